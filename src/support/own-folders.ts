@@ -1,7 +1,7 @@
 // Folders that are ours alone: nobody else can replace them or what is in them.
 
 import { dirname } from "node:path";
-import { checkOwner, lstatIfThere, NotOurs, octal, OTHERS, OTHERS_WRITE, ownUid, ROOT, STICKY } from "./own-files.ts";
+import { checkOwner, checkSteadyFolder, lstatIfThere, NotOurs, octal, OTHERS, OTHERS_WRITE, ownUid, ROOT, STICKY } from "./own-files.ts";
 
 /**
  * Makes a folder, mode 0700, if it does not exist, and checks that it is ours alone.
@@ -39,6 +39,17 @@ export function checkOwnFolder(path: string): void {
   }
   const real = Deno.realPathSync(parent);
   if (real !== parent) checkWay(path, real);
+}
+
+/**
+ * Checks that nobody but us and root can replace our files in a folder, or the folder. Others may
+ * read there, and write if it is sticky.
+ * @throws NotOurs; an error of the system if it does not exist
+ */
+export function checkSteadyWay(path: string): void {
+  const real = Deno.realPathSync(path);
+  checkWay(path, real);
+  checkSteadyFolder(real);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { dirname } from "node:path";
 import { lstatIfThere, NotOurs, removeIfThere } from "./own-files.ts";
-import { checkOwnFolder } from "./own-folders.ts";
+import { checkSteadyWay } from "./own-folders.ts";
 
 /**
  * A listening socket. Some time after closing one, Deno removes the path that it was given, whoever
@@ -13,22 +13,27 @@ export class OwnListener {
   readonly #inode: number | null;
 
   /**
-   * Listens. A socket that an earlier server has left is replaced; any other file stays.
-   * @throws NotOurs if the folder is not the user's alone, or another file has this name
+   * Listens. A socket that an earlier server has left is replaced; any other file stays. Others may
+   * see the folder: the socket's mode keeps them out.
+   * @throws NotOurs if others can replace files of the folder, or another file has this name
    */
   constructor(readonly path: string) {
-    checkOwnFolder(dirname(path));
+    checkSteadyWay(dirname(path));
     const there = lstatIfThere(path);
     if (there && !there.isSocket) throw new NotOurs(`${path} exists, and is not a socket`);
-    const { first, listener } = listenBeside(path);
-    this.#listener = listener;
+    const inner = folderBeside(path), first = `${inner}/s`;
     try {
-      Deno.chmodSync(first, 0o600);
-      this.#inode = Deno.lstatSync(first).ino;
-      Deno.renameSync(first, path);
-    } catch (error) {
-      this.#listener.close();
-      throw error;
+      this.#listener = Deno.listen({ transport: "unix", path: first });
+      try {
+        Deno.chmodSync(first, 0o600);
+        this.#inode = Deno.lstatSync(first).ino;
+        Deno.renameSync(first, path);
+      } catch (error) {
+        this.#listener.close();
+        throw error;
+      }
+    } finally {
+      Deno.removeSync(inner, { recursive: true });
     }
   }
 
@@ -49,16 +54,17 @@ export class OwnListener {
 const TRIES = 16;
 
 /**
- * Listens at a free name in the folder of `path`, which is short, because the path of a socket is
- * limited.
+ * A folder that others cannot enter, beside `path`: until it has its mode, a socket has that of the
+ * umask. Its name is short, because the path of a socket is limited.
  */
-function listenBeside(path: string): { readonly first: string; readonly listener: Deno.UnixListener } {
+function folderBeside(path: string): string {
   for (let tries = 1;; tries++) {
-    const first = `${dirname(path)}/.${crypto.getRandomValues(new Uint8Array(2)).toHex()}`;
+    const folder = `${dirname(path)}/.${crypto.getRandomValues(new Uint8Array(1)).toHex()}`;
     try {
-      return { first, listener: Deno.listen({ transport: "unix", path: first }) };
+      Deno.mkdirSync(folder, { mode: 0o700 });
+      return folder;
     } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse) || tries === TRIES) throw error;
+      if (!(error instanceof Deno.errors.AlreadyExists) || tries === TRIES) throw error;
     }
   }
 }

@@ -44,29 +44,41 @@ Deno.test("a socket that is closed takes none away that has replaced it, before 
   });
 });
 
-Deno.test("another file stays, and a folder that others can use is refused", async () => {
+Deno.test("a folder that others may enter has a socket that nobody else can open", async () => {
+  await inFolder((folder) => {
+    Deno.chmodSync(folder, 0o755);
+    const listener = new OwnListener(`${folder}/a.sock`);
+    assert.deepEqual(names(folder), ["a.sock"]);
+    assert.equal(Deno.lstatSync(listener.path).mode! & 0o777, 0o600);
+    listener.close();
+  });
+});
+
+Deno.test("another file stays, and a folder in which others can replace files is refused", async () => {
   await inFolder((folder) => {
     const path = `${folder}/a.sock`;
     Deno.writeTextFileSync(path, "kept");
     assert.throws(() => new OwnListener(path), (error) => error instanceof NotOurs && /is not a socket/.test(error.message));
     assert.equal(Deno.readTextFileSync(path), "kept");
-    Deno.chmodSync(folder, 0o755);
+    Deno.chmodSync(folder, 0o777);
     assert.throws(() => new OwnListener(`${folder}/b.sock`), NotOurs);
-    assert.deepEqual(names(folder), ["a.sock"]);
+    Deno.mkdirSync(`${folder}/below`);
+    assert.throws(() => new OwnListener(`${folder}/below/b.sock`), /others can replace .*below; chmod go-w/);
+    assert.deepEqual(names(folder).sort(), ["a.sock", "below"]);
   });
 });
 
 Deno.test("a name that a killed process has left does not keep others from listening", async () => {
   await inFolder((folder) => {
-    const { getRandomValues } = crypto, left = [0, 0, 1];
-    Deno.writeTextFileSync(`${folder}/.0000`, "");
+    const { getRandomValues } = crypto, left = [0, 1];
+    Deno.writeTextFileSync(`${folder}/.00`, "");
     Object.defineProperty(crypto, "getRandomValues", {
       value: <T extends Uint8Array>(into: T): T => into.fill(left.shift() ?? 2),
       configurable: true,
     });
     try {
       const listener = new OwnListener(`${folder}/a.sock`);
-      assert.deepEqual(names(folder).sort(), [".0000", "a.sock"]);
+      assert.deepEqual(names(folder).sort(), [".00", "a.sock"]);
       listener.close();
     } finally {
       Object.defineProperty(crypto, "getRandomValues", { value: getRandomValues, configurable: true });
