@@ -83,9 +83,9 @@ export function registerCompletion(program: Command): void {
       "after",
       `
 Examples:
-  el2 completion bash > ~/.local/share/bash-completion/completions/el2
-  el2 completion zsh > ~/.zfunc/_el2               with fpath+=~/.zfunc before compinit in ~/.zshrc
-  el2 completion fish > ~/.config/fish/completions/el2.fish`,
+  D=~/.local/share/bash-completion/completions; mkdir -p $D && el2 completion bash > $D/el2
+  mkdir -p ~/.zfunc && el2 completion zsh > ~/.zfunc/_el2   with fpath+=~/.zfunc before compinit in ~/.zshrc
+  mkdir -p ~/.config/fish/completions && el2 completion fish > ~/.config/fish/completions/el2.fish`,
     )
     .action((shell) => {
       const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined;

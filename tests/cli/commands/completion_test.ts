@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { inFolder } from "../../support/temporary-folder.ts";
 import { Place } from "../place.ts";
 import { el2 } from "../program.ts";
 import { fishCommand, nativeProgram } from "../../../scripts/native-tools.ts";
 import { denoFolder, el2Command } from "../../support/el2.ts";
 import { eventually } from "../../support/eventually.ts";
 import { makeProgram } from "../../../src/cli/main.ts";
+import { partsOfHelp } from "../../../src/cli/common/command.ts";
 import { commandTree } from "../../../src/cli/common/command-tree.ts";
 import { completions } from "../../../src/cli/commands/completion.ts";
 
@@ -43,6 +45,22 @@ Deno.test("completion offers files only where files belong", async () => {
     "",
   ]];
   for (const words of without) assert.equal(await files(...words), false, words.join(" "));
+});
+
+Deno.test("the examples of completion write their files in a home that has no folder for them", async () => {
+  const { commands } = TREE, { after } = commands.find(({ name }) => name === "completion")!;
+  await inFolder(async (folder) => {
+    const written: string[] = [];
+    for (const { line } of partsOfHelp(after).examples) {
+      const { code, stderr } = await new Deno.Command("sh", {
+        args: ["-c", `el2() { echo "$2"; }\n${line}`],
+        env: { HOME: folder },
+      }).output();
+      assert.equal(code, 0, `${line}: ${decoded(stderr)}`);
+      written.push(/[^/\s]+$/.exec(line)![0]);
+    }
+    assert.deepEqual(written, ["el2", "_el2", "el2.fish"]);
+  });
 });
 
 Deno.test("W65: the completion script of bash loads, and completes commands", async () => {
