@@ -1,6 +1,8 @@
 // The owner of a session's name: the process that holds the lock beside its socket, as long as it
 // lives.
 
+import { basename } from "node:path";
+import type { Problem } from "../support/problem.ts";
 import { isLocked, lstatIfThere, readOwnText, removeIfThere, takeLock } from "../support/own-files.ts";
 import { besideSocket } from "./places.ts";
 
@@ -18,6 +20,21 @@ export function ownerOf(path: string): Owner | undefined {
   const file = besideSocket(path).lock;
   const pid = readOwnText(file);
   return pid !== undefined && isLocked(file) ? { pid: pid.trim() } : undefined;
+}
+
+/** That a session does not answer although its process lives: it is suspended, or very busy. */
+export function silence(path: string, { pid }: Owner): Problem {
+  return {
+    what: `session ${basename(path, ".sock")} does not answer, but its process ${pid} exists`,
+    // A stopped process takes no signal that ends it in order before it continues.
+    wayOut: `continue it with fg in its shell, or with kill -CONT ${pid}; kill ${pid} && kill -CONT ${pid} ends it`,
+  };
+}
+
+/** The same of the process that owns a socket, if one lives. */
+export function silenceAt(path: string): Problem | undefined {
+  const owner = ownerOf(path);
+  return owner && silence(path, owner);
 }
 
 /**

@@ -173,9 +173,23 @@ Deno.test("D6: a session that is suspended keeps its name, and one that was kill
     const pid = Number(Deno.readTextFileSync(`${tmp}/${OWN}/k.lock`));
     Deno.kill(pid, "SIGSTOP");
     // Each waits for an answer as long as a client does.
-    const [second, forced] = await Promise.all([el2(env, "up", "demo", "--name", "k"), el2(env, "down", "k", "--force")]);
+    const [second, forced, list, asked, only] = await Promise.all([
+      el2(env, "up", "demo", "--name", "k"),
+      el2(env, "down", "k", "--force"),
+      el2(env, "ls"),
+      el2(env, "vm", "ls", "--session", "k"),
+      el2(env, "vm", "ls"),
+    ]);
     assert.equal(second.code, 1);
-    assert.match(second.stderr, new RegExp(`session k does not answer, but its process ${pid} exists; continue it with kill -CONT ${pid}`));
+    assert.match(
+      second.stderr,
+      new RegExp(`session k does not answer, but its process ${pid} exists; continue it with fg in its shell, or with kill -CONT ${pid}`),
+    );
+    assert.match(list.stdout, /^k .* session k does not answer, but its process \d+ exists; continue it/m);
+    for (const { code, stderr } of [asked, only]) {
+      assert.equal(code, 3);
+      assert.match(stderr, /session k does not answer, but its process \d+ exists; continue it/);
+    }
     assert.equal(forced.code, 1);
     assert.match(forced.stderr, new RegExp(`process ${pid} still serves the session at \\S+; end it with kill ${pid}`));
     Deno.kill(pid, "SIGCONT");

@@ -8,7 +8,7 @@ import { type ListOptions, printListing, withListOptions } from "../common/list-
 import { failingText, failingVms } from "../common/failing.ts";
 import { output, printRows, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { ownerOf, removeAbandoned } from "../../control/ownership.ts";
+import { type Owner, ownerOf, removeAbandoned, silence } from "../../control/ownership.ts";
 import { lockedNames, sessionNames, socketPath } from "../../control/places.ts";
 import type { SessionInfo } from "../../control/conversation.ts";
 import { NoSession, sessionInfo } from "../../control/remote.ts";
@@ -61,8 +61,10 @@ async function sessions(): Promise<Listed[]> {
       rows.push({ id: formatId({ kind: "session", name }), ...info, failing });
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
+      const path = socketPath(name), owner = ownerOf(path);
       if (error.otherVersion) rows.push(unknown(name, error.message));
-      else if (await wasKilled(socketPath(name))) {
+      else if (owner) rows.push(silentRow(name, problemText(silence(path, owner)), owner));
+      else if (await wasKilled(path)) {
         report(`el2: the process of session ${name} was killed; its sockets and logs are removed`);
       }
     }
@@ -71,8 +73,7 @@ async function sessions(): Promise<Listed[]> {
   for (const name of lockedNames()) {
     const owner = reached.has(name) ? undefined : ownerOf(socketPath(name));
     if (owner === undefined) continue;
-    const state = `not reachable: its folder was removed; kill ${owner.pid} ends it in order`;
-    rows.push({ ...unknown(name, state), state, pid: Number(owner.pid) });
+    rows.push(silentRow(name, `not reachable: its folder was removed; kill ${owner.pid} ends it in order`, owner));
   }
   return rows;
 }
@@ -86,6 +87,11 @@ async function wasKilled(path: string): Promise<boolean> {
 /** A session of which only the name is known. */
 function unknown(name: string, ended: string): Listed {
   return { id: formatId({ kind: "session", name }), name, what: "?", ended: { what: ended } };
+}
+
+/** A session that cannot be asked, whose process lives. */
+function silentRow(name: string, state: string, { pid }: Owner): Listed {
+  return { ...unknown(name, state), state, pid: Number(pid) };
 }
 
 /** The fields of a session, and its state in words. */

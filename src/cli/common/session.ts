@@ -6,10 +6,12 @@ import { ExitCode, failed, Failure } from "./failure.ts";
 import { report } from "./print.ts";
 import { RenamedOption } from "./renamed-option.ts";
 import { Asker } from "../../control/asker.ts";
+import { silenceAt } from "../../control/ownership.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
 import type { SessionEvent } from "../../protocol/protocol.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import type { Problem } from "../../support/problem.ts";
 import { nameOf, parseAs, withoutKind } from "../../queries/ids.ts";
 import { endProblem, hasEnded } from "../../queries/facts/problem.ts";
 
@@ -112,19 +114,25 @@ async function connectTo(
       return await connectSession(socketPath(named), role);
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
+      const silent = silenceAt(socketPath(named));
+      if (silent && !error.otherVersion) throw new Failure(silent, undefined, ExitCode.NoSession);
       throw new Failure(error.message, "list the sessions with el2 ls, or start one with el2 up demo", ExitCode.NoSession);
     }
   }
   const alive: RemoteSession[] = [];
+  let silent: Problem | undefined;
   for (const name of sessionNames()) {
+    const path = socketPath(name);
     try {
-      alive.push(await connectSession(socketPath(name), role));
+      alive.push(await connectSession(path, role));
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
+      if (!error.otherVersion) silent ??= silenceAt(path);
     }
   }
   if (alive.length === 1) return alive[0];
   for (const session of alive) session.close();
+  if (alive.length === 0 && silent) throw new Failure(silent, undefined, ExitCode.NoSession);
   if (alive.length === 0) throw new Failure("no session is running", "start one with el2 up demo", ExitCode.NoSession);
   const names = alive.map(({ info }) => info.name).join(", ");
   throw new Failure(`several sessions are running: ${names}`, `name one: ${naming}`, ExitCode.NoSession);

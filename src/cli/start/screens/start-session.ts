@@ -6,7 +6,7 @@ import { runtimeArguments } from "../../common/runtime.ts";
 import { openSession } from "../../common/session.ts";
 import { besideSocket, NoPlace, sessionFolder, sessionNames, socketPath } from "../../../control/places.ts";
 import { defaultName } from "../../../control/session-names.ts";
-import { type Owner, ownerOf } from "../../../control/ownership.ts";
+import { type Owner, ownerOf, silence } from "../../../control/ownership.ts";
 import { answers, NoSession, sessionInfo } from "../../../control/remote.ts";
 import { isOfSystem } from "../../../support/system-error.ts";
 import { lstatIfThere, openOwn } from "../../../support/own-files.ts";
@@ -36,10 +36,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   if (owner) {
     // One that was about to listen may do so by now.
     if (!listened && await answers(path)) throw taken();
-    throw failed(
-      `session ${name} does not answer, but its process ${owner.pid} exists`,
-      `continue it with kill -CONT ${owner.pid}, or end it with kill ${owner.pid}`,
-    );
+    throw failed(silence(path, owner));
   }
   const { log } = besideSocket(path);
   openOwn(log, { truncate: true }).close();
