@@ -300,6 +300,6 @@ export const CHAPTERS: readonly GuideChapter[] = [
 
 /** The text after the last step. */
 export const EPILOGUE: Pick<GuideStep, "text" | "task"> = {
-  text: "That was the tour. docs/tutorials has ten jobs, each with a fault to find; el2 up demo starts a machine for most of them.",
+  text: "That was the tour. docs/tutorials has a job each, most with a fault to find; el2 up demo starts a machine for half of them.",
   task: "Press {leave} to quit, or Esc to stay in this machine.",
 };
