@@ -74,7 +74,7 @@ export class Stops {
   insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
     this.watchpoints.insert(stage2, address, length, kind);
     this.#watchData();
-    this.core.exports.tlbFlushAll();
+    this.#dropWatched();
   }
 
   removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
@@ -91,14 +91,13 @@ export class Stops {
     this.#breakpoints.inMemory = isExecuted ? wasmAddresses : [];
     this.watchpoints.memory = watch && !isExecuted ? { start, end: start + watch.length, kind: watch.kind } : undefined;
     this.#watchData();
-    if (watch && !isExecuted) this.core.exports.tlbFlushAll();
+    if (watch && !isExecuted) this.#dropWatched();
     this.#watchAgain();
   }
 
   /** Watches writes of these system registers and of no other. */
   watchRegisters(numbers: readonly number[]): void {
     this.core.decoded.markWords(numbers.map((number) => ({ mask: MSR_MASK, value: MSR | number << MSR_REGISTER })));
-    this.core.exports.tlbFlushAll();
   }
 
   /** Whether a debugger's breakpoint stops the run before the instruction at PC. */
@@ -151,6 +150,11 @@ export class Stops {
     cpu.WATCHING_DATA = watchpoints.watching || guest.watching ? 1 : 0;
     cpu.WATCH_START = alone?.start ?? 0;
     cpu.WATCH_END = alone?.end ?? 0;
+  }
+
+  /** Accesses to watched pages take the slow path from now on; other translations stay. */
+  #dropWatched(): void {
+    this.core.tlbs.dropData((stage2, va, wasmAddress) => this.watchpoints.isIn(stage2, va, wasmAddress));
   }
 
   /**

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import type { DebugCore } from "../../src/core/interface.ts";
 import { ArchiveError } from "../../src/machine/archive.ts";
 import { KeptState } from "../../src/recordings/history.ts";
 import { StateFile, writeStates } from "../../src/recordings/state-file.ts";
@@ -63,8 +64,16 @@ const CHANGES = {
   "exchanges pages": "ldp x4, x5, [x0]\n  str x5, [x0]\n  str x4, [x0, #8]",
 };
 
-/** The VM, and an address that it does not execute. */
-const VMID = 3, NOWHERE = 0x8030_0000n;
+/** The VM, and addresses that it neither executes nor accesses; the last one is physical. */
+const VMID = 3, NOWHERE = 0x8030_0000n, NOWHERE_PA = 0x4000_0000;
+
+/** Looks at a machine, with which its guest must continue as without them. */
+const LOOKS: Readonly<Record<string, (core: DebugCore, stage2: number) => void>> = {
+  "observed": (core, stage2) => core.observe(stage2, NOWHERE),
+  "a watchpoint": (core, stage2) => core.insertWatchpoint(stage2, NOWHERE, 8, "access"),
+  "watched memory": (core) => core.watchMemory({ pa: NOWHERE_PA, length: 8, kind: "access" }),
+  "watched registers": (core) => core.watchRegisters(["mdscr_el1"]),
+};
 /** Instructions up to the state, when the descriptors have changed, and after it. */
 const BEFORE = 40_000, AFTER = 5000;
 
@@ -107,12 +116,16 @@ for (const [index, { what, change, tier }] of CASES.entries()) {
       const state = system.save(), { tlbs, ...without } = state;
       // Snapshots and files have the same bytes.
       const others = index === 0 || LONG ? [...copies(folder, system, plan)] : [["memory", loaded(plan, state)] as const];
-      const observed = loaded(plan, state), empty = loaded(plan, without);
-      const { stage2 } = [...observed.hypervisor.scheduler.vcpus].find(({ addressSpace }) => addressSpace?.vmid === VMID)!.registers;
-      observed.core.observe(stage2, NOWHERE);
+      const empty = loaded(plan, without);
+      const looked = Object.entries(LOOKS).map(([place, look]) => {
+        const again = loaded(plan, state);
+        const { stage2 } = [...again.hypervisor.scheduler.vcpus].find(({ addressSpace }) => addressSpace?.vmid === VMID)!.registers;
+        look(again.core, stage2);
+        return [place, again] as const;
+      });
       runTo(system, BEFORE + AFTER);
-      for (const [place, again] of [...others, ["observed", observed] as const]) {
-        if (again !== observed) assert.deepEqual(again.save().tlbs, tlbs, place);
+      for (const [place, again] of others) assert.deepEqual(again.save().tlbs, tlbs, place);
+      for (const [place, again] of [...others, ...looked]) {
         runTo(again, BEFORE + AFTER);
         assert.equal(hashesOf(again), hashesOf(system), place);
       }

@@ -88,28 +88,37 @@ export class Watchpoints {
     this.#list = this.#list.filter((w) => w.stage2 !== stage2 || w.address !== start || w.length !== length || w.kind !== kind);
   }
 
+  /** Whether anything is watched in a page, by its addresses. */
+  isIn(stage2: number, va: bigint, wasmAddress: number): boolean {
+    const page = significant(va) >> PAGE_BITS;
+    return this.#isMemoryIn(wasmAddress >>> PAGE_SHIFT) || this.#list.some((one) => one.stage2 === stage2 && isInPage(one, page));
+  }
+
   look(access: LookedAt): typeof Watch[keyof typeof Watch] {
     const { stage2, va, size } = access;
     const start = significant(va), page = start >> PAGE_BITS;
     let found = this.#lookInMemory(access);
     if (found === Watch.Hit) return found;
-    for (const { stage2: tables, address, length, kind } of this.#list) {
-      if (tables !== stage2 || ignores(kind, access)) continue;
-      const last = address + BigInt(length) - 1n;
-      if (page < address >> PAGE_BITS || page > last >> PAGE_BITS) continue;
+    for (const watchpoint of this.#list) {
+      const { stage2: tables, address, kind } = watchpoint;
+      if (tables !== stage2 || ignores(kind, access) || !isInPage(watchpoint, page)) continue;
       found = Watch.Page;
-      if (!concerns(kind, access) || start > last || start + BigInt(size) <= address) continue;
+      if (!concerns(kind, access) || start > lastOf(watchpoint) || start + BigInt(size) <= address) continue;
       this.hit = { kind, address: BigInt.asUintN(64, start > address ? start : address) };
       return Watch.Hit;
     }
     return found;
   }
 
+  #isMemoryIn(page: number): boolean {
+    const { memory } = this;
+    return memory !== undefined && page >= memory.start >>> PAGE_SHIFT && page <= memory.end - 1 >>> PAGE_SHIFT;
+  }
+
   #lookInMemory(access: LookedAt): typeof Watch[keyof typeof Watch] {
     const { memory } = this, { wasmAddress, size, va } = access;
-    if (!memory || ignores(memory.kind, access)) return Watch.None;
-    const { start, end, kind } = memory, page = wasmAddress >>> PAGE_SHIFT;
-    if (page < start >>> PAGE_SHIFT || page > end - 1 >>> PAGE_SHIFT) return Watch.None;
+    if (!memory || ignores(memory.kind, access) || !this.#isMemoryIn(wasmAddress >>> PAGE_SHIFT)) return Watch.None;
+    const { start, end, kind } = memory;
     if (!concerns(kind, access) || wasmAddress >= end || wasmAddress + size <= start) return Watch.Page;
     this.hit = { kind, address: BigInt.asUintN(64, va + BigInt(Math.max(0, start - wasmAddress))) };
     return Watch.Hit;
@@ -123,5 +132,10 @@ export class Watchpoints {
 const ignores = (kind: WatchKind, { writes }: LookedAt) => kind === "write" && !writes;
 
 const concerns = (kind: WatchKind, { reads, writes }: LookedAt) => kind === "access" || (kind === "read" ? reads : writes);
+
+const lastOf = ({ address, length }: Watchpoint) => address + BigInt(length) - 1n;
+
+const isInPage = (watchpoint: Watchpoint, page: bigint) =>
+  page >= watchpoint.address >> PAGE_BITS && page <= lastOf(watchpoint) >> PAGE_BITS;
 
 const significant = (address: bigint) => BigInt.asIntN(ADDRESS_BITS, address);

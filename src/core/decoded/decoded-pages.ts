@@ -197,7 +197,11 @@ export class DecodedPages {
   markWords(patterns: readonly WordPattern[]): void {
     this.#markedWords = patterns;
     this.#words[DECODER_MARKS >> 2] = this.#marks.size + patterns.length;
-    this.clear();
+    // Pages stay, and with them the fetches in TLBs that lead to them.
+    for (let index = 0; index < this.#used; index++) {
+      const owner = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
+      if (owner) this.written(owner, PAGE_SIZE);
+    }
   }
 
   isMarkedWord(word: number): boolean {

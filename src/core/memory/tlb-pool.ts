@@ -6,6 +6,16 @@ import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Both words of the tag of a fetch that matches nothing. */
 const NO_FETCH = 0xffff_ffff;
+/** An entry of the lower half of a data table that matches nothing; in the upper half it is 0. */
+const NO_DATA = 0xffff_ffff_ffff_ffffn;
+
+/** An entry of a data table: a page of virtual addresses, and of the Wasm memory. */
+interface DataPage {
+  readonly va: bigint;
+  readonly wasmAddress: number;
+  /** It serves writes, otherwise reads. */
+  readonly write: boolean;
+}
 
 /** Which vCPU has which space. The least recently used one is recycled. */
 export class TlbPool {
@@ -53,26 +63,31 @@ export class TlbPool {
     return -1;
   }
 
-  /**
-   * The entries that the data tables of all spaces hold for stage-2 tables `stage2`: pages of
-   * virtual addresses and of the Wasm memory.
-   */
-  *entries(stage2: number): Generator<{ va: bigint; wasmAddress: number; write: boolean }> {
-    const values = new BigUint64Array(this.#words.buffer), bytes = new Uint8Array(this.#words.buffer);
+  /** The entries that the data tables of all spaces hold for stage-2 tables `stage2`. */
+  *entries(stage2: number): Generator<DataPage> {
     for (let index = 0; index < this.layout.spaces; index++) {
       const space = this.layout.base + index * TlbSpace.Size;
-      if (this.#words[(space + TlbSpace.Stage2Id) >>> 2] !== stage2) continue;
-      for (let regime = 0; regime < REGIMES; regime++) {
-        const set = space + regime * TlbSet.Size;
-        for (const [table, flags] of [[TlbSet.Read, TlbSet.ReadFlags], [TlbSet.Write, TlbSet.WriteFlags]]) {
-          for (let at = 0; at < TlbSet.Entries; at++) {
-            let value = values[(set + table + at * DataEntry.Size) >>> 3];
-            if (bytes[set + flags + at] & TlbFlags.Slow) value ^= BigInt(DISABLING_BIT);
-            if (Number(value >> 24n & 1n) !== at >>> 12) continue;
-            const va = value & ~0xff_ffffn | BigInt(at << PAGE_SHIFT & 0xff_ffff);
-            const wasmAddress = (Number(va & 0xffff_ffffn) + (Number(value & 0xff_ffffn) << DataEntry.DistanceShift)) >>> 0;
-            yield { va, wasmAddress, write: table === TlbSet.Write };
-          }
+      if (this.#words[(space + TlbSpace.Stage2Id) >>> 2] === stage2) yield* this.#dataEntries(space);
+    }
+  }
+
+  *#dataEntries(space: number): Generator<DataPage & { readonly drop: () => void }> {
+    const values = new BigUint64Array(this.#words.buffer), bytes = new Uint8Array(this.#words.buffer);
+    for (let regime = 0; regime < REGIMES; regime++) {
+      const set = space + regime * TlbSet.Size;
+      for (const [table, flagsOf] of [[TlbSet.Read, TlbSet.ReadFlags], [TlbSet.Write, TlbSet.WriteFlags]]) {
+        for (let at = 0; at < TlbSet.Entries; at++) {
+          const entry = (set + table + at * DataEntry.Size) >>> 3, flags = set + flagsOf + at, high = at >>> 12;
+          let value = values[entry];
+          if (bytes[flags] & TlbFlags.Slow) value ^= BigInt(DISABLING_BIT);
+          if (Number(value >> 24n & 1n) !== high) continue;
+          const va = value & ~0xff_ffffn | BigInt(at << PAGE_SHIFT & 0xff_ffff);
+          const wasmAddress = (Number(va & 0xffff_ffffn) + (Number(value & 0xff_ffffn) << DataEntry.DistanceShift)) >>> 0;
+          const drop = () => {
+            values[entry] = high ? 0n : NO_DATA;
+            bytes[flags] &= ~(TlbFlags.Slow | TlbFlags.Suspect);
+          };
+          yield { va, wasmAddress, write: table === TlbSet.Write, drop };
         }
       }
     }
@@ -114,6 +129,14 @@ export class TlbPool {
           words[at] = words[at + 1] = NO_FETCH;
         }
       }
+    }
+  }
+
+  /** Drops data of pages for which `drops` is true, by their addresses. */
+  dropData(drops: (stage2: number, va: bigint, wasmAddress: number) => boolean): void {
+    for (const { space } of this.owned()) {
+      const stage2 = this.#words[(space + TlbSpace.Stage2Id) >>> 2];
+      for (const { va, wasmAddress, drop } of this.#dataEntries(space)) if (drops(stage2, va, wasmAddress)) drop();
     }
   }
 
