@@ -50,6 +50,7 @@ import { alone, type SessionPlan } from "../../src/plans/plan.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { asFirmware, buildAccesses, type GuestPlatform, type Step, withSteps } from "../guests/accesses/accesses.ts";
+import { rows } from "../inspection/system.ts";
 import { Random } from "../support/random.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { allDevices, checkState, goesBack, randomStore, run, running } from "./random-stores.ts";
@@ -194,8 +195,10 @@ Deno.test("random words that guests store to every device of each board make sta
         while (running(system) && system.instructions() < place) run(system, 1);
         if (running(system)) checkState(system, plan, `seed ${seed}, ${place} instructions`);
       }
-      // No store ended a VM before its guest was done.
+      // No store ended a VM before its guest was done: each switched itself off.
       assert.equal(system.ended()?.message, "every VM has ended");
+      const ends = rows(system, "vm.ls", { filter: "via!=native" }).map(({ id, exit }) => `${id} ${exit}`);
+      assert.deepEqual(ends, Object.keys(boards([])).map((name) => `vm:${name} system-off`));
       assert.ok(saves > 7, `${saves}`);
       system.outside.close();
     }
