@@ -226,7 +226,8 @@ export class WasmCore implements DebugCore {
     this.#residency = new Residency(memory, this.#cpu, functions, { ram, stage2Pool, decoded, names: registerNames(cpu.features) });
     const wordAt = (vcpu: VcpuContext) => this.#wordAt(vcpu);
     const { tlbs } = this.#residency;
-    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded, tlbs, watchesEntries: counts, wordAt });
+    const { features } = cpu;
+    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded, tlbs, watchesEntries: counts, features, wordAt });
   }
 
   #imports(): CoreImports {

@@ -24,6 +24,8 @@ interface DebuggedCore {
   marksChanged(): void;
   /** Armed watchpoints have changed; `fresh`: no TLB may hold a page of theirs. */
   watchesChanged(fresh: boolean): void;
+  /** `comparedBits` of its CPU. */
+  readonly comparedBits: number;
   /** The word at PC, or 0 where none can be read. */
   wordAt(vcpu: VcpuContext): number;
   /** Takes an exception to EL1; without an address FAR_EL1 stays. */
@@ -49,7 +51,7 @@ export class GuestDebug {
     if (armed && wanted && armed.version === debug.version && armed.stage2 === stage2) return;
     this.disarm(vcpu);
     if (!wanted) return;
-    const fresh = vcpu.armed = new ArmedDebug(debug, debug.version, stage2);
+    const fresh = vcpu.armed = new ArmedDebug(debug, debug.version, stage2, this.core.comparedBits);
     let unseen = false;
     for (const { address } of fresh.breakpoints) unseen = this.breakpoints.hold(stage2, address) || unseen;
     if (unseen) this.core.marksChanged();

@@ -1,8 +1,10 @@
 // Breakpoints and watchpoints in a core: a debugger's and the guest's, the marks of decoded
 // instructions, and the accesses that are asked about.
 
+import type { FeatureName } from "../isa/features.ts";
 import type { CoreExports } from "./core-module.ts";
 import { Breakpoints } from "./debug/breakpoints.ts";
+import { comparedBits } from "./debug/self-hosted-debug.ts";
 import { type MemoryWatch, Watch, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
 import type { DecodedPages } from "./decoded/decoded-pages.ts";
 import { GuestDebug } from "./guest-debug.ts";
@@ -22,6 +24,7 @@ interface StoppedCore {
   readonly tlbs: TlbPool;
   /** Whether each entry into a page is reported, even without breakpoints. */
   readonly watchesEntries: boolean;
+  readonly features: ReadonlySet<FeatureName>;
   /** The word at a vCPU's PC, or 0 where none can be read. */
   wordAt(vcpu: VcpuContext): number;
 }
@@ -46,6 +49,7 @@ export class Stops {
         this.#watchData();
         if (fresh) core.exports.tlbFlushAll();
       },
+      comparedBits: comparedBits(core.features),
       wordAt: (vcpu) => core.wordAt(vcpu),
       takeException: (esr, far = this.#view.getBigInt64(CPU.FAR_EL1, true)) => {
         core.exports.injectException(esr | 0, far);

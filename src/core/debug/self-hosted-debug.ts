@@ -6,6 +6,7 @@
 // (DBGBCR.BT 2 and up) matches only by a link to it, as on the recorded CPU.
 
 import { ExceptionClass, Mdscr, Pstate, syndrome } from "../architecture/exceptions.ts";
+import type { FeatureName } from "../../isa/features.ts";
 import { BREAKPOINTS, CONTEXT_BREAKPOINTS, WATCHPOINTS } from "../../isa/identification.ts";
 
 /** IFSC and DFSC of debug exceptions. */
@@ -17,10 +18,15 @@ const WNR = 1 << 6;
 const ENABLE = 1n;
 const BT_LINKED_ADDRESS = 1, BT_LINKED_CONTEXT = 3;
 const SSC_SECURE = 2;
-const VA_BITS = 49;
 
 const bits = (value: bigint, low: number, width: number) => Number(value >> BigInt(low) & (1n << BigInt(width)) - 1n);
-const signExtended = (va: bigint) => BigInt.asUintN(64, BigInt.asIntN(VA_BITS, va));
+/** Bits of the address in a comparator, the highest of which is its sign. */
+const ADDRESS_BITS = 49, LARGE_ADDRESS_BITS = 53;
+
+/** The bits that comparators of a CPU have; FEAT_LVA has more. */
+export const comparedBits = (features: ReadonlySet<FeatureName>): number => features.has("FEAT_LVA") ? LARGE_ADDRESS_BITS : ADDRESS_BITS;
+
+const signExtended = (va: bigint, width: number) => BigInt.asUintN(64, BigInt.asIntN(width, va));
 
 /** The comparators of one vCPU, as EL1 writes them. */
 export class DebugComparators {
@@ -58,16 +64,19 @@ export class ArmedDebug {
   readonly watchpoints: readonly ArmedWatchpoint[];
   readonly #comparators: DebugComparators;
 
-  /** @param stage2 the tables that its addresses were translated by when this was made */
-  constructor(comparators: DebugComparators, readonly version: number, readonly stage2: number) {
+  /**
+   * @param stage2 the tables that its addresses were translated by when this was made
+   * @param width `comparedBits` of the CPU
+   */
+  constructor(comparators: DebugComparators, readonly version: number, readonly stage2: number, width: number) {
     this.#comparators = comparators;
     const { bvr, bcr, wvr, wcr } = comparators;
     this.breakpoints = bcr.flatMap((control, index) => {
       const type = bits(control, 20, 4);
       if (!(control & ENABLE) || type > BT_LINKED_ADDRESS) return [];
-      return [{ address: signExtended(bvr[index]) & ~3n, control }];
+      return [{ address: signExtended(bvr[index], width) & ~3n, control }];
     });
-    this.watchpoints = wcr.flatMap((control, index) => control & ENABLE ? watched(wvr[index], control) : []);
+    this.watchpoints = wcr.flatMap((control, index) => control & ENABLE ? watched(signExtended(wvr[index], width), control) : []);
   }
 
   /** Whether a breakpoint stops before the instruction at `pc`, at exception level `el`. */
@@ -111,7 +120,7 @@ export class ArmedDebug {
  * selects in a doubleword.
  */
 function watched(value: bigint, control: bigint): ArmedWatchpoint[] {
-  const mask = bits(control, 24, 5), base = signExtended(value) & ~3n;
+  const mask = bits(control, 24, 5), base = value & ~3n;
   if (mask > 2) {
     const size = 1n << BigInt(mask), first = base & ~(size - 1n);
     return [{ first, last: first + size - 1n, control }];

@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { Pstate } from "../../../src/core/architecture/exceptions.ts";
 import { ExitReason } from "../../../src/core/interface.ts";
 import { Mdscr } from "../../../src/core/architecture/exceptions.ts";
+import { ArmedDebug, comparedBits, DebugComparators } from "../../../src/core/debug/self-hosted-debug.ts";
+import { parseCpu } from "../../../src/isa/cpus.ts";
 import type { Tier } from "../../../src/core/tiers.ts";
 import { type Line, Machine, RAM_BASE } from "../program.ts";
 
@@ -215,4 +217,20 @@ Deno.test("a breakpoint is one vCPU's own, goes with it, and a debugger's at the
   other.setX(1, 1n << 20n);
   assert.equal(machine.run(1_000_000, CODE, other).retired, 1_000_000);
   assert.equal(other.pc, at(0), "and goes round and round");
+});
+
+Deno.test("comparators have addresses of 49 bits, and of 53 with FEAT_LVA", () => {
+  const address = 0xfff0_8000_1234_5678n, other = 0x0000_8000_1234_5678n;
+  for (
+    const [cpu, matched, missed] of [["max", address, other], ["v8.6", BigInt.asUintN(64, BigInt.asIntN(49, address)), address]] as const
+  ) {
+    const comparators = new DebugComparators();
+    comparators.bvr[2] = comparators.wvr[1] = address;
+    comparators.bcr[2] = BOTH;
+    comparators.wcr[1] = watch(0xff);
+    const armed = new ArmedDebug(comparators, 0, 1, comparedBits(parseCpu(cpu).features));
+    assert.deepEqual([matched, missed].map((pc) => armed.stopsAt(pc, 1, 0n)), [true, false], cpu);
+    assert.deepEqual(armed.look(matched, 8, true, false, 1, 0n), { address: matched, write: false }, cpu);
+    assert.equal(armed.look(missed, 8, true, false, 1, 0n), undefined, cpu);
+  }
 });
