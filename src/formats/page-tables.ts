@@ -1,6 +1,6 @@
-// Translation tables of stage 1 for EL1 and EL0, as they are in memory: VMSAv8-64 (Arm ARM D5),
-// addresses of 48 bits, and of 52 with pages of 64 KiB. The caller reads the descriptors, and so
-// decides what memory that is.
+// Translation tables of stage 1 for EL1 and EL0, as they are in memory: VMSAv8-64 (Arm ARM D5,
+// D8.2), addresses of 48 and 52 bits. The caller reads the descriptors, and so decides what memory
+// that is.
 
 import { field } from "../support/bits.ts";
 
@@ -19,6 +19,10 @@ export interface Tables {
   readonly bits: number;
   /** Whether the other bits of an address are ones. */
   readonly upper: boolean;
+  /** Whether descriptors have addresses of 52 bits (TCR_EL1.DS). */
+  readonly wide: boolean;
+  /** Whether every translation faults, as TxSZ asks for more bits than there are. */
+  readonly refused: boolean;
 }
 
 /** Offsets in a page: their bits. */
@@ -27,12 +31,21 @@ type Granule = 12 | 14 | 16;
 /** The sizes of pages, and of addresses with them, that a CPU has; other pages count as 4 KiB. */
 export interface Sizes {
   readonly granules: readonly Granule[];
+  /** Whether TCR_EL1.DS counts, with other pages than of 64 KiB (FEAT_LPA2). */
+  readonly hasWideTables: boolean;
+  /** Whether a TxSZ below the least faults (FEAT_LVA). */
+  readonly refusesLess: boolean;
   /** The least and the greatest TxSZ: others count as these. */
-  limits(granule: Granule): readonly [least: number, greatest: number];
+  limits(granule: Granule, wide: boolean): readonly [least: number, greatest: number];
 }
 
-/** All that the architecture has: with FEAT_LVA and FEAT_TTST. */
-const ALL_SIZES: Sizes = { granules: [12, 14, 16], limits: (granule) => granule === 16 ? [12, 47] : [16, 48] };
+/** All that the architecture has: with FEAT_LVA, FEAT_LPA2 and FEAT_TTST. */
+const ALL_SIZES: Sizes = {
+  granules: [12, 14, 16],
+  hasWideTables: true,
+  refusesLess: true,
+  limits: (granule, wide) => [granule === 16 || wide ? 12 : 16, granule === 16 ? 47 : 48],
+};
 
 /** An entry of a table, with its place. */
 export interface Descriptor {
@@ -46,6 +59,8 @@ export interface Descriptor {
   readonly shift: number;
   /** Rights that the tables above it take away: bits of `TableControl`. */
   readonly controls: number;
+  /** `Tables.wide`. */
+  readonly wide: boolean;
 }
 
 /** PXNTable, XNTable, APTable[0] (no EL0), APTable[1] (no writes). */
@@ -54,19 +69,26 @@ export const TableControl = { pxn: 1, xn: 2, noUser: 4, noWrite: 8 } as const;
 /** TCR_EL1.TG0 and TG1; D19.2.139 leaves to the CPU what the reserved encoding means. */
 const GRANULES = { tg0: [12, 16, 14, 12], tg1: [12, 14, 12, 16] } as const;
 const LAST_LEVEL = 3, ENTRY_BITS = 3, ENTRY_SIZE = 8;
-const ADDRESS = 0x0000_ffff_ffff_f000n;
+/** Bits 47 to 12 of an address in a descriptor; with TCR_EL1.DS also 49:48, and 51:50 at 9:8. */
+const ADDRESS = 0x0000_ffff_ffff_f000n, HIGH_ADDRESS = 0x0003_0000_0000_0000n, HIGHEST_SHIFT = 8, HIGHEST = 50n;
+const TCR_DS = 59;
 /** Bits 47 to 1 of TTBR are the tables' address; CnP is bit 0 (D19.2.149). */
 const TTBR_ADDRESS = 0x0000_ffff_ffff_fffen;
+/** With TCR_EL1.DS: bits 51:48 of the address are at 5:2, tables are aligned to this at least. */
+const TTBR_HIGHEST_SHIFT = 2, TTBR_HIGHEST = 48n, WIDE_ALIGNMENT = 64;
 /** Bits 62 to 59 of a table's descriptor: `TableControl`. */
 const CONTROLS_SHIFT = 59, CONTROLS_BITS = 4;
 
 /** The tables of the half of the addresses that a TTBR is for. */
-export function tablesOf(ttbr: bigint, tcr: bigint, upper: boolean, { granules, limits }: Sizes = ALL_SIZES): Tables {
+export function tablesOf(ttbr: bigint, tcr: bigint, upper: boolean, sizes: Sizes = ALL_SIZES): Tables {
   const wanted = upper ? GRANULES.tg1[field(tcr, 30, 2)] : GRANULES.tg0[field(tcr, 14, 2)];
-  const granule = granules.includes(wanted) ? wanted : 12;
-  const [least, greatest] = limits(granule), bits = 64 - Math.min(greatest, Math.max(least, field(tcr, upper ? 16 : 0, 6)));
-  const { width } = firstLevel(granule, bits);
-  return { root: Number(ttbr & TTBR_ADDRESS & -BigInt(ENTRY_SIZE << width)), granule, bits, upper };
+  const granule = sizes.granules.includes(wanted) ? wanted : 12;
+  const wide = sizes.hasWideTables && granule !== 16 && field(tcr, TCR_DS, 1) === 1;
+  const [least, greatest] = sizes.limits(granule, wide), size = field(tcr, upper ? 16 : 0, 6);
+  const bits = 64 - Math.min(greatest, Math.max(least, size)), { width } = firstLevel(granule, bits);
+  const alignment = Math.max(ENTRY_SIZE << width, wide ? WIDE_ALIGNMENT : 0), low = ttbr & TTBR_ADDRESS & -BigInt(alignment);
+  const root = Number(wide ? low | BigInt(field(ttbr, TTBR_HIGHEST_SHIFT, 4)) << TTBR_HIGHEST : low);
+  return { root, granule, bits, upper, wide, refused: sizes.refusesLess && size < least };
 }
 
 /** Whether TCR_EL1.EPD turns the walks of a half off. */
@@ -78,8 +100,8 @@ export function untagged(address: bigint, tcr: bigint): bigint {
 }
 
 /** Whether an address without a tag is in the half of the tables. */
-export function isInHalf({ bits, upper }: Tables, address: bigint): boolean {
-  return BigInt.asIntN(64, address) >> BigInt(bits) === (upper ? -1n : 0n);
+export function isInHalf({ bits, upper, refused }: Tables, address: bigint): boolean {
+  return !refused && BigInt.asIntN(64, address) >> BigInt(bits) === (upper ? -1n : 0n);
 }
 
 /** The first table: its level, what one of its entries maps, and the bits of its index. */
@@ -89,16 +111,20 @@ function firstLevel(granule: number, bits: number) {
   return { level, shift, width: bits - shift };
 }
 
-function descriptorAt(entry: number, level: number, shift: number, controls: number, read: ReadEntry): Descriptor {
+/** The first level that has blocks. */
+const firstBlocks = ({ granule, wide }: Tables) => (granule === 12 ? 1 : 2) - Number(wide);
+
+function descriptorAt(tables: Tables, entry: number, level: number, shift: number, controls: number, read: ReadEntry): Descriptor {
   const value = read(entry), type = value === undefined ? 0 : field(value, 0, 2);
+  const isBlock = type === 1, mayBeBlock = level >= firstBlocks(tables) && level < LAST_LEVEL;
   const kind = value === undefined
     ? "unreadable"
-    : !(type & 1) || level === LAST_LEVEL && type === 1
+    : !(type & 1) || isBlock && !mayBeBlock
     ? "invalid"
-    : level === LAST_LEVEL || type === 1
+    : level === LAST_LEVEL || isBlock
     ? "leaf"
     : "table";
-  return { kind, level, entry, value, shift, controls };
+  return { kind, level, entry, value, shift, controls, wide: tables.wide };
 }
 
 /** Bits of a descriptor that are the next table's address, by granule. */
@@ -106,7 +132,12 @@ const TABLE_ADDRESS: Readonly<Record<number, bigint>> = Object.fromEntries(
   ALL_SIZES.granules.map((granule) => [granule, ADDRESS & -(1n << BigInt(granule))]),
 );
 
-const nextTable = ({ granule }: Tables, { value = 0n }: Descriptor) => Number(value & TABLE_ADDRESS[granule]);
+/** An address of 48 bits in a descriptor, with the others that it has. */
+function withHighest(address: bigint, value: bigint, wide: boolean): number {
+  return Number(wide ? address | value & HIGH_ADDRESS | BigInt(field(value, HIGHEST_SHIFT, 2)) << HIGHEST : address);
+}
+
+const nextTable = ({ granule }: Tables, { value = 0n, wide }: Descriptor) => withHighest(value & TABLE_ADDRESS[granule], value, wide);
 const controlsBelow = ({ controls, value = 0n }: Descriptor) => controls | field(value, CONTROLS_SHIFT, CONTROLS_BITS);
 
 /**
@@ -118,7 +149,7 @@ export function walkTables(tables: Tables, address: bigint, read: ReadEntry, pas
   const indexBits = tables.granule - ENTRY_BITS, va = Number(BigInt.asUintN(tables.bits, address));
   let { level, shift, width } = firstLevel(tables.granule, tables.bits), table = tables.root, controls = 0;
   for (;; level++, shift -= indexBits, width = indexBits) {
-    const found = descriptorAt(table + ENTRY_SIZE * (Math.floor(va / 2 ** shift) % 2 ** width), level, shift, controls, read);
+    const found = descriptorAt(tables, table + ENTRY_SIZE * (Math.floor(va / 2 ** shift) % 2 ** width), level, shift, controls, read);
     if (found.kind !== "table") return found;
     passed?.(found);
     table = nextTable(tables, found);
@@ -130,18 +161,18 @@ export function walkTables(tables: Tables, address: bigint, read: ReadEntry, pas
 export const lastTableShift = ({ granule }: Tables): number => 2 * granule - ENTRY_BITS;
 
 /** The end of the walk for an address in the same last table as that of another walk. */
-export function walkBeside({ granule, bits }: Tables, end: Descriptor, address: bigint, read: ReadEntry): Descriptor {
-  const { level, entry, shift, controls } = end;
+export function walkBeside(tables: Tables, end: Descriptor, address: bigint, read: ReadEntry): Descriptor {
+  const { granule, bits } = tables, { level, entry, shift, controls } = end;
   if (level !== LAST_LEVEL) return end;
   // The only table of a small half is shorter than others.
   const width = Math.min(granule - ENTRY_BITS, bits - granule), table = entry - entry % (ENTRY_SIZE << width);
-  return descriptorAt(table + ENTRY_SIZE * field(address, granule, width), level, shift, controls, read);
+  return descriptorAt(tables, table + ENTRY_SIZE * field(address, granule, width), level, shift, controls, read);
 }
 
 /** The intermediate physical address that a leaf gives an address. */
-export function outputOf({ value = 0n, shift }: Descriptor, address: bigint): number {
+export function outputOf({ value = 0n, shift, wide }: Descriptor, address: bigint): number {
   const inside = (1n << BigInt(shift)) - 1n;
-  return Number(value & ADDRESS & ~inside | address & inside);
+  return withHighest(value & ADDRESS & ~inside | address & inside, value, wide);
 }
 
 /** A leaf, and the first address that it maps. */
@@ -154,6 +185,7 @@ interface Mapped {
  * All leaves, by address. A table that many entries name is read for each: `read` has to end that.
  */
 export function* leavesOf(tables: Tables, read: ReadEntry): Generator<Mapped> {
+  if (tables.refused) return;
   const { level, shift, width } = firstLevel(tables.granule, tables.bits);
   const first = tables.upper ? -(1n << BigInt(tables.bits)) : 0n;
   yield* leavesBelow(tables, read, { table: tables.root, level, shift, width, first, controls: 0 });
@@ -172,7 +204,7 @@ function* leavesBelow(tables: Tables, read: ReadEntry, { table, level, shift, wi
   const indexBits = tables.granule - ENTRY_BITS;
   for (let index = 0; index < 2 ** width; index++) {
     const address = first + (BigInt(index) << BigInt(shift));
-    const found = descriptorAt(table + ENTRY_SIZE * index, level, shift, controls, read);
+    const found = descriptorAt(tables, table + ENTRY_SIZE * index, level, shift, controls, read);
     if (found.kind === "leaf") yield { address: BigInt.asUintN(64, address), leaf: found };
     if (found.kind !== "table") continue;
     const below = { table: nextTable(tables, found), level: level + 1, shift: shift - indexBits, width: indexBits };

@@ -82,7 +82,7 @@ const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdr
 const RECORDED_UNLISTED: readonly FeatureName[] = [
   ...["FEAT_HAFDBS", "FEAT_PAN2", "FEAT_HPDS", "FEAT_XNX", "FEAT_TTCNP", "FEAT_RAS", "FEAT_IESB", "FEAT_TLBIRANGE"] as const,
   ...["FEAT_TTL", "FEAT_BBM", "FEAT_E0PD", "FEAT_SPECRES", "FEAT_PMUv3p5", "FEAT_Debugv8p4"] as const,
-  ...["FEAT_TGran16K", "FEAT_TGran64K", "FEAT_UAO", "FEAT_TTST", "FEAT_LVA", "FEAT_S2FWB"] as const,
+  ...["FEAT_TGran16K", "FEAT_TGran64K", "FEAT_UAO", "FEAT_TTST", "FEAT_LVA", "FEAT_LPA2", "FEAT_S2FWB"] as const,
 ];
 
 const NAMED: Readonly<Record<string, NamedCpu>> = {

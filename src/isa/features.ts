@@ -91,6 +91,11 @@ export const FEATURES = table({
 
   FEAT_TGran16K: { since: 8, rung: 8.2, fields: [["MMFR0", 20, 1]] },
   FEAT_TGran64K: { since: 8, rung: 8.2, fields: [["MMFR0", 24, 0]] },
+  FEAT_LPA2: {
+    since: 8.7,
+    requires: ["FEAT_LVA", "FEAT_TGran16K"],
+    fields: [["MMFR0", 28, 1], ["MMFR0", 20, 2], ["MMFR0", 32, 3], ["MMFR0", 40, 3]],
+  },
   FEAT_FP16: {
     since: 8.2,
     rung: 8.2,

@@ -17,8 +17,8 @@ const PAGE = BigInt(PAGE_SIZE);
 const MOST_PAGES = 32_768;
 /** Pages of a piece of the work, which takes some milliseconds. */
 const PIECE_PAGES = 1024;
-/** Virtual addresses of EL1's half have these bits. */
-const EL1_HALF = 0xffff_0000_0000_0000n;
+/** Virtual addresses of EL1's half, of at most 52 bits, have these. */
+const EL1_HALF = 0xfff0_0000_0000_0000n;
 
 /** The address of the RAM that a page of a vCPU is mapped to. */
 function pageAt(core: DebugCore, ram: Ram, { registers }: Vcpu, address: bigint): number | undefined {

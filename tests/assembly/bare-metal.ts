@@ -8,7 +8,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 
 /** Turns in which each guest ends. */
 const TURNS = 1_000_000;
-const BOARD = "-M virt,gic-version=3 -m 128 -cpu neoverse-n1 -nic none -display none -monitor none -serial stdio -no-reboot";
+const BOARD = "-M virt,gic-version=3 -m 128 -nic none -display none -monitor none -serial stdio -no-reboot";
 
 /** Builds `NAME/guest.S` beside this file, and calls `use` with its ELF file. */
 export function withGuest(name: string, options: readonly string[], use: (elf: string) => Promise<void>): Promise<void> {
@@ -23,8 +23,8 @@ export function withGuest(name: string, options: readonly string[], use: (elf: s
 }
 
 /** Runs it on QEMU's board; its output, and QEMU's errors. */
-export function runOnQemu(elf: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  return runNative("qemu-system-aarch64", [...BOARD.split(" "), "-kernel", elf]);
+export function runOnQemu(elf: string, cpu = "neoverse-n1"): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  return runNative("qemu-system-aarch64", [...BOARD.split(" "), "-cpu", cpu, "-kernel", elf]);
 }
 
 /** Runs it as the primary VM; its output. */

@@ -28,7 +28,7 @@ export const DIFFERENCES: readonly Difference[] = [
     group: "sysregs",
     kind: "cpu",
     reason:
-      "identification registers tell of the recorded CPU: AArch32 at EL0; in MMFR0 both endiannesses, 52 bits of address and FEAT_LPA2",
+      "identification registers tell of the recorded CPU: AArch32 at EL0; in MMFR0 both endiannesses, and physical addresses of 52 bits",
     cases: identification(["c1_0", "c1_5", "c1_6", "c1_7", "c2_0", "c2_4", "c2_7", "c3_2", "c3_4", "c7_0"]),
   },
   {

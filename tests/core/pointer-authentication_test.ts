@@ -50,9 +50,9 @@ const ones = (from: number, to: number) => (1n << BigInt(to + 1)) - (1n << BigIn
 
 /** TBI of the half that a pointer belongs to, and the lowest bit of a code there. */
 function placeOf(tcr: bigint, data: boolean, high: number): { tbi: boolean; bottom: number } {
-  // Pages of 64 KiB have FEAT_LVA.
-  const isLarge = Number(tcr >> (high ? 30n : 14n) & 3n) === (high ? 3 : 1);
-  const tsz = Math.min(isLarge ? 47 : 48, Math.max(isLarge ? 12 : 16, Number(tcr >> BigInt(16 * high) & 63n)));
+  // Pages of 64 KiB have FEAT_LVA, others TCR_EL1.DS of FEAT_LPA2.
+  const isLarge = Number(tcr >> (high ? 30n : 14n) & 3n) === (high ? 3 : 1), least = isLarge || bit(tcr, 59) ? 12 : 16;
+  const tsz = Math.min(isLarge ? 47 : 48, Math.max(least, Number(tcr >> BigInt(16 * high) & 63n)));
   return { tbi: bit(tcr, 37 + high) === 1 && (data || bit(tcr, 51 + high) === 0), bottom: 64 - tsz };
 }
 

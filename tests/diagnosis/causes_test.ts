@@ -146,6 +146,11 @@ const ALIGNMENT: readonly CauseCase[] = [
 
 const walk = (level: number, entry: string, descriptor: string | null) => ({ ttbr: "TTBR0_EL1", level, entry, descriptor });
 
+const MAX = '[machine]\ncpu = "max"';
+/** A load by tables of 52 bits (TCR_EL1.DS), which have no shareability. */
+const wideTables = (address: string) =>
+  `entry 4, 0, 0x80105003\nentry 5, 0, 0x80100003\nmmu_on 0x080000018019350c, 0x80104000, 0\n${load(address)}`;
+
 const STAGE1: readonly CauseCase[] = [
   cause("an address without a page", `mmu_on\n${load("0x80201000")}`, {
     code: "no-translation",
@@ -199,6 +204,26 @@ const STAGE1: readonly CauseCase[] = [
     code: "table-outside",
     walk: walk(2, "0x100000", null),
   }, /level 1/),
+  cause(
+    "an address without a table of level -1",
+    wideTables("0x1000000000000"),
+    {
+      code: "no-translation",
+      walk: walk(-1, "0x80104008", "0x0000000000000000"),
+    },
+    /map 0x1000000000000/,
+    MAX,
+  ),
+  cause(
+    "a table of 52 bits beyond the physical addresses",
+    `entry 4, 2, 0x80105103\n${wideTables("0x2000000000000")}`,
+    {
+      code: "address-size",
+      bits: 36,
+    },
+    /descriptor/,
+    MAX,
+  ),
 ];
 
 /** The first page after the info page. */

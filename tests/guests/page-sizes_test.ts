@@ -1,11 +1,14 @@
 // Debian's kernel with pages of 16 KiB, as Android devices have them: as the primary VM and as a
-// secondary VM, with one and four CPUs; and its refusal on a CPU that does not have such pages.
+// secondary VM, with one and four CPUs; and its refusal on a CPU that does not have such pages. And
+// Debian's kernels with addresses of 52 bits, which they use where the CPU has them (FEAT_LPA2).
 
 import assert from "node:assert/strict";
 import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { Guest, type GuestConsole, Guests, ordinaryGuest } from "./guest.ts";
-import { LONG } from "../support/long.ts";
+import { rowsIn } from "../linux/rows.ts";
+import { LONG, longTest } from "../support/long.ts";
+import { Random } from "../support/random.ts";
 
 /** Virtual seconds of a boot, and of a command. */
 const BOOT = 60, COMMAND = 20;
@@ -45,3 +48,24 @@ for (const release of LONG ? ["trixie", "sid"] as const : []) {
     });
   });
 }
+
+longTest("Debian's kernels use addresses of 52 bits where the CPU has them, and el2 reads their memory by the same tables", async () => {
+  for (const [kernel, cpu, size] of [["linux-image-arm64", "max", 12], [KERNEL, "max", 12], ["linux-image-arm64", "v8.6", 16]] as const) {
+    const { image, initrd } = await ordinaryGuest("trixie", [], kernel);
+    const guest = new Guest(image, initrd, [], 512 << 20, { cpu }), { system } = guest, random = new Random(52);
+    await guest.expect(PROMPT, BOOT);
+    const [{ registers }] = system.symbols.vcpus("host"), tcr = registers.getRegister("TCR_EL1");
+    assert.deepEqual([tcr >> 59n & 1n, tcr >> 16n & 63n], [size === 12 ? 1n : 0n, BigInt(size)], kernel);
+    const { inspector } = system, tables = inspector.answer({ table: "vcpu.tables", args: { vcpu: "host/0" } });
+    let high = 0;
+    for (const { address, size, pa } of rowsIn("vcpu.tables", tables)) {
+      const at = BigInt(random.below(Number(size))), found = system.core.inspect(registers, BigInt(String(address)) + at);
+      if (found.ok) assert.equal(found.pa, Number(BigInt(String(pa)) + at), String(address));
+      const first = BigInt(String(address)) >> 48n;
+      if (first >= 0xfff0n && first < 0xffffn) high++;
+    }
+    assert.equal(high > 0, size === 12, "its memory lies below the upper 48 bits");
+    const tasks = rowsIn("linux.ps", inspector.answer({ table: "linux.ps", args: { vm: "host" } }));
+    assert.ok(tasks.some(({ name, command }) => name === "init" && /\/init$/.test(String(command))));
+  }
+});

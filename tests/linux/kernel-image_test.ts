@@ -8,7 +8,7 @@ import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Work } from "../../src/support/work.ts";
 
 const PAGES = 16, RAM = 32, START = 0xffff_ffff_ffff_0000n;
-const TABLES: Tables = { root: 0, granule: 12, bits: 16, upper: true };
+const TABLES: Tables = { root: 0, granule: 12, bits: 16, upper: true, wide: false, refused: false };
 
 /** Memory whose page N, from a virtual address on, is a page of RAM. Page 0 has the table. */
 function mapped(ram: Uint8Array<ArrayBuffer>, pages: readonly number[]): VirtualMemory {

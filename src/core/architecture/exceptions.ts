@@ -48,6 +48,26 @@ export const FaultStatus = {
   Alignment: 0x21,
 } as const;
 
+/** The kinds of faults that a table of level -1 can have, and their codes there (FEAT_LPA2). */
+export const LEVEL_BELOW_0 = [
+  [FaultStatus.AddressSize, 0x29],
+  [FaultStatus.Translation, 0x2b],
+  [FaultStatus.ExternalOnWalk, 0x13],
+] as const;
+
+const FAULT_LEVEL = 3;
+
+/** A fault status code without its level, and that. Those that have none are of level 0. */
+export function faultOf(status: number): { readonly kind: number; readonly level: number } {
+  const below = LEVEL_BELOW_0.find(([, code]) => code === status);
+  return below ? { kind: below[0], level: -1 } : { kind: status & ~FAULT_LEVEL, level: status & FAULT_LEVEL };
+}
+
+/** The code of a fault at a level. */
+export function faultStatus(kind: number, level: number): number {
+  return level >= 0 ? kind | level : LEVEL_BELOW_0.find(([code]) => code === kind)?.[1] ?? kind;
+}
+
 /** Bits of the ISS of aborts. */
 export const AbortSyndrome = {
   FscMask: 0x3f,

@@ -18,7 +18,7 @@ export function pointerMask(tcr: bigint, half: 0 | 1, kind: "code" | "data", fea
   const field = (shift: number, mask: number) => Number(tcr >> BigInt(shift) & BigInt(mask));
   const tg = field(half ? Tcr.Tg1Shift : Tcr.Tg0Shift, 3);
   const granule = granulesOf(features).find(({ tg0, tg1 }) => tg === (half ? tg1 : tg0));
-  const [least, greatest] = addressSizesOf(features).limits(granule?.shift ?? PAGE_SHIFT);
+  const [least, greatest] = addressSizesOf(features).limits(granule?.shift ?? PAGE_SHIFT, (tcr & Tcr.DS) !== 0n);
   const tsz = Math.max(least, Math.min(greatest, field(Tcr.HalfShift * half, Tcr.SizeMask)));
   const ignored = field(Tcr.Tbi0Shift + half, 1) && (kind === "data" || !field(Tcr.Tbid0Shift + half, 1));
   return ALL << BigInt(64 - tsz) & (ignored ? BELOW_TAG : ALL);

@@ -9,6 +9,8 @@ import type { FeatureName } from "../../isa/features.ts";
 export const Tcr = {
   SizeMask: 0x3f,
   EpdShift: 7,
+  /** Shareability of the memory, with DS. */
+  Sh0Shift: 12,
   Tg0Shift: 14,
   HalfShift: 16,
   Tg1Shift: 30,
@@ -20,6 +22,8 @@ export const Tcr = {
   Hpd0Shift: 41,
   Tbid0Shift: 51,
   E0pd0Shift: 55,
+  /** Tables of pages of 4 and 16 KiB have addresses of 52 bits (FEAT_LPA2). */
+  DS: 1n << 59n,
 } as const;
 
 /** A size of pages that stage 1 may have besides 4 KiB. */

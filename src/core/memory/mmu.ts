@@ -1,12 +1,12 @@
 // Address translation: the stage-1 walk of the EL1&0 regime combined with stage 2, inside Wasm. Arm
-// ARM D5.2 (VMSAv8-64 translation, 48-bit addresses), D5.4 (access control), D5.10.3
+// ARM D5.2 (VMSAv8-64 translation), D8.2 (addresses of 52 bits), D5.4 (access control), D5.10.3
 // (priority of faults); stage 2 as in `stage2.ts`.
 //
 // `translate` finds the Wasm address of a byte, or leaves the reason in `CPU.FAULT` and
 // `CPU.FAULT_STATUS`; its callers act on the fault (`memory-access.ts`, AT, the debugger).
 
 import type { FeatureName } from "../../isa/features.ts";
-import { FaultStatus, Pstate, Sctlr, SCTLR_EPAN_SHIFT } from "../architecture/exceptions.ts";
+import { FaultStatus, LEVEL_BELOW_0, Pstate, Sctlr, SCTLR_EPAN_SHIFT } from "../architecture/exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
 import { granulesOf, Tcr } from "../architecture/translation-control.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -15,7 +15,7 @@ import { noteWritten } from "./written-lines.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
-import { granuleShift, inputBits } from "./granules.ts";
+import { asksForTooMany, granuleShift, type Half, hasWideTables, inputBits } from "./granules.ts";
 import { Stage2Flags } from "./stage2-table.ts";
 import { IPA_BITS, Stage2Entry, WIDE_IPA_BITS, WIDE_ROOT } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
@@ -55,7 +55,7 @@ export const Rights = {
   User: 64,
   Device: 128,
   NonGlobal: 256,
-  /** The leaf maps 2 MiB, or more. */
+  /** The leaf maps 2 MiB, or more; both: more than 1 GiB. */
   Block: 512,
   Giant: 1024,
   /**
@@ -150,6 +150,9 @@ const Descriptor = {
    */
   TableControlsShift: 59,
   Address: 0x0000_ffff_ffff_f000n,
+  /** The same with TCR_EL1.DS: bits 51 and 50 are where the shareability is without. */
+  WideAddress: 0x0003_ffff_ffff_f000n,
+  HighestShift: 50,
 } as const;
 const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
 
@@ -186,8 +189,17 @@ function fail(c: Code, fault: number, status: Value): void {
   c.return(constant("i32", 0));
 }
 
-/** A status of `FaultStatus` at a level. */
+/** A status of `FaultStatus` at a level from 0 on. */
 const status = (kind: number, level: Value | number) => typeof level === "number" ? constant("i32", kind | level) : level.or(kind);
+
+/** A fault that a table of level -1 can have. */
+type LevelFault = typeof LEVEL_BELOW_0[number][0];
+
+/** The same for CPUs whose walks may begin at level -1. */
+function deepStatus(kind: LevelFault, level: Value): Value {
+  const [, below] = LEVEL_BELOW_0.find(([one]) => one === kind)!;
+  return level.ltS(0).select(constant("i32", below), level.or(kind));
+}
 
 /** (ipa) -> entry of its page with the page's PA; without Valid its level is in bits 1:0. */
 function defineStage2Entry(c: Code): void {
@@ -380,10 +392,12 @@ interface Walk {
   readonly ram: RamLayout;
   /** Whether the leaf's descriptor may change (FEAT_HAFDBS). */
   readonly updates: boolean;
+  /** `status`, or `deepStatus`. */
+  readonly status: (kind: LevelFault, level: Value) => Value;
 }
 
 /** Reads the descriptor at an IPA, or fails as the walk's level does. */
-function readDescriptor(c: Code, { stage2, ram, updates }: Walk, descriptor: Local, level: Local, address: Value): void {
+function readDescriptor(c: Code, { stage2, ram, updates, status: statusAt }: Walk, descriptor: Local, level: Local, address: Value): void {
   const at = c.let(address);
   const entry = c.let(c.call(stage2, at));
   const onWalk = (code: Value) => {
@@ -394,7 +408,7 @@ function readDescriptor(c: Code, { stage2, ram, updates }: Walk, descriptor: Loc
   c.if(entry.and(Stage2Entry.Valid).not(), () => onWalk(status(FaultStatus.Translation, entry)));
   c.if(entry.and(Stage2Flags.Read).not(), () => onWalk(status(FaultStatus.Permission, 3)));
   const offset = c.let(entry.and(Stage2Entry.AddressMask).or(at.wrap().and((1 << PAGE_SHIFT) - 1)).sub(ram.base));
-  c.if(offset.geU(ram.size), () => fail(c, Fault.Stage1, status(FaultStatus.ExternalOnWalk, level)));
+  c.if(offset.geU(ram.size), () => fail(c, Fault.Stage1, statusAt(FaultStatus.ExternalOnWalk, level)));
   c.set(descriptor, c.load("i64.load", offset, ram.wasmAddress));
   const place = offset.add(ram.wasmAddress);
   c.store("i32.store", CPU.WALK_DESCRIPTOR, updates ? place.or(entry.and(Stage2Flags.Write).not().mul(NOT_WRITABLE)) : place);
@@ -407,27 +421,32 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
   const granules = granulesOf(features), updates = features.has("FEAT_HAFDBS");
   const va = c.parameter(0);
   const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
-  const translationFault = (level: Value | number) => fail(c, Fault.Stage1, status(FaultStatus.Translation, level));
+  const statusAt = features.has("FEAT_LPA2") ? deepStatus : status;
+  const faultAt = (kind: LevelFault, level: Value | number) =>
+    fail(c, Fault.Stage1, typeof level === "number" ? status(kind, level) : statusAt(kind, level));
+  const translationFault = (level: Value | number) => faultAt(FaultStatus.Translation, level);
 
   // VA[55] chooses the half of the address space, whether the top byte is ignored or not.
   const high = c.let(va.shrU(55).and(1).wrap());
-  const half = c.let(tcr.shrU(high.select(constant("i64", Tcr.HalfShift), 0)).wrap());
+  const control = c.let(tcr.shrU(high.select(constant("i64", Tcr.HalfShift), 0)).wrap());
   const ttbr = c.let(high.select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1)));
   const page = granuleShift(c, tcr, high, granules);
-  const bits = inputBits(c, half, page, features);
+  const wide = hasWideTables(c, tcr, page, features), half: Half = { control, page, wide };
+  const bits = inputBits(c, half, features), tooMany = asksForTooMany(half, features);
   const address = c.let(ignoresTop(tcr, high).select(va.shl(8).shrS(8), va));
   c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
-  c.if(half.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
+  if (tooMany) c.if(tooMany, () => translationFault(0));
+  c.if(control.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
 
   const bitsOfOutput = outputBits(c, tcr);
   const checkOutput = (output: Value, level: Value | number) => {
-    c.if(output.shrU(bitsOfOutput).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, level)));
+    c.if(output.shrU(bitsOfOutput).nonZero(), () => faultAt(FaultStatus.AddressSize, level));
   };
 
   const isFixed = granules.length === 0 && !features.has("FEAT_TTST");
-  const { level, shift, indexBits, addressMask, blocksFrom } = isFixed ? smallGranule(c, bits) : granuleOf(c, page, bits);
+  const { level, shift, indexBits, addressMask, blocksFrom } = isFixed ? smallGranule(c, bits) : granuleOf(c, half, page, bits);
   const index = c.let(address.and(constant("i64", 1).shl(bits.wide()).sub(1)).shrU(shift.wide()));
-  const table = c.let(ttbr.and(0x0000_ffff_ffff_fffen));
+  const table = c.let(firstTable(wide, ttbr));
   checkOutput(table, 0);
   // The first table is as long as its index is wide, and aligned to that.
   c.set(table, table.and(constant("i64", -8).shl(bits.sub(shift).wide())));
@@ -437,17 +456,17 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
 
   c.f.block((leafFound) => {
     c.f.loop((nextLevel) => {
-      readDescriptor(c, { stage2, ram, updates }, descriptor, level, table.or(index.shl(3)));
+      readDescriptor(c, { stage2, ram, updates, status: statusAt }, descriptor, level, table.or(index.shl(3)));
       c.if(descriptor.and(Descriptor.Valid).not(), () => translationFault(level));
       c.if(level.eq(3), () => {
         c.if(descriptor.and(Descriptor.Table).not(), () => translationFault(3));
         c.f.br(leafFound);
       });
       c.if(descriptor.and(Descriptor.Table).not(), () => {
-        c.if(level.ltU(blocksFrom), () => translationFault(level));
+        c.if(wide ? level.ltS(blocksFrom) : level.ltU(blocksFrom), () => translationFault(level));
         c.f.br(leafFound);
       });
-      c.set(table, descriptor.and(addressMask));
+      c.set(table, (wide ? addressIn(wide, descriptor) : descriptor).and(addressMask));
       checkOutput(table, level);
       c.set(controls, controls.or(descriptor.shrU(Descriptor.TableControlsShift).wrap().and(TableControl.Mask)));
       c.set(level, level.add(1));
@@ -459,7 +478,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
 
   if (features.has("FEAT_HPDS")) c.if(tcr.shrU(Tcr.Hpd0Shift).wrap().shrU(high).and(1), () => c.set(controls, 0));
   const inBlock = c.let(constant("i64", 1).shl(shift.wide()).sub(1));
-  const output = c.let(descriptor.and(Descriptor.Address).and(inBlock.xor(-1)).or(va.and(inBlock)));
+  const output = c.let(addressIn(wide, descriptor).and(inBlock.xor(-1)).or(va.and(inBlock)));
   checkOutput(output, level);
   const unused = descriptor.and(Descriptor.AccessFlag).not();
   const faults = updates ? unused.and(tcr.and(Tcr.HA).not()) : unused;
@@ -472,8 +491,9 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
   c.store("i64.store", CPU.WALK_IPA, output);
   // A TLBI of one page must find the entries of a leaf: blocks of 2 MiB, and all that is larger.
   const giant = isFixed ? level.eq(1) : shift.gtU(SMALL_BLOCK_SHIFT);
-  const block = isFixed ? level.eq(2) : shift.eq(SMALL_BLOCK_SHIFT);
-  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, { level, block, giant, guards: features.has("FEAT_BTI") }));
+  const small = isFixed ? level.eq(2) : shift.eq(SMALL_BLOCK_SHIFT), block = wide ? small.or(shift.gtU(GIANT_BLOCK_SHIFT)) : small;
+  const guards = features.has("FEAT_BTI");
+  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, { level, block, giant, half, guards }));
   c.result(constant("i32", 1));
 }
 
@@ -489,8 +509,21 @@ interface WalkShape {
   readonly blocksFrom: Value;
 }
 
-/** log2 of the bytes of a block at level 2 with pages of 4 KiB. */
-const SMALL_BLOCK_SHIFT = PAGE_SHIFT + INDEX_BITS;
+/** log2 of the bytes of a block at levels 2 and 1 with pages of 4 KiB. */
+const SMALL_BLOCK_SHIFT = PAGE_SHIFT + INDEX_BITS, GIANT_BLOCK_SHIFT = SMALL_BLOCK_SHIFT + INDEX_BITS;
+
+/** The address in a descriptor. */
+function addressIn(wide: Value | undefined, descriptor: Value): Value {
+  const plain = descriptor.and(Descriptor.Address);
+  const highest = () => descriptor.shrU(Descriptor.ShareabilityShift).and(3).shl(Descriptor.HighestShift);
+  return wide ? wide.select(descriptor.and(Descriptor.WideAddress).or(highest()), plain) : plain;
+}
+
+/** The address in a TTBR: bits 47:1; with addresses of 52 bits 47:6, and 51:48 at 5:2. */
+function firstTable(wide: Value | undefined, ttbr: Value): Value {
+  const plain = ttbr.and(0x0000_ffff_ffff_fffen);
+  return wide ? wide.select(ttbr.and(0x0000_ffff_ffff_ffc0n).or(ttbr.shrU(2).and(0xf).shl(48)), plain) : plain;
+}
 
 /** Pages of 4 KiB, at least two levels of them. */
 function smallGranule(c: Code, bits: Value): WalkShape {
@@ -505,14 +538,19 @@ function smallGranule(c: Code, bits: Value): WalkShape {
   };
 }
 
-/** Pages of any size. An address space may be as small as one table (FEAT_TTST). */
-function granuleOf(c: Code, page: Local, bits: Value): WalkShape {
+/**
+ * Pages of any size. An address space may be as small as one table (FEAT_TTST), and with FEAT_LPA2
+ * begin at level -1.
+ */
+function granuleOf(c: Code, { wide }: Half, page: Local, bits: Value): WalkShape {
   const indexBits = c.let(page.sub(3));
   // As many levels as the index has parts, of which the first may be shorter.
   const level = c.let(constant("i32", 4).sub(bits.sub(page).add(indexBits).sub(1).divU(indexBits)));
   const shift = c.let(page.add(constant("i32", 3).sub(level).mul(indexBits)));
-  const addressMask = c.let(constant("i64", Descriptor.Address).and(constant("i64", -1).shl(page.wide())));
-  return { level, shift, indexBits, addressMask, blocksFrom: c.let(page.eq(PAGE_SHIFT).select(constant("i32", 1), 2)) };
+  const abovePage = constant("i64", -1).shl(page.wide());
+  const addressMask = c.let(wide ? abovePage : constant("i64", Descriptor.Address).and(abovePage));
+  const blocksFrom = page.eq(PAGE_SHIFT).select(constant("i32", 1), 2);
+  return { level, shift, indexBits, addressMask, blocksFrom: c.let(wide ? blocksFrom.sub(wide) : blocksFrom) };
 }
 
 /**
@@ -522,10 +560,11 @@ function leafRights(
   c: Code,
   descriptor: Local,
   controls: Local,
-  { level, block, giant, guards }: {
+  { level, block, giant, half, guards }: {
     readonly level: Value;
     readonly block: Value;
     readonly giant: Value;
+    readonly half: Half;
     readonly guards: boolean;
   },
 ): Value {
@@ -541,6 +580,8 @@ function leafRights(
   const attributes = c.let(
     c.load("i64.load", CPU.MAIR_EL1).shrU(descriptor.shrU(Descriptor.AttributeIndexShift).and(7).shl(3)).wrap().and(0xff),
   );
+  const inLeaf = descriptor.shrU(Descriptor.ShareabilityShift).wrap();
+  const shareability = half.wide ? half.wide.select(half.control.shrU(Tcr.Sh0Shift), inLeaf) : inLeaf;
   const bit = (value: Value, mask: number) => value.mul(mask);
   const rights = bit(user, Rights.El0Read | Rights.User)
     .or(bit(userWritable, Rights.El0Write))
@@ -553,7 +594,7 @@ function leafRights(
     .or(bit(block, Rights.Block))
     .or(bit(giant, Rights.Giant))
     .or(level.shl(Rights.LevelShift))
-    .or(descriptor.shrU(Descriptor.ShareabilityShift).wrap().and(3).shl(Rights.ShareabilityShift))
+    .or(shareability.and(3).shl(Rights.ShareabilityShift))
     .or(attributes.shl(Rights.AttributesShift));
   return guards ? rights.or(bit(flag(Descriptor.Guarded), Rights.Guarded)) : rights;
 }

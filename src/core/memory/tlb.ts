@@ -2,7 +2,7 @@
 // ARM D5.9 (TLB maintenance).
 
 import type { FeatureName } from "../../isa/features.ts";
-import { type Granule, granulesOf } from "../architecture/translation-control.ts";
+import { type Granule, granulesOf, Tcr } from "../architecture/translation-control.ts";
 import { CPU, DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
 import { pageBit, setPageBit } from "../state/page-bits.ts";
@@ -115,7 +115,7 @@ export function markWriteMapped(c: Code, wasmAddress: Value, pool: TlbPoolLayout
 
 /** Gives every function of `TLB_FUNCTIONS`, and `protectCodePage` of the seam, its body. */
 export function defineTlb(library: Library, pool: TlbPoolLayout, features: ReadonlySet<FeatureName>): void {
-  defineFills(library, pool);
+  defineFills(library, pool, features);
   defineFlushes(library, pool);
   definePageFlush(library);
   defineExactFlush(library);
@@ -131,10 +131,11 @@ function define(library: Library, name: TlbFunction, body: (c: Code) => void): v
 }
 
 /** Entries that the slow path has found. */
-function defineFills(library: Library, pool: TlbPoolLayout): void {
+function defineFills(library: Library, pool: TlbPoolLayout, features: ReadonlySet<FeatureName>): void {
+  const hasVast = features.has("FEAT_LPA2");
   define(library, "tlbFillData", (c) => {
     const set = c.parameter(0), va = c.parameter(1), distance = c.parameter(2), flags = c.parameter(3), write = c.parameter(4);
-    noteBlock(c, va, flags, pool);
+    noteBlock(c, va, flags, pool, hasVast);
     const entry = c.let(set.add(dataEntryOffset(va)).add(write.mul(TlbSet.Write - TlbSet.Read)));
     const flagsAt = c.let(set.add(dataFlagsOffset(va)).add(write.mul(TlbSet.WriteFlags - TlbSet.ReadFlags)));
     const regime = set.sub(currentSpace(c)).divU(TlbSet.Size);
@@ -147,7 +148,7 @@ function defineFills(library: Library, pool: TlbPoolLayout): void {
 
   define(library, "tlbFillFetch", (c) => {
     const entry = c.parameter(0), va = c.parameter(1), decoded = c.parameter(2), flags = c.parameter(3);
-    noteBlock(c, va, flags, pool);
+    noteBlock(c, va, flags, pool, hasVast);
     c.store("i32.store", entry, list(c, entry, flags, c.load("i32.load", entry, FetchEntry.Flags)), FetchEntry.Flags);
     c.store("i64.store", entry, va.and(-PAGE_SIZE), FetchEntry.Tag);
     c.store("i32.store", entry, decoded, FetchEntry.Decoded);
@@ -368,7 +369,7 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout, features: Read
         c.if(current.eq(asid).or(current.eq(UNKNOWN_ASID)), () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
       });
       c.if(isPage, () => forEachPage(c, granules, page, (va) => flushOfAsid(c, library, suspicion, { space, va, kind, asid })));
-      if (features.has("FEAT_TLBIRANGE")) c.if(kind.eq(Tlbi.Range), () => flushRange(c, library, space, operand));
+      if (features.has("FEAT_TLBIRANGE")) c.if(kind.eq(Tlbi.Range), () => flushRange(c, library, features, space, operand));
     };
     c.if(broadcast, () => {
       forEachSpace(c, pool, (space) => {
@@ -407,17 +408,21 @@ function flushOfAsid(c: Code, library: Library, suspicion: Suspicion, { space, v
 
 /** Pages of the largest range that is dropped page by page. */
 const RANGE_PAGES = 2048n;
+/** log2 of the alignment of a range with TCR_EL1.DS. */
+const WIDE_RANGE_SHIFT = 16;
 
 /**
  * Drops the pages of a range. Arm ARM C5.5 (TLBI RVAE1): TG 47:46, SCALE 45:44, NUM 43:39, BaseADDR
- * 36:0 in pages of that size; the TTL is not needed.
+ * 36:0 in pages of that size, or of 64 KiB with TCR_EL1.DS; the TTL is not needed.
  */
-function flushRange(c: Code, library: Library, space: Value, operand: Value): void {
+function flushRange(c: Code, library: Library, features: ReadonlySet<FeatureName>, space: Value, operand: Value): void {
   const field = (lowest: number, mask: number) => operand.shrU(lowest).and(mask);
   const granule = c.let(field(46, 3));
   // 4 KiB is 1, 16 KiB is 2, 64 KiB is 3; a TG of 0 is reserved.
   const shift = c.let(granule.sub(1).shl(1).add(PAGE_SHIFT));
-  const va = c.let(operand.shl(64 - 37).shrS(64 - 37).shl(shift));
+  const isWide = c.load("i64.load", CPU.TCR_EL1).and(Tcr.DS).nonZero();
+  const unit = features.has("FEAT_LPA2") ? isWide.select(constant("i64", WIDE_RANGE_SHIFT), shift) : shift;
+  const va = c.let(operand.shl(64 - 37).shrS(64 - 37).shl(unit));
   const pages = c.let(field(39, 31).add(1).shl(field(44, 3).mul(5).add(1)).shl(shift.sub(PAGE_SHIFT)));
   c.if(granule.not(), () => c.return());
   c.if(pages.gtU(RANGE_PAGES), () => c.run(tlbFunction(library, "tlbFlushSpace"), space), () => {
@@ -506,8 +511,11 @@ function list(c: Code, item: Value, flags: Value, old: Value): Value {
   return flags.or(unlisted);
 }
 
-/** Notes the block that a translation is from, and Device memory. */
-function noteBlock(c: Code, va: Value, flags: Value, { empty }: TlbPoolLayout): void {
+/**
+ * Notes the block that a translation is from, and Device memory.
+ * @param hasVast whether a block may be larger than 1 GiB
+ */
+function noteBlock(c: Code, va: Value, flags: Value, { empty }: TlbPoolLayout, hasVast: boolean): void {
   const space = c.let(currentSpace(c));
   c.if(flags.and(TlbFlags.Block), () => {
     const hash = blockHash(c, va);
@@ -515,7 +523,8 @@ function noteBlock(c: Code, va: Value, flags: Value, { empty }: TlbPoolLayout): 
     c.store("i32.store", word, c.load("i32.load", word, TlbSpace.BlockFilter).or(bit(hash)), TlbSpace.BlockFilter);
   });
   c.if(flags.and(TlbFlags.Giant), () => {
-    c.store("i32.store", space, c.load("i32.load", space, TlbSpace.GiantFilter).or(giantBit(va)), TlbSpace.GiantFilter);
+    const bits = hasVast ? flags.and(TlbFlags.Block).select(constant("i32", -1), giantBit(va)) : giantBit(va);
+    c.store("i32.store", space, c.load("i32.load", space, TlbSpace.GiantFilter).or(bits), TlbSpace.GiantFilter);
   });
   c.if(flags.and(TlbFlags.Device), () => {
     c.store("i32.store", space, constant("i32", 1), TlbSpace.HasDevice);

@@ -10,7 +10,7 @@ import type { FeatureName } from "../../isa/features.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
 import { granulesOf, Tcr } from "../architecture/translation-control.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
-import { granuleShift, inputBits } from "../memory/granules.ts";
+import { granuleShift, hasWideTables, inputBits } from "../memory/granules.ts";
 import { ignoresTop, ignoresTopOfCode } from "../memory/mmu.ts";
 import { defineQarma, QARMA3, QARMA5 } from "../simd/qarma.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -49,7 +49,8 @@ function defineUpdate(library: Library, features: ReadonlySet<FeatureName>): voi
   // From the lowest bit that no address has.
   const masks = [0, 1].map((high) => {
     const page = granuleShift(c, tcr, constant("i32", high), granulesOf(features));
-    const bits = inputBits(c, tcr.shrU(Tcr.HalfShift * high).wrap(), page, features);
+    const half = { control: tcr.shrU(Tcr.HalfShift * high).wrap(), page, wide: hasWideTables(c, tcr, page, features) };
+    const bits = inputBits(c, half, features);
     return c.let(constant("i64", -1).shl(bits.wide()).and(~(1n << HALF_BIT)));
   });
   for (const [data, ignores] of kinds.entries()) {

@@ -78,7 +78,7 @@ export const TlbFlags = {
   Unlisted: 2,
   /** Device memory, or SCTLR_EL1.A: unaligned accesses fault. */
   Aligned: 4,
-  /** From a 2 MiB block, from a 1 GiB block. */
+  /** From a 2 MiB block, from a 1 GiB block; both: from a larger one. */
   Block: 8,
   Giant: 16,
   /**

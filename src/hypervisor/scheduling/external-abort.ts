@@ -1,18 +1,18 @@
 // A synchronous external abort that a guest takes for an access that nothing answers
 // (docs/spec/hypervisor.md §6.8).
 
-import { AbortSyndrome, ESR_IL, ExceptionClass, type Exit, FaultStatus, Pstate } from "../../core/interface.ts";
+import { AbortSyndrome, ESR_IL, ExceptionClass, type Exit, FaultStatus, faultStatus, Pstate } from "../../core/interface.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /**
  * The fault status code. For a table walk it has the level of the descriptor, which ESR_EL2 does
  * not: the walk is made again. Arm ARM D13.2.37.
  */
-function faultStatus(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far">): number {
+function statusOf(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far">): number {
   if (!(exit.esr & AbortSyndrome.S1ptw)) return FaultStatus.External;
   const walk = vcpu.translate(exit.far, "read");
   // The tables may have changed while the VMM had a page fault to answer.
-  return walk.ok || walk.walkLevel === undefined ? FaultStatus.External : FaultStatus.ExternalOnWalk | walk.walkLevel;
+  return walk.ok || walk.walkLevel === undefined ? FaultStatus.External : faultStatus(FaultStatus.ExternalOnWalk, walk.walkLevel);
 }
 
 /** The guest takes a synchronous external abort; the syndrome contains only `flags`. */
@@ -25,7 +25,7 @@ export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "
     trace.event("trap", "external abort", { address: services.names.ipa(vcpu, exit.ipa), fetch: isFetch, pc: vcpu.registers.pc });
   }
   // The classes for the same level follow those for a lower one.
-  const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | faultStatus(vcpu, exit)) >>> 0;
+  const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | statusOf(vcpu, exit)) >>> 0;
   const page = vcpu.space.stage2.lookup(exit.ipa);
   vcpu.noteExternalAbort({ pc: vcpu.registers.pc, far: exit.far, ipa: exit.ipa, esr, page });
   vcpu.services.core.takeException(vcpu.registers, esr, exit.far);

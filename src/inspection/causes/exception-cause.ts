@@ -1,7 +1,17 @@
 // Why a vCPU took a synchronous exception to EL1: from its syndrome, the instruction, the tables of
 // stage 1 and the mappings of stage 2, as they are now. Arm ARM D1.10, D5.4, D13.2.37.
 
-import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus, Pstate, Sctlr, Stage2Flags, Vector } from "../../core/interface.ts";
+import {
+  AbortSyndrome,
+  ExceptionClass,
+  exceptionClass,
+  faultOf,
+  FaultStatus,
+  Pstate,
+  Sctlr,
+  Stage2Flags,
+  Vector,
+} from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { addressSizesOf } from "../../isa/address-sizes.ts";
 import { decode } from "../../isa/decode.ts";
@@ -122,9 +132,6 @@ function undefinedCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | 
   return (word & UDF_MASK) === 0 || name === "" ? { code: "not-code", word: hex(word, 8) } : undefined;
 }
 
-/** Faults by bits 5:2 of their status; those of stage 1 have a level in bits 1:0. */
-const LEVEL_BITS = 3;
-
 function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
   const written = overwritten(view, vcpu, taken, false);
   if (written) return written;
@@ -135,7 +142,7 @@ function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | unde
   const at = walk && "at" in walk ? walk.at : undefined;
   const since = tablesSince(taken, access, walk);
   if (since) return since;
-  switch (status & ~LEVEL_BITS) {
+  switch (faultOf(status).kind) {
     case FaultStatus.Translation:
       if (walk && !("at" in walk)) {
         return { code: "outside-of-tables", access, ttbr: walk.ttbr, bits: walk.end === "disabled" ? null : walk.bits };
@@ -146,7 +153,7 @@ function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | unde
     case FaultStatus.Permission:
       return walk && "at" in walk ? permissionCause(vcpu, taken, access, walk) : undefined;
     case FaultStatus.AddressSize:
-      return { code: "address-size", access, bits: outputBits(vcpu) };
+      return { code: "address-size", access, bits: outputBits(view, vcpu) };
     case FaultStatus.ExternalOnWalk:
       return at && { code: "table-outside", access, walk: at };
   }
@@ -166,7 +173,7 @@ const rightFor = ({ kind }: Access) => kind === "instruction fetch" ? "x" : kind
 
 /** A fault that a walk now does not find at its level: the tables have changed since. */
 function tablesSince({ esr, el }: Taken, access: Access, walk: Walk | undefined): ExceptionCause | undefined {
-  const fault = STAGE_ONE_FAULTS[esr & AbortSyndrome.FscMask & ~LEVEL_BITS], level = esr & LEVEL_BITS;
+  const { kind, level } = faultOf(esr & AbortSyndrome.FscMask), fault = STAGE_ONE_FAULTS[kind];
   if (!fault || !walk || !("at" in walk)) return undefined;
   const isLevel = walk.at.level === level, isLeaf = walk.end === "leaf";
   const wanted = rightFor(access);
@@ -200,8 +207,12 @@ function permissionCause(
 }
 
 const IPS_SHIFT = 32n, IPS_BITS = [32, 36, 40, 42, 44, 48, 52];
-const outputBits = (vcpu: Vcpu) =>
-  isStage1On(vcpu) ? IPS_BITS[Number(vcpu.registers.getRegister("TCR_EL1") >> IPS_SHIFT & 7n)] ?? IPS_BITS[0] : 48;
+/** Bits of an output address of stage 1: at most those that EL2 gives its VMs. */
+function outputBits({ hypervisor }: View, vcpu: Vcpu): number {
+  if (!isStage1On(vcpu)) return 48;
+  const asked = IPS_BITS[Number(vcpu.registers.getRegister("TCR_EL1") >> IPS_SHIFT & 7n)] ?? Infinity;
+  return Math.min(asked, Math.log2(hypervisor.addressSpaceSize));
+}
 
 const DEVICE_ATTRIBUTE = 0xf0n;
 

@@ -1,6 +1,6 @@
 // ESR_ELx in words: the class of an exception and what its syndrome says (Arm ARM D24.2.40).
 
-import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus } from "../../core/interface.ts";
+import { AbortSyndrome, ExceptionClass, exceptionClass, faultOf, FaultStatus } from "../../core/interface.ts";
 
 const CLASSES: Readonly<Record<number, string>> = {
   [ExceptionClass.Unknown]: "undefined instruction",
@@ -52,23 +52,21 @@ export function syndromeText(esr: number): string {
   return `${name}${access}: ${faultText(fault)}`;
 }
 
+/** Faults that have a level. */
+const LEVEL_FAULTS: Readonly<Record<number, string>> = {
+  [FaultStatus.AddressSize]: "address size fault",
+  [FaultStatus.Translation]: "translation fault",
+  [FaultStatus.AccessFlag]: "access flag fault",
+  [FaultStatus.Permission]: "permission fault",
+  [FaultStatus.ExternalOnWalk]: "external abort on a table walk",
+};
+
 /** A fault status code (IFSC, DFSC). */
 function faultText(code: number): string {
-  const level = `, level ${code & 3}`;
-  switch (code >> 2) {
-    case 0:
-      return `address size fault${level}`;
-    case 1:
-      return `translation fault${level}`;
-    case 2:
-      return `access flag fault${level}`;
-    case 3:
-      return `permission fault${level}`;
-    case 5:
-      return `external abort on a table walk${level}`;
-  }
   if (code === FaultStatus.External) return "external abort";
   if (code === FaultStatus.Alignment) return "alignment fault";
+  const { kind, level } = faultOf(code), name = LEVEL_FAULTS[kind];
+  if (name !== undefined) return `${name}, level ${level}`;
   if (code === 0x35) return "unsupported exclusive or atomic access";
   return `fault status 0x${code.toString(16)}`;
 }

@@ -222,7 +222,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "tables-since": () => "change the tables, and invalidate the TLBs, before the first access",
   "address-size": () => "mend the descriptor, or TCR_EL1.IPS",
   "table-outside": ({ walk: { ttbr, level } }) =>
-    level === 0 ? `put a table of the VM's own memory into ${ttbr}` : `mend the descriptor of level ${level - 1}, or ${ttbr}`,
+    level < 1 ? `put tables of the VM's own memory into ${ttbr}` : `mend the descriptor of level ${level - 1}, or ${ttbr}`,
   "not-given": () => "mend the pointer; memory and devices of the VM are in its devicetree",
   "given-since": ({ parcel }) =>
     parcel === null ? "wait for the mapping before the first access" : `access it after MEM_ACCEPT of ${parcel} has been answered`,
