@@ -72,6 +72,33 @@ Deno.test("events, reasons and ends of VMs are there after a load, and continue 
   });
 });
 
+Deno.test("events whose texts are made when they are read are there after a load", async () => {
+  const plan = await failingPlan();
+  await inFile((path) => {
+    const system = assemble(plan) as GuestSystem;
+    system.log.watch(["syscall"]);
+    runUntil(system, 30e6);
+    class Call {
+      readonly kind = "syscall";
+      readonly time = 30e6;
+      readonly name = "openat";
+      get fields() {
+        return { task: "cat", pid: 87, args: "AT_FDCWD" };
+      }
+      get result() {
+        return { code: 3, name: "3", refused: false };
+      }
+    }
+    system.hypervisor.trace.observed(new Call(), 30e6, 0);
+    for (const _done of writeSnapshot(path, snapshotOf(system, plan, "x")));
+    const begun = beginSystem({ ...plan, from: { path, spare: false, bytes: Deno.readFileSync(path) } });
+    assert.ok("system" in begun);
+    const then = observed(system);
+    assert.ok(then[TABLES.indexOf("events")].some(({ name }) => name === "openat"));
+    assert.deepEqual(observed(begun.system as GuestSystem), then);
+  });
+});
+
 /** A VM of `nop; udf #0` without an exception table, next to one that runs. */
 async function crashingPlan(): Promise<SessionPlan> {
   const folder = await Deno.makeTempDir({ prefix: "el2-observed-" });

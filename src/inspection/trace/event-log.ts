@@ -213,7 +213,14 @@ export interface KeptEvents {
 /** The newest events of a ring, at most `most`. */
 export function keptEvents({ chunks, size, dropped, skipped }: RingMemory, most: number): KeptEvents {
   const events = chunks.flat().slice(skipped, skipped + size);
-  return { events: events.slice(-most), added: size + dropped };
+  return { events: events.slice(-most).map(asData), added: size + dropped };
+}
+
+/** An event as data: that of a system call makes its texts when they are read. */
+function asData(event: TraceEvent): TraceEvent {
+  if (Object.getPrototypeOf(event) === Object.prototype) return event;
+  const { id, number, kind, operation, time, end, at, pcpu, vcpu, name, fields, result, parent, why } = event;
+  return { id, number, kind, operation, time, end, at, pcpu, vcpu, name, fields, result, parent, why };
 }
 
 /**
