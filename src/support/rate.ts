@@ -6,7 +6,7 @@ import { countText } from "./number-text.ts";
 const RATE_AFTER = 500;
 
 export class Rate {
-  readonly #start = performance.now();
+  #start = performance.now();
   #first: number | undefined;
 
   /** @param unit what is counted */
@@ -14,6 +14,11 @@ export class Rate {
 
   /** `3.0M of 12.0M bytes, 1.5M/s, 6 s left`; without `all` the end is not known. */
   of(done: number, all?: number): string {
+    // Work that goes to an earlier part begins anew.
+    if (this.#first !== undefined && done < this.#first) {
+      this.#first = done;
+      this.#start = performance.now();
+    }
     this.#first ??= done;
     const time = performance.now() - this.#start, rate = (done - this.#first) / time * 1000;
     const amount = `${countText(done)}${all === undefined ? "" : ` of ${countText(all)}`} ${this.unit}`;
