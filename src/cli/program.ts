@@ -72,6 +72,13 @@ Examples:
     for (const command of program.commands.slice(before)) command.helpGroup(heading);
   }
   strict(program.commands);
+  Object.assign(program, {
+    unknownOption(flag: string): never {
+      const follows = withOption(program.commands, flag).length ? `it follows its command: el2 COMMAND ${flag}` : undefined;
+      const wayOut = follows ?? didYouMean(flag, optionsOf(program), "list the options with el2 --help");
+      return program.error(problemText({ what: `unknown option "${flag}"`, wayOut }), { code: "commander.unknownOption" });
+    },
+  });
   return program;
 }
 
@@ -85,7 +92,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
-      const meant = TYPED.get(args[0]);
+      const meant = TYPED.get(args[0]) ?? isBelow(program.commands, args[0]);
       const wayOut = meant ?? didYouMean(args[0], names, "list the commands with el2 --help");
       throw new Failure(`unknown command ${JSON.stringify(args[0])}`, wayOut);
     }
@@ -130,10 +137,12 @@ const TYPED: ReadonlyMap<string, string> = new Map(Object.entries({
   status: "el2 ls lists sessions, el2 diagnose says what each VM does",
   exit: "el2 down SESSION ends a session",
   quit: "el2 down SESSION ends a session",
-  shell: "el2 console VM joins a guest's console",
-  ssh: "el2 console VM joins a guest's console; --forward 2222:22 forwards a port to it",
+  shell: "el2 attach SESSION, then c, types into a guest; el2 console VM --send 'TEXT\\n' types a line",
+  ssh: "el2 attach SESSION, then c, types into a guest; el2 run WHAT --net user --forward 2222:22 forwards a port to it",
   connect: "el2 attach SESSION shows a session's screens",
-  regs: "el2 vcpu regs VM/INDEX prints registers",
+  memory: "el2 mem map lists who owns and maps memory, el2 linux memory what a Linux uses",
+  top: "el2 vcpu ls --watch shows what vCPUs do, el2 irq top interrupts, el2 profile where the time goes",
+  debug: "el2 gdb VM serves gdb, el2 dap an editor",
   step: "el2 on continues by instructions or to the next event, el2 back returns to earlier ones",
   continue: "el2 resume continues a session",
   save: "el2 snapshot save FILE saves a machine",
@@ -179,6 +188,16 @@ const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entri
   ps: ["tasks", "processes"],
   log: ["dmesg"],
 }));
+
+/** The commands of groups with a name, or with that of another program; undefined for none. */
+function isBelow(groups: Command["commands"], typed: string): string | undefined {
+  const found = groups.flatMap((group) =>
+    namesOf(group)
+      .filter((name) => name === typed || SUBCOMMANDS.get(name)?.includes(typed))
+      .map((name) => `el2 ${group.name()} ${name}`)
+  );
+  return found.length ? `there ${found.length === 1 ? "is" : "are"} ${found.join(", ")}` : undefined;
+}
 
 function namesOf(command: Command["commands"][number]): string[] {
   return command.createHelp().visibleCommands(command).map((one) => one.name()).filter((name) => name !== "help");
