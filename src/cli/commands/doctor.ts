@@ -16,6 +16,7 @@ import { canConfine, WORKER_OPTIONS } from "../../session/worker-rights.ts";
 import { NoCacheFolder } from "../../support/cache.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../support/installed-programs.ts";
+import { lstatIfThere } from "../../support/own-files.ts";
 import { MINIMUM } from "../../tui/app/frame.ts";
 import { UserError } from "../../support/problem.ts";
 
@@ -114,7 +115,8 @@ async function settings(): Promise<Finding> {
   const { userFile, withUserFile } = await import("../start/look/user-look.ts");
   const { problems } = withUserFile(DEFAULT_UI), file = userFile();
   if (problems.length === 0) {
-    return { id: "settings", ok: true, says: file ? `your own are in ${file}` : "none: HOME is not set", remedy: "" };
+    const is = file !== undefined && lstatIfThere(file) ? "your own are in" : "none of your own; they would be in";
+    return { id: "settings", ok: true, says: file ? `${is} ${file}` : "none: HOME is not set", remedy: "" };
   }
   return { id: "settings", ok: false, says: "parts of your own are left out", remedy: problems.join("\n") };
 }

@@ -37,6 +37,19 @@ Deno.test("doctor names the programs that are missing, the commands that need th
   assert.ok(stdout.endsWith('\nel2 can run on this computer. Lines marked "tip" are optional. Start with: el2 tour\n'), stdout);
 });
 
+Deno.test("doctor names the user's settings, and says if there are none", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const says = async () => (await el2Process(["doctor"], { XDG_CONFIG_HOME: folder })).stdout;
+    assert.match(await says(), /^ok {2}settings {2}none of your own; they would be in \S+\/el2\/ui\.toml$/m);
+    await Deno.mkdir(`${folder}/el2`);
+    await Deno.writeTextFile(`${folder}/el2/ui.toml`, "");
+    assert.match(await says(), /^ok {2}settings {2}your own are in \S+\/el2\/ui\.toml$/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("doctor concludes what does not work here from the checks that failed", async () => {
   // No folder for sockets can be made below a file, and without HOME there is none for guests.
   const folder = await Deno.makeTempDir(), file = `${folder}/file`;
