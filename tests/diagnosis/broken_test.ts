@@ -187,5 +187,19 @@ Deno.test("a run whose time passes while a VM hangs ends with 1, and says what h
   assert.equal(code, 1, stderr);
   assert.match(stderr, /^vm:x stuck: every vCPU waits for an interrupt, and none can come$/m);
   assert.match(stderr, /^el2: recorded; el2 replay .* --tui shows it, and goes back in it$/m);
+  const own = await el2(
+    "run",
+    "case.toml",
+    "--headless",
+    "--turbo",
+    "--for",
+    "300ms",
+    "--recordings",
+    folder,
+    "--record",
+    `${folder}/own.rec`,
+  );
+  assert.match(own.stderr, /^el2: el2 replay \S*own\.rec --tui shows it, and goes back in it$/m);
+  assert.doesNotMatch(own.stderr, /recorded;/);
   assert.match(stderr, /^el2: 0\.3 s of virtual time passed; x: every vCPU waits for an interrupt/m);
 });

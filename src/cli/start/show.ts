@@ -103,6 +103,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     stats: options.stats,
     title: options.title,
     recordings: options.recordings,
+    record: plan.record?.path,
   });
   start();
   boundGarbage();

@@ -55,6 +55,8 @@ interface HeadlessOptions {
   readonly interactive: boolean;
   /** Name of the run, for the recording of one that fails. */
   readonly title?: string;
+  /** The file of the recording that the user asked for. */
+  readonly record?: string;
   /** Where that recording goes: a folder, or `none`. */
   readonly recordings?: string;
   /** The prefix, `ctrl-]` by default. */
@@ -237,7 +239,8 @@ class HeadlessRun {
     const { since, runs } = unchangedImages(path) ?? {};
     if (since !== undefined) report(`el2: the images are unchanged since ${since}, ${runs} failed ${runs === 1 ? "run" : "runs"} ago`);
     const command = rows.find(({ command }) => command !== null)?.command;
-    report(`el2: recorded; el2 replay ${path} --tui shows it, and goes back in it${command ? `: ${command}` : ""}`);
+    const { record } = this.options, how = record === undefined ? `recorded; el2 replay ${path}` : `el2 replay ${record}`;
+    report(`el2: ${how} --tui shows it, and goes back in it${command ? `: ${command}` : ""}`);
   }
 
   /**
