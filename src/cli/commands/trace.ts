@@ -49,8 +49,7 @@ export function registerTrace(program: Command, context: CommandContext): void {
     .addHelpText(
       "after",
       examplesText([
-        "trace dissector > el2.lua",
-        "trace export rpc.pcapng",
+        "trace start; sleep 5; el2 trace export rpc.pcapng",
         "trace dissector > el2.lua && tshark -X lua_script:el2.lua -r rpc.pcapng",
       ]),
     )
