@@ -21,6 +21,8 @@ export interface PhysicalMemory {
   page(ipa: number): Uint8Array | undefined;
   /** RAM, from low to high. */
   ranges(): Iterable<{ readonly ipa: number; readonly size: number }>;
+  /** The pages to which anything may have been written, where that is known. */
+  written?(): Iterable<Uint8Array>;
 }
 
 /** EL1's registers of translation. */

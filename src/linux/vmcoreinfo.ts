@@ -100,11 +100,9 @@ export class VmCoreInfo implements Types {
 
   /** Finds it in a VM's memory; undefined before the kernel has written it. */
   static find(physical: PhysicalMemory): VmCoreInfo | undefined {
-    for (const { ipa, size } of physical.ranges()) {
-      for (let at = ipa; at < ipa + size; at += PAGE_SIZE) {
-        const page = physical.page(at), found = page?.[0] === BEGINNING[0] ? VmCoreInfo.#in(page) : undefined;
-        if (found) return found;
-      }
+    for (const page of physical.written?.() ?? pagesOf(physical)) {
+      const found = page[0] === BEGINNING[0] ? VmCoreInfo.#in(page) : undefined;
+      if (found) return found;
     }
     return undefined;
   }
@@ -113,5 +111,14 @@ export class VmCoreInfo implements Types {
     if (!BEGINNING.every((byte, index) => page[index] === byte)) return undefined;
     const text = textOf(page);
     return text.includes("\nPAGESIZE=") && text.includes("\nSYMBOL(") ? new VmCoreInfo(text) : undefined;
+  }
+}
+
+function* pagesOf(physical: PhysicalMemory): Iterable<Uint8Array> {
+  for (const { ipa, size } of physical.ranges()) {
+    for (let at = ipa; at < ipa + size; at += PAGE_SIZE) {
+      const page = physical.page(at);
+      if (page) yield page;
+    }
   }
 }

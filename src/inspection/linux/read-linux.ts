@@ -105,5 +105,12 @@ export function physicalMemory(view: View, { stage2 }: AddressSpace): PhysicalMe
     *ranges() {
       for (const { ipa, pa, size } of stage2.entries()) if (ram.contains(pa, size)) yield { ipa, size };
     },
+    *written() {
+      for (const { pa, size } of stage2.entries()) {
+        for (let at = pa; at < pa + size; at += PAGE_SIZE) {
+          if (ram.contains(at, PAGE_SIZE) && ram.mayBeWritten(at)) yield ram.bytes(at, PAGE_SIZE);
+        }
+      }
+    },
   };
 }
