@@ -1,11 +1,12 @@
-// Bare-metal guests of a few instructions, assembled for one test. They are linked at their address
-// in a VM's memory, and start at `_start` with the MMU off.
+// Bare-metal guests of a few instructions, assembled for one test. They start at their first
+// instruction with the MMU off.
 
 import assert from "node:assert/strict";
+import { readElfSections } from "../../src/formats/elf-sections.ts";
 import { runNative } from "../support/oracles.ts";
 
-/** Where a VM of el2's board has its image. */
-const LOADED_AT = "0x80000000";
+/** SHF_ALLOC, and SHT_RELA. */
+const ALLOCATED = 2n, RELOCATIONS = 4;
 
 /** Words that guests share. Tables lie at 0x80100000, one page for each level from 1 on. */
 const MACROS = `
@@ -83,22 +84,25 @@ const MACROS = `
   b 1b
 .endm
 .text
-.globl _start
-_start:
 `;
+
+/** Guests that this process has assembled, by source: tests share some. */
+const ASSEMBLED = new Map<string, Promise<Uint8Array>>();
 
 /** Writes FOLDER/NAME.bin. */
 export async function assembleGuest(folder: string, name: string, source: string): Promise<void> {
-  const base = `${folder}/${name}`;
-  await Deno.writeTextFile(`${base}.S`, `${MACROS}${source}\n`);
-  for (
-    const [program, args] of [
-      ["aarch64-linux-gnu-as", ["-o", `${base}.o`, `${base}.S`]],
-      ["aarch64-linux-gnu-ld", ["-Ttext", LOADED_AT, "-o", `${base}.elf`, `${base}.o`]],
-      ["aarch64-linux-gnu-objcopy", ["-O", "binary", `${base}.elf`, `${base}.bin`]],
-    ] as const
-  ) {
-    const { code, stderr } = await runNative(program, [...args]);
-    assert.equal(code, 0, `${name}: ${stderr}`);
-  }
+  let image = ASSEMBLED.get(source);
+  if (!image) ASSEMBLED.set(source, image = assembled(`${folder}/${name}.o`, source));
+  await Deno.writeFile(`${folder}/${name}.bin`, await image);
+}
+
+/** The code of an object, which nothing has to be linked with: its addresses are relative. */
+async function assembled(object: string, source: string): Promise<Uint8Array> {
+  const { code, stderr } = await runNative("aarch64-linux-gnu-as", ["-o", object], new TextEncoder().encode(`${MACROS}${source}\n`));
+  assert.equal(code, 0, `${object}: ${stderr}`);
+  const sections = readElfSections(await Deno.readFile(object));
+  assert.ok(!sections.some(({ type }) => type === RELOCATIONS), `${source}\nhas addresses that are not relative`);
+  const [text, ...others] = sections.filter(({ flags, bytes }) => flags & ALLOCATED && bytes.length > 0);
+  assert.deepEqual([text.name, others], [".text", []]);
+  return text.bytes;
 }

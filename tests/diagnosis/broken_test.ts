@@ -141,11 +141,13 @@ Deno.test("a devicetree that names a VM that does not exist is evidence, by node
 
 const el2 = (...args: string[]) => el2Process(args, {}, folder);
 
-/** As processes, which say it by their exit code, too: one of each kind, all with EL2_LONG=1. */
+/**
+ * As processes, which say it by their exit code, too: an end, a hang and a configuration, all with
+ * EL2_LONG=1.
+ */
 const PROCESSES = [
-  "a loop",
+  "a sleep without interrupts",
   "a breakpoint instruction",
-  "memory that cannot be lent",
   "a misspelled key",
 ];
 

@@ -206,12 +206,17 @@ export const HEALTHY_CLASSES: Readonly<Record<string, readonly Healthy[]>> = {
   "an interrupt that never ends": [
     { name: "ticks of 40 us", guest: "FAST_TICKS" },
     { name: "half a second of ticks at once", guest: "CATCH_UP_TICKS" },
-    { name: "messages one by one, as fast as they come", guest: "MANY_MESSAGES", more: guests.vm("MANY_MESSAGES", {}, "y") + QUEUE },
+    {
+      name: "messages one by one, as fast as they come",
+      guest: "MANY_MESSAGES",
+      more: guests.vm("MANY_MESSAGES", {}, "y") + QUEUE,
+      until: 0.1e9,
+    },
   ],
   "a handler that faults, or never returns": [
-    { name: "probes memory, and steps over each fault", guest: "PROBE_MEMORY", until: 0.3e9 },
-    { name: "takes the same breakpoint again and again", guest: "COUNT_BREAKPOINTS", until: 0.2e9 },
-    { name: "calls itself by SVC", guest: "CALL_SUPERVISOR", until: 0.2e9 },
+    { name: "probes memory, and steps over each fault", guest: "PROBE_MEMORY", until: 0.1e9 },
+    { name: "takes the same breakpoint again and again", guest: "COUNT_BREAKPOINTS", until: 0.05e9 },
+    { name: "calls itself by SVC", guest: "CALL_SUPERVISOR", until: 0.05e9 },
   ],
   "a mishap before": ["SGI_TO_NOBODY", "CONSOLE_ELSEWHERE", "SEND_WITH_WRONG_CAPABILITY"].map((guest) => ({
     ...{ name: `${guest}, which it can do without`, guest, cmdline: "well=1", until: 0.3e9 },

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { rows } from "../inspection/system.ts";
+import { casesOfRun } from "../support/long.ts";
 import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-exclusives-" });
@@ -61,7 +62,13 @@ function evidenceOf(system: GuestSystem) {
   return row?.because.filter((one) => one.code === "device-atomic") ?? [];
 }
 
-for (const [name, told] of Object.entries(TOLD)) {
+const CASES = casesOfRun(TOLD, [
+  "a lock before the MMU is on",
+  "an atomic addition to such a page",
+  "a hot loop that comes to such a page",
+  "a lock of a second CPU, which forgot its MMU",
+]);
+for (const [name, told] of CASES) {
   Deno.test(`told: ${name}`, async () => {
     const plan = await planOf(told), [first, other] = TIERS.map((tier) => ranSystem(plan, tier));
     const [found, ...more] = evidenceOf(first);

@@ -6,6 +6,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
 import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
+import { NO_SELF_TESTS } from "../guests/command-line.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 import { PROMPT } from "../support/console.ts";
 import { assertHealthy, runHealthy } from "./healthy.ts";
@@ -44,14 +45,14 @@ function live(system: GuestSystem, console: string): void {
 /** A configuration with one VM of a release. */
 const secondary = (release: string, keys: string, initrd = "initrd") =>
   `el2 = 1\n[machine]\nmemory = "1GiB"\n[host]\nmemory = "64MiB"\n[vm.debian]\nkernel = "catalog:debian-${release}/Image"\n` +
-  `initrd = "catalog:debian-${release}/${initrd}"\ncmdline = "console=ttyAMA0"\nmemory = "512MiB"\n${keys}\n`;
+  `initrd = "catalog:debian-${release}/${initrd}"\ncmdline = "console=ttyAMA0 ${NO_SELF_TESTS}"\nmemory = "512MiB"\n${keys}\n`;
 
 for (const release of LONG ? DEBIAN_RELEASES : []) {
   for (const cpus of [1, 2, 4, 8]) {
     Deno.test(`healthy: Debian ${release} with ${cpus} CPUs under load`, async () => {
       const { folder } = await catalogEntry(`debian-${release}`);
       const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
-      const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0", devices: [] } as const;
+      const what = { kind: "boot", image, initrd, dtb: undefined, append: `console=ttyAMA0 ${NO_SELF_TESTS}`, devices: [] } as const;
       const system = assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, what }) as GuestSystem;
       expect(system, PRIMARY_CONSOLE, /EL2-READY/);
       expect(system, PRIMARY_CONSOLE, PROMPT);
@@ -66,7 +67,7 @@ for (const release of LONG ? DEBIAN_RELEASES : []) {
     Deno.test(`healthy: Debian ${release} as the primary VM with ${cpus} CPUs`, async () => {
       const { folder } = await catalogEntry(`debian-${release}`);
       const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
-      const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0", devices: [] } as const;
+      const what = { kind: "boot", image, initrd, dtb: undefined, append: `console=ttyAMA0 ${NO_SELF_TESTS}`, devices: [] } as const;
       const system = assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, what });
       live(system as GuestSystem, PRIMARY_CONSOLE);
     });

@@ -8,6 +8,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { evidenceLine } from "../../src/queries/facts/evidence.ts";
 import { rows, runUntil } from "../inspection/system.ts";
+import { casesOfRun } from "../support/long.ts";
 import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-invalidations-" });
@@ -124,7 +125,13 @@ const verdictOf = (system: GuestSystem) => rows(system, "diagnose", { filter: "i
 const evidenceOf = (system: GuestSystem) => verdictOf(system).because.filter((one) => one.code === "stale-translation");
 const logged = (system: GuestSystem) => system.events.take().events.filter(({ kind }) => kind === "log");
 
-for (const [name, [missed, tlbi, steps, wayOut]] of Object.entries(TOLD)) {
+const CASES_TOLD = casesOfRun(TOLD, [
+  "a page of this CPU alone",
+  "a page of another ASID",
+  "a page whose address is not shifted",
+  "nothing",
+]);
+for (const [name, [missed, tlbi, steps, wayOut]] of CASES_TOLD) {
   Deno.test(`told: an invalidation of ${name}`, async () => {
     const plan = await planOf(steps), [first, other] = TIERS.map((tier) => ranSystem(plan, tier));
     const [found, ...more] = evidenceOf(first);
@@ -140,7 +147,13 @@ for (const [name, [missed, tlbi, steps, wayOut]] of Object.entries(TOLD)) {
   });
 }
 
-for (const [name, steps] of Object.entries(UNTOLD)) {
+const CASES_UNTOLD = casesOfRun(UNTOLD, [
+  "a page of all CPUs",
+  "an entry that was cleared before",
+  "each CPU its own, before it reads",
+  "nothing, as no address has changed",
+]);
+for (const [name, steps] of CASES_UNTOLD) {
   Deno.test(`nothing to tell: an invalidation of ${name}`, async () => {
     const plan = await planOf(steps);
     for (const tier of TIERS) {
@@ -155,7 +168,8 @@ const ASKED = 0.25e6, USED_BY = 3e7;
 const BUSY =
   "mrs x13, cntvct_el0\nmrs x14, cntfrq_el0\nmov x15, #50\nudiv x14, x14, x15\nadd x13, x13, x14\n7: mrs x14, cntvct_el0\ncmp x14, x13\nb.lo 7b";
 
-for (const [name, tlbi] of Object.entries({ "the page": "tlbi vae1, x10", "all": "tlbi vmalle1", "its ASID": "tlbi aside1, xzr" })) {
+const OWN = { "the page": "tlbi vae1, x10", "all": "tlbi vmalle1", "its ASID": "tlbi aside1, xzr" };
+for (const [name, tlbi] of casesOfRun(OWN, ["the page"])) {
   Deno.test(`nothing to tell: a CPU that uses the old page before it invalidates ${name}, as another one asks it to`, async () => {
     const plan = await planOf({ invalidate: "tlbi vae1, x10", other: `ldr x11, [x9]\n${tlbi}\ndsb ish\nisb` });
     for (const tier of TIERS) {
@@ -194,7 +208,7 @@ Deno.test("a use has the time at which it happens, also far behind the CPU's las
   }
 });
 
-for (const [name, invalidate] of [["of this CPU alone", "tlbi vae1, x10"], ["of nothing", ""]]) {
+for (const [name, invalidate] of casesOfRun({ "of this CPU alone": "tlbi vae1, x10", "of nothing": "" }, ["of nothing"])) {
   Deno.test(`told: an invalidation ${name}, at once as the VM ends`, async () => {
     const plan = await planOf({ invalidate, end: POWER_OFF });
     for (const tier of TIERS) {

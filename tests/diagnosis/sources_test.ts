@@ -21,7 +21,7 @@ Deno.test("a wait has the same words in el2 vcpu ls and in el2 diagnose", async 
 });
 
 /** Instants at which a busy driver is looked at, and virtual time (ns) between two. */
-const INSTANTS = LONG ? 3000 : 150, APART = 1.3e3;
+const INSTANTS = LONG ? 3000 : 50, APART = 1.3e3;
 
 const AWAITED: Readonly<Record<string, readonly [guest: string, setting: Setting]>> = {
   "asleep": ["REQUESTS", { keys: ENTROPY }],

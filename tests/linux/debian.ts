@@ -8,6 +8,7 @@ import type { SessionPlan } from "../../src/plans/plan.ts";
 import { paId } from "../../src/queries/ids.ts";
 import type { Answer, QueryArguments } from "../../src/queries/query.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
+import { NO_SELF_TESTS } from "../guests/command-line.ts";
 import { type Row, rowsIn } from "./rows.ts";
 import type { TableName } from "../../src/queries/tables.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
@@ -61,7 +62,8 @@ export class Debian {
 
   /** One of any kernel. */
   static of(image: Uint8Array, options: Options & { readonly initrd: Uint8Array | null }): Debian {
-    const { cpus = 1, initrd, append = "console=ttyAMA0", dtb, devices } = options;
+    const { cpus = 1, initrd, append: more = "console=ttyAMA0", dtb, devices } = options;
+    const append = `${NO_SELF_TESTS} ${more}`;
     const what = { kind: "boot", image, initrd: initrd ?? undefined, dtb, append, devices } as const;
     const plan: SessionPlan = { cpus, memory: 256 * MIB, turbo: true, seed: 1, what };
     return new Debian(plan, assemble(plan));
