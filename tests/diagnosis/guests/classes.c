@@ -243,7 +243,7 @@ static void stopped(uint64_t index) {
   uint32_t seen = 0, of = (uint32_t)boot_argument("cpus", 3);
   (void)index;
   irq_disable();
-  while (phase < 200000) {
+  for (;;) {
     relax();
     if (phase == seen) continue;
     seen = phase;
@@ -390,7 +390,7 @@ void guest_main(void) {
   case CHECKSUM_FOR_EVER: checksum_for_ever(); break;
   case COMPUTE: sink = compute(1ull << 40); break;
   case FILL_MEMORY: fill_memory(1u << 30); break;
-  case POLL_WITH_LIMIT: poll_with_limit(1ull << 28); break;
+  case POLL_WITH_LIMIT: for (;;) poll_with_limit(1ull << 28);
   case WAIT_BY_COUNTER: for (;;) wait_by_counter(300);
   case WORK_IN_HANDLERS:
     timer_every(ticks_per_second() / 20);
