@@ -6,6 +6,7 @@ import { bankSize, contentSize } from "../host/boards/flash-size.ts";
 import { QEMU_FLASH_MAX, type VmFirmware, type VmFlash, type VmImage } from "../host/interface.ts";
 import { formatSize } from "../support/units.ts";
 import { isElf, readElf } from "../formats/elf.ts";
+import { ownFile } from "../support/written-files.ts";
 import { checkPageSize, imageHeader, isKernel, unwrapImage } from "./kernel-image.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 import { UserError } from "../support/problem.ts";
@@ -92,6 +93,8 @@ export function bareMetalImage(file: Uint8Array, base: number, memory: number, c
   if (isElf(file)) return elfImage(file, base, memory);
   if (imageHeader(file)) return linuxImage(file, memory, cpu);
   if (file.length === 0) throw new Error("the image is empty");
+  const own = ownFile(file);
+  if (own) throw new UserError(own);
   return { bytes: file, offset: 0, size: file.length, entry: 0 };
 }
 

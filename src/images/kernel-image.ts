@@ -1,6 +1,7 @@
 // arm64 kernel images: the header of the Linux `Image` (Documentation/arch/arm64/booting.rst,
 // section 4) and the containers that distributions wrap it in (gzip, EFI zboot).
 
+import { ownFile } from "../support/written-files.ts";
 import { cpuOfPlan, type CpuPlan, cpusWithPages, pageSizesOf } from "../isa/cpus.ts";
 import { GiB, KiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
@@ -116,6 +117,8 @@ export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): Unwrapped {
     const container: Container = `zboot/${compression}`;
     return unwrapped(inflate(bytes.subarray(offset, offset + size), compression, most), container);
   }
+  const own = ownFile(bytes);
+  if (own) throw new UserError(own);
   const isNot = "not an arm64 Linux Image (no ARM64 magic at offset 56), nor a gzip or EFI zboot container of one";
   throw new UserError(isNot, "name code without a header as image of [host] or [vm]");
 }

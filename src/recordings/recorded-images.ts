@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { joined } from "../support/bytes.ts";
 import { decodePlain } from "../support/plain-json.ts";
 import { KiB } from "../support/sizes.ts";
-import { RECORDING_START } from "./recording.ts";
+import { RECORDING_START } from "../support/written-files.ts";
 
 const PIECE = 64 * KiB;
 

@@ -1,6 +1,8 @@
 // Reads recordings, which anybody may have written.
 
 import * as v from "valibot";
+import { ownFile, RECORDING_START } from "../support/written-files.ts";
+import { within } from "../support/problem.ts";
 import { readToEnd } from "../support/named-file.ts";
 import { decodePlain } from "../support/plain-json.ts";
 import { VERSION } from "../support/version.ts";
@@ -18,7 +20,8 @@ import { type Recording, RecordingError, SCHEMA } from "./recording.ts";
  * edited, or without its files; or the system's error on the file.
  */
 export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<Recording> {
-  const text = new TextDecoder().decode(bytes);
+  const text = new TextDecoder().decode(bytes), own = text.startsWith(RECORDING_START) ? undefined : ownFile(bytes);
+  if (own) throw new RecordingError(within(path, own));
   const lines = text.split("\n");
   // The program ended while it wrote the text after the last line break.
   lines.pop();

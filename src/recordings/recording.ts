@@ -16,8 +16,6 @@ import type { RecordedRun } from "../plans/recorded-run.ts";
 import { UserError } from "../support/problem.ts";
 
 export const SCHEMA = "el2.recording/1";
-/** Start of every recording, of any version. */
-export const RECORDING_START = '{"schema":"el2.recording/';
 
 export interface Recording extends RecordedRun {
   readonly plan: SessionPlan;

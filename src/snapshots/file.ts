@@ -15,6 +15,7 @@ import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
 import { Page, PageMap } from "../state/page-map.ts";
+import { ownFile, SNAPSHOT_START } from "../support/written-files.ts";
 import { isZeroPage } from "../state/pages.ts";
 import type { RunMemory } from "../assembly/system/system.ts";
 import type { SystemState } from "../state/system-state.ts";
@@ -23,7 +24,6 @@ import { node } from "../support/node-modules.ts";
 import { asProblem, problemOf, type Said, UserError, within } from "../support/problem.ts";
 
 const SCHEMA = "el2.snapshot/1";
-export const SNAPSHOT_START = "EL2SNAP\n";
 const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
 /**
  * Bytes before the content of a section: kind, coding, two zero bytes, stored size, content size,
@@ -234,7 +234,7 @@ class SectionReader {
   #at = 0;
 
   constructor(readonly path: string, readonly bytes: Uint8Array) {
-    if (!startsWith(bytes, MAGIC)) this.fail("not an el2 snapshot");
+    if (!startsWith(bytes, MAGIC)) this.fail(ownFile(bytes) ?? "not an el2 snapshot");
     this.#at = MAGIC.length;
   }
 

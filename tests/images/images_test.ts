@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { runNative } from "../support/oracles.ts";
 import { bareMetalImage, linuxImage, treeRoom } from "../../src/images/images.ts";
+import { RECORDING_START, SNAPSHOT_START } from "../../src/support/written-files.ts";
 
 const MIB = 2 ** 20;
 const BASE = 0x8000_0000;
@@ -124,4 +125,17 @@ Deno.test("an ELF file with symbols and no code is refused by name", () => {
     () => bareMetalImage(file, 0x8000_0000, 4 << 20),
     /the ELF file has no code, only symbols; run the image, with this file as --symbols/,
   );
+});
+
+Deno.test("a recording or a snapshot named as an image is refused with the command for it", () => {
+  for (
+    const [start, says] of [[RECORDING_START, /a recording; el2 replay FILE/], [
+      SNAPSHOT_START,
+      /a snapshot; el2 snapshot load FILE/,
+    ]] as const
+  ) {
+    const file = new TextEncoder().encode(start.padEnd(4096, "\n"));
+    assert.throws(() => bareMetalImage(file, 0x8000_0000, 4 * MIB), says);
+    assert.throws(() => linuxImage(file, 4 * MIB), says);
+  }
 });

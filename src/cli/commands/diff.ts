@@ -18,9 +18,8 @@ import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../../queries/doc
 import type { EventRow } from "../../queries/event-row.ts";
 import { timeText } from "../../support/number-text.ts";
 import type { Json } from "../../queries/table.ts";
-import { RECORDING_START } from "../../recordings/recording.ts";
+import { RECORDING_START, SNAPSHOT_START } from "../../support/written-files.ts";
 import type { SnapshotDiff } from "../../snapshots/diff.ts";
-import { SNAPSHOT_START } from "../../snapshots/file.ts";
 import { cannotRead } from "../../support/named-file.ts";
 import { problemOf } from "../../support/problem.ts";
 

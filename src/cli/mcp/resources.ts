@@ -5,7 +5,8 @@ import { DOCUMENTS } from "./documents.ts";
 import type { RunProgram } from "./program.ts";
 import { Failure } from "../common/failure.ts";
 import type { Json } from "../../queries/table.ts";
-import { RECORDING_START, RecordingError } from "../../recordings/recording.ts";
+import { RECORDING_START } from "../../support/written-files.ts";
+import { RecordingError } from "../../recordings/recording.ts";
 import { readRecording } from "../../recordings/recording-reader.ts";
 import { problemOf } from "../../support/problem.ts";
 
