@@ -32,7 +32,13 @@ export class RecordingWriter implements Disposable {
   /** @throws Error if the file cannot be written. */
   constructor(readonly path: string, header: string, whole = false) {
     this.#file = whole ? files().whole(path) : files().emptied(path);
-    this.#write(header);
+    try {
+      this.#write(header);
+    } catch (error) {
+      // Nobody has the object yet, and could dispose of it.
+      this[Symbol.dispose]();
+      throw error;
+    }
   }
 
   input(place: Place, input: Input): void {
