@@ -1,5 +1,6 @@
 // A session whose engine runs in the thread of its test.
 
+import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import { Engine } from "../../src/engine/engine.ts";
@@ -126,10 +127,19 @@ export class Session {
     return error && problemText(error);
   }
 
-  /** Lets it run, types on the way, and pauses it. */
+  /**
+   * Lets it run, types on the way, and pauses it. Without states on the way it goes no further, as
+   * all that is asked then begins at the start.
+   */
   async runAWhile(length = LENGTH): Promise<void> {
-    await this.#runTo(length / 2);
+    if (this.engine.plan.history) await this.#runTo(length / 2);
+    else {
+      this.engine.pause(true);
+      await this.event("paused");
+      assert.equal(await this.move({ kind: "step", by: length / 2 }), undefined);
+    }
     this.engine.input("hello", new TextEncoder().encode("t"));
+    if (!this.engine.plan.history) return void assert.equal(await this.move({ kind: "step", by: length / 2 }), undefined);
     await this.#runTo(length);
     this.engine.pause(true);
     await this.event("paused");

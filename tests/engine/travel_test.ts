@@ -62,7 +62,7 @@ Deno.test("a long way on by instructions ends where it is when a client asks for
 
 Deno.test("back over the events of one turn that retires no instruction, one after the other", async () => {
   const session = await demo();
-  await session.runAWhile();
+  await session.runAWhile(120_000);
   session.engine.act(1, { kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, { handle: 1, flags: 0 }) });
   await session.event("acted");
   assert.equal(await session.move({ kind: "next-event", filter: `kind=rpc name=${MEM_RECLAIM.name}` }), undefined);

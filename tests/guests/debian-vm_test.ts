@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
@@ -18,7 +19,7 @@ async function run(keys: string, cmdline: string, live?: (console: ConsoleProgra
   const folder = await Deno.makeTempDir({ prefix: "el2-debian-vm-" });
   try {
     const vm =
-      `[vm.debian]\nkernel = "catalog:debian/Image"\ninitrd = "catalog:debian/initrd"\ncmdline = "${cmdline}"\nmemory = "512MiB"\n`;
+      `[vm.debian]\nkernel = "catalog:debian/Image"\ninitrd = "catalog:debian/initrd"\ncmdline = "${NO_SELF_TESTS} ${cmdline}"\nmemory = "512MiB"\n`;
     await Deno.writeTextFile(`${folder}/el2.toml`, `el2 = 1\n[machine]\nmemory = "768MiB"\n[host]\nmemory = "64MiB"\n${vm}${keys}\n`);
     const log = `${folder}/log`;
     const stdio = live === undefined ? [] : ["--stdio"];

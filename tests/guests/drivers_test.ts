@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { type PersonaName, PERSONAS } from "../../src/abi/ioctl/personas.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Guests } from "./guest.ts";
 import { LONG } from "../support/long.ts";
@@ -36,7 +37,7 @@ memory = "64MiB"
 [vm.debian]
 kernel = "catalog:debian/Image"
 initrd = "catalog:debian/initrd"
-cmdline = "console=ttyAMA0 quiet"
+cmdline = "console=ttyAMA0 quiet ${NO_SELF_TESTS}"
 memory = "${MEMORY >> 20}MiB"
 ${guarded ? `type = "protected"\nfirmware = "${FIRMWARE}"` : ""}`);
     const { hypervisor } = guests.system;

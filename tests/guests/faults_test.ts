@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
@@ -15,7 +16,7 @@ if (LONG) {
     const disk = await Deno.makeTempFile();
     try {
       await Deno.truncate(disk, 16 << 20);
-      const args = ["--append", "console=ttyAMA0", "--stdio", "--turbo", "--disk", `${disk},overlay`];
+      const args = ["--append", `console=ttyAMA0 ${NO_SELF_TESTS}`, "--stdio", "--turbo", "--disk", `${disk},overlay`];
       const rule = ["--inject", "dev=host/blk0 op=read nth=8.. -> IOERR"];
       await using console = new ConsoleProgram(
         el2Command("boot", `${folder}/Image`, "--initrd", `${folder}/initrd-virtio`, ...args, ...rule),

@@ -14,6 +14,7 @@ import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { DEFAULT_CPU, planCpu } from "../../src/isa/cpus.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
 import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE, type Tier } from "../../src/plans/plan.ts";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { PROMPT } from "../support/console.ts";
 import { assertPlanned } from "../support/planned.ts";
 
@@ -146,7 +147,7 @@ export class Guest extends GuestConsole {
       & Partial<Pick<Behaviour, "msi">>
       & { readonly cpus?: number; readonly cpu?: string; readonly tier?: Tier } = {},
   ) {
-    const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet ${more}`.trim();
+    const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet ${NO_SELF_TESTS} ${more}`.trim();
     const what = { kind: "boot", image, initrd, dtb: undefined, append, devices, ...platform } as const;
     const behaviour = msi && { msi, check: true };
     const system = assemble({ cpus, memory, turbo: true, seed: 1, cpu: planCpu(cpu), tier, behaviour, what });

@@ -4,13 +4,15 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";
 import { LONG } from "../support/long.ts";
 
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 30;
-const DEBIAN = 'platform = "qemu-virt"\nmemory = "320MiB"\nkernel = "Image"\ninitrd = "initrd"\ncmdline = "console=ttyAMA0 quiet"\n';
+const DEBIAN =
+  `platform = "qemu-virt"\nmemory = "320MiB"\nkernel = "Image"\ninitrd = "initrd"\ncmdline = "console=ttyAMA0 quiet ${NO_SELF_TESTS}"\n`;
 const MACHINE = 'el2 = 1\n[machine]\nmemory = "512MiB"\ncheck = true\n[host]\nmemory = "64MiB"\ngzvm = true\n';
 
 if (LONG) {

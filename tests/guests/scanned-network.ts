@@ -2,6 +2,7 @@
 // scan by the guest finds. `scan_test.ts` starts it there with the addresses as its argument.
 
 import { createSocket } from "node:dgram";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 
@@ -48,7 +49,18 @@ async function listen(): Promise<void> {
 /** Boots a guest with this `--net` and scans ports of addresses. */
 async function scan(folder: string, net: string, addresses: readonly string[], ports: readonly number[], others: number): Promise<Found> {
   const before = heard;
-  const options = ["--append", "console=ttyAMA0", "--memory", "512MiB", "--stdio", "--turbo", "--forward", `${FORWARDED}:22`, "--net", net];
+  const options = [
+    "--append",
+    `console=ttyAMA0 ${NO_SELF_TESTS}`,
+    "--memory",
+    "512MiB",
+    "--stdio",
+    "--turbo",
+    "--forward",
+    `${FORWARDED}:22`,
+    "--net",
+    net,
+  ];
   await using console = new ConsoleProgram(el2Command("boot", `${folder}/Image`, "--initrd", `${folder}/initrd-virtio`, ...options));
   await console.expect(PROMPT, BOOT);
   // The lease may have flushed what the router has advertised; a link that comes up asks again.

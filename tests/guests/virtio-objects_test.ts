@@ -3,6 +3,7 @@
 // ordinary kernel, which is fetched: EL2_LONG.
 
 import assert from "node:assert/strict";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
@@ -67,7 +68,8 @@ Deno.test("a VM with objects that ends starts again with new ones, and its devic
 });
 
 /** The keys that every Debian here has. */
-const DEBIAN = 'schedule = "own"\nvcpus = 2\nmemory = "320MiB"\nkernel = "Image"\ninitrd = "initrd"\ncmdline = "console=hvc0 quiet"\n';
+const DEBIAN =
+  `schedule = "own"\nvcpus = 2\nmemory = "320MiB"\nkernel = "Image"\ninitrd = "initrd"\ncmdline = "console=hvc0 quiet ${NO_SELF_TESTS}"\n`;
 const NAMES = ["a", "b"];
 const BALLOON = 32 << 20;
 

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
@@ -28,7 +29,18 @@ Deno.test("Debian writes to a disk what survives kill -9 after sync, and fetches
     await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response(page));
     const port = (server.addr as Deno.NetAddr).port;
 
-    const args = ["--append", "console=ttyAMA0", "--memory", "512MiB", "--stdio", "--turbo", "--disk", disk, "--net", "user,host=yes"];
+    const args = [
+      "--append",
+      `console=ttyAMA0 ${NO_SELF_TESTS}`,
+      "--memory",
+      "512MiB",
+      "--stdio",
+      "--turbo",
+      "--disk",
+      disk,
+      "--net",
+      "user,host=yes",
+    ];
     await using console = new ConsoleProgram(el2Command("boot", `${folder}/Image`, "--initrd", `${folder}/initrd-virtio`, ...args));
     await console.expect(/inet 10\.0\.2\.15\/24/, BOOT);
     await console.expect(PROMPT, COMMAND);

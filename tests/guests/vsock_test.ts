@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { NO_SELF_TESTS } from "./command-line.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { withPrograms } from "./programs.ts";
@@ -55,7 +56,7 @@ Deno.test("Debian's sockets reach a program of the host, and a program of the ho
     await Deno.writeFile(initrd, await withPrograms(await Deno.readFile(`${folder}/initrd-virtio`), "vsock"));
     const args = [
       "--append",
-      "console=ttyAMA0",
+      `console=ttyAMA0 ${NO_SELF_TESTS}`,
       "--memory",
       "256MiB",
       "--stdio",

@@ -11,7 +11,7 @@ import { momentOf, Past } from "../../src/recordings/past.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import type { Milestone } from "../../src/recordings/history.ts";
 import { demoPlan, hashesOf, runTo } from "../snapshots/systems.ts";
-import { LONG } from "../support/long.ts";
+import { casesOfRun, LONG } from "../support/long.ts";
 
 const HERE = 120_000;
 
@@ -84,7 +84,8 @@ function rerunOf(plan: SessionPlan, kept: readonly Milestone[], begun: (mileston
   };
 }
 
-for (const [what, counts] of [["the start alone", []], ["states", [60_000, 118_300, 118_500, 119_300]]] as const) {
+const BEGINNINGS = { "the start alone": [], "states": [60_000, 118_300, 118_500, 119_300] };
+for (const [what, counts] of casesOfRun<readonly number[]>(BEGINNINGS, ["states"])) {
   Deno.test(`each event is gone back to in turn, from ${what}, and nothing is before the first`, async () => {
     const plan = await demoPlan();
     const milestones = statesAt(plan, counts);
@@ -154,7 +155,7 @@ Deno.test("matches that are only counted are those at which the machine stops, a
     while (!past.advance(HERE, Infinity));
     return { stopped: hits, passed: stops.passed, hits: stops.rules[0].hits, switches, hashes: hashesOf(past.system) };
   };
-  for (const filter of [...LONG ? ["kind!=syscall"] : [], "kind=hvc before kind=virq", "kind=sched"]) {
+  for (const filter of [...LONG ? ["kind!=syscall", "kind=hvc before kind=virq"] : [], "kind=sched"]) {
     const { stopped: count, hits, switches, hashes } = run(filter, 0);
     assert.ok(count > 300 && hits === count);
     assert.deepEqual(run(filter, Infinity), { stopped: 0, passed: count, hits: count, switches, hashes });

@@ -14,8 +14,8 @@ import { Life, randomInput } from "../engine/life.ts";
 import { LONG } from "../support/long.ts";
 
 /** Places of a run, and how often one of them is gone back to. */
-const PLACES = LONG ? 100 : 25;
-const DISTANCES = LONG ? 100 : 10;
+const PLACES = LONG ? 100 : 20;
+const DISTANCES = LONG ? 100 : 6;
 
 /** The session's settings in the present, and digests that a test compares separately. */
 const OTHERS = /^(stop|trace|time|hash|session)\b/;
