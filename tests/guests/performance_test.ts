@@ -7,6 +7,8 @@ import { PROMPT } from "../support/console.ts";
 import type { Tier } from "../../src/plans/plan.ts";
 import { Guest, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
+import { Pstate } from "../../src/core/interface.ts";
+import { EVERY_VM } from "../../src/queries/debugged-vms.ts";
 import { LONG } from "../support/long.ts";
 
 /** Virtual seconds of a boot, and of a command. */
@@ -78,4 +80,59 @@ if (LONG) {
     const hashing = Number(counts.at(-3));
     assert.ok(Math.abs(Number(counts.at(-1)) - hashing / 10007) < 10, `${counts.at(-1)} samples of ${hashing} instructions`);
   });
+
+  Deno.test("perf stat counts the instructions of 20 programs, twice each, as el2 does one by one", async () => {
+    const { image, initrd } = await ordinaryGuest("bookworm", ["linux-perf"]);
+    const guest = new Guest(image, initrd, [], 1 << 30, { cpu: "v8.6" });
+    await guest.expect(PROMPT, BOOT);
+    const counter = new ProgramCounter(guest);
+    for (const program of PROGRAMS) {
+      for (let time = 0; time < 2; time++) {
+        counter.count = undefined;
+        const perf = `perf stat -e instructions:u -x, ${program} 2> /tmp/counts > /dev/null; cat /tmp/counts`;
+        const [, seen] = await guest.command(perf, /^(\d+),,instructions:u/m, COMMAND);
+        assert.equal(Number(seen), counter.count, program);
+        assert.ok(counter.count! > 1000, `${program}: ${seen}`);
+      }
+    }
+  });
+}
+
+/** Programs whose work is small. */
+const PROGRAMS = [
+  ...["true", "echo hello", "cat /proc/version", "ls /", "sha256sum /proc/version", "md5sum /proc/devices", "wc /proc/devices"],
+  ...["sort /proc/devices", "grep -c a /proc/filesystems", "seq 1 300", "cut -c1-4 /proc/devices", "tr a b < /proc/version"],
+  ...["head -c 99 /bin/busybox", "od -x /proc/version", "gzip -c /proc/devices", "sed s/a/b/ /proc/devices", "expr 6 \\* 7"],
+  ...["find /sys/bus -maxdepth 1", "basename /a/b/c", "uname -a"],
+];
+
+/** Counts the instructions at EL0 of a program that perf starts, from its start to its end. */
+class ProgramCounter {
+  count: number | undefined;
+  /** Whether instructions are stepped: from the fork in perf on. */
+  #steps = false;
+  #program: unknown;
+  #current: unknown;
+
+  constructor({ system }: Guest) {
+    const control = system.debugger.give(EVERY_VM, false);
+    control.follow({
+      is: () => this.#steps,
+      steps: true,
+      before: ({ registers: { pstate } }) => {
+        if (!(pstate & Pstate.ElMask) && this.#program !== undefined && this.#program === this.#current) this.count!++;
+      },
+      after: () => {},
+    });
+    system.hypervisor.trace.listen(["task"], ({ name, fields: { comm, pid, next } }) => {
+      if (name === "switch") this.#current = next;
+      if (name === "fork" && comm === "perf") this.#steps = true;
+      if (name === "exec" && this.#steps) [this.count, this.#program, this.#current] = [0, pid, pid];
+      if (name !== "exit" || pid !== this.#program) return;
+      this.#program = undefined;
+      this.#steps = false;
+      control.goOn(undefined);
+    });
+    system.kernelEvents.follow();
+  }
 }
