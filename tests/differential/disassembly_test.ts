@@ -1,6 +1,6 @@
-// Our disassembly beside objdump's: every distinct instruction word that a boot of Debian's kernel
-// executes (QEMU's log says which), random words of every encoding, and with EL2_LONG=1 all words
-// of three kernels, libcrypto, perl and python.
+// Our disassembly beside objdump's: random words of every encoding, and with EL2_LONG=1 every
+// distinct instruction word that a boot of Debian's kernel executes (QEMU's log says which) and all
+// words of three kernels, libcrypto, perl and python.
 
 import assert from "node:assert/strict";
 import { suiteRoot } from "../../scripts/suites.ts";
@@ -13,7 +13,7 @@ import { runNative } from "../support/oracles.ts";
 import { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-import { LONG } from "../support/long.ts";
+import { LONG, longTest } from "../support/long.ts";
 
 /** Features that objdump 2.40 does not have; tests/core/ordered-pairs_test.ts has their texts. */
 const UNKNOWN_TO_OBJDUMP: ReadonlySet<string | undefined> = new Set(["FEAT_LRCPC3", "FEAT_LSE128"]);
@@ -115,7 +115,7 @@ async function largeFiles(): Promise<[name: string, file: string][]> {
   return [...kernels, ...programs.map((path) => [path, `${root}/${path}`] as [string, string])];
 }
 
-Deno.test("disassembly equals objdump's on the words that a kernel boot executes", () =>
+longTest("disassembly equals objdump's on the words that a kernel boot executes", () =>
   inFolder(async (folder) => {
     const words = await executedWords(folder);
     assert.ok(words.length > 50_000, `QEMU's log has only ${words.length} distinct words`);

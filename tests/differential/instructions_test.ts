@@ -24,16 +24,16 @@ import { Registers, Unicorn } from "./unicorn.ts";
 import { LONG } from "../support/long.ts";
 
 /** Words of each encoding (an entry with its shape fields filled in). */
-const WORDS = LONG ? 100 : 12;
+const WORDS = LONG ? 100 : 4;
 /** Words that each entry must have at least. */
-const WORDS_PER_ENTRY = LONG ? 50 : 12;
+const WORDS_PER_ENTRY = LONG ? 50 : 8;
 /**
  * Register states in which each word is executed: unicorn translates a word in the time of fifty
  * executions.
  */
 const STATES = LONG ? 48 : 5;
 /** Cases that there must be at least. */
-const CASES = LONG ? 10_000_000 : 100_000;
+const CASES = LONG ? 10_000_000 : 30_000;
 /** Blocks, how many are loaded at once, and the instructions of one. */
 const BLOCKS = LONG ? 10_000 : 500;
 const BLOCK_BATCH = 250;

@@ -13,12 +13,13 @@ import { Guests } from "../guests/guest.ts";
 import { Random } from "../support/random.ts";
 import { ENTROPY_READER, FLASH_WRITER } from "./programs.ts";
 import { hashesOf, runTo } from "./systems.ts";
+import { LONG } from "../support/long.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { assertPlanned } from "../support/planned.ts";
 
 /** Instructions after which an interrupted and an uninterrupted machine are compared. */
 const ON = 3_000;
-const POINTS = 6;
+const POINTS = LONG ? 6 : 3;
 /** The smallest bank of flash. */
 const FLASH_SIZE = 2 << 20;
 const ERASED = new Uint8Array(FLASH_SIZE).fill(0xff);

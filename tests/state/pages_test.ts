@@ -8,6 +8,7 @@ import { type SessionPlan, TIERS } from "../../src/plans/plan.ts";
 import { filledPages, isZeroPage, ramRanges } from "../../src/state/pages.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
+import { NO_SELF_TESTS } from "../guests/command-line.ts";
 import { bootPlan, demoPlan, runTo } from "../snapshots/systems.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { LONG } from "../support/long.ts";
@@ -36,7 +37,7 @@ function check(system: System, atLeast: number): void {
 async function debian(): Promise<SessionPlan["what"]> {
   const { folder } = await catalogEntry("debian");
   const [image, initrd] = await Promise.all(["Image", "initrd"].map((name) => Deno.readFile(`${folder}/${name}`)));
-  return { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0" };
+  return { kind: "boot", image, initrd, dtb: undefined, append: `console=ttyAMA0 ${NO_SELF_TESTS}` };
 }
 
 for (const tier of TIERS) {
@@ -47,7 +48,7 @@ for (const tier of TIERS) {
     // Both tiers, and how the one follows the other.
     if (tier !== "auto" && !LONG) return;
     const guest = assemble(await bootPlan({ tier, memory: 256 << 20, what: await debian() }));
-    runTo(guest, tier === "interp" ? 60_000_000 : 200_000_000);
+    runTo(guest, tier === "interp" || !LONG ? 60_000_000 : 200_000_000);
     check(guest, 30_000);
   });
 }

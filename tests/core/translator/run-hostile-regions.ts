@@ -6,8 +6,7 @@ import { Machine, RAM_BASE } from "../program.ts";
 import { HOSTILE, type Hostile, randomHostile } from "./hostile-regions.ts";
 
 const MAIN = RAM_BASE + 0x1000, ENTRY = RAM_BASE + 0x3000, DATA = RAM_BASE + 0x20_0000, STACK = RAM_BASE + 0x3f_0000;
-/** Instructions of each program, and how many at a time. */
-const INSTRUCTIONS = 5_000_000, BUDGET = 2_500_000;
+const [seed, count, instructions] = Deno.args.map(Number);
 /** By landings, which begin regions at functions; by samples, which begin them at loops. */
 const HOTNESSES = [{ samples: 1, landings: 16, slice: 20_000 }, { samples: 4, landings: 60_000, slice: 40_000 }];
 
@@ -36,8 +35,8 @@ function start(machine: Machine, { code, entry, depth }: Hostile): void {
 function states(machine: Machine, hostile: Hostile): string[] {
   start(machine, hostile);
   const list: string[] = [];
-  while (machine.now < INSTRUCTIONS) {
-    const { reason, retired } = machine.run(BUDGET);
+  while (machine.now < instructions) {
+    const { reason, retired } = machine.run(instructions / 2);
     const vectors = Array.from({ length: 32 }, (_, i) => machine.vcpu.getV(i));
     list.push(
       `${retired} ${reason} ${machine.registers()} ${
@@ -49,7 +48,6 @@ function states(machine: Machine, hostile: Hostile): string[] {
   return list;
 }
 
-const [seed, count] = Deno.args.map(Number);
 const wrong: string[] = [];
 let regions = 0;
 for (const hostile of [...HOSTILE, ...randomHostile(seed, count)]) {

@@ -15,18 +15,21 @@ import { HOSTILE, randomHostile } from "./hostile-regions.ts";
 import { LONG } from "../../support/long.ts";
 
 const SEED = 51, RANDOM = LONG ? 200 : 4;
+/** Instructions of each hostile program. */
+const INSTRUCTIONS = LONG ? 5_000_000 : 1_600_000;
 /**
  * Baseline code alone, optimized code alone, and both as programs have them. Code that is optimized
- * before it runs takes half a minute, with EL2_LONG.
+ * before it runs takes half a minute, with EL2_LONG. Frames of baseline code are the largest, and
+ * without EL2_LONG it runs where both do.
  */
-const TIERS = ["--liftoff-only", ...LONG ? ["--no-liftoff"] : [], "--wasm-dynamic-tiering"];
+const BASELINE = "--liftoff-only", OPTIMIZED = "--no-liftoff", BOTH = "--wasm-dynamic-tiering";
 
 async function withTier<T>(program: string, tier: string): Promise<T> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-q", "--no-check", "--allow-read", "--allow-env", "--allow-ffi", `${V8_OPTIONS[0]},${tier}`],
       new URL(program, import.meta.url).pathname,
-      ...[`${SEED}`, `${RANDOM}`],
+      ...[`${SEED}`, `${RANDOM}`, `${INSTRUCTIONS}`],
     ],
     env: { NO_COLOR: "1" },
     stdin: "null",
@@ -35,7 +38,7 @@ async function withTier<T>(program: string, tier: string): Promise<T> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-for (const tier of TIERS) {
+for (const tier of LONG ? [BASELINE, OPTIMIZED, BOTH] : [BOTH]) {
   Deno.test(`functions that call themselves in hostile regions give the same registers with ${tier}, and no frame is too many`, async () => {
     const { wrong, regions } = await withTier<{ wrong: string[]; regions: number }>("run-hostile-regions.ts", tier);
     assert.deepEqual(wrong, []);
@@ -43,7 +46,7 @@ for (const tier of TIERS) {
   });
 }
 
-for (const tier of TIERS.slice(0, -1)) {
+for (const tier of LONG ? [BASELINE, OPTIMIZED] : [BASELINE]) {
   Deno.test(`no frame of a hostile region is larger than its bound with ${tier}, nor are all together`, async () => {
     type Measured = { name: string; frame: number; bound: number; total: number };
     const measured = await withTier<Measured[]>("measure-frames.ts", tier);
