@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { sha256 } from "../../src/support/sha256.ts";
 import { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
+import { DEBIAN_KEYS, readRelease } from "../../src/catalog/release-file.ts";
+import { withKeptMirror } from "../dist/kept-mirror.ts";
 import type { TestPackage } from "../support/debian-repository.ts";
 import { buildMirror, fileAnswer, releaseText, serving, signed, type SignedMirror, throwAwayKey } from "../support/signed-mirror.ts";
 
@@ -100,6 +102,13 @@ Deno.test("a release file that the archive has not signed is refused", () =>
     await archive.update();
     // Without keys, an archive accepts only Debian's.
     await assert.rejects(new MirrorArchive({ ...OPTIONS, mirror }).update(), /no valid signature of the Debian archive/);
+  }));
+
+Deno.test("the release file of Debian's own archive is signed by a key that el2 has", () =>
+  withKeptMirror(async (url) => {
+    const file = await (await fetch(`${url}/dists/bookworm/InRelease`)).text(), name = "main/binary-arm64/Packages.xz";
+    assert.match((await readRelease(file, DEBIAN_KEYS)).get(name)?.sha256 ?? "", /^[0-9a-f]{64}$/);
+    await assert.rejects(readRelease(file.replace(/[0-9a-f]{64}/, "0".repeat(64)), DEBIAN_KEYS), /no valid signature/);
   }));
 
 Deno.test("a list cannot make files elsewhere", () =>

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { el2Process, el2Refused } from "./program.ts";
+import { el2, el2Process, el2Refused, el2With } from "./program.ts";
 import { denoFolder, el2Command } from "../support/el2.ts";
+import { eventually } from "../support/eventually.ts";
 import { LONG } from "../support/long.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -39,8 +40,7 @@ for (const [what, args, code, says] of RUNS) {
     try {
       const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
       // A run that starts a machine ends with 1.
-      const run = code === 1 ? el2Process : el2Refused;
-      const { code: ended, stderr } = await run(args, env);
+      const { code: ended, stderr } = await (code === 1 ? el2With(env, ...args) : el2Refused(args, env));
       assert.equal(ended, code, stderr);
       assert.match(stderr, says);
       // Before the message only the reason of a VM's end.
@@ -53,11 +53,11 @@ for (const [what, args, code, says] of RUNS) {
 }
 
 Deno.test("first run: no place for sockets", async () => {
-  const [program, ...args] = el2Command("up", "demo");
   const up = async (env: Record<string, string>) => {
-    const { code, stderr } = await new Deno.Command(program, { args, env: { NO_COLOR: "1", ...env }, stdin: "null" }).output();
+    // A process finds its folder for temporary files once.
+    const { code, stderr } = await el2Process(["up", "demo"], env);
     assert.equal(code, 2);
-    return new TextDecoder().decode(stderr);
+    return stderr;
   };
   assert.equal(
     await up({ XDG_RUNTIME_DIR: "/dev/null" }),
@@ -84,7 +84,7 @@ Deno.test("first run: the disk is full", async (t) => {
   const recording = await Deno.makeTempFile({ prefix: "el2-test-" });
   await using made = new AsyncDisposableStack();
   made.defer(() => Deno.remove(recording));
-  assert.equal((await el2Process(["record", recording, "--", ...DEMO, "--headless"])).code, 0);
+  assert.equal((await el2("record", recording, "--", ...DEMO, "--headless")).code, 0);
   const runs: readonly (readonly [args: readonly string[], to: string | undefined, code: number, says: RegExp])[] = [
     [
       ["run", ...DEMO, "--record", `${FULL}/r`],
@@ -112,8 +112,8 @@ Deno.test("first run: the disk is full", async (t) => {
       /^el2: trace export \/mnt\/t\.json: No space left[^\n]*$/m,
     ],
   ];
-  // Every second one without the full numbers.
-  for (const [args, to, code, says] of runs.filter((_, index) => LONG || index % 2 === 0)) {
+  // One of each kind: a recording, consoles, text, and what is made of a recording.
+  for (const [args, to, code, says] of LONG ? runs : [0, 2, 4, 8].map((index) => runs[index])) {
     await t.step(`${args.join(" ")}${to ? ` >${to}` : ""}`, async () => {
       const run = await onFullDisk(args, to);
       assert.match(run.stderr, says);
@@ -158,12 +158,10 @@ Deno.test("first run: a console's log that cannot be written: the VM, the file a
 Deno.test("first run: a place for sockets whose name is too long", async () => {
   const folder = `${await Deno.makeTempDir()}/${"x".repeat(100)}`;
   try {
-    const [program, ...rest] = el2Command("up", "demo");
-    const run = await new Deno.Command(program, { args: rest, env: { XDG_RUNTIME_DIR: folder, NO_COLOR: "1" }, stdin: "null" }).output();
+    const run = await el2With({ XDG_RUNTIME_DIR: folder }, "up", "demo");
     assert.equal(run.code, 2);
-    const text = new TextDecoder().decode(run.stderr);
     assert.match(
-      text,
+      run.stderr,
       /^el2: the path of the socket \S+ has \d+ bytes, at most 107 are possible; set XDG_RUNTIME_DIR to a shorter folder\n$/,
     );
   } finally {
@@ -191,9 +189,9 @@ Deno.test("first run: no place for a cache", async () => {
       2,
       "el2: no cache folder: HOME and XDG_CACHE_HOME are not set; set EL2_CACHE\n",
     ]);
-    const none = await refused({ EL2_CACHE: `${file}/el2` }, "run", "debian");
+    const none = await el2With({ EL2_CACHE: `${file}/el2` }, "run", "debian");
     assert.equal(none.code, 2);
-    assert.match(none.text, /el2 guests fetch debian/);
+    assert.match(none.stderr, /el2 guests fetch debian/);
   } finally {
     await Deno.remove(file);
   }
@@ -209,15 +207,8 @@ Deno.test("first run: a session whose disk is full, so that neither its consoles
   let ended = false;
   child.status.then(() => ended = true);
   try {
-    const el2 = async (...words: string[]) => {
-      const [program, ...args] = el2Command(...words);
-      const { code, stdout } = await new Deno.Command(program, { args, env, stdin: "null", stderr: "null" }).output();
-      return { code, stdout: new TextDecoder().decode(stdout) };
-    };
-    const deadline = performance.now() + 90_000;
-    while (!(await el2("console", "hello")).stdout.includes("tick 1") && performance.now() < deadline);
-    assert.match((await el2("console", "hello")).stdout, /tick 1/);
-    assert.equal((await el2("down", "s")).code, 0);
+    await eventually(() => el2With(env, "console", "hello"), ({ stdout }) => stdout.includes("tick 1"));
+    assert.equal((await el2With(env, "down", "s")).code, 0);
     assert.equal((await child.status).code, 0);
   } finally {
     if (!ended) child.kill("SIGKILL");
@@ -227,14 +218,12 @@ Deno.test("first run: a session whose disk is full, so that neither its consoles
 });
 
 Deno.test("first run: a cache folder that cannot be written", async () => {
-  const [program, ...rest] = el2Command("guests", "fetch", "debian");
   // A file where a folder should be refuses even root.
   const home = await Deno.makeTempFile();
-  const env = { EL2_CACHE: `${home}/el2`, NO_COLOR: "1" };
   try {
-    const { code, stderr } = await new Deno.Command(program, { args: rest, env, stdin: "null" }).output();
+    const { code, stderr } = await el2With({ EL2_CACHE: `${home}/el2` }, "guests", "fetch", "debian");
     assert.equal(code, 1);
-    const text = new TextDecoder().decode(stderr).trim();
+    const text = stderr.trim();
     assert.ok(text.startsWith(`el2: guests fetch: cannot write to ${home}/el2: `), text);
     assert.ok(text.endsWith("; set EL2_CACHE to another folder"), text);
   } finally {
@@ -243,7 +232,7 @@ Deno.test("first run: a cache folder that cannot be written", async () => {
 });
 
 Deno.test("first run: ctrl-C at any time of a start ends it at once, without a stack", async () => {
-  for (const wait of [0, 60, 200, 500]) {
+  for (const wait of LONG ? [0, 60, 200, 500] : [60, 500]) {
     const [program, ...args] = el2Command("run", ...DEMO.slice(0, 1));
     const child = new Deno.Command(program, { args, env: { NO_COLOR: "1" }, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
     await new Promise((resolve) => setTimeout(resolve, wait));

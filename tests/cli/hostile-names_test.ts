@@ -116,7 +116,7 @@ Deno.test("no command writes what a guest, a file or an argument brought as a se
     ["--config", HOSTILE],
     ...last,
   ];
-  const written = await runOnTerminal(place, lines);
+  const written = await runOnTerminal(place.folder, lines);
   const wrong = written.flatMap(({ args, text, thrown }) => {
     const what = thrown ?? harm(text);
     return what === undefined ? [] : [`${args.join(" ").replaceAll(HOSTILE, "HOSTILE")}: ${what}`];

@@ -2,7 +2,6 @@
 
 import { denoFolder, el2Command } from "../support/el2.ts";
 import type { Written } from "./many-commands.ts";
-import type { Place } from "./place.ts";
 
 /** The mark of what is not el2's own. */
 export const MARK = "qzx";
@@ -25,15 +24,23 @@ export function harm(text: string): string | undefined {
   return at === undefined ? undefined : JSON.stringify((foreign ? text : left).slice(Math.max(0, at - 60), at + 40));
 }
 
+/** Surroundings of a process: its umask, and variables. */
+interface Surroundings {
+  readonly umask?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Runs command lines one after the other in one process whose output goes to a terminal. */
-export async function runOnTerminal(place: Place, lines: readonly (readonly string[])[]): Promise<Written[]> {
+export async function runOnTerminal(
+  folder: string,
+  lines: readonly (readonly string[])[],
+  { umask = "022", env = {} }: Surroundings = {},
+): Promise<Written[]> {
   const program = new URL("./many-commands.ts", import.meta.url).pathname;
-  const [deno, ...words] = el2Command();
-  const args = [...words.slice(0, -1), program];
-  const child = new Deno.Command(deno, {
-    args,
-    cwd: place.folder,
-    env: { XDG_RUNTIME_DIR: place.folder, XDG_CACHE_HOME: `${place.folder}/cache`, DENO_DIR: denoFolder(), EL2_SESSION: "" },
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", `umask ${umask}; exec "$@"`, "sh", ...el2Command().slice(0, -1), program],
+    cwd: folder,
+    env: { XDG_RUNTIME_DIR: folder, XDG_CACHE_HOME: `${folder}/cache`, DENO_DIR: denoFolder(), EL2_SESSION: "", ...env },
     stdin: "piped",
     stdout: "piped",
   }).spawn();

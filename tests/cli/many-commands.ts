@@ -4,7 +4,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import process from "node:process";
-import { main } from "../../src/cli/main.ts";
+import { ENTRY, loadMain } from "./prepared-main.ts";
 import { linesOf } from "../support/lines.ts";
 
 /** One command's end. */
@@ -44,7 +44,7 @@ function closing(open: Set<() => void>, connection: Deno.Conn): Deno.Conn {
 }
 
 if (import.meta.main) {
-  const entry = new URL("../../main.ts", import.meta.url), decoder = new TextDecoder(), encoder = new TextEncoder();
+  const main = await loadMain(), decoder = new TextDecoder(), encoder = new TextEncoder();
   const stdout = Deno.stdout.writeSync.bind(Deno.stdout);
   const answer = (bytes: Uint8Array) => {
     for (let done = 0; done < bytes.length;) done += stdout(bytes.subarray(done));
@@ -94,7 +94,7 @@ if (import.meta.main) {
     const code = await Promise.race([
       new Promise<number>((resolve) => command.leave = resolve),
       new Promise<number>((resolve) => timer = setTimeout(() => resolve(-1), AT_MOST)),
-      running.run(command, () => main(args, entry)).catch((error) => {
+      running.run(command, () => main(args, ENTRY)).catch((error) => {
         if (error instanceof Exited) return error.code;
         thrown = String(error?.stack ?? error);
         return 1;

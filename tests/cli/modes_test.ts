@@ -2,23 +2,13 @@
 // or a session has said is its user's alone (docs/threat-model.md, "Other users and a session").
 
 import assert from "node:assert/strict";
-import { A64, imageOf, type Outcome, SYSTEM_OFF } from "./program.ts";
-import { denoFolder, el2Command } from "../support/el2.ts";
+import { runOnTerminal } from "./hostile.ts";
+import { A64, imageOf, SYSTEM_OFF } from "./program.ts";
+import { denoFolder } from "../support/el2.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 /** Files that are made to be shown to others. */
 const FOR_OTHERS = /\.(svg|toml|xml)$/;
-
-/** Runs a command with umask 0. */
-async function el2(folder: string, env: Record<string, string>, ...args: string[]): Promise<Outcome> {
-  const command = new Deno.Command("sh", {
-    args: ["-c", 'umask 0; exec "$@"', "sh", ...el2Command(...args)],
-    ...{ cwd: folder, stdin: "null", env: { NO_COLOR: "1", ...env } },
-  });
-  const { code, stdout, stderr } = await command.output();
-  const text = new TextDecoder();
-  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-}
 
 /** All files and sockets below a folder. */
 function* below(folder: string): Generator<string> {
@@ -51,23 +41,26 @@ devices = [{ kind = "pl011", log = "a.log" }, { kind = "net", backend = "none", 
       EL2_CACHE: `${folder}/cache`,
       DENO_DIR: denoFolder(),
     };
-    const done = async (...args: string[]) => {
-      const { code, stdout, stderr } = await el2(folder, env, ...args);
-      assert.equal(code, 0, `${args.join(" ")}\n${stdout}${stderr}`);
+    const done = async (...lines: string[]) => {
+      const written = await runOnTerminal(folder, lines.map((line) => line.split(" ")), { umask: "0", env });
+      for (const { args, code, text } of written) assert.equal(code, 0, `${args.join(" ")}\n${text}`);
+      assert.equal(written.length, lines.length);
     };
-    await done("boot", "image.bin", "--turbo", "--record", "boot.rec");
-    await done("run", "vm.toml", "--allow-host", ".", "--headless", "--turbo", "--for", "1s");
-    await done("record", "again.rec", "--", "boot", "image.bin", "--turbo");
-    await done("up", "demo", "--name", "s");
     try {
-      await done("snapshot", "save", "s.snapshot", "--session", "s");
-      await done("record", "s.rec", "--session", "s");
-      await done("trace", "export", "s.pcapng", "--recording", "s.rec");
-      await done("screenshot", "s.svg", "--session", "s");
+      await done(
+        "boot image.bin --turbo --record boot.rec",
+        "run vm.toml --allow-host . --headless --turbo --for 1s",
+        "record again.rec -- boot image.bin --turbo",
+        "up demo --name s",
+        "snapshot save s.snapshot --session s",
+        "record s.rec --session s",
+        "trace export s.pcapng --recording s.rec",
+        "screenshot s.svg --session s",
+      );
       // While it runs, its sockets, token and logs are there.
       check(folder, before);
     } finally {
-      await el2(folder, env, "down", "s");
+      await done("down s");
     }
     const made = check(folder, before);
     for (const name of ["boot.rec", "machine.rec", "again.rec", "s.rec", "s.snapshot", "a.log", "a.pcapng"]) {

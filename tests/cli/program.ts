@@ -31,7 +31,12 @@ export async function el2(...args: string[]): Promise<Outcome> {
 
 /** The same with another environment. */
 export async function el2With(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Outcome> {
-  return runsInProcess(args) ? await inProcess(args, { NO_COLOR: "1", ...env }) : await el2Process(args, env);
+  return await el2In(undefined, env, ...args);
+}
+
+/** The same in a folder. */
+export async function el2In(cwd: string | undefined, env: Readonly<Record<string, string>>, ...args: string[]): Promise<Outcome> {
+  return runsInProcess(args) ? await inProcess(args, { NO_COLOR: "1", ...env }, cwd) : await el2Process(args, env, cwd);
 }
 
 /** Runs `el2 ARGS` in a process, with nothing on stdin; in this folder, where one is given. */

@@ -4,16 +4,16 @@
 import assert from "node:assert/strict";
 import { el2Process } from "./program.ts";
 import { Place } from "./place.ts";
+import { ENTRY, mainModule } from "./prepared-main.ts";
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { MALLOC_SETTINGS } from "../../src/support/garbage.ts";
 import { repositoryFiles, ROOT } from "../support/files.ts";
 
 /** A process that has all rights, calls `main`, and says which it has left once `ready` holds. */
 async function rightsLeft(env: Record<string, string>, args: readonly string[], ready = "true"): Promise<string> {
-  const source = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
   const script = `
-    const { main } = await import(${source("src/cli/main.ts")});
-    const ended = main(${JSON.stringify(args)}, new URL(${source("main.ts")}));
+    const { main } = await import("${mainModule()}");
+    const ended = main(${JSON.stringify(args)}, new URL("${ENTRY}"));
     const exists = (path) => { try { Deno.statSync(path); return true; } catch { return false; } };
     const ask = () => ["read", "write", "env", "net", "run", "ffi", "sys", "import"].filter((name) =>
       Deno.permissions.querySync({ name }).state === "granted").join(" ");
@@ -61,10 +61,9 @@ Deno.test("a session in the background has no right to run programs, to connect,
  * machine.
  */
 async function steps(place: Place, args: readonly string[]): Promise<string[]> {
-  const source = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
   const script = `
     const say = (text) => Deno.stderr.writeSync(new TextEncoder().encode("step: " + text + "\\n"));
-    const { main } = await import(${source("src/cli/main.ts")});
+    const { main } = await import("${mainModule()}");
     const spy = (object, name, text) => {
       const original = object[name];
       object[name] = function (...args) { const said = text(...args); if (said) say(said); return original.apply(this, args); };
@@ -75,7 +74,7 @@ async function steps(place: Place, args: readonly string[]): Promise<string[]> {
     for (const name of ["readFileSync", "readTextFileSync", "openSync", "readFile", "readTextFile", "open"]) spy(Deno, name, named);
     spy(Worker.prototype, "postMessage", (data) =>
       Array.isArray(data) && data.some(({ kind }) => kind === "start") && "start machine");
-    await main(${JSON.stringify(args)}, new URL(${source("main.ts")}));
+    await main(${JSON.stringify(args)}, new URL("${ENTRY}"));
     say("end");
     Deno.exit();`;
   return await withScript(script, { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" }, async (child) => {
@@ -106,19 +105,21 @@ Deno.test("a process gives up its rights before it reads what the user names, an
   assert.ok(headless.indexOf("read c.toml") > 2, headless.join());
 });
 
-Deno.test("el2 doctor --rights shows what processes may do, and that the worker of guests may do nothing", async () => {
-  const { code, stdout } = await el2Process(["doctor", "--rights"]);
+Deno.test("el2 doctor --rights shows what processes may do, and this one, and that the worker of guests may do nothing", async () => {
+  const { code, stdout } = await el2Process(["doctor", "--rights", "--json"]);
   assert.equal(code, 0, stdout);
-  assert.deepEqual(stdout.split("\n").map((line) => /^ok {2}(\w+) +(.*?);/.exec(line)?.slice(1).join(": ") ?? line), [
-    "screen: read write env net run",
-    "headless: read write env net",
-    "session: read write env",
-    "command: read write env net",
-    "starter: read write env net run",
-    "here: read write env net",
-    "worker: none",
-    "",
+  const { data } = JSON.parse(stdout) as { data: { id: string; says: string; ok: boolean }[] };
+  assert.deepEqual(data.map(({ id, says, ok }) => `${ok ? "ok " : ""}${id}: ${says.split(";")[0]}`), [
+    "ok screen: read write env net run",
+    "ok headless: read write env net",
+    "ok session: read write env",
+    "ok command: read write env net",
+    "ok starter: read write env net run",
+    "ok here: read write env net",
+    "ok worker: none",
   ]);
+  const here = data.find(({ id }) => id === "here");
+  assert.equal(here?.says, "read write env net; this command, which has given up run, ffi, sys, import");
 });
 
 Deno.test("nothing of el2 starts a program with all rights: neither its sources, tasks and benches nor what is distributed", async () => {
@@ -133,13 +134,6 @@ Deno.test("nothing of el2 starts a program with all rights: neither its sources,
     }
   }
   assert.deepEqual(found, []);
-});
-
-Deno.test("a command has given up, when it runs, every right that it does not need", async () => {
-  const { stdout } = await el2Process(["doctor", "--rights", "--json"]);
-  const { data } = JSON.parse(stdout) as { data: { id: string; says: string; ok: boolean }[] };
-  const here = data.find(({ id }) => id === "here");
-  assert.equal(here?.says, "read write env net; this command, which has given up run, ffi, sys, import");
 });
 
 Deno.test("where Deno was started without the flag, guests run with their process's rights, and doctor says which flag is missing", async () => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { ownUid } from "../../src/support/own-files.ts";
 import { checkOwnFolder } from "../../src/support/own-folders.ts";
-import { el2Command } from "../support/el2.ts";
+import { el2Process, el2With, type Outcome } from "./program.ts";
 
 /** The folder of our sessions below TMPDIR. */
 const OWN = `el2-${ownUid()}`;
@@ -12,24 +12,12 @@ const OWN = `el2-${ownUid()}`;
 const OTHER = 65534;
 const text = new TextDecoder();
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /**
  * Runs el2 with sessions in a folder; without `runtime` in TMPDIR, as where XDG_RUNTIME_DIR is not
  * set.
  */
 async function el2(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
-  const [program, ...rest] = el2Command(...args);
-  const { code, stdout, stderr } = await new Deno.Command(program, {
-    args: rest,
-    stdin: "null",
-    env: { NO_COLOR: "1", EL2_SESSION: "", XDG_RUNTIME_DIR: "", USER: "alice", ...env },
-  }).output();
-  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  return await el2With({ EL2_SESSION: "", XDG_RUNTIME_DIR: "", USER: "alice", ...env }, ...args);
 }
 
 /** A shell command as the other user; whether it worked. */
@@ -234,7 +222,8 @@ Deno.test("D14: el2 never starts itself with all permissions", async () => {
 Deno.test("a cache folder that another user can change is refused, and nothing that was planted there is used", async () => {
   const tmp = shared(), cache = `${tmp}/cache`;
   Deno.mkdirSync(cache);
-  const list = () => el2({ EL2_CACHE: cache, XDG_RUNTIME_DIR: tmp }, "guests", "ls");
+  // A process looks at the folder once.
+  const list = () => el2Process(["guests", "ls"], { EL2_CACHE: cache, XDG_RUNTIME_DIR: tmp });
   assert.equal((await list()).code, 0);
   for (
     const [mode, owner, reason] of [[0o777, 0, /has mode 0777, others can change it; chmod go-w/], [
@@ -249,7 +238,7 @@ Deno.test("a cache folder that another user can change is refused, and nothing t
     assert.equal(code, 2);
     assert.match(stderr, reason);
     assert.match(stderr, /name another one with EL2_CACHE/);
-    const run = await el2({ EL2_CACHE: cache }, "run", "demo", "--headless", "--turbo", "--for", "10ms");
+    const run = await el2Process(["run", "demo", "--headless", "--turbo", "--for", "10ms"], { EL2_CACHE: cache });
     assert.equal(run.code, 0, run.stderr);
     assert.match(run.stderr, /cores are not kept: cache folder/);
     assert.deepEqual([...Deno.readDirSync(cache)], []);

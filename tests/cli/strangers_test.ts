@@ -18,7 +18,7 @@ import { writeSnapshot } from "../../src/snapshots/file.ts";
 import { snapshotOf } from "../../src/snapshots/save.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { DapClient, Refused } from "../debug/dap/client.ts";
-import { A64, el2Process, imageOf, type Outcome, SYSTEM_OFF } from "./program.ts";
+import { A64, el2In, imageOf, type Outcome, SYSTEM_OFF } from "./program.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 /** Writes "x" to the PL011 of a VM, and turns the VM off. */
@@ -48,7 +48,7 @@ async function atStrangers(work: (place: Place) => Promise<void>): Promise<void>
     Deno.symlinkSync(secret, `${folder}/link.bin`);
     Deno.symlinkSync(home, `${folder}/linked`);
     const env = { XDG_RUNTIME_DIR: `${top}/run`, XDG_STATE_HOME: `${top}/state`, EL2_CACHE: `${top}/cache` };
-    await work({ folder, secret, home, run: (...args) => el2Process(args, env, folder) });
+    await work({ folder, secret, home, run: (...args) => el2In(folder, env, ...args) });
     assert.deepEqual(Deno.readFileSync(secret), before);
     assert.deepEqual([...Deno.readDirSync(home)].map(({ name }) => name), ["secret.bin"]);
   });

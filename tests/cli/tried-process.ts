@@ -2,7 +2,7 @@
 // once it has given up those of its command, or before its machine starts. It prints them on
 // stderr.
 
-import { main } from "../../src/cli/main.ts";
+import { ENTRY, loadMain } from "./prepared-main.ts";
 import { triedRights } from "../support/tried-rights.ts";
 
 const [when, ...args] = Deno.args;
@@ -28,5 +28,6 @@ if (when === "start") {
     return status;
   };
 }
-await main(args, new URL("../../main.ts", import.meta.url));
+const main = await loadMain();
+await main(args, ENTRY);
 throw new Error("it ended before");

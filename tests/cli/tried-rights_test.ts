@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { PROCESS_RIGHTS } from "../../src/cli/common/rights.ts";
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { V8_OPTIONS } from "../../src/support/v8-options.ts";
+import { longTest } from "../support/long.ts";
 import { Place } from "./place.ts";
 
 const PROCESS = new URL("./tried-process.ts", import.meta.url).pathname;
@@ -20,7 +21,7 @@ type When = "given up" | "start";
 async function tried(onTerminal: boolean, when: When, ...args: string[]): Promise<string> {
   await using place = new Place();
   const command = [Deno.execPath(), "run", "-q", "--no-check", ...PERMISSIONS, PROCESS, when, ...args];
-  const env = { NO_COLOR: "1", EL2_FROM_SOURCES: "1", EL2_SESSION: "", XDG_RUNTIME_DIR: place.folder };
+  const env = { NO_COLOR: "1", EL2_SESSION: "", XDG_RUNTIME_DIR: place.folder };
   const file = `${place.folder}/stderr`;
   const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   const [program, ...rest] = onTerminal ? ["script", "-qec", `${quoted} 2>${file}`, "/dev/null"] : ["sh", "-c", `${quoted} 2>${file}`];
@@ -68,7 +69,7 @@ Deno.test("the threat model names the options of V8 that take checks away, or tu
   for (const option of options) assert.ok(PAGE.includes(`\`${option}\``), option);
 });
 
-Deno.test("without Deno's flag for workers, the worker of guests has the rights of its process, and its services", async () => {
+longTest("without Deno's flag for workers, the worker of guests has the rights of its process, and its services", async () => {
   const flags = PERMISSIONS.filter((flag) => flag.startsWith("--allow-"));
   assert.equal(await ofWorker(["--unstable-raw-imports", ...flags]), "read write env net run ffi import caches Worker node:Worker");
 });

@@ -91,16 +91,8 @@ Deno.test("--help lists each command below what it is for", async () => {
 Deno.test("boot of a guest with a disk that was never fetched says how to have it", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-cache-" });
   try {
-    const [program, ...args] = el2Command("boot", "debian", "--stdio");
-    const { code, stderr } = await new Deno.Command(program, {
-      args,
-      env: { EL2_CACHE: folder },
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    })
-      .output();
-    assert.deepEqual([code, new TextDecoder().decode(stderr)], [
+    const { code, stderr } = await el2Refused(["boot", "debian", "--stdio"], { EL2_CACHE: folder });
+    assert.deepEqual([code, stderr], [
       2,
       'el2: boot debian: the cache has no guest with a disk called "debian"; make one with el2 guests fetch debian --disk, or run one without: el2 run debian\n',
     ]);
@@ -147,7 +139,7 @@ Deno.test("an empty word, or one with a quote, is the name of nothing", async ()
 
 Deno.test("el2 help is --help, and el2 help COMMAND … that of the command", async () => {
   for (const path of [[], ["vm"], ["vm", "stop"]]) {
-    const asked = await el2("help", ...path), flag = await el2(...path, "--help");
+    const asked = await el2Refused(["help", ...path]), flag = await el2Refused([...path, "--help"]);
     assert.deepEqual([asked.code, asked.stdout], [0, flag.stdout]);
     assert.match(asked.stdout, /^Usage: el2/);
   }

@@ -19,15 +19,15 @@ import { CommandLines, mayStay } from "./command-lines.ts";
 import type { Written } from "./many-commands.ts";
 import { Place } from "./place.ts";
 import { A64, el2Process, imageOf } from "./program.ts";
-import { LONG } from "../support/long.ts";
+import { LONG, longTest } from "../support/long.ts";
 
 /** Another walk than CI's: `EL2_WALK_SEED`, and how many lines of it, `EL2_WALK_STEPS`. */
 const SEED = Number(Deno.env.get("EL2_WALK_SEED") ?? 20);
-const LINES = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 100_000 : 200));
+const LINES = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 100_000 : 60));
 /** One of this many lines may start a machine, which takes longer than all the others. */
 const STARTING = LONG ? 200 : 100;
 /** As processes, which are ended by a signal where they stay. */
-const PROCESSES = LONG ? 1_000 : 8;
+const PROCESSES = 1_000;
 const AT_A_TIME = 4;
 /** How long a process may stay before the signal, and may take at all (ms of wall time). */
 const STAYS = 3_000, AT_MOST = 60_000;
@@ -48,13 +48,16 @@ const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught|an exception in el2 itself|bug of 
 /** A VM whose devicetree has no defect. */
 const VM = vmPlan("a");
 
-/** Lines that read the scene's files, and succeed only if each is what its name promises. */
+/**
+ * Lines that read the scene's files, and succeed only if each is what its name promises. Their time
+ * is that of the process.
+ */
 const READING: readonly (readonly string[])[] = [
   ["vm", "lint", "good.dtb"],
-  ["replay", "good.rec", "--timeout", "10s"],
-  ["snapshot", "load", "good.snap", "--headless", "--for", "1ms", "--timeout", "10s"],
-  ["run", "hello.bin", "--headless", "--for", "1ms", "--timeout", "10s"],
-  ["test", "good.test.toml", "--timeout", "10s"],
+  ["replay", "good.rec", "--timeout", "300s"],
+  ["snapshot", "load", "good.snap", "--headless", "--for", "1ms", "--timeout", "300s"],
+  ["run", "hello.bin", "--headless", "--for", "1ms", "--timeout", "300s"],
+  ["test", "good.test.toml", "--timeout", "300s"],
   ["test", "merge", "parts"],
 ];
 
@@ -261,9 +264,9 @@ async function runProcess({ folder, env }: Scene, line: readonly string[]): Prom
   return { args: line, code: late ? -1 : code, text: text.decode(stderr) + text.decode(stdout) };
 }
 
-Deno.test(`a random walk of ${PROCESSES} command lines as processes, ${AT_A_TIME} at a time`, async () => {
+longTest(`a random walk of ${PROCESSES} command lines as processes, ${AT_A_TIME} at a time`, async () => {
   await using scene = await Scene.made();
-  const lines = new CommandLines(new Random(SEED + 1), 4, LONG);
+  const lines = new CommandLines(new Random(SEED + 1), 4, true);
   let left = PROCESSES;
   const wrong: string[] = [];
   const worker = async () => {

@@ -20,7 +20,7 @@ import { MiB } from "../../src/support/sizes.ts";
 import { TRUSTED } from "../support/trusted.ts";
 import { LONG } from "../support/long.ts";
 
-const FRAMES = LONG ? 100_000 : 5_000;
+const FRAMES = LONG ? 100_000 : 2_000;
 /** Instructions between two hashes, and how many there are at most. */
 const STEP = 20_000;
 const POINTS = 20_000;

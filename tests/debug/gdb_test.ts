@@ -179,7 +179,8 @@ async function symbolFile(folder: string, symbols: Readonly<Record<string, bigin
   return file;
 }
 
-Deno.test("gdb breaks in a running Debian kernel by symbol and address, watches its stack, steps, and detaches", async () => {
+// kernel-stack_test.ts has gdb in a Debian kernel in every run of the tests.
+longTest("gdb breaks in a running Debian kernel by symbol and address, watches its stack, steps, and detaches", async () => {
   const { folder } = await catalogEntry("debian-bookworm");
   const temporary = await Deno.makeTempDir({ prefix: "el2-gdb-" });
   try {

@@ -41,18 +41,34 @@ export function sourceOf(name: string): string {
   return `${FOLDER}${name}.c`;
 }
 
+/** Programs by how they were built: many tests debug the same one. */
+const built = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+
 /** Builds a program into a file; returns its contents. */
 export async function buildProgram(
   name: string,
   file: string,
   { dwarf = 5, optimize = "-O1", more = [], at = BOOT }: BuildOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  await native(
-    "aarch64-linux-gnu-gcc",
-    ...[...FLAGS, ...LINK, `-Wl,-Ttext=0x${at.toString(16)}`, optimize, `-gdwarf-${dwarf}`, ...more],
-    ...["-o", file, `${FOLDER}calls.S`, sourceOf(name)],
-  );
-  return await Deno.readFile(file);
+  const how = [
+    ...FLAGS,
+    ...LINK,
+    `-Wl,-Ttext=0x${at.toString(16)}`,
+    optimize,
+    `-gdwarf-${dwarf}`,
+    ...more,
+    `${FOLDER}calls.S`,
+    sourceOf(name),
+  ];
+  const build = async () => {
+    await native("aarch64-linux-gnu-gcc", ...how, "-o", file);
+    return await Deno.readFile(file);
+  };
+  const key = how.join(" "), building = built.get(key) ?? build();
+  built.set(key, building);
+  const bytes = await building;
+  await Deno.writeFile(file, bytes);
+  return bytes.slice();
 }
 
 /** Does something with a folder that is removed after it. */

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { gdbCommand, nativeProgram } from "../../scripts/native-tools.ts";
+import { el2In } from "../cli/program.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
 
@@ -114,6 +115,37 @@ function checkWhole(shown: string, lines: readonly string[], where: string): voi
   assert.match(text, new RegExp(`^${expected.join("")}$`), `${where}\n${shown}`);
 }
 
+/** Result of a block: its exit code, and what it shows. */
+interface Shown {
+  readonly code: number;
+  readonly shown: string;
+}
+
+/** Runs the lines of a block as a reader does. */
+async function runInShell(block: Block, cwd: string, env: Readonly<Record<string, string>>): Promise<Shown> {
+  const shell = new Deno.Command("bash", { args: ["-c", scriptOf(block)], cwd, env, stdin: "null", stdout: "piped" });
+  const { code, stdout } = await shell.output();
+  return { code, shown: new TextDecoder().decode(stdout) };
+}
+
+/** The same, but that lines of el2 alone run in this process, which takes a fourth of the time. */
+async function runHere(block: Block, folder: string, env: Readonly<Record<string, string>>): Promise<Shown> {
+  let shown = "";
+  for (const [part] of block.script.replaceAll(INTERACTIVE, "").matchAll(/^el2 (?!=).*\n|(?:(?!^el2 (?!=)).*\n)+/gm)) {
+    const [words] = part.startsWith("el2 ") ? [...commandsOf(part)] : [];
+    if (!words) {
+      const own = await runInShell({ script: part, shows: [] }, folder, env);
+      shown += own.shown;
+      if (own.code !== 0) return { code: own.code, shown };
+      continue;
+    }
+    const { code, stdout, stderr } = await el2In(folder, env, ...words);
+    shown += stdout + stderr;
+    if (code !== Number(/# exit (\d+)/.exec(part)?.[1] ?? 0)) return { code: code || -1, shown };
+  }
+  return { code: 0, shown };
+}
+
 async function runTutorial(file: string, folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/bin`);
   for (const part of ["examples", "assets"]) await Deno.symlink(new URL(part, ROOT), `${folder}/${part}`);
@@ -132,16 +164,9 @@ async function runTutorial(file: string, folder: string): Promise<void> {
     EL2_SESSION: "",
     NO_COLOR: "1",
   };
+  const run = LONG ? runInShell : runHere;
   for (const block of blocksOf(file)) {
-    const shell = new Deno.Command("bash", {
-      args: ["-c", scriptOf(block)],
-      cwd: folder,
-      env,
-      stdin: "null",
-      stdout: "piped",
-    });
-    const { code, stdout } = await shell.output();
-    const shown = new TextDecoder().decode(stdout);
+    const { code, shown } = await run(block, folder, env);
     assert.equal(code, 0, `${file}:\n${block.script}\n${shown}`);
     if (file !== README) {
       if (block.shows.length || file === FIRST_GUEST) checkWhole(shown, block.shows, `${file}:\n${block.script}`);

@@ -28,7 +28,7 @@ function advised(mappings: string): number {
 async function advisedFor(image: string, without?: string): Promise<number> {
   const command = el2Command("boot", image, "--memory", `${MEMORY}MiB`, "--stdio");
   await using el2 = new ConsoleProgram(command.filter((word) => word !== without));
-  await el2.expect(/tick 2/, 60);
+  await el2.expect(/tick 1/, 60);
   return advised(await el2.mappings());
 }
 

@@ -1,18 +1,23 @@
 // A program whose worker serves the machine as el2's does, and tries which rights it has left once
 // its machine has begun, or when it is asked. The program prints them.
 
-import { planText } from "../../src/configuration/plan-run.ts";
-import { serveJobs } from "../../src/cli/jobs/job-worker.ts";
 import type { JobMessage } from "../../src/cli/jobs/jobs.ts";
-import { runJob } from "../../src/cli/jobs/run-job.ts";
 import { JOB_NAME, startWorker, WORKER_NAME } from "../../src/session/client.ts";
-import { serveMachine } from "../../src/session/worker.ts";
-import { triedRights } from "../support/tried-rights.ts";
 import { assertPlanned } from "../support/planned.ts";
+import { triedRights } from "../support/tried-rights.ts";
 
 const IMAGE = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
 
+// As in `main.ts`, each role loads what it needs.
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
+  import("../../src/session/worker.ts").then(({ serveMachine }) => tryMachine(serveMachine));
+} else if (globalThis.name === JOB_NAME && typeof WorkerGlobalScope !== "undefined") {
+  import("../../src/cli/jobs/job-worker.ts").then(({ serveJobs }) => tryJobs(serveJobs));
+} else {
+  await tryWorkers();
+}
+
+function tryMachine(serveMachine: () => void): void {
   serveMachine();
   const serve = globalThis.onmessage!;
   globalThis.onmessage = function (event: MessageEvent) {
@@ -21,16 +26,22 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
     const starts = Array.isArray(event.data) && event.data.some(({ kind }) => kind === "start");
     if (starts) globalThis.postMessage([{ kind: "failed", message: `rights: ${triedRights().join(" ")}` }]);
   };
-} else if (globalThis.name === JOB_NAME && typeof WorkerGlobalScope !== "undefined") {
+}
+
+function tryJobs(serveJobs: () => void): void {
   serveJobs();
   const post = globalThis.postMessage.bind(globalThis);
   // The job's guest has run by then.
   globalThis.postMessage = (message: JobMessage) => post(message.kind === "done" ? { kind: "done", result: triedRights() } : message);
-} else {
+}
+
+async function tryWorkers(): Promise<void> {
+  const { planText } = await import("../../src/configuration/plan-run.ts");
   const planned = await planText(`el2 = 1\n[vm.a]\nimage = "${IMAGE}"\nmemory = "4MiB"\n`, undefined, "/");
   assertPlanned(planned);
   const { ui: _, recordTo: __, ...plan } = planned.run;
   if (Deno.args[0] === "job") {
+    const { runJob } = await import("../../src/cli/jobs/run-job.ts");
     const input = { plan, vm: "rm", json: false, duration: 1e6 };
     const rights = await runJob(new URL(import.meta.url), { name: "calls", input, plans: [plan] }) as unknown as string[];
     console.log(`rights: ${rights.join(" ")}`);

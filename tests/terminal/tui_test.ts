@@ -8,7 +8,6 @@ const FOLDER = Deno.makeTempDirSync({ prefix: "el2-test-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
 const APART = `env XDG_RUNTIME_DIR=${FOLDER} XDG_STATE_HOME=${FOLDER}`;
 const PROGRAM = `${APART} ${el2Command().map((one) => `'${one}'`).join(" ")}`;
-const EL2 = `cd ${ROOT} && exec ${PROGRAM}`;
 /** A shell that stays after el2, as a person's does. */
 const IN_SHELL = `cd ${ROOT} && ${PROGRAM}; echo "left with $?"; exec sleep 1000`;
 
@@ -21,40 +20,39 @@ Deno.test("W1: in an empty folder the demo shows a guest console line within 10 
   assert.ok(shown.split("\n").length >= 24);
 });
 
-Deno.test("at 120x36 tree, console and events are visible, and a resize redraws all of it", async () => {
-  await using terminal = await TmuxTerminal.start(EL2, 120, 36);
-  const all = /Virtual machines[\s\S]*Console[\s\S]*Events/;
-  await terminal.until(all);
-  await terminal.until(/O +pong/);
-  await terminal.resize(80, 24);
-  await terminal.until(/^(?![\s\S]*[━─=-] Events [━─=-])[\s\S]*Console/);
-  await terminal.resize(59, 15);
-  await terminal.until(/needs 60x16/);
-  await terminal.resize(120, 36);
-  await terminal.until(all);
-});
-
-Deno.test("keys typed into the hello guest are answered by it, ctrl-] d takes them back", async () => {
-  await using terminal = await TmuxTerminal.start(EL2, 120, 36);
-  await terminal.until(/[▌>] *. +hello/m);
-  await terminal.keys("c");
-  await terminal.until(/KEYS GO TO THE GUEST/);
-  await terminal.keys("x");
-  await terminal.until(/you typed 'x'/);
-  await terminal.keys("C-]", "d");
-  await terminal.until(/Console . hello [^\n]*follows/);
-  await terminal.keys("?");
-  await terminal.until(/[━─=] Help \d+ actions/);
-});
-
-Deno.test("q quits with exit code 0 and restores the terminal", async () => {
-  await using terminal = await TmuxTerminal.start(IN_SHELL, 100, 30);
-  await terminal.until(/Console/);
-  assert.deepEqual(await terminal.modes(), { cursor: false, alternate: true });
-  await terminal.keys("q");
-  const shown = await terminal.until(/left with 0/);
-  assert.doesNotMatch(shown, /Virtual machines/);
-  assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+Deno.test("the demo's screens: sizes, keys for a guest, and the end", async (t) => {
+  await using terminal = await TmuxTerminal.start(IN_SHELL, 120, 36);
+  await t.step("at 120x36 tree, console and events are visible, and a resize redraws all of it", async () => {
+    const all = /Virtual machines[\s\S]*Console[\s\S]*Events/;
+    await terminal.until(all);
+    await terminal.until(/O +pong/);
+    await terminal.resize(80, 24);
+    await terminal.until(/^(?![\s\S]*[━─=-] Events [━─=-])[\s\S]*Console/);
+    await terminal.resize(59, 15);
+    await terminal.until(/needs 60x16/);
+    await terminal.resize(120, 36);
+    await terminal.until(all);
+  });
+  await t.step("keys typed into the hello guest are answered by it, ctrl-] d takes them back", async () => {
+    await terminal.until(/[▌>] *. +hello/m);
+    await terminal.keys("c");
+    await terminal.until(/KEYS GO TO THE GUEST/);
+    await terminal.keys("x");
+    await terminal.until(/you typed 'x'/);
+    await terminal.keys("C-]", "d");
+    await terminal.until(/Console . hello [^\n]*follows/);
+    await terminal.keys("?");
+    await terminal.until(/[━─=] Help \d+ actions/);
+    await terminal.keys("Escape");
+    await terminal.until(/Console . hello [^\n]*follows/);
+  });
+  await t.step("q quits with exit code 0 and restores the terminal", async () => {
+    assert.deepEqual(await terminal.modes(), { cursor: false, alternate: true });
+    await terminal.keys("q");
+    const shown = await terminal.until(/left with 0/);
+    assert.doesNotMatch(shown, /Virtual machines/);
+    assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+  });
 });
 
 Deno.test("W64: with NO_COLOR the screens have no color codes, without it they have", async () => {

@@ -288,8 +288,9 @@ Deno.test("L44: areas of panes tile the body at every size", () => {
             for (let y = 0; y < height; y++) {
               for (let x = 0; x < width; x++) {
                 const count = covered[y * width + x], inside = y >= 2 && y < height - 2;
-                assert.ok(count <= 1, `${name}: ${count} panes at ${x}, ${y}`);
-                assert.ok(inside || count === 0, `${name}: outside at ${x}, ${y}`);
+                // A text for each of millions of cells takes longer than the check.
+                if (count > 1) assert.fail(`${name}: ${count} panes at ${x}, ${y}`);
+                if (!inside && count > 0) assert.fail(`${name}: outside at ${x}, ${y}`);
                 if (inside && count === 0) gaps++;
               }
             }

@@ -3,13 +3,14 @@
 
 import assert from "node:assert/strict";
 import type { Row } from "../../src/queries/table.ts";
+import { LONG } from "../support/long.ts";
 import { Random } from "../support/random.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 
 const PAGE = 4096, MiB = 2 ** 20, GiB = 2 ** 30, START = 0x4000_0000;
 const SIZES = [[80, 24], [100, 30], [120, 36], [160, 48], [200, 60]] as const;
-const LAYOUTS = 20;
+const LAYOUTS = LONG ? 20 : 5;
 
 /** A kind of run: its letter on the map, its rank in a cell with others, and its row. */
 interface Kind {

@@ -16,7 +16,7 @@ import { LONG } from "../support/long.ts";
 
 /** Another walk than CI's: `EL2_WALK_SEED`, and how many events of it, `EL2_WALK_STEPS`. */
 const SEED = Number(Deno.env.get("EL2_WALK_SEED") ?? 6);
-const EVENTS = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 1_000_000 : 20_000));
+const EVENTS = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 1_000_000 : 12_000));
 /** Events after which a new machine begins. */
 const LIFE = LONG ? 20_000 : 4_000;
 /** Events between two moments in which the machine runs, and between two frames. */

@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import zlib from "node:zlib";
 import { sha256 } from "../../../src/support/sha256.ts";
 import { DISK, QCOW2 } from "../../support/disk-images.ts";
-import { el2Command } from "../../support/el2.ts";
 import { runNative } from "../../support/oracles.ts";
 import { buildMirror, fileAnswer, serving } from "../../support/signed-mirror.ts";
-import { el2 } from "../program.ts";
+import { el2, el2With } from "../program.ts";
 
 Deno.test("guests fetch of what cannot be fetched is a usage error", async () => {
   const { code, stdout, stderr } = await el2("guests", "fetch", "windows");
@@ -34,12 +33,7 @@ Deno.test("guests fetch from a mirror that does not answer fails with the reason
 
 Deno.test("guests fetch takes nothing that Debian has not signed", async () => {
   const empty = await Deno.makeTempDir({ prefix: "el2-guests-" });
-  const run = async (...args: string[]) => {
-    const [program, ...rest] = el2Command("guests", "fetch", "debian", ...args);
-    const env = { PATH: empty, EL2_CACHE: empty, EL2_MIRROR: "" };
-    const { code, stderr } = await new Deno.Command(program, { args: rest, env, stdin: "null", stdout: "null", stderr: "piped" }).output();
-    return { code, stderr: new TextDecoder().decode(stderr) };
-  };
+  const run = (...args: string[]) => el2With({ PATH: empty, EL2_CACHE: empty, EL2_MIRROR: "" }, "guests", "fetch", "debian", ...args);
   try {
     const mirror = await buildMirror(`${empty}/mirror`, [{ name: "linux-image-cloud-arm64", file: "boot/vmlinuz" }]);
     await Deno.symlink("stable", `${mirror.folder}/dists/bookworm`);
@@ -68,16 +62,7 @@ Deno.test("guests ls --json names every file with its size and hash", async () =
 Deno.test("guests add keeps an image under a name that run takes, with its command line", async () => {
   const cache = await Deno.makeTempDir({ prefix: "el2-guests-" });
   const image = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
-  const run = async (...args: string[]) => {
-    const [program, ...rest] = el2Command(...args);
-    const { code, stdout, stderr } = await new Deno.Command(program, {
-      args: rest,
-      env: { EL2_CACHE: cache, NO_COLOR: "1" },
-      stdin: "null",
-    }).output();
-    const text = new TextDecoder();
-    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-  };
+  const run = (...args: string[]) => el2With({ EL2_CACHE: cache }, ...args);
   try {
     const added = await run("guests", "add", "mine", image, "--append", "hello there", "--about", "a guest", "--json");
     assert.equal(added.code, 0, added.stderr);

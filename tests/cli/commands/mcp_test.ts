@@ -176,6 +176,7 @@ const JOBS: readonly Job[] = [
   {
     name: "job 5 by tool calls: the busiest interrupt",
     shares: true,
+    long: true,
     async work(agent) {
       await agent.rows("irq.ls", { limit: 1 });
       // Rates are those of the latest second of the run, in which the VMs may have slept.

@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { type BootPlan, TIERS } from "../../../src/plans/plan.ts";
 import { recordingHeader } from "../../../src/recordings/recording-writer.ts";
 import { bootPlan } from "../../snapshots/systems.ts";
-import { A64, el2, el2Process, el2Refused, imageOf, SYSTEM_RESET } from "../program.ts";
-
+import { A64, el2, el2Refused, imageOf, SYSTEM_RESET } from "../program.ts";
 import { DEMO, recordDemo, rewrite } from "./recordings.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 
@@ -35,7 +34,7 @@ Deno.test("a recording that was cut off, changed or is none is refused by line, 
     const whole = await Deno.readTextFile(file);
     const refused = async (text: string, message: RegExp, code = 2) => {
       await Deno.writeTextFile(file, text);
-      const outcome = await (code === 2 ? el2Refused : el2Process)(["replay", file, "--verify"]);
+      const outcome = await el2("replay", file, "--verify");
       assert.match(outcome.stderr, message);
       assert.equal(outcome.code, code);
     };
@@ -123,7 +122,7 @@ Deno.test("a recording whose disk is not there, too small, or a pipe without a w
       const devices = [{ kind: "block", image, mode: "ro" }] as const;
       await Deno.writeTextFile(file, await recordingHeader({ ...plan, what: { ...plan.what, devices } as BootPlan }));
       for (const command of [["replay", file], ["diff", file, file]]) {
-        const { code, stderr } = await el2Process(command);
+        const { code, stderr } = await el2(...command);
         assert.match(stderr, message, command[0]);
         assert.doesNotMatch(stderr, /bug|^ +at /m, command[0]);
         assert.equal(code, 2, command[0]);

@@ -195,8 +195,10 @@ Deno.test("--instant leaves a snapshot of the prompt, begins with it, and makes 
     assert.equal(mended.stdout, "> ");
     assert.match(mended.stderr, /truncated; the machine starts from the beginning and saves a new snapshot/);
     assert.deepEqual(await Deno.readFile(file), whole);
-    await Deno.writeFile(file, whole.with(whole.length >> 1, whole[whole.length >> 1] ^ 1));
-    assert.match((await boot()).stderr, /a checksum is wrong; the file was changed; the machine starts from the beginning/);
+    if (LONG) {
+      await Deno.writeFile(file, whole.with(whole.length >> 1, whole[whole.length >> 1] ^ 1));
+      assert.match((await boot()).stderr, /a checksum is wrong; the file was changed; the machine starts from the beginning/);
+    }
     // Another image has another snapshot.
     await Deno.writeFile(image, imageOf([0xd503201f, ...PROMPTER]));
     await boot();
