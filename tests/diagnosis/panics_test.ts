@@ -13,6 +13,7 @@ import { NO_SELF_TESTS } from "../guests/command-line.ts";
 import { machinesOf, startEngine } from "../engine/session-in-thread.ts";
 import { rows, runUntil } from "../inspection/system.ts";
 import { el2 } from "../cli/program.ts";
+import { demoPlan, runTo } from "../snapshots/systems.ts";
 import { fits, verdictOn } from "./class-guests.ts";
 import { panicsAtOnce } from "./soon.ts";
 import { LONG } from "../support/long.ts";
@@ -131,10 +132,32 @@ Deno.test("a session without screens ends with 1 at a kernel panic of which the 
   }
 });
 
+Deno.test("a run ends once the report of a panic is whole on the console, or some looks later", async () => {
+  const begun = async () => {
+    const system = assemble(await demoPlan());
+    runTo(system, 300_000);
+    return (text: string) => {
+      system.consoles.transmitAll("hello", new TextEncoder().encode(text));
+      return system.showsPanic();
+    };
+  };
+  const shows = await begun();
+  assert.deepEqual([shows("nothing\n"), shows("Kernel panic - not syncing: x\nCall trace:\n"), shows("---[ end Kernel pan")], [
+    false,
+    false,
+    false,
+  ]);
+  assert.equal(shows("ic - not syncing: x ]---\n"), true);
+  const quotes = await begun();
+  let looks = 0;
+  do looks++; while (!quotes("Kernel panic - not syncing: y\n"));
+  assert.ok(looks > 1 && looks < 10, `${looks}`);
+});
+
 for (const { name, append } of LONG ? TRIED.filter(({ then }) => then === null) : []) {
   Deno.test(`without screens, a run ends with 1 at a kernel panic ${name}`, async () => {
     const { folder } = await catalogEntry("debian-bookworm");
-    const { code, stderr } = await el2(
+    const { code, stdout, stderr } = await el2(
       "boot",
       `${folder}/Image`,
       "--append",
@@ -144,6 +167,8 @@ for (const { name, append } of LONG ? TRIED.filter(({ then }) => then === null) 
     );
     assert.equal(code, 1, stderr);
     assert.match(stderr, /^el2: host: there is no ramdisk, and the command line names no root$/m);
+    // The report on it is whole.
+    if (stdout.includes("Kernel panic")) assert.match(stdout, /---\[ end Kernel panic[^\n]*\]---/);
     assert.match(stderr, /^ {2}way out: give a ramdisk/m);
     assert.match(stderr, /^ {2}Kernel panic - not syncing: VFS: Unable to mount root fs/m);
   });

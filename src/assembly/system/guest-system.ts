@@ -11,7 +11,7 @@ import { EventLog } from "../../inspection/trace/event-log.ts";
 import { type Inspected, Looks, NO_ENDED_ROWS, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
 import { Inspector } from "../../inspection/inspector.ts";
 import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
-import { showsPanic } from "../../inspection/kernels/kernels.ts";
+import { showsPanic, showsPanicEnd } from "../../inspection/kernels/kernels.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
 import { hasPanicked, runsAnother } from "../../inspection/verdicts/panicked.ts";
 import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
@@ -53,6 +53,9 @@ const TAILS = v.array(v.strictObject({
   bytes: v.instance(Uint8Array),
   cleared: v.optional(v.strictObject({ vcpu: v.number(), pc: v.bigint() })),
 }));
+
+/** Looks at consoles until the report of a panic counts as whole, whatever it shows. */
+const REPORT_LOOKS = 5;
 
 /** The system. The hypervisor is installed once, before it runs. */
 export class GuestSystem implements System, Inspected {
@@ -96,6 +99,8 @@ export class GuestSystem implements System, Inspected {
   driver: Persona = PERSONAS.v17;
   readonly #staleUses: StaleUses;
   #hypervisor: Hypervisor | undefined;
+  /** How often a panic was on a console. */
+  #panicLooks = 0;
   #log: EventLog | undefined;
   /** Exceptions in el2 itself that have ended parts of the machine, each in a line. */
   readonly #bugs: string[] = [];
@@ -221,7 +226,10 @@ export class GuestSystem implements System, Inspected {
   }
 
   showsPanic(): boolean {
-    return this.consoles.names.some((name) => showsPanic(this.consoles.tail(name)));
+    const shown = this.consoles.names.map((name) => this.consoles.tail(name)).filter(showsPanic);
+    if (shown.length === 0) return false;
+    this.#panicLooks++;
+    return shown.every(showsPanicEnd) || this.#panicLooks > REPORT_LOOKS;
   }
 
   isSomeSilent(): boolean {

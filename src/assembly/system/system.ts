@@ -48,7 +48,10 @@ export interface RunningSystem {
   ended(): SessionEnd | undefined;
   /** A line for each VM that has failed and does not run again, and for each bug of el2. */
   broken(): string[];
-  /** Whether a console shows the words of a panic, which any program can print. */
+  /**
+   * Whether a console shows the words of a panic, which any program can print, and the end of the
+   * report on it, or has shown the words at some looks.
+   */
   showsPanic(): boolean;
   /** Whether a VM that runs has shown nothing on its console since the last call. */
   isSomeSilent(): boolean;

@@ -15,6 +15,9 @@ const KERNELS: readonly GuestKernel[] = [LINUX];
 /** Whether a console's text has the words of a panic, which any program can print. */
 export const showsPanic = (text: string): boolean => KERNELS.some((kernel) => kernel.showsPanic(text));
 
+/** Whether it shows the end of the report on it. */
+export const showsPanicEnd = (text: string): boolean => KERNELS.some((kernel) => kernel.showsPanicEnd(text));
+
 /** The first answer that one of the kernels has. */
 function first<T>(ask: (kernel: GuestKernel) => T | undefined): T | undefined {
   for (const kernel of KERNELS) {

@@ -11,7 +11,7 @@ import type { Evidence } from "../../queries/facts/evidence.ts";
 import type { GuestKernel } from "../readers/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
 import { placesOf } from "./task-places.ts";
-import { endedBy, haltedBy, panicOf, showsPanic } from "./panic.ts";
+import { endedBy, haltedBy, panicOf, showsPanic, showsPanicEnd } from "./panic.ts";
 import { findReading } from "./read-linux.ts";
 
 /** Lines of a log that nothing has shown. */
@@ -25,6 +25,7 @@ function found(view: View, space: AddressSpace, read: (reading: Reading) => Linu
 
 export const LINUX: GuestKernel = {
   showsPanic,
+  showsPanicEnd,
   panicOf,
   haltedBy,
   endedBy,

@@ -36,6 +36,10 @@ const PANIC = "panic", HALT = "machine_halt";
 /** Whether a console's text has the words of a panic, which any program can print. */
 export const showsPanic = (text: string) => MESSAGE.test(text);
 
+/** The last line of the report, whole. */
+const REPORT_END = /---\[ end Kernel panic[^\n]*\]---/;
+export const showsPanicEnd = (text: string) => REPORT_END.test(text);
+
 /** Whether a function has made its frame record by this place. */
 function hasRecord(read: ReadGuest, { symbol: { address }, offset }: SymbolPlace): boolean {
   const code = read(address, Math.min(Number(offset), PROLOGUE));

@@ -13,6 +13,8 @@ import type { GuestPanic, LoggedLine, View } from "./inspected.ts";
 export interface GuestKernel {
   /** Whether a console's text has the words of a panic, which any program can print. */
   showsPanic(text: string): boolean;
+  /** Whether the text has the end of such a report. */
+  showsPanicEnd(text: string): boolean;
   /** The panic that a vCPU executes; undefined without one. */
   panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined;
   /** The task that has halted a vCPU for good; undefined if none has. */
