@@ -16,7 +16,6 @@ import { acceptedBy, UNKNOWABLE } from "../configuration/wrong-configurations.ts
 import { DapClient } from "../debug/dap/client.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
 import { repositoryFiles } from "../support/files.ts";
-import { LONG } from "../support/long.ts";
 import { buildMirror, fileAnswer, serving } from "../support/signed-mirror.ts";
 import { runIn } from "./programs.ts";
 import { TmuxTerminal } from "../terminal/tmux.ts";
@@ -27,8 +26,6 @@ const HELLO = `${ROOT}assets/guests/hello.bin`;
 
 /** The tests. */
 export function abilityTests(artefact: Artefact, ability: AsUser): void {
-  // The same without a build: tests/export, tests/catalog, tests/cli/commands/completion_test.ts.
-  const longArtefact: Artefact = LONG ? artefact : () => {};
   artefact(
     "a JSON Schema library finds no error in the examples by the schemas that the build prints, and refuses wrong configurations",
     ability(async (user) => {
@@ -51,7 +48,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
     }),
   );
 
-  longArtefact(
+  artefact(
     "a recording of the build becomes a capture that tshark decodes by its dissector, and pictures",
     ability(async (user) => {
       await user.output("record", "demo.rec", "--", "demo", "--headless", "--turbo", "--for", "30ms");
@@ -74,7 +71,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
     }),
   );
 
-  longArtefact(
+  artefact(
     "without apt, the build refuses packages that Debian has not signed, and adds an image by its checksum",
     ability(async (user) => {
       // The file unpacks itself by programs of the system, and needs none after that.
@@ -171,7 +168,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
     }),
   );
 
-  longArtefact(
+  artefact(
     "a session of the build has lists in every form, watched lists, logs, completion and manual pages",
     ability(async (user) => {
       await user.output("up", "demo", "--name", "one");
