@@ -73,7 +73,7 @@ Deno.test("pages have the examples and the notes of the commands' help, each cha
     "stop at the next request that the resource manager refuses",
   ]);
   assert.ok(section(await shown("console"), "EXAMPLES").includes("el2 console debian --send 'root\\n' --expect '# $' --timeout 60s"));
-  assert.ok(section(await shown("completion"), "EXAMPLES").includes("el2 completion zsh > ~/.zfunc/_el2"));
+  assert.ok(section(await shown("completion"), "EXAMPLES").includes("mkdir -p ~/.zfunc && el2 completion zsh > ~/.zfunc/_el2"));
   assert.ok(section(await shown("screenshot"), "EXAMPLES").some((line) => line.includes('--keys "7 /about=ping Enter"')));
   const agent = section(await shown("mcp"), "DESCRIPTION");
   assert.deepEqual(agent.slice(-1), ['{"mcpServers": {"el2": {"command": "el2", "args": ["mcp"]}}}']);
