@@ -84,6 +84,7 @@ export async function latenciesIn(entry: URL, runs: CountedRuns): Promise<Latenc
 /** A job's parts besides its name and input. */
 interface JobOfRuns {
   readonly plans: readonly SessionPlan[];
+  readonly moved: true;
   /** Takes the instructions so far, of all runs together. */
   readonly hear: (instructions: number) => void;
 }
@@ -102,7 +103,7 @@ async function runAgain<T>(
   const ends = recordings.map(({ end }) => end?.end.instructions);
   const last = ends.reduce((sum, end) => sum === undefined || end === undefined ? undefined : sum + end, 0);
   using progress = new Progress(work, "instructions");
-  const all = await progress.during(job(recordings, { plans, hear: (instructions) => progress.at(instructions, last) }));
+  const all = await progress.during(job(recordings, { plans, moved: true, hear: (instructions) => progress.at(instructions, last) }));
   if (runs.vm === undefined) return all;
   const name = withoutKind("vm", runs.vm), found = all.filter((one) => vmOf(one) === name), names = [...new Set(all.map(vmOf))];
   if (found.length) return found;

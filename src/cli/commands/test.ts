@@ -105,7 +105,6 @@ async function runOne(jobs: Jobs, scenario: Scenario, { seed, timeout, recording
     name: "scenario",
     input: { scenario, plan, timeout: timeout === undefined ? undefined : timeout / 1e6 },
     plans: [alone(plan)],
-    copied: true,
     hear: ({ step, at }) => report(`el2: ${scenario.file}:${step.line}: t=${(at / 1e9).toFixed(3)}s`),
   });
   if (past === undefined) return { result, recording: undefined };

@@ -13,8 +13,8 @@ interface WantedJob<N extends JobName> {
   readonly input: JobInput<N>;
   /** The plans of its machines. Their folders are served where the machines are not alone. */
   readonly plans: readonly SessionPlan[];
-  /** The command needs the plans' files afterwards: they are copied, not moved. */
-  readonly copied?: boolean;
+  /** The command has no more use for the files of the plans: they are moved, not copied. */
+  readonly moved?: boolean;
   /** Takes the job's messages. */
   readonly hear?: (said: JobSaid<N>) => void;
 }
@@ -68,7 +68,7 @@ class JobWorker implements Disposable {
     this.#worker.onmessage = ({ data }: MessageEvent<JobMessage>) => data.kind === "ready" ? this.#ready.resolve() : this.#hear(data);
   }
 
-  async run<N extends JobName>({ name, input, plans, copied = false, hear }: WantedJob<N>): Promise<JobResult<N>> {
+  async run<N extends JobName>({ name, input, plans, moved = false, hear }: WantedJob<N>): Promise<JobResult<N>> {
     await this.#ready.promise;
     const { promise, resolve, reject } = Promise.withResolvers<JobResult<N>>();
     this.#failed = reject;
@@ -97,7 +97,7 @@ class JobWorker implements Disposable {
     const surroundings = this.#connected ? undefined : await this.#services?.begin();
     this.#connected = true;
     const order: JobOrder = { name, input, plans, surroundings, taken: this.#taken.buffer };
-    const files = copied ? [] : largeFilesOf(plans);
+    const files = moved ? largeFilesOf(plans) : [];
     this.#worker.postMessage(order, { transfer: surroundings ? [surroundings.port, ...files] : files });
     return await promise;
   }
