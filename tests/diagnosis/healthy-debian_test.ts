@@ -4,11 +4,14 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
+import { catalogEntry, DEBIAN_RELEASES, findEntry } from "../../src/catalog/catalog.ts";
 import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { NO_SELF_TESTS } from "../guests/command-line.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
-import { PROMPT } from "../support/console.ts";
+import { DISK_PROMPT, PROMPT } from "../support/console.ts";
+import { buildRepository } from "../support/debian-repository.ts";
+import { el2Command } from "../support/el2.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 import { assertHealthy, runHealthy } from "./healthy.ts";
 import { LONG } from "../support/long.ts";
 
@@ -93,7 +96,47 @@ for (const release of LONG ? DEBIAN_RELEASES : []) {
   });
 }
 
+/** Packages that apt installs, each of which needs the one before it. */
+const PACKAGES = Array.from({ length: 12 }, (_, index) => ({
+  name: `el2-load-${index}`,
+  file: `usr/share/el2/load-${index}`,
+  ...index && { depends: `el2-load-${index - 1}` },
+}));
+
+/** A Debian of systemd on its own disk, in the cache as `guests fetch` makes it. */
+async function diskGuest(release: string): Promise<string> {
+  const name = `debian-${release}-disk`, found = await findEntry(name);
+  if (found) return found.folder;
+  const [program, ...args] = el2Command("guests", "fetch", "debian", "--disk", "--release", release);
+  const { success, stderr } = await new Deno.Command(program, { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return (await catalogEntry(name)).folder;
+}
+
 if (LONG) {
+  Deno.test("healthy: a Debian on its own disk, whose apt updates and installs", () =>
+    inFolder(async (work) => {
+      const folder = await diskGuest("bookworm"), repository = `${work}/repository.tar`;
+      await buildRepository(`${work}/repository`, PACKAGES);
+      const { success } = await new Deno.Command("tar", { args: ["-C", `${work}/repository`, "-cf", repository, "."] }).output();
+      assert.ok(success);
+      const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
+      const devices = [
+        { kind: "block", image: `${folder}/root.img`, mode: "overlay" },
+        { kind: "block", image: repository, mode: "ro" },
+      ] as const;
+      const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0 root=/dev/vda", devices: [...devices] } as const;
+      const system = assemble({ cpus: 2, memory: 512 << 20, turbo: true, seed: 1, what }) as GuestSystem;
+      const type = (line: string) => assert.ok(system.consoles.type(PRIMARY_CONSOLE, new TextEncoder().encode(`${line}\n`)));
+      expect(system, PRIMARY_CONSOLE, /debian login: $/);
+      type("root");
+      expect(system, PRIMARY_CONSOLE, DISK_PROMPT);
+      type("mkdir repository; tar -C repository -xf /dev/vdb; echo 'deb [trusted=yes] file:/root/repository ./' > /etc/apt/sources.list");
+      type("apt-get update; apt-get install -y el2-load-11; echo rc-$?");
+      expect(system, PRIMARY_CONSOLE, /\nrc-0\n/);
+      system.outside.close();
+    }));
+
   Deno.test("healthy: the example of two hypervisors, each with a Debian that has every device", async () => {
     const folder = await Deno.makeTempDir();
     try {
