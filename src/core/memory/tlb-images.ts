@@ -14,7 +14,7 @@
 import { DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, TABLE_PAGES } from "../state/layout.ts";
 import { setPageBits } from "../state/page-bits.ts";
-import { BLOCK_FILTER_BITS, DISABLING_BIT, ListKind, Regime, REGIMES, TlbFlags, TlbSpace } from "../state/tlb-layout.ts";
+import { BLOCK_FILTER_BITS, DISABLING_BIT, DISTANCE_MASK, ListKind, Regime, REGIMES, TlbFlags, TlbSpace } from "../state/tlb-layout.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 import type { RamLayout } from "./mmu.ts";
 import { Stage2Flags, type Stage2Table } from "./stage2-table.ts";
@@ -25,8 +25,6 @@ const SPACE_WORDS = (TlbSpace.BlockFilter - TlbSpace.Asid) / 4;
 const FILTER_WORDS = BLOCK_FILTER_BITS / 32;
 /** In a run's first word: its length less one, and its flags. */
 const LENGTH_SHIFT = 13, FLAGS_SHIFT = 24, LENGTH_MAX = 1 << FLAGS_SHIFT - LENGTH_SHIFT;
-/** Bits of an entry's value that are a distance, in units of 256 bytes. */
-const DISTANCE_MASK = DISABLING_BIT - 1;
 /** Flags that entries have in a state; others follow from where they are. */
 const KEPT_FLAGS = TlbFlags.NonGlobal | TlbFlags.Aligned | TlbFlags.Block | TlbFlags.Giant | TlbFlags.Suspect | TlbFlags.Device;
 

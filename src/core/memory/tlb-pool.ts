@@ -1,13 +1,14 @@
 // Which vCPU has which TLB space, and what is in the spaces.
 
 import { DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
-import { DISABLING_BIT, EMPTY_DATA, Miss, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
+import { DISABLING_BIT, DISTANCE_MASK, EMPTY_DATA, Miss, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
-/** Both words of the tag of a fetch that matches nothing. */
-const NO_FETCH = 0xffff_ffff;
-/** An entry of the lower half of a data table that matches nothing; in the upper half it is 0. */
-const NO_DATA = 0xffff_ffff_ffff_ffffn;
+/**
+ * Both words of an entry that matches nothing: of the tag of a fetch, and of data in the lower half
+ * of a table; in the upper half those are 0.
+ */
+const NOTHING = 0xffff_ffff;
 
 /** An entry of a data table: a page of virtual addresses, and of the Wasm memory. */
 interface DataPage {
@@ -15,6 +16,12 @@ interface DataPage {
   readonly wasmAddress: number;
   /** It serves writes, otherwise reads. */
   readonly write: boolean;
+}
+
+/** Addresses of an entry of a data table and of its flags. */
+interface DataPlace {
+  readonly at: number;
+  readonly flagsAt: number;
 }
 
 /** Which vCPU has which space. The least recently used one is recycled. */
@@ -71,23 +78,18 @@ export class TlbPool {
     }
   }
 
-  *#dataEntries(space: number): Generator<DataPage & { readonly drop: () => void }> {
-    const values = new BigUint64Array(this.#words.buffer), bytes = new Uint8Array(this.#words.buffer);
+  *#dataEntries(space: number): Generator<DataPage & DataPlace> {
+    const words = this.#words, bytes = new Uint8Array(words.buffer);
     for (let regime = 0; regime < REGIMES; regime++) {
       const set = space + regime * TlbSet.Size;
-      for (const [table, flagsOf] of [[TlbSet.Read, TlbSet.ReadFlags], [TlbSet.Write, TlbSet.WriteFlags]]) {
-        for (let at = 0; at < TlbSet.Entries; at++) {
-          const entry = (set + table + at * DataEntry.Size) >>> 3, flags = set + flagsOf + at, high = at >>> 12;
-          let value = values[entry];
-          if (bytes[flags] & TlbFlags.Slow) value ^= BigInt(DISABLING_BIT);
-          if (Number(value >> 24n & 1n) !== high) continue;
-          const va = value & ~0xff_ffffn | BigInt(at << PAGE_SHIFT & 0xff_ffff);
-          const wasmAddress = (Number(va & 0xffff_ffffn) + (Number(value & 0xff_ffffn) << DataEntry.DistanceShift)) >>> 0;
-          const drop = () => {
-            values[entry] = high ? 0n : NO_DATA;
-            bytes[flags] &= ~(TlbFlags.Slow | TlbFlags.Suspect);
-          };
-          yield { va, wasmAddress, write: table === TlbSet.Write, drop };
+      for (const [table, flags] of [[TlbSet.Read, TlbSet.ReadFlags], [TlbSet.Write, TlbSet.WriteFlags]]) {
+        for (let index = 0; index < TlbSet.Entries; index++) {
+          const at = set + table + index * DataEntry.Size, flagsAt = set + flags + index, entry = words[at >>> 2];
+          const low = bytes[flagsAt] & TlbFlags.Slow ? entry ^ DISABLING_BIT : entry;
+          if ((low >>> 24 & 1) !== index >>> 12) continue;
+          const va = (low & ~DISTANCE_MASK | index << PAGE_SHIFT & DISTANCE_MASK) >>> 0;
+          const wasmAddress = va + ((low & DISTANCE_MASK) << DataEntry.DistanceShift) >>> 0;
+          yield { va: BigInt(words[(at >>> 2) + 1]) << 32n | BigInt(va), wasmAddress, write: table === TlbSet.Write, at, flagsAt };
         }
       }
     }
@@ -126,7 +128,7 @@ export class TlbPool {
         for (let entry = first; entry < first + TlbSet.FetchEntries * FetchEntry.Size; entry += FetchEntry.Size) {
           const at = entry >>> 2, low = words[at], high = words[at + 1];
           if (low % PAGE_SIZE || !drops(stage2, BigInt(high) << 32n | BigInt(low), words[(entry + FetchEntry.Decoded) >>> 2])) continue;
-          words[at] = words[at + 1] = NO_FETCH;
+          words[at] = words[at + 1] = NOTHING;
         }
       }
     }
@@ -134,9 +136,14 @@ export class TlbPool {
 
   /** Drops data of pages for which `drops` is true, by their addresses. */
   dropData(drops: (stage2: number, va: bigint, wasmAddress: number) => boolean): void {
+    const words = this.#words, bytes = new Uint8Array(words.buffer);
     for (const { space } of this.owned()) {
-      const stage2 = this.#words[(space + TlbSpace.Stage2Id) >>> 2];
-      for (const { va, wasmAddress, drop } of this.#dataEntries(space)) if (drops(stage2, va, wasmAddress)) drop();
+      const stage2 = words[(space + TlbSpace.Stage2Id) >>> 2];
+      for (const { va, wasmAddress, at, flagsAt } of this.#dataEntries(space)) {
+        if (!drops(stage2, va, wasmAddress)) continue;
+        words[at >>> 2] = words[(at >>> 2) + 1] = va & BigInt(DISABLING_BIT) ? 0 : NOTHING;
+        bytes[flagsAt] &= ~(TlbFlags.Slow | TlbFlags.Suspect);
+      }
     }
   }
 

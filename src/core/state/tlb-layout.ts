@@ -107,6 +107,8 @@ export const Miss = { None: 0, Cpu: 1, Asid: 2, Address: 3, Store: 4, ForGood: 8
  * miss.
  */
 export const DISABLING_BIT = 1 << 24;
+/** Bits of such an entry, below it, that are a distance, in units of 256 bytes. */
+export const DISTANCE_MASK = DISABLING_BIT - 1;
 
 /**
  * Low bits of what is in a space's list. Entries of Read and Write have one kind per regime, as
