@@ -72,12 +72,9 @@ Examples:
     for (const command of program.commands.slice(before)) command.helpGroup(heading);
   }
   strict(program.commands);
-  Object.assign(program, {
-    unknownOption(flag: string): never {
-      const follows = withOption(program.commands, flag).length ? `it follows its command: el2 COMMAND ${flag}` : undefined;
-      const wayOut = follows ?? didYouMean(flag, optionsOf(program), "list the options with el2 --help");
-      return program.error(problemText({ what: `unknown option "${flag}"`, wayOut }), { code: "commander.unknownOption" });
-    },
+  refuseOptions(program, (flag) => {
+    const follows = withOption(program.commands, flag).length ? `it follows its command: el2 COMMAND ${flag}` : undefined;
+    return follows ?? didYouMean(flag, optionsOf(program), "list the options with el2 --help");
   });
   return program;
 }
@@ -92,7 +89,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
-      const meant = TYPED.get(args[0]) ?? isBelow(program.commands, args[0]);
+      const meant = TYPED.get(args[0]) ?? wayBelow(program.commands, args[0]);
       const wayOut = meant ?? didYouMean(args[0], names, "list the commands with el2 --help");
       throw new Failure(`unknown command ${JSON.stringify(args[0])}`, wayOut);
     }
@@ -150,17 +147,25 @@ const TYPED: ReadonlyMap<string, string> = new Map(Object.entries({
   log: "el2 logs prints consoles, el2 events lists events",
 }));
 
+/**
+ * Has a command say the way out of an option that it lacks. Commander's own suggestions name
+ * options that have nothing to do with what was typed.
+ */
+function refuseOptions(command: Command["commands"][number], wayOut: (flag: string) => string | undefined): void {
+  Object.assign(command, {
+    unknownOption(flag: string): never {
+      const text = problemText({ what: `unknown option "${flag}"`, wayOut: wayOut(flag) });
+      return command.error(text, { code: "commander.unknownOption" });
+    },
+  });
+}
+
 /** Every command, however deep, reports its errors to `main`. */
 function strict(commands: Command["commands"], all = commands): void {
   for (const command of commands) {
     command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
-    // Commander's own suggestions name options that have nothing to do with what was typed.
+    refuseOptions(command, (flag) => didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag))));
     Object.assign(command, {
-      unknownOption(flag: string): never {
-        const wayOut = didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag)));
-        const text = problemText({ what: `unknown option "${flag}"`, wayOut });
-        return command.error(text, { code: "commander.unknownOption" });
-      },
       unknownCommand(): never {
         const [typed] = command.args, names = namesOf(command), meant = names.find((name) => SUBCOMMANDS.get(name)?.includes(typed));
         const wayOut = meant ? `did you mean ${JSON.stringify(meant)}?` : didYouMean(typed, names, `there are ${names.join(", ")}`);
@@ -189,8 +194,8 @@ const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entri
   log: ["dmesg"],
 }));
 
-/** The commands of groups with a name, or with that of another program; undefined for none. */
-function isBelow(groups: Command["commands"], typed: string): string | undefined {
+/** The commands of groups that have this name, or stand for it; undefined for none. */
+function wayBelow(groups: Command["commands"], typed: string): string | undefined {
   const found = groups.flatMap((group) =>
     namesOf(group)
       .filter((name) => name === typed || SUBCOMMANDS.get(name)?.includes(typed))
