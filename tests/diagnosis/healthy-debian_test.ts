@@ -6,6 +6,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { catalogEntry, DEBIAN_RELEASES, findEntry } from "../../src/catalog/catalog.ts";
 import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
+import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { NO_SELF_TESTS } from "../guests/command-line.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 import { DISK_PROMPT, PROMPT } from "../support/console.ts";
@@ -45,6 +46,13 @@ function live(system: GuestSystem, console: string): void {
   assert.equal(system.ended()?.code, 0, system.ended()?.message);
 }
 
+/** A machine whose primary VM is the Debian in a folder. */
+async function primary(folder: string, cpus: number, append: string, devices: readonly DevicePlan[] = []): Promise<GuestSystem> {
+  const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
+  const what = { kind: "boot", image, initrd, dtb: undefined, append: `console=ttyAMA0 ${append}`, devices } as const;
+  return assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, what }) as GuestSystem;
+}
+
 /** A configuration with one VM of a release. */
 const secondary = (release: string, keys: string, initrd = "initrd") =>
   `el2 = 1\n[machine]\nmemory = "1GiB"\n[host]\nmemory = "64MiB"\n[vm.debian]\nkernel = "catalog:debian-${release}/Image"\n` +
@@ -54,9 +62,7 @@ for (const release of LONG ? DEBIAN_RELEASES : []) {
   for (const cpus of [1, 2, 4, 8]) {
     Deno.test(`healthy: Debian ${release} with ${cpus} CPUs under load`, async () => {
       const { folder } = await catalogEntry(`debian-${release}`);
-      const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
-      const what = { kind: "boot", image, initrd, dtb: undefined, append: `console=ttyAMA0 ${NO_SELF_TESTS}`, devices: [] } as const;
-      const system = assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, what }) as GuestSystem;
+      const system = await primary(folder, cpus, NO_SELF_TESTS);
       expect(system, PRIMARY_CONSOLE, /EL2-READY/);
       expect(system, PRIMARY_CONSOLE, PROMPT);
       assert.ok(system.consoles.type(PRIMARY_CONSOLE, new TextEncoder().encode(LOAD)));
@@ -69,10 +75,7 @@ for (const release of LONG ? DEBIAN_RELEASES : []) {
   for (const cpus of [1, 4]) {
     Deno.test(`healthy: Debian ${release} as the primary VM with ${cpus} CPUs`, async () => {
       const { folder } = await catalogEntry(`debian-${release}`);
-      const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
-      const what = { kind: "boot", image, initrd, dtb: undefined, append: `console=ttyAMA0 ${NO_SELF_TESTS}`, devices: [] } as const;
-      const system = assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, what });
-      live(system as GuestSystem, PRIMARY_CONSOLE);
+      live(await primary(folder, cpus, NO_SELF_TESTS), PRIMARY_CONSOLE);
     });
   }
   Deno.test(`healthy: Debian ${release} as a secondary VM`, async () => {
@@ -120,13 +123,10 @@ if (LONG) {
       await buildRepository(`${work}/repository`, PACKAGES);
       const { success } = await new Deno.Command("tar", { args: ["-C", `${work}/repository`, "-cf", repository, "."] }).output();
       assert.ok(success);
-      const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
-      const devices = [
+      const system = await primary(folder, 2, "root=/dev/vda", [
         { kind: "block", image: `${folder}/root.img`, mode: "overlay" },
         { kind: "block", image: repository, mode: "ro" },
-      ] as const;
-      const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0 root=/dev/vda", devices: [...devices] } as const;
-      const system = assemble({ cpus: 2, memory: 512 << 20, turbo: true, seed: 1, what }) as GuestSystem;
+      ]);
       const type = (line: string) => assert.ok(system.consoles.type(PRIMARY_CONSOLE, new TextEncoder().encode(`${line}\n`)));
       expect(system, PRIMARY_CONSOLE, /debian login: $/);
       type("root");
