@@ -1,6 +1,7 @@
 // From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan
 // of a native host: reads the files.
 
+import { basename } from "node:path";
 import {
   type DriverQuirks,
   type NativeHostPlan,
@@ -29,7 +30,7 @@ import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, probl
 import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
 import { keptVariables } from "./variables-file.ts";
-import { DEFAULT_HOST_MEMORY } from "../plans/limits.ts";
+import { DEFAULT_HOST_MEMORY, TAKEN_NAMES, VM_NAME_MAX } from "../plans/limits.ts";
 import { type File, type FileRm, type FileUi, type FileVm } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { DEMO, EMBEDDED_FILES, TOUR } from "./embedded.ts";
@@ -80,6 +81,9 @@ const refusedFor = (problem: Problem): RunResult => ({ ok: false, problems: [pro
 
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
 const DEFAULT_TIMESLICE = 5000;
+
+/** Characters of a name that are kept for the number of another VM of this name. */
+const NUMBER_ROOM = 4;
 
 /** This program's folder, for generated tables. */
 const HERE: Files = { folder: "." };
@@ -179,7 +183,19 @@ function debianTable(guest: string, devices: VmDevices) {
 
 /** One VM with an image of the user's. */
 function imageTable(image: string, devices: VmDevices) {
-  return { vm: { guest: { image, cmdline: "console=ttyAMA0", on_exit: "end-session", ...devices } } };
+  return { vm: { [vmNameOf(image)]: { image, cmdline: "console=ttyAMA0", on_exit: "end-session", ...devices } } };
+}
+
+/**
+ * The name of an image's VM: that of its file, as far as VMs can have it, and with a number where
+ * another VM has it.
+ */
+export function vmNameOf(image: string, others: readonly string[] = []): string {
+  const file = basename(image).replace(/\.[a-z]\w*$/i, "").toLowerCase();
+  const stem = file.replaceAll(/[^a-z0-9-]/g, "-").replace(/^[^a-z]+/, "").slice(0, VM_NAME_MAX - NUMBER_ROOM) || "vm";
+  let name = stem;
+  for (let number = 2; TAKEN_NAMES.includes(name) || others.includes(name); number++) name = `${stem}-${number}`;
+  return name;
 }
 
 async function planFile(path: string, reader: PlanReader, changes: readonly string[]): Promise<RunResult> {

@@ -22,7 +22,7 @@ const RUNS: readonly (readonly [what: string, args: readonly string[], code: num
     "a text as an image",
     ["run", `${ROOT}README.md`],
     1,
-    /vm:guest ended: fault\n.* guest\/0 stopped: .*; its handler at 0x200 cannot be fetched\n(?![^]*go there)[^]* --tui shows it, and goes back in it: el2 back --to \d+\nel2: crashed: guest \(fault\)$/m,
+    /vm:readme ended: fault\n.* readme\/0 stopped: .*; its handler at 0x200 cannot be fetched\n(?![^]*go there)[^]* --tui shows it, and goes back in it: el2 back --to \d+\nel2: crashed: readme \(fault\)$/m,
   ],
   ["no argument", ["run"], 2, /missing required argument 'what'[\s\S]*--help shows/],
   ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\? List the commands with el2 --help/],

@@ -77,28 +77,28 @@ Deno.test("D3, D8: commands of a session on a terminal: consoles, symbols, disas
   const run = (...args: string[]) => el2With(env, ...args);
   try {
     assert.equal((await run("up", image, "--name", "s")).code, 0);
-    assert.equal((await run("symbols", "guest", "--add", elf, "--session", "s")).code, 0);
-    await eventually(() => run("console", "guest"), ({ stdout }) => stdout.includes(HOSTILE.trimEnd()));
+    assert.equal((await run("symbols", "emit", "--add", elf, "--session", "s")).code, 0);
+    await eventually(() => run("console", "emit"), ({ stdout }) => stdout.includes(HOSTILE.trimEnd()));
     const commands = [
-      ["console", "guest"],
-      ["symbols", "guest"],
-      ["disasm", "guest:0x80000000"],
-      ["vcpu", "stack", "vcpu:guest/0"],
+      ["console", "emit"],
+      ["symbols", "emit"],
+      ["disasm", "emit:0x80000000"],
+      ["vcpu", "stack", "vcpu:emit/0"],
       ["vcpu", "ls"],
       [
         "ls",
       ],
       ["events"],
-      ["vm", "devices", "guest"],
-      ["break", `guest:${HOSTILE}`],
+      ["vm", "devices", "emit"],
+      ["break", `emit:${HOSTILE}`],
       ["why", "--filter", HOSTILE],
     ];
-    const raw = ["console", "guest", "--raw"], written = await runOnTerminal(folder, [...commands, raw]);
+    const raw = ["console", "emit", "--raw"], written = await runOnTerminal(folder, [...commands, raw]);
     const shown = (...words: string[]) => written.find(({ args }) => args.join() === words.join())!.text;
     for (const command of commands) assertHarmless(shown(...command), command.join(" "));
-    assert.ok((await onTerminal(env, "console", "guest")).includes(SHOWN));
+    assert.ok((await onTerminal(env, "console", "emit")).includes(SHOWN));
     assert.ok(shown(...raw).includes(HOSTILE.trimEnd()));
-    assert.match(shown("symbols", "guest"), /A\^\[\]0;PWN\^G/);
+    assert.match(shown("symbols", "emit"), /A\^\[\]0;PWN\^G/);
   } finally {
     await run("down", "s");
     await Deno.remove(folder, { recursive: true });

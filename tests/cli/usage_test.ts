@@ -112,10 +112,10 @@ Deno.test("a reader that goes away ends the run quietly", async () => {
   assert.doesNotMatch(stderr, /Uncaught|BrokenPipe/);
 });
 
-Deno.test("run without a terminal puts each VM's name before its lines, also of one VM, and --for ends with 0", async () => {
+Deno.test("run without a terminal puts the VM's name before its lines, also of one image, whose name it has, and --for ends with 0", async () => {
   const { code, stdout, stderr } = await el2("run", "assets/guests/hello.bin", "--for", "1500ms", "--turbo");
-  assert.ok(stdout.split("\n").filter((line) => line !== "").every((line) => line.startsWith("guest| ")), stdout);
-  assert.match(stdout, /guest\| tick 1/);
+  assert.ok(stdout.split("\n").filter((line) => line !== "").every((line) => line.startsWith("hello| ")), stdout);
+  assert.match(stdout, /hello\| tick 1/);
   assert.match(stderr, /1\.5 s of virtual time passed/);
   assert.equal(code, 0);
 });

@@ -90,11 +90,11 @@ Deno.test("planRun() of an image that is not there is one error without a positi
   await refused("no-such", ", and no guest of this name", "list them with el2 guests ls");
 });
 
-Deno.test("planRun() of an image plans one VM that ends the session", async () => {
+Deno.test("planRun() of an image plans one VM with its name, that ends the session", async () => {
   const result = await planRun(`${INVALID}/hello.bin`, TRUSTED);
   assert.ok(result.ok);
   assert.deepEqual(nativeHostOf(result.run).vms.map(({ name, onExit, console }) => ({ name, onExit, console })), [
-    { name: "guest", onExit: "end-session", console: true },
+    { name: "hello", onExit: "end-session", console: true },
   ]);
 });
 

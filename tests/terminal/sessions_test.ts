@@ -147,7 +147,7 @@ Deno.test("screens of one session in the background, one after the other", async
       await terminal.until(new RegExp(`el2 {2}s [^]*${earlier}[^]*session Image continues; show it with el2 attach Image`));
       await terminal.keys("c", "y");
       await terminal.until(/typed 'y'/);
-      assert.match((await run(s.folder, "console", "guest", "--session", "Image")).stdout, /typed 'x'/);
+      assert.match((await run(s.folder, "console", "image", "--session", "Image")).stdout, /typed 'x'/);
       await terminal.keys("C-]", "d", "q");
       assert.match(await terminal.until(/left with 0/), /session demo continues[\s\S]*session Image continues[\s\S]*session s continues/);
     } finally {

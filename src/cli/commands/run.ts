@@ -102,7 +102,7 @@ function runCommand(program: Command) {
     .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")
     .argument(
       "<what...>",
-      "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian (with its disk if guests fetch --disk made one)",
+      "FILE.toml, images (arm64 Linux Image, ELF, raw; each is a VM with the file's name), demo, or debian (with its disk if guests fetch --disk made one)",
     )
     .option("--stdio", "connect the first VM's console to this terminal, raw")
     .option("--for <time>", "end after this much virtual time", parseDuration)

@@ -51,7 +51,7 @@ Deno.test("console --expect ends with the machine, which prints nothing more", a
   await place.up("one", image);
   // While it runs, most likely, and when it has ended.
   for (const _ of [1, 2]) {
-    const { code, stderr } = await place.el2("console", "guest", "--expect", "never", "--timeout", "60s");
+    const { code, stderr } = await place.el2("console", "ending", "--expect", "never", "--timeout", "60s");
     assert.match(stderr, /^el2: the machine has ended: /);
     assert.equal(code, 1);
   }

@@ -50,10 +50,10 @@ Deno.test("a VM that cannot be started is told while others run; where all have 
   try {
     const all = await el2("run", "assets/guests/hello.bin", ...fault.map((word) => word.replace("nth=2", "nth=1")), "--recordings", folder);
     assert.equal(all.code, 1);
-    assert.match(all.stderr, /\nel2: crashed: guest; first error: guest: START: ENOMEM\n$/);
+    assert.match(all.stderr, /\nel2: crashed: hello; first error: hello: START: ENOMEM\n$/);
     const [, recording] = /^el2: recorded; el2 replay (\S+\.rec) --tui shows it/m.exec(all.stderr) ?? assert.fail(all.stderr);
     const again = await el2("replay", recording);
-    assert.deepEqual([again.code, again.stderr.includes("crashed: guest")], [1, true], again.stderr);
+    assert.deepEqual([again.code, again.stderr.includes("crashed: hello")], [1, true], again.stderr);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -1,10 +1,9 @@
 // Plans for arguments of users: a configuration, an image, a guest of the catalog.
 
-import { basename } from "node:path";
 import { Failure } from "../../common/failure.ts";
 import { diskGuestTable, hasDiskGuest } from "../../../catalog/boot.ts";
 import { changed, type Table } from "../../../configuration/config.ts";
-import { planOf, type PlanReader, planRun, type RunResult, vmTable } from "../../../configuration/plan-run.ts";
+import { planOf, type PlanReader, planRun, type RunResult, vmNameOf, vmTable } from "../../../configuration/plan-run.ts";
 import { problemOfAll, problemText } from "../../../support/problem.ts";
 import type { FileUi } from "../../../configuration/schema.ts";
 import type { SessionPlan } from "../../../plans/plan.ts";
@@ -62,19 +61,10 @@ export async function withImages(images: readonly string[], changes: readonly st
   for (const image of images) {
     const one = image.endsWith(".toml") || image === "demo" ? { what: `${image} is a configuration` } : await vmTable(image);
     if ("what" in one) throw new Failure(problemText(one), "several arguments are images, one VM each");
-    const stem = vmNameOf(image);
-    let name = stem;
-    for (let number = 2; Object.hasOwn(table.vm, name); number++) name = `${stem}-${number}`;
     const [vm] = Object.values(one.vm);
-    table.vm[name] = { ...vm, on_exit: "stop" };
+    table.vm[vmNameOf(image, Object.keys(table.vm))] = { ...vm, on_exit: "stop" };
   }
   return await plannedTable(changed(table, changes));
-}
-
-/** The name of a file as one that a VM can have. */
-function vmNameOf(file: string): string {
-  const stem = basename(file).replace(/\.[^.]*$/, "").toLowerCase();
-  return stem.replaceAll(/[^a-z0-9-]/g, "-").replace(/^[^a-z]+/, "") || "vm";
 }
 
 /** The devices of a guest, and then others; a network card among them replaces the guest's. */
