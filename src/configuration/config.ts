@@ -65,12 +65,15 @@ function refused(what: string, wayOut?: string): ConfigResult {
   return { ok: false, errors: [{ line: 1, column: 1, fact: ruled(what, wayOut) }], rest: undefined };
 }
 
-/** Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that override it. */
+/**
+ * Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that override it. Errors
+ * in a change have no position.
+ */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
   if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters`, `a configuration has at most ${TEXT_MAX}`);
   const read = readToml(text);
   if ("error" in read) return { ok: false, errors: [read.error], rest: undefined };
-  return checkedTable(changed(read.raw, changes), new TomlPositions(text));
+  return checkedTable(changed(read.raw, changes), new TomlPositions(text, changes.map(changedKeys)));
 }
 
 /**
@@ -153,9 +156,11 @@ export function changed(table: Table, changes: readonly string[]): Table {
   return table;
 }
 
+/** The path of the key that a change sets. */
+const changedKeys = (change: string): string[] => change.slice(0, change.indexOf("=")).split(".");
+
 function applyChange(raw: Table, change: string): void {
-  const [path, text] = [change.slice(0, change.indexOf("=")), change.slice(change.indexOf("=") + 1)];
-  const keys = path.split(".");
+  const keys = changedKeys(change), text = change.slice(change.indexOf("=") + 1);
   let table = raw;
   for (const key of keys.slice(0, -1)) {
     const next = table[key];
@@ -198,7 +203,7 @@ export class ConfigErrors {
   /** For a path that is missing, the error goes to the table that lacks it. */
   #add(position: Position | undefined, path: KeyPath, fact: ConfigFact): void {
     for (let length = path.length - 1; position === undefined && length > 0; length--) position = this.positions.key(path.slice(0, length));
-    this.found.push({ ...position ?? { line: 1, column: 1 }, fact });
+    this.found.push({ ...position ?? { line: 1, column: 1 }, fact, key: keyName(path) });
   }
 
   sorted(): ConfigError[] {
@@ -206,12 +211,13 @@ export class ConfigErrors {
   }
 }
 
-function tableName(path: KeyPath): string {
+/** A key as `--set` names it, `vm.rt.memory`. */
+export function keyName(path: KeyPath): string {
   return path.map((key) => typeof key === "number" ? `[${key}]` : key).join(".").replaceAll(".[", "[");
 }
 
 function inTable(path: KeyPath): string {
-  return path.length > 1 ? ` in [${tableName(path.slice(0, -1))}]` : "";
+  return path.length > 1 ? ` in [${keyName(path.slice(0, -1))}]` : "";
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {
@@ -255,7 +261,7 @@ const PROGRAM_KEYS: ReadonlyMap<string, string> = new Map([
 ]);
 
 function checkTable(table: Record<string, unknown>, path: KeyPath, known: readonly string[], errors: ConfigErrors): void {
-  const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
+  const where = path.length > 0 ? ` in [${keyName(path)}]` : "";
   for (const key of Object.keys(table)) {
     if (path[0] === "vm" && OWN_SCHEDULE_KEYS.includes(key) && table.schedule !== "own") {
       const wayOut = "a proxied vCPU runs where its caller runs";
@@ -265,7 +271,7 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
     if (known.includes(key)) continue;
     const meant = nearest(key, known);
     if (meant !== undefined) errors.meant.push([...path, meant]);
-    const instead = PROGRAM_KEYS.get(tableName([...path, key]));
+    const instead = PROGRAM_KEYS.get(keyName([...path, key]));
     errors.atKey([...path, key], { code: "unknown-key", key, where, known: instead === undefined ? known : [], instead });
   }
 }

@@ -24,8 +24,8 @@ import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import { afterOf } from "../assembly/layout/machine-rules.ts";
 import { buffersOf, linksByVm } from "../assembly/layout/plan-keys.ts";
-import { changed, checkedTable, type Config, type ConfigResult, readConfig, type Spoilt, type Table } from "./config.ts";
-import { type ConfigError, configProblem, ruled } from "../plans/config-fact.ts";
+import { changed, checkedTable, type Config, type ConfigResult, keyName, readConfig, type Spoilt, type Table } from "./config.ts";
+import { type ConfigError, configProblem, hiddenProblem, ruled } from "../plans/config-fact.ts";
 import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, problemFact, type Refuse, refuseInShared } from "./files.ts";
 import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
@@ -254,7 +254,8 @@ async function planChecked(
     return { ok: true, run };
   }
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
-  return { ok: false, problems: errors.map((error) => configProblem(name, error)) };
+  const isHidden = files === EMBEDDED && name !== undefined;
+  return { ok: false, problems: errors.map((error) => isHidden ? hiddenProblem(name, error) : configProblem(name, error)) };
 }
 
 async function planConfig(
@@ -267,7 +268,7 @@ async function planConfig(
   /** Notes errors at keys of a table. */
   const refuseIn = (...table: string[]): Refuse => (key, fact) => {
     const position = positions.value([...table, key]) ?? positions.key(table) ?? { line: 1, column: 1 };
-    errors.push({ ...position, fact });
+    errors.push({ ...position, fact, key: keyName([...table, key]) });
   };
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;

@@ -13,26 +13,40 @@ export interface Position {
 /** Keys from the root of a document; numbers are indices of arrays. */
 export type KeyPath = readonly (string | number)[];
 
+/** Where values are that a change of the document brought: nowhere in its text. */
+const NOWHERE: Position = { line: 0, column: 0 };
+
+const begins = (path: KeyPath, start: KeyPath) => start.every((part, index) => path[index] === part);
+
 /** Positions of a document's keys and values. */
 export class TomlPositions {
   readonly #lineStarts: number[] = [0];
   readonly #keys = new Map<string, number>();
   readonly #values = new Map<string, number>();
 
-  /** @param text a document that the TOML parser accepts. */
-  constructor(text: string) {
+  /**
+   * @param text a document that the TOML parser accepts.
+   * @param changed keys whose values are not those of the text
+   */
+  constructor(text: string, readonly changed: readonly KeyPath[] = []) {
     for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) this.#lineStarts.push(at + 1);
     new Scanner(text, this.#keys, this.#values).document();
   }
 
   /** Position of the key at `path`: for a table, that of its header or its first mention. */
   key(path: KeyPath): Position | undefined {
-    return this.#position(this.#keys.get(JSON.stringify(path)) ?? this.#values.get(JSON.stringify(path)));
+    return this.#place(path, this.#keys, this.#values);
   }
 
   /** Where the value at `path` starts; for a table with a header, the header's name. */
   value(path: KeyPath): Position | undefined {
-    return this.#position(this.#values.get(JSON.stringify(path)) ?? this.#keys.get(JSON.stringify(path)));
+    return this.#place(path, this.#values, this.#keys);
+  }
+
+  #place(path: KeyPath, first: ReadonlyMap<string, number>, second: ReadonlyMap<string, number>): Position | undefined {
+    if (this.changed.some((change) => begins(path, change))) return NOWHERE;
+    const name = JSON.stringify(path), position = this.#position(first.get(name) ?? second.get(name));
+    return position === undefined && this.changed.some((change) => begins(change, path)) ? NOWHERE : position;
   }
 
   #position(offset: number | undefined): Position | undefined {

@@ -3,7 +3,7 @@
 
 import { Facts } from "../queries/facts/fact.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
-import type { Problem } from "../support/problem.ts";
+import { type Problem, within } from "../support/problem.ts";
 
 /** The error of a key's value. */
 export type ValueFact =
@@ -95,9 +95,17 @@ export interface ConfigError {
   readonly line: number;
   readonly column: number;
   readonly fact: ConfigFact;
+  /** The path of the key, `vm.rt.memory`. */
+  readonly key?: string;
 }
 
-/** The error for the user. @param file undefined for a text that the user did not write */
+/** The error for the user, who has the file. @param file undefined for generated text */
 export function configProblem(file: string | undefined, { line, column, fact }: ConfigError): Problem {
-  return { ...CONFIG_FACTS.problem(fact), ...file !== undefined && { at: { file, line, column } } };
+  return { ...CONFIG_FACTS.problem(fact), ...file !== undefined && line > 0 && { at: { file, line, column } } };
+}
+
+/** The error in a text that the user cannot see, such as that of the demo. */
+export function hiddenProblem(text: string, error: ConfigError): Problem {
+  const hasPlace = error.line > 0 && error.key !== undefined;
+  return within(hasPlace ? `${error.key} of ${text}` : undefined, configProblem(undefined, error));
 }

@@ -98,6 +98,33 @@ Deno.test("planRun() of an image plans one VM with its name, that ends the sessi
   ]);
 });
 
+Deno.test("planRun() places an error in a file where it is, and one in a change nowhere", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(`${INVALID}/hello.bin`, `${folder}/hello.bin`);
+    const file = `${folder}/a.toml`;
+    await Deno.writeTextFile(file, 'el2 = 1\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\nvcpus = 99\n');
+    const problems = async (what: string, ...changes: string[]) => {
+      const result = await planRun(what, TRUSTED, changes);
+      return result.ok ? [] : result.problems.map(problemText);
+    };
+    const vcpus = `${file}:5:9: vcpus 99 exceeds the 8 threads of one address space; use 1..8`;
+    assert.deepEqual(await problems(file), [vcpus]);
+    assert.deepEqual(await problems(file, "machine.cpus=9"), ["cpus 9 is outside 1..8", vcpus]);
+    assert.deepEqual(await problems(file, "vm.a.vcpus=98"), ["vcpus 98 exceeds the 8 threads of one address space; use 1..8"]);
+    assert.deepEqual(await problems(file, "vm.a.vcpus=1", "vm.a.image=x.bin"), ["image x.bin: no such file"]);
+    assert.match((await problems(file, "vm.a.vcpus=1", "vm.b.memory=4MiB")).join(), /^[^:]*\bb\b[^:]*$/);
+    // Nobody sees the demo's text.
+    assert.deepEqual(await problems("demo", "machine.cpus=99"), ["cpus 99 is outside 1..8"]);
+    assert.deepEqual(await problems("demo", "vm.png.memory=4MiB"), ['vm "png" needs a kernel or an image']);
+    assert.deepEqual(await problems("demo", "machine.cpus=1"), [
+      "host.vcpus of the demo: vcpus 2 is over the 1 physical CPUs of [machine]; use 1..1",
+    ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("parseSize() takes binary units and nothing else", () => {
   assert.equal(parseSize("256MiB"), 256 * 2 ** 20);
   assert.equal(parseSize("256M"), 256 * 2 ** 20);

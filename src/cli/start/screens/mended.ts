@@ -9,7 +9,9 @@ import { checked, type Planned } from "../plans/planned.ts";
  */
 export async function mended(what: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
   const first = await planRun(what, reader, changes);
-  if (first.ok || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);
+  // No editor mends what the user has typed: an error without a place is in a change.
+  const isTyped = changes.length > 0 && !first.ok && first.problems.every(({ at }) => at === undefined);
+  if (first.ok || isTyped || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);
   const { showConfigErrors } = await import("./screens.ts");
   const right = await showConfigErrors(what, async () => {
     // Nothing starts from this plan.
