@@ -8,6 +8,7 @@ import type { DevicePlan } from "../virtio/plan.ts";
 import type { RecordedRun } from "./recorded-run.ts";
 import type { NativeHostPlan, VariablesPlan } from "../host/interface.ts";
 import type { Behaviour } from "../hypervisor/options.ts";
+import { TAKEN_NAMES } from "./limits.ts";
 import { MiB } from "../support/sizes.ts";
 import type { DebuggedVms } from "../queries/debugged-vms.ts";
 import { UserError } from "../support/problem.ts";
@@ -204,6 +205,16 @@ export function bare({ cpus, cpu, memory, turbo, seed, behaviour, root, what }: 
 export function alone(plan: SessionPlan): SessionPlan {
   const recording = { inputs: [], checks: [], end: undefined };
   return { ...plan, record: undefined, logs: undefined, replay: { recording, verify: false, to: undefined } };
+}
+
+/** Names of the VMs that the native host makes. */
+export function plannedVms({ what }: Pick<SessionPlan, "what">): string[] {
+  return what.kind === "run" ? what.host.vms.map(({ name }) => name) : [];
+}
+
+/** Names of all VMs of a machine that are known before it runs. */
+export function knownVms(plan: Pick<SessionPlan, "what">): string[] {
+  return [...TAKEN_NAMES, ...plannedVms(plan)];
 }
 
 /** The virtio devices of a machine's VMs. */

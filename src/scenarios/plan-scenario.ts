@@ -3,10 +3,11 @@
 
 import { planOf, type PlanReader, planRun, type RunResult } from "../configuration/plan-run.ts";
 import { type Consent, sourceFile } from "../plans/host-resources.ts";
-import { PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
+import { knownVms, PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
+import { checkVmNames, FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
 import { formatSize } from "../support/units.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
-import { problemOfAll, within } from "../support/problem.ts";
+import { problemOf, problemOfAll, within } from "../support/problem.ts";
 
 type Boot = Extract<Step, { kind: "boot" }>;
 type Primary = Exclude<Boot["boot"], string>;
@@ -24,7 +25,18 @@ export async function planScenario(scenario: Scenario, seed: number | undefined,
     throw new ScenarioError(problemOfAll(result.problems.map((problem) => within(`${scenario.file}:${step.line}: boot`, problem))));
   }
   const { ui: _, recordTo: _recordTo, ...plan } = result.run;
+  for (const rule of scenario.inject) checkRule(scenario, rule, knownVms(plan));
   return { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true };
+}
+
+/** @throws ScenarioError where a rule names a VM that the machine does not have */
+function checkRule({ file }: Scenario, rule: string, vms: readonly string[]): void {
+  try {
+    checkVmNames(parseFaultRule(rule), vms);
+  } catch (error) {
+    if (!(error instanceof FaultRuleError)) throw error;
+    throw new ScenarioError(problemOf(error, `${file}: inject`));
+  }
 }
 
 async function planVms(scenario: Scenario, step: Boot, what: string, reader: PlanReader): Promise<RunResult> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FAULT_KINDS } from "../../src/abi/faults.ts";
 import { matchesWord } from "../../src/hypervisor/services/faults.ts";
-import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import { checkVmNames, FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
 
 Deno.test("the design's rules are read", () => {
   const lend = parseFaultRule("rpc msg=MEM_LEND nth=3 -> NOMEM");
@@ -44,6 +44,28 @@ Deno.test("each wrong rule is refused with what is wrong and what there is", () 
   for (const [text, says] of wrong) {
     assert.throws(() => parseFaultRule(text), (error) => error instanceof FaultRuleError && says.test(error.message), text);
   }
+});
+
+Deno.test("a rule names VMs that the machine has, also as owners of vCPUs and devices", () => {
+  const check = (text: string) => checkVmNames(parseFaultRule(text), ["host", "rm", "ping", "pong"]);
+  for (
+    const text of [
+      ...["virq vm=ping,vm:pong -> lose", "virq vm!=rm -> lose", "hvc vm=p*g -> BUSY", "hvc vcpu=host/1 -> BUSY", "dev=ping/blk0 -> die"],
+      ...["virq vm=vm-0x80 -> lose", "hvc vcpu=obj:41 -> BUSY", "rpc msg=MEM_LEND -> NOMEM", "virq source=mq:7 -> lose"],
+    ]
+  ) check(text);
+  const wrong = (text: string, vm: string, wayOut: RegExp) =>
+    assert.throws(
+      () => check(text),
+      (error) => error instanceof FaultRuleError && error.message.includes(`no VM called "${vm}"; `) && wayOut.test(error.message),
+      text,
+    );
+  wrong("virq vm=png -> lose", "png", /did you mean "ping"\? There are host, rm, ping, pong$/);
+  wrong("virq vm=ping,debian -> lose", "debian", /there are host, rm, ping, pong$/);
+  wrong("virq vm!=debian -> lose", "debian", /there are/);
+  wrong("virq vm=d* -> lose", "d*", /there are/);
+  wrong("hvc vcpu=debian/0 -> BUSY", "debian", /there are/);
+  wrong("dev=debian/blk0 -> die", "debian", /there are/);
 });
 
 Deno.test("every kind of fault is documented, and each of its effects is read", () => {

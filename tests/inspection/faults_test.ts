@@ -169,6 +169,10 @@ Deno.test("rules come and go while the machine runs, and end with their number",
   const { inspector } = system;
   assert.equal(inspector.act({ kind: "inject.add", rule: "virq vm=pong -> delay 10us" }), undefined);
   assert.match(problemText(inspector.act({ kind: "inject.add", rule: "virq vm=pong -> loose" })!), /not one of virq; did you mean "lose"/);
+  assert.match(
+    problemText(inspector.act({ kind: "inject.add", rule: "virq vm=png -> lose" })!),
+    /no VM called "png"; did you mean "p[io]ng"/,
+  );
   runUntil(system, 10e6);
   assert.ok(hits(system)[0] > 0);
   assert.match(

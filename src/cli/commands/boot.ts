@@ -7,7 +7,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { parseCounts, parseDuration, parseGdbPlace, parseSize, parseWhole } from "../common/values.ts";
 import type { BootOptions } from "../options/boot-table.ts";
-import { checkedRules, cpuOption, injectOption, setOption } from "../options/behavior.ts";
+import { checkedRules, checkRuleVms, cpuOption, injectOption, setOption } from "../options/behavior.ts";
 import { diskOption, forwardOption, netOption, shareOption } from "../options/devices.ts";
 import {
   asciiOption,
@@ -106,6 +106,7 @@ async function planned(image: string | undefined, options: BootOptions & RunOpti
   const { tier, memoryBudget, inject, hashAt, gdb, reboot, record } = options;
   const debug = gdb === undefined ? undefined : oneVm(PRIMARY_CONSOLE);
   const rules = inject && await checkedRules(inject), own = await bootPlan(await bootTable(image, options));
+  if (rules) await checkRuleVms(rules, own);
   return await recorded({ ...own, tier, memoryBudget, inject: rules, hashAt, debug, ...reboot && { reboot } }, record);
 }
 

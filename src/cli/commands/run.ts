@@ -10,6 +10,7 @@ import {
   changesOf,
   checkedRules,
   checkOption,
+  checkRuleVms,
   cpuOption,
   hypervisorNodeOption,
   injectOption,
@@ -45,7 +46,7 @@ import { runningSessions } from "../start/screens/start-offers.ts";
 import { collectSymbols } from "../start/plans/symbol-files.ts";
 import { planDemo } from "../../configuration/plan-run.ts";
 import { OWN_CONFIGURATION } from "../../configuration/ui.ts";
-import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
+import { DEFAULT_TIER, plannedVms, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { type DebuggedVms, oneVm } from "../../queries/debugged-vms.ts";
@@ -67,7 +68,9 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         : headless
         ? await plannedOf(what, reader, changes)
         : await mended(what, reader, changes);
-      if (options.console !== undefined) checkConsole(run, options.console);
+      if (inject) await checkRuleVms(inject, run);
+      if (options.console !== undefined) checkVm("--console", options.console, vmsOf(run));
+      for (const vm of Object.keys(options.symbols ?? {})) checkVm("--symbols", vm, vmsOf(run));
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const plan: SessionPlan = {
         ...run,
@@ -174,24 +177,22 @@ function parseGdb(text: string): { vm: string | undefined; place: GdbPlace } {
   return { vm, place: parseGdbPlace(where) };
 }
 
-/** Names of the VMs of a plan that its primary VM is not. */
-function vmNames({ what }: SessionPlan): string[] {
-  return what.kind === "run" ? what.host.vms.map((vm) => vm.name) : [];
+/** The VMs of a machine that have consoles and symbols. */
+function vmsOf(plan: SessionPlan): string[] {
+  return [...plannedVms(plan), PRIMARY_CONSOLE, ...plan.root ? ["rm"] : []];
 }
 
-/** `--console`: a console that there will be. */
-function checkConsole(plan: SessionPlan, name: string): void {
-  const names = [...vmNames(plan), PRIMARY_CONSOLE, ...plan.root ? ["rm"] : []];
-  if (!names.includes(name)) {
-    throw new Failure(`--console: no VM called "${name}"`, didYouMean(name, names, `there are ${names.join(", ")}`));
-  }
+/** @throws Failure where the VM that an option names is none of these */
+function checkVm(option: string, name: string, names: readonly string[]): void {
+  if (names.includes(name)) return;
+  throw new Failure(`${option}: no VM called "${name}"`, didYouMean(name, names, `there are ${names.join(", ")}`));
 }
 
 /** The VM that `--gdb` names, or the first. */
 function debuggedVm(plan: SessionPlan, name: string | undefined): DebuggedVms {
-  const names = plan.what.kind === "run" ? vmNames(plan) : [PRIMARY_CONSOLE];
+  const names = plan.what.kind === "run" ? plannedVms(plan) : [PRIMARY_CONSOLE];
   if (name === undefined) return oneVm(names[0]);
-  if (!names.includes(name)) throw new Failure(`--gdb: no VM called "${name}"`, didYouMean(name, names, `there are ${names.join(", ")}`));
+  checkVm("--gdb", name, names);
   return oneVm(name);
 }
 

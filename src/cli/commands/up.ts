@@ -17,6 +17,7 @@ import {
   changesOf,
   checkedRules,
   checkOption,
+  checkRuleVms,
   cpuOption,
   hypervisorNodeOption,
   injectOption,
@@ -194,6 +195,7 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
   if (!isSnapshot(what)) {
     const rules = inject && await checkedRules(inject),
       { plan, record, ui } = await plannedOf(what, typedBy(allowHost), changesOf(options));
+    if (rules) await checkRuleVms(rules, plan);
     await checkedUi(what, ui);
     return { plan: { ...plan, inject: rules }, record };
   }

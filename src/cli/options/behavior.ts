@@ -4,7 +4,7 @@ import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
 import { type Cpu, CpuError, DEFAULT_CPU, parseCpu } from "../../isa/cpus.ts";
 import { PHONE_NAMES } from "../../configuration/phones.ts";
-import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS } from "../../plans/plan.ts";
+import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, knownVms, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
 import { problemOf } from "../../support/problem.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `form of capability ids (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
@@ -62,9 +62,23 @@ export function injectOption(): Option<"--inject <rule>", undefined, string[], u
  * @throws Failure that reports the error in a rule.
  */
 export async function checkedRules(texts: readonly string[]): Promise<string[]> {
-  const { FaultRuleError, parseFaultRule } = await import("../../inspection/rules/fault-rules.ts");
+  const { parseFaultRule } = await import("../../inspection/rules/fault-rules.ts");
+  return await withRuleErrors(() => texts.map((text) => parseFaultRule(text).text));
+}
+
+/**
+ * Checks that rules name VMs that a machine has.
+ * @throws Failure that reports the error in a rule.
+ */
+export async function checkRuleVms(texts: readonly string[], plan: Pick<SessionPlan, "what">): Promise<void> {
+  const { checkVmNames, parseFaultRule } = await import("../../inspection/rules/fault-rules.ts");
+  await withRuleErrors(() => texts.forEach((text) => checkVmNames(parseFaultRule(text), knownVms(plan))));
+}
+
+async function withRuleErrors<T>(work: () => T): Promise<T> {
+  const { FaultRuleError } = await import("../../inspection/rules/fault-rules.ts");
   try {
-    return texts.map((text) => parseFaultRule(text).text);
+    return work();
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
     throw new Failure(`inject: ${error.message}`, "see el2 inject --help");

@@ -4,7 +4,7 @@
 import { DEBUG_REGISTERS, Intid, LPI_FIRST, type Vcpu, type Vgic } from "../../hypervisor/inspect.ts";
 import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
 import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
-import { FaultRuleError, parseFaultRule } from "./fault-rules.ts";
+import { checkVmNames, FaultRuleError, parseFaultRule } from "./fault-rules.ts";
 import { parseAs, vcpuId, vcpuName, vmId, withKind, withoutKind } from "../../queries/ids.ts";
 import type { Action } from "../../queries/action.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
@@ -76,9 +76,11 @@ export function act(view: View, action: Action): void {
   }
 }
 
-function addFault({ hypervisor }: View, text: string): void {
+function addFault({ hypervisor, system: { vms } }: View, text: string): void {
   try {
-    hypervisor.faults.add(parseFaultRule(text));
+    const rule = parseFaultRule(text);
+    checkVmNames(rule, [...new Set([...vms.names.values(), ...vms.plans.keys()])]);
+    hypervisor.faults.add(rule);
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
     throw new QueryError(problemOf(error));

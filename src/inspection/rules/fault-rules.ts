@@ -15,7 +15,7 @@ import { RPC_MESSAGES } from "../../abi/rpc/messages/all.ts";
 import { matchesWord } from "../../hypervisor/options.ts";
 import { parseDuration } from "../../support/units.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
-import { withoutKind } from "../../queries/ids.ts";
+import { isOf, vmOfName, withoutKind } from "../../queries/ids.ts";
 import { UserError } from "../../support/problem.ts";
 
 /** A user's error in a rule. */
@@ -153,6 +153,26 @@ export function parseFaultRule(text: string): FaultRule {
     conditions.push({ field: "type", negated: false, words: ["request"] });
   }
   return { text: text.trim().replaceAll(/\s+/g, " "), kind: name, conditions, first, last, step, effect };
+}
+
+/** A VM that has no name: its VMID stands for one. */
+const UNNAMED = /^vm-0x[0-9a-f]+$/;
+
+/**
+ * Checks that each VM that a rule names, also as the owner of a vCPU or device, can exist.
+ * @param vms all of the machine, by their names
+ * @throws FaultRuleError
+ */
+export function checkVmNames({ text, conditions }: FaultRule, vms: readonly string[]): void {
+  for (const { field, words } of conditions.filter((one) => ID_FIELDS.some((name) => name === one.field))) {
+    for (const word of words) {
+      const vm = vmOfName(word);
+      // A vCPU without a VM is an object.
+      if (UNNAMED.test(vm) || isOf("obj", vm) || vms.some((name) => matchesWord(vm, name))) continue;
+      const wayOut = didYouMean(vm, vms, `there are ${vms.join(", ")}`);
+      throw new FaultRuleError(`${JSON.stringify(text)}: ${field}=${word}: no VM called "${vm}"`, wayOut);
+    }
+  }
 }
 
 type Fail = (what: string, wayOut?: string) => never;

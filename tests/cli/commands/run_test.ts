@@ -3,6 +3,7 @@ import { el2Command } from "../../support/el2.ts";
 import { el2 } from "../program.ts";
 
 const DEMO = new URL("../../../assets/demo.toml", import.meta.url).pathname;
+const PING = new URL("../../../assets/guests/ping.elf", import.meta.url).pathname;
 
 Deno.test("run --until ends at the event with 0, --for before it with 4", async () => {
   const met = await el2("run", DEMO, "--turbo", "--for", "5s", "--until", "kind=rpc name=VM_START");
@@ -13,13 +14,15 @@ Deno.test("run --until ends at the event with 0, --for before it with 4", async 
   assert.match(waited.stderr, /0\.005 s of virtual time passed, and nothing matched --until name=NEVER/);
 });
 
-Deno.test("W57: a wrong --until, --set or value starts nothing and ends with 2", async () => {
+Deno.test("W57: a wrong --until, --set, --inject or value starts nothing and ends with 2", async () => {
   for (
-    const [option, value, says] of [["--until", "bad=1", /no field "bad"/], ["--set", "machine.cpus=99", /cpus 99 is outside 1\.\.8/], [
-      "--set",
-      "x",
-      /KEY=VALUE/,
-    ]] as const
+    const [option, value, says] of [
+      ["--until", "bad=1", /no field "bad"/],
+      ["--set", "machine.cpus=99", /cpus 99 is outside 1\.\.8/],
+      ["--set", "x", /KEY=VALUE/],
+      ["--inject", "virq vm=png -> lose", /^el2: inject: .* no VM called "png"; did you mean "ping"/],
+      ["--symbols", `png=${PING}`, /^el2: --symbols: no VM called "png"; did you mean "ping"/],
+    ] as const
   ) {
     const { code, stderr, stdout } = await el2("run", DEMO, option, value);
     assert.equal(code, 2, value);
