@@ -77,7 +77,13 @@ function realTarget(path: string): string {
   }
 }
 
-export function writeWhole(path: string, data: Uint8Array | string, { mode, durable }: { mode?: number; durable?: boolean } = {}): void {
+/** How a file is written: as `WholeFile` does. */
+export interface WholeOptions {
+  readonly mode?: number;
+  readonly durable?: boolean;
+}
+
+export function writeWhole(path: string, data: Uint8Array | string, { mode, durable }: WholeOptions = {}): void {
   using file = new WholeFile(path, mode, durable);
   file.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
   file.commit();

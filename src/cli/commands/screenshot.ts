@@ -3,6 +3,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
+import { writeNamedFile } from "../common/named-file.ts";
 import { report } from "../common/print.ts";
 import { connectNamed, sessionOption } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
@@ -11,8 +12,6 @@ import { themeOption } from "../options/look.ts";
 import type { Size, Stage } from "../start/screens/stage.ts";
 import type { Screen } from "../../tui/terminal/cells.ts";
 import { bytesOfKey } from "../../tui/terminal/keys.ts";
-import { cannotWrite } from "../../support/named-file.ts";
-import { writeWhole } from "../../support/whole-file.ts";
 import { BadArgument } from "../common/bad-argument.ts";
 
 /** Forms of a picture, by the end of the file's name. */
@@ -68,11 +67,7 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
   using stage = await stageOf(entry, options);
   await stage.pressAll(keysOf(keys), size);
   const screen = await stage.frame(size);
-  try {
-    writeWhole(file, await contentOf(form, screen, `el2: ${stage.title}`), { mode: 0o644 });
-  } catch (error) {
-    throw new Failure(cannotWrite(error, file));
-  }
+  writeNamedFile(file, "screenshot", await contentOf(form, screen, `el2: ${stage.title}`), { mode: 0o644 });
   report(`el2: ${file}: ${size.columns}x${size.rows} of ${stage.title}`);
   return ExitCode.Done;
 }

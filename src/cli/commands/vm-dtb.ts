@@ -2,7 +2,8 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { checkAnswered, ExitCode, failed, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode, failed } from "../common/failure.ts";
+import { writeNamedFile } from "../common/named-file.ts";
 import { output, printAnswer, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { VM_ARGUMENT } from "../common/group.ts";
@@ -10,8 +11,6 @@ import { readDevicetree } from "../../devicetree/reader.ts";
 import { devicetreeSource } from "../../devicetree/source.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { DEVICETREES } from "../../queries/tables.ts";
-import { cannotWrite } from "../../support/named-file.ts";
-import { writeWhole } from "../../support/whole-file.ts";
 
 /** Adds the command to the group `vm`. */
 export function addDtb(vm: Command, { exit }: CommandContext): void {
@@ -30,11 +29,7 @@ export function addDtb(vm: Command, { exit }: CommandContext): void {
     const [{ address, blob }] = rowsOf(DEVICETREES, answer);
     const bytes = Uint8Array.fromHex(blob);
     if (options.output !== undefined) {
-      try {
-        writeWhole(options.output, bytes, { mode: 0o644 });
-      } catch (error) {
-        throw new Failure(cannotWrite(error, options.output));
-      }
+      writeNamedFile(options.output, "--output", bytes, { mode: 0o644 });
       report(`el2: ${options.output}: ${bytes.length} bytes, from ${address}`);
     } else if (!options.json) {
       const read = readDevicetree(bytes);

@@ -2,7 +2,7 @@
 
 import { failed, Failure } from "./failure.ts";
 import { cannotRead, cannotWrite, readToEnd } from "../../support/named-file.ts";
-import { writeWhole } from "../../support/whole-file.ts";
+import { type WholeOptions, writeWhole } from "../../support/whole-file.ts";
 
 /** Reads a file that a flag or argument names. Throws a Failure that names both. */
 export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffer> {
@@ -13,10 +13,13 @@ export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffe
   }
 }
 
-/** Writes a file that a flag or argument names. Throws a Failure that names both. */
-export function writeNamedFile(path: string, what: string, content: Uint8Array | string): void {
+/**
+ * Writes a file that a flag or argument names. Throws a Failure that names both: the command was
+ * given rightly.
+ */
+export function writeNamedFile(path: string, what: string, content: Uint8Array | string, options?: WholeOptions): void {
   try {
-    writeWhole(path, content);
+    writeWhole(path, content, options);
   } catch (error) {
     throw failed(cannotWrite(error, `${what} ${path}`));
   }

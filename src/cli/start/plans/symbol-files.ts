@@ -1,7 +1,7 @@
 // ELF files of symbols: those that `--symbols` names, and those written for debuggers.
 
 import { checkAnswered, failed, Failure } from "../../common/failure.ts";
-import { readNamedFile } from "../../common/named-file.ts";
+import { readNamedFile, writeNamedFile } from "../../common/named-file.ts";
 import type { Asker } from "../../../control/asker.ts";
 import { debugFrame } from "../../../formats/dwarf/frame-writer.ts";
 import type { ElfSection } from "../../../formats/elf-sections.ts";
@@ -9,7 +9,6 @@ import { vmId } from "../../../queries/ids.ts";
 import { type Answer, rowsOf } from "../../../queries/query.ts";
 import { FRAMES, SYMBOLS } from "../../../queries/tables.ts";
 import { symbolsAlone, writeElfSymbols } from "../../../symbols/elf-symbols.ts";
-import { writeWhole } from "../../../support/whole-file.ts";
 import { problemOf } from "../../../support/problem.ts";
 
 /**
@@ -27,11 +26,7 @@ export async function writeSymbols(asker: Pick<Asker, "ask">, vm: string, path: 
   const frames = await asker.ask({ table: "symbols.frames", args: { vm } });
   checkAnswered(frames);
   const file = writeElfSymbols(rows.map(({ name, address, type }) => ({ name, address: BigInt(address), type })), [frameSection(frames)]);
-  try {
-    writeWhole(path, file);
-  } catch (error) {
-    throw new Failure(problemOf(error, path));
-  }
+  writeNamedFile(path, "symbols", file);
   return `${rows.length} symbols in ${path}`;
 }
 
