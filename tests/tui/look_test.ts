@@ -201,6 +201,9 @@ Deno.test("at every size each screen draws, and nothing throws", async () => {
 });
 
 Deno.test("a machine that only waits is idle, not a speed of 0.02", () => {
-  assert.deepEqual(speedPieces(0.02), [{ text: "idle", role: "dim" }]);
-  assert.deepEqual(speedPieces(0.06).map(({ text }) => text), ["0.06", " MIPS"]);
+  const texts = (mips: number, load: number) => speedPieces({ mips, load }).map(({ text }) => text);
+  assert.deepEqual(texts(0.02, 0.001), ["idle"]);
+  assert.deepEqual(texts(0.06, 0.001), ["0.06", " MIPS"]);
+  // Slow is not idle, as in the first second of a machine.
+  assert.deepEqual(texts(0.02, 0.99), ["0.02", " MIPS"]);
 });

@@ -50,12 +50,15 @@ export function mipsText(mips: number): string {
   return grouped(String(Math.round(mips)));
 }
 
-/** Least speed (MIPS) of a machine that is not idle: below it, only timers and waits are served. */
-const IDLE_BELOW = 0.05;
+/**
+ * Speed (MIPS) and load of the physical CPUs (0 to 1) below which a machine is idle: only timers
+ * and waits are served. A machine that works can be slow, as before its code is translated.
+ */
+const IDLE_BELOW = { mips: 0.05, load: 0.01 } as const;
 
 /** A speed with its unit, or that the machine is idle. */
-export function speedPieces(mips: number, bold = false): Piece[] {
-  if (mips < IDLE_BELOW) return [{ text: "idle", role: "dim" }];
+export function speedPieces({ mips, load }: { readonly mips: number; readonly load: number }, bold = false): Piece[] {
+  if (mips < IDLE_BELOW.mips && load < IDLE_BELOW.load) return [{ text: "idle", role: "dim" }];
   return [{ text: mipsText(mips), role: bold ? "strong" : "text", bold }, { text: " MIPS", role: "dim" }];
 }
 

@@ -126,7 +126,7 @@ export class MachinePane implements Pane {
     const values = this.activity.histories.of(MIPS);
     return {
       text: "Speed",
-      right: [speedPieces(this.activity.mips, true)],
+      right: [speedPieces({ mips: this.activity.mips, load: this.#load() }, true)],
       bottom: [{ text: "60 s, peak ", role: "dim" }, { text: mipsText(Math.max(...values, 0)), role: "text" }],
     };
   }
@@ -143,10 +143,14 @@ export class MachinePane implements Pane {
   }
 
   #cpusTitle(): Title {
-    const { cpus } = this.activity;
-    const mean = cpus.reduce((sum, { share }) => sum + share, 0) / Math.max(cpus.length, 1);
-    const [number, unit] = shareText(mean).split(" ");
+    const [number, unit] = shareText(this.#load()).split(" ");
     return { text: "Physical CPUs", right: [[{ text: number, role: "strong", bold: true }, { text: ` ${unit}`, role: "dim" }]] };
+  }
+
+  /** Mean load of the physical CPUs. */
+  #load(): number {
+    const { cpus } = this.activity;
+    return cpus.reduce((sum, { share }) => sum + share, 0) / Math.max(cpus.length, 1);
   }
 
   #drawCpus(screen: Screen, look: Look, area: Rectangle): void {
