@@ -3,10 +3,13 @@
 import { isOfSystem } from "./system-error.ts";
 import { terminalText } from "./terminal-text.ts";
 
-let before: (() => void) | undefined;
+let before: (() => string | undefined) | undefined;
 
-/** Calls this before the next line on stderr: a screen is on the terminal that has to go first. */
-export function beforeNextLine(call: (() => void) | undefined): void {
+/**
+ * Calls this before each line on stderr: a screen is on the terminal that has to go first, or a
+ * line of a console whose end it gives.
+ */
+export function beforeNextLine(call: (() => string | undefined) | undefined): void {
   before = call;
 }
 
@@ -20,9 +23,9 @@ export function warn(text: string): void {
  * full disk or a terminal that has gone, the line is lost and the program continues.
  */
 export function sayOnStderr(line: string): void {
-  before?.();
+  const end = before?.() ?? "";
   try {
-    console.error(terminalText(line));
+    console.error(end + terminalText(line));
   } catch (error) {
     if (!isOfSystem(error)) throw error;
   }

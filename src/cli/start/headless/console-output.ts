@@ -2,7 +2,10 @@
 
 import { NamedLines } from "./named-lines.ts";
 import { report } from "../../common/print.ts";
+import { node } from "../../../support/node-modules.ts";
 import { TerminalBytes } from "../../../support/terminal-text.ts";
+
+const LINE_END = 10;
 
 /**
  * Converts bytes of consoles for stdout: on a terminal control characters become text, unless raw
@@ -29,6 +32,10 @@ export class ConsoleOutput {
   #last: Promise<void> = Promise.resolve();
   /** A write has failed, and that was reported. */
   #full = false;
+  /** The last line that was written has no end yet. */
+  #isWithinLine = false;
+  /** Whether lines on stderr come between those of consoles; undefined until that matters. */
+  #sharesStderr: boolean | undefined;
 
   /**
    * @param raw bytes go to a terminal too as they are; otherwise it shows control characters as
@@ -57,6 +64,13 @@ export class ConsoleOutput {
     await this.#last;
   }
 
+  /** The end of a console's line, where a line on stderr would begin in the middle of it. */
+  endOfLine(): string {
+    if (!this.#isWithinLine || !(this.#sharesStderr ??= isOneStream())) return "";
+    this.#isWithinLine = false;
+    return "\n";
+  }
+
   #named(console: string, line: Uint8Array): Uint8Array {
     const text = this.#shown(console, line);
     const name = new TextEncoder().encode(`${console}| `);
@@ -67,11 +81,20 @@ export class ConsoleOutput {
   }
 
   #put(bytes: Uint8Array): void {
-    const written = (this.#writer ??= Deno.stdout.writable.getWriter()).write(bytes).catch((error: Error) => {
+    const writer = this.#writer ??= Deno.stdout.writable.getWriter();
+    const written = writer.write(bytes).then(() => {
+      this.#isWithinLine = bytes.at(-1) !== LINE_END;
+    }, (error: Error) => {
       if (!(error instanceof Deno.errors.BrokenPipe) && !this.#full) report(`el2: stdout: ${error.message}; the run ends`);
       this.#full = true;
       this.closed();
     });
     this.#last = this.#last.then(() => written);
   }
+}
+
+/** Whether stdout and stderr are one terminal, pipe or file. */
+function isOneStream(): boolean {
+  const [out, err] = [1, 2].map((file) => node.fs.fstatSync(file));
+  return out.dev === err.dev && out.ino === err.ino;
 }

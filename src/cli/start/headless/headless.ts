@@ -27,7 +27,7 @@ import type { RowOf } from "../../../queries/table.ts";
 import { DIAGNOSES, REASONS } from "../../../queries/tables.ts";
 import type { SessionClient } from "../../../session/client.ts";
 import { onSignals } from "../../../support/signals.ts";
-import { warn } from "../../../support/warn.ts";
+import { beforeNextLine, warn } from "../../../support/warn.ts";
 
 /** Wall time (ms) within which the end of the run may report its own failure. */
 const TELL_AFTER = 300;
@@ -108,11 +108,13 @@ class HeadlessRun {
     );
     const endSignals = onSignals(endingSignals(), (signal) => this.#interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`));
     const raw = stdio && interactive;
+    beforeNextLine(() => this.#out.endOfLine());
     if (stdio) this.#join(raw);
     else client.send({ kind: "input-ended" });
     try {
       return await this.#ended.promise;
     } finally {
+      beforeNextLine(undefined);
       clearTimeout(timer);
       clearTimeout(this.#late);
       if (raw) Deno.stdin.setRaw(false);
@@ -151,13 +153,7 @@ class HeadlessRun {
         // The answer to a `stop` that came too late is not another end.
         if (this.#over) return;
         this.#over = event.end;
-        if (this.options.stats && this.#last) report(coreStats(this.#last));
-        const { code, message } = this.#cut ?? event.end;
-        // Notes come before the verdict, however soon it follows them.
-        this.#tell(message);
-        if (code === ExitCode.Failed && !this.#cut) void this.#explain().then(() => this.#finish(code, message));
-        else this.#finish(code, message);
-        return;
+        return void this.#reportEnd(event.end);
       }
       case "answer":
       case "acted":
@@ -165,6 +161,17 @@ class HeadlessRun {
       case "failed":
         return this.#finish(ExitCode.Failed, `bug: ${event.message}`);
     }
+  }
+
+  /** Says how the machine has ended, after all that its consoles have printed. */
+  async #reportEnd(end: SessionEnd): Promise<void> {
+    await this.#out.drain();
+    if (this.options.stats && this.#last) report(coreStats(this.#last));
+    const { code, message } = this.#cut ?? end;
+    // Notes come before the verdict, however soon it follows them.
+    this.#tell(message);
+    if (code === ExitCode.Failed && !this.#cut) await this.#explain();
+    this.#finish(code, message);
   }
 
   #show(name: string, bytes: Uint8Array): void {
