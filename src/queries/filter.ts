@@ -158,8 +158,8 @@ function comparison(
     return (row) => each(row[name]).some((one) => pattern.test(String(one)));
   }
   if (operator === "!=") {
-    const equal = equality(text, at, column, value);
-    return (row) => !each(row[name]).some(equal);
+    const equal = equality(text, at, column, value), isPresent = value === "-" ? () => true : hasValue;
+    return (row) => each(row[name]).some(isPresent) && !each(row[name]).some(equal);
   }
   if (operator === "=") {
     const equal = equality(text, at, column, value);
@@ -181,6 +181,9 @@ function textsOf(column: Column, value: Json | undefined): readonly string[] {
 function each(value: Json | undefined): readonly Json[] {
   return Array.isArray(value) ? value.length ? value : [null] : [value ?? null];
 }
+
+/** Whether there is a value that another one can differ from. */
+const hasValue = (value: Json) => value !== null && value !== "";
 
 function regex(text: string, at: number, pattern: string): LinearRegex {
   try {

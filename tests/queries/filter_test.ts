@@ -45,6 +45,19 @@ Deno.test("fields compare as what they are: ids, numbers, flags, sizes, times, l
   assert.ok(vcpu("pc=0x80000184") && vcpu("wait=vcpu_wfi") && vcpu("wait~^vcpu") && vcpu("id=rt/0"));
 });
 
+Deno.test("!= matches another value, and no row without one; ! matches that, too", () => {
+  const call = { id: "ev:1", kind: "rpc", name: "VM_START" };
+  const events = (filter: string) =>
+    [{ ...call, res: "OK" }, { ...call, res: "NOMEM" }, { ...call, res: null }, { ...call, res: "" }, call]
+      .map((row) => parseFilter(filter, EVENTS).matches(row));
+  assert.deepEqual(events("res!=ok"), [false, true, false, false, false]);
+  assert.deepEqual(events("!res=ok"), [false, true, true, true, true]);
+  assert.deepEqual(events("res!=-"), [true, true, false, false, false]);
+  const parcels = (filter: string) => [["rt"], ["debian", "rt"], []].map((vm) => parseFilter(filter, PARCELS).matches({ ...PARCEL, vm }));
+  assert.deepEqual(parcels("vm!=rt"), [false, false, false]);
+  assert.deepEqual(parcels("vm!=debian"), [true, false, false]);
+});
+
 Deno.test("W22: a bad filter marks the character", () => {
   const wrong = (text: string, at: number, message: RegExp) => {
     assert.throws(() => parseFilter(text, IRQS), (error) => {
