@@ -172,18 +172,31 @@ async function argumentsOf(
 ): Promise<Completions> {
   const commands = command.commands.map(({ name, help }) => ({ word: name, help }));
   if (!argument || given >= command.arguments.length && !argument.variadic) return { offers: commands, files: false };
-  const guests = argument.name === "what" && ["run", "up"].includes(command.name) ? await guestOffers() : [];
-  return { offers: [...commands, ...guests, ...await idsOf(argument.name, session)], files: FILE_NAMES.includes(argument.name) };
+  const words = await WORDS[`${command.name} ${argument.name}`]?.() ?? [];
+  return { offers: [...commands, ...words, ...await idsOf(argument.name, session)], files: FILE_NAMES.includes(argument.name) };
 }
 
+/** Words of arguments that do not take ids, by command and argument. */
+const WORDS: Readonly<Record<string, (() => Offer[] | Promise<Offer[]>) | undefined>> = {
+  "run what": machineOffers,
+  "up what": machineOffers,
+  "boot image": () => [{ word: "debian", help: "the catalog's Debian with a disk" }],
+  "fetch guest": () => [{ word: "debian", help: "Debian's kernel, with a ramdisk or a disk" }],
+  "export name": guestOffers,
+  "tour chapter": async () => {
+    const { CHAPTERS } = await import("../../tui/app/guide-chapters.ts");
+    return CHAPTERS.map(({ name, about }) => ({ word: name, help: about }));
+  },
+};
+
 /** The demo and the guests of the catalog. */
+async function machineOffers(): Promise<Offer[]> {
+  return [{ word: "demo", help: "three VMs that communicate" }, ...await guestOffers()];
+}
+
 async function guestOffers(): Promise<Offer[]> {
   const { catalogEntries } = await import("../../catalog/catalog.ts");
-  const entries = await catalogEntries();
-  return [
-    { word: "demo", help: "three VMs that communicate" },
-    ...entries.map(({ manifest }) => ({ word: manifest.name, help: manifest.about })),
-  ];
+  return (await catalogEntries()).map(({ manifest }) => ({ word: manifest.name, help: manifest.about }));
 }
 
 /** Tables whose ids an argument of a name takes, and the column that describes each. */

@@ -24,6 +24,9 @@ Deno.test("completion offers commands, options and choices, with what they do", 
   assert.deepEqual(await complete("nonsense", "x"), []);
   assert.deepEqual(await complete("events", "--kinds", "hvc,vir"), ["hvc,virq"]);
   assert.ok((await complete("run", "d")).includes("demo"));
+  assert.deepEqual(await complete("guests", "fetch", "d"), ["debian"]);
+  assert.deepEqual(await complete("boot", "d"), ["debian"]);
+  assert.deepEqual(await complete("tour", "q"), ["queues"]);
   // Short options have values, too.
   assert.deepEqual(await complete("vm", "ls", "-o", ""), ["wide", "tsv"]);
   for (const words of [["v"], ["vm", ""], ["run", "--"]]) {
