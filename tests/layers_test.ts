@@ -104,7 +104,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     exceptions: ["architecture", "state", "wasm"],
     memory: ["debug", "exceptions", "architecture", "state", "wasm"],
     registers: ["memory", "debug", "exceptions", "simd", "fp", "architecture", "state", "wasm"],
-    decoded: ["state", "wasm"],
+    decoded: ["architecture", "state", "wasm"],
     interpreter: ["decoded", "exceptions", "architecture", "state", "wasm"],
     translator: ["interpreter", "decoded", "fp", "architecture", "state", "wasm"],
     waits: ["translator", "interpreter", "decoded", "registers", "architecture", "state"],

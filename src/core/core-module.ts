@@ -49,6 +49,11 @@ export interface CoreImports {
   fillDecoded(ip: number): number;
   /** The decoded instruction at `ip` was filled. Regions wait for one in its page. */
   awaited(ip: number): void;
+  /**
+   * An instruction of the decoded page `page` is decoded that was another one before. In a core
+   * that counts executions.
+   */
+  wordChanged(page: number): void;
   /** A fresh decoded page for the code page at `wasmAddress`. */
   allocateDecoded(wasmAddress: number): number;
   /** Gives up a decoded page. */
@@ -76,8 +81,8 @@ export interface CoreImports {
    */
   staleUsed(): void;
   /**
-   * Execution enters the page at `wasmAddress` by virtual address `va`; only while CPU.WATCHING is
-   * set.
+   * Execution enters the page at `wasmAddress` by virtual address `va`; only where `Watching` asks
+   * for it.
    */
   pageEntered(va: bigint, wasmAddress: number): void;
   /**
@@ -254,6 +259,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   const decoder = {
     fillDecoded: module.importFunction("env", "fillDecoded", ["i32"], ["i32"]),
     awaited: module.importFunction("env", "awaited", ["i32"], []),
+    wordChanged: counts ? module.importFunction("env", "wordChanged", ["i32"], []) : undefined,
   };
   const allocateDecoded = module.importFunction("env", "allocateDecoded", ["i32"], ["i32"]);
   const releaseDecoded = module.importFunction("env", "releaseDecoded", ["i32"], []);

@@ -234,6 +234,7 @@ export class WasmCore implements DebugCore {
     return {
       fillDecoded: (ip) => this.#decoded.fill(ip),
       awaited: (ip) => this.#translator?.decoded(ip),
+      wordChanged: (page) => this.#counts?.changes(decodedPageIndex(page)),
       allocateDecoded: (wasmAddress) => this.#decoded.allocate(wasmAddress >>> 0),
       releaseDecoded: (page) => this.#decoded.release(page),
       regionsWritten: (page, first, end) => this.#translator?.written(decodedPageIndex(page), first, end),

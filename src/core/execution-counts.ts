@@ -6,8 +6,18 @@
 // entry by another one, or in another VM, starts a new count. At EL0 it counts for the address by
 // which it was entered first, as processes have libraries at different addresses.
 
-import { COUNTER_SHIFT, COUNTERS } from "./decoded/execution-counters.ts";
-import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, INSTRUCTIONS_PER_PAGE } from "./state/layout.ts";
+import {
+  COUNTED_ENTRIES,
+  COUNTED_WORD_SHIFT,
+  COUNTED_WORDS,
+  CountedEntry,
+  COUNTER_SHIFT,
+  COUNTERS,
+  countsBranch,
+  departsAlways,
+  impliedTarget,
+} from "./decoded/execution-counters.ts";
+import { DECODED_PAGE_SIZE, DECODED_PAGES, INSTRUCTIONS_PER_PAGE } from "./state/layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Instructions after which counters are emptied: all of them may be in one counter. */
@@ -44,9 +54,12 @@ interface Entry {
 
 export class ExecutionCounts {
   readonly #words: Int32Array;
+  readonly #pool = new Pool();
   readonly #pages = new Map<string, CountedPage>();
   /** By index of the decoded page. */
   readonly #owners = new Map<number, CountedPage>();
+  /** By instruction: arrivals that follow from branches of the page. */
+  readonly #implied = new Int32Array(INSTRUCTIONS_PER_PAGE);
   #since = 0;
 
   constructor(memory: WebAssembly.Memory, readonly counting: ExecutionCounting) {
@@ -56,19 +69,39 @@ export class ExecutionCounts {
   /** Execution enters a page. True if TLBs have to forget it: it had another owner. */
   entered({ index, stage2, address, privileged }: Entry): boolean {
     const vm = this.counting.vmOf(stage2), owner = this.#owners.get(index), page = address - address % BigInt(PAGE_SIZE);
-    if (owner?.vm === vm && (owner.address === page || !privileged)) return false;
-    this.left(index);
+    if (owner?.vm === vm && (owner.address === page || !privileged)) {
+      this.#note(index, owner, stage2);
+      return false;
+    }
+    this.#empty(index);
     const key = `${vm} ${page}`;
     let fresh = this.#pages.get(key);
-    if (!fresh) this.#pages.set(key, fresh = emptyPage(vm, page));
+    if (!fresh) this.#pages.set(key, fresh = this.#pool.page(vm, page));
     this.#owners.set(index, fresh);
+    this.#note(index, fresh, stage2);
     return owner !== undefined;
+  }
+
+  /** Entries like this one are not reported again. */
+  #note(index: number, { address }: CountedPage, stage2: number): void {
+    const entry = COUNTED_ENTRIES + index * CountedEntry.Size, page = entry + CountedEntry.Page >> 2;
+    this.#words[page] = Number(BigInt.asIntN(32, address));
+    this.#words[page + 1] = Number(BigInt.asIntN(32, address >> 32n));
+    this.#words[entry + CountedEntry.Tables >> 2] = stage2 + 1;
+  }
+
+  /** Other instructions replace some of a decoded page. */
+  changes(index: number): void {
+    this.#empty(index);
   }
 
   /** A decoded page stands for something else from now on. */
   left(index: number): void {
     this.#empty(index);
     this.#owners.delete(index);
+    const first = this.#wordsOf(index);
+    this.#words.fill(0, first, first + INSTRUCTIONS_PER_PAGE);
+    this.#words[COUNTED_ENTRIES + index * CountedEntry.Size + CountedEntry.Tables >> 2] = 0;
   }
 
   /** A slice of this many instructions is over. */
@@ -88,28 +121,62 @@ export class ExecutionCounts {
     for (const index of this.#owners.keys()) this.#empty(index);
   }
 
+  /** Index of the kept word of a decoded page's first instruction. */
+  #wordsOf(index: number): number {
+    return (COUNTED_WORDS + (DECODED_PAGES.base + index * DECODED_PAGE_SIZE >> COUNTED_WORD_SHIFT)) / 4;
+  }
+
   #empty(index: number): void {
-    const owner = this.#owners.get(index), words = this.#words;
+    const owner = this.#owners.get(index), words = this.#words, code = this.#wordsOf(index);
     if (!owner) return;
-    const { counts, departures, conditional } = owner;
-    const code = (words[DECODED_OWNERS / 4 + index] >>> 0) / 4;
+    const { counts, departures, conditional } = owner, implied = this.#implied.fill(0);
     const first = (COUNTERS + (DECODED_PAGES.base + index * DECODED_PAGE_SIZE >> COUNTER_SHIFT)) / 4;
-    let executed = 0;
     for (let at = 0; at < INSTRUCTIONS_PER_PAGE; at++) {
       const departed = words[first + 2 * at + 1];
-      executed += words[first + 2 * at];
-      if (executed !== 0 && isConditional(words[code + at])) conditional[at] = 1;
+      if (departed === 0) continue;
+      const word = ~words[code + at], target = impliedTarget(word, at);
+      if (target !== undefined && countsBranch(word, at, target)) implied[target] += departed;
+    }
+    let executed = 0;
+    for (let at = 0; at < INSTRUCTIONS_PER_PAGE; at++) {
+      executed = executed + words[first + 2 * at] + implied[at] | 0;
+      if (executed === 0) continue;
+      const word = ~words[code + at], departed = departsAlways(word) ? executed : words[first + 2 * at + 1];
+      if (isConditional(word)) conditional[at] = 1;
       counts[at] += executed >>> 0;
       departures[at] += departed >>> 0;
-      executed -= departed;
+      const target = impliedTarget(word, at);
+      if (target !== undefined && !countsBranch(word, at, target)) implied[target] += executed;
+      executed = executed - departed | 0;
     }
     words.fill(0, first, first + 2 * (INSTRUCTIONS_PER_PAGE + 1));
   }
 }
 
-function emptyPage(vm: string, address: bigint): CountedPage {
-  const numbers = () => new Float64Array(INSTRUCTIONS_PER_PAGE);
-  return { vm, address, counts: numbers(), departures: numbers(), conditional: new Uint8Array(INSTRUCTIONS_PER_PAGE) };
+/** Pages whose numbers are allocated together: one by one takes longer than to count in them. */
+const POOLED = 64;
+
+/** Numbers for pages, all 0. */
+class Pool {
+  #numbers = new Float64Array();
+  #bytes = new Uint8Array();
+  #next = POOLED;
+
+  page(vm: string, address: bigint): CountedPage {
+    if (this.#next === POOLED) {
+      this.#numbers = new Float64Array(2 * POOLED * INSTRUCTIONS_PER_PAGE);
+      this.#bytes = new Uint8Array(POOLED * INSTRUCTIONS_PER_PAGE);
+      this.#next = 0;
+    }
+    const first = this.#next++ * INSTRUCTIONS_PER_PAGE, end = first + INSTRUCTIONS_PER_PAGE;
+    const half = POOLED * INSTRUCTIONS_PER_PAGE;
+    return {
+      ...{ vm, address },
+      counts: this.#numbers.subarray(first, end),
+      departures: this.#numbers.subarray(half + first, half + end),
+      conditional: this.#bytes.subarray(first, end),
+    };
+  }
 }
 
 /** B.cond and BC.cond; CBZ, CBNZ, TBZ and TBNZ. Arm ARM C4.1.66. */

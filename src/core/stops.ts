@@ -12,7 +12,7 @@ import { AccessKind } from "./memory/mmu.ts";
 import type { TlbPool } from "./memory/tlb-pool.ts";
 import type { VcpuContext } from "./registers/vcpu-context.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
-import { CPU, Pending } from "./state/cpu-state.ts";
+import { CPU, Pending, Watching } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
 
 /** The parts of a core that stops need. */
@@ -42,7 +42,7 @@ export class Stops {
 
   constructor(readonly core: StoppedCore) {
     this.#view = new DataView(core.memory.buffer);
-    core.cpu.WATCHING = core.watchesEntries ? 1 : 0;
+    core.cpu.WATCHING = core.watchesEntries ? Watching.Counts : 0;
     this.guest = new GuestDebug(core.cpu, this.#breakpoints, {
       marksChanged: () => this.#watchAgain(),
       watchesChanged: (fresh) => {
@@ -167,7 +167,7 @@ export class Stops {
    */
   #watchAgain(): void {
     const { cpu, decoded, tlbs, watchesEntries } = this.core;
-    cpu.WATCHING = watchesEntries || this.#breakpoints.watching ? 1 : 0;
+    cpu.WATCHING = (watchesEntries ? Watching.Counts : 0) | (this.#breakpoints.watching ? Watching.Breakpoints : 0);
     tlbs.dropFetches((stage2, va, page) => this.#breakpoints.isIn(stage2, va, decoded.wasmAddressOf(page)));
   }
 }

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { buildMark } from "../../bench/suites/bare-metal.ts";
 import type { WasmCore } from "../../src/core/core.ts";
-import type { VcpuState } from "../../src/core/interface.ts";
+import { ExitReason, type VcpuState } from "../../src/core/interface.ts";
 import { TIERS } from "../../src/core/tiers.ts";
+import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Random } from "../support/random.ts";
 import { MarkMachine } from "./mark-machine.ts";
-import { Machine } from "./program.ts";
+import { type Line, Machine, RAM_BASE, RAM_SIZE } from "./program.ts";
 import { execute, INSTRUCTIONS, prepare } from "./random-program.ts";
 
 /** `b.eq` somewhere. */
@@ -121,5 +122,34 @@ Deno.test("loops, calls and switches are counted as single steps find them, in r
     assert.ok((all[2].core.translatorCounters?.regions ?? 0) > 20, `${all[2].core.translatorCounters?.regions} regions`);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Executions and departures of the instructions from an address on, in one page. */
+function countsFrom(core: WasmCore, address: number, size: number): number[][] {
+  const first = address % PAGE_SIZE / 4, page = core.countedPages().find((one) => one.address === BigInt(address - address % PAGE_SIZE));
+  assert.ok(page);
+  return Array.from({ length: size }, (_, at) => [page.counts[first + at], page.departures[first + at]]);
+}
+
+Deno.test("an instruction that replaces a branch, or is replaced by one, is counted as what it was", () => {
+  const nop: Line = ["hint", 0xd503201f], forward: Line = ["b", 0x1400_0002], at = RAM_BASE + 0x1000;
+  for (const tier of TIERS) {
+    const machine = new Machine({ tier, counts, ...tier === "jit" && { hotness: eager } });
+    for (const [first, length] of [[forward, 2], [nop, 3], [forward, 2]] as const) {
+      machine.load(at, [first, nop, nop]);
+      for (let i = 0; i < 5; i++) machine.run(length, at);
+    }
+    assert.deepEqual(countsFrom(machine.core, at, 3), [[15, 10], [5, 0], [15, 0]], tier);
+  }
+});
+
+Deno.test("a conditional branch at the end of a page was not taken if the next page cannot be fetched", () => {
+  const end = RAM_BASE + RAM_SIZE;
+  for (const tier of TIERS) {
+    const machine = new Machine({ tier, counts, ...tier === "jit" && { hotness: eager } });
+    machine.load(end - 8, [["hint", 0xd503201f], ["cbnz x0", 0xb5ff_ffe0]]);
+    for (let i = 0; i < 5; i++) assert.equal(machine.run(10, end - 8).reason, ExitReason.Trap);
+    assert.deepEqual(countsFrom(machine.core, end - 8, 2), [[5, 0], [5, 0]], tier);
   }
 });

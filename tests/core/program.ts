@@ -10,7 +10,7 @@ import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 
 export const RAM_BASE = 0x4000_0000;
-const RAM_SIZE = 0x40_0000;
+export const RAM_SIZE = 0x40_0000;
 const WASM_PAGE = 0x1_0000;
 
 /** An instruction: its text (operands separated by a space from the mnemonic) and its encoding. */

@@ -4,7 +4,7 @@
 
 import type { FeatureName } from "../../isa/features.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
-import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
+import { CPU, FetchEntry, Pending, TlbSet, Watching } from "../state/cpu-state.ts";
 import { callee, define } from "../state/functions.ts";
 import {
   CODE_PAGES,
@@ -21,6 +21,7 @@ import {
 import { fetchEntryOffset } from "../state/tlb-layout.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
+import { countsInstructions } from "./execution-counters.ts";
 import { Handler } from "./handlers.ts";
 import { landingCounter } from "./landings.ts";
 import { DECODED_SIZE } from "./operands.ts";
@@ -37,8 +38,8 @@ interface DecodedImports {
    */
   readonly regionsWritten: number;
   /**
-   * (virtual address, Wasm address of its page): execution enters the page, and CPU.WATCHING is
-   * set.
+   * (virtual address, Wasm address of its page): execution enters the page, which `Watching` asks
+   * for.
    */
   readonly pageEntered: number;
 }
@@ -103,7 +104,9 @@ function defineLookups(library: Library, imports: DecodedImports, guards: boolea
       c.f.call(imports.allocateDecoded).set(page.index);
       c.run(callee(library, "protectCodePage"), wasmAddress.and(-PAGE_SIZE));
     });
-    c.if(c.load("i32.load", CPU.WATCHING), () => {
+    const watching = c.load("i32.load", CPU.WATCHING);
+    const isCounted = () => c.call(callee(library, "isCountedEntry"), va, page);
+    c.if(countsInstructions(library) ? watching.and(Watching.Breakpoints).or(isCounted().not()) : watching, () => {
       // The instruction that gets a mark must not be the one that STOP hides.
       c.run(library.get("disarmStop", [], []));
       va.emit(c.f);

@@ -21,6 +21,7 @@ import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { Label } from "../wasm/module.ts";
 import { Candidate } from "./candidates.ts";
+import { COUNTED_WORD_SHIFT, COUNTED_WORDS, COUNTER_SHIFT, emitMove, type Move } from "./execution-counters.ts";
 import { Handler } from "./handlers.ts";
 import type { OperandFills } from "./operand-fills.ts";
 import { DECODED_SIZE } from "./operands.ts";
@@ -32,6 +33,11 @@ interface DecoderImports {
   readonly fillDecoded: number;
   /** (ip): the decoded instruction was filled; regions wait for one in its page. */
   readonly awaited: number;
+  /**
+   * (address of a decoded page): an instruction of it is decoded that was another one before. In a
+   * core that counts executions.
+   */
+  readonly wordChanged: number | undefined;
 }
 
 /** Defines `decode`: (ip), which fills the decoded instruction there. */
@@ -68,7 +74,11 @@ export function defineDecoder(library: Library, fills: OperandFills, imports: De
     const last = c.let(page.add((INSTRUCTIONS_PER_PAGE - 1) * DECODED_SIZE));
     // Words are a quarter as far apart.
     const owner = c.let(c.load("i32.load", index.shl(2), DECODED_OWNERS));
-    const decoded = (ahead: 0 | 1) => c.call(one, at, c.load("i32.load", owner.add(at.sub(page).shrU(2))), ahead);
+    const decoded = (ahead: 0 | 1) => {
+      const word = c.load("i32.load", owner.add(at.sub(page).shrU(2)));
+      if (imports.wordChanged !== undefined) keepWord(c, imports.wordChanged, { ip, page, at, word: c.let(word) });
+      return c.call(one, at, word, ahead);
+    };
     const handler = c.let(decoded(0)), next = c.local("i32"), row = c.local("i32"), pair = c.local("i32");
     c.f.block((done) => {
       c.f.loop((again) => {
@@ -92,4 +102,29 @@ export function defineDecoder(library: Library, fills: OperandFills, imports: De
       c.f.call(imports.awaited);
     });
   }
+}
+
+/** A decoded instruction, and the word that it is made from. */
+interface FreshWord {
+  /** The instruction that is executed next. */
+  readonly ip: Value;
+  readonly page: Value;
+  readonly at: Value;
+  readonly word: Value;
+}
+
+/** Keeps the word of an instruction; counts of another one there are taken before. */
+function keepWord(c: Code, wordChanged: number, { ip, page, at, word }: FreshWord): void {
+  const count = (move: Move) => emitMove(c.f, move, () => ip.shrU(COUNTER_SHIFT).emit(c.f));
+  const place = c.let(at.shrU(COUNTED_WORD_SHIFT)), kept = c.let(c.load("i32.load", place, COUNTED_WORDS));
+  c.if(kept.ne(word.xor(-1)), () => {
+    c.if(kept, () => {
+      // Control has come to it, and nothing was executed there yet.
+      count("turnBack");
+      page.emit(c.f);
+      c.f.call(wordChanged);
+      count("arrive");
+    });
+    c.store("i32.store", place, word.xor(-1), COUNTED_WORDS);
+  });
 }

@@ -4,7 +4,7 @@
 
 import type { Builder } from "../../isa/builder.ts";
 import type { Encoding } from "../../isa/table.ts";
-import { COUNTER_SHIFT, countsInstructions, emitMove, type Move } from "../decoded/execution-counters.ts";
+import { branchDistance, COUNTER_SHIFT, countsInstructions, departsAlways, emitMove, type Move } from "../decoded/execution-counters.ts";
 import { DECODED_SIZE, OperandLayout } from "../decoded/operands.ts";
 import type { Fixed } from "../decoded/variants.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -22,6 +22,8 @@ export const Target = {
   Next: "next",
   /** A branch was taken: `ip` and `end` are new, the budget is to be checked. */
   Taken: "taken",
+  /** The same, and the arrival there follows from the branch, in a core that counts. */
+  Implied: "implied",
   /** `CPU.PENDING` is set; `ip` is the instruction that did it. */
   Pending: "pending",
 } as const;
@@ -68,7 +70,7 @@ export class HandlerEmitter {
       const layout = new OperandLayout(part.encoding.instruction.name);
       layouts.push(layout);
       const $ = part.semantics;
-      const at = this.#surroundings(f, $, layout, part.near, index * DECODED_SIZE);
+      const at = this.#surroundings(f, $, layout, part, index * DECODED_SIZE);
       emitChecks($, part.encoding, at);
       before = new Emitter($, at, before);
       ended = before.emit();
@@ -77,7 +79,7 @@ export class HandlerEmitter {
     return { f, layouts };
   }
 
-  #surroundings(f: FunctionBuilder, $: Builder, layout: OperandLayout, near: boolean, decodedOffset: number): Surroundings {
+  #surroundings(f: FunctionBuilder, $: Builder, layout: OperandLayout, { encoding, near }: Part, decodedOffset: number): Surroundings {
     const { ip, end, tlb, scratch } = this.locals;
     const getIp = () => {
       f.get(ip);
@@ -87,12 +89,14 @@ export class HandlerEmitter {
     const count = (move: Move) => {
       if (counts) emitMove(f, move, () => void f.get(ip).i32(COUNTER_SHIFT).op("i32.shr_u"), decodedOffset / DECODED_SIZE);
     };
+    const taken = counts && branchDistance(encoding.value) !== undefined ? Target.Implied : Target.Taken;
+    const countsDepartures = !departsAlways(encoding.value);
     const jumpToStack = () => {
       // Before the lookup, which may give this page up.
-      count("depart");
+      if (countsDepartures) count("depart");
       f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
       f.ifLikely(false, () => {
-        count("remain");
+        if (countsDepartures) count("remain");
         getIp();
         f.set(ip).brOuter(Target.Pending);
       });
@@ -129,7 +133,7 @@ export class HandlerEmitter {
           f.get(ip).memory("i32.load", decodedOffset + distance.offset).set(scratch);
           f.get(end).get(scratch).op("i32.add").i32(DECODED_SIZE).op("i32.sub").set(end);
           getIp();
-          f.get(scratch).op("i32.add").set(ip).brOuter(Target.Taken);
+          f.get(scratch).op("i32.add").set(ip).brOuter(taken);
         } else {
           const bytes = layout.place(offset);
           f.i32(0).memory("i64.load", CPU.PC_DELTA);

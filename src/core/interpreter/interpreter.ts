@@ -84,6 +84,8 @@ const REMAINING = 0;
 interface Targets {
   readonly enter: Label;
   readonly taken: Label;
+  /** `taken` where the arrival is not counted. */
+  readonly implied: Label;
   readonly next: Label;
   readonly pending: Label;
 }
@@ -128,12 +130,17 @@ class InterpreterLoop {
       this.#leaveIfDone();
       this.#fetch(enter);
       f.loop((taken) => {
-        if (countsInstructions(this.library)) emitMove(f, "arrive", () => void f.get(ip).i32(COUNTER_SHIFT).op("i32.shr_u"));
-        this.#checkBudget();
-        f.block((pending) => f.loop((next) => this.#dispatch({ enter, taken, next, pending })));
-        this.#countMove("depart");
-        f.get(end).get(ip).op("i32.sub").i32(DECODED_SIZE).op("i32.sub").set(REMAINING);
-        f.br(enter);
+        const code = (implied: Label) => {
+          this.#checkBudget();
+          f.block((pending) => f.loop((next) => this.#dispatch({ enter, taken, implied, next, pending })));
+          this.#countMove("depart");
+          f.get(end).get(ip).op("i32.sub").i32(DECODED_SIZE).op("i32.sub").set(REMAINING);
+          f.br(enter);
+        };
+        if (countsInstructions(this.library)) {
+          emitMove(f, "arrive", () => void f.get(ip).i32(COUNTER_SHIFT).op("i32.shr_u"));
+          f.loop(code);
+        } else code(taken);
       });
     });
     f.op("unreachable");
@@ -217,7 +224,8 @@ class InterpreterLoop {
     // Numbers without a handler are regions.
     const labels: Label[] = Array.from({ length: count + 1 }, () => f.openBlock()).reverse();
     f.get(this.#locals.ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[count]);
-    const outer = { [Target.Next]: targets.next, [Target.Taken]: targets.taken, [Target.Pending]: targets.pending };
+    const { next, taken, implied, pending } = targets;
+    const outer = { [Target.Next]: next, [Target.Taken]: taken, [Target.Implied]: implied, [Target.Pending]: pending };
     for (let handler = 0; handler < count; handler++) {
       f.closeBlock();
       if (handler >= Handler.FirstInstruction) f.append(handlers[handler - Handler.FirstInstruction], outer);
@@ -273,9 +281,9 @@ class InterpreterLoop {
         f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
         if (countsInstructions(this.library)) {
           f.if(() => {
-            // Control departs from the last instruction of the page.
-            this.#countMove("arrive");
+            // The last instruction of the page is the one in progress. Control has not branched.
             for (const local of [ip, end]) f.get(local).i32(DECODED_SIZE).op("i32.sub").set(local);
+            this.#countMove("remain");
             f.br(pending);
           });
         } else f.brIf(pending);

@@ -5,7 +5,7 @@
 import type { FeatureName } from "../../isa/features.ts";
 import { ExceptionClass, Pstate, Sctlr, SP_ALIGNMENT, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
-import { CPU, Slot, SplitGroup, TlbSet, xAddress } from "../state/cpu-state.ts";
+import { CPU, Slot, SplitGroup, TlbSet, Watching, xAddress } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { fetchEntryOffset, TlbFlags, type TlbPoolLayout } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
@@ -381,11 +381,16 @@ function defineFetch(library: Library, features: ReadonlySet<FeatureName>): void
   {
     const c = new Code(defineFunction(library, "fetchableAt"));
     const va = c.parameter(0);
-    c.if(c.load("i32.load", CPU.WATCHING), () => c.return(zero));
+    const watching = c.load("i32.load", CPU.WATCHING), counts = library.has("isCountedEntry");
+    c.if(counts ? watching.and(Watching.Breakpoints) : watching, () => c.return(zero));
     const access = AccessKind.Execute | INSTRUCTION_SIZE | speculative(features);
     const wasmAddress = c.let(c.call(mmuFunction(library, "translate"), va, access));
     c.if(wasmAddress.not(), () => c.return(zero));
     const page = c.let(c.call(callee(library, "isCodePage"), wasmAddress));
+    if (counts) {
+      c.if(page.not(), () => c.return(zero));
+      c.if(c.call(callee(library, "isCountedEntry"), va, page).not(), () => c.return(zero));
+    }
     c.if(page, () => c.run(callee(library, "fillFetch"), va, page));
     c.result(page);
   }

@@ -59,6 +59,13 @@ export const DeviceAtomic = { None: 0, Stage1Off: 1, Stage1: 2, Stage2: 3 } as c
 /** Pages that the accesses of a region keep at most. */
 export const KEPT_PAGES = 32;
 
+/** Reasons to report pages that are entered for execution. */
+export const Watching = {
+  Breakpoints: 1,
+  /** Executions are counted: of pages whose counts belong elsewhere. */
+  Counts: 2,
+} as const;
+
 /** The fields that a region keeps of a page. */
 export const KeptPage = {
   /** i64: its virtual address, */
@@ -331,7 +338,7 @@ export const CPU = {
    * The fused handler of the decoded instruction before it, which is parted meanwhile; or 0. i32.
    */
   STOP_FUSED_HANDLER: word(),
-  /** Not zero when `pageEntered` wants to hear of pages that are entered for execution. i32. */
+  /** Why pages that are entered for execution are reported: bits of `Watching`. i32. */
   WATCHING: word(),
   /** Not zero when `watched` wants to hear of data accesses that take the slow path. i32. */
   WATCHING_DATA: word(),

@@ -91,7 +91,7 @@ export const Functions = {
   /**
    * (va of a page) -> the address of its decoded page, if the current regime may execute it and its
    * instructions are decoded; it is in the Fetch table then. Otherwise 0, also where entering it
-   * has to be noticed (`CPU.WATCHING`). Takes no exception.
+   * has to be noticed (`Watching`). Takes no exception.
    */
   fetchableAt: signature(["i64"], "i32"),
   /**
@@ -163,6 +163,11 @@ export const Functions = {
    * many.
    */
   holdsDecoded: signature(["i32", "i32"], "i32"),
+  /**
+   * (virtual address, decoded page) -> whether the executions of a page that is entered by this
+   * address in this VM are counted where those before were. In a core that counts them.
+   */
+  isCountedEntry: signature(["i64", "i32"], "i32"),
   /** (address of a decoded page) -> the Wasm address of its code page. */
   ownerOf: signature(["i32"], "i32"),
   /**

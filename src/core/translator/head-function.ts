@@ -2,6 +2,7 @@
 // little is left of the budget, or the instruction needs the slow path. It is called as an outlined
 // instruction is (interpreter/outlined.ts).
 
+import { COUNTER_SHIFT, countsInstructions, emitMove, impliedTarget } from "../decoded/execution-counters.ts";
 import { OperandLayout } from "../decoded/operands.ts";
 import { emitBranchTarget } from "../interpreter/branch-targets.ts";
 import { emitChecks } from "../interpreter/checks.ts";
@@ -13,9 +14,17 @@ import { ConstantEmitter } from "./constant-emitter.ts";
 import type { Instruction } from "./instruction.ts";
 import { numberOf } from "./static-values.ts";
 
-/** Appends the function to `f`, whose parameter is the address of the decoded instruction. */
-export function emitHead(f: FunctionBuilder, library: Callees, { encoding, semantics, word, basedOnStack }: Instruction): void {
-  const ip = 0;
+/**
+ * Appends the function to `f`, whose parameter is the address of the decoded instruction.
+ * @param index its number in its page
+ */
+export function emitHead(
+  f: FunctionBuilder,
+  library: Callees,
+  index: number,
+  { encoding, semantics, word, basedOnStack }: Instruction,
+): void {
+  const ip = 0, implied = countsInstructions(library) ? impliedTarget(word, index) : undefined;
   const redirect = () => f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
   const at: Surroundings = {
     f,
@@ -30,6 +39,8 @@ export function emitHead(f: FunctionBuilder, library: Callees, { encoding, seman
     beforeCall: () => {},
     fault: () => void f.op("return"),
     branch: (offset) => {
+      // The loop counts the arrival.
+      if (implied !== undefined) emitMove(f, "turnBack", () => void f.get(ip).i32(COUNTER_SHIFT).op("i32.shr_u"), implied - index);
       f.i32(0).i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
       f.i64(numberOf(offset, word)).op("i64.add");
       redirect();

@@ -10,7 +10,7 @@
 
 import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
-import { countsInstructions, emitMove, type Move } from "../decoded/execution-counters.ts";
+import { countsBranch, countsInstructions, departsAlways, emitMove, impliedTarget, type Move } from "../decoded/execution-counters.ts";
 import { FAST_MODES, fastMask, isAlternate } from "../fp/modes.ts";
 import { checksBranches } from "../interpreter/branch-targets.ts";
 import type { KnownFlags } from "../interpreter/conditions.ts";
@@ -189,17 +189,32 @@ class RegionFunction {
 
   /** Counts that control goes from the end of a node to an instruction which counts its arrival. */
   #depart(node: number, index?: number): void {
-    const { first, instructions } = this.#plan.blocks[node], last = first + instructions.length - 1;
-    if (index === last + 1) this.#count("turnBack", last, 1);
-    else this.#count("depart", last);
+    if (!this.#counts) return;
+    const { last, word } = this.#lastOf(node), always = departsAlways(word);
+    if (index === last + 1 && !always) this.#count("turnBack", last, 1);
+    else if (index !== undefined && index === impliedTarget(word, last)) {
+      if (countsBranch(word, last, index)) this.#count("depart", last);
+      this.#count("turnBack", index);
+    } else if (!always) this.#count("depart", last);
   }
 
   /** Counts that control goes from the end of a node to another node. */
   #pass(from: number, to: number): void {
-    const { first, instructions } = this.#plan.blocks[from], target = this.#plan.blocks[to].first;
-    if (target === first + instructions.length && !beginsPage(target)) return;
+    if (!this.#counts) return;
+    const { last, word } = this.#lastOf(from), always = departsAlways(word), target = this.#plan.blocks[to].first;
+    if (target === last + 1 && !always && !beginsPage(target)) return;
+    if (target === impliedTarget(word, last)) {
+      if (countsBranch(word, last, target)) this.#count("depart", last);
+      return;
+    }
     this.#depart(from, target);
     this.#count("arrive", target);
+  }
+
+  /** The number and the word of a node's last instruction. */
+  #lastOf(node: number): { last: number; word: number } {
+    const { first, instructions } = this.#plan.blocks[node], end = instructions.length - 1;
+    return { last: first + end, word: instructions[end].word };
   }
 
   /** Leaves where a page of the region does not follow in virtual memory. */

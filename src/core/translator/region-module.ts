@@ -96,7 +96,7 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
   const library = new ImportedFunctions(known, module);
   const functions = parts.map(({ blocks, neighbors, callees }, i) => {
     const head = new FunctionBuilder(-1, "head", ["i32"], []);
-    emitHead(head, library, blocks[0].instructions[0]);
+    emitHead(head, library, blocks[0].first & INSTRUCTIONS_PER_PAGE - 1, blocks[0].instructions[0]);
     const callee = (part: number): Callee => ({
       name: regionName(part),
       decoded: tagOf(Kind.Head, part),

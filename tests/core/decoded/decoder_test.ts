@@ -39,7 +39,7 @@ class Rig {
         this.filled.push(this.words[this.pages.wasmAddressOf(ip) >> 2]);
         return this.pages.fill(ip);
       },
-      ...{ awaited: never, allocateDecoded: never, releaseDecoded: never, regionsWritten: never },
+      ...{ awaited: never, wordChanged: never, allocateDecoded: never, releaseDecoded: never, regionsWritten: never },
       ...{
         undefinedInstruction: never,
         watched: never,

@@ -83,7 +83,7 @@ function emitted(instruction: Instruction): { region: FunctionBuilder; head: Fun
     callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
     operations: { fusedMultiplyAdd: true, wideMultiplication: false },
   });
-  emitHead(head, library, instruction);
+  emitHead(head, library, 0, instruction);
   return { region, head, module };
 }
 
