@@ -141,7 +141,13 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 /** The unsigned number that bytes are, the lowest first. */
 export function fromLittleEndian(bytes: ArrayLike<number>): bigint {
   let value = 0n;
-  for (let index = bytes.length - 1; index >= 0; index--) value = value << 8n | BigInt(bytes[index]);
+  for (let end = bytes.length; end > 0;) {
+    const start = end - 1 & -4;
+    let word = 0;
+    for (let index = end - 1; index >= start; index--) word = 0x100 * word + bytes[index];
+    value = value << 32n | BigInt(word);
+    end = start;
+  }
   return value;
 }
 

@@ -131,10 +131,22 @@ interface Found {
  * The rules of a function's instructions. The first piece begins with the function's entry; others
  * are parts of it that were put elsewhere.
  */
-export function analyzeFrames(pieces: readonly CodePiece[]): CodeRow[] {
-  const walk = new Walk(pieces);
-  walk.run();
-  return walk.rows();
+export class FrameAnalysis {
+  readonly #walk: Walk;
+
+  constructor(pieces: readonly CodePiece[]) {
+    this.#walk = new Walk(pieces);
+    this.#walk.run();
+  }
+
+  /** The rules at an address in the last piece; undefined if only the frame pointer can tell. */
+  at(address: bigint): FrameRow | undefined {
+    return this.#walk.rowAt(address);
+  }
+
+  rows(): CodeRow[] {
+    return this.#walk.rows();
+  }
 }
 
 class Walk {
@@ -174,6 +186,15 @@ class Walk {
     }
   }
 
+  rowAt(address: bigint): FrameRow | undefined {
+    const piece = this.pieces.length - 1;
+    return this.#rowOf(this.#found[this.#starts[piece] + Number(address - this.pieces[piece].start >> 2n)]);
+  }
+
+  #rowOf(found: Found | null | undefined): FrameRow | undefined {
+    return found && (!found.inLink || this.#returns) ? found.row : undefined;
+  }
+
   rows(): CodeRow[] {
     const rows: CodeRow[] = [];
     this.pieces.forEach(({ start, words }, piece) => {
@@ -182,7 +203,7 @@ class Walk {
         const found = this.#found[this.#starts[piece] + index] ?? null;
         if (index > 0 && found === last) continue;
         last = found;
-        const row = found && (!found.inLink || this.#returns) ? found.row : undefined;
+        const row = this.#rowOf(found);
         if (index === 0 || !sameRules(row, lastRow)) rows.push({ start: start + 4n * BigInt(index), row });
         lastRow = row;
       }

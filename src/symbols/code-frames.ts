@@ -3,7 +3,7 @@
 import { type FrameDescription, frameInstructions, type FrameRange } from "../formats/dwarf/frame-writer.ts";
 import { FrameRegister, type FrameRow } from "../formats/dwarf/frames.ts";
 import { KiB } from "../support/sizes.ts";
-import { analyzeFrames, type CodePiece, type CodeRow } from "./code-analysis.ts";
+import { type CodePiece, type CodeRow, FrameAnalysis } from "./code-analysis.ts";
 import { isCode, type SymbolTable } from "./symbol-table.ts";
 import type { FrameRules, ReadGuest } from "./unwind.ts";
 
@@ -35,7 +35,7 @@ interface CodeRange {
 /** Rules from the instructions of functions. */
 export class CodeFrames implements FrameRules {
   /** By start: a stack has several frames of one function. */
-  readonly #known = new Map<bigint, readonly CodeRow[] | undefined>();
+  readonly #known = new Map<bigint, FrameAnalysis | undefined>();
 
   /** @param read memory that does not change in the life of this object */
   constructor(readonly tables: readonly SymbolTable[], readonly read: ReadGuest) {}
@@ -45,8 +45,8 @@ export class CodeFrames implements FrameRules {
     for (const table of this.tables) {
       const range = rangeAt(table, address);
       if (!range) continue;
-      if (!this.#known.has(range.start)) this.#known.set(range.start, this.#rows(table, range));
-      return this.#known.get(range.start)?.findLast(({ start }) => start <= address)?.row;
+      if (!this.#known.has(range.start)) this.#known.set(range.start, this.#analyze(table, range));
+      return this.#known.get(range.start)?.at(address);
     }
     return undefined;
   }
@@ -63,18 +63,19 @@ export class CodeFrames implements FrameRules {
         seen.add(address);
         const range = rangeAt(table, address);
         if (!range || described(address)) continue;
-        const rows = this.#rows(table, range) ?? [{ start: range.start, row: undefined }];
-        yield* describe(rows, range.end);
+        const rows = this.#analyze(table, range)?.rows().filter(({ start }) => start >= range.start && start < range.end);
+        yield* describe(rows ?? [{ start: range.start, row: undefined }], range.end);
       }
     }
   }
 
-  #rows(table: SymbolTable, range: CodeRange): CodeRow[] | undefined {
+  /** The function of a range, which is its last piece. */
+  #analyze(table: SymbolTable, range: CodeRange): FrameAnalysis | undefined {
     const piece = this.#piece(range), cold = COLD.exec(range.name);
     if (!piece) return undefined;
-    if (!cold) return analyzeFrames([piece]);
+    if (!cold) return new FrameAnalysis([piece]);
     const symbol = table.find(cold[1]), whole = symbol && rangeAt(table, symbol.address), first = whole && this.#piece(whole);
-    return first && analyzeFrames([first, piece]).filter(({ start }) => start >= range.start && start < range.end);
+    return first && new FrameAnalysis([first, piece]);
   }
 
   #piece({ start, end }: CodeRange): CodePiece | undefined {

@@ -12,7 +12,7 @@
 // names, their characters, and steps of the search are bounded, and the search is in pieces, so
 // that a session answers meanwhile.
 
-import type { GuestSymbol, SymbolList } from "./symbol-table.ts";
+import { firstIndex, type GuestSymbol, isCode, type SymbolList } from "./symbol-table.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 import { type InPieces, Work } from "../support/work.ts";
 
@@ -72,23 +72,35 @@ export function* readKallsyms(memory: KernelMemory): InPieces<Kallsyms | undefin
 
 /** Where the tokens of the digits begin, in order; undefined where a piece ends. */
 function* findDigits(bytes: Uint8Array, work: Work): Generator<number | undefined> {
-  const isDigit = (byte: number) => byte >= FIRST_DIGIT && byte < FIRST_DIGIT + DIGITS;
   let last = -1;
-  for (let at = 0; at + 1 < bytes.length; at += STRIDE) {
-    if (at % PAGE_SIZE === 0) work.spend(PAGE_SIZE / STRIDE);
+  for (let page = 0; page < bytes.length; page += PAGE_SIZE) {
+    work.spend(PAGE_SIZE / STRIDE);
     if (work.pauses) yield;
-    const one = bytes[at], next = bytes[at + 1];
-    const start = isDigit(one) && next === 0
-      ? at - 2 * (one - FIRST_DIGIT)
-      : one === 0 && isDigit(next)
-      ? at + 1 - 2 * (next - FIRST_DIGIT)
-      : -1;
-    if (start <= last || start + DIGITS_SIZE > bytes.length) continue;
-    let count = 0;
-    while (count < DIGITS_SIZE && bytes[start + count] === (count % 2 ? 0 : FIRST_DIGIT + count / 2)) count++;
-    work.spend(count);
-    if (count === DIGITS_SIZE) yield last = start;
+    const end = Math.min(page + PAGE_SIZE, bytes.length - 1);
+    for (let at = digitAt(bytes, page, end); at < end; at = digitAt(bytes, at + STRIDE, end)) {
+      const start = bytes[at] === 0 ? at + 1 - 2 * (bytes[at + 1] - FIRST_DIGIT) : at - 2 * (bytes[at] - FIRST_DIGIT);
+      if (start <= last || start + DIGITS_SIZE > bytes.length) continue;
+      let count = 0;
+      while (count < DIGITS_SIZE && bytes[start + count] === (count % 2 ? 0 : FIRST_DIGIT + count / 2)) count++;
+      work.spend(count);
+      if (work.pauses) yield;
+      if (count === DIGITS_SIZE) yield last = start;
+    }
   }
+}
+
+/**
+ * The first place, in steps of `STRIDE`, with a digit and a zero in any order; without one, `end`
+ * or more.
+ */
+function digitAt(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  for (; at < end; at += STRIDE) {
+    const one = bytes[at], next = bytes[at + 1];
+    // One of them is zero: they are the digit together.
+    if ((one === 0 || next === 0) && (one | next) - FIRST_DIGIT >>> 0 < DIGITS) break;
+  }
+  return at;
 }
 
 function* readAt(memory: KernelMemory, digits: number, work: Work): InPieces<Kallsyms | undefined> {
@@ -268,14 +280,51 @@ function hashOf(text: string, hash = 0): number {
   return hash;
 }
 
+/** Numbers of symbols by the hashes of their types and names. */
+class HashedNames {
+  readonly #hashes: Int32Array;
+  /** The first symbol of each hash's lowest bits, and by number the next one with the same. */
+  readonly #first: Int32Array;
+  readonly #next: Int32Array;
+
+  constructor(names: DataView, starts: Uint32Array, tokens: readonly string[]) {
+    const count = starts.length, hashes = this.#hashes = new Int32Array(count), mask = (1 << 32 - Math.clz32(count)) - 1;
+    const hashed = Int32Array.from(tokens, (text) => hashOf(text));
+    const powers = Int32Array.from(tokens, (text) => [...text].reduce((power) => Math.imul(power, HASH_BASE), 1));
+    this.#first = new Int32Array(mask + 1).fill(-1);
+    this.#next = new Int32Array(count);
+    // The lowest one is the first of a chain.
+    for (let number = count - 1; number >= 0; number--) {
+      const { length, body } = nameAt(names, starts[number]);
+      let hash = 0;
+      for (let index = body; index < body + length; index++) {
+        const token = names.getUint8(index);
+        hash = Math.imul(hash, powers[token]) + hashed[token] | 0;
+      }
+      hashes[number] = hash;
+      const place = hash & mask;
+      this.#next[number] = this.#first[place];
+      this.#first[place] = number;
+    }
+  }
+
+  /** Symbols with the hash of this text, the lowest first. */
+  *of(text: string): Generator<number> {
+    const hash = hashOf(text);
+    for (let index = this.#first[hash & this.#first.length - 1]; index >= 0; index = this.#next[index]) {
+      if (this.#hashes[index] === hash) yield index;
+    }
+  }
+}
+
 /**
  * A kernel's symbols as they are in its memory. A name is made from its tokens when it is asked
  * for; a symbol is found by the hash of its type and name, which follows from those of the tokens.
  */
 class Kallsyms implements SymbolList {
-  /** By number: the first symbol of each hash's lowest bits, and the next one with the same. */
-  readonly #first: Int32Array;
-  readonly #next: Int32Array;
+  #byHash: HashedNames | undefined;
+  /** By token: whether a name that begins with it is one of code. */
+  readonly #isCode: readonly boolean[];
 
   private constructor(
     readonly names: DataView,
@@ -283,17 +332,8 @@ class Kallsyms implements SymbolList {
     readonly tokens: readonly string[],
     readonly base: bigint,
     readonly offsets: Float64Array,
-    readonly hashes: Int32Array,
   ) {
-    const { length } = hashes, mask = (1 << 32 - Math.clz32(length)) - 1;
-    this.#first = new Int32Array(mask + 1).fill(-1);
-    this.#next = new Int32Array(length);
-    // The lowest one is the first of a chain.
-    for (let index = length - 1; index >= 0; index--) {
-      const place = hashes[index] & mask;
-      this.#next[index] = this.#first[place];
-      this.#first[place] = index;
-    }
+    this.#isCode = tokens.map((token) => isCode(token.charAt(0)));
   }
 
   /** Undefined if names are longer than those of a kernel. */
@@ -305,28 +345,22 @@ class Kallsyms implements SymbolList {
     work: Work,
   ): InPieces<Kallsyms | undefined> {
     const names = viewOf(new Uint8Array(view.buffer, view.byteOffset + start, end - start).slice());
-    const starts = new Uint32Array(count), hashes = new Int32Array(count), offsets = new Float64Array(count);
-    const hashed = Int32Array.from(texts, (text) => hashOf(text)), lengths = Int32Array.from(texts, (text) => text.length);
-    const powers = Int32Array.from(texts, (text) => [...text].reduce((power) => Math.imul(power, HASH_BASE), 1));
+    const starts = new Uint32Array(count), offsets = new Float64Array(count);
+    const lengths = Int32Array.from(texts, (text) => text.length);
     let at = 0, left = NAMES_MAX;
     for (let number = 0; number < count; number++) {
-      const { length, body } = nameAt(names, at);
-      let hash = 0, size = 0;
-      for (let index = body; index < body + length; index++) {
-        const token = names.getUint8(index);
-        hash = Math.imul(hash, powers[token]) + hashed[token] | 0;
-        size += lengths[token];
-      }
+      const { length, body } = nameAt(names, at), next = body + length;
+      let size = 0;
+      for (let index = body; index < next; index++) size += lengths[names.getUint8(index)];
       work.spend(1 + length);
       if (work.pauses) yield;
       left -= size;
       if (size > NAME_MAX || left < 0) return undefined;
       starts[number] = at;
-      hashes[number] = hash;
       offsets[number] = layout.offset(number);
-      at = body + length;
+      at = next;
     }
-    return new Kallsyms(names, starts, texts, layout.base, offsets, hashes);
+    return new Kallsyms(names, starts, texts, layout.base, offsets);
   }
 
   get length(): number {
@@ -335,6 +369,16 @@ class Kallsyms implements SymbolList {
 
   address(index: number): bigint {
     return this.base + BigInt(this.offsets[index]);
+  }
+
+  after(address: bigint): number {
+    const { offsets } = this, offset = Number(address - this.base);
+    return firstIndex(offsets.length, (index) => offsets[index] > offset);
+  }
+
+  isCode(index: number): boolean {
+    const { body } = nameAt(this.names, this.starts[index]);
+    return this.#isCode[this.names.getUint8(body)];
   }
 
   symbol(index: number): GuestSymbol {
@@ -353,10 +397,9 @@ class Kallsyms implements SymbolList {
 
   /** The number of the first symbol with this type and name; -1: none. */
   #indexOf(text: string): number {
-    const hash = hashOf(text);
+    this.#byHash ??= new HashedNames(this.names, this.starts, this.tokens);
     let compared = 0;
-    for (let index = this.#first[hash & this.#first.length - 1]; index >= 0; index = this.#next[index]) {
-      if (this.hashes[index] !== hash) continue;
+    for (const index of this.#byHash.of(text)) {
       if (this.#text(index) === text) return index;
       if (++compared === SAME_HASH_MAX) return -1;
     }

@@ -39,9 +39,24 @@ const MAPPING = /^\$[xd](\.|$)/;
 export interface SymbolList {
   readonly length: number;
   address(index: number): bigint;
+  /** Index of the first symbol after an address. */
+  after(address: bigint): number;
+  /** Whether it is one of code. */
+  isCode(index: number): boolean;
   symbol(index: number): GuestSymbol;
   /** The symbol of this name; of several the lowest. */
   find(name: string): GuestSymbol | undefined;
+}
+
+/** The first index of a list for which something is true that is true for all after it. */
+export function firstIndex(length: number, isTrue: (index: number) => boolean): number {
+  let low = 0, high = length;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (isTrue(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Symbols that were made before. */
@@ -61,6 +76,15 @@ class MadeSymbols implements SymbolList {
 
   address(index: number): bigint {
     return this.#symbols[index].address;
+  }
+
+  after(address: bigint): number {
+    const symbols = this.#symbols;
+    return firstIndex(symbols.length, (index) => symbols[index].address > address);
+  }
+
+  isCode(index: number): boolean {
+    return isCode(this.#symbols[index].type);
   }
 
   symbol(index: number): GuestSymbol {
@@ -91,34 +115,36 @@ export class SymbolTable {
     return this.#all ??= Array.from({ length: this.size }, (_, index) => this.#list.symbol(index));
   }
 
+  addressOf(index: number): bigint {
+    return this.#list.address(index);
+  }
+
+  /** Whether a symbol is one of code. */
+  isCodeAt(index: number): boolean {
+    return this.#list.isCode(index);
+  }
+
+  symbolAt(index: number): GuestSymbol {
+    return this.#list.symbol(index);
+  }
+
   find(name: string): GuestSymbol | undefined {
     return this.#list.find(name);
   }
 
   /** The symbol that an address belongs to: the first of those at the highest address below it. */
   at(address: bigint): SymbolPlace | undefined {
-    const index = this.#after(address) - 1;
+    const index = this.#list.after(address) - 1;
     if (index < 0) return undefined;
     const start = this.#list.address(index);
     if (address - start >= REACH) return undefined;
-    return { symbol: this.#list.symbol(this.#after(start - 1n)), offset: address - start };
+    return { symbol: this.#list.symbol(this.#list.after(start - 1n)), offset: address - start };
   }
 
   /** Address of the first symbol after an address. */
   next(address: bigint): bigint | undefined {
-    const index = this.#after(address);
+    const index = this.#list.after(address);
     return index < this.size ? this.#list.address(index) : undefined;
-  }
-
-  /** Index of the first symbol after an address. */
-  #after(address: bigint): number {
-    let low = 0, high = this.size;
-    while (low < high) {
-      const middle = low + high >> 1;
-      if (this.#list.address(middle) <= address) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   /** `cpu_do_idle+0x14`; undefined if no symbol is near. */

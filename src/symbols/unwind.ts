@@ -15,10 +15,12 @@ import type { DebugInfo } from "./debug-info.ts";
 const MOST = 64;
 const INSTRUCTION = 4n;
 const RECORD_SIZE = 16n;
+const PAGE_MASK = BigInt(PAGE_SIZE - 1);
 /** X0 to X18 are lost in a caller; X19 to X28 are as a function found them (AAPCS64 6.1.1). */
 const FIRST_SAVED = 19;
 /** Bits of a virtual address. */
 const ADDRESS_BITS = 48;
+const ADDRESS_MASK = (1n << BigInt(ADDRESS_BITS)) - 1n;
 const SELECTS_HALF = 1n << 55n;
 
 /** A frame's registers by DWARF's numbers. */
@@ -63,6 +65,22 @@ export function guestReader(core: Pick<DebugCore, "inspect">, ram: Pick<Ram, "co
   };
 }
 
+/** The same while nothing changes the translation: a page is translated once. */
+export function standingReader(core: Pick<DebugCore, "inspect">, ram: Pick<Ram, "contains" | "bytes">, vcpu: Vcpu): ReadGuest {
+  const any = guestReader(core, ram, vcpu), pages = new Map<bigint, Uint8Array | undefined>();
+  return (address, size) => {
+    const offset = Number(address & PAGE_MASK), page = address - BigInt(offset);
+    if (offset + size > PAGE_SIZE) return any(address, size);
+    let bytes = pages.get(page);
+    if (!bytes && !pages.has(page)) {
+      const translation = core.inspect(vcpu.registers, page);
+      bytes = translation.ok && ram.contains(translation.pa, PAGE_SIZE) ? ram.bytes(translation.pa, PAGE_SIZE) : undefined;
+      pages.set(page, bytes);
+    }
+    return bytes?.subarray(offset, offset + size);
+  };
+}
+
 /** A little-endian number in guest memory. */
 export function readNumber(read: ReadGuest, address: bigint, size: number): bigint | undefined {
   const bytes = read(address, size);
@@ -92,8 +110,8 @@ export function unwind(
   for (;;) {
     const described = ruleAt(infos, found.at), row = described ?? code?.at(found.at);
     const cfa = row && cfaOf(row, found, read);
-    const { pc, at, by, record, signal: _, ...rest } = found;
-    let note = rest.note;
+    const { pc, at, by, record } = found;
+    let { note } = found;
     const caller: Caller | string | undefined = note !== undefined || by === "x30"
       ? undefined
       : row && cfa !== undefined
@@ -206,13 +224,15 @@ function recordOf({ rules, returns }: FrameRow, cfa: bigint): bigint | undefined
   return isRecord ? BigInt.asUintN(64, cfa + pointer.offset) : undefined;
 }
 
+/** The registers of a frame of which nothing is known. */
+const LOST = Array<bigint | undefined>(FrameRegister.SP + 1).fill(undefined);
+
 /** Why a walk ends at the first function of a stack. */
 const OUTERMOST = "the outermost";
 
 /** The caller by the frame record that x29 points to; a text says why there is none. */
 function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Caller | string | undefined {
   const pointer = frame.registers[FrameRegister.X29];
-  const lost: FrameRegisters = frame.registers.map(() => undefined);
   if (pointer === undefined || pointer === 0n) {
     // In a leaf before its prologue, or in code without frame pointers, only the link register
     // remains.
@@ -222,21 +242,22 @@ function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Ca
     return {
       pc: plainAddress(link),
       at: plainAddress(link) - INSTRUCTION,
-      registers: lost,
+      registers: LOST,
       by: "x30",
       note: "x30; there is no frame pointer",
     };
   }
   const bytes = pointer % 8n === 0n ? read(pointer, Number(RECORD_SIZE)) : undefined;
-  if (!bytes) return { pc: 0n, at: 0n, registers: lost, by: "frame-pointer", record: pointer, note: "this frame record cannot be read" };
+  if (!bytes) return { pc: 0n, at: 0n, registers: LOST, by: "frame-pointer", record: pointer, note: "this frame record cannot be read" };
   const next = fromLittleEndian(bytes.subarray(0, 8)), pc = plainAddress(fromLittleEndian(bytes.subarray(8)));
-  const registers = lost.map((_, register) => register === FrameRegister.X29 ? next : undefined);
+  const registers = LOST.slice();
+  registers[FrameRegister.X29] = next;
   const note = pc === 0n ? undefined : next === 0n ? OUTERMOST : next <= pointer ? "frames no longer ascend" : undefined;
   return { pc, at: pc - INSTRUCTION, registers, by: "frame-pointer", record: pointer, ...note !== undefined && { note } };
 }
 
 /** An address without the signature of pointer authentication: its upper bits repeat bit 55. */
 export function plainAddress(address: bigint, bits = ADDRESS_BITS): bigint {
-  const mask = (1n << BigInt(bits)) - 1n;
+  const mask = bits === ADDRESS_BITS ? ADDRESS_MASK : (1n << BigInt(bits)) - 1n;
   return address & SELECTS_HALF ? BigInt.asUintN(64, address | ~mask) : address & mask;
 }

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { Pstate } from "../../src/core/architecture/exceptions.ts";
 import { debugFrame } from "../../src/formats/dwarf/frame-writer.ts";
 import { type FrameRow, FrameTable } from "../../src/formats/dwarf/frames.ts";
-import { analyzeFrames, type CodePiece } from "../../src/symbols/code-analysis.ts";
+import { type CodePiece, FrameAnalysis } from "../../src/symbols/code-analysis.ts";
 import { CodeFrames } from "../../src/symbols/code-frames.ts";
 import { readElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { SymbolTable } from "../../src/symbols/symbol-table.ts";
@@ -107,7 +107,8 @@ async function assembled(text: string): Promise<CodePiece> {
 
 /** CFA and return address at an instruction of a function. */
 async function rulesAt(text: string, index: number): Promise<string | undefined> {
-  const row = analyzeFrames([await assembled(text)]).findLast(({ start }) => start <= 0x1000n + 4n * BigInt(index))?.row;
+  const analysis = new FrameAnalysis([await assembled(text)]), at = 0x1000n + 4n * BigInt(index), row = analysis.at(at);
+  assert.deepEqual(row, analysis.rows().findLast(({ start }) => start <= at)?.row);
   if (!row || !("register" in row.cfa)) return undefined;
   const rule = row.rules.get(row.returns);
   const returns = !rule ? "link" : "offset" in rule ? `${rule.offset}` : "register" in rule ? `x${rule.register}` : rule.kind;

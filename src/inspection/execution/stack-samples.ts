@@ -4,7 +4,7 @@
 import { type Hypervisor, stackPointer, type Vcpu } from "../../hypervisor/inspect.ts";
 import { UPPER_HALF } from "../../formats/page-tables.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
-import { type FrameRules, guestReader, unwind } from "../../symbols/unwind.ts";
+import { type FrameRules, guestReader, standingReader, unwind } from "../../symbols/unwind.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import { type CodeNames, functionsAt } from "./code-names.ts";
 
@@ -54,10 +54,13 @@ export class StackSamples {
 
   #addresses(vm: string, vcpu: Vcpu, { machine: { ram } }: Hypervisor, symbols: VmSymbols): bigint[] {
     const { registers } = vcpu, sp = registers.getRegister(stackPointer(vcpu));
-    const read = guestReader(symbols.core, ram, vcpu), tables = symbols.all(vm);
+    const read = standingReader(symbols.core, ram, vcpu), tables = symbols.all(vm);
     let code = this.#code.get(registers.stage2);
     if (code?.tables !== tables.length) {
-      this.#code.set(registers.stage2, code = { tables: tables.length, frames: new CodeFrames(tables, read) });
+      this.#code.set(
+        registers.stage2,
+        code = { tables: tables.length, frames: new CodeFrames(tables, guestReader(symbols.core, ram, vcpu)) },
+      );
     }
     // The first function of a stack has no caller, or one at 0.
     return unwind(vcpu, sp, read, symbols.infos(vm), rulesFrom(code.frames, registers.pc)).filter(({ pc }) => pc !== 0n).map(({ at }) =>
