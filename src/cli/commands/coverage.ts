@@ -41,7 +41,7 @@ ${
     .action(async (files, options) => {
       const listing = listingOf(COVERAGE, "no code has run");
       await printListing(listing, options, async () => {
-        const vms = await executedIn(entry, { files, ...options }, true);
+        const vms = await executedIn(entry, { files, ...options }, { unexecuted: true, blocks: options.drcov !== undefined });
         await write(vms, options);
         return vms.flatMap(rowsOf);
       }, (rows) => {
@@ -72,9 +72,9 @@ async function write(vms: readonly ExecutedVm[], files: Files): Promise<void> {
 }
 
 /** A row for all of a VM's code, and one for each of its source files. */
-function rowsOf({ vm, instructions, functions, files }: ExecutedVm): Row[] {
+function rowsOf({ vm, instructions, functions, unexecuted, files }: ExecutedVm): Row[] {
   const all = [...functions.values()], byFile = Map.groupBy(all, ({ file }) => file);
-  const row = (file: string | null, executed: readonly ExecutedLine[], ofFile: typeof all, count: number): Row => {
+  const row = (file: string | null, executed: readonly ExecutedLine[], ofFile: typeof all, others: number, count: number): Row => {
     const lines = coveredLines(executed), branches = coveredBranches(executed);
     return {
       vm,
@@ -82,7 +82,7 @@ function rowsOf({ vm, instructions, functions, files }: ExecutedVm): Row[] {
       share: lines.valid ? lines.covered / lines.valid : null,
       lines: lines.valid,
       lines_hit: lines.covered,
-      functions: ofFile.length,
+      functions: ofFile.length + others,
       functions_hit: ofFile.filter((one) => one.instructions > 0).length,
       branches: branches.valid,
       branches_hit: branches.covered,
@@ -91,7 +91,7 @@ function rowsOf({ vm, instructions, functions, files }: ExecutedVm): Row[] {
   };
   const ofFiles = [...files].sort(([a], [b]) => a < b ? -1 : 1).map(([file, lines]) => {
     const list = [...lines.values()];
-    return row(file, list, byFile.get(file) ?? [], list.reduce((sum, one) => sum + one.instructions, 0));
+    return row(file, list, byFile.get(file) ?? [], 0, list.reduce((sum, one) => sum + one.instructions, 0));
   });
-  return [row(null, [...files.values()].flatMap((lines) => [...lines.values()]), all, instructions), ...ofFiles];
+  return [row(null, [...files.values()].flatMap((lines) => [...lines.values()]), all, unexecuted.length, instructions), ...ofFiles];
 }

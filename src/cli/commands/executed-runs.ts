@@ -11,6 +11,7 @@ import type { CountedEvents, CountedKind } from "../../inspection/execution/even
 import type { Latency } from "../../inspection/execution/latencies.ts";
 import type { ProcessInstructions } from "../../inspection/execution/process-counts.ts";
 import type { ExecutedVm } from "../../inspection/execution/executed.ts";
+import type { ExecutedParts } from "../../inspection/execution/read-executed.ts";
 import type { SampledStack } from "../../inspection/execution/stack-samples.ts";
 import type { Consent } from "../../plans/host-resources.ts";
 import { alone, type SessionPlan } from "../../plans/plan.ts";
@@ -30,13 +31,12 @@ export interface CountedRuns {
 
 /**
  * The code that their VMs have executed, all runs together.
- * @param whole with functions that were not executed, and blocks
  * @throws Failure
  */
-export async function executedIn(entry: URL, runs: CountedRuns, whole: boolean): Promise<ExecutedVm[]> {
+export async function executedIn(entry: URL, runs: CountedRuns, parts: ExecutedParts): Promise<ExecutedVm[]> {
   const vmOf = ({ vm }: ExecutedVm) => vm;
   return await runAgain("counting", runs, vmOf, (recordings, rest) => {
-    return runJob(entry, { ...rest, name: "executed", input: { recordings, whole } });
+    return runJob(entry, { ...rest, name: "executed", input: { recordings, parts } });
   });
 }
 

@@ -4,18 +4,17 @@ import type { JobPort } from "./job.ts";
 import { repeatedRuns } from "./repeated-runs.ts";
 import { type ExecutedVm, together } from "../../inspection/execution/executed.ts";
 import { CodeNaming } from "../../inspection/execution/code-names.ts";
-import { readExecuted } from "../../inspection/execution/read-executed.ts";
+import { type ExecutedParts, readExecuted } from "../../inspection/execution/read-executed.ts";
 import type { Recording } from "../../recordings/recording.ts";
 
 interface Wanted {
   readonly recordings: readonly Recording[];
-  /** With code that was not executed. */
-  readonly whole: boolean;
+  readonly parts: ExecutedParts;
 }
 
-export function job({ recordings, whole }: Wanted, port: JobPort<number>): ExecutedVm[] {
+export function job({ recordings, parts }: Wanted, port: JobPort<number>): ExecutedVm[] {
   return together(repeatedRuns(recordings, port, true, (system) => {
     const naming = new CodeNaming(system);
-    return () => readExecuted(system.core.countedPages(), (vm) => naming.of(vm), whole);
+    return () => readExecuted(system.core.countedPages(), (vm) => naming.of(vm), parts);
   }));
 }

@@ -35,8 +35,10 @@ export interface ExecutedVm {
   readonly vm: string;
   /** Instructions executed. */
   instructions: number;
-  /** By address; functions that were not executed as well. */
+  /** By address; of functions that were not executed, those whose source is known. */
   readonly functions: Map<bigint, ExecutedFunction>;
+  /** Addresses of the other functions that were not executed: a kernel has a hundred thousand. */
+  unexecuted: BigUint64Array<ArrayBuffer>;
   /** All lines that have code, by file and number. */
   readonly files: Map<string, Map<number, ExecutedLine>>;
   /** The code that was executed, by address; pieces that touch are one. */
@@ -46,6 +48,7 @@ export interface ExecutedVm {
 /** Adds another run of the same VM. */
 function add(sum: ExecutedVm, more: ExecutedVm): void {
   sum.instructions += more.instructions;
+  const unexecuted = new Set([...sum.unexecuted, ...more.unexecuted]);
   for (const [address, one] of more.functions) {
     const known = sum.functions.get(address);
     if (!known) sum.functions.set(address, { ...one });
@@ -54,6 +57,8 @@ function add(sum: ExecutedVm, more: ExecutedVm): void {
       known.instructions += one.instructions;
     }
   }
+  for (const address of sum.functions.keys()) unexecuted.delete(address);
+  sum.unexecuted = BigUint64Array.from(unexecuted);
   for (const [file, lines] of more.files) {
     const known = sum.files.get(file);
     if (!known) sum.files.set(file, lines);

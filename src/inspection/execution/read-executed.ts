@@ -3,7 +3,6 @@
 
 import type { CountedPage } from "../../core/interface.ts";
 import type { LineRange } from "../../symbols/debug-info.ts";
-import { isCode } from "../../symbols/symbol-table.ts";
 import { placeIn } from "../../symbols/vm-symbols.ts";
 import { node } from "../../support/node-modules.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -12,13 +11,21 @@ import { type ExecutedBlock, type ExecutedFunction, type ExecutedLine, type Exec
 
 const WORD = 4n, PAGE = BigInt(PAGE_SIZE);
 
-/**
- * The executed code, by VM.
- * @param whole with the functions that were not executed, and the blocks
- */
-export function readExecuted(pages: readonly CountedPage[], names: (vm: string) => CodeNames, whole = true): ExecutedVm[] {
+/** Which parts of the executed code are wanted besides counts. */
+export interface ExecutedParts {
+  /** Functions that were not executed. */
+  readonly unexecuted: boolean;
+  readonly blocks: boolean;
+}
+
+/** The executed code, by VM. */
+export function readExecuted(
+  pages: readonly CountedPage[],
+  names: (vm: string) => CodeNames,
+  parts: ExecutedParts = { unexecuted: true, blocks: true },
+): ExecutedVm[] {
   const byVm = Map.groupBy(pages, ({ vm }) => vm);
-  return Array.from(byVm, ([vm, pages]) => new VmReader(vm, pages, names(vm)).read(whole));
+  return Array.from(byVm, ([vm, pages]) => new VmReader(vm, pages, names(vm)).read(parts));
 }
 
 class VmReader {
@@ -29,22 +36,36 @@ class VmReader {
 
   constructor(readonly vm: string, pages: readonly CountedPage[], readonly names: CodeNames) {
     this.#pages = new Map([...pages].sort((a, b) => a.address < b.address ? -1 : 1).map((page) => [page.address, page]));
-    this.#executed = { vm, instructions: 0, functions: new Map(), files: new Map(), blocks: [] };
+    this.#executed = { vm, instructions: 0, functions: new Map(), unexecuted: new BigUint64Array(), files: new Map(), blocks: [] };
   }
 
-  read(whole: boolean): ExecutedVm {
+  read(parts: ExecutedParts): ExecutedVm {
     const executed = this.#executed, blocks: ExecutedBlock[] = [];
     this.#readLines();
-    // A kernel has a hundred thousand symbols.
-    for (const { symbols } of whole ? this.names.tables : []) {
-      for (const { name, address, type } of symbols) if (isCode(type)) this.#function(name, address);
-    }
     for (const page of this.#pages.values()) {
       this.#count(page);
-      if (whole) blocks.push(...blocksOf(page));
+      if (parts.blocks) blocks.push(...blocksOf(page));
     }
+    if (parts.unexecuted) this.#readUnexecuted();
     executed.blocks = joined(blocks);
     return executed;
+  }
+
+  #readUnexecuted(): void {
+    const { functions } = this.#executed, unexecuted: bigint[] = [], { tables, infos } = this.names;
+    for (const table of tables) {
+      let last: bigint | undefined;
+      for (let index = 0; index < table.size; index++) {
+        if (!table.isCodeAt(index)) continue;
+        const address = table.addressOf(index);
+        if (address === last || functions.has(address)) continue;
+        last = address;
+        const isNamed = infos.length > 0 && this.#lineAt(address) !== undefined || tables.length > 1 && this.#executions(address) > 0;
+        if (isNamed) this.#function(table.symbolAt(index).name, address);
+        else unexecuted.push(address);
+      }
+    }
+    this.#executed.unexecuted = BigUint64Array.from(tables.length > 1 ? new Set(unexecuted) : unexecuted);
   }
 
   #count(page: CountedPage): void {

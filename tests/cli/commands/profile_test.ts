@@ -11,6 +11,7 @@ const vm: ExecutedVm = {
     [0n, { name: "cold", address: 0n, file: undefined, line: undefined, calls: 0, instructions: 0 }],
     [4n, { name: "hot", address: 4n, file: "a.c", line: 3, calls: 2, instructions: 75 }],
   ]),
+  unexecuted: new BigUint64Array(),
   files: new Map([["a.c", new Map([[4, { executions: 5, instructions: 30, branches: new Map() }]])]]),
   blocks: [],
 };

@@ -10,6 +10,7 @@ const run = (): ExecutedVm => ({
   vm: "vm-1",
   instructions: 7,
   functions: new Map([[0x8000n, { name: "main\nDA:1,1", address: 0x8000n, file: "<a>.c", line: 3, calls: 1, instructions: 7 }]]),
+  unexecuted: BigUint64Array.of(0x8000n, 0x9000n),
   files: new Map([[
     "<a>.c",
     new Map([
@@ -67,6 +68,7 @@ Deno.test("runs add up by VM, function, line and branch; blocks that touch are o
   const [sum] = together([[run()], [{ ...run(), blocks: [{ address: 0x1_8000n, size: 4 }] }]]);
   assert.equal(sum.instructions, 14);
   assert.equal(sum.functions.get(0x8000n)?.calls, 2);
+  assert.deepEqual([...sum.unexecuted], [0x9000n]);
   assert.deepEqual(sum.files.get("<a>.c")?.get(4), {
     executions: 4,
     instructions: 10,

@@ -5,6 +5,7 @@ import { assemble } from "../../../src/assembly/assemble.ts";
 import { planDemo } from "../../../src/configuration/plan-run.ts";
 import { namesOf } from "../../../src/inspection/execution/code-names.ts";
 import { readExecuted } from "../../../src/inspection/execution/read-executed.ts";
+import { isCode } from "../../../src/symbols/symbol-table.ts";
 import { placeIn } from "../../../src/symbols/vm-symbols.ts";
 import { runTo } from "../../snapshots/systems.ts";
 
@@ -13,7 +14,9 @@ Deno.test("functions have the instructions that a look at each address gives, wi
   assert.ok(planned.ok);
   const system = assemble({ ...planned.run, turbo: true }, undefined, true), names = (vm: string) => namesOf(system.symbols, vm);
   runTo(system, 60_000);
-  const pages = system.core.countedPages(), whole = readExecuted(pages, names), executed = readExecuted(pages, names, false);
+  const pages = system.core.countedPages(),
+    whole = readExecuted(pages, names),
+    executed = readExecuted(pages, names, { unexecuted: false, blocks: false });
   const plain = ({ functions }: typeof whole[number]) => [...functions.values()].filter(({ instructions }) => instructions > 0);
   assert.deepEqual(executed.map(({ vm, instructions }) => [vm, instructions]), whole.map(({ vm, instructions }) => [vm, instructions]));
   for (const [index, one] of whole.entries()) {
@@ -34,7 +37,11 @@ Deno.test("functions have the instructions that a look at each address gives, wi
       plain(executed[index]).toSorted((a, b) => Number(a.address - b.address)),
       plain(one).toSorted((a, b) => Number(a.address - b.address)),
     );
-    assert.ok(one.functions.size > executed[index].functions.size && executed[index].blocks.length === 0);
+    const code = new Set(tables.flatMap(({ symbols }) => symbols.filter(({ type }) => isCode(type)).map(({ address }) => address)));
+    assert.deepEqual(new Set([...one.functions.keys(), ...one.unexecuted]), code.union(new Set(executed[index].functions.keys())));
+    assert.ok([...one.unexecuted].every((address) => !one.functions.has(address)));
+    assert.ok(one.functions.size + one.unexecuted.length > executed[index].functions.size);
+    assert.ok(executed[index].unexecuted.length === 0 && executed[index].blocks.length === 0);
     const inBlocks = one.blocks.flatMap(({ address, size }) => Array.from({ length: size / 4 }, (_, at) => address + BigInt(4 * at)));
     assert.deepEqual(inBlocks, [...covered].sort((a, b) => a < b ? -1 : 1));
     assert.ok(
