@@ -117,6 +117,8 @@ export type Statement =
     readonly name: string;
     readonly operands: readonly Node[];
     readonly faults: boolean;
+    /** See `Builder.callServed`. */
+    readonly served?: string;
   }
   | { readonly kind: "if"; readonly condition: Node; readonly then: readonly Statement[]; readonly otherwise: readonly Statement[] }
   | { readonly kind: "branch"; readonly offset: Node; readonly condition: Node | undefined }
@@ -511,6 +513,14 @@ export class Builder {
   doFaulting(name: string, ...operands: Node[]): void {
     this.#list.push({ kind: "call", id: undefined, name, operands, faults: true });
   }
+  /**
+   * The same as `callFaulting`, before the instruction has changed anything.
+   * @param served a function of the same operands that says (i32) whether the call takes no
+   * exception and leaves decoded instructions alone, so that a region may make it
+   */
+  callServed(type: Type, name: string, served: string, ...operands: Node[]): Node {
+    return this.#call(type, name, operands, true, served);
+  }
   /** Executes one of two lists of statements. */
   if(condition: Node, then: () => void, otherwise: () => void = () => {}): void {
     this.#list.push({ kind: "if", condition, then: this.#collect(then), otherwise: this.#collect(otherwise) });
@@ -531,9 +541,9 @@ export class Builder {
     this.#list.push({ kind: "branchTo", address, type });
   }
 
-  #call(type: Type, name: string, operands: Node[], faults: boolean): Node {
+  #call(type: Type, name: string, operands: Node[], faults: boolean, served?: string): Node {
     const local = this.#local(type);
-    this.#list.push({ kind: "call", id: local.id, name, operands, faults });
+    this.#list.push({ kind: "call", id: local.id, name, operands, faults, served });
     return local;
   }
 

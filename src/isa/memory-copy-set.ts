@@ -32,9 +32,16 @@ interface Registers {
   readonly Rn: Node;
 }
 
-/** A main part or an epilogue refuses flags of option B; an epilogue also bytes that are left. */
+/** A prologue is UNDEFINED where the instructions are not permitted. */
+function permit($: Builder): void {
+  $.if($.call("i32", "deniesMemoryOperation"), () => $.doFaulting("raiseUndefined"));
+}
+
+/** So are the others, which refuse flags of option B; an epilogue also bytes that are left. */
 function check($: Builder, size: Node, part: number): void {
-  $.doFaulting("checkMemoryOperation", $.flag("C"), part === EPILOGUE ? $.ne($.X(size), 0) : $.i32(0));
+  const isOther = $.flag("C"), isLeft = part === EPILOGUE ? $.ne($.X(size), 0) : $.i32(0);
+  const refused = $.or($.or($.call("i32", "deniesMemoryOperation"), isOther), isLeft);
+  $.if(refused, () => $.doFaulting("refuseMemoryOperation", isOther));
 }
 
 /** Ends a main part, which is executed again if bytes are left. */
@@ -53,7 +60,7 @@ function clearFlags($: Builder): void {
 }
 
 function copyPrologue($: Builder, { Rd, Rs, Rn }: Registers, isForward: boolean): void {
-  $.doFaulting("permitMemoryOperation");
+  permit($);
   const to = $.X(Rd), from = $.X(Rs), asked = $.X(Rn);
   const size = $.let(
     isForward ? $.select($.ltS(asked, 0), $.i64(LARGEST_FORWARD), asked) : $.select($.gtU(asked, LARGEST_MOVE), $.i64(LARGEST_MOVE), asked),
@@ -85,7 +92,7 @@ export const memoryCopySet = (): Instruction[] => [
       if (part === PROLOGUE) return copyPrologue($, { Rd, Rs, Rn }, o0 === 0);
       check($, Rn, part);
       if (part === EPILOGUE) return;
-      continueWith($, Rn, $.callFaulting("i64", "copyMemory", $.X(Rd), $.X(Rs), $.X(Rn), options));
+      continueWith($, Rn, $.callServed("i64", "copyMemory", "servesCopy", $.X(Rd), $.X(Rs), $.X(Rn), options));
     },
   ),
   insn(
@@ -101,7 +108,7 @@ export const memoryCopySet = (): Instruction[] => [
     (f) => `set${PARTS[f.part]}${SET_OPTIONS[f.options]}\t[${x(f.Rd)}]!, ${x(f.Rn)}!, ${x(f.Rs)}`,
     ({ part, Rs, options, Rn, Rd }, $) => {
       if (part === PROLOGUE) {
-        $.doFaulting("permitMemoryOperation");
+        permit($);
         const asked = $.X(Rn), size = $.let($.select($.ltS(asked, 0), $.i64(LARGEST_FORWARD), asked)), end = $.add($.X(Rd), size);
         $.setR(Rd, end);
         $.setR(Rn, $.neg(size));
@@ -109,7 +116,7 @@ export const memoryCopySet = (): Instruction[] => [
       }
       check($, Rn, part);
       if (part === EPILOGUE) return;
-      continueWith($, Rn, $.callFaulting("i64", "setMemory", $.X(Rd), $.X(Rs), $.X(Rn), options));
+      continueWith($, Rn, $.callServed("i64", "setMemory", "servesSet", $.X(Rd), $.X(Rs), $.X(Rn), options));
     },
   ),
 ];

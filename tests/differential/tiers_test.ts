@@ -117,6 +117,12 @@ function leftToInterpreter(words: readonly number[]): boolean {
   return INSTRUCTIONS.translatable(words[words.length - 1]) === undefined;
 }
 
+/**
+ * With random sizes they would write over the programs: their tiers are compared in
+ * tests/core/translator/memory-operations_test.ts.
+ */
+const COMPARED_ELSEWHERE: ReadonlySet<string> = new Set(["CPY", "SET"]);
+
 Deno.test("every encoding does in the translator what it does in the interpreter", () => {
   const tiers = new Tiers(new Random(31)), { random } = tiers;
   const mismatches: string[] = [], left = new Set<string>();
@@ -138,6 +144,7 @@ Deno.test("every encoding does in the translator what it does in the interpreter
   };
   for (const encoding of allEncodings()) {
     const { name } = encoding.instruction;
+    if (COMPARED_ELSEWHERE.has(name)) continue;
     if (NOT_COMPARED.has(name) && name !== "DC ZVA") {
       const word = randomWord(encoding, random);
       assert.ok(word !== undefined && leftToInterpreter([word]), `${name} takes exceptions or leaves the core, and is translated`);

@@ -6,7 +6,7 @@ import { ExceptionClass, Pstate, SCTLR_MSCEN_SHIFT, syndrome } from "../architec
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, callee } from "../state/functions.ts";
-import { Code, constant, type Value } from "../wasm/expression.ts";
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { copy, inPage } from "./data-access.ts";
@@ -19,32 +19,36 @@ const READS = 2, WRITES = 1;
 /** Bits 23:22 of a set, and the number of an epilogue. */
 const SET = 3, EPILOGUE = 2;
 
+/** Of what copies and sets: the two addresses, or an address and a value; size, options. */
+const PARAMETERS = ["i64", "i64", "i64", "i32"] as const;
+
 /** Defines the functions. */
 export function defineMemoryOperations(library: Library): void {
   definePermission(library);
-  defineCheck(library);
+  defineRefusal(library);
   defineCopy(library);
   defineSet(library);
+  defineServesCopy(library);
+  defineServesSet(library);
 }
 
-/** `permitMemoryOperation` (): at EL0, UNDEFINED unless SCTLR_EL1.MSCEn is set. */
+/** `deniesMemoryOperation` (): whether they are UNDEFINED: at EL0, unless SCTLR_EL1.MSCEn. */
 function definePermission(library: Library): void {
-  const c = new Code(library.define("permitMemoryOperation", [], []));
+  const c = new Code(library.define("deniesMemoryOperation", [], ["i32"]));
   const atEl0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
   const enabled = c.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_MSCEN_SHIFT).wrap().and(1);
-  c.if(atEl0.and(enabled.not()), () => c.run(callee(library, "raiseUndefined")));
+  c.result(atEl0.and(enabled.not()));
 }
 
-/** `checkMemoryOperation` (PSTATE.C, whether bytes are left when none should be). */
-function defineCheck(library: Library): void {
-  const c = new Code(library.define("checkMemoryOperation", ["i32", "i32"], []));
-  const isOther = c.parameter(0), isLeft = c.parameter(1);
-  c.run(library.named("permitMemoryOperation"));
-  c.if(c.load("i32.load", CPU.PENDING), () => c.return());
-  c.if(isOther.or(isLeft), () => {
-    const defect = issOf(c, c.call(callee(library, "currentWord"))).or(isOther.mul(Iss.WrongOption));
-    c.run(exceptionFunction(library, "raise"), defect.or(syndrome(ExceptionClass.MemoryOperation, 0)));
+/** `refuseMemoryOperation` (PSTATE.C): UNDEFINED, or the exception for an unexpected state. */
+function defineRefusal(library: Library): void {
+  const c = new Code(library.define("refuseMemoryOperation", ["i32"], []));
+  c.if(c.call(library.named("deniesMemoryOperation")), () => {
+    c.run(callee(library, "raiseUndefined"));
+    c.return();
   });
+  const defect = issOf(c, c.call(callee(library, "currentWord"))).or(c.parameter(0).mul(Iss.WrongOption));
+  c.run(exceptionFunction(library, "raise"), defect.or(syndrome(ExceptionClass.MemoryOperation, 0)));
 }
 
 /** The ISS of a main part or an epilogue, by its fields. */
@@ -69,14 +73,17 @@ function countOf(c: Code, left: Value, room: Value): Value {
   return count;
 }
 
-/**
- * `copyMemory` (to, from, size, options) -> the size that is left. As in the registers: a forward
- * copy has the ends and a size below zero, a backward copy the beginnings and a size above zero.
- */
-function defineCopy(library: Library): void {
-  const c = new Code(library.define("copyMemory", ["i64", "i64", "i64", "i32"], ["i64"]));
-  const size = c.parameter(2), options = c.parameter(3);
-  c.if(size.nonZero().not(), () => c.return(size));
+/** The bytes of one call of `copyMemory`: where they are, and how many. */
+interface CopyPiece {
+  readonly to: Local;
+  readonly from: Local;
+  readonly count: Value;
+  readonly forward: Value;
+}
+
+/** Those of a call with these parameters, whose size is not zero. */
+function copyPiece(c: Code): CopyPiece {
+  const size = c.parameter(2);
   const to = c.let(c.parameter(0).add(size)), from = c.let(c.parameter(1).add(size));
   const forward = c.let(size.ltS(0));
   const left = c.let(forward.select(constant("i64", 0).sub(size), size));
@@ -86,6 +93,24 @@ function defineCopy(library: Library): void {
     c.set(to, to.sub(count.wide()));
     c.set(from, from.sub(count.wide()));
   });
+  return { to, from, count, forward };
+}
+
+/** The same of `setMemory`. */
+function setPiece(c: Code): Pick<CopyPiece, "to" | "count"> {
+  const size = c.parameter(2), to = c.let(c.parameter(0).add(size));
+  return { to, count: countOf(c, constant("i64", 0).sub(size), constant("i32", PAGE_SIZE).sub(inPage(to))) };
+}
+
+/**
+ * `copyMemory` (to, from, size, options) -> the size that is left. As in the registers: a forward
+ * copy has the ends and a size below zero, a backward copy the beginnings and a size above zero.
+ */
+function defineCopy(library: Library): void {
+  const c = new Code(library.define("copyMemory", PARAMETERS, ["i64"]));
+  const size = c.parameter(2), options = c.parameter(3);
+  c.if(size.nonZero().not(), () => c.return(size));
+  const { to, from, count, forward } = copyPiece(c);
   const read = c.let(c.call(library.named("readAddress"), from, accessOf(options, READS)));
   c.if(read.not(), () => c.return(size));
   const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
@@ -98,11 +123,10 @@ function defineCopy(library: Library): void {
 
 /** `setMemory` (end, value, size below zero, options) -> the size that is left. */
 function defineSet(library: Library): void {
-  const c = new Code(library.define("setMemory", ["i64", "i64", "i64", "i32"], ["i64"]));
-  const end = c.parameter(0), value = c.parameter(1), size = c.parameter(2), options = c.parameter(3);
+  const c = new Code(library.define("setMemory", PARAMETERS, ["i64"]));
+  const value = c.parameter(1), size = c.parameter(2), options = c.parameter(3);
   c.if(size.nonZero().not(), () => c.return(size));
-  const to = c.let(end.add(size));
-  const count = countOf(c, constant("i64", 0).sub(size), constant("i32", PAGE_SIZE).sub(inPage(to)));
+  const { to, count } = setPiece(c);
   const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
   c.if(written.not(), () => c.return(size));
   c.run(callee(library, "dropDecoded"), written, count);
@@ -110,4 +134,30 @@ function defineSet(library: Library): void {
   for (const part of [written, value.wrap(), count]) part.emit(c.f);
   c.f.memoryFill();
   c.result(size.add(count.wide()));
+}
+
+/** `servesCopy`: whether a region may call `copyMemory` with these parameters. */
+function defineServesCopy(library: Library): void {
+  const c = new Code(library.define("servesCopy", PARAMETERS, ["i32"])), options = c.parameter(3);
+  c.if(c.parameter(2).nonZero().not(), () => c.return(constant("i32", 1)));
+  const { to, from } = copyPiece(c);
+  c.if(c.call(callee(library, "readableAt"), from, accessOf(options, READS)).not(), () => c.return(constant("i32", 0)));
+  c.result(isWritable(c, library, to, options));
+}
+
+/** `servesSet`: the same of `setMemory`. */
+function defineServesSet(library: Library): void {
+  const c = new Code(library.define("servesSet", PARAMETERS, ["i32"]));
+  c.if(c.parameter(2).nonZero().not(), () => c.return(constant("i32", 1)));
+  c.result(isWritable(c, library, setPiece(c).to, c.parameter(3)));
+}
+
+/**
+ * Whether a region may write to the page of an address: not where instructions are decoded, as it
+ * may be one of them. Where something is watched, a call is about one byte, which both look at.
+ */
+function isWritable(c: Code, library: Library, to: Value, options: Value): Value {
+  const written = c.let(c.call(callee(library, "writableAt"), to, accessOf(options, WRITES)));
+  c.if(written.not(), () => c.return(written));
+  return c.call(callee(library, "isCodePage"), written).not();
 }

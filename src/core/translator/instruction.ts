@@ -1,6 +1,6 @@
 // Properties of an instruction that the translator finds from its word alone.
 
-import type { Builder, Statement } from "../../isa/builder.ts";
+import { Builder, type Statement } from "../../isa/builder.ts";
 import type { InstructionSet } from "../../isa/instruction-set.ts";
 import type { Encoding } from "../../isa/table.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
@@ -12,6 +12,8 @@ import { RegisterAccesses, type RegisterUse } from "./register-use.ts";
 import { numberOf } from "./static-values.ts";
 import { WordTable } from "./word-table.ts";
 
+/** The offset of a branch of an instruction to itself. */
+const HERE = new Builder().i64(0);
 const ALL_OPERATIONS = { fusedMultiplyAdd: true, wideMultiplication: true };
 
 /** Properties of an encoding. */
@@ -30,6 +32,8 @@ interface Meaning {
    * the region is left there, before the instruction.
    */
   readonly guard: Guard | undefined;
+  /** The last statement, if that only repeats the instruction: `branch` is that branch. */
+  readonly repetition: Statement | undefined;
   /** It may leave the region before it does anything. */
   readonly mayLeave: boolean;
   /** It reads memory. */
@@ -143,10 +147,10 @@ const hasAtomicAccess = (s: Statement): boolean =>
 
 function meaningOf(encoding: Encoding, semantics: Builder): Meaning | undefined {
   const guard = guardOf(semantics.statements);
-  const statements = statementsOf(semantics.statements.filter((s) => s !== guard));
-  if (statements.some(mayFault)) return undefined;
-  const last = semantics.statements.at(-1);
-  const branch = last?.kind === "branch" || last?.kind === "branchTo" ? last : undefined;
+  const last = semantics.statements.at(-1), repeats = repetitionOf(last);
+  const statements = statementsOf(semantics.statements.filter((s) => s !== guard && !(repeats && s === last)));
+  if (statements.some((s) => mayFault(s) && !isServed(s))) return undefined;
+  const branch = repeats ?? (last?.kind === "branch" || last?.kind === "branchTo" ? last : undefined);
   if (statements.some((s) => (s.kind === "branch" || s.kind === "branchTo") && s !== branch)) return undefined;
   const base = baseRegister(semantics);
   return {
@@ -157,7 +161,8 @@ function meaningOf(encoding: Encoding, semantics: Builder): Meaning | undefined 
     usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, ALL_OPERATIONS) !== undefined),
     guard,
-    mayLeave: guard !== undefined || branch?.kind === "branchTo" && branch.type !== undefined ||
+    repetition: repeats && last,
+    mayLeave: guard !== undefined || statements.some(isServed) || branch?.kind === "branchTo" && branch.type !== undefined ||
       statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "ramAddress"),
     loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "ramAddress"),
     hasAddresses: hasAddresses(semantics),
@@ -171,6 +176,17 @@ function meaningOf(encoding: Encoding, semantics: Builder): Meaning | undefined 
 type Guard = Statement & { kind: "if" };
 
 const mayFault = (s: Statement): boolean => s.kind === "call" && s.faults;
+
+/** Whether a region may make a call, which may fault, where a function permits that. */
+const isServed = (s: Statement): boolean => s.kind === "call" && s.served !== undefined;
+
+/** The branch of an instruction to itself under a condition, where its last statement is that. */
+function repetitionOf(last: Statement | undefined): Statement & { kind: "branch" } | undefined {
+  if (last?.kind !== "if" || last.otherwise.length || last.then.length !== 1) return undefined;
+  const [only] = last.then;
+  if (only.kind !== "branchTo" || only.address.kind !== "pc" || only.type) return undefined;
+  return { kind: "branch", offset: HERE, condition: last.condition };
+}
 
 /** The first statement that does more than compute a value, if that is a guard. */
 function guardOf(statements: readonly Statement[]): Guard | undefined {

@@ -126,7 +126,7 @@ export class RegionEmitter extends ConstantEmitter {
     for (let i = 0; i < statements.length; i++) {
       const s = statements[i];
       if (!this.#branchChecked && (s.kind === "setRegister" || s.kind === "branchTo")) this.#checkBranch();
-      if (s.kind === "branch" || s.kind === "branchTo") continue;
+      if (s.kind === "branch" || s.kind === "branchTo" || s === this.instruction.repetition) continue;
       if (s.kind === "setVector" && startsWhole(statements, i)) {
         this.#setLow(s);
         i++;
@@ -161,6 +161,7 @@ export class RegionEmitter extends ConstantEmitter {
       this.f.ifLikely(false, () => this.site.leave(this.knownFlags));
       return false;
     }
+    if (s.kind === "call" && s.served !== undefined) return this.#served(s, s.served);
     if (s.kind === "call" && !s.faults && this.#inlined(s)) return false;
     const done = s.kind === "if" && setsFlags(s.then) + setsFlags(s.otherwise) ? this.#choice(s) : super.statement(s);
     // The computer's arithmetic may serve or not from now on.
@@ -186,6 +187,21 @@ export class RegionEmitter extends ConstantEmitter {
     this.nesting--;
     const word = (flag: Flag) => () => void f.get(locals[flag]);
     this.knownFlags = { words: { N: word("N"), Z: word("Z"), C: word("C"), V: word("V") }, locals: Object.values(locals) };
+    return false;
+  }
+
+  /** A call that takes no exception if a function says so, which may fill entries of the TLB. */
+  #served({ name, operands, id }: Statement & { kind: "call" }, served: string): boolean {
+    const { f, at: { library } } = this, locals = operands.map((operand) => this.bind(operand));
+    const call = (callee: string) => {
+      for (const local of locals) f.get(local);
+      f.call(library.named(callee));
+    };
+    call(served);
+    f.op("i32.eqz").ifLikely(false, () => this.site.leave(this.knownFlags));
+    this.site.filled();
+    call(name);
+    if (id !== undefined) this.set(id);
     return false;
   }
 
