@@ -5,7 +5,7 @@
 import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
-import { forgetCode, type Guest, peakOf, type Run, type StampedLine, stopwatch } from "./machines.ts";
+import { forgetCode, type Guest, type Machine, peakOf, type Run, type StampedLine, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
 import { treeCaches } from "./tree-caches.ts";
@@ -90,8 +90,13 @@ function readyOf(run: Run): number {
   return readyLine(run).at / 1000;
 }
 
+/** Seconds to the first line of user space. */
+export async function secondsToReady(machine: Machine, guest: Guest): Promise<number> {
+  return readyOf(await stopwatch(machine, guest, TIMEOUT, READY));
+}
+
 /** Boots and ends in order, so that the cache has the code. */
-async function leaveCode(guest: Guest): Promise<void> {
+export async function leaveCode(guest: Guest): Promise<void> {
   await stopwatch("el2", { ...guest, endBy: "SIGTERM" }, TIMEOUT, READY);
 }
 
@@ -113,7 +118,7 @@ async function measureBoot(name: string, cpus: number, rounds: number): Promise<
       return {
         empty: await seconds(empty),
         earlier: await seconds(earlier),
-        qemu: readyOf(await stopwatch("qemu", guest, TIMEOUT, READY)),
+        qemu: await secondsToReady("qemu", guest),
       };
     });
     return { ...trusted, about: manifest.about, name: manifest.name, cpus, peakMemory };

@@ -4,7 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import { printCore } from "./core-stats.ts";
-import { type CoreStats, type Machine, stopwatch } from "./machines.ts";
+import { type CoreStats, type Guest, type Machine, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
 
@@ -36,8 +36,11 @@ const SETS = {
   },
 } as const satisfies Record<string, Record<string, readonly string[]>>;
 
-/** Builds the guest with a set of kernels into `folder` and returns the path of its ELF. */
-export async function buildGuest(set: keyof typeof SETS, folder: string): Promise<string> {
+/**
+ * Builds the guest with a set of kernels into `folder` and returns the path of its ELF.
+ * @param more options of the compiler
+ */
+export async function buildGuest(set: keyof typeof SETS, folder: string, more: readonly string[] = []): Promise<string> {
   const compiler = await nativeProgram("aarch64-linux-gnu-gcc");
   const compile = async (args: string[]) => {
     const { success, stderr } = await new Deno.Command(compiler, { args, cwd: SOURCES }).output();
@@ -46,7 +49,7 @@ export async function buildGuest(set: keyof typeof SETS, folder: string): Promis
   const objects: string[] = [];
   for (const [source, flags] of Object.entries<readonly string[]>(SETS[set])) {
     const object = `${folder}/${source}.o`;
-    await compile([...COMPILE, ...flags, "-c", source, "-o", object]);
+    await compile([...COMPILE, ...more, ...flags, "-c", source, "-o", object]);
     objects.push(object);
   }
   const elf = `${folder}/kernels.elf`;
@@ -69,8 +72,13 @@ export interface Measurement {
 }
 
 /** Runs all kernels on a machine; `stats` asks el2 what its core did. */
-export async function measure(machine: Machine, kernel: string, stats: boolean): Promise<Measurement> {
-  const { lines, milliseconds, core } = await stopwatch(machine, { kernel, memory: MEMORY, stats }, TIMEOUT);
+export async function measure(
+  machine: Machine,
+  kernel: string,
+  stats: boolean,
+  cpus: Pick<Guest, "cpu" | "qemuCpu"> = {},
+): Promise<Measurement> {
+  const { lines, milliseconds, core } = await stopwatch(machine, { kernel, memory: MEMORY, stats, ...cpus }, TIMEOUT);
   const begun = new Map<string, number>();
   const kernels = new Map<string, Kernel>();
   for (const { text, at } of lines) {

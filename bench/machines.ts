@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../scripts/native-tools.ts";
+import { newestQemuSystem } from "../scripts/newest-qemu.ts";
 import type { RootGuest } from "./root-guests.ts";
 import { WORKER_OPTIONS } from "../src/session/worker-rights.ts";
 import type { Tier } from "../src/core/tiers.ts";
@@ -26,8 +27,10 @@ export interface Guest {
   memory: number;
   /** vCPUs; one by default. */
   cpus?: number;
-  /** Their CPU in el2, by name. */
+  /** Their CPU in el2, by name; by default that of `--cpu`. */
   cpu?: string;
+  /** Their CPU in QEMU's newest version, beside CPUs with features; by default as `cpu`. */
+  qemuCpu?: QemuCpu;
   /** The execution engine of el2; by default that of `el2 boot`. */
   tier?: Tier;
   /** Lines at which CPU time is read. */
@@ -50,21 +53,35 @@ export interface CoreStats {
 
 const TREE = fileURLToPath(new URL("..", import.meta.url));
 
-/** Which el2 runs where a guest does not say: another build, another tier. */
-const preferred: { tree: string; tier: Tier | undefined } = { tree: TREE, tier: undefined };
+/**
+ * The CPU with all features, whose pointers are signed by Arm's cipher, or by a hash of QEMU's own.
+ */
+export const QEMU_CPUS = ["max,pauth-impdef=on", "max"] as const;
+
+/** One of `QEMU_CPUS`. */
+export type QemuCpu = typeof QEMU_CPUS[number];
+
+/** Which el2 runs where a guest does not say: another build, another tier, another CPU. */
+const preferred: { tree: string; tier: Tier | undefined; cpu: string | undefined } = { tree: TREE, tier: undefined, cpu: undefined };
 
 /** Makes this tier, where given, and the build in this folder the el2 of all benches. */
 export function prefer(tier: Tier | undefined, tree: string = TREE): void {
   Object.assign(preferred, { tier, tree });
 }
 
+/** Gives this CPU to the guests of el2, and the first of `QEMU_CPUS` to those of QEMU. */
+export function preferCpu(cpu: string): void {
+  preferred.cpu = cpu;
+}
+
 /**
  * QEMU with its vCPUs in one thread, its console on standard output, and no device that is not
  * asked for.
  */
-export async function qemu(memory: number, cpus = 1): Promise<string[]> {
-  const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-accel", "tcg,thread=single", "-smp", `${cpus}`, "-m", `${memory}`];
-  return [await nativeProgram("qemu-system-aarch64"), ...platform, "-nographic", "-no-reboot"];
+export async function qemu(memory: number, cpus = 1, cpu?: QemuCpu): Promise<string[]> {
+  const program = cpu ? await newestQemuSystem() : [await nativeProgram("qemu-system-aarch64")];
+  const platform = ["-M", "virt,gic-version=3", "-cpu", cpu ?? "cortex-a57", "-accel", "tcg,thread=single"];
+  return [...program, ...platform, "-smp", `${cpus}`, "-m", `${memory}`, "-nographic", "-no-reboot"];
 }
 
 /** The folder of the build that is measured. */
@@ -153,14 +170,16 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
     const tier = guest.tier ?? preferred.tier;
     const image = guest.kernel === undefined ? [] : [guest.kernel];
     const root = guest.root ? rootOptions(guest.root) : [];
-    const cpus = [...guest.cpus === undefined ? [] : ["--cpus", `${guest.cpus}`], ...guest.cpu === undefined ? [] : ["--cpu", guest.cpu]];
+    const cpu = guest.cpu ?? preferred.cpu;
+    const cpus = [...guest.cpus === undefined ? [] : ["--cpus", `${guest.cpus}`], ...cpu === undefined ? [] : ["--cpu", cpu]];
     const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], ...cpus, "--memory", `${guest.memory}MiB`, "--stdio"];
     const command = el2("boot", ...image, ...root, ...options, ...tail);
     return guest.cache === undefined ? command : ["env", `EL2_CACHE=${guest.cache}`, ...command];
   }
   const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `-${word}` : word);
   const kernel = guest.kernel === undefined ? [] : ["-kernel", guest.kernel];
-  return [...await qemu(guest.memory, guest.cpus), ...kernel, ...options, "-nic", "none"];
+  const cpu = guest.qemuCpu ?? (preferred.cpu === undefined ? undefined : QEMU_CPUS[0]);
+  return [...await qemu(guest.memory, guest.cpus, cpu), ...kernel, ...options, "-nic", "none"];
 }
 
 /** Options of the root VM's images: an older el2 has its own, as the reference of its tree says. */

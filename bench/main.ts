@@ -1,10 +1,11 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
 // |all|scale|linux|export|share|first-run|history [--rounds N] [--guest NAME,..] [--cpus N,..]
 // [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier
-// interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured
-// in the same session, in turn. Only ratios of one session are worth comparing: machines and their
-// load differ. `--ab REV` compares el2 of this tree with el2 of a revision instead; at least four
-// rounds, or chance decides.
+// interp|jit|auto] [--cpu NAME] [--json]`: how fast el2 is beside QEMU (TCG, one thread,
+// cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
+// comparing: machines and their load differ. `--cpu` (core, boot, userland) gives guests another
+// CPU of el2, beside the newest QEMU with all features. `--ab REV` compares el2 of this tree with
+// el2 of a revision instead; at least four rounds, or chance decides.
 
 import { parseArgs } from "node:util";
 import { compareTrees, type Contest } from "./ab.ts";
@@ -12,7 +13,8 @@ import { benchBoot, BOOT_CPUS, BOOT_GUESTS, bootContest } from "./boot.ts";
 import { benchCalls, callsContest } from "./calls.ts";
 import { benchCode, codeContest } from "./code.ts";
 import { benchCore, coreContest } from "./core.ts";
-import { prefer, setUp } from "./machines.ts";
+import { benchBootOf, benchCoreOf } from "./cpus.ts";
+import { prefer, preferCpu, setUp } from "./machines.ts";
 import { benchDisk, diskContest } from "./disk.ts";
 import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
@@ -30,11 +32,12 @@ import { benchShare, shareContest } from "./share.ts";
 import { benchTui, tuiContest } from "./tui.ts";
 import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
 import { TIERS } from "../src/core/tiers.ts";
+import { CpuError, parseCpu } from "../src/isa/cpus.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
   "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history [--rounds N] [--guest NAME,..] [--cpus N,..] " +
-  "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--ab REV] [--json]";
+  "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--cpu NAME] [--ab REV] [--json]";
 
 function refuse(): never {
   console.error(USAGE);
@@ -53,6 +56,7 @@ function parsed() {
         set: { type: "string" },
         only: { type: "string" },
         tier: { type: "string" },
+        cpu: { type: "string" },
         ab: { type: "string" },
         warm: { type: "boolean", default: false },
         busy: { type: "boolean", default: false },
@@ -68,6 +72,17 @@ function parsed() {
   }
 }
 
+/** The CPU's name; ends the program where there is no such CPU. */
+function cpuName(text: string): string {
+  try {
+    return parseCpu(text).name;
+  } catch (error) {
+    if (!(error instanceof CpuError)) throw error;
+    console.error(error.message);
+    Deno.exit(2);
+  }
+}
+
 const { values, positionals: [what] } = parsed();
 if (values.help) {
   console.log(USAGE);
@@ -79,13 +94,18 @@ const guests = values.guest?.split(",") ?? BOOT_GUESTS;
 const cpus = values.cpus?.split(",").map(Number) ?? BOOT_CPUS;
 const tier = TIERS.find((tier) => tier === values.tier);
 prefer(tier);
+const cpu = values.cpu === undefined ? undefined : cpuName(values.cpu);
+if (cpu !== undefined) preferCpu(cpu);
 const userland = { only: values.only?.split(","), warm: values.warm, busy: values.busy, cached: values.cached };
 /** The measurement of each name: el2 against QEMU, or with `--ab` against another revision. */
 const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = {
-  core: { run: () => benchCore(rounds, values.json), contest: coreContest },
+  core: { run: () => cpu === undefined ? benchCore(rounds, values.json) : benchCoreOf(cpu, rounds, values.json), contest: coreContest },
   code: { run: () => benchCode(rounds, values.json), contest: codeContest },
   calls: { run: () => benchCalls(rounds, values.json), contest: callsContest },
-  boot: { run: () => benchBoot(guests, cpus, rounds, values.json), contest: bootContest(guests, cpus, values.cached) },
+  boot: {
+    run: () => cpu === undefined ? benchBoot(guests, cpus, rounds, values.json) : benchBootOf(cpu, guests, cpus, rounds, values.json),
+    contest: bootContest(guests, cpus, values.cached),
+  },
   mark: { run: () => benchMark(rounds, values.json), contest: markContest },
   dist: { run: () => benchDist(rounds, values.json), contest: distContest },
   instant: { run: () => benchInstant(rounds, values.json), contest: instantContest },
@@ -109,6 +129,7 @@ const known: typeof benches = {
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];
 const refused = values.tier !== undefined && !tier ||
   values.guest !== undefined && !chosen.includes("boot") && !chosen.includes("memory") ||
+  values.cpu !== undefined && (!["core", "boot", "userland"].includes(what ?? "") || values.ab !== undefined) ||
   values.cpus !== undefined && !chosen.includes("boot") ||
   !cpus.every((count) => Number.isInteger(count) && count >= 1 && count <= 8) ||
   values.only !== undefined && (what !== "userland" || values.set === undefined) ||

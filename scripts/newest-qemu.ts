@@ -1,22 +1,40 @@
-// QEMU's user emulation of Debian's newest release, an oracle for features that the machine's own
-// QEMU does not know. By apt into .state, without root; its programs are linked statically.
+// QEMU of Debian's newest release: for tests an oracle of features that the machine's own QEMU does
+// not know, for benches the reference of CPUs with such features. By apt into .state, without root.
 
 import { fileURLToPath } from "node:url";
 import { Deb } from "../src/catalog/deb.ts";
 import { withLock } from "../src/support/cache.ts";
 import { openPackages, wholeFolder } from "./debian-state.ts";
+import { MULTIARCH } from "./unpacked-programs.ts";
 
 const STATE = fileURLToPath(new URL("../.state/newest-qemu", import.meta.url));
-const PACKAGE = "qemu-user";
 
-/** The path of its `qemu-aarch64`. */
+/** The path of its `qemu-aarch64`, which is linked statically. */
 export async function newestQemuUser(): Promise<string> {
+  return `${await unpacked("root", "qemu-user", false)}/usr/bin/qemu-aarch64`;
+}
+
+/** The command of its `qemu-system-aarch64`, with the C library and the loader that it needs. */
+export async function newestQemuSystem(): Promise<string[]> {
+  const root = await unpacked("system", "qemu-system-arm", true), libraries = `${root}/usr/lib/${MULTIARCH}`;
+  const loader = [`${libraries}/${LOADERS[Deno.build.arch]}`, "--library-path", libraries];
+  return [...loader, `${root}/usr/bin/qemu-system-aarch64`, "-L", `${root}/usr/share/qemu`];
+}
+
+/** Dynamic loaders of the C library. */
+const LOADERS = { x86_64: "ld-linux-x86-64.so.2", aarch64: "ld-linux-aarch64.so.1" } as const;
+/** Debian's names of architectures. */
+const ARCHITECTURES = { x86_64: "amd64", aarch64: "arm64" } as const;
+
+/** The folder with a package, and with all that it needs if that is asked for. */
+async function unpacked(name: string, wanted: string, withAll: boolean): Promise<string> {
   await Deno.mkdir(STATE, { recursive: true });
+  const folder = `${STATE}/${name}`, downloads = `${STATE}/debs`;
   await withLock(`${STATE}/lock`, () =>
-    wholeFolder(`${STATE}/root`, async (work) => {
-      const apt = await openPackages({ release: "sid", architecture: "amd64", folder: `${STATE}/apt` });
-      for (const deb of await apt.download([PACKAGE], `${STATE}/debs`)) await new Deb(deb).unpack(work);
-      await Deno.remove(`${STATE}/debs`, { recursive: true });
+    wholeFolder(folder, async (work) => {
+      const apt = await openPackages({ release: "sid", architecture: ARCHITECTURES[Deno.build.arch], folder: `${STATE}/apt` });
+      for (const deb of await apt.download(withAll ? await apt.closure([wanted]) : [wanted], downloads)) await new Deb(deb).unpack(work);
+      await Deno.remove(downloads, { recursive: true });
     }));
-  return `${STATE}/root/usr/bin/qemu-aarch64`;
+  return folder;
 }
