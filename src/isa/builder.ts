@@ -117,8 +117,8 @@ export type Statement =
     readonly name: string;
     readonly operands: readonly Node[];
     readonly faults: boolean;
-    /** See `Builder.callServed`. */
-    readonly served?: string;
+    /** See `Builder.callTried`. */
+    readonly attempt?: string;
   }
   | { readonly kind: "if"; readonly condition: Node; readonly then: readonly Statement[]; readonly otherwise: readonly Statement[] }
   | { readonly kind: "branch"; readonly offset: Node; readonly condition: Node | undefined }
@@ -515,11 +515,11 @@ export class Builder {
   }
   /**
    * The same as `callFaulting`, before the instruction has changed anything.
-   * @param served a function of the same operands that says (i32) whether the call takes no
-   * exception and leaves decoded instructions alone, so that a region may make it
+   * @param attempt a function for regions, of the same operands: it does the same, or nothing where
+   * that takes an exception or concerns decoded instructions; its second result (i32) says whether
    */
-  callServed(type: Type, name: string, served: string, ...operands: Node[]): Node {
-    return this.#call(type, name, operands, true, served);
+  callTried(type: Type, name: string, attempt: string, ...operands: Node[]): Node {
+    return this.#call(type, name, operands, true, attempt);
   }
   /** Executes one of two lists of statements. */
   if(condition: Node, then: () => void, otherwise: () => void = () => {}): void {
@@ -541,9 +541,9 @@ export class Builder {
     this.#list.push({ kind: "branchTo", address, type });
   }
 
-  #call(type: Type, name: string, operands: Node[], faults: boolean, served?: string): Node {
+  #call(type: Type, name: string, operands: Node[], faults: boolean, attempt?: string): Node {
     const local = this.#local(type);
-    this.#list.push({ kind: "call", id: local.id, name, operands, faults, served });
+    this.#list.push({ kind: "call", id: local.id, name, operands, faults, attempt });
     return local;
   }
 

@@ -92,7 +92,7 @@ export const memoryCopySet = (): Instruction[] => [
       if (part === PROLOGUE) return copyPrologue($, { Rd, Rs, Rn }, o0 === 0);
       check($, Rn, part);
       if (part === EPILOGUE) return;
-      continueWith($, Rn, $.callServed("i64", "copyMemory", "servesCopy", $.X(Rd), $.X(Rs), $.X(Rn), options));
+      continueWith($, Rn, $.callTried("i64", "copyMemory", "tryCopy", $.X(Rd), $.X(Rs), $.X(Rn), options));
     },
   ),
   insn(
@@ -116,7 +116,7 @@ export const memoryCopySet = (): Instruction[] => [
       }
       check($, Rn, part);
       if (part === EPILOGUE) return;
-      continueWith($, Rn, $.callServed("i64", "setMemory", "servesSet", $.X(Rd), $.X(Rs), $.X(Rn), options));
+      continueWith($, Rn, $.callTried("i64", "setMemory", "trySet", $.X(Rd), $.X(Rs), $.X(Rn), options));
     },
   ),
 ];

@@ -21,6 +21,9 @@ const SET = 3, EPILOGUE = 2;
 
 /** Of what copies and sets: the two addresses, or an address and a value; size, options. */
 const PARAMETERS = ["i64", "i64", "i64", "i32"] as const;
+/** Results in regions: the size that is left, and whether anything was done. */
+const TRIED = ["i64", "i32"] as const;
+const zero = constant("i32", 0), one = constant("i32", 1);
 
 /** Defines the functions. */
 export function defineMemoryOperations(library: Library): void {
@@ -28,8 +31,8 @@ export function defineMemoryOperations(library: Library): void {
   defineRefusal(library);
   defineCopy(library);
   defineSet(library);
-  defineServesCopy(library);
-  defineServesSet(library);
+  defineTryCopy(library);
+  defineTrySet(library);
 }
 
 /** `deniesMemoryOperation` (): whether they are UNDEFINED: at EL0, unless SCTLR_EL1.MSCEn. */
@@ -102,6 +105,11 @@ function setPiece(c: Code): Pick<CopyPiece, "to" | "count"> {
   return { to, count: countOf(c, constant("i64", 0).sub(size), constant("i32", PAGE_SIZE).sub(inPage(to))) };
 }
 
+function fill(c: Code, at: Value, value: Value, count: Value): void {
+  for (const part of [at, value.wrap(), count]) part.emit(c.f);
+  c.f.memoryFill();
+}
+
 /**
  * `copyMemory` (to, from, size, options) -> the size that is left. As in the registers: a forward
  * copy has the ends and a size below zero, a backward copy the beginnings and a size above zero.
@@ -131,33 +139,40 @@ function defineSet(library: Library): void {
   c.if(written.not(), () => c.return(size));
   c.run(callee(library, "dropDecoded"), written, count);
   noteMore(c, library, written, count);
-  for (const part of [written, value.wrap(), count]) part.emit(c.f);
-  c.f.memoryFill();
+  fill(c, written, value, count);
   c.result(size.add(count.wide()));
 }
 
-/** `servesCopy`: whether a region may call `copyMemory` with these parameters. */
-function defineServesCopy(library: Library): void {
-  const c = new Code(library.define("servesCopy", PARAMETERS, ["i32"])), options = c.parameter(3);
-  c.if(c.parameter(2).nonZero().not(), () => c.return(constant("i32", 1)));
-  const { to, from } = copyPiece(c);
-  c.if(c.call(callee(library, "readableAt"), from, accessOf(options, READS)).not(), () => c.return(constant("i32", 0)));
-  c.result(isWritable(c, library, to, options));
+/** `tryCopy`: `copyMemory` for regions, and whether it was done. */
+function defineTryCopy(library: Library): void {
+  const c = new Code(library.define("tryCopy", PARAMETERS, TRIED)), size = c.parameter(2), options = c.parameter(3);
+  c.if(size.nonZero().not(), () => c.return(size, one));
+  const { to, from, count, forward } = copyPiece(c);
+  const read = c.let(c.call(callee(library, "readableAt"), from, accessOf(options, READS)));
+  c.if(read.not(), () => c.return(size, zero));
+  const written = writable(c, library, to, count);
+  copy(c, written, read, count);
+  c.result(forward.select(size.add(count.wide()), size.sub(count.wide())), one);
 }
 
-/** `servesSet`: the same of `setMemory`. */
-function defineServesSet(library: Library): void {
-  const c = new Code(library.define("servesSet", PARAMETERS, ["i32"]));
-  c.if(c.parameter(2).nonZero().not(), () => c.return(constant("i32", 1)));
-  c.result(isWritable(c, library, setPiece(c).to, c.parameter(3)));
+/** `trySet`: the same of `setMemory`. */
+function defineTrySet(library: Library): void {
+  const c = new Code(library.define("trySet", PARAMETERS, TRIED)), size = c.parameter(2);
+  c.if(size.nonZero().not(), () => c.return(size, one));
+  const { to, count } = setPiece(c), written = writable(c, library, to, count);
+  fill(c, written, c.parameter(1), count);
+  c.result(size.add(count.wide()), one);
 }
 
 /**
- * Whether a region may write to the page of an address: not where instructions are decoded, as it
- * may be one of them. Where something is watched, a call is about one byte, which both look at.
+ * Where a region may write so many bytes of a page. Ends the function if it may not: also where
+ * instructions are decoded, as they may be among these bytes. Where something is watched, a call is
+ * about one byte.
  */
-function isWritable(c: Code, library: Library, to: Value, options: Value): Value {
-  const written = c.let(c.call(callee(library, "writableAt"), to, accessOf(options, WRITES)));
-  c.if(written.not(), () => c.return(written));
-  return c.call(callee(library, "isCodePage"), written).not();
+function writable(c: Code, library: Library, to: Value, count: Value): Local {
+  const written = c.let(c.call(callee(library, "writableAt"), to, accessOf(c.parameter(3), WRITES)));
+  c.if(written.not(), () => c.return(c.parameter(2), zero));
+  c.if(c.call(callee(library, "isCodePage"), written), () => c.return(c.parameter(2), zero));
+  noteMore(c, library, written, count);
+  return written;
 }

@@ -149,7 +149,7 @@ function meaningOf(encoding: Encoding, semantics: Builder): Meaning | undefined 
   const guard = guardOf(semantics.statements);
   const last = semantics.statements.at(-1), repeats = repetitionOf(last);
   const statements = statementsOf(semantics.statements.filter((s) => s !== guard && !(repeats && s === last)));
-  if (statements.some((s) => mayFault(s) && !isServed(s))) return undefined;
+  if (statements.some((s) => mayFault(s) && !isTried(s))) return undefined;
   const branch = repeats ?? (last?.kind === "branch" || last?.kind === "branchTo" ? last : undefined);
   if (statements.some((s) => (s.kind === "branch" || s.kind === "branchTo") && s !== branch)) return undefined;
   const base = baseRegister(semantics);
@@ -162,7 +162,7 @@ function meaningOf(encoding: Encoding, semantics: Builder): Meaning | undefined 
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, ALL_OPERATIONS) !== undefined),
     guard,
     repetition: repeats && last,
-    mayLeave: guard !== undefined || statements.some(isServed) || branch?.kind === "branchTo" && branch.type !== undefined ||
+    mayLeave: guard !== undefined || statements.some(isTried) || branch?.kind === "branchTo" && branch.type !== undefined ||
       statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "ramAddress"),
     loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "ramAddress"),
     hasAddresses: hasAddresses(semantics),
@@ -177,8 +177,8 @@ type Guard = Statement & { kind: "if" };
 
 const mayFault = (s: Statement): boolean => s.kind === "call" && s.faults;
 
-/** Whether a region may make a call, which may fault, where a function permits that. */
-const isServed = (s: Statement): boolean => s.kind === "call" && s.served !== undefined;
+/** Whether a region may try a call that may fault. */
+const isTried = (s: Statement): boolean => s.kind === "call" && s.attempt !== undefined;
 
 /** The branch of an instruction to itself under a condition, where its last statement is that. */
 function repetitionOf(last: Statement | undefined): Statement & { kind: "branch" } | undefined {

@@ -161,7 +161,7 @@ export class RegionEmitter extends ConstantEmitter {
       this.f.ifLikely(false, () => this.site.leave(this.knownFlags));
       return false;
     }
-    if (s.kind === "call" && s.served !== undefined) return this.#served(s, s.served);
+    if (s.kind === "call" && s.attempt !== undefined) return this.#try(s, s.attempt);
     if (s.kind === "call" && !s.faults && this.#inlined(s)) return false;
     const done = s.kind === "if" && setsFlags(s.then) + setsFlags(s.otherwise) ? this.#choice(s) : super.statement(s);
     // The computer's arithmetic may serve or not from now on.
@@ -190,18 +190,15 @@ export class RegionEmitter extends ConstantEmitter {
     return false;
   }
 
-  /** A call that takes no exception if a function says so, which may fill entries of the TLB. */
-  #served({ name, operands, id }: Statement & { kind: "call" }, served: string): boolean {
-    const { f, at: { library } } = this, locals = operands.map((operand) => this.bind(operand));
-    const call = (callee: string) => {
-      for (const local of locals) f.get(local);
-      f.call(library.named(callee));
-    };
-    call(served);
-    f.op("i32.eqz").ifLikely(false, () => this.site.leave(this.knownFlags));
+  /** Tries a call, which may fill entries of the TLB; leaves the region if nothing was done. */
+  #try({ operands, id }: Statement & { kind: "call" }, attempt: string): boolean {
+    const { f } = this, done = this.at.local("i32");
+    for (const operand of operands) this.value(operand);
+    f.call(this.at.library.named(attempt)).set(done);
+    if (id === undefined) throw new Error(`${attempt} has no result`);
+    this.set(id);
+    f.get(done).op("i32.eqz").ifLikely(false, () => this.site.leave(this.knownFlags));
     this.site.filled();
-    call(name);
-    if (id !== undefined) this.set(id);
     return false;
   }
 
