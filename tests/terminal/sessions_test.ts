@@ -133,7 +133,7 @@ Deno.test("screens of one session in the background, one after the other", async
     await terminal.keys(":run Image", "Enter");
     try {
       await terminal.until(
-        /el2 {2}Image [\s\S]*Console . guest[\s\S]*(hello from EL1|tick \d)[\s\S]*session Image is running; q returns to s/,
+        /el2 {2}Image [\s\S]*Console . image[\s\S]*(hello from EL1|tick \d)[\s\S]*session Image is running; q returns to s/,
       );
       await terminal.keys("c", "x");
       await terminal.until(/typed 'x'/);
