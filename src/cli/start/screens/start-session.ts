@@ -15,8 +15,10 @@ import type { Fork } from "../../../tui/app/time-menu.ts";
 
 /** How long a session may take to listen, ms of wall time: a busy computer may need long. */
 const START_TIME = 120_000;
-/** How long is waited for the first VM, ms. */
-const FIRST_VMS = 2_000;
+/** Virtual time (ns) by which a host that makes VMs has made the first. */
+const FIRST_VMS = 500_000_000n;
+/** Looks in a row at one instant after which the machine waits for somebody. */
+const LOOKS_AT_REST = 20;
 const POLL = 50;
 /** How long a process may own a name without listening, ms. */
 const PASSING_TIME = 5_000;
@@ -92,14 +94,18 @@ async function stayingOwner(path: string): Promise<Owner | undefined> {
 }
 
 /**
- * Waits until the host has made a VM, so that the next command finds it; not for long, as not every
- * host makes one.
+ * Waits until the host has made a VM, so that the next command finds it. Not every host makes one:
+ * the machine's time bounds this, as a busy computer may need long for the first instruction.
  */
 async function firstVms(path: string): Promise<void> {
   using open = await openSession({ session: path, readOnly: true });
-  for (const limit = performance.now() + FIRST_VMS; performance.now() < limit;) {
-    const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via!=native state=running" } });
-    if (rows.length > 0 || (await sessionInfo(path)).ended !== undefined) return;
+  for (let seen = 0n, looks = 0; looks < LOOKS_AT_REST;) {
+    const { rows, at } = await open.asker.ask({ table: "vm.ls", args: { filter: "via!=native state=running" } });
+    const { ended, paused } = await sessionInfo(path), now = BigInt(at.ns);
+    if (rows.length > 0 || now >= FIRST_VMS || ended !== undefined || paused) return;
+    // At 0, its images are still being read.
+    looks = now === seen && now > 0n ? looks + 1 : 0;
+    seen = now;
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
 }
