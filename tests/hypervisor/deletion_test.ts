@@ -37,7 +37,7 @@ Deno.test("a vIRQ's source that goes leaves the vIRQ to another", () => {
     for (const [index, source] of virqSourcesOf(object).entries()) bind(w, source, 40 + index);
     w.delete(cap);
     assert.ok(!w.lives(object), type);
-    assert.ok([40, 41].every((virq) => w.gic.shared.sources[virq] === undefined), type);
+    assert.ok([40, 41].every((virq) => !w.gic.shared.sources.has(virq)), type);
     w.check();
   }
 });

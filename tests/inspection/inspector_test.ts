@@ -671,7 +671,7 @@ Deno.test("W42: an interrupt that cannot fire says which mask, route or trigger"
   assert.equal(finding(), "nothing raises it: no source is bound");
   // A source that gives edges, at an interrupt that wants a level.
   const source = new VirqSource(vcpuOf(system, "hello"), "halted", () => false, true);
-  gic.bank(cpu, bound).sources[bound] = source;
+  gic.bank(cpu, bound).sources.set(bound, source);
   gic.update(cpu, bound, Irq.Group1 | Irq.Enabled, Irq.Edge);
   assert.equal(finding(bound), "cannot fire: level-triggered, but its source sends edges");
   gic.update(cpu, bound, Irq.Edge, 0);

@@ -111,7 +111,7 @@ function* checkSources(object: HypervisorObject): Generator<Violation> {
     const values = { source: source.what, vic: vic.name, intid };
     const broken = violationsOf(object);
     if (!vic.sources.has(source)) yield broken("the VIC that a source is bound to knows it", values);
-    if (vic.gic.bank(cpu, intid).sources[intid] !== source) yield broken("the vIRQ that a source is bound to is its own", values);
+    if (vic.gic.bank(cpu, intid).sources.get(intid) !== source) yield broken("the vIRQ that a source is bound to is its own", values);
   }
 }
 

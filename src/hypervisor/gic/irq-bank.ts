@@ -23,6 +23,10 @@ export const Irq = {
 const LEVEL_PENDING = Irq.Source | Irq.Software | Irq.Message;
 /** Of the flags of an interrupt that is pending, at least one is set. */
 const ANY_PENDING = Irq.Latched | LEVEL_PENDING;
+/** INTIDs whose flags are in one word, and the same flags of each of them. */
+const PER_WORD = 4;
+const ofAll = (flags: number) => flags * 0x0101_0101 | 0;
+const ALL_PENDING = ofAll(ANY_PENDING), ALL_USED = ofAll(ANY_PENDING | Irq.Enabled | Irq.Active);
 
 /**
  * A vIRQ's producer as the VIC sees it: at the guest's EOI it says whether a level interrupt
@@ -36,7 +40,7 @@ export interface LevelSource {
 export class IrqBank {
   readonly flags: Uint8Array;
   readonly priority: Uint8Array;
-  readonly sources: (LevelSource | undefined)[];
+  readonly sources = new Map<number, LevelSource>();
   /** How often each was acknowledged, for display. */
   readonly taken: Uint32Array;
   /**
@@ -44,13 +48,15 @@ export class IrqBank {
    * and nothing done for its source: a storm, if that continues.
    */
   readonly again: Uint32Array;
+  /** `flags` in words: of a thousand interrupts a few are used. */
+  readonly #words: Uint32Array;
 
   constructor(end: number) {
     this.taken = new Uint32Array(end);
     this.again = new Uint32Array(end);
-    this.flags = new Uint8Array(end);
+    this.#words = new Uint32Array(Math.ceil(end / PER_WORD));
+    this.flags = new Uint8Array(this.#words.buffer, 0, end);
     this.priority = new Uint8Array(end);
-    this.sources = new Array(end).fill(undefined);
   }
 
   /** State, priority and counts, saved or loaded. Sources bind themselves. */
@@ -70,10 +76,34 @@ export class IrqBank {
 
   /** Adds the pending ones from `first` to below `end`. */
   addPending(first: number, end: number, found: number[]): void {
-    // Of a thousand a few are pending, and most have none of these flags.
-    for (let intid = first; intid < end; intid++) {
-      if (this.flags[intid] & ANY_PENDING && this.isPending(intid)) found.push(intid);
+    for (let word = first / PER_WORD | 0; word * PER_WORD < end; word++) {
+      if (!(this.#words[word] & ALL_PENDING)) continue;
+      for (let intid = Math.max(first, word * PER_WORD); intid < Math.min(end, (word + 1) * PER_WORD); intid++) {
+        if (this.isPending(intid)) found.push(intid);
+      }
     }
+  }
+
+  /** Those with a source or pending, from `first` to below `end`, in order. */
+  live(first: number, end: number): number[] {
+    const found: number[] = [];
+    this.addPending(first, end, found);
+    return this.#withSources(found, first, end);
+  }
+
+  /** Those with a source, or used (`isUsed`), from `first` to below `end`, in order. */
+  known(first: number, end: number): number[] {
+    const { taken } = this, found: number[] = [];
+    for (let at = first - first % PER_WORD; at < end; at += PER_WORD) {
+      if (!(this.#words[at / PER_WORD] & ALL_USED) && !(taken[at] | taken[at + 1] | taken[at + 2] | taken[at + 3])) continue;
+      for (let intid = Math.max(first, at); intid < Math.min(end, at + PER_WORD); intid++) if (this.isUsed(intid)) found.push(intid);
+    }
+    return this.#withSources(found, first, end);
+  }
+
+  #withSources(found: readonly number[], first: number, end: number): number[] {
+    const bound = [...this.sources.keys()].filter((intid) => intid >= first && intid < end);
+    return [...new Set([...found, ...bound])].sort((one, other) => one - other);
   }
 
   /** Whether an interrupt is enabled, active or pending, or was acknowledged. */

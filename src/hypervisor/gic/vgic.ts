@@ -273,7 +273,7 @@ export class Vgic {
     if (!(bank.flags[intid] & Irq.Active)) return;
     if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = -1;
     else cpu.noteDeactivated(intid);
-    const drops = (bank.flags[intid] & (Irq.Source | Irq.Latched)) === Irq.Source && !bank.sources[intid]?.stillPending();
+    const drops = (bank.flags[intid] & (Irq.Source | Irq.Latched)) === Irq.Source && !bank.sources.get(intid)?.stillPending();
     this.update(cpu, intid, 0, drops ? Irq.Active | Irq.Source : Irq.Active);
     cpu.noteEnd(intid, (bank.flags[intid] & (Irq.Edge | Irq.Source)) === Irq.Source);
   }

@@ -214,7 +214,7 @@ export class Vic extends HypervisorObject {
 
   /** Called by the source: it is no longer bound. */
   unbound(source: VirqSource, cpu: VgicCpu, intid: number): void {
-    this.gic.bank(cpu, intid).sources[intid] = undefined;
+    this.gic.bank(cpu, intid).sources.delete(intid);
     this.#sources.delete(source);
   }
 
@@ -275,8 +275,8 @@ export class Vic extends HypervisorObject {
     archive.check(this.state === "active" && index < this.#vcpus, "a source is bound to a VIC's interrupt");
     const cpu = this.gic.cpus[index], { sources } = this.gic.bank(cpu, intid);
     const shared = intid < Intid.PrivateEnd || index === 0 && intid - Intid.PrivateEnd < this.#virqs;
-    archive.check(shared && !sources[intid], "an interrupt of a VIC has one source");
-    sources[intid] = source;
+    archive.check(shared && !sources.has(intid), "an interrupt of a VIC has one source");
+    sources.set(intid, source);
     this.#sources.add(source);
     source.bound(this, cpu, intid);
   }
@@ -334,8 +334,8 @@ export class Vic extends HypervisorObject {
 
   #bind(source: VirqSource, cpu: VgicCpu, intid: number): ErrorCode {
     const { sources } = this.gic.bank(cpu, intid);
-    if (sources[intid]) return this.refuse(ErrorCode.BUSY, "another source has this vIRQ", { virq: intid });
-    sources[intid] = source;
+    if (sources.has(intid)) return this.refuse(ErrorCode.BUSY, "another source has this vIRQ", { virq: intid });
+    sources.set(intid, source);
     this.#sources.add(source);
     source.bound(this, cpu, intid);
     if (source.edgeOnly) this.gic.update(cpu, intid, Irq.Edge, 0);

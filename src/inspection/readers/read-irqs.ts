@@ -135,8 +135,8 @@ class VicReader {
 
   *#usedIn(cpu: VgicCpu, first: number, end: number): Generator<UsedIrq> {
     const bank = this.#gic.bank(cpu, first);
-    for (let intid = first; intid < end; intid++) {
-      const source = bank.sources[intid], isRaised = source !== undefined && this.names.has(source);
+    for (const intid of bank.known(first, end)) {
+      const source = bank.sources.get(intid), isRaised = source !== undefined && this.names.has(source);
       if (isRaised || bank.isUsed(intid)) yield { cpu, bank, intid };
     }
   }
@@ -178,7 +178,7 @@ class VicReader {
   }
 
   #sourceText(bank: IrqBank, intid: number): string {
-    const source = bank.sources[intid];
+    const source = bank.sources.get(intid);
     if (source) return this.names.get(source) ?? (source instanceof VirqSource ? "hardware" : "?");
     return intid < Intid.SgiEnd ? "ICC_SGI1R" : "";
   }
@@ -198,7 +198,7 @@ class VicReader {
       pend,
       act: (flags & Irq.Active) !== 0,
       trigger: flags & Irq.Edge ? "edge" : "level",
-      line: bank.sources[intid] ? flags & LINE ? "high" : "low" : null,
+      line: bank.sources.has(intid) ? flags & LINE ? "high" : "low" : null,
       route: isPrivate ? null : index === undefined ? "none" : `aff ${index}`,
       count,
       rate,
@@ -209,7 +209,7 @@ class VicReader {
 
   /** The defect: a storm, or why a pending interrupt does not come. */
   #finding({ bank, intid }: UsedIrq, index: number | undefined, by: string): IrqFinding | undefined {
-    const flags = bank.flags[intid], source = bank.sources[intid];
+    const flags = bank.flags[intid], source = bank.sources.get(intid);
     if (bank.again[intid] >= STORM && flags & Irq.Enabled && flags & LINE) return { code: "storm", source: by };
     if (!(flags & Irq.Enabled)) return bank.isPending(intid) ? { code: "disabled", intid } : undefined;
     if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) return { code: "edge-source" };

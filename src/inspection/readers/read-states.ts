@@ -80,7 +80,7 @@ function irqState(view: View, { vm, intid, vcpu: index = 0 }: Id<"irq">): string
     flags & Irq.Enabled ? "enabled" : "disabled",
     bank.isPending(intid) && "pending",
     (flags & Irq.Active) !== 0 && "active",
-    bank.sources[intid] !== undefined && (flags & Irq.Source ? "line high" : "line low"),
+    bank.sources.has(intid) && (flags & Irq.Source ? "line high" : "line low"),
     flags & Irq.Edge ? "edge" : "level",
     `priority ${hex(bank.priority[intid], 2)}`,
     route === undefined ? "to no vCPU" : `to vCPU ${route}`,

@@ -80,9 +80,9 @@ function waitsOf(view: View, vcpu: Vcpu): Wait[] {
     found.push({ code: "timer", irq: irqId(vm, intid, vcpu.index), intid, in_ns: Math.max(0, deadline - view.now) });
   }
   const { gic } = vcpu.gic, names = sourceNames(view);
-  for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
+  for (const intid of gic.shared.known(Intid.PrivateEnd, Intid.SpiEnd)) {
     if (!(gic.shared.flags[intid] & Irq.Enabled) || gic.routeOf(intid) !== vcpu.index) continue;
-    const source = gic.shared.sources[intid];
+    const source = gic.shared.sources.get(intid);
     found.push({ code: "irq", irq: irqId(vm, intid, vcpu.index), intid, source: source ? names.get(source) ?? "hardware" : null });
   }
   return found.length ? found : [{ code: "no-irq" }];

@@ -175,7 +175,7 @@ export class Prospects {
   }
 
   #canBeInterrupted(vcpu: Vcpu): boolean {
-    const { timer, wakers, vm } = this.#sleepOf(vcpu);
+    const { timer, wakers, vm } = this.sleepOf(vcpu);
     if (timer) return true;
     const isFree = (name: string) => this.view.vcpus().some((one) => this.view.vmOf(one.addressSpace) === name && this.#isFree(one));
     if (wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)))) return true;
@@ -187,7 +187,8 @@ export class Prospects {
     return isLive(vcpu) && !this.#stuck.has(vcpu);
   }
 
-  #sleepOf(vcpu: Vcpu): Sleep {
+  /** What would wake a vCPU that sleeps. */
+  sleepOf(vcpu: Vcpu): Sleep {
     let sleep = this.#sleeps.get(vcpu);
     if (!sleep) this.#sleeps.set(vcpu, sleep = sleepOf(this.view, this.view.vmOf(vcpu.addressSpace), [vcpu]));
     return sleep;

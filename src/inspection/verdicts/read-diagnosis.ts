@@ -103,10 +103,11 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
     const online = vcpus.filter(isOnline);
     return [{ vm, vcpus, online, irqs: irqs.get(vm.id) ?? [] }];
   });
+  const prospects = new Prospects(view);
   const asleep = new Map(
     patients.filter(({ online }) => online.length > 0 && online.every(isAsleep)).map((
       { vm, online },
-    ) => [vm.id, sleepOf(view, vm.id, online)]),
+    ) => [vm.id, online.length === 1 ? prospects.sleepOf(online[0]) : sleepOf(view, vm.id, online)]),
   );
   const known = { asleep, failed: new Set(patients.filter(({ vm }) => vm.state === "failed").map(({ vm }) => vm.id)) };
   const dead = new Set(
@@ -114,7 +115,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       vm.id
     ),
   );
-  const others: Patients = { ...known, stuck: stuckOf(known), dead, prospects: new Prospects(view) };
+  const others: Patients = { ...known, stuck: stuckOf(known), dead, prospects };
   return patients.map((patient) => {
     const judged = verdictOf(view, patient, others), { fact, evidence = [], next } = judged;
     const verdict = wordOf(fact), healthy = isHealthy(verdict), text = VERDICT_FACTS.text(fact);

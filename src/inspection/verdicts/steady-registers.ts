@@ -111,7 +111,7 @@ function mayBecomePending(
   const cpu = gic.cpus[owner], bank = gic.bank(cpu, first), vcpu = view.vcpus().find(({ gic }) => gic === cpu);
   let changing = 0n;
   for (let intid = first; intid < Math.min(first + 32, Intid.SpiEnd); intid++) {
-    const source = bank.sources[intid];
+    const source = bank.sources.get(intid);
     if (source && (!vcpu || mayMove(view, vcpu, intid, source, bank.flags[intid]))) changing |= 1n << BigInt(intid - first);
   }
   return changing;

@@ -89,8 +89,8 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       if (why !== undefined) barred.push({ code: "barred", irq, in_ns, barrier: why });
       else if (timer.deadline < due) [due, first] = [timer.deadline, { code: "timer", irq, intid, in_ns }];
     }
-    for (let intid = 0; intid < Intid.SpiEnd; intid++) {
-      const bank = gic.bank(vcpu.gic, intid), source = bank.sources[intid];
+    for (const intid of [...vcpu.gic.bank.live(0, Intid.PrivateEnd), ...gic.shared.live(Intid.PrivateEnd, Intid.SpiEnd)]) {
+      const bank = gic.bank(vcpu.gic, intid), source = bank.sources.get(intid);
       if (!unended && bank.isPending(intid) && comesHere(intid)) {
         const barrier = unendedBarrier(vcpu.gic, intid);
         if (barrier) unended = { irq: irqId(name, intid, vcpu.index), barrier };
@@ -339,8 +339,8 @@ export function unheard(view: View, sleep: Sleep): Verdict | undefined {
   if (view.hypervisor.faults.delayed > 0) return undefined;
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
-    for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
-      const bank = gic.bank(vcpu.gic, intid), source = bank.sources[intid], flags = bank.flags[intid];
+    for (const [intid, source] of [...vcpu.gic.bank.sources, ...gic.shared.sources].sort(([one], [other]) => one - other)) {
+      const bank = gic.bank(vcpu.gic, intid), flags = bank.flags[intid];
       const quiet = flags & Irq.Enabled && !(flags & Irq.Active) && !bank.isPending(intid);
       if (!quiet || !(source instanceof VirqSource) || !isUnheard(source, (flags & Irq.Edge) !== 0, sleep)) continue;
       const irq = irqId(nameOf(vm), intid, vcpu.index);

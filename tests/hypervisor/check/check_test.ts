@@ -146,7 +146,7 @@ function setupVm() {
 
 Deno.test("the checker finds a source and a VIC that do not know each other", () => {
   const { vm, doorbell, checker } = setupVm();
-  vm.vic.gic.shared.sources[40] = undefined;
+  vm.vic.gic.shared.sources.delete(40);
   checker.touch(doorbell);
   assert.equal(checker.verify()?.rule, "the vIRQ that a source is bound to is its own");
   assert.equal(checker.sweep().length, 1);

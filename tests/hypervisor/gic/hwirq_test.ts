@@ -42,7 +42,7 @@ Deno.test("a physical PPI comes to every pinned vCPU of a VIC, present and futur
   join(0, VcpuOption.Pinned);
   join(1, 0n);
   const { cpus } = w.get<Vic>(vic).gic;
-  const bound = () => cpus.map((cpu) => cpu.bank.sources[20] !== undefined);
+  const bound = () => cpus.map((cpu) => cpu.bank.sources.has(20));
   assert.deepEqual(bound(), [true, false, false, false]);
   const other = w.hwirq(21);
   assert.equal(w.error("hwirq_bind_virq", { hwirq: other, vic, virq: 20n }), "DENIED", "a vCPU is not pinned");

@@ -152,7 +152,7 @@ Deno.test("a level SPI is pending as long as its source holds the line", () => {
   const rig = new Rig().on();
   let line = true;
   rig.spi(40, false);
-  rig.gic.shared.sources[40] = { stillPending: () => line };
+  rig.gic.shared.sources.set(40, { stillPending: () => line });
   rig.gic.assertLevel(rig.cpu, 40);
   assert.equal(rig.icc(Icc.IAR1), 40);
   rig.eoi(40);
@@ -166,7 +166,7 @@ Deno.test("a level SPI is pending as long as its source holds the line", () => {
 Deno.test("a level that its source raises while it is handled is taken once more, although the source is content at the end", () => {
   const rig = new Rig().on();
   rig.spi(40, false);
-  rig.gic.shared.sources[40] = { stillPending: () => false };
+  rig.gic.shared.sources.set(40, { stillPending: () => false });
   rig.gic.assertLevel(rig.cpu, 40);
   assert.equal(rig.icc(Icc.IAR1), 40);
   rig.gic.assertLevel(rig.cpu, 40);
