@@ -187,7 +187,7 @@ export class Prospects {
     return isLive(vcpu) && !this.#stuck.has(vcpu);
   }
 
-  /** What would wake a vCPU that sleeps. */
+  /** The events that would wake a vCPU that sleeps. */
   sleepOf(vcpu: Vcpu): Sleep {
     let sleep = this.#sleeps.get(vcpu);
     if (!sleep) this.#sleeps.set(vcpu, sleep = sleepOf(this.view, this.view.vmOf(vcpu.addressSpace), [vcpu]));
