@@ -2,7 +2,9 @@
 // Everything is fetched into a folder of the caller.
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nativeProgram } from "../../scripts/native-tools.ts";
 import type { DebianRelease } from "../../src/catalog/catalog.ts";
 import { Deb } from "../../src/catalog/deb.ts";
 import {
@@ -61,6 +63,20 @@ export async function debugKernel(release: DebianRelease, folder: string): Promi
     await Deno.copyFile(`${work}/debug/usr/lib/debug/boot/vmlinux-${version}`, vmlinux);
     return { image, initrd: initramfs(binary, modules), vmlinux };
   });
+}
+
+/** Adds gdb's index to a file with debug information: what is in gdb reads that instead of all. */
+export async function withIndex(vmlinux: string): Promise<void> {
+  const folder = dirname(vmlinux), gdb = await nativeProgram("gdb-multiarch"), objcopy = await nativeProgram("aarch64-linux-gnu-objcopy");
+  await ran(gdb, ["-nx", "-batch", vmlinux, "-ex", `save gdb-index ${folder}`]);
+  const index = `${vmlinux}.gdb-index`;
+  await ran(objcopy, ["--add-section", `.gdb_index=${index}`, "--set-section-flags", ".gdb_index=readonly", vmlinux]);
+  await Deno.remove(index);
+}
+
+async function ran(program: string, args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args: [...args] }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
 }
 
 /** A core file as drgn reads it. */

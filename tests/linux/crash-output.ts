@@ -1,0 +1,201 @@
+// The words of crash about a core file, compared with those of el2 about the same machine.
+
+import assert from "node:assert/strict";
+import { dmesgOf } from "./core-tools.ts";
+import type { Debian } from "./debian.ts";
+
+/**
+ * Commands of crash. Where `struct pid` ends in an array of no length, bookworm's crash knows only
+ * the tasks that CPUs run, whatever wrote the file; the kernel's own list has all processes.
+ */
+const COMMANDS = {
+  log: "log",
+  cpus: "bt -a",
+  ps: "ps",
+  list: "list task_struct.tasks -s task_struct.pid,comm -h init_task",
+  modules: "mod",
+  mounts: "mount",
+  files: "foreach user files",
+  maps: "foreach user vm",
+  irqs: "irq",
+  net: "net",
+  stacks: "foreach bt",
+} as const;
+type Printed = Readonly<Record<keyof typeof COMMANDS, string>>;
+
+/** No symbol of the kernel: crash says so, which ends what a command prints. */
+const END = "EL2-END";
+
+/** All commands, as crash reads them. */
+export const CRASH_INPUT = [...Object.values(COMMANDS).flatMap((command) => [command, `p ${END}`]), "quit", ""].join("\n");
+
+/** The output of each command. */
+export function printedIn(output: string): Printed {
+  const parts = output.split(new RegExp(`^.*\\b${END}\n+`, "m")), names = Object.keys(COMMANDS);
+  assert.equal(parts.length, names.length + 1, output);
+  return Object.fromEntries(names.map((name, index) => [name, parts[index]])) as Printed;
+}
+
+/** States of tasks as crash names them. */
+const STATES: Readonly<Record<string, string>> = { RU: "R", IN: "S", UN: "D", ST: "T", TR: "t", ZO: "Z", DE: "X", PA: "P", ID: "I" };
+const KIB = 1024;
+/** Bytes of an instruction: crash shows the BL, el2 the address behind it. */
+const INSTRUCTION = 4n;
+
+const linesOf = (text: string) => text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+
+/** A function without its offset, and what the compiler has added to its name. */
+const functionOf = (place: string) => place.replace(/[+. ].*/, "");
+
+/** Whether all of some texts are in others, in this order. */
+function isWithin(some: readonly string[], all: readonly string[]): boolean {
+  let at = 0;
+  for (const one of all) if (one === some[at]) at++;
+  return at === some.length;
+}
+
+interface Part {
+  readonly pid: number;
+  readonly text: string;
+}
+
+/** Parts of an output by process. */
+const partsOf = (text: string): Part[] =>
+  text.split(/^(?=PID: )/m).filter((part) => part.startsWith("PID: ")).map((text) => ({
+    pid: Number(/^PID: (\d+)/.exec(text)?.[1]),
+    text,
+  }));
+
+/** Frames of a stack. */
+const framesIn = (text: string) =>
+  [...text.matchAll(/^ *#\d+ \[[0-9a-f]+\] (\S+) at ([0-9a-f]+)/gm)].map(([, name, address]) => ({
+    name: functionOf(name),
+    address: BigInt(`0x${address}`),
+  }));
+
+/**
+ * Compares all of it; of a crash that does not know the tasks that sleep, the log, CPUs and list.
+ * @param knowsTasks whether it does
+ */
+export function compareWithCrash(debian: Debian, printed: Printed, knowsTasks: boolean): void {
+  // Warnings about the file come first.
+  assert.deepEqual(linesOf(printed.log.slice(printed.log.search(/^\[ *\d/m))), dmesgOf(debian).filter((line) => line !== ""));
+  compareCpus(debian, printed);
+  compareList(debian, printed.list);
+  if (!knowsTasks) return;
+  compareModules(debian, printed.modules);
+  compareMounts(debian, printed.mounts);
+  compareInterrupts(debian, printed.irqs);
+  assert.deepEqual(
+    [...printed.net.matchAll(/^[0-9a-f]{16} +(\S+)/gm)].map(([, name]) => name),
+    debian.rows("linux.net").map(({ name }) => name),
+  );
+  compareTasks(debian, printed.ps);
+  compareFiles(debian, printed.files);
+  compareMappings(debian, printed.maps);
+  compareStacks(debian, printed.stacks);
+}
+
+/** The task that each CPU runs, and its stack. */
+function compareCpus(debian: Debian, { cpus: text, ps }: Printed): void {
+  const cpus = partsOf(text);
+  assert.equal(cpus.length, debian.plan.cpus);
+  for (const [cpu, { pid, text: stack }] of cpus.entries()) {
+    const rows = [...debian.system.inspector.answer({ table: "vcpu.stack", args: { vcpu: `vcpu:host/${cpu}` } }).rows];
+    const shown = rows.map(({ symbol }) => functionOf(String(symbol))), functions = framesIn(stack).map(({ name }) => name);
+    // crash leaves out the caller of a function without a frame, and the kernel's first one.
+    assert.ok(functions.length >= shown.length - 2 && functions[0] === shown[0], `${stack} el2: ${shown.join(" ")}`);
+    assert.ok(isWithin(functions, shown), `CPU ${cpu}: ${functions.join(" ")}; el2: ${shown.join(" ")}`);
+    assert.match(ps, new RegExp(`^> +${pid} +\\d+ +${cpu} `, "m"));
+  }
+}
+
+/** The kernel's list of processes. */
+function compareList(debian: Debian, text: string): void {
+  const processes = [...text.matchAll(/^ +pid = (\d+),?\n +comm = "(.*?)(?:\\000.*)?",?$/gm)];
+  const tasks = debian.rows("linux.ps");
+  assert.deepEqual(processes.map(([, pid]) => Number(pid)), [0, ...tasks.map(({ pid }) => pid)]);
+  for (const [index, [, , comm]] of processes.slice(1).entries()) {
+    const { name, kernel } = tasks[index];
+    // el2 shows a kernel thread's whole name, and what a worker does.
+    assert.ok(kernel ? name.startsWith(comm) : name === comm, `${name}, ${comm}`);
+  }
+}
+
+/** Processes: numbers, CPU, state, and memory in KiB. */
+function compareTasks(debian: Debian, text: string): void {
+  const printed = [...text.matchAll(/^[> ] +(\d+) +(\d+) +(\d+) +[0-9a-f]{16} +(\w\w) +[\d.]+ +(\d+) +(\d+) /gm)].map(([, ...words]) => {
+    const [pid, ppid, cpu, state, virtual, resident] = words;
+    return [Number(pid), Number(ppid), Number(cpu), STATES[state], Number(virtual), Number(resident)];
+  }).filter(([pid]) => pid !== 0);
+  const kib = (bytes: number | bigint | null) => Number(bytes ?? 0) / KIB;
+  const shown = debian.rows("linux.ps", { threads: true }).map(({ pid, ppid, cpu, state, virtual, resident }) => {
+    return [pid, ppid, cpu, state, kib(virtual), kib(resident)];
+  });
+  assert.deepEqual(printed, shown);
+}
+
+function compareModules(debian: Debian, text: string): void {
+  const printed = [...text.matchAll(/^[0-9a-f]{16} +(\S+) +([0-9a-f]{16}) +(\d+) /gm)].map(([, name, address, size]) =>
+    `${name} 0x${address} ${size}`
+  );
+  const shown = debian.rows("linux.modules").map(({ name, address, size }) => `${name} ${address} ${size}`);
+  assert.deepEqual(printed.sort(), shown.sort());
+}
+
+function compareMounts(debian: Debian, text: string): void {
+  const printed = [...text.matchAll(/^[0-9a-f]{16} [0-9a-f]{16} (\S+) +(\S+) +(\/\S*)/gm)].map(([, ...words]) => words.join(" "));
+  assert.deepEqual(printed, debian.rows("linux.mounts").map(({ type, device, path }) => `${type} ${device} ${path}`));
+}
+
+/** crash has those between CPUs too. */
+function compareInterrupts(debian: Debian, text: string): void {
+  const printed = [...text.matchAll(/^ *(\d+) +[0-9a-f]{16} +[0-9a-f]{16} +"(.*)"$/gm)].filter(([, , name]) => name !== "IPI");
+  const shown = debian.rows("linux.irqs").map(({ irq, handlers }) => `${irq} ${handlers[0]}`);
+  assert.deepEqual(printed.map(([, irq, name]) => `${irq} ${name}`), shown);
+}
+
+/** Open files of programs; crash has no name for pipes and sockets. */
+function compareFiles(debian: Debian, text: string): void {
+  const programs = partsOf(text);
+  assert.deepEqual(programs.map(({ pid }) => pid), debian.rows("linux.ps").filter(({ kernel }) => !kernel).map(({ pid }) => pid));
+  for (const { pid, text } of programs) {
+    const printed = [...text.matchAll(/^ *(\d+) [0-9a-f]{16} [0-9a-f]{16} [0-9a-f]{16} \w+ +(\S*)/gm)];
+    const shown = debian.rows("linux.files", { pid });
+    assert.deepEqual(
+      printed.map(([, fd, path]) => `${fd} ${path}`),
+      shown.map(({ fd, file }) => `${fd} ${file.startsWith("/") ? file : ""}`),
+    );
+  }
+}
+
+/** Mappings of programs, and the files of those that have one. */
+function compareMappings(debian: Debian, text: string): void {
+  for (const { pid, text: part } of partsOf(text)) {
+    const printed = [...part.matchAll(/^[0-9a-f]{16} +([0-9a-f]+) +([0-9a-f]+) +[0-9a-f]+ (\S*)/gm)];
+    const shown = debian.rows("linux.maps", { pid });
+    assert.deepEqual(
+      printed.map(([, start, end, file]) => `${BigInt(`0x${start}`)} ${BigInt(`0x${end}`)} ${file}`),
+      shown.map(({ start, end, file }) => `${BigInt(start)} ${BigInt(end)} ${file?.startsWith("/") ? file : ""}`),
+      `mappings of ${pid}`,
+    );
+  }
+}
+
+/** Stacks of tasks that no CPU runs, address by address. */
+function compareStacks(debian: Debian, text: string): void {
+  let compared = 0;
+  for (const { pid, text: part } of partsOf(text)) {
+    const answer = debian.ask("linux.stack", { pid });
+    if (pid === 0 || answer.gaps?.some(({ code }) => code === "running")) continue;
+    const shown = [...answer.rows].filter(({ mode }) => mode === "kernel").map(({ pc, symbol }) => {
+      return `${functionOf(String(symbol))} ${(BigInt(String(pc)) - INSTRUCTION).toString(16)}`;
+    });
+    const printed = framesIn(part).map(({ name, address }) => `${name} ${address.toString(16)}`);
+    // crash leaves out the first function of a kernel thread.
+    assert.ok(printed.length >= shown.length - 1, `${pid}: ${part}; el2: ${shown.join(", ")}`);
+    assert.deepEqual(printed, shown.slice(0, printed.length), `${pid}`);
+    compared++;
+  }
+  assert.ok(compared >= debian.rows("linux.ps").length - debian.plan.cpus, `${compared} stacks`);
+}
