@@ -26,7 +26,7 @@ const ANY_PENDING = Irq.Latched | LEVEL_PENDING;
 /** INTIDs whose flags are in one word, and the same flags of each of them. */
 const PER_WORD = 4;
 const ofAll = (flags: number) => flags * 0x0101_0101 | 0;
-const ALL_PENDING = ofAll(ANY_PENDING), ALL_USED = ofAll(ANY_PENDING | Irq.Enabled | Irq.Active);
+const ALL_USED = ofAll(ANY_PENDING | Irq.Enabled | Irq.Active);
 
 /**
  * A vIRQ's producer as the VIC sees it: at the guest's EOI it says whether a level interrupt
@@ -76,10 +76,23 @@ export class IrqBank {
 
   /** Adds the pending ones from `first` to below `end`. */
   addPending(first: number, end: number, found: number[]): void {
+    this.#addWith(ANY_PENDING, (intid) => this.isPending(intid), first, end, found);
+  }
+
+  /** The enabled ones from `first` to below `end`. */
+  enabled(first: number, end: number): number[] {
+    const found: number[] = [];
+    this.#addWith(Irq.Enabled, (intid) => (this.flags[intid] & Irq.Enabled) !== 0, first, end, found);
+    return found;
+  }
+
+  /** Those of which `is` holds, which have at least one of these flags then. */
+  #addWith(flags: number, is: (intid: number) => boolean, first: number, end: number, found: number[]): void {
+    const any = ofAll(flags);
     for (let word = first / PER_WORD | 0; word * PER_WORD < end; word++) {
-      if (!(this.#words[word] & ALL_PENDING)) continue;
+      if (!(this.#words[word] & any)) continue;
       for (let intid = Math.max(first, word * PER_WORD); intid < Math.min(end, (word + 1) * PER_WORD); intid++) {
-        if (this.isPending(intid)) found.push(intid);
+        if (is(intid)) found.push(intid);
       }
     }
   }

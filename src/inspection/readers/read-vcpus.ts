@@ -1,6 +1,6 @@
 // Rows about vCPUs: what each does, waits for, and its registers.
 
-import { Icc, Intid, Irq, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
+import { Icc, Intid, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
 import { vcpuWord } from "./guest-names.ts";
@@ -80,8 +80,8 @@ function waitsOf(view: View, vcpu: Vcpu): Wait[] {
     found.push({ code: "timer", irq: irqId(vm, intid, vcpu.index), intid, in_ns: Math.max(0, deadline - view.now) });
   }
   const { gic } = vcpu.gic, names = sourceNames(view);
-  for (const intid of gic.shared.known(Intid.PrivateEnd, Intid.SpiEnd)) {
-    if (!(gic.shared.flags[intid] & Irq.Enabled) || gic.routeOf(intid) !== vcpu.index) continue;
+  for (const intid of gic.shared.enabled(Intid.PrivateEnd, Intid.SpiEnd)) {
+    if (gic.routeOf(intid) !== vcpu.index) continue;
     const source = gic.shared.sources.get(intid);
     found.push({ code: "irq", irq: irqId(vm, intid, vcpu.index), intid, source: source ? names.get(source) ?? "hardware" : null });
   }
