@@ -48,7 +48,7 @@ ${kinds.join("\n")}
 Examples:
   el2 inject 'rpc msg=MEM_LEND nth=3 -> NOMEM'
   el2 inject 'hvc name=addrspace_map vm=rm nth=1 -> BUSY'
-  el2 inject 'virq vm=debian intid=48 every=100 -> lose'
+  el2 inject 'virq vm=ping intid=48 every=100 -> lose'
   el2 inject 'dev=host/blk0 op=write nth=1000.. -> IOERR'
   el2 inject --list
   el2 inject --remove all`;

@@ -22,7 +22,7 @@ export function registerMan(program: Command): void {
 export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [0, "done; run: --for or --until was reached, or every VM shut itself down"],
   [1, "failed: a VM crashed or hung, a test failed, or an object does not exist"],
-  [2, "wrong usage or configuration; nothing was started"],
+  [2, "wrong usage or configuration, or a file that cannot be read or written"],
   [3, "no session, or a session of another version"],
   [4, "--timeout (wall time) passed, or --for (virtual time) before --until"],
   [5, "refused because of --read-only"],

@@ -90,7 +90,7 @@ async function copyRecordings(results: readonly ReportedScenario[], folder: stri
       await Deno.mkdir(folder, { recursive: true });
       await Deno.copyFile(result.recording, recording);
     } catch (error) {
-      throw failed(cannotWrite(error, `recording ${result.recording}`));
+      throw new Failure(cannotWrite(error, `recording ${result.recording}`));
     }
     return { ...result, recording };
   }));

@@ -1,7 +1,7 @@
 // The results of one part of a test run as a file, shard.json, for `el2 test merge`.
 
 import * as v from "valibot";
-import { failed, Failure } from "../common/failure.ts";
+import { Failure } from "../common/failure.ts";
 import type { ScenarioResult } from "../../scenarios/run.ts";
 import { cannotRead, cannotWrite, readToEnd } from "../../support/named-file.ts";
 import { removeIfThere } from "../../support/own-files.ts";
@@ -105,7 +105,7 @@ export function writeShard(folder: string, shard: Shard): void {
     Deno.mkdirSync(folder, { recursive: true });
     writeWhole(`${folder}/${FILE}`, JSON.stringify({ schema: SCHEMA, ...shard }));
   } catch (error) {
-    throw failed(cannotWrite(error, `--results ${folder}`));
+    throw new Failure(cannotWrite(error, `--results ${folder}`));
   }
 }
 

@@ -1,6 +1,6 @@
 // Files that a flag or argument names.
 
-import { failed, Failure } from "./failure.ts";
+import { Failure } from "./failure.ts";
 import { cannotRead, cannotWrite, readToEnd } from "../../support/named-file.ts";
 import { type WholeOptions, writeWhole } from "../../support/whole-file.ts";
 
@@ -13,14 +13,11 @@ export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffe
   }
 }
 
-/**
- * Writes a file that a flag or argument names. Throws a Failure that names both: the command was
- * given rightly.
- */
+/** Writes a file that a flag or argument names. Throws a Failure that names both. */
 export function writeNamedFile(path: string, what: string, content: Uint8Array | string, options?: WholeOptions): void {
   try {
     writeWhole(path, content, options);
   } catch (error) {
-    throw failed(cannotWrite(error, `${what} ${path}`));
+    throw new Failure(cannotWrite(error, `${what} ${path}`));
   }
 }

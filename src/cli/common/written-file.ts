@@ -1,6 +1,6 @@
 // Files that commands write piece by piece.
 
-import { failed, Failure } from "./failure.ts";
+import { Failure } from "./failure.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { WholeFile } from "../../support/whole-file.ts";
 
@@ -26,6 +26,6 @@ export async function writtenFile(
     return bytes;
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw failed(cannotWrite(error, `${command} ${path}`));
+    throw new Failure(cannotWrite(error, `${command} ${path}`));
   }
 }
