@@ -93,20 +93,31 @@ async function stayingOwner(path: string): Promise<Owner | undefined> {
   return owner;
 }
 
-/**
- * Waits until the host has made a VM, so that the next command finds it. Not every host makes one:
- * the machine's time bounds this, as a busy computer may need long for the first instruction.
- */
+/** Waits until the host has made a VM, so that the next command finds it. */
 async function firstVms(path: string): Promise<void> {
   using open = await openSession({ session: path, readOnly: true });
-  for (let seen = 0n, looks = 0; looks < LOOKS_AT_REST;) {
+  for (const beginning = new Beginning();;) {
     const { rows, at } = await open.asker.ask({ table: "vm.ls", args: { filter: "via!=native state=running" } });
-    const { ended, paused } = await sessionInfo(path), now = BigInt(at.ns);
-    if (rows.length > 0 || now >= FIRST_VMS || ended !== undefined || paused) return;
-    // At 0, its images are still being read.
-    looks = now === seen && now > 0n ? looks + 1 : 0;
-    seen = now;
+    const { ended, paused } = await sessionInfo(path);
+    if (rows.length > 0 || ended !== undefined || paused || beginning.isOver(BigInt(at.ns))) return;
     await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+}
+
+/**
+ * The time in which a host makes its first VM. Not every host makes one: the machine's own time
+ * bounds it, as a busy computer may need long for the first instruction.
+ */
+export class Beginning {
+  #seen = 0n;
+  #looks = 0;
+
+  /** Whether it is over at this virtual time (ns) of the next look. */
+  isOver(now: bigint): boolean {
+    // At 0, its images are still being read.
+    this.#looks = now === this.#seen && now > 0n ? this.#looks + 1 : 0;
+    this.#seen = now;
+    return now >= FIRST_VMS || this.#looks >= LOOKS_AT_REST;
   }
 }
 
