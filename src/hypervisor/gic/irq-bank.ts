@@ -23,10 +23,8 @@ export const Irq = {
 const LEVEL_PENDING = Irq.Source | Irq.Software | Irq.Message;
 /** Of the flags of an interrupt that is pending, at least one is set. */
 const ANY_PENDING = Irq.Latched | LEVEL_PENDING;
-/** INTIDs whose flags are in one word, and the same flags of each of them. */
+/** INTIDs whose flags are in one word. */
 const PER_WORD = 4;
-const ofAll = (flags: number) => flags * 0x0101_0101 | 0;
-const ALL_USED = ofAll(ANY_PENDING | Irq.Enabled | Irq.Active);
 
 /**
  * A vIRQ's producer as the VIC sees it: at the guest's EOI it says whether a level interrupt
@@ -74,44 +72,39 @@ export class IrqBank {
     return (flags & Irq.Edge ? flags & Irq.Latched : flags & LEVEL_PENDING) !== 0;
   }
 
-  /** Adds the pending ones from `first` to below `end`. */
-  addPending(first: number, end: number, found: number[]): void {
-    this.#addWith(ANY_PENDING, (intid) => this.isPending(intid), first, end, found);
+  /** The pending ones from `first` to below `end`, in order. */
+  pending(first: number, end: number): number[] {
+    return this.#having(ANY_PENDING, first, end).filter((intid) => this.isPending(intid));
   }
 
-  /** The enabled ones from `first` to below `end`. */
+  /** The enabled ones from `first` to below `end`, in order. */
   enabled(first: number, end: number): number[] {
-    const found: number[] = [];
-    this.#addWith(Irq.Enabled, (intid) => (this.flags[intid] & Irq.Enabled) !== 0, first, end, found);
-    return found;
-  }
-
-  /** Those of which `is` holds, which have at least one of these flags then. */
-  #addWith(flags: number, is: (intid: number) => boolean, first: number, end: number, found: number[]): void {
-    const any = ofAll(flags);
-    for (let word = first / PER_WORD | 0; word * PER_WORD < end; word++) {
-      if (!(this.#words[word] & any)) continue;
-      for (let intid = Math.max(first, word * PER_WORD); intid < Math.min(end, (word + 1) * PER_WORD); intid++) {
-        if (is(intid)) found.push(intid);
-      }
-    }
+    return this.#having(Irq.Enabled, first, end);
   }
 
   /** Those with a source or pending, from `first` to below `end`, in order. */
   live(first: number, end: number): number[] {
-    const found: number[] = [];
-    this.addPending(first, end, found);
-    return this.#withSources(found, first, end);
+    return this.#withSources(this.pending(first, end), first, end);
   }
 
   /** Those with a source, or used (`isUsed`), from `first` to below `end`, in order. */
   known(first: number, end: number): number[] {
-    const { taken } = this, found: number[] = [];
-    for (let at = first - first % PER_WORD; at < end; at += PER_WORD) {
-      if (!(this.#words[at / PER_WORD] & ALL_USED) && !(taken[at] | taken[at + 1] | taken[at + 2] | taken[at + 3])) continue;
-      for (let intid = Math.max(first, at); intid < Math.min(end, at + PER_WORD); intid++) if (this.isUsed(intid)) found.push(intid);
+    const acknowledged: number[] = [];
+    for (let intid = first; intid < end; intid++) if (this.taken[intid]) acknowledged.push(intid);
+    const used = this.#having(Irq.Enabled | Irq.Active | ANY_PENDING, first, end).filter((intid) => this.isUsed(intid));
+    return this.#withSources([...used, ...acknowledged], first, end);
+  }
+
+  /** Those with at least one of these flags. */
+  #having(flags: number, first: number, end: number): number[] {
+    const found: number[] = [], anyOfWord = flags * 0x0101_0101;
+    for (let word = first / PER_WORD | 0; word * PER_WORD < end; word++) {
+      if (!(this.#words[word] & anyOfWord)) continue;
+      for (let intid = Math.max(first, word * PER_WORD); intid < Math.min(end, (word + 1) * PER_WORD); intid++) {
+        if (this.flags[intid] & flags) found.push(intid);
+      }
     }
-    return this.#withSources(found, first, end);
+    return found;
   }
 
   #withSources(found: readonly number[], first: number, end: number): number[] {

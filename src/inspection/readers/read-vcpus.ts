@@ -91,9 +91,8 @@ function waitsOf(view: View, vcpu: Vcpu): Wait[] {
 function pending(view: View, vcpu: Vcpu): string[] {
   if (vcpu.isBlockedBy(Block.Lifecycle)) return [];
   const vm = view.vmNameOf(vcpu.addressSpace);
-  const { gic, bank } = vcpu.gic, found: number[] = [];
-  bank.addPending(0, Intid.PrivateEnd, found);
-  gic.shared.addPending(Intid.PrivateEnd, Intid.SpiEnd, found);
+  const { gic, bank } = vcpu.gic;
+  const found = [...bank.pending(0, Intid.PrivateEnd), ...gic.shared.pending(Intid.PrivateEnd, Intid.SpiEnd)];
   return found.filter((intid) => intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index).map((intid) =>
     irqId(vm, intid, vcpu.index)
   );
