@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pathWithoutDeno } from "./path-without-deno.ts";
-import { RIGHTS, testFiles } from "./test.ts";
+import { OPTIONS, testFiles } from "./test.ts";
 import { VERSION } from "../src/support/version.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -47,7 +47,7 @@ const links = await Deno.makeTempDir({ prefix: "el2-path-" });
 const [program, ...args] = await alone([
   Deno.execPath(),
   "test",
-  ...RIGHTS,
+  ...OPTIONS,
   "--no-check",
   "--cached-only",
   ...FILES.filter((file) => !NEED_MORE.includes(file) && !OF_MODULES.includes(file)),

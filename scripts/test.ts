@@ -11,8 +11,6 @@ import { PassedBatches, treeOf } from "./passed-batches.ts";
 import { readSummary, type Summary, summaryLine } from "./test-summary.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** Those of el2, and what tests read of the computer. */
-export const RIGHTS = [...PERMISSIONS, "--allow-sys=uid"];
 /**
  * Each machine of a test has more than a GiB of memory, which hardly any of it touches. V8 counts
  * all of it and would collect the garbage of the whole program at each machine that a test makes:
@@ -20,6 +18,8 @@ export const RIGHTS = [...PERMISSIONS, "--allow-sys=uid"];
  * memory.
  */
 const HEAP = "--v8-flags=--max-old-space-size=65536,--external-memory-max-growing-factor=8";
+/** Options of Deno: those of el2, what tests read of the computer, and the bounds. */
+export const OPTIONS = [...PERMISSIONS, "--allow-sys=uid", HEAP];
 const LOCK = `--lock=${ROOT}deno.lock`;
 const FILES = fileURLToPath(new URL("test-files.ts", import.meta.url));
 /** Files by name are tests of what is being written: nothing is prepared for them. */
@@ -96,7 +96,7 @@ const plain = (text: string) => text.replaceAll(/\x1b\[[0-9;]*m/g, "");
  */
 export async function run(files: readonly string[], stuckAfter: number): Promise<Outcome> {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["test", HEAP, ...RIGHTS, "--no-check", LOCK, FILES, "--", ...files],
+    args: ["test", ...OPTIONS, "--no-check", LOCK, FILES, "--", ...files],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -210,6 +210,6 @@ async function runAll(): Promise<boolean> {
 
 if (import.meta.main) {
   if (Deno.args.length === 0) Deno.exit(await runAll() ? 0 : 1);
-  const args = ["test", HEAP, ...RIGHTS, "--no-check", LOCK, ...Deno.args];
+  const args = ["test", ...OPTIONS, "--no-check", LOCK, ...Deno.args];
   Deno.exit((await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, env: BY_NAME }).spawn().status).code);
 }
