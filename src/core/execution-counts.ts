@@ -16,6 +16,7 @@ import {
   countsBranch,
   departsAlways,
   impliedTarget,
+  isConditional,
 } from "./decoded/execution-counters.ts";
 import { DECODED_PAGE_SIZE, DECODED_PAGES, INSTRUCTIONS_PER_PAGE } from "./state/layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
@@ -84,7 +85,7 @@ export class ExecutionCounts {
 
   /** Entries like this one are not reported again. */
   #note(index: number, { address }: CountedPage, stage2: number): void {
-    const entry = COUNTED_ENTRIES + index * CountedEntry.Size, page = entry + CountedEntry.Page >> 2;
+    const entry = entryOf(index), page = entry + CountedEntry.Page >> 2;
     this.#words[page] = Number(BigInt.asIntN(32, address));
     this.#words[page + 1] = Number(BigInt.asIntN(32, address >> 32n));
     this.#words[entry + CountedEntry.Tables >> 2] = stage2 + 1;
@@ -101,7 +102,7 @@ export class ExecutionCounts {
     this.#owners.delete(index);
     const first = this.#wordsOf(index);
     this.#words.fill(0, first, first + INSTRUCTIONS_PER_PAGE);
-    this.#words[COUNTED_ENTRIES + index * CountedEntry.Size + CountedEntry.Tables >> 2] = 0;
+    this.#words[entryOf(index) + CountedEntry.Tables >> 2] = 0;
   }
 
   /** A slice of this many instructions is over. */
@@ -153,6 +154,9 @@ export class ExecutionCounts {
   }
 }
 
+/** Address of the entry of a decoded page. */
+const entryOf = (index: number): number => COUNTED_ENTRIES + index * CountedEntry.Size;
+
 /** Pages whose numbers are allocated together: one by one takes longer than to count in them. */
 const POOLED = 64;
 
@@ -177,9 +181,4 @@ class Pool {
       conditional: this.#bytes.subarray(first, end),
     };
   }
-}
-
-/** B.cond and BC.cond; CBZ, CBNZ, TBZ and TBNZ. Arm ARM C4.1.66. */
-function isConditional(word: number): boolean {
-  return word >>> 24 === 0x54 || (word & 0x7c00_0000) === 0x3400_0000;
 }

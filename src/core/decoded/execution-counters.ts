@@ -122,11 +122,17 @@ const isIndirect = (word: number): boolean => (word & 0xfea0_0000) >>> 0 === 0xd
 /** Whether control never goes from an instruction to the next one, unless as its target. */
 export const departsAlways = (word: number): boolean => isBranch(word) || isIndirect(word);
 
+/** B.cond and BC.cond; CBZ, CBNZ, TBZ and TBNZ. Arm ARM C4.1.66. */
+export const isConditional = (word: number): boolean => word >>> 24 === 0x54 || (word & 0x7c00_0000) === 0x3400_0000;
+
+/** TBZ and TBNZ. */
+const testsBit = (word: number): boolean => (word & 0x7e00_0000) === 0x3600_0000;
+
 /** How far a direct branch leads that is not a call, in instructions; undefined for all others. */
 export function branchDistance(word: number): number | undefined {
   if (isBranch(word)) return word << 6 >> 6;
-  if ((word & 0xff00_0010) >>> 0 === 0x5400_0000 || (word & 0x7e00_0000) === 0x3400_0000) return word << 8 >> 13;
-  return (word & 0x7e00_0000) === 0x3600_0000 ? word << 13 >> 18 : undefined;
+  if (!isConditional(word)) return undefined;
+  return testsBit(word) ? word << 13 >> 18 : word << 8 >> 13;
 }
 
 /**
