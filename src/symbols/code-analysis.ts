@@ -132,24 +132,6 @@ interface Found {
  * are parts of it that were put elsewhere.
  */
 export class FrameAnalysis {
-  readonly #walk: Walk;
-
-  constructor(pieces: readonly CodePiece[]) {
-    this.#walk = new Walk(pieces);
-    this.#walk.run();
-  }
-
-  /** The rules at an address in the last piece; undefined if only the frame pointer can tell. */
-  at(address: bigint): FrameRow | undefined {
-    return this.#walk.rowAt(address);
-  }
-
-  rows(): CodeRow[] {
-    return this.#walk.rows();
-  }
-}
-
-class Walk {
   readonly #words: Uint32Array;
   /** Where each piece begins among the words, and after the last. */
   readonly #starts: readonly number[];
@@ -171,9 +153,10 @@ class Walk {
     if (pieces.length > 1) pieces.forEach(({ words }, index) => this.#words.set(words, starts[index]));
     this.#found = new Array(size).fill(undefined);
     this.#late = new Array(size).fill(undefined);
+    this.#run();
   }
 
-  run(): void {
+  #run(): void {
     this.#from(0, State.atEntry());
     this.#runLate();
     // Targets of a table of jumps, or of instructions that are patched at run time.
@@ -186,7 +169,8 @@ class Walk {
     }
   }
 
-  rowAt(address: bigint): FrameRow | undefined {
+  /** The rules at an address in the last piece; undefined if only the frame pointer can tell. */
+  at(address: bigint): FrameRow | undefined {
     const piece = this.pieces.length - 1;
     return this.#rowOf(this.#found[this.#starts[piece] + Number(address - this.pieces[piece].start >> 2n)]);
   }
