@@ -14,7 +14,7 @@ import { documentText, ERROR } from "../queries/documents.ts";
 import { NoCacheFolder } from "../support/cache.ts";
 import { type Problem, problemOf, problemText, whatText } from "../support/problem.ts";
 import { isOfSystem } from "../support/system-error.ts";
-import { didYouMean } from "../support/did-you-mean.ts";
+import { didYouMean, didYouMeanOneOf } from "../support/did-you-mean.ts";
 import { VERSION } from "../support/version.ts";
 import { WriteFailure } from "../support/write-all.ts";
 
@@ -168,7 +168,7 @@ function strict(commands: Command["commands"], all = commands): void {
     Object.assign(command, {
       unknownCommand(): never {
         const [typed] = command.args, names = namesOf(command), meant = names.find((name) => SUBCOMMANDS.get(name)?.includes(typed));
-        const wayOut = meant ? `did you mean ${JSON.stringify(meant)}?` : didYouMean(typed, names, `there are ${names.join(", ")}`);
+        const wayOut = meant ? `did you mean ${JSON.stringify(meant)}?` : didYouMeanOneOf(typed, names);
         const text = problemText({ what: `unknown command ${JSON.stringify(typed)} of el2 ${command.name()}`, wayOut });
         return command.error(text, { code: "commander.unknownCommand" });
       },

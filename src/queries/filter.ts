@@ -2,7 +2,7 @@
 // rules and tests. A word matches any column; field=value != < > ~regex; irq=32..63; !term; a blank
 // is and, | is or.
 
-import { didYouMean } from "../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../support/did-you-mean.ts";
 import { type Problem, UserError } from "../support/problem.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
 import { cellText } from "./format.ts";
@@ -124,7 +124,7 @@ function term(text: string, token: Token, table: Table): Test {
   const column = columnOf(table, field);
   if (!column) {
     const names = Object.keys(table.columns);
-    throw new FilterError(text, token.at, `no field ${JSON.stringify(field)}`, didYouMean(field, names, `there are ${names.join(", ")}`));
+    throw new FilterError(text, token.at, `no field ${JSON.stringify(field)}`, didYouMeanOneOf(field, names));
   }
   const value = unquoted(raw), at = token.at + field.length + operator.length;
   if (value === "") throw new FilterError(text, at - 1, "a value is missing");
@@ -204,7 +204,7 @@ function equality(text: string, at: number, column: Column, value: string): (one
       text,
       at,
       `no ${JSON.stringify(value)}`,
-      didYouMean(value, column.words, `there are ${column.words.join(", ")}`),
+      didYouMeanOneOf(value, column.words),
     );
   }
   if (range) {

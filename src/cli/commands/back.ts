@@ -13,7 +13,7 @@ import { checkedEventFilter, parseDuration, parseWhole } from "../common/values.
 import type { Move } from "../../protocol/protocol.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { PLACES } from "../../queries/tables.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../support/did-you-mean.ts";
 import { documentText, PLACE } from "../../queries/documents.ts";
 import { timeText } from "../../support/number-text.ts";
 
@@ -84,7 +84,7 @@ async function markedPlace({ asker }: OpenSession, name: string): Promise<number
   const names = marks.map((one) => one.name ?? "");
   throw failed(
     `there is no mark "${name}"`,
-    names.length ? didYouMean(name, names, `there are ${names.join(", ")}`) : "el2 mark NAME makes one",
+    names.length ? didYouMeanOneOf(name, names) : "el2 mark NAME makes one",
   );
 }
 

@@ -17,7 +17,7 @@ import type { Consent } from "../../plans/host-resources.ts";
 import { alone, type SessionPlan } from "../../plans/plan.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import type { Recording } from "../../recordings/recording.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../support/did-you-mean.ts";
 import { within } from "../../support/problem.ts";
 
 /** Which runs are counted, and whose code. */
@@ -107,7 +107,7 @@ async function runAgain<T>(
   if (runs.vm === undefined) return all;
   const name = withoutKind("vm", runs.vm), found = all.filter((one) => vmOf(one) === name), names = [...new Set(all.map(vmOf))];
   if (found.length) return found;
-  throw failed(`no VM called "${name}" executed anything that counts`, didYouMean(name, names, `there are ${names.join(", ")}`));
+  throw failed(`no VM called "${name}" executed anything that counts`, didYouMeanOneOf(name, names));
 }
 
 async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise<Recording[]> {

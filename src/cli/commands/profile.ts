@@ -85,8 +85,10 @@ ${
       } else if (by === "latency") await print(LATENCY_PROFILE, "there was none", async () => latencyRows(await latenciesIn(entry, runs)));
       else if (by === "process") {
         await print(PROFILE, "no instruction was executed", async () => processRows(await processesIn(entry, runs)));
-      } else {await print(PROFILE, "no instruction was executed", async () =>
-          profileOf(await executedIn(entry, runs, { unexecuted: false, blocks: false }), by));}
+      } else {
+        const executed = () => executedIn(entry, runs, { unexecuted: false, blocks: false });
+        await print(PROFILE, "no instruction was executed", async () => profileOf(await executed(), by));
+      }
       exit(ExitCode.Done);
 
       async function print<D extends Document>(document: D, empty: string, rowsOf: () => Promise<FieldsOf<D>[]>): Promise<void> {

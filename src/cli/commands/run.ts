@@ -48,7 +48,7 @@ import { planDemo } from "../../configuration/plan-run.ts";
 import { OWN_CONFIGURATION } from "../../configuration/ui.ts";
 import { DEFAULT_TIER, plannedVms, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../support/did-you-mean.ts";
 import { type DebuggedVms, oneVm } from "../../queries/debugged-vms.ts";
 
 /** Virtual time (ns) that bare `el2` runs without a terminal. */
@@ -185,7 +185,7 @@ function vmsOf(plan: SessionPlan): string[] {
 /** @throws Failure where the VM that an option names is none of these */
 function checkVm(option: string, name: string, names: readonly string[]): void {
   if (names.includes(name)) return;
-  throw new Failure(`${option}: no VM called "${name}"`, didYouMean(name, names, `there are ${names.join(", ")}`));
+  throw new Failure(`${option}: no VM called "${name}"`, didYouMeanOneOf(name, names));
 }
 
 /** The VM that `--gdb` names, or the first. */

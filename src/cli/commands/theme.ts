@@ -12,7 +12,7 @@ import { DEFAULT_UI, type FileTheme, type FileUi } from "../../configuration/sch
 import { OWN_CONFIGURATION, readUi } from "../../configuration/ui.ts";
 import { documentText, type FieldsOf, listingOf, THEME } from "../../queries/documents.ts";
 import { exists } from "../../support/cache.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../support/did-you-mean.ts";
 import { ROLES } from "../../tui/terminal/roles.ts";
 import { findTheme, ownThemes, THEME_NAMES } from "../../tui/look/themes.ts";
 
@@ -49,7 +49,7 @@ export function registerTheme(program: Command): void {
       const own = ownThemes(Object.fromEntries((await configured(config)).map(({ name, theme }) => [name, theme])));
       const known = findTheme(name, own);
       const names = [...THEME_NAMES, ...own.map((one) => one.name)];
-      if (!known) throw new Failure(`no theme called "${name}"`, didYouMean(name, names, `there are ${names.join(", ")}`));
+      if (!known) throw new Failure(`no theme called "${name}"`, didYouMeanOneOf(name, names));
       const { colors } = known;
       if (!colors) return output("the terminal's own colors\n");
       for (const role of ROLES) {

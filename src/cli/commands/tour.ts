@@ -9,7 +9,7 @@ import { checked } from "../start/plans/planned.ts";
 import { showSession } from "../start/show.ts";
 import { keepChapter, keptChapter } from "../start/screens/tour-progress.ts";
 import { planTour } from "../../configuration/plan-run.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../support/did-you-mean.ts";
 import { Guide } from "../../tui/app/guide.ts";
 import { CHAPTERS } from "../../tui/app/guide-chapters.ts";
 
@@ -26,7 +26,7 @@ export function registerTour(program: Command, { entry, exit }: CommandContext):
     .action(async (chapter, { list, ...look }) => {
       const names = CHAPTERS.map(({ name }) => name);
       if (chapter !== undefined && !names.includes(chapter)) {
-        throw new Failure(`no chapter called "${chapter}"`, didYouMean(chapter, names, `there are ${names.join(", ")}`));
+        throw new Failure(`no chapter called "${chapter}"`, didYouMeanOneOf(chapter, names));
       }
       if (list) return output(listText(chapter));
       if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {

@@ -10,7 +10,7 @@ import { silenceAt } from "../../control/ownership.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
 import type { SessionEvent } from "../../protocol/protocol.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../support/did-you-mean.ts";
 import type { Problem } from "../../support/problem.ts";
 import { nameOf, parseAs, withoutKind } from "../../queries/ids.ts";
 import { endProblem, hasEnded } from "../../queries/facts/problem.ts";
@@ -93,7 +93,7 @@ export async function checkVm({ asker }: OpenSession, named: string): Promise<vo
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });
   const vm = withoutKind("vm", named), there = rows.map(({ id }) => nameOf(id));
   if (there.includes(vm)) return;
-  throw failed(`no VM called "${vm}"`, didYouMean(vm, there, `there are ${there.join(", ")}`));
+  throw failed(`no VM called "${vm}"`, didYouMeanOneOf(vm, there));
 }
 
 /**

@@ -10,7 +10,7 @@ import { nameOf } from "../../queries/ids.ts";
 import type { QueryArguments } from "../../queries/query.ts";
 import type { Table } from "../../queries/table.ts";
 import { EVENTS, TABLE_NAMES, TABLES } from "../../queries/tables.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMean, didYouMeanOneOf } from "../../support/did-you-mean.ts";
 import { consoleName } from "../common/session.ts";
 
 const DEFAULT_ROWS = 50;
@@ -185,7 +185,7 @@ export const LOOKING_TOOLS: readonly Tool[] = [
         const { rows } = await live.ask({ table: "vm.ls", args: {} });
         const there = rows.map(({ id }) => nameOf(id));
         if (!there.includes(name) && shown === "") {
-          throw failed(`no VM called "${name}"`, didYouMean(name, there, `there are ${there.join(", ")}`));
+          throw failed(`no VM called "${name}"`, didYouMeanOneOf(name, there));
         }
         return done(boundedText(shown || "the console has shown nothing yet", "the session's log of the console has all of it"));
       }, { console: name, hear });

@@ -14,7 +14,7 @@ import { RmError } from "../../abi/rpc/errors.ts";
 import { RPC_MESSAGES } from "../../abi/rpc/messages/all.ts";
 import { matchesWord } from "../../hypervisor/options.ts";
 import { parseDuration } from "../../support/units.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMean, didYouMeanOneOf } from "../../support/did-you-mean.ts";
 import { isOf, vmOfName, withoutKind } from "../../queries/ids.ts";
 import { UserError } from "../../support/problem.ts";
 
@@ -143,7 +143,7 @@ export function parseFaultRule(text: string): FaultRule {
     } else if (field === "every") step = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : fail(`every=${value} is not a number from 1`);
     else if (!Object.hasOwn(info.fields, field)) {
       const fields = [...Object.keys(info.fields), "nth", "every"];
-      return fail(`${name} has no field ${JSON.stringify(field)}`, didYouMean(field, fields, `there are ${fields.join(", ")}`));
+      return fail(`${name} has no field ${JSON.stringify(field)}`, didYouMeanOneOf(field, fields));
     } else conditions.push({ field, negated: operator === "!=", words: parseWords(info, field, value, fail) });
   }
   const effect = parseEffect(info, name, parts[1].trim(), fail);
@@ -169,7 +169,7 @@ export function checkVmNames({ text, conditions }: FaultRule, vms: readonly stri
       const vm = vmOfName(word);
       // A vCPU without a VM is an object.
       if (UNNAMED.test(vm) || isOf("obj", vm) || vms.some((name) => matchesWord(vm, name))) continue;
-      const wayOut = didYouMean(vm, vms, `there are ${vms.join(", ")}`);
+      const wayOut = didYouMeanOneOf(vm, vms);
       throw new FaultRuleError(`${JSON.stringify(text)}: ${field}=${word}: no VM called "${vm}"`, wayOut);
     }
   }

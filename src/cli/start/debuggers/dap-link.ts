@@ -21,7 +21,7 @@ import { rowsOf } from "../../../queries/query.ts";
 import { VMS } from "../../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../../session/client.ts";
 import { isSnapshot } from "../../../snapshots/file.ts";
-import { didYouMean } from "../../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../../support/did-you-mean.ts";
 import { endProblem } from "../../../queries/facts/problem.ts";
 import { asProblem, problemText, type Said } from "../../../support/problem.ts";
 
@@ -142,7 +142,7 @@ function vmsOf({ what }: SessionPlan): string[] {
 
 function checkVms(wanted: readonly string[] | undefined, vms: readonly string[]): void {
   for (const name of wanted ?? []) {
-    if (!vms.includes(name)) throw new Failure(`no VM called "${name}"`, didYouMean(name, vms, `there are ${vms.join(", ")}`));
+    if (!vms.includes(name)) throw new Failure(`no VM called "${name}"`, didYouMeanOneOf(name, vms));
   }
 }
 

@@ -1,7 +1,7 @@
 // How screens look by the command line and the environment alone.
 
 import { Failure } from "../../common/failure.ts";
-import { didYouMean } from "../../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../../support/did-you-mean.ts";
 import { showsHyperlinks } from "../../../support/hyperlink.ts";
 import { characterLocale } from "../../../support/locale.ts";
 import { type ColorDepth, colorDepth } from "../../../tui/terminal/color.ts";
@@ -77,7 +77,7 @@ function themeOf(look: Look, own: readonly Theme[], wanted: string | undefined, 
     if (findTheme(name, own)) return name;
     if (unknown === "pass") continue;
     const known = ["auto", ...THEME_NAMES, ...own.map((theme) => theme.name)];
-    throw new Failure(`${where}: no such theme`, didYouMean(name, known, `there are ${known.join(", ")}`));
+    throw new Failure(`${where}: no such theme`, didYouMeanOneOf(name, known));
   }
   return wanted !== undefined && findTheme(wanted, own) ? wanted : undefined;
 }
