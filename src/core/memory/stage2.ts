@@ -138,6 +138,8 @@ export class Stage2 implements Stage2Table {
   #released = false;
   /** Pages that are no longer mapped as they were, since `takeLost`. */
   #lost: { pa: number; size: number }[] = [];
+  /** The first IPA beyond the tables. */
+  readonly #end: number;
 
   /** Made by `Stage2Pool.create`. `root` is the address of the level-1 table in the Wasm memory. */
   constructor(
@@ -146,7 +148,9 @@ export class Stage2 implements Stage2Table {
     readonly id: number,
     readonly root: number,
     readonly bits: IpaBits,
-  ) {}
+  ) {
+    this.#end = 2 ** bits;
+  }
 
   /** False, and nothing changed, when the pool has too few tables for it. */
   map(ipa: number, pa: number, size: number, flags: number): boolean {
@@ -172,7 +176,7 @@ export class Stage2 implements Stage2Table {
   }
 
   lookup(ipa: number): { pa: number; flags: number } | undefined {
-    if (ipa < 0 || ipa >= 2 ** this.bits) return undefined;
+    if (ipa < 0 || ipa >= this.#end) return undefined;
     let entry = this.words[this.#level1(ipa)];
     let offset = ipa % BLOCK - ipa % PAGE_SIZE;
     if (entry & Stage2Entry.Table) {
@@ -221,7 +225,7 @@ export class Stage2 implements Stage2Table {
 
   /** Writes `bits` (0 to unmap) to every page of the range; PAs go up from `pa` when mapping. */
   #change(ipa: number, size: number, pa: number, bits: number): boolean {
-    if (ipa % PAGE_SIZE || size % PAGE_SIZE || ipa < 0 || size < 0 || ipa + size > 2 ** this.bits) {
+    if (ipa % PAGE_SIZE || size % PAGE_SIZE || ipa < 0 || size < 0 || ipa + size > this.#end) {
       throw new RangeError(`stage-2 range 0x${ipa.toString(16)} + 0x${size.toString(16)}`);
     }
     if (this.pool.available < this.#tablesNeeded(ipa, size, pa, bits)) return false;

@@ -52,10 +52,9 @@ export class WrittenMemory {
 
   /** Notes the lines `from` to `to` of a page of the Wasm memory. */
   #noteLines(page: number, from: number, to: number): void {
-    for (const first of [0, 32]) {
-      const low = Math.max(from - first, 0), high = Math.min(to - first, 31);
-      if (low <= high) this.#words[WRITTEN_LINES / 4 + 2 * page + first / 32] |= -1 << low & -1 >>> 31 - high;
-    }
+    const words = this.#words, at = WRITTEN_LINES / 4 + 2 * page;
+    if (from < 32) words[at] |= -1 << from & -1 >>> 31 - Math.min(to, 31);
+    if (to >= 32) words[at + 1] |= -1 << Math.max(from - 32, 0) & -1 >>> 63 - to;
   }
 
   /** Whether the page at a physical address may ever have been written. */

@@ -105,11 +105,11 @@ export class VcpuRunner {
   /** A vIRQ: whether it is the wakeup of a vCPU. */
   wake(intid: number): boolean {
     for (const vm of Object.values(this.#state.vms)) {
-      const resource = vm.resources?.find(({ type, virq }) => type === ResourceType.Vcpu && virq === intid);
+      const resource = wakeupOf(vm, intid);
       if (resource === undefined) continue;
       resource.signalled = true;
-      for (const vcpu of this.#vcpusOf(vm)) {
-        if (vcpu.number === resource.label && vcpu.phase === "waiting") this.#makeReady(vcpu, resource, false);
+      for (const vcpu of Object.values(this.#state.vcpus)) {
+        if (vcpu.vm === vm.id && vcpu.number === resource.label && vcpu.phase === "waiting") this.#makeReady(vcpu, resource, false);
       }
       return true;
     }
@@ -448,6 +448,14 @@ export class VcpuRunner {
     if (vm === undefined) throw new Error(`vCPU ${vcpu.number} has lost its VM`);
     return vm;
   }
+}
+
+/** The vCPU of a VM whose wakeup vIRQ this is. A loop, as each of its interrupts asks. */
+function wakeupOf(vm: Vm, intid: number): Resource | undefined {
+  for (const resource of vm.resources ?? []) {
+    if (resource.virq === intid && resource.type === ResourceType.Vcpu) return resource;
+  }
+  return undefined;
 }
 
 /** Stores the low `size` bytes of a word, at most 8. */

@@ -6,6 +6,7 @@
 
 import type { BlockCode } from "../../abi/trace.ts";
 import { ErrorCode } from "../../abi/errors.ts";
+import type { RamWriter } from "../../abi/ram-writer.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
 import { Pstate, Sctlr, type Translation, type VcpuState } from "../../core/interface.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
@@ -76,6 +77,8 @@ export class Vcpu extends HypervisorObject {
   readonly stolenTime: StolenTime | undefined;
   /** Trace of its work, and of its native program's. */
   readonly trace: VcpuTrace;
+  /** The writer of its calls' results in memory. */
+  readonly resultWriter: RamWriter;
 
   readonly settings = new VcpuSettings();
   readonly turn = new VcpuTurn();
@@ -101,6 +104,7 @@ export class Vcpu extends HypervisorObject {
     this.performance = this.registers.names.includes("PMCR_EL0") ? new PerformanceInterrupt(this, this.registers) : undefined;
     this.stolenTime = services.behaviour.pvTime ? new StolenTime() : undefined;
     this.trace = services.trace.port(() => services.names.vcpu(this));
+    this.resultWriter = services.names.writer("call", this);
   }
 
   override get name(): string {
