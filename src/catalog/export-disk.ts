@@ -3,6 +3,7 @@
 import { catalogEntry } from "./catalog.ts";
 import { imageBytes } from "../formats/image-bytes.ts";
 import { createQcow2, Qcow2Disk } from "../formats/qcow2-disk.ts";
+import { cannotRead } from "../support/named-file.ts";
 import { MiB } from "../support/sizes.ts";
 import { UserError } from "../support/problem.ts";
 
@@ -26,7 +27,7 @@ export async function exportDisk(
   const { manifest, folder } = await catalogEntry(guest);
   const disk = manifest.files.find(({ name }) => DISKS.includes(name));
   if (!disk) throw new UserError(`guest ${guest} has no disk`, `it has ${manifest.files.map(({ name }) => name).join(", ")}`);
-  using source = Deno.openSync(`${folder}/${disk.name}`);
+  using source = openKept(`${folder}/${disk.name}`);
   using file = Deno.openSync(path, { read: true, write: true, createNew: true });
   try {
     const size = source.statSync().size, from = imageBytes(source), to = imageBytes(file);
@@ -46,5 +47,14 @@ export async function exportDisk(
   } catch (error) {
     Deno.removeSync(path);
     throw error;
+  }
+}
+
+/** @throws UserError that says why a file of the catalog cannot be read */
+function openKept(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    throw new UserError(cannotRead(error, path));
   }
 }

@@ -1,6 +1,6 @@
 // Files that users name: their content, or in a few words why it cannot be read.
 
-import { isOfSystem } from "./system-error.ts";
+import { isOfSystem, writeWayOut } from "./system-error.ts";
 import { GiB, KiB, MiB } from "./sizes.ts";
 import { formatSize } from "./units.ts";
 import { joined } from "./bytes.ts";
@@ -104,6 +104,8 @@ export function cannotWrite(error: unknown, of?: string): Problem {
   if (error instanceof Deno.errors.PermissionDenied) return about("permission denied (write)");
   if (error instanceof Deno.errors.NotCapable) return about("is not a regular file");
   // The path that it was opened by may be a passing one.
-  if (error instanceof Error && isOfSystem(error)) return about(error.message.replace(/: open '.*'$/, ""));
+  if (error instanceof Error && isOfSystem(error)) {
+    return within(of, { what: error.message.replace(/: open '.*'$/, ""), wayOut: writeWayOut(error) });
+  }
   throw error;
 }

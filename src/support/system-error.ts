@@ -10,3 +10,12 @@ export function isOfSystem(error: unknown): boolean {
   if (error instanceof Error && error.message === "Empty path is not allowed") return true;
   return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
 }
+
+/** Codes of a disk, or of a user's share of it, that is full. */
+const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+
+/** The way out where the system does not let us write. */
+export function writeWayOut(error: Error): string {
+  const isFull = "code" in error && typeof error.code === "string" && FULL.has(error.code);
+  return isFull ? "free some space, or name another place" : "name another place";
+}

@@ -2,6 +2,7 @@
 // the message.
 
 import { UserError } from "./problem.ts";
+import { writeWayOut } from "./system-error.ts";
 
 /** Something cannot be written any more; the message names it and the system's reason. */
 export class WriteFailure extends UserError {}
@@ -21,6 +22,6 @@ export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): v
     for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe || !(error instanceof Error)) throw error;
-    throw new WriteFailure(`${what}: ${error.message}`, "free some space, or name another place");
+    throw new WriteFailure(`${what}: ${error.message}`, writeWayOut(error));
   }
 }

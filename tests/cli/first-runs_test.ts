@@ -96,7 +96,12 @@ Deno.test("first run: the disk is full", async (t) => {
     [["run", ...DEMO], "/dev/full", 1, /^el2: stdout: No space left.*; the run ends$/m],
     [["schema"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
     [["--help"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
-    [["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", `${FULL}/j`], undefined, 2, /^el2: --junit \/mnt\/j: No space left/m],
+    [
+      ["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", `${FULL}/j`],
+      undefined,
+      2,
+      /^el2: --junit \/mnt\/j: No space left.*; free some space, or name another place$/m,
+    ],
     // Nothing says that it was done.
     [
       ["record", `${FULL}/r2`, "--", ...DEMO, "--headless"],
@@ -104,18 +109,23 @@ Deno.test("first run: the disk is full", async (t) => {
       1,
       /^el2: record: \/mnt\/r2 is not complete, and cannot be replayed$/m,
     ],
-    [["screenshot", `${FULL}/s.svg`, "--run", "demo"], undefined, 2, /^el2: screenshot \/mnt\/s\.svg: No space left[^\n]*$/m],
+    [
+      ["screenshot", `${FULL}/s.svg`, "--run", "demo"],
+      undefined,
+      2,
+      /^el2: screenshot \/mnt\/s\.svg: No space left.*; free some space, or name another place$/m,
+    ],
     [
       ["trace", "export", `${FULL}/t.json`, "--recording", recording],
       undefined,
       2,
-      /^el2: trace export \/mnt\/t\.json: No space left[^\n]*$/m,
+      /^el2: trace export \/mnt\/t\.json: No space left.*; free some space, or name another place$/m,
     ],
     [
       ["test", `${ROOT}examples/refused-lend.test.toml`, "--results", `${FULL}/p`],
       undefined,
       2,
-      /^el2: --results \/mnt\/p: No space left/m,
+      /^el2: --results \/mnt\/p: No space left.*; free some space, or name another place$/m,
     ],
   ];
   // One of each kind: a recording, consoles, text, a picture, and what is made of a recording.

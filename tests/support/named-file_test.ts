@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { cannotRead, EndlessFile, readToEnd } from "../../src/support/named-file.ts";
+import { cannotRead, cannotWrite, EndlessFile, readToEnd } from "../../src/support/named-file.ts";
+import { problemText } from "../../src/support/problem.ts";
+import { writeAll, WriteFailure } from "../../src/support/write-all.ts";
 
 const folder = () => Deno.makeTempDirSync({ prefix: "el2-test-" });
 const shell = (command: string) => new Deno.Command("/bin/sh", { args: ["-c", command], stdout: "null" }).spawn();
@@ -55,4 +57,29 @@ Deno.test("files of any size are read whole, into memory that they share with no
   } finally {
     Deno.removeSync(work, { recursive: true });
   }
+});
+
+Deno.test("who cannot write is told the way out: room only where the disk is full", () => {
+  const refused = (work: () => void): unknown => {
+    try {
+      work();
+    } catch (error) {
+      return error;
+    }
+    assert.fail("it was written");
+  };
+  // As Deno reports it; of a real disk: tests/cli/first-runs_test.ts.
+  const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+  const noRoom = "out: No space left on device (os error 28); free some space, or name another place";
+  assert.equal(problemText(cannotWrite(full, "out")), noRoom);
+  const writer = {
+    writeSync(): number {
+      throw full;
+    },
+  };
+  const failure = refused(() => writeAll(writer, new Uint8Array(1), "out"));
+  assert.ok(failure instanceof WriteFailure);
+  assert.equal(failure.message, noRoom);
+  const long = refused(() => Deno.openSync(`/tmp/${"x".repeat(300)}`, { write: true, createNew: true }));
+  assert.equal(problemText(cannotWrite(long, "out")), "out: File name too long (os error 36); name another place");
 });

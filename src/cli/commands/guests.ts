@@ -14,11 +14,12 @@ import type { FirstBoot } from "../../catalog/debian-first-run.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { documentText, type FieldsOf, GUEST, listingOf } from "../../queries/documents.ts";
 import { cacheFolder } from "../../support/cache.ts";
-import { cannotRead } from "../../support/named-file.ts";
+import { cannotRead, cannotWrite } from "../../support/named-file.ts";
 import { Rate } from "../../support/rate.ts";
 import { GiB } from "../../support/sizes.ts";
 import { formatSize } from "../../support/units.ts";
 import { problemOf } from "../../support/problem.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
 export function registerGuests(program: Command, { entry }: CommandContext): void {
@@ -123,6 +124,7 @@ function registerExport(guests: Command): void {
       }).catch((error) => {
         if (error instanceof Failure) throw error;
         if (error instanceof Deno.errors.AlreadyExists) throw new Failure(`${file} exists`, "name another file, or remove it");
+        if (isOfSystem(error)) throw new Failure(cannotWrite(error, `guests export ${file}`));
         throw failed(problemOf(error, "guests export"));
       });
       output(`${file}: the disk of ${name}, ${formatSize(size)}\n`);

@@ -2,15 +2,16 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
 import { output, report } from "../common/print.ts";
 import { Progress } from "../common/progress.ts";
 import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedSnapshot } from "../start/plans/snapshots.ts";
-import { openOwn, removeIfThere } from "../../support/own-files.ts";
-import { writeAll } from "../../support/write-all.ts";
+import { cannotWrite } from "../../support/named-file.ts";
+import { NotOurs, openOwn, removeIfThere } from "../../support/own-files.ts";
+import { writeAll, WriteFailure } from "../../support/write-all.ts";
 
 /** Adds `snapshot vmcore`. */
 export function addVmcore(group: Command, { entry, exit }: CommandContext): void {
@@ -40,7 +41,10 @@ export function addVmcore(group: Command, { entry, exit }: CommandContext): void
     });
 }
 
-/** A file with holes, which is made when its first part comes. */
+/**
+ * A file with holes, which is made when its first part comes. Its methods throw a Failure where it
+ * cannot be written.
+ */
 class SparseFile implements Disposable {
   #file: Deno.FsFile | undefined;
   #whole = false;
@@ -50,15 +54,30 @@ class SparseFile implements Disposable {
   constructor(readonly path: string) {}
 
   write(offset: number, bytes: Uint8Array): void {
-    this.#file ??= openOwn(this.path, { truncate: true });
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    writeAll(this.#file, bytes, this.path);
+    this.#change((file) => {
+      file.seekSync(offset, Deno.SeekMode.Start);
+      writeAll(file, bytes, this.#name);
+    });
     this.bytes += bytes.length;
   }
 
   end(size: number): void {
-    this.#file?.truncateSync(size);
+    this.#change((file) => file.truncateSync(size));
     this.#whole = true;
+  }
+
+  /** The file in errors. */
+  get #name(): string {
+    return `snapshot vmcore ${this.path}`;
+  }
+
+  #change(work: (file: Deno.FsFile) => void): void {
+    try {
+      work(this.#file ??= openOwn(this.path, { truncate: true }));
+    } catch (error) {
+      if (error instanceof NotOurs) throw new Failure(error.problem.what, "name another file");
+      throw new Failure(error instanceof WriteFailure ? error.problem : cannotWrite(error, this.#name));
+    }
   }
 
   /** Without `end` no file is left. */

@@ -109,6 +109,9 @@ Deno.test("guests add keeps an image under a name that run takes, with its comma
     const compared = await runNative("qemu-img", ["compare", "-f", "qcow2", "-F", "qcow2", own, disk]);
     assert.equal(compared.stdout, "Images are identical.\n", compared.stderr);
     assert.match((await run("guests", "export", "other", own)).stderr, /own\.qcow2 exists; name another file/);
+    const nowhere = await run("guests", "export", "other", `${cache}/none/x.img`);
+    assert.match(nowhere.stderr, /^el2: guests export \S+none\/x\.img: no such folder$/m);
+    assert.equal(nowhere.code, 2);
     assert.match((await run("guests", "export", "mine", `${cache}/x.img`)).stderr, /guest mine has no disk; it has image/);
     // A VM opens it for writing, through the process that may.
     const file = `${cache}/own.toml`, device = `{ kind = "block", image = "own.qcow2" }`;

@@ -47,6 +47,17 @@ Deno.test("a session is saved, inspected, verified and loaded by another process
     assert.equal(info.schema, "el2.snapshot/1");
     const verified = await run("snapshot", "verify", file);
     assert.equal(verified.code, 0, verified.stderr);
+    // A core file has holes, and is not written as a whole.
+    for (
+      const [core, says] of [["/dev/null", /^el2: \/dev\/null is not a regular file; name another file$/m], [
+        `${folder}/none/core`,
+        /^el2: snapshot vmcore \S+none\/core: no such folder$/m,
+      ]] as const
+    ) {
+      const refused = await run("snapshot", "vmcore", file, core, "--vm", "ping");
+      assert.match(refused.stderr, says);
+      assert.equal(refused.code, 2, refused.stderr);
+    }
     const end = Number(info.ns) + 3e9;
     const loaded = await run("snapshot", "load", file, "--headless", "--turbo", "--for", "3s");
     assert.equal(loaded.code, 0, loaded.stderr);
