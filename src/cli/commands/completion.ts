@@ -2,11 +2,11 @@
 // names of a running session complete too.
 
 import type { Command } from "@commander-js/extra-typings";
+import { ARGUMENT_WORDS, type Line, type Offer, offersOf, OPTION_WORDS, type Words } from "./completion-words.ts";
 import { type CommandNode, commandTree } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { openSession } from "../common/session.ts";
-import { TRACE_KINDS } from "../../abi/trace.ts";
 import { requestNames } from "../../abi/rpc/text/compose.ts";
 import { sessionNames } from "../../control/places.ts";
 import { cellText } from "../../queries/format.ts";
@@ -102,12 +102,6 @@ Examples:
     });
 }
 
-/** A word that may come next. */
-interface Offer {
-  readonly word: string;
-  readonly help?: string;
-}
-
 /** The possible next words. */
 interface Completions {
   readonly offers: readonly Offer[];
@@ -115,13 +109,13 @@ interface Completions {
   readonly files: boolean;
 }
 
-const offersOf = (words: readonly string[]): Offer[] => words.map((word) => ({ word }));
-
 /** The possible replacements of the last word. */
 export async function completions(tree: CommandNode, words: readonly string[]): Promise<Completions> {
-  const last = words.at(-1) ?? "";
+  // `el2 help` takes the same commands.
+  if (words.length > 1 && words[0] === "help") words = ["man", ...words.slice(1)];
+  const last = words.at(-1) ?? "", path: string[] = [];
   let command = tree;
-  let given = 0, session: string | undefined;
+  let given: string[] = [], session: string | undefined;
   const valued = (word: string | undefined) =>
     command.options.find(({ long, short, before, value }) => value && word !== undefined && [long, short, before].includes(word));
   for (let at = 0; at < words.length - 1; at++) {
@@ -129,74 +123,56 @@ export async function completions(tree: CommandNode, words: readonly string[]): 
     const child = command.commands.find(({ name }) => name === word);
     if (child) {
       command = child;
-      given = 0;
+      path.push(word);
+      given = [];
     } else if (word.startsWith("-")) {
       const option = valued(word);
       if (!option) continue;
       at++;
       if (option.long === "--session" && at < words.length - 1) session = words[at];
-    } else given++;
+    } else given.push(word);
   }
-  const before = valued(words.at(-2));
+  const line: Line = { tree, given, last }, before = valued(words.at(-2));
   const { offers, files } = before
-    ? await valuesOf(before, last, session)
+    ? await valuesOf(before, line, session)
     : last.startsWith("-")
     ? { offers: command.options.flatMap(({ long, help }) => long ? [{ word: long, help }] : []), files: false }
-    : await argumentsOf(command.arguments[given] ?? command.arguments.at(-1), command, given, session);
+    : await argumentsOf(command, path.join(" "), line, session);
   return { offers: offers.filter(({ word }) => word.startsWith(last)), files };
 }
 
 /** Names of arguments and values that are files, or folders. */
-const FILE_NAMES = ["a", "b", "dtb", "file", "files", "folder", "image", "what"];
+const FILE_NAMES = ["a", "b", "dir", "dtb", "file", "files", "folder", "image", "path", "recordings", "snapshot", "what"];
 
 async function valuesOf(
-  { flags, choices, long }: CommandNode["options"][number],
-  last: string,
+  { flags, choices, long = "" }: CommandNode["options"][number],
+  line: Line,
   session: string | undefined,
 ): Promise<Completions> {
-  const name = /<([^>]+)>/.exec(flags)?.[1].replace(/\.\.\.$/, "");
-  if (long === "--kinds") {
-    // A list: the items before the last comma stay.
-    const before = last.slice(0, last.lastIndexOf(",") + 1);
-    return { offers: ["all", ...TRACE_KINDS].map((kind) => ({ word: `${before}${kind}` })), files: false };
-  }
   if (choices.length) return { offers: offersOf(choices), files: false };
-  return { offers: await idsOf(name, session), files: name !== undefined && FILE_NAMES.includes(name) };
+  // Of `<file[,mode]>` and `<folder|none>` the first part is what is typed first.
+  const name = /<(\w+)(?:\[.*|\|.*|\.\.\.)?>/.exec(flags)?.[1];
+  const words = await wordsOf(OPTION_WORDS[long], line);
+  return { offers: [...words, ...await idsOf(name, session)], files: name !== undefined && FILE_NAMES.includes(name) };
 }
 
-async function argumentsOf(
-  argument: CommandNode["arguments"][number] | undefined,
-  command: CommandNode,
-  given: number,
-  session: string | undefined,
-): Promise<Completions> {
-  const commands = command.commands.map(({ name, help }) => ({ word: name, help }));
-  if (!argument || given >= command.arguments.length && !argument.variadic) return { offers: commands, files: false };
-  const words = await WORDS[`${command.name} ${argument.name}`]?.() ?? [];
-  return { offers: [...commands, ...words, ...await idsOf(argument.name, session)], files: FILE_NAMES.includes(argument.name) };
+async function argumentsOf(command: CommandNode, path: string, line: Line, session: string | undefined): Promise<Completions> {
+  const commands = command.commands.map(({ name, help }) => ({ word: name, help })), all = command.arguments;
+  const argument = all[line.given.length] ?? (all.at(-1)?.variadic ? all.at(-1) : undefined);
+  if (!argument) return { offers: commands, files: false };
+  const { name, choices } = argument, words = ARGUMENT_WORDS[`${path} ${name}`];
+  const own = words ? await wordsOf(words, line) : offersOf(choices);
+  return { offers: [...commands, ...own, ...await idsOf(name, session)], files: FILE_NAMES.includes(name) };
 }
 
-/** Words of arguments that do not take ids, by command and argument. */
-const WORDS: Readonly<Record<string, (() => Offer[] | Promise<Offer[]>) | undefined>> = {
-  "run what": machineOffers,
-  "up what": machineOffers,
-  "boot image": () => [{ word: "debian", help: "the catalog's Debian with a disk" }],
-  "fetch guest": () => [{ word: "debian", help: "Debian's kernel, with a ramdisk or a disk" }],
-  "export name": guestOffers,
-  "tour chapter": async () => {
-    const { CHAPTERS } = await import("../../tui/app/guide-chapters.ts");
-    return CHAPTERS.map(({ name, about }) => ({ word: name, help: about }));
-  },
-};
-
-/** The demo and the guests of the catalog. */
-async function machineOffers(): Promise<Offer[]> {
-  return [{ word: "demo", help: "three VMs that communicate" }, ...await guestOffers()];
-}
-
-async function guestOffers(): Promise<Offer[]> {
-  const { catalogEntries } = await import("../../catalog/catalog.ts");
-  return (await catalogEntries()).map(({ manifest }) => ({ word: manifest.name, help: manifest.about }));
+/** Where a file that they come from is wrong, nothing can be offered. */
+async function wordsOf(words: Words | undefined, line: Line): Promise<readonly Offer[]> {
+  try {
+    return await words?.(line) ?? [];
+  } catch (error) {
+    if (error instanceof Failure) return [];
+    throw error;
+  }
 }
 
 /** Tables whose ids an argument of a name takes, and the column that describes each. */

@@ -22,6 +22,14 @@ const FILES: Readonly<Record<string, { readonly doc: string; readonly schema: ()
   },
 };
 
+/** The rows and documents that commands print. */
+const OUTPUTS = [...Object.values(TABLES), ...DOCUMENTS];
+
+/** Names of all schemas, the shortest of each, with what they describe. */
+export function schemaNames(): { readonly name: string; readonly doc: string }[] {
+  return [...Object.entries(FILES).map(([name, { doc }]) => ({ name, doc })), ...OUTPUTS];
+}
+
 export function registerSchema(program: Command): void {
   program.command("schema")
     .description("print the JSON Schema of a command's --json output, of configurations, or of scenarios")
@@ -30,15 +38,17 @@ export function registerSchema(program: Command): void {
     .action(async (name) => {
       if (name === undefined) {
         const files = Object.entries(FILES).map(([file, { doc }]) => [file, doc]);
-        const all = [...Object.values(TABLES), ...DOCUMENTS].map((one) => [schemaName(one), one.doc]);
+        const all = OUTPUTS.map((one) => [schemaName(one), one.doc]);
         return output([...files, ...all].map(([one, doc]) => `${one.padEnd(20)} ${doc}\n`).join(""));
       }
       if (Object.hasOwn(FILES, name)) return output(schemaText(await FILES[name].schema()));
       const wanted = name.replace(/^el2\./, "").replace(/\/\d+$/, "");
       const table = Object.values(TABLES).find((one) => one.name === wanted);
       const document = DOCUMENTS.find((one) => one.name === wanted);
-      const known = [...Object.keys(FILES), ...Object.keys(TABLES), ...DOCUMENTS.map(({ name }) => name)];
-      if (!table && !document) throw new Failure(`no schema called "${name}"`, didYouMean(wanted, known, "list them with el2 schema"));
+      if (!table && !document) {
+        const known = schemaNames().map(({ name }) => name);
+        throw new Failure(`no schema called "${name}"`, didYouMean(wanted, known, "list them with el2 schema"));
+      }
       output(schemaText(table ? jsonSchema(table) : documentSchema(document!)));
     });
 }

@@ -59,8 +59,11 @@ export function registerTheme(program: Command): void {
     });
 }
 
-/** The themes of el2, and one's own. */
-async function themesOf(config: string | undefined): Promise<FieldsOf<typeof THEME>[]> {
+/**
+ * The themes of el2, and one's own.
+ * @throws Failure where a file of themes is wrong
+ */
+export async function themesOf(config: string | undefined): Promise<FieldsOf<typeof THEME>[]> {
   return [
     ...THEME_NAMES.map((name) => ({ name, about: ABOUT[name], file: null, based_on: null })),
     ...(await configured(config)).map(({ name, file, theme: { based_on: base } }) => ({

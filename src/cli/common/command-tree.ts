@@ -24,6 +24,7 @@ export interface ArgumentNode {
   readonly required: boolean;
   /** It takes all arguments that follow. */
   readonly variadic: boolean;
+  readonly choices: readonly string[];
 }
 
 /** A command and those below it. */
@@ -60,6 +61,7 @@ interface Walked {
     readonly description: string;
     readonly required: boolean;
     readonly variadic: boolean;
+    readonly argChoices?: readonly string[];
   }[];
   readonly options: readonly {
     readonly flags: string;
@@ -84,6 +86,7 @@ function node(command: Walked): CommandNode {
       help: one.description,
       required: one.required,
       variadic: one.variadic,
+      choices: one.argChoices ?? [],
     })),
     options: command.options.filter(({ hidden }) => !hidden).map((option) => ({
       flags: option.flags,

@@ -9,6 +9,7 @@ import { makeProgram } from "../../../src/cli/main.ts";
 import { partsOfHelp } from "../../../src/cli/common/command.ts";
 import { commandTree } from "../../../src/cli/common/command-tree.ts";
 import { completions } from "../../../src/cli/commands/completion.ts";
+import { CpuError, parseCpu } from "../../../src/isa/cpus.ts";
 
 const decoded = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -34,9 +35,59 @@ Deno.test("completion offers commands, options and choices, with what they do", 
   }
 });
 
+Deno.test("completion offers the words of arguments that are neither ids nor files, with what they are", async () => {
+  const helped = async (...words: string[]) => {
+    const { offers } = await completions(TREE, words);
+    for (const { word, help } of offers) assert.ok(help, `${words.join(" ")}: ${word}`);
+    return offers.map(({ word }) => word);
+  };
+  assert.deepEqual(await helped("phone", "show", "sm86"), ["sm8650"]);
+  assert.deepEqual(await helped("cpu", "show", "v8."), ["v8.2", "v8.4", "v8.6"]);
+  assert.deepEqual(await helped("run", "x", "--cpu", "v8."), ["v8.2", "v8.4", "v8.6"]);
+  assert.deepEqual(await helped("theme", "show", "sol"), ["solarized"]);
+  assert.deepEqual(await helped("run", "x", "--theme", "a"), ["auto"]);
+  assert.deepEqual(await helped("spec", "hyper"), ["hypervisor"]);
+  assert.deepEqual(await helped("spec", "hypervisor", "4.10"), ["4.10"]);
+  assert.deepEqual(await complete("spec", "nonsense", ""), []);
+  assert.deepEqual(await helped("schema", "mem.par"), ["mem.parcels"]);
+  assert.deepEqual(await helped("schema", "conf"), ["config"]);
+  assert.deepEqual(await complete("who", "pa:0x0", ""), ["write", "read", "exec", "owner"]);
+  assert.deepEqual(await helped("man", "vcp"), ["vcpu"]);
+  assert.ok((await helped("help", "vm", "")).includes("timeline"));
+  assert.deepEqual(await complete("man", "nonsense", ""), []);
+});
+
+Deno.test("completion of a CPU offers the features that change it, each of which is taken", async () => {
+  assert.deepEqual(await complete("cpu", "show", "v8.4,-FEAT_DIT,+FEAT_RN"), ["v8.4,-FEAT_DIT,+FEAT_RNG"]);
+  const changed = await complete("cpu", "show", "v8,");
+  assert.ok(changed.length > 50, `${changed.length}`);
+  for (const text of changed) {
+    try {
+      parseCpu(text);
+    } catch (error) {
+      // A feature may require others, which are added after another comma.
+      assert.ok(error instanceof CpuError && / requires /.test(error.message), `${text}: ${error}`);
+    }
+  }
+});
+
 Deno.test("completion offers files only where files belong", async () => {
   const files = async (...words: string[]) => (await completions(TREE, words)).files;
-  for (const words of [["run", ""], ["boot", ""], ["replay", ""], ["diff", "a.rec", ""], ["boot", "--initrd", ""], ["test", "a", ""]]) {
+  for (
+    const words of [
+      ["run", ""],
+      ["boot", ""],
+      ["replay", ""],
+      ["diff", "a.rec", ""],
+      ["boot", "--initrd", ""],
+      ["test", "a", ""],
+      ["run", "x", "--disk", ""],
+      ["run", "x", "--share", ""],
+      ["run", "x", "--recordings", ""],
+      ["coverage", "a.rec", ""],
+      ["snapshot", "vmcore", ""],
+    ]
+  ) {
     assert.equal(await files(...words), true, words.join(" "));
   }
   assert.equal(await files("trace", "calls", "--count", "5", ""), true, "a word that an option had before takes its value, too");
