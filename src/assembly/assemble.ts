@@ -28,7 +28,7 @@ import { Vmid } from "../inspection/readers/guest-names.ts";
 import { QueueRpcs } from "../inspection/readers/queue-rpcs.ts";
 import { attachPlatformDevices } from "./devices/crosvm-devices.ts";
 import { GuestSystem } from "./system/guest-system.ts";
-import { type BootPlan, DEFAULT_TIER, PlanError, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
+import { type BootPlan, DEFAULT_TIER, knownVms, PlanError, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
 import { attachClock, attachMessages, attachSerial, attachUart } from "./devices/platform-devices.ts";
 import { attachVirtio } from "./devices/primary-devices.ts";
@@ -143,6 +143,7 @@ interface Building {
 /** Puts software and devices of the plan into a machine. */
 function furnish(building: Building): void {
   const { plan, system, core } = building, { machine, manager } = system;
+  system.vms.known = knownVms(plan);
   if (plan.what.kind === "run") system.driver = PERSONAS[plan.what.host.driver.device];
   const primary: Primary = plan.what.kind === "boot" ? loadPrimary(building, plan.what) : { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
   const resourceManager = plan.root ? readRootImages(plan.root) : () => manager;

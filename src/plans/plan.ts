@@ -4,13 +4,14 @@
 
 import type { CpuPlan } from "../isa/cpus.ts";
 import type { Tier } from "../core/tiers.ts";
-import type { DevicePlan } from "../virtio/plan.ts";
+import { deviceName, type DevicePlan } from "../virtio/plan.ts";
 import type { RecordedRun } from "./recorded-run.ts";
 import type { NativeHostPlan, VariablesPlan } from "../host/interface.ts";
 import type { Behaviour } from "../hypervisor/options.ts";
-import { TAKEN_NAMES } from "./limits.ts";
 import { MiB } from "../support/sizes.ts";
 import type { DebuggedVms } from "../queries/debugged-vms.ts";
+import { RESOURCE_MANAGER } from "../queries/ids.ts";
+import type { KnownVm } from "../queries/known-vm.ts";
 import { UserError } from "../support/problem.ts";
 
 export {
@@ -212,9 +213,16 @@ export function plannedVms({ what }: Pick<SessionPlan, "what">): string[] {
   return what.kind === "run" ? what.host.vms.map(({ name }) => name) : [];
 }
 
-/** Names of all VMs of a machine that are known before it runs. */
-export function knownVms(plan: Pick<SessionPlan, "what">): string[] {
-  return [...TAKEN_NAMES, ...plannedVms(plan)];
+/** All VMs of a machine that are known before it runs. */
+export function knownVms({ cpus, root, what }: Pick<SessionPlan, "cpus" | "root" | "what">): KnownVm[] {
+  const names = (devices: readonly DevicePlan[] = []) => devices.map(({ kind }, slot) => deviceName(kind, slot));
+  // A program in the root VM makes its own vCPUs, and those of the primary VM.
+  const made = (vcpus: number) => root ? undefined : vcpus;
+  return [
+    { name: PRIMARY_CONSOLE, vcpus: made(cpus), devices: names(what.kind === "boot" ? what.devices : []) },
+    { name: RESOURCE_MANAGER, vcpus: made(1), devices: [] },
+    ...what.kind === "run" ? what.host.vms.map(({ name, vcpus, devices }) => ({ name, vcpus, devices: names(devices) })) : [],
+  ];
 }
 
 /** The virtio devices of a machine's VMs. */

@@ -4,7 +4,8 @@
 import { planOf, type PlanReader, planRun, type RunResult } from "../configuration/plan-run.ts";
 import { type Consent, sourceFile } from "../plans/host-resources.ts";
 import { knownVms, PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
-import { checkVmNames, FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
+import { checkNames, FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
+import type { KnownVm } from "../queries/known-vm.ts";
 import { formatSize } from "../support/units.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
 import { problemOf, problemOfAll, within } from "../support/problem.ts";
@@ -25,17 +26,19 @@ export async function planScenario(scenario: Scenario, seed: number | undefined,
     throw new ScenarioError(problemOfAll(result.problems.map((problem) => within(`${scenario.file}:${step.line}: boot`, problem))));
   }
   const { ui: _, recordTo: _recordTo, ...plan } = result.run;
-  for (const rule of scenario.inject) checkRule(scenario, rule, knownVms(plan));
+  const vms = knownVms(plan);
+  for (const rule of scenario.inject) checkRule(`${scenario.file}: inject`, rule, vms);
+  for (const step of scenario.steps) if (step.kind === "inject") checkRule(`${scenario.file}:${step.line}: inject`, step.inject, vms);
   return { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true };
 }
 
-/** @throws ScenarioError where a rule names a VM that the machine does not have */
-function checkRule({ file }: Scenario, rule: string, vms: readonly string[]): void {
+/** @throws ScenarioError where a rule names what the machine does not have */
+function checkRule(place: string, rule: string, vms: readonly KnownVm[]): void {
   try {
-    checkVmNames(parseFaultRule(rule), vms);
+    checkNames(parseFaultRule(rule), vms);
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
-    throw new ScenarioError(problemOf(error, `${file}: inject`));
+    throw new ScenarioError(problemOf(error, place));
   }
 }
 

@@ -40,7 +40,8 @@ export function didYouMean(word: string, names: readonly string[], hint?: string
 }
 
 /** The way out of a word that should be one of these names: the nearest, and which there are. */
-export const didYouMeanOneOf = (word: string, names: readonly string[]): string => didYouMean(word, names, `there are ${names.join(", ")}`);
+export const didYouMeanOneOf = (word: string, names: readonly string[]): string =>
+  didYouMean(word, names, `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`);
 
 /** A message and what is to know or to do about it: a new sentence after a question. */
 export function withHint(message: string, hint: string): string {

@@ -84,6 +84,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 const CODES: Readonly<Record<string, number>> = {
   // The fields of a request are listed where some are missing.
   "el2 rpc send MEM_LEND": 2,
+  // The demo has no disk.
+  "el2 inject 'dev=host/blk0 op=write nth=1000.. -> IOERR'": 1,
   // The demo's hello still holds its memory.
   "el2 rpc send MEM_RECLAIM handle=0x3 flags=0": 1,
   // The example before it goes back to instruction 120000, before which nothing is refused.

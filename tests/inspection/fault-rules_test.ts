@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { FAULT_KINDS } from "../../src/abi/faults.ts";
 import { matchesWord } from "../../src/hypervisor/services/faults.ts";
-import { checkVmNames, FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import type { KnownVm } from "../../src/queries/known-vm.ts";
+import { checkNames, FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
 
 Deno.test("the design's rules are read", () => {
   const lend = parseFaultRule("rpc msg=MEM_LEND nth=3 -> NOMEM");
@@ -46,26 +47,63 @@ Deno.test("each wrong rule is refused with what is wrong and what there is", () 
   }
 });
 
+/** Checks a rule on the demo with a disk. */
+function check(text: string): void {
+  checkNames(parseFaultRule(text), [
+    { name: "host", vcpus: 2, devices: [] },
+    { name: "rm", vcpus: 1, devices: [] },
+    { name: "ping", vcpus: 1, devices: ["blk0", "net1"] },
+    { name: "pong", vcpus: 1, devices: [] },
+  ]);
+}
+
+function assertRefused(text: string, what: string, wayOut: RegExp): void {
+  assert.throws(
+    () => check(text),
+    (error) => error instanceof FaultRuleError && error.message.includes(`: ${what}; `) && wayOut.test(error.message),
+    text,
+  );
+}
+
 Deno.test("a rule names VMs that the machine has, also as owners of vCPUs and devices", () => {
-  const check = (text: string) => checkVmNames(parseFaultRule(text), ["host", "rm", "ping", "pong"]);
   for (
     const text of [
       ...["virq vm=ping,vm:pong -> lose", "virq vm!=rm -> lose", "hvc vm=p*g -> BUSY", "hvc vcpu=host/1 -> BUSY", "dev=ping/blk0 -> die"],
       ...["virq vm=vm-0x80 -> lose", "hvc vcpu=obj:41 -> BUSY", "rpc msg=MEM_LEND -> NOMEM", "virq source=mq:7 -> lose"],
     ]
   ) check(text);
-  const wrong = (text: string, vm: string, wayOut: RegExp) =>
-    assert.throws(
-      () => check(text),
-      (error) => error instanceof FaultRuleError && error.message.includes(`no VM called "${vm}"; `) && wayOut.test(error.message),
-      text,
-    );
+  const wrong = (text: string, vm: string, wayOut: RegExp) => assertRefused(text, `no VM called "${vm}"`, wayOut);
   wrong("virq vm=png -> lose", "png", /did you mean "ping"\? There are host, rm, ping, pong$/);
   wrong("virq vm=ping,debian -> lose", "debian", /there are host, rm, ping, pong$/);
   wrong("virq vm!=debian -> lose", "debian", /there are/);
   wrong("virq vm=d* -> lose", "d*", /there are/);
+  wrong("virq vm=ping/0 -> lose", "ping/0", /did you mean "ping"/);
   wrong("hvc vcpu=debian/0 -> BUSY", "debian", /there are/);
   wrong("dev=debian/blk0 -> die", "debian", /there are/);
+  wrong("virq source=vcpu:debian/0 -> lose", "debian", /there are/);
+});
+
+Deno.test("a rule names vCPUs and virtio devices that their VMs have", () => {
+  for (
+    const text of [
+      ...["hvc vcpu=ping/0,host/* -> BUSY", "hvc vcpu=*/1 -> BUSY", "hvc vcpu=*0 -> BUSY", "hvc vcpu=vm-0x80/3 -> BUSY"],
+      ...["virq source=vcpu:ping/0 -> lose", "dev=ping/net1 -> die", "dev=*/blk0 -> die", "dev dev=* -> die", "dev=vm-0x80/blk0 -> die"],
+    ]
+  ) check(text);
+  assertRefused("hvc vcpu=ping/7 -> BUSY", 'no vCPU called "ping/7"', /did you mean "ping\/0"\? There is ping\/0$/);
+  assertRefused("hvc vcpu!=host/2 -> BUSY", 'no vCPU called "host/2"', /There are host\/0, host\/1$/);
+  assertRefused("hvc vcpu=p*/1 -> BUSY", 'no vCPU called "p*/1"', /there are ping\/0, pong\/0$/i);
+  assertRefused("hvc vcpu=ping -> BUSY", 'no vCPU called "ping"', /there is ping\/0$/i);
+  assertRefused("virq source=vcpu:ping/7 -> lose", 'no vCPU called "ping/7"', /There is ping\/0$/);
+  assertRefused("dev=ping/blk9 -> die", 'no virtio device called "ping/blk9"', /There are ping\/blk0, ping\/net1$/);
+  assertRefused("dev=pong/blk0 -> die", 'no virtio device called "pong/blk0"', /There are ping\/blk0, ping\/net1$/);
+  // A program in the root VM makes vCPUs as it likes.
+  const own: KnownVm = { name: "rm", vcpus: undefined, devices: [] };
+  checkNames(parseFaultRule("hvc vcpu=rm/7 -> BUSY"), [own]);
+  assert.throws(
+    () => checkNames(parseFaultRule("dev=rm/blk0 -> die"), [own]),
+    /no virtio device .*; no VM of this machine has virtio devices$/,
+  );
 });
 
 Deno.test("every kind of fault is documented, and each of its effects is read", () => {

@@ -10,6 +10,7 @@ import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rul
 import { isSection } from "../support/specification.ts";
 import { Random } from "../support/random.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
+import { nameOf } from "../../src/queries/ids.ts";
 import { problemText } from "../../src/support/problem.ts";
 import { LONG } from "../support/long.ts";
 
@@ -173,6 +174,8 @@ Deno.test("rules come and go while the machine runs, and end with their number",
     problemText(inspector.act({ kind: "inject.add", rule: "virq vm=png -> lose" })!),
     /no VM called "png"; did you mean "p[io]ng"/,
   );
+  assert.match(problemText(inspector.act({ kind: "inject.add", rule: "hvc vcpu=ping/7 -> BUSY" })!), /no vCPU called "ping\/7"/);
+  assert.match(problemText(inspector.act({ kind: "inject.add", rule: "dev=ping/blk0 -> die" })!), /no VM of this machine has virtio/);
   runUntil(system, 10e6);
   assert.ok(hits(system)[0] > 0);
   assert.match(
@@ -187,6 +190,21 @@ Deno.test("rules come and go while the machine runs, and end with their number",
   assert.ok(!system.hypervisor.faults.armed.virq);
   system.hypervisor.faults.restore(structuredClone(state));
   assert.ok(system.hypervisor.faults.armed.virq);
+});
+
+Deno.test("the VMs, vCPUs and virtio devices that rules may name before a run are those that the machine has", async () => {
+  const vm = `image = "hello.bin"\nmemory = "4MiB"\n`, disk = `{ kind = "rng" }, { kind = "vsock" }, { kind = "balloon" }`;
+  const configuration = `el2 = 1\n[machine]\ncpus = 3\nmemory = "96MiB"\n[host]\nmemory = "64MiB"\nvcpus = 2
+[vm.a]\n${vm}vcpus = 2\n[vm.b]\n${vm}schedule = "own"\ndevices = [${disk}]\n`;
+  for (const text of [undefined, configuration]) {
+    const system = await demoSystem(text), { known } = system.vms;
+    runUntil(system, 50e6);
+    const ids = (table: "vm.ls" | "vcpu.ls") => rows(system, table).map(({ id }) => nameOf(id)).sort();
+    assert.deepEqual(known.map(({ name }) => name).sort(), ids("vm.ls"));
+    const vcpus = known.flatMap(({ name, vcpus }) => Array.from({ length: vcpus! }, (_, index) => `${name}/${index}`));
+    assert.deepEqual(vcpus.sort(), ids("vcpu.ls"));
+    assert.deepEqual(known.flatMap(({ name, devices }) => devices.map((dev) => `dev:${name}/${dev}`)), system.virtio.map(({ id }) => id));
+  }
 });
 
 Deno.test("rules of a snapshot that are none are refused by name", async () => {

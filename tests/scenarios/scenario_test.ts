@@ -55,6 +55,14 @@ Deno.test("each wrong scenario says what, where and what there is", () => {
   assert.equal(many.length, 2, "all at once");
 });
 
+Deno.test("a fault rule that names what the machine does not have is refused before the run, from the start or in a step", async () => {
+  const refused = (text: string, says: RegExp) =>
+    assert.rejects(outcomes(text), (error) => error instanceof ScenarioError && says.test(error.message));
+  await refused(`inject = ["hvc vcpu=ping/7 -> BUSY"]\n${HEAD}`, /^x\.toml: inject: .*no vCPU called "ping\/7"/);
+  const late = `${HEAD}[[step]]\nat = "1s"\n[[step]]\ninject = "dev=ping/blk9 -> die"\n`;
+  await refused(late, /^x\.toml:7: inject: .*no virtio device called "ping\/blk9"/);
+});
+
 Deno.test("events are expected in their order, whenever they came; the scenario's own steps come between them", async () => {
   const both = `${HEAD}[[step]]\nexpect_console = "hello from EL1"\nof = "hello"
 [[step]]\nexpect_event = "kind=rpc name=VM_ALLOCATE"

@@ -7,6 +7,7 @@ import type { Hypervisor } from "../../hypervisor/boot.ts";
 import { Vmid } from "../../inspection/readers/guest-names.ts";
 import type { KnownVms, PlannedVm } from "../../inspection/readers/inspected.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
+import type { KnownVm } from "../../queries/known-vm.ts";
 import type { SessionEnd } from "../../protocol/protocol.ts";
 
 const byVmid = v.array(v.tuple([v.number(), v.string()]));
@@ -25,6 +26,7 @@ export class SessionVms implements KnownVms {
   readonly #exits = new Map<string, VmExitReason>();
   /** State of each VM as the host reports it, by name. */
   readonly #lives = new Map<string, VmState>();
+  known: readonly KnownVm[] = [];
   /** VMs of the configuration. */
   readonly plans = new Map<string, PlannedVm>();
   readonly findings = new Map<string, readonly BootFinding[]>();

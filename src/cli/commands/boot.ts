@@ -7,7 +7,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { parseCounts, parseDuration, parseGdbPlace, parseSize, parseWhole } from "../common/values.ts";
 import type { BootOptions } from "../options/boot-table.ts";
-import { checkedRules, checkRuleVms, cpuOption, injectOption, setOption } from "../options/behavior.ts";
+import { checkedRules, cpuOption, injectOption, readRules, setOption } from "../options/behavior.ts";
 import { diskOption, forwardOption, netOption, shareOption } from "../options/devices.ts";
 import {
   asciiOption,
@@ -105,9 +105,9 @@ async function planned(image: string | undefined, options: BootOptions & RunOpti
   const { bootPlan, bootTable } = await import("../options/boot-table.ts");
   const { tier, memoryBudget, inject, hashAt, gdb, reboot, record } = options;
   const debug = gdb === undefined ? undefined : oneVm(PRIMARY_CONSOLE);
-  const rules = inject && await checkedRules(inject), own = await bootPlan(await bootTable(image, options));
-  if (rules) await checkRuleVms(rules, own);
-  return await recorded({ ...own, tier, memoryBudget, inject: rules, hashAt, debug, ...reboot && { reboot } }, record);
+  const rules = inject && await readRules(inject), own = await bootPlan(await bootTable(image, options));
+  const checked = rules && await checkedRules(rules, own);
+  return await recorded({ ...own, tier, memoryBudget, inject: checked, hashAt, debug, ...reboot && { reboot } }, record);
 }
 
 /**

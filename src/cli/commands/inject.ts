@@ -5,7 +5,7 @@ import { answer } from "../common/answer.ts";
 import { failed, Failure } from "../common/failure.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { checkedRules } from "../options/behavior.ts";
+import { readRules } from "../options/behavior.ts";
 import { FAULTS } from "../../inspection/rules/fault-rules.ts";
 import type { Action } from "../../queries/action.ts";
 import { within } from "../../support/problem.ts";
@@ -23,7 +23,7 @@ export function registerInject(program: Command): void {
     if (options.remove !== undefined && rules.length > 0) {
       throw new Failure("inject: --remove and a rule are mutually exclusive", "give one");
     }
-    const actions: Action[] = (await checkedRules(rules)).map((rule) => ({ kind: "inject.add", rule }));
+    const actions: Action[] = (await readRules(rules)).map(({ text }) => ({ kind: "inject.add", rule: text }));
     if (options.remove !== undefined) actions.push({ kind: "inject.remove", rule: options.remove });
     using open = await openSession(options);
     for (const action of actions) {

@@ -10,12 +10,12 @@ import {
   changesOf,
   checkedRules,
   checkOption,
-  checkRuleVms,
   cpuOption,
   hypervisorNodeOption,
   injectOption,
   phoneOption,
   quirksOption,
+  readRules,
   setOption,
   strictOption,
 } from "../options/behavior.ts";
@@ -59,7 +59,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .action(async (whats, options) => {
       const what = whats.join(" "), headless = options.headless || options.stdio || options.console !== undefined;
       const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
-      const reader = typedBy(options.allowHost), inject = options.inject && await checkedRules(options.inject);
+      const reader = typedBy(options.allowHost), rules = options.inject && await readRules(options.inject);
       if (more && whats.length > 1) throw new Failure(`${more.option}: several images have no devices in common`, "write a configuration");
       const { plan: run, ui, record } = whats.length > 1
         ? await withImages(whats, changes)
@@ -68,7 +68,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         : headless
         ? await plannedOf(what, reader, changes)
         : await mended(what, reader, changes);
-      if (inject) await checkRuleVms(inject, run);
+      const inject = rules && await checkedRules(rules, run);
       if (options.console !== undefined) checkVm("--console", options.console, vmsOf(run));
       for (const vm of Object.keys(options.symbols ?? {})) checkVm("--symbols", vm, vmsOf(run));
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);

@@ -17,13 +17,13 @@ import {
   changesOf,
   checkedRules,
   checkOption,
-  checkRuleVms,
   cpuOption,
   hypervisorNodeOption,
   injectOption,
   type KeyOptions,
   phoneOption,
   quirksOption,
+  readRules,
   strictOption,
 } from "../options/behavior.ts";
 import { hostOption } from "../options/host.ts";
@@ -193,11 +193,11 @@ interface BeginOptions extends KeyOptions {
 async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
   const { inject, allowHost } = options;
   if (!isSnapshot(what)) {
-    const rules = inject && await checkedRules(inject),
-      { plan, record, ui } = await plannedOf(what, typedBy(allowHost), changesOf(options));
-    if (rules) await checkRuleVms(rules, plan);
+    const rules = inject && await readRules(inject);
+    const { plan, record, ui } = await plannedOf(what, typedBy(allowHost), changesOf(options));
+    const checked = rules && await checkedRules(rules, plan);
     await checkedUi(what, ui);
-    return { plan: { ...plan, inject: rules }, record };
+    return { plan: { ...plan, inject: checked }, record };
   }
   const fixed = [cpuOption(), phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
   const [extra] = argumentsOf(fixed, { ...options });

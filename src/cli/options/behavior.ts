@@ -2,6 +2,7 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
+import type { FaultRule } from "../../abi/faults.ts";
 import { type Cpu, CpuError, DEFAULT_CPU, parseCpu } from "../../isa/cpus.ts";
 import { PHONE_NAMES } from "../../configuration/phones.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, knownVms, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
@@ -50,29 +51,30 @@ export const hypervisorNodeOption = new Option(
   `form of /hypervisor in the primary VM's devicetree: the platform's, or that of a Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
 ).choices(HYPERVISOR_NODES);
 
-/** Rules of faults that are injected from the start, for `checkedRules`. */
+/** Rules of faults that are injected from the start, for `readRules`. */
 export function injectOption(): Option<"--inject <rule>", undefined, string[], undefined, false, string[] | undefined> {
   return new Option("--inject <rule>", "inject a fault from the start, such as 'rpc msg=MEM_LEND nth=3 -> NOMEM'; repeatable")
     .argParser((text: string, before: string[] | undefined) => [...before ?? [], text]);
 }
 
 /**
- * The texts of valid fault rules. A run without any need not wait for the names of all that can
- * fail.
+ * Fault rules by their texts, read before the plan of their machine is made, which may fetch. A run
+ * without any need not wait for the names of all that can fail.
  * @throws Failure that reports the error in a rule.
  */
-export async function checkedRules(texts: readonly string[]): Promise<string[]> {
+export async function readRules(texts: readonly string[]): Promise<FaultRule[]> {
   const { parseFaultRule } = await import("../../inspection/rules/fault-rules.ts");
-  return await withRuleErrors(() => texts.map((text) => parseFaultRule(text).text));
+  return await withRuleErrors(() => texts.map(parseFaultRule));
 }
 
 /**
- * Checks that rules name VMs that a machine has.
+ * The texts of rules that name what a machine has.
  * @throws Failure that reports the error in a rule.
  */
-export async function checkRuleVms(texts: readonly string[], plan: Pick<SessionPlan, "what">): Promise<void> {
-  const { checkVmNames, parseFaultRule } = await import("../../inspection/rules/fault-rules.ts");
-  await withRuleErrors(() => texts.forEach((text) => checkVmNames(parseFaultRule(text), knownVms(plan))));
+export async function checkedRules(rules: readonly FaultRule[], plan: SessionPlan): Promise<string[]> {
+  const { checkNames } = await import("../../inspection/rules/fault-rules.ts"), vms = knownVms(plan);
+  await withRuleErrors(() => rules.forEach((rule) => checkNames(rule, vms)));
+  return rules.map(({ text }) => text);
 }
 
 async function withRuleErrors<T>(work: () => T): Promise<T> {

@@ -9,6 +9,7 @@ import type { ResourceManager } from "../../resource-manager/resource-manager.ts
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "./guest-names.ts";
 import { objId, vcpuId, vmId, withKind } from "../../queries/ids.ts";
+import type { KnownVm } from "../../queries/known-vm.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { IRQS, VCPUS } from "../../queries/tables.ts";
 import type { StopRule } from "../../queries/stop-rule.ts";
@@ -187,6 +188,8 @@ export interface KnownVms {
   gone(): readonly number[];
   /** Whether the VM of this VMID could not be made or started. */
   hasFailed(vmid: number): boolean;
+  /** Those that are known before the machine runs. */
+  readonly known: readonly KnownVm[];
   /** The VMs' settings in the configuration, by name. */
   readonly plans: ReadonlyMap<string, PlannedVm>;
   /** Where the machine and what a VM's kernel reads differ, by name. */

@@ -15,8 +15,9 @@ import { RPC_MESSAGES } from "../../abi/rpc/messages/all.ts";
 import { matchesWord } from "../../hypervisor/options.ts";
 import { parseDuration } from "../../support/units.ts";
 import { didYouMean, didYouMeanOneOf } from "../../support/did-you-mean.ts";
-import { isOf, vmOfName, withoutKind } from "../../queries/ids.ts";
-import { UserError } from "../../support/problem.ts";
+import { isOf, vcpuName, vmOfName, withoutKind } from "../../queries/ids.ts";
+import type { KnownVm } from "../../queries/known-vm.ts";
+import { type Problem, UserError } from "../../support/problem.ts";
 
 /** A user's error in a rule. */
 export class FaultRuleError extends UserError {}
@@ -159,20 +160,35 @@ export function parseFaultRule(text: string): FaultRule {
 const UNNAMED = /^vm-0x[0-9a-f]+$/;
 
 /**
- * Checks that each VM that a rule names, also as the owner of a vCPU or device, can exist.
- * @param vms all of the machine, by their names
+ * Checks that each VM, vCPU and virtio device that a rule names can exist.
+ * @param vms all of the machine
  * @throws FaultRuleError
  */
-export function checkVmNames({ text, conditions }: FaultRule, vms: readonly string[]): void {
-  for (const { field, words } of conditions.filter((one) => ID_FIELDS.some((name) => name === one.field))) {
+export function checkNames({ text, conditions }: FaultRule, vms: readonly KnownVm[]): void {
+  for (const { field, words } of conditions) {
     for (const word of words) {
-      const vm = vmOfName(word);
-      // A vCPU without a VM is an object.
-      if (UNNAMED.test(vm) || isOf("obj", vm) || vms.some((name) => matchesWord(vm, name))) continue;
-      const wayOut = didYouMeanOneOf(vm, vms);
-      throw new FaultRuleError(`${JSON.stringify(text)}: ${field}=${word}: no VM called "${vm}"`, wayOut);
+      const kind = field === "source" && isOf("vcpu", word) ? "vcpu" : ID_FIELDS.find((one) => one === field);
+      const unknown = kind && unknownName(kind, kind === "vcpu" ? withoutKind(kind, word) : word, vms);
+      if (unknown) throw new FaultRuleError(`${JSON.stringify(text)}: ${field}=${word}: ${unknown.what}`, unknown.wayOut);
     }
   }
+}
+
+/** The defect of a word that names nothing of its kind; undefined if it does, or may later. */
+function unknownName(kind: IdField, word: string, vms: readonly KnownVm[]): Problem | undefined {
+  const namesOf = ({ name, vcpus = 0, devices }: KnownVm): string[] => {
+    if (kind === "vm") return [name];
+    return kind === "vcpu" ? Array.from({ length: vcpus }, (_, index) => vcpuName(name, index)) : devices.map((dev) => `${name}/${dev}`);
+  };
+  const vm = vmOfName(word), all = vms.flatMap(namesOf);
+  // A vCPU without a VM is an object.
+  if (UNNAMED.test(vm) || isOf("obj", vm) || all.some((name) => matchesWord(word, name))) return undefined;
+  const owners = vms.filter(({ name }) => matchesWord(vm, name));
+  if (owners.length === 0) return { what: `no VM called "${vm}"`, wayOut: didYouMeanOneOf(vm, vms.map(({ name }) => name)) };
+  if (kind === "vcpu" && owners.some(({ vcpus }) => vcpus === undefined)) return undefined;
+  const own = owners.flatMap(namesOf), names = own.length ? own : all;
+  const what = `no ${NAMED[kind]} called "${word}"`;
+  return { what, wayOut: names.length ? didYouMeanOneOf(word, names) : "no VM of this machine has virtio devices" };
 }
 
 type Fail = (what: string, wayOut?: string) => never;
@@ -195,6 +211,9 @@ function parseNth(value: string): [number, number] | undefined {
 
 /** Fields with names of objects of this kind, which users may write as ids. */
 const ID_FIELDS = ["vm", "vcpu", "dev"] as const;
+type IdField = typeof ID_FIELDS[number];
+/** The objects in errors. */
+const NAMED: Readonly<Record<IdField, string>> = { vm: "VM", vcpu: "vCPU", dev: "virtio device" };
 
 function parseWords({ words: known }: FaultKindInfo, field: string, value: string, fail: Fail): readonly string[] {
   const kind = ID_FIELDS.find((one) => one === field);

@@ -21,6 +21,8 @@ Deno.test("W57: a wrong --until, --set, --inject or value starts nothing and end
       ["--set", "machine.cpus=99", /cpus 99 is outside 1\.\.8/],
       ["--set", "x", /KEY=VALUE/],
       ["--inject", "virq vm=png -> lose", /^el2: inject: .* no VM called "png"; did you mean "ping"/],
+      ["--inject", "hvc vcpu=ping/7 -> BUSY", /^el2: inject: .* no vCPU called "ping\/7"; did you mean "ping\/0"/],
+      ["--inject", "dev=ping/blk9 -> die", /^el2: inject: .* no virtio device called "ping\/blk9"/],
       ["--symbols", `png=${PING}`, /^el2: --symbols: no VM called "png"; did you mean "ping"/],
     ] as const
   ) {
