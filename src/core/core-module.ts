@@ -3,6 +3,7 @@
 // it, whether this process generated it or another.
 
 import { type Cpu, DEFAULT_CPU, parseCpu } from "../isa/cpus.ts";
+import { FEATURE_NAMES } from "../isa/features.ts";
 import { instructionSetOf } from "../isa/instruction-set.ts";
 import { type DecoderTables, makeDecoderTables, writeDecoderTables } from "./decoded/candidates.ts";
 import type { HandlerTable } from "./decoded/handlers.ts";
@@ -197,7 +198,16 @@ interface CoreKind {
 
 const BASE: CoreKind = { cpu: parseCpu(DEFAULT_CPU), counts: false };
 
-const kindKey = ({ cpu: { key }, counts }: CoreKind): string => [...key ? [key] : [], ...counts ? ["counts"] : []].join();
+/**
+ * The features of a CPU as a number, whose bits are in the order of their table; empty for `v8`. A
+ * list of their names is longer than the name of a file may be.
+ */
+function featureBits({ key, features }: Cpu): string {
+  if (key === "") return "";
+  return FEATURE_NAMES.reduce((bits, name, index) => features.has(name) ? bits | 1n << BigInt(index) : bits, 0n).toString(16);
+}
+
+const kindKey = ({ cpu, counts }: CoreKind): string => [featureBits(cpu), counts ? "counts" : ""].filter((part) => part !== "").join();
 
 /** The key of a blueprint in a store. */
 export const blueprintKey = ({ base, wasmAddress, size }: RamLayout, wasmSize: number, kind = BASE) => {

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { blueprintKey, type CoreBlueprint, generateBlueprint, generateCore, type GeneratedCore } from "../../../src/core/core-module.ts";
 import type { Filling, Variant } from "../../../src/core/decoded/variants.ts";
 import { CORE_SIZE } from "../../../src/core/state/layout.ts";
+import { CPU_NAMES, parseCpu } from "../../../src/isa/cpus.ts";
 import { encodings } from "../../../src/isa/table.ts";
 import { CoreCache, decodeBlueprint, encodeBlueprint } from "../../../src/assembly/code/core-cache.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../../cli/program.ts";
@@ -95,6 +96,20 @@ Deno.test("RAM elsewhere or of another size has its own file", async () => {
     generateCore({ ...RAM, size: RAM.size / 2 }, WASM_SIZE, cache);
     generateCore({ ...RAM, base: 0 }, WASM_SIZE, cache);
     assert.deepEqual(cache.found, [false, false, false]);
+  });
+});
+
+Deno.test("each CPU has its own file, whose name a file can have", async () => {
+  const cpus = CPU_NAMES.map(parseCpu),
+    keys = cpus.flatMap((cpu) => [false, true].map((counts) => blueprintKey(RAM, WASM_SIZE, { cpu, counts })));
+  assert.equal(new Set(keys).size, 2 * new Set(cpus.map(({ key }) => key)).size);
+  const [longest] = keys.toSorted((a, b) => b.length - a.length);
+  await inFolder((folder) => {
+    const cache = new ObservedCache(folder, Infinity), max = { cpu: parseCpu("max"), counts: false };
+    cache.keep(longest, blueprint);
+    assert.ok(cache.load(longest));
+    for (let start = 0; start < 2; start++) generateCore(RAM, WASM_SIZE, cache, max);
+    assert.deepEqual(cache.found, [true, false, true]);
   });
 });
 
