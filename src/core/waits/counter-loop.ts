@@ -19,8 +19,9 @@ import { anyOf, apply, exactly, isExact, isSame, type Range } from "./ranges.ts"
 const LONGEST = 64;
 /** The first and the longest wait (ticks) that a search tries. */
 const FIRST_WAIT = 1n << 11n, LONGEST_WAIT = 1n << 40n;
-/** Numbers of CNTPCT_EL0 and CNTVCT_EL0, which show the same. */
-const COUNTERS: ReadonlySet<number> = new Set([encodeSystemRegister(3, 3, 14, 0, 1), encodeSystemRegister(3, 3, 14, 0, 2)]);
+/** Numbers of CNTPCT_EL0 and CNTVCT_EL0, which show the same; and of what FEAT_ECV adds. */
+const COUNTERS: ReadonlySet<number> = new Set([1, 2].map((op2) => encodeSystemRegister(3, 3, 14, 0, op2)));
+const SELF_SYNCHRONIZED: ReadonlySet<number> = new Set([5, 6].map((op2) => encodeSystemRegister(3, 3, 14, 0, op2)));
 
 /**
  * An instruction: its page as the guest sees it, the decoded page of that, its index there, its
@@ -140,7 +141,7 @@ class Turn {
           this.#setFlags(s, value);
           break;
         case "call":
-          if (s.name !== "readSystemRegister" || s.id === undefined || !COUNTERS.has(numberOf(s.operands[0], word))) return undefined;
+          if (s.name !== "readSystemRegister" || s.id === undefined || !this.#isCounter(numberOf(s.operands[0], word))) return undefined;
           this.#locals.set(s.id, this.counter);
           this.readsCounter = true;
           break;
@@ -159,6 +160,10 @@ class Turn {
       }
     }
     return BigInt.asUintN(64, pc + 4n);
+  }
+
+  #isCounter(register: number): boolean {
+    return COUNTERS.has(register) || SELF_SYNCHRONIZED.has(register) && this.memory.instructions.set.has("FEAT_ECV");
   }
 
   #setFlags({ n, z, c, v, compared }: { n: Node; z: Node; c: Node; v: Node; compared?: Compared }, value: (node: Node) => Range): void {

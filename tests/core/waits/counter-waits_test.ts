@@ -7,6 +7,7 @@ import { findCounterLoop, isAtLoop, spareTurns } from "../../../src/core/waits/c
 import type { CoreOptions } from "../../../src/core/core.ts";
 import { CPU } from "../../../src/core/state/cpu-state.ts";
 import { TIERS } from "../../../src/core/tiers.ts";
+import { DEFAULT_CPU, parseCpu } from "../../../src/isa/cpus.ts";
 import { type Line, Machine, RAM_BASE } from "../program.ts";
 
 const CODE = RAM_BASE + 0x1000;
@@ -20,6 +21,8 @@ interface Wait {
   readonly registers?: Readonly<Record<number, bigint>>;
   /** Whether every instruction has to be executed. */
   readonly executed?: true;
+  /** The CPU, if it needs another than the default one. */
+  readonly cpu?: string;
 }
 
 const WAITS: Readonly<Record<string, Wait>> = {
@@ -60,6 +63,11 @@ const WAITS: Readonly<Record<string, Wait>> = {
     program: [READ, ["subs xzr, x0, x19", 0xeb13001f], ["b.cs", 0x54000062], ["add x7, x0, #0x1", 0x91000407], ["b", 0x17fffffc], END],
     registers: { 19: 66_666n },
   },
+  "by the counter that is read in program order": {
+    program: [["mrs x0, cntvctss_el0", 0xd53be0c0], ["subs xzr, x0, x19", 0xeb13001f], ["b.cc", 0x54ffffc3], END],
+    registers: { 19: 90_000n },
+    cpu: "v8.6",
+  },
   "while a bit of the counter goes up and down": {
     program: [READ, ["tbz w0, #8, 0xfffffffffffffffc", 0x3647ffe0], READ, ["tbnz w0, #8, 0xfffffffffffffffc", 0x3747ffe0], [
       "b",
@@ -86,8 +94,8 @@ const TIER_OPTIONS: readonly CoreOptions[] = TIERS.map((tier) => ({
   ...tier === "interp" ? {} : { hotness: { samples: 2, landings: 20, slice: 5_000 } },
 }));
 
-function machineOf({ program, registers = {} }: Wait, options: CoreOptions): Machine {
-  const machine = new Machine(options);
+function machineOf({ program, registers = {}, cpu = DEFAULT_CPU }: Wait, options: CoreOptions): Machine {
+  const machine = new Machine({ ...options, cpu: parseCpu(cpu) });
   machine.load(CODE, program);
   for (const [index, value] of Object.entries(registers)) machine.vcpu.setX(Number(index), value);
   machine.vcpu.pc = BigInt(CODE);
