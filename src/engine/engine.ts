@@ -15,13 +15,14 @@ import { letIn } from "../recordings/input.ts";
 import type { Input, RecordedInput } from "../plans/recorded-run.ts";
 import type { KeptMilestone } from "../recordings/history.ts";
 import { describeDivergence, type Divergence, Replay } from "../recordings/replay.ts";
-import { denserToEnd, NEAR, writeStates } from "../recordings/state-file.ts";
+import { denserToEnd, NEAR, writableAtEnd, writeStates } from "../recordings/state-file.ts";
 import { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { StopChange, StopHit } from "../queries/stop-rule.ts";
 import type { System } from "../assembly/system/system.ts";
 import { type Searching, SymbolSearch } from "../symbols/vm-symbols.ts";
 import { exceptionText } from "../support/exception-text.ts";
+import { statesFile } from "../support/folder-names.ts";
 import { Debugging } from "./debugging.ts";
 import { EndedVms, type PresentRun } from "./ended-vms.ts";
 import { HashPoints } from "./hash-points.ts";
@@ -31,7 +32,7 @@ import { Pace } from "./pace.ts";
 import { RunRecording } from "./run-recording.ts";
 import { Sampler } from "./sampler.ts";
 import { Saving } from "./saving.ts";
-import { SessionRun } from "./session-run.ts";
+import { type KeptRun, SessionRun } from "./session-run.ts";
 import { Shown } from "./shown.ts";
 import { SymbolSearches } from "./symbol-searches.ts";
 import { Travel } from "./travel.ts";
@@ -104,7 +105,7 @@ export class Engine {
     readonly plan: SessionPlan,
     readonly port: EnginePort,
     origin?: SystemState,
-    readonly kept: readonly KeptMilestone[] = [],
+    readonly kept?: KeptRun,
   ) {
     this.#shown = new Shown(present);
     const { memoryBudget: budget, historyMemory: states } = plan;
@@ -117,8 +118,8 @@ export class Engine {
     this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
     this.#hashes = new HashPoints(present, plan.hashAt ?? [], this.#output, port.post);
     this.#recording = new RunRecording(plan, present, this.#sessionRun, this.#output);
-    this.#replay = plan.replay && new Replay(plan.replay, kept.at(-1)?.inputs);
-    if (plan.replay) this.#sessionRun.begin(kept, plan.replay.recording.inputs);
+    this.#replay = plan.replay && new Replay(plan.replay, kept?.states.at(-1)?.inputs);
+    if (plan.replay && kept) this.#sessionRun.begin(kept, plan.replay.recording.inputs);
     const loop: Loop = {
       ...{ plan, port, shown: this.#shown, run: this.#sessionRun },
       replays: this.#replay !== undefined,
@@ -612,25 +613,36 @@ export class Engine {
     // When the end comes from outside, events of that very time may have happened or not: in the
     // recording and its replay they all have.
     if (!own && (this.#recording.written || this.#replay)) machine.settle();
-    this.#recording.end(boundary, code, message, own);
+    const sealed = this.#recording.end(boundary, code, message, own);
     const verify = this.plan.replay?.verify;
     const divergence = verify ? this.#replay?.compareEnd(boundary, this.#recording.endState(code, message, own)) : undefined;
     if (divergence) return void this.#diverged(divergence);
-    const isWhole = own || this.#replay?.finished(boundary) === true;
-    if (isWhole && !this.present.ended() && this.#states !== undefined) this.#sessionRun.keepNow();
+    const path = own || sealed !== undefined || this.#replay?.finished(boundary) ? this.#statesPath(sealed) : undefined;
+    if (path !== undefined && !this.present.ended()) this.#sessionRun.keepNow();
+    const states = denserToEnd(this.#sessionRun.milestones);
+    // The session of a recording may be gone once its client knows of the end: its states are
+    // written before.
+    if (sealed !== undefined) this.#keepStates(path, writableAtEnd(states));
     this.#finish(code, verify ? `${message}; identical to the recording (state hashes compared: ${this.#replay?.compared})` : message);
-    if (isWhole) this.#keepStates();
+    if (sealed === undefined) this.#keepStates(path, states);
   }
 
-  /** The file for states of the run that is replayed. */
-  get #states(): string | undefined {
-    return this.plan.history ? this.plan.replay?.states?.path : undefined;
+  /**
+   * The file for states of a recorded run; undefined if none are kept.
+   * @param sealed the SHA-256 of its recording, if that has been written now
+   */
+  #statesPath(sealed: string | undefined): string | undefined {
+    const { history, record, replay, reboot } = this.plan;
+    if (!history || this.#debugging.changed) return undefined;
+    // The machine that starts again is recorded to the same file.
+    if (reboot && this.present.ended()?.reset) return undefined;
+    return sealed === undefined || record?.states === undefined ? replay?.states?.path : statesFile(record.states, sealed);
   }
 
   /** Keeps states of a recorded run for its next replay, unless a file has them. */
-  #keepStates(): void {
-    const path = this.#states, states = denserToEnd(this.#sessionRun.milestones), last = states.at(-1);
-    if (path === undefined || !last || last.spent < NEAR || last.instructions <= (this.kept.at(-1)?.instructions ?? 0)) return;
+  #keepStates(path: string | undefined, states: readonly KeptMilestone[]): void {
+    const last = states.at(-1), known = this.kept?.states.at(-1)?.instructions ?? 0;
+    if (path === undefined || !last || last.spent < NEAR || last.instructions <= known) return;
     this.#saving.write(() => writeStates(path, states), (_done, _whole, error) => {
       if (!error) return;
       const text = `no states are kept for the next replay: ${problemText(error)}`;

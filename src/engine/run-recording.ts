@@ -87,12 +87,12 @@ export class RunRecording {
   }
 
   /**
-   * Ends the recording at a virtual time (ns).
+   * Ends the recording at a virtual time (ns). Returns the SHA-256 of its file, if there is one.
    * @throws WriteFailure
    */
-  end(at: number, code: number, message: string, own: boolean): void {
+  end(at: number, code: number, message: string, own: boolean): string | undefined {
     this.#ended = { code, message, own };
-    this.#writer?.end(at, this.endState(code, message, own));
+    return this.#writer?.end(at, this.endState(code, message, own));
   }
 
   /**

@@ -12,6 +12,7 @@ import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { EarlierPages } from "../state/pages.ts";
 import { PageFile } from "../state/page-file.ts";
+import type { RunStart } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { type IndexedPlace, mayHave, WrittenIndex, type WrittenObject } from "../recordings/written-index.ts";
 import { exceptionText } from "../support/exception-text.ts";
@@ -47,6 +48,12 @@ interface SessionRoom {
   readonly file?: PageFile | undefined;
 }
 
+/** States of a recorded run that a file has, and where the run began. */
+export interface KeptRun {
+  readonly states: readonly KeptMilestone[];
+  readonly start: RunStart;
+}
+
 /** The history of one run. */
 export class SessionRun implements Rerun {
   #inputs: RecordedInput[] = [];
@@ -78,7 +85,7 @@ export class SessionRun implements Rerun {
   onProblem: (error: unknown) => void = () => {};
   readonly #problems = new Set<string>();
   /** The observations of the snapshot that the session began with. */
-  readonly #origin: RunMemory | undefined;
+  #origin: RunMemory | undefined;
   /** The state that each past began with. */
   readonly #began = new WeakMap<Past, Milestone | undefined>();
   /** Wall time (ms) that the present has taken, and at which another state of it is kept. */
@@ -114,7 +121,7 @@ export class SessionRun implements Rerun {
    * The present is at the last of these states of the same run, whose inputs until then are the
    * first of these.
    */
-  begin(states: readonly KeptMilestone[], inputs: readonly RecordedInput[]): void {
+  begin({ states, start }: KeptRun, inputs: readonly RecordedInput[]): void {
     const last = states.at(-1);
     if (!last) return;
     for (const one of states) this.#history.add(one === last ? { ...one, boundary: this.#written.boundary } : one, one.spent);
@@ -122,7 +129,7 @@ export class SessionRun implements Rerun {
     this.#unindexed = last.instructions;
     this.#spent = last.spent;
     this.#nextMilestone = last.spent + MILESTONE_INTERVAL;
-    this.first = this.#firstTime = 0;
+    [this.first, this.#firstTime, this.#origin] = [start.instructions, start.time, start.memory];
   }
 
   /** States of the run, the earliest first. */

@@ -118,6 +118,15 @@ interface BeginPlan {
   readonly bytes: Uint8Array;
 }
 
+/** Where a run is recorded to. */
+interface RecordPlan {
+  readonly path: string;
+  /** The first line. */
+  readonly header: string;
+  /** Beginning of the path of a file of the cache for states of the run (`folder-names.ts`). */
+  readonly states?: string | undefined;
+}
+
 /** How a recording is run again: part of a session's plan. */
 export interface ReplayPlan {
   readonly recording: RecordedRun;
@@ -166,8 +175,8 @@ export interface SessionPlan {
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
   /** Files that consoles are written to, by console; a replay writes none. */
   readonly logs?: Readonly<Record<string, string>>;
-  /** File that everything which enters the machine is recorded to, and its first line. */
-  readonly record?: { readonly path: string; readonly header: string };
+  /** File that everything which enters the machine is recorded to. */
+  readonly record?: RecordPlan;
   /** A recording that is run again. */
   readonly replay?: ReplayPlan;
   /** A snapshot that the machine begins with, instead of its start. */

@@ -54,13 +54,14 @@ export class RecordingWriter implements Disposable {
     this.#line({ at, check });
   }
 
-  /** Seals it. */
-  end(at: number, end: EndState): void {
+  /** Seals it. Returns the SHA-256 of the file in hexadecimal digits. */
+  end(at: number, end: EndState): string {
     this.#line({ at, end });
     const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
     this.#write(sum);
     if ("commit" in this.#file) this.#file.commit();
     else this.#file.close();
+    return this.#sum.copy().digest("hex");
   }
 
   /** One that is written as a whole and was not sealed leaves nothing. */

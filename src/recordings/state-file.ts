@@ -12,7 +12,7 @@ import { node } from "../support/node-modules.ts";
 import { readPart } from "../support/open-file.ts";
 import { decodePlain, encodePlain } from "../support/plain-json.ts";
 import { problemText } from "../support/problem.ts";
-import { GiB, PAGE_SIZE } from "../support/sizes.ts";
+import { GiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
 import { unlessUnusable } from "../support/unusable.ts";
 import { warn } from "../support/warn.ts";
 import { FROM_START } from "../snapshots/begin.ts";
@@ -39,6 +39,12 @@ const KEPT = 4, KEPT_BYTES = 4 * GiB;
  */
 export const NEAR = 1000;
 const SHARE = 1 / 8;
+
+/**
+ * Bytes of pages that a file gets at the end of a session, which waits for it: written within a
+ * second or so.
+ */
+const AT_END_BYTES = 512 * MiB;
 
 /** A state as the index has it. */
 interface IndexedState {
@@ -75,6 +81,17 @@ export function denserToEnd<T extends Pick<KeptMilestone, "spent">>(all: readonl
     if (!last || last.spent - one.spent >= Math.max(NEAR, SHARE * (end - one.spent))) chosen.push(one);
   }
   return chosen.reverse();
+}
+
+/** The last of these states, as many as a session can write at its end. */
+export function writableAtEnd<T extends Pick<KeptMilestone, "state">>(states: readonly T[], limit = AT_END_BYTES): T[] {
+  let bytes = 0, after = PageMap.EMPTY;
+  const first = states.findLastIndex(({ state: { pages } }) => {
+    for (const _ of pages.apartFrom(after)) bytes += PAGE_SIZE;
+    after = pages;
+    return bytes > limit;
+  });
+  return states.slice(first + 1);
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Request } from "../protocol/protocol.ts";
 import { type Address, ip, ip6, IP_BITS } from "../formats/ip-addresses.ts";
 import type { CodeFolders } from "../support/code-folders.ts";
 import { NatAddress, NatAddress6 } from "../virtio/net/nat/nat.ts";
+import { statesFile } from "../support/folder-names.ts";
 import { leadsTo, placeOf } from "../support/real-place.ts";
 import { judge, mayResolve } from "../virtio/net/nat/policy.ts";
 import { LatestRequests } from "./latest-requests.ts";
@@ -47,6 +48,8 @@ export class Grants {
   readonly #growing = new Set<string>();
   /** Snapshots of first prompts, and states of recordings, in the cache. */
   readonly #prompts = new Set<string>();
+  /** The recording that is written, and the beginning of the path for states of its run. */
+  #recorded: { readonly path: string; readonly states: string } | undefined;
   readonly #logs = new Set<string>();
   /** Folders, and whether they may be written. */
   readonly #folders = new Map<string, boolean>();
@@ -93,6 +96,16 @@ export class Grants {
     if (this.#prompts.has(path)) return this.#asNamed(path);
     const { cores, code } = this.folders, folder = node.path.dirname(path), name = node.path.basename(path);
     return folder === cores && CORE.test(name) || folder === code && CODE.test(name);
+  }
+
+  /** Whether states of the run may be kept, for which the content of this file has to be known. */
+  keepsStatesOf(path: string): boolean {
+    return this.#recorded?.path === path;
+  }
+
+  /** The recording has this SHA-256: states of its run may be kept under it. */
+  sealed(sha256: string): void {
+    if (this.#recorded) this.#name(statesFile(this.#recorded.states, sha256), this.#prompts);
   }
 
   mayEmpty(path: string): boolean {
@@ -163,6 +176,7 @@ export class Grants {
     if (instant !== undefined) this.#name(instant, this.#prompts);
     if (replay?.states) this.#name(replay.states.path, this.#prompts);
     if (record) this.#name(record.path, this.#growing);
+    if (record?.states !== undefined) this.#recorded = { path: record.path, states: record.states };
     for (const path of Object.values(logs)) this.#name(path, this.#logs);
     // A replay repeats what came in, and opens nothing.
     if (replay) return;

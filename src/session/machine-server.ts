@@ -147,7 +147,7 @@ export class MachineServer {
     const second = alone(plan);
     const kept = this.states?.states.filter(({ at }) => at <= (plan.replay?.to ?? Infinity)) ?? [], last = kept.at(-1);
     const there = last && beginAtState(plan, last.state, last.memory);
-    const begun = there ? { system: there, plan, state: undefined } : beginSystem(plan, false, this.#loading());
+    const begun = there ?? beginSystem(plan, false, this.#loading());
     if ("refused" in begun) {
       const problem = begun.refused;
       return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
@@ -163,7 +163,7 @@ export class MachineServer {
       lags: () => this.outbox.lags,
       again: (state?: SystemState) => state ? loaded(second, state) : assemble(second),
     };
-    this.#engine = new Engine(begun.system, begun.plan, port, begun.state, there && kept);
+    this.#engine = new Engine(begun.system, begun.plan, port, begun.state, there && { states: kept, start: there.start });
     if (this.#inputEnded) this.#engine.endInput();
     this.#engine.start();
   }

@@ -95,12 +95,17 @@ export class ServedComputer {
       },
       emptied: (path: string) => {
         allow(grants.mayEmpty(path), path);
-        const file = OWN_FILES.emptied(path);
+        const file = OWN_FILES.emptied(path), sum = grants.keepsStatesOf(path) ? node.crypto.createHash("sha256") : undefined;
         return this.#object((forget) => ({
-          write: (bytes: Uint8Array) => file.writeSync(bytes),
+          write: (bytes: Uint8Array) => {
+            const written = file.writeSync(bytes);
+            sum?.update(bytes.subarray(0, written));
+            return written;
+          },
           close: () => {
             forget();
             file.close();
+            if (sum) grants.sealed(sum.digest("hex"));
           },
         }));
       },

@@ -12,7 +12,7 @@ import { warn } from "../support/warn.ts";
 import { type Problem, problemOf, problemText } from "../support/problem.ts";
 
 /** A machine that is ready to run, and the state that it has where that is not the plan's start. */
-interface Begun {
+export interface Begun {
   readonly system: System;
   readonly plan: SessionPlan;
   readonly state: SystemState | undefined;
@@ -77,16 +77,32 @@ export function beginSystem(plan: SessionPlan, counts = false, reading?: Reading
 /** Result of states of a recording that cannot be used. */
 export const FROM_START = "the replay runs from its start, and keeps states again";
 
+/** The place at which a run began, and the observations of a snapshot that it began with. */
+export interface RunStart {
+  readonly instructions: number;
+  /** Virtual time (ns). */
+  readonly time: number;
+  readonly memory?: RunMemory;
+}
+
 /**
  * A machine in a state of a recorded run that a file has; undefined, with a warning, if that is
  * damaged.
  */
-export function beginAtState(plan: SessionPlan, state: SystemState, memory?: () => RunMemory): System | undefined {
+export function beginAtState(
+  plan: SessionPlan,
+  state: SystemState,
+  memory?: () => RunMemory,
+): Begun & { readonly start: RunStart } | undefined {
+  const { from } = plan;
   try {
-    const system = assembleFrom(plan);
+    const snapshot = from && readSnapshot(from.path, from.spare, from.bytes), system = assembleFrom(plan);
     system.load(state, true);
     if (memory) system.recall(memory());
-    return system;
+    const start = snapshot
+      ? { instructions: Number(snapshot.header.insn), time: Number(snapshot.header.ns), memory: snapshot.memory }
+      : { instructions: 0, time: 0 };
+    return { system, plan, state: snapshot?.state, start };
   } catch (error) {
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
     warn(`${problemText(problemOf(error))}; ${FROM_START}`);

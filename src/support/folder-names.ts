@@ -29,6 +29,15 @@ export function statesIn(folder: string): string {
   return `${folder}/states`;
 }
 
+/**
+ * A file for the states of a recorded run.
+ * @param prefix the folder and what names the program
+ * @param recording SHA-256 of the recording in hexadecimal digits
+ */
+export function statesFile(prefix: string, recording: string): string {
+  return `${prefix}${recording}.states`;
+}
+
 /** The folder of compiled regions in a cache folder. */
 export function codeIn(folder: string): string {
   return `${folder}/code`;

@@ -2,16 +2,24 @@
 // the run from its start, at its end and at each place of its past.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { Engine } from "../../src/engine/engine.ts";
-import { SessionRun } from "../../src/engine/session-run.ts";
+import { type KeptRun, SessionRun } from "../../src/engine/session-run.ts";
 import { alone, type SessionPlan } from "../../src/plans/plan.ts";
 import type { Move } from "../../src/protocol/protocol.ts";
-import type { KeptMilestone } from "../../src/recordings/history.ts";
+import { type KeptMilestone, KeptState } from "../../src/recordings/history.ts";
 import { Past } from "../../src/recordings/past.ts";
 import type { Recording } from "../../src/recordings/recording.ts";
-import { denserToEnd, openStates, StateFile, writeStates } from "../../src/recordings/state-file.ts";
-import { beginAtState } from "../../src/snapshots/begin.ts";
+import { readRecording } from "../../src/recordings/recording-reader.ts";
+import { recordingHeader } from "../../src/recordings/recording-writer.ts";
+import { denserToEnd, openStates, StateFile, writableAtEnd, writeStates } from "../../src/recordings/state-file.ts";
+import { beginAtState, beginSystem, type Begun } from "../../src/snapshots/begin.ts";
+import { writeSnapshot } from "../../src/snapshots/file.ts";
+import { snapshotOf } from "../../src/snapshots/save.ts";
+import { Page, PageMap } from "../../src/state/page-map.ts";
+import { statesFile } from "../../src/support/folder-names.ts";
+import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { machinesOf, portOf } from "../engine/session-in-thread.ts";
 import { demoPlan, hashesOf, runTo } from "../snapshots/systems.ts";
 import { inFolder } from "../support/temporary-folder.ts";
@@ -27,7 +35,10 @@ Deno.test("states are the denser the nearer to the end: some dozens of a run of 
   assert.deepEqual(denserToEnd([]), []);
 });
 
-const begun = (plan: SessionPlan, { state, memory }: KeptMilestone) => beginAtState(plan, state, memory);
+const begun = (plan: SessionPlan, { state, memory }: KeptMilestone) => beginAtState(plan, state, memory)?.system;
+
+/** The start of a run that begins with no snapshot. */
+const START = { instructions: 0, time: 0 };
 
 /** The length of a run, and states of it at these places. */
 const HERE = 100_000, PLACES = [30_000, 60_000, 90_000];
@@ -56,30 +67,37 @@ function keep(path: string, { plan, inputs }: Recording): void {
 
 type Moves = (to: Move) => Promise<void>;
 
-/** Runs a replay to its end, beginning with the last of a file's states. */
-async function replayed({ plan, ...recording }: Recording, path: string): Promise<{ engine: Engine; file: StateFile; moved: Moves }> {
-  const file = openStates(path)!, replay = { recording, verify: false, to: undefined, states: { path, begins: true } };
+/** A session with a history in this thread. */
+function started(plan: SessionPlan, { system, state }: Pick<Begun, "system" | "state">, kept?: KeptRun) {
   const ended = Promise.withResolvers<void>();
   let moved = () => {};
   const engine: Engine = new Engine(
-    begun(plan, file.states.at(-1)!)!,
-    { ...plan, history: true, replay },
+    system,
+    { ...plan, history: true },
     portOf(machinesOf(plan), (event) => {
       if (event.kind === "console") engine.taken(event.bytes.length);
       if (event.kind === "ended") ended.resolve();
       if (event.kind === "moved") moved();
     }),
-    undefined,
-    file.states,
+    state,
+    kept,
   );
   engine.start();
-  await ended.promise;
-  const move = async (to: Move) => {
+  const move: Moves = async (to) => {
     const done = new Promise<void>((resolve) => moved = resolve);
     engine.move(1, to);
     await done;
   };
-  return { engine, file, moved: move };
+  return { engine, ended: ended.promise, moved: move };
+}
+
+/** Runs a replay to its end, beginning with the last of a file's states. */
+async function replayed({ plan, ...recording }: Recording, path: string): Promise<{ engine: Engine; file: StateFile; moved: Moves }> {
+  const file = openStates(path)!, replay = { recording, verify: false, to: undefined, states: { path, begins: true } };
+  const { states } = file, last = states.at(-1)!, there = beginAtState(plan, last.state, last.memory)!;
+  const { engine, ended, moved } = started({ ...plan, replay }, there, { states, start: there.start });
+  await ended;
+  return { engine, file, moved };
 }
 
 Deno.test("a replay that begins with a kept state ends as the run did, and each place of its past is the run's", () =>
@@ -112,6 +130,61 @@ Deno.test("a replay that begins with a kept state ends as the run did, and each 
     assert.equal(hashesOf(begun(plan, states[0])!), first);
   }));
 
+/** A plan that begins with a snapshot of its machine. */
+function fromSnapshot(plan: SessionPlan, folder: string): SessionPlan {
+  const system = assemble(plan), path = `${folder}/a.snap`;
+  runTo(system, 50_001);
+  for (const _ of writeSnapshot(path, snapshotOf(system, plan, "")));
+  return { ...plan, from: { path, spare: false, bytes: Deno.readFileSync(path) } };
+}
+
+for (const from of ["its start", "a snapshot"]) {
+  Deno.test(`a session from ${from} that is recorded leaves states: its first replay begins with that of the end`, () =>
+    inFolder(async (folder) => {
+      const whole = { ...await demoPlan(), turbo: true }, plan = from === "a snapshot" ? fromSnapshot(whole, folder) : whole;
+      const path = `${folder}/a.rec`, record = { path, header: await recordingHeader(plan), states: `${folder}/` };
+      const begun = beginSystem(plan);
+      assert.ok("system" in begun);
+      const { engine: session, ended } = started({ ...plan, record }, begun), first = session.present.instructions();
+      const began = performance.now(),
+        until = (ms: number) => new Promise((resolve) => setTimeout(resolve, began + ms - performance.now()));
+      await until(700);
+      session.input("hello", Uint8Array.of(0x74));
+      await until(1600);
+      session.stop();
+      await ended;
+      const recording = await readRecording(path), bytes = Deno.readFileSync(path), end = recording.end!.end;
+      const states = statesFile(record.states, createHash("sha256").update(bytes).digest("hex"));
+      const { engine, file, moved } = await replayed(recording, states);
+      using _file = file.file;
+      const { moment, inputs } = file.states.at(-1)!;
+      assert.deepEqual([inputs, moment], [1, { at: recording.end!.at, settled: true }]);
+      assert.equal(hashesOf(engine.system), hashesOf(session.present));
+      assert.deepEqual([engine.system.hashes.registers(), engine.system.hashes.memory()], [end.registers, end.memory]);
+      assert.deepEqual(engine.present.places()[0], session.present.places()[0]);
+      // Both before the first state and between two.
+      const start = beginSystem(plan);
+      assert.ok("system" in start);
+      const past = new Past(start.system, recording.inputs), { instructions } = file.states[0];
+      for (const count of [Math.floor((first + instructions) / 2), instructions + 12_345]) {
+        while (!past.advance(count, Infinity));
+        await moved({ kind: "instructions", count });
+        assert.equal(hashesOf(engine.system), hashesOf(past.system), `${count}`);
+      }
+    }));
+}
+
+Deno.test("the end of a session waits for no more states than it can write", () => {
+  const state = (...pages: number[]) => {
+    const map = PageMap.EMPTY.with(pages.map((page) => [page, all[page]] as const));
+    return { state: new KeptState(new Uint8Array(0), map) };
+  };
+  const all = Array.from({ length: 8 }, () => new Page(new Uint8Array(PAGE_SIZE))),
+    states = [state(0, 1, 2, 3), state(4, 5), state(4, 5, 6)];
+  const kept = [2, 3, 6, 7].map((pages) => writableAtEnd(states, pages * PAGE_SIZE).length);
+  assert.deepEqual(kept, [0, 2, 2, 3]);
+});
+
 Deno.test("what was written before the state that a replay begins with is not known, and what was written later is", () =>
   inFolder(async (folder) => {
     const plan = { ...await demoPlan(), turbo: true }, path = `${folder}/a.states`;
@@ -119,7 +192,7 @@ Deno.test("what was written before the state that a replay begins with is not kn
     const { file, states } = openStates(path)!, present = begun(plan, states.at(-1)!)!;
     using _file = file;
     const run = new SessionRun(present, machinesOf(plan), undefined), never = { pa: present.machine.map.ramEnd - 8, length: 8 };
-    run.begin(states, []);
+    run.begin({ states, start: START }, []);
     run.keepStates();
     runTo(present, 95_000);
     const now = { instructions: 95_000 }, [first, , last] = PLACES.map((place) => run.milestone(place + 1));

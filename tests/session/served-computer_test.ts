@@ -2,6 +2,7 @@
 // whatever the worker asks.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { type Call, Calls, newMailbox, PIECE } from "../../src/session/calls.ts";
 import { Grants } from "../../src/session/grants.ts";
@@ -12,6 +13,7 @@ import { RemoteSockets } from "../../src/session/remote-sockets.ts";
 import { ServedComputer } from "../../src/session/served-computer.ts";
 import type { SocketCommand } from "../../src/session/socket-words.ts";
 import type { DevicePlan, SessionPlan } from "../../src/plans/plan.ts";
+import { statesFile } from "../../src/support/folder-names.ts";
 import { NotOurs } from "../../src/support/own-files.ts";
 import { type Address, ip, ip6 } from "../../src/formats/ip-addresses.ts";
 import { ShareError } from "../../src/virtio/p9/folder.ts";
@@ -178,6 +180,25 @@ Deno.test("the worker of a replay keeps states of its own recording, and of no o
     file.write(Uint8Array.of(1));
     file.commit();
     assert.deepEqual(Deno.readFileSync(path), Uint8Array.of(1));
+  });
+});
+
+Deno.test("the worker of a session that is recorded keeps states of the recording that it has written, and of no other", async () => {
+  await inFolder((folder) => {
+    const path = `${folder}/a.rec`, prefix = `${folder}/cache/states/p-`, content = Uint8Array.of(1, 2, 3);
+    const states = (bytes: Uint8Array) => statesFile(prefix, createHash("sha256").update(bytes).digest("hex"));
+    const { files } = rigged(planOf([], { record: { path, header: "", states: prefix } }), `${folder}/cache`);
+    const growing = files.emptied(path);
+    growing.writeSync(content.subarray(0, 1));
+    growing.writeSync(content.subarray(1));
+    refused(() => files.whole(states(content), { newest: 4 }));
+    growing.close();
+    for (const other of [content.subarray(0, 1), new Uint8Array(0)]) refused(() => files.whole(states(other), { newest: 4 }));
+    refused(() => files.whole(states(content)));
+    using file = files.whole(states(content), { newest: 4 });
+    file.write(Uint8Array.of(1));
+    file.commit();
+    assert.deepEqual(Deno.readFileSync(states(content)), Uint8Array.of(1));
   });
 });
 

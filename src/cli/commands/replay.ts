@@ -25,7 +25,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     )
     .option(
       "--to <time>",
-      'stop at this virtual time, or at the "end"; with --tui, begin near it if an earlier replay has reached it',
+      'stop at this virtual time, or at the "end"; with --tui, begin near it if the session or an earlier replay kept states there',
       parseEnd,
     )
     .option("--tui", "show the screens (default: consoles as text)")
@@ -56,8 +56,7 @@ Examples:
       }
       const { recording: { plan, ...recording }, bytes } = await readWithBytes(file, hostConsent(options.allowHost));
       const { to, tui, verify = false, diskBudget } = options;
-      // A run that begins with a snapshot, or is compared from its start, has no states.
-      const hasStates = tui && !verify && !plan.from && diskBudget !== 0;
+      const hasStates = tui && diskBudget !== 0;
       const path = hasStates ? (await import("../../recordings/states-path.ts")).statesPath(bytes) : undefined;
       const replayed: SessionPlan = {
         ...plan,
@@ -66,7 +65,8 @@ Examples:
         diskBudget,
         replay: {
           ...{ recording, verify, to: to === Infinity ? undefined : to },
-          states: path === undefined ? undefined : { path, begins: to !== undefined },
+          // A comparison begins at the start.
+          states: path === undefined ? undefined : { path, begins: to !== undefined && !verify },
         },
       };
       exit(

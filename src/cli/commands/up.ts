@@ -230,7 +230,8 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
   }
   // The socket listens already: it needs no right any more to let clients in.
   if (!needsNetwork(plan)) giveUp("net");
-  machine.send({ kind: "start", plan: { ...plan, history: true } });
+  const kept = plan.record ? (await import("../../recordings/states-path.ts")).withStatesKept(plan) : plan;
+  machine.send({ kind: "start", plan: { ...kept, history: true } });
   boundGarbage();
   const code = await ended.promise;
   // `down` waits until the socket is gone: by then the recording is whole.

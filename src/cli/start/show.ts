@@ -84,7 +84,8 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);
   // Without a screen or gdb there is no travel back.
   const history = !headless || options.gdb !== undefined;
-  const start = () => client.send({ kind: "start", plan: { ...plan, history, endsOnFailure: !history && !options.keepGoing } });
+  const kept = history && plan.record ? (await import("../../recordings/states-path.ts")).withStatesKept(plan) : plan;
+  const start = () => client.send({ kind: "start", plan: { ...kept, history, endsOnFailure: !history && !options.keepGoing } });
   if (looks && !headless) {
     const { showOnScreens } = await import("./screens/screens.ts");
     return await showOnScreens(entry, client, plan, options, looks, start);

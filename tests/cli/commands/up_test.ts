@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { Place } from "../place.ts";
+import { el2With } from "../program.ts";
 import { LONG } from "../../support/long.ts";
 
 Deno.test("W66: the socket has mode 0600 in a folder of mode 0700, and another up of its name ends with 1", async () => {
@@ -87,4 +89,21 @@ Deno.test("up of a machine that cannot boot names the reason, and no command tha
     /^el2: session full has ended: .*a fault was injected \(faults injected: 1\); el2 down full removes it\n$/,
   );
   assert.equal((await place.el2("down", "full")).code, 0);
+});
+
+Deno.test("a session that is recorded leaves states of its run in the cache, named by the recording's content", async () => {
+  await using place = new Place();
+  const file = `${place.folder}/busy.toml`, recording = `${place.folder}/a.rec`, cache = `${place.folder}/cache`;
+  const image = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
+  const machine = `[machine]\nturbo = true\nrecord = "${recording}"\n[vm.hello]\nimage = "${image}"\nmemory = "4MiB"\n`;
+  await Deno.writeTextFile(file, `el2 = 1\n${machine}`);
+  const env = { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "", EL2_CACHE: cache };
+  const up = await el2With(env, "up", file, "--name", "one", "--allow-host", recording, "--allow-host", image);
+  assert.equal(up.code, 0, up.stderr);
+  // A run that took no longer is as quick without states.
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  assert.equal((await el2With(env, "down", "one")).code, 0);
+  const [states, ...more] = Array.from(Deno.readDirSync(`${cache}/states`), ({ name }) => name);
+  assert.deepEqual(more, []);
+  assert.match(states, new RegExp(`^[0-9a-f]{64}-${createHash("sha256").update(Deno.readFileSync(recording)).digest("hex")}\\.states$`));
 });
