@@ -142,15 +142,15 @@ export class Guest extends GuestConsole {
     initrd: Uint8Array,
     devices: readonly DevicePlan[],
     memory = 256 << 20,
-    { msi, cpus = 1, cpu = DEFAULT_CPU, tier, append: more = "", ...platform }:
+    { msi, cpus = 1, cpu = DEFAULT_CPU, tier, counts, append: more = "", ...platform }:
       & Partial<Pick<BootPlan, "bus" | "uart" | "platformDevices" | "append">>
       & Partial<Pick<Behaviour, "msi">>
-      & { readonly cpus?: number; readonly cpu?: string; readonly tier?: Tier } = {},
+      & { readonly cpus?: number; readonly cpu?: string; readonly tier?: Tier; readonly counts?: boolean } = {},
   ) {
     const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet ${NO_SELF_TESTS} ${more}`.trim();
     const what = { kind: "boot", image, initrd, dtb: undefined, append, devices, ...platform } as const;
     const behaviour = msi && { msi, check: true };
-    const system = assemble({ cpus, memory, turbo: true, seed: 1, cpu: planCpu(cpu), tier, behaviour, what });
+    const system = assemble({ cpus, memory, turbo: true, seed: 1, cpu: planCpu(cpu), tier, behaviour, what }, undefined, counts);
     super(new Guests(system), PRIMARY_CONSOLE);
     this.system = system;
   }
