@@ -373,6 +373,7 @@ export class Engine {
     this.#done = true;
     this.#channel.port1.close();
     if (this.#sleep) clearTimeout(this.#sleep.timer);
+    this.#sampler.close();
     this.#output.close();
     this.present.outside.close();
   }
@@ -519,7 +520,11 @@ export class Engine {
     const { machine } = this.system;
     if (this.#instant?.waiting && next - machine.time > PROMPT_IDLE) this.#takeInstant(this.#instant);
     if (next === Infinity) {
-      if (!this.#inputEnded || this.system.outside.expects) return false;
+      if (!this.#inputEnded || this.system.outside.expects) {
+        this.#output.flush();
+        this.#sampler.rest();
+        return false;
+      }
       this.system.inspector.settle();
       this.#end(1, ["deadlock: every vCPU is waiting and nothing can wake one", ...this.system.waits().map(waitingText)].join("; "));
       return true;

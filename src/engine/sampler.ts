@@ -12,17 +12,38 @@ const INTERVAL = 200;
 export class Sampler {
   /** The machine that was sampled last, and its counts then. */
   #last: { readonly system: System; readonly wall: number; readonly time: number; readonly instructions: number } | undefined;
+  #next: ReturnType<typeof setTimeout> | undefined;
 
   /** @param answer answers a standing question */
   constructor(
     readonly shown: Shown,
-    readonly port: Pick<EnginePort, "post" | "together" | "standing">,
+    readonly port: Pick<EnginePort, "post" | "together" | "standing" | "guarded">,
     readonly answer: (id: number, query: Query) => void,
   ) {}
 
   /** Posts a sample where the last one is long enough ago. */
   sampleWhenDue(): void {
     if (performance.now() - (this.#last?.wall ?? 0) >= INTERVAL) this.sample();
+  }
+
+  /**
+   * The machine waits for input and does not come here again: samples follow until one is of
+   * waiting alone.
+   */
+  rest(): void {
+    this.close();
+    this.sampleWhenDue();
+    this.#next = setTimeout(() =>
+      this.port.guarded(() => {
+        const before = this.#last?.instructions;
+        this.sample();
+        if (this.#last?.instructions !== before) this.rest();
+      }), INTERVAL);
+  }
+
+  /** No sample follows. */
+  close(): void {
+    if (this.#next !== undefined) clearTimeout(this.#next);
   }
 
   /** Posts a sample, after the answers that go with it. */

@@ -35,6 +35,7 @@ Deno.test("a sample comes behind the answers to what is asked with it, all in on
       work();
     },
     standing,
+    guarded: (work: () => void) => work(),
   };
   const shown = new Shown(still(0, 0).system);
   let turn = 0;
@@ -63,6 +64,7 @@ Deno.test("rates are of one machine: another place of the run, and a session tha
     post: (event: SessionEvent) => void (event.kind === "sample" && samples.push(event.sample)),
     together: (work: () => void) => work(),
     standing: new Standing(),
+    guarded: (work: () => void) => work(),
   };
   const sampler = new Sampler(shown, port, () => assert.fail("nobody asks"));
   sampler.sample();
