@@ -8,12 +8,13 @@ import { drawStacked } from "../../src/tui/look/bars.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
 import { glyphsOf, history } from "../../src/tui/terminal/glyphs.ts";
 import { Histories } from "../../src/tui/look/history.ts";
-import { shareMark, speedPieces } from "../../src/tui/look/numbers.ts";
+import { mipsText, shareMark, speedPieces } from "../../src/tui/look/numbers.ts";
 import type { Role } from "../../src/tui/terminal/roles.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
 import { VmMarks } from "../../src/tui/look/vm-marks.ts";
 import { everyFrame } from "./every-frame.ts";
-import { PHONE_SAMPLE } from "./phone.ts";
+import type { MachineSample } from "../../src/protocol/protocol.ts";
+import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig, SCREENS } from "./rig.ts";
 
 const ground = ({ background }: DrawnCell) => roleOf(background);
@@ -201,9 +202,60 @@ Deno.test("at every size each screen draws, and nothing throws", async () => {
 });
 
 Deno.test("a machine that only waits is idle, not a speed of 0.02", () => {
-  const texts = (mips: number, load: number) => speedPieces({ mips, load }).map(({ text }) => text);
+  const texts = (mips: number, load: number, runs = false) => speedPieces({ mips, load, runs }).map(({ text }) => text);
   assert.deepEqual(texts(0.02, 0.001), ["idle"]);
   assert.deepEqual(texts(0.06, 0.001), ["0.06", " MIPS"]);
   // Slow is not idle, as in the first second of a machine.
   assert.deepEqual(texts(0.02, 0.99), ["0.02", " MIPS"]);
+  assert.deepEqual(texts(0.02, 0.001, true), ["0.02", " MIPS"]);
+  // Neither is it nothing.
+  assert.deepEqual(texts(0.004, 0.99), ["<0.01", " MIPS"]);
+  assert.deepEqual(texts(0, 0.99), ["<0.01", " MIPS"]);
+  assert.deepEqual([mipsText(0), mipsText(0.001), mipsText(0.005), mipsText(9.94), mipsText(1204.4)], [
+    "0",
+    "<0.01",
+    "0.01",
+    "9.9",
+    "1 204",
+  ]);
+});
+
+/** The speed in the header, in the box of the overview, and the peak there. */
+async function speeds(rig: Rig) {
+  const text = await rig.text();
+  return [
+    / (?:s|[×x]\S+) {3}(starting|idle|\S+ MIPS) /.exec(text.split("\n")[0])?.[1],
+    /Speed -+ (.*?) -/.exec(text)?.[1],
+    /60 s, peak (\S+) /.exec(text)?.[1],
+  ];
+}
+
+Deno.test("header and overview show one speed: of a machine that starts none yet, of one that is stopped none", async () => {
+  const vms = (state: "RUN" | "WFI", load: number) =>
+    PHONE_SAMPLE.vms.map((vm) => ({ ...vm, vcpus: vm.vcpus.map((vcpu) => ({ ...vcpu, state, load })) }));
+  const first: MachineSample = { ...PHONE_SAMPLE, time: 0, instructions: 0, mips: 0, vms: vms("WFI", 0) };
+  const rig = new Rig(120, 36, {}, "none", { title: "phone", samples: [first], consoles: [], answer: phoneAnswer });
+  assert.deepEqual(await speeds(rig), ["starting", "starting", "0"]);
+  const sample = async (changed: Partial<MachineSample>, after = 1000) => {
+    rig.time += after;
+    rig.sample({ time: rig.time * 1e6, instructions: rig.time, ...changed });
+    return await speeds(rig);
+  };
+  // The first figures come at once.
+  assert.deepEqual(await sample({ mips: 0.004, vms: vms("RUN", 0.004) }, 200), ["<0.01 MIPS", "<0.01 MIPS", "<0.01"]);
+  assert.deepEqual(await sample({ mips: 212.4, vms: vms("RUN", 0.4) }), ["212 MIPS", "212 MIPS", "212"]);
+  assert.deepEqual(await sample({ mips: 300, vms: vms("RUN", 0.4) }, 500), ["300 MIPS", "300 MIPS", "300"]);
+  // The second had a mean of less.
+  assert.deepEqual(await sample({ mips: 0, vms: vms("WFI", 0) }), ["idle", "idle", "300"]);
+  assert.deepEqual(await sample({ mips: 0.01, vms: vms("RUN", 0) }), ["0.01 MIPS", "0.01 MIPS", "300"]);
+  rig.apply({ kind: "paused", paused: true });
+  assert.deepEqual(await speeds(rig), [undefined, undefined, "300"]);
+  // A machine that continues begins with a sample over the time in which it was paused.
+  assert.deepEqual(await sample({ mips: 0, vms: vms("RUN", 0) }), [undefined, undefined, "300"]);
+  rig.apply({ kind: "paused", paused: false });
+  assert.deepEqual(await speeds(rig), [undefined, undefined, "300"]);
+  assert.deepEqual(await sample({ mips: 8, vms: vms("RUN", 0.9) }, 200), ["8.0 MIPS", "8.0 MIPS", "300"]);
+  assert.deepEqual(await sample({ mips: 8, vms: vms("RUN", 0.9) }, 60_000), ["8.0 MIPS", "8.0 MIPS", "8.0"]);
+  rig.apply({ kind: "ended", end: { code: 0, message: "every VM has ended" } });
+  assert.deepEqual(await speeds(rig), [undefined, undefined, "8.0"]);
 });

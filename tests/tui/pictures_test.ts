@@ -10,8 +10,7 @@ const FOLDER = new URL("../../docs/pictures/", import.meta.url);
  * Figures that depend on the computer: speed, loads and rates. Graphs are shapes, and not compared.
  */
 const OF_THE_COMPUTER: readonly RegExp[] = [
-  /(?<![\d.])[\d ]*\.?\d+ MIPS| idle\b/g,
-  /peak [\d.]+/g,
+  /peak (?:&lt;)?\d[\d. ]*/g,
   /(?:<1|\d+) %\s*!?/g,
   /of the last \d+/g,
 ];

@@ -66,7 +66,7 @@ export class AppDrawing {
       state: state.session.word(options.replay ?? false),
       readOnly: options.readOnly ?? false,
       frozen: state.frozen?.missed,
-      ...{ lost, dropped, sample: sample && { ...sample, mips: activity.mips }, speed: state.speed },
+      ...{ lost, dropped, sample, speed: state.speed, mips: activity.speed },
       newReasons: state.questions.newReasons,
       past: timeline && sample ? Math.max(timeline.now - sample.time, 0) : undefined,
       instructionsSince: Math.max(state.session.instructions - (sample?.instructions ?? 0), 0),

@@ -1,5 +1,6 @@
 // The content of the frame around a screen.
 
+import type { ShownSpeed } from "../look/numbers.ts";
 import type { MachineSample } from "../../protocol/protocol.ts";
 import type { Pane } from "../panes/pane.ts";
 import type { GuideView } from "./guide.ts";
@@ -32,6 +33,8 @@ export interface FrameState {
   readonly sample: MachineSample | undefined;
   /** Virtual time over wall time. */
   readonly speed: number | undefined;
+  /** Guest instructions per second. */
+  readonly mips: ShownSpeed;
   readonly dropped: number;
   readonly newReasons: number;
   /** Virtual time (ns) from the place that is shown to the present, in the past. */

@@ -8,7 +8,6 @@ import { fit } from "../../support/text-width.ts";
 import { grouped, secondsText, speedPieces } from "../look/numbers.ts";
 import { drawPieces, type Piece, piecesWidth } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
-import type { MachineSample } from "../../protocol/protocol.ts";
 
 /** Columns of a session's name. */
 const LONGEST_NAME = 16;
@@ -83,13 +82,7 @@ function leftParts(look: Look, state: FrameState): Part[] {
   if (!sample) return [[name], [[unit("starting")]], [[]], [[]]];
   const time: Piece[] = [{ text: secondsText(sample.time), role: "strong", bold: true }, unit(" s")];
   const factor = speed === undefined || speed < LEAST_SPEED ? "" : `×${speed < 10 ? speed.toFixed(2) : grouped(String(Math.round(speed)))}`;
-  const mips = speedPieces({ mips: sample.mips, load: loadOf(sample) });
-  return [[name], [time], factor ? [[unit("speed "), value(factor)], [value(factor)], []] : [[]], [mips, []]];
-}
-
-/** Mean load of the physical CPUs. */
-function loadOf({ vms, physicalCpus }: MachineSample): number {
-  return vms.flatMap(({ vcpus }) => vcpus).reduce((sum, { load }) => sum + load, 0) / physicalCpus;
+  return [[name], [time], factor ? [[unit("speed "), value(factor)], [value(factor)], []] : [[]], [speedPieces(state.mips), []]];
 }
 
 /** The least virtual time per wall time that two decimals show. */

@@ -45,6 +45,7 @@ export function openingFrame(
     lost: undefined,
     sample: undefined,
     speed: undefined,
+    mips: undefined,
     past: undefined,
     instructionsSince: 0,
     timeline: undefined,

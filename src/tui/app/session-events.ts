@@ -31,7 +31,7 @@ export class SessionEvents {
   }
 
   apply(event: SessionEvent): void {
-    const { asker, frozen, console, session, questions, marks, port } = this.state;
+    const { asker, frozen, activity, console, session, questions, marks, port } = this.state;
     if (asker.take(event)) return;
     if (frozen) frozen.missed++;
     if (event.kind === "console") {
@@ -39,6 +39,7 @@ export class SessionEvents {
       return;
     }
     if (!session.apply(event)) return;
+    activity.moves = session.moves;
     if (event.kind === "stopped") this.#notify(`${event.rule} stopped the machine: ${event.text}`);
     if (event.kind === "failed") this.#notify("the machine failed");
     if (event.kind === "ended" && event.end.code !== 0) this.#notify(`ended: ${event.end.message}`);
@@ -63,7 +64,8 @@ export class SessionEvents {
   #takeSample(sample: MachineSample): void {
     const { looks, clock, pace, session, activity, tree, console, windows, questions } = this.state;
     looks.look.vms.take(sample.vms);
-    const now = clock(), shown = pace.takes(now, sample, !session.paused && !session.end);
+    // The first speed of a machine that starts or continues is shown at once.
+    const now = clock(), shown = pace.takes(now, sample, session.moves) || !activity.measured;
     activity.stride = pace.slowness;
     activity.take(now, sample, shown ? "figures" : "histories");
     if (shown) {

@@ -36,7 +36,7 @@ export class SessionState {
     return this.#sample;
   }
 
-  /** Virtual time over wall time; undefined while the machine is paused. */
+  /** Virtual time over wall time; undefined while the machine is paused, and once it has ended. */
   get speed(): number | undefined {
     return this.#speed;
   }
@@ -58,6 +58,11 @@ export class SessionState {
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /** The machine runs by itself. */
+  get moves(): boolean {
+    return !this.#paused && !this.#end;
   }
 
   /** The screen shows an earlier place of the run. */
@@ -160,6 +165,7 @@ export class SessionState {
         return true;
       case "ended":
         this.#end ??= event.end;
+        this.#speed = undefined;
         this.say(`ended: ${event.end.message}; q quits`, event.end.code ? "failed" : "text");
         return true;
       case "failed":

@@ -46,9 +46,25 @@ export function durationText(ns: number): string {
  */
 export function mipsText(mips: number): string {
   if (mips <= 0) return "0";
+  if (mips < LEAST_MIPS / 2) return `<${LEAST_MIPS}`;
   if (mips < 9.95) return mips.toFixed(mips < 0.995 ? 2 : 1);
   return grouped(String(Math.round(mips)));
 }
+
+/** The least that two decimals show. */
+const LEAST_MIPS = 0.01;
+
+/** How quickly a machine runs. */
+export interface Speed {
+  readonly mips: number;
+  /** Mean load of the physical CPUs, 0 to 1. */
+  readonly load: number;
+  /** Some vCPU can run at this moment. */
+  readonly runs: boolean;
+}
+
+/** The same for display. A machine that starts, or is stopped, has none. */
+export type ShownSpeed = Speed | "starting" | undefined;
 
 /**
  * Speed (MIPS) and load of the physical CPUs (0 to 1) below which a machine is idle: only timers
@@ -56,10 +72,14 @@ export function mipsText(mips: number): string {
  */
 const IDLE_BELOW = { mips: 0.05, load: 0.01 } as const;
 
-/** A speed with its unit, or that the machine is idle. */
-export function speedPieces({ mips, load }: { readonly mips: number; readonly load: number }, bold = false): Piece[] {
-  if (mips < IDLE_BELOW.mips && load < IDLE_BELOW.load) return [{ text: "idle", role: "dim" }];
-  return [{ text: mipsText(mips), role: bold ? "strong" : "text", bold }, { text: " MIPS", role: "dim" }];
+/** A speed with its unit, or in a word why there is none. */
+export function speedPieces(speed: ShownSpeed, bold = false): Piece[] {
+  if (speed === undefined) return [];
+  if (speed === "starting") return [{ text: speed, role: "dim" }];
+  const { mips, load, runs } = speed;
+  if (!runs && mips < IDLE_BELOW.mips && load < IDLE_BELOW.load) return [{ text: "idle", role: "dim" }];
+  // A machine can work without guests' instructions, in el2's own programs.
+  return [{ text: mipsText(mips || Number.MIN_VALUE), role: bold ? "strong" : "text", bold }, { text: " MIPS", role: "dim" }];
 }
 
 /** A share from 0 to 1: `66 %`. Any share above zero is shown as more than zero. */

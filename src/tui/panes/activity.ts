@@ -2,6 +2,7 @@
 // nothing.
 
 import { Histories, KEPT } from "../look/history.ts";
+import type { ShownSpeed } from "../look/numbers.ts";
 import type { MachineSample, VcpuSample } from "../../protocol/protocol.ts";
 import { pcpuId, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 
@@ -27,12 +28,18 @@ const SECOND = 1000;
 /** The id of the machine's speed. */
 export const MIPS = "mips";
 
+/** States of a vCPU that can run. */
+const RUNNABLE: readonly string[] = ["RUN", "READY"] satisfies readonly VcpuSample["state"][];
+
 export class Activity {
   readonly histories: Histories;
   readonly #all: Histories[] = [];
   readonly #rates = new Map<string, number>();
   #cpus: readonly CpuUse[] = [];
-  #mips = 0;
+  #moves = true;
+  #speed: ShownSpeed = "starting";
+  /** Speeds (MIPS) that were shown in the last minute. */
+  #shown: readonly { readonly at: number; readonly mips: number }[] = [];
   /** Refusals so far, and the wall time (ms) of the last new one. */
   #reasons: number | undefined;
   #refusedAt = -Infinity;
@@ -69,6 +76,12 @@ export class Activity {
     for (const histories of this.#all) histories.stride = seconds;
   }
 
+  /** Whether the machine runs by itself: a speed is over time in which it does. */
+  set moves(moves: boolean) {
+    this.#moves = moves;
+    if (!moves) this.#speed = undefined;
+  }
+
   /** Takes a sample at a wall time (ms): for figures too, or for histories only. */
   take(now: number, sample: MachineSample, what: "figures" | "histories" = "figures"): void {
     const before = this.#reasons ?? sample.reasons;
@@ -79,8 +92,8 @@ export class Activity {
     this.#rates.set("refusals", sample.reasons - this.#counts[0].reasons);
     const cpus = Array.from({ length: sample.physicalCpus }, (_, cpu) => cpuUse(sample, cpu));
     if (what === "figures") {
-      this.#mips = sample.mips;
       this.#cpus = cpus;
+      this.#takeSpeed(now, sample);
     }
     const amounts: [string, number][] = [[MIPS, sample.mips]];
     for (const { name, vcpus } of sample.vms) {
@@ -90,6 +103,15 @@ export class Activity {
     cpus.forEach(({ share }, cpu) => amounts.push([pcpuId(cpu), share]));
     for (const [name, rate] of this.#rates) amounts.push([name, rate]);
     this.histories.take(now, amounts);
+  }
+
+  #takeSpeed(now: number, { mips, time, vms }: MachineSample): void {
+    const { load } = this, runs = vms.some(({ vcpus }) => vcpus.some(({ state }) => RUNNABLE.includes(state)));
+    // The first sample of a machine has no rates: they are over the time since the one before.
+    const isFirst = !this.measured && (time === 0 || runs && mips === 0 && load === 0);
+    if (!this.#moves || isFirst) return;
+    this.#speed = { mips, load, runs };
+    this.#shown = [...this.#shown.filter(({ at }) => now - at < KEPT * SECOND), { at: now, mips }];
   }
 
   /** A rate per second, from an answer of the session. */
@@ -107,9 +129,24 @@ export class Activity {
     return this.#time;
   }
 
-  /** Guest instructions per second of wall time now, in millions. */
-  get mips(): number {
-    return this.#mips;
+  /** Guest instructions per second of wall time now. */
+  get speed(): ShownSpeed {
+    return this.#speed;
+  }
+
+  /** Whether it has a value. */
+  get measured(): boolean {
+    return typeof this.#speed === "object";
+  }
+
+  /** The highest speed (MIPS) in the last minute, of those that were shown and in the history. */
+  get peak(): number {
+    return Math.max(...this.histories.of(MIPS), ...this.#shown.map(({ mips }) => mips), 0);
+  }
+
+  /** Mean load of the physical CPUs, 0 to 1. */
+  get load(): number {
+    return this.#cpus.reduce((sum, { share }) => sum + share, 0) / Math.max(this.#cpus.length, 1);
   }
 
   /** Whether something was refused in the last minute, by wall time (ms). */

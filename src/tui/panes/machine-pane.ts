@@ -123,11 +123,10 @@ export class MachinePane implements Pane {
   }
 
   #speedTitle(): Title {
-    const values = this.activity.histories.of(MIPS);
     return {
       text: "Speed",
-      right: [speedPieces({ mips: this.activity.mips, load: this.#load() }, true)],
-      bottom: [{ text: "60 s, peak ", role: "dim" }, { text: mipsText(Math.max(...values, 0)), role: "text" }],
+      right: [speedPieces(this.activity.speed, true)],
+      bottom: [{ text: "60 s, peak ", role: "dim" }, { text: mipsText(this.activity.peak), role: "text" }],
     };
   }
 
@@ -143,14 +142,8 @@ export class MachinePane implements Pane {
   }
 
   #cpusTitle(): Title {
-    const [number, unit] = shareText(this.#load()).split(" ");
+    const [number, unit] = shareText(this.activity.load).split(" ");
     return { text: "Physical CPUs", right: [[{ text: number, role: "strong", bold: true }, { text: ` ${unit}`, role: "dim" }]] };
-  }
-
-  /** Mean load of the physical CPUs. */
-  #load(): number {
-    const { cpus } = this.activity;
-    return cpus.reduce((sum, { share }) => sum + share, 0) / Math.max(cpus.length, 1);
   }
 
   #drawCpus(screen: Screen, look: Look, area: Rectangle): void {
