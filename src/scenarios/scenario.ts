@@ -11,7 +11,7 @@ import { described, facts } from "../support/described.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
-import { FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
+import { FaultRuleError, readFaultRule } from "../inspection/rules/fault-rules.ts";
 import { idPattern } from "../queries/ids.ts";
 import { type Problem, problemOf, problemOfAll, UserError } from "../support/problem.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
@@ -44,7 +44,7 @@ function checked(check: (text: string) => void) {
 const text = v.string("is not a string");
 const name = v.pipe(text, v.nonEmpty("is empty"));
 const regex = v.pipe(text, facts({ format: "regex" }), checked((source) => void new LinearRegex(source, "m")));
-const rule = v.pipe(text, checked((source) => void parseFaultRule(source)));
+const rule = v.pipe(text, checked((source) => void readFaultRule(source)));
 /** "broken" is the machine's verdict, never a VM's. */
 const VM_VERDICTS: readonly string[] = VERDICTS.filter((one) => one !== "broken");
 const verdict = v.pipe(

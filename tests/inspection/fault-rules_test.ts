@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FAULT_KINDS } from "../../src/abi/faults.ts";
 import { matchesWord } from "../../src/hypervisor/services/faults.ts";
 import type { KnownVm } from "../../src/queries/known-vm.ts";
-import { checkNames, FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import { checkNames, FaultRuleError, FAULTS, parseFaultRule, readFaultRule } from "../../src/inspection/rules/fault-rules.ts";
 
 Deno.test("the design's rules are read", () => {
   const lend = parseFaultRule("rpc msg=MEM_LEND nth=3 -> NOMEM");
@@ -64,6 +64,27 @@ function assertRefused(text: string, what: string, wayOut: RegExp): void {
     text,
   );
 }
+
+Deno.test("a rule that a user writes has values that its fields can have; those of files may be older", () => {
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    ["dev dev=host/blk0 op=wrte -> IOERR", /op=wrte is not a request of a device; did you mean "write"\? There are read, write, /],
+    ["virq intid=0x30 -> lose", /intid=0x30 is not a number; use decimal digits/],
+    ["alloc what=heap amount!=4K -> NOMEM", /amount=4K is not a number/],
+    ["rpc seq=x -> NOMEM", /seq=x is not a number/],
+    ["ioctl pid=vmm -> EIO", /pid=vmm is not a number/],
+    ["virq source=ping/0 -> lose", /source=ping\/0 is not a source of interrupts; use for example mq:7/],
+  ];
+  for (const [text, says] of wrong) {
+    assert.throws(() => readFaultRule(text), (error) => error instanceof FaultRuleError && says.test(error.message), text);
+    assert.equal(parseFaultRule(text).text, text);
+  }
+  for (
+    const text of [
+      ...["dev dev=host/blk0 op=read,fl* -> die", "dev op=queue1 -> lose", "dev op=malformed -> die", "virq intid=4*,27 -> lose"],
+      ...["virq source=mq:7,db:*,vcpu:rt/0,obj:41 -> lose", "alloc amount=64 -> NOMEM"],
+    ]
+  ) assert.equal(readFaultRule(text).text, text);
+});
 
 Deno.test("a rule names VMs that the machine has, also as owners of vCPUs and devices", () => {
   for (

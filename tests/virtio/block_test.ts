@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type BlockBacking, OverlayBacking } from "../../src/virtio/block/backing.ts";
-import { BlockDevice, BlockRequest, BlockStatus } from "../../src/virtio/block/block.ts";
+import { BlockDevice, BlockStatus } from "../../src/virtio/block/block.ts";
+import { BlockRequest } from "../../src/virtio/block/requests.ts";
 import { VirtioMmioRegister } from "../../src/devices/virtio-mmio-registers.ts";
 import { Latencies } from "../../src/inspection/execution/latencies.ts";
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { OverlayBacking } from "../../src/virtio/block/backing.ts";
-import { BlockDevice, BlockRequest, BlockStatus } from "../../src/virtio/block/block.ts";
+import { BlockDevice, BlockStatus } from "../../src/virtio/block/block.ts";
+import { BlockRequest } from "../../src/virtio/block/requests.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
 import type { DeviceFaults, InjectedFate } from "../../src/virtio/transport.ts";
 import { TestDriver } from "./driver.ts";

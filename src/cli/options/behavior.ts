@@ -63,8 +63,8 @@ export function injectOption(): Option<"--inject <rule>", undefined, string[], u
  * @throws Failure that reports the error in a rule.
  */
 export async function readRules(texts: readonly string[]): Promise<FaultRule[]> {
-  const { parseFaultRule } = await import("../../inspection/rules/fault-rules.ts");
-  return await withRuleErrors(() => texts.map(parseFaultRule));
+  const { readFaultRule } = await import("../../inspection/rules/fault-rules.ts");
+  return await withRuleErrors(() => texts.map(readFaultRule));
 }
 
 /**

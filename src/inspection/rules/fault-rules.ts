@@ -15,9 +15,10 @@ import { RPC_MESSAGES } from "../../abi/rpc/messages/all.ts";
 import { matchesWord } from "../../hypervisor/options.ts";
 import { parseDuration } from "../../support/units.ts";
 import { didYouMean, didYouMeanOneOf } from "../../support/did-you-mean.ts";
-import { isOf, vcpuName, vmOfName, withoutKind } from "../../queries/ids.ts";
+import { type IdKind, isOf, parseId, vcpuName, vmOfName, withoutKind } from "../../queries/ids.ts";
 import type { KnownVm } from "../../queries/known-vm.ts";
 import { type Problem, UserError } from "../../support/problem.ts";
+import { BLOCK_OPERATIONS } from "../../virtio/block/requests.ts";
 
 /** A user's error in a rule. */
 export class FaultRuleError extends UserError {}
@@ -155,6 +156,46 @@ export function parseFaultRule(text: string): FaultRule {
   }
   return { text: text.trim().replaceAll(/\s+/g, " "), kind: name, conditions, first, last, step, effect };
 }
+
+/**
+ * Reads a rule that a user writes. A file may have an older one, with a value that its field cannot
+ * have.
+ * @throws FaultRuleError
+ */
+export function readFaultRule(text: string): FaultRule {
+  const rule = parseFaultRule(text);
+  for (const { field, words } of rule.conditions) {
+    const form = FORMS[field];
+    if (!form) continue;
+    const wrong = words.find((word) => !word.includes("*") && !form.fits(word));
+    if (wrong !== undefined) throw new FaultRuleError(`${JSON.stringify(text)}: ${field}=${wrong} ${form.what}`, form.wayOut(wrong));
+  }
+  return rule;
+}
+
+/** The form of a field's values, and the error of others. */
+interface FieldForm {
+  readonly fits: (word: string) => boolean;
+  readonly what: string;
+  readonly wayOut: (word: string) => string;
+}
+
+const NUMBER: FieldForm = { fits: (word) => /^\d+$/.test(word), what: "is not a number", wayOut: () => "use decimal digits" };
+/** Kinds of objects that interrupts come from. */
+const SOURCES: readonly (IdKind | undefined)[] = ["mq", "db", "vcpu", "obj"];
+const FORMS: Readonly<Record<string, FieldForm | undefined>> = {
+  ...{ intid: NUMBER, seq: NUMBER, pid: NUMBER, amount: NUMBER },
+  source: {
+    fits: (word) => SOURCES.includes(parseId(word)?.kind),
+    what: "is not a source of interrupts",
+    wayOut: () => "use for example mq:7, db:3, vcpu:rt/0 or obj:41",
+  },
+  op: {
+    fits: (word) => BLOCK_OPERATIONS.includes(word) || /^queue\d+$/.test(word),
+    what: "is not a request of a device",
+    wayOut: (word) => didYouMean(word, BLOCK_OPERATIONS, `there are ${BLOCK_OPERATIONS.join(", ")}, queue0, queue1…`),
+  },
+};
 
 /** A VM that has no name: its VMID stands for one. */
 const UNNAMED = /^vm-0x[0-9a-f]+$/;

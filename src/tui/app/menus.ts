@@ -17,7 +17,7 @@ import { type Choice, PaletteOverlay, suiting } from "./palette.ts";
 import type { OwnCommands } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "../panes/table-pane.ts";
-import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
+import { FaultRuleError, readFaultRule } from "../../inspection/rules/fault-rules.ts";
 import { nameOf, withKind } from "../../queries/ids.ts";
 import type { Action as MachineAction } from "../../queries/action.ts";
 import { isExactly } from "../../queries/filter.ts";
@@ -287,7 +287,7 @@ export class Menus {
     const text = `inject ${rule}`, detail = "inject this fault from now on", command = `inject '${rule}'`;
     if (app.readOnly) return { text, detail, off: "off: read-only", run: () => app.say("read-only: cannot inject", "refused") };
     try {
-      const { text: checked } = parseFaultRule(rule);
+      const { text: checked } = readFaultRule(rule);
       return { text, detail, command, run: () => this.#perform({ kind: "inject.add", rule: checked }, `${checked}: from now on`) };
     } catch (error) {
       if (!(error instanceof FaultRuleError)) throw error;

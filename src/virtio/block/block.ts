@@ -8,23 +8,12 @@ import { LIMITS } from "../limits.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain } from "../virtqueue.ts";
 import { type BlockBacking, ZERO_CHUNK } from "./backing.ts";
+import { BlockRequest, MALFORMED, OPERATIONS, UNKNOWN } from "./requests.ts";
 
 const SECTOR = 512;
 const BlockFeature = { SIZE_MAX: 1, SEG_MAX: 2, RO: 5, BLK_SIZE: 6, FLUSH: 9, DISCARD: 13, WRITE_ZEROES: 14 } as const;
-/** Request types (section 5.2.6). */
-export const BlockRequest = { IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8, DISCARD: 11, WRITE_ZEROES: 13 } as const;
 /** The byte that ends each request. */
 export const BlockStatus = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
-
-/** Names of the requests in rules of injected faults. */
-const OPERATIONS: ReadonlyMap<number, string> = new Map([
-  [BlockRequest.IN, "read"],
-  [BlockRequest.OUT, "write"],
-  [BlockRequest.FLUSH, "flush"],
-  [BlockRequest.GET_ID, "identify"],
-  [BlockRequest.DISCARD, "discard"],
-  [BlockRequest.WRITE_ZEROES, "zero"],
-] as [number, string][]);
 
 const HEADER_SIZE = 16;
 const RANGE_SIZE = 16;
@@ -122,8 +111,8 @@ export class BlockDevice extends AttachedDevice implements VirtioDevice {
   }
 
   operation(_queue: number, chain: Chain): string {
-    if (chain.peek(this.#header) < HEADER_SIZE) return "malformed";
-    return OPERATIONS.get(new DataView(this.#header.buffer).getUint32(0, true)) ?? "unknown";
+    if (chain.peek(this.#header) < HEADER_SIZE) return MALFORMED;
+    return OPERATIONS.get(new DataView(this.#header.buffer).getUint32(0, true)) ?? UNKNOWN;
   }
 
   fail(_queue: number, chain: Chain): void {
