@@ -87,7 +87,7 @@ export const VCPUS = defineTable({
     pc: { kind: "address", doc: "program counter", width: 18, from: 100, optional: true },
     symbol: { kind: "text", doc: "program counter as a symbol, if symbols are known", optional: true, width: 24, from: 170 },
     cpu: { kind: "share", doc: "share of one physical CPU", width: 5, from: 100 },
-    exits: { kind: "count", doc: "exits to the hypervisor", width: 7, from: 100 },
+    exits: { kind: "count", doc: "exits to the hypervisor: calls, trapped instructions, accesses to devices", width: 7, from: 100 },
     exits_rate: { kind: "rate", doc: "exits per second of virtual time", title: "exits/s", width: 7, from: 100 },
     instructions: { kind: "count", doc: "instructions retired", width: 7, from: 120 },
     pcpu: { kind: "id", doc: "its physical CPU", width: 6, optional: true, from: 140 },

@@ -58,7 +58,14 @@ const DERIVED: Record<string, readonly string[]> = {
       "HostKernel.#options.*",
       "VmmProgram.#options.*",
     ],
-    ...["GunyahDriver.#persona.*", "Vmm.board.*", "VendorRequests.#images", "SharedBuffers.#buffers", "NativeExecution.#writer.*"],
+    ...[
+      "GunyahDriver.#persona.*",
+      "Vmm.board.*",
+      "VendorRequests.#images",
+      "SharedBuffers.#buffers",
+      "NativeExecution.#writer.*",
+      "Vcpu.resultWriter.*",
+    ],
   ],
   "ties between the parts of a program, made when it starts": [
     ...[
@@ -117,6 +124,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "Execution.#turnEnd",
       "Execution.#limit",
       "Execution.#disturbed",
+      "Execution.#exits",
       "Execution.#repeats",
       "Execution.#began",
       "Execution.#counter",

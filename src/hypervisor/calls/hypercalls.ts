@@ -223,6 +223,10 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     this.#entries[number] = makeEntry(name, make ? make(definition) : definition, this.#frame);
   }
 
+  has(number: number): boolean {
+    return this.#entries[number] !== undefined;
+  }
+
   /**
    * Makes a native call whose arguments are in the caller's registers, and writes the results
    * there. False when the number is not assigned; nothing is written then.

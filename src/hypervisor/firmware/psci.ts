@@ -60,6 +60,11 @@ const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: b
   [Psci.SystemReset2, { narrow: true, wide: true }],
 ]);
 
+/** Whether a function exists for this vCPU. */
+export function isPsci(vcpu: Vcpu, fn: number, wide: boolean): boolean {
+  return isImplemented(fn, wide) && (vcpu.vpmGroup !== undefined || fn === Psci.Features);
+}
+
 /**
  * Answers function `fn`.
  * @param wide whether the id is of the 64-bit convention; otherwise arguments and results are 32
@@ -68,9 +73,8 @@ const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: b
  * @returns undefined if the function does not exist for this vCPU
  */
 export function psci(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply | undefined {
-  const group = vcpu.vpmGroup;
-  if (!isImplemented(fn, wide) || !group && fn !== Psci.Features) return undefined;
-  const args = argumentsOf(wide, x);
+  if (!isPsci(vcpu, fn, wide)) return undefined;
+  const group = vcpu.vpmGroup, args = argumentsOf(wide, x);
   const status = vcpu.trace.wants("psci") ? performTraced(vcpu, group, fn, wide, args) : perform(vcpu, group, fn, wide, args);
   return status === DEFERRED ? DEFERRED : replyOf(status, wide, args);
 }

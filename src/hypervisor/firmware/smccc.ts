@@ -2,12 +2,13 @@
 // §4).
 
 import { GZVM_OWNER } from "../../abi/geniezone/calls.ts";
+import type { TraceFields } from "../../abi/trace.ts";
 import { API_INFO } from "../../abi/words.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc-reply.ts";
-import { psci, psciAnswer } from "./psci.ts";
+import { isPsci, psci, psciAnswer } from "./psci.ts";
 import { isTrng, trng } from "./trng.ts";
-import { watchdogCall } from "./watchdog-calls.ts";
+import { refusesWatchdogCall, watchdogCall } from "./watchdog-calls.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** The instruction that makes a call. */
@@ -59,10 +60,33 @@ const PSCI_END = 0x20;
  * Unknown functions answer -1 in X0 and change nothing else.
  */
 export function smccc(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply {
-  const reply = perform(vcpu, x, conduit);
   const id = Number(x[0] & 0xffff_ffffn);
+  if (vcpu.trace.wants("trap") && !isOperation(vcpu, id, x)) traceCall(vcpu, conduit, { function: x[0] & 0xffff_ffffn });
+  const reply = perform(vcpu, x, conduit);
   if (reply === UNKNOWN && !KNOWN_ABSENT.has(id)) vcpu.services.uncovered(vcpu, `SMCCC function 0x${id.toString(16)}`);
   return reply;
+}
+
+/** The event of a call that is neither a hypercall nor one of PSCI. */
+export function traceCall({ trace }: Vcpu, conduit: Conduit, fields: TraceFields): void {
+  if (trace.wants("trap")) trace.event("trap", conduit.toUpperCase(), fields);
+}
+
+/** Whether a call is a hypercall or one of PSCI, which are operations of the trace. */
+function isOperation(vcpu: Vcpu, id: number, x: readonly bigint[]): boolean {
+  if (!(id & Fid.Fast) || id & Fid.Reserved) return false;
+  const { geniezone, hypercalls } = vcpu.services, fn = id & 0xffff, wide = (id & Fid.Smc64) !== 0;
+  switch (id >>> Fid.OwnerShift & Fid.OwnerMask) {
+    case Owner.StandardSecure:
+      return fn < PSCI_END && isPsci(vcpu, fn, wide);
+    case Owner.VendorHyp:
+      if ((fn & HYPERCALL_CLASS_MASK) === HYPERCALL_CLASS) return wide && hypercalls.has(fn & ~HYPERCALL_CLASS_MASK);
+      return !wide && refusesWatchdogCall(vcpu, fn, x);
+    case GZVM_OWNER:
+      return geniezone?.serves(vcpu, id) ?? false;
+    default:
+      return false;
+  }
 }
 
 function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply {

@@ -24,6 +24,13 @@ function refuse(vcpu: Vcpu, name: string, rule: string, argument: number): Smccc
   return INVALID_PARAMETERS;
 }
 
+/** Whether a call asks for what this platform refuses. */
+export function refusesWatchdogCall(vcpu: Vcpu, fn: number, x: readonly bigint[]): boolean {
+  const watchdog = vcpu.vpmGroup?.watchdog;
+  if (watchdog === undefined || watchdog.isOn || fn !== Function.Control) return false;
+  return Number(x[1] & 0xffff_ffffn) === Control.Disable && vcpu.services.refusesIdleWatchdog;
+}
+
 /**
  * Makes the call. Undefined if the function is not a watchdog function, or the vCPU's VM has no
  * watchdog.
@@ -38,7 +45,7 @@ export function watchdogCall(vcpu: Vcpu, fn: number, x: readonly bigint[]): Smcc
     case Function.Control:
       if (first === Control.Enable) watchdog.enable();
       else if (first !== Control.Disable) return INVALID_PARAMETERS;
-      else if (!watchdog.isOn && vcpu.services.refusesIdleWatchdog) return refuse(vcpu, "WATCHDOG_CONTROL", IDLE, first);
+      else if (refusesWatchdogCall(vcpu, fn, x)) return refuse(vcpu, "WATCHDOG_CONTROL", IDLE, first);
       else watchdog.disable();
       return SUCCESS;
     case Function.Status:

@@ -54,9 +54,13 @@ export class GenieZone implements VcpuGeniezone {
     return this.#vms.get(idOfVmid(vmid));
   }
 
+  serves(caller: Vcpu, id: number): boolean {
+    return callOf(id) !== undefined && caller.isPrimary && caller.addressSpace !== undefined;
+  }
+
   call(caller: Vcpu, id: number, x: readonly bigint[]): readonly bigint[] | typeof DEFERRED | undefined {
     const name = callOf(id);
-    if (name === undefined || !caller.isPrimary || !caller.addressSpace) return undefined;
+    if (name === undefined || !this.serves(caller, id)) return undefined;
     caller.beginCall("geniezone");
     const { trace, checker } = caller.services;
     trace.clearNote();

@@ -162,9 +162,14 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
     return this.services.now;
   }
 
+  #countCall(): void {
+    this.#accesses++;
+    this.vcpu.usage.addRun(0, 1);
+  }
+
   call(number: number, registers: CallRegisters): void {
     if (number === Hypercall.vcpu_run) throw new Error("vcpu_run takes time: use vcpuRun");
-    this.#accesses++;
+    this.#countCall();
     const made = this.services.hypercalls.callWith(this.vcpu, number, registers);
     if (made === DEFERRED) registers.clearFrom(0);
     else if (!made) registers.load(UNASSIGNED);
@@ -178,7 +183,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   }
 
   smc(functionId: number, ...args: bigint[]): HypercallResult {
-    this.#accesses++;
+    this.#countCall();
     const x = Array.from({ length: REGISTERS }, (_, index) => BigInt.asUintN(64, index === 0 ? BigInt(functionId) : args[index - 1] ?? 0n));
     const results = smccc(this.vcpu, x, "smc");
     return results === DEFERRED ? NOTHING : x.map((value, index) => results[index] ?? value);
@@ -186,7 +191,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
 
   vcpuRun(run: HypercallArguments<"vcpu_run">): void {
     if (this.#insideRun || this.#start || this.#runReturned) throw new Error("this vCPU is inside vcpu_run");
-    this.#accesses++;
+    this.#countCall();
     this.#insideRun = true;
     CALL_SHAPES.vcpu_run.put(run, this.runRegisters);
     const made = this.services.hypercalls.callWith(this.vcpu, Hypercall.vcpu_run, this.runRegisters);

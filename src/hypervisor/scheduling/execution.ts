@@ -45,6 +45,8 @@ export class Execution implements ExitHandler {
   /** `retired` at the beginning of the run in progress. */
   #began = DOUBLE;
   #steps = 0;
+  /** Exits in the run in progress. */
+  #exits = 0;
   #stopAt = Infinity;
   /** Set while an exit is handled that may change who runs. */
   #disturbed = false;
@@ -81,8 +83,8 @@ export class Execution implements ExitHandler {
   }
 
   /**
-   * Exits, and changes of who runs, of all physical CPUs: like what is retired, the same at a place
-   * of the run however often the run stopped on the way there.
+   * Exceptions to EL2 and notices of the core, and changes of who runs, of all physical CPUs: like
+   * what is retired, the same at a place of the run however often the run stopped on the way there.
    */
   get steps(): number {
     return this.#steps;
@@ -149,7 +151,7 @@ export class Execution implements ExitHandler {
     registers.irq = gic.irq;
     registers.fiq = gic.fiq;
     const floor = machine.time;
-    const stepsBefore = this.#steps;
+    this.#exits = 0;
     this.#began = this.#retired;
     this.#cpu = cpu;
     this.#vcpu = vcpu;
@@ -168,12 +170,11 @@ export class Execution implements ExitHandler {
     } catch (error) {
       this.services.contain(vcpu, error);
     }
-    // The vCPU of the CPU stays the same meanwhile, so all steps are exits.
-    vcpu.usage.addRun(this.#retired - this.#began, this.#steps - stepsBefore);
+    vcpu.usage.addRun(this.#retired - this.#began, this.#exits);
     this.#began = this.#retired;
   }
 
-  /** An exit in the middle of a run of the core. */
+  /** An exception to EL2 in the middle of a run of the core. */
   handle(exit: Exit): number {
     const vcpu = this.#vcpu, cpu = this.#cpu;
     const { retired } = exit;
@@ -181,6 +182,7 @@ export class Execution implements ExitHandler {
     this.#retired += retired;
     cpu.position += retired + EXIT_COST;
     this.#steps++;
+    this.#exits++;
     this.#repeats = false;
     this.#handleExit(vcpu, exit);
     return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
@@ -195,6 +197,7 @@ export class Execution implements ExitHandler {
     this.#retired += retired;
     this.#cpu.position += retired + count * EXIT_COST;
     this.#steps += count;
+    this.#exits += count;
     this.#counter?.repeated(this.#vcpu, count);
   }
 
@@ -263,7 +266,10 @@ export class Execution implements ExitHandler {
     }
     if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
       this.#steps++;
-      if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
+      if (reason === ExitReason.Trap || reason === ExitReason.Bus) {
+        cpu.position += EXIT_COST;
+        this.#exits++;
+      }
       this.#handleExit(vcpu, exit);
     }
     debug?.ran(vcpu, reason);

@@ -20,10 +20,6 @@ export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "
   const fromEl0 = (vcpu.registers.pstate & Pstate.ElMask) === 0;
   const isFetch = exit.esr >>> 26 === ExceptionClass.InstructionAbortLower;
   const lower = isFetch ? ExceptionClass.InstructionAbortLower : ExceptionClass.DataAbortLower;
-  const { trace, services } = vcpu;
-  if (trace.wants("trap")) {
-    trace.event("trap", "external abort", { address: services.names.ipa(vcpu, exit.ipa), fetch: isFetch, pc: vcpu.registers.pc });
-  }
   // The classes for the same level follow those for a lower one.
   const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | statusOf(vcpu, exit)) >>> 0;
   const page = vcpu.space.stage2.lookup(exit.ipa);

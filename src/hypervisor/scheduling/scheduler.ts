@@ -392,7 +392,6 @@ export class Scheduler implements VcpuScheduler {
     }
     this.execution.addStep();
     cpu.position += Math.max(native.step(), EXIT_COST);
-    vcpu.usage.addRun(0, 1);
     if (vcpu.native === native) vcpu.timers.reload(this.services.now);
   }
 

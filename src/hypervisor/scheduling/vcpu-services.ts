@@ -39,6 +39,8 @@ export interface RepeatCounter {
 export interface VcpuHypercalls {
   /** End of the numbers: larger ones are not hypercalls. */
   readonly end: number;
+  /** Whether this number is assigned. */
+  has(number: number): boolean;
   /** Makes a native call with the caller's registers; false when the number is not assigned. */
   call(caller: Vcpu, number: number): boolean;
   /**
@@ -58,6 +60,8 @@ export interface VcpuHypercalls {
 
 /** GenieZone's EL2, where the primary VM has it. */
 export interface VcpuGeniezone {
+  /** Whether a function id is a call of GenieZone's that this vCPU can make. */
+  serves(caller: Vcpu, id: number): boolean;
   /**
    * Makes the call of a function id with X0.. of its caller. Gives X0.. after it; `DEFERRED` when
    * the caller does not continue now, undefined for a call that is not GenieZone's.

@@ -28,12 +28,16 @@ export class VcpuUsage {
     return this.#ranUntil;
   }
 
-  /** Exits to the hypervisor. */
+  /**
+   * Exceptions to EL2: calls, trapped instructions, accesses to devices or to what is not mapped;
+   * of el2's own programs, their calls. What the core reports besides (a timer that is written, a
+   * wait in which the next vCPU may run) is none. Each is an event of the trace.
+   */
   get exits(): number {
     return this.#exits;
   }
 
-  /** It executed instructions, and left to the hypervisor this often. */
+  /** It executed instructions, and had so many exits. */
   addRun(instructions: number, exits: number): void {
     this.#instructions += instructions;
     this.#exits += exits;

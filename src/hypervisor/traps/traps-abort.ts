@@ -3,7 +3,7 @@
 // takes a synchronous external abort.
 
 import { AbortSyndrome, type Exit, Pstate, Vector } from "../../core/interface.ts";
-import { traceMmio } from "./traps-trace.ts";
+import { traceAbort, traceMmio } from "./traps-trace.ts";
 import { takeExternalAbort } from "../scheduling/external-abort.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -30,7 +30,10 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
   // The syndrome of cache maintenance always says that it is a write.
   if (leavePageFault(vcpu, exit, (exit.esr & AbortSyndrome.WnR) !== 0 && !maintenance)) return;
   // Elsewhere it has no effect: tests/conformance/cases/aborts.json.
-  if (maintenance && !(exit.esr & AbortSyndrome.S1ptw)) return vcpu.services.core.skip(vcpu.registers);
+  if (maintenance && !(exit.esr & AbortSyndrome.S1ptw)) {
+    traceAbort(vcpu, exit, "cache maintenance");
+    return vcpu.services.core.skip(vcpu.registers);
+  }
   vcpu.services.onUnmappedMemory?.(vcpu, exit.ipa);
   injectExternalAbort(vcpu, exit, 0);
 }
@@ -46,7 +49,10 @@ export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
   const { registers } = vcpu;
   const fromEl1h = (registers.pstate & Pstate.Mode) === Pstate.EL1h;
   const vector = BigInt.asUintN(64, registers.getRegister("VBAR_EL1") + BigInt(Vector.CurrentSpx));
-  if (!vcpu.isCritical && fromEl1h && exit.far === vector) return vcpu.fault();
+  if (!vcpu.isCritical && fromEl1h && exit.far === vector) {
+    traceAbort(vcpu, exit, "fault");
+    return vcpu.fault();
+  }
   injectExternalAbort(vcpu, exit, 0);
 }
 
@@ -88,12 +94,12 @@ function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): b
     const value = core.storeValue(vcpu.registers, exit.esr);
     if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, attached.device.name);
     if (attached.device.write(vcpu, offset, size, value)) core.skip(vcpu.registers);
-    else injectExternalAbort(vcpu, exit, 0);
+    else refuseAccess(vcpu, exit);
     return true;
   }
   const value = attached.device.read(vcpu, offset, size);
   if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, attached.device.name);
-  if (value === undefined) injectExternalAbort(vcpu, exit, 0);
+  if (value === undefined) refuseAccess(vcpu, exit);
   else core.completeRead(vcpu.registers, exit.esr, value);
   return true;
 }
@@ -133,7 +139,7 @@ function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boole
   const value = Number(core.storeValue(vcpu.registers, exit.esr) & 0xffff_ffffn);
   if (vcpu.services.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, BigInt(value), names.object(device));
   if (device.write(exit.ipa % PAGE_SIZE, size, value)) core.skip(vcpu.registers);
-  else injectExternalAbort(vcpu, exit, 0);
+  else refuseAccess(vcpu, exit);
   return true;
 }
 
@@ -153,12 +159,19 @@ function leavePageFault(vcpu: Vcpu, exit: Exit, write: boolean): boolean {
   if (!vcpu.turn.donor?.turn.insideRun) return false;
   const { space } = vcpu;
   if (!space.isPaged(exit.ipa) || space.stage2.lookup(exit.ipa)) return false;
+  traceAbort(vcpu, exit, "page fault");
   vcpu.leaveToVmm({ write, ipa: exit.ipa, size: 0, value: 0n, esr: exit.esr, far: exit.far });
   return true;
 }
 
 /** An access that nothing answers. */
 function injectExternalAbort(vcpu: Vcpu, exit: Exit, flags: number): void {
+  traceAbort(vcpu, exit, "external abort");
+  refuseAccess(vcpu, exit, flags);
+}
+
+/** An access that is an external abort for the guest. If a device refuses it, it has its event. */
+function refuseAccess(vcpu: Vcpu, exit: Exit, flags = 0): void {
   vcpu.services.uncovered(vcpu, `the access to ${vcpu.services.names.ipa(vcpu, exit.ipa)}`);
   takeExternalAbort(vcpu, exit, flags);
 }

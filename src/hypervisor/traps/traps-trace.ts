@@ -1,6 +1,7 @@
-// Exits as events of the trace: device accesses, trapped registers, waits, injected aborts. Callers
-// check first whether the kind is traced.
+// Exits as events of the trace: device accesses, trapped registers, waits, injected aborts. Each is
+// one event, whatever else is traced: of several reports the first counts.
 
+import { ExceptionClass, exceptionClass, type Exit } from "../../core/interface.ts";
 import { Icc, iccKey, isSpecial } from "../gic/gic-registers.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
@@ -31,6 +32,17 @@ export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: bo
   const key = iccKey(register.crn, register.crm, register.op2);
   if (isRead && (key === Icc.IAR0 || key === Icc.IAR1)) traceInterrupt(vcpu, "acknowledge", Number(value));
   if (!isRead && (key === Icc.EOIR0 || key === Icc.EOIR1)) traceInterrupt(vcpu, "end", Number(value & 0xff_ffffn));
+}
+
+/**
+ * An abort that is not an access to a device.
+ * @param name its outcome: the guest takes an external abort, the VMM gives a page, …
+ */
+export function traceAbort(vcpu: Vcpu, exit: Exit, name: "external abort" | "page fault" | "cache maintenance" | "fault"): void {
+  const { trace, services, registers: { pc } } = vcpu;
+  if (!trace.wants("trap")) return;
+  const fetch = exceptionClass(exit.esr) === ExceptionClass.InstructionAbortLower;
+  trace.event("trap", name, { address: services.names.ipa(vcpu, exit.ipa), fetch, pc });
 }
 
 /** A vCPU acknowledges or ends an interrupt. */

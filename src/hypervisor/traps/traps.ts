@@ -4,7 +4,7 @@
 import { HVC_BASE } from "../../abi/hypercalls.ts";
 import { ExceptionClass, exceptionClass, type Exit, ExitReason, syndrome } from "../../core/interface.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
-import { type Conduit, smccc } from "../firmware/smccc.ts";
+import { type Conduit, smccc, traceCall } from "../firmware/smccc.ts";
 import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";
 import { clearBehind } from "./call-registers.ts";
 import { handleSystemRegister, isIdentificationRead } from "./traps-sysreg.ts";
@@ -49,7 +49,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
     case ExceptionClass.Smc:
       // SMC traps with the PC at the instruction, HVC with the PC after it.
       core.skip(vcpu.registers);
-      if (exit.esr & IMMEDIATE_MASK) refuseUnknown(vcpu, "SMC", exit.esr & IMMEDIATE_MASK);
+      if (exit.esr & IMMEDIATE_MASK) refuseUnknown(vcpu, "smc", exit.esr & IMMEDIATE_MASK);
       else callSmccc(vcpu, "smc");
       break;
     case ExceptionClass.Wfx:
@@ -70,6 +70,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
       handleInstructionAbort(vcpu, exit);
       break;
     default:
+      if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
       injectUndefined(vcpu);
   }
 }
@@ -77,7 +78,6 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
 /** A trapped instruction without a handler is UNDEFINED for the guest. */
 function injectUndefined(vcpu: Vcpu): void {
   vcpu.services.uncovered(vcpu, "the trapped instruction");
-  if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
   vcpu.services.core.takeException(vcpu.registers, syndrome(ExceptionClass.Unknown, 0));
 }
 
@@ -88,19 +88,21 @@ function callHvc(vcpu: Vcpu, immediate: number): void {
   }
   const number = immediate - HVC_BASE;
   if (number < 0 || number >= vcpu.services.hypercalls.end) {
-    refuseUnknown(vcpu, "HVC", immediate);
+    refuseUnknown(vcpu, "hvc", immediate);
     return;
   }
   vcpu.beginCall("native");
   if (vcpu.services.hypercalls.call(vcpu, number)) return;
+  traceCall(vcpu, "hvc", { immediate });
   vcpu.services.uncovered(vcpu, `hypercall 0x${immediate.toString(16)}`);
   vcpu.registers.setX(0, ALL_ONES);
   clearBehind(vcpu, 1);
 }
 
 /** An unassigned call: returns -1 and changes nothing else. */
-function refuseUnknown(vcpu: Vcpu, instruction: "HVC" | "SMC", immediate: number): void {
-  vcpu.services.uncovered(vcpu, `${instruction} #0x${immediate.toString(16)}`);
+function refuseUnknown(vcpu: Vcpu, conduit: Conduit, immediate: number): void {
+  traceCall(vcpu, conduit, { immediate });
+  vcpu.services.uncovered(vcpu, `${conduit.toUpperCase()} #0x${immediate.toString(16)}`);
   vcpu.registers.setX(0, ALL_ONES);
 }
 

@@ -60,7 +60,9 @@ export class EventCounts {
   }
 
   see(event: TraceEvent): void {
-    const { kind, vcpu, name, time, end } = event;
+    const { kind, vcpu, name, time, end, fields } = event;
+    // A note for the user has the exit beside it.
+    if ("about" in fields) return;
     if (kind === "sched") this.#switched(event);
     else if (kind === "virq") this.#interrupt(event);
     else this.#add(vmOfName(vcpu), undefined, this.kind === "exit" ? `${kind} ${name}` : name, undefined, end - time);

@@ -9,14 +9,14 @@ import type { Piece } from "../look/pieces.ts";
 import { wrap } from "./row-lines.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "../look/theme.ts";
-import type { RowOf } from "../../queries/table.ts";
+import { membersOf, type RowOf } from "../../queries/table.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { EVENTS, type VCPUS } from "../../queries/tables.ts";
 
 /** Events that are counted. */
 const COUNTED = 400;
 /** Kinds of events that are exits. */
-const KINDS = "hvc,trap,mmio";
+const KINDS = "hvc,psci,trap,mmio";
 /** Columns of reasons, shares and rates, and of bars at the most. */
 const REASON = 24, SHARE = 6, RATE = 8, BAR = 24;
 /** A pane at least so wide shows the commonest cause of a reason. */
@@ -49,7 +49,8 @@ export function exitsPane(vcpu: () => RowOf<typeof VCPUS> | undefined): TextPane
       return id === undefined ? undefined : { table: "events", args: { kinds: KINDS, filter: `vcpu=${id}`, limit: COUNTED } };
     },
     take(answer) {
-      const rows = rowsOf(EVENTS, answer);
+      // A note for the user has the exit beside it.
+      const rows = rowsOf(EVENTS, answer).filter(({ fields }) => membersOf(fields).about === undefined);
       counted = rows.length;
       exits = byReason(rows);
     },

@@ -6,7 +6,16 @@ import { ErrorCode } from "../../../src/abi/errors.ts";
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../../src/abi/trace.ts";
 import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
 import { GICD_BASE } from "../../../src/machine/memory-map.ts";
-import { dataAbort, hvc, type Script, ScriptedMachine, ScriptedVm, smc, sysreg, wfi } from "../scripted.ts";
+import { ExceptionClass, syndrome } from "../../../src/core/architecture/exceptions.ts";
+import { ExitReason } from "../../../src/core/interface.ts";
+import { dataAbort, hvc, type Script, ScriptedMachine, ScriptedVm, smc, type Step, sysreg, timerWritten, wfe, wfi } from "../scripted.ts";
+
+const instructionAbort = (ipa: number): Step => ({
+  reason: ExitReason.Trap,
+  esr: syndrome(ExceptionClass.InstructionAbortLower, 7),
+  ipa,
+  far: BigInt(ipa),
+});
 
 /** Runs a script on vCPU 0 of a VM named `rt`, for a millisecond. */
 function run(kinds: readonly TraceKind[], script: Script, prepare: (vm: ScriptedVm, machine: ScriptedMachine) => void = () => {}) {
@@ -79,11 +88,42 @@ Deno.test("traps, accesses to devices and injected aborts are told", () => {
   assert.deepEqual(outline(events).map(([, kind, name, fields]) => [kind, name, (fields as Record<string, unknown>).address]), [
     ["trap", "ICC_PMR_EL1", undefined],
     ["trap", "S2_0_C7_C15_7", undefined],
-    ["trap", "UNDEFINED", undefined],
     ["mmio", "read", `ipa:rt/0x${(GICD_BASE + 4).toString(16)}`],
     ["trap", "external abort", "ipa:rt/0x1234000"],
     ["trap", "WFI", undefined],
   ]);
+});
+
+/** Calls of functions and immediates. */
+const CALLS: readonly (readonly [step: Step, function_?: bigint, argument?: bigint])[] = [
+  ...[[hvc(0x6000)], [hvc(0x6012)], [hvc(0x60ff)], [hvc(0x1234)], [smc(1)]] as const,
+  ...[0x8000_0000n, 0x8000_0001n, 0x8400_0000n, 0x8400_0050n, 0x8400_001fn, 0xc600_8000n, 0xc600_80ffn, 0x8600_ff01n, 0x1234n].flatMap((
+    id,
+  ) => [[hvc(0), id], [smc(0), id]] as const),
+  // PSCI's features; a watchdog that is off is turned off, and pinged.
+  ...[[smc(0), 0x8400_000an, 0x8400_0000n], [smc(0), 0x8600_0005n, 2n], [smc(0), 0x8600_0007n]] as const,
+];
+
+Deno.test("each exit is one event, whatever else is recorded; what the core reports besides is none", () => {
+  const unmapped = 0x123_4000, cacheMaintenance = 1 << 8;
+  const script: Script = function* (registers) {
+    yield* [sysreg(true, 3, 0, 4, 6, 0), sysreg(true, 2, 0, 7, 15, 7), sysreg(false, 3, 0, 0, 5, 0), wfe, timerWritten];
+    yield* [dataAbort(false, GICD_BASE + 4, 2), dataAbort(false, GICD_BASE + 1, 3), dataAbort(true, GICD_BASE + 1, 3)];
+    yield* [dataAbort(true, unmapped, 3), dataAbort(true, unmapped, 0, cacheMaintenance), { reason: ExitReason.Bus, esr: 0, pa: unmapped }];
+    yield* [instructionAbort(unmapped), { reason: ExitReason.Trap, esr: syndrome(0x3f, 0) }, { reason: ExitReason.Yield }];
+    for (const [step, id = 0n, argument = 0n] of CALLS) {
+      registers.setX(0, id);
+      registers.setX(1, argument);
+      yield step;
+    }
+    yield wfi;
+  };
+  const kinds = ["hvc", "psci", "trap", "mmio"] as const, all = run(kinds, script);
+  const names = outline(all.events).map(([, kind, name]) => `${kind} ${name}`);
+  assert.equal(all.vm.vcpus[0].usage.exits, all.events.length, names.join("\n"));
+  assert.equal(all.events.length, 13 + CALLS.length, names.join("\n"));
+  const alone = kinds.map((kind) => run([kind], script).events.length);
+  assert.deepEqual(alone, kinds.map((kind) => all.events.filter((event) => event.kind === kind).length));
 });
 
 Deno.test("PSCI calls are operations under the names of their specification", () => {
