@@ -9,12 +9,13 @@ import type { RunPlace } from "../inspection/readers/run-place.ts";
 import { COUNT_LIMIT, History, isLater, type KeptMilestone, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
+import { OTHER_CALLS } from "../hypervisor/inspect.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { EarlierPages } from "../state/pages.ts";
 import { PageFile } from "../state/page-file.ts";
 import type { RunStart } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
-import { type IndexedPlace, mayHave, WrittenIndex, type WrittenObject } from "../recordings/written-index.ts";
+import { type IndexedPlace, mayHave, type Written, WrittenIndex, type WrittenObject } from "../recordings/written-index.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { UserError } from "../support/problem.ts";
 import { MiB } from "../support/sizes.ts";
@@ -48,6 +49,14 @@ interface SessionRoom {
   readonly file?: PageFile | undefined;
 }
 
+/** The machine whose run it is. */
+type PresentSystem =
+  & RunningSystem
+  & SavableSystem
+  & RememberingSystem
+  & Pick<VisibleSystem, "symbols">
+  & Pick<System, "core" | "changes" | "forgetChanges">;
+
 /** States of a recorded run that a file has, and where the run began. */
 export interface KeptRun {
   readonly states: readonly KeptMilestone[];
@@ -71,6 +80,8 @@ export class SessionRun implements Rerun {
   /** Everything that the present wrote, up to the last state of it that was kept. */
   readonly #written: WrittenIndex;
   #isIndexed = false;
+  /** A user has changed something since the last state that was kept. */
+  #hasActed = false;
   /** Instructions that had been retired where the index begins, if that is after the start. */
   #unindexed = -1;
   readonly #limits: MemoryLimits;
@@ -103,7 +114,7 @@ export class SessionRun implements Rerun {
    *   that, and a file for more states
    */
   constructor(
-    readonly present: RunningSystem & SavableSystem & RememberingSystem & Pick<VisibleSystem, "symbols"> & Pick<System, "core">,
+    readonly present: PresentSystem,
     readonly again: (state?: SystemState) => System,
     readonly origin: SystemState | undefined,
     { budget, states, file }: SessionRoom = {},
@@ -149,6 +160,7 @@ export class SessionRun implements Rerun {
 
   /** Something has entered. */
   enter(place: Place, input: Input): void {
+    if (input.kind === "act") this.#hasActed = true;
     if (this.lost !== undefined) {
       this.#forgotten++;
       return;
@@ -348,7 +360,7 @@ export class SessionRun implements Rerun {
   }
 
   /** The place where the present is, with its state; undefined if that cannot be saved now. */
-  presentState(written = this.present.core.written()): Milestone | undefined {
+  presentState(written: Pick<Written, "pages"> = this.present.core.written()): Milestone | undefined {
     const before = this.#history.upTo(this.present.instructions());
     const changed = before?.boundary === this.#written.boundary ? written.pages : undefined;
     return this.#stateOf(this.present, this.#inputs.length, before && { pages: before.state.pages, changed });
@@ -384,6 +396,7 @@ export class SessionRun implements Rerun {
   /** From now on states of the present are kept, and what it writes. */
   keepStates(): void {
     this.present.core.forgetWritten(true);
+    this.present.forgetChanges();
     this.#isIndexed = true;
   }
 
@@ -404,10 +417,12 @@ export class SessionRun implements Rerun {
   /** Keeps the present, and what it has written since the last time. */
   keepNow(): void {
     if (this.lost !== undefined) return;
-    const { core } = this.present, written = core.written(), milestone = this.presentState(written);
+    const { core } = this.present, written = this.#latest(), milestone = this.presentState(written);
     if (!milestone) return;
     this.#written.add(milestone.instructions, written);
     core.forgetWritten(this.#isIndexed);
+    this.present.forgetChanges();
+    this.#hasActed = false;
     this.#history.add({ ...milestone, boundary: this.#written.boundary }, this.#spent);
     const far = this.#isFar ? undefined : this.far;
     if (far === undefined) return;
@@ -420,7 +435,13 @@ export class SessionRun implements Rerun {
     if (boundary === undefined && instructions <= this.#unindexed) return true;
     if (!this.#isIndexed || this.#written.has(isLater(first) ? first : undefined, last, object)) return true;
     const isUpToBoundary = last.boundary !== undefined || last.instructions < this.#written.end;
-    return !isUpToBoundary && mayHave(this.present.core.written(), object);
+    return !isUpToBoundary && mayHave(this.#latest(), object);
+  }
+
+  /** Everything that the present has written since the last state that was kept. */
+  #latest(): Written {
+    const changes = this.present.changes(), calls = this.#hasActed ? changes.calls | OTHER_CALLS : changes.calls;
+    return { ...this.present.core.written(), changes: { ...changes, calls } };
   }
 }
 

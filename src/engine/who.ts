@@ -135,7 +135,7 @@ export class Who {
   /** The latest accesses before the place where a machine is, as rows. */
   *#latest(system: System, { target, access, size }: Asked, limit: number, counted?: Counted): InPieces<Latest> {
     const { run, shown } = this.loop;
-    const watched = yield* searched(system.symbols, () => this.#watched(system, target, access, size));
+    const watched = yield* searched(system.symbols, () => watchedOf(system, { target, access, size }));
     const search = new AccessSearch(run.upTo(system), watched, Math.max(1, Math.min(limit, MOST)), counted);
     let found = search.advance(MOVE_SLICE);
     for (; !found; found = search.advance(MOVE_SLICE)) yield;
@@ -165,25 +165,6 @@ export class Who {
       next = origin && { ...origin, access: "write" };
     }
     return chain;
-  }
-
-  #watched({ inspector }: System, target: string, access: Exclude<QueryArguments["access"], undefined>, size: number): Watched {
-    if (access === "event") return eventsThat(target);
-    if (access === "owner") return { kind: "object", id: paId(inspector.ramAt(target, size)[0]) };
-    const object = parseId(target);
-    if (object && OBJECTS.has(object.kind)) return { kind: "object", id: formatId(object) };
-    const register = parseAs("reg", target);
-    if (register) {
-      const vcpu = vcpuId(vcpuName(register.vm, register.index));
-      return {
-        kind: "register",
-        vcpu,
-        read: inspector.registerOf(vcpu, register.name),
-        writes: inspector.registerWrites(register.name),
-      };
-    }
-    const [pa, ...more] = inspector.ramAt(target, size);
-    return { kind: "memory", watch: access === "exec" ? { pa, length: size, kind: "execute", more } : { pa, length: size, kind: access } };
   }
 
   /** @throws QueryError if it is about a VM that has ended, whose memory and vCPUs are gone */
@@ -295,6 +276,30 @@ export class Who {
       after: valueText(value),
     };
   }
+}
+
+/**
+ * The object of a search in a machine.
+ * @throws QueryError
+ */
+export function watchedOf({ inspector }: Pick<System, "inspector">, { target, access, size }: Asked): Watched {
+  if (access === "event") return eventsThat(target);
+  const ofObject = (id: string): Watched => ({ kind: "object", id, mayChange: inspector.objectState(id).mayChange });
+  if (access === "owner") return ofObject(paId(inspector.ramAt(target, size)[0]));
+  const object = parseId(target);
+  if (object && OBJECTS.has(object.kind)) return ofObject(formatId(object));
+  const register = parseAs("reg", target);
+  if (register) {
+    const vcpu = vcpuId(vcpuName(register.vm, register.index));
+    return {
+      kind: "register",
+      vcpu,
+      read: inspector.registerOf(vcpu, register.name),
+      writes: inspector.registerWrites(register.name),
+    };
+  }
+  const [pa, ...more] = inspector.ramAt(target, size);
+  return { kind: "memory", watch: access === "exec" ? { pa, length: size, kind: "execute", more } : { pa, length: size, kind: access } };
 }
 
 /** The access that is the first not to count; undefined: its place says it all. */

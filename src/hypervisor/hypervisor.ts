@@ -20,7 +20,9 @@ import type { Checker } from "./check/check.ts";
 import { contain } from "./check/contain.ts";
 import type { DebugControl } from "./debug/debug-control.ts";
 import { GenieZone } from "./geniezone/geniezone.ts";
+import { changedIrqs, clearChangedIrqs } from "./gic/changed-irqs.ts";
 import type { Hwirq } from "./gic/hwirq.ts";
+import { Vic } from "./gic/vic.ts";
 import type { AddressSpace } from "./memory/addrspace.ts";
 import type { FlashBank } from "./memory/flash.ts";
 import { MemoryDatabase } from "./memory/memdb.ts";
@@ -35,6 +37,7 @@ import { Vcpu } from "./scheduling/vcpu.ts";
 import type { VcpuEnd } from "./scheduling/vcpu-services.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "./services/behaviour.ts";
 import { Faults } from "./services/faults.ts";
+import type { ObjectChanges } from "./services/object-changes.ts";
 import { TraceHub } from "./trace/trace-hub.ts";
 import { TraceNames } from "./trace/trace-names.ts";
 import { handleExit } from "./traps/traps.ts";
@@ -213,6 +216,20 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
    */
   stop(message: string): void {
     this.end({ kind: "crash", message });
+  }
+
+  /** Events since `forgetChanges` by which objects may have changed. */
+  changes(): ObjectChanges {
+    return { calls: this.hypercalls.made.bits, irqs: changedIrqs(this.#vics()) };
+  }
+
+  forgetChanges(): void {
+    this.hypercalls.made.clear();
+    clearChangedIrqs(this.#vics());
+  }
+
+  *#vics(): Generator<Vic> {
+    for (const object of this.objects) if (object instanceof Vic) yield object;
   }
 
   /** The machine stops for this reason. */

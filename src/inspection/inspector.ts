@@ -22,7 +22,7 @@ import { physical, readBytes, readMemory, readOwner, readViolations } from "./re
 import { readLimits, readParcels } from "./readers/read-parcels.ts";
 import { readMessages, readQueues } from "./readers/read-queues.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./readers/read-trace.ts";
-import { objectState } from "./readers/read-states.ts";
+import { type MayChange, type ObjectState, objectState } from "./readers/read-states.ts";
 import { readDevices } from "./readers/read-vms.ts";
 import { readRegisters, readVcpus, registerReader } from "./readers/read-vcpus.ts";
 import { memoryRow } from "../queries/memory-use.ts";
@@ -116,13 +116,13 @@ export class Inspector {
   }
 
   /**
-   * How the changes of an object are found: the kinds of events at which it may change, and its
-   * state now.
+   * How the changes of an object are found: the kinds of events at which it may change, its state
+   * now, and whether it may have changed by something.
    * @throws QueryError
    */
-  objectState(id: string): { readonly kinds: readonly TraceKind[]; readonly read: () => string } {
-    const { kinds, read } = objectState(id);
-    return { kinds, read: () => read(new View(this.system, this.#looks)) };
+  objectState(id: string): Pick<ObjectState, "kinds"> & { readonly read: () => string; readonly mayChange: MayChange } {
+    const view = () => new View(this.system, this.#looks), { kinds, read, mayChange } = objectState(id);
+    return { kinds, read: () => read(view()), mayChange: mayChange(view()) };
   }
 
   /** How a system register changes; undefined: not by MSR alone. */

@@ -7,7 +7,7 @@ import { HYPERVISOR_WRITES, type RamWriter } from "../abi/ram-writer.ts";
 import type { TraceEvent, TraceKind } from "../abi/trace.ts";
 import type { System } from "../assembly/system/system.ts";
 import type { MemoryWatch, RegisterWrites } from "../core/interface.ts";
-import { type Vcpu, wordAt } from "../hypervisor/inspect.ts";
+import { type ObjectChanges, type Vcpu, wordAt } from "../hypervisor/inspect.ts";
 import { EVERY_VM } from "../queries/debugged-vms.ts";
 import { vcpuId } from "../queries/ids.ts";
 import type { RunUpTo } from "./back-to.ts";
@@ -31,7 +31,7 @@ export interface EventMatching {
  * events. If they are matched over time, that begins at the start of the run.
  */
 export type Watched =
-  | { readonly kind: "object"; readonly id: string }
+  | { readonly kind: "object"; readonly id: string; readonly mayChange?: (changes: ObjectChanges) => boolean }
   | { readonly kind: "event"; readonly kinds: readonly TraceKind[]; readonly isTemporal: boolean; start(): EventMatching }
   | { readonly kind: "memory"; readonly watch: MemoryWatch }
   | {
@@ -250,7 +250,8 @@ function numbered(accesses: readonly Access[]): NumberedAccess[] {
 
 /** The object in the index of writes; undefined: it is not indexed. */
 function writtenObject(watched: Watched): WrittenObject | undefined {
-  if (watched.kind === "object" || watched.kind === "event") return undefined;
+  if (watched.kind === "event") return undefined;
+  if (watched.kind === "object") return watched.mayChange && { mayChange: watched.mayChange };
   if (watched.kind === "memory") return watched.watch.kind === "write" ? watched.watch : undefined;
   return watched.writes?.bit === undefined ? undefined : { bit: watched.writes.bit };
 }

@@ -1,8 +1,14 @@
-// Which lines of pages and which registers were written in which part of a run, so that the search
-// for a write repeats only the parts that may have one.
+// Which lines of pages and which registers were written in which part of a run, and by what objects
+// may have changed, so that the search for a write or a change repeats only parts that may have it.
 
-import type { Written } from "../core/interface.ts";
+import type { Written as WrittenByCore } from "../core/interface.ts";
+import type { ObjectChanges } from "../hypervisor/inspect.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../support/sizes.ts";
+
+/** Everything that was written in a part of a run, and what objects may have changed by. */
+export interface Written extends WrittenByCore {
+  readonly changes?: ObjectChanges | undefined;
+}
 
 /** A part of the run: from the end of the part before it, or from the start. */
 interface Interval {
@@ -13,11 +19,18 @@ interface Interval {
   readonly written: Written;
 }
 
-/** The object of a search for writes: bytes of RAM, or a register by its bit in `Written`. */
-export type WrittenObject = { readonly pa: number; readonly length: number } | { readonly bit: bigint };
+/**
+ * The object of a search for writes: bytes of RAM, a register by its bit in `Written`, or an object
+ * of the hypervisor.
+ */
+export type WrittenObject =
+  | { readonly pa: number; readonly length: number }
+  | { readonly bit: bigint }
+  | { readonly mayChange: (changes: ObjectChanges) => boolean };
 
 /** Whether the object may be among what was written. */
-export function mayHave({ pages, partial, registers }: Written, object: WrittenObject): boolean {
+export function mayHave({ pages, partial, registers, changes }: Written, object: WrittenObject): boolean {
+  if ("mayChange" in object) return changes === undefined || object.mayChange(changes);
   if ("bit" in object) return (registers & object.bit) !== 0n;
   const { pa } = object, last = pa + object.length - 1;
   for (let page = Math.floor(pa / 2 ** PAGE_SHIFT); page <= last / 2 ** PAGE_SHIFT; page++) {
@@ -27,12 +40,17 @@ export function mayHave({ pages, partial, registers }: Written, object: WrittenO
   return false;
 }
 
+/** Bytes of an interrupt's name in a set, about. */
+const IRQ_BYTES = 64;
+
 /** Both together; the first is changed. */
 function unite(one: Written, other: Written): Written {
   const isWhole = ({ pages, partial }: Written, page: number) => pages.has(page) && !partial.has(page);
   const partial = one.partial.with(other.partial, (page) => isWhole(one, page) || isWhole(other, page));
   one.pages.add(other.pages);
-  return { pages: one.pages, partial, registers: one.registers | other.registers };
+  const [changes, more] = [one.changes, other.changes];
+  const both = changes && more && { calls: changes.calls | more.calls, irqs: changes.irqs.union(more.irqs) };
+  return { pages: one.pages, partial, registers: one.registers | other.registers, changes: both };
 }
 
 /** A place of the run, with the number of the boundary if it is at one. */
@@ -61,7 +79,9 @@ export class WrittenIndex {
 
   /** Bytes that it takes. */
   get bytes(): number {
-    return this.#intervals.reduce((sum, { written: { pages, partial } }) => sum + pages.bits.length + partial.bytes, 0);
+    return this.#intervals.reduce((sum, { written: { pages, partial, changes } }) => {
+      return sum + pages.bits.length + partial.bytes + (changes?.irqs.size ?? 0) * IRQ_BYTES;
+    }, 0);
   }
 
   /** A part ends here, in which this was written. */

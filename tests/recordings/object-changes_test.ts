@@ -96,3 +96,38 @@ Deno.test("no object of this name, and an id that has no state, are named", asyn
   const { accesses, start } = resultOf(new AccessSearch(upTo(plan, 500), { kind: "object", id: "mq:9999" }, 1));
   assert.deepEqual([accesses, start?.value], [[], "does not exist"]);
 });
+
+Deno.test("objects change only in parts of a run in which they may by its calls and interrupts", async () => {
+  const plan = await demoPlan(), last = new Past(assemble(plan), []), random = new Random(5), part = 2_000, end = 100 * part;
+  assert.ok(last.advance(end, Infinity));
+  const some = (table: Parameters<typeof idsOf>[1], count: number) => {
+    const ids = idsOf(last.system, table);
+    return Array.from({ length: count }, () => ids[random.below(ids.length)]);
+  };
+  const system = assemble(plan), { machine, inspector } = system;
+  const objects = [...idsOf(last.system, "irq.ls"), ...some("queue.ls", 2), ...some("mem.parcels", 2), ...some("caps.ls", 10)].map((id) => {
+    const { read } = inspector.objectState(id), { mayChange } = last.system.inspector.objectState(id);
+    return { id, read, mayChange, last: read(), hasChanged: false };
+  });
+  let changed = 0, unchanged = 0;
+  for (let to = part; to <= end; to += part) {
+    while (inspector.instructions() < to) {
+      const result = machine.run(Infinity, 1);
+      if (result.kind === "idle") machine.skipTo(result.next);
+      for (const one of objects) {
+        const now = one.read();
+        one.hasChanged ||= now !== one.last;
+        one.last = now;
+      }
+    }
+    const changes = system.changes();
+    system.forgetChanges();
+    for (const one of objects) {
+      assert.ok(!one.hasChanged || one.mayChange(changes), `${one.id} before ${to}`);
+      changed += Number(one.hasChanged);
+      unchanged += Number(!one.mayChange(changes));
+      one.hasChanged = false;
+    }
+  }
+  assert.ok(changed > 100 && unchanged > 100, `${changed} changes, ${unchanged} times none`);
+});

@@ -136,7 +136,13 @@ const DERIVED: Record<string, readonly string[]> = {
     ],
     ...["Context.unanswered", "Faults.#failed*", "HostKernel.#beginning", "VmConsole.#later", "Vmm.#lentTouched"],
   ],
-  "for display only: begins anew": ["Capability.#lastCall", "CapabilityUses.*", "Execution.#steps", "HostKernel.state.tasks[].trace"],
+  "for display only: begins anew": [
+    "Capability.#lastCall",
+    "CapabilityUses.*",
+    "Execution.#steps",
+    "IrqBank.changed",
+    "HostKernel.state.tasks[].trace",
+  ],
   "follows from the rules of faults": ["Faults.armed.*"],
 };
 

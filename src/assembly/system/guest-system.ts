@@ -6,6 +6,7 @@ import { type Persona, PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { DebugCore, DeviceAtomicAccess } from "../../core/interface.ts";
 import type { HostEvent } from "../../host/interface.ts";
 import { Cspace, type FaultsState, type Hypervisor, type HypervisorObject, Vcpu } from "../../hypervisor/boot.ts";
+import type { ObjectChanges } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { EventLog } from "../../inspection/trace/event-log.ts";
 import { type Inspected, Looks, NO_ENDED_ROWS, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
@@ -147,6 +148,14 @@ export class GuestSystem implements System, Inspected {
   get hypervisor(): Hypervisor {
     if (!this.#hypervisor) throw new Error("the system has no hypervisor yet");
     return this.#hypervisor;
+  }
+
+  changes(): ObjectChanges {
+    return this.hypervisor.changes();
+  }
+
+  forgetChanges(): void {
+    this.hypervisor.forgetChanges();
   }
 
   /**

@@ -3,6 +3,7 @@
 
 import type { WaitingVcpu } from "../../abi/trace.ts";
 import type { DebugCore } from "../../core/interface.ts";
+import type { ObjectChanges } from "../../hypervisor/inspect.ts";
 import type { DebugControl } from "../../hypervisor/interface.ts";
 import type { FieldListener } from "../../machine/archive.ts";
 import type { EventLog, EventMemory } from "../../inspection/trace/event-log.ts";
@@ -205,6 +206,9 @@ export interface VisibleSystem {
 export interface System extends RunningSystem, SavableSystem, RememberingSystem, VisibleSystem {
   /** The core that executes the guests' instructions. */
   readonly core: DebugCore;
+  /** Events since `forgetChanges` by which objects of the hypervisor may have changed. */
+  changes(): ObjectChanges;
+  forgetChanges(): void;
   /** The door for what comes from sockets and timers. */
   readonly outside: Outside;
   readonly consoles: ConsoleAccess;

@@ -23,6 +23,7 @@ import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { EncodedResults, Entrance, RepeatCounter, RunState, VcpuHypercalls } from "../scheduling/vcpu-services.ts";
 import type { Behaviour } from "../services/behaviour.ts";
+import { MadeCalls } from "../services/object-changes.ts";
 import type { ChangeChecker, Services } from "../services/services.ts";
 import { clearBehind, REGISTERS } from "../traps/call-registers.ts";
 import { beginCall, describeCall, endCall, isRefusal, leaveCall } from "./hypercall-trace.ts";
@@ -223,6 +224,9 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     this.#entries[number] = makeEntry(name, make ? make(definition) : definition, this.#frame);
   }
 
+  /** The calls that were made, for searches. */
+  readonly made = new MadeCalls();
+
   has(number: number): boolean {
     return this.#entries[number] !== undefined;
   }
@@ -310,6 +314,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     const { trace, capabilityUses } = caller.services;
     trace.clearNote();
     caller.trace.beginCall(trace.countCalls(1));
+    this.made.add(entry.signature.number);
     capabilityUses.begin(entry.signature.number, timeOf(caller.services));
     if (trace.wanted.hvc) beginCall(caller, entry.name);
     const reply = this.#perform(entry, caller, args, entrance);

@@ -65,6 +65,7 @@ export class GenieZone implements VcpuGeniezone {
     const { trace, checker } = caller.services;
     trace.clearNote();
     caller.trace.beginCall(trace.countCalls(1));
+    caller.services.hypercalls.made.addOther();
     if (trace.wanted.hvc) caller.trace.showCall(caller.trace.begin("hvc", `GZVM ${name}`, {}));
     const fields = () => fieldsOf(name, x);
     const reply = this.#perform(caller, name, x);

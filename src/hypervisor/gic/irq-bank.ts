@@ -46,6 +46,8 @@ export class IrqBank {
    * and nothing done for its source: a storm, if that continues.
    */
   readonly again: Uint32Array;
+  /** Those whose flags, priority or route may be others since this was cleared, for searches. */
+  readonly changed: Uint8Array;
   /** `flags` in words: of a thousand interrupts a few are used. */
   readonly #words: Uint32Array;
 
@@ -55,6 +57,7 @@ export class IrqBank {
     this.#words = new Uint32Array(Math.ceil(end / PER_WORD));
     this.flags = new Uint8Array(this.#words.buffer, 0, end);
     this.priority = new Uint8Array(end);
+    this.changed = new Uint8Array(end);
   }
 
   /** State, priority and counts, saved or loaded. Sources bind themselves. */

@@ -109,6 +109,7 @@ export class VgicCpu {
   reset(): void {
     this.bank.flags.fill(0).fill(Irq.Edge, 0, Intid.SgiEnd);
     this.bank.priority.fill(0);
+    this.bank.changed.fill(1);
     this.#acknowledged = 0;
     this.#sleep = false;
     this.#irq = false;

@@ -159,8 +159,9 @@ export class Vgic {
 
   /** Sets and clears state bits, and delivers or withdraws the interrupt accordingly. */
   update(cpu: VgicCpu, intid: number, set: number, clear: number): void {
-    const { flags } = this.bank(cpu, intid);
+    const { flags, changed } = this.bank(cpu, intid);
     flags[intid] = flags[intid] & ~clear | set;
+    changed[intid] = 1;
     this.#offer(cpu, intid);
   }
 
@@ -171,7 +172,9 @@ export class Vgic {
 
   /** Sets the priority; the five implemented bits are kept. */
   setPriority(cpu: VgicCpu, intid: number, priority: number): void {
-    this.bank(cpu, intid).priority[intid] = priority & PRIORITY_MASK;
+    const bank = this.bank(cpu, intid);
+    bank.priority[intid] = priority & PRIORITY_MASK;
+    bank.changed[intid] = 1;
     this.#offer(cpu, intid);
   }
 
@@ -228,6 +231,7 @@ export class Vgic {
     const before = this.#route[intid];
     const index = this.indexOf(affinity) ?? -1;
     this.#route[intid] = index < this.cpus.length ? index : -1;
+    this.shared.changed[intid] = 1;
     if (before >= 0 && before !== this.#route[intid]) this.cpus[before].offer(intid, false);
     this.#offer(this.cpus[0], intid);
   }

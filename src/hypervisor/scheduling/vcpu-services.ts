@@ -8,6 +8,7 @@ import type { CspaceServices } from "../capabilities/cspace.ts";
 import type { DEFERRED, Results } from "../capabilities/hypercall-definition.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { HwirqServices } from "../gic/hwirq.ts";
+import type { MadeCalls } from "../services/object-changes.ts";
 import type { VirtioServices } from "../virtio/virtio-mmio.ts";
 
 type Vcpu = ObjectOf<"thread">;
@@ -39,6 +40,8 @@ export interface RepeatCounter {
 export interface VcpuHypercalls {
   /** End of the numbers: larger ones are not hypercalls. */
   readonly end: number;
+  /** The calls that were made; GenieZone's are added here, too. */
+  readonly made: Pick<MadeCalls, "addOther">;
   /** Whether this number is assigned. */
   has(number: number): boolean;
   /** Makes a native call with the caller's registers; false when the number is not assigned. */

@@ -3,7 +3,8 @@
 
 import type { TraceKind } from "../../abi/trace.ts";
 import { rightNames } from "../../abi/rights.ts";
-import { Intid, Irq, type VgicCpu } from "../../hypervisor/inspect.ts";
+import { type HypercallName, HYPERCALLS } from "../../abi/hypercalls.ts";
+import { callBits, Intid, Irq, irqKey, type ObjectChanges, type VgicCpu } from "../../hypervisor/inspect.ts";
 import { type Id, parcelId, parseId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
 import { QueryError, type View } from "./inspected.ts";
@@ -19,7 +20,12 @@ export interface ObjectState {
   readonly kinds: readonly TraceKind[];
   /** The state now; `ABSENT` if there is no such object. */
   readonly read: (view: View) => string;
+  /** Whether the object that has this id now may have changed in a part of the run before. */
+  readonly mayChange: (view: View) => MayChange;
 }
+
+/** Whether an object may have changed by what happened in a part of a run. */
+export type MayChange = (changes: ObjectChanges) => boolean;
 
 /** The state of an object that does not exist. */
 export const ABSENT = "does not exist";
@@ -46,8 +52,40 @@ export function objectState(text: string): ObjectState {
   if (!isStateful(id)) {
     throw new QueryError(`${JSON.stringify(text)} has no changes to search for`, "use irq:VM/INTID, cap:VM/SLOT, mq:N, db:N or parcel:N");
   }
-  return { kinds: KINDS[id.kind], read: (view) => stateOf(view, id, text) ?? ABSENT };
+  return {
+    kinds: KINDS[id.kind],
+    read: (view) => stateOf(view, id, text) ?? ABSENT,
+    mayChange(view) {
+      if (id.kind === "irq") return irqMayChange(view, id);
+      const quiet = id.kind === "db" ? QUIET_CALLS & ~DOORBELL_CALLS : QUIET_CALLS;
+      return ({ calls }) => (calls & ~quiet) !== 0n;
+    },
+  };
 }
+
+const bitsOf = (...names: HypercallName[]) => callBits(names.map((name) => HYPERCALLS[name].number));
+
+/**
+ * Calls that VMs make all the time, and that change no object but those that they name: neither
+ * capabilities, parcels and mappings, nor names and VICs. Requests to the resource manager are
+ * messages.
+ */
+const DOORBELL_CALLS = bitsOf("doorbell_send", "doorbell_receive");
+const QUIET_CALLS = DOORBELL_CALLS | bitsOf(
+  ...["hypervisor_identify", "scheduler_yield", "vcpu_run", "vcpu_run_check", "vpm_group_get_state", "prng_get_entropy"] as const,
+  ...["virtio_mmio_backend_assert_virq", "virtio_mmio_backend_get_notification", "virtio_mmio_backend_get_queue_info"] as const,
+);
+
+/** LPIs have a part of their state in the guest's memory. */
+function irqMayChange(view: View, { vm, intid, vcpu: index = 0 }: Id<"irq">): MayChange {
+  const vic = vicOf(view, vm);
+  if (!vic || intid >= Intid.SpiEnd) return () => true;
+  const key = irqKey(vic.serial, intid < Intid.PrivateEnd ? index : undefined, intid);
+  return ({ calls, irqs }) => irqs.has(key) || (calls & ~QUIET_CALLS) !== 0n;
+}
+
+const vicOf = (view: View, vm: string) =>
+  view.objects("vic").find((one) => one.state === "active" && view.vmNameOf(one.vcpu(0)?.addressSpace) === vm);
 
 function stateOf(view: View, id: StatefulId, text: string): string | undefined {
   switch (id.kind) {
@@ -69,7 +107,7 @@ function stateOf(view: View, id: StatefulId, text: string): string | undefined {
 const words = (...parts: (string | false)[]) => parts.filter(Boolean).join(" ");
 
 function irqState(view: View, { vm, intid, vcpu: index = 0 }: Id<"irq">): string | undefined {
-  const vic = view.objects("vic").find((one) => one.state === "active" && view.vmNameOf(one.vcpu(0)?.addressSpace) === vm);
+  const vic = vicOf(view, vm);
   if (!vic) return undefined;
   if (intid >= Intid.SpiEnd) return lpiState(vic.gic.cpus, intid);
   const cpu = vic.gic.cpus[intid < Intid.PrivateEnd ? index : 0];
