@@ -1,12 +1,15 @@
 // `deno task bench history`: time to go to random places of a long Debian session, time to find the
-// last writers of words of its memory, and the cost of its kept states, in this process.
+// last writers of words of its memory, and the cost of its kept states, in this process. With
+// `--long`, of a session of 10 G instructions in a VM, with questions about registers, capabilities
+// and interrupts, too, whose answers are compared with brute force.
 
 import { assemble } from "../src/assembly/assemble.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import { SessionRun } from "../src/engine/session-run.ts";
 import type { Input } from "../src/plans/recorded-run.ts";
 import type { SessionPlan } from "../src/plans/plan.ts";
-import { AccessSearch } from "../src/recordings/accesses.ts";
+import type { System } from "../src/assembly/system/system.ts";
+import { type Accesses, AccessSearch } from "../src/recordings/accesses.ts";
 import { letIn } from "../src/recordings/input.ts";
 import { loaded } from "../src/snapshots/begin.ts";
 import { filledPages } from "../src/state/pages.ts";
@@ -20,6 +23,11 @@ import { percentile, withSpread } from "./statistics.ts";
 
 /** Instructions of the session, places, and words. */
 const LENGTH = 3e9, PLACES = 40, WORDS = 40;
+/** The same with `--long`, and its questions by kind. */
+const LONG_LENGTH = 10e9, LONG_PLACES = 100;
+const QUESTIONS = { kernel: 40, user: 40, shared: 40, register: 40, capability: 20, interrupt: 20 };
+/** Wall time (ms) for comparisons with brute force: some take as long as the session. */
+const CHECKED = 20 * 60_000;
 /** Wall time (ms) of a slice, as an engine has. */
 const SLICE = 5;
 /** Virtual time (ns) after which Debian has its shell, and its work from then on. */
@@ -35,23 +43,31 @@ const MOST: Readonly<Record<string, number>> = {
   "keeping states": 0.03,
 };
 
+/** A session: its plan, and the console at which it gets its work. */
+interface Session {
+  readonly plan: SessionPlan;
+  readonly console: string;
+  readonly length: number;
+}
+
 /** Prints the figures, as text or as one JSON object. */
-export async function benchHistory(rounds: number, json: boolean): Promise<void> {
+export async function benchHistory(rounds: number, json: boolean, long = false): Promise<void> {
   const figures = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
-    for (const [name, value] of await measure()) figures.set(name, [...figures.get(name) ?? [], value]);
+    for (const [name, value] of await (long ? measureLong() : measure())) figures.set(name, [...figures.get(name) ?? [], value]);
   }
-  const unit = (name: string) => name === "keeping states" ? "share" : name.endsWith("MiB") ? "MiB" : "ms";
+  const unit = (name: string) => name === "keeping states" ? "share" : /MiB|questions|answers/.exec(name)?.[0] ?? "ms";
   if (json) {
     const table = [...figures].filter(([what]) => what in MOST).map(([what, values]): Figure => ({
       what,
-      unit: unit(what),
+      unit: what === "keeping states" ? "share" : "ms",
       values,
       most: MOST[what],
     }));
     return printDocument({ schema: "el2.bench.history/1", rounds, table, figures: Object.fromEntries(figures) });
   }
-  console.log(`${PLACES} places of a Debian session of ${LENGTH / 1e9} G instructions: median (least-greatest) of ${rounds}`);
+  const [length, places] = long ? [LONG_LENGTH, LONG_PLACES] : [LENGTH, PLACES];
+  console.log(`${places} places of a Debian session of ${length / 1e9} G instructions: median (least-greatest) of ${rounds}`);
   for (const [name, values] of figures) console.log(`${name.padEnd(32)} ${withSpread(values)} ${unit(name)}`);
 }
 
@@ -59,44 +75,94 @@ export async function benchHistory(rounds: number, json: boolean): Promise<void>
 export const historyContest = printedContest("history", ({ figures }) => onlyRound(figures));
 
 async function measure(): Promise<Map<string, number>> {
-  const { folder } = await catalogEntry("debian"), states = await Deno.makeTempDir({ prefix: "el2-bench-" });
+  const { folder } = await catalogEntry("debian");
   const [image, initrd] = await Promise.all(["Image", "initrd"].map((name) => Deno.readFile(`${folder}/${name}`)));
   const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0" } as const;
   const plan: SessionPlan = { cpus: 1, memory: 512 * MiB, turbo: true, seed: 1, tier: "auto", what };
+  return await withRun({ plan, console: "host", length: LENGTH }, (system, run, figures) => {
+    goToPlaces(system, run, PLACES, figures);
+    const pages = [...filledPages(system.machine)].map(([page]) => page);
+    const all = Array.from({ length: WORDS }, (_, index) => {
+      const pa = pages[Math.floor(pages.length * spread(index))] * PAGE_SIZE + 8 * Math.floor(PAGE_SIZE / 8 * spread(7 * index));
+      return timeOf(() => {
+        const search = new AccessSearch(run.upTo(system), { kind: "memory", watch: { pa, length: 8, kind: "write" } }, 1);
+        while (!search.advance(Infinity));
+      });
+    });
+    addTimes(figures, "a writer", all);
+  });
+}
+
+/** The same for questions of all kinds. */
+async function measureLong(): Promise<Map<string, number>> {
+  const { longPlan, questionsOf, answerOf, checkAnswer, isStepped } = await import("./history-questions.ts");
+  return await withRun({ ...await longPlan(), length: LONG_LENGTH }, (system, run, figures) => {
+    goToPlaces(system, run, LONG_PLACES, figures);
+    const asked = questionsOf(system, QUESTIONS, spread).map((question) => {
+      let found: Accesses = { accesses: [] };
+      const took = timeOf(() => found = answerOf(run, system, question));
+      return { question, took, found };
+    });
+    addTimes(figures, "a writer", asked.map(({ took }) => took));
+    for (const kind of Object.keys(QUESTIONS)) {
+      addTimes(figures, kind, asked.filter(({ question }) => question.kind === kind).map(({ took }) => took));
+    }
+    // In an order that mixes kinds.
+    const ordered = asked.map((one, index) => [spread(13 * index), one] as const).sort(([a], [b]) => a - b).map(([, one]) => one);
+    const end = performance.now() + CHECKED, stepped = ordered.filter(({ question }) => isStepped(system, question)).length;
+    let checked = 0;
+    for (const { question, found } of ordered) {
+      if (isStepped(system, question) || performance.now() > end) continue;
+      checkAnswer(run, system, question, found);
+      checked++;
+    }
+    figures.set("questions", asked.length).set("single-stepped answers", stepped).set("compared answers", checked);
+  });
+}
+
+const spread = (index: number) => index * 0.618034 % 1;
+
+function timeOf(work: () => void): number {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+}
+
+function addTimes(figures: Map<string, number>, name: string, all: readonly number[]): void {
+  figures.set(`${name}, p50`, percentile(all, 0.5)).set(`${name}, p99`, percentile(all, 0.99));
+}
+
+function goToPlaces(system: System, run: SessionRun, count: number, figures: Map<string, number>): void {
+  const all = Array.from({ length: count }, (_, index) =>
+    timeOf(() => {
+      const place = Math.floor(system.instructions() * spread(index)), past = run.pastAt(run.milestone(place));
+      while (!past.advance(place, Infinity));
+    }));
+  addTimes(figures, "to a place", all);
+}
+
+/** Runs a session, and measures what is asked of it. */
+async function withRun(
+  session: Session,
+  ask: (system: System, run: SessionRun, figures: Map<string, number>) => void,
+): Promise<Map<string, number>> {
+  const { plan } = session, states = await Deno.makeTempDir({ prefix: "el2-bench-" });
   const system = assemble(plan), file = PageFile.inFolder(states, DEFAULT_DISK_BUDGET);
   await Deno.remove(states);
   using _file = file.file;
   const run = new SessionRun(system, (state?: SystemState) => state ? loaded(plan, state) : assemble(plan), undefined, { file });
-  const figures = runOn(system, run);
-  const spread = (index: number) => index * 0.618034 % 1;
-  const times = (name: string, count: number, work: (index: number) => void) => {
-    const all = Array.from({ length: count }, (_, index) => {
-      const began = performance.now();
-      work(index);
-      return performance.now() - began;
-    });
-    figures.set(`${name}, p50`, percentile(all, 0.5)).set(`${name}, p99`, percentile(all, 0.99));
-  };
-  times("to a place", PLACES, (index) => {
-    const place = Math.floor(system.instructions() * spread(index)), past = run.pastAt(run.milestone(place));
-    while (!past.advance(place, Infinity));
-  });
-  const pages = [...filledPages(system.machine)].map(([page]) => page);
-  times("a writer", WORDS, (index) => {
-    const pa = pages[Math.floor(pages.length * spread(index))] * PAGE_SIZE + 8 * Math.floor(PAGE_SIZE / 8 * spread(7 * index));
-    const search = new AccessSearch(run.upTo(system), { kind: "memory", watch: { pa, length: 8, kind: "write" } }, 1);
-    while (!search.advance(Infinity));
-  });
+  const figures = runOn(system, run, session);
+  ask(system, run, figures);
   for (const { part, used } of run.memory()) figures.set(`${part}, MiB`, used / MiB);
   return figures;
 }
 
 /** Runs a session; its cost of keeping states. */
-function runOn(system: ReturnType<typeof assemble>, run: SessionRun): Map<string, number> {
+function runOn(system: System, run: SessionRun, { length, console }: Session): Map<string, number> {
   const { machine } = system;
   let kept = 0, ran = 0, isBusy = false;
   run.keepStates();
-  while (system.instructions() < LENGTH) {
+  while (system.instructions() < length) {
     const began = performance.now();
     while (performance.now() < began + SLICE) {
       const result = machine.run(Infinity, 8);
@@ -107,7 +173,7 @@ function runOn(system: ReturnType<typeof assemble>, run: SessionRun): Map<string
     }
     if (!isBusy && machine.time > BOOTED) {
       isBusy = true;
-      const input: Input = { kind: "console", console: "host", bytes: new TextEncoder().encode(WORK) };
+      const input: Input = { kind: "console", console, bytes: new TextEncoder().encode(WORK) };
       run.enter({ at: machine.boundary, settled: machine.settled }, input);
       letIn(system, input);
     }
@@ -116,5 +182,5 @@ function runOn(system: ReturnType<typeof assemble>, run: SessionRun): Map<string
     kept += performance.now() - ended;
     ran += ended - began;
   }
-  return new Map([["keeping states", kept / ran]]);
+  return new Map([["keeping states", kept / ran], ["the run", ran]]);
 }

@@ -1,6 +1,6 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
 // |all|scale|linux|export|share|first-run|history [--rounds N] [--guest NAME,..] [--cpus N,..]
-// [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier
+// [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached] [--tier
 // interp|jit|auto] [--cpu NAME] [--json]`: how fast el2 is beside QEMU (TCG, one thread,
 // cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
 // comparing: machines and their load differ. `--cpu` (core, boot, userland) gives guests another
@@ -37,7 +37,7 @@ import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./use
 
 const USAGE =
   "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history [--rounds N] [--guest NAME,..] [--cpus N,..] " +
-  "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--cpu NAME] [--ab REV] [--json]";
+  "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached] [--tier interp|jit|auto] [--cpu NAME] [--ab REV] [--json]";
 
 function refuse(): never {
   console.error(USAGE);
@@ -60,6 +60,7 @@ function parsed() {
         ab: { type: "string" },
         warm: { type: "boolean", default: false },
         busy: { type: "boolean", default: false },
+        long: { type: "boolean", default: false },
         cached: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
@@ -123,7 +124,7 @@ const known: typeof benches = {
   linux: { run: () => benchLinux(rounds, values.json), contest: linuxContest },
   export: { run: () => benchExport(rounds, values.json), contest: exportContest },
   share: { run: () => benchShare(rounds, values.json), contest: shareContest },
-  history: { run: () => benchHistory(rounds, values.json), contest: historyContest },
+  history: { run: () => benchHistory(rounds, values.json, values.long), contest: historyContest },
   "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];
@@ -134,6 +135,7 @@ const refused = values.tier !== undefined && !tier ||
   !cpus.every((count) => Number.isInteger(count) && count >= 1 && count <= 8) ||
   values.only !== undefined && (what !== "userland" || values.set === undefined) ||
   (values.warm || values.busy) && !chosen.includes("userland") ||
+  values.long && (what !== "history" || values.ab !== undefined) ||
   // Against QEMU, boots are measured with and without.
   values.cached && !chosen.includes("userland") && !(chosen.includes("boot") && values.ab !== undefined);
 if (refused || !chosen.every((name) => Object.hasOwn(known, name)) || !Number.isInteger(rounds) || rounds < 1 || sets.length === 0) {

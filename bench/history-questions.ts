@@ -1,0 +1,118 @@
+// Questions about a long session of a Debian in a VM, for `deno task bench history --long`: who
+// wrote words of kernel, user and shared pages, who changed registers, capabilities and interrupts.
+// And their answers by brute force: a rerun that watches all the way from the answer to the end,
+// without the index of writes.
+
+import assert from "node:assert/strict";
+import type { System } from "../src/assembly/system/system.ts";
+import { planOf, vmTable } from "../src/configuration/plan-run.ts";
+import type { SessionRun } from "../src/engine/session-run.ts";
+import { watchedOf } from "../src/engine/who.ts";
+import type { SessionPlan } from "../src/plans/plan.ts";
+import { problemText } from "../src/support/problem.ts";
+import { rowsOf } from "../src/queries/query.ts";
+import { CAPS, IRQS, PAGE_TABLES, REGISTERS } from "../src/queries/tables.ts";
+import { type Accesses, AccessSearch, type Watched } from "../src/recordings/accesses.ts";
+import type { Milestone } from "../src/recordings/history.ts";
+import type { Moment, Past } from "../src/recordings/past.ts";
+import type { Rerun } from "../src/recordings/rerun.ts";
+import { PAGE_SIZE } from "../src/support/sizes.ts";
+
+const VM = "debian", VCPU = `vcpu:${VM}/0`;
+const WORD = 8;
+/** Where an arm64 kernel of 48 bits has its image, modules and stacks; below is all of RAM. */
+const KERNEL = 0xffff_8000_0000_0000n, UPPER_HALF = 1n << 63n;
+
+/** A Debian in a VM, whose pages its host has, too: it serves a device. */
+export async function longPlan(): Promise<{ readonly plan: SessionPlan; readonly console: string }> {
+  const table = await vmTable("debian", [{ kind: "rng" }]);
+  if ("what" in table) throw new Error(problemText(table));
+  const planned = await planOf({ machine: { cpus: 1 }, ...table });
+  if (!planned.ok) throw new Error(planned.problems.map(problemText).join("\n"));
+  const { cpus, memory, seed, behaviour, what } = planned.run;
+  return { plan: { cpus, memory, seed, behaviour, turbo: true, tier: "auto", what }, console: VM };
+}
+
+/** A question about an object, and its kind. */
+export interface Question {
+  readonly kind: string;
+  readonly target: string;
+}
+
+/** So many questions of each kind. */
+export function questionsOf(system: System, counts: Readonly<Record<string, number>>, spread: (index: number) => number): Question[] {
+  const { inspector } = system, ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id);
+  const mapped = rowsOf(PAGE_TABLES, inspector.answer({ table: "vcpu.tables", args: { vcpu: VCPU } }));
+  const words = (is: (address: bigint) => boolean) =>
+    mapped.filter(({ address, pa, memory }) => pa !== null && memory === "normal" && is(BigInt(address)))
+      .flatMap(({ ipa, size }) => Array.from({ length: Number(size) / PAGE_SIZE }, (_, page) => Number(ipa) + page * PAGE_SIZE));
+  const of: Readonly<Record<string, readonly (string | number)[]>> = {
+    kernel: words((address) => address >= KERNEL),
+    user: words((address) => address < UPPER_HALF),
+    shared: words((address) => address >= UPPER_HALF && address < KERNEL),
+    register: ids(rowsOf(REGISTERS, inspector.answer({ table: "vcpu.regs", args: { vcpu: VCPU } }))).filter((id) => !id.endsWith("/pc")),
+    capability: ids(rowsOf(CAPS, inspector.answer({ table: "caps.ls", args: {} }))),
+    interrupt: ids(rowsOf(IRQS, inspector.answer({ table: "irq.ls", args: { vm: VM } }))),
+  };
+  let asked = 0;
+  return Object.entries(counts).flatMap(([kind, count]) =>
+    Array.from({ length: count }, (): Question => {
+      const all = of[kind], one = all[Math.floor(all.length * spread(++asked))];
+      const offset = WORD * Math.floor(PAGE_SIZE / WORD * spread(7 * asked));
+      return { kind, target: typeof one === "string" ? one : `ipa:${VM}/0x${(one + offset).toString(16)}` };
+    })
+  );
+}
+
+/** The latest change, as `el2 who` finds it. */
+export function answerOf(run: SessionRun, system: System, { target }: Question, rerun: Rerun = run): Accesses {
+  const watched = watchedOf(system, { target, access: "write", size: WORD });
+  const search = new AccessSearch({ ...run.upTo(system), rerun }, watched, 1);
+  for (;;) {
+    const found = search.advance(Infinity);
+    if (found) return found;
+  }
+}
+
+/** A run whose only state is the last one before a place, and which says nothing of its writes. */
+class Unindexed implements Rerun {
+  readonly #first: Milestone | undefined;
+
+  constructor(readonly run: Rerun, place: number) {
+    this.#first = run.milestone(place);
+  }
+
+  milestone(moment: Moment): Milestone | undefined {
+    const nearest = this.run.milestone(moment), first = this.#first;
+    return first && nearest && nearest.instructions > first.instructions ? first : nearest;
+  }
+
+  pastAt(milestone: Milestone | undefined): Past {
+    return this.run.pastAt(milestone);
+  }
+
+  mayBeWritten(): boolean {
+    return true;
+  }
+}
+
+/** Whether a question's search single-steps anyway. */
+export function isStepped(system: System, { target }: Question): boolean {
+  const watched: Watched = watchedOf(system, { target, access: "write", size: WORD });
+  return watched.kind === "register" && !watched.writes;
+}
+
+/** @throws AssertionError if a rerun with a watchpoint has another answer */
+export function checkAnswer(run: SessionRun, system: System, question: Question, { accesses, start }: Accesses): void {
+  const place = accesses.at(-1)?.at ?? start?.at ?? 0;
+  const again = answerOf(run, system, question, new Unindexed(run, place));
+  const outline = ({ at, time, instruction, by, event, after }: Accesses["accesses"][number]) => ({
+    at,
+    time,
+    instruction,
+    by,
+    event: event?.name,
+    after,
+  });
+  assert.deepEqual(again.accesses.map(outline), accesses.map(outline), question.target);
+}
