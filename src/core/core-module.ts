@@ -301,7 +301,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineLazyFlags(library);
   defineLandings(library);
   defineFloatingPoint(library, cpu.features);
-  if (cpu.features.has("FEAT_BTI")) defineBranchTargets(library, cpu.features);
+  if (cpu.features.has("FEAT_BTI")) defineBranchTargets(library);
   const instructions = instructionSetOf(cpu), fills = new OperandFills(), handlers = defineInterpreter(library, fills, instructions);
   defineDecoder(library, fills, decoder);
   if (retired !== undefined) defineCountedExecution(library, retired);

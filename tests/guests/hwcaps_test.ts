@@ -55,7 +55,7 @@ longTest("OpenSSL and glibc of Debian print the same on every rung and in every 
   const nothing = createHash("sha256").digest("hex");
   assert.ok(!expected.some((line) => line.startsWith(nothing)), "each cipher has encrypted something");
   assert.match(expected.at(-1)!, /^[1-9]\d* [1-9]\d*$/);
-  for (const cpu of [...RUNGS.filter((rung) => rung !== "v8"), "a710", "sm8750"]) {
+  for (const cpu of [...RUNGS.filter((rung) => rung !== "v8"), "a710", "sm8750", "mt6989"]) {
     assert.deepEqual(await outputs(cpu, "auto", guest), expected, cpu);
   }
   for (const tier of TIERS.filter((tier) => tier !== "auto")) assert.deepEqual(await outputs("max", tier, guest), expected, tier);

@@ -7,7 +7,6 @@
 // it where it next enters code: the target may fault, have a breakpoint, or be reached only after
 // an interrupt because the budget is used up.
 
-import type { FeatureName } from "../../isa/features.ts";
 import { ExceptionClass, Pstate, SCTLR_BT_SHIFTS, syndrome } from "../architecture/exceptions.ts";
 import { Handler } from "../decoded/handlers.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
@@ -41,10 +40,10 @@ const TYPED_BRANCH = "typedBranch";
 export const checksBranches = (library: Callees): boolean => library.has(TYPED_BRANCH);
 
 /** Defines the functions of FEAT_BTI. */
-export function defineBranchTargets(library: Library, features: ReadonlySet<FeatureName>): void {
-  definePermits(library, features);
+export function defineBranchTargets(library: Library): void {
+  definePermits(library);
   defineTypedBranch(library);
-  defineEntry(library, features);
+  defineEntry(library);
 }
 
 /** The fetch entry for an address: whether it is of its page, which a misaligned one never is. */
@@ -59,7 +58,7 @@ function fetchEntry(c: Code, va: Value) {
  * `permitsBranch`: (target, type, address of the branch) -> whether the branch can go there at
  * once, without a type in PSTATE.
  */
-function definePermits(library: Library, features: ReadonlySet<FeatureName>): void {
+function definePermits(library: Library): void {
   const c = new Code(library.define("permitsBranch", ["i64", "i32", "i64"], ["i32"]));
   const va = c.parameter(0), type = c.parameter(1), refuse = () => c.return(constant("i32", 0));
   const target = fetchEntry(c, va), source = fetchEntry(c, c.parameter(2));
@@ -71,7 +70,7 @@ function definePermits(library: Library, features: ReadonlySet<FeatureName>): vo
   c.if(matches(word, TargetWord.Brk), refuse);
   c.if(target.guarded, () => {
     c.if(type.eq(BY_PAGE).and(source.guarded.not()), () => c.set(type, 1));
-    c.return(permits(c, word, type, features));
+    c.return(permits(c, word, type));
   });
   c.result(constant("i32", 1));
 }
@@ -96,7 +95,7 @@ function defineTypedBranch(library: Library): void {
  * `enterByBranch`: (decoded instruction) -> 1 when it refuses the branch that led there. Only while
  * PSTATE.BTYPE is set.
  */
-function defineEntry(library: Library, features: ReadonlySet<FeatureName>): void {
+function defineEntry(library: Library): void {
   const c = new Code(library.define("enterByBranch", ["i32"], ["i32"]));
   const ip = c.parameter(0), pstate = c.let(c.load("i32.load", CPU.PSTATE));
   c.store("i32.store", CPU.IP, ip);
@@ -105,7 +104,7 @@ function defineEntry(library: Library, features: ReadonlySet<FeatureName>): void
   const word = c.let(c.call(callee(library, "currentWord")));
   const type = c.let(pstate.and(Pstate.BTYPE).shrU(BTYPE_SHIFT));
   c.if(c.load("i32.load", CPU.PAGE_FLAGS).and(TlbFlags.Guarded), () => {
-    c.if(permits(c, word, type, features).not(), () => {
+    c.if(permits(c, word, type).not(), () => {
       c.run(exceptionFunction(library, "raise"), type.or(syndrome(ExceptionClass.BranchTarget, 0)));
       c.return(constant("i32", 1));
     });
@@ -118,13 +117,13 @@ function defineEntry(library: Library, features: ReadonlySet<FeatureName>): void
 const matches = (word: Value, [mask, value]: typeof TargetWord[keyof typeof TargetWord]) => word.and(mask).eq(value);
 
 /** Whether an instruction of a guarded page may be reached by a branch of this type, 1 to 3. */
-function permits(c: Code, word: Value, type: Value, features: ReadonlySet<FeatureName>): Value {
+function permits(c: Code, word: Value, type: Value): Value {
   // BTI c refuses type 3, BTI j type 2, BTI jc no type, BTI without an operand each type.
   const operand = c.let(word.shrU(6).and(3));
   const byBti = operand.nonZero().and(operand.eq(3).or(type.add(operand).ne(4))).and(matches(word, TargetWord.Bti));
   const others = byBti.or(matches(word, TargetWord.Brk)).or(matches(word, TargetWord.Hlt));
-  if (!features.has("FEAT_PAuth")) return others;
-  // PACIASP and PACIBSP are BTI c; SCTLR_EL1.BT0 and BT1 say whether they refuse type 3.
+  // PACIASP and PACIBSP are BTI c, also where FEAT_PAuth is hidden and they do nothing else;
+  // SCTLR_EL1.BT0 and BT1 say whether they refuse type 3.
   const shift = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).select(constant("i64", SCTLR_BT_SHIFTS[1]), SCTLR_BT_SHIFTS[0]);
   const refuses = c.load("i64.load", CPU.SCTLR_EL1).shrU(shift).wrap().and(type.eq(3));
   return others.or(matches(word, TargetWord.Pacixsp).and(refuses.and(1).not()));
