@@ -54,9 +54,10 @@ export interface CoreStats {
 const TREE = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * The CPU with all features, whose pointers are signed by Arm's cipher, or by a hash of QEMU's own.
+ * The CPU with all features, whose pointers are signed by a hash of QEMU's own, or by Arm's cipher,
+ * which takes most of a boot. `max` alone is the former since QEMU 10; it was the latter before.
  */
-export const QEMU_CPUS = ["max,pauth-impdef=on", "max"] as const;
+export const QEMU_CPUS = ["max,pauth-impdef=on", "max,pauth-qarma5=on"] as const;
 
 /** One of `QEMU_CPUS`. */
 export type QemuCpu = typeof QEMU_CPUS[number];
