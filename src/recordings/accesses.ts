@@ -90,7 +90,7 @@ export interface Accesses {
 }
 
 /** Instructions of the first stretch in which a vCPU is single-stepped, and growth of the next. */
-const STRETCH = 4096, GROWTH = 8;
+const STRETCH = 32_768, GROWTH = 32;
 /** Parts of the run, from one state to the next, that one machine repeats at most. */
 const PARTS = 16;
 /** Some seconds of single steps. */
