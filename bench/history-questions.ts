@@ -39,17 +39,31 @@ export interface Question {
   readonly target: string;
 }
 
+/** Intermediate physical addresses of the mapped pages in a range of virtual ones. */
+function pagesOf({ inspector }: System, is: (address: bigint) => boolean): number[] {
+  const mapped = rowsOf(PAGE_TABLES, inspector.answer({ table: "vcpu.tables", args: { vcpu: VCPU } }));
+  return mapped.filter(({ address, pa, memory }) => pa !== null && memory === "normal" && is(BigInt(address)))
+    .flatMap(({ ipa, size }) => Array.from({ length: Number(size) / PAGE_SIZE }, (_, page) => Number(ipa) + page * PAGE_SIZE));
+}
+
+const isUser = (address: bigint) => address < UPPER_HALF;
+const isLinear = (address: bigint) => !isUser(address) && address < KERNEL;
+
+/**
+ * Whether a program has the vCPU, and its kernel executes: pages of both can be asked about. While
+ * the program executes, a kernel with page table isolation is not mapped.
+ */
+export function hasProgram(system: System): boolean {
+  return [isUser, isLinear].every((is) => pagesOf(system, is).length > 0);
+}
+
 /** So many questions of each kind. */
 export function questionsOf(system: System, counts: Readonly<Record<string, number>>, spread: (index: number) => number): Question[] {
   const { inspector } = system, ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id);
-  const mapped = rowsOf(PAGE_TABLES, inspector.answer({ table: "vcpu.tables", args: { vcpu: VCPU } }));
-  const words = (is: (address: bigint) => boolean) =>
-    mapped.filter(({ address, pa, memory }) => pa !== null && memory === "normal" && is(BigInt(address)))
-      .flatMap(({ ipa, size }) => Array.from({ length: Number(size) / PAGE_SIZE }, (_, page) => Number(ipa) + page * PAGE_SIZE));
   const of: Readonly<Record<string, readonly (string | number)[]>> = {
-    kernel: words((address) => address >= KERNEL),
-    user: words((address) => address < UPPER_HALF),
-    shared: words((address) => address >= UPPER_HALF && address < KERNEL),
+    kernel: pagesOf(system, (address) => address >= KERNEL),
+    user: pagesOf(system, isUser),
+    shared: pagesOf(system, isLinear),
     register: ids(rowsOf(REGISTERS, inspector.answer({ table: "vcpu.regs", args: { vcpu: VCPU } }))).filter((id) => !id.endsWith("/pc")),
     capability: ids(rowsOf(CAPS, inspector.answer({ table: "caps.ls", args: {} }))),
     interrupt: ids(rowsOf(IRQS, inspector.answer({ table: "irq.ls", args: { vm: VM } }))),
@@ -57,7 +71,9 @@ export function questionsOf(system: System, counts: Readonly<Record<string, numb
   let asked = 0;
   return Object.entries(counts).flatMap(([kind, count]) =>
     Array.from({ length: count }, (): Question => {
-      const all = of[kind], one = all[Math.floor(all.length * spread(++asked))];
+      const all = of[kind];
+      assert.ok(all.length > 0, `nothing to ask about: ${kind}`);
+      const one = all[Math.floor(all.length * spread(++asked))];
       const offset = WORD * Math.floor(PAGE_SIZE / WORD * spread(7 * asked));
       return { kind, target: typeof one === "string" ? one : `ipa:${VM}/0x${(one + offset).toString(16)}` };
     })

@@ -48,6 +48,8 @@ interface Session {
   readonly plan: SessionPlan;
   readonly console: string;
   readonly length: number;
+  /** It ends when it is as long and this is true. */
+  readonly endsAt?: (system: System) => boolean;
 }
 
 /** Prints the figures, as text or as one JSON object. */
@@ -95,8 +97,8 @@ async function measure(): Promise<Map<string, number>> {
 
 /** The same for questions of all kinds. */
 async function measureLong(): Promise<Map<string, number>> {
-  const { longPlan, questionsOf, answerOf, checkAnswer, isStepped } = await import("./history-questions.ts");
-  return await withRun({ ...await longPlan(), length: LONG_LENGTH }, (system, run, figures) => {
+  const { longPlan, hasProgram, questionsOf, answerOf, checkAnswer, isStepped } = await import("./history-questions.ts");
+  return await withRun({ ...await longPlan(), length: LONG_LENGTH, endsAt: hasProgram }, (system, run, figures) => {
     goToPlaces(system, run, LONG_PLACES, figures);
     const asked = questionsOf(system, QUESTIONS, spread).map((question) => {
       let found: Accesses = { accesses: [] };
@@ -158,11 +160,11 @@ async function withRun(
 }
 
 /** Runs a session; its cost of keeping states. */
-function runOn(system: System, run: SessionRun, { length, console }: Session): Map<string, number> {
+function runOn(system: System, run: SessionRun, { length, console, endsAt = () => true }: Session): Map<string, number> {
   const { machine } = system;
   let kept = 0, ran = 0, isBusy = false;
   run.keepStates();
-  while (system.instructions() < length) {
+  while (system.instructions() < length || !endsAt(system)) {
     const began = performance.now();
     while (performance.now() < began + SLICE) {
       const result = machine.run(Infinity, 8);
