@@ -10,7 +10,7 @@ import { TomlPositions } from "../configuration/positions.ts";
 import { described, facts } from "../support/described.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
-import { didYouMean } from "../support/did-you-mean.ts";
+import { didYouMean, didYouMeanOneOf } from "../support/did-you-mean.ts";
 import { FaultRuleError, readFaultRule } from "../inspection/rules/fault-rules.ts";
 import { idPattern } from "../queries/ids.ts";
 import { type Problem, problemOf, problemOfAll, UserError } from "../support/problem.ts";
@@ -52,7 +52,7 @@ const verdict = v.pipe(
   facts({ enum: VM_VERDICTS }),
   v.check(
     (word) => VM_VERDICTS.includes(word),
-    ({ input }) => wrong("is not a verdict", didYouMean(String(input), VM_VERDICTS, `there are ${VM_VERDICTS.join(", ")}`)),
+    ({ input }) => wrong("is not a verdict", didYouMeanOneOf(String(input), VM_VERDICTS)),
   ),
 );
 const filterOf = (table: TableName) => v.pipe(text, checked((source) => checkFilter(source, TABLES[table])));
@@ -233,7 +233,7 @@ function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | und
     const [key] = Object.keys(raw);
     const what = kinds.length > 1 ? `a step has one kind, not ${kinds.join(" and ")}` : `this step has no kind`;
     const names = Object.keys(STEPS);
-    errors.atKey(path, ruled(what, didYouMean(kinds.length > 1 ? "" : key ?? "", names, `there are ${names.join(", ")}`)));
+    errors.atKey(path, ruled(what, didYouMeanOneOf(kinds.length > 1 ? "" : key ?? "", names)));
     return undefined;
   }
   const [kind] = kinds;

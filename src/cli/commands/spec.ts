@@ -7,7 +7,7 @@ import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { formatId } from "../../queries/ids.ts";
 import { documentText, SPEC_SECTION } from "../../queries/documents.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
+import { didYouMeanOneOf } from "../../support/did-you-mean.ts";
 
 /** The book and the section that arguments name: two words, or one as reasons write it. */
 function wordsOf(name: string | undefined, section: string | undefined): readonly [string?, string?] {
@@ -35,7 +35,7 @@ export function registerSpec(program: Command): void {
       if (text === undefined) {
         throw new Failure(
           `no book called "${wantedBook}"`,
-          didYouMean(wantedBook, [...BOOKS.keys()], `there are ${[...BOOKS.keys()].join(", ")}`),
+          didYouMeanOneOf(wantedBook, [...BOOKS.keys()]),
         );
       }
       const sections = sectionsOf(text);

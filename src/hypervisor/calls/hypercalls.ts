@@ -201,6 +201,8 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
 
   /** End of the numbers: larger ones are not hypercalls. */
   readonly end: number;
+  /** The calls that were made, for searches. */
+  readonly made = new MadeCalls();
 
   constructor(definitions: Iterable<HypercallDefinition>, abi: Behaviour["abi"] = "recorded") {
     this.end = abi === "recorded" ? RECORDED_HYPERCALL_COUNT : HYPERCALL_COUNT;
@@ -223,9 +225,6 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     if (!definition || number >= this.end) return;
     this.#entries[number] = makeEntry(name, make ? make(definition) : definition, this.#frame);
   }
-
-  /** The calls that were made, for searches. */
-  readonly made = new MadeCalls();
 
   has(number: number): boolean {
     return this.#entries[number] !== undefined;

@@ -132,7 +132,7 @@ export function parseFaultRule(text: string): FaultRule {
   const [head, ...rest] = parts[0].trim().split(/\s+/);
   const short = head.startsWith("dev=") ? [head] : [];
   const name = short.length ? "dev" : head;
-  if (!isKind(name)) return fail(`no kind ${JSON.stringify(head)}`, didYouMean(head, FAULT_KINDS, `there are ${FAULT_KINDS.join(", ")}`));
+  if (!isKind(name)) return fail(`no kind ${JSON.stringify(head)}`, didYouMeanOneOf(head, FAULT_KINDS));
   const info = FAULTS[name];
   let [first, last, step] = [1, Infinity, 1];
   const conditions: FaultCondition[] = [];

@@ -67,13 +67,6 @@ export class Histories {
     for (const id of this.#rings.keys()) if (!ids.has(id)) this.#rings.delete(id);
   }
 
-  /** Forgets all: another place of the run is shown. */
-  clear(): void {
-    this.#rings.clear();
-    this.#sums.clear();
-    this.#from = undefined;
-  }
-
   /** The second is over; seconds without samples repeat the last value. */
   #close(steps: number): void {
     for (const [id, { sum, count }] of this.#sums) {
