@@ -10,6 +10,8 @@ const NOTED: readonly RegisterName[] = [
   ...["CNTKCTL_EL1", "CNTV_CVAL_EL0", "CNTP_CVAL_EL0", "TPIDRRO_EL0", "AFSR0_EL1", "AFSR1_EL1", "MDSCR_EL1", "CSSELR_EL1"] as const,
   ...["FPCR", "SCXTNUM_EL0", "SCXTNUM_EL1", "APIAKeyLo_EL1", "APIAKeyHi_EL1", "APIBKeyLo_EL1", "APIBKeyHi_EL1"] as const,
   ...["APDAKeyLo_EL1", "APDAKeyHi_EL1", "APDBKeyLo_EL1", "APDBKeyHi_EL1", "APGAKeyLo_EL1", "APGAKeyHi_EL1"] as const,
+  // Nothing but the start of a vCPU.
+  ...["MIDR_EL1", "MPIDR_EL1"] as const,
 ];
 
 /** Those that regions write in place, without a note. */

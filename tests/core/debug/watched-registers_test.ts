@@ -48,6 +48,9 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
     core.forgetWritten();
     machine.run(500);
     assert.equal(core.written().registers, registerWrites("vbar_el1")!.bit);
+    core.forgetWritten();
+    vcpu.setRegister("MPIDR_EL1", 1n);
+    assert.equal(core.written().registers, registerWrites("mpidr_el1")!.bit);
   });
 }
 
