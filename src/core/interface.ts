@@ -189,7 +189,7 @@ export interface DebugCore extends Core {
   removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
   /**
    * `run` stops before an instruction that accesses this memory, in all vCPUs and by any address.
-   * One range at a time; undefined: none.
+   * One watch at a time; undefined: none.
    */
   watchMemory(watch: MemoryWatch | undefined): void;
   /** The hit that caused the latest exit with `ExitReason.Watchpoint`. */

@@ -91,9 +91,9 @@ export class Stops {
    * @param wasmAddresses its places in the Wasm memory
    */
   watchMemory(watch: MemoryWatch | undefined, wasmAddresses: readonly number[]): void {
-    const isExecuted = watch?.kind === "execute", [start] = wasmAddresses;
+    const isExecuted = watch?.kind === "execute";
     this.#breakpoints.inMemory = isExecuted ? wasmAddresses : [];
-    this.watchpoints.memory = watch && !isExecuted ? { start, end: start + watch.length, kind: watch.kind } : undefined;
+    this.watchpoints.memory = watch && !isExecuted ? { starts: wasmAddresses, length: watch.length, kind: watch.kind } : undefined;
     this.#watchData();
     if (watch && !isExecuted) this.#dropWatched();
     this.#watchAgain();
@@ -150,7 +150,7 @@ export class Stops {
   }
 
   #watchData(): void {
-    const { cpu } = this.core, { watchpoints, guest } = this, alone = guest.watching ? undefined : watchpoints.memoryAlone;
+    const { cpu } = this.core, { watchpoints, guest } = this, alone = guest.watching ? undefined : watchpoints.onlyPlace;
     cpu.WATCHING_DATA = watchpoints.watching || guest.watching ? 1 : 0;
     cpu.WATCH_START = alone?.start ?? 0;
     cpu.WATCH_END = alone?.end ?? 0;

@@ -6,8 +6,8 @@ import { type MemoryMap, RAM_BASE, RAM_OFFSET } from "./memory-map.ts";
 
 const FEW_BYTES = 16;
 
-/** Called before a write to watched bytes, with what is written, or that they become zero. */
-type WriteListener = (by: RamWriter, pa: number, bytes: Uint8Array | "zero") => void;
+/** Called before a write to watched bytes, with its size, and what is written: bytes, or zeros. */
+type WriteListener = (by: RamWriter, pa: number, size: number, bytes: Uint8Array | "zero") => void;
 
 /**
  * RAM as devices, hypervisor and native guests see it. Writes are reported to the core, which may
@@ -74,7 +74,7 @@ export class Ram {
 
   #report(by: RamWriter, pa: number, end: number, bytes: Uint8Array | "zero"): void {
     const watch = this.#watch;
-    if (watch && pa < watch.end && end > watch.pa) watch.heard(by, pa, bytes);
+    if (watch && pa < watch.end && end > watch.pa) watch.heard(by, pa, end - pa, bytes);
   }
 
   /** Writes bytes. Throws a RangeError outside RAM. */

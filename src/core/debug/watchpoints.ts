@@ -1,5 +1,5 @@
 // Watchpoints of a debugger: ranges of virtual addresses, at whose accesses a VM stops, before they
-// happen; and one range of memory, at whose accesses every VM stops, by whatever address. A page
+// happen; and ranges of memory, at whose accesses every VM stops, by whatever address. A page
 // with one never gets into a TLB's tables for data, so that every access to it takes the slow path,
 // which asks here; all other pages cost nothing. Arm ARM D2.10 has the semantics of the hardware's
 // watchpoints; here any range is possible.
@@ -27,7 +27,7 @@ export interface MemoryWatch {
   readonly length: number;
   /** `execute`: before an instruction there. */
   readonly kind: WatchKind | "execute";
-  /** With `execute`: further instructions, by physical address. */
+  /** Further places of the same length, by physical address. */
   readonly more?: readonly number[];
 }
 
@@ -61,8 +61,8 @@ export interface LookedAt {
 /** The watchpoints of all VMs. */
 export class Watchpoints {
   #list: Watchpoint[] = [];
-  /** The watched memory, by its place in the Wasm memory. */
-  memory: { readonly start: number; readonly end: number; readonly kind: WatchKind } | undefined;
+  /** The watched memory: places of one length in the Wasm memory. */
+  memory: { readonly starts: readonly number[]; readonly length: number; readonly kind: WatchKind } | undefined;
   /** The latest hit. */
   hit: WatchHit | undefined;
 
@@ -71,9 +71,10 @@ export class Watchpoints {
     return this.#list.length > 0 || this.memory !== undefined;
   }
 
-  /** The watched memory, if nothing else is watched. */
-  get memoryAlone(): Watchpoints["memory"] {
-    return this.#list.length ? undefined : this.memory;
+  /** The watched memory, if that is one place and nothing else is watched. */
+  get onlyPlace(): { readonly start: number; readonly end: number } | undefined {
+    const { starts: [start, ...more], length } = this.memory ?? { starts: [], length: 0 };
+    return this.#list.length || start === undefined || more.length ? undefined : { start, end: start + length };
   }
 
   /** Watches `length` bytes; the same again changes nothing. */
@@ -111,15 +112,15 @@ export class Watchpoints {
   }
 
   #isMemoryIn(page: number): boolean {
-    const { memory } = this;
-    return memory !== undefined && page >= memory.start >>> PAGE_SHIFT && page <= memory.end - 1 >>> PAGE_SHIFT;
+    const { starts, length } = this.memory ?? { starts: [], length: 0 };
+    return starts.some((start) => page >= start >>> PAGE_SHIFT && page <= start + length - 1 >>> PAGE_SHIFT);
   }
 
   #lookInMemory(access: LookedAt): typeof Watch[keyof typeof Watch] {
     const { memory } = this, { wasmAddress, size, va } = access;
     if (!memory || ignores(memory.kind, access) || !this.#isMemoryIn(wasmAddress >>> PAGE_SHIFT)) return Watch.None;
-    const { start, end, kind } = memory;
-    if (!concerns(kind, access) || wasmAddress >= end || wasmAddress + size <= start) return Watch.Page;
+    const { starts, length, kind } = memory, start = starts.find((one) => wasmAddress < one + length && wasmAddress + size > one);
+    if (!concerns(kind, access) || start === undefined) return Watch.Page;
     this.hit = { kind, address: BigInt.asUintN(64, va + BigInt(Math.max(0, start - wasmAddress))) };
     return Watch.Hit;
   }

@@ -67,6 +67,22 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
     }
   });
 
+  Deno.test(`several places of memory are watched together, in tier ${tier}`, () => {
+    const places = [DATA + 0x2010, DATA + 0x2040, DATA + 0x5008];
+    const machine = machineWith(WALK), { core, vcpu } = machine;
+    let retired = machine.run(400, CODE).retired;
+    core.watchMemory({ pa: places[1], length: 4, kind: "write", more: [places[2], places[0]] });
+    for (const place of places) {
+      const exit = machine.run(10_000);
+      retired += exit.retired;
+      assert.equal(exit.reason, ExitReason.Watchpoint);
+      assert.equal(retired, 4 * (place - DATA) / 8 + 2, "instructions before the access");
+      assert.deepEqual(core.watchHit, { kind: "write", address: BigInt(place) });
+      retired += core.step(vcpu, machine.now, machine.now).retired;
+    }
+    assert.equal(machine.run(1000).reason, ExitReason.Budget);
+  });
+
   Deno.test(`pairs, vectors, atomics, accesses over a page's end and DC ZVA are watched, in tier ${tier}`, () => {
     const base = DATA + 0x3000;
     const cases: readonly [Line, base: number, watched: number, kind: WatchKind][] = [
