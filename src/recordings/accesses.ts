@@ -93,6 +93,11 @@ export interface Accesses {
 const STRETCH = 32_768, GROWTH = 32;
 /** Parts of the run, from one state to the next, that one machine repeats at most. */
 const PARTS = 16;
+/**
+ * Accesses of a stretch after which its end is searched first: a stop at each takes some
+ * microseconds, and a loop may make millions.
+ */
+const BUSY = 2048;
 /** Some seconds of single steps. */
 const REGISTER_REACH = 1_000_000;
 
@@ -125,7 +130,14 @@ export interface Counted {
 /** A search, made in slices. */
 export class AccessSearch {
   #stretch: Stretch;
-  #length = STRETCH;
+  /** Instructions of a stretch: all since the state before it, unless it is busy or stepped. */
+  #length: number;
+  /** The least that this is to become where stretches are busy. */
+  #least = 1;
+  /** Accesses of this stretch that count. */
+  #noted = 0;
+  /** They are so many that the stretch is to be shorter. */
+  #isBusy = false;
   /** Parts of the run in a stretch: more after each in which too little was found. */
   #parts = 1;
   #looking: Looking | undefined;
@@ -140,6 +152,7 @@ export class AccessSearch {
   /** @param wanted accesses that are enough */
   constructor(readonly run: RunUpTo, readonly watched: Watched, readonly wanted: number, readonly counted: Counted = {}) {
     this.reach = counted.reach ?? REGISTER_REACH;
+    this.#length = this.#isStepped ? STRETCH : Infinity;
     this.#stretch = this.#before(run);
   }
 
@@ -158,14 +171,14 @@ export class AccessSearch {
     }
     if (!empty && this.#isJoined) from = this.#earlier(from);
     const past = rerun.pastAt(from), first = past.system.instructions();
-    // Single steps take long: the change is probably near.
-    const begin = this.#isStepped ? Math.max(first, end.instructions - this.#length, this.run.instructions - this.reach) : first;
+    // Single steps and stops take long: the access is probably near.
+    const begin = Math.max(first, end.instructions - this.#length, this.#isStepped ? this.run.instructions - this.reach : 0);
     return { from, past, whole: begin === first, lead: begin === first ? undefined : begin, empty, begin, end };
   }
 
   /** Whether a machine goes through several parts: to begin with another state takes long. */
   get #isJoined(): boolean {
-    return this.watched.kind === "memory" || this.watched.kind === "register" && !this.#isStepped;
+    return this.#length === Infinity && (this.watched.kind === "memory" || this.watched.kind === "register");
   }
 
   /** The state at the beginning of so many parts that may all have an access. */
@@ -208,22 +221,31 @@ export class AccessSearch {
   #arrived(milliseconds: number): Looking | undefined {
     const { watched } = this, { past, lead } = this.#stretch;
     if (this.#isThere) return this.#looking;
-    if (watched.kind === "event") this.#looking ??= lookAt(past, watched);
+    if (watched.kind === "event") this.#looking ??= lookAt(past, watched, () => false);
     if (lead !== undefined && !past.advance(lead, milliseconds)) return undefined;
     this.#isThere = true;
+    this.#noted = 0;
     this.#began = past.system.machine.time;
-    const looking = this.#looking ??= lookAt(past, watched);
+    const looking = this.#looking ??= lookAt(past, watched, (access) => this.#note(access));
     looking.begin?.();
     return looking;
+  }
+
+  /** Notes an access that counts; whether the search begins again, nearer to the end. */
+  #note(access: Access): boolean {
+    if (this.counted.matches?.(access) === false) return false;
+    const { begin, end, past } = this.#stretch, length = Math.max(this.#least, past.system.instructions() - begin);
+    this.#isBusy = ++this.#noted >= Math.max(BUSY, 2 * this.wanted) && 2 * length < end.instructions - begin;
+    if (this.#isBusy) this.#length = length;
+    return this.#isBusy;
   }
 
   /** Continues for at most `milliseconds` of wall time; undefined: call again. */
   advance(milliseconds: number): Accesses | undefined {
     const { from, past, whole, empty, begin, end } = this.#stretch, looking = this.#arrived(milliseconds);
     if (!looking || !empty && !past.advance(end.moment, milliseconds)) return undefined;
+    if (this.#isBusy) return this.#next(end);
     const { accesses, first } = looking.end();
-    this.#looking = undefined;
-    this.#isThere = false;
     const { accesses: found, isEnough } = this.#take(accesses, begin);
     if (isEnough) return { accesses: found };
     const isFar = this.#isStepped && begin <= this.run.instructions - this.reach;
@@ -232,9 +254,16 @@ export class AccessSearch {
       return found.length === this.wanted ? { accesses: found } : { accesses: found, start };
     }
     this.#length *= GROWTH;
+    if (this.#length < Infinity) this.#least = this.#length;
     this.#parts = Math.min(2 * this.#parts, PARTS);
-    this.#stretch = this.#before(whole && isLater(from) ? from : { moment: begin, instructions: begin });
-    return undefined;
+    return this.#next(whole && isLater(from) ? from : { moment: begin, instructions: begin });
+  }
+
+  /** Continues with what leads up to a place. */
+  #next(end: Stretch["end"]): undefined {
+    this.#looking = undefined;
+    this.#isThere = this.#isBusy = false;
+    this.#stretch = this.#before(end);
   }
 }
 
@@ -264,10 +293,11 @@ interface Looking {
   end(): { readonly accesses: readonly Access[]; readonly first: Value };
 }
 
-function lookAt(past: Past, watched: Watched): Looking {
+/** @param noted called after each access to memory; true: the machine stops there */
+function lookAt(past: Past, watched: Watched, noted: (access: Access) => boolean): Looking {
   switch (watched.kind) {
     case "memory":
-      return lookAtMemory(past, watched.watch);
+      return lookAtMemory(past, watched.watch, noted);
     case "register":
       return lookAtRegister(past, watched);
     case "object":
@@ -277,7 +307,7 @@ function lookAt(past: Past, watched: Watched): Looking {
   }
 }
 
-function lookAtMemory(past: Past, watch: MemoryWatch): Looking {
+function lookAtMemory(past: Past, watch: MemoryWatch, noted: (access: Access) => boolean): Looking {
   const { system } = past, { machine, core } = system;
   const { pa, length, kind, more = [] } = watch;
   const bytes = (start = pa) => machine.ram.bytes(start, length).slice();
@@ -299,19 +329,17 @@ function lookAtMemory(past: Past, watch: MemoryWatch): Looking {
       return false;
     }
     control.goOn(undefined);
-    if (cause === "step" && begun) {
-      const after = bytes(start);
-      if (kind !== "write" || !sameBytes(begun.before, after) || !mayNotWrite(begun.instruction.word)) {
-        accesses.push({ ...begun, after });
-      }
-      begun = undefined;
-    }
-    return false;
+    if (cause !== "step" || !begun) return false;
+    const access = { ...begun, after: bytes(start) };
+    begun = undefined;
+    if (kind === "write" && sameBytes(access.before, access.after) && mayNotWrite(access.instruction.word)) return false;
+    accesses.push(access);
+    return noted(access);
   };
   if (kind === "write" || kind === "access") {
-    machine.ram.watch(pa, length, (by, at, written) => {
+    machine.ram.watch(pa, length, (by, at, size, written) => {
       const before = bytes(), after = before.slice();
-      for (let index = Math.max(pa, at); index < pa + length && (written === "zero" || index < at + written.length); index++) {
+      for (let index = Math.max(pa, at); index < Math.min(pa + length, at + size); index++) {
         after[index - pa] = written === "zero" ? 0 : written[index - at];
       }
       accesses.push({ ...here(), at: Math.max(0, system.instructions() - 1), by: { ...by }, before, after });
@@ -342,7 +370,7 @@ const EXCLUSIVE_GROUP = { mask: 0x3f00_0000, value: 0x0800_0000 };
 /** Those of the group that always store: STLR and STLLR. */
 const RELEASING_STORE = { mask: 0x00e0_0000, value: 0x0080_0000 };
 
-function mayNotWrite(word: number): boolean {
+export function mayNotWrite(word: number): boolean {
   return (word & EXCLUSIVE_GROUP.mask) === EXCLUSIVE_GROUP.value && (word & RELEASING_STORE.mask) !== RELEASING_STORE.value;
 }
 

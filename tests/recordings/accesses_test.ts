@@ -220,6 +220,49 @@ Deno.test("changes of the registers of exceptions are found whichever instructio
   checkChanges({ ...runWith(boot, [300]), moment: end, instructions: end }, seen);
 });
 
+/** Stores so many times, then never again. */
+const storesOf = (times: readonly [text: string, word: number]) =>
+  [
+    ["adr x1, #0x800", 0x10004001],
+    ["str x2, [x1]", 0xf9000022],
+    ["add x2, x2, #0x1", 0x91000442],
+    times,
+    ["b.ne", 0x54ffffa1],
+    ["b", 0x14000000],
+  ] as const;
+const FEW = ["cmp x2, #0xfff", 0xf13ffc5f] as const, MANY = ["cmp x2, #0xfff, lsl #12", 0xf17ffc5f] as const;
+
+Deno.test("the last of many writes are the same whether all are wanted or few, soon after them and long after", async () => {
+  const { what, ...given } = await bootPlan();
+  for (
+    const [times, end, counts, writes] of [[MANY, 40_000, [], 10_000], [FEW, 60_000, [20_000], 4095], [FEW, 4e5, [1e5, 3e5], 4095]] as const
+  ) {
+    const image = new Uint32Array(0x300);
+    image.set(storesOf(times).map(([, word]) => word));
+    const plan = { ...given, what: { ...what, image: new Uint8Array(image.buffer), raw: true } } as SessionPlan;
+    let machines = 0;
+    const { rerun, ...place } = runWith(plan, counts),
+      pastAt = (milestone: Milestone | undefined) => {
+        machines++;
+        return rerun.pastAt(milestone);
+      };
+    const run = { ...place, rerun: { ...rerun, pastAt }, moment: end, instructions: end };
+    const past = new Past(assemble(plan), []);
+    assert.ok(past.advance(6, Infinity));
+    const pa = past.system.inspector.ramAt(`ipa:host/${past.system.symbols.vcpus("host")[0].registers.getX(1)}`, LENGTH)[0];
+    const watched: Watched = { kind: "memory", watch: { pa, length: LENGTH, kind: "write" } };
+    const { accesses } = searched(run, watched, writes), all = machines;
+    assert.equal(accesses.length, writes);
+    for (const wanted of [1, 3, 100]) {
+      machines = 0;
+      assert.deepEqual(searched(run, watched, wanted).accesses.map(values), accesses.slice(-wanted).map(values), `${wanted} before ${end}`);
+      assert.ok(machines > all, "the end of a busy stretch is searched first");
+    }
+    const [{ at }] = accesses.slice(-100), before = new AccessSearch(run, watched, 2, { before: { at, order: 0 } });
+    assert.deepEqual(resultOf(before).accesses, accesses.slice(-102, -100));
+  }
+});
+
 Deno.test("the search for a register that has not changed ends within its reach, and says where", async () => {
   const plan = await demoPlan(), run = runWith(plan, [60_000, 117_000]);
   const read = () => 7n;
