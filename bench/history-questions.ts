@@ -6,16 +6,21 @@
 import assert from "node:assert/strict";
 import type { System } from "../src/assembly/system/system.ts";
 import { planOf, vmTable } from "../src/configuration/plan-run.ts";
+import { wordAt } from "../src/hypervisor/inspect.ts";
 import type { SessionRun } from "../src/engine/session-run.ts";
 import { watchedOf } from "../src/engine/who.ts";
 import type { SessionPlan } from "../src/plans/plan.ts";
 import { problemText } from "../src/support/problem.ts";
+import { EVERY_VM } from "../src/queries/debugged-vms.ts";
+import { vcpuId } from "../src/queries/ids.ts";
 import { rowsOf } from "../src/queries/query.ts";
 import { CAPS, IRQS, PAGE_TABLES, REGISTERS } from "../src/queries/tables.ts";
-import { type Accesses, AccessSearch, type Watched } from "../src/recordings/accesses.ts";
+import { type Access, type Accesses, AccessSearch, mayNotWrite, type Watched } from "../src/recordings/accesses.ts";
 import type { Milestone } from "../src/recordings/history.ts";
 import type { Moment, Past } from "../src/recordings/past.ts";
 import type { Rerun } from "../src/recordings/rerun.ts";
+import { RAM_BASE } from "../src/machine/memory-map.ts";
+import { sameBytes } from "../src/support/bytes.ts";
 import { PAGE_SIZE } from "../src/support/sizes.ts";
 
 const VM = "debian", VCPU = `vcpu:${VM}/0`;
@@ -87,6 +92,87 @@ export function answerOf(run: SessionRun, system: System, { target }: Question, 
   for (;;) {
     const found = search.advance(Infinity);
     if (found) return found;
+  }
+}
+
+/** A question about a word of memory, and its answer. */
+interface WordAsked {
+  readonly question: Question;
+  readonly found: Accesses;
+}
+
+type Write = Pick<Access, "at" | "time" | "by" | "instruction" | "after">;
+
+/** Instructions before an answer from which its word is watched. */
+const LEAD = 1000;
+
+/** Watches words in another machine, and notes the last write to each. */
+class WatchedWords {
+  readonly past: Past;
+  readonly last = new Map<number, Write>();
+  readonly #watched: number[] = [];
+
+  constructor(run: SessionRun) {
+    const past = this.past = run.pastAt(run.milestone(0)), { system } = past, { core, machine: { ram } } = system;
+    const control = system.debugger.give(EVERY_VM, false), { names } = control.services;
+    const word = (pa: number) => ram.bytes(pa, WORD).slice();
+    let begun: { readonly pa: number; readonly before: Uint8Array; readonly write: Omit<Write, "after"> } | undefined;
+    past.onStop = ({ cause, vcpu }) => {
+      const { registers } = vcpu, { pc } = registers;
+      if (cause === "watchpoint") {
+        const place = core.inspect(registers, core.watchHit?.address ?? assert.fail("no hit"));
+        const pa = this.#watched.find((one) => place.ok && place.pa >= one && place.pa < one + WORD) ?? assert.fail("no watched word");
+        const instruction = { vcpu: vcpuId(names.vcpu(vcpu)), pc, word: wordAt(core, ram, vcpu, pc) ?? 0 };
+        begun = { pa, before: word(pa), write: { at: system.instructions(), time: system.machine.time, by: undefined, instruction } };
+        control.goOn(vcpu);
+        return false;
+      }
+      control.goOn(undefined);
+      if (cause === "step" && begun) {
+        const { pa, before, write } = begun, after = word(pa);
+        if (!sameBytes(before, after) || !mayNotWrite(write.instruction?.word ?? 0)) this.last.set(pa, { ...write, after });
+        begun = undefined;
+      }
+      return false;
+    };
+    ram.watch(RAM_BASE, Infinity, (by, pa, size, bytes) => {
+      for (const one of this.#watched) {
+        if (one + WORD <= pa || one >= pa + size) continue;
+        const after = word(one).map((byte, index) => {
+          const place = one + index - pa;
+          return place < 0 || place >= size ? byte : bytes === "zero" ? 0 : bytes[place];
+        });
+        const at = Math.max(0, system.instructions() - 1);
+        this.last.set(one, { at, time: system.machine.time, by: { ...by }, instruction: undefined, after });
+      }
+    });
+  }
+
+  /** Goes to an instruction, and watches one more word from there on. */
+  watchFrom(at: number, pa: number): void {
+    while (!this.past.advance(at, Infinity));
+    this.#watched.push(pa);
+    const [first, ...more] = this.#watched;
+    this.past.system.core.watchMemory({ pa: first, length: WORD, kind: "write", more });
+  }
+}
+
+/**
+ * Compares the last writes of words with those of one run from its start to its end, which watches
+ * each word from shortly before its answer on.
+ * @throws AssertionError if a word was written by something else, or later
+ */
+export function checkWords(run: SessionRun, system: System, asked: readonly WordAsked[]): void {
+  const words = new WatchedWords(run),
+    answers = asked.map(({ question, found }) => {
+      const watched = watchedOf(system, { target: question.target, access: "write", size: WORD });
+      return { question, pa: watched.kind === "memory" ? watched.watch.pa : assert.fail(question.target), write: found.accesses.at(-1) };
+    }).sort((one, other) => (one.write?.at ?? 0) - (other.write?.at ?? 0));
+  for (const { pa, write } of answers) words.watchFrom(Math.max(0, (write?.at ?? 0) - LEAD), pa);
+  while (!words.past.advance(system.instructions(), Infinity));
+  for (const { question, pa, write } of answers) {
+    const { at, time, by, instruction, after } = write ?? {};
+    assert.deepEqual(words.last.get(pa), write && { at, time, by, instruction, after }, question.target);
   }
 }
 

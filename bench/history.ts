@@ -97,7 +97,7 @@ async function measure(): Promise<Map<string, number>> {
 
 /** The same for questions of all kinds. */
 async function measureLong(): Promise<Map<string, number>> {
-  const { longPlan, hasProgram, questionsOf, answerOf, checkAnswer, isStepped } = await import("./history-questions.ts");
+  const { longPlan, hasProgram, questionsOf, answerOf, checkAnswer, checkWords, isStepped } = await import("./history-questions.ts");
   return await withRun({ ...await longPlan(), length: LONG_LENGTH, endsAt: hasProgram }, (system, run, figures) => {
     goToPlaces(system, run, LONG_PLACES, figures);
     const asked = questionsOf(system, QUESTIONS, spread).map((question) => {
@@ -109,11 +109,12 @@ async function measureLong(): Promise<Map<string, number>> {
     for (const kind of Object.keys(QUESTIONS)) {
       addTimes(figures, kind, asked.filter(({ question }) => question.kind === kind).map(({ took }) => took));
     }
-    // In an order that mixes kinds.
-    const ordered = asked.map((one, index) => [spread(13 * index), one] as const).sort(([a], [b]) => a - b).map(([, one]) => one);
-    const end = performance.now() + CHECKED, stepped = ordered.filter(({ question }) => isStepped(system, question)).length;
-    let checked = 0;
-    for (const { question, found } of ordered) {
+    const isMemory = ({ question: { target } }: typeof asked[number]) => target.startsWith("ipa:");
+    const words = asked.filter(isMemory), others = asked.filter((one) => !isMemory(one));
+    checkWords(run, system, words);
+    const end = performance.now() + CHECKED, stepped = others.filter(({ question }) => isStepped(system, question)).length;
+    let checked = words.length;
+    for (const { question, found } of others) {
       if (isStepped(system, question) || performance.now() > end) continue;
       checkAnswer(run, system, question, found);
       checked++;
