@@ -18,8 +18,11 @@ const CORE_GOALS: Readonly<Partial<Record<QemuCpu, number>>> = { "max,pauth-impd
 const BOOT_GOALS: Readonly<Record<QemuCpu, number>> = { "max,pauth-impdef=on": 1, "max,pauth-qarma5=on": 2.5 };
 const MOST_OF_BASE = 1.1;
 
-/** A machine that is measured: el2 with the CPU or with `v8`, or QEMU with one of its CPUs. */
-type Contender = "el2" | "base" | QemuCpu;
+/**
+ * A machine that is measured: el2 with the CPU, without code or with that of an earlier boot, or
+ * with `v8`; or QEMU with one of its CPUs.
+ */
+type Contender = "el2" | "earlier" | "base" | QemuCpu;
 
 const byCpu = async <T>(one: (cpu: QemuCpu) => Promise<T>): Promise<Record<QemuCpu, T>> => ({
   "max,pauth-impdef=on": await one("max,pauth-impdef=on"),
@@ -65,7 +68,10 @@ export async function benchCoreOf(cpu: string, rounds: number, json: boolean): P
   }
 }
 
-/** Boots of guests of the catalog, with an empty code cache, beside `v8` and beside QEMU. */
+/**
+ * Boots of guests of the catalog: with an empty code cache beside `v8`, and with either cache
+ * beside QEMU.
+ */
 export async function benchBootOf(
   cpu: string,
   names: readonly string[],
@@ -79,7 +85,7 @@ export async function benchBootOf(
     for (const cpus of counts) {
       const { results, ...trust } = await measureBoots(cpu, bootGuest(folder, cpus), rounds);
       const what = `${name}, ${cpus} CPU${cpus === 1 ? "" : "s"}, ${cpu}`,
-        beside = (other: Contender) => results.map((round) => round[other] / round.el2);
+        beside = (other: Contender, own: Contender = "el2") => results.map((round) => round[other] / round[own]);
       const table: Figure[] = [
         { what: `${what}: seconds to user space`, unit: "s", values: results.map(({ el2 }) => el2) },
         {
@@ -88,12 +94,13 @@ export async function benchBootOf(
           values: results.map(({ el2, base }) => el2 / base),
           most: MOST_OF_BASE,
         },
-        ...QEMU_CPUS.map((qemu): Figure => ({
-          what: `${what}: speed beside QEMU's ${qemu}`,
-          unit: "times",
-          values: beside(qemu),
-          least: BOOT_GOALS[qemu],
-        })),
+        ...QEMU_CPUS.flatMap((qemu): Figure[] => {
+          const figure = { what: `${what}: speed beside QEMU's ${qemu}`, unit: "times", least: BOOT_GOALS[qemu] } as const;
+          return [
+            { ...figure, values: beside(qemu) },
+            { ...figure, what: `${figure.what}, with an earlier boot's code`, values: beside(qemu, "earlier") },
+          ];
+        }),
       ];
       figures.push(...table);
       if (!json) printFigures(table, trust);
@@ -102,22 +109,27 @@ export async function benchBootOf(
   if (json) printDocument({ schema: "el2.bench.boot-cpu/1", cpu, rounds, table: figures });
 }
 
-/** Seconds to user space. Each CPU of el2 has a cache for its core, without compiled code. */
+/** Seconds to user space. Each contender of el2 has a cache for its core. */
 async function measureBoots(cpu: string, guest: Guest, rounds: number): Promise<Rounds<Record<Contender, number>>> {
   const caches = await Deno.makeTempDir({ prefix: "el2-bench-" });
-  const guests = { el2: { ...guest, cpu, cache: `${caches}/el2` }, base: { ...guest, cpu: DEFAULT_CPU, cache: `${caches}/base` } };
-  const seconds = async (own: Guest & { readonly cache: string }) => {
+  const guests = {
+    el2: { ...guest, cpu, cache: `${caches}/el2` },
+    earlier: { ...guest, cpu, cache: `${caches}/earlier` },
+    base: { ...guest, cpu: DEFAULT_CPU, cache: `${caches}/base` },
+  };
+  const secondsWithoutCode = async (own: Guest & { readonly cache: string }) => {
     await forgetCode(own.cache);
     return await secondsToReady("el2", own);
   };
   try {
-    for (const own of [guests.el2, guests.base]) {
+    for (const own of Object.values(guests)) {
       await Deno.mkdir(own.cache, { mode: 0o700 });
       await leaveCode(own);
     }
     return await trustedRounds(rounds, async () => ({
-      el2: await seconds(guests.el2),
-      base: await seconds(guests.base),
+      el2: await secondsWithoutCode(guests.el2),
+      earlier: await secondsToReady("el2", guests.earlier),
+      base: await secondsWithoutCode(guests.base),
       ...await byCpu((qemuCpu) => secondsToReady("qemu", { ...guest, qemuCpu })),
     }));
   } finally {
