@@ -6,6 +6,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
 import { type Tier, TIERS } from "../../src/plans/plan.ts";
 import { NO_SELF_TESTS } from "./command-line.ts";
+import { givenTree, warnings } from "./kernel-messages.ts";
 import { bootPlan, hashesOf, runTo } from "../snapshots/systems.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command, qemuCommand } from "../support/el2.ts";
@@ -104,18 +105,6 @@ Deno.test("a boot has the same state at ten instruction counts in every tier", a
   for (const tier of LONG ? TIERS : ["auto"] as const) assert.deepEqual(await run(tier), first, tier);
 });
 
-/** Kernel messages of level warning and above, without their time stamps. */
-async function warnings(console: ConsoleProgram): Promise<string[]> {
-  await console.type("dmesg -r | grep '^<[0-4]>'; echo informational: $(dmesg -r | grep -c '^<6>')");
-  // Up to the line end: a console comes in pieces, and the first digits of the number are a number
-  // too.
-  const [, informational] = await console.expect(/^informational: (\d+)\n/m, COMMAND);
-  assert.ok(Number(informational) > 50, "dmesg shows levels");
-  const lines = console.text.split("\n").filter((line) => /^<[0-4]>\[/.test(line));
-  await powerOff(console);
-  return lines.map((line) => line.replace(/^<\d+>\[[ \d.]+\] /, ""));
-}
-
 Deno.test("no kernel message of level warning or above that QEMU does not give on the same devicetree", async () => {
   const { folder } = await catalogEntry("debian");
   const temporary = await Deno.makeTempDir({ prefix: "el2-debian-" });
@@ -123,19 +112,17 @@ Deno.test("no kernel message of level warning or above that QEMU does not give o
     await using el2 = new ConsoleProgram(el2Command(...await bootArguments("bookworm", `console=ttyAMA0 quiet ${NO_SELF_TESTS}`)));
     await el2.expect(/EL2-READY/, BOOT);
     await el2.expect(PROMPT, COMMAND);
-    await el2.type("base64 /sys/firmware/fdt; echo end of tree");
-    await el2.expect(/^end of tree$/m, COMMAND);
-    const tree = el2.text.split("\n").filter((line) => /^[A-Za-z0-9+/=]{4,76}$/.test(line)).join("");
-    await el2.expect(PROMPT, COMMAND);
-    const ours = await warnings(el2);
-    await Deno.writeFile(`${temporary}/el2.dtb`, Uint8Array.fromBase64(tree));
+    await Deno.writeFile(`${temporary}/el2.dtb`, await givenTree(el2, COMMAND));
+    const ours = await warnings(el2, COMMAND);
+    await powerOff(el2);
 
     const machine = ["-m", "512", "-dtb", `${temporary}/el2.dtb`];
     const kernel = ["-kernel", `${folder}/Image`, "-initrd", `${folder}/initrd`, "-append", `console=ttyAMA0 quiet ${NO_SELF_TESTS}`];
     await using qemu = new ConsoleProgram(await qemuCommand(...machine, ...kernel));
     await qemu.expect(/EL2-READY/, BOOT);
     await qemu.expect(PROMPT, COMMAND);
-    const theirs = await warnings(qemu);
+    const theirs = await warnings(qemu, COMMAND);
+    await powerOff(qemu);
     assert.deepEqual(ours.filter((line) => !theirs.includes(line)), []);
   } finally {
     await Deno.remove(temporary, { recursive: true });
