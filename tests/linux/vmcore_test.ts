@@ -47,6 +47,7 @@ for (const release of RELEASES) {
     assert.equal(notes.length, 1);
     const text = new TextDecoder("latin1").decode(file.subarray(notes[0].offset, notes[0].offset + notes[0].size));
     assert.match(text, /VMCOREINFO\0+OSRELEASE=/);
+    assert.match(text, /QEMU\0/, "there are notes of all CPUs");
     // A note for each vCPU: a name of 8 bytes, then the process at 32.
     const notesOf = [...text.matchAll(/CORE\0{4}/g)].map(({ index }) => new DataView(file.buffer, notes[0].offset + index + 8));
     assert.deepEqual(notesOf.map((note) => note.getUint32(32, true)), [1, 2], "the CPU's number and one");

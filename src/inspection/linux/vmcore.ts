@@ -1,7 +1,7 @@
 // A VM's memory and registers as an ELF core file (System V ABI; Linux: fs/proc/vmcore.c), as kdump
-// writes it: notes of the vCPUs and of VMCOREINFO, and a
-// segment for each run of RAM. A Linux's segments have its virtual addresses, and there is one more
-// for the image of its kernel. Pages of zeros are left out of the file, which has holes there.
+// writes it: notes of the vCPUs and of VMCOREINFO, and a segment for each run of RAM. A Linux's
+// segments have its virtual addresses, and there is one more for the image of its kernel. Pages of
+// zeros are left out of the file, which has holes there.
 
 import { type AddressSpace, stackPointer, type Vcpu } from "../../hypervisor/inspect.ts";
 import { translate } from "../../linux/memory.ts";
@@ -15,6 +15,8 @@ const HEADER_SIZE = 64, SEGMENT_SIZE = 56;
 const ET_CORE = 4, EM_AARCH64 = 183, CLASS_64 = 2, LITTLE = 1, VERSION = 1;
 const PT_LOAD = 1, PT_NOTE = 4, READ_WRITE_EXECUTE = 7;
 const NT_PRSTATUS = 1, NT_VMCOREINFO = 0;
+/** As in cores of QEMU, which have notes of all CPUs. */
+const QEMU_STATE = 0;
 /** `struct elf_prstatus` of arm64: the process is at 32, 34 registers of 8 bytes are at 112. */
 const PRSTATUS_SIZE = 392, PRSTATUS_PID = 32, PRSTATUS_REGISTERS = 112;
 const GENERAL_REGISTERS = 31;
@@ -61,6 +63,8 @@ export function vmcoreOf(view: View, vm: string | undefined): Vmcore {
   const info = reading?.kernel.info(reading.memory);
   const notes = [
     ...vcpus.map((vcpu) => note("CORE", NT_PRSTATUS, statusOf(vcpu))),
+    // CPUs that are offline have one, too. Otherwise crash takes them for those that are online.
+    note("QEMU", QEMU_STATE, new Uint8Array()),
     ...info ? [note("VMCOREINFO", NT_VMCOREINFO, new TextEncoder().encode(info.text))] : [],
   ];
   const notesSize = notes.reduce((sum, { length }) => sum + length, 0), image = reading && imageOf(reading);
