@@ -121,6 +121,21 @@ export class Drgn {
   }
 }
 
+/** Commands of a Debian before it waits for another. */
+type Work = (debian: Debian) => void;
+
+/** A Debian that boots, waits for a command, and has panicked. */
+export function* threeInstants(debian: Debian, work: Work = () => {}): Generator<readonly [name: string, debian: Debian]> {
+  debian.until(/Run \/init as init process/);
+  yield ["boots", debian];
+  debian.until(/EL2-READY[^]*# /);
+  work(debian);
+  yield ["waits", debian];
+  debian.type("echo c > /proc/sysrq-trigger\n");
+  debian.until(/end Kernel panic/);
+  yield ["dead", debian];
+}
+
 /** The log as makedumpfile and crash print it, without what they indent later lines with. */
 export function dmesgOf(debian: Debian): string[] {
   return debian.rows("linux.log").flatMap(({ t, text }) => {

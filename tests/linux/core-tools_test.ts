@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { inFolder } from "../support/temporary-folder.ts";
-import { type DebugKernel, debugKernel, Drgn, unreachable } from "./core-tools.ts";
+import { debugKernel, Drgn, threeInstants, unreachable } from "./core-tools.ts";
 import { Debian, RELEASES } from "./debian.ts";
 import { writtenCore } from "./written-core.ts";
 import { LONG } from "../support/long.ts";
@@ -36,18 +36,6 @@ function isWithin(some: readonly string[], all: readonly string[]): boolean {
   let at = 0;
   for (const one of all) if (one === some[at]) at++;
   return at === some.length;
-}
-
-/** A Debian that boots, waits for a command, and has panicked. */
-async function* instantsOf({ image, initrd }: DebugKernel): AsyncGenerator<readonly [string, Debian]> {
-  const debian = Debian.of(image, { initrd, cpus: 2 });
-  debian.until(/Run \/init as init process/);
-  yield ["boots", debian];
-  debian.until(/EL2-READY[^]*# /);
-  yield ["waits", debian];
-  debian.type("echo c > /proc/sysrq-trigger\n");
-  debian.until(/end Kernel panic/);
-  yield ["dead", debian];
 }
 
 async function compareWithDrgn(debian: Debian, drgn: Drgn, vmlinux: string, core: string): Promise<void> {
@@ -86,7 +74,8 @@ if (LONG) {
       fn: () =>
         inFolder(async (folder) => {
           const drgn = await Drgn.fetched(folder), kernel = await debugKernel(release, folder);
-          for await (const [name, debian] of instantsOf(kernel)) await compareWithDrgn(debian, drgn, kernel.vmlinux, `${folder}/${name}`);
+          const instants = threeInstants(Debian.of(kernel.image, { initrd: kernel.initrd, cpus: 2 }));
+          for (const [name, debian] of instants) await compareWithDrgn(debian, drgn, kernel.vmlinux, `${folder}/${name}`);
         }),
     });
   }
