@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { dmesgOf } from "./core-tools.ts";
 import type { Debian } from "./debian.ts";
 
-/**
- * Commands of crash. Where `struct pid` ends in an array of no length, bookworm's crash knows only
- * the tasks that CPUs run, whatever wrote the file; the kernel's own list has all processes.
- */
-const COMMANDS = {
+/** Commands of crash that need no task but those that CPUs run. */
+const OF_CPUS = {
   log: "log",
   cpus: "bt -a",
   ps: "ps",
   list: "list task_struct.tasks -s task_struct.pid,comm -h init_task",
+} as const;
+/** Those that need all tasks: `mount` would look for one of them without end. */
+const OF_TASKS = {
   modules: "mod",
   mounts: "mount",
   files: "foreach user files",
@@ -21,19 +21,27 @@ const COMMANDS = {
   net: "net",
   stacks: "foreach bt",
 } as const;
-type Printed = Readonly<Record<keyof typeof COMMANDS, string>>;
+type OfCpus = Readonly<Record<keyof typeof OF_CPUS, string>>;
+type OfTasks = Readonly<Record<keyof typeof OF_TASKS, string>>;
 
 /** No symbol of the kernel: crash says so, which ends what a command prints. */
 const END = "EL2-END";
 
-/** All commands, as crash reads them. */
-export const CRASH_INPUT = [...Object.values(COMMANDS).flatMap((command) => [command, `p ${END}`]), "quit", ""].join("\n");
+/**
+ * All commands, as crash reads them. Where `struct pid` ends in an array of no length, bookworm's
+ * crash knows only the tasks that CPUs run, whatever wrote the file; the kernel's own list has all.
+ * @param knowsTasks whether it knows those that sleep
+ */
+export function crashInput(knowsTasks: boolean): string {
+  const commands = Object.values({ ...OF_CPUS, ...knowsTasks && OF_TASKS });
+  return [...commands.flatMap((command) => [command, `p ${END}`]), "quit", ""].join("\n");
+}
 
 /** The output of each command. */
-export function printedIn(output: string): Printed {
-  const parts = output.split(new RegExp(`^.*\\b${END}\n+`, "m")), names = Object.keys(COMMANDS);
+function printedIn<Name extends string>(output: string, commands: Readonly<Record<Name, string>>): Readonly<Record<Name, string>> {
+  const parts = output.split(new RegExp(`^.*\\b${END}\n+`, "m")), names = Object.keys(commands);
   assert.equal(parts.length, names.length + 1, output);
-  return Object.fromEntries(names.map((name, index) => [name, parts[index]])) as Printed;
+  return Object.fromEntries(names.map((name, index) => [name, parts[index]])) as Readonly<Record<Name, string>>;
 }
 
 /** States of tasks as crash names them. */
@@ -74,15 +82,27 @@ const framesIn = (text: string) =>
   }));
 
 /**
- * Compares all of it; of a crash that does not know the tasks that sleep, the log, CPUs and list.
- * @param knowsTasks whether it does
+ * Compares all of it.
+ * @param output what it printed to its input
+ * @param knowsTasks as in its input
  */
-export function compareWithCrash(debian: Debian, printed: Printed, knowsTasks: boolean): void {
+export function compareWithCrash(debian: Debian, output: string, knowsTasks: boolean): void {
+  if (!knowsTasks) return compareRunning(debian, printedIn(output, OF_CPUS));
+  const printed = printedIn(output, { ...OF_CPUS, ...OF_TASKS });
+  compareRunning(debian, printed);
+  compareAll(debian, printed);
+}
+
+/** Log, CPUs, and the kernel's list. */
+function compareRunning(debian: Debian, printed: OfCpus): void {
   // Warnings about the file come first.
   assert.deepEqual(linesOf(printed.log.slice(printed.log.search(/^\[ *\d/m))), dmesgOf(debian).filter((line) => line !== ""));
   compareCpus(debian, printed);
   compareList(debian, printed.list);
-  if (!knowsTasks) return;
+}
+
+/** All that it shows of the kernel and its tasks. */
+function compareAll(debian: Debian, printed: OfCpus & OfTasks): void {
   compareModules(debian, printed.modules);
   compareMounts(debian, printed.mounts);
   compareInterrupts(debian, printed.irqs);
@@ -97,7 +117,7 @@ export function compareWithCrash(debian: Debian, printed: Printed, knowsTasks: b
 }
 
 /** The task that each CPU runs, and its stack. */
-function compareCpus(debian: Debian, { cpus: text, ps }: Printed): void {
+function compareCpus(debian: Debian, { cpus: text, ps }: OfCpus): void {
   const cpus = partsOf(text);
   assert.equal(cpus.length, debian.plan.cpus);
   for (const [cpu, { pid, text: stack }] of cpus.entries()) {
@@ -106,7 +126,8 @@ function compareCpus(debian: Debian, { cpus: text, ps }: Printed): void {
     // crash leaves out the caller of a function without a frame, and the kernel's first one.
     assert.ok(functions.length >= shown.length - 2 && functions[0] === shown[0], `${stack} el2: ${shown.join(" ")}`);
     assert.ok(isWithin(functions, shown), `CPU ${cpu}: ${functions.join(" ")}; el2: ${shown.join(" ")}`);
-    assert.match(ps, new RegExp(`^> +${pid} +\\d+ +${cpu} `, "m"));
+    // The parent is -1 where crash does not know it, as it sleeps; compareTasks() has parents.
+    assert.match(ps, new RegExp(`^> +${pid} +(\\d+|-1) +${cpu} `, "m"));
   }
 }
 

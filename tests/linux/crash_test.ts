@@ -7,8 +7,8 @@ import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { Guest, ordinaryGuest } from "../guests/guest.ts";
 import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-import { type DebugKernel, debugKernel, withIndex } from "./core-tools.ts";
-import { compareWithCrash, CRASH_INPUT, printedIn } from "./crash-output.ts";
+import { debugKernel, threeInstants, unreachable, withIndex } from "./core-tools.ts";
+import { compareWithCrash, crashInput } from "./crash-output.ts";
 import { Debian } from "./debian.ts";
 import { writtenCore } from "./written-core.ts";
 import { LONG } from "../support/long.ts";
@@ -33,7 +33,10 @@ const WITH_CRASH: readonly Release[] = [
   { release: "trixie", knowsTasks: true, args: `-m phys_offset=0x${RAM_BASE.toString(16)}` },
 ];
 
-/** A guest with crash of its release, and a folder of this computer at /m. */
+/**
+ * A guest with crash of its release, a folder of this computer at /m, and the kernel with debug
+ * information in its memory: crash reads small parts, each of which would be a message to /m.
+ */
 async function guestWithTools(release: DebianRelease, folder: string): Promise<Guest> {
   const { image, initrd } = await ordinaryGuest(release, ["crash"]);
   const guest = new Guest(image, initrd, [{ kind: "9p", folder, mode: "rw", tag: "share" }], 1536 << 20);
@@ -43,13 +46,14 @@ async function guestWithTools(release: DebianRelease, folder: string): Promise<G
     /mounted-0\n/,
     COMMAND,
   );
+  await guest.command("cp /m/vmlinux /tmp; echo copied-$?", /copied-0\n/, COMMAND);
   return guest;
 }
 
 /** The output of crash about a core file. */
-async function crash(guest: Guest, folder: string, core: string, args: string): Promise<string> {
-  await Deno.writeTextFile(`${folder}/commands`, CRASH_INPUT);
-  const command = `TERM=dumb crash ${args} -s /m/vmlinux /m/${core} </m/commands >/tmp/out 2>&1`;
+async function crash(guest: Guest, folder: string, core: string, { args, knowsTasks }: Release): Promise<string> {
+  await Deno.writeTextFile(`${folder}/commands`, crashInput(knowsTasks));
+  const command = `TERM=dumb crash ${args} -s /tmp/vmlinux /m/${core} </m/commands >/tmp/out 2>&1`;
   await guest.command(`${command}; echo crashed-$?`, /crashed-0\n/, COMMAND);
   await guest.command("cp /tmp/out /m/out; echo copied-$?", /copied-0\n/, COMMAND);
   return await Deno.readTextFile(`${folder}/out`);
@@ -61,25 +65,29 @@ const WORK = "while read m; do insmod /lib/modules/$m; done </lib/modules/order;
 /** Virtual ns until all of them wait. */
 const SETTLES = 2e9;
 
-/** A Debian that waits for a command. */
-function waiting({ image, initrd }: DebugKernel): Debian {
-  const debian = Debian.of(image, { initrd, cpus: 2 });
-  debian.until(/EL2-READY[^]*# /);
+function work(debian: Debian): void {
   debian.type(WORK);
   debian.until(/LOADED-0/);
   assert.ok(debian.run(SETTLES));
-  return debian;
 }
 
 if (LONG) {
-  for (const { release, knowsTasks, args } of WITH_CRASH) {
-    Deno.test(`crash of a Debian guest shows what el2 shows of a kernel that waits: ${release}`, () =>
-      inFolder(async (folder) => {
-        const kernel = await debugKernel(release, folder);
-        await withIndex(kernel.vmlinux);
-        const guest = await guestWithTools(release, folder), debian = waiting(kernel);
-        await Deno.writeFile(`${folder}/core`, writtenCore(debian));
-        compareWithCrash(debian, printedIn(await crash(guest, folder, "core", args)), knowsTasks);
-      }));
+  for (const one of WITH_CRASH) {
+    const { release, knowsTasks } = one;
+    const why = await unreachable(release);
+    Deno.test({
+      name: `crash of a Debian guest shows what el2 shows of a kernel: ${release}${why ? ` (skipped: ${why})` : ""}`,
+      ignore: why !== undefined,
+      fn: (t) =>
+        inFolder(async (folder) => {
+          const { image, initrd, vmlinux } = await debugKernel(release, folder);
+          await withIndex(vmlinux);
+          const guest = await guestWithTools(release, folder);
+          for (const [name, debian] of threeInstants(Debian.of(image, { initrd, cpus: 2 }), work)) {
+            await Deno.writeFile(`${folder}/core`, writtenCore(debian));
+            await t.step(name, async () => compareWithCrash(debian, await crash(guest, folder, "core", one), knowsTasks));
+          }
+        }),
+    });
   }
 }
