@@ -430,9 +430,13 @@ function lookAtRegister(past: Past, { vcpu: id, read, writes }: Extract<Watched,
   };
 }
 
+/** Accesses to registers, which are reported before they take effect. */
+const REGISTER_ACCESSES: ReadonlySet<TraceKind> = new Set(["mmio", "trap"]);
+
 /**
  * Events tell when to look: the state is compared at each that may change it, and after the exit of
- * each that names the object, because some are reported before they take effect.
+ * each that names the object or accesses registers, because some are reported before they take
+ * effect.
  */
 function lookAtObject(past: Past, id: string): Looking {
   const { system } = past, { kinds, read } = system.inspector.objectState(id);
@@ -447,7 +451,7 @@ function lookAtObject(past: Past, id: string): Looking {
   };
   control.stopAtEvents((event) => {
     compare(event);
-    if (!isAbout(event, id)) return undefined;
+    if (!REGISTER_ACCESSES.has(event.kind) && !isAbout(event, id)) return undefined;
     named = event;
     return id;
   }, kinds);

@@ -9,7 +9,7 @@ import type { RunUpTo } from "../../src/recordings/back-to.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { QueryError } from "../../src/inspection/readers/inspected.ts";
 import { Past } from "../../src/recordings/past.ts";
-import { demoPlan } from "../snapshots/systems.ts";
+import { bootPlan, demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 import { resultOf } from "./searches.ts";
 
@@ -62,6 +62,28 @@ Deno.test("changes of interrupts and queues are those that looks after every ins
   for (const { id, changes } of changed.slice(0, 4)) {
     const { accesses } = resultOf(new AccessSearch(upTo(plan, end), { kind: "object", id }, 1000));
     assert.deepEqual(joined(accesses.filter(({ at, event }) => at > first || at === first && event!.vcpu !== "")), changes, id);
+  }
+});
+
+/** Enables interrupts 33 and 65 with some instructions in between. */
+const ENABLES = [
+  ["movz x0, #0x800, lsl #16", 0xd2a1_0000],
+  ["movz x1, #0x2", 0xd280_0041],
+  ["str w1, [x0, #0x104]", 0xb901_0401],
+  ["add x2, x2, #0x1", 0x9100_0442],
+  ["add x2, x2, #0x1", 0x9100_0442],
+  ["str w1, [x0, #0x108]", 0xb901_0801],
+  ["b", 0x1400_0000],
+] as const;
+
+Deno.test("a change of an interrupt is that of the store to its register, not of a later exit", async () => {
+  const { what, ...given } = await bootPlan(), image = new Uint8Array(Uint32Array.from(ENABLES, ([, word]) => word).buffer);
+  const plan = { ...given, what: { ...what, image, raw: true } } as SessionPlan, end = 20;
+  for (const [id, store] of [["irq:host/33", 2], ["irq:host/65", 5]] as const) {
+    const { accesses: [latest] } = resultOf(new AccessSearch(upTo(plan, end), { kind: "object", id }, 1));
+    assert.match(String(latest.before), /^disabled/);
+    assert.match(String(latest.after), /^enabled/);
+    assert.deepEqual([latest.at, latest.event?.kind], [store, "mmio"], id);
   }
 });
 
