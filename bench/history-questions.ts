@@ -4,6 +4,7 @@
 // without the index of writes.
 
 import assert from "node:assert/strict";
+import type { TraceEvent } from "../src/abi/trace.ts";
 import type { System } from "../src/assembly/system/system.ts";
 import { planOf, vmTable } from "../src/configuration/plan-run.ts";
 import { wordAt } from "../src/hypervisor/inspect.ts";
@@ -95,8 +96,8 @@ export function answerOf(run: SessionRun, system: System, { target }: Question, 
   }
 }
 
-/** A question about a word of memory, and its answer. */
-interface WordAsked {
+/** A question and its answer. */
+export interface Answered {
   readonly question: Question;
   readonly found: Accesses;
 }
@@ -162,7 +163,7 @@ class WatchedWords {
  * each word from shortly before its answer on.
  * @throws AssertionError if a word was written by something else, or later
  */
-export function checkWords(run: SessionRun, system: System, asked: readonly WordAsked[]): void {
+export function checkWords(run: SessionRun, system: System, asked: readonly Answered[]): void {
   const words = new WatchedWords(run),
     answers = asked.map(({ question, found }) => {
       const watched = watchedOf(system, { target: question.target, access: "write", size: WORD });
@@ -173,6 +174,42 @@ export function checkWords(run: SessionRun, system: System, asked: readonly Word
   for (const { question, pa, write } of answers) {
     const { at, time, by, instruction, after } = write ?? {};
     assert.deepEqual(words.last.get(pa), write && { at, time, by, instruction, after }, question.target);
+  }
+}
+
+/**
+ * Compares the last changes of objects with those of one run from its start to its end, which looks
+ * at all of them after each event and each exit.
+ * @throws AssertionError if an object changed at another event, or later
+ */
+export function checkObjects(run: SessionRun, system: System, asked: readonly Answered[]): void {
+  const past = run.pastAt(run.milestone(0)), { system: again } = past, control = again.debugger.give(EVERY_VM, false);
+  const objects = asked.map(({ question: { target } }) => ({ target, ...again.inspector.objectState(target) }));
+  const states = objects.map(({ read }) => read()),
+    last = new Map<string, Pick<Access, "at" | "time" | "after"> & { readonly event: string }>();
+  let latest: TraceEvent | undefined;
+  const look = (event: TraceEvent) => {
+    for (const [index, { target, read }] of objects.entries()) {
+      const after = read();
+      if (after === states[index]) continue;
+      states[index] = after;
+      last.set(target, { at: Math.max(0, again.instructions() - 1), time: again.machine.time, after, event: event.name });
+    }
+  };
+  control.stopAtEvents((event) => {
+    look(event);
+    latest = event;
+    return event.name;
+  }, [...new Set(objects.flatMap(({ kinds }) => kinds))]);
+  past.onStop = ({ cause }) => {
+    if (cause === "event" && latest) look(latest);
+    control.goOn(undefined);
+    return false;
+  };
+  while (!past.advance(system.instructions(), Infinity));
+  for (const { question: { target }, found } of asked) {
+    const { at, time, after, event } = found.accesses.at(-1) ?? {};
+    assert.deepEqual(last.get(target), event && { at, time, after, event: event.name }, target);
   }
 }
 
