@@ -189,7 +189,8 @@ export function checkObjects(run: SessionRun, system: System, asked: readonly An
     last = new Map<string, Pick<Access, "at" | "time" | "after"> & { readonly event: string }>();
   let latest: TraceEvent | undefined;
   const look = (event: TraceEvent) => {
-    for (const [index, { target, read }] of objects.entries()) {
+    for (const [index, { target, kinds, read }] of objects.entries()) {
+      if (!kinds.includes(event.kind)) continue;
       const after = read();
       if (after === states[index]) continue;
       states[index] = after;
