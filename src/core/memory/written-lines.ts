@@ -1,7 +1,7 @@
 // The lines of 64 bytes of each page that instructions have written since `Core.forgetWritten`. As
 // long as not all lines of a page are noted, its write entries in the TLBs are slow: each write
 // comes here. A page that is written again and again would never be quick, so that after some
-// writes of known lines it counts as written as a whole.
+// writes of known lines, in all pages together, the latest page counts as written as a whole.
 
 import { WRITTEN_BY_LINE, WRITTEN_PAGES, WRITTEN_REPEATS } from "../state/layout.ts";
 import { setPageBit } from "../state/page-bits.ts";
@@ -10,8 +10,8 @@ import type { Library } from "../wasm/library.ts";
 import { LINE_SHIFT, LINES_PER_PAGE } from "../../support/written-lines.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
-/** Writes of known lines of a page after which it counts as a whole. */
-export const REPEATS = 256;
+/** Writes of known lines after which a page counts as a whole. */
+export const REPEATS = 512;
 
 const ALL = -1;
 
@@ -57,13 +57,12 @@ export function defineWrittenLines(library: Library, lines: number): void {
   const after = c.let(before.or(linesOf(wasmAddress, size)));
   c.if(c.load("i32.load", origin, WRITTEN_BY_LINE).not(), () => c.set(after, ALL));
   c.if(after.eq(before), () => {
-    const { base, count } = WRITTEN_REPEATS, at = c.let(wasmAddress.shrU(PAGE_SHIFT).and(count - 1).shl(1));
-    const repeats = c.let(c.load("i32.load16_u", at, base).add(1));
-    c.if(repeats.geU(REPEATS), () => {
-      c.set(repeats, 0);
+    const left = c.let(c.load("i32.load", origin, WRITTEN_REPEATS).sub(1));
+    c.if(left.leS(0), () => {
+      c.set(left, REPEATS);
       c.set(after, ALL);
     });
-    c.store("i32.store16", at, repeats, base);
+    c.store("i32.store", origin, left, WRITTEN_REPEATS);
   });
   c.store("i64.store", place, after, lines);
   c.result(after.eq(ALL));

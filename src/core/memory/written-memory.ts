@@ -7,6 +7,7 @@ import { PageSet } from "../../support/page-set.ts";
 import { LINE_SHIFT, LINES_PER_PAGE, PartialPages } from "../../support/written-lines.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 import type { RamLayout } from "./mmu.ts";
+import { REPEATS } from "./written-lines.ts";
 
 /** log2 of the bytes of RAM that one byte of the map stands for. */
 const BYTE_SHIFT = PAGE_SHIFT + 3;
@@ -87,8 +88,7 @@ export class WrittenMemory {
     map.fill(0);
     view.setBigUint64(WRITTEN_REGISTERS, 0n, true);
     view.setUint32(WRITTEN_BY_LINE, Number(byLine), true);
-    const { base, count } = WRITTEN_REPEATS;
-    this.#bytes.fill(0, base, base + 2 * count);
+    view.setUint32(WRITTEN_REPEATS, REPEATS, true);
   }
 
   /** The index of the lines of a page in the memory's words. */

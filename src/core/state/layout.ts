@@ -98,6 +98,8 @@ export const DECODER_MARKS = 0x20_f000;
 export const WRITTEN_REGISTERS = 0x20_f008;
 /** i32: whether lines of a page are noted (memory/written-lines.ts); otherwise all at once. */
 export const WRITTEN_BY_LINE = 0x20_f010;
+/** i32: how many more writes to lines that are noted already may take the slow path. */
+export const WRITTEN_REPEATS = 0x20_f014;
 /** u16 for each key of the decoder: the number of its first candidate; 0 until it is known. */
 export const DECODER_KEYS = 0x3c_0000;
 /** The candidates of the decoder, 16 bytes each: `Candidate` of decoded/candidates.ts. */
@@ -116,12 +118,6 @@ export const PAIR_ROWS = 0x30_8000, PAIR_HANDLERS = 0x31_0000, PAIR_COLUMNS = 0x
  * there. Places whose distance is a multiple of their number share a counter.
  */
 export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
-
-/**
- * A u16 for each page of RAM: slow writes to its lines that were noted already. Pages whose
- * distance is a multiple of their number share a counter.
- */
-export const WRITTEN_REPEATS = { base: 0x34_8000, count: 0x2000 } as const;
 
 /** A bit for each 4 KiB of the Wasm memory: TLB entries were filled from descriptors there. */
 export const TABLE_PAGES = 0x35_0000;
