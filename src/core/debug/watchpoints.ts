@@ -73,8 +73,10 @@ export class Watchpoints {
 
   /** The watched memory, if that is one place and nothing else is watched. */
   get onlyPlace(): { readonly start: number; readonly end: number } | undefined {
-    const { starts: [start, ...more], length } = this.memory ?? { starts: [], length: 0 };
-    return this.#list.length || start === undefined || more.length ? undefined : { start, end: start + length };
+    const { memory } = this;
+    if (!memory || memory.starts.length > 1 || this.#list.length) return undefined;
+    const [start] = memory.starts;
+    return { start, end: start + memory.length };
   }
 
   /** Watches `length` bytes; the same again changes nothing. */
@@ -112,8 +114,9 @@ export class Watchpoints {
   }
 
   #isMemoryIn(page: number): boolean {
-    const { starts, length } = this.memory ?? { starts: [], length: 0 };
-    return starts.some((start) => page >= start >>> PAGE_SHIFT && page <= start + length - 1 >>> PAGE_SHIFT);
+    const { memory } = this;
+    if (!memory) return false;
+    return memory.starts.some((start) => page >= start >>> PAGE_SHIFT && page <= start + memory.length - 1 >>> PAGE_SHIFT);
   }
 
   #lookInMemory(access: LookedAt): typeof Watch[keyof typeof Watch] {
