@@ -221,12 +221,13 @@ export class AccessSearch {
   #arrived(milliseconds: number): Looking | undefined {
     const { watched } = this, { past, lead } = this.#stretch;
     if (this.#isThere) return this.#looking;
-    if (watched.kind === "event") this.#looking ??= lookAt(past, watched, () => false);
+    const look = () => this.#looking ??= lookAt(past, watched, (access) => this.#note(access));
+    if (watched.kind === "event") look();
     if (lead !== undefined && !past.advance(lead, milliseconds)) return undefined;
     this.#isThere = true;
     this.#noted = 0;
     this.#began = past.system.machine.time;
-    const looking = this.#looking ??= lookAt(past, watched, (access) => this.#note(access));
+    const looking = look();
     looking.begin?.();
     return looking;
   }
@@ -442,7 +443,7 @@ function lookAtObject(past: Past, id: string): Looking {
   const { system } = past, { kinds, read } = system.inspector.objectState(id);
   const control = system.debugger.give(EVERY_VM, false);
   const first = read(), accesses: Access[] = [];
-  let value = first, named: TraceEvent | undefined;
+  let value = first, awaited: TraceEvent | undefined;
   const compare = (event: TraceEvent) => {
     const after = read();
     if (after === value) return;
@@ -452,12 +453,12 @@ function lookAtObject(past: Past, id: string): Looking {
   control.stopAtEvents((event) => {
     compare(event);
     if (!REGISTER_ACCESSES.has(event.kind) && !isAbout(event, id)) return undefined;
-    named = event;
+    awaited = event;
     return id;
   }, kinds);
   past.onStop = ({ cause }) => {
-    if (cause === "event" && named) compare(named);
-    named = undefined;
+    if (cause === "event" && awaited) compare(awaited);
+    awaited = undefined;
     control.goOn(undefined);
     return false;
   };
