@@ -136,6 +136,19 @@ export function* threeInstants(debian: Debian, work: Work = () => {}): Generator
   yield ["dead", debian];
 }
 
+/** A function without its offset, module, and what the compiler has added to its name. */
+export const functionOf = (place: string): string => place.replace(/[+. ].*/, "");
+
+/** Lines of a text that are not empty, without the spaces around them. */
+export const linesOf = (text: string): string[] => text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+
+/** Whether all of some texts are in others, in this order. */
+export function isWithin(some: readonly string[], all: readonly string[]): boolean {
+  let at = 0;
+  for (const one of all) if (one === some[at]) at++;
+  return at === some.length;
+}
+
 /** The log as makedumpfile and crash print it, without what they indent later lines with. */
 export function dmesgOf(debian: Debian): string[] {
   return debian.rows("linux.log").flatMap(({ t, text }) => {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { inFolder } from "../support/temporary-folder.ts";
-import { debugKernel, Drgn, threeInstants, unreachable } from "./core-tools.ts";
+import { debugKernel, dmesgOf, Drgn, functionOf, isWithin, linesOf, threeInstants, unreachable } from "./core-tools.ts";
 import { Debian, RELEASES } from "./debian.ts";
 import { writtenCore } from "./written-core.ts";
 import { LONG } from "../support/long.ts";
@@ -11,38 +11,17 @@ import { LONG } from "../support/long.ts";
 /** Bytes of `task_struct.comm` before its zero. */
 const COMM_MAX = 15;
 
-/** Log and threads of a Debian as el2 shows them, in the form of the tools. */
-function shownBy(debian: Debian) {
-  const log = debian.rows("linux.log").flatMap(({ t, text }) => {
-    const us = BigInt(t) / 1000n, time = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
-    return `${time} ${text}`.split("\n");
-  });
-  return { log: linesOf(log.join("\n")), tasks: debian.rows("linux.ps", { threads: true }) };
-}
-
-/** A function without its offset, module, and what the compiler has added to its name. */
-const functionOf = (place: string) => place.replace(/[+. ].*/, "");
-
-const linesOf = (text: string) => text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-
 /** Functions of a sleeping task's stack in the kernel. */
 function stackOf(debian: Debian, pid: number): string[] {
   const { rows } = debian.ask("linux.stack", { pid });
   return [...rows].filter(({ mode }) => mode === "kernel").map(({ symbol }) => functionOf(String(symbol)));
 }
 
-/** Whether all of some texts are in others, in this order. */
-function isWithin(some: readonly string[], all: readonly string[]): boolean {
-  let at = 0;
-  for (const one of all) if (one === some[at]) at++;
-  return at === some.length;
-}
-
 async function compareWithDrgn(debian: Debian, drgn: Drgn, vmlinux: string, core: string): Promise<void> {
   await Deno.writeFile(core, writtenCore(debian));
-  const view = await drgn.read(core, vmlinux), { log, tasks } = shownBy(debian);
+  const view = await drgn.read(core, vmlinux), tasks = debian.rows("linux.ps", { threads: true });
   await Deno.remove(core);
-  assert.deepEqual(linesOf(view.log), log);
+  assert.deepEqual(linesOf(view.log), linesOf(dmesgOf(debian).join("\n")));
   assert.deepEqual(view.tasks.map(({ pid, state, ppid }) => [pid, state, ppid]), tasks.map(({ pid, state, ppid }) => [pid, state, ppid]));
   let compared = 0;
   for (const [index, { pid, comm, stack }] of view.tasks.entries()) {

@@ -1,7 +1,7 @@
 // The words of crash about a core file, compared with those of el2 about the same machine.
 
 import assert from "node:assert/strict";
-import { dmesgOf } from "./core-tools.ts";
+import { dmesgOf, functionOf, isWithin, linesOf } from "./core-tools.ts";
 import type { Debian } from "./debian.ts";
 
 /** Commands of crash that need no task but those that CPUs run. */
@@ -49,18 +49,6 @@ const STATES: Readonly<Record<string, string>> = { RU: "R", IN: "S", UN: "D", ST
 const KIB = 1024;
 /** Bytes of an instruction: crash shows the BL, el2 the address behind it. */
 const INSTRUCTION = 4n;
-
-const linesOf = (text: string) => text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-
-/** A function without its offset, and what the compiler has added to its name. */
-const functionOf = (place: string) => place.replace(/[+. ].*/, "");
-
-/** Whether all of some texts are in others, in this order. */
-function isWithin(some: readonly string[], all: readonly string[]): boolean {
-  let at = 0;
-  for (const one of all) if (one === some[at]) at++;
-  return at === some.length;
-}
 
 interface Part {
   readonly pid: number;
