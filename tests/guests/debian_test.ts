@@ -6,10 +6,10 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
 import { type Tier, TIERS } from "../../src/plans/plan.ts";
 import { NO_SELF_TESTS } from "./command-line.ts";
-import { givenTree, warnings } from "./kernel-messages.ts";
+import { givenTree, qemuWith, warnings } from "./kernel-messages.ts";
 import { bootPlan, hashesOf, runTo } from "../snapshots/systems.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
-import { el2Command, qemuCommand } from "../support/el2.ts";
+import { el2Command } from "../support/el2.ts";
 import { LONG, longTest } from "../support/long.ts";
 
 const RELEASES = LONG ? DEBIAN_RELEASES : ["bookworm"] as const;
@@ -116,9 +116,7 @@ Deno.test("no kernel message of level warning or above that QEMU does not give o
     const ours = await warnings(el2, COMMAND);
     await powerOff(el2);
 
-    const machine = ["-m", "512", "-dtb", `${temporary}/el2.dtb`];
-    const kernel = ["-kernel", `${folder}/Image`, "-initrd", `${folder}/initrd`, "-append", `console=ttyAMA0 quiet ${NO_SELF_TESTS}`];
-    await using qemu = new ConsoleProgram(await qemuCommand(...machine, ...kernel));
+    await using qemu = await qemuWith(folder, `${temporary}/el2.dtb`);
     await qemu.expect(/EL2-READY/, BOOT);
     await qemu.expect(PROMPT, COMMAND);
     const theirs = await warnings(qemu, COMMAND);

@@ -2,7 +2,9 @@
 // same tree, QEMU shows which of the warnings come without el2, too.
 
 import assert from "node:assert/strict";
-import { PROMPT } from "../support/console.ts";
+import { ConsoleProgram, PROMPT } from "../support/console.ts";
+import { qemuCommand } from "../support/el2.ts";
+import { NO_SELF_TESTS } from "./command-line.ts";
 
 /** A console with a shell, of a program or of a guest in the test's own thread. */
 interface Shell {
@@ -32,4 +34,13 @@ export async function givenTree(shell: Shell, seconds: number): Promise<Uint8Arr
   await shell.expect(/^end of tree$/m, seconds);
   await shell.expect(PROMPT, seconds);
   return Uint8Array.fromBase64(shell.text.slice(from).split("\n").filter((line) => /^[A-Za-z0-9+/=]{4,76}$/.test(line)).join(""));
+}
+
+/**
+ * QEMU, whose kernel and ramdisk are `Image` and `initrd` of a folder.
+ * @param dtb path of the devicetree
+ */
+export async function qemuWith(folder: string, dtb: string, more: readonly string[] = []): Promise<ConsoleProgram> {
+  const kernel = ["-kernel", `${folder}/Image`, "-initrd", `${folder}/initrd`, "-append", `console=ttyAMA0 quiet ${NO_SELF_TESTS}`];
+  return new ConsoleProgram(await qemuCommand(...more, "-m", "512", "-dtb", dtb, ...kernel));
 }

@@ -5,12 +5,10 @@
 
 import assert from "node:assert/strict";
 import { RUNGS } from "../../src/isa/cpus.ts";
-import { ConsoleProgram, PROMPT } from "../support/console.ts";
-import { qemuCommand } from "../support/el2.ts";
+import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-import { NO_SELF_TESTS } from "./command-line.ts";
 import { Guest, type GuestConsole, Guests, ordinaryGuest } from "./guest.ts";
-import { givenTree, warnings } from "./kernel-messages.ts";
+import { givenTree, qemuWith, warnings } from "./kernel-messages.ts";
 import { rowsIn } from "../linux/rows.ts";
 import { LONG, longTest } from "../support/long.ts";
 import { Random } from "../support/random.ts";
@@ -35,9 +33,7 @@ async function work(guest: GuestConsole, cpus: number): Promise<void> {
 /** Warnings of the kernel in `folder` on QEMU's CPU with such pages, with a devicetree of el2. */
 async function warningsInQemu(folder: string, tree: Uint8Array): Promise<string[]> {
   await Deno.writeFile(`${folder}/el2.dtb`, tree);
-  const machine = ["-cpu", "cortex-a76", "-m", "512", "-dtb", `${folder}/el2.dtb`, "-kernel", `${folder}/Image`];
-  const append = `console=ttyAMA0 quiet ${NO_SELF_TESTS}`;
-  await using qemu = new ConsoleProgram(await qemuCommand(...machine, "-initrd", `${folder}/initrd`, "-append", append));
+  await using qemu = await qemuWith(folder, `${folder}/el2.dtb`, ["-cpu", "cortex-a76"]);
   await qemu.expect(/EL2-READY/, QEMU_BOOT);
   await qemu.expect(PROMPT, QEMU_BOOT);
   return await warnings(qemu, QEMU_BOOT);
