@@ -97,7 +97,7 @@ async function measure(): Promise<Map<string, number>> {
 
 /** The same for questions of all kinds. */
 async function measureLong(): Promise<Map<string, number>> {
-  const { longPlan, hasProgram, questionsOf, answerOf, checkAnswer, checkObjects, checkWords, isStepped } = await import(
+  const { longPlan, hasProgram, questionsOf, answerOf, checkObjects, checkRegister, checkWords, isStepped } = await import(
     "./history-questions.ts"
   );
   return await withRun({ ...await longPlan(), length: LONG_LENGTH, endsAt: hasProgram }, (system, run, figures) => {
@@ -115,7 +115,7 @@ async function measureLong(): Promise<Map<string, number>> {
     checkWords(run, system, ofKinds("kernel", "user", "shared"));
     checkObjects(run, system, ofKinds("capability", "interrupt"));
     const registers = ofKinds("register"), stepped = registers.filter(({ question }) => isStepped(system, question));
-    for (const { question, found } of registers) if (!isStepped(system, question)) checkAnswer(run, system, question, found);
+    for (const one of registers) if (!stepped.includes(one)) checkRegister(run, system, one);
     figures.set("questions", asked.length).set("single-stepped answers", stepped.length);
     figures.set("compared answers", asked.length - stepped.length);
   });
