@@ -23,7 +23,7 @@ import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outli
 import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMemoryOperations } from "./memory/memory-operations.ts";
 import { defineMmu, type RamLayout } from "./memory/mmu.ts";
-import { defineWrittenLines } from "./memory/written-lines.ts";
+import { defineWrittenWords } from "./memory/written-words.ts";
 import { defineTableStores } from "./memory/table-stores.ts";
 import { defineTlb } from "./memory/tlb.ts";
 import { defineCountedExecution, definePerformanceMonitors } from "./registers/performance-monitors.ts";
@@ -33,7 +33,7 @@ import { defineTimedWaits } from "./registers/timed-waits.ts";
 import { defineSystemRegisters } from "./registers/system-registers.ts";
 import { hasFeatureRegisters } from "./registers/vcpu-state.ts";
 import { defineFloatingPoint } from "./simd/functions.ts";
-import { TLB_POOL, WRITTEN_LINES } from "./state/layout.ts";
+import { TLB_POOL, WHOLE_LINES, WRITTEN_WORDS } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/lazy-flags.ts";
 import { backingFor, type CodeBacking, RegionStore } from "./translator/region-store.ts";
 import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
@@ -287,7 +287,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineDecoded(library, { allocateDecoded, releaseDecoded, regionsWritten, pageEntered }, cpu.features);
   defineExceptions(library, undefinedInstruction, cpu.features);
   defineTlb(library, TLB_POOL, cpu.features);
-  defineWrittenLines(library, WRITTEN_LINES);
+  defineWrittenWords(library, { words: WRITTEN_WORDS, lines: WHOLE_LINES });
   defineMmu(library, ram, cpu.features);
   defineTableStores(library, TLB_POOL, ram);
   defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, cpu.features);

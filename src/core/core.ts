@@ -653,8 +653,8 @@ export class WasmCore implements DebugCore {
     return this.#written.latest;
   }
 
-  forgetWritten(byLine = false): void {
-    this.#written.forget(byLine);
+  forgetWritten(byWord = false): void {
+    this.#written.forget(byWord);
     this.#exports.tlbSlowWrites();
   }
 

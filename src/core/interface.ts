@@ -205,9 +205,9 @@ export interface DebugCore extends Core {
   written(): Written;
   /**
    * `written` starts again from nothing.
-   * @param byLine from now on lines of pages are noted, which costs a little; false by default
+   * @param byWord from now on words of pages are noted, which costs a little; false by default
    */
-  forgetWritten(byLine?: boolean): void;
+  forgetWritten(byWord?: boolean): void;
   /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */
   step(vcpu: VcpuState, now: number, floor: number): Exit;
   /**

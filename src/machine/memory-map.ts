@@ -23,7 +23,7 @@ export const RAM_BASE = 0x4000_0000;
 export const PHYSICAL_END = 0x1_0000_0000;
 
 /** The part of the Wasm memory that belongs to the core, from address 0. */
-export const CORE_REGION_SIZE = 0x0c80_0000;
+export const CORE_REGION_SIZE = 0x1080_0000;
 /** Address in the Wasm memory of the byte at RAM_BASE. */
 export const RAM_OFFSET = CORE_REGION_SIZE;
 

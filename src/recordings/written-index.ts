@@ -1,4 +1,4 @@
-// Which lines of pages and which registers were written in which part of a run, and by what objects
+// Which words of pages and which registers were written in which part of a run, and by what objects
 // may have changed, so that the search for a write or a change repeats only parts that may have it.
 
 import type { Written as WrittenByCore } from "../core/interface.ts";

@@ -8,7 +8,7 @@ import { ExitReason } from "../../src/core/interface.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 import { Random } from "../support/random.ts";
 import { Machine, RAM_BASE } from "./program.ts";
-import { checkNoted } from "./written-lines.ts";
+import { checkNoted } from "./written-words.ts";
 
 const CODE = RAM_BASE + 0x1000, VECTORS = RAM_BASE + 0x2000, DATA = RAM_BASE + 0x10_0000, DATA_SIZE = 0x6000;
 const TO = 1, FROM = 2, SIZE = 3, VALUE = 4;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { Random } from "../support/random.ts";
 import { Machine, RAM_BASE } from "./program.ts";
 import { CODE, execute, INSTRUCTIONS, prepare, VECTORS } from "./random-program.ts";
-import { checkNoted } from "./written-lines.ts";
+import { checkNoted } from "./written-words.ts";
 
 Deno.test("a random program's state after so many instructions does not depend on how its run is cut", () => {
   const whole = new Machine(), cut = new Machine();
@@ -28,11 +28,11 @@ Deno.test("what a random program changes is known to be written", () => {
     core.forgetWritten(true);
     const ram = new Uint8Array(memory.buffer, view.byteOffset, 0x20_0000), before = ram.slice();
     execute(machine, () => INSTRUCTIONS);
-    const lines = checkNoted(core, RAM_BASE, before, ram, `seed ${seed}`);
-    changed += lines.changed;
-    noted += lines.noted;
+    const words = checkNoted(core, RAM_BASE, before, ram, `seed ${seed}`);
+    changed += words.changed;
+    noted += words.noted;
   }
-  assert.ok(changed > 30 && noted < 6 * changed, `${changed} lines changed, ${noted} noted`);
+  assert.ok(changed > 30 && noted < 6 * changed, `${changed} words changed, ${noted} noted`);
 });
 
 Deno.test("breakpoints stop a random program at every instruction that has one, at the same counts, and change nothing", () => {

@@ -12,7 +12,7 @@ import { Library } from "../../src/core/wasm/library.ts";
 import { defineMemoryAccess } from "../../src/core/memory/memory-access.ts";
 import { defineTableStores } from "../../src/core/memory/table-stores.ts";
 import { defineMmu } from "../../src/core/memory/mmu.ts";
-import { defineWrittenLines } from "../../src/core/memory/written-lines.ts";
+import { defineWrittenWords } from "../../src/core/memory/written-words.ts";
 import { type Stage2, STAGE2_TABLE_SIZE, Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { declarePerformance } from "../../src/core/exceptions/performance-events.ts";
 import { definePerformanceMonitors } from "../../src/core/registers/performance-monitors.ts";
@@ -30,8 +30,8 @@ export const RAM_SIZE = 0x40_0000;
 const TLB_BASE = 0x1_0000;
 const SPACES = 2;
 const WRITE_MAPPED = 0x8000;
-/** A doubleword for each page of the memory. */
-export const WRITTEN_LINES = 0xa000;
+/** A bit for each word of RAM, and a doubleword for each page of the memory. */
+export const WRITTEN_MAPS = { words: 0x37_0000, lines: 0xa000 } as const;
 const TLB_POOL = { base: TLB_BASE, spaces: SPACES, empty: TLB_BASE + SPACES * TlbSpace.Size, writeMapped: WRITE_MAPPED };
 const STAGE2_BASE = 0x30_0000;
 const STAGE2_TABLES = 16;
@@ -109,7 +109,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
   defineExceptions(library, undefinedInstruction, features);
   defineTlb(library, TLB_POOL, features);
-  defineWrittenLines(library, WRITTEN_LINES);
+  defineWrittenWords(library, WRITTEN_MAPS);
   const ram = { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST };
   defineMmu(library, ram, features);
   defineTableStores(library, TLB_POOL, ram);

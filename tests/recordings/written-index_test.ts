@@ -11,7 +11,7 @@ import { loaded } from "../../src/snapshots/begin.ts";
 import { filledPages } from "../../src/state/pages.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
 import { PageSet } from "../../src/support/page-set.ts";
-import { PartialPages } from "../../src/support/written-lines.ts";
+import { PartialPages } from "../../src/support/written-words.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Random } from "../support/random.ts";
 import { resultOf } from "./searches.ts";
@@ -72,48 +72,48 @@ Deno.test("pages are found between places, and parts that are united forget noth
   }
 });
 
-/** Lines by the number of the line, of some pages. */
-type Lines = ReadonlySet<number>;
+/** Words by the number of the word, of some pages. */
+type Words = ReadonlySet<number>;
 
-/** These lines of pages, as the core gives them. */
-function writtenOf(lines: Lines) {
-  const pages = new Map<number, [low: number, high: number]>();
-  for (const line of lines) {
-    const halves = pages.get(line >>> 6) ?? [0, 0];
-    halves[line >>> 5 & 1] |= 1 << (line & 31);
-    pages.set(line >>> 6, halves);
+/** These words of pages, as the core gives them. */
+function writtenOf(words: Words) {
+  const pages = new Map<number, number[]>();
+  for (const word of words) {
+    const bits = pages.get(word >>> 9) ?? new Array<number>(16).fill(0);
+    bits[word >>> 5 & 15] |= 1 << (word & 31);
+    pages.set(word >>> 9, bits);
   }
-  const partial = [...pages].toSorted(([one], [other]) => one - other).filter(([, [low, high]]) => (low & high) !== -1);
+  const partial = [...pages].toSorted(([one], [other]) => one - other).filter(([, bits]) => bits.some((some) => some !== -1));
   return {
     pages: setOf(...pages.keys()),
-    partial: new PartialPages(Uint32Array.from(partial.flatMap(([page, halves]) => [page, ...halves]))),
+    partial: new PartialPages(Uint32Array.from(partial.flatMap(([page, bits]) => [page, ...bits]))),
     registers: 0n,
   };
 }
 
-Deno.test("lines of pages are found by their bytes as in a plain set, also after parts are united", () => {
+Deno.test("words of pages are found by their bytes as in a plain set, also after parts are united", () => {
   const random = new Random(8);
   for (let round = 0; round < 60; round++) {
     // Parts of which one, two or four are united.
     const parts = Array.from({ length: 4 }, () => {
-      const lines = new Set<number>();
+      const words = new Set<number>();
       for (let page = 64; page < 68; page++) {
         const kind = random.below(4);
-        if (kind === 0) { for (let line = 0; line < 64; line++) lines.add(64 * page + line); }
-        else if (kind < 3) { for (let count = 1 + random.below(40); count > 0; count--) lines.add(64 * page + random.below(64)); }
+        if (kind === 0) { for (let word = 0; word < 512; word++) words.add(512 * page + word); }
+        else if (kind < 3) { for (let count = 1 + random.below(320); count > 0; count--) words.add(512 * page + random.below(512)); }
       }
-      return lines;
+      return words;
     });
-    const all = parts.reduce((sum, lines) => sum + 8 + writtenOf(lines).partial.bytes, 0), isUnited = round % 3 > 0;
+    const all = parts.reduce((sum, words) => sum + 8 + writtenOf(words).partial.bytes, 0), isUnited = round % 3 > 0;
     const index = new WrittenIndex([all, all - 1, 1][round % 3]);
-    parts.forEach((lines, part) => index.add(part + 1, writtenOf(lines)));
+    parts.forEach((words, part) => index.add(part + 1, writtenOf(words)));
     for (let question = 0; question < 100; question++) {
-      const pa = 64 * PAGE_SIZE + random.below(4 * PAGE_SIZE), length = 1 + random.below(random.below(8) ? 64 : 6000);
+      const pa = 64 * PAGE_SIZE + random.below(4 * PAGE_SIZE), length = 1 + random.below(random.below(8) ? 16 : 6000);
       const from = isUnited ? 0 : random.below(5), to = isUnited ? 4 : from + random.below(5 - from);
       const place = (at: number) => ({ instructions: at, boundary: at });
       const touched = new Set<number>();
-      for (let line = Math.floor(pa / 64); line <= (pa + length - 1) / 64; line++) touched.add(line);
-      const expected = parts.slice(from, to).some((lines) => !lines.isDisjointFrom(touched));
+      for (let word = Math.floor(pa / 8); word <= (pa + length - 1) / 8; word++) touched.add(word);
+      const expected = parts.slice(from, to).some((words) => !words.isDisjointFrom(touched));
       assert.equal(
         index.has(from === 0 ? undefined : place(from), place(to), { pa, length }),
         expected,
@@ -123,7 +123,7 @@ Deno.test("lines of pages are found by their bytes as in a plain set, also after
   }
 });
 
-Deno.test("whatever changes in RAM is among the written lines, and the run is the same", async () => {
+Deno.test("whatever changes in RAM is among the written words, and the run is the same", async () => {
   const plan = await demoPlan(), system = assemble(plan), plain = assemble(plan), { core } = system;
   core.forgetWritten(true);
   let before = contentOf(system), changed = 0, noted = 0;
@@ -133,12 +133,12 @@ Deno.test("whatever changes in RAM is among the written lines, and the run is th
     core.forgetWritten(true);
     for (const page of new Set([...before.keys(), ...after.keys()])) {
       const one = before.get(page) ?? ZERO, other = after.get(page) ?? ZERO;
-      for (let line = 0; line < PAGE_SIZE; line += 64) {
-        const isWritten = mayHave(written, { pa: page * PAGE_SIZE + line, length: 64 });
+      for (let word = 0; word < PAGE_SIZE; word += 8) {
+        const isWritten = mayHave(written, { pa: page * PAGE_SIZE + word, length: 8 });
         if (isWritten) noted++;
-        if (one.subarray(line, line + 64).every((byte, index) => byte === other[line + index])) continue;
+        if (one.subarray(word, word + 8).every((byte, index) => byte === other[word + index])) continue;
         changed++;
-        assert.ok(isWritten, `0x${(page * PAGE_SIZE + line).toString(16)} before ${at}`);
+        assert.ok(isWritten, `0x${(page * PAGE_SIZE + word).toString(16)} before ${at}`);
       }
     }
     assert.deepEqual([...contentOf(system).keys()], [...after.keys()], "pages that were written earlier are still read");

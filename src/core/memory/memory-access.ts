@@ -18,7 +18,7 @@ import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } f
 import { defineSuspects, useSuspect } from "./suspects.ts";
 import { isWatchedTable, noteTable, storeDescriptor } from "./table-stores.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
-import { noteMore, noteWritten } from "./written-lines.ts";
+import { noteMore, noteWritten } from "./written-words.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const INSTRUCTION_SIZE = 4;

@@ -10,7 +10,7 @@ import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { copy, inPage } from "./data-access.ts";
-import { noteMore } from "./written-lines.ts";
+import { noteMore } from "./written-words.ts";
 
 /** The ISS of the exception. `WrongOption`: the flags are not those of option A. D19.2.37. */
 const Iss = { Set: 1 << 24, OptionsShift: 19, Epilogue: 1 << 18, WrongOption: 1 << 17, OptionA: 1 << 16, DestinationShift: 10 } as const;

@@ -11,7 +11,7 @@ import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
 import { granulesOf, Tcr } from "../architecture/translation-control.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
-import { noteWritten } from "./written-lines.ts";
+import { noteWritten } from "./written-words.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";

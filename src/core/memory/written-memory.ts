@@ -1,21 +1,21 @@
-// Pages, their lines and system registers that were written, by instructions or from outside: the
+// Pages, their words and system registers that were written, by instructions or from outside: the
 // maps that the Wasm module keeps since `Core.forgetWritten`, and the pages from before.
 
-import { WRITTEN_BY_LINE, WRITTEN_LINES, WRITTEN_PAGES, WRITTEN_REGISTERS, WRITTEN_REPEATS } from "../state/layout.ts";
+import { WHOLE_LINES, WRITTEN_BY_WORD, WRITTEN_PAGES, WRITTEN_REGISTERS, WRITTEN_REPEATS, WRITTEN_WORDS } from "../state/layout.ts";
 import { hasPageBit, setPageBits } from "../state/page-bits.ts";
 import { PageSet } from "../../support/page-set.ts";
-import { LINE_SHIFT, LINES_PER_PAGE, PartialPages } from "../../support/written-lines.ts";
+import { LINES_PER_PAGE, PartialPages, WORD_SHIFT } from "../../support/written-words.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 import type { RamLayout } from "./mmu.ts";
-import { REPEATS } from "./written-lines.ts";
 
 /** log2 of the bytes of RAM that one byte of the map stands for. */
 const BYTE_SHIFT = PAGE_SHIFT + 3;
+const ALL = -1;
 
 /** Everything that was written in a part of a run. */
 export interface Written {
   readonly pages: PageSet;
-  /** Those of them of which only some lines were. */
+  /** Those of them of which only some words were. */
   readonly partial: PartialPages;
   /** A bit for each register (`registerWrites`), of all vCPUs together. */
   readonly registers: bigint;
@@ -36,25 +36,21 @@ export class WrittenMemory {
 
   /** RAM in [wasmAddress, wasmAddress + size) was written from outside. */
   note(wasmAddress: number, size: number): void {
-    setPageBits(this.#bytes, WRITTEN_PAGES, wasmAddress, size);
-    if (!this.#isByLine) return;
-    const last = wasmAddress + size - 1, offset = (at: number) => at % PAGE_SIZE >>> LINE_SHIFT;
-    const first = wasmAddress >>> PAGE_SHIFT, end = last >>> PAGE_SHIFT;
-    this.#noteLines(first, offset(wasmAddress), end > first ? LINES_PER_PAGE - 1 : offset(last));
-    if (end > first) this.#noteLines(end, 0, offset(last));
-    this.#bytes.fill(0xff, WRITTEN_LINES + 8 * (first + 1), WRITTEN_LINES + 8 * Math.max(first + 1, end));
+    const bytes = this.#bytes, last = wasmAddress + size - 1;
+    setPageBits(bytes, WRITTEN_PAGES, wasmAddress, size);
+    if (!this.#isByWord) return;
+    const from = wasmAddress >>> WORD_SHIFT, to = last >>> WORD_SHIFT;
+    const first = WRITTEN_WORDS + (from >>> 3), end = WRITTEN_WORDS + (to >>> 3);
+    const begun = 0xff << (from & 7) & 0xff, ended = 0xff >>> 7 - (to & 7);
+    bytes[first] |= first === end ? begun & ended : begun;
+    if (first === end) return;
+    bytes.fill(0xff, first + 1, end);
+    bytes[end] |= ended;
   }
 
-  /** Whether lines of pages are noted. */
-  get #isByLine(): boolean {
-    return this.#view.getUint32(WRITTEN_BY_LINE, true) !== 0;
-  }
-
-  /** Notes the lines `from` to `to` of a page of the Wasm memory. */
-  #noteLines(page: number, from: number, to: number): void {
-    const words = this.#words, at = WRITTEN_LINES / 4 + 2 * page;
-    if (from < 32) words[at] |= -1 << from & -1 >>> 31 - Math.min(to, 31);
-    if (to >= 32) words[at + 1] |= -1 << Math.max(from - 32, 0) & -1 >>> 63 - to;
+  /** Whether words of pages are noted. */
+  get #isByWord(): boolean {
+    return this.#view.getUint32(WRITTEN_BY_WORD, true) !== 0;
   }
 
   /** Whether the page at a physical address may ever have been written. */
@@ -65,36 +61,54 @@ export class WrittenMemory {
 
   /** Everything since the latest `forget`. */
   get latest(): Written {
-    const pages = this.#pages(this.#map.slice()), entries: number[] = [], words = this.#words;
-    for (const page of this.#isByLine ? pages : []) {
-      const at = this.#linesAt(page), low = words[at], high = words[at + 1];
-      if ((low & high) !== -1) entries.push(page, low, high);
+    const pages = this.#pages(this.#map.slice()), entries: number[] = [];
+    for (const page of this.#isByWord ? pages : []) {
+      if (this.#isWhole(page)) continue;
+      const words = this.#wordsOf(page);
+      if (words.some((bits) => bits !== ALL)) entries.push(page, ...words);
     }
     return { pages, partial: new PartialPages(new Uint32Array(entries)), registers: this.#view.getBigUint64(WRITTEN_REGISTERS, true) };
   }
 
   /**
    * `latest` starts again from nothing.
-   * @param byLine lines of pages are noted from now on
+   * @param byWord words of pages are noted from now on
    */
-  forget(byLine: boolean): void {
+  forget(byWord: boolean): void {
     const map = this.#map, pages = this.#pages(map), view = this.#view;
     this.#before ??= this.#pages(new Uint8Array(map.length));
     this.#before.add(pages);
     for (const page of pages) {
-      const at = this.#linesAt(page);
-      this.#words[at] = this.#words[at + 1] = 0;
+      this.#wordsOf(page).fill(0);
+      this.#words.fill(0, this.#linesAt(page), this.#linesAt(page + 1));
     }
     map.fill(0);
     view.setBigUint64(WRITTEN_REGISTERS, 0n, true);
-    view.setUint32(WRITTEN_BY_LINE, Number(byLine), true);
-    view.setUint32(WRITTEN_REPEATS, REPEATS, true);
+    view.setUint32(WRITTEN_BY_WORD, Number(byWord), true);
+    const { base, count } = WRITTEN_REPEATS;
+    this.#bytes.fill(0, base, base + 2 * count);
   }
 
-  /** The index of the lines of a page in the memory's words. */
+  /** Whether all lines of a page are noted as a whole. */
+  #isWhole(page: number): boolean {
+    const at = this.#linesAt(page);
+    return (this.#words[at] & this.#words[at + 1]) === ALL;
+  }
+
+  /** The index of a page's lines in the memory's words. */
   #linesAt(page: number): number {
+    return WHOLE_LINES / 4 + 2 * this.#wasmPage(page);
+  }
+
+  /** The bits of a page's words. */
+  #wordsOf(page: number): Int32Array {
+    const at = (WRITTEN_WORDS + LINES_PER_PAGE * this.#wasmPage(page)) / 4;
+    return this.#words.subarray(at, at + LINES_PER_PAGE / 4);
+  }
+
+  #wasmPage(page: number): number {
     const { base, wasmAddress } = this.ram;
-    return WRITTEN_LINES / 4 + 2 * (page + (wasmAddress - base) / PAGE_SIZE);
+    return page + (wasmAddress - base) / PAGE_SIZE;
   }
 
   #pages(map: Uint8Array): PageSet {

@@ -21,14 +21,15 @@
 //   0x0080_0000  TLB spaces (memory/tlb.ts)
 //   0x0200_0000  stage-2 tables (memory/stage2.ts)
 //   0x0400_0000  decoded pages (decoded/decoded-pages.ts)
-//   0x0c00_0000  for each 4 KiB of the Wasm memory, its lines that may have been written
+//   0x0c00_0000  for each 4 KiB of the Wasm memory, its lines that may have been written as a whole
+//   0x0c80_0000  for each 64 bytes of the Wasm memory, its words that may have been written
 
 import { CONTEXT_SIZE } from "./cpu-state.ts";
 import { EMPTY_SET_SIZE, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 import { MiB } from "../../support/sizes.ts";
 
 /** Size of the whole region in bytes. */
-export const CORE_SIZE = 0x0c80_0000;
+export const CORE_SIZE = 0x1080_0000;
 
 /** Eight tables of 256 i32 for CRC32, then eight for CRC32C (interpreter/integer-functions.ts). */
 export const CRC_TABLES = 0x2000;
@@ -96,10 +97,8 @@ export const DECODED_AWAITED = 0x2a_8000;
 export const DECODER_MARKS = 0x20_f000;
 /** i64: `WRITE_BITS` of registers/register-writes.ts since `Core.forgetWritten`. */
 export const WRITTEN_REGISTERS = 0x20_f008;
-/** i32: whether lines of a page are noted (memory/written-lines.ts); otherwise all at once. */
-export const WRITTEN_BY_LINE = 0x20_f010;
-/** i32: how many more writes to lines that are noted already may take the slow path. */
-export const WRITTEN_REPEATS = 0x20_f014;
+/** i32: whether words of a page are noted (memory/written-words.ts); otherwise all at once. */
+export const WRITTEN_BY_WORD = 0x20_f010;
 /** u16 for each key of the decoder: the number of its first candidate; 0 until it is known. */
 export const DECODER_KEYS = 0x3c_0000;
 /** The candidates of the decoder, 16 bytes each: `Candidate` of decoded/candidates.ts. */
@@ -119,6 +118,12 @@ export const PAIR_ROWS = 0x30_8000, PAIR_HANDLERS = 0x31_0000, PAIR_COLUMNS = 0x
  */
 export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 
+/**
+ * A u16 for each page of RAM: slow writes to its words that were noted already. Pages whose
+ * distance is a multiple of their number share a counter.
+ */
+export const WRITTEN_REPEATS = { base: 0x34_8000, count: 0x2000 } as const;
+
 /** A bit for each 4 KiB of the Wasm memory: TLB entries were filled from descriptors there. */
 export const TABLE_PAGES = 0x35_0000;
 
@@ -132,10 +137,16 @@ export const CODE_PAGES = 4 * MiB;
 export const WRITTEN_PAGES = 0x3a_0000;
 
 /**
- * i64 for each 4 KiB of the Wasm memory: a bit for each of its lines of 64 bytes that may have been
- * written since `Core.forgetWritten`.
+ * A bit for each 8 bytes of the Wasm memory: a guest or another writer may have written there since
+ * `Core.forgetWritten`.
  */
-export const WRITTEN_LINES = 0xc00_0000;
+export const WRITTEN_WORDS = 0xc80_0000;
+
+/**
+ * i64 for each 4 KiB of the Wasm memory: a bit for each of its lines of 64 bytes whose words are
+ * all in `WRITTEN_WORDS`; all bits where that is no longer kept.
+ */
+export const WHOLE_LINES = 0xc00_0000;
 
 /** The empty TLB set, after the TLB spaces. */
 const EMPTY_SET = 32 * MiB - EMPTY_SET_SIZE;
@@ -159,4 +170,4 @@ export const INSTRUCTIONS_SHIFT = 10;
 /** Bytes of a decoded page. */
 export const DECODED_PAGE_SIZE = (INSTRUCTIONS_PER_PAGE + 1) * 16;
 /** The pool of decoded pages. */
-export const DECODED_PAGES: Slots = slots(64 * MiB, WRITTEN_LINES, DECODED_PAGE_SIZE);
+export const DECODED_PAGES: Slots = slots(64 * MiB, WHOLE_LINES, DECODED_PAGE_SIZE);

@@ -13,7 +13,7 @@ import { INSTRUCTIONS } from "./executed-code.ts";
 import type { Block } from "../../../src/core/translator/region.ts";
 import { Random } from "../../support/random.ts";
 import { BASE, COPY, PAGE_RAM, PagedProgram, PAGES, RAM_BASE } from "../paged-program.ts";
-import { checkNoted } from "../written-lines.ts";
+import { checkNoted } from "../written-words.ts";
 import { LONG } from "../../support/long.ts";
 
 const PROGRAMS = LONG ? 400 : 10, TURNS = 40;
