@@ -340,19 +340,15 @@ export class SessionRun implements Rerun {
     return { rerun: this, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
   }
 
-  /**
-   * The instruction count before a place at which a state is kept on the way there: travel back is
-   * often repeated.
-   */
   landing(past: Past, target: number): number | undefined {
     const first = target - LANDING;
     const far = past.system.instructions() < first - LANDING;
     return far && !this.#history.hasBetween(first - LANDING, target) ? first : undefined;
   }
 
-  /** Keeps the state of the run where a past is, for going back. */
   keepPast(past: Past): void {
     if (this.lost !== undefined) return;
+    this.arrive(past);
     const began = this.#began.get(past);
     const earlier = began && { pages: began.state.pages, changed: past.system.core.written().pages };
     const milestone = this.#stateOf(past.system, past.entered, earlier);

@@ -10,6 +10,7 @@ import { OnTo } from "../recordings/on-to.ts";
 import { type Moment, momentOf } from "../recordings/past.ts";
 import type { Debugging } from "./debugging.ts";
 import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+import { Way } from "../recordings/way.ts";
 import { asProblem, type Said } from "../support/problem.ts";
 
 /** Turns of the physical CPUs between two checks for the end of a step. */
@@ -127,16 +128,12 @@ export class Travel {
     const nearer = milestone !== undefined && milestone.instructions > here;
     if (!shown.past || target <= here || nearer) shown.past = run.pastAt(milestone);
     const past = shown.past;
-    const landing = run.landing(past, target);
-    const stops: Moment[] = landing === undefined ? [moment] : [landing, moment];
-    this.#piecewise(moved, () => {
-      while (past.advance(stops[0], MOVE_SLICE)) {
-        stops.shift();
-        if (stops.length === 0) return () => this.#arrive(moved);
-        run.arrive(past);
-        run.keepPast(past);
-      }
-    }, () => ({ instructions: past.system.instructions(), end: target }));
+    const way = new Way(run, past, moment, target);
+    this.#piecewise(
+      moved,
+      () => way.advance(MOVE_SLICE) ? () => this.#arrive(moved) : undefined,
+      () => ({ instructions: past.system.instructions(), end: target }),
+    );
   }
 
   /** Goes back to where something happened. */

@@ -15,6 +15,7 @@ import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
 import { listeningStart } from "./rerun.ts";
 import { VECTOR_BASE, VectorStops } from "./vector-stops.ts";
+import { Way } from "./way.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 import { sameBytes } from "../support/bytes.ts";
 
@@ -108,8 +109,8 @@ interface Stretch {
   readonly past: Past;
   /** Whether it begins at that state: nothing in between remains to be searched. */
   readonly whole: boolean;
-  /** The place up to which the machine goes first; undefined: it is there. */
-  readonly lead: Moment | undefined;
+  /** Goes up to its beginning first; undefined: the machine is there. */
+  readonly lead: ((milliseconds: number) => boolean) | undefined;
   /** Nothing in it is searched: its beginning is the place that is wanted. */
   readonly empty: boolean;
   /** Instructions at which it begins. */
@@ -167,13 +168,16 @@ export class AccessSearch {
     }
     if (this.watched.kind === "event" && isLater(from)) {
       const past = rerun.pastAt(listeningStart(rerun, from, this.watched.kinds));
-      return { from, past, whole: true, lead: from.moment, empty, begin: from.instructions, end };
+      const { moment, instructions: begin } = from;
+      return { from, past, whole: true, lead: (milliseconds) => past.advance(moment, milliseconds), empty, begin, end };
     }
     if (!empty && this.#isJoined) from = this.#earlier(from);
     const past = rerun.pastAt(from), first = past.system.instructions();
     // Single steps and stops take long: the access is probably near.
     const begin = Math.max(first, end.instructions - this.#length, this.#isStepped ? this.run.instructions - this.reach : 0);
-    return { from, past, whole: begin === first, lead: begin === first ? undefined : begin, empty, begin, end };
+    if (begin === first) return { from, past, whole: true, lead: undefined, empty, begin, end };
+    const way = new Way(rerun, past, begin, begin);
+    return { from, past, whole: false, lead: (milliseconds) => way.advance(milliseconds), empty, begin, end };
   }
 
   /** Whether a machine goes through several parts: to begin with another state takes long. */
@@ -223,7 +227,7 @@ export class AccessSearch {
     if (this.#isThere) return this.#looking;
     const look = () => this.#looking ??= lookAt(past, watched, (access) => this.#note(access));
     if (watched.kind === "event") look();
-    if (lead !== undefined && !past.advance(lead, milliseconds)) return undefined;
+    if (lead && !lead(milliseconds)) return undefined;
     this.#isThere = true;
     this.#noted = 0;
     this.#began = past.system.machine.time;

@@ -13,6 +13,13 @@ export interface Rerun {
   pastAt(milestone: Milestone | undefined): Past;
   /** Whether an object may have been written between two places. */
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean;
+  /**
+   * The instruction count before that of a place at which a state is to be kept on a machine's way
+   * there; undefined: nowhere.
+   */
+  landing?(past: Past, target: number): number | undefined;
+  /** Keeps the state of the run where a past is. */
+  keepPast?(past: Past): void;
 }
 
 /**

@@ -35,13 +35,18 @@ function differing(before: System, after: System, count: number, random: Random)
   return Array.from({ length: Math.min(count, found.length) }, () => found.splice(random.below(found.length), 1)[0]);
 }
 
+/** The place of a machine, with its state. */
+function milestoneOf(system: System): Milestone {
+  const { boundary } = system.machine, memory = system.remember(), instructions = system.instructions();
+  return { at: boundary, instructions, moment: momentOf(system), inputs: 0, state: system.save(), memory: () => memory };
+}
+
 /** The run up to HERE, with states at these counts. */
 function runWith(plan: SessionPlan, counts: readonly number[]): RunUpTo {
   const system = assemble(plan);
   const milestones = counts.map((instructions): Milestone => {
     runTo(system, instructions);
-    const { boundary } = system.machine, memory = system.remember();
-    return { at: boundary, instructions, moment: momentOf(system), inputs: 0, state: system.save(), memory: () => memory };
+    return milestoneOf(system);
   });
   const rerun = {
     milestone: (moment: unknown) => {
@@ -90,6 +95,32 @@ Deno.test("writes to memory are those that single steps from the start see", asy
       }
     }
   }
+});
+
+Deno.test("a search by single steps keeps a state on its way, where the next stretch and the next question begin", async () => {
+  const plan = await demoPlan(), plain = runWith(plan, []), kept: Milestone[] = [], begun: number[] = [];
+  const before = (moment: unknown) => kept.findLast(({ instructions }) => instructions < (moment as number));
+  const run: RunUpTo = {
+    ...plain,
+    rerun: {
+      ...plain.rerun,
+      milestone: before,
+      pastAt(from) {
+        begun.push(from?.instructions ?? 0);
+        return plain.rerun.pastAt(from);
+      },
+      landing: (_past, target) => before(target) ? undefined : target - 50_000,
+      keepPast: ({ system }) => void kept.push(milestoneOf(system)),
+    },
+  };
+  const system = assemble(plan), id = "vcpu:hello/0";
+  runTo(system, FIRST);
+  for (const name of ["x30", "v31"]) {
+    const watched: Watched = { kind: "register", vcpu: id, read: system.inspector.registerOf(id, name) };
+    assert.deepEqual(searched(run, watched, 1), searched(plain, watched, 1), name);
+  }
+  assert.deepEqual(begun.slice(0, 2), [0, kept[0].instructions]);
+  assert.equal(kept.length, 1);
 });
 
 Deno.test("changes of registers are those that single steps from the start see", async () => {
