@@ -16,6 +16,7 @@ import { filledPages } from "../src/state/pages.ts";
 import { PageFile } from "../src/state/page-file.ts";
 import type { SystemState } from "../src/state/system-state.ts";
 import { DEFAULT_DISK_BUDGET } from "../src/plans/memory-budget.ts";
+import { allowHugePages } from "../src/support/huge-pages.ts";
 import { MiB, PAGE_SIZE } from "../src/support/sizes.ts";
 import { onlyRound, printedContest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
@@ -52,6 +53,8 @@ interface Session {
 
 /** Prints the figures, as text or as one JSON object. */
 export async function benchHistory(rounds: number, json: boolean, long = false): Promise<void> {
+  // The worker of a session does that, too.
+  allowHugePages();
   const figures = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
     for (const [name, value] of await (long ? measureLong() : measure())) figures.set(name, [...figures.get(name) ?? [], value]);
