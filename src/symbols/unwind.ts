@@ -118,9 +118,9 @@ export function unwind(
       ? callerBy(row, cfa, found, read, described ? "cfi" : "code")
       : callerByPointer(found, frames.length === 0, read);
     if (typeof caller === "string") note = caller;
-    // A stack grows downward: each caller's frame is above.
-    const last = frames.at(-1);
-    const descends = cfa !== undefined && last?.cfa !== undefined && cfa < last.cfa && !found.signal;
+    // A stack grows downward: each caller's frame is above, unless it is on another stack.
+    const last = frames.at(-1), leaves = found.signal || row?.signal;
+    const descends = cfa !== undefined && last?.cfa !== undefined && cfa < last.cfa && !leaves;
     if (descends) note = "frames no longer ascend";
     frames.push({ pc, at, by, registers: found.registers, record, cfa, note });
     if (typeof caller === "object" && caller.pc === 0n && caller.note === undefined) return frames;

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { Pstate } from "../../src/core/architecture/exceptions.ts";
 import { debugFrame } from "../../src/formats/dwarf/frame-writer.ts";
 import { type FrameRow, FrameTable } from "../../src/formats/dwarf/frames.ts";
+import type { Vcpu } from "../../src/hypervisor/inspect.ts";
 import { type CodePiece, FrameAnalysis } from "../../src/symbols/code-analysis.ts";
 import { CodeFrames } from "../../src/symbols/code-frames.ts";
 import { readElfSymbols } from "../../src/symbols/elf-symbols.ts";
@@ -134,6 +135,27 @@ Deno.test("a function that never returns, reserves a variable amount, or jumps b
   assert.equal(await rulesAt(`${entry("add x21, sp, #336")}bl .+64\nb .+64`, 6), "31+0 256 signal");
   assert.equal(await rulesAt(`${entry("mrs x21, sp_el0")}bl .+64\nb .+64`, 6), "31+0 undefined signal");
   assert.equal(await rulesAt(`${entry("add x21, sp, #336")}bl .+64\nb .+64`, 3), undefined, "not all is saved yet");
+});
+
+Deno.test("a stack continues on another one, above or below it", async () => {
+  const frame = "stp x29, x30, [sp, #-16]!\nmov x29, sp\n", end = "ldp x29, x30, [sp], #16\nret\n";
+  const { start, words } = await assembled(
+    `outer: ${frame}bl switch\n${end}switch: ${frame}add sp, x0, #64\nblr x1\nmov sp, x29\n${end}inner: ${frame}nop\n${end}`,
+  );
+  const functions = [["outer", 0x1000n], ["switch", 0x1014n], ["inner", 0x1030n], ["end", 0x1044n]] as const;
+  const symbols = new SymbolTable(functions.map(([name, address]) => ({ name, type: name === "end" ? "D" : "T", address })), "test");
+  for (const other of [0x6000n, 0x9000n]) {
+    // Frame records: the caller's X29 and return address.
+    const memory = new Map([[0x8000n, [0n, 0n]], [0x7ff0n, [0x8000n, 0x100cn]], [other, [0x7ff0n, 0x1024n]]]);
+    const read = (address: bigint, size: number) => {
+      const record = memory.get(address & ~15n);
+      if (record) return new Uint8Array(new BigUint64Array(record).buffer).slice(Number(address & 15n)).slice(0, size);
+      return new Uint8Array(words.buffer).slice(Number(address - start)).slice(0, size);
+    };
+    const registers = { getX: (number: number) => number === 29 ? other : 0n, pc: 0x1038n };
+    const frames = unwind({ registers } as unknown as Vcpu, other, read, [], new CodeFrames([symbols], read));
+    assert.deepEqual(frames.map(({ pc, note }) => [pc, note]), [[0x1038n, undefined], [0x1024n, undefined], [0x100cn, undefined]]);
+  }
 });
 
 Deno.test("any words are analyzed in bounded time, and their rules can be written and read", () => {
