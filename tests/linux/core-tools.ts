@@ -7,21 +7,13 @@ import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 import type { DebianRelease } from "../../src/catalog/catalog.ts";
 import { Deb } from "../../src/catalog/deb.ts";
-import {
-  ARCHITECTURE,
-  CLOUD_KERNEL,
-  DEBIAN_MIRROR,
-  fetchBusybox,
-  fetchKernel,
-  initramfs,
-  withDebianArchive,
-} from "../../src/catalog/debian.ts";
+import { CLOUD_KERNEL, DEBIAN_MIRROR, fetchBusybox, fetchKernel, initramfs, withDebianArchive } from "../../src/catalog/debian.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
 import { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
 import type { Debian } from "./debian.ts";
 
-/** The release whose drgn reads the kernels of all releases. */
-const DRGN_RELEASE = "trixie";
+/** The release whose drgn reads the kernels of a release: a newer kernel may need a newer one. */
+const DRGN_RELEASES: Readonly<Record<DebianRelease, DebianRelease>> = { bookworm: "trixie", trixie: "trixie", sid: "sid" };
 
 /** How Debian names this computer's programs. */
 const COMPUTERS: Readonly<
@@ -30,17 +22,6 @@ const COMPUTERS: Readonly<
   x86_64: { architecture: "amd64", triplet: "x86_64-linux-gnu", loader: "ld-linux-x86-64.so.2" },
   aarch64: { architecture: "arm64", triplet: "aarch64-linux-gnu", loader: "ld-linux-aarch64.so.1" },
 };
-
-/** Why a release cannot be fetched now; undefined if it can. */
-export async function unreachable(release: string): Promise<string | undefined> {
-  try {
-    await archiveOf(release, ARCHITECTURE).update();
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    return error.message;
-  }
-}
 
 const archiveOf = (suite: string, architecture: string) =>
   new MirrorArchive({ mirror: Deno.env.get("EL2_MIRROR") || DEBIAN_MIRROR, suite, architecture });
@@ -98,8 +79,9 @@ export interface DrgnView {
 export class Drgn {
   private constructor(readonly command: string, readonly args: readonly string[], readonly env: Readonly<Record<string, string>>) {}
 
-  static async fetched(folder: string): Promise<Drgn> {
-    const { architecture, triplet, loader } = COMPUTERS[Deno.build.arch], archive = archiveOf(DRGN_RELEASE, architecture);
+  /** The one for kernels of a release. */
+  static async fetched(release: DebianRelease, folder: string): Promise<Drgn> {
+    const { architecture, triplet, loader } = COMPUTERS[Deno.build.arch], archive = archiveOf(DRGN_RELEASES[release], architecture);
     await archive.update();
     const root = `${folder}/root`, libraries = `${root}/usr/lib/${triplet}`;
     for (const deb of await archive.download(await archive.closure(["python3-drgn"]), `${folder}/debs`)) await new Deb(deb).unpack(root);
