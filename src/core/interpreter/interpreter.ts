@@ -135,6 +135,7 @@ class InterpreterLoop {
           f.block((pending) => f.loop((next) => this.#dispatch({ enter, taken, implied, next, pending })));
           this.#countMove("depart");
           f.get(end).get(ip).op("i32.sub").i32(DECODED_SIZE).op("i32.sub").set(REMAINING);
+          this.#lookAtTarget();
           f.br(enter);
         };
         if (countsInstructions(this.library)) {
@@ -176,6 +177,19 @@ class InterpreterLoop {
     f.if(() => {
       this.#setReason(ExitReason.Budget);
       this.#return();
+    });
+  }
+
+  /**
+   * A branch in a function looks its target up at once, as one in a handler does: a fetch that
+   * faults there does not count, and comes before the end of the budget.
+   */
+  #lookAtTarget(): void {
+    const f = this.#f;
+    f.i32(0).memory("i32.load", CPU.PENDING).i32(Pending.Branch).op("i32.eq");
+    f.ifLikely(false, () => {
+      f.i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING);
+      f.i32(0).memory("i64.load", CPU.PC).call(this.library.named("lookup")).op("drop");
     });
   }
 

@@ -97,7 +97,7 @@ export class OutlinedFunctions {
       branchTo: (address, type) => {
         f.i32(0);
         emitBranchTarget(at, address, type);
-        f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
+        f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Branch).memory("i32.store", CPU.PENDING).op("return");
       },
     };
     emitChecks($, encoding, at);

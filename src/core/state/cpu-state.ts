@@ -472,6 +472,8 @@ export const Pending = {
    * counts as retired.
    */
   Exit: 2,
+  /** As `Redirect`; a branch has stored the address. */
+  Branch: 3,
 } as const;
 
 /**

@@ -25,7 +25,7 @@ export function emitHead(
   { encoding, semantics, word, basedOnStack }: Instruction,
 ): void {
   const ip = 0, implied = countsInstructions(library) ? impliedTarget(word, index) : undefined;
-  const redirect = () => f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
+  const redirect = () => f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Branch).memory("i32.store", CPU.PENDING).op("return");
   const at: Surroundings = {
     f,
     library,
