@@ -5,6 +5,7 @@ import { GiB, KiB, MiB } from "./sizes.ts";
 import { formatSize } from "./units.ts";
 import { joined } from "./bytes.ts";
 import { fill } from "./open-file.ts";
+import { bytesForFile } from "./huge-pages.ts";
 import { node } from "./node-modules.ts";
 import { type Problem, problemOf, UserError, within } from "./problem.ts";
 
@@ -37,7 +38,7 @@ export function readToEnd(path: string): Uint8Array<ArrayBuffer> {
 
 function readLarge(path: string, size: number): Uint8Array<ArrayBuffer> {
   using file = Deno.openSync(path);
-  const bytes = new Uint8Array(size);
+  const bytes = bytesForFile(size);
   return bytes.subarray(0, fill(file, bytes));
 }
 

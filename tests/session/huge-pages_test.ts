@@ -1,4 +1,5 @@
-// A machine with a kernel gets huge pages: Linux lists the advice with the mappings of its process.
+// A machine with a kernel, and a file of many megabytes, get huge pages: Linux lists the advice
+// with the mappings of their process.
 
 import assert from "node:assert/strict";
 import { ConsoleProgram } from "../support/console.ts";
@@ -32,22 +33,26 @@ async function advisedFor(image: string, without?: string): Promise<number> {
   return advised(await el2.mappings());
 }
 
-/** The same program with zeros after it, so that it has the size of a kernel. */
-async function large(folder: string): Promise<string> {
-  const bytes = new Uint8Array(3 << 20), path = `${folder}/large.bin`;
+/** The same program with zeros after it, so that it has the size of a kernel: as many MiB. */
+async function large(folder: string, size: number): Promise<string> {
+  const bytes = new Uint8Array(size << 20), path = `${folder}/large.bin`;
   bytes.set(await Deno.readFile(SMALL));
   await Deno.writeFile(path, bytes);
   return path;
 }
 
 Deno.test({
-  name: "huge pages: the RAM of a machine with a kernel, not that of a small program, nor without the right",
+  name: "huge pages: the RAM of a machine with a kernel, and a large image, not those of a small program, nor without the right",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "el2-" });
     try {
-      const image = await large(folder);
-      assert.ok(await advisedFor(image) >= MEMORY, "no advice for a large image");
+      const image = await large(folder, 3), memory = await advisedFor(image);
+      assert.ok(memory >= MEMORY, "no advice for the RAM of a large image");
+      // All of the image's own memory but its first page, which is the C library's too.
+      const more = await advisedFor(await large(folder, 12)) - memory;
+      assert.ok(more >= 11, `advice for ${more} MiB of an image of 12`);
+      await large(folder, 3);
       assert.equal(await advisedFor(SMALL), 0);
       assert.ok(el2Command().includes(FFI));
       assert.equal(await advisedFor(image, FFI), 0);

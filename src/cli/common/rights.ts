@@ -3,13 +3,14 @@
 // Without the flag that this needs, it has those of its process.
 
 import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
+import { allowHugePages } from "../../support/huge-pages.ts";
 
 /** A right that a process of el2 can have. */
 export type Right = "read" | "write" | "env" | "net" | "run";
 
 /**
- * Rights that no process of el2 needs, however it was started; `ffi` has gone to the worker that
- * starts first (`session/worker-rights.ts`).
+ * Rights that no process of el2 needs any more, however it was started; `ffi` has gone to the
+ * worker that starts first (`session/worker-rights.ts`).
  */
 const NEVER = ["ffi", "sys", "import"] as const;
 
@@ -21,6 +22,9 @@ export const ALL_RIGHTS = ["read", "write", "env", "net", "run", ...NEVER] as co
  * may be an option of the demo, which has a screen.
  */
 const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "snapshot", "guests", "mcp", "bench", "tour"]);
+
+/** Commands that read the images of guests, into huge pages. */
+const READING = new Set(["boot", "run"]);
 
 /** A kind of process, for `el2 doctor --rights`. */
 export interface ProcessRights {
@@ -58,6 +62,7 @@ export function giveUp(...rights: readonly (Right | typeof NEVER[number])[]): vo
 
 /** Gives up what a command line does not need. */
 export function giveUpFor([command]: readonly string[]): void {
+  if (command !== undefined && READING.has(command)) allowHugePages();
   giveUp(...NEVER);
   if (command === undefined || !/^[a-z]/.test(command) || STARTING.has(command)) return;
   giveUp("run");
