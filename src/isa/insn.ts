@@ -110,6 +110,26 @@ const WIDTHS: Readonly<Record<string, number>> = {
   ...{ immr: 6, imms: 6, immlo: 2, immhi: 19, CRn: 4, CRm: 4, op0: 2, op1: 3, op2: 3, rmode: 2, cmode: 4, immh: 4, immb: 3, opcode: 5 },
 };
 
+/** A word of a pattern: fixed bits and their values, or a field. */
+interface Token {
+  readonly field: string | undefined;
+  /** 0 where it is unknown. */
+  readonly width: number;
+  readonly bits: number;
+}
+
+function tokenOf(text: string): Token {
+  if (/^[01]+$/.test(text)) return { field: undefined, width: text.length, bits: parseInt(text, 2) };
+  const [field, explicit] = text.split(":");
+  return { field, width: Number(explicit ?? WIDTHS[field] ?? /\d+$/.exec(field)?.[0] ?? 0), bits: 0 };
+}
+
+/** Those that occurred: few are in one pattern alone, and each start with a machine reads all. */
+const tokens = new Map<string, Token>();
+
+/** `when` of entries that say nothing, so that nobody need ask. */
+export const ALWAYS = (): boolean => true;
+
 /** `unallocated` of entries that say nothing, so that the decoder can skip it. */
 export const ALWAYS_ALLOCATED = (): boolean => false;
 
@@ -123,21 +143,22 @@ export function insn<const P extends string, const S extends string = "">(
   assembly: (fields: FieldValues<FieldNames<P>>, address: bigint) => string,
   semantics: (fields: Operands<P, S>, $: Builder) => void,
 ): Instruction {
-  const fields = new Map<string, Field>();
+  const fields = new Map<string, Field>(), fieldList: Instruction["fieldList"][number][] = [];
   let position = 32, mask = 0, value = 0;
-  for (const token of pattern.trim().split(/\s+/)) {
-    if (/^[01]+$/.test(token)) {
-      position -= token.length;
-      mask |= (2 ** token.length - 1) << position;
-      value |= parseInt(token, 2) << position;
+  for (const word of pattern.trim().split(/\s+/)) {
+    let token = tokens.get(word);
+    if (!token) tokens.set(word, token = tokenOf(word));
+    const { field, width } = token;
+    if (!width) throw new Error(`${name}: the width of field ${field} is unknown`);
+    position -= width;
+    if (field === undefined) {
+      mask |= 2 ** width - 1 << position;
+      value |= token.bits << position;
       continue;
     }
-    const [field, explicit] = token.split(":");
-    const width = Number(explicit ?? WIDTHS[field] ?? /\d+$/.exec(field)?.[0]);
-    if (!width) throw new Error(`${name}: the width of field ${field} is unknown`);
     if (fields.has(field)) throw new Error(`${name}: field ${field} occurs twice`);
-    position -= width;
     fields.set(field, { position, width });
+    fieldList.push({ name: field, position, mask: 2 ** width - 1 });
   }
   if (position !== 0) throw new Error(`${name}: the pattern has ${32 - position} bits`);
   const shape = options.shape?.split(" ") ?? [];
@@ -151,12 +172,12 @@ export function insn<const P extends string, const S extends string = "">(
     mask: mask >>> 0,
     value: value >>> 0,
     fields,
-    fieldList: Array.from(fields, ([name, { position, width }]) => ({ name, position, mask: 2 ** width - 1 })),
+    fieldList,
     shape,
     fp: options.fp ?? false,
     feature: options.feature,
     also: options.also,
-    when: (options.when ?? (() => true)) as Instruction["when"],
+    when: (options.when ?? ALWAYS) as Instruction["when"],
     unallocated: (options.unallocated ?? ALWAYS_ALLOCATED) as Instruction["unallocated"],
     unpredictable: (options.unpredictable ?? (() => false)) as Instruction["unpredictable"],
     special: (options.special ?? (() => [])) as Instruction["special"],

@@ -13,7 +13,7 @@ import { dataProcessingImmediate } from "./data-processing-immediate.ts";
 import { dataProcessingRegister } from "./data-processing-register.ts";
 import { extensions } from "./extensions.ts";
 import { fpAndSimd } from "./fp-simd.ts";
-import type { FieldValues, Instruction } from "./insn.ts";
+import { ALWAYS, type FieldValues, type Instruction } from "./insn.ts";
 import { loadsAndStores } from "./loads-stores.ts";
 import { once } from "./once.ts";
 import { system } from "./system.ts";
@@ -53,12 +53,17 @@ export interface Encoding {
  * @param first index of the first encoding in `into`
  */
 function expand(instruction: Instruction, into: Encoding[], first: number): void {
-  const names = instruction.shape,
-    places = names.map((name) => {
-      const field = instruction.fields.get(name);
-      if (!field) throw new Error(`${instruction.name} has no field ${name}`);
-      return field;
-    });
+  const { shape: names, when } = instruction;
+  if (names.length === 0 && when === ALWAYS) {
+    const { mask, value } = instruction;
+    into.push({ instruction, shape: {}, mask, value, index: first + into.length });
+    return;
+  }
+  const places = names.map((name) => {
+    const field = instruction.fields.get(name);
+    if (!field) throw new Error(`${instruction.name} has no field ${name}`);
+    return field;
+  });
   const mask = places.reduce((bits, { position, width }) => bits | 2 ** width - 1 << position, instruction.mask) >>> 0;
   const bits = places.reduce((sum, { width }) => sum + width, 0);
   for (let combination = 0; combination < 2 ** bits; combination++) {
@@ -71,7 +76,7 @@ function expand(instruction: Instruction, into: Encoding[], first: number): void
       shape[names[i]] = number;
       value |= number << position;
     }
-    if (instruction.when(shape)) into.push({ instruction, shape, mask, value: value >>> 0, index: first + into.length });
+    if (when === ALWAYS || when(shape)) into.push({ instruction, shape, mask, value: value >>> 0, index: first + into.length });
   }
 }
 
