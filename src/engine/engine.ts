@@ -41,8 +41,11 @@ import { type Problem, problemOf, problemText, UserError } from "../support/prob
 
 const ENDED: Problem = { what: "the machine has ended" };
 
-/** Wall time (ms) after which a slice ends. */
-const SLICE = 5;
+/**
+ * Wall time (ms) after which a slice ends: where a console has something to show, and where none
+ * has. The end of a slice takes a quarter of a millisecond, as its code is cold by then.
+ */
+const SLICE = 5, SILENT_SLICE = 20;
 /** Wall time (ms) between two checks of a client that lags. */
 const LAG = 1;
 /** Wall time (ms) between two looks for the words of a panic on consoles. */
@@ -395,8 +398,8 @@ export class Engine {
   #slice(): void {
     if (this.#done || this.#paused || this.#debugging.held || this.#searches.busy) return;
     if (this.port.lags()) return this.#schedule();
-    const began = performance.now(), limit = began + SLICE;
-    while (!this.#done && !this.#sleep && !this.#output.full && performance.now() < limit && !this.port.requested()) {
+    const began = performance.now();
+    while (!this.#done && !this.#sleep && !this.#output.full && this.#lasts(performance.now() - began) && !this.port.requested()) {
       if (!this.#run()) {
         this.#output.flush();
         return;
@@ -411,6 +414,11 @@ export class Engine {
     if (this.present.kernelEvents.wanted && !this.#done) this.#followKernels();
     if (this.plan.history && !this.#done) this.#sessionRun.keepPresent(took);
     this.#schedule();
+  }
+
+  /** Whether a slice that has taken this long (ms) continues. */
+  #lasts(took: number): boolean {
+    return took < (this.system.consoles.waiting ? SLICE : SILENT_SLICE);
   }
 
   /**
