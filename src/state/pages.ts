@@ -6,6 +6,8 @@ import { RAM_BASE } from "../machine/memory-map.ts";
 import type { PageSet } from "../support/page-set.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { Page, type PageChange, PageMap } from "./page-map.ts";
+import { PagePool } from "./page-pool.ts";
+import { prefersHugePages } from "../support/huge-pages.ts";
 import { node } from "../support/node-modules.ts";
 
 const ZERO = new Uint8Array(PAGE_SIZE);
@@ -28,8 +30,13 @@ export function takePages(machine: Machine, { pages: before = PageMap.EMPTY, cha
   return before.with(changed ? changesAmong(changed, machine, before) : changesOf(machine, before));
 }
 
+/** The memory of this thread's images, where that has huge pages. */
+let pool: PagePool | undefined;
+
+const copyOf = (content: Uint8Array) => prefersHugePages() ? (pool ??= new PagePool()).copy(content) : content.slice();
+
 const sharedOr = (known: Page | undefined, content: Uint8Array) =>
-  known?.content && node.buffer.Buffer.compare(known.content, content) === 0 ? known : new Page(content.slice());
+  known?.content && node.buffer.Buffer.compare(known.content, content) === 0 ? known : new Page(copyOf(content));
 
 function* changesOf(machine: Machine, before: PageMap): Generator<PageChange> {
   const filled = new Set<number>();

@@ -22,6 +22,9 @@ export function allowHugePages(): void {
   advise = (bytes) => void library.symbols.madvise(bytes, BigInt(bytes.length), MADV_HUGEPAGE);
 }
 
+/** Whether this thread asks for huge pages. */
+export const prefersHugePages = (): boolean => advise !== undefined;
+
 /**
  * The memory gets huge pages from an address on, where it is touched first; only in a thread that
  * allows them. A hint: a system that has none gives the usual pages.
