@@ -42,8 +42,9 @@ import { type Problem, problemOf, problemText, UserError } from "../support/prob
 const ENDED: Problem = { what: "the machine has ended" };
 
 /**
- * Wall time (ms) after which a slice ends: where a console has something to show, and where none
- * has. The end of a slice takes a quarter of a millisecond, as its code is cold by then.
+ * Wall time (ms) after which a slice ends: where a console has something to show or a connection
+ * may bring something in, and where neither is so. The end of a slice takes a quarter of a
+ * millisecond, as its code is cold by then.
  */
 const SLICE = 5, SILENT_SLICE = 20;
 /** Wall time (ms) between two checks of a client that lags. */
@@ -418,7 +419,8 @@ export class Engine {
 
   /** Whether a slice that has taken this long (ms) continues. */
   #lasts(took: number): boolean {
-    return took < (this.system.consoles.waiting ? SLICE : SILENT_SLICE);
+    const { consoles, outside } = this.system;
+    return took < (consoles.waiting || outside.busy ? SLICE : SILENT_SLICE);
   }
 
   /**
