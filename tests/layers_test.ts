@@ -202,7 +202,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     commands: [
       ...["jobs", "mcp", "options", "start", "start/screens", "start/debuggers", "start/headless", "start/look", "start/plans", "common"],
     ],
-    ".": ["commands", "options", "start/screens", "common"],
+    ".": ["commands", "jobs", "options", "start/screens", "common"],
   },
 };
 

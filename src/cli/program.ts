@@ -79,11 +79,15 @@ Examples:
   return program;
 }
 
+/** Commands that repeat whole runs: their worker may load the C library for huge pages. */
+const REPEATING = new Set(["profile", "coverage", "compare-runs", "diff", "trace"]);
+
 /** Runs a command line of a program with these commands, and returns the exit code. */
 export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
   args = helpArguments(args);
+  if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("./jobs/run-job.ts")).startJobWorker(entry);
   giveUpFor(args);
   try {
     const names = commandTree(program).commands.map(({ name }) => name);

@@ -7,6 +7,7 @@ import { keepCores, saveRegions } from "../../assembly/code/core-cache.ts";
 import { OwnDisks } from "../../session/own-disks.ts";
 import { useSurroundings } from "../../session/worker-surroundings.ts";
 import { giveUpRights, giveUpServices, isConfined } from "../../session/given-up.ts";
+import { allowHugePages } from "../../support/huge-pages.ts";
 
 /** Messages that wait for the command, at most. */
 const WAITING_MAX = 64;
@@ -39,6 +40,7 @@ async function work({ name, input, plans, surroundings, taken }: JobOrder, post:
     const disks = new OwnDisks();
     if (surroundings) useSurroundings(surroundings, disks);
     keepCores(surroundings?.folders);
+    if (plans.length > 0) allowHugePages();
     if (isConfined()) {
       for (const plan of plans) disks.openAll(plan);
       giveUpRights();

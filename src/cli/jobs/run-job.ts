@@ -19,6 +19,14 @@ interface WantedJob<N extends JobName> {
   readonly hear?: (said: JobSaid<N>) => void;
 }
 
+/** The worker of the first job, where that has started already. */
+let spare: JobWorker | undefined;
+
+/** Starts the worker of the first job, as long as this process has rights that it may need. */
+export function startJobWorker(entry: URL): void {
+  spare ??= new JobWorker(entry);
+}
+
 /**
  * Does a job in a worker without rights.
  * @param entry the module of the worker
@@ -39,7 +47,8 @@ export class Jobs implements Disposable {
   async run<N extends JobName>(wanted: WantedJob<N>): Promise<JobResult<N>> {
     // A worker that has worked opens no disks any more.
     if (wanted.plans.some((plan) => plannedDevices(plan).some(({ kind }) => kind === "block"))) this[Symbol.dispose]();
-    this.#worker ??= new JobWorker(this.entry);
+    this.#worker ??= spare ?? new JobWorker(this.entry);
+    spare = undefined;
     return await this.#worker.run(wanted);
   }
 
