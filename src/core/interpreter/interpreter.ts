@@ -181,8 +181,8 @@ class InterpreterLoop {
   }
 
   /**
-   * A branch in a function looks its target up at once, as one in a handler does: a fetch that
-   * faults there does not count, and comes before the end of the budget.
+   * After a function whose instruction has branched, looks the target up at once, as handlers do.
+   * A fetch that faults there is not counted, and its exception comes before the budget ends.
    */
   #lookAtTarget(): void {
     const f = this.#f;

@@ -47,7 +47,6 @@ const noting = (library: Library) => library.get("noteWritten", ["i32", "i32"], 
 
 /** Gives these functions their bodies. */
 export function defineWrittenWords(library: Library, { words, lines }: WrittenMaps): void {
-  const origin = constant("i32", 0);
   {
     const c = new Code(library.define("noteMore", ["i32", "i32"], []));
     const wasmAddress = c.parameter(0), size = c.parameter(1);
@@ -55,7 +54,7 @@ export function defineWrittenWords(library: Library, { words, lines }: WrittenMa
       c.drop(noteWritten(c, library, wasmAddress, size));
       c.return();
     });
-    // The words beside them in the first and the last line may be noted, too.
+    // Of the first and the last line, words that are not among these bytes are noted, too.
     const first = c.let(wasmAddress.shrU(LINE_SHIFT)), end = c.let(wasmAddress.add(size).add(LINE_SIZE - 1).shrU(LINE_SHIFT));
     for (const part of [first.add(words), constant("i32", ALL), end.sub(first)]) part.emit(c.f);
     c.f.memoryFill();
@@ -67,13 +66,13 @@ export function defineWrittenWords(library: Library, { words, lines }: WrittenMa
   const place = c.let(placeOf(wasmAddress)), whole = c.let(c.load("i64.load", place, lines));
   c.if(whole.eq(ALL), () => c.return(constant("i32", 1)));
   setPageBit(c, wasmAddress, WRITTEN_PAGES);
-  c.if(c.load("i32.load", origin, WRITTEN_BY_WORD).not(), () => {
+  c.if(c.load("i32.load", WRITTEN_BY_WORD).not(), () => {
     c.store("i64.store", place, constant("i64", ALL), lines);
     c.return(constant("i32", 1));
   });
   const line = c.let(wasmAddress.shrU(LINE_SHIFT)), before = c.let(c.load("i32.load16_u", line, words));
-  const word = c.let(wasmAddress.shrU(WORD_SHIFT)), count = wasmAddress.add(size).sub(1).shrU(WORD_SHIFT).sub(word).add(1);
-  const mask = c.let(constant("i32", 1).shl(count).sub(1).shl(word.and(7))), after = c.let(before.or(mask));
+  const first = c.let(wasmAddress.shrU(WORD_SHIFT)), last = wasmAddress.add(size).sub(1).shrU(WORD_SHIFT);
+  const mask = c.let(constant("i32", 2).shl(last.sub(first)).sub(1).shl(first.and(7))), after = c.let(before.or(mask));
   c.if(after.eq(before), () => {
     const { base, count } = WRITTEN_REPEATS, at = c.let(wasmAddress.shrU(PAGE_SHIFT).and(count - 1).shl(1));
     const repeats = c.let(c.load("i32.load16_u", at, base).add(1));
@@ -84,9 +83,9 @@ export function defineWrittenWords(library: Library, { words, lines }: WrittenMa
     c.store("i32.store16", at, repeats, base);
   }, () => {
     c.store("i32.store16", line, after, words);
-    const noteWhole = (mask: number, at: Value) => c.set(whole, whole.or(constant("i64", mask).shl(at)));
-    c.if(after.and(0xff).eq(0xff), () => noteWhole(1, line.wide()));
-    c.if(mask.gtU(0xff).and(after.geU(0xff00)), () => noteWhole(2, line.wide()));
+    const noteWhole = (lines: number) => c.set(whole, whole.or(constant("i64", lines).shl(line.wide())));
+    c.if(after.and(0xff).eq(0xff), () => noteWhole(1));
+    c.if(mask.gtU(0xff).and(after.geU(0xff00)), () => noteWhole(2));
   });
   c.store("i64.store", place, whole, lines);
   c.result(whole.eq(ALL));

@@ -119,8 +119,8 @@ export const PAIR_ROWS = 0x30_8000, PAIR_HANDLERS = 0x31_0000, PAIR_COLUMNS = 0x
 export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 
 /**
- * A u16 for each page of RAM: slow writes to its words that were noted already. Pages whose
- * distance is a multiple of their number share a counter.
+ * A u16 for each page of RAM: slow writes to its words that were noted already. Pages that are a
+ * multiple of `count` pages apart share a counter.
  */
 export const WRITTEN_REPEATS = { base: 0x34_8000, count: 0x2000 } as const;
 
