@@ -79,8 +79,8 @@ Examples:
   return program;
 }
 
-/** Commands that repeat whole runs: their worker may load the C library for huge pages. */
-const REPEATING = new Set(["profile", "coverage", "compare-runs", "diff", "trace"]);
+/** Commands that always repeat whole runs: their worker asks for huge pages. */
+const REPEATING = new Set(["profile", "coverage", "compare-runs", "diff"]);
 
 /** Runs a command line of a program with these commands, and returns the exit code. */
 export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {

@@ -4,6 +4,7 @@
 import { type Job, JobRefused } from "./job.ts";
 import { type JobMessage, type JobOrder, JOBS } from "./jobs.ts";
 import { keepCores, saveRegions } from "../../assembly/code/core-cache.ts";
+import { startsSystem } from "../../plans/plan.ts";
 import { OwnDisks } from "../../session/own-disks.ts";
 import { useSurroundings } from "../../session/worker-surroundings.ts";
 import { giveUpRights, giveUpServices, isConfined } from "../../session/given-up.ts";
@@ -40,7 +41,7 @@ async function work({ name, input, plans, surroundings, taken }: JobOrder, post:
     const disks = new OwnDisks();
     if (surroundings) useSurroundings(surroundings, disks);
     keepCores(surroundings?.folders);
-    if (plans.length > 0) allowHugePages();
+    if (plans.some(startsSystem)) allowHugePages();
     if (isConfined()) {
       for (const plan of plans) disks.openAll(plan);
       giveUpRights();
