@@ -16,7 +16,8 @@ import { EVERY_VM } from "../src/queries/debugged-vms.ts";
 import { vcpuId } from "../src/queries/ids.ts";
 import { rowsOf } from "../src/queries/query.ts";
 import { CAPS, IRQS, PAGE_TABLES, REGISTERS } from "../src/queries/tables.ts";
-import { type Access, type Accesses, AccessSearch, mayNotWrite, type Watched } from "../src/recordings/accesses.ts";
+import { type Access, type Accesses, AccessSearch, type Counted, mayNotWrite, type Watched } from "../src/recordings/accesses.ts";
+import type { RunUpTo } from "../src/recordings/back-to.ts";
 import type { Milestone } from "../src/recordings/history.ts";
 import type { Moment, Past } from "../src/recordings/past.ts";
 import type { Rerun } from "../src/recordings/rerun.ts";
@@ -88,8 +89,11 @@ export function questionsOf(system: System, counts: Readonly<Record<string, numb
 
 /** The latest change, as `el2 who` finds it. */
 export function answerOf(run: SessionRun, system: System, { target }: Question, rerun: Rerun = run): Accesses {
-  const watched = watchedOf(system, { target, access: "write", size: WORD });
-  const search = new AccessSearch({ ...run.upTo(system), rerun }, watched, 1);
+  return searched({ ...run.upTo(system), rerun }, watchedOf(system, { target, access: "write", size: WORD }));
+}
+
+function searched(run: RunUpTo, watched: Watched, counted?: Counted): Accesses {
+  const search = new AccessSearch(run, watched, 1, counted);
   for (;;) {
     const found = search.advance(Infinity);
     if (found) return found;
@@ -237,15 +241,24 @@ class Unindexed implements Rerun {
 }
 
 /** Whether a question's search single-steps anyway. */
-export function isStepped(system: System, { target }: Question): boolean {
-  const watched: Watched = watchedOf(system, { target, access: "write", size: WORD });
-  return watched.kind === "register" && !watched.writes;
+export function isStepped(system: System, question: Question): boolean {
+  return !watchedRegister(system, question).writes;
 }
 
-/** @throws AssertionError if a rerun that stops at each write of the register has another answer */
+function watchedRegister(system: System, { target }: Question): Watched & { kind: "register" } {
+  const watched = watchedOf(system, { target, access: "write", size: WORD });
+  return watched.kind === "register" ? watched : assert.fail(target);
+}
+
+/**
+ * @throws AssertionError if a rerun that stops at each write of the system register, or after each
+ * instruction for another, has another answer
+ */
 export function checkRegister(run: SessionRun, system: System, { question, found: { accesses, start } }: Answered): void {
-  const place = accesses.at(-1)?.at ?? start?.at ?? 0;
-  const again = answerOf(run, system, question, new Unindexed(run, place));
+  const place = accesses.at(-1)?.at ?? start?.at ?? 0, watched = watchedRegister(system, question);
+  const again = watched.writes?.isOperand
+    ? searched(run.upTo(system), { ...watched, writes: undefined }, { reach: system.instructions() - place + 1 })
+    : answerOf(run, system, question, new Unindexed(run, place));
   const outline = ({ at, time, instruction, by, after }: Access) => ({ at, time, instruction, by, after });
   assert.deepEqual(again.accesses.map(outline), accesses.map(outline), question.target);
 }

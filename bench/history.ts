@@ -111,6 +111,7 @@ async function measureLong(): Promise<Map<string, number>> {
       return { question, took, found };
     });
     addTimes(figures, "a writer", asked.map(({ took }) => took));
+    console.error(`${[...figures].map(([name, value]) => `${name} ${value.toFixed(3)}`).join(", ")}; comparing the answers`);
     for (const kind of Object.keys(QUESTIONS)) {
       addTimes(figures, kind, asked.filter(({ question }) => question.kind === kind).map(({ took }) => took));
     }

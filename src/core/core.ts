@@ -47,7 +47,6 @@ import { type CpuFields, cpuFields } from "./state/cpu-fields.ts";
 import { CPU, Pending } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
 import { CORE_SIZE, STAGE2_TABLES } from "./state/layout.ts";
-import { systemRegisterNamed } from "../isa/system-register-names.ts";
 import { Stops } from "./stops.ts";
 import type { Tier } from "./tiers.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
@@ -226,8 +225,11 @@ export class WasmCore implements DebugCore {
     this.#residency = new Residency(memory, this.#cpu, functions, { ram, stage2Pool, decoded, names: registerNames(cpu.features) });
     const wordAt = (vcpu: VcpuContext) => this.#wordAt(vcpu);
     const { tlbs } = this.#residency;
-    const { features } = cpu;
-    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded, tlbs, watchesEntries: counts, features, wordAt });
+    const { features } = cpu, { instructions } = core.dispatch;
+    this.#stops = new Stops({
+      ...{ memory, cpu: this.#cpu, exports: functions, decoded, tlbs, watchesEntries: counts },
+      ...{ features, instructions, wordAt },
+    });
   }
 
   #imports(): CoreImports {
@@ -329,7 +331,7 @@ export class WasmCore implements DebugCore {
   }
 
   watchRegisters(names: readonly string[]): void {
-    this.#stops.watchRegisters(names.map(systemRegisterNamed));
+    this.#stops.watchRegisters(names);
   }
 
   get watchHit(): WatchHit | undefined {

@@ -195,8 +195,9 @@ export interface DebugCore extends Core {
   /** The hit that caused the latest exit with `ExitReason.Watchpoint`. */
   readonly watchHit: WatchHit | undefined;
   /**
-   * `run` stops before each MSR (register) to one of these system registers, named in lower case,
-   * in all vCPUs; none by default.
+   * `run` stops before each instruction that may write one of these registers, named in lower case,
+   * in all vCPUs: MSR (register) to system registers; others also before HVC and SMC, whose results
+   * they hold. None by default.
    */
   watchRegisters(names: readonly string[]): void;
   /** Whether no TLBI has come since a store made translations of this vCPU suspect. */

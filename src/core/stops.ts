@@ -2,8 +2,10 @@
 // instructions, and the accesses that are asked about.
 
 import type { FeatureName } from "../isa/features.ts";
+import type { InstructionSet } from "../isa/instruction-set.ts";
 import type { CoreExports } from "./core-module.ts";
 import { Breakpoints } from "./debug/breakpoints.ts";
+import { writersOf } from "./register-writers.ts";
 import { comparedBits } from "./debug/self-hosted-debug.ts";
 import { type MemoryWatch, Watch, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
 import type { DecodedPages } from "./decoded/decoded-pages.ts";
@@ -25,12 +27,10 @@ interface StoppedCore {
   /** Whether each entry into a page is reported, even without breakpoints. */
   readonly watchesEntries: boolean;
   readonly features: ReadonlySet<FeatureName>;
+  readonly instructions: InstructionSet;
   /** The word at a vCPU's PC, or 0 where none can be read. */
   wordAt(vcpu: VcpuContext): number;
 }
-
-/** MSR (register) without its register Xt, and the lowest bit of its system register. */
-const MSR = 0xd500_0000 | 0, MSR_MASK = 0xffff_ffe0 | 0, MSR_REGISTER = 5;
 
 export class Stops {
   readonly guest: GuestDebug;
@@ -99,9 +99,10 @@ export class Stops {
     this.#watchAgain();
   }
 
-  /** Watches writes of these system registers and of no other. */
-  watchRegisters(numbers: readonly number[]): void {
-    this.core.decoded.markWords(numbers.map((number) => ({ mask: MSR_MASK, value: MSR | number << MSR_REGISTER })));
+  /** Watches writes of these registers and of no other. */
+  watchRegisters(names: readonly string[]): void {
+    const { decoded, instructions } = this.core;
+    decoded.markWords(names.length ? writersOf(names, instructions) : undefined);
   }
 
   /** Whether a debugger's breakpoint stops the run before the instruction at PC. */

@@ -99,8 +99,8 @@ const PARTS = 16;
  * microseconds, and a loop may make millions.
  */
 const BUSY = 2048;
-/** Some seconds of single steps. */
-const REGISTER_REACH = 1_000_000;
+/** A second of single steps, or of stops at the writes of an operand. */
+const STEPPED_REACH = 1_000_000, OPERAND_REACH = 32_000_000;
 
 /** A part of the run that is searched. */
 interface Stretch {
@@ -148,12 +148,13 @@ export class AccessSearch {
   #began = 0;
   #found: readonly Access[] = [];
 
-  readonly reach: number;
+  /** Infinity: up to the start of the run. */
+  readonly #reach: number;
 
   /** @param wanted accesses that are enough */
   constructor(readonly run: RunUpTo, readonly watched: Watched, readonly wanted: number, readonly counted: Counted = {}) {
-    this.reach = counted.reach ?? REGISTER_REACH;
-    this.#length = this.#isStepped ? STRETCH : Infinity;
+    this.#reach = this.#isFrequent ? counted.reach ?? (this.#isStepped ? STEPPED_REACH : OPERAND_REACH) : Infinity;
+    this.#length = this.#isFrequent ? STRETCH : Infinity;
     this.#stretch = this.#before(run);
   }
 
@@ -174,7 +175,7 @@ export class AccessSearch {
     if (!empty && this.#isJoined) from = this.#earlier(from);
     const past = rerun.pastAt(from), first = past.system.instructions();
     // Single steps and stops take long: the access is probably near.
-    const begin = Math.max(first, end.instructions - this.#length, this.#isStepped ? this.run.instructions - this.reach : 0);
+    const begin = Math.max(first, end.instructions - this.#length, this.run.instructions - this.#reach);
     if (begin === first) return { from, past, whole: true, lead: undefined, empty, begin, end };
     const way = new Way(rerun, past, begin, begin);
     return { from, past, whole: false, lead: (milliseconds) => way.advance(milliseconds), empty, begin, end };
@@ -195,9 +196,14 @@ export class AccessSearch {
     return from;
   }
 
-  /** Whether the vCPU is single-stepped, which reaches only so far. */
+  /** Whether the vCPU is single-stepped. */
   get #isStepped(): boolean {
     return this.watched.kind === "register" && !this.watched.writes;
+  }
+
+  /** Whether it stops so often that the search reaches only so far. */
+  get #isFrequent(): boolean {
+    return this.#isStepped || this.watched.kind === "register" && this.watched.writes?.isOperand === true;
   }
 
   #isUnwritten(from: Milestone | undefined, end: Stretch["end"]): boolean {
@@ -253,7 +259,7 @@ export class AccessSearch {
     const { accesses, first } = looking.end();
     const { accesses: found, isEnough } = this.#take(accesses, begin);
     if (isEnough) return { accesses: found };
-    const isFar = this.#isStepped && begin <= this.run.instructions - this.reach;
+    const isFar = begin <= this.run.instructions - this.#reach;
     if (isFar || whole && !isLater(from)) {
       const start = { value: first, at: begin, time: this.#began };
       return found.length === this.wanted ? { accesses: found } : { accesses: found, start };
@@ -298,13 +304,13 @@ interface Looking {
   end(): { readonly accesses: readonly Access[]; readonly first: Value };
 }
 
-/** @param noted called after each access to memory; true: the machine stops there */
+/** @param noted called after each access to memory or a register; true: the machine stops there */
 function lookAt(past: Past, watched: Watched, noted: (access: Access) => boolean): Looking {
   switch (watched.kind) {
     case "memory":
       return lookAtMemory(past, watched.watch, noted);
     case "register":
-      return lookAtRegister(past, watched);
+      return lookAtRegister(past, watched, noted);
     case "object":
       return lookAtObject(past, watched.id);
     case "event":
@@ -379,29 +385,36 @@ export function mayNotWrite(word: number): boolean {
   return (word & EXCLUSIVE_GROUP.mask) === EXCLUSIVE_GROUP.value && (word & RELEASING_STORE.mask) !== RELEASING_STORE.value;
 }
 
-function lookAtRegister(past: Past, { vcpu: id, read, writes }: Extract<Watched, { kind: "register" }>): Looking {
+function lookAtRegister(
+  past: Past,
+  { vcpu: id, read, writes }: Extract<Watched, { kind: "register" }>,
+  noted: (access: Access) => boolean,
+): Looking {
   const { system } = past, { core } = system;
   const control = system.debugger.give(EVERY_VM, false), { names } = control.services;
   const is = (vcpu: Vcpu) => vcpuId(names.vcpu(vcpu)) === id;
   const there = () => control.vcpus().find(is);
   const known = there(), first = known ? read(known) : 0n;
   const accesses: Access[] = [];
-  let value = first, begun = 0, pc: bigint | undefined;
+  let value = first, begun = 0, pc: bigint | undefined, ends = false;
   const compare = (vcpu: Vcpu, at: number, by?: Access["by"]) => {
     const after = read(vcpu);
     if (after === value) return;
     // Without steps, the last instruction before a change between two writes is not known.
-    const instruction = pc === undefined || by && by !== INTERRUPT && writes ? undefined : instructionOf(system, vcpu, id, pc);
-    accesses.push({ at, time: system.machine.time, instruction, by, before: value, after });
+    const isKnown = !by || by === INTERRUPT || !writes || writes.isOperand && at - begun <= 1;
+    const instruction = pc === undefined || !isKnown ? undefined : instructionOf(system, vcpu, id, pc);
+    const access = { at, time: system.machine.time, instruction, by, before: value, after };
+    accesses.push(access);
     value = after;
+    if (writes) ends = noted(access);
   };
   const vectors = writes?.byExceptions ? new VectorStops(control) : undefined;
   const before = (vcpu: Vcpu) => {
-    begun = system.instructions();
-    const taken = vectors?.taken(vcpu);
+    const at = system.instructions(), taken = vectors?.taken(vcpu);
     // The instruction before an interrupt may have unmasked it.
     if (taken) pc = taken.pc;
-    compare(vcpu, taken ? Math.max(0, begun - 1) : begun, taken ? taken.isInterrupt ? INTERRUPT : undefined : HYPERVISOR_WRITES);
+    compare(vcpu, taken ? Math.max(0, at - 1) : at, taken ? taken.isInterrupt ? INTERRUPT : undefined : HYPERVISOR_WRITES);
+    begun = at;
     ({ pc } = vcpu.registers);
     vectors?.place(vcpu);
   };
@@ -413,7 +426,7 @@ function lookAtRegister(past: Past, { vcpu: id, read, writes }: Extract<Watched,
         if (is(vcpu)) before(vcpu);
         control.goOn(vcpu);
       }
-      return false;
+      return ends;
     };
   }
   control.follow({

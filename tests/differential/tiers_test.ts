@@ -1,8 +1,9 @@
 // The interpreter beside the translator, every encoding of the table: equal registers, vectors,
-// flags, FPSR and memory from equal states. A case is NOP, the instruction and HVC, which neither
+// flags, FPSR and memory from equal states; and what changes is said to be written by it. A case is NOP, the instruction and HVC, which neither
 // tier can execute as a part of what is translated.
 
 import assert from "node:assert/strict";
+import { writersOf } from "../../src/core/register-writers.ts";
 import { INSTRUCTIONS } from "../core/translator/executed-code.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 import { allEncodings } from "../../src/isa/table.ts";
@@ -27,8 +28,18 @@ const NOP = 0xd503201f;
 const HVC = 0xd4000002;
 const BRANCH_FIELDS = ["imm14", "imm19", "imm26"] as const;
 
+/** By the index of an operand in `Registers`: whether a word may write it. */
+const WRITERS = new Map(
+  [
+    ...Array.from({ length: 31 }, (_, number) => [number, `x${number}`] as const),
+    [Registers.SP, "sp"] as const,
+    ...Array.from({ length: 64 }, (_, half) => [Registers.V + half, `v${half >> 1}`] as const),
+  ].map(([index, name]) => [index, { name, isWriter: writersOf([name], INSTRUCTIONS.set) }]),
+);
+
 /** Where a program lies. */
 interface Place {
+  readonly words: readonly number[];
   readonly start: number;
   /** Its second HVC, where branches go. */
   readonly end: number;
@@ -61,7 +72,7 @@ class Tiers {
       const start = at, words = [NOP, ...program, HVC, HVC];
       at += 4 * words.length;
       for (const processor of [this.interpreter, this.translator]) processor.writeCode(start, words);
-      return { start, end: at - 4 };
+      return { words: program, start, end: at - 4 };
     });
     this.#next = (at + PAGE - 1) & -PAGE;
     assert.ok(this.#next <= Layout.codeEnd, "more programs than the layout has room for");
@@ -81,7 +92,7 @@ class Tiers {
   }
 
   /** Runs one case from a random state in both; undefined if they agree, else what differs. */
-  run({ start: pc, end }: Place): string | undefined {
+  run({ words, start: pc, end }: Place): string | undefined {
     const { interpreter, translator } = this, start = this.#start;
     randomState(start, this.random, pc);
     // FPCR's FIZ, AH and NEP (FEAT_AFP), which unicorn does not know.
@@ -89,8 +100,11 @@ class Tiers {
     start.words[CODE_POINTER] = BigInt(end);
     for (const processor of [interpreter, translator]) processor.registers.halves.set(start.halves);
     const [expected, actual] = [interpreter.runToHvc(), translator.runToHvc()];
-    if (expected === actual && interpreter.registers.equals(translator.registers)) return undefined;
-    const differing = expected === actual ? [] : [`interpreter: ${expected}; translator: ${actual}`];
+    const differing = [...WRITERS].filter(([index, { isWriter }]) =>
+      interpreter.registers.words[index] !== start.words[index] && !words.some((word) => isWriter(word | 0))
+    ).map(([, { name }]) => `${name} changes, and no instruction writes it`);
+    if (!differing.length && expected === actual && interpreter.registers.equals(translator.registers)) return undefined;
+    if (expected !== actual) differing.push(`interpreter: ${expected}; translator: ${actual}`);
     for (let index = 0; index < Registers.WORDS; index++) {
       const [a, b] = [interpreter.registers.words[index], translator.registers.words[index]];
       const values = [start.words[index], a, b].map((value) => value.toString(16));

@@ -129,7 +129,7 @@ Deno.test("changes of registers are those that single steps from the start see",
   const control = system.debugger.give(EVERY_VM, false), { names } = control.services;
   const registers = control.vcpus().flatMap((vcpu) => {
     const id = `vcpu:${names.vcpu(vcpu)}`;
-    return ["x0", "x3", "x19", "x29", "x30", "pstate", "elr_el1", "v0"].map((name) => {
+    return ["x0", "x3", "x19", "x29", "x30", "sp_el1", "pstate", "elr_el1", "v0"].map((name) => {
       const read = system.inspector.registerOf(id, name);
       return { id, name, read, vcpu, last: read(vcpu), changes: [] as Access[] };
     });
@@ -147,11 +147,14 @@ Deno.test("changes of registers are those that single steps from the start see",
   for (const { id, name, read, changes } of registers) {
     if (!changes.length) continue;
     changed++;
-    const { accesses } = searched(run, { kind: "register", vcpu: id, read }, changes.length);
-    assert.deepEqual(accesses.map(values), changes.map(values), `${name} of ${id}`);
-    for (const [index, { at, by, instruction }] of accesses.entries()) {
-      assert.equal(instruction?.vcpu, id);
-      assert.ok(by || at === changes[index].at, `${name} of ${id}: ${at} for ${changes[index].at}`);
+    // By single steps, and by stops before the instructions that may write it.
+    for (const writes of new Set([undefined, registerWrites(name)])) {
+      const { accesses } = searched(run, { kind: "register", vcpu: id, read, writes }, changes.length);
+      assert.deepEqual(accesses.map(values), changes.map(values), `${name} of ${id}`);
+      for (const [index, { at, by, instruction }] of accesses.entries()) {
+        assert.equal(instruction?.vcpu, id);
+        assert.ok(by || at === changes[index].at, `${name} of ${id}: ${at} for ${changes[index].at}`);
+      }
     }
   }
   assert.ok(changed > 8, `${changed}`);

@@ -30,6 +30,9 @@ const PATIENCE_FACTOR = 4, PATIENCE_STEPS = 6;
 /** Pages for which that is remembered. */
 const RELEASES_KEPT = 4096;
 
+/** A property of an instruction word, 32 bits, signed. */
+export type WordTest = (word: number) => boolean;
+
 /** The services of the core's Wasm module that the pool uses. */
 interface DecodedCallbacks {
   /** Fetch entries that point to a decoded page go from all TLB sets. */
@@ -79,7 +82,7 @@ export class DecodedPages {
    * Wasm addresses of instructions with a breakpoint, and of the one that is executed all the same.
    */
   readonly #marks = new Set<number>();
-  #markedWords: readonly WordPattern[] = [];
+  #markedWords: WordTest | undefined;
   #passed = 0;
   /** Marked instructions that were executed, by Wasm address: they still have their operands. */
   readonly #known = new Map<number, { readonly ip: number; readonly word: number; readonly handler: number }>();
@@ -193,10 +196,10 @@ export class DecodedPages {
     if (this.#marks.delete(wasmAddress)) this.#marked(wasmAddress);
   }
 
-  /** Instructions with these words get it wherever they are; those marked before no longer do. */
-  markWords(patterns: readonly WordPattern[]): void {
-    this.#markedWords = patterns;
-    this.#words[DECODER_MARKS >> 2] = this.#marks.size + patterns.length;
+  /** Instructions with such words get it wherever they are; those marked before no longer do. */
+  markWords(isMarked: WordTest | undefined): void {
+    this.#markedWords = isMarked;
+    this.#countMarks();
     // Pages stay, and with them the fetches in TLBs that lead to them.
     for (let index = 0; index < this.#used; index++) {
       const owner = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
@@ -205,13 +208,17 @@ export class DecodedPages {
   }
 
   isMarkedWord(word: number): boolean {
-    return this.#markedWords.some(({ mask, value }) => (word & mask) === value);
+    return this.#markedWords?.(word) ?? false;
   }
 
   /** A mark has come or gone. */
   #marked(wasmAddress: number): void {
-    this.#words[DECODER_MARKS >> 2] = this.#marks.size + this.#markedWords.length;
+    this.#countMarks();
     this.written(wasmAddress, 4);
+  }
+
+  #countMarks(): void {
+    this.#words[DECODER_MARKS >> 2] = this.#marks.size + (this.#markedWords ? 1 : 0);
   }
 
   /** Does `work` with the mark of the decoded instruction at `ip` off. */
@@ -291,12 +298,6 @@ export class DecodedPages {
     this.#words[DECODED_OWNERS / 4 + index] = 0;
     this.callbacks.forgetDecodedPage(DECODED_PAGES.base + index * DECODED_PAGE_SIZE);
   }
-}
-
-/** Words that are `value` in the bits of `mask`, signed 32-bit numbers. */
-interface WordPattern {
-  readonly mask: number;
-  readonly value: number;
 }
 
 function variantOf(decoding: Decoding, word: number): Variant {

@@ -1,6 +1,6 @@
-// The system registers that nothing but MSR, or but MSR and exceptions, changes while their vCPU
-// runs, so that a run can stop before their writes, and note them. Address translations and timers
-// also change the others.
+// The registers that nothing but certain instructions, or but those and exceptions, changes while
+// their vCPU runs, so that a run can stop before their writes: MSR for system registers, whose
+// writes are noted, too. Address translations and timers also change the others.
 
 import type { RegisterName } from "./vcpu-state.ts";
 
@@ -20,6 +20,13 @@ const IN_PLACE: readonly RegisterName[] = ["TPIDR_EL0", "TPIDR_EL1"];
 /** Those that exceptions to EL1 change, too. Their writes are not noted. */
 const OF_EXCEPTIONS: readonly RegisterName[] = ["ELR_EL1", "SPSR_EL1", "ESR_EL1", "FAR_EL1"];
 
+/** X0 to X30 and V0 to V31, which are operands of instructions. */
+const OPERAND = /^(x([12]?\d|30)|v([12]?\d|3[01]))$/;
+/** Stack pointers, which are both. */
+const STACK_POINTERS: readonly RegisterName[] = ["SP_EL0", "SP_EL1"];
+/** The operand that stands for the stack pointer in use. */
+export const STACK_POINTER_OPERAND = "sp";
+
 /** The bit of each register whose writes are noted. */
 export const WRITE_BITS: ReadonlyMap<string, bigint> = new Map([
   ...NOTED.map((name, index) => [name, 1n << BigInt(index)] as const),
@@ -30,8 +37,10 @@ export const WRITE_BITS: ReadonlyMap<string, bigint> = new Map([
 
 /** How a register changes. */
 export interface RegisterWrites {
-  /** The registers whose MSR changes it, in lower case. */
+  /** The registers whose writes change it, in lower case: of some operands, those are many. */
   readonly names: readonly string[];
+  /** Whether it is an operand of more instructions than MSR. */
+  readonly isOperand: boolean;
   /** Its bit in `Written`; undefined: its writes are not noted. */
   readonly bit: bigint | undefined;
   /** Whether exceptions to EL1 change it, too. */
@@ -40,8 +49,14 @@ export interface RegisterWrites {
 
 /** How the register of this name, in lower case, changes; undefined: in other ways, too. */
 export function registerWrites(name: string): RegisterWrites | undefined {
+  const pointer = STACK_POINTERS.find((one) => one.toLowerCase() === name);
+  if (pointer || OPERAND.test(name)) {
+    const names = pointer ? [name, STACK_POINTER_OPERAND] : [name];
+    return { names, isOperand: true, bit: undefined, byExceptions: false };
+  }
   const found = [...NOTED, ...IN_PLACE, ...OF_EXCEPTIONS].find((one) => one.toLowerCase() === name), bit = found && WRITE_BITS.get(found);
   if (found === undefined) return undefined;
   const others = bit === undefined ? [] : WRITE_BITS.keys().filter((one) => one !== found && WRITE_BITS.get(one) === bit);
-  return { names: [found, ...others].map((one) => one.toLowerCase()), bit, byExceptions: OF_EXCEPTIONS.includes(found) };
+  const names = [found, ...others].map((one) => one.toLowerCase());
+  return { names, isOperand: false, bit, byExceptions: OF_EXCEPTIONS.includes(found) };
 }
