@@ -10,11 +10,11 @@ import type { Input } from "../src/plans/recorded-run.ts";
 import type { SessionPlan } from "../src/plans/plan.ts";
 import type { System } from "../src/assembly/system/system.ts";
 import { type Accesses, AccessSearch } from "../src/recordings/accesses.ts";
+import type { Past } from "../src/recordings/past.ts";
 import { letIn } from "../src/recordings/input.ts";
 import { loaded } from "../src/snapshots/begin.ts";
 import { filledPages } from "../src/state/pages.ts";
 import { PageFile } from "../src/state/page-file.ts";
-import type { SystemState } from "../src/state/system-state.ts";
 import { DEFAULT_DISK_BUDGET } from "../src/plans/memory-budget.ts";
 import { allowHugePages } from "../src/support/huge-pages.ts";
 import { MiB, PAGE_SIZE } from "../src/support/sizes.ts";
@@ -138,11 +138,15 @@ function addTimes(figures: Map<string, number>, name: string, all: readonly numb
 }
 
 function goToPlaces(system: System, run: SessionRun, count: number, figures: Map<string, number>): void {
+  let past: Past | undefined;
   const all = Array.from({ length: count }, (_, index) =>
     timeOf(() => {
-      const place = Math.floor(system.instructions() * spread(index)), past = run.pastAt(run.milestone(place));
+      const place = Math.floor(system.instructions() * spread(index));
+      if (past) run.leave(past);
+      past = run.pastAt(run.milestone(place));
       while (!past.advance(place, Infinity));
     }));
+  if (past) run.leave(past);
   addTimes(figures, "to a place", all);
 }
 
@@ -155,7 +159,7 @@ async function withRun(
   const system = assemble(plan), file = PageFile.inFolder(states, DEFAULT_DISK_BUDGET);
   await Deno.remove(states);
   using _file = file.file;
-  const run = new SessionRun(system, (state?: SystemState) => state ? loaded(plan, state) : assemble(plan), undefined, { file });
+  const run = new SessionRun(system, (state, left) => state ? loaded(plan, state, left) : assemble(plan), undefined, { file });
   const figures = runOn(system, run, session);
   ask(system, run, figures);
   for (const { part, used } of run.memory()) figures.set(`${part}, MiB`, used / MiB);

@@ -28,6 +28,7 @@ import { Vmid } from "../inspection/readers/guest-names.ts";
 import { QueueRpcs } from "../inspection/readers/queue-rpcs.ts";
 import { attachPlatformDevices } from "./devices/crosvm-devices.ts";
 import { GuestSystem } from "./system/guest-system.ts";
+import type { LeftMemory } from "./system/system.ts";
 import { type BootPlan, DEFAULT_TIER, knownVms, PlanError, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
 import { attachClock, attachMessages, attachSerial, attachUart } from "./devices/platform-devices.ts";
@@ -73,26 +74,29 @@ const DENSE_FROM = DECODED_PAGES.base;
 
 const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, wasmAddress: RAM_OFFSET, size: map.ramEnd - RAM_BASE });
 
-/** The same without images and whatever else would be in RAM, for `System.load`. */
-export function assembleEmpty(plan: SessionPlan, counts = false): GuestSystem {
+/**
+ * The same without images and whatever else would be in RAM, for `System.load`.
+ * @param left memory for it, of a machine of the same plan
+ */
+export function assembleEmpty(plan: SessionPlan, counts = false, left?: LeftMemory): GuestSystem {
   // Fault rules are state, which is loaded last: nothing may fail meanwhile.
-  return assembleWith({ ...plan, inject: undefined }, { own: undefined, counts }, (machine, work) => machine.ram.unwritten(work));
+  return assembleWith({ ...plan, inject: undefined }, { own: undefined, counts, left }, (machine, work) => machine.ram.unwritten(work));
 }
 
 function assembleWith(
   plan: SessionPlan,
-  { own, counts }: Pick<Building, "own"> & { readonly counts: boolean },
+  { own, counts, left }: Pick<Building, "own"> & { readonly counts: boolean; readonly left?: LeftMemory | undefined },
   within: (machine: Machine, work: () => void) => void,
 ): GuestSystem {
   const map = memoryMap(plan.memory);
   const pages = map.wasmSize / WASM_PAGE_SIZE;
   const limits = memoryLimits(plan.memoryBudget);
-  const memory = wasmMemory(pages);
-  preferHugePages(memory, DENSE_FROM);
+  const memory = left?.code.memory ?? denseMemory(pages);
   const core = new WasmCore(memory, ramLayout(map), {
     cpu: cpuOfPlan(plan.cpu),
     tier: plan.tier ?? DEFAULT_TIER,
     codeBytes: limits.code / CODE_FACTOR,
+    code: left?.code,
     counts: counts ? { vmOf: (stage2) => vmWith(system.hypervisor, stage2) } : undefined,
     onUndefined: (instruction) => system.events.undefinedInstruction(instruction),
     onDeviceAtomic: (access) => system.deviceAtomic(access),
@@ -100,7 +104,7 @@ function assembleWith(
   });
   const machine = new Machine(memory, map, core, plan.cpus);
   const manager = new ResourceManager({ ...plan.behaviour });
-  const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined), limits);
+  const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined), limits, left?.content);
   // Its own generator, so that what the session draws does not move what guests get from the
   // hypervisor.
   const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
@@ -118,9 +122,11 @@ function vmWith({ scheduler, names }: Hypervisor, stage2: number): string {
 }
 
 /** @throws PlanError if the system does not give this process so much */
-function wasmMemory(pages: number): WebAssembly.Memory {
+function denseMemory(pages: number): WebAssembly.Memory {
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    preferHugePages(memory, DENSE_FROM);
+    return memory;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const size = formatSize(pages * WASM_PAGE_SIZE);

@@ -7,9 +7,10 @@ import { disassemble } from "../isa/disassemble.ts";
 import { type Identification, identificationOf } from "../isa/identification.ts";
 import { nameWord } from "../isa/word-names.ts";
 import { Mdscr, Pstate } from "./architecture/exceptions.ts";
-import { type CoreExports, coreFor, type CoreImports, instantiateCore } from "./core-module.ts";
+import { CoreCode } from "./core-code.ts";
+import { type CoreExports, coreFor } from "./core-module.ts";
 import type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
-import { decodedPageIndex, DecodedPages } from "./decoded/decoded-pages.ts";
+import { decodedPageIndex, type DecodedPages } from "./decoded/decoded-pages.ts";
 import { COUNTED_PAGES } from "./decoded/execution-counters.ts";
 import { DECODED_SIZE } from "./decoded/operands.ts";
 import type { Dispatch } from "./decoded/variants.ts";
@@ -33,7 +34,7 @@ import { retiredKinds } from "./interpreter/retired.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { AccessKind, Fault, type RamLayout, Rights } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
-import { type Written, WrittenMemory } from "./memory/written-memory.ts";
+import type { Written, WrittenMemory } from "./memory/written-memory.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
 import { registerNames } from "./registers/vcpu-state.ts";
 import { contextOf, Residency } from "./residency.ts";
@@ -46,7 +47,7 @@ import { writeAesTables, writeSm4Table } from "./simd/crypto.ts";
 import { type CpuFields, cpuFields } from "./state/cpu-fields.ts";
 import { CPU, Pending } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
-import { CORE_SIZE, STAGE2_TABLES } from "./state/layout.ts";
+import { CORE_SIZE, OF_VCPUS, STAGE2_TABLES } from "./state/layout.ts";
 import { Stops } from "./stops.ts";
 import type { Tier } from "./tiers.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
@@ -131,6 +132,8 @@ export interface CoreOptions {
   readonly counts?: ExecutionCounting | undefined;
   /** For tests: when regions are compiled, and after how many instructions the translator looks. */
   readonly hotness?: Hotness & { readonly slice: number };
+  /** Code that a core with the same options has left in this memory; undefined: none yet. */
+  readonly code?: CoreCode | undefined;
 }
 
 /** When regions are compiled; a sample stands for `slice` instructions. */
@@ -148,6 +151,7 @@ export class WasmCore implements DebugCore {
   readonly identification: Identification;
   /** The pool of stage-2 tables for address spaces. */
   readonly stage2Pool: Stage2Pool;
+  readonly #code: CoreCode;
   readonly #exports: CoreExports;
   readonly #decoded: DecodedPages;
   readonly #translator: Translator | undefined;
@@ -190,33 +194,29 @@ export class WasmCore implements DebugCore {
     this.#onDeviceAtomic = options.onDeviceAtomic;
     this.#onStaleUse = options.onStaleUse;
     this.#retired = new WordTable((word) => retiredKinds(core.dispatch.instructions, word), RETIRED_SHIFT);
-    this.#written = new WrittenMemory(memory, ram);
     this.#view = new DataView(memory.buffer);
     this.#cpu = cpuFields(memory);
     this.#budget = new RunBudget(this.#cpu);
     this.#exit = new LatestExit(this.#cpu, memory);
     const words = new Int32Array(memory.buffer);
     this.#repeats = new RepeatedExits(this.#cpu, words);
-    const { functions, link, outlined } = instantiateCore(core, memory, this.#imports());
+    const { tier = "interp" } = options, hotness = options.hotness ?? (tier === "interp" ? undefined : HOTNESS[tier]);
+    this.#slice = hotness?.slice ?? SLICE;
+    const code = this.#code = options.code ?? new CoreCode(core, memory, ram, {
+      decodedPages: options.decodedPages ?? (counts ? COUNTED_PAGES : undefined),
+      translator: hotness && ((link) => new Translator(core, link, hotness, options.codeBytes, options.regions)),
+    });
+    if (code.core !== core || code.memory !== memory) throw new TypeError("the code of another memory or CPU");
+    const { functions } = code;
     this.#exports = functions;
-    const { tier = "interp" } = options;
-    if (tier === "interp") this.#slice = SLICE;
-    else {
-      const hotness = options.hotness ?? HOTNESS[tier];
-      this.#slice = hotness.slice;
-      this.#translator = new Translator(core, link, hotness, options.codeBytes, options.regions);
-    }
+    this.#translator = code.translator;
+    this.#decoded = code.decoded;
+    this.#written = code.written;
     if (options.counts) this.#counts = new ExecutionCounts(memory, options.counts);
     if (options.sparesWaits ?? true) {
       const instructions = instructionsOf(core.dispatch.instructions);
       this.#waits = new CounterWaits({ words, halves: new Uint16Array(memory.buffer), instructions });
     }
-    this.#decoded = new DecodedPages(memory, core.dispatch, {
-      forgetDecodedPage: (page) => this.#exports.tlbForgetDecoded(page),
-      regionsWritten: (index, first, end) => this.#translator?.written(index, first, end),
-      provideOutlined: (index) => outlined.provide(index),
-      pageLeft: (index) => this.#counts?.left(index),
-    }, options.decodedPages ?? (counts ? COUNTED_PAGES : undefined));
     writeCrcTables(memory);
     writeAesTables(memory);
     if (cpu.features.has("FEAT_SM4")) writeSm4Table(memory);
@@ -230,16 +230,13 @@ export class WasmCore implements DebugCore {
       ...{ memory, cpu: this.#cpu, exports: functions, decoded, tlbs, watchesEntries: counts },
       ...{ features, instructions, wordAt },
     });
+    this.#serve();
   }
 
-  #imports(): CoreImports {
-    return {
-      fillDecoded: (ip) => this.#decoded.fill(ip),
-      awaited: (ip) => this.#translator?.decoded(ip),
+  #serve(): void {
+    this.#code.serve({
+      pageLeft: (index) => this.#counts?.left(index),
       wordChanged: (page) => this.#counts?.changes(decodedPageIndex(page)),
-      allocateDecoded: (wasmAddress) => this.#decoded.allocate(wasmAddress >>> 0),
-      releaseDecoded: (page) => this.#decoded.release(page),
-      regionsWritten: (page, first, end) => this.#translator?.written(decodedPageIndex(page), first, end),
       undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
       watched: (va, access, wasmAddress) => this.#stops.watched(this.#residency.vcpu, va, access, wasmAddress >>> 0),
       pageEntered: (va, wasmAddress) => this.#pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
@@ -247,7 +244,17 @@ export class WasmCore implements DebugCore {
       staleUsed: () => this.#staleUsed(),
       exited: (left) => this.#exited(left),
       retired: (word) => this.#retired.of(word),
-    };
+    });
+  }
+
+  leave(): CoreCode | undefined {
+    if (this.#counts) return undefined;
+    this.#decoded.unmarkAll();
+    this.#residency.tlbs.clear();
+    this.#written.forget(false);
+    const bytes = new Uint8Array(this.memory.buffer);
+    for (const { start, end } of OF_VCPUS) bytes.fill(0, start, end);
+    return this.#code;
   }
 
   #pageEntered(va: bigint, wasmAddress: number): void {

@@ -10,6 +10,7 @@ import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { Prospect } from "./outlook/evaluation.ts";
 import type { MemoryAccess } from "./outlook/memory-accesses.ts";
 import type { Outlook } from "./outlook/outlook.ts";
+import type { CoreCode } from "./core-code.ts";
 import type { CountedPage } from "./execution-counts.ts";
 import type { Written } from "./memory/written-memory.ts";
 import type { ExclusiveMonitor, VcpuState } from "./registers/vcpu-state.ts";
@@ -28,6 +29,7 @@ export {
   syndrome,
   Vector,
 } from "./architecture/exceptions.ts";
+export type { CoreCode } from "./core-code.ts";
 export { pointerMask } from "./architecture/pointer-masks.ts";
 export { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
 export type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
@@ -220,4 +222,9 @@ export interface DebugCore extends Core {
   outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
   /** The accesses of the vCPU's next instruction, if it faults at none. */
   accesses(vcpu: VcpuState): readonly MemoryAccess[];
+  /**
+   * The code of this core, which is not used any more, for another one over the same memory. RAM
+   * stays as it is. Undefined for a core that counts executions.
+   */
+  leave(): CoreCode | undefined;
 }

@@ -14,6 +14,7 @@ import { type DebugRequest, type Move, SESSION } from "../protocol/protocol.ts";
 import { letIn } from "../recordings/input.ts";
 import type { Input, RecordedInput } from "../plans/recorded-run.ts";
 import type { KeptMilestone } from "../recordings/history.ts";
+import type { Past } from "../recordings/past.ts";
 import { describeDivergence, type Divergence, Replay } from "../recordings/replay.ts";
 import { denserToEnd, NEAR, writableAtEnd, writeStates } from "../recordings/state-file.ts";
 import { InstantSnapshot } from "../snapshots/instant.ts";
@@ -130,6 +131,7 @@ export class Engine {
       done: () => this.#done,
       runPresent: (turns) => this.#runPresent(turns),
       pause: (paused) => this.pause(paused),
+      leave: (past) => this.#leave(past),
       wake: () => this.#wake(),
       schedule: () => this.#schedule(),
       flush: () => this.#output.flush(),
@@ -165,6 +167,11 @@ export class Engine {
   /** Why the run cannot be repeated up to now; undefined if it can. */
   get lost(): string | undefined {
     return this.#sessionRun.lost;
+  }
+
+  /** A past is not shown any more: its machine goes, unless work in pieces may look at it. */
+  #leave(past: Past): void {
+    if (!this.#searches.busy && !this.#who.busy && !this.#saving.busy) this.#sessionRun.leave(past);
   }
 
   /** The system that is shown: the machine, or its past. */

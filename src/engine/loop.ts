@@ -1,12 +1,12 @@
 // State that the parts of an engine share, and their requests to its loop.
 
-import type { ContainedBug, System } from "../assembly/system/system.ts";
+import type { ContainedBug } from "../assembly/system/system.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { SessionEvent } from "../protocol/protocol.ts";
 import type { PageFile } from "../state/page-file.ts";
-import type { SystemState } from "../state/system-state.ts";
 import type { PresentRun } from "./ended-vms.ts";
-import type { SessionRun } from "./session-run.ts";
+import type { Past } from "../recordings/past.ts";
+import type { Again, SessionRun } from "./session-run.ts";
 import type { Shown } from "./shown.ts";
 import type { Standing } from "./standing.ts";
 import type { Problem } from "../support/problem.ts";
@@ -29,7 +29,7 @@ export interface EnginePort {
   /** A file for states for which there is no room in memory. */
   readonly pages?: PageFile | undefined;
   /** Another machine of the same plan, at its start or in a state, without sockets. */
-  readonly again: (state?: SystemState) => System;
+  readonly again: Again;
 }
 
 /** The engine as its parts see it. */
@@ -46,6 +46,8 @@ export interface Loop {
   readonly runPresent: (turns: number) => PresentRun;
   /** Pauses or continues the machine, and shows the present. */
   readonly pause: (paused: boolean) => void;
+  /** A past is not shown any more: the next machine may have its memory. */
+  readonly leave: (past: Past) => void;
   /** Ends a sleep: as much virtual time has passed as wall time. */
   readonly wake: () => void;
   /** Continues the machine at the next opportunity. */

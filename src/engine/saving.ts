@@ -89,6 +89,11 @@ export class Saving {
     return { what, wayOut: "the machine continues" };
   }
 
+  /** Whether a snapshot is being written. */
+  get busy(): boolean {
+    return this.#writing.size > 0;
+  }
+
   /** Snapshots that are being written are written to their end: the machine goes. */
   finish(): void {
     for (const step of this.#writing) while (!step());

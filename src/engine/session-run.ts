@@ -20,7 +20,15 @@ import { exceptionText } from "../support/exception-text.ts";
 import { UserError } from "../support/problem.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
-import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system/system.ts";
+import type {
+  LeftMemory,
+  RememberingSystem,
+  RunMemory,
+  RunningSystem,
+  SavableSystem,
+  System,
+  VisibleSystem,
+} from "../assembly/system/system.ts";
 
 /**
  * Wall time (ms) of the run between two states that are kept: the least, and the most. In between,
@@ -63,6 +71,12 @@ export interface KeptRun {
   readonly start: RunStart;
 }
 
+/**
+ * Another machine of the same plan, at its start or in a state, for which there may be memory of an
+ * earlier one.
+ */
+export type Again = (state?: SystemState, left?: LeftMemory) => System;
+
 /** The history of one run. */
 export class SessionRun implements Rerun {
   #inputs: RecordedInput[] = [];
@@ -99,6 +113,8 @@ export class SessionRun implements Rerun {
   #origin: RunMemory | undefined;
   /** The state that each past began with. */
   readonly #began = new WeakMap<Past, Milestone | undefined>();
+  /** Memory of a past that nobody looks at any more, for the next one. */
+  #left: LeftMemory | undefined;
   /** Wall time (ms) that the present has taken, and at which another state of it is kept. */
   #spent = 0;
   #nextMilestone = MILESTONE_INTERVAL;
@@ -115,7 +131,7 @@ export class SessionRun implements Rerun {
    */
   constructor(
     readonly present: PresentSystem,
-    readonly again: (state?: SystemState) => System,
+    readonly again: Again,
     readonly origin: SystemState | undefined,
     { budget, states, file }: SessionRoom = {},
   ) {
@@ -320,10 +336,19 @@ export class SessionRun implements Rerun {
    * @throws Error if the state cannot be restored
    */
   machineAt(milestone: Milestone | undefined): System {
-    const system = this.again(milestone?.state), memory = this.#memoryAt(milestone);
+    const left = milestone && this.#left;
+    if (left) this.#left = undefined;
+    const system = this.again(milestone?.state, left), memory = this.#memoryAt(milestone);
     if (memory) system.recall(memory);
     for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
     return system;
+  }
+
+  leave(past: Past): void {
+    const pages = this.#began.get(past)?.state.pages;
+    if (!pages || this.#left) return;
+    this.#began.delete(past);
+    this.#left = past.system.leave(pages);
   }
 
   #memoryAt(milestone: Milestone | undefined): RunMemory | undefined {

@@ -79,7 +79,7 @@ export class Travel {
   /** The machine continues, or was paused: ends all travel, and the present is shown. */
   leave(): void {
     this.#trail = [];
-    this.loop.shown.past = undefined;
+    this.#leavePast();
     this.#way++;
     this.#leaveWayOn("paused before such an event");
   }
@@ -112,7 +112,7 @@ export class Travel {
     else if (to.kind === "step" && from?.instructions === target) moment = this.#trail.pop()!.moment;
     else this.#trail = [];
     if (target < now) return this.#toPast(target, moment, moved);
-    shown.past = undefined;
+    this.#leavePast();
     if (target > now && !this.loop.done()) this.#stepOn(target, moved);
     else this.#arrive(moved);
   }
@@ -126,14 +126,21 @@ export class Travel {
     const here = shown.system.instructions();
     const milestone = run.milestone(moment);
     const nearer = milestone !== undefined && milestone.instructions > here;
-    if (!shown.past || target <= here || nearer) shown.past = run.pastAt(milestone);
-    const past = shown.past;
+    if (target <= here || nearer) this.#leavePast();
+    const past = shown.past ??= run.pastAt(milestone);
     const way = new Way(run, past, moment, target);
     this.#piecewise(
       moved,
       () => way.advance(MOVE_SLICE) ? () => this.#arrive(moved) : undefined,
       () => ({ instructions: past.system.instructions(), end: target }),
     );
+  }
+
+  /** The past that is shown is not looked at any more. */
+  #leavePast(): void {
+    const { shown, leave } = this.loop, { past } = shown;
+    shown.past = undefined;
+    if (past) leave(past);
   }
 
   /** Goes back to where something happened. */
@@ -185,7 +192,7 @@ export class Travel {
       const reached = way.advance(MOVE_SLICE);
       if (reached === undefined) return undefined;
       this.#onTo = undefined;
-      if (reached === "none") shown.past = undefined;
+      if (reached === "none") this.#leavePast();
       const text = reached === "none" ? "now; no such event since" : reached.text;
       return () => this.#arrive(() => moved(undefined, text));
     }, () => ({ instructions: past.system.instructions(), end: shown.present.instructions() }));

@@ -75,6 +75,11 @@ export class Who {
     readonly failed: (id: number, query: Query, error: unknown) => Answer,
   ) {}
 
+  /** Whether a question is being answered. */
+  get busy(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   ask(id: number, query: Query): void {
     this.#waiting.push({ id, query });
     if (this.#waiting.length === 1) this.#next();
@@ -156,14 +161,17 @@ export class Who {
   /** The latest access, then that from which its value came, and so on, as rows. */
   *#chain(first: System, asked: Asked, most: number): InPieces<Row[]> {
     const chain: Row[] = [];
-    for (let system = first, next: Asked | undefined = asked; next && chain.length < most;) {
-      const { rows, watched, access }: Latest = yield* this.#latest(system, next, 1), { target } = next;
+    let past: Past | undefined;
+    for (let next: Asked | undefined = asked; next && chain.length < most;) {
+      const { rows, watched, access }: Latest = yield* this.#latest(past?.system ?? first, next, 1), { target } = next;
       chain.push(...rows.map((row) => ({ ...row, of: target })));
       if (!access?.instruction || access.by?.code === "interrupt") break;
-      system = yield* this.#go(access.at);
-      const origin: Origin | undefined = originOf(system, { ...next, watched }, access);
+      if (past) this.loop.run.leave(past);
+      past = yield* this.#go(access.at);
+      const origin: Origin | undefined = originOf(past.system, { ...next, watched }, access);
       next = origin && { ...origin, access: "write" };
     }
+    if (past) this.loop.run.leave(past);
     return chain;
   }
 
@@ -179,17 +187,17 @@ export class Who {
     const isLater = place.kind === "time" ? place.at > present.machine.time : place.count > present.instructions();
     if (isLater) throw new QueryError("that is after the present");
     if (place.kind === "instructions" && place.count < run.first) throw new QueryError(`that is before ${run.start}`);
-    if (place.kind === "time") return yield* this.#go({ at: place.at, settled: true });
-    if (place.order === undefined) return yield* this.#go(place.count);
+    if (place.kind === "time") return (yield* this.#go({ at: place.at, settled: true })).system;
+    if (place.order === undefined) return (yield* this.#go(place.count)).system;
     // All accesses of a place are before the one after the next.
     const end = place.count + 2;
-    return end < present.instructions() ? yield* this.#go(end) : present;
+    return end < present.instructions() ? (yield* this.#go(end)).system : present;
   }
 
-  *#go(moment: Moment): InPieces<System> {
+  *#go(moment: Moment): InPieces<Past> {
     const { run } = this.loop, past = run.pastAt(run.milestone(moment));
     while (!past.advance(moment, MOVE_SLICE)) yield;
-    return past.system;
+    return past;
   }
 
   /**
@@ -209,13 +217,15 @@ export class Who {
       while (!past.advance(at, MOVE_SLICE)) yield;
       whole.push({ ...access, instruction: nextInstruction(past.system, vcpuId(event.vcpu)) });
     }
+    if (past) this.loop.run.leave(past);
     return whole;
   }
 
   /** The call frames of a vCPU at an instruction count. */
   *#stackAt(instructions: number, vcpu: string): InPieces<string[]> {
-    const { inspector, symbols } = yield* this.#go(instructions);
+    const past = yield* this.#go(instructions), { inspector, symbols } = past.system;
     const answer = yield* searched(symbols, () => inspector.answer({ table: STACK.name, args: { vcpu } }));
+    this.loop.run.leave(past);
     return rowsOf(STACK, answer).map(({ pc, symbol, source }) => [symbol ?? pc, source].filter((word) => word !== null).join("  "));
   }
 

@@ -16,6 +16,8 @@ type WriteListener = (by: RamWriter, pa: number, size: number, bytes: Uint8Array
 export class Ram {
   readonly #bytes: Uint8Array;
   #unwritten = false;
+  /** Another machine has the memory now. */
+  #isLeft = false;
   #watch: { readonly pa: number; readonly end: number; readonly heard: WriteListener } | undefined;
 
   constructor(memory: WebAssembly.Memory, readonly map: MemoryMap, readonly core: Pick<Core, "memoryWritten" | "mayBeWritten">) {
@@ -89,6 +91,7 @@ export class Ram {
   /** Zeroes the part of the range that is RAM. */
   zero(pa: number, size: number): void {
     if (this.#unwritten) return;
+    this.#checkLeft();
     const { primaryEnd, hypervisorBase, ramEnd } = this.map;
     for (const [base, end] of [[RAM_BASE, primaryEnd], [hypervisorBase, ramEnd]]) {
       const from = Math.max(pa, base), to = Math.min(pa + size, end);
@@ -99,7 +102,17 @@ export class Ram {
     }
   }
 
+  /** Another machine gets the memory: nobody may read or write it by this one any more. */
+  leave(): void {
+    this.#isLeft = true;
+  }
+
+  #checkLeft(): void {
+    if (this.#isLeft) throw new Error("RAM of a machine that is not used any more");
+  }
+
   #check(pa: number, size: number): void {
+    this.#checkLeft();
     if (!this.contains(pa, size)) throw new RangeError(`0x${pa.toString(16)} + ${size} is not RAM`);
   }
 }

@@ -255,8 +255,9 @@ export class AccessSearch {
   advance(milliseconds: number): Accesses | undefined {
     const { from, past, whole, empty, begin, end } = this.#stretch, looking = this.#arrived(milliseconds);
     if (!looking || !empty && !past.advance(end.moment, milliseconds)) return undefined;
-    if (this.#isBusy) return this.#next(end);
-    const { accesses, first } = looking.end();
+    const isBusy = this.#isBusy, { accesses, first } = looking.end();
+    this.run.rerun.leave?.(past);
+    if (isBusy) return this.#next(end);
     const { accesses: found, isEnough } = this.#take(accesses, begin);
     if (isEnough) return { accesses: found };
     const isFar = begin <= this.run.instructions - this.#reach;

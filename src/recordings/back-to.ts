@@ -111,6 +111,7 @@ export class BackTo {
       this.#end = this.#from;
       this.#searchBefore(this.#end.moment);
     }
+    this.run.rerun.leave?.(this.#past);
     this.#past = this.#begin();
     return undefined;
   }

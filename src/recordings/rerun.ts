@@ -11,6 +11,8 @@ export interface Rerun {
   milestone(moment: Moment): Milestone | undefined;
   /** Another machine there. */
   pastAt(milestone: Milestone | undefined): Past;
+  /** Nobody uses that machine any more: the next one may have its memory and its code. */
+  leave?(past: Past): void;
   /** Whether an object may have been written between two places. */
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean;
   /**

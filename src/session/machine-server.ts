@@ -5,6 +5,7 @@ import { assemble, prepare } from "../assembly/assemble.ts";
 import { readVars } from "../assembly/layout/firmware-variables.ts";
 import { computer } from "../outside/computer.ts";
 import { Engine } from "../engine/engine.ts";
+import type { Again } from "../engine/session-run.ts";
 import { Standing } from "../engine/standing.ts";
 import { alone, type SessionPlan } from "../plans/plan.ts";
 import { type Request, SESSION, type SessionEvent } from "../protocol/protocol.ts";
@@ -15,7 +16,6 @@ import { beginAtState, beginSystem, loaded } from "../snapshots/begin.ts";
 import type { Reading } from "../snapshots/file.ts";
 import type { StateFile } from "../recordings/state-file.ts";
 import type { PageFile } from "../state/page-file.ts";
-import type { SystemState } from "../state/system-state.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { WriteFailure } from "../support/write-all.ts";
 import type { BrokenRun } from "../engine/bug-report.ts";
@@ -152,6 +152,7 @@ export class MachineServer {
       const problem = begun.refused;
       return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
     }
+    const again: Again = (state, left) => state ? loaded(second, state, left) : assemble(second);
     const port = {
       post: (event: SessionEvent) => this.#post(event),
       together: (work: () => void) => this.outbox.together(work),
@@ -161,7 +162,7 @@ export class MachineServer {
       requested: this.requested,
       pages: this.pages,
       lags: () => this.outbox.lags,
-      again: (state?: SystemState) => state ? loaded(second, state) : assemble(second),
+      again,
     };
     this.#engine = new Engine(begun.system, begun.plan, port, begun.state, there && { states: kept, start: there.start });
     if (this.#inputEnded) this.#engine.endInput();

@@ -4,7 +4,7 @@ import { ArchiveError } from "../machine/archive.ts";
 import { assemble, assembleEmpty } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { PlanError, type SessionPlan } from "../plans/plan.ts";
-import type { RunMemory, System } from "../assembly/system/system.ts";
+import type { LeftMemory, RunMemory, System } from "../assembly/system/system.ts";
 import { type Reading, readSnapshot, SnapshotError } from "./file.ts";
 import { staleClock } from "./stale-clock.ts";
 import type { SystemState } from "../state/system-state.ts";
@@ -18,9 +18,12 @@ export interface Begun {
   readonly state: SystemState | undefined;
 }
 
-/** A second machine of a session in a state of it. */
-export function loaded(plan: SessionPlan, state: SystemState): System {
-  const system = assembleEmpty(plan);
+/**
+ * A second machine of a session in a state of it.
+ * @param left memory for it, of another one
+ */
+export function loaded(plan: SessionPlan, state: SystemState, left?: LeftMemory): System {
+  const system = assembleEmpty(plan, false, left);
   system.load(state, true);
   return system;
 }

@@ -25,6 +25,9 @@ export interface EarlierPages {
   readonly changed?: PageSet | undefined;
 }
 
+/** The content of RAM: an image of it, and the pages that are others now. */
+export type LeftPages = Pick<EarlierPages, "pages"> & { readonly changed?: Iterable<number> };
+
 /** An image of RAM. It shares unchanged pages with an earlier one. */
 export function takePages(machine: Machine, { pages: before = PageMap.EMPTY, changed }: Partial<EarlierPages> = {}): PageMap {
   return before.with(changed ? changesAmong(changed, machine, before) : changesOf(machine, before));
@@ -76,9 +79,14 @@ export function* filledPages(machine: Pick<Machine, "map" | "ram">): Generator<[
   }
 }
 
-/** Puts an image into RAM that is all zero. */
-export function putPages(machine: Machine, pages: PageMap): void {
-  for (const [page, { bytes }] of pages) machine.ram.write(page * PAGE_SIZE, bytes);
+/** Puts an image into RAM that is all zero, or has an earlier one with some pages changed. */
+export function putPages({ ram }: Machine, pages: PageMap, { pages: before, changed = [] }: LeftPages = { pages: PageMap.EMPTY }): void {
+  const put = (page: number, content: Page | undefined) => {
+    if (content) ram.write(page * PAGE_SIZE, content.bytes);
+    else ram.zero(page * PAGE_SIZE, PAGE_SIZE);
+  };
+  for (const page of changed) put(page, pages.get(page));
+  for (const [page, content] of pages.changesFrom(before)) put(page, content);
 }
 
 /** Whether a page is all zero. */

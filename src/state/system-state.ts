@@ -4,7 +4,7 @@
 import { ArchiveError, type FieldListener } from "../machine/archive.ts";
 import { archiveHypervisor, checkAnew, type Hypervisor, ObjectArchive, Vcpu, violationOf } from "../hypervisor/boot.ts";
 import type { PageMap } from "./page-map.ts";
-import { type EarlierPages, putPages, takePages } from "./pages.ts";
+import { type EarlierPages, type LeftPages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -42,9 +42,16 @@ export function saveSystem(system: Savable, before?: EarlierPages): SystemState 
  * The system is unusable if that fails.
  * @param trusted the state was saved by this process and need not be checked
  * @param loaded is called for each field of the state
+ * @param left the content of RAM, unless that is all zero
  * @throws ArchiveError that names the defect of the state.
  */
-export function loadSystem(system: Savable, { fields, pages, tlbs }: SystemState, trusted: boolean, loaded?: FieldListener): void {
+export function loadSystem(
+  system: Savable,
+  { fields, pages, tlbs }: SystemState,
+  trusted: boolean,
+  loaded?: FieldListener,
+  left?: LeftPages,
+): void {
   const { machine } = system.hypervisor;
   const archive = new ObjectArchive(fields, loaded);
   archiveSystem(system, archive);
@@ -53,7 +60,7 @@ export function loadSystem(system: Savable, { fields, pages, tlbs }: SystemState
       throw new ArchiveError(`page 0x${page.toString(16)} is not in this machine's RAM`);
     }
   }
-  putPages(machine, pages);
+  putPages(machine, pages, left);
   archive.finish();
   checkAnew(system.hypervisor);
   system.hypervisor.foreignPrograms = !trusted;

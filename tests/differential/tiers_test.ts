@@ -1,6 +1,7 @@
 // The interpreter beside the translator, every encoding of the table: equal registers, vectors,
-// flags, FPSR and memory from equal states; and what changes is said to be written by it. A case is NOP, the instruction and HVC, which neither
-// tier can execute as a part of what is translated.
+// flags, FPSR and memory from equal states; and no other registers change than those that the table
+// has written. A case is NOP, the instruction and HVC, which neither tier can execute as a part of
+// what is translated.
 
 import assert from "node:assert/strict";
 import { writersOf } from "../../src/core/register-writers.ts";

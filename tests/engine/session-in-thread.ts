@@ -5,6 +5,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { EnginePort } from "../../src/engine/loop.ts";
+import type { Again } from "../../src/engine/session-run.ts";
 import { Standing } from "../../src/engine/standing.ts";
 import { alone, type SessionPlan } from "../../src/plans/plan.ts";
 import type { Move, SessionEvent } from "../../src/protocol/protocol.ts";
@@ -12,7 +13,6 @@ import type { Answer, Query } from "../../src/queries/query.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { type Moment, Past } from "../../src/recordings/past.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
-import type { SystemState } from "../../src/state/system-state.ts";
 import { problemText } from "../../src/support/problem.ts";
 import { LONG } from "../support/long.ts";
 
@@ -24,9 +24,9 @@ export function hashesOf(system: System): string {
 }
 
 /** Machines of a plan without what enters its session. */
-export function machinesOf(plan: SessionPlan): (state?: SystemState) => System {
+export function machinesOf(plan: SessionPlan): Again {
   const second = alone(plan);
-  return (state) => state ? loaded(second, state) : assemble(second);
+  return (state, left) => state ? loaded(second, state, left) : assemble(second);
 }
 
 /** The port of an engine in this thread: a bug of el2 fails the test. */

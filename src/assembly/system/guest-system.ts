@@ -31,7 +31,8 @@ import type { SessionEnd } from "../../protocol/protocol.ts";
 import type { BreakPlace } from "../../queries/stop-rule.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
 import { type SavedPart, UnsavableError } from "../../state/parts.ts";
-import type { EarlierPages } from "../../state/pages.ts";
+import type { PageMap } from "../../state/page-map.ts";
+import type { EarlierPages, LeftPages } from "../../state/pages.ts";
 import { loadSystem, saveSystem, type SystemState } from "../../state/system-state.ts";
 import { VmSymbols } from "../../symbols/vm-symbols.ts";
 import { Consoles } from "../vms/consoles.ts";
@@ -41,7 +42,7 @@ import { SAVED_FAULTS } from "./saved-faults.ts";
 import { StaleUses } from "./stale-uses.ts";
 import { SessionVms } from "../vms/session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
-import type { ContainedBug, RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
+import type { ContainedBug, LeftMemory, RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
 import { exceptionText } from "../../support/exception-text.ts";
 import { MiB } from "../../support/sizes.ts";
 import { formatSize } from "../../support/units.ts";
@@ -107,12 +108,14 @@ export class GuestSystem implements System, Inspected {
   readonly #bugs: string[] = [];
   #newBugs: ContainedBug[] = [];
 
+  /** @param left the content of RAM before a state is loaded, unless that is all zero */
   constructor(
     readonly machine: Machine,
     readonly core: DebugCore,
     readonly manager: ResourceManager,
     readonly outside: Outside = new Outside(),
     readonly limits: MemoryLimits = DEFAULT_LIMITS,
+    readonly left?: LeftPages | undefined,
   ) {
     this.symbols = new VmSymbols(core, () => this.hypervisor);
     const hypervisor = () => this.hypervisor;
@@ -302,7 +305,13 @@ export class GuestSystem implements System, Inspected {
   }
 
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void {
-    loadSystem(this, state, trusted, loaded);
+    loadSystem(this, state, trusted, loaded, this.left);
+  }
+
+  leave(pages: PageMap): LeftMemory | undefined {
+    const { core } = this, changed = core.written().pages, code = core.leave();
+    this.machine.ram.leave();
+    return code && { code, content: { pages, changed } };
   }
 
   remember(): RunMemory {

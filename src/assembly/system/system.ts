@@ -2,7 +2,7 @@
 // debugging and saving it.
 
 import type { WaitingVcpu } from "../../abi/trace.ts";
-import type { DebugCore } from "../../core/interface.ts";
+import type { CoreCode, DebugCore } from "../../core/interface.ts";
 import type { ObjectChanges } from "../../hypervisor/inspect.ts";
 import type { DebugControl } from "../../hypervisor/interface.ts";
 import type { FieldListener } from "../../machine/archive.ts";
@@ -20,7 +20,8 @@ import type { Outside } from "../../outside/outside.ts";
 import type { StopRules } from "../../inspection/rules/stop-rules.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { Query } from "../../queries/query.ts";
-import type { EarlierPages } from "../../state/pages.ts";
+import type { PageMap } from "../../state/page-map.ts";
+import type { EarlierPages, LeftPages } from "../../state/pages.ts";
 import type { SystemState } from "../../state/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "../../protocol/protocol.ts";
 import type { DebuggedVms } from "../../queries/debugged-vms.ts";
@@ -150,6 +151,18 @@ export interface SavableSystem {
    * @throws ArchiveError that names the field and its defect.
    */
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
+  /**
+   * Its memory for another machine of the same plan; this one is unusable afterwards. Undefined if
+   * it cannot be used again.
+   * @param pages the RAM that it had at the last `forgetWritten` of its core
+   */
+  leave(pages: PageMap): LeftMemory | undefined;
+}
+
+/** The memory that a machine has left, with its code; the content of RAM in it. */
+export interface LeftMemory {
+  readonly code: CoreCode;
+  readonly content: LeftPages;
 }
 
 /**

@@ -196,6 +196,20 @@ export class DecodedPages {
     if (this.#marks.delete(wasmAddress)) this.#marked(wasmAddress);
   }
 
+  /** No instruction is marked any more. */
+  unmarkAll(): void {
+    this.#marks.clear();
+    this.#markedWords = undefined;
+    this.#countMarks();
+    this.#known.clear();
+    for (let index = 0; index < this.#used; index++) {
+      const owner = this.#words[DECODED_OWNERS / 4 + index] >>> 0, page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
+      for (let at = 0; owner && at < INSTRUCTIONS_PER_PAGE; at++) {
+        if (this.#halves[(page + at * DECODED_SIZE) >> 1] === Handler.Breakpoint) this.written(owner + 4 * at, 4);
+      }
+    }
+  }
+
   /** Instructions with such words get it wherever they are; those marked before no longer do. */
   markWords(isMarked: WordTest | undefined): void {
     this.#markedWords = isMarked;

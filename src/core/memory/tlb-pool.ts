@@ -153,6 +153,11 @@ export class TlbPool {
     if (index >= 0) this.flush(this.layout.base + index * TlbSpace.Size);
   }
 
+  /** All spaces are free. */
+  clear(): void {
+    for (const { owner } of this.owned()) this.release(owner);
+  }
+
   /** The owner's space is free. */
   release(owner: object): void {
     const entry = this.#owners.find((entry) => entry.owner === owner);

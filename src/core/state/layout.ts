@@ -24,7 +24,7 @@
 //   0x0c00_0000  for each 4 KiB of the Wasm memory, its lines that may have been written as a whole
 //   0x0c80_0000  for each 64 bytes of the Wasm memory, its words that may have been written
 
-import { CONTEXT_SIZE } from "./cpu-state.ts";
+import { CONTEXT_SIZE, CPU_STATE } from "./cpu-state.ts";
 import { EMPTY_SET_SIZE, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 import { MiB } from "../../support/sizes.ts";
 
@@ -157,6 +157,15 @@ export const TLB_POOL: TlbPoolLayout = {
   empty: EMPTY_SET,
   writeMapped: 0x38_0000,
 };
+
+/**
+ * State of a core's vCPUs that those of the next core in the memory would not make anew: the CPU
+ * state, `TABLE_PAGES`, and the map of pages that may be write-mapped.
+ */
+export const OF_VCPUS = [
+  { start: CPU_STATE, end: CRC_TABLES },
+  { start: TABLE_PAGES, end: WRITTEN_PAGES },
+] as const;
 
 /** The pool of stage-2 tables. */
 export const STAGE2_TABLES = { base: 32 * MiB, size: 32 * MiB } as const;

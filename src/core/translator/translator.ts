@@ -88,7 +88,11 @@ export class Translator {
     this.#cpu = cpuFields(memory);
     this.#heats = new Heats(this.#memory, hotness);
     this.#set = new RegionSet({ memory: this.#memory, cpu: this.#cpu, link, dispatch, counters: this.counters }, codeBytes);
-    this.#cpu.LANDING_LIMIT = hotness.landings;
+  }
+
+  /** A core with a CPU state of its own begins. */
+  begin(): void {
+    this.#cpu.LANDING_LIMIT = this.hotness.landings;
   }
 
   /** Bytes of Wasm in the regions that exist. */
