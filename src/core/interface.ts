@@ -39,7 +39,7 @@ export type { AskedCall, KnownRegister } from "./outlook/evaluation.ts";
 export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
 export type { SeenWord } from "./outlook/copied-state.ts";
 export type { MemoryAccess } from "./outlook/memory-accesses.ts";
-export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
+export { type MappedRun, Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export type { Written } from "./memory/written-memory.ts";
 export { type RegisterWrites, registerWrites } from "./registers/register-writes.ts";

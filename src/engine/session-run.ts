@@ -30,12 +30,10 @@ import type {
   VisibleSystem,
 } from "../assembly/system/system.ts";
 
-/**
- * Wall time (ms) of the run between two states that are kept: the least, and the most. In between,
- * it is so many times as long as keeping one takes.
- */
+/** Wall time (ms) of the run between two states that are kept: the least, and the most. */
 const MILESTONE_INTERVAL = 250, MILESTONE_REACH = 1000;
-const MILESTONE_SHARE = 35;
+/** In between, the run takes so many times as long as keeping all its states does. */
+const MILESTONE_SHARE = 37;
 /** Wall time (ms) of the run that going back may have to repeat before users are told. */
 const FAR = 1.5 * MILESTONE_REACH;
 /** Bytes to which a proposed limit is rounded up. */
@@ -118,6 +116,8 @@ export class SessionRun implements Rerun {
   /** Wall time (ms) that the present has taken, and at which another state of it is kept. */
   #spent = 0;
   #nextMilestone = MILESTONE_INTERVAL;
+  /** Wall time (ms) that keeping its states has taken. */
+  #kept = 0;
   /** Instructions that had been retired where the session began. */
   first: number;
   /** Virtual time (ns) there. */
@@ -155,6 +155,7 @@ export class SessionRun implements Rerun {
     for (const { input, ...place } of inputs.slice(0, last.inputs)) this.enter(place, input);
     this.#unindexed = last.instructions;
     this.#spent = last.spent;
+    this.#kept = last.spent / MILESTONE_SHARE;
     this.#nextMilestone = last.spent + MILESTONE_INTERVAL;
     [this.first, this.#firstTime, this.#origin] = [start.instructions, start.time, start.memory];
   }
@@ -423,7 +424,7 @@ export class SessionRun implements Rerun {
 
   /**
    * Keeps the present now and then: seldom enough that it costs 3 % of the time, unless much is
-   * written.
+   * written. What the first states cost more, later ones cost less.
    * @param took wall time (ms) that the present ran since the last call
    */
   keepPresent(took: number): void {
@@ -431,7 +432,8 @@ export class SessionRun implements Rerun {
     if (this.#spent < this.#nextMilestone || this.present.ended()) return;
     const began = performance.now();
     this.keepNow();
-    const rest = MILESTONE_SHARE * (performance.now() - began);
+    this.#kept += performance.now() - began;
+    const rest = MILESTONE_SHARE * this.#kept - this.#spent;
     this.#nextMilestone = this.#spent + Math.min(MILESTONE_REACH, Math.max(MILESTONE_INTERVAL, rest));
   }
 

@@ -45,7 +45,7 @@ ${guarded ? `type = "protected"\nfirmware = "${FIRMWARE}"` : ""}`);
     if (guarded) await console.expect(/^firmware: image 0x80000000/m, BOOT);
     await console.expect(/EL2-READY/, BOOT);
     const space = [...hypervisor.scheduler.vcpus].find(({ addressSpace }) => addressSpace?.vmid === 0x80)!.addressSpace!;
-    const pages = [...space.stage2.entries()].length;
+    const pages = space.stage2.entries().reduce((sum, { size }) => sum + size, 0) / 4096;
     if (PERSONAS[device].memory.given === "on-demand") {
       assert.ok(pages > 4096 && pages < MEMORY / 4096 * 0.8, `${pages} pages, of which most are missing until they are touched`);
     } else assert.ok(pages >= MEMORY / 4096, `${pages} pages, all since START`);

@@ -157,7 +157,7 @@ Deno.test("a driver whose queue the hypervisor took and the device does not find
         const { virtioPages, scheduler } = stack.hypervisor;
         const [page] = virtioPages.keys();
         const { stage2 } = [...scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!.addressSpace!;
-        const device = [...stage2.entries()].find(({ pa }) => pa === page)!.ipa;
+        const run = stage2.entries().find(({ pa, size }) => page >= pa && page < pa + size)!, device = run.ipa + page - run.pa;
         const store = (offset: number, value: number): Step => ({ do: "store", address: device + offset, size: 4, value: BigInt(value) });
         const { ACKNOWLEDGE, DRIVER: HAS_DRIVER, FEATURES_OK, DRIVER_OK, NEEDS_RESET } = VirtioStatus;
         yield store(R.DriverFeaturesSel, 1);

@@ -12,6 +12,14 @@ export const Stage2Flags = {
   Device: 16,
 } as const;
 
+/** Bytes that are mapped in order with one set of flags. */
+export interface MappedRun {
+  readonly ipa: number;
+  readonly pa: number;
+  readonly size: number;
+  readonly flags: number;
+}
+
 /**
  * Stage-2 tables of one address space, in a form that the core walks inside Wasm. Pages are 4 KiB;
  * IPAs are below 2^36, or 2^40.
@@ -26,8 +34,8 @@ export interface Stage2Table {
   unmap(ipa: number, size: number): boolean;
   /** The entry of the page that holds `ipa`, or undefined. */
   lookup(ipa: number): { pa: number; flags: number } | undefined;
-  /** Everything that is mapped, from low to high, as runs of bytes. */
-  entries(): Iterable<{ ipa: number; pa: number; size: number; flags: number }>;
+  /** Everything that is mapped, from low to high, in as few runs as possible. */
+  entries(): readonly MappedRun[];
   /** Gives the tables' memory back. */
   release(): void;
 }

@@ -8,7 +8,7 @@
 // A table has 4096 entries (16 KiB). A level-1 entry is empty, a block of 16 MiB, or the address of
 // a level-2 table. The level-1 table of a space of 40 bits is 16 tables in a row.
 
-import { Stage2Flags, type Stage2Table } from "./stage2-table.ts";
+import { type MappedRun, Stage2Flags, type Stage2Table } from "./stage2-table.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
@@ -130,6 +130,9 @@ interface PaRun {
   readonly size: number;
 }
 
+/** A run of mappings while it is found. */
+type Run = { -readonly [Name in keyof MappedRun]: MappedRun[Name] };
+
 /** Runs that are recorded separately before `Stage2.takeLost` reports too many. */
 const LOST_RUNS = 4;
 
@@ -187,29 +190,22 @@ export class Stage2 implements Stage2Table {
     return { pa: ((entry & Stage2Entry.AddressMask) >>> 0) + offset, flags: entry & Stage2Entry.Flags };
   }
 
-  /**
-   * All mappings, from low to high: blocks of 16 MiB and single pages. For display and for checkers
-   * of invariants.
-   */
-  *entries(): Generator<{ ipa: number; pa: number; size: number; flags: number }> {
-    const describe = (entry: number, ipa: number, size: number) => ({
-      ipa,
-      size,
-      pa: (entry & Stage2Entry.AddressMask) >>> 0,
-      flags: entry & Stage2Entry.Flags,
-    });
+  entries(): MappedRun[] {
+    const { words } = this, runs: Run[] = [];
+    let last: Run | undefined, next = 0;
+    /** Entries of a run follow each other as their addresses do. */
+    const add = (entry: number, ipa: number, size: number) => {
+      if (!(entry & Stage2Entry.Valid)) return;
+      if (last && ipa === last.ipa + last.size && entry === next) last.size += size;
+      else runs.push(last = { ipa, pa: (entry & Stage2Entry.AddressMask) >>> 0, size, flags: entry & Stage2Entry.Flags });
+      next = entry + size;
+    };
     for (let index = 0; index < this.#rootEntries; index++) {
-      const entry = this.words[(this.root >>> 2) + index];
-      if (!(entry & Stage2Entry.Table)) {
-        if (entry & Stage2Entry.Valid) yield describe(entry, index * BLOCK, BLOCK);
-        continue;
-      }
-      const table = (entry & Stage2Entry.AddressMask) >>> 2;
-      for (let page = 0; page < ENTRIES; page++) {
-        const mapped = this.words[table + page];
-        if (mapped & Stage2Entry.Valid) yield describe(mapped, index * BLOCK + page * PAGE_SIZE, PAGE_SIZE);
-      }
+      const entry = words[(this.root >>> 2) + index], table = (entry & Stage2Entry.AddressMask) >>> 2;
+      if (!(entry & Stage2Entry.Table)) add(entry, index * BLOCK, BLOCK);
+      else for (let page = 0; page < ENTRIES; page++) add(words[table + page], index * BLOCK + page * PAGE_SIZE, PAGE_SIZE);
     }
+    return runs;
   }
 
   release(): void {

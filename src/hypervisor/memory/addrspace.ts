@@ -4,7 +4,7 @@
 import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Access, ExtentMemoryType, ExtentType, VmmioOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
-import { type Core, Stage2Flags, type Stage2Table } from "../../core/interface.ts";
+import { type Core, type MappedRun, Stage2Flags, type Stage2Table } from "../../core/interface.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { MAX_CPUS, PHYSICAL_END } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
@@ -17,7 +17,7 @@ import { KeptBlocks } from "./kept-blocks.ts";
 import type { MemoryDatabase } from "./memdb.ts";
 import type { Memextent } from "./memextent.ts";
 import type { PageTables } from "./page-tables.ts";
-import { ALL_STAGE2_FLAGS, continues, type MappedRun, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
+import { ALL_STAGE2_FLAGS, continues, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
 import { GiB, KiB, PAGE_SIZE } from "../../support/sizes.ts";
 import { ipaId, paId } from "../../abi/ids.ts";
 
@@ -409,7 +409,7 @@ export class AddressSpace extends HypervisorObject {
       archive.check(tablesOf(ipa, GiB, limit).every((part) => this.#tables.has(part)), "tables of blocks are charged");
     }
     let last: MappedRun | undefined;
-    archive.list("mapped", mappedRuns(this.stage2), (run) => {
+    archive.list("mapped", this.stage2.entries(), (run) => {
       const ipa = archive.integer("ipa", run?.ipa, 0, limit);
       const pa = archive.integer("pa", run?.pa, 0, PHYSICAL_END);
       const size = archive.integer("size", run?.size, PAGE_SIZE, PHYSICAL_END);

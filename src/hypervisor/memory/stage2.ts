@@ -2,7 +2,7 @@
 // and the parts of an address space that need their own table (docs/spec/hypervisor.md §4.6).
 
 import { Access, MapAttributes, MemoryType } from "../../abi/words.ts";
-import { Stage2Flags, type Stage2Table } from "../../core/interface.ts";
+import { type MappedRun, Stage2Flags } from "../../core/interface.ts";
 
 /** IPAs are below this in every machine; see `MemoryServices.addressSpaceSize`. */
 export const MAX_ADDRESS_SPACE_SIZE = 2 ** 40;
@@ -27,30 +27,11 @@ export function stage2Flags(attributes: number): number {
   return flags;
 }
 
-/** A run of pages that are mapped in order with one set of flags. */
-export interface MappedRun {
-  readonly ipa: number;
-  readonly pa: number;
-  size: number;
-  readonly flags: number;
-}
-
 export const ALL_STAGE2_FLAGS = Object.values(Stage2Flags).reduce<number>((all, flag) => all | flag, 0);
 
 /** Whether pages that are mapped at `next` belong to the run before. */
 export function continues(run: MappedRun, next: Omit<MappedRun, "size">): boolean {
   return run.ipa + run.size === next.ipa && run.pa + run.size === next.pa && run.flags === next.flags;
-}
-
-/** The mappings of the tables, in as few runs as possible. */
-export function mappedRuns(stage2: Stage2Table): MappedRun[] {
-  const runs: MappedRun[] = [];
-  for (const { ipa, pa, size, flags } of stage2.entries()) {
-    const last = runs.at(-1);
-    if (last && continues(last, { ipa, pa, flags })) last.size += size;
-    else runs.push({ ipa, pa, size, flags });
-  }
-  return runs;
 }
 
 /**
