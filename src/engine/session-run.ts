@@ -30,12 +30,17 @@ import type {
   VisibleSystem,
 } from "../assembly/system/system.ts";
 
-/** Wall time (ms) of the run between two states that are kept: the least, and the most. */
-const MILESTONE_INTERVAL = 250, MILESTONE_REACH = 1000;
+/** Wall time (ms) of the run that going back repeats at most. */
+const REACH = 1000;
+/**
+ * That between two states that are kept: the least, and the most, as a machine of the past is
+ * slower until it has compiled its code.
+ */
+const MILESTONE_INTERVAL = 250, MILESTONE_REACH = 0.9 * REACH;
 /** In between, the run takes so many times as long as keeping all its states does. */
-const MILESTONE_SHARE = 37;
+const MILESTONE_SHARE = 38;
 /** Wall time (ms) of the run that going back may have to repeat before users are told. */
-const FAR = 1.5 * MILESTONE_REACH;
+const FAR = 1.5 * REACH;
 /** Bytes to which a proposed limit is rounded up. */
 const LIMIT_STEP = 64 * MiB;
 /** Bytes of symbol files, and their number, that clients can add. */
@@ -243,7 +248,7 @@ export class SessionRun implements Rerun {
     if (history.dropped === 0 || farthest <= FAR || this.lost !== undefined) return undefined;
     const far = `going back may have to run for ${(farthest / 1000).toFixed(1)} s`;
     if (file?.isBroken) return `${far}: the file for states cannot be written`;
-    const room = unfit ?? history.roomFor(MILESTONE_REACH, this.#spent);
+    const room = unfit ?? history.roomFor(REACH, this.#spent);
     if (room === undefined) return `${far}: more than ${COUNT_LIMIT} states are not kept`;
     const missing = PageFile.limitFor(room - (unfit === undefined ? this.#limits.history - history.reserved : 0));
     const disk = formatSize(Math.ceil(missing / LIMIT_STEP) * LIMIT_STEP);

@@ -191,19 +191,27 @@ export class Stage2 implements Stage2Table {
   }
 
   entries(): MappedRun[] {
-    const { words } = this, runs: Run[] = [];
-    let last: Run | undefined, next = 0;
-    /** Entries of a run follow each other as their addresses do. */
+    const { words } = this, runs: Run[] = [], root = this.root >>> 2;
+    let last: Run | undefined;
+    /** Adds so many entries, whose addresses follow each other as those of what they map do. */
     const add = (entry: number, ipa: number, size: number) => {
-      if (!(entry & Stage2Entry.Valid)) return;
-      if (last && ipa === last.ipa + last.size && entry === next) last.size += size;
-      else runs.push(last = { ipa, pa: (entry & Stage2Entry.AddressMask) >>> 0, size, flags: entry & Stage2Entry.Flags });
-      next = entry + size;
+      const pa = (entry & Stage2Entry.AddressMask) >>> 0, flags = entry & Stage2Entry.Flags;
+      const continues = last && ipa === last.ipa + last.size && pa === last.pa + last.size && flags === last.flags;
+      if (last && continues) last.size += size;
+      else runs.push(last = { ipa, pa, size, flags });
     };
     for (let index = 0; index < this.#rootEntries; index++) {
-      const entry = words[(this.root >>> 2) + index], table = (entry & Stage2Entry.AddressMask) >>> 2;
-      if (!(entry & Stage2Entry.Table)) add(entry, index * BLOCK, BLOCK);
-      else for (let page = 0; page < ENTRIES; page++) add(words[table + page], index * BLOCK + page * PAGE_SIZE, PAGE_SIZE);
+      const entry = words[root + index], table = (entry & Stage2Entry.AddressMask) >>> 2;
+      if (!(entry & Stage2Entry.Table)) {
+        if (entry & Stage2Entry.Valid) add(entry, index * BLOCK, BLOCK);
+        continue;
+      }
+      for (let page = 0; page < ENTRIES; page++) {
+        const first = page, mapped = words[table + page];
+        if (!(mapped & Stage2Entry.Valid)) continue;
+        while (page + 1 < ENTRIES && words[table + page + 1] === (mapped + (page + 1 - first) * PAGE_SIZE) >>> 0) page++;
+        add(mapped, index * BLOCK + first * PAGE_SIZE, (page + 1 - first) * PAGE_SIZE);
+      }
     }
     return runs;
   }

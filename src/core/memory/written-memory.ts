@@ -78,8 +78,10 @@ export class WrittenMemory {
     const map = this.#map, pages = this.#pages(map), view = this.#view;
     this.#before ??= this.#pages(new Uint8Array(map.length));
     this.#before.add(pages);
+    const wasByWord = this.#isByWord;
     for (const page of pages) {
-      this.#wordsOf(page).fill(0);
+      // Memory that nobody has touched stays untouched.
+      if (wasByWord) this.#wordsOf(page).fill(0);
       this.#words.fill(0, this.#linesAt(page), this.#linesAt(page + 1));
     }
     map.fill(0);
