@@ -118,9 +118,12 @@ export class SessionRun implements Rerun {
   readonly #began = new WeakMap<Past, Milestone | undefined>();
   /** Memory of a past that nobody looks at any more, for the next one. */
   #left: LeftMemory | undefined;
-  /** Wall time (ms) that the present has taken, and at which another state of it is kept. */
+  /**
+   * Wall time (ms) that the present has taken, and at which another state of it is kept. The first
+   * has all that was loaded, most of which guests change at once: it costs most.
+   */
   #spent = 0;
-  #nextMilestone = MILESTONE_INTERVAL;
+  #nextMilestone = MILESTONE_REACH;
   /** Wall time (ms) that keeping its states has taken. */
   #kept = 0;
   /** Instructions that had been retired where the session began. */

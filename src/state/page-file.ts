@@ -21,6 +21,8 @@ export class PageFile {
   readonly #gone = new FinalizationRegistry<number>((slot) => this.#free.push(slot));
   readonly #reader: SlotReader;
   #broken = false;
+  /** Pages on their way into the file: new memory for each run takes longer than the copies. */
+  #run: Uint8Array<ArrayBuffer> | undefined;
 
   /** @param limit bytes */
   constructor(readonly file: Deno.FsFile, readonly limit: number) {
@@ -81,7 +83,7 @@ export class PageFile {
   #writeRun(pages: readonly Page[], slots: readonly number[], first: number): number {
     let end = first + 1;
     while (end < pages.length && end - first < RUN && slots[end] === slots[end - 1] + 1) end++;
-    const bytes = new Uint8Array((end - first) * PAGE_SIZE);
+    const bytes = (this.#run ??= new Uint8Array(RUN * PAGE_SIZE)).subarray(0, (end - first) * PAGE_SIZE);
     for (let index = first; index < end; index++) bytes.set(pages[index].bytes, (index - first) * PAGE_SIZE);
     this.file.seekSync(slots[first] * PAGE_SIZE, Deno.SeekMode.Start);
     for (let at = 0; at < bytes.length;) at += this.file.writeSync(bytes.subarray(at));
