@@ -36,7 +36,7 @@ const REACH = 1000;
  * That between two states that are kept: the least, and the most, as a machine of the past is
  * slower until it has compiled its code.
  */
-const MILESTONE_INTERVAL = 250, MILESTONE_REACH = 0.9 * REACH;
+const MILESTONE_INTERVAL = 250, MILESTONE_REACH = 0.8 * REACH;
 /** In between, the run takes so many times as long as keeping all its states does. */
 const MILESTONE_SHARE = 38;
 /** Wall time (ms) of the run that going back may have to repeat before users are told. */
