@@ -185,7 +185,7 @@ export class WasmCore implements DebugCore {
     this.ram = ram;
     if (ram.wasmAddress < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
     const cpu = options.cpu ?? parseCpu(DEFAULT_CPU), counts = options.counts !== undefined;
-    const core = coreFor(ram, memory.buffer.byteLength, { cpu, counts });
+    const core = options.code?.core ?? coreFor(ram, memory.buffer.byteLength, { cpu, counts });
     this.cpu = cpu;
     this.#hasMonitors = cpu.features.has("FEAT_PMUv3");
     this.identification = identificationOf(cpu.features);
@@ -206,7 +206,7 @@ export class WasmCore implements DebugCore {
       decodedPages: options.decodedPages ?? (counts ? COUNTED_PAGES : undefined),
       translator: hotness && ((link) => new Translator(core, link, hotness, options.codeBytes, options.regions)),
     });
-    if (code.core !== core || code.memory !== memory) throw new TypeError("the code of another memory or CPU");
+    if (code.memory !== memory) throw new TypeError("the code of another memory");
     const { functions } = code;
     this.#exports = functions;
     this.#translator = code.translator;

@@ -116,8 +116,11 @@ export class SessionRun implements Rerun {
   #origin: RunMemory | undefined;
   /** The state that each past began with. */
   readonly #began = new WeakMap<Past, Milestone | undefined>();
-  /** Memory of a past that nobody looks at any more, for the next one. */
-  #left: LeftMemory | undefined;
+  /**
+   * Memory of a past that nobody looks at any more, for the next one, as long as there is enough
+   * for others.
+   */
+  #left: WeakRef<LeftMemory> | undefined;
   /**
    * Wall time (ms) that the present has taken, and at which another state of it is kept. The first
    * has all that was loaded, most of which guests change at once: it costs most.
@@ -345,7 +348,7 @@ export class SessionRun implements Rerun {
    * @throws Error if the state cannot be restored
    */
   machineAt(milestone: Milestone | undefined): System {
-    const left = milestone && this.#left;
+    const left = milestone && this.#left?.deref();
     if (left) this.#left = undefined;
     const system = this.again(milestone?.state, left), memory = this.#memoryAt(milestone);
     if (memory) system.recall(memory);
@@ -355,9 +358,10 @@ export class SessionRun implements Rerun {
 
   leave(past: Past): void {
     const pages = this.#began.get(past)?.state.pages;
-    if (!pages || this.#left) return;
+    if (!pages || this.#left?.deref()) return;
     this.#began.delete(past);
-    this.#left = past.system.leave(pages);
+    const left = past.system.leave(pages);
+    this.#left = left && new WeakRef(left);
   }
 
   #memoryAt(milestone: Milestone | undefined): RunMemory | undefined {

@@ -38,8 +38,14 @@ const copyOf = (content: Uint8Array) => prefersHugePages() ? (pool ??= new PageP
 const sharedOr = (known: Page | undefined, content: Uint8Array) =>
   known?.content && isSame(known.content, content) ? known : new Page(copyOf(content));
 
-/** Four bytes each, so that a loop compares two pages in the time that Node takes to begin. */
-const wordsOf = ({ buffer, byteOffset }: Uint8Array) => new Int32Array(buffer, byteOffset, PAGE_SIZE / 4);
+/**
+ * A page as numbers of four bytes: a loop compares two in the time that a function of Node takes to
+ * begin. In the bytes of a file pages may begin anywhere.
+ */
+function wordsOf(page: Uint8Array): Int32Array {
+  const { buffer, byteOffset } = page.byteOffset % 4 ? page.slice() : page;
+  return new Int32Array(buffer, byteOffset, PAGE_SIZE / 4);
+}
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {
   const words = wordsOf(one), others = wordsOf(other);

@@ -64,3 +64,16 @@ Deno.test("a machine from a snapshot knows what was written", async () => {
   check(again, 10_000);
   assert.equal(again.hashes.memory(), system.hashes.memory());
 });
+
+Deno.test("a page may begin at any byte of a file", () => {
+  const bytes = new Uint8Array(3 * PAGE_SIZE);
+  for (const start of [0, 1, 2, 3, PAGE_SIZE + 5]) {
+    const page = bytes.subarray(start, start + PAGE_SIZE);
+    assert.ok(isZeroPage(page), `${start}`);
+    for (const place of [0, 1, PAGE_SIZE - 1]) {
+      page[place] = 1;
+      assert.ok(!isZeroPage(page), `${start}, ${place}`);
+      page[place] = 0;
+    }
+  }
+});
