@@ -67,7 +67,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   control: ["session", "outside", "protocol", "queries", "abi", "support"],
   debug: ["queries", "hypervisor", "core", "support"],
-  tui: ["control", "session", "configuration", "inspection", "protocol", "queries", "abi", "formats", "support"],
+  tui: ["control", "session", "configuration", "protocol", "queries", "abi", "formats", "support"],
   cli: [
     ...["tui", "debug", "control", "session", "engine", "export", "scenarios", "recordings", "snapshots", "configuration", "catalog"],
     ...["assembly", "inspection", "protocol", "plans", "queries", "symbols", "images", "devicetree", "machine", "isa", "abi"],

@@ -16,7 +16,7 @@ import { configurationSchema } from "../../src/configuration/config-schema.ts";
 import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
 import { TRACE_KIND_DOCS } from "../../src/abi/trace.ts";
 import { QUIET_KINDS } from "../../src/inspection/trace/event-log.ts";
-import { FAULTS } from "../../src/inspection/rules/fault-rules.ts";
+import { FAULTS } from "../../src/queries/fault-rule.ts";
 import { DOCUMENTS } from "../../src/queries/documents.ts";
 import { type Column, schemaName, type Table } from "../../src/queries/table.ts";
 import { EVENTS, TABLES } from "../../src/queries/tables.ts";
@@ -82,7 +82,7 @@ function eventReference(): string {
 }
 
 function faultReference(): string {
-  const lines = ["# Faults", "", "Generated from the table that reads rules (`src/inspection/rules/fault-rules.ts`).", ""];
+  const lines = ["# Faults", "", "Generated from the table that reads rules (`src/queries/fault-rule.ts`).", ""];
   lines.push("A rule is `KIND FIELD=VALUE … -> EFFECT`; [fault-injection.md](../fault-injection.md) says how to use it.", "");
   for (const [kind, { doc, fields, words, errors, effects }] of Object.entries(FAULTS)) {
     lines.push(`## ${kind}`, "", `${doc[0].toUpperCase()}${doc.slice(1)}.`, "", "| Field | Is |", "|---|---|");

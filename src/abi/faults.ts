@@ -33,6 +33,21 @@ export interface FaultCondition {
   readonly words: readonly string[];
 }
 
+/** Whether a word, in which `*` stands for anything, is this value. */
+export function matchesWord(word: string, value: string): boolean {
+  const parts = word.split("*");
+  if (parts.length === 1) return word === value;
+  let at = parts[0].length;
+  if (!value.startsWith(parts[0])) return false;
+  for (const part of parts.slice(1, -1)) {
+    const found = value.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  const last = parts[parts.length - 1];
+  return value.length >= at + last.length && value.endsWith(last);
+}
+
 /** A rule, checked. */
 export interface FaultRule {
   /** As it was written. */

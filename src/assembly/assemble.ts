@@ -23,7 +23,7 @@ import type { EventPlace } from "../machine/events.ts";
 import { Machine } from "../machine/machine.ts";
 import { type MemoryMap, memoryMap, RAM_BASE, RAM_OFFSET } from "../machine/memory-map.ts";
 import { ResourceManager } from "../resource-manager/resource-manager.ts";
-import { parseFaultRule } from "../inspection/rules/fault-rules.ts";
+import { parseFaultRule } from "../queries/fault-rule.ts";
 import { Vmid } from "../inspection/readers/guest-names.ts";
 import { QueueRpcs } from "../inspection/readers/queue-rpcs.ts";
 import { attachPlatformDevices } from "./devices/crosvm-devices.ts";

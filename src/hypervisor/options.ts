@@ -14,4 +14,4 @@ export {
   RESERVED_MEMORY_RULES,
   SIZE_MAX_RULES,
 } from "./services/behaviour.ts";
-export { fits, matchesWord } from "./services/faults.ts";
+export { fits } from "./services/faults.ts";

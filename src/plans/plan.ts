@@ -11,7 +11,7 @@ import type { Behaviour } from "../hypervisor/options.ts";
 import { MiB } from "../support/sizes.ts";
 import type { DebuggedVms } from "../queries/debugged-vms.ts";
 import { RESOURCE_MANAGER } from "../queries/ids.ts";
-import type { KnownVm } from "../queries/known-vm.ts";
+import type { KnownVm } from "../queries/fault-rule.ts";
 import { UserError } from "../support/problem.ts";
 
 export {
@@ -157,7 +157,7 @@ export interface SessionPlan {
   readonly behaviour?: Partial<Behaviour>;
   /** Seed of all guest-visible randomness. */
   readonly seed: number;
-  /** Rules of injected faults that hold from the start (`fault-rules.ts`). */
+  /** Rules of injected faults that hold from the start (`queries/fault-rule.ts`). */
   readonly inject?: readonly string[];
   /** End after this much virtual time (ns). */
   readonly duration?: number;

@@ -48,7 +48,7 @@ export const action = v.variant("kind", [
   v.strictObject({ kind: v.literal("balloon.set"), vm: name, bytes: count() }),
   /** Events of a VM's keyboard or tablet: those in one list happen at once. */
   v.strictObject({ kind: v.literal("input.send"), vm: name, events: listOf(listOf(inputEvent, AT_ONCE), EVENTS_MAX) }),
-  /** A rule of injected faults holds from now on (`fault-rules.ts`). */
+  /** A rule of injected faults holds from now on (`fault-rule.ts`). */
   v.strictObject({ kind: v.literal("inject.add"), rule: text() }),
   /** It holds no more: `inject:N`, or `all`. */
   v.strictObject({ kind: v.literal("inject.remove"), rule: name }),

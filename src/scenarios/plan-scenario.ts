@@ -4,8 +4,7 @@
 import { planOf, type PlanReader, planRun, type RunResult } from "../configuration/plan-run.ts";
 import { type Consent, sourceFile } from "../plans/host-resources.ts";
 import { knownVms, PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
-import { checkNames, FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
-import type { KnownVm } from "../queries/known-vm.ts";
+import { checkNames, FaultRuleError, type KnownVm, parseFaultRule } from "../queries/fault-rule.ts";
 import { formatSize } from "../support/units.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
 import { problemOf, problemOfAll, within } from "../support/problem.ts";

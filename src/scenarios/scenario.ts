@@ -11,7 +11,7 @@ import { described, facts } from "../support/described.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { didYouMean, didYouMeanOneOf } from "../support/did-you-mean.ts";
-import { FaultRuleError, readFaultRule } from "../inspection/rules/fault-rules.ts";
+import { FaultRuleError, readFaultRule } from "../queries/fault-rule.ts";
 import { idPattern } from "../queries/ids.ts";
 import { type Problem, problemOf, problemOfAll, UserError } from "../support/problem.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";

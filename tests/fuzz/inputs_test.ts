@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { assembleEmpty } from "../../src/assembly/assemble.ts";
 import { BadArgument } from "../../src/cli/common/bad-argument.ts";
 import { netOption } from "../../src/cli/options/devices.ts";
-import { FaultRuleError, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import { FaultRuleError, parseFaultRule } from "../../src/queries/fault-rule.ts";
 import { FilterError, parseFilter } from "../../src/queries/filter.ts";
 import { TABLE_NAMES, TABLES } from "../../src/queries/tables.ts";
 import { ArchiveError } from "../../src/machine/archive.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { BOOT_CONTEXT, ExitReason, GH, RUN_MMIO, RUN_PAGE } from "../../src/abi/ioctl/gunyah.ts";
 import { type PersonaName, PERSONAS } from "../../src/abi/ioctl/personas.ts";
-import { parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import { parseFaultRule } from "../../src/queries/fault-rule.ts";
 import { assemble } from "../core/program.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Random } from "../support/random.ts";

@@ -5,7 +5,7 @@ import { BOOT_CONTEXT, GH } from "../../src/abi/ioctl/gunyah.ts";
 import { MEM_LEND, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { cells64, devicetree, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import { parseFaultRule } from "../../src/queries/fault-rule.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { guestRoot } from "../resource-manager/machine.ts";
 import { BASE, Client, DTB, DTB_SIZE, VM_SIZE } from "./client.ts";

@@ -6,7 +6,7 @@ import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { FAULT_KINDS, INJECTED_SECTION } from "../../src/abi/faults.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import type { FaultsState } from "../../src/hypervisor/services/faults.ts";
-import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/queries/fault-rule.ts";
 import { isSection } from "../support/specification.ts";
 import { Random } from "../support/random.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";

@@ -20,7 +20,7 @@ import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
 import { cells64, devicetree, type DevicetreeNode, findNode, node, setProperties } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import { parseFaultRule } from "../../src/queries/fault-rule.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Random } from "../support/random.ts";
 import { DT_OFFSET, DT_SIZE, guestRoot, Machine, MEMORY } from "./machine.ts";

@@ -28,7 +28,7 @@ import {
   RESERVED_MEMORY_RULES,
   SIZE_MAX_RULES,
 } from "../../hypervisor/options.ts";
-import { parseFaultRule } from "../../inspection/rules/fault-rules.ts";
+import { parseFaultRule } from "../../queries/fault-rule.ts";
 import { cpuOfPlan, type CpuPlan } from "../../isa/cpus.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PRIMARY_MEMORY, VIRTIO_MMIO_SLOTS } from "../../machine/memory-map.ts";
 import {

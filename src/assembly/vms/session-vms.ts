@@ -7,7 +7,7 @@ import type { Hypervisor } from "../../hypervisor/boot.ts";
 import { Vmid } from "../../inspection/readers/guest-names.ts";
 import type { KnownVms, PlannedVm } from "../../inspection/readers/inspected.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
-import type { KnownVm } from "../../queries/known-vm.ts";
+import type { KnownVm } from "../../queries/fault-rule.ts";
 import type { SessionEnd } from "../../protocol/protocol.ts";
 
 const byVmid = v.array(v.tuple([v.number(), v.string()]));

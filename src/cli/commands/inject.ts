@@ -6,7 +6,7 @@ import { failed, Failure } from "../common/failure.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { readRules } from "../options/behavior.ts";
-import { FAULTS } from "../../inspection/rules/fault-rules.ts";
+import { FAULTS } from "../../queries/fault-rule.ts";
 import type { Action } from "../../queries/action.ts";
 import { within } from "../../support/problem.ts";
 

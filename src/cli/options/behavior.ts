@@ -63,7 +63,7 @@ export function injectOption(): Option<"--inject <rule>", undefined, string[], u
  * @throws Failure that reports the error in a rule.
  */
 export async function readRules(texts: readonly string[]): Promise<FaultRule[]> {
-  const { readFaultRule } = await import("../../inspection/rules/fault-rules.ts");
+  const { readFaultRule } = await import("../../queries/fault-rule.ts");
   return await withRuleErrors(() => texts.map(readFaultRule));
 }
 
@@ -72,13 +72,13 @@ export async function readRules(texts: readonly string[]): Promise<FaultRule[]> 
  * @throws Failure that reports the error in a rule.
  */
 export async function checkedRules(rules: readonly FaultRule[], plan: SessionPlan): Promise<string[]> {
-  const { checkNames } = await import("../../inspection/rules/fault-rules.ts"), vms = knownVms(plan);
+  const { checkNames } = await import("../../queries/fault-rule.ts"), vms = knownVms(plan);
   await withRuleErrors(() => rules.forEach((rule) => checkNames(rule, vms)));
   return rules.map(({ text }) => text);
 }
 
 async function withRuleErrors<T>(work: () => T): Promise<T> {
-  const { FaultRuleError } = await import("../../inspection/rules/fault-rules.ts");
+  const { FaultRuleError } = await import("../../queries/fault-rule.ts");
   try {
     return work();
   } catch (error) {

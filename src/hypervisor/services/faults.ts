@@ -9,6 +9,7 @@ import {
   type FaultPort,
   type FaultRule,
   type FaultSubject,
+  matchesWord,
 } from "../../abi/faults.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { TraceHub } from "../trace/trace-hub.ts";
@@ -173,19 +174,4 @@ export class Faults implements FaultPort {
 export function fits({ field, negated, words }: FaultCondition, subject: FaultSubject): boolean {
   const value = subject[field] === undefined ? "" : String(subject[field]);
   return words.some((word) => matchesWord(word, value)) !== negated;
-}
-
-/** Whether a word, in which `*` stands for anything, is this value. */
-export function matchesWord(word: string, value: string): boolean {
-  const parts = word.split("*");
-  if (parts.length === 1) return word === value;
-  let at = parts[0].length;
-  if (!value.startsWith(parts[0])) return false;
-  for (const part of parts.slice(1, -1)) {
-    const found = value.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  const last = parts[parts.length - 1];
-  return value.length >= at + last.length && value.endsWith(last);
 }

@@ -9,7 +9,7 @@ import type { ResourceManager } from "../../resource-manager/resource-manager.ts
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "./guest-names.ts";
 import { objId, vcpuId, vmId, withKind } from "../../queries/ids.ts";
-import type { KnownVm } from "../../queries/known-vm.ts";
+import type { KnownVm } from "../../queries/fault-rule.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { IRQS, VCPUS } from "../../queries/tables.ts";
 import type { StopRule } from "../../queries/stop-rule.ts";

@@ -4,7 +4,7 @@
 import { DEBUG_REGISTERS, Intid, LPI_FIRST, type Vcpu, type Vgic } from "../../hypervisor/inspect.ts";
 import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
 import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
-import { checkNames, FaultRuleError, readFaultRule } from "./fault-rules.ts";
+import { checkNames, FaultRuleError, readFaultRule } from "../../queries/fault-rule.ts";
 import { parseAs, vcpuId, vcpuName, vmId, withKind, withoutKind } from "../../queries/ids.ts";
 import type { Action } from "../../queries/action.ts";
 import { QueryError, type View } from "../readers/inspected.ts";

@@ -17,7 +17,7 @@ import { type Choice, PaletteOverlay, suiting } from "./palette.ts";
 import type { OwnCommands } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "../panes/table-pane.ts";
-import { FaultRuleError, readFaultRule } from "../../inspection/rules/fault-rules.ts";
+import { FaultRuleError, readFaultRule } from "../../queries/fault-rule.ts";
 import { nameOf, withKind } from "../../queries/ids.ts";
 import type { Action as MachineAction } from "../../queries/action.ts";
 import { isExactly } from "../../queries/filter.ts";

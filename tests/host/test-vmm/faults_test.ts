@@ -8,7 +8,7 @@ import { GH, GH_ANDROID } from "../../../src/abi/ioctl/gunyah.ts";
 import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { VM_ALLOCATE, VM_DEALLOCATE, VM_RESET } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
-import { parseFaultRule } from "../../../src/inspection/rules/fault-rules.ts";
+import { parseFaultRule } from "../../../src/queries/fault-rule.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
 import { BASE, Client, VM_SIZE } from "../client.ts";
 import { HostStack } from "../host-stack.ts";

@@ -6,7 +6,7 @@ import { Stage2Flags } from "../../../src/core/interface.ts";
 import type { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";
 import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
 import { RAM_BASE } from "../../../src/machine/memory-map.ts";
-import { parseFaultRule } from "../../../src/inspection/rules/fault-rules.ts";
+import { parseFaultRule } from "../../../src/queries/fault-rule.ts";
 import { attributes, NO_SYNC, PARTIAL, R_NORMAL, RW_NORMAL, RWX_NORMAL } from "../fixture.ts";
 import { checkInvariants } from "../invariants.ts";
 import { IPA, lookup, object, PAGE, rootExtent, setup } from "./memory-fixture.ts";

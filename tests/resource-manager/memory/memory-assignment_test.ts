@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../../src/abi/rpc/messages/memory.ts";
 import { VM_ALLOCATE } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import { setText } from "../../../src/resource-manager/memory/memory-assignment.ts";
-import { parseFaultRule } from "../../../src/inspection/rules/fault-rules.ts";
+import { parseFaultRule } from "../../../src/queries/fault-rule.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
 import { Machine } from "../machine.ts";
 

@@ -1,24 +1,22 @@
-// The text form of rules of injected faults (docs/fault-injection.md):
+// The grammar of rules of injected faults (docs/fault-injection.md):
 //
 //     KIND [FIELD=VALUE ..] [nth=N | nth=N.. | nth=N..M] [every=N] -> EFFECT
 //
 // `dev=debian/blk0` is short for `dev dev=debian/blk0`. A value is a word, or several with commas;
 // `*` matches anything.
 
-import { ErrorCode } from "../../abi/errors.ts";
-import { FAULT_KINDS, type FaultCondition, type FaultEffect, type FaultKind, type FaultRule } from "../../abi/faults.ts";
-import { type HypercallName, HYPERCALLS, type HypercallSignature } from "../../abi/hypercalls.ts";
-import { Errno } from "../../abi/ioctl/errno.ts";
-import { requestNames } from "../../abi/ioctl/decode.ts";
-import { RmError } from "../../abi/rpc/errors.ts";
-import { RPC_MESSAGES } from "../../abi/rpc/messages/all.ts";
-import { matchesWord } from "../../hypervisor/options.ts";
-import { parseDuration } from "../../support/units.ts";
-import { didYouMean, didYouMeanOneOf } from "../../support/did-you-mean.ts";
-import { type IdKind, isOf, parseId, vcpuName, vmOfName, withoutKind } from "../../queries/ids.ts";
-import type { KnownVm } from "../../queries/known-vm.ts";
-import { type Problem, UserError } from "../../support/problem.ts";
-import { BLOCK_OPERATIONS } from "../../virtio/block/requests.ts";
+import { ErrorCode } from "../abi/errors.ts";
+import { FAULT_KINDS, type FaultCondition, type FaultEffect, type FaultKind, type FaultRule, matchesWord } from "../abi/faults.ts";
+import { type HypercallName, HYPERCALLS, type HypercallSignature } from "../abi/hypercalls.ts";
+import { Errno } from "../abi/ioctl/errno.ts";
+import { requestNames } from "../abi/ioctl/decode.ts";
+import { RmError } from "../abi/rpc/errors.ts";
+import { RPC_MESSAGES } from "../abi/rpc/messages/all.ts";
+import { parseDuration } from "../support/units.ts";
+import { didYouMean, didYouMeanOneOf } from "../support/did-you-mean.ts";
+import { type IdKind, isOf, parseId, vcpuName, vmOfName, withoutKind } from "./ids.ts";
+import { type Problem, UserError } from "../support/problem.ts";
+import { BLOCK_OPERATIONS } from "../virtio/block/requests.ts";
 
 /** A user's error in a rule. */
 export class FaultRuleError extends UserError {}
@@ -184,7 +182,10 @@ const NUMBER: FieldForm = { fits: (word) => /^\d+$/.test(word), what: "is not a 
 /** Kinds of objects that interrupts come from. */
 const SOURCES: readonly (IdKind | undefined)[] = ["mq", "db", "vcpu", "obj"];
 const FORMS: Readonly<Record<string, FieldForm | undefined>> = {
-  ...{ intid: NUMBER, seq: NUMBER, pid: NUMBER, amount: NUMBER },
+  intid: NUMBER,
+  seq: NUMBER,
+  pid: NUMBER,
+  amount: NUMBER,
   source: {
     fits: (word) => SOURCES.includes(parseId(word)?.kind),
     what: "is not a source of interrupts",
@@ -196,6 +197,15 @@ const FORMS: Readonly<Record<string, FieldForm | undefined>> = {
     wayOut: (word) => didYouMean(word, BLOCK_OPERATIONS, `there are ${BLOCK_OPERATIONS.join(", ")}, queue0, queue1…`),
   },
 };
+
+/** A VM of a machine that is known before it runs, for rules that name it or what it has. */
+export interface KnownVm {
+  readonly name: string;
+  /** Undefined where a guest's program decides it. */
+  readonly vcpus: number | undefined;
+  /** Its virtio devices, such as `blk0`. */
+  readonly devices: readonly string[];
+}
 
 /** A VM that has no name: its VMID stands for one. */
 const UNNAMED = /^vm-0x[0-9a-f]+$/;

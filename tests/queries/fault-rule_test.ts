@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { FAULT_KINDS } from "../../src/abi/faults.ts";
-import { matchesWord } from "../../src/hypervisor/services/faults.ts";
-import type { KnownVm } from "../../src/queries/known-vm.ts";
-import { checkNames, FaultRuleError, FAULTS, parseFaultRule, readFaultRule } from "../../src/inspection/rules/fault-rules.ts";
+import { FAULT_KINDS, matchesWord } from "../../src/abi/faults.ts";
+import { checkNames, FaultRuleError, FAULTS, type KnownVm, parseFaultRule, readFaultRule } from "../../src/queries/fault-rule.ts";
 
 Deno.test("the design's rules are read", () => {
   const lend = parseFaultRule("rpc msg=MEM_LEND nth=3 -> NOMEM");
