@@ -1,4 +1,4 @@
-// Filters of events over time (docs/workstation.md): `A before B`, `A after B`, `first A after B`,
+// Filters of events over time (docs/filters-and-verdicts.md): `A before B`, `A after B`, `first A after B`,
 // `last A before B`, `A without B`, `A again`, each within a time or at any distance. A and B are
 // filters. A row is both A and B if both match; it does not come before or after itself.
 

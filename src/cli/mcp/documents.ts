@@ -4,7 +4,9 @@
 import captures from "../../../docs/captures.md" with { type: "text" };
 import configuration from "../../../docs/configuration.md" with { type: "text" };
 import faultInjection from "../../../docs/fault-injection.md" with { type: "text" };
+import filtersAndVerdicts from "../../../docs/filters-and-verdicts.md" with { type: "text" };
 import glossary from "../../../docs/glossary.md" with { type: "text" };
+import goingBack from "../../../docs/going-back.md" with { type: "text" };
 import ownGuests from "../../../docs/own-guests.md" with { type: "text" };
 import scenarios from "../../../docs/scenarios.md" with { type: "text" };
 import snapshots from "../../../docs/snapshots.md" with { type: "text" };
@@ -23,6 +25,8 @@ import workstation from "../../../docs/workstation.md" with { type: "text" };
 /** Markdown by path below docs/. */
 export const DOCUMENTS: ReadonlyMap<string, string> = new Map(Object.entries({
   "workstation.md": workstation,
+  "going-back.md": goingBack,
+  "filters-and-verdicts.md": filtersAndVerdicts,
   "configuration.md": configuration,
   "scenarios.md": scenarios,
   "fault-injection.md": faultInjection,

@@ -13,7 +13,7 @@ import { cannotWrite } from "../../support/named-file.ts";
 import { warn } from "../../support/warn.ts";
 import { writeAll, WriteFailure } from "../../support/write-all.ts";
 
-/** Levels of the log, each including all before it (docs/workstation.md, "Logs"). */
+/** Levels of the log, each including all before it (docs/workstation.md, "Event logs"). */
 export const LOG_LEVELS = ["error", "warn", "info", "debug", "trace"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
