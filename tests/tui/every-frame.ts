@@ -2,6 +2,7 @@
 
 import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
+import type { Shown } from "./real-machine.ts";
 import { Rig, SCREENS } from "./rig.ts";
 import { STATES } from "./states.ts";
 
@@ -11,15 +12,16 @@ export async function* everyFrame(
   height: number,
   depth: ColorDepth,
   options: Partial<AppOptions> = {},
+  shown?: Shown,
 ): AsyncGenerator<readonly [name: string, rig: Rig]> {
   for (const key of SCREENS) {
-    const rig = new Rig(width, height, options, depth);
+    const rig = new Rig(width, height, options, depth, shown);
     await rig.type(key);
     await rig.lines();
     yield [`screen ${key}`, rig];
   }
   for (const [name, begin] of STATES) {
-    const rig = new Rig(width, height, options, depth);
+    const rig = new Rig(width, height, options, depth, shown);
     await rig.lines();
     rig.frame();
     await begin(rig);
