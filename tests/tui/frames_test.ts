@@ -1,6 +1,6 @@
-// Golden frames of a real machine: the text of each screen and state in ASCII, and the roles of what
-// has a meaning in them. `colors_test.ts` has the colors of roles, `emulators_test.ts` how terminals
-// show them, `glyphs_test.ts` that text has the same place with all glyphs.
+// Golden frames of a real machine: the text of each screen and state in ASCII, and the roles of
+// what has a meaning in them. `colors_test.ts` has the colors of roles, `emulators_test.ts` how
+// terminals show them, `glyphs_test.ts` that text has the same place with all glyphs.
 
 import assert from "node:assert/strict";
 import { roleOf } from "../../src/tui/terminal/color.ts";
@@ -73,7 +73,7 @@ for (const [width, height] of SIZES) {
   }
 }
 
-/** What has a meaning: wherever a frame has the text, its ink on its ground is one of these. */
+/** Texts with a meaning: wherever a frame has one, its ink and its ground are one of these. */
 const MEANINGS: readonly (readonly [what: string, text: RegExp, ...roles: `${Role} on ${Role}`[]])[] = [
   ["the session is live", /● LIVE/g, "ink on ok"],
   ["it is in the past", /◆ PAST/g, "ink on past"],
