@@ -15,8 +15,17 @@ const FOLDER = new URL("docs/tutorials/", ROOT);
 
 /** A block of commands, and what some of their output looks like. */
 interface Block {
+  /** What the reader writes into files before it. */
+  readonly edits: readonly Edit[];
   readonly script: string;
   readonly shows: readonly string[];
+}
+
+/** A line of a file, from 1, and its new text: "in line 8 of `FILE`, write `TEXT`". */
+interface Edit {
+  readonly line: number;
+  readonly file: string;
+  readonly text: string;
 }
 
 const FILES = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => /^\d\d-.*\.md$/.test(name)).sort();
@@ -30,14 +39,34 @@ const INSTALLS = /^(?:npx|export PATH).*\n/gm;
  */
 const INTERACTIVE = /^el2 (?:tour\b(?! --list)|events --follow\b(?!.* --limit)).*\n/gm;
 
+/** A block of a document, or the words that ask its reader to write a line. */
+const FENCE_OR_EDIT = /^```(\w*)\n([\s\S]*?)^```$|\bin\s+line\s+(\d+)\s+of\s+`([^`]+)`,\s+write\s+`([^`]+)`/gim;
+
 function blocksOf(file: string): Block[] {
   const text = Deno.readTextFileSync(new URL(file, FOLDER));
   const blocks: Block[] = [];
-  for (const [, language, body] of text.matchAll(/^```(sh|text)\n([\s\S]*?)^```$/gm)) {
-    if (language === "sh") blocks.push({ script: body.replaceAll(INSTALLS, ""), shows: [] });
-    else blocks.push({ ...blocks.pop()!, shows: body.trim().split("\n").map((line) => line.trim()) });
+  let edits: Edit[] = [];
+  for (const [, language, body, line, file, written] of text.matchAll(FENCE_OR_EDIT)) {
+    if (line) {
+      edits.push({ line: Number(line), file, text: written });
+    } else if (language === "sh") {
+      blocks.push({ edits, script: body.replaceAll(INSTALLS, ""), shows: [] });
+      edits = [];
+    } else if (language === "text") {
+      blocks.push({ ...blocks.pop()!, shows: body.trim().split("\n").map((line) => line.trim()) });
+    }
   }
+  assert.deepEqual(edits, [], `${file}: an edit after the last command`);
   return blocks;
+}
+
+/** Does what a document asks its reader to write. */
+async function edit({ line, file, text }: Edit, folder: string): Promise<void> {
+  const path = `${folder}/${file}`;
+  const lines = (await Deno.readTextFile(path)).split("\n");
+  assert.ok(line < lines.length && lines[line - 1] !== text, `line ${line} of ${file} is ${JSON.stringify(lines[line - 1])}`);
+  lines[line - 1] = text;
+  await Deno.writeTextFile(path, lines.join("\n"));
 }
 
 /** The `el2 ..` commands of a script, as words. */
@@ -83,11 +112,30 @@ Deno.test("every command of the tutorials, of README and of the first guest exis
   assert.ok(count > 40, `${count} commands`);
 });
 
+Deno.test("a line that a tutorial changes is one of a file that it has written, and says something else then", () => {
+  let count = 0;
+  for (const file of FILES) {
+    const written = new Map<string, string[]>();
+    for (const { edits, script } of blocksOf(file)) {
+      for (const { line, file: edited, text } of edits) {
+        count++;
+        const lines = written.get(edited);
+        assert.ok(lines && line <= lines.length && lines[line - 1] !== text, `${file}: line ${line} of ${edited}`);
+        lines[line - 1] = text;
+      }
+      for (const [, name, body] of script.matchAll(/^cat > (\S+) <<'END'\n([\s\S]*?)^END$/gm)) {
+        written.set(name, body.trimEnd().split("\n"));
+      }
+    }
+  }
+  assert.ok(count > 0);
+});
+
 /**
  * A shell script that runs the lines of a tutorial one by one, and ends with the number of the
  * first one that is not as it says.
  */
-function scriptOf({ script }: Block): string {
+function scriptOf({ script }: Pick<Block, "script">): string {
   const lines = script.replaceAll(INTERACTIVE, "").replaceAll(
     /^(.*?) +# exit (\d+)(?:: .*)?$/gm,
     (_, command, wanted) => `code=0; ${command} || code=$?; [ $code -eq ${wanted} ]`,
@@ -122,7 +170,7 @@ interface Shown {
 }
 
 /** Runs the lines of a block as a reader does. */
-async function runInShell(block: Block, cwd: string, env: Readonly<Record<string, string>>): Promise<Shown> {
+async function runInShell(block: Pick<Block, "script">, cwd: string, env: Readonly<Record<string, string>>): Promise<Shown> {
   const shell = new Deno.Command("bash", { args: ["-c", scriptOf(block)], cwd, env, stdin: "null", stdout: "piped" });
   const { code, stdout } = await shell.output();
   return { code, shown: new TextDecoder().decode(stdout) };
@@ -134,7 +182,7 @@ async function runHere(block: Block, folder: string, env: Readonly<Record<string
   for (const [part] of block.script.replaceAll(INTERACTIVE, "").matchAll(/^el2 (?!=).*\n|(?:(?!^el2 (?!=)).*\n)+/gm)) {
     const [words] = part.startsWith("el2 ") ? [...commandsOf(part)] : [];
     if (!words) {
-      const own = await runInShell({ script: part, shows: [] }, folder, env);
+      const own = await runInShell({ script: part }, folder, env);
       shown += own.shown;
       if (own.code !== 0) return { code: own.code, shown };
       continue;
@@ -166,6 +214,7 @@ async function runTutorial(file: string, folder: string): Promise<void> {
   };
   const run = LONG ? runInShell : runHere;
   for (const block of blocksOf(file)) {
+    for (const one of block.edits) await edit(one, folder);
     const { code, shown } = await run(block, folder, env);
     assert.equal(code, 0, `${file}:\n${block.script}\n${shown}`);
     if (file !== README) {
