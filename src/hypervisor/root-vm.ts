@@ -130,9 +130,9 @@ export function createRootVm(
   const device_me_capid = cap(devices.all);
   const uart_me_capid = cap(devices.uart);
 
-  vcpu.attachCspace(cspace);
+  vcpu.attachments.attachCspace(cspace);
   expectOk(addressSpace.attachThread(vcpu), "addrspace_attach_thread");
-  vcpu.attachVic(vic, 0);
+  vcpu.attachments.attachVic(vic, 0);
   vcpu.settings.setOptions(VcpuOption.Critical);
   vcpu.settings.setAffinity(BOOT_CPU);
   expectOk(vcpu.activate(), "activation of the root vCPU");

@@ -233,7 +233,7 @@ export class VmSymbols {
   vcpus(vm: string): Vcpu[] {
     const { scheduler, names } = this.hypervisor();
     const of = ({ native, life, addressSpace }: Vcpu) =>
-      native === undefined && life !== "exited" && addressSpace !== undefined && names.vm(addressSpace.vmid) === vm;
+      native === undefined && life.stage !== "exited" && addressSpace !== undefined && names.vm(addressSpace.vmid) === vm;
     return [...scheduler.vcpus].filter(of).sort((a, b) => a.index - b.index);
   }
 }

@@ -142,7 +142,7 @@ Deno.test("an exception while a VM's exit is handled ends the VM, and the others
 Deno.test("an exception while an exit of the host is handled ends the machine, and its replay gets there", async () => {
   const whole = Vcpu.prototype.waitForInterrupt;
   const broken = function (this: Vcpu) {
-    if (this.native && this.isCritical && this.services.now > 5e8) throw new TypeError("the bug");
+    if (this.native && this.settings.isCritical && this.services.now > 5e8) throw new TypeError("the bug");
     whole.call(this);
   };
   await withBug(Vcpu.prototype, "waitForInterrupt", broken, async () => {

@@ -54,7 +54,7 @@ Deno.test("a VM of the newer Resource Manager finds its address space in its inf
     else {
       const view = new DataView(entry!.buffer);
       const [vcpu] = [...stack.hypervisor.scheduler.vcpus].filter(({ addressSpace }) => addressSpace === space);
-      const object = vcpu.cspace!.lookup(view.getBigUint64(0, true), active("addrspace", view.getUint32(8, true)));
+      const object = vcpu.attachments.cspace!.lookup(view.getBigUint64(0, true), active("addrspace", view.getUint32(8, true)));
       assert.equal(object, space);
     }
   }

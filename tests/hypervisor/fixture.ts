@@ -117,7 +117,7 @@ export class TestGuest {
     this.vcpu = vcpu;
     cspace.configure(maximum);
     assert.equal(cspace.activate(), ErrorCode.OK);
-    vcpu.attachCspace(cspace);
+    vcpu.attachments.attachCspace(cspace);
     assert.equal(cspace.insertMaster(cspace), 0n);
     const root = partition.holders[0];
     if (root) assert.equal(cspace.insertCopy(root.cspace, root.cspace.idOf(root), 0xffff_ffff), 1n);

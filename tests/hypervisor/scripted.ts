@@ -225,10 +225,10 @@ export class ScriptedVm {
 
   #createVcpu(script: Script, index: number, options: VmOptions): Vcpu {
     const vcpu = this.owner.create(Vcpu);
-    vcpu.attachCspace(this.cspace);
+    vcpu.attachments.attachCspace(this.cspace);
     assert.equal(this.addressSpace.attachThread(vcpu), ErrorCode.OK);
-    vcpu.attachVic(this.vic, index);
-    if (this.group) vcpu.attachVpmGroup(this.group, index);
+    vcpu.attachments.attachVic(this.vic, index);
+    if (this.group) vcpu.attachments.attachVpmGroup(this.group, index);
     vcpu.settings.setOptions(options.options ?? 0n);
     vcpu.settings.setPriority(options.priority ?? vcpu.settings.priority);
     vcpu.settings.setTimeslice(options.timeslice ?? vcpu.settings.timeslice);

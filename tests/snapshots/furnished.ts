@@ -57,7 +57,7 @@ export function hypervisorsSystem(plan: SessionPlan): GuestSystem {
   const system = assemble(plan);
   runTo(system, 1000);
   const { hypervisor } = system;
-  const primary = [...hypervisor.objects].find((object): object is Vcpu => object instanceof Vcpu && object.isPrimary)!;
+  const primary = [...hypervisor.objects].find((object): object is Vcpu => object instanceof Vcpu && object.settings.isPrimary)!;
   messages(system, primary);
   guests(system, primary);
   return system;
@@ -65,7 +65,7 @@ export function hypervisorsSystem(plan: SessionPlan): GuestSystem {
 
 /** An ITS whose tables are in RAM, with LPIs that are pending, acknowledged, disabled and moved. */
 function messages({ hypervisor: { machine: { ram } } }: GuestSystem, primary: Vcpu): void {
-  const { gic } = primary.vic!;
+  const { gic } = primary.attachments.vic!;
   const frame = new ItsFrame(gic.its!);
   const gits = (offset: number, value: bigint, size = 8) => assert.ok(frame.write(offset, size, value));
   ram.write(PROPERTIES, new Uint8Array(0x2000).fill(0xa1));

@@ -50,7 +50,7 @@ export class DebuggerSeat implements DebuggerAccess {
       hypervisor.debug = control;
       return undefined;
     }
-    const guests = [...hypervisor.scheduler.vcpus].filter(({ native, life }) => !native && life !== "exited");
+    const guests = [...hypervisor.scheduler.vcpus].filter(({ native, life }) => !native && life.stage !== "exited");
     const names = new Set(guests.flatMap(({ addressSpace }) => addressSpace ? [vmId(this.system.nameOf(addressSpace.vmid))] : []));
     return `no ${debuggedText(vms)} that executes instructions; there are ${[...names].join(", ") || "none"}`;
   }

@@ -186,7 +186,7 @@ export class GuestSystem implements System, Inspected {
   /** A guest has cleared the receive interrupts of its serial port, and characters are left. */
   inputCleared(console: string): void {
     const { actor } = this.hypervisor.trace;
-    const vcpu = this.symbols.vcpus(console).find(({ trace, vmmio }) => trace === actor || vmmio?.write);
+    const vcpu = this.symbols.vcpus(console).find(({ trace, life }) => trace === actor || life.vmmio?.write);
     if (vcpu) this.consoles.noteCleared(console, { vcpu: vcpu.index, pc: vcpu.registers.pc });
   }
 
@@ -267,7 +267,7 @@ export class GuestSystem implements System, Inspected {
     const gone = Block.Lifecycle | Block.Off | Block.Fault;
     return [...scheduler.vcpus].some((vcpu) => {
       const { addressSpace } = vcpu;
-      return addressSpace !== undefined && names.vm(addressSpace.vmid) === vm && !vcpu.isDead && !vcpu.isBlockedBy(gone);
+      return addressSpace !== undefined && names.vm(addressSpace.vmid) === vm && !vcpu.life.isDead && !vcpu.life.isBlockedBy(gone);
     });
   }
 

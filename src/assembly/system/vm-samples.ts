@@ -71,7 +71,7 @@ export class VmSamples implements VmSampler {
       pcpu: this.system.hypervisor.scheduler.hasCpu(vcpu.settings.affinity) ? vcpu.settings.affinity : undefined,
       instructions: vcpu.usage.instructions,
       load: elapsed > 0 ? (time - before) / elapsed : 0,
-      waits: vcpu.waits,
+      waits: vcpu.life.waits,
       pc: vcpu.native ? "" : `0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`,
     };
   }

@@ -199,7 +199,7 @@ export class VmEnds {
     const hosted = this.vms.hosted(vm);
     const first = !known || !hosted && how !== "killed";
     // The primary VM's own end is the machine's, which stays as it is.
-    const endsMachine = vcpu.isPrimary && (how === "system-off" || how === "system-reset");
+    const endsMachine = vcpu.settings.isPrimary && (how === "system-off" || how === "system-reset");
     if (first && !endsMachine && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
     // A power-off that no exception and no panic led to needs no symbols, which take long to find.

@@ -328,7 +328,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   }
 
   #perform(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
-    const { services, cspace } = caller;
+    const { services, attachments: { cspace } } = caller;
     const { definition, decoded } = entry;
     if (!cspace) throw new Error(`${caller.name} makes a hypercall without a cspace`);
     const call = this.#call;

@@ -17,7 +17,7 @@ export const calls: readonly HypercallDefinition[] = [
   hypercall("cspace_attach_thread", {
     caps: { thread: configurable("thread"), cspace: active("cspace", CspaceRight.Attach) },
     handler(_call, { cspace, thread }) {
-      thread.attachCspace(cspace);
+      thread.attachments.attachCspace(cspace);
       return ErrorCode.OK;
     },
   }),

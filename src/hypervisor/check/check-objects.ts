@@ -147,10 +147,10 @@ function* checkVcpu(vcpu: Vcpu, scheduler: CheckedScheduler): Generator<Violatio
     return;
   }
   if (!scheduler.vcpus.has(vcpu)) yield broken("an active vCPU is known to the scheduler", {});
-  if (vcpu.isRunnable && vcpu.settings.affinity !== CPU_INVALID && !donor?.turn.insideRun && !vcpu.turn.queued && !current) {
+  if (vcpu.life.isRunnable && vcpu.settings.affinity !== CPU_INVALID && !donor?.turn.insideRun && !vcpu.turn.queued && !current) {
     yield broken("a vCPU that can run has the turn, or waits for it", { affinity: vcpu.settings.affinity });
   }
-  const { vic, vpmGroup, addressSpace, index } = vcpu;
+  const { vic, vpmGroup, addressSpace, index } = vcpu.attachments;
   if (vic?.vcpu(index) !== vcpu) yield broken("an active vCPU has its index in its VIC", { index });
   if (vpmGroup && !vpmGroup.vcpus.includes(vcpu)) yield broken("an active vCPU is in its VPM group", { group: vpmGroup.name });
   if (addressSpace?.state === "active" && vcpu.registers.stage2 !== addressSpace.stage2.id) {

@@ -10,7 +10,7 @@ import type { CheckedServices } from "./violation.ts";
  * @throws the exception, if the system needs this vCPU or an invariant is broken
  */
 export function contain(services: CheckedServices, vcpu: Vcpu, error: unknown): void {
-  if (vcpu.isCritical || new Checker(services).sweep().length > 0) throw error;
+  if (vcpu.settings.isCritical || new Checker(services).sweep().length > 0) throw error;
   vcpu.trace.abandonCall();
   vcpu.trace.reset();
   vcpu.fault("bug");

@@ -195,7 +195,7 @@ const refused = (message: string): DebugAnswer => ({ kind: "refused", message })
 /** A vCPU for display: its index in the VM, with its VM if there are several. */
 function describe({ debuggee: { only, numberOf }, services: { names } }: DebugControl, vcpu: Vcpu): DebuggedVcpu {
   const index = numberOf(vcpu);
-  return { index, waits: vcpu.waits, name: only === undefined ? names.vcpu(vcpu) : String(index) };
+  return { index, waits: vcpu.life.waits, name: only === undefined ? names.vcpu(vcpu) : String(index) };
 }
 
 export function answerDebugger(control: DebugControl, access: DebugAccess): DebugAnswer {

@@ -107,7 +107,7 @@ export class DebugControl implements VcpuDebugger {
   vcpus(): Vcpu[] {
     const { has, numberOf } = this.debuggee;
     const all = [...this.services.scheduler.vcpus];
-    return all.filter((vcpu) => !vcpu.native && vcpu.life !== "exited" && has(vcpu)).sort((a, b) => numberOf(a) - numberOf(b));
+    return all.filter((vcpu) => !vcpu.native && vcpu.life.stage !== "exited" && has(vcpu)).sort((a, b) => numberOf(a) - numberOf(b));
   }
 
   vcpu(number: number | undefined): Vcpu | undefined {

@@ -62,7 +62,7 @@ const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: b
 
 /** Whether a function exists for this vCPU. */
 export function isPsci(vcpu: Vcpu, fn: number, wide: boolean): boolean {
-  return isImplemented(fn, wide) && (vcpu.vpmGroup !== undefined || fn === Psci.Features);
+  return isImplemented(fn, wide) && (vcpu.attachments.vpmGroup !== undefined || fn === Psci.Features);
 }
 
 /**
@@ -74,7 +74,7 @@ export function isPsci(vcpu: Vcpu, fn: number, wide: boolean): boolean {
  */
 export function psci(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply | undefined {
   if (!isPsci(vcpu, fn, wide)) return undefined;
-  const group = vcpu.vpmGroup, args = argumentsOf(wide, x);
+  const group = vcpu.attachments.vpmGroup, args = argumentsOf(wide, x);
   const status = vcpu.trace.wants("psci") ? performTraced(vcpu, group, fn, wide, args) : perform(vcpu, group, fn, wide, args);
   return status === DEFERRED ? DEFERRED : replyOf(status, wide, args);
 }
@@ -86,7 +86,7 @@ function replyOf(status: bigint, wide: boolean, args: readonly bigint[]): readon
 
 /** As `psci`, without a trace, for functions that change nothing; undefined for all others. */
 export function psciAnswer(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): readonly bigint[] | undefined {
-  const group = vcpu.vpmGroup;
+  const group = vcpu.attachments.vpmGroup;
   if (!isImplemented(fn, wide) || !group) return undefined;
   const args = argumentsOf(wide, x);
   const status = fn === Psci.CpuOn ? toStart(group, args[0]) : UNCHANGING.has(fn) ? perform(vcpu, group, fn, wide, args) : undefined;
@@ -167,7 +167,7 @@ function features(id: number, inGroup: boolean): bigint {
  * `context`.
  */
 function suspend(vcpu: Vcpu, powerState: number, entry: bigint, context: bigint): bigint {
-  if (!vcpu.hasInterrupt) vcpu.suspend(powerState, powerState & POWER_STATE_POWERDOWN ? { entry, context } : undefined);
+  if (!vcpu.gic.hasInterrupt) vcpu.suspend(powerState, powerState & POWER_STATE_POWERDOWN ? { entry, context } : undefined);
   return Status.Success;
 }
 
@@ -186,14 +186,14 @@ function cpuOn(vcpu: Vcpu, group: VpmGroup, [mpidr, entry, context]: readonly bi
 function toStart(group: VpmGroup, mpidr: bigint): Vcpu | bigint {
   const target = find(group, mpidr);
   if (target === "invalid") return Status.InvalidParameters;
-  if (!target || target.isDead) return Status.InternalFailure;
-  return target.isPoweredOff ? target : Status.AlreadyOn;
+  if (!target || target.life.isDead) return Status.InternalFailure;
+  return target.life.isPoweredOff ? target : Status.AlreadyOn;
 }
 
 function affinityInfo(group: VpmGroup, mpidr: bigint, level: number): bigint {
   const target = find(group, mpidr);
   if (level !== 0 || target === "invalid" || !target) return Status.InvalidParameters;
-  return target.isPoweredOff ? Affinity.Off : Affinity.On;
+  return target.life.isPoweredOff ? Affinity.Off : Affinity.On;
 }
 
 /**
@@ -201,20 +201,20 @@ function affinityInfo(group: VpmGroup, mpidr: bigint, level: number): bigint {
  * its affinity are ignored.
  */
 function find(group: VpmGroup, mpidr: bigint): Vcpu | undefined | "invalid" {
-  const index = group.vcpus[0]?.vic?.gic.indexOf(affinityOfMpidr(mpidr));
+  const index = group.vcpus[0]?.attachments.vic?.gic.indexOf(affinityOfMpidr(mpidr));
   return index === undefined ? "invalid" : group.vcpus.find((vcpu) => vcpu.index === index);
 }
 
 function systemOff(vcpu: Vcpu, group: VpmGroup): typeof DEFERRED {
-  if (vcpu.isCritical) endMachine(vcpu, "system-off");
+  if (vcpu.settings.isCritical) endMachine(vcpu, "system-off");
   else endSystem(vcpu, group);
   return DEFERRED;
 }
 
 function systemReset(vcpu: Vcpu, group: VpmGroup, reset: SystemReset): typeof DEFERRED {
-  if (vcpu.isCritical) endMachine(vcpu, "system-reset");
+  if (vcpu.settings.isCritical) endMachine(vcpu, "system-reset");
   else {
-    vcpu.askForReset(reset);
+    vcpu.life.askForReset(reset);
     endSystem(vcpu, group);
   }
   return DEFERRED;

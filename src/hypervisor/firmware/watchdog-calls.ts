@@ -26,7 +26,7 @@ function refuse(vcpu: Vcpu, name: string, rule: string, argument: number): Smccc
 
 /** Whether a call asks for what this platform refuses. */
 export function refusesWatchdogCall(vcpu: Vcpu, fn: number, x: readonly bigint[]): boolean {
-  const watchdog = vcpu.vpmGroup?.watchdog;
+  const watchdog = vcpu.attachments.vpmGroup?.watchdog;
   if (watchdog === undefined || watchdog.isOn || fn !== Function.Control) return false;
   return Number(x[1] & 0xffff_ffffn) === Control.Disable && vcpu.services.refusesIdleWatchdog;
 }
@@ -38,7 +38,7 @@ export function refusesWatchdogCall(vcpu: Vcpu, fn: number, x: readonly bigint[]
  * @param x X0..X7
  */
 export function watchdogCall(vcpu: Vcpu, fn: number, x: readonly bigint[]): SmcccReply | undefined {
-  const watchdog = vcpu.vpmGroup?.watchdog;
+  const watchdog = vcpu.attachments.vpmGroup?.watchdog;
   if (watchdog === undefined) return undefined;
   const [first, second] = [x[1], x[2]].map((value) => Number(value & 0xffff_ffffn));
   switch (fn) {

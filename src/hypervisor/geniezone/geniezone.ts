@@ -55,13 +55,13 @@ export class GenieZone implements VcpuGeniezone {
   }
 
   serves(caller: Vcpu, id: number): boolean {
-    return callOf(id) !== undefined && caller.isPrimary && caller.addressSpace !== undefined;
+    return callOf(id) !== undefined && caller.settings.isPrimary && caller.addressSpace !== undefined;
   }
 
   call(caller: Vcpu, id: number, x: readonly bigint[]): readonly bigint[] | typeof DEFERRED | undefined {
     const name = callOf(id);
     if (name === undefined || !this.serves(caller, id)) return undefined;
-    caller.beginCall("geniezone");
+    caller.entrance = "geniezone";
     const { trace, checker } = caller.services;
     trace.clearNote();
     caller.trace.beginCall(trace.countCalls(1));
@@ -213,7 +213,7 @@ export class GenieZone implements VcpuGeniezone {
     const { vm } = place;
     const { vcpu } = one;
     const invalid = (rule: string) => refuse(GzvmError.InvalidArguments, rule, { vm: vm.id, vcpu: place.index });
-    if (vcpu.life !== "exited" && !vcpu.isBlockedBy(Block.Run)) return invalid("the vCPU is running already");
+    if (vcpu.life.stage !== "exited" && !vcpu.life.isBlockedBy(Block.Run)) return invalid("the vCPU is running already");
     const run = readPrimary(caller.space, BigInt(one.pages), GZVM_RUN.size);
     if (!run) return refuse(GzvmError.Fault, "the shared pages are memory of the caller's", { pages: one.pages });
     if (!vm.started) {
@@ -223,7 +223,7 @@ export class GenieZone implements VcpuGeniezone {
     }
     one.idle = false;
     if (one.calls) this.#answer(one, answeredRegisters(run));
-    const value = vcpu.vmmio && vcpu.vmmio.size > 0 ? loadedValue(run, vcpu.vmmio.size) : 0n;
+    const value = vcpu.life.vmmio && vcpu.life.vmmio.size > 0 ? loadedValue(run, vcpu.life.vmmio.size) : 0n;
     const state = enterRun(caller, vcpu, value, 0n);
     return state === DEFERRED ? DEFERRED : this.#leave(caller, vm, one, state);
   }
@@ -231,7 +231,7 @@ export class GenieZone implements VcpuGeniezone {
   /** The guest's call has its results. */
   #answer(one: GzVcpu, registers: readonly bigint[]): void {
     one.calls = false;
-    if (one.vcpu.isDead) return;
+    if (one.vcpu.life.isDead) return;
     for (const [index, value] of registers.entries()) one.vcpu.registers.setX(index, value);
     one.vcpu.vmmAnswered();
   }

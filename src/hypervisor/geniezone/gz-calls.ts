@@ -282,7 +282,9 @@ function registerOf(place: VcpuPlace, id: bigint): { one: GzVcpu; index: number 
   if (index === undefined) return refuse(GzvmError.NotSupported, "EL2 has core registers only", { register: id });
   if (!isWide(id)) return invalid("core registers have 8 bytes", { register: id });
   if (place.vm.started && place.vm.memory.protected) return invalid("registers of a protected VM are its own", { vm: place.vm.id });
-  if (!one.vcpu.isBlockedBy(Block.Run) || one.vcpu.isDead) return invalid("the vCPU is running, or has ended", { vcpu: place.index });
+  if (!one.vcpu.life.isBlockedBy(Block.Run) || one.vcpu.life.isDead) {
+    return invalid("the vCPU is running, or has ended", { vcpu: place.index });
+  }
   return { one, index };
 }
 

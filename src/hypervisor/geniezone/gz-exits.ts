@@ -44,8 +44,8 @@ export function exitOf(vm: GzVm, one: GzVcpu, state: RunState): GzExit {
   switch (state.vcpu_state) {
     case VcpuRunState.AddrspaceVmmioRead:
     case VcpuRunState.AddrspaceVmmioWrite: {
-      if (!vcpu.vmmio) throw new Error(`${vcpu.name} has no access to answer`);
-      const { ipa, size, write, value, esr } = vcpu.vmmio;
+      if (!vcpu.life.vmmio) throw new Error(`${vcpu.name} has no access to answer`);
+      const { ipa, size, write, value, esr } = vcpu.life.vmmio;
       const data = new Uint8Array(8);
       new DataView(data.buffer).setBigUint64(0, BigInt.asUintN(8 * size, value), true);
       const reg_nr = esr >>> AbortSyndrome.SrtShift & 0x1f;
@@ -65,12 +65,12 @@ export function exitOf(vm: GzVm, one: GzVcpu, state: RunState): GzExit {
     case VcpuRunState.Fault:
       return systemEvent(GzvmSystemEvent.Crash);
     case VcpuRunState.PoweredOff:
-      if (vcpu.life !== "exited" && !vm.isOff) {
+      if (vcpu.life.stage !== "exited" && !vm.isOff) {
         if (!vm.idles) return exit(GzvmExit.Gz);
         one.idle = true;
         return exit(GzvmExit.Idle);
       }
-      return systemEvent(vm.vcpus.some((other) => other?.vcpu.systemReset) ? GzvmSystemEvent.Reset : GzvmSystemEvent.Shutdown);
+      return systemEvent(vm.vcpus.some((other) => other?.vcpu.life.systemReset) ? GzvmSystemEvent.Reset : GzvmSystemEvent.Shutdown);
     default:
       return passing(vm, one);
   }
@@ -83,7 +83,7 @@ function passing(vm: GzVm, one: GzVcpu): GzExit {
     const args = Array.from({ length: CALL_REGISTERS }, (_, index) => registers.getX(index));
     return exit(GzvmExit.Hypercall, GZVM_RUN_HYPERCALL.encode({ args }));
   }
-  const woken = vm.vcpus.flatMap((other) => other?.idle && other.vcpu.isRunnableByProxy ? [other] : []);
+  const woken = vm.vcpus.flatMap((other) => other?.idle && other.vcpu.life.isRunnableByProxy ? [other] : []);
   if (woken.length === 0) return exit(GzvmExit.Irq);
   for (const other of woken) other.idle = false;
   return exit(GzvmExit.Ipi);
@@ -115,7 +115,7 @@ export function hwState(vcpu: Vcpu, vic: Vic): Uint8Array {
     );
   }
   const { due } = vcpu.timers;
-  const sleeps = vcpu.isBlockedBy(Block.Wfi | Block.Suspend) && due !== Infinity;
+  const sleeps = vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend) && due !== Infinity;
   return GZVM_HW_STATE.encode({
     nr_lrs: lr.length,
     lr: [...lr, ...Array<bigint>(LIST_REGISTERS - lr.length).fill(0n)],

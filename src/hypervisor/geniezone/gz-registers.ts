@@ -45,7 +45,7 @@ export function writeCore(one: GzVcpu, index: number, value: bigint): boolean {
   } else if (index === CoreRegister.Pstate) {
     const pstate = Number(value & 0xffff_ffffn) >>> 0;
     if (value > 0xffff_ffffn || (pstate & ~PSTATE_BITS) !== 0 || !PSTATE_MODES.includes(pstate & Pstate.Mode)) return false;
-    if (one.vcpu.isPoweredOff) one.pstate = pstate;
+    if (one.vcpu.life.isPoweredOff) one.pstate = pstate;
     else registers.pstate = pstate;
   } else return false;
   return true;

@@ -148,9 +148,9 @@ export class GzVm {
   createVcpu(index: number, pages: number): ErrorCode {
     const { cspace, addressSpace, vic, group } = this.objects;
     const vcpu = make(this.el2, Vcpu, (object) => {
-      object.attachCspace(cspace);
-      object.attachVic(vic, index);
-      object.attachVpmGroup(group, index);
+      object.attachments.attachCspace(cspace);
+      object.attachments.attachVic(vic, index);
+      object.attachments.attachVpmGroup(group, index);
       object.settings.setOptions(VcpuOption.VcpuRunScheduled);
       return addressSpace.attachThread(object);
     });
@@ -166,7 +166,7 @@ export class GzVm {
     const { vcpu } = one;
     this.vcpus[index] = undefined;
     vcpu.kill();
-    if (vcpu.life !== "exited" && !vcpu.turn.donor) vcpu.exit();
+    if (vcpu.life.stage !== "exited" && !vcpu.turn.donor) vcpu.exit();
     drop(this.el2, vcpu);
   }
 
@@ -231,7 +231,7 @@ export class GzVm {
 
   /** Whether its system is off: no vCPU runs, and none can power another on. */
   get isOff(): boolean {
-    return this.#started && this.vcpus.every((one) => !one || one.vcpu.isDead || one.vcpu.isPoweredOff);
+    return this.#started && this.vcpus.every((one) => !one || one.vcpu.life.isDead || one.vcpu.life.isPoweredOff);
   }
 
   /** A VM of an archive, saved or loaded. */

@@ -66,6 +66,11 @@ export class VgicCpu {
     return this.#fiq;
   }
 
+  /** Whether an interrupt is signaled to its vCPU, taken or not. */
+  get hasInterrupt(): boolean {
+    return this.#irq || this.#fiq;
+  }
+
   /**
    * `onSignal` is called when `irq` or `fiq` has changed, until the reset.
    * @param interruptedAt the low half of the address that an interrupt of the vCPU returns to

@@ -24,7 +24,7 @@ export const calls: readonly HypercallDefinition[] = [
     caps: { vic: active("vic", VicRight.AttachVcpu), vcpu: configurable("thread") },
     handler(call, { vic, vcpu, index }) {
       if (!vic.hasIndex(index)) return call.refuse(ErrorCode.ARGUMENT_INVALID, "the VIC has no such index", { index, limit: vic.maxVcpus });
-      vcpu.attachVic(vic, index);
+      vcpu.attachments.attachVic(vic, index);
       return ErrorCode.OK;
     },
   }),

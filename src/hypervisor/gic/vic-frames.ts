@@ -181,15 +181,15 @@ function distributorDevice(vic: FramedVic, frame: Distributor, detach: () => voi
   const { gic } = vic;
   return {
     name: `GICD of ${vic.name}`,
-    read: (thread, offset, size) => thread.vic === vic ? frame.read(gic.cpus[thread.index], offset, size) : undefined,
-    readWord: (thread, offset) => thread.vic === vic ? frame.readWord(gic.cpus[thread.index], offset) : undefined,
+    read: (thread, offset, size) => thread.attachments.vic === vic ? frame.read(gic.cpus[thread.index], offset, size) : undefined,
+    readWord: (thread, offset) => thread.attachments.vic === vic ? frame.readWord(gic.cpus[thread.index], offset) : undefined,
     isSteady: isSteadyWord,
     interruptsAt(thread, offset) {
-      const told = thread.vic === vic ? toldByWord(offset) : undefined;
+      const told = thread.attachments.vic === vic ? toldByWord(offset) : undefined;
       return told && { ...told, owner: thread.index };
     },
     write: (thread, offset, size, value) => {
-      if (thread.vic !== vic) return false;
+      if (thread.attachments.vic !== vic) return false;
       if (value !== 0n && isForGicv2(offset)) gic.noteReserved({ offset, pc: thread.registers.pc, vcpu: thread.index });
       return frame.write(gic.cpus[thread.index], offset, size, value);
     },
@@ -205,7 +205,7 @@ const isForGicv2 = (offset: number) =>
   offset === Gicd.ISENABLER || offset === Gicd.SGIR || offset >= Gicd.ITARGETSR && offset < Gicd.ITARGETSR + 0x400;
 
 function redistributorDevice(vic: FramedVic, frame: Redistributor, index: number, detach: () => void): VirtualDevice {
-  const reader = (thread: ObjectOf<"thread">) => thread.vic === vic ? vic.gic.cpus[thread.index] : undefined;
+  const reader = (thread: ObjectOf<"thread">) => thread.attachments.vic === vic ? vic.gic.cpus[thread.index] : undefined;
   return {
     name: `GICR ${index} of ${vic.name}`,
     read: (thread, offset, size) => frame.read(reader(thread), offset, size),

@@ -174,7 +174,7 @@ export class Vic extends HypervisorObject {
 
   /** The vCPU is active: per-vCPU interrupts are forwarded to it, if it is pinned. */
   forwardPpis(vcpu: Vcpu, index: number): void {
-    if (vcpu.isPinned) { for (const hwirq of this.#ppis) hwirq.forwardTo(index); }
+    if (vcpu.settings.isPinned) { for (const hwirq of this.#ppis) hwirq.forwardTo(index); }
   }
 
   /** The vCPU is gone. */
@@ -188,7 +188,7 @@ export class Vic extends HypervisorObject {
 
   /** Whether all active vCPUs are pinned. */
   everyVcpuPinned(): boolean {
-    return this.#attached.every((vcpu) => vcpu === undefined || vcpu.isPinned);
+    return this.#attached.every((vcpu) => vcpu === undefined || vcpu.settings.isPinned);
   }
 
   /** The active vCPU with this index. */

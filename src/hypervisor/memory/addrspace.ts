@@ -183,7 +183,7 @@ export class AddressSpace extends HypervisorObject {
     }
     this.retain();
     this.#threads++;
-    vcpu.attachAddressSpace(this);
+    vcpu.attachments.attachAddressSpace(this);
     return ErrorCode.OK;
   }
 

@@ -80,7 +80,7 @@ export class Scheduler implements VcpuScheduler {
   add(vcpu: Vcpu): void {
     this.vcpus.add(vcpu);
     this.deadlineChanged(vcpu);
-    if (vcpu.isPrimary) this.#cpus[vcpu.settings.affinity].primary = vcpu;
+    if (vcpu.settings.isPrimary) this.#cpus[vcpu.settings.affinity].primary = vcpu;
   }
 
   /** A vCPU is being destroyed. */
@@ -110,7 +110,7 @@ export class Scheduler implements VcpuScheduler {
     this.disturb();
     // The vCPU that yielded to it may never get the CPU again; the time that vcpu_run lends is all
     // that it has.
-    if (!vcpu.isRunnable || vcpu.turn.queued || vcpu.turn.donor?.turn.insideRun || vcpu.settings.affinity === CPU_INVALID) return;
+    if (!vcpu.life.isRunnable || vcpu.turn.queued || vcpu.turn.donor?.turn.insideRun || vcpu.settings.affinity === CPU_INVALID) return;
     const cpu = this.#cpus[vcpu.settings.affinity];
     if (cpu.current === vcpu) return;
     vcpu.turn.renew(vcpu.settings.timeslice);
@@ -172,8 +172,8 @@ export class Scheduler implements VcpuScheduler {
       return;
     }
     const from = donor ?? caller;
-    const eligible = target !== caller && isHere(target, from) && !target.turn.donor && !target.turn.yieldTo && target.isRunnable;
-    if (!eligible || from.hasInterrupt) return;
+    const eligible = target !== caller && isHere(target, from) && !target.turn.donor && !target.turn.yieldTo && target.life.isRunnable;
+    if (!eligible || from.gic.hasInterrupt) return;
     if (donor) this.#endYield(donor, caller);
     this.#yieldTo(from, target, false);
   }
@@ -187,11 +187,11 @@ export class Scheduler implements VcpuScheduler {
   /** Whether a CPU has anything to run. */
   runnable(cpu: PhysicalCpu): boolean {
     const { current, queue } = this.#cpus[cpu.index];
-    return current !== undefined && current.isRunnable || queue.best !== undefined;
+    return current !== undefined && current.life.isRunnable || queue.best !== undefined;
   }
 
   waits(): WaitingVcpu[] {
-    return [...this.vcpus].map(({ name, waits }) => ({ vcpu: name, waits }));
+    return [...this.vcpus].map(({ name, life }) => ({ vcpu: name, waits: life.waits }));
   }
 
   /**
@@ -256,7 +256,7 @@ export class Scheduler implements VcpuScheduler {
         machine.places++;
         if (machine.suspended) return;
       }
-      if (target.life === "killed") this.#exit(state, target);
+      if (target.life.stage === "killed") this.#exit(state, target);
       else this.#execute(cpu, thread, target);
       // Waiting for another CPU takes the rest of the turn, and is paid with the slice.
       if (this.#turnOver) thread.turn.spend(machine.turnEnd - cpu.position);
@@ -272,7 +272,7 @@ export class Scheduler implements VcpuScheduler {
     if (this.services.hasQuirks) next?.timers.resume();
     if (!trace.wanted.sched) return;
     const from = last && vcpuId(names.vcpu(last));
-    const blocked = last?.waits.length ? last.waits : undefined;
+    const blocked = last?.life.waits.length ? last.life.waits : undefined;
     trace.event("sched", next ? "run" : "idle", { from, blocked, to: next && vcpuId(names.vcpu(next)) });
   }
 
@@ -285,7 +285,7 @@ export class Scheduler implements VcpuScheduler {
   /** Chooses the vCPU whose turn it is. */
   #schedule(cpu: CpuState): Vcpu | undefined {
     const best = cpu.queue.best;
-    const current = cpu.current?.isRunnable ? cpu.current : undefined;
+    const current = cpu.current?.life.isRunnable ? cpu.current : undefined;
     if (current) {
       const over = current.turn.isOver;
       if (over) this.#renewSlice(current);
@@ -311,8 +311,8 @@ export class Scheduler implements VcpuScheduler {
     let target = thread;
     while (target.turn.yieldTo) {
       const next = target.turn.yieldTo;
-      const over = next.turn.isOver || target.hasInterrupt || target.isDead;
-      if (over || !next.isRunnable || !isHere(next, target)) {
+      const over = next.turn.isOver || target.gic.hasInterrupt || target.life.isDead;
+      if (over || !next.life.isRunnable || !isHere(next, target)) {
         this.#endYield(target, next);
         break;
       }
@@ -387,7 +387,7 @@ export class Scheduler implements VcpuScheduler {
       if (!native.insideRun) vcpu.waitForInterrupt();
       // Nothing to handle although an interrupt is signaled (a disabled group): the next turn looks
       // again.
-      if (vcpu.isRunnable && !vcpu.turn.yieldTo) this.endTurn();
+      if (vcpu.life.isRunnable && !vcpu.turn.yieldTo) this.endTurn();
       return;
     }
     this.execution.addStep();
@@ -410,7 +410,7 @@ export class Scheduler implements VcpuScheduler {
     if (insideRun) {
       const results = runState(target);
       target.block(Block.Run);
-      if (caller.isDead) caller.trace.abandonCall();
+      if (caller.life.isDead) caller.trace.abandonCall();
       else (caller.entrance === "geniezone" ? this.services.geniezone : this.services.hypercalls)?.completeRun(results, caller, target);
     } else {
       this.ready(target);

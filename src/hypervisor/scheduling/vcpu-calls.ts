@@ -20,8 +20,8 @@ const HIGHEST_PRIORITY = 62;
 
 function powerOn(call: Call, vcpu: Vcpu, entry: bigint, context: bigint, flags: bigint): ErrorCode {
   if (flags & ~PoweronFlags.Defined) return call.refuse(ErrorCode.ARGUMENT_INVALID, "unknown flags", { flags });
-  if (vcpu.isDead) return call.refuse(ErrorCode.FAILURE, "the vCPU was killed", { target: vcpu.name });
-  if (!vcpu.isPoweredOff) return call.refuse(ErrorCode.BUSY, "the vCPU is powered on", { target: vcpu.name });
+  if (vcpu.life.isDead) return call.refuse(ErrorCode.FAILURE, "the vCPU was killed", { target: vcpu.name });
+  if (!vcpu.life.isPoweredOff) return call.refuse(ErrorCode.BUSY, "the vCPU is powered on", { target: vcpu.name });
   vcpu.powerOn(flags & PoweronFlags.PreserveEntry ? undefined : entry, flags & PoweronFlags.PreserveContext ? undefined : context);
   return ErrorCode.OK;
 }
@@ -29,7 +29,7 @@ function powerOn(call: Call, vcpu: Vcpu, entry: bigint, context: bigint, flags: 
 function powerOff(call: Call, vcpu: Vcpu, flags: bigint): ErrorCode | typeof DEFERRED {
   if (flags & ~PoweroffFlags.Defined) return call.refuse(ErrorCode.ARGUMENT_INVALID, "unknown flags", { flags });
   if (vcpu !== call.caller) return call.refuse(ErrorCode.ARGUMENT_INVALID, "a vCPU powers off itself only", { target: vcpu.name });
-  const group = vcpu.vpmGroup;
+  const group = vcpu.attachments.vpmGroup;
   const last = (flags & PoweroffFlags.LastVcpu) !== 0n;
   const allowed = group ? !group.aggregates || last === group.isLastOnline(vcpu) : last;
   if (!allowed) return call.refuse(ErrorCode.DENIED, "the flag says whether it is the last vCPU online", { last });
@@ -44,7 +44,7 @@ function setAffinity(call: Call, vcpu: Vcpu, affinity: number): ErrorCode {
     return call.refuse(ErrorCode.ARGUMENT_INVALID, "there is no such CPU", values);
   }
   if (affinity === vcpu.settings.affinity) return ErrorCode.OK;
-  if (vcpu.state === "active" && vcpu.isPinned) return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", values);
+  if (vcpu.state === "active" && vcpu.settings.isPinned) return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", values);
   scheduler.migrate(vcpu, affinity);
   return ErrorCode.OK;
 }
@@ -55,8 +55,8 @@ function writeRegister(call: Call, vcpu: Vcpu, set: number, index: number, value
   const isPc = set === RegisterSet.PC && index === 0 && value % 4n === 0n;
   const isSp = set === RegisterSet.SpEl && index <= 1 && value % 16n === 0n;
   if (!isX && !isPc && !isSp) return call.refuse(ErrorCode.ARGUMENT_INVALID, "no such register, or a misaligned value", values);
-  if (vcpu.isDead) return call.refuse(ErrorCode.OBJECT_STATE, "the vCPU was killed", { target: vcpu.name });
-  if (!vcpu.isPoweredOff) return call.refuse(ErrorCode.BUSY, "the vCPU is powered on", { target: vcpu.name });
+  if (vcpu.life.isDead) return call.refuse(ErrorCode.OBJECT_STATE, "the vCPU was killed", { target: vcpu.name });
+  if (!vcpu.life.isPoweredOff) return call.refuse(ErrorCode.BUSY, "the vCPU is powered on", { target: vcpu.name });
   if (isX) vcpu.registers.setX(index, value);
   else if (isPc) vcpu.registers.pc = value;
   else vcpu.registers.setRegister(index === 0 ? "SP_EL0" : "SP_EL1", value);
@@ -68,7 +68,7 @@ function bindVirq(call: Call, vcpu: Vcpu, vic: Vic, virq: number, kind: number):
     case VcpuVirqType.Halt:
       return vic.bindShared(vcpu.haltVirq, virq);
     case VcpuVirqType.VcpuRunWakeup: {
-      if (!vcpu.isBlockedBy(Block.Run) && vcpu.isRunnable) {
+      if (!vcpu.life.isBlockedBy(Block.Run) && vcpu.life.isRunnable) {
         return call.refuse(ErrorCode.BUSY, "the vCPU is running", { target: vcpu.name });
       }
       const error = vic.bindShared(vcpu.wakeupVirq, virq);

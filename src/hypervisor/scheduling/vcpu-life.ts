@@ -59,6 +59,12 @@ export interface VmmioAccess {
   readonly far: bigint;
 }
 
+/** The life of a vCPU as others see it: what changes it has effects, which `Vcpu` brings about. */
+export type LifeOfVcpu = Omit<
+  VcpuLife,
+  "block" | "unblock" | "leaveToVmm" | "vmmAnswered" | "suspend" | "wake" | "forgetResume" | "bite" | "kill" | "exit" | "archive" | "canRun"
+>;
+
 export class VcpuLife {
   readonly #onWish: () => void;
   #stage: Life = "ready";
@@ -107,6 +113,30 @@ export class VcpuLife {
   get waits(): readonly BlockCode[] {
     if (this.#stage === "exited") return ["exited"];
     return CODES.filter(([bit]) => this.#blocks & bit).map(([, code]) => code);
+  }
+
+  get isPoweredOff(): boolean {
+    return this.isBlockedBy(Block.Off);
+  }
+
+  /** Killed or exited: it will never run a guest's instruction again. */
+  get isDead(): boolean {
+    return this.#stage !== "ready";
+  }
+
+  /** Powered on and not asleep. */
+  get isAwake(): boolean {
+    return !this.isBlockedBy(Block.Lifecycle | Block.Off | Block.Suspend | Block.Wfi);
+  }
+
+  /** Whether the scheduler can run it. */
+  get isRunnable(): boolean {
+    return this.canRun(0);
+  }
+
+  /** Whether it could run inside vcpu_run. */
+  get isRunnableByProxy(): boolean {
+    return this.canRun(Block.Run);
   }
 
   isBlockedBy(reasons: number): boolean {
@@ -165,6 +195,7 @@ export class VcpuLife {
     this.#resume = undefined;
   }
 
+  /** It asks for a reset of its system, which vcpu_run reports; its power-off follows. */
   askForReset(reset: SystemReset): void {
     this.#systemReset = reset;
   }

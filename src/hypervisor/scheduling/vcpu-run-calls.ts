@@ -44,14 +44,14 @@ function completeLoad(vcpu: Vcpu, access: VmmioAccess, value: bigint): void {
 
 function run(call: Call, vcpu: Vcpu, value: bigint, action: bigint): ErrorCode | RunState | typeof DEFERRED {
   const { caller } = call;
-  if (vcpu.life === "exited") return runState(vcpu);
-  if (!vcpu.isBlockedBy(Block.Run)) {
+  if (vcpu.life.stage === "exited") return runState(vcpu);
+  if (!vcpu.life.isBlockedBy(Block.Run)) {
     return call.refuse(ErrorCode.BUSY, "the vCPU is not proxy-scheduled, or is already running", { target: vcpu.name });
   }
   if (!vcpu.settings.wakesAtTimers) vcpu.timers.unhold(vcpu.services.now);
-  const canRun = vcpu.isRunnableByProxy || vcpu.vmmio !== undefined;
+  const canRun = vcpu.life.isRunnableByProxy || vcpu.life.vmmio !== undefined;
   // The check with bigints comes last: few vCPUs are run from another CPU than before.
-  if (canRun && vcpu.settings.affinity !== caller.settings.affinity && vcpu.isPinned) {
+  if (canRun && vcpu.settings.affinity !== caller.settings.affinity && vcpu.settings.isPinned) {
     return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { affinity: vcpu.settings.affinity, caller: caller.settings.affinity });
   }
   return enterRun(caller, vcpu, value, action);
@@ -62,8 +62,8 @@ function run(call: Call, vcpu: Vcpu, value: bigint, action: bigint): ErrorCode |
  * it cannot run, or where the caller has an interrupt.
  */
 export function enterRun(caller: Vcpu, vcpu: Vcpu, value: bigint, action: bigint): RunState | typeof DEFERRED {
-  if (vcpu.vmmio && !vcpu.isDead) resume(vcpu, vcpu.vmmio, value, action);
-  if (!vcpu.isRunnableByProxy || !vcpu.isDead && caller.hasInterrupt) return runState(vcpu);
+  if (vcpu.life.vmmio && !vcpu.life.isDead) resume(vcpu, vcpu.life.vmmio, value, action);
+  if (!vcpu.life.isRunnableByProxy || !vcpu.life.isDead && caller.gic.hasInterrupt) return runState(vcpu);
   caller.services.scheduler.lend(caller, vcpu);
   return DEFERRED;
 }

@@ -15,22 +15,22 @@ const halves = new Uint32Array(2), words = new BigUint64Array(halves.buffer);
 
 /** The state of a vCPU as its runner sees it. */
 export function runState(vcpu: Vcpu): RunState {
-  if (vcpu.life === "exited") return state(VcpuRunState.PoweredOff, EXITED);
-  if (vcpu.isRunnableByProxy) return state(vcpu.life === "killed" ? VcpuRunState.Blocked : VcpuRunState.Ready);
-  if (vcpu.isBlockedBy(Block.Fault)) return state(VcpuRunState.Fault, vcpu.bitten ? WATCHDOG_BITE : 0n);
-  const { vmmio, systemReset } = vcpu;
+  if (vcpu.life.stage === "exited") return state(VcpuRunState.PoweredOff, EXITED);
+  if (vcpu.life.isRunnableByProxy) return state(vcpu.life.stage === "killed" ? VcpuRunState.Blocked : VcpuRunState.Ready);
+  if (vcpu.life.isBlockedBy(Block.Fault)) return state(VcpuRunState.Fault, vcpu.life.bitten ? WATCHDOG_BITE : 0n);
+  const { vmmio, systemReset } = vcpu.life;
   if (vmmio?.size === 0) return state(VcpuRunState.PageFault, wordOf(vmmio.ipa), vmmio.write ? 1n : 0n);
   if (vmmio?.write) return state(VcpuRunState.AddrspaceVmmioWrite, wordOf(vmmio.ipa), wordOf(vmmio.size), vmmio.value);
   if (vmmio) return state(VcpuRunState.AddrspaceVmmioRead, wordOf(vmmio.ipa), wordOf(vmmio.size));
-  if (vcpu.isBlockedBy(Block.Wfi)) return state(VcpuRunState.ExpectsWakeup, 0n, WakeupFrom.Wfi, wakeTime(vcpu));
+  if (vcpu.life.isBlockedBy(Block.Wfi)) return state(VcpuRunState.ExpectsWakeup, 0n, WakeupFrom.Wfi, wakeTime(vcpu));
   if (systemReset) {
     const how = systemReset.kind === "reset" ? Reset.SystemReset : (systemReset.wide ? Reset.Wide : 0n) | BigInt(systemReset.type);
     return state(VcpuRunState.PsciSystemReset, how, systemReset.cookie);
   }
-  if (vcpu.isBlockedBy(Block.Suspend)) {
-    return state(VcpuRunState.ExpectsWakeup, BigInt(vcpu.powerState), WakeupFrom.PsciCpuSuspend, wakeTime(vcpu));
+  if (vcpu.life.isBlockedBy(Block.Suspend)) {
+    return state(VcpuRunState.ExpectsWakeup, BigInt(vcpu.life.powerState), WakeupFrom.PsciCpuSuspend, wakeTime(vcpu));
   }
-  return state(vcpu.isPoweredOff ? VcpuRunState.PoweredOff : VcpuRunState.Blocked);
+  return state(vcpu.life.isPoweredOff ? VcpuRunState.PoweredOff : VcpuRunState.Blocked);
 }
 
 /** The time at which the VMM has to run a sleeping vCPU again: system time (ns); 0 for never. */

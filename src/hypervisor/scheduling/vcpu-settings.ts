@@ -42,6 +42,20 @@ export class VcpuSettings {
     return this.#affinity;
   }
 
+  /** Of the primary VM (option hlos_vm). */
+  get isPrimary(): boolean {
+    return (this.#options & VcpuOption.HlosVm) !== 0n;
+  }
+
+  /** Without it the system cannot continue; its power-off is the platform's. */
+  get isCritical(): boolean {
+    return (this.#options & (VcpuOption.Critical | VcpuOption.HlosVm)) !== 0n;
+  }
+
+  get isPinned(): boolean {
+    return (this.#options & (VcpuOption.Pinned | VcpuOption.HlosVm)) !== 0n;
+  }
+
   /** While in state INIT. @param options bits of `VcpuOption` */
   setOptions(options: bigint): void {
     this.#options = options;

@@ -4,14 +4,12 @@
 // alone; hypercalls on them are in vcpu-calls.ts and vcpu-run-calls.ts, their scheduling in
 // scheduler.ts.
 
-import type { BlockCode } from "../../abi/trace.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import type { RamWriter } from "../../abi/ram-writer.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
 import { Pstate, Sctlr, type Translation, type VcpuState } from "../../core/interface.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { archiveRegisters } from "../archive/registers-archive.ts";
-import type { Cspace } from "../capabilities/cspace.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { VgicCpu } from "../gic/vgic-cpu-interface.ts";
 import type { Vic } from "../gic/vic.ts";
@@ -20,17 +18,16 @@ import type { AddressSpace } from "../memory/addrspace.ts";
 import { ALL_STAGE2_FLAGS } from "../memory/stage2.ts";
 import { EntropyBudget } from "../random/entropy-budget.ts";
 import type { VcpuTrace } from "../trace/trace-hub.ts";
-import { DEEPEST_POWER_STATE, type SystemReset } from "./power-state.ts";
+import { DEEPEST_POWER_STATE } from "./power-state.ts";
 import { PerformanceInterrupt, PMU_PPI } from "./performance-interrupt.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import { VcpuAttachments } from "./vcpu-attachments.ts";
-import { Block, type Life, type ResumePoint, VcpuLife, type VmmioAccess } from "./vcpu-life.ts";
+import { Block, type LifeOfVcpu, type ResumePoint, VcpuLife, type VmmioAccess } from "./vcpu-life.ts";
 import type { Entrance, VcpuEnd, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
 import { PRIORITY_END, VcpuSettings } from "./vcpu-settings.ts";
 import { RECORD_SIZE, StolenTime } from "./stolen-time.ts";
 import { VcpuTurn } from "./vcpu-turn.ts";
 import { VcpuUsage } from "./vcpu-usage.ts";
-import type { VpmGroup } from "./vpm-group.ts";
 import { KiB } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
@@ -84,12 +81,15 @@ export class Vcpu extends HypervisorObject {
   readonly turn = new VcpuTurn();
   readonly usage = new VcpuUsage();
 
-  readonly #attachments = new VcpuAttachments();
+  /** Changed in state INIT; `AddressSpace.attachThread` alone attaches its address space. */
+  readonly attachments = new VcpuAttachments();
   readonly #life = new VcpuLife(() => this.stolenTime?.wake(this.services.now));
   #gic: VgicCpu | undefined;
   #native: VcpuProgram | undefined;
-  #entrance: Entrance = "native";
-  #externalAbort: ExternalAbort | undefined;
+  /** How its hypercall in progress came in. */
+  entrance: Entrance = "native";
+  /** The external abort that it took last; evidence, which nothing of the machine reads. */
+  externalAbort: ExternalAbort | undefined;
   /** vIRQs for a VM that supervises it: it halted; it wants to run again. */
   readonly haltVirq = new VirqSource(this, "halted", () => false, true);
   readonly wakeupVirq = new VirqSource(this, "wants to run", () => false);
@@ -118,32 +118,20 @@ export class Vcpu extends HypervisorObject {
     return this.#gic;
   }
 
-  get cspace(): Cspace | undefined {
-    return this.#attachments.cspace;
-  }
-
   get addressSpace(): AddressSpace | undefined {
-    return this.#attachments.addressSpace;
+    return this.attachments.addressSpace;
   }
 
   /** Its address space. The vCPU is or was active. */
   get space(): AddressSpace {
-    const { addressSpace } = this.#attachments;
+    const { addressSpace } = this.attachments;
     if (!addressSpace) throw new Error(`${this.name} has no address space`);
     return addressSpace;
   }
 
-  get vic(): Vic | undefined {
-    return this.#attachments.vic;
-  }
-
   /** VIC index, and index of the vCPU in its VM. */
   get index(): number {
-    return this.#attachments.index;
-  }
-
-  get vpmGroup(): VpmGroup | undefined {
-    return this.#attachments.vpmGroup;
+    return this.attachments.index;
   }
 
   /** The native program that runs instead of instructions, while the vCPU is powered on at one. */
@@ -151,37 +139,8 @@ export class Vcpu extends HypervisorObject {
     return this.#native;
   }
 
-  /** How its hypercall in progress came in. */
-  get entrance(): Entrance {
-    return this.#entrance;
-  }
-
-  get life(): Life {
-    return this.#life.stage;
-  }
-
-  /** power_state of the suspend in progress. */
-  get powerState(): number {
-    return this.#life.powerState;
-  }
-
-  /** The access of `Block.Vmmio`. */
-  get vmmio(): VmmioAccess | undefined {
-    return this.#life.vmmio;
-  }
-
-  /** The system reset that it asked for, which vcpu_run reports from then on. */
-  get systemReset(): SystemReset | undefined {
-    return this.#life.systemReset;
-  }
-
-  /** Its fault is the bite of its VM's watchdog. */
-  get bitten(): boolean {
-    return this.#life.bitten;
-  }
-
-  get isPoweredOff(): boolean {
-    return this.#life.isBlockedBy(Block.Off);
+  get life(): LifeOfVcpu {
+    return this.#life;
   }
 
   /**
@@ -189,60 +148,7 @@ export class Vcpu extends HypervisorObject {
    * comes before all others.
    */
   get rank(): number {
-    return this.life === "killed" ? PRIORITY_END - 1 : this.settings.priority;
-  }
-
-  /** Killed or exited: it will never run a guest's instruction again. */
-  get isDead(): boolean {
-    return this.life !== "ready";
-  }
-
-  /** Powered on and not asleep. */
-  get isAwake(): boolean {
-    return !this.#life.isBlockedBy(Block.Lifecycle | Block.Off | Block.Suspend | Block.Wfi);
-  }
-
-  /** A vCPU of the primary VM (option hlos_vm). */
-  get isPrimary(): boolean {
-    return (this.settings.options & VcpuOption.HlosVm) !== 0n;
-  }
-
-  /** Without it the system cannot continue; its power-off is the platform's. */
-  get isCritical(): boolean {
-    return (this.settings.options & (VcpuOption.Critical | VcpuOption.HlosVm)) !== 0n;
-  }
-
-  get isPinned(): boolean {
-    return (this.settings.options & (VcpuOption.Pinned | VcpuOption.HlosVm)) !== 0n;
-  }
-
-  /** Whether an interrupt is signaled to it, taken or not. */
-  get hasInterrupt(): boolean {
-    return this.gic.irq || this.gic.fiq;
-  }
-
-  /** `Block` bits. */
-  get blocks(): number {
-    return this.#life.blocks;
-  }
-
-  isBlockedBy(reasons: number): boolean {
-    return this.#life.isBlockedBy(reasons);
-  }
-
-  /** Whether the scheduler can run it. */
-  get isRunnable(): boolean {
-    return this.#life.canRun(0);
-  }
-
-  /** Whether it could run inside vcpu_run. */
-  get isRunnableByProxy(): boolean {
-    return this.#life.canRun(Block.Run);
-  }
-
-  /** Its wait; empty when it can run. */
-  get waits(): readonly BlockCode[] {
-    return this.#life.waits;
+    return this.#life.stage === "killed" ? PRIORITY_END - 1 : this.settings.priority;
   }
 
   /** Sets reasons to be blocked. */
@@ -257,11 +163,6 @@ export class Vcpu extends HypervisorObject {
     this.services.scheduler.ready(this);
   }
 
-  /** It makes a call, which came in like this. */
-  beginCall(entrance: Entrance): void {
-    this.#entrance = entrance;
-  }
-
   /** It waits until its VMM has answered an access. */
   leaveToVmm(access: VmmioAccess): void {
     this.services.scheduler.disturb();
@@ -272,25 +173,6 @@ export class Vcpu extends HypervisorObject {
   vmmAnswered(): void {
     this.#life.vmmAnswered();
     this.services.scheduler.ready(this);
-  }
-
-  // Attachments, while in state INIT. Each replaces an earlier one.
-
-  attachCspace(cspace: Cspace): void {
-    this.#attachments.attachCspace(cspace);
-  }
-
-  /** Only the address space calls it, which counts its threads (`AddressSpace.attachThread`). */
-  attachAddressSpace(addressSpace: AddressSpace): void {
-    this.#attachments.attachAddressSpace(addressSpace);
-  }
-
-  attachVic(vic: Vic, index: number): void {
-    this.#attachments.attachVic(vic, index);
-  }
-
-  attachVpmGroup(group: VpmGroup, index: number): void {
-    this.#attachments.attachVpmGroup(group, index);
   }
 
   translate(va: bigint, access: "read" | "write"): Translation {
@@ -322,7 +204,7 @@ export class Vcpu extends HypervisorObject {
 
   /** Powers it off by force, which its halt vIRQ reports. */
   halt(): void {
-    this.services.onVcpuEnd?.(this, this.systemReset ? "system-reset" : "system-off");
+    this.services.onVcpuEnd?.(this, this.#life.systemReset ? "system-reset" : "system-off");
     this.powerOff();
     this.haltVirq.assertEdge();
   }
@@ -340,7 +222,7 @@ export class Vcpu extends HypervisorObject {
    * machine with it.
    */
   bite(time: number): void {
-    if (this.isCritical) return this.services.stop(`${this.name}: its watchdog was not pinged for ${time} ms`);
+    if (this.settings.isCritical) return this.services.stop(`${this.name}: its watchdog was not pinged for ${time} ms`);
     this.services.onVcpuEnd?.(this, "watchdog");
     this.services.scheduler.disturb();
     this.#life.bite();
@@ -350,8 +232,8 @@ export class Vcpu extends HypervisorObject {
 
   /** WFI. Without a VPM group it counts as a suspend to the deepest state. */
   waitForInterrupt(): void {
-    if (this.hasInterrupt) return;
-    if (this.vpmGroup) this.block(Block.Wfi);
+    if (this.gic.hasInterrupt) return;
+    if (this.attachments.vpmGroup) this.block(Block.Wfi);
     else this.suspend(DEEPEST_POWER_STATE, undefined);
   }
 
@@ -363,35 +245,20 @@ export class Vcpu extends HypervisorObject {
     this.#life.suspend(powerState, resume);
   }
 
-  /** It asks for a reset of its system, which vcpu_run reports; its power-off follows. */
-  askForReset(reset: SystemReset): void {
-    this.#life.askForReset(reset);
-  }
-
   /** The VMM that runs it keeps its timers while it sleeps outside vcpu_run. */
   get #holdsTimers(): boolean {
-    if (this.settings.wakesAtTimers || !(this.blocks & Block.Run)) return false;
-    return (this.blocks & (Block.Wfi | Block.Suspend)) !== 0;
-  }
-
-  /** The external abort that it took last; evidence, which nothing of the machine reads. */
-  get externalAbort(): ExternalAbort | undefined {
-    return this.#externalAbort;
-  }
-
-  /** It takes an external abort. */
-  noteExternalAbort(abort: ExternalAbort): void {
-    this.#externalAbort = abort;
+    if (this.settings.wakesAtTimers || !(this.#life.blocks & Block.Run)) return false;
+    return (this.#life.blocks & (Block.Wfi | Block.Suspend)) !== 0;
   }
 
   /** Ends a suspend as an interrupt would. */
   endSuspend(): void {
-    if (this.blocks & Block.Suspend) this.#wake();
+    if (this.#life.blocks & Block.Suspend) this.#wake();
   }
 
   /** Ends its life: it exits when it runs next. */
   kill(): void {
-    if (this.life !== "ready") return;
+    if (this.#life.stage !== "ready") return;
     this.services.onVcpuEnd?.(this, "killed");
     this.services.scheduler.requeue(this, () => this.#life.kill());
     this.traceState("killed");
@@ -405,13 +272,13 @@ export class Vcpu extends HypervisorObject {
     this.#life.exit();
     this.traceState("exited");
     this.#quiesce();
-    if (this.isCritical) this.services.stop(`${this.name}, which the system needs, has exited`);
+    if (this.settings.isCritical) this.services.stop(`${this.name}, which the system needs, has exited`);
     this.release();
   }
 
   override held(): HypervisorObject[] {
-    const self = this.state === "active" && this.life !== "exited" ? this : undefined;
-    return [...super.held(), ...this.#attachments.held(), ...[this.turn.yieldTo, self].filter((object) => object !== undefined)];
+    const self = this.state === "active" && this.#life.stage !== "exited" ? this : undefined;
+    return [...super.held(), ...this.attachments.held(), ...[this.turn.yieldTo, self].filter((object) => object !== undefined)];
   }
 
   virqSources(): VirqSource[] {
@@ -431,9 +298,11 @@ export class Vcpu extends HypervisorObject {
   protected archiveFields(archive: ObjectArchive): void {
     this.settings.archive(archive);
     const { affinity } = this.settings;
-    const hasPlace = affinity === CPU_INVALID ? this.state !== "active" || !this.isPinned : this.services.scheduler.hasCpu(affinity);
+    const hasPlace = affinity === CPU_INVALID
+      ? this.state !== "active" || !this.settings.isPinned
+      : this.services.scheduler.hasCpu(affinity);
     archive.check(hasPlace, "a vCPU's physical CPU exists");
-    this.#attachments.archive(archive);
+    this.attachments.archive(archive);
     archiveRegisters(archive, this.services.core, this.registers);
     archive.within("timers", () => this.timers.archive(archive));
     const { performance } = this;
@@ -443,11 +312,11 @@ export class Vcpu extends HypervisorObject {
     this.haltVirq.archive("haltVirq", archive);
     this.wakeupVirq.archive("wakeupVirq", archive);
     this.turn.archive(archive);
-    this.#entrance = archive.choice("entrance", this.#entrance, ["native", "smccc", "geniezone"]);
+    this.entrance = archive.choice("entrance", this.entrance, ["native", "smccc", "geniezone"]);
     this.usage.archive(archive);
     const { stolenTime } = this;
     if (stolenTime) archive.within("stolenTime", () => stolenTime.archive(archive));
-    this.#externalAbort = archive.maybe("externalAbort", this.#externalAbort, (abort) => ({
+    this.externalAbort = archive.maybe("externalAbort", this.externalAbort, (abort) => ({
       pc: archive.word("pc", abort?.pc),
       far: archive.word("far", abort?.far),
       ipa: archive.float("ipa", abort?.ipa),
@@ -471,7 +340,7 @@ export class Vcpu extends HypervisorObject {
 
   /** It was active when it was saved: it has its places again. */
   #takeUp(archive: ObjectArchive): void {
-    const { cspace, vic, index, addressSpace, vpmGroup, vpmIndex } = this.#attachments;
+    const { cspace, vic, index, addressSpace, vpmGroup, vpmIndex } = this.attachments;
     if (!vic || !addressSpace || !cspace) return archive.fail("an active vCPU has a VIC, an address space and a cspace");
     const free = vic.occupy(this, index) === ErrorCode.OK && (vpmGroup?.occupy(this, vpmIndex) ?? ErrorCode.OK) === ErrorCode.OK;
     archive.check(free, "vCPUs of a VIC or VPM group have an index each");
@@ -494,7 +363,7 @@ export class Vcpu extends HypervisorObject {
 
   protected onActivate(): ErrorCode {
     const config = (rule: string, values = {}) => this.refuse(ErrorCode.OBJECT_CONFIG, rule, values);
-    const { cspace, vic, index, addressSpace, vpmGroup, vpmIndex } = this.#attachments;
+    const { cspace, vic, index, addressSpace, vpmGroup, vpmIndex } = this.attachments;
     if (!cspace) return config("a vCPU needs a cspace");
     if (!addressSpace) return config("a vCPU needs an address space");
     if (!vic) return this.refuse(ErrorCode.ARGUMENT_INVALID, "a vCPU needs a VIC");
@@ -520,7 +389,7 @@ export class Vcpu extends HypervisorObject {
 
   protected onDestroy(wasActive: boolean): void {
     if (wasActive) {
-      const { vic, index, vpmGroup, vpmIndex } = this.#attachments;
+      const { vic, index, vpmGroup, vpmIndex } = this.attachments;
       vic?.vacate(this, index);
       vpmGroup?.vacate(this, vpmIndex);
       this.services.scheduler.remove(this);
@@ -529,7 +398,7 @@ export class Vcpu extends HypervisorObject {
     this.performance?.source.unbind();
     this.haltVirq.unbind();
     this.wakeupVirq.unbind();
-    this.#attachments.release();
+    this.attachments.release();
     this.services.core.releaseVcpu(this.registers);
   }
 
@@ -540,10 +409,12 @@ export class Vcpu extends HypervisorObject {
     if (this.settings.affinity !== CPU_INVALID && !scheduler.hasCpu(this.settings.affinity)) {
       return config("the CPU of its affinity does not exist");
     }
-    if (this.isCritical && !this.partition?.privileged) return config("critical vCPUs belong to a privileged partition");
-    if (this.isPinned && this.settings.affinity === CPU_INVALID) return config("a pinned vCPU needs an affinity");
-    if (this.settings.options & VcpuOption.SveAllowed && !this.isPrimary) return config("SVE is for the primary VM only");
-    if (this.isPrimary && scheduler.hasPrimary(this.settings.affinity)) return config("another vCPU of the primary VM has this CPU");
+    if (this.settings.isCritical && !this.partition?.privileged) return config("critical vCPUs belong to a privileged partition");
+    if (this.settings.isPinned && this.settings.affinity === CPU_INVALID) return config("a pinned vCPU needs an affinity");
+    if (this.settings.options & VcpuOption.SveAllowed && !this.settings.isPrimary) return config("SVE is for the primary VM only");
+    if (this.settings.isPrimary && scheduler.hasPrimary(this.settings.affinity)) {
+      return config("another vCPU of the primary VM has this CPU");
+    }
     return ErrorCode.OK;
   }
 
@@ -552,7 +423,7 @@ export class Vcpu extends HypervisorObject {
     this.#gic = vic.gic.cpus[this.index];
     this.#gic.connect(() => {
       this.services.scheduler.disturb();
-      if (this.hasInterrupt) this.#wake();
+      if (this.gic.hasInterrupt) this.#wake();
     }, () => this.registers.elrLow);
   }
 
@@ -564,7 +435,7 @@ export class Vcpu extends HypervisorObject {
     }
     vic.forwardPpis(this, this.index);
     this.registers.stage2 = addressSpace.stage2.id;
-    this.registers.setRegister("MIDR_EL1", this.isPinned ? MIDR_PINNED : MIDR_DEFAULT);
+    this.registers.setRegister("MIDR_EL1", this.settings.isPinned ? MIDR_PINNED : MIDR_DEFAULT);
     this.registers.setRegister("MPIDR_EL1", vic.mpidr(this.index));
     if (this.registers.names.includes("RNDR")) {
       const { random } = this.services;

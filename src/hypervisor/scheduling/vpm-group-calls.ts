@@ -32,7 +32,7 @@ export const calls: readonly HypercallDefinition[] = [
     caps: { vpm_group: active("vpm_group", VpmGroupRight.AttachVcpu), vcpu: configurable("thread") },
     handler(call, { vpm_group, vcpu, index }) {
       if (index >= MAX_CPUS) return call.refuse(ErrorCode.ARGUMENT_INVALID, "indices are below 8", { index });
-      vcpu.attachVpmGroup(vpm_group, index);
+      vcpu.attachments.attachVpmGroup(vpm_group, index);
       return ErrorCode.OK;
     },
   }),

@@ -95,17 +95,17 @@ export class VpmGroup extends HypervisorObject {
 
   /** Whether no other vCPU of the group is powered on. */
   isLastOnline(vcpu: Vcpu): boolean {
-    return this.vcpus.every((other) => other === vcpu || other.isPoweredOff);
+    return this.vcpus.every((other) => other === vcpu || other.life.isPoweredOff);
   }
 
   /** vpm_state: running if any vCPU is awake. */
   get vpmState(): bigint {
-    return this.vcpus.some((vcpu) => vcpu.isAwake) ? VpmState.Running : VpmState.CpusSuspended;
+    return this.vcpus.some((vcpu) => vcpu.life.isAwake) ? VpmState.Running : VpmState.CpusSuspended;
   }
 
   /** The first vCPU that lives halts with a fault, the others are killed. */
   #bitten(): void {
-    const [first, ...others] = this.vcpus.filter(({ isDead }) => !isDead);
+    const [first, ...others] = this.vcpus.filter(({ life }) => !life.isDead);
     for (const other of others) other.kill();
     first?.bite(this.watchdog.bite);
   }

@@ -13,8 +13,8 @@ export interface Named {
 export interface NamedVcpu extends Named {
   readonly index: number;
   readonly addressSpace: { readonly vmid: number } | undefined;
-  /** Undefined before it is attached to one: its index is not known before. */
-  readonly vic: object | undefined;
+  /** `vic` is undefined before it is attached to one: its index is not known before. */
+  readonly attachments: { readonly vic: object | undefined };
 }
 interface NamedVic extends Named {
   readonly maxVcpus: number;
@@ -37,13 +37,13 @@ export class TraceNames {
 
   /** `debian/0`; `obj:41` while the vCPU has no VM or no index in it. */
   vcpu(vcpu: NamedVcpu): string {
-    const { addressSpace, vic } = vcpu;
+    const { addressSpace, attachments: { vic } } = vcpu;
     return addressSpace && vic ? vcpuName(this.vm(addressSpace.vmid), vcpu.index) : objId(vcpu.serial);
   }
 
   /** `mq:7`, `db:3`, `vcpu:debian/0`, `obj:41`. */
   object(object: Named): string {
-    if (isVcpu(object) && object.addressSpace && object.vic) return vcpuId(this.vcpu(object));
+    if (isVcpu(object) && object.addressSpace && object.attachments.vic) return vcpuId(this.vcpu(object));
     const { type, serial } = object;
     return type === "msgqueue" ? mqId(serial) : type === "doorbell" ? dbId(serial) : objId(serial);
   }

@@ -49,7 +49,7 @@ export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
   const { registers } = vcpu;
   const fromEl1h = (registers.pstate & Pstate.Mode) === Pstate.EL1h;
   const vector = BigInt.asUintN(64, registers.getRegister("VBAR_EL1") + BigInt(Vector.CurrentSpx));
-  if (!vcpu.isCritical && fromEl1h && exit.far === vector) {
+  if (!vcpu.settings.isCritical && fromEl1h && exit.far === vector) {
     traceAbort(vcpu, exit, "fault");
     return vcpu.fault();
   }

@@ -47,7 +47,7 @@ export function traceAbort(vcpu: Vcpu, exit: Exit, name: "external abort" | "pag
 
 /** A vCPU acknowledges or ends an interrupt. */
 export function traceInterrupt(vcpu: Vcpu, name: "acknowledge" | "end", intid: number): void {
-  const { trace, services, vic } = vcpu;
+  const { trace, services, attachments: { vic } } = vcpu;
   if (vic && !isSpecial(intid) && trace.wants("virq")) trace.event("virq", name, { irq: services.names.irq(vic, intid) });
 }
 

@@ -9,7 +9,7 @@ import { parseAs, vmOfName } from "../../queries/ids.ts";
 export function pendingIn(hypervisor: Hypervisor): (irq: string, index: number | undefined) => boolean {
   return (irq, index) => {
     const { vcpu, intid } = receiverOf(hypervisor, irq, index) ?? {};
-    return vcpu?.vic !== undefined && intid !== undefined && vcpu.vic.gic.bank(vcpu.gic, intid).isPending(intid);
+    return vcpu?.attachments.vic !== undefined && intid !== undefined && vcpu.attachments.vic.gic.bank(vcpu.gic, intid).isPending(intid);
   };
 }
 
@@ -41,7 +41,7 @@ function receiverOf({ scheduler, names }: Hypervisor, irq: string, index: number
   const id = parseAs("irq", irq);
   if (!id) return undefined;
   for (const vcpu of scheduler.vcpus) {
-    const isReceiver = vcpu.vic && vmOfName(names.vcpu(vcpu)) === id.vm && (index === undefined || vcpu.index === index);
+    const isReceiver = vcpu.attachments.vic && vmOfName(names.vcpu(vcpu)) === id.vm && (index === undefined || vcpu.index === index);
     if (isReceiver) return { vcpu, intid: id.intid };
   }
   return undefined;

@@ -98,9 +98,9 @@ export class ProcessCounts {
   /** The vCPU of a name in its VM's present life. */
   #vcpu(name: string): Vcpu | undefined {
     const known = this.#vcpus.get(name);
-    if (known && known.life !== "exited") return known;
+    if (known && known.life.stage !== "exited") return known;
     const { scheduler, names } = this.#hypervisor;
-    const found = [...scheduler.vcpus].find((one) => one.life !== "exited" && names.vcpu(one) === name) ?? known;
+    const found = [...scheduler.vcpus].find((one) => one.life.stage !== "exited" && names.vcpu(one) === name) ?? known;
     if (found) this.#vcpus.set(name, found);
     return found;
   }

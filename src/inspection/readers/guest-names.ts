@@ -10,8 +10,8 @@ export const Vmid = { Primary: 3, ResourceManager: 255 } as const;
 
 /** The word for what a vCPU does. `running`: it is on its physical CPU now. */
 export function vcpuWord(vcpu: Vcpu): VcpuWord {
-  if (vcpu.life !== "ready") return vcpu.life === "exited" ? "EXITED" : "KILLED";
-  const is = (reason: number) => vcpu.isBlockedBy(reason);
+  if (vcpu.life.stage !== "ready") return vcpu.life.stage === "exited" ? "EXITED" : "KILLED";
+  const is = (reason: number) => vcpu.life.isBlockedBy(reason);
   if (is(Block.Lifecycle)) return "NEW";
   if (is(Block.Fault)) return "FAULT";
   if (is(Block.Off)) return "OFF";

@@ -302,7 +302,7 @@ export class View {
     if (!this.#cspaces) {
       this.#cspaces = new Map();
       for (const vcpu of this.objects("thread")) {
-        if (vcpu.cspace && vcpu.addressSpace) this.#cspaces.set(vcpu.cspace, this.vmName(vcpu.addressSpace.vmid));
+        if (vcpu.attachments.cspace && vcpu.addressSpace) this.#cspaces.set(vcpu.attachments.cspace, this.vmName(vcpu.addressSpace.vmid));
       }
     }
     return this.#cspaces.get(cspace) ?? objId(cspace.serial);
@@ -321,7 +321,8 @@ export class View {
 
   /** The object of a capability of the resource manager; undefined for an unused capability. */
   rootObject(cap: bigint): HypervisorObject | undefined {
-    this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.cspace)?.cspace;
+    this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.attachments.cspace)
+      ?.attachments.cspace;
     return this.#rootCspace?.objectOf(cap);
   }
 

@@ -94,7 +94,7 @@ export class QueueRpcs {
   /** The VM at an end: the Resource Manager, which has a capability to all, where no other is. */
   #holder(queue: HypervisorObject, right: number): number | undefined {
     const spaces = new Set(queue.holders.filter(({ rights }) => rights & right).map(({ cspace }) => cspace));
-    const vmids = [...this.hypervisor.scheduler.vcpus].flatMap(({ cspace, addressSpace }) =>
+    const vmids = [...this.hypervisor.scheduler.vcpus].flatMap(({ attachments: { cspace, addressSpace } }) =>
       cspace && addressSpace && spaces.has(cspace) ? [addressSpace.vmid] : []
     );
     return vmids.find((vmid) => vmid !== Vmid.ResourceManager) ?? vmids[0];

@@ -219,7 +219,7 @@ class VicReader {
     const isPending = bank.isPending(intid), isComing = isPending && !(flags & Irq.Active);
     const target = isPending && index !== undefined ? this.#vcpuAt(index) : undefined;
     // A vCPU that runs is about to end it.
-    const isAsleep = target !== undefined && target.isBlockedBy(Block.Wfi | Block.Suspend) && !target.isPoweredOff;
+    const isAsleep = target !== undefined && target.life.isBlockedBy(Block.Wfi | Block.Suspend) && !target.life.isPoweredOff;
     return (isAsleep ? unendedBarrier(target.gic, intid) : undefined) ??
       (isComing ? groupBarrier(this.#gic, flags, intid) : undefined) ??
       (index === undefined ? { code: "no-target" } : isComing ? this.#stopped(index, bank.priority[intid], flags, intid) : undefined);
@@ -235,7 +235,7 @@ class VicReader {
     if (group) return group;
     const vcpu = this.#vcpuAt(index);
     if (!vcpu) return { code: "no-vcpu", vcpu: index };
-    if (vcpu.isPoweredOff) return { code: "vcpu-off", vcpu: this.#vcpuId(index) };
+    if (vcpu.life.isPoweredOff) return { code: "vcpu-off", vcpu: this.#vcpuId(index) };
     return interfaceBarrier(this.#gic.cpus[index], priority, flags);
   }
 }

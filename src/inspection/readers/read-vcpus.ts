@@ -25,7 +25,7 @@ const BLOCK_NAMES: readonly (readonly [bit: number, name: string])[] = [
 
 /** The reasons for which a vCPU does not run. */
 function blockNames(vcpu: Vcpu): string[] {
-  return BLOCK_NAMES.filter(([bit]) => vcpu.blocks & bit).map(([, name]) => name);
+  return BLOCK_NAMES.filter(([bit]) => vcpu.life.blocks & bit).map(([, name]) => name);
 }
 
 /** Every active vCPU, and those of VMs that have ended. */
@@ -64,11 +64,11 @@ function readActive(view: View, vcpus: readonly Vcpu[]): RowOf<typeof VCPUS>[] {
 
 /** Events that end the wait of a vCPU; empty if it does not wait. */
 function waitsOf(view: View, vcpu: Vcpu): Wait[] {
-  const has = (bit: number) => vcpu.isBlockedBy(bit);
-  if (vcpu.isDead) return [];
+  const has = (bit: number) => vcpu.life.isBlockedBy(bit);
+  if (vcpu.life.isDead) return [];
   if (has(Block.Lifecycle)) return [{ code: "activation" }];
   if (has(Block.Off)) return [{ code: "power-on" }];
-  const { vmmio } = vcpu;
+  const { vmmio } = vcpu.life;
   if (has(Block.Vmmio)) return [vmmio ? { code: "vmm", access: { write: vmmio.write, ipa: hex(vmmio.ipa) } } : { code: "mmio" }];
   const asleep = has(Block.Wfi) || has(Block.Suspend) || vcpu.native !== undefined && !vcpu.native.hasWork();
   if (!asleep) return has(Block.Run) ? [{ code: "vcpu_run" }] : [];
@@ -89,7 +89,7 @@ function waitsOf(view: View, vcpu: Vcpu): Wait[] {
 }
 
 function pending(view: View, vcpu: Vcpu): string[] {
-  if (vcpu.isBlockedBy(Block.Lifecycle)) return [];
+  if (vcpu.life.isBlockedBy(Block.Lifecycle)) return [];
   const vm = view.vmNameOf(vcpu.addressSpace);
   const { gic, bank } = vcpu.gic;
   const found = [...bank.pending(0, Intid.PrivateEnd), ...gic.shared.pending(Intid.PrivateEnd, Intid.SpiEnd)];
@@ -117,7 +117,7 @@ export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[]
   add("pc", registers.pc, "general");
   add("pstate", registers.pstate, "general", 8);
   for (const register of registers.names) add(register.toLowerCase(), registers.getRegister(register), group(register));
-  if (!vcpu.isBlockedBy(Block.Lifecycle)) add("icc_pmr_el1", vcpu.gic.readRegister(Icc.PMR) ?? 0, "gic", 2);
+  if (!vcpu.life.isBlockedBy(Block.Lifecycle)) add("icc_pmr_el1", vcpu.gic.readRegister(Icc.PMR) ?? 0, "gic", 2);
   for (let index = 0; index < V_REGISTERS; index++) {
     const [low, high] = registers.getV(index);
     add(`v${index}`, high << 64n | low, "vector", 32);

@@ -69,8 +69,8 @@ export function act(view: View, action: Action): void {
       return sendInput(view, action.vm, action.events);
     case "vcpu.kill": {
       const vcpu = view.findVcpu(action.vcpu);
-      if (vcpu.isDead) throw new QueryError(`${action.vcpu} is already ${vcpu.life}`);
-      if (vcpu.isCritical) throw new QueryError(`${action.vcpu} cannot be killed: the system depends on it`);
+      if (vcpu.life.isDead) throw new QueryError(`${action.vcpu} is already ${vcpu.life.stage}`);
+      if (vcpu.settings.isCritical) throw new QueryError(`${action.vcpu} cannot be killed: the system depends on it`);
       return vcpu.kill();
     }
   }

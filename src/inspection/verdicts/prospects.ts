@@ -41,7 +41,7 @@ const LASTING: ReadonlySet<number> = new Set<number>([
 
 /** Whether a vCPU executes instructions when its turn comes, or completes a load of a device. */
 function isAwake(vcpu: Vcpu): boolean {
-  return !vcpu.isDead && !vcpu.native && !vcpu.isBlockedBy(~(Block.Run | Block.Vmmio));
+  return !vcpu.life.isDead && !vcpu.native && !vcpu.life.isBlockedBy(~(Block.Run | Block.Vmmio));
 }
 
 export class Prospects {
@@ -96,7 +96,7 @@ export class Prospects {
     // Of a VM of which a CPU works only loops matter that read nothing, and handlers.
     const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
     const found = view.system.symbols.core.outlook(vcpu.registers, {
-      interrupt: vcpu.hasInterrupt,
+      interrupt: vcpu.gic.hasInterrupt,
       answer: ({ pc, instruction, immediate, x }: AskedCall) =>
         immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : this.#refusal(vcpu, pc),
       register: (va, size) => given(`${va}/${size}`, deviceRegister(view, vcpu, va, size)),
@@ -197,7 +197,7 @@ export class Prospects {
 
 /** Whether it is on, and has not come to its end. */
 function isLive(vcpu: Vcpu): boolean {
-  return isOnline(vcpu) && !vcpu.isBlockedBy(Block.Fault);
+  return isOnline(vcpu) && !vcpu.life.isBlockedBy(Block.Fault);
 }
 
 /** Whether another vCPU of its VM can interrupt it. */

@@ -16,7 +16,7 @@ export function isQuiet(view: View): boolean {
   if (view.hypervisor.faults.delayed > 0) return false;
   const servants = view.vcpus().filter(({ addressSpace }) => SERVANTS.includes(addressSpace?.vmid ?? 0));
   return servants.length > 0 &&
-    servants.every(({ native, timers, hasInterrupt }) =>
-      native !== undefined && !native.insideRun && !native.hasWork() && !hasInterrupt && timers.deadline === Infinity
+    servants.every(({ native, timers, gic }) =>
+      native !== undefined && !native.insideRun && !native.hasWork() && !gic.hasInterrupt && timers.deadline === Infinity
     );
 }

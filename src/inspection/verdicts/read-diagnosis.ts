@@ -151,7 +151,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
  * others those that leave vCPUs off.
  */
 function misread(view: View, { vm: { id }, vcpus }: Patient, healthy: boolean): Evidence[] {
-  const name = nameOf(id), findings = view.system.vms.findings.get(name) ?? [], off = vcpus.some((vcpu) => vcpu.isPoweredOff);
+  const name = nameOf(id), findings = view.system.vms.findings.get(name) ?? [], off = vcpus.some((vcpu) => vcpu.life.isPoweredOff);
   const all = !healthy || findings.length > 0 && view.system.consoles.tail(name) === "";
   const shown = findings.filter((finding) => all || off && keepsCpusOff(finding));
   return [...shown.map((finding): Evidence => ({ code: "boot", finding })), ...healthy && off ? refusedStart(view, vcpus) : []];

@@ -50,8 +50,8 @@ export function slotsOf(view: View, vm: string): readonly VirtioSlot[] {
 
 /** Whether the host's own code, which serves devices of its VMs, is at work. */
 function isHostBusy(view: View): boolean {
-  return view.vcpus().some(({ native, addressSpace, hasInterrupt }) =>
-    native !== undefined && addressSpace?.vmid === Vmid.Primary && (native.hasWork() || hasInterrupt)
+  return view.vcpus().some(({ native, addressSpace, gic }) =>
+    native !== undefined && addressSpace?.vmid === Vmid.Primary && (native.hasWork() || gic.hasInterrupt)
   );
 }
 

@@ -44,10 +44,10 @@ export function systemRegister({ now }: View, vcpu: Vcpu, name: string): Steady 
   if (COMPARATORS.has(name)) {
     return registers.names.some((one) => one === name) ? fixed(registers.getRegister(name as "CNTV_CVAL_EL0")) : undefined;
   }
-  if (name === "ISR_EL1") return vcpu.hasInterrupt ? undefined : fixed(0);
+  if (name === "ISR_EL1") return vcpu.gic.hasInterrupt ? undefined : fixed(0);
   if (name in ACKNOWLEDGES) {
     const isOn = gic.readRegister(ACKNOWLEDGES[name] ? Icc.IGRPEN1 : Icc.IGRPEN0) === 1;
-    return vcpu.hasInterrupt || !isOn ? undefined : fixed(Intid.Spurious);
+    return vcpu.gic.hasInterrupt || !isOn ? undefined : fixed(Intid.Spurious);
   }
   const value = OWN_ICC[name] === undefined ? undefined : gic.readRegister(OWN_ICC[name]);
   return value === undefined ? undefined : fixed(value);

@@ -33,11 +33,11 @@ import { sourceStateOf } from "./source-states.ts";
 import { rangeOf } from "./code-range.ts";
 
 /** Whether a vCPU is powered on. */
-export const isOnline = (vcpu: Vcpu): boolean => !vcpu.isDead && !vcpu.isBlockedBy(Block.Lifecycle | Block.Off);
+export const isOnline = (vcpu: Vcpu): boolean => !vcpu.life.isDead && !vcpu.life.isBlockedBy(Block.Lifecycle | Block.Off);
 
 /** Whether a vCPU waits for an interrupt. */
 export function isAsleep(vcpu: Vcpu): boolean {
-  return vcpu.isBlockedBy(Block.Wfi | Block.Suspend) && !vcpu.isBlockedBy(Block.Vmmio);
+  return vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend) && !vcpu.life.isBlockedBy(Block.Vmmio);
 }
 
 /** An interrupt that can wake a VM. */

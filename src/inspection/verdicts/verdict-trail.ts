@@ -30,7 +30,7 @@ const WAITING: ReadonlySet<VerdictFact["code"]> = new Set<VerdictFact["code"]>([
 /** vCPUs that are off, and a CPU_ON that was refused. */
 function powerOf(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
   if (!WAITING.has(fact.code)) return [];
-  const off = Map.groupBy(vcpus.filter((vcpu) => vcpu.isPoweredOff), ({ usage }) => usage.instructions > 0);
+  const off = Map.groupBy(vcpus.filter((vcpu) => vcpu.life.isPoweredOff), ({ usage }) => usage.instructions > 0);
   return [
     ...refusedStart(view, vcpus),
     ...Array.from(off, ([started, ones]): Evidence => ({ code: "vcpus-off", vcpus: ones.map((one) => view.vcpu(one)), started })),
@@ -39,7 +39,7 @@ function powerOf(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evidenc
 
 /** A CPU_ON that was refused. */
 export function refusedStart(view: View, vcpus: readonly Vcpu[]): Evidence[] {
-  const start = vcpus[0]?.vpmGroup?.refusedStart, by = vcpus.find(({ index }) => index === start?.vcpu);
+  const start = vcpus[0]?.attachments.vpmGroup?.refusedStart, by = vcpus.find(({ index }) => index === start?.vcpu);
   return start && by ? [startRefused(view, by, start)] : [];
 }
 

@@ -109,7 +109,9 @@ export function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | u
  */
 function isParked(view: View, vcpu: Vcpu, prospects: Prospects, { yields, inputs }: EndlessLoop): boolean {
   if (!yields || inputs.length > 0) return false;
-  return view.vcpus().some((one) => one !== vcpu && one.addressSpace === vcpu.addressSpace && !one.isPoweredOff && !prospects.isStuck(one));
+  return view.vcpus().some((one) =>
+    one !== vcpu && one.addressSpace === vcpu.addressSpace && !one.life.isPoweredOff && !prospects.isStuck(one)
+  );
 }
 
 /** The WFI of a loop. */
@@ -154,7 +156,7 @@ function reads(view: View, vcpu: Vcpu, { va, pa, size, value }: SeenWord): Evide
 export function starves(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
   const time = view.now - vcpu.usage.ranUntil;
   // A vCPU that yielded its turn to another has been scheduled.
-  if (!vcpu.isRunnable || vcpu.turn.yieldTo) return undefined;
+  if (!vcpu.life.isRunnable || vcpu.turn.yieldTo) return undefined;
   const { affinity, priority } = vcpu.settings;
   const rivals = view.vcpus().filter((one) =>
     one !== vcpu && one.settings.affinity === affinity && one.usage.ranUntil > vcpu.usage.ranUntil
@@ -187,18 +189,18 @@ function vmmCall(view: View, { addressSpace }: Vcpu): Evidence[] {
 
 /** A vCPU that could run if its VMM did its part. */
 export function unserved(view: View, vcpu: Vcpu): Verdict | undefined {
-  const { vmmio } = vcpu, id = view.vcpu(vcpu), since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
-  if (!isLate(view, vcpu) || vcpu.isBlockedBy(Block.Wfi | Block.Suspend) && !vmmio) return undefined;
+  const { vmmio } = vcpu.life, id = view.vcpu(vcpu), since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
+  if (!isLate(view, vcpu) || vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend) && !vmmio) return undefined;
   const next = `el2 vcpu show ${id}`, evidence = vmmCall(view, vcpu);
   if (vmmio) {
     return { fact: { code: "vmm-silent", vcpu: id, access: { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns }, evidence, next };
   }
-  return vcpu.isBlockedBy(Block.Run) ? { fact: { code: "vmm-absent", vcpu: id, since_ns }, evidence, next } : undefined;
+  return vcpu.life.isBlockedBy(Block.Run) ? { fact: { code: "vmm-absent", vcpu: id, since_ns }, evidence, next } : undefined;
 }
 
 /** The work of an awake vCPU. */
 export function working(view: View, vcpu: Vcpu, prospects: Prospects): Verdict {
-  const { vmmio } = vcpu, id = view.vcpu(vcpu);
+  const { vmmio } = vcpu.life, id = view.vcpu(vcpu);
   if (vmmio) {
     const access = { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
     return { fact: { code: "waits-for-vmm", vcpu: id, access, since_ns } };

@@ -200,5 +200,5 @@ Deno.test("H51: a cspace for no capabilities can be configured and not activated
 Deno.test("H52: an active thread stays with its cspace", () => {
   const w = new Rig();
   assert.equal(w.error("cspace_attach_thread", { cspace: w.active("cspace"), thread: w.me }), "OBJECT_STATE");
-  assert.equal(w.get<Vcpu>(w.me).cspace, w.cspace);
+  assert.equal(w.get<Vcpu>(w.me).attachments.cspace, w.cspace);
 });

@@ -54,8 +54,8 @@ Deno.test("H187: vpm_group_wakeup ends a suspend as an interrupt does, and no WF
   suspended.suspend(0, { entry: 0x4000_1000n, context: 0x99n });
   waiting.waitForInterrupt();
   w.ok("vpm_group_wakeup", { vpm_group: w.group });
-  assert.deepEqual([suspended.isAwake, suspended.registers.pc, suspended.registers.getX(0)], [true, 0x4000_1000n, 0x99n]);
-  assert.ok(waiting.isBlockedBy(Block.Wfi));
+  assert.deepEqual([suspended.life.isAwake, suspended.registers.pc, suspended.registers.getX(0)], [true, 0x4000_1000n, 0x99n]);
+  assert.ok(waiting.life.isBlockedBy(Block.Wfi));
 });
 
 Deno.test("H188: a heap grows by what it is given, and shrinks while nobody uses it", () => {
@@ -94,7 +94,7 @@ Deno.test("H189: without timer wakeups vcpu_run says when to run a sleeping vCPU
       };
       assert.deepEqual(yield* run(), [0n, BigInt(VcpuRunState.ExpectsWakeup), 0n, 1n, kept ? BigInt(due) : 0n]);
       yield { compute: 2 * due };
-      assert.equal(vcpu.isBlockedBy(Block.Wfi), kept);
+      assert.equal(vcpu.life.isBlockedBy(Block.Wfi), kept);
       yield* run();
       assert.ok(woken >= 2 * due);
       ended = true;

@@ -275,7 +275,7 @@ Deno.test("H157: SYSTEM_OFF raises the halt vIRQ, CPU_OFF does not", () => {
     w.vcpu().powerOn(0n, 0n);
     w.ok("vcpu_bind_virq", { vcpu: w.me, vic: w.vic, virq: 40n, virq_type: 0n });
     w.hvc(0, id);
-    assert.ok(w.caller.isPoweredOff);
+    assert.ok(w.caller.life.isPoweredOff);
     assert.equal(w.isPending(40), rings);
   }
 });
@@ -350,16 +350,16 @@ Deno.test("H166: CPU_SUSPEND with an interrupt pending returns at once", () => {
   w.enable(5);
   w.gic.setPending(w.cpu, 5);
   assert.equal(w.hvc(0, PSCI.Suspend, BigInt(DEEPEST_POWER_STATE), 0x1000n, 0n)[0], 0n);
-  assert.ok(w.caller.isAwake);
+  assert.ok(w.caller.life.isAwake);
 });
 
 Deno.test("H167: a power-down CPU_SUSPEND comes back at its entry with its context", () => {
   const w = new Rig();
   w.enable(5);
   w.hvc(0, PSCI.Suspend, BigInt(DEEPEST_POWER_STATE), 0x4000_1000n, 0x99n);
-  assert.ok(w.caller.isBlockedBy(Block.Suspend));
+  assert.ok(w.caller.life.isBlockedBy(Block.Suspend));
   w.gic.setPending(w.cpu, 5);
-  assert.ok(w.caller.isAwake);
+  assert.ok(w.caller.life.isAwake);
   assert.deepEqual([w.registers.pc, w.registers.getX(0)], [0x4000_1000n, 0x99n]);
 });
 

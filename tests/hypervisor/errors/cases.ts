@@ -115,7 +115,7 @@ const ACTIVATION: Case[] = ([
   one("OBJECT_CONFIG", "a device is configured before it is activated", (w) => ({ cap: w.fresh("virtio_mmio") }), { fails: "cap" }),
   one("OBJECT_CONFIG", "a vCPU needs an address space", (w) => {
     const vcpu = w.object("thread");
-    vcpu.attachCspace(w.cspace);
+    vcpu.attachments.attachCspace(w.cspace);
     return { cap: w.cap(vcpu) };
   }, { fails: "cap" }),
   ...([
@@ -148,13 +148,13 @@ const ACTIVATION: Case[] = ([
   one("BUSY", "another vCPU has this index", (w) => {
     const vcpu = w.object("thread");
     w.equip(vcpu);
-    vcpu.attachVic(vcpu.vic!, 0);
+    vcpu.attachments.attachVic(vcpu.attachments.vic!, 0);
     return { cap: w.cap(vcpu) };
   }, { fails: "cap", object: "any" }),
   one("DENIED", "another vCPU has this index", (w) => {
     const vcpu = w.object("thread");
     w.equip(vcpu);
-    vcpu.attachVpmGroup(vcpu.vpmGroup!, 0);
+    vcpu.attachments.attachVpmGroup(vcpu.attachments.vpmGroup!, 0);
     return { cap: w.cap(vcpu) };
   }, { fails: "cap", object: "any" }),
   one("BUSY", "the VMID is taken (0 always is)", (w) => ({ cap: w.fresh("addrspace") }), { fails: "cap" }),

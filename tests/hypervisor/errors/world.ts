@@ -194,11 +194,11 @@ export class World {
 
   /** Makes a thread the next vCPU of the caller's VM: it can be activated if nothing is missing. */
   equip(vcpu: Vcpu, { options = 0n, affinity = 0, without }: Equipment = {}): void {
-    vcpu.attachCspace(this.cspace);
+    vcpu.attachments.attachCspace(this.cspace);
     expectOk(this.get<AddressSpace>(this.space).attachThread(vcpu));
     const index = vcpu === this.caller || !this.caller ? 0 : this.#index++;
-    if (without !== "vic") vcpu.attachVic(this.get<Vic>(this.vic), index);
-    if (without !== "group") vcpu.attachVpmGroup(this.get<VpmGroup>(this.group), index);
+    if (without !== "vic") vcpu.attachments.attachVic(this.get<Vic>(this.vic), index);
+    if (without !== "group") vcpu.attachments.attachVpmGroup(this.get<VpmGroup>(this.group), index);
     vcpu.settings.setOptions(options);
     vcpu.settings.setAffinity(affinity);
   }

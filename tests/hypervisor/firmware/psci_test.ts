@@ -199,7 +199,7 @@ Deno.test("CPU_OFF powers off; the last vCPU of an aggregated group may not", ()
   assert.equal(call(cpu, 0x8400_0002n)[0], 0xffff_fffdn);
   call(cpu, 0xc400_0003n, 1n, 0x4100_0000n, 0n);
   assert.equal(typeof smccc(guest.vcpus[1], [0x8400_0002n, 0n, 0n, 0n, 0n, 0n, 0n, 0n], "smc"), "symbol");
-  assert.ok(guest.vcpus[1].isPoweredOff);
+  assert.ok(guest.vcpus[1].life.isPoweredOff);
   assert.equal(call(cpu, 0xc400_0003n, 1n, 0x4200_0000n, 0n)[0], 0n, "it can be powered on again");
   machine.run(10_000);
 });
@@ -218,7 +218,7 @@ Deno.test("CPU_SUSPEND sleeps; a powered-down vCPU comes back at its entry", () 
   }], { group: "aggregated" });
   guest.start();
   machine.run(10_000);
-  assert.ok(guest.vcpus[0].waits.includes("suspended"));
+  assert.ok(guest.vcpus[0].life.waits.includes("suspended"));
   guest.vic.gic.setPending(guest.vcpus[0].gic, 40);
   machine.run(10_000);
   assert.equal(back, 2);
@@ -230,7 +230,7 @@ Deno.test("CPU_SUSPEND with an interrupt pending returns at once, even from powe
   const { guest, cpu } = vm(1);
   guest.vic.gic.setPending(cpu.gic, 40);
   assert.equal(call(cpu, 0xc400_0001n, 0x1_0000n, 0n, 0n)[0], 0n);
-  assert.ok(cpu.isAwake);
+  assert.ok(cpu.life.isAwake);
 });
 
 Deno.test("SYSTEM_OFF and SYSTEM_RESET of the primary VM end the machine", () => {
@@ -251,8 +251,8 @@ Deno.test("SYSTEM_OFF of another VM kills its other vCPUs and halts the caller",
   call(cpu, 0xc400_0003n, 1n, 0x4100_0000n, 0n);
   assert.equal(typeof smccc(cpu, [0x8400_0008n, 0n, 0n, 0n, 0n, 0n, 0n, 0n], "smc"), "symbol");
   machine.run(100_000);
-  assert.ok(cpu.isPoweredOff && cpu.life === "ready");
-  assert.equal(guest.vcpus[1].life, "exited");
+  assert.ok(cpu.life.isPoweredOff && cpu.life.stage === "ready");
+  assert.equal(guest.vcpus[1].life.stage, "exited");
 });
 
 Deno.test("TRNG gives the bits that are asked for, and no more", () => {

@@ -42,7 +42,7 @@ Deno.test("a watchdog that is pinged in time does nothing, and STATUS has the mi
   }
   assert.deepEqual(call(CONTROL, OFF), [0n]);
   machine.run(1000 * MS);
-  assert.ok(!vcpu.bitten);
+  assert.ok(!vcpu.life.bitten);
 });
 
 Deno.test("a watchdog that is not pinged halts the first vCPU with its own fault, and kills the others", () => {
@@ -51,10 +51,10 @@ Deno.test("a watchdog that is not pinged halts the first vCPU with its own fault
   call(SET_TIME, 50n, 50n);
   call(CONTROL, ON);
   machine.run(49 * MS);
-  assert.ok(!vcpu.bitten);
+  assert.ok(!vcpu.life.bitten);
   machine.run(2 * MS);
   assert.deepEqual(runState(vcpu), { vcpu_state: VcpuRunState.Fault, state_data_0: WATCHDOG_BITE, state_data_1: 0n, state_data_2: 0n });
-  assert.equal(guest.vcpus[1].life, "exited");
+  assert.equal(guest.vcpus[1].life.stage, "exited");
   assert.deepEqual(call(STATUS), [0n, 0n, 0n], "it is off");
 });
 
@@ -64,7 +64,7 @@ Deno.test("a restart by the watchdog is a time of 1 ms and a ping", () => {
     assert.deepEqual(call(id, first, second), [0n]);
   }
   machine.run(2 * MS);
-  assert.ok(vcpu.bitten);
+  assert.ok(vcpu.life.bitten);
 });
 
 Deno.test("times are at most 0x8000 ms, CONTROL is 2 or 3; the longest time holds where none was set", () => {
@@ -75,9 +75,9 @@ Deno.test("times are at most 0x8000 ms, CONTROL is 2 or 3; the longest time hold
   for (const wrong of [0n, 1n, 4n]) assert.deepEqual(call(CONTROL, wrong), [INVALID]);
   call(CONTROL, ON);
   machine.run(32_767 * MS);
-  assert.ok(!vcpu.bitten);
+  assert.ok(!vcpu.life.bitten);
   machine.run(2 * MS);
-  assert.ok(vcpu.bitten);
+  assert.ok(vcpu.life.bitten);
 });
 
 Deno.test("turning off a watchdog that is off is an error where the platform has it so", () => {

@@ -31,8 +31,8 @@ export function runEpoch(world: HostileWorld, seed: number, length: number, appe
   const script: Entry[] = [];
   const message = attempt(() =>
     world.epoch((vcpu, ordinal) => {
-      if (script.length >= length || !vcpu.cspace) return undefined;
-      const action = appetite === "devices" && random.below(8) > 0 ? randomAccess(random) : randomAction(random, vcpu.cspace);
+      if (script.length >= length || !vcpu.attachments.cspace) return undefined;
+      const action = appetite === "devices" && random.below(8) > 0 ? randomAccess(random) : randomAction(random, vcpu.attachments.cspace);
       script.push({ vcpu: ordinal, action });
       return action;
     })

@@ -266,10 +266,10 @@ export class HostileWorld {
   /** Continues vCPUs that sleep or are off, as another VM's call would. */
   #revive(): void {
     for (const vcpu of this.#mine(Vcpu)) {
-      if (vcpu.state !== "active" || vcpu.isDead) continue;
-      if (vcpu.settings.affinity === CPU_INVALID && !vcpu.isBlockedBy(Block.Run)) this.hypervisor.scheduler.migrate(vcpu, 0);
-      if (vcpu.isPoweredOff) vcpu.powerOn(BigInt(Ipa.Ram), 0n);
-      else if (vcpu.isBlockedBy(Block.Wfi | Block.Suspend)) vcpu.unblock(Block.Wfi | Block.Suspend);
+      if (vcpu.state !== "active" || vcpu.life.isDead) continue;
+      if (vcpu.settings.affinity === CPU_INVALID && !vcpu.life.isBlockedBy(Block.Run)) this.hypervisor.scheduler.migrate(vcpu, 0);
+      if (vcpu.life.isPoweredOff) vcpu.powerOn(BigInt(Ipa.Ram), 0n);
+      else if (vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend)) vcpu.unblock(Block.Wfi | Block.Suspend);
     }
   }
 
@@ -286,10 +286,14 @@ export class HostileWorld {
       if (vcpu.settings.affinity === CPU_INVALID) scheduler.migrate(vcpu, 0);
       if (!vcpu.turn.donor) vcpu.unblock(Block.Run);
     }
-    for (let round = 0; round < 100 && [...this.#mine(Vcpu)].some((vcpu) => vcpu.state === "active" && vcpu.life !== "exited"); round++) {
+    for (
+      let round = 0;
+      round < 100 && [...this.#mine(Vcpu)].some((vcpu) => vcpu.state === "active" && vcpu.life.stage !== "exited");
+      round++
+    ) {
       this.machine.run(1_000_000);
       for (const vcpu of this.#mine(Vcpu)) {
-        if (vcpu.state === "active" && !vcpu.turn.donor && vcpu.life === "killed") vcpu.unblock(Block.Run);
+        if (vcpu.state === "active" && !vcpu.turn.donor && vcpu.life.stage === "killed") vcpu.unblock(Block.Run);
       }
     }
     for (const cspace of this.#mine(Cspace)) for (const [slot] of [...cspace.capabilities()]) cspace.delete(BigInt(slot));

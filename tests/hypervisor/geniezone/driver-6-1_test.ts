@@ -51,7 +51,7 @@ class Driver {
   constructor(system: GuestSystem) {
     this.system = system;
     runTo(system, 1000);
-    this.primary = [...system.hypervisor.objects].find((object): object is Vcpu => object instanceof Vcpu && object.isPrimary)!;
+    this.primary = [...system.hypervisor.objects].find((object): object is Vcpu => object instanceof Vcpu && object.settings.isPrimary)!;
   }
 
   static async create(): Promise<Driver> {

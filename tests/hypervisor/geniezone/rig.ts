@@ -160,7 +160,7 @@ export class Primary {
       });
       finished = true;
     };
-    if (this.vm.vcpus[0].isPoweredOff) this.vm.start();
+    if (this.vm.vcpus[0].life.isPoweredOff) this.vm.start();
     else this.#registers.running = undefined;
     this.#registers.left = 0;
     this.machine.run(ns);

@@ -36,7 +36,7 @@ Deno.test("a physical PPI comes to every pinned vCPU of a VIC, present and futur
   const join = (index: number, options: bigint) => {
     const vcpu = w.object("thread");
     w.equip(vcpu, { options });
-    vcpu.attachVic(w.get<Vic>(vic), index);
+    vcpu.attachments.attachVic(w.get<Vic>(vic), index);
     assert.equal(vcpu.activate(), 0);
   };
   join(0, VcpuOption.Pinned);
@@ -55,7 +55,7 @@ Deno.test("a physical PPI cannot be forwarded where a timer is", () => {
   const vic = w.get<Vic>(w.active("vic"));
   const vcpu = w.object("thread");
   w.equip(vcpu, { options: VcpuOption.Pinned });
-  vcpu.attachVic(vic, 0);
+  vcpu.attachments.attachVic(vic, 0);
   assert.equal(vcpu.activate(), 0);
   const before = w.dump();
   const hwirq = w.hwirq(20);

@@ -45,7 +45,7 @@ Deno.test("a vCPU of another VIC does not find its SGIs in a distributor: an ext
   const w = new Rig();
   const vcpu = w.object("thread");
   w.equip(vcpu, { without: "group" });
-  vcpu.attachVic(w.get<Vic>(w.active("vic")), 3);
+  vcpu.attachments.attachVic(w.get<Vic>(w.active("vic")), 3);
   assert.equal(vcpu.activate(), 0);
   assert.equal(w.gicd.read(w.caller, 4, 4), 0x0349_001fn);
   assert.equal(w.gicd.read(vcpu, 4, 4), undefined);

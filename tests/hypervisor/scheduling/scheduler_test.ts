@@ -190,9 +190,9 @@ Deno.test("a killed vCPU exits when it runs next, whatever it waited for", () =>
   vm.start();
   machine.run(1_000);
   vm.vcpus[0].kill();
-  assert.equal(vm.vcpus[0].life, "killed");
+  assert.equal(vm.vcpus[0].life.stage, "killed");
   machine.run(1_000);
-  assert.equal(vm.vcpus[0].life, "exited");
+  assert.equal(vm.vcpus[0].life.stage, "exited");
 });
 
 Deno.test("a killed vCPU exits on a CPU that it would never get", () => {
@@ -209,7 +209,7 @@ Deno.test("a killed vCPU exits on a CPU that it would never get", () => {
     checkInvariants(machine.hypervisor);
   }
   machine.run(1_000);
-  assert.deepEqual([low, asleep].map(({ vcpus: [vcpu] }) => vcpu.life), ["exited", "exited"]);
+  assert.deepEqual([low, asleep].map(({ vcpus: [vcpu] }) => vcpu.life.stage), ["exited", "exited"]);
   assert.equal(high.vcpus[0].usage.time, 1_001_000, "it takes no time");
 });
 

@@ -185,9 +185,9 @@ Deno.test("entries and records share an info area: without space for its record,
   assert.deepEqual([...new Uint32Array(machine.machine.ram.bytes(RAM_BASE, 20).slice().buffer)], [type, 8, offset, 0x8000_0000, 0]);
   area.add(type + 1, 128, new Uint8Array(offset - 128));
   const late = machine.create(Vcpu);
-  late.attachCspace(vm.cspace);
+  late.attachments.attachCspace(vm.cspace);
   vm.addressSpace.attachThread(late);
-  late.attachVic(vm.vic, 0);
+  late.attachments.attachVic(vm.vic, 0);
   assert.equal(late.activate(), ErrorCode.OBJECT_CONFIG);
   assert.equal(late.stolenTime?.record, undefined);
 });

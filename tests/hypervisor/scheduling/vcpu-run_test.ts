@@ -349,8 +349,8 @@ Deno.test("a pinned vCPU is not run on another CPU, and its access waits on", ()
   guest.leaveToVmm(access);
   const reply = nativeCall(machine.hypervisor.hypercalls, hostVm.vcpus[0], 0x65, [hostVm.grant(guest), 5n, 0n, 0n, 0n]);
   assert.ok(typeof reply === "object" && reply.values[0] === 30n, "DENIED");
-  assert.equal(guest.vmmio, access);
-  assert.ok(guest.isBlockedBy(Block.Vmmio) && guest.isBlockedBy(Block.Run));
+  assert.equal(guest.life.vmmio, access);
+  assert.ok(guest.life.isBlockedBy(Block.Vmmio) && guest.life.isBlockedBy(Block.Run));
 });
 
 Deno.test("a vCPU that sleeps while it runs instead of another becomes proxy-scheduled by its wakeup vIRQ, when that yield is over too", () => {
@@ -369,7 +369,7 @@ Deno.test("a vCPU that sleeps while it runs instead of another becomes proxy-sch
   sleeper.start();
   caller.start();
   machine.run(EXIT_COST + 1);
-  assert.ok(vcpu.isBlockedBy(Block.Wfi) && vcpu.turn.donor === caller.vcpus[0], "it sleeps, and the yield is not over");
+  assert.ok(vcpu.life.isBlockedBy(Block.Wfi) && vcpu.turn.donor === caller.vcpus[0], "it sleeps, and the yield is not over");
   const { hypercalls, scheduler } = machine.hypervisor;
   const bound = nativeCall(hypercalls, caller.vcpus[0], HYPERCALLS.vcpu_bind_virq.number, [cap, vic, 42n, 1n, 0n]);
   assert.ok(bound !== undefined && bound !== DEFERRED && bound.values[0] === 0n);

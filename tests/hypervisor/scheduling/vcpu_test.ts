@@ -27,7 +27,7 @@ function setup(cpus = 2) {
   const spare = (partition: Partition = machine.hypervisor.rootPartition) => {
     const vcpu = partition.create(Vcpu);
     assert.ok(typeof vcpu === "object");
-    vcpu.attachCspace(vm.cspace);
+    vcpu.attachments.attachCspace(vm.cspace);
     assert.equal(vm.addressSpace.attachThread(vcpu), ErrorCode.OK);
     return { vcpu, cap: vm.grant(vcpu as HypervisorObject) };
   };
@@ -55,7 +55,7 @@ Deno.test("options", () => {
   assert.equal(error("vcpu_configure", cap, VcpuOption.Pinned), "OK");
   const activation = (options: bigint, affinity: number, partition?: Partition) => {
     const { vcpu } = spare(partition);
-    vcpu.attachVic(vm.vic, 0);
+    vcpu.attachments.attachVic(vm.vic, 0);
     vcpu.settings.setOptions(options);
     vcpu.settings.setAffinity(affinity);
     const error = errorName(vcpu.activate());
@@ -76,9 +76,9 @@ Deno.test("one vCPU of the primary VM has a physical CPU", () => {
   const options = VcpuOption.HlosVm;
   const vm = new ScriptedVm(machine, 3, [function* () {}], { options });
   const other = machine.create(Vcpu);
-  other.attachCspace(vm.cspace);
+  other.attachments.attachCspace(vm.cspace);
   vm.addressSpace.attachThread(other);
-  other.attachVic(vm.vic, 0);
+  other.attachments.attachVic(vm.vic, 0);
   other.settings.setOptions(options);
   other.settings.setAffinity(0);
   assert.equal(errorName(other.activate()), "OBJECT_CONFIG");
@@ -145,7 +145,7 @@ Deno.test("killing twice is fine", () => {
   assert.equal(error("vcpu_kill", cap), "deferred", "killing oneself does not return");
   assert.equal(error("vcpu_kill", cap), "deferred");
   machine.run(1_000);
-  assert.equal(vm.vcpus[0].life, "exited");
+  assert.equal(vm.vcpus[0].life.stage, "exited");
   assert.equal(error("vcpu_poweron", cap, 0, 0, 0), "FAILURE");
   assert.equal(error("vcpu_kill", spare().cap), "OBJECT_STATE", "it was never activated");
 });
@@ -165,7 +165,7 @@ Deno.test("power-off is of oneself, and tells whether one is the last", () => {
   vm.start(1);
   assert.equal(poweroff(first, 1n), "DENIED", "it is not");
   assert.equal(poweroff(first, 0n), "deferred");
-  assert.ok(vm.vcpus[0].isPoweredOff);
+  assert.ok(vm.vcpus[0].life.isPoweredOff);
 });
 
 Deno.test("vIRQs of a vCPU; a wakeup vIRQ makes it proxy-scheduled for good", () => {
@@ -177,7 +177,7 @@ Deno.test("vIRQs of a vCPU; a wakeup vIRQ makes it proxy-scheduled for good", ()
   vm.start();
   machine.run(10_000);
   assert.equal(vm.vcpus[0].usage.time, 0);
-  assert.ok(vm.vcpus[0].waits.includes("vcpu_run"));
+  assert.ok(vm.vcpus[0].life.waits.includes("vcpu_run"));
   assert.equal(error("vcpu_unbind_virq", cap, 1), "OK");
   machine.run(10_000);
   assert.equal(vm.vcpus[0].usage.time, 0);

@@ -52,7 +52,7 @@ class Parties {
   }
 
   vicOf(vmid: number): string {
-    return this.machine.system.vcpu(vmid).vic!.name;
+    return this.machine.system.vcpu(vmid).attachments.vic!.name;
   }
 
   told(by: Client): string[] {

@@ -65,7 +65,7 @@ Deno.test("a VM that the hypervisor schedules has ended when its vCPUs have exit
   const vcpu = system.vcpu(made.vmid);
   const lives: string[] = [];
   system.fail = (name) => {
-    if (name === "msgqueue_send" && vcpu.isDead) lives.push(vcpu.life);
+    if (name === "msgqueue_send" && vcpu.life.isDead) lives.push(vcpu.life.stage);
     return undefined;
   };
   machine.reset(made.vmid);
