@@ -6,6 +6,7 @@ import { joined } from "../support/bytes.ts";
 import { isInstalled } from "../support/installed-programs.ts";
 import { GiB, MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
+import { makeTreeFolder } from "./tree-files.ts";
 import { throughTool } from "./tool.ts";
 import { unxz } from "./xz.ts";
 import { ungzip, unzstd } from "./zlib.ts";
@@ -69,7 +70,7 @@ export class Deb {
    * who runs el2.
    */
   async unpack(folder: string): Promise<DebEntry[]> {
-    await Deno.mkdir(folder, { recursive: true });
+    await makeTreeFolder(folder);
     const root = await Deno.realPath(folder);
     const entries: DebEntry[] = [], tree = new Tree(root);
     for await (const entry of this.#member("data.tar")) {
@@ -253,9 +254,7 @@ class Tree {
     if (known !== undefined) return known;
     const slash = folder.lastIndexOf("/");
     const step = `${await this.#folder(folder.slice(0, slash), path)}/${folder.slice(slash + 1)}`;
-    await Deno.mkdir(step).catch((error) => {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    });
+    await makeTreeFolder(step);
     const real = await Deno.realPath(step);
     if (real !== this.root && !real.startsWith(`${this.root}/`)) throw new Error(`a package's ${path} leads out of it by a link`);
     this.#folders.set(folder, real);

@@ -12,6 +12,7 @@ import { type RootTree, unpackRoot } from "./debian-root.ts";
 import { type Ext4Tools, makeExt4 } from "./ext4-image.ts";
 import { DISK_MODULES } from "./kernel-modules.ts";
 import type { MirrorArchive } from "./mirror-archive.ts";
+import { makeTreeFolder, writeTreeFile } from "./tree-files.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
 import { ipText } from "../formats/ip-addresses.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../support/installed-programs.ts";
@@ -131,7 +132,7 @@ async function copyModules(kernel: Kernel, tree: string): Promise<void> {
         const path = `${folder}/${name}`;
         if (isDirectory) await visit(path);
         else if (!path.startsWith("/kernel/") || isUsefulModule(path.slice("/kernel/".length))) {
-          await Deno.mkdir(target + folder, { recursive: true });
+          await makeTreeFolder(target + folder);
           await Deno.rename(source + path, target + path);
         }
       }
@@ -152,9 +153,6 @@ async function configureTree(tree: string, release: string): Promise<void> {
     "etc/apt/sources.list": `deb http://deb.debian.org/debian ${release} main\n`,
     [CONFIGURE_SCRIPT.slice(1)]: configureScript(),
   };
-  await Deno.mkdir(`${tree}/mnt/share`, { recursive: true });
-  for (const [path, text] of Object.entries(files)) {
-    await Deno.mkdir(`${tree}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
-    await Deno.writeTextFile(`${tree}/${path}`, text);
-  }
+  await makeTreeFolder(`${tree}/mnt/share`);
+  for (const [path, text] of Object.entries(files)) await writeTreeFile(`${tree}/${path}`, text);
 }

@@ -7,6 +7,7 @@ import { exists } from "../support/cache.ts";
 import { sha256 } from "../support/sha256.ts";
 import type { CatalogPackage } from "./catalog.ts";
 import { Deb, type DebEntry, type PackageFields } from "./deb.ts";
+import { makeTreeFolder, writeTreeFile } from "./tree-files.ts";
 
 /** Owner of a file in the guest. */
 export interface Owner {
@@ -37,7 +38,7 @@ export async function unpackRoot(
   folder: string,
   progress?: (percent: number, what: string) => void,
 ): Promise<RootTree> {
-  await Deno.mkdir(`${folder}/${DPKG}/info`, { recursive: true });
+  await makeTreeFolder(`${folder}/${DPKG}/info`);
   const status: string[] = [];
   const entries: DebEntry[] = [];
   const packages: CatalogPackage[] = [];
@@ -53,8 +54,8 @@ export async function unpackRoot(
   }
   progress?.(100, "unpacking packages");
   await mergeUsr(folder);
-  for (const name of ["available", "diversions", "statoverride"]) await Deno.writeTextFile(`${folder}/${DPKG}/${name}`, "");
-  await Deno.writeTextFile(`${folder}/${DPKG}/status`, status.join("\n"));
+  for (const name of ["available", "diversions", "statoverride"]) await writeTreeFile(`${folder}/${DPKG}/${name}`, "");
+  await writeTreeFile(`${folder}/${DPKG}/status`, status.join("\n"));
   return { folder, owners: ownersOf(entries), packages };
 }
 
@@ -72,12 +73,10 @@ async function keepControl(deb: Deb, fields: PackageFields, entries: readonly De
   const info = `${folder}/${DPKG}/info`;
   for (const { name, bytes, permissions } of await deb.controlFiles()) {
     if (NOT_KEPT.includes(name)) continue;
-    const path = `${info}/${infoName(fields)}.${name}`;
-    await Deno.writeFile(path, bytes);
-    await Deno.chmod(path, permissions);
+    await writeTreeFile(`${info}/${infoName(fields)}.${name}`, bytes, permissions);
   }
   const list = entries.map(({ path }) => path === "/" ? "/.\n" : `${path}\n`).join("");
-  await Deno.writeTextFile(`${info}/${infoName(fields)}.list`, list);
+  await writeTreeFile(`${info}/${infoName(fields)}.list`, list);
 }
 
 /** The package's paragraph of dpkg's status: unpacked, not configured. */
@@ -114,7 +113,7 @@ async function mergeUsr(folder: string): Promise<void> {
 /** Moves a folder's content to `target`, which may have folders of the same names. */
 async function moveInto(source: string, target: string): Promise<void> {
   if (!await exists(target)) {
-    await Deno.mkdir(target.replace(/\/[^/]*$/, ""), { recursive: true });
+    await makeTreeFolder(target.replace(/\/[^/]*$/, ""));
     return await Deno.rename(source, target);
   }
   for (const entry of await Array.fromAsync(Deno.readDir(source))) {

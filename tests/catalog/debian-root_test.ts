@@ -6,6 +6,7 @@ import { nativeProgram } from "../../scripts/native-tools.ts";
 import { ext4Tools, isUsefulModule } from "../../src/catalog/debian-disk.ts";
 import { unpackRoot } from "../../src/catalog/debian-root.ts";
 import { makeExt4 } from "../../src/catalog/ext4-image.ts";
+import { writeTreeFile } from "../../src/catalog/tree-files.ts";
 import { buildDeb, controlFields, putFile, VERSION } from "../support/debian-repository.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
@@ -77,9 +78,12 @@ Deno.test("a tree of packages has a merged /usr, and dpkg's record says unpacked
   });
 });
 
-Deno.test("the file system has owners, modes and devices as in the plan, whoever made it", async () => {
+Deno.test("the file system has owners, modes and devices as in the plan, whoever made it with whatever umask", async () => {
+  const umask = Deno.umask(0o077);
+  using _ = { [Symbol.dispose]: () => void Deno.umask(umask) };
   await inFolder(async (folder) => {
     const { folder: tree } = await unpackRoot(await packages(folder), `${folder}/root`);
+    await writeTreeFile(`${tree}/etc/new/hosts`, "");
     await Deno.mkdir(`${tree}/dev`);
     const image = `${folder}/image`;
     const debugfs = await nativeProgram("debugfs");
@@ -99,6 +103,12 @@ Deno.test("the file system has owners, modes and devices as in the plan, whoever
     assert.deepEqual(await stat("/usr/bin/tool"), ["regular", "04755", "6", "42"]);
     assert.deepEqual(await stat("/etc/with space"), ["regular", "0644", "0", "42"]);
     assert.deepEqual(await stat("/etc/tool.conf"), ["regular", "0644", "0", "0"]);
+    for (const path of ["/", "/usr", "/usr/bin", "/usr/lib", "/etc/new", "/var/lib/dpkg/info"]) {
+      assert.deepEqual(await stat(path), ["directory", "0755", "0", "0"], path);
+    }
+    for (const path of ["/etc/new/hosts", "/var/lib/dpkg/status", "/var/lib/dpkg/info/tool.list"]) {
+      assert.deepEqual(await stat(path), ["regular", "0644", "0", "0"], path);
+    }
     assert.deepEqual(await stat("/bin"), ["symlink", "0777", "0", "0"]);
     assert.deepEqual(await stat("/dev/console"), ["character", "0600", "0", "0"]);
     assert.match(await output(debugfs, "-R", "stat /dev/console", image), /5:1|05:01/);

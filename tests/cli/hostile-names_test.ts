@@ -74,6 +74,10 @@ Deno.test("the check finds what a terminal must not get", () => {
   for (const text of ["\x1b[66;77m", "\x1b]0;a\x07", "\x1b[2J", "\u202e", "\x9b", "\x1b]8;;qzx\x1b\\"]) {
     assert.ok(harm(text), JSON.stringify(text));
   }
+  // A slow computer shows progress, which names a file.
+  const progress = (name: string) => `\rsaving ${name}: 50 %, 1 of 2 pages (Ctrl-C stops)\x1b[K\r\r\x1b[K\r`;
+  assert.equal(harm(progress(`${MARK}.snap`)), undefined);
+  for (const name of [HOSTILE, "\x1b[2J", "\u202e", "\x9b"]) assert.ok(harm(progress(name)), JSON.stringify(name));
   assert.equal(harm("\x1b[1;31mred\x1b[0m \x1b]8;;file:///a\x1b\\link\x1b]8;;\x1b\\\ta\r\n"), undefined);
 });
 

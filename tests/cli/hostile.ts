@@ -18,7 +18,9 @@ const LEFT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u20
 
 /** The harmful part of a terminal's output; undefined if it is harmless. */
 export function harm(text: string): string | undefined {
-  const foreign = [...text.matchAll(OWN)].find(([sequence]) => sequence.includes("66;77") || sequence.includes(MARK));
+  // Progress names a file, whose characters are looked at like all text.
+  const sequences = [...text.matchAll(OWN)].filter(([sequence]) => !sequence.startsWith("\r"));
+  const foreign = sequences.find(([sequence]) => sequence.includes("66;77") || sequence.includes(MARK));
   const left = text.replaceAll(OWN, "");
   const at = foreign ? foreign.index : LEFT.exec(left)?.index;
   return at === undefined ? undefined : JSON.stringify((foreign ? text : left).slice(Math.max(0, at - 60), at + 40));

@@ -201,7 +201,8 @@ Deno.test("the probes of executable memory are those of their source (deno task 
   for (const machine of PROBE_MACHINES) {
     const file = `${ROOT}assets/launch/${probeName(machine)}`;
     assert.deepEqual(Deno.readFileSync(file), codeProbe(machine));
-    assert.equal((Deno.statSync(file).mode ?? 0) & 0o111, 0o111);
+    // A checkout has the modes that the umask leaves.
+    assert.equal((Deno.statSync(file).mode ?? 0) & 0o100, 0o100);
   }
   if (Deno.build.os === "linux") assert.equal((await run([`${ROOT}assets/launch/${probeName(Deno.build.arch)}`])).code, 0);
   const bytes = codeProbe("aarch64"), words = new Uint32Array(bytes.buffer.slice(64 + 56));

@@ -1,6 +1,7 @@
 // Debian packages and a repository of them in a folder, as tests make them.
 
 import assert from "node:assert/strict";
+import { writeTreeFile } from "../../src/catalog/tree-files.ts";
 import { sha256 } from "../../src/support/sha256.ts";
 
 /** A package with one file. */
@@ -23,19 +24,14 @@ export async function buildDeb(
   fields: readonly string[],
   fill: (tree: string) => Promise<void>,
 ): Promise<void> {
-  await Deno.mkdir(`${tree}/DEBIAN`, { recursive: true });
-  await Deno.writeTextFile(`${tree}/DEBIAN/control`, fields.join("\n") + "\n");
+  await putFile(`${tree}/DEBIAN/control`, fields.join("\n") + "\n");
   await fill(tree);
   const { success, stderr } = await new Deno.Command("dpkg-deb", { args: ["--root-owner-group", "-b", tree, deb] }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
 }
 
-/** Writes a file and the folders above it. */
-export async function putFile(path: string, text: string, mode = 0o644): Promise<void> {
-  await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true });
-  await Deno.writeTextFile(path, text);
-  await Deno.chmod(path, mode);
-}
+/** Writes a file of a package, and the folders above it, whatever the umask: dpkg-deb looks. */
+export const putFile: (path: string, text: string, mode?: number) => Promise<void> = writeTreeFile;
 
 /** Control fields of a package, one per line. */
 export function controlFields(name: string, ...more: string[]): string[] {
