@@ -15,7 +15,7 @@ const FOLDER = new URL("docs/tutorials/", ROOT);
 
 /** A block of commands, and what some of their output looks like. */
 interface Block {
-  /** What the reader writes into files before it. */
+  /** Lines that the reader writes into files before it. */
   readonly edits: readonly Edit[];
   readonly script: string;
   readonly shows: readonly string[];
