@@ -1,104 +1,20 @@
-// Prints what ties the files of src/ together: circles of files, and pairs of folders that import
-// each other. Types count as values do. Every folder counts by itself, a parent and its child too.
-// Then the counts of counts.ts.
+// Prints how src/ is built: circles of files and pairs of folders that import each other
+// (structure/imports.ts), then each measure with its goal (structure/measures.ts).
 //
-//   deno task structure            circles, two-way pairs, counts
-//   deno task structure FOLDER     the same below one folder, with the imports that tie each, and
-//                                  the places that are counted; src is all of it
+//   deno task structure            all of it
+//   deno task structure src        the same with the places that are counted
+//   deno task structure FOLDER     ties and counts below one folder, with their places
 //   deno task structure --json     with all places
 
-import { relative, resolve } from "node:path";
-import { type Counts, countsBelow, LIMITS } from "./structure/counts.ts";
-import { sourceFiles } from "./structure/source-files.ts";
-
-/** One import: of a file by a file, as paths below the root. */
-export interface Import {
-  readonly from: string;
-  readonly to: string;
-}
-
-/** The modules that a file names: static and dynamic imports, re-exports, workers' `new URL`. */
-export function importsOf(text: string): string[] {
-  const statements = text.matchAll(
-    /^\s*(?:import|export)\b[^;"'`]*?\bfrom\s*"([^"]+)"|^\s*import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\)|new URL\(\s*"([^"]+\.ts)"/gm,
-  );
-  return [...statements].map((match) => match.slice(1).find((specifier) => specifier !== undefined) ?? "");
-}
-
-/** All imports between the files below a folder. */
-export function importsBelow(root: string): Import[] {
-  const files = new Set(sourceFiles(root));
-  const imports: Import[] = [];
-  for (const file of files) {
-    for (const specifier of importsOf(Deno.readTextFileSync(file))) {
-      if (!specifier.startsWith(".")) continue;
-      const target = resolve(file, "..", specifier);
-      if (files.has(target) && target !== file) imports.push({ from: relative(root, file), to: relative(root, target) });
-    }
-  }
-  return imports;
-}
-
-/** The strongly connected sets of more than one node, largest first (Tarjan 1972). */
-export function circles(edges: readonly Import[]): string[][] {
-  const targets = new Map<string, Set<string>>();
-  for (const { from, to } of edges) {
-    if (!targets.has(from)) targets.set(from, new Set());
-    targets.get(from)!.add(to);
-  }
-  const index = new Map<string, number>();
-  const low = new Map<string, number>();
-  const open: string[] = [];
-  const found: string[][] = [];
-  const visit = (node: string) => {
-    index.set(node, index.size);
-    low.set(node, index.get(node)!);
-    open.push(node);
-    for (const next of targets.get(node) ?? []) {
-      if (!index.has(next)) visit(next);
-      if (open.includes(next)) low.set(node, Math.min(low.get(node)!, low.get(next)!));
-    }
-    if (low.get(node) !== index.get(node)) return;
-    const circle = open.splice(open.indexOf(node));
-    if (circle.length > 1) found.push(circle.sort());
-  };
-  for (const node of targets.keys()) if (!index.has(node)) visit(node);
-  return found.sort((a, b) => b.length - a.length);
-}
-
-/** The folder of a file; files beside the root have the folder ".". */
-export function folderOf(file: string): string {
-  const slash = file.lastIndexOf("/");
-  return slash < 0 ? "." : file.slice(0, slash);
-}
-
-/** Pairs of folders of which each imports from the other, with the imports that do so. */
-export function twoWayPairs(imports: readonly Import[]): { a: string; b: string; imports: Import[] }[] {
-  const between = new Map<string, Import[]>();
-  for (const one of imports) {
-    const key = `${folderOf(one.from)} ${folderOf(one.to)}`;
-    between.set(key, [...between.get(key) ?? [], one]);
-  }
-  return [...between].flatMap(([key, forth]) => {
-    const [a, b] = key.split(" ");
-    const back = between.get(`${b} ${a}`);
-    return a < b && back ? [{ a, b, imports: [...forth, ...back] }] : [];
-  });
-}
+import { resolve } from "node:path";
+import { countsBelow } from "./structure/counts.ts";
+import { circles, type Import, importsBelow, twoWayPairs } from "./structure/imports.ts";
+import { COUNTED, COUNTED_KEYS, type Measure, measures } from "./structure/measures.ts";
 
 /** Imports between the files of one circle. */
 function within(circle: readonly string[], imports: readonly Import[]): Import[] {
   return imports.filter(({ from, to }) => circle.includes(from) && circle.includes(to));
 }
-
-const COUNTED: Record<keyof Counts, string> = {
-  longFunctions: `functions of more than ${LIMITS.functionLines} lines`,
-  longTables: `tables of more than ${LIMITS.functionLines} lines`,
-  manyParameters: `functions of more than ${LIMITS.parameters} parameters`,
-  nonNull: "non-null assertions (!)",
-  casts: "casts (as), apart from as const",
-  longFiles: `files of more than ${LIMITS.fileLines} lines`,
-};
 
 function printTies(found: readonly string[][], pairs: ReturnType<typeof twoWayPairs>, imports: readonly Import[], details: boolean): void {
   const print = (tie: string, imports: readonly Import[]) => {
@@ -111,11 +27,21 @@ function printTies(found: readonly string[][], pairs: ReturnType<typeof twoWayPa
   console.log(`${found.length} circles, ${large} of more than three files; ${pairs.length} two-way pairs of folders`);
 }
 
-function printCounts(counts: Counts, details: boolean): void {
-  for (const [key, what] of Object.entries(COUNTED)) {
-    const places = counts[key as keyof Counts];
-    console.log(`${String(places.length).padStart(5)} ${what}`);
-    if (details) { for (const { file, line, text } of places) console.log(`          ${file}:${line} ${text}`); }
+/** One line per measure: its value, its goal, what it is. */
+function printMeasures(all: readonly Measure[], details: boolean): void {
+  console.log("    now    goal");
+  for (const { value, goal, what, worst } of all) {
+    console.log(`${String(value).padStart(7)} ${String(goal ?? "").padStart(7)}  ${what}`);
+    if (details) { for (const one of worst) console.log(`                     ${one}`); }
+  }
+}
+
+/** The counts of functions below a folder, with their places. */
+async function printCounts(root: string, folder: string): Promise<void> {
+  const counts = await countsBelow(root, folder);
+  for (const key of COUNTED_KEYS) {
+    console.log(`${String(counts[key].length).padStart(7)}  ${COUNTED[key].what}`);
+    for (const { file, line, text } of counts[key]) console.log(`           ${file}:${line} ${text}`);
   }
 }
 
@@ -127,10 +53,13 @@ if (import.meta.main) {
   const inside = (path: string) => below === "" || path === below || path.startsWith(`${below}/`);
   const found = circles(imports).filter((circle) => circle.some(inside));
   const pairs = twoWayPairs(imports).filter(({ a, b }) => inside(a) && inside(b));
-  const counts = await countsBelow(root, resolve(root, below));
-  if (Deno.args.includes("--json")) console.log(JSON.stringify({ circles: found, pairs, counts }, null, 2));
-  else {
+  if (Deno.args.includes("--json")) {
+    console.log(
+      JSON.stringify({ circles: found, pairs, counts: await countsBelow(root, resolve(root, below)), measures: await measures() }, null, 2),
+    );
+  } else {
     printTies(found, pairs, imports, folder !== undefined);
-    printCounts(counts, folder !== undefined);
+    if (below === "") printMeasures(await measures(), folder !== undefined);
+    else await printCounts(root, resolve(root, below));
   }
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { MACHINE } from "../src/snapshots/instant.ts";
-import { circles, folderOf, importsBelow, importsOf, twoWayPairs } from "../scripts/structure.ts";
+import { circles, folderOf, importsBelow, importsOf, twoWayPairs } from "../scripts/structure/imports.ts";
 
 /**
  * The permitted imports of each room of src/, types included; importing from the same room is

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";
 import { repositoryFiles, ROOT } from "../support/files.ts";
-import { stringLiterals } from "../support/source-texts.ts";
+import { stringLiterals } from "../../scripts/structure/source-texts.ts";
 
 const textOf = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
 

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { repositoryFiles, ROOT } from "../support/files.ts";
-import { regexLiterals, stringLiterals } from "../support/source-texts.ts";
+import { regexLiterals, stringLiterals } from "../../scripts/structure/source-texts.ts";
 import { ID_KINDS } from "../../src/queries/ids.ts";
 
 const PLACES: ReadonlySet<string> = new Set(["src/queries/ids.ts", "src/abi/ids.ts"]);

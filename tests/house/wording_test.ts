@@ -7,7 +7,7 @@ import { DOCUMENTS } from "../../src/queries/documents.ts";
 import type { Table } from "../../src/queries/table.ts";
 import { TABLES } from "../../src/queries/tables.ts";
 import { repositoryFiles, ROOT } from "../support/files.ts";
-import { comments, stringLiterals } from "../support/source-texts.ts";
+import { comments, stringLiterals } from "../../scripts/structure/source-texts.ts";
 import { COMMENT_PATTERNS, PATTERNS, proseOf, withoutCode, wordingFindings } from "../support/wording.ts";
 
 /** The pages of docs/reference are generated: their texts are those of the help and the tables. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { comments, regexLiterals, stringLiterals } from "./source-texts.ts";
+import { comments, type Literal, regexLiterals, stringLiterals } from "../../scripts/structure/source-texts.ts";
 
 Deno.test("string literals are found in code, in values of templates and after regular expressions, not in comments", () => {
   const source = [
@@ -9,7 +9,8 @@ Deno.test("string literals are found in code, in values of templates and after r
     'say("a\\nb", { i: "j" });',
     'return /"/g.exec("k")!;',
   ].join("\n");
-  assert.deepEqual(stringLiterals(source), [
+  const shown = (found: readonly Literal[]) => found.map(({ text, line }) => ({ text, line }));
+  assert.deepEqual(shown(stringLiterals(source)), [
     { text: "./a.ts", line: 1 },
     { text: "one … four", line: 2 },
     { text: "two", line: 2 },
@@ -19,7 +20,9 @@ Deno.test("string literals are found in code, in values of templates and after r
     { text: "j", line: 4 },
     { text: "k", line: 5 },
   ]);
-  assert.deepEqual(regexLiterals(source), [{ text: "[\"/']", line: 3 }, { text: '"', line: 5 }]);
+  assert.deepEqual(shown(regexLiterals(source)), [{ text: "[\"/']", line: 3 }, { text: '"', line: 5 }]);
+  const places = stringLiterals(source).map(({ from, to }) => source.slice(from, to));
+  assert.deepEqual(places.slice(0, 3), ['"./a.ts"', "`one ${c ? 'two' : `three ${d}`} four`", "'two'"]);
 });
 
 Deno.test("comments are found outside of texts, lines that follow each other as one, paragraph by paragraph", () => {

@@ -1,11 +1,14 @@
 // The texts of a TypeScript source: string literals, which a program may print, and comments. A
-// scanner, as the wording tests need only the texts and their lines.
+// scanner, as tests and counts need only the texts and where they are.
 
 /** A string literal, or a template with `…` for each value in it. */
 export interface Literal {
   readonly text: string;
   /** The line at which it begins, from 1. */
   readonly line: number;
+  /** Where it begins and ends in the source, with its quotes. */
+  readonly from: number;
+  readonly to: number;
 }
 
 /** A block comment, a comment at the end of a line, or comments on lines that follow each other. */
@@ -106,12 +109,12 @@ function scan(source: string): { literals: Literal[]; regexes: Literal[]; commen
   const quoted = (start: number): number => {
     let at = start + 1;
     while (source[at] !== source[start]) at += source[at] === "\\" ? 2 : 1;
-    found.push({ text: unescaped(source.slice(start + 1, at)), line: lineAt(start) });
+    found.push({ text: unescaped(source.slice(start + 1, at)), line: lineAt(start), from: start, to: at + 1 });
     return at + 1;
   };
 
   const template = (start: number): number => {
-    const index = found.push({ text: "", line: lineAt(start) }) - 1;
+    const index = found.push({ text: "", line: lineAt(start), from: start, to: start }) - 1;
     let at = start + 1, text = "";
     while (source[at] !== "`") {
       if (source.startsWith("${", at)) {
@@ -123,7 +126,7 @@ function scan(source: string): { literals: Literal[]; regexes: Literal[]; commen
         at += length;
       }
     }
-    found[index] = { text: unescaped(text), line: found[index].line };
+    found[index] = { ...found[index], text: unescaped(text), to: at + 1 };
     return at + 1;
   };
 
@@ -134,7 +137,7 @@ function scan(source: string): { literals: Literal[]; regexes: Literal[]; commen
       else if (source[at] === "[") inClass = true;
       else if (source[at] === "]") inClass = false;
     }
-    regexes.push({ text: source.slice(start + 1, at), line: lineAt(start) });
+    regexes.push({ text: source.slice(start + 1, at), line: lineAt(start), from: start, to: at + 1 });
     return at + 1;
   };
 

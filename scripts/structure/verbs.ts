@@ -1,0 +1,74 @@
+// Homes of verbs. A verb is what one can ask of a session, or do to it: each command that takes
+// `--session`, and each action. A file is a home of it if it spells
+//
+//   its name           "queue.flush", "queue flush", ["queue", "flush"], command("who")
+//   its command line   "… el2 queue flush …", "who --back 3"
+//   a row of it        name: "flush" in the file of the group, an agents' tool of its name
+//
+// Names of tables are not verbs: `table: "vm.ls"` is a question, which the compiler checks. Neither
+// is an import of a verb, nor `command: "queue.flush"` beside its `args`, which is a use of one.
+
+import { type CommandNode, isRunnable } from "../../src/cli/common/command-tree.ts";
+import { action } from "../../src/queries/action.ts";
+import { TABLE_NAMES } from "../../src/queries/tables.ts";
+import type { Homes } from "./homes.ts";
+import type { Source } from "./sources.ts";
+
+/** The names of all verbs: "queue flush", "who", and actions whose names no command has. */
+export function verbsOf(tree: CommandNode): string[] {
+  const commands = [...commandsBelow(tree, [])].filter(({ command }) => command.options.some(({ long }) => long === "--session"));
+  const names = commands.filter(({ command }) => isRunnable(command)).map(({ path }) => path.join(" "));
+  const actions = action.options.map((option) => option.entries.kind.literal.replace(".", " "));
+  return [...new Set([...names, ...actions])];
+}
+
+function* commandsBelow(tree: CommandNode, path: readonly string[]): Generator<{ path: readonly string[]; command: CommandNode }> {
+  for (const command of tree.commands) {
+    const here = [...path, command.name];
+    yield { path: here, command };
+    yield* commandsBelow(command, here);
+  }
+}
+
+/** The files that spell each verb. */
+export function verbHomes(verbs: readonly string[], sources: readonly Source[]): Homes[] {
+  const known = new Set(verbs), homes = new Map(verbs.map((verb) => [verb, new Set<string>()]));
+  for (const source of sources) {
+    for (const verb of spelledIn(source, known)) homes.get(verb)!.add(source.path);
+  }
+  return [...homes].map(([name, files]) => ({ name, files: [...files].sort() }));
+}
+
+const TABLES: ReadonlySet<string> = new Set(TABLE_NAMES);
+/** A command of the first level: of the program, of a table of commands, or beside a table. */
+const OF_COMMAND = /\bprogram\.command\($|(?<![.\w])command\($|\bcommand: $/;
+const COMMAND_LINE = /(?<![\w-])el2 ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?/g;
+/** A text that begins with a command of one word: an option or a placeholder follows. */
+const BEGINS = /^([a-z][a-z-]*)(?= (?:--|[A-Z]{2}))/;
+
+/** The verbs that a file spells. */
+export function spelledIn(source: Source, verbs: ReadonlySet<string>): Set<string> {
+  const found = new Set<string>();
+  const add = (verb: string) => verbs.has(verb) && found.add(verb);
+  const group = /(?:^|\/)commands\/([a-z]+)(?:-[a-z-]+)?\.ts$/.exec(source.path)?.[1];
+  for (const { text, from, to } of source.literals) {
+    const before = source.before(from), after = source.after(to);
+    for (const [, first, second] of text.matchAll(COMMAND_LINE)) verbs.has(`${first} ${second}`) ? add(`${first} ${second}`) : add(first);
+    const [, pair] = /^([a-z]+ [a-z-]+)(?= |$)/.exec(text) ?? [];
+    if (pair !== undefined) add(pair);
+    const [, one] = BEGINS.exec(text) ?? [];
+    if (one !== undefined) add(one);
+    if (/^[a-z]+\.[a-z-]+$/.test(text)) {
+      if (!TABLES.has(text) || /\bcommand\($/.test(before)) {
+        if (!/\bcommand: $/.test(before) || !/^,\s*args\b/.test(after)) add(text.replace(".", " "));
+      }
+    } else if (/^[a-z][a-z-]*$/.test(text)) {
+      const [, next] = /^,\s*"([^"]*)"/.exec(after) ?? [];
+      if (next !== undefined) add(`${text} ${next}`);
+      if (next?.startsWith("--") && /\[\s*$/.test(before)) add(text);
+      if (OF_COMMAND.test(before) || /\btool\(\{\s*name: $/.test(before)) add(text);
+      if (group !== undefined && (/\bname: $/.test(before) || /\bcommand\($/.test(before))) add(`${group} ${text}`);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,160 @@
+// The counts of `deno task structure`, each on sources that were made for it.
+
+import assert from "node:assert/strict";
+import * as v from "valibot";
+import type { CommandNode } from "../../src/cli/common/command-tree.ts";
+import { namesCrossed } from "../../scripts/structure/faces.ts";
+import { summaryOf } from "../../scripts/structure/homes.ts";
+import { screenHomes } from "../../scripts/structure/screens.ts";
+import { codeLinesOf, sizesBelow } from "../../scripts/structure/sizes.ts";
+import { importedNames, Source } from "../../scripts/structure/sources.ts";
+import { keysOf, surfaceOf } from "../../scripts/structure/surface.ts";
+import { typeNames } from "../../scripts/structure/type-names.ts";
+import { spelledIn, verbHomes, verbsOf } from "../../scripts/structure/verbs.ts";
+
+const VERBS = new Set(["queue flush", "vm ls", "ls", "who", "back"]);
+const spelled = (text: string, path = "room/file.ts") => [...spelledIn(new Source(path, text), VERBS)];
+
+/** A command of a program that was made for this. */
+function command(name: string, rest: Partial<CommandNode> = {}): CommandNode {
+  return { name, help: "", arguments: [], options: [], commands: [], after: "", ...rest };
+}
+
+function option(long: string): CommandNode["options"][number] {
+  return { flags: long, help: "", long, short: undefined, before: undefined, value: false, choices: [] };
+}
+
+Deno.test("a file spells a verb by its name, its words, its command line, or a row of it", () => {
+  for (
+    const text of [
+      'case "queue.flush":',
+      'const command = "queue flush mq:289";',
+      'return ["queue", "flush", id];',
+      "say(`empty it with el2 queue flush ${id}`);",
+      'command("queue.flush", {});',
+    ]
+  ) assert.deepEqual(spelled(text), ["queue flush"], text);
+  for (
+    const text of [
+      'program.command("who")',
+      'tool({\n  name: "who",',
+      'command: "who",',
+      'el2(["who", "--json"])',
+      'examples: ["who --back 3"]',
+    ]
+  ) {
+    assert.deepEqual(spelled(text), ["who"], text);
+  }
+  assert.deepEqual(spelled('queries: [{ name: "flush" }]', "cli/commands/queue.ts"), ["queue flush"]);
+  assert.deepEqual(spelled('vm.command("ls")', "cli/commands/vm-more.ts"), ["vm ls"]);
+});
+
+Deno.test("an import, a table, a use of a command by its name, prose and comments do not spell a verb", () => {
+  for (
+    const text of [
+      'import { flush } from "queue.flush";',
+      'ask({ table: "vm.ls", args: {} });',
+      'wayOut({ command: "queue.flush", args: { queue } });',
+      'say("they go back to it, who knows");',
+      "// el2 queue flush",
+      'group.command("who")',
+    ]
+  ) assert.deepEqual(spelled(text), [], text);
+});
+
+Deno.test("verbs are the commands that take --session, and the actions", () => {
+  const session = { options: [option("--session")] };
+  const tree = command("el2", {
+    commands: [command("man"), command("who", session), command("queue", { commands: [command("flush", session)] })],
+  });
+  const verbs = verbsOf(tree);
+  assert.deepEqual(verbs.slice(0, 2), ["who", "queue flush"]);
+  assert.ok(verbs.includes("irq raise") && !verbs.includes("man"));
+  const homes = verbHomes(["who", "queue flush"], [
+    new Source("b.ts", 'x("el2 who")'),
+    new Source("a.ts", 'x("el2 who, el2 queue flush")'),
+  ]);
+  assert.deepEqual(homes, [{ name: "who", files: ["a.ts", "b.ts"] }, { name: "queue flush", files: ["a.ts"] }]);
+  assert.deepEqual(summaryOf(homes), { greatest: 2, mean: 1.5, worst: [homes[0]] });
+});
+
+Deno.test("a screen has a home where its name or key is, or its file is imported, and in that", () => {
+  const sources = [
+    new Source("tui/app/names.ts", 'const COMMANDS = { "screen.queue": "queue ls" };'),
+    new Source("tui/app/chapters.ts", 'goal: { screen: "6" }'),
+    new Source("tui/look/links.ts", 'mq: ["6", "queues"]'),
+    new Source("tui/screens/queue-screen.ts", ""),
+    new Source("tui/screens/screens.ts", 'import { queueScreen } from "./queue-screen.ts";'),
+    new Source("tui/look/numbers.ts", 'const digits = ["6"], six = "6";'),
+    new Source("cli/queue.ts", 'key: "6"'),
+  ];
+  const [{ name, files }] = screenHomes("/src", [{ key: "6", name: "queue", title: "Queues" }], sources);
+  assert.equal(name, "6 Queues");
+  assert.deepEqual(files, sources.slice(0, 5).map(({ path }) => path));
+});
+
+Deno.test("the surface of a program is its commands and the options in their help", () => {
+  const boot = command("boot", { options: [option("--a"), option("--b")] });
+  const group = command("group", { commands: [command("one", { options: [option("--a")] }), command("two")] });
+  const tree = command("el2", { options: [option("--c")], commands: [boot, group] });
+  assert.deepEqual(surfaceOf(tree), { commands: 2, runnable: 3, options: 3, optionLines: 4, boot: 2, run: 0 });
+});
+
+Deno.test("keys are those of tables, of tables in lists and of their kinds; a table that two have counts once", () => {
+  const device = v.variant("kind", [
+    v.object({ kind: v.literal("disk"), file: v.string() }),
+    v.object({ kind: v.literal("none") }),
+  ]);
+  const schema = v.object({
+    machine: v.optional(v.object({ cpus: v.optional(v.number()), windows: v.array(v.object({ base: v.number() })) })),
+    vm: v.record(v.string(), v.object({ devices: v.array(device) })),
+    host: v.object({ devices: v.array(device) }),
+  });
+  assert.deepEqual(keysOf(schema), [
+    ...["machine.cpus", "machine.windows", "machine.windows.base"],
+    ...["vm.devices", "vm.devices.kind", "vm.devices.file", "vm.devices.kind", "host.devices"],
+  ]);
+});
+
+Deno.test("names that cross a face are counted once, types and re-exports too, those within a level not", () => {
+  const names = [
+    new Source(
+      "tui/a.ts",
+      'import { ask, type Asked as Question } from "../session/ask.ts";\nexport type { Asked } from "../session/ask.ts";',
+    ),
+    new Source("cli/b.ts", 'import { ask } from "../session/ask.ts";\nimport { box } from "../tui/box.ts";'),
+  ].flatMap((source) => importedNames("/src", source));
+  assert.deepEqual(namesCrossed(names, new Set(["tui", "cli"]), new Set(["session"])), ["Asked", "ask"]);
+});
+
+Deno.test("declarations of types are counted by their names, the shown ones apart", () => {
+  const sources = [
+    new Source("a.ts", "export interface Place {}\ntype Row = 1;"),
+    new Source("b.ts", "class Place {}\nconst Row = 1;\n  type Place = 2;"),
+  ];
+  assert.deepEqual(typeNames(sources), [
+    { name: "Place", files: ["a.ts", "b.ts"], exported: 1 },
+    { name: "Row", files: ["a.ts"], exported: 0 },
+  ]);
+});
+
+Deno.test("lines of code are those apart from imports, re-exports, comments and empty ones", () => {
+  const text =
+    `// A file.\n\nimport {\n  a,\n} from "./a.ts";\nexport * from "./b.ts";\n/**\n * Doc.\n */\nexport const b = a; // why\n/* one */\n`;
+  assert.equal(codeLinesOf(text), 1);
+});
+
+Deno.test("small files, spreads and flat folders are found", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/flat`);
+    for (let index = 0; index < 26; index++) await Deno.writeTextFile(`${folder}/flat/${index}.ts`, "1;\n".repeat(index ? 30 : 29));
+    await Deno.writeTextFile(`${folder}/spread.ts`, `${"1;\n".repeat(40)}x({ ...{ a, b }, ...c });\ny({\n  ...{\n    d,\n  },\n});\n`);
+    const { smallFiles, spreads, flatFolders } = sizesBelow(folder);
+    assert.deepEqual(smallFiles, [{ file: "flat/0.ts", line: 1, text: "29 lines" }]);
+    assert.deepEqual(spreads.map(({ line }) => line), [41, 43]);
+    assert.deepEqual(flatFolders, [{ file: "flat", line: 1, text: "26 files" }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
