@@ -24,7 +24,7 @@ export function configurationReference(): string {
   const lines = [
     "# Configuration keys",
     "",
-    "Generated from the schema that checks a file (`src/configuration/schema.ts`). [configuration.md](../configuration.md) says more about each key.",
+    "Generated from the schema that checks a file (`src/configuration/keys/`). [configuration.md](../configuration.md) says more about each key.",
     "",
   ];
   for (const [name, entry] of Object.entries(root.entries!)) {

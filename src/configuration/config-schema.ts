@@ -2,7 +2,8 @@
 // between keys that JSON Schema can express. `el2 run` checks the others (names of VMs, sums of
 // memory, files).
 
-import { HOST_KEYS, NET_POLICY_KEYS, OWN_SCHEDULE_KEYS, Schema } from "./schema.ts";
+import { NET_POLICY_KEYS } from "./keys/devices.ts";
+import { HOST_KEYS, OWN_SCHEDULE_KEYS, RM_KEYS, Schema } from "./schema.ts";
 import { THEME_NAME } from "./config.ts";
 import { OBJECT_PORTS } from "../assembly/layout/machine-rules.ts";
 import { TAKEN_NAMES, VM_NAME, VM_NAME_MAX } from "../plans/limits.ts";
@@ -71,8 +72,8 @@ const HOST_RULES: readonly JsonSchema[] = [
 /** Requirements of one kind of Resource Manager only. */
 const RM_RULE: JsonSchema = {
   if: is("kind", "image"),
-  then: { required: ["runtime", "app"], ...none(["auth", "parcels", "reserved_memory", "size_max", "low_memory"]) },
-  else: none(["runtime", "app"]),
+  then: { required: RM_KEYS.image, ...none(RM_KEYS.native) },
+  else: none(RM_KEYS.image),
 };
 
 /** Generations without an ioctl that runs a vCPU: their VMs are scheduled by the hypervisor. */

@@ -6,10 +6,10 @@ import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";
 import { type KeyPath, type Position, TomlPositions } from "./positions.ts";
 import { deviceKeys, type File, type FileUi, HOST_KEYS, KNOWN_KEYS, OWN_SCHEDULE_KEYS, Schema, shown } from "./schema.ts";
-import { THEMES } from "./theme-names.ts";
+import { THEMES } from "./keys/names.ts";
 import { checkMachine, NO_VM } from "../assembly/layout/machine-rules.ts";
 import { type ConfigError, type ConfigFact, factIn, ruled } from "../plans/config-fact.ts";
-import { applyPhone } from "./phones.ts";
+import { applyPhone } from "./phone-settings.ts";
 import { KiB } from "../support/sizes.ts";
 import { nearest } from "../support/did-you-mean.ts";
 

@@ -5,7 +5,9 @@ import { dirname } from "node:path";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { catalogPath } from "../catalog/catalog.ts";
 import { type ConfigFact, ruled } from "../plans/config-fact.ts";
-import { type FileDevice, NET_POLICY_KEYS } from "./schema.ts";
+import { NET } from "./keys/devices.ts";
+import { planned } from "./keys/key.ts";
+import type { FileDevice } from "./schema.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { type Problem, problemOf, within } from "../support/problem.ts";
 import { leadsInto } from "../support/real-place.ts";
@@ -138,12 +140,10 @@ export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
 
 type FileCard = Extract<FileDevice, { kind: "net" }>;
 
-const policyKeys = (card: FileCard) => NET_POLICY_KEYS.filter((key) => card[key] !== undefined);
-
 /** The policy of a card's NAT; undefined for the default. */
 export function policyOf(card: FileCard): NetPolicy | undefined {
-  const given = policyKeys(card);
-  return given.length ? { ...DEFAULT_NET_POLICY, ...Object.fromEntries(given.map((key) => [key, card[key]])) } : undefined;
+  const given = planned(NET, "policy", card);
+  return Object.keys(given).length > 0 ? { ...DEFAULT_NET_POLICY, ...given } : undefined;
 }
 
 /**
@@ -178,10 +178,10 @@ export async function planDevice(
     case "vsock":
       return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, files) };
     case "net": {
-      const { host: _host, lan: _lan, internet: _internet, allow: _allow, deny: _deny, ...card } = device;
-      const policy = policyOf(device), [given] = policyKeys(device);
-      if (given !== undefined && device.backend !== "user") refuse(ruled(`${given}: only backend "user" has a policy`));
-      return { ...card, capture: device.capture === undefined ? undefined : inFolder(device.capture, files), ...policy && { policy } };
+      const { kind, backend, forward, capture } = device;
+      const policy = policyOf(device), [given] = Object.keys(planned(NET, "policy", device));
+      if (given !== undefined && backend !== "user") refuse(ruled(`${given}: only backend "user" has a policy`));
+      return { kind, backend, forward, capture: capture === undefined ? undefined : inFolder(capture, files), ...policy && { policy } };
     }
     case "9p": {
       const shared = inFolder(device.folder, files);

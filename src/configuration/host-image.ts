@@ -5,6 +5,8 @@ import type { CpuPlan } from "../isa/cpus.ts";
 import { checkBootPlan } from "../assembly/layout/boot-plan.ts";
 import { ruled } from "../plans/config-fact.ts";
 import { checkedDevicetree, type Files, load, logOf, planDevice, problemFact, type Refuse } from "./files.ts";
+import { IMAGE_HOST } from "./keys/host.ts";
+import { planned } from "./keys/key.ts";
 import type { FileHost } from "./schema.ts";
 import { hasHeader } from "../images/images.ts";
 import { keptVariables } from "./variables-file.ts";
@@ -54,13 +56,11 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   );
   if (host[named] !== undefined && image === undefined || host.firmware !== undefined && firmware === undefined) return undefined;
   const boot: BootPlan = {
-    ...{ kind: "boot", image, initrd, dtb, append: host.cmdline, firmware },
+    ...{ kind: "boot", image, initrd, dtb, append: undefined, firmware },
     ...clockOf(host.rtc),
     devices: devices.filter((device) => device !== undefined),
     ...isRaw(host, image) && { raw: true },
-    ...host.bus && { bus: host.bus },
-    ...host.uart && { uart: host.uart },
-    ...host.platform_devices && { platformDevices: host.platform_devices },
+    ...planned(IMAGE_HOST, "boot", host),
   };
   const { cpu, memory: all } = place;
   const memory = host.memory ?? all;

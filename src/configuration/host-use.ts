@@ -1,7 +1,7 @@
 // Uses of this computer by a configuration, from its keys.
 
 import { type Files, inFolder, policyOf } from "./files.ts";
-import { textsOf } from "./host-paths.ts";
+import { textsOf } from "./keys/host-paths.ts";
 import { type File, type FileDevice, Schema } from "./schema.ts";
 import type { HostResource } from "../plans/host-resources.ts";
 import { DEFAULT_NET_POLICY } from "../plans/plan.ts";

@@ -1,13 +1,7 @@
 // Profiles of phones: the values in which they differ, with the source of each (docs/spec/phones.md
-// §A). A profile sets the keys of a configuration that the file does not set; values that el2 does
-// not model are shown only.
+// §A). What el2 makes of them is in phone-settings.ts.
 
-import type { PhoneLintRules } from "./vm-lint.ts";
-import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/options.ts";
-
-/** Profiles by the name of the chip. */
-export const PHONE_NAMES = ["generic", "sm8550", "sm8650", "sm8750", "sm8850", "mt6989", "mt6991"] as const;
-export type PhoneName = typeof PHONE_NAMES[number];
+import type { PhoneName } from "./keys/names.ts";
 
 /**
  * How sure a value is: read in the source, inferred, claimed by one user; or the value of
@@ -23,56 +17,51 @@ interface PhoneValue {
 }
 
 /** A value in which phones differ. */
-interface PhoneKey {
+export interface PhoneKey {
   readonly doc: string;
   /** The value without a source. */
   readonly generic: string | number | boolean;
-  /** The key of a configuration that it sets; undefined if el2 does not model it. */
-  readonly sets?: readonly [table: "machine" | "host" | "rm", key: string];
   /** Every machine of el2 behaves by the generic value, so that there is no key. */
   readonly always?: true;
 }
 
 /** The values, in the order of docs/spec/phones.md §A7. */
 export const PHONE_KEYS = {
-  "kernel": { doc: "generation of the Gunyah driver", generic: "union", sets: ["host", "device"] },
-  "gzvm": { doc: "GenieZone's device exists", generic: false, sets: ["host", "gzvm"] },
-  "rm.parcels": { doc: "most parcels that a VM owns", generic: 64, sets: ["rm", "parcels"] },
-  "rm.parcels-held": { doc: "parcels that Android holds at boot", generic: 0, sets: ["rm", "parcels_held"] },
+  "kernel": { doc: "generation of the Gunyah driver", generic: "union" },
+  "gzvm": { doc: "GenieZone's device exists", generic: false },
+  "rm.parcels": { doc: "most parcels that a VM owns", generic: 64 },
+  "rm.parcels-held": { doc: "parcels that Android holds at boot", generic: 0 },
   "rm.entries": { doc: "most entries of a memory list in one request", generic: 512, always: true },
   "rm.reserved-memory": {
     doc: "how START compares parcels with nodes of /reserved-memory: any, must-match, or never",
     generic: "any",
-    sets: ["rm", "reserved_memory"],
   },
   "rm.size-max": {
     doc: "memory that size-max limits: private memory, or all that a VM accepts",
     generic: "private",
-    sets: ["rm", "size_max"],
   },
-  "ipa.bits": { doc: "width of VMs' addresses", generic: 36, sets: ["machine", "ipa_bits"] },
+  "ipa.bits": { doc: "width of VMs' addresses", generic: 36 },
   "rm.lend": { doc: "in how many parcels memory can be lent", generic: "any" },
   "rm.map-other": { doc: "accepting a parcel on behalf of a guest", generic: "refused", always: true },
   "vmid.base": { doc: "first VMID of VMs that the host makes", generic: 0x80, always: true },
   "vmid.scm-max": { doc: "greatest VMID that the secure world has an id for", generic: "none" },
-  "host.memlock": { doc: "RLIMIT_MEMLOCK", generic: "unlimited", sets: ["host", "memlock"] },
-  "host.max-order": { doc: "order of the largest block of kernel memory", generic: 10, sets: ["host", "max_order"] },
+  "host.memlock": { doc: "RLIMIT_MEMLOCK", generic: "unlimited" },
+  "host.max-order": { doc: "order of the largest block of kernel memory", generic: 10 },
   "host.cma-pages-unpinnable": {
     doc: "share of the host's pages that cannot be pinned, in percent",
     generic: 0,
-    sets: ["host", "unpinnable"],
   },
-  "boot-context": { doc: "what SET_BOOT_CONTEXT answers", generic: "as-generation", sets: ["host", "boot_context"] },
-  "ids.randomize": { doc: "form of capability ids", generic: "plain", sets: ["machine", "cap_ids"] },
+  "boot-context": { doc: "what SET_BOOT_CONTEXT answers", generic: "as-generation" },
+  "ids.randomize": { doc: "form of capability ids", generic: "plain" },
   "timer.hz": { doc: "rate of the guests' timers", generic: 62_500_000, always: true },
-  "pv-time": { doc: "VMs can read how much time was stolen from their vCPUs", generic: false, sets: ["machine", "pv_time"] },
+  "pv-time": { doc: "VMs can read how much time was stolen from their vCPUs", generic: false },
   "midr": { doc: "MIDR_EL1 of guests", generic: "0x000f0480", always: true },
   "hwcap": { doc: "features that /proc/cpuinfo of the host lists", generic: "none" },
-  "watchdog.disable-when-off": { doc: "turning off a watchdog that is off", generic: "accept", sets: ["machine", "idle_watchdog"] },
+  "watchdog.disable-when-off": { doc: "turning off a watchdog that is off", generic: "accept" },
   "reset.waits-forever": { doc: "the driver waits without a limit for the end of VM_RESET", generic: false },
 } as const satisfies Readonly<Record<string, PhoneKey>>;
 
-type PhoneKeyName = keyof typeof PHONE_KEYS;
+export type PhoneKeyName = keyof typeof PHONE_KEYS;
 export const PHONE_KEY_NAMES = Object.keys(PHONE_KEYS) as PhoneKeyName[];
 
 interface Phone {
@@ -170,72 +159,12 @@ export function phoneTitle(name: PhoneName): string {
   return PHONES[name].title;
 }
 
+/** A value of a profile that has a source. */
+export function ownValue(name: PhoneName, key: PhoneKeyName): PhoneValue | undefined {
+  return PHONES[name].values[key];
+}
+
 /** A value of a profile: its own, or that of `generic`. */
 export function phoneValue(name: PhoneName, key: PhoneKeyName): PhoneValue {
-  return PHONES[name].values[key] ?? { value: PHONE_KEYS[key].generic, source: "el2", mark: "generic" };
-}
-
-/** The key of a configuration that a value sets; undefined if el2 does not model it. */
-export function phoneSetting(key: PhoneKeyName): readonly [table: "machine" | "host" | "rm", key: string] | undefined {
-  const { sets }: PhoneKey = PHONE_KEYS[key];
-  return sets;
-}
-
-/**
- * How el2 has a value: by the key of a configuration that the profile sets; in every machine; or
- * not at all, where it is shown only.
- */
-export function phoneModel(name: PhoneName, key: PhoneKeyName): "key" | "always" | "none" {
-  const { sets, always, generic }: PhoneKey = PHONE_KEYS[key];
-  if (sets !== undefined) return "key";
-  return always && phoneValue(name, key).value === generic ? "always" : "none";
-}
-
-/** Sets the keys that a profile knows and the file does not set. */
-export function applyPhone(raw: Record<string, unknown>): void {
-  const name = tableOf(raw, "machine")?.phone;
-  if (typeof name !== "string" || !isPhone(name)) return;
-  for (const key of PHONE_KEY_NAMES) {
-    const setting = phoneSetting(key), own = PHONES[name].values[key];
-    if (setting === undefined || own === undefined) continue;
-    const [table, setKey] = setting;
-    // Images bring their own driver or resource manager.
-    if (table !== "machine" && tableOf(raw, table)?.kind === "image") continue;
-    raw[table] ??= {};
-    const values = tableOf(raw, table);
-    if (values !== undefined) values[setKey] ??= own.value;
-  }
-}
-
-function tableOf(raw: Record<string, unknown>, name: string): Record<string, unknown> | undefined {
-  const table = raw[name];
-  return typeof table === "object" && table !== null && !Array.isArray(table) ? table as Record<string, unknown> : undefined;
-}
-
-function isPhone(name: string): name is PhoneName {
-  return PHONE_NAMES.some((each) => each === name);
-}
-
-/** The rules of `el2 vm lint`: drivers that give pages on demand get memory below the RAM. */
-export function phoneLintRules(name: PhoneName): PhoneLintRules {
-  const { reservedMemory } = phoneBehaviour(name);
-  const onDemand = ["ack-6.6", "ack-6.12"].includes(String(phoneValue(name, "kernel").value));
-  return { reservedMemory, lowMemory: onDemand, onDemand };
-}
-
-/** The behavior that a profile sets on a machine whose primary VM is an image. */
-export function phoneBehaviour(name: PhoneName): Partial<Behaviour> {
-  const raw: Record<string, unknown> = { machine: { phone: name } };
-  applyPhone(raw);
-  const machine = tableOf(raw, "machine")!, rm = tableOf(raw, "rm") ?? {};
-  const { capIds, idleWatchdog, ipaBits, pvTime, parcels, reservedMemory, sizeMax } = DEFAULT_BEHAVIOUR;
-  return {
-    capIds: (machine.cap_ids ?? capIds) as Behaviour["capIds"],
-    idleWatchdog: (machine.idle_watchdog ?? idleWatchdog) as Behaviour["idleWatchdog"],
-    ipaBits: (machine.ipa_bits ?? ipaBits) as Behaviour["ipaBits"],
-    pvTime: (machine.pv_time ?? pvTime) as boolean,
-    parcels: (rm.parcels ?? parcels) as number,
-    reservedMemory: (rm.reserved_memory ?? reservedMemory) as Behaviour["reservedMemory"],
-    sizeMax: (rm.size_max ?? sizeMax) as Behaviour["sizeMax"],
-  };
+  return ownValue(name, key) ?? { value: PHONE_KEYS[key].generic, source: "el2", mark: "generic" };
 }

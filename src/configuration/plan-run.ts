@@ -31,7 +31,12 @@ import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
 import { keptVariables } from "./variables-file.ts";
 import { DEFAULT_HOST_MEMORY, TAKEN_NAMES, VM_NAME_MAX } from "../plans/limits.ts";
-import { type File, type FileRm, type FileUi, type FileVm } from "./schema.ts";
+import { NATIVE_HOST } from "./keys/host.ts";
+import { planned } from "./keys/key.ts";
+import { MACHINE, NATIVE_RM } from "./keys/machine.ts";
+import { HISTORY } from "./keys/ui.ts";
+import { VM } from "./keys/vm.ts";
+import { type File, type FileRm, type FileUi, type FileVm, RM_KEYS } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { DEMO, EMBEDDED_FILES, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
@@ -270,22 +275,14 @@ async function planConfig(
     const position = positions.value([...table, key]) ?? positions.key(table) ?? { line: 1, column: 1 };
     errors.push({ ...position, fact, key: keyName([...table, key]) });
   };
-  const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
-  const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;
-  const { parcels_held: parcelsHeld = DEFAULT_BEHAVIOUR.parcelsHeld } = file.rm;
-  const { idle_watchdog: idleWatchdog, abi, ipa_bits: ipaBits, pv_time: pvTime, geniezone, page_tables: pageTables } = file.machine;
-  const { size_max: sizeMax = DEFAULT_BEHAVIOUR.sizeMax, low_memory: lowMemory = DEFAULT_BEHAVIOUR.lowMemory } = file.rm;
-  const { reserved_memory: reservedMemory = DEFAULT_BEHAVIOUR.reservedMemory } = file.rm;
-  const manager = { auth, parcels, parcelsHeld, reservedMemory, sizeMax, lowMemory };
-  const tables = pageTables === undefined ? {} : { pageTables };
-  const rules = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, pvTime, geniezone, ...manager, ...tables };
-  const behaviour = { ...rules, msi: file.machine.msi, vmMsis: false };
+  const manager = planned(NATIVE_RM, "behaviour", file.rm);
+  const behaviour: Behaviour = { ...DEFAULT_BEHAVIOUR, ...planned(MACHINE, "behaviour", file.machine), ...manager };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, files, refuseIn("rm"));
   const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, files);
   const cpu = spoilt.has(["machine", "cpu"]) ? undefined : planCpu(file.machine.cpu);
-  const { memory: historyMemory, disk: diskBudget } = file.history;
-  const budgets = { ...historyMemory !== undefined && { historyMemory }, ...diskBudget !== undefined && { diskBudget } };
-  const common = { root, cpus, ...cpu && { cpu }, turbo, seed, behaviour, logs, ...budgets, ui: file.ui, recordTo };
+  const { memory } = file.machine;
+  const session = { ...planned(MACHINE, "session", file.machine), ...planned(HISTORY, "session", file.history) };
+  const common = { root, ...session, ...cpu && { cpu }, behaviour, logs, ui: file.ui, recordTo };
   const named = () => Object.keys(symbols).length > 0 && { symbols };
   if (file.host.kind === "image") {
     // Most of what is said about it rests on the machine.
@@ -300,7 +297,7 @@ async function planConfig(
   }
   const vms = await planVms(file, files, { symbols, logs }, (name) => refuseIn("vm", name), spoilt);
   const vmMsis = vms.some(({ msi }) => msi === "its");
-  return { ...common, behaviour: { ...behaviour, vmMsis }, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
+  return { ...common, behaviour: { ...behaviour, vmMsis }, ...named(), what: { kind: "run", host: nativeHostOf(file, vms) } };
 }
 
 /** Parts of VMs that are not in their plans, by VM. */
@@ -355,36 +352,23 @@ function filesOf(devices: readonly DevicePlan[] = [], log?: string): string[] {
 }
 
 function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): NativeHostPlan {
-  const { device, gzvm, gzvm_probe: gzvmProbe, memlock, memory = DEFAULT_HOST_MEMORY, vcpus = Math.min(2, machine.cpus) } = host;
-  const { max_order: maxOrder, boot_context: answer } = host;
-  const bootContext = answer === "as-generation" ? undefined : answer;
-  const wakesAtTimers = host.timer_wakeups === "driver" ? true : undefined;
-  const { unpinnable, scm_max: scmMax, huge_pages: hugePages, reclaim_after: reclaim } = host;
-  const reclaimAfter = reclaim === undefined ? undefined : reclaim * 1000;
-  const all: DriverQuirks = { maxOrder, bootContext, wakesAtTimers, unpinnable, scmMax, hugePages, reclaimAfter };
-  const quirks = Object.values(all).some((quirk) => quirk !== undefined) ? { quirks: all } : {};
-  const probe = gzvmProbe === undefined ? {} : { gzvmProbe };
-  return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, ...probe, memlock, ...quirks } };
+  const { memory = DEFAULT_HOST_MEMORY, vcpus = Math.min(2, machine.cpus) } = host;
+  const quirks: DriverQuirks = planned(NATIVE_HOST, "quirks", host), hasQuirks = Object.keys(quirks).length > 0;
+  const driver = { ...planned(NATIVE_HOST, "driver", host), ...hasQuirks && { quirks } };
+  return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver };
 }
 
 /**
  * The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something
  * is wrong.
  */
-async function planRoot(
-  { kind, runtime, app, auth, parcels, reserved_memory, size_max, low_memory }: FileRm,
-  files: Files,
-  refuse: Refuse,
-): Promise<RootPlan | undefined> {
+async function planRoot(rm: FileRm, files: Files, refuse: Refuse): Promise<RootPlan | undefined> {
+  const { kind, runtime, app } = rm, given = (keys: readonly string[]) => keys.filter((key) => rm[key as keyof FileRm] !== undefined);
   if (kind === "native") {
-    for (const [key, value] of Object.entries({ runtime, app })) {
-      if (value !== undefined) refuse(key, { code: "belongs", key, kind: "image" });
-    }
+    for (const key of given(RM_KEYS.image)) refuse(key, { code: "belongs", key, kind: "image" });
     return undefined;
   }
-  for (const [key, value] of Object.entries({ auth, parcels, reserved_memory, size_max, low_memory })) {
-    if (value !== undefined) refuse(key, { code: "belongs", key, kind: "native", why: "an image has its own rules" });
-  }
+  for (const key of given(RM_KEYS.native)) refuse(key, { code: "belongs", key, kind: "native", why: "an image has its own rules" });
   if (runtime === undefined) refuse("kind", { code: "needs", what: 'kind "image"', needs: "a runtime" });
   if (app === undefined) refuse("kind", { code: "needs", what: 'kind "image"', needs: "an app" });
   const images = {
@@ -449,26 +433,17 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
   }
   return {
     name,
-    hypervisor: vm.hypervisor,
-    platform: vm.platform,
+    ...planned(VM, "vm", vm),
     image,
     firmware,
     initrd,
-    cmdline: vm.cmdline,
-    memory: vm.memory,
     ...rules.keys.includes("msi") && { msi: vm.msi ?? (hasIts && vm.hypervisor === "gunyah" ? "its" : "gicv2m") },
     ...swiotlb === undefined ? {} : { swiotlb },
-    ...vm.without_access_platform === undefined ? {} : { withoutAccessPlatform: vm.without_access_platform },
-    ...vm.cpu_frequencies === undefined ? {} : { cpuFrequencies: vm.cpu_frequencies },
-    ...vm.windows === undefined ? {} : { windows: vm.windows },
     ...cpuOfPlan(cpu).features.has("FEAT_PMUv3") && { hasPmu: true },
-    ...vm.size_max === undefined ? {} : { sizeMax: vm.size_max },
     ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree ?? treeRoom(bios.bytes) },
     ...built === undefined ? {} : { stale: await staleness(flash?.code ?? image.bytes, built.bytes) },
-    ...vm.datamatch_flag === undefined ? {} : { datamatchFlag: vm.datamatch_flag },
     ...flash === undefined ? {} : { flash: { ...flash, ...vars && { vars } } },
     base,
-    vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
     // By default a VM has a console if its VMM can emulate one; some boards always do.
     console: vm.devices === undefined || rules.ports !== undefined
@@ -478,7 +453,6 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     devicetree,
     start: startOf(vm.start),
     links,
-    onExit: vm.on_exit,
   };
 }
 
@@ -494,9 +468,12 @@ function startOf(start: string): VmStart {
 
 function ownSchedule(vm: FileVm): OwnSchedule {
   return {
-    affinity: vm.affinity ?? "static",
-    affinityMap: vm.affinity_map ?? Array.from({ length: vm.vcpus }, (_, index) => index),
-    priority: vm.priority ?? -1,
-    timeslice: vm.timeslice ?? DEFAULT_TIMESLICE,
+    ...{
+      affinity: "static",
+      affinityMap: Array.from({ length: vm.vcpus }, (_, index) => index),
+      priority: -1,
+      timeslice: DEFAULT_TIMESLICE,
+    },
+    ...planned(VM, "schedule", vm),
   };
 }

@@ -4,9 +4,9 @@
 import * as v from "valibot";
 import { checkThemes, ConfigErrors, readToml, Spoilt } from "./config.ts";
 import { ruled } from "../plans/config-fact.ts";
-import { mustBe, text } from "./plain-values.ts";
+import { mustBe, text } from "./keys/values.ts";
 import { TomlPositions } from "./positions.ts";
-import { COMMAND_KEYS, commands, type FileCommand } from "./program-keys.ts";
+import { COMMAND_KEYS, commands, type FileCommand } from "./keys/commands.ts";
 import { DEFAULT_UI, type FileUi, ui } from "./schema.ts";
 
 const columns = v.optional(

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { ConfigErrors, readToml } from "../configuration/config.ts";
 import { configProblem, factIn, ruled, told, wrong } from "../plans/config-fact.ts";
-import { mustBe, outsideOf } from "../configuration/plain-values.ts";
+import { mustBe, outsideOf } from "../configuration/keys/values.ts";
 import { TomlPositions } from "../configuration/positions.ts";
 import { described, facts } from "../support/described.ts";
 import { LinearRegex } from "../support/linear-regex.ts";

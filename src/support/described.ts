@@ -26,8 +26,8 @@ export function facts<T>(of: Readonly<Record<string, unknown>>): v.MetadataActio
 }
 
 /**
- * The type of the actions that declare what a path names (`configuration/host-paths.ts`), of which
- * a JSON Schema knows nothing.
+ * The type of the actions that declare what a path names (`configuration/keys/host-paths.ts`), of
+ * which a JSON Schema knows nothing.
  */
 export const HOST_PATH = "host_path";
 

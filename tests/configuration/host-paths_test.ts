@@ -2,7 +2,7 @@
 // either declared as a path or listed here.
 
 import assert from "node:assert/strict";
-import { EVERY, textsOf } from "../../src/configuration/host-paths.ts";
+import { EVERY, textsOf } from "../../src/configuration/keys/host-paths.ts";
 import { Schema } from "../../src/configuration/schema.ts";
 
 /** Texts that name nothing of this computer; `*` and numbers stand for any key. */

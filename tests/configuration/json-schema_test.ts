@@ -5,7 +5,7 @@ import { Ajv, type ValidateFunction } from "ajv";
 import { parse } from "smol-toml";
 import { readConfig } from "../../src/configuration/config.ts";
 import { configurationSchema } from "../../src/configuration/config-schema.ts";
-import { IMAGE_HOST_TEXTS } from "../../src/configuration/key-texts.ts";
+import { IMAGE_HOST } from "../../src/configuration/keys/host.ts";
 import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
 import { repositoryFiles, ROOT } from "../support/files.ts";
 import { acceptedBy, UNKNOWABLE } from "./wrong-configurations.ts";
@@ -82,7 +82,7 @@ Deno.test("each key has a description", () => {
 
 Deno.test("a key that [host] shares with a VM has the description of [host]", () => {
   const { host } = configurationSchema().properties!;
-  for (const [key, text] of Object.entries(IMAGE_HOST_TEXTS)) assert.equal(host.properties![key].description, text, key);
+  for (const [key, { doc }] of Object.entries(IMAGE_HOST)) assert.equal(host.properties![key].description, doc, key);
 });
 
 Deno.test("the schema of scenarios refuses values that are not steps, two steps in one, and keys of other steps", () => {

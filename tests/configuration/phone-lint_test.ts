@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { cells64, type DevicetreeNode, findNode, node, type PropertyValue, setProperties } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { PHONE_RULES, type PhoneRule } from "../../src/configuration/phone-lint.ts";
-import { phoneLintRules } from "../../src/configuration/phones.ts";
+import { phoneLintRules } from "../../src/configuration/phone-settings.ts";
 import { lintVm, type PhoneLintRules } from "../../src/configuration/vm-lint.ts";
 import { guestDevicetree } from "../../src/host/boards/el2/devicetree.ts";
 import { boardOf } from "../../src/host/boards.ts";

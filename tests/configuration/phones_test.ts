@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { phoneAsJson, phoneAsText } from "../../src/cli/commands/phone.ts";
-import { PHONE_KEY_NAMES, PHONE_NAMES, phoneBehaviour, type PhoneName } from "../../src/configuration/phones.ts";
+import { PHONE_NAMES, type PhoneName } from "../../src/configuration/keys/names.ts";
+import { phoneBehaviour } from "../../src/configuration/phone-settings.ts";
+import { PHONE_KEY_NAMES } from "../../src/configuration/phones.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import type { NativeHostPlan } from "../../src/host/plan.ts";
 import { DEFAULT_BEHAVIOUR } from "../../src/plans/plan.ts";
@@ -153,7 +155,6 @@ Deno.test("an image as the host brings its own driver: a profile sets the machin
     parcels: 1024,
     reservedMemory: "must-match",
     ipaBits: 40,
-    pvTime: false,
     sizeMax: "span",
   });
   assert.equal(phoneBehaviour("sm8750").pvTime, true);

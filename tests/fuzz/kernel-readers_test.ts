@@ -3,7 +3,7 @@
 // EL2_LONG=1 has 100,000 of each. Kernel symbols and files: readers_test.ts.
 
 import { DEFAULT_UI, KNOWN_KEYS } from "../../src/configuration/schema.ts";
-import { COMMAND_KEYS } from "../../src/configuration/program-keys.ts";
+import { COMMAND_KEYS } from "../../src/configuration/keys/commands.ts";
 import { readUserFile } from "../../src/configuration/user-file.ts";
 import { Btf } from "../../src/linux/btf.ts";
 import { VmCoreInfo } from "../../src/linux/vmcoreinfo.ts";

@@ -1,7 +1,7 @@
 // `[[ui.command]]`: the user's own commands in the screens.
 
 import assert from "node:assert/strict";
-import type { FileCommand } from "../../src/configuration/program-keys.ts";
+import type { FileCommand } from "../../src/configuration/keys/commands.ts";
 import type { CommandOutput } from "../../src/tui/app/own-commands.ts";
 import { fieldsOf, withFields } from "../../src/tui/app/own-commands.ts";
 import type { AppOptions } from "../../src/tui/app/app-port.ts";

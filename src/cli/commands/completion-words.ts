@@ -5,7 +5,8 @@ import type { CommandNode } from "../common/command-tree.ts";
 import { schemaNames } from "./schema.ts";
 import { themesOf } from "./theme.ts";
 import { TRACE_KINDS } from "../../abi/trace.ts";
-import { PHONE_NAMES, phoneTitle } from "../../configuration/phones.ts";
+import { PHONE_NAMES } from "../../configuration/keys/names.ts";
+import { phoneTitle } from "../../configuration/phones.ts";
 import { CPU_NAMES, cpuTitle } from "../../isa/cpus.ts";
 import { FEATURE_NAMES, isBase, isBuilt } from "../../isa/features.ts";
 

@@ -4,16 +4,9 @@ import { Argument, type Command } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
 import { output } from "../common/print.ts";
-import {
-  PHONE_KEY_NAMES,
-  PHONE_KEYS,
-  PHONE_NAMES,
-  phoneModel,
-  type PhoneName,
-  phoneSetting,
-  phoneTitle,
-  phoneValue,
-} from "../../configuration/phones.ts";
+import { PHONE_NAMES, type PhoneName } from "../../configuration/keys/names.ts";
+import { phoneModel, phoneSetting } from "../../configuration/phone-settings.ts";
+import { PHONE_KEY_NAMES, PHONE_KEYS, phoneTitle, phoneValue } from "../../configuration/phones.ts";
 import { formatId } from "../../queries/ids.ts";
 import { documentText, type FieldsOf, listingOf, PHONE } from "../../queries/documents.ts";
 

@@ -7,7 +7,8 @@ import { ExitCode } from "../common/failure.ts";
 import { readNamedFile } from "../common/named-file.ts";
 import { output } from "../common/print.ts";
 import { lintVm } from "../../configuration/vm-lint.ts";
-import { PHONE_NAMES, phoneLintRules } from "../../configuration/phones.ts";
+import { PHONE_NAMES } from "../../configuration/keys/names.ts";
+import { phoneLintRules } from "../../configuration/phone-settings.ts";
 import { documentText, LINT } from "../../queries/documents.ts";
 import { withHint } from "../../support/did-you-mean.ts";
 

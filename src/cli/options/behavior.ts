@@ -4,7 +4,7 @@ import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
 import type { FaultRule } from "../../abi/faults.ts";
 import { type Cpu, CpuError, DEFAULT_CPU, parseCpu } from "../../isa/cpus.ts";
-import { PHONE_NAMES } from "../../configuration/phones.ts";
+import { PHONE_NAMES } from "../../configuration/keys/names.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, knownVms, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
 import { problemOf } from "../../support/problem.ts";
 

@@ -8,7 +8,7 @@ import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
 import type { LookWish } from "../look/theme.ts";
 import type { Books } from "../screens/books.ts";
-import type { FileCommand } from "../../configuration/program-keys.ts";
+import type { FileCommand } from "../../configuration/keys/commands.ts";
 import type { Request } from "../../protocol/protocol.ts";
 
 /** The application's requests to its surroundings. */

@@ -10,7 +10,7 @@ import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
 import { OBJECT_ACTIONS } from "./object-actions.ts";
-import type { FileCommand } from "../../configuration/program-keys.ts";
+import type { FileCommand } from "../../configuration/keys/commands.ts";
 import type { Look } from "../look/theme.ts";
 
 /** Columns of keys, and of what they do where names of actions follow. */

@@ -5,7 +5,7 @@ import type { AppServices } from "./app-services.ts";
 import { DangerOverlay } from "./danger.ts";
 import { LinesOverlay, type MenuItem } from "./overlay.ts";
 import type { Choice } from "./palette.ts";
-import type { FileCommand } from "../../configuration/program-keys.ts";
+import type { FileCommand } from "../../configuration/keys/commands.ts";
 import { kindOf, nameOf, vmId, vmIn } from "../../queries/ids.ts";
 import type { Json, Selected } from "../../queries/table.ts";
 import { shellQuoted } from "../../support/shell.ts";

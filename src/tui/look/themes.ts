@@ -8,7 +8,7 @@ import { entryFor, LEAST_CONTRAST, weakPairs } from "./contrast.ts";
 import { TERMINAL_THEME, type Theme, type ThemeColors } from "../terminal/color-scheme.ts";
 import { type Role, ROLES } from "../terminal/roles.ts";
 import type { FileTheme } from "../../configuration/schema.ts";
-import { THEMES } from "../../configuration/theme-names.ts";
+import { THEMES } from "../../configuration/keys/names.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { UserError } from "../../support/problem.ts";
 

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { planOfFile } from "../../../src/assembly/layout/plan-schema.ts";
-import { PHONE_NAMES } from "../../../src/configuration/phones.ts";
+import { PHONE_NAMES } from "../../../src/configuration/keys/names.ts";
 import { planDemo, planText, planTour, type RunResult } from "../../../src/configuration/plan-run.ts";
 import { ChangedPlans } from "../../fuzz/changed-plans.ts";
 import { assertPlanned } from "../../support/planned.ts";

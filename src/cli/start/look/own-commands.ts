@@ -1,7 +1,7 @@
 // The user's commands for the screens: their programs end with the screens.
 
 import { environmentValue, Programs } from "./run-program.ts";
-import type { FileCommand } from "../../../configuration/program-keys.ts";
+import type { FileCommand } from "../../../configuration/keys/commands.ts";
 import type { RowFields, RunCommand } from "../../../tui/app/own-commands.ts";
 
 /** The part of the screens' options that commands are. */

@@ -6,7 +6,7 @@ import { RULE_BOOKS } from "./rule-books.ts";
 import { type Look, terminalLook, type Unknown } from "./terminal-look.ts";
 import { withUserFile } from "./user-look.ts";
 import { Failure } from "../../common/failure.ts";
-import type { FileCommand } from "../../../configuration/program-keys.ts";
+import type { FileCommand } from "../../../configuration/keys/commands.ts";
 import { DEFAULT_UI, type FileUi } from "../../../configuration/schema.ts";
 import { readUi } from "../../../configuration/ui.ts";
 import { isOfSystem } from "../../../support/system-error.ts";

@@ -6,7 +6,7 @@ import type { ConfigErrors } from "../../../configuration/config.ts";
 import { configProblem, ruled } from "../../../plans/config-fact.ts";
 import { problemFact } from "../../../configuration/files.ts";
 import { problemText } from "../../../support/problem.ts";
-import type { FileCommand } from "../../../configuration/program-keys.ts";
+import type { FileCommand } from "../../../configuration/keys/commands.ts";
 import { DEFAULT_UI, type FileUi } from "../../../configuration/schema.ts";
 import { readUserFile, type UserFile } from "../../../configuration/user-file.ts";
 import { listed } from "../../../queries/list-text.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { el2Refused } from "../../program.ts";
 import { commandOptions } from "../../../../src/cli/start/look/own-commands.ts";
 import { environmentValue, Programs } from "../../../../src/cli/start/look/run-program.ts";
-import type { FileCommand } from "../../../../src/configuration/program-keys.ts";
+import type { FileCommand } from "../../../../src/configuration/keys/commands.ts";
 import { inFolder } from "../../../support/temporary-folder.ts";
 
 const IMAGE = new URL("../../../../assets/guests/hello.bin", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 // Schemas of plain values in a configuration, and their errors.
 
 import * as v from "valibot";
-import { told } from "../plans/config-fact.ts";
+import { told } from "../../plans/config-fact.ts";
 
 /** The error for a value of another type. */
 export function mustBe(a: string, example?: string): string {
@@ -10,6 +10,10 @@ export function mustBe(a: string, example?: string): string {
 
 export const boolean = v.boolean(mustBe("true or false"));
 export const text = v.string(mustBe("a string"));
+
+/** The errors of what is not a list of names, or not a table. */
+export const nameList = mustBe("a list of names");
+export const table = mustBe("a table");
 
 /** A whole number from `min` to `max`; `outside` is the error for others. */
 export function whole(min: number, max: number, outside = outsideOf(`${min}..${max}`)) {

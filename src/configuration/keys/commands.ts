@@ -2,10 +2,10 @@
 // file has them (`src/cli/start/look/own-commands.ts`).
 
 import * as v from "valibot";
-import { COMMAND_TEXTS } from "./key-texts.ts";
-import { boolean, mustBe, oneOf, outsideOf, text } from "./plain-values.ts";
-import { described, facts } from "../support/described.ts";
-import { DURATION_PATTERN, parseDuration } from "../support/units.ts";
+import { entriesOf, keysOf } from "./key.ts";
+import { boolean, mustBe, oneOf, outsideOf, text } from "./values.ts";
+import { facts } from "../../support/described.ts";
+import { DURATION_PATTERN, parseDuration } from "../../support/units.ts";
 
 /** Words of a program, and characters of one: a command line of Linux has 2 MiB in all. */
 const WORDS_MAX = 64;
@@ -41,19 +41,26 @@ const timeout = v.pipe(
 /** Places for a program's output. */
 const OUTPUTS = ["pane", "message", "none"] as const;
 
-const command = v.object(described({
-  name,
-  key: v.optional(v.pipe(text, v.minLength(1, "is not a key"))),
-  where: v.optional(v.array(v.pipe(text, v.regex(KIND, 'is not a kind of ids, such as "vm"')), mustBe("a list of kinds of ids"))),
-  run: v.pipe(words, v.check(([program]) => !program.includes("{"), "has a field in the name of its program")),
-  confirm: v.optional(boolean, false),
-  output: v.optional(oneOf(OUTPUTS), "pane"),
-  timeout: v.optional(timeout, "30s"),
-  read_only: v.optional(boolean, false),
-}, COMMAND_TEXTS));
+const COMMAND = keysOf({
+  name: { type: name, doc: "its name in menus and messages" },
+  key: { type: v.optional(v.pipe(text, v.minLength(1, "is not a key"))), doc: "a key that starts it" },
+  where: {
+    type: v.optional(v.array(v.pipe(text, v.regex(KIND, 'is not a kind of ids, such as "vm"')), mustBe("a list of kinds of ids"))),
+    doc: "kinds of ids of the rows that have it, such as vm; without it, every screen",
+  },
+  run: {
+    type: v.pipe(words, v.check(([program]) => !program.includes("{"), "has a field in the name of its program")),
+    doc: "the program and its arguments; {FIELD} is a field of the selected row",
+  },
+  confirm: { type: v.optional(boolean, false), doc: "ask first" },
+  output: { type: v.optional(oneOf(OUTPUTS), "pane"), doc: "where its output is shown" },
+  timeout: { type: v.optional(timeout, "30s"), doc: "wall time after which it is ended" },
+  read_only: { type: v.optional(boolean, false), doc: "true: it changes nothing, and also runs in a read-only session" },
+});
+const command = v.object(entriesOf(COMMAND));
 
 /** `[[ui.command]]`. */
 export const commands = v.optional(v.array(command, mustBe("a list of tables [[ui.command]]")), []);
 /** One `[[ui.command]]`; `timeout` in ms of wall time. */
 export type FileCommand = v.InferOutput<typeof command>;
-export const COMMAND_KEYS: readonly string[] = Object.keys(command.entries);
+export const COMMAND_KEYS: readonly string[] = Object.keys(COMMAND);

@@ -3,7 +3,7 @@
 // values alone.
 
 import type * as v from "valibot";
-import { HOST_PATH } from "../support/described.ts";
+import { HOST_PATH } from "../../support/described.ts";
 
 /** How the object at a path is used. */
 interface HostPathUse {
