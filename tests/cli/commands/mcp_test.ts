@@ -16,7 +16,7 @@ const ROOT = new URL("../../../", import.meta.url).pathname;
 Deno.test("el2 mcp only looks unless --allow-change is given", async (t) => {
   await using agent = await Agent.start();
   const tools: Listed = (await agent.client.listTools()).tools;
-  assert.ok(tools.length > 10);
+  assert.ok(tools.length > 0);
   for (const { name, annotations } of tools) assert.equal(annotations?.readOnlyHint, true, name);
   for (const name of ["up", "down", "type", "go", "run", "test", "act"]) {
     const { text, failed } = await agent.answer(name);
