@@ -1,5 +1,5 @@
 // The one-file program: what `deno task dist` writes runs without Deno on the PATH, from a folder
-// with hostile configuration.
+// with hostile configuration. Both are with EL2_LONG: tests/dist has the build of CI.
 
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
@@ -19,57 +19,6 @@ async function run(program: string, args: readonly string[], env: Record<string,
 
 const dist = (folder: string, denort: string) =>
   run(Deno.execPath(), ["task", "-q", "dist", "--only", "file", folder], { ...Deno.env.toObject(), DENORT_BIN: denort }, ROOT);
-
-Deno.test("deno compile runs with the runtime that DENORT_BIN names; another file is refused by name, and the old output stays", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "el2-dist-test-" });
-  try {
-    const [denort, script] = [`${folder}/denort`, `${folder}/script`];
-    await Deno.writeFile(denort, printer(`${VERSION}\n`), { mode: 0o755 });
-    const build = { folder: `${folder}/out`, bundle: `${folder}/out/el2.js`, split: "", time: 0 };
-    if (LONG) {
-      const compiled = await dist(build.folder, denort);
-      assert.equal(compiled.code, 0, compiled.stderr);
-      assert.ok(compiled.stdout.trim().endsWith(`: by deno compile with DENORT_BIN=${denort}`), compiled.stdout);
-    } else {
-      // Any program will do: tests/dist has the bundle.
-      await Deno.mkdir(build.folder);
-      await Deno.writeTextFile(build.bundle, "// A line of a program.\n".repeat(1000));
-      await Deno.writeTextFile(`${build.folder}/SHA256SUMS`, "");
-      assert.match(await outcome(build, denort), /^by deno compile with DENORT_BIN=/);
-    }
-    // The runtime comes first, and the whole program after it.
-    const program = await Deno.readFile(`${folder}/out/el2-${VERSION}-${Deno.build.target}`);
-    const runtime = await Deno.readFile(denort);
-    assert.deepEqual(program.subarray(runtime.length - VERSION.length - 1, runtime.length), runtime.subarray(-VERSION.length - 1));
-    const bundle = await Deno.readFile(`${folder}/out/el2.js`);
-    assert.ok(Buffer.from(program.buffer).includes(Buffer.from(bundle.slice(bundle.length >> 1, (bundle.length >> 1) + 4096))));
-    const written = await Deno.readTextFile(`${folder}/out/SHA256SUMS`);
-
-    // A runtime that ends programs that ask for a worker with fewer rights, another program, the
-    // whole deno, and one that answers for another el2.
-    await Deno.writeFile(`${folder}/rights`, printer(`${VERSION}\n`, 60), { mode: 0o755 });
-    await Deno.writeTextFile(script, "#!/bin/sh\n", { mode: 0o755 });
-    await Deno.writeFile(`${folder}/other`, printer("0.0.0\n"), { mode: 0o755 });
-    const named = new RegExp(`DENORT_BIN=\\S+ is not denort ${Deno.version.deno};`);
-    const rights = /^what deno compile made cannot give its worker rights of its own \(doctor --rights ends with 60\);/;
-    for (const wrong of [`${folder}/rights`, "/bin/true", ...LONG ? [Deno.execPath(), `${folder}/other`] : []]) {
-      const message = await outcome(build, wrong);
-      assert.match(message, named);
-      if (wrong === `${folder}/rights`) assert.match(message, rights);
-    }
-
-    // A file that is not a program, and a missing one.
-    for (const wrong of [...LONG ? [script] : [], `${folder}/none`]) {
-      const refused = await dist(`${folder}/out`, wrong);
-      assert.equal(refused.code, 1, wrong);
-      assert.match(refused.stderr, new RegExp(`^dist: .*DENORT_BIN=${wrong}.* denort ${Deno.version.deno}`, "m"));
-      assert.doesNotMatch(refused.stderr, /\bat .*\.ts:\d+/, "no stack trace");
-      assert.equal(await Deno.readTextFile(`${folder}/out/SHA256SUMS`), written);
-    }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
 
 /** The words of `deno compile` with a runtime: how it was made, or why it is refused. */
 async function outcome(build: Build, runtime: string): Promise<string> {
@@ -162,6 +111,49 @@ function printer(text: string, ends: 0 | 60 = 0): Uint8Array<ArrayBuffer> {
 const littleEndian = (word: number) => [word & 0xff, word >>> 8 & 0xff, word >>> 16 & 0xff, word >>> 24];
 
 if (LONG) {
+  Deno.test("deno compile runs with the runtime that DENORT_BIN names; another file is refused by name, and the old output stays", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "el2-dist-test-" });
+    try {
+      const [denort, script] = [`${folder}/denort`, `${folder}/script`];
+      await Deno.writeFile(denort, printer(`${VERSION}\n`), { mode: 0o755 });
+      const build = { folder: `${folder}/out`, bundle: `${folder}/out/el2.js`, split: "", time: 0 };
+      const compiled = await dist(build.folder, denort);
+      assert.equal(compiled.code, 0, compiled.stderr);
+      assert.ok(compiled.stdout.trim().endsWith(`: by deno compile with DENORT_BIN=${denort}`), compiled.stdout);
+      // The runtime comes first, and the whole program after it.
+      const program = await Deno.readFile(`${folder}/out/el2-${VERSION}-${Deno.build.target}`);
+      const runtime = await Deno.readFile(denort);
+      assert.deepEqual(program.subarray(runtime.length - VERSION.length - 1, runtime.length), runtime.subarray(-VERSION.length - 1));
+      const bundle = await Deno.readFile(`${folder}/out/el2.js`);
+      assert.ok(Buffer.from(program.buffer).includes(Buffer.from(bundle.slice(bundle.length >> 1, (bundle.length >> 1) + 4096))));
+      const written = await Deno.readTextFile(`${folder}/out/SHA256SUMS`);
+
+      // A runtime that ends programs that ask for a worker with fewer rights, another program, the
+      // whole deno, and one that answers for another el2.
+      await Deno.writeFile(`${folder}/rights`, printer(`${VERSION}\n`, 60), { mode: 0o755 });
+      await Deno.writeTextFile(script, "#!/bin/sh\n", { mode: 0o755 });
+      await Deno.writeFile(`${folder}/other`, printer("0.0.0\n"), { mode: 0o755 });
+      const named = new RegExp(`DENORT_BIN=\\S+ is not denort ${Deno.version.deno};`);
+      const rights = /^what deno compile made cannot give its worker rights of its own \(doctor --rights ends with 60\);/;
+      for (const wrong of [`${folder}/rights`, "/bin/true", Deno.execPath(), `${folder}/other`]) {
+        const message = await outcome(build, wrong);
+        assert.match(message, named);
+        if (wrong === `${folder}/rights`) assert.match(message, rights);
+      }
+
+      // A file that is not a program, and a missing one.
+      for (const wrong of [script, `${folder}/none`]) {
+        const refused = await dist(`${folder}/out`, wrong);
+        assert.equal(refused.code, 1, wrong);
+        assert.match(refused.stderr, new RegExp(`^dist: .*DENORT_BIN=${wrong}.* denort ${Deno.version.deno}`, "m"));
+        assert.doesNotMatch(refused.stderr, /\bat .*\.ts:\d+/, "no stack trace");
+        assert.equal(await Deno.readTextFile(`${folder}/out/SHA256SUMS`), written);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
   Deno.test("the one-file program unpacks once, runs the demo from a hostile folder, and names a way out where it cannot write", async () => {
     const home = await Deno.makeTempDir({ prefix: "el2-dist-test-" });
     try {

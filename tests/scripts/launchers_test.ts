@@ -159,14 +159,6 @@ Deno.test("the launcher of Debian's package gives the engine no cache that other
     await assertOwnCache(cache, () => run([`${folder}/el2`], { EL2_CACHE: cache }));
   }));
 
-Deno.test("nothing of el2 needs /dev/shm", MOUNTS, () =>
-  inFolder(async (folder) => {
-    const { code, stderr } = await run(
-      mounted("umount -l /dev/shm; ! [ -w /dev/shm ] || mount -t tmpfs -o ro none /dev/shm", [installed(folder)]),
-    );
-    assert.equal(code, 0, stderr);
-  }));
-
 Deno.test("the one file says that glibc is missing or old before it unpacks anything", MOUNTS, () =>
   inFolder(async (folder) => {
     const one = await oneFile(folder), env = { EL2_RUNTIME: `${folder}/runtime` }, { says, wayOut } = CONDITIONS.loader;
@@ -210,11 +202,4 @@ Deno.test("the probes of executable memory are those of their source (deno task 
     ...["movz x0, #0x0", "movz x1, #0x1000", "movz x2, #0x0", "movz x3, #0x22", "movn x4, #0x0", "movz x5, #0x0"],
     ...["movz x8, #0xde", "svc #0x0", "movz x2, #0x7", "movz x8, #0xe2", "svc #0x0", "sub x0, xzr, x0", "movz x8, #0x5e", "svc #0x0"],
   ]);
-});
-
-Deno.test("each task that runs el2 looks at the computer first", () => {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`)) as { tasks: Record<string, { command: string }> };
-  for (const [name, { command }] of Object.entries(tasks)) {
-    if (command.includes("scripts/start.ts")) assert.match(command, /^sh scripts\/preflight\.sh && deno run /, name);
-  }
 });

@@ -64,26 +64,6 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
   });
 });
 
-Deno.test("a program whose preparation has put in the digest of some folders does not give it for others", async () => {
-  await inFolder(async (folder) => {
-    Deno.mkdirSync(`${folder}/src/support`, { recursive: true });
-    for (const file of ["deno.json", "src/support/version.ts", "src/support/node-modules.ts", "src/support/program-identity.ts"]) {
-      Deno.copyFileSync(ROOT + file, `${folder}/${file}`);
-    }
-    const path = `${folder}/src/support/program-identity.ts`, digest = "0123456789abcdef".repeat(4), another = "89abcdef".repeat(8);
-    const text = Deno.readTextFileSync(path),
-      put = text.replace('"digest of the program"', JSON.stringify(`core,isa,support:${digest} abi:${another}`));
-    assert.notEqual(put, text);
-    Deno.writeTextFileSync(path, put);
-    const { programDigest, programChanged } = await import(`file://${path}`);
-    assert.equal(programDigest(["core", "isa", "support"]), digest);
-    assert.equal(programDigest(["abi"]), another);
-    assert.throws(() => programDigest(["core"]), /the build has digests of core,isa,support and abi, not of core/);
-    assert.throws(() => programDigest(), /not of \./);
-    assert.equal(programChanged(0, ["core"]), false);
-  });
-});
-
 async function run(program: string, args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
   const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args], stdin: "null", ...options }).output();
   const text = new TextDecoder();

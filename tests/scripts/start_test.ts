@@ -2,23 +2,19 @@
 
 import assert from "node:assert/strict";
 import { inFolder } from "../support/temporary-folder.ts";
-import { writeProgram } from "./surroundings.ts";
 
 const START = new URL("../../scripts/start.ts", import.meta.url).pathname;
-
-const LINUX = { ignore: Deno.build.os !== "linux" };
 
 /** How a program ends that start.ts runs. */
 async function endOf(
   program: string,
-  env: Record<string, string> = {},
   start = START,
 ): Promise<{ readonly code: number; readonly stderr: string }> {
   const file = await Deno.makeTempFile({ prefix: "el2-test-", suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, program);
     const args = ["run", "-qRE", "--allow-run", start, `file://${file}`];
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null", env }).output();
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
     return { code, stderr: new TextDecoder().decode(stderr) };
   } finally {
     await Deno.remove(file);
@@ -35,21 +31,8 @@ Deno.test("a task ends with the exit code of its program, and of one that a sign
   );
 });
 
-Deno.test(
-  "a program of a task has the limits that the shell has found, and other systems have none",
-  LINUX,
-  () =>
-    inFolder(async (folder) => {
-      const { stderr } = await endOf("console.error(Deno.env.get('EL2_LIMITS'));");
-      assert.match(stderr, / address-space=\S+ .*group-memory=\S+ group-processes=\S+$/m);
-      writeProgram(`${folder}/uname`, "#!/bin/sh\necho Darwin\n");
-      const other = await endOf("console.error('started');", { PATH: `${folder}:${Deno.env.get("PATH")}` });
-      assert.deepEqual(other, { code: 0, stderr: "started\n" });
-    }),
-);
-
 Deno.test("a task runs in a checkout whose path has a space", () =>
   inFolder(async (folder) => {
     await Deno.symlink(new URL("../..", import.meta.url), `${folder}/a checkout`);
-    assert.deepEqual(await endOf("Deno.exit(3);", {}, `${folder}/a checkout/scripts/start.ts`), { code: 3, stderr: "" });
+    assert.deepEqual(await endOf("Deno.exit(3);", `${folder}/a checkout/scripts/start.ts`), { code: 3, stderr: "" });
   }));
