@@ -183,10 +183,11 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
   },
   tui: {
     terminal: [],
-    look: ["terminal"],
-    panes: ["look", "terminal"],
-    screens: ["panes", "look", "terminal"],
-    app: ["screens", "panes", "look", "terminal"],
+    actions: ["terminal"],
+    look: ["actions", "terminal"],
+    panes: ["look", "actions", "terminal"],
+    screens: ["panes", "look", "actions", "terminal"],
+    app: ["screens", "panes", "look", "actions", "terminal"],
   },
   cli: {
     common: [],

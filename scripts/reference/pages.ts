@@ -20,7 +20,7 @@ import { FAULTS } from "../../src/queries/fault-rule.ts";
 import { DOCUMENTS } from "../../src/queries/documents.ts";
 import { type Column, schemaName, type Table } from "../../src/queries/table.ts";
 import { EVENTS, TABLES } from "../../src/queries/tables.ts";
-import { ACTIONS, type Context, CONTEXT_TITLES } from "../../src/tui/app/actions.ts";
+import { ACTIONS, type Context, CONTEXT_TITLES } from "../../src/tui/actions/actions.ts";
 import { OBJECT_ACTIONS } from "../../src/tui/app/object-actions.ts";
 
 /** The pages: file name in docs/reference, and what makes the text. */
@@ -48,7 +48,7 @@ export function manualPages(): ManualPage[] {
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
 
 function keyReference(): string {
-  const lines = ["# Keys", "", "Generated from the table that dispatches them (`src/tui/app/actions.ts`).", ""];
+  const lines = ["# Keys", "", "Generated from the tables that dispatch them (`src/tui/actions/`).", ""];
   for (const context of CONTEXTS) {
     lines.push(`## ${CONTEXT_TITLES[context]}`, "", "| Keys | Does | Action |", "|---|---|---|");
     for (const { keys, help, name } of ACTIONS.filter((action) => action.context === context)) {

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { commandTree } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { Schema } from "../../src/configuration/schema.ts";
-import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
+import { SCREENS } from "../../src/tui/actions/screen-table.ts";
 import { type Counts, countsBelow, LIMITS, type Place } from "./counts.ts";
 import { facesOf } from "./faces.ts";
 import { type Homes, summaryOf } from "./homes.ts";
@@ -55,7 +55,7 @@ function homes(): Measure[] {
   const sources = sourcesBelow(SOURCE), tree = program();
   return [
     ...homesOf("verb", 2, verbHomes(verbsOf(tree), sources)),
-    ...homesOf("screen", 4, screenHomes(SOURCE, SCREEN_LIST, sources)),
+    ...homesOf("screen", 4, screenHomes(SOURCE, SCREENS, sources)),
   ];
 }
 

@@ -4,16 +4,20 @@
 import type { Homes } from "./homes.ts";
 import { importedNames, type Source } from "./sources.ts";
 import { roomOf } from "./rooms.ts";
+import type { ScreenEntry } from "../../src/tui/actions/screen-table.ts";
 
 /** A row of the table of screens, in part. */
-export interface ScreenName {
-  readonly key: string;
-  readonly name: string;
-  readonly title: string;
-}
+type ScreenName = Pick<ScreenEntry, "key" | "name" | "title">;
 
-/** `key: "6"`, `screen: "6"`, and the key at the head of a row. */
-const KEY = /(?:\b(?:key|screen): |\[)$/;
+/** Forms in which a text is the key of a screen, which is `K` here. */
+const KEY_FORMS = [
+  '\\b(?:screen|key|on|layout|text): (?:\\w+ = )?"K"',
+  '\\b(?:screen|key|layout) [!=]== "K"',
+  '\\bshow\\("K"',
+  '^ *"K": [[{]',
+  '\\["K", "',
+  '^(?!.*\\.(?:padStart|replaceAll)\\().*, "K"\\)',
+];
 
 /** The files that spell each screen. */
 export function screenHomes(root: string, screens: readonly ScreenName[], sources: readonly Source[]): Homes[] {
@@ -28,8 +32,6 @@ export function screenHomes(root: string, screens: readonly ScreenName[], source
 function isHome(root: string, { key, name, title }: ScreenName, source: Source): boolean {
   const own = new RegExp(`/(?:${name}|${title.toLowerCase()})-screen\\.ts$`);
   return own.test(source.path) || importedNames(root, source).some(({ to }) => own.test(to)) ||
-    source.literals.some(({ text, from, to }) =>
-      text === `screen.${name}` ||
-      text === key && KEY.test(source.before(from)) && (!source.before(from).endsWith("[") || source.after(to).startsWith(', "'))
-    );
+    new RegExp(`\\bscreen\\.${name}\\b`).test(source.text) ||
+    KEY_FORMS.some((form) => new RegExp(form.replaceAll("K", key), "m").test(source.text));
 }

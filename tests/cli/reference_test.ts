@@ -3,7 +3,7 @@ import { partsOfHelp } from "../../src/cli/common/command.ts";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { REFERENCE_PAGES } from "../../scripts/reference/pages.ts";
-import { ACTIONS } from "../../src/tui/app/actions.ts";
+import { ACTIONS } from "../../src/tui/actions/actions.ts";
 import { KNOWN_KEYS } from "../../src/configuration/schema.ts";
 import { STEPS } from "../../src/scenarios/scenario.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";

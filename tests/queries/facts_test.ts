@@ -11,7 +11,7 @@ import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import { rowsOf } from "../../src/queries/query.ts";
 import type { Row, Table } from "../../src/queries/table.ts";
 import { DIAGNOSES, TABLES } from "../../src/queries/tables.ts";
-import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
+import { SCREENS } from "../../src/tui/actions/screen-table.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 import { realMachine } from "../tui/real-machine.ts";
 import { Rig } from "../tui/rig.ts";
@@ -22,7 +22,7 @@ import { KINDS, reworded } from "./reworded.ts";
 async function screens(): Promise<{ texts: string[]; looks: string[] }> {
   const texts: string[] = [], looks: string[] = [];
   for (const shown of [await realMachine(), undefined]) {
-    for (const { key } of SCREEN_LIST) {
+    for (const { key } of SCREENS) {
       const rig = new Rig(160, 48, { ascii: false }, "direct", shown);
       await rig.type(key);
       await rig.lines();

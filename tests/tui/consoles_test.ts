@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { roleOf } from "../../src/tui/terminal/color.ts";
-import { withPrefix } from "../../src/tui/app/keymap.ts";
+import { withPrefix } from "../../src/tui/actions/keymap.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
 import { Rig } from "./rig.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ACTIONS } from "../../src/tui/app/actions.ts";
+import { ACTIONS } from "../../src/tui/actions/actions.ts";
 import { KeyParser } from "../../src/tui/terminal/key-parser.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { LONGEST_PASTE } from "../../src/tui/terminal/pasted-text.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { runTui } from "../../src/tui/app/run.ts";
 import { Reader } from "../../src/tui/app/linear.ts";
-import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
+import { SCREENS } from "../../src/tui/actions/screen-table.ts";
 import type { SessionClient } from "../../src/session/client.ts";
 import { copySequence } from "../../src/tui/terminal/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
@@ -23,7 +23,7 @@ async function lines(rig: Rig): Promise<readonly string[]> {
   return rig.app.linear().lines;
 }
 
-for (const { key, title } of SCREEN_LIST) {
+for (const { key, title } of SCREENS) {
   Deno.test(`--plain: screen ${key}, ${title}, as lines`, async (t) => {
     const rig = new Rig();
     await rig.type(key);

@@ -12,7 +12,6 @@ import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { alignsRight } from "../../src/queries/format.ts";
 import { columnsOf, drawCell, placeColumns } from "../../src/tui/look/list.ts";
 import { countText } from "../../src/tui/look/numbers.ts";
-import { overview } from "../../src/tui/screens/overview-screen.ts";
 import { picture } from "../../src/tui/look/picture.ts";
 import { reasonLines } from "../../src/tui/panes/reason-lines.ts";
 import { GROUNDS, type Role, TINTS, VM_FILLS } from "../../src/tui/terminal/roles.ts";
@@ -269,8 +268,8 @@ Deno.test("L44: areas of panes tile the body at every size", () => {
   const activity = new Activity(), tree = new TreePane(activity), console = new ConsolePane("ctrl-]", () => {}, () => {});
   tree.update(PHONE_SAMPLE);
   for (const refused of [false, true]) {
-    const first = overview({ tree, console, activity, unseen: () => refused ? 1 : 0, refusedLately: () => refused });
-    for (const screen of makeScreens(first, activity, () => 0)) {
+    const parts = { tree, console, activity, clock: () => 0, unseen: () => refused ? 1 : 0, refusedLately: () => refused };
+    for (const screen of makeScreens(parts)) {
       for (const width of [60, 79, 80, 99, 100, 119, 120, 159, 160, 200, 240]) {
         for (const height of [16, 20, 24, 29, 30, 36, 48, 60]) {
           const boxed = hasBoxes({ width, height });

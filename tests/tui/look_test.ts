@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { DrawnCell } from "../../src/tui/terminal/cells.ts";
 import { roleOf } from "../../src/tui/terminal/color.ts";
-import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
+import { SCREENS as TABLE } from "../../src/tui/actions/screen-table.ts";
 import { drawStacked } from "../../src/tui/look/bars.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
 import { glyphsOf, history } from "../../src/tui/terminal/glyphs.ts";
@@ -173,7 +173,7 @@ Deno.test("L25: a stacked bar of half D and three tenths H is letters in ASCII",
 Deno.test("L35, L36, L37: at every width row 1 has name, state and time, the tabs fit, and hints end in ? help", async () => {
   for (const width of [80, 100, 120, 200]) {
     const rig = new Rig(width, 30);
-    for (const { key, title } of SCREEN_LIST) {
+    for (const { key, title } of TABLE) {
       await rig.type(key);
       const lines = await rig.lines();
       assert.match(lines[0], /^ el2 {2}phone +o LIVE +12\.481 306 s/, `${width}`);

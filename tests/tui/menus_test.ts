@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ACTIONS } from "../../src/tui/app/actions.ts";
-import { KeyClash, Keymap } from "../../src/tui/app/keymap.ts";
+import { ACTIONS } from "../../src/tui/actions/actions.ts";
+import { KeyClash, Keymap } from "../../src/tui/actions/keymap.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { copySequence } from "../../src/tui/terminal/clipboard.ts";
 import { press, Rig, SCREENS, settle } from "./rig.ts";

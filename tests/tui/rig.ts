@@ -1,5 +1,6 @@
 // The application before the session of `phone.ts`: keys in, frames out.
 
+import { SCREENS as TABLE } from "../../src/tui/actions/screen-table.ts";
 import { App } from "../../src/tui/app/app.ts";
 import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
@@ -26,7 +27,7 @@ const PHONE: Shown = {
 };
 
 /** Keys of all screens. */
-export const SCREENS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "L"];
+export const SCREENS = TABLE.map(({ key }) => key);
 
 /** An application under test. */
 export class Rig {

@@ -1,6 +1,5 @@
 // Draws the application's state: as a frame of cells, or as lines for screen readers.
 
-import { SCREEN_LIST } from "./actions.ts";
 import type { AppState } from "./app-state.ts";
 import { drawScreen } from "./frame.ts";
 import type { FrameState } from "./frame-state.ts";
@@ -40,7 +39,7 @@ export class AppDrawing {
   /** The focused screen and pane, for the help. */
   here(): Here {
     const { screen, focus } = this.state.windows;
-    const { title } = SCREEN_LIST.find(({ key }) => key === screen.key)!;
+    const { title } = screen.entry;
     const pane = focus.title().text;
     return { title: `here: ${title === pane ? title : `${title}, ${pane}`}`, actions: usedOn(screen.key) };
   }

@@ -2,9 +2,9 @@
 // key means. Session events (session-events.ts) and keys (key-input.ts) change it; app-drawing.ts
 // draws it.
 
-import type { Context, OverlayContext } from "./actions.ts";
+import type { Context, OverlayContext } from "../actions/actions.ts";
 import type { AppOptions, AppPort } from "./app-port.ts";
-import { Keymap } from "./keymap.ts";
+import { Keymap } from "../actions/keymap.ts";
 import { Looks } from "./looks.ts";
 import { type MessageKind, Messages } from "./messages.ts";
 import type { Overlay } from "./overlay.ts";
@@ -21,7 +21,6 @@ import { ConsolePane } from "../panes/console-pane.ts";
 import { type FilteredPane, isFiltered } from "../panes/pane.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TreePane } from "../panes/tree-pane.ts";
-import { overview } from "../screens/overview-screen.ts";
 import { makeScreens } from "../screens/screens.ts";
 import { Asker } from "../../control/asker.ts";
 
@@ -70,12 +69,12 @@ export class AppState {
     this.console = new ConsolePane(this.keymap.keyOf("console.prefix"), changed, (console, bytes) => {
       if (!this.session.end && !options.readOnly) port.send({ kind: "input", console, bytes });
     });
-    const first = overview({
-      ...{ tree: this.tree, console: this.console, activity: this.activity },
+    const screens = makeScreens({
+      ...{ tree: this.tree, console: this.console, activity: this.activity, clock, books: options.books },
       unseen: () => this.questions.newReasons,
       refusedLately: () => this.activity.refusedLately(clock()),
     });
-    this.windows = new Windows(makeScreens(first, this.activity, clock, options.books), () => this.questions.all());
+    this.windows = new Windows(screens, () => this.questions.all());
     for (const pane of this.windows.screens.flatMap(({ panes }) => panes).filter((pane) => pane instanceof TablePane)) {
       const columns = options.columns?.[pane.table.name];
       if (columns) pane.choose(columns);

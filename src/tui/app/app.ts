@@ -1,7 +1,7 @@
 // The TUI without a terminal: keys and session events change plain state, `draw` shows it. Keys are
 // in actions.ts, their handlers in the file of each group of actions, screens in screens.ts.
 
-import type { Handlers } from "./action-handlers.ts";
+import type { Handlers } from "../actions/action-handlers.ts";
 import { AppDrawing } from "./app-drawing.ts";
 import type { AppOptions, AppPort } from "./app-port.ts";
 import type { AppServices } from "./app-services.ts";

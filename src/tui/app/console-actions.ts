@@ -3,7 +3,8 @@
 import type { AppServices } from "./app-services.ts";
 import { TextOverlay } from "./overlay.ts";
 import { vmId, vmIn, withKind } from "../../queries/ids.ts";
-import type { GroupHandlers } from "./action-handlers.ts";
+import type { GroupHandlers } from "../actions/action-handlers.ts";
+import { screenOf } from "../actions/screen-table.ts";
 import { problemText } from "../../support/problem.ts";
 
 /** The consoles' actions of an application. */
@@ -48,7 +49,7 @@ export class ConsoleActions {
   /** Shows all consoles in one; or one of them again. */
   #all(): void {
     const { windows, console } = this.app;
-    windows.show("1");
+    windows.show(screenOf("con").key);
     console.showAll(!console.all);
     windows.focusOn(console);
     this.#search = undefined;
@@ -61,7 +62,7 @@ export class ConsoleActions {
     if (readOnly) return say("read-only: cannot type");
     if (vm === "") return say("no VM is selected");
     if (!console.has(vm)) return say(`${vmId(vm)} has no console`);
-    windows.show("1");
+    windows.show(screenOf("con").key);
     console.show(vm);
     windows.focusOn(console);
     console.typing = true;

@@ -1,8 +1,8 @@
 // The way through a tour: which step it is, whether that was done, and what leads back to it.
 
-import type { ActionName } from "./actions.ts";
+import type { ActionName } from "../actions/actions.ts";
 import { CHAPTERS, EPILOGUE, type Goal, type GuideChapter, type GuideStep, type Seen } from "./guide-chapters.ts";
-import type { Keymap } from "./keymap.ts";
+import type { Keymap } from "../actions/keymap.ts";
 import type { Piece } from "../look/pieces.ts";
 import { nameOf } from "../../queries/ids.ts";
 

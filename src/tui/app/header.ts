@@ -1,6 +1,6 @@
 // The two rows at the top: the session with its state, and the tabs of the screens.
 
-import { SCREEN_LIST } from "./actions.ts";
+import { screenOf, SCREENS } from "../actions/screen-table.ts";
 import type { Screen } from "../terminal/cells.ts";
 import type { FrameState, StateWord } from "./frame-state.ts";
 import type { Glyphs } from "../terminal/glyphs.ts";
@@ -130,7 +130,7 @@ interface Tab {
 function tabsOf(columns: number, shown: string): Tab[] {
   let x = columns >= WHOLE_TABS ? 1 : 0;
   // Screens without a digit have a tab while they are shown.
-  return SCREEN_LIST.filter(({ key }) => /\d/.test(key) || key === shown).map(({ key, title, short }) => {
+  return SCREENS.filter(({ key }) => /\d/.test(key) || key === shown).map(({ key, title, short }) => {
     const whole = key === shown || columns >= WHOLE_TABS;
     const word = whole ? title : columns >= SHORT_TABS ? short : "";
     const width = (whole ? 4 : word ? 3 : 2) + word.length;
@@ -152,7 +152,7 @@ export function drawTabs(screen: Screen, look: Look, { screen: shown, newReasons
     x += whole ? 1 : 0;
     x += screen.text(x, TABS_ROW, key, here ? look.key : look.style("accent"));
     if (word) x += screen.text(x, TABS_ROW, ` ${word}`, here ? look.bold("strong") : look.style("dim"));
-    if (key === "0" && newReasons) {
+    if (key === screenOf("why").key && newReasons) {
       screen.text(x + (whole && !here ? 1 : 0), TABS_ROW, look.options.glyphs === "full" ? "●" : "!", look.bold("bad"));
     }
   }

@@ -1,10 +1,10 @@
 // The help: the keys of the focused pane, then every action with its keys; and a search.
 
-import type { Action, ActionName, Context, OverlayAction } from "./actions.ts";
+import type { Action, ActionName, Context, OverlayAction } from "../actions/actions.ts";
 import { drawJoinedLine, drawThumb } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { fit } from "../../support/text-width.ts";
-import type { Keymap } from "./keymap.ts";
+import type { Keymap } from "../actions/keymap.ts";
 import { type Key, keyText } from "../terminal/keys.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";

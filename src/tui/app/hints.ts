@@ -1,7 +1,8 @@
 // The row of hints: the keys of the focused screen and pane.
 
-import type { ActionName, Context } from "./actions.ts";
-import type { Keymap } from "./keymap.ts";
+import type { ActionName, Context } from "../actions/actions.ts";
+import type { Keymap } from "../actions/keymap.ts";
+import { SCREENS } from "../actions/screen-table.ts";
 
 /** A key, and what it does in a word or two. */
 export interface Hint {
@@ -20,17 +21,7 @@ export const LOST_HINTS: readonly Hint[] = [
   { key: "q", word: "quit (exit 3)" },
 ];
 
-/** Frequent actions on a screen, by its key, in the order of use; the rest follows. */
-const FIRST: Readonly<Record<string, readonly ActionName[]>> = {
-  "1": ["object.go", "pane.next", "console.enter", "object.why", "object.actions", "filter.edit", "machine.pause", "time.travel"],
-  "2": ["object.go", "pane.next", "time.on", "time.back", "machine.stop-rule", "list.view", "object.why", "filter.edit", "copy.menu"],
-  "4": ["object.go", "pane.next", "list.view", "list.closer", "list.wider", "object.why", "object.actions", "filter.edit", "copy.menu"],
-  "8": ["object.go", "pane.next", "list.closer", "list.wider", "time.travel", "filter.edit", "copy.menu"],
-  "9": ["object.go", "pane.next", "list.follow", "time.event-on", "machine.stop-rule", "time.travel", "object.why", "filter.edit"],
-  "0": ["object.go", "pane.next", "rule.read", "time.travel", "copy.menu", "object.references", "filter.edit"],
-};
-
-/** On the other screens. */
+/** Frequent actions on most screens, in the order of use; the rest follows. */
 const USUAL = ["object.go", "pane.next", "object.why", "object.actions", "filter.edit", "list.view", "copy.menu"] as const;
 const LATER = ["copy.menu", "danger.menu", "pane.zoom", "leave"] as const;
 
@@ -41,7 +32,7 @@ export function typingHints(keymap: Keymap): Hint[] {
 
 /** Names of the actions that are used on a screen, most useful first. */
 export function usedOn(screen: string): ActionName[] {
-  return [...new Set([...FIRST[screen] ?? USUAL, ...LATER])];
+  return [...new Set([...SCREENS.find(({ key }) => key === screen)?.hints ?? USUAL, ...LATER])];
 }
 
 /** Actions that change the machine: hints omit them in a read-only session. */

@@ -1,7 +1,7 @@
 // Keys go to the overlay, to the guest, or to the action that they mean.
 
-import type { AppAction } from "./actions.ts";
-import type { Handlers } from "./action-handlers.ts";
+import type { AppAction } from "../actions/actions.ts";
+import type { Handlers } from "../actions/action-handlers.ts";
 import type { AppState } from "./app-state.ts";
 import { type Hint, THEN } from "./hints.ts";
 import type { ListActions } from "./list-actions.ts";
@@ -53,7 +53,7 @@ export class KeyInput {
   }
 
   run(action: AppAction, key: Key): void {
-    if ("screen" in action) this.state.windows.show(action.screen);
+    if ("screen" in action) this.state.windows.show(action.screen.key);
     else this.takers().handlers[action.name](key);
   }
 

@@ -1,6 +1,6 @@
 // A line of text that the user types: the emacs keys of shells, and a history.
 
-import type { ActionsOf, OverlayAction } from "./actions.ts";
+import type { ActionsOf, OverlayAction } from "../actions/actions.ts";
 import { type Key, keyText } from "../terminal/keys.ts";
 
 /** Actions on the text. The prompt around it has those that accept, cancel and recall. */

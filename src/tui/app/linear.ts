@@ -1,7 +1,7 @@
 // The screens as lines of text, for screen readers (`--plain`): no frames, no pictures, columns
 // apart by commas. A change is one line; changes of figures alone do not count.
 
-import { SCREEN_LIST } from "./actions.ts";
+import { SCREENS } from "../actions/screen-table.ts";
 import { Screen } from "../terminal/cells.ts";
 import type { FrameState } from "./frame-state.ts";
 import { drawHeader } from "./header.ts";
@@ -28,7 +28,7 @@ export interface Linear {
 
 /** The shown content as lines. `look` has no color and only ASCII. */
 export function linearOf(look: Look, state: FrameState, placed: readonly Placed[]): Linear {
-  const tab = SCREEN_LIST.find(({ key }) => key === state.screen);
+  const tab = SCREENS.find(({ key }) => key === state.screen);
   const header = drawn(look, 1, (screen) => drawHeader(screen, look, state));
   const message = state.overlay?.prompt?.text ?? state.message?.text ?? "";
   const session = `${state.state} ${state.newReasons} ${state.frozen !== undefined}`;

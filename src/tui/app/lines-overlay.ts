@@ -1,7 +1,7 @@
 // Lines about an object in a box: the verdict on a VM as `el2 diagnose` prints it, or every field
 // of a row.
 
-import type { OverlayAction } from "./actions.ts";
+import type { OverlayAction } from "../actions/actions.ts";
 import { drawThumb } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { Key } from "../terminal/keys.ts";

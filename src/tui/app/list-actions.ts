@@ -11,7 +11,7 @@ import { isFiltered, type Pane } from "../panes/pane.ts";
 import { plainText } from "../../queries/format.ts";
 import { comparedLines } from "../panes/row-lines.ts";
 import { TablePane } from "../panes/table-pane.ts";
-import type { GroupHandlers } from "./action-handlers.ts";
+import type { GroupHandlers } from "../actions/action-handlers.ts";
 
 /** Services that these actions use. */
 interface ListServices extends AppServices {

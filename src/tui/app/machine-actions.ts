@@ -1,7 +1,7 @@
 // Users' actions on the machine's time: pausing it, showing another place of its run, and freezing
 // the display.
 
-import type { GroupHandlers } from "./action-handlers.ts";
+import type { GroupHandlers } from "../actions/action-handlers.ts";
 import type { AppState } from "./app-state.ts";
 import type { Move } from "../../protocol/protocol.ts";
 

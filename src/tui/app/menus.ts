@@ -1,9 +1,9 @@
 // Menus and prompts over a screen: actions on objects, copies, the palette, stop rules.
 
 import { resolve } from "node:path";
-import type { ActionName, AppAction } from "./actions.ts";
+import type { ActionName, AppAction } from "../actions/actions.ts";
 import { type AppServices, selectedRow } from "./app-services.ts";
-import type { Keymap } from "./keymap.ts";
+import type { Keymap } from "../actions/keymap.ts";
 import type { Key } from "../terminal/keys.ts";
 import { DangerOverlay } from "./danger.ts";
 import type { DoneCommands } from "./done-commands.ts";
@@ -29,7 +29,7 @@ import { TABLES } from "../../queries/tables.ts";
 import { whoText } from "../../queries/who-text.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
-import type { GroupHandlers } from "./action-handlers.ts";
+import type { GroupHandlers } from "../actions/action-handlers.ts";
 import { type Problem, problemText } from "../../support/problem.ts";
 
 /** Objects of a palette's list. */
@@ -66,30 +66,10 @@ const ALIASES: Readonly<Partial<Record<ActionName, readonly string[]>>> = {
   "console.enter": ["console", "shell", "attach"],
   "machine.pause": ["stop", "resume", "continue", "unpause"],
   "time.travel": ["back", "goto", "snapshot"],
-  "screen.over": ["overview", "vm", "vms", "vm ls", "top"],
-  "screen.vcpu": ["vcpus", "vcpu ls", "registers", "regs"],
-  "screen.irq": ["irqs", "interrupts", "irq ls"],
-  "screen.mem": ["memory", "mem map"],
-  "screen.caps": ["rights", "caps ls", "capabilities"],
-  "screen.queue": ["queues", "queue ls", "doorbells"],
-  "screen.rpc": ["rpcs", "rpc ls", "messages"],
-  "screen.sched": ["scheduler", "timeline"],
-  "screen.event": ["events", "trace"],
-  "screen.why": ["refusals", "reasons"],
 };
 
 /** Commands that show or do the same, without `el2`. */
 const COMMANDS: Readonly<Partial<Record<ActionName, string>>> = {
-  "screen.over": "vm ls",
-  "screen.vcpu": "vcpu ls",
-  "screen.irq": "irq ls",
-  "screen.mem": "mem map",
-  "screen.caps": "caps ls",
-  "screen.queue": "queue ls",
-  "screen.rpc": "rpc ls",
-  "screen.sched": "events --filter kind=sched",
-  "screen.event": "events",
-  "screen.why": "why",
   "machine.pause": "pause",
   "machine.stop-rule": "break FILTER",
   "time.back": "back --by 1",
@@ -370,7 +350,8 @@ export class Menus {
       if (action.context !== "lists" && action.context !== "everywhere") return [];
       const { name, help, keys } = action;
       const run = () => app.run(action, NO_KEY);
-      return [{ text: name, detail: help, key: keys[0], aliases: ALIASES[name], command: COMMANDS[name], run }];
+      const { aliases, command } = "screen" in action ? action.screen : { aliases: ALIASES[name], command: COMMANDS[name] };
+      return [{ text: name, detail: help, key: keys[0], aliases, command, run }];
     });
     for (const on of [true, false]) {
       offers.push({

@@ -2,7 +2,8 @@
 // the way back.
 
 import { type AppServices, selectedRow } from "./app-services.ts";
-import { linksOf, type Place, placeOf } from "../look/links.ts";
+import { screenOf } from "../actions/screen-table.ts";
+import { linksOf, placeOf, type ScreenPlace } from "../look/links.ts";
 import { MemoryPane } from "../panes/memory-pane.ts";
 import { MenuOverlay } from "./overlay.ts";
 import { isFiltered } from "../panes/pane.ts";
@@ -14,7 +15,7 @@ import { TablePane } from "../panes/table-pane.ts";
 import { TreePane } from "../panes/tree-pane.ts";
 import type { RowOf, Selected } from "../../queries/table.ts";
 import { DIAGNOSES, VMS } from "../../queries/tables.ts";
-import type { GroupHandlers } from "./action-handlers.ts";
+import type { GroupHandlers } from "../actions/action-handlers.ts";
 
 /** Links of a row that its menu offers. */
 const OFFERED_LINKS = 20;
@@ -72,7 +73,7 @@ export class Navigation {
     if (!selected) return;
     const { id } = selected.row;
     this.#leave();
-    windows.show("9");
+    windows.show(screenOf("ev").key);
     const events = windows.screen.panes[0];
     if (events instanceof TablePane) {
       events.setFilter(`"${id}"`);
@@ -161,7 +162,7 @@ export class Navigation {
     this.#goTo(visit);
   }
 
-  #goTo({ screen, pane, id }: Place | Visit): void {
+  #goTo({ screen, pane, id }: ScreenPlace | Visit): void {
     const { windows, console, questions } = this.app;
     windows.show(screen);
     const target = windows.screen.panes.find(({ name }) => name === pane);

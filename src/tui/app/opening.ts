@@ -7,7 +7,8 @@ import type { ColorDepth } from "../terminal/color.ts";
 import { drawScreen } from "./frame.ts";
 import type { StateWord } from "./frame-state.ts";
 import { hintsOf } from "./hints.ts";
-import { Keymap } from "./keymap.ts";
+import { Keymap } from "../actions/keymap.ts";
+import { SCREENS } from "../actions/screen-table.ts";
 import type { Pane } from "../panes/pane.ts";
 import { lookFor, type LookWish } from "../look/theme.ts";
 
@@ -28,7 +29,7 @@ interface OpeningContent {
 export function openingFrame(
   { columns, rows }: { readonly columns: number; readonly rows: number },
   wish: LookWish & { readonly depth: ColorDepth },
-  { title, awaited, screen: key = "1", readOnly = false, state = "LIVE", keys }: OpeningContent,
+  { title, awaited, screen: key = SCREENS[0].key, readOnly = false, state = "LIVE", keys }: OpeningContent,
 ): { readonly screen: Screen; readonly frame: string } {
   const screen = new Screen(columns, rows, wish.depth);
   const body: Pane = {

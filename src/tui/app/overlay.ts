@@ -1,7 +1,7 @@
 // Overlays on a screen, which take the keys until they close: menus, lines to scroll, a line of
 // text.
 
-import type { ActionsOf, OverlayAction, OverlayContext } from "./actions.ts";
+import type { ActionsOf, OverlayAction, OverlayContext } from "../actions/actions.ts";
 import { drawFrame, drawThumb, insideOf } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { fit, textWidth } from "../../support/text-width.ts";

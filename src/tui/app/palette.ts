@@ -1,7 +1,7 @@
 // The palette: finds any action, screen or object by a few letters of its name, and says what Enter
 // will do and which command does the same.
 
-import type { OverlayAction } from "./actions.ts";
+import type { OverlayAction } from "../actions/actions.ts";
 import { drawJoinedLine } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { fit, textWidth } from "../../support/text-width.ts";

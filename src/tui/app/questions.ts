@@ -4,27 +4,10 @@
 import type { Pace } from "./pace.ts";
 import type { Pane } from "../panes/pane.ts";
 import type { Windows } from "./windows.ts";
-import type { TraceKind } from "../../abi/trace.ts";
+import { screenOf } from "../actions/screen-table.ts";
 import type { Asker } from "../../control/asker.ts";
 import type { Answer, Query } from "../../queries/query.ts";
 import type { Request } from "../../protocol/protocol.ts";
-
-/**
- * Frequent kinds: recorded while a screen shows them. On the overview a few of the newest are
- * enough.
- */
-const BUSY: readonly TraceKind[] = ["hvc", "trap", "virq", "mmio", "mem"];
-const GLANCE = 8;
-/** Events between two samples from which exits are counted. */
-const EXITS = 40;
-/** Events that screens watch; others watch none. */
-const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; readonly budget?: number }>> = {
-  "1": { kinds: BUSY, budget: GLANCE },
-  "2": { kinds: ["hvc", "trap", "mmio"], budget: EXITS },
-  "4": { kinds: ["mem"], budget: EXITS },
-  "8": { kinds: ["sched"] },
-  "9": { kinds: [...BUSY, "sched"] },
-};
 
 /**
  * Samples that come with answers before a pane has to ask again: a screen that hangs is not sent
@@ -92,7 +75,7 @@ export class Questions {
     this.#watch();
     const visible = new Set(this.windows.visible.map(({ pane }) => pane));
     for (const pane of this.#asked.keys()) if (!visible.has(pane)) this.#end(pane);
-    if (this.windows.screen.key === "0") this.#reasonsSeen = this.#reasons;
+    if (this.windows.screen.key === screenOf("why").key) this.#reasonsSeen = this.#reasons;
     return true;
   }
 
@@ -180,10 +163,10 @@ export class Questions {
   }
 
   #watch(): void {
-    const { key } = this.windows.screen;
+    const { key, entry } = this.windows.screen;
     if (key === this.#watching) return;
     this.#watching = key;
-    this.send({ kind: "watch", ...WATCHED[key] ?? { kinds: [] } });
+    this.send({ kind: "watch", ...entry.watched ?? { kinds: [] } });
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { AppState } from "./app-state.ts";
 import type { ConsoleActions } from "./console-actions.ts";
+import { screenOf } from "../actions/screen-table.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { REASONS } from "../../queries/tables.ts";
@@ -84,14 +85,14 @@ export class SessionEvents {
     const { state } = this, { windows, session, asker, messages, keymap, port } = state;
     const before = state.reasons ?? reasons;
     state.reasons = reasons;
-    if (reasons <= before || windows.screen.key === "0" || session.past || !session.answers) return;
+    if (reasons <= before || windows.screen.key === screenOf("why").key || session.past || !session.answers) return;
     asker.ask({ table: "why", args: { limit: 1 } }).then((answer) => {
       const row = rowsOf(REASONS, answer).toSorted((a, b) => Number(b.t) - Number(a.t))[0];
       if (!row) return;
       const { vm, call, object, err, rule } = row;
       const asked = `${withoutKind("vm", vm)} asked ${call}${object ? ` ${object}` : ""} → ${err}: ${rule}`;
       this.#notify(asked);
-      messages.say(asked, "refused", [{ key: keymap.keyOf("screen.why"), word: "why" }], "refusal");
+      messages.say(asked, "refused", [{ key: keymap.keyOf(`screen.${screenOf("why").name}`), word: "why" }], "refusal");
       port.changed(false);
     });
   }

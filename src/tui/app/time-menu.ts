@@ -10,7 +10,7 @@ import { cellText } from "../../queries/format.ts";
 import { EVENTS, PLACES } from "../../queries/tables.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import { rowsOf } from "../../queries/query.ts";
-import type { GroupHandlers } from "./action-handlers.ts";
+import type { GroupHandlers } from "../actions/action-handlers.ts";
 import { type Problem, problemText } from "../../support/problem.ts";
 
 /**

@@ -2,7 +2,7 @@
 
 import type { Divider } from "../screens/divider.ts";
 import type { AppServices } from "./app-services.ts";
-import type { GroupHandlers } from "./action-handlers.ts";
+import type { GroupHandlers } from "../actions/action-handlers.ts";
 
 /** The actions on an application's windows. */
 export class WindowActions {

@@ -1,6 +1,7 @@
 // Shared objects of VMs, below the tree of VMs: how full their queues are, flags of their
 // doorbells, parcels that cannot be reclaimed.
 
+import { type ScreenEntry, screenOf } from "../actions/screen-table.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { fit } from "../../support/text-width.ts";
 import { gauge, type Glyphs } from "../terminal/glyphs.ts";
@@ -14,7 +15,7 @@ import type { RowOf } from "../../queries/table.ts";
 import { PARCELS, QUEUES } from "../../queries/tables.ts";
 
 const QUERIES: readonly Query[] = [
-  // Those of the resource manager are every VM's; their requests are on screen 7.
+  // Those of the resource manager are every VM's; another screen lists their requests.
   { table: "queue.ls", args: { filter: "!vm=vm:rm" } },
   { table: "mem.parcels", args: { filter: "state=blocked" } },
 ];
@@ -44,8 +45,8 @@ export class LinkLines {
    * where only a few fit.
    */
   lines(width: number, room: number, glyphs: Glyphs): readonly (readonly Line[])[] {
-    const parcels = packed(this.#parcels.map(parcelText), width, Math.min(room, MOST), "4");
-    const queues = packed(this.#queues.map((row) => queueText(row, glyphs)), width, Math.min(room - parcels.length, MOST), "6");
+    const parcels = packed(this.#parcels.map(parcelText), width, Math.min(room, MOST), screenOf("parcel"));
+    const queues = packed(this.#queues.map((row) => queueText(row, glyphs)), width, Math.min(room - parcels.length, MOST), screenOf("mq"));
     return [...queues, ...parcels];
   }
 }
@@ -58,7 +59,7 @@ function columns(line: readonly Line[]): number {
  * Pieces in as few lines as possible, at most `most`; those that do not fit are counted, with the
  * screen that has them.
  */
-function packed(pieces: readonly Line[], width: number, most: number, screen: string): Line[][] {
+function packed(pieces: readonly Line[], width: number, most: number, { key }: ScreenEntry): Line[][] {
   if (most <= 0) return [];
   const lines: Line[][] = [];
   for (const piece of pieces) {
@@ -68,7 +69,7 @@ function packed(pieces: readonly Line[], width: number, most: number, screen: st
   }
   if (lines.length <= most) return lines;
   const shown = lines.slice(0, most), last = shown[most - 1];
-  const more = (): Line => ({ text: `${pieces.length - shown.flat().length} more on screen ${screen}`, role: "dim" });
+  const more = (): Line => ({ text: `${pieces.length - shown.flat().length} more on screen ${key}`, role: "dim" });
   while (last.length > 1 && columns(last) + more().text.length > width) last.pop();
   return [...shown.slice(0, -1), [...last, more()]];
 }

@@ -1,12 +1,14 @@
 // Recent refusals that made an operation fail, in a few lines each: the requester, the operation,
-// and the rule in words. Those that their callers handled are on screen 0.
+// and the rule in words. Those that their callers handled are on the screen of all
+// refusals.
 
+import { screenOf } from "../actions/screen-table.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { fit } from "../../support/text-width.ts";
 import { secondsText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
-import { drawPieces, type Piece } from "../look/pieces.ts";
+import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
 import { withoutKind } from "../../queries/ids.ts";
@@ -39,7 +41,7 @@ export class RefusalsPane implements Pane {
     return {
       text: "Refusals",
       right: unseen ? [[{ text: `${unseen} new`, role: "bad", bold: true }]] : [],
-      bottom: [{ text: "0", role: "accent", bold: true }, { text: " why", role: "dim" }],
+      bottom: keyPieces(screenOf("why").key, "why"),
     };
   }
 

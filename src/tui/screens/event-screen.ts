@@ -1,9 +1,9 @@
-// Screen 9: all events, and every field of the selected one.
+// The screen Events: all events, and every field of the selected one.
 
 import { DensityPane } from "../panes/density-pane.ts";
 import { eventColumns } from "../panes/event-columns.ts";
 import { inspector } from "../panes/inspector.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { EVENTS } from "../../queries/tables.ts";
 
@@ -15,7 +15,7 @@ const LIST_SHARE_ABOVE = 0.7;
 const DENSITY_ROWS = 6, TALL_DENSITY_ROWS = 7;
 const WITH_DENSITY = 26, TALL = 50;
 
-export function eventScreen(): ScreenModel {
+export function eventScreen(): ScreenPanes {
   const events = new TablePane({
     name: "events",
     table: EVENTS,
@@ -27,7 +27,6 @@ export function eventScreen(): ScreenModel {
   const fields = inspector("fields", events);
   const beneath = below("under-list"), aside = beside("beside-list");
   return {
-    key: "9",
     panes: [events, fields],
     views: [[fields]],
     dividers: [beneath, aside],

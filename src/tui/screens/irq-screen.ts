@@ -1,4 +1,4 @@
-// Screen 3: interrupts, their defects, and the path of the selected one.
+// The screen Interrupts: interrupts, their defects, and the path of the selected one.
 
 import type { Activity } from "../panes/activity.ts";
 import { graph, samplesOf } from "../terminal/glyphs.ts";
@@ -8,7 +8,7 @@ import { findingLines, pathLines } from "../panes/irq-findings.ts";
 import { inspector } from "../panes/inspector.ts";
 import { countText } from "../look/numbers.ts";
 import type { Line, Pane } from "../panes/pane.ts";
-import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import type { Look } from "../look/theme.ts";
@@ -31,7 +31,7 @@ const WIDE_LIST_SHARE = 0.65;
 const SCALE = 8;
 
 /** @param clock wall time in ms */
-export function irqScreen(activity: Activity, clock: () => number): ScreenModel {
+export function irqScreen(activity: Activity, clock: () => number): ScreenPanes {
   const histories = activity.newHistories();
   const irqs = new TablePane({
     name: "irqs",
@@ -83,7 +83,6 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
   }
 
   return {
-    key: "3",
     panes: [irqs, findings, path, fields],
     views: [[findings, fields]],
     dividers: [underList, besideFindings, besideList],

@@ -1,12 +1,12 @@
-// Screen L: the Linux in VMs, from their memory: processes with what each waits in, the log, and of
-// the selected process its stack, files and mappings.
+// The screen Linux: the Linux in VMs, from their memory: processes with what each waits in, the
+// log, and of the selected process its stack, files and mappings.
 
 import { columnsOf, type ListColumn, quietPieces } from "../look/list.ts";
 import { inspector } from "../panes/inspector.ts";
 import { durationText } from "../look/numbers.ts";
 import type { Pane } from "../panes/pane.ts";
 import type { Piece } from "../look/pieces.ts";
-import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { LINUX_TABLES } from "../../queries/linux-tables.ts";
 import type { QueryArguments } from "../../queries/query.ts";
@@ -97,7 +97,7 @@ function namedColumns<T extends Table>(table: T, widths: Readonly<Record<string,
 }
 
 /** Its panes, and their places. */
-export function linuxScreen(): ScreenModel {
+export function linuxScreen(): ScreenPanes {
   const processes = new TablePane({
     name: "processes",
     table: PS,
@@ -160,7 +160,6 @@ export function linuxScreen(): ScreenModel {
   }
 
   return {
-    key: "L",
     panes: [processes, ...views, log],
     views: [views],
     dividers: [underList, besideList, besideLower],

@@ -1,4 +1,4 @@
-// Screen 4: physical memory, the page under the cursor, limits, and memory parcels.
+// The screen Memory: physical memory, the page under the cursor, limits, and memory parcels.
 
 import { eventColumns } from "../panes/event-columns.ts";
 import { inspector } from "../panes/inspector.ts";
@@ -7,7 +7,7 @@ import { PagePane } from "../panes/memory-page.ts";
 import { MemoryPane } from "../panes/memory-pane.ts";
 import { ZoomPane } from "../panes/memory-zoom.ts";
 import type { Pane } from "../panes/pane.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { EVENTS, LIMITS, MEMORY, PARCELS } from "../../queries/tables.ts";
 
@@ -26,7 +26,7 @@ const PARCELS_SHARE = 0.58;
 const LOW_ROWS = { page: 5, limits: 4 } as const;
 
 /** Its panes, and their places. */
-export function memoryScreen(): ScreenModel {
+export function memoryScreen(): ScreenPanes {
   const map = new MemoryPane();
   const page = new PagePane(map), zoom = new ZoomPane(map);
   const list = new TablePane({ name: "runs", table: MEMORY, title: "Physical memory" });
@@ -89,7 +89,6 @@ export function memoryScreen(): ScreenModel {
   }
 
   return {
-    key: "4",
     panes: [map, list, limits, parcels, fields, changes],
     views: [[map, list], [parcels, fields]],
     dividers: [underMap, besideMap, underPage, besideParcels],

@@ -1,4 +1,4 @@
-// Screen 1: the machine, its VMs, a console, refusals and events.
+// The screen Overview: the machine, its VMs, a console, refusals and events.
 
 import type { Activity } from "../panes/activity.ts";
 import type { ConsolePane } from "../panes/console-pane.ts";
@@ -6,7 +6,7 @@ import { eventColumns } from "../panes/event-columns.ts";
 import { MachinePane } from "../panes/machine-pane.ts";
 import type { Pane } from "../panes/pane.ts";
 import { RefusalsPane } from "../panes/refusals-pane.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import type { TreePane } from "../panes/tree-pane.ts";
 import { EVENTS } from "../../queries/tables.ts";
@@ -33,7 +33,7 @@ const VMS_SHARE = 0.65;
 /** From this height on the VMs leave room for another pane. */
 const LEAST_RULES = 7;
 
-interface OverviewParts {
+export interface OverviewParts {
   readonly tree: TreePane;
   readonly console: ConsolePane;
   readonly activity: Activity;
@@ -43,7 +43,7 @@ interface OverviewParts {
   readonly refusedLately: () => boolean;
 }
 
-export function overview({ tree, console, activity, unseen, refusedLately }: OverviewParts): ScreenModel {
+export function overview({ tree, console, activity, unseen, refusedLately }: OverviewParts): ScreenPanes {
   const machine = new MachinePane(activity);
   const refusals = new RefusalsPane(unseen);
   const events = new TablePane({
@@ -88,7 +88,6 @@ export function overview({ tree, console, activity, unseen, refusedLately }: Ove
   }
 
   return {
-    key: "1",
     panes,
     views: [],
     dividers: [underTree, underTreeOfThree, besideConsole, besideEvents, overEvents],

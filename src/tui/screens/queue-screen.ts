@@ -1,4 +1,4 @@
-// Screen 6: message queues and doorbells, the flow of one, its content, and its receiver.
+// The screen Queues: message queues and doorbells, the flow of one, its content, and its receiver.
 
 import type { Activity } from "../panes/activity.ts";
 import { inspector } from "../panes/inspector.ts";
@@ -6,7 +6,7 @@ import type { Pane } from "../panes/pane.ts";
 import { queueColumns } from "../panes/queue-columns.ts";
 import { FlowPane, QueueWaitsPane } from "../panes/queue-flow.ts";
 import { packetLines } from "../panes/row-lines.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { isGuest, isOf } from "../../queries/ids.ts";
@@ -21,7 +21,7 @@ const WIDE = 180;
 const WIDE_LIST_SHARE = 0.55;
 
 /** @param clock wall time in ms */
-export function queueScreen(activity: Activity, clock: () => number): ScreenModel {
+export function queueScreen(activity: Activity, clock: () => number): ScreenPanes {
   const histories = activity.newHistories();
   const queues = new TablePane({
     name: "queues",
@@ -63,7 +63,6 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenMode
   }
 
   return {
-    key: "6",
     panes: [queues, messages, rpc, fields],
     views: [[messages, rpc, fields]],
     dividers: [underList, besideList, besideMessages],

@@ -1,4 +1,4 @@
-// Screen 5: capabilities, other holders of a capability's object, and the objects.
+// The screen Rights: capabilities, other holders of a capability's object, and the objects.
 
 import { textPieces } from "../panes/event-columns.ts";
 import { type CellContext, idPieces, type ListColumn } from "../look/list.ts";
@@ -6,7 +6,7 @@ import { capPieces, holdersPane } from "../panes/holders-pane.ts";
 import { inspector } from "../panes/inspector.ts";
 import type { Pane } from "../panes/pane.ts";
 import type { Piece } from "../look/pieces.ts";
-import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { isGuest } from "../../queries/ids.ts";
 import { timeText } from "../../support/number-text.ts";
@@ -85,7 +85,7 @@ function objectPieces(object: string | null, context: CellContext): Piece[] {
 }
 
 /** Its panes, and their places. */
-export function rightsScreen(): ScreenModel {
+export function rightsScreen(): ScreenPanes {
   const caps = new TablePane({
     name: "caps",
     table: CAPS,
@@ -129,7 +129,6 @@ export function rightsScreen(): ScreenModel {
   }
 
   return {
-    key: "5",
     panes: [caps, holders, fields, objects, refused],
     views: [[fields, objects]],
     dividers: [underList, besideHolders, besideList],

@@ -1,4 +1,4 @@
-// Screen 7: requests to the resource manager and its notifications, and the selected one: its
+// The screen RPC: requests to the resource manager and its notifications, and the selected one: its
 // bytes, fields and answer.
 
 import { inspector } from "../panes/inspector.ts";
@@ -7,7 +7,7 @@ import type { Line, Pane } from "../panes/pane.ts";
 import type { Piece } from "../look/pieces.ts";
 import { byteLines } from "../panes/rpc-bytes.ts";
 import { isNotification, rpcColumns } from "../panes/rpc-columns.ts";
-import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { plainText } from "../../queries/format.ts";
@@ -29,7 +29,7 @@ const WIDE_LIST_SHARE = 0.65, BYTES_ROWS = 0.4, REQUEST_ROWS = 0.6;
 const NAME = 12;
 
 /** Its panes, and their places. */
-export function rpcScreen(): ScreenModel {
+export function rpcScreen(): ScreenPanes {
   const rpcs = new TablePane({
     name: "rpcs",
     table: RPCS,
@@ -98,7 +98,6 @@ export function rpcScreen(): ScreenModel {
   }
 
   return {
-    key: "7",
     panes: [rpcs, bytes, request, answer, fields],
     views: [[bytes, request, fields]],
     dividers: [underList, besideRequest, besideList, underBytes, underRequest],

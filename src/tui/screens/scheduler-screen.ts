@@ -1,4 +1,4 @@
-// Screen 8: the timeline of vCPUs on physical CPUs, and of their waits for one.
+// The screen Scheduler: the timeline of vCPUs on physical CPUs, and of their waits for one.
 
 import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
 import { LanesPane, NO_SWITCH } from "../panes/lanes-pane.ts";
@@ -6,7 +6,7 @@ import { type Slice } from "../panes/lanes.ts";
 import { LaneWaitsPane } from "../panes/lanes-waits.ts";
 import type { ListColumn } from "../look/list.ts";
 import { vmPieces } from "../look/pieces.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { nameOf, vmOfName } from "../../queries/ids.ts";
 import { timeText } from "../../support/number-text.ts";
@@ -49,7 +49,7 @@ function switchColumns(): ListColumn<Slice>[] {
 }
 
 /** Its panes, and their places. */
-export function schedulerScreen(): ScreenModel {
+export function schedulerScreen(): ScreenPanes {
   const lanes = new LanesPane(), waits = new LaneWaitsPane(lanes);
   const list = new TablePane({
     name: "slices",
@@ -69,7 +69,6 @@ export function schedulerScreen(): ScreenModel {
   }
 
   return {
-    key: "8",
     panes: [lanes, list],
     views: [],
     dividers: [underLanes, besideSwitches],

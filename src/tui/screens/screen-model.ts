@@ -1,5 +1,6 @@
 // The model of a screen: panes, their places, and the dividers between them.
 
+import type { ScreenEntry } from "../actions/screen-table.ts";
 import type { Rectangle } from "../terminal/cells.ts";
 import { Divider } from "./divider.ts";
 import type { Pane } from "../panes/pane.ts";
@@ -18,8 +19,8 @@ export interface Placed {
   readonly area: Rectangle;
 }
 
-export interface ScreenModel {
-  readonly key: string;
+/** Panes and layout of a screen. */
+export interface ScreenPanes {
   readonly panes: readonly Pane[];
   /** Panes that replace each other, by `v`. */
   readonly views: readonly (readonly Pane[])[];
@@ -29,6 +30,12 @@ export interface ScreenModel {
   opens?(focused: Pane): Pane | undefined;
   /** Places of panes; `focused` decides where not all fit. */
   layout(body: Body, focused: Pane): Placed[];
+}
+
+/** A screen of a session. */
+export interface ScreenModel extends ScreenPanes {
+  readonly key: string;
+  readonly entry: ScreenEntry;
 }
 
 /** Rows that a pane keeps whatever its neighbor needs, with its frame. */

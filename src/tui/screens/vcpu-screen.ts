@@ -1,5 +1,5 @@
-// Screen 2: what each vCPU does and waits for; of the selected one registers, code, call stack,
-// exits, PSCI calls and timers.
+// The screen vCPUs: what each vCPU does and waits for; of the selected one registers, code, call
+// stack, exits, PSCI calls and timers.
 
 import type { Activity } from "../panes/activity.ts";
 import { codePane } from "../panes/code-pane.ts";
@@ -13,7 +13,7 @@ import { countText, durationText } from "../look/numbers.ts";
 import type { Pane } from "../panes/pane.ts";
 import { digitPieces, type Piece, statePiece } from "../look/pieces.ts";
 import { RegisterLines } from "../panes/registers.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { timersPane } from "../panes/timers-pane.ts";
@@ -185,9 +185,8 @@ function psciPane(vcpus: TablePane<typeof VCPUS>): Pane {
   });
 }
 
-/** Screen 2: a list of vCPUs, and around it what is known of the selected one. */
-class VcpuScreen implements ScreenModel {
-  readonly key = "2";
+/** A list of vCPUs, and around it what is known of the selected one. */
+class VcpuScreen implements ScreenPanes {
   readonly #vcpus: TablePane<typeof VCPUS>;
   readonly #registers: Pane;
   readonly #code: Pane;
@@ -295,6 +294,6 @@ class VcpuScreen implements ScreenModel {
   }
 }
 
-export function vcpuScreen(activity: Activity): ScreenModel {
+export function vcpuScreen(activity: Activity): ScreenPanes {
   return new VcpuScreen(activity);
 }

@@ -1,4 +1,4 @@
-// Screen 0: why operations were refused: the list, the answer about the selected one, and its
+// The screen Why: why operations were refused: the list, the answer about the selected one, and its
 // object.
 
 import { objectPane } from "../panes/object-pane.ts";
@@ -7,7 +7,7 @@ import { vmPieces } from "../look/pieces.ts";
 import { reasonLines } from "../panes/reason-lines.ts";
 import type { Books } from "./books.ts";
 import type { Pane } from "../panes/pane.ts";
-import { beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import type { Look } from "../look/theme.ts";
@@ -44,7 +44,7 @@ function card(reason: RowOf<typeof REASONS>, look: Look): Piece[][] {
   ];
 }
 
-export function whyScreen(books?: Books): ScreenModel {
+export function whyScreen(books?: Books): ScreenPanes {
   const reasons = new TablePane({
     name: "reasons",
     table: REASONS,
@@ -71,7 +71,6 @@ export function whyScreen(books?: Books): ScreenModel {
   /** Panes that replace each other: where all have a box, none. */
   let views: readonly (readonly Pane[])[] = [], about: Pane = text;
   return {
-    key: "0",
     panes: [reasons, text, object],
     get views() {
       return views;

@@ -18,7 +18,7 @@ export function namesKeysOrColors({ console_prefix, keys, themes }: FileUi): boo
  */
 export async function checkedUi(file: string, ui: FileUi): Promise<FileUi> {
   if (!namesKeysOrColors(ui)) return ui;
-  const { KeyClash, Keymap, withPrefix } = await import("../../../tui/app/keymap.ts");
+  const { KeyClash, Keymap, withPrefix } = await import("../../../tui/actions/keymap.ts");
   const { ownThemes, ThemeError } = await import("../../../tui/look/themes.ts");
   try {
     new Keymap(withPrefix(ui.keys, ui.console_prefix));

@@ -14,7 +14,7 @@ import { TABLE_NAMES, TABLES } from "../../../queries/tables.ts";
 import { didYouMean } from "../../../support/did-you-mean.ts";
 import { lstatIfThere, NotOurs, readTrustedText } from "../../../support/own-files.ts";
 import { isOfSystem } from "../../../support/system-error.ts";
-import { KeyClash, Keymap, withPrefix } from "../../../tui/app/keymap.ts";
+import { KeyClash, Keymap, withPrefix } from "../../../tui/actions/keymap.ts";
 import { ownThemes, ThemeError } from "../../../tui/look/themes.ts";
 
 /** The user's file, which need not exist; undefined if the environment names no folder for it. */

@@ -4,7 +4,7 @@ import type { AppAction } from "./actions.ts";
 import type { Key } from "../terminal/keys.ts";
 
 /** Names of the actions that a group performs: all but those that show screens. */
-export type PerformedName = Exclude<AppAction, { readonly screen: string }>["name"];
+export type PerformedName = Exclude<AppAction, { readonly screen: unknown }>["name"];
 
 /** Handlers of all actions; the application has them from its groups. */
 export type Handlers = { readonly [Name in PerformedName]: (key: Key) => void };

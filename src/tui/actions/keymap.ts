@@ -1,4 +1,4 @@
-// Maps keys to actions: the table of `actions.ts`, with the user's changes.
+// Maps keys to actions: the actions of `actions.ts`, with the user's changes.
 
 import { type Action, type ActionName, ACTIONS, type ActionsOf, type Context, CONTEXT_TITLES } from "./actions.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";

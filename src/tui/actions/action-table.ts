@@ -1,5 +1,5 @@
-// Every action of the TUI: its name, its keys and its words. Dispatch, hints, help, palette and
-// documentation come from this one table.
+// Every action of the TUI but those that show a screen: its name, its keys and its words. Dispatch,
+// hints, help, palette and documentation come from this one table.
 
 /** Where keys mean what they mean. */
 export type Context = "everywhere" | "lists" | "window" | "console" | "prefix" | "help" | "menu" | "text";
@@ -7,7 +7,7 @@ export type Context = "everywhere" | "lists" | "window" | "console" | "prefix" |
 export type OverlayContext = "help" | "menu" | "text";
 
 /** The words and keys of an action, whatever its name. */
-interface ActionRow {
+export interface ActionRow {
   readonly name: string;
   readonly context: Context;
   /** Key names of `keys.ts`. */
@@ -18,36 +18,8 @@ interface ActionRow {
   readonly hint?: string;
 }
 
-const SCREENS = [
-  ["1", "over", "Overview", "Over", "overview: VMs, a console, events"],
-  ["2", "vcpu", "vCPUs", "vCPU", "vCPUs: states, waits, registers"],
-  ["3", "irq", "Interrupts", "IRQ", "interrupts and their defects"],
-  ["4", "mem", "Memory", "Mem", "memory: who owns and maps what, parcels, limits"],
-  ["5", "caps", "Rights", "Rights", "capabilities and objects"],
-  ["6", "queue", "Queues", "Queue", "message queues and doorbells"],
-  ["7", "rpc", "RPC", "RPC", "requests to the resource manager"],
-  ["8", "sched", "Scheduler", "Sched", "scheduler timeline"],
-  ["9", "event", "Events", "Event", "all events"],
-  ["0", "why", "Why", "Why", "why operations were refused"],
-  ["L", "linux", "Linux", "Linux", "Linux in VMs: processes, log, stacks, files"],
-] as const;
-
-type ScreenName = (typeof SCREENS)[number][1];
-
-/** A screen: its key, its name in actions, on its tab and on a narrow one, and what it is for. */
-interface ScreenEntry {
-  readonly key: string;
-  readonly name: ScreenName;
-  readonly title: string;
-  readonly short: string;
-  readonly help: string;
-}
-
-/** Keys, names and purposes of the screens. */
-export const SCREEN_LIST: readonly ScreenEntry[] = SCREENS.map(([key, name, title, short, help]) => ({ key, name, title, short, help }));
-
-/** All but those of the screens. A key is in a context once, which a test holds. */
-const ROWS = [
+/** The table. A key is in a context once, which a test holds. */
+export const ACTION_ROWS = [
   { name: "list.down", context: "lists", keys: ["j", "Down"], help: "select the next row" },
   { name: "list.up", context: "lists", keys: ["k", "Up"], help: "select the previous row" },
   { name: "list.first", context: "lists", keys: ["g", "Home"], help: "select the first row" },
@@ -214,53 +186,5 @@ const ROWS = [
   { name: "text.newer", context: "text", keys: ["Down", "ctrl-n"], help: "next in history, or the line below" },
 ] as const satisfies readonly ActionRow[];
 
-type Row = (typeof ROWS)[number];
-type NameIn<C extends Context> = Extract<Row, { readonly context: C }>["name"];
-/** Contexts whose actions the application performs. */
-type AppContext = Exclude<Context, OverlayContext>;
-
-/** An action of the table. */
-interface ActionIn<C extends Context> extends ActionRow {
-  readonly name: NameIn<C>;
-  readonly context: C;
-}
-
-/** The action that shows the screen of a key. */
-interface ScreenAction extends ActionRow {
-  readonly name: `screen.${ScreenName}`;
-  readonly context: "lists";
-  readonly screen: string;
-}
-
-/** The actions by their context. */
-export type ActionsOf = { readonly [C in Context]: C extends "lists" ? ScreenAction | ActionIn<C> : ActionIn<C> };
-export type Action = ActionsOf[Context];
-export type ActionName = Action["name"];
-/** An action that the application performs. */
-export type AppAction = ActionsOf[AppContext];
-/** An action that a key means while something lies over a screen. */
-export type OverlayAction = ActionsOf[OverlayContext | "everywhere"];
-
-/** The table. */
-export const ACTIONS: readonly Action[] = [
-  ...SCREEN_LIST.map(({ key, name, help }): ScreenAction => ({
-    name: `screen.${name}`,
-    context: "lists",
-    keys: [key],
-    help,
-    screen: key,
-  })),
-  ...ROWS,
-];
-
-/** Titles of the contexts in the help. */
-export const CONTEXT_TITLES: Readonly<Record<Context, string>> = {
-  lists: "screens and lists",
-  window: "sizes of panes, after ctrl-w",
-  everywhere: "everywhere except in a console",
-  console: "console: all keys go to the guest except",
-  prefix: "console, after ctrl-]",
-  help: "help",
-  menu: "menus",
-  text: "while typing",
-};
+type Row = (typeof ACTION_ROWS)[number];
+export type NameIn<C extends Context> = Extract<Row, { readonly context: C }>["name"];
