@@ -35,7 +35,7 @@ const folder = await Deno.makeTempDir({ prefix: "el2-dist-" });
 
 try {
   for (const part of parts) {
-    if (!PARTS.some((name) => name === part)) throw new DistError(`--only: no part "${part}"; there are ${PARTS.join(", ")}`);
+    if (!PARTS.some((name) => name === part)) throw new DistError(`--only: no part "${part}"; use one of ${PARTS.join(", ")}`);
   }
   const build: Build = { folder, bundle: `${folder}/el2.js`, split: `${folder}/split`, time: await buildTime() };
   const runtime = parts.has("file") ? await compileRuntime() : undefined;

@@ -82,7 +82,7 @@ const folder = resolve(positionals[0] ?? `${ROOT}dist`);
 try {
   const wanted = values.only?.split(",") ?? Object.keys(STEPS);
   for (const step of wanted) {
-    if (!Object.hasOwn(STEPS, step)) throw new DistError(`--only: no step "${step}"; there are ${Object.keys(STEPS).join(", ")}`);
+    if (!Object.hasOwn(STEPS, step)) throw new DistError(`--only: no step "${step}"; use one of ${Object.keys(STEPS).join(", ")}`);
   }
   for (const [step, work] of Object.entries(STEPS)) if (wanted.includes(step)) console.log(`${step}: ${await work()}`);
 } catch (error) {

@@ -22,7 +22,7 @@ for (const [what, missing] of [["native tools", missingPackages], ["firmware", m
 const wanted = Deno.args.length > 0 ? Deno.args : [DEFAULT_DEBIAN_RELEASE];
 for (const name of wanted) {
   const release = DEBIAN_RELEASES.find((known) => known === name);
-  if (!release) throw new Error(`no Debian release ${name}; there are ${DEBIAN_RELEASES.join(", ")}`);
+  if (!release) throw new Error(`no Debian release ${name}; use one of ${DEBIAN_RELEASES.join(", ")}`);
   await attempt(`guest debian-${release}`, async () => {
     if (!await present(`debian-${release}`)) await fetchDebian({ release, progress: report() });
   });

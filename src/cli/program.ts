@@ -113,7 +113,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
   }
 }
 
-/** The exit code of an error that is the user's to mend; undefined for a bug. */
+/** The exit code of an error that is the user's to fix; undefined for a bug. */
 function codeOf(error: unknown): number | undefined {
   if (error instanceof Failure) return error.code;
   if (error instanceof PlanError || error instanceof NoPlace || error instanceof NoCacheFolder) return ExitCode.Usage;

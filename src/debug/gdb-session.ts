@@ -443,7 +443,7 @@ export class GdbSession {
 
   #setSpace([space]: string[]): string {
     if (space !== undefined && !Object.hasOwn(SPACES, space)) {
-      return `monitor space ${space}: there are ${Object.keys(SPACES).join(", ")}\n`;
+      return `monitor space ${space}: use one of ${Object.keys(SPACES).join(", ")}\n`;
     }
     if (space !== undefined) this.#space = space as DebugSpace;
     const stale = space === undefined ? "" : "gdb may show code that it has read before: maintenance flush dcache\n";

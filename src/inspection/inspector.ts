@@ -82,7 +82,7 @@ export class Inspector {
     const at = { ns: String(Math.round(hypervisor.now)), insn: String(this.instructions()) };
     try {
       const table = TABLES[query.table];
-      if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `there are ${Object.keys(TABLES).join(", ")}`);
+      if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `use one of ${Object.keys(TABLES).join(", ")}`);
       const { filter = "" } = query.args, view = new View(this.system, this.#looks);
       const { rows, dropped = 0, cursor, gaps = [] } = STREAMS.has(query.table) && isTemporal(filter)
         ? this.#overTime(query, view)

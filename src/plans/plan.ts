@@ -263,5 +263,5 @@ export function writtenDisk(plan: SessionPlan): string | undefined {
   return undefined;
 }
 
-/** A plan that cannot become a machine: the user's to mend. */
+/** A plan that cannot become a machine: the user's to fix. */
 export class PlanError extends UserError {}

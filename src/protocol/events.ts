@@ -121,7 +121,7 @@ const sessionEnd = v.object({
   code: count(),
   /** One line. */
   message: word,
-  /** The same as data, where the user can mend it. */
+  /** The same as data, where the user can fix it. */
   problem: v.optional(problem),
   /** The primary VM has asked for a reset. */
   reset: v.optional(v.literal(true)),

@@ -194,7 +194,7 @@ const FORMS: Readonly<Record<string, FieldForm | undefined>> = {
   op: {
     fits: (word) => BLOCK_OPERATIONS.includes(word) || /^queue\d+$/.test(word),
     what: "is not a request of a device",
-    wayOut: (word) => didYouMean(word, BLOCK_OPERATIONS, `there are ${BLOCK_OPERATIONS.join(", ")}, queue0, queue1…`),
+    wayOut: (word) => didYouMean(word, BLOCK_OPERATIONS, `use one of ${BLOCK_OPERATIONS.join(", ")}, queue0, queue1…`),
   },
 };
 
@@ -271,7 +271,7 @@ function parseWords({ words: known }: FaultKindInfo, field: string, value: strin
   const words = value.split(",").map((word) => kind === undefined ? word : withoutKind(kind, word));
   for (const word of words) {
     if (known[field] === undefined || known[field].some((one) => matchesWord(word, one))) continue;
-    const few = known[field].length <= 8 ? `there are ${known[field].join(", ")}` : undefined;
+    const few = known[field].length <= 8 ? `use one of ${known[field].join(", ")}` : undefined;
     return fail(`no ${field} ${JSON.stringify(word)}`, didYouMean(word, known[field], few));
   }
   return words;
@@ -287,7 +287,7 @@ function parseEffect({ errors, effects }: FaultKindInfo, kind: FaultKind, text: 
   if (!Object.hasOwn(effects, effect)) {
     const names = [...Object.keys(effects), ...Object.keys(errors)];
     const shown = names.length > 24 ? [...names.slice(0, 24), "…"] : names;
-    return fail(`effect ${JSON.stringify(word)} is not one of ${kind}`, didYouMean(word, names, `there are ${shown.join(", ")}`));
+    return fail(`effect ${JSON.stringify(word)} is not one of ${kind}`, didYouMean(word, names, `use one of ${shown.join(", ")}`));
   }
   if (effect !== "delay") return { kind: effect as "lose" | "double" | "die" };
   const ns = parseDuration(argument ?? "");

@@ -196,7 +196,7 @@ export interface Scenario {
   readonly steps: readonly Step[];
 }
 
-/** A scenario that cannot be run: the user's to mend. */
+/** A scenario that cannot be run: the user's to fix. */
 export class ScenarioError extends UserError {}
 
 /**

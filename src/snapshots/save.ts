@@ -24,7 +24,7 @@ export function snapshotOf(system: RunningSystem & SavableSystem & RememberingSy
 }
 
 /**
- * Whether an error is for the user to mend: a file that cannot be written, a state that cannot be
+ * Whether an error is for the user to fix: a file that cannot be written, a state that cannot be
  * saved.
  */
 export function isForTheUser(error: unknown): error is Error {

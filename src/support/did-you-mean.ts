@@ -28,7 +28,7 @@ export function nearest(word: string, names: readonly string[]): string | undefi
 
 /**
  * The way out of a misspelled word: `did you mean "NAME"?` with the nearest of `names`, if one is
- * near. A hint, such as `there are NAME, …`, follows in either case.
+ * near. A hint, such as `use one of NAME, …`, follows in either case.
  */
 export function didYouMean(word: string, names: readonly string[], hint: string): string;
 export function didYouMean(word: string, names: readonly string[], hint?: string): string | undefined;
@@ -41,7 +41,7 @@ export function didYouMean(word: string, names: readonly string[], hint?: string
 
 /** The way out of a word that should be one of these names: the nearest, and which there are. */
 export const didYouMeanOneOf = (word: string, names: readonly string[]): string =>
-  didYouMean(word, names, `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`);
+  didYouMean(word, names, `use ${names.length === 1 ? "" : "one of "}${names.join(", ")}`);
 
 /** A message and what is to know or to do about it: a new sentence after a question. */
 export function withHint(message: string, hint: string): string {

@@ -34,7 +34,7 @@ export function asProblem(said: Said | undefined): Problem | undefined {
   return typeof said === "string" ? { what: said } : said;
 }
 
-/** An error that is the user's to mend; the message is the whole text. */
+/** An error that is the user's to fix; the message is the whole text. */
 export class UserError extends Error {
   readonly problem: Problem;
 

@@ -47,7 +47,7 @@ Deno.test("sessions in the background", async (t) => {
       if (!ofVm) continue;
       const { code, stdout, stderr } = await place.el2(...path.split(" "), "pign");
       assert.deepEqual([code, stdout], [1, ""], path);
-      assert.match(stderr, /^el2: no VM called "pign"; did you mean "ping"\? There are host, /, path);
+      assert.match(stderr, /^el2: no VM called "pign"; did you mean "ping"\? Use one of host, /, path);
     }
     for (const args of [["why", "--list", "--vm", "pign"], ["trace", "calls", "--vm", "pign"]]) {
       assert.deepEqual((await place.el2(...args)).code, 1, args.join(" "));

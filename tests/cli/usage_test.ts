@@ -22,7 +22,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["constructor", /unknown command "constructor"; list the commands with el2 --help/],
   ["help no-such-command", /unknown command "no-such-command"/],
   ["vm list", /^el2: unknown command "list" of el2 vm; did you mean "ls"\?\n/],
-  ["snapshot sav x", /^el2: unknown command "sav" of el2 snapshot; did you mean "save"\? There are save, load, /],
+  ["snapshot sav x", /^el2: unknown command "sav" of el2 snapshot; did you mean "save"\? Use one of save, load, /],
   ["boot no-such-file", /kernel no-such-file: no such file/],
   [`boot ${NOT_AN_IMAGE}`, /not an arm64 Linux Image/],
   ["boot .", /kernel \.: is a folder/],
@@ -50,7 +50,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["boot assets/guests/hello.bin --net user,allow=10.0.0.0/33", /"10\.0\.0\.0\/33" is not an address; use for example 192\.168\.1\.0\/24/],
   [
     "boot assets/guests/hello.bin --net user,wan=yes",
-    /"wan=yes" is not a key of --net user; there are host, lan, internet, allow, deny and capture/,
+    /"wan=yes" is not a key of --net user; use one of host, lan, internet, allow, deny, capture/,
   ],
   ["boot assets/guests/hello.bin --net none,host=yes", /only user has a policy/],
   ["boot assets/guests/hello.bin --net user --forward udp:1", /"udp:1" is not a pair of ports; use for example 2222:22 or udp:5353:53/],
@@ -59,8 +59,8 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["run demo --log assets", /^el2: --log assets: is a folder\n$/],
   ["run no-such-file.toml", /no-such-file\.toml: no such file/],
   ["bot x", /^el2: unknown command "bot"; did you mean "boot"\? List the commands with el2 --help\n$/],
-  ["run demo --console pign", /--console: no VM called "pign"; did you mean "ping"\? There are hello, ping, pong, host\n$/],
-  ["run demo --until kind=sate", /^el2: --until: no "sate"; did you mean "state"\? There are .*\n {2}kind=sate\n {7}\^\n$/],
+  ["run demo --console pign", /--console: no VM called "pign"; did you mean "ping"\? Use one of hello, ping, pong, host\n$/],
+  ["run demo --until kind=sate", /^el2: --until: no "sate"; did you mean "state"\? Use one of .*\n {2}kind=sate\n {7}\^\n$/],
 ];
 
 for (const [args, says] of MISTAKES) {

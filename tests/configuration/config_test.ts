@@ -143,8 +143,8 @@ Deno.test("parseDuration() gives nanoseconds", () => {
 Deno.test("didYouMean() names the nearest word, or none", () => {
   assert.equal(didYouMean("memroy", ["memory", "machine"]), 'did you mean "memory"?');
   assert.equal(didYouMean("x", ["memory", "machine"]), undefined);
-  assert.equal(didYouMean("memroy", ["memory"], "there is memory"), 'did you mean "memory"? There is memory');
-  assert.equal(didYouMean("x", ["memory"], "there is memory"), "there is memory");
+  assert.equal(didYouMean("memroy", ["memory"], "use memory"), 'did you mean "memory"? Use memory');
+  assert.equal(didYouMean("x", ["memory"], "use memory"), "use memory");
 });
 
 Deno.test("TomlPositions finds every value of any document that stringify() writes", () => {

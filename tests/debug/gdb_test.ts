@@ -125,7 +125,7 @@ Deno.test("gdb goes back: by steps, to a breakpoint, to a watched store, to the 
     assert.equal(await vm.value("*(long *)0x40300000"), 3n);
     await vm.ask("monitor space pa", /physical addresses of the machine/);
     assert.equal(await vm.value("*(long *)0x40300000"), 3n, "the primary VM is mapped one to one");
-    await vm.ask("monitor space moon", /there are va, ipa, pa/);
+    await vm.ask("monitor space moon", /use one of va, ipa, pa/);
     await vm.ask("monitor space va", /virtual addresses/);
     await vm.ask("monitor symbols", /name one file/);
     // Another user can connect to the port, and must not replace files of this one.

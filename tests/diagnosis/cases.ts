@@ -48,14 +48,14 @@ const CRASHES: readonly BrokenCase[] = [
     "loadNowhere",
     String.raw`data abort: external abort at 0x8000\w+: ldr w\d+, \[x\d+\]`,
     "not-given",
-    /mend the pointer/,
+    /fix the pointer/,
   ),
   crash(
     "a store to where nothing is",
     "storeNowhere",
     String.raw`data abort(?:, write)?: external abort at 0x8000\w+: str w\d+, \[x\d+\]`,
     "not-given",
-    /mend the pointer/,
+    /fix the pointer/,
   ),
   crash("a jump to address 0", "jumpNowhere", "instruction abort: external abort at 0x0: not mapped", "jump-to-devices", /null/),
   crash(

@@ -365,7 +365,7 @@ const CRASHES: readonly (CauseCase & { readonly how: "crashed" | "fault-loop"; r
     ...{ how: "fault-loop", at: "vcpu:x/0" },
   },
   {
-    ...cause("a second CPU that falls on its first step", "", { code: "outside-of-tables" }, /mend the pointer/, "vcpus = 2"),
+    ...cause("a second CPU that falls on its first step", "", { code: "outside-of-tables" }, /fix the pointer/, "vcpus = 2"),
     source: standing(`${CPU_ON}\nadr x1, flag\n3: ldr w0, [x1]\ncbz w0, 3b\nflag: .word 0\nsecond:\nadr x0, vectors\nmsr vbar_el1, x0
       mmu_on\n${load("0x700000000000", "str w1, [x0]")}`),
     ...{ how: "crashed", at: "vcpu:x/1" },

@@ -112,7 +112,7 @@ heals("healed by the priority of its rivals", STARVED, async () => {
 });
 
 /** Wrong configurations, the way out of each, and the change as it says it. */
-const MENDED: Readonly<Record<string, readonly [told: RegExp, change: (text: string, told: RegExpExecArray) => string]>> = {
+const FIXED: Readonly<Record<string, readonly [told: RegExp, change: (text: string, told: RegExpExecArray) => string]>> = {
   "a size without a unit": [/use for example "(\w+)"/, (text, [, size]) => text.replace('"4"', `"${size}"`)],
   "a misspelled key": [/did you mean "(\w+)"/, (text, [, key]) => text.replace("memroy", key)],
   "a driver that cannot run vCPUs": [/give vm "x" (schedule = "own") and (devices = \[\])/, (text, [, ...keys]) => text + keys.join("\n")],
@@ -121,14 +121,14 @@ const MENDED: Readonly<Record<string, readonly [told: RegExp, change: (text: str
   "two doorbells of one label": [/change one/, (text) => text.replace("label = 2", "label = 4")],
 };
 
-for (const [name, [told, change]] of Object.entries(MENDED)) {
-  heals("mended as told", name, async () => {
+for (const [name, [told, change]] of Object.entries(FIXED)) {
+  heals("fixed as told", name, async () => {
     const { text } = caseOf(name), plan = await planText(text, "case.toml", folder);
     assert.ok(!plan.ok);
     const errors = planErrors(plan).join("\n"), way = told.exec(errors);
     assert.ok(way, errors);
-    const mended = await planText(change(text, way), "case.toml", folder);
-    assert.ok(mended.ok, mended.ok ? "" : planErrors(mended).join("\n"));
+    const fixed = await planText(change(text, way), "case.toml", folder);
+    assert.ok(fixed.ok, fixed.ok ? "" : planErrors(fixed).join("\n"));
   });
 }
 
@@ -210,11 +210,11 @@ for (const [index, { name, source, keys, told, change }] of LACKS.entries()) {
     assert.ok(way, ways);
     // The name of a console is told, and its absence breaks nothing.
     assert.equal(healthy, /console|earlycon/.test(told.source));
-    const mended = await demoSystem(change(text, way), undefined, folder);
-    runHealthy(mended, HEALED);
-    const after = verdictOn(mended, "x");
+    const fixed = await demoSystem(change(text, way), undefined, folder);
+    runHealthy(fixed, HEALED);
+    const after = verdictOn(fixed, "x");
     assert.doesNotMatch([after.way_out ?? "", ...after.evidence].join("\n"), told);
-    assert.equal(rows(mended, "vm.ls", { filter: "id=vm:x" })[0].state, "running");
+    assert.equal(rows(fixed, "vm.ls", { filter: "id=vm:x" })[0].state, "running");
   });
 }
 

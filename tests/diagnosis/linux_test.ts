@@ -189,7 +189,7 @@ const keepReboot = (debian: Debian) => dropCall(debian, ["__do_sys_reboot", "__a
 
 /** Locks that are never released. */
 const KEPT:
-  readonly (readonly [name: string, how: string, mend: (debian: Debian) => void, finding: Partial<LinuxFinding>, lines: RegExp])[] = [
+  readonly (readonly [name: string, how: string, fix: (debian: Debian) => void, finding: Partial<LinuxFinding>, lines: RegExp])[] = [
     [
       ...["two locks that two tasks take in another order", "names", (debian: Debian) => (keepName(debian), keepReboot(debian))] as const,
       { code: "lock-cycle" },
@@ -339,7 +339,7 @@ if (LONG) {
     // The loop itself is a verdict before.
     debian.until(/end Kernel panic/);
     const cause = { code: "lockup", at: "__arm64_sys_sysinfo", task: OF_INIT };
-    assertSick(debian, { code: "panicked", cause }, /has not left the kernel for too long/);
+    assertSick(debian, { code: "panicked", cause }, /has been in the kernel too long/);
   });
 }
 
@@ -450,7 +450,7 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
     "more memory in its devicetree than it has",
     { tree: set(/^memory/, "reg", cells(0, 0x4000_0000, 0, 0x4000_0000)) },
     oopsOf("data abort: external abort", "not-given"),
-    /the devicetree has \/memory@40000000 at 0x40000000..0x7fffffff, and nothing answers at 0x[0-9a-f]+; way out: mend its reg/,
+    /the devicetree has \/memory@40000000 at 0x40000000..0x7fffffff, and nothing answers at 0x[0-9a-f]+; way out: fix its reg/,
   ],
   [
     "a GIC at another address",
@@ -476,7 +476,7 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
     "half of its image",
     { image: (image) => image.slice(0, image.length >> 1) },
     { code: "fault-loop" },
-    /the kernel's image is cut: it has \d+ bytes, and its header names \d+/,
+    /the kernel's image is truncated: it has \d+ bytes, and its header names \d+/,
   ],
   [
     "a limit of memory below its own size",
@@ -515,7 +515,7 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
     /put \/bin\/bash there/,
   ],
   ["an empty init", { files: { init: "" } }, notRun({ code: "empty" }), /it is empty/],
-  ["half of an init", { files: { init: elf(AARCH64, LOAD, "x", 10_000) } }, notRun({ code: "cut" }), /an ELF file that is cut/],
+  ["half of an init", { files: { init: elf(AARCH64, LOAD, "x", 10_000) } }, notRun({ code: "cut" }), /a truncated ELF file/],
   ["a script without its first line", { files: { init: "echo hello\n" } }, notRun({ code: "format" }), /begins with 65 63 68 6f/],
   [
     "a ramdisk of another kind",
@@ -581,7 +581,7 @@ const ODD: readonly (readonly [name: string, boot: Boot, evidence: RegExp])[] = 
   [
     "a console that waits for its clock",
     { tree: waitsForClock },
-    /names console ttyAMA0, and the kernel has registered none: the probe of 9000000\.\w+ is put off.*; way out: mend .* the clock/,
+    /names console ttyAMA0, and the kernel has registered none: the probe of 9000000\.\w+ is put off.*; way out: fix .* the clock/,
   ],
   [
     "a console whose driver is left out",
@@ -639,8 +639,8 @@ if (LONG) {
   }
 }
 
-/** Boots that a way out mends, and what is booted as it says. */
-const MENDED: readonly (readonly [name: string, boot: Boot, told: RegExp, mended: Boot])[] = [
+/** Boots that a way out fixes, and what is booted as it says. */
+const FIXED: readonly (readonly [name: string, boot: Boot, told: RegExp, fixed: Boot])[] = [
   ["a console", { append: "console=ttyS0" }, /way out: use console=ttyAMA0/, { append: "console=ttyAMA0" }],
   ["an earlycon", { append: "earlycon=pl011,0x3f000000" }, /way out: use earlycon without an address/, { append: "earlycon" }],
   ["a limit of memory", { append: "mem=24M" }, /way out: leave it out/, {}],
@@ -651,12 +651,12 @@ const MENDED: readonly (readonly [name: string, boot: Boot, told: RegExp, mended
 ];
 
 if (LONG) {
-  for (const [name, boot, told, mended] of MENDED) {
+  for (const [name, boot, told, fixed] of FIXED) {
     Deno.test(`a Linux is healed as told: ${name}`, async () => {
       const debian = await started(boot);
       for (let time = 0; time < LIFE && (verdictOn(debian)?.healthy ?? true); time += ASKED) debian.run(ASKED);
       assert.match(diagnosisLines(verdictOn(debian)).join("\n"), told);
-      const healed = await started(mended);
+      const healed = await started(fixed);
       healed.until(/how\?/);
       const row = verdictOn(healed);
       assert.ok(row.healthy && !told.test(diagnosisLines(row).join("\n")), diagnosisLines(row).join("\n"));

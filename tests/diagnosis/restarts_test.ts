@@ -46,7 +46,7 @@ const BROKEN: Readonly<Record<string, Restart>> = {
   "a failed assertion": { source: `no_vectors\n${WORK}\nbrk #1`, cause: "trap-instruction", wayOut: /find the assertion/ },
   "a load from nowhere, whose handler asks for a reset": {
     source: resets(`${WORK}\nmov64 x0, 0x90000000\nldr w0, [x0]`),
-    ...{ cause: "not-given", wayOut: /mend the pointer/ },
+    ...{ cause: "not-given", wayOut: /fix the pointer/ },
   },
   "an unaligned store, whose handler asks for a reset": {
     source: resets(`${WORK}\nmov64 x0, 0x80010002\nstr w0, [x0, #1]`),

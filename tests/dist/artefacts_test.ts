@@ -413,7 +413,7 @@ if (LONG) {
 Deno.test("a part that does not exist is refused by name", async () => {
   const { code, stderr } = await dist(`${FOLDER}/none`, "npm,rpm");
   assert.equal(code, 1);
-  assert.equal(stderr, 'dist: --only: no part "rpm"; there are file, others, npm, deb, jsr, vscode, sbom\n');
+  assert.equal(stderr, 'dist: --only: no part "rpm"; use one of file, others, npm, deb, jsr, vscode, sbom\n');
 });
 
 let installing: Promise<Outcome> | undefined;

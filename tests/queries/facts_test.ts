@@ -100,7 +100,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "buffer-refused": "that of the refusal",
   "failed": "that of the refusal or of the exception's cause",
   "restarts": "that of its last end",
-  "broken": "an invariant of el2's own: no user can mend it",
+  "broken": "an invariant of el2's own: no user can fix it",
 };
 
 Deno.test("every verdict that is not healthy has a way out, or a reason why its kind has no own one", () => {

@@ -25,9 +25,9 @@ Deno.test("each wrong rule is refused with what is wrong and what there is", () 
   const wrong: [string, RegExp][] = [
     ["", /no effect; a rule is/],
     ["rpc msg=MEM_LEND", /no effect; a rule is/],
-    ["rcp msg=MEM_LEND -> NOMEM", /no kind "rcp"; did you mean "rpc"\? There are hvc, rpc, ioctl/],
+    ["rcp msg=MEM_LEND -> NOMEM", /no kind "rcp"; did you mean "rpc"\? Use one of hvc, rpc, ioctl/],
     ["rpc msg=MEM_LENT -> NOMEM", /no msg "MEM_LENT"; did you mean "MEM_LEND"/],
-    ["rpc name=MEM_LEND -> NOMEM", /rpc has no field "name"; .*there are msg, vm/],
+    ["rpc name=MEM_LEND -> NOMEM", /rpc has no field "name"; .*use one of msg, vm/],
     ["rpc msg -> NOMEM", /"msg" is not FIELD=VALUE/],
     ["rpc msg=MEM_LEND nth=0 -> NOMEM", /nth=0 is not a range; use for example nth=3/],
     ["rpc msg=MEM_LEND nth=4..3 -> NOMEM", /nth=4\.\.3 is not a range/],
@@ -38,7 +38,7 @@ Deno.test("each wrong rule is refused with what is wrong and what there is", () 
     ["virq -> delay 5", /delay needs a duration/],
     ["rpc msg=VM_STATUS -> NOMEM", /VM_STATUS: a notification has no reply/],
     ["hvc name=doorbell_send -> lose", /doorbell_send returns more than an error/],
-    ["alloc what=cheese -> NOMEM", /no what "cheese"; there are heap, tables, virq, page/],
+    ["alloc what=cheese -> NOMEM", /no what "cheese"; use one of heap, tables, virq, page/],
   ];
   for (const [text, says] of wrong) {
     assert.throws(() => parseFaultRule(text), (error) => error instanceof FaultRuleError && says.test(error.message), text);
@@ -65,7 +65,7 @@ function assertRefused(text: string, what: string, wayOut: RegExp): void {
 
 Deno.test("a rule that a user writes has values that its fields can have; those of files may be older", () => {
   const wrong: readonly (readonly [string, RegExp])[] = [
-    ["dev dev=host/blk0 op=wrte -> IOERR", /op=wrte is not a request of a device; did you mean "write"\? There are read, write, /],
+    ["dev dev=host/blk0 op=wrte -> IOERR", /op=wrte is not a request of a device; did you mean "write"\? Use one of read, write, /],
     ["virq intid=0x30 -> lose", /intid=0x30 is not a number; use decimal digits/],
     ["alloc what=heap amount!=4K -> NOMEM", /amount=4K is not a number/],
     ["rpc seq=x -> NOMEM", /seq=x is not a number/],
@@ -92,14 +92,14 @@ Deno.test("a rule names VMs that the machine has, also as owners of vCPUs and de
     ]
   ) check(text);
   const wrong = (text: string, vm: string, wayOut: RegExp) => assertRefused(text, `no VM called "${vm}"`, wayOut);
-  wrong("virq vm=png -> lose", "png", /did you mean "ping"\? There are host, rm, ping, pong$/);
-  wrong("virq vm=ping,debian -> lose", "debian", /there are host, rm, ping, pong$/);
-  wrong("virq vm!=debian -> lose", "debian", /there are/);
-  wrong("virq vm=d* -> lose", "d*", /there are/);
+  wrong("virq vm=png -> lose", "png", /did you mean "ping"\? Use one of host, rm, ping, pong$/);
+  wrong("virq vm=ping,debian -> lose", "debian", /use one of host, rm, ping, pong$/);
+  wrong("virq vm!=debian -> lose", "debian", /use one of/);
+  wrong("virq vm=d* -> lose", "d*", /use one of/);
   wrong("virq vm=ping/0 -> lose", "ping/0", /did you mean "ping"/);
-  wrong("hvc vcpu=debian/0 -> BUSY", "debian", /there are/);
-  wrong("dev=debian/blk0 -> die", "debian", /there are/);
-  wrong("virq source=vcpu:debian/0 -> lose", "debian", /there are/);
+  wrong("hvc vcpu=debian/0 -> BUSY", "debian", /use one of/);
+  wrong("dev=debian/blk0 -> die", "debian", /use one of/);
+  wrong("virq source=vcpu:debian/0 -> lose", "debian", /use one of/);
 });
 
 Deno.test("a rule names vCPUs and virtio devices that their VMs have", () => {
@@ -109,13 +109,13 @@ Deno.test("a rule names vCPUs and virtio devices that their VMs have", () => {
       ...["virq source=vcpu:ping/0 -> lose", "dev=ping/net1 -> die", "dev=*/blk0 -> die", "dev dev=* -> die", "dev=vm-0x80/blk0 -> die"],
     ]
   ) check(text);
-  assertRefused("hvc vcpu=ping/7 -> BUSY", 'no vCPU called "ping/7"', /did you mean "ping\/0"\? There is ping\/0$/);
-  assertRefused("hvc vcpu!=host/2 -> BUSY", 'no vCPU called "host/2"', /There are host\/0, host\/1$/);
-  assertRefused("hvc vcpu=p*/1 -> BUSY", 'no vCPU called "p*/1"', /there are ping\/0, pong\/0$/i);
-  assertRefused("hvc vcpu=ping -> BUSY", 'no vCPU called "ping"', /there is ping\/0$/i);
-  assertRefused("virq source=vcpu:ping/7 -> lose", 'no vCPU called "ping/7"', /There is ping\/0$/);
-  assertRefused("dev=ping/blk9 -> die", 'no virtio device called "ping/blk9"', /There are ping\/blk0, ping\/net1$/);
-  assertRefused("dev=pong/blk0 -> die", 'no virtio device called "pong/blk0"', /There are ping\/blk0, ping\/net1$/);
+  assertRefused("hvc vcpu=ping/7 -> BUSY", 'no vCPU called "ping/7"', /did you mean "ping\/0"\? Use ping\/0$/);
+  assertRefused("hvc vcpu!=host/2 -> BUSY", 'no vCPU called "host/2"', /Use one of host\/0, host\/1$/);
+  assertRefused("hvc vcpu=p*/1 -> BUSY", 'no vCPU called "p*/1"', /use one of ping\/0, pong\/0$/i);
+  assertRefused("hvc vcpu=ping -> BUSY", 'no vCPU called "ping"', /use ping\/0$/i);
+  assertRefused("virq source=vcpu:ping/7 -> lose", 'no vCPU called "ping/7"', /Use ping\/0$/);
+  assertRefused("dev=ping/blk9 -> die", 'no virtio device called "ping/blk9"', /Use one of ping\/blk0, ping\/net1$/);
+  assertRefused("dev=pong/blk0 -> die", 'no virtio device called "pong/blk0"', /Use one of ping\/blk0, ping\/net1$/);
   // A program in the root VM makes vCPUs as it likes.
   const own: KnownVm = { name: "rm", vcpus: undefined, devices: [] };
   checkNames(parseFaultRule("hvc vcpu=rm/7 -> BUSY"), [own]);

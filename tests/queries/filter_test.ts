@@ -89,7 +89,7 @@ Deno.test("no pattern of a filter takes long, whatever a guest has written", () 
 });
 
 Deno.test("kinds of events are known: another word is an error that says which there are", () => {
-  assert.throws(() => parseFilter("kind=sate name=running", EVENTS), /^Error: no "sate"; did you mean "state"\? There are hvc, rpc, /);
+  assert.throws(() => parseFilter("kind=sate name=running", EVENTS), /^Error: no "sate"; did you mean "state"\? Use one of hvc, rpc, /);
   assert.throws(() => parseFilter("!kind=hvcs", EVENTS), FilterError);
   assert.ok(parseFilter("kind=HVC | kind=rpc", EVENTS).matches({ id: "ev:1", kind: "hvc" }));
   assert.ok(parseFilter("kind~^h kind!=-", EVENTS).matches({ id: "ev:1", kind: "hvc" }));

@@ -137,7 +137,7 @@ Deno.test("an error in a part of a filter over time keeps its way out", () => {
   assert.throws(() => parseEventFilter("kind=hvc before nosuch=1", EVENTS), (error) => {
     assert.ok(error instanceof FilterError);
     assert.equal(error.problem.what, 'no field "nosuch"');
-    assert.match(error.problem.wayOut ?? "", /^there are id, /);
+    assert.match(error.problem.wayOut ?? "", /^use one of id, /);
     return true;
   });
 });

@@ -103,8 +103,8 @@ for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
       const random = new Random(11);
       let refused = 0, taken = 0;
       for (let round = 0; round < (LONG ? 10_000 : 50); round++) {
-        const mended = round % (LONG ? 2 : 5) === 0;
-        if (mended) {
+        const fixed = round % (LONG ? 2 : 5) === 0;
+        if (fixed) {
           // In the fields: pages are anything, and the plan is the person's.
           const changed = sections.map((section) =>
             section.kind === FIELDS ? holding(section, mutated(contentOf(section), random), true) : section
@@ -114,7 +114,7 @@ for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
         const rule = refusal(path);
         if (rule !== undefined) refused++;
         else {
-          assert.ok(mended, `round ${round}: a change that no checksum tells is taken`);
+          assert.ok(fixed, `round ${round}: a change that no checksum tells is taken`);
           taken++;
           const { equal } = diffSnapshots({ path, snapshot: readSnapshot(path) }, { path, snapshot: original }, 1);
           assert.ok(!equal, `round ${round}: diff does not see what was changed`);

@@ -388,7 +388,7 @@ Deno.test("W71: a wrong configuration is a screen: Enter opens the editor at the
     );
     const shown = await terminal.until(/bad\.toml has 2 errors; nothing was started/);
     assert.match(shown, /3:8 +cpus = 99\n +\^ cpus 99 is outside 1\.\.8/);
-    // Another program mends a line: r checks again.
+    // Another program fixes a line: r checks again.
     const text = await Deno.readTextFile(`${folder}/bad.toml`);
     await Deno.writeTextFile(`${folder}/bad.toml`, text.replace("99", "98"));
     await terminal.keys("j", "r");

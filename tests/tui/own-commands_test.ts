@@ -114,7 +114,7 @@ Deno.test("a field stays in its word, makes no option, and is missed by name", (
   });
   assert.deepEqual(words(["p", "--x={bad}"]), { words: ["p", "--x=-rf"] });
   assert.match((words(["p", "{bad}"]) as { problem: string }).problem, /"\{bad\}" would be the option "-rf"; put it after an option/);
-  assert.match((words(["p", "{vcpu}"]) as { problem: string }).problem, /this row has no field \{vcpu\}; there are id, name/);
+  assert.match((words(["p", "{vcpu}"]) as { problem: string }).problem, /this row has no field \{vcpu\}; use one of id, name/);
   assert.equal((withFields(["p", "{id}"], undefined) as { problem: string }).problem, "{id} needs a selected row");
   assert.match((withFields(["p", "{id}"], { id: "a\0b" } as Row) as { problem: string }).problem, /NUL/);
 });

@@ -22,7 +22,7 @@ export function registerConsent(program: Command, { exit }: CommandContext): voi
 
 function list(): void {
   const files = consentedFiles();
-  if (files.length === 0) report("el2: you have consented to no file");
+  if (files.length === 0) report("el2: no file has your consent");
   for (const file of files) output(`${file}\n`);
 }
 

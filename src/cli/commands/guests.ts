@@ -200,7 +200,7 @@ function unreadable(what: string, named: string, error: unknown): never {
   throw failed(problemOf(error, `guests add: ${what} ${named}`));
 }
 
-/** All errors (network, apt, disk) are for the user to mend. */
+/** All errors (network, apt, disk) are for the user to fix. */
 function refused(command: "fetch" | "add", error: unknown): never {
   const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
   const nowhere = [NotFound, NotADirectory, PermissionDenied].some((kind) => error instanceof kind) ||

@@ -38,7 +38,7 @@ import { checkedUi, configurationOf } from "../start/look/file-ui.ts";
 import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
 import type { LogLevel } from "../start/log.ts";
 import { checked, type MoreDevices, plannedOf, withDevices, withImages } from "../start/plans/planned.ts";
-import { mended } from "../start/screens/mended.ts";
+import { fixedPlan } from "../start/screens/fixed-plan.ts";
 import { recorded } from "../start/plans/recorded.ts";
 import { displayed, showSession } from "../start/show.ts";
 import { runningSessions } from "../start/screens/start-offers.ts";
@@ -67,7 +67,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         ? await withDevices(what, more, changes)
         : headless
         ? await plannedOf(what, reader, changes)
-        : await mended(what, reader, changes);
+        : await fixedPlan(what, reader, changes);
       const inject = rules && await checkedRules(rules, run);
       if (options.console !== undefined) checkVm("--console", options.console, vmsOf(run));
       for (const vm of Object.keys(options.symbols ?? {})) checkVm("--symbols", vm, vmsOf(run));
@@ -225,7 +225,7 @@ export async function runDemo(
     const { showStart } = await import("../start/screens/screens.ts");
     return await showStart(entry, options, run);
   }
-  const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, typedBy(options.allowHost), []);
+  const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await fixedPlan(own, typedBy(options.allowHost), []);
   return await showSession(entry, await recorded(here ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, record), {
     title: own?.split("/").at(-1) ?? "demo",
     stdio: false,

@@ -21,7 +21,7 @@ export interface ReadPages {
 /** A job: plain data goes in and comes out. */
 export type Job<Input, Said, Result> = (input: Input, port: JobPort<Said>) => Result | Promise<Result>;
 
-/** A job cannot be done for a reason that the user can mend. */
+/** A job cannot be done for a reason that the user can fix. */
 export class JobRefused extends UserError {
   constructor(said: Said, readonly code: number = ExitCode.Usage) {
     super(said);

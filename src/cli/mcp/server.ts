@@ -101,7 +101,7 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
     if (!job) {
       throw new McpError(
         ErrorCode.InvalidParams,
-        `there is no prompt "${name}"; there are ${JOBS.map((one) => one.name).join(", ")}`,
+        `there is no prompt "${name}"; use one of ${JOBS.map((one) => one.name).join(", ")}`,
       );
     }
     const text = promptText(job, given.session, given.problem);

@@ -109,7 +109,7 @@ function withKey(policy: NetKeys, text: string): NetKeys {
       if (parseNetRule(value)) return { ...policy, [key]: [...policy[key] ?? [], value] };
       throw new BadArgument(`"${value}" is not an address`, "use for example 192.168.1.0/24 or 10.0.2.2:8080");
     default:
-      throw new BadArgument(`"${text}" is not a key of --net user`, "there are host, lan, internet, allow, deny and capture");
+      throw new BadArgument(`"${text}" is not a key of --net user`, "use one of host, lan, internet, allow, deny, capture");
   }
 }
 

@@ -127,7 +127,7 @@ type Missed = OfCode<Evidence, "stale-translation">["missed"];
 /** The mistake in a TLBI, or in a store. */
 const MISSED: { readonly [M in Missed]: (by: string, operand: bigint) => string } = {
   "cpu": (by) => `reached ${by} alone`,
-  "asid": (_, operand) => `was for ASID ${operand >> ASID_SHIFT}, which is another one`,
+  "asid": (_, operand) => `named ASID ${operand >> ASID_SHIFT}, not the table's`,
   "address": (_, operand) => `was for address ${hex(BigInt.asUintN(64, operand << PAGE_SHIFT))}`,
   "store": (by, operand) => `of ${by} gave the valid entry another address (${hex(operand)}), and no TLBI has followed`,
 };
@@ -222,7 +222,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "start-refused": ({ status }) => status === "INTERNAL_FAILURE" ? "set vcpus in its configuration" : undefined,
   "kernel": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
   "no-driver": () => "a kernel with virtio_mmio or virtio_pci, and with the modules of these devices",
-  "misplaced": () => "mend its reg",
+  "misplaced": () => "fix its reg",
   "boot": ({ finding }) => BOOT_FINDINGS.wayOut(finding),
 });
 

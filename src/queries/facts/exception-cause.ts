@@ -206,30 +206,30 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "trap-instruction": () => "find the assertion at that address: el2 disasm, or the source line with --symbols",
   "illegal-state": () => "write SPSR_EL1 with EL1h, EL1t or EL0t in its mode before ERET",
   "sp-alignment": () => "move SP by multiples of 16 only",
-  "pc-alignment": () => "mend the pointer that it branched to",
+  "pc-alignment": () => "fix the pointer that it branched to",
   "no-vectors": () => "set VBAR_EL1 to a vector table that is mapped before the first exception can come",
   "fp-trapped": () => "set CPACR_EL1.FPEN to 0b11 first, or build with -mgeneral-regs-only",
   "device-alignment": ({ because }) =>
     because === "stage-1-off" ? "build with -mstrict-align, or turn the MMU on first" : "access it aligned, or map it as Normal memory",
   "alignment-checked": () => "clear SCTLR_EL1.A, or build with -mstrict-align",
   "ordered-alignment": ({ access: { size } }) => `align the object${size === null ? "" : ` to ${size} bytes`}`,
-  "no-translation": ({ access }) => `map ${access.address} before it is used, or mend the pointer`,
+  "no-translation": ({ access }) => `map ${access.address} before it is used, or fix the pointer`,
   "outside-of-tables": ({ ttbr, bits }) =>
-    bits === null ? `clear TCR_EL1.EPD of ${ttbr}, or mend the pointer` : `mend the pointer, or TCR_EL1.T${ttbr[4]}SZ`,
+    bits === null ? `clear TCR_EL1.EPD of ${ttbr}, or fix the pointer` : `fix the pointer, or TCR_EL1.T${ttbr[4]}SZ`,
   "access-flag": () => "set AF (bit 10) in the descriptor",
   "no-permission": ({ pan }) =>
-    pan ? "use LDTR or STTR, or clear PSTATE.PAN around it" : "mend AP, PXN and UXN of the descriptor, or the pointer",
+    pan ? "use LDTR or STTR, or clear PSTATE.PAN around it" : "fix AP, PXN and UXN of the descriptor, or the pointer",
   "tables-since": () => "change the tables, and invalidate the TLBs, before the first access",
-  "address-size": () => "mend the descriptor, or TCR_EL1.IPS",
+  "address-size": () => "fix the descriptor, or TCR_EL1.IPS",
   "table-outside": ({ walk: { ttbr, level } }) =>
-    level < 1 ? `put tables of the VM's own memory into ${ttbr}` : `mend the descriptor of level ${level - 1}, or ${ttbr}`,
-  "not-given": () => "mend the pointer; memory and devices of the VM are in its devicetree",
+    level < 1 ? `put tables of the VM's own memory into ${ttbr}` : `fix the descriptor of level ${level - 1}, or ${ttbr}`,
+  "not-given": () => "fix the pointer; memory and devices of the VM are in its devicetree",
   "given-since": ({ parcel }) =>
     parcel === null ? "wait for the mapping before the first access" : `access it after MEM_ACCEPT of ${parcel} has been answered`,
-  "no-right": ({ access: { kind }, parcel }) => parcel === null ? "mend the pointer" : RIGHT_WAYS_OUT[kind] ?? "give this VM the right",
+  "no-right": ({ access: { kind }, parcel }) => parcel === null ? "fix the pointer" : RIGHT_WAYS_OUT[kind] ?? "give this VM the right",
   "lent": ({ parcel, to }) => `wait until ${to.join(", ")} releases ${parcel}, and reclaim it`,
   "jump-to-devices": ({ address }) =>
-    address === "0x0" ? "find the function pointer that is null; X30 may hold its caller" : "mend the pointer that it branched to",
+    address === "0x0" ? "find the function pointer that is null; X30 may hold its caller" : "fix the pointer that it branched to",
   "nobody-serves": ({ schedule }) =>
     schedule === "own"
       ? 'remove schedule = "own", or the access'
@@ -237,5 +237,5 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "not-emulated": () => "use a load or store of one general register without write-back (volatile, or readl and writel)",
   "device-refuses": () => "use the offset and size of one of its registers",
   "gicv2-interface": () => "use ICC_*_EL1 (ICC_SRE_EL1.SRE is 1), and GICR_ISENABLER0 for INTIDs below 32",
-  "no-device": () => "mend the pointer; RAM and devices are in the devicetree",
+  "no-device": () => "fix the pointer; RAM and devices are in the devicetree",
 });

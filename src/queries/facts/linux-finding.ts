@@ -145,17 +145,17 @@ const NOT_RUN = new Facts<NotRun>({
   "missing": () => "it does not exist",
   "no-interpreter": ({ interpreter }) => `its interpreter ${interpreter} does not exist`,
   "architecture": ({ machine }) => `it is a program for ${machine}`,
-  "mode": ({ mode }) => `its mode ${mode} does not permit its execution`,
+  "mode": ({ mode }) => `it is not executable (mode ${mode})`,
   "folder": () => "it is a folder",
   "empty": () => "it is empty",
-  "cut": () => "it is an ELF file that is cut",
+  "cut": () => "it is a truncated ELF file",
   "format": ({ bytes }) => `it begins with ${bytes}, and is neither ELF nor a script`,
 }, {
   "missing": () => "put it there, or name another with rdinit= or init=",
   "no-interpreter": ({ interpreter }) =>
     /\/ld[^/]*\.so/.test(interpreter)
       ? `put ${interpreter} and the libraries of the program there, or link it statically (-static)`
-      : `put ${interpreter} there, or mend the first line of the script`,
+      : `put ${interpreter} there, or fix the first line of the script`,
   "architecture": () => "build it for AArch64",
   "mode": () => "give it mode 0755",
   "folder": () => "name a program",
@@ -199,7 +199,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     `no memory is left${total === null ? "" : ` of ${total >> 20} MiB`}, and no task that could be killed; ${
       taskText(task)
     } asked for more`,
-  "lockup": ({ task, at }) => `a CPU has not left the kernel for too long: task ${taskText(task)} at ${at}`,
+  "lockup": ({ task, at }) => `a CPU has been in the kernel too long: task ${taskText(task)} at ${at}`,
   "rcu-stall": ({ task, at }) => `a CPU has kept RCU waiting for too long: task ${taskText(task)} at ${at}`,
   "sysrq-crash": ({ task }) => `task ${taskText(task)} asked for the crash (/proc/sysrq-trigger)`,
   "devicetree-lacks": ({ node }) => `the devicetree has no ${node}, which this kernel needs`,
@@ -241,14 +241,14 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
       : "give the VM a disk (--disk), or a ramdisk (--initrd)",
   "root-unreadable": () => "make one of these file systems on it, or give a ramdisk that loads the module",
   "ramdisk-bad": () => "make the archive again: cpio -o -H newc, and whole if it is compressed",
-  "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `mend ${at}`,
+  "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `fix ${at}`,
   "stack-overflow": ({ at }) => `find the recursion, or the large variables, in ${at} and its callers`,
   "out-of-memory": () => "give the VM more memory, or the program less work",
   "lockup": () => "find the loop in that function; cond_resched() in long loops",
   "rcu-stall": () => "find the loop in that function; cond_resched() in long loops",
   "sysrq-crash": () => "nothing is broken: it was asked for",
   "devicetree-lacks": ({ node }) => `add to the devicetree: ${NODE_LINES[node]}`,
-  "oops-survived": ({ at }) => `mend ${at}: its registers and stack are in el2 linux log`,
+  "oops-survived": ({ at }) => `fix ${at}: its registers and stack are in el2 linux log`,
   "warned": ({ at }) => `see what ${at} checks: its stack is in el2 linux log`,
   "lock-cycle": ({ steps }) =>
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
@@ -259,7 +259,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     drivers.length
       ? `give a ramdisk that loads the module for ${drivers.join(", ")}, or build the kernel with it; its messages are in el2 linux log`
       : deferred.length
-      ? "mend in the devicetree the clock, regulator or pins that it waits for, or build the kernel with their driver"
+      ? "fix in the devicetree the clock, regulator or pins that it waits for, or build the kernel with their driver"
       : "see in el2 linux log why the driver has not started the device",
   "panic-called": ({ by }) => `see what ${by} checks: its stack is in el2 linux log`,
 });

@@ -110,7 +110,7 @@ export const SOURCE_STATES = new Facts<SourceState>({
     `${queue} has ${count} of ${depth} messages (${sends} sent), and tells its sender when they fall to ${wakes_at}`,
 }, {
   "virtio-not-ready": () => "set DRIVER_OK in Status when the queues are ready",
-  "virtio-needs-reset": () => "mend the driver; then reset the device by Status 0, and set it up again",
+  "virtio-needs-reset": () => "fix the driver; then reset the device by Status 0, and set it up again",
   "virtio-queue-off": () => "write the addresses of the queue, and 1 to QueueReady",
   "virtio-ring-unreadable": () => "write the address of the ring to QueueDriverLow and QueueDriverHigh",
   "virtio-silent": () => "clear the flag, or write the used index to used_event, and look at the used ring once more before the sleep",

@@ -217,7 +217,7 @@ const DROPPED_WAYS_OUT: Readonly<Record<string, string>> = {
   "the redistributor's LPIs are disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
 };
 
-const mendFirst = (vm: string) => `mend ${vm} first: \`el2 diagnose ${vm}\``;
+const fixFirst = (vm: string) => `fix ${vm} first: \`el2 diagnose ${vm}\``;
 
 export const VERDICT_FACTS = new Facts<VerdictFact>({
   "runs": ({ vcpu }) => `${vcpu} runs`,
@@ -294,11 +294,11 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "exit-loop": () => "give up after some tries, or wait for an interrupt",
   "wfi-returns": () => "clear PSTATE.I where it waits, or disable the interrupt",
   "starved": () => "give it the priority of its rivals or a higher one, or another physical CPU (affinity_map)",
-  "awaits-dead": ({ what: { by } }) => mendFirst(by),
+  "awaits-dead": ({ what: { by } }) => fixFirst(by),
   "no-wakeup": () => "set a timer, or enable an interrupt that can come, before the sleep",
   "deadlock": () => "have one of them act before it waits, or set a timer",
   "unheard": () => "run the machine again without rules that lose interrupts",
-  "undelivered": ({ peer: { peer, failed } }) => failed ? mendFirst(peer) : "name a VM that exists as the peer of its node",
+  "undelivered": ({ peer: { peer, failed } }) => failed ? fixFirst(peer) : "name a VM that exists as the peer of its node",
   "leaked": ({ vmid, parcels }) =>
     `have its owner ${
       [...parcels.length > 0 ? ["reclaim the parcels (MEM_RECLAIM)"] : [], ...vmid === null ? [] : ["deallocate it (VM_DEALLOCATE)"]].join(

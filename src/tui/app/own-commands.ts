@@ -138,7 +138,7 @@ export function withFields(
       const value = fields?.[field];
       if (value === undefined) {
         const known = fields && Object.keys(fields).join(", ");
-        problem ??= fields ? `this row has no field ${whole}; there are ${known}` : `${whole} needs a selected row`;
+        problem ??= fields ? `this row has no field ${whole}; use one of ${known}` : `${whole} needs a selected row`;
         return "";
       }
       return value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);

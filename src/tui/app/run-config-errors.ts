@@ -26,7 +26,7 @@ export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOp
   if (!first.problems.length) return true;
   const view = new ConfigErrorScreen(file, first.text, first.problems);
   await using shown = new LoneScreen(port, view, options);
-  /** Checks again; true when all errors are mended. */
+  /** Checks again; true when all errors are fixed. */
   const again = async () => {
     const { text, problems } = await options.check();
     view.update(text, problems);

@@ -5,7 +5,7 @@ import { beginSystem } from "../../../src/snapshots/begin.ts";
 import { bootPlan } from "../../snapshots/systems.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 
-Deno.test("a shared folder that is missing, or a file, is the user's to mend and not a bug of el2", () =>
+Deno.test("a shared folder that is missing, or a file, is the user's to fix and not a bug of el2", () =>
   inFolder(async (folder) => {
     const plan = await bootPlan(), file = `${folder}/file`;
     await Deno.writeTextFile(file, "");

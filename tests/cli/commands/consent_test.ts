@@ -18,7 +18,7 @@ async function withRecords(work: (folder: string) => Promise<void>): Promise<voi
 
 Deno.test("consents are listed, and withdrawn by the file's name, also once it is gone", () =>
   withRecords(async (folder) => {
-    assert.deepEqual(await el2("consent"), { code: 0, stdout: "", stderr: "el2: you have consented to no file\n" });
+    assert.deepEqual(await el2("consent"), { code: 0, stdout: "", stderr: "el2: no file has your consent\n" });
     const files = ["a.toml", "b.toml", "c.toml"].map((name) => `${folder}/${name}`), [a, b, c] = files;
     for (const file of files) {
       Deno.writeTextFileSync(file, "");

@@ -32,7 +32,7 @@ Deno.test("el2 mark names places, el2 back --mark goes there, and a recording an
   };
   assert.deepEqual(await fails("back", "--mark", "lat"), [
     1,
-    'el2: there is no mark "lat"; did you mean "late"? There are a.b-c_1, late\n',
+    'el2: there is no mark "lat"; did you mean "late"? Use one of a.b-c_1, late\n',
   ]);
   assert.deepEqual(await fails("mark", "two words"), [
     2,

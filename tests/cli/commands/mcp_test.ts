@@ -105,7 +105,7 @@ const JOBS: readonly Job[] = [
         const steps = /^Tools of el2, in order: (.*)$/m.exec(content.text)![1];
         assert.ok(tools.some((tool) => new RegExp(`\\b${tool}\\b`).test(steps)), name);
       }
-      await assert.rejects(agent.client.getPrompt({ name: "nothing" }), /there is no prompt "nothing"; there are why, /);
+      await assert.rejects(agent.client.getPrompt({ name: "nothing" }), /there is no prompt "nothing"; use one of why, /);
       await agent.call("run", { what: "demo", for: "20ms", record: "short.rec" });
       await Deno.writeTextFile(`${agent.folder}/other.rec`, "not a recording");
       const resources: Listed = (await agent.client.listResources()).resources;

@@ -202,9 +202,9 @@ Deno.test("--instant leaves a snapshot of the prompt, begins with it, and makes 
     assert.equal((await boot()).stdout, "> ");
     assert.deepEqual((await Deno.stat(file)).mtime, mtime);
     await Deno.writeFile(file, whole.subarray(0, whole.length - 100));
-    const mended = await boot();
-    assert.equal(mended.stdout, "> ");
-    assert.match(mended.stderr, /truncated; the machine starts from the beginning and saves a new snapshot/);
+    const fixed = await boot();
+    assert.equal(fixed.stdout, "> ");
+    assert.match(fixed.stderr, /truncated; the machine starts from the beginning and saves a new snapshot/);
     assert.deepEqual(await Deno.readFile(file), whole);
     if (LONG) {
       await Deno.writeFile(file, whole.with(whole.length >> 1, whole[whole.length >> 1] ^ 1));

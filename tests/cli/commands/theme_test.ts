@@ -33,5 +33,5 @@ Deno.test("theme ls and show have the themes of a configuration, and refuse what
 Deno.test("theme show of a name that is none says which there are", async () => {
   const { code, stderr } = await el2("theme", "show", "gruvbxo");
   assert.equal(code, 2);
-  assert.match(stderr, /no theme called "gruvbxo"; did you mean "?gruvbox"?.*There are terminal, dark/);
+  assert.match(stderr, /no theme called "gruvbxo"; did you mean "?gruvbox"?.*Use one of terminal, dark/);
 });

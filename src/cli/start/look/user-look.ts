@@ -121,7 +121,7 @@ function knownColumns(columns: UserFile["columns"], errors: ConfigErrors): UserF
     const all = listed(TABLES[table], undefined).map(([column]) => column);
     known[name] = chosen.filter((column, index) => {
       const exists = all.includes(column);
-      const hint = `there are ${all.join(", ")}`;
+      const hint = `use one of ${all.join(", ")}`;
       if (!exists) {
         const what = `${name} has no column ${JSON.stringify(column)}`;
         errors.atValue(["ui", "columns", name, index], ruled(what, didYouMean(column, all, hint)));

@@ -46,7 +46,7 @@ Deno.test("screens of a session in the background are as its configuration sets 
 Deno.test("a theme that is not known, and one that cannot be read, are refused by name", async () => {
   assert.throws(() => surroundings({ theme: "mime" }), (error) => {
     assert.ok(error instanceof Failure);
-    assert.match(error.message, /^--theme mime: no such theme.*; there are auto, terminal, dark/);
+    assert.match(error.message, /^--theme mime: no such theme.*; use one of auto, terminal, dark/);
     return true;
   });
   assert.equal(surroundings({}, { ...DEFAULT_UI, theme: "mime" }).theme, undefined, "el2 run has refused it");

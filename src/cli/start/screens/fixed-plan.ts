@@ -1,15 +1,15 @@
-// The plan of a configuration that the user mends while a screen shows its errors.
+// The plan of a configuration that the user fixes while a screen shows its errors.
 
 import { type PlanReader, planRun } from "../../../configuration/plan-run.ts";
 import { checked, type Planned } from "../plans/planned.ts";
 
 /**
- * The plan of a configuration; on a terminal its errors are shown on a screen while the user mends
+ * The plan of a configuration; on a terminal its errors are shown on a screen while the user fixes
  * them.
  */
-export async function mended(what: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
+export async function fixedPlan(what: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
   const first = await planRun(what, reader, changes);
-  // No editor mends what the user has typed: an error without a place is in a change.
+  // No editor fixes what the user has typed: an error without a place is in a change.
   const isTyped = changes.length > 0 && !first.ok && first.problems.every(({ at }) => at === undefined);
   if (first.ok || isTyped || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);
   const { showConfigErrors } = await import("./screens.ts");
