@@ -1,6 +1,7 @@
 // Random command lines over the whole tree of commands: with what they take, with what others take,
 // and with what nobody does. Ids that commands have printed are used by later ones.
 
+import { noArguments, noCommands, noOptions } from "./command-names.ts";
 import { type ArgumentNode, type CommandNode, commandTree, isRunnable, type OptionNode } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { FAULT_KINDS } from "../../src/abi/faults.ts";
@@ -45,7 +46,6 @@ const WRITING_OPTIONS: ReadonlySet<string> = new Set([
   "log",
   "firmware-vars",
   "output",
-  "vsock",
 ]);
 
 /** Places for a hostile or wrong word. */
@@ -129,7 +129,6 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   since: ["1ms", "0s", "100s"],
   remove: ["all", "stop:1", "inject:1", "1"],
   send: ["x", "hello\\n", ""],
-  socket: ["a", "b", "nobody", "./x.sock"],
   config: ["good.toml", "wrong.toml", "missing.toml"],
   set: ["machine.cpus=2", "vm.x=1", "="],
   inject: RULES,
@@ -148,6 +147,15 @@ const READ_FILES = ["good.toml", "wrong.toml", "good.test.toml", "good.rec", "go
 /** An id of something in a session. */
 const ID = /\b(?:vm|vcpu|irq|mq|db|cap|parcel|rpc|ev|why|pa|ipa|obj|as|ko|stop|inject|limit|dev|con):[A-Za-z0-9_./@-]+/g;
 const IDS_KEPT = 400;
+
+/** Names in the lists above that the program does not have. */
+export function unneededNames(): string[] {
+  return [
+    ...noCommands([...STARTING.keys(), ...STAYING]),
+    ...noOptions(STAYING_OPTIONS),
+    ...noArguments([...WRITING_OPTIONS, ...Object.keys(VALUES)]),
+  ];
+}
 
 /** A source of random command lines. */
 export class CommandLines {

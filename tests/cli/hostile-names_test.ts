@@ -10,6 +10,7 @@ import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { eventually } from "../support/eventually.ts";
+import { noArguments, noCommands } from "./command-names.ts";
 import { Place } from "./place.ts";
 import { A64, imageOf } from "./program.ts";
 import { harm, HOSTILE, MARK, runOnTerminal } from "./hostile.ts";
@@ -29,6 +30,10 @@ const NAMED: Readonly<Record<string, string>> = {
   ...{ cap: "cap:host/0x1", rpc: "rpc:0", what: "guest:0x80000000", message: "VM_START", fields: "{}", hex: "00", size: "16" },
   ...{ bytes: "00", doorbell: "db:0", flags: "1", keys: "a", text: "a", position: "0,0", button: "left", steps: "1", code: "0x1" },
 };
+
+Deno.test("lists of commands and arguments for hostile names name none that is gone", () => {
+  assert.deepEqual([...noCommands([...LEFT_OUT, ...ENDING]), ...noArguments(Object.keys(NAMED))], []);
+});
 
 /** Command lines: usual, with each argument hostile, and with each option's value. */
 function* commandLines(command: CommandNode, path: readonly string[], files: Readonly<Record<string, string>>): Generator<string[]> {

@@ -15,7 +15,7 @@ import { bootPlan, runTo } from "../snapshots/systems.ts";
 import { denoFolder, el2Command } from "../support/el2.ts";
 import { linesOf } from "../support/lines.ts";
 import { Random } from "../support/random.ts";
-import { CommandLines, mayStay } from "./command-lines.ts";
+import { CommandLines, mayStay, unneededNames } from "./command-lines.ts";
 import type { Written } from "./many-commands.ts";
 import { Place } from "./place.ts";
 import { A64, el2Process, imageOf } from "./program.ts";
@@ -44,6 +44,10 @@ const LIFE = 5_000, TIDY = 100;
 const CODES: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 130]);
 /** Traces of an exception. */
 const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught|an exception in el2 itself|bug of el2/m;
+
+Deno.test("lists of commands, options and arguments for random command lines name none that is gone", () => {
+  assert.deepEqual(unneededNames(), []);
+});
 
 /** A VM whose devicetree has no defect. */
 const VM = vmPlan("a");

@@ -34,12 +34,17 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 Deno.test("ids are built and cut by src/queries/ids.ts alone", () => {
-  const found = [...repositoryFiles("src/", ".ts")].filter((path) => !PLACES.has(path)).flatMap((path) =>
-    idsIn(Deno.readTextFileSync(new URL(path, ROOT)))
-      .filter((line) => !OTHERS[path]?.some((other) => line.endsWith(`: ${other}`)))
-      .map((line) => `${path}:${line}`)
+  const all = [...repositoryFiles("src/", ".ts")].flatMap((path) =>
+    idsIn(Deno.readTextFileSync(new URL(path, ROOT))).map((line) => ({ path, line }))
   );
+  const isOther = (path: string, other: string, one: { path: string; line: string }) =>
+    one.path === path && one.line.endsWith(`: ${other}`);
+  const found = all.filter((one) => !PLACES.has(one.path) && !OTHERS[one.path]?.some((other) => isOther(one.path, other, one)));
   assert.deepEqual(found, []);
+  const others = Object.entries(OTHERS).flatMap(([path, texts]) => texts.map((text) => ({ path, text })));
+  const unneeded = others.filter(({ path, text }) => !all.some((one) => isOther(path, text, one)));
+  assert.deepEqual(unneeded, [], "no longer needed");
+  assert.deepEqual([...PLACES].filter((place) => !all.some(({ path }) => path === place)), [], "no ids there");
 });
 
 Deno.test("an id that is built or cut is found in each form, and help and comments are not", () => {

@@ -26,6 +26,11 @@ function untyped(source: string): string[] {
   return [...found, ...source.split("\n").filter((line) => CAST.test(line) || HOPED.test(line)).map((line) => line.trim())];
 }
 
+Deno.test("each kind of columns with numbers is that of a column", () => {
+  const kinds = new Set<string>(columns.map(([, { kind }]) => kind));
+  assert.deepEqual([...OTHERS].filter((kind) => !kinds.has(kind)), []);
+});
+
 Deno.test("rows of the screens have the types of their tables, and nothing casts a cell", () => {
   const found = [...repositoryFiles("src/tui/", ".ts")].flatMap((path) =>
     untyped(Deno.readTextFileSync(new URL(path, ROOT))).map((line) => `${path}: ${line}`)

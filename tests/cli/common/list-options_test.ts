@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../../src/cli/common/command-tree.ts";
+import { noCommands } from "../command-names.ts";
 import { QUERY_COMMANDS } from "../groups.ts";
 import { makeProgram } from "../../../src/cli/main.ts";
 import { namedColumns, tsvHeading, tsvRow } from "../../../src/queries/list-text.ts";
@@ -44,7 +45,8 @@ const tree = () => commandTree(makeProgram(new URL(import.meta.url), () => {}));
 
 Deno.test("every command that prints a list has --columns, -o and --watch", () => {
   const found = [...lists(tree())];
-  assert.deepEqual(LISTS.filter((name) => !found.some(([path]) => path === name)), []);
+  assert.deepEqual([...LISTS, ...Object.keys(MORE)].filter((name) => !found.some(([path]) => path === name)), []);
+  assert.deepEqual(noCommands(NO_LISTS), [], "no longer needed");
   for (const name of ["ls", "guests ls", "theme ls", "phone ls", "symbols", "events"]) {
     assert.ok(found.some(([path]) => path === name), name);
   }
