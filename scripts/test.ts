@@ -47,7 +47,7 @@ const LONGEST = ["guests", "linux", "terminal", "conformance", "dist", "cli", "d
 const LONGEST_FULL = ["tests/suites", "tests/snapshots", "tests/fuzz", "tests/tui", "tests/terminal"];
 
 /** The batches that a run with the full numbers has passed so far. */
-const PASSED = ".state/passed-batches.json";
+export const PASSED = ".state/passed-batches.json";
 
 /** Whether a file has full numbers, itself or by `tests/support/long.ts`. */
 export function hasFullNumbers(file: string): boolean {

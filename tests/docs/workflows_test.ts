@@ -2,13 +2,28 @@
 
 import assert from "node:assert/strict";
 import { parse } from "yaml";
+import { PASSED } from "../../scripts/test.ts";
 import { TARGETS } from "../../scripts/dist/targets.ts";
 import { ROOT } from "../support/files.ts";
 
 interface Job {
   readonly "runs-on": string;
   readonly strategy?: { readonly matrix: { readonly os: readonly string[] } };
-  readonly steps: readonly { readonly run?: string }[];
+  readonly steps?: readonly { readonly run?: string }[];
+  /** Another workflow, whose jobs are this one. */
+  readonly uses?: string;
+}
+
+interface PartJob {
+  readonly needs?: string;
+  readonly if?: string;
+  readonly with: { readonly part: number };
+}
+
+interface CacheStep {
+  readonly uses?: string;
+  readonly if?: string;
+  readonly with: { readonly path: string; readonly key: string };
 }
 
 const read = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
@@ -26,17 +41,35 @@ const RUNNERS: Readonly<Record<string, string>> = {
 Deno.test("workflows call tasks and files that exist, with the deno of .ci/run", () => {
   const { tasks } = JSON.parse(read("deno.json")) as { tasks: Record<string, unknown> };
   const [, version] = /deno@([\d.]+)/.exec(read(".ci/run"))!;
-  for (const file of ["ci.yml", "release.yml"]) {
-    for (const { steps } of jobsOf(`.github/workflows/${file}`)) {
+  const calls = (line: string) => {
+    const [, deno, task] = /npx -y deno@([\d.]+) task ([\w:]+)/.exec(line) ?? [];
+    assert.equal(deno, version, line);
+    assert.ok(task in tasks, line);
+  };
+  for (const { name } of Deno.readDirSync(new URL(".github/workflows", ROOT))) {
+    for (const { steps = [], uses } of jobsOf(`.github/workflows/${name}`)) {
+      if (uses !== undefined) read(uses);
       for (const { run } of steps) {
-        if (run === undefined || run.startsWith("gh ")) continue;
-        if (run === "bash .ci/run") continue;
-        const [, deno, task] = /^npx -y deno@([\d.]+) task (\S+)/.exec(run) ?? [];
-        assert.equal(deno, version, run);
-        assert.ok(task in tasks, run);
+        if (run === undefined || run.startsWith("gh ") || run === "exit 1") continue;
+        const [, script] = /^bash (\.ci\/\w+)$/.exec(run) ?? [];
+        for (const line of script ? read(script).match(/^.*npx .* task .*$/gm)! : [run]) calls(line);
       }
     }
   }
+});
+
+Deno.test("the full numbers run every week, each part with the state of the one before it", () => {
+  const { on, jobs } = parse(read(".github/workflows/long.yml")) as { on: Record<string, unknown>; jobs: Record<string, PartJob> };
+  assert.ok("schedule" in on);
+  const parts = Object.entries(jobs);
+  parts.forEach(([, { needs, if: condition, with: { part } }], index) => {
+    const before = parts[index - 1]?.[0];
+    assert.deepEqual([part, needs, condition], [index + 1, before, before && `needs.${before}.outputs.continues == 'yes'`]);
+  });
+  const [{ steps }] = Object.values(parse(read(".github/workflows/long-part.yml")).jobs) as { steps: CacheStep[] }[];
+  const [restored, saved] = ["actions/cache/restore@v4", "actions/cache/save@v4"].map((uses) => steps.find((step) => step.uses === uses)!);
+  assert.deepEqual([saved.with.path, saved.with.key, saved.if], [restored.with.path, restored.with.key, "always()"]);
+  assert.ok(PASSED.startsWith(`${saved.with.path.split("\n")[0]}/`), "what has passed is kept");
 });
 
 Deno.test("CI runs on each platform that el2 is built for and that a runner has", () => {
