@@ -24,8 +24,8 @@ export function diskOption() {
 export function netOption() {
   return new Option(
     "--net <backend[,key=value]>",
-    "add a network card: user (NAT to the internet, no root) or none (no cable); user takes host=yes (this computer as 10.0.2.2), lan=yes " +
-      "(private networks), internet=no, allow=CIDR[:PORT], deny=CIDR[:PORT]; capture=FILE, at the end, writes its frames to a pcapng file",
+    "add a network card: user (NAT to the internet, no root) or none (no cable); user takes host, lan, internet, allow, deny and capture " +
+      "(docs/own-guests.md)",
   ).argParser(parseNet);
 }
 

@@ -25,7 +25,6 @@ export const logOption = new Option(
 );
 export const logLevelOption = new Option(
   "--log-level <level>",
-  "with --log: error: refusals and failures; warn: also injected faults and truncated logs; info: also states; " +
-    "debug: also each call and message; trace: everything (default: info)",
+  "with --log: which events; each level adds to those before it (docs/workstation.md; default: info)",
 )
   .choices(LOG_LEVELS);
