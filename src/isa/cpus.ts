@@ -1,5 +1,5 @@
-// CPUs by name: sets of features (features.ts). A rung `v8.N` has the features of that version that
-// el2 has built; cores and phones have those that Arm's manuals and /proc/cpuinfo list
+// CPUs by name: sets of features (features.ts). An architecture `v8.N` has the features of that
+// version that el2 has built; cores and phones have those that Arm's manuals and /proc/cpuinfo list
 // (docs/spec/phones.md §A1), less what is not built. `NAME,+FEATURE,-FEATURE` changes one.
 
 import { addressSizesOf } from "./address-sizes.ts";
@@ -41,8 +41,8 @@ const OPTIONAL: readonly FeatureName[] = ["FEAT_SSBS"];
 /** Features of every CPU of a version of the architecture for which Linux has no name. */
 const unlisted = (version: number): FeatureName[] =>
   FEATURE_NAMES.filter((name) => {
-    const { hwcaps, rung = Infinity, requires = [] } = FEATURES[name] as Feature;
-    return !hwcaps && rung <= version && !requires.includes("FEAT_PAuth") && !OPTIONAL.includes(name);
+    const { hwcaps, architecture = Infinity, requires = [] } = FEATURES[name] as Feature;
+    return !hwcaps && architecture <= version && !requires.includes("FEAT_PAuth") && !OPTIONAL.includes(name);
   });
 
 /** The features that Linux's names stand for, others without one, and what they all require. */
@@ -62,9 +62,9 @@ function closure(features: readonly FeatureName[]): FeatureName[] {
 const requirements = (feature: FeatureName) => (FEATURES[feature].requires ?? []) as readonly FeatureName[];
 const inOrder = (features: ReadonlySet<FeatureName>): FeatureName[] => FEATURE_NAMES.filter((feature) => features.has(feature));
 
-const rung = (version: number): NamedCpu => ({
+const architecture = (version: number): NamedCpu => ({
   title: version === 8 ? "Armv8.0-A with LSE, RDM, PAN, LRCPC: the least" : `Armv${version.toFixed(1)}-A`,
-  features: () => FEATURE_NAMES.filter((feature) => (FEATURES[feature].rung ?? Infinity) <= version),
+  features: () => FEATURE_NAMES.filter((feature) => (FEATURES[feature].architecture ?? Infinity) <= version),
 });
 const hwcaps = (title: string, more: string, authentication?: readonly FeatureName[]): NamedCpu => ({
   title,
@@ -86,10 +86,10 @@ const RECORDED_UNLISTED: readonly FeatureName[] = [
 ];
 
 const NAMED: Readonly<Record<string, NamedCpu>> = {
-  v8: rung(8),
-  "v8.2": rung(8.2),
-  "v8.4": rung(8.4),
-  "v8.6": rung(8.6),
+  v8: architecture(8),
+  "v8.2": architecture(8.2),
+  "v8.4": architecture(8.4),
+  "v8.6": architecture(8.6),
   max: {
     title: "all that el2 has built, with its own algorithm of pointer authentication",
     features: () => FEATURE_NAMES.filter((feature) => feature === "FEAT_PACIMP" || !PAC_ALGORITHMS.includes(feature)),
@@ -121,8 +121,8 @@ const NAMED: Readonly<Record<string, NamedCpu>> = {
 };
 
 export const CPU_NAMES: readonly string[] = Object.keys(NAMED);
-/** The rungs, lowest first. */
-export const RUNGS = ["v8", "v8.2", "v8.4", "v8.6", "max"] as const;
+/** The architectures, lowest first. */
+export const ARCHITECTURES = ["v8", "v8.2", "v8.4", "v8.6", "max"] as const;
 
 /** One line about a CPU by name. */
 export const cpuTitle = (name: string): string => NAMED[name].title;
@@ -231,7 +231,7 @@ export function cpusWithPages(size: number): string[] {
   return CPU_NAMES.filter((name) => pageSizesOf(parseCpu(name)).includes(size));
 }
 
-/** The CPUs of el2 that have a feature of this name, built or not; rungs first. */
+/** The CPUs of el2 that have a feature of this name, built or not; architectures first. */
 export function cpusWith(feature: string): string[] {
   return CPU_NAMES.filter((name) => (parseCpu(name).features as ReadonlySet<string>).has(feature));
 }

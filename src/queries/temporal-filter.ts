@@ -1,6 +1,6 @@
-// Filters of events over time (docs/filters-and-verdicts.md): `A before B`, `A after B`, `first A after B`,
-// `last A before B`, `A without B`, `A again`, each within a time or at any distance. A and B are
-// filters. A row is both A and B if both match; it does not come before or after itself.
+// Filters of events over time (docs/filters-and-verdicts.md): `A before B`, `A after B`, `first A
+// after B`, `last A before B`, `A without B`, `A again`, each within a time or at any distance. A
+// and B are filters. A row is both A and B if both match; it does not come before or after itself.
 
 import { allOf, type Filter, FilterError, parseFilter, parseSpan, type Token, tokensOf } from "./filter.ts";
 import type { Row, RowOf, Table } from "./table.ts";

@@ -43,7 +43,7 @@ const UNDEFINED: readonly CauseCase[] = [
     { code: "lacks-feature", name: "cntw", feature: "FEAT_SVE", cpu: "v8", cpus: [] },
     /no CPU of el2/,
   ),
-  cause("an instruction of a higher rung", "mov64 x0, 0x300000\nmsr cpacr_el1, x0\nisb\nudot v0.4s, v1.16b, v2.16b", {
+  cause("an instruction of a later architecture", "mov64 x0, 0x300000\nmsr cpacr_el1, x0\nisb\nudot v0.4s, v1.16b, v2.16b", {
     code: "lacks-feature",
     name: "udot",
     feature: "FEAT_DotProd",

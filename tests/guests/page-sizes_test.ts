@@ -1,10 +1,10 @@
 // Debian's kernel with pages of 16 KiB, as Android devices have them: as the primary VM and as a
-// secondary VM, with one and four CPUs, in every rung that has them; and its refusal on a CPU that
-// does not have such pages. And Debian's kernels with addresses of 52 bits, which they use where
-// the CPU has them (FEAT_LPA2).
+// secondary VM, with one and four CPUs, in every architecture that has them; and its refusal on a
+// CPU that does not have such pages. And Debian's kernels with addresses of 52 bits, which they use
+// where the CPU has them (FEAT_LPA2).
 
 import assert from "node:assert/strict";
-import { RUNGS } from "../../src/isa/cpus.ts";
+import { ARCHITECTURES } from "../../src/isa/cpus.ts";
 import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { Guest, type GuestConsole, Guests, ordinaryGuest } from "./guest.ts";
@@ -40,8 +40,8 @@ async function warningsInQemu(folder: string, tree: Uint8Array): Promise<string[
 }
 
 for (const release of LONG ? ["trixie", "sid"] as const : []) {
-  Deno.test(`Debian ${release} with pages of 16 KiB boots in every rung that has them as the primary VM and as a secondary VM, with 1 and 4 CPUs, without warnings that QEMU has not`, async () => {
-    const { image, initrd } = await ordinaryGuest(release, [], KERNEL), [without, ...rungs] = RUNGS;
+  Deno.test(`Debian ${release} with pages of 16 KiB boots in every architecture that has them as the primary VM and as a secondary VM, with 1 and 4 CPUs, without warnings that QEMU has not`, async () => {
+    const { image, initrd } = await ordinaryGuest(release, [], KERNEL), [without, ...architectures] = ARCHITECTURES;
     assert.throws(() => new Guest(image, initrd, []), /this kernel has pages of 16KiB, the CPU "v8" has only 4KiB .*: v8\.2, /);
     await inFolder(async (folder) => {
       await Deno.writeFile(`${folder}/Image`, image);
@@ -55,7 +55,7 @@ for (const release of LONG ? ["trixie", "sid"] as const : []) {
       const vm = '[vm.pages]\nkernel = "Image"\ninitrd = "initrd"\ncmdline = "console=ttyAMA0 quiet"\nmemory = "512MiB"\n';
       const machine = (cpu: string, cpus: number) =>
         `el2 = 1\n[machine]\nmemory = "768MiB"\ncpus = ${cpus}\ncpu = "${cpu}"\n[host]\nmemory = "64MiB"\n${vm}vcpus = ${cpus}\n`;
-      for (const cpu of rungs) {
+      for (const cpu of architectures) {
         for (const cpus of [1, 4]) {
           const guest = new Guest(image, initrd, [], 512 << 20, { cpu, cpus });
           await work(guest, cpus);

@@ -1,7 +1,7 @@
 // CPUs by name: what each has, and what is refused.
 
 import assert from "node:assert/strict";
-import { absentFeatures, CPU_NAMES, cpuOfPlan, hwcapsOf, parseCpu, planCpu, RUNGS } from "../../src/isa/cpus.ts";
+import { absentFeatures, ARCHITECTURES, CPU_NAMES, cpuOfPlan, hwcapsOf, parseCpu, planCpu } from "../../src/isa/cpus.ts";
 import { FEATURE_NAMES, FEATURES, hwcapLine, isBuilt, PAC_ALGORITHMS } from "../../src/isa/features.ts";
 import { identificationOf } from "../../src/isa/identification.ts";
 import { instructions } from "../../src/isa/table.ts";
@@ -45,11 +45,11 @@ Deno.test("/proc/cpuinfo of a phone's CPU has the line of phones.md, less what e
   }
 });
 
-Deno.test("a rung has all of the one below it, and only what is built", () => {
-  const sets = RUNGS.map((name) => parseCpu(name).features);
+Deno.test("an architecture has all of the one below it, and only what is built", () => {
+  const sets = ARCHITECTURES.map((name) => parseCpu(name).features);
   for (const [i, features] of sets.entries()) {
     assert.ok([...features].every(isBuilt));
-    if (i > 0) assert.ok(sets[i - 1].isSubsetOf(features), RUNGS[i]);
+    if (i > 0) assert.ok(sets[i - 1].isSubsetOf(features), ARCHITECTURES[i]);
   }
   assert.equal(parseCpu("v8").key, "");
   assert.equal(sets.at(-1)!.size, FEATURE_NAMES.filter(isBuilt).length - (PAC_ALGORITHMS.length - 1));

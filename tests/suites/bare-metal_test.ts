@@ -14,7 +14,7 @@ const SCALE = LONG ? 8 : 1;
 const SEEDS = LONG ? [...RANDOM_PROGRAM_DIGESTS.keys()] : [1];
 /** Programs of phones sign pointers, and their pages are guarded. */
 const PHONE = ["-march=armv8.6-a", "-mbranch-protection=standard"];
-/** Rungs with these features, a core whose pointers QARMA5 signs, and a phone. */
+/** Architectures with these features, a core whose pointers QARMA5 signs, and a phone. */
 const PHONE_CPUS = ["v8.6", "max", "a710", "sm8750"];
 /** Seconds. */
 const TIMEOUT = 900;

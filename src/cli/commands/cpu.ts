@@ -13,7 +13,7 @@ import { CPU, documentText, type FieldsOf, listingOf } from "../../queries/docum
 
 export function registerCpu(program: Command): void {
   const command = program.command("cpu").description("print the CPUs that --cpu takes");
-  withListOptions(command.command("ls").description("list the rungs, cores and phones"))
+  withListOptions(command.command("ls").description("list the architectures, cores and phones"))
     .option("--json", "print one line of JSON per CPU, with features and ID registers")
     .addHelpText("after", examplesText(["cpu ls", "cpu ls --columns name,features"]))
     .action(async (options) => {

@@ -21,7 +21,7 @@ export const strictOption = new Option(
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
 /** The CPU, by the name that `parseCpu` reads. */
 export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
-  const text = `a rung, core or phone with changes, such as v8.4,+FEAT_RNG (el2 cpu ls; default: "${DEFAULT_CPU}")`;
+  const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (el2 cpu ls; default: "${DEFAULT_CPU}")`;
   return new Option("--cpu <name>", text).argParser((text: string) => readCpu(text).name);
 }
 
