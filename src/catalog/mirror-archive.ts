@@ -178,7 +178,7 @@ export class MirrorArchive {
       throw new Error(`${JSON.stringify(path)} of the mirror's list is not the path of a file`);
     }
     if (!/^[0-9a-f]{64}$/.test(file.sha256)) throw new Error(`${path}: the mirror's list has no SHA-256 of it`);
-    const here = `${folder}/${path.replace(/^.*\//, "")}`;
+    const here = `${folder}/${path.slice(path.lastIndexOf("/") + 1)}`;
     const whole = `${unfinished}/${file.sha256}`;
     await transfer(`${this.#url}${path}`, whole, file, (done) => {
       progress?.(Math.floor(100 * (before + done) / all), what, rate.of(before + done, all));

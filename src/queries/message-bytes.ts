@@ -1,7 +1,18 @@
-// The bytes of messages as `rpc.ls` has them: by field, for each message of a request.
+// Messages as `rpc.ls` has them: the result of a request, and the bytes of each by field.
 
 import type { MessagePart } from "../abi/rpc/text/message-bytes.ts";
+import { hex } from "../support/number-text.ts";
 import { type Json, membersOf } from "./table.ts";
+
+/** The result of a request: `ok`, or code and name of its error. */
+export function resultText(code: number, name: string): string {
+  return code === 0 ? "ok" : `${hex(code, 2)} ${name}`;
+}
+
+/** The name in such a result; a state that a notification reports is a name. */
+export function resultName(result: string): string {
+  return result.slice(result.indexOf(" ") + 1);
+}
 
 /** Messages that a row may have, in their order. */
 export const MESSAGE_KINDS = ["request", "reply", "notification"] as const;

@@ -15,13 +15,15 @@ const TEMPLATE = new RegExp(`(?:^|[^\\w-])(?:${KINDS}):(?:0x)?…`);
 const TEXT = new RegExp(`^(?:${KINDS}):[^A-Z\\s]*$`);
 /** `/^vm:/`, `/^(vm|con):/`, `/^(?:vm:)?/`. */
 const PATTERN = new RegExp(`(?:^|[^\\w-])(?:${KINDS})(?:\\|\\w+)*\\)?\\??:`);
+/** `/^[a-z]+:/`, `/^\D+/`, `/^.*\//`, `/@.*$/`: by any kind, or by the text around a part. */
+const WITHOUT_KIND = /^\^?\(?(?:\[a-z[\w-]*\]|\\w)\+\)?:|^\^\\D\+$|^\^\.\*\\\/$|^@\.\*\$?$/;
 /** `name.split("/")[0]`, `id.slice(id.indexOf(":") + 1)`: by the separators. */
 const CUT = /\.split\("\/"\)\[0\]|\b(?:\w+\.)?id\.(?:indexOf|split)\("[:/]"\)/;
 
 /** The lines of a source that build or cut an id, as `LINE: TEXT`. */
 function idsIn(source: string): string[] {
   const texts = stringLiterals(source).filter(({ text }) => TEMPLATE.test(text) || TEXT.test(text));
-  const patterns = regexLiterals(source).filter(({ text }) => PATTERN.test(text));
+  const patterns = regexLiterals(source).filter(({ text }) => PATTERN.test(text) || WITHOUT_KIND.test(text));
   const cuts = source.split("\n").flatMap((text, index) => CUT.test(text) ? [{ text: text.trim(), line: index + 1 }] : []);
   return [...texts, ...patterns, ...cuts].map(({ text, line }) => `${line}: ${text}`);
 }
@@ -60,6 +62,11 @@ Deno.test("an id that is built or cut is found in each form, and help and commen
       "const found = /^(?:irq:)?(\\d+)$/.exec(id);",
       'const vm = name.split("/")[0];',
       'const kind = id.slice(0, id.indexOf(":"));',
+      'const name = `${row.id.replace(/^[a-z]+:/, "")}  `;',
+      "if (/^[a-z]+:\\S+$/.test(text)) return link;",
+      'const number = Number(pcpu.replace(/^\\D+/, ""));',
+      'const name = irq.replace(/^.*\\//, "");',
+      'const name = irq.replace(/@.*$/, "");',
     ]
   ) assert.equal(idsIn(line).length, 1, line);
   for (

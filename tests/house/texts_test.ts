@@ -10,7 +10,7 @@ const READERS = ["tui", "cli", "debug"];
 /** Variables that hold a row. */
 const ROWS = "row|reason|diagnosis|event|frame|vcpu|irq|queue|parcel|slice|first|selected\\.row";
 /** Columns of text that have these names for nothing else in those rooms. */
-const DISTINCT = ["finding", "doing", "evidence", "wakes", "way_out", "input_refused", "reach", "symbol", "mnemonic", "operands"];
+const DISTINCT = ["finding", "doing", "evidence", "wakes", "way_out", "input_refused", "reach", "res", "symbol", "mnemonic", "operands"];
 
 const columns = Object.values<Table>(TABLES).flatMap((table) => Object.entries(table.columns));
 const texts = [...new Set(columns.filter(([, { kind }]) => kind === "text" || kind === "list").map(([name]) => name))];
@@ -71,6 +71,7 @@ Deno.test("a text that is read back is found in each form, and an id or a value 
       "const [base, offset] = String(symbol ?? '-').split(/(?=\\+0x)/);",
       "for (const one of wakes.match(/irq:/g)) found.push(one);",
       "const [event] = ACCESS.test(row.text) ? [] : whole;",
+      'return [{ text: res.replace(/^0x[0-9a-f]+ /, "") }];',
     ]
   ) {
     assert.equal(readingTexts(line).length, 1, line);

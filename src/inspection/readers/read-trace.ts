@@ -22,6 +22,7 @@ import {
   formatId,
   irqId,
   isOf,
+  kindOf,
   parcelId,
   pcpuId,
   vcpuId,
@@ -35,6 +36,7 @@ import { removalOf } from "../../queries/facts/injected.ts";
 import { CAPABILITY_WAYS_OUT } from "../../queries/facts/refused-capability.ts";
 import { SLICE_REASONS, type SliceReason } from "../../queries/facts/slice-reason.ts";
 import { blocksText } from "../../queries/facts/wait.ts";
+import { resultText } from "../../queries/message-bytes.ts";
 import type { Json, RowOf } from "../../queries/table.ts";
 import { hex } from "../../support/number-text.ts";
 import type { EVENTS, REASONS, RPCS, SLICES } from "../../queries/tables.ts";
@@ -77,13 +79,10 @@ export function fieldsText(fields: TraceFields): string {
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined || value === false || value === "") continue;
     if (value === true) words.push(name);
-    else words.push(typeof value === "string" && ID.test(value) ? value : `${name} ${valueText(value)}`);
+    else words.push(typeof value === "string" && kindOf(value) && !value.includes(" ") ? value : `${name} ${valueText(value)}`);
   }
   return words.join(" ");
 }
-
-/** An object id (docs/design/workstation.md §2). */
-const ID = /^[a-z]+:[^ ]+$/;
 
 function valueText(value: unknown): string {
   if (typeof value === "bigint") return hex(value);
@@ -162,7 +161,7 @@ export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
     // A request for any VMID is about the one that the reply names.
     about: about(view, fields.vmid === 0 && result?.fields ? { ...fields, ...result.fields } : fields),
     latency: String(Math.round(end - time)),
-    res: result ? result.code === 0 ? "ok" : `${hex(result.code, 2)} ${result.name}` : toldState(name, fields),
+    res: result ? resultText(result.code, result.name) : toldState(name, fields),
     errno: result && result.code !== 0 ? errnoName(rmErrno(result.code, view.system.driver)) : null,
     refused: result?.refused ?? false,
     why: whyOf(why),

@@ -334,7 +334,7 @@ export class Menus {
   #named(text: string): Choice | undefined {
     const { app } = this;
     const typed = text.trim(), wanted = typed.toLowerCase();
-    if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) return { text: typed, detail: "go to it", run: () => app.jump(typed) };
+    if (placeOf(wanted) && nameOf(wanted)) return { text: typed, detail: "go to it", run: () => app.jump(typed) };
     if (/^inject\s+\S/.test(wanted)) return this.#injection(typed.replace(/^inject\s+/i, ""));
     const [, a, b] = /^diff\s+(\S+)\s+(\S+)$/i.exec(typed) ?? [];
     if (a !== undefined) return this.#difference(a, b);

@@ -14,7 +14,7 @@ import type { Look, Role } from "../look/theme.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
 import type { Selected } from "../../queries/table.ts";
-import { nameOf, vmOfName } from "../../queries/ids.ts";
+import { nameOf, parseAs, vmOfName } from "../../queries/ids.ts";
 import { VCPU_STATES } from "../../queries/state-words.ts";
 import { SLICES, VCPUS } from "../../queries/tables.ts";
 import type { VmMark } from "../look/vm-marks.ts";
@@ -113,7 +113,7 @@ export class LanesPane implements Pane {
     if (answer.table === "vcpu.ls") {
       const rows = rowsOf(VCPUS, answer);
       this.#vcpus = rows.map(({ id }) => nameOf(id));
-      this.#cpus = new Set(rows.flatMap(({ pcpu }) => pcpu === null ? [] : [Number(pcpu.replace(/^\D+/, ""))]));
+      this.#cpus = new Set(rows.flatMap(({ pcpu }) => pcpu === null ? [] : (parseAs("pcpu", pcpu)?.number ?? [])));
       return;
     }
     this.#loaded = true;

@@ -6,6 +6,7 @@ import { durationText } from "../look/numbers.ts";
 import { chipPiece, type Piece } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import { withoutKind } from "../../queries/ids.ts";
+import { resultName } from "../../queries/message-bytes.ts";
 import { timeText } from "../../support/number-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { RPCS } from "../../queries/tables.ts";
@@ -75,7 +76,7 @@ function lanesTitle(width: number): string {
 
 function resultPieces({ res, refused }: RpcRow): Piece[] {
   if (res === null) return [{ text: "-", role: "dim" }];
-  return [{ text: res.replace(/^0x[0-9a-f]+ /, ""), role: refused ? "bad" : res === "ok" ? "ok" : "text" }];
+  return [{ text: resultName(res), role: refused ? "bad" : res === "ok" ? "ok" : "text" }];
 }
 
 /** Lanes of a VM, the resource manager and the hypervisor: arrows from one to the next. */

@@ -5,6 +5,7 @@ import { type ListColumn, quietPieces } from "../look/list.ts";
 import { durationText } from "../look/numbers.ts";
 import { digitPieces, type Piece } from "../look/pieces.ts";
 import { TablePane } from "./table-pane.ts";
+import { parseAs } from "../../queries/ids.ts";
 import { type RowOf } from "../../queries/table.ts";
 import { TIMERS } from "../../queries/tables.ts";
 
@@ -55,7 +56,7 @@ const COLUMNS: readonly ListColumn<TimerRow>[] = [
     name: "irq",
     title: "IRQ",
     width: 3,
-    pieces: ({ irq }) => [{ text: irq.replace(/^.*\//, "").replace(/@.*$/, ""), role: "dim" }],
+    pieces: ({ irq }) => [{ text: String(parseAs("irq", irq)?.intid ?? "?"), role: "dim" }],
   },
   {
     name: "compare",

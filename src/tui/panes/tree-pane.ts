@@ -19,7 +19,7 @@ import { beginRow } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
 import { waitText } from "./waits.ts";
 import type { Activity } from "./activity.ts";
-import { afterVm, conId, isOf, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
+import { afterVm, conId, isOf, nameOf, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import type { FilterError } from "../../queries/filter.ts";
 import { hex, sizeText } from "../../support/number-text.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
@@ -282,7 +282,7 @@ export class TreePane implements FilteredPane {
     const row = this.#rows.find(({ id }) => id === this.#selected), last = columns.at(-1);
     const pieces = row ? this.#doing(row) : [];
     if (!row || !last || piecesWidth(pieces) <= last.width) return [];
-    const name = `${row.id.replace(/^[a-z]+:/, "")}  `, [{ role }] = pieces;
+    const name = `${nameOf(row.id)}  `, [{ role }] = pieces;
     const text = pieces.map(({ text }) => text).join("");
     return wrap(text, 0, width - name.length - 2).map((line, index): Piece[] => [
       { text: index ? " ".repeat(name.length) : name, role: "dim" },

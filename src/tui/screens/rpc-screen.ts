@@ -11,6 +11,7 @@ import { below, beside, type Body, type Placed, type ScreenPanes, sharedRows } f
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { plainText } from "../../queries/format.ts";
+import { parseId } from "../../queries/ids.ts";
 import type { Json, RowOf } from "../../queries/table.ts";
 import { RPCS } from "../../queries/tables.ts";
 import { Look } from "../look/theme.ts";
@@ -126,8 +127,7 @@ function fieldLines(fields: Json): Line[] {
 }
 
 function fieldLine(name: string, text: string, role: Piece["role"]): Line {
-  const id = /^[a-z]+:\S+$/.test(text);
-  return { text: "", pieces: [{ text: `${name.padEnd(NAME)} `, role: "dim" }, { text, role: id ? "link" : role }] };
+  return { text: "", pieces: [{ text: `${name.padEnd(NAME)} `, role: "dim" }, { text, role: parseId(text) ? "link" : role }] };
 }
 
 /** The result: the driver's errno, the duration, the reason, and the fields of the reply. */
