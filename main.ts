@@ -2,17 +2,17 @@
 // worker that the machine runs in, and the worker of other work with machines. No top-level await
 // here: messages posted to a worker that is still loading would be lost.
 
-import { JOB_NAME, startWorker, WORKER_NAME } from "./src/session/client.ts";
-import { type Part, preparedProgram } from "./src/session/prepared-program.ts";
-import { VERSION } from "./src/support/version.ts";
+import { JOB_NAME, startWorker, WORKER_NAME } from "./src/session/worker/client.ts";
+import { type Part, preparedProgram } from "./src/session/worker/prepared-program.ts";
+import { VERSION } from "./src/kit/support/version.ts";
 
 /** Commands that run a machine: its worker loads in parallel with the command line. */
 const RUNNING = [undefined, "run", "boot", "record", "replay", "serve"];
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
-  import("./src/session/worker.ts").then((worker) => worker.serveMachine());
+  import("./src/session/worker/worker.ts").then((worker) => worker.serveMachine());
 } else if (globalThis.name === JOB_NAME && typeof WorkerGlobalScope !== "undefined") {
-  import("./src/cli/jobs/job-worker.ts").then((worker) => worker.serveJobs());
+  import("./src/app/jobs/job-worker.ts").then((worker) => worker.serveJobs());
 } else if (Deno.args.length === 1 && Deno.args[0] === "--version") {
   // `--version` alone need not load the commands.
   console.log(VERSION);
@@ -31,7 +31,7 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
  * @throws any other error
  */
 async function unlessLibraries(error: unknown): Promise<number> {
-  const { missingLibraries } = await import("./src/support/missing-libraries.ts");
+  const { missingLibraries } = await import("./src/kit/support/computer/missing-libraries.ts");
   const line = missingLibraries(error);
   if (line === undefined) throw error;
   console.error(line);
@@ -50,17 +50,17 @@ async function start(entry: URL): Promise<number> {
   // line is loaded, nor compete with the worker for processors.
   const isDemo = Deno.args.length === 2 && Deno.args[0] === "run" && Deno.args[1] === "demo";
   const opening = isDemo && Deno.stdin.isTerminal() && Deno.stdout.isTerminal()
-    ? await (await part("opening", () => import("./src/cli/start/screens/opening.ts"))).openDemo()
+    ? await (await part("opening", () => import("./src/app/cli/start/screens/opening.ts"))).openDemo()
     : undefined;
   const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry, prepared) : undefined;
   switch (Deno.args[0]) {
     case "boot":
-      return await (await part("boot", () => import("./src/cli/boot.ts"))).main(Deno.args, entry, spare);
+      return await (await part("boot", () => import("./src/app/cli/boot.ts"))).main(Deno.args, entry, spare);
     case "attach":
-      return await (await part("attach", () => import("./src/cli/attach.ts"))).main(Deno.args, entry);
+      return await (await part("attach", () => import("./src/app/cli/attach.ts"))).main(Deno.args, entry);
     case "run":
-      return await (await part("run", () => import("./src/cli/run.ts"))).main(Deno.args, entry, spare, opening);
+      return await (await part("run", () => import("./src/app/cli/run.ts"))).main(Deno.args, entry, spare, opening);
     default:
-      return await (await part("main", () => import("./src/cli/main.ts"))).main(Deno.args, entry, spare);
+      return await (await part("main", () => import("./src/app/cli/main.ts"))).main(Deno.args, entry, spare);
   }
 }

@@ -14,9 +14,9 @@
  * @module
  */
 
-export { disassemble } from "./src/isa/disassemble.ts";
-export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/library/primary-machine.ts";
-export type { DevicePlan, INPUT_TYPES, InputType, NetBackend, NetPolicy, NetRule, PortForward } from "./src/virtio/plan.ts";
+export { disassemble } from "./src/cpu/isa/disassemble.ts";
+export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/app/library/primary-machine.ts";
+export type { DevicePlan, INPUT_TYPES, InputType, NetBackend, NetPolicy, NetRule, PortForward } from "./src/machine/virtio/plan.ts";
 export {
   type Devicetree,
   devicetree,
@@ -24,7 +24,7 @@ export {
   type MemoryReservation,
   node,
   type PropertyValue,
-} from "./src/devicetree/tree.ts";
-export { writeDevicetree } from "./src/devicetree/writer.ts";
-export { HostMachine, type HostMachineOptions } from "./src/library/host-machine.ts";
-export { PERSONA_NAMES, type PersonaName } from "./src/abi/ioctl/personas.ts";
+} from "./src/machine/devicetree/tree.ts";
+export { writeDevicetree } from "./src/machine/devicetree/writer.ts";
+export { HostMachine, type HostMachineOptions } from "./src/app/library/host-machine.ts";
+export { PERSONA_NAMES, type PersonaName } from "./src/machine/abi/ioctl/personas.ts";

@@ -3,7 +3,7 @@
 // boot. Its core was generated before.
 
 import { type Figure, printDocument } from "./documents.ts";
-import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../src/app/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { forgetCode, type Guest, type Machine, peakOf, type Run, type StampedLine, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";

@@ -3,15 +3,15 @@
 
 import { fileURLToPath } from "node:url";
 import { threadTimes } from "./thread-times.ts";
-import { runTui, type TuiOptions } from "../src/tui/app/run.ts";
-import type { TerminalPort } from "../src/tui/terminal/terminal.ts";
-import { connectEmbedded, type SessionClient } from "../src/session/client.ts";
-import { planText } from "../src/configuration/plan-run.ts";
-import { Asker } from "../src/control/asker.ts";
-import { SessionHub } from "../src/control/hub.ts";
-import { DEFAULT_LIMITS } from "../src/plans/memory-budget.ts";
-import type { SessionPlan } from "../src/plans/plan.ts";
-import { problemText } from "../src/support/problem.ts";
+import { runTui, type TuiOptions } from "../src/app/tui/app/run.ts";
+import type { TerminalPort } from "../src/app/tui/terminal/terminal.ts";
+import { connectEmbedded, type SessionClient } from "../src/session/worker/client.ts";
+import { planText } from "../src/app/configuration/plan-run.ts";
+import { Asker } from "../src/session/control/asker.ts";
+import { SessionHub } from "../src/session/control/hub.ts";
+import { DEFAULT_LIMITS } from "../src/model/plans/memory-budget.ts";
+import type { SessionPlan } from "../src/model/plans/plan.ts";
+import { problemText } from "../src/kit/support/problem.ts";
 
 /**
  * Pairs of guests, and the messages and rings that they exchange per second: some 10,000 calls,

@@ -6,7 +6,7 @@ import type { Contest } from "./ab.ts";
 import { guestMips } from "./core-stats.ts";
 import { buildGuest, measure, measureKernels, printKernels, printRounds, timesOf } from "./kernels.ts";
 import { MACHINES, preferredTier } from "./machines.ts";
-import { DEFAULT_TIER, type Tier } from "../src/core/tiers.ts";
+import { DEFAULT_TIER, type Tier } from "../src/cpu/core/tiers.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
 
 /** The nine kernels that the bar of the integer core is set for. */

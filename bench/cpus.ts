@@ -8,8 +8,8 @@ import { buildGuest, measure } from "./kernels.ts";
 import { forgetCode, type Guest, QEMU_CPUS, type QemuCpu } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
-import { catalogEntry } from "../src/catalog/catalog.ts";
-import { DEFAULT_CPU } from "../src/isa/cpus.ts";
+import { catalogEntry } from "../src/app/catalog/catalog.ts";
+import { DEFAULT_CPU } from "../src/cpu/isa/cpus/cpus.ts";
 
 const ARCHITECTURE = ["-march=armv8.6-a"];
 

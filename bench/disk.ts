@@ -4,7 +4,7 @@
 // takes the times.
 
 import { type Figure, printDocument } from "./documents.ts";
-import { DISK_MODULES } from "../src/catalog/kernel-modules.ts";
+import { DISK_MODULES } from "../src/app/catalog/kernel-modules.ts";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import type { Contest } from "./ab.ts";
 import { type JobGuest, jobRounds, jobTimes, printJobs, writeJobGuest } from "./jobs.ts";

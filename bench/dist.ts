@@ -4,8 +4,8 @@
 
 import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
-import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
-import { VERSION } from "../src/support/version.ts";
+import { A64, imageOf, SYSTEM_OFF } from "../tests/app/cli/program.ts";
+import { VERSION } from "../src/kit/support/version.ts";
 import { printedContest } from "./ab.ts";
 import { median } from "./statistics.ts";
 

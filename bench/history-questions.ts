@@ -4,26 +4,33 @@
 // by other code than the search's, so that a mistake is not in both; registers in a rerun each.
 
 import assert from "node:assert/strict";
-import type { TraceEvent } from "../src/abi/trace.ts";
-import type { System } from "../src/assembly/system/system.ts";
-import { planOf, vmTable } from "../src/configuration/plan-run.ts";
-import { wordAt } from "../src/hypervisor/inspect.ts";
-import type { SessionRun } from "../src/engine/session-run.ts";
-import { watchedOf } from "../src/engine/who.ts";
-import type { SessionPlan } from "../src/plans/plan.ts";
-import { problemText } from "../src/support/problem.ts";
-import { EVERY_VM } from "../src/queries/debugged-vms.ts";
-import { vcpuId } from "../src/queries/ids.ts";
-import { rowsOf } from "../src/queries/query.ts";
-import { CAPS, IRQS, PAGE_TABLES, REGISTERS } from "../src/queries/tables.ts";
-import { type Access, type Accesses, AccessSearch, type Counted, mayNotWrite, type Watched } from "../src/recordings/accesses.ts";
-import type { RunUpTo } from "../src/recordings/back-to.ts";
-import type { Milestone } from "../src/recordings/history.ts";
-import type { Moment, Past } from "../src/recordings/past.ts";
-import type { Rerun } from "../src/recordings/rerun.ts";
-import { RAM_BASE } from "../src/machine/memory-map.ts";
-import { sameBytes } from "../src/support/bytes.ts";
-import { PAGE_SIZE } from "../src/support/sizes.ts";
+import type { TraceEvent } from "../src/machine/abi/trace.ts";
+import type { System } from "../src/session/assembly/system/system.ts";
+import { planOf, vmTable } from "../src/app/configuration/plan-run.ts";
+import { wordAt } from "../src/machine/hypervisor/inspect.ts";
+import type { SessionRun } from "../src/session/engine/session-run.ts";
+import { watchedOf } from "../src/session/engine/who.ts";
+import type { SessionPlan } from "../src/model/plans/plan.ts";
+import { problemText } from "../src/kit/support/problem.ts";
+import { EVERY_VM } from "../src/model/queries/debugged-vms.ts";
+import { vcpuId } from "../src/model/queries/ids.ts";
+import { rowsOf } from "../src/model/queries/query.ts";
+import { CAPS, IRQS, PAGE_TABLES, REGISTERS } from "../src/model/queries/tables.ts";
+import {
+  type Access,
+  type Accesses,
+  AccessSearch,
+  type Counted,
+  mayNotWrite,
+  type Watched,
+} from "../src/session/recordings/past/accesses.ts";
+import type { RunUpTo } from "../src/session/recordings/past/back-to.ts";
+import type { Milestone } from "../src/session/recordings/past/history.ts";
+import type { Moment, Past } from "../src/session/recordings/past/past.ts";
+import type { Rerun } from "../src/session/recordings/past/rerun.ts";
+import { RAM_BASE } from "../src/machine/hardware/memory-map.ts";
+import { sameBytes } from "../src/kit/support/values/bytes.ts";
+import { PAGE_SIZE } from "../src/kit/support/values/sizes.ts";
 
 const VM = "debian", VCPU = `vcpu:${VM}/0`;
 const WORD = 8;

@@ -3,21 +3,21 @@
 // `--long`, of a session of 10 G instructions in a VM, with questions about registers, capabilities
 // and interrupts, too, whose answers are compared with brute force.
 
-import { assemble } from "../src/assembly/assemble.ts";
-import { catalogEntry } from "../src/catalog/catalog.ts";
-import { SessionRun } from "../src/engine/session-run.ts";
-import type { Input } from "../src/plans/recorded-run.ts";
-import type { SessionPlan } from "../src/plans/plan.ts";
-import type { System } from "../src/assembly/system/system.ts";
-import { type Accesses, AccessSearch } from "../src/recordings/accesses.ts";
-import type { Past } from "../src/recordings/past.ts";
-import { letIn } from "../src/recordings/input.ts";
-import { loaded } from "../src/snapshots/begin.ts";
-import { filledPages } from "../src/state/pages.ts";
-import { PageFile } from "../src/state/page-file.ts";
-import { DEFAULT_DISK_BUDGET } from "../src/plans/memory-budget.ts";
-import { allowHugePages } from "../src/support/huge-pages.ts";
-import { MiB, PAGE_SIZE } from "../src/support/sizes.ts";
+import { assemble } from "../src/session/assembly/assemble.ts";
+import { catalogEntry } from "../src/app/catalog/catalog.ts";
+import { SessionRun } from "../src/session/engine/session-run.ts";
+import type { Input } from "../src/model/plans/recorded-run.ts";
+import type { SessionPlan } from "../src/model/plans/plan.ts";
+import type { System } from "../src/session/assembly/system/system.ts";
+import { type Accesses, AccessSearch } from "../src/session/recordings/past/accesses.ts";
+import type { Past } from "../src/session/recordings/past/past.ts";
+import { letIn } from "../src/session/recordings/past/input.ts";
+import { loaded } from "../src/session/snapshots/begin.ts";
+import { filledPages } from "../src/session/state/pages.ts";
+import { PageFile } from "../src/session/state/page-file.ts";
+import { DEFAULT_DISK_BUDGET } from "../src/model/plans/memory-budget.ts";
+import { allowHugePages } from "../src/kit/support/computer/huge-pages.ts";
+import { MiB, PAGE_SIZE } from "../src/kit/support/values/sizes.ts";
 import { onlyRound, printedContest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { percentile, withSpread } from "./statistics.ts";

@@ -1,9 +1,9 @@
 // Benches whose guest runs jobs between markers, in the suites' system with Debian's ordinary
 // kernel: its images, the times of the jobs, and the figures of both machines.
 
-import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../src/catalog/debian.ts";
-import { moduleFiles } from "../src/catalog/busybox-archive.ts";
-import { withEntries } from "../src/formats/cpio.ts";
+import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../src/app/catalog/debian.ts";
+import { moduleFiles } from "../src/app/catalog/busybox-archive.ts";
+import { withEntries } from "../src/kit/formats/cpio.ts";
 import { suiteInitrd } from "../scripts/suites.ts";
 import type { Machine, Run } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";

@@ -2,10 +2,10 @@
 // its processes and its log, in this process; the part of a CPU that a screen takes, which asks
 // again and again; and the cost of its system calls as events.
 
-import { assemble } from "../src/assembly/assemble.ts";
-import { catalogEntry } from "../src/catalog/catalog.ts";
-import type { GuestSystem } from "../src/assembly/system/guest-system.ts";
-import type { Query } from "../src/queries/query.ts";
+import { assemble } from "../src/session/assembly/assemble.ts";
+import { catalogEntry } from "../src/app/catalog/catalog.ts";
+import type { GuestSystem } from "../src/session/assembly/system/guest-system.ts";
+import type { Query } from "../src/model/queries/query.ts";
 import { onlyRound, printedContest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { withSpread } from "./statistics.ts";

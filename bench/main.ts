@@ -30,9 +30,9 @@ import { benchRecord, recordContest } from "./record.ts";
 import { benchScale, scaleContest } from "./scale.ts";
 import { benchShare, shareContest } from "./share.ts";
 import { benchTui, tuiContest } from "./tui.ts";
-import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
-import { TIERS } from "../src/core/tiers.ts";
-import { CpuError, parseCpu } from "../src/isa/cpus.ts";
+import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/app/catalog/catalog.ts";
+import { TIERS } from "../src/cpu/core/tiers.ts";
+import { CpuError, parseCpu } from "../src/cpu/isa/cpus/cpus.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =

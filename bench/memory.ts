@@ -1,7 +1,7 @@
 // `deno task bench memory`: resident memory of el2 at the peak of a Debian boot, and in an idle
 // session of the demo.
 
-import { catalogEntry } from "../src/catalog/catalog.ts";
+import { catalogEntry } from "../src/app/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { bootGuest, READY } from "./boot.ts";
 import { type Figure, printDocument } from "./documents.ts";

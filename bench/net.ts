@@ -3,8 +3,8 @@
 // Debian kernel and the same busybox; the host takes the time of a fetch over HTTP.
 
 import { type Figure, printDocument } from "./documents.ts";
-import { catalogEntry } from "../src/catalog/catalog.ts";
-import { withEntries } from "../src/formats/cpio.ts";
+import { catalogEntry } from "../src/app/catalog/catalog.ts";
+import { withEntries } from "../src/kit/formats/cpio.ts";
 import type { Contest } from "./ab.ts";
 import { el2, type Machine, MACHINES, qemu, type Run, watch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";

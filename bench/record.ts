@@ -4,7 +4,7 @@
 
 import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
-import { catalogEntry } from "../src/catalog/catalog.ts";
+import { catalogEntry } from "../src/app/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { el2 } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";

@@ -3,7 +3,7 @@
 
 import type { Contest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
-import { exists } from "../src/support/cache.ts";
+import { exists } from "../src/kit/support/files/cache.ts";
 import { el2, memoryWhileRunning, preferredTree } from "./machines.ts";
 import { median, withSpread } from "./statistics.ts";
 

@@ -2,15 +2,15 @@
 // from a start to a guest's first answer.
 
 import { fileURLToPath } from "node:url";
-import { PERMISSIONS } from "../src/cli/common/runtime.ts";
+import { PERMISSIONS } from "../src/app/cli/common/runtime.ts";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runTui, type TuiOptions } from "../src/tui/app/run.ts";
-import type { TerminalPort } from "../src/tui/terminal/terminal.ts";
-import type { SessionClient } from "../src/session/client.ts";
-import { Standing } from "../src/engine/standing.ts";
-import type { Answer, Query } from "../src/queries/query.ts";
-import type { Row } from "../src/queries/table.ts";
-import { PHONE_SAMPLE, phoneAnswer } from "../tests/tui/phone.ts";
+import { runTui, type TuiOptions } from "../src/app/tui/app/run.ts";
+import type { TerminalPort } from "../src/app/tui/terminal/terminal.ts";
+import type { SessionClient } from "../src/session/worker/client.ts";
+import { Standing } from "../src/session/engine/standing.ts";
+import type { Answer, Query } from "../src/model/queries/query.ts";
+import type { Row } from "../src/model/queries/table.ts";
+import { PHONE_SAMPLE, phoneAnswer } from "../tests/app/tui/phone.ts";
 
 const OPTIONS: TuiOptions = { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false };
 /** Amount of content (docs/design/workstation.md §7). */

@@ -2,7 +2,7 @@
 // and on QEMU in turn. The digests of what they print must be QEMU's of the same run.
 
 import { type Figure, printDocument } from "./documents.ts";
-import { catalogEntry } from "../src/catalog/catalog.ts";
+import { catalogEntry } from "../src/app/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
 import { guestMips, printCore } from "./core-stats.ts";

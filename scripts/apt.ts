@@ -2,9 +2,9 @@
 // apt and dpkg state stays untouched. The mirror is the one that the machine's apt already uses,
 // unless the caller names another; apt checks the signatures.
 
-import { exists, withLock } from "../src/support/cache.ts";
-import { type PackageFields, parseFields } from "../src/catalog/deb.ts";
-import { runTool } from "../src/catalog/tool.ts";
+import { exists, withLock } from "../src/kit/support/files/cache.ts";
+import { type PackageFields, parseFields } from "../src/app/catalog/deb.ts";
+import { runTool } from "../src/app/catalog/tool.ts";
 
 /** The target of an `Apt` state folder. */
 export interface AptOptions {

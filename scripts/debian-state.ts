@@ -2,7 +2,7 @@
 // apt, without root.
 
 import { Apt, debianSource } from "./apt.ts";
-import { exists } from "../src/support/cache.ts";
+import { exists } from "../src/kit/support/files/cache.ts";
 
 /** A release's packages of an architecture. */
 export interface WantedPackages {

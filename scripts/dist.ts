@@ -14,7 +14,7 @@
 
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { VERSION } from "../src/support/version.ts";
+import { VERSION } from "../src/kit/support/version.ts";
 import { bundledPackages } from "./dist/bundled-packages.ts";
 import { type Build, buildTime, digest, DistError, ROOT } from "./dist/common.ts";
 import { debianPackage } from "./dist/debian-package.ts";

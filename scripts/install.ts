@@ -1,9 +1,9 @@
 // `deno task install [FOLDER]`: writes a launcher named el2 that runs this checkout with this Deno.
 
 import { fileURLToPath } from "node:url";
-import { ENVIRONMENT, PERMISSIONS } from "../src/cli/common/runtime.ts";
-import { shellQuoted } from "../src/support/shell.ts";
-import { writeWhole } from "../src/support/whole-file.ts";
+import { ENVIRONMENT, PERMISSIONS } from "../src/app/cli/common/runtime.ts";
+import { shellQuoted } from "../src/kit/support/text/shell.ts";
+import { writeWhole } from "../src/kit/support/files/whole-file.ts";
 import { probeName } from "./launch/code-probe.ts";
 import { codeCheck, launcherHead } from "./launch/shell-checks.ts";
 

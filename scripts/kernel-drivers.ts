@@ -4,13 +4,13 @@
 
 import { fileURLToPath } from "node:url";
 import type { Apt } from "./apt.ts";
-import type { DebianRelease } from "../src/catalog/catalog.ts";
-import { Deb } from "../src/catalog/deb.ts";
-import { ARCHITECTURE } from "../src/catalog/debian.ts";
-import type { KernelModule } from "../src/catalog/kernel-modules.ts";
-import { runTool } from "../src/catalog/tool.ts";
-import { exists, withLock } from "../src/support/cache.ts";
-import { sha256 } from "../src/support/sha256.ts";
+import type { DebianRelease } from "../src/app/catalog/catalog.ts";
+import { Deb } from "../src/app/catalog/deb.ts";
+import { ARCHITECTURE } from "../src/app/catalog/debian.ts";
+import type { KernelModule } from "../src/app/catalog/kernel-modules.ts";
+import { runTool } from "../src/app/catalog/tool.ts";
+import { exists, withLock } from "../src/kit/support/files/cache.ts";
+import { sha256 } from "../src/kit/support/values/sha256.ts";
 import { openPackages, wholeFolder } from "./debian-state.ts";
 import { nativeProgram } from "./native-tools.ts";
 

@@ -3,7 +3,7 @@
 // the distribution's packages into .state/tools, without root.
 
 import { fileURLToPath } from "node:url";
-import { exists } from "../src/support/cache.ts";
+import { exists } from "../src/kit/support/files/cache.ts";
 import { MULTIARCH, UnpackedPrograms } from "./unpacked-programs.ts";
 
 /** Programs by name, with the Debian package that holds each. */

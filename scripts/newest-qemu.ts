@@ -2,8 +2,8 @@
 // not know, for benches the reference of CPUs with such features. By apt into .state, without root.
 
 import { fileURLToPath } from "node:url";
-import { Deb } from "../src/catalog/deb.ts";
-import { withLock } from "../src/support/cache.ts";
+import { Deb } from "../src/app/catalog/deb.ts";
+import { withLock } from "../src/kit/support/files/cache.ts";
 import { openPackages, wholeFolder } from "./debian-state.ts";
 import { MULTIARCH } from "./unpacked-programs.ts";
 

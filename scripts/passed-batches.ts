@@ -1,8 +1,8 @@
 // The batches that have passed in a run of all tests with the full numbers. Such a run takes hours:
 // if it is interrupted, or a batch fails, the next run on the same tree runs only the others.
 
-import { readIfThere } from "../src/support/cache.ts";
-import { writeWhole } from "../src/support/whole-file.ts";
+import { readIfThere } from "../src/kit/support/files/cache.ts";
+import { writeWhole } from "../src/kit/support/files/whole-file.ts";
 import type { Summary } from "./test-summary.ts";
 
 /** Batches of one tree. */

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Generated from src/support/needs.ts by deno task reference.
+# Generated from src/kit/support/computer/needs.ts by deno task reference.
 if [ "$(uname -s)" = Linux ]; then
 fail() { echo "el2: $1" >&2; exit 1; }
 # If any of this is missing, the engine ends with a dump before el2 can say why.

@@ -1,14 +1,14 @@
 // `deno task prepare`: puts the program into few files, so that runs from this checkout start
-// sooner (src/session/prepared-program.ts). Without network and a bundler in Deno's cache that is
-// impossible, and the program runs from its sources.
+// sooner (src/session/worker/prepared-program.ts). Without network and a bundler in Deno's cache
+// that is impossible, and the program runs from its sources.
 
 import { dirname } from "node:path";
-import { GENERATING } from "../src/assembly/code/generating-program.ts";
-import { buildOf, type FileState, PARTS, PREPARATION, type Preparation, stateOf } from "../src/session/prepared-program.ts";
-import { MACHINE } from "../src/snapshots/instant.ts";
-import { PREPARED_FOLDER } from "../src/support/folder-names.ts";
-import { programDigest } from "../src/support/program-identity.ts";
-import { writeWhole } from "../src/support/whole-file.ts";
+import { GENERATING } from "../src/session/assembly/code/generating-program.ts";
+import { buildOf, type FileState, PARTS, PREPARATION, type Preparation, stateOf } from "../src/session/worker/prepared-program.ts";
+import { MACHINE } from "../src/session/snapshots/instant.ts";
+import { PREPARED_FOLDER } from "../src/kit/support/files/folder-names.ts";
+import { programDigest } from "../src/kit/support/program-identity.ts";
+import { writeWhole } from "../src/kit/support/files/whole-file.ts";
 import { DistError, outputOf, ROOT } from "./dist/common.ts";
 import { digestOf, filesBelow, finished, makeModules, PUT_IN, withDigest } from "./dist/split.ts";
 
@@ -17,9 +17,9 @@ import { digestOf, filesBelow, finished, makeModules, PUT_IN, withDigest } from 
  * ever need in one file; those of the command line share files.
  */
 const FOLDERS: readonly { readonly name: string; readonly roots: readonly string[]; readonly isWhole?: boolean }[] = [
-  { name: "worker", roots: ["src/session/worker-main.ts"], isWhole: true },
-  { name: "jobs", roots: ["src/cli/jobs/job-worker-main.ts"] },
-  { name: "cli", roots: ["boot", "run", "attach", "main", "start/screens/opening"].map((name) => `src/cli/${name}.ts`) },
+  { name: "worker", roots: ["src/session/worker/worker-main.ts"], isWhole: true },
+  { name: "jobs", roots: ["src/app/jobs/job-worker-main.ts"] },
+  { name: "cli", roots: ["boot", "run", "attach", "main", "start/screens/opening"].map((name) => `src/app/cli/${name}.ts`) },
 ];
 /** These choose the packages. */
 const SETTINGS = ["deno.json", "import-map.json", "deno.lock"];

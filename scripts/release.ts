@@ -14,7 +14,7 @@
 
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { VERSION } from "../src/support/version.ts";
+import { VERSION } from "../src/kit/support/version.ts";
 import { buildTime, DistError, outputOf, ROOT, run } from "./dist/common.ts";
 import { differences } from "./release/differences.ts";
 import { releaseNotes } from "./release/notes.ts";

@@ -3,8 +3,8 @@
 // the tests that need them fail by name. Usage: setup.ts [RELEASE...], the Debian releases whose
 // guests are needed (default: bookworm).
 
-import { DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, findEntry } from "../src/catalog/catalog.ts";
-import { fetchDebian, isCurrentRamdisk } from "../src/catalog/debian.ts";
+import { DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, findEntry } from "../src/app/catalog/catalog.ts";
+import { fetchDebian, isCurrentRamdisk } from "../src/app/catalog/debian.ts";
 import { fetchPackages } from "./dist/common.ts";
 import { installedPackages } from "./unpacked-programs.ts";
 import { fetchNativePackages, missingFirmware, missingPackages } from "./native-tools.ts";

@@ -3,8 +3,8 @@
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { PERMISSIONS } from "../src/cli/common/runtime.ts";
-import { MALLOC_SETTINGS } from "../src/support/garbage.ts";
+import { PERMISSIONS } from "../src/app/cli/common/runtime.ts";
+import { MALLOC_SETTINGS } from "../src/kit/support/computer/garbage.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const DEFAULT_TIME = "2h";

@@ -2,9 +2,9 @@
 // of el2, which are too long for the line that Deno prints of a task. With --settings it prints
 // those instead, for benches that run other checkouts.
 
-import { MALLOC_SETTINGS } from "../src/support/garbage.ts";
-import { killedText } from "../src/support/limits.ts";
-import { lockOf, PERMISSIONS } from "../src/cli/common/runtime.ts";
+import { MALLOC_SETTINGS } from "../src/kit/support/computer/garbage.ts";
+import { killedText } from "../src/kit/support/computer/limits.ts";
+import { lockOf, PERMISSIONS } from "../src/app/cli/common/runtime.ts";
 
 const [entry, ...args] = Deno.args;
 const root = new URL("..", import.meta.url);

@@ -4,10 +4,10 @@
 
 import { fileURLToPath } from "node:url";
 import type { Apt } from "./apt.ts";
-import { Deb } from "../src/catalog/deb.ts";
-import { exists, withLock } from "../src/support/cache.ts";
-import { writeWhole } from "../src/support/whole-file.ts";
-import { type CpioEntry, writeCpio } from "../src/formats/cpio.ts";
+import { Deb } from "../src/app/catalog/deb.ts";
+import { exists, withLock } from "../src/kit/support/files/cache.ts";
+import { writeWhole } from "../src/kit/support/files/whole-file.ts";
+import { type CpioEntry, writeCpio } from "../src/kit/formats/cpio.ts";
 import { openPackages, wholeFolder } from "./debian-state.ts";
 import { nativeProgram } from "./native-tools.ts";
 

@@ -6,16 +6,16 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pathWithoutDeno } from "./path-without-deno.ts";
 import { OPTIONS, testFiles } from "./test.ts";
-import { VERSION } from "../src/support/version.ts";
+import { VERSION } from "../src/kit/support/version.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const PROGRAM = `${resolve(Deno.args[0] ?? `${ROOT}dist`)}/el2-${VERSION}-${Deno.build.target}`;
 /** Tests of the program as people start it. */
-const FILES = [...["tests/cli", "tests/terminal", "tests/debug"].flatMap(testFiles), "tests/dist/spec_test.ts"];
+const FILES = [...["tests/app/cli", "tests/terminal", "tests/session/debug"].flatMap(testFiles), "tests/dist/spec_test.ts"];
 /** Those that need apt, which is about a network, or build the one file themselves. */
-const NEED_MORE = ["tests/cli/commands/guests_test.ts", "tests/cli/dist_test.ts"];
+const NEED_MORE = ["tests/app/cli/commands/machines/guests_test.ts", "tests/app/cli/dist_test.ts"];
 /** Those in which one process has el2's modules and runs many commands. */
-const OF_MODULES = ["tests/cli/hostile-names_test.ts", "tests/cli/hostile-root_test.ts", "tests/cli/walk_test.ts"];
+const OF_MODULES = ["tests/app/cli/hostile-names_test.ts", "tests/app/cli/hostile-root_test.ts", "tests/app/cli/walk_test.ts"];
 
 try {
   Deno.statSync(PROGRAM);

@@ -5,8 +5,8 @@
 // share one process, is not for them. A process loads its files as one module (test-files.ts).
 
 import { fileURLToPath } from "node:url";
-import { PERMISSIONS } from "../src/cli/common/runtime.ts";
-import { FROM_SOURCES } from "../src/session/prepared-program.ts";
+import { PERMISSIONS } from "../src/app/cli/common/runtime.ts";
+import { FROM_SOURCES } from "../src/session/worker/prepared-program.ts";
 import { PassedBatches, treeOf } from "./passed-batches.ts";
 import { readSummary, type Summary, summaryLine } from "./test-summary.ts";
 
@@ -44,7 +44,7 @@ const STILL_RUNNING = / has been running for over /;
 /** Folders whose tests take longest; they start first, so that short ones fill the end. */
 const LONGEST = ["guests", "linux", "terminal", "conformance", "dist", "cli", "diagnosis"].map((folder) => `tests/${folder}`);
 /** The same with the full numbers. */
-const LONGEST_FULL = ["tests/suites", "tests/snapshots", "tests/fuzz", "tests/tui", "tests/terminal"];
+const LONGEST_FULL = ["tests/suites", "tests/session/snapshots", "tests/fuzz", "tests/app/tui", "tests/terminal"];
 
 /** The batches that a run with the full numbers has passed so far. */
 export const PASSED = ".state/passed-batches.json";

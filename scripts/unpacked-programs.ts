@@ -2,10 +2,10 @@
 // the libraries unpacked with them.
 
 import { Apt, machineSources } from "./apt.ts";
-import { Deb } from "../src/catalog/deb.ts";
-import { exists, withLock } from "../src/support/cache.ts";
-import { findProgram, SYSTEM_FOLDERS } from "../src/support/installed-programs.ts";
-import { writeWhole } from "../src/support/whole-file.ts";
+import { Deb } from "../src/app/catalog/deb.ts";
+import { exists, withLock } from "../src/kit/support/files/cache.ts";
+import { findProgram, SYSTEM_FOLDERS } from "../src/kit/support/computer/installed-programs.ts";
+import { writeWhole } from "../src/kit/support/files/whole-file.ts";
 
 /** Never unpacked: a second C library cannot work with the machine's dynamic loader. */
 const MACHINES_OWN = /^(libc6|libc-bin|libc-l10n|libcrypt1)$/;

@@ -1,7 +1,7 @@
 // Imports point downward (docs/architecture.md, "Layers"): this is that picture as a table.
 
 import assert from "node:assert/strict";
-import { MACHINE } from "../src/snapshots/instant.ts";
+import { MACHINE } from "../src/session/snapshots/instant.ts";
 import { circles, folderOf, importsBelow, importsOf, twoWayPairs } from "../scripts/structure/imports.ts";
 
 /**
@@ -434,19 +434,27 @@ async function loadedBy(...paths: string[]): Promise<{ needed: ReadonlySet<strin
 }
 
 Deno.test("neither the demo's first frame nor a machine waits for a module of Node, which take longer to load than all others", async () => {
-  const frame = await loadedBy("main.ts", "src/cli/start/screens/opening.ts"), worker = await loadedBy("src/session/worker-main.ts");
+  const frame = await loadedBy("main.ts", "src/app/cli/start/screens/opening.ts"),
+    worker = await loadedBy("src/session/worker/worker-main.ts");
   assert.deepEqual([...frame.ofNode, ...worker.ofNode], []);
-  assert.ok(frame.needed.has(new URL("tui/app/frame.ts", SOURCE).href), "the imports of the frame are followed");
-  assert.ok(worker.needed.has(new URL("core/core.ts", SOURCE).href), "the imports of the worker are followed");
+  assert.ok(frame.needed.has(new URL("app/tui/app/frame/frame.ts", SOURCE).href), "the imports of the frame are followed");
+  assert.ok(worker.needed.has(new URL("cpu/core/core.ts", SOURCE).href), "the imports of the worker are followed");
 });
 
 Deno.test("faces for programs without a machine load none", async () => {
-  const paths = ["hypervisor/interface.ts", "hypervisor/options.ts", "resource-manager/interface.ts", "host/interface.ts"];
+  const paths = [
+    "machine/hypervisor/interface.ts",
+    "machine/hypervisor/options.ts",
+    "machine/resource-manager/interface.ts",
+    "machine/host/interface.ts",
+  ];
   const { needed } = await loadedBy(...paths.map((path) => `src/${path}`));
   const objects = ["capabilities", "gic", "memory", "ipc"].map((room) => new URL(`hypervisor/${room}/`, SOURCE).href);
-  const guests = ["core/boot.ts", "host/kernel/kernel.ts", "resource-manager/dispatch.ts"].map((file) => new URL(file, SOURCE).href);
+  const guests = ["cpu/core/boot.ts", "machine/host/kernel/kernel.ts", "machine/resource-manager/dispatch.ts"].map((file) =>
+    new URL(file, SOURCE).href
+  );
   assert.deepEqual([...needed].filter((file) => [...objects, ...guests].some((start) => file.startsWith(start))), []);
-  assert.ok((await loadedBy("src/hypervisor/boot.ts")).needed.size > 2 * needed.size);
+  assert.ok((await loadedBy("src/machine/hypervisor/boot.ts")).needed.size > 2 * needed.size);
 });
 
 Deno.test("src/ imports packages only by the names of the import map, and Node built-ins", async () => {

@@ -1,8 +1,8 @@
 // A program of random data-processing instructions (integer, floating point, AdvSIMD, CRC32, AES,
 // SHA) for bare metal: blocks in a straight line, from templates of their encodings that are
-// independent of src/isa. Every block starts from seeded registers and FPCR; what all leave goes
-// into a digest (random/harness.c). The same seed gives the same program, and the same digest on
-// every correct Armv8.0 CPU with the Cryptographic Extension.
+// independent of src/cpu/isa. Every block starts from seeded registers and FPCR; what all leave
+// goes into a digest (random/harness.c). The same seed gives the same program, and the same digest
+// on every correct Armv8.0 CPU with the Cryptographic Extension.
 
 /**
  * Digests after the last block, by seed: equal on QEMU 7.2's cortex-a53, a57, a72 and max, with and

@@ -2,8 +2,8 @@
 // (deb(5)), gzip, zip (PKWARE APPNOTE 6.3.10).
 
 import { crc32, gzipSync } from "node:zlib";
-import { joined } from "../../src/support/bytes.ts";
-import { MiB } from "../../src/support/sizes.ts";
+import { joined } from "../../src/kit/support/values/bytes.ts";
+import { MiB } from "../../src/kit/support/values/sizes.ts";
 
 /** A file, folder or symbolic link of an archive. Owner and group are root. */
 export interface Entry {

@@ -1,10 +1,10 @@
 // The Debian package: deno and the bundle in /usr/lib/el2, manual page, completions. Written
 // without root and without dpkg.
 
-import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { ENVIRONMENT, PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
 import { createHash } from "node:crypto";
 import { manualPages } from "../reference/pages.ts";
-import { VERSION } from "../../src/support/version.ts";
+import { VERSION } from "../../src/kit/support/version.ts";
 import { ar, type Entry, gzip, tarGzip, withFolders } from "./archives.ts";
 import { type BundledPackage, isLesser } from "./bundled-packages.ts";
 import { type Build, outputOf } from "./common.ts";

@@ -8,10 +8,10 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import path from "node:path";
 import { isatty } from "node:tty";
-import { ALONE, PERMISSIONS } from "../../src/cli/common/runtime.ts";
-import { MALLOC_SETTINGS } from "../../src/support/garbage.ts";
-import { killedText, LIMITS_VARIABLE, limitsText, lowLimits, readLimits, type ReadText } from "../../src/support/limits.ts";
-import { LOADERS, type Unmet, unmetText, unmetWayOut } from "../../src/support/needs.ts";
+import { ALONE, PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
+import { MALLOC_SETTINGS } from "../../src/kit/support/computer/garbage.ts";
+import { killedText, LIMITS_VARIABLE, limitsText, lowLimits, readLimits, type ReadText } from "../../src/kit/support/computer/limits.ts";
+import { LOADERS, type Unmet, unmetText, unmetWayOut } from "../../src/kit/support/computer/needs.ts";
 
 /** The file that this becomes. */
 declare const __filename: string;

@@ -2,7 +2,7 @@
 // package `deno` itself is not needed: its install script fails where that package is left out, and
 // then nothing is installed that could say so.
 
-import { VERSION } from "../../src/support/version.ts";
+import { VERSION } from "../../src/kit/support/version.ts";
 import { codeProbe, PROBE_MACHINES, probeName } from "../launch/code-probe.ts";
 import { type BundledPackage, noticesText } from "./bundled-packages.ts";
 import { type Build, outputOf, ROOT } from "./common.ts";

@@ -2,15 +2,15 @@
 // (DENORT_BIN names it, or Deno's cache holds it). Otherwise it is a shell script with the deno
 // binary and the program appended, which unpacks itself once into the user's cache folder.
 
-import { ALONE, ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
-import { VERSION } from "../../src/support/version.ts";
+import { ALONE, ENVIRONMENT, PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
+import { VERSION } from "../../src/kit/support/version.ts";
 import { type Entry, tarGzip, withFolders } from "./archives.ts";
 import { probeEntries } from "../launch/code-probe.ts";
 import { codeCheck, launcherHead, trustCheck } from "../launch/shell-checks.ts";
-import { CONDITIONS } from "../../src/support/needs.ts";
+import { CONDITIONS } from "../../src/kit/support/computer/needs.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
 import { filesBelow } from "./split.ts";
-import { joined } from "../../src/support/bytes.ts";
+import { joined } from "../../src/kit/support/values/bytes.ts";
 
 export const RUN_FLAGS = [...PERMISSIONS, ...ALONE].join(" ");
 

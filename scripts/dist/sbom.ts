@@ -1,6 +1,6 @@
 // The software bill of materials: SPDX 2.3 as JSON.
 
-import { VERSION } from "../../src/support/version.ts";
+import { VERSION } from "../../src/kit/support/version.ts";
 import type { BundledPackage } from "./bundled-packages.ts";
 
 const ME = "SPDXRef-el2";

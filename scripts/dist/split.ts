@@ -12,19 +12,19 @@ import { DistError, fetchPackages, outputOf, ROOT } from "./common.ts";
  * pass between the folders, no modules.
  */
 const ROOTS = [
-  ["worker", "src/session/worker.ts"],
-  ["jobs", "src/cli/jobs/job-worker.ts"],
-  ["boot", "src/cli/boot.ts"],
-  ["run", "src/cli/run.ts"],
-  ["attach", "src/cli/attach.ts"],
-  ["opening", "src/cli/start/screens/opening.ts"],
-  ["cli", "src/cli/main.ts"],
+  ["worker", "src/session/worker/worker.ts"],
+  ["jobs", "src/app/jobs/job-worker.ts"],
+  ["boot", "src/app/cli/boot.ts"],
+  ["run", "src/app/cli/run.ts"],
+  ["attach", "src/app/cli/attach.ts"],
+  ["opening", "src/app/cli/start/screens/opening.ts"],
+  ["cli", "src/app/cli/main.ts"],
 ] as const;
 
 /** The entry among the files. */
 const ENTRY = "el2.js";
 
-/** The text that a digest of the program replaces (src/support/program-identity.ts). */
+/** The text that a digest of the program replaces (src/kit/support/program-identity.ts). */
 export const PUT_IN = '"digest of the program"';
 
 /** Makes the bundle. */

@@ -1,6 +1,6 @@
 // The platforms that el2 is built for, and the deno binary of each, from its npm package.
 
-import { readTar } from "../../src/formats/tar.ts";
+import { readTar } from "../../src/kit/formats/tar.ts";
 import { DistError } from "./common.ts";
 
 /** A platform. */

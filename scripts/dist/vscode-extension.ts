@@ -1,6 +1,6 @@
 // The extension for VS Code: starts `el2 dap`, and knows the keys of launch.json (docs/editors.md).
 
-import { VERSION } from "../../src/support/version.ts";
+import { VERSION } from "../../src/kit/support/version.ts";
 import { zip } from "./archives.ts";
 import { type Build, ROOT } from "./common.ts";
 

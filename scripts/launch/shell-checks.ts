@@ -11,8 +11,8 @@ import {
   NO_LIMIT,
   PROCESS_BOUNDS,
   type ProcessBound,
-} from "../../src/support/needs.ts";
-import { LIMITS_VARIABLE } from "../../src/support/limits.ts";
+} from "../../src/kit/support/computer/needs.ts";
+import { LIMITS_VARIABLE } from "../../src/kit/support/computer/limits.ts";
 import { probeName } from "./code-probe.ts";
 
 const failText = (condition: Condition) => `fail "${CONDITIONS[condition].says}; ${CONDITIONS[condition].wayOut}"`;
@@ -121,7 +121,7 @@ export ${LIMITS_VARIABLE}
 /** scripts/preflight.sh: the checks before a task of deno.json starts Deno. */
 export function preflight(): string {
   return `#!/bin/sh
-# Generated from src/support/needs.ts by deno task reference.
+# Generated from src/kit/support/computer/needs.ts by deno task reference.
 if [ "$(uname -s)" = Linux ]; then
 ${launcherHead("linux")}probe="\${0%/*}/../assets/launch/${probeName("$(uname -m)")}"
 ${codeCheck("linux", '"$probe"')}fi

@@ -2,15 +2,15 @@
 // there. All figures are those of real runs.
 
 import { fileURLToPath } from "node:url";
-import { encodeRequest } from "../../src/abi/rpc/message.ts";
-import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
-import { type Size, Stage } from "../../src/cli/start/screens/stage.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import { picture } from "../../src/tui/look/picture.ts";
-import type { ThemeName } from "../../src/tui/look/themes.ts";
-import { textBytes } from "../../src/tui/terminal/keys.ts";
-import type { StopChange } from "../../src/queries/stop-rule.ts";
-import { type Problem, problemOfAll, UserError } from "../../src/support/problem.ts";
+import { encodeRequest } from "../../src/machine/abi/rpc/message.ts";
+import { MEM_RECLAIM } from "../../src/machine/abi/rpc/messages/memory.ts";
+import { type Size, Stage } from "../../src/app/cli/start/screens/stage.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import { picture } from "../../src/app/tui/look/picture.ts";
+import type { ThemeName } from "../../src/app/tui/look/themes.ts";
+import { textBytes } from "../../src/app/tui/terminal/keys.ts";
+import type { StopChange } from "../../src/model/queries/stop-rule.ts";
+import { type Problem, problemOfAll, UserError } from "../../src/kit/support/problem.ts";
 
 /** A picture that was made. */
 export interface MadePicture {

@@ -2,8 +2,8 @@
 // from the schema that checks them. docs/configuration.md says more about each.
 
 import * as v from "valibot";
-import { Schema } from "../../src/configuration/schema.ts";
-import { STEPS } from "../../src/scenarios/scenario.ts";
+import { Schema } from "../../src/app/configuration/schema.ts";
+import { STEPS } from "../../src/app/scenarios/scenario.ts";
 
 /** The used part of a valibot schema. */
 interface SchemaNode {
@@ -24,7 +24,7 @@ export function configurationReference(): string {
   const lines = [
     "# Configuration keys",
     "",
-    "Generated from the schema that checks a file (`src/configuration/keys/`). [configuration.md](../configuration.md) says more about each key.",
+    "Generated from the schema that checks a file (`src/app/configuration/keys/`). [configuration.md](../configuration.md) says more about each key.",
     "",
   ];
   for (const [name, entry] of Object.entries(root.entries!)) {

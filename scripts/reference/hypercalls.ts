@@ -1,9 +1,9 @@
 // docs/reference/hypercalls.md: every hypercall with its shape and errors, made from the
 // declarations. Each section of the specification, which has their semantics, is a table.
 
-import { ErrorCode } from "../../src/abi/errors.ts";
-import { HYPERCALL_ERRORS } from "../../src/abi/hypercall-errors.ts";
-import { HVC_BASE, type HypercallName, HYPERCALLS, type HypercallSignature, SMCCC_BASE } from "../../src/abi/hypercalls.ts";
+import { ErrorCode } from "../../src/machine/abi/errors.ts";
+import { HYPERCALL_ERRORS } from "../../src/machine/abi/hypercall-errors.ts";
+import { HVC_BASE, type HypercallName, HYPERCALLS, type HypercallSignature, SMCCC_BASE } from "../../src/machine/abi/hypercalls.ts";
 
 const hex = (value: number) => `0x${value.toString(16)}`;
 
@@ -14,7 +14,7 @@ export function hypercallReference(): string {
   return [
     "# Hypercalls",
     "",
-    "Generated from the declarations that decode, encode and trace them (`src/abi/hypercalls.ts`, `src/abi/hypercall-errors.ts`).",
+    "Generated from the declarations that decode, encode and trace them (`src/machine/abi/hypercalls.ts`, `src/machine/abi/hypercall-errors.ts`).",
     "The sections of the specification say what each call does.",
     "",
     `\`HVC #(${hex(HVC_BASE)} + n)\` with arguments from X0; or SMCCC function ${hex(SMCCC_BASE)} + n with arguments from X1. X0 is the`,

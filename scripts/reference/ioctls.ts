@@ -1,11 +1,11 @@
 // docs/reference/ioctls.md: every request of /dev/gunyah, in each generation, and of /dev/gzvm,
 // made from the declarations.
 
-import { GZVM_REQUESTS } from "../../src/abi/ioctl/geniezone.ts";
-import { GH_EL2 } from "../../src/abi/ioctl/gunyah.ts";
-import { ALL_REQUESTS, PERSONA_NAMES, PERSONAS, personasWith } from "../../src/abi/ioctl/personas.ts";
-import type { Request } from "../../src/abi/ioctl/request.ts";
-import type { Struct } from "../../src/abi/ioctl/struct.ts";
+import { GZVM_REQUESTS } from "../../src/machine/abi/ioctl/geniezone.ts";
+import { GH_EL2 } from "../../src/machine/abi/ioctl/gunyah.ts";
+import { ALL_REQUESTS, PERSONA_NAMES, PERSONAS, personasWith } from "../../src/machine/abi/ioctl/personas.ts";
+import type { Request } from "../../src/machine/abi/ioctl/request.ts";
+import type { Struct } from "../../src/machine/abi/ioctl/struct.ts";
 
 export function ioctlReference(): string {
   const gunyah = [...new Map(ALL_REQUESTS.map((request) => [request.code, request])).values()];
@@ -14,7 +14,7 @@ export function ioctlReference(): string {
   return [
     "# ioctls",
     "",
-    "Generated from the declarations that drivers and traces follow (`src/abi/ioctl`). `el2 ioctl decode CODE` explains one code,",
+    "Generated from the declarations that drivers and traces follow (`src/machine/abi/ioctl`). `el2 ioctl decode CODE` explains one code,",
     "`el2 personas` compares the generations.",
     "",
     "## Generations",

@@ -1,27 +1,27 @@
 // The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls,
 // RPC messages, keys of configurations, events, faults, and the JSON Schemas of files.
 
-import { commandPages, ENVIRONMENT, EXIT_CODES, leaves, type ManualPage, usage } from "../../src/cli/commands/man.ts";
-import { schemaText } from "../../src/cli/commands/schema.ts";
-import { partsOfHelp } from "../../src/cli/common/command.ts";
-import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
+import { commandPages, ENVIRONMENT, EXIT_CODES, leaves, type ManualPage, usage } from "../../src/app/cli/commands/reference/man.ts";
+import { schemaText } from "../../src/app/cli/commands/reference/schema.ts";
+import { partsOfHelp } from "../../src/app/cli/common/command.ts";
+import { type CommandNode, commandTree } from "../../src/app/cli/common/command-tree.ts";
 import { configurationReference } from "./configuration.ts";
-import { makeProgram } from "../../src/cli/main.ts";
+import { makeProgram } from "../../src/app/cli/main.ts";
 import { hypercallReference } from "./hypercalls.ts";
 import { ioctlReference } from "./ioctls.ts";
 import { requirementReference } from "./requirements.ts";
 import { rpcReference } from "./rpc.ts";
 import { preflight } from "../launch/shell-checks.ts";
-import { configurationSchema } from "../../src/configuration/config-schema.ts";
-import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
-import { TRACE_KIND_DOCS } from "../../src/abi/trace.ts";
-import { QUIET_KINDS } from "../../src/inspection/trace/event-log.ts";
-import { FAULTS } from "../../src/queries/fault-rule.ts";
-import { DOCUMENTS } from "../../src/queries/documents.ts";
-import { type Column, schemaName, type Table } from "../../src/queries/table.ts";
-import { EVENTS, TABLES } from "../../src/queries/tables.ts";
-import { ACTIONS, type Context, CONTEXT_TITLES } from "../../src/tui/actions/actions.ts";
-import { OBJECT_ACTIONS } from "../../src/tui/app/object-actions.ts";
+import { configurationSchema } from "../../src/app/configuration/config-schema.ts";
+import { scenarioSchema } from "../../src/app/scenarios/scenario-schema.ts";
+import { TRACE_KIND_DOCS } from "../../src/machine/abi/trace.ts";
+import { QUIET_KINDS } from "../../src/session/inspection/trace/event-log.ts";
+import { FAULTS } from "../../src/model/queries/fault-rule.ts";
+import { DOCUMENTS } from "../../src/model/queries/documents.ts";
+import { type Column, schemaName, type Table } from "../../src/model/queries/table.ts";
+import { EVENTS, TABLES } from "../../src/model/queries/tables.ts";
+import { ACTIONS, type Context, CONTEXT_TITLES } from "../../src/app/tui/actions/actions.ts";
+import { OBJECT_ACTIONS } from "../../src/app/tui/app/doing/object-actions.ts";
 
 /** The pages: file name in docs/reference, and what makes the text. */
 export const REFERENCE_PAGES: readonly { readonly file: string; readonly text: () => string }[] = [
@@ -35,7 +35,7 @@ export const REFERENCE_PAGES: readonly { readonly file: string; readonly text: (
   { file: "events.md", text: eventReference },
   { file: "faults.md", text: faultReference },
   { file: "requirements.md", text: requirementReference },
-  { file: "../../scripts/preflight.sh", text: preflight },
+  { file: "../preflight.sh", text: preflight },
   { file: "config.schema.json", text: () => schemaText(configurationSchema()) },
   { file: "scenario.schema.json", text: () => schemaText(scenarioSchema()) },
 ];
@@ -48,7 +48,7 @@ export function manualPages(): ManualPage[] {
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
 
 function keyReference(): string {
-  const lines = ["# Keys", "", "Generated from the tables that dispatch them (`src/tui/actions/`).", ""];
+  const lines = ["# Keys", "", "Generated from the tables that dispatch them (`src/app/tui/actions/`).", ""];
   for (const context of CONTEXTS) {
     lines.push(`## ${CONTEXT_TITLES[context]}`, "", "| Keys | Does | Action |", "|---|---|---|");
     for (const { keys, help, name } of ACTIONS.filter((action) => action.context === context)) {
@@ -68,7 +68,7 @@ function eventReference(): string {
   const lines = [
     "# Events",
     "",
-    "Generated from the kinds of events (`src/abi/trace.ts`). Filters name them: `el2 events --filter 'kind=rpc name=VM_START'`.",
+    "Generated from the kinds of events (`src/machine/abi/trace.ts`). Filters name them: `el2 events --filter 'kind=rpc name=VM_START'`.",
     "An operation (hvc, rpc, ioctl) is one event, recorded when it ends; events inside it name it as their `parent`.",
     `The fields of an event's row are those of [${schemaName(EVENTS)}](json.md).`,
     "",
@@ -82,7 +82,7 @@ function eventReference(): string {
 }
 
 function faultReference(): string {
-  const lines = ["# Faults", "", "Generated from the table that reads rules (`src/queries/fault-rule.ts`).", ""];
+  const lines = ["# Faults", "", "Generated from the table that reads rules (`src/model/queries/fault-rule.ts`).", ""];
   lines.push("A rule is `KIND FIELD=VALUE … -> EFFECT`; [fault-injection.md](../fault-injection.md) says how to use it.", "");
   for (const [kind, { doc, fields, words, errors, effects }] of Object.entries(FAULTS)) {
     lines.push(`## ${kind}`, "", `${doc[0].toUpperCase()}${doc.slice(1)}.`, "", "| Field | Is |", "|---|---|");
@@ -116,7 +116,7 @@ function jsonReference(): string {
   const lines = [
     "# JSON",
     "",
-    "Generated from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/queries`); `el2 schema NAME` prints",
+    "Generated from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/model/queries`); `el2 schema NAME` prints",
     "the JSON Schema.",
     "",
     "A query prints one document: `schema`, `session`, `at` (`ns` of virtual time, `insn` retired), `data` (the rows), `dropped`.",

@@ -1,12 +1,12 @@
 // The page of what must hold before the engine runs.
 
-import { amount, BOUNDS, boundText, CONDITIONS } from "../../src/support/needs.ts";
+import { amount, BOUNDS, boundText, CONDITIONS } from "../../src/kit/support/computer/needs.ts";
 
 export function requirementReference(): string {
   const lines = [
     "# Requirements",
     "",
-    "Generated from the table that the launchers and `el2 doctor` check (`src/support/needs.ts`). Before the engine (Deno with V8) starts on",
+    "Generated from the table that the launchers and `el2 doctor` check (`src/kit/support/computer/needs.ts`). Before the engine (Deno with V8) starts on",
     "Linux, `deno task`, the launcher of `deno task install`, the one file, and the packages for Debian and npm look at all of this. Where",
     "something does not hold, they print one line, `el2: PROBLEM; REMEDY`, and end with exit code 1. N stands for the limit that was found.",
     "",

@@ -1,12 +1,12 @@
 // docs/reference/rpc.md: every RPC message with its fields and errors, made from the
 // declarations.
 
-import { RmError, rmErrorName } from "../../src/abi/rpc/errors.ts";
-import { shapeName } from "../../src/abi/rpc/text/describe.ts";
-import type { Layout, Shape, Shapes } from "../../src/abi/rpc/layout.ts";
-import type { RpcNotification, RpcRequest } from "../../src/abi/rpc/message.ts";
-import { RPC_MESSAGES, RPC_UNIMPLEMENTED } from "../../src/abi/rpc/messages/all.ts";
-import { RPC_FRAGMENT_SIZE, RPC_MAX_FRAGMENTS, RPC_MAX_PAYLOAD, RPC_PACKET_SIZE } from "../../src/abi/rpc/packet.ts";
+import { RmError, rmErrorName } from "../../src/machine/abi/rpc/errors.ts";
+import { shapeName } from "../../src/machine/abi/rpc/text/describe.ts";
+import type { Layout, Shape, Shapes } from "../../src/machine/abi/rpc/layout.ts";
+import type { RpcNotification, RpcRequest } from "../../src/machine/abi/rpc/message.ts";
+import { RPC_MESSAGES, RPC_UNIMPLEMENTED } from "../../src/machine/abi/rpc/messages/all.ts";
+import { RPC_FRAGMENT_SIZE, RPC_MAX_FRAGMENTS, RPC_MAX_PAYLOAD, RPC_PACKET_SIZE } from "../../src/machine/abi/rpc/packet.ts";
 
 const idText = (id: number) => `0x${id.toString(16).padStart(8, "0")}`;
 
@@ -75,7 +75,7 @@ export function rpcReference(): string {
   const unimplemented = [...RPC_UNIMPLEMENTED].map(([id, name]) => `${idText(id)}  ${name}`);
   return [
     "# RPC messages\n",
-    "Messages between VMs and the resource manager, generated from the declarations in `src/abi/rpc/messages`. Sections are those of",
+    "Messages between VMs and the resource manager, generated from the declarations in `src/machine/abi/rpc/messages`. Sections are those of",
     "`docs/spec/resource-manager.md`. Integers are little endian; numbers before fields are offsets in the payload.\n",
     "## Packets\n",
     block([

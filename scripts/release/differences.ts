@@ -1,6 +1,6 @@
 // Two builds, byte by byte.
 
-import { sameBytes } from "../../src/support/bytes.ts";
+import { sameBytes } from "../../src/kit/support/values/bytes.ts";
 import { filesBelow } from "../dist/split.ts";
 
 /** Follows from the others, and names only the parts that were built. */

@@ -2,10 +2,10 @@
 // that hold them are in tests/house/ratchets_test.ts.
 
 import { resolve } from "node:path";
-import { commandTree } from "../../src/cli/common/command-tree.ts";
-import { makeProgram } from "../../src/cli/main.ts";
-import { Schema } from "../../src/configuration/schema.ts";
-import { SCREENS } from "../../src/tui/actions/screen-table.ts";
+import { commandTree } from "../../src/app/cli/common/command-tree.ts";
+import { makeProgram } from "../../src/app/cli/main.ts";
+import { Schema } from "../../src/app/configuration/schema.ts";
+import { SCREENS } from "../../src/app/tui/actions/screen-table.ts";
 import { type Counts, countsBelow, LIMITS, type Place } from "./counts.ts";
 import { facesOf } from "./faces.ts";
 import { type Homes, summaryOf } from "./homes.ts";

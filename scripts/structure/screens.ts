@@ -4,7 +4,7 @@
 import type { Homes } from "./homes.ts";
 import { importedNames, type Source } from "./sources.ts";
 import { roomOf } from "./rooms.ts";
-import type { ScreenEntry } from "../../src/tui/actions/screen-table.ts";
+import type { ScreenEntry } from "../../src/app/tui/actions/screen-table.ts";
 
 /** A row of the table of screens, in part. */
 type ScreenName = Pick<ScreenEntry, "key" | "name" | "title">;

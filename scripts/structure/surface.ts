@@ -1,7 +1,7 @@
 // The surface of the program: how many commands, options and keys of the configuration there are to
 // choose from, counted in the program itself.
 
-import { type CommandNode, isRunnable } from "../../src/cli/common/command-tree.ts";
+import { type CommandNode, isRunnable } from "../../src/app/cli/common/command-tree.ts";
 
 /** The counts. */
 export interface Surface {

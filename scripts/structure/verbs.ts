@@ -8,9 +8,9 @@
 // Names of tables are not verbs: `table: "vm.ls"` is a question, which the compiler checks. Neither
 // is an import of a verb, nor `command: "queue.flush"` beside its `args`, which is a use of one.
 
-import { type CommandNode, isRunnable } from "../../src/cli/common/command-tree.ts";
-import { action } from "../../src/queries/action.ts";
-import { TABLE_NAMES } from "../../src/queries/tables.ts";
+import { type CommandNode, isRunnable } from "../../src/app/cli/common/command-tree.ts";
+import { action } from "../../src/model/queries/action.ts";
+import { TABLE_NAMES } from "../../src/model/queries/tables.ts";
 import type { Homes } from "./homes.ts";
 import type { Source } from "./sources.ts";
 

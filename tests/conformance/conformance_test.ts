@@ -2,8 +2,8 @@
 // groups run always, all groups with EL2_LONG=1.
 
 import assert from "node:assert/strict";
-import { DEFAULT_CPU } from "../../src/isa/cpus.ts";
-import { once } from "../../src/isa/once.ts";
+import { DEFAULT_CPU } from "../../src/cpu/isa/cpus/cpus.ts";
+import { once } from "../../src/cpu/isa/names/once.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
 import { runNative } from "../support/oracles.ts";

@@ -1,11 +1,11 @@
 // A VM `x` with a bare-metal guest of a few instructions, run in each tier.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import type { SessionPlan, Tier } from "../../src/plans/plan.ts";
-import { runUntil } from "../inspection/system.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import type { SessionPlan, Tier } from "../../src/model/plans/plan.ts";
+import { runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 
 /** Tiers that have to agree. */

@@ -2,7 +2,7 @@
 // instruction with the MMU off.
 
 import assert from "node:assert/strict";
-import { readElfSections } from "../../src/formats/elf-sections.ts";
+import { readElfSections } from "../../src/kit/formats/elf-sections.ts";
 import { runNative } from "../support/oracles.ts";
 
 /** SHF_ALLOC, and SHT_RELA. */

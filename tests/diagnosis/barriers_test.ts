@@ -2,9 +2,9 @@
 // version of the GIC with the register that they wrote.
 
 import assert from "node:assert/strict";
-import type { IrqFinding } from "../../src/queries/facts/irq-finding.ts";
-import { evidenceLine } from "../../src/queries/facts/evidence.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { IrqFinding } from "../../src/model/queries/facts/irq-finding.ts";
+import { evidenceLine } from "../../src/model/queries/facts/evidence.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { runHealthy } from "./healthy.ts";
 

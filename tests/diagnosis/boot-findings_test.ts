@@ -2,12 +2,12 @@
 // and are the first evidence where nothing was printed.
 
 import assert from "node:assert/strict";
-import { type Bootable, bootFindings } from "../../src/assembly/layout/boot-findings.ts";
-import { cells, cells64, devicetree, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { writeCpio } from "../../src/formats/cpio.ts";
-import type { BootFinding } from "../../src/queries/facts/boot-finding.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { type Bootable, bootFindings } from "../../src/session/assembly/layout/boot-findings.ts";
+import { cells, cells64, devicetree, type DevicetreeNode, node } from "../../src/machine/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/machine/devicetree/writer.ts";
+import { writeCpio } from "../../src/kit/formats/cpio.ts";
+import type { BootFinding } from "../../src/model/queries/facts/boot-finding.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-boot-" });

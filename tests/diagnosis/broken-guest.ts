@@ -1,11 +1,11 @@
 // The guest that breaks on demand (guests/broken.c), built once for a file of tests.
 
 import assert from "node:assert/strict";
-import { planText } from "../../src/configuration/plan-run.ts";
-import { devicetree, node } from "../../src/devicetree/tree.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { guestDevicetree } from "../../src/host/boards/el2/devicetree.ts";
-import { boardOf } from "../../src/host/boards.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import { devicetree, node } from "../../src/machine/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/machine/devicetree/writer.ts";
+import { guestDevicetree } from "../../src/machine/host/boards/el2/devicetree.ts";
+import { boardOf } from "../../src/machine/host/boards.ts";
 import { buildGuest } from "../../scripts/guests.ts";
 
 /** In which way: as in guests/broken.c. */

@@ -2,19 +2,19 @@
 // el2 diagnose, its JSON, the overview, and the report of a scenario that runs it.
 
 import assert from "node:assert/strict";
-import { writeJunit } from "../../src/cli/commands/test-junit.ts";
-import { reported } from "../../src/cli/commands/test-results.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
-import { answerJson } from "../../src/cli/common/print.ts";
-import { rowsOf } from "../../src/queries/query.ts";
-import { reasonLines } from "../../src/queries/reason-text.ts";
-import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
-import { planScenario } from "../../src/scenarios/plan-scenario.ts";
-import { ScenarioRun } from "../../src/scenarios/run.ts";
-import { readScenario, ScenarioError } from "../../src/scenarios/scenario.ts";
-import { el2Process } from "../cli/program.ts";
-import { Rig } from "../tui/rig.ts";
+import { writeJunit } from "../../src/app/cli/commands/scenarios/test-junit.ts";
+import { reported } from "../../src/app/cli/commands/scenarios/test-results.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
+import { answerJson } from "../../src/app/cli/common/print.ts";
+import { rowsOf } from "../../src/model/queries/query.ts";
+import { reasonLines } from "../../src/model/queries/texts/reason-text.ts";
+import { DIAGNOSES, REASONS } from "../../src/model/queries/tables.ts";
+import { planScenario } from "../../src/app/scenarios/plan-scenario.ts";
+import { ScenarioRun } from "../../src/app/scenarios/run.ts";
+import { readScenario, ScenarioError } from "../../src/app/scenarios/scenario.ts";
+import { el2Process } from "../app/cli/program.ts";
+import { Rig } from "../app/tui/rig.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase, PEERLESS } from "./cases.ts";
 import { assertReasonWhole, assertVerdictWhole } from "./shown-whole.ts";

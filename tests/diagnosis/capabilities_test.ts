@@ -2,10 +2,10 @@
 // has, or shows what it may not. Done as told, the call succeeds.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { rowsOf } from "../../src/queries/query.ts";
-import { REASONS } from "../../src/queries/tables.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { rowsOf } from "../../src/model/queries/query.ts";
+import { REASONS } from "../../src/model/queries/tables.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { type RefusedCall, refusedCalls } from "./refused-calls.ts";
 

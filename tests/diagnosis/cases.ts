@@ -1,7 +1,7 @@
 // Broken guests and configurations, each with the verdict that it has to get. Those that are
 // refused before the start have the error instead of it.
 
-import type { ExceptionCause } from "../../src/queries/facts/exception-cause.ts";
+import type { ExceptionCause } from "../../src/model/queries/facts/exception-cause.ts";
 import { FAULT } from "./broken-guest.ts";
 
 /** A broken case. */

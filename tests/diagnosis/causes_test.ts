@@ -3,12 +3,12 @@
 // handle the same exceptions are healthy.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { Stage2Flags } from "../../src/core/interface.ts";
-import type { ExceptionCause } from "../../src/queries/facts/exception-cause.ts";
-import { EXCEPTION_CAUSES } from "../../src/queries/facts/exception-cause.ts";
-import { once } from "../../src/isa/once.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { Stage2Flags } from "../../src/cpu/core/interface.ts";
+import type { ExceptionCause } from "../../src/model/queries/facts/exception-cause.ts";
+import { EXCEPTION_CAUSES } from "../../src/model/queries/facts/exception-cause.ts";
+import { once } from "../../src/cpu/isa/names/once.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { runHealthy } from "./healthy.ts";
 import { LONG } from "../support/long.ts";

@@ -3,9 +3,9 @@
 // 10 ms of virtual time, and nothing is found wrong with them.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import type { Evidence } from "../../src/queries/facts/evidence.ts";
-import { runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import type { Evidence } from "../../src/model/queries/facts/evidence.ts";
+import { runUntil } from "../session/inspection/system.ts";
 import { type ClassGuests, type FactPart, fits, type Setting, verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";
 import { assertLasting } from "./lasting.ts";

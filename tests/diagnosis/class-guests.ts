@@ -2,11 +2,11 @@
 // of one of them.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
 import { buildGuest } from "../../scripts/guests.ts";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import type { VerdictFact } from "../../src/queries/facts/verdict.ts";
-import { demoSystem, rows } from "../inspection/system.ts";
+import type { VerdictFact } from "../../src/model/queries/facts/verdict.ts";
+import { demoSystem, rows } from "../session/inspection/system.ts";
 
 /** How a VM of a guest is configured. */
 export interface Setting {

@@ -3,9 +3,9 @@
 // a load. Those to Normal memory, and plain ones to Device memory, are not.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { rows } from "../inspection/system.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { rows } from "../session/inspection/system.ts";
 import { casesOfRun } from "../support/long.ts";
 import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 

@@ -3,12 +3,12 @@
 // test counts them.
 
 import assert from "node:assert/strict";
-import { lintVm } from "../../src/configuration/vm-lint.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import { rowsOf } from "../../src/queries/query.ts";
-import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { lintVm } from "../../src/app/configuration/vm-lint.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import { rowsOf } from "../../src/model/queries/query.ts";
+import { DIAGNOSES, REASONS } from "../../src/model/queries/tables.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { planErrors } from "../support/planned.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { buildBroken, writeBare, writeGenerated } from "./broken-guest.ts";

@@ -2,13 +2,13 @@
 // four CPUs, as a secondary VM, with a disk and a network. With EL2_LONG=1, in every release.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { catalogEntry, DEBIAN_RELEASES, findEntry } from "../../src/catalog/catalog.ts";
-import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
-import type { DevicePlan } from "../../src/virtio/plan.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { catalogEntry, DEBIAN_RELEASES, findEntry } from "../../src/app/catalog/catalog.ts";
+import { PRIMARY_CONSOLE } from "../../src/model/plans/plan.ts";
+import type { DevicePlan } from "../../src/machine/virtio/plan.ts";
 import { NO_SELF_TESTS } from "../guests/command-line.ts";
-import { demoSystem, runUntil } from "../inspection/system.ts";
+import { demoSystem, runUntil } from "../session/inspection/system.ts";
 import { DISK_PROMPT, PROMPT } from "../support/console.ts";
 import { buildRepository } from "../support/debian-repository.ts";
 import { el2Command } from "../support/el2.ts";

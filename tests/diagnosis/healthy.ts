@@ -2,11 +2,11 @@
 // healthy.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { rowsOf } from "../../src/queries/query.ts";
-import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
-import { DIAGNOSES } from "../../src/queries/tables.ts";
-import { runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { rowsOf } from "../../src/model/queries/query.ts";
+import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
+import { DIAGNOSES } from "../../src/model/queries/tables.ts";
+import { runUntil } from "../session/inspection/system.ts";
 
 /** Virtual time (ns) between two looks. No round number, so that looks fall on all moments. */
 const LOOK = 9.7e6;

@@ -2,7 +2,7 @@
 // waits or has ended on request.
 
 import assert from "node:assert/strict";
-import { demoSystem, runUntil } from "../inspection/system.ts";
+import { demoSystem, runUntil } from "../session/inspection/system.ts";
 import { buildBroken } from "./broken-guest.ts";
 import { LONG } from "../support/long.ts";
 import { runHealthy } from "./healthy.ts";

@@ -3,8 +3,8 @@
 // With EL2_LONG=1 for all broken guests, at 1,000 instants each.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { Random } from "../support/random.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase, PEERLESS } from "./cases.ts";

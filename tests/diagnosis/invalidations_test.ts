@@ -4,10 +4,10 @@
 // invalidate as the architecture asks have nothing to tell.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { evidenceLine } from "../../src/queries/facts/evidence.ts";
-import { rows, runUntil } from "../inspection/system.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { evidenceLine } from "../../src/model/queries/facts/evidence.ts";
+import { rows, runUntil } from "../session/inspection/system.ts";
 import { casesOfRun } from "../support/long.ts";
 import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 

@@ -1,8 +1,8 @@
 // A verdict that does not change: the same at each instant and a millisecond later.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { runUntil } from "../session/inspection/system.ts";
 
 /** Virtual time (ns) between the two questions of a pair. */
 const LATER = 1e6;

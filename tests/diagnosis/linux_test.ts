@@ -3,16 +3,16 @@
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { type CpioEntry, writeCpio } from "../../src/formats/cpio.ts";
-import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
-import type { LinuxFinding, NotRun } from "../../src/queries/facts/linux-finding.ts";
-import { once } from "../../src/isa/once.ts";
+import { type CpioEntry, writeCpio } from "../../src/kit/formats/cpio.ts";
+import { readDevicetree } from "../../src/machine/devicetree/reader.ts";
+import { cells, type DevicetreeNode, node } from "../../src/machine/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/machine/devicetree/writer.ts";
+import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
+import type { LinuxFinding, NotRun } from "../../src/model/queries/facts/linux-finding.ts";
+import { once } from "../../src/cpu/isa/names/once.ts";
 import { guestProgram } from "../guests/programs.ts";
-import { Debian } from "../linux/debian.ts";
-import type { DevicePlan } from "../../src/virtio/plan.ts";
+import { Debian } from "../inside/linux/debian.ts";
+import type { DevicePlan } from "../../src/machine/virtio/plan.ts";
 import { type FactPart, fits } from "./class-guests.ts";
 import { panicsAtOnce } from "./soon.ts";
 import { LONG } from "../support/long.ts";

@@ -2,11 +2,11 @@
 // redistributor, the LPI's configuration, its group, the CPU interface.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import type { IrqFinding } from "../../src/queries/facts/irq-finding.ts";
-import { VERDICT_FACTS } from "../../src/queries/facts/verdict.ts";
-import { rows, runUntil } from "../inspection/system.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import type { IrqFinding } from "../../src/model/queries/facts/irq-finding.ts";
+import { VERDICT_FACTS } from "../../src/model/queries/facts/verdict.ts";
+import { rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { assertHealthy } from "./healthy.ts";
 

@@ -2,18 +2,18 @@
 // for a reset then: a reset is how it ends, and the panic why.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { planCpu } from "../../src/isa/cpus.ts";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
-import { VERDICT_FACTS } from "../../src/queries/facts/verdict.ts";
-import { PRIMARY_CONSOLE, type SessionPlan } from "../../src/plans/plan.ts";
-import type { SessionEvent } from "../../src/protocol/protocol.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { planCpu } from "../../src/cpu/isa/cpus/cpus.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
+import { VERDICT_FACTS } from "../../src/model/queries/facts/verdict.ts";
+import { PRIMARY_CONSOLE, type SessionPlan } from "../../src/model/plans/plan.ts";
+import type { SessionEvent } from "../../src/model/protocol/protocol.ts";
 import { NO_SELF_TESTS } from "../guests/command-line.ts";
-import { machinesOf, startEngine } from "../engine/session-in-thread.ts";
-import { rows, runUntil } from "../inspection/system.ts";
-import { el2 } from "../cli/program.ts";
-import { demoPlan, runTo } from "../snapshots/systems.ts";
+import { machinesOf, startEngine } from "../session/engine/session-in-thread.ts";
+import { rows, runUntil } from "../session/inspection/system.ts";
+import { el2 } from "../app/cli/program.ts";
+import { demoPlan, runTo } from "../session/snapshots/systems.ts";
 import { fits, verdictOn } from "./class-guests.ts";
 import { panicsAtOnce } from "./soon.ts";
 import { LONG } from "../support/long.ts";

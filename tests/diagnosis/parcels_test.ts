@@ -2,10 +2,10 @@
 // shares, and that one waits for the first.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { evidenceLine } from "../../src/queries/facts/evidence.ts";
-import { MEM_DONATE, MEM_NOTIFY, NotifyFlags } from "../../src/abi/rpc/messages/memory.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { evidenceLine } from "../../src/model/queries/facts/evidence.ts";
+import { MEM_DONATE, MEM_NOTIFY, NotifyFlags } from "../../src/machine/abi/rpc/messages/memory.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { buildBroken, FAULT, writeLinked } from "./broken-guest.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-parcels-" });

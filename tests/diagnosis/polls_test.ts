@@ -3,8 +3,8 @@
 // end is a wait: a timer that is due later, a message, input from outside.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { fits } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";

@@ -1,7 +1,7 @@
 // Guests that make a hypercall with a capability that the hypervisor does not accept, and continue.
 
 import assert from "node:assert/strict";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 
 export interface RefusedCall {

@@ -3,9 +3,9 @@
 // that succeeds in the end, are not.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import type { ExceptionCause } from "../../src/queries/facts/exception-cause.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import type { ExceptionCause } from "../../src/model/queries/facts/exception-cause.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";

@@ -3,16 +3,16 @@
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { allOf } from "../../src/queries/filter.ts";
-import { reasonLines } from "../../src/queries/reason-text.ts";
-import { planScenario } from "../../src/scenarios/plan-scenario.ts";
-import { ScenarioRun } from "../../src/scenarios/run.ts";
-import { readScenario } from "../../src/scenarios/scenario.ts";
-import { Place } from "../cli/place.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { allOf } from "../../src/model/queries/filters/filter.ts";
+import { reasonLines } from "../../src/model/queries/texts/reason-text.ts";
+import { planScenario } from "../../src/app/scenarios/plan-scenario.ts";
+import { ScenarioRun } from "../../src/app/scenarios/run.ts";
+import { readScenario } from "../../src/app/scenarios/scenario.ts";
+import { Place } from "../app/cli/place.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { eventually } from "../support/eventually.ts";
-import { PHONE_SAMPLE } from "../tui/phone.ts";
-import { Rig } from "../tui/rig.ts";
+import { PHONE_SAMPLE } from "../app/tui/phone.ts";
+import { Rig } from "../app/tui/rig.ts";
 import { buildBroken, FAULT } from "./broken-guest.ts";
 import { TRUSTED } from "../support/trusted.ts";
 

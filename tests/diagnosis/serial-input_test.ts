@@ -2,10 +2,10 @@
 // guest, while every vCPU sleeps (Arm DDI 0183, 3.3.13).
 
 import assert from "node:assert/strict";
-import type { SessionPlan } from "../../src/plans/plan.ts";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { SessionPlan } from "../../src/model/plans/plan.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { assertHealthy } from "./healthy.ts";
 

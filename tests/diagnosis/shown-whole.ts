@@ -2,16 +2,16 @@
 // as they take.
 
 import assert from "node:assert/strict";
-import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
-import { plainText } from "../../src/queries/format.ts";
-import { chainOf } from "../../src/queries/reason-text.ts";
-import type { RowOf } from "../../src/queries/table.ts";
-import type { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
-import { VerdictOverlay } from "../../src/tui/app/lines-overlay.ts";
-import { plainLook } from "../../src/tui/look/theme.ts";
-import { reasonLines } from "../../src/tui/panes/reason-lines.ts";
-import { TextPane } from "../../src/tui/panes/text-pane.ts";
-import { Screen } from "../../src/tui/terminal/cells.ts";
+import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
+import { plainText } from "../../src/model/queries/texts/format.ts";
+import { chainOf } from "../../src/model/queries/texts/reason-text.ts";
+import type { RowOf } from "../../src/model/queries/table.ts";
+import type { DIAGNOSES, REASONS } from "../../src/model/queries/tables.ts";
+import { VerdictOverlay } from "../../src/app/tui/app/overlays/lines-overlay.ts";
+import { plainLook } from "../../src/app/tui/look/theme.ts";
+import { reasonLines } from "../../src/app/tui/panes/reason-lines.ts";
+import { TextPane } from "../../src/app/tui/panes/text-pane.ts";
+import { Screen } from "../../src/app/tui/terminal/cells.ts";
 
 /** So high that nothing has to be scrolled to. */
 const HEIGHT = 150;

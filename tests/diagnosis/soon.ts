@@ -4,8 +4,8 @@
 
 import assert from "node:assert/strict";
 import process from "node:process";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { runUntil } from "../session/inspection/system.ts";
 import { verdictOn } from "./class-guests.ts";
 
 /** Virtual time (ns) in which guests start and go wrong, and within which that is reported then. */

@@ -2,7 +2,7 @@
 // one whose source may act is not.
 
 import assert from "node:assert/strict";
-import { rows, runUntil } from "../inspection/system.ts";
+import { rows, runUntil } from "../session/inspection/system.ts";
 import { testBroken, testHealthy } from "./class-cases.ts";
 import { type Setting, verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";

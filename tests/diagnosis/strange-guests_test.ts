@@ -2,8 +2,8 @@
 // each later instant; guests that look like them and make no mistake are healthy.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { demoSystem, rows } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { demoSystem, rows } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { fits } from "./class-guests.ts";
 import { runHealthy } from "./healthy.ts";

@@ -3,10 +3,10 @@
 // on purpose, or have printed something, end in order.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
-import { Debian } from "../linux/debian.ts";
-import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
+import { Debian } from "../inside/linux/debian.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { fits } from "./class-guests.ts";
 import { LONG } from "../support/long.ts";

@@ -3,20 +3,20 @@
 // none names what does not exist.
 
 import assert from "node:assert/strict";
-import { planText } from "../../src/configuration/plan-run.ts";
-import { SessionHub } from "../../src/control/hub.ts";
-import { SessionServer } from "../../src/control/server.ts";
-import type { Engine } from "../../src/engine/engine.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
-import type { ClientRequest } from "../../src/protocol/requests.ts";
-import type { SessionEvent } from "../../src/protocol/protocol.ts";
-import { rowsOf } from "../../src/queries/query.ts";
-import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
-import type { SessionClient } from "../../src/session/client.ts";
-import { serveRequest } from "../../src/session/requests.ts";
-import { MiB } from "../../src/support/sizes.ts";
-import { machinesOf, startEngine } from "../engine/session-in-thread.ts";
-import { el2With } from "../cli/program.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import { SessionHub } from "../../src/session/control/hub.ts";
+import { SessionServer } from "../../src/session/control/server.ts";
+import type { Engine } from "../../src/session/engine/engine.ts";
+import type { SessionPlan } from "../../src/model/plans/plan.ts";
+import type { ClientRequest } from "../../src/model/protocol/requests.ts";
+import type { SessionEvent } from "../../src/model/protocol/protocol.ts";
+import { rowsOf } from "../../src/model/queries/query.ts";
+import { DIAGNOSES, REASONS } from "../../src/model/queries/tables.ts";
+import type { SessionClient } from "../../src/session/worker/client.ts";
+import { serveRequest } from "../../src/session/worker/requests.ts";
+import { MiB } from "../../src/kit/support/values/sizes.ts";
+import { machinesOf, startEngine } from "../session/engine/session-in-thread.ts";
+import { el2With } from "../app/cli/program.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, PEERLESS } from "./cases.ts";

@@ -4,18 +4,20 @@
 
 import assert from "node:assert/strict";
 import { suiteRoot } from "../../scripts/suites.ts";
-import { decode } from "../../src/isa/decode.ts";
-import { disassemble } from "../../src/isa/disassemble.ts";
-import { fieldValues } from "../../src/isa/insn.ts";
-import { allEncodings } from "../../src/isa/table.ts";
-import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
+import { decode } from "../../src/cpu/isa/decode.ts";
+import { disassemble } from "../../src/cpu/isa/disassemble.ts";
+import { fieldValues } from "../../src/cpu/isa/notation/insn.ts";
+import { allEncodings } from "../../src/cpu/isa/table.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../../src/app/catalog/catalog.ts";
 import { runNative } from "../support/oracles.ts";
 import { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { LONG, longTest } from "../support/long.ts";
 
-/** Features that objdump 2.40 does not have; tests/core/ordered-pairs_test.ts has their texts. */
+/**
+ * Features that objdump 2.40 does not have; tests/cpu/core/ordered-pairs_test.ts has their texts.
+ */
 const UNKNOWN_TO_OBJDUMP: ReadonlySet<string | undefined> = new Set(["FEAT_LRCPC3", "FEAT_LSE128"]);
 
 /** Share of the distinct words whose text must be equal. */

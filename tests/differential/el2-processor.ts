@@ -2,12 +2,12 @@
 // accesses are to normal memory. Its CPU has all that el2 has built, but authenticates pointers as
 // unicorn's does.
 
-import { parseCpu } from "../../src/isa/cpus.ts";
-import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
-import { CPU, Slot, vAddress, xAddress } from "../../src/core/state/cpu-state.ts";
-import { type Exit, ExitReason, Stage2Flags } from "../../src/core/interface.ts";
-import { CORE_SIZE } from "../../src/core/state/layout.ts";
-import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
+import { parseCpu } from "../../src/cpu/isa/cpus/cpus.ts";
+import { type CoreOptions, WasmCore } from "../../src/cpu/core/core.ts";
+import { CPU, Slot, vAddress, xAddress } from "../../src/cpu/core/state/cpu-state.ts";
+import { type Exit, ExitReason, Stage2Flags } from "../../src/cpu/core/interface.ts";
+import { CORE_SIZE } from "../../src/cpu/core/state/layout.ts";
+import type { VcpuContext } from "../../src/cpu/core/registers/vcpu-context.ts";
 import { Layout, PAC_KEYS, TCR } from "./instruction-cases.ts";
 import { Registers } from "./unicorn.ts";
 

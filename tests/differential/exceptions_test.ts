@@ -3,12 +3,12 @@
 // machines must print the same text.
 
 import assert from "node:assert/strict";
-import { WasmCore } from "../../src/core/core.ts";
-import { ExceptionClass, exceptionClass, syndrome } from "../../src/core/architecture/exceptions.ts";
-import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
-import { CORE_SIZE } from "../../src/core/state/layout.ts";
-import { storeValue, type VcpuContext } from "../../src/core/registers/vcpu-context.ts";
-import { readElf } from "../../src/formats/elf.ts";
+import { WasmCore } from "../../src/cpu/core/core.ts";
+import { ExceptionClass, exceptionClass, syndrome } from "../../src/cpu/core/architecture/exceptions.ts";
+import { ExitReason, Stage2Flags } from "../../src/cpu/core/interface.ts";
+import { CORE_SIZE } from "../../src/cpu/core/state/layout.ts";
+import { storeValue, type VcpuContext } from "../../src/cpu/core/registers/vcpu-context.ts";
+import { readElf } from "../../src/kit/formats/elf.ts";
 import { runNative } from "../support/oracles.ts";
 
 const RAM_BASE = 0x4000_0000;

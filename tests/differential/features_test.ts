@@ -2,10 +2,10 @@
 // does not know. Random words over eight registers, and random states, many values at the edges.
 
 import assert from "node:assert/strict";
-import type { Builder, Statement } from "../../src/isa/builder.ts";
-import { disassemble } from "../../src/isa/disassemble.ts";
-import type { FeatureName } from "../../src/isa/features.ts";
-import { allEncodings, type Encoding, semanticsOf } from "../../src/isa/table.ts";
+import type { Builder, Statement } from "../../src/cpu/isa/notation/builder.ts";
+import { disassemble } from "../../src/cpu/isa/disassemble.ts";
+import type { FeatureName } from "../../src/cpu/isa/cpus/features.ts";
+import { allEncodings, type Encoding, semanticsOf } from "../../src/cpu/isa/table.ts";
 import { Random } from "../support/random.ts";
 import { dataText, instructionText, programText, runInBoth } from "./newest-qemu.ts";
 import { encodingName, randomWord } from "./random-words.ts";
@@ -57,7 +57,8 @@ function wordOf(encoding: Encoding, random: Random): number | undefined {
 /**
  * The encodings of floating point, which FPCR.AH, FIZ and NEP change (FEAT_AFP), but for FABS and
  * FNEG of vectors: there QEMU 11 changes the sign of a NaN although AH is set, other than FPAbs and
- * FPNeg (Arm ARM J1.2, shared/functions/float). tests/core/fp/alternate-handling_test.ts has them.
+ * FPNeg (Arm ARM J1.2, shared/functions/float). tests/cpu/core/fp/alternate-handling_test.ts has
+ * them.
  */
 const floatingPoint = (): readonly Encoding[] =>
   allEncodings().filter((encoding) => {

@@ -2,9 +2,9 @@
 // something worth comparing. Registers that are the base of an access point into the data window;
 // everything else is random, with many values at the edges.
 
-import type { FeatureName } from "../../src/isa/features.ts";
-import type { Statement } from "../../src/isa/builder.ts";
-import { allEncodings, type Encoding, semanticsOf } from "../../src/isa/table.ts";
+import type { FeatureName } from "../../src/cpu/isa/cpus/features.ts";
+import type { Statement } from "../../src/cpu/isa/notation/builder.ts";
+import { allEncodings, type Encoding, semanticsOf } from "../../src/cpu/isa/table.ts";
 import type { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
 import { Registers } from "./unicorn.ts";
@@ -61,7 +61,9 @@ export const NOT_COMPARED: ReadonlyMap<string, string> = new Map([
   ...["MSR (immediate)", "MSR UAO, #imm", "MSR SSBS, #imm", "MSR DIT, #imm"].map((name) =>
     [name, "PSTATE beside NZCV is not among what is compared"] as const
   ),
-  ...["CPY", "SET"].map((name) => [name, "unicorn does not know it; tests/core/memory-operations_test.ts has its states"] as const),
+  ...["CPY", "SET"].map((name) =>
+    [name, "unicorn does not know it; tests/cpu/core/memory/memory-operations_test.ts has its states"] as const
+  ),
   ["SYS", "cache and TLB maintenance has no result; unicorn's CPU traps some of it"],
   ["DC ZVA", "the block is 64 bytes here and 512 on unicorn's CPU (DCZID_EL0.BS is IMPLEMENTATION DEFINED)"],
 ]);
@@ -83,7 +85,7 @@ const FPCR_FZ = 1n << 24n, SMALLEST_NORMAL = 1n << 52n;
  * Whether a state is not compared. FJCVTZS of a positive subnormal that is flushed to zero clears Z
  * (Arm ARM J1.2, FPToFixedJS); unicorn sets it. The code of a pointer that is not an address has
  * bit 62 inverted (AddPAC: top_bit - 1), and its half is that of bit 63; unicorn inverts bit 63,
- * and takes the half of bit 55. tests/core/pointer-authentication_test.ts has these.
+ * and takes the half of bit 55. tests/cpu/core/registers/pointer-authentication_test.ts has these.
  */
 export function isDisputed({ encoding, words }: Case, registers: Registers): boolean {
   const signed = signedRegister(words);
@@ -104,8 +106,8 @@ function signedRegister([word, ...rest]: readonly number[]): number | undefined 
 const isAddress = (pointer: bigint) => BigInt.asUintN(64, BigInt.asIntN(40, pointer)) === pointer;
 
 /**
- * Defects of unicorn's CPU; tests/core/extensions_test.ts and pointer-authentication_test.ts test
- * these instructions.
+ * Defects of unicorn's CPU; tests/cpu/core/extensions_test.ts and pointer-authentication_test.ts
+ * test these instructions.
  */
 const DEFECTS: ReadonlyMap<string, string> = new Map([
   [

@@ -2,8 +2,8 @@
 // registers, vectors, flags, FPSR and memory must be the same afterwards.
 
 import assert from "node:assert/strict";
-import { disassemble } from "../../src/isa/disassemble.ts";
-import { allEncodings, type Encoding } from "../../src/isa/table.ts";
+import { disassemble } from "../../src/cpu/isa/disassemble.ts";
+import { allEncodings, type Encoding } from "../../src/cpu/isa/table.ts";
 import { Random } from "../support/random.ts";
 import { El2Processor } from "./el2-processor.ts";
 import {

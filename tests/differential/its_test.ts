@@ -2,11 +2,11 @@
 // prints the LPIs that its two CPUs acknowledge. Both machines must print the same text.
 
 import assert from "node:assert/strict";
-import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { PRIMARY_CONSOLE, type SessionPlan } from "../../src/plans/plan.ts";
-import { MiB } from "../../src/support/sizes.ts";
-import { rows } from "../inspection/system.ts";
+import { assemble, assembleEmpty } from "../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { PRIMARY_CONSOLE, type SessionPlan } from "../../src/model/plans/plan.ts";
+import { MiB } from "../../src/kit/support/values/sizes.ts";
+import { rows } from "../session/inspection/system.ts";
 import { runNative } from "../support/oracles.ts";
 
 const LAST_LINE = "end\n";

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { newestQemuUser } from "../../scripts/newest-qemu.ts";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { parseCpu } from "../../src/isa/cpus.ts";
-import { Machine, RAM_BASE } from "../core/program.ts";
+import { parseCpu } from "../../src/cpu/isa/cpus/cpus.ts";
+import { Machine, RAM_BASE } from "../cpu/core/program.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 /** The address of the section in QEMU, and in the core. */

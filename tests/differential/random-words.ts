@@ -1,8 +1,8 @@
 // Random instruction words of an encoding of the table.
 
-import { decode } from "../../src/isa/decode.ts";
-import { fieldValues } from "../../src/isa/insn.ts";
-import type { Encoding } from "../../src/isa/table.ts";
+import { decode } from "../../src/cpu/isa/decode.ts";
+import { fieldValues } from "../../src/cpu/isa/notation/insn.ts";
+import type { Encoding } from "../../src/cpu/isa/table.ts";
 import type { Random } from "../support/random.ts";
 
 /**

@@ -4,10 +4,10 @@
 // what is translated.
 
 import assert from "node:assert/strict";
-import { writersOf } from "../../src/core/register-writers.ts";
-import { INSTRUCTIONS } from "../core/translator/executed-code.ts";
-import { disassemble } from "../../src/isa/disassemble.ts";
-import { allEncodings } from "../../src/isa/table.ts";
+import { writersOf } from "../../src/cpu/core/register-writers.ts";
+import { INSTRUCTIONS } from "../cpu/core/translator/executed-code.ts";
+import { disassemble } from "../../src/cpu/isa/disassemble.ts";
+import { allEncodings } from "../../src/cpu/isa/table.ts";
 import { Random } from "../support/random.ts";
 import { El2Processor, HASH_CPU } from "./el2-processor.ts";
 import { CODE_POINTER, FILLER, Layout, NOT_COMPARED, randomBlock, randomCase, randomState } from "./instruction-cases.ts";
@@ -134,7 +134,7 @@ function leftToInterpreter(words: readonly number[]): boolean {
 
 /**
  * With random sizes they would write over the programs: their tiers are compared in
- * tests/core/translator/memory-operations_test.ts.
+ * tests/cpu/core/translator/memory-operations_test.ts.
  */
 const COMPARED_ELSEWHERE: ReadonlySet<string> = new Set(["CPY", "SET"]);
 

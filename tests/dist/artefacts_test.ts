@@ -12,13 +12,13 @@ import { debianTests } from "./debian.ts";
 import { lintian } from "./lintian.ts";
 import { type Outcome, runIn } from "./programs.ts";
 import { sharedUser } from "./user.ts";
-import { documentedSymbols, writeExamples } from "../library/examples.ts";
+import { documentedSymbols, writeExamples } from "../app/library/examples.ts";
 import { pathWithoutDeno } from "../../scripts/path-without-deno.ts";
 import { filesBelow } from "../../scripts/dist/split.ts";
 import { TARGETS } from "../../scripts/dist/targets.ts";
 import { PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
-import { VERSION } from "../../src/support/version.ts";
-import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
+import { VERSION } from "../../src/kit/support/version.ts";
+import { A64, imageOf, SYSTEM_OFF } from "../app/cli/program.ts";
 import { LONG } from "../support/long.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 // lintian, from the distribution's packages in .state/lintian, with the perl that it needs.
 
 import { MULTIARCH, UnpackedPrograms } from "../../scripts/unpacked-programs.ts";
-import { exists } from "../../src/support/cache.ts";
+import { exists } from "../../src/kit/support/files/cache.ts";
 import { type Outcome, runIn } from "./programs.ts";
 
 const STATE = new URL("../../.state", import.meta.url).pathname;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { releaseNotes } from "../../scripts/release/notes.ts";
-import { VERSION } from "../../src/support/version.ts";
+import { VERSION } from "../../src/kit/support/version.ts";
 
 const CHANGES = "# Changes\n\n## 0.3.0 (unreleased)\n\n- New.\n\n## 0.2.0\n\n- Better.\n- Faster.\n\n## 0.1.0\n\n- First.\n";
 

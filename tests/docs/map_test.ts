@@ -52,7 +52,7 @@ const OTHERS: readonly string[] = [
 Deno.test("the messages in the page on troubleshooting are those of the program", () => {
   // A value is `…` in a literal, and on the page `…`, a word in capitals, a number or a path.
   const sources = [...repositoryFiles("src/", ".ts"), "main.ts", "scripts/dist/one-file.ts"];
-  // That page is made from a table (src/support/needs.ts).
+  // That page is made from a table (src/kit/support/computer/needs.ts).
   const texts = [
     ...sources.flatMap((file) => stringLiterals(textOf(file)).map(({ text }) => text)),
     textOf("docs/reference/requirements.md"),

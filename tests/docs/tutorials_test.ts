@@ -3,10 +3,10 @@
 // their whole output, but in README.
 
 import assert from "node:assert/strict";
-import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
-import { makeProgram } from "../../src/cli/main.ts";
+import { type CommandNode, commandTree, isRunnable } from "../../src/app/cli/common/command-tree.ts";
+import { makeProgram } from "../../src/app/cli/main.ts";
 import { gdbCommand, nativeProgram } from "../../scripts/native-tools.ts";
-import { el2In } from "../cli/program.ts";
+import { el2In } from "../app/cli/program.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
 
@@ -35,7 +35,8 @@ const FIRST_GUEST = "../first-guest.md";
 const INSTALLS = /^(?:npx|export PATH).*\n/gm;
 
 /**
- * Lines that need somebody who presses keys: tests/tui/guide_test.ts does, or ctrl-C after a while.
+ * Lines that need somebody who presses keys: tests/app/tui/app/guide/guide_test.ts does, or ctrl-C
+ * after a while.
  */
 const INTERACTIVE = /^el2 (?:tour\b(?! --list)|events --follow\b(?!.* --limit)).*\n/gm;
 

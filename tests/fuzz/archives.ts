@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import zlib from "node:zlib";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
 import type { Random } from "../support/random.ts";
-import { joined } from "../../src/support/bytes.ts";
+import { joined } from "../../src/kit/support/values/bytes.ts";
 import { chance, damaged, edge } from "./grammars.ts";
 
 const BLOCK = 512;

@@ -1,12 +1,12 @@
 // Plans of an attacker who knows their form: values exchanged for others of their kind, also of
 // other plans, parts that are missing, doubled, or of another VM.
 
-import { planCpu } from "../../src/isa/cpus.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
-import { MiB } from "../../src/support/sizes.ts";
-import { SAVED_MACHINES } from "../snapshots/furnished.ts";
-import { bootPlan } from "../snapshots/systems.ts";
+import { planCpu } from "../../src/cpu/isa/cpus/cpus.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import type { SessionPlan } from "../../src/model/plans/plan.ts";
+import { MiB } from "../../src/kit/support/values/sizes.ts";
+import { SAVED_MACHINES } from "../session/snapshots/furnished.ts";
+import { bootPlan } from "../session/snapshots/systems.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, edge } from "./grammars.ts";
 import { assertPlanned } from "../support/planned.ts";

@@ -3,27 +3,27 @@
 // readers: readers_test.ts.
 
 import assert from "node:assert/strict";
-import { LOOKING_TOOLS } from "../../src/cli/mcp/looking-tools.ts";
-import { changingTools } from "../../src/cli/mcp/changing-tools.ts";
-import { durationsOf } from "../../src/cli/commands/test-junit.ts";
-import { readShard } from "../../src/cli/commands/test-results.ts";
-import { BadArgument } from "../../src/cli/common/bad-argument.ts";
-import { Failure } from "../../src/cli/common/failure.ts";
-import { rawDisk } from "../../src/catalog/added-files.ts";
-import { Deb } from "../../src/catalog/deb.ts";
-import { NoPlace } from "../../src/control/places.ts";
-import { encodePacket } from "../../src/debug/packets.ts";
-import { BadQcow2 } from "../../src/formats/qcow2.ts";
-import { type ImageBytes, Qcow2Disk } from "../../src/formats/qcow2-disk.ts";
-import { isOfSystem } from "../../src/support/system-error.ts";
-import { joined } from "../../src/support/bytes.ts";
-import { A64 } from "../cli/program.ts";
-import { CODE, DebuggedVm, ENTRY } from "../debug/debugged-vm.ts";
+import { LOOKING_TOOLS } from "../../src/app/cli/mcp/looking-tools.ts";
+import { changingTools } from "../../src/app/cli/mcp/changing-tools.ts";
+import { durationsOf } from "../../src/app/cli/commands/scenarios/test-junit.ts";
+import { readShard } from "../../src/app/cli/commands/scenarios/test-results.ts";
+import { BadArgument } from "../../src/app/cli/common/bad-argument.ts";
+import { Failure } from "../../src/app/cli/common/failure.ts";
+import { rawDisk } from "../../src/app/catalog/added-files.ts";
+import { Deb } from "../../src/app/catalog/deb.ts";
+import { NoPlace } from "../../src/session/control/places.ts";
+import { encodePacket } from "../../src/session/debug/packets.ts";
+import { BadQcow2 } from "../../src/kit/formats/qcow2.ts";
+import { type ImageBytes, Qcow2Disk } from "../../src/kit/formats/qcow2-disk.ts";
+import { isOfSystem } from "../../src/kit/support/system-error.ts";
+import { joined } from "../../src/kit/support/values/bytes.ts";
+import { A64 } from "../app/cli/program.ts";
+import { CODE, DebuggedVm, ENTRY } from "../session/debug/debugged-vm.ts";
 import type { Random } from "../support/random.ts";
 import { deb, packed, qcow2 } from "./archives.ts";
 import { chance, damaged, damagedText, edge, exchanged, json, phrase, word } from "./grammars.ts";
 import { fuzzTest } from "./run.ts";
-import { isTold } from "../../src/support/problem.ts";
+import { isTold } from "../../src/kit/support/problem.ts";
 
 const folder = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "el2-fuzz-" }));
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

@@ -2,10 +2,10 @@
 // seed gives the same input.
 
 import { gzipSync } from "node:zlib";
-import { type Devicetree, devicetree, type DevicetreeNode, node, type PropertyValue } from "../../src/devicetree/tree.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { type Devicetree, devicetree, type DevicetreeNode, node, type PropertyValue } from "../../src/machine/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/machine/devicetree/writer.ts";
 import { Random } from "../support/random.ts";
-import { joined } from "../../src/support/bytes.ts";
+import { joined } from "../../src/kit/support/values/bytes.ts";
 
 /** Numbers at which lengths, offsets and addresses turn over. */
 const EDGES = [0n, 1n, 2n, 7n, 8n, 0x3fn, 0x40n, 0xfffn, 0x1000n, 0x7fff_ffffn, 0x8000_0000n, 0xffff_fff8n, 0xffff_ffffn, 0x1_0000_0000n]

@@ -4,21 +4,21 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { assembleEmpty } from "../../src/assembly/assemble.ts";
-import { BadArgument } from "../../src/cli/common/bad-argument.ts";
-import { netOption } from "../../src/cli/options/devices.ts";
-import { FaultRuleError, parseFaultRule } from "../../src/queries/fault-rule.ts";
-import { FilterError, parseFilter } from "../../src/queries/filter.ts";
-import { TABLE_NAMES, TABLES } from "../../src/queries/tables.ts";
-import { ArchiveError } from "../../src/machine/archive.ts";
-import { readScenario, ScenarioError, STEPS } from "../../src/scenarios/scenario.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
-import { SAVED_MACHINES } from "../snapshots/furnished.ts";
+import { assembleEmpty } from "../../src/session/assembly/assemble.ts";
+import { BadArgument } from "../../src/app/cli/common/bad-argument.ts";
+import { netOption } from "../../src/app/cli/options/devices.ts";
+import { FaultRuleError, parseFaultRule } from "../../src/model/queries/fault-rule.ts";
+import { FilterError, parseFilter } from "../../src/model/queries/filters/filter.ts";
+import { TABLE_NAMES, TABLES } from "../../src/model/queries/tables.ts";
+import { ArchiveError } from "../../src/machine/hardware/archive.ts";
+import { readScenario, ScenarioError, STEPS } from "../../src/app/scenarios/scenario.ts";
+import type { SessionPlan } from "../../src/model/plans/plan.ts";
+import { SAVED_MACHINES } from "../session/snapshots/furnished.ts";
 import { phrase, toml } from "./grammars.ts";
 import { LONG } from "../support/long.ts";
 import { fuzzTest, type Kind } from "./run.ts";
 import { SavedFields } from "./saved-fields.ts";
-import { isTold } from "../../src/support/problem.ts";
+import { isTold } from "../../src/kit/support/problem.ts";
 
 /** Saved states of a machine: each is loaded into another one, which runs. */
 const STATES = LONG ? 10_000 : 40;

@@ -2,13 +2,13 @@
 // Each mutant is accepted, or refused by its reader, with heap in proportion to its size (run.ts).
 // EL2_LONG=1 has 100,000 of each. Kernel symbols and files: readers_test.ts.
 
-import { DEFAULT_UI, KNOWN_KEYS } from "../../src/configuration/schema.ts";
-import { COMMAND_KEYS } from "../../src/configuration/keys/commands.ts";
-import { readUserFile } from "../../src/configuration/user-file.ts";
-import { Btf } from "../../src/linux/btf.ts";
-import { VmCoreInfo } from "../../src/linux/vmcoreinfo.ts";
-import { PAGE_SIZE } from "../../src/support/sizes.ts";
-import { BtfWriter, exampleBtf, STRUCT } from "../linux/btf-types.ts";
+import { DEFAULT_UI, KNOWN_KEYS } from "../../src/app/configuration/schema.ts";
+import { COMMAND_KEYS } from "../../src/app/configuration/keys/commands.ts";
+import { readUserFile } from "../../src/app/configuration/user-file.ts";
+import { Btf } from "../../src/inside/linux/kernel/btf.ts";
+import { VmCoreInfo } from "../../src/inside/linux/kernel/vmcoreinfo.ts";
+import { PAGE_SIZE } from "../../src/kit/support/values/sizes.ts";
+import { BtfWriter, exampleBtf, STRUCT } from "../inside/linux/btf-types.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, damagedText, edge, patched, toml } from "./grammars.ts";
 import { readerTest, refuseUnless } from "./run.ts";

@@ -1,13 +1,13 @@
 // Plans that files bring, with values exchanged for others of their kind: the form of plans or a
 // rule between their parts refuses each, or a machine is made that runs. EL2_LONG=1 has 20,000.
 
-import { assemble } from "../../src/assembly/assemble.ts";
-import { planOfFile } from "../../src/assembly/layout/plan-schema.ts";
-import { alone, PlanError } from "../../src/plans/plan.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import { planOfFile } from "../../src/session/assembly/layout/plan-schema.ts";
+import { alone, PlanError } from "../../src/model/plans/plan.ts";
 import { ChangedPlans } from "./changed-plans.ts";
 import { LONG } from "../support/long.ts";
 import { fuzzTest } from "./run.ts";
-import { isTold } from "../../src/support/problem.ts";
+import { isTold } from "../../src/kit/support/problem.ts";
 
 const ROUNDS = LONG ? 20_000 : 60;
 /** Virtual time (ns) and turns, in which VMs begin. */

@@ -4,8 +4,8 @@
 // EL2_FUZZ=KIND:SEED runs that one alone.
 
 import assert from "node:assert/strict";
-import { MiB } from "../../src/support/sizes.ts";
-import { Work } from "../../src/support/work.ts";
+import { MiB } from "../../src/kit/support/values/sizes.ts";
+import { Work } from "../../src/kit/support/values/work.ts";
 import { cpuTime } from "../support/cpu-time.ts";
 import { Random } from "../support/random.ts";
 import { LONG } from "../support/long.ts";

@@ -3,11 +3,11 @@
 // or different. Each part of the machine is changed as often as any other, however small it is.
 
 import assert from "node:assert/strict";
-import { assembleEmpty } from "../../src/assembly/assemble.ts";
-import { decodePlain, encodePlain } from "../../src/machine/plain.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
-import type { SystemState } from "../../src/state/system-state.ts";
-import { joined } from "../../src/support/bytes.ts";
+import { assembleEmpty } from "../../src/session/assembly/assemble.ts";
+import { decodePlain, encodePlain } from "../../src/machine/hardware/plain.ts";
+import type { SessionPlan } from "../../src/model/plans/plan.ts";
+import type { SystemState } from "../../src/session/state/system-state.ts";
+import { joined } from "../../src/kit/support/values/bytes.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, edge, exchanged } from "./grammars.ts";
 

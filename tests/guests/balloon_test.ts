@@ -1,7 +1,7 @@
 // Debian's own driver on the balloon.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guest } from "./guest.ts";
 

@@ -3,7 +3,7 @@
 // says why.
 
 import assert from "node:assert/strict";
-import { rows } from "../inspection/system.ts";
+import { rows } from "../session/inspection/system.ts";
 import { Guests } from "./guest.ts";
 
 const ASSETS = new URL("../../assets/guests/", import.meta.url).pathname;

@@ -2,13 +2,13 @@
 // the machine can be saved between them, and its copies end as it does.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import { VirtioMmioRegister as R } from "../../src/devices/virtio-mmio-registers.ts";
-import { RAM_BASE, VIRTIO_MMIO_BASE } from "../../src/machine/memory-map.ts";
-import { MiB } from "../../src/support/sizes.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import { VirtioMmioRegister as R } from "../../src/machine/devices/virtio-mmio-registers.ts";
+import { RAM_BASE, VIRTIO_MMIO_BASE } from "../../src/machine/hardware/memory-map.ts";
+import { MiB } from "../../src/kit/support/values/sizes.ts";
 import { buildAccesses, type Step } from "./accesses/accesses.ts";
 import { checkSaves, primaryPlan, valuesOf } from "./accesses/primary.ts";
-import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
+import { PRIMARY_CONSOLE } from "../../src/model/plans/plan.ts";
 
 const TRANSMIT = 1, ENTRIES = 16, LENGTH = 4 * MiB;
 const QUEUE = RAM_BASE + 16 * MiB, AVAIL = QUEUE + 0x1000, USED = QUEUE + 0x2000, BUFFER = RAM_BASE + 20 * MiB;

@@ -3,8 +3,8 @@
 // the section has no register without one.
 
 import assert from "node:assert/strict";
-import { FIRST_SPI } from "../../src/devicetree/gic.ts";
-import { CommonConfig as C, VIRTIO_BAR_SIZE } from "../../src/devices/virtio-pci-registers.ts";
+import { FIRST_SPI } from "../../src/machine/devicetree/gic.ts";
+import { CommonConfig as C, VIRTIO_BAR_SIZE } from "../../src/machine/devices/virtio-pci-registers.ts";
 import {
   CROSVM_BATTERY,
   CROSVM_CAM,
@@ -16,13 +16,13 @@ import {
   crosvmCpufreq,
   crosvmGicr,
   crosvmPciSpi,
-} from "../../src/host/boards/crosvm/map.ts";
-import type { VmPlan } from "../../src/host/plan.ts";
-import { bareMetalImage } from "../../src/images/images.ts";
-import { Feature } from "../../src/virtio/device.ts";
-import { RngDevice } from "../../src/virtio/rng/rng.ts";
-import { HOST_MEMORY, MIB, vmPlan } from "../host/plans.ts";
-import { Stack } from "../host/stack.ts";
+} from "../../src/machine/host/boards/crosvm/map.ts";
+import type { VmPlan } from "../../src/machine/host/data/plan.ts";
+import { bareMetalImage } from "../../src/inside/images/images.ts";
+import { Feature } from "../../src/machine/virtio/device.ts";
+import { RngDevice } from "../../src/machine/virtio/rng/rng.ts";
+import { HOST_MEMORY, MIB, vmPlan } from "../machine/host/plans.ts";
+import { Stack } from "../machine/host/stack.ts";
 import { sectionText } from "../support/specification.ts";
 import { buildAccesses, Checks, enableSteps, type GuestPlatform, uncovered, withSteps } from "./accesses/accesses.ts";
 

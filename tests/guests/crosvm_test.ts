@@ -2,13 +2,13 @@
 // virtio-pci bind and work. The modules for virtio-pci are fetched: EL2_LONG.
 
 import assert from "node:assert/strict";
-import { archiveFile } from "../../src/catalog/busybox-archive.ts";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
-import { withEntries } from "../../src/formats/cpio.ts";
+import { archiveFile } from "../../src/app/catalog/busybox-archive.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
+import { withEntries } from "../../src/kit/formats/cpio.ts";
 import { NO_SELF_TESTS } from "./command-line.ts";
-import { type CrosvmKind, lspciLines, SYSFS, sysfsLines, withoutNames } from "../host/crosvm/functions.ts";
+import { type CrosvmKind, lspciLines, SYSFS, sysfsLines, withoutNames } from "../machine/host/crosvm/functions.ts";
 import { PROMPT } from "../support/console.ts";
-import { rows } from "../inspection/system.ts";
+import { rows } from "../session/inspection/system.ts";
 import { Guests, type OrdinaryGuest, ordinaryGuest } from "./guest.ts";
 import { LONG } from "../support/long.ts";
 

@@ -3,11 +3,11 @@
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { fileSha256 } from "../../src/support/cache.ts";
+import { fileSha256 } from "../../src/kit/support/files/cache.ts";
 import { ConsoleProgram, DISK_PROMPT } from "../support/console.ts";
 import { buildRepository } from "../support/debian-repository.ts";
 import { el2Command } from "../support/el2.ts";
-import { sha256 } from "../../src/support/sha256.ts";
+import { sha256 } from "../../src/kit/support/values/sha256.ts";
 import { buildMirror, fileAnswer, serving, signed } from "../support/signed-mirror.ts";
 import { LONG } from "../support/long.ts";
 

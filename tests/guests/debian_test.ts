@@ -2,12 +2,12 @@
 // native host. Bookworm always; with EL2_LONG=1 every release.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
-import { type Tier, TIERS } from "../../src/plans/plan.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../../src/app/catalog/catalog.ts";
+import { type Tier, TIERS } from "../../src/model/plans/plan.ts";
 import { NO_SELF_TESTS } from "./command-line.ts";
 import { givenTree, qemuWith, warnings } from "./kernel-messages.ts";
-import { bootPlan, hashesOf, runTo } from "../snapshots/systems.ts";
+import { bootPlan, hashesOf, runTo } from "../session/snapshots/systems.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG, longTest } from "../support/long.ts";

@@ -3,10 +3,10 @@
 // before START in android14-6.1. All but one run with EL2_LONG=1.
 
 import assert from "node:assert/strict";
-import { type PersonaName, PERSONAS } from "../../src/abi/ioctl/personas.ts";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { type PersonaName, PERSONAS } from "../../src/machine/abi/ioctl/personas.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { NO_SELF_TESTS } from "./command-line.ts";
-import { checkInvariants } from "../hypervisor/invariants.ts";
+import { checkInvariants } from "../machine/hypervisor/invariants.ts";
 import { Guests } from "./guest.ts";
 import { LONG } from "../support/long.ts";
 

@@ -3,12 +3,12 @@
 // takes minutes: EL2_LONG.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
-import { Deb } from "../../src/catalog/deb.ts";
-import { withDebianArchive } from "../../src/catalog/debian.ts";
-import { fetchDebianDisk } from "../../src/catalog/debian-disk.ts";
-import { configureDisk } from "../../src/catalog/debian-first-run.ts";
-import { cacheFolder, exists } from "../../src/support/cache.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
+import { Deb } from "../../src/app/catalog/deb.ts";
+import { withDebianArchive } from "../../src/app/catalog/debian.ts";
+import { fetchDebianDisk } from "../../src/app/catalog/debian-disk.ts";
+import { configureDisk } from "../../src/app/catalog/debian-first-run.ts";
+import { cacheFolder, exists } from "../../src/kit/support/files/cache.ts";
 import { DISK_PROMPT } from "../support/console.ts";
 import { fatDisk } from "../support/fat.ts";
 import { partitionedDisk, PartitionType } from "../support/partitions.ts";

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { type NativeFirmware, nativeFirmware } from "../../scripts/native-tools.ts";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { APPLICATION_RIGHT, efiApplication } from "../support/efi-application.ts";
 import { fatDisk, type FatEntry } from "../support/fat.ts";
 import { inFolder } from "../support/temporary-folder.ts";

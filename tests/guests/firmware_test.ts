@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { nativeFirmware, nativeProgram } from "../../scripts/native-tools.ts";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { fatDisk } from "../support/fat.ts";

@@ -2,18 +2,18 @@
 // time, the same in every run.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import { archiveFile, archiveFolder } from "../../src/catalog/busybox-archive.ts";
-import { Deb } from "../../src/catalog/deb.ts";
-import { fetchBusybox, fetchKernel, initramfs, ORDINARY_KERNEL, withDebianArchive } from "../../src/catalog/debian.ts";
-import type { DebianRelease } from "../../src/catalog/catalog.ts";
-import type { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import { type CpioEntry, withEntries } from "../../src/formats/cpio.ts";
-import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { DEFAULT_CPU, planCpu } from "../../src/isa/cpus.ts";
-import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
-import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE, type Tier } from "../../src/plans/plan.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import { archiveFile, archiveFolder } from "../../src/app/catalog/busybox-archive.ts";
+import { Deb } from "../../src/app/catalog/deb.ts";
+import { fetchBusybox, fetchKernel, initramfs, ORDINARY_KERNEL, withDebianArchive } from "../../src/app/catalog/debian.ts";
+import type { DebianRelease } from "../../src/app/catalog/catalog.ts";
+import type { MirrorArchive } from "../../src/app/catalog/mirror-archive.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import { type CpioEntry, withEntries } from "../../src/kit/formats/cpio.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { DEFAULT_CPU, planCpu } from "../../src/cpu/isa/cpus/cpus.ts";
+import { VIRTIO_MODULES } from "../../src/app/catalog/kernel-modules.ts";
+import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE, type Tier } from "../../src/model/plans/plan.ts";
 import { NO_SELF_TESTS } from "./command-line.ts";
 import { PROMPT } from "../support/console.ts";
 import { assertPlanned } from "../support/planned.ts";

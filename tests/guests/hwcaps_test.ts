@@ -4,9 +4,9 @@
 
 import assert from "node:assert/strict";
 import { createCipheriv, createHash } from "node:crypto";
-import { ARCHITECTURES, parseCpu } from "../../src/isa/cpus.ts";
-import { hwcapLine } from "../../src/isa/features.ts";
-import { type Tier, TIERS } from "../../src/plans/plan.ts";
+import { ARCHITECTURES, parseCpu } from "../../src/cpu/isa/cpus/cpus.ts";
+import { hwcapLine } from "../../src/cpu/isa/cpus/features.ts";
+import { type Tier, TIERS } from "../../src/model/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
 import { longTest } from "../support/long.ts";
 import { Guest, ordinaryGuest } from "./guest.ts";

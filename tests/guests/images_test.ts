@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { guests } from "../../scripts/guests.ts";
-import { imageHeader } from "../../src/images/kernel-image.ts";
+import { imageHeader } from "../../src/inside/images/kernel-image.ts";
 import { runNative } from "../support/oracles.ts";
 
 const FOLDER = new URL("../../assets/guests", import.meta.url).pathname;

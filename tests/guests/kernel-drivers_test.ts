@@ -4,12 +4,12 @@
 
 import assert from "node:assert/strict";
 import { debianDrivers, type Driver } from "../../scripts/kernel-drivers.ts";
-import { archiveFile, archiveFolder } from "../../src/catalog/busybox-archive.ts";
-import type { DebianRelease } from "../../src/catalog/catalog.ts";
-import { withEntries } from "../../src/formats/cpio.ts";
-import { CROSVM_RTC, CROSVM_STALL } from "../../src/host/boards/crosvm/map.ts";
-import { PL030_BASE, STALL_BASE } from "../../src/machine/memory-map.ts";
-import { PLATFORM_DEVICES } from "../../src/plans/plan.ts";
+import { archiveFile, archiveFolder } from "../../src/app/catalog/busybox-archive.ts";
+import type { DebianRelease } from "../../src/app/catalog/catalog.ts";
+import { withEntries } from "../../src/kit/formats/cpio.ts";
+import { CROSVM_RTC, CROSVM_STALL } from "../../src/machine/host/boards/crosvm/map.ts";
+import { PL030_BASE, STALL_BASE } from "../../src/machine/hardware/memory-map.ts";
+import { PLATFORM_DEVICES } from "../../src/model/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guest, type GuestConsole, Guests, ordinaryGuest } from "./guest.ts";
 import { LONG } from "../support/long.ts";

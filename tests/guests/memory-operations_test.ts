@@ -4,11 +4,11 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { catalogEntry, type DebianRelease } from "../../src/catalog/catalog.ts";
-import { readElf } from "../../src/formats/elf.ts";
-import { DEFAULT_CPU } from "../../src/isa/cpus.ts";
-import { disassemble } from "../../src/isa/disassemble.ts";
-import type { Tier } from "../../src/plans/plan.ts";
+import { catalogEntry, type DebianRelease } from "../../src/app/catalog/catalog.ts";
+import { readElf } from "../../src/kit/formats/elf.ts";
+import { DEFAULT_CPU } from "../../src/cpu/isa/cpus/cpus.ts";
+import { disassemble } from "../../src/cpu/isa/disassemble.ts";
+import type { Tier } from "../../src/model/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
 import { longTest } from "../support/long.ts";
 import { Guest } from "./guest.ts";

@@ -4,12 +4,12 @@
 // where the CPU has them (FEAT_LPA2).
 
 import assert from "node:assert/strict";
-import { ARCHITECTURES } from "../../src/isa/cpus.ts";
+import { ARCHITECTURES } from "../../src/cpu/isa/cpus/cpus.ts";
 import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { Guest, type GuestConsole, Guests, ordinaryGuest } from "./guest.ts";
 import { givenTree, qemuWith, warnings } from "./kernel-messages.ts";
-import { rowsIn } from "../linux/rows.ts";
+import { rowsIn } from "../inside/linux/rows.ts";
 import { LONG, longTest } from "../support/long.ts";
 import { Random } from "../support/random.ts";
 

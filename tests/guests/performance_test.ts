@@ -2,13 +2,13 @@
 // at EL0 exactly, and takes the same samples in two runs.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { PROMPT } from "../support/console.ts";
-import type { Tier } from "../../src/plans/plan.ts";
+import type { Tier } from "../../src/model/plans/plan.ts";
 import { Guest, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
-import { Pstate } from "../../src/core/interface.ts";
-import { EVERY_VM } from "../../src/queries/debugged-vms.ts";
+import { Pstate } from "../../src/cpu/core/interface.ts";
+import { EVERY_VM } from "../../src/model/queries/debugged-vms.ts";
 import { LONG } from "../support/long.ts";
 
 /** Virtual seconds of a boot, and of a command. */

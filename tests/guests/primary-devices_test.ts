@@ -2,15 +2,15 @@
 // drivers of Linux: kernel-drivers_test.ts.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import { BatteryRegister } from "../../src/devices/goldfish-battery.ts";
-import { PciCommand, PciRegister } from "../../src/devices/pci.ts";
-import { PL030_ID, Pl030Register } from "../../src/devices/pl030.ts";
-import { PvpanicEvent } from "../../src/devices/pvpanic.ts";
-import { StallRegister } from "../../src/devices/stall-detector.ts";
-import { QEMU_ECAM, QEMU_PCI_MEMORY } from "../../src/host/boards/qemu-virt/map.ts";
-import { BATTERY_BASE, GICR_BASE, PL030_BASE, STALL_BASE, STALL_INTID } from "../../src/machine/memory-map.ts";
-import { PLATFORM_DEVICES } from "../../src/plans/plan.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import { BatteryRegister } from "../../src/machine/devices/goldfish-battery.ts";
+import { PciCommand, PciRegister } from "../../src/machine/devices/pci.ts";
+import { PL030_ID, Pl030Register } from "../../src/machine/devices/pl030.ts";
+import { PvpanicEvent } from "../../src/machine/devices/pvpanic.ts";
+import { StallRegister } from "../../src/machine/devices/stall-detector.ts";
+import { QEMU_ECAM, QEMU_PCI_MEMORY } from "../../src/machine/host/boards/qemu-virt/map.ts";
+import { BATTERY_BASE, GICR_BASE, PL030_BASE, STALL_BASE, STALL_INTID } from "../../src/machine/hardware/memory-map.ts";
+import { PLATFORM_DEVICES } from "../../src/model/plans/plan.ts";
 import { buildAccesses, enableSteps, type Step } from "./accesses/accesses.ts";
 import { checkSaves, finish, primaryPlan, valuesOf } from "./accesses/primary.ts";
 

@@ -2,18 +2,18 @@
 // a bare-metal guest in CI, Debian's kernel, and with EL2_LONG its disk.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import { QEMU_ECAM, QEMU_PCI_MEMORY, qemuDeviceId, qemuPciSpi } from "../../src/host/boards/qemu-virt/map.ts";
-import { FIRST_SPI } from "../../src/devicetree/gic.ts";
-import { Gits } from "../../src/hypervisor/gic/its/its-registers.ts";
-import { UartEnable, UartRegister, UartStatus } from "../../src/devices/uart-16550.ts";
-import { Gicv2mRegister } from "../../src/devices/gicv2m.ts";
-import { GICR_BASE, GITS_BASE, PL011_BASE, PL011_INTID, RAM_BASE, V2M_BASE, V2M_INTID } from "../../src/machine/memory-map.ts";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import { QEMU_ECAM, QEMU_PCI_MEMORY, qemuDeviceId, qemuPciSpi } from "../../src/machine/host/boards/qemu-virt/map.ts";
+import { FIRST_SPI } from "../../src/machine/devicetree/gic.ts";
+import { Gits } from "../../src/machine/hypervisor/gic/its/its-registers.ts";
+import { UartEnable, UartRegister, UartStatus } from "../../src/machine/devices/uart-16550.ts";
+import { Gicv2mRegister } from "../../src/machine/devices/gicv2m.ts";
+import { GICR_BASE, GITS_BASE, PL011_BASE, PL011_INTID, RAM_BASE, V2M_BASE, V2M_INTID } from "../../src/machine/hardware/memory-map.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guest } from "./guest.ts";
-import { type DevicePlan, PRIMARY_CONSOLE, type PrimaryUart, type SessionPlan } from "../../src/plans/plan.ts";
-import { MiB } from "../../src/support/sizes.ts";
+import { type DevicePlan, PRIMARY_CONSOLE, type PrimaryUart, type SessionPlan } from "../../src/model/plans/plan.ts";
+import { MiB } from "../../src/kit/support/values/sizes.ts";
 import { buildAccesses, enableSteps, type Step } from "./accesses/accesses.ts";
 import { checkSaves, finish, PRIMARY_PLATFORM, primaryPlan, valuesOf } from "./accesses/primary.ts";
 import { deviceSteps, itsSteps, requestSteps } from "./accesses/messages.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { type CpioEntry, withEntries } from "../../src/formats/cpio.ts";
+import { type CpioEntry, withEntries } from "../../src/kit/formats/cpio.ts";
 
 const FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-static", "-nostdlib", "-ffreestanding", "-fno-pic", "-no-pie"];
 

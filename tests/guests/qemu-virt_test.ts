@@ -1,9 +1,9 @@
 // Debian's kernels in VMs with the platform of QEMU's `virt`: PL011, PL031, pci-host-generic with
 // ECAM, virtio-pci with MSI-X by an ITS or a GICv2m frame. EL2_LONG; registers are in
-// tests/host/qemu-virt_test.ts.
+// tests/machine/host/qemu-virt_test.ts.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { NO_SELF_TESTS } from "./command-line.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";

@@ -1,9 +1,9 @@
 // A Debian guest that looks for listeners of this computer and its networks, in a network namespace
 // that the test makes: with EL2_LONG=1 each listening port and 200 others of each refused address.
-// The frames alone, without a guest, are in tests/virtio/net/policy_test.ts.
+// The frames alone, without a guest, are in tests/machine/virtio/net/nat/policy_test.ts.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { inOwnNetwork } from "../support/own-network.ts";
 import { LONG } from "../support/long.ts";
 

@@ -3,9 +3,9 @@
 // EL2_LONG.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import { nativeHostOf } from "../host/plans.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
+import { planText } from "../../src/app/configuration/plan-run.ts";
+import { nativeHostOf } from "../machine/host/plans.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";

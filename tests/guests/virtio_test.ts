@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { NO_SELF_TESTS } from "./command-line.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";

@@ -2,10 +2,10 @@
 // and ones that the hypervisor schedules.
 
 import assert from "node:assert/strict";
-import type { VmPlan } from "../../src/host/plan.ts";
-import { bareMetalImage, firmwareImage } from "../../src/images/images.ts";
-import { HOST_MEMORY, MIB, vmPlan } from "../host/plans.ts";
-import { Stack } from "../host/stack.ts";
+import type { VmPlan } from "../../src/machine/host/data/plan.ts";
+import { bareMetalImage, firmwareImage } from "../../src/inside/images/images.ts";
+import { HOST_MEMORY, MIB, vmPlan } from "../machine/host/plans.ts";
+import { Stack } from "../machine/host/stack.ts";
 
 const FOLDER = new URL("../../assets/guests", import.meta.url).pathname;
 const HELLO = await Deno.readFile(`${FOLDER}/hello.bin`);

@@ -2,13 +2,13 @@
 // Checks cite the words of the section that they check, and the section has no call without one.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
-import { CROSVM_GICD, CROSVM_SERIALS, crosvmGicr } from "../../src/host/boards/crosvm/map.ts";
-import { bareMetalImage } from "../../src/images/images.ts";
-import { GICD_BASE, GICR_BASE, PL011_BASE } from "../../src/machine/memory-map.ts";
-import { PRIMARY_CONSOLE, type SessionPlan } from "../../src/plans/plan.ts";
-import { HOST_MEMORY, MIB, vmPlan } from "../host/plans.ts";
-import { Stack } from "../host/stack.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import { CROSVM_GICD, CROSVM_SERIALS, crosvmGicr } from "../../src/machine/host/boards/crosvm/map.ts";
+import { bareMetalImage } from "../../src/inside/images/images.ts";
+import { GICD_BASE, GICR_BASE, PL011_BASE } from "../../src/machine/hardware/memory-map.ts";
+import { PRIMARY_CONSOLE, type SessionPlan } from "../../src/model/plans/plan.ts";
+import { HOST_MEMORY, MIB, vmPlan } from "../machine/host/plans.ts";
+import { Stack } from "../machine/host/stack.ts";
 import { sectionText } from "../support/specification.ts";
 import { buildAccesses, Checks, type GuestPlatform, uncovered, withSteps } from "./accesses/accesses.ts";
 

@@ -2,7 +2,7 @@
 // examples. The walk through one of them, docs/first-change.md, fits the tree as it is.
 
 import assert from "node:assert/strict";
-import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
+import { HYPERCALLS } from "../../src/machine/abi/hypercalls.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const TEXT = Deno.readTextFileSync(new URL("CONTRIBUTING.md", ROOT));

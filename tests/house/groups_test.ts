@@ -2,10 +2,10 @@
 // CONTRIBUTING.md names.
 
 import assert from "node:assert/strict";
-import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
-import type { Instruction } from "../../src/isa/insn.ts";
-import { instructions } from "../../src/isa/table.ts";
-import { handlers } from "../../src/resource-manager/handlers/all.ts";
+import { RPC_MESSAGES } from "../../src/machine/abi/rpc/messages/all.ts";
+import type { Instruction } from "../../src/cpu/isa/notation/insn.ts";
+import { instructions } from "../../src/cpu/isa/table.ts";
+import { handlers } from "../../src/machine/resource-manager/handlers/all.ts";
 import { filesBelow, ROOT } from "../support/files.ts";
 
 /** A file's name, and the values that it defines. */
@@ -32,9 +32,9 @@ async function groupsOf(folder: string, definedBy: (exported: unknown) => unknow
   return groups.filter(([, defined]) => defined.size);
 }
 
-const messageGroups = await groupsOf("src/abi/rpc/messages/", valuesOf(isMessage), ["all.ts"]);
-const handlerGroups = await groupsOf("src/resource-manager/handlers/", valuesOf(isHandler), ["all.ts"]);
-const instructionGroups = await groupsOf("src/isa/", instructionNames, ["table.ts", "fp-simd.ts", "extensions.ts"]);
+const messageGroups = await groupsOf("src/machine/abi/rpc/messages/", valuesOf(isMessage), ["all.ts"]);
+const handlerGroups = await groupsOf("src/machine/resource-manager/handlers/", valuesOf(isHandler), ["all.ts"]);
+const instructionGroups = await groupsOf("src/cpu/isa/", instructionNames, ["table.ts", "fp-simd.ts", "extensions.ts"]);
 
 /** A row of CONTRIBUTING's table by its first cell. */
 function row(what: string): string {

@@ -1,12 +1,12 @@
-// Ids are built and cut in one place (src/queries/ids.ts; src/abi/ids.ts for what the machine
-// names): a template, a text or a pattern with the kind of an id is nowhere else in src/.
+// Ids are built and cut in one place (src/model/queries/ids.ts; src/machine/abi/ids.ts for what the
+// machine names): a template, a text or a pattern with the kind of an id is nowhere else in src/.
 
 import assert from "node:assert/strict";
 import { repositoryFiles, ROOT } from "../support/files.ts";
 import { regexLiterals, stringLiterals } from "../../scripts/structure/source-texts.ts";
-import { ID_KINDS } from "../../src/queries/ids.ts";
+import { ID_KINDS } from "../../src/model/queries/ids.ts";
 
-const PLACES: ReadonlySet<string> = new Set(["src/queries/ids.ts", "src/abi/ids.ts"]);
+const PLACES: ReadonlySet<string> = new Set(["src/model/queries/ids.ts", "src/machine/abi/ids.ts"]);
 
 const KINDS = ID_KINDS.join("|");
 /** `vm:${name}` anywhere in a template, its value written as `…`. */
@@ -31,11 +31,11 @@ function idsIn(source: string): string[] {
 /** Words with a colon that are of another language than ids. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
   // Names of function breakpoints, and spaces of addresses in references of memory.
-  "src/debug/dap/breakpoints.ts": ["rpc:"],
-  "src/debug/dap/threads.ts": ["^(?:([^:]+):)??(?:(va|ipa|pa):)?([^:]+)$"],
+  "src/session/debug/dap/breakpoints.ts": ["rpc:"],
+  "src/session/debug/dap/threads.ts": ["^(?:([^:]+):)??(?:(va|ipa|pa):)?([^:]+)$"],
 };
 
-Deno.test("ids are built and cut by src/queries/ids.ts alone", () => {
+Deno.test("ids are built and cut by src/model/queries/ids.ts alone", () => {
   const all = [...repositoryFiles("src/", ".ts")].flatMap((path) =>
     idsIn(Deno.readTextFileSync(new URL(path, ROOT))).map((line) => ({ path, line }))
   );

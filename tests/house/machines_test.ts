@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { dirname, resolve } from "node:path";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
-const MAKES_MACHINES = `${ROOT}src/assembly/assemble.ts`;
+const MAKES_MACHINES = `${ROOT}src/session/assembly/assemble.ts`;
 /** The first modules of workers, which run without rights: they are started, not imported. */
-const WORKERS = ["src/session/worker.ts", "src/cli/jobs/job-worker.ts", "src/cli/jobs/jobs.ts"].map((path) => ROOT + path);
+const WORKERS = ["src/session/worker/worker.ts", "src/app/jobs/job-worker.ts", "src/app/jobs/jobs.ts"].map((path) => ROOT + path);
 
 /** The modules that a module loads: static and dynamic imports with a value. */
 function loaded(text: string): string[] {
@@ -45,5 +45,5 @@ Deno.test("imports of values are told from those of types", () => {
 
 Deno.test("no thread with rights loads the module that makes machines; the workers of sessions and jobs do", () => {
   assert.equal(wayTo(MAKES_MACHINES), undefined);
-  assert.ok(wayTo(`${ROOT}src/session/client.ts`) && wayTo(`${ROOT}src/cli/jobs/run-job.ts`), "the command line is followed");
+  assert.ok(wayTo(`${ROOT}src/session/worker/client.ts`) && wayTo(`${ROOT}src/app/jobs/run-job.ts`), "the command line is followed");
 });

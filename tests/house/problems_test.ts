@@ -1,6 +1,6 @@
 // An error has its way out and its place as values from where it arises
-// (src/support/problem.ts): no error's text brings its way out after a semicolon, and no room looks
-// for one there.
+// (src/kit/support/problem.ts): no error's text brings its way out after a semicolon, and no room
+// looks for one there.
 
 import assert from "node:assert/strict";
 import { repositoryFiles, ROOT } from "../support/files.ts";
@@ -24,7 +24,7 @@ function found(source: string): string[] {
 }
 
 /** Files that cut other texts: the ends that a command's help lists. */
-const READERS: ReadonlySet<string> = new Set(["src/cli/commands/man.ts"]);
+const READERS: ReadonlySet<string> = new Set(["src/app/cli/commands/reference/man.ts"]);
 
 Deno.test("no error has its way out in its text, and none is looked for in a text", () => {
   const all = [...repositoryFiles("src/", ".ts")].flatMap((path) =>

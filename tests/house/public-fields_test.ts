@@ -1,10 +1,10 @@
-// An object of the hypervisor changes its own state: no class below src/hypervisor has a public
-// field that others could write, but the seats where somebody above sits down.
+// An object of the hypervisor changes its own state: no class below src/machine/hypervisor has a
+// public field that others could write, but the seats where somebody above sits down.
 
 import assert from "node:assert/strict";
 import { filesBelow } from "../support/files.ts";
 
-const FOLDER = new URL("../../src/hypervisor/", import.meta.url);
+const FOLDER = new URL("../../src/machine/hypervisor/", import.meta.url);
 
 /** Fields that others set, by the reason why. */
 const SEATS: Record<string, readonly string[]> = {

@@ -1,10 +1,10 @@
-// Rows are typed to the last cell: src/tui has no row of an unknown table, no text made of what a
-// column says is a text, and no row that is only hoped for.
+// Rows are typed to the last cell: src/app/tui has no row of an unknown table, no text made of what
+// a column says is a text, and no row that is only hoped for.
 
 import assert from "node:assert/strict";
 import { repositoryFiles, ROOT } from "../support/files.ts";
-import { TABLES } from "../../src/queries/tables.ts";
-import type { Table } from "../../src/queries/table.ts";
+import { TABLES } from "../../src/model/queries/tables.ts";
+import type { Table } from "../../src/model/queries/table.ts";
 
 /** Kinds of columns whose values are numbers, or anything. */
 const OTHERS: ReadonlySet<string> = new Set(["number", "rate", "size", "share", "detail"]);
@@ -15,7 +15,7 @@ const columns = tables.flatMap(({ columns }) => Object.entries(columns));
 const others = new Set(columns.flatMap(([name, { kind }]) => OTHERS.has(kind) ? [name] : []));
 const TEXTS = [...new Set(columns.map(([name]) => name))].filter((name) => !others.has(name));
 
-/** `Row` of queries/table.ts, imported or named. */
+/** `Row` of model/queries/table.ts, imported or named. */
 const BARE = /import (?:type )?\{[^}]*\bRow\b[^}]*\} from "[^"]*\/queries\/table\.ts"/s;
 const CAST = new RegExp(`\\bString\\(\\w+(?:\\(\\))?[?!]?(?:\\.row)?\\.(?:${TEXTS.join("|")})\\b`);
 const HOPED = /\brow\(\)!/;
@@ -32,7 +32,7 @@ Deno.test("each kind of columns with numbers is that of a column", () => {
 });
 
 Deno.test("rows of the screens have the types of their tables, and nothing casts a cell", () => {
-  const found = [...repositoryFiles("src/tui/", ".ts")].flatMap((path) =>
+  const found = [...repositoryFiles("src/app/tui/", ".ts")].flatMap((path) =>
     untyped(Deno.readTextFileSync(new URL(path, ROOT))).map((line) => `${path}: ${line}`)
   );
   assert.deepEqual(found, []);

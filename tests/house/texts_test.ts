@@ -2,8 +2,8 @@
 // their sentences apart.
 
 import assert from "node:assert/strict";
-import type { Table } from "../../src/queries/table.ts";
-import { TABLES } from "../../src/queries/tables.ts";
+import type { Table } from "../../src/model/queries/table.ts";
+import { TABLES } from "../../src/model/queries/tables.ts";
 
 /** Rooms that show rows. */
 const READERS = ["tui", "cli", "debug"];

@@ -2,10 +2,10 @@
 // the program have no phrase of tests/support/wording.ts.
 
 import assert from "node:assert/strict";
-import { makeProgram } from "../../src/cli/main.ts";
-import { DOCUMENTS } from "../../src/queries/documents.ts";
-import type { Table } from "../../src/queries/table.ts";
-import { TABLES } from "../../src/queries/tables.ts";
+import { makeProgram } from "../../src/app/cli/main.ts";
+import { DOCUMENTS } from "../../src/model/queries/documents.ts";
+import type { Table } from "../../src/model/queries/table.ts";
+import { TABLES } from "../../src/model/queries/tables.ts";
 import { repositoryFiles, ROOT } from "../support/files.ts";
 import { comments, stringLiterals } from "../../scripts/structure/source-texts.ts";
 import { COMMENT_PATTERNS, PATTERNS, proseOf, withoutCode, wordingFindings } from "../support/wording.ts";
@@ -109,7 +109,7 @@ Deno.test("no description of a row, a document or their fields has a phrase that
 });
 
 /** Programs in other languages, which are text here. */
-const OTHER_LANGUAGES: ReadonlySet<string> = new Set(["src/export/dissector.ts"]);
+const OTHER_LANGUAGES: ReadonlySet<string> = new Set(["src/session/export/dissector.ts"]);
 
 Deno.test("no message, label, description or reason in src/ has a phrase that its readers should not have to read", () => {
   const findings: string[] = [], otherwise = new Set<string>();

@@ -3,13 +3,13 @@
 // ids and addresses are the recorded ones.
 
 import assert from "node:assert/strict";
-import { Hypercall } from "../../src/abi/hypercalls.ts";
-import type { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
-import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
-import { GICD_BASE, GICR_BASE, GICR_STRIDE } from "../../src/machine/memory-map.ts";
-import { createResourceManager } from "../../src/resource-manager/resource-manager.ts";
-import { createTestHypervisor } from "../hypervisor/fixture.ts";
-import { checkInvariants } from "../hypervisor/invariants.ts";
+import { Hypercall } from "../../src/machine/abi/hypercalls.ts";
+import type { NativeGuest, NativeVcpu } from "../../src/machine/abi/native-guest.ts";
+import { createHypervisor } from "../../src/machine/hypervisor/create-hypervisor.ts";
+import { GICD_BASE, GICR_BASE, GICR_STRIDE } from "../../src/machine/hardware/memory-map.ts";
+import { createResourceManager } from "../../src/machine/resource-manager/resource-manager.ts";
+import { createTestHypervisor } from "../machine/hypervisor/fixture.ts";
+import { checkInvariants } from "../machine/hypervisor/invariants.ts";
 
 const PRIMARY_ENTRY = 0x4100_0000;
 const MIB = 0x10_0000;

@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { buildRootGuest } from "../../bench/root-guests.ts";
-import { TRACE_KINDS, type TraceKind } from "../../src/abi/trace.ts";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
-import { bootPlan, demoPlan } from "../snapshots/systems.ts";
-import { imageOf } from "../cli/program.ts";
+import { TRACE_KINDS, type TraceKind } from "../../src/machine/abi/trace.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { SessionPlan } from "../../src/model/plans/plan.ts";
+import { bootPlan, demoPlan } from "../session/snapshots/systems.ts";
+import { imageOf } from "../app/cli/program.ts";
 import { LONG } from "../support/long.ts";
 
 type Assembled = ReturnType<typeof assemble>;

@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { RootPlan } from "../../src/plans/plan.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { RootPlan } from "../../src/model/plans/plan.ts";
 
 const CALLS = 300;
 /** Virtual time (ns) by which the guest has finished. */

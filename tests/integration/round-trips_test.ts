@@ -4,9 +4,9 @@
 
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
-import { Checker } from "../../src/hypervisor/check/check.ts";
-import { assemble } from "../../src/assembly/assemble.ts";
-import type { RootPlan } from "../../src/plans/plan.ts";
+import { Checker } from "../../src/machine/hypervisor/check/check.ts";
+import { assemble } from "../../src/session/assembly/assemble.ts";
+import type { RootPlan } from "../../src/model/plans/plan.ts";
 import { LONG } from "../support/long.ts";
 
 const ROUND_TRIPS = LONG ? 1_000_000 : 1500;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Apt } from "../../scripts/apt.ts";
-import { Deb } from "../../src/catalog/deb.ts";
+import { Deb } from "../../src/app/catalog/deb.ts";
 import { buildRepository, type TestPackage } from "../support/debian-repository.ts";
 
 const PACKAGES: readonly TestPackage[] = [

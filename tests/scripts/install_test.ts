@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { launcher } from "../../scripts/install.ts";
-import { MALLOC_SETTINGS } from "../../src/support/garbage.ts";
+import { MALLOC_SETTINGS } from "../../src/kit/support/computer/garbage.ts";
 
 /** Runs a launcher, with a program named npx that says how it was called. */
 async function run(deno: string): Promise<string> {

@@ -5,9 +5,9 @@ import { debianLauncher } from "../../scripts/dist/debian-package.ts";
 import { pack, programName } from "../../scripts/dist/one-file.ts";
 import { launcher } from "../../scripts/install.ts";
 import { codeProbe, PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
-import { disassemble } from "../../src/isa/disassemble.ts";
-import { limitsText, readLimits } from "../../src/support/limits.ts";
-import { amount, boundText, CONDITIONS, GROUP_BOUNDS, PROCESS_BOUNDS } from "../../src/support/needs.ts";
+import { disassemble } from "../../src/cpu/isa/disassemble.ts";
+import { limitsText, readLimits } from "../../src/kit/support/computer/limits.ts";
+import { amount, boundText, CONDITIONS, GROUP_BOUNDS, PROCESS_BOUNDS } from "../../src/kit/support/computer/needs.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { after, assertOwnCache, assertRefused, CAN_MOUNT, hardened, mounted, run, STARTED, writeProgram } from "./surroundings.ts";
 
@@ -59,7 +59,7 @@ Deno.test(
 Deno.test("the least limits are enough for the engine", LINUX, async () => {
   const limits = PROCESS_BOUNDS.map(({ code, least }) => `ulimit ${ULIMIT[code][0]} ${least / ULIMIT[code][1]}`).join(" && ");
   const program = new URL("../../main.ts", import.meta.url).pathname;
-  const { PERMISSIONS } = await import("../../src/cli/common/runtime.ts");
+  const { PERMISSIONS } = await import("../../src/app/cli/common/runtime.ts");
   const words = [Deno.execPath(), "run", "-q", "--no-check", ...PERMISSIONS, program, "run", "demo", "--headless", "--for", "10ms"];
   const { code, stdout, stderr } = await run(after(limits, words), { NO_COLOR: "1" });
   assert.equal(code, 0, stderr);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import * as v from "valibot";
-import type { CommandNode } from "../../src/cli/common/command-tree.ts";
+import type { CommandNode } from "../../src/app/cli/common/command-tree.ts";
 import { namesCrossed } from "../../scripts/structure/faces.ts";
 import { summaryOf } from "../../scripts/structure/homes.ts";
 import { screenHomes } from "../../scripts/structure/screens.ts";
@@ -45,7 +45,7 @@ Deno.test("a file spells a verb by its name, its words, its command line, or a r
   ) {
     assert.deepEqual(spelled(text), ["who"], text);
   }
-  assert.deepEqual(spelled('queries: [{ name: "flush" }]', "cli/commands/queue.ts"), ["queue flush"]);
+  assert.deepEqual(spelled('queries: [{ name: "flush" }]', "app/cli/commands/session/queue.ts"), ["queue flush"]);
   assert.deepEqual(spelled('vm.command("ls")', "cli/commands/vm-more.ts"), ["vm ls"]);
 });
 
@@ -82,17 +82,17 @@ Deno.test("a screen has a home where its name or key is, or its file is imported
   const sources = [
     new Source("tui/app/names.ts", 'const COMMANDS = { "screen.queue": "queue ls" };'),
     new Source("tui/app/chapters.ts", 'goal: { screen: "6" }'),
-    new Source("tui/look/links.ts", 'mq: ["6", "queues"]'),
-    new Source("tui/screens/queue-screen.ts", ""),
-    new Source("tui/screens/screens.ts", 'import { queueScreen } from "./queue-screen.ts";'),
-    new Source("tui/app/navigation.ts", 'windows.show("6");'),
-    new Source("tui/app/hints.ts", '  "6": ["object.go", "pane.next"],'),
-    new Source("tui/app/header.ts", 'if (screen.key === "6") return;'),
-    new Source("tui/app/opening.ts", '{ title, screen: key = "6", readOnly = false }'),
-    new Source("tui/panes/refusals-pane.ts", 'bottom: [{ text: "6", role: "accent" }],'),
-    new Source("tui/panes/link-lines.ts", 'packed(pieces, width, MOST, "6")'),
-    new Source("tui/app/guide-chapters.ts", 'task: "Press {screen.queue} for the queues.",'),
-    new Source("tui/look/numbers.ts", 'const digits = ["6"], six = "6", all = text.padStart(8, "6");'),
+    new Source("app/tui/look/links.ts", 'mq: ["6", "queues"]'),
+    new Source("app/tui/screens/queue-screen.ts", ""),
+    new Source("app/tui/screens/screens.ts", 'import { queueScreen } from "./queue-screen.ts";'),
+    new Source("app/tui/app/doing/navigation.ts", 'windows.show("6");'),
+    new Source("app/tui/app/frame/hints.ts", '  "6": ["object.go", "pane.next"],'),
+    new Source("app/tui/app/frame/header.ts", 'if (screen.key === "6") return;'),
+    new Source("app/tui/app/frame/opening.ts", '{ title, screen: key = "6", readOnly = false }'),
+    new Source("app/tui/panes/refusals-pane.ts", 'bottom: [{ text: "6", role: "accent" }],'),
+    new Source("app/tui/panes/overview/link-lines.ts", 'packed(pieces, width, MOST, "6")'),
+    new Source("app/tui/app/guide/guide-chapters.ts", 'task: "Press {screen.queue} for the queues.",'),
+    new Source("app/tui/look/numbers.ts", 'const digits = ["6"], six = "6", all = text.padStart(8, "6");'),
     new Source("cli/queue.ts", 'key: "6"'),
   ];
   const [{ name, files }] = screenHomes("/src", [{ key: "6", name: "queue", title: "Queues" }], sources);

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { codeProbe, PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
 import { npmLauncher } from "../../scripts/dist/npm-package.ts";
-import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
-import { MALLOC_SETTINGS } from "../../src/support/garbage.ts";
-import { killedText, limitsText, readLimits } from "../../src/support/limits.ts";
-import { amount, boundText, CONDITIONS, PROCESS_BOUNDS } from "../../src/support/needs.ts";
+import { PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
+import { MALLOC_SETTINGS } from "../../src/kit/support/computer/garbage.ts";
+import { killedText, limitsText, readLimits } from "../../src/kit/support/computer/limits.ts";
+import { amount, boundText, CONDITIONS, PROCESS_BOUNDS } from "../../src/kit/support/computer/needs.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { after, assertOwnCache, assertRefused, CAN_MOUNT, hardened, mounted, run, STARTED, writeProgram } from "./surroundings.ts";
 

@@ -1,10 +1,10 @@
 // `deno task prepare`, in a copy of this checkout.
 
 import assert from "node:assert/strict";
-import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
-import { buildOf, FROM_SOURCES, PARTS, PREPARATION } from "../../src/session/prepared-program.ts";
-import { PREPARED_FOLDER } from "../../src/support/folder-names.ts";
-import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
+import { PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
+import { buildOf, FROM_SOURCES, PARTS, PREPARATION } from "../../src/session/worker/prepared-program.ts";
+import { PREPARED_FOLDER } from "../../src/kit/support/files/folder-names.ts";
+import { A64, imageOf, SYSTEM_OFF } from "../app/cli/program.ts";
 import { LONG } from "../support/long.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
@@ -53,7 +53,7 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
     const example = [`${copy}/examples/hangs.toml`, "--headless", "--for", "1ms"];
     assert.match((await el2(["run", ...example], false)).stdout, /starting the timer/);
     // A change that size and time do not show breaks only a worker that runs from the sources.
-    const source = `${copy}/src/session/worker.ts`, { mtime } = Deno.statSync(source), text = Deno.readTextFileSync(source);
+    const source = `${copy}/src/session/worker/worker.ts`, { mtime } = Deno.statSync(source), text = Deno.readTextFileSync(source);
     Deno.writeTextFileSync(source, text.replace("export function serveMachine(): void {", "export function serveMachine(): void }"));
     Deno.utimeSync(source, mtime!, mtime!);
     assert.ok(await boot(false));

@@ -2,7 +2,7 @@
 // rules of the system, and nothing else of this computer changes.
 
 import assert from "node:assert/strict";
-import { writeWhole } from "../../src/support/whole-file.ts";
+import { writeWhole } from "../../src/kit/support/files/whole-file.ts";
 
 /** How a launcher ended. */
 export interface Outcome {

@@ -6,11 +6,11 @@ import { batches, fullBatches, hasFullNumbers, testFiles } from "../../scripts/t
 import { inFolder } from "../support/temporary-folder.ts";
 
 Deno.test("batches: every file once, as many as a process takes, the longest folders first", () => {
-  const files = Array.from({ length: 40 }, (_, i) => `tests/core/${i}_test.ts`);
-  files.push("tests/layers_test.ts", "tests/cli/commands/diagnose_test.ts", "tests/cli/soak_test.ts");
+  const files = Array.from({ length: 40 }, (_, i) => `tests/cpu/core/${i}_test.ts`);
+  files.push("tests/layers_test.ts", "tests/app/cli/commands/session/diagnose_test.ts", "tests/app/cli/soak_test.ts");
   const all = batches(files, 20);
   assert.deepEqual(all.flat().toSorted(), files.toSorted());
-  assert.deepEqual(all[0].slice(0, 2), ["tests/cli/commands/diagnose_test.ts", "tests/cli/soak_test.ts"]);
+  assert.deepEqual(all[0].slice(0, 2), ["tests/app/cli/commands/session/diagnose_test.ts", "tests/app/cli/soak_test.ts"]);
   assert.deepEqual(all.map(({ length }) => length), [20, 20, 3]);
 });
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { buildMark, buildRandomProgram } from "../../bench/suites/bare-metal.ts";
 import { type Guest, type Machine, stopwatch } from "../../bench/machines.ts";
 import { RANDOM_PROGRAM_DIGESTS } from "../../bench/suites/random-program.ts";
-import { TIERS } from "../../src/core/tiers.ts";
+import { TIERS } from "../../src/cpu/core/tiers.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { LONG } from "../support/long.ts";
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { stopwatch } from "../../bench/machines.ts";
 import { runSet, suiteGuest, USERLAND_SETS } from "../../bench/userland.ts";
 import type { Suite } from "../../scripts/suites.ts";
-import { type Tier, TIERS } from "../../src/core/tiers.ts";
+import { type Tier, TIERS } from "../../src/cpu/core/tiers.ts";
 import { LONG } from "../support/long.ts";
 
 /** Seconds for a suite. */

@@ -1,8 +1,8 @@
 // Values against the columns that declare them: rows of tables, and documents.
 
 import assert from "node:assert/strict";
-import type { Document } from "../../src/queries/documents.ts";
-import { type Column, schemaName } from "../../src/queries/table.ts";
+import type { Document } from "../../src/model/queries/documents.ts";
+import { type Column, schemaName } from "../../src/model/queries/table.ts";
 
 /** A value is what its column declares, in the form that JSON has it in. */
 export function checkColumn(what: string, column: Column, value: unknown): void {

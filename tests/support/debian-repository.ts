@@ -1,8 +1,8 @@
 // Debian packages and a repository of them in a folder, as tests make them.
 
 import assert from "node:assert/strict";
-import { writeTreeFile } from "../../src/catalog/tree-files.ts";
-import { sha256 } from "../../src/support/sha256.ts";
+import { writeTreeFile } from "../../src/app/catalog/tree-files.ts";
+import { sha256 } from "../../src/kit/support/values/sha256.ts";
 
 /** A package with one file. */
 export interface TestPackage {

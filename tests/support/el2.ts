@@ -1,6 +1,6 @@
 // The el2 program as tests start it, with the permissions of the task `el2`, and QEMU as its peer.
 
-import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 
 const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 // The programs that tests start leave nothing with the user.
 
 import assert from "node:assert/strict";
-import { failureRecording } from "../../src/recordings/kept-recordings.ts";
+import { failureRecording } from "../../src/session/recordings/file/kept-recordings.ts";
 import { el2Command } from "./el2.ts";
 
 Deno.test("a run that fails in a test keeps its recording in a folder of that test", async () => {

@@ -1,9 +1,9 @@
 // Calls of native guests, for test doubles of a vCPU that return listed values.
 
-import { CallRegisters } from "../../src/abi/call-registers.ts";
-import { CALL_SHAPES } from "../../src/abi/hypercall-caller.ts";
-import { hypercallName } from "../../src/abi/hypercalls.ts";
-import type { NativeVcpu } from "../../src/abi/native-guest.ts";
+import { CallRegisters } from "../../src/machine/abi/call-registers.ts";
+import { CALL_SHAPES } from "../../src/machine/abi/hypercall-caller.ts";
+import { hypercallName } from "../../src/machine/abi/hypercalls.ts";
+import type { NativeVcpu } from "../../src/machine/abi/native-guest.ts";
 
 /** `NativeVcpu.call` by an `hvc`. */
 export function callByList(hvc: NativeVcpu["hvc"], number: number, registers: CallRegisters): void {

@@ -1,6 +1,6 @@
 // A way into the trace that leads nowhere, for vCPUs that are made up by tests.
 
-import type { TracePort } from "../../src/abi/trace.ts";
+import type { TracePort } from "../../src/machine/abi/trace.ts";
 
 /** A trace without listeners, in which nothing is kept. */
 export const NO_TRACE: TracePort = {

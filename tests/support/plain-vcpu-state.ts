@@ -1,9 +1,9 @@
 // The registers of a vCPU in plain fields, for tests whose core executes no instructions.
 
-import { DebugComparators } from "../../src/core/debug/self-hosted-debug.ts";
-import { registerNames } from "../../src/core/registers/vcpu-state.ts";
-import type { RegisterName, VcpuState } from "../../src/core/interface.ts";
-import { addressKey } from "../../src/support/address-key.ts";
+import { DebugComparators } from "../../src/cpu/core/debug/self-hosted-debug.ts";
+import { registerNames } from "../../src/cpu/core/registers/vcpu-state.ts";
+import type { RegisterName, VcpuState } from "../../src/cpu/core/interface.ts";
+import { addressKey } from "../../src/kit/support/values/address-key.ts";
 
 /** A vCPU's state. Vector registers are zero and stay so. */
 export class PlainVcpuState implements VcpuState {

@@ -1,8 +1,8 @@
 // Results of planning in tests.
 
 import assert from "node:assert/strict";
-import type { RunResult } from "../../src/configuration/plan-run.ts";
-import { problemText } from "../../src/support/problem.ts";
+import type { RunResult } from "../../src/app/configuration/plan-run.ts";
+import { problemText } from "../../src/kit/support/problem.ts";
 
 /** The errors of a plan; none if it is right. */
 export function planErrors(result: RunResult): string[] {

@@ -1,7 +1,7 @@
 // The environment block that the recorded root VM found (docs/spec/observed.md §7).
 
-import { asCapId, asIpa, type CapId } from "../../src/abi/numbers.ts";
-import { NO_CAP, type RootEnvironment } from "../../src/abi/root-environment.ts";
+import { asCapId, asIpa, type CapId } from "../../src/machine/abi/numbers.ts";
+import { NO_CAP, type RootEnvironment } from "../../src/machine/abi/root-environment.ts";
 
 /** The id of the `index`-th capability: they come in tables of 62 slots. */
 export function capId(index: number): CapId {

@@ -2,7 +2,7 @@
 
 import { gzipSync } from "node:zlib";
 import { createCleartextMessage, generateKey, type PrivateKey, sign } from "openpgp";
-import { sha256 } from "../../src/support/sha256.ts";
+import { sha256 } from "../../src/kit/support/values/sha256.ts";
 import { buildRepository, type TestPackage } from "./debian-repository.ts";
 
 /** A key pair for one test. */

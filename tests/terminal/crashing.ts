@@ -1,7 +1,7 @@
 // el2 whose screens crash at the first key (tui_test.ts).
 
-import { main } from "../../src/cli/main.ts";
-import { App } from "../../src/tui/app/app.ts";
+import { main } from "../../src/app/cli/main.ts";
+import { App } from "../../src/app/tui/app/app.ts";
 
 App.prototype.key = () => {
   throw new Error("forced crash");

@@ -1,7 +1,7 @@
 // Sessions and terminals: attaching, leaving, losing, suspending, in tmux.
 
 import assert from "node:assert/strict";
-import { el2With, type Outcome } from "../cli/program.ts";
+import { el2With, type Outcome } from "../app/cli/program.ts";
 import { el2Command } from "../support/el2.ts";
 import { eventually } from "../support/eventually.ts";
 import { TmuxTerminal } from "./tmux.ts";

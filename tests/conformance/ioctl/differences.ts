@@ -11,5 +11,5 @@ export const DIFFERENT_STEPS: Readonly<Record<string, { readonly reason: string;
 
 /** Reasons by case why the notifications differ. */
 export const DIFFERENT_NOTIFICATIONS: Readonly<Record<string, string>> = {
-  "x-append-lend": "the recorded region had 985 pieces, more than a VM is given at START (tests/resource-manager); here it has one",
+  "x-append-lend": "the recorded region had 985 pieces, more than a VM is given at START (tests/machine/resource-manager); here it has one",
 };

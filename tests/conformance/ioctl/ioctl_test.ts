@@ -2,7 +2,7 @@
 // persona v14.
 
 import assert from "node:assert/strict";
-import { HostStack } from "../../host/host-stack.ts";
+import { HostStack } from "../../machine/host/host-stack.ts";
 import type { Case, CaseFile } from "./ghioctl.ts";
 import { DIFFERENT_NOTIFICATIONS, DIFFERENT_STEPS } from "./differences.ts";
 import { byVm, canonical, inOnePiece, Names, runCase } from "./run.ts";

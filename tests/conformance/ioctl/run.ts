@@ -2,11 +2,11 @@
 // a step is a system call of a process of the host, and what it gives is compared with what the
 // real driver gave on the real hypervisor.
 
-import type { HostServices } from "../../../src/host/host-guest.ts";
-import { errnoName } from "../../../src/abi/ioctl/errno.ts";
-import { RPC_MESSAGES } from "../../../src/abi/rpc/messages/all.ts";
-import { VM_GET_VMID } from "../../../src/abi/rpc/messages/queries.ts";
-import type { Exchange, HostStack } from "../../host/host-stack.ts";
+import type { HostServices } from "../../../src/machine/host/primary/host-guest.ts";
+import { errnoName } from "../../../src/machine/abi/ioctl/errno.ts";
+import { RPC_MESSAGES } from "../../../src/machine/abi/rpc/messages/all.ts";
+import { VM_GET_VMID } from "../../../src/machine/abi/rpc/messages/queries.ts";
+import type { Exchange, HostStack } from "../../machine/host/host-stack.ts";
 import type { Case, Item, Step, Value } from "./ghioctl.ts";
 
 const FOLDER = new URL(".", import.meta.url).pathname;

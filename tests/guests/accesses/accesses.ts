@@ -2,9 +2,9 @@
 // them, and it reports on its console.
 
 import assert from "node:assert/strict";
-import { joined } from "../../../src/support/bytes.ts";
-import { readElf } from "../../../src/formats/elf.ts";
-import { Gicd } from "../../../src/hypervisor/gic/gic-registers.ts";
+import { joined } from "../../../src/kit/support/values/bytes.ts";
+import { readElf } from "../../../src/kit/formats/elf.ts";
+import { Gicd } from "../../../src/machine/hypervisor/gic/gic-registers.ts";
 import { runNative } from "../../support/oracles.ts";
 
 /** Where the guest finds its console and its GIC. */

@@ -1,11 +1,11 @@
 // Steps by which a guest drives an entropy device over PCI with MSI-X, and an ITS that takes its
 // messages.
 
-import { CommonConfig as C } from "../../../src/devices/virtio-pci-registers.ts";
-import { Gicr } from "../../../src/hypervisor/gic/gic-registers.ts";
-import { Baser, COMMAND_SIZE, Gits } from "../../../src/hypervisor/gic/its/its-registers.ts";
-import { Feature } from "../../../src/virtio/device.ts";
-import { words } from "../../hypervisor/gic/its/rig.ts";
+import { CommonConfig as C } from "../../../src/machine/devices/virtio-pci-registers.ts";
+import { Gicr } from "../../../src/machine/hypervisor/gic/gic-registers.ts";
+import { Baser, COMMAND_SIZE, Gits } from "../../../src/machine/hypervisor/gic/its/its-registers.ts";
+import { Feature } from "../../../src/machine/virtio/device.ts";
+import { words } from "../../machine/hypervisor/gic/its/rig.ts";
 import type { Step } from "./accesses.ts";
 
 const PAGE = 0x1000;

@@ -1,11 +1,11 @@
 // The bare-metal guest of accesses.ts as the primary VM.
 
 import assert from "node:assert/strict";
-import { assemble, assembleEmpty } from "../../../src/assembly/assemble.ts";
-import { GICD_BASE, GICR_BASE, PL011_BASE } from "../../../src/machine/memory-map.ts";
-import { type Behaviour, type BootPlan, PRIMARY_CONSOLE, type SessionPlan } from "../../../src/plans/plan.ts";
-import { MiB } from "../../../src/support/sizes.ts";
-import { hashesOf, runTo } from "../../snapshots/systems.ts";
+import { assemble, assembleEmpty } from "../../../src/session/assembly/assemble.ts";
+import { GICD_BASE, GICR_BASE, PL011_BASE } from "../../../src/machine/hardware/memory-map.ts";
+import { type Behaviour, type BootPlan, PRIMARY_CONSOLE, type SessionPlan } from "../../../src/model/plans/plan.ts";
+import { MiB } from "../../../src/kit/support/values/sizes.ts";
+import { hashesOf, runTo } from "../../session/snapshots/systems.ts";
 import { type GuestPlatform, reported, type Step, withSteps } from "./accesses.ts";
 
 export const PRIMARY_PLATFORM: GuestPlatform = { uart: PL011_BASE, gicd: GICD_BASE, gicr: GICR_BASE };

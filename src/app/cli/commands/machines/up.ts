@@ -1,0 +1,241 @@
+// `el2 up`, and the hidden `serve` that it starts: a session without a terminal, in its own process
+// behind a Unix socket.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import type { CommandContext } from "../../common/command.ts";
+import { groupWarning } from "../../common/computer.ts";
+import { ExitCode, failed, Failure } from "../../common/failure.ts";
+import { failingText, failingVms } from "../../common/failing.ts";
+import { report } from "../../common/print.ts";
+import { giveUp, needsNetwork } from "../../common/rights.ts";
+import { openSession } from "../../common/session.ts";
+import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
+import {
+  argumentsOf,
+  capIdsOption,
+  changesOf,
+  checkedRules,
+  checkOption,
+  cpuOption,
+  hypervisorNodeOption,
+  injectOption,
+  type KeyOptions,
+  phoneOption,
+  quirksOption,
+  readRules,
+  strictOption,
+} from "../../options/behavior.ts";
+import { hostOption } from "../../options/host.ts";
+import { logLevelOption, logOption } from "../../options/look.ts";
+import { withLog } from "../../start/log.ts";
+import { type Planned, plannedOf } from "../../start/plans/planned.ts";
+import { recorded } from "../../start/plans/recorded.ts";
+import { hostConsent, typedBy } from "../../start/plans/consent.ts";
+import { planOfSnapshot } from "../../start/plans/snapshots.ts";
+import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";
+import { startSession } from "../../start/screens/start-session.ts";
+import type { Asker } from "../../../../session/control/asker.ts";
+import { SessionHub } from "../../../../session/control/hub.ts";
+import { besideSocket, socketPath } from "../../../../session/control/places.ts";
+import { defaultName, isSessionName } from "../../../../session/control/session-names.ts";
+import { sessionInfo } from "../../../../session/control/remote.ts";
+import { SessionServer, SocketInUse } from "../../../../session/control/server.ts";
+import { memoryLimits } from "../../../../model/plans/memory-budget.ts";
+import { type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
+import { vmId } from "../../../../model/queries/ids.ts";
+import { rowsOf } from "../../../../model/queries/query.ts";
+import { reasonLines } from "../../../../model/queries/texts/reason-text.ts";
+import { REASONS } from "../../../../model/queries/tables.ts";
+import { connectEmbedded, type SessionClient } from "../../../../session/worker/client.ts";
+import { isSnapshot } from "../../../../session/snapshots/file.ts";
+import { boundGarbage } from "../../../../kit/support/computer/garbage.ts";
+import { ownFolder } from "../../../../kit/support/files/own-folders.ts";
+import { onSignals } from "../../../../kit/support/computer/signals.ts";
+import { warn } from "../../../../kit/support/text/warn.ts";
+import { type Problem, whatText } from "../../../../kit/support/problem.ts";
+
+export function registerUp(program: Command, { entry, exit }: CommandContext): void {
+  const waitOption = new Option("--wait", 'return when every VM with start = "auto" runs; exit code 1 when one has failed');
+  const up = withBeginOptions(program.command("up"))
+    .addOption(waitOption)
+    .description("start a session in the background; el2 attach shows it, el2 down ends it")
+    .addHelpText(
+      "after",
+      `
+Consoles are logged in a folder that el2 ls shows.
+
+Examples:
+  el2 up phone.toml --name phone
+  el2 attach phone
+  el2 up before.snap --name again`,
+    );
+  up.action(async (what, options) => {
+    const name = options.name ?? defaultName(what);
+    if (!isSessionName(name)) throw new Failure(`--name: "${name}" is not a session name`, 'use letters, digits, "-", "_" and "."');
+    // All that can be wrong with the configuration is said here, before anything starts.
+    const { plan } = await sessionPlan(what, options);
+    const warning = groupWarning(plan.memory);
+    if (warning !== undefined) warn(warning);
+    const log = options.log === undefined ? undefined : resolve(options.log);
+    const { wait, ...begin } = options;
+    const passed = up.options.filter((option) => option.long !== "--wait");
+    await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log })]);
+    if (wait) await vmsRun(name, plan);
+    const failing = await failingVms(socketPath(name), { filter: "verdict=failed | verdict=panicked", until: BEGINNING, patience: ENDING });
+    const all = plan.what.kind === "run" ? plan.what.host.vms.length : 1;
+    const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
+    if (ended !== undefined) {
+      const why = await hasReason(socketPath(name)) ? `el2 why --session ${name} says why, ` : "";
+      const waysOut = [...ended.wayOut === undefined ? [] : [ended.wayOut], `${why}el2 down ${name} removes it`];
+      throw failed(`session ${name} has ended: ${whatText(ended)}`, waysOut.join("; "));
+    }
+    if (failing.length) {
+      report(`el2: ${failing.map(failingText).join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
+    }
+    report(`el2: session ${name} is running; show it with el2 attach ${name}, end it with el2 down ${name}`);
+  });
+  withBeginOptions(program.command("serve", { hidden: true }))
+    .description("serve a session (internal)")
+    .action(async (what, { name = defaultName(what), tier, memoryBudget, diskBudget, log, logLevel, ...options }) => {
+      const { plan, record } = await sessionPlan(what, options);
+      const whole: SessionPlan = {
+        ...plan,
+        ...tier && { tier },
+        ...memoryBudget && { memoryBudget },
+        ...diskBudget !== undefined && { diskBudget },
+      };
+      const machine = withLog(connectEmbedded(entry), log, logLevel);
+      exit(await serveSession(machine, name, what, await recorded(whole, record)));
+    });
+}
+
+/** How often `--wait` looks, ms. */
+const LOOK = 50;
+/** Virtual time (ns) at the start of a machine in which `up` still looks for VMs that fail. */
+const BEGINNING = 20_000_000n;
+/** Wall time (ms) that this may take, as may a machine's end after all VMs have failed. */
+const ENDING = 10_000;
+
+/** How a session's machine has ended, if it does within so many milliseconds. */
+async function howEnded(path: string, patience: number): Promise<Problem | undefined> {
+  for (const limit = performance.now() + patience;;) {
+    const { ended } = await sessionInfo(path);
+    if (ended !== undefined || performance.now() >= limit) return ended;
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+}
+
+/** Whether `el2 why` has something to say: a resource manager that cannot boot refuses nothing. */
+async function hasReason(session: string): Promise<boolean> {
+  using open = await openSession({ session, readOnly: true });
+  return (await open.asker.ask({ table: "why", args: { limit: 1 } })).rows.length > 0;
+}
+
+/**
+ * Waits until every VM with `start = "auto"` runs.
+ * @throws Failure when one has failed
+ */
+async function vmsRun(session: string, { what }: SessionPlan): Promise<void> {
+  if (what.kind !== "run") return;
+  const awaited = new Set(what.host.vms.filter(({ start = "auto" }) => start !== "manual").map(({ name }) => vmId(name)));
+  const path = socketPath(session);
+  using open = await openSession({ session: path, readOnly: true });
+  for (;;) {
+    const { rows } = await open.asker.ask({ table: "vm.ls", args: {} });
+    const dead = rows.find(({ state }) => state === "failed");
+    if (dead) await explain(open.asker, session, dead.id);
+    for (const { id, state } of rows) if (state === "running" || state === "stopped") awaited.delete(id);
+    if (awaited.size === 0 || (await sessionInfo(path)).ended !== undefined) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+}
+
+/** @throws Failure that says why a VM has failed */
+async function explain(asker: Asker, session: string, vm: string): Promise<never> {
+  const answer = await asker.ask({ table: "why", args: { filter: `ended=${vm}`, limit: 1 } });
+  for (const row of rowsOf(REASONS, answer)) for (const { text } of reasonLines(row)) report(text);
+  throw failed(`${vm} of session ${session} has failed`, `el2 attach ${session} shows it, el2 down ${session} ends it`);
+}
+
+/** Adds what `up` takes, and the process that it starts. */
+function withBeginOptions(command: Command) {
+  return command
+    .argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot")
+    .option("--name <session>", "name of the session (default: from WHAT)")
+    .option("--turbo", "skip idle time instead of sleeping")
+    .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
+    .addOption(cpuOption())
+    .addOption(phoneOption())
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
+    .addOption(injectOption())
+    .addOption(hypervisorNodeOption)
+    .addOption(memoryBudgetOption)
+    .addOption(diskBudgetOption)
+    .addOption(hostOption())
+    .addOption(logOption)
+    .addOption(logLevelOption);
+}
+
+/** Options for the start of a machine. */
+interface BeginOptions extends KeyOptions {
+  readonly inject?: string[];
+  readonly allowHost?: string[];
+}
+
+/**
+ * The plan of a session's machine, and the file for its recording.
+ * @throws Failure with all errors
+ */
+async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
+  const { inject, allowHost } = options;
+  if (!isSnapshot(what)) {
+    const rules = inject && await readRules(inject);
+    const { plan, record, ui } = await plannedOf(what, typedBy(allowHost), changesOf(options));
+    const checked = rules && await checkedRules(rules, plan);
+    await checkedUi(what, ui);
+    return { plan: { ...plan, inject: checked }, record };
+  }
+  const fixed = [cpuOption(), phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
+  const [extra] = argumentsOf(fixed, { ...options });
+  if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this`, "remove the option");
+  const { plan } = await planOfSnapshot(what, hostConsent(allowHost));
+  return { plan: options.turbo ? { ...plan, turbo: true } : plan, record: undefined };
+}
+
+/** The process of a session, until it is asked to end. */
+async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
+  const logs = besideSocket(socketPath(name)).consoles;
+  ownFolder(logs);
+  const hub = new SessionHub(
+    machine,
+    { name, what, started: new Date().toISOString(), logs, configuration: configurationOf(what) },
+    memoryLimits(plan.memoryBudget).consoles,
+  );
+  const ended = Promise.withResolvers<number>();
+  hub.onDown = () => ended.resolve(ExitCode.Done);
+  hub.onEnd = ({ message }) => warn(message);
+  onSignals(["SIGTERM", "SIGINT"], () => ended.resolve(ExitCode.Interrupted));
+  // It does not depend on a terminal that closes.
+  onSignals(["SIGHUP"], () => {});
+  let server: SessionServer;
+  try {
+    server = await SessionServer.listen(hub, socketPath(name));
+  } catch (error) {
+    if (!(error instanceof SocketInUse)) throw error;
+    throw failed(`session ${name} is already running`);
+  }
+  // The socket listens already: it needs no right any more to let clients in.
+  if (!needsNetwork(plan)) giveUp("net");
+  const kept = plan.record ? (await import("../../../../session/recordings/past/states-path.ts")).withStatesKept(plan) : plan;
+  machine.send({ kind: "start", plan: { ...kept, history: true } });
+  boundGarbage();
+  const code = await ended.promise;
+  // `down` waits until the socket is gone: by then the recording is whole.
+  await hub.endInOrder();
+  server.close();
+  return code;
+}

@@ -1,0 +1,67 @@
+// `el2 phone show NAME`: the values of a phone's profile, each with its source and mark.
+
+import { Argument, type Command } from "@commander-js/extra-typings";
+import { examplesText } from "../../common/command.ts";
+import { printListing, withListOptions } from "../../common/list-options.ts";
+import { output } from "../../common/print.ts";
+import { PHONE_NAMES, type PhoneName } from "../../../configuration/keys/names.ts";
+import { phoneModel, phoneSetting } from "../../../configuration/phone-settings.ts";
+import { PHONE_KEY_NAMES, PHONE_KEYS, phoneTitle, phoneValue } from "../../../configuration/phones.ts";
+import { formatId } from "../../../../model/queries/ids.ts";
+import { documentText, type FieldsOf, listingOf, PHONE } from "../../../../model/queries/documents.ts";
+
+export function registerPhone(program: Command): void {
+  const command = program.command("phone").description("print the profiles of phones that --phone takes");
+  withListOptions(command.command("ls").description("list the profiles"))
+    .option("--json", "print one line of JSON per profile, with its values")
+    .addHelpText("after", examplesText(["phone ls", "phone ls --columns name,title"]))
+    .action(async (options) => {
+      await printListing(listingOf(PHONE, "there is no profile"), options, () => PHONE_NAMES.map(phoneAsJson), (rows) => {
+        const width = Math.max(...rows.map(({ name }) => name.length));
+        for (const row of rows) output(options.json ? `${documentText(PHONE, row)}\n` : `${row.name.padEnd(width)}  ${row.title}\n`);
+      });
+    });
+  command.command("show")
+    .description("print each value of a profile, with its source and how certain it is")
+    .addArgument(new Argument("<name>", "the phone, by its chip").choices(PHONE_NAMES))
+    .option("--json", "print one line of JSON")
+    .addHelpText(
+      "after",
+      `
+Marks: R read in the source, I inferred, U claimed by one user, generic the value without a phone.
+A value sets a key, or is "always" so in el2. el2 does not model the others.
+
+Examples:
+  el2 phone show sm8650
+  el2 phone show sm8750 --json | jq '.values[] | select(.mark == "R")'`,
+    )
+    .action((name, { json }) => output(`${json ? documentText(PHONE, phoneAsJson(name)) : phoneAsText(name)}\n`));
+}
+
+/** A profile as plain data. */
+export function phoneAsJson(name: PhoneName): FieldsOf<typeof PHONE> {
+  const values = PHONE_KEY_NAMES.map((key) => {
+    const { value, source, mark } = phoneValue(name, key);
+    return { key, value, source, mark, sets: phoneSetting(key)?.join(".") ?? null, modeled: phoneModel(name, key) };
+  });
+  return { id: formatId({ kind: "phone", name }), name, title: phoneTitle(name), values };
+}
+
+/** The same as a table. */
+export function phoneAsText(name: PhoneName): string {
+  const rows = PHONE_KEY_NAMES.map((key) => {
+    const { value, source, mark } = phoneValue(name, key);
+    return [key, String(value), mark, source, phoneSetting(key)?.join(".") ?? MODELED[phoneModel(name, key)], PHONE_KEYS[key].doc];
+  });
+  const head = ["value", "is", "mark", "source", "sets", ""];
+  // Long values, such as the features of a CPU, get their own line.
+  const long = rows.filter(([, value]) => value.length > VALUE_WIDTH);
+  const shown = [head, ...rows.map((row) => row[1].length > VALUE_WIDTH ? [row[0], "(below)", ...row.slice(2)] : row)];
+  const widths = head.map((_, column) => Math.max(...shown.map((row) => row[column].length)));
+  const lines = shown.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd());
+  return [`${name}: ${phoneTitle(name)}`, ...lines, ...long.flatMap(([key, value]) => ["", `${key}: ${value}`])].join("\n");
+}
+
+/** How el2 has values that set no key. */
+const MODELED = { key: "", always: "(always)", none: "(not modeled)" } as const;
+const VALUE_WIDTH = 26;

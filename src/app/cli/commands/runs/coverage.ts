@@ -1,0 +1,103 @@
+// `el2 coverage`: which code of the VMs has run.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../../common/command.ts";
+import { ExitCode } from "../../common/failure.ts";
+import { printListing, withListOptions } from "../../common/list-options.ts";
+import { writeNamedFile } from "../../common/named-file.ts";
+import { output, printRows, report } from "../../common/print.ts";
+import { sessionOption } from "../../common/session.ts";
+import { hostOption } from "../../options/host.ts";
+import { executedIn } from "./executed-runs.ts";
+import { coveredBranches, coveredLines } from "../../../../session/export/executed/covered.ts";
+import type { ExecutedLine, ExecutedVm } from "../../../../session/inspection/execution/executed.ts";
+import { COVERAGE, documentText, type FieldsOf, listingOf } from "../../../../model/queries/documents.ts";
+
+type Row = FieldsOf<typeof COVERAGE>;
+
+export function registerCoverage(program: Command, { entry, exit }: CommandContext): void {
+  withListOptions(program.command("coverage").description("show which functions, lines and branches of the VMs' code have run"))
+    .argument("[recordings...]", "runs to add up (default: the run of the session so far)")
+    .option("--vm <name>", "only this VM")
+    .option("--lcov <file>", "write an lcov tracefile, for genhtml and CI services")
+    .option("--cobertura <file>", "write Cobertura XML")
+    .option("--drcov <file>", "write the blocks that ran, for plugins of disassemblers")
+    .option("--json", "print one line of JSON per VM and per source file")
+    .addOption(sessionOption)
+    .addOption(hostOption())
+    .addHelpText(
+      "after",
+      `
+el2 runs each recording again and counts every instruction. Lines need debug information: an ELF file of the guest built with -g
+(--symbols, or the image itself). Without it, only functions and blocks are known.
+${
+        examplesText([
+          "coverage",
+          "coverage --vm ping",
+          "coverage a.rec b.rec --lcov both.info",
+        ])
+      }`,
+    )
+    .action(async (files, options) => {
+      const listing = listingOf(COVERAGE, "no code has run");
+      await printListing(listing, options, async () => {
+        const vms = await executedIn(entry, { files, ...options }, { unexecuted: true, blocks: options.drcov !== undefined });
+        await write(vms, options);
+        return vms.flatMap(rowsOf);
+      }, (rows) => {
+        if (options.json) { for (const row of rows) output(`${documentText(COVERAGE, row)}\n`); }
+        else printRows(listing, rows, undefined, options);
+      });
+      exit(ExitCode.Done);
+    });
+}
+
+interface Files {
+  readonly lcov?: string | undefined;
+  readonly cobertura?: string | undefined;
+  readonly drcov?: string | undefined;
+}
+
+async function write(vms: readonly ExecutedVm[], files: Files): Promise<void> {
+  if (files.lcov !== undefined) {
+    writeNamedFile(files.lcov, "--lcov", [...(await import("../../../../session/export/executed/lcov.ts")).lcov(vms)].join(""));
+  }
+  if (files.cobertura !== undefined) {
+    writeNamedFile(
+      files.cobertura,
+      "--cobertura",
+      [...(await import("../../../../session/export/executed/cobertura.ts")).cobertura(vms)].join(""),
+    );
+  }
+  if (files.drcov !== undefined) {
+    writeNamedFile(files.drcov, "--drcov", (await import("../../../../session/export/executed/drcov.ts")).drcov(vms));
+  }
+  if ((files.lcov ?? files.cobertura) !== undefined && vms.every((vm) => vm.files.size === 0)) {
+    report("el2: coverage: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
+  }
+}
+
+/** A row for all of a VM's code, and one for each of its source files. */
+function rowsOf({ vm, instructions, functions, unexecuted, files }: ExecutedVm): Row[] {
+  const all = [...functions.values()], byFile = Map.groupBy(all, ({ file }) => file);
+  const row = (file: string | null, executed: readonly ExecutedLine[], ofFile: typeof all, others: number, count: number): Row => {
+    const lines = coveredLines(executed), branches = coveredBranches(executed);
+    return {
+      vm,
+      file,
+      share: lines.valid ? lines.covered / lines.valid : null,
+      lines: lines.valid,
+      lines_hit: lines.covered,
+      functions: ofFile.length + others,
+      functions_hit: ofFile.filter((one) => one.instructions > 0).length,
+      branches: branches.valid,
+      branches_hit: branches.covered,
+      insn: String(count),
+    };
+  };
+  const ofFiles = [...files].sort(([a], [b]) => a < b ? -1 : 1).map(([file, lines]) => {
+    const list = [...lines.values()];
+    return row(file, list, byFile.get(file) ?? [], 0, list.reduce((sum, one) => sum + one.instructions, 0));
+  });
+  return [row(null, [...files.values()].flatMap((lines) => [...lines.values()]), all, unexecuted.length, instructions), ...ofFiles];
+}

@@ -1,0 +1,132 @@
+// Runs whose executed instructions are counted: recordings, or the run of a session so far. They
+// are run again, in a worker, on cores that count.
+
+import { failed, Failure } from "../../common/failure.ts";
+import { Progress } from "../../common/progress.ts";
+import { openSession } from "../../common/session.ts";
+import { runJob } from "../../../jobs/run-job.ts";
+import { hostConsent } from "../../start/plans/consent.ts";
+import { readNamedRecording } from "../../start/plans/recordings.ts";
+import type { CountedEvents, CountedKind } from "../../../../session/inspection/execution/event-counts.ts";
+import type { Latency } from "../../../../session/inspection/execution/latencies.ts";
+import type { ProcessInstructions } from "../../../../session/inspection/execution/process-counts.ts";
+import type { ExecutedVm } from "../../../../session/inspection/execution/executed.ts";
+import type { ExecutedParts } from "../../../../session/inspection/execution/read-executed.ts";
+import type { SampledStack } from "../../../../session/inspection/execution/stack-samples.ts";
+import type { Consent } from "../../../../model/plans/host-resources.ts";
+import { alone, type SessionPlan } from "../../../../model/plans/plan.ts";
+import { withoutKind } from "../../../../model/queries/ids.ts";
+import type { Recording } from "../../../../session/recordings/file/recording.ts";
+import { didYouMeanOneOf } from "../../../../kit/support/text/did-you-mean.ts";
+import { within } from "../../../../kit/support/problem.ts";
+
+/** Which runs are counted, and whose code. */
+export interface CountedRuns {
+  /** Recordings; none: the session. */
+  readonly files: readonly string[];
+  readonly session?: string | undefined;
+  readonly vm?: string | undefined;
+  readonly allowHost?: readonly string[] | undefined;
+}
+
+/**
+ * The code that their VMs have executed, all runs together.
+ * @throws Failure
+ */
+export async function executedIn(entry: URL, runs: CountedRuns, parts: ExecutedParts): Promise<ExecutedVm[]> {
+  const vmOf = ({ vm }: ExecutedVm) => vm;
+  return await runAgain("counting", runs, vmOf, (recordings, rest) => {
+    return runJob(entry, { ...rest, name: "executed", input: { recordings, parts } });
+  });
+}
+
+/**
+ * The call stacks in which their VMs executed instructions.
+ * @param every execution time (ns) between two samples
+ * @throws Failure
+ */
+export async function stacksIn(entry: URL, runs: CountedRuns, every: number): Promise<SampledStack[]> {
+  const vmOf = ({ frames: [vm] }: SampledStack) => vm;
+  return await runAgain("sampling", runs, vmOf, (recordings, rest) => {
+    return runJob(entry, { ...rest, name: "stacks", input: { recordings, every } });
+  });
+}
+
+/**
+ * Events of their VMs, by name.
+ * @throws Failure
+ */
+export async function eventsIn(entry: URL, runs: CountedRuns, kind: CountedKind): Promise<CountedEvents[]> {
+  const vmOf = ({ vm }: CountedEvents) => vm;
+  return await runAgain("counting", runs, vmOf, (recordings, rest) => {
+    return runJob(entry, { ...rest, name: "event-counts", input: { recordings, kind } });
+  });
+}
+
+/**
+ * The instructions of their processes.
+ * @throws Failure
+ */
+export async function processesIn(entry: URL, runs: CountedRuns): Promise<ProcessInstructions[]> {
+  const vmOf = ({ vm }: ProcessInstructions) => vm;
+  return await runAgain("counting", runs, vmOf, (input, rest) => runJob(entry, { ...rest, name: "process-counts", input }));
+}
+
+/**
+ * The times of their interrupts, messages, requests and accesses.
+ * @throws Failure
+ */
+export async function latenciesIn(entry: URL, runs: CountedRuns): Promise<Latency[]> {
+  const vmOf = ({ vm }: Latency) => vm;
+  return await runAgain("measuring", runs, vmOf, (input, rest) => runJob(entry, { ...rest, name: "latencies", input }));
+}
+
+/** A job's parts besides its name and input. */
+interface JobOfRuns {
+  readonly plans: readonly SessionPlan[];
+  readonly moved: true;
+  /** Takes the instructions so far, of all runs together. */
+  readonly hear: (instructions: number) => void;
+}
+
+/**
+ * The findings of a job about the wanted VM, of all runs; shows its progress.
+ * @throws Failure if nothing is of that VM
+ */
+async function runAgain<T>(
+  work: string,
+  runs: CountedRuns,
+  vmOf: (one: T) => string,
+  job: (recordings: readonly Recording[], rest: JobOfRuns) => Promise<T[]>,
+): Promise<T[]> {
+  const recordings = await recordingsIn(runs), plans = recordings.map(({ plan }) => alone(plan));
+  const ends = recordings.map(({ end }) => end?.end.instructions);
+  const last = ends.reduce((sum, end) => sum === undefined || end === undefined ? undefined : sum + end, 0);
+  using progress = new Progress(work, "instructions");
+  const all = await progress.during(job(recordings, { plans, moved: true, hear: (instructions) => progress.at(instructions, last) }));
+  if (runs.vm === undefined) return all;
+  const name = withoutKind("vm", runs.vm), found = all.filter((one) => vmOf(one) === name), names = [...new Set(all.map(vmOf))];
+  if (found.length) return found;
+  throw failed(`no VM called "${name}" executed anything that counts`, didYouMeanOneOf(name, names));
+}
+
+async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise<Recording[]> {
+  if (files.length && session !== undefined) throw new Failure("recordings and --session are mutually exclusive", "give one");
+  const consent = hostConsent(allowHost), recordings: Recording[] = [];
+  if (!files.length) return [await runOf(session, consent)];
+  for (const file of files) recordings.push(await readNamedRecording(file, consent));
+  return recordings;
+}
+
+/** The run of a session so far, which the session writes as a recording. */
+export async function runOf(session: string | undefined, consent: Consent): Promise<Recording> {
+  using open = await openSession({ session });
+  const folder = await Deno.makeTempDir({ prefix: "el2-counted-" });
+  try {
+    const file = `${folder}/session.rec`, error = await open.asker.saveRecording(file);
+    if (error !== undefined) throw failed(within("the run of the session cannot be repeated", error));
+    return await readNamedRecording(file, consent);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,82 @@
+// `el2 replay F`: a recorded run again.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../../common/command.ts";
+import { Failure } from "../../common/failure.ts";
+import { parseDuration } from "../../common/values.ts";
+import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../../options/look.ts";
+import { hostOption } from "../../options/host.ts";
+import { hostConsent } from "../../start/plans/consent.ts";
+import { readWithBytes } from "../../start/plans/recordings.ts";
+import { displayed, showSession } from "../../start/show.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
+
+/** A virtual time (ns); that of `end` is later than every other. */
+const parseEnd = (text: string) => text === "end" ? Infinity : parseDuration(text);
+
+export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
+  program.command("replay")
+    .description("replay a recording: the same run, instruction for instruction")
+    .argument("<file>", "recording")
+    .option(
+      "--verify",
+      "compare with the recorded state every 10,000,000 instructions and at the end; exits with 1 at the first difference",
+    )
+    .option(
+      "--to <time>",
+      'stop at this virtual time, or at the "end"; with --tui, begin near it if the session or an earlier replay kept states there',
+      parseEnd,
+    )
+    .option("--tui", "show the screens (default: consoles as text)")
+    .addOption(hostOption())
+    .addOption(memoryBudgetOption)
+    .addOption(diskBudgetOption)
+    .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
+    .addOption(plainOption)
+    .addOption(themeOption)
+    .option("--timeout <time>", "end the replay with exit code 4 after this much wall time", parseDuration)
+    .addHelpText(
+      "after",
+      `
+Exit codes: that of the recorded run; 1 the runs differ (--verify), or the recording is truncated; 2 it cannot be read.
+
+Examples:
+  el2 replay bug.rec --verify
+  el2 replay bug.rec --to 12.5s --tui`,
+    )
+    .action(async (file, options) => {
+      const tier = TIERS.find((one) => one === options.tier);
+      if (options.tier !== undefined && tier === undefined) {
+        throw new Failure(`--tier: "${options.tier}" is not a tier`, `use ${TIERS.join(", ")}`);
+      }
+      const { recording: { plan, ...recording }, bytes } = await readWithBytes(file, hostConsent(options.allowHost));
+      const { to, tui, verify = false, diskBudget } = options;
+      const hasStates = tui && diskBudget !== 0;
+      const path = hasStates ? (await import("../../../../session/recordings/past/states-path.ts")).statesPath(bytes) : undefined;
+      const replayed: SessionPlan = {
+        ...plan,
+        ...tier && { tier },
+        ...options.memoryBudget && { memoryBudget: options.memoryBudget },
+        diskBudget,
+        replay: {
+          ...{ recording, verify, to: to === Infinity ? undefined : to },
+          // A comparison begins at the start.
+          states: path === undefined ? undefined : { path, begins: to !== undefined && !verify },
+        },
+      };
+      exit(
+        await showSession(entry, replayed, {
+          ...displayed(options),
+          title: `replay ${file.split("/").at(-1)}`,
+          names: plan.what.kind === "run",
+          headless: !options.tui,
+          console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : undefined,
+        }),
+      );
+    });
+}

@@ -1,0 +1,135 @@
+// `el2 snapshot save|load|info|verify|vmcore`: the whole state of a machine as a file.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import { addVmcore } from "./snapshot-vmcore.ts";
+import { type CommandContext, examplesText } from "../../common/command.ts";
+import { ExitCode, failed } from "../../common/failure.ts";
+import { output, report } from "../../common/print.ts";
+import { openSession, withSessionOptions } from "../../common/session.ts";
+import { parseDuration } from "../../common/values.ts";
+import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
+import { Progress } from "../../common/progress.ts";
+import { runJob } from "../../../jobs/run-job.ts";
+import { hostOption } from "../../options/host.ts";
+import { keepGoingOption, logLevelOption, logOption } from "../../options/look.ts";
+import { recordOption } from "../../options/record.ts";
+import { recorded } from "../../start/plans/recorded.ts";
+import { displayed, type DisplayOptions, showSession } from "../../start/show.ts";
+import { hostConsent } from "../../start/plans/consent.ts";
+import { namedSnapshot, planOfSnapshot, readNamedSnapshot } from "../../start/plans/snapshots.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
+import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../../../../model/queries/documents.ts";
+import { readSnapshotHeader, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
+import { MiB } from "../../../../kit/support/values/sizes.ts";
+import { within } from "../../../../kit/support/problem.ts";
+
+export function registerSnapshot(program: Command, context: CommandContext): void {
+  const { entry, exit } = context;
+  const group = program.command("snapshot").description("save and load the whole state of a machine");
+  withSessionOptions(group.command("save").description("save the machine of a session, while it runs"))
+    .argument("<file>", "snapshot to write")
+    .addHelpText("after", "\nExamples:\n  el2 snapshot save before.snap\n  el2 snapshot load before.snap")
+    .action(async (file, options) => exit(await save(file, options)));
+  group.command("load").description("continue the machine of a snapshot, exactly where it was")
+    .argument("<file>", "snapshot")
+    .addOption(hostOption())
+    .option("--stdio", "connect the first VM's console to this terminal, raw")
+    .option("--headless", "print consoles as text instead of showing the screens")
+    .option("--for <time>", "end after this much more virtual time", parseDuration)
+    .option("--turbo", "skip idle time instead of sleeping")
+    .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
+    .addOption(recordOption)
+    .addOption(memoryBudgetOption)
+    .addOption(diskBudgetOption)
+    .addOption(keepGoingOption)
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
+    .addHelpText(
+      "after",
+      `
+Exit codes: those of el2 run; 2 the snapshot cannot be loaded.
+
+Examples:
+  el2 snapshot load before.snap
+  el2 snapshot load before.snap --stdio --tier interp`,
+    )
+    .action(async (file, options) => exit(await load(entry, file, options)));
+  group.command("info").description("print the header of a snapshot")
+    .argument("<file>", "snapshot")
+    .option("--json", "print JSON")
+    .addHelpText("after", examplesText(["snapshot info before.snap"]))
+    .action(async (file, { json }) => {
+      const header = await namedSnapshot(file, readSnapshotHeader);
+      const { schema: _, ...fields } = header;
+      output(`${json ? documentText(SNAPSHOT, fields) : describe(header)}\n`);
+      exit(ExitCode.Done);
+    });
+  group.command("verify").description("load a snapshot and check its invariants; exits with 1 if one is broken")
+    .argument("<file>", "snapshot")
+    .addOption(hostOption())
+    .option("--json", "print JSON")
+    .addHelpText("after", examplesText(["snapshot verify before.snap"]))
+    .action(async (file, { json, allowHost }) => {
+      const snapshot = await readNamedSnapshot(file, hostConsent(allowHost), ExitCode.Failed);
+      // The check loads it into a separate machine.
+      const { plan, bytes } = snapshot;
+      using progress = new Progress(`checking ${file}`, "pages");
+      const wrong = await progress.during(runJob(entry, {
+        name: "verify",
+        input: { path: file, bytes },
+        plans: [plan],
+        hear: ({ done, all }) => progress.at(done, all),
+      }));
+      if (json) output(`${documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null })}\n`);
+      else output(`${wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`}\n`);
+      exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);
+    });
+  addVmcore(group as unknown as Command, context);
+}
+
+function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {
+  const time = (Number(ns) / 1e9).toFixed(6);
+  return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
+}
+
+interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" | "tier" | "memoryBudget" | "diskBudget">> {
+  readonly for?: number;
+  readonly headless?: boolean;
+  readonly allowHost?: readonly string[];
+  readonly record?: string;
+}
+
+async function load(entry: URL, file: string, options: LoadOptions): Promise<number> {
+  const { for: more, turbo, tier, memoryBudget, diskBudget, headless, allowHost, record } = options;
+  const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost));
+  const loaded: SessionPlan = {
+    ...plan,
+    turbo: turbo ?? plan.turbo,
+    ...tier && { tier },
+    ...memoryBudget && { memoryBudget },
+    diskBudget,
+    duration: more === undefined ? undefined : Number(header.ns) + more,
+  };
+  return await showSession(entry, await recorded(loaded, record), {
+    ...displayed(options),
+    title: header.title,
+    names: plan.what.kind !== "boot",
+    headless,
+    console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : plan.what.host.vms.find((vm) => vm.console)?.name,
+  });
+}
+
+async function save(file: string, options: { session?: string; json?: boolean }): Promise<number> {
+  using open = await openSession(options);
+  using progress = new Progress(`saving ${file}`, "pages", () => {
+    report(`el2: the session still writes ${file}`);
+    Deno.exit(ExitCode.Interrupted);
+  });
+  const error = await open.asker.snapshot(resolve(file), open.session.info.what, (done, all) => progress.at(done, all));
+  if (error !== undefined) throw failed(within(`snapshot ${file}`, error));
+  const { size } = await Deno.stat(file);
+  output(`${options.json ? documentText(SNAPSHOT_SAVED, { file, bytes: size }) : `${file}: ${size} bytes`}\n`);
+  return ExitCode.Done;
+}

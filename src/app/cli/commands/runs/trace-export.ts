@@ -1,0 +1,235 @@
+// `el2 trace start|stop|stats|export`: events of a session, or of a recording that is run again, in
+// formats of others.
+
+import type { Command } from "@commander-js/extra-typings";
+import { exportInstructions } from "./trace-tarmac.ts";
+import { answer } from "../../common/answer.ts";
+import { type CommandContext, examplesText } from "../../common/command.ts";
+import { checkAnswered, ExitCode, failed, Failure } from "../../common/failure.ts";
+import { report } from "../../common/print.ts";
+import { Progress } from "../../common/progress.ts";
+import { withListOptions } from "../../common/list-options.ts";
+import { openSession, withSessionOptions } from "../../common/session.ts";
+import { parseDuration, parseKinds } from "../../common/values.ts";
+import { writtenFile } from "../../common/written-file.ts";
+import { hostOption } from "../../options/host.ts";
+import { hostConsent } from "../../start/plans/consent.ts";
+import { readNamedRecording } from "../../start/plans/recordings.ts";
+import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
+import { Asker } from "../../../../session/control/asker.ts";
+import { MESSAGE_FILTER, MESSAGE_KINDS } from "../../../../session/export/message-capture.ts";
+import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../../../session/export/mod.ts";
+import { nameOf } from "../../../../model/queries/ids.ts";
+import { type EventRow, eventRowsOf } from "../../../../model/queries/event-row.ts";
+import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
+import { rowsOf } from "../../../../model/queries/query.ts";
+import { QUEUES, VMS } from "../../../../model/queries/tables.ts";
+import { connectEmbedded } from "../../../../session/worker/client.ts";
+import { endProblem } from "../../../../model/queries/facts/problem.ts";
+
+/** Events of one question. */
+const PAGE = 20_000;
+/** Formats of events, and the one of instructions. */
+const FORMATS = [...EXPORT_FORMATS, "tarmac"] as const;
+type Format = typeof FORMATS[number];
+/** Formats by the end of a file's name. */
+const BY_ENDING: Readonly<Record<string, Format>> = {
+  ".pftrace": "perfetto",
+  ".perfetto-trace": "perfetto",
+  ".json": "chrome",
+  ".ndjson": "ndjson",
+  ".pcapng": "pcapng",
+  ".tarmac": "tarmac",
+};
+/** Wall time (ms) between two checks of a recording that runs. */
+const POLL = 100;
+
+/** Adds `trace start`, `stop`, `stats` and `export`. */
+export function addRecorded(trace: Command, { entry, exit }: CommandContext): void {
+  withSessionOptions(trace.command("start").description("start recording events for export; discards earlier ones"))
+    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")} (default: all but ${KERNEL_KINDS.join(" and ")})`, parseKinds)
+    .addHelpText("after", examplesText(["trace start", "trace start --kinds hvc,msg"]))
+    .action(async (options) => {
+      using open = await openSession(options);
+      open.session.send({ kind: "trace", kinds: options.kinds ?? MACHINE_KINDS });
+      await answer(open, { table: "trace.stats", args: { filter: "recorded=yes" } }, options.json ?? false);
+    });
+  withSessionOptions(trace.command("stop").description("stop recording; the recorded events can still be exported"))
+    .addHelpText("after", examplesText(["trace stop"]))
+    .action(async (options) => {
+      using open = await openSession(options);
+      open.session.send({ kind: "trace", kinds: [] });
+      await answer(open, { table: "trace.stats", args: { filter: "events>0" } }, options.json ?? false);
+    });
+  withListOptions(withSessionOptions(trace.command("stats").description("count the recorded events by kind")))
+    .addHelpText("after", examplesText(["trace stats"]))
+    .action(async (options) => {
+      using open = await openSession(options);
+      await answer(open, { table: "trace.stats", args: {} }, options.json ?? false, { list: options });
+    });
+  withSessionOptions(trace.command("export").description("write the events of a session, or of a recording, to a file"))
+    .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
+    .option("--format <format>", `format: ${FORMATS.join(", ")}`, parseFormat)
+    .option("--recording <file>", "replay this recording and export its events")
+    .option("--kinds <kinds>", `with --recording: kinds to record (default: all but ${KERNEL_KINDS.join(" and ")})`, parseKinds)
+    .option("--to <time>", "with --recording: stop at this virtual time", parseDuration)
+    .option("--from <time>", "tarmac: begin at this virtual time", parseDuration)
+    .option("--vm <vm>", "tarmac: only what this VM executes")
+    .addOption(hostOption())
+    .option("--filter <filter>", "only matching events; tarmac: instructions, by vcpu, vm, pc and el")
+    .addHelpText(
+      "after",
+      `
+perfetto is for ui.perfetto.dev, chrome for chrome://tracing; pcapng has the messages of all queues, including RM RPC (docs/captures.md).
+tarmac has each instruction with its registers and accesses to memory, of a recording or of the session's run so far.
+
+Examples:
+  el2 trace start; sleep 5; el2 trace stop; el2 trace export phone.pftrace
+  el2 trace export rpc.pcapng --recording bug.rec --kinds msg
+  el2 trace export bug.tarmac --recording bug.rec --from 20ms --to 21ms --filter "pc=0x40080000..0x40081000"`,
+    )
+    .action(async (file, options) => {
+      const format = options.format ?? Object.entries(BY_ENDING).find(([ending]) => file.endsWith(ending))?.[1];
+      if (!format) {
+        throw new Failure(`trace export: the name "${file}" does not select a format`, `use --format ${FORMATS.join("|")}`);
+      }
+      if (format === "tarmac") {
+        if (options.kinds) throw new Failure("trace export: --kinds is for events", "select instructions with --filter");
+        await exportInstructions(entry, file, options);
+        return exit(ExitCode.Done);
+      }
+      if (options.from !== undefined || options.vm !== undefined) {
+        throw new Failure("trace export: --from and --vm need the format tarmac", "select events with --filter");
+      }
+      if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
+        throw new Failure("trace export: --kinds and --to need --recording", "select what a session records with el2 trace start --kinds");
+      }
+      const filter = format === "pcapng" ? allOfEvents([options.filter, MESSAGE_FILTER]) : options.filter;
+      const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : MACHINE_KINDS];
+      const recorded = options.recording === undefined
+        ? await ofSession({ session: options.session, filter, what: unitOf(format) })
+        : await ofRecording(entry, options.recording, { ...options, filter, kinds });
+      await write(file, recorded, format);
+      exit(ExitCode.Done);
+    });
+}
+
+function parseFormat(text: string): Format {
+  const format = FORMATS.find((one) => one === text);
+  if (!format) throw new Failure(`--format: "${text}" is not a format`, `use ${FORMATS.join(", ")}`);
+  return format;
+}
+
+async function write(path: string, recorded: Recorded, format: ExportFormat): Promise<void> {
+  using progress = new Progress(`writing ${path}`, "bytes");
+  const bytes = await writtenFile("trace export", path, async (write) => {
+    let done = 0;
+    for (const piece of exportTrace(recorded, format)) {
+      write(piece);
+      progress.at(done += piece.length);
+      await progress.turn();
+    }
+  });
+  report(`el2: ${recorded.events.length} ${unitOf(format)}, ${bytes} bytes in ${path}`);
+}
+
+/** The word for the events in a file of this format. */
+const unitOf = (format: ExportFormat) => format === "pcapng" ? "messages" : "events";
+
+/**
+ * The recorded events of a session; if recording was never started, those that it keeps anyway.
+ * @param options `what`: see `unitOf`
+ */
+async function ofSession(options: { readonly session?: string; readonly filter?: string; readonly what: string }): Promise<Recorded> {
+  using open = await openSession(options);
+  using progress = new Progress("reading", "events");
+  const pages = new Pages(open.asker, options.filter);
+  await progress.during(pages.take((events) => progress.at(events)));
+  if (pages.events.length) return await pages.recorded();
+  const isStarted = (await open.asker.ask({ table: "trace.stats", args: { filter: "recorded=yes | events>0" } })).rows.length > 0;
+  if (isStarted) throw failed(`no ${options.what} are recorded`, "count the recorded events with el2 trace stats");
+  await pages.takeKept();
+  if (!pages.events.length) throw failed(`no ${options.what} are recorded`, "start recording with el2 trace start");
+  report("el2: these events are kept without el2 trace start, which records all kinds, such as hypercalls");
+  return await pages.recorded();
+}
+
+/** How a recording is run again, and which of its events are exported. */
+interface ReplayOptions {
+  readonly kinds: readonly TraceKind[];
+  readonly to?: number;
+  readonly filter?: string;
+  readonly allowHost?: readonly string[];
+}
+
+/** The events of a recording, which is run again. */
+async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowHost }: ReplayOptions): Promise<Recorded> {
+  const { plan, ...recording } = await readNamedRecording(path, hostConsent(allowHost));
+  const client = connectEmbedded(entry);
+  using progress = new Progress(`replaying ${path}`, "instructions");
+  const asker = new Asker(client), pages = new Pages(asker, filter), last = to === undefined ? recording.end?.end.instructions : undefined;
+  let over = false;
+  const broken = Promise.withResolvers<never>();
+  // It may reject when nothing awaits it.
+  broken.promise.catch(() => {});
+  client.onEvent = (event) => {
+    if (asker.take(event)) return;
+    if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
+    if (event.kind === "sample") progress.at(event.sample.instructions, last);
+    if (event.kind === "ended") over = true;
+    if (event.kind === "ended" && event.end.code === ExitCode.Usage) broken.reject(new Failure(endProblem(event.end)));
+    if (event.kind === "failed") broken.reject(failed(`trace export: ${path}: bug: ${event.message}`));
+  };
+  try {
+    client.send({ kind: "start", plan: { ...plan, replay: { recording, verify: false, to } } });
+    client.send({ kind: "trace", kinds });
+    const all = async () => {
+      while (!over) {
+        await new Promise((resolve) => setTimeout(resolve, POLL));
+        await pages.take();
+      }
+      await pages.take();
+      return await pages.recorded();
+    };
+    return await progress.during(Promise.race([all(), broken.promise]));
+  } finally {
+    client.close();
+  }
+}
+
+/** Takes events page by page. */
+class Pages {
+  readonly events: EventRow[] = [];
+  #after = "0";
+
+  constructor(readonly asker: Asker, readonly filter: string | undefined) {}
+
+  /** Takes all events up to now. */
+  async take(taken: (events: number) => void = () => {}): Promise<void> {
+    for (;;) {
+      const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
+      checkAnswered(got, ExitCode.Usage);
+      if (got.dropped) report(`el2: ${got.dropped} events were lost: the buffer was full`);
+      this.events.push(...eventRowsOf(got));
+      taken(this.events.length);
+      if (got.cursor === undefined || got.cursor === this.#after) return;
+      this.#after = got.cursor;
+    }
+  }
+
+  /** Takes those that `el2 events` lists. */
+  async takeKept(): Promise<void> {
+    const got = await this.asker.ask({ table: "events", args: { limit: PAGE, filter: this.filter } });
+    checkAnswered(got, ExitCode.Usage);
+    this.events.push(...eventRowsOf(got));
+  }
+
+  /** These, with what names mean. */
+  async recorded(): Promise<Recorded> {
+    const vms = rowsOf(VMS, await this.asker.ask({ table: "vm.ls", args: {} }));
+    const vmids = new Map(vms.map(({ id, vmid }) => [nameOf(id), Number(vmid)]));
+    const ends = rowsOf(QUEUES, await this.asker.ask({ table: "queue.ls", args: {} }));
+    const queues = new Map(ends.map(({ id, from, to }) => [id, { from, to }]));
+    return { events: this.events, vmids, queues };
+  }
+}

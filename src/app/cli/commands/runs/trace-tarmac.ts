@@ -1,0 +1,57 @@
+// `el2 trace export FILE.tarmac`: what VMs execute, instruction by instruction.
+
+import { runOf } from "./executed-runs.ts";
+import { failed } from "../../common/failure.ts";
+import { report } from "../../common/print.ts";
+import { Progress } from "../../common/progress.ts";
+import { checkedFilter } from "../../common/values.ts";
+import { writtenFile } from "../../common/written-file.ts";
+import { runJob } from "../../../jobs/run-job.ts";
+import { hostConsent } from "../../start/plans/consent.ts";
+import { readNamedRecording } from "../../start/plans/recordings.ts";
+import { TARMAC_START } from "../../../../kit/formats/tarmac.ts";
+import { alone } from "../../../../model/plans/plan.ts";
+import { withoutKind } from "../../../../model/queries/ids.ts";
+import { INSTRUCTIONS } from "../../../../model/queries/instruction-fields.ts";
+
+export interface TarmacOptions {
+  readonly session?: string;
+  readonly recording?: string;
+  readonly vm?: string;
+  /** Virtual times (ns). */
+  readonly from?: number;
+  readonly to?: number;
+  readonly filter?: string;
+  readonly allowHost?: readonly string[];
+}
+
+/**
+ * Runs a recording, or the session's run so far, again.
+ * @throws Failure
+ */
+export async function exportInstructions(entry: URL, path: string, options: TarmacOptions): Promise<void> {
+  const { vm, from, to, filter } = options, consent = hostConsent(options.allowHost);
+  if (filter !== undefined) checkedFilter("--filter", filter, INSTRUCTIONS);
+  const recording = options.recording === undefined
+    ? await runOf(options.session, consent)
+    : await readNamedRecording(options.recording, consent);
+  const encoder = new TextEncoder(), last = to ?? recording.end?.at;
+  using progress = new Progress(`tracing ${path}`, "ns");
+  let count = 0;
+  const bytes = await writtenFile("trace export", path, async (write) => {
+    write(encoder.encode(TARMAC_START));
+    count = await progress.during(runJob(entry, {
+      name: "instructions",
+      input: { recording, vm: vm === undefined ? undefined : withoutKind("vm", vm), from, to, filter },
+      plans: [alone(recording.plan)],
+      hear: ({ text, time }) => {
+        write(encoder.encode(text));
+        progress.at(time, last);
+      },
+    }));
+    if (count === 0) {
+      throw failed("no such instruction was executed", "el2 events lists what its VMs did; leave out --vm, --from, --to or --filter");
+    }
+  });
+  report(`el2: ${count} instructions, ${bytes} bytes in ${path}`);
+}

@@ -1,0 +1,167 @@
+// `el2 console VM`: reads, types into and waits for a guest's console in a session, for scripts.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../../common/command.ts";
+import { ExitCode, failed, Failure } from "../../common/failure.ts";
+import { output, outputBytes, report } from "../../common/print.ts";
+import { consoleName, openSession, sessionOption } from "../../common/session.ts";
+import { parseDuration } from "../../common/values.ts";
+import { rawOption } from "../../options/look.ts";
+import { shownOnStdout } from "../../start/headless/console-output.ts";
+import type { Asker } from "../../../../session/control/asker.ts";
+import { PAST } from "../../../../session/engine/loop.ts";
+import { joined } from "../../../../kit/support/values/bytes.ts";
+import { LinearRegex } from "../../../../kit/support/text/linear-regex.ts";
+import { RecentText } from "../../../../kit/support/text/recent-text.ts";
+import { KiB } from "../../../../kit/support/values/sizes.ts";
+import { nameOf, vmId } from "../../../../model/queries/ids.ts";
+import { rowsOf } from "../../../../model/queries/query.ts";
+import { VMS } from "../../../../model/queries/tables.ts";
+import { problemOf } from "../../../../kit/support/problem.ts";
+import { hasEnded } from "../../../../model/queries/facts/problem.ts";
+
+const DEFAULT_TIMEOUT = 5e9;
+/** Characters of the output, the latest, in which `--expect` looks for a match. */
+const EXPECT_MAX = 64 * KiB;
+
+export function registerConsole(program: Command, context: CommandContext): void {
+  addConsole(program, context);
+}
+
+/** Adds it to the program or to the group `vm`. */
+export function addConsole(parent: Command, { exit }: CommandContext): void {
+  parent.command("console")
+    .description("read a guest's console, type into it, or wait for its output")
+    .argument("<vm>", "the VM: NAME, vm:NAME or con:NAME/0")
+    .option("--log", "print the output so far (the default)")
+    .option("--break", "first send a break, which Linux takes as SysRq; the key after it selects the command")
+    .option("--send <text>", "type this; \\n is Enter, \\xNN a byte")
+    .option("--expect <regex>", "wait until the output since the last input matches, and print the match; --send and --break are input")
+    .option("--follow", "print new output until interrupted")
+    .addOption(rawOption)
+    .option("--timeout <time>", "wall time for --expect; exits with 4 after it", parseDuration)
+    .addOption(sessionOption)
+    .option("--read-only", "read-only; --send and --break exit with 5")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2 console debian
+  el2 console debian --send 'root\\n' --expect '# $' --timeout 60s
+  el2 console debian --break --send h --expect 'sysrq: HELP'`,
+    )
+    .action(async (vm, options) => exit(await console_(vm, options)));
+}
+
+interface ConsoleOptions {
+  readonly break?: boolean;
+  readonly send?: string;
+  readonly expect?: string;
+  readonly follow?: boolean;
+  readonly raw?: true;
+  readonly timeout?: number;
+  readonly session?: string;
+  readonly readOnly?: boolean;
+}
+
+async function console_(vm: string, options: ConsoleOptions): Promise<number> {
+  const name = consoleName(vm);
+  const pattern = options.expect === undefined ? undefined : regex(options.expect);
+  const decoder = new TextDecoder();
+  // On a terminal, guests' output is shown as text, unless raw output was requested.
+  const visible = shownOnStdout(options.raw ?? false);
+  const put = (bytes: Uint8Array) => outputBytes(visible(name, bytes));
+  const shown: Uint8Array[] = [];
+  const fresh = new RecentText(EXPECT_MAX);
+  let live = false, isMatched = false;
+  const matched = Promise.withResolvers<number>();
+  const search = (bytes: Uint8Array) => {
+    // More may come before the program has ended: the match is printed once.
+    if (!pattern || isMatched) return;
+    fresh.add(decoder.decode(bytes, { stream: true }).replaceAll("\r", ""));
+    const match = fresh.take(pattern);
+    if (match === undefined) return;
+    isMatched = true;
+    output(`${match}\n`);
+    matched.resolve(ExitCode.Done);
+  };
+  using open = await openSession({ ...options, follow: true, consoles: [name] }, (_, bytes) => {
+    if (!live) return void shown.push(bytes);
+    if (options.follow) put(bytes);
+    search(bytes);
+  });
+  const { session, asker } = open, over = open.next<never>(() => undefined);
+  let lost = 0;
+  session.onLost = (_, bytes) => {
+    lost += bytes;
+    report(`el2: ${bytes} bytes of output were lost`);
+  };
+  await session.caughtUp;
+  const answer = await asker.ask({ table: "vm.ls", args: {} });
+  const rows = rowsOf(VMS, answer), found = rows.find(({ id }) => id === vmId(name));
+  if (!found) {
+    throw failed(`no VM called "${name}"`, `there are ${rows.map(({ id }) => nameOf(id)).join(", ")}`);
+  }
+  if (found.console === null && !shown.length) throw failed(`${vmId(name)} has no console`);
+  live = true;
+  // Output that answers an earlier input may have come before this command.
+  if (options.send === undefined && !options.break) search(joined(shown).subarray(Math.max(session.beforeInput(name) - lost, 0)));
+  if (options.break) {
+    const error = await asker.act({ kind: "console.break", console: name });
+    if (error !== undefined) throw failed(error);
+  }
+  if (options.send !== undefined) {
+    await checkPresent(asker);
+    if (found.input_refused !== null) throw failed(found.input_refused, found.input_way_out ?? undefined);
+    session.send({ kind: "input", console: name, bytes: unescape(options.send) });
+    // A refusal comes before this answer.
+    await asker.ask({ table: "vm.ls", args: { limit: 1 } });
+  }
+  if (pattern) {
+    // A machine that is over prints nothing more.
+    if (!isMatched && session.info.ended !== undefined) throw failed(hasEnded(session.info.ended));
+    const timeout = (options.timeout ?? DEFAULT_TIMEOUT) / 1e6;
+    const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
+    const code = await Promise.race([matched.promise, over]).finally(() => clearTimeout(late));
+    if (code === ExitCode.TimedOut) {
+      report(`el2: no output matched "${options.expect}" within ${timeout / 1000} s; the console ends with:\n${fresh.tail(500)}`);
+      const { send } = options;
+      if (send !== undefined && !unescape(send).some((byte) => byte === 10 || byte === 13)) {
+        report("el2: --send typed no Enter, which is \\n");
+      }
+    }
+    return code;
+  }
+  if (options.follow) {
+    shown.forEach(put);
+    await new Promise(() => {}); // until interrupted
+  } else if (options.send === undefined && !options.break) shown.forEach(put);
+  return ExitCode.Done;
+}
+
+/**
+ * Input typed while the past is shown would be lost.
+ * @throws Failure
+ */
+async function checkPresent(asker: Asker): Promise<void> {
+  const { rows } = await asker.ask({ table: "time.ls", args: { filter: "kind=shown" } });
+  if (rows.length) throw failed(PAST);
+}
+
+function regex(text: string): LinearRegex {
+  try {
+    return new LinearRegex(text, "m");
+  } catch (error) {
+    throw new Failure(problemOf(error, `--expect ${text}`));
+  }
+}
+
+/** `\n`, `\r`, `\t`, `\\` and `\xNN`. */
+function unescape(text: string): Uint8Array {
+  const plain: Record<string, string> = { n: "\n", r: "\r", t: "\t", "\\": "\\" };
+  const replaced = text.replaceAll(
+    /\\(?:x([0-9a-fA-F]{2})|(.))/g,
+    (_, hex, one) => hex ? String.fromCharCode(parseInt(hex, 16)) : plain[one] ?? one,
+  );
+  return new TextEncoder().encode(replaced);
+}

@@ -1,0 +1,75 @@
+// `el2 logs`: the consoles of a session's VMs in one stream, line by line.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../../common/command.ts";
+import { checkAnswered, ExitCode } from "../../common/failure.ts";
+import { LogLines } from "../../common/log-lines.ts";
+import { outputBytes, report } from "../../common/print.ts";
+import { checkVm, consoleName, openSession, sessionOption } from "../../common/session.ts";
+import { parseWhole } from "../../common/values.ts";
+import { noColorOption } from "../../options/look.ts";
+import { nameOf } from "../../../../model/queries/ids.ts";
+
+/** Wall time (ms) after which an unfinished line, such as a prompt, is printed. */
+const UNFINISHED = 300;
+
+export function registerLogs(program: Command, { exit }: CommandContext): void {
+  program.command("logs")
+    .description("print the consoles of all VMs line by line, each line with its VM's name; new lines also with their time of arrival")
+    .argument("[vm...]", "only these VMs: NAME or vm:NAME")
+    .option("-f, --follow", "continue with new lines until interrupted")
+    .option("--tail <lines>", "of the output so far, print only this many lines per console", parseWhole(0, 1_000_000))
+    .addOption(sessionOption)
+    .addOption(noColorOption)
+    .addHelpText(
+      "after",
+      `
+Times are those of this computer (UTC). A session does not keep them: earlier lines have "-" instead, and come first, console by console.
+${examplesText(["logs", "logs -f", "logs -f debian ping --tail 20"])}`,
+    )
+    .action(async (vms, options) => exit(await logs(vms, options)));
+}
+
+interface LogsOptions {
+  readonly follow?: true;
+  readonly tail?: number;
+  readonly session?: string;
+  readonly color: boolean;
+}
+
+async function logs(vms: readonly string[], { follow, tail, session, color }: LogsOptions): Promise<number> {
+  const wanted = new Set(vms.map((vm) => consoleName(vm)));
+  const terminal = Deno.stdout.isTerminal();
+  const lines = new LogLines(terminal && color && !Deno.env.get("NO_COLOR"));
+  const put = (text: string) => outputBytes(new TextEncoder().encode(text));
+  const shown = new Map<string, Uint8Array[]>();
+  let live = false;
+  const consoles = wanted.size ? [...wanted] : undefined;
+  using open = await openSession({ session, readOnly: true, follow: true, consoles }, (console_, bytes) => {
+    if (live) return put(lines.add(console_, bytes, new Date()));
+    const before = shown.get(console_);
+    if (before) before.push(bytes);
+    else shown.set(console_, [bytes]);
+  });
+  open.session.onLost = (console_, bytes) => report(`el2: ${bytes} bytes of the output of ${console_} were lost`);
+  await open.session.caughtUp;
+  const answer = await open.asker.ask({ table: "vm.ls", args: {} });
+  if (!shown.size) checkAnswered(answer);
+  for (const vm of wanted) if (!shown.has(vm)) await checkVm(open, vm);
+  const names = answer.rows.map(({ id }) => nameOf(id)).filter((name) => !wanted.size || wanted.has(name));
+  lines.align([...names, ...shown.keys()]);
+  for (const [console_, chunks] of shown) {
+    const text = chunks.map((bytes) => lines.add(console_, bytes, undefined)).join("") + lines.rest(console_);
+    put(tail === undefined ? text : lastLines(text, tail));
+  }
+  if (!follow) return ExitCode.Done;
+  live = true;
+  setInterval(() => put(lines.unfinished(new Date(Date.now() - UNFINISHED))), UNFINISHED);
+  await new Promise(() => {}); // until interrupted
+  return ExitCode.Done;
+}
+
+function lastLines(text: string, count: number): string {
+  const lines = text.split("\n").slice(0, -1);
+  return lines.slice(Math.max(0, lines.length - count)).map((line) => `${line}\n`).join("");
+}

@@ -1,0 +1,146 @@
+// The command line: every command is a file of src/app/cli/commands that is listed here.
+
+import type { Command } from "@commander-js/extra-typings";
+import { registerAttach } from "./commands/screens/attach.ts";
+import { registerBack } from "./commands/time/back.ts";
+import { registerBench } from "./commands/machines/bench.ts";
+import { registerBoot } from "./commands/machines/boot.ts";
+import { registerBreak } from "./commands/time/break.ts";
+import { registerCaps } from "./commands/session/caps.ts";
+import { registerCompletion } from "./commands/reference/completion.ts";
+import { registerConsent } from "./commands/machines/consent.ts";
+import { registerConsole } from "./commands/session/console.ts";
+import { registerCoverage } from "./commands/runs/coverage.ts";
+import { registerCpu } from "./commands/reference/cpu.ts";
+import { registerDap } from "./commands/clients/dap.ts";
+import { registerDiagnose } from "./commands/session/diagnose.ts";
+import { registerCompareRuns } from "./commands/runs/compare-runs.ts";
+import { registerDiff } from "./commands/runs/diff.ts";
+import { registerDisasm } from "./commands/reference/disasm.ts";
+import { registerDoctor } from "./commands/reference/doctor.ts";
+import { registerDown } from "./commands/machines/down.ts";
+import { registerEvents } from "./commands/session/events.ts";
+import { registerFind } from "./commands/session/find.ts";
+import { registerGdb } from "./commands/clients/gdb.ts";
+import { registerGuests } from "./commands/machines/guests.ts";
+import { registerInject } from "./commands/session/inject.ts";
+import { registerInput } from "./commands/session/input.ts";
+import { registerIoctl } from "./commands/reference/ioctl.ts";
+import { registerIrq } from "./commands/session/irq.ts";
+import { registerLogs } from "./commands/session/logs.ts";
+import { registerLs } from "./commands/machines/ls.ts";
+import { registerMan } from "./commands/reference/man.ts";
+import { registerMcp } from "./commands/clients/mcp.ts";
+import { registerLinux } from "./commands/session/linux.ts";
+import { registerMark } from "./commands/time/mark.ts";
+import { registerMem } from "./commands/session/mem.ts";
+import { registerOn } from "./commands/time/on.ts";
+import { registerPause } from "./commands/time/pause.ts";
+import { registerPersonas } from "./commands/reference/personas.ts";
+import { registerPhone } from "./commands/reference/phone.ts";
+import { registerProfile } from "./commands/runs/profile.ts";
+import { registerQueue } from "./commands/session/queue.ts";
+import { registerRecord } from "./commands/runs/record.ts";
+import { registerReplay } from "./commands/runs/replay.ts";
+import { registerResume } from "./commands/time/resume.ts";
+import { registerRpc } from "./commands/session/rpc.ts";
+import { registerRun } from "./commands/machines/run.ts";
+import { registerSchema } from "./commands/reference/schema.ts";
+import { registerScreenshot } from "./commands/screens/screenshot.ts";
+import { registerSnapshot } from "./commands/runs/snapshot.ts";
+import { registerSpec } from "./commands/reference/spec.ts";
+import { registerState } from "./commands/session/state.ts";
+import { registerSymbols } from "./commands/session/symbols.ts";
+import { registerTest } from "./commands/scenarios/test.ts";
+import { registerTheme } from "./commands/screens/theme.ts";
+import { registerTour } from "./commands/screens/tour.ts";
+import { registerTrace } from "./commands/runs/trace.ts";
+import { registerUp } from "./commands/machines/up.ts";
+import { registerVcpu } from "./commands/session/vcpu.ts";
+import { registerVersion } from "./commands/reference/version.ts";
+import { registerVm } from "./commands/session/vm.ts";
+import { registerVmm } from "./commands/machines/vmm.ts";
+import { registerWho } from "./commands/session/who.ts";
+import { registerWhy } from "./commands/session/why.ts";
+import { keepSpare, type SessionClient } from "../../session/worker/client.ts";
+import { type CommandGroup, programOf, runProgram } from "./program.ts";
+
+/** The commands, below the headings of `el2 --help`. */
+const COMMANDS: readonly CommandGroup[] = [
+  ["Run:", [
+    registerBoot,
+    registerRun,
+    registerUp,
+    registerAttach,
+    registerDown,
+    registerLs,
+    registerGuests,
+    registerConsent,
+    registerVmm,
+    registerMcp,
+    registerTour,
+  ]],
+  ["Inspect a session:", [
+    registerVm,
+    registerVcpu,
+    registerIrq,
+    registerLinux,
+    registerMem,
+    registerCaps,
+    registerQueue,
+    registerRpc,
+    registerConsole,
+    registerLogs,
+    registerEvents,
+    registerWhy,
+    registerWho,
+    registerFind,
+    registerDiagnose,
+    registerTrace,
+    registerSymbols,
+    registerDisasm,
+  ]],
+  ["Stop, change, debug:", [registerBreak, registerPause, registerResume, registerInject, registerInput, registerGdb, registerDap]],
+  ["Record, go back, compare:", [
+    registerRecord,
+    registerReplay,
+    registerDiff,
+    registerCompareRuns,
+    registerMark,
+    registerBack,
+    registerOn,
+    registerSnapshot,
+    registerState,
+    registerScreenshot,
+  ]],
+  ["Test and measure:", [registerTest, registerCoverage, registerProfile, registerBench, registerDoctor]],
+  ["Reference:", [
+    registerSpec,
+    registerSchema,
+    registerIoctl,
+    registerCpu,
+    registerPersonas,
+    registerPhone,
+    registerTheme,
+    registerCompletion,
+    registerMan,
+    registerVersion,
+  ]],
+];
+
+/**
+ * The program with all its commands. `entry` is its module, for the machine's worker; `exit` takes
+ * the exit code.
+ */
+export function makeProgram(entry: URL, exit: (code: number) => void): Command {
+  return programOf(COMMANDS, entry, exit);
+}
+
+/**
+ * Runs a command line and returns the exit code.
+ * @param spare a worker that was started for it
+ */
+export async function main(args: readonly string[], entry: URL, spare?: SessionClient): Promise<number> {
+  keepSpare(spare);
+  return await runProgram(COMMANDS, args, entry);
+}

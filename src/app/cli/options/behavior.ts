@@ -1,0 +1,132 @@
+// The options of `boot`, `run` and `up` that choose how the hypervisor behaves (`Behaviour`).
+
+import { Option } from "@commander-js/extra-typings";
+import { Failure } from "../common/failure.ts";
+import type { FaultRule } from "../../../machine/abi/faults.ts";
+import { type Cpu, CpuError, DEFAULT_CPU, parseCpu } from "../../../cpu/isa/cpus/cpus.ts";
+import { PHONE_NAMES } from "../../configuration/keys/names.ts";
+import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, knownVms, QUIRKS, type SessionPlan } from "../../../model/plans/plan.ts";
+import { problemOf } from "../../../kit/support/problem.ts";
+
+export const capIdsOption = new Option("--cap-ids <kind>", `form of capability ids (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
+  .choices(CAP_IDS);
+export const quirksOption = new Option(
+  "--quirks <kind>",
+  `whether to reproduce the real hypervisor's known deviations (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
+).choices(QUIRKS);
+export const strictOption = new Option(
+  "--strict",
+  "stop at the first guest call or access that el2 does not model, or that a CPU may refuse",
+);
+export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
+/** The CPU, by the name that `parseCpu` reads. */
+export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
+  const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (el2 cpu ls; default: "${DEFAULT_CPU}")`;
+  return new Option("--cpu <name>", text).argParser((text: string) => readCpu(text).name);
+}
+
+/**
+ * The CPU that the user names.
+ * @throws Failure that lists what can be named
+ */
+export function readCpu(text: string): Cpu {
+  try {
+    return parseCpu(text);
+  } catch (error) {
+    if (!(error instanceof CpuError)) throw error;
+    throw new Failure(problemOf(error, "cpu"));
+  }
+}
+
+/** A phone whose values are the defaults of the configuration. */
+export function phoneOption() {
+  return new Option("--phone <name>", "profile of a phone; keys of the configuration take precedence (el2 phone show NAME)").choices(
+    PHONE_NAMES,
+  );
+}
+
+/** How the primary's drivers find the hypervisor. */
+export const hypervisorNodeOption = new Option(
+  "--hypervisor-node <form>",
+  `form of /hypervisor in the primary VM's devicetree: the platform's, or that of a Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
+).choices(HYPERVISOR_NODES);
+
+/** Rules of faults that are injected from the start, for `readRules`. */
+export function injectOption(): Option<"--inject <rule>", undefined, string[], undefined, false, string[] | undefined> {
+  return new Option("--inject <rule>", "inject a fault from the start, such as 'rpc msg=MEM_LEND nth=3 -> NOMEM'; repeatable")
+    .argParser((text: string, before: string[] | undefined) => [...before ?? [], text]);
+}
+
+/**
+ * Fault rules by their texts, read before the plan of their machine is made, which may fetch. A run
+ * without any need not wait for the names of all that can fail.
+ * @throws Failure that reports the error in a rule.
+ */
+export async function readRules(texts: readonly string[]): Promise<FaultRule[]> {
+  const { readFaultRule } = await import("../../../model/queries/fault-rule.ts");
+  return await withRuleErrors(() => texts.map(readFaultRule));
+}
+
+/**
+ * The texts of rules that name what a machine has.
+ * @throws Failure that reports the error in a rule.
+ */
+export async function checkedRules(rules: readonly FaultRule[], plan: SessionPlan): Promise<string[]> {
+  const { checkNames } = await import("../../../model/queries/fault-rule.ts"), vms = knownVms(plan);
+  await withRuleErrors(() => rules.forEach((rule) => checkNames(rule, vms)));
+  return rules.map(({ text }) => text);
+}
+
+async function withRuleErrors<T>(work: () => T): Promise<T> {
+  const { FaultRuleError } = await import("../../../model/queries/fault-rule.ts");
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof FaultRuleError)) throw error;
+    throw new Failure(`inject: ${error.message}`, "see el2 inject --help");
+  }
+}
+
+/** Options with the values that were given, as arguments of another command line. */
+export function argumentsOf(options: readonly Option[], values: Readonly<Record<string, unknown>>): string[] {
+  return options.flatMap((option) => {
+    const value = values[option.attributeName()];
+    if (value === undefined) return [];
+    // Of `--no-NAME` the value is true if it was not given.
+    if (option.negate) return value === false ? [option.long!] : [];
+    return [value].flat().flatMap((one) => one === true ? [option.long!] : [option.long!, String(one)]);
+  });
+}
+
+/** Keys of a configuration that options set. */
+const KEYS = {
+  cpu: "machine.cpu",
+  phone: "machine.phone",
+  turbo: "machine.turbo",
+  capIds: "machine.cap_ids",
+  quirks: "machine.quirks",
+  hypervisorNode: "machine.hypervisor_node",
+  strict: "machine.strict",
+  check: "machine.check",
+} as const;
+
+/** The options of a machine that are keys of its configuration. */
+export type KeyOptions = { readonly [option in keyof typeof KEYS]?: string | boolean };
+
+/** The given ones as changes of a configuration. */
+export function changesOf(options: KeyOptions): string[] {
+  return Object.entries(KEYS).flatMap(([option, key]) => {
+    const value = options[option as keyof typeof KEYS];
+    return value === undefined ? [] : [`${key}=${value}`];
+  });
+}
+
+/** `--set KEY=VALUE`, once for each. */
+export function setOption(): Option<"--set <key=value>", undefined, string[], undefined, false, string[] | undefined> {
+  const text =
+    "change a value of the configuration, such as vm.rt.memory=8MiB or machine.seed=7 (docs/reference/configuration.md); repeatable";
+  return new Option("--set <key=value>", text).argParser((text: string, before: string[] | undefined) => {
+    if (!/^[^=]+=./.test(text)) throw new Failure(`--set: "${text}" is not KEY=VALUE`, "use for example vm.rt.memory=8MiB");
+    return [...before ?? [], text];
+  });
+}

@@ -1,0 +1,130 @@
+// Virtio devices on the command line: `--disk FILE[,MODE]`, `--net BACKEND`, `--forward HOST:GUEST`
+// and `--share DIR`, as tables of a configuration's `devices`.
+
+import { Option } from "@commander-js/extra-typings";
+import { Failure } from "../common/failure.ts";
+import { DEFAULT_TAG, isTag, parseForward, parseNetRule, TAG_LENGTH } from "../../../model/plans/plan.ts";
+import { BadArgument } from "../common/bad-argument.ts";
+
+const MODES = ["rw", "ro", "overlay"] as const;
+
+/** An entry of `devices`. */
+type DeviceTable = Readonly<Record<string, unknown>> & { readonly kind: string };
+
+/** `--disk FILE[,rw|ro|overlay]`, once for each disk. */
+export function diskOption() {
+  return new Option(
+    "--disk <file[,mode]>",
+    "add a raw disk image as a virtio disk, mode rw (default), ro or overlay (changes stay in memory); repeatable",
+  )
+    .argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseDisk(text)]);
+}
+
+/** `--net user|none[,KEY=VALUE..][,capture=FILE]`. */
+export function netOption() {
+  return new Option(
+    "--net <backend[,key=value]>",
+    "add a network card: user (NAT to the internet, no root) or none (no cable); user takes host, lan, internet, allow, deny and capture " +
+      "(docs/own-guests.md)",
+  ).argParser(parseNet);
+}
+
+/** `--forward HOST:GUEST`, once for each port. */
+export function forwardOption() {
+  return new Option(
+    "--forward <[udp:]host:guest>",
+    "with --net user: forward a TCP (or UDP) port of 127.0.0.1 to a port of the guest; repeatable",
+  )
+    .argParser((text: string, before: string[] | undefined): string[] => [...before ?? [], forwardOf(text)]);
+}
+
+/** `--share DIR[,ro][,tag=NAME]`, once for each folder. */
+export function shareOption() {
+  return new Option(
+    "--share <dir[,ro][,tag=name]>",
+    `share a folder with the guest: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: read-only; repeatable with tags; ` +
+      "Debian's cloud kernel has no 9p; use the one of el2 guests fetch debian --disk",
+  ).argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseShare(text)]);
+}
+
+/** The options for devices. */
+export interface DeviceOptions {
+  readonly disk?: readonly DeviceTable[];
+  readonly share?: readonly DeviceTable[];
+  readonly net?: DeviceTable;
+  readonly forward?: readonly string[];
+}
+
+/** The devices of the options, in the order of their slots. */
+export function devicesOf(command: string, { disk = [], share = [], net, forward }: DeviceOptions): DeviceTable[] {
+  if (forward && net?.backend !== "user") throw new Failure(`${command}: --forward needs --net user`);
+  const tags = share.map(({ tag }) => tag);
+  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
+  if (twice !== undefined) throw new Failure(`${command}: two shares have the tag "${twice}"`, "name one with --share DIR,tag=NAME");
+  return [...disk, ...share, ...net ? [{ ...net, ...forward && { forward } }] : []];
+}
+
+function parseDisk(text: string): DeviceTable {
+  const mode = MODES.find((one) => text.endsWith(`,${one}`));
+  const image = mode ? text.slice(0, -mode.length - 1) : text;
+  if (!image) throw new BadArgument(`"${text}" names no file`, "use for example disk.img or disk.img,overlay");
+  return { kind: "block", image, mode: mode ?? "rw" };
+}
+
+function forwardOf(text: string): string {
+  if (!parseForward(text)) throw new BadArgument(`"${text}" is not a pair of ports`, "use for example 2222:22 or udp:5353:53");
+  return text;
+}
+
+function parseNet(text: string): DeviceTable {
+  const [, backend, keys, capture] = /^([^,]*)((?:,(?!capture=)[^,]*)*)(?:,capture=(.+))?$/.exec(text) ?? [];
+  if (backend !== "user" && backend !== "none") {
+    throw new BadArgument(`"${text}" is not a network`, "use user, none or user,capture=frames.pcapng");
+  }
+  if (keys && backend === "none") throw new BadArgument(`"${text}": only user has a policy`);
+  const policy = keys ? keys.slice(1).split(",").reduce(withKey, {}) : {};
+  return { kind: "net", backend, ...policy, ...capture !== undefined && { capture } };
+}
+
+/** A policy. */
+interface NetKeys {
+  readonly host?: boolean;
+  readonly lan?: boolean;
+  readonly internet?: boolean;
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+}
+
+/** A policy with one more key. */
+function withKey(policy: NetKeys, text: string): NetKeys {
+  const [, key, value] = /^([a-z]+)=(.*)$/.exec(text) ?? [];
+  switch (key) {
+    case "host":
+    case "lan":
+    case "internet":
+      if (value === "yes" || value === "no") return { ...policy, [key]: value === "yes" };
+      throw new BadArgument(`"${text}": use ${key}=yes or ${key}=no`);
+    case "allow":
+    case "deny":
+      if (parseNetRule(value)) return { ...policy, [key]: [...policy[key] ?? [], value] };
+      throw new BadArgument(`"${value}" is not an address`, "use for example 192.168.1.0/24 or 10.0.2.2:8080");
+    default:
+      throw new BadArgument(`"${text}" is not a key of --net user`, "use one of host, lan, internet, allow, deny, capture");
+  }
+}
+
+function parseShare(text: string): DeviceTable {
+  const [, folder, mode, tag] = /^(.*?)(,ro|,rw)?(?:,tag=([^,]*))?$/s.exec(text)!;
+  if (!folder) throw new BadArgument(`"${text}" names no folder`, "use for example . or results,tag=out or sources,ro");
+  if (tag !== undefined && !isTag(tag)) {
+    throw new BadArgument(`"${tag}" is not a tag`, `use up to ${TAG_LENGTH} letters, digits, and . _ -`);
+  }
+  let isFolder: boolean;
+  try {
+    isFolder = Deno.statSync(folder).isDirectory;
+  } catch (error) {
+    throw new BadArgument(`cannot share ${folder}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!isFolder) throw new BadArgument(`${folder} is not a folder`);
+  return { kind: "9p", folder, mode: mode === ",ro" ? "ro" : "rw", tag: tag ?? DEFAULT_TAG };
+}

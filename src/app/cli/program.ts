@@ -1,0 +1,243 @@
+// The program around its commands: options of all, help, and how errors end it.
+
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { commandTree } from "./common/command-tree.ts";
+import type { CommandContext, Register } from "./common/command.ts";
+import { ExitCode, Failure } from "./common/failure.ts";
+import { output, report } from "./common/print.ts";
+import { giveUpFor } from "./common/rights.ts";
+import { hostOption } from "./options/host.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, readOnlyOption, themeOption } from "./options/look.ts";
+import { NoPlace } from "../../session/control/places.ts";
+import { PlanError } from "../../model/plans/plan.ts";
+import { documentText, ERROR } from "../../model/queries/documents.ts";
+import { NoCacheFolder } from "../../kit/support/files/cache.ts";
+import { type Problem, problemOf, problemText, whatText } from "../../kit/support/problem.ts";
+import { isOfSystem } from "../../kit/support/system-error.ts";
+import { didYouMean, didYouMeanOneOf } from "../../kit/support/text/did-you-mean.ts";
+import { VERSION } from "../../kit/support/version.ts";
+import { WriteFailure } from "../../kit/support/files/write-all.ts";
+
+/** Commands below a heading of `el2 --help`. */
+export type CommandGroup = readonly [heading: string, commands: readonly Register[]];
+
+/**
+ * The program with these commands. `entry` is its module, for the machine's worker; `exit` takes
+ * the exit code.
+ */
+export function programOf(groups: readonly CommandGroup[], entry: URL, exit: (code: number) => void): Command {
+  const program = new Command("el2")
+    .description("a Gunyah workstation in a terminal: runs arm64 software as VMs under a Gunyah-compatible hypervisor")
+    .version(VERSION, "--version", "print the version")
+    .exitOverride()
+    .configureOutput({
+      writeOut: output,
+      writeErr: (text) => report(text.replace(/\n$/, "")),
+      outputError: (text, write) => write(`el2: ${text.replace(/^error: /, "")}`),
+    })
+    .showHelpAfterError("(--help shows the options and examples)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2                                          run the demo: three VMs that communicate
+  el2 tour                                     learn the screens, key by key
+  el2 guests fetch debian                      fetch an unmodified Debian kernel and a busybox ramdisk
+  el2 run debian                               run Debian as a VM of the native host
+  el2 boot Image --initrd initrd --stdio       boot a kernel as the primary VM, with its console on this terminal`,
+    )
+    .enablePositionalOptions()
+    .option("--config <file>", "configuration to use instead of ./el2.toml")
+    .addOption(hostOption())
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
+    .addOption(plainOption)
+    .addOption(themeOption)
+    .action(async (options) => {
+      const { runDemo } = await import("./commands/machines/run.ts");
+      const code = await runDemo(entry, options, context.run);
+      if (code !== undefined) exit(code);
+    });
+  const context: CommandContext = {
+    entry,
+    exit,
+    run: async (args) => void await programOf(groups, entry, exit).parseAsync(args, { from: "user" }),
+  };
+  for (const [heading, commands] of groups) {
+    const before = program.commands.length;
+    for (const register of commands) register(program, context);
+    for (const command of program.commands.slice(before)) command.helpGroup(heading);
+  }
+  strict(program.commands);
+  refuseOptions(program, (flag) => {
+    const follows = withOption(program.commands, flag).length ? `it follows its command: el2 COMMAND ${flag}` : undefined;
+    return follows ?? didYouMean(flag, optionsOf(program), "list the options with el2 --help");
+  });
+  return program;
+}
+
+/** Commands that always repeat whole runs: their worker asks for huge pages. */
+const REPEATING = new Set(["profile", "coverage", "compare-runs", "diff"]);
+
+/** Runs a command line of a program with these commands, and returns the exit code. */
+export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {
+  let code: number = ExitCode.Done;
+  const program = programOf(groups, entry, (value) => code = value);
+  args = helpArguments(args);
+  if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("../jobs/run-job.ts")).startJobWorker(entry);
+  giveUpFor(args);
+  try {
+    const names = commandTree(program).commands.map(({ name }) => name);
+    const hidden = program.commands.map((command) => command.name());
+    if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
+      const meant = TYPED.get(args[0]) ?? wayBelow(program.commands, args[0]);
+      const wayOut = meant ?? didYouMean(args[0], names, "list the commands with el2 --help");
+      throw new Failure(`unknown command ${JSON.stringify(args[0])}`, wayOut);
+    }
+    await program.parseAsync(args, { from: "user" });
+    return code || (Deno.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
+    if (error instanceof WriteFailure) {
+      report(`el2: ${error.message}`);
+      return ExitCode.Failed;
+    }
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    const problem = problemOf(error);
+    report(args.includes("--json") ? errorJson(code, problem) : `el2: ${problemText(problem)}`);
+    return code;
+  }
+}
+
+/** The exit code of an error that is the user's to fix; undefined for a bug. */
+function codeOf(error: unknown): number | undefined {
+  if (error instanceof Failure) return error.code;
+  if (error instanceof PlanError || error instanceof NoPlace || error instanceof NoCacheFolder) return ExitCode.Usage;
+  // A system error that no command expected.
+  return error instanceof Error && isOfSystem(error) ? ExitCode.Failed : undefined;
+}
+
+/** `el2 help COMMAND …` as `el2 COMMAND … --help`. */
+function helpArguments(args: readonly string[]): readonly string[] {
+  return args[0] === "help" ? [...args.slice(1), "--help"] : args;
+}
+
+/** Words of other programs, and what el2 has for them. */
+const TYPED: ReadonlyMap<string, string> = new Map(Object.entries({
+  stop: "el2 vm stop VM shuts a VM down, el2 down SESSION ends a session, el2 pause stops the time",
+  kill: "el2 vm kill VM ends a VM, el2 down SESSION ends a session",
+  list: "el2 ls lists sessions, el2 vm ls lists VMs",
+  ps: "el2 ls lists sessions, el2 vm ls lists VMs",
+  exec: "el2 console VM --send 'TEXT\\n' types into a guest",
+  start: "el2 up WHAT starts a session, el2 vm start VM starts a VM of a session",
+  restart: "el2 vm reset VM restarts a VM",
+  status: "el2 ls lists sessions, el2 diagnose says what each VM does",
+  exit: "el2 down SESSION ends a session",
+  quit: "el2 down SESSION ends a session",
+  shell: "el2 attach SESSION, then c, types into a guest; el2 console VM --send 'TEXT\\n' types a line",
+  ssh: "el2 attach SESSION, then c, types into a guest; el2 run WHAT --net user --forward 2222:22 forwards a port to it",
+  connect: "el2 attach SESSION shows a session's screens",
+  memory: "el2 mem map lists who owns and maps memory, el2 linux memory what a Linux uses",
+  top: "el2 vcpu ls --watch shows what vCPUs do, el2 irq top interrupts, el2 profile where the time goes",
+  debug: "el2 gdb VM serves gdb, el2 dap an editor",
+  step: "el2 on continues by instructions or to the next event, el2 back returns to earlier ones",
+  continue: "el2 resume continues a session",
+  save: "el2 snapshot save FILE saves a machine",
+  load: "el2 snapshot load FILE continues a saved machine",
+  log: "el2 logs prints consoles, el2 events lists events",
+}));
+
+/**
+ * Has a command say the way out of an option that it lacks. Commander's own suggestions name
+ * options that have nothing to do with what was typed.
+ */
+function refuseOptions(command: Command["commands"][number], wayOut: (flag: string) => string | undefined): void {
+  Object.assign(command, {
+    unknownOption(flag: string): never {
+      const text = problemText({ what: `unknown option "${flag}"`, wayOut: wayOut(flag) });
+      return command.error(text, { code: "commander.unknownOption" });
+    },
+  });
+}
+
+/** Every command, however deep, reports its errors to `main`. */
+function strict(commands: Command["commands"], all = commands): void {
+  for (const command of commands) {
+    command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
+    refuseOptions(command, (flag) => didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag))));
+    Object.assign(command, {
+      unknownCommand(): never {
+        const [typed] = command.args, names = namesOf(command), meant = names.find((name) => SUBCOMMANDS.get(name)?.includes(typed));
+        const wayOut = meant ? `did you mean ${JSON.stringify(meant)}?` : didYouMeanOneOf(typed, names);
+        const text = problemText({ what: `unknown command ${JSON.stringify(typed)} of el2 ${command.name()}`, wayOut });
+        return command.error(text, { code: "commander.unknownCommand" });
+      },
+    });
+    strict(command.commands, all);
+  }
+}
+
+/** Words of other programs for commands below a group. */
+const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entries({
+  ls: ["list", "ps", "all"],
+  show: ["info", "get", "inspect", "describe", "status"],
+  stop: ["shutdown", "poweroff", "off"],
+  kill: ["destroy", "terminate", "delete", "rm"],
+  reset: ["restart", "reboot"],
+  save: ["create", "take"],
+  load: ["restore", "revert"],
+  read: ["dump", "peek"],
+  write: ["poke"],
+  regs: ["registers"],
+  stack: ["backtrace", "bt"],
+  ps: ["tasks", "processes"],
+  log: ["dmesg"],
+}));
+
+/** The commands of groups that have this name, or stand for it; undefined for none. */
+function wayBelow(groups: Command["commands"], typed: string): string | undefined {
+  const found = groups.flatMap((group) =>
+    namesOf(group)
+      .filter((name) => name === typed || SUBCOMMANDS.get(name)?.includes(typed))
+      .map((name) => `el2 ${group.name()} ${name}`)
+  );
+  return found.length ? `there ${found.length === 1 ? "is" : "are"} ${found.join(", ")}` : undefined;
+}
+
+function namesOf(command: Command["commands"][number]): string[] {
+  return command.createHelp().visibleCommands(command).map((one) => one.name()).filter((name) => name !== "help");
+}
+
+const optionsOf = ({ options }: Command["commands"][number]) => options.flatMap(({ long, hidden }) => long && !hidden ? [long] : []);
+
+/** That these commands have it; undefined for none. */
+const haveIt = (commands: readonly string[]) =>
+  commands.length ? `${commands.slice(0, 3).join(", ")} ${commands.length === 1 ? "has" : "have"} it` : undefined;
+
+/** The commands that have an option: `el2 run`. */
+function withOption(commands: Command["commands"], flag: string, path = "el2"): string[] {
+  return commands.flatMap((command) => {
+    const name = `${path} ${command.name()}`;
+    return [...optionsOf(command).includes(flag) ? [name] : [], ...withOption(command.commands, flag, name)];
+  });
+}
+
+const CODE_NAMES: Readonly<Record<number, string>> = {
+  [ExitCode.Failed]: "failed",
+  [ExitCode.Usage]: "config",
+  [ExitCode.NoSession]: "no_session",
+  [ExitCode.TimedOut]: "timeout",
+  [ExitCode.ReadOnly]: "read_only",
+  [ExitCode.Interrupted]: "interrupted",
+};
+
+/** An error as a line for programs (docs/design/workstation.md §2). */
+function errorJson(code: number, problem: Problem): string {
+  const { at, wayOut = null } = problem;
+  const place = at ? { file: at.file, line: at.line, col: at.column } : null;
+  return documentText(ERROR, { code: CODE_NAMES[code] ?? "failed", message: whatText(problem), at: place, hint: wayOut });
+}

@@ -1,0 +1,76 @@
+// The user's consent that a plan from a file uses resources of this computer: by option, from the
+// store of consents, or asked for on the terminal.
+
+import { consent, hasConsent } from "./consent-store.ts";
+import { Failure } from "../../common/failure.ts";
+import {
+  beyondFolder,
+  type Consent,
+  type HostResource,
+  isPath,
+  type PlanSource,
+  resourceText,
+} from "../../../../model/plans/host-resources.ts";
+import type { PlanReader } from "../../../configuration/plan-run.ts";
+import { leadsInto, leadsTo } from "../../../../kit/support/files/real-place.ts";
+import { sayOnStderr } from "../../../../kit/support/text/warn.ts";
+
+/** Words of `--allow-host` that are not paths. */
+const ALL = "all", NET = "net";
+/** Bytes of an answer. */
+const ANSWER = 64;
+
+/** The consent that `--allow-host` gives; beyond it, the user is asked. */
+export function hostConsent(allowed: readonly string[] = [], ask: (text: string) => boolean = asked): Consent {
+  return (source, resources) => {
+    const wanted = resources.filter((resource) => !isAllowed(resource, allowed));
+    if (wanted.length === 0) return;
+    const known = consentText(source, wanted);
+    if (hasConsent(source.path, known)) return;
+    const texts = wanted.map(resourceText), what = `${source.kind} ${source.path}: its machine needs host resources`;
+    if (!ask([`${what}:`, ...texts.map((text) => `  ${text}`)].join("\n"))) {
+      throw new Failure(`${what}: ${texts.join(", ")}`, `allow them with --allow-host PATH, --allow-host ${NET} or --allow-host ${ALL}`);
+    }
+    consent(source.path, known);
+  };
+}
+
+/** The user has typed what a command plans; a configuration among it needs consent. */
+export function typedBy(allowed: readonly string[] | undefined): PlanReader {
+  return { consent: hostConsent(allowed) };
+}
+
+/** The same for a machine without connections. */
+export function aloneBy(allowed: readonly string[] | undefined): PlanReader {
+  return { ...typedBy(allowed), alone: true };
+}
+
+/**
+ * Checks what the machine of a file's plan uses.
+ * @throws Failure without consent
+ */
+export function checkUse(source: PlanSource, resources: readonly HostResource[], given: Consent): void {
+  const wanted = beyondFolder(source.folder, resources);
+  if (wanted.length > 0) given(source, wanted);
+}
+
+function isAllowed(resource: HostResource, allowed: readonly string[]): boolean {
+  if (allowed.includes(ALL)) return true;
+  if (!isPath(resource)) return allowed.includes(NET);
+  return allowed.some((path) => path === resource.path || leadsInto(resource.path, path));
+}
+
+/** The subject of a consent: another content, another resource or another place of it has none. */
+function consentText({ content }: PlanSource, wanted: readonly HostResource[]): string {
+  const placed = wanted.map((resource) => isPath(resource) ? { ...resource, path: leadsTo(resource.path) ?? resource.path } : resource);
+  return [content(), ...placed.map(resourceText)].join("\0");
+}
+
+/** Asks on the terminal; without one the answer is no. */
+function asked(text: string): boolean {
+  if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return false;
+  const question = `el2: ${text}\nAllow this as long as the file does not change? [y/N]`;
+  for (const line of question.split("\n")) sayOnStderr(line);
+  const bytes = new Uint8Array(ANSWER), count = Deno.stdin.readSync(bytes) ?? 0;
+  return /^y(es)?\s*$/i.test(new TextDecoder().decode(bytes.subarray(0, count)));
+}

@@ -1,0 +1,21 @@
+// `--instant`, of commands that run a machine.
+
+import { Failure } from "../../common/failure.ts";
+import type { SessionPlan } from "../../../../model/plans/plan.ts";
+import { instantPath } from "../../../../session/snapshots/instant.ts";
+import { readIfThere } from "../../../../kit/support/files/cache.ts";
+
+/**
+ * The plan, beginning at its first prompt where the cache has that; otherwise it leaves it there.
+ * @throws Failure if a run cannot begin so.
+ */
+export async function instantly(plan: SessionPlan, instant: boolean | undefined): Promise<SessionPlan> {
+  if (!instant) return plan;
+  if (plan.record) throw new Failure("--instant and --record are mutually exclusive: a recording begins at the start", "give one");
+  if (plan.debug !== undefined) {
+    throw new Failure("--instant and --gdb are mutually exclusive: gdb waits at the start", "give one, or use el2 gdb in the session");
+  }
+  const path = await instantPath(plan);
+  const bytes = readIfThere(path);
+  return bytes ? { ...plan, from: { path, spare: true, bytes } } : { ...plan, instant: path };
+}

@@ -1,0 +1,30 @@
+// The plan of a run that is recorded.
+
+import { Failure } from "../../common/failure.ts";
+import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
+import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
+
+/**
+ * The plan, recorded to `path`.
+ * @throws Failure if a run cannot be recorded: its state is not all inside.
+ */
+export async function recorded(plan: SessionPlan, path: string | undefined): Promise<SessionPlan> {
+  if (path === undefined) return plan;
+  if (plan.debug !== undefined) {
+    throw new Failure("--record and --gdb are mutually exclusive: a debugger's actions are not recorded", "give one");
+  }
+  const disk = writtenDisk(plan);
+  if (disk !== undefined) {
+    const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
+    throw new Failure(`--record: disk ${disk} is writable, and would differ at the replay`, `use ${overlay}`);
+  }
+  const { recordingHeader } = await import("../../../../session/recordings/file/recording-writer.ts");
+  const header = await recordingHeader(plan);
+  try {
+    // The worker opens it again; errors in the path are reported here.
+    Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
+  } catch (error) {
+    throw new Failure(cannotWrite(error, `--record ${path}`));
+  }
+  return { ...plan, record: { path, header } };
+}

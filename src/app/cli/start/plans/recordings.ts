@@ -1,0 +1,38 @@
+// Recordings named by users.
+
+import { checkUse } from "./consent.ts";
+import { digest } from "./consent-store.ts";
+import { Failure } from "../../common/failure.ts";
+import { type Consent, outsideResources, sourceFile, withoutConnections } from "../../../../model/plans/host-resources.ts";
+import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { readRecording } from "../../../../session/recordings/file/recording-reader.ts";
+import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
+import { problemOf } from "../../../../kit/support/problem.ts";
+
+/** A recording, and the content of its file. */
+interface NamedRecording {
+  readonly recording: Recording;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * A recording named by a user, whose machine may read the disks that it names.
+ * @throws Failure if it is not a recording, or without consent
+ */
+export async function readNamedRecording(file: string, consent: Consent): Promise<Recording> {
+  return (await readWithBytes(file, consent)).recording;
+}
+
+/** The same with the content of its file. */
+export async function readWithBytes(file: string, consent: Consent): Promise<NamedRecording> {
+  let recording: Recording, bytes: Uint8Array;
+  try {
+    bytes = readToEnd(file);
+    recording = await readRecording(file, bytes);
+  } catch (error) {
+    if (error instanceof RecordingError) throw new Failure(problemOf(error));
+    throw new Failure(cannotRead(error, `recording ${file}`));
+  }
+  checkUse(sourceFile("recording", file, () => digest(bytes)), withoutConnections(outsideResources(recording.plan)), consent);
+  return { recording, bytes };
+}

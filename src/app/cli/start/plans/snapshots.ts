@@ -1,0 +1,52 @@
+// Snapshots named by users.
+
+import { resolve } from "node:path";
+import { checkUse } from "./consent.ts";
+import { digest } from "./consent-store.ts";
+import { Progress } from "../../common/progress.ts";
+import { ExitCode, Failure } from "../../common/failure.ts";
+import { type Consent, outsideResources, sourceFile } from "../../../../model/plans/host-resources.ts";
+import type { SessionPlan } from "../../../../model/plans/plan.ts";
+import { readSnapshot, SnapshotError, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
+import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
+import { problemOf } from "../../../../kit/support/problem.ts";
+
+type NamedSnapshot = ReturnType<typeof readSnapshot> & { readonly bytes: Uint8Array };
+
+/**
+ * The plan of a session that begins with a snapshot.
+ * @throws Failure if it cannot be read, or wants something of this computer without consent
+ */
+export async function planOfSnapshot(file: string, consent: Consent): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
+  const { bytes, header, plan } = await readNamedSnapshot(file, consent);
+  return { header, plan: { ...plan, from: { path: resolve(file), spare: false, bytes } } };
+}
+
+/**
+ * A snapshot whose machine may use what it names. A snapshot is untrusted, and its plan may name
+ * any file.
+ * @throws Failure as `planOfSnapshot`
+ */
+export async function readNamedSnapshot(file: string, consent: Consent, code: number = ExitCode.Usage): Promise<NamedSnapshot> {
+  using progress = new Progress(`reading ${file}`, "pages");
+  const snapshot = await namedSnapshot(file, (path) => {
+    const bytes = readToEnd(path);
+    return { bytes, ...readSnapshot(path, false, bytes, (done, all) => progress.at(done, all)) };
+  }, code);
+  await progress.turn();
+  checkUse(sourceFile("snapshot", file, () => digest(snapshot.bytes)), outsideResources(snapshot.plan), consent);
+  return snapshot;
+}
+
+/**
+ * Result of a reader of a snapshot.
+ * @throws Failure if it is not a snapshot
+ */
+export async function namedSnapshot<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
+  try {
+    return await reader(file);
+  } catch (error) {
+    if (error instanceof SnapshotError) throw new Failure(problemOf(error), undefined, code);
+    throw new Failure(cannotRead(error, `snapshot ${file}`));
+  }
+}

@@ -1,0 +1,65 @@
+// ELF files of symbols: those that `--symbols` names, and those written for debuggers.
+
+import { checkAnswered, failed, Failure } from "../../common/failure.ts";
+import { readNamedFile, writeNamedFile } from "../../common/named-file.ts";
+import type { Asker } from "../../../../session/control/asker.ts";
+import { debugFrame } from "../../../../kit/formats/dwarf/frame-writer.ts";
+import type { ElfSection } from "../../../../kit/formats/elf-sections.ts";
+import { vmId } from "../../../../model/queries/ids.ts";
+import { type Answer, rowsOf } from "../../../../model/queries/query.ts";
+import { FRAMES, SYMBOLS } from "../../../../model/queries/tables.ts";
+import { symbolsAlone, writeElfSymbols } from "../../../../inside/symbols/elf-symbols.ts";
+import { problemOf } from "../../../../kit/support/problem.ts";
+
+/**
+ * Writes an ELF file with all symbols of a VM and the call frame information of its functions;
+ * returns a text with the number of symbols.
+ * @throws Failure without symbols, or if the file cannot be written
+ */
+export async function writeSymbols(asker: Pick<Asker, "ask">, vm: string, path: string): Promise<string> {
+  const got = await asker.ask({ table: "symbols", args: { vm } });
+  checkAnswered(got);
+  const rows = rowsOf(SYMBOLS, got);
+  if (!rows.length) {
+    throw failed(`${vmId(vm)} has no symbols: it runs no Linux kernel with kallsyms`, "add an ELF file with --add FILE");
+  }
+  const frames = await asker.ask({ table: "symbols.frames", args: { vm } });
+  checkAnswered(frames);
+  const file = writeElfSymbols(rows.map(({ name, address, type }) => ({ name, address: BigInt(address), type })), [frameSection(frames)]);
+  writeNamedFile(path, "symbols", file);
+  return `${rows.length} symbols in ${path}`;
+}
+
+/** The section that debuggers read frames from. */
+function frameSection(answer: Answer): ElfSection {
+  const bytes = debugFrame(
+    rowsOf(FRAMES, answer).map(({ start, size, exception, returns, rules }) => ({
+      start: BigInt(start),
+      size,
+      signal: exception,
+      returns,
+      instructions: Uint8Array.fromHex(rules),
+    })),
+  );
+  return { name: ".debug_frame", type: 1, flags: 0n, address: 0n, link: 0, bytes };
+}
+
+/**
+ * The symbols of a file that an option names, as an ELF file without other content.
+ * @throws Failure that names the file and the error in it.
+ */
+export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
+  const file = readNamedFile(path, "symbols");
+  try {
+    return symbolsAlone(file);
+  } catch (error) {
+    throw new Failure(problemOf(error, `symbols ${path}`));
+  }
+}
+
+/** `--symbols VM=FILE`, repeatable. */
+export function collectSymbols(text: string, before: Record<string, Uint8Array> = {}): Record<string, Uint8Array> {
+  const at = text.indexOf("=");
+  if (at < 1 || at === text.length - 1) throw new Failure(`--symbols: "${text}" is not VM=FILE`, "use for example rt=rt.elf");
+  return { ...before, [text.slice(0, at)]: readSymbolFile(text.slice(at + 1)) };
+}

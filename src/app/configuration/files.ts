@@ -1,0 +1,199 @@
+// Objects that keys of a configuration name: files, which are read, and devices. A failure is an
+// error at the key.
+
+import { dirname } from "node:path";
+import { readDevicetree } from "../../machine/devicetree/reader.ts";
+import { catalogPath } from "../catalog/catalog.ts";
+import { type ConfigFact, ruled } from "../../model/plans/config-fact.ts";
+import { NET } from "./keys/devices.ts";
+import { planned } from "./keys/key.ts";
+import type { FileDevice } from "./schema.ts";
+import { cannotRead, readToEnd } from "../../kit/support/files/named-file.ts";
+import { type Problem, problemOf, within } from "../../kit/support/problem.ts";
+import { leadsInto } from "../../kit/support/files/real-place.ts";
+import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, PlanError } from "../../model/plans/plan.ts";
+
+/** Where the files are that keys name. */
+export interface Files {
+  /** Folder of relative paths. */
+  readonly folder: string;
+  /** Files that need no reading, by the names that keys have for them. */
+  readonly given?: Readonly<Record<string, Uint8Array>>;
+}
+
+/** Notes an error at a key of the table that is read. */
+export type Refuse = (key: string, fact: ConfigFact) => void;
+
+/**
+ * The path of a file that a key names.
+ * @throws Error if the catalog does not have it
+ */
+async function pathOf(reference: string, files: Files): Promise<string> {
+  return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, files);
+}
+
+/** A path that is relative to the folder of its configuration. */
+export function inFolder(path: string, { folder }: Files): string {
+  return path.startsWith("/") || folder === "." ? path : `${folder}/${path}`;
+}
+
+/**
+ * Reads the file that a key names and makes something of it; a failure is an error at the key's
+ * value.
+ */
+export async function load<T>(
+  key: string,
+  reference: string | undefined,
+  files: Files,
+  refuse: Refuse,
+  make: (file: Uint8Array) => T,
+): Promise<T | undefined> {
+  if (reference === undefined) return undefined;
+  let path: string;
+  try {
+    path = await pathOf(reference, files);
+  } catch (error) {
+    refuse(key, problemFact(error));
+    return undefined;
+  }
+  let file: Uint8Array;
+  try {
+    file = files.given?.[reference] ?? readToEnd(path);
+  } catch (error) {
+    refuse(key, { code: "rule", ...cannotRead(error, `${key} ${reference}`) });
+    return undefined;
+  }
+  try {
+    return make(file);
+  } catch (error) {
+    refuse(key, problemFact(error, `${key} ${reference}`));
+    return undefined;
+  }
+}
+
+/**
+ * The path of the log that a device names; a log that could not be written is an error at the
+ * devices.
+ */
+export function logOf(devices: readonly FileDevice[] | undefined, files: Files, refuse: Refuse): string | undefined {
+  const log = devices?.find((device) => device.kind === "pl011")?.log;
+  if (log === undefined) return undefined;
+  const path = inFolder(log, files);
+  const problem = cannotWrite(path, dirname(log));
+  if (problem !== undefined) refuse("devices", { code: "rule", ...within(`log ${log}`, problem) });
+  return path;
+}
+
+/**
+ * Refuses files that el2 writes in a folder that a guest may change: the guest could put a link
+ * there, which the next run would follow.
+ */
+export function refuseInShared(files: readonly string[], devices: readonly DevicePlan[], refuse: Refuse): void {
+  const shared = devices.flatMap((device) => device.kind === "9p" && device.mode === "rw" ? [device.folder] : []);
+  for (const file of files) {
+    const folder = shared.find((each) => leadsInto(dirname(file), each));
+    if (folder === undefined) continue;
+    const wayOut = 'name a file elsewhere, or share the folder with mode "ro"';
+    refuse("devices", ruled(`${file} is in ${folder}, which a guest may change`, wayOut));
+  }
+}
+
+/**
+ * Why a file in a folder of this name could not be written, and the way out, found without making
+ * the file.
+ */
+function cannotWrite(path: string, folder: string): Problem | undefined {
+  try {
+    const { isDirectory, isFile } = Deno.statSync(path);
+    if (isDirectory) return { what: "is a folder", wayOut: "name a file in it" };
+    // Opening another kind of file, such as a pipe, may block.
+    if (isFile) Deno.openSync(path, { append: true }).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotADirectory) return { what: `${folder} is not a folder`, wayOut: "name another file" };
+    if (!(error instanceof Deno.errors.NotFound)) return { ...problemOf(error), wayOut: "name a writable file" };
+  }
+  try {
+    Deno.statSync(dirname(path));
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return { what: `no folder ${folder}`, wayOut: "create it, or name another file" };
+    return { ...problemOf(error), wayOut: "name a writable file" };
+  }
+}
+
+/** The problem of an error; `of`: what it is about. */
+export function problemFact(error: unknown, of?: string): ConfigFact {
+  return { code: "rule", ...problemOf(error, of) };
+}
+
+/**
+ * A devicetree of the user's, which may have `room` bytes.
+ * @throws PlanError
+ */
+export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
+  if (file.length > room) throw new PlanError(`it has ${file.length} bytes, but there is room for ${room}`);
+  const read = readDevicetree(file);
+  if (!read.ok) throw new PlanError(`this is not a devicetree: ${read.problem}`);
+  return file;
+}
+
+type FileCard = Extract<FileDevice, { kind: "net" }>;
+
+/** The policy of a card's NAT; undefined for the default. */
+export function policyOf(card: FileCard): NetPolicy | undefined {
+  const given = planned(NET, "policy", card);
+  return Object.keys(given).length > 0 ? { ...DEFAULT_NET_POLICY, ...given } : undefined;
+}
+
+/**
+ * The virtio device that an entry of `devices` asks for; undefined for the PL011, and where
+ * something is wrong.
+ */
+export async function planDevice(
+  device: FileDevice,
+  cid: number,
+  files: Files,
+  refuse: (fact: ConfigFact) => void,
+): Promise<DevicePlan | undefined> {
+  switch (device.kind) {
+    case "pl011":
+      return undefined;
+    case "block":
+      try {
+        const path = await pathOf(device.image, files);
+        // The catalog replaces a guest by a new folder; the old one is there as long as it is used.
+        const image = device.image.startsWith("catalog:") ? await Deno.realPath(path) : path;
+        const { isFile, isDirectory } = await Deno.stat(image);
+        if (isFile) return { kind: "block", image, mode: device.mode };
+        refuse(ruled(`image ${device.image}: ${isDirectory ? "is a folder" : "is not a regular file"}`));
+      } catch (error) {
+        const { NotFound, NotCapable } = Deno.errors;
+        if (error instanceof NotFound) refuse(ruled(`image ${device.image}: no such file`));
+        // Deno opens devices of the computer with all rights alone, and so does not el2.
+        else if (error instanceof NotCapable) refuse(ruled(`image ${device.image}: is not a regular file`));
+        else refuse(problemFact(error));
+      }
+      return undefined;
+    case "vsock":
+      return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, files) };
+    case "net": {
+      const { kind, backend, forward, capture } = device;
+      const policy = policyOf(device), [given] = Object.keys(planned(NET, "policy", device));
+      if (given !== undefined && backend !== "user") refuse(ruled(`${given}: only backend "user" has a policy`));
+      return { kind, backend, forward, capture: capture === undefined ? undefined : inFolder(capture, files), ...policy && { policy } };
+    }
+    case "9p": {
+      const shared = inFolder(device.folder, files);
+      const found = await Deno.stat(shared).catch(() => undefined);
+      if (found?.isDirectory === true) return { ...device, folder: shared };
+      refuse(ruled(`folder ${device.folder}: no such folder`));
+      return undefined;
+    }
+    case "rng":
+    case "console":
+    case "balloon":
+    case "input":
+      return device;
+  }
+}

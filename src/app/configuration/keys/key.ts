@@ -1,0 +1,77 @@
+// A key of el2.toml is one entry of a table: its type with range and default, its meaning, and the
+// field of the plan that has its value. Checks of a file, the JSON Schema, the reference page, the
+// profiles of phones and the plan follow from the entries.
+
+import type * as v from "valibot";
+import { described } from "../../../kit/support/values/described.ts";
+
+/** The parts of a plan that take values of keys as they are. */
+type PlanPart = "session" | "behaviour" | "driver" | "quirks" | "boot" | "vm" | "schedule" | "policy" | "link";
+
+/** Everything that is said about one key. */
+interface Key {
+  /** Type, range and default; a message is what follows `KEY VALUE` in the error. */
+  readonly type: v.GenericSchema;
+  /** Its meaning in a few words; docs/configuration.md has the details. */
+  readonly doc: string;
+  /** The part of the plan that has the value in the field of the key's name in camel case. */
+  readonly plan?: PlanPart;
+  /** That field, if it has another name. */
+  readonly as?: string;
+  /** The value of a phone that it is (`phones.ts`). */
+  readonly phone?: string;
+}
+
+/** The keys of one table of a file, by their names. */
+export type Keys = Readonly<Record<string, Key>>;
+
+/** Declares the keys of a table. */
+export function keysOf<const K extends Keys>(keys: K): K {
+  return keys;
+}
+
+/** The schemas of keys, each with its meaning. */
+export function entriesOf<const K extends Keys>(keys: K): { [N in keyof K]: K[N]["type"] } {
+  const names = Object.keys(keys);
+  const types = Object.fromEntries(names.map((name) => [name, keys[name].type]));
+  return described(types, Object.fromEntries(names.map((name) => [name, keys[name].doc]))) as { [N in keyof K]: K[N]["type"] };
+}
+
+type Value<E extends Key> = v.InferOutput<E["type"]>;
+/** `cap_ids` as a plan writes it: `capIds`. */
+type Camel<N> = N extends `${infer First}_${infer Rest}` ? `${First}${Capitalize<Camel<Rest>>}` : N;
+type Field<N, E extends Key> = E extends { readonly as: infer As extends string } ? As : Camel<N>;
+/** The fields of a part of the plan, as keys give them. */
+export type Planned<K extends Keys, P extends PlanPart> =
+  & {
+    readonly [
+      N in keyof K as K[N] extends { readonly plan: P } ? undefined extends Value<K[N]> ? never : Field<N, K[N]> : never
+    ]: Value<K[N]>;
+  }
+  & {
+    readonly [
+      N in keyof K as K[N] extends { readonly plan: P } ? undefined extends Value<K[N]> ? Field<N, K[N]> : never : never
+    ]?: Exclude<Value<K[N]>, undefined>;
+  };
+
+/** The fields of a part of the plan that a table's values make: those that are given. */
+export function planned<const K extends Keys, P extends PlanPart>(
+  keys: K,
+  part: P,
+  values: { readonly [N in keyof K]?: unknown },
+): Planned<K, P> {
+  const fields = Object.entries(keys).flatMap(([name, { plan, as }]): [string, unknown][] => {
+    const value = values[name];
+    return plan !== part || value === undefined ? [] : [[as ?? camel(name), value]];
+  });
+  return Object.fromEntries(fields) as Planned<K, P>;
+}
+
+/** Names of keys that go into a part of the plan. */
+export function keysIn(keys: Keys, part: PlanPart): readonly string[] {
+  return Object.keys(keys).filter((name) => keys[name].plan === part);
+}
+
+function camel(name: string): string {
+  return name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}

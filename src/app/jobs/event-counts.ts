@@ -1,0 +1,20 @@
+// Job: runs recordings again, and counts events of their VMs.
+
+import type { JobPort } from "./job.ts";
+import { repeatedRuns } from "./repeated-runs.ts";
+import { type CountedEvents, type CountedKind, EventCounts } from "../../session/inspection/execution/event-counts.ts";
+import type { Recording } from "../../session/recordings/file/recording.ts";
+
+interface Wanted {
+  readonly recordings: readonly Recording[];
+  readonly kind: CountedKind;
+}
+
+export function job({ recordings, kind }: Wanted, port: JobPort<number>): CountedEvents[] {
+  const counts = new EventCounts(kind);
+  repeatedRuns(recordings, port, false, (system) => {
+    system.inspector.system.hypervisor.trace.listen(counts.kinds, (event) => counts.see(event));
+    return () => counts.end(system.machine.time);
+  });
+  return counts.all;
+}

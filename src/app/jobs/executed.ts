@@ -1,0 +1,20 @@
+// Job: runs recordings again on cores that count, and says what their VMs have executed.
+
+import type { JobPort } from "./job.ts";
+import { repeatedRuns } from "./repeated-runs.ts";
+import { type ExecutedVm, together } from "../../session/inspection/execution/executed.ts";
+import { CodeNaming } from "../../session/inspection/execution/code-names.ts";
+import { type ExecutedParts, readExecuted } from "../../session/inspection/execution/read-executed.ts";
+import type { Recording } from "../../session/recordings/file/recording.ts";
+
+interface Wanted {
+  readonly recordings: readonly Recording[];
+  readonly parts: ExecutedParts;
+}
+
+export function job({ recordings, parts }: Wanted, port: JobPort<number>): ExecutedVm[] {
+  return together(repeatedRuns(recordings, port, true, (system) => {
+    const naming = new CodeNaming(system);
+    return () => readExecuted(system.core.countedPages(), (vm) => naming.of(vm), parts);
+  }));
+}

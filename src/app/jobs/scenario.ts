@@ -1,0 +1,31 @@
+// Job: runs a scenario.
+
+import { type JobPort, JobRefused, made } from "./job.ts";
+import type { SessionPlan } from "../../model/plans/plan.ts";
+import type { PastRun } from "../../session/recordings/runs/past-run.ts";
+import { type ScenarioResult, ScenarioRun } from "../scenarios/run.ts";
+import { type Scenario, ScenarioError, type Step } from "../scenarios/scenario.ts";
+
+/** A scenario with its plan from `planScenario`. */
+interface PlannedScenario {
+  readonly scenario: Scenario;
+  readonly plan: SessionPlan;
+  /** Wall time (ms) after which the step in progress fails. */
+  readonly timeout: number | undefined;
+}
+
+/** Tells about once per second which step waits, at which virtual time (ns). */
+export async function job(
+  { scenario, plan, timeout }: PlannedScenario,
+  port: JobPort<{ readonly step: Step; readonly at: number }>,
+): Promise<{ readonly result: ScenarioResult; readonly past: PastRun | undefined }> {
+  try {
+    const run = made(() => new ScenarioRun(scenario, plan, { timeout, onProgress: (step, at) => port.say({ step, at }) }));
+    const result = await run.run();
+    const failed = result.steps.find((step) => step.result === "failed");
+    return { result, past: failed && run.past(`${failed.text}: ${failed.message}`) };
+  } catch (error) {
+    if (error instanceof ScenarioError) throw new JobRefused(error.problem);
+    throw error;
+  }
+}

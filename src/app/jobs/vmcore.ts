@@ -1,0 +1,50 @@
+// Job: a VM of a snapshot as a core file, for `el2 snapshot vmcore`.
+
+import { type JobPort, JobRefused } from "./job.ts";
+import { ExitCode } from "../cli/common/failure.ts";
+import { vmcoreOf } from "../../session/inspection/linux/vmcore.ts";
+import { Looks, QueryError, View } from "../../session/inspection/readers/inspected.ts";
+import { assembleFrom } from "../../session/snapshots/begin.ts";
+import { readSnapshot } from "../../session/snapshots/file.ts";
+import { MiB } from "../../kit/support/values/sizes.ts";
+import { problemOf } from "../../kit/support/problem.ts";
+
+/** Bytes of one message. */
+const PIECE = MiB;
+
+interface WantedCore {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly vm: string | undefined;
+}
+
+/** A part of the file. */
+interface Part {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Sends the parts of the file; between them are holes. Returns its size, and the part it lacks. */
+export function job({ path, bytes, vm }: WantedCore, port: JobPort<readonly Part[]>): { size: number; lacks: string | undefined } {
+  const { plan, state } = readSnapshot(path, false, bytes);
+  // It is loaded into a machine that does not run.
+  const system = assembleFrom(plan);
+  system.load(state, false);
+  try {
+    const core = vmcoreOf(new View(system, new Looks()), vm);
+    let parts: Part[] = [{ offset: 0, bytes: core.beginning }], size = core.beginning.length;
+    for (const { offset, bytes } of core.pages()) {
+      // A copy: the page's own buffer is the machine's memory.
+      parts.push({ offset, bytes: bytes.slice() });
+      size += bytes.length;
+      if (size < PIECE) continue;
+      port.say(parts);
+      [parts, size] = [[], 0];
+    }
+    port.say(parts);
+    return { size: core.size, lacks: core.lacks };
+  } catch (error) {
+    if (error instanceof QueryError) throw new JobRefused(problemOf(error, "snapshot vmcore"), ExitCode.Failed);
+    throw error;
+  }
+}

@@ -1,0 +1,366 @@
+// Runs a scenario in the caller's thread and in virtual time alone: the same scenario with the same
+// seed is the same run, step by step.
+
+import { waitingText } from "../../model/queries/facts/wait.ts";
+import { createHash } from "node:crypto";
+import { assemble } from "../../session/assembly/assemble.ts";
+import type { GuestSystem } from "../../session/assembly/system/guest-system.ts";
+import { letIn } from "../../session/recordings/past/input.ts";
+import type { EndState, Input, RecordedInput } from "../../model/plans/recorded-run.ts";
+import type { PastRun } from "../../session/recordings/runs/past-run.ts";
+import { alone, type SessionPlan } from "../../model/plans/plan.ts";
+import { nameOf, withKind, withoutKind } from "../../model/queries/ids.ts";
+import { diagnosisLines, timedOutLines } from "../../model/queries/texts/diagnosis-text.ts";
+import { isExactly } from "../../model/queries/filters/filter.ts";
+import { rowsOf } from "../../model/queries/query.ts";
+import { reasonLines, ruleLine } from "../../model/queries/texts/reason-text.ts";
+import { DIAGNOSES, REASONS } from "../../model/queries/tables.ts";
+import { consolesOf } from "./plan-scenario.ts";
+import { describeStep, type Scenario, type Step } from "./scenario.ts";
+import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
+import { WatchedConsoles, WatchedEvents } from "./watched.ts";
+import { problemText } from "../../kit/support/problem.ts";
+
+/** Turns of the physical CPUs between two checks of an expectation. */
+const TURNS = 8;
+/** Virtual time (ns) between two checks of rows. */
+const ROWS_INTERVAL = 1e6;
+/** The same at verdicts, which take longer. */
+const VERDICT_INTERVAL = 10e6;
+/** Wall time (ms) between two chances for others on this thread. */
+const BREATH = 100;
+/** Reasons that a failure shows, the newest. */
+const REASONS_TOLD = 3;
+/** Lines of a console that a failure shows. */
+const TAIL = 8;
+
+export interface StepResult {
+  readonly step: Step;
+  readonly text: string;
+  readonly result: "ok" | "failed" | "skipped";
+  /** Virtual time (ns) at its end. */
+  readonly at: number;
+  /** Why it failed. */
+  readonly message?: string;
+  /** Details of that, a line each. */
+  readonly details?: readonly string[];
+}
+
+export interface ScenarioResult {
+  readonly scenario: Scenario;
+  readonly seed: number;
+  readonly steps: readonly StepResult[];
+  readonly ok: boolean;
+  /** Wall time, ms. */
+  readonly elapsed: number;
+}
+
+/** How a scenario is run. */
+interface ScenarioOptions {
+  /** Wall time (ms) after which the step in progress fails. */
+  readonly timeout?: number;
+  /** Called about once per second with the step that waits, and the virtual time (ns). */
+  readonly onProgress?: (step: Step, at: number) => void;
+}
+
+/** A step that is not as expected. */
+class StepFailure extends Error {
+  constructor(message: string, readonly details: readonly string[] = []) {
+    super(message);
+  }
+}
+
+export class ScenarioRun {
+  /** The machine, which the caller may inspect at the end. */
+  readonly system: GuestSystem;
+  readonly #consoles = new WatchedConsoles();
+  readonly #events: WatchedEvents;
+  readonly #inputs: RecordedInput[] = [];
+  readonly #hash = createHash("sha256");
+  readonly #started = performance.now();
+  #breath = performance.now();
+  /** Virtual time (ns) of the next look for kernels. */
+  #kernelsDue = 0;
+  #told = performance.now();
+  /** The newest reason that an expectation has met. */
+  #reason = 0;
+
+  /** @param plan from `planScenario` */
+  constructor(readonly scenario: Scenario, readonly plan: SessionPlan, readonly options: ScenarioOptions = {}) {
+    // A machine without sockets, as that of a replay: nothing enters but what the scenario says.
+    this.system = assemble(alone(plan));
+    this.#events = new WatchedEvents(scenario.steps, this.system.hypervisor.trace);
+  }
+
+  /** Does the steps, until one fails. */
+  async run(): Promise<ScenarioResult> {
+    const steps: StepResult[] = [];
+    let failed = false;
+    for (const [index, step] of this.scenario.steps.entries()) {
+      const text = describeStep(step);
+      if (failed) {
+        steps.push({ step, text, result: "skipped", at: this.#now });
+        continue;
+      }
+      try {
+        await this.#perform(step, index);
+        steps.push({ step, text, result: "ok", at: this.#now });
+      } catch (failure) {
+        if (!(failure instanceof StepFailure)) throw failure;
+        failed = true;
+        steps.push({ step, text, result: "failed", at: this.#now, ...this.#explained(failure) });
+      }
+      this.#events.reached(index + 1);
+    }
+    const last = steps.at(-1), broken = failed ? undefined : this.#unexpected();
+    if (last && broken) {
+      failed = true;
+      steps[steps.length - 1] = { ...last, result: "failed", ...this.#explained(broken) };
+    }
+    return { scenario: this.scenario, seed: this.plan.seed, steps, ok: !failed, elapsed: performance.now() - this.#started };
+  }
+
+  /** The run so far, for a recording that ends as the scenario did. */
+  past(message: string): PastRun {
+    this.#takeOutput();
+    const system = this.system;
+    const own = system.ended();
+    const end: EndState = {
+      instructions: system.instructions(),
+      registers: system.hashes.registers(),
+      memory: system.hashes.memory(),
+      console: this.#hash.copy().digest("hex"),
+      code: own?.code ?? 1,
+      message: own?.message ?? message,
+      own: own !== undefined,
+    };
+    return { inputs: this.#inputs, at: system.machine.boundary, end };
+  }
+
+  get #now(): number {
+    return this.system.machine.boundary;
+  }
+
+  /** A failure with what is wrong with VMs, and why. */
+  #explained({ message, details }: StepFailure): { message: string; details: string[] } {
+    const sick = rowsOf(DIAGNOSES, this.system.inspector.answer({ table: "diagnose", args: { filter: "healthy=no" } }));
+    const reasons = rowsOf(REASONS, this.system.inspector.answer({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } }));
+    const why = reasons.toReversed().flatMap((row) => reasonLines(row, true).map(({ text }) => text));
+    const [first] = sick.map((row) => diagnosisLines(row)[0]);
+    return {
+      message: first === undefined ? message : `${first}; ${message}`,
+      details: [...sick.flatMap(diagnosisLines), ...why, ...details],
+    };
+  }
+
+  /** Wall time is over: what makes no progress is explained as for any failure, the rest here. */
+  #timedOut(timeout: number): StepFailure {
+    const healthy = rowsOf(DIAGNOSES, this.system.inspector.answer({ table: "diagnose", args: { filter: "healthy=yes" } }));
+    return new StepFailure(`--timeout: ${timeout / 1000} s of wall time passed`, timedOutLines(healthy));
+  }
+
+  /** VMs that have failed, where no step expects such a thing. */
+  #unexpected(): StepFailure | undefined {
+    const { steps } = this.scenario;
+    if (steps.some(({ kind }) => kind === "expect_why" || kind === "expect_end")) return undefined;
+    const expected = new Set(
+      steps.flatMap((step) => step.kind === "expect_vm_end" || step.kind === "expect_diagnosis" ? [withoutKind("vm", step.of)] : []),
+    );
+    const [first] = this.system.broken().filter((text) => !expected.has(text.split(": ")[0]));
+    return first === undefined ? undefined : new StepFailure("every step passed, but none expects that this VM fails", [first]);
+  }
+
+  async #perform(step: Step, index: number): Promise<void> {
+    switch (step.kind) {
+      case "boot":
+        return;
+      case "at":
+        return void await this.#until(step, step.at, () => false);
+      case "send":
+        this.#console(step.to);
+        return this.#enter({ kind: "console", console: step.to, bytes: new TextEncoder().encode(step.send) });
+      case "inject":
+        return this.#act({ kind: "inject.add", rule: step.inject });
+      case "remove":
+        return this.#act({ kind: "inject.remove", rule: step.remove });
+      case "expect_console": {
+        const pattern = new LinearRegex(step.expect_console, "m");
+        this.#console(step.of);
+        if (await this.#until(step, this.#now + step.within, () => this.#consoles.meet(step.of, pattern))) return;
+        throw this.#missed("line", step.within, this.#consoles.tail(step.of, TAIL).map((line) => `${step.of}| ${line}`));
+      }
+      case "expect_event":
+        if (await this.#until(step, this.#now + step.within, () => this.#events.met(index))) return;
+        throw this.#missed("event", step.within, this.#newest("events").map((row) => `${row.id} ${row.text}`));
+      case "expect_why":
+        if (await this.#until(step, this.#now + step.within, () => this.#hasReason(step.expect_why))) return;
+        throw this.#missed("reason", step.within, this.#reasons());
+      case "expect_rows":
+        return await this.#expectRows(step);
+      case "expect_no_console": {
+        const pattern = new LinearRegex(step.expect_no_console, "m");
+        this.#console(step.of);
+        if (!await this.#until(step, this.#now + step.within, () => this.#consoles.meet(step.of, pattern), true)) return;
+        throw new StepFailure(`the console shows it at ${this.#now / 1e9} s of virtual time`);
+      }
+      case "expect_no_why":
+        if (!await this.#until(step, this.#now + step.within, () => this.#hasReason(step.expect_no_why), true)) return;
+        throw new StepFailure("there is such a reason", this.#reasons());
+      case "expect_diagnosis":
+        return await this.#expectDiagnosis(step);
+      case "expect_vm_end":
+        return await this.#expectVmEnd(step);
+      case "expect_end":
+        return await this.#expectEnd(step);
+    }
+  }
+
+  async #expectRows(step: Extract<Step, { kind: "expect_rows" }>): Promise<void> {
+    const rows = () => this.system.inspector.answer({ table: step.expect_rows, args: { filter: step.filter } }).rows.length;
+    const met = (count: number) => step.count === undefined ? count > 0 : count === step.count;
+    let looked = -Infinity;
+    const look = () => {
+      if (this.#now - looked < ROWS_INTERVAL) return false;
+      looked = this.#now;
+      return met(rows());
+    };
+    if (await this.#until(step, this.#now + step.within, look)) return;
+    const count = rows();
+    // The last look may have been a while ago.
+    if (met(count)) return;
+    throw new StepFailure(`${count} rows match, not ${step.count ?? "one or more"}`);
+  }
+
+  async #expectDiagnosis(step: Extract<Step, { kind: "expect_diagnosis" }>): Promise<void> {
+    const row = () => {
+      return this.system.inspector.answer({ table: "diagnose", args: { filter: isExactly("id", withKind("vm", step.of)) } })
+        .rows[0];
+    };
+    let looked = -Infinity;
+    const look = () => {
+      if (this.#now - looked < VERDICT_INTERVAL) return false;
+      looked = this.#now;
+      return row()?.verdict === step.expect_diagnosis;
+    };
+    if (await this.#until(step, this.#now + step.within, look, true)) return;
+    const last = row();
+    if (last?.verdict === step.expect_diagnosis) return;
+    throw new StepFailure(last ? `the diagnosis is ${last.verdict}: ${last.text}` : `there is no diagnosis of ${JSON.stringify(step.of)}`);
+  }
+
+  async #expectVmEnd(step: Extract<Step, { kind: "expect_vm_end" }>): Promise<void> {
+    const vm = withoutKind("vm", step.of);
+    const pattern = new LinearRegex(step.expect_vm_end, "m");
+    const end = () => this.system.hypervisor.trace.reasons.endOf(vm);
+    const text = () => {
+      const reason = end();
+      return reason && `${reason.result ?? reason.chain[0]?.result.name ?? ""}: ${reason.rule}`;
+    };
+    await this.#until(step, this.#now + step.within, () => end() !== undefined, true);
+    const found = text();
+    if (found === undefined) throw this.#missed("end", step.within, this.system.waits().map(waitingText));
+    if (!pattern.test(found)) throw new StepFailure(`it ended with another reason: ${found}`);
+  }
+
+  async #expectEnd(step: Extract<Step, { kind: "expect_end" }>): Promise<void> {
+    await this.#until(step, this.#now + step.within, () => false, true);
+    const end = this.system.ended();
+    if (!end) throw this.#missed("end", step.within, this.system.waits().map(waitingText));
+    if (end.code !== step.expect_end) throw new StepFailure(`it ended with ${end.code}: ${end.message}`);
+    if (step.message !== undefined && !new LinearRegex(step.message, "m").test(end.message)) {
+      throw new StepFailure(`it ended with another message: ${end.message}`);
+    }
+  }
+
+  /**
+   * Lets the machine run until `met`, for which it looks between turns, or to a virtual time (ns).
+   * True when it was met.
+   * @param ends whether the machine may end meanwhile
+   * @throws StepFailure if it cannot continue
+   */
+  async #until(step: Step, time: number, met: () => boolean, ends = false): Promise<boolean> {
+    const { machine } = this.system;
+    for (;;) {
+      this.#takeOutput();
+      if (met()) return true;
+      const end = this.system.ended();
+      if (end && ends) return false;
+      if (end) throw new StepFailure(`the machine has ended with ${end.code}: ${end.message}`);
+      if (machine.boundary >= time) return false;
+      await this.#breathe(step);
+      this.#followKernels();
+      const result = machine.run(time, TURNS);
+      if (result.kind === "idle") machine.skipTo(Math.min(result.next, time));
+    }
+  }
+
+  /** Kernels that have begun to boot are observed, if a step expects their events. */
+  #followKernels(): void {
+    const { kernelEvents, machine } = this.system;
+    if (!kernelEvents.wanted || machine.boundary < this.#kernelsDue) return;
+    kernelEvents.follow();
+    this.#kernelsDue = machine.boundary + ROWS_INTERVAL;
+  }
+
+  /** Lets other work of this thread run, and checks the wall clock. */
+  async #breathe(step: Step): Promise<void> {
+    const now = performance.now();
+    if (now - this.#breath < BREATH) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#breath = performance.now();
+    const { timeout = Infinity, onProgress } = this.options;
+    if (now - this.#started > timeout) throw this.#timedOut(timeout);
+    if (now - this.#told < 1000) return;
+    this.#told = now;
+    onProgress?.(step, this.#now);
+  }
+
+  #takeOutput(): void {
+    for (const { console, bytes } of this.system.consoles.take()) {
+      this.#hash.update(bytes);
+      this.#consoles.add(console, bytes);
+    }
+    // No other reader takes them.
+    this.system.events.take();
+  }
+
+  #enter(input: Input): void {
+    const { machine } = this.system;
+    const place = { at: machine.boundary, settled: machine.settled };
+    this.#inputs.push({ ...place, input });
+    const error = letIn(this.system, input);
+    if (error !== undefined) throw new StepFailure(problemText(error));
+  }
+
+  #act(action: Extract<Input, { kind: "act" }>["action"]): void {
+    this.#enter({ kind: "act", action });
+  }
+
+  #console(name: string): void {
+    const names = consolesOf(this.plan);
+    if (!names.includes(name)) throw new StepFailure(`no console ${JSON.stringify(name)}; there are ${names.join(", ")}`);
+  }
+
+  #hasReason(filter: string): boolean {
+    const { reasons } = this.system.hypervisor.trace;
+    if (reasons.count === this.#reason) return false;
+    const { rows } = this.system.inspector.answer({ table: "why", args: { filter, after: String(this.#reason) } });
+    const first = rows.at(-1);
+    if (!first) return false;
+    this.#reason = Number(nameOf(String(first.id)));
+    return true;
+  }
+
+  #newest(table: "events" | "why") {
+    return this.system.inspector.answer({ table, args: { limit: TAIL } }).rows;
+  }
+
+  /** The newest reasons, each with its section and rule. */
+  #reasons(): string[] {
+    return rowsOf(REASONS, { table: "why", rows: this.#newest("why") }).map((row) => `${row.id} ${ruleLine(row)}`);
+  }
+
+  #missed(what: "line" | "event" | "reason" | "end", within: number, details: readonly string[]): StepFailure {
+    return new StepFailure(`no such ${what} within ${within / 1e9} s of virtual time`, details);
+  }
+}

@@ -1,0 +1,84 @@
+// The input of a scenario's expectations: the output of consoles, and past events.
+
+import type { TraceEvent, TraceKind } from "../../machine/abi/trace.ts";
+import type { TraceHub } from "../../machine/hypervisor/inspect.ts";
+import { kindsForFilter } from "../../model/queries/filters/filter-kinds.ts";
+import type { RowOf } from "../../model/queries/table.ts";
+import { type EventMatcher, parseEventFilter } from "../../model/queries/filters/temporal-filter.ts";
+import { eventRow } from "../../session/inspection/readers/objects/read-trace.ts";
+import { EVENTS } from "../../model/queries/tables.ts";
+import type { LinearRegex } from "../../kit/support/text/linear-regex.ts";
+import { RecentText } from "../../kit/support/text/recent-text.ts";
+import type { Step } from "./scenario.ts";
+
+/** Characters of a console that are kept for an expectation. */
+const KEPT = 1 << 20;
+
+/** The consoles, as text that no expectation has met yet. */
+export class WatchedConsoles {
+  readonly #texts = new Map<string, { readonly text: RecentText; missed: LinearRegex | undefined; readonly decoder: TextDecoder }>();
+
+  /** A console has shown bytes. */
+  add(console: string, bytes: Uint8Array): void {
+    const one = this.#texts.get(console) ?? { text: new RecentText(KEPT), missed: undefined, decoder: new TextDecoder() };
+    this.#texts.set(console, one);
+    one.missed = undefined;
+    one.text.add(one.decoder.decode(bytes, { stream: true }));
+  }
+
+  /** Whether a console has shown this; what came up to its end is met then. */
+  meet(console: string, pattern: LinearRegex): boolean {
+    const one = this.#texts.get(console);
+    // Expectations look after each turn of the machine, most of which show nothing.
+    if (!one || one.missed === pattern) return false;
+    const isMet = one.text.take(pattern) !== undefined;
+    if (!isMet) one.missed = pattern;
+    return isMet;
+  }
+
+  /** The last lines that no expectation has met. */
+  tail(console: string, lines: number): string[] {
+    return (this.#texts.get(console)?.text.tail(KEPT) ?? "").trimEnd().split(/\r*\n/).slice(-lines);
+  }
+}
+
+/**
+ * The events of a scenario's expectations. Each is met by the first event after that of the
+ * expectation before it, whenever that came. An action of the scenario separates them: an event
+ * expected after it must come later.
+ */
+export class WatchedEvents {
+  readonly #steps: readonly { readonly index: number; readonly matcher: EventMatcher<RowOf<typeof EVENTS>>; readonly barrier: number }[];
+  #next = 0;
+  /** Steps before this one have been done. */
+  #done = 0;
+
+  constructor(steps: readonly Step[], trace: TraceHub) {
+    let barrier = 0;
+    const wanted: { index: number; matcher: EventMatcher<RowOf<typeof EVENTS>>; barrier: number }[] = [];
+    const kinds = new Set<TraceKind>();
+    steps.forEach((step, index) => {
+      if (!step.kind.startsWith("expect_")) barrier = index + 1;
+      if (step.kind !== "expect_event") return;
+      wanted.push({ index, matcher: parseEventFilter(step.expect_event, EVENTS).start(), barrier });
+      for (const kind of kindsForFilter(step.expect_event)) kinds.add(kind);
+    });
+    this.#steps = wanted;
+    if (kinds.size > 0) trace.listen(kinds, (event) => this.#take(event));
+  }
+
+  /** Steps before `index` have been done. */
+  reached(index: number): void {
+    this.#done = index;
+  }
+
+  /** Whether the expectation of a step is met. */
+  met(index: number): boolean {
+    return this.#steps.findIndex((step) => step.index === index) < this.#next;
+  }
+
+  #take(event: TraceEvent): void {
+    const step = this.#steps[this.#next];
+    if (step && step.barrier <= this.#done && step.matcher.see(eventRow(event)).length > 0) this.#next++;
+  }
+}

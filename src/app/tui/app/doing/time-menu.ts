@@ -1,0 +1,177 @@
+// `t`: travel to other places of the run, and saving the place that is shown as a file or as a new
+// session.
+
+import { resolve } from "node:path";
+import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
+import type { AppServices } from "../services/app-services.ts";
+import { type MenuItem, MenuOverlay, TextOverlay } from "../overlays/overlay.ts";
+import { TablePane } from "../../panes/table-pane.ts";
+import { cellText } from "../../../../model/queries/texts/format.ts";
+import { EVENTS, PLACES } from "../../../../model/queries/tables.ts";
+import type { Move } from "../../../../model/protocol/protocol.ts";
+import { rowsOf } from "../../../../model/queries/query.ts";
+import type { GroupHandlers } from "../../actions/action-handlers.ts";
+import { type Problem, problemText } from "../../../../kit/support/problem.ts";
+
+/**
+ * Starts a session that continues from a snapshot, and resolves to its name. `save` writes the
+ * snapshot, or resolves to an error.
+ */
+export type Fork = (save: (path: string) => Promise<Problem | undefined>) => Promise<string>;
+
+/** Services that the menu uses. */
+interface TimeServices extends AppServices {
+  /** The session's guest: a name for files. */
+  readonly title: string;
+  /** Undefined if forks are impossible. */
+  readonly fork: Fork | undefined;
+  readonly move: (to: Move) => void;
+}
+
+/** The menu of `t`. */
+export class TimeMenu {
+  readonly #places: string[] = [];
+  readonly #events: string[] = [];
+  /** The events that were gone to the last time. */
+  #filter = "";
+
+  readonly handlers = {
+    "time.event-back": () => this.#event(false),
+    "time.event-on": () => this.#event(true),
+    "time.travel": () => this.#show(),
+  } satisfies GroupHandlers;
+
+  constructor(readonly app: TimeServices) {}
+
+  #show(): void {
+    const { app } = this;
+    const readOnly = app.readOnly ? "off: read-only" : undefined;
+    const ended = app.ended() && !app.past() ? "off: the machine has ended; go back first" : undefined;
+    const item = (key: string, label: string, run: () => void, reason = readOnly): MenuItem => ({ key, label, reason, run });
+    const nobody = app.fork ? undefined : "off: sessions cannot be started here";
+    app.show(
+      new MenuOverlay("time", [
+        item("g", "go to an instruction count", () => this.#goTo()),
+        item("b", "back to an event or an instruction", () => this.#back()),
+        item("n", "now: return to the present", () => app.move({ kind: "now" })),
+        item("l", "list: the start, snapshots, the place shown, now", () => void this.#list(), readOnly),
+        item("s", "snapshot of this place, to a file", () => this.#snapshot(), readOnly ?? ended),
+        item("f", "fork: another session continues from here", () => this.#fork(), readOnly ?? ended ?? nobody),
+      ]),
+    );
+  }
+
+  /**
+   * `<` and `>`: the event before, or the next one, that passes the filter of a list of events,
+   * else the filter of the last time.
+   */
+  #event(forward: boolean): void {
+    const { app } = this;
+    if (app.readOnly) return app.say("read-only: cannot travel");
+    const focus = app.windows.focus;
+    const filter = (focus instanceof TablePane && focus.table === EVENTS ? focus.filterText : "") || this.#filter;
+    if (filter !== "") return this.#goToEvent(filter, forward);
+    const begun = stopFilter(focus);
+    app.show(
+      filterPrompt(signOf(forward ? "forward to" : "back to", "kind=rpc", begun), begun, this.#events, (text) => {
+        if (targetOf(text).kind === "place") return app.say(`"${text}" is not a filter of events; t b goes back to an instruction`, "bad");
+        if (text === "") return app.say("a filter of events, such as kind=state vm=debian");
+        this.#goToEvent(text, forward);
+      }, (message) => app.say(message, "bad")),
+    );
+  }
+
+  #goToEvent(filter: string, forward: boolean): void {
+    this.#filter = filter;
+    this.app.say(`${forward ? "forward" : "back"} to ${filter} …`);
+    this.app.move({ kind: forward ? "next-event" : "event", filter });
+  }
+
+  /** The places of the run, to go to. */
+  async #list(): Promise<void> {
+    const { app } = this;
+    const answer = await app.asker.ask({ table: "time.ls", args: {} }), rows = rowsOf(PLACES, answer), { error } = answer;
+    if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "bad");
+    const items = rows.map((row): MenuItem => {
+      const text = (name: "kind" | "t" | "name" | "file") => row[name] === null ? "" : cellText(PLACES.columns[name], row[name]);
+      // Of a name and a file, a place has one at most.
+      const label = `${text("kind").padEnd(8)} t=${text("t")}s  ${row.insn.padStart(12)} instructions  ${text("name")}${text("file")}`;
+      return {
+        label: label.trimEnd(),
+        reason: row.kind === "shown" ? "here" : undefined,
+        run: () => app.move(row.kind === "now" ? { kind: "now" } : { kind: "instructions", count: Number(row.insn) }),
+      };
+    });
+    app.show(new MenuOverlay("places of the run; Enter goes there", items));
+    app.changed();
+  }
+
+  #goTo(): void {
+    const { app } = this;
+    app.show(
+      new TextOverlay({
+        sign: "go to instruction (such as 120000): ",
+        history: this.#places,
+        accept: (text) => {
+          const count = Number(text.replaceAll(/[_, ]/g, "") || NaN);
+          if (!Number.isSafeInteger(count) || count < 0) {
+            return app.say(`"${text}" is not an instruction count; use for example 120000`, "bad");
+          }
+          app.move({ kind: "instructions", count });
+        },
+      }),
+    );
+  }
+
+  #back(): void {
+    const { app } = this;
+    const begun = stopFilter(app.windows.focus);
+    app.show(
+      filterPrompt(signOf("back to", "kind=rpc, or at ping:0x80000000", begun), begun, this.#events, (filter) => {
+        if (filter === "") return app.say("a filter of events, such as kind=state vm=debian, or at debian:vfs_open");
+        const target = targetOf(filter);
+        if (target.kind === "event") this.#filter = filter;
+        app.say("going back …");
+        app.move(target);
+      }, (message) => app.say(message, "bad")),
+    );
+  }
+
+  #snapshot(): void {
+    const { app } = this;
+    const name = app.title.replaceAll(/[^\w.-]+/g, "-");
+    app.show(new TextOverlay({ sign: "snapshot to: ", text: `${name}.snap`, accept: (path) => void this.#save(path) }));
+  }
+
+  async #save(path: string): Promise<void> {
+    if (path.trim() === "") return this.#tell("a snapshot needs a file", "bad");
+    const error = await this.#written(path);
+    this.#tell(error === undefined ? `${path}: snapshot written` : `${path}: ${problemText(error)}`, error === undefined ? "ok" : "bad");
+  }
+
+  /**
+   * Has a snapshot written, relative to this program's folder, as the session's process has another
+   * one. Resolves to an error, if any.
+   */
+  #written(path: string, passing = false): Promise<Problem | undefined> {
+    const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);
+    return this.app.asker.snapshot(resolve(path), this.app.title, progress, passing);
+  }
+
+  async #fork(): Promise<void> {
+    try {
+      const name = await this.app.fork!((path) => this.#written(path, true));
+      this.#tell(`session ${name} continues from here; el2 attach ${name} shows it`);
+    } catch (error) {
+      this.#tell(error instanceof Error ? error.message : String(error), "bad");
+    }
+  }
+
+  #tell(text: string, role?: "ok" | "text" | "bad"): void {
+    this.app.say(text, role);
+    this.app.changed();
+  }
+}
+
+/** The beginning of a prompt: with an example while nothing is typed. */
+const signOf = (what: string, example: string, begun: string) => begun === "" ? `${what} (such as ${example}): ` : `${what}: `;

@@ -1,0 +1,37 @@
+// Boxes over a screen: centered, opaque, as large as they need to be.
+
+import { drawFrame, type FrameKind, type Title } from "../../look/box.ts";
+import type { Rectangle, Screen } from "../../terminal/cells.ts";
+import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
+import type { Look } from "../../look/theme.ts";
+
+/** Columns at the most, and what stays of the body at each side and in all above and below. */
+const WIDEST = 96;
+const ASIDE = 2;
+const ABOVE_AND_BELOW = 4;
+
+/** Properties of a box over the screen. */
+interface OverlayBox {
+  readonly title: Title;
+  readonly kind?: FrameKind;
+  readonly lines?: readonly (readonly Piece[])[];
+  /** Rows and columns inside, if not those of the lines. */
+  readonly rows?: number;
+  readonly columns?: number;
+}
+
+/**
+ * Draws a box with its lines over the screen. Returns the area inside it, without the margin at the
+ * left.
+ */
+export function drawOverlay(screen: Screen, look: Look, body: Rectangle, box: OverlayBox): Rectangle {
+  const { title, kind = "focused", lines = [] } = box;
+  const columns = box.columns ?? Math.max(...lines.map((line) => piecesWidth(line) + 2), 0);
+  const width = Math.min(Math.max(columns + 2, 40), WIDEST, body.width - 2 * ASIDE);
+  const height = Math.min((box.rows ?? lines.length) + 2, Math.max(body.height - ABOVE_AND_BELOW, 5));
+  const area = { x: body.x + ((body.width - width) >> 1), y: body.y + ((body.height - height) >> 1), width, height };
+  screen.fill(area, "overlay");
+  const inside = drawFrame(screen, look, area, title, { boxed: true, kind, focus: kind === "focused" });
+  lines.slice(0, inside.height).forEach((pieces, row) => drawPieces(screen, look, inside.x + 1, inside.y + row, pieces, inside.width - 2));
+  return inside;
+}

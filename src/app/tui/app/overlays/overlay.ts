@@ -1,0 +1,223 @@
+// Overlays on a screen, which take the keys until they close: menus, lines to scroll, a line of
+// text.
+
+import type { ActionsOf, OverlayAction, OverlayContext } from "../../actions/actions.ts";
+import { drawFrame, drawThumb, insideOf } from "../../look/box.ts";
+import type { Rectangle, Screen } from "../../terminal/cells.ts";
+import { fit, textWidth } from "../../../../kit/support/text/text-width.ts";
+import type { Key } from "../../terminal/keys.ts";
+import { LineEditor } from "./line-editor.ts";
+import type { Line } from "../../panes/pane.ts";
+import { drawOverlay } from "./overlay-box.ts";
+import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
+import { beginRow } from "../../look/row.ts";
+import type { Look } from "../../look/theme.ts";
+
+/** A box, a menu or a prompt over the screen. */
+export interface Overlay {
+  readonly context: OverlayContext;
+  /** Whether it replaces the body; otherwise it is in the lowest rows. */
+  readonly whole: boolean;
+  /** Takes a key. Returns false when the overlay is done. */
+  key(key: Key, action: OverlayAction | undefined): boolean;
+  draw(screen: Screen, area: Rectangle, look: Look): void;
+  /** The message row while it is open. */
+  readonly prompt: Line | undefined;
+  /** Position of the cursor in the prompt. */
+  readonly cursor: number | undefined;
+}
+
+/** Lines that replace the body, to scroll: an answer that does not fit the message row. */
+export class LinesOverlay implements Overlay {
+  readonly context = "help";
+  readonly whole = true;
+  readonly cursor = undefined;
+  readonly prompt: Line = { text: "arrows, PgUp and PgDn scroll; Esc closes", role: "dim" };
+  #top = 0;
+  #page = 1;
+
+  constructor(readonly heading: string, readonly lines: readonly Line[]) {}
+
+  key(key: Key, action: OverlayAction | undefined): boolean {
+    if (action?.name === "help.leave" || action?.name === "cancel") return false;
+    const by =
+      { Down: 1, j: 1, Up: -1, k: -1, PgDn: this.#page, Space: this.#page, PgUp: -this.#page, Home: -Infinity, End: Infinity }[key.name];
+    if (by !== undefined) this.#top += by;
+    return true;
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look): void {
+    this.#page = insideOf(area, true).height;
+    this.#top = drawScrolled(screen, look, area, this.heading, this.lines, this.#top);
+  }
+}
+
+/** A line of a menu. */
+export interface MenuItem {
+  /** The letter that performs it at once. */
+  readonly key?: string;
+  readonly label: string;
+  /** Shown after the label: the command that does the same. */
+  readonly detail?: string;
+  /** The reason why it is unavailable. */
+  readonly reason?: string;
+  /** Marked as dangerous. */
+  readonly danger?: boolean;
+  readonly run: () => void;
+}
+
+/** A menu in the lowest rows. */
+export class MenuOverlay implements Overlay {
+  readonly context = "menu";
+  readonly whole = false;
+  readonly cursor = undefined;
+  #at: number;
+  #said = "";
+
+  constructor(readonly heading: string, readonly items: readonly MenuItem[]) {
+    this.#at = Math.max(items.findIndex(({ reason }) => reason === undefined), 0);
+  }
+
+  get prompt(): Line {
+    return { text: this.#said || "press a letter or Enter; Esc cancels", role: this.#said ? "warn" : "dim" };
+  }
+
+  key(key: Key, action: OverlayAction | undefined): boolean {
+    if (action?.context === "menu") return this.#handlers[action.name]();
+    if (action?.name === "cancel") return false;
+    const item = this.items.find((one) => one.key === key.name);
+    if (item) return this.#choose(item);
+    this.#said = `no action on "${key.name}"`;
+    return true;
+  }
+
+  /** Handlers of a menu's actions; false when the menu is done. */
+  readonly #handlers: Readonly<Record<ActionsOf["menu"]["name"], () => boolean>> = {
+    "menu.down": () => this.#select(Math.min(this.#at + 1, this.items.length - 1)),
+    "menu.up": () => this.#select(Math.max(this.#at - 1, 0)),
+    "menu.choose": () => this.#choose(this.items[this.#at]),
+    "menu.leave": () => false,
+  };
+
+  #select(at: number): true {
+    this.#at = at;
+    return true;
+  }
+
+  #choose(item: MenuItem | undefined): boolean {
+    if (!item) return false;
+    if (item.reason !== undefined) {
+      this.#said = `${item.label}: ${item.reason}`;
+      return true;
+    }
+    item.run();
+    return false;
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look): void {
+    const labels = Math.max(...this.items.map(labelWidth));
+    const inside = drawOverlay(screen, look, area, {
+      title: { text: this.heading },
+      rows: this.items.length,
+      columns: Math.max(...this.items.map((item) => piecesWidth(itemPieces(item, labels)))) + 2,
+    });
+    const top = Math.max(0, this.#at - inside.height + 1);
+    this.items.slice(top, top + inside.height).forEach((item, index) => {
+      const row = { ...inside, y: inside.y + index, height: 1 };
+      beginRow(screen, look, row, { selected: top + index === this.#at ? "here" : undefined }, false);
+      drawPieces(screen, look, row.x + 1, row.y, itemPieces(item, labels), row.width - 2);
+    });
+  }
+}
+
+/** Columns of a label, with its mark. */
+const labelWidth = ({ label, danger }: MenuItem) => textWidth(label) + (danger ? 2 : 0);
+
+/** A line of a menu: its key, its label, and its command or the reason why it is unavailable. */
+function itemPieces(item: MenuItem, labels: number): Piece[] {
+  const { key = "", danger, label, detail, reason } = item;
+  const behind = reason ?? detail;
+  return [
+    { text: ` ${key.padEnd(2)} `, role: reason ? "dim" : "accent", bold: !reason },
+    ...danger ? [{ text: "! ", role: "bad" } as const] : [],
+    { text: label, role: reason ? "dim" : "text" },
+    ...behind === undefined ? [] : [
+      { text: " ".repeat(labels - labelWidth(item) + 3) },
+      { text: behind, role: reason ? "warn" : "dim" } as const,
+    ],
+  ];
+}
+
+/**
+ * Draws lines in a box, beginning with the line at `top`. Returns the first line drawn, which is
+ * lower if the last page would not be full.
+ */
+function drawScrolled(screen: Screen, look: Look, area: Rectangle, heading: string, lines: readonly Line[], top: number): number {
+  const { height } = insideOf(area, true);
+  const first = Math.max(Math.min(top, lines.length - height), 0), last = Math.min(first + height, lines.length);
+  screen.fill(area, "overlay");
+  const inside = drawFrame(
+    screen,
+    look,
+    area,
+    { text: heading, bottom: lines.length > height ? [{ text: `${last} of ${lines.length}`, role: "dim" }] : undefined },
+    { boxed: true, kind: "focused", focus: true },
+  );
+  drawThumb(screen, look, area, true, { top: first, height, count: lines.length }, "focused");
+  lines.slice(first, last).forEach(({ text, role = "text" }, row) => {
+    screen.text(inside.x + 1, inside.y + row, fit(text, inside.width - 2), look.style(role));
+  });
+  return first;
+}
+
+/** Purpose of a line of text. */
+interface TextOptions {
+  /** The sign before it. */
+  readonly sign: string;
+  readonly text?: string;
+  readonly history?: string[];
+  /** Called after each change; a returned line is an error, shown instead of the text. */
+  readonly changed?: (text: string) => Line | undefined;
+  readonly accept: (text: string) => void;
+  readonly leave?: () => void;
+}
+
+/** A line of text in the message row, with emacs keys and history. */
+export class TextOverlay implements Overlay {
+  readonly context = "text";
+  readonly whole = false;
+  readonly #line: LineEditor;
+  #wrong: Line | undefined;
+
+  constructor(readonly options: TextOptions) {
+    this.#line = new LineEditor(options.text, options.history);
+  }
+
+  get prompt(): Line {
+    return this.#wrong ?? { text: `${this.options.sign}${this.#line.text}` };
+  }
+
+  get cursor(): number | undefined {
+    return this.#wrong ? undefined : this.options.sign.length + this.#line.at;
+  }
+
+  key(key: Key, action: OverlayAction | undefined): boolean {
+    const { changed, accept, leave } = this.options;
+    switch (action?.name) {
+      case "text.accept":
+        this.#line.keep();
+        accept(this.#line.text);
+        return false;
+      case "text.leave":
+      case "cancel":
+        leave?.();
+        return false;
+    }
+    const older = action?.name === "text.older", newer = action?.name === "text.newer";
+    const other = older || newer ? this.#line.recall(older ? -1 : 1) : this.#line.key(key, action);
+    if (other) this.#wrong = changed?.(this.#line.text);
+    return true;
+  }
+
+  draw(): void {}
+}

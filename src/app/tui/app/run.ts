@@ -1,0 +1,244 @@
+// Runs the TUI on a terminal until the user quits: wires keys, session events, frames and signals,
+// and always restores the terminal.
+
+import { App } from "./app.ts";
+import type { AppOptions } from "./app-port.ts";
+import { Screen } from "../terminal/cells.ts";
+import type { ColorDepth } from "../terminal/color.ts";
+import { copySequence, noticeSequence } from "../terminal/clipboard.ts";
+import { type Client, Connection } from "./connection.ts";
+import { type Key, keyText } from "../terminal/keys.ts";
+import { readKeys } from "../terminal/read-keys.ts";
+import { saveFile } from "./services/save-file.ts";
+import { Starts, type UnseenStart } from "./start/starts.ts";
+import { Reader } from "./linear.ts";
+import { FramePump, TerminalMode, type TerminalPort } from "../terminal/terminal.ts";
+import { ASK_BACKGROUND, ASK_SYNCHRONIZED, parseReport } from "../terminal/terminal-reports.ts";
+import { stopUntilContinued } from "./suspend.ts";
+import type { Start } from "./start/other-sessions.ts";
+import type { Fork } from "./doing/time-menu.ts";
+import type { UiState } from "./services/ui-state.ts";
+import type { SessionEnd } from "../../../model/protocol/protocol.ts";
+import { onSignals } from "../../../kit/support/computer/signals.ts";
+
+/** Options of `runTui`. */
+export interface TuiOptions extends Omit<AppOptions, "clock"> {
+  readonly depth: ColorDepth;
+  /** Nothing but ASCII outside of guests' text. */
+  readonly ascii: boolean;
+  readonly mouse: boolean;
+  /** Over ssh: fewer frames. */
+  readonly slowLink: boolean;
+  /** How long an Esc waits for the rest of a sequence, ms. */
+  readonly escapeWait?: number;
+  /** Lines of text for screen readers, instead of screens. */
+  readonly plain?: boolean;
+  /** The terminal shows hyperlinks. */
+  readonly links?: boolean;
+  /** The terminal may be asked what it can do, and how bright it is. */
+  readonly ask?: boolean;
+  /** The terminal shows this already, in the mode of the screens. */
+  readonly opened?: Screen;
+  /** Stops the program until it is continued; false if nobody could (`stopUntilContinued`). */
+  readonly stop?: () => Promise<boolean>;
+  /** Inside tmux: sequences for the terminal are passed through. */
+  readonly tmux?: boolean;
+  /** Its name, `TERM`. */
+  readonly term?: string;
+  /** Reconnects to a session; it rejects where the session cannot be reached. */
+  readonly reconnect?: () => Promise<Client>;
+}
+
+/** How a TUI was left. */
+interface TuiEnd {
+  /** How the session ended, if it did. */
+  readonly end: SessionEnd | undefined;
+  /** The connection was gone when the user quit. */
+  readonly lost: boolean;
+  /** Another session that the user wants to see. */
+  readonly next: string | undefined;
+  /** The user wants to choose what to see. */
+  readonly elsewhere: boolean;
+  /**
+   * Why nothing more can be shown: the terminal has gone away, or the signal that asked for the
+   * end.
+   */
+  readonly over: string | undefined;
+  /**
+   * Sessions that were still being started: a fork needs the session that is shown until it has its
+   * snapshot.
+   */
+  readonly unseen: readonly UnseenStart[];
+  /** The user's settings of the screens. */
+  readonly state: UiState;
+}
+
+/**
+ * Shows a session until the user quits or the terminal goes away. Returns how the session ended, if
+ * it did. The caller has set up and started the session; this takes over `client.onEvent`, and
+ * `onGone` if it can reconnect.
+ */
+export async function runTui(client: Client, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
+  return await new TerminalSession(client, port, options).run();
+}
+
+class TerminalSession {
+  readonly #screen: Screen;
+  readonly #reader: Reader | undefined;
+  readonly #mode: TerminalMode;
+  readonly #starts = new Starts();
+  /** Resolves with the session to show next, if any; later results are ignored. */
+  readonly #left = Promise.withResolvers<string | undefined>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  readonly #pump: FramePump;
+  readonly #connection: Connection;
+  readonly #app: App;
+  #elsewhere = false;
+  #over: string | undefined;
+  /** The terminal has another size since the last frame. */
+  #resized = false;
+  /** Ends when the terminal is taken back from the shell. */
+  #suspension: Promise<void> | undefined;
+  /** Sequences for the terminal other than cells, sent before the next frame. */
+  #aside = "";
+
+  constructor(client: Client, readonly port: TerminalPort, readonly options: TuiOptions) {
+    const { columns, rows } = port.size();
+    this.#screen = options.opened ?? new Screen(columns, rows, options.depth);
+    if (this.#screen.width !== columns || this.#screen.height !== rows) this.#screen.resize(columns, rows);
+    this.#screen.links = options.links ?? false;
+    this.#reader = options.plain ? new Reader() : undefined;
+    this.#mode = new TerminalMode(port, options.mouse, options.plain, options.ask && !options.plain);
+    this.#pump = new FramePump(port, () => this.#frame(), options.slowLink, (bytes, took) => this.#app.wrote(bytes, took));
+    this.#connection = new Connection(client, options.reconnect, {
+      event: (event) => this.#app.apply(event),
+      lost: () => this.#app.lost(`session ${options.title}: its socket is gone`),
+      found: () => this.#app.found(),
+      ticked: () => this.#pump.request(true),
+    });
+    this.#app = this.#makeApp();
+    this.#connection.open();
+  }
+
+  #makeApp(): App {
+    const { start, fork } = this.options, starts = this.#starts;
+    const started: Start | undefined = start && ((what, allowHost) => starts.follow(what, start(what, allowHost)));
+    const forked: Fork | undefined = fork &&
+      ((save) => starts.follow("a fork", fork((path) => Promise.race([save(path), this.#connection.gone]))));
+    return new App({ ...this.options, start: started, fork: forked }, {
+      send: (request) => this.#connection.send(request),
+      changed: (urgent) => this.#pump.request(urgent),
+      later: (ms) => this.#drawLater(ms),
+      leave: () => this.#leave(),
+      redraw: () => this.#screen.invalidate(),
+      copy: (text) => this.#say(copySequence(text, this.options.tmux ?? false)),
+      notify: (text) => this.#say(noticeSequence(text, this.options.tmux ?? false, this.options.term)),
+      save: saveFile,
+      suspend: () => this.#suspension ??= this.#suspend().finally(() => this.#suspension = undefined),
+      mouse: (on) => this.#say(this.#mode.setMouse(on)),
+      reconnect: () => void this.#connection.tryAgain(),
+      visit: (session) => this.#leave(session),
+      choose: () => {
+        this.#elsewhere = true;
+        this.#leave();
+      },
+    });
+  }
+
+  /** Shows the session until the user leaves it. */
+  async run(): Promise<TuiEnd> {
+    const { port, options } = this;
+    const endResize = port.onResize(() => {
+      this.#resized = true;
+      this.#pump.request(true);
+    });
+    const onCrash = () => this.#mode.leaveNow();
+    const endSignals = onSignals(["SIGTERM", "SIGHUP", "SIGINT"], (signal) => this.#end(`ended by ${signal}`));
+    globalThis.addEventListener("error", onCrash);
+    globalThis.addEventListener("unhandledrejection", onCrash);
+    let next: string | undefined;
+    try {
+      await this.#mode.enter(options.opened !== undefined);
+      if (options.ask && !this.#reader) this.#aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
+      this.#pump.open();
+      const closed = readKeys(port.input, (key) => this.#take(key), options).then(() => this.#end("the terminal is gone"));
+      next = await Promise.race([this.#left.promise, closed.then(() => undefined)]);
+    } finally {
+      await this.#suspension;
+      this.#connection.close();
+      for (const timer of this.#timers) clearTimeout(timer);
+      this.#pump.close();
+      endResize();
+      endSignals();
+      await this.#mode.leave();
+      globalThis.removeEventListener("error", onCrash);
+      globalThis.removeEventListener("unhandledrejection", onCrash);
+    }
+    return {
+      end: this.#app.end,
+      lost: this.#connection.lost,
+      next,
+      elsewhere: this.#elsewhere && this.#over === undefined,
+      over: this.#over,
+      unseen: this.#starts.unseen,
+      state: this.#app.state,
+    };
+  }
+
+  #frame(): string {
+    if (this.#resized) {
+      // However many signals came while the last frame was on its way.
+      this.#resized = false;
+      const { columns, rows } = this.port.size();
+      this.#screen.resize(columns, rows);
+    }
+    const beside = this.#aside;
+    this.#aside = "";
+    if (this.#reader) return beside + this.#reader.take(this.#app.linear(), performance.now()).map((line) => `${line}\r\n`).join("");
+    this.#app.draw(this.#screen);
+    return beside + this.#screen.frame();
+  }
+
+  #say(sequence: string): void {
+    this.#aside += sequence;
+    this.#pump.request(true);
+  }
+
+  #drawLater(ms: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#pump.request(true);
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  #take(key: Key): void {
+    if (key.name !== "Report") return this.#app.key(key);
+    // The terminal has said something of itself.
+    const report = parseReport(keyText(key));
+    if (report?.kind === "synchronized") this.#screen.synchronized = true;
+    else if (report?.kind === "focus") this.#app.setFocus(report.has);
+    else if (report) this.#app.setBackground(report.bright);
+  }
+
+  /** Gives the terminal to the shell and stops, until the user continues el2. */
+  async #suspend(): Promise<void> {
+    this.#pump.close();
+    await this.#mode.leave();
+    const suspended = await (this.options.stop ?? stopUntilContinued)();
+    await this.#mode.enter();
+    this.#screen.invalidate();
+    this.#pump.open();
+    if (!suspended) this.#app.notSuspended();
+  }
+
+  #leave(next?: string): void {
+    this.#starts.leave();
+    this.#left.resolve(next);
+  }
+
+  #end(by: string): void {
+    this.#over = by;
+    this.#leave();
+  }
+}

@@ -1,0 +1,154 @@
+// How many events there were when, by class: above the list of events. A click goes to a time.
+
+import { drawBlank } from "./blank.ts";
+import { drawFrame, type FrameKind, type Title } from "../look/box.ts";
+import type { Rectangle, Screen } from "../terminal/cells.ts";
+import { graph, history } from "../terminal/glyphs.ts";
+import { countText, durationText, secondsText } from "../look/numbers.ts";
+import type { Pane, PaneState } from "./pane.ts";
+import type { Look, Role } from "../look/theme.ts";
+import { type Answer, type Query, rowsOf } from "../../../model/queries/query.ts";
+import type { RowOf } from "../../../model/queries/table.ts";
+import { EVENTS } from "../../../model/queries/tables.ts";
+
+type EventRow = RowOf<typeof EVENTS>;
+
+/** Events of one answer, and those that are kept. */
+const ASKED = 1000, KEPT = 20_000;
+/** How long (ms) an answer is good enough. */
+const STAYS_GOOD = 1000;
+/** Columns of the names, and of the numbers. */
+const NAME = 12, COUNT = 9;
+/** Time per column, in ns: 1, 2 or 5 of a unit. */
+const STEPS = [1, 2, 5].map((step) => step * 1e6);
+
+/** Classes of events: their kinds and inks. Refused operations count there too. */
+const CLASSES: readonly { readonly name: string; readonly kinds: ReadonlySet<string>; readonly ink: Role }[] = [
+  { name: "calls", kinds: new Set(["hvc", "rpc", "ioctl", "psci"]), ink: "link" },
+  { name: "interrupts", kinds: new Set(["virq"]), ink: "vm1" },
+  { name: "machine", kinds: new Set(["trap", "mmio", "mem", "state", "fault", "inject"]), ink: "g2" },
+];
+const REFUSED = CLASSES.length;
+const NAMES = [...CLASSES.map(({ name }) => name), "refused"];
+
+interface Event {
+  readonly t: number;
+  readonly of: number;
+  readonly refused: boolean;
+}
+
+export class DensityPane implements Pane {
+  readonly name = "density";
+  readonly bare = true;
+  readonly selection = undefined;
+  readonly page = 1;
+  readonly staysGood = STAYS_GOOD;
+  readonly onward = true;
+  #events: readonly Event[] = [];
+  /** The last drawing: position of the columns, and time per column. */
+  #shown = { x: 0, columns: 1, from: 0, step: 1 };
+
+  /** @param seek goes to the first event from a time (ns) on */
+  constructor(readonly seek: (time: number) => void) {}
+
+  title(): Title {
+    return { text: "Density", right: [[{ text: "click: go there", role: "dim" }]] };
+  }
+
+  wants(): Query {
+    return { table: "events", args: { filter: "kind!=sched", limit: ASKED } };
+  }
+
+  take(answer: Answer): void {
+    const kept = answer.after === undefined ? [] : this.#events;
+    this.#events = [...kept, ...rowsOf(EVENTS, answer).map(eventOf)].slice(-KEPT);
+  }
+
+  move(): void {}
+
+  click(_row: number, column: number): boolean {
+    const { x, columns, from, step } = this.#shown, at = column - x;
+    if (at < 0 || at >= columns) return false;
+    this.seek(from + at * step);
+    return true;
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
+    const kind: FrameKind = past ? "past" : "plain";
+    const columns = Math.max(area.width - 2 - NAME - COUNT - 3, 1);
+    const counts = this.#count(columns);
+    const { from, step } = this.#shown = { ...this.#shown, x: NAME + 1, columns };
+    const title: Title = {
+      ...this.title(),
+      bottom: this.#events.length ? [{ text: "a column is ", role: "dim" }, { text: durationText(step) }] : undefined,
+    };
+    const inside = drawFrame(screen, look, area, title, { boxed, kind });
+    if (!this.#events.length) {
+      const how = "Calls, interrupts and traps are recorded while this screen is open.";
+      return drawBlank(screen, look, inside, { kind: "empty", what: "No event yet", how });
+    }
+    const rows = Math.max(Math.floor((inside.height - (inside.height > NAMES.length ? 1 : 0)) / NAMES.length), 1);
+    const span = Math.max(counts[0].length * step / 1e9, 1e-3);
+    NAMES.forEach((name, index) => {
+      const y = inside.y + index * rows;
+      if (y >= inside.y + inside.height) return;
+      const all = counts[index].reduce((sum, count) => sum + count, 0), peak = Math.max(...counts[index], 1);
+      const ink: Role = index === REFUSED ? "bad" : CLASSES[index].ink;
+      screen.text(inside.x + 1, y + rows - 1, name, look.style(all ? "text" : "dim"));
+      const values = counts[index].map((count) => count / peak);
+      const lines = rows > 1 ? graph(look.glyphs, doubled(look, values), columns, rows) : [historyOf(look, values, columns)];
+      if (all) lines.forEach((line, row) => screen.text(inside.x + 1 + NAME, y + row, line, look.style(ink)));
+      const text = index === REFUSED ? countText(all) : `${countText(all / span)}/s`;
+      screen.text(
+        inside.x + inside.width - 1 - text.length,
+        y + rows - 1,
+        text,
+        look.style(all ? index === REFUSED ? "bad" : "text" : "dim"),
+      );
+    });
+    const axis = inside.y + NAMES.length * rows;
+    if (axis >= inside.y + inside.height) return;
+    const end = `${secondsText(from + columns * step).split(" ").slice(0, -1).join(" ")} s`;
+    screen.text(inside.x + 1 + NAME, axis, `${secondsText(Math.max(from, 0)).split(" ").slice(0, -1).join(" ")} s`, look.style("dim"));
+    screen.text(inside.x + 1 + NAME + columns - end.length, axis, end, look.style("dim"));
+  }
+
+  /** Events by class and column; notes what a column stands for. */
+  #count(columns: number): number[][] {
+    const counts = NAMES.map(() => Array<number>(columns).fill(0));
+    const last = this.#events.at(-1)?.t ?? 0, first = this.#events[0]?.t ?? 0;
+    const step = stepFor((last - first) / columns);
+    const from = (Math.floor(last / step) + 1 - columns) * step;
+    this.#shown = { ...this.#shown, from, step };
+    for (const { t, of, refused } of this.#events) {
+      const at = Math.floor((t - from) / step);
+      if (at < 0 || at >= columns) continue;
+      if (of >= 0) counts[of][at]++;
+      if (refused) counts[REFUSED][at]++;
+    }
+    return counts;
+  }
+}
+
+/** One row; zero stays blank. */
+function historyOf(look: Look, values: readonly number[], columns: number): string {
+  const line = [...history(look.glyphs, values, columns)];
+  return line.map((cell, index) => values[index] > 0 ? cell : " ").join("");
+}
+
+/** One value per sample of a graph, which may have two per column. */
+function doubled(look: Look, values: readonly number[]): readonly number[] {
+  return look.glyphs.steps === undefined ? values.flatMap((value) => [value, value]) : values;
+}
+
+function eventOf({ t, kind, refused }: EventRow): Event {
+  return { t: Number(t), of: CLASSES.findIndex(({ kinds }) => kinds.has(kind)), refused };
+}
+
+/** The least round time that is not under a span (ns). */
+function stepFor(span: number): number {
+  for (let unit = 1;; unit *= 10) {
+    const step = STEPS.find((one) => one * unit >= span);
+    if (step !== undefined) return step * unit;
+  }
+}

@@ -1,0 +1,199 @@
+// The flow of the selected queue or doorbell: the sender, its capability, the content, the
+// receiver's capability, the receiver; with both interrupts. And its waiters.
+
+import { drawFrame, type Title } from "../../look/box.ts";
+import type { Rectangle, Screen } from "../../terminal/cells.ts";
+import { fit, textWidth } from "../../../../kit/support/text/text-width.ts";
+import { countText } from "../../look/numbers.ts";
+import type { Pane, PaneState } from "../pane.ts";
+import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece, wrapPieces } from "../../look/pieces.ts";
+import { depthPieces } from "./queue-columns.ts";
+import { wrap } from "../row-lines.ts";
+import type { TablePane } from "../table-pane.ts";
+import type { Look } from "../../look/theme.ts";
+import { waitText } from "../vcpus/waits.ts";
+import { nameOf, vmOfName } from "../../../../model/queries/ids.ts";
+import { type Answer, type Query, rowsOf } from "../../../../model/queries/query.ts";
+import type { RowOf } from "../../../../model/queries/table.ts";
+import { CAPS, IRQS, type QUEUES, VCPUS } from "../../../../model/queries/tables.ts";
+
+type QueueRow = RowOf<typeof QUEUES>;
+
+/** Rows of a VM's block, and its columns: panes narrower than `ROOMY` have narrow ones. */
+const BLOCK_ROWS = 3, BLOCK = 14, NARROW_BLOCK = 10;
+const ROOMY = 110;
+/** Longest line of an arrow. */
+const ARROW = 3;
+
+const nameIn = (vm: string | null) => vm === null ? undefined : nameOf(vm);
+
+export class FlowPane implements Pane {
+  readonly name = "flow";
+  readonly bare = true;
+  readonly selection = undefined;
+  readonly page = 1;
+  #caps: readonly RowOf<typeof CAPS>[] = [];
+
+  /** @param queues whose selected row it is about */
+  constructor(readonly queues: TablePane<typeof QUEUES>) {}
+
+  title(): Title {
+    const row = this.queues.selection?.row;
+    if (!row) return { text: "Flow" };
+    const size = row.depth === null ? "a doorbell: flags, no messages" : `depth ${row.depth}, ${row.size} bytes per message`;
+    return { text: "Flow", detail: row.id, right: [[{ text: size, role: "dim" }]] };
+  }
+
+  wants(): Query | undefined {
+    const id = this.queues.selectedId;
+    return id === undefined ? undefined : { table: "caps.ls", args: { filter: `obj=${id}` } };
+  }
+
+  take(answer: Answer): void {
+    this.#caps = rowsOf(CAPS, answer);
+  }
+
+  move(): void {}
+  click(): boolean {
+    return true;
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
+    const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
+    const row = this.queues.selection?.row;
+    if (!row) return void screen.text(inside.x + 1, inside.y, "Nothing is selected.", look.style("dim"));
+    const top = inside.y + Math.max(Math.floor((inside.height - BLOCK_ROWS - 1) / 2), 0);
+    const block = inside.width < ROOMY ? NARROW_BLOCK : BLOCK;
+    const left = inside.x + 2, right = inside.x + inside.width - 2 - block;
+    drawBlock(screen, look, left, top, block, nameIn(row.from));
+    drawBlock(screen, look, right, top, block, nameIn(row.to));
+    const queue = row.kind === "msgqueue", from = left + block + 2, end = right - 2, middle = depthPieces(row, look);
+    // Lines above and below the depth may come closer to the middle than the arrows.
+    const half = Math.max(Math.floor((end - from - piecesWidth(middle)) / 2) - 2, 0),
+      more = Math.max(Math.floor((end - from) / 2) - 1, half);
+    const arrow = (call: string) =>
+      look.glyphs.frame.line.repeat(Math.min(Math.max(half - call.length - 2, 1), ARROW)) + look.glyphs.folded;
+    const send = queue ? "msgqueue_send" : "doorbell_send", receive = queue ? "msgqueue_receive" : "doorbell_receive";
+    const sends: Piece[][] = [
+      this.#capability(row.from, "Send", row.obj),
+      [{ text: `${send} `, role: "text" }, { text: arrow(send), role: "dim" }],
+      row.send_virq === null ? [] : irqPieces(row.send_virq, `at ${row.not_full}`),
+    ];
+    const receives: Piece[][] = [
+      this.#capability(row.to, "Receive", row.obj),
+      [{ text: arrow(receive), role: "dim" }, { text: ` ${receive}`, role: "text" }],
+      row.receive_virq === null ? [] : irqPieces(row.receive_virq, queue ? `from ${row.not_empty}` : `for flags ${row.enable}`),
+    ];
+    const room = (index: number) => index === 1 ? half : more;
+    sends.forEach((pieces, index) => drawPieces(screen, look, from, top + index, pieces, room(index)));
+    receives.forEach((pieces, index) => {
+      const width = Math.min(piecesWidth(pieces), room(index));
+      drawPieces(screen, look, end - width, top + index, pieces, width);
+    });
+    drawPieces(screen, look, from + half + 2, top + 1, middle, end - from - half - 2);
+    if (top + BLOCK_ROWS >= inside.y + inside.height) return;
+    const sent = `${countText(Number(row.sent))} sent, ${countText(row.rate)} per second`,
+      received = `${countText(Number(row.received))} received`;
+    screen.text(left, top + BLOCK_ROWS, sent, look.style("dim"));
+    screen.text(right + block - textWidth(received), top + BLOCK_ROWS, received, look.style("dim"));
+  }
+
+  /** The capability with which a VM may do it. */
+  #capability(vm: string | null, right: string, object: string): Piece[] {
+    const found = this.#caps.find((row) => row.vm === vm && row.rights.some((one) => one === right));
+    if (!found) return [{ text: object, role: "link" }];
+    return [{ text: found.id, role: "link" }, { text: ` ${right}`, role: "dim" }];
+  }
+}
+
+/** The interrupt that wakes an end, and when. */
+function irqPieces(virq: string, when: string): Piece[] {
+  return [{ text: virq, role: "text" }, { text: ` wakes it ${when}`, role: "dim" }];
+}
+
+/** A VM on its fill. */
+function drawBlock(screen: Screen, look: Look, x: number, y: number, width: number, vm: string | undefined): void {
+  const mark = vm === undefined ? undefined : look.vm(vm);
+  for (let row = 0; row < BLOCK_ROWS; row++) {
+    const text = row === 1 && mark ? fit(`${mark.letter} ${vm}`, width - 2) : row === 1 ? "nobody" : "";
+    const left = Math.floor((width - text.length) / 2);
+    const line = text.padStart(left + text.length).padEnd(width);
+    screen.text(x, y + row, line, mark ? look.on(mark.fill, "fink", true) : look.style("dim"));
+  }
+}
+
+/** The waiters of a queue or a doorbell. */
+export class QueueWaitsPane implements Pane {
+  readonly name = "waits";
+  readonly bare = true;
+  readonly selection = undefined;
+  readonly page = 1;
+  #vcpus: readonly RowOf<typeof VCPUS>[] = [];
+  #irqs: readonly RowOf<typeof IRQS>[] = [];
+
+  /** @param queues whose selected row it is about */
+  constructor(readonly queues: TablePane<typeof QUEUES>) {}
+
+  title(): Title {
+    const vm = nameIn(this.queues.selection?.row.to ?? null);
+    return vm === undefined ? { text: "Receiver" } : { text: "Receiver", vm };
+  }
+
+  wants(): readonly Query[] {
+    const row = this.queues.selection?.row;
+    if (typeof row?.to !== "string") return [];
+    const vcpus: Query = { table: "vcpu.ls", args: { filter: `vm=${row.to}` } };
+    return row.receive_virq === null ? [vcpus] : [vcpus, { table: "irq.ls", args: { filter: `id=${row.receive_virq}` } }];
+  }
+
+  take(answer: Answer): void {
+    if (answer.table === "vcpu.ls") this.#vcpus = rowsOf(VCPUS, answer);
+    else if (answer.table === "irq.ls") this.#irqs = rowsOf(IRQS, answer);
+  }
+
+  move(): void {}
+  click(): boolean {
+    return true;
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
+    const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
+    const row = this.queues.selection?.row;
+    const lines = row ? this.#lines(row, look, inside.width - 2) : [[{ text: "Nothing is selected.", role: "dim" } as const]];
+    lines.slice(0, inside.height).forEach((pieces, index) => {
+      drawPieces(screen, look, inside.x + 1, inside.y + index, pieces, inside.width - 2);
+    });
+  }
+
+  #lines(row: QueueRow, look: Look, width: number): (readonly Piece[])[] {
+    const lines: (readonly Piece[])[] = [];
+    for (const vcpu of this.#vcpus.filter(({ vm }) => vm === row.to)) {
+      const name = nameOf(vcpu.id), mark = look.vm(vmOfName(name));
+      const wakes = waitText(vcpu.waits);
+      const who: Piece[] = [chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, vcpu.state)];
+      const wait: Piece = { text: `  ${wakes}`, role: "dim" };
+      if (piecesWidth([...who, wait]) <= width) lines.push([...who, wait]);
+      else lines.push(who, ...wrap(wakes, 0, width - 2).map((text): Piece[] => [{ text: `  ${text}`, role: "dim" }]));
+    }
+    const irq = this.#irqs.find(({ id }) => id === row.receive_virq);
+    const waiting = row.kind === "doorbell" ? Number(row.flags) !== 0 : Number(row.count) > 0;
+    const what = row.kind === "doorbell" ? "flags" : "messages";
+    if (irq) {
+      const state = irq.act ? "active" : irq.pend ? "pending" : "idle";
+      const pieces: Piece[] = [
+        { text: irq.id, role: "link" },
+        irq.en ? { text: " enabled", role: "ok" } : { text: " disabled", role: waiting ? "bad" : "dim" },
+        { text: `, ${state}, ${countText(irq.rate)}/s`, role: "dim" },
+      ];
+      lines.push(...wrapPieces(pieces, 2, width));
+    }
+    lines.push([]);
+    const vm = nameIn(row.to) ?? "nobody";
+    if (waiting && irq && !irq.en) {
+      lines.push([{ text: "! ", role: "bad", bold: true }, { text: `${vm} gets no interrupt for its ${what}` }]);
+    } else if (row.full) lines.push([{ text: `full: ${nameIn(row.from) ?? "the sender"} waits for room`, role: "warn" }]);
+    else if (waiting) lines.push([{ text: `${what} wait for ${vm} to take them`, role: "text" }]);
+    else lines.push([{ text: row.kind === "doorbell" ? "no flag is set" : "the queue is empty", role: "dim" }]);
+    return lines;
+  }
+}

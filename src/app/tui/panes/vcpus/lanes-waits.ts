@@ -1,0 +1,61 @@
+// How long vCPUs that could run waited for a physical CPU, in what the timeline has.
+
+import { drawBlank } from "../blank.ts";
+import { drawFrame, type Title } from "../../look/box.ts";
+import type { Rectangle, Screen } from "../../terminal/cells.ts";
+import type { LanesPane } from "./lanes-pane.ts";
+import { waitTimes } from "./lanes.ts";
+import { durationText } from "../../look/numbers.ts";
+import type { Pane, PaneState } from "../pane.ts";
+import { chipPiece, drawPieces } from "../../look/pieces.ts";
+import { fit } from "../../../../kit/support/text/text-width.ts";
+import type { Look } from "../../look/theme.ts";
+import { vmOfName } from "../../../../model/queries/ids.ts";
+
+/** Columns of a name and of both times. */
+const NAME = 13, TIME = 10;
+
+/** The pane below the timeline. */
+export class LaneWaitsPane implements Pane {
+  readonly name = "waits";
+  readonly bare = true;
+  readonly selection = undefined;
+  readonly page = 1;
+
+  /** @param timeline whose lanes it sums up */
+  constructor(readonly timeline: LanesPane) {}
+
+  title(): Title {
+    return { text: "Waits for a CPU", right: [[{ text: "longest first", role: "dim" }]] };
+  }
+
+  wants(): undefined {}
+  take(): void {}
+  move(): void {}
+  click(): boolean {
+    return true;
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
+    const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
+    // Without switches nobody knows who waited.
+    if (!this.timeline.recorded) return;
+    const times = waitTimes(this.timeline.lanes), x = inside.x + 1, width = inside.width - 2;
+    if (!times.length) {
+      const how = "A vCPU waits while another one with its priority has the CPU.";
+      return drawBlank(screen, look, inside, { kind: "empty", what: "No vCPU waited for a CPU", how });
+    }
+    const bar = Math.max(width - NAME - 2 * TIME, 0), longest = times[0].middle || 1;
+    screen.text(x + NAME + bar, inside.y, "median".padStart(TIME) + "p99".padStart(TIME), look.style("dim"));
+    times.slice(0, inside.height - 1).forEach(({ vcpu, middle, p99 }, row) => {
+      const y = inside.y + 1 + row, mark = look.vm(vmOfName(vcpu));
+      drawPieces(screen, look, x, y, [chipPiece(mark), { text: ` ${fit(vcpu, NAME - 3)}`, role: mark.ink }], NAME - 1);
+      const cells = Math.max(Math.round(bar * middle / longest), 1);
+      screen.text(x + NAME, y, look.glyphs.histogram.repeat(Math.min(cells, bar)), look.style(mark.fill));
+      drawPieces(screen, look, x + NAME + bar, y, [
+        { text: durationText(middle).padStart(TIME), role: "text" },
+        { text: durationText(p99).padStart(TIME), role: "dim" },
+      ], 2 * TIME);
+    });
+  }
+}

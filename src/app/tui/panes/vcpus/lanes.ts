@@ -1,0 +1,170 @@
+// The scheduler's timeline as data: what each vCPU did when, from the switches of physical CPUs.
+
+import type { LaneState } from "../../terminal/glyphs.ts";
+import type { BlockCode } from "../../../../machine/abi/trace.ts";
+import type { RowOf } from "../../../../model/queries/table.ts";
+import type { SLICES } from "../../../../model/queries/tables.ts";
+import { nameOf } from "../../../../model/queries/ids.ts";
+
+/** A switch of a physical CPU. */
+export type Slice = RowOf<typeof SLICES>;
+
+/** A time span, from one virtual time (ns) to before another. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A vCPU, or none, on a physical CPU; `unseen`: not recorded. */
+export interface CpuSpan extends Span {
+  readonly vcpu: string | undefined;
+  readonly unseen: boolean;
+}
+
+/** State of a vCPU. */
+export interface VcpuSpan extends Span {
+  readonly state: LaneState;
+}
+
+/** The lanes of a machine. */
+export interface Lanes {
+  readonly cpus: ReadonlyMap<number, readonly CpuSpan[]>;
+  /** By `VM/INDEX`. */
+  readonly vcpus: ReadonlyMap<string, readonly VcpuSpan[]>;
+}
+
+/** The state of a vCPU that has stopped running. */
+function stateAfter(waits: readonly BlockCode[]): LaneState {
+  if (waits.includes("mmio")) return "vmm";
+  if (waits.includes("suspended") || waits.includes("power-on")) return "suspended";
+  return waits[0] === "vcpu_run" ? "vmm" : "waits";
+}
+
+/** Lanes from the switches until `now`. */
+export function lanesOf(rows: readonly Slice[], now: number): Lanes {
+  const cpus = new Map<number, CpuSpan[]>(), vcpus = new Map<string, VcpuSpan[]>();
+  const last = new Map<string, { at: number; state: LaneState }>();
+  const enter = (vcpu: string, at: number, state: LaneState) => {
+    const before = last.get(vcpu);
+    if (before) push(vcpus, vcpu, { from: before.at, to: at, state: before.state });
+    last.set(vcpu, { at, state });
+  };
+  const running = new Map<number, { at: number; vcpu: string | undefined; unseen: boolean }>();
+  for (const row of rows) {
+    const cpu = row.pcpu, at = Number(row.t), { fact } = row;
+    const before = running.get(cpu);
+    if (before) push(cpus, cpu, { from: before.at, to: at, vcpu: before.vcpu, unseen: before.unseen });
+    const unseen = !row.seen;
+    // While nothing was recorded, the vCPUs that ran are unknown.
+    if (unseen && before?.vcpu !== undefined) {
+      const ran = last.get(before.vcpu);
+      if (ran) push(vcpus, before.vcpu, { from: ran.at, to: at, state: ran.state });
+      last.delete(before.vcpu);
+    } else if (fact && fact.code !== "unseen") enter(nameOf(fact.vcpu), at, fact.code === "waits" ? stateAfter(fact.waits) : "ready");
+    const vcpu = row.vcpu === null ? undefined : nameOf(row.vcpu);
+    if (vcpu !== undefined) enter(vcpu, at, "runs");
+    running.set(cpu, { at, vcpu, unseen });
+  }
+  for (const [cpu, { at, vcpu, unseen }] of running) push(cpus, cpu, { from: at, to: Math.max(now, at), vcpu, unseen });
+  for (const [vcpu, { at, state }] of last) push(vcpus, vcpu, { from: at, to: Math.max(now, at), state });
+  return { cpus, vcpus };
+}
+
+function push<K, S extends Span>(lanes: Map<K, S[]>, key: K, span: S): void {
+  const spans = lanes.get(key);
+  if (spans) spans.push(span);
+  else lanes.set(key, [span]);
+}
+
+/**
+ * The content of each of `width` columns, `step` ns each: of the spans in it the one with the most
+ * time, where `weight` makes some count more.
+ */
+export function columnsOf<S extends Span>(
+  spans: readonly S[],
+  start: number,
+  step: number,
+  width: number,
+  weight: (span: S) => number = () => 1,
+): (S | undefined)[] {
+  const found: (S | undefined)[] = Array.from({ length: width }, () => undefined);
+  const most = new Float64Array(width);
+  const end = start + width * step;
+  for (let at = firstAfter(spans, start); at < spans.length && spans[at].from < end; at++) {
+    const span = spans[at];
+    const from = Math.max(span.from, start), to = Math.min(span.to, end);
+    for (let column = Math.floor((from - start) / step); column < width && start + column * step < to; column++) {
+      const time = (Math.min(to, start + (column + 1) * step) - Math.max(from, start + column * step)) * weight(span);
+      if (time > most[column]) {
+        most[column] = time;
+        found[column] = span;
+      }
+    }
+  }
+  return found;
+}
+
+/** Whether anything was recorded in each of `width` columns, `step` ns each. */
+export function recordedColumns({ cpus }: Lanes, start: number, step: number, width: number): boolean[] {
+  const found: boolean[] = Array.from({ length: width }, () => false), end = start + width * step;
+  for (const spans of cpus.values()) {
+    for (let at = firstAfter(spans, start); at < spans.length && spans[at].from < end; at++) {
+      const { from, to, unseen } = spans[at];
+      if (!unseen) found.fill(true, Math.max(Math.floor((from - start) / step), 0), Math.ceil((to - start) / step));
+    }
+  }
+  return found;
+}
+
+/** Index of the first span that ends after a time. */
+function firstAfter(spans: readonly Span[], time: number): number {
+  let low = 0, high = spans.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (spans[middle].to <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * The share of a time for which a physical CPU was busy, 0 to 1; undefined if nothing was
+ * recorded.
+ */
+export function busyShare(spans: readonly CpuSpan[], from: number, to: number): number | undefined {
+  let busy = 0, seen = 0;
+  for (let at = firstAfter(spans, from); at < spans.length && spans[at].from < to; at++) {
+    const { vcpu, unseen } = spans[at];
+    const time = Math.min(spans[at].to, to) - Math.max(spans[at].from, from);
+    if (!unseen) seen += time;
+    if (vcpu !== undefined) busy += time;
+  }
+  return seen > 0 ? busy / seen : undefined;
+}
+
+/** How long a vCPU that could run waited for a physical CPU: half of the times less, and 99 %. */
+interface WaitTimes {
+  readonly vcpu: string;
+  readonly middle: number;
+  readonly p99: number;
+  readonly count: number;
+}
+
+/** Those of all vCPUs that waited, the longest first. */
+export function waitTimes({ vcpus }: Lanes): WaitTimes[] {
+  const found = [...vcpus].flatMap(([vcpu, spans]): WaitTimes[] => {
+    const times = spans.filter(({ state }) => state === "ready").map(({ from, to }) => to - from).sort((a, b) => a - b);
+    const at = (share: number) => times[Math.min(Math.floor(times.length * share), times.length - 1)];
+    return times.length ? [{ vcpu, middle: at(0.5), p99: at(0.99), count: times.length }] : [];
+  });
+  return found.sort((a, b) => b.middle - a.middle);
+}
+
+/** Times (ns) of an axis: round ones, at least `apart` columns of `step` ns from each other. */
+export function ticksOf(start: number, step: number, width: number, apart: number): number[] {
+  let between = 1000;
+  for (let at = 0; between < apart * step; at++) between = 10 ** (3 + Math.floor(at / 3)) * [1, 2, 5][at % 3];
+  const ticks: number[] = [];
+  for (let tick = Math.max(Math.ceil(start / between) * between, 0); tick < start + width * step; tick += between) ticks.push(tick);
+  return ticks;
+}

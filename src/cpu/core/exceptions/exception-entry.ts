@@ -1,0 +1,390 @@
+// Taking exceptions to EL1, returning from them, and leaving to EL2: functions of the core's Wasm
+// module. Arm ARM D1.10 (entry), D1.11 (return), D1.13.5 (virtual interrupts). Encodings are in
+// `architecture/exceptions.ts`.
+//
+// A function that changes the flow stores `CPU.PC` and sets `CPU.PENDING`; its caller has stored
+// `CPU.IP`.
+
+import type { FeatureName } from "../../isa/cpus/features.ts";
+import {
+  ExceptionClass,
+  extendedPstate,
+  ISS_COND_ALWAYS,
+  Mdscr,
+  Pstate,
+  Sctlr,
+  SCTLR_DSSBS_SHIFT,
+  syndrome,
+  Vector,
+} from "../architecture/exceptions.ts";
+import { CPU, Pending, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
+import { callee, define as defineFunction, type FunctionName } from "../state/functions.ts";
+import { currentSpace, Regime } from "../state/tlb-layout.ts";
+import { Code, constant, type Operand, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
+import { ExitReason } from "./exit.ts";
+import { countEvent, countsEvents, PerformanceEvent } from "./performance-events.ts";
+
+/**
+ * Functions for the MMU and the system registers, in addition to those of `state/functions.ts` that
+ * are defined here.
+ */
+const EXCEPTION_FUNCTIONS = {
+  /** () -> i32: N, Z, C and V in bits 31:28. */
+  readFlags: [[], ["i32"]],
+  /** (i32): sets N, Z, C and V from bits 31:28. */
+  writeFlags: [["i32"], []],
+  /**
+   * (pstate i32): sets PSTATE but NZCV; changes the stack pointer's bank and the translation regime
+   * with it.
+   */
+  setPstate: [["i32"], []],
+  /** (esr i32): synchronous exception to EL1; ELR is the instruction in progress. */
+  raise: [["i32"], []],
+  /** (esr i32, elr i64): the same from another address; FAR_EL1 is the caller's. */
+  raiseFrom: [["i32", "i64"], []],
+  /** (pc i64): returns from an exception at EL1 to there, with the state of SPSR_EL1. */
+  returnTo: [["i64"], []],
+  /** (esr i32): exception to EL2, PC at the instruction. */
+  trap: [["i32"], []],
+  /** (esr i32): exception to EL2, PC after the instruction (HVC). */
+  trapAfter: [["i32"], []],
+  /** (reason i32): leaves `run` after the completed instruction. */
+  exitAfter: [["i32"], []],
+  /**
+   * (): execution continues after the instruction, with what the interpreter holds in locals read
+   * anew.
+   */
+  resumeAfter: [[], []],
+  /** (pc i64) -> i32: takes an unmasked interrupt with ELR = pc, if there is one; 1 when it did. */
+  takeInterrupt: [["i64"], ["i32"]],
+  /**
+   * (mask i32): the MSR DAIFSet, DAIFClr immediates and MSR DAIF end here: sets PSTATE.DAIF, then
+   * looks for interrupts.
+   */
+  setDaif: [["i32"], []],
+  /**
+   * (esr i32, far i64): `Core.takeException`: a synchronous exception to EL1 from outside of `run`,
+   * ELR = CPU.PC.
+   */
+  injectException: [["i32", "i64"], []],
+} as const satisfies Record<string, readonly [readonly ("i32" | "i64")[], readonly ("i32" | "i64")[]]>;
+
+/** A function of `EXCEPTION_FUNCTIONS`. */
+type ExceptionFunction = keyof typeof EXCEPTION_FUNCTIONS;
+
+/** Declares, or finds, one of `EXCEPTION_FUNCTIONS`. */
+export function exceptionFunction(library: Library, name: ExceptionFunction): FunctionBuilder {
+  const [parameters, results] = EXCEPTION_FUNCTIONS[name];
+  return library.get(name, parameters, results);
+}
+
+const EXPORTED: readonly ExceptionFunction[] = ["injectException", "setPstate", "readFlags", "writeFlags"];
+
+/**
+ * Gives every function of `EXCEPTION_FUNCTIONS`, and those of the seam that take exceptions, their
+ * bodies.
+ */
+export function defineExceptions(library: Library, undefinedInstruction: number, features: ReadonlySet<FeatureName>): void {
+  const entry = library.define("enterEl1", ENTER_EL1, []), exit = library.define("leave", LEAVE, []);
+  defineState(library, features);
+  defineEntry(library, new Code(entry), features);
+  defineSynchronous(library);
+  defineExit(new Code(exit));
+  defineRaises(library, undefinedInstruction);
+  defineTraps(library);
+  defineInterrupts(library);
+  defineReturn(library, features);
+  defineWait(library);
+}
+
+/**
+ * (kind i32, elr i64): enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the
+ * caller's.
+ */
+const ENTER_EL1 = ["i32", "i64"] as const;
+const enterEl1 = (library: Library) => library.get("enterEl1", ENTER_EL1, []);
+
+const LEAVE = ["i32", "i32", "i64"] as const;
+/** (reason i32, esr i32, pc i64): leaves for EL2, continuing at `pc` later. */
+export const leave = (library: Library) => library.get("leave", LEAVE, []);
+
+function define(library: Library, name: ExceptionFunction, body: (c: Code) => void): void {
+  const [parameters, results] = EXCEPTION_FUNCTIONS[name];
+  body(new Code(library.define(name, parameters, results, EXPORTED.includes(name))));
+}
+
+function defineSeam(library: Library, name: FunctionName, body: (c: Code) => void): void {
+  body(new Code(defineFunction(library, name)));
+}
+
+/** (esr i64, elr i64): takes a synchronous exception to EL1. */
+const SYNCHRONOUS = ["i64", "i64"] as const;
+
+/** Takes a synchronous exception to EL1. */
+function synchronous(library: Library, c: Code, esr: Operand, elr: Value): void {
+  c.run(library.get("synchronous", SYNCHRONOUS, []), (typeof esr === "object" ? esr : constant("i32", esr)).wide(), elr);
+}
+
+/** Exceptions that a vCPU has not returned from are evidence: see `CPU.CHAIN_LENGTH`. */
+function defineSynchronous(library: Library): void {
+  const c = new Code(library.define("synchronous", SYNCHRONOUS, []));
+  const esr = c.parameter(0), elr = c.parameter(1);
+  if (countsEvents(library)) c.store("i32.store", CPU.PMU_RAISED, constant("i32", 1));
+  c.if(atEl1(c), () => {
+    const length = c.let(c.load("i32.load", CPU.CHAIN_LENGTH));
+    const same = c.load("i64.load", CPU.ESR_EL1).eq(esr).and(c.load("i64.load", CPU.ELR_EL1).eq(elr));
+    c.if(length, () => {
+      c.store("i32.store", CPU.CHAIN_SAME, same.select(c.load("i32.load", CPU.CHAIN_SAME).add(1), constant("i32", 0)));
+    }, () => {
+      c.store("i64.store", CPU.CHAIN_ESR, esr);
+      c.store("i64.store", CPU.CHAIN_ELR, elr);
+      c.store("i64.store", CPU.CHAIN_FAR, c.load("i64.load", CPU.FAR_EL1));
+      c.store("i32.store", CPU.CHAIN_SAME, constant("i32", 0));
+      c.store("i32.store", CPU.CHAIN_INTERRUPTS, constant("i32", 0));
+    });
+    c.store("i32.store", CPU.CHAIN_LENGTH, length.add(1));
+  });
+  c.store("i64.store", CPU.ESR_EL1, esr);
+  c.run(enterEl1(library), Vector.Synchronous, elr);
+}
+
+/** An exception return ends the chain, unless it returns from an interrupt that came meanwhile. */
+function endChain(c: Code, spsr: Value): void {
+  c.if(c.load("i32.load", CPU.CHAIN_LENGTH), () => {
+    const interrupts = c.let(c.load("i32.load", CPU.CHAIN_INTERRUPTS));
+    const inside = spsr.and(Pstate.ElMask).select(interrupts, constant("i32", 0));
+    c.if(inside, () => c.store("i32.store", CPU.CHAIN_INTERRUPTS, interrupts.sub(1)), () => {
+      c.store("i32.store", CPU.CHAIN_LENGTH, constant("i32", 0));
+    });
+  });
+}
+
+const pc = (library: Library, c: Code) => c.call(callee(library, "currentPc"));
+
+const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
+
+/**
+ * For a software step the instruction is complete, although an exception is its result (Arm ARM
+ * D2.12.5).
+ */
+const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
+
+/** PSTATE, its flags, and what follows from it. */
+function defineState(library: Library, features: ReadonlySet<FeatureName>): void {
+  define(library, "readFlags", (c) => {
+    const sign = (address: number, bit: number) => c.load("i64.load", address).shrU(63).wrap().shl(bit);
+    const z = c.load("i64.load", CPU.Z).not().shl(30);
+    c.result(sign(CPU.N, 31).or(z).or(c.load("i32.load", CPU.C).shl(29)).or(sign(CPU.V, 28)));
+  });
+
+  define(library, "writeFlags", (c) => {
+    const flags = c.parameter(0);
+    c.store("i64.store", CPU.N, flags.wide().shl(32));
+    c.store("i64.store", CPU.Z, flags.shrU(30).and(1).xor(1).wide());
+    c.store("i32.store", CPU.C, flags.shrU(29).and(1));
+    c.store("i64.store", CPU.V, flags.wide().shl(35));
+  });
+
+  define(library, "setPstate", (c) => {
+    const pstate = c.parameter(0);
+    const old = c.let(c.load("i32.load", CPU.PSTATE));
+    const sp = xAddress(Slot.SP);
+    c.if(old.xor(pstate).and(Pstate.SP), () => {
+      c.if(pstate.and(Pstate.SP), () => {
+        c.store("i64.store", CPU.SP_EL0, c.load("i64.load", sp));
+        c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL1));
+      }, () => {
+        c.store("i64.store", CPU.SP_EL1, c.load("i64.load", sp));
+        c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL0));
+      });
+    });
+    c.store("i32.store", CPU.PSTATE, pstate);
+    c.run(callee(library, "updateRegime"));
+  });
+
+  defineSeam(library, "updateRegime", (c) => {
+    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+    const fpen = c.let(c.load("i32.load", CPU.CPACR_EL1).shrU(20).and(3));
+    const el0Set = c.let(currentSpace(c));
+    c.if(pstate.and(Pstate.ElMask), () => {
+      const set = el0Set.add(pstate.and(Pstate.PAN).select(constant("i32", Regime.El1Pan * TlbSet.Size), Regime.El1 * TlbSet.Size));
+      c.store("i32.store", CPU.TLB, set);
+      c.store("i32.store", CPU.FP_TRAP, fpen.and(1).not());
+    }, () => {
+      c.store("i32.store", CPU.TLB, el0Set);
+      c.store("i32.store", CPU.FP_TRAP, fpen.ne(3));
+    });
+    if (features.has("FEAT_UAO")) {
+      c.store("i32.store", CPU.TLB_UNPRIVILEGED, pstate.and(Pstate.UAO).select(c.load("i32.load", CPU.TLB), el0Set));
+    }
+  });
+}
+
+/** Entry to EL1. */
+function defineEntry(library: Library, c: Code, features: ReadonlySet<FeatureName>): void {
+  const kind = c.parameter(0), elr = c.parameter(1);
+  countEvent(c, library, PerformanceEvent.EXC_TAKEN);
+  const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+  c.store("i64.store", CPU.SPSR_EL1, c.call(exceptionFunction(library, "readFlags")).or(pstate).wide());
+  c.store("i64.store", CPU.ELR_EL1, elr);
+  const source = pstate.and(Pstate.ElMask).select(
+    pstate.and(Pstate.SP).select(constant("i32", Vector.CurrentSpx), Vector.CurrentSp0),
+    Vector.LowerAarch64,
+  );
+  c.store("i64.store", CPU.PC, c.load("i64.load", CPU.VBAR_EL1).add(source.add(kind).wide()));
+  const span = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.SPAN);
+  const pan = span.select(pstate.and(Pstate.PAN), Pstate.PAN);
+  let entered = pan.or(Pstate.Daif | Pstate.EL1h);
+  if (features.has("FEAT_DIT")) entered = entered.or(pstate.and(Pstate.DIT));
+  if (features.has("FEAT_SSBS")) {
+    entered = entered.or(c.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_DSSBS_SHIFT).wrap().and(1).shl(Math.log2(Pstate.SSBS)));
+  }
+  c.run(exceptionFunction(library, "setPstate"), entered);
+  c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
+  c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
+
+  define(library, "raise", (c) => synchronous(library, c, c.parameter(0), pc(library, c)));
+  define(library, "raiseFrom", (c) => synchronous(library, c, c.parameter(0), c.parameter(1)));
+
+  define(library, "injectException", (c) => {
+    c.store("i64.store", CPU.FAR_EL1, c.parameter(1));
+    synchronous(library, c, c.parameter(0), c.load("i64.load", CPU.PC));
+  });
+}
+
+/** Entry to EL2. */
+function defineExit(c: Code): void {
+  c.store("i32.store", CPU.EXIT_REASON, c.parameter(0));
+  c.store("i32.store", CPU.EXIT_ESR, c.parameter(1));
+  c.store("i64.store", CPU.PC, c.parameter(2));
+  c.store("i32.store", CPU.PENDING, constant("i32", Pending.Exit));
+}
+
+/** Exceptions that instructions take to EL1. */
+function defineRaises(library: Library, undefinedInstruction: number): void {
+  defineSeam(library, "raiseUndefined", (c) => {
+    const at = c.let(pc(library, c));
+    at.emit(c.f);
+    c.f.call(callee(library, "currentWord")).call(undefinedInstruction);
+    synchronous(library, c, syndrome(ExceptionClass.Unknown, 0), at);
+  });
+  defineSeam(library, "raiseSupervisorCall", (c) => {
+    stepped(c);
+    synchronous(library, c, c.parameter(0).or(syndrome(ExceptionClass.Svc, 0)), pc(library, c).add(4));
+  });
+  defineSeam(
+    library,
+    "raiseBreakpoint",
+    (c) => synchronous(library, c, c.parameter(0).or(syndrome(ExceptionClass.Brk, 0)), pc(library, c)),
+  );
+  defineSeam(library, "raiseFpTrap", (c) => synchronous(library, c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(library, c)));
+}
+
+/** Exits to EL2, and other ends of an instruction. */
+function defineTraps(library: Library): void {
+  define(library, "trap", (c) => c.run(leave(library), ExitReason.Trap, c.parameter(0), pc(library, c)));
+  define(library, "trapAfter", (c) => {
+    stepped(c);
+    c.run(leave(library), ExitReason.Trap, c.parameter(0), pc(library, c).add(4));
+  });
+  define(library, "resumeAfter", (c) => {
+    c.store("i64.store", CPU.PC, pc(library, c).add(4));
+    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
+  });
+  define(library, "exitAfter", (c) => c.run(leave(library), c.parameter(0), 0, pc(library, c).add(4)));
+
+  defineSeam(library, "hypervisorCall", (c) => {
+    const esr = c.parameter(0).or(syndrome(ExceptionClass.Hvc, 0));
+    c.if(atEl1(c), () => c.run(exceptionFunction(library, "trapAfter"), esr), () => c.run(callee(library, "raiseUndefined")));
+  });
+  defineSeam(library, "secureMonitorCall", (c) => {
+    const esr = c.parameter(0).or(syndrome(ExceptionClass.Smc, 0));
+    c.if(atEl1(c), () => c.run(exceptionFunction(library, "trap"), esr), () => c.run(callee(library, "raiseUndefined")));
+  });
+}
+
+/** Interrupts, and DAIF, which may let one in. */
+function defineInterrupts(library: Library): void {
+  define(library, "takeInterrupt", (c) => {
+    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+    const take = (level: number, mask: number, vector: number) =>
+      c.if(c.load("i32.load", level).and(pstate.and(mask).not()), () => {
+        c.run(enterEl1(library), vector, c.parameter(0));
+        c.if(c.load("i32.load", CPU.CHAIN_LENGTH), () => {
+          c.store("i32.store", CPU.CHAIN_INTERRUPTS, c.load("i32.load", CPU.CHAIN_INTERRUPTS).add(1));
+        });
+        c.return(constant("i32", 1));
+      });
+    take(CPU.FIQ, Pstate.F, Vector.Fiq);
+    take(CPU.IRQ, Pstate.I, Vector.Irq);
+    c.result(constant("i32", 0));
+  });
+
+  defineSeam(library, "checkInterrupts", (c) => c.drop(c.call(exceptionFunction(library, "takeInterrupt"), c.load("i64.load", CPU.PC))));
+
+  define(library, "setDaif", (c) => {
+    const pstate = c.load("i32.load", CPU.PSTATE).and(~Pstate.Daif).or(c.parameter(0).and(Pstate.Daif));
+    c.store("i32.store", CPU.PSTATE, pstate);
+    c.if(c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ)), () => {
+      c.drop(c.call(exceptionFunction(library, "takeInterrupt"), pc(library, c).add(4)));
+    });
+  });
+}
+
+/** ERET. */
+function defineReturn(library: Library, features: ReadonlySet<FeatureName>): void {
+  defineSeam(library, "exceptionReturn", (c) => {
+    const elr = c.load("i64.load", CPU.ELR_EL1);
+    c.if(atEl1(c), () => c.run(exceptionFunction(library, "returnTo"), elr), () => c.run(callee(library, "raiseUndefined")));
+  });
+  define(library, "returnTo", (c) => {
+    const target = c.parameter(0);
+    countEvent(c, library, PerformanceEvent.EXC_RETURN);
+    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+    const spsr = c.let(c.load("i32.load", CPU.SPSR_EL1));
+    const mode = c.let(spsr.and(Pstate.Mode));
+    const legal = mode.eq(Pstate.EL0t).or(mode.eq(Pstate.EL1t)).or(mode.eq(Pstate.EL1h));
+    const kept = Pstate.Daif | Pstate.PAN | extendedPstate(features);
+    // DebugExceptionReturnSS(): a step begins where debug exceptions are enabled, if the return is
+    // from where they are not.
+    const step = c.let(constant("i32", 0));
+    const mdscr = c.load("i32.load", CPU.MDSCR_EL1);
+    c.if(mdscr.and(Mdscr.SS), () => {
+      const kernel = mdscr.and(Mdscr.KDE).nonZero();
+      const enabled = (state: Value) => state.and(Pstate.ElMask).not().or(kernel.and(state.and(Pstate.D).not()));
+      c.set(step, enabled(pstate).not().and(enabled(spsr)).select(spsr.and(Pstate.SS), constant("i32", 0)));
+    });
+    c.if(legal, () => {
+      c.run(exceptionFunction(library, "setPstate"), spsr.and(kept | Pstate.IL | Pstate.Mode).or(step));
+    }, () => {
+      // An illegal return stays where it is, with PSTATE.IL set.
+      c.run(exceptionFunction(library, "setPstate"), spsr.and(kept).or(pstate.and(Pstate.Mode)).or(Pstate.IL));
+    });
+    c.run(exceptionFunction(library, "writeFlags"), spsr);
+    endChain(c, spsr);
+    c.store("i64.store", CPU.PC, target);
+    c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
+    c.store("i32.store", CPU.EVENT, constant("i32", 1));
+    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
+    c.if(c.call(exceptionFunction(library, "takeInterrupt"), target), () => c.return());
+    c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.IL), () => synchronous(library, c, syndrome(ExceptionClass.IllegalState, 0), target));
+  });
+}
+
+/** WFI and WFE, where they are trapped. */
+function defineWait(library: Library): void {
+  defineSeam(library, "waitFor", (c) => {
+    const kind = c.parameter(0);
+    c.if(c.load("i32.load", CPU.EVENT).and(kind), () => {
+      c.store("i32.store", CPU.EVENT, constant("i32", 0));
+      c.return();
+    });
+    const esr = kind.or(syndrome(ExceptionClass.Wfx, ISS_COND_ALWAYS) | 0);
+    const untrapped = kind.select(constant("i32", Sctlr.NTWE), Sctlr.NTWI).and(c.load("i32.load", CPU.SCTLR_EL1));
+    c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).or(untrapped), () => {
+      c.run(exceptionFunction(library, "trap"), esr);
+    }, () => c.run(exceptionFunction(library, "raise"), esr));
+  });
+}

@@ -1,0 +1,500 @@
+// System registers that the core holds: their access rights, and the side effects of writes. Arm
+// ARM D13.2, C5.2 (PSTATE fields), D11 (timers); docs/architecture/core.md, "The contract with EL2"
+// (what goes to EL2 instead); docs/design/core.md §I8.
+//
+// The table below is the only list of them. A register that is not in it is UNDEFINED at EL0 and
+// traps to EL2 at EL1.
+
+import type { FeatureName } from "../../isa/cpus/features.ts";
+import {
+  ExceptionClass,
+  Pstate,
+  Sctlr,
+  SCTLR_BT_SHIFTS,
+  SCTLR_DSSBS_SHIFT,
+  SCTLR_EPAN_SHIFT,
+  SCTLR_MSCEN_SHIFT,
+  syndrome,
+} from "../architecture/exceptions.ts";
+import { CACHES, ccsidr, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
+import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { ExitReason } from "../exceptions/exit.ts";
+import { fpcrMask, FPSR_MASK } from "../fp/formats.ts";
+import { tlbFunction } from "../memory/tlb.ts";
+import { CPU } from "../state/cpu-state.ts";
+import { callee, define as defineFunction } from "../state/functions.ts";
+import { WRITTEN_REGISTERS } from "../state/layout.ts";
+import { currentSpace, TlbSpace } from "../state/tlb-layout.ts";
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from "./generic-timer.ts";
+import { performanceRegisters, withEvent } from "./performance-registers.ts";
+import { WRITE_BITS } from "./register-writes.ts";
+import {
+  type Access,
+  constantRegister,
+  type El0Control,
+  encodeSystemRegister,
+  type Encoding,
+  masked,
+  plain,
+  type Privilege,
+  readOnly,
+  type SystemRegister,
+} from "./system-register.ts";
+
+const pstate = (c: Code) => c.load("i32.load", CPU.PSTATE);
+const sctlrAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.SCTLR_EL1).and(mask) });
+const unlessSctlr = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.SCTLR_EL1).and(mask).not() });
+const cntkctlAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.CNTKCTL_EL1).and(mask) });
+
+/** State whose change makes cached translations wrong: `flushOn` are the bits that do. */
+const translating = (
+  name: string,
+  encoding: Encoding,
+  address: number,
+  flushOn: bigint,
+  stored: (value: Value) => Value,
+): SystemRegister => ({
+  ...readOnly(name, encoding, address),
+  write: {
+    privilege: 1,
+    emit: (c, library, value) => {
+      const changed = c.let(c.load("i64.load", address).xor(stored(value)).and(flushOn));
+      c.store("i64.store", address, stored(value));
+      if (flushOn) c.if(changed.nonZero(), () => c.run(tlbFunction(library, "tlbFlushSpace"), currentSpace(c)));
+      updateAsid(c, library);
+    },
+  },
+});
+
+const ASID_SHIFT = 48;
+/** TCR_EL1: the ASID is in TTBR1 (A1), and has 16 bits (AS). */
+const TCR_A1 = 1n << 22n;
+const TCR_AS = 1n << 36n;
+
+/** Drops the non-global translations when the ASID is another one than they were made with. */
+function updateAsid(c: Code, library: Library): void {
+  const tcr = c.load("i64.load", CPU.TCR_EL1);
+  const ttbr = tcr.and(TCR_A1).nonZero().select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1));
+  const bits = tcr.and(TCR_AS).nonZero().select(constant("i32", 0xffff), 0xff);
+  const asid = c.let(ttbr.shrU(ASID_SHIFT).wrap().and(bits));
+  const space = c.let(currentSpace(c));
+  c.if(asid.ne(c.load("i32.load", space, TlbSpace.Asid)), () => {
+    c.store("i32.store", space, asid, TlbSpace.Asid);
+    c.run(tlbFunction(library, "tlbFlushNonGlobal"), space);
+  });
+}
+
+/** A field of PSTATE that reads in place. */
+const pstateField = (name: string, encoding: Encoding, mask: number, writable = true, privilege: Privilege = 1): SystemRegister => ({
+  name,
+  encoding: encodeSystemRegister(...encoding),
+  read: { privilege, emit: (c) => pstate(c).and(mask).wide() },
+  ...(writable
+    ? { write: { privilege, emit: (c: Code, library: Library, value: Local) => setPstateField(c, library, mask, value.wrap()) } }
+    : {}),
+});
+
+function setPstateField(c: Code, library: Library, mask: number, value: Value): void {
+  c.run(exceptionFunction(library, "setPstate"), pstate(c).and(~mask).or(value.and(mask)));
+  // PAN changes the TLB set, which the interpreter holds in a local.
+  if (mask === Pstate.PAN) c.run(exceptionFunction(library, "resumeAfter"));
+}
+
+/** Ends an access with the exception of `raise` where `refused` holds. */
+function refuse(c: Code, library: Library, refused: Value, raise: "raiseUndefined" | "raiseFpTrap"): void {
+  c.if(refused, () => {
+    c.run(callee(library, raise));
+    c.return(...c.f.results.map(() => constant("i64", 0)));
+  });
+}
+
+/** SP_EL0 is UNDEFINED while it is the stack pointer in use. */
+const refuseSp0 = (c: Code, library: Library) => refuse(c, library, pstate(c).and(Pstate.SP).not(), "raiseUndefined");
+
+/** FPCR and FPSR: 32 bits, trapped as FP instructions are. */
+const fpRegister = (name: string, encoding: Encoding, address: number, mask: number): SystemRegister => {
+  const refuseTrapped = (c: Code, library: Library) => refuse(c, library, c.load("i32.load", CPU.FP_TRAP), "raiseFpTrap");
+  return {
+    name,
+    encoding: encodeSystemRegister(...encoding),
+    read: {
+      privilege: 0,
+      emit: (c, library) => {
+        refuseTrapped(c, library);
+        return c.load("i64.load32_u", address);
+      },
+    },
+    write: {
+      privilege: 0,
+      emit: (c, library, value) => {
+        refuseTrapped(c, library);
+        c.store("i32.store", address, value.wrap().and(mask));
+      },
+    },
+  };
+};
+
+const timerWritten = (c: Code, library: Library) => c.run(exceptionFunction(library, "exitAfter"), ExitReason.Timer);
+
+/** TVAL, CTL and CVAL of a timer; CRm selects the timer. */
+function timerRegisters(timer: Timer, prefix: string, crm: number, privilege: El0Control): SystemRegister[] {
+  const { ctl, cval } = TIMERS[timer];
+  const access = <T>(emit: T): Access<T> => ({ privilege, emit });
+  return [
+    {
+      name: `${prefix}_TVAL_EL0`,
+      encoding: encodeSystemRegister(3, 3, 14, crm, 0),
+      read: access((c: Code, library: Library) => c.load("i64.load", cval).sub(counter(c, library)).and(0xffff_ffff)),
+      write: access((c: Code, library: Library, value: Local) => {
+        c.store("i64.store", cval, counter(c, library).add(value.wrap().wideSigned()));
+        timerWritten(c, library);
+      }),
+    },
+    {
+      name: `${prefix}_CTL_EL0`,
+      encoding: encodeSystemRegister(3, 3, 14, crm, 1),
+      read: access((c: Code, library: Library) => timerControl(c, library, timer)),
+      write: access((c: Code, library: Library, value: Local) => {
+        c.store("i64.store", ctl, value.and(TimerControl.Enable | TimerControl.Imask));
+        timerWritten(c, library);
+      }),
+    },
+    {
+      name: `${prefix}_CVAL_EL0`,
+      encoding: encodeSystemRegister(3, 3, 14, crm, 2),
+      read: access((c: Code) => c.load("i64.load", cval)),
+      write: access((c: Code, library: Library, value: Local) => {
+        c.store("i64.store", cval, value);
+        timerWritten(c, library);
+      }),
+    },
+  ];
+}
+
+const SCTLR_RES1 = 0x3050_0800n;
+const SCTLR_WRITABLE = 0x048d_d3bfn | BigInt(Sctlr.SPAN);
+/** Bits of SCTLR_EL1 that a feature adds. */
+const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [
+  ["FEAT_SSBS", 1n << BigInt(SCTLR_DSSBS_SHIFT)],
+  ["FEAT_LSE2", BigInt(Sctlr.nAA)],
+  ["FEAT_IESB", 1n << 21n],
+  ["FEAT_CSV2_2", BigInt(Sctlr.TSCXT)],
+  ["FEAT_SPECRES", BigInt(Sctlr.EnRCTX)],
+  ["FEAT_MOPS", 1n << BigInt(SCTLR_MSCEN_SHIFT)],
+  ["FEAT_PAN3", 1n << BigInt(SCTLR_EPAN_SHIFT)],
+  ["FEAT_BTI", SCTLR_BT_SHIFTS.reduce((bits, shift) => bits | 1n << BigInt(shift), 0n)],
+  ["FEAT_PAuth", BigInt((Sctlr.EnIA | Sctlr.EnIB | Sctlr.EnDA | Sctlr.EnDB) >>> 0)],
+];
+
+const sctlrWritable = (features: ReadonlySet<FeatureName>) =>
+  SCTLR_BITS.reduce((bits, [feature, more]) => features.has(feature) ? bits | more : bits, SCTLR_WRITABLE);
+const SCTLR_FLUSH = BigInt(Sctlr.M | Sctlr.A | Sctlr.WXN) | 1n << BigInt(SCTLR_EPAN_SHIFT);
+const CPACR_FPEN = 0x30_0000n;
+const ALL_BITS = (1n << 64n) - 1n;
+const LOW_32 = 0xffff_ffffn;
+const same = (value: Value) => value;
+
+/** SCTLR_EL1 of a CPU. */
+function sctlrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
+  const writable = sctlrWritable(features), ones = SCTLR_RES1 & ~writable;
+  const register = translating("SCTLR_EL1", [3, 0, 1, 0, 0], CPU.SCTLR_EL1, SCTLR_FLUSH, (value) => value.and(writable).or(ones));
+  return {
+    ...register,
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        // EL2 sets HCR_EL2.TVM with DC, and refuses to turn stage 1 on; it passes every other write
+        // on.
+        refuse(c, library, c.load("i32.load", CPU.DEFAULT_CACHEABLE).and(value.wrap().and(Sctlr.M)), "raiseUndefined");
+        register.write!.emit(c, library, value);
+      },
+    },
+  };
+}
+
+/** TCR_EL1 of a CPU. */
+function tcrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
+  const register = translating("TCR_EL1", [3, 0, 2, 0, 2], CPU.TCR_EL1, ALL_BITS, same);
+  if (!features.has("FEAT_PAuth")) return register;
+  return {
+    ...register,
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        register.write!.emit(c, library, value);
+        c.run(library.get("updatePointers", [], []));
+      },
+    },
+  };
+}
+
+/** The halves of the keys of pointer authentication, in the order of their encodings. */
+const PAC_KEYS = (["APIA", "APIB", "APDA", "APDB", "APGA"] as const).flatMap((key, index) =>
+  (["Lo", "Hi"] as const).map((half, high) => {
+    const name = `${key}Key${half}_EL1` as const, number = 2 * index + high;
+    return plain(name, [3, 0, 2, 1 + (number >> 2), number & 3], CPU[name]);
+  })
+);
+
+/**
+ * A random number (FEAT_RNG), and NZCV of success: SplitMix64, whose state EL2 has set, so that
+ * runs repeat. RNDRRS takes no new seed.
+ */
+function randomNumber(name: string, op2: number): SystemRegister {
+  const emit = (c: Code) => {
+    const state = c.let(c.load("i64.load", CPU.RNDR).add(BigInt.asIntN(64, 0x9e37_79b9_7f4a_7c15n)));
+    c.store("i64.store", CPU.RNDR, state);
+    const mixed = (value: Value, shift: number, factor: bigint) => {
+      const local = c.let(value);
+      return local.xor(local.shrU(shift)).mul(BigInt.asIntN(64, factor));
+    };
+    const last = c.let(mixed(mixed(state, 30, 0xbf58_476d_1ce4_e5b9n), 27, 0x94d0_49bb_1331_11ebn));
+    for (const flag of [CPU.N, CPU.V]) c.store("i64.store", flag, constant("i64", 0));
+    c.store("i64.store", CPU.Z, constant("i64", 1));
+    c.store("i32.store", CPU.C, constant("i32", 0));
+    return last.xor(last.shrU(31));
+  };
+  return { name, encoding: encodeSystemRegister(3, 3, 2, 4, op2), read: { privilege: 0, emit } };
+}
+
+/** The registers that features add. */
+const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegister])[] = [
+  ["FEAT_SSBS2", pstateField("SSBS", [3, 3, 4, 2, 6], Pstate.SSBS, true, 0)],
+  ["FEAT_UAO", pstateField("UAO", [3, 0, 4, 2, 4], Pstate.UAO)],
+  ["FEAT_DIT", pstateField("DIT", [3, 3, 4, 2, 5], Pstate.DIT, true, 0)],
+  ["FEAT_RAS", plain("DISR_EL1", [3, 0, 12, 1, 1], CPU.DISR_EL1)],
+  ["FEAT_CSV2_2", plain("SCXTNUM_EL1", [3, 0, 13, 0, 7], CPU.SCXTNUM_EL1)],
+  ["FEAT_CSV2_2", plain("SCXTNUM_EL0", [3, 3, 13, 0, 7], CPU.SCXTNUM_EL0, unlessSctlr(Sctlr.TSCXT))],
+  ["FEAT_RNG", randomNumber("RNDR", 0)],
+  ["FEAT_RNG", randomNumber("RNDRRS", 1)],
+  ...PAC_KEYS.map((key) => ["FEAT_PAuth", key] as const),
+  ["FEAT_ECV", selfSynchronized("CNTPCTSS_EL0", 5, Cntkctl.El0PhysicalCounter)],
+  ["FEAT_ECV", selfSynchronized("CNTVCTSS_EL0", 6, Cntkctl.El0VirtualCounter)],
+];
+
+/** A view of a counter that is read in program order, as all are here. */
+function selfSynchronized(name: string, op2: number, control: number): SystemRegister {
+  return {
+    name,
+    encoding: encodeSystemRegister(3, 3, 14, 0, op2),
+    read: { privilege: cntkctlAllows(control), emit: counter },
+  };
+}
+
+/** The geometry of the cache that CSSELR_EL1 selects, in the format of the CPU. */
+function cacheSize(features: ReadonlySet<FeatureName>): SystemRegister {
+  const caches = CACHES.map(features.has("FEAT_CCIDX") ? wideCcsidr : ccsidr);
+  const emit = (c: Code) => {
+    const selected = c.load("i64.load", CPU.CSSELR_EL1);
+    return caches.reduce((value, cache, index) => selected.eq(index).select(constant("i64", cache), value), constant("i64", 0));
+  };
+  return { name: "CCSIDR_EL1", encoding: encodeSystemRegister(3, 1, 0, 0, 0), read: { privilege: 1, emit } };
+}
+
+/** The registers that the core of a CPU holds. */
+export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly SystemRegister[] => [
+  ...features.has("FEAT_PMUv3") ? [...SYSTEM_REGISTERS.map(withEvent), ...performanceRegisters(features)] : SYSTEM_REGISTERS,
+  cacheSize(features),
+  sctlrEl1(features),
+  tcrEl1(features),
+  fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, fpcrMask(features)),
+  ...EXTENSIONS.flatMap(([feature, register]) => features.has(feature) ? [register] : []),
+];
+
+/** The registers that every core holds in one form. */
+const SYSTEM_REGISTERS: readonly SystemRegister[] = [
+  readOnly("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1),
+  readOnly("MPIDR_EL1", [3, 0, 0, 0, 5], CPU.MPIDR_EL1),
+  constantRegister("REVIDR_EL1", [3, 0, 0, 0, 6], 0n),
+  constantRegister("CLIDR_EL1", [3, 1, 0, 0, 1], CLIDR_EL1),
+  constantRegister("AIDR_EL1", [3, 1, 0, 0, 7], 0n),
+  masked("CSSELR_EL1", [3, 2, 0, 0, 0], CPU.CSSELR_EL1, 0xfn),
+  constantRegister("CTR_EL0", [3, 3, 0, 0, 1], CTR_EL0, sctlrAllows(Sctlr.UCT)),
+  constantRegister("DCZID_EL0", [3, 3, 0, 0, 7], DCZID_EL0, 0),
+
+  {
+    ...readOnly("CPACR_EL1", [3, 0, 1, 0, 2], CPU.CPACR_EL1),
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        c.store("i64.store", CPU.CPACR_EL1, value.and(CPACR_FPEN));
+        c.run(callee(library, "updateRegime"));
+      },
+    },
+  },
+  translating("TTBR0_EL1", [3, 0, 2, 0, 0], CPU.TTBR0_EL1, 0n, same),
+  translating("TTBR1_EL1", [3, 0, 2, 0, 1], CPU.TTBR1_EL1, 0n, same),
+  translating("MAIR_EL1", [3, 0, 10, 2, 0], CPU.MAIR_EL1, ALL_BITS, same),
+  plain("AMAIR_EL1", [3, 0, 10, 3, 0], CPU.AMAIR_EL1),
+  plain("CONTEXTIDR_EL1", [3, 0, 13, 0, 1], CPU.CONTEXTIDR_EL1),
+
+  plain("SPSR_EL1", [3, 0, 4, 0, 0], CPU.SPSR_EL1),
+  plain("ELR_EL1", [3, 0, 4, 0, 1], CPU.ELR_EL1),
+  {
+    name: "SP_EL0",
+    encoding: encodeSystemRegister(3, 0, 4, 1, 0),
+    read: {
+      privilege: 1,
+      emit: (c, library) => {
+        refuseSp0(c, library);
+        return c.load("i64.load", CPU.SP_EL0);
+      },
+    },
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        refuseSp0(c, library);
+        c.store("i64.store", CPU.SP_EL0, value);
+      },
+    },
+  },
+  pstateField("SPSel", [3, 0, 4, 2, 0], Pstate.SP),
+  pstateField("CurrentEL", [3, 0, 4, 2, 2], Pstate.ElMask, false),
+  pstateField("PAN", [3, 0, 4, 2, 3], Pstate.PAN),
+  {
+    name: "NZCV",
+    encoding: encodeSystemRegister(3, 3, 4, 2, 0),
+    read: { privilege: 0, emit: (c, library) => c.call(exceptionFunction(library, "readFlags")).wide() },
+    write: { privilege: 0, emit: (c, library, value) => c.run(exceptionFunction(library, "writeFlags"), value.wrap()) },
+  },
+  {
+    name: "DAIF",
+    encoding: encodeSystemRegister(3, 3, 4, 2, 1),
+    read: { privilege: sctlrAllows(Sctlr.UMA), emit: (c) => pstate(c).and(Pstate.Daif).wide() },
+    write: { privilege: sctlrAllows(Sctlr.UMA), emit: (c, library, value) => c.run(exceptionFunction(library, "setDaif"), value.wrap()) },
+  },
+  fpRegister("FPSR", [3, 3, 4, 4, 1], CPU.FPSR, FPSR_MASK),
+
+  plain("AFSR0_EL1", [3, 0, 5, 1, 0], CPU.AFSR0_EL1),
+  plain("AFSR1_EL1", [3, 0, 5, 1, 1], CPU.AFSR1_EL1),
+  masked("ESR_EL1", [3, 0, 5, 2, 0], CPU.ESR_EL1, LOW_32),
+  plain("FAR_EL1", [3, 0, 6, 0, 0], CPU.FAR_EL1),
+  plain("PAR_EL1", [3, 0, 7, 4, 0], CPU.PAR_EL1),
+  masked("VBAR_EL1", [3, 0, 12, 0, 0], CPU.VBAR_EL1, ALL_BITS ^ 0x7ffn),
+  {
+    name: "ISR_EL1",
+    encoding: encodeSystemRegister(3, 0, 12, 1, 0),
+    read: { privilege: 1, emit: (c) => c.load("i32.load", CPU.IRQ).mul(Pstate.I).or(c.load("i32.load", CPU.FIQ).mul(Pstate.F)).wide() },
+  },
+
+  plain("TPIDR_EL1", [3, 0, 13, 0, 4], CPU.TPIDR_EL1),
+  plain("TPIDR_EL0", [3, 3, 13, 0, 2], CPU.TPIDR_EL0, 0),
+  plain("TPIDRRO_EL0", [3, 3, 13, 0, 3], CPU.TPIDRRO_EL0, 0, 1),
+
+  masked("CNTKCTL_EL1", [3, 0, 14, 1, 0], CPU.CNTKCTL_EL1, BigInt(Cntkctl.Mask)),
+  constantRegister("CNTFRQ_EL0", [3, 3, 14, 0, 0], CNTFRQ_EL0, cntkctlAllows(Cntkctl.El0PhysicalCounter | Cntkctl.El0VirtualCounter)),
+  {
+    name: "CNTPCT_EL0",
+    encoding: encodeSystemRegister(3, 3, 14, 0, 1),
+    read: { privilege: cntkctlAllows(Cntkctl.El0PhysicalCounter), emit: counter },
+  },
+  {
+    name: "CNTVCT_EL0",
+    encoding: encodeSystemRegister(3, 3, 14, 0, 2),
+    read: { privilege: cntkctlAllows(Cntkctl.El0VirtualCounter), emit: counter },
+  },
+  ...timerRegisters("physical", "CNTP", 2, cntkctlAllows(Cntkctl.El0PhysicalTimer)),
+  ...timerRegisters("virtual", "CNTV", 3, cntkctlAllows(Cntkctl.El0VirtualTimer)),
+];
+
+/** Fields of PSTATE that MSR (immediate) sets on CPUs with a feature: op1, op2, privilege, bit. */
+const PSTATE_FIELDS: readonly (readonly [feature: FeatureName, op1: number, op2: number, privilege: Privilege, bit: number])[] = [
+  ["FEAT_UAO", 0, 3, 1, Pstate.UAO],
+  ["FEAT_SSBS2", 3, 1, 0, Pstate.SSBS],
+  ["FEAT_DIT", 3, 2, 0, Pstate.DIT],
+];
+
+/** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
+export function defineSystemRegisters(library: Library, features: ReadonlySet<FeatureName>): void {
+  const registers = systemRegisters(features);
+  const undefinedInstruction = callee(library, "raiseUndefined");
+  const raise = exceptionFunction(library, "raise");
+  const systemSyndrome = defineSystemSyndrome(library);
+  const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
+
+  /**
+   * Runs `body` if the current EL has the privilege; raises the exception that it has not
+   * otherwise.
+   */
+  const privileged = (c: Code, privilege: Privilege, body: () => void) => {
+    if (privilege === 0) return body();
+    c.if(atEl0(c), () => {
+      if (privilege === 1) c.run(undefinedInstruction);
+      else c.if(privilege.allowed(c), body, () => c.run(raise, c.call(systemSyndrome)));
+    }, body);
+  };
+  /** Finds the register among those of its CRn; an unknown one traps to EL2. */
+  const dispatch = (c: Code, encoding: Value, body: (register: SystemRegister) => void) => {
+    c.switch(
+      encoding.shrU(7).and(15),
+      Array.from({ length: 16 }, (_, crn) => () => {
+        for (const register of registers) {
+          if ((register.encoding >> 7 & 15) === crn) c.if(encoding.eq(register.encoding), () => body(register));
+        }
+      }),
+    );
+    c.if(atEl0(c), () => c.run(undefinedInstruction), () => c.run(exceptionFunction(library, "trap"), c.call(systemSyndrome)));
+  };
+
+  {
+    const c = new Code(defineFunction(library, "readSystemRegister"));
+    dispatch(c, c.parameter(0), ({ read }) => {
+      if (!read) c.run(undefinedInstruction);
+      else privileged(c, read.privilege, () => c.return(read.emit(c, library)));
+      c.return(constant("i64", 0));
+    });
+    c.result(constant("i64", 0));
+  }
+  {
+    const c = new Code(defineFunction(library, "writeSystemRegister"));
+    dispatch(c, c.parameter(0), ({ name, write }) => {
+      if (!write) c.run(undefinedInstruction);
+      else {
+        privileged(c, write.privilege, () => {
+          const bit = WRITE_BITS.get(name);
+          if (bit !== undefined) c.store("i64.store", WRITTEN_REGISTERS, c.load("i64.load", WRITTEN_REGISTERS).or(bit));
+          write.emit(c, library, c.parameter(1));
+        });
+      }
+      c.return();
+    });
+  }
+  {
+    const c = new Code(defineFunction(library, "writePstateField"));
+    const field = c.parameter(0), immediate = c.parameter(1);
+    const daif = pstate(c).and(Pstate.Daif);
+    const bits = c.let(immediate.and(15).shl(Math.log2(Pstate.F)));
+    const fields: [op1: number, op2: number, privilege: Privilege, emit: () => void][] = [
+      [0, 4, 1, () => setPstateField(c, library, Pstate.PAN, immediate.and(1).mul(Pstate.PAN))],
+      [0, 5, 1, () => setPstateField(c, library, Pstate.SP, immediate)],
+      [3, 6, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.or(bits))],
+      [3, 7, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.and(bits.xor(-1)))],
+    ];
+    for (const [feature, op1, op2, privilege, field] of PSTATE_FIELDS) {
+      if (features.has(feature)) {
+        fields.push([op1, op2, privilege, () => setPstateField(c, library, field, immediate.and(1).mul(field))]);
+      }
+    }
+    for (const [op1, op2, privilege, emit] of fields) {
+      c.if(field.eq(op1 << 3 | op2), () => {
+        privileged(c, privilege, emit);
+        c.return();
+      });
+    }
+    c.run(undefinedInstruction);
+  }
+}
+
+/** () -> ESR of class 0x18 for the MSR, MRS or SYS instruction in progress. */
+function defineSystemSyndrome(library: Library) {
+  const f = library.define("systemSyndrome", [], ["i32"]);
+  const c = new Code(f);
+  const word = c.let(c.call(callee(library, "currentWord")));
+  /** Bits of the instruction from `lowest`, and their place in the ISS. */
+  const layout = [[19, 3, 20], [5, 7, 17], [16, 7, 14], [12, 15, 10], [0, 31, 5], [8, 15, 1], [21, 1, 0]];
+  const iss = layout.map(([lowest, mask, at]) => word.shrU(lowest).and(mask).shl(at)).reduce((sum, part) => sum.or(part));
+  c.result(iss.or(syndrome(ExceptionClass.SystemRegister, 0)));
+  return f;
+}

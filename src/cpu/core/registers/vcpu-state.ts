@@ -1,0 +1,203 @@
+// The state of a vCPU as the hypervisor, debuggers and tests read and write it.
+
+import type { FeatureName } from "../../isa/cpus/features.ts";
+import type { DebugComparators } from "../debug/self-hosted-debug.ts";
+
+/** General registers X0 to X30, and vector registers V0 to V31. */
+export const X_REGISTERS = 31, V_REGISTERS = 32;
+
+/** The local exclusive monitor: address and size in bytes of what is marked, and what that held. */
+export interface ExclusiveMonitor {
+  readonly size: number;
+  readonly address: bigint;
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
+/** The registers of every CPU that hypervisor, debugger and tests may read and write by name. */
+const REGISTER_NAMES = [
+  "SP_EL0",
+  "SP_EL1",
+  "ELR_EL1",
+  "SPSR_EL1",
+  "ESR_EL1",
+  "FAR_EL1",
+  "VBAR_EL1",
+  "SCTLR_EL1",
+  "TCR_EL1",
+  "TTBR0_EL1",
+  "TTBR1_EL1",
+  "MAIR_EL1",
+  "AMAIR_EL1",
+  "CONTEXTIDR_EL1",
+  "CPACR_EL1",
+  "CNTKCTL_EL1",
+  "CNTV_CTL_EL0",
+  "CNTV_CVAL_EL0",
+  "CNTP_CTL_EL0",
+  "CNTP_CVAL_EL0",
+  "TPIDR_EL0",
+  "TPIDR_EL1",
+  "TPIDRRO_EL0",
+  "PAR_EL1",
+  "AFSR0_EL1",
+  "AFSR1_EL1",
+  "MDSCR_EL1",
+  "CSSELR_EL1",
+  "FPCR",
+  "FPSR",
+  "MIDR_EL1",
+  "MPIDR_EL1",
+] as const;
+
+/** Registers that the CPUs with a feature have besides. */
+const FEATURE_REGISTERS = [
+  [
+    "FEAT_PAuth",
+    [
+      ...["APIAKeyLo_EL1", "APIAKeyHi_EL1", "APIBKeyLo_EL1", "APIBKeyHi_EL1", "APDAKeyLo_EL1", "APDAKeyHi_EL1"] as const,
+      ...["APDBKeyLo_EL1", "APDBKeyHi_EL1", "APGAKeyLo_EL1", "APGAKeyHi_EL1"] as const,
+    ],
+  ],
+  ["FEAT_RAS", ["DISR_EL1"]],
+  ["FEAT_CSV2_2", ["SCXTNUM_EL0", "SCXTNUM_EL1"]],
+  // The state of the generator, not a number that MRS reads.
+  ["FEAT_RNG", ["RNDR"]],
+  [
+    "FEAT_PMUv3",
+    [
+      ...["PMCR_EL0", "PMCNTENSET_EL0", "PMINTENSET_EL1", "PMOVSSET_EL0", "PMSELR_EL0", "PMUSERENR_EL0", "PMCCNTR_EL0"] as const,
+      ...["PMCCFILTR_EL0", "PMEVCNTR0_EL0", "PMEVCNTR1_EL0", "PMEVCNTR2_EL0", "PMEVCNTR3_EL0", "PMEVCNTR4_EL0"] as const,
+      ...["PMEVCNTR5_EL0", "PMEVTYPER0_EL0", "PMEVTYPER1_EL0", "PMEVTYPER2_EL0", "PMEVTYPER3_EL0"] as const,
+      ...["PMEVTYPER4_EL0", "PMEVTYPER5_EL0"] as const,
+    ],
+  ],
+] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];
+
+/** A register by its name. */
+export type RegisterName = typeof REGISTER_NAMES[number] | typeof FEATURE_REGISTERS[number][1][number];
+
+/** The registers of a CPU. */
+export const registerNames = (features: ReadonlySet<FeatureName>): readonly RegisterName[] => [
+  ...REGISTER_NAMES,
+  ...FEATURE_REGISTERS.flatMap(([feature, names]) => features.has(feature) ? names : []),
+];
+
+/** Whether a CPU has registers that not every CPU has. */
+export const hasFeatureRegisters = (features: ReadonlySet<FeatureName>): boolean =>
+  FEATURE_REGISTERS.some(([feature]) => features.has(feature));
+
+/**
+ * The exceptions that instructions at EL1 raised since the last exception return, without those of
+ * interrupts in between: evidence, which no instruction reads.
+ */
+export interface ExceptionChain {
+  readonly length: number;
+  /** The first of them: ESR_EL1, the address of its instruction, FAR_EL1. */
+  readonly esr: bigint;
+  readonly elr: bigint;
+  readonly far: bigint;
+  /** How many of the latest repeated the one before them: same ESR_EL1 and ELR_EL1. */
+  readonly same: number;
+  /** Interrupts that it took meanwhile and has not returned from. */
+  readonly interrupts: number;
+}
+
+/** In the order of `DeviceAtomic`. */
+export const DEVICE_BECAUSE = ["stage-1-off", "stage-1", "stage-2"] as const;
+
+/** An exclusive or atomic access to Device memory. */
+export interface DeviceAtomicAccess {
+  /** The reason why the memory was Device. */
+  readonly because: typeof DEVICE_BECAUSE[number];
+  readonly va: bigint;
+  readonly pc: bigint;
+}
+
+/**
+ * Targets that an invalidation may miss, in the order of `Miss`; `store`: none came after a store
+ * to a descriptor.
+ */
+export const MISSED = ["cpu", "asid", "address", "store"] as const;
+
+/** The use of a translation that the tables no longer held. */
+export interface StaleUse {
+  readonly va: bigint;
+  readonly pc: bigint;
+  /**
+   * The TLBI that was meant for it, or the store: address of the instruction, operand or
+   * descriptor, MPIDR_EL1 there.
+   */
+  readonly tlbi: { readonly missed: typeof MISSED[number]; readonly pc: bigint; readonly operand: bigint; readonly cpu: bigint };
+  /** Whole virtual ns, from EL2. */
+  readonly time: bigint;
+  /** An invalidation that may follow is too late: an interprocessor interrupt may ask for one. */
+  readonly forGood: boolean;
+}
+
+/**
+ * The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to
+ * run it.
+ */
+export interface VcpuState {
+  /** X0 to X30. Index 31 reads as zero and ignores writes. */
+  getX(index: number): bigint;
+  setX(index: number, value: bigint): void;
+  /** V0 to V31 as low and high 64 bits. */
+  /** The low and the high half of X0 to X30, unsigned: numbers cost less than a bigint. */
+  getLow(index: number): number;
+  getHigh(index: number): number;
+  /** Sets one of X0 to X30 to an unsigned 32-bit number. */
+  setLow(index: number, value: number): void;
+  /** Whether both halves of X[first] to X[last] are all this 32-bit number, signed. */
+  areHalves(first: number, last: number, half: number): boolean;
+  /** Sets X0, X1, … from the low and high halves of each in turn. */
+  setHalves(halves: Int32Array): void;
+  /** Zeroes X[first] to X[last]. */
+  clearX(first: number, last: number): void;
+  getV(index: number): readonly [bigint, bigint];
+  setV(index: number, low: bigint, high: bigint): void;
+  pc: bigint;
+  /** Steps PC over an instruction, which counts as executed for a software step. */
+  advance(): void;
+  /**
+   * EL1's own breakpoints and watchpoints; a write to one increments `version`. MDSCR_EL1 is a
+   * register like others.
+   */
+  readonly debug: DebugComparators;
+  /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */
+  pstate: number;
+  /** The registers that its CPU has. */
+  readonly names: readonly RegisterName[];
+  getRegister(name: RegisterName): bigint;
+  setRegister(name: RegisterName, value: bigint): void;
+  /** The low half of ELR_EL1, unsigned: a number costs less than a bigint. */
+  readonly elrLow: number;
+  /** `addressKey` of the address in PC or another register. */
+  keyOf(name: "PC" | RegisterName): number;
+  /** Exceptions that it has not returned from. */
+  chain: ExceptionChain;
+  /** Its first exclusive or atomic access to Device memory: evidence. */
+  deviceAtomic: DeviceAtomicAccess | undefined;
+  /** Its first use of a translation that the tables no longer held: evidence. */
+  staleUse: StaleUse | undefined;
+  /**
+   * Level of the virtual IRQ input (from the VIC). Checked when `run` starts and whenever PSTATE.I
+   * falls.
+   */
+  irq: boolean;
+  /** Level of the virtual FIQ input (group 0). */
+  fiq: boolean;
+  /** The event register of WFE and SEV. */
+  event: boolean;
+  /** Level of the interrupt of the performance monitors; `ExitReason.Pmu` reports its changes. */
+  pmuLine: boolean;
+  /** Stage-2 tables that translate this vCPU's addresses (`Stage2Table.id`). */
+  stage2: number;
+  /**
+   * HCR_EL2.DC: while stage 1 is off, memory is Normal write-back and not Device, so that unaligned
+   * accesses do not fault. It stays off: writing SCTLR_EL1 with M set is UNDEFINED (HCR_EL2.TVM,
+   * as EL2 answers it).
+   */
+  defaultCacheable: boolean;
+}

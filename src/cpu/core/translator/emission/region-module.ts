@@ -1,0 +1,178 @@
+// The Wasm module of some regions. Its bytes follow from the signature of the regions
+// (`signatureOf`): numbers of regions and addresses of decoded pages are put in later, so that they
+// serve wherever and whenever the same code is compiled again.
+
+import { COUNTER_SHIFT } from "../../decoded/execution-counters.ts";
+import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../../interpreter/interpreter.ts";
+import { ImportedFunctions } from "../../interpreter/outlined.ts";
+import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
+import type { Callees } from "../../wasm/library.ts";
+import { fillGap, FunctionBuilder, type ImportedMemory, WasmModule } from "../../wasm/module.ts";
+import { hasWideMultiplication } from "../../wasm/wide-multiplication.ts";
+import { Bytes } from "../../../../kit/support/values/bytes.ts";
+import { type CodeView, decodedPageAddress } from "../code/code-view.ts";
+import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
+import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
+import { emitHead } from "./head-function.ts";
+import { emitRegion } from "./region-function.ts";
+import { type Callee, ENTER, type NeighborPage } from "./region-options.ts";
+import type { Block } from "../regions/region.ts";
+
+/** A region that is about to be compiled. */
+export interface Draft {
+  readonly code: CodeView;
+  readonly head: number;
+  readonly blocks: readonly Block[];
+}
+
+/** A draft as its module has it. */
+export interface Part {
+  readonly blocks: readonly Block[];
+  /** Pages other than that of instruction 0, counted from it. */
+  readonly neighbors: readonly number[];
+  /** Parts of the module that it calls, by the number of their heads here. */
+  readonly callees: ReadonlyMap<number, number>;
+}
+
+/** The parts of a module of these drafts. */
+export function partsOf(drafts: readonly Draft[]): Part[] {
+  const byHead = new Map(drafts.map(({ code, head }, i) => [code.decodedAt(head), i]));
+  return drafts.map(({ code, blocks }) => {
+    const neighbors = neighborsOf(blocks), callees = new Map<number, number>();
+    for (const { ending } of blocks) {
+      if (ending.kind !== "call" || ending.to === undefined || !code.has(ending.to)) continue;
+      const offset = Math.floor(ending.to / INSTRUCTIONS_PER_PAGE), callee = byHead.get(code.decodedAt(ending.to));
+      if (callee !== undefined && (offset === 0 || neighbors.includes(offset))) callees.set(ending.to, callee);
+    }
+    return { blocks, neighbors, callees };
+  });
+}
+
+/** Kinds of constants that are put in later: of a part, and for pages by their place. */
+const Kind = { Handler: 0, Head: 1, Page: 2, Counters: 3 } as const;
+
+/** Pages of a region are at most this many before its head's. */
+const BEFORE = 1;
+
+const tagOf = (kind: number, part: number, offset = 0) => kind | part << 2 | (offset + BEFORE) << 8;
+
+/** Puts in what belongs to one place, for regions with these numbers. */
+export function fillIn({ bytes, gaps }: RegionModule, drafts: readonly Pick<Draft, "code" | "head">[], numbers: readonly number[]): void {
+  for (let i = 0; i < gaps.length; i += 2) {
+    const tag = gaps[i + 1], part = tag >> 2 & 0x3f, { code, head } = drafts[part];
+    let value: number;
+    if ((tag & 3) === Kind.Handler) value = FIRST_REGION_HANDLER + numbers[part];
+    else if ((tag & 3) === Kind.Head) value = code.decodedAt(head);
+    else {
+      value = decodedPageAddress(code.pageIndex(((tag >> 8) - BEFORE) * INSTRUCTIONS_PER_PAGE));
+      if ((tag & 3) === Kind.Counters) value >>= COUNTER_SHIFT;
+    }
+    fillGap(bytes, gaps[i], value);
+  }
+}
+
+/** A module whose constants are put in later. */
+export interface RegionModule {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Bytes of code of each region. */
+  readonly sizes: readonly number[];
+  /** Positions of the constants, each with its tag. */
+  readonly gaps: readonly number[];
+}
+
+/** Bytes of late calls in a region, in most cases. */
+const LATE_CALLS = 0x100;
+
+/** Hold the module that is encoded: new ones take longer than writing into them. */
+const encoded = new Bytes(), section = new Bytes();
+
+/** Name of the function of a part, and of the function of its first instruction. */
+export const regionName = (part: number): string => `region${part}`;
+export const firstName = (part: number): string => `first${part}`;
+
+export function generateModule(known: Callees, memory: ImportedMemory, parts: readonly Part[]): RegionModule {
+  const operations = { fusedMultiplyAdd: hasFusedMultiplyAdd(), wideMultiplication: hasWideMultiplication() };
+  const module = new WasmModule().importMemory(memory).importTable("core", TABLE_NAME, TABLE_SIZE);
+  const library = new ImportedFunctions(known, module);
+  const functions = parts.map(({ blocks, neighbors, callees }, i) => {
+    const head = new FunctionBuilder(-1, "head", ["i32"], []);
+    emitHead(head, library, blocks[0].first & INSTRUCTIONS_PER_PAGE - 1, blocks[0].instructions[0]);
+    const callee = (part: number): Callee => ({
+      name: regionName(part),
+      decoded: tagOf(Kind.Head, part),
+      handler: tagOf(Kind.Handler, part),
+    });
+    const region = emitRegion(library, blocks, {
+      handler: tagOf(Kind.Handler, i),
+      neighbors: neighbors.map((offset): NeighborPage => ({ offset, decoded: tagOf(Kind.Page, i, offset) })),
+      counters: (offset) => tagOf(Kind.Counters, i, offset),
+      callees: new Map(Array.from(callees, ([at, part]) => [at, callee(part)])),
+      callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
+      operations,
+    });
+    return { region, head };
+  });
+  // Imports precede functions: only now is known what the code calls.
+  const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
+  emitFind(find);
+  emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
+  const names: Record<string, FunctionBuilder> = { [FIND]: find, [ENTER]: enter };
+  functions.forEach(({ region: { code } }, i) => {
+    names[regionName(i)] = module.function(regionName(i), REGION_PARAMETERS, REGION_RESULTS, true, new Bytes(code.length + LATE_CALLS));
+  });
+  functions.forEach(({ region, head }, i) => {
+    const f = names[regionName(i)];
+    f.locals.push(...region.locals);
+    f.append(region, {}, names);
+    module.place(head, firstName(i));
+  });
+  const { bytes, gaps } = module.encodeWithGaps(encoded, section);
+  return { bytes, sizes: functions.map(({ region }) => region.code.length), gaps: gaps.flatMap(({ at, tag }) => [at, tag]) };
+}
+
+/** Pages of a region other than that of instruction 0, counted from it. */
+function neighborsOf(blocks: readonly Block[]): number[] {
+  const offsets = new Set<number>();
+  for (const { first, instructions } of blocks) {
+    for (const at of [first, first + instructions.length - 1]) offsets.add(Math.floor(at / INSTRUCTIONS_PER_PAGE));
+  }
+  offsets.delete(0);
+  return [...offsets];
+}
+
+const ENDINGS = { jump: 0, condition: 1, call: 2, return: 3, indirect: 4 } as const;
+
+/** Stands for what is undefined: numbers of instructions are far smaller. */
+const NONE = 0x7fff_ffff;
+
+/** All that the bytes of a module follow from, besides the program itself. */
+export type CodeSignature = Int32Array<ArrayBuffer>;
+
+export function signatureOf({ minimum }: ImportedMemory, parts: readonly Part[]): CodeSignature {
+  const operations = (hasFusedMultiplyAdd() ? 1 : 0) | (hasWideMultiplication() ? 2 : 0);
+  const out = [minimum, operations, parts.length];
+  for (const { blocks, callees } of parts) {
+    out.push(blocks.length);
+    for (const { first, instructions, ending } of blocks) {
+      out.push(first, instructions.length, ENDINGS[ending.kind]);
+      for (const { word } of instructions) out.push(word);
+      switch (ending.kind) {
+        case "jump":
+          out.push(ending.to);
+          break;
+        case "condition":
+          out.push(ending.to, ending.next);
+          break;
+        case "call":
+          out.push(ending.to ?? NONE, ending.next);
+          break;
+        case "indirect":
+          out.push(ending.table === undefined ? 0 : 1, ending.table ?? 0, ending.targets.length, ...ending.targets);
+          break;
+      }
+    }
+    out.push(callees.size);
+    for (const [at, part] of callees) out.push(at, part);
+  }
+  return Int32Array.from(out);
+}

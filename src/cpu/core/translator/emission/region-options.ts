@@ -1,0 +1,50 @@
+// The surroundings of a region in its module.
+
+import type { FunctionBuilder } from "../../wasm/module.ts";
+import type { Operations } from "../code/inline-calls.ts";
+
+/** Name of the function that a region calls to continue at an address (enter-function.ts). */
+export const ENTER = "enter";
+
+/**
+ * A page of the region other than the head's: it must follow in virtual memory when the region
+ * runs.
+ */
+export interface NeighborPage {
+  /** Pages from the head's. */
+  readonly offset: number;
+  /** Tag of the address of its decoded page (`FunctionBuilder.i32Later`). */
+  readonly decoded: number;
+}
+
+/** Another region of the same module. */
+export interface Callee {
+  /** Its name for a late call. */
+  readonly name: string;
+  /**
+   * Tags of the address of its head's decoded instruction, and of the handler that this has as long
+   * as the region is in use.
+   */
+  readonly decoded: number;
+  readonly handler: number;
+}
+
+/**
+ * The parameters of a region. Differences between regions with the same code are constants that are
+ * put in later, so that the code serves for all of them.
+ */
+export interface RegionOptions {
+  /** Tag of the number of its handler. */
+  readonly handler: number;
+  readonly neighbors: readonly NeighborPage[];
+  /**
+   * Tag of the shifted address of a decoded page, pages from the head's: for counters of
+   * instructions (decoded/execution-counters.ts).
+   */
+  readonly counters: (offset: number) => number;
+  /** Regions of the module in pages of this one, by the number of their heads here. */
+  readonly callees: ReadonlyMap<number, Callee>;
+  /** Appends a call of a region at a place in the table. */
+  readonly callIndirect: (f: FunctionBuilder) => void;
+  readonly operations: Operations;
+}

@@ -1,0 +1,85 @@
+// Compiled regions by content: the modules of regions that were compiled in this process, and,
+// where a cache folder keeps them, in others. A region whose code comes back (mapped anew, of a
+// machine that starts again) gets its module without being translated.
+//
+// A guest sees no difference: the translator decides what is compiled before it looks here.
+
+import { hashOfWords } from "../../../kit/support/values/word-hash.ts";
+import type { CodeSignature, RegionModule } from "./emission/region-module.ts";
+
+/** A store of modules that outlives the process. */
+export interface CodeBacking {
+  /** The module with this signature; undefined if there is none. */
+  load(signature: CodeSignature): RegionModule | undefined;
+  keep(signature: CodeSignature, module: RegionModule): void;
+}
+
+/**
+ * A backing for the code of one CPU: other CPUs may have other meanings for the same words.
+ * @param key of the CPU; empty for the one whose code has the signatures as they are
+ */
+export function backingFor(key: string, backing: CodeBacking | undefined): CodeBacking | undefined {
+  if (!backing || !key) return backing;
+  const suffix = Int32Array.from(key, (character) => character.charCodeAt(0));
+  const whole = (signature: CodeSignature) => Int32Array.of(...signature, ...suffix);
+  return { load: (signature) => backing.load(whole(signature)), keep: (signature, module) => backing.keep(whole(signature), module) };
+}
+
+interface Entry {
+  readonly module: RegionModule;
+  readonly signature: CodeSignature;
+}
+
+/** The origin of a module. */
+export type Origin = "memory" | "cache" | "translated";
+
+/** Limit on the bytes of Wasm in modules that are found again. */
+const BYTES_KEPT = 0x60_0000;
+
+/** The modules of all cores with one library. */
+export class RegionStore {
+  /** By a hash of the signature; what was used last comes last. */
+  readonly #entries = new Map<number, Entry>();
+  #bytes = 0;
+
+  /** @param capacity bytes of Wasm that are kept at most */
+  constructor(readonly backing?: CodeBacking, readonly capacity: number = BYTES_KEPT) {}
+
+  /** Bytes of Wasm in the modules. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The module with a signature, which `generate` makes where it is not known. */
+  find(signature: CodeSignature, generate: () => RegionModule): { readonly module: RegionModule; readonly origin: Origin } {
+    const key = hashOfWords(signature), known = this.#entries.get(key);
+    if (known && equal(known.signature, signature)) {
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
+      return { module: known.module, origin: "memory" };
+    }
+    const loaded = this.backing?.load(signature), module = loaded ?? generate();
+    if (known) this.#remove(key, known);
+    this.#entries.set(key, { module, signature });
+    this.#bytes += module.bytes.length;
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#bytes <= this.capacity) break;
+      this.#remove(oldest, entry);
+    }
+    if (loaded) return { module, origin: "cache" };
+    this.backing?.keep(signature, module);
+    return { module, origin: "translated" };
+  }
+
+  #remove(key: number, { module }: Entry): void {
+    this.#entries.delete(key);
+    this.#bytes -= module.bytes.length;
+  }
+}
+
+/** Whether two signatures are the same. */
+export function equal(a: CodeSignature, b: CodeSignature): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

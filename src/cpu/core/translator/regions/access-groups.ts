@@ -1,0 +1,157 @@
+// Loads and stores of a block that go to neighboring addresses, such as the fields of a structure
+// or the slots of a stack frame: one compare with the TLB serves all of them. docs/design/core.md
+// §T2 ("one TLB check for several accesses off the same base").
+
+import { SP_ALIGNMENT } from "../../architecture/exceptions.ts";
+import { Slot, SPLIT_GROUPS } from "../../state/cpu-state.ts";
+import type { Instruction } from "../code/instruction.ts";
+import { generalBit } from "../code/register-use.ts";
+
+/** Bytes that a group may span: accesses further apart would often be in two pages. */
+const LONGEST_SPAN = 256;
+
+/** Accesses with one compare. */
+interface AccessGroup {
+  /**
+   * Bytes from the first one, which is a multiple of `alignment` where all are aligned, to the end
+   * of the last.
+   */
+  readonly span: number;
+  readonly alignment: number;
+  readonly write: boolean;
+  /** Where its accesses to two neighbors have their seams: see `readableGroupAt`. */
+  readonly seams: number;
+  /** Its `SplitGroup`, which no other group has between its first and its last access. */
+  readonly split: number;
+}
+
+/** An access in its group. */
+export interface GroupMember {
+  readonly group: AccessGroup;
+  /** Its bytes in the group's span. */
+  readonly offset: number;
+  /** It is the first in the block. */
+  readonly first: boolean;
+}
+
+/** An access of a block, at a distance from what is the same for all with this `base`. */
+interface Candidate {
+  readonly index: number;
+  readonly base: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly count: number;
+  readonly end: number;
+  readonly write: boolean;
+}
+
+/** Candidates for one group, with the least and the greatest of what they are. */
+interface OpenGroup {
+  readonly candidates: Candidate[];
+  /** The largest size, and the offset of the first with that. */
+  alignment: number;
+  anchor: number;
+  low: number;
+  end: number;
+}
+
+/** Where a group begins: at `low` or before, a multiple of `alignment` before `anchor`. */
+const beginOf = (anchor: number, low: number, alignment: number): number => anchor - Math.ceil((anchor - low) / alignment) * alignment;
+
+/** Adds a candidate where one compare can serve all of them; false if it cannot. */
+function joins(group: OpenGroup, candidate: Candidate): boolean {
+  const { size, offset } = candidate;
+  const larger = size > group.alignment;
+  const alignment = larger ? size : group.alignment, anchor = larger ? offset : group.anchor;
+  if ((offset - anchor) % size !== 0) return false;
+  if (larger && !group.candidates.every((other) => (other.offset - anchor) % other.size === 0)) return false;
+  const low = Math.min(group.low, offset), end = Math.max(group.end, candidate.end);
+  if (end - beginOf(anchor, low, alignment) > LONGEST_SPAN) return false;
+  group.candidates.push(candidate);
+  group.alignment = alignment;
+  group.anchor = anchor;
+  group.low = low;
+  group.end = end;
+  return true;
+}
+
+/** The seams of accesses, as `AccessGroup` has them, of which the first begins at `begin`. */
+function seamsOf(candidates: readonly Candidate[], begin: number): number {
+  let seams = 0;
+  for (const { offset, size, count } of candidates) {
+    if (count < 2) continue;
+    const seam = offset - begin + size;
+    if (seam % SEAM_UNIT) return -1;
+    seams |= 1 << seam / SEAM_UNIT;
+  }
+  return seams;
+}
+
+/** Bytes for which `AccessGroup.seams` has a bit. */
+const SEAM_UNIT = 8;
+
+const NO_GROUPS: ReadonlyMap<number, GroupMember> = new Map();
+
+/** Used by `accessGroups` alone, once per block. */
+const BASES = new Int32Array(Slot.Dump + 1), OFFSETS = new Float64Array(Slot.Dump + 1);
+
+/** Groups of two and more in a block, by the indices of its instructions. */
+export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<number, GroupMember> {
+  let accesses = 0;
+  for (const { addresses } of instructions) if (addresses.access) accesses++;
+  if (accesses < 2) return NO_GROUPS;
+  // Per general register: the part that all registers with this base share, and the distance from
+  // it.
+  const bases = BASES, offsets = OFFSETS;
+  let nextBase = bases.length;
+  for (let slot = 0; slot < bases.length; slot++) bases[slot] = slot;
+  offsets.fill(0);
+  const members = new Map<number, GroupMember>(), open = new Map<number, OpenGroup>();
+  // By `SplitGroup`: the instruction with the last access of the group that has it.
+  const splits: number[] = new Array(SPLIT_GROUPS).fill(-1);
+  const close = ({ candidates, alignment, anchor, low, end }: OpenGroup) => {
+    if (candidates.length < 2) return;
+    const split = splits.findIndex((last) => last < candidates[0].index);
+    if (split < 0) return;
+    splits[split] = candidates[candidates.length - 1].index;
+    const begin = beginOf(anchor, low, alignment), seams = seamsOf(candidates, begin);
+    const group = { span: end - begin, alignment, write: candidates.some(({ write }) => write), seams, split };
+    candidates.forEach(({ index, offset }, i) => members.set(index, { group, offset: offset - begin, first: i === 0 }));
+  };
+  for (let index = 0; index < instructions.length; index++) {
+    const { addresses: { access, updates }, use: { written } } = instructions[index];
+    if (access) {
+      const base = bases[access.slot], { size, count, write } = access, offset = offsets[access.slot] + access.offset;
+      const candidate = { index, base, offset, size, count, end: offset + count * size, write };
+      const before = open.get(base);
+      if (!before || !joins(before, candidate)) {
+        if (before) close(before);
+        open.set(base, { candidates: [candidate], alignment: size, anchor: offset, low: offset, end: candidate.end });
+      }
+    }
+    // All sums are of the values before the instruction.
+    const sums: { slot: number; base: number; offset: number }[] = [];
+    for (const [slot, sum] of updates) {
+      if (sum) sums.push({ slot, base: bases[sum.slot], offset: offsets[sum.slot] + sum.offset });
+      else sums.push({ slot, base: nextBase++, offset: 0 });
+    }
+    for (let rest = written.general; rest; rest &= rest - 1) {
+      const bit = 31 - Math.clz32(rest & -rest), slot = bit === 31 ? Slot.SP : bit;
+      bases[slot] = nextBase++;
+      offsets[slot] = 0;
+    }
+    for (const { slot, base, offset } of sums) {
+      bases[slot] = base;
+      offsets[slot] = offset;
+    }
+  }
+  for (const group of open.values()) close(group);
+  return members;
+}
+
+/** Whether SP is as aligned after an instruction as it was before. */
+export function keepsStackAlignment({ addresses: { updates }, use }: Instruction): boolean {
+  if (!(use.written.general & generalBit(Slot.SP))) return true;
+  const sum = updates.get(Slot.SP);
+  return sum?.slot === Slot.SP && sum.offset % SP_ALIGNMENT === 0;
+}

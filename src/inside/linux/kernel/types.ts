@@ -1,0 +1,118 @@
+// Structures of a kernel by BTF, with the names of fields of its generation.
+
+import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
+import { BadMemory, textOf, type VirtualMemory } from "./memory.ts";
+import type { Field } from "./btf.ts";
+import { FIELDS } from "./fields.ts";
+
+/** The layout of structures. */
+export interface Types {
+  /** Bytes of a structure. */
+  sizeOf(struct: string): number | undefined;
+  /** A member by its path. */
+  field(struct: string, path: string): Field | undefined;
+  /** Elements of an array; 0 of anything else. */
+  lengthOf(field: Field): number;
+}
+
+/** A structure or field that the kernel's types do not have. */
+export class NoType extends Error {
+  constructor(readonly missing: string) {
+    super(`the kernel's types have no ${missing}`);
+  }
+}
+
+/** Whether a value can be a pointer of the kernel. */
+export const isKernelAddress = (value: bigint): boolean => value >= UPPER_HALF;
+
+/** The field, by the name of one generation. @throws NoType */
+export function fieldOf(types: Types, struct: string, name: string): Field {
+  for (const path of FIELDS[`${struct}.${name}`] ?? [name]) {
+    const field = types.field(struct, path);
+    if (field) return field;
+  }
+  throw new NoType(`${struct}.${name}`);
+}
+
+/** A structure in memory. */
+export class Struct {
+  constructor(readonly memory: VirtualMemory, readonly types: Types, readonly type: string, readonly address: bigint) {}
+
+  /** Whether its type has a field. */
+  has(name: string): boolean {
+    return (FIELDS[`${this.type}.${name}`] ?? [name]).some((path) => this.types.field(this.type, path));
+  }
+
+  /** Elements of an array; 0 of anything else. */
+  lengthOf(name: string): number {
+    return this.types.lengthOf(fieldOf(this.types, this.type, name));
+  }
+
+  addressOf(name: string): bigint {
+    return this.address + BigInt(fieldOf(this.types, this.type, name).offset);
+  }
+
+  /** An unsigned value of up to 64 bits. */
+  big(name: string): bigint {
+    const { offset, size, bits } = fieldOf(this.types, this.type, name), at = this.address + BigInt(offset);
+    if (bits) {
+      let value = 0n;
+      for (let byte = 0; 8 * byte < bits.shift + bits.width; byte++) value |= BigInt(this.memory.u8(at + BigInt(byte))) << BigInt(8 * byte);
+      return value >> BigInt(bits.shift) & (1n << BigInt(bits.width)) - 1n;
+    }
+    switch (size) {
+      case 1:
+        return BigInt(this.memory.u8(at));
+      case 2:
+        return BigInt(this.memory.u16(at));
+      case 4:
+        return BigInt(this.memory.u32(at));
+      case 8:
+        return this.memory.u64(at);
+    }
+    throw new NoType(`${this.type}.${name} of up to 8 bytes`);
+  }
+
+  /** An unsigned number. */
+  number(name: string): number {
+    return Number(this.big(name));
+  }
+
+  /** A signed number. */
+  signed(name: string): number {
+    const { size, bits } = fieldOf(this.types, this.type, name);
+    return Number(BigInt.asIntN(bits?.width ?? 8 * size, this.big(name)));
+  }
+
+  /** A kernel's pointer; 0 is none. @throws BadMemory if it leads elsewhere */
+  pointer(name: string): bigint {
+    const value = this.big(name);
+    if (value !== 0n && !isKernelAddress(value)) {
+      throw new BadMemory("invalid", `${this.type}.${name} is not a kernel's pointer`, this.addressOf(name));
+    }
+    return value;
+  }
+
+  /** The structure that a pointer leads to; undefined: none. */
+  at(name: string, type: string): Struct | undefined {
+    const address = this.pointer(name);
+    return address === 0n ? undefined : new Struct(this.memory, this.types, type, address);
+  }
+
+  /** A structure that is inside of this one. */
+  inner(name: string, type: string): Struct {
+    return new Struct(this.memory, this.types, type, this.addressOf(name));
+  }
+
+  /** An array of characters up to a zero. */
+  text(name: string): string {
+    const { size } = fieldOf(this.types, this.type, name);
+    return textOf(this.memory.bytes(this.addressOf(name), Math.min(size, 4096)));
+  }
+
+  /** The text that a pointer leads to; undefined: none. */
+  textAt(name: string, most = 4096): string | undefined {
+    const address = this.pointer(name);
+    return address === 0n ? undefined : this.memory.text(address, most);
+  }
+}

@@ -1,0 +1,77 @@
+// The readers of all tables about Linux: other kernels can have the same.
+
+import { vmId } from "../../model/queries/ids.ts";
+import type { LinuxTables } from "../../model/queries/linux-tables.ts";
+import type { QueryArguments } from "../../model/queries/query.ts";
+import type { Row, RowOf } from "../../model/queries/table.ts";
+import { hex } from "../../kit/support/text/number-text.ts";
+import { readConfig } from "./structures/config.ts";
+import { readDisks } from "./structures/disks.ts";
+import { readNodes } from "./structures/devicetree.ts";
+import { readSlabs } from "./structures/slabs.ts";
+import { readSockets } from "./structures/sockets.ts";
+import { readFiles, readMaps, readMounts } from "./structures/files.ts";
+import { readLinuxIrqs } from "./structures/irqs.ts";
+import { readLocks } from "./waits/locks.ts";
+import { readLog } from "./structures/log.ts";
+import { translate } from "./kernel/memory.ts";
+import { readMemoryUse } from "./structures/memory-use.ts";
+import { readInterfaces } from "./structures/net.ts";
+import { readModules } from "./structures/modules.ts";
+import type { Reading } from "./kernel/reading.ts";
+import { readTaskStack } from "./structures/stack.ts";
+import { asTree } from "./structures/task-tree.ts";
+import { readTasks } from "./structures/tasks.ts";
+import { readTimers } from "./structures/timers.ts";
+
+/** Of a whole kernel. */
+export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Reading, args: QueryArguments) => readonly Row[] } = {
+  "linux.ls": (reading) => [readKernel(reading)],
+  "linux.log": readLog,
+  "linux.ps": (reading, { threads, tree }) => {
+    const rows = readTasks(reading, threads ?? false);
+    return tree ? asTree(rows) : rows;
+  },
+  "linux.modules": readModules,
+  "linux.mounts": readMounts,
+  "linux.irqs": readLinuxIrqs,
+  "linux.net": readInterfaces,
+  "linux.memory": readMemoryUse,
+  "linux.disks": readDisks,
+  "linux.slabs": readSlabs,
+  "linux.sockets": readSockets,
+  "linux.dt": readNodes,
+  "linux.locks": readLocks,
+  "linux.timers": readTimers,
+  "linux.config": readConfig,
+};
+
+/** Of one process or thread; undefined if the kernel does not have it. */
+export const TASK_READERS: { readonly [N in keyof LinuxTables]?: (reading: Reading, pid: number) => readonly Row[] | undefined } = {
+  "linux.stack": readTaskStack,
+  "linux.maps": readMaps,
+  "linux.files": readFiles,
+};
+
+function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
+  const { kernel, memory } = reading;
+  const name = (field: string) =>
+    reading.tried("names", () => reading.global("uts_namespace", "init_uts_ns").text(`name.${field}`)) ?? null;
+  const code = kernel.find(memory, "_stext") ?? 0n, physical = translate(memory.physical, kernel.tables, code, memory.work);
+  const info = kernel.info(memory);
+  return {
+    id: vmId(reading.vm),
+    release: name("release") ?? info?.release ?? null,
+    version: name("version"),
+    host: name("nodename"),
+    page: 2 ** kernel.tables.granule,
+    address_bits: kernel.tables.bits,
+    text: hex(code, 16),
+    moved: physical === undefined ? null : hex(code - BigInt(physical), 16),
+    kaslr: info?.moved === undefined ? null : hex(info.moved),
+    symbols: kernel.symbols.reduce((sum, { size }) => sum + size, 0),
+    types: kernel.btf?.count ?? 0,
+    vmcoreinfo: info !== undefined,
+    cmdline: reading.commandLine() ?? null,
+  };
+}

@@ -1,0 +1,107 @@
+// The log of printk (kernel/printk/printk_ringbuffer.c in the kernel's sources): a ring of
+// descriptors, one of what is known about each record, and one of texts. A descriptor's number
+// rises for ever; its lowest bits are the place in the ring. Its state is in the two highest bits.
+
+import { formatId, vmId } from "../../../model/queries/ids.ts";
+import { type LinuxTables, LOG_LEVELS } from "../../../model/queries/linux-tables.ts";
+import type { RowOf } from "../../../model/queries/table.ts";
+import { virtualTimes } from "./clock.ts";
+import { BadMemory, textOf } from "../kernel/memory.ts";
+import type { Reading } from "../kernel/reading.ts";
+import type { Struct } from "../kernel/types.ts";
+
+type LogRow = RowOf<LinuxTables["linux.log"]>;
+
+const OF = "log";
+const STATE_SHIFT = 62n, NUMBER = (1n << STATE_SHIFT) - 1n;
+/** States of a record that has its text: it may be continued, or not any more. */
+const COMMITTED = 1n, FINALIZED = 2n;
+/** Bits of a ring's size: as many as the largest log buffer can have. */
+const COUNT_BITS_MAX = 22, TEXT_BITS_MAX = 27;
+/** A position with this bit is none: the record has no text. */
+const NONE = 1n;
+/** Before each text is the number of its descriptor. */
+const NUMBER_SIZE = 8n;
+const CPU_CALLER = 0x8000_0000;
+
+interface Ring {
+  readonly count: bigint;
+  readonly descriptors: bigint;
+  readonly infos: bigint;
+  readonly texts: bigint;
+  readonly textBits: bigint;
+  /** Numbers of the oldest record and of the latest. */
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** The records, the oldest first. */
+export function readLog(reading: Reading): LogRow[] {
+  const ring = reading.tried(OF, () => ringOf(reading));
+  if (!ring) return [];
+  const at = virtualTimes(reading);
+  return reading.rows(OF, () => numbersIn(ring), (number) => recordOf(reading, ring, number, at));
+}
+
+function ringOf(reading: Reading): Ring {
+  const ring = reading.struct("printk_ringbuffer", reading.memory.u64(reading.address("prb")));
+  const countBits = ring.number("desc_ring.count_bits"), textBits = ring.number("text_data_ring.size_bits");
+  if (countBits > COUNT_BITS_MAX || textBits > TEXT_BITS_MAX) {
+    throw new BadMemory("invalid", "sizes of the log's rings are too large", ring.address);
+  }
+  return {
+    count: 1n << BigInt(countBits),
+    descriptors: ring.pointer("desc_ring.descs"),
+    infos: ring.pointer("desc_ring.infos"),
+    texts: ring.pointer("text_data_ring.data"),
+    textBits: BigInt(textBits),
+    first: ring.big("desc_ring.tail_id.counter") & NUMBER,
+    last: ring.big("desc_ring.head_id.counter") & NUMBER,
+  };
+}
+
+/** The records' numbers, the oldest first. */
+function* numbersIn({ count, first, last }: Ring): Generator<bigint> {
+  for (let number = first, left = count; left > 0n; number = number + 1n & NUMBER, left--) {
+    yield number;
+    if (number === last) return;
+  }
+}
+
+function recordOf(reading: Reading, ring: Ring, number: bigint, at: ReturnType<typeof virtualTimes>): LogRow | undefined {
+  const index = number % ring.count, size = (type: string) => BigInt(reading.sizeOf(type));
+  const descriptor = reading.struct("prb_desc", ring.descriptors + index * size("prb_desc"));
+  const state = descriptor.big("state_var.counter");
+  if ((state & NUMBER) !== number || state >> STATE_SHIFT !== COMMITTED && state >> STATE_SHIFT !== FINALIZED) return undefined;
+  const info = reading.struct("printk_info", ring.infos + index * size("printk_info"));
+  const begin = descriptor.big("text_blk_lpos.begin"), next = descriptor.big("text_blk_lpos.next");
+  const sequence = info.number("seq"), caller = info.number("caller_id"), t = info.big("ts_nsec");
+  return {
+    id: formatId({ kind: "log", vm: reading.vm, number: sequence }),
+    vm: vmId(reading.vm),
+    sequence,
+    t: String(t),
+    at: at(t),
+    level: LOG_LEVELS[info.number("level")],
+    facility: info.number("facility"),
+    caller: caller === 0 ? null : caller >= CPU_CALLER ? `C${caller - CPU_CALLER}` : `T${caller}`,
+    device: deviceOf(info),
+    text: textIn(reading, ring, begin, next, info.number("text_len")),
+  };
+}
+
+function deviceOf(info: Struct): string | null {
+  const subsystem = info.text("dev_info.subsystem"), device = info.text("dev_info.device");
+  return subsystem === "" ? null : device === "" ? subsystem : `${subsystem} ${device}`;
+}
+
+/** A text is in one piece: one that would cross the ring's end is at its start. */
+function textIn(reading: Reading, { texts, textBits }: Ring, begin: bigint, next: bigint, length: number): string {
+  if (begin & NONE || next & NONE || begin === next) return "";
+  const mask = (1n << textBits) - 1n, end = next & mask;
+  const wraps = begin >> textBits !== next >> textBits && end !== 0n;
+  const start = wraps ? 0n : begin & mask, room = (end === 0n ? mask + 1n : end) - start - NUMBER_SIZE;
+  if (room < 0n) throw new BadMemory("invalid", "a text of the log ends before it begins", texts + start);
+  const bytes = reading.memory.bytes(texts + start + NUMBER_SIZE, Math.min(length, Number(room)));
+  return textOf(bytes);
+}

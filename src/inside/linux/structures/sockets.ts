@@ -1,0 +1,86 @@
+// Sockets, by the processes that have them open (include/net/sock.h in the kernel's sources).
+
+import { formatId, vmId } from "../../../model/queries/ids.ts";
+import type { LinuxTables } from "../../../model/queries/linux-tables.ts";
+import type { RowOf } from "../../../model/queries/table.ts";
+import { openFiles } from "./files.ts";
+import { textOf } from "../kernel/memory.ts";
+import { fileSystemOf } from "./paths.ts";
+import type { Reading } from "../kernel/reading.ts";
+import { processes } from "./tasks.ts";
+import type { Struct } from "../kernel/types.ts";
+
+type SocketRow = RowOf<LinuxTables["linux.sockets"]>;
+
+const OF = "sockets";
+/** Address families, types, and states of TCP, by number. */
+const FAMILIES: Readonly<Record<number, string>> = { 1: "unix", 2: "inet", 10: "inet6", 16: "netlink", 17: "packet", 40: "vsock" };
+const TYPES: Readonly<Record<number, string>> = { 1: "stream", 2: "dgram", 3: "raw", 5: "seqpacket" };
+const STATES = [
+  ...["", "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait", "close", "close-wait", "last-ack", "listen"],
+  ...["closing", "new-syn-recv"],
+] as const;
+const UNIX = 1, INET = 2, INET6 = 10, STREAM = 1, PATH_MAX = 108, IPV4_SIZE = 4, IPV6_SIZE = 16;
+
+interface Open {
+  readonly process: Struct;
+  readonly fd: number;
+  readonly inode: Struct;
+}
+
+function* openSockets(reading: Reading): Generator<Open> {
+  for (const process of processes(reading)) {
+    for (const { fd, file } of openFiles(reading, process)) {
+      const inode = file.at("f_inode", "inode");
+      if (inode && fileSystemOf(inode) === "sockfs") yield { process, fd, inode };
+    }
+  }
+}
+
+export function readSockets(reading: Reading): SocketRow[] {
+  // A socket that several processes have is listed with the first of them.
+  const seen = new Set<bigint>();
+  return reading.rows(OF, () => openSockets(reading), ({ process, fd, inode }) => {
+    if (seen.has(inode.address)) return undefined;
+    seen.add(inode.address);
+    const offset = reading.struct("socket_alloc", 0n).addressOf("vfs_inode");
+    const socket = reading.struct("socket_alloc", inode.address - offset).inner("socket", "socket"), sock = socket.at("sk", "sock");
+    if (!sock) return undefined;
+    const family = sock.number("__sk_common.skc_family"), type = socket.number("type"), isInet = family === INET || family === INET6;
+    return {
+      id: formatId({ kind: "socket", vm: reading.vm, number: inode.number("i_ino") }),
+      vm: vmId(reading.vm),
+      family: FAMILIES[family] ?? String(family),
+      type: TYPES[type] ?? String(type),
+      state: isInet && type === STREAM ? STATES[sock.number("__sk_common.skc_state")] ?? null : null,
+      ...(isInet ? inetEnds(sock, family) : { local: family === UNIX ? unixPath(reading, sock) : null, peer: null }),
+      pid: process.number("pid"),
+      name: process.text("comm"),
+      fd,
+    };
+  });
+}
+
+/** Both ends. The local port is in the CPU's byte order, the peer's in that of the network. */
+function inetEnds(sock: Struct, family: number): { local: string; peer: string } {
+  const port = sock.number("__sk_common.skc_dport"), swapped = (port & 0xff) << 8 | port >>> 8;
+  const [local, peer] = family === INET
+    ? ["skc_rcv_saddr", "skc_daddr"].map((name) => ipv4(bytesAt(sock, name, IPV4_SIZE)))
+    : ["skc_v6_rcv_saddr", "skc_v6_daddr"].map((name) => ipv6(bytesAt(sock, name, IPV6_SIZE)));
+  return { local: `${local}:${sock.number("__sk_common.skc_num")}`, peer: `${peer}:${swapped}` };
+}
+
+const bytesAt = (sock: Struct, name: string, size: number) => sock.memory.bytes(sock.addressOf(`__sk_common.${name}`), size);
+const ipv4 = (bytes: Uint8Array) => bytes.join(".");
+const ipv6 = (bytes: Uint8Array) =>
+  `[${Array.from({ length: IPV6_SIZE / 2 }, (_, index) => (bytes[2 * index] << 8 | bytes[2 * index + 1]).toString(16)).join(":")}]`;
+
+/** The path of a socket of family unix; those in the abstract namespace begin with @. */
+function unixPath(reading: Reading, sock: Struct): string | null {
+  const address = reading.struct("unix_sock", sock.address).at("addr", "unix_address");
+  if (!address) return null;
+  const size = Math.min(address.number("len") - 2, PATH_MAX);
+  if (size <= 0) return null;
+  const bytes = reading.memory.bytes(address.addressOf("name") + 2n, size);
+  return bytes[0] === 0 ? `@${textOf(bytes.subarray(1))}` : textOf(bytes);
+}

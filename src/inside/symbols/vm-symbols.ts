@@ -1,0 +1,254 @@
+// The symbols of each VM: those of ELF files that were added, and those of a running Linux kernel,
+// which are found in its memory on demand.
+
+import { type DebugCore, Pstate } from "../../cpu/core/interface.ts";
+import type { Hypervisor, Vcpu } from "../../machine/hypervisor/inspect.ts";
+import type { LineRange } from "../../kit/formats/dwarf/line-table.ts";
+import { type AddressRange, rangesOf } from "../../kit/formats/dwarf/lists.ts";
+import { UPPER_HALF } from "../../kit/formats/page-tables.ts";
+import { type DebugInfo, rangesBudget } from "./debug-info.ts";
+import { GivenFile } from "./given-file.ts";
+import { readKallsyms } from "./kallsyms.ts";
+import { hasKernelMemory, isMapped, readKernelMemory, vectorsOf } from "./kernel-memory.ts";
+import { type InPieces, whole } from "../../kit/support/values/work.ts";
+import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
+
+/**
+ * Instructions of a vCPU after which a kernel has its place; where none is found before, it is
+ * sought again then, and after twice as many each.
+ */
+const BOOTED = 20e6;
+
+/** A search for a kernel's symbols that an answer needs: the caller does it, and asks again. */
+export class SymbolSearch extends Error {
+  /** @param pieces of the search; the symbols that it finds stay known */
+  constructor(readonly pieces: InPieces<unknown>) {
+    super("the symbols of a kernel are sought first");
+  }
+}
+
+/** How searches for kernels' symbols are done. The caller gets a `SymbolSearch`. */
+export type Searching = "at once" | "by the caller" | "never";
+
+/** Names of one machine's guests. */
+export class VmSymbols {
+  readonly #given = new Map<string, GivenFile[]>();
+  /** How far kernels have moved themselves, by tables of stage 2. */
+  readonly #moved = new Map<number, bigint>();
+  /**
+   * A kernel's symbols, by the tables of stage 2 that its VM has: another life of the VM has
+   * others.
+   */
+  readonly #kernels = new Map<number, SymbolTable>();
+  /** Kernels that were found while a vCPU boots them, by its vectors: they may move themselves. */
+  readonly #young = new Map<number, { readonly vcpu: Vcpu; readonly vectors: bigint }>();
+  /** Where no kernel was found: tables of stage 2 and VBAR_EL1. */
+  readonly #none = new Set<string>();
+  /** Instructions after which a kernel is sought while it boots, by tables of stage 2. */
+  readonly #soughtAt = new Map<number, number>();
+  /** Searches that have begun, by tables of stage 2. */
+  readonly #searches = new Map<number, SymbolSearch>();
+  #searching: Searching = "at once";
+
+  constructor(readonly core: DebugCore, readonly hypervisor: () => Hypervisor) {}
+
+  /**
+   * Adds the symbols of an ELF file to a VM; later ones take precedence.
+   * @throws Error that names the defect of the file
+   */
+  give(vm: string, file: Uint8Array, source: string): void {
+    this.#given.set(vm, [new GivenFile(file, source), ...this.#given.get(vm) ?? []]);
+    // How far a kernel has moved follows from its file, which may be the new one.
+    this.#moved.clear();
+  }
+
+  /**
+   * How far a VM's kernel has moved itself from where its ELF file was linked; undefined: not known
+   * yet.
+   */
+  moved(vm: string): bigint | undefined {
+    const given = this.#given.get(vm);
+    if (!given) return undefined;
+    for (const { registers } of this.vcpus(vm)) {
+      const known = this.#moved.get(registers.stage2);
+      if (known !== undefined) return known;
+      const vectors = registers.getRegister("VBAR_EL1");
+      const moved = given.map((file) => file.movedBy(vectors)).find((by) => by !== undefined);
+      if (moved === undefined) continue;
+      this.#moved.set(registers.stage2, moved);
+      return moved;
+    }
+    return undefined;
+  }
+
+  #placed(vm: string) {
+    const moved = this.moved(vm) ?? 0n;
+    return (this.#given.get(vm) ?? []).map((file) => file.at(moved));
+  }
+
+  /** The debug information of a VM's ELF files. */
+  infos(vm: string): readonly DebugInfo[] {
+    return this.#placed(vm).flatMap(({ info }) => info ?? []);
+  }
+
+  /** The source line of an address, where a file has it. */
+  lineAt(vm: string, address: bigint): LineRange | undefined {
+    for (const info of this.infos(vm)) {
+      const line = info.lineAt(address);
+      if (line) return line;
+    }
+    return undefined;
+  }
+
+  /** `FILE:LINE` of an address, if a file has it. */
+  sourceOf(vm: string, address: bigint): string | undefined {
+    const line = this.lineAt(vm, address);
+    return line && `${line.file}:${line.line}`;
+  }
+
+  /** The address ranges of the function at an address, where a file has it. */
+  functionAt(vm: string, address: bigint): AddressRange[] {
+    for (const info of this.infos(vm)) {
+      const scope = info.scopeAt(address);
+      if (scope) return info.tried(() => [...rangesOf(scope.function, rangesBudget())]) ?? [];
+    }
+    return [];
+  }
+
+  /** Where the code of a source line begins; empty if no file has the line. */
+  codeOf(vm: string, file: string, line: number): readonly bigint[] {
+    for (const info of this.infos(vm)) {
+      const code = info.codeOf(file, line);
+      if (code?.addresses.length) return code.addresses;
+    }
+    return [];
+  }
+
+  /**
+   * All that can be known of a VM. The first time, this looks through its kernel's memory, which
+   * takes a second at most, all pieces together.
+   */
+  all(vm: string): SymbolTable[] {
+    const kernel = this.#kernel(vm, true);
+    return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : []];
+  }
+
+  /** The symbols known so far. */
+  known(vm: string): SymbolTable[] {
+    const kernel = this.#kernel(vm, false);
+    return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : []];
+  }
+
+  /**
+   * `cpu_do_idle+0x14`. A kernel's symbols are learned from its memory once it has begun to boot,
+   * which takes some hundred milliseconds once.
+   */
+  nameOf(vm: string, address: bigint): string | undefined {
+    const tables = this.known(vm), name = nameIn(tables, address);
+    if (name !== undefined || address < UPPER_HALF) return name;
+    return this.#learn(vm) ? nameIn(this.known(vm), address) : undefined;
+  }
+
+  /**
+   * Does work, with searches for kernels' symbols done in this way.
+   * @throws SymbolSearch if they are done by the caller
+   */
+  asked<T>(searching: Searching, work: () => T): T {
+    const before = this.#searching;
+    this.#searching = searching;
+    try {
+      return work();
+    } finally {
+      this.#searching = before;
+    }
+  }
+
+  /** Whether the kernel of a VM has become known. */
+  #learn(vm: string): boolean {
+    for (const vcpu of this.vcpus(vm)) {
+      const { stage2 } = vcpu.registers, { instructions } = vcpu.usage;
+      if (this.#kernels.has(stage2)) return false;
+      if (instructions < (this.#soughtAt.get(stage2) ?? 0)) continue;
+      const later = (hasMemory: boolean) => hasMemory && this.#soughtAt.set(stage2, Math.max(BOOTED, 2 * instructions));
+      if (this.#search(vcpu, later)) return true;
+    }
+    return false;
+  }
+
+  /** The symbols of a kernel that has not moved itself since they were found. */
+  #found(vcpu: Vcpu): SymbolTable | undefined {
+    const { stage2, pstate } = vcpu.registers, young = this.#young.get(stage2);
+    if (young?.vcpu === vcpu && (pstate & Pstate.ElMask) !== 0) {
+      const stays = isMapped(this.core, this.hypervisor().machine.ram, vcpu, young.vectors);
+      if (!stays) this.#kernels.delete(stage2);
+      if (!stays || vcpu.usage.instructions >= BOOTED) this.#young.delete(stage2);
+    }
+    return this.#kernels.get(stage2);
+  }
+
+  #kernel(vm: string, look: boolean): SymbolTable | undefined {
+    for (const vcpu of this.vcpus(vm)) {
+      const found = this.#found(vcpu), { stage2 } = vcpu.registers;
+      if (found) return found;
+      if (!look) continue;
+      const key = `${stage2} ${vcpu.registers.getRegister("VBAR_EL1")}`;
+      if (this.#none.has(key)) continue;
+      const table = this.#search(vcpu, (hasMemory) => hasMemory && this.#none.add(key));
+      if (table) return table;
+    }
+    return undefined;
+  }
+
+  /**
+   * The kernel's symbols from its memory, if there are any. Without such memory there is nothing to
+   * search, and nobody has to wait.
+   * @param fruitless called where none are found
+   */
+  #search(vcpu: Vcpu, fruitless: (hasMemory: boolean) => void): SymbolTable | undefined {
+    if (this.#searching === "never") return undefined;
+    if (!hasKernelMemory(this.core, this.hypervisor().machine.ram, vcpu)) return void fruitless(false);
+    if (this.#searching === "at once") return whole(this.#read(vcpu, true, fruitless));
+    const { stage2 } = vcpu.registers;
+    let search = this.#searches.get(stage2);
+    if (!search) this.#searches.set(stage2, search = new SymbolSearch(this.#read(vcpu, false, fruitless)));
+    throw search;
+  }
+
+  *#read(vcpu: Vcpu, stands: boolean, fruitless: (hasMemory: boolean) => void): InPieces<SymbolTable | undefined> {
+    const { stage2 } = vcpu.registers, vectors = vectorsOf(vcpu), isYoung = vcpu.usage.instructions < BOOTED;
+    try {
+      const memory = yield* readKernelMemory(this.core, this.hypervisor().machine.ram, vcpu, stands);
+      const symbols = memory && (yield* readKallsyms(memory));
+      if (!symbols) return void fruitless(memory !== undefined);
+      const table = new SymbolTable(symbols, "kallsyms");
+      this.#kernels.set(stage2, table);
+      if (isYoung) this.#young.set(stage2, { vcpu, vectors });
+      return table;
+    } finally {
+      this.#searches.delete(stage2);
+    }
+  }
+
+  /** The vCPUs of a VM that execute instructions, by index. */
+  vcpus(vm: string): Vcpu[] {
+    const { scheduler, names } = this.hypervisor();
+    const of = ({ native, life, addressSpace }: Vcpu) =>
+      native === undefined && life.stage !== "exited" && addressSpace !== undefined && names.vm(addressSpace.vmid) === vm;
+    return [...scheduler.vcpus].filter(of).sort((a, b) => a.index - b.index);
+  }
+}
+
+/** The place of an address in the first table that has one. */
+export function placeIn(tables: readonly SymbolTable[], address: bigint): SymbolPlace | undefined {
+  for (const table of tables) {
+    const place = table.at(address);
+    if (place) return place;
+  }
+  return undefined;
+}
+
+/** The text of that place, such as `cpu_do_idle+0x14`. */
+export function nameIn(tables: readonly SymbolTable[], address: bigint): string | undefined {
+  const place = placeIn(tables, address);
+  return place && placeText(place);
+}

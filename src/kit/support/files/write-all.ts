@@ -1,0 +1,27 @@
+// Writes to targets that may be full: a disk, a device, a quota. The caller names the target for
+// the message.
+
+import { UserError } from "../problem.ts";
+import { writeWayOut } from "../system-error.ts";
+
+/** Something cannot be written any more; the message names it and the system's reason. */
+export class WriteFailure extends UserError {}
+
+/** Takes bytes, and returns how many it took. */
+export interface SyncWriter {
+  writeSync(bytes: Uint8Array): number;
+}
+
+/**
+ * Writes all of `bytes`.
+ * @param what for display: `--record bug.rec`
+ * @throws WriteFailure; Deno.errors.BrokenPipe without a reader
+ */
+export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe || !(error instanceof Error)) throw error;
+    throw new WriteFailure(`${what}: ${error.message}`, writeWayOut(error));
+  }
+}

@@ -1,0 +1,199 @@
+// The architectural timers of a vCPU: when they fire, and the level of their PPIs
+// (docs/spec/hypervisor.md §6.4). The registers are the core's; it says when one was written.
+
+import type { RegisterName, VcpuState } from "../../../cpu/core/interface.ts";
+import { NS_PER_TICK, timeOfTicks } from "../../hardware/clock.ts";
+import type { Scheduled } from "../../hardware/events.ts";
+import type { Machine } from "../../hardware/machine.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import type { HypervisorObject } from "../capabilities/object.ts";
+import { VirqSource } from "../gic/vic-source.ts";
+
+/** INTIDs of the timers. */
+export const TimerPpi = { Virtual: 27, Physical: 30 } as const;
+
+/** CNTx_CTL_EL0. */
+export const TimerControl = { Enable: 1n, Imask: 2n, Istatus: 4n } as const;
+
+/** One timer: its registers and its interrupt line. */
+class Timer {
+  #due = Infinity;
+  #masked = false;
+  #level = false;
+  readonly source: VirqSource;
+
+  constructor(
+    owner: HypervisorObject,
+    what: string,
+    readonly registers: VcpuState,
+    readonly control: RegisterName,
+    readonly comparator: RegisterName,
+  ) {
+    this.source = new VirqSource(owner, what, () => this.#level);
+  }
+
+  /** Virtual time (ns) from which its condition holds; Infinity while it is off. */
+  get due(): number {
+    return this.#due;
+  }
+
+  /** When the line will rise (ns); Infinity when it is high already or cannot. */
+  get deadline(): number {
+    return this.#level || this.#masked ? Infinity : this.#due;
+  }
+
+  /** It is on, but CNTx_CTL_EL0.IMASK keeps its line low. */
+  get isMasked(): boolean {
+    return this.#masked && this.#due !== Infinity;
+  }
+
+  /** The registers may have changed. */
+  reload(): void {
+    const control = this.registers.getRegister(this.control), before = this.#due;
+    this.#masked = (control & TimerControl.Imask) !== 0n;
+    this.#due = control & TimerControl.Enable ? timeOfTicks(this.registers.getRegister(this.comparator)) : Infinity;
+    if (this.#due !== before) this.source.served();
+  }
+
+  /** Sets the line for virtual time `now` (ns). */
+  update(now: number): void {
+    const level = !this.#masked && now >= this.#due;
+    if (level === this.#level) return;
+    this.#level = level;
+    if (level) this.source.assertLevel();
+    // Guests write the registers without a trap: the recorded build finds out at the guest's EOI.
+    else if (!this.source.object.services.hasQuirks) this.source.clear();
+  }
+
+  /** Its vCPU comes to a CPU: the recorded build takes a line that is high as raised again. */
+  resume(): void {
+    if (this.#level && !this.source.isEdge) this.source.assertLevel();
+  }
+
+  /** The state, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    this.#due = archive.float("due", this.#due);
+    this.#masked = archive.bool("masked", this.#masked);
+    this.#level = archive.bool("level", this.#level);
+    this.source.archive("source", archive);
+  }
+
+  /** Turns it off, and its interrupt is gone. `reload` follows. */
+  disable(): void {
+    this.registers.setRegister(this.control, 0n);
+    if (this.source.object.services.hasQuirks) this.source.clear();
+  }
+}
+
+/** The virtual and the physical timer, without an offset between them. */
+export class VcpuTimers {
+  readonly virtual: Timer;
+  readonly physical: Timer;
+  #deadline = Infinity;
+  /** The lines stay as they are, whatever the time is, until the vCPU is run. */
+  #held = false;
+  /** The machine's event for the deadline; it may come too early, never too late. */
+  #event: Scheduled | undefined;
+
+  /**
+   * @param owner the vCPU, whose interrupts they raise
+   * @param onDeadline called when `deadline` has changed
+   * @param isHeld whether the timers may not raise their lines, as the VMM keeps the time
+   */
+  constructor(
+    owner: HypervisorObject,
+    registers: VcpuState,
+    readonly machine: Machine,
+    readonly onDeadline: () => void,
+    readonly isHeld: () => boolean,
+  ) {
+    this.virtual = new Timer(owner, "vtimer", registers, "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
+    this.physical = new Timer(owner, "ptimer", registers, "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
+  }
+
+  /** When a line will rise next (ns). */
+  get deadline(): number {
+    return this.#deadline;
+  }
+
+  /** Registers were written: sets lines and deadline for virtual time `now` (ns). */
+  reload(now: number): void {
+    this.virtual.reload();
+    this.physical.reload();
+    this.update(now);
+  }
+
+  /** When a line would rise, held or not: virtual time (ns), or Infinity. */
+  get due(): number {
+    return Math.min(this.virtual.deadline, this.physical.deadline);
+  }
+
+  /** The vCPU is run again: held lines rise. */
+  unhold(now: number): void {
+    this.#advance(now, false);
+  }
+
+  /** The vCPU comes to a physical CPU that another one had, or that slept. */
+  resume(): void {
+    this.virtual.resume();
+    this.physical.resume();
+  }
+
+  /** Virtual time has come to `now` (ns). */
+  update(now: number): void {
+    this.#advance(now, this.isHeld());
+  }
+
+  #advance(now: number, held: boolean): void {
+    this.#held = held;
+    if (!held) {
+      this.virtual.update(now);
+      this.physical.update(now);
+    }
+    const deadline = held ? Infinity : this.due;
+    if (deadline !== this.#deadline) {
+      this.#deadline = deadline;
+      this.onDeadline();
+    }
+    if (this.#deadline < (this.#event?.at ?? Infinity)) this.#schedule();
+  }
+
+  /** Turns both off, as a power-off does. */
+  disable(now: number): void {
+    this.virtual.disable();
+    this.physical.disable();
+    this.reload(now);
+  }
+
+  /** Both timers, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    archive.within("virtual", () => this.virtual.archive(archive));
+    archive.within("physical", () => this.physical.archive(archive));
+    this.#held = archive.bool("held", this.#held);
+    this.#deadline = this.#held ? Infinity : this.due;
+    const { events } = this.machine;
+    this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
+    archive.check(this.#deadline >= (this.#event?.at ?? Infinity) || this.#deadline === Infinity, "a timer that will fire has its event");
+  }
+
+  /** The vCPU is gone. */
+  release(): void {
+    this.virtual.source.unbind();
+    this.physical.source.unbind();
+    this.#event?.cancel();
+    this.#event = undefined;
+  }
+
+  #schedule(): void {
+    this.#event?.cancel();
+    // A deadline is the start of a tick; never schedule it before its time by rounding.
+    const at = Math.ceil(this.#deadline / NS_PER_TICK) * NS_PER_TICK;
+    this.#event = this.machine.events.schedule(at, () => this.#due());
+  }
+
+  #due(): void {
+    this.#event = undefined;
+    this.update(this.machine.time);
+    if (this.#deadline !== Infinity && !this.#event) this.#schedule();
+  }
+}

@@ -1,0 +1,41 @@
+// The control protocol between a session's machine (in a worker) and its clients: CLI, TUI, tests.
+// Plain data both ways. Input enters the machine only as a `Request`; whatever leaves it is a
+// `SessionEvent`.
+
+import type { SessionPlan } from "../plans/plan.ts";
+import type { ClientRequest } from "./requests.ts";
+
+export type { DebugAccess, DebugAnswer } from "../../machine/hypervisor/interface.ts";
+export type { ClientRequest, DebugRequest, Move, SessionDebugAccess } from "./requests.ts";
+export type {
+  DebugStopped,
+  DeviceSample,
+  MachineEvent,
+  MachineSample,
+  SessionEnd,
+  SessionEvent,
+  StateHash,
+  VcpuSample,
+  VcpuWord,
+  VmSample,
+} from "./events.ts";
+
+/** A request of a session's process to its machine. */
+export type Request =
+  | ClientRequest
+  /**
+   * Builds the machine of a plan and runs it. The first request. Large files of the plan go over to
+   * the machine: the sender has them no more.
+   */
+  | { kind: "start"; plan: SessionPlan }
+  /**
+   * Before `start`: the memory size of its machine, so that everything that depends on it alone can
+   * be made meanwhile.
+   */
+  | { kind: "prepare"; plan: Pick<SessionPlan, "memory" | "cpu"> };
+
+/** In the place of a vCPU: the event is about the session itself. */
+export const SESSION = "session";
+
+/** Wall time (ms) that a machine has to end in order: less than `el2 down` waits for a session. */
+export const ORDERLY_END = 4_000;

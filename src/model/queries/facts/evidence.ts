@@ -1,0 +1,240 @@
+// The evidence of verdicts on VMs, as facts.
+
+import { durationText, hex, timeText } from "../../../kit/support/text/number-text.ts";
+import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
+import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
+import { Facts, type OfCode } from "./fact.ts";
+import { removalOf } from "./injected.ts";
+import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
+import { LINUX_FINDINGS, type LinuxFinding } from "./linux-finding.ts";
+import { isIdle, SOURCE_STATES, type SourceState } from "./source-state.ts";
+import {
+  type Absence,
+  absenceText,
+  type Awaited,
+  awaitedText,
+  type CodeRange,
+  portText,
+  rangeText,
+  VERDICT_FACTS,
+  type VerdictFact,
+} from "./verdict.ts";
+import { type Wait, WAITS } from "./wait.ts";
+
+/** Facts that a verdict follows from. */
+export type Evidence =
+  | { readonly code: "masked"; readonly masked: boolean }
+  | { readonly code: "reads"; readonly range: CodeRange; readonly pa: string; readonly value: string; readonly mapped: readonly string[] }
+  /** A register that a loop reads: its name, or its address and the name of its device. */
+  | { readonly code: "reads-register"; readonly register: string; readonly of: string | null; readonly value: string }
+  | { readonly code: "esr"; readonly esr: string }
+  | { readonly code: "far"; readonly range: CodeRange }
+  | { readonly code: "last-exception"; readonly exception: string; readonly at: CodeRange }
+  /** The verdict on another vCPU of the VM. */
+  | { readonly code: "beside"; readonly fact: VerdictFact }
+  | { readonly code: "priority"; readonly priority: number }
+  | { readonly code: "rivals"; readonly pcpu: string; readonly rivals: readonly { readonly vcpu: string; readonly priority: number }[] }
+  | { readonly code: "wakeup"; readonly wait: Wait; readonly state: SourceState | null }
+  | { readonly code: "barred"; readonly irq: string; readonly in_ns: number | null; readonly barrier: Barrier }
+  | { readonly code: "nobody"; readonly irq: string; readonly through: string }
+  | { readonly code: "only-itself"; readonly irq: string; readonly vm: string }
+  | { readonly code: "nothing-set"; readonly vcpu: string }
+  | { readonly code: "answers"; readonly by: string; readonly through: string }
+  | { readonly code: "raises"; readonly by: string; readonly through: string }
+  | { readonly code: "step"; readonly vm: string; readonly what: Awaited }
+  | { readonly code: "source"; readonly source: string }
+  | { readonly code: "condition"; readonly condition: string }
+  /** The vCPU has cleared the receive interrupts of a serial port, and characters were left. */
+  | { readonly code: "input-cleared"; readonly vcpu: string; readonly at: CodeRange }
+  /** Characters in a serial port whose receive interrupts the guest has masked. */
+  | { readonly code: "masked-input"; readonly console: string; readonly characters: number }
+  | { readonly code: "asleep"; readonly for_ns: number }
+  | { readonly code: "named-peer"; readonly node: string; readonly peer: string }
+  | { readonly code: "absent-peer"; readonly node: string; readonly label: number; readonly peer: Absence }
+  | { readonly code: "finding"; readonly irq: string; readonly finding: IrqFinding }
+  | { readonly code: "console"; readonly console: string }
+  /** A line of a kernel's log, at the guest's own time (ns), where no console has shown it. */
+  | { readonly code: "logged"; readonly t: string; readonly text: string }
+  | { readonly code: "in-progress"; readonly call: string; readonly of: string }
+  | { readonly code: "state"; readonly state: string; readonly because: VerdictFact | null }
+  | { readonly code: "state-since"; readonly vm: string; readonly state: string; readonly for_ns: number }
+  | { readonly code: "unanswered"; readonly vcpu: string; readonly at: CodeRange; readonly ipa: string }
+  /** `wrong_group`: it was sent as one of group 0, and its target has it in group 1. */
+  | { readonly code: "lost-sgi"; readonly irq: string; readonly from: string; readonly affinity: string; readonly wrong_group: boolean }
+  | { readonly code: "refused"; readonly why: string; readonly call: string; readonly rule: string }
+  | { readonly code: "stale-image"; readonly used: string; readonly built: string }
+  | { readonly code: "tree-overrun"; readonly room: number; readonly tree: number }
+  | { readonly code: "broken"; readonly rule: string }
+  /** Of the exception that a vCPU took. */
+  | { readonly code: "cause"; readonly cause: ExceptionCause }
+  | { readonly code: "boot"; readonly finding: BootFinding }
+  /** A node of the devicetree with an address at which a vCPU got no answer. */
+  | { readonly code: "misplaced"; readonly node: string; readonly start: string; readonly end: string; readonly ipa: string }
+  /** Virtio devices of a VM that sleeps, which no driver has touched, or which a driver gave up. */
+  | { readonly code: "no-driver"; readonly devices: readonly string[] }
+  | { readonly code: "driver-failed"; readonly devices: readonly string[] }
+  /** Of a guest's kernel. */
+  | { readonly code: "kernel"; readonly finding: LinuxFinding }
+  /** A driver of another version of the GIC: the register that it wrote, and those of this one. */
+  | { readonly code: "gicv2-driver"; readonly register: string; readonly at: CodeRange; readonly use: string }
+  /** The first exclusive or atomic access of a vCPU to Device memory. */
+  | {
+    readonly code: "device-atomic";
+    readonly vcpu: string;
+    readonly at: CodeRange;
+    /** Null if it cannot be read any more. */
+    readonly instruction: string | null;
+    readonly address: string;
+    readonly because: DeviceBecause;
+  }
+  /** The first use of a translation that its tables no longer held, and the TLBI that missed it. */
+  | {
+    readonly code: "stale-translation";
+    readonly vcpu: string;
+    readonly at: CodeRange;
+    readonly address: string;
+    /** `store`: no TLBI has followed the store that `tlbi` is then. */
+    readonly missed: "cpu" | "asid" | "address" | "store";
+    readonly tlbi: string;
+    /** Null if that vCPU is no longer there. */
+    readonly by: string | null;
+    readonly by_at: CodeRange;
+    readonly operand: string;
+  }
+  /** vCPUs of a VM that makes no progress, which are off; `started`: they were on before. */
+  | { readonly code: "vcpus-off"; readonly vcpus: readonly string[]; readonly started: boolean }
+  /** The last CPU_ON that was refused, and none of that CPU has succeeded since. */
+  | { readonly code: "start-refused"; readonly vcpu: string; readonly at: CodeRange; readonly mpidr: string; readonly status: string }
+  | { readonly code: "no-kvm" }
+  /** A rule of injected faults has hit operations for which the VM may wait. */
+  | { readonly code: "injected"; readonly inject: string; readonly rule: string; readonly hits: number };
+
+const DEVICE_WAYS_OUT: { readonly [B in DeviceBecause]: string } = {
+  "stage-1-off": "turn the MMU on first, with the lock in Normal memory",
+  "mair": "map it as Normal memory",
+  "stage-2": "take memory that stage 2 maps as Normal",
+};
+
+/** Why PSCI refuses to start a vCPU, by its error. */
+const START_REFUSED: Readonly<Record<string, string>> = {
+  "INVALID_PARAMETERS": "no vCPU of a VIC can have this affinity",
+  "INTERNAL_FAILURE": "the VM has no such vCPU",
+  "ALREADY_ON": "it is on already",
+};
+
+const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
+type Missed = OfCode<Evidence, "stale-translation">["missed"];
+/** The mistake in a TLBI, or in a store. */
+const MISSED: { readonly [M in Missed]: (by: string, operand: bigint) => string } = {
+  "cpu": (by) => `reached ${by} alone`,
+  "asid": (_, operand) => `named ASID ${operand >> ASID_SHIFT}, not the table's`,
+  "address": (_, operand) => `was for address ${hex(BigInt.asUintN(64, operand << PAGE_SHIFT))}`,
+  "store": (by, operand) => `of ${by} gave the valid entry another address (${hex(operand)}), and no TLBI has followed`,
+};
+const MISSED_WAYS_OUT: { readonly [M in Missed]: string } = {
+  "cpu": "its inner-shareable form (VAE1IS, VMALLE1IS) reaches all",
+  "asid": "put the ASID of the table into bits 63:48, or use VAAE1IS",
+  "address": "its operand has the address shifted right by 12",
+  "store": "write 0 to the entry, then TLBI VAE1IS and DSB ISH, and then the new entry (break-before-make)",
+};
+
+export const EVIDENCE = new Facts<Evidence>({
+  "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
+  "reads": ({ range, pa, value, mapped }) => `reads ${rangeText(range)}, ${pa}, which is ${value}; mapped: ${mapped.join(", ")}`,
+  "reads-register": ({ register, of, value }) => `reads ${register}${of === null ? "" : ` (${of})`}, which is ${value}`,
+  "esr": ({ esr }) => `ESR_EL1 ${esr}`,
+  "far": ({ range }) => `FAR_EL1 ${rangeText(range)}`,
+  "last-exception": ({ exception, at }) => `the last exception: ${exception} at ${rangeText(at)}`,
+  "beside": ({ fact }) => VERDICT_FACTS.text(fact),
+  "priority": ({ priority }) => `priority ${priority}`,
+  "rivals": ({ pcpu, rivals }) => `${pcpu} runs ${rivals.map(({ vcpu, priority }) => `${vcpu} of priority ${priority}`).join(", ")}`,
+  "wakeup": ({ wait, state }) => `${WAITS.text(wait)}${state === null ? "" : `: ${SOURCE_STATES.text(state)}`}`,
+  "barred": ({ irq, in_ns, barrier }) =>
+    in_ns === null ? `${irq}: ${BARRIERS.text(barrier)}` : `${irq} (timer) is due in ${durationText(in_ns)}, but ${BARRIERS.text(barrier)}`,
+  "nobody": ({ irq, through }) => `${irq}: no VM is at the other end of ${through}`,
+  "only-itself": ({ irq, vm }) => `${irq}: only ${vm} itself can raise it`,
+  "nothing-set": ({ vcpu }) => `${vcpu}: no timer is set, no interrupt with a source is enabled`,
+  "answers": ({ by, through }) => `${by} answers for ${through}`,
+  "raises": ({ by, through }) => `${by} raises it by ${through}`,
+  "step": ({ vm, what }) =>
+    what.until === null
+      ? `${vm} waits for ${what.irq}, which ${what.by} raises by ${what.through}`
+      : `${vm} waits for ${awaitedText(what)}`,
+  "source": ({ source }) => source,
+  "input-cleared": ({ vcpu, at }) => `${vcpu} wrote UARTICR at ${rangeText(at)} while characters were left`,
+  "masked-input": ({ console, characters }) => `${portText(console, characters)}, and its receive interrupts are masked (UARTIMSC)`,
+  "condition": ({ condition }) => `condition: ${condition}`,
+  "asleep": ({ for_ns }) => `the VM has slept for ${durationText(for_ns)}`,
+  "named-peer": ({ node, peer }) => `devicetree node ${node} names its peer "${peer}"`,
+  "absent-peer": ({ node, label, peer }) => `${node} (label ${label}): its peer is ${absenceText(peer)}`,
+  "finding": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
+  "console": ({ console }) => `${console} shows it`,
+  "logged": ({ t, text }) => `its log at ${timeText(Number(t))}: ${text}`,
+  "in-progress": ({ call, of }) => `ioctl ${call} of ${of} is in progress`,
+  "state": ({ state, because }) => `state ${state}${because === null ? "" : `: ${VERDICT_FACTS.text(because)}`}`,
+  "state-since": ({ vm, state, for_ns }) => `${vm} is ${state} for ${durationText(for_ns)}`,
+  "unanswered": ({ vcpu, at, ipa }) => `${vcpu} got no answer to its access to ${ipa} at ${rangeText(at)}: an external abort`,
+  "lost-sgi": ({ irq, from, affinity, wrong_group }) =>
+    `${irq} from ${from} reached nobody: ${
+      wrong_group
+        ? `ICC_SGI0R_EL1 sends group 0, and the vCPU of affinity ${affinity} has it in group 1`
+        : `no vCPU has affinity ${affinity}`
+    }`,
+  "refused": ({ why, call, rule }) => `${why} ${call}: ${rule}`,
+  "stale-image": ({ used, built }) =>
+    `its image (SHA-256 ${used}) is not the one that was built (SHA-256 ${built}): that build has not run yet`,
+  "tree-overrun": ({ room, tree }) => `its BIOS has ${room} bytes for a copy of the devicetree, which has ${tree}: the copy overruns`,
+  "broken": ({ rule }) => rule,
+  "cause": ({ cause }) => EXCEPTION_CAUSES.text(cause),
+  "gicv2-driver": ({ register, at }) =>
+    `the guest drives a GICv2: it wrote ${register} at ${rangeText(at)}, which a GICv3 with affinity routing reserves`,
+  "device-atomic": ({ vcpu, at, instruction, address, because }) =>
+    `${vcpu} makes an exclusive or atomic access to ${address} at ${rangeText(at)}${instruction === null ? "" : ` (${instruction})`}, and ${
+      DEVICE_WORDS[because]
+    }: a CPU may abort it, or let it never succeed`,
+  "stale-translation": ({ vcpu, at, address, missed, tlbi, by, by_at, operand }) =>
+    `${vcpu} uses a translation of ${address} at ${rangeText(at)} that its tables no longer hold: ${tlbi} at ${rangeText(by_at)} ${
+      MISSED[missed](by ?? "its vCPU", BigInt(operand))
+    }`,
+  "vcpus-off": ({ vcpus, started }) =>
+    `${vcpus.join(", ")} ${vcpus.length === 1 ? "is" : "are"} off: ${started ? "CPU_OFF came" : "no CPU_ON of PSCI has come"}`,
+  "start-refused": ({ vcpu, at, mpidr, status }) =>
+    `PSCI CPU_ON of MPIDR ${mpidr} by ${vcpu} at ${rangeText(at)} -> ${status}: ${START_REFUSED[status] ?? "it was refused"}`,
+  "kernel": ({ finding }) => LINUX_FINDINGS.text(finding),
+  "no-driver": ({ devices }) => `${devices.join(", ")}: no driver has used ${devices.length === 1 ? "it" : "them"} (Status 0x0)`,
+  "driver-failed": ({ devices }) => `${devices.join(", ")}: the driver has given up (FAILED in Status)`,
+  "misplaced": ({ node, start, end, ipa }) => `the devicetree has ${node} at ${start}..${end}, and nothing answers at ${ipa}`,
+  "boot": ({ finding }) => BOOT_FINDINGS.text(finding),
+  "injected": ({ inject, rule, hits }) => `${inject} has hit ${hits === 1 ? "1 operation" : `${hits} operations`}: ${rule}`,
+  "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
+}, {
+  "beside": ({ fact }) => VERDICT_FACTS.wayOut(fact),
+  "barred": ({ barrier }) => IRQ_FINDINGS.wayOut(barrier),
+  "injected": ({ inject }) => removalOf(inject),
+  "stale-image": () => "copy what was built to the file that image names, or name that file there",
+  "tree-overrun": () => "make the devicetree smaller, or use a BIOS with more room for it",
+  "wakeup": ({ state }) => state && isIdle(state) ? SOURCE_STATES.wayOut(state) : undefined,
+  "lost-sgi": ({ wrong_group }) => wrong_group ? "use ICC_SGI1R_EL1" : undefined,
+  "cause": ({ cause }) => EXCEPTION_CAUSES.wayOut(cause),
+  "gicv2-driver": ({ use }) => `use ${use}`,
+  "device-atomic": ({ because }) => DEVICE_WAYS_OUT[because],
+  "stale-translation": ({ missed }) => MISSED_WAYS_OUT[missed],
+  "start-refused": ({ status }) => status === "INTERNAL_FAILURE" ? "set vcpus in its configuration" : undefined,
+  "kernel": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
+  "no-driver": () => "a kernel with virtio_mmio or virtio_pci, and with the modules of these devices",
+  "misplaced": () => "fix its reg",
+  "boot": ({ finding }) => BOOT_FINDINGS.wayOut(finding),
+});
+
+/** A rule of injected faults that has hit operations, as evidence. */
+export function injectedBy(
+  { id, rule, hits }: { readonly id: string; readonly rule: { readonly text: string }; readonly hits: number },
+): Evidence {
+  return { code: "injected", inject: id, rule: rule.text, hits };
+}
+
+/** Evidence as a line, with the way out if there is one. */
+export function evidenceLine(evidence: Evidence): string {
+  const wayOut = EVIDENCE.wayOut(evidence);
+  return `${EVIDENCE.text(evidence)}${wayOut === undefined ? "" : `; way out: ${wayOut}`}`;
+}

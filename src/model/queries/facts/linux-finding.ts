@@ -1,0 +1,265 @@
+// Why a Linux kernel ended or does not come up, where, and what to change: from the kernel's own
+// state. Names of functions, tasks and files are the guest's.
+
+import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
+import { durationText } from "../../../kit/support/text/number-text.ts";
+import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
+import { Facts } from "./fact.ts";
+
+/** A task, by its name and number. */
+export type NamedTask = { readonly name: string; readonly pid: number };
+
+/** The task that made a kernel end its VM: by a system call, by a key of sysrq, or the kernel's. */
+export type EndedBy = { readonly task: NamedTask; readonly by: "reboot" | "sysrq" | "kernel" };
+
+export const LOCK_TYPES = ["mutex", "rwsem", "rtmutex", "spinlock", "rwlock"] as const;
+export type LockType = typeof LOCK_TYPES[number];
+
+/** A task that waits for a lock of the kernel, in a function. */
+export type LockWait = { readonly task: NamedTask; readonly lock: LockType; readonly where: string | null };
+
+/** Why a program cannot be executed. */
+export type NotRun =
+  | { readonly code: "missing" }
+  | { readonly code: "no-interpreter"; readonly interpreter: string }
+  | { readonly code: "architecture"; readonly machine: string }
+  | { readonly code: "mode"; readonly mode: string }
+  | { readonly code: "folder" }
+  | { readonly code: "empty" }
+  | { readonly code: "cut" }
+  | { readonly code: "format"; readonly bytes: string };
+
+/**
+ * A device whose driver is being started; its node in the devicetree, and its first interrupt: how
+ * often it has come, null without a handler.
+ */
+export type ProbedDevice = {
+  readonly name: string;
+  readonly driver: string;
+  readonly node: string | null;
+  readonly interrupt: { readonly intid: number; readonly count: number | null } | null;
+};
+
+/** A device whose probe was put off, and the kernel's reason. */
+export type DeferredDevice = { readonly name: string; readonly reason: string | null };
+
+export type LinuxFinding =
+  /** Process 1 has called exit. */
+  | { readonly code: "init-exited"; readonly program: string; readonly status: number }
+  /** Process 1 was killed; `at` is the file and offset of its PC, or the PC. */
+  | {
+    readonly code: "init-killed";
+    readonly program: string;
+    readonly signal: string;
+    readonly at: string;
+    readonly cause: ExceptionCause | null;
+  }
+  | { readonly code: "init-not-run"; readonly program: string; readonly why: NotRun }
+  /** The ramdisk has no program to begin with, and no root is named; `files` is how many it has. */
+  | { readonly code: "no-root"; readonly program: string; readonly files: number }
+  /** The disk that `root=` names is not there. */
+  | { readonly code: "root-absent"; readonly root: string; readonly disks: readonly string[]; readonly drivers: readonly string[] }
+  /** It is there, and no file system that the kernel knows is on it. */
+  | { readonly code: "root-unreadable"; readonly root: string; readonly systems: readonly string[] }
+  /** `reason`: the kernel's own words. */
+  | { readonly code: "ramdisk-bad"; readonly reason: string; readonly files: number }
+  /** An exception in the kernel: the function, and the module that it belongs to. */
+  | {
+    readonly code: "oops";
+    readonly exception: string;
+    readonly at: string;
+    readonly task: NamedTask;
+    readonly cause: ExceptionCause | null;
+  }
+  /** Calls in the kernel that need more than the stack of a task. */
+  | { readonly code: "stack-overflow"; readonly at: string; readonly task: NamedTask }
+  | { readonly code: "out-of-memory"; readonly task: NamedTask; readonly total: number | null }
+  | { readonly code: "lockup"; readonly task: NamedTask; readonly at: string }
+  | { readonly code: "rcu-stall"; readonly task: NamedTask; readonly at: string }
+  | { readonly code: "sysrq-crash"; readonly task: NamedTask }
+  | { readonly code: "devicetree-lacks"; readonly node: NeededNode }
+  /** An exception in the kernel, of which only the task died: in the kernel's own words. */
+  | { readonly code: "oops-survived"; readonly what: string; readonly at: string; readonly task: NamedTask; readonly count: number }
+  /** The last warning (WARN_ON), after which the kernel continued. */
+  | { readonly code: "warned"; readonly at: string; readonly task: NamedTask | null }
+  /** Each task waits for a lock that the next one holds, and the last one for that of the first. */
+  | { readonly code: "lock-cycle"; readonly steps: readonly LockWait[] }
+  /** The task that holds the lock has ended. */
+  | { readonly code: "lock-lost"; readonly wait: LockWait; readonly holder: NamedTask }
+  /** No signal can wake it, and it has not run for so long; `lock`: the lock that it waits for. */
+  | {
+    readonly code: "hung";
+    readonly task: NamedTask;
+    readonly where: string | null;
+    readonly for_ns: number;
+    readonly lock: LockWait["lock"] | null;
+    readonly holder: { readonly task: NamedTask; readonly where: string | null } | null;
+    /** It waits for a disk. */
+    readonly disk: boolean;
+    readonly device: ProbedDevice | null;
+  }
+  /**
+   * Process 1 is still in the kernel: its initcall, the device whose driver it starts, and where
+   * it sleeps; null: it runs.
+   */
+  | {
+    readonly code: "booting";
+    readonly initcall: string | null;
+    readonly device: ProbedDevice | null;
+    readonly waits: string | null;
+  }
+  /** None of the consoles that the command line names is registered; `drivers`: those that lack. */
+  | {
+    readonly code: "console-unregistered";
+    readonly named: readonly string[];
+    readonly has: readonly string[];
+    readonly drivers: readonly string[];
+    readonly deferred: readonly DeferredDevice[];
+  }
+  /** Any other panic: the function that called for it. */
+  | { readonly code: "panic-called"; readonly by: string; readonly task: NamedTask };
+
+function deviceText({ name, driver, node, interrupt }: ProbedDevice): string {
+  const came = interrupt?.count === null ? "has no handler" : `has come ${interrupt?.count} times`;
+  return `starts driver ${driver} of device ${name}${node === null ? "" : ` (${node})`}${
+    interrupt === null ? "" : `, whose interrupt ${interrupt.intid} ${came}`
+  }`;
+}
+
+const taskText = ({ name, pid }: NamedTask) => `${name} (${pid})`;
+const BY_TEXT: { readonly [B in EndedBy["by"]]: (task: string) => string } = {
+  "reboot": (task) => `reboot(2) of process ${task}`,
+  "sysrq": (task) => `sysrq, written by process ${task}`,
+  "kernel": (task) => `the kernel's own task ${task}`,
+};
+export const endedByText = ({ task, by }: EndedBy): string => BY_TEXT[by](taskText(task));
+
+const lockText = ({ task, lock, where }: LockWait) => `task ${taskText(task)} waits${where === null ? "" : ` in ${where}`} for a ${lock}`;
+const holderText = ({ task, where }: { task: NamedTask; where: string | null }) =>
+  ` that task ${taskText(task)} holds${where === null ? "" : `, which waits in ${where}`}`;
+const list = (names: readonly string[], none: string) => names.join(", ") || none;
+const deferredText = ({ name, reason }: DeferredDevice) => `the probe of ${name} is put off${reason === null ? "" : ` (${reason})`}`;
+const filesText = (files: number) => `${files} ${files === 1 ? "file" : "files"}`;
+
+const NOT_RUN = new Facts<NotRun>({
+  "missing": () => "it does not exist",
+  "no-interpreter": ({ interpreter }) => `its interpreter ${interpreter} does not exist`,
+  "architecture": ({ machine }) => `it is a program for ${machine}`,
+  "mode": ({ mode }) => `it is not executable (mode ${mode})`,
+  "folder": () => "it is a folder",
+  "empty": () => "it is empty",
+  "cut": () => "it is a truncated ELF file",
+  "format": ({ bytes }) => `it begins with ${bytes}, and is neither ELF nor a script`,
+}, {
+  "missing": () => "put it there, or name another with rdinit= or init=",
+  "no-interpreter": ({ interpreter }) =>
+    /\/ld[^/]*\.so/.test(interpreter)
+      ? `put ${interpreter} and the libraries of the program there, or link it statically (-static)`
+      : `put ${interpreter} there, or fix the first line of the script`,
+  "architecture": () => "build it for AArch64",
+  "mode": () => "give it mode 0755",
+  "folder": () => "name a program",
+  "empty": () => "put the program there",
+  "cut": () => "copy the whole file",
+  "format": () => "begin a script with #!, or build an ELF program for AArch64",
+});
+
+/** Remedies for signals that no exception explains. */
+const SIGNALS: Readonly<Record<string, string>> = {
+  SIGABRT: "it gave up by itself: its last messages say why",
+  SIGKILL: "something killed it: see el2 linux log",
+};
+
+/** Exit codes of shells and of the loader of programs. */
+const EXIT_STATUS: Readonly<Record<number, string>> = {
+  126: "a program that it named cannot be executed: give it mode 0755, and build it for AArch64",
+  127: "a program that it named, or a library of one, is not there: put it into the ramdisk (ldd lists the libraries)",
+};
+
+export const LINUX_FINDINGS = new Facts<LinuxFinding>({
+  "init-exited": ({ program, status }) => `init (${program}) ended with exit code ${status}, and Linux cannot run without process 1`,
+  "init-killed": ({ program, signal, at, cause }) =>
+    `init (${program}) was killed by ${signal} at ${at}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}`,
+  "init-not-run": ({ program, why }) => `init (${program}) cannot be executed: ${NOT_RUN.text(why)}`,
+  "no-root": ({ program, files }) =>
+    files === 0
+      ? "there is no ramdisk, and the command line names no root"
+      : `the ramdisk has ${filesText(files)} and no ${program}, and the command line names no root`,
+  "root-absent": ({ root, disks, drivers }) =>
+    `root=${root} is not there: the kernel has the disks ${list(disks, "(none)")}${
+      drivers.length ? `, and no driver for ${drivers.join(", ")}` : ""
+    }`,
+  "root-unreadable": ({ root, systems }) =>
+    `root=${root} has no file system that the kernel knows; it has ${list(systems, "none")} without modules`,
+  "ramdisk-bad": ({ reason, files }) => `the ramdisk was not unpacked after ${filesText(files)}: ${reason}`,
+  "oops": ({ exception, at, task, cause }) =>
+    `${exception} in the kernel at ${at}, in task ${taskText(task)}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}`,
+  "stack-overflow": ({ at, task }) => `the kernel's stack of task ${taskText(task)} overflowed at ${at}`,
+  "out-of-memory": ({ task, total }) =>
+    `no memory is left${total === null ? "" : ` of ${total >> 20} MiB`}, and no task that could be killed; ${
+      taskText(task)
+    } asked for more`,
+  "lockup": ({ task, at }) => `a CPU has been in the kernel too long: task ${taskText(task)} at ${at}`,
+  "rcu-stall": ({ task, at }) => `a CPU has kept RCU waiting for too long: task ${taskText(task)} at ${at}`,
+  "sysrq-crash": ({ task }) => `task ${taskText(task)} asked for the crash (/proc/sysrq-trigger)`,
+  "devicetree-lacks": ({ node }) => `the devicetree has no ${node}, which this kernel needs`,
+  "oops-survived": ({ what, at, task, count }) =>
+    `${what} at ${at}, which killed task ${taskText(task)}${count > 1 ? `: oops ${count}` : ""}`,
+  "warned": ({ at, task }) => `the kernel has warned at ${at}${task ? `, in task ${taskText(task)}` : ""}`,
+  "lock-cycle": ({ steps: [first, ...others] }) =>
+    others.length === 0
+      ? `${lockText(first)} that it holds itself`
+      : `${lockText(first)} that ${taskText(others[0].task)} holds, and ${
+        others.map((one, index) => `${lockText(one)} of ${taskText((others[index + 1] ?? first).task)}`).join(", ")
+      }`,
+  "lock-lost": ({ wait, holder }) => `${lockText(wait)} that task ${taskText(holder)} holds, which has ended`,
+  "hung": ({ task, where, for_ns, lock, holder, disk, device }) =>
+    `task ${taskText(task)} has waited for ${durationText(for_ns)} in ${where ?? "the kernel"}, and no signal can wake it${
+      lock === null ? disk ? ": it waits for a disk" : "" : `: it waits for a ${lock}${holder ? holderText(holder) : ""}`
+    }${device === null ? "" : `; it ${deviceText(device)}`}`,
+  "booting": ({ initcall, device, waits }) =>
+    `the kernel is still booting: process 1 is in ${initcall ?? "its own code"}${device === null ? "" : `, ${deviceText(device)}`}${
+      waits === null ? "" : `, and waits in ${waits}`
+    }`,
+  "console-unregistered": ({ named, has, drivers, deferred }) =>
+    `the command line names console ${list(named, "")}, and the kernel has registered ${list(has, "none")}: ${
+      drivers.length ? `it has no driver ${drivers.join(", ")}` : list(deferred.map(deferredText), "its driver has not started the device")
+    }`,
+  "panic-called": ({ by, task }) => `${by} called for the panic, in task ${taskText(task)}`,
+}, {
+  "init-exited": ({ status }) => EXIT_STATUS[status] ?? "end it with exec of a program that stays, or with poweroff -f",
+  "init-killed": ({ cause, signal }) =>
+    (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? SIGNALS[signal] ?? "see its code there: objdump -d",
+  "init-not-run": ({ why }) => NOT_RUN.wayOut(why),
+  "no-root": ({ program, files }) =>
+    files === 0 ? "give a ramdisk (--initrd), or a disk with root=" : `put ${program} into the ramdisk, or name a root with root=`,
+  "root-absent": ({ disks, drivers }) =>
+    drivers.length
+      ? `give a ramdisk that loads the module for ${drivers.join(", ")}, or build the kernel with it`
+      : disks.length
+      ? `name one of them: root=/dev/${disks[0]}`
+      : "give the VM a disk (--disk), or a ramdisk (--initrd)",
+  "root-unreadable": () => "make one of these file systems on it, or give a ramdisk that loads the module",
+  "ramdisk-bad": () => "make the archive again: cpio -o -H newc, and whole if it is compressed",
+  "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `fix ${at}`,
+  "stack-overflow": ({ at }) => `find the recursion, or the large variables, in ${at} and its callers`,
+  "out-of-memory": () => "give the VM more memory, or the program less work",
+  "lockup": () => "find the loop in that function; cond_resched() in long loops",
+  "rcu-stall": () => "find the loop in that function; cond_resched() in long loops",
+  "sysrq-crash": () => "nothing is broken: it was asked for",
+  "devicetree-lacks": ({ node }) => `add to the devicetree: ${NODE_LINES[node]}`,
+  "oops-survived": ({ at }) => `fix ${at}: its registers and stack are in el2 linux log`,
+  "warned": ({ at }) => `see what ${at} checks: its stack is in el2 linux log`,
+  "lock-cycle": ({ steps }) =>
+    steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
+  "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
+  "hung": ({ task, holder, disk }) =>
+    `see ${disk ? "the disk's queue (el2 vm devices), and " : ""}its stack: el2 linux stack ${(holder?.task ?? task).pid}`,
+  "console-unregistered": ({ drivers, deferred }) =>
+    drivers.length
+      ? `give a ramdisk that loads the module for ${drivers.join(", ")}, or build the kernel with it; its messages are in el2 linux log`
+      : deferred.length
+      ? "fix in the devicetree the clock, regulator or pins that it waits for, or build the kernel with their driver"
+      : "see in el2 linux log why the driver has not started the device",
+  "panic-called": ({ by }) => `see what ${by} checks: its stack is in el2 linux log`,
+});

@@ -1,0 +1,316 @@
+// Verdicts on VMs: the activity or the defect of each, as facts. The word of a verdict follows from
+// its code.
+
+import { durationText, sizeText } from "../../../kit/support/text/number-text.ts";
+import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
+import { Facts, type OfCode } from "./fact.ts";
+import { IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
+import { type EndedBy, endedByText, LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
+import { SOURCE_STATES, type SourceState } from "./source-state.ts";
+import type { VerdictWord } from "./verdict-words.ts";
+import { type Access, accessText, type Wait, WAITS } from "./wait.ts";
+
+/** A range of code, one address if both are equal, with the symbol and source line of its PC. */
+export type CodeRange = {
+  readonly first: string;
+  readonly last: string;
+  readonly symbol: string | null;
+  readonly source: string | null;
+};
+
+/** Another VM that has to act: to raise an interrupt, or to do something with a parcel. */
+export type Awaited = {
+  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel. */
+  readonly irq: string;
+  readonly by: string;
+  /** The queue, doorbell or parcel. */
+  readonly through: string;
+  readonly until: "accept" | "release" | null;
+};
+
+/** The activity, wait or defect of a VM. Times are virtual, in ns. */
+export type VerdictFact =
+  // Work.
+  | { readonly code: "runs"; readonly vcpu: string }
+  | { readonly code: "waits-for-vmm"; readonly vcpu: string; readonly access: Access; readonly since_ns: number }
+  | { readonly code: "vmm-silent"; readonly vcpu: string; readonly access: Access; readonly since_ns: number }
+  | { readonly code: "vmm-absent"; readonly vcpu: string; readonly since_ns: number }
+  /**
+   * Each turn leaves the state as it was; `writers` are the vCPUs that could change memory that it
+   * reads.
+   */
+  | {
+    readonly code: "waits-in-loop";
+    readonly vcpu: string;
+    readonly range: CodeRange;
+    readonly interruptible: boolean;
+    readonly writers: readonly string[];
+  }
+  /** The same, and nothing can end it; `reads` is how many places of memory it reads. */
+  | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly reads: number }
+  | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange }
+  | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string }
+  /** `at` is the place of the first exception. */
+  | { readonly code: "crashed"; readonly vcpu: string; readonly exception: string; readonly at: CodeRange; readonly handler: CodeRange }
+  | { readonly code: "fault-loop"; readonly vcpu: string; readonly exception: string; readonly at: CodeRange }
+  | { readonly code: "starved"; readonly vcpu: string; readonly for_ns: number }
+  // Sleep.
+  | { readonly code: "waits"; readonly what: Wait; readonly others: number }
+  | { readonly code: "awaits"; readonly what: readonly Awaited[]; readonly others: number }
+  | { readonly code: "awaits-dead"; readonly what: Awaited; readonly failed: boolean }
+  /** Nothing is under way in the source, and only the VM itself could start it. */
+  | { readonly code: "source-idle"; readonly irq: string; readonly state: SourceState }
+  | { readonly code: "no-wakeup" }
+  | { readonly code: "deadlock"; readonly steps: readonly { readonly vm: string; readonly what: Awaited }[] }
+  | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding }
+  | { readonly code: "unheard"; readonly irq: string; readonly source: string }
+  /** A device's last message to the ITS has made no LPI pending. Numbers in hexadecimal. */
+  | { readonly code: "message-dropped"; readonly device: string; readonly event: string; readonly rule: string }
+  /** Characters in a serial port, of which no interrupt tells the guest: it has cleared it. */
+  | { readonly code: "unread-input"; readonly console: string; readonly characters: number }
+  | { readonly code: "undelivered"; readonly queue: string; readonly messages: number; readonly label: string; readonly peer: Absence }
+  // Interrupts, panics, the configuration.
+  | { readonly code: "irq-storm"; readonly irq: string; readonly finding: IrqFinding }
+  /** `then`: how the guest ended after it; null while it is there. */
+  | {
+    readonly code: "panicked";
+    readonly message: string | null;
+    readonly cause: LinuxFinding | null;
+    readonly then: "reset" | "power-off" | null;
+  }
+  /** Its kernel is damaged, or waits for something that cannot come. */
+  | { readonly code: "kernel-broken" | "kernel-waits"; readonly finding: LinuxFinding }
+  /** The kernel has stopped all CPUs, as a task asked for. */
+  | { readonly code: "halted"; readonly by: NamedTask }
+  /** Of the machine: an invariant of its memory or objects does not hold. */
+  | { readonly code: "broken"; readonly rule: string }
+  // Starts and ends.
+  /** The primary VM has ended the machine; `by`: the task that asked its kernel for it. */
+  | { readonly code: "switched-off" | "reset"; readonly by: EndedBy | null }
+  /** It ended by its own wish, and no console has ever shown anything. */
+  | { readonly code: "unseen"; readonly then: "reset" | "power-off"; readonly because: UnshownBecause }
+  | { readonly code: "gated" }
+  | { readonly code: "no-vcpu" }
+  | { readonly code: "powered-off" }
+  | { readonly code: "not-started"; readonly call: string; readonly since_ns: number }
+  | { readonly code: "buffer-refused"; readonly call: string; readonly rule: string }
+  /** `lives`: ends in a row that nobody wanted, each soon after a start; `how`: the last one. */
+  | { readonly code: "restarts"; readonly lives: number; readonly how: string }
+  | {
+    readonly code: "failed" | "off" | "stopped";
+    readonly call: string | null;
+    readonly result: string | null;
+    readonly how: string | null;
+  }
+  | {
+    readonly code: "leaked";
+    readonly vmid: string | null;
+    readonly parcels: readonly KeptParcel[];
+    readonly virqs: number;
+    readonly since_ns: number | null;
+  };
+
+/** Why no console shows a VM's output: the machine, or the kernel, lacks those that it names. */
+export type UnshownBecause = OfCode<BootFinding, "console-absent"> | OfCode<LinuxFinding, "console-unregistered">;
+
+/** A parcel that nothing will release, with its bytes. */
+type KeptParcel = {
+  readonly parcel: string;
+  readonly size: number;
+};
+
+/** The defect of the VM at the other end of a vdevice. */
+export type Absence = {
+  readonly peer: string;
+  readonly failed: boolean;
+};
+
+/** The word of each code. */
+const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
+  "runs": "runs",
+  "waits-for-vmm": "waits",
+  "vmm-silent": "stuck",
+  "vmm-absent": "stuck",
+  "waits-in-loop": "waits",
+  "spins": "spins",
+  "crashed": "failed",
+  "fault-loop": "storm",
+  "exit-loop": "storm",
+  "wfi-returns": "storm",
+  "starved": "starved",
+  "waits": "waits",
+  "awaits": "waits",
+  "awaits-dead": "stuck",
+  "source-idle": "stuck",
+  "no-wakeup": "stuck",
+  "deadlock": "deadlocked",
+  "lost": "lost",
+  "unheard": "lost",
+  "message-dropped": "lost",
+  "unread-input": "lost",
+  "undelivered": "lost",
+  "irq-storm": "storm",
+  "panicked": "panicked",
+  "kernel-broken": "failed",
+  "kernel-waits": "stuck",
+  "halted": "stopped",
+  "broken": "broken",
+  "switched-off": "off",
+  "reset": "stopped",
+  "unseen": "failed",
+  "gated": "starts",
+  "no-vcpu": "starts",
+  "powered-off": "starts",
+  "not-started": "stuck",
+  "buffer-refused": "failed",
+  "restarts": "failed",
+  "failed": "failed",
+  "off": "off",
+  "stopped": "stopped",
+  "leaked": "leaked",
+};
+
+export function wordOf({ code }: VerdictFact): VerdictWord {
+  return WORDS[code];
+}
+
+/** Bytes of code, `0x80001000..0x80001008 <take_lock+0x8> at lock.c:42`. */
+export function rangeText({ first, last, symbol, source }: CodeRange): string {
+  const symbolText = symbol === null ? "" : ` <${symbol}>`, sourceText = source === null ? "" : ` at ${source}`;
+  return `${first === last ? first : `${first}..${last}`}${symbolText}${sourceText}`;
+}
+
+/** `irq:x/962 (mq:290 rx) of vm:y`, `vm:y to accept parcel:0x3`. */
+export const awaitedText = ({ irq, by, through, until }: Awaited) => until === null ? `${irq} of ${by}` : `${by} to ${until} ${through}`;
+
+const orMore = (others: number) => others > 0 ? ` or ${others} more` : "";
+export const absenceText = ({ peer, failed }: Absence) => failed ? `${peer}, which has failed` : `${peer}, which does not exist`;
+
+/** How a VM ended: the operation that ended it, and the words of that. */
+function endText({ call, result, how }: OfCode<VerdictFact, "failed" | "off" | "stopped">): string {
+  return `${call === null ? "" : `${call} -> ${result}: `}${how ?? "it has ended, and its owner takes it down"}`;
+}
+
+function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leaked">): string {
+  const what = [
+    ...vmid === null ? [] : [`VMID ${vmid}`],
+    ...parcels.map(({ parcel, size }) => `${parcel} (${sizeText(size)})`),
+    ...virqs > 0 ? [`${virqs} vIRQs`] : [],
+  ];
+  return `${what.join(", ")}: not given back ${since_ns === null ? "at the end" : `for ${durationText(since_ns)} since its end`}`;
+}
+
+const byText = (by: EndedBy | null) => by === null ? "" : `: ${endedByText(by)}`;
+
+/** The request for an end. */
+const THEN = { "reset": "a reset (PSCI SYSTEM_RESET)", "power-off": "its power-off (PSCI SYSTEM_OFF)" } as const;
+
+export const portText = (console: string, characters: number) =>
+  `${characters} ${characters === 1 ? "character waits" : "characters wait"} in the serial port of ${console}`;
+
+/** By the rule that an ITS gives. */
+const DROPPED_WAYS_OUT: Readonly<Record<string, string>> = {
+  "the ITS is disabled": "set GITS_CTLR.Enabled",
+  "the device is not mapped": "map it with MAPD",
+  "the event is not mapped": "map it with MAPTI",
+  "the collection is not mapped": "map it with MAPC",
+  "the redistributor's LPIs are disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
+};
+
+const fixFirst = (vm: string) => `fix ${vm} first: \`el2 diagnose ${vm}\``;
+
+export const VERDICT_FACTS = new Facts<VerdictFact>({
+  "runs": ({ vcpu }) => `${vcpu} runs`,
+  "waits-for-vmm": ({ vcpu, access, since_ns }) =>
+    `${vcpu} waits for ${WAITS.text({ code: "vmm", access })}, for ${durationText(since_ns)}`,
+  "vmm-silent": ({ vcpu, access, since_ns }) =>
+    `the VMM has not answered the ${accessText(access)} of ${vcpu} for ${durationText(since_ns)}`,
+  "vmm-absent": ({ vcpu, since_ns }) => `${vcpu} can run, but its VMM has not called vcpu_run for ${durationText(since_ns)}`,
+  "waits-in-loop": ({ vcpu, range, interruptible, writers }) =>
+    `${vcpu} waits in a loop at ${rangeText(range)} for ${
+      [...writers.length > 0 ? [writers.join(", ")] : [], ...interruptible ? ["an interrupt"] : []].join(" or ") || "a device"
+    }`,
+  "spins": ({ vcpu, range, reads }) =>
+    `${vcpu} loops at ${rangeText(range)}: ${reads > 0 ? "nothing can change what it reads" : "nothing can end it"}`,
+  "exit-loop": ({ vcpu, range }) =>
+    `${vcpu} loops at ${rangeText(range)}: its calls and accesses to devices have the same answers again and again`,
+  "wfi-returns": ({ vcpu, at }) =>
+    `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take`,
+  "crashed": ({ vcpu, exception, at, handler }) =>
+    `${vcpu} took ${exception} at ${rangeText(at)}, and its handler does not return: it is at ${rangeText(handler)}`,
+  "fault-loop": ({ vcpu, exception, at }) =>
+    `${vcpu} took ${exception} at ${rangeText(at)}, and its handler takes the same exception again and again`,
+  "starved": ({ vcpu, for_ns }) => `${vcpu} can run and has not for ${durationText(for_ns)}`,
+  "waits": ({ what, others }) => `${WAITS.text(what)}${orMore(others)}`,
+  "awaits": ({ what: [first, ...more], others }) =>
+    `${awaitedText(more.length === 0 ? first : { ...first, by: [first, ...more].map(({ by }) => by).join(", ") })}${orMore(others)}`,
+  "awaits-dead": ({ what, failed }) =>
+    `waits for ${awaitedText(what)}${what.until === null ? ", which" : "; it"} ${failed ? "has failed" : "waits for ever itself"}`,
+  "source-idle": ({ irq, state }) => `waits for ${irq}, which nothing will raise: ${SOURCE_STATES.text(state)}`,
+  "no-wakeup": () => "every vCPU waits for an interrupt, and none can come",
+  "deadlock": ({ steps: [first, ...others] }) =>
+    `waits for ${awaitedText(first.what)}, and ${others.map(({ vm, what: { by } }) => `${vm} for ${by}`).join(", ")}`,
+  "lost": ({ irq, finding }) => `${irq} is pending and ${IRQ_FINDINGS.text(finding)}`,
+  "unheard": ({ irq, source }) => `${irq} (${source}) was raised and is not pending: the interrupt was lost`,
+  "message-dropped": ({ device, event, rule }) => `the message of device ${device}, event ${event}, has made no LPI pending: ${rule}`,
+  "unread-input": ({ console, characters }) =>
+    `${portText(console, characters)}, and the guest cleared the interrupt before it had read all`,
+  "undelivered": ({ queue, messages, label, peer }) =>
+    `${messages === 1 ? "1 message" : `${messages} messages`} in ${queue} (${label}) ${messages === 1 ? "is" : "are"} for ${
+      absenceText(peer)
+    }`,
+  "irq-storm": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
+  "panicked": ({ message, then }) =>
+    `${
+      message === null ? "a kernel panic; neither its console nor its log has the message yet" : `Kernel panic - not syncing: ${message}`
+    }${then === null ? "" : `; then it asked for a ${then}`}`,
+  "kernel-broken": ({ finding }) => LINUX_FINDINGS.text(finding),
+  "kernel-waits": ({ finding }) => LINUX_FINDINGS.text(finding),
+  "halted": ({ by: { name, pid } }) => `the kernel has halted: task ${name} (${pid}) asked for it by reboot(2)`,
+  "broken": ({ rule }) => rule,
+  "switched-off": ({ by }) => `it powered itself off (PSCI SYSTEM_OFF)${byText(by)}`,
+  "reset": ({ by }) => `it asked for a reset (PSCI SYSTEM_RESET)${byText(by)}`,
+  "unseen": ({ then, because }) =>
+    `nothing was printed before the guest asked for ${THEN[then]}: ${
+      because.code === "console-absent" ? BOOT_FINDINGS.text(because) : LINUX_FINDINGS.text(because)
+    }`,
+  "gated": () => "it is made, and waits to be started",
+  "no-vcpu": () => "it has no vCPU yet",
+  "powered-off": () => "no vCPU is powered on",
+  "not-started": ({ call, since_ns }) => `it is not started: ${call} of its VMM has not returned for ${durationText(since_ns)}`,
+  "buffer-refused": ({ call, rule }) => `${call} refused: ${rule}`,
+  "restarts": ({ lives, how }) => `it restarts again and again: ${lives} ends in a row, the last one: ${how}`,
+  "failed": endText,
+  "off": endText,
+  "stopped": endText,
+  "leaked": leakText,
+}, {
+  "vmm-silent": () => "have the VMM answer it, and call vcpu_run again",
+  "vmm-absent": () => "have the VMM call vcpu_run again after each return",
+  "spins": ({ reads }) =>
+    reads > 0
+      ? "change what it reads in a handler or on another vCPU, or end the loop after some time"
+      : "end the loop, or the VM by PSCI SYSTEM_OFF",
+  "exit-loop": () => "give up after some tries, or wait for an interrupt",
+  "wfi-returns": () => "clear PSTATE.I where it waits, or disable the interrupt",
+  "starved": () => "give it the priority of its rivals or a higher one, or another physical CPU (affinity_map)",
+  "awaits-dead": ({ what: { by } }) => fixFirst(by),
+  "no-wakeup": () => "set a timer, or enable an interrupt that can come, before the sleep",
+  "deadlock": () => "have one of them act before it waits, or set a timer",
+  "unheard": () => "run the machine again without rules that lose interrupts",
+  "undelivered": ({ peer: { peer, failed } }) => failed ? fixFirst(peer) : "name a VM that exists as the peer of its node",
+  "leaked": ({ vmid, parcels }) =>
+    `have its owner ${
+      [...parcels.length > 0 ? ["reclaim the parcels (MEM_RECLAIM)"] : [], ...vmid === null ? [] : ["deallocate it (VM_DEALLOCATE)"]].join(
+        " and ",
+      )
+    }`,
+  "lost": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+  "source-idle": ({ state }) => SOURCE_STATES.wayOut(state),
+  "message-dropped": ({ rule }) => DROPPED_WAYS_OUT[rule] ?? "have GITS_BASER and MAPD name zeroed tables that are large enough",
+  "unread-input": () => "write UARTICR first, and then read until FR.RXFE is set",
+  "irq-storm": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+  "unseen": ({ because }) => because.code === "console-absent" ? BOOT_FINDINGS.wayOut(because) : LINUX_FINDINGS.wayOut(because),
+  "kernel-broken": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
+  "kernel-waits": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
+});

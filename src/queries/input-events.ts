@@ -1,4 +1,0 @@
-// Input events, for commands and screens that make them.
-
-export { Abs, BUTTONS, EventType, keyOf, KEYS, Rel } from "../virtio/input/event-codes.ts";
-export { type InputEvent, TABLET_MAX } from "../virtio/input/input.ts";

@@ -1,0 +1,189 @@
+// The observations of a run in a snapshot: the newest events, the reasons, how VMs ended, the last
+// uses of capabilities. They are for display: the machine runs the same without them.
+
+import * as v from "valibot";
+import { RULE_CODES, TRACE_KINDS } from "../../../machine/abi/trace.ts";
+import { SAVED_CAUSE } from "./saved-causes.ts";
+import { SAVED_LINUX_FINDING, SAVED_UNSHOWN } from "./saved-findings.ts";
+import type { RunMemory } from "./system.ts";
+import type { Operation } from "../../../machine/hypervisor/boot.ts";
+import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
+import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
+
+/** Newest events that a file keeps of those that are always recorded, and of the others. */
+const QUIET_KEPT = 4000, BUSY_KEPT = 1000;
+/** Most operations inside each other. */
+const DEPTH = 64;
+
+/** The memory as bytes. Objects that are reached in two ways stay one. */
+export function encodeMemory({ events: { quiet, busy }, ...rest }: RunMemory): Uint8Array {
+  return encodePlain({ ...rest, events: { quiet: keptEvents(quiet, QUIET_KEPT), busy: keptEvents(busy, BUSY_KEPT) } });
+}
+
+/**
+ * The memory in a file, which may come from anyone.
+ * @throws Error that names the defect
+ */
+export function decodeMemory(bytes: Uint8Array): RunMemory {
+  const value = decodePlain(bytes);
+  // Not the copy that a parser makes: one operation is in several places.
+  v.assert(MEMORY, value);
+  const memory = value as unknown as Omit<RunMemory, "events"> & {
+    readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents };
+  };
+  const { quiet, busy } = memory.events;
+  const { open, published, ports, reasons } = memory.trace;
+  const parents = [...quiet.events, ...busy.events].map(({ parent }) => parent as Operation | undefined);
+  const told = reasons.ring.flatMap((one) => "operation" in one ? [one.operation] : []);
+  checkOperations([...open, ...published.map(([, one]) => one), ...ports.flatMap(({ frames }) => frames), ...told, ...parents]);
+  const ids = new Set(open.map(({ id }) => id));
+  for (const { frames, call } of ports) {
+    const known = frames.every((one) => open.includes(one)) && (call === undefined || ids.has(call));
+    if (!known) throw new Error("a vCPU has an operation that is not in progress");
+  }
+  if (!reasons.ring.every(({ id }, index, all) => id === reasons.count - all.length + 1 + index)) {
+    throw new Error("reasons are not in order");
+  }
+  return { ...memory, events: { quiet: ringOf(quiet), busy: ringOf(busy) } };
+}
+
+/** @throws Error if one is not an operation, or is inside itself. */
+function checkOperations(operations: readonly (Operation | undefined)[]): void {
+  const checked = new Set<Operation>();
+  for (const operation of operations) {
+    const chain: Operation[] = [];
+    for (let at = operation; at && !checked.has(at); at = at.parent) {
+      v.assert(OPERATION, at);
+      if (chain.push(at) > DEPTH) throw new Error(`more than ${DEPTH} operations are inside each other`);
+    }
+    for (const one of chain) checked.add(one);
+  }
+}
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const time = v.pipe(v.number(), v.finite(), v.minValue(0));
+/** Depth, and number of values, of the fields of an event: whatever they share is counted again. */
+const FIELD_DEPTH = 16, FIELD_VALUES = 100_000;
+const fields = v.pipe(
+  v.record(v.string(), v.unknown()),
+  v.check((value) => valuesIn(value, FIELD_DEPTH, 0) <= FIELD_VALUES, "too many fields"),
+);
+const place = { kind: v.picklist(TRACE_KINDS), time, pcpu: v.optional(count), operation: v.boolean(), number: count };
+const RESULT = v.object({
+  code: v.number(),
+  name: v.string(),
+  refused: v.boolean(),
+  expected: v.optional(v.boolean()),
+  fields: v.optional(fields),
+});
+const RULE = {
+  ...{ code: v.optional(v.picklist(RULE_CODES)), section: v.string(), rule: v.string() },
+  ...{ object: v.string(), values: fields, wayOut: v.optional(v.string()) },
+};
+const MESSAGE = v.object({ type: v.picklist([0, 1, 2, 3]), sequence: count, id: count, payload: v.instance(Uint8Array) });
+// Strict where one place makes the objects: a field of theirs without a form is found by any save.
+const OPERATION = v.strictObject({
+  ...place,
+  id: count,
+  vcpu: v.string(),
+  name: v.string(),
+  key: v.optional(v.union([v.string(), v.number()])),
+  fields,
+  at: v.optional(v.bigint()),
+  result: v.optional(RESULT),
+  rule: v.optional(v.object(RULE)),
+  reason: v.optional(count),
+  parent: v.optional(v.looseObject({})),
+  messages: v.optional(v.array(MESSAGE)),
+  calls: v.optional(count),
+  callsBefore: count,
+});
+const POINT = v.object({ boundary: v.number(), stage: v.picklist(["before", "events", "turn"]), retired: count, steps: count });
+const EVENT = v.strictObject({
+  ...place,
+  id: count,
+  end: time,
+  at: POINT,
+  vcpu: v.string(),
+  name: v.string(),
+  fields,
+  result: v.optional(RESULT),
+  parent: v.optional(v.looseObject({})),
+  why: v.optional(count),
+  messages: v.optional(v.array(MESSAGE)),
+  calls: v.optional(count),
+});
+const EVENTS = v.strictObject({ events: v.array(EVENT), added: count });
+const CODE = v.strictObject({ pc: v.bigint(), text: v.string() });
+const PANIC = { message: v.nullable(v.string()), cause: v.nullable(SAVED_LINUX_FINDING) };
+const THEN = v.picklist(["reset", "power-off"]);
+const LOG = v.array(v.strictObject({ t: v.string(), text: v.string() }));
+const WORK = v.strictObject({
+  vcpu: v.string(),
+  how: v.picklist(["bug", "fault", "watchdog", "system-reset", "system-off", "killed"]),
+  at: CODE,
+  instructions: count,
+  exception: v.optional(v.strictObject({ esr: count, at: CODE, far: v.optional(v.string()), cause: v.optional(SAVED_CAUSE) })),
+  inHandler: v.boolean(),
+  panic: v.optional(v.strictObject(PANIC)),
+  by: v.optional(v.strictObject({
+    task: v.strictObject({ name: v.string(), pid: v.number() }),
+    by: v.picklist(["reboot", "sysrq", "kernel"]),
+  })),
+  unshown: v.optional(SAVED_UNSHOWN),
+  log: LOG,
+});
+const END = v.strictObject({
+  ...RULE,
+  time,
+  vm: v.string(),
+  askedBy: v.string(),
+  at: v.optional(v.bigint()),
+  settled: v.boolean(),
+  result: v.string(),
+  command: v.optional(v.string()),
+});
+const REFUSAL = v.strictObject({
+  id: count,
+  operation: v.looseObject({}),
+  rule: v.object(RULE),
+  alarm: v.boolean(),
+  ended: v.optional(v.string()),
+});
+const OPERATIONS = v.array(v.looseObject({}));
+const USE = v.tuple([count, v.pipe(count, v.maxValue(255)), time, v.pipe(v.number(), v.safeInteger())]);
+
+const MEMORY = v.strictObject({
+  trace: v.strictObject({
+    nextId: count,
+    counts: v.strictObject({ machine: count, dev: count, log: count, runs: count, calls: count }),
+    last: v.array(v.tuple([v.string(), v.strictObject({ time, number: count })])),
+    open: OPERATIONS,
+    published: v.array(v.tuple([v.string(), v.looseObject({})])),
+    reasons: v.strictObject({ ring: v.array(v.union([v.strictObject({ id: count, end: END }), REFUSAL])), count, alarms: count }),
+    ports: v.array(v.strictObject({ serial: count, frames: OPERATIONS, call: v.optional(count), callNumber: count })),
+  }),
+  events: v.strictObject({ quiet: EVENTS, busy: EVENTS }),
+  ends: v.strictObject({
+    work: v.map(v.string(), WORK),
+    problems: v.map(v.string(), v.string()),
+    before: v.map(v.string(), count),
+    told: v.set(v.string()),
+    causes: v.map(count, SAVED_CAUSE),
+    panics: v.map(count, v.strictObject({ ...PANIC, then: THEN })),
+    unshown: v.map(count, v.strictObject({ then: THEN, because: SAVED_UNSHOWN })),
+    logs: v.map(count, LOG),
+    lives: v.map(v.string(), v.strictObject({ since: time, bad: count })),
+  }),
+  steps: count,
+  uses: v.strictObject({ current: count, uses: v.map(v.string(), USE) }),
+});
+
+/** Number of values in data, added to `before`; Infinity where it nests too deep: a cycle. */
+function valuesIn(value: unknown, depth: number, before: number): number {
+  let found = before + 1;
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return found;
+  if (depth === 0) return Infinity;
+  for (const one of Object.values(value)) if ((found = valuesIn(one, depth - 1, found)) > FIELD_VALUES) break;
+  return found;
+}

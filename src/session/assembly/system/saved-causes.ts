@@ -1,0 +1,52 @@
+// Causes of exceptions as snapshots hold them.
+
+import * as v from "valibot";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
+import type { ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
+
+const text = v.string(), number = v.number(), flag = v.boolean(), texts = v.array(v.string());
+const access = v.strictObject({
+  kind: v.picklist(["load", "store", "atomic access", "instruction fetch", "cache maintenance"]),
+  address: text,
+  size: v.nullable(number),
+});
+const ttbr = v.picklist(["TTBR0_EL1", "TTBR1_EL1"]);
+const walk = v.strictObject({ ttbr, level: number, entry: text, descriptor: v.nullable(text) });
+
+const of = <C extends string, E extends v.ObjectEntries>(code: C, entries: E) => v.strictObject({ code: v.literal(code), ...entries });
+
+const FORMS = {
+  "lacks-feature": of("lacks-feature", { name: text, feature: text, cpu: text, cpus: texts }),
+  "not-offered": of("not-offered", { name: text, feature: text, option: text }),
+  "above-level": of("above-level", { name: text, needs: number, at: number, instead: v.nullable(text) }),
+  "not-code": of("not-code", { word: text }),
+  "overwritten": of("overwritten", { place: text, loaded: text, word: text, stack: v.nullable(text) }),
+  "trap-instruction": of("trap-instruction", { name: text, immediate: number }),
+  "fp-trapped": of("fp-trapped", { el: number }),
+  "illegal-state": of("illegal-state", {}),
+  "sp-alignment": of("sp-alignment", { sp: text }),
+  "pc-alignment": of("pc-alignment", { address: text }),
+  "no-vectors": of("no-vectors", { vbar: text, offset: text }),
+  "device-alignment": of("device-alignment", { access, because: v.picklist(["stage-1-off", "mair", "stage-2"]) }),
+  "alignment-checked": of("alignment-checked", { access }),
+  "ordered-alignment": of("ordered-alignment", { access }),
+  "no-translation": of("no-translation", { access, walk }),
+  "outside-of-tables": of("outside-of-tables", { access, ttbr, bits: v.nullable(number) }),
+  "access-flag": of("access-flag", { access, walk }),
+  "no-permission": of("no-permission", { access, walk, el: number, rights: text, pan: flag }),
+  "tables-since": of("tables-since", { access, fault: v.picklist(["translation", "access-flag", "permission"]), level: number }),
+  "address-size": of("address-size", { access, bits: number }),
+  "table-outside": of("table-outside", { access, walk }),
+  "not-given": of("not-given", { access, ipa: text, stage1: flag, memory: texts }),
+  "given-since": of("given-since", { access, ipa: text, rights: text, parcel: v.nullable(text) }),
+  "no-right": of("no-right", { access, ipa: text, rights: text, owner: text, parcel: v.nullable(text) }),
+  "lent": of("lent", { access, ipa: text, parcel: text, to: texts }),
+  "jump-to-devices": of("jump-to-devices", { address: text, ipa: text }),
+  "nobody-serves": of("nobody-serves", { access, ipa: text, vm: text, schedule: v.picklist(["proxy", "own"]) }),
+  "not-emulated": of("not-emulated", { access, ipa: text, by: text }),
+  "device-refuses": of("device-refuses", { access, ipa: text, device: text }),
+  "gicv2-interface": of("gicv2-interface", { access, ipa: text }),
+  "no-device": of("no-device", { access, pa: text }),
+} satisfies { readonly [C in ExceptionCause["code"]]: v.GenericSchema<unknown, OfCode<ExceptionCause, C>> };
+
+export const SAVED_CAUSE: v.GenericSchema<unknown, ExceptionCause> = v.variant("code", Object.values(FORMS));

@@ -1,0 +1,65 @@
+// Findings about kernels and command lines as snapshots hold them.
+
+import * as v from "valibot";
+import { type BootFinding, type NeededNode, NODE_LINES } from "../../../model/queries/facts/boot-finding.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
+import { type LinuxFinding, LOCK_TYPES } from "../../../model/queries/facts/linux-finding.ts";
+import { SAVED_CAUSE } from "./saved-causes.ts";
+
+const text = v.string(), number = v.number(), flag = v.boolean(), texts = v.array(v.string()), named = v.nullable(text);
+const cause = v.nullable(SAVED_CAUSE);
+const task = v.strictObject({ name: text, pid: number });
+const lock = v.picklist(LOCK_TYPES);
+const wait = v.strictObject({ task, lock, where: named });
+const interrupt = v.nullable(v.strictObject({ intid: number, count: v.nullable(number) }));
+const device = v.nullable(v.strictObject({ name: text, driver: text, node: named, interrupt }));
+const node = v.picklist(Object.keys(NODE_LINES) as NeededNode[]);
+
+const of = <C extends string, E extends v.ObjectEntries>(code: C, entries: E) => v.strictObject({ code: v.literal(code), ...entries });
+
+const notRun = v.variant("code", [
+  ...[of("missing", {}), of("folder", {}), of("empty", {}), of("cut", {})] as const,
+  ...[of("no-interpreter", { interpreter: text }), of("architecture", { machine: text }), of("mode", { mode: text })] as const,
+  of("format", { bytes: text }),
+]);
+
+const FORMS = {
+  "init-exited": of("init-exited", { program: text, status: number }),
+  "init-killed": of("init-killed", { program: text, signal: text, at: text, cause }),
+  "init-not-run": of("init-not-run", { program: text, why: notRun }),
+  "no-root": of("no-root", { program: text, files: number }),
+  "root-absent": of("root-absent", { root: text, disks: texts, drivers: texts }),
+  "root-unreadable": of("root-unreadable", { root: text, systems: texts }),
+  "ramdisk-bad": of("ramdisk-bad", { reason: text, files: number }),
+  "oops": of("oops", { exception: text, at: text, task, cause }),
+  "stack-overflow": of("stack-overflow", { at: text, task }),
+  "out-of-memory": of("out-of-memory", { task, total: v.nullable(number) }),
+  "lockup": of("lockup", { task, at: text }),
+  "rcu-stall": of("rcu-stall", { task, at: text }),
+  "sysrq-crash": of("sysrq-crash", { task }),
+  "devicetree-lacks": of("devicetree-lacks", { node }),
+  "oops-survived": of("oops-survived", { what: text, at: text, task, count: number }),
+  "warned": of("warned", { at: text, task: v.nullable(task) }),
+  "lock-cycle": of("lock-cycle", { steps: v.array(wait) }),
+  "lock-lost": of("lock-lost", { wait, holder: task }),
+  "hung": of("hung", {
+    ...{ task, where: named, for_ns: number, lock: v.nullable(lock), disk: flag, device },
+    holder: v.nullable(v.strictObject({ task, where: named })),
+  }),
+  "booting": of("booting", { initcall: named, device, waits: named }),
+  "console-unregistered": of("console-unregistered", {
+    ...{ named: texts, has: texts, drivers: texts },
+    deferred: v.array(v.strictObject({ name: text, reason: named })),
+  }),
+  "panic-called": of("panic-called", { by: text, task }),
+} satisfies { readonly [C in LinuxFinding["code"]]: v.GenericSchema<unknown, OfCode<LinuxFinding, C>> };
+
+const CONSOLE_ABSENT = of("console-absent", { named: texts, has: texts }) satisfies v.GenericSchema<
+  unknown,
+  OfCode<BootFinding, "console-absent">
+>;
+
+export const SAVED_LINUX_FINDING: v.GenericSchema<unknown, LinuxFinding> = v.variant("code", Object.values(FORMS));
+
+/** Why nothing that a VM printed was shown. */
+export const SAVED_UNSHOWN = v.variant("code", [CONSOLE_ABSENT, FORMS["console-unregistered"]]);

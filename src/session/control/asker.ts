@@ -1,0 +1,143 @@
+// Questions to a session as promises.
+
+import type { SessionClient } from "../worker/client.ts";
+import { type Answer, problemIn, type Query, type Repeat } from "../../model/queries/query.ts";
+import type { Action } from "../../model/queries/action.ts";
+import type { StopChange } from "../../model/queries/stop-rule.ts";
+import type { Move, Request, SessionEvent } from "../../model/protocol/protocol.ts";
+import type { Problem } from "../../kit/support/problem.ts";
+
+type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "moving" | "snapshotted" }>;
+type MovedTo = Pick<Extract<SessionEvent, { kind: "moved" }>, "instructions" | "time" | "text">;
+const ANSWERS: ReadonlySet<string> = new Set<Answering["kind"]>(["answer", "acted", "moved", "moving", "snapshotted"]);
+const isAnswer = (event: SessionEvent): event is Answering => ANSWERS.has(event.kind);
+
+/** Asks through a client. Give it each event that the client hears. */
+export class Asker {
+  /** By the number of the question: takes an answer, and says whether more are to come. */
+  readonly #waiting = new Map<number, (event: Answering) => boolean>();
+  #next: number;
+
+  /** @param first below the number of the first question */
+  constructor(readonly client: Pick<SessionClient, "send">, first = 0) {
+    this.#next = first;
+  }
+
+  ask(query: Query): Promise<Answer> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "answer") resolve(event.answer);
+        return false;
+      });
+      this.client.send({ kind: "query", id, query });
+    });
+  }
+
+  /** Asks a question that is answered repeatedly. The returned function ends that. */
+  follow(query: Query, repeat: Repeat, hear: (answer: Answer) => void): () => void {
+    const id = ++this.#next;
+    let more = repeat.times;
+    this.#waiting.set(id, (event) => {
+      if (event.kind !== "answer") return true;
+      hear(event.answer);
+      return more-- > 0;
+    });
+    this.client.send({ kind: "query", id, query, repeat });
+    return () => {
+      if (this.#waiting.delete(id)) this.client.send({ kind: "forget", id });
+    };
+  }
+
+  /** Performs an action on the machine. Resolves to undefined on success. */
+  act(action: Action): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "act", id, action }));
+  }
+
+  /** Adds symbols for a VM. Resolves to undefined on success. */
+  symbols(vm: string, file: Uint8Array): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "symbols", id, vm, file }));
+  }
+
+  /** Names the place of the run that is shown. Resolves to undefined on success. */
+  mark(name: string): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "mark", id, name }));
+  }
+
+  /** Adds or removes a stop rule. Resolves to undefined on success. */
+  stopRule(change: StopChange): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "stop-rule", id, change }));
+  }
+
+  /**
+   * Has a recording of the run so far written. Resolves to undefined when the file is
+   * complete.
+   */
+  saveRecording(path: string): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "save-recording", id, path }));
+  }
+
+  /**
+   * Goes to another place of the run: instructions retired there and virtual time, or an error.
+   * `progress` is called with the instructions that have been run again, and with all of them.
+   */
+  move(to: Move, progress: (done: number, all: number) => void = () => {}): Promise<MovedTo | { readonly error: Problem }> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "moving") {
+          progress(event.instructions, event.end);
+          return true;
+        }
+        if (event.kind === "answer") resolve({ error: problemIn(event.answer) ?? { what: "the machine does not answer" } });
+        else if (event.kind === "moved") {
+          const { error, instructions, time, text } = event;
+          resolve(error === undefined ? { instructions, time, text } : { error });
+        }
+        return false;
+      });
+      this.client.send({ kind: "move", id, to });
+    });
+  }
+
+  /**
+   * Has a snapshot written; `progress` is called with page counts. Resolves to undefined
+   * when the file is complete.
+   * @param passing the file is temporary, and other clients are not told
+   */
+  snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<Problem | undefined> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "snapshotted" && !event.whole && event.error === undefined) {
+          progress(event.done, event.total);
+          return true;
+        }
+        if (event.kind === "answer") resolve(problemIn(event.answer));
+        else if (event.kind === "snapshotted") resolve(event.error);
+        return false;
+      });
+      this.client.send({ kind: "snapshot", id, path, title, ...passing && { passing } });
+    });
+  }
+
+  #done(make: (id: number) => Request): Promise<Problem | undefined> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "answer") resolve(problemIn(event.answer));
+        else if (event.kind === "acted") resolve(event.error);
+        return false;
+      });
+      this.client.send(make(id));
+    });
+  }
+
+  /** Whether the event was an answer to this asker. */
+  take(event: SessionEvent): boolean {
+    if (!isAnswer(event)) return false;
+    const waiting = this.#waiting.get(event.id);
+    if (!waiting?.(event)) this.#waiting.delete(event.id);
+    return waiting !== undefined;
+  }
+}

@@ -1,0 +1,79 @@
+// State that the parts of an engine share, and their requests to its loop.
+
+import type { ContainedBug } from "../assembly/system/system.ts";
+import type { SessionPlan } from "../../model/plans/plan.ts";
+import type { SessionEvent } from "../../model/protocol/protocol.ts";
+import type { PageFile } from "../state/page-file.ts";
+import type { PresentRun } from "./ended-vms.ts";
+import type { Past } from "../recordings/past/past.ts";
+import type { Again, SessionRun } from "./session-run.ts";
+import type { Shown } from "./shown.ts";
+import type { Standing } from "./standing.ts";
+import type { Problem } from "../../kit/support/problem.ts";
+
+/** The engine's requirements on its worker. */
+export interface EnginePort {
+  readonly post: (event: SessionEvent) => void;
+  /** Posts made meanwhile go out in one message, since each wakes its receiver. */
+  readonly together: (work: () => void) => void;
+  /** Questions that are answered again with samples. */
+  readonly standing: Standing;
+  /** Wraps every piece of work, so that a bug of ours is reported and not lost. */
+  readonly guarded: (work: () => void) => void;
+  /** Reports a bug that has ended a part of the machine, or an answer. */
+  readonly contained: (bug: ContainedBug) => void;
+  /** Whether a request waits to be let in. */
+  readonly requested: () => boolean;
+  /** Whether the client has yet to hear so much that the machine waits. */
+  readonly lags: () => boolean;
+  /** A file for states for which there is no room in memory. */
+  readonly pages?: PageFile | undefined;
+  /** Another machine of the same plan, at its start or in a state, without sockets. */
+  readonly again: Again;
+}
+
+/** The engine as its parts see it. */
+export interface Loop {
+  readonly plan: SessionPlan;
+  readonly port: EnginePort;
+  readonly shown: Shown;
+  readonly run: SessionRun;
+  /** A recording is run again. */
+  readonly replays: boolean;
+  /** The machine has ended. */
+  readonly done: () => boolean;
+  /** Runs the present for a number of turns, as `Machine.run` does. */
+  readonly runPresent: (turns: number) => PresentRun;
+  /** Pauses or continues the machine, and shows the present. */
+  readonly pause: (paused: boolean) => void;
+  /** A past is not shown any more: the next machine may have its memory. */
+  readonly leave: (past: Past) => void;
+  /** Ends a sleep: as much virtual time has passed as wall time. */
+  readonly wake: () => void;
+  /** Continues the machine at the next opportunity. */
+  readonly schedule: () => void;
+  /** Output and events go to the client. */
+  readonly flush: () => void;
+  /** A sample goes to the client. */
+  readonly sample: () => void;
+}
+
+/** Why input to what is shown is refused. */
+export const PAST: Problem = {
+  what: "you are viewing the past, which takes no input",
+  wayOut: "return to the present first (t n, el2 back --now)",
+};
+
+/** Wall time (ms) for which a piece of a way through the past keeps requests waiting. */
+export const MOVE_SLICE = 20;
+
+/**
+ * Does something piece by piece, with requests let in between, until a piece is the last: it
+ * answers true.
+ */
+export function inPieces({ guarded }: EnginePort, piece: () => boolean): void {
+  const next = () => {
+    if (!piece()) setTimeout(() => guarded(next), 0);
+  };
+  next();
+}

@@ -1,0 +1,138 @@
+// Files requested while a machine runs: snapshots, which are written a piece at a time, and
+// recordings of the run so far.
+
+import { exceptionText } from "../../kit/support/text/exception-text.ts";
+import { isOfSystem } from "../../kit/support/system-error.ts";
+import { RecordingError } from "../recordings/file/recording.ts";
+import { cannotWrite } from "../../kit/support/files/named-file.ts";
+import { savedHeader } from "../recordings/file/save.ts";
+import { writeSnapshot } from "../snapshots/file.ts";
+import { isForTheUser, snapshotOf } from "../snapshots/save.ts";
+import { WriteFailure } from "../../kit/support/files/write-all.ts";
+import { inPieces, type Loop, PAST } from "./loop.ts";
+import type { RunRecording } from "./run-recording.ts";
+import { placeOf } from "./session-run.ts";
+import { asProblem, type Problem, problemOf, type Said } from "../../kit/support/problem.ts";
+
+/** Snapshots that are written at a time: each holds a copy of the machine's pages. */
+const AT_A_TIME = 4;
+
+/** Called with the number of pages written, at the end, and with errors of the computer. */
+type Progress = (done: number, whole: boolean, error?: Problem) => void;
+
+/** The files of one session that are being written. */
+export class Saving {
+  /** Snapshots being written; true: complete. */
+  readonly #writing = new Set<() => boolean>();
+
+  /** @param changed whether a debugger has changed the machine */
+  constructor(readonly loop: Loop, readonly run: RunRecording, readonly changed: () => boolean) {}
+
+  /**
+   * Writes a snapshot of what is shown, a piece at a time. The machine continues meanwhile. A
+   * `passing` file is not recorded as a place of the run.
+   */
+  snapshot(id: number, path: string, title: string, passing: boolean): void {
+    const { port: { post }, shown: { system }, run, plan } = this.loop;
+    let total = 0;
+    const tell: Progress = (done, whole, error) => post({ kind: "snapshotted", id, done, total, whole, error });
+    // A request may come between a machine's stop and the session's end.
+    if (system.ended()) return tell(0, false, { what: "the machine has ended" });
+    if (this.#writing.size >= AT_A_TIME) {
+      const what = `${AT_A_TIME} snapshots are being written already`;
+      return tell(0, false, { what, wayOut: "try again when one is done" });
+    }
+    this.loop.flush();
+    const place = placeOf("snapshot", system, path);
+    this.write(() => {
+      const snapshot = snapshotOf(system, plan, title);
+      total = snapshot.header.pages;
+      return writeSnapshot(path, snapshot);
+    }, (done, whole, error) => {
+      const stays = whole && !passing;
+      if (stays) run.written(place);
+      tell(done, whole, error);
+      if (stays) post({ kind: "saved", path });
+    });
+  }
+
+  /**
+   * Has a snapshot written between slices. Errors of the computer are reported, not thrown; so is a
+   * bug of el2, which costs the file and not the machine.
+   */
+  write(begin: () => Generator<number>, tell: Progress): void {
+    let steps: Generator<number> | undefined;
+    const step = () => {
+      try {
+        steps ??= begin();
+        const { done, value } = steps.next();
+        tell(value ?? 0, done === true);
+        return done === true;
+      } catch (error) {
+        tell(0, false, this.#problem(error));
+        return true;
+      }
+    };
+    this.#writing.add(step);
+    inPieces(this.loop.port, () => {
+      if (!this.#writing.has(step)) return true;
+      const over = step();
+      if (over) this.#writing.delete(step);
+      return over;
+    });
+  }
+
+  #problem(error: unknown): Problem {
+    if (isForTheUser(error)) return isOfSystem(error) ? cannotWrite(error) : problemOf(error);
+    this.loop.port.contained({ where: "the snapshot", error });
+    const what = `the machine cannot be saved: ${exceptionText(error)}, an exception in el2 itself`;
+    return { what, wayOut: "the machine continues" };
+  }
+
+  /** Whether a snapshot is being written. */
+  get busy(): boolean {
+    return this.#writing.size > 0;
+  }
+
+  /** Snapshots that are being written are written to their end: the machine goes. */
+  finish(): void {
+    for (const step of this.#writing) while (!step());
+    this.#writing.clear();
+  }
+
+  /** Writes a recording of the run so far, which may continue. */
+  recording(id: number, path: string): void {
+    const { plan, port } = this.loop;
+    const acted = (error?: Said) => port.post({ kind: "acted", id, error: asProblem(error) });
+    const off = this.#unrecordable();
+    if (off !== undefined) return acted(off);
+    savedHeader(plan).then((header) => port.guarded(() => acted(this.#recorded(path, header))), (error) => {
+      port.guarded(() => {
+        if (!(error instanceof RecordingError) && !isForTheUser(error)) throw error;
+        acted(problemOf(error));
+      });
+    });
+  }
+
+  /** Why what has happened cannot be a recording. */
+  #unrecordable(): Said | undefined {
+    if (this.loop.replays) return "a replay is already a recording";
+    if (this.loop.shown.past) return PAST;
+    if (this.loop.run.lost !== undefined) return this.loop.run.lost;
+    if (this.changed()) return "the debugger wrote memory or registers, which is not recorded";
+    return undefined;
+  }
+
+  /** Undefined on success. */
+  #recorded(path: string, header: string): Said | undefined {
+    const off = this.#unrecordable();
+    if (off !== undefined) return off;
+    try {
+      this.run.save(path, header);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof WriteFailure) && !isForTheUser(error)) throw error;
+      return isOfSystem(error) ? cannotWrite(error) : problemOf(error);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+// The view of a session: the machine as it is, or a place in its past.
+
+import type { Reached } from "../recordings/past/back-to.ts";
+import type { Past } from "../recordings/past/past.ts";
+import type { System } from "../assembly/system/system.ts";
+
+/** The present, and a past in front of it. */
+export class Shown {
+  /** The past that is shown; undefined: the present is. */
+  past: Past | undefined;
+  #reached: Reached | undefined;
+
+  constructor(readonly present: System) {}
+
+  /** The machine that is shown. */
+  get system(): System {
+    return this.past?.system ?? this.present;
+  }
+
+  /** How the place that is shown was reached, after travel back. */
+  get reached(): Reached | undefined {
+    return this.#reached?.past === this.past ? this.#reached : undefined;
+  }
+
+  /** Shows a place that was gone back to. */
+  show(reached: Reached): void {
+    this.#reached = reached;
+    this.past = reached.past;
+  }
+
+  /** How the place was reached no longer counts: going back looks from there. */
+  forgetWay(): void {
+    this.#reached = undefined;
+  }
+}

@@ -1,0 +1,349 @@
+// `el2 who` and `el2 find`: the latest accesses to memory, changes of a register or an object,
+// or events, before a place of the run. Other machines repeat the run meanwhile; the session's own
+// runs on.
+
+import { QueryError } from "../inspection/readers/inspected.ts";
+import { instructionText } from "../inspection/readers/guest/read-symbols.ts";
+import { HYPERVISOR_WRITES } from "../../machine/abi/ram-writer.ts";
+import type { TraceEvent } from "../../machine/abi/trace.ts";
+import { ABSENT } from "../inspection/readers/objects/read-states.ts";
+import { eventRow } from "../inspection/readers/objects/read-trace.ts";
+import { formatId, nameOf, paId, parseAs, parseId, vcpuId, vcpuName, vmId, vmOfName } from "../../model/queries/ids.ts";
+import { type Answer, type Query, type QueryArguments, rowsOf } from "../../model/queries/query.ts";
+import type { RowOf } from "../../model/queries/table.ts";
+import { STACK, type WHO } from "../../model/queries/tables.ts";
+import { WHO_FACTS, type WhoFact } from "../../model/queries/facts/who.ts";
+import {
+  type Access,
+  type Accesses,
+  AccessSearch,
+  type Counted,
+  nextInstruction,
+  type NumberedAccess,
+  type Value,
+  type Watched,
+} from "../recordings/past/accesses.ts";
+import { type Origin, originOf } from "../recordings/past/value-origin.ts";
+import type { Moment, Past } from "../recordings/past/past.ts";
+import type { System } from "../assembly/system/system.ts";
+import { bytesText } from "../../kit/support/text/byte-text.ts";
+import { hex } from "../../kit/support/text/number-text.ts";
+import { fromLittleEndian } from "../../kit/support/values/bytes.ts";
+import type { InPieces } from "../../kit/support/values/work.ts";
+import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+import { eventsThat } from "./sought-events.ts";
+import { searched } from "./symbol-searches.ts";
+
+/** Accesses of one answer. */
+const MOST = 10_000;
+/** Places through which one value is followed back. */
+const CHAIN = 100;
+/** Bytes that one question is about. */
+const BYTES = 4096;
+
+type Row = RowOf<typeof WHO>;
+
+/** A question: about an object, and for memory about which accesses to how many bytes. */
+interface Asked {
+  readonly target: string;
+  readonly access: Exclude<QueryArguments["access"], undefined>;
+  readonly size: number;
+}
+
+/** The rows of an answer, and the latest access. */
+interface Latest {
+  readonly rows: Row[];
+  readonly watched: Watched;
+  readonly access: Access | undefined;
+}
+
+const DID = { write: "written", read: "read", exec: "executed", change: "changed", event: "seen" } as const;
+
+/** The questions of one session's clients, answered one after the other. */
+export class Who {
+  readonly #waiting: { readonly id: number; readonly query: Query; forgotten?: boolean }[] = [];
+
+  /**
+   * @param changed whether a debugger has changed the machine
+   * @param endOf instructions that had been retired at the end of a VM that is gone now
+   * @param failed the answer after an exception in el2 itself
+   */
+  constructor(
+    readonly loop: Loop,
+    readonly changed: () => boolean,
+    readonly endOf: (vm: string) => number | undefined,
+    readonly failed: (id: number, query: Query, error: unknown) => Answer,
+  ) {}
+
+  /** Whether a question is being answered. */
+  get busy(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  ask(id: number, query: Query): void {
+    this.#waiting.push({ id, query });
+    if (this.#waiting.length === 1) this.#next();
+  }
+
+  /** The answer to a question is not awaited any more. */
+  forget(id: number): void {
+    for (const asked of this.#waiting) if (asked.id === id) asked.forgotten = true;
+  }
+
+  #next(): void {
+    const [asked] = this.#waiting;
+    if (!asked) return;
+    const { id, query } = asked, { port } = this.loop, pieces = this.#answer(query);
+    inPieces(port, () => {
+      if (!asked.forgotten) {
+        let answer: Answer | void;
+        try {
+          answer = pieces.next().value;
+        } catch (error) {
+          answer = this.failed(id, query, error);
+        }
+        if (!answer) return false;
+        port.post({ kind: "answer", id, answer });
+      }
+      this.#waiting.shift();
+      this.#next();
+      return true;
+    });
+  }
+
+  *#answer(query: Query): InPieces<Answer> {
+    const { system } = this.loop.shown;
+    const at = { ns: String(Math.round(system.machine.time)), insn: String(system.instructions()) };
+    try {
+      return { table: query.table, at, rows: yield* this.#rows(query.args), dropped: 0 };
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error;
+      return { table: query.table, at, rows: [], dropped: 0, error: error.message, problem: { code: "query", ...error.problem } };
+    }
+  }
+
+  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryArguments): InPieces<Row[]> {
+    const { run, shown } = this.loop;
+    if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
+    if (this.changed()) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
+    const sought = access === "event" ? filter : target;
+    if (sought === undefined) throw new QueryError(`this query needs ${access === "event" ? "filter" : "at"}`);
+    if (size < 1 || size > BYTES) throw new QueryError(`cannot search for ${size} bytes`, `use 1..${BYTES}`);
+    if (before === undefined && access !== "event") this.#refuseEnded(sought);
+    const system = before === undefined ? shown.system : yield* this.#systemAt(before);
+    const asked = { target: sought, access, size };
+    if (back) return yield* this.#chain(system, asked, Math.min(back, CHAIN));
+    const counted = { before: cutOf(before), matches: value === undefined ? undefined : hasValue(value, asked) };
+    return (yield* this.#latest(system, asked, limit, counted)).rows;
+  }
+
+  /** The latest accesses before the place where a machine is, as rows. */
+  *#latest(system: System, { target, access, size }: Asked, limit: number, counted?: Counted): InPieces<Latest> {
+    const { run, shown } = this.loop;
+    const watched = yield* searched(system.symbols, () => watchedOf(system, { target, access, size }));
+    const search = new AccessSearch(run.upTo(system), watched, Math.max(1, Math.min(limit, MOST)), counted);
+    let found = search.advance(MOVE_SLICE);
+    for (; !found; found = search.advance(MOVE_SLICE)) yield;
+    if (found.start?.value === ABSENT && found.accesses.length === 0) throw new QueryError(`there was no ${target} since ${run.start}`);
+    const { start } = found,
+      kind = watched.kind === "event" ? "event" : watched.kind === "memory" && isOfMemory(access) ? access : "change";
+    const accesses = yield* this.#withInstructions(found.accesses);
+    const rows = start === undefined ? [] : [this.#first(DID[kind], start)];
+    for (const one of accesses) {
+      const earlier = one.order + Number(one.at === start?.at);
+      rows.push(yield* searched(shown.present.symbols, () => this.#row(kind, one, earlier)));
+    }
+    const latest = accesses.at(-1);
+    if (latest?.instruction && !latest.by) rows.push({ ...rows.pop()!, stack: yield* this.#stackAt(latest.at, latest.instruction.vcpu) });
+    return { rows, watched, access: latest };
+  }
+
+  /** The latest access, then that from which its value came, and so on, as rows. */
+  *#chain(first: System, asked: Asked, most: number): InPieces<Row[]> {
+    const chain: Row[] = [];
+    let past: Past | undefined;
+    for (let next: Asked | undefined = asked; next && chain.length < most;) {
+      const { rows, watched, access }: Latest = yield* this.#latest(past?.system ?? first, next, 1), { target } = next;
+      chain.push(...rows.map((row) => ({ ...row, of: target })));
+      if (!access?.instruction || access.by?.code === "interrupt") break;
+      if (past) this.loop.run.leave(past);
+      past = yield* this.#go(access.at);
+      const origin: Origin | undefined = originOf(past.system, { ...next, watched }, access);
+      next = origin && { ...origin, access: "write" };
+    }
+    if (past) this.loop.run.leave(past);
+    return chain;
+  }
+
+  /** @throws QueryError if it is about a VM that has ended, whose memory and vCPUs are gone */
+  #refuseEnded(target: string): void {
+    const vm = parseAs("ipa", target)?.vm ?? parseAs("reg", target)?.vm, end = vm === undefined ? undefined : this.endOf(vm);
+    if (end !== undefined) throw new QueryError(`${vmId(vm ?? "")} has ended`, `ask from before that: --at ${end}`);
+  }
+
+  /** The machine at a place of the run. */
+  *#systemAt(place: Exclude<QueryArguments["before"], undefined>): InPieces<System> {
+    const { run, shown: { present } } = this.loop;
+    const isLater = place.kind === "time" ? place.at > present.machine.time : place.count > present.instructions();
+    if (isLater) throw new QueryError("that is after the present");
+    if (place.kind === "instructions" && place.count < run.first) throw new QueryError(`that is before ${run.start}`);
+    if (place.kind === "time") return (yield* this.#go({ at: place.at, settled: true })).system;
+    if (place.order === undefined) return (yield* this.#go(place.count)).system;
+    // All accesses of a place are before the one after the next.
+    const end = place.count + 2;
+    return end < present.instructions() ? (yield* this.#go(end)).system : present;
+  }
+
+  *#go(moment: Moment): InPieces<Past> {
+    const { run } = this.loop, past = run.pastAt(run.milestone(moment));
+    while (!past.advance(moment, MOVE_SLICE)) yield;
+    return past;
+  }
+
+  /**
+   * Adds the instructions whose exits are the events of accesses: one more machine goes from place
+   * to place.
+   */
+  *#withInstructions(accesses: readonly NumberedAccess[]): InPieces<NumberedAccess[]> {
+    const whole: NumberedAccess[] = [];
+    let past: Past | undefined;
+    for (const access of accesses) {
+      const { event, at } = access;
+      if (!event?.vcpu) {
+        whole.push(access);
+        continue;
+      }
+      past ??= this.loop.run.pastAt(this.loop.run.milestone(at));
+      while (!past.advance(at, MOVE_SLICE)) yield;
+      whole.push({ ...access, instruction: nextInstruction(past.system, vcpuId(event.vcpu)) });
+    }
+    if (past) this.loop.run.leave(past);
+    return whole;
+  }
+
+  /** The call frames of a vCPU at an instruction count. */
+  *#stackAt(instructions: number, vcpu: string): InPieces<string[]> {
+    const past = yield* this.#go(instructions), { inspector, symbols } = past.system;
+    const answer = yield* searched(symbols, () => inspector.answer({ table: STACK.name, args: { vcpu } }));
+    this.loop.run.leave(past);
+    return rowsOf(STACK, answer).map(({ pc, symbol, source }) => [symbol ?? pc, source].filter((word) => word !== null).join("  "));
+  }
+
+  /** @param earlier accesses at the same place of the run */
+  #row(kind: Row["kind"], { at, time, instruction, by, event, before, after }: Access, earlier: number): Row {
+    const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.loop.shown.present;
+    const symbol = instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null;
+    const source = instruction && vm !== undefined && symbols.sourceOf(vm, instruction.pc) || null;
+    const place = instruction && (symbol ?? hex(instruction.pc, 16));
+    const who: WhoFact = event
+      ? eventFact(event, place ?? null)
+      : !instruction
+      ? by && by.code !== "interrupt" ? by : HYPERVISOR_WRITES
+      : by?.code === "interrupt"
+      ? { code: "interrupt", vcpu: instruction.vcpu, place: place! }
+      : by
+      ? { code: "exit", vcpu: instruction.vcpu, place: place ?? null }
+      : { code: "instruction", vcpu: instruction.vcpu, place: place! };
+    const doer = "vcpu" in who ? who.vcpu : "device" in who ? who.device : null;
+    return {
+      id: formatId({ kind: "insn", number: at, ...earlier > 0 && { order: earlier + 1 } }),
+      t: String(Math.round(time)),
+      kind,
+      text: WHO_FACTS.text(who),
+      who,
+      by: doer,
+      vm: doer === null ? null : vmId(vmOfName(nameOf(doer))),
+      pc: instruction ? hex(instruction.pc, 16) : null,
+      symbol,
+      source,
+      instruction: instruction?.word ? instructionText(instruction.word, instruction.pc) : null,
+      before: valueText(before),
+      after: valueText(after),
+      stack: null,
+      of: null,
+    };
+  }
+
+  /** The row before all accesses: none is between them and the place where the search ended. */
+  #first(did: string, { value, at, time }: NonNullable<Accesses["start"]>): Row {
+    const { run } = this.loop, isStart = at <= run.first;
+    const who: WhoFact = isStart ? { code: "never", did, since: run.start } : { code: "never", did, since: `instruction ${at}`, at };
+    return {
+      id: formatId({ kind: "insn", number: at }),
+      t: String(Math.round(time)),
+      kind: "never",
+      text: WHO_FACTS.text(who),
+      who,
+      by: null,
+      vm: null,
+      pc: null,
+      symbol: null,
+      source: null,
+      instruction: null,
+      stack: null,
+      of: null,
+      before: valueText(value),
+      after: valueText(value),
+    };
+  }
+}
+
+/**
+ * The object of a search in a machine.
+ * @throws QueryError
+ */
+export function watchedOf({ inspector }: Pick<System, "inspector">, { target, access, size }: Asked): Watched {
+  if (access === "event") return eventsThat(target);
+  const ofObject = (id: string): Watched => ({ kind: "object", id, mayChange: inspector.objectState(id).mayChange });
+  if (access === "owner") return ofObject(paId(inspector.ramAt(target, size)[0]));
+  const object = parseId(target);
+  if (object && OBJECTS.has(object.kind)) return ofObject(formatId(object));
+  const register = parseAs("reg", target);
+  if (register) {
+    const vcpu = vcpuId(vcpuName(register.vm, register.index));
+    return {
+      kind: "register",
+      vcpu,
+      read: inspector.registerOf(vcpu, register.name),
+      writes: inspector.registerWrites(register.name),
+    };
+  }
+  const [pa, ...more] = inspector.ramAt(target, size);
+  return { kind: "memory", watch: access === "exec" ? { pa, length: size, kind: "execute", more } : { pa, length: size, kind: access } };
+}
+
+/** The access that is the first not to count; undefined: its place says it all. */
+function cutOf(place: QueryArguments["before"]): Counted["before"] {
+  return place?.kind === "instructions" && place.order !== undefined ? { at: place.count, order: place.order - 1 } : undefined;
+}
+
+const isOfMemory = (access: Asked["access"]) => access !== "owner" && access !== "event";
+
+/**
+ * Whether an access leaves a value.
+ * @throws QueryError if the bytes cannot have it
+ */
+function hasValue(value: bigint, { target, access, size }: Asked): (access: Access) => boolean {
+  if (!isOfMemory(access) || OBJECTS.has(parseId(target)?.kind ?? "")) throw new QueryError("only memory and registers have values");
+  const isRegister = parseAs("reg", target) !== undefined;
+  if (!isRegister && (size > 8 || value >> 8n * BigInt(size) !== 0n)) {
+    throw new QueryError(
+      `${size} ${size === 1 ? "byte" : "bytes"} cannot have the value ${hex(value)}`,
+      "give a size that fits, 8 at most",
+    );
+  }
+  return ({ after }) => (after instanceof Uint8Array ? fromLittleEndian(after) : after) === value;
+}
+
+/** Kinds of ids whose objects' changes can be searched for. */
+const OBJECTS: ReadonlySet<string> = new Set(["irq", "cap", "mq", "db", "parcel"]);
+
+function eventFact(event: TraceEvent, place: string | null): WhoFact {
+  const { id, vcpu, text } = eventRow(event);
+  return { code: "event", event: id, what: text, vcpu, place };
+}
+
+function valueText(value: Value): string {
+  if (typeof value === "string") return value;
+  return typeof value === "bigint" ? hex(value, 16) : bytesText(value);
+}

@@ -1,0 +1,114 @@
+// Events inside the kernels of VMs, while somebody wants them: the core looks at vCPUs that pass
+// certain places of a kernel's code. The guest does not notice, and without a listener nothing is
+// looked at.
+
+import { KERNEL_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
+import type { DebugCore, VcpuState } from "../../../cpu/core/interface.ts";
+import type { AddressSpace, Hypervisor } from "../../../machine/hypervisor/inspect.ts";
+import type { Gap } from "../../../model/queries/facts/gap.ts";
+import type { KernelPlace, KernelPlaces } from "../readers/guest/guest-kernel.ts";
+import type { View } from "../readers/inspected.ts";
+import { addressKey } from "../../../kit/support/values/address-key.ts";
+import { placesOf } from "./kernels.ts";
+
+/** Requirements on the system. */
+interface ObservedSystem {
+  readonly core: Pick<DebugCore, "observer" | "observe" | "ignore">;
+  readonly hypervisor: () => Hypervisor;
+  readonly view: () => View;
+  /** Reports a bug in el2 itself. */
+  readonly bug: (where: string, error: unknown) => void;
+}
+
+/** A kernel that is observed. */
+interface Observed {
+  readonly stage2: number;
+  readonly places: KernelPlaces;
+  readonly at: ReadonlyMap<bigint, KernelPlace>;
+}
+
+/** The observation of the kernels of one machine. */
+export class KernelEvents {
+  readonly #observed = new Map<AddressSpace, Observed>();
+  /** By tables of stage 2 and `addressKey`. */
+  readonly #places = new Map<number, ReadonlyMap<number, KernelPlace>>();
+  #kinds: readonly TraceKind[] = [];
+  #gap: Gap | undefined;
+
+  constructor(readonly system: ObservedSystem) {}
+
+  /** Whether anybody wants such events. */
+  get wanted(): boolean {
+    return this.#kinds.length > 0;
+  }
+
+  /** Kernels that cannot be observed, and the last event whose memory could not be read. */
+  get gaps(): readonly Gap[] {
+    return [...[...this.#observed.values()].map(({ places }) => places.gap), this.#gap].filter((gap) => gap !== undefined);
+  }
+
+  /** The kinds of events that are wanted may have changed. */
+  wantsChanged(): void {
+    const { wanted } = this.system.hypervisor().trace, kinds = KERNEL_KINDS.filter((kind) => wanted[kind]);
+    if (kinds.length === this.#kinds.length && kinds.every((kind) => this.#kinds.includes(kind))) return;
+    this.#kinds = kinds;
+    this.#gap = undefined;
+    for (const space of [...this.#observed.keys()]) this.#leave(space);
+    this.system.core.observer = kinds.length ? (vcpu, time, retired) => this.#pass(vcpu, time, retired) : undefined;
+  }
+
+  /**
+   * Observes the kernels that exist by now, if anybody wants their events.
+   * @throws SymbolSearch
+   */
+  follow(): void {
+    if (!this.wanted) return;
+    const view = this.system.view(), { addressSpaces } = view.hypervisor, spaces = new Set(addressSpaces.values());
+    for (const space of this.#observed.keys()) if (!spaces.has(space)) this.#leave(space);
+    for (const space of spaces) {
+      const places = placesOf(view, space), known = this.#observed.get(space), stage2 = stage2Of(view, space);
+      if (known && known.places.of === places?.of && known.stage2 === stage2) continue;
+      if (known) this.#leave(space);
+      if (places && stage2 !== undefined) this.#enter(space, { stage2, places, at: places.at(this.#kinds) });
+    }
+  }
+
+  #enter(space: AddressSpace, observed: Observed): void {
+    const { stage2, at } = observed;
+    this.#observed.set(space, observed);
+    this.#places.set(stage2, new Map([...at].map(([address, place]) => [addressKey(address), place])));
+    for (const address of at.keys()) this.system.core.observe(stage2, address);
+  }
+
+  #leave(space: AddressSpace): void {
+    const observed = this.#observed.get(space);
+    if (!observed) return;
+    this.#observed.delete(space);
+    this.#places.delete(observed.stage2);
+    observed.places.forget();
+    for (const address of observed.at.keys()) this.system.core.ignore(observed.stage2, address);
+  }
+
+  /** A vCPU is at an instruction that has a mark. */
+  #pass(vcpu: VcpuState, time: number, retired: number): boolean | undefined {
+    const place = this.#places.get(vcpu.stage2)?.get(vcpu.keyOf("PC"));
+    if (!place) return undefined;
+    const hypervisor = this.system.hypervisor();
+    try {
+      const event = place.seen(vcpu, time);
+      if (!event) return false;
+      if ("code" in event) this.#gap = event;
+      else hypervisor.trace.observed(event, time, retired);
+    } catch (error) {
+      for (const space of [...this.#observed.keys()]) this.#leave(space);
+      this.system.core.observer = undefined;
+      this.system.bug("events of kernels", error);
+    }
+    return hypervisor.machine.suspended || hypervisor.scheduler.execution.ends;
+  }
+}
+
+/** The tables of stage 2 that a VM's vCPUs have. */
+function stage2Of(view: View, space: AddressSpace): number | undefined {
+  return view.objects("thread").find((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined)?.registers.stage2;
+}

@@ -1,0 +1,68 @@
+// The kinds of kernels that el2 knows.
+
+import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import type { EndedBy } from "../../../model/queries/facts/linux-finding.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { VerdictFact } from "../../../model/queries/facts/verdict.ts";
+import { LINUX } from "../linux/linux.ts";
+import type { GuestKernel, KernelPlaces } from "../readers/guest/guest-kernel.ts";
+import type { GuestPanic, LoggedLine, View } from "../readers/inspected.ts";
+
+export { KERNEL_READERS } from "../linux/read-linux.ts";
+
+const KERNELS: readonly GuestKernel[] = [LINUX];
+
+/** Whether a console's text has the words of a panic, which any program can print. */
+export const showsPanic = (text: string): boolean => KERNELS.some((kernel) => kernel.showsPanic(text));
+
+/** Whether it shows the end of the report on it. */
+export const showsPanicEnd = (text: string): boolean => KERNELS.some((kernel) => kernel.showsPanicEnd(text));
+
+/** The first answer that one of the kernels has. */
+function first<T>(ask: (kernel: GuestKernel) => T | undefined): T | undefined {
+  for (const kernel of KERNELS) {
+    const answer = ask(kernel);
+    if (answer !== undefined) return answer;
+  }
+  return undefined;
+}
+
+/** The panic that a vCPU executes; undefined without one. */
+export const panicOf = (view: View, vcpu: Vcpu): GuestPanic | undefined => first((kernel) => kernel.panicOf(view, vcpu));
+
+/** The halt of a kernel, or a defect with which it still runs. */
+export function kernelVerdict(view: View, vcpus: readonly Vcpu[]): VerdictFact | undefined {
+  for (const vcpu of vcpus) {
+    const by = first((kernel) => kernel.haltedBy(view, vcpu));
+    if (by) return { code: "halted", by };
+  }
+  const [space] = vcpus.flatMap(({ addressSpace }) => addressSpace ?? []);
+  return space && first((kernel) => kernel.troubleOf(view, space));
+}
+
+/** The stage of an unfinished boot. */
+export const stageOf = (view: View, space: AddressSpace): Evidence[] => KERNELS.flatMap((kernel) => kernel.stageOf(view, space) ?? []);
+
+/** Tasks that wait for ever. */
+export function kernelHang(view: View, [vcpu]: readonly Vcpu[]): VerdictFact | undefined {
+  const space = vcpu?.addressSpace;
+  return space && first((kernel) => kernel.hangOf(view, space));
+}
+
+/** The task that made the kernel of a vCPU end its VM. */
+export const endedBy = (view: View, vcpu: Vcpu): EndedBy | undefined => first((kernel) => kernel.endedBy(view, vcpu));
+
+/** The last lines of its log. */
+export const logOf = (view: View, space: AddressSpace): readonly LoggedLine[] => first((kernel) => kernel.logOf(view, space)) ?? [];
+
+/** Why its consoles show nothing. */
+export const unshownBecause = (view: View, space: AddressSpace) => first((kernel) => kernel.unshownBecause(view, space));
+
+/** Remarks on a kernel, healthy or not. */
+export const remarksOn = (view: View, space: AddressSpace): Evidence[] => KERNELS.flatMap((kernel) => kernel.remarksOn(view, space));
+
+/** The places in the code of a VM's kernel at which it is observed. */
+export const placesOf = (view: View, space: AddressSpace): KernelPlaces | undefined => first((kernel) => kernel.placesOf(view, space));
+
+/** Remarks on a healthy VM, from what its console has shown. */
+export const notesOf = (shown: string): Evidence[] => KERNELS.flatMap((kernel) => kernel.notes(shown));

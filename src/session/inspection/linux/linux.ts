@@ -1,0 +1,64 @@
+// Linux, as one of the kernels in VMs.
+
+import type { AddressSpace } from "../../../machine/hypervisor/inspect.ts";
+import type { Reading } from "../../../inside/linux/kernel/reading.ts";
+import { absentConsole } from "../../../inside/linux/verdicts/consoles.ts";
+import { readLog } from "../../../inside/linux/structures/log.ts";
+import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
+import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../../inside/linux/verdicts/trouble.ts";
+import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { GuestKernel } from "../readers/guest/guest-kernel.ts";
+import type { View } from "../readers/inspected.ts";
+import { placesOf } from "./task-places.ts";
+import { endedBy, haltedBy, panicOf, showsPanic, showsPanicEnd } from "./panic.ts";
+import { findReading } from "./read-linux.ts";
+
+/** Lines of a log that nothing has shown. */
+const LOG_LINES = 8;
+
+/** The finding of one reader in a VM's kernel; undefined if there is none, or it cannot be read. */
+function found(view: View, space: AddressSpace, read: (reading: Reading) => LinuxFinding | undefined): LinuxFinding | undefined {
+  const reading = findReading(view, space);
+  return reading?.tried("verdict", () => read(reading));
+}
+
+export const LINUX: GuestKernel = {
+  showsPanic,
+  showsPanicEnd,
+  panicOf,
+  haltedBy,
+  endedBy,
+  troubleOf(view, space) {
+    const oops = found(view, space, survivedOops);
+    if (oops) return { code: "kernel-broken", finding: oops };
+    const root = found(view, space, awaitedRoot);
+    return root && { code: "kernel-waits", finding: root };
+  },
+  hangOf(view, space) {
+    const finding = found(view, space, blockedTasks);
+    return finding && { code: "kernel-waits", finding };
+  },
+  logOf(view, space) {
+    const reading = findReading(view, space);
+    return reading && readLog(reading).slice(-LOG_LINES).map(({ t, text }) => ({ t: String(t), text }));
+  },
+  unshownBecause(view, space) {
+    const finding = found(view, space, absentConsole);
+    return finding?.code === "console-unregistered" ? finding : undefined;
+  },
+  remarksOn(view, space) {
+    const absent = view.system.vms.findings.get(view.vmNameOf(space))?.some(({ code }) => code === "console-absent");
+    return [...absent ? [] : [absentConsole], lastWarning].flatMap((read): Evidence[] => {
+      const finding = found(view, space, read);
+      return finding ? [{ code: "kernel", finding }] : [];
+    });
+  },
+  stageOf(view, space) {
+    const finding = found(view, space, bootStage);
+    return finding && { code: "kernel", finding };
+  },
+  placesOf,
+  // It has found no KVM.
+  notes: (shown) => /kvm \[\d+\]: HYP mode not available/.test(shown) ? [{ code: "no-kvm" }] : [],
+};

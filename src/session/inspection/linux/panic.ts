@@ -1,0 +1,137 @@
+// A Linux kernel that has panicked: the function `panic` is on the stack of one of its CPUs, which
+// needs no console and cannot be quoted. Its message is on the console, or in the kernel's log; the
+// cause follows from its callers (src/inside/linux/verdicts/panic-cause.ts).
+
+import { FrameRegister } from "../../../kit/formats/dwarf/frames.ts";
+import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { programRegisters } from "../../../inside/linux/structures/frames.ts";
+import { panicCause } from "../../../inside/linux/verdicts/panic-cause.ts";
+import type { Reading } from "../../../inside/linux/kernel/reading.ts";
+import { readLog } from "../../../inside/linux/structures/log.ts";
+import { codeName } from "../../../inside/linux/structures/stack.ts";
+import { isKernelThread, named } from "../../../inside/linux/structures/tasks.ts";
+import type { EndedBy, NamedTask } from "../../../model/queries/facts/linux-finding.ts";
+import type { SymbolPlace } from "../../../inside/symbols/symbol-table.ts";
+import { guestReader, plainAddress, type ReadGuest, readNumber } from "../../../inside/symbols/unwind.ts";
+import { placeIn } from "../../../inside/symbols/vm-symbols.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+import { causeOf } from "../causes/exception-cause.ts";
+import { firstTaken } from "../causes/taken.ts";
+import type { GuestPanic, View } from "../readers/inspected.ts";
+import { syndromeText } from "../trace/syndromes.ts";
+import { findReading, isInKernel } from "./read-linux.ts";
+
+/** Frames that are looked at, and changes of stacks: to that of interrupts, and back. */
+const FRAMES = 64, STACKS = 4;
+/** A frame record's size: the caller's frame pointer and its address. */
+const RECORD = 16n, RETURN = 8n;
+/** Bytes of code in which a function makes its frame record, by ADD X29, SP: the word. */
+const PROLOGUE = 64, ADD_FRAME = 0x9100_03fd, ADD_MASK = 0xff80_03ff;
+const MESSAGE = /Kernel panic - not syncing: (.*)/;
+/** Functions in which exceptions from EL1 begin. */
+const ENTRY = /^el1h?_(?:64_)?(?:sync|irq|fiq|error)$/;
+const SYSRQ = "__handle_sysrq", SYS_REBOOT = 142;
+const PANIC = "panic", HALT = "machine_halt";
+
+/** Whether a console's text has the words of a panic, which any program can print. */
+export const showsPanic = (text: string) => MESSAGE.test(text);
+
+/** The last line of the report, whole. */
+const REPORT_END = /---\[ end Kernel panic[^\n]*\]---/;
+export const showsPanicEnd = (text: string) => REPORT_END.test(text);
+
+/** Whether a function has made its frame record by this place. */
+function hasRecord(read: ReadGuest, { symbol: { address }, offset }: SymbolPlace): boolean {
+  const code = read(address, Math.min(Number(offset), PROLOGUE));
+  if (!code) return true;
+  const words = new DataView(code.buffer, code.byteOffset), count = code.length >> 2;
+  return Array.from({ length: count }, (_, index) => words.getUint32(4 * index, true)).some((word) =>
+    (word & ADD_MASK) >>> 0 === ADD_FRAME
+  );
+}
+
+/** The functions on the stack of a vCPU in the kernel, from the one that it executes outward. */
+function* functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
+  const { registers } = vcpu, { symbols, hypervisor: { machine: { ram } } } = view.system;
+  const tables = symbols.known(view.vmNameOf(vcpu.addressSpace)), read = guestReader(symbols.core, ram, vcpu);
+  const first = placeIn(tables, registers.pc), isLeaf = first !== undefined && !hasRecord(read, first);
+  if (isLeaf) yield first.symbol.name;
+  let address = isLeaf ? plainAddress(registers.getX(FrameRegister.X30)) - 4n : registers.pc, stacks = 0;
+  for (let count = 0, frame = registers.getX(FrameRegister.X29); count < FRAMES; count++) {
+    const name = placeIn(tables, address)?.symbol.name;
+    yield name;
+    const caller = readNumber(read, frame, Number(RETURN)), called = readNumber(read, frame + RETURN, Number(RECORD - RETURN));
+    if (caller === undefined || called === undefined || caller <= frame && ++stacks > STACKS) return;
+    // A call is before the address to which it returns; an exception has the address itself.
+    address = ENTRY.test(name ?? "") ? called : plainAddress(called) - 4n;
+    frame = caller;
+  }
+}
+
+/** Whether a vCPU executes a function of its kernel, or one that this has called. */
+function isIn(view: View, vcpu: Vcpu, wanted: string): boolean {
+  const { registers } = vcpu;
+  if (!isInKernel(registers)) return false;
+  // The kernel's symbols are learned by a question.
+  if (view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), registers.pc) === undefined) return false;
+  for (const name of functionsOf(view, vcpu)) if (name === wanted) return true;
+  return false;
+}
+
+/** The task that a vCPU in the kernel executes: arm64 kernels keep it there. */
+const currentOf = (reading: Reading, { registers }: Vcpu) => reading.struct("task_struct", registers.getRegister("SP_EL0"));
+
+/** The task that has halted a vCPU. */
+export function haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined {
+  const reading = isIn(view, vcpu, HALT) && vcpu.addressSpace ? findReading(view, vcpu.addressSpace) : undefined;
+  return reading?.tried("current task", () => named(currentOf(reading, vcpu)));
+}
+
+/**
+ * The task that made a vCPU's kernel end its VM, while the vCPU is in that call; undefined without
+ * Linux, or if it cannot be read.
+ */
+export function endedBy(view: View, vcpu: Vcpu): EndedBy | undefined {
+  const reading = vcpu.addressSpace && findReading(view, vcpu.addressSpace);
+  return reading?.tried("current task", () => {
+    const task = currentOf(reading, vcpu), functions = new Set(functionsOf(view, vcpu));
+    const isCalled = !isKernelThread(task) && programRegisters(reading, task).signed("syscallno") === SYS_REBOOT;
+    return { task: named(task), by: functions.has(SYSRQ) ? "sysrq" : isCalled ? "reboot" : "kernel" };
+  });
+}
+
+/** The panic of a vCPU's kernel. */
+export function panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined {
+  if (!isIn(view, vcpu, PANIC)) return undefined;
+  const reading = vcpu.addressSpace && findReading(view, vcpu.addressSpace);
+  return { message: panicMessage(view, vcpu, reading), cause: reading ? causeIn(view, vcpu, reading) : null };
+}
+
+function causeIn(view: View, vcpu: Vcpu, reading: Reading): GuestPanic["cause"] {
+  const all = [...functionsOf(view, vcpu)], callers = all.slice(all.lastIndexOf(PANIC) + 1).map((name) => name ?? "?");
+  const taken = firstTaken(vcpu);
+  return panicCause({
+    reading,
+    callers,
+    task: currentOf(reading, vcpu),
+    exception: taken && {
+      text: syndromeText(taken.esr),
+      at: codeName(reading, taken.elr) ?? hex(taken.elr),
+      cause: causeOf(view, vcpu, taken) ?? null,
+    },
+    explain: (exception) => causeOf(view, vcpu, exception) ?? null,
+  }) ?? null;
+}
+
+/** The message of the last panic of a VM's kernel; null if it is nowhere. */
+function panicMessage(view: View, vcpu: Vcpu, reading: Reading | undefined): string | null {
+  const shown = view.system.consoles.tail(view.vmNameOf(vcpu.addressSpace));
+  const life = shown.slice(Math.max(0, shown.lastIndexOf("Booting Linux on physical CPU"))).replaceAll("\r", "");
+  const found = MESSAGE.exec(life)?.[1];
+  if (found !== undefined) return found;
+  for (const { text } of reading ? readLog(reading) : []) {
+    const [, logged] = MESSAGE.exec(text) ?? [];
+    if (logged !== undefined) return logged;
+  }
+  return null;
+}

@@ -1,0 +1,116 @@
+// Rows about Linux in VMs: which kernels there are, and the memory that src/inside/linux reads.
+
+import { Pstate } from "../../../cpu/core/interface.ts";
+import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
+import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
+import type { PhysicalMemory } from "../../../inside/linux/kernel/memory.ts";
+import { Reading } from "../../../inside/linux/kernel/reading.ts";
+import { LINUX_READERS, TASK_READERS } from "../../../inside/linux/readers.ts";
+import type { Gap } from "../../../model/queries/facts/gap.ts";
+import { LINUX_TABLES, type LinuxTables } from "../../../model/queries/linux-tables.ts";
+import type { QueryArguments } from "../../../model/queries/query.ts";
+import { vmId } from "../../../model/queries/ids.ts";
+import type { Row, RowOf } from "../../../model/queries/table.ts";
+import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
+import { QueryError, type View } from "../readers/inspected.ts";
+
+interface Found<R = Row> {
+  readonly rows: readonly R[];
+  readonly gaps: readonly Gap[];
+}
+
+type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: QueryArguments) => Found<RowOf<LinuxTables[N]>> };
+
+/** Kernels that were found, as long as their VMs exist. */
+const KERNELS = new WeakMap<AddressSpace, LinuxKernel>();
+
+/** The readers of the tables about guests' kernels. */
+export const KERNEL_READERS = Object.fromEntries(
+  Object.values(LINUX_TABLES).map(({ name }) => [name, (view: View, args: QueryArguments) => readLinux(view, name, args)]),
+) as Readers;
+
+/** The rows of one of the tables, of one VM or of all that run Linux. */
+function readLinux(view: View, table: keyof LinuxTables, args: QueryArguments): Found {
+  const { pid } = args, ofTask = TASK_READERS[table];
+  if (ofTask && pid === undefined) throw new QueryError("this query needs pid");
+  const readings = readingsOf(view, args.vm, ofTask !== undefined);
+  const rows = readings.flatMap((reading): readonly Row[] => {
+    if (!ofTask) return LINUX_READERS[table]?.(reading, args) ?? [];
+    const found = ofTask(reading, pid!);
+    if (found) return found;
+    throw new QueryError(`${vmId(reading.vm)} has no process or thread ${pid}`, "list them with el2 linux ps --threads");
+  });
+  return { rows, gaps: readings.flatMap(({ gaps }) => gaps) };
+}
+
+function readingsOf(view: View, vm: string | undefined, single: boolean): Reading[] {
+  if (vm !== undefined) {
+    const reading = findReading(view, view.findSpace(vm));
+    if (!reading) {
+      throw new QueryError(
+        `no Linux kernel is mapped in ${vmId(view.vmNameOf(view.findSpace(vm)))}`,
+        "it runs something else, has not turned its MMU on yet, has no symbols (kallsyms, --symbols), or has ended (el2 back)",
+      );
+    }
+    return [reading];
+  }
+  const all = [...view.hypervisor.addressSpaces.values()].flatMap((space) => findReading(view, space) ?? []);
+  if (single && all.length > 1) {
+    throw new QueryError(
+      "several VMs run Linux",
+      `name one with --vm: ${all.map((one) => vmId(one.vm)).join(", ")}`,
+    );
+  }
+  if (single && !all.length) throw new QueryError("no VM's memory has a Linux kernel");
+  return all;
+}
+
+/** Undefined if no kernel is mapped there. */
+export function findReading(view: View, space: AddressSpace): Reading | undefined {
+  const vm = view.vmNameOf(space), physical = physicalMemory(view, space);
+  const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined);
+  const readingOf = (kernel: LinuxKernel) =>
+    new Reading(vm, kernel, physical, undefined, vcpus.map(({ registers }) => registers).filter(isInKernel));
+  const known = KERNELS.get(space);
+  if (known && vcpus.some(({ registers }) => known.isUsedBy(translationOf(registers)))) return readingOf(known);
+  const tables = vcpus.length ? view.system.symbols.all(vm) : [];
+  if (!tables.length) return undefined;
+  for (const { registers } of vcpus) {
+    const kernel = LinuxKernel.find({ physical, registers: translationOf(registers), tables });
+    if (!kernel) continue;
+    KERNELS.set(space, kernel);
+    return readingOf(kernel);
+  }
+  // CPUs that are off have no tables.
+  return known && readingOf(known);
+}
+
+/** Whether a vCPU executes its kernel. */
+export const isInKernel = ({ pc, pstate }: Vcpu["registers"]) => pc >= UPPER_HALF && (pstate & Pstate.ElMask) !== 0;
+
+const translationOf = (registers: Vcpu["registers"]) => ({
+  ttbr1: registers.getRegister("TTBR1_EL1"),
+  tcr: registers.getRegister("TCR_EL1"),
+});
+
+/** The RAM that stage 2 maps. */
+export function physicalMemory(view: View, { stage2 }: AddressSpace): PhysicalMemory {
+  const { ram } = view.hypervisor.machine;
+  return {
+    page: (ipa) => {
+      const found = stage2.lookup(ipa);
+      return found && ram.contains(found.pa, PAGE_SIZE) ? ram.bytes(found.pa, PAGE_SIZE) : undefined;
+    },
+    *ranges() {
+      for (const { ipa, pa, size } of stage2.entries()) if (ram.contains(pa, size)) yield { ipa, size };
+    },
+    *written() {
+      for (const { pa, size } of stage2.entries()) {
+        for (let at = pa; at < pa + size; at += PAGE_SIZE) {
+          if (ram.contains(at, PAGE_SIZE) && ram.mayBeWritten(at)) yield ram.bytes(at, PAGE_SIZE);
+        }
+      }
+    },
+  };
+}

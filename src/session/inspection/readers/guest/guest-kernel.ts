@@ -1,0 +1,63 @@
+// Questions to a kernel in a VM. Each kind of kernel answers from its own structures.
+
+import type { TraceKind } from "../../../../machine/abi/trace.ts";
+import type { VcpuState } from "../../../../cpu/core/interface.ts";
+import type { AddressSpace, Observed, Vcpu } from "../../../../machine/hypervisor/inspect.ts";
+import type { Gap } from "../../../../model/queries/facts/gap.ts";
+import type { OfCode } from "../../../../model/queries/facts/fact.ts";
+import type { EndedBy, LinuxFinding, NamedTask } from "../../../../model/queries/facts/linux-finding.ts";
+import type { Evidence } from "../../../../model/queries/facts/evidence.ts";
+import type { VerdictFact } from "../../../../model/queries/facts/verdict.ts";
+import type { GuestPanic, LoggedLine, View } from "../inspected.ts";
+
+export interface GuestKernel {
+  /** Whether a console's text has the words of a panic, which any program can print. */
+  showsPanic(text: string): boolean;
+  /** Whether the text has the end of such a report. */
+  showsPanicEnd(text: string): boolean;
+  /** The panic that a vCPU executes; undefined without one. */
+  panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined;
+  /** The task that has halted a vCPU for good; undefined if none has. */
+  haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined;
+  /** The task that made the kernel of a vCPU end its VM, in the vCPU's last call. */
+  endedBy(view: View, vcpu: Vcpu): EndedBy | undefined;
+  /** A defect with which a kernel still runs. */
+  troubleOf(view: View, space: AddressSpace): VerdictFact | undefined;
+  /** The stage of an unfinished boot. */
+  stageOf(view: View, space: AddressSpace): Evidence | undefined;
+  /** Tasks of a kernel that wait for ever, though nothing else is wrong with its VM. */
+  hangOf(view: View, space: AddressSpace): VerdictFact | undefined;
+  /** The last lines of a kernel's own log. */
+  logOf(view: View, space: AddressSpace): readonly LoggedLine[] | undefined;
+  /** Why none of the consoles that a kernel's command line names shows anything. */
+  unshownBecause(view: View, space: AddressSpace): OfCode<LinuxFinding, "console-unregistered"> | undefined;
+  /** Remarks on a kernel, healthy or not, from its state. */
+  remarksOn(view: View, space: AddressSpace): readonly Evidence[];
+  /** Remarks on a healthy VM, from what its console has shown. */
+  notes(shown: string): readonly Evidence[];
+  /**
+   * The places in a VM's kernel at which events of its tasks are seen; undefined without a kernel.
+   * @throws SymbolSearch
+   */
+  placesOf(view: View, space: AddressSpace): KernelPlaces | undefined;
+}
+
+/** Places in the code of one kernel. */
+export interface KernelPlaces {
+  /** The kernel that they are in. Each life of a VM has its own. */
+  readonly of: object;
+  /** Why there are none. */
+  readonly gap?: Gap | undefined;
+  /** By virtual address, those at which events of these kinds are seen. */
+  at(kinds: readonly TraceKind[]): ReadonlyMap<bigint, KernelPlace>;
+  /** Forgets calls in progress: the kernel continues unobserved. */
+  forget(): void;
+}
+
+export interface KernelPlace {
+  /**
+   * The event of a vCPU that executes the instruction there; a gap if its memory cannot be read.
+   * @param time virtual time (ns)
+   */
+  seen(vcpu: VcpuState, time: number): Observed | Gap | undefined;
+}

@@ -1,0 +1,133 @@
+// Rows of a vCPU's translation tables (stage 1): all mappings, or the walk for one address, with
+// the physical address by stage 2.
+
+import type { Vcpu } from "../../../../machine/hypervisor/inspect.ts";
+import {
+  areWalksOff,
+  type Descriptor,
+  isInHalf,
+  leavesOf,
+  outputOf,
+  type ReadEntry,
+  type Tables,
+  untagged,
+  walkTables,
+} from "../../../../kit/formats/page-tables.ts";
+import { addressSizesOf } from "../../../../cpu/isa/cpus/address-sizes.ts";
+import { formatId, vcpuName } from "../../../../model/queries/ids.ts";
+import type { RowOf } from "../../../../model/queries/table.ts";
+import type { PAGE_TABLES } from "../../../../model/queries/tables.ts";
+import { hex } from "../../../../kit/support/text/number-text.ts";
+import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
+import { Work } from "../../../../kit/support/values/work.ts";
+import { QueryError, type View } from "../inspected.ts";
+import { codePlace } from "./read-symbols.ts";
+import { entriesOf, rightsOf, tablesOfHalf } from "./stage1.ts";
+
+type PageTableRow = RowOf<typeof PAGE_TABLES>;
+
+/** Descriptors of one answer: a guest's tables may form a cycle. */
+const ENTRIES_MAX = 4_000_000;
+/** Rows of one answer. */
+const ROWS_MAX = 100_000;
+/** MAIR_EL1's attributes of memory that is not cached at all, and of Device memory (D19.2.92). */
+const NON_CACHEABLE = 0x44, NORMAL = 0xf0;
+
+/**
+ * The mappings of a vCPU, none while its MMU is off; with `place`, a symbol or an address, the walk
+ * for it.
+ * @throws QueryError
+ */
+export function readPageTables(view: View, vcpu: Vcpu, place: string | undefined): PageTableRow[] {
+  const { registers } = vcpu, id = view.vcpu(vcpu);
+  if (vcpu.native) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
+  if (!(registers.getRegister("SCTLR_EL1") & 1n)) {
+    if (place === undefined) return [];
+    throw new QueryError(`the MMU of ${id} is off (SCTLR_EL1.M): addresses are intermediate physical ones`, "el2 mem owner ipa:VM/ADDRESS");
+  }
+  const work = new Work(ENTRIES_MAX, () => new QueryError(`the tables of ${id} have more than ${ENTRIES_MAX} entries`));
+  const memory = entriesOf(vcpu, view.hypervisor.machine.ram), reading = new Reading(view, vcpu, (ipa) => (work.spend(), memory(ipa)));
+  return place === undefined ? reading.mappings() : reading.walk(codePlace(view, `${vcpuName(reading.vm, vcpu.index)}:${place}`).address);
+}
+
+class Reading {
+  readonly vm: string;
+  readonly tcr: bigint;
+
+  constructor(readonly view: View, readonly vcpu: Vcpu, readonly read: ReadEntry) {
+    this.vm = view.vmNameOf(vcpu.addressSpace);
+    this.tcr = vcpu.registers.getRegister("TCR_EL1");
+  }
+
+  #tables(upper: boolean): Tables {
+    return tablesOfHalf(this.vcpu.registers, upper, addressSizesOf(this.view.system.symbols.core.cpu.features));
+  }
+
+  /** Neighbors with the same rights whose memory is contiguous are one row. */
+  mappings(): PageTableRow[] {
+    const rows: PageTableRow[] = [];
+    let start = 0n, size = 0n, first: Descriptor | undefined;
+    const end = () => {
+      if (first) rows.push(this.#row(first, start, size));
+      if (rows.length > ROWS_MAX) throw new QueryError(`more than ${ROWS_MAX} mappings`, "name an address");
+    };
+    for (const upper of [false, true]) {
+      if (areWalksOff(this.tcr, upper)) continue;
+      for (const { address, leaf } of leavesOf(this.#tables(upper), this.read)) {
+        const continues = first && address === start + size && outputOf(leaf, 0n) === outputOf(first, 0n) + Number(size) &&
+          attributesOf(leaf) === attributesOf(first) && leaf.controls === first.controls && leaf.shift === first.shift;
+        if (!continues) {
+          end();
+          [first, start, size] = [leaf, address, 0n];
+        }
+        size += 1n << BigInt(leaf.shift);
+      }
+    }
+    end();
+    return rows;
+  }
+
+  /** Each descriptor, from the first table on. */
+  walk(address: bigint): PageTableRow[] {
+    const va = untagged(address, this.tcr), upper = va < 0n, tables = this.#tables(upper), name = upper ? "TTBR1_EL1" : "TTBR0_EL1";
+    if (!isInHalf(tables, va)) {
+      throw new QueryError(`${hex(address)} is outside of the ${tables.bits} bits that ${name}'s tables translate`);
+    }
+    if (areWalksOff(this.tcr, upper)) throw new QueryError(`walks by ${name} are off (TCR_EL1.EPD${Number(upper)})`);
+    const rows: PageTableRow[] = [],
+      row = (at: Descriptor) => {
+        const size = 1n << BigInt(at.shift);
+        rows.push(this.#row(at, BigInt.asUintN(64, va) & -size, size, address));
+      };
+    row(walkTables(tables, va, this.read, row));
+    return rows;
+  }
+
+  /** @param address of a walk, whose own physical address is wanted */
+  #row(at: Descriptor, start: bigint, size: bigint, address = start): PageTableRow {
+    const leaf = at.kind === "leaf", rights = leaf ? rightsOf(at, this.vcpu.registers) : undefined;
+    const ipa = leaf ? outputOf(at, address) : undefined, page = ipa === undefined ? undefined : this.vcpu.space.stage2.lookup(ipa);
+    return {
+      id: formatId({ kind: "va", vm: this.vm, address: start }),
+      address: hex(start, 16),
+      size: Number(size),
+      level: at.level,
+      kind: at.kind,
+      ipa: ipa === undefined ? null : hex(ipa),
+      pa: page && ipa !== undefined ? hex(page.pa + ipa % PAGE_SIZE) : null,
+      el1: rights?.el1 ?? null,
+      el0: rights?.el0 ?? null,
+      memory: rights ? this.#memory(rights.attributes) : null,
+      entry: hex(at.entry),
+      descriptor: at.value === undefined ? null : hex(at.value, 16),
+    };
+  }
+
+  #memory(index: number): PageTableRow["memory"] {
+    const attribute = Number(this.vcpu.registers.getRegister("MAIR_EL1") >> BigInt(8 * index) & 0xffn);
+    return !(attribute & NORMAL) ? "device" : attribute === NON_CACHEABLE ? "uncached" : "normal";
+  }
+}
+
+/** A descriptor without its address, its access flag and the bits for software. */
+const attributesOf = ({ value = 0n }: Descriptor): bigint => value & 0x0070_0000_0000_09fcn & ~(1n << 10n);

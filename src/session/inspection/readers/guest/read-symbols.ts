@@ -1,0 +1,221 @@
+// Rows of symbols, and of instructions in a guest's memory.
+
+import type { DebugCore } from "../../../../cpu/core/interface.ts";
+import { aliasText, instructionText } from "../../../../cpu/isa/aliases.ts";
+import { disassemble } from "../../../../cpu/isa/disassemble.ts";
+import { type Hypervisor, type Vcpu, wordAt } from "../../../../machine/hypervisor/inspect.ts";
+import { CodeFrames } from "../../../../inside/symbols/code-frames.ts";
+import { guestReader, ruleAt } from "../../../../inside/symbols/unwind.ts";
+import { nameIn, placeIn } from "../../../../inside/symbols/vm-symbols.ts";
+import { placeText, type SymbolTable } from "../../../../inside/symbols/symbol-table.ts";
+import { QueryError, type View } from "../inspected.ts";
+import { physical } from "../objects/read-memory.ts";
+import { formatId, parseId, parsePlace, vcpuId, vcpuName, vmId } from "../../../../model/queries/ids.ts";
+import type { RowOf } from "../../../../model/queries/table.ts";
+import type { CODE, FRAMES, SYMBOLS } from "../../../../model/queries/tables.ts";
+import { hex } from "../../../../kit/support/text/number-text.ts";
+import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
+
+export { instructionText };
+
+/** The symbols of a VM by address. One that several files have is listed once, from the first. */
+export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
+  const vm = view.vmNameOf(view.findSpace(id));
+  const rows = new Map<string, RowOf<typeof SYMBOLS>>();
+  for (const { symbols, source } of view.system.symbols.all(vm)) {
+    for (const { name, address, type } of symbols) {
+      const row = { id: formatId({ kind: "sym", vm, name, address }), address: hex(address, 16), type, name, source };
+      if (!rows.has(row.id)) rows.set(row.id, row);
+    }
+  }
+  return [...rows.values()];
+}
+
+/** Call frame information of a VM's functions. */
+export function readFrames(view: View, id: string): RowOf<typeof FRAMES>[] {
+  const vm = view.vmNameOf(view.findSpace(id)), { symbols } = view.system;
+  const [vcpu] = symbols.vcpus(vm);
+  // Without a vCPU nothing can be read: frame pointers remain.
+  const read = vcpu ? guestReader(symbols.core, view.hypervisor.machine.ram, vcpu) : () => undefined;
+  const frames = new CodeFrames(symbols.all(vm), read);
+  const infos = symbols.infos(vm), rows: RowOf<typeof FRAMES>[] = [];
+  for (const { start, size, signal, returns, instructions } of frames.all((address) => ruleAt(infos, address) !== undefined)) {
+    rows.push({
+      id: formatId({ kind: "frames", vm, address: start }),
+      start: hex(start, 16),
+      size,
+      exception: signal,
+      returns,
+      rules: instructions.toHex(),
+    });
+  }
+  return rows;
+}
+
+const WORD = 4n;
+/** Bytes before the PC that are searched for the first mapped instruction. */
+const FURTHEST = 0x1000n;
+/** Instructions of one answer. */
+const MOST = 16_384;
+
+/** A place of code, and the vCPU through whose translation it is read. */
+export interface CodePlace {
+  readonly vcpu: Vcpu;
+  readonly address: bigint;
+  /** Of a source line: where its pieces of code begin, of which `address` is the first. */
+  readonly addresses?: readonly bigint[];
+  readonly tables: SymbolTable[];
+}
+
+/**
+ * `VM:PLACE` or `VM/INDEX:PLACE`: the vCPU through whose translation is read, and the address.
+ * `pc-5` is five instructions before the PC, `FILE:LINE` the code of a source line, or of the next
+ * line with code.
+ * @throws QueryError
+ */
+export function codePlace(view: View, place: string): CodePlace {
+  const wanted = parsePlace(place);
+  if (!wanted) {
+    throw new QueryError(
+      `${JSON.stringify(place)} is not a place in a VM`,
+      "use for example debian:vectors, debian:0xffff800080010800 or debian/1:pc",
+    );
+  }
+  const { vm, index, where } = wanted;
+  const vcpus = view.system.symbols.vcpus(vm);
+  if (!vcpus.length) {
+    view.findSpace(vm);
+    throw new QueryError(`${vmId(vm)} has no vCPU that executes instructions: el2's own code runs there`);
+  }
+  const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === index);
+  if (!vcpu) throw new QueryError(`no ${vcpuId(vcpuName(vm, index ?? 0))}`, `there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
+  const tables = view.system.symbols.all(vm);
+  const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
+  if (before) return { vcpu, address: BigInt.asUintN(64, vcpu.registers.pc - WORD * BigInt(before[1] ?? 0)), tables };
+  const address = /^(0x[0-9a-f]+|\d+)$/i.test(where)
+    ? BigInt(where)
+    : tables.map((table) => table.resolve(where)).find((one) => one !== undefined);
+  if (address === undefined) {
+    const line = /^(.+):(\d{1,9})$/.exec(where);
+    if (line) {
+      const addresses = view.system.symbols.codeOf(vm, line[1], Number(line[2]));
+      if (!addresses.length) {
+        const { length } = view.system.symbols.infos(vm);
+        throw new QueryError(
+          `${vmId(vm)} has no code for ${where}`,
+          `${
+            length
+              ? "no source file of its ELF files ends with that path, or has code there"
+              : "no ELF file of it has debug information (--symbols)"
+          }`,
+        );
+      }
+      return { vcpu, address: addresses[0], addresses, tables };
+    }
+    const why = tables.length
+      ? "list its symbols with el2 symbols"
+      : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
+    throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, why);
+  }
+  return { vcpu, address: BigInt.asUintN(64, address), tables };
+}
+
+/**
+ * The physical address of `size` bytes at `pa:ADDRESS`, `ipa:VM/ADDRESS`, or a virtual address or
+ * symbol of a VM, `VM:PLACE`. Of a source line: of each piece of its code.
+ * @throws QueryError
+ */
+export function ramAt(view: View, place: string, size: number): readonly number[] {
+  const found = physicalPlaces(view, place);
+  for (const pa of found) {
+    if (pa % PAGE_SIZE + size > PAGE_SIZE) throw new QueryError(`${size} bytes at ${place} are in two pages`, "ask for each page");
+    if (!view.hypervisor.machine.ram.contains(pa, size)) throw new QueryError(`${place} is not RAM`, "devices have registers, not memory");
+  }
+  return found;
+}
+
+function physicalPlaces(view: View, place: string): readonly number[] {
+  const id = parseId(place);
+  if (id?.kind === "pa" || id?.kind === "ipa") return [physical(view, place)];
+  if (id?.kind !== "va" && !parsePlace(place)) {
+    throw new QueryError(
+      `${JSON.stringify(place)} is not memory`,
+      "use pa:0x58400000, ipa:VM/0x80003000, va:VM/0xffff800080010800 or VM:SYMBOL",
+    );
+  }
+  const { vcpu, address, addresses = [address] } = codePlace(view, id?.kind === "va" ? `${id.vm}:${hex(id.address)}` : place);
+  return addresses.map((at) => {
+    const found = view.system.symbols.core.inspect(vcpu.registers, at);
+    if (!found.ok) throw new QueryError(`${place}: ${hex(at)} is not mapped for ${view.vcpu(vcpu)} now`);
+    return found.pa;
+  });
+}
+
+/**
+ * Instructions from a place on, up to the first unmapped one.
+ * @throws QueryError if nothing is mapped
+ */
+export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {
+  if (!(count > 0 && count <= MOST)) throw new QueryError(`cannot show ${count} instructions`, `use 1..${MOST}`);
+  const { vcpu, address, tables } = codePlace(view, place);
+  if (address % WORD) throw new QueryError(`${hex(address)} is not a multiple of 4: no instruction can be there`);
+  const vm = view.vmNameOf(vcpu.addressSpace);
+  const rows: RowOf<typeof CODE>[] = [];
+  const { pc } = vcpu.registers;
+  // Memory before the PC may be unmapped.
+  let first = address;
+  while (first < pc && pc - first <= FURTHEST && readWord(view, vcpu, first) === undefined) first += WORD;
+  for (let at = first; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
+    const word = readWord(view, vcpu, at);
+    if (word === undefined) break;
+    const text = aliasText(disassemble(word, at)), [mnemonic, operands = ""] = text.split("\t");
+    const address = isBranch(word) ? ADDRESS.exec(operands)?.[0] : undefined;
+    const target = address === undefined ? undefined : nameIn(tables, BigInt(address));
+    const place = placeIn(tables, at);
+    rows.push({
+      id: formatId({ kind: "va", vm, address: at }),
+      address: hex(at, 16),
+      symbol: place ? placeText(place) : null,
+      word: hex(word, 8),
+      text: text.replace("\t", " ") + (target === undefined ? "" : ` <${target}>`),
+      mnemonic,
+      operands: target === undefined ? operands : operands.slice(0, -address!.length),
+      target: target ?? null,
+      leaves: mnemonic !== UNDEFINED && isBranch(word) && word >>> 22 !== SYSTEM,
+      label: place?.offset === 0n ? place.symbol.name : null,
+      pc: at === vcpu.registers.pc,
+    });
+  }
+  if (!rows.length) throw new QueryError(`${hex(address)} is not mapped, or not RAM, in ${view.vcpu(vcpu)} now`);
+  return rows;
+}
+
+/** The target of a branch, at the end of its operands. */
+const ADDRESS = /0x[0-9a-f]{4,16}$/;
+
+/** The mnemonic of an unallocated encoding. */
+const UNDEFINED = ".inst";
+const SYSTEM = 0b11_0101_0100;
+/** Branches, exception generation and system instructions: bits 28 to 26 are 101 (Arm ARM C4.1). */
+const isBranch = (word: number) => (word >>> 26 & 7) === 5;
+
+/** The instruction word at a virtual address of a vCPU; undefined if no RAM is mapped. */
+export function readWord({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): number | undefined {
+  return wordAt(system.symbols.core, hypervisor.machine.ram, vcpu, address);
+}
+
+/** The instruction at a virtual address of a vCPU; undefined if no RAM is mapped. */
+export function instructionAt(
+  core: Pick<DebugCore, "inspect">,
+  ram: Hypervisor["machine"]["ram"],
+  vcpu: Vcpu,
+  address: bigint,
+): string | undefined {
+  const word = wordAt(core, ram, vcpu, address);
+  return word === undefined ? undefined : instructionText(word, address);
+}
+
+/** The same, where there is a view. */
+export function readInstruction({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): string | undefined {
+  return instructionAt(system.symbols.core, hypervisor.machine.ram, vcpu, address);
+}

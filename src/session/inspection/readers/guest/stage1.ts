@@ -1,0 +1,54 @@
+// Stage 1 as a vCPU has it: where its tables are, how they are read, and the rights that they give
+// (Arm ARM D5.2, D5.4).
+
+import type { VcpuState } from "../../../../cpu/core/interface.ts";
+import { type Descriptor, type ReadEntry, type Sizes, TableControl, type Tables, tablesOf } from "../../../../kit/formats/page-tables.ts";
+import type { Hypervisor, Vcpu } from "../../../../machine/hypervisor/inspect.ts";
+import { field } from "../../../../kit/support/values/bits.ts";
+import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
+
+/** Rights that a leaf and the tables above it give. */
+export interface LeafRights {
+  readonly el0: string;
+  readonly el1: string;
+  /** AP[1]: memory of EL0, which PSTATE.PAN denies to EL1. */
+  readonly user: boolean;
+  /** Index into MAIR_EL1. */
+  readonly attributes: number;
+}
+
+const ENTRY_SIZE = 8;
+
+/** Reads descriptors through the mappings of stage 2. */
+export function entriesOf({ space }: Vcpu, ram: Hypervisor["machine"]["ram"]): ReadEntry {
+  return (ipa) => {
+    const page = space.stage2.lookup(ipa), pa = page && page.pa + ipa % PAGE_SIZE;
+    if (pa === undefined || !ram.contains(pa, ENTRY_SIZE)) return undefined;
+    const bytes = ram.bytes(pa, ENTRY_SIZE);
+    return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  };
+}
+
+/** The tables of a half of the addresses. */
+export function tablesOfHalf(registers: VcpuState, upper: boolean, sizes: Sizes): Tables {
+  return tablesOf(registers.getRegister(upper ? "TTBR1_EL1" : "TTBR0_EL1"), registers.getRegister("TCR_EL1"), upper, sizes);
+}
+
+const SCTLR_WXN = 19;
+
+/** The rights of a leaf, with what the tables above it take away. */
+export function rightsOf({ value: descriptor = 0n, controls }: Descriptor, registers: VcpuState): LeafRights {
+  const user = field(descriptor, 6, 1) === 1 && !(controls & TableControl.noUser);
+  const writable = field(descriptor, 7, 1) === 0 && !(controls & TableControl.noWrite);
+  const wxn = writable && field(registers.getRegister("SCTLR_EL1"), SCTLR_WXN, 1) === 1;
+  const executable = (bit: number, tableBit: number) => !field(descriptor, bit, 1) && !(controls & tableBit) && !wxn;
+  const text = (read: boolean, write: boolean, execute: boolean) => `${read ? "r" : ""}${write ? "w" : ""}${execute ? "x" : ""}`;
+  // Memory that EL0 may write is not executable at EL1.
+  const el1x = executable(53, TableControl.pxn) && !(user && writable);
+  return {
+    el0: text(user, user && writable, executable(54, TableControl.xn)),
+    el1: text(true, writable, el1x),
+    user,
+    attributes: field(descriptor, 2, 3),
+  };
+}

@@ -1,0 +1,324 @@
+// Stop rules: the machine stops at the first event that matches a filter, or before an instruction,
+// to be inspected. A rule changes nothing in the machine: a stopped run continues as the same run.
+
+import type { TraceEvent } from "../../../machine/abi/trace.ts";
+import type { DebugAnswer, DebugControl } from "../../../machine/hypervisor/interface.ts";
+import type { Hypervisor, Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { formatId, parsePlace, vcpuId, vmId, withKind } from "../../../model/queries/ids.ts";
+import { FilterError } from "../../../model/queries/filters/filter.ts";
+import { kindsForFilter } from "../../../model/queries/filters/filter-kinds.ts";
+import { type EventMatcher, parseEventFilter } from "../../../model/queries/filters/temporal-filter.ts";
+import { QueryError } from "../readers/inspected.ts";
+import { eventRow } from "../readers/objects/read-trace.ts";
+import { type BreakPlace, callFilter, type StopChange, type StopHit, type StopRule } from "../../../model/queries/stop-rule.ts";
+import { TABLES } from "../../../model/queries/tables.ts";
+import { problemText } from "../../../kit/support/problem.ts";
+
+/** Requirements of the rules on the system. */
+interface StopSystem {
+  readonly hypervisor: () => Hypervisor;
+  /**
+   * Finds a place of code.
+   * @throws QueryError
+   */
+  placeOf(at: string): BreakPlace;
+  /** How far a VM's kernel has moved itself; undefined: not known. */
+  movedBy(vm: string): bigint | undefined;
+  /**
+   * A vCPU that executes instructions, and its VM.
+   * @throws QueryError
+   */
+  vcpuOf(id: string): { readonly vm: string; readonly vcpu: Vcpu };
+  /**
+   * The stops of a VM.
+   * @throws QueryError if a debugger has one.
+   */
+  controlOf(vm: string): DebugControl;
+  /** No VM is stopped by these rules any more. */
+  releaseControl(): void;
+}
+
+type EventRow = ReturnType<typeof eventRow>;
+
+type Armed = StopRule & ({ readonly kind: "event"; readonly matcher: EventMatcher<EventRow> } | ArmedPlace);
+
+interface ArmedPlace {
+  readonly kind: "place";
+  place: BreakPlace;
+  /** How far the VM's kernel had moved itself when the place was found. */
+  moved: bigint;
+}
+
+/** The rules of one machine. */
+export class StopRules {
+  readonly #rules: Armed[] = [];
+  #count = 0;
+  #endListening: (() => void) | undefined;
+  #pending: StopHit | undefined;
+  /** The VM with breakpoints, and its stops. */
+  #control: { readonly vm: string; readonly control: DebugControl } | undefined;
+  /** A vCPU at a breakpoint: it executes that instruction before breakpoints count again. */
+  #at: Vcpu | undefined;
+  #step: { readonly vcpu: Vcpu; left: number } | undefined;
+  #muted = false;
+  /** Matches of events that do not stop the machine, and how many of them there have been. */
+  #passing = 0;
+  #passed = 0;
+  /** The place of the last of them (`Machine.places`). */
+  #passedAt = -1;
+
+  constructor(readonly system: StopSystem) {}
+
+  /** The rules, oldest first. */
+  get rules(): readonly StopRule[] {
+    return this.#rules;
+  }
+
+  /** The VM that has breakpoints. */
+  get vm(): string | undefined {
+    return this.#control?.vm;
+  }
+
+  /**
+   * Adds or removes a rule.
+   * @throws FilterError, QueryError
+   */
+  change(change: StopChange): void {
+    switch (change.kind) {
+      case "event":
+        return this.#await(change.filter);
+      case "place": {
+        const call = callFilter(change.at);
+        return call === undefined ? this.#break(change.at) : this.#await(call);
+      }
+      case "step":
+        return this.#begin(change.vcpu, change.count);
+      case "remove":
+        return this.#remove(change.rule);
+    }
+  }
+
+  /**
+   * Whether what suspended the machine was one of these rules: the hit; `"passed"`: only the way on
+   * from a breakpoint; undefined: neither.
+   */
+  take(): StopHit | "passed" | undefined {
+    this.#follow();
+    const stop = this.#control?.control.takeStop();
+    if (stop?.cause === "breakpoint") {
+      this.#at = stop.vcpu;
+      this.#reached(stop.vcpu);
+    }
+    const hit = this.#pending;
+    this.#pending = undefined;
+    if (hit && this.#step) this.#cancelStep();
+    if (!hit && stop?.cause === "step" && this.#step) return this.#stepped(this.#step) ?? "passed";
+    return hit ?? (stop ? "passed" : undefined);
+  }
+
+  /** Continues the machine: from a breakpoint by one instruction first. */
+  goOn(): void {
+    const first = this.#step?.vcpu ?? this.#at;
+    if (first) this.#control?.control.goOn(first);
+    this.#at = undefined;
+  }
+
+  /** Does something to the machine without stopping it. */
+  muted(work: () => void): void {
+    const addresses = this.#addresses();
+    this.#muted = true;
+    for (const address of addresses) this.#control?.control.remove(address);
+    try {
+      work();
+    } finally {
+      this.#muted = false;
+      this.#pending = undefined;
+      this.#control?.control.takeStop();
+      for (const address of addresses) this.#control?.control.insert(address);
+    }
+  }
+
+  /**
+   * The next `count` matches of events do not stop the machine. They are those at which it would
+   * have stopped: of several at one place, the first.
+   */
+  pass(count: number): void {
+    this.#passing = count;
+    this.#passed = 0;
+    this.#passedAt = -1;
+  }
+
+  /** How many matches have not stopped the machine since `pass`. */
+  get passed(): number {
+    return this.#passed;
+  }
+
+  #make<K extends StopRule["kind"]>(kind: K, text: string): StopRule & { readonly kind: K } {
+    return { id: formatId({ kind: "stop", number: ++this.#count }), kind, text, hits: 0, last: undefined };
+  }
+
+  #addresses(): bigint[] {
+    return this.#rules.flatMap((rule) => rule.kind === "place" ? rule.place.addresses : []);
+  }
+
+  /** A rule does not stop there any more; another one may. */
+  #lift({ addresses }: BreakPlace): void {
+    const wanted = this.#addresses();
+    for (const address of addresses) if (!wanted.includes(address)) this.#control?.control.remove(address);
+  }
+
+  #controlOf(vm: string): DebugControl {
+    if (this.#control && this.#control.vm !== vm) {
+      throw new QueryError(`${vmId(this.#control.vm)} has breakpoints`, "one VM at a time: el2 break --remove all, then again");
+    }
+    this.#control ??= { vm, control: this.system.controlOf(vm) };
+    return this.#control.control;
+  }
+
+  /** No VM is held for these rules when none of them needs it. */
+  #release(): void {
+    if (!this.#control || this.#step || this.#addresses().length) return;
+    this.#control = this.#at = undefined;
+    this.system.releaseControl();
+  }
+
+  #begin(id: string, left: number): void {
+    const { vm, vcpu } = this.system.vcpuOf(id);
+    this.#controlOf(vm).goOn(vcpu);
+    this.#step = { vcpu, left };
+  }
+
+  /** Something else has stopped the machine before. */
+  #cancelStep(): void {
+    this.#control?.control.goOn(undefined);
+    this.#step = undefined;
+    this.#release();
+  }
+
+  /** A vCPU has executed an instruction that was asked for. */
+  #stepped(step: { readonly vcpu: Vcpu; left: number }): StopHit | undefined {
+    const { vcpu } = step;
+    if (--step.left > 0) {
+      this.#control?.control.goOn(vcpu);
+      return undefined;
+    }
+    this.#step = undefined;
+    this.#release();
+    return { rule: "step", text: this.#where(vcpu) };
+  }
+
+  #where(vcpu: Vcpu): string {
+    return `${vcpuId(this.system.hypervisor().names.vcpu(vcpu))} at 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
+  }
+
+  #await(filter: string): void {
+    this.#rules.push({ ...this.#make("event", filter), kind: "event", matcher: parseEventFilter(filter, TABLES.events).start() });
+    this.#listen();
+  }
+
+  #break(at: string): void {
+    const place = this.system.placeOf(at);
+    const control = this.#controlOf(place.vm);
+    if (!place.addresses.every((address) => control.insert(address))) {
+      this.#lift(place);
+      this.#release();
+      throw new QueryError(`${at}: no instruction can be there, or there are too many breakpoints`);
+    }
+    this.#rules.push({ ...this.#make("place", at), kind: "place", place, moved: this.system.movedBy(place.vm) ?? 0n });
+  }
+
+  /** Moves places of a kernel that has moved itself since they were found. */
+  #follow(): void {
+    if (!this.#control) return;
+    const { vm, control } = this.#control, moved = this.system.movedBy(vm);
+    if (moved === undefined) return;
+    for (const rule of this.#rules) {
+      if (rule.kind !== "place" || rule.moved === moved || !isName(rule.text)) continue;
+      const { place } = rule;
+      rule.place = this.system.placeOf(rule.text);
+      rule.moved = moved;
+      this.#lift(place);
+      for (const address of rule.place.addresses) control.insert(address);
+    }
+  }
+
+  #remove(id: string): void {
+    const wanted = withKind("stop", id);
+    const gone = id === "all" ? [...this.#rules] : this.#rules.filter((rule) => rule.id === wanted);
+    if (!gone.length && id !== "all") throw new QueryError(`no rule called "${wanted}"`, "list them with el2 break --list");
+    for (const rule of gone) {
+      this.#rules.splice(this.#rules.indexOf(rule), 1);
+      if (rule.kind === "place") this.#lift(rule.place);
+    }
+    this.#listen();
+    this.#release();
+  }
+
+  #listen(): void {
+    this.#endListening?.();
+    this.#endListening = undefined;
+    const kinds = new Set(this.#rules.flatMap(({ kind, text }) => kind === "event" ? kindsForFilter(text) : []));
+    if (kinds.size) this.#endListening = this.system.hypervisor().trace.listen(kinds, (event) => this.#see(event));
+  }
+
+  #see(event: TraceEvent): void {
+    const { machine, scheduler } = this.system.hypervisor();
+    if (this.#muted || this.#pending || machine.places === this.#passedAt) return;
+    const row = eventRow(event);
+    let hit: { readonly rule: Armed; readonly row: EventRow } | undefined;
+    // A filter over time sees every event, also one at which another rule stops.
+    for (const rule of this.#rules) {
+      const [found] = rule.kind === "event" ? rule.matcher.see(row) : [];
+      if (found) hit ??= { rule, row: found };
+    }
+    if (!hit) return;
+    scheduler.disturb();
+    if (this.#passed < this.#passing) {
+      this.#passed++;
+      this.#passedAt = machine.places;
+      hit.rule.hits++;
+      return;
+    }
+    this.#hit(hit.rule, eventText(hit.row));
+    machine.suspend();
+  }
+
+  /** A vCPU has stopped before an instruction. */
+  #reached(vcpu: Vcpu): void {
+    const { pc } = vcpu.registers;
+    const rule = this.#rules.find((one) => one.kind === "place" && one.place.addresses.includes(pc));
+    if (rule) this.#hit(rule, `${this.#where(vcpu)}, ${rule.text}`);
+  }
+
+  #hit(rule: StopRule, text: string): void {
+    rule.hits++;
+    rule.last = { time: this.system.hypervisor().now, text };
+    this.#pending = { rule: rule.id, text };
+  }
+}
+
+/** Whether a place has a name, rather than an address or a distance from the PC. */
+const isName = (place: string) => !/^(0x|\d|pc(-|$))/i.test(parsePlace(place)?.where ?? "");
+
+function eventText({ id, vcpu, kind, text }: EventRow): string {
+  return [id, vcpu, kind, text].filter((word) => word !== null).join(" ");
+}
+
+/** A debugger stops at events that a filter lets through; at none without one. */
+export function stopAtEvents(control: DebugControl, filter: string | undefined): DebugAnswer {
+  if (filter === undefined) control.stopAtEvents(undefined);
+  else {
+    try {
+      const parsed = parseEventFilter(filter, TABLES.events).start();
+      const matcher = (event: TraceEvent) => {
+        const [row] = parsed.see(eventRow(event));
+        return row && eventText(row);
+      };
+      control.stopAtEvents(matcher, kindsForFilter(filter));
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      return { kind: "refused", message: problemText(error.marked) };
+    }
+  }
+  return { kind: "done" };
+}

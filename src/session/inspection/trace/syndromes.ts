@@ -1,0 +1,72 @@
+// ESR_ELx in words: the class of an exception and what its syndrome says (Arm ARM D24.2.40).
+
+import { AbortSyndrome, ExceptionClass, exceptionClass, faultOf, FaultStatus } from "../../../cpu/core/interface.ts";
+
+const CLASSES: Readonly<Record<number, string>> = {
+  [ExceptionClass.Unknown]: "undefined instruction",
+  [ExceptionClass.Wfx]: "trapped WFI or WFE",
+  [ExceptionClass.FpAccess]: "access to FP or SIMD while CPACR_EL1 traps it",
+  [ExceptionClass.IllegalState]: "illegal execution state",
+  [ExceptionClass.Svc]: "SVC",
+  [ExceptionClass.Hvc]: "HVC",
+  [ExceptionClass.Smc]: "SMC",
+  [ExceptionClass.SystemRegister]: "trapped system register",
+  [ExceptionClass.InstructionAbortLower]: "instruction abort from EL0",
+  [ExceptionClass.InstructionAbort]: "instruction abort",
+  [ExceptionClass.PcAlignment]: "misaligned PC",
+  [ExceptionClass.DataAbortLower]: "data abort from EL0",
+  [ExceptionClass.DataAbort]: "data abort",
+  [ExceptionClass.SpAlignment]: "misaligned SP",
+  [ExceptionClass.BreakpointLower]: "breakpoint in EL0",
+  [ExceptionClass.Breakpoint]: "breakpoint",
+  [ExceptionClass.SoftwareStepLower]: "software step in EL0",
+  [ExceptionClass.SoftwareStep]: "software step",
+  [ExceptionClass.WatchpointLower]: "watchpoint in EL0",
+  [ExceptionClass.Watchpoint]: "watchpoint",
+  0x2c: "FP exception",
+  0x2f: "SError",
+  [ExceptionClass.Brk]: "BRK",
+};
+
+const ABORTS: ReadonlySet<number> = new Set([
+  ExceptionClass.InstructionAbortLower,
+  ExceptionClass.InstructionAbort,
+  ExceptionClass.DataAbortLower,
+  ExceptionClass.DataAbort,
+]);
+const DATA_ABORTS: ReadonlySet<number> = new Set([ExceptionClass.DataAbortLower, ExceptionClass.DataAbort]);
+
+/** Whether the exception is an abort of memory, which has a fault address. */
+export function isAbort(esr: number): boolean {
+  return ABORTS.has(exceptionClass(esr));
+}
+
+/** `data abort, write: translation fault, level 3`. */
+export function syndromeText(esr: number): string {
+  const ec = exceptionClass(esr);
+  const name = CLASSES[ec] ?? `exception class 0x${ec.toString(16)}`;
+  if (!ABORTS.has(ec)) return name;
+  const fault = esr & AbortSyndrome.FscMask;
+  // An external abort that the hypervisor makes may leave WnR clear for a write, too.
+  const access = !DATA_ABORTS.has(ec) ? "" : esr & AbortSyndrome.WnR ? ", write" : fault === FaultStatus.External ? "" : ", read";
+  return `${name}${access}: ${faultText(fault)}`;
+}
+
+/** Faults that have a level. */
+const LEVEL_FAULTS: Readonly<Record<number, string>> = {
+  [FaultStatus.AddressSize]: "address size fault",
+  [FaultStatus.Translation]: "translation fault",
+  [FaultStatus.AccessFlag]: "access flag fault",
+  [FaultStatus.Permission]: "permission fault",
+  [FaultStatus.ExternalOnWalk]: "external abort on a table walk",
+};
+
+/** A fault status code (IFSC, DFSC). */
+function faultText(code: number): string {
+  if (code === FaultStatus.External) return "external abort";
+  if (code === FaultStatus.Alignment) return "alignment fault";
+  const { kind, level } = faultOf(code), name = LEVEL_FAULTS[kind];
+  if (name !== undefined) return `${name}, level ${level}`;
+  if (code === 0x35) return "unsupported exclusive or atomic access";
+  return `fault status 0x${code.toString(16)}`;
+}

@@ -1,0 +1,19 @@
+// Places of code as verdicts name them.
+
+import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { lastPart } from "../../../model/queries/texts/format.ts";
+import type { CodeRange } from "../../../model/queries/facts/verdict.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+import type { View } from "../readers/inspected.ts";
+
+/** Code with the symbol and the source line of an address in it, if a known image has them. */
+export function rangeOf(view: View, vcpu: Vcpu, first: bigint, last: bigint, pc: bigint): CodeRange {
+  const vm = view.vmNameOf(vcpu.addressSpace), { symbols } = view.system;
+  const source = symbols.sourceOf(vm, pc);
+  return {
+    first: hex(first),
+    last: hex(last),
+    symbol: symbols.nameOf(vm, pc) ?? null,
+    source: source === undefined ? null : lastPart(source),
+  };
+}

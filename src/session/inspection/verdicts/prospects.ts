@@ -1,0 +1,213 @@
+// The outlook of each vCPU, and which of them nothing can free any more: neither an interrupt nor a
+// store to memory that they read. Both follow from the state of the machine alone.
+
+import { type AddressSpace, Intid, Irq, unchangingAnswer, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { Block } from "../../../machine/hypervisor/interface.ts";
+import { type AskedCall, type EndlessLoop, type Outlook, Pstate } from "../../../cpu/core/interface.ts";
+import { ErrorCode } from "../../../machine/abi/errors.ts";
+import { writersOf } from "../readers/objects/read-memory.ts";
+import type { View } from "../readers/inspected.ts";
+import { isIdle } from "../../../model/queries/facts/source-state.ts";
+import { deviceState, slotsOf } from "./source-states.ts";
+import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
+import { isAble, isAsleep, isOnline, type Sleep, sleepOf } from "./verdict-sleep.ts";
+
+/**
+ * Instructions within which a loop has to come back to its state: some turns of a lock with its
+ * calls.
+ */
+const LOOKED_AT = 1024;
+/** The same where another vCPU of the VM works, which could end a loop that reads memory. */
+const LOOKED_AT_BESIDE = 48;
+
+/** Bits of registers that may change, up to which the effect of each is evaluated. */
+const BITS_MAX = 8;
+
+/** The bits of a register that an evaluation changes, of those that may. */
+type Flip = (key: string, changing: bigint, count: number) => bigint;
+const UNCHANGED: Flip = () => 0n;
+
+/** Each bit of a mask alone. */
+const singleBits = (mask: bigint) => [...mask.toString(2)].reverse().flatMap((digit, index) => digit === "1" ? [1n << BigInt(index)] : []);
+
+/** Registers that a hypercall gives back. */
+const X_RESULTS = 8;
+/** Errors that last until the caller asks for something else. */
+const LASTING: ReadonlySet<number> = new Set<number>([
+  ...[ErrorCode.UNIMPLEMENTED, ErrorCode.ARGUMENT_INVALID, ErrorCode.ARGUMENT_SIZE, ErrorCode.ARGUMENT_ALIGNMENT],
+  ...[ErrorCode.ADDR_OVERFLOW, ErrorCode.ADDR_UNDERFLOW, ErrorCode.ADDR_INVALID, ErrorCode.DENIED],
+  ...[ErrorCode.CSPACE_CAP_NULL, ErrorCode.CSPACE_WRONG_OBJECT_TYPE, ErrorCode.CSPACE_INSUFFICIENT_RIGHTS],
+]);
+
+/** Whether a vCPU executes instructions when its turn comes, or completes a load of a device. */
+function isAwake(vcpu: Vcpu): boolean {
+  return !vcpu.life.isDead && !vcpu.native && !vcpu.life.isBlockedBy(~(Block.Run | Block.Vmmio));
+}
+
+export class Prospects {
+  readonly #outlooks = new Map<Vcpu, Outlook>();
+  readonly #sleeps = new Map<Vcpu, Sleep>();
+  /** Address spaces in which a vCPU gets on. */
+  readonly #working = new Set<AddressSpace | undefined>();
+  /** vCPUs that only one another could free. */
+  readonly #stuck = new Set<Vcpu>();
+  /** Those whose loop something besides vCPUs may end. */
+  readonly #changeable = new Set<Vcpu>();
+  readonly #writers = new Map<number, ReturnType<typeof writersOf>>();
+
+  constructor(readonly view: View) {
+    const online = view.vcpus().filter((vcpu) => isLive(vcpu) && !vcpu.native);
+    for (const vcpu of online) if (this.loop(vcpu) || isAsleep(vcpu)) this.#stuck.add(vcpu);
+    for (let before = -1; before !== this.#stuck.size;) {
+      before = this.#stuck.size;
+      for (const vcpu of [...this.#stuck]) if (this.#canBeFreed(vcpu)) this.#stuck.delete(vcpu);
+    }
+  }
+
+  /** The loop that a vCPU is in, if each turn leaves everything as it was. */
+  loop(vcpu: Vcpu): EndlessLoop | undefined {
+    const outlook = this.outlook(vcpu);
+    return outlook?.kind === "loops" ? outlook : undefined;
+  }
+
+  /** Undefined for vCPUs that execute nothing. */
+  outlook(vcpu: Vcpu): Outlook | undefined {
+    if (!isAwake(vcpu)) return undefined;
+    let found = this.#outlooks.get(vcpu);
+    if (!found) {
+      const { found: now, changing } = this.#evaluate(vcpu, UNCHANGED);
+      found = now;
+      this.#outlooks.set(vcpu, now);
+      if (now.kind !== "loops") this.#working.add(vcpu.addressSpace);
+      else if (changing.size > 0 && !this.#loopsAnyway(vcpu, changing)) this.#changeable.add(vcpu);
+    }
+    return found;
+  }
+
+  /** Its outlook if bits of registers change, and the bits that may change, by register. */
+  #evaluate(vcpu: Vcpu, flip: Flip): { readonly found: Outlook; readonly changing: ReadonlyMap<string, bigint> } {
+    const { view } = this, { externalAbort } = vcpu, changing = new Map<string, bigint>();
+    let count = 0;
+    const given = (key: string, register: Steady | undefined): bigint | undefined => {
+      if (!register) return undefined;
+      if (register.changing) changing.set(key, register.changing);
+      return register.value ^ flip(key, register.changing, count++);
+    };
+    // Of a VM of which a CPU works only loops matter that read nothing, and handlers.
+    const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
+    const found = view.system.symbols.core.outlook(vcpu.registers, {
+      interrupt: vcpu.gic.hasInterrupt,
+      answer: ({ pc, instruction, immediate, x }: AskedCall) =>
+        immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : this.#refusal(vcpu, pc),
+      register: (va, size) => given(`${va}/${size}`, deviceRegister(view, vcpu, va, size)),
+      system: (name) => given(name, systemRegister(view, vcpu, name)),
+      // As it was the last time: the instruction that asked, at that address.
+      refused: (pc, va) => externalAbort?.pc === pc && externalAbort.far === va ? externalAbort.esr : undefined,
+      limit: isBeside ? LOOKED_AT_BESIDE : LOOKED_AT,
+    });
+    return { found, changing };
+  }
+
+  /**
+   * X0 to X7 after the hypercall at this address, if its last one was refused with an error that
+   * lasts.
+   */
+  #refusal(vcpu: Vcpu, pc: bigint): readonly bigint[] | undefined {
+    const asked = this.view.vcpuName(vcpu);
+    const last = this.view.hypervisor.trace.reasons.list().findLast(({ askedBy, at }) => askedBy === asked && at === pc)?.chain.at(-1);
+    if (!last || !LASTING.has(last.result.code)) return undefined;
+    return [BigInt.asUintN(64, BigInt(last.result.code)), ...new Array(X_RESULTS - 1).fill(0n)];
+  }
+
+  /** Whether it remains a loop if these bits change: all, all in every other read, each alone. */
+  #loopsAnyway(vcpu: Vcpu, changing: ReadonlyMap<string, bigint>): boolean {
+    const bits = [...changing].flatMap(([key, mask]) => singleBits(mask).map((bit) => [key, bit] as const));
+    if (bits.length > BITS_MAX) return false;
+    const ways: Flip[] = [
+      (_, mask) => mask,
+      (_, mask, count) => count % 2 ? mask : 0n,
+      ...bits.map(([one, bit]): Flip => (key) => key === one ? bit : 0n),
+    ];
+    return ways.every((flip) => this.#evaluate(vcpu, flip).found.kind === "loops");
+  }
+
+  /** Whether nothing can free a vCPU that loops or sleeps. */
+  isStuck(vcpu: Vcpu): boolean {
+    return this.#stuck.has(vcpu);
+  }
+
+  /** The vCPUs that could write memory that a loop reads. */
+  writers(vcpu: Vcpu, loop: EndlessLoop): Vcpu[] {
+    const spaces = new Set(loop.inputs.flatMap(({ pa }) => this.#writersOf(pa)));
+    if (loop.calls > 0 && vcpu.addressSpace) spaces.add(vcpu.addressSpace);
+    return this.view.vcpus().filter((one) =>
+      one !== vcpu && !one.native && isLive(one) && one.addressSpace && spaces.has(one.addressSpace)
+    );
+  }
+
+  #writersOf(pa: number): ReturnType<typeof writersOf> {
+    const page = pa - pa % 0x1000;
+    let found = this.#writers.get(page);
+    if (!found) this.#writers.set(page, found = writersOf(this.view, page));
+    return found;
+  }
+
+  #canBeFreed(vcpu: Vcpu): boolean {
+    const loop = this.loop(vcpu);
+    if (loop) {
+      if (this.#changeable.has(vcpu)) return true;
+      if (this.writers(vcpu, loop).some((one) => !this.#stuck.has(one))) return true;
+      // A device of the VM may be about to write what it was asked for.
+      if (loop.inputs.length > 0 && this.#mayWrite(vcpu)) return true;
+      if (!loop.open) return false;
+    }
+    return this.#canBeInterrupted(vcpu);
+  }
+
+  /** Whether a device of its VM serves a request, or has room for what comes from outside. */
+  #mayWrite(vcpu: Vcpu): boolean {
+    if (isAnyBusy(this.view, vcpu)) return true;
+    return slotsOf(this.view, this.view.vmNameOf(vcpu.addressSpace)).some((slot) => {
+      const state = deviceState(this.view, slot);
+      // A device that raises no interrupt may still write.
+      return !state || !isIdle(state) || state.code === "virtio-silent" && state.taken + state.available > 0;
+    });
+  }
+
+  #canBeInterrupted(vcpu: Vcpu): boolean {
+    const { timer, wakers, vm } = this.sleepOf(vcpu);
+    if (timer) return true;
+    const isFree = (name: string) => this.view.vcpus().some((one) => this.view.vmOf(one.addressSpace) === name && this.#isFree(one));
+    if (wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)))) return true;
+    return hasEnabledSgi(vcpu) && isFree(vm);
+  }
+
+  /** Whether a vCPU may still do anything. */
+  #isFree(vcpu: Vcpu): boolean {
+    return isLive(vcpu) && !this.#stuck.has(vcpu);
+  }
+
+  /** The events that would wake a vCPU that sleeps. */
+  sleepOf(vcpu: Vcpu): Sleep {
+    let sleep = this.#sleeps.get(vcpu);
+    if (!sleep) this.#sleeps.set(vcpu, sleep = sleepOf(this.view, this.view.vmOf(vcpu.addressSpace), [vcpu]));
+    return sleep;
+  }
+}
+
+/** Whether it is on, and has not come to its end. */
+function isLive(vcpu: Vcpu): boolean {
+  return isOnline(vcpu) && !vcpu.life.isBlockedBy(Block.Fault);
+}
+
+/** Whether another vCPU of its VM can interrupt it. */
+function hasEnabledSgi({ gic: cpu }: Vcpu): boolean {
+  const { flags } = cpu.gic.bank(cpu, 0);
+  for (let intid = 0; intid < Intid.SgiEnd; intid++) if (flags[intid] & Irq.Enabled) return true;
+  return false;
+}
+
+/** Whether its PSTATE masks interrupts. */
+export function isMasked({ registers }: Vcpu): boolean {
+  return (registers.pstate & Pstate.I) !== 0;
+}

@@ -1,0 +1,141 @@
+// The state of an interrupt's source, as data: how far a virtio device and its driver have come,
+// the flags of a doorbell, the messages of a queue. Reading it does not change the machine.
+
+import { Doorbell, type LevelSource, Msgqueue, VirqSource, VirtioMmio } from "../../../machine/hypervisor/inspect.ts";
+import { VirtioId, VirtioStatus } from "../../../machine/virtio/device.ts";
+import type { QueueCondition } from "../../../machine/virtio/virtqueue.ts";
+import { isIdle, type SourceState } from "../../../model/queries/facts/source-state.ts";
+import { vmId } from "../../../model/queries/ids.ts";
+import { MsgqueueRight } from "../../../machine/abi/rights.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+import { Vmid } from "../readers/guest-names.ts";
+import type { View, VirtioSlot } from "../readers/inspected.ts";
+import { readSpace } from "../readers/objects/read-memory.ts";
+
+/** Addresses of a VM are below this. */
+const IPA_END = 2 ** 40;
+
+/** A queue with its number, and whether its chains are room for what comes from outside. */
+type Queue = QueueCondition & { readonly queue: number; readonly input: boolean };
+
+/** Kept for one look: vCPUs that sleep share sources. */
+const known = new WeakMap<View, { readonly isHostBusy: boolean; readonly slots: ReadonlyMap<string, readonly VirtioSlot[]> }>();
+
+function lookOf(view: View) {
+  let look = known.get(view);
+  if (!look) {
+    look = { isHostBusy: isHostBusy(view), slots: Map.groupBy(view.system.virtio, ({ vm }) => vm) };
+    known.set(view, look);
+  }
+  return look;
+}
+
+/**
+ * The state of the source of an interrupt; undefined if it is unknown, or about to change.
+ * @param vm its name
+ */
+export function sourceStateOf(view: View, vm: string, intid: number, source: LevelSource): SourceState | undefined {
+  const object = source instanceof VirqSource ? source.object : undefined;
+  if (object instanceof Msgqueue) return messagesOf(view, vm, object, source);
+  const slots = slotsOf(view, vm).filter((slot) => slot.intid === intid);
+  if (slots.length === 0) return object instanceof Doorbell ? bellOf(view, object) : undefined;
+  const states = slots.map((slot) => deviceState(view, slot, object instanceof VirtioMmio ? object : undefined));
+  return states.find((state) => !state || !isIdle(state)) ?? states[0];
+}
+
+/** Virtio devices of a VM. */
+export function slotsOf(view: View, vm: string): readonly VirtioSlot[] {
+  return lookOf(view).slots.get(vm) ?? [];
+}
+
+/** Whether the host's own code, which serves devices of its VMs, is at work. */
+function isHostBusy(view: View): boolean {
+  return view.vcpus().some(({ native, addressSpace, gic }) =>
+    native !== undefined && addressSpace?.vmid === Vmid.Primary && (native.hasWork() || gic.hasInterrupt)
+  );
+}
+
+/** The state of a virtio device; undefined while the host may be about to serve it. */
+export function deviceState(view: View, slot: VirtioSlot, object?: VirtioMmio): SourceState | undefined {
+  return lookOf(view).isHostBusy || object?.isNotified ? undefined : stateNow(view, slot, object);
+}
+
+/** The state of a virtio device, whatever the host is about to do. */
+export function stateNow(view: View, slot: VirtioSlot, object?: VirtioMmio): SourceState {
+  const { id: device, vm, device: { transport, id } } = slot;
+  const space = [...view.hypervisor.addressSpaces.values()].find((one) => view.vmNameOf(one) === vm);
+  const memory = {
+    read(address: number, into: Uint8Array): boolean {
+      const bytes = space && address + into.length <= IPA_END ? readSpace(view, space, address, into.length) : undefined;
+      if (bytes) into.set(bytes);
+      return bytes !== undefined;
+    },
+    write: () => false,
+  };
+  const status = object?.status ?? transport?.status ?? 0;
+  const { fault, queues } = transport?.condition(memory) ?? { fault: undefined, queues: [] };
+  if (status & VirtioStatus.NEEDS_RESET || fault !== undefined) {
+    return { code: "virtio-needs-reset", device, status, fault: fault ?? null };
+  }
+  if (!(status & VirtioStatus.DRIVER_OK)) return { code: "virtio-not-ready", device, status };
+  const numbered = queues.map((queue, index): Queue => ({ ...queue, queue: index, input: slot.device.takesInput(index) }));
+  return underWay(device, numbered) ?? (id === VirtioId.Balloon ? { code: "virtio-configured", device } : missing(device, numbered));
+}
+
+function chainsOf(device: string, { queue, available = 0, taken, used }: Queue) {
+  return { device, queue, available, taken, used };
+}
+
+/** Requests that the device serves, or room for its input: the device has to act next. */
+function underWay(device: string, queues: readonly Queue[]): SourceState | undefined {
+  const serves = queues.find((queue) => !queue.input && queue.interrupts && (queue.continues || queue.taken > queue.lost));
+  if (serves) return { code: "virtio-serves", ...chainsOf(device, serves) };
+  const listens = queues.find((queue) => queue.input && queue.interrupts && (queue.available ?? 0) + queue.taken > queue.lost);
+  return listens && { code: "virtio-listens", ...chainsOf(device, listens) };
+}
+
+/** The step that the driver has left out: the driver has to act next. */
+function missing(device: string, queues: readonly Queue[]): SourceState {
+  const found = (test: (queue: Queue) => boolean) => queues.find((queue) => queue.ready && test(queue));
+  const unread = found(({ available }) => available === undefined);
+  if (unread) return { code: "virtio-ring-unreadable", device, queue: unread.queue };
+  const kinds = [
+    ["virtio-not-notified", ({ input, available = 0 }: Queue) => !input && available > 0],
+    ["virtio-lost", ({ lost }: Queue) => lost > 0],
+    ["virtio-silent", ({ interrupts, available = 0, taken, used }: Queue) => !interrupts && available + taken + used > 0],
+    ["virtio-no-room", ({ input, available, taken }: Queue) => input && available === 0 && taken === 0],
+  ] as const;
+  for (const [code, test] of kinds) {
+    const queue = found(test);
+    if (queue) return { code, ...chainsOf(device, queue) };
+  }
+  const off = queues.find(({ ready, queue, input }) => !ready && (input || queue === 0));
+  return off ? { code: "virtio-queue-off", device, queue: off.queue } : { code: "virtio-idle", device };
+}
+
+/** Whether no other VM can fill a queue. */
+function isOnlySender(view: View, vm: string, queue: Msgqueue): boolean {
+  const owners = queue.holders.filter(({ rights }) => rights & MsgqueueRight.Send).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
+  return owners.every((one) => one === vmId(vm) || one === view.vm(Vmid.ResourceManager));
+}
+
+function bellOf(view: View, bell: Doorbell): SourceState {
+  const isMasked = bell.enabled === 0n && !bell.virq.isEdge;
+  const values = { bell: view.object(bell), flags: hex(bell.flags), wakes: hex(bell.enabled), sends: bell.sent };
+  return { code: isMasked ? "doorbell-masked" : "doorbell", ...values };
+}
+
+function messagesOf(view: View, vm: string, queue: Msgqueue, source: LevelSource): SourceState {
+  const isReceiver = source === queue.receiveVirq;
+  const isTold = !isReceiver && queue.sendVirq.isEdge && queue.sendVirq.stillPending() && view.hypervisor.faults.delayed === 0;
+  const hasRoom = isTold && isOnlySender(view, vm, queue);
+  return {
+    code: !hasRoom ? "messages" : queue.wantsRoom ? "queue-has-room" : "queue-unfilled",
+    queue: view.object(queue),
+    end: isReceiver ? "receiver" : "sender",
+    count: queue.count,
+    depth: queue.depth,
+    wakes_at: isReceiver ? queue.notEmptyThreshold : queue.notFullThreshold,
+    sends: queue.sent,
+  };
+}

@@ -1,0 +1,48 @@
+// Verdicts on messages that nobody will receive: the devicetree of a VM names a peer that does not
+// exist, or the peer has failed.
+
+import type { Vdevice } from "../../../machine/resource-manager/interface.ts";
+import { Msgqueue } from "../../../machine/hypervisor/inspect.ts";
+import type { View } from "../readers/inspected.ts";
+import type { VmFacts } from "../readers/objects/read-vms.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { Absence } from "../../../model/queries/facts/verdict.ts";
+import type { Verdict } from "./verdict.ts";
+import { vmId } from "../../../model/queries/ids.ts";
+
+/** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */
+function absence(view: View, { config }: Vdevice, hasFailed: (vm: string) => boolean): Absence | undefined {
+  // VMs that a guest makes, and those that other kinds of names mean, are not known in advance.
+  const [, name] = config.peerDefault ? [] : /^vm-name:(.*)$/.exec(config.peer ?? "") ?? [];
+  if (name === undefined || view.system.vms.plans.size === 0) return undefined;
+  if (hasFailed(vmId(name))) return { peer: vmId(name), failed: true };
+  return view.system.vms.plans.has(name) ? undefined : { peer: String(config.peer), failed: false };
+}
+
+const vdevicesOf = (view: View, vm: VmFacts) => view.system.manager.state.vms.find(({ vmid }) => vmid === Number(vm.vmid))?.vdevices ?? [];
+
+const labelOf = ({ config }: Vdevice) => `${config.path.split("/").at(-1)}, label ${config.label}`;
+
+/** Messages of a VM that wait in a queue and have no receiver. */
+export function undelivered(view: View, vm: VmFacts, hasFailed: (vm: string) => boolean): Verdict | undefined {
+  for (const device of vdevicesOf(view, vm)) {
+    if (device.config.type !== "message-queue-pair" || device.objects.length === 0) continue;
+    const queue = view.rootObject(device.objects[0].cap), whom = absence(view, device, hasFailed);
+    if (!(queue instanceof Msgqueue) || queue.count === 0 || whom === undefined) continue;
+    const id = view.object(queue);
+    return {
+      fact: { code: "undelivered", queue: id, messages: queue.count, label: labelOf(device), peer: whom },
+      evidence: [{ code: "named-peer", node: device.config.path, peer: String(device.config.peer) }],
+      next: `el2 queue ring ${id}`,
+    };
+  }
+  return undefined;
+}
+
+/** Vdevices of a VM whose peer does not exist, as evidence. */
+export function peerless(view: View, vm: VmFacts): Evidence[] {
+  return vdevicesOf(view, vm).flatMap((device): Evidence[] => {
+    const whom = absence(view, device, () => false);
+    return whom === undefined ? [] : [{ code: "absent-peer", node: device.config.path, label: device.config.label, peer: whom }];
+  });
+}

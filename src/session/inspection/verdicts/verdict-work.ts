@@ -1,0 +1,221 @@
+// Verdicts on vCPUs that do not sleep: a handler that faults, a loop that nothing can end, a turn
+// that does not come, a VMM that does not answer.
+
+import { type EndlessLoop, ExceptionClass, exceptionClass, type KnownRegister, type SeenWord } from "../../../cpu/core/interface.ts";
+import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { Block } from "../../../machine/hypervisor/interface.ts";
+import { nameOf, paId, pcpuId, vmOfName } from "../../../model/queries/ids.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+import type { View } from "../readers/inspected.ts";
+import { readOwner } from "../readers/objects/read-memory.ts";
+import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
+import { causeOf } from "../causes/exception-cause.ts";
+import { isAbort, syndromeText } from "../trace/syndromes.ts";
+import { deviceAt } from "./steady-registers.ts";
+import { isMasked, type Prospects } from "./prospects.ts";
+import { isQuiet } from "./quiet.ts";
+import { rangeOf } from "./code-range.ts";
+import { callsOf } from "./verdict-end.ts";
+import type { Verdict } from "./verdict.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { CodeRange } from "../../../model/queries/facts/verdict.ts";
+
+/** Exceptions in a row with the same address and syndrome, without a return, that are a loop. */
+const FAULTS = 500;
+/**
+ * Virtual time (ns) after which a vCPU that can run and does not is reported, if its rivals may
+ * still make way, and a VMM that does not serve its vCPU, if the VMM executes instructions: nothing
+ * shows what they do next. They decide when a verdict is given, not which one.
+ */
+const STARVED = 1e9, SERVED = 2e9;
+/** Places that a verdict lists of those that a loop reads. */
+const READS_LISTED = 4;
+
+/** An exception that a vCPU has not returned from, or takes in each turn of a loop. */
+interface Taken {
+  readonly esr: number;
+  readonly elr: bigint;
+  readonly far: bigint | undefined;
+}
+
+/** The first exception that leads where a vCPU is now. */
+function firstOf({ registers }: Vcpu, loop: EndlessLoop | undefined): Taken | undefined {
+  const { chain } = registers;
+  if (chain.length > 0) return withFar(Number(chain.esr & 0xffff_ffffn), chain);
+  return loop && loop.exceptions > 0 ? withFar(loop.esr, loop) : undefined;
+}
+
+/** FAR is of some exceptions alone. */
+function withFar(esr: number, { elr, far }: { readonly elr: bigint; readonly far: bigint }): Taken {
+  const hasFar = isAbort(esr) || exceptionClass(esr) === ExceptionClass.PcAlignment;
+  return { esr, elr, far: hasFar ? far : undefined };
+}
+
+/** A handler that takes an exception again and again, or never returns from one. */
+export function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
+  const { chain } = vcpu.registers, loop = prospects.loop(vcpu), isStuck = prospects.isStuck(vcpu);
+  const repeats = chain.length > 0 && chain.same >= FAULTS;
+  const first = firstOf(vcpu, loop);
+  if (!first || !repeats && !isStuck) return undefined;
+  const id = view.vcpu(vcpu), { pc } = vcpu.registers, { elr } = first;
+  const at = rangeOf(view, vcpu, elr, elr, elr), exception = syndromeText(first.esr);
+  const cause = causeOf(view, vcpu, { ...first, far: first.far ?? 0n, el: chain.length > 0 ? 1 : 0 });
+  const evidence: Evidence[] = [
+    ...cause ? [{ code: "cause" as const, cause }] : [],
+    { code: "esr", esr: hex(first.esr, 8) },
+    ...first.far === undefined ? [] : [{ code: "far" as const, range: rangeOf(view, vcpu, first.far, first.far, first.far) }],
+    ...lastOf(view, vcpu, first),
+  ];
+  // After a branch to nowhere there is no code to show: its caller is on the stack.
+  const next = readWord(view, vcpu, elr) === undefined ? `el2 vcpu stack ${id}` : `el2 disasm ${nameOf(id)}:${hex(elr)}`;
+  if (repeats || loop && loop.exceptions > 0) {
+    return { fact: { code: "fault-loop", vcpu: id, exception, at }, evidence, next };
+  }
+  const handler = loop ? loopRange(view, vcpu, loop) : rangeOf(view, vcpu, pc, pc, pc);
+  return { fact: { code: "crashed", vcpu: id, exception, at, handler }, evidence: [...evidence, masked(vcpu)], next };
+}
+
+/** The exception that came last, where it is another one. */
+function lastOf(view: View, vcpu: Vcpu, first: Taken): Evidence[] {
+  const esr = Number(vcpu.registers.getRegister("ESR_EL1") & 0xffff_ffffn), elr = vcpu.registers.getRegister("ELR_EL1");
+  if (vcpu.registers.chain.length < 2 || esr === first.esr && elr === first.elr) return [];
+  return [{ code: "last-exception", exception: syndromeText(esr), at: rangeOf(view, vcpu, elr, elr, elr) }];
+}
+
+function masked(vcpu: Vcpu): Evidence {
+  return { code: "masked", masked: isMasked(vcpu) };
+}
+
+/**
+ * A loop that nothing can end: its state comes back, and nobody is left who could change what it
+ * reads.
+ */
+export function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
+  const loop = prospects.loop(vcpu);
+  if (!loop || !prospects.isStuck(vcpu) || isParked(view, vcpu, prospects, loop)) return undefined;
+  const id = view.vcpu(vcpu), range = loopRange(view, vcpu, loop), next = `el2 disasm ${nameOf(id)}:pc`;
+  if (loop.sleeps) {
+    const at = hex(waitAt(view, vcpu, loop) ?? vcpu.registers.pc);
+    return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: `el2 irq ls ${vmOfName(nameOf(id))}` };
+  }
+  const evidence = [masked(vcpu), ...readsOf(view, vcpu, loop)];
+  if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next };
+  return { fact: { code: "spins", vcpu: id, range, reads: loop.inputs.length + loop.registers.length }, evidence, next };
+}
+
+/**
+ * A CPU that was told to stay where it is, while others of its VM work: it waits, and reads
+ * nothing.
+ */
+function isParked(view: View, vcpu: Vcpu, prospects: Prospects, { yields, inputs }: EndlessLoop): boolean {
+  if (!yields || inputs.length > 0) return false;
+  return view.vcpus().some((one) =>
+    one !== vcpu && one.addressSpace === vcpu.addressSpace && !one.life.isPoweredOff && !prospects.isStuck(one)
+  );
+}
+
+/** The WFI of a loop. */
+function waitAt(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigint | undefined {
+  for (let at = first; at <= last; at += 4n) if (readInstruction(view, vcpu, at) === "wfi") return at;
+  return undefined;
+}
+
+/** A loop's code is named by its first instruction, wherever in it the vCPU is. */
+function loopRange(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): CodeRange {
+  return rangeOf(view, vcpu, first, last, first);
+}
+
+/** Registers and memory that a loop reads. */
+function readsOf(view: View, vcpu: Vcpu, { inputs, registers }: EndlessLoop): Evidence[] {
+  return [
+    ...registers.slice(0, READS_LISTED).map((register) => readsRegister(view, vcpu, register)),
+    ...inputs.slice(0, READS_LISTED).map((word) => reads(view, vcpu, word)),
+  ];
+}
+
+function readsRegister(view: View, vcpu: Vcpu, { name, va, size, value }: KnownRegister): Evidence {
+  const shown = { code: "reads-register" as const, value: hex(value, 2 * size) };
+  if (va === undefined) return { ...shown, register: name ?? "", of: null };
+  const { ipa } = view.system.symbols.core.inspect(vcpu.registers, va);
+  return { ...shown, register: hex(ipa), of: deviceAt(view, vcpu, ipa, size) };
+}
+
+/** Memory that a loop reads, and the VMs that could change it. */
+function reads(view: View, vcpu: Vcpu, { va, pa, size, value }: SeenWord): Evidence {
+  const [page] = readOwner(view, paId(pa));
+  return {
+    code: "reads",
+    range: rangeOf(view, vcpu, va, va, va),
+    pa: paId(pa),
+    value: hex(value, 2 * size),
+    mapped: page?.mapped ?? [],
+  };
+}
+
+/** A vCPU that can run and does not get a CPU, as others of its CPU run. */
+export function starves(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
+  const time = view.now - vcpu.usage.ranUntil;
+  // A vCPU that yielded its turn to another has been scheduled.
+  if (!vcpu.life.isRunnable || vcpu.turn.yieldTo) return undefined;
+  const { affinity, priority } = vcpu.settings;
+  const rivals = view.vcpus().filter((one) =>
+    one !== vcpu && one.settings.affinity === affinity && one.usage.ranUntil > vcpu.usage.ranUntil
+  );
+  // An endless loop of a higher priority leaves it no turn.
+  const isHopeless = rivals.some((one) => one.settings.priority > priority && prospects.loop(one) && prospects.isStuck(one));
+  if (rivals.length === 0 || time < STARVED && !isHopeless) return undefined;
+  return {
+    fact: { code: "starved", vcpu: view.vcpu(vcpu), for_ns: time },
+    evidence: [
+      { code: "priority", priority },
+      {
+        code: "rivals",
+        pcpu: pcpuId(affinity),
+        rivals: rivals.map((one) => ({ vcpu: view.vcpu(one), priority: one.settings.priority })),
+      },
+    ],
+    next: `el2 vcpu show ${view.vcpu(vcpu)}`,
+  };
+}
+
+/** Whether a VMM is not about to serve its vCPU, or has kept it waiting for too long. */
+const isLate = (view: View, { usage }: Vcpu) => isQuiet(view) || view.now - usage.ranUntil >= SERVED;
+
+/** The call that the VMM of a vCPU's VM is in. */
+function vmmCall(view: View, { addressSpace }: Vcpu): Evidence[] {
+  const [call] = callsOf(view, view.vmNameOf(addressSpace));
+  return call ? [{ code: "in-progress", call: call.name, of: call.vcpu }] : [];
+}
+
+/** A vCPU that could run if its VMM did its part. */
+export function unserved(view: View, vcpu: Vcpu): Verdict | undefined {
+  const { vmmio } = vcpu.life, id = view.vcpu(vcpu), since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
+  if (!isLate(view, vcpu) || vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend) && !vmmio) return undefined;
+  const next = `el2 vcpu show ${id}`, evidence = vmmCall(view, vcpu);
+  if (vmmio) {
+    return { fact: { code: "vmm-silent", vcpu: id, access: { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns }, evidence, next };
+  }
+  return vcpu.life.isBlockedBy(Block.Run) ? { fact: { code: "vmm-absent", vcpu: id, since_ns }, evidence, next } : undefined;
+}
+
+/** The work of an awake vCPU. */
+export function working(view: View, vcpu: Vcpu, prospects: Prospects): Verdict {
+  const { vmmio } = vcpu.life, id = view.vcpu(vcpu);
+  if (vmmio) {
+    const access = { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
+    return { fact: { code: "waits-for-vmm", vcpu: id, access, since_ns } };
+  }
+  const loop = prospects.loop(vcpu);
+  if (!loop) return { fact: { code: "runs", vcpu: id } };
+  const range = loopRange(view, vcpu, loop);
+  return {
+    fact: {
+      code: "waits-in-loop",
+      vcpu: id,
+      range,
+      interruptible: loop.open,
+      writers: prospects.writers(vcpu, loop).map((one) => view.vcpu(one)),
+    },
+    evidence: readsOf(view, vcpu, loop),
+  };
+}

@@ -1,0 +1,49 @@
+// Frames of a network device into a pcapng file, at their virtual times.
+
+import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../../kit/formats/pcapng.ts";
+import type { NetDevice } from "../../machine/virtio/net/net.ts";
+import { files } from "../../kit/support/files/files.ts";
+import { VERSION } from "../../kit/support/version.ts";
+
+/** A capture that is being made. */
+interface CaptureOptions {
+  /** Name of the interface. */
+  readonly name: string;
+  /** Virtual time in ns. */
+  readonly now: () => number;
+  /**
+   * Appends to the file.
+   * @throws Error if it cannot
+   */
+  readonly write: (bytes: Uint8Array) => void;
+  /** Called once with the reason when the capture ends: the file can no longer be written. */
+  readonly onProblem: (message: string) => void;
+}
+
+/**
+ * Captures a device's frames in both directions from now on.
+ * @throws Error if nothing can be written
+ */
+export function captureFrames(device: NetDevice, { name, now, write, onProblem }: CaptureOptions): void {
+  write(sectionHeader(`el2 ${VERSION}`));
+  write(interfaceBlock({ name, description: "virtio-net", linkType: LinkType.Ethernet }));
+  device.onFrame = (direction, bytes) => {
+    try {
+      write(packetBlock({ interface: 0, time: Math.floor(now()), bytes, direction: direction === "to-guest" ? "in" : "out" }));
+    } catch (error) {
+      device.onFrame = undefined;
+      onProblem(`the capture ends here: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+}
+
+/**
+ * A new file to append to.
+ * @throws Error if it cannot be made
+ */
+export function captureFile(path: string): (bytes: Uint8Array) => void {
+  const file = files().emptied(path);
+  return (bytes) => {
+    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+  };
+}

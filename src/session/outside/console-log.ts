@@ -1,0 +1,85 @@
+// A console as a file, from its first byte: a file that is full becomes NAME.1, that one NAME.2,
+// and so on. A guest may share the log's folder, and put links in its place.
+
+import { lstatIfThere } from "../../kit/support/files/own-files.ts";
+import { writeAll, WriteFailure } from "../../kit/support/files/write-all.ts";
+import { MiB } from "../../kit/support/values/sizes.ts";
+
+const LARGEST = 16 * MiB;
+const KEPT = 3;
+
+/** How a log's files are made. */
+export interface LogFiles {
+  /** Opens the first one, emptied. */
+  readonly begin?: (path: string) => Deno.FsFile;
+  readonly largest?: number;
+  readonly kept?: number;
+  /** Whether the session may make a file at the path, asked for each new one. */
+  readonly allowed?: () => boolean;
+}
+
+export class ConsoleLog {
+  readonly #largest: number;
+  readonly #kept: number;
+  readonly #allowed: () => boolean;
+  #file: Deno.FsFile | undefined;
+  #size = 0;
+  #failed: string | undefined;
+
+  /** Begins a new log, or fails: see `failed`. It empties an existing one. */
+  constructor(readonly path: string, { begin = openNamed, largest = LARGEST, kept = KEPT, allowed = () => true }: LogFiles = {}) {
+    [this.#largest, this.#kept, this.#allowed] = [largest, kept, allowed];
+    this.#try(() => this.#file = begin(path));
+  }
+
+  /** Once writing has failed, such as on a full disk: the path, the reason and the remedy. */
+  get failed(): string | undefined {
+    return this.#failed;
+  }
+
+  /** Writes, or gives up for good: see `failed`. */
+  write(bytes: Uint8Array): void {
+    this.#try(() => {
+      if (!this.#file) return;
+      if (this.#size > 0 && this.#size + bytes.length > this.#largest) this.#file = this.#rotated(this.#file);
+      writeAll(this.#file, bytes, this.path);
+      this.#size += bytes.length;
+    });
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  /** A console is worth more than its log: that ends at the first failure. */
+  #try(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.#failed = error instanceof WriteFailure ? error.message : `${this.path}: ${error.message}; name a writable file`;
+      this.close();
+    }
+  }
+
+  #rotated(full: Deno.FsFile): Deno.FsFile {
+    this.#size = 0;
+    // A terminal or a pipe is never full.
+    if (!full.statSync().isFile) return full;
+    if (!this.#allowed()) throw new Error("it is no longer the file that the session was given");
+    for (let number = this.#kept - 1; number > 0; number--) {
+      const from = number === 1 ? this.path : `${this.path}.${number - 1}`;
+      if (lstatIfThere(from)) Deno.renameSync(from, `${this.path}.${number}`);
+    }
+    // Links are renamed and never followed: neither does a new file follow one.
+    const next = Deno.openSync(this.path, { write: true, createNew: true, mode: 0o600 });
+    full.close();
+    return next;
+  }
+}
+
+/** Opens a file that the user has named, of any kind. */
+function openNamed(path: string): Deno.FsFile {
+  return Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
+}

@@ -1,0 +1,112 @@
+// Reads recordings, which anybody may have written.
+
+import * as v from "valibot";
+import { ownFile, RECORDING_START } from "../../../kit/support/files/written-files.ts";
+import { within } from "../../../kit/support/problem.ts";
+import { readToEnd } from "../../../kit/support/files/named-file.ts";
+import { decodePlain } from "../../../kit/support/values/plain-json.ts";
+import { VERSION } from "../../../kit/support/version.ts";
+import { CHECK, END, INPUT, MARK } from "./line-schema.ts";
+import { addMark, type Check, type EndState, type Mark, type RecordedInput } from "../../../model/plans/recorded-run.ts";
+import { node } from "../../../kit/support/node-modules.ts";
+import { foreignPlan } from "./foreign-plan.ts";
+import { loadFiles } from "./plan-files.ts";
+import { type Recording, RecordingError, SCHEMA } from "./recording.ts";
+
+/**
+ * Reads a recording.
+ * @param bytes its content, if known
+ * @throws RecordingError that names the line and the defect: not a recording, another version,
+ * edited, or without its files; or the system's error on the file.
+ */
+export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<Recording> {
+  const text = new TextDecoder().decode(bytes), own = text.startsWith(RECORDING_START) ? undefined : ownFile(bytes);
+  if (own) throw new RecordingError(within(path, own));
+  const lines = text.split("\n");
+  // The program ended while it wrote the text after the last line break.
+  lines.pop();
+  const header = lineOf(path, lines, 0) as { schema?: unknown; version?: unknown; plan?: unknown };
+  if (header.schema !== SCHEMA || typeof header.plan !== "object" || header.plan === null) {
+    throw new RecordingError(`${path}:1: not a recording that this el2 reads (${SCHEMA})`);
+  }
+  if (header.version !== VERSION) {
+    const by = typeof header.version === "string" ? header.version : "of an unknown version";
+    throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}`, "only the same version gives the same run");
+  }
+  const inputs: RecordedInput[] = [];
+  const marks = new Map<string, Mark>();
+  const checks: { at: number; check: Check }[] = [];
+  let end: { at: number; end: EndState } | undefined;
+  const sum = node.crypto.createHash("sha256").update(`${lines[0]}\n`);
+  let sealed = false, last = 0;
+  for (let index = 1; index < lines.length; index++) {
+    const line = lineOf(path, lines, index) as Partial<RecordedInput> & { mark?: Mark; check?: Check; end?: EndState; sha256?: unknown };
+    if (sealed) throw defect(path, index, "data after the end");
+    if (line.sha256 !== undefined) {
+      if (!end || line.sha256 !== sum.digest("hex")) {
+        throw new RecordingError(`${path}:${index + 1}: the checksum is wrong`, "the file was changed");
+      }
+      sealed = true;
+      continue;
+    }
+    sum.update(`${lines[index]}\n`);
+    const wrong = (what: string) => defect(path, index, what);
+    if (typeof line.at !== "number" || !(line.at >= last) || end) throw wrong("out of order");
+    last = line.at;
+    if (line.input !== undefined && typeof line.settled === "boolean") {
+      inputs.push({ at: line.at, settled: line.settled, input: checked(wrong, INPUT, line.input) });
+    } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(wrong, CHECK, line.check) });
+    else if (line.mark !== undefined) {
+      const refused = addMark(marks, checked(wrong, MARK, line.mark));
+      if (refused !== undefined) throw new RecordingError(`${path}:${index + 1}: ${refused}`);
+    } else if (line.end !== undefined) end = { at: line.at, end: checked(wrong, END, line.end) };
+    else throw wrong("not an input, mark, check or end");
+  }
+  const plan = foreignPlan(path, await loadFiles(path, header.plan));
+  return {
+    plan,
+    inputs,
+    marks: [...marks.values()],
+    checks,
+    end: sealed ? end : undefined,
+  };
+}
+
+/** Bytes of the last line of a sealed recording, at most. */
+const SEAL_SIZE = 128;
+
+/** Whether a recording was written to its end. What it says is not checked. */
+export function isSealed(path: string): boolean {
+  using file = Deno.openSync(path);
+  file.seekSync(-Math.min(SEAL_SIZE, file.statSync().size), Deno.SeekMode.End);
+  const bytes = new Uint8Array(SEAL_SIZE), length = file.readSync(bytes) ?? 0;
+  return /\n\{"sha256":"[0-9a-f]{64}"\}\n$/.test(new TextDecoder().decode(bytes.subarray(0, length)));
+}
+
+/**
+ * A value of a line, of a given shape.
+ * @throws RecordingError that names the invalid field
+ */
+function checked<T>(wrong: (what: string) => RecordingError, schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw wrong(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+}
+
+function lineOf(path: string, lines: readonly string[], index: number): Record<string, unknown> {
+  try {
+    const value = decodePlain(lines[index] ?? "");
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  if (index > 0) throw defect(path, index, "not a line of a recording");
+  throw new RecordingError(`${path} is not an el2 recording (line 1)`);
+}
+
+/** The defect of a line. Those before it are whole, but for what a checksum would tell. */
+function defect(path: string, index: number, what: string): RecordingError {
+  const wayOut = index > 1 ? `the lines before it are a recording that was cut off: head -n ${index}` : undefined;
+  return new RecordingError(`${path}:${index + 1}: ${what}`, wayOut);
+}

@@ -1,0 +1,81 @@
+// Writes recordings.
+
+import { files, type GrowingFile, type PendingFile } from "../../../kit/support/files/files.ts";
+import type { SessionPlan } from "../../../model/plans/plan.ts";
+import { encodePlain } from "../../../kit/support/values/plain-json.ts";
+import { VERSION } from "../../../kit/support/version.ts";
+import { writeAll } from "../../../kit/support/files/write-all.ts";
+import type { Check, EndState, Input, Mark, Place } from "../../../model/plans/recorded-run.ts";
+import { node } from "../../../kit/support/node-modules.ts";
+import { storeFiles } from "./plan-files.ts";
+import { SCHEMA } from "./recording.ts";
+
+/**
+ * The text of a recording's first line. It contains the snapshot that the run began with, as its
+ * file may be gone when the run is replayed. Large files of the plan go to the cache.
+ */
+export async function recordingHeader(plan: SessionPlan): Promise<string> {
+  const { record: _, from, ...rest } = plan;
+  const whole = from ? { ...rest, from: { ...from, path: node.path.basename(from.path) } } : rest;
+  return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await storeFiles(whole) })}\n`;
+}
+
+/**
+ * Writes a recording, line by line: of a run, so that the lines so far survive the end of the
+ * program; of a past run, as a whole.
+ */
+export class RecordingWriter implements Disposable {
+  /** Its file: one that grows, or one that has its name when it is whole. */
+  readonly #file: GrowingFile | PendingFile;
+  readonly #sum = node.crypto.createHash("sha256");
+
+  /** @throws Error if the file cannot be written. */
+  constructor(readonly path: string, header: string, whole = false) {
+    this.#file = whole ? files().whole(path) : files().emptied(path);
+    try {
+      this.#write(header);
+    } catch (error) {
+      // Nobody has the object yet, and could dispose of it.
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  input(place: Place, input: Input): void {
+    this.#line({ ...place, input });
+  }
+
+  /** @param at virtual time (ns) at which it was made */
+  mark(at: number, mark: Mark): void {
+    this.#line({ at, mark });
+  }
+
+  check(at: number, check: Check): void {
+    this.#line({ at, check });
+  }
+
+  /** Seals it. Returns the SHA-256 of the file in hexadecimal digits. */
+  end(at: number, end: EndState): string {
+    this.#line({ at, end });
+    const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
+    this.#write(sum);
+    if ("commit" in this.#file) this.#file.commit();
+    else this.#file.close();
+    return this.#sum.copy().digest("hex");
+  }
+
+  /** One that is written as a whole and was not sealed leaves nothing. */
+  [Symbol.dispose](): void {
+    if ("commit" in this.#file) this.#file[Symbol.dispose]();
+  }
+
+  #line(value: unknown): void {
+    this.#write(`${encodePlain(value)}\n`);
+  }
+
+  #write(text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    this.#sum.update(bytes);
+    writeAll(this.#file, bytes, `--record ${this.path}`);
+  }
+}

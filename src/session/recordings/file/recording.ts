@@ -1,0 +1,25 @@
+// Recordings: a plan and all input to its machine from outside, each with its place in virtual
+// time. The same plan and inputs give the same run, so that a recording is the run
+// (docs/design/decisions.md §3).
+//
+// A file of JSON lines (`plain-json.ts`), readable in an editor:
+//   header   {"schema":"el2.recording/1","version":VERSION,"plan":{..}}
+//   input    {"at":NS,"settled":BOOL,"input":{..}}      in order
+//   check    {"at":NS,"check":{..}}                     registers at a place, for `replay --verify`
+//   end      {"at":NS,"end":{..}}                       how it ended, with hashes of everything
+//   sum      {"sha256":".."}                            of all bytes before this line
+// Files of the plan above a size are not in it but in the cache, under their hash
+// (`plan-files.ts`).
+
+import type { SessionPlan } from "../../../model/plans/plan.ts";
+import type { RecordedRun } from "../../../model/plans/recorded-run.ts";
+import { UserError } from "../../../kit/support/problem.ts";
+
+export const SCHEMA = "el2.recording/1";
+
+export interface Recording extends RecordedRun {
+  readonly plan: SessionPlan;
+}
+
+/** A defect of a recording, for its user. */
+export class RecordingError extends UserError {}

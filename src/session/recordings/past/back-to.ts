@@ -1,0 +1,212 @@
+// Travel back to an event: the run is repeated from an earlier state, in another machine that
+// counts the matching events, and then once more up to the last of them. Without a match, the
+// search continues from the state before that one. Events that are only counted do not stop it,
+// except in the last turn: only a stop tells which of them are before the end.
+
+import type { DebugControl } from "../../../machine/hypervisor/interface.ts";
+import { isLater, type Milestone } from "./history.ts";
+import { vmId } from "../../../model/queries/ids.ts";
+import { kindsForFilter } from "../../../model/queries/filters/filter-kinds.ts";
+import { isTemporal } from "../../../model/queries/filters/temporal-filter.ts";
+import type { BreakPlace } from "../../../model/queries/stop-rule.ts";
+import { isMidTurn, type Moment, type Past } from "./past.ts";
+import { listeningStart, type Rerun } from "./rerun.ts";
+import { oneVm } from "../../../model/queries/debugged-vms.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+
+/** The target of the search. */
+export type Sought = { readonly kind: "event"; readonly filter: string } | { readonly kind: "place"; readonly place: BreakPlace };
+
+/** The run up to the present place. */
+export interface RunUpTo {
+  readonly rerun: Rerun;
+  readonly moment: Moment;
+  /** Instructions that had been retired. */
+  readonly instructions: number;
+  /** Virtual time (ns) of the last boundary between turns. */
+  readonly at: number;
+}
+
+/** A place where it happened. */
+export interface Reached {
+  readonly past: Past;
+  /** The event, in words. */
+  readonly text: string;
+  /**
+   * Number of its occurrences since this state, this one included: an earlier one is found without
+   * another search.
+   */
+  readonly count: number;
+  readonly from: Milestone | undefined;
+  /** The state from which events were listened to: from a later one, calls in progress differ. */
+  readonly start: Milestone | undefined;
+  readonly sought: Sought;
+}
+
+/** A move back, made in slices. */
+export class BackTo {
+  #past: Past;
+  #from: Milestone | undefined;
+  #start: Milestone | undefined;
+  /** End of the search; not used where a count is wanted. */
+  #end: { readonly moment: Moment; readonly instructions: number; readonly at: number };
+  /** Place up to which it only listens; undefined: it is there. */
+  #lead: Moment | undefined;
+  /** Matches that do not stop the machine. */
+  #passing = 0;
+  /** It has reached the last boundary before the end. */
+  #inLastTurn = false;
+  /** It has reached the turn in whose middle the end is. */
+  #inTurn = false;
+  #wanted: number | undefined;
+  #count = 0;
+  #reached: Reached | undefined;
+
+  /**
+   * @param before the place to go back from, if an earlier search reached it
+   * @throws FilterError
+   */
+  constructor(readonly run: RunUpTo, readonly sought: Sought, before?: Reached) {
+    this.#end = run;
+    if (before && isSame(before.sought, sought)) {
+      this.#from = before.from;
+      this.#start = before.start;
+      if (before.count > 1) this.#wanted = before.count - 1;
+      else if (this.#from) this.#end = this.#from;
+      else this.#wanted = 0;
+    }
+    if (this.#wanted === undefined) this.#searchBefore(this.#end.moment);
+    this.#past = this.#begin();
+  }
+
+  /** A filter over time counts from the start: what it waits for may be before any state. */
+  #searchBefore(moment: Moment): void {
+    const { sought, run: { rerun } } = this, isEvent = sought.kind === "event";
+    this.#from = rerun.milestone(isEvent && isTemporal(sought.filter) ? 0 : moment);
+    this.#start = isEvent ? listeningStart(rerun, this.#from, kindsForFilter(sought.filter)) : this.#from;
+  }
+
+  /** How far it has come: instructions that are retired, of those at the end of the search. */
+  get instructions(): number {
+    return this.#past.system.instructions();
+  }
+
+  get end(): number {
+    return this.#end.instructions;
+  }
+
+  /**
+   * Continues for at most `milliseconds` of wall time. Returns the place reached; undefined: call
+   * again; `"none"`: nothing like it is before.
+   */
+  advance(milliseconds: number): Reached | "none" | undefined {
+    if (this.#wanted === 0) return "none";
+    const there = this.#arrived(milliseconds);
+    if (this.#reached) return this.#reached;
+    if (!there) return undefined;
+    if (this.#wanted !== undefined) throw new Error("an event of the run did not occur in its replay");
+    if (this.#count > 0) this.#wanted = this.#count;
+    else if (!isLater(this.#from)) return "none";
+    else {
+      this.#end = this.#from;
+      this.#searchBefore(this.#end.moment);
+    }
+    this.run.rerun.leave?.(this.#past);
+    this.#past = this.#begin();
+    return undefined;
+  }
+
+  /**
+   * Continues to the end. An end in the middle of a turn is an instruction count, and native guests
+   * retire none on the way to that turn.
+   */
+  #arrived(milliseconds: number): boolean {
+    const { moment, at } = this.#end, { stops, machine } = this.#past.system;
+    if (this.#lead !== undefined) {
+      if (!this.#past.advance(this.#lead, milliseconds)) return false;
+      this.#lead = undefined;
+      stops.pass(this.#passing);
+    }
+    if (!this.#inLastTurn) {
+      if (machine.boundary < at && !this.#past.advance({ at, settled: false }, milliseconds)) return false;
+      if (this.#reached) return true;
+      this.#inLastTurn = true;
+      if (this.#wanted === undefined) {
+        this.#count += stops.passed;
+        stops.pass(0);
+      }
+    }
+    if (isMidTurn(moment) && !this.#inTurn) {
+      if (!this.#past.advance({ at, settled: true }, milliseconds)) return false;
+      this.#inTurn = true;
+    }
+    return this.#reached !== undefined || this.#past.advance(this.#goal(moment), milliseconds);
+  }
+
+  /**
+   * The wanted event is before the end, but may have its instruction count: many places have it,
+   * and the way to the end stops at their first.
+   */
+  #goal(moment: Moment): Moment {
+    return this.#wanted !== undefined && isMidTurn(moment) ? { ...moment, instructions: Infinity } : moment;
+  }
+
+  #begin(): Past {
+    this.#count = 0;
+    this.#inLastTurn = this.#inTurn = false;
+    const { sought } = this, from = this.#from;
+    const past = this.run.rerun.pastAt(this.#start);
+    this.#lead = this.#start === from ? undefined : from?.moment;
+    if (sought.kind === "event") {
+      const { stops } = past.system;
+      this.#passing = this.#wanted === undefined ? Infinity : this.#wanted - 1;
+      stops.change(sought);
+      stops.pass(this.#lead === undefined ? this.#passing : Infinity);
+      if (this.#passing < Infinity) this.#count = this.#passing;
+      past.onHit = ({ text }) => this.#happened(past, text, () => past.system.stops.change({ kind: "remove", rule: "all" }));
+    } else this.#breakAt(past, sought.place);
+    return past;
+  }
+
+  #breakAt(past: Past, { vm, addresses }: BreakPlace): void {
+    const control = past.system.debugger.give(oneVm(vm), false);
+    for (const address of addresses) control.insertAhead(address);
+    past.onStop = ({ cause, vcpu }) => {
+      const text = `${vmId(vm)} at ${hex(vcpu.registers.pc, 16)}`;
+      if (cause === "step") control.goOn(undefined);
+      else if (this.#happened(past, text, () => release(past, control))) return true;
+      else control.goOn(vcpu);
+      return false;
+    };
+  }
+
+  /** In the middle of a turn, the events of the last instruction belong to the place. */
+  #isAtEnd({ system }: Past): boolean {
+    const { instructions, moment } = this.#end;
+    const here = system.instructions();
+    return here > instructions || here === instructions && isMidTurn(moment) && this.#inTurn;
+  }
+
+  /** It happened: whether this is the time that was wanted. */
+  #happened(past: Past, text: string, disarm: () => void): boolean {
+    // The end bounds the search that counts. A count from it says more than the end's instruction:
+    // in a turn of a native guest all events have the same one.
+    if (this.#wanted === undefined && this.#isAtEnd(past)) return false;
+    this.#count++;
+    if (this.#count !== this.#wanted) return false;
+    past.onHit = past.onStop = () => false;
+    disarm();
+    this.#reached = { past, text, count: this.#count, from: this.#from, start: this.#start, sought: this.sought };
+    return true;
+  }
+}
+
+function isSame(a: Sought, b: Sought): boolean {
+  if (a.kind === "event") return b.kind === "event" && a.filter === b.filter;
+  return b.kind === "place" && a.place.vm === b.place.vm && a.place.addresses.join() === b.place.addresses.join();
+}
+
+function release(past: Past, control: DebugControl): void {
+  control.clear();
+  past.system.debugger.release();
+}

@@ -1,0 +1,95 @@
+// The inputs of a recording on their way into a machine again, and the comparison with what was.
+
+import type { ReplayPlan } from "../../../model/plans/plan.ts";
+import type { Check, EndState, Input } from "../../../model/plans/recorded-run.ts";
+
+/** A difference between a run and its recording. */
+export interface Divergence {
+  /** Virtual time in ns. */
+  readonly at: number;
+  /** The difference: `instructions`, `registers`, … */
+  readonly what: string;
+  readonly recorded: string;
+  readonly now: string;
+}
+
+/** Virtual time (ns) after which a machine that has not come to its end has another one. */
+const OVERDUE = 1e9;
+
+/** The position of a replay. */
+export class Replay {
+  #nextInput: number;
+  #nextCheck = 0;
+  #endCompared = false;
+  /** Virtual time (ns) of the end, or of the last line of a recording that was cut off. */
+  readonly #last: number;
+
+  /** @param entered how many inputs have entered already */
+  constructor(readonly plan: ReplayPlan, entered = 0) {
+    const { inputs, checks, end } = plan.recording;
+    this.#nextInput = entered;
+    this.#last = end?.at ?? Math.max(inputs.at(-1)?.at ?? 0, checks.at(-1)?.at ?? 0);
+  }
+
+  /** Number of places at which the run was compared with its recording. */
+  get compared(): number {
+    return this.#nextCheck + Number(this.#endCompared);
+  }
+
+  /**
+   * Virtual time (ns) up to which the machine may run before the next input; Infinity after the
+   * last.
+   */
+  get next(): number {
+    const { inputs, checks, end } = this.plan.recording;
+    return Math.min(
+      inputs[this.#nextInput]?.at ?? Infinity,
+      this.plan.verify ? checks[this.#nextCheck]?.at ?? Infinity : Infinity,
+      end?.end.own ? end.at + OVERDUE : this.#last,
+      this.plan.to ?? Infinity,
+    );
+  }
+
+  /** The next input, where its time has come. */
+  takeInput(now: number): { readonly settled: boolean; readonly input: Input } | undefined {
+    const next = this.plan.recording.inputs[this.#nextInput];
+    if (next === undefined || next.at > now) return undefined;
+    this.#nextInput++;
+    return next;
+  }
+
+  /** Whether nothing recorded is left at this time or later. */
+  finished(now: number): boolean {
+    const { inputs, end } = this.plan.recording;
+    if (this.plan.to !== undefined && now >= this.plan.to) return true;
+    if (end?.end.own) return now >= end.at + OVERDUE;
+    return this.#nextInput === inputs.length && now >= this.#last;
+  }
+
+  /** Compares what is due; the first difference. */
+  compare(now: number, state: () => Check): Divergence | undefined {
+    const next = this.plan.recording.checks[this.#nextCheck];
+    if (!this.plan.verify || next === undefined || next.at > now) return undefined;
+    this.#nextCheck++;
+    return difference(now, next.check, state());
+  }
+
+  compareEnd(now: number, state: EndState): Divergence | undefined {
+    const { end } = this.plan.recording;
+    if (!this.plan.verify || end === undefined || this.plan.to !== undefined && now < end.at) return undefined;
+    this.#endCompared = true;
+    if (end.at !== now) return { at: now, what: "time of the end", recorded: `${end.at} ns`, now: `${now} ns` };
+    return difference(now, end.end, state);
+  }
+}
+
+function difference<T extends object>(at: number, recorded: T, now: T): Divergence | undefined {
+  for (const what of Object.keys(recorded) as (keyof T & string)[]) {
+    if (recorded[what] !== now[what]) return { at, what, recorded: String(recorded[what]), now: String(now[what]) };
+  }
+}
+
+/** `t:12.481306: registers were 1a2b.., are 3c4d..` */
+export function describeDivergence({ at, what, recorded, now }: Divergence): string {
+  return `t:${(at / 1e9).toFixed(6)}: ${what} were ${recorded}, are ${now}`;
+}

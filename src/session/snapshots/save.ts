@@ -1,0 +1,34 @@
+// A system as a snapshot, and a snapshot as a system.
+
+import { bare, type SessionPlan } from "../../model/plans/plan.ts";
+import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system/system.ts";
+import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
+import { UnsavableError } from "../state/parts.ts";
+import { NotOurs } from "../../kit/support/files/own-files.ts";
+
+/**
+ * A system with its plan.
+ * @throws UnsavableError
+ */
+export function snapshotOf(system: RunningSystem & SavableSystem & RememberingSystem, plan: SessionPlan, title: string): Snapshot {
+  const state = system.save();
+  const header = snapshotHeader({
+    title,
+    ns: String(Math.floor(system.machine.time)),
+    insn: String(system.instructions()),
+    cpus: plan.cpus,
+    memory: plan.memory,
+    pages: state.pages.size,
+  });
+  return { header, plan: bare(plan), state, memory: system.remember() };
+}
+
+/**
+ * Whether an error is for the user to fix: a file that cannot be written, a state that cannot be
+ * saved.
+ */
+export function isForTheUser(error: unknown): error is Error {
+  return error instanceof UnsavableError || error instanceof SnapshotError || error instanceof NotOurs ||
+    error instanceof Error && Object.hasOwn(error, "code") ||
+    Object.values(Deno.errors).some((kind) => error instanceof kind);
+}

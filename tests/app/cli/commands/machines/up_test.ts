@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { Place } from "../../place.ts";
+import { el2With } from "../../program.ts";
+import { LONG } from "../../../../support/long.ts";
+
+Deno.test("W66: the socket has mode 0600 in a folder of mode 0700, and another up of its name ends with 1", async () => {
+  await using place = new Place();
+  await place.up("one");
+  assert.equal(Deno.statSync(`${place.folder}/el2/one.sock`).mode! & 0o777, 0o600);
+  assert.equal(Deno.statSync(`${place.folder}/el2`).mode! & 0o777, 0o700);
+  const { code, stderr } = await place.el2("up", "demo", "--name", "one");
+  assert.equal(code, 1);
+  assert.match(stderr, /^el2: session one is already running; show it with el2 attach one, end it with el2 down one$/m);
+});
+
+Deno.test("W30: a log file holds each console from its first byte", async () => {
+  await using place = new Place();
+  await place.up("one");
+  // On a busy machine the guests may not have been made yet.
+  for (const vm of ["hello", "ping", "pong"]) {
+    await place.printed(vm);
+    const { stdout } = await place.el2("console", vm);
+    assert.ok(stdout.length > 0, vm);
+    const log = await Deno.readTextFile(`${place.folder}/el2/one.consoles/${vm}.log`);
+    assert.ok(log.startsWith(stdout), `${vm}: what the console shows is not how its log begins`);
+  }
+});
+
+Deno.test("W69: up says all errors of a configuration and starts nothing", async () => {
+  await using place = new Place();
+  const file = `${place.folder}/bad.toml`;
+  await Deno.writeTextFile(file, `el2 = 1\n[machine]\ncpus = 99\n[vm.a]\nimage = "none.bin"\nvcpus = 20\n`);
+  const { code, stderr } = await place.el2("up", file);
+  assert.equal(code, 2);
+  assert.match(stderr, /:3:8: /);
+  assert.match(stderr, /:6:9: /);
+  assert.equal((await place.el2("ls")).stdout, "");
+});
+
+Deno.test("of two that start a session of one name at once, one does, the other says that it runs already", async () => {
+  await using place = new Place();
+  for (let round = 0; round < (LONG ? 3 : 1); round++) {
+    const ups = await Promise.all([1, 2].map(() => place.process("up", "demo", "--name", "same")));
+    assert.deepEqual(ups.map(({ code }) => code).sort(), [0, 1]);
+    assert.match(ups.find(({ code }) => code === 1)!.stderr, /^el2: session same is already running/);
+    const sessions = JSON.parse((await place.el2("ls", "--json")).stdout).data;
+    assert.deepEqual(sessions.map(({ name }: { name: string }) => name), ["same"], "the socket is that of the one that started");
+    assert.equal((await place.el2("down", "same")).code, 0);
+  }
+});
+
+Deno.test("a socket that nobody answers is taken over", async () => {
+  await using place = new Place();
+  Deno.mkdirSync(`${place.folder}/el2`, { mode: 0o700 });
+  Deno.writeTextFileSync(`${place.folder}/el2/dead.sock`, "");
+  await place.up("dead");
+  assert.equal((await place.el2("vm", "ls", "--session", "dead")).code, 0);
+});
+
+Deno.test("up of a machine that ends at once, or up --wait of a VM that fails, says why and ends with 1", async () => {
+  await using place = new Place();
+  await Deno.writeFile(`${place.folder}/udf.bin`, new Uint8Array(8));
+  const file = `${place.folder}/udf.toml`;
+  await Deno.writeTextFile(file, `el2 = 1\n[vm.udf]\nimage = "udf.bin"\nmemory = "4MiB"\n`);
+  const ended = await place.el2("up", file, "--name", "ended");
+  assert.equal(ended.code, 1);
+  assert.match(
+    ended.stderr,
+    /^el2: session ended has ended: crashed: udf .*; el2 why --session ended says why, el2 down ended removes it\n$/,
+  );
+  assert.match((await place.el2("why", "--session", "ended")).stdout, /vm:udf ended: fault\n.*undefined instruction at 0x80000000: udf #0/);
+  const failed = await place.el2("up", "demo", "--name", "failed", "--wait", "--inject", "rpc msg=MEM_LEND nth=2 -> NOMEM");
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /vm:ping ended: ENOMEM[^]*rpc MEM_LEND[^]*\nel2: vm:ping of session failed has failed; /);
+  const well = await place.el2("up", "demo", "--name", "well", "--wait");
+  assert.equal(well.code, 0, well.stderr);
+  const running = (await place.json("vm", "ls", "--filter", "via=gunyah state=running", "--session", "well")).data;
+  assert.equal(running.length, 3);
+  for (const name of ["ended", "failed", "well"]) await place.el2("down", name);
+});
+
+Deno.test("up of a machine that cannot boot names the reason, and no command that has nothing to say", async () => {
+  await using place = new Place();
+  const { code, stderr } = await place.el2("up", "demo", "--name", "full", "--inject", "alloc what=page -> NOMEM");
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^el2: session full has ended: .*a fault was injected \(faults injected: 1\); el2 down full removes it\n$/,
+  );
+  assert.equal((await place.el2("down", "full")).code, 0);
+});
+
+Deno.test("a session that is recorded leaves states of its run in the cache, named by the recording's content", async () => {
+  await using place = new Place();
+  const file = `${place.folder}/busy.toml`, recording = `${place.folder}/a.rec`, cache = `${place.folder}/cache`;
+  const image = new URL("../../../../../assets/guests/hello.bin", import.meta.url).pathname;
+  const machine = `[machine]\nturbo = true\nrecord = "${recording}"\n[vm.hello]\nimage = "${image}"\nmemory = "4MiB"\n`;
+  await Deno.writeTextFile(file, `el2 = 1\n${machine}`);
+  const env = { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "", EL2_CACHE: cache };
+  const up = await el2With(env, "up", file, "--name", "one", "--allow-host", recording, "--allow-host", image);
+  assert.equal(up.code, 0, up.stderr);
+  // A run that took no longer is as quick without states.
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  assert.equal((await el2With(env, "down", "one")).code, 0);
+  const [states, ...more] = Array.from(Deno.readDirSync(`${cache}/states`), ({ name }) => name);
+  assert.deepEqual(more, []);
+  assert.match(states, new RegExp(`^[0-9a-f]{64}-${createHash("sha256").update(Deno.readFileSync(recording)).digest("hex")}\\.states$`));
+});

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { inFolder } from "../../../../support/temporary-folder.ts";
+import { el2 } from "../../program.ts";
+import { Place } from "../../place.ts";
+import { DEMO } from "../recordings.ts";
+import { job as stacks } from "../../../../../src/app/jobs/stacks.ts";
+import { readRecording } from "../../../../../src/session/recordings/file/recording-reader.ts";
+
+const rowsOf = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
+
+Deno.test("el2 coverage and el2 profile count a recording, the same each time, and add up several", () =>
+  inFolder(async (folder) => {
+    const [a, b] = [`${folder}/a.rec`, `${folder}/b.rec`];
+    for (const [file, time] of [[a, "20ms"], [b, "40ms"]]) {
+      assert.equal((await el2("record", file, "--", DEMO, "--headless", "--turbo", "--for", time)).code, 0);
+    }
+    const coverage = async (...args: string[]) => {
+      const { code, stdout, stderr } = await el2("coverage", ...args, "--json");
+      assert.equal(code, 0, stderr);
+      return rowsOf(stdout);
+    };
+    const [drcov, cobertura] = [`${folder}/a.drcov`, `${folder}/a.xml`];
+    const one = await coverage(a), two = await coverage(b), both = await coverage(a, b, "--drcov", drcov, "--cobertura", cobertura);
+    assert.deepEqual(
+      one.map(({ schema, vm, file }) => [schema, vm, file]),
+      ["hello", "ping", "pong"].map((vm) => ["el2.coverage/1", vm, null]),
+    );
+    for (const [index, { insn, functions, functions_hit: hit }] of both.entries()) {
+      assert.equal(Number(insn), Number(one[index].insn) + Number(two[index].insn));
+      assert.equal(hit, Math.max(one[index].functions_hit, two[index].functions_hit));
+      assert.ok(hit > 10 && hit < functions, `${hit} of ${functions}`);
+    }
+    assert.match(
+      new TextDecoder("latin1").decode(await Deno.readFile(drcov)),
+      /^DRCOV VERSION: 2\nDRCOV FLAVOR: drcov\nModule Table: .*, pong\nBB Table: \d+ bbs\n/s,
+    );
+    assert.match(await Deno.readTextFile(cobertura), /<package name="ping" /);
+
+    const profile = async (...args: string[]) => {
+      const { code, stdout, stderr } = await el2("profile", ...args);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    const functions = await profile(a, "--json", "--limit", "1000");
+    assert.equal(await profile(a, "--json", "--limit", "1000"), functions);
+    const rows = rowsOf(functions), sum = rows.reduce((all, { insn }) => all + Number(insn), 0);
+    assert.equal(sum, one.reduce((all, { insn }) => all + Number(insn), 0));
+    assert.ok(rows.some(({ vm, name, calls }) => vm === "ping" && name === "ball_send" && Number(calls) > 0), functions);
+    const named = rows.filter(({ name }) => name !== "?").reduce((all, { insn }) => all + Number(insn), 0);
+    assert.equal(named, sum, "every instruction of the demo is in a function");
+
+    const graph = `${folder}/a.svg`, sampled = await el2("profile", a, "--stacks", graph, "--every", "1us");
+    assert.match(sampled.stderr, /^el2: \d+ samples of \d+ call stacks in .*a\.svg$/m);
+    assert.match(await Deno.readTextFile(graph), /<title>guest_main: \d+ samples, /);
+
+    const recording = await readRecording(b), told: number[] = [];
+    stacks({ recordings: [recording, recording], every: 1000 }, { say: (instructions) => void told.push(instructions) });
+    const end = recording.end?.end.instructions ?? 0, last = told.at(-1) ?? 0;
+    assert.deepEqual(told, told.toSorted((one, other) => one - other), "the progress of all recordings together");
+    assert.ok(last > end && last <= 2 * end, `${last} of 2 * ${end}`);
+
+    const wrong = await el2("coverage", a, "--vm", "pig");
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /no VM called "pig" executed anything that counts; did you mean "ping"\?/);
+    assert.equal((await el2("profile", a, "--session", "x")).code, 2);
+  }));
+
+Deno.test("el2 coverage and el2 profile count the run of a session so far, and the session runs on", async () => {
+  await using place = new Place();
+  await place.up("one");
+  for (const [least, ...words] of [[1000, "coverage"], [10, "profile", "--by", "hypercall"]] as const) {
+    const { code, stdout, stderr } = await place.el2(...words, "--session", "one", "--json");
+    assert.equal(code, 0, stderr);
+    assert.ok(rowsOf(stdout).some(({ vm, insn, count }) => vm === "ping" && Number(insn ?? count) > least), stdout);
+  }
+  assert.equal((await place.el2("profile", "--by", "wait", "--stacks", "x.svg")).code, 2);
+  assert.ok((await place.json("vm", "ls")).data.some(({ id }) => id === "vm:ping"));
+});

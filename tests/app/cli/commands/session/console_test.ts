@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { eventually } from "../../../../support/eventually.ts";
+import { Place } from "../../place.ts";
+import { A64, imageOf, SYSTEM_OFF } from "../../program.ts";
+
+Deno.test("console --expect finds the output since the last input, also earlier output, and --send types", async () => {
+  await using place = new Place();
+  await place.up("one");
+  const expect = (text: string, ...options: string[]) => place.el2("console", "hello", "--expect", text, ...options);
+  // Twice: the second is sure to come after the output.
+  for (const _ of [1, 2]) assert.equal((await expect("hello from EL1", "--timeout", "60s")).stdout, "hello from EL1\n");
+  const { code, stdout } = await place.el2("console", "hello", "--send", "x", "--expect", "typed 'x'", "--timeout", "120s");
+  assert.equal(code, 0);
+  assert.equal(stdout, "typed 'x'\n");
+  assert.equal((await expect("typed 'x'", "--timeout", "120s")).code, 0);
+  assert.equal((await expect("hello from EL1", "--timeout", "100ms")).code, 4, "before the input");
+  assert.match((await place.el2("console", "hello")).stdout, /^hello from EL1/);
+
+  // A line that nothing answers may lack its Enter.
+  const says = async (text: string) =>
+    (await place.el2("console", "hello", "--send", text, "--expect", "never said", "--timeout", "200ms")).stderr;
+  assert.match(await says("ls"), /\nel2: --send typed no Enter, which is \\n\n$/);
+  assert.doesNotMatch(await says("ls\\n"), /Enter/);
+});
+
+Deno.test("console --send to a VM that was killed ends with 1, and the session continues", async () => {
+  await using place = new Place();
+  await place.up("one");
+  assert.equal((await place.el2("vm", "kill", "ping")).code, 0);
+  const ping = async () => (await place.json("vm", "ls", "--filter", "id=vm:ping")).data[0];
+  const { input_refused, input_way_out } = await eventually(ping, ({ state }) => state === "stopped");
+  assert.deepEqual([input_refused, input_way_out], ["con:ping: the VM has stopped", "start it again with el2 vm start ping"]);
+  const typed = await place.el2("console", "ping", "--send", "f");
+  assert.deepEqual([typed.code, typed.stderr], [1, "el2: con:ping: the VM has stopped; start it again with el2 vm start ping\n"]);
+  assert.match((await place.el2("why", "--about", "vm:ping")).stdout, /vm:ping ended: forced/);
+  const [pong] = (await place.json("vm", "ls", "--filter", "id=vm:pong")).data;
+  assert.equal(pong.state, "running");
+});
+
+/** Prints a letter, counts for two seconds (movz w5, sub, cbnz), and ends. */
+const ENDING = imageOf([
+  ...[A64.loadX1High(0x0900), A64.loadW2(0x61), A64.storeByte],
+  ...[0x52a80005, 0x510004a5, 0x35ffffe5],
+  ...[...A64.loadW0(SYSTEM_OFF), A64.hvc],
+]);
+
+Deno.test("console --expect ends with the machine, which prints nothing more", async () => {
+  await using place = new Place();
+  const image = `${place.folder}/ending.bin`;
+  await Deno.writeFile(image, ENDING);
+  await place.up("one", image);
+  // While it runs, most likely, and when it has ended.
+  for (const _ of [1, 2]) {
+    const { code, stderr } = await place.el2("console", "ending", "--expect", "never", "--timeout", "60s");
+    assert.match(stderr, /^el2: the machine has ended: /);
+    assert.equal(code, 1);
+  }
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { catalogEntry } from "../../../../../src/app/catalog/catalog.ts";
+import { eventually } from "../../../../support/eventually.ts";
+import { Place } from "../../place.ts";
+
+Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what is not there; a break is SysRq", async () => {
+  await catalogEntry("debian-bookworm");
+  await using place = new Place();
+  const none = await place.el2("linux", "stack", "one");
+  assert.deepEqual([none.code, none.stderr], [2, 'el2: linux stack: "one" is not a process; use for example 1 or debian/1\n']);
+
+  await place.up("one", "debian-bookworm");
+  const ready = await place.el2("console", "debian", "--expect", "(/root|~) # ", "--timeout", "120s");
+  assert.equal(ready.code, 0, ready.stderr);
+  // The shell may have its prompt before the process that started it waits for it.
+  const stackOfInit = async () => (await place.json("linux", "stack", "debian/1")).data.map(({ symbol }) => String(symbol));
+  await eventually(stackOfInit, (symbols) => symbols.some((symbol) => symbol.startsWith("do_wait+0x")));
+  const { data } = await place.json("linux", "ps", "--filter", "kernel=no");
+  assert.deepEqual(data.map(({ id, name, state }) => [id, name, state])[0], ["task:debian/1", "init", "S"]);
+  const log = await place.el2("linux", "log", "debian");
+  assert.match(log.stdout, /^\[ {4}0\.000000\] Booting Linux on physical CPU/);
+  assert.match(log.stdout, /^\[ {4}\d\.\d{6}\] Run \/init as init process$/m);
+  const line = await place.el2("linux", "cmdline");
+  assert.match(line.stdout, /^console=\S+.*\n$/);
+  const threads = await place.json("linux", "ps", "debian", "--threads", "--filter", "pid=2");
+  assert.deepEqual(threads.data.map(({ name, kernel }) => [name, kernel]), [["kthreadd", true]]);
+  const other = await place.el2("linux", "ps", "rm");
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /^el2: no Linux kernel is mapped in vm:rm; /);
+
+  const snapshot = `${place.folder}/a.snap`, core = `${place.folder}/vmcore`;
+  assert.equal((await place.el2("snapshot", "save", snapshot)).code, 0);
+  const written = await place.el2("snapshot", "vmcore", snapshot, core);
+  assert.equal(written.code, 0, written.stderr);
+  const info = await Deno.stat(core);
+  assert.equal(written.stdout, `${core}: ${info.size} bytes\n`);
+  assert.ok(512 * (info.blocks ?? 0) < info.size / 2, "pages of zeros are holes");
+  const unknown = await place.el2("snapshot", "vmcore", snapshot, core, "--vm", "nobody");
+  assert.deepEqual([unknown.code, unknown.stderr.split(";")[0]], [1, "el2: snapshot vmcore: no vm:nobody"]);
+
+  // A break on its console is SysRq to Linux.
+  const help = await place.el2("console", "debian", "--break", "--send", "h", "--expect", "sysrq: HELP", "--timeout", "120s");
+  assert.deepEqual(help, { code: 0, stdout: "sysrq: HELP\n", stderr: "" });
+
+  // The session answers for a VM that has ended.
+  const off = await place.el2("console", "debian", "--send", "poweroff -f\n", "--expect", "Power down", "--timeout", "60s");
+  assert.equal(off.code, 0, off.stderr);
+  const last = await place.el2("linux", "log", "debian");
+  assert.match(last.stdout, /reboot: Power down\n$/);
+  const unnamed = await place.el2("linux", "log");
+  assert.deepEqual([unnamed.code, unnamed.stdout], [0, "no log: no VM runs Linux; name one that has ended\n"]);
+});

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { PERMISSIONS } from "../../../src/app/cli/common/runtime.ts";
+import { FROM_SOURCES } from "../../../src/session/worker/prepared-program.ts";
+
+const ROOT = new URL("../../../", import.meta.url);
+const SOURCE = new URL("../../../src/", import.meta.url);
+/**
+ * Modules that only a machine needs: a worker, or a command with a machine in its own thread, loads
+ * them.
+ */
+const HEAVY = ["session/assembly/assemble.ts", "cpu/isa/table.ts", "cpu/core/core.ts", "machine/hypervisor/hypervisor.ts"];
+
+/**
+ * Modules that a module loads with itself: not those that are types alone, nor those that it loads
+ * when it needs them.
+ */
+function loadedBy(file: URL): URL[] {
+  const text = Deno.readTextFileSync(file);
+  const loaded: URL[] = [];
+  for (const [, names, specifier] of text.matchAll(/^(?:import|export) ((?:\{[^}]*\}|\*|[\w*, ]+)[^;"]*?)\s*from "(\.[^"]+\.ts)"/gm)) {
+    const braces = /^\{([^}]*)\}$/.exec(names.trim())?.[1];
+    const onlyTypes = names.startsWith("type ") ||
+      braces?.split(",").every((name) => name.trim() === "" || name.trim().startsWith("type "));
+    if (!onlyTypes) loaded.push(new URL(specifier, file));
+  }
+  return loaded;
+}
+
+/** Every module that a file loads with itself, and the module that it is first reached from. */
+function closureOf(entry: URL): Map<string, string> {
+  const from = new Map<string, string>([[entry.href, ""]]);
+  for (const file of from.keys()) {
+    for (const { href } of loadedBy(new URL(file))) if (!from.has(href)) from.set(href, file);
+  }
+  return from;
+}
+
+/** For each unwanted module that a file loads with itself: the chain of modules up to it. */
+function chainsTo(entry: string, unwanted: (module: string) => boolean): string[][] {
+  const from = closureOf(new URL(entry, SOURCE));
+  assert.ok(from.size > 0);
+  const chains: string[][] = [];
+  for (const { href } of [...from.keys()].map((file) => new URL(file))) {
+    if (!unwanted(href.slice(SOURCE.href.length))) continue;
+    const chain: string[] = [];
+    for (let file = href; from.has(file); file = from.get(file)!) chain.push(file.slice(SOURCE.href.length));
+    chains.push(chain);
+  }
+  return chains;
+}
+
+const isHeavy = (module: string) => HEAVY.includes(module);
+
+Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands, nor configurations, nor recordings", () => {
+  const others =
+    /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot)|configuration\/(?!phones)|recordings\/recording-|inspection\/rules|abi\/rpc\/messages\/(?!vm))/;
+  assert.deepEqual(chainsTo("app/cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
+});
+
+Deno.test("a plan of el2 boot needs neither the Resource Manager's rules, nor the formats of disks", () => {
+  const others = /^(resource-manager\/(?!config\/limits)|abi\/(rpc\/messages\/(?!vm)|hypercalls)|formats\/qcow2|outside)/;
+  assert.deepEqual(chainsTo("app/cli/options/boot-table.ts", (module) => isHeavy(module) || others.test(module)), []);
+});
+
+Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor other commands, nor JSON Schemas, nor readers of recordings", () => {
+  const others =
+    /^(tui\/app\/(app|run)\.|debug|control\/(hub|server)|cli\/commands\/(?!run)|support\/json-schema|recordings\/recording-reader)/;
+  assert.deepEqual(chainsTo("app/cli/run.ts", (module) => isHeavy(module) || others.test(module)), []);
+});
+
+Deno.test("commands load neither a machine nor screens before they need one: --help and completion answer at once", () => {
+  const isUnwanted = (module: string) =>
+    isHeavy(module) || ["app/tui/app/app.ts", "app/tui/app/run.ts", "app/catalog/debian.ts", "app/catalog/xz.ts"].includes(module);
+  assert.deepEqual(chainsTo("app/cli/main.ts", isUnwanted), [], "reached from the command line");
+});
+
+Deno.test("el2 --version, and the worker before it loads the machine, load at most ten modules", async () => {
+  // Without this, Deno reads every module that any of them might import later.
+  const { unstable } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  assert.ok(unstable.includes("lazy-dynamic-imports"));
+  const modules = [...closureOf(new URL("main.ts", ROOT)).keys()].map((file) => file.slice(ROOT.href.length));
+  assert.ok(modules.includes("src/session/worker/client.ts"));
+  assert.ok(modules.length <= 10, modules.join("\n"));
+});
+
+Deno.test("a command that waits for what cannot come ends with 1 and says so", async () => {
+  const main = new URL("app/cli/main.ts", SOURCE).href, stuck = "data:text/javascript,export const main = () => new Promise(() => {});";
+  const map = `data:application/json,${encodeURIComponent(JSON.stringify({ imports: { [main]: stuck } }))}`;
+  const args = ["run", "-q", "--no-check", ...PERMISSIONS, "--import-map", map, new URL("main.ts", ROOT).pathname, "ls"];
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null", env: { [FROM_SOURCES]: "1" } }).output();
+  assert.equal(new TextDecoder().decode(stderr), "el2: a bug of el2: the command waits for what cannot come\n");
+  assert.equal(code, 1);
+});

@@ -1,0 +1,75 @@
+// The table of processes and threads in docs/threat-model.md: each right is tried in each of them,
+// started with the options that launchers give, and is allowed or refused as the table says.
+
+import assert from "node:assert/strict";
+import { PROCESS_RIGHTS } from "../../../src/app/cli/common/rights.ts";
+import { PERMISSIONS } from "../../../src/app/cli/common/runtime.ts";
+import { V8_OPTIONS } from "../../../src/kit/support/computer/v8-options.ts";
+import { longTest } from "../../support/long.ts";
+import { Place } from "./place.ts";
+
+const PROCESS = new URL("./tried-process.ts", import.meta.url).pathname;
+const WORKERS = new URL("../../session/worker/tried-rights.ts", import.meta.url).pathname;
+
+const PAGE = await Deno.readTextFile(new URL("../../../docs/threat-model.md", import.meta.url));
+/** Rows of the table: process or thread, and its rights. */
+const ROWS = [...PAGE.matchAll(/^\| `([a-z ]+)` +\| ([a-z ]+?) +\|/gm)].map(([, id, rights]) => [id, rights] as const);
+
+type When = "given up" | "start";
+
+/** Tries the rights of a process with this command line, on a terminal or without one. */
+async function tried(onTerminal: boolean, when: When, ...args: string[]): Promise<string> {
+  await using place = new Place();
+  const command = [Deno.execPath(), "run", "-q", "--no-check", ...PERMISSIONS, PROCESS, when, ...args];
+  const env = { NO_COLOR: "1", EL2_SESSION: "", XDG_RUNTIME_DIR: place.folder };
+  const file = `${place.folder}/stderr`;
+  const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  const [program, ...rest] = onTerminal ? ["script", "-qec", `${quoted} 2>${file}`, "/dev/null"] : ["sh", "-c", `${quoted} 2>${file}`];
+  await new Deno.Command(program, { args: rest, env, stdin: "null", stdout: "null", stderr: "null" }).output();
+  const text = await Deno.readTextFile(file);
+  return /^rights: (.*)$/m.exec(text)?.[1] || text || "none";
+}
+
+/**
+ * The rights of the worker of sessions, or of jobs, once its guest runs, in a process with these
+ * flags.
+ */
+async function ofWorker(flags: readonly string[], ...job: readonly string[]): Promise<string> {
+  const args = ["run", "-q", "--no-check", ...flags, WORKERS, ...job];
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { EL2_FROM_SOURCES: "1", NO_COLOR: "1" } }).output();
+  const text = new TextDecoder().decode(stdout);
+  return text.startsWith("rights:") ? text.slice("rights:".length).trim() || "none" : new TextDecoder().decode(stderr);
+}
+
+/** How each comes into being. */
+const WAYS: Readonly<Record<string, () => Promise<string>>> = {
+  screen: () => tried(true, "start", "run", "demo"),
+  headless: () => tried(false, "start", "run", "demo", "--headless"),
+  session: () => tried(false, "start", "serve", "demo", "--name", "s"),
+  command: () => tried(false, "given up", "vm", "ls"),
+  starter: () => tried(false, "given up", "guests", "ls"),
+  worker: () => ofWorker(PERMISSIONS),
+  "job worker": () => ofWorker(PERMISSIONS, "job"),
+};
+
+Deno.test("the threat model has a row for each process that gives up rights, and for the workers", () => {
+  assert.deepEqual(ROWS.map(([id]) => id), Object.keys(WAYS));
+  assert.deepEqual(ROWS.filter(([, rights]) => rights !== "none"), PROCESS_RIGHTS.map(({ id, rights }) => [id, rights.join(" ")]));
+});
+
+for (const [id, rights] of ROWS) {
+  Deno.test(`threat model: ${id} is allowed ${rights}, and refused every other right, when it tries`, async () => {
+    assert.equal(await WAYS[id](), rights);
+  });
+}
+
+Deno.test("the threat model names the options of V8 that take checks away, or turn on what is experimental", () => {
+  const options = V8_OPTIONS.join().split(/[=,]/).filter((option) => /^--(experimental|no)-/.test(option));
+  assert.equal(options.length, 2);
+  for (const option of options) assert.ok(PAGE.includes(`\`${option}\``), option);
+});
+
+longTest("without Deno's flag for workers, the worker of guests has the rights of its process, and its services", async () => {
+  const flags = PERMISSIONS.filter((flag) => flag.startsWith("--allow-"));
+  assert.equal(await ofWorker(["--unstable-raw-imports", ...flags]), "read write env net run ffi import caches Worker node:Worker");
+});

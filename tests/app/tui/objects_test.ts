@@ -1,0 +1,174 @@
+// Actions on objects other than those that change the machine, and the views of lists and consoles.
+
+import assert from "node:assert/strict";
+import type { Query } from "../../../src/model/queries/query.ts";
+import type { Move } from "../../../src/model/protocol/protocol.ts";
+import { textBytes } from "../../../src/app/tui/terminal/keys.ts";
+import { phoneAnswer } from "./phone.ts";
+import { Rig } from "./rig.ts";
+
+const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
+const asked = (rig: Rig): Query[] => rig.requests.flatMap((request) => request.kind === "query" ? [request.query] : []);
+
+Deno.test("a on memory reads bytes, names the owner and checks the invariants, instead of the body", async () => {
+  const rig = new Rig();
+  await rig.type("4");
+  await rig.lines();
+  await rig.type("g");
+  const before = asked(rig).length;
+  await rig.type("ab");
+  assert.match(await rig.text(), /= pa:0x40000000 {2}read its first bytes/);
+  await rig.press("esc");
+  await rig.type("ak");
+  assert.match(await rig.text(), /= pa:0x40000000 {2}check the ownership invariants/);
+  const wanted = asked(rig).slice(before).filter(({ table }) => table === "mem.read" || table === "mem.check");
+  assert.deepEqual(wanted, [{ table: "mem.read", args: { at: "pa:0x40000000", size: 256 } }, { table: "mem.check", args: {} }]);
+  await rig.press("esc");
+  assert.match(await rig.text(), /Physical memory =+ access {2}owner {2}state/);
+});
+
+Deno.test("W on memory searches its last writer, and shows the instruction and the way there", async () => {
+  const write = {
+    ...{ id: "insn:118234", t: "12000000", kind: "write", text: "vcpu:ping/0 at send+0x10", vm: "vm:ping", by: "vcpu:ping/0" },
+    ...{
+      who: { code: "instruction", vcpu: "vcpu:ping/0", place: "send+0x10" },
+      pc: "0x80000abc",
+      symbol: "send+0x10",
+      source: "ping.c:42",
+    },
+    ...{ instruction: "strb w1, [x20]", before: "00", after: "2a", stack: ["send+0x10  ping.c:42", "main+0x30"], of: null },
+  };
+  const rig = new Rig();
+  rig.answer = (query) => query.table === "who" ? { ...phoneAnswer(query), rows: [write] } : phoneAnswer(query);
+  await rig.type("4");
+  await rig.lines();
+  await rig.type("gW");
+  const text = await rig.text();
+  assert.match(text, /write: vcpu:ping\/0 at send\+0x10 \(ping\.c:42\)/);
+  assert.match(text, /00 -> 2a/);
+  assert.match(text, /next: el2 back --to 118234/);
+  assert.deepEqual(asked(rig).filter(({ table }) => table === "who").map(({ args }) => args), [{ at: "pa:0x40000000" }]);
+  await rig.press("esc");
+  await rig.type("1");
+  await rig.lines();
+  await rig.type("gW");
+  assert.match(await rig.text(), /has no history of writes or changes/);
+});
+
+Deno.test("a on a capability shows its object, who holds it, and what was refused", async () => {
+  const rig = new Rig();
+  await rig.type("5");
+  await rig.lines();
+  const shown: (string | undefined)[] = [];
+  for (const key of ["g", "h", "r"]) {
+    await rig.type(`a${key}`);
+    assert.match(await rig.text(), /= cap:host\/0x0 {2}(graph|holders|refusals):/);
+    shown.push(asked(rig).at(-1)?.args.filter);
+    await rig.press("esc");
+  }
+  assert.deepEqual(shown, ["id=mq:0 | name=mq:0", "obj=mq:0", "err=yes"]);
+});
+
+Deno.test("a on an event, a request or a refusal goes back to then, whatever its number is when the run is gone through again", async () => {
+  const rig = new Rig();
+  for (const screen of ["9", "7", "0"]) {
+    await rig.type(screen);
+    await rig.lines();
+    await rig.type("at");
+  }
+  const then = [
+    "kind=rpc name=MEM_RECLAIM t=12481102000ns",
+    "kind=rpc name=MEM_RECLAIM t=12481002000ns",
+    "refused=yes t=12481102000ns",
+  ];
+  assert.deepEqual(moves(rig), then.flatMap((filter): Move[] => [{ kind: "now" }, { kind: "event", filter }]));
+  const reader = new Rig(120, 36, { readOnly: true });
+  await reader.type("9");
+  await reader.lines();
+  await reader.type("at");
+  assert.match(await reader.text(), /go back to that time .*off: read-only/);
+});
+
+Deno.test("the palette has what can be done with the selected object; what cannot says why", async () => {
+  const rig = new Rig();
+  await rig.type(":vm.stop");
+  assert.match(await rig.text(), />.vm\.stop vm:debian +! stop: ask it to shut down {3}asks/);
+  await rig.type("\r");
+  assert.match(await rig.text(), /Stop vm:debian\? /);
+  await rig.type("n");
+  assert.deepEqual(rig.acted, []);
+  await rig.type("g:vm.stop\r");
+  assert.match(await rig.text(), /vm\.stop vm:host: other VMs need vm:host/);
+});
+
+Deno.test("l shows columns further right, the first one stays; h goes back, and both say where they end", async () => {
+  const rig = new Rig(80, 24);
+  await rig.type("5");
+  const heading = async () => (await rig.lines()).find((line) => line.startsWith("  Capability "))!;
+  const before = await heading();
+  assert.match(before, /Type/);
+  assert.doesNotMatch(before, /Holders|Slot/);
+  for (let i = 0; i < 5; i++) await rig.type("l"), await rig.lines();
+  assert.match(await heading(), /^ {2}Capability +.*Held by/);
+  assert.match(await rig.text(), /Capabilities.*\d columns left/);
+  for (let i = 0; i < 20; i++) await rig.type("l"), await rig.lines();
+  assert.match(await rig.text(), /this is the last column/);
+  for (let i = 0; i < 30; i++) await rig.type("h"), await rig.lines();
+  assert.match(await rig.text(), /this is the first column/);
+  assert.equal(await heading(), before);
+});
+
+Deno.test("y copies what a console shows, or all of it; a line that continues in the next row is one line", async () => {
+  const rig = new Rig(120, 36);
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes(`\r\n${"x".repeat(130)}\r\nlast line   \r\n`) });
+  await rig.lines();
+  await rig.press("tab");
+  await rig.type("yy");
+  const [visible] = rig.copied;
+  assert.match(visible, new RegExp(`\n${"x".repeat(130)}\nlast line$`));
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes(Array.from({ length: 50 }, (_, i) => `row ${i}\r\n`).join("")) });
+  await rig.lines();
+  await rig.type("yy");
+  await rig.type("ya");
+  assert.doesNotMatch(rig.copied[1], /EXT4-fs/);
+  assert.match(rig.copied[2], /EXT4-fs[\s\S]*last line[\s\S]*row 49$/);
+});
+
+Deno.test("a replay says so, and that it takes no input", async () => {
+  const rig = new Rig(120, 36, { replay: true });
+  assert.match((await rig.lines())[0], /phone {3}> REPLAY/);
+  await rig.type("cx");
+  assert.match(await rig.text(), /a replay takes no input/);
+  assert.deepEqual(rig.typed, []);
+});
+
+Deno.test("ctrl-c ends a way to another place of the run; if nothing is pending it says so", async () => {
+  const rig = new Rig();
+  await rig.press("ctrl-c");
+  assert.match(await rig.text(), /nothing to cancel/);
+  await rig.type("tb\r");
+  await rig.press("ctrl-c");
+  assert.deepEqual(moves(rig).map(({ kind }) => kind), ["event", "here"]);
+  rig.apply({ kind: "moved", id: 0, error: undefined, instructions: 5 });
+  rig.apply({ kind: "moved", id: 0, error: { what: "stopped before it got there" }, instructions: 5 });
+  assert.match(await rig.text(), /stopped before it got there/);
+  await rig.press("ctrl-c");
+  assert.equal(moves(rig).length, 2);
+});
+
+Deno.test("v on the queues: what the messages of the resource manager's queues say, field by field; those of others are bytes", async () => {
+  const rig = new Rig(120, 36);
+  await rig.keys("6v");
+  assert.match(await rig.text(), /- RM RPC[\s\S]*neither end is the resource manager: v shows bytes/);
+  await rig.keys("j");
+  const lines = await rig.inside();
+  const at = lines.findIndex((line) => line.startsWith("+- RM RPC"));
+  const left = lines.slice(at + 1, at + 5).map((line) => line.split("||")[0].trimEnd());
+  assert.deepEqual(left, [" mq:1/0  request MEM_RECLAIM 0x1f", "     handle 18", "     flags 0", ""]);
+  await rig.keys("j");
+  assert.match(await rig.text(), /- RM RPC[\s\S]*a doorbell has flags, no messages/);
+  await rig.keys("kv");
+  assert.match(await rig.text(), /- mq:1 -+ every field/);
+  await rig.keys("v");
+  assert.match(await rig.text(), /- Messages[\s\S]*21 01 1f 00 15 00 00 51/);
+});

@@ -1,0 +1,140 @@
+// Tools that read core files of Linux, and kernels with the debug information that they need.
+// Everything is fetched into a folder of the caller.
+
+import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { nativeProgram } from "../../../scripts/native-tools.ts";
+import type { DebianRelease } from "../../../src/app/catalog/catalog.ts";
+import { Deb } from "../../../src/app/catalog/deb.ts";
+import { CLOUD_KERNEL, DEBIAN_MIRROR, fetchBusybox, fetchKernel, initramfs, withDebianArchive } from "../../../src/app/catalog/debian.ts";
+import { VIRTIO_MODULES } from "../../../src/app/catalog/kernel-modules.ts";
+import { MirrorArchive } from "../../../src/app/catalog/mirror-archive.ts";
+import type { Debian } from "./debian.ts";
+
+/** The release whose drgn reads the kernels of a release: a newer kernel may need a newer one. */
+const DRGN_RELEASES: Readonly<Record<DebianRelease, DebianRelease>> = { bookworm: "trixie", trixie: "trixie", sid: "sid" };
+
+/** How Debian names this computer's programs. */
+const COMPUTERS: Readonly<
+  Record<typeof Deno.build.arch, { readonly architecture: string; readonly triplet: string; readonly loader: string }>
+> = {
+  x86_64: { architecture: "amd64", triplet: "x86_64-linux-gnu", loader: "ld-linux-x86-64.so.2" },
+  aarch64: { architecture: "arm64", triplet: "aarch64-linux-gnu", loader: "ld-linux-aarch64.so.1" },
+};
+
+const archiveOf = (suite: string, architecture: string) =>
+  new MirrorArchive({ mirror: Deno.env.get("EL2_MIRROR") || DEBIAN_MIRROR, suite, architecture });
+
+/** A kernel and its ramdisk, and the path of its file with debug information. */
+export interface DebugKernel {
+  readonly image: Uint8Array;
+  readonly initrd: Uint8Array;
+  readonly vmlinux: string;
+}
+
+/** The newest cloud kernel of a release. */
+export async function debugKernel(release: DebianRelease, folder: string): Promise<DebugKernel> {
+  return await withDebianArchive({ release }, async (archive, work) => {
+    const { image, version, modules } = await fetchKernel(archive, CLOUD_KERNEL, VIRTIO_MODULES, work);
+    const { binary } = await fetchBusybox(archive, work);
+    const [deb] = await archive.download([`linux-image-${version}-dbg`], work);
+    await new Deb(deb).unpack(`${work}/debug`);
+    const vmlinux = `${folder}/vmlinux`;
+    await Deno.copyFile(`${work}/debug/usr/lib/debug/boot/vmlinux-${version}`, vmlinux);
+    return { image, initrd: initramfs(binary, modules), vmlinux };
+  });
+}
+
+/** Adds gdb's index to a file with debug information: what is in gdb reads that instead of all. */
+export async function withIndex(vmlinux: string): Promise<void> {
+  const folder = dirname(vmlinux), gdb = await nativeProgram("gdb-multiarch"), objcopy = await nativeProgram("aarch64-linux-gnu-objcopy");
+  await ran(gdb, ["-nx", "-batch", vmlinux, "-ex", `save gdb-index ${folder}`]);
+  const index = `${vmlinux}.gdb-index`;
+  await ran(objcopy, ["--add-section", `.gdb_index=${index}`, "--set-section-flags", ".gdb_index=readonly", vmlinux]);
+  await Deno.remove(index);
+}
+
+async function ran(program: string, args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args: [...args] }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
+/** A core file as drgn reads it. */
+export interface DrgnView {
+  readonly log: string;
+  readonly tasks: readonly {
+    readonly pid: number;
+    readonly comm: string;
+    readonly state: string;
+    readonly ppid: number;
+    /** Functions, the innermost first, with those that were inlined. */
+    readonly stack: readonly string[];
+  }[];
+  /** The stack of what each CPU runs. */
+  readonly cpus: readonly (readonly string[])[];
+}
+
+/** drgn with its own Python, which do not depend on those of this computer. */
+export class Drgn {
+  private constructor(readonly command: string, readonly args: readonly string[], readonly env: Readonly<Record<string, string>>) {}
+
+  /** The one for kernels of a release. */
+  static async fetched(release: DebianRelease, folder: string): Promise<Drgn> {
+    const { architecture, triplet, loader } = COMPUTERS[Deno.build.arch], archive = archiveOf(DRGN_RELEASES[release], architecture);
+    await archive.update();
+    const root = `${folder}/root`, libraries = `${root}/usr/lib/${triplet}`;
+    for (const deb of await archive.download(await archive.closure(["python3-drgn"]), `${folder}/debs`)) await new Deb(deb).unpack(root);
+    const python = [...Deno.readDirSync(`${root}/usr/bin`)].find(({ name }) => /^python3\.\d+$/.test(name))?.name ?? assert.fail();
+    return new Drgn(`${libraries}/${loader}`, ["--library-path", libraries, `${root}/usr/bin/${python}`], {
+      PYTHONHOME: `${root}/usr`,
+      PYTHONPATH: `${root}/usr/lib/python3/dist-packages`,
+      // Nothing is fetched from elsewhere.
+      DEBUGINFOD_URLS: "",
+    });
+  }
+
+  async read(core: string, vmlinux: string): Promise<DrgnView> {
+    const script = fileURLToPath(new URL("read-core.py", import.meta.url));
+    const { success, stdout, stderr } = await new Deno.Command(this.command, { args: [...this.args, script, core, vmlinux], env: this.env })
+      .output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    return JSON.parse(new TextDecoder().decode(stdout));
+  }
+}
+
+/** Commands of a Debian before it waits for another. */
+type Work = (debian: Debian) => void;
+
+/** A Debian that boots, waits for a command, and has panicked. */
+export function* threeInstants(debian: Debian, work: Work = () => {}): Generator<readonly [name: string, debian: Debian]> {
+  debian.until(/Run \/init as init process/);
+  yield ["boots", debian];
+  debian.until(/EL2-READY[^]*# /);
+  work(debian);
+  yield ["waits", debian];
+  debian.type("echo c > /proc/sysrq-trigger\n");
+  debian.until(/end Kernel panic/);
+  yield ["dead", debian];
+}
+
+/** A function without its offset, module, and what the compiler has added to its name. */
+export const functionOf = (place: string): string => place.replace(/[+. ].*/, "");
+
+/** Lines of a text that are not empty, without the spaces around them. */
+export const linesOf = (text: string): string[] => text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+
+/** Whether all of some texts are in others, in this order. */
+export function isWithin(some: readonly string[], all: readonly string[]): boolean {
+  let at = 0;
+  for (const one of all) if (one === some[at]) at++;
+  return at === some.length;
+}
+
+/** The log as makedumpfile and crash print it, without what they indent later lines with. */
+export function dmesgOf(debian: Debian): string[] {
+  return debian.rows("linux.log").flatMap(({ t, text }) => {
+    const us = BigInt(t) / 1000n, time = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
+    return text.split("\n").map((line, index) => index === 0 ? `${time} ${line}` : line);
+  }).map((line) => line.trim());
+}

@@ -1,0 +1,72 @@
+// A kernel's own symbol table, made here in each layout.
+
+import type { GuestSymbol } from "../../../src/inside/symbols/symbol-table.ts";
+
+export const BASE = 0xffff_8000_8000_0000n;
+const CODE = BASE + 0x1_0000n;
+
+/**
+ * The layouts of tables: as until 6.1.0, with the table by name of 6.1 to 6.3, since 6.4, and with
+ * offsets from their own places.
+ */
+export const LAYOUTS = ["oldest", "by-name", "behind", "self-relative"] as const;
+export type Layout = typeof LAYOUTS[number];
+
+/** Symbols in the order of addresses: `_stext`, some hundred others, and a long name. */
+export function exampleSymbols(): GuestSymbol[] {
+  const symbols: GuestSymbol[] = [{ name: "_stext", type: "T", address: CODE }];
+  for (let index = 0; index < 2600; index++) {
+    symbols.push({ name: `function_${index}`, type: index % 3 ? "t" : "T", address: CODE + BigInt(16 * index) });
+  }
+  return [...symbols, { name: "long_".repeat(40), type: "D", address: CODE + 0x2_0000n }];
+}
+
+/**
+ * A kernel's image with the tables of these symbols; a token is one character, but for one of
+ * several.
+ */
+export function kernelImage(symbols: readonly GuestSymbol[], layout: Layout): Uint8Array {
+  const bytes = new Uint8Array(0x8_0000), view = new DataView(bytes.buffer);
+  let at = 0x2_0000;
+  const align = () => at = at + 7 & ~7;
+  const offset = ({ address }: GuestSymbol) => Number(address - BASE);
+  const based = () => {
+    for (const symbol of symbols) view.setUint32((at += 4) - 4, offset(symbol), true);
+    align();
+    view.setBigUint64(at, BASE, true);
+    at += 8;
+  };
+  const early = layout === "oldest" || layout === "by-name";
+  if (early) based();
+  view.setUint32(at, symbols.length, true);
+  at += 8;
+  const names = at, markers: number[] = [];
+  symbols.forEach(({ name, type }, index) => {
+    if (index % 256 === 0) markers.push(at - names);
+    const text = `${type}${name}`.replaceAll("function", "\x01");
+    if (text.length >= 0x80) bytes[at++] = 0x80 | text.length & 0x7f;
+    bytes[at++] = text.length >= 0x80 ? text.length >> 7 : text.length;
+    for (const character of text) bytes[at++] = character.charCodeAt(0);
+  });
+  align();
+  for (const marker of markers) view.setUint32((at += 4) - 4, marker, true);
+  if (layout === "by-name") {
+    for (let index = 0; index < symbols.length; index++) {
+      bytes.set([0, index >> 8, index & 0xff], (at += 3) - 3);
+    }
+  }
+  align();
+  const tokens = at, index: number[] = [];
+  for (let token = 0; token < 256; token++) {
+    index.push(at - tokens);
+    const text = token === 1 ? "function" : token >= 0x20 && token < 0x7f ? String.fromCharCode(token) : "";
+    for (const character of text) bytes[at++] = character.charCodeAt(0);
+    at++;
+  }
+  align();
+  for (const one of index) view.setUint16((at += 2) - 2, one, true);
+  align();
+  if (layout === "behind") based();
+  if (layout === "self-relative") { for (const symbol of symbols) view.setInt32((at += 4) - 4, offset(symbol) - at + 4, true); }
+  return bytes;
+}

@@ -1,0 +1,83 @@
+// The bounds of a process's garbage, of which V8 knows one by an option only.
+
+import assert from "node:assert/strict";
+import { isCollectionDue, whenSettled } from "../../../../src/kit/support/computer/garbage.ts";
+import { MiB } from "../../../../src/kit/support/values/sizes.ts";
+import { V8_OPTIONS } from "../../../../src/kit/support/computer/v8-options.ts";
+import { inFolder } from "../../../support/temporary-folder.ts";
+
+/** A program of two threads that prints the limits of their heaps, in MiB. */
+const LIMITS = `
+  import { getHeapStatistics } from "node:v8";
+  const limit = getHeapStatistics().heap_size_limit / 2 ** 20;
+  if (typeof WorkerGlobalScope !== "undefined") postMessage(limit);
+  else {
+    const worker = new Worker(import.meta.url, { type: "module" });
+    worker.onmessage = ({ data }) => {
+      console.log(JSON.stringify([limit, data]));
+      worker.terminate();
+    };
+  }
+`;
+
+/** A program in which threads get their collectors at once; it prints how many are done. */
+const COLLECTORS = `
+  import { ownCollector } from "${new URL("../../../../src/kit/support/computer/garbage.ts", import.meta.url)}";
+  if (typeof WorkerGlobalScope !== "undefined") {
+    for (let i = 0; i < 25; i++) (await ownCollector())();
+    postMessage("done");
+  } else {
+    const workers = Array.from({ length: 4 }, () => new Worker(import.meta.url, { type: "module" }));
+    await Promise.all(workers.map((worker) => new Promise((resolve) => worker.onmessage = resolve)));
+    console.log(workers.length);
+    Deno.exit();
+  }
+`;
+
+Deno.test("threads that get their collectors at once all get one, though the flag for it is one for all", async () => {
+  await inFolder(async (folder) => {
+    const program = `${folder}/collectors.ts`;
+    await Deno.writeTextFile(program, COLLECTORS);
+    const config = new URL("../../../../deno.json", import.meta.url).pathname;
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--allow-read", "--config", config, program] })
+      .output();
+    assert.equal(new TextDecoder().decode(stderr), "");
+    assert.equal(new TextDecoder().decode(stdout), "4\n");
+  });
+});
+
+async function limitsWith(options: readonly string[]): Promise<number[]> {
+  const program = `data:application/javascript,${encodeURIComponent(LIMITS)}`;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--no-config", ...options, program] }).output();
+  assert.equal(new TextDecoder().decode(stderr), "");
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+Deno.test("the options of el2 bound the young generation of both threads, which V8 lets grow by more than 40 MiB otherwise", async () => {
+  const [bounded, other] = await Promise.all([limitsWith(V8_OPTIONS), limitsWith([])]);
+  assert.equal(bounded.length, 2);
+  bounded.forEach((limit, thread) => assert.ok(other[thread] - limit > 40, `${other} and ${bounded} MiB`));
+});
+
+Deno.test("garbage is collected after 2 MiB or a tenth of the heap, or where resident memory has grown", () => {
+  const due = (held: number, resident: number, lastHeld = 10, lastResident = 200) =>
+    isCollectionDue({ held: held * MiB, resident: resident * MiB }, { held: lastHeld * MiB, resident: lastResident * MiB });
+  assert.deepEqual([due(10, 200), due(12, 202), due(12.1, 200), due(10, 202.1), due(0, 100)], [false, false, true, true, false]);
+  assert.deepEqual([due(43.9, 200, 40), due(44.1, 200, 40)], [false, true]);
+});
+
+/** How often a thread is asked before its heap is checked. */
+function questions(busyTimes: number, limit: number): Promise<number> {
+  let asked = 0;
+  // The check does not keep a process alive.
+  const alive = setInterval(() => {}, 1000);
+  return new Promise<number>((resolve) => {
+    whenSettled(() => ++asked <= busyTimes, () => resolve(asked), { after: 1, again: 1, limit });
+  }).finally(() => clearInterval(alive));
+}
+
+Deno.test("the first check of a heap waits for a thread that is busy, but not for ever", async () => {
+  assert.equal(await questions(0, Infinity), 1);
+  assert.equal(await questions(5, Infinity), 6);
+  assert.ok(await questions(Infinity, 20) > 1);
+});

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { RngDevice } from "../../../src/machine/virtio/rng/rng.ts";
+import { VirtioMmioRegister as R, VirtioStatus } from "../../../src/machine/devices/virtio-mmio-registers.ts";
+import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
+
+function rng() {
+  const driver = new TestDriver(new RngDevice({ fill: (into) => into.fill(0x5a), save: () => 0, restore: () => {} }));
+  return driver;
+}
+
+Deno.test("a source of randomness fills what it is given and interrupts once until it is acknowledged", () => {
+  const driver = rng();
+  driver.initialize();
+  assert.deepEqual([...driver.request([{ in: 3 }, { in: 2 }])], [0x5a, 0x5a, 0x5a, 0x5a, 0x5a]);
+  assert.equal(driver.level, true);
+  assert.equal(driver.get(R.InterruptStatus), 1);
+  driver.acknowledge();
+  assert.equal(driver.level, false);
+  driver.request([{ in: 8 }]);
+  assert.equal(driver.interrupts, 2);
+});
+
+Deno.test("a queue wraps around its ring many times", () => {
+  const driver = rng();
+  driver.initialize();
+  for (let i = 0; i < 70_000; i++) assert.equal(driver.request([{ in: 1 }]).length, 1);
+});
+
+Deno.test("with EVENT_IDX a device interrupts when the driver's index is passed, and not before", () => {
+  const driver = rng();
+  driver.initialize(() => true);
+  const usedEvent = 0x1000 + 4 + 2 * QUEUE_SIZE;
+  driver.view.setUint16(usedEvent, 2, true);
+  driver.offer(0, [{ in: 1 }]);
+  driver.offer(0, [{ in: 1 }]);
+  assert.equal(driver.interrupts, 0);
+  driver.offer(0, [{ in: 1 }]);
+  assert.equal(driver.interrupts, 1);
+  assert.equal(driver.view.getUint16(0x2000 + 4 + 8 * QUEUE_SIZE, true), 3, "the device asks to be notified of the next");
+});
+
+Deno.test("features that were not offered, or no VERSION_1, are not agreed to", () => {
+  for (const [word, value] of [[0, 1 << 5], [1, 0]]) {
+    const driver = rng();
+    driver.set(R.Status, VirtioStatus.ACKNOWLEDGE | VirtioStatus.DRIVER);
+    driver.set(R.DriverFeaturesSel, 1);
+    driver.set(R.DriverFeatures, 1);
+    driver.set(R.DriverFeaturesSel, word);
+    driver.set(R.DriverFeatures, value);
+    driver.set(R.Status, VirtioStatus.ACKNOWLEDGE | VirtioStatus.DRIVER | VirtioStatus.FEATURES_OK);
+    assert.equal(driver.get(R.Status) & VirtioStatus.FEATURES_OK, 0);
+  }
+});
+
+/** Actions of a hostile driver on queue 0, and the rule that names each. */
+const FAULTS: readonly [string, (driver: TestDriver) => void, RegExp][] = [
+  ["a chain that loops", (driver) => {
+    driver.descriptor(0, 0, MEMORY_BASE + 0x8_0000, 1, 3, 1);
+    driver.descriptor(0, 1, MEMORY_BASE + 0x8_0000, 1, 3, 0);
+    available(driver, 0);
+  }, /no loop/],
+  ["a descriptor beyond the table", (driver) => available(driver, QUEUE_SIZE), /below the table/],
+  ["an index that runs ahead", (driver) => {
+    driver.view.setUint16(0x1002, QUEUE_SIZE + 1, true);
+    driver.set(R.QueueNotify, 0);
+  }, /runs ahead/],
+  ["a buffer that is no memory", (driver) => {
+    driver.descriptor(0, 0, 0x10, 16, 2, 0);
+    available(driver, 0);
+  }, /lent, donated, or no memory/],
+  ["a chain of gigabytes", (driver) => {
+    driver.descriptor(0, 0, MEMORY_BASE, 0xffff_ffff, 2, 0);
+    available(driver, 0);
+  }, /too many bytes/],
+  ["an indirect table in an indirect table", (driver) => {
+    driver.descriptor(0, 0, MEMORY_BASE + 16, 16, 4, 0);
+    driver.descriptor(0, 1, MEMORY_BASE + 16, 16, 4, 0);
+    available(driver, 0);
+  }, /indirect descriptor ends its chain/],
+  ["an indirect table of an odd size", (driver) => {
+    driver.descriptor(0, 0, MEMORY_BASE + 16, 17, 4, 0);
+    available(driver, 0);
+  }, /indirect table has/],
+  ["a ring in lent memory", (driver) => {
+    driver.memory.lent.add(1);
+    driver.set(R.QueueNotify, 0);
+  }, /the driver area of a queue lies in memory that the device's side may not read/],
+];
+
+function available(driver: TestDriver, head: number): void {
+  driver.view.setUint16(0x1004, head, true);
+  driver.view.setUint16(0x1002, 1, true);
+  driver.set(R.QueueNotify, 0);
+}
+
+for (const [what, attack, rule] of FAULTS) {
+  Deno.test(`${what} makes the device ask for a reset, and names the rule`, () => {
+    const driver = rng();
+    driver.initialize();
+    attack(driver);
+    assert.equal(driver.faults.length, 1);
+    assert.match(driver.faults[0].message, rule);
+    assert.ok(driver.get(R.Status) & VirtioStatus.NEEDS_RESET);
+    assert.equal(driver.get(R.InterruptStatus), 2, "a configuration interrupt tells the driver");
+    driver.memory.lent.clear();
+    driver.set(R.QueueNotify, 0);
+    assert.equal(driver.faults.length, 1, "nothing is served before the reset");
+    driver.initialize();
+    assert.equal(driver.request([{ in: 4 }]).length, 4);
+  });
+}
