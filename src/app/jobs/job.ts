@@ -2,7 +2,7 @@
 // rights (`job-worker.ts`), as a session's machine does, for the command in the thread with rights
 // (`run-job.ts`).
 
-import { ExitCode } from "../cli/common/failure.ts";
+import { ExitCode } from "./failure.ts";
 import { PlanError } from "../../model/plans/plan.ts";
 import { type Said, UserError } from "../../kit/support/problem.ts";
 

@@ -1,7 +1,7 @@
 // Starts jobs for commands, in the thread with rights.
 
 import type { JobInput, JobMessage, JobName, JobOrder, JobResult, JobSaid } from "./jobs.ts";
-import { Failure } from "../cli/common/failure.ts";
+import { Failure } from "./failure.ts";
 import { plannedDevices, type SessionPlan } from "../../model/plans/plan.ts";
 import { JOB_NAME, largeFilesOf, newWorker } from "../../session/worker/client.ts";
 import { Services } from "../../session/worker/confined-worker.ts";

@@ -1,7 +1,7 @@
 // Job: a VM of a snapshot as a core file, for `el2 snapshot vmcore`.
 
 import { type JobPort, JobRefused } from "./job.ts";
-import { ExitCode } from "../cli/common/failure.ts";
+import { ExitCode } from "./failure.ts";
 import { vmcoreOf } from "../../session/inspection/linux/vmcore.ts";
 import { Looks, QueryError, View } from "../../session/inspection/readers/inspected.ts";
 import { assembleFrom } from "../../session/snapshots/begin.ts";

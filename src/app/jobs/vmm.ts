@@ -3,7 +3,7 @@
 
 import { type JobPort, made } from "./job.ts";
 import { runToEnd } from "./run-to-end.ts";
-import { ExitCode } from "../cli/common/failure.ts";
+import { ExitCode } from "./failure.ts";
 import type { TraceEvent, TraceFields } from "../../machine/abi/trace.ts";
 import { assemble } from "../../session/assembly/assemble.ts";
 import { eventRow } from "../../session/inspection/readers/objects/read-trace.ts";

@@ -1,17 +1,10 @@
 // How a command fails: one line `el2: what; way out` on stderr, and the exit code.
 
+import { ExitCode, Failure } from "../../jobs/failure.ts";
 import { type Answer, problemIn } from "../../../model/queries/query.ts";
-import { type Said, UserError } from "../../../kit/support/problem.ts";
+import type { Said } from "../../../kit/support/problem.ts";
 
-/** Exit codes (docs/design/workstation.md §2). */
-export const ExitCode = { Done: 0, Failed: 1, Usage: 2, NoSession: 3, TimedOut: 4, ReadOnly: 5, Interrupted: 130 } as const;
-
-/** An error that ends the command; anything else that is thrown is a bug of ours. */
-export class Failure extends UserError {
-  constructor(said: Said, wayOut?: string, readonly code: number = ExitCode.Usage) {
-    super(said, wayOut);
-  }
-}
+export { ExitCode, Failure };
 
 /** The failure of a command that was given rightly. */
 export function failed(said: Said, wayOut?: string): Failure {
