@@ -1,86 +1,105 @@
-// Imports point downward (docs/architecture.md, "Layers"): this is that picture as a table.
+// Imports point downward (docs/architecture.md, "Floors"): this is that picture as a table.
 
 import assert from "node:assert/strict";
+import { GENERATING } from "../src/session/assembly/code/generating-program.ts";
 import { MACHINE } from "../src/session/snapshots/instant.ts";
 import { circles, folderOf, importsBelow, importsOf, twoWayPairs } from "../scripts/structure/imports.ts";
 
 /**
  * The permitted imports of each room of src/, types included; importing from the same room is
- * always allowed. From the ground up: a room may import only rooms above it in this table.
- */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  support: [],
-  formats: ["support"],
-  isa: ["support"],
-  devices: [],
-  devicetree: ["support"],
-  abi: ["support"],
-  core: ["isa", "support"],
-  machine: ["abi", "core", "support"],
-  hypervisor: ["abi", "machine", "core", "devices", "isa", "support"],
-  "resource-manager": ["abi", "devicetree", "support"],
-  virtio: ["devices", "formats", "support"],
-  host: ["abi", "devices", "devicetree", "virtio", "support"],
-  images: ["host", "formats", "isa", "support"],
-  symbols: ["hypervisor", "machine", "core", "formats", "support"],
-  queries: ["virtio", "abi", "support"],
-  linux: ["queries", "symbols", "formats", "support"],
-  plans: ["queries", "host", "hypervisor", "virtio", "core", "isa", "abi", "support"],
-  protocol: ["plans", "queries", "hypervisor", "abi"],
-  state: ["hypervisor", "machine", "support"],
-  outside: ["state", "virtio", "machine", "formats", "support"],
-  inspection: [
-    ...["protocol", "linux", "queries", "symbols", "host", "resource-manager", "devicetree", "hypervisor", "virtio", "core", "isa", "abi"],
-    ...["formats", "support"],
-  ],
-  assembly: [
-    ...["inspection", "outside", "state", "protocol", "plans", "queries", "symbols", "images", "host", "resource-manager", "hypervisor"],
-    ...["virtio", "devices", "devicetree", "machine", "core", "isa", "abi", "formats", "support"],
-  ],
-  library: ["assembly", "plans", "host", "machine", "abi", "support"],
-  catalog: ["library", "plans", "images", "virtio", "formats", "support"],
-  configuration: [
-    ...["catalog", "assembly", "plans", "images", "symbols", "host", "resource-manager", "hypervisor", "virtio", "machine"],
-    ...["devicetree", "isa", "abi", "support"],
-  ],
-  snapshots: ["assembly", "state", "plans", "queries", "virtio", "machine", "core", "support"],
-  recordings: ["snapshots", "assembly", "state", "protocol", "plans", "queries", "hypervisor", "core", "isa", "abi", "formats", "support"],
-  scenarios: ["recordings", "configuration", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
-  export: ["inspection", "queries", "abi", "formats", "support"],
-  engine: [
-    ...["recordings", "snapshots", "assembly", "inspection", "outside", "state", "protocol", "plans", "queries", "symbols", "hypervisor"],
-    ...["abi", "support"],
-  ],
-  session: [
-    "engine",
-    "recordings",
-    "snapshots",
-    "assembly",
-    "outside",
-    "state",
-    "protocol",
-    "plans",
-    "queries",
-    "virtio",
-    "formats",
-    "support",
-  ],
-  control: ["session", "outside", "protocol", "queries", "abi", "support"],
-  debug: ["queries", "hypervisor", "core", "support"],
-  tui: ["control", "session", "configuration", "protocol", "queries", "abi", "formats", "support"],
-  cli: [
-    ...["tui", "debug", "control", "session", "engine", "export", "scenarios", "recordings", "snapshots", "configuration", "catalog"],
-    ...["assembly", "inspection", "protocol", "plans", "queries", "symbols", "images", "devicetree", "machine", "isa", "abi"],
-    ...["formats", "support"],
-  ],
-};
-
-/**
- * Floors inside a house (a folder of src/): what each of its rooms may import, types included.
- * Every folder is a room by itself, a parent and its child too; "." is the house's own folder. A
- * room may always import itself, and no two rooms may import each other.
+ * always allowed. From the ground up: a floor may import only floors above it in this table, a room
+ * only rooms above it.
  */
 const FLOORS: Record<string, Record<string, readonly string[]>> = {
+  kit: {
+    support: [],
+    formats: ["support"],
+  },
+  cpu: {
+    isa: ["support"],
+    core: ["isa", "support"],
+  },
+  machine: {
+    abi: ["support"],
+    devices: [],
+    devicetree: ["support"],
+    hardware: ["abi", "core", "support"],
+    hypervisor: ["hardware", "devices", "abi", "core", "isa", "support"],
+    "resource-manager": ["devicetree", "abi", "support"],
+    virtio: ["devices", "formats", "support"],
+    host: ["virtio", "devicetree", "devices", "abi", "support"],
+  },
+  model: {
+    queries: ["virtio", "abi", "support"],
+    plans: ["queries", "host", "virtio", "hypervisor", "abi", "core", "isa", "support"],
+    protocol: ["plans", "queries", "hypervisor", "abi"],
+  },
+  inside: {
+    images: ["host", "isa", "formats", "support"],
+    symbols: ["hypervisor", "hardware", "core", "formats", "support"],
+    linux: ["symbols", "queries", "formats", "support"],
+  },
+  session: {
+    state: ["hypervisor", "hardware", "support"],
+    outside: ["state", "virtio", "hardware", "formats", "support"],
+    inspection: [
+      ...["linux", "symbols", "protocol", "queries", "host", "virtio", "resource-manager", "hypervisor", "devicetree"],
+      ...["abi", "core", "isa", "formats", "support"],
+    ],
+    assembly: [
+      ...["inspection", "outside", "state", "symbols", "images", "protocol", "plans", "queries", "host", "virtio"],
+      ...["resource-manager", "hypervisor", "hardware", "devicetree", "devices", "abi", "core", "isa", "formats"],
+      ...["support"],
+    ],
+    snapshots: ["assembly", "state", "plans", "queries", "hardware", "core", "support"],
+    recordings: [
+      ...["snapshots", "assembly", "state", "protocol", "plans", "queries", "hypervisor", "abi", "core", "isa"],
+      ...["formats", "support"],
+    ],
+    engine: [
+      ...["recordings", "snapshots", "assembly", "inspection", "outside", "state", "symbols", "protocol", "plans"],
+      ...["queries", "hypervisor", "abi", "support"],
+    ],
+    worker: [
+      ...["engine", "recordings", "snapshots", "assembly", "outside", "state", "protocol", "plans", "queries", "virtio"],
+      ...["formats", "support"],
+    ],
+    control: ["worker", "outside", "protocol", "queries", "abi", "support"],
+    debug: ["queries", "hypervisor", "core", "support"],
+    export: ["inspection", "queries", "abi", "formats", "support"],
+  },
+  app: {
+    library: ["assembly", "plans", "host", "hardware", "abi", "support"],
+    catalog: ["library", "images", "virtio", "formats", "support"],
+    configuration: [
+      ...["catalog", "assembly", "symbols", "images", "plans", "host", "virtio", "resource-manager", "hypervisor"],
+      ...["hardware", "devicetree", "abi", "isa", "support"],
+    ],
+    scenarios: ["configuration", "recordings", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
+    jobs: [
+      ...["scenarios", "catalog", "worker", "recordings", "snapshots", "assembly", "inspection", "plans", "queries"],
+      ...["hardware", "abi", "formats", "support"],
+    ],
+    tui: ["configuration", "control", "worker", "protocol", "queries", "abi", "support"],
+    cli: [
+      ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker", "engine"],
+      ...["recordings", "snapshots", "inspection", "symbols", "images", "protocol", "plans", "queries", "hardware"],
+      ...["devicetree", "abi", "isa", "formats", "support"],
+    ],
+  },
+};
+
+/** The rooms by their names, which are unlike each other on all floors. */
+const MAY_IMPORT: Record<string, readonly string[]> = Object.assign({}, ...Object.values(FLOORS));
+/** Where each room is, below src/. */
+const FOLDER_OF = new Map(Object.entries(FLOORS).flatMap(([floor, rooms]) => Object.keys(rooms).map((room) => [room, `${floor}/${room}`])));
+
+/**
+ * The folders inside a room: what each may import of the room, types included. Every folder counts
+ * by itself, a parent and its child too; "." is the room's own folder. No two may import each
+ * other.
+ */
+const INSIDE: Record<string, Record<string, readonly string[]>> = {
   abi: { ".": [], ioctl: [], geniezone: ["ioctl"], rpc: [], "rpc/messages": ["rpc", "."], "rpc/text": ["rpc/messages", "rpc"] },
   virtio: {
     ".": [],
@@ -95,23 +114,39 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     vsock: ["."],
   },
   core: {
-    wasm: [],
     architecture: [],
+    debug: ["architecture"],
+    wasm: [],
     state: ["wasm"],
+    decoded: ["state", "wasm", "architecture"],
+    exceptions: ["state", "wasm", "architecture"],
+    interpreter: ["exceptions", "decoded", "state", "wasm", "architecture"],
+    memory: ["exceptions", "state", "wasm", "debug", "architecture"],
     fp: ["state", "wasm"],
     simd: ["fp", "state", "wasm"],
-    debug: ["architecture"],
-    exceptions: ["architecture", "state", "wasm"],
-    memory: ["debug", "exceptions", "architecture", "state", "wasm"],
-    registers: ["memory", "debug", "exceptions", "simd", "fp", "architecture", "state", "wasm"],
-    decoded: ["architecture", "state", "wasm"],
-    interpreter: ["decoded", "exceptions", "architecture", "state", "wasm"],
-    translator: ["interpreter", "decoded", "fp", "architecture", "state", "wasm"],
-    waits: ["translator", "interpreter", "decoded", "registers", "architecture", "state"],
-    outlook: ["translator", "interpreter", "registers", "memory", "architecture", "state"],
+    registers: ["simd", "fp", "memory", "exceptions", "state", "wasm", "debug", "architecture"],
+    "translator/code": ["interpreter", "decoded", "state", "wasm"],
+    outlook: ["translator/code", "registers", "memory", "interpreter", "state", "architecture"],
+    "translator/regions": ["translator/code", "state", "architecture"],
+    "translator/emission": ["translator/regions", "translator/code", "fp", "interpreter", "decoded", "state", "wasm", "architecture"],
+    translator: ["translator/emission", "translator/regions", "translator/code", "interpreter", "decoded", "state", "wasm"],
+    waits: ["translator/code", "registers", "interpreter", "decoded", "state", "architecture"],
     ".": [
-      ...["outlook", "waits", "translator", "interpreter", "decoded", "registers", "memory", "exceptions", "debug", "simd"],
-      ...["architecture", "state", "wasm"],
+      "waits",
+      "translator",
+      "translator/emission",
+      "outlook",
+      "translator/code",
+      "registers",
+      "simd",
+      "memory",
+      "interpreter",
+      "exceptions",
+      "decoded",
+      "state",
+      "wasm",
+      "debug",
+      "architecture",
     ],
   },
   hypervisor: {
@@ -152,26 +187,35 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     ".": ["handlers", "vm", "memory", "rpc", "state", "config", "calls"],
   },
   host: {
+    boards: [],
+    "boards/crosvm": ["boards"],
+    "boards/el2": ["boards"],
+    "boards/qemu-virt": ["boards"],
+    data: ["boards"],
     kernel: [],
     gunyah: ["kernel"],
     geniezone: ["gunyah", "kernel"],
-    boards: [],
-    "boards/el2": ["boards"],
-    "boards/crosvm": ["boards"],
-    "boards/qemu-virt": ["boards"],
-    ".": ["boards/qemu-virt", "boards/crosvm", "boards/el2", "boards", "geniezone", "gunyah", "kernel"],
+    primary: ["geniezone", "gunyah", "kernel", "data", "boards"],
+    ".": ["primary", "gunyah", "kernel", "data", "boards/qemu-virt", "boards/el2", "boards/crosvm", "boards"],
   },
-  queries: { facts: [], ".": ["facts"] },
+  queries: {
+    facts: [],
+    ".": ["facts"],
+    texts: [".", "facts"],
+    filters: ["texts", "."],
+  },
   inspection: {
     trace: [],
     readers: ["trace"],
-    causes: ["readers", "trace"],
-    linux: ["causes", "readers", "trace"],
-    kernels: ["linux", "readers"],
-    verdicts: ["kernels", "causes", "readers", "trace"],
-    rules: ["readers", "trace"],
+    "readers/objects": ["readers", "trace"],
+    "readers/guest": ["readers/objects", "readers"],
+    causes: ["readers/guest", "readers/objects", "readers"],
+    linux: ["causes", "readers/guest", "readers", "trace"],
+    kernels: ["linux", "readers/guest", "readers"],
+    rules: ["readers/objects", "readers"],
+    verdicts: ["kernels", "causes", "readers/guest", "readers/objects", "readers", "trace"],
+    ".": ["verdicts", "rules", "kernels", "readers/guest", "readers/objects", "readers", "trace"],
     execution: [],
-    ".": ["rules", "verdicts", "kernels", "linux", "causes", "readers", "trace"],
   },
   assembly: {
     code: [],
@@ -186,29 +230,98 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     actions: ["terminal"],
     look: ["actions", "terminal"],
     panes: ["look", "actions", "terminal"],
-    screens: ["panes", "look", "actions", "terminal"],
-    app: ["screens", "panes", "look", "actions", "terminal"],
+    "app/overlays": ["panes", "look", "actions", "terminal"],
+    "app/guide": ["look", "actions"],
+    "panes/consoles": ["panes", "look", "terminal"],
+    "panes/memory": ["panes", "look", "terminal"],
+    "panes/vcpus": ["panes", "look", "terminal"],
+    "panes/queues": ["panes/vcpus", "panes", "look", "terminal"],
+    "panes/overview": ["panes/queues", "panes/vcpus", "panes", "look", "actions", "terminal"],
+    screens: ["panes/overview", "panes/queues", "panes/vcpus", "panes/memory", "panes/consoles", "panes", "look", "actions", "terminal"],
+    "app/frame": ["screens", "app/guide", "app/overlays", "panes", "look", "actions", "terminal"],
+    "app/services": ["app/frame", "screens", "panes/overview", "panes/consoles", "app/overlays", "panes", "look", "actions"],
+    "app/doing": ["app/services", "screens", "panes/overview", "panes/vcpus", "panes/memory", "app/overlays", "panes", "look", "actions"],
+    "app/start": ["app/frame", "app/overlays", "panes", "look", "terminal"],
+    app: [
+      "app/start",
+      "app/doing",
+      "app/services",
+      "app/frame",
+      "screens",
+      "panes/overview",
+      "panes/consoles",
+      "app/guide",
+      "app/overlays",
+      "panes",
+      "look",
+      "actions",
+      "terminal",
+    ],
   },
   cli: {
     common: [],
-    "start/plans": ["common"],
-    "start/look": ["common"],
-    "start/headless": ["common"],
-    "start/debuggers": ["start/plans", "common"],
-    "start/screens": ["start/plans", "start/look", "common"],
-    start: ["start/screens", "start/debuggers", "start/headless", "start/look", "start/plans", "common"],
-    options: ["start", "start/debuggers", "start/plans", "common"],
     mcp: ["common"],
-    jobs: ["common"],
-    commands: [
-      ...["jobs", "mcp", "options", "start", "start/screens", "start/debuggers", "start/headless", "start/look", "start/plans", "common"],
+    "start/plans": ["common"],
+    "start/debuggers": ["start/plans", "common"],
+    "start/headless": ["common"],
+    "start/look": ["common"],
+    "start/screens": ["start/look", "start/plans", "common"],
+    start: ["start/screens", "start/look", "start/headless", "start/debuggers", "start/plans", "common"],
+    options: ["start", "start/plans", "common"],
+    "commands/clients": ["options", "start/debuggers", "mcp", "common"],
+    "commands/machines": ["options", "start", "start/screens", "start/look", "start/headless", "start/debuggers", "start/plans", "common"],
+    "commands/screens": ["options", "start", "start/screens", "start/look", "start/plans", "common"],
+    "commands/reference": ["commands/screens", "options", "start/look", "common"],
+    "commands/runs": ["options", "start", "start/plans", "common"],
+    "commands/scenarios": ["options", "start/plans", "common"],
+    "commands/session": ["options", "start/look", "start/headless", "start/plans", "common"],
+    "commands/time": ["common"],
+    ".": [
+      "commands/time",
+      "commands/session",
+      "commands/scenarios",
+      "commands/runs",
+      "commands/reference",
+      "commands/screens",
+      "commands/machines",
+      "commands/clients",
+      "options",
+      "start/screens",
+      "common",
     ],
-    ".": ["commands", "jobs", "options", "start/screens", "common"],
+  },
+  support: {
+    ".": [],
+    values: ["."],
+    computer: ["values"],
+    text: ["values", "."],
+    files: ["text", "computer", "values", "."],
+  },
+  isa: {
+    cpus: [],
+    names: [],
+    notation: ["cpus"],
+    general: ["notation", "names", "cpus"],
+    vectors: ["general", "notation"],
+    ".": ["vectors", "general", "notation", "names", "cpus"],
+  },
+  recordings: {
+    file: [],
+    past: [],
+    runs: ["past", "file"],
+  },
+  linux: {
+    kernel: [],
+    structures: ["kernel"],
+    waits: ["structures", "kernel"],
+    ".": ["waits", "structures", "kernel"],
+    events: ["structures", "kernel"],
+    verdicts: ["events", "waits", "structures", "kernel"],
   },
 };
 
 /**
- * Faces of a house: all that other rooms of src/ may import of it. The narrow ones load little, for
+ * Faces of a room: all that other rooms of src/ may import of it. The narrow ones load little, for
  * programs that start without a machine.
  */
 const FACES: Record<string, readonly string[]> = {
@@ -233,17 +346,24 @@ async function* sourceFiles(folder: URL): AsyncGenerator<URL> {
   }
 }
 
-/** The first folder below src/, or "" for a file outside of it. */
+/** The room of a path below src/: the folder below a floor. */
+const roomOf = (path: string): string => path.split("/")[1] ?? "";
+
+/** The room of a file; "" outside of src/. */
 function layerOf(file: URL): string {
-  return file.href.startsWith(SOURCE.href) ? file.href.slice(SOURCE.href.length).split("/")[0] : "";
+  return file.href.startsWith(SOURCE.href) ? roomOf(file.href.slice(SOURCE.href.length)) : "";
 }
 
-Deno.test("every folder of src/ is a layer and imports only layers below it", async () => {
+Deno.test("every room of src/ lies on its floor and imports only rooms below it", async () => {
   const wrong: string[] = [];
   for await (const file of sourceFiles(SOURCE)) {
     const layer = layerOf(file);
     const allowed = MAY_IMPORT[layer];
-    assert.ok(allowed, `src/${layer} is no layer; add it to docs/architecture.md and to this table`);
+    const folder = FOLDER_OF.get(layer);
+    assert.ok(
+      folder !== undefined && file.href.startsWith(`${SOURCE.href}${folder}/`),
+      `${file.pathname} is in no room; add it to docs/architecture.md and to this table`,
+    );
     for (const specifier of importsOf(await Deno.readTextFile(file))) {
       if (!specifier.startsWith(".") || specifier.endsWith("/deno.json")) continue;
       if (EMBEDDED.some((folder) => new URL(specifier, file).href.startsWith(folder.href))) continue;
@@ -254,8 +374,8 @@ Deno.test("every folder of src/ is a layer and imports only layers below it", as
   assert.deepEqual(wrong, []);
 });
 
-/** Violations of a house's floors: imports that its table does not allow, and missing rooms. */
-function wrongFloors(floors: Record<string, readonly string[]>, imports: readonly { from: string; to: string }[]): string[] {
+/** Violations of a room's table: imports that it does not allow, and folders that it lacks. */
+function wrongFolders(floors: Record<string, readonly string[]>, imports: readonly { from: string; to: string }[]): string[] {
   const wrong = imports.flatMap(({ from, to }) => {
     const [room, target] = [folderOf(from), folderOf(to)];
     if (!floors[room]) return [`${room} is not in the table`];
@@ -271,60 +391,59 @@ function wrongFloors(floors: Record<string, readonly string[]>, imports: readonl
   return [...new Set(wrong)];
 }
 
-for (const [house, floors] of Object.entries(FLOORS)) {
-  Deno.test(`every room of src/${house} imports only rooms on floors below it`, () => {
-    const imports = importsBelow(new URL(house, SOURCE).pathname);
-    assert.ok(imports.length > 0, `src/${house} has no imports of its own`);
-    assert.deepEqual(wrongFloors(floors, imports), []);
-    const rooms = new Set(imports.flatMap(({ from, to }) => [folderOf(from), folderOf(to)]));
-    assert.deepEqual(Object.keys(floors).filter((room) => !rooms.has(room)), [], "rooms of the table that are not there");
+for (const [room, folders] of Object.entries(INSIDE)) {
+  Deno.test(`every folder of ${room} imports only folders of it that are below`, () => {
+    const imports = importsBelow(new URL(FOLDER_OF.get(room)!, SOURCE).pathname);
+    assert.ok(imports.length > 0, `${room} has no imports of its own`);
+    assert.deepEqual(wrongFolders(folders, imports), []);
+    const there = new Set(imports.flatMap(({ from, to }) => [folderOf(from), folderOf(to)]));
+    assert.deepEqual(Object.keys(folders).filter((folder) => !there.has(folder)), [], "folders of the table that are not there");
   });
 }
 
-Deno.test("an import up a floor, an unknown room, and rooms that may import each other are found", () => {
+Deno.test("an import upward, an unknown folder, and folders that may import each other are found", () => {
   const floors = { ground: [], upper: ["ground"], left: ["right"], right: ["left"] };
   assert.deepEqual(
-    wrongFloors({ ground: [], upper: ["ground"] }, [
+    wrongFolders({ ground: [], upper: ["ground"] }, [
       { from: "upper/a.ts", to: "ground/b.ts" },
       { from: "ground/b.ts", to: "upper/a.ts" },
       { from: "upper/inner/c.ts", to: "upper/a.ts" },
     ]),
     ["ground/b.ts imports upper/a.ts", "upper/inner is not in the table"],
   );
-  assert.deepEqual(wrongFloors(floors, []), ["left and right may import each other", "right and left may import each other"]);
+  assert.deepEqual(wrongFolders(floors, []), ["left and right may import each other", "right and left may import each other"]);
 });
 
-/** Imports of a house by other rooms that do not end at one of its faces. */
+/** Imports of a room by other rooms that do not end at one of its faces. */
 function pastFaces(faces: typeof FACES, imports: readonly { from: string; to: string }[]): string[] {
-  const houseOf = (file: string) => file.split("/")[0];
   return imports.flatMap(({ from, to }) => {
-    const house = houseOf(to);
-    const free = !faces[house] || houseOf(from) === house || faces[house].some((face) => to === `${house}/${face}`);
+    const room = roomOf(to);
+    const free = !faces[room] || roomOf(from) === room || faces[room].some((face) => to.endsWith(`/${room}/${face}`));
     return free ? [] : [`${from} imports ${to}`];
   });
 }
 
-Deno.test("rooms above a house with faces import only these", () => {
+Deno.test("rooms above a room with faces import only these", () => {
   const imports = importsBelow(new URL("../src", import.meta.url).pathname);
   assert.deepEqual(pastFaces(FACES, imports), []);
-  for (const [house, faces] of Object.entries(FACES)) {
+  for (const [room, faces] of Object.entries(FACES)) {
     for (const face of faces) {
-      const used = imports.some(({ from, to }) => to === `${house}/${face}` && !from.startsWith(`${house}/`));
-      assert.ok(used, `nothing imports ${house}/${face}`);
+      const used = imports.some(({ from, to }) => to.endsWith(`/${room}/${face}`) && roomOf(from) !== room);
+      assert.ok(used, `nothing imports ${face} of ${room}`);
     }
   }
 });
 
-Deno.test("an import past the faces of a house is found", () => {
+Deno.test("an import past the faces of a room is found", () => {
   const imports = [
-    { from: "above/a.ts", to: "house/face.ts" },
-    { from: "above/b.ts", to: "house/inner/room.ts" },
-    { from: "above/c.ts", to: "house/beside.ts" },
-    { from: "house/face.ts", to: "house/inner/room.ts" },
-    { from: "above/d.ts", to: "open/inner/room.ts" },
+    { from: "floor/above/a.ts", to: "ground/room/face.ts" },
+    { from: "floor/above/b.ts", to: "ground/room/inner/part.ts" },
+    { from: "floor/above/c.ts", to: "ground/room/beside.ts" },
+    { from: "ground/room/face.ts", to: "ground/room/inner/part.ts" },
+    { from: "floor/above/d.ts", to: "ground/open/inner/part.ts" },
   ];
-  assert.deepEqual(pastFaces({ house: ["face.ts"] }, imports), [
-    ...["above/b.ts imports house/inner/room.ts", "above/c.ts imports house/beside.ts"],
+  assert.deepEqual(pastFaces({ room: ["face.ts"] }, imports), [
+    ...["floor/above/b.ts imports ground/room/inner/part.ts", "floor/above/c.ts imports ground/room/beside.ts"],
   ]);
 });
 
@@ -336,7 +455,7 @@ function namesFrom(text: string, keyword: "import" | "export" | "import|export")
   );
 }
 
-Deno.test("the faces of a house show nothing that no room above imports", async () => {
+Deno.test("the faces of a room show nothing that no room above imports", async () => {
   const imported = new Map<string, Set<string>>();
   for await (const file of sourceFiles(SOURCE)) {
     for (const { name, specifier } of namesFrom(await Deno.readTextFile(file), "import|export")) {
@@ -346,7 +465,7 @@ Deno.test("the faces of a house show nothing that no room above imports", async 
       imported.get(target.href)!.add(name);
     }
   }
-  const faces = Object.entries(FACES).flatMap(([house, files]) => files.map((file) => new URL(`${house}/${file}`, SOURCE)));
+  const faces = Object.entries(FACES).flatMap(([room, files]) => files.map((file) => new URL(`${FOLDER_OF.get(room)}/${file}`, SOURCE)));
   const unused: string[] = [];
   for (const face of faces) {
     for (const { name } of namesFrom(await Deno.readTextFile(face), "export")) {
@@ -383,13 +502,18 @@ Deno.test("circles of files and two-way pairs of folders are found", () => {
 });
 
 Deno.test("a snapshot for --instant is of the program that the worker may import, whole", () => {
-  const rooms = new Set(["session"]);
+  const rooms = new Set(["worker"]);
   for (const room of rooms) MAY_IMPORT[room].forEach((below) => rooms.add(below));
-  assert.deepEqual([...MACHINE].sort(), [...rooms].sort());
+  assert.deepEqual([...MACHINE].sort(), [...rooms].map((room) => FOLDER_OF.get(room)).sort());
 });
 
-Deno.test("the table of layers has no circle: a room imports only rooms listed above it", () => {
+Deno.test("generated code is of all rooms that the core may import", () => {
+  assert.deepEqual([...GENERATING].sort(), ["core", ...MAY_IMPORT.core].map((room) => FOLDER_OF.get(room)).sort());
+});
+
+Deno.test("the table has no circle: a floor, and a room, imports only what is listed above it", () => {
   const rooms = Object.keys(MAY_IMPORT);
+  assert.equal(rooms.length, Object.values(FLOORS).flatMap((floor) => Object.keys(floor)).length, "no two rooms have one name");
   const wrong = rooms.flatMap((room, index) =>
     MAY_IMPORT[room].filter((below) => !rooms.slice(0, index).includes(below)).map((b) => `${room}: ${b}`)
   );
@@ -449,7 +573,7 @@ Deno.test("faces for programs without a machine load none", async () => {
     "machine/host/interface.ts",
   ];
   const { needed } = await loadedBy(...paths.map((path) => `src/${path}`));
-  const objects = ["capabilities", "gic", "memory", "ipc"].map((room) => new URL(`hypervisor/${room}/`, SOURCE).href);
+  const objects = ["capabilities", "gic", "memory", "ipc"].map((room) => new URL(`machine/hypervisor/${room}/`, SOURCE).href);
   const guests = ["cpu/core/boot.ts", "machine/host/kernel/kernel.ts", "machine/resource-manager/dispatch.ts"].map((file) =>
     new URL(file, SOURCE).href
   );

@@ -1,8 +1,8 @@
 // Rooms of src/, and the levels whose faces are counted.
 
-/** The room of a file, whose path is below src/. */
+/** The room of a file, whose path is below src/: the folder on its floor. */
 export function roomOf(path: string): string {
-  return path.split("/")[0];
+  return path.split("/")[1];
 }
 
 /** The rooms that people and agents touch. */
@@ -10,10 +10,10 @@ export const APP: ReadonlySet<string> = new Set(["tui", "cli", "configuration", 
 
 /** The rooms that run a machine in a session. */
 export const SESSION: ReadonlySet<string> = new Set([
-  ...["state", "outside", "inspection", "assembly", "snapshots", "recordings", "engine", "session", "control", "debug", "export"],
+  ...["state", "outside", "inspection", "assembly", "snapshots", "recordings", "engine", "worker", "control", "debug", "export"],
 ]);
 
 /** The machine and what it is made of. */
 export const MACHINE: ReadonlySet<string> = new Set([
-  ...["isa", "core", "machine", "abi", "devices", "devicetree", "hypervisor", "resource-manager", "virtio", "host"],
+  ...["isa", "core", "hardware", "abi", "devices", "devicetree", "hypervisor", "resource-manager", "virtio", "host"],
 ]);

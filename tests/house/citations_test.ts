@@ -17,7 +17,7 @@ const GUESTS = [
   ...[".c", ".h", ".toml"].flatMap((ending) => [...repositoryFiles("assets/", ending)]),
   ...repositoryFiles("examples/", ".toml"),
 ];
-const PAGES = ["README.md", "CONTRIBUTING.md", ...repositoryFiles("docs/", ".md")];
+const PAGES = ["README.md", "CONTRIBUTING.md", ...repositoryFiles("docs/", ".md"), ...repositoryFiles("src/", ".md")];
 /** Has examples of what it looks for. */
 const THIS = "tests/house/citations_test.ts";
 const ALL = [...CODE, ...GUESTS, ...PAGES];

@@ -2,6 +2,7 @@
 // CONTRIBUTING.md names.
 
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { RPC_MESSAGES } from "../../src/machine/abi/rpc/messages/all.ts";
 import type { Instruction } from "../../src/cpu/isa/notation/insn.ts";
 import { instructions } from "../../src/cpu/isa/table.ts";
@@ -24,10 +25,10 @@ const instructionNames = (exported: unknown) => isMaker(exported) ? [exported()]
 
 /** Files of a folder that define something; `joining` files only join what others define. */
 async function groupsOf(folder: string, definedBy: (exported: unknown) => unknown[], joining: readonly string[]): Promise<Group[]> {
-  const files = [...filesBelow(new URL(folder, ROOT), ".ts")].filter((file) => !joining.includes(file));
+  const files = [...filesBelow(new URL(folder, ROOT), ".ts")].filter((file) => !joining.includes(basename(file)));
   const groups = await Promise.all(files.map(async (file): Promise<Group> => {
     const exported = Object.values<unknown>(await import(new URL(folder + file, ROOT).href));
-    return [file, new Set(exported.flatMap(definedBy))];
+    return [basename(file), new Set(exported.flatMap(definedBy))];
   }));
   return groups.filter(([, defined]) => defined.size);
 }

@@ -6,7 +6,7 @@ import type { Table } from "../../src/model/queries/table.ts";
 import { TABLES } from "../../src/model/queries/tables.ts";
 
 /** Rooms that show rows. */
-const READERS = ["tui", "cli", "debug"];
+const READERS = ["app/tui", "app/cli", "session/debug"];
 /** Variables that hold a row. */
 const ROWS = "row|reason|diagnosis|event|frame|vcpu|irq|queue|parcel|slice|first|selected\\.row";
 /** Columns of text that have these names for nothing else in those rooms. */
@@ -30,7 +30,10 @@ function readingTexts(source: string): string[] {
 /** The phrase of a rule that is compared, or looked into. */
 const PHRASE = /\.rule\b[?!]?(?: [!=]==? (?!undefined|null)|\??\.(?:startsWith|endsWith|includes|indexOf|match|replace|slice|split)\()/;
 /** Rooms that get the reasons of refusals. A stop rule has an id in `rule`. */
-const REASON_READERS = [...READERS, "inspection", "queries", "assembly", "scenarios", "export", "library"];
+const REASON_READERS = [
+  ...READERS,
+  ...["session/inspection", "model/queries", "session/assembly", "app/scenarios", "session/export", "app/library", "app/jobs"],
+];
 
 function* sources(folder: URL): Generator<URL> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {

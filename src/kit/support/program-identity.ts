@@ -15,7 +15,7 @@ const IN_SOURCES = import.meta.url.endsWith("/src/kit/support/program-identity.t
 const PUT_IN = "digest of the program";
 /** By folders; "" for the whole program. Empty if the program runs from its sources. */
 const BUILT = new Map<string, string>();
-for (const [, folders = "", digest] of PUT_IN.matchAll(/(?:([a-z,-]+):)?\b([0-9a-f]{64})\b/g)) BUILT.set(folders, digest);
+for (const [, folders = "", digest] of PUT_IN.matchAll(/(?:([a-z,/-]+):)?\b([0-9a-f]{64})\b/g)) BUILT.set(folders, digest);
 
 /**
  * A digest of version and code, in hexadecimal.

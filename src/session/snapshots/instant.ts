@@ -32,9 +32,10 @@ const KEPT = 8;
  * (tests/layers_test.ts): commands and screens are a third of all, and every start waits for this.
  */
 export const MACHINE: readonly string[] = [
-  ...["abi", "assembly", "core", "devices", "devicetree", "engine", "formats", "host", "hypervisor", "images", "inspection", "isa"],
-  ...["linux", "machine", "outside", "plans", "protocol", "queries", "recordings", "resource-manager", "session", "snapshots", "state"],
-  ...["support", "symbols", "virtio"],
+  ...["cpu/core", "cpu/isa", "inside/images", "inside/linux", "inside/symbols", "kit/formats", "kit/support", "machine/abi"],
+  ...["machine/devices", "machine/devicetree", "machine/hardware", "machine/host", "machine/hypervisor", "machine/resource-manager"],
+  ...["machine/virtio", "model/plans", "model/protocol", "model/queries", "session/assembly", "session/engine", "session/inspection"],
+  ...["session/outside", "session/recordings", "session/snapshots", "session/state", "session/worker"],
 ];
 
 /** Where the snapshot of a plan's first prompt belongs. */

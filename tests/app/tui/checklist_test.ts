@@ -2,6 +2,7 @@
 // number, or is listed here until it has.
 
 import assert from "node:assert/strict";
+import { repositoryFiles, ROOT } from "../../support/files.ts";
 
 const LAST = 55;
 
@@ -10,9 +11,8 @@ const TO_BUILD: readonly number[] = [];
 
 Deno.test("every check of the look has a test named after its number, or is still to be built", async () => {
   const tested = new Set<number>();
-  for await (const { name } of Deno.readDir(new URL(".", import.meta.url))) {
-    if (!name.endsWith("_test.ts")) continue;
-    const text = await Deno.readTextFile(new URL(name, import.meta.url));
+  for (const file of repositoryFiles("tests/app/tui/", "_test.ts")) {
+    const text = await Deno.readTextFile(new URL(file, ROOT));
     for (const [, numbers] of text.matchAll(/["'`]((?:L\d+(?:, )?)+): /g)) {
       for (const [, number] of numbers.matchAll(/L(\d+)/g)) tested.add(Number(number));
     }

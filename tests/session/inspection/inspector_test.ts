@@ -293,7 +293,7 @@ Deno.test("W33: every hypercall, request, rule and file that refuses names a sec
   for (const section of declared) assert.ok(isSection(section), section);
   const written: string[] = [];
   for (const folder of ["hypervisor", "resource-manager", "host"]) {
-    for await (const text of sources(new URL(`../../../src/${folder}/`, import.meta.url))) {
+    for await (const text of sources(new URL(`../../../src/machine/${folder}/`, import.meta.url))) {
       // A section by its file, and where the resource manager alone is meant, without.
       for (const [, section] of text.matchAll(/"((?:hypervisor|resource-manager|vm-manager|geniezone) \d[^"]*)"/g)) written.push(section);
       if (folder !== "resource-manager") continue;

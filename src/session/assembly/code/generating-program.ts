@@ -6,7 +6,7 @@ import { programChanged, programDigest } from "../../../kit/support/program-iden
  * Folders of the sources that decide what is generated: the core imports nothing else
  * (tests/layers_test.ts).
  */
-export const GENERATING = ["core", "isa", "support"];
+export const GENERATING = ["cpu/core", "cpu/isa", "kit/support"];
 
 /** The name of a cache's file for a program and what else is in `parts`, without its ending. */
 export const fileNameOf = (...parts: readonly string[]): string => parts.join().replaceAll(/[^\w.]+/g, "-");
