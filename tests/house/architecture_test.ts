@@ -23,10 +23,10 @@ function missing(drawing: string, folders: readonly string[]): string[] {
   return folders.filter((name) => !new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(drawing));
 }
 
-Deno.test("the drawing of docs/architecture.md has every floor and every room of src/, on a page of two screens", () => {
+Deno.test("the drawing of docs/architecture.md has every floor and every room of src/, on a page of 125 lines at most", () => {
   const page = "docs/architecture.md", floors = foldersOf("src/");
   assert.deepEqual(missing(drawingOf(page), [...floors, ...floors.flatMap((floor) => foldersOf(`src/${floor}/`))]), []);
-  assert.ok(Deno.readTextFileSync(new URL(page, ROOT)).split("\n").length <= 110);
+  assert.ok(Deno.readTextFileSync(new URL(page, ROOT)).split("\n").length <= 125);
 });
 
 for (const room of ROOMS) {
