@@ -50,7 +50,7 @@ const BEGINS = /^([a-z][a-z-]*)(?= (?:--|[A-Z]{2}))/;
 export function spelledIn(source: Source, verbs: ReadonlySet<string>): Set<string> {
   const found = new Set<string>();
   const add = (verb: string) => verbs.has(verb) && found.add(verb);
-  const group = /(?:^|\/)commands\/([a-z]+)(?:-[a-z-]+)?\.ts$/.exec(source.path)?.[1];
+  const group = /(?:^|\/)commands\/(?:[a-z-]+\/)*([a-z]+)(?:-[a-z-]+)?\.ts$/.exec(source.path)?.[1];
   for (const { text, from, to } of source.literals) {
     const before = source.before(from), after = source.after(to);
     for (const [, first, second] of text.matchAll(COMMAND_LINE)) verbs.has(`${first} ${second}`) ? add(`${first} ${second}`) : add(first);

@@ -46,7 +46,7 @@ Deno.test("a file spells a verb by its name, its words, its command line, or a r
     assert.deepEqual(spelled(text), ["who"], text);
   }
   assert.deepEqual(spelled('queries: [{ name: "flush" }]', "app/cli/commands/session/queue.ts"), ["queue flush"]);
-  assert.deepEqual(spelled('vm.command("ls")', "cli/commands/vm-more.ts"), ["vm ls"]);
+  assert.deepEqual(spelled('vm.command("ls")', "app/cli/commands/session/vm-more.ts"), ["vm ls"]);
 });
 
 Deno.test("an import, a table, a use of a command by its name, prose and comments do not spell a verb", () => {
@@ -80,8 +80,8 @@ Deno.test("verbs are the commands that take --session, and the actions", () => {
 
 Deno.test("a screen has a home where its name or key is, or its file is imported, and in that", () => {
   const sources = [
-    new Source("tui/app/names.ts", 'const COMMANDS = { "screen.queue": "queue ls" };'),
-    new Source("tui/app/chapters.ts", 'goal: { screen: "6" }'),
+    new Source("app/tui/app/names.ts", 'const COMMANDS = { "screen.queue": "queue ls" };'),
+    new Source("app/tui/app/chapters.ts", 'goal: { screen: "6" }'),
     new Source("app/tui/look/links.ts", 'mq: ["6", "queues"]'),
     new Source("app/tui/screens/queue-screen.ts", ""),
     new Source("app/tui/screens/screens.ts", 'import { queueScreen } from "./queue-screen.ts";'),
@@ -93,7 +93,7 @@ Deno.test("a screen has a home where its name or key is, or its file is imported
     new Source("app/tui/panes/overview/link-lines.ts", 'packed(pieces, width, MOST, "6")'),
     new Source("app/tui/app/guide/guide-chapters.ts", 'task: "Press {screen.queue} for the queues.",'),
     new Source("app/tui/look/numbers.ts", 'const digits = ["6"], six = "6", all = text.padStart(8, "6");'),
-    new Source("cli/queue.ts", 'key: "6"'),
+    new Source("app/cli/queue.ts", 'key: "6"'),
   ];
   const [{ name, files }] = screenHomes("/src", [{ key: "6", name: "queue", title: "Queues" }], sources);
   assert.equal(name, "6 Queues");
@@ -126,12 +126,12 @@ Deno.test("keys are those of tables, of tables in lists and of their kinds; a ta
 Deno.test("names that cross a face are counted once, types and re-exports too, those within a level not", () => {
   const names = [
     new Source(
-      "tui/a.ts",
-      'import { ask, type Asked as Question } from "../session/ask.ts";\nexport type { Asked } from "../session/ask.ts";',
+      "app/tui/a.ts",
+      'import { ask, type Asked as Question } from "../../session/control/ask.ts";\nexport type { Asked } from "../../session/control/ask.ts";',
     ),
-    new Source("cli/b.ts", 'import { ask } from "../session/ask.ts";\nimport { box } from "../tui/box.ts";'),
+    new Source("app/cli/b.ts", 'import { ask } from "../../session/control/ask.ts";\nimport { box } from "../tui/box.ts";'),
   ].flatMap((source) => importedNames("/src", source));
-  assert.deepEqual(namesCrossed(names, new Set(["tui", "cli"]), new Set(["session"])), ["Asked", "ask"]);
+  assert.deepEqual(namesCrossed(names, new Set(["tui", "cli"]), new Set(["control"])), ["Asked", "ask"]);
 });
 
 Deno.test("declarations of types are counted by their names, the shown ones apart", () => {
