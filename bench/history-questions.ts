@@ -14,6 +14,7 @@ import type { SessionPlan } from "../src/model/plans/plan.ts";
 import { problemText } from "../src/kit/support/problem.ts";
 import { EVERY_VM } from "../src/model/queries/debugged-vms.ts";
 import { vcpuId } from "../src/model/queries/ids.ts";
+import { isExactly } from "../src/model/queries/filters/filter.ts";
 import { rowsOf } from "../src/model/queries/query.ts";
 import { CAPS, IRQS, PAGE_TABLES, REGISTERS } from "../src/model/queries/tables.ts";
 import {
@@ -80,7 +81,7 @@ export function questionsOf(system: System, counts: Readonly<Record<string, numb
     shared: pagesOf(system, isLinear),
     register: ids(rowsOf(REGISTERS, inspector.answer({ table: "vcpu.regs", args: { vcpu: VCPU } }))).filter((id) => !id.endsWith("/pc")),
     capability: ids(rowsOf(CAPS, inspector.answer({ table: "caps.ls", args: {} }))),
-    interrupt: ids(rowsOf(IRQS, inspector.answer({ table: "irq.ls", args: { vm: VM } }))),
+    interrupt: ids(rowsOf(IRQS, inspector.answer({ table: "irq.ls", args: { filter: isExactly("vm", VM) } }))),
   };
   let asked = 0;
   return Object.entries(counts).flatMap(([kind, count]) =>

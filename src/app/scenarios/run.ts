@@ -12,7 +12,7 @@ import { alone, type SessionPlan } from "../../model/plans/plan.ts";
 import { nameOf, withKind, withoutKind } from "../../model/queries/ids.ts";
 import { diagnosisLines, timedOutLines } from "../../model/queries/texts/diagnosis-text.ts";
 import { isExactly } from "../../model/queries/filters/filter.ts";
-import { rowsOf } from "../../model/queries/query.ts";
+import { listQuery, rowsOf } from "../../model/queries/query.ts";
 import { reasonLines, ruleLine } from "../../model/queries/texts/reason-text.ts";
 import { DIAGNOSES, REASONS } from "../../model/queries/tables.ts";
 import { consolesOf } from "./plan-scenario.ts";
@@ -216,7 +216,7 @@ export class ScenarioRun {
   }
 
   async #expectRows(step: Extract<Step, { kind: "expect_rows" }>): Promise<void> {
-    const rows = () => this.system.inspector.answer({ table: step.expect_rows, args: { filter: step.filter } }).rows.length;
+    const rows = () => this.system.inspector.answer(listQuery(step.expect_rows, { filter: step.filter })).rows.length;
     const met = (count: number) => step.count === undefined ? count > 0 : count === step.count;
     let looked = -Infinity;
     const look = () => {

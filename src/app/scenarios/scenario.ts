@@ -16,7 +16,8 @@ import { idPattern } from "../../model/queries/ids.ts";
 import { type Problem, problemOf, problemOfAll, UserError } from "../../kit/support/problem.ts";
 import { FilterError, parseFilter } from "../../model/queries/filters/filter.ts";
 import { checkFilter } from "../../model/queries/filters/temporal-filter.ts";
-import { TABLE_NAMES, type TableName, TABLES } from "../../model/queries/tables.ts";
+import { LIST_TABLES, readQuery } from "../../model/queries/query.ts";
+import { isTableName, type TableName, TABLES } from "../../model/queries/tables.ts";
 import { VERDICTS } from "../../model/queries/facts/verdict-words.ts";
 
 /** Virtual time (ns) that a step waits where it does not say. */
@@ -70,9 +71,10 @@ const size = v.pipe(
   v.transform((source) => parseSize(source) ?? NaN),
   v.check((bytes) => bytes > 0, mustBe("a size", '"64MiB"')),
 );
-const tableName = v.picklist(TABLE_NAMES, ({ input }) => {
-  const names = Object.keys(TABLES);
-  return wrong("is not a table", didYouMean(typeof input === "string" ? input : "", names, "list them with el2 schema"));
+const tableName = v.picklist(LIST_TABLES, ({ input }) => {
+  const name = typeof input === "string" ? input : "", query = isTableName(name) ? readQuery(name, {}) : undefined;
+  if (query && "issue" in query) return wrong(`cannot be expected: ${query.issue}`, "use a table whose rows need no argument");
+  return wrong("is not a table", didYouMean(name, LIST_TABLES, "list them with el2 schema"));
 });
 
 /** The values of `boot` other than a name that `el2 run` takes: an image as the primary VM. */

@@ -2,8 +2,8 @@
 
 import { vmId } from "../../model/queries/ids.ts";
 import type { LinuxTables } from "../../model/queries/linux-tables.ts";
-import type { QueryArguments } from "../../model/queries/query.ts";
-import type { Row, RowOf } from "../../model/queries/table.ts";
+import type { TableArguments } from "../../model/queries/query.ts";
+import type { RowOf } from "../../model/queries/table.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { readConfig } from "./structures/config.ts";
 import { readDisks } from "./structures/disks.ts";
@@ -24,14 +24,19 @@ import { asTree } from "./structures/task-tree.ts";
 import { readTasks } from "./structures/tasks.ts";
 import { readTimers } from "./structures/timers.ts";
 
-/** Of a whole kernel. */
-export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Reading, args: QueryArguments) => readonly Row[] } = {
+/** The rows of a table; undefined if the kernel does not have the task that they are about. */
+type TableReader<N extends keyof LinuxTables> = (reading: Reading, args: TableArguments<N>) => readonly RowOf<LinuxTables[N]>[] | undefined;
+
+export const LINUX_READERS: { readonly [N in keyof LinuxTables]: TableReader<N> } = {
   "linux.ls": (reading) => [readKernel(reading)],
   "linux.log": readLog,
   "linux.ps": (reading, { threads, tree }) => {
     const rows = readTasks(reading, threads ?? false);
     return tree ? asTree(rows) : rows;
   },
+  "linux.stack": (reading, { pid }) => readTaskStack(reading, pid),
+  "linux.maps": (reading, { pid }) => readMaps(reading, pid),
+  "linux.files": (reading, { pid }) => readFiles(reading, pid),
   "linux.modules": readModules,
   "linux.mounts": readMounts,
   "linux.irqs": readLinuxIrqs,
@@ -44,13 +49,6 @@ export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Read
   "linux.locks": readLocks,
   "linux.timers": readTimers,
   "linux.config": readConfig,
-};
-
-/** Of one process or thread; undefined if the kernel does not have it. */
-export const TASK_READERS: { readonly [N in keyof LinuxTables]?: (reading: Reading, pid: number) => readonly Row[] | undefined } = {
-  "linux.stack": readTaskStack,
-  "linux.maps": readMaps,
-  "linux.files": readFiles,
 };
 
 function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {

@@ -1,6 +1,6 @@
 // Questions where in a run something happened, as questions about accesses.
 
-import type { QueryArguments } from "./query.ts";
+import type { QueryOf } from "./query.ts";
 
 /** Bytes of a value in memory. */
 const VALUE_SIZE = 8;
@@ -10,8 +10,8 @@ const VALUE_SIZE = 8;
  * or executions if there is none.
  */
 export function findArguments(
-  { at, filter, value, size = VALUE_SIZE, before, limit }: Pick<QueryArguments, "at" | "filter" | "value" | "size" | "before" | "limit">,
-): QueryArguments {
+  { at, filter, value, size = VALUE_SIZE, before, limit }: Omit<QueryOf<"who">["args"], "access" | "back">,
+): QueryOf<"who">["args"] {
   if (filter !== undefined) return { access: "event", filter, before, limit };
   return value === undefined ? { at, access: "exec", before, limit } : { at, access: "write", value, size, before, limit };
 }

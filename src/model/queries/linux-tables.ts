@@ -7,6 +7,11 @@ const VM = { kind: "id", doc: "the VM", width: 10 } as const;
 const HIDDEN_VM = { ...VM, width: undefined } as const;
 const PID = { kind: "number", doc: "number of the process or thread", width: 6 } as const;
 
+/** Arguments of queries for the Linux of one VM, or of all that run one. */
+const IN_VM = { vm: "optional" } as const;
+/** For one process or thread. */
+const OF_TASK = { ...IN_VM, pid: "required" } as const;
+
 /** States as `ps` and /proc name them. */
 export const TASK_STATES = ["R", "S", "D", "T", "t", "X", "Z", "P", "I"] as const;
 export const LOG_LEVELS = ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"] as const;
@@ -17,6 +22,7 @@ const LINUX = defineTable({
   command: "linux ls",
   doc: "VMs whose memory has a Linux kernel, and what was found there",
   empty: "no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
     release: { kind: "text", doc: "release, as uname -r prints it", width: 32, optional: true },
@@ -40,6 +46,7 @@ const LINUX_LOG = defineTable({
   command: "linux log",
   doc: "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic",
   empty: "no log: no VM runs Linux; name one that has ended",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "log:VM/NUMBER", width: 16 },
     vm: HIDDEN_VM,
@@ -60,6 +67,7 @@ const LINUX_PS = defineTable({
   command: "linux ps",
   doc: "processes of Linux, or with --threads its threads, by number",
   empty: "no processes: no VM runs Linux; name one that has ended",
+  args: { ...IN_VM, threads: "optional", tree: "optional" },
   columns: {
     id: { kind: "id", doc: "task:VM/PID", width: 18, alias: ["task"] },
     vm: HIDDEN_VM,
@@ -93,6 +101,7 @@ const LINUX_STACK = defineTable({
   command: "linux stack",
   doc: "call frames of a task that does not run now: those in the kernel, then those of the program, by frame pointers",
   empty: "no frames",
+  args: OF_TASK,
   columns: {
     id: { kind: "id", doc: "call:VM/PID/NUMBER", width: 20 },
     vm: HIDDEN_VM,
@@ -109,6 +118,7 @@ const LINUX_MODULES = defineTable({
   command: "linux modules",
   doc: "modules of Linux, as /proc/modules lists them",
   empty: "no modules are loaded, or no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "module:VM/NAME", width: 28 },
     vm: HIDDEN_VM,
@@ -127,6 +137,7 @@ const LINUX_MAPS = defineTable({
   command: "linux maps",
   doc: "mappings of a process, as /proc/PID/maps lists them",
   empty: "it has no mappings: it is a thread of the kernel",
+  args: OF_TASK,
   columns: {
     id: { kind: "id", doc: "vma:VM/PID/ADDRESS", width: 32 },
     vm: HIDDEN_VM,
@@ -147,6 +158,7 @@ const LINUX_FILES = defineTable({
   command: "linux files",
   doc: "open files of a process, as /proc/PID/fd lists them",
   empty: "it has no open files",
+  args: OF_TASK,
   columns: {
     id: { kind: "id", doc: "fd:VM/PID/NUMBER", width: 20 },
     vm: HIDDEN_VM,
@@ -164,6 +176,7 @@ const LINUX_MOUNTS = defineTable({
   command: "linux mounts",
   doc: "mounted file systems, as /proc/mounts of process 1 lists them",
   empty: "nothing is mounted, or no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "mount:VM/NUMBER", width: 18 },
     vm: HIDDEN_VM,
@@ -180,6 +193,7 @@ const LINUX_IRQS = defineTable({
   command: "linux irqs",
   doc: "interrupts that Linux has handlers for, as /proc/interrupts lists them",
   empty: "no interrupt has a handler, or no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "lirq:VM/NUMBER", width: 16 },
     vm: HIDDEN_VM,
@@ -200,6 +214,7 @@ const LINUX_NET = defineTable({
   command: "linux net",
   doc: "network interfaces of Linux",
   empty: "no interfaces: no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "netdev:VM/NAME", width: 18 },
     vm: HIDDEN_VM,
@@ -218,6 +233,7 @@ const LINUX_MEMORY = defineTable({
   command: "linux memory",
   doc: "memory of Linux by use, as /proc/meminfo names it",
   empty: "no figures: no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "meminfo:VM/NAME", width: 28 },
     vm: HIDDEN_VM,
@@ -232,6 +248,7 @@ const LINUX_DISKS = defineTable({
   command: "linux disks",
   doc: "disks and partitions of Linux, as /proc/partitions lists them",
   empty: "it has no disks, or no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "disk:VM/NAME", width: 20 },
     vm: HIDDEN_VM,
@@ -249,6 +266,7 @@ const LINUX_SLABS = defineTable({
   command: "linux slabs",
   doc: "caches of the kernel's own structures, as /proc/slabinfo lists them",
   empty: "no caches: no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "slab:VM/NAME", width: 32 },
     vm: HIDDEN_VM,
@@ -265,6 +283,7 @@ const LINUX_SOCKETS = defineTable({
   command: "linux sockets",
   doc: "sockets that processes have open",
   empty: "no process has a socket, or no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "socket:VM/INODE", width: 20 },
     vm: HIDDEN_VM,
@@ -285,6 +304,7 @@ const LINUX_DT = defineTable({
   command: "linux dt",
   doc: "nodes of the devicetree, as Linux has unpacked and changed it",
   empty: "no devicetree: Linux was started by ACPI, or no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "dtnode:VM/PATH", width: 40 },
     vm: HIDDEN_VM,
@@ -301,6 +321,7 @@ const LINUX_LOCKS = defineTable({
   command: "linux locks",
   doc: "locks that tasks of Linux wait for: mutexes, semaphores, spin locks; with the task that holds each",
   empty: "no task waits for a lock, or no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "lock:VM/ADDRESS", width: 30 },
     vm: HIDDEN_VM,
@@ -330,6 +351,7 @@ const LINUX_TIMERS = defineTable({
   command: "linux timers",
   doc: "timers of Linux that are set: those of high resolution of each CPU by clock and expiry, then those of the ticks",
   empty: "no timer is set, or no VM's memory has a Linux kernel",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "ltimer:VM/ADDRESS", width: 32 },
     vm: HIDDEN_VM,
@@ -349,6 +371,7 @@ const LINUX_CONFIG = defineTable({
   command: "linux config",
   doc: "options that the kernel was built with, if it keeps them (CONFIG_IKCONFIG)",
   empty: "the kernel does not keep its configuration (CONFIG_IKCONFIG); its package has it as /boot/config-RELEASE",
+  args: IN_VM,
   columns: {
     id: { kind: "id", doc: "config:VM/NAME", width: 40 },
     vm: HIDDEN_VM,

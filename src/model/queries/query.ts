@@ -2,9 +2,17 @@
 // socket.
 
 import * as v from "valibot";
-import { amount, count, listOf, name, text, unsigned } from "./fields.ts";
-import type { Row, RowOf, Table } from "./table.ts";
-import { TABLE_NAMES, TABLES } from "./tables.ts";
+import { amount, count, listOf } from "./fields.ts";
+import {
+  type AnyArguments,
+  anyArguments,
+  argumentsIssue,
+  type NoArguments,
+  type QueryArguments,
+  type TakenArguments,
+} from "./query-arguments.ts";
+import { isStream, type Row, type RowOf, type Table } from "./table.ts";
+import { TABLE_NAMES, type TableName, TABLES } from "./tables.ts";
 import { areRowsOf, rowIssue } from "./rows.ts";
 import { gap } from "./facts/gap.ts";
 import { inQuery, queryProblem } from "./facts/problem.ts";
@@ -12,59 +20,60 @@ import { asProblem, type Problem, problemText, type Said } from "../../kit/suppo
 
 const tableName = v.picklist(TABLE_NAMES);
 
-/** Arguments of a query in addition to the table. */
-const queryArguments = v.strictObject({
-  /** Only rows that this filter lets through. */
-  filter: v.optional(text()),
-  /** Limit on the rows; for events, the newest. */
-  limit: v.optional(count()),
-  /** Only what has happened since an answer with this `cursor`. */
-  after: v.optional(name),
-  /** Only events that ended at this virtual time (ns) or later. */
-  since: v.optional(amount),
-  /** Kinds of events, with commas. */
-  kinds: v.optional(name),
-  /** `vm:NAME`. */
-  vm: v.optional(name),
-  /** `vcpu:VM/INDEX`. */
-  vcpu: v.optional(name),
-  /** `mq:NUMBER`. */
-  queue: v.optional(name),
-  /** Number of a call frame, 0 for the innermost. */
-  frame: v.optional(count()),
-  /**
-   * `pa:ADDRESS` or `ipa:VM/ADDRESS`; of code `VM:ADDRESS`, `VM:SYMBOL`, `VM:FILE:LINE` or
-   * `VM/INDEX:pc`; of variables an expression.
-   */
-  at: v.optional(text()),
-  /** Of a question about accesses: which ones; `event`: events that `filter` lets through. */
-  access: v.optional(v.picklist(["write", "read", "exec", "owner", "event"])),
-  /** Only accesses after which the memory or the register has this value. */
-  value: v.optional(unsigned(64)),
-  /**
-   * Only what was before this place of the run: instructions retired, or virtual time (ns).
-   * `order`: of several at that place, those before this one, from 1.
-   */
-  before: v.optional(v.variant("kind", [
-    v.strictObject({ kind: v.literal("instructions"), count: count(), order: v.optional(count()) }),
-    v.strictObject({ kind: v.literal("time"), at: v.pipe(amount, v.minValue(0)) }),
-  ])),
-  /** Follows a value to its origin, through at most so many places; absent: one access. */
-  back: v.optional(count()),
-  /** Bytes, or instructions. */
-  size: v.optional(count()),
-  /** A process or thread of Linux. */
-  pid: v.optional(count()),
-  /** Threads of Linux instead of processes. */
-  threads: v.optional(v.boolean()),
-  /** Processes of Linux in the order of a tree. */
-  tree: v.optional(v.boolean()),
-});
-export type QueryArguments = Readonly<v.InferOutput<typeof queryArguments>>;
+/** A question of one table. */
+export type QueryOf<N extends TableName> = { [T in N]: { readonly table: T; readonly args: TableArguments<T> } }[N];
+/** A question: each table has its arguments. */
+export type Query = QueryOf<TableName>;
 
-/** A question. */
-export const query = v.strictObject({ table: tableName, args: queryArguments });
-export type Query = Readonly<v.InferOutput<typeof query>>;
+/** The arguments of queries, by table. */
+type ArgumentsByTable = {
+  [N in TableName]: QueryArguments<typeof TABLES[N] extends { readonly args: infer A extends TakenArguments } ? A : NoArguments>;
+};
+export type TableArguments<N extends TableName> = ArgumentsByTable[N];
+
+/** A query of a table that only the caller knows. */
+export function queryOf<N extends TableName>(table: N, args: TableArguments<N>): QueryOf<N> {
+  return { table, args } as QueryOf<N>;
+}
+
+/** Tables whose queries need no argument. */
+export type ListTable = { [N in TableName]: NoArguments extends TableArguments<N> ? N : never }[TableName];
+
+function isListTable(name: TableName): name is ListTable {
+  return !("issue" in readQuery(name, {}));
+}
+
+export const LIST_TABLES: readonly ListTable[] = TABLE_NAMES.filter(isListTable);
+
+/** A query for the rows of such a table. */
+export function listQuery(table: ListTable, args: QueryArguments<NoArguments>): Query {
+  return queryOf(table, args);
+}
+
+/** Tables whose rows are events in their order. */
+export type StreamTable = { [N in TableName]: "after" extends keyof TableArguments<N> ? N : never }[TableName];
+
+/** Whether a query is for what happens. */
+export function isStreamQuery(query: Query): query is QueryOf<StreamTable> {
+  return isStream(TABLES[query.table]);
+}
+
+/** A query whose table and arguments were chosen outside of el2, or what is wrong with it. */
+export function readQuery(name: TableName, args: AnyArguments): Query | { readonly issue: string } {
+  const table: Table = TABLES[name], issue = argumentsIssue(table.args, args);
+  return issue === undefined ? queryOf(name, args) : { issue };
+}
+
+/** A question as it comes from outside. */
+export const query: v.GenericSchema<unknown, Query> = v.pipe(
+  v.strictObject({ table: tableName, args: anyArguments }),
+  v.rawTransform(({ dataset: { value: { table, args } }, addIssue, NEVER }) => {
+    const read = readQuery(table, args);
+    if (!("issue" in read)) return read;
+    addIssue({ message: read.issue });
+    return NEVER;
+  }),
+);
 
 /**
  * How a question is answered again, each time with a sample. Rows of a state that stays the same

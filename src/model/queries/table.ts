@@ -2,6 +2,7 @@
 // (docs/design/workstation.md §2, "JSON").
 
 import type { Facts } from "./facts/fact.ts";
+import type { TakenArguments } from "./query-arguments.ts";
 
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -84,6 +85,8 @@ export interface Table extends Listing {
   /** The command that prints its rows, without `el2`. */
   readonly command: string;
   readonly doc: string;
+  /** Arguments of its queries, beside a filter and a limit. */
+  readonly args?: TakenArguments;
   readonly columns: Readonly<Record<string, Column>> & { readonly id: Column };
 }
 
@@ -140,6 +143,11 @@ export function defineTable<const T extends Table>(table: T): T {
 /** `el2.mem.parcels/1`. */
 export function schemaName({ name, version }: Pick<Table, "name" | "version">): string {
   return `el2.${name}/${version}`;
+}
+
+/** Whether its rows are events in their order: queries may ask for those after others. */
+export function isStream({ args }: Table): boolean {
+  return args?.after !== undefined;
 }
 
 /** Whether a value of a column is over its threshold. */

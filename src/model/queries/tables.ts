@@ -16,6 +16,8 @@ import { VERDICT_FACTS } from "./facts/verdict.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
 const AT = { kind: "time", doc: "virtual time in ns", width: 11, alias: ["time"] } as const;
+/** Arguments of queries for what happens. */
+const STREAMED = { after: "optional", since: "optional" } as const;
 
 export const VMS = defineTable({
   name: "vm.ls",
@@ -106,6 +108,7 @@ export const REGISTERS = defineTable({
   command: "vcpu regs",
   doc: "registers of a vCPU",
   empty: "native vCPU: el2's own code runs here, so there are no registers",
+  args: { vcpu: "required" },
   columns: {
     id: { kind: "id", doc: "reg:VM/INDEX/NAME" },
     name: { kind: "word", doc: "name in assembler syntax", width: 16 },
@@ -123,6 +126,7 @@ export const STACK = defineTable({
   doc:
     "call frames of a vCPU, the innermost first: by call frame information of ELF files, else by the functions' instructions, else by frame pointers",
   empty: "native vCPU: el2's own code runs here, so there is no stack",
+  args: { vcpu: "required" },
   columns: {
     id: { kind: "id", doc: "frame:VM/INDEX/NUMBER", width: 20 },
     pc: { kind: "address", doc: "program counter, or the return address", width: 18 },
@@ -157,6 +161,7 @@ export const TIMERS = defineTable({
   command: "vcpu timers",
   doc: "the virtual and the physical timer of a vCPU: when they are due, and their registers",
   empty: "no vCPU is active",
+  args: { vcpu: "required" },
   columns: {
     id: { kind: "id", doc: "timer:VM/INDEX/NAME" },
     name: { kind: "word", doc: "virtual (CNTV) or physical (CNTP)", width: 8, words: ["virtual", "physical"] },
@@ -178,6 +183,7 @@ export const PAGE_TABLES = defineTable({
   command: "vcpu tables",
   doc: "the mappings of a vCPU's translation tables (stage 1), by address; for one address, the descriptors of its walk",
   empty: "nothing is mapped, or the MMU is off: addresses are intermediate physical ones",
+  args: { vcpu: "required", at: "optional" },
   columns: {
     id: { kind: "id", doc: "va:VM/ADDRESS: the first address" },
     address: { kind: "address", doc: "the first virtual address", width: 18 },
@@ -205,6 +211,7 @@ export const VARIABLES = defineTable({
   command: "vcpu vars",
   doc: "variables of a call frame, or the value of an expression and its parts, by an ELF file's debug information",
   empty: "no variables: no ELF file with debug information has this function",
+  args: { vcpu: "required", frame: "optional", at: "optional" },
   columns: {
     id: { kind: "id", doc: "var:VM/INDEX/FRAME/EXPRESSION" },
     name: { kind: "text", doc: "the variable, member or element", width: 20 },
@@ -229,6 +236,7 @@ export const LINES = defineTable({
   command: "disasm --lines",
   doc: "source lines of code in a VM's memory, by an ELF file's debug information",
   empty: "no source line",
+  args: { at: "required", size: "optional" },
   columns: {
     id: { kind: "id", doc: "va:VM/ADDRESS" },
     address: { kind: "address", doc: "virtual address of the first instruction", width: 18 },
@@ -247,6 +255,7 @@ export const SYMBOLS = defineTable({
   command: "symbols",
   doc: "symbols of a VM by address: of its ELF files and its Linux kernel",
   empty: "no symbols: no ELF file was given (--symbols), and no Linux kernel with kallsyms runs here",
+  args: { vm: "required" },
   columns: {
     id: { kind: "id", doc: "sym:VM/NAME@ADDRESS" },
     address: { kind: "address", doc: "virtual address", width: 18 },
@@ -262,6 +271,7 @@ export const FRAMES = defineTable({
   command: "symbols",
   doc: "call frame information of a VM's functions that no ELF file describes, from their instructions",
   empty: "no functions: no ELF file was given (--symbols), and no Linux kernel with kallsyms runs here",
+  args: { vm: "required" },
   columns: {
     id: { kind: "id", doc: "frames:VM/START" },
     start: { kind: "address", doc: "first virtual address", width: 18 },
@@ -282,6 +292,7 @@ export const CODE = defineTable({
   command: "disasm",
   doc: "instructions in a VM's memory, by virtual address",
   empty: "no instructions",
+  args: { at: "required", size: "optional" },
   columns: {
     id: { kind: "id", doc: "va:VM/ADDRESS" },
     address: { kind: "address", doc: "virtual address", width: 18 },
@@ -365,6 +376,7 @@ export const MEMORY_OWNER = defineTable({
   command: "mem owner",
   doc: "the owner of a page: VM, parcel, mappings with rights, chain of extents",
   empty: "there is no memory at this address",
+  args: { at: "required" },
   columns: {
     id: { kind: "id", doc: "pa:ADDRESS of the page", width: 13 },
     owner: { kind: "text", doc: "the VM that owns the memory, or its use by the hypervisor", width: 16 },
@@ -490,6 +502,7 @@ export const MESSAGES = defineTable({
   command: "queue ring",
   doc: "messages in a queue, oldest first",
   empty: "the queue is empty",
+  args: { queue: "required" },
   columns: {
     id: { kind: "id", doc: "mq:NUMBER/POSITION", width: 9 },
     size: { kind: "size", doc: "bytes", width: 5 },
@@ -512,6 +525,7 @@ export const RPCS = defineTable({
   command: "rpc ls",
   doc: "requests to the resource manager and its notifications, newest last",
   empty: "no request recorded yet",
+  args: STREAMED,
   columns: {
     id: { kind: "id", doc: "rpc:NUMBER of the event", width: 10, alias: ["rpc"] },
     t: AT,
@@ -544,6 +558,7 @@ export const EVENTS = defineTable({
   command: "events",
   doc: "events, oldest first",
   empty: "no such event recorded yet",
+  args: { ...STREAMED, kinds: "optional" },
   columns: {
     id: { kind: "id", doc: "ev:NUMBER, ev:hvc.NUMBER, ev:KIND@TIME: the same in every run", width: 9, from: 90 },
     t: AT,
@@ -587,6 +602,7 @@ const TRACE_EVENTS = defineTable({
   command: "trace export",
   doc: "what el2 trace start has recorded, oldest first",
   empty: "no events are recorded; start recording with el2 trace start",
+  args: STREAMED,
 });
 
 export const REASONS = defineTable({
@@ -595,6 +611,7 @@ export const REASONS = defineTable({
   command: "why --list",
   doc: "why operations were refused and VMs ended, newest first",
   empty: "nothing was refused, and no VM has ended",
+  args: STREAMED,
   columns: {
     id: { kind: "id", doc: "why:NUMBER", width: 8, alias: ["why"] },
     t: AT,
@@ -630,6 +647,7 @@ export const SLICES = defineTable({
   command: "events --filter kind=sched",
   doc: "scheduler timeline: which vCPU ran on which physical CPU, oldest first",
   empty: "no scheduling event recorded yet: they are recorded on demand",
+  args: STREAMED,
   columns: {
     id: { kind: "id", doc: "ev:KIND@TIME", width: 9 },
     t: AT,
@@ -648,6 +666,7 @@ export const DEVICETREES = defineTable({
   command: "vm dtb",
   doc: "the devicetree that a VM got, as its memory has it now",
   empty: "no devicetree is known",
+  args: { vm: "required" },
   columns: {
     id: { kind: "id", doc: "vm:NAME", width: 14 },
     address: { kind: "address", doc: "its guest physical address", width: 18 },
@@ -662,6 +681,7 @@ export const DEVICES = defineTable({
   command: "vm devices",
   doc: "devices of a VM: interrupt controller frames, ranges that its VMM emulates, message queues and doorbells",
   empty: "this VM has no devices",
+  args: { vm: "required" },
   columns: {
     id: { kind: "id", doc: "dev:VM/NAME", width: 24 },
     vm: { ...VM, width: undefined },
@@ -689,6 +709,7 @@ export const BYTES = defineTable({
   command: "mem read",
   doc: "bytes of memory, sixteen per row",
   empty: "no readable memory at this address",
+  args: { at: "required", size: "optional" },
   columns: {
     id: { kind: "id", doc: "address, as asked: pa:ADDRESS or ipa:VM/ADDRESS", width: 26 },
     bytes: { kind: "text", doc: "hexadecimal", width: 48 },
@@ -761,6 +782,7 @@ export const WHO = defineTable({
   command: "who",
   doc: "who accessed memory or changed a register, oldest first: from a search through the run of a session",
   empty: "no such access",
+  args: { at: "optional", access: "optional", value: "optional", before: "optional", back: "optional", size: "optional" },
   columns: {
     id: {
       kind: "id",
@@ -861,7 +883,7 @@ export type TableName = keyof typeof TABLES;
 export type SessionTable = Table & { readonly name: TableName };
 
 /** Whether a table has this name. */
-function isTableName(name: string): name is TableName {
+export function isTableName(name: string): name is TableName {
   return Object.hasOwn(TABLES, name);
 }
 

@@ -5,7 +5,7 @@
 import type { TraceKind } from "../../machine/abi/trace.ts";
 import type { SessionClient } from "../worker/client.ts";
 import { parseFilter } from "../../model/queries/filters/filter.ts";
-import { type Answer, noAnswer, problemIn, type QueryArguments } from "../../model/queries/query.ts";
+import { type Answer, noAnswer, problemIn, type Query } from "../../model/queries/query.ts";
 import { SESSION_MEMORY } from "../../model/queries/tables.ts";
 import { type MachineSample, ORDERLY_END, type Request, type SessionEnd, type SessionEvent } from "../../model/protocol/protocol.ts";
 import { openOwn } from "../../kit/support/files/own-files.ts";
@@ -74,7 +74,7 @@ interface Asked {
   more: number;
   answered: boolean;
   /** Those of a query; undefined for another request. */
-  readonly args: QueryArguments | undefined;
+  readonly args: Query["args"] | undefined;
 }
 
 export class SessionHub {
@@ -278,7 +278,7 @@ export class SessionHub {
   }
 
   /** Notes the client that waits for answers. Returns the hub's number of the query. */
-  #ask(client: HubClient, id: number, args?: QueryArguments, more = 0): number {
+  #ask(client: HubClient, id: number, args?: Query["args"], more = 0): number {
     client.asked++;
     this.#asked.set(++this.#nextId, { client, id, more, answered: false, args });
     return this.#nextId;
@@ -297,7 +297,7 @@ export class SessionHub {
   }
 
   /** Adds the row of the consoles, whose output is here, to the machine's answer on memory. */
-  #withConsoles(answer: Answer, { filter = "", limit = Infinity }: QueryArguments = {}): Answer {
+  #withConsoles(answer: Answer, { filter = "", limit = Infinity }: Query["args"] = {}): Answer {
     if (answer.table !== "session.memory" || answer.error !== undefined) return answer;
     const row = memoryRow(this.#consoleMemory());
     if (answer.rows.length >= limit || !parseFilter(filter, SESSION_MEMORY).matches(row)) return answer;

@@ -3,6 +3,7 @@
 // in that state answers questions about the VM. The run itself does not change.
 
 import type { Answer, Query } from "../../model/queries/query.ts";
+import type { AnyArguments } from "../../model/queries/query-arguments.ts";
 import { HOST, parseAs, parsePlace, vmId, withoutKind } from "../../model/queries/ids.ts";
 import { IRQS, VCPUS } from "../../model/queries/tables.ts";
 import { rowsOf } from "../../model/queries/query.ts";
@@ -126,7 +127,8 @@ export class EndedVms {
 }
 
 /** The VM that a question is about, if it is about one. */
-function vmOf({ args: { vm, vcpu, at } }: Query): string | undefined {
+function vmOf({ args }: Query): string | undefined {
+  const { vm, vcpu, at }: AnyArguments = args;
   if (vm !== undefined) return withoutKind("vm", vm);
   if (vcpu !== undefined) return parseAs("vcpu", vcpu)?.vm;
   if (at === undefined) return undefined;

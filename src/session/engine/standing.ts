@@ -1,7 +1,7 @@
 // Questions that are answered again with each sample: a client asks once, and does not wake a
 // sleeping machine to repeat the question. A state that has not changed is not sent again.
 
-import type { Answer, Query, Repeat } from "../../model/queries/query.ts";
+import { type Answer, isStreamQuery, type Query, type Repeat } from "../../model/queries/query.ts";
 import { isSame } from "../../kit/support/values/same.ts";
 
 /** Limit on answers to one question: a client that no longer reads does not ask again. */
@@ -43,7 +43,7 @@ export class Standing {
     if (!question) return from.answer(query);
     const { last, onward } = question;
     const after = onward && last?.from === from ? last.answer.cursor : undefined;
-    const answer = from.answer(after === undefined ? query : { ...query, args: { ...query.args, after } });
+    const answer = from.answer(after === undefined || !isStreamQuery(query) ? query : { ...query, args: { ...query.args, after } });
     const again = last !== undefined && answer.cursor === undefined && isSameState(answer, last.answer);
     if (again && last.again) return undefined;
     if (last && --question.left === 0) this.#questions.delete(id);

@@ -9,7 +9,8 @@ import type { TraceEvent } from "../../machine/abi/trace.ts";
 import { ABSENT } from "../inspection/readers/objects/read-states.ts";
 import { eventRow } from "../inspection/readers/objects/read-trace.ts";
 import { formatId, nameOf, paId, parseAs, parseId, vcpuId, vcpuName, vmId, vmOfName } from "../../model/queries/ids.ts";
-import { type Answer, type Query, type QueryArguments, rowsOf } from "../../model/queries/query.ts";
+import { type Answer, type QueryOf, rowsOf } from "../../model/queries/query.ts";
+import type { QueryArgument } from "../../model/queries/query-arguments.ts";
 import type { RowOf } from "../../model/queries/table.ts";
 import { STACK, type WHO } from "../../model/queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../../model/queries/facts/who.ts";
@@ -46,7 +47,7 @@ type Row = RowOf<typeof WHO>;
 /** A question: about an object, and for memory about which accesses to how many bytes. */
 interface Asked {
   readonly target: string;
-  readonly access: Exclude<QueryArguments["access"], undefined>;
+  readonly access: QueryArgument<"access">;
   readonly size: number;
 }
 
@@ -61,7 +62,7 @@ const DID = { write: "written", read: "read", exec: "executed", change: "changed
 
 /** The questions of one session's clients, answered one after the other. */
 export class Who {
-  readonly #waiting: { readonly id: number; readonly query: Query; forgotten?: boolean }[] = [];
+  readonly #waiting: { readonly id: number; readonly query: QueryOf<"who">; forgotten?: boolean }[] = [];
 
   /**
    * @param changed whether a debugger has changed the machine
@@ -72,7 +73,7 @@ export class Who {
     readonly loop: Loop,
     readonly changed: () => boolean,
     readonly endOf: (vm: string) => number | undefined,
-    readonly failed: (id: number, query: Query, error: unknown) => Answer,
+    readonly failed: (id: number, query: QueryOf<"who">, error: unknown) => Answer,
   ) {}
 
   /** Whether a question is being answered. */
@@ -80,7 +81,7 @@ export class Who {
     return this.#waiting.length > 0;
   }
 
-  ask(id: number, query: Query): void {
+  ask(id: number, query: QueryOf<"who">): void {
     this.#waiting.push({ id, query });
     if (this.#waiting.length === 1) this.#next();
   }
@@ -111,7 +112,7 @@ export class Who {
     });
   }
 
-  *#answer(query: Query): InPieces<Answer> {
+  *#answer(query: QueryOf<"who">): InPieces<Answer> {
     const { system } = this.loop.shown;
     const at = { ns: String(Math.round(system.machine.time)), insn: String(system.instructions()) };
     try {
@@ -122,7 +123,7 @@ export class Who {
     }
   }
 
-  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryArguments): InPieces<Row[]> {
+  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"]): InPieces<Row[]> {
     const { run, shown } = this.loop;
     if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
     if (this.changed()) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
@@ -182,7 +183,7 @@ export class Who {
   }
 
   /** The machine at a place of the run. */
-  *#systemAt(place: Exclude<QueryArguments["before"], undefined>): InPieces<System> {
+  *#systemAt(place: QueryArgument<"before">): InPieces<System> {
     const { run, shown: { present } } = this.loop;
     const isLater = place.kind === "time" ? place.at > present.machine.time : place.count > present.instructions();
     if (isLater) throw new QueryError("that is after the present");
@@ -313,7 +314,7 @@ export function watchedOf({ inspector }: Pick<System, "inspector">, { target, ac
 }
 
 /** The access that is the first not to count; undefined: its place says it all. */
-function cutOf(place: QueryArguments["before"]): Counted["before"] {
+function cutOf(place: QueryArgument<"before"> | undefined): Counted["before"] {
   return place?.kind === "instructions" && place.order !== undefined ? { at: place.count, order: place.order - 1 } : undefined;
 }
 

@@ -10,9 +10,18 @@ import { formatId } from "../../model/queries/ids.ts";
 import type { Action } from "../../model/queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../../model/queries/filters/filter.ts";
 import { kindsForFilter } from "../../model/queries/filters/filter-kinds.ts";
-import { isTemporal, parseEventFilter, STREAMS, timeOf } from "../../model/queries/filters/temporal-filter.ts";
+import { isTemporal, parseEventFilter, timeOf } from "../../model/queries/filters/temporal-filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
-import { type Answer, type Query, type QueryArguments, rowsOf } from "../../model/queries/query.ts";
+import {
+  type Answer,
+  isStreamQuery,
+  type Query,
+  type QueryOf,
+  queryOf,
+  rowsOf,
+  type StreamTable,
+  type TableArguments,
+} from "../../model/queries/query.ts";
 import { readDiagnoses, readVms } from "./verdicts/read-diagnosis.ts";
 import { readDevicetreeOf } from "./readers/guest/read-devicetree.ts";
 import { readInjections } from "./readers/read-injections.ts";
@@ -36,7 +45,7 @@ import { readVariables } from "./readers/guest/read-variables.ts";
 import { ramAt, readCode, readFrames, readSymbols } from "./readers/guest/read-symbols.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import type { Gap } from "../../model/queries/facts/gap.ts";
-import type { Row, RowOf, Table } from "../../model/queries/table.ts";
+import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
 import { type TableName, TABLES, VARIABLES } from "../../model/queries/tables.ts";
 import { inQuery } from "../../model/queries/facts/problem.ts";
 import { type Problem, problemText } from "../../kit/support/problem.ts";
@@ -63,7 +72,7 @@ interface Found<R = Row> {
   readonly gaps?: readonly Gap[];
 }
 
-type Reader<N extends TableName> = (view: View, args: QueryArguments, filter: Filter) => Found<RowOf<typeof TABLES[N]>>;
+type Reader<N extends TableName> = (view: View, args: TableArguments<N>, filter: Filter) => Found<RowOf<typeof TABLES[N]>>;
 
 /** Answers queries about one system. */
 export class Inspector {
@@ -84,10 +93,10 @@ export class Inspector {
       const table = TABLES[query.table];
       if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `use one of ${Object.keys(TABLES).join(", ")}`);
       const { filter = "" } = query.args, view = new View(this.system, this.#looks);
-      const { rows, dropped = 0, cursor, gaps = [] } = STREAMS.has(query.table) && isTemporal(filter)
+      const { rows, dropped = 0, cursor, gaps = [] } = isStreamQuery(query) && isTemporal(filter)
         ? this.#overTime(query, view)
-        : this.#read(query.table, view, query.args, this.#filter(query.table, filter));
-      const { after } = query.args;
+        : this.#read(query, view, this.#filter(query.table, filter));
+      const after = isStreamQuery(query) ? query.args.after : undefined;
       const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after }, ...gaps.length > 0 && { gaps } };
       return { table: query.table, at, rows, dropped, ...places };
     } catch (error) {
@@ -208,10 +217,10 @@ export class Inspector {
    * The rows of a stream that match a filter over time. The filter sees all rows that are kept; a
    * match counts if a row after the cursor decides it.
    */
-  #overTime({ table, args }: Query, view: View): Found {
+  #overTime({ table, args }: QueryOf<StreamTable>, view: View): Found {
     const everything = this.#filter(table, ""), { after, since = 0, limit = DEFAULT_LIMIT, ...others } = args;
     const unlimited = { ...others, limit: Number.MAX_SAFE_INTEGER },
-      read = (more: QueryArguments) => this.#read(table, view, more, everything);
+      read = (more: TableArguments<StreamTable>) => this.#read(queryOf(table, more), view, everything);
     const latest = after === undefined ? undefined : read({ ...unlimited, after });
     // A list that is followed is asked for again and again: rows of the whole log take long.
     if (latest?.rows.length === 0) return latest;
@@ -227,47 +236,57 @@ export class Inspector {
     return { ...fresh, rows: table === "why" ? rows.slice(0, limit) : rows.slice(-limit) };
   }
 
-  #read(name: TableName, view: View, args: QueryArguments, filter: Filter): Found {
-    if (name === "hash") return { rows: this.hashes() };
-    if (name === "who") throw new QueryError("this query needs a session, which can repeat its run");
-    const result: Found = READERS[name](view, args, filter);
-    if (STREAMS.has(name)) return result;
+  #read(query: Query, view: View, filter: Filter): Found {
+    if (query.table === "hash") return { rows: this.hashes() };
+    if (query.table === "who") throw new QueryError("this query needs a session, which can repeat its run");
+    const result = found(query, view, filter);
+    if (isStream(TABLES[query.table])) return result;
     const rows = result.rows.filter((row) => filter.matches(row));
-    return { ...result, rows: rows.slice(0, args.limit ?? Infinity) };
+    return { ...result, rows: rows.slice(0, query.args.limit ?? Infinity) };
   }
 }
 
+/** Tables whose rows are in the machine. */
+type ReadTable = Exclude<TableName, "hash" | "who">;
+
+function found<N extends ReadTable>(
+  { table, args }: { readonly table: N; readonly args: TableArguments<N> },
+  view: View,
+  filter: Filter,
+): Found {
+  return READERS[table](view, args, filter);
+}
+
 /** Readers of streams filter by themselves, because they read no more than they need. */
-const READERS: { readonly [N in Exclude<TableName, "hash" | "who">]: Reader<N> } = {
+const READERS: { readonly [N in ReadTable]: Reader<N> } = {
   "vm.ls": (view) => ({ rows: readVms(view) }),
   "diagnose": (view) => ({ rows: readDiagnoses(view) }),
-  "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(required(args, "vm"))) }),
-  "vm.dtb": (view, args) => ({ rows: readDevicetreeOf(view, required(args, "vm")) }),
+  "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(args.vm)) }),
+  "vm.dtb": (view, args) => ({ rows: readDevicetreeOf(view, args.vm) }),
   "vcpu.ls": (view) => ({ rows: readVcpus(view) }),
-  "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(required(args, "vcpu"))) }),
-  "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(required(args, "vcpu"))) }),
-  "vcpu.timers": (view, args) => ({ rows: readTimers(view, view.findVcpu(required(args, "vcpu"))) }),
-  "vcpu.tables": (view, args) => ({ rows: readPageTables(view, view.findVcpu(required(args, "vcpu")), args.at) }),
-  "vcpu.vars": (view, args) => ({ rows: readVariables(view, view.findVcpu(required(args, "vcpu")), args.frame ?? 0, args.at) }),
-  "symbols": (view, args) => ({ rows: readSymbols(view, required(args, "vm")) }),
-  "symbols.frames": (view, args) => ({ rows: readFrames(view, required(args, "vm")) }),
-  "code": (view, args) => ({ rows: readCode(view, required(args, "at"), args.size ?? DEFAULT_CODE) }),
-  "code.lines": (view, args) => ({ rows: readLines(view, required(args, "at"), args.size ?? 1) }),
+  "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(args.vcpu)) }),
+  "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(args.vcpu)) }),
+  "vcpu.timers": (view, args) => ({ rows: readTimers(view, view.findVcpu(args.vcpu)) }),
+  "vcpu.tables": (view, args) => ({ rows: readPageTables(view, view.findVcpu(args.vcpu), args.at) }),
+  "vcpu.vars": (view, args) => ({ rows: readVariables(view, view.findVcpu(args.vcpu), args.frame ?? 0, args.at) }),
+  "symbols": (view, args) => ({ rows: readSymbols(view, args.vm) }),
+  "symbols.frames": (view, args) => ({ rows: readFrames(view, args.vm) }),
+  "code": (view, args) => ({ rows: readCode(view, args.at, args.size ?? DEFAULT_CODE) }),
+  "code.lines": (view, args) => ({ rows: readLines(view, args.at, args.size ?? 1) }),
   "irq.ls": (view) => ({ rows: readIrqs(view) }),
   "mem.map": (view) => ({ rows: readMemory(view) }),
-  "mem.owner": (view, args) => ({ rows: readOwner(view, required(args, "at")) }),
+  "mem.owner": (view, args) => ({ rows: readOwner(view, args.at) }),
   "mem.parcels": (view) => ({ rows: readParcels(view) }),
   "mem.limits": (view) => ({ rows: readLimits(view) }),
   "mem.read": (view, args) => {
-    const at = required(args, "at");
-    physical(view, at);
-    return { rows: readBytes(view, at, args.size ?? 64) };
+    physical(view, args.at);
+    return { rows: readBytes(view, args.at, args.size ?? 64) };
   },
   "mem.check": (view) => ({ rows: readViolations(view) }),
   "caps.ls": (view) => ({ rows: readCaps(view) }),
   "obj.ls": (view) => ({ rows: readObjects(view) }),
   "queue.ls": (view) => ({ rows: readQueues(view) }),
-  "queue.ring": (view, args) => ({ rows: readMessages(view, required(args, "queue")) }),
+  "queue.ring": (view, args) => ({ rows: readMessages(view, args.queue) }),
   "inject.ls": (view) => ({ rows: readInjections(view) }),
   "stop.ls": (view) => ({ rows: readStops(view) }),
   "time.ls": (view) => ({ rows: readPlaces(view) }),
@@ -312,7 +331,7 @@ const READERS: { readonly [N in Exclude<TableName, "hash" | "who">]: Reader<N> }
 /** The newest events that a filter lets through, oldest first. */
 function fromLog<R extends Row>(
   view: View,
-  args: QueryArguments,
+  args: TableArguments<"rpc.ls" | "sched.ls" | "events">,
   filter: Filter,
   kinds: ReadonlySet<TraceKind>,
   make: (event: TraceEvent) => R | undefined,
@@ -326,10 +345,4 @@ function fromLog<R extends Row>(
     if (rows.length >= limit) break;
   }
   return { rows: rows.reverse(), dropped: view.system.log.lostSince(args.after ?? "0.0"), cursor: view.system.log.cursor };
-}
-
-function required<N extends "vm" | "vcpu" | "at" | "queue">(args: QueryArguments, name: N): string {
-  const value = args[name];
-  if (value === undefined) throw new QueryError(`this query needs ${name}`);
-  return value;
 }

@@ -8,7 +8,8 @@ import { ArchiveError } from "../../machine/hardware/archive.ts";
 import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { ipaId, paId, vmId } from "../../model/queries/ids.ts";
 import type { Json, Row, Table } from "../../model/queries/table.ts";
-import { type TableName, TABLES } from "../../model/queries/tables.ts";
+import { listQuery, type Query } from "../../model/queries/query.ts";
+import { TABLES } from "../../model/queries/tables.ts";
 import { assembleFrom } from "./begin.ts";
 import type { Snapshot, SnapshotHeader } from "./file.ts";
 import type { PageMap } from "../state/page-map.ts";
@@ -81,12 +82,13 @@ const COMPARED = [
   "mem.limits",
   "queue.ls",
 ] as const;
+type ComparedTable = typeof COMPARED[number];
 
 /** A snapshot, taken apart. */
 interface Parts {
   readonly header: SnapshotHeader;
   readonly plan: ReadonlyMap<string, Json>;
-  readonly tables: ReadonlyMap<TableName, ReadonlyMap<string, Row>>;
+  readonly tables: ReadonlyMap<ComparedTable, ReadonlyMap<string, Row>>;
   readonly fields: ReadonlyMap<string, Json | Uint8Array>;
   readonly pages: PageMap;
   readonly mapped: readonly Mapped[];
@@ -145,15 +147,15 @@ function partsOf({ path, snapshot: { header, plan, state } }: { path: string; sn
   }
 }
 
-function rowsOf(system: Pick<GuestSystem, "inspector">, table: TableName): ReadonlyMap<string, Row> {
-  const ask = (args: { vcpu?: string }) => {
-    const { error, rows } = system.inspector.answer({ table, args });
+function rowsOf(system: Pick<GuestSystem, "inspector">, table: ComparedTable): ReadonlyMap<string, Row> {
+  const ask = (query: Query) => {
+    const { error, rows } = system.inspector.answer(query);
     if (error !== undefined) throw new Error(`${table}: ${error}`);
     return rows;
   };
   const rows = table === "vcpu.regs"
-    ? system.inspector.answer({ table: "vcpu.ls", args: {} }).rows.flatMap(({ id }) => ask({ vcpu: id }))
-    : ask({});
+    ? ask({ table: "vcpu.ls", args: {} }).flatMap(({ id }) => ask({ table, args: { vcpu: id } }))
+    : ask(listQuery(table, {}));
   return new Map(rows.map((row) => [row.id, row]));
 }
 

@@ -44,6 +44,7 @@ Deno.test("each wrong scenario says what, where and what there is", () => {
   assert.match(wrong(`${HEAD}[[step]]\nexpect_event = "knd=rpc"\n`)[0], /no field "knd"/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_rows = "vm.ls"\nfilter = "bad=1"\n`)[0], /^x\.toml:6:\d+: filter .*no field "bad"/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_rows = "vm.lss"\n`)[0], /not a table; did you mean "vm.ls"/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_rows = "vcpu.regs"\n`)[0], /cannot be expected: this query needs vcpu/);
   assert.match(wrong(`${HEAD}[[step]]\ninject = "rcp -> NOMEM"\n`)[0], /no kind "rcp"; did you mean "rpc"/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_end = 0\ncode = 1\n`)[0], /unknown key "code"/);
   assert.match(

@@ -6,7 +6,8 @@ import { encodeError } from "../../../src/machine/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../../src/machine/abi/rpc/messages/memory.ts";
 import { PacketType } from "../../../src/machine/abi/rpc/packet.ts";
 import { messageParts } from "../../../src/machine/abi/rpc/text/message-bytes.ts";
-import type { Answer, Query } from "../../../src/model/queries/query.ts";
+import type { Answer } from "../../../src/model/queries/query.ts";
+import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import { parseFilter } from "../../../src/model/queries/filters/filter.ts";
 import type { Column, Json, Row, Table } from "../../../src/model/queries/table.ts";
 import { type TableName, TABLES } from "../../../src/model/queries/tables.ts";
@@ -685,7 +686,7 @@ export function wholeRow(name: TableName, row: Readonly<Record<string, Json>>): 
 }
 
 /** Answers a query as a session would. */
-export function phoneAnswer({ table, args }: Query): Answer {
+export function phoneAnswer({ table, args }: { readonly table: TableName; readonly args: AnyArguments }): Answer {
   const filter = parseFilter(args.filter ?? "", TABLES[table]);
   const rows = phoneRows(table).filter((row) =>
     filter.matches(row) && (args.queue === undefined || row.id.startsWith(`${args.queue}/`)) &&

@@ -4,8 +4,7 @@
 import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
 import { encodeRequest } from "../../../src/machine/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../../src/machine/abi/rpc/messages/memory.ts";
-import type { Answer, Query } from "../../../src/model/queries/query.ts";
-import type { TableName } from "../../../src/model/queries/tables.ts";
+import { type Answer, listQuery, type ListTable, type Query } from "../../../src/model/queries/query.ts";
 import type { MachineSample } from "../../../src/model/protocol/protocol.ts";
 import { demoSystem, runUntil } from "../../session/inspection/system.ts";
 import { UserError } from "../../../src/kit/support/problem.ts";
@@ -24,7 +23,7 @@ const STEP = 1.6704e8, SAMPLES = 6;
 /** Virtual time (ns) before the end from which on every kind of event is recorded. */
 const WATCHED = 2e6;
 /** Tables with rates, which are over the time since they were read before. */
-const RATED: readonly TableName[] = ["irq.ls", "vcpu.ls", "queue.ls", "vm.ls"];
+const RATED: readonly ListTable[] = ["irq.ls", "vcpu.ls", "queue.ls", "vm.ls"];
 /** The parcel that ping has of the host. */
 const RECLAIM = { handle: 1, flags: 0 };
 
@@ -40,7 +39,7 @@ export async function realMachine(): Promise<Shown> {
       if (error !== undefined) throw new UserError(error);
     }
     runUntil(system, end);
-    for (const table of RATED) system.inspector.answer({ table, args: {} });
+    for (const table of RATED) system.inspector.answer(listQuery(table, {}));
     samples.push(sampleOf(system, samples.at(-1)));
   }
   // An answer stays as it is: rates depend on who asked before.

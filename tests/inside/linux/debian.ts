@@ -6,11 +6,13 @@ import { catalogEntry } from "../../../src/app/catalog/catalog.ts";
 import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { paId } from "../../../src/model/queries/ids.ts";
-import type { Answer, QueryArguments } from "../../../src/model/queries/query.ts";
+import type { Answer } from "../../../src/model/queries/query.ts";
+import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { DevicePlan } from "../../../src/machine/virtio/plan.ts";
 import { NO_SELF_TESTS } from "../../guests/command-line.ts";
 import { type Row, rowsIn } from "./rows.ts";
 import type { TableName } from "../../../src/model/queries/tables.ts";
+import { rightQuery } from "../../session/inspection/system.ts";
 import type { SystemState } from "../../../src/session/state/system-state.ts";
 import { withPrograms } from "../../guests/programs.ts";
 import { LONG } from "../../support/long.ts";
@@ -168,12 +170,12 @@ export class Debian {
     assert.equal(this.system.inspector.act({ kind: "mem.write", at: paId(this.placeOf(address)), bytes }), undefined);
   }
 
-  ask(table: TableName, args: QueryArguments = {}): Answer {
-    return this.system.inspector.answer({ table, args: { vm: "vm:host", ...args } });
+  ask(table: TableName, args: AnyArguments = {}): Answer {
+    return this.system.inspector.answer(rightQuery(table, { vm: "vm:host", ...args }));
   }
 
   /** The rows of a table, of which nothing may be missing. */
-  rows<N extends TableName>(table: N, args: QueryArguments = {}): readonly Row<N>[] {
+  rows<N extends TableName>(table: N, args: AnyArguments = {}): readonly Row<N>[] {
     return rowsIn(table, this.ask(table, args));
   }
 }

@@ -8,7 +8,7 @@ import { blockedTasks } from "../../../src/inside/linux/waits/hung.ts";
 import { initEnd } from "../../../src/inside/linux/verdicts/init.ts";
 import { LinuxKernel } from "../../../src/inside/linux/kernel/kernel.ts";
 import { STEPS_MAX } from "../../../src/inside/linux/kernel/memory.ts";
-import { LINUX_READERS, TASK_READERS } from "../../../src/inside/linux/readers.ts";
+import { LINUX_READERS } from "../../../src/inside/linux/readers.ts";
 import { whyNotRun } from "../../../src/inside/linux/verdicts/programs.ts";
 import { probedDevice } from "../../../src/inside/linux/waits/probe.ts";
 import { Reading } from "../../../src/inside/linux/kernel/reading.ts";
@@ -36,7 +36,7 @@ type Read = (reading: Reading) => readonly unknown[];
 const READERS: readonly (readonly [string, Read])[] = [
   // The configuration is in the kernel's image, which is read once.
   ...Object.entries(LINUX_READERS).filter(([name]) => name !== "linux.config").map(([name, read]) =>
-    [name, (reading: Reading) => read(reading, { threads: true })] as const
+    [name, (reading: Reading) => read(reading, { threads: true, pid: 1 }) ?? []] as const
   ),
   // Readers of verdicts.
   ["root", (reading) => tried(reading, () => rootNotFound(reading))],
@@ -46,7 +46,6 @@ const READERS: readonly (readonly [string, Read])[] = [
   ["warning", (reading) => tried(reading, () => loggedWarning(reading))],
   ["console", (reading) => tried(reading, () => absentConsole(reading) ?? "none")],
   ["stage", (reading) => tried(reading, () => deviceOf(reading) ?? "none")],
-  ...Object.entries(TASK_READERS).map(([name, read]) => [name, (reading: Reading) => read(reading, 1) ?? []] as const),
 ];
 
 function tried<T>(reading: Reading, read: () => T): T[] {

@@ -6,8 +6,10 @@ import { letIn } from "../../../src/session/recordings/past/input.ts";
 import type { RecordedInput } from "../../../src/model/plans/recorded-run.ts";
 import type { Past } from "../../../src/session/recordings/past/past.ts";
 import { type Moment, momentOf } from "../../../src/session/recordings/past/past.ts";
-import type { Answer, QueryArguments } from "../../../src/model/queries/query.ts";
+import type { Answer } from "../../../src/model/queries/query.ts";
+import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { TableName } from "../../../src/model/queries/tables.ts";
+import { rightQuery } from "../../session/inspection/system.ts";
 import { PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
 import type { Debian } from "./debian.ts";
 import type { Row } from "./rows.ts";
@@ -19,7 +21,7 @@ const BEGIN = "syscall_1000", END = "syscall_1001";
 const TURNS = 1000, PATIENCE = 120e9;
 
 /** A table that was asked for, and its arguments. */
-type Asked = readonly [TableName, QueryArguments];
+type Asked = readonly [TableName, AnyArguments];
 
 /** Answers at a place of the run. */
 export interface Instant {
@@ -195,7 +197,7 @@ export function askAgain(past: Past, instants: readonly Instant[]): void {
   for (const { moment, answers } of instants) {
     assert.ok(past.advance(moment, Infinity));
     for (const [[table, args], answer] of answers) {
-      const again = past.system.inspector.answer({ table, args: { vm: "vm:host", ...args } });
+      const again = past.system.inspector.answer(rightQuery(table, { vm: "vm:host", ...args }));
       assert.deepEqual(again, answer, `${table} in the past`);
     }
   }

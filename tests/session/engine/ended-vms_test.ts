@@ -5,7 +5,8 @@ import { planText } from "../../../src/app/configuration/plan-run.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import type { SessionEnd } from "../../../src/model/protocol/protocol.ts";
 import type { TableName } from "../../../src/model/queries/tables.ts";
-import type { QueryArguments } from "../../../src/model/queries/query.ts";
+import { rightQuery } from "../inspection/system.ts";
+import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { Row } from "../../../src/model/queries/table.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { Session } from "./session-in-thread.ts";
@@ -42,8 +43,8 @@ async function endOf(session: Session): Promise<SessionEnd> {
   return (await session.event("ended")).end;
 }
 
-async function rows(session: Session, table: TableName, args: QueryArguments): Promise<readonly Row[]> {
-  const { error, rows } = await session.ask({ table, args });
+async function rows(session: Session, table: TableName, args: AnyArguments): Promise<readonly Row[]> {
+  const { error, rows } = await session.ask(rightQuery(table, args));
   assert.equal(error, undefined);
   return rows;
 }

@@ -44,7 +44,7 @@ function log(): { looks: (string | undefined)[]; answer(query: Query): Answer } 
   return {
     looks,
     answer({ table, args }) {
-      looks.push(args.after);
+      looks.push("after" in args ? args.after : undefined);
       return { table, at: { ns: "0", insn: "0" }, rows: [], dropped: 0, cursor: String(looks.length) };
     },
   };

@@ -8,7 +8,7 @@ import { TAIL } from "../../../src/session/assembly/vms/consoles.ts";
 import { momentOf, Past } from "../../../src/session/recordings/past/past.ts";
 import { Random } from "../../support/random.ts";
 import { planDemo } from "../../../src/app/configuration/plan-run.ts";
-import type { TableName } from "../../../src/model/queries/tables.ts";
+import { listQuery, type ListTable } from "../../../src/model/queries/query.ts";
 import { SessionRun } from "../../../src/session/engine/session-run.ts";
 import { writeElfSymbols } from "../../../src/inside/symbols/elf-symbols.ts";
 import { demoPlan } from "../snapshots/systems.ts";
@@ -129,8 +129,8 @@ Deno.test("what is recorded of events, and stop rules, are the present's while t
   const { engine } = session;
   engine.trace(["sched"]);
   await session.runAWhile();
-  const rows = async (table: TableName) => {
-    engine.query(1, { table, args: {} });
+  const rows = async (table: ListTable) => {
+    engine.query(1, listQuery(table, {}));
     return (await session.event("answer")).answer.rows;
   };
   const [stats, events] = [await rows("trace.stats"), await rows("trace.events")];

@@ -6,7 +6,7 @@ import type { System } from "../../../src/session/assembly/system/system.ts";
 import { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import type { Row } from "../../../src/model/queries/table.ts";
-import type { TableName } from "../../../src/model/queries/tables.ts";
+import { listQuery, type ListTable, type Query } from "../../../src/model/queries/query.ts";
 import { Life, randomInput } from "../engine/life.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../../support/random.ts";
@@ -37,8 +37,10 @@ class Figures {
   }
 }
 
-function table(system: System, name: TableName, args = {}): Rows {
-  const { rows, error } = system.inspector.answer({ table: name, args: { limit: 100_000, ...args } });
+const table = (system: System, name: ListTable) => rowsTo(system, listQuery(name, { limit: 100_000 }));
+
+function rowsTo(system: System, query: Query): Rows {
+  const { rows, error } = system.inspector.answer(query);
   assert.equal(error, undefined);
   return rows;
 }
@@ -104,7 +106,7 @@ function compare(system: GuestSystem): string[] {
   }
   for (const queue of queues) {
     if (queue.kind === "msgqueue") {
-      figures.same(`messages of ${queue.id}`, queue.count, table(system, "queue.ring", { queue: queue.id }).length);
+      figures.same(`messages of ${queue.id}`, queue.count, rowsTo(system, { table: "queue.ring", args: { queue: queue.id } }).length);
     }
     if (queue.kind === "msgqueue") figures.same(`moved by ${queue.id}`, Number(queue.sent) - Number(queue.received), queue.count);
     for (const side of ["send_virq", "receive_virq"]) {
@@ -126,7 +128,7 @@ function compare(system: GuestSystem): string[] {
     if (held.length) figures.same(`holders of ${object.id}`, held[0].holders, held.length);
   }
   for (const piece of map.filter((_, index) => index % 7 === 0)) {
-    const [owner] = table(system, "mem.owner", { at: piece.id });
+    const [owner] = rowsTo(system, { table: "mem.owner", args: { at: piece.id } });
     figures.same(`owner of ${piece.id}`, [owner.parcel, owner.access, (owner.mapped as string[]).length], [
       piece.parcel,
       piece.access,

@@ -3,7 +3,8 @@
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import { planDemo, planText } from "../../../src/app/configuration/plan-run.ts";
 import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
-import type { QueryArguments } from "../../../src/model/queries/query.ts";
+import { type Query, readQuery } from "../../../src/model/queries/query.ts";
+import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { RowOf } from "../../../src/model/queries/table.ts";
 import type { TableName, TABLES } from "../../../src/model/queries/tables.ts";
 import { assertPlanned } from "../../support/planned.ts";
@@ -32,9 +33,16 @@ export function runUntil(system: GuestSystem, until: number): void {
   }
 }
 
+/** A query of any table, which is right. */
+export function rightQuery(table: TableName, args: AnyArguments): Query {
+  const query = readQuery(table, args);
+  if ("issue" in query) throw new Error(`${table}: ${query.issue}`);
+  return query;
+}
+
 /** The rows of a query that is right. */
-export function rows<N extends TableName>(system: GuestSystem, table: N, args: QueryArguments = {}): RowOf<typeof TABLES[N]>[] {
-  const answer = system.inspector.answer({ table, args });
+export function rows<N extends TableName>(system: GuestSystem, table: N, args: AnyArguments = {}): RowOf<typeof TABLES[N]>[] {
+  const answer = system.inspector.answer(rightQuery(table, args));
   if (answer.error !== undefined) throw new Error(answer.error);
   return answer.rows as unknown as RowOf<typeof TABLES[N]>[];
 }

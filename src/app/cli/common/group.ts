@@ -13,7 +13,7 @@ import { withoutKind } from "../../../model/queries/ids.ts";
 import type { Action } from "../../../model/queries/action.ts";
 import { isExactly } from "../../../model/queries/filters/filter.ts";
 import { allOfEvents } from "../../../model/queries/filters/temporal-filter.ts";
-import type { Query, QueryArguments } from "../../../model/queries/query.ts";
+import { type ListTable, type Query, queryOf, type TableArguments } from "../../../model/queries/query.ts";
 import type { Row } from "../../../model/queries/table.ts";
 import { type TableName, TABLES } from "../../../model/queries/tables.ts";
 import { argumentsIn } from "./bad-argument.ts";
@@ -25,13 +25,16 @@ export interface Followed {
 }
 
 /** A command that prints the rows of a query. */
-export interface QueryCommand {
+export type QueryCommand = { [N in TableName]: TableCommand<N> }[TableName];
+
+/** One that prints the rows of a table. */
+interface TableCommand<N extends TableName> {
   /** Its name in the group. */
   readonly name: string;
   readonly help: string;
-  readonly table: TableName;
+  readonly table: N;
   /** Options that add to the query. */
-  readonly flags?: readonly { readonly name: string; readonly help: string; readonly query: QueryArguments }[];
+  readonly flags?: readonly { readonly name: string; readonly help: string; readonly query: Partial<TableArguments<N>> }[];
   /**
    * Rows rise in a column: `--follow` prints those that come. One with another time than before
    * is that of another life of its VM, whose rows begin again.
@@ -42,7 +45,7 @@ export interface QueryCommand {
   /** Its argument; in brackets where it is optional. */
   readonly argument?: { readonly name: string; readonly help: string; readonly optional?: true };
   /** The query that the argument makes. */
-  readonly query?: (argument: string | undefined) => QueryArguments;
+  readonly query?: (argument: string | undefined) => TableArguments<N>;
   /** The argument is a VM: without rows, an unknown VM is an error. */
   readonly ofVm?: true;
   /**
@@ -84,7 +87,8 @@ export interface Group {
   readonly more?: (group: Command, context: CommandContext) => void;
 }
 
-const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: isExactly("vm", withoutKind("vm", name)) };
+const ofVm = (name: string | undefined): TableArguments<ListTable> =>
+  name === undefined ? {} : { filter: isExactly("vm", withoutKind("vm", name)) };
 
 /** A list of all rows, or of those of one VM. */
 export const VM_FILTER = { argument: { name: "vm", help: "only rows of this VM", optional: true }, query: ofVm, ofVm: true } as const;
@@ -92,7 +96,7 @@ export const VM_FILTER = { argument: { name: "vm", help: "only rows of this VM",
 export const VM_ARGUMENT = { name: "vm", help: "vm:NAME or NAME" } as const;
 /** Everything about one object, by its id. */
 export const BY_ID = {
-  query: (id: string | undefined): QueryArguments => ({ filter: isExactly("id", id!) }),
+  query: (id: string | undefined): TableArguments<ListTable> => ({ filter: isExactly("id", id!) }),
   full: true,
   failsOnNone: true,
 } as const;
@@ -152,11 +156,11 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, FOLLOWED));
 
 async function runQuery(group: string, command: QueryCommand, argument: string | undefined, options: QueryOptions): Promise<number> {
   const flags = (command.flags ?? []).filter(({ name }) => Reflect.get(options, name) === true).map((flag) => flag.query);
-  const args: QueryArguments = Object.assign({}, command.query?.(argument), ...flags);
+  const args: Query["args"] = Object.assign({}, command.query?.(argument), ...flags);
   if (options.filter !== undefined) checkedFilter("--filter", options.filter, TABLES[command.table]);
   const filter = allOfEvents([args.filter, options.filter]);
   using open = await openSession(options);
-  const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
+  const query = queryOf(command.table, { ...args, filter: filter || undefined, limit: options.limit });
   const none = options.filter === undefined ? command.none : undefined;
   const vm = command.ofVm && argument;
   if (options.follow && command.follows !== undefined) return await follow(open, query, command.follows, command.text, options);
@@ -193,7 +197,7 @@ async function follow(
   let last: Row | undefined;
   for (;; await pause()) {
     const from = last && `${followed.column}>${Number(last[followed.column]) - 1}`;
-    const found = await asker.ask({ table, args: { ...args, filter: allOfEvents([args.filter, from]) || undefined } });
+    const found = await asker.ask(queryOf(table, { ...args, filter: allOfEvents([args.filter, from]) || undefined }));
     checkAnswered(found);
     const fresh = last ? rowsAfter(found.rows, last, followed) : found.rows;
     if (!fresh) {

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { Failure } from "./failure.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
 import { paId, parseAs, parseId } from "../../../model/queries/ids.ts";
-import type { QueryArguments } from "../../../model/queries/query.ts";
+import type { QueryArgument } from "../../../model/queries/query-arguments.ts";
 import { bytesOf } from "../../../kit/support/text/byte-text.ts";
 import { FilterError } from "../../../model/queries/filters/filter.ts";
 import { checkFilter } from "../../../model/queries/filters/temporal-filter.ts";
@@ -144,7 +144,7 @@ export function parseKinds(text: string): TraceKind[] {
 }
 
 /** A place of a run: digits alone are instructions; `insn:N/ORDER` is the id of a row. */
-export function parsePlaceOfRun(text: string): Exclude<QueryArguments["before"], undefined> {
+export function parsePlaceOfRun(text: string): QueryArgument<"before"> {
   const row = parseAs("insn", text);
   if (row) return { kind: "instructions", count: row.number, order: row.order };
   return /^\d+$/.test(text)

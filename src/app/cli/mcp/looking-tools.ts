@@ -7,7 +7,8 @@ import { flag, hostOf, option, SESSION_ARGUMENT, sessionOf, type Tool, tool } fr
 import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { checkedFilter, parseKinds } from "../common/values.ts";
 import { nameOf } from "../../../model/queries/ids.ts";
-import type { QueryArguments } from "../../../model/queries/query.ts";
+import { readQuery } from "../../../model/queries/query.ts";
+import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
 import type { Table } from "../../../model/queries/table.ts";
 import { EVENTS, TABLE_NAMES, TABLES } from "../../../model/queries/tables.ts";
 import { didYouMean, didYouMeanOneOf } from "../../../kit/support/text/did-you-mean.ts";
@@ -31,7 +32,7 @@ const FILTER = {
 async function rows(
   session: string | undefined,
   name: typeof TABLE_NAMES[number],
-  args: QueryArguments,
+  args: AnyArguments,
   limit: number | undefined,
   columns: readonly string[] | undefined,
 ): Promise<ToolAnswer> {
@@ -42,8 +43,10 @@ async function rows(
     const names = Object.keys(table.columns);
     throw new Failure(`${name} has no column "${wrong}"`, didYouMean(wrong, names, `its columns are ${names.join(", ")}`));
   }
+  const query = readQuery(name, { ...args, limit: COUNTED });
+  if ("issue" in query) throw failed(query.issue);
   return await withSession(session, async (live) => {
-    const answer = await live.ask({ table: name, args: { ...args, limit: COUNTED } });
+    const answer = await live.ask(query);
     const text = rowsText(live.session.info.name, answer, {
       limit: limit ?? DEFAULT_ROWS,
       columns,

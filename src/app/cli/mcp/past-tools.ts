@@ -10,7 +10,7 @@ import { argumentsIn } from "../common/bad-argument.ts";
 import { parsePlaceOfRun, parseValue } from "../common/values.ts";
 import { COUNTED_KINDS } from "../../../session/inspection/execution/event-counts.ts";
 import { findArguments } from "../../../model/queries/find.ts";
-import type { QueryArguments } from "../../../model/queries/query.ts";
+import type { QueryArgument } from "../../../model/queries/query-arguments.ts";
 import { placeOf } from "../../../model/queries/texts/who-text.ts";
 
 /** Bytes of one answer about memory. */
@@ -75,7 +75,7 @@ export const PAST_TOOLS: readonly Tool[] = [
     run: async ({ target, access, size, at: count, limit = 1, back, session }) =>
       await withSession(session, async (live) => {
         const before = count === undefined ? undefined : { kind: "instructions", count } as const;
-        const args = { at: target, access: access as QueryArguments["access"], size, before, limit, back };
+        const args = { at: target, access: access as QueryArgument<"access"> | undefined, size, before, limit, back };
         const { at, rows } = await live.ask({ table: "who", args }), [oldest] = rows;
         const older = back === undefined && oldest && oldest.kind !== "never" ? { at: placeOf(oldest.id) } : null;
         return done(JSON.stringify({ session: live.session.info.name, at, rows: back === undefined ? rows.toReversed() : rows, older }));

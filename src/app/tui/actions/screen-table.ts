@@ -4,10 +4,10 @@
 import type { NameIn } from "./action-table.ts";
 import type { TraceKind } from "../../../machine/abi/trace.ts";
 import type { IdKind } from "../../../model/queries/ids.ts";
-import type { TableName } from "../../../model/queries/tables.ts";
+import type { ListTable } from "../../../model/queries/query.ts";
 
 /** A pane that shows objects, and the table with the row of one. */
-type ShownIn = readonly [pane: string, table?: TableName];
+type ShownIn = readonly [pane: string, table?: ListTable | "mem.owner"];
 
 interface ScreenRow {
   readonly key: string;
@@ -181,7 +181,7 @@ export interface ShownAt {
   readonly screen: ScreenEntry;
   readonly pane: string;
   /** The table with its row, if there is one. */
-  readonly table: TableName | undefined;
+  readonly table: ShownIn[1];
 }
 
 type KeyOf<T> = T extends unknown ? keyof T : never;

@@ -3,7 +3,7 @@
 import { whereShown } from "../actions/screen-table.ts";
 import { kindOf, nameOf } from "../../../model/queries/ids.ts";
 import { isExactly } from "../../../model/queries/filters/filter.ts";
-import type { Query } from "../../../model/queries/query.ts";
+import { listQuery, type Query } from "../../../model/queries/query.ts";
 import type { Json, Selected } from "../../../model/queries/table.ts";
 
 /** Where an object is shown: screen key and pane, and the id there. */
@@ -23,7 +23,7 @@ export function placeOf(id: string): ScreenPlace | undefined {
 export function queryOf(id: string): Query | undefined {
   const kind = kindOf(id), table = kind && whereShown(kind)?.table;
   if (table === undefined) return undefined;
-  return { table, args: table === "mem.owner" ? { at: id } : { filter: isExactly("id", id) } };
+  return table === "mem.owner" ? { table, args: { at: id } } : listQuery(table, { filter: isExactly("id", id) });
 }
 
 /** Ids that a row names other than its own, each once, in the order of its columns. */

@@ -1,8 +1,8 @@
 // The filter of a pane, as the user types it: a bad one leaves the last good one in force.
 
 import { type Filter, FilterError, parseFilter } from "../../../model/queries/filters/filter.ts";
-import { checkFilter, isTemporal, STREAMS } from "../../../model/queries/filters/temporal-filter.ts";
-import type { RowOf, Table } from "../../../model/queries/table.ts";
+import { checkFilter, isTemporal } from "../../../model/queries/filters/temporal-filter.ts";
+import { isStream, type RowOf, type Table } from "../../../model/queries/table.ts";
 
 export class PaneFilter<T extends Table> {
   #filter: Filter | undefined;
@@ -26,7 +26,7 @@ export class PaneFilter<T extends Table> {
     this.#error = undefined;
     try {
       // A stream's rows over time are chosen where all events are.
-      if (STREAMS.has(this.table.name) && isTemporal(text)) {
+      if (isStream(this.table) && isTemporal(text)) {
         checkFilter(text, this.table);
         this.#filter = undefined;
       } else this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);

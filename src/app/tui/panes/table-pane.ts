@@ -20,7 +20,7 @@ import type { Piece } from "../look/pieces.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import type { Look, Role } from "../look/theme.ts";
 import type { FilterError } from "../../../model/queries/filters/filter.ts";
-import { type Answer, type Query, type QueryArguments, rowsOf } from "../../../model/queries/query.ts";
+import { type Answer, type Query, queryOf, rowsOf, type TableArguments } from "../../../model/queries/query.ts";
 import { type Json, type RowOf, type Selected, type Table, usualColumns } from "../../../model/queries/table.ts";
 import type { SessionTable } from "../../../model/queries/tables.ts";
 
@@ -30,7 +30,7 @@ interface TablePaneOptions<T extends SessionTable> {
   readonly table: T;
   readonly title: string;
   /** Arguments of the query besides the filter; undefined: nothing to ask now. */
-  readonly args?: () => QueryArguments | undefined;
+  readonly args?: () => TableArguments<T["name"]> | undefined;
   /** How long (ms) an answer is good enough. */
   readonly staysGood?: number;
   /** Its text while there is nothing to ask. */
@@ -151,16 +151,16 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   }
 
   wants(): Query | undefined {
-    const args = this.options.args ? this.options.args() : {};
-    if (!args) {
+    const { stream, table, args } = this.options, given = args?.();
+    if (args && !given) {
       // Its content was about another row.
       this.#rows = [];
       this.#arrange();
       return undefined;
     }
-    const { stream, table } = this.options;
     // Events are filtered at their source, so that the newest rows are matching ones.
-    return { table: table.name, args: stream ? { limit: this.#limit, filter: this.#filter.text || undefined, ...args } : args };
+    const newest = stream && { limit: this.#limit, filter: this.#filter.text || undefined };
+    return queryOf(table.name, { ...newest, ...given });
   }
 
   get marksUntil(): number {

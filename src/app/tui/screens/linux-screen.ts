@@ -9,7 +9,7 @@ import type { Piece } from "../look/pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenPanes, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { LINUX_TABLES } from "../../../model/queries/linux-tables.ts";
-import type { QueryArguments } from "../../../model/queries/query.ts";
+import type { TableArguments } from "../../../model/queries/query.ts";
 import type { RowOf, Table } from "../../../model/queries/table.ts";
 
 const PS = LINUX_TABLES["linux.ps"], LOG = LINUX_TABLES["linux.log"];
@@ -110,11 +110,11 @@ export function linuxScreen(): ScreenPanes {
     ],
     first: (rows) => rows.find(({ kernel }) => !kernel),
   });
-  const vm = (): QueryArguments => {
+  const vm = (): TableArguments<"linux.log"> => {
     const row = processes.selection?.row;
     return typeof row?.vm === "string" ? { vm: row.vm } : {};
   };
-  const task = (): QueryArguments | undefined => {
+  const task = (): TableArguments<"linux.stack"> | undefined => {
     const row = processes.selection?.row;
     return row && typeof row.vm === "string" && typeof row.pid === "number" ? { vm: row.vm, pid: row.pid } : undefined;
   };

@@ -3,7 +3,7 @@
 // and B are filters. A row is both A and B if both match; it does not come before or after itself.
 
 import { allOf, type Filter, FilterError, parseFilter, parseSpan, type Token, tokensOf } from "./filter.ts";
-import type { Row, RowOf, Table } from "../table.ts";
+import { isStream, type Row, type RowOf, type Table } from "../table.ts";
 
 /** A filter of events: of each alone, or over time. */
 export interface EventFilter<R extends Row> {
@@ -59,12 +59,9 @@ export function parseEventFilter<T extends Table>(text: string, table: T): Event
  * @throws FilterError
  */
 export function checkFilter(text: string, table: Table): void {
-  if (STREAMS.has(table.name)) parseEventFilter(text, table);
+  if (isStream(table)) parseEventFilter(text, table);
   else parseFilter(text, table);
 }
-
-/** Tables whose rows are events in their order. */
-export const STREAMS: ReadonlySet<string> = new Set(["events", "trace.events", "rpc.ls", "why", "sched.ls"]);
 
 /** Whether a text is a filter over time. */
 export function isTemporal(text: string): boolean {

@@ -3,7 +3,7 @@
 
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { DEBUG_REGISTERS } from "../../../machine/hypervisor/interface.ts";
-import { type Answer, rowsOf } from "../../../model/queries/query.ts";
+import { type Answer, type QueryOf, rowsOf } from "../../../model/queries/query.ts";
 import { STACK, VARIABLES } from "../../../model/queries/tables.ts";
 import { addressOf, type Arguments, RequestError } from "./arguments.ts";
 import { DATA_SIZE } from "./breakpoints.ts";
@@ -47,7 +47,7 @@ export class Inspection {
   /** Call frames of a thread, as the session knows them. */
   async stackTrace(args: Arguments): Promise<object> {
     const thread = args.number("threadId"), vcpu = this.threads.vcpuOf(thread);
-    const rows = rowsOf(STACK, await this.#ask("vcpu.stack", { vcpu: this.threads.nameOf(vcpu) }));
+    const rows = rowsOf(STACK, await this.#ask({ table: "vcpu.stack", args: { vcpu: this.threads.nameOf(vcpu) } }));
     const start = Math.max(0, args.number("startFrame", 0)), levels = args.number("levels", 0);
     const stackFrames = rows.map((row, index): DebugProtocol.StackFrame => {
       return {
@@ -121,7 +121,7 @@ export class Inspection {
   async #values(reference: Exclude<Reference, { kind: "registers" }>): Promise<DebugProtocol.Variable[]> {
     const { vcpu, frame } = reference, query = { vcpu: this.threads.nameOf(vcpu), frame };
     const at = reference.kind === "parts" ? reference.path : undefined;
-    const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { ...query, ...at !== undefined && { at } }));
+    const rows = rowsOf(VARIABLES, await this.#ask({ table: "vcpu.vars", args: { ...query, at } }));
     const shown = reference.kind === "parts" ? rows.slice(1) : rows.filter(({ kind }) => reference.of.includes(kind));
     return shown.map((row) => ({
       name: row.name,
@@ -164,7 +164,10 @@ export class Inspection {
   async evaluate(args: Arguments): Promise<object> {
     this.stopped();
     const { vcpu, frame } = args.has("frameId") ? this.#frame(args) : { vcpu: this.stopped().vcpu, frame: 0 };
-    const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { vcpu: this.threads.nameOf(vcpu), frame, at: args.text("expression") }));
+    const rows = rowsOf(
+      VARIABLES,
+      await this.#ask({ table: "vcpu.vars", args: { vcpu: this.threads.nameOf(vcpu), frame, at: args.text("expression") } }),
+    );
     const [row] = rows;
     if (!row) throw new RequestError("no value");
     return {
@@ -195,13 +198,13 @@ export class Inspection {
     const query = { vcpu: this.threads.nameOf(frame.vcpu), frame: frame.frame };
     const rows = reference ? await this.#values(reference) : undefined;
     const expression = rows?.find((one) => one.name === name)?.evaluateName ?? name;
-    const [row] = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { ...query, at: expression }));
+    const [row] = rowsOf(VARIABLES, await this.#ask({ table: "vcpu.vars", args: { ...query, at: expression } }));
     if (!row || row.address === null) return { dataId: null, description: `${name} is not in memory here` };
     return info(frame.vcpu, BigInt(row.address), bytes ?? row.size ?? DATA_SIZE);
   }
 
-  async #ask(table: "vcpu.stack" | "vcpu.vars", args: Parameters<DapTarget["query"]>[0]["args"]): Promise<Answer> {
-    const answer = await this.machine().query({ table, args });
+  async #ask(query: QueryOf<"vcpu.stack" | "vcpu.vars">): Promise<Answer> {
+    const answer = await this.machine().query(query);
     if (answer.error !== undefined) throw new RequestError(answer.error);
     return answer;
   }

@@ -6,10 +6,11 @@ import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts"
 import { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
 import type { PhysicalMemory } from "../../../inside/linux/kernel/memory.ts";
 import { Reading } from "../../../inside/linux/kernel/reading.ts";
-import { LINUX_READERS, TASK_READERS } from "../../../inside/linux/readers.ts";
+import { LINUX_READERS } from "../../../inside/linux/readers.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
 import { LINUX_TABLES, type LinuxTables } from "../../../model/queries/linux-tables.ts";
-import type { QueryArguments } from "../../../model/queries/query.ts";
+import type { TableArguments } from "../../../model/queries/query.ts";
+import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
 import { vmId } from "../../../model/queries/ids.ts";
 import type { Row, RowOf } from "../../../model/queries/table.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
@@ -20,24 +21,22 @@ interface Found<R = Row> {
   readonly gaps: readonly Gap[];
 }
 
-type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: QueryArguments) => Found<RowOf<LinuxTables[N]>> };
+type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: TableArguments<N>) => Found<RowOf<LinuxTables[N]>> };
 
 /** Kernels that were found, as long as their VMs exist. */
 const KERNELS = new WeakMap<AddressSpace, LinuxKernel>();
 
 /** The readers of the tables about guests' kernels. */
 export const KERNEL_READERS = Object.fromEntries(
-  Object.values(LINUX_TABLES).map(({ name }) => [name, (view: View, args: QueryArguments) => readLinux(view, name, args)]),
+  Object.values(LINUX_TABLES).map(({ name }) => [name, (view: View, args: TableArguments<typeof name>) => readLinux(view, name, args)]),
 ) as Readers;
 
 /** The rows of one of the tables, of one VM or of all that run Linux. */
-function readLinux(view: View, table: keyof LinuxTables, args: QueryArguments): Found {
-  const { pid } = args, ofTask = TASK_READERS[table];
-  if (ofTask && pid === undefined) throw new QueryError("this query needs pid");
-  const readings = readingsOf(view, args.vm, ofTask !== undefined);
+function readLinux<N extends keyof LinuxTables>(view: View, table: N, args: TableArguments<N>): Found {
+  const { vm, pid }: AnyArguments = args;
+  const readings = readingsOf(view, vm, pid !== undefined);
   const rows = readings.flatMap((reading): readonly Row[] => {
-    if (!ofTask) return LINUX_READERS[table]?.(reading, args) ?? [];
-    const found = ofTask(reading, pid!);
+    const found = LINUX_READERS[table](reading, args);
     if (found) return found;
     throw new QueryError(`${vmId(reading.vm)} has no process or thread ${pid}`, "list them with el2 linux ps --threads");
   });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { System } from "../../../../src/session/assembly/system/system.ts";
 import { BUSY_KINDS } from "../../../../src/session/inspection/trace/event-log.ts";
 import type { Row } from "../../../../src/model/queries/table.ts";
-import { TABLE_NAMES, type TableName } from "../../../../src/model/queries/tables.ts";
+import { LIST_TABLES, listQuery, type ListTable } from "../../../../src/model/queries/query.ts";
 import { assemble } from "../../../../src/session/assembly/assemble.ts";
 import { type Moment, momentOf, Past } from "../../../../src/session/recordings/past/past.ts";
 import { demoPlan } from "../../snapshots/systems.ts";
@@ -21,7 +21,7 @@ const DISTANCES = LONG ? 100 : 6;
 const OTHERS = /^(stop|trace|time|hash|session)\b/;
 
 /** The content of a machine in every table that needs no arguments. */
-type Shown = Partial<Record<TableName, readonly Row[]>>;
+type Shown = Partial<Record<ListTable, readonly Row[]>>;
 
 /** A rate is that between two looks. */
 const RATES = new Set(["cpu", "exits_rate", "rate"]);
@@ -30,11 +30,11 @@ const withoutRates = (row: Row): Row => Object.fromEntries(Object.entries(row).f
 
 function shownBy(system: System): Shown {
   const shown: Shown = {};
-  for (const table of TABLE_NAMES) {
+  for (const table of LIST_TABLES) {
     if (OTHERS.test(table)) continue;
-    const { rows, error } = system.inspector.answer({ table, args: { limit: 5000 } });
+    const { rows, error } = system.inspector.answer(listQuery(table, { limit: 5000 }));
     if (error !== undefined) {
-      assert.match(error, /^this query needs /);
+      assert.match(error, /^this query needs a session/);
       continue;
     }
     shown[table] = rows.map(withoutRates);
@@ -78,7 +78,7 @@ for (const cpus of [1, 2]) {
       while (!past.advance(moment, Infinity));
       life.run.arrive(past);
       const again = shownBy(past.system);
-      for (const table of TABLE_NAMES) assertRows(again[table], shown[table], `${table} of place ${number}`);
+      for (const table of LIST_TABLES) assertRows(again[table], shown[table], `${table} of place ${number}`);
     }
   });
 }

@@ -8,7 +8,7 @@ import { type ListOptions, withListOptions } from "../../common/list-options.ts"
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { checkedEventFilter, parsePlaceOfRun, parseSizeIn, parseValue, parseWhole, placeOf } from "../../common/values.ts";
 import { findArguments } from "../../../../model/queries/find.ts";
-import type { QueryArguments } from "../../../../model/queries/query.ts";
+import type { QueryArgument } from "../../../../model/queries/query-arguments.ts";
 import { WHO } from "../../../../model/queries/tables.ts";
 
 /** Places that are listed by default. */
@@ -51,7 +51,7 @@ interface FindOptions extends ListOptions {
   readonly value?: bigint;
   readonly size?: number;
   readonly event?: string;
-  readonly at?: QueryArguments["before"];
+  readonly at?: QueryArgument<"before">;
   readonly limit?: number;
   readonly session?: string;
   readonly json?: boolean;

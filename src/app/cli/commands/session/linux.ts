@@ -6,17 +6,19 @@ import { Failure } from "../../common/failure.ts";
 import { type Group, registerGroup } from "../../common/group.ts";
 import { parseAs, withKind } from "../../../../model/queries/ids.ts";
 import { LINUX_TABLES } from "../../../../model/queries/linux-tables.ts";
-import type { QueryArguments } from "../../../../model/queries/query.ts";
+import type { TableArguments } from "../../../../model/queries/query.ts";
 import type { Row, RowOf } from "../../../../model/queries/table.ts";
 
 /** The Linux of one VM, or of all that run one. */
 const IN_VM = {
   argument: { name: "vm", help: "only that of this VM", optional: true },
-  query: (vm: string | undefined): QueryArguments => vm === undefined ? {} : { vm: withKind("vm", vm) },
+  query: (vm: string | undefined): TableArguments<"linux.ls"> => vm === undefined ? {} : { vm: withKind("vm", vm) },
 } as const;
 
 /** A process or thread, for `command`. */
-function ofTask(command: string): { argument: { name: string; help: string }; query: (task: string | undefined) => QueryArguments } {
+function ofTask(
+  command: string,
+): { argument: { name: string; help: string }; query: (task: string | undefined) => TableArguments<"linux.stack"> } {
   return {
     argument: { name: "task", help: "task:VM/PID, VM/PID, or PID if one VM runs Linux" },
     query: (task = "") => {

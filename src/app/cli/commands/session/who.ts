@@ -7,7 +7,7 @@ import { ExitCode, Failure } from "../../common/failure.ts";
 import { type ListOptions, withListOptions } from "../../common/list-options.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { parsePlaceOfRun, parseSizeIn, parseWhole, placeOf } from "../../common/values.ts";
-import type { QueryArguments } from "../../../../model/queries/query.ts";
+import type { QueryArgument } from "../../../../model/queries/query-arguments.ts";
 import { WHO } from "../../../../model/queries/tables.ts";
 import { whoText } from "../../../../model/queries/texts/who-text.ts";
 
@@ -56,7 +56,7 @@ ${
 
 interface WhoOptions extends ListOptions {
   readonly size?: number;
-  readonly at?: QueryArguments["before"];
+  readonly at?: QueryArgument<"before">;
   readonly all?: true;
   readonly back?: number;
   readonly limit?: number;
@@ -66,7 +66,7 @@ interface WhoOptions extends ListOptions {
 
 async function who(
   target: string,
-  access: QueryArguments["access"],
+  access: QueryArgument<"access">,
   { size, at: before, all, back, limit, json = false, ...options }: WhoOptions,
 ): Promise<number> {
   if (all && back !== undefined) throw new Failure("who: --all and --back are mutually exclusive", "give one");

@@ -15,7 +15,7 @@ import type { DebuggedVms } from "../../../../model/queries/debugged-vms.ts";
 import { vmId } from "../../../../model/queries/ids.ts";
 import { LINUX_TABLES } from "../../../../model/queries/linux-tables.ts";
 import { listText } from "../../../../model/queries/texts/list-text.ts";
-import { type QueryArguments, rowsOf } from "../../../../model/queries/query.ts";
+import { type QueryOf, rowsOf } from "../../../../model/queries/query.ts";
 import { CODE, PAGE_TABLES } from "../../../../model/queries/tables.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 
@@ -141,11 +141,11 @@ export class DebugLink {
     return this.#events === undefined ? "continue does not stop at events\n" : `continue stops at events with ${this.#events}\n`;
   }
 
-  /** Rows about the VM, as text. @param args of the query, by the VM's name */
-  async #list<N extends keyof typeof MONITOR_TABLES>(name: N, args: (vm: string) => QueryArguments): Promise<string> {
+  /** Rows about the VM, as text. @param queryOn by the VM's name */
+  async #list(queryOn: (vm: string) => QueryOf<keyof typeof MONITOR_TABLES>): Promise<string> {
     if (this.vms.kind !== "vm") return "this gdb has several VMs; use el2 linux and el2 vcpu\n";
-    const { error, rows } = await this.#asker.ask({ table: name, args: args(this.vms.vm) });
-    return error === undefined ? listText(MONITOR_TABLES[name], rows, MONITOR_WIDTH) : `${error}\n`;
+    const query = queryOn(this.vms.vm), { error, rows } = await this.#asker.ask(query);
+    return error === undefined ? listText(MONITOR_TABLES[query.table], rows, MONITOR_WIDTH) : `${error}\n`;
   }
 
   /** Where the code of the VM's Linux begins, if VMCOREINFO says that it has moved. */
@@ -161,14 +161,14 @@ export class DebugLink {
   async #monitor(command: string, vcpu: number, args: readonly string[]): Promise<string | undefined> {
     if (command === "events") return await this.#monitorEvents(args);
     if (command === "tasks") {
-      return await this.#list("linux.ps", (vm) => ({ vm: vmId(vm), threads: true, filter: args.join(" ") || undefined }));
+      return await this.#list((vm) => ({ table: "linux.ps", args: { vm: vmId(vm), threads: true, filter: args.join(" ") || undefined } }));
     }
     if (command === "stack") {
       const [pid = ""] = args;
       if (!/^\d{1,9}$/.test(pid)) return "monitor stack PID: list them with monitor tasks\n";
-      return await this.#list("linux.stack", (vm) => ({ vm: vmId(vm), pid: Number(pid) }));
+      return await this.#list((vm) => ({ table: "linux.stack", args: { vm: vmId(vm), pid: Number(pid) } }));
     }
-    if (command === "tables") return await this.#list("vcpu.tables", (vm) => ({ vcpu: `${vm}/${vcpu}`, at: args[0] }));
+    if (command === "tables") return await this.#list((vm) => ({ table: "vcpu.tables", args: { vcpu: `${vm}/${vcpu}`, at: args[0] } }));
     if (command !== "symbols") return undefined;
     if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
     if (this.#shared) {
