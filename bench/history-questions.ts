@@ -133,7 +133,7 @@ class WatchedWords {
     past.onStop = ({ cause, vcpu }) => {
       const { registers } = vcpu, { pc } = registers;
       if (cause === "watchpoint") {
-        const place = core.inspect(registers, core.watchHit?.address ?? assert.fail("no hit"));
+        const place = core.questions.inspect(registers, core.stops.hit?.address ?? assert.fail("no hit"));
         const pa = this.#watched.find((one) => place.ok && place.pa >= one && place.pa < one + WORD) ?? assert.fail("no watched word");
         const instruction = { vcpu: vcpuId(names.vcpu(vcpu)), pc, word: wordAt(core, ram, vcpu, pc) ?? 0 };
         begun = { pa, before: word(pa), write: { at: system.instructions(), time: system.machine.time, by: undefined, instruction } };
@@ -166,7 +166,7 @@ class WatchedWords {
     while (!this.past.advance(at, Infinity));
     this.#watched.push(pa);
     const [first, ...more] = this.#watched;
-    this.past.system.core.watchMemory({ pa: first, length: WORD, kind: "write", more });
+    this.past.system.core.stops.watchMemory({ pa: first, length: WORD, kind: "write", more });
   }
 }
 

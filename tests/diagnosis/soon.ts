@@ -79,8 +79,8 @@ export function panicsAtOnce(system: GuestSystem, vm: string, patience: number, 
   }
   const { stage2 } = symbols.vcpus(vm)[0].registers;
   let isThere = false;
-  core.observe(stage2, place);
-  core.observer = ({ pc }) => {
+  core.stops.observe(stage2, place);
+  core.stops.observer = ({ pc }) => {
     if (pc !== place) return undefined;
     isThere = true;
     system.hypervisor.scheduler.disturb();
@@ -94,8 +94,8 @@ export function panicsAtOnce(system: GuestSystem, vm: string, patience: number, 
       if (result.kind === "idle") machine.skipTo(Math.min(result.next, last));
     }
   } finally {
-    core.observer = undefined;
-    core.ignore(stage2, place);
+    core.stops.observer = undefined;
+    core.stops.ignore(stage2, place);
   }
   assert.ok(symbols.vcpus(vm).some(({ registers }) => registers.pc === place + 4n));
   const { fact, text } = verdictOn(system, vm);

@@ -72,7 +72,7 @@ export class El2Processor {
 
   /** Regions that the translator has made. */
   get regions(): number {
-    return this.#core.translatorCounters?.regions ?? 0;
+    return this.#core.counters.translator?.regions ?? 0;
   }
 
   /**

@@ -90,7 +90,7 @@ function execute(image: Uint8Array, { finish, results, size, budget }: Execution
   section.set(image);
   vcpu.defaultCacheable = true;
   vcpu.setRegister("CPACR_EL1", CPACR_FPEN);
-  core.insertBreakpoint(vcpu.stage2, BigInt(CODE + finish));
+  core.stops.insertBreakpoint(vcpu.stage2, BigInt(CODE + finish));
   machine.run(budget, CODE);
   assert.equal(vcpu.pc, BigInt(CODE + finish), `ESR_EL1 is 0x${vcpu.getRegister("ESR_EL1").toString(16)}`);
   return section.slice(results, results + size);

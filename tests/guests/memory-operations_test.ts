@@ -69,7 +69,7 @@ class CountedDebian {
   /** How often each of the instructions was executed, by name, in programs and in the kernel. */
   operations(): Record<"programs" | "kernel", Map<string, number>> {
     const found = { programs: new Map<string, number>(), kernel: new Map<string, number>() };
-    for (const { address, counts } of this.#guest.system.core.countedPages()) {
+    for (const { address, counts } of this.#guest.system.core.counters.executedPages()) {
       const code = this.#codeAt(address), names = found[address < KERNEL ? "programs" : "kernel"];
       counts.forEach((count, index) => {
         const word = count && code ? code.getInt32(4 * index, true) : 0;
@@ -91,7 +91,7 @@ class CountedDebian {
       return segment && viewOf(segment.bytes.subarray(Number(address) - segment.address));
     }
     const { registers } = [...hypervisor.scheduler.vcpus].find(({ native }) => !native)!;
-    const place = core.inspect(registers, address);
+    const place = core.questions.inspect(registers, address);
     return place.ok ? viewOf(machine.ram.bytes(place.pa, 4096)) : undefined;
   }
 }

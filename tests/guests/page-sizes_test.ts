@@ -82,7 +82,7 @@ longTest("Debian's kernels use addresses of 52 bits where the CPU has them, and 
     const { inspector } = system, tables = inspector.answer({ table: "vcpu.tables", args: { vcpu: "host/0" } });
     let high = 0;
     for (const { address, size, pa } of rowsIn("vcpu.tables", tables)) {
-      const at = BigInt(random.below(Number(size))), found = system.core.inspect(registers, BigInt(String(address)) + at);
+      const at = BigInt(random.below(Number(size))), found = system.core.questions.inspect(registers, BigInt(String(address)) + at);
       if (found.ok) assert.equal(found.pa, Number(BigInt(String(pa)) + at), String(address));
       const first = BigInt(String(address)) >> 48n;
       if (first >= 0xfff0n && first < 0xffffn) high++;

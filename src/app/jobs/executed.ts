@@ -15,6 +15,6 @@ interface Wanted {
 export function job({ recordings, parts }: Wanted, port: JobPort<number>): ExecutedVm[] {
   return together(repeatedRuns(recordings, port, true, (system) => {
     const naming = new CodeNaming(system);
-    return () => readExecuted(system.core.countedPages(), (vm) => naming.of(vm), parts);
+    return () => readExecuted(system.core.counters.executedPages(), (vm) => naming.of(vm), parts);
   }));
 }

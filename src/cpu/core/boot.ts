@@ -1,7 +1,8 @@
 // The core for rooms above that make one, and keep its code over runs. All others see interface.ts.
 
 export { type BlueprintStore, type CoreBlueprint, coreFor, keepBlueprints, keepRegions } from "./core-module.ts";
-export { type UndefinedInstruction, WasmCore } from "./core.ts";
+export { WasmCore } from "./core.ts";
 export { DECODED_PAGES } from "./state/layout.ts";
 export type { CodeSignature, RegionModule } from "./translator/emission/region-module.ts";
 export { type CodeBacking, equal } from "./translator/region-store.ts";
+export type { UndefinedInstruction } from "./undefined-words.ts";

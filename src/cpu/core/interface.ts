@@ -131,19 +131,24 @@ export interface Core {
   setProgress(vcpu: VcpuState, progress: VcpuProgress): void;
   /** Drops everything derived (TLBs, decoded instructions, page caches). */
   flush(): void;
-  /**
-   * The TLB entries for data accesses to RAM through tables `stage2`. For checkers of invariants; a
-   * core without TLBs has none.
-   */
-  cachedPages?(stage2: number): Iterable<CachedPage>;
-  /** The content of the TLBs of these vCPUs, for a state. A core without TLBs has none. */
-  tlbImage?(vcpus: readonly VcpuState[]): Uint8Array;
+  /** A core without TLBs has none. */
+  readonly residency?: CoreResidency;
+}
+
+/** The translations of its vCPUs that a core keeps. */
+export interface CoreResidency {
+  /** The TLB entries for data accesses to RAM through tables `stage2`, for checkers. */
+  cachedPages(stage2: number): Iterable<CachedPage>;
+  /** The content of the TLBs of these vCPUs, for a state. */
+  tlbImage(vcpus: readonly VcpuState[]): Uint8Array;
   /**
    * Puts that back, when registers and stage-2 tables are there, and before the vCPUs run.
    * @param trusted the image was made by this process and need not be checked
    * @returns the defect of the image
    */
-  setTlbImage?(vcpus: readonly VcpuState[], image: Uint8Array, trusted: boolean): string | undefined;
+  setTlbImage(vcpus: readonly VcpuState[], image: Uint8Array, trusted: boolean): string | undefined;
+  /** Whether no TLBI has come since a store made translations of this vCPU suspect. */
+  isUnanswered(vcpu: VcpuState): boolean;
 }
 
 /**
@@ -154,24 +159,25 @@ export interface Core {
  */
 export type InstructionObserver = (vcpu: VcpuState, time: number, retired: number) => boolean | undefined;
 
-/** The functions of a core for debuggers, in addition to registers. */
-export interface DebugCore extends Core {
-  /** Counters of the translator; undefined without a translator. */
-  readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
-  /** Bytes of Wasm in regions, and regions that made room for others. */
-  codeUse(): { readonly bytes: number; readonly evicted: number };
+/** Counters of a core's own work. */
+export interface CoreCounters {
+  /** Those of the translator; undefined without a translator. */
+  readonly translator: Readonly<TranslatorCounters> | undefined;
+  /** Bytes of Wasm in regions. */
+  readonly codeBytes: number;
   /** Instructions counted without executing them, because they only waited for the counter. */
   readonly sparedInstructions: number;
-  /**
-   * The code that was executed so far, if the core counts executions. No vCPU may be running.
-   */
-  countedPages(): readonly CountedPage[];
   /** How many exits to EL2 there were, by reason. */
-  readonly exitCounters?: Readonly<Record<string, number>>;
+  readonly exits: Readonly<Record<string, number>>;
+  /** The code that was executed so far, if the core counts executions. No vCPU may be running. */
+  executedPages(): readonly CountedPage[];
+}
 
+/** Stops of `run`, and looks, before an instruction. Memory stays as it is. */
+export interface CoreStops {
   /**
    * `run` stops before the instruction at a virtual address, in all vCPUs that these stage-2 tables
-   * translate for. Memory stays as it is.
+   * translate for.
    */
   insertBreakpoint(stage2: number, address: bigint): void;
   /** Removes a breakpoint; does nothing when it does not exist. */
@@ -195,15 +201,34 @@ export interface DebugCore extends Core {
    */
   watchMemory(watch: MemoryWatch | undefined): void;
   /** The hit that caused the latest exit with `ExitReason.Watchpoint`. */
-  readonly watchHit: WatchHit | undefined;
+  readonly hit: WatchHit | undefined;
   /**
    * `run` stops before each instruction that may write one of these registers, named in lower case,
    * in all vCPUs: MSR (register) to system registers; others also before HVC and SMC, whose results
    * they hold. None by default.
    */
   watchRegisters(names: readonly string[]): void;
-  /** Whether no TLBI has come since a store made translations of this vCPU suspect. */
-  isUnanswered(vcpu: VcpuState): boolean;
+}
+
+/**
+ * Questions about a vCPU. They leave no trace: not even the exclusive monitor changes, whichever
+ * vCPU runs next.
+ */
+export interface CoreQuestions {
+  /** `Core.translate` to el 1. @param access "read" by default */
+  inspect(vcpu: VcpuState, va: bigint, access?: "read" | "write"): Translation;
+  /** The vCPU's future if nothing else changes. */
+  outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
+  /** The accesses of the vCPU's next instruction, if it faults at none. */
+  accesses(vcpu: VcpuState): readonly MemoryAccess[];
+}
+
+/** A core with its functions for debuggers. */
+export interface DebugCore extends Core {
+  readonly stops: CoreStops;
+  readonly residency: CoreResidency;
+  readonly questions: CoreQuestions;
+  readonly counters: CoreCounters;
   /** Everything that may have been written since `forgetWritten`, or since the start. */
   written(): Written;
   /**
@@ -213,15 +238,6 @@ export interface DebugCore extends Core {
   forgetWritten(byWord?: boolean): void;
   /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */
   step(vcpu: VcpuState, now: number, floor: number): Exit;
-  /**
-   * `translate` to el 1 for reading, which leaves no trace: not even the exclusive monitor changes,
-   * whichever vCPU runs next.
-   */
-  inspect(vcpu: VcpuState, va: bigint, access?: "read" | "write"): Translation;
-  /** The vCPU's future if nothing else changes; the question leaves no trace. */
-  outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
-  /** The accesses of the vCPU's next instruction, if it faults at none. */
-  accesses(vcpu: VcpuState): readonly MemoryAccess[];
   /**
    * The code of this core, which is not used any more, for another one over the same memory. RAM
    * stays as it is. Undefined for a core that counts executions.

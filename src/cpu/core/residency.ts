@@ -1,16 +1,16 @@
 // The vCPUs of a core, and which of them is in the CPU state.
 
 import type { CoreExports } from "./core-module.ts";
-import type { VcpuState } from "./interface.ts";
+import type { CachedPage, CoreResidency, VcpuState } from "./interface.ts";
 import type { DecodedPages } from "./decoded/decoded-pages.ts";
 import type { RamLayout } from "./memory/mmu.ts";
 import type { Stage2Pool } from "./memory/stage2.ts";
 import { permitsOf, TlbImages } from "./memory/tlb-images.ts";
 import { TlbPool } from "./memory/tlb-pool.ts";
 import { VcpuContext } from "./registers/vcpu-context.ts";
-import type { RegisterName } from "./registers/vcpu-state.ts";
+import type { ExclusiveMonitor, RegisterName } from "./registers/vcpu-state.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
-import { CPU_STATE } from "./state/cpu-state.ts";
+import { CPU, CPU_STATE } from "./state/cpu-state.ts";
 import { CONTEXT_STRIDE, CONTEXTS, TLB_POOL } from "./state/layout.ts";
 import { TlbSpace } from "./state/tlb-layout.ts";
 
@@ -22,7 +22,8 @@ interface CoreParts {
   readonly names: readonly RegisterName[];
 }
 
-export class Residency {
+export class Residency implements CoreResidency {
+  readonly #view: DataView;
   readonly tlbs: TlbPool;
   readonly #images: TlbImages;
   readonly #free: number[] = [];
@@ -36,6 +37,7 @@ export class Residency {
     readonly exports: CoreExports,
     readonly parts: CoreParts,
   ) {
+    this.#view = new DataView(memory.buffer);
     this.tlbs = new TlbPool(memory, TLB_POOL, (space) => exports.tlbFlushSpace(space));
     const { decoded } = parts;
     this.#images = new TlbImages(memory, parts.ram, this.tlbs, {
@@ -93,13 +95,42 @@ export class Residency {
     }
   }
 
-  /** `Core.tlbImage`. */
+  /** Its exclusive monitor, while it is set: only that of the resident vCPU can be. */
+  monitorOf(vcpu: VcpuContext): ExclusiveMonitor | undefined {
+    const size = this.cpu.EXCLUSIVE, view = this.#view;
+    if (vcpu !== this.#resident || size === 0) return undefined;
+    return {
+      size,
+      address: view.getBigUint64(CPU.EXCLUSIVE_ADDRESS, true),
+      low: view.getBigUint64(CPU.EXCLUSIVE_VALUE, true),
+      high: size === 16 ? view.getBigUint64(CPU.EXCLUSIVE_VALUE + 8, true) : 0n,
+    };
+  }
+
+  setMonitor(vcpu: VcpuContext, monitor: ExclusiveMonitor): void {
+    this.enter(vcpu);
+    this.cpu.EXCLUSIVE = monitor.size;
+    this.#view.setBigUint64(CPU.EXCLUSIVE_ADDRESS, monitor.address, true);
+    this.#view.setBigUint64(CPU.EXCLUSIVE_VALUE, monitor.low, true);
+    this.#view.setBigUint64(CPU.EXCLUSIVE_VALUE + 8, monitor.high, true);
+  }
+
+  isUnanswered(vcpu: VcpuState): boolean {
+    return this.tlbs.isUnanswered(vcpu);
+  }
+
+  *cachedPages(stage2: number): Generator<CachedPage> {
+    const { ram } = this.parts;
+    for (const { va, wasmAddress, write } of this.tlbs.entries(stage2)) {
+      yield { va, pa: wasmAddress - ram.wasmAddress + ram.base, write };
+    }
+  }
+
   tlbImage(vcpus: readonly VcpuState[]): Uint8Array {
     const isCurrent = (vcpu: VcpuContext) => !vcpu.translationsStale && this.tlbs.isFor(vcpu, vcpu.stage2);
     return this.#images.take(vcpus.map(contextOf).map((vcpu) => isCurrent(vcpu) ? vcpu : undefined));
   }
 
-  /** `Core.setTlbImage`. */
   setTlbImage(vcpus: readonly VcpuState[], image: Uint8Array, trusted: boolean): string | undefined {
     const contexts = vcpus.map(contextOf), { stage2Pool } = this.parts;
     const defect = this.#images.put(

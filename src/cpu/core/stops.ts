@@ -7,9 +7,10 @@ import type { CoreExports } from "./core-module.ts";
 import { Breakpoints } from "./debug/breakpoints.ts";
 import { writersOf } from "./register-writers.ts";
 import { comparedBits } from "./debug/self-hosted-debug.ts";
-import { type MemoryWatch, Watch, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
+import { type MemoryWatch, Watch, type WatchHit, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
 import type { DecodedPages } from "./decoded/decoded-pages.ts";
 import { GuestDebug } from "./guest-debug.ts";
+import type { CoreStops, InstructionObserver } from "./interface.ts";
 import { AccessKind } from "./memory/mmu.ts";
 import type { TlbPool } from "./memory/tlb-pool.ts";
 import type { VcpuContext } from "./registers/vcpu-context.ts";
@@ -30,11 +31,14 @@ interface StoppedCore {
   readonly instructions: InstructionSet;
   /** The word at a vCPU's PC, or 0 where none can be read. */
   wordAt(vcpu: VcpuContext): number;
+  /** Where RAM is in the Wasm memory. Throws a RangeError outside RAM. */
+  placeOf(pa: number, size: number): number;
 }
 
-export class Stops {
+export class Stops implements CoreStops {
   readonly guest: GuestDebug;
   readonly watchpoints = new Watchpoints();
+  observer: InstructionObserver | undefined;
   /** Whether those of a debugger stop the run in progress. */
   enabled = true;
   readonly #breakpoints = new Breakpoints();
@@ -66,7 +70,6 @@ export class Stops {
     this.#breakpoints.remove(stage2, address);
   }
 
-  /** Marks the instruction there; a run passes the mark. */
   observe(stage2: number, address: bigint): void {
     if (this.#breakpoints.hold(stage2, address)) this.#watchAgain();
   }
@@ -86,11 +89,9 @@ export class Stops {
     this.#watchData();
   }
 
-  /**
-   * Watches this memory and no other; none when undefined.
-   * @param wasmAddresses its places in the Wasm memory
-   */
-  watchMemory(watch: MemoryWatch | undefined, wasmAddresses: readonly number[]): void {
+  watchMemory(watch: MemoryWatch | undefined): void {
+    const starts = watch ? [watch.pa, ...watch.more ?? []] : [];
+    const wasmAddresses = starts.map((pa) => this.core.placeOf(pa, watch?.length ?? 0));
     const isExecuted = watch?.kind === "execute";
     this.#breakpoints.inMemory = isExecuted ? wasmAddresses : [];
     this.watchpoints.memory = watch && !isExecuted ? { starts: wasmAddresses, length: watch.length, kind: watch.kind } : undefined;
@@ -99,10 +100,13 @@ export class Stops {
     this.#watchAgain();
   }
 
-  /** Watches writes of these registers and of no other. */
   watchRegisters(names: readonly string[]): void {
     const { decoded, instructions } = this.core;
     decoded.markWords(names.length ? writersOf(names, instructions) : undefined);
+  }
+
+  get hit(): WatchHit | undefined {
+    return this.watchpoints.hit;
   }
 
   /** Whether a debugger's breakpoint stops the run before the instruction at PC. */

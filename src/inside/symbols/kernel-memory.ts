@@ -22,7 +22,7 @@ const EL1_HALF = 0xfff0_0000_0000_0000n;
 
 /** The address of the RAM that a page of a vCPU is mapped to. */
 function pageAt(core: DebugCore, ram: Ram, { registers }: Vcpu, address: bigint): number | undefined {
-  const translation = core.inspect(registers, address);
+  const translation = core.questions.inspect(registers, address);
   return translation.ok && ram.contains(translation.pa, PAGE_SIZE) ? translation.pa : undefined;
 }
 

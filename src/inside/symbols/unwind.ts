@@ -50,13 +50,13 @@ export interface GuestFrame {
 export type ReadGuest = (address: bigint, size: number) => Uint8Array | undefined;
 
 /** Reads through a vCPU's current translation, without effects. */
-export function guestReader(core: Pick<DebugCore, "inspect">, ram: Pick<Ram, "contains" | "bytes">, { registers }: Vcpu): ReadGuest {
+export function guestReader(core: Pick<DebugCore, "questions">, ram: Pick<Ram, "contains" | "bytes">, { registers }: Vcpu): ReadGuest {
   return (address, size) => {
     const bytes = new Uint8Array(size);
     for (let done = 0; done < size;) {
       const at = BigInt.asUintN(64, address + BigInt(done));
       const length = Math.min(size - done, PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
-      const translation = core.inspect(registers, at);
+      const translation = core.questions.inspect(registers, at);
       if (!translation.ok || !ram.contains(translation.pa, length)) return undefined;
       bytes.set(ram.bytes(translation.pa, length), done);
       done += length;
@@ -66,14 +66,14 @@ export function guestReader(core: Pick<DebugCore, "inspect">, ram: Pick<Ram, "co
 }
 
 /** The same while nothing changes the translation: a page is translated once. */
-export function standingReader(core: Pick<DebugCore, "inspect">, ram: Pick<Ram, "contains" | "bytes">, vcpu: Vcpu): ReadGuest {
+export function standingReader(core: Pick<DebugCore, "questions">, ram: Pick<Ram, "contains" | "bytes">, vcpu: Vcpu): ReadGuest {
   const any = guestReader(core, ram, vcpu), pages = new Map<bigint, Uint8Array | undefined>();
   return (address, size) => {
     const offset = Number(address & PAGE_MASK), page = address - BigInt(offset);
     if (offset + size > PAGE_SIZE) return any(address, size);
     let bytes = pages.get(page);
     if (!bytes && !pages.has(page)) {
-      const translation = core.inspect(vcpu.registers, page);
+      const translation = core.questions.inspect(vcpu.registers, page);
       bytes = translation.ok && ram.contains(translation.pa, PAGE_SIZE) ? ram.bytes(translation.pa, PAGE_SIZE) : undefined;
       pages.set(page, bytes);
     }

@@ -440,7 +440,7 @@ export class Engine {
     const limit = Math.min(end, this.#replay?.next ?? Infinity);
     const { time } = machine;
     const result = this.#endedVms.runPresent(Math.min(limit, this.#hashes.next), TURNS);
-    const spared = this.system.core.sparedInstructions;
+    const spared = this.system.core.counters.sparedInstructions;
     if (this.#hurries) this.#pace.hurried(spared);
     else this.#pace.ran(spared, machine.time - time, performance.now());
     this.#hashes.take();

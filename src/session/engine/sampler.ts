@@ -72,9 +72,9 @@ export class Sampler {
         wall,
         mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
         physicalCpus: machine.cpus.length,
-        spared: system.core.sparedInstructions,
-        ...system.core.exitCounters && { exits: system.core.exitCounters },
-        ...system.core.translatorCounters && { translator: { ...system.core.translatorCounters } },
+        spared: system.core.counters.sparedInstructions,
+        exits: system.core.counters.exits,
+        ...system.core.counters.translator && { translator: { ...system.core.counters.translator } },
         vms: system.samples.take(time - last.time),
       },
     });

@@ -34,7 +34,7 @@ interface Savable {
 export function saveSystem(system: Savable, before?: EarlierPages): SystemState {
   const archive = new ObjectArchive();
   archiveSystem(system, archive);
-  const { hypervisor } = system, tlbs = hypervisor.core.tlbImage?.(registersOf(hypervisor));
+  const { hypervisor } = system, tlbs = hypervisor.core.residency?.tlbImage(registersOf(hypervisor));
   return { fields: archive.saved, pages: takePages(hypervisor.machine, before), tlbs };
 }
 
@@ -67,7 +67,7 @@ export function loadSystem(
   system.hypervisor.foreignPrograms = !trusted;
   const violation = trusted ? undefined : violationOf(system.hypervisor);
   if (violation !== undefined) throw new ArchiveError(violation);
-  const { core } = system.hypervisor, defect = tlbs && core.setTlbImage?.(registersOf(system.hypervisor), tlbs, trusted);
+  const { core } = system.hypervisor, defect = tlbs && core.residency?.setTlbImage(registersOf(system.hypervisor), tlbs, trusted);
   if (defect !== undefined) throw new ArchiveError(defect);
 }
 

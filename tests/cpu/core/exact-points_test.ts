@@ -51,11 +51,11 @@ Deno.test(`interrupts and breakpoints at ${POINTS} random counts leave every tie
         interrupts++;
       } else {
         const place = random.pick(seen);
-        all(({ core, vcpu }) => core.insertBreakpoint(vcpu.stage2, place));
+        all(({ core, vcpu }) => core.stops.insertBreakpoint(vcpu.stage2, place));
         all((subject) => subject.run(MOST_INSTRUCTIONS));
         compare(`${what}, breakpoint at ${place.toString(16)}`);
         if (subjects[0].vcpu.pc === place) breakpoints++;
-        all(({ core, vcpu }) => core.removeBreakpoint(vcpu.stage2, place));
+        all(({ core, vcpu }) => core.stops.removeBreakpoint(vcpu.stage2, place));
       }
       if (point % 50 === 49) compare(what, true);
     }
@@ -63,7 +63,7 @@ Deno.test(`interrupts and breakpoints at ${POINTS} random counts leave every tie
     assert.ok(!subjects[0].ended, "the program has ended before the last point");
     assert.ok(subjects[0].interrupts >= interrupts, `${subjects[0].interrupts} interrupts of ${interrupts} were handled`);
     assert.ok(breakpoints > POINTS / 20, `only ${breakpoints} breakpoints were reached`);
-    for (const { core } of subjects.slice(1)) assert.ok(core.translatorCounters!.regions > 0, "nothing was translated");
+    for (const { core } of subjects.slice(1)) assert.ok(core.counters.translator!.regions > 0, "nothing was translated");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

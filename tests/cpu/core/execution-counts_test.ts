@@ -26,7 +26,7 @@ class Counted {
 
   static of(core: WasmCore, word: (address: bigint) => number): Counted {
     const found = new Counted();
-    for (const { address, counts, departures } of core.countedPages()) {
+    for (const { address, counts, departures } of core.counters.executedPages()) {
       counts.forEach((count, index) => {
         const at = address + BigInt(4 * index);
         if (count) found.executions.set(at, count);
@@ -46,7 +46,7 @@ class Counted {
   note(core: WasmCore, { vcpu, word }: { readonly vcpu: VcpuState; word(address: bigint): number }): void {
     const { pc } = vcpu;
     this.end(vcpu);
-    if (pc % 4n || !core.inspect(vcpu, pc).ok) return;
+    if (pc % 4n || !core.questions.inspect(vcpu, pc).ok) return;
     add(this.executions, pc);
     if (isConditional(word(pc))) this.#branch = pc;
   }
@@ -119,7 +119,7 @@ Deno.test("loops, calls and switches are counted as single steps find them, in r
     const [first, ...others] = all.map(of);
     assert.equal([...first.executions.values()].reduce((sum, count) => sum + count), MORE);
     for (const other of others) assert.deepEqual(other.text, first.text);
-    assert.ok((all[2].core.translatorCounters?.regions ?? 0) > 20, `${all[2].core.translatorCounters?.regions} regions`);
+    assert.ok((all[2].core.counters.translator?.regions ?? 0) > 20, `${all[2].core.counters.translator?.regions} regions`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -127,7 +127,8 @@ Deno.test("loops, calls and switches are counted as single steps find them, in r
 
 /** Executions and departures of the instructions from an address on, in one page. */
 function countsFrom(core: WasmCore, address: number, size: number): number[][] {
-  const first = address % PAGE_SIZE / 4, page = core.countedPages().find((one) => one.address === BigInt(address - address % PAGE_SIZE));
+  const first = address % PAGE_SIZE / 4,
+    page = core.counters.executedPages().find((one) => one.address === BigInt(address - address % PAGE_SIZE));
   assert.ok(page);
   return Array.from({ length: size }, (_, at) => [page.counts[first + at], page.departures[first + at]]);
 }

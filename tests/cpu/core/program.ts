@@ -3,7 +3,8 @@
 // belong together.
 
 import assert from "node:assert/strict";
-import { type CoreOptions, type UndefinedInstruction, WasmCore } from "../../../src/cpu/core/core.ts";
+import { type CoreOptions, WasmCore } from "../../../src/cpu/core/core.ts";
+import type { UndefinedInstruction } from "../../../src/cpu/core/undefined-words.ts";
 import { type Exit, Stage2Flags } from "../../../src/cpu/core/interface.ts";
 import { CORE_SIZE } from "../../../src/cpu/core/state/layout.ts";
 import type { VcpuContext } from "../../../src/cpu/core/registers/vcpu-context.ts";

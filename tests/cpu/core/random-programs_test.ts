@@ -52,11 +52,11 @@ Deno.test("breakpoints stop a random program at every instruction that has one, 
       return 1;
     });
     prepare(stopped, seed);
-    for (const place of places) stopped.core.insertBreakpoint(stopped.vcpu.stage2, place);
+    for (const place of places) stopped.core.stops.insertBreakpoint(stopped.vcpu.stage2, place);
     const budgetOf = seed % 2 ? () => INSTRUCTIONS : () => 1 + random.word() % 50;
     assert.equal(execute(stopped, budgetOf, () => note(found, stopped)), end, `seed ${seed}`);
     assert.deepEqual(found, expected, `seed ${seed}`);
-    for (const place of places) stopped.core.removeBreakpoint(stopped.vcpu.stage2, place);
+    for (const place of places) stopped.core.stops.removeBreakpoint(stopped.vcpu.stage2, place);
     all += found.length;
   }
   assert.ok(all > 1000, `${all} stops`);

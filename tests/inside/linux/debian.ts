@@ -160,7 +160,7 @@ export class Debian {
 
   /** The physical address of a virtual one of the kernel. */
   placeOf(address: bigint): number {
-    const { symbols } = this.system, translation = symbols.core.inspect(symbols.vcpus("host")[0].registers, address);
+    const { symbols } = this.system, translation = symbols.core.questions.inspect(symbols.vcpus("host")[0].registers, address);
     assert.ok(translation.ok);
     return translation.pa;
   }

@@ -182,7 +182,7 @@ export class Looks {
   #textAt({ at, size, cpu }: Mark): string {
     const { symbols, machine } = this.debian.system, { registers } = symbols.vcpus("host")[cpu], parts: string[] = [];
     for (let from = at, left = size; left > 0;) {
-      const length = Math.min(left, PAGE_SIZE - Number(from % BigInt(PAGE_SIZE))), place = symbols.core.inspect(registers, from);
+      const length = Math.min(left, PAGE_SIZE - Number(from % BigInt(PAGE_SIZE))), place = symbols.core.questions.inspect(registers, from);
       assert.ok(place.ok, `the program's text at 0x${from.toString(16)}`);
       parts.push(new TextDecoder("latin1").decode(machine.ram.bytes(place.pa, length)));
       from += BigInt(length);

@@ -88,7 +88,7 @@ Deno.test("the checker finds what the core's TLBs keep of pages that their owner
   const { machine, hypervisor } = assemble(planOf(await build("environment")));
   machine.run(100_000_000);
   const space = hypervisor.addressSpaces.get(255)!;
-  const cached = [...machine.core.cachedPages!(space.stage2.id)].map(({ pa }) => pa);
+  const cached = [...machine.core.residency!.cachedPages(space.stage2.id)].map(({ pa }) => pa);
   // The block and the stack, which lie in the root VM's own extent, have just been read.
   const own = [0x7000, 0xe000].map((offset) => asPa(0x8048_0000 + offset));
   for (const pa of own) assert.ok(cached.includes(pa), `0x${pa.toString(16)} is cached`);

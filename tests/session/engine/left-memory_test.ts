@@ -22,9 +22,9 @@ function use({ system }: Past, random: Random): void {
   const pages = [...filledPages(system.machine)], [page] = random.pick(pages), pa = page * PAGE_SIZE + 8 * random.below(PAGE_SIZE / 8);
   switch (random.below(6)) {
     case 0:
-      return core.watchMemory({ pa, length: 8, kind: random.pick(["write", "read", "access", "execute"] as const) });
+      return core.stops.watchMemory({ pa, length: 8, kind: random.pick(["write", "read", "access", "execute"] as const) });
     case 1:
-      return core.watchRegisters([random.pick(["x0", "x19", "v3", "sp", "vbar_el1"])]);
+      return core.stops.watchRegisters([random.pick(["x0", "x19", "v3", "sp", "vbar_el1"])]);
     case 2:
       for (const { registers: { pc } } of control.vcpus()) control.insertAhead(pc);
       return;

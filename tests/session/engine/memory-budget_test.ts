@@ -81,10 +81,11 @@ Deno.test("under a budget translated code makes room for other code, with the sa
     for (let step = 0; step < steps; step++) machine.run(200);
   }
   assert.equal(bound.registers(), free.registers());
-  const { bytes, evicted } = bound.core.codeUse();
-  assert.ok(evicted > 0, "nothing was dropped");
-  assert.ok(bytes < 3000 && bytes < free.core.codeUse().bytes, `${bytes} of ${free.core.codeUse().bytes}`);
-  assert.equal(free.core.codeUse().evicted, 0);
+  const dropped = ({ core }: Machine) => core.counters.translator?.evicted;
+  const bytes = bound.core.counters.codeBytes, all = free.core.counters.codeBytes;
+  assert.ok(dropped(bound), "nothing was dropped");
+  assert.ok(bytes < 3000 && bytes < all, `${bytes} of ${all}`);
+  assert.equal(dropped(free), 0);
 });
 
 Deno.test("states for going back take no more than the limit, even one alone; the state of the start stays", () => {

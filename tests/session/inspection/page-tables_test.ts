@@ -11,7 +11,7 @@ Deno.test("what vcpu tables lists is what the core translates, and nothing else;
   debian.run(60e6);
   const { system } = debian, [vcpu] = system.symbols.vcpus("host"), random = new Random(7);
   const core = (address: bigint) => {
-    const found = system.core.inspect(vcpu.registers, address);
+    const found = system.core.questions.inspect(vcpu.registers, address);
     return found.ok ? found.pa : undefined;
   };
   const list = rows(system, "vcpu.tables", { vcpu: "host/0" });

@@ -69,10 +69,10 @@ const VMID = 3, NOWHERE = 0x8030_0000n, NOWHERE_PA = 0x4000_0000;
 
 /** Looks at a machine, with which its guest must continue as without them. */
 const LOOKS: Readonly<Record<string, (core: DebugCore, stage2: number) => void>> = {
-  "observed": (core, stage2) => core.observe(stage2, NOWHERE),
-  "a watchpoint": (core, stage2) => core.insertWatchpoint(stage2, NOWHERE, 8, "access"),
-  "watched memory": (core) => core.watchMemory({ pa: NOWHERE_PA, length: 8, kind: "access" }),
-  "watched registers": (core) => core.watchRegisters(["mdscr_el1"]),
+  "observed": (core, stage2) => core.stops.observe(stage2, NOWHERE),
+  "a watchpoint": (core, stage2) => core.stops.insertWatchpoint(stage2, NOWHERE, 8, "access"),
+  "watched memory": (core) => core.stops.watchMemory({ pa: NOWHERE_PA, length: 8, kind: "access" }),
+  "watched registers": (core) => core.stops.watchRegisters(["mdscr_el1"]),
 };
 /** Instructions up to the state, when the descriptors have changed, and after it. */
 const BEFORE = 40_000, AFTER = 5000;

@@ -118,8 +118,8 @@ function wrongPage(space: AddressSpace, ipa: Ipa, pa: Pa, flags: number): Violat
  */
 export function* checkCachedPages(space: AddressSpace): Generator<Violation> {
   const { core, memory } = space.services;
-  if (space.state !== "active" || !core.cachedPages) return;
-  for (const { va, pa, write } of core.cachedPages(space.stage2.id)) {
+  if (space.state !== "active" || !core.residency) return;
+  for (const { va, pa, write } of core.residency.cachedPages(space.stage2.id)) {
     const owner = memory.ownerOf(asPa(pa));
     const needs = write ? Stage2Flags.Write : Stage2Flags.Read;
     const mapped = owner instanceof Memextent && [...owner.mappings.within(pa - owner.base, PAGE_SIZE)]

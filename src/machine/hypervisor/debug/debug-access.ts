@@ -250,7 +250,7 @@ interface Piece {
 /** The physical address of an address in a space; undefined if nothing is mapped. */
 function physical({ core }: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint): number | undefined {
   if (space === "va") {
-    const translation = core.inspect(vcpu.registers, address);
+    const translation = core.questions.inspect(vcpu.registers, address);
     return translation.ok ? translation.pa : undefined;
   }
   if (address > MAXIMUM_PHYSICAL) return undefined;

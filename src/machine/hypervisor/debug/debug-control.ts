@@ -298,7 +298,7 @@ export class DebugControl implements VcpuDebugger {
     else if (reason === ExitReason.Breakpoint) {
       if (this.#stopsHere(vcpu)) this.#suspend({ vcpu, cause: "breakpoint" });
       else this.#passing.add(vcpu);
-    } else this.#suspend({ vcpu, cause: "watchpoint", watch: this.core.watchHit });
+    } else this.#suspend({ vcpu, cause: "watchpoint", watch: this.core.stops.hit });
   }
 
   #stopsHere(vcpu: Vcpu): boolean {

@@ -68,7 +68,7 @@ export class VmStops {
   /** The same, unchecked. */
   insertAhead(address: bigint, conditions: readonly BreakpointCondition[] = []): void {
     this.#breakpoints.set(address, conditions);
-    if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
+    if (this.#stage2 !== undefined) this.core.stops.insertBreakpoint(this.#stage2, address);
   }
 
   /** Conditions of the breakpoint at an address. */
@@ -77,7 +77,7 @@ export class VmStops {
   }
 
   remove(address: bigint): void {
-    if (this.#breakpoints.delete(address) && this.#stage2 !== undefined) this.core.removeBreakpoint(this.#stage2, address);
+    if (this.#breakpoints.delete(address) && this.#stage2 !== undefined) this.core.stops.removeBreakpoint(this.#stage2, address);
   }
 
   /** Stops before accesses to `length` bytes; false when the length is invalid, or at too many. */
@@ -89,13 +89,13 @@ export class VmStops {
 
   unwatch(address: bigint, length: number, kind: WatchKind): void {
     const found = this.#watchpoints.delete(watchKey(address, length, kind));
-    if (found && this.#stage2 !== undefined) this.core.removeWatchpoint(this.#stage2, address, length, kind);
+    if (found && this.#stage2 !== undefined) this.core.stops.removeWatchpoint(this.#stage2, address, length, kind);
   }
 
   #watchAhead(watchpoint: Watchpoint): void {
     const { address, length, kind } = watchpoint;
     this.#watchpoints.set(watchKey(address, length, kind), watchpoint);
-    if (this.#stage2 !== undefined) this.core.insertWatchpoint(this.#stage2, address, length, kind);
+    if (this.#stage2 !== undefined) this.core.stops.insertWatchpoint(this.#stage2, address, length, kind);
   }
 
   /** Stops where another machine's VM stops as well. */
@@ -113,8 +113,8 @@ export class VmStops {
   moveTo(stage2: number): void {
     this.leave();
     this.#stage2 = stage2;
-    for (const address of this.#breakpoints.keys()) this.core.insertBreakpoint(stage2, address);
-    for (const { address, length, kind } of this.#watchpoints.values()) this.core.insertWatchpoint(stage2, address, length, kind);
+    for (const address of this.#breakpoints.keys()) this.core.stops.insertBreakpoint(stage2, address);
+    for (const { address, length, kind } of this.#watchpoints.values()) this.core.stops.insertWatchpoint(stage2, address, length, kind);
   }
 
   /** Nothing is set for the tables that the VM had. */
@@ -122,7 +122,7 @@ export class VmStops {
     const stage2 = this.#stage2;
     this.#stage2 = undefined;
     if (stage2 === undefined) return;
-    for (const address of this.#breakpoints.keys()) this.core.removeBreakpoint(stage2, address);
-    for (const { address, length, kind } of this.#watchpoints.values()) this.core.removeWatchpoint(stage2, address, length, kind);
+    for (const address of this.#breakpoints.keys()) this.core.stops.removeBreakpoint(stage2, address);
+    for (const { address, length, kind } of this.#watchpoints.values()) this.core.stops.removeWatchpoint(stage2, address, length, kind);
   }
 }

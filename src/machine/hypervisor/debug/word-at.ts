@@ -8,12 +8,12 @@ const SIZE = 4;
 
 /** The instruction word at a virtual address; undefined if no RAM is mapped there. */
 export function wordAt(
-  core: Pick<DebugCore, "inspect">,
+  core: Pick<DebugCore, "questions">,
   ram: Pick<Ram, "contains" | "bytes">,
   { registers }: Pick<Vcpu, "registers">,
   address: bigint,
 ): number | undefined {
-  const translation = core.inspect(registers, address);
+  const translation = core.questions.inspect(registers, address);
   if (!translation.ok || !ram.contains(translation.pa, SIZE)) return undefined;
   const bytes = ram.bytes(translation.pa, SIZE);
   return new DataView(bytes.buffer, bytes.byteOffset, SIZE).getUint32(0, true);

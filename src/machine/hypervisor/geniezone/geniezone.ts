@@ -61,7 +61,7 @@ export class GenieZone implements VcpuGeniezone {
   call(caller: Vcpu, id: number, x: readonly bigint[]): readonly bigint[] | typeof DEFERRED | undefined {
     const name = callOf(id);
     if (name === undefined || !this.serves(caller, id)) return undefined;
-    caller.entrance = "geniezone";
+    caller.beginCall("geniezone");
     const { trace, checker } = caller.services;
     trace.clearNote();
     caller.trace.beginCall(trace.countCalls(1));

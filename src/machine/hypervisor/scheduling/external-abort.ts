@@ -23,6 +23,6 @@ export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "
   // The classes for the same level follow those for a lower one.
   const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | statusOf(vcpu, exit)) >>> 0;
   const page = vcpu.space.stage2.lookup(exit.ipa);
-  vcpu.externalAbort = { pc: vcpu.registers.pc, far: exit.far, ipa: exit.ipa, esr, page };
+  vcpu.noteExternalAbort({ pc: vcpu.registers.pc, far: exit.far, ipa: exit.ipa, esr, page });
   vcpu.services.core.takeException(vcpu.registers, esr, exit.far);
 }

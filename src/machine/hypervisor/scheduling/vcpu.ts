@@ -86,10 +86,8 @@ export class Vcpu extends HypervisorObject {
   readonly #life = new VcpuLife(() => this.stolenTime?.wake(this.services.now));
   #gic: VgicCpu | undefined;
   #native: VcpuProgram | undefined;
-  /** How its hypercall in progress came in. */
-  entrance: Entrance = "native";
-  /** The external abort that it took last; evidence, which nothing of the machine reads. */
-  externalAbort: ExternalAbort | undefined;
+  #entrance: Entrance = "native";
+  #externalAbort: ExternalAbort | undefined;
   /** vIRQs for a VM that supervises it: it halted; it wants to run again. */
   readonly haltVirq = new VirqSource(this, "halted", () => false, true);
   readonly wakeupVirq = new VirqSource(this, "wants to run", () => false);
@@ -139,6 +137,16 @@ export class Vcpu extends HypervisorObject {
     return this.#native;
   }
 
+  /** How its hypercall in progress came in. */
+  get entrance(): Entrance {
+    return this.#entrance;
+  }
+
+  /** The external abort that it took last; evidence, which nothing of the machine reads. */
+  get externalAbort(): ExternalAbort | undefined {
+    return this.#externalAbort;
+  }
+
   get life(): LifeOfVcpu {
     return this.#life;
   }
@@ -149,6 +157,16 @@ export class Vcpu extends HypervisorObject {
    */
   get rank(): number {
     return this.#life.stage === "killed" ? PRIORITY_END - 1 : this.settings.priority;
+  }
+
+  /** It makes a call, which came in like this. */
+  beginCall(entrance: Entrance): void {
+    this.#entrance = entrance;
+  }
+
+  /** It takes an external abort. */
+  noteExternalAbort(abort: ExternalAbort): void {
+    this.#externalAbort = abort;
   }
 
   /** Sets reasons to be blocked. */
@@ -312,11 +330,11 @@ export class Vcpu extends HypervisorObject {
     this.haltVirq.archive("haltVirq", archive);
     this.wakeupVirq.archive("wakeupVirq", archive);
     this.turn.archive(archive);
-    this.entrance = archive.choice("entrance", this.entrance, ["native", "smccc", "geniezone"]);
+    this.#entrance = archive.choice("entrance", this.#entrance, ["native", "smccc", "geniezone"]);
     this.usage.archive(archive);
     const { stolenTime } = this;
     if (stolenTime) archive.within("stolenTime", () => stolenTime.archive(archive));
-    this.externalAbort = archive.maybe("externalAbort", this.externalAbort, (abort) => ({
+    this.#externalAbort = archive.maybe("externalAbort", this.#externalAbort, (abort) => ({
       pc: archive.word("pc", abort?.pc),
       far: archive.word("far", abort?.far),
       ipa: archive.float("ipa", abort?.ipa),

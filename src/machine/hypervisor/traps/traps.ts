@@ -91,7 +91,7 @@ function callHvc(vcpu: Vcpu, immediate: number): void {
     refuseUnknown(vcpu, "hvc", immediate);
     return;
   }
-  vcpu.entrance = "native";
+  vcpu.beginCall("native");
   if (vcpu.services.hypercalls.call(vcpu, number)) return;
   traceCall(vcpu, "hvc", { immediate });
   vcpu.services.uncovered(vcpu, `hypercall 0x${immediate.toString(16)}`);
@@ -107,7 +107,7 @@ function refuseUnknown(vcpu: Vcpu, conduit: Conduit, immediate: number): void {
 }
 
 function callSmccc(vcpu: Vcpu, conduit: Conduit): void {
-  vcpu.entrance = "smccc";
+  vcpu.beginCall("smccc");
   const reply = smccc(vcpu, argumentsOf(vcpu), conduit);
   if (reply === DEFERRED) return;
   for (let index = 0; index < reply.length; index++) vcpu.registers.setX(index, reply[index]);

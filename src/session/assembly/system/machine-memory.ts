@@ -40,14 +40,13 @@ export function machineMemory(
   limits: MemoryLimits,
 ): MemoryUse[] {
   const events = log.size + traceBuffer.size + hypervisor.trace.kept;
-  const code = core.codeUse();
   return [
     { part: "ram", used: machine.map.wasmSize, dropped: 0, what: "guests' RAM and the tables of the core, as configured" },
     {
       part: "code",
-      used: code.bytes * CODE_FACTOR,
+      used: core.counters.codeBytes * CODE_FACTOR,
       limit: limits.code,
-      dropped: code.evicted,
+      dropped: core.counters.translator?.evicted ?? 0,
       what: "translated code; at the limit the oldest regions go",
     },
     {

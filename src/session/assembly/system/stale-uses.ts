@@ -19,7 +19,7 @@ const SAVED = v.strictObject({ waits: v.optional(v.strictObject({ at: v.number()
 interface UsingSystem {
   readonly machine: Machine;
   readonly vcpus: () => readonly Vcpu[];
-  readonly core: Pick<DebugCore, "isUnanswered">;
+  readonly core: Pick<DebugCore, "residency">;
   /** The use of a vCPU is evidence from now on. */
   readonly tell: (vcpu: Vcpu) => void;
 }
@@ -65,7 +65,7 @@ export class StaleUses implements SavedPart {
   #settle(vcpu: Vcpu): void {
     const { registers } = vcpu, use = registers.staleUse;
     if (!use || use.forGood) return;
-    const isAnswered = use.tlbi.missed === "store" && !this.system.core.isUnanswered(registers);
+    const isAnswered = use.tlbi.missed === "store" && !this.system.core.residency.isUnanswered(registers);
     registers.staleUse = isAnswered ? undefined : { ...use, forGood: true };
     if (!isAnswered) this.system.tell(vcpu);
   }

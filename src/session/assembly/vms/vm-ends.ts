@@ -261,7 +261,7 @@ export class VmEnds {
 
   #farOf(vm: string, vcpu: Vcpu, { esr, far }: Taken): string | undefined {
     if (!isAbort(esr)) return undefined;
-    const translation = this.symbols.core.inspect(vcpu.registers, far);
+    const translation = this.symbols.core.questions.inspect(vcpu.registers, far);
     const symbol = this.symbols.nameOf(vm, far);
     const what = translation.ok ? paId(translation.pa) : "not mapped";
     return `${hex(far)}${symbol === undefined ? "" : ` <${symbol}>`}, ${what}`;

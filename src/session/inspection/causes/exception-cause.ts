@@ -87,7 +87,7 @@ const KEPT = 1 / 8;
  * it is the image. A kernel gives the pages of its first code to others.
  */
 function overwritten(view: View, vcpu: Vcpu, taken: Taken, isUndefined: boolean): ExceptionCause | undefined {
-  const { elr } = taken, word = readWord(view, vcpu, elr), translation = view.system.symbols.core.inspect(vcpu.registers, elr);
+  const { elr } = taken, word = readWord(view, vcpu, elr), translation = view.system.symbols.core.questions.inspect(vcpu.registers, elr);
   if (word === undefined || !translation.ok) return undefined;
   const { ipa } = translation, vm = view.vmNameOf(vcpu.addressSpace), loaded = view.system.vms.loadedWord(vm, ipa);
   if (loaded === undefined || loaded === word || decode(loaded) === undefined) return undefined;
@@ -232,7 +232,7 @@ export function deviceBecause(view: View, vcpu: Vcpu, va: bigint): DeviceBecause
     const attribute = registers.getRegister("MAIR_EL1") >> BigInt(8 * walk.rights.attributes);
     if ((attribute & DEVICE_ATTRIBUTE) === 0n) return "mair";
   }
-  const translation = view.system.symbols.core.inspect(registers, va);
+  const translation = view.system.symbols.core.questions.inspect(registers, va);
   const page = vcpu.space.stage2.lookup(translation.ipa);
   return page && page.flags & Stage2Flags.Device ? "stage-2" : undefined;
 }

@@ -21,7 +21,7 @@ const RANGES_NAMED = 4;
 export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Access): ExceptionCause {
   const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
   const { space } = vcpu, then = keptAbort(vcpu, taken);
-  const ipa = then?.ipa ?? core.inspect(vcpu.registers, taken.far).ipa, at = hex(ipa), vm = view.vmOf(space);
+  const ipa = then?.ipa ?? core.questions.inspect(vcpu.registers, taken.far).ipa, at = hex(ipa), vm = view.vmOf(space);
   const word = readWord(view, vcpu, taken.elr);
   const isPlain = word !== undefined && loadStoreSyndrome(word) !== 0;
   const device = space.deviceAt(ipa), isFetch = access.kind === "instruction fetch";

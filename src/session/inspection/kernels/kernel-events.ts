@@ -13,7 +13,7 @@ import { placesOf } from "./kernels.ts";
 
 /** Requirements on the system. */
 interface ObservedSystem {
-  readonly core: Pick<DebugCore, "observer" | "observe" | "ignore">;
+  readonly core: Pick<DebugCore, "stops">;
   readonly hypervisor: () => Hypervisor;
   readonly view: () => View;
   /** Reports a bug in el2 itself. */
@@ -54,7 +54,7 @@ export class KernelEvents {
     this.#kinds = kinds;
     this.#gap = undefined;
     for (const space of [...this.#observed.keys()]) this.#leave(space);
-    this.system.core.observer = kinds.length ? (vcpu, time, retired) => this.#pass(vcpu, time, retired) : undefined;
+    this.system.core.stops.observer = kinds.length ? (vcpu, time, retired) => this.#pass(vcpu, time, retired) : undefined;
   }
 
   /**
@@ -77,7 +77,7 @@ export class KernelEvents {
     const { stage2, at } = observed;
     this.#observed.set(space, observed);
     this.#places.set(stage2, new Map([...at].map(([address, place]) => [addressKey(address), place])));
-    for (const address of at.keys()) this.system.core.observe(stage2, address);
+    for (const address of at.keys()) this.system.core.stops.observe(stage2, address);
   }
 
   #leave(space: AddressSpace): void {
@@ -86,7 +86,7 @@ export class KernelEvents {
     this.#observed.delete(space);
     this.#places.delete(observed.stage2);
     observed.places.forget();
-    for (const address of observed.at.keys()) this.system.core.ignore(observed.stage2, address);
+    for (const address of observed.at.keys()) this.system.core.stops.ignore(observed.stage2, address);
   }
 
   /** A vCPU is at an instruction that has a mark. */
@@ -101,7 +101,7 @@ export class KernelEvents {
       else hypervisor.trace.observed(event, time, retired);
     } catch (error) {
       for (const space of [...this.#observed.keys()]) this.#leave(space);
-      this.system.core.observer = undefined;
+      this.system.core.stops.observer = undefined;
       this.system.bug("events of kernels", error);
     }
     return hypervisor.machine.suspended || hypervisor.scheduler.execution.ends;

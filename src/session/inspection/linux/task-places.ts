@@ -44,7 +44,7 @@ function placesIn(view: View, space: AddressSpace, { kernel, vm }: Reading): Ker
     return page;
   };
   const see = (address: bigint) => {
-    const found = cpu && core.inspect(cpu, address);
+    const found = cpu && core.questions.inspect(cpu, address);
     return found?.ok ? pageAt(found.pa) : undefined;
   };
   const physicalPage = (ipa: number) => {

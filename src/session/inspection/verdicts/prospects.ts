@@ -95,7 +95,7 @@ export class Prospects {
     };
     // Of a VM of which a CPU works only loops matter that read nothing, and handlers.
     const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
-    const found = view.system.symbols.core.outlook(vcpu.registers, {
+    const found = view.system.symbols.core.questions.outlook(vcpu.registers, {
       interrupt: vcpu.gic.hasInterrupt,
       answer: ({ pc, instruction, immediate, x }: AskedCall) =>
         immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : this.#refusal(vcpu, pc),

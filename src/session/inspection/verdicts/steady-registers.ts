@@ -64,7 +64,7 @@ export function systemRegister({ now }: View, vcpu: Vcpu, name: string): Steady 
 
 /** A device's register that a vCPU loads; undefined if it is not known what it will be. */
 export function deviceRegister(view: View, vcpu: Vcpu, va: bigint, size: number): Steady | undefined {
-  const { ipa } = view.system.symbols.core.inspect(vcpu.registers, va), attached = vcpu.space.deviceAt(ipa);
+  const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va), attached = vcpu.space.deviceAt(ipa);
   if (attached) return size === 4 ? attachedRegister(view, vcpu, attached, ipa - attached.ipa) : undefined;
   const slot = slotAt(view, vcpu, ipa);
   if (slot?.ipa !== undefined) {

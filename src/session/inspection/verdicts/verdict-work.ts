@@ -136,7 +136,7 @@ function readsOf(view: View, vcpu: Vcpu, { inputs, registers }: EndlessLoop): Ev
 function readsRegister(view: View, vcpu: Vcpu, { name, va, size, value }: KnownRegister): Evidence {
   const shown = { code: "reads-register" as const, value: hex(value, 2 * size) };
   if (va === undefined) return { ...shown, register: name ?? "", of: null };
-  const { ipa } = view.system.symbols.core.inspect(vcpu.registers, va);
+  const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va);
   return { ...shown, register: hex(ipa), of: deviceAt(view, vcpu, ipa, size) };
 }
 

@@ -326,9 +326,9 @@ function lookAtMemory(past: Past, watch: MemoryWatch, noted: (access: Access) =>
   const here = () => ({ at: system.instructions(), time: machine.time });
   const first = bytes(), accesses: Access[] = [];
   const control = system.debugger.give(EVERY_VM, false);
-  core.watchMemory(watch);
+  core.stops.watchMemory(watch);
   const placeOf = ({ registers }: Vcpu) => {
-    const found = core.inspect(registers, registers.pc);
+    const found = core.questions.inspect(registers, registers.pc);
     return found.ok && more.includes(found.pa) ? found.pa : pa;
   };
   let start = pa, begun: (Pick<Access, "at" | "time"> & { readonly instruction: Instruction; readonly before: Uint8Array }) | undefined;
@@ -420,7 +420,7 @@ function lookAtRegister(
     vectors?.place(vcpu);
   };
   if (writes) {
-    core.watchRegisters(vectors ? [...writes.names, VECTOR_BASE] : writes.names);
+    core.stops.watchRegisters(vectors ? [...writes.names, VECTOR_BASE] : writes.names);
     past.onStop = ({ cause, vcpu }) => {
       if (cause === "step") control.goOn(undefined);
       else {

@@ -48,7 +48,7 @@ export function originOf(
 }
 
 function physical({ core }: System, { registers }: Vcpu, address: bigint): number | undefined {
-  const translation = core.inspect(registers, address);
+  const translation = core.questions.inspect(registers, address);
   return translation.ok ? translation.pa : undefined;
 }
 

@@ -103,7 +103,7 @@ class Trace {
     this.#changes(vcpu, follow);
     const word = wordAt(core, ram, vcpu, pc);
     if (word === undefined) return;
-    const accesses = core.accesses(registers).flatMap(inParts).map((access): Placed => {
+    const accesses = core.questions.accesses(registers).flatMap(inParts).map((access): Placed => {
       const pa = this.#physical(vcpu, access.va, access.size);
       return { ...access, pa, loaded: access.isWrite ? undefined : this.#read(pa, access.size) };
     });
@@ -158,7 +158,7 @@ class Trace {
   }
 
   #physical({ registers }: Vcpu, va: bigint, size: number): number | undefined {
-    const found = this.system.core.inspect(registers, va);
+    const found = this.system.core.questions.inspect(registers, va);
     return found.ok && found.pa % PAGE_SIZE + size <= PAGE_SIZE && this.system.machine.ram.contains(found.pa, size) ? found.pa : undefined;
   }
 

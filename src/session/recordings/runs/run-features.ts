@@ -77,7 +77,7 @@ class Features {
   }
 
   functions({ core, symbols, machine: { time } }: System): void {
-    for (const { vm, address, counts } of core.countedPages()) {
+    for (const { vm, address, counts } of core.counters.executedPages()) {
       for (const [index, count] of counts.entries()) {
         if (count === 0) continue;
         const name = symbols.nameOf(vm, address + BigInt(4 * index))?.replace(/\+0x[0-9a-f]+$/, "");

@@ -28,7 +28,7 @@ Deno.test("a breakpoint stops before its instruction, with the exact count, on e
   for (const [index, retired] of [[0, 0], [1, 1], [2, 2]]) {
     const machine = looping();
     machine.run(9); // the loop is decoded, its pair is made
-    machine.core.insertBreakpoint(machine.vcpu.stage2, at(index));
+    machine.core.stops.insertBreakpoint(machine.vcpu.stage2, at(index));
     const exit = machine.run(1000);
     assert.equal(exit.reason, ExitReason.Breakpoint);
     assert.equal(exit.retired, retired);
@@ -39,7 +39,7 @@ Deno.test("a breakpoint stops before its instruction, with the exact count, on e
 Deno.test("a breakpoint stops again and again; a step passes it", () => {
   const machine = looping();
   const { core, vcpu } = machine;
-  core.insertBreakpoint(vcpu.stage2, at(2));
+  core.stops.insertBreakpoint(vcpu.stage2, at(2));
   for (let round = 1n; round < 20n; round++) {
     const exit = machine.run(1000);
     assert.equal(exit.reason, ExitReason.Breakpoint);
@@ -53,11 +53,11 @@ Deno.test("a breakpoint stops again and again; a step passes it", () => {
 Deno.test("a removed breakpoint stops nobody, and may be set again", () => {
   const machine = looping();
   const { core, vcpu } = machine;
-  core.insertBreakpoint(vcpu.stage2, at(1));
+  core.stops.insertBreakpoint(vcpu.stage2, at(1));
   machine.run(1000);
-  core.removeBreakpoint(vcpu.stage2, at(1));
+  core.stops.removeBreakpoint(vcpu.stage2, at(1));
   assert.deepEqual([machine.run(299).reason, vcpu.getX(0)], [ExitReason.Budget, 100n]);
-  core.insertBreakpoint(vcpu.stage2, at(1));
+  core.stops.insertBreakpoint(vcpu.stage2, at(1));
   assert.equal(machine.run(1000).reason, ExitReason.Breakpoint);
   assert.equal(vcpu.getX(0), 101n);
 });
@@ -66,8 +66,8 @@ Deno.test("a run that breakpoints interrupt is the same run", () => {
   const plain = looping();
   plain.run(2500);
   const stopped = looping();
-  stopped.core.insertBreakpoint(stopped.vcpu.stage2, at(1));
-  stopped.core.insertBreakpoint(stopped.vcpu.stage2, at(2));
+  stopped.core.stops.insertBreakpoint(stopped.vcpu.stage2, at(1));
+  stopped.core.stops.insertBreakpoint(stopped.vcpu.stage2, at(2));
   let left = 2500;
   while (left > 0) {
     const exit = stopped.run(Math.min(left, 7));
@@ -79,14 +79,14 @@ Deno.test("a run that breakpoints interrupt is the same run", () => {
 
 Deno.test("a breakpoint of another VM, or at another address of the same memory, does not stop", () => {
   const machine = looping();
-  machine.core.insertBreakpoint(machine.vcpu.stage2 + 1, at(1));
+  machine.core.stops.insertBreakpoint(machine.vcpu.stage2 + 1, at(1));
   assert.equal(machine.run(100).reason, ExitReason.Budget);
 });
 
 Deno.test("a breakpoint survives a rewrite of its instruction, by the guest or from outside", () => {
   const machine = looping();
   const { core, vcpu } = machine;
-  core.insertBreakpoint(vcpu.stage2, at(1));
+  core.stops.insertBreakpoint(vcpu.stage2, at(1));
   machine.run(1000);
   machine.load(CODE, [LOOP[0], ["subs xzr, x0, x2", 0xeb02001f]]);
   machine.run(1000);
@@ -113,8 +113,8 @@ Deno.test("inspecting an address through another vCPU leaves the exclusive monit
   machine.vcpu.setX(4, 7n);
   machine.run(1, CODE);
   const other = machine.createVcpu();
-  assert.deepEqual(machine.core.inspect(other, BigInt(RAM_BASE + 8)), { ok: true, pa: RAM_BASE + 8, ipa: RAM_BASE + 8 });
-  assert.equal(machine.core.inspect(other, 0n).ok, false);
+  assert.deepEqual(machine.core.questions.inspect(other, BigInt(RAM_BASE + 8)), { ok: true, pa: RAM_BASE + 8, ipa: RAM_BASE + 8 });
+  assert.equal(machine.core.questions.inspect(other, 0n).ok, false);
   machine.run(1);
   assert.equal(machine.vcpu.getX(4), 0n, "the store was done");
 });
@@ -122,8 +122,8 @@ Deno.test("inspecting an address through another vCPU leaves the exclusive monit
 /** Looks at instructions of the loop: the address, X0, and the time at each of them. */
 function observed(machine: Machine, ...indices: number[]): { seen: [pc: bigint, x0: bigint, time: number, retired: number][] } {
   const { core, vcpu } = machine, seen: [bigint, bigint, number, number][] = [];
-  for (const index of indices) core.observe(vcpu.stage2, at(index));
-  core.observer = ({ pc, getX }, time, retired) => {
+  for (const index of indices) core.stops.observe(vcpu.stage2, at(index));
+  core.stops.observer = ({ pc, getX }, time, retired) => {
     if (!indices.some((index) => at(index) === pc)) return undefined;
     seen.push([pc, getX.call(vcpu, 0), time, retired]);
     return false;
@@ -171,8 +171,8 @@ Deno.test("exits after an observed instruction call EL2 in the middle of the run
 
 Deno.test("an observer ends the run after the instruction that it saw", () => {
   const machine = looping(), { core, vcpu } = machine;
-  core.observe(vcpu.stage2, at(1));
-  core.observer = ({ pc }) => pc === at(1) && vcpu.getX(0) === 5n;
+  core.stops.observe(vcpu.stage2, at(1));
+  core.stops.observer = ({ pc }) => pc === at(1) && vcpu.getX(0) === 5n;
   const exit = machine.run(1000);
   assert.deepEqual([exit.reason, exit.retired, vcpu.pc, vcpu.getX(0)], [ExitReason.Budget, 14, at(2), 5n]);
 });
@@ -180,14 +180,14 @@ Deno.test("an observer ends the run after the instruction that it saw", () => {
 Deno.test("an instruction with a breakpoint is seen once: as it is executed after the stop", () => {
   const machine = looping(), { core, vcpu } = machine;
   const { seen } = observed(machine, 1);
-  core.insertBreakpoint(vcpu.stage2, at(1));
+  core.stops.insertBreakpoint(vcpu.stage2, at(1));
   for (let round = 1; round < 10; round++) {
     assert.equal(machine.run(1000).reason, ExitReason.Breakpoint);
     assert.equal(seen.length, round - 1);
     core.step(vcpu, machine.now, machine.now);
     assert.equal(seen.length, round);
   }
-  core.removeBreakpoint(vcpu.stage2, at(1));
+  core.stops.removeBreakpoint(vcpu.stage2, at(1));
   machine.run(30);
   assert.equal(seen.length, 19);
 });
@@ -201,8 +201,8 @@ Deno.test("an observed instruction that is replaced meanwhile is executed as it 
   core.memoryWritten(CODE, 4);
   machine.run(30);
   assert.deepEqual([seen.length, vcpu.getX(0)], [20, 30n]);
-  core.ignore(vcpu.stage2, at(0));
-  core.observer = undefined;
+  core.stops.ignore(vcpu.stage2, at(0));
+  core.stops.observer = undefined;
   machine.run(30);
   assert.deepEqual([seen.length, vcpu.getX(0)], [20, 50n]);
 });

@@ -204,9 +204,9 @@ Deno.test("a breakpoint is one vCPU's own, goes with it, and a debugger's at the
   const other = machine.createVcpu();
   other.pstate = Pstate.EL1h;
   other.setX(2, BigInt(DATA));
-  core.insertBreakpoint(vcpu.stage2, at(1));
+  core.stops.insertBreakpoint(vcpu.stage2, at(1));
   assert.deepEqual([machine.run(10).reason, vcpu.pc], [ExitReason.Breakpoint, at(1)]);
-  core.removeBreakpoint(vcpu.stage2, at(1));
+  core.stops.removeBreakpoint(vcpu.stage2, at(1));
   machine.run(2, CODE, other);
   assert.equal(other.pc, at(2), "the other passes");
   machine.run(1);

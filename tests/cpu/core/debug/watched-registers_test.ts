@@ -22,7 +22,7 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
       const machine = new Machine(options), { core, vcpu } = machine;
       machine.load(CODE, LOOP);
       const before = machine.run(500, CODE).retired;
-      core.watchRegisters(registerWrites(name)!.names);
+      core.stops.watchRegisters(registerWrites(name)!.names);
       const { reason, retired } = machine.run(1000);
       assert.equal(reason, ExitReason.Breakpoint);
       assert.equal(vcpu.pc, BigInt(at));
@@ -30,7 +30,7 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
       assert.equal(machine.run(100).retired, 0, "it stops again");
       assert.equal(core.step(vcpu, machine.now, machine.now).retired, 1);
       assert.equal(machine.run(1000).retired, 4, "to the next one");
-      core.watchRegisters([]);
+      core.stops.watchRegisters([]);
       assert.equal(machine.run(1000).reason, ExitReason.Budget);
     }
   });
@@ -51,7 +51,7 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
     vcpu.setRegister("CPACR_EL1", 3n << 20n);
     machine.run(800, CODE);
     for (const [name, ...places] of [["x1", 0], ["x2", 1], ["x3", 1, 2], ["x4", 3], ["v5"], ["v6", 4], ["v7", 4], ["sp_el1", 6]] as const) {
-      core.watchRegisters(registerWrites(name)!.names);
+      core.stops.watchRegisters(registerWrites(name)!.names);
       const seen = new Set<bigint>();
       for (let count = 0; count < 4; count++) {
         if (machine.run(100).reason !== ExitReason.Breakpoint) continue;
@@ -60,7 +60,7 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
       }
       assert.deepEqual(seen, new Set(places.map((place) => BigInt(CODE + 4 * place))), name);
     }
-    core.watchRegisters([]);
+    core.stops.watchRegisters([]);
     assert.equal(machine.run(1000).reason, ExitReason.Budget);
   });
 

@@ -31,18 +31,18 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
     for (const [kind, at, index] of [["write", CODE + 8, 2], ["read", CODE, 0], ["access", CODE, 0]] as const) {
       const machine = machineWith(WALK), { core, vcpu } = machine;
       machine.run(400, CODE); // long enough to be translated
-      core.insertWatchpoint(vcpu.stage2, BigInt(watched + 4), 4, kind);
+      core.stops.insertWatchpoint(vcpu.stage2, BigInt(watched + 4), 4, kind);
       const { reason, retired } = machine.run(10_000);
       assert.equal(reason, ExitReason.Watchpoint);
       assert.equal(retired + 400, 4 * 0x2010 / 8 + index, "instructions before the access");
       assert.equal(vcpu.pc, BigInt(at));
-      assert.deepEqual(core.watchHit, { kind, address: BigInt(watched + 4) });
+      assert.deepEqual(core.stops.hit, { kind, address: BigInt(watched + 4) });
       assert.equal(vcpu.getX(20), BigInt(watched), "the base has not moved");
       assert.equal(machine.view.getBigUint64(watched - RAM_BASE, true), 0n, "nothing is stored yet");
       // Again without a step: it stops again. A step is not stopped.
       assert.equal(machine.run(100).retired, 0);
       assert.equal(core.step(vcpu, machine.now, machine.now).retired, 1);
-      core.removeWatchpoint(vcpu.stage2, BigInt(watched + 4), 4, kind);
+      core.stops.removeWatchpoint(vcpu.stage2, BigInt(watched + 4), 4, kind);
       assert.equal(machine.run(1000).reason, ExitReason.Budget);
       assert.equal(machine.view.getBigUint64(watched - RAM_BASE, true), 1n);
     }
@@ -54,15 +54,15 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
     for (const [kind, pa, at, index] of cases) {
       const machine = machineWith(WALK), { core, vcpu } = machine;
       const before = machine.run(400, CODE).retired;
-      core.watchMemory({ pa: kind === "execute" ? pa : pa + 4, length: 4, kind });
+      core.stops.watchMemory({ pa: kind === "execute" ? pa : pa + 4, length: 4, kind });
       const { reason, retired } = machine.run(10_000);
       assert.equal(reason, kind === "execute" ? ExitReason.Breakpoint : ExitReason.Watchpoint);
       assert.equal(retired + before, kind === "execute" ? 400 + index : 4 * 0x2010 / 8 + index);
       assert.equal(vcpu.pc, BigInt(at));
-      if (kind !== "execute") assert.deepEqual(core.watchHit, { kind, address: BigInt(watched + 4) });
+      if (kind !== "execute") assert.deepEqual(core.stops.hit, { kind, address: BigInt(watched + 4) });
       assert.equal(machine.run(100).retired, 0);
       assert.equal(core.step(vcpu, machine.now, machine.now).retired, 1);
-      core.watchMemory(undefined);
+      core.stops.watchMemory(undefined);
       assert.equal(machine.run(1000).reason, ExitReason.Budget);
     }
   });
@@ -71,13 +71,13 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
     const places = [DATA + 0x2010, DATA + 0x2040, DATA + 0x5008];
     const machine = machineWith(WALK), { core, vcpu } = machine;
     let retired = machine.run(400, CODE).retired;
-    core.watchMemory({ pa: places[1], length: 4, kind: "write", more: [places[2], places[0]] });
+    core.stops.watchMemory({ pa: places[1], length: 4, kind: "write", more: [places[2], places[0]] });
     for (const place of places) {
       const exit = machine.run(10_000);
       retired += exit.retired;
       assert.equal(exit.reason, ExitReason.Watchpoint);
       assert.equal(retired, 4 * (place - DATA) / 8 + 2, "instructions before the access");
-      assert.deepEqual(core.watchHit, { kind: "write", address: BigInt(place) });
+      assert.deepEqual(core.stops.hit, { kind: "write", address: BigInt(place) });
       retired += core.step(vcpu, machine.now, machine.now).retired;
     }
     assert.equal(machine.run(1000).reason, ExitReason.Budget);
@@ -101,15 +101,15 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
       vcpu.setX(20, BigInt(x20));
       vcpu.setRegister("CPACR_EL1", 3n << 20n);
       machine.run(300, CODE);
-      core.insertWatchpoint(vcpu.stage2, BigInt(watched), 1, kind);
+      core.stops.insertWatchpoint(vcpu.stage2, BigInt(watched), 1, kind);
       const { reason } = machine.run(100);
       assert.equal(reason, ExitReason.Watchpoint, `${line[0]}, ${kind}`);
       assert.equal(vcpu.pc, BigInt(CODE));
-      assert.deepEqual(core.watchHit, { kind, address: BigInt(watched) }, line[0]);
+      assert.deepEqual(core.stops.hit, { kind, address: BigInt(watched) }, line[0]);
       // The neighbors are in the same page, and not watched.
-      core.removeWatchpoint(vcpu.stage2, BigInt(watched), 1, kind);
-      core.insertWatchpoint(vcpu.stage2, BigInt(base + 128), 8, "access");
-      core.insertWatchpoint(vcpu.stage2, BigInt(base - 64), 8, "access");
+      core.stops.removeWatchpoint(vcpu.stage2, BigInt(watched), 1, kind);
+      core.stops.insertWatchpoint(vcpu.stage2, BigInt(base + 128), 8, "access");
+      core.stops.insertWatchpoint(vcpu.stage2, BigInt(base - 64), 8, "access");
       assert.equal(machine.run(1000).reason, ExitReason.Budget, line[0]);
     }
   });
@@ -117,9 +117,9 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
   Deno.test(`a run with watchpoints that nothing reaches is the same run, in tier ${tier}`, () => {
     const plain = machineWith(WALK), watched = machineWith(WALK), { core, vcpu } = watched;
     // In the page of the data after the walked one, in the page of the code, and of another VM.
-    core.insertWatchpoint(vcpu.stage2, BigInt(DATA + 0x4_0ff8), 8, "access");
-    core.insertWatchpoint(vcpu.stage2, BigInt(CODE), 64, "write");
-    core.insertWatchpoint(vcpu.stage2 + 1, BigInt(DATA), 0x1000, "access");
+    core.stops.insertWatchpoint(vcpu.stage2, BigInt(DATA + 0x4_0ff8), 8, "access");
+    core.stops.insertWatchpoint(vcpu.stage2, BigInt(CODE), 64, "write");
+    core.stops.insertWatchpoint(vcpu.stage2 + 1, BigInt(DATA), 0x1000, "access");
     for (const machine of [plain, watched]) {
       machine.run(1, CODE);
       assert.equal(machine.run(4 * 0x4_0fc0 / 8 - 1).reason, ExitReason.Budget);

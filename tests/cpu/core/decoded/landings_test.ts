@@ -25,5 +25,5 @@ Deno.test("a region begins behind an instruction that the interpreter has to exe
     machine.run(2000);
   }
   assert.equal(translator.registers(), interpreter.registers());
-  assert.equal(translator.core.translatorCounters!.regions, 2);
+  assert.equal(translator.core.counters.translator!.regions, 2);
 });

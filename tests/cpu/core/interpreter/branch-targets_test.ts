@@ -189,7 +189,7 @@ Deno.test("regions of the translator branch and are refused as the interpreter d
         machine.run(budget);
       }
       assert.equal(vcpu.getX(20), 1999n, word);
-      if (tier === "jit") assert.ok(machine.core.translatorCounters!.regions > 0);
+      if (tier === "jit") assert.ok(machine.core.counters.translator!.regions > 0);
       return { ...state(), registers: machine.registers() };
     });
     const [interpreted, translated] = runs;

@@ -327,7 +327,7 @@ Deno.test("a page that goes from stage 2 is no longer reached, and the translati
   const start = loadLoop(machine);
   machine.run(400, start);
   const stage2 = core.stage2Pool.tables(vcpu.stage2)!;
-  const cached = () => new Set([...core.cachedPages(vcpu.stage2)].map(({ pa }) => pa));
+  const cached = () => new Set([...core.residency.cachedPages(vcpu.stage2)].map(({ pa }) => pa));
   assert.ok(cached().has(DATA), "the data's page is not cached");
   const before = cached().size;
   // Where nothing was mapped, nothing is cached.

@@ -199,7 +199,7 @@ Deno.test("a copy over decoded instructions drops them, and a watchpoint stops b
   machine.run(1, target);
   assert.equal(machine.vcpu.getX(9), 2n);
 
-  machine.core.insertWatchpoint(machine.vcpu.stage2, BigInt(DATA + 0x1234), 1, "write");
+  machine.core.stops.insertWatchpoint(machine.vcpu.stage2, BigInt(DATA + 0x1234), 1, "write");
   set(machine, DATA + 0x1230, DATA, 10);
   const exit = machine.run(100, CODE);
   assert.deepEqual([exit.reason, machine.vcpu.pc, BigInt.asIntN(64, machine.vcpu.getX(SIZE))], [
@@ -220,7 +220,7 @@ Deno.test("a copy over a whole page replaces its code, in both tiers", () => {
     put(PAGE, page(1));
     put(DATA, page(2));
     machine.run(20_000, PAGE);
-    if (tier === "jit") assert.ok(core.translatorCounters!.regions > 0);
+    if (tier === "jit") assert.ok(core.counters.translator!.regions > 0);
     set(machine, PAGE, DATA, 4096);
     vcpu.pc = BigInt(CODE);
     finish(machine);

@@ -76,7 +76,7 @@ Deno.test("an instruction makes the accesses that it is said to make, and no oth
       if (word === undefined) continue;
       const before = random.bytes(2 * HALF), text = `${encodingName(encoding)}: ${disassemble(word, BigInt(CODE))}`;
       prepare(machine, word, before, registers);
-      const accesses = core.accesses(vcpu), exit = machine.run(1);
+      const accesses = core.questions.accesses(vcpu), exit = machine.run(1);
       // Those of EL0, of other features, and misaligned ones fault.
       if (exit.reason !== ExitReason.Budget || vcpu.pc !== BigInt(CODE + 4)) continue;
       executed++;

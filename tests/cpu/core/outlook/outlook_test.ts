@@ -149,7 +149,7 @@ for (const cpu of ["v8", "max"]) {
       prepare(machine, new Random(seed));
       const start = stateOf(machine), rest = untouched(machine), before = bytes.slice();
       const prospect = { interrupt: false, limit: STEPS };
-      const trial = core.evaluation(vcpu, prospect), path: bigint[] = [];
+      const trial = core.questions.evaluation(vcpu, prospect), path: bigint[] = [];
       let how = "end", steps = 0;
       try {
         while (path.length < STEPS) {
@@ -162,7 +162,7 @@ for (const cpu of ["v8", "max"]) {
         how = error.how;
       }
       departures.add(how);
-      const evaluation = core.evaluation(vcpu, prospect);
+      const evaluation = core.questions.evaluation(vcpu, prospect);
       for (let i = 0; i < steps; i++) evaluation.step();
       assert.deepEqual(stateOf(machine), start, `seed ${seed}: the question`);
       const where = () => {
@@ -213,7 +213,7 @@ Deno.test("without FEAT_PAuth, PACIASP in a guarded page permits an indirect bra
     vcpu.setRegister("SCTLR_EL1", 0x3000_0801n);
     vcpu.pstate = Pstate.EL1h | Pstate.Daif;
     vcpu.setX(16, BigInt(CODE + 16));
-    const evaluation = core.evaluation(vcpu, { interrupt: false, limit: STEPS });
+    const evaluation = core.questions.evaluation(vcpu, { interrupt: false, limit: STEPS });
     evaluation.step();
     if (isFollowed) evaluation.step();
     else assert.throws(() => evaluation.step(), Departs);

@@ -42,7 +42,7 @@ const LOOP: Line[] = [
   ["b", 0x17fffffb],
 ];
 
-const countersOf = (machine: Machine) => machine.core.translatorCounters!;
+const countersOf = (machine: Machine) => machine.core.counters.translator!;
 
 Deno.test("a loop that patches itself back and forth reaches the same states in both tiers, wherever runs end", () => {
   const machines = [new Machine(), new Machine(EAGER)], random = new Random(3);
@@ -82,8 +82,8 @@ Deno.test("a region does not come back while another of its instructions, its he
     if (random.word() % 8 === 0) {
       breakpoint = !breakpoint;
       for (const { core, vcpu } of machines) {
-        if (breakpoint) core.insertBreakpoint(vcpu.stage2, BigInt(CODE + 8));
-        else core.removeBreakpoint(vcpu.stage2, BigInt(CODE + 8));
+        if (breakpoint) core.stops.insertBreakpoint(vcpu.stage2, BigInt(CODE + 8));
+        else core.stops.removeBreakpoint(vcpu.stage2, BigInt(CODE + 8));
       }
     }
     const budget = 1 + random.word() % 400,

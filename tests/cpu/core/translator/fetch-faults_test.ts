@@ -53,7 +53,7 @@ function wayOf(tier: "interp" | "jit", branch: Line, cpu: string, part: number):
     places.push(`${count} ${machine.vcpu.pc.toString(16)}`);
   }
   assert.equal(machine.vcpu.getRegister("ELR_EL1"), BigInt(NEXT));
-  if (tier === "jit") assert.ok(machine.core.translatorCounters!.regions > 0, "the loop was not translated");
+  if (tier === "jit") assert.ok(machine.core.counters.translator!.regions > 0, "the loop was not translated");
   return places;
 }
 

@@ -67,5 +67,5 @@ Deno.test("where they are undefined or trapped, every tier takes the same except
   };
   const translator = new Machine({ tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } });
   assert.deepEqual(run(translator), run(new Machine()));
-  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+  assert.ok(translator.core.counters.translator!.regions > 0, "nothing was translated");
 });

@@ -15,7 +15,7 @@ const loopOf = (count: number): Line[] => [
   ["b", 0x14000000 | -(count - 1) & 0x3ffffff],
 ];
 
-const countersOf = (machine: Machine) => machine.core.translatorCounters!;
+const countersOf = (machine: Machine) => machine.core.counters.translator!;
 
 /** Slices until the first region of a program is made; a sample is taken after each. */
 function slicesUntilMade(program: Line[], hotness: { samples: number; price?: number }, slice = SLICE): number {
@@ -23,7 +23,7 @@ function slicesUntilMade(program: Line[], hotness: { samples: number; price?: nu
   machine.load(CODE, program);
   machine.run(slice, CODE);
   for (let slices = 1; slices < 60_000; slices++) {
-    if (machine.core.translatorCounters!.regions) return slices;
+    if (machine.core.counters.translator!.regions) return slices;
     machine.run(slice);
   }
   throw new Error("no region was made");
@@ -57,18 +57,18 @@ Deno.test("slices are long while samples are in regions, and count for as many w
   const machine = new Machine({ tier: "auto", hotness: { samples, landings: 60_000, slice: SLICE } });
   machine.load(CODE, program);
   const taken = (instructions: number, pc?: number) => {
-    const before = machine.core.translatorCounters!.samples;
+    const before = machine.core.counters.translator!.samples;
     machine.run(instructions, pc);
-    return machine.core.translatorCounters!.samples - before;
+    return machine.core.counters.translator!.samples - before;
   };
   machine.vcpu.setX(2, 40_000n);
   assert.ok(taken(20 * long, CODE) > samples + 30, "slices were long before the code had settled");
   assert.equal(taken(30 * long), 30);
-  assert.equal(machine.core.translatorCounters!.regions, 1);
+  assert.equal(machine.core.counters.translator!.regions, 1);
   taken(70 * long);
   // The first loop is over.
   assert.equal(taken(2 * long), 2);
-  assert.equal(machine.core.translatorCounters!.regions, 2, "a long slice counted for too little");
+  assert.equal(machine.core.counters.translator!.regions, 2, "a long slice counted for too little");
 });
 
 Deno.test("slices are long as well where they end in the middle of regions, at no place where one would begin", () => {
@@ -114,8 +114,8 @@ Deno.test("a function that a hot loop calls is part of its module only if it is 
     const machine = new Machine({ tier: "auto", hotness: { samples: 20, price, landings: 60_000, slice: 997 } });
     machine.load(CODE, program);
     machine.run(997, CODE);
-    while (machine.core.translatorCounters!.modules === 0) machine.run(997);
-    return machine.core.translatorCounters!.regions;
+    while (machine.core.counters.translator!.modules === 0) machine.run(997);
+    return machine.core.counters.translator!.regions;
   };
   assert.equal(regionsOfFirstModule(calling(3000, 60), undefined), 2);
   assert.equal(regionsOfFirstModule(calling(3000, 60), PRICE), 1, "a cold function was compiled");

@@ -120,10 +120,10 @@ function history(machine: Machine, seed: number): { readonly states: string[]; r
     vcpu.setRegister("SCTLR_EL1", BigInt(Sctlr.Reset) | (enabled ? 1n << BigInt(SCTLR_MSCEN_SHIFT) : 0n));
     for (let run = 0; run < 300; run++) {
       const kind = random.pick([undefined, undefined, "write", "access"] as const), place = destinationOf(machine, random);
-      if (kind) core.insertWatchpoint(vcpu.stage2, place, 1, kind);
+      if (kind) core.stops.insertWatchpoint(vcpu.stage2, place, 1, kind);
       const exit = machine.run(random.below([3, 20, 300, 3000][random.below(4)]) + 1);
       states.push([exit.reason, exit.retired, machine.registers()].join(" "));
-      if (kind) core.removeWatchpoint(vcpu.stage2, place, 1, kind);
+      if (kind) core.stops.removeWatchpoint(vcpu.stage2, place, 1, kind);
       if (exit.reason === ExitReason.Watchpoint) watched++;
       if (exit.reason !== ExitReason.Trap) continue;
       states.push(`${exit.esr} ${exit.far}`);
@@ -156,7 +156,7 @@ Deno.test("a region that copies over its own instructions is left before, though
     fill(CODE + 0x800);
     machine.run(1000 * (words.length - 1), CODE);
     assert.deepEqual([vcpu.pc, vcpu.getX(10)], [BigInt(CODE), 1000n], tier);
-    if (tier === "jit") assert.ok(core.translatorCounters!.regions > 0, "nothing was translated");
+    if (tier === "jit") assert.ok(core.counters.translator!.regions > 0, "nothing was translated");
     fill(replaced);
     machine.run(3 * (words.length - 1));
     assert.deepEqual([vcpu.pc, vcpu.getX(10)], [BigInt(CODE), 1015n], tier);
@@ -167,7 +167,7 @@ for (const [seed, options] of [[1, 0], [2, 3], [3, 15]]) {
   Deno.test(`at random budgets, faults and watchpoints, every tier leaves the same state: options ${options}`, () => {
     const [expected, ...others] = (["interp", "jit", "auto"] as const).map((tier) => {
       const machine = start(tier, options, seed), result = history(machine, seed);
-      if (tier === "jit") assert.ok(machine.core.translatorCounters!.regions > 0, "nothing was translated");
+      if (tier === "jit") assert.ok(machine.core.counters.translator!.regions > 0, "nothing was translated");
       return result;
     });
     for (const { states, memory } of others) {

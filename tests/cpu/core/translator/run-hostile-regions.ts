@@ -61,7 +61,7 @@ for (const hostile of [...HOSTILE, ...randomHostile(seed, count)]) {
       if (!(error instanceof RangeError)) throw error;
       wrong.push(`${hostile.name}: ${error}`);
     }
-    regions += machine.core.translatorCounters!.regions;
+    regions += machine.core.counters.translator!.regions;
   }
 }
 console.log(JSON.stringify({ wrong, regions }));

@@ -230,7 +230,7 @@ for (const [what, generate] of [["loops", loops], ["call trees", callTree], ["pi
       const expected = execute(interpreter, seed), actual = execute(translator, seed);
       expected.forEach((state, i) => assert.equal(actual[i], state, `seed ${seed}, stretch ${i}`));
     }
-    const { regions, dropped } = translator.core.translatorCounters!;
+    const { regions, dropped } = translator.core.counters.translator!;
     assert.ok(regions > 2 * SEEDS, `${regions} regions were translated`);
     assert.ok(dropped > 0, "no region was dropped");
   });

@@ -58,7 +58,7 @@ for (const [what, program] of [["loop", SUM], ["loop with calls", CALLS]] as con
       assert.equal(translator.run(budget).retired, budget);
       assert.equal(translator.registers(), interpreter.registers());
     }
-    assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+    assert.ok(translator.core.counters.translator!.regions > 0, "nothing was translated");
   });
 }
 
@@ -139,9 +139,9 @@ Deno.test("a breakpoint set in a translated loop stops at the same instruction a
   const stops = machines.map((machine) => {
     machine.load(CODE, SUM);
     machine.run(500, CODE);
-    machine.core.insertBreakpoint(machine.vcpu.stage2, BigInt(CODE + 12));
+    machine.core.stops.insertBreakpoint(machine.vcpu.stage2, BigInt(CODE + 12));
     const { reason, retired } = machine.run(500);
-    machine.core.removeBreakpoint(machine.vcpu.stage2, BigInt(CODE + 12));
+    machine.core.stops.removeBreakpoint(machine.vcpu.stage2, BigInt(CODE + 12));
     machine.run(700);
     return [reason, retired, machine.registers()];
   });
@@ -155,14 +155,14 @@ Deno.test("a region goes with the code that it was made of", () => {
     machine.load(CODE, SUM);
     machine.run(1000, CODE);
   }
-  const { regions, dropped } = translator.core.translatorCounters!;
+  const { regions, dropped } = translator.core.counters.translator!;
   assert.ok(regions > dropped, "nothing was translated");
   const before = dropped;
   for (const machine of [interpreter, translator]) {
     machine.load(CODE + 8, [["sub x0, x0, x1", 0xcb010000]]);
     machine.run(1000);
   }
-  assert.ok(translator.core.translatorCounters!.dropped > before);
+  assert.ok(translator.core.counters.translator!.dropped > before);
   assert.equal(translator.registers(), interpreter.registers());
 });
 
@@ -187,7 +187,7 @@ Deno.test("a region begins although the TLB has lost the page beside it, and exe
     machine.load(BEHIND, CROSSING_REST);
     machine.run(2000, CROSSING);
   }
-  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+  assert.ok(translator.core.counters.translator!.regions > 0, "nothing was translated");
   for (const machine of [interpreter, translator]) {
     machine.vcpu.setX(2, 1n);
     machine.load(CODE + 0x3000, [["sys #0, C8, C7, #0", 0xd508871f]]);
@@ -221,7 +221,7 @@ Deno.test("data in the page of a region is stored without the region going", () 
   }
   assert.equal(translator.registers(), interpreter.registers());
   assert.equal(translator.view.getBigUint64(CODE + 0x800 - RAM_BASE, true), 40_000n);
-  const { regions, dropped, rewrites } = translator.core.translatorCounters!;
+  const { regions, dropped, rewrites } = translator.core.counters.translator!;
   assert.ok(regions > 0 && dropped === 0, `${dropped} of ${regions} regions went`);
   // Nor does each store ask for that, however many there are (STORES_BEFORE_RELEASE).
   assert.ok(rewrites < 100, `${rewrites} stores were looked into`);
@@ -238,6 +238,6 @@ Deno.test("a program that rewrites a loop again and again has it translated ever
     }
   }
   assert.equal(translator.registers(), interpreter.registers());
-  const { regions } = translator.core.translatorCounters!;
+  const { regions } = translator.core.counters.translator!;
   assert.ok(regions >= 3 && regions < 30, `${regions} regions in 60 rounds`);
 });

@@ -112,8 +112,8 @@ for (const [name, wait] of Object.entries(WAITS)) {
         assert.equal(spared.registers(), executed.registers(), `after run ${i} in ${options.tier}`);
         assert.equal(spared.now, executed.now);
       }
-      assert.equal(executed.core.sparedInstructions, 0);
-      const share = spared.core.sparedInstructions / spared.now;
+      assert.equal(executed.core.counters.sparedInstructions, 0);
+      const share = spared.core.counters.sparedInstructions / spared.now;
       if (wait.executed) assert.equal(share, 0);
       else assert.ok(share > 0.005, `${share} of ${spared.now} instructions in ${options.tier}`);
     }
@@ -153,8 +153,8 @@ Deno.test("code that changes during a wait is executed as it is then", () => {
 Deno.test("a breakpoint in a wait is hit", () => {
   const machine = machineOf(WAITS["up to a value of the counter"], {});
   for (let i = 0; i < 4; i++) machine.run(20_000);
-  assert.ok(machine.core.sparedInstructions > 0);
-  machine.core.insertBreakpoint(machine.vcpu.stage2, BigInt(CODE + 4));
+  assert.ok(machine.core.counters.sparedInstructions > 0);
+  machine.core.stops.insertBreakpoint(machine.vcpu.stage2, BigInt(CODE + 4));
   const { retired } = machine.run(20_000);
   assert.ok(retired < 4, `${retired} instructions`);
   assert.equal(machine.vcpu.pc, BigInt(CODE + 4));

@@ -5,7 +5,7 @@ import { asPa } from "../../../../src/machine/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../../src/machine/abi/errors.ts";
 import { Access } from "../../../../src/machine/abi/words.ts";
-import { Stage2Flags } from "../../../../src/cpu/core/interface.ts";
+import { type CachedPage, type CoreResidency, Stage2Flags } from "../../../../src/cpu/core/interface.ts";
 import { Checker } from "../../../../src/machine/hypervisor/check/check.ts";
 import { describeViolation } from "../../../../src/machine/hypervisor/check/violation.ts";
 import { Doorbell } from "../../../../src/machine/hypervisor/ipc/doorbell.ts";
@@ -121,14 +121,18 @@ Deno.test("the checker finds what TLBs kept", () => {
   const { hypervisor, checker } = setup();
   const space = hypervisor.addressSpaces.get(5)!;
   const { core } = hypervisor.machine;
-  core.cachedPages = function* () {
-    yield { va: 0x1000n, pa: RAM_BASE, write: true };
+  const cached = (page: CachedPage) => {
+    const residency = {
+      *cachedPages() {
+        yield page;
+      },
+    } satisfies Partial<CoreResidency>;
+    Object.assign(core, { residency });
   };
+  cached({ va: 0x1000n, pa: RAM_BASE, write: true });
   checker.touch(space);
   assert.deepEqual(checker.sweep(), []);
-  core.cachedPages = function* () {
-    yield { va: 0x1000n, pa: RAM_BASE + 0x8000, write: false };
-  };
+  cached({ va: 0x1000n, pa: RAM_BASE + 0x8000, write: false });
   assert.deepEqual(checker.sweep().map(({ rule }) => rule), ["a TLB leads to pages that are mapped in its address space"]);
 });
 

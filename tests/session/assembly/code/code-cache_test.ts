@@ -40,7 +40,7 @@ function run(
   machine.load(at, summing(step));
   machine.run(1, at);
   for (const budget of [7, 1000, 333, 5000, 2, 10_000]) assert.equal(machine.run(budget).retired, budget);
-  const { returned = 0, cached = 0, modules = 0 } = machine.core.translatorCounters ?? {};
+  const { returned = 0, cached = 0, modules = 0 } = machine.core.counters.translator ?? {};
   return { registers: machine.registers(), found: returned + cached, cached, modules };
 }
 

@@ -23,7 +23,7 @@ Deno.test("the lines of the demo's guests that have run are those of gcov, and s
     assert.ok(planned.ok, JSON.stringify(planned));
     const system = assemble({ ...planned.run, turbo: true, tier: LONG ? "auto" : "jit" }, undefined, true);
     runTo(system, INSTRUCTIONS);
-    const executed = readExecuted(system.core.countedPages(), (vm) => namesOf(system.symbols, vm));
+    const executed = readExecuted(system.core.counters.executedPages(), (vm) => namesOf(system.symbols, vm));
     assert.equal(executed.reduce((sum, { instructions }) => sum + instructions, 0), system.instructions());
     const wrong: string[] = [];
     let lines = 0, hit = 0, equal = 0, lacking = 0;

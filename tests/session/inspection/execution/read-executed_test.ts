@@ -14,7 +14,7 @@ Deno.test("functions have the instructions that a look at each address gives, wi
   assert.ok(planned.ok);
   const system = assemble({ ...planned.run, turbo: true }, undefined, true), names = (vm: string) => namesOf(system.symbols, vm);
   runTo(system, 60_000);
-  const pages = system.core.countedPages(),
+  const pages = system.core.counters.executedPages(),
     whole = readExecuted(pages, names),
     executed = readExecuted(pages, names, { unexecuted: false, blocks: false });
   const plain = ({ functions }: typeof whole[number]) => [...functions.values()].filter(({ instructions }) => instructions > 0);

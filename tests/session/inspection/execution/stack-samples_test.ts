@@ -46,7 +46,7 @@ Deno.test("samples of call stacks change nothing in the run, are the same each t
     sum.set(key, (sum.get(key) ?? 0) + samples);
   }
   let compared = 0;
-  for (const { vm, functions } of readExecuted(counted.core.countedPages(), (vm) => namesOf(counted.symbols, vm))) {
+  for (const { vm, functions } of readExecuted(counted.core.counters.executedPages(), (vm) => namesOf(counted.symbols, vm))) {
     for (const { name, instructions } of functions.values()) {
       const exact = instructions / END, share = (sum.get(`${vm} ${name}`) ?? 0) / taken;
       if (exact < 0.01) continue;

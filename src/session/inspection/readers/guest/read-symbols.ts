@@ -145,7 +145,7 @@ function physicalPlaces(view: View, place: string): readonly number[] {
   }
   const { vcpu, address, addresses = [address] } = codePlace(view, id?.kind === "va" ? `${id.vm}:${hex(id.address)}` : place);
   return addresses.map((at) => {
-    const found = view.system.symbols.core.inspect(vcpu.registers, at);
+    const found = view.system.symbols.core.questions.inspect(vcpu.registers, at);
     if (!found.ok) throw new QueryError(`${place}: ${hex(at)} is not mapped for ${view.vcpu(vcpu)} now`);
     return found.pa;
   });
@@ -206,7 +206,7 @@ export function readWord({ hypervisor, system }: View, vcpu: Vcpu, address: bigi
 
 /** The instruction at a virtual address of a vCPU; undefined if no RAM is mapped. */
 export function instructionAt(
-  core: Pick<DebugCore, "inspect">,
+  core: Pick<DebugCore, "questions">,
   ram: Hypervisor["machine"]["ram"],
   vcpu: Vcpu,
   address: bigint,

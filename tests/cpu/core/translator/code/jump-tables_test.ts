@@ -108,7 +108,7 @@ Deno.test("flags that a piece of threaded code has set are right far away, where
   // begin.
   const translator = new Machine({ tier: "jit", hotness: { samples: 8, landings: 100_000, slice: 50 } });
   assert.equal(run(translator), run(new Machine()));
-  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+  assert.ok(translator.core.counters.translator!.regions > 0, "nothing was translated");
 });
 
 Deno.test("the words that are read for a branch by a table are those around it, once, however many branches there are", () => {

@@ -69,7 +69,7 @@ Deno.test("accesses in groups do what they do one by one", () => {
       if (expected.startsWith(`${ExitReason.Trap} `)) trapped++;
     }
     assert.deepEqual(translator.ram, interpreter.ram, `memory after program ${i}`);
-    translated += translator.core.translatorCounters!.regions;
+    translated += translator.core.counters.translator!.regions;
   }
   assert.ok(translated >= PROGRAMS / 2, "little was translated");
   assert.ok(grouped > 3 * PROGRAMS, "there are few groups");
@@ -88,7 +88,7 @@ Deno.test("a stack pointer that was aligned is checked again when it has been ch
     interpreter.vcpu.pstate = translator.vcpu.pstate = EL1H;
   }
   // The second one begins where the loop ends.
-  assert.ok(translator.core.translatorCounters!.regions > 1);
+  assert.ok(translator.core.counters.translator!.regions > 1);
 });
 
 /** Instructions after a call in its loop: an access by SP comes first, or in a later block. */
@@ -113,7 +113,7 @@ Deno.test("a stack pointer that a called function leaves misaligned is found by 
         assert.equal(Number(interpreter.vcpu.getRegister("ESR_EL1")) >>> 26, 0x26, "SP alignment fault");
         interpreter.vcpu.pstate = translator.vcpu.pstate = EL1H;
       }
-      assert.ok(translator.core.translatorCounters!.regions > 0);
+      assert.ok(translator.core.counters.translator!.regions > 0);
     }
   }
 });

@@ -74,7 +74,7 @@ Deno.test("loops walk through pages as they do in the interpreter", () => {
       else if (sctlr) aligned++;
     }
     assert.deepEqual(translator.ram, interpreter.ram, `memory after program ${i}`);
-    translated += translator.core.translatorCounters!.regions;
+    translated += translator.core.counters.translator!.regions;
   }
   assert.ok(translated >= 2 * PROGRAMS, "little was translated");
   assert.ok(trapped > PROGRAMS, "few accesses fault");
@@ -125,13 +125,13 @@ Deno.test("watched memory stops loops where a watchpoint of its address does, an
       const kind = (["write", "write", "read", "access"] as const)[random.below(4)], page = offset >>> 12;
       // All in one page of RAM.
       const at = page << 12 | Math.min(offset & 0xfff, 0x1000 - 8);
-      byAddress.core.insertWatchpoint(byAddress.vcpu.stage2, BigInt(PAGES + at), 8, kind);
-      for (const { core } of others) core.watchMemory({ pa: RAM_BASE + PAGE_RAM[page] + (at & 0xfff), length: 8, kind });
+      byAddress.core.stops.insertWatchpoint(byAddress.vcpu.stage2, BigInt(PAGES + at), 8, kind);
+      for (const { core } of others) core.stops.watchMemory({ pa: RAM_BASE + PAGE_RAM[page] + (at & 0xfff), length: 8, kind });
       const [expected, ...found] = [byAddress, ...others].map((one) => one.turn(address, length));
       for (const result of found) assert.equal(result, expected, `program ${i}, turn ${turn}: ${kind} at 0x${at.toString(16)}`);
       if (expected.startsWith(`${ExitReason.Watchpoint} `)) stops++;
-      byAddress.core.removeWatchpoint(byAddress.vcpu.stage2, BigInt(PAGES + at), 8, kind);
-      for (const { core } of others) core.watchMemory(undefined);
+      byAddress.core.stops.removeWatchpoint(byAddress.vcpu.stage2, BigInt(PAGES + at), 8, kind);
+      for (const { core } of others) core.stops.watchMemory(undefined);
     }
     for (const { ram } of others) assert.deepEqual(ram, byAddress.ram);
   }
@@ -151,7 +151,7 @@ function compare(words: readonly number[], sctlr: number, prepare: (program: Pag
     assert.equal(expected.startsWith(`${ExitReason.Trap} `), run === 10, expected);
   }
   assert.deepEqual(translator.ram, interpreter.ram);
-  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+  assert.ok(translator.core.counters.translator!.regions > 0, "nothing was translated");
 }
 
 /** Takes the first of `PAGES` away. */

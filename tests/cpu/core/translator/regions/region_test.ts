@@ -81,13 +81,13 @@ Deno.test("a loop of a thousand instructions gives the same registers in both ti
     machine.vcpu.setX(1, 0x1234_5678n);
     machine.run(2000, CODE);
   }
-  while (translator.core.translatorCounters!.regions < 1) assert.equal(translator.run(500).retired, interpreter.run(500).retired);
+  while (translator.core.counters.translator!.regions < 1) assert.equal(translator.run(500).retired, interpreter.run(500).retired);
   for (const budget of [1, 7, 100, 1000, 333, 5000, 2, 1, 100_000]) {
     assert.equal(interpreter.run(budget).retired, budget);
     assert.equal(translator.run(budget).retired, budget);
     assert.equal(translator.registers(), interpreter.registers());
   }
-  const { regions, instructions } = translator.core.translatorCounters!;
+  const { regions, instructions } = translator.core.counters.translator!;
   assert.ok(instructions > regions * USUAL, `${regions} regions have ${instructions} instructions`);
 });
 
@@ -108,7 +108,7 @@ Deno.test("a loop of two thousand branches has one region, which is emitted howe
     machine.run(200_000);
   }
   assert.equal(translator.registers(), interpreter.registers());
-  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+  assert.ok(translator.core.counters.translator!.regions > 0, "nothing was translated");
 });
 
 Deno.test("a loop in three pages runs the code that these have now", () => {
@@ -131,7 +131,7 @@ Deno.test("a loop in three pages runs the code that these have now", () => {
       stage2.map(page, RAM_BASE + (page === pages ? others : at + 0x1000), 0x1000, access);
       for (let turn = 0; turn < 4; turn++) states.push(program.turn(pages, 40_000));
     }
-    return { counters: core.translatorCounters, states };
+    return { counters: core.counters.translator, states };
   };
   const { counters, states } = run({ tier: "auto", hotness: { samples: 20, landings: 60_000, slice: 500 } });
   assert.deepEqual(states, run({}).states);
