@@ -30,7 +30,7 @@ const DIST = `${FOLDER}/dist`;
 const APART = ["SHA256SUMS", "SHA256SUMS.asc", "el2-release-key.asc", "RELEASE-NOTES.md"];
 /** A runner's folder, and the prefix in it, into which npm installs el2. */
 const RUNNER = `${FOLDER}/runner`, PREFIX = `${RUNNER}/el2`;
-const PARTS = "file,npm,deb,jsr,vscode,sbom";
+const PARTS = LONG ? "file,npm,deb,jsr,vscode,sbom" : "file,npm,deb,sbom";
 
 const dist = (folder: string, only: string) => runIn(ROOT, "deno", ["task", "-q", "dist", folder, "--only", only], Deno.env.toObject());
 let built: Promise<[Outcome, string]> | undefined;
@@ -50,7 +50,10 @@ function artefact(name: string, work: (here: string, env: Record<string, string>
   });
 }
 
-/** Tests whose parts CI has elsewhere: on the sources, or by another test of the build. */
+/**
+ * Tests whose parts CI has elsewhere: on the sources (tests/library, tests/scripts/action_test.ts),
+ * or by another test of the build.
+ */
 const longArtefact: typeof artefact = LONG ? artefact : () => {};
 
 Deno.test.afterAll(() => Deno.remove(FOLDER, { recursive: true }));
@@ -130,7 +133,7 @@ longArtefact("npm installs el2 with its runtime, without install scripts", async
   assert.notEqual((await running.status).code, 0);
 });
 
-artefact("the GitHub action installs el2, runs scenarios, annotates failures and keeps their recordings", async (here, env) => {
+longArtefact("the GitHub action installs el2, runs scenarios, annotates failures and keeps their recordings", async (here, env) => {
   const runner = await npmEnvironment(env);
   const scenario = (expected: string) =>
     `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\nexpect_console = "${expected}"\nof = "ping"\nwithin = "1ms"\n`;
@@ -220,7 +223,7 @@ artefact("the Debian package is installed, used and removed in a clean root", as
   }
 });
 
-artefact(
+longArtefact(
   "@el2/el2 is imported from an empty folder through an import map, runs its examples, and holds only what mod.ts needs",
   async (here) => {
     await Deno.writeTextFile(
@@ -230,7 +233,7 @@ artefact(
     await Deno.mkdir(`${here}/assets/guests`, { recursive: true });
     await Deno.copyFile(`${ROOT}assets/guests/hello.bin`, `${here}/assets/guests/hello.bin`);
     await writeExamples(await documentedSymbols(`${DIST}/jsr/mod.ts`), here);
-    const args = ["run", "-q", "--allow-read=.", "--no-config", "--import-map", "map.json", ...LONG ? ["--check"] : [], "main.ts"];
+    const args = ["run", "-q", "--allow-read=.", "--no-config", "--import-map", "map.json", "--check", "main.ts"];
     const { code, stdout, stderr } = await runIn(here, "deno", args, Deno.env.toObject());
     assert.equal(code, 0, stderr);
     assert.match(stdout, /hello from EL1/);
@@ -240,9 +243,8 @@ artefact(
   },
 );
 
-artefact("deno publish takes the JSR package without a warning", async () => {
-  // `deno check` has checked the types of the same files.
-  const args = ["publish", "--dry-run", "--allow-dirty", "--token", "none", ...LONG ? [] : ["--no-check"]];
+longArtefact("deno publish takes the JSR package without a warning", async () => {
+  const args = ["publish", "--dry-run", "--allow-dirty", "--token", "none"];
   const { code, stderr } = await runIn(`${DIST}/jsr`, "deno", args, { ...Deno.env.toObject(), NO_COLOR: "1" });
   assert.equal(code, 0, stderr);
   assert.doesNotMatch(stderr, /warning/i);
@@ -291,8 +293,8 @@ artefact("checksums cover every file, and the SBOM names each package of the bun
 const release = (here: string, env: Record<string, string>, ...args: string[]) =>
   runIn(here, "deno", ["task", "-q", "--config", `${ROOT}deno.json`, "release", DIST, ...args], { ...Deno.env.toObject(), ...env });
 
-artefact("a release has equal bytes in two folders, caches and umasks", async (here) => {
-  const { code, stdout, stderr } = await release(here, {}, "--only", "reproduce", "--parts", LONG ? PARTS : "jsr");
+longArtefact("a release has equal bytes in two folders, caches and umasks", async (here) => {
+  const { code, stdout, stderr } = await release(here, {}, "--only", "reproduce", "--parts", PARTS);
   assert.equal(code, 0, stderr);
   const count = Number(/^reproduce: (\d+) files have equal bytes in two builds$/m.exec(stdout)?.[1]);
   assert.ok(count > 0, stdout);

@@ -87,7 +87,7 @@ export function ciTests(artefact: Artefact, asUser: AsUser, installed: (env: Env
     },
   );
 
-  artefact(
+  longArtefact(
     "GNU parallel runs three parts by the lines of the docs; one dies, is run again, and all merge",
     asUser(async (user) => {
       // The first attempt at part 2 dies.
