@@ -49,21 +49,27 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly reconnect?: () => Promise<Client>;
 }
 
-/** How a TUI was left. */
+/**
+ * How the user left the screens of a session:
+ *
+ * - `quit`: with the key
+ * - `visit`: to another session
+ * - `choose`: to the start screen
+ * - `cut`: the terminal has gone away, or a signal asked for the end; nothing more can be shown
+ */
+export type Leaving =
+  | { readonly kind: "quit" }
+  | { readonly kind: "choose" }
+  | { readonly kind: "visit"; readonly session: string }
+  | { readonly kind: "cut"; readonly by: string };
+
+/** The end of a TUI. */
 interface TuiEnd {
+  readonly left: Leaving;
   /** How the session ended, if it did. */
   readonly end: SessionEnd | undefined;
-  /** The connection was gone when the user quit. */
+  /** The connection to the session was gone then. */
   readonly lost: boolean;
-  /** Another session that the user wants to see. */
-  readonly next: string | undefined;
-  /** The user wants to choose what to see. */
-  readonly elsewhere: boolean;
-  /**
-   * Why nothing more can be shown: the terminal has gone away, or the signal that asked for the
-   * end.
-   */
-  readonly over: string | undefined;
   /**
    * Sessions that were still being started: a fork needs the session that is shown until it has its
    * snapshot.
@@ -87,14 +93,13 @@ class TerminalSession {
   readonly #reader: Reader | undefined;
   readonly #mode: TerminalMode;
   readonly #starts = new Starts();
-  /** Resolves with the session to show next, if any; later results are ignored. */
-  readonly #left = Promise.withResolvers<string | undefined>();
+  /** Later results are ignored, but for a cut. */
+  readonly #left = Promise.withResolvers<Leaving>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   readonly #pump: FramePump;
   readonly #connection: Connection;
   readonly #app: App;
-  #elsewhere = false;
-  #over: string | undefined;
+  #cut: Leaving | undefined;
   /** The terminal has another size since the last frame. */
   #resized = false;
   /** Ends when the terminal is taken back from the shell. */
@@ -129,7 +134,7 @@ class TerminalSession {
       send: (request) => this.#connection.send(request),
       changed: (urgent) => this.#pump.request(urgent),
       later: (ms) => this.#drawLater(ms),
-      leave: () => this.#leave(),
+      leave: () => this.#leave({ kind: "quit" }),
       redraw: () => this.#screen.invalidate(),
       copy: (text) => this.#say(copySequence(text, this.options.tmux ?? false)),
       notify: (text) => this.#say(noticeSequence(text, this.options.tmux ?? false, this.options.term)),
@@ -137,11 +142,8 @@ class TerminalSession {
       suspend: () => this.#suspension ??= this.#suspend().finally(() => this.#suspension = undefined),
       mouse: (on) => this.#say(this.#mode.setMouse(on)),
       reconnect: () => void this.#connection.tryAgain(),
-      visit: (session) => this.#leave(session),
-      choose: () => {
-        this.#elsewhere = true;
-        this.#leave();
-      },
+      visit: (session) => this.#leave({ kind: "visit", session }),
+      choose: () => this.#leave({ kind: "choose" }),
     });
   }
 
@@ -153,16 +155,16 @@ class TerminalSession {
       this.#pump.request(true);
     });
     const onCrash = () => this.#mode.leaveNow();
-    const endSignals = onSignals(["SIGTERM", "SIGHUP", "SIGINT"], (signal) => this.#end(`ended by ${signal}`));
+    const endSignals = onSignals(["SIGTERM", "SIGHUP", "SIGINT"], (signal) => this.#cutOff(`ended by ${signal}`));
     globalThis.addEventListener("error", onCrash);
     globalThis.addEventListener("unhandledrejection", onCrash);
-    let next: string | undefined;
+    let left: Leaving;
     try {
       await this.#mode.enter(options.opened !== undefined);
       if (options.ask && !this.#reader) this.#aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
       this.#pump.open();
-      const closed = readKeys(port.input, (key) => this.#take(key), options).then(() => this.#end("the terminal is gone"));
-      next = await Promise.race([this.#left.promise, closed.then(() => undefined)]);
+      const closed = readKeys(port.input, (key) => this.#take(key), options).then(() => this.#cutOff("the terminal is gone"));
+      left = await Promise.race([this.#left.promise, closed.then(() => this.#left.promise)]);
     } finally {
       await this.#suspension;
       this.#connection.close();
@@ -175,11 +177,9 @@ class TerminalSession {
       globalThis.removeEventListener("unhandledrejection", onCrash);
     }
     return {
+      left: this.#cut ?? left,
       end: this.#app.end,
       lost: this.#connection.lost,
-      next,
-      elsewhere: this.#elsewhere && this.#over === undefined,
-      over: this.#over,
       unseen: this.#starts.unseen,
       state: this.#app.state,
     };
@@ -232,13 +232,13 @@ class TerminalSession {
     if (!suspended) this.#app.notSuspended();
   }
 
-  #leave(next?: string): void {
+  #leave(left: Leaving): void {
     this.#starts.leave();
-    this.#left.resolve(next);
+    this.#left.resolve(left);
   }
 
-  #end(by: string): void {
-    this.#over = by;
-    this.#leave();
+  #cutOff(by: string): void {
+    this.#cut = { kind: "cut", by };
+    this.#leave(this.#cut);
   }
 }

@@ -104,12 +104,11 @@ Deno.test("another session that is wanted ends the screen; keys that come meanwh
   Object.assign(terminal, { input: new SharedInput(source()) });
   const first = runTui(client(), terminal, { ...OPTIONS, start: () => started.promise });
   started.resolve("Image");
-  const { next, over } = await first;
-  assert.deepEqual({ next, over }, { next: "Image", over: undefined });
+  assert.deepEqual((await first).left, { kind: "visit", session: "Image" });
   assert.ok(terminal.restored());
   const second = runTui(client(), terminal, OPTIONS);
   keys.resolve(bytes("q"));
-  assert.equal((await second).next, undefined);
+  assert.deepEqual((await second).left, { kind: "quit" });
 });
 
 Deno.test("q while another session still starts leaves, and hands on what is still to come", async () => {
@@ -128,8 +127,8 @@ Deno.test("q while another session still starts leaves, and hands on what is sti
     if (new TextDecoder().decode(part).includes("\x1b[?1049l")) started.resolve("Image");
     return write(part);
   };
-  const { next, over, unseen } = await runTui(client(), terminal, options);
-  assert.deepEqual({ next, over }, { next: undefined, over: undefined });
+  const { left, unseen } = await runTui(client(), terminal, options);
+  assert.deepEqual(left, { kind: "quit" });
   assert.deepEqual(unseen.map(({ what }) => what), ["Image", "a fork"]);
   assert.equal(await unseen[0].started, "Image");
   forked.reject(new Error("no room"));
@@ -149,19 +148,20 @@ Deno.test("a message that the screen has shown about a session that it started i
 });
 
 Deno.test("a terminal that has gone away, or SIGTERM, leaves nothing to show", async () => {
-  assert.equal((await runTui(client(), new ScriptedTerminal(async function* () {}), OPTIONS)).over, "the terminal is gone");
+  const gone = await runTui(client(), new ScriptedTerminal(async function* () {}), OPTIONS);
+  assert.deepEqual(gone.left, { kind: "cut", by: "the terminal is gone" });
   let ended = false;
   const killed = new ScriptedTerminal(async function* () {
     Deno.kill(Deno.pid, "SIGTERM");
     for (; !ended; await new Promise((resolve) => setTimeout(resolve, 10))) yield new TextEncoder().encode("j");
   });
-  assert.equal((await runTui(client(), killed, OPTIONS)).over, "ended by SIGTERM");
+  assert.deepEqual((await runTui(client(), killed, OPTIONS)).left, { kind: "cut", by: "ended by SIGTERM" });
   ended = true;
-  const left = new ScriptedTerminal(async function* () {
+  const quit = new ScriptedTerminal(async function* () {
     yield new TextEncoder().encode("q");
     await new Promise<void>(() => {});
   });
-  assert.equal((await runTui(client(), left, OPTIONS)).over, undefined);
+  assert.deepEqual((await runTui(client(), quit, OPTIONS)).left, { kind: "quit" });
 });
 
 Deno.test("a session that ended is what runTui answers", async () => {

@@ -24,7 +24,7 @@ import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { runStart } from "../../../tui/app/start/run-start.ts";
 import { deedArguments } from "../../../tui/app/start/start-screen.ts";
 import { runConfigErrors } from "../../../tui/app/frame/run-config-errors.ts";
-import { runTui, type TuiOptions } from "../../../tui/app/run.ts";
+import { type Leaving, runTui, type TuiOptions } from "../../../tui/app/run.ts";
 import type { UnseenStart } from "../../../tui/app/start/starts.ts";
 import { ProcessTerminal, type TerminalPort } from "../../../tui/terminal/terminal.ts";
 import type { Guide } from "../../../tui/app/guide/guide.ts";
@@ -90,25 +90,19 @@ export async function showOnScreens(
         opened: takeOpening(),
       });
       if (first) start();
-      const { end, state, next: wanted, elsewhere, over, unseen } = await shown;
-      if (over !== undefined) report(`el2: ${over}`);
+      const { left, end, state, unseen } = await shown;
+      if (left.kind === "cut") report(`el2: ${left.by}`);
       await nameUnseen(unseen);
       here.close();
       if (!options.guide) await saveUiState(called, options.configuration, state);
-      const other = elsewhere ? await chooseNext(options.title, looks, entry) : { next: wanted, greeting: undefined };
-      if (elsewhere && other.next === undefined) {
-        greeting = other.greeting;
+      const onward = await follow(left, options.title, guise, looks, entry);
+      if (onward.kind === "back") {
+        greeting = onward.greeting;
         continue;
       }
-      const { next } = other;
-      const visited = over === undefined && next !== undefined ? await visit(next, options.title, guise, entry) : undefined;
-      const ended = over !== undefined || visited?.over;
-      if (next === undefined || ended) {
-        // The screen is gone: its last message must not be.
-        if (end) report(`el2: ${end.message}`);
-        return end?.code ?? (ended ? ExitCode.Interrupted : ExitCode.Done);
-      }
-      greeting = visited?.missed ?? goesOn(next);
+      // The screen is gone: its last message must not be.
+      if (end) report(`el2: ${end.message}`);
+      return end?.code ?? codeOf(onward);
     }
   } finally {
     await commands.close();
@@ -177,7 +171,7 @@ async function showAttached(
     // The file may have changed since the session was last shown.
     looks ??= surroundings(guise, await uiOfFile(info.configuration), "pass");
     const commands = commandOptions(looks.commands, info.name);
-    const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
+    const { left, lost, state, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting: greeting ?? looks.note,
       readOnly,
@@ -193,23 +187,15 @@ async function showAttached(
       report(`el2: the screens have failed; ${goesOn(info.name)}`);
       throw error;
     }).finally(() => commands.close());
-    const over = by !== undefined;
-    if (over) report(`el2: ${by}`);
+    if (left.kind === "cut") report(`el2: ${left.by}`);
     await saveUiState(info.name, info.configuration, state);
     await nameUnseen(unseen);
     current.close();
-    const other = elsewhere && !over ? await chooseNext(info.name, looks, entry) : { next: wanted, greeting: undefined };
-    const { next } = other;
-    if (lost) {
-      report(`el2: lost the connection to ${info.name}; list the sessions with el2 ls`);
-      // The only session to return to is the previous one.
-      return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, guise, entry);
-    }
-    const visited = !over && next !== undefined ? await visit(next, info.name, guise, entry) : undefined;
-    const ended = over || visited?.over;
-    if (next === undefined && !elsewhere || ended) {
+    if (lost) return await leaveLost(left, info.name, arrival, guise, looks, entry);
+    const onward = await follow(left, info.name, guise, looks, entry);
+    if (onward.kind !== "back") {
       report(`el2: ${goesOn(info.name)}`);
-      return { code: ended ? ExitCode.Interrupted : ExitCode.Done, over: ended === true };
+      return { code: codeOf(onward), over: onward.kind === "over" };
     }
     try {
       current = await connect();
@@ -218,8 +204,51 @@ async function showAttached(
       report(`el2: session ${info.name} has ended; list the sessions with el2 ls`);
       return { code: ExitCode.NoSession, over: false };
     }
-    greeting = next === undefined ? other.greeting : visited?.missed ?? goesOn(next);
+    greeting = onward.greeting;
   }
+}
+
+/**
+ * What follows the screens of a session: the same again, with a message; nothing, as the user has
+ * quit; or nothing, as no screen can be shown.
+ */
+type Onward =
+  | { readonly kind: "back"; readonly greeting: string | undefined }
+  | { readonly kind: "quit" }
+  | { readonly kind: "over" };
+
+const codeOf = ({ kind }: Onward): number => kind === "over" ? ExitCode.Interrupted : ExitCode.Done;
+
+/** Goes where the user wants to go from a session, and returns when that was left. */
+async function follow(left: Leaving, from: string, guise: Guise, looks: Surroundings, entry: URL): Promise<Onward> {
+  const way = left.kind === "choose" ? await chooseNext(from, looks, entry) : left;
+  switch (way.kind) {
+    case "visit": {
+      const { over, missed } = await visit(way.session, from, guise, entry);
+      return over ? { kind: "over" } : { kind: "back", greeting: missed ?? goesOn(way.session) };
+    }
+    case "cut":
+      return { kind: "over" };
+    case "back":
+    case "quit":
+      return way;
+  }
+}
+
+/** The screens of a session whose connection is lost were left: only others can be shown. */
+async function leaveLost(
+  left: Leaving,
+  name: string,
+  arrival: Arrival | undefined,
+  guise: Guise,
+  looks: Surroundings,
+  entry: URL,
+): Promise<Visit> {
+  const way = left.kind === "choose" ? await chooseNext(name, looks, entry) : left;
+  report(`el2: lost the connection to ${name}; list the sessions with el2 ls`);
+  if (way.kind !== "visit") return { code: ExitCode.NoSession, over: way.kind === "cut" };
+  // The only session to return to is the previous one.
+  return await visit(way.session, arrival?.from, guise, entry);
 }
 
 /**
@@ -279,25 +308,31 @@ export async function showStart(entry: URL, look: Guise, run: (args: readonly st
   return undefined;
 }
 
-/** Which session comes next; without one the same again, which says why. */
-interface Next {
-  readonly next: string | undefined;
-  readonly greeting: string | undefined;
-}
-
-/** The start screen from a session that is shown. */
-async function chooseNext(from: string, looks: Surroundings, entry: URL): Promise<Next> {
+/** The start screen from a session that is shown: to another one, or back with a message. */
+async function chooseNext(
+  from: string,
+  looks: Surroundings,
+  entry: URL,
+): Promise<Extract<Leaving, { readonly kind: "visit" }> | Extract<Onward, { readonly kind: "back" }>> {
   const choice = await runStart(terminalOfProcess(), await startOffers(from), looks);
-  const same = (greeting?: string): Next => ({ next: undefined, greeting });
-  if (choice.kind === "leave") return same();
-  if (choice.kind === "replay") return same(`a replay is not a session; show it with el2 replay ${choice.recording} --tui`);
-  if (choice.kind === "tour") return same("the tour has its own machine; start it with el2 tour");
-  if (choice.kind === "attach") return { next: choice.session, greeting: undefined };
-  try {
-    return { next: await starter(entry)(choice.kind === "run" ? choice.what : choice.snapshot, false), greeting: undefined };
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    return same(`nothing was started: ${error.message.split("\n", 1)[0]}`);
+  const back = (greeting?: string) => ({ kind: "back", greeting }) as const;
+  switch (choice.kind) {
+    case "leave":
+      return back();
+    case "replay":
+      return back(`a replay is not a session; show it with el2 replay ${choice.recording} --tui`);
+    case "tour":
+      return back("the tour has its own machine; start it with el2 tour");
+    case "attach":
+      return { kind: "visit", session: choice.session };
+    case "run":
+    case "load":
+      try {
+        return { kind: "visit", session: await starter(entry)(choice.kind === "run" ? choice.what : choice.snapshot, false) };
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        return back(`nothing was started: ${error.message.split("\n", 1)[0]}`);
+      }
   }
 }
 
