@@ -2,7 +2,7 @@
 // arises to where it is shown. Its text is made there, and nobody takes the text apart.
 
 /** A place in a text; lines and columns begin at 1. */
-export interface Place {
+export interface TextPlace {
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -12,7 +12,7 @@ export interface Problem {
   /** A sentence without its end, in several lines where it marks a place or lists others. */
   readonly what: string;
   readonly wayOut?: string;
-  readonly at?: Place;
+  readonly at?: TextPlace;
 }
 
 /** `FILE:LINE:COLUMN: what`. */

@@ -11,14 +11,14 @@ export type Input =
   | { readonly kind: "act"; readonly action: Action };
 
 /** A place between two turns of the machine. */
-export interface Place {
+export interface TurnPlace {
   /** Virtual time in ns. */
   readonly at: number;
   /** Whether the machine's events of that time had happened. */
   readonly settled: boolean;
 }
 
-export interface RecordedInput extends Place {
+export interface RecordedInput extends TurnPlace {
   readonly input: Input;
 }
 

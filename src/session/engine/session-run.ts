@@ -4,7 +4,7 @@
 import { type Moment, momentOf, Past } from "../recordings/past/past.ts";
 import type { Rerun } from "../recordings/past/rerun.ts";
 import type { RunUpTo } from "../recordings/past/back-to.ts";
-import { addMark, type Input, type Mark, type Place, type RecordedInput } from "../../model/plans/recorded-run.ts";
+import { addMark, type Input, type Mark, type RecordedInput, type TurnPlace } from "../../model/plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/readers/run-place.ts";
 import { COUNT_LIMIT, History, isLater, type KeptMilestone, type Milestone } from "../recordings/past/history.ts";
 import type { MemoryUse } from "../../model/queries/memory-use.ts";
@@ -187,7 +187,7 @@ export class SessionRun implements Rerun {
   }
 
   /** Something has entered. */
-  enter(place: Place, input: Input): void {
+  enter(place: TurnPlace, input: Input): void {
     if (input.kind === "act") this.#hasActed = true;
     if (this.lost !== undefined) {
       this.#forgotten++;

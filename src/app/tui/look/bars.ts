@@ -1,6 +1,6 @@
 // Stacked bars: how a total is divided among VMs, the hypervisor and free space.
 
-import type { Place, Screen } from "../terminal/cells.ts";
+import type { CellSpan, Screen } from "../terminal/cells.ts";
 import { cellsOf } from "../terminal/glyphs.ts";
 import { textWidth } from "../../../kit/support/text/text-width.ts";
 import type { Look } from "./theme.ts";
@@ -35,7 +35,7 @@ function partText({ mark: { letter }, name, size }: BarPart, cells: number, lett
 export function drawStacked(
   screen: Screen,
   look: Look,
-  { x, y, width }: Place,
+  { x, y, width }: CellSpan,
   parts: readonly BarPart[],
   quiet = false,
 ): BarPart[] {

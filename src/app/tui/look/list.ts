@@ -1,7 +1,7 @@
 // Columns of lists: their content per row, as pieces. Tables have their own columns; a list may
 // declare others. Widths are fixed by kind, never by content.
 
-import type { Place, Rectangle, Screen } from "../terminal/cells.ts";
+import type { CellSpan, Rectangle, Screen } from "../terminal/cells.ts";
 import { pad } from "../../../kit/support/text/text-width.ts";
 import { isQuiet, shareMark, shareText, valueText } from "./numbers.ts";
 import { drawPieces, type Piece, piecesWidth, statePiece, vmPieces } from "./pieces.ts";
@@ -157,7 +157,7 @@ export function drawHeadings<R>(screen: Screen, look: Look, area: Rectangle, { c
 }
 
 /** Draws a cell in its place; numbers are right-aligned. */
-export function drawCell(screen: Screen, look: Look, { x, y, width }: Place, pieces: readonly Piece[], right = false): void {
+export function drawCell(screen: Screen, look: Look, { x, y, width }: CellSpan, pieces: readonly Piece[], right = false): void {
   const used = piecesWidth(pieces);
   drawPieces(screen, look, right ? x + Math.max(width - used, 0) : x, y, pieces, width);
 }

@@ -6,16 +6,16 @@ import type { Rectangle } from "../terminal/cells.ts";
 const STEP = 0.1;
 
 /** A place: boxes in it abut; otherwise a column separates panes side by side. */
-interface Place extends Rectangle {
+interface DividedArea extends Rectangle {
   readonly boxed?: boolean;
 }
 
-const gapOf = ({ boxed }: Place) => boxed ? 0 : 1;
+const gapOf = ({ boxed }: DividedArea) => boxed ? 0 : 1;
 
 export class Divider {
   /** Share of the first part, as the user has set it. */
   #share: number | undefined;
-  #place: Place | undefined;
+  #place: DividedArea | undefined;
   /** Columns or rows of the first part. */
   #first = 0;
 
@@ -42,7 +42,7 @@ export class Divider {
   }
 
   /** Splits a rectangle; `wanted` is the default for the first part, columns or rows. */
-  cut(place: Place, wanted: number): [Place, Place] {
+  cut(place: DividedArea, wanted: number): [DividedArea, DividedArea] {
     const length = this.#length(place), gap = gapOf(place);
     const first = this.#share === undefined ? Math.floor(wanted) : Math.round(length * this.#share);
     this.#place = place;
@@ -78,13 +78,13 @@ export class Divider {
     if (place) this.#put(this.#first + Math.round(by * STEP * this.#length(place)), place);
   }
 
-  #put(first: number, place: Place): void {
+  #put(first: number, place: DividedArea): void {
     const length = this.#length(place);
     if (length > 0) this.#share = Math.max(this.least[0], Math.min(first, length - this.least[1])) / length;
   }
 
   /** Columns that both parts share, or rows. */
-  #length(place: Place): number {
+  #length(place: DividedArea): number {
     return this.sideBySide ? place.width - gapOf(place) : place.height;
   }
 }

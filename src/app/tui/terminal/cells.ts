@@ -20,7 +20,7 @@ export interface DrawnCell {
 }
 
 /** Cells in one row. */
-export type Place = Pick<Rectangle, "x" | "y" | "width">;
+export type CellSpan = Pick<Rectangle, "x" | "y" | "width">;
 
 /** A rectangle of cells; x and y count from 0 at the top left. */
 export interface Rectangle {

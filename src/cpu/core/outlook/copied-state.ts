@@ -15,13 +15,13 @@ export interface ReadMemory {
    * @param kind of `Access` and `AccessKind`
    * @param pstate with whose EL and PAN it is accessed
    */
-  translate(va: bigint, kind: number, pstate: number): Place | { readonly fsc: number };
+  translate(va: bigint, kind: number, pstate: number): PhysicalPlace | { readonly fsc: number };
   /** Little-endian RAM; undefined if the address is not RAM. */
   read(pa: number, size: number): bigint | undefined;
 }
 
 /** A place in physical memory. */
-export interface Place {
+export interface PhysicalPlace {
   readonly pa: number;
   /** Accesses have to be aligned. */
   readonly isDevice: boolean;
@@ -85,7 +85,7 @@ export class CopiedState {
   /** Bytes by their physical addresses. */
   #written = new Map<number, number>();
   /** Pages by the kind of access with the bits of PSTATE that count for it, and their numbers. */
-  readonly #pages = new Map<number, Map<bigint, Place>>();
+  readonly #pages = new Map<number, Map<bigint, PhysicalPlace>>();
 
   constructor(readonly vcpu: VcpuState, readonly processor: Processor) {
     for (let index = 0; index < 31; index++) this.#values[index] = vcpu.getX(index);
@@ -197,7 +197,7 @@ export class CopiedState {
    * @param kind of `Access` and `AccessKind`
    * @throws Unreachable
    */
-  pageOf(va: bigint, kind: number): Place {
+  pageOf(va: bigint, kind: number): PhysicalPlace {
     const counting = kind | this.pstate & (Pstate.ElMask | Pstate.PAN | Pstate.UAO), number = va >> 12n;
     let pages = this.#pages.get(counting);
     if (!pages) this.#pages.set(counting, pages = new Map());

@@ -32,7 +32,7 @@ interface Heat {
 const COLD: Readonly<Heat> = { samples: 0, since: 0, size: 0, landings: 0 };
 
 /** A place where a region would begin, for an instruction that was sampled. */
-export interface Place {
+export interface RegionPlace {
   readonly head: number;
   /** Address of the head's decoded instruction. */
   readonly decoded: number;
@@ -71,7 +71,7 @@ export class Heats {
    * By the address of the decoded instruction where a sample was taken; forgotten now and then, as
    * code changes.
    */
-  readonly #places = new Map<number, Place>();
+  readonly #places = new Map<number, RegionPlace>();
   /**
    * How often regions went because their code changed, by the address of the page: its next ones
    * have to be that much hotter.
@@ -105,12 +105,12 @@ export class Heats {
   }
 
   /** The place for an instruction that was sampled before, by its decoded address. */
-  known(decoded: number): Place | undefined {
+  known(decoded: number): RegionPlace | undefined {
     return this.#places.get(decoded);
   }
 
   /** The same for one that was not. */
-  place(code: CodeView, at: number): Place {
+  place(code: CodeView, at: number): RegionPlace {
     if (this.#places.size >= PLACES_KEPT) this.#places.clear();
     const { head, isLoop } = headFor(code, at), decoded = code.decodedAt(head);
     const place = { head, decoded, isLoop, heat: this.at(decoded) };
@@ -176,7 +176,7 @@ export class Heats {
  * Where a region for an instruction would begin: the head of the innermost loop, or of straight
  * code.
  */
-function headFor(code: CodeView, at: number): Pick<Place, "head" | "isLoop"> {
+function headFor(code: CodeView, at: number): Pick<RegionPlace, "head" | "isLoop"> {
   let loop = -Infinity;
   const end = at + LOOP_REACH;
   for (let from = code.nextBranchBack(at, end); from < end; from = code.nextBranchBack(from + 1, end)) {

@@ -15,7 +15,7 @@ import type { Callees } from "../wasm/library.ts";
 import type { ImportedMemory } from "../wasm/module.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code/code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
-import { Heats, type Hotness, type Place } from "./heat.ts";
+import { Heats, type Hotness, type RegionPlace } from "./heat.ts";
 import { instructionsOf } from "./code/instruction.ts";
 import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./emission/region-module.ts";
 import { CODE_BYTES, RegionSet } from "./region-set.ts";
@@ -155,11 +155,11 @@ export class Translator {
   }
 
   /** Whether a region begins where one would for a place. */
-  #isRegion({ decoded }: Place): boolean {
+  #isRegion({ decoded }: RegionPlace): boolean {
     return this.#memory.halves[decoded >> 1] >= FIRST_REGION_HANDLER;
   }
 
-  #count({ code, at }: Instant, known: Place | undefined, weight: number): void {
+  #count({ code, at }: Instant, known: RegionPlace | undefined, weight: number): void {
     const place = known ?? this.#heats.place(code, at), { page } = code, { head, isLoop, heat } = place;
     if (this.#isRegion(place)) return;
     if (heat.samples === 0) heat.since = this.#heats.taken;

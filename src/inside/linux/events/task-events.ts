@@ -6,7 +6,7 @@ import { addressKey } from "../../../kit/support/values/address-key.ts";
 import { argumentTexts, lacksText, type ProgramTexts, textsOf } from "./call-arguments.ts";
 import { programRegisters } from "../structures/frames.ts";
 import type { LinuxKernel } from "../kernel/kernel.ts";
-import { isInPage, type Place, type SeenMemory, textOf, type VirtualMemory } from "../kernel/memory.ts";
+import { isInPage, type MemoryPlace, type SeenMemory, textOf, type VirtualMemory } from "../kernel/memory.ts";
 import { ProgramTables } from "../structures/program-tables.ts";
 import { type KernelRegisters, Reading } from "../kernel/reading.ts";
 import { errorName, MAX_ERRNO, returns, returnsAddress, signalName, type SystemCall, systemCall } from "./system-calls.ts";
@@ -70,7 +70,7 @@ class CallEvent implements TaskEvent {
     readonly call: SystemCall,
     readonly values: readonly bigint[],
     public texts: ProgramTexts,
-    readonly saved: Place,
+    readonly saved: MemoryPlace,
   ) {}
 
   get name(): string {
@@ -278,9 +278,9 @@ function resultOf(call: SystemCall, value: bigint): NonNullable<TaskEvent["resul
 /** A task that was seen: its numbers and its name, and where they are. */
 interface KnownTask {
   readonly doer: Doer;
-  readonly pid: Place;
-  readonly tgid: Place;
-  readonly comm: Place;
+  readonly pid: MemoryPlace;
+  readonly tgid: MemoryPlace;
+  readonly comm: MemoryPlace;
   /** The name. */
   readonly words: readonly number[];
 }
@@ -339,7 +339,7 @@ class Tasks {
 /** Bytes of `task_struct.comm`, and where its words begin. */
 const COMM_SIZE = 16, COMM_WORDS = [0, 4, 8, 12];
 
-const numberAt = ({ view, offset }: Place) => view.getUint32(offset, true);
+const numberAt = ({ view, offset }: MemoryPlace) => view.getUint32(offset, true);
 
 function isSame({ doer, pid, tgid, comm: { view, offset }, words }: KnownTask): boolean {
   if (numberAt(pid) !== doer.pid || numberAt(tgid) !== doer.tgid) return false;

@@ -62,13 +62,13 @@ function entriesOf(physical: PhysicalMemory, work: Work): ReadEntry {
 }
 
 /** A place in memory: in the view of a page, or of a copy where it is in two pages. */
-export interface Place {
+export interface MemoryPlace {
   readonly view: DataView;
   readonly offset: number;
 }
 
 /** Whether it is in a page, which changes with the memory. */
-export const isInPage = ({ view }: Place): boolean => view.byteLength === PAGE_SIZE;
+export const isInPage = ({ view }: MemoryPlace): boolean => view.byteLength === PAGE_SIZE;
 
 /** Memory by virtual address. Pages are looked up once: the memory may not change meanwhile. */
 export class VirtualMemory {
@@ -106,7 +106,7 @@ export class VirtualMemory {
   }
 
   /** A view and an offset in it where `size` bytes are. @throws BadMemory */
-  view(address: bigint, size: number): Place {
+  view(address: bigint, size: number): MemoryPlace {
     this.work.spend();
     const offset = Number(address & PAGE_OFFSET);
     if (offset + size > PAGE_SIZE) {

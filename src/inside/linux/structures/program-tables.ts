@@ -2,13 +2,13 @@
 // lead to them: a task changes them when it executes another program.
 
 import type { Tables } from "../../../kit/formats/page-tables.ts";
-import { isInPage, type Place, translate } from "../kernel/memory.ts";
+import { isInPage, type MemoryPlace, translate } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { isKernelAddress } from "../kernel/types.ts";
 
 /** A doubleword in memory, and its value when it was read. */
 interface Pointer {
-  readonly place: Place;
+  readonly place: MemoryPlace;
   readonly value: bigint;
 }
 
@@ -64,5 +64,5 @@ export class ProgramTables {
   }
 }
 
-const valueAt = ({ view, offset }: Place) => view.getBigUint64(offset, true);
+const valueAt = ({ view, offset }: MemoryPlace) => view.getBigUint64(offset, true);
 const isSame = ({ place, value }: Pointer) => valueAt(place) === value;

@@ -92,7 +92,7 @@ export function mapCmaMemory(kernel: HostKernel, task: number, vm: Vm, pointer: 
 }
 
 /** Where a binding is, in the guest and in its memory. Sizes and offsets in bytes. */
-interface Place {
+interface BindingPlace {
   readonly guestAddress: bigint;
   readonly size: bigint;
   readonly object: number;
@@ -101,7 +101,7 @@ interface Place {
 
 const meet = (a: bigint, aSize: bigint, b: bigint, bSize: bigint) => a < b + bSize && b < a + aSize;
 
-function bind(kernel: HostKernel, state: GunyahState, vm: Vm, place: Place, flags: number): number {
+function bind(kernel: HostKernel, state: GunyahState, vm: Vm, place: BindingPlace, flags: number): number {
   const { guestAddress, size, object, offset } = place;
   const refuse = (rule: string) => kernel.refuse(Errno.EEXIST, SECTION, rule, { guest_addr: guestAddress, size, offset });
   if (vm.bindings.some((each) => meet(guestAddress, size, each.guestAddress, each.size))) {
@@ -120,7 +120,7 @@ function bind(kernel: HostKernel, state: GunyahState, vm: Vm, place: Place, flag
   return 0;
 }
 
-function unmap(kernel: HostKernel, vm: Vm, place: Place, flags: number): number {
+function unmap(kernel: HostKernel, vm: Vm, place: BindingPlace, flags: number): number {
   const { guestAddress, size, object, offset } = place;
   const values = { guest_addr: guestAddress, size, offset, flags };
   const binding = vm.bindings.find((each) => meet(guestAddress, size, each.guestAddress, each.size));

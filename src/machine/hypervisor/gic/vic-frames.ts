@@ -22,7 +22,7 @@ import type { Vgic } from "./vgic.ts";
 const DISTRIBUTOR = 0;
 
 /** One frame in one address space. */
-interface Place {
+interface FramePlace {
   readonly frame: number;
   readonly addressSpace: AddressSpace;
   readonly attached: AttachedDevice;
@@ -52,9 +52,9 @@ interface FramedVic {
 
 export class VicFrames {
   /** Attached by call: each frame in one place at most. */
-  readonly #places = new Map<number, Place>();
+  readonly #places = new Map<number, FramePlace>();
   /** At the platform's addresses, in the address spaces of the VIC's vCPUs. */
-  readonly #defaults = new Set<Place>();
+  readonly #defaults = new Set<FramePlace>();
 
   constructor(readonly vic: FramedVic) {}
 
@@ -100,7 +100,7 @@ export class VicFrames {
     for (const made of [...this.#places.values(), ...this.#defaults]) this.#remove(made);
   }
 
-  #remove({ addressSpace, attached }: Place): void {
+  #remove({ addressSpace, attached }: FramePlace): void {
     addressSpace.removeDevice(attached);
     attached.device.detach?.();
   }
@@ -127,14 +127,14 @@ export class VicFrames {
     }, 2 * (MAX_CPUS + 2) + MAX_CPUS * MAX_CPUS);
   }
 
-  #place(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean | undefined): Place {
+  #place(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean | undefined): FramePlace {
     const detach = () => {
       if (last === undefined) this.#defaults.delete(made);
       else this.#places.delete(frame);
     };
     const { registers, device } = this.#registers(frame, addressSpace, last, detach);
     const attached = { ipa, size, device };
-    const made: Place = { frame, addressSpace, attached, last, registers };
+    const made: FramePlace = { frame, addressSpace, attached, last, registers };
     addressSpace.devices.push(attached);
     return made;
   }

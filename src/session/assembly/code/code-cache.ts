@@ -51,8 +51,8 @@ interface CodeFile {
   readonly identity: string;
 }
 
-/** The place of an entry. */
-interface Place extends Row {
+/** A row, and the file that has its entry. */
+interface EntryPlace extends Row {
   readonly file: CodeFile;
 }
 
@@ -66,7 +66,7 @@ interface Piece {
 /** The regions in one folder. */
 export class CodeCache implements CodeBacking {
   /** Of all files, once they were looked for. */
-  #places: Map<number, Place> | undefined;
+  #places: Map<number, EntryPlace> | undefined;
   /** The part of a file that was read last. */
   #piece: Piece | undefined;
   readonly #fresh = new Map<number, FreshModule>();
@@ -144,14 +144,14 @@ export class CodeCache implements CodeBacking {
     return again && this.#readAround(again);
   }
 
-  #inPiece(place: Place): StoredEntry | undefined {
+  #inPiece(place: EntryPlace): StoredEntry | undefined {
     const piece = this.#piece, from = place.at - (piece?.at ?? 0);
     if (piece?.file !== place.file || from < 0 || from + place.length > piece.bytes.length) return undefined;
     return { key: place.key, hash: place.hash, content: piece.bytes.subarray(from, from + place.length) };
   }
 
   /** Reads the part of a file around an entry; undefined if it is another file by now. */
-  #readAround(place: Place): StoredEntry | undefined {
+  #readAround(place: EntryPlace): StoredEntry | undefined {
     this.#check();
     const { file, at, length } = place;
     const start = Math.max(0, at - PIECE / 2), end = Math.min(file.size, Math.max(start + PIECE, at + length));
@@ -162,10 +162,10 @@ export class CodeCache implements CodeBacking {
     });
   }
 
-  #indexed(): ReadonlyMap<number, Place> {
+  #indexed(): ReadonlyMap<number, EntryPlace> {
     if (this.#places) return this.#places;
     // Where the folder cannot be used, this is asked once.
-    const places = this.#places = new Map<number, Place>(), program = this.#program();
+    const places = this.#places = new Map<number, EntryPlace>(), program = this.#program();
     if (program === undefined) return places;
     this.#check();
     // Of equal entries the later one counts.
@@ -194,7 +194,7 @@ export class CodeCache implements CodeBacking {
 }
 
 /** Puts the entries of a file into an index. */
-function index(path: string, places: Map<number, Place>): void {
+function index(path: string, places: Map<number, EntryPlace>): void {
   opened(path, (open, file) => {
     for (const row of readRows(open, file.size)) places.set(row.key, { ...row, file });
   });

@@ -22,7 +22,7 @@ import { paId, vmId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
 /** An instruction of a guest, by name where that is known. */
-interface Place {
+interface LastPlace {
   readonly pc: bigint;
   readonly text: string;
 }
@@ -32,7 +32,7 @@ interface LastWork {
   readonly vcpu: string;
   readonly how: VcpuEnd;
   /** The instruction that it executed last, or the next one where others ended it. */
-  readonly at: Place;
+  readonly at: LastPlace;
   readonly instructions: number;
   /** The exception that it took last at EL1, with the instruction that took it. */
   readonly exception: TakenException | undefined;
@@ -50,7 +50,7 @@ interface LastWork {
 
 interface TakenException {
   readonly esr: number;
-  readonly at: Place;
+  readonly at: LastPlace;
   readonly far: string | undefined;
   readonly cause: ExceptionCause | undefined;
 }
@@ -245,14 +245,14 @@ export class VmEnds {
   }
 
   /** The instruction that a vCPU executed last. After a call the PC is one instruction further. */
-  #last(vm: string, vcpu: Vcpu, how: VcpuEnd): Place {
+  #last(vm: string, vcpu: Vcpu, how: VcpuEnd): LastPlace {
     const { pc } = vcpu.registers;
     if (how !== "system-off" && how !== "system-reset") return this.#place(vm, vcpu, pc);
     const call = this.#place(vm, vcpu, pc - 4n);
     return /: (?:hvc|smc) /.test(call.text) ? call : this.#place(vm, vcpu, pc);
   }
 
-  #place(vm: string, vcpu: Vcpu, pc: bigint): Place {
+  #place(vm: string, vcpu: Vcpu, pc: bigint): LastPlace {
     const { ram } = this.hypervisor().machine;
     const instruction = instructionAt(this.symbols.core, ram, vcpu, pc);
     const symbol = this.symbols.nameOf(vm, pc);

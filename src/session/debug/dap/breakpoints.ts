@@ -9,7 +9,7 @@ import { rowsOf } from "../../../model/queries/query.ts";
 import { CODE, LINES, VARIABLES } from "../../../model/queries/tables.ts";
 import { type Arguments, RequestError } from "./arguments.ts";
 import type { DapStop, DapTarget } from "./target.ts";
-import type { Place, Threads } from "./threads.ts";
+import type { Threads, VcpuAddress } from "./threads.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
 /** Kinds of breakpoints: a request sets all of a kind, of source lines all of a file. */
@@ -166,7 +166,7 @@ export class Breakpoints {
     );
   }
 
-  #placeOf(reference: string): Place & { readonly vm: string } {
+  #placeOf(reference: string): VcpuAddress & { readonly vm: string } {
     const place = this.threads.place(reference, this.current());
     return { ...place, vm: this.threads.vmOf(place.vcpu) };
   }

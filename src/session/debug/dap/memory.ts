@@ -7,7 +7,7 @@ import { CODE } from "../../../model/queries/tables.ts";
 import { decodeBase64, encodeBase64 } from "../../../kit/support/values/base64.ts";
 import { type Arguments, RequestError } from "./arguments.ts";
 import type { DapTarget } from "./target.ts";
-import type { Place, Threads } from "./threads.ts";
+import type { Threads, VcpuAddress } from "./threads.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
 /** Bytes of one access to memory, of one request, and instructions of one request. */
@@ -82,7 +82,7 @@ export class Memory {
     return { instructions };
   }
 
-  #place(args: Arguments): Place {
+  #place(args: Arguments): VcpuAddress {
     const place = this.threads.place(args.text("memoryReference"), this.current());
     return { ...place, address: BigInt.asUintN(64, place.address + BigInt(args.number("offset", 0))) };
   }

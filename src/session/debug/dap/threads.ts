@@ -7,7 +7,7 @@ import { addressOf, RequestError } from "./arguments.ts";
 import { vmOfName } from "../../../model/queries/ids.ts";
 
 /** An address, and the vCPU whose translation it means. */
-export interface Place {
+export interface VcpuAddress {
   readonly vcpu: number;
   readonly space: DebugSpace;
   readonly address: bigint;
@@ -100,7 +100,7 @@ export class Threads {
    * @param current the vCPU of an address without a name, and of the name of its VM
    * @throws RequestError
    */
-  place(reference: string, current: number): Place {
+  place(reference: string, current: number): VcpuAddress {
     const [, owner, space, address] = /^(?:([^:]+):)??(?:(va|ipa|pa):)?([^:]+)$/.exec(reference) ?? ["", undefined, undefined, reference];
     return {
       vcpu: owner === undefined ? current : this.#vcpuOfOwner(owner, current),

@@ -5,7 +5,7 @@ import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { encodePlain } from "../../../kit/support/values/plain-json.ts";
 import { VERSION } from "../../../kit/support/version.ts";
 import { writeAll } from "../../../kit/support/files/write-all.ts";
-import type { Check, EndState, Input, Mark, Place } from "../../../model/plans/recorded-run.ts";
+import type { Check, EndState, Input, Mark, TurnPlace } from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
 import { storeFiles } from "./plan-files.ts";
 import { SCHEMA } from "./recording.ts";
@@ -41,7 +41,7 @@ export class RecordingWriter implements Disposable {
     }
   }
 
-  input(place: Place, input: Input): void {
+  input(place: TurnPlace, input: Input): void {
     this.#line({ ...place, input });
   }
 

@@ -6,7 +6,7 @@ import type { DebugStop } from "../../../machine/hypervisor/interface.ts";
 import type { StopHit } from "../../../model/queries/stop-rule.ts";
 import type { RunningSystem, System } from "../../assembly/system/system.ts";
 import { letIn } from "./input.ts";
-import type { Place, RecordedInput } from "../../../model/plans/recorded-run.ts";
+import type { RecordedInput, TurnPlace } from "../../../model/plans/recorded-run.ts";
 
 /** Turns between two checks of the clock. */
 const TURNS = 64;
@@ -15,7 +15,7 @@ const TURNS = 64;
  * The place of a machine in its run: between two turns, or in the middle of one. A count of retired
  * instructions means the first place that has it; many have the same, as native guests retire none.
  */
-export type Moment = number | Place | MidTurn;
+export type Moment = number | TurnPlace | MidTurn;
 
 /** A place in the middle of a turn, where the machine has retired this many instructions. */
 interface MidTurn {
@@ -25,7 +25,7 @@ interface MidTurn {
 }
 
 /** Where a machine is now. */
-export function momentOf(system: Pick<RunningSystem, "machine" | "instructions">): Place | MidTurn {
+export function momentOf(system: Pick<RunningSystem, "machine" | "instructions">): TurnPlace | MidTurn {
   const { machine } = system;
   const { boundary } = machine;
   return machine.inTurn ? { turn: boundary, instructions: system.instructions() } : { at: boundary, settled: machine.settled };

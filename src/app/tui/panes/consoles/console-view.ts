@@ -5,7 +5,7 @@ import { ConsoleWidths } from "../../terminal/console-widths.ts";
 import { type IBufferCell, Terminal } from "../../terminal/xterm.ts";
 import { PAGE } from "../../terminal/color-map.ts";
 import { Attribute, type Color, palette, rgb, type Style } from "../../terminal/color.ts";
-import type { Place, Rectangle, Screen } from "../../terminal/cells.ts";
+import type { CellSpan, Rectangle, Screen } from "../../terminal/cells.ts";
 
 /** Rows kept above the screen. */
 const SCROLLBACK = 4096;
@@ -150,7 +150,7 @@ interface Found {
 /** Marks what was searched in a row; the match that is shown stands out from the others. */
 function markHits(
   screen: Screen,
-  { x, y }: Place,
+  { x, y }: CellSpan,
   { text, columns }: { readonly text: string; readonly columns: readonly number[] },
   found: Found,
   current: boolean,

@@ -38,7 +38,7 @@ export interface AccessSite {
 }
 
 /** The bytes of an access or of a group, and the locals with their virtual and Wasm addresses. */
-interface Place {
+interface AccessPlace {
   readonly va: number;
   readonly wasmAddress: number;
   readonly bytes: number;
@@ -98,7 +98,7 @@ export class RegionAccesses {
   }
 
   /** Looks the address up, and continues with `found` where its TLB entry serves the access. */
-  #look({ va, wasmAddress, bytes, write }: Place, access: MemoryAccess, found: () => void, missed: () => void): void {
+  #look({ va, wasmAddress, bytes, write }: AccessPlace, access: MemoryAccess, found: () => void, missed: () => void): void {
     const { f, comparison } = this;
     comparison.compare(va, access);
     f.ifLikely(true, () => {
@@ -115,7 +115,7 @@ export class RegionAccesses {
    * Computes the Wasm address where the page that was kept serves the access, and continues with
    * `use`; with `look` where not.
    */
-  #serveFromPage({ va, wasmAddress }: Place, kept: number, use: () => void, look: () => void): void {
+  #serveFromPage({ va, wasmAddress }: AccessPlace, kept: number, use: () => void, look: () => void): void {
     const { f } = this;
     f.get(va).i32(0).memory("i64.load", kept + KeptPage.Page).op("i64.sub");
     f.i32(0).memory("i64.load", kept + KeptPage.Limit).op("i64.lt_u").ifLikely(true, () => {
@@ -134,7 +134,7 @@ export class RegionAccesses {
    * The same for an aligned access at a distance from SP: the rest of a kept page is counted in
    * units of 16 bytes, so that one compare with a constant is enough.
    */
-  #serveFromStack({ va, wasmAddress, bytes }: Place, offset: number, use: () => void, look: () => void): void {
+  #serveFromStack({ va, wasmAddress, bytes }: AccessPlace, offset: number, use: () => void, look: () => void): void {
     const { f } = this, odd = offset & SP_ALIGNMENT - 1;
     f.get(va);
     if (odd) f.i64(odd).op("i64.sub");
@@ -146,7 +146,7 @@ export class RegionAccesses {
   }
 
   /** Keeps the page of the stack, which an entry for writes serves: reads may go there as well. */
-  #keepStack({ va, wasmAddress }: Place): void {
+  #keepStack({ va, wasmAddress }: AccessPlace): void {
     const { f } = this;
     f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", CPU.STACK_PAGE);
     f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
@@ -156,7 +156,7 @@ export class RegionAccesses {
    * Keeps the page of an access that its TLB entry serves; not where unaligned accesses fault, as
    * no later access would use it.
    */
-  #keepPage({ va, wasmAddress, bytes, write }: Place, kept: number): void {
+  #keepPage({ va, wasmAddress, bytes, write }: AccessPlace, kept: number): void {
     const { f } = this;
     f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", kept + KeptPage.Page);
     f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", kept + KeptPage.Distance).i32(0);
@@ -195,7 +195,11 @@ export class RegionAccesses {
    * `found`, or by a function: zero where they are in two pages. Leaves the region where that does
    * not serve all of the group.
    */
-  #compareGroup({ group: { alignment, seams, split } }: LocatedMember, { va, wasmAddress, bytes, write }: Place, found: () => void): void {
+  #compareGroup(
+    { group: { alignment, seams, split } }: LocatedMember,
+    { va, wasmAddress, bytes, write }: AccessPlace,
+    found: () => void,
+  ): void {
     const { f } = this, entry = this.at.local("i64");
     f.get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     this.at.tlb();

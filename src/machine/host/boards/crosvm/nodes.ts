@@ -7,13 +7,13 @@ import { PL030_ID } from "../../../devices/pl030.ts";
 import { STALL_HZ, STALL_SECONDS } from "../../../devices/stall-detector.ts";
 
 /** Bytes of its registers. */
-interface Place {
+interface RegisterRange {
   readonly base: number;
   readonly size: number;
 }
 
 /** @param clock phandle of its clock */
-export function pl030Node({ base, size, spi }: Place & { readonly spi: number }, clock: number): DevicetreeNode {
+export function pl030Node({ base, size, spi }: RegisterRange & { readonly spi: number }, clock: number): DevicetreeNode {
   return node(`rtc@${base.toString(16)}`, {
     compatible: "arm,primecell",
     "arm,primecell-periphid": PL030_ID,
@@ -24,7 +24,7 @@ export function pl030Node({ base, size, spi }: Place & { readonly spi: number },
   });
 }
 
-export function batteryNode({ base, size, spi }: Place & { readonly spi: number }): DevicetreeNode {
+export function batteryNode({ base, size, spi }: RegisterRange & { readonly spi: number }): DevicetreeNode {
   return node("goldfish_battery", {
     compatible: "google,goldfish-battery",
     reg: cells64(base, size),
@@ -33,7 +33,7 @@ export function batteryNode({ base, size, spi }: Place & { readonly spi: number 
 }
 
 /** @param cpus the bits of the specifier that name CPUs */
-export function stallDetectorNode({ base, size, ppi }: Place & { readonly ppi: number }, cpus = 0): DevicetreeNode {
+export function stallDetectorNode({ base, size, ppi }: RegisterRange & { readonly ppi: number }, cpus = 0): DevicetreeNode {
   return node(`vmwdt@${base.toString(16)}`, {
     compatible: "qemu,vcpu-stall-detector",
     reg: cells64(base, size),
