@@ -35,7 +35,7 @@ export const REFERENCE_PAGES: readonly { readonly file: string; readonly text: (
   { file: "events.md", text: eventReference },
   { file: "faults.md", text: faultReference },
   { file: "requirements.md", text: requirementReference },
-  { file: "../preflight.sh", text: preflight },
+  { file: "../../scripts/preflight.sh", text: preflight },
   { file: "config.schema.json", text: () => schemaText(configurationSchema()) },
   { file: "scenario.schema.json", text: () => schemaText(scenarioSchema()) },
 ];

@@ -168,7 +168,7 @@ function probeOf(system: GuestSystem, skipped: Iterable<string> = SKIPPED): Fiel
   return new FieldProbe(CLASSES, () => stateOf(system), new Set(skipped), (name) => reasonOf(name) !== undefined);
 }
 
-const CLASSES = classesOf(["hypervisor", "resource-manager", "host"]);
+const CLASSES = classesOf(["machine/hypervisor", "machine/resource-manager", "machine/host"]);
 
 test("every field of hypervisor, resource manager and host is saved, or listed with the reason why not", async () => {
   const system = await demoSystem();
