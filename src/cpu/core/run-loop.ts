@@ -1,5 +1,5 @@
-// The run loop: a run of a vCPU is slices of its budget, one call of the Wasm function each. A slice
-// ends by an exit, a mark, an interrupt's line, or the guest's own debugging.
+// The run loop: a run of a vCPU is slices of its budget, one call of the Wasm function each. A
+// slice ends by an exit, a mark, an interrupt's line, or the guest's own debugging.
 
 import { Mdscr } from "./architecture/exceptions.ts";
 import type { CoreExports } from "./core-module.ts";

@@ -6,7 +6,7 @@ import { BackTo } from "../recordings/past/back-to.ts";
 import type { Past } from "../recordings/past/past.ts";
 import { stopOf, stoppedAt, wayBack } from "../recordings/past/rewind.ts";
 import { stopAtEvents } from "../inspection/rules/stop-rules.ts";
-import { inPieces, type Loop, MOVE_SLICE, PAST } from "./loop.ts";
+import { type EngineParts, inPieces, MOVE_SLICE, PAST } from "./loop.ts";
 import { vcpuId } from "../../model/queries/ids.ts";
 import type { DebuggedVms } from "../../model/queries/debugged-vms.ts";
 import { asProblem, problemText } from "../../kit/support/problem.ts";
@@ -20,7 +20,7 @@ export class Debugging {
   /** Events at which it stops. */
   #events: string | undefined;
 
-  constructor(readonly loop: Loop) {}
+  constructor(readonly parts: EngineParts) {}
 
   /** It has stopped the machine. */
   get held(): boolean {
@@ -33,12 +33,12 @@ export class Debugging {
   }
 
   take(request: DebugRequest): void {
-    const { loop, loop: { shown, port } } = this;
+    const { parts, parts: { shown, port } } = this;
     if (request.kind === "debug-attach") {
-      const error = loop.done() ? "the machine has ended" : shown.system.debugger.attach(request.vms);
+      const error = parts.slices.isDone ? "the machine has ended" : shown.system.debugger.attach(request.vms);
       return port.post({ kind: "debug-attached", error: asProblem(error) });
     }
-    if (loop.done()) return;
+    if (parts.slices.isDone) return;
     const control = shown.system.debugger.control;
     if (!control) throw new Error("no VM of this session has a debugger");
     switch (request.kind) {
@@ -47,7 +47,7 @@ export class Debugging {
       case "debug-stop":
         if (this.#way) return this.#hold(stopOf(control, "asked"));
         if (this.#held) return;
-        loop.wake();
+        parts.slices.wake();
         control.goOn(undefined);
         return this.#hold(stopOf(control, "asked"));
       case "debug-continue":
@@ -85,14 +85,14 @@ export class Debugging {
       return answer;
     }
     const writes = access.kind === "write" || access.kind === "write-register";
-    if (writes && this.loop.shown.past) return { kind: "refused", message: problemText(PAST) };
+    if (writes && this.parts.shown.past) return { kind: "refused", message: problemText(PAST) };
     this.#changed ||= writes;
     return answerDebugger(control, access);
   }
 
   /** Goes back to where the debugger wants, in another machine. */
   #back(control: DebugControl, step: number | undefined): void {
-    const { shown, shown: { system }, run } = this.loop;
+    const { shown, shown: { system }, run } = this.parts;
     const { vms } = system.debugger;
     const stay = (note: string) => this.#hold({ ...stopOf(control, "asked"), note });
     if (!this.#held || vms === undefined) return;
@@ -112,7 +112,7 @@ export class Debugging {
 
   /** Goes back to the last event that a debugger of several VMs wants. */
   #backTo(control: DebugControl, vms: DebuggedVms, filter: string): void {
-    const { shown, run } = this.loop;
+    const { shown, run } = this.parts;
     const way = new BackTo(run.upTo(shown.system), { kind: "event", filter }, shown.reached);
     this.#goPiecewise(() => {
       const reached = way.advance(MOVE_SLICE);
@@ -130,7 +130,7 @@ export class Debugging {
 
   /** Continues in the past, at most to where the machine really is. */
   #goOn(past: Past): void {
-    const { shown } = this.loop;
+    const { shown } = this.parts;
     let stop: DebugStopped | undefined;
     past.onStop = (reached) => {
       stop = stoppedAt(reached, past.system.debugger.control!);
@@ -146,7 +146,7 @@ export class Debugging {
 
   /** Back to the present, with the debugger's breakpoints. */
   #leave(past: Past): DebugControl {
-    const { shown } = this.loop, { control } = shown.present.debugger;
+    const { shown } = this.parts, { control } = shown.present.debugger;
     shown.past = undefined;
     if (!control) throw new Error("a debugger continued in the past of a machine that it is not attached to");
     control.clear();
@@ -157,8 +157,8 @@ export class Debugging {
   /** Does something piece by piece until it gives a stop, or the debugger asks for one. */
   #goPiecewise(piece: () => DebugStopped | undefined): void {
     this.#way = piece;
-    inPieces(this.loop.port, () => {
-      if (this.#way !== piece || this.loop.done()) return true;
+    inPieces(this.parts.port, () => {
+      if (this.#way !== piece || this.parts.slices.isDone) return true;
       const stop = piece();
       if (stop) this.#hold(stop);
       return stop !== undefined;
@@ -166,16 +166,16 @@ export class Debugging {
   }
 
   #hold(stop: DebugStopped): void {
-    const { loop } = this;
+    const { parts } = this;
     this.#held = true;
     this.#way = undefined;
-    loop.flush();
-    loop.sample();
-    loop.port.post({ kind: "debug-stopped", stop });
+    parts.output.flush();
+    parts.sampler.sample();
+    parts.port.post({ kind: "debug-stopped", stop });
   }
 
   #release(): void {
     this.#held = false;
-    this.loop.schedule();
+    this.parts.slices.schedule();
   }
 }

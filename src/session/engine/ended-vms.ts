@@ -9,7 +9,7 @@ import { IRQS, VCPUS } from "../../model/queries/tables.ts";
 import { rowsOf } from "../../model/queries/query.ts";
 import type { Searching } from "../../inside/symbols/vm-symbols.ts";
 import { KeptState, type Milestone } from "../recordings/past/history.ts";
-import { type EndedRows, NO_ENDED_ROWS } from "../inspection/readers/inspected.ts";
+import type { EndedRows } from "../inspection/readers/inspected.ts";
 import type { System } from "../assembly/system/system.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { exceptionText } from "../../kit/support/text/exception-text.ts";
@@ -42,12 +42,13 @@ export class EndedVms {
   /** @param keeps whether clients can ask later */
   constructor(readonly shown: Shown, readonly run: SessionRun, readonly keeps: boolean) {
     const { present } = shown;
-    present.endedRows = () => this.#rows();
-    run.onPast = (system) => system.endedRows = present.endedRows;
-    present.ends.onChange = (vm, now) => {
+    const knowledge = { endedRows: () => this.#rows() };
+    present.inform(knowledge);
+    run.observe({ past: (system) => system.inform(knowledge) });
+    present.ends.onChange((vm, now) => {
       if (now === "begins") this.#kept.delete(vm);
       else if (this.#watches && vm !== HOST && this.#ending.push(vm)) present.machine.suspend();
-    };
+    });
   }
 
   /** Runs the present up to a virtual time (ns), or to the end of a VM, whose state is kept. */
@@ -78,7 +79,6 @@ export class EndedVms {
   }
 
   #rows(): EndedRows {
-    if (this.#kept.size === 0) return NO_ENDED_ROWS;
     const rows = [...this.#kept].filter(([vm, kept]) => this.#isPast(kept, vm)).map(([, kept]) => kept.rows);
     return { vcpus: rows.flatMap(({ vcpus }) => vcpus), irqs: rows.flatMap(({ irqs }) => irqs) };
   }

@@ -1,11 +1,15 @@
-// State that the parts of an engine share, and their requests to its loop.
+// The parts of an engine, as they see each other.
 
 import type { ContainedBug } from "../assembly/system/system.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
 import type { SessionEvent } from "../../model/protocol/protocol.ts";
 import type { PageFile } from "../state/page-file.ts";
 import type { PresentRun } from "./ended-vms.ts";
-import type { Past } from "../recordings/past/past.ts";
+import type { Replaying } from "./replaying.ts";
+import type { Output } from "./output.ts";
+import type { RunRecording } from "./run-recording.ts";
+import type { Sampler } from "./sampler.ts";
+import type { Slices } from "./slices.ts";
 import type { Again, SessionRun } from "./session-run.ts";
 import type { Shown } from "./shown.ts";
 import type { Standing } from "./standing.ts";
@@ -32,30 +36,20 @@ export interface EnginePort {
   readonly again: Again;
 }
 
-/** The engine as its parts see it. */
-export interface Loop {
+/** The parts of an engine that its other parts use. */
+export interface EngineParts {
   readonly plan: SessionPlan;
   readonly port: EnginePort;
   readonly shown: Shown;
   readonly run: SessionRun;
-  /** A recording is run again. */
-  readonly replays: boolean;
-  /** The machine has ended. */
-  readonly done: () => boolean;
+  readonly output: Output;
+  readonly sampler: Sampler;
+  readonly slices: Slices;
+  /** A recording that is run again. */
+  readonly replaying: Replaying | undefined;
+  readonly recording: RunRecording;
   /** Runs the present for a number of turns, as `Machine.run` does. */
   readonly runPresent: (turns: number) => PresentRun;
-  /** Pauses or continues the machine, and shows the present. */
-  readonly pause: (paused: boolean) => void;
-  /** A past is not shown any more: the next machine may have its memory. */
-  readonly leave: (past: Past) => void;
-  /** Ends a sleep: as much virtual time has passed as wall time. */
-  readonly wake: () => void;
-  /** Continues the machine at the next opportunity. */
-  readonly schedule: () => void;
-  /** Output and events go to the client. */
-  readonly flush: () => void;
-  /** A sample goes to the client. */
-  readonly sample: () => void;
 }
 
 /** Why input to what is shown is refused. */

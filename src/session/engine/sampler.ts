@@ -73,7 +73,7 @@ export class Sampler {
         mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
         physicalCpus: machine.cpus.length,
         spared: system.core.counters.sparedInstructions,
-        exits: system.core.counters.exits,
+        ...system.core.counters.exits && { exits: system.core.counters.exits },
         ...system.core.counters.translator && { translator: { ...system.core.counters.translator } },
         vms: system.samples.take(time - last.time),
       },

@@ -9,8 +9,8 @@ import { savedHeader } from "../recordings/file/save.ts";
 import { writeSnapshot } from "../snapshots/file.ts";
 import { isForTheUser, snapshotOf } from "../snapshots/save.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
-import { inPieces, type Loop, PAST } from "./loop.ts";
-import type { RunRecording } from "./run-recording.ts";
+import { type EngineParts, inPieces, PAST } from "./loop.ts";
+import type { Debugging } from "./debugging.ts";
 import { placeOf } from "./session-run.ts";
 import { asProblem, type Problem, problemOf, type Said } from "../../kit/support/problem.ts";
 
@@ -25,15 +25,14 @@ export class Saving {
   /** Snapshots being written; true: complete. */
   readonly #writing = new Set<() => boolean>();
 
-  /** @param changed whether a debugger has changed the machine */
-  constructor(readonly loop: Loop, readonly run: RunRecording, readonly changed: () => boolean) {}
+  constructor(readonly parts: EngineParts, readonly debugging: Debugging) {}
 
   /**
    * Writes a snapshot of what is shown, a piece at a time. The machine continues meanwhile. A
    * `passing` file is not recorded as a place of the run.
    */
   snapshot(id: number, path: string, title: string, passing: boolean): void {
-    const { port: { post }, shown: { system }, run, plan } = this.loop;
+    const { port: { post }, shown: { system }, run, plan } = this.parts;
     let total = 0;
     const tell: Progress = (done, whole, error) => post({ kind: "snapshotted", id, done, total, whole, error });
     // A request may come between a machine's stop and the session's end.
@@ -42,7 +41,7 @@ export class Saving {
       const what = `${AT_A_TIME} snapshots are being written already`;
       return tell(0, false, { what, wayOut: "try again when one is done" });
     }
-    this.loop.flush();
+    this.parts.output.flush();
     const place = placeOf("snapshot", system, path);
     this.write(() => {
       const snapshot = snapshotOf(system, plan, title);
@@ -74,7 +73,7 @@ export class Saving {
       }
     };
     this.#writing.add(step);
-    inPieces(this.loop.port, () => {
+    inPieces(this.parts.port, () => {
       if (!this.#writing.has(step)) return true;
       const over = step();
       if (over) this.#writing.delete(step);
@@ -84,7 +83,7 @@ export class Saving {
 
   #problem(error: unknown): Problem {
     if (isForTheUser(error)) return isOfSystem(error) ? cannotWrite(error) : problemOf(error);
-    this.loop.port.contained({ where: "the snapshot", error });
+    this.parts.port.contained({ where: "the snapshot", error });
     const what = `the machine cannot be saved: ${exceptionText(error)}, an exception in el2 itself`;
     return { what, wayOut: "the machine continues" };
   }
@@ -102,7 +101,7 @@ export class Saving {
 
   /** Writes a recording of the run so far, which may continue. */
   recording(id: number, path: string): void {
-    const { plan, port } = this.loop;
+    const { plan, port } = this.parts;
     const acted = (error?: Said) => port.post({ kind: "acted", id, error: asProblem(error) });
     const off = this.#unrecordable();
     if (off !== undefined) return acted(off);
@@ -116,10 +115,10 @@ export class Saving {
 
   /** Why what has happened cannot be a recording. */
   #unrecordable(): Said | undefined {
-    if (this.loop.replays) return "a replay is already a recording";
-    if (this.loop.shown.past) return PAST;
-    if (this.loop.run.lost !== undefined) return this.loop.run.lost;
-    if (this.changed()) return "the debugger wrote memory or registers, which is not recorded";
+    if (this.parts.replaying) return "a replay is already a recording";
+    if (this.parts.shown.past) return PAST;
+    if (this.parts.run.lost !== undefined) return this.parts.run.lost;
+    if (this.debugging.changed) return "the debugger wrote memory or registers, which is not recorded";
     return undefined;
   }
 
@@ -128,7 +127,7 @@ export class Saving {
     const off = this.#unrecordable();
     if (off !== undefined) return off;
     try {
-      this.run.save(path, header);
+      this.parts.recording.save(path, header);
       return undefined;
     } catch (error) {
       if (!(error instanceof WriteFailure) && !isForTheUser(error)) throw error;

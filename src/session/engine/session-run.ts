@@ -80,6 +80,18 @@ export interface KeptRun {
  */
 export type Again = (state?: SystemState, left?: LeftMemory) => System;
 
+/** Hears of a run's history. */
+export interface RunObserver {
+  /** The run is forgotten, once. */
+  readonly forgotten?: (why: string) => void;
+  /** A past has a machine. */
+  readonly past?: (system: System) => void;
+  /** Going back may take long from now on, as states were dropped: why, and the way out. Once. */
+  readonly far?: (why: string) => void;
+  /** A bug of el2 keeps a state from being kept or restored, once per message. */
+  readonly problem?: (error: unknown) => void;
+}
+
 /** The history of one run. */
 export class SessionRun implements Rerun {
   #inputs: RecordedInput[] = [];
@@ -102,15 +114,8 @@ export class SessionRun implements Rerun {
   /** Instructions that had been retired where the index begins, if that is after the start. */
   #unindexed = -1;
   readonly #limits: MemoryLimits;
-  /** Called once, when the run is forgotten. */
-  onForgotten: (why: string) => void = () => {};
-  /** Called with the machine of each past. */
-  onPast: (system: System) => void = () => {};
-  /** Called once, when going back may take long, as states were dropped; why, and the way out. */
-  onFar: (why: string) => void = () => {};
+  readonly #observers: RunObserver[] = [];
   #isFar = false;
-  /** Called when a bug of el2 keeps a state from being kept or restored, once per message. */
-  onProblem: (error: unknown) => void = () => {};
   readonly #problems = new Set<string>();
   /** The observations of the snapshot that the session began with. */
   #origin: RunMemory | undefined;
@@ -171,6 +176,11 @@ export class SessionRun implements Rerun {
     [this.first, this.#firstTime, this.#origin] = [start.instructions, start.time, start.memory];
   }
 
+  /** Adds an observer. */
+  observe(observer: RunObserver): void {
+    this.#observers.push(observer);
+  }
+
   /** States of the run, the earliest first. */
   get milestones(): readonly KeptMilestone[] {
     return this.#history.milestones;
@@ -212,7 +222,8 @@ export class SessionRun implements Rerun {
     this.#inputs = [];
     this.#inputBytes = 0;
     this.#history.clear();
-    this.onForgotten(this.lost!);
+    const { lost } = this;
+    if (lost !== undefined) { for (const { forgotten } of this.#observers) forgotten?.(lost); }
   }
 
   memory(): MemoryUse[] {
@@ -302,14 +313,13 @@ export class SessionRun implements Rerun {
     for (const mark of marks) this.#marks.set(mark.name, mark);
   }
 
-  /** Places with names, in the order of their kinds. */
+  /** Places with names, in the order of their kinds, but for the present one. */
   places(past: Past | undefined): RunPlace[] {
     return [
       { kind: "start", instructions: this.first, time: this.#firstTime },
       ...this.#snapshots,
       ...this.marks.map((mark) => ({ kind: "mark", ...mark }) as const),
       ...past ? [placeOf("shown", past.system)] : [],
-      placeOf("now", this.present),
     ];
   }
 
@@ -336,7 +346,7 @@ export class SessionRun implements Rerun {
       this.#report(error);
       return this.pastAt(this.#history.forget(milestone));
     }
-    this.onPast(system);
+    for (const observer of this.#observers) observer.past?.(system);
     system.core.forgetWritten();
     const past = new Past(system, [...this.#inputs], Infinity, milestone?.inputs);
     this.#began.set(past, milestone);
@@ -424,7 +434,7 @@ export class SessionRun implements Rerun {
     const text = exceptionText(error);
     if (this.#problems.has(text)) return;
     this.#problems.add(text);
-    this.onProblem(error);
+    for (const { problem } of this.#observers) problem?.(error);
   }
 
   /** From now on states of the present are kept, and what it writes. */
@@ -462,7 +472,7 @@ export class SessionRun implements Rerun {
     const far = this.#isFar ? undefined : this.far;
     if (far === undefined) return;
     this.#isFar = true;
-    this.onFar(far);
+    for (const observer of this.#observers) observer.far?.(far);
   }
 
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean {

@@ -4,13 +4,30 @@ import type { Reached } from "../recordings/past/back-to.ts";
 import type { Past } from "../recordings/past/past.ts";
 import type { System } from "../assembly/system/system.ts";
 
+/** Work in pieces. */
+interface Looker {
+  readonly busy: boolean;
+}
+
 /** The present, and a past in front of it. */
 export class Shown {
   /** The past that is shown; undefined: the present is. */
   past: Past | undefined;
   #reached: Reached | undefined;
 
+  readonly #lookers: Looker[] = [];
+
   constructor(readonly present: System) {}
+
+  /** Adds who may look at a past in pieces of work. */
+  addLooker(looker: Looker): void {
+    this.#lookers.push(looker);
+  }
+
+  /** Whether work in pieces may look at a past that is not shown any more: its machine stays. */
+  get isLookedAt(): boolean {
+    return this.#lookers.some(({ busy }) => busy);
+  }
 
   /** The machine that is shown. */
   get system(): System {

@@ -9,7 +9,7 @@ import { BackTo, type Sought } from "../recordings/past/back-to.ts";
 import { OnTo } from "../recordings/past/on-to.ts";
 import { type Moment, momentOf } from "../recordings/past/past.ts";
 import type { Debugging } from "./debugging.ts";
-import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+import { type EngineParts, inPieces, MOVE_SLICE } from "./loop.ts";
 import { Way } from "../recordings/past/way.ts";
 import { asProblem, type Said } from "../../kit/support/problem.ts";
 
@@ -38,11 +38,13 @@ export class Travel {
   /** The rule by which the machine stops at an awaited event, and the callback for that. */
   #awaited: { readonly rule: string; readonly tell: Told } | undefined;
 
-  constructor(readonly loop: Loop, readonly debugging: Debugging) {}
+  constructor(readonly parts: EngineParts, readonly debugging: Debugging) {
+    parts.slices.onPause(() => this.#leave());
+  }
 
   /** Goes to another place of the run. */
   move(id: number, to: Move): void {
-    const { loop, loop: { shown, port } } = this;
+    const { parts, parts: { shown, port } } = this;
     const moved: Told = (said, text) => {
       const { system } = shown;
       port.post({ kind: "moved", id, error: asProblem(said), instructions: system.instructions(), time: system.machine.time, text });
@@ -50,13 +52,13 @@ export class Travel {
     this.#id = id;
     const isForward = to.kind === "next-event" || to.kind === "step" && to.by > 0;
     // A machine that has ended can show its past and its end.
-    if (loop.done() && !shown.past && isForward) return moved("the machine has ended: there is nothing after this");
-    const { lost } = loop.run;
+    if (parts.slices.isDone && !shown.past && isForward) return moved("the machine has ended: there is nothing after this");
+    const { lost } = parts.run;
     if (lost !== undefined && to.kind !== "now" && to.kind !== "here") {
       if (!isForward && !(to.kind === "instructions" && to.count >= shown.present.instructions())) return moved(lost);
     }
     if (this.debugging.held) return moved("a machine that a debugger has stopped cannot go back");
-    loop.pause(true);
+    parts.slices.pause(true);
     this.#way++;
     this.#leaveWayOn(ELSEWHERE);
     switch (to.kind) {
@@ -77,7 +79,7 @@ export class Travel {
   }
 
   /** The machine continues, or was paused: ends all travel, and the present is shown. */
-  leave(): void {
+  #leave(): void {
     this.#trail = [];
     this.#leavePast();
     this.#way++;
@@ -94,15 +96,15 @@ export class Travel {
     const awaited = this.#awaited;
     if (awaited?.rule !== rule) return false;
     this.#awaited = undefined;
-    this.loop.shown.present.stops.change({ kind: "remove", rule });
-    this.loop.pause(true);
+    this.parts.shown.present.stops.change({ kind: "remove", rule });
+    this.parts.slices.pause(true);
     awaited.tell(undefined, text);
     return true;
   }
 
   /** Goes to an instruction count. A step back over steps forward leads to where those began. */
   #toCount(target: number, to: Move, moved: Told): void {
-    const { shown, run } = this.loop;
+    const { shown, run } = this.parts;
     const here = shown.system.instructions(), now = shown.present.instructions();
     shown.forgetWay();
     if (target < run.first) return moved(`that is before ${run.start}`);
@@ -113,7 +115,7 @@ export class Travel {
     else this.#trail = [];
     if (target < now) return this.#toPast(target, moment, moved);
     this.#leavePast();
-    if (target > now && !this.loop.done()) this.#stepOn(target, moved);
+    if (target > now && !this.parts.slices.isDone) this.#stepOn(target, moved);
     else this.#arrive(moved);
   }
 
@@ -122,7 +124,7 @@ export class Travel {
    * state that was kept.
    */
   #toPast(target: number, moment: Moment, moved: Told): void {
-    const { shown, run } = this.loop;
+    const { shown, run } = this.parts;
     const here = shown.system.instructions();
     const milestone = run.milestone(moment);
     const nearer = milestone !== undefined && milestone.instructions > here;
@@ -138,14 +140,14 @@ export class Travel {
 
   /** The past that is shown is not looked at any more. */
   #leavePast(): void {
-    const { shown, leave } = this.loop, { past } = shown;
+    const { shown, run } = this.parts, { past } = shown;
     shown.past = undefined;
-    if (past) leave(past);
+    if (past && !shown.isLookedAt) run.leave(past);
   }
 
   /** Goes back to where something happened. */
   #backTo(to: Extract<Move, { kind: "event" | "place" }>, moved: Told): void {
-    const { shown, run } = this.loop;
+    const { shown, run } = this.parts;
     let way: BackTo;
     try {
       way = new BackTo(run.upTo(shown.system), this.#sought(to), shown.reached);
@@ -167,7 +169,9 @@ export class Travel {
   #sought(to: Extract<Move, { kind: "event" | "place" }>): Sought {
     if (to.kind === "event") return to;
     const filter = callFilter(to.at);
-    return filter === undefined ? { kind: "place", place: this.loop.shown.present.stops.system.placeOf(to.at) } : { kind: "event", filter };
+    return filter === undefined
+      ? { kind: "place", place: this.parts.shown.present.stops.system.placeOf(to.at) }
+      : { kind: "event", filter };
   }
 
   /**
@@ -175,7 +179,7 @@ export class Travel {
    * machine.
    */
   #onToNext(filter: string, moved: Told): void {
-    const { shown } = this.loop;
+    const { shown } = this.parts;
     const { past } = shown;
     shown.forgetWay();
     this.#trail = [];
@@ -203,9 +207,9 @@ export class Travel {
    * @throws FilterError
    */
   #await(filter: string, tell: Told): void {
-    const { stops } = this.loop.shown.present;
+    const { stops } = this.parts.shown.present;
     stops.change({ kind: "event", filter });
-    this.loop.pause(false);
+    this.parts.slices.pause(false);
     this.#awaited = { rule: stops.rules.at(-1)!.id, tell };
   }
 
@@ -216,7 +220,7 @@ export class Travel {
     const awaited = this.#awaited;
     if (!awaited) return;
     this.#awaited = undefined;
-    this.loop.shown.present.stops.change({ kind: "remove", rule: awaited.rule });
+    this.parts.shown.present.stops.change({ kind: "remove", rule: awaited.rule });
     awaited.tell(why);
   }
 
@@ -227,11 +231,11 @@ export class Travel {
   #piecewise(moved: Told, piece: () => (() => void) | undefined, far: () => { instructions: number; end: number }): void {
     const way = this.#way, id = this.#id;
     let told = performance.now();
-    inPieces(this.loop.port, () => {
+    inPieces(this.parts.port, () => {
       if (performance.now() - told >= PROGRESS_INTERVAL) {
         told = performance.now();
         const { instructions, end } = far();
-        this.loop.port.post({ kind: "moving", id, instructions, end });
+        this.parts.port.post({ kind: "moving", id, instructions, end });
       }
       if (this.#way !== way) {
         moved(ELSEWHERE);
@@ -245,9 +249,9 @@ export class Travel {
 
   /** Another place is shown. */
   #arrive(moved: () => void): void {
-    const { shown, port, run, sample } = this.loop;
+    const { shown, port, run, sampler } = this.parts;
     if (shown.past) run.arrive(shown.past);
-    sample();
+    sampler.sample();
     const consoles = shown.past?.system.consoles.save();
     port.post({ kind: "paused", paused: true, past: shown.past !== undefined, ...consoles && { consoles } });
     moved();
@@ -259,24 +263,24 @@ export class Travel {
    * instructions handle.
    */
   #stepOn(target: number, moved: Told): void {
-    const { present } = this.loop.shown;
+    const { present } = this.parts.shown;
     this.#piecewise(moved, () => {
       const end = performance.now() + MOVE_SLICE;
       let goes = true;
       present.stopAt(target);
       present.stops.muted(() => {
-        do goes = present.instructions() < target && !this.loop.done() && this.#stepped(); while (goes && performance.now() < end);
+        do goes = present.instructions() < target && !this.parts.slices.isDone && this.#stepped(); while (goes && performance.now() < end);
       });
       present.stopAt(Infinity);
-      this.loop.flush();
+      this.parts.output.flush();
       return goes ? undefined : () => this.#arrive(moved);
     }, () => ({ instructions: present.instructions(), end: target }));
   }
 
   /** Runs the paused machine for a slice; false if it cannot. */
   #stepped(): boolean {
-    const { machine, debugger: { control } } = this.loop.shown.present;
-    const result = this.loop.runPresent(TURNS);
+    const { machine, debugger: { control } } = this.parts.shown.present;
+    const result = this.parts.runPresent(TURNS);
     if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(result.next);
     const stop = result.kind === "suspended" ? control?.takeStop() : undefined;
     if (control && stop) this.debugging.stopped(stop, control);

@@ -31,7 +31,10 @@ import { bytesText } from "../../kit/support/text/byte-text.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { fromLittleEndian } from "../../kit/support/values/bytes.ts";
 import type { InPieces } from "../../kit/support/values/work.ts";
-import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+import type { Unanswered } from "./answers.ts";
+import type { Debugging } from "./debugging.ts";
+import type { EndedVms } from "./ended-vms.ts";
+import { type EngineParts, inPieces, MOVE_SLICE } from "./loop.ts";
 import { eventsThat } from "./sought-events.ts";
 import { searched } from "./symbol-searches.ts";
 
@@ -64,16 +67,11 @@ const DID = { write: "written", read: "read", exec: "executed", change: "changed
 export class Who {
   readonly #waiting: { readonly id: number; readonly query: QueryOf<"who">; forgotten?: boolean }[] = [];
 
-  /**
-   * @param changed whether a debugger has changed the machine
-   * @param endOf instructions that had been retired at the end of a VM that is gone now
-   * @param failed the answer after an exception in el2 itself
-   */
   constructor(
-    readonly loop: Loop,
-    readonly changed: () => boolean,
-    readonly endOf: (vm: string) => number | undefined,
-    readonly failed: (id: number, query: QueryOf<"who">, error: unknown) => Answer,
+    readonly parts: EngineParts,
+    readonly debugging: Debugging,
+    readonly endedVms: EndedVms,
+    readonly unanswered: Unanswered,
   ) {}
 
   /** Whether a question is being answered. */
@@ -94,14 +92,14 @@ export class Who {
   #next(): void {
     const [asked] = this.#waiting;
     if (!asked) return;
-    const { id, query } = asked, { port } = this.loop, pieces = this.#answer(query);
+    const { id, query } = asked, { port } = this.parts, pieces = this.#answer(query);
     inPieces(port, () => {
       if (!asked.forgotten) {
         let answer: Answer | void;
         try {
           answer = pieces.next().value;
         } catch (error) {
-          answer = this.failed(id, query, error);
+          answer = this.unanswered.answer(id, query, error);
         }
         if (!answer) return false;
         port.post({ kind: "answer", id, answer });
@@ -113,7 +111,7 @@ export class Who {
   }
 
   *#answer(query: QueryOf<"who">): InPieces<Answer> {
-    const { system } = this.loop.shown;
+    const { system } = this.parts.shown;
     const at = { ns: String(Math.round(system.machine.time)), insn: String(system.instructions()) };
     try {
       return { table: query.table, at, rows: yield* this.#rows(query.args), dropped: 0 };
@@ -124,9 +122,9 @@ export class Who {
   }
 
   *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"]): InPieces<Row[]> {
-    const { run, shown } = this.loop;
+    const { run, shown } = this.parts;
     if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
-    if (this.changed()) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
+    if (this.debugging.changed) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
     const sought = access === "event" ? filter : target;
     if (sought === undefined) throw new QueryError(`this query needs ${access === "event" ? "filter" : "at"}`);
     if (size < 1 || size > BYTES) throw new QueryError(`cannot search for ${size} bytes`, `use 1..${BYTES}`);
@@ -140,7 +138,7 @@ export class Who {
 
   /** The latest accesses before the place where a machine is, as rows. */
   *#latest(system: System, { target, access, size }: Asked, limit: number, counted?: Counted): InPieces<Latest> {
-    const { run, shown } = this.loop;
+    const { run, shown } = this.parts;
     const watched = yield* searched(system.symbols, () => watchedOf(system, { target, access, size }));
     const search = new AccessSearch(run.upTo(system), watched, Math.max(1, Math.min(limit, MOST)), counted);
     let found = search.advance(MOVE_SLICE);
@@ -167,24 +165,24 @@ export class Who {
       const { rows, watched, access }: Latest = yield* this.#latest(past?.system ?? first, next, 1), { target } = next;
       chain.push(...rows.map((row) => ({ ...row, of: target })));
       if (!access?.instruction || access.by?.code === "interrupt") break;
-      if (past) this.loop.run.leave(past);
+      if (past) this.parts.run.leave(past);
       past = yield* this.#go(access.at);
       const origin: Origin | undefined = originOf(past.system, { ...next, watched }, access);
       next = origin && { ...origin, access: "write" };
     }
-    if (past) this.loop.run.leave(past);
+    if (past) this.parts.run.leave(past);
     return chain;
   }
 
   /** @throws QueryError if it is about a VM that has ended, whose memory and vCPUs are gone */
   #refuseEnded(target: string): void {
-    const vm = parseAs("ipa", target)?.vm ?? parseAs("reg", target)?.vm, end = vm === undefined ? undefined : this.endOf(vm);
+    const vm = parseAs("ipa", target)?.vm ?? parseAs("reg", target)?.vm, end = vm === undefined ? undefined : this.endedVms.endOf(vm);
     if (end !== undefined) throw new QueryError(`${vmId(vm ?? "")} has ended`, `ask from before that: --at ${end}`);
   }
 
   /** The machine at a place of the run. */
   *#systemAt(place: QueryArgument<"before">): InPieces<System> {
-    const { run, shown: { present } } = this.loop;
+    const { run, shown: { present } } = this.parts;
     const isLater = place.kind === "time" ? place.at > present.machine.time : place.count > present.instructions();
     if (isLater) throw new QueryError("that is after the present");
     if (place.kind === "instructions" && place.count < run.first) throw new QueryError(`that is before ${run.start}`);
@@ -196,7 +194,7 @@ export class Who {
   }
 
   *#go(moment: Moment): InPieces<Past> {
-    const { run } = this.loop, past = run.pastAt(run.milestone(moment));
+    const { run } = this.parts, past = run.pastAt(run.milestone(moment));
     while (!past.advance(moment, MOVE_SLICE)) yield;
     return past;
   }
@@ -214,11 +212,11 @@ export class Who {
         whole.push(access);
         continue;
       }
-      past ??= this.loop.run.pastAt(this.loop.run.milestone(at));
+      past ??= this.parts.run.pastAt(this.parts.run.milestone(at));
       while (!past.advance(at, MOVE_SLICE)) yield;
       whole.push({ ...access, instruction: nextInstruction(past.system, vcpuId(event.vcpu)) });
     }
-    if (past) this.loop.run.leave(past);
+    if (past) this.parts.run.leave(past);
     return whole;
   }
 
@@ -226,13 +224,13 @@ export class Who {
   *#stackAt(instructions: number, vcpu: string): InPieces<string[]> {
     const past = yield* this.#go(instructions), { inspector, symbols } = past.system;
     const answer = yield* searched(symbols, () => inspector.answer({ table: STACK.name, args: { vcpu } }));
-    this.loop.run.leave(past);
+    this.parts.run.leave(past);
     return rowsOf(STACK, answer).map(({ pc, symbol, source }) => [symbol ?? pc, source].filter((word) => word !== null).join("  "));
   }
 
   /** @param earlier accesses at the same place of the run */
   #row(kind: Row["kind"], { at, time, instruction, by, event, before, after }: Access, earlier: number): Row {
-    const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.loop.shown.present;
+    const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.parts.shown.present;
     const symbol = instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null;
     const source = instruction && vm !== undefined && symbols.sourceOf(vm, instruction.pc) || null;
     const place = instruction && (symbol ?? hex(instruction.pc, 16));
@@ -267,7 +265,7 @@ export class Who {
 
   /** The row before all accesses: none is between them and the place where the search ended. */
   #first(did: string, { value, at, time }: NonNullable<Accesses["start"]>): Row {
-    const { run } = this.loop, isStart = at <= run.first;
+    const { run } = this.parts, isStart = at <= run.first;
     const who: WhoFact = isStart ? { code: "never", did, since: run.start } : { code: "never", did, since: `instruction ${at}`, at };
     return {
       id: formatId({ kind: "insn", number: at }),

@@ -47,10 +47,12 @@ export interface OutsideDoor {
   readonly arrivals: number;
 }
 
-/** One door per machine. The engine takes it over (`enter`); until then things enter at once. */
+/** Lets in data of a source, which comes back by `Outside.deliver`. */
+type Enter = (source: number, data: unknown) => void;
+
+/** One door per machine. An engine takes it over; until then things enter at once. */
 export class Outside implements OutsideDoor {
-  /** Receives the sources' data, which comes back by `deliver`. */
-  enter: (source: number, data: unknown) => void = (source, data) => this.deliver(source, data);
+  #enter: Enter = (source, data) => this.deliver(source, data);
   /** Whether the sources are those of a recording, without sockets. */
   readonly replayed: boolean;
   readonly #handlers = new Map<number, (data: unknown) => void>();
@@ -65,13 +67,18 @@ export class Outside implements OutsideDoor {
     this.replayed = replayed;
   }
 
+  /** From now on this lets in the sources' data, each at a place of the run. */
+  takeOver(enter: Enter): void {
+    this.#enter = enter;
+  }
+
   /** A source, and what handles what it emits. */
   open(handle: (data: unknown) => void): OutsideSource {
     const number = this.#made++;
     this.#handlers.set(number, handle);
     return {
       emit: (data) => {
-        if (this.#handlers.has(number)) this.enter(number, data);
+        if (this.#handlers.has(number)) this.#enter(number, data);
       },
       close: () => this.#handlers.delete(number),
     };

@@ -160,7 +160,7 @@ const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
 function subjects(folder: string): Record<string, Subject> {
   const outside = new Outside();
   const answers: (() => void)[] = [];
-  outside.enter = (source, data) => void answers.push(() => outside.deliver(source, data));
+  outside.takeOver((source, data) => void answers.push(() => outside.deliver(source, data)));
   return {
     block: {
       make: () => new BlockDevice(new OverlayBacking({ size: 64 * GiB, read: (_, into) => into.fill(1) }), "d", () => {}),

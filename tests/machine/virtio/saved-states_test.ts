@@ -28,7 +28,7 @@ const counters = (...names: string[]) => Object.fromEntries(names.map((name) => 
 /** Devices, each with a state in which nothing is empty. */
 function devices(folder: string): (readonly [make: () => VirtioDevice, state: Record<string, unknown>])[] {
   const outside = new Outside();
-  outside.enter = () => {};
+  outside.takeOver(() => {});
   const share = () => new P9Device("tag", new OutsideShare(outside, new P9Server(new ComputerFolder(folder), false)));
   const disk = () => new BlockDevice(new OverlayBacking({ size: SECTORS * 512, read: () => {} }), "serial", () => {});
   const open = { read: true, write: false, append: false, folder: true, names: ["b"] };

@@ -37,7 +37,7 @@ Deno.test("states that a bug keeps from being kept are reported once, and the wa
   const plan = await bootPlan(), { system, state } = fragile(plan), problems: unknown[] = [];
   const again = (from?: SystemState) => from ? loaded(alone(plan), from) : assemble(alone(plan));
   const run = new SessionRun(system, again, undefined);
-  run.onProblem = (error) => problems.push(error);
+  run.observe({ problem: (error) => problems.push(error) });
   runTo(system, 1_000);
   run.keepNow();
   state.broken = true;
@@ -60,7 +60,7 @@ Deno.test("a state that cannot be restored is reported, and the way back begins 
     return from ? loaded(alone(plan), from) : assemble(alone(plan));
   };
   const run = new SessionRun(system, again, undefined);
-  run.onProblem = (error) => problems.push(error);
+  run.observe({ problem: (error) => problems.push(error) });
   for (const count of [1_000, 2_000, 3_000]) {
     runTo(system, count);
     run.keepNow();
@@ -103,7 +103,7 @@ Deno.test("a snapshot that a bug prevents is an error of the request, and the ma
 Deno.test("a disk with more changes than states may have: none is kept, a snapshot is refused by name, the way back is from before", async () => {
   const plan = await bootPlan(), system = assemble(plan), problems: unknown[] = [];
   const run = new SessionRun(system, () => assemble(alone(plan)), undefined);
-  run.onProblem = (error) => problems.push(error);
+  run.observe({ problem: (error) => problems.push(error) });
   runTo(system, 1_000);
   run.keepNow();
   const disk = { changed: 0 }, kept = () => run.memory().find(({ part }) => part === "history")!.used, sizes: number[] = [];
@@ -162,7 +162,7 @@ Deno.test("states whose pages are in a file, as there is little memory, are thos
 Deno.test("states that have no room are a long way back, which is said once, with the limit that is enough", async () => {
   const plan = await bootPlan(), system = assemble(plan), told: string[] = [];
   const run = new SessionRun(system, () => assemble(alone(plan)), undefined, { states: 4096 });
-  run.onFar = (why) => told.push(why);
+  run.observe({ far: (why) => told.push(why) });
   const row = () => run.memory().find(({ part }) => part === "history")!.what;
   for (const count of [1_000, 2_000, 3_000]) {
     runTo(system, count);

@@ -180,7 +180,7 @@ Deno.test("data of sockets counts as what it holds", async () => {
   const run = new SessionRun(assemble(plan), () => assemble(plan), undefined, { budget: BUDGET_MIN });
   const limit = memoryLimits(BUDGET_MIN).inputs, size = 1460;
   let forgotten = 0;
-  run.onForgotten = () => forgotten++;
+  run.observe({ forgotten: () => forgotten++ });
   const count = Math.ceil(limit / size);
   for (let index = 0; index < count; index++) {
     run.enter({ at: index, settled: false }, { kind: "outside", source: 1, data: { kind: "data", bytes: new Uint8Array(size) } });

@@ -12,7 +12,7 @@ function still(time: number, instructions: number): { readonly system: System; r
   const elapsed: number[] = [];
   const system = {
     machine: { time, cpus: [{}] },
-    core: {},
+    core: { counters: { exits: {}, translator: undefined, sparedInstructions: 0 } },
     inspector: { renew: () => {} },
     instructions: () => instructions,
     samples: {

@@ -142,7 +142,7 @@ Deno.test("an input of any kind ends what a share keeps, and its own answers do 
   const source = new ChangingFolder();
   const statuses = new KeptStatuses(source.folder, () => 0), outside = new Outside();
   const system = { outside, consoles: { type: () => {} } } as unknown as Parameters<typeof letIn>[0];
-  outside.enter = (source, data) => void letIn(system, { kind: "outside", source, data });
+  outside.takeOver((source, data) => void letIn(system, { kind: "outside", source, data }));
   const share = new OutsideShare(outside, new P9Server(statuses, true), statuses);
   let answers = 0;
   share.answer = () => answers++;

@@ -78,9 +78,11 @@ export function checkState(system: GuestSystem, plan: SessionPlan, what: string)
  */
 export function goesBack(system: GuestSystem, again: (state?: SystemState) => System, interval = 0): void {
   const history = new SessionRun(system, again, undefined);
-  history.onProblem = (error) => {
-    throw error;
-  };
+  history.observe({
+    problem: (error) => {
+      throw error;
+    },
+  });
   const kept: { moment: Moment; hashes: string }[] = [];
   for (let next = 0; running(system);) {
     system.stopAt(interval ? next : Infinity);

@@ -9,7 +9,7 @@ import { Cspace, type FaultsState, type Hypervisor, type HypervisorObject, Vcpu 
 import type { ObjectChanges } from "../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../machine/hypervisor/interface.ts";
 import { EventLog } from "../../inspection/trace/event-log.ts";
-import { type Inspected, Looks, NO_ENDED_ROWS, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
+import { type EndedRows, type Inspected, Looks, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
 import { Inspector } from "../../inspection/inspector.ts";
 import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import { showsPanic, showsPanicEnd } from "../../inspection/kernels/kernels.ts";
@@ -42,7 +42,7 @@ import { SAVED_FAULTS } from "./saved-faults.ts";
 import { StaleUses } from "./stale-uses.ts";
 import { SessionVms } from "../vms/session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
-import type { ContainedBug, LeftMemory, RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
+import type { ContainedBug, LeftMemory, RememberingSystem, RunKnowledge, RunMemory, StateHashes, System } from "./system.ts";
 import { exceptionText } from "../../../kit/support/text/exception-text.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
@@ -93,10 +93,8 @@ export class GuestSystem implements System, Inspected {
   ];
   /** Disks whose changes are kept in memory. */
   readonly overlays: { readonly changed: number }[] = [];
-  /** Without a session that knows more. */
-  places = (): readonly RunPlace[] => [{ kind: "now", instructions: this.instructions(), time: this.machine.time }];
-  memory = (): readonly MemoryUse[] => machineMemory(this, this.limits);
-  endedRows: System["endedRows"] = () => NO_ENDED_ROWS;
+  /** Knowledge of its session. */
+  readonly #knowledge: RunKnowledge[] = [];
   /** The native host's driver. That of an image is the image's own; most are Linux's. */
   driver: Persona = PERSONAS.v17;
   readonly #staleUses: StaleUses;
@@ -151,6 +149,24 @@ export class GuestSystem implements System, Inspected {
   get hypervisor(): Hypervisor {
     if (!this.#hypervisor) throw new Error("the system has no hypervisor yet");
     return this.#hypervisor;
+  }
+
+  inform(knowledge: RunKnowledge): void {
+    this.#knowledge.push(knowledge);
+  }
+
+  places(): readonly RunPlace[] {
+    const known = this.#knowledge.flatMap(({ places }) => places?.() ?? []);
+    return [...known, { kind: "now", instructions: this.instructions(), time: this.machine.time }];
+  }
+
+  memory(): readonly MemoryUse[] {
+    return [...machineMemory(this, this.limits), ...this.#knowledge.flatMap(({ memory }) => memory?.() ?? [])];
+  }
+
+  endedRows(): EndedRows {
+    const known = this.#knowledge.flatMap(({ endedRows }) => endedRows?.() ?? []);
+    return { vcpus: known.flatMap(({ vcpus }) => vcpus), irqs: known.flatMap(({ irqs }) => irqs) };
   }
 
   changes(): ObjectChanges {

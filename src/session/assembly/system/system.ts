@@ -8,7 +8,7 @@ import type { DebugControl } from "../../../machine/hypervisor/interface.ts";
 import type { FieldListener } from "../../../machine/hardware/archive.ts";
 import type { EventLog, EventMemory } from "../../inspection/trace/event-log.ts";
 import type { TraceMemory, UsesMemory } from "../../../machine/hypervisor/boot.ts";
-import type { EndsMemory } from "../vms/vm-ends.ts";
+import type { EndsMemory, VmListener } from "../vms/vm-ends.ts";
 import type { Machine } from "../../../machine/hardware/machine.ts";
 import type { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import type { Inspector } from "../../inspection/inspector.ts";
@@ -114,10 +114,11 @@ export interface DebuggerAccess {
 /** The ends of VMs, for whoever keeps what their owners take away. */
 export interface MortalVms {
   /**
-   * Called when a VM begins another life, and when the first of its vCPUs stops for good, whose
-   * registers and memory are there until the machine runs on. One that restarts ends unseen.
+   * Adds a listener. It is called when a VM begins another life, and when the first of its vCPUs
+   * stops for good, whose registers and memory are there until the machine runs on. One that
+   * restarts ends unseen.
    */
-  onChange: (vm: string, now: "begins" | "ends") => void;
+  onChange(listener: VmListener): void;
 }
 
 /** Samples of VMs. */
@@ -193,6 +194,16 @@ export interface RememberingSystem {
   readonly log: EventLog;
 }
 
+/** Knowledge of a session about its machine's run. */
+export interface RunKnowledge {
+  /** Places of the run, but for the present one. */
+  readonly places?: () => readonly RunPlace[];
+  /** Memory of the session's parts. */
+  readonly memory?: () => readonly MemoryUse[];
+  /** Rows of VMs that have ended, which the session keeps. */
+  readonly endedRows?: () => EndedRows;
+}
+
 /** The parts of a system that clients inspect, and those that they set up for that. */
 export interface VisibleSystem {
   /** Answers questions about it. */
@@ -201,18 +212,20 @@ export interface VisibleSystem {
   readonly traceBuffer: TraceBuffer;
   /** The conditions at which the machine stops. */
   readonly stops: StopRules;
-  /** Places of the run, which the session knows. */
-  places: () => readonly RunPlace[];
-  /** Memory of the machine's own parts; the session adds its own. */
-  memory: () => readonly MemoryUse[];
+  /** Adds knowledge of the run for the answers below. */
+  inform(knowledge: RunKnowledge): void;
+  /** Places of the run, the present one last. */
+  places(): readonly RunPlace[];
+  /** Memory of the machine's own parts, and of the session's. */
+  memory(): readonly MemoryUse[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Events inside the kernels of VMs. */
   readonly kernelEvents: Pick<KernelEvents, "wanted" | "follow">;
   /** Whether a vCPU of this VM can still run. */
   isAlive(vm: string): boolean;
-  /** Rows of what the machine no longer has, as its VMs ended: the session keeps them. */
-  endedRows: () => EndedRows;
+  /** Rows of what the machine no longer has, as its VMs ended. */
+  endedRows(): EndedRows;
 }
 
 /** A machine with everything on it, ready to run. */

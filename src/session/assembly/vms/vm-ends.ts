@@ -107,15 +107,24 @@ function copy({ work, problems, before, told, causes, panics, unshown, logs, liv
 const NOTHING_UNSEEN = { unshown: undefined, log: [] } as const;
 
 const NOTHING_KNOWN: Known = {
-  ...{ work: new Map(), problems: new Map(), before: new Map(), told: new Set() },
-  ...{ causes: new Map(), panics: new Map(), unshown: new Map(), logs: new Map(), lives: new Map() },
+  work: new Map(),
+  problems: new Map(),
+  before: new Map(),
+  told: new Set(),
+  causes: new Map(),
+  panics: new Map(),
+  unshown: new Map(),
+  logs: new Map(),
+  lives: new Map(),
 };
+
+/** Called with the name of a VM whose life begins or ends. */
+export type VmListener = (vm: string, now: "begins" | "ends") => void;
 
 /** The ends of one machine's VMs. */
 export class VmEnds {
   #known: Known = copy(NOTHING_KNOWN);
-  /** Called when a VM begins another life, and when the first of its vCPUs stops for good. */
-  onChange: (vm: string, now: "begins" | "ends") => void = () => {};
+  readonly #listeners: VmListener[] = [];
 
   /** Called when one of its vCPUs asks for its power-off or its reset. */
   onAsked: (vm: string) => void = () => {};
@@ -126,6 +135,15 @@ export class VmEnds {
     readonly symbols: Pick<VmSymbols, "nameOf" | "core">,
     readonly view: () => View,
   ) {}
+
+  /** `MortalVms.onChange`. */
+  onChange(listener: VmListener): void {
+    this.#listeners.push(listener);
+  }
+
+  #tell(vm: string, now: "begins" | "ends"): void {
+    for (const listener of this.#listeners) listener(vm, now);
+  }
 
   /** The cause of the exception that ended a VM, by the number of the reason. */
   causeOf(reason: number): ExceptionCause | undefined {
@@ -182,7 +200,7 @@ export class VmEnds {
   }
 
   #begin(vm: string): void {
-    this.onChange(vm, "begins");
+    this.#tell(vm, "begins");
     this.#known.work.delete(vm);
     this.#known.problems.delete(vm);
     this.#known.told.delete(vm);
@@ -201,7 +219,7 @@ export class VmEnds {
     const first = !known || !hosted && how !== "killed";
     // The primary VM's own end is the machine's, which stays as it is.
     const endsMachine = vcpu.settings.isPrimary && (how === "system-off" || how === "system-reset");
-    if (first && !endsMachine && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
+    if (first && !endsMachine && !this.vms.planned(vm)?.restarts) this.#tell(vm, "ends");
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
     // A power-off that no exception and no panic led to needs no symbols, which take long to find.
     const shown = this.view().system.consoles.tail(vm);

@@ -17,17 +17,17 @@ export const namesOf = (symbols: VmSymbols, vm: string): CodeNames => ({ tables:
 /** The parts of a machine that name code. */
 interface NamedSystem {
   readonly symbols: VmSymbols;
-  readonly ends: { onChange: (vm: string, now: "begins" | "ends") => void };
+  readonly ends: { onChange(listener: (vm: string, now: "begins" | "ends") => void): void };
 }
 
 export class CodeNaming {
   readonly #ended = new Map<string, CodeNames>();
 
-  /** @param system has not run yet, and nobody else hears of its VMs' ends */
+  /** @param system has not run yet */
   constructor(readonly system: NamedSystem) {
-    system.ends.onChange = (vm, now) => {
+    system.ends.onChange((vm, now) => {
       if (now === "ends") this.#ended.set(vm, namesOf(system.symbols, vm));
-    };
+    });
   }
 
   of(vm: string): CodeNames {

@@ -50,8 +50,6 @@ export interface EndedRows {
   readonly irqs: readonly RowOf<typeof IRQS>[];
 }
 
-export const NO_ENDED_ROWS: EndedRows = { vcpus: [], irqs: [] };
-
 /** A system that is inspected. */
 export interface Inspected {
   readonly hypervisor: Hypervisor;
@@ -65,14 +63,14 @@ export interface Inspected {
   readonly traceBuffer: TraceBuffer;
   /** The rules by which the machine stops. */
   readonly stops: { readonly rules: readonly StopRule[] };
-  /** Places of the session's run. */
-  readonly places: () => readonly RunPlace[];
-  /** Memory of its parts; the session's parts are added there. */
-  readonly memory: () => readonly MemoryUse[];
+  /** Places of the run. */
+  places(): readonly RunPlace[];
+  /** Memory of its parts, and of its session's. */
+  memory(): readonly MemoryUse[];
   /** Guest physical addresses of the devicetrees that el2 itself gives, by VM. */
   readonly devicetrees: ReadonlyMap<string, number>;
   /** Rows of what the machine no longer has, as its VMs ended. */
-  readonly endedRows: () => EndedRows;
+  endedRows(): EndedRows;
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Observation of the kernels in VMs: what of it cannot be read. */

@@ -251,7 +251,7 @@ Deno.test("a device's requests are answered between two slices, in order, and th
   withShare(async (_client, share) => {
     const outside = new Outside();
     const entered: [number, unknown][] = [];
-    outside.enter = (source, data) => entered.push([source, data]);
+    outside.takeOver((source, data) => entered.push([source, data]));
     const backend = new OutsideShare(outside, new P9Server(new ComputerFolder(share), false));
     const device = new P9Device("tag", backend);
     backend.answer = (ticket, bytes) => device.answer(ticket, bytes);
@@ -301,10 +301,10 @@ Deno.test("a share that is recorded is replayed without its folder", () =>
       return driver;
     };
     const outside = new Outside();
-    outside.enter = (_source, data) => {
+    outside.takeOver((_source, data) => {
       inputs.push(structuredClone(data));
       outside.deliver(0, data);
-    };
+    });
     const live = run(outside, new P9Server(new ComputerFolder(share), false));
     await Promise.resolve();
     const replayed = new Outside(true);

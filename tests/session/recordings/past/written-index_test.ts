@@ -167,7 +167,7 @@ async function keptRun(
 ): Promise<{ run: SessionRun; system: System; machines: () => number; repeated: () => number }> {
   const plan = await demoPlan(), system = assemble(plan), begun: { system: System; from: number }[] = [];
   const run = new SessionRun(system, (from?: SystemState) => from ? loaded(alone(plan), from) : assemble(alone(plan)), undefined);
-  run.onPast = (past) => begun.push({ system: past, from: past.instructions() });
+  run.observe({ past: (past) => begun.push({ system: past, from: past.instructions() }) });
   run.keepStates();
   for (const count of counts) {
     runTo(system, count);
