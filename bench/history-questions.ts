@@ -17,14 +17,9 @@ import { vcpuId } from "../src/model/queries/ids.ts";
 import { isExactly } from "../src/model/queries/filters/filter.ts";
 import { rowsOf } from "../src/model/queries/query.ts";
 import { CAPS, IRQS, PAGE_TABLES, REGISTERS } from "../src/model/queries/tables.ts";
-import {
-  type Access,
-  type Accesses,
-  AccessSearch,
-  type Counted,
-  mayNotWrite,
-  type Watched,
-} from "../src/session/recordings/past/accesses.ts";
+import { type Accesses, AccessSearch, type Counted } from "../src/session/recordings/past/accesses.ts";
+import type { Access, Watched } from "../src/session/recordings/looking/looking.ts";
+import { mayNotWrite } from "../src/session/recordings/looking/memory.ts";
 import type { RunUpTo } from "../src/session/recordings/past/back-to.ts";
 import type { Milestone } from "../src/session/recordings/past/history.ts";
 import type { Moment, Past } from "../src/session/recordings/past/past.ts";

@@ -307,8 +307,9 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
   },
   recordings: {
     file: [],
-    past: [],
-    runs: ["past", "file"],
+    looking: [],
+    past: ["looking"],
+    runs: ["past", "looking", "file"],
   },
   linux: {
     kernel: [],

@@ -8,7 +8,7 @@ import { kindsForFilter } from "../../model/queries/filters/filter-kinds.ts";
 import type { RowOf } from "../../model/queries/table.ts";
 import { EVENTS } from "../../model/queries/tables.ts";
 import { type EventMatcher, isTemporal, parseEventFilter } from "../../model/queries/filters/temporal-filter.ts";
-import type { EventMatching, Watched } from "../recordings/past/accesses.ts";
+import type { EventMatching, Watched } from "../recordings/looking/looking.ts";
 
 /**
  * The events that a filter lets through.

@@ -14,16 +14,8 @@ import type { QueryArgument } from "../../model/queries/query-arguments.ts";
 import type { RowOf } from "../../model/queries/table.ts";
 import { STACK, type WHO } from "../../model/queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../../model/queries/facts/who.ts";
-import {
-  type Access,
-  type Accesses,
-  AccessSearch,
-  type Counted,
-  nextInstruction,
-  type NumberedAccess,
-  type Value,
-  type Watched,
-} from "../recordings/past/accesses.ts";
+import { type Accesses, AccessSearch, type Counted, type NumberedAccess } from "../recordings/past/accesses.ts";
+import { type Access, nextInstruction, type Value, type Watched } from "../recordings/looking/looking.ts";
 import { type Origin, originOf } from "../recordings/past/value-origin.ts";
 import type { Moment, Past } from "../recordings/past/past.ts";
 import type { System } from "../assembly/system/system.ts";

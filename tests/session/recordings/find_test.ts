@@ -8,7 +8,8 @@ import { eventRow } from "../../../src/session/inspection/readers/objects/read-t
 import { kindsForFilter } from "../../../src/model/queries/filters/filter-kinds.ts";
 import { parseEventFilter } from "../../../src/model/queries/filters/temporal-filter.ts";
 import { EVENTS } from "../../../src/model/queries/tables.ts";
-import { type Access, AccessSearch, type NumberedAccess, type Watched } from "../../../src/session/recordings/past/accesses.ts";
+import { AccessSearch, type NumberedAccess } from "../../../src/session/recordings/past/accesses.ts";
+import type { Access, Watched } from "../../../src/session/recordings/looking/looking.ts";
 import { Past } from "../../../src/session/recordings/past/past.ts";
 import { machinesOf } from "../engine/session-in-thread.ts";
 import { demoPlan, runTo } from "../snapshots/systems.ts";

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { System } from "../../../src/session/assembly/system/system.ts";
-import { type Access, AccessSearch } from "../../../src/session/recordings/past/accesses.ts";
+import { AccessSearch } from "../../../src/session/recordings/past/accesses.ts";
+import type { Access } from "../../../src/session/recordings/looking/looking.ts";
 import type { RunUpTo } from "../../../src/session/recordings/past/back-to.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { QueryError } from "../../../src/session/inspection/readers/inspected.ts";

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import { SessionRun } from "../../../src/session/engine/session-run.ts";
-import { type Accesses, AccessSearch, type Watched } from "../../../src/session/recordings/past/accesses.ts";
+import { type Accesses, AccessSearch } from "../../../src/session/recordings/past/accesses.ts";
+import type { Watched } from "../../../src/session/recordings/looking/looking.ts";
 import { EVERY_VM } from "../../../src/model/queries/debugged-vms.ts";
 import { filledPages } from "../../../src/session/state/pages.ts";
 import { PageFile } from "../../../src/session/state/page-file.ts";

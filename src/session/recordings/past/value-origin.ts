@@ -5,7 +5,7 @@ import type { System } from "../../assembly/system/system.ts";
 import { stackPointer, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { formatId, paId, parseAs } from "../../../model/queries/ids.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import { type Access, vcpuOf, type Watched } from "./accesses.ts";
+import { type Access, vcpuOf, type Watched } from "../looking/looking.ts";
 
 /** An object as a question names it, and its bytes if it is memory. */
 export interface Origin {

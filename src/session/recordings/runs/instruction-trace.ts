@@ -8,7 +8,7 @@ import type { System } from "../../assembly/system/system.ts";
 import { instructionText } from "../../../cpu/isa/aliases.ts";
 import { EVERY_VM } from "../../../model/queries/debugged-vms.ts";
 import { parseAs, vcpuId } from "../../../model/queries/ids.ts";
-import { takenTo, VECTOR_KINDS, vectorOf } from "../past/vector-stops.ts";
+import { takenTo, VECTOR_KINDS, vectorOf } from "../looking/vector-stops.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 export interface TracedVcpu {
