@@ -14,7 +14,7 @@ import { bootPlan, demoPlan, hashesOf, runTo } from "../snapshots/systems.ts";
 import { LONG } from "../../support/long.ts";
 import { machinesOf } from "./session-in-thread.ts";
 
-const PLACES = LONG ? 400 : 40;
+const PLACES = LONG ? 400 : 16;
 
 /** Something that a machine may have been used for. */
 function use({ system }: Past, random: Random): void {

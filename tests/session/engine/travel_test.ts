@@ -188,10 +188,9 @@ Deno.test("W53: the past refuses what is typed and done, and says how to get out
 Deno.test("a break is an input of the run: it is there again in every machine that goes through the past", async () => {
   const session = await demo();
   await session.runAWhile();
-  session.engine.pause(false);
   session.engine.act(7, { kind: "console.break", console: "hello" });
   assert.equal((await session.event("acted")).error, undefined);
-  await session.runOn(LENGTH);
+  assert.equal(await session.move({ kind: "step", by: LENGTH }), undefined);
   session.engine.act(8, { kind: "console.break", console: "nobody" });
   assert.match(problemText((await session.event("acted")).error!), /no console nobody; there are hello, ping, pong/);
   const count = session.engine.system.instructions() - 1000;
@@ -276,7 +275,7 @@ Deno.test("a step to the next event shows the events in their order, in the past
 });
 
 Deno.test("the places of a run are its start, the snapshots that were written, what is shown, and now", async () => {
-  const session = await demo({ history: true });
+  const session = await demo();
   await session.runAWhile();
   const file = await Deno.makeTempFile({ suffix: ".snap" });
   try {
@@ -375,7 +374,7 @@ Deno.test("a way to another place can be canceled: the place shown stays, and no
 });
 
 Deno.test("what happened before any guest has executed an instruction is gone back to from what happened later, whatever that was", async () => {
-  const session = await demo({ history: true });
+  const session = await demo();
   await session.runAWhile();
   const back = async (filter: string) => {
     session.engine.move(1, { kind: "event", filter });
@@ -392,7 +391,7 @@ Deno.test("what happened before any guest has executed an instruction is gone ba
 });
 
 Deno.test("a place that is shown has its virtual time: host and RM retire no instructions on the way", async () => {
-  const session = await demo({ history: true });
+  const session = await demo();
   await session.runAWhile();
   const times: number[] = [];
   for (const name of ["VM_START", "VM_ALLOCATE"]) {
