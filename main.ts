@@ -3,7 +3,7 @@
 // here: messages posted to a worker that is still loading would be lost.
 
 import { JOB_NAME, startWorker, WORKER_NAME } from "./src/session/worker/client.ts";
-import { type Part, preparedProgram } from "./src/session/worker/prepared-program.ts";
+import { preparedProgram, type ProgramPart } from "./src/session/worker/prepared-program.ts";
 import { VERSION } from "./src/kit/support/version.ts";
 
 /** Commands that run a machine: its worker loads in parallel with the command line. */
@@ -44,7 +44,7 @@ async function unlessLibraries(error: unknown): Promise<number> {
  */
 async function start(entry: URL): Promise<number> {
   const prepared = preparedProgram(entry);
-  const part = <M>(name: Part, fromSources: () => Promise<M>): Promise<M> =>
+  const part = <M>(name: ProgramPart, fromSources: () => Promise<M>): Promise<M> =>
     prepared?.isCurrent() ? import(prepared.module(name).href) : fromSources();
   // Without options and a configuration, the demo's first frame need not wait until the command
   // line is loaded, nor compete with the worker for processors.

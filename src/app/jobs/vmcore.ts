@@ -19,20 +19,20 @@ interface WantedCore {
 }
 
 /** A part of the file. */
-interface Part {
+interface FilePart {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
 /** Sends the parts of the file; between them are holes. Returns its size, and the part it lacks. */
-export function job({ path, bytes, vm }: WantedCore, port: JobPort<readonly Part[]>): { size: number; lacks: string | undefined } {
+export function job({ path, bytes, vm }: WantedCore, port: JobPort<readonly FilePart[]>): { size: number; lacks: string | undefined } {
   const { plan, state } = readSnapshot(path, false, bytes);
   // It is loaded into a machine that does not run.
   const system = assembleFrom(plan);
   system.load(state, false);
   try {
     const core = vmcoreOf(new View(system, new Looks()), vm);
-    let parts: Part[] = [{ offset: 0, bytes: core.beginning }], size = core.beginning.length;
+    let parts: FilePart[] = [{ offset: 0, bytes: core.beginning }], size = core.beginning.length;
     for (const { offset, bytes } of core.pages()) {
       // A copy: the page's own buffer is the machine's memory.
       parts.push({ offset, bytes: bytes.slice() });

@@ -157,14 +157,14 @@ const WIDE: ReadonlySet<string> = new Set(["slot", "address"]);
 type PartValue = string | number | bigint;
 
 /** A part of a form with the text around it. */
-interface Part {
+interface FormPart {
   readonly name: string;
   readonly before: string;
   readonly after: string;
   readonly optional: boolean;
 }
 
-function partsOf(form: string): Part[] {
+function partsOf(form: string): FormPart[] {
   return Array.from(form.matchAll(/(\[?)([/@]?)\{(\w+)\}(?:(\/)(?=\]))?/g), ([, bracket, before, name, after = ""]) => {
     return { name, before, after, optional: bracket !== "" };
   });

@@ -22,7 +22,7 @@ export const PARTS = {
   main: "cli/main.js",
 } as const;
 
-export type Part = keyof typeof PARTS;
+export type ProgramPart = keyof typeof PARTS;
 
 /** A build, and the files that it was made from. */
 export interface Preparation {
@@ -41,7 +41,7 @@ export type FileState = readonly [path: string, size: number, modified: number];
 /** The build that a checkout has. */
 export interface PreparedProgram {
   readonly folder: URL;
-  module(part: Part): URL;
+  module(part: ProgramPart): URL;
   /**
    * Whether its sources are the same as when it was made. It takes some 20 ms to know, once. If
    * not, later starts do not find the build any more, if this user can change the checkout.

@@ -9,7 +9,7 @@
 // second instruction is overwritten.
 
 import type { FusedHandler } from "../decoded/handlers.ts";
-import type { Part } from "./handler-emitter.ts";
+import type { HandlerPart } from "./handler-emitter.ts";
 import type { HandlerSet } from "./handler-set.ts";
 
 /**
@@ -155,7 +155,7 @@ const PAIRS: readonly (readonly [Pick, Pick])[] = [
   ...ARITHMETIC.flatMap((one) => [[moveWide, one], [one, moveWide]] as const),
 ];
 
-function matches({ encoding, fixed }: Part, pick: Pick): boolean {
+function matches({ encoding, fixed }: HandlerPart, pick: Pick): boolean {
   if (encoding.instruction.name !== pick.entry) return false;
   for (const [name, wanted] of Object.entries(pick.shape ?? {})) {
     const value = encoding.shape[name];
@@ -182,6 +182,6 @@ export function fusePairs(set: HandlerSet): FusedHandler[] {
  * A direct branch has a handler for targets in its page and one for others; only the former are
  * fused.
  */
-function isDirectBranch({ encoding }: Part): boolean {
+function isDirectBranch({ encoding }: HandlerPart): boolean {
   return ["B/BL", "B.cond", "CBZ/CBNZ", "TBZ/TBNZ"].includes(encoding.instruction.name);
 }

@@ -41,7 +41,7 @@ export interface LoopLocals {
 }
 
 /** An instruction as a handler, or as half of one, executes it. */
-export interface Part {
+export interface HandlerPart {
   readonly encoding: Encoding;
   readonly fixed: Fixed;
   readonly semantics: Builder;
@@ -61,7 +61,7 @@ export class HandlerEmitter {
   }
 
   /** The code of a handler for one instruction, or for several in a straight line. */
-  emit(parts: readonly Part[]): { f: FunctionBuilder; layouts: OperandLayout[] } {
+  emit(parts: readonly HandlerPart[]): { f: FunctionBuilder; layouts: OperandLayout[] } {
     const f = new FunctionBuilder(-1, parts.map(({ encoding }) => encoding.instruction.name).join(" + "), [], []);
     const layouts: OperandLayout[] = [];
     this.#pool.releaseAll();
@@ -79,7 +79,13 @@ export class HandlerEmitter {
     return { f, layouts };
   }
 
-  #surroundings(f: FunctionBuilder, $: Builder, layout: OperandLayout, { encoding, near }: Part, decodedOffset: number): Surroundings {
+  #surroundings(
+    f: FunctionBuilder,
+    $: Builder,
+    layout: OperandLayout,
+    { encoding, near }: HandlerPart,
+    decodedOffset: number,
+  ): Surroundings {
     const { ip, end, tlb, scratch } = this.locals;
     const getIp = () => {
       f.get(ip);

@@ -8,7 +8,7 @@ import { Handler, type VariantHandlers } from "../decoded/handlers.ts";
 import type { OperandFills } from "../decoded/operand-fills.ts";
 import type { DecodedOperand } from "../decoded/operands.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import type { HandlerEmitter, Part } from "./handler-emitter.ts";
+import type { HandlerEmitter, HandlerPart } from "./handler-emitter.ts";
 import { directBranch } from "./meaning.ts";
 
 /** Emits and numbers the handlers of all encodings. */
@@ -20,7 +20,7 @@ export class HandlerSet {
   /** Code of the handlers from `Handler.FirstInstruction` on. */
   readonly handlers: FunctionBuilder[] = [];
   /** The instructions that the handlers of single instructions execute, by number. */
-  readonly parts = new Map<number, Part>();
+  readonly parts = new Map<number, HandlerPart>();
   readonly #numbers = new Map<string, number>();
 
   /** @param operandFills gets what fills the decoded instructions of these handlers */
@@ -29,7 +29,7 @@ export class HandlerSet {
   }
 
   /** A handler for two instructions, one after the other; the number of the handler. */
-  fuse(first: Part, second: Part): number {
+  fuse(first: HandlerPart, second: HandlerPart): number {
     return this.#add([first, second]).number;
   }
 
@@ -49,7 +49,7 @@ export class HandlerSet {
   }
 
   /** The handler for these instructions: its number, and the operands of the first. */
-  #add(parts: readonly Part[]): { readonly number: number; readonly operands: readonly DecodedOperand[] } {
+  #add(parts: readonly HandlerPart[]): { readonly number: number; readonly operands: readonly DecodedOperand[] } {
     const { f, layouts: [{ operands }] } = this.emitter.emit(parts);
     const key = f.fingerprint;
     let number = this.#numbers.get(key);

@@ -116,9 +116,9 @@ function* listAt(unit: Unit, at: number, locations: boolean, work: Work): Genera
 }
 
 /** A part of a list: a range, or the end, or a new base. */
-type Part = AddressRange | "end" | "base";
+type ListPart = AddressRange | "end" | "base";
 
-function part4(list: List): Part {
+function part4(list: List): ListPart {
   const { cursor, base } = list, start = cursor.u64(), end = cursor.u64();
   if (start === 0n && end === 0n) return "end";
   if (start !== ALL_ONES) return { start: base + start, end: base + end };
@@ -126,14 +126,14 @@ function part4(list: List): Part {
   return "base";
 }
 
-function part5(list: List, locations: boolean): Part {
+function part5(list: List, locations: boolean): ListPart {
   const read = list.cursor.u8();
   // From here on the numbers of ranges are those of locations less one.
   const kind = !locations && read >= ListEntry.DefaultOrBase ? read + 1 : read;
   return PARTS[kind]?.(list) ?? "end";
 }
 
-const PARTS: Readonly<Record<number, (list: List) => Part>> = {
+const PARTS: Readonly<Record<number, (list: List) => ListPart>> = {
   [ListEntry.BaseIndex]: (list) => {
     list.base = list.unit.addressAt(list.cursor.count());
     return "base";

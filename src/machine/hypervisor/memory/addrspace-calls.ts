@@ -12,7 +12,7 @@ import type { Memextent } from "./memextent.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /** The part of an extent that a call on its mapping refers to. Bytes. */
-interface Part {
+interface ExtentPart {
   readonly ipa: bigint;
   readonly offset: number;
   readonly size: number;
@@ -40,7 +40,7 @@ function checkAttributes(call: Call, attributes: number, defined: number): Error
  * The part that `map_flags` selects, and the checks of its place: alignment, then size. Without
  * PARTIAL it is the whole extent.
  */
-function selectPart(call: Call, extent: Memextent, ipa: bigint, flags: number, offset: bigint, size: bigint): Part | ErrorCode {
+function selectPart(call: Call, extent: Memextent, ipa: bigint, flags: number, offset: bigint, size: bigint): ExtentPart | ErrorCode {
   const partial = (flags & MapFlags.Partial) !== 0;
   const values = { vbase: ipa, offset, size, extent: extent.name };
   if (ipa % PAGE !== 0n || partial && (offset % PAGE !== 0n || size % PAGE !== 0n)) {

@@ -228,9 +228,9 @@ const WRITERS: { readonly [K in FieldKind]: (value: Values[K]) => { size: number
   qids: (value) => counted(value.map(WRITERS.qid)),
 };
 
-type Part = ReturnType<(typeof WRITERS)["u8"]>;
+type WrittenPart = ReturnType<(typeof WRITERS)["u8"]>;
 
-function withLength(width: 2 | 4, bytes: Uint8Array): Part {
+function withLength(width: 2 | 4, bytes: Uint8Array): WrittenPart {
   return {
     size: width + bytes.length,
     put: (view, at) => {
@@ -241,11 +241,11 @@ function withLength(width: 2 | 4, bytes: Uint8Array): Part {
   };
 }
 
-function counted(parts: readonly Part[]): Part {
+function counted(parts: readonly WrittenPart[]): WrittenPart {
   return join([{ size: 2, put: (view, at) => view.setUint16(at, parts.length, true) }, ...parts]);
 }
 
-function join(parts: readonly Part[]): Part {
+function join(parts: readonly WrittenPart[]): WrittenPart {
   return {
     size: parts.reduce((sum, { size }) => sum + size, 0),
     put: (view, at) => {
@@ -258,7 +258,7 @@ function join(parts: readonly Part[]): Part {
 }
 
 export function writeFields<F extends Fields>(fields: F, values: FieldValues<F>): Uint8Array {
-  const part = join(Object.entries(fields).map(([name, kind]) => (WRITERS[kind] as (value: unknown) => Part)(values[name])));
+  const part = join(Object.entries(fields).map(([name, kind]) => (WRITERS[kind] as (value: unknown) => WrittenPart)(values[name])));
   const bytes = new Uint8Array(part.size);
   part.put(new DataView(bytes.buffer), 0);
   return bytes;

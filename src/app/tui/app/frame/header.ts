@@ -28,7 +28,7 @@ const STATE_CHIPS: Readonly<Record<StateWord, readonly [mark: keyof Glyphs["mark
 };
 
 /** A part of row 1, in the forms that it has: each shorter than the one before; empty: left out. */
-type Part = readonly (readonly Piece[])[];
+type HeaderPart = readonly (readonly Piece[])[];
 
 const value = (text: string): Piece => ({ text });
 const unit = (text: string): Piece => ({ text, role: "dim" });
@@ -57,10 +57,10 @@ export function drawHeader(screen: Screen, look: Look, state: FrameState): void 
 }
 
 /** A part takes one of its shorter forms. */
-type Step = readonly [part: Part, form: number];
+type Step = readonly [part: HeaderPart, form: number];
 
 /** Takes shorter forms of parts, in this order, until all fit. */
-function shorten(parts: readonly Part[], steps: readonly Step[], width: number): (readonly Piece[])[] {
+function shorten(parts: readonly HeaderPart[], steps: readonly Step[], width: number): (readonly Piece[])[] {
   const form = new Map(parts.map((part) => [part, 0]));
   const shown = () => parts.map((part) => part[form.get(part)!] ?? []);
   const needed = () => shown().reduce((sum, pieces) => sum + (pieces.length ? piecesWidth(pieces) + GAP : 0), 0);
@@ -68,7 +68,7 @@ function shorten(parts: readonly Part[], steps: readonly Step[], width: number):
   return shown();
 }
 
-function leftParts(look: Look, state: FrameState): Part[] {
+function leftParts(look: Look, state: FrameState): HeaderPart[] {
   const { sample, speed, frozen } = state;
   const [mark, fill] = STATE_CHIPS[state.state];
   const ink: Role = fill === "raised" ? "strong" : "ink";
@@ -96,7 +96,7 @@ function distanceText({ past = 0, instructionsSince: count }: FrameState): strin
   return `${grouped(String(count))} instruction${count === 1 ? "" : "s"}`;
 }
 
-function rightParts(state: FrameState): Part[] {
+function rightParts(state: FrameState): HeaderPart[] {
   const { sample, dropped, newReasons, past } = state;
   if (past !== undefined) {
     const before: Piece = { text: ` ${distanceText(state)} before now `, role: "ink", fill: "past", bold: true };

@@ -26,7 +26,7 @@ export interface Draft {
 }
 
 /** A draft as its module has it. */
-export interface Part {
+export interface RegionPart {
   readonly blocks: readonly Block[];
   /** Pages other than that of instruction 0, counted from it. */
   readonly neighbors: readonly number[];
@@ -35,7 +35,7 @@ export interface Part {
 }
 
 /** The parts of a module of these drafts. */
-export function partsOf(drafts: readonly Draft[]): Part[] {
+export function partsOf(drafts: readonly Draft[]): RegionPart[] {
   const byHead = new Map(drafts.map(({ code, head }, i) => [code.decodedAt(head), i]));
   return drafts.map(({ code, blocks }) => {
     const neighbors = neighborsOf(blocks), callees = new Map<number, number>();
@@ -90,7 +90,7 @@ const encoded = new Bytes(), section = new Bytes();
 export const regionName = (part: number): string => `region${part}`;
 export const firstName = (part: number): string => `first${part}`;
 
-export function generateModule(known: Callees, memory: ImportedMemory, parts: readonly Part[]): RegionModule {
+export function generateModule(known: Callees, memory: ImportedMemory, parts: readonly RegionPart[]): RegionModule {
   const operations = { fusedMultiplyAdd: hasFusedMultiplyAdd(), wideMultiplication: hasWideMultiplication() };
   const module = new WasmModule().importMemory(memory).importTable("core", TABLE_NAME, TABLE_SIZE);
   const library = new ImportedFunctions(known, module);
@@ -148,7 +148,7 @@ const NONE = 0x7fff_ffff;
 /** All that the bytes of a module follow from, besides the program itself. */
 export type CodeSignature = Int32Array<ArrayBuffer>;
 
-export function signatureOf({ minimum }: ImportedMemory, parts: readonly Part[]): CodeSignature {
+export function signatureOf({ minimum }: ImportedMemory, parts: readonly RegionPart[]): CodeSignature {
   const operations = (hasFusedMultiplyAdd() ? 1 : 0) | (hasWideMultiplication() ? 2 : 0);
   const out = [minimum, operations, parts.length];
   for (const { blocks, callees } of parts) {
