@@ -45,7 +45,7 @@ export interface ExecutionCounting {
 }
 
 /** A page that is entered for execution. */
-interface Entry {
+interface EnteredPage {
   /** Index of its decoded page. */
   readonly index: number;
   readonly stage2: number;
@@ -68,7 +68,7 @@ export class ExecutionCounts {
   }
 
   /** Execution enters a page. True if TLBs have to forget it: it had another owner. */
-  entered({ index, stage2, address, privileged }: Entry): boolean {
+  entered({ index, stage2, address, privileged }: EnteredPage): boolean {
     const vm = this.counting.vmOf(stage2), owner = this.#owners.get(index), page = address - address % BigInt(PAGE_SIZE);
     if (owner?.vm === vm && (owner.address === page || !privileged)) {
       this.#note(index, owner, stage2);

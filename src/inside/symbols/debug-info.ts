@@ -4,7 +4,7 @@
 import { Attribute, Tag, UnitType } from "../../kit/formats/dwarf/constants.ts";
 import { Cursor, DwarfError } from "../../kit/formats/dwarf/cursor.ts";
 import { AbbreviationTables } from "../../kit/formats/dwarf/abbreviations.ts";
-import { type Entry, Unit, UNIT_MAX } from "../../kit/formats/dwarf/entries.ts";
+import { type DebugEntry, Unit, UNIT_MAX } from "../../kit/formats/dwarf/entries.ts";
 import type { Value } from "../../kit/formats/dwarf/forms.ts";
 import { FrameTable } from "../../kit/formats/dwarf/frames.ts";
 import { type LineRange, LineTable } from "../../kit/formats/dwarf/line-table.ts";
@@ -29,11 +29,11 @@ const REFERENCES_MAX = 32;
 
 /** An address in a file, as its function and the functions inlined there have it. */
 interface CodeScope {
-  readonly function: Entry;
+  readonly function: DebugEntry;
   /** Functions that were inlined at the address, from the outermost. */
-  readonly inlined: readonly Entry[];
+  readonly inlined: readonly DebugEntry[];
   /** Blocks around the address within the innermost function, from the outermost. */
-  readonly blocks: readonly Entry[];
+  readonly blocks: readonly DebugEntry[];
 }
 
 interface LineCode {
@@ -45,10 +45,10 @@ interface LineCode {
 
 /** Entries of a unit that were read. */
 interface KnownUnit {
-  readonly root: Entry;
+  readonly root: DebugEntry;
   /** Entries and values. */
   readonly size: number;
-  readonly byOffset: ReadonlyMap<number, Entry>;
+  readonly byOffset: ReadonlyMap<number, DebugEntry>;
 }
 
 /** The debug information of a file. */
@@ -133,12 +133,12 @@ export class DebugInfo {
     if (!unit) return undefined;
     return this.tried(() => {
       const work = rangesBudget();
-      const inside = (entry: Entry) => rangesOf(entry, work).some(({ start, end }) => address >= start && address < end);
+      const inside = (entry: DebugEntry) => rangesOf(entry, work).some(({ start, end }) => address >= start && address < end);
       const found = functionsOf(this.entriesOf(unit)).find(inside);
       if (!found) return undefined;
-      const inlined: Entry[] = [];
-      let blocks: Entry[] = [];
-      for (let scope: Entry | undefined = found; scope;) {
+      const inlined: DebugEntry[] = [];
+      let blocks: DebugEntry[] = [];
+      for (let scope: DebugEntry | undefined = found; scope;) {
         scope = scope.children.find((one) => (one.tag === Tag.InlinedSubroutine || one.tag === Tag.LexicalBlock) && inside(one));
         if (!scope) break;
         if (scope.tag === Tag.LexicalBlock) blocks.push(scope);
@@ -155,7 +155,7 @@ export class DebugInfo {
    * The first entry of a unit, with all others below it.
    * @throws DwarfError
    */
-  entriesOf(unit: Unit): Entry {
+  entriesOf(unit: Unit): DebugEntry {
     return this.#read(unit).root;
   }
 
@@ -163,7 +163,7 @@ export class DebugInfo {
    * The entry that an attribute refers to.
    * @throws DwarfError
    */
-  referred(entry: Entry, attribute: number): Entry | undefined {
+  referred(entry: DebugEntry, attribute: number): DebugEntry | undefined {
     const value = entry.values.get(attribute);
     if (value?.kind !== "reference") return undefined;
     const inside = value.offset >= entry.unit.offset && value.offset < entry.unit.end;
@@ -175,8 +175,8 @@ export class DebugInfo {
    * An attribute of an entry, or of the one that it is an instance of.
    * @throws DwarfError
    */
-  attribute(entry: Entry, attribute: number): { readonly entry: Entry; readonly value: Value | undefined } | undefined {
-    for (let one: Entry | undefined = entry, count = 0; one && count < REFERENCES_MAX; count++) {
+  attribute(entry: DebugEntry, attribute: number): { readonly entry: DebugEntry; readonly value: Value | undefined } | undefined {
+    for (let one: DebugEntry | undefined = entry, count = 0; one && count < REFERENCES_MAX; count++) {
       const value = one.values.get(attribute);
       if (value) return { entry: one, value };
       one = this.referred(one, Attribute.AbstractOrigin) ?? this.referred(one, Attribute.Specification);
@@ -185,13 +185,13 @@ export class DebugInfo {
   }
 
   /** @throws DwarfError */
-  nameOf(entry: Entry): string | undefined {
+  nameOf(entry: DebugEntry): string | undefined {
     const found = this.attribute(entry, Attribute.Name);
     return found && found.entry.unit.text(found.value);
   }
 
   /** Where an inlined function was called. */
-  callOf(entry: Entry): { readonly file: string; readonly line: number } | undefined {
+  callOf(entry: DebugEntry): { readonly file: string; readonly line: number } | undefined {
     const { unit, values } = entry;
     const file = unit.number(values.get(Attribute.CallFile)), line = unit.number(values.get(Attribute.CallLine));
     const name = file === undefined ? undefined : this.#lines(unit)?.files[file];
@@ -284,9 +284,9 @@ export class DebugInfo {
     const known = this.#entries.get(unit);
     if (known) return known;
     const { root, size } = unit.entries();
-    const byOffset = new Map<number, Entry>();
-    const pending: Entry[] = [];
-    for (let entry: Entry | undefined = root; entry; entry = pending.pop()) {
+    const byOffset = new Map<number, DebugEntry>();
+    const pending: DebugEntry[] = [];
+    for (let entry: DebugEntry | undefined = root; entry; entry = pending.pop()) {
       byOffset.set(entry.offset, entry);
       for (const child of entry.children) pending.push(child);
     }
@@ -302,7 +302,7 @@ export class DebugInfo {
 
   /** Of several starts in one function, the first: a breakpoint is wanted once. */
   #entrances(starts: readonly bigint[]): bigint[] {
-    const byFunction = new Map<Entry | bigint, bigint>();
+    const byFunction = new Map<DebugEntry | bigint, bigint>();
     for (const start of [...starts].sort((a, b) => a < b ? -1 : a > b ? 1 : 0)) {
       const scope = this.scopeAt(start);
       const owner = scope?.inlined.at(-1) ?? scope?.function ?? start;
@@ -318,10 +318,10 @@ export function rangesBudget(): Work {
 }
 
 /** The functions of a unit: they may be inside namespaces and classes. */
-function functionsOf(root: Entry): Entry[] {
-  const found: Entry[] = [];
-  const pending: Entry[] = [];
-  for (let entry: Entry | undefined = root; entry; entry = pending.pop()) {
+function functionsOf(root: DebugEntry): DebugEntry[] {
+  const found: DebugEntry[] = [];
+  const pending: DebugEntry[] = [];
+  for (let entry: DebugEntry | undefined = root; entry; entry = pending.pop()) {
     for (const child of entry.children) {
       if (child.tag === Tag.Subprogram) found.push(child);
       else if (child.children.length && child.tag !== Tag.InlinedSubroutine && child.tag !== Tag.LexicalBlock) pending.push(child);

@@ -2,7 +2,7 @@
 
 import { Attribute, Encoding, Tag } from "../../kit/formats/dwarf/constants.ts";
 import { DwarfError } from "../../kit/formats/dwarf/cursor.ts";
-import type { Entry } from "../../kit/formats/dwarf/entries.ts";
+import type { DebugEntry } from "../../kit/formats/dwarf/entries.ts";
 import type { Work } from "../../kit/support/values/work.ts";
 import type { DebugInfo } from "./debug-info.ts";
 
@@ -27,10 +27,10 @@ const OLD_BIT_OFFSET = 0x0c;
 
 /** A type of the guest's program; an undefined entry is `void`. */
 export class GuestType {
-  constructor(readonly info: DebugInfo, readonly entry: Entry | undefined) {}
+  constructor(readonly info: DebugInfo, readonly entry: DebugEntry | undefined) {}
 
   /** The type that an entry has. */
-  static of(info: DebugInfo, entry: Entry): GuestType {
+  static of(info: DebugInfo, entry: DebugEntry): GuestType {
     const found = info.attribute(entry, Attribute.Type);
     return new GuestType(info, found && info.referred(found.entry, Attribute.Type));
   }
@@ -112,7 +112,7 @@ export class GuestType {
     }
   }
 
-  #parameters({ children }: Entry, depth: number, parts: { left: number }): string {
+  #parameters({ children }: DebugEntry, depth: number, parts: { left: number }): string {
     const names: string[] = [];
     for (const one of children) {
       if (parts.left <= 0) return [...names, "…"].join(", ");
@@ -177,7 +177,7 @@ interface GuestMember {
   readonly bits: { readonly offset: number; readonly size: number } | undefined;
 }
 
-function memberOf(info: DebugInfo, entry: Entry): GuestMember {
+function memberOf(info: DebugInfo, entry: DebugEntry): GuestMember {
   const { unit, values } = entry, type = GuestType.of(info, entry);
   const offset = unit.number(values.get(Attribute.MemberLocation)) ?? 0;
   const size = unit.number(values.get(Attribute.BitSize)), at = unit.number(values.get(Attribute.DataBitOffset));
@@ -187,7 +187,7 @@ function memberOf(info: DebugInfo, entry: Entry): GuestMember {
   return { name: info.nameOf(entry), type, offset, bits: size === undefined ? undefined : { offset: bit, size } };
 }
 
-function enumeratorValue({ values }: Entry): bigint | undefined {
+function enumeratorValue({ values }: DebugEntry): bigint | undefined {
   const value = values.get(Attribute.ConstantValue);
   return value?.kind === "constant" ? value.value : undefined;
 }

@@ -2,7 +2,7 @@
 
 import { Attribute, Encoding, Tag } from "../../kit/formats/dwarf/constants.ts";
 import { DwarfError } from "../../kit/formats/dwarf/cursor.ts";
-import type { Entry } from "../../kit/formats/dwarf/entries.ts";
+import type { DebugEntry } from "../../kit/formats/dwarf/entries.ts";
 import { type FrameState, locate, type Location } from "../../kit/formats/dwarf/expressions.ts";
 import { expressionAt } from "../../kit/formats/dwarf/lists.ts";
 import { fromLittleEndian } from "../../kit/support/values/bytes.ts";
@@ -67,7 +67,7 @@ export class FrameValues {
     const blocks = this.depth === 0 ? [...scope.blocks].reverse() : [];
     const found: NamedValue[] = [];
     const seen = new Set<string>(), work = rangesBudget();
-    const take = (entries: readonly Entry[], isStatic = false) => {
+    const take = (entries: readonly DebugEntry[], isStatic = false) => {
       for (const entry of entries) {
         if (entry.tag !== Tag.Variable && entry.tag !== Tag.FormalParameter) continue;
         if (found.length === VARIABLES_MAX) return;
@@ -89,7 +89,7 @@ export class FrameValues {
     return this.variables().find((one) => one.name === name);
   }
 
-  #variable(entry: Entry, owner: Entry, isStatic: boolean, work: Work): NamedValue | undefined {
+  #variable(entry: DebugEntry, owner: DebugEntry, isStatic: boolean, work: Work): NamedValue | undefined {
     const { info } = this, name = info.nameOf(entry);
     if (name === undefined) return undefined;
     const location = info.attribute(entry, Attribute.Location), constant = info.attribute(entry, Attribute.ConstantValue);
@@ -104,7 +104,7 @@ export class FrameValues {
     return { name, kind, path: name, type, where: expression && locate(expression, this.#state(owner, work)) };
   }
 
-  #state(owner: Entry, work: Work): FrameState {
+  #state(owner: DebugEntry, work: Work): FrameState {
     const { frame, read } = this;
     const base = expressionAt(owner.unit, owner.values.get(Attribute.FrameBase), frame.at, work);
     return {

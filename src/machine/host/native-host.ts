@@ -94,7 +94,7 @@ function deviceBuffers(vms: readonly VmPlan[]): SharedBuffer[] {
 }
 
 /** A VM of the plan. */
-interface Entry {
+interface HostedVm {
   readonly plan: VmPlan;
   /** Undefined without virtio devices. */
   readonly devices: VmDevices | undefined;
@@ -119,7 +119,7 @@ interface Entry {
 
 /** Saved state: plain data. */
 interface ProgramState {
-  readonly entries: readonly (Omit<Entry, "plan" | "vmm" | "devices"> & { readonly vmm: unknown; readonly devices: unknown })[];
+  readonly entries: readonly (Omit<HostedVm, "plan" | "vmm" | "devices"> & { readonly vmm: unknown; readonly devices: unknown })[];
   readonly firmware: { readonly step: FirmwareStep; readonly tag: number } | undefined;
   readonly buffers: SharedBuffersState;
   readonly finished: boolean;
@@ -128,9 +128,9 @@ interface ProgramState {
 
 class VmmProgram implements HostProgram {
   readonly #options: NativeHostOptions;
-  readonly #entries: Entry[];
+  readonly #entries: HostedVm[];
   /** Entries that start together. */
-  readonly #groups: readonly (readonly Entry[])[];
+  readonly #groups: readonly (readonly HostedVm[])[];
   /** Undefined without protected VMs. */
   readonly #firmware: FirmwareStage | undefined;
   readonly #buffers: SharedBuffers;
@@ -279,13 +279,13 @@ class VmmProgram implements HostProgram {
     return this.#begun?.kernel.cpu.now ?? 0;
   }
 
-  #newEntry(plan: VmPlan): Entry {
+  #newEntry(plan: VmPlan): HostedVm {
     const { device } = this.#options;
     const made = (plan.devices ?? []).map((each, index) => {
       if (device === undefined) throw new Error(`${plan.name} has virtio devices, and nobody makes them`);
       return device(each, plan.name, index);
     });
-    const entry: Entry = {
+    const entry: HostedVm = {
       ...{ plan, vmm: undefined, id: undefined, vmid: NO_VMID, state: undefined, exit: undefined },
       ...{ released: false, held: false, again: false, reported: 0, stopping: undefined },
       devices: made.length === 0 ? undefined : new VmDevices(
@@ -303,7 +303,7 @@ class VmmProgram implements HostProgram {
     return entry;
   }
 
-  #newVmm(entry: Entry): VmmProcess {
+  #newVmm(entry: HostedVm): VmmProcess {
     const { kernel, manager } = this.#host;
     const { plan, devices } = entry;
     const services: BoardServices = {
@@ -322,12 +322,12 @@ class VmmProgram implements HostProgram {
   }
 
   /** Reports the first few faults of a VM: more would flood the reader. */
-  #report(entry: Entry, message: string): void {
+  #report(entry: HostedVm, message: string): void {
     entry.reported++;
     if (entry.reported <= REPORTED) this.#complain(entry, message);
   }
 
-  #entryOf(vm: Vm): Entry | undefined {
+  #entryOf(vm: Vm): HostedVm | undefined {
     return this.#entries.find(({ id, vmm }) => id === vm.id || id === undefined && vmm?.space === vm.space);
   }
 
@@ -339,14 +339,14 @@ class VmmProgram implements HostProgram {
   }
 
   /** Makes those that wait for this one to run. */
-  #startAfter({ plan: { name } }: Entry): void {
+  #startAfter({ plan: { name } }: HostedVm): void {
     for (const entry of this.#entries) {
       const { start } = entry.plan;
       if (entry.state === undefined && typeof start === "object" && start.after === name) this.#start(entry);
     }
   }
 
-  #start(entry: Entry): void {
+  #start(entry: HostedVm): void {
     entry.vmm = this.#newVmm(entry);
     Object.assign(entry, { exit: undefined, released: false, again: false });
     this.#setState(entry, "creating");
@@ -368,18 +368,18 @@ class VmmProgram implements HostProgram {
     }
   }
 
-  #isGated(entry: Entry): boolean {
+  #isGated(entry: HostedVm): boolean {
     return this.#vmOf(entry)?.sequence?.waits === "gate";
   }
 
-  #release(entry: Entry): Vm | undefined {
+  #release(entry: HostedVm): Vm | undefined {
     const vm = this.#vmOf(entry);
     entry.released = true;
     entry.devices?.backends?.connect(this.#host, vm?.resources ?? []);
     return vm;
   }
 
-  #vmOf({ id }: Entry): Vm | undefined {
+  #vmOf({ id }: HostedVm): Vm | undefined {
     return id === undefined ? undefined : this.#host.manager.state.vms[id];
   }
 
@@ -401,7 +401,7 @@ class VmmProgram implements HostProgram {
     else this.#stop(entry, input.stop.force);
   }
 
-  #startAsked(entry: Entry, how: StartWanted["start"]): void {
+  #startAsked(entry: HostedVm, how: StartWanted["start"]): void {
     const { state } = entry;
     if (how === "create" && entry.plan.hypervisor === "geniezone") {
       return this.#complain(entry, "it is a VM of GenieZone, which is made when it first runs; start it");
@@ -419,7 +419,7 @@ class VmmProgram implements HostProgram {
   }
 
   /** /dev/gunyah can close a VM but not ask it: the host asks the resource manager. */
-  #stop(entry: Entry, force: boolean): void {
+  #stop(entry: HostedVm, force: boolean): void {
     const { state, vmid } = entry;
     if (state === undefined || isOver(entry)) return this.#complain(entry, `it is ${state ?? "not started"} and cannot be stopped`);
     if (force) return entry.vmm?.end();
@@ -433,7 +433,7 @@ class VmmProgram implements HostProgram {
   // ---- the end ----
 
   /** Nothing of the VM is left. */
-  #gone(entry: Entry): void {
+  #gone(entry: HostedVm): void {
     this.#setState(entry, entry.exit === undefined || entry.vmm?.gaveUp ? "failed" : "stopped");
     const { exit, plan } = entry;
     Object.assign(entry, { id: undefined, vmid: NO_VMID, reported: 0, stopping: undefined });
@@ -454,13 +454,13 @@ class VmmProgram implements HostProgram {
     this.#host.kernel.cpu.smc(PSCI_SYSTEM_OFF);
   }
 
-  #setState(entry: Entry, state: VmState, exit?: VmExitReason): void {
+  #setState(entry: HostedVm, state: VmState, exit?: VmExitReason): void {
     if (entry.state === state && state !== "creating") return;
     entry.state = state;
     this.#options.events({ kind: "state", at: this.#now, vm: entry.plan.name, vmid: entry.vmid, state, ...exit && { exit } });
   }
 
-  #complain({ plan: { name } }: Entry, message: string): void {
+  #complain({ plan: { name } }: HostedVm, message: string): void {
     this.#options.events({ kind: "error", at: this.#now, vm: name, message });
   }
 
@@ -480,6 +480,6 @@ function isSigned(plan: VmPlan): boolean {
   return plan.hypervisor !== "geniezone" && boardOf(plan).vmm === undefined;
 }
 
-function isOver({ state }: Entry): boolean {
+function isOver({ state }: HostedVm): boolean {
   return state === "stopped" || state === "failed";
 }

@@ -25,7 +25,7 @@ export function backingFor(key: string, backing: CodeBacking | undefined): CodeB
   return { load: (signature) => backing.load(whole(signature)), keep: (signature, module) => backing.keep(whole(signature), module) };
 }
 
-interface Entry {
+interface StoredModule {
   readonly module: RegionModule;
   readonly signature: CodeSignature;
 }
@@ -39,7 +39,7 @@ const BYTES_KEPT = 0x60_0000;
 /** The modules of all cores with one library. */
 export class RegionStore {
   /** By a hash of the signature; what was used last comes last. */
-  readonly #entries = new Map<number, Entry>();
+  readonly #entries = new Map<number, StoredModule>();
   #bytes = 0;
 
   /** @param capacity bytes of Wasm that are kept at most */
@@ -71,7 +71,7 @@ export class RegionStore {
     return { module, origin: "translated" };
   }
 
-  #remove(key: number, { module }: Entry): void {
+  #remove(key: number, { module }: StoredModule): void {
     this.#entries.delete(key);
     this.#bytes -= module.bytes.length;
   }

@@ -9,7 +9,7 @@ import { insn, type Instruction } from "../notation/insn.ts";
 import { arrangementName } from "./simd-fp.ts";
 import { bits, pattern, setHalf, setVector, vectorOf, zeros } from "../notation/simd-operands.ts";
 
-interface Entry {
+interface FpTwoRegisterEntry {
   readonly name: string;
   readonly U: 0 | 1;
   readonly a: 0 | 1;
@@ -21,11 +21,11 @@ interface Entry {
   readonly hasScalar?: boolean;
 }
 
-const call = (name: string): Entry["apply"] => ($, type, suffix, x) => $.call(type, name + suffix, x);
-const round = (mode: number | undefined, exact: 0 | 1): Entry["apply"] => ($, type, suffix, x) =>
+const call = (name: string): FpTwoRegisterEntry["apply"] => ($, type, suffix, x) => $.call(type, name + suffix, x);
+const round = (mode: number | undefined, exact: 0 | 1): FpTwoRegisterEntry["apply"] => ($, type, suffix, x) =>
   $.call(type, `FPRoundInt${suffix}`, x, mode === undefined ? roundingMode($) : $.i32(mode), $.i32(exact));
 
-const ENTRIES: readonly Entry[] = [
+const ENTRIES: readonly FpTwoRegisterEntry[] = [
   { name: "frintn", U: 0, a: 0, opcode: 0b11000, apply: round(0, 0) },
   { name: "frintm", U: 0, a: 0, opcode: 0b11001, apply: round(2, 0) },
   { name: "frintp", U: 0, a: 1, opcode: 0b11000, apply: round(1, 0) },
@@ -51,7 +51,7 @@ const scalarText = (name: string, f: { readonly sz: number; readonly Rn: number;
 /** Shape and validity of all vector forms: two doubles need 128 bits. */
 const vectorOptions = { shape: "Q sz", when: (f: { Q: number; sz: number }) => !f.sz || f.Q === 1, cold: true } as const;
 
-function forms({ name, U, a, opcode, apply, hasScalar }: Entry): Instruction[] {
+function forms({ name, U, a, opcode, apply, hasScalar }: FpTwoRegisterEntry): Instruction[] {
   const inVectors = insn(
     `${name.toUpperCase()} (vector)`,
     vectorPattern(U, a, opcode),

@@ -29,7 +29,7 @@ import {
 /** `count` is static: 1 to the width for right shifts, 0 to the width - 1 for left ones. */
 type Operation = ($: Builder, size: number, a: Node, count: Node, d: () => Node) => Node;
 
-interface Entry {
+interface ShiftEntry {
   readonly name: string;
   readonly U: 0 | 1;
   readonly opcode: number;
@@ -73,7 +73,7 @@ const insertLeft: Operation = ($, size, a, count, d) => {
 const insertRight: Operation = ($, size, a, count, d) =>
   $.op("v128.bitselect", shiftRight($, size, "u", a, count), d(), shiftRight($, size, "u", both($, -1n), count));
 
-const ENTRIES: readonly Entry[] = [
+const ENTRIES: readonly ShiftEntry[] = [
   { name: "sshr", U: 0, opcode: 0b00000, direction: "right", scalars: D, operation: right("s") },
   { name: "ushr", U: 1, opcode: 0b00000, direction: "right", scalars: D, hot: [2, 3], operation: right("u") },
   { name: "ssra", U: 0, opcode: 0b00010, direction: "right", scalars: D, operation: accumulate(right("s")) },
@@ -98,7 +98,7 @@ const countOf = (direction: "left" | "right", size: number, low: number) => dire
 const count = ($: Builder, direction: "left" | "right", size: number, low: Node) =>
   direction === "left" ? low : $.range($.sub($.i32(8 << size), low), 1, 8 << size);
 
-function rareVector({ name, U, opcode, direction, operation }: Entry, size: number): Instruction {
+function rareVector({ name, U, opcode, direction, operation }: ShiftEntry, size: number): Instruction {
   return insn(
     `${name.toUpperCase()} (vector, ${8 << size})`,
     pattern<"Q low Rn Rd">(`0 Q ${U} 011110 ${immediate(size)} ${bits(opcode, 5)} 1 Rn Rd`),
@@ -108,7 +108,7 @@ function rareVector({ name, U, opcode, direction, operation }: Entry, size: numb
   );
 }
 
-function hotVector({ name, U, opcode, direction, operation }: Entry, size: number): Instruction {
+function hotVector({ name, U, opcode, direction, operation }: ShiftEntry, size: number): Instruction {
   return insn(
     `${name.toUpperCase()} (vector, ${8 << size}, 128 bits)`,
     pattern<"low Rn Rd">(`0 1 ${U} 011110 ${immediate(size)} ${bits(opcode, 5)} 1 Rn Rd`),
@@ -118,7 +118,7 @@ function hotVector({ name, U, opcode, direction, operation }: Entry, size: numbe
   );
 }
 
-function scalarForm({ name, U, opcode, direction, operation }: Entry, size: number): Instruction {
+function scalarForm({ name, U, opcode, direction, operation }: ShiftEntry, size: number): Instruction {
   return insn(
     `${name.toUpperCase()} (scalar, ${8 << size})`,
     pattern<"low Rn Rd">(`01 ${U} 111110 ${immediate(size)} ${bits(opcode, 5)} 1 Rn Rd`),

@@ -28,7 +28,7 @@ import {
 /** From two vectors, and the old value of the destination, to the result. */
 type Operation = ($: Builder, size: number, a: Node, b: Node, d: () => Node) => Node;
 
-interface Entry {
+interface ThreeSameEntry {
   readonly name: string;
   readonly U: 0 | 1;
   readonly opcode: number;
@@ -63,7 +63,7 @@ const absoluteDifference = (letter: "s" | "u"): Operation => ($, size, a, b) =>
 const accumulate = (operation: Operation, sum: "add" | "sub" = "add"): Operation => ($, size, a, b, d) =>
   $.op(`${LANES[size]}.${sum}`, d(), operation($, size, a, b, d));
 
-const ENTRIES: readonly Entry[] = [
+const ENTRIES: readonly ThreeSameEntry[] = [
   { name: "shadd", U: 0, opcode: 0b00000, sizes: NOT_D, operation: halvingAdd("s") },
   { name: "uhadd", U: 1, opcode: 0b00000, sizes: NOT_D, operation: halvingAdd("u") },
   { name: "sqadd", U: 0, opcode: 0b00001, sizes: ALL, scalars: ALL, operation: library("SQADD") },
@@ -113,7 +113,7 @@ const ENTRIES: readonly Entry[] = [
   { name: "sqrdmulh", U: 1, opcode: 0b10110, sizes: HS, scalars: HS, operation: library("SQRDMULH") },
 ];
 
-const PAIRWISE: readonly Entry[] = [
+const PAIRWISE: readonly ThreeSameEntry[] = [
   { name: "smaxp", U: 0, opcode: 0b10100, sizes: NOT_D, operation: lanewise("max_s") },
   { name: "umaxp", U: 1, opcode: 0b10100, sizes: NOT_D, operation: lanewise("max_u") },
   { name: "sminp", U: 0, opcode: 0b10101, sizes: NOT_D, operation: lanewise("min_s") },
@@ -125,7 +125,7 @@ const text = (name: string, f: { Q: number; size: number; Rd: number; Rn: number
   `${name}\t${vector(f.size, f.Q, f.Rd)}, ${vector(f.size, f.Q, f.Rn)}, ${vector(f.size, f.Q, f.Rm)}`;
 
 /** An entry in 64 and 128 bits out of the interpreter loop. */
-function rareVector({ name, U, opcode, sizes, hot = [], operation }: Entry): Instruction {
+function rareVector({ name, U, opcode, sizes, hot = [], operation }: ThreeSameEntry): Instruction {
   return insn(
     `${name.toUpperCase()} (vector)`,
     pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm ${bits(opcode, 5)} 1 Rn Rd`),
@@ -142,7 +142,7 @@ function rareVector({ name, U, opcode, sizes, hot = [], operation }: Entry): Ins
 }
 
 /** The 128-bit forms that are hot; more fixed bits win against `rareVector`. */
-function hotVector({ name, U, opcode, hot = [], operation }: Entry): Instruction {
+function hotVector({ name, U, opcode, hot = [], operation }: ThreeSameEntry): Instruction {
   return insn(
     `${name.toUpperCase()} (vector, 128 bits)`,
     pattern<"size Rm Rn Rd">(`0 1 ${U} 01110 size 1 Rm ${bits(opcode, 5)} 1 Rn Rd`),
@@ -152,7 +152,7 @@ function hotVector({ name, U, opcode, hot = [], operation }: Entry): Instruction
   );
 }
 
-function scalarForm({ name, U, opcode, scalars = [], operation }: Entry): Instruction {
+function scalarForm({ name, U, opcode, scalars = [], operation }: ThreeSameEntry): Instruction {
   return insn(
     `${name.toUpperCase()} (scalar)`,
     pattern<"size Rm Rn Rd">(`01 ${U} 11110 size 1 Rm ${bits(opcode, 5)} 1 Rn Rd`),
@@ -163,7 +163,7 @@ function scalarForm({ name, U, opcode, scalars = [], operation }: Entry): Instru
   );
 }
 
-function pairwise({ name, U, opcode, sizes, operation }: Entry): Instruction {
+function pairwise({ name, U, opcode, sizes, operation }: ThreeSameEntry): Instruction {
   return insn(
     `${name.toUpperCase()} (vector)`,
     pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm ${bits(opcode, 5)} 1 Rn Rd`),

@@ -26,7 +26,7 @@ import {
 
 type Operation = ($: Builder, size: number, a: Node, d: () => Node) => Node;
 
-interface Entry {
+interface TwoRegisterEntry {
   readonly name: string;
   readonly U: 0 | 1;
   readonly opcode: number;
@@ -74,7 +74,7 @@ const accumulatePairs = (letter: "s" | "u"): Operation => ($, size, a, d) =>
 /** SUQADD and USQADD add to the destination. */
 const accumulateSaturating = (name: string): Operation => ($, size, a, d) => $.call("v128", `${name}${8 << size}`, d(), a);
 
-const ENTRIES: readonly Entry[] = [
+const ENTRIES: readonly TwoRegisterEntry[] = [
   { name: "rev64", U: 0, opcode: 0b00000, sizes: NOT_D, operation: reverse(3) },
   { name: "rev32", U: 1, opcode: 0b00000, sizes: [0, 1], operation: reverse(2) },
   { name: "rev16", U: 0, opcode: 0b00001, sizes: [0], operation: reverse(1) },
@@ -101,7 +101,7 @@ const BITS: readonly { readonly name: string; readonly size: string; readonly op
 ];
 
 /** Elements of the result are twice as wide. */
-const LONG_PAIRS: readonly Entry[] = [
+const LONG_PAIRS: readonly TwoRegisterEntry[] = [
   { name: "saddlp", U: 0, opcode: 0b00010, sizes: NOT_D, operation: addPairs("s") },
   { name: "uaddlp", U: 1, opcode: 0b00010, sizes: NOT_D, operation: addPairs("u") },
   { name: "sadalp", U: 0, opcode: 0b00110, sizes: NOT_D, operation: accumulatePairs("s") },
@@ -109,7 +109,7 @@ const LONG_PAIRS: readonly Entry[] = [
 ];
 
 /** Elements of the result are half as wide; `sizes` are the result's. */
-const NARROW: readonly Entry[] = [
+const NARROW: readonly TwoRegisterEntry[] = [
   { name: "xtn", U: 0, opcode: 0b10010, sizes: NOT_D, operation: narrow },
   { name: "sqxtun", U: 1, opcode: 0b10010, sizes: NOT_D, scalars: NOT_D, operation: library("SQXTUN") },
   { name: "sqxtn", U: 0, opcode: 0b10100, sizes: NOT_D, scalars: NOT_D, operation: library("SQXTN") },
@@ -120,7 +120,7 @@ const suffix = (zero: boolean | undefined) => zero ? ", #0" : "";
 const misc = (U: number, opcode: number) => pattern<"Q size Rn Rd">(`0 Q ${U} 01110 size 10000 ${bits(opcode, 5)} 10 Rn Rd`);
 const scalarMisc = (U: number, opcode: number) => pattern<"size Rn Rd">(`01 ${U} 11110 size 10000 ${bits(opcode, 5)} 10 Rn Rd`);
 
-function vectorForm({ name, U, opcode, sizes, operation, zero }: Entry): Instruction {
+function vectorForm({ name, U, opcode, sizes, operation, zero }: TwoRegisterEntry): Instruction {
   return insn(
     `${name.toUpperCase()} (vector${zero ? ", zero" : ""})`,
     misc(U, opcode),
@@ -130,7 +130,7 @@ function vectorForm({ name, U, opcode, sizes, operation, zero }: Entry): Instruc
   );
 }
 
-function scalarForm({ name, U, opcode, scalars = [], operation, zero }: Entry): Instruction {
+function scalarForm({ name, U, opcode, scalars = [], operation, zero }: TwoRegisterEntry): Instruction {
   return insn(
     `${name.toUpperCase()} (scalar${zero ? ", zero" : ""})`,
     scalarMisc(U, opcode),

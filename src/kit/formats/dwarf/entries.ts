@@ -19,25 +19,25 @@ export interface Values {
   get(attribute: number): Value | undefined;
 }
 
-export interface Entry {
+export interface DebugEntry {
   readonly unit: Unit;
   /** In .debug_info. */
   readonly offset: number;
   readonly tag: number;
   readonly values: Values;
-  readonly parent: Entry | undefined;
-  readonly children: readonly Entry[];
+  readonly parent: DebugEntry | undefined;
+  readonly children: readonly DebugEntry[];
 }
 
 interface UnitEntries {
   /** The first, with the others below it. */
-  readonly root: Entry;
+  readonly root: DebugEntry;
   /** Entries, and their values that have bytes. */
   readonly size: number;
 }
 
 /** Children of entries that have none. */
-const CHILDLESS: readonly Entry[] = [];
+const CHILDLESS: readonly DebugEntry[] = [];
 
 /** A unit: what one run of a compiler has made. */
 export class Unit {
@@ -50,7 +50,7 @@ export class Unit {
   readonly end: number;
   readonly #abbreviations: Abbreviations;
   /** The unit's own entry, without its children. */
-  readonly root: Entry;
+  readonly root: DebugEntry;
   readonly #bases: { readonly [T in IndexTable]: number };
 
   /**
@@ -108,7 +108,7 @@ export class Unit {
   entries(): UnitEntries {
     const cursor = new Cursor(this.sections.bytes(".debug_info"), ".debug_info", this.#first, this.end);
     const work = this.#budget();
-    let root: Entry | undefined, parent: Entry | undefined, size = 0;
+    let root: DebugEntry | undefined, parent: DebugEntry | undefined, size = 0;
     while (cursor.more) {
       const read = this.#read(cursor, parent, work);
       if (!read) {
@@ -121,7 +121,7 @@ export class Unit {
       size += 1 + abbreviation.attributes.length;
       if (!root) root = entry;
       else if (!parent) break;
-      (parent?.children as Entry[] | undefined)?.push(entry);
+      (parent?.children as DebugEntry[] | undefined)?.push(entry);
       if (abbreviation.children) parent = entry;
       else if (entry === root) break;
     }
@@ -129,7 +129,7 @@ export class Unit {
     return { root, size };
   }
 
-  #read(cursor: Cursor, parent: Entry | undefined, work: Work): { entry: Entry; abbreviation: Abbreviation } | undefined {
+  #read(cursor: Cursor, parent: DebugEntry | undefined, work: Work): { entry: DebugEntry; abbreviation: Abbreviation } | undefined {
     const offset = cursor.at, code = cursor.count();
     if (code === 0) return undefined;
     const abbreviation = this.#abbreviations.get(code);

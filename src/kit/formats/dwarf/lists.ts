@@ -3,7 +3,7 @@
 
 import { Attribute } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
-import type { Entry, Unit } from "./entries.ts";
+import type { DebugEntry, Unit } from "./entries.ts";
 import type { Value } from "./forms.ts";
 import type { Work } from "../../support/values/work.ts";
 
@@ -59,7 +59,7 @@ const ALL_ONES = (1n << 64n) - 1n;
  * @param work counts ranges: many entries may name one long list
  * @throws DwarfError
  */
-export function* rangesOf({ unit, values }: Entry, work: Work): Generator<AddressRange> {
+export function* rangesOf({ unit, values }: DebugEntry, work: Work): Generator<AddressRange> {
   const ranges = values.get(Attribute.Ranges);
   if (ranges) {
     const at = unit.listAt(ranges);

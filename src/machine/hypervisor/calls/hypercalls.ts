@@ -50,7 +50,7 @@ interface ReservedArguments {
 }
 
 /** A call of the table. */
-interface Entry {
+interface CallEntry {
   readonly name: HypercallName;
   readonly signature: HypercallSignature;
   readonly reserved: readonly ReservedArguments[];
@@ -84,7 +84,7 @@ interface Frame {
   readonly objects: (HypervisorObject | undefined)[];
 }
 
-function makeEntry(name: HypercallName, definition: HypercallDefinition | undefined, frame: Frame): Entry {
+function makeEntry(name: HypercallName, definition: HypercallDefinition | undefined, frame: Frame): CallEntry {
   const signature: HypercallSignature = HYPERCALLS[name];
   const names = Object.keys(signature.arguments);
   const lookedUp = definition?.caps.map(([argument]) => names.indexOf(argument)) ?? [];
@@ -192,12 +192,12 @@ class CurrentCall implements Call {
 }
 
 export class HypercallTable implements VcpuHypercalls, RepeatCounter {
-  readonly #entries: (Entry | undefined)[] = new Array(HYPERCALL_COUNT);
+  readonly #entries: (CallEntry | undefined)[] = new Array(HYPERCALL_COUNT);
   readonly #definitions = new Map<HypercallName, HypercallDefinition>();
   readonly #call = new CurrentCall();
   readonly #frame: Frame = { source: new CallRegisters(), objects: [] };
   /** The call that may repeat. */
-  #repeating: Entry | undefined;
+  #repeating: CallEntry | undefined;
 
   /** End of the numbers: larger ones are not hypercalls. */
   readonly end: number;
@@ -256,7 +256,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     return true;
   }
 
-  #mayRepeat(entry: Entry, caller: Vcpu): void {
+  #mayRepeat(entry: CallEntry, caller: Vcpu): void {
     this.#repeating = entry;
     caller.services.scheduler.exitRepeats(this);
   }
@@ -309,7 +309,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     } else clearBehind(caller, putRunState(caller.registers, state));
   }
 
-  #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
+  #dispatch(entry: CallEntry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
     const { trace, capabilityUses } = caller.services;
     trace.clearNote();
     caller.trace.beginCall(trace.countCalls(1));
@@ -327,7 +327,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     return reply;
   }
 
-  #perform(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
+  #perform(entry: CallEntry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
     const { services, attachments: { cspace } } = caller;
     const { definition, decoded } = entry;
     if (!cspace) throw new Error(`${caller.name} makes a hypercall without a cspace`);
@@ -346,7 +346,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   /**
    * The steps before every handler: reserved arguments, the call's own early checks, capabilities.
    */
-  #begin(call: Call, { definition, decoded, reserved, lookedUp, configures }: Entry, args: Arguments, entrance: Entrance): ErrorCode {
+  #begin(call: Call, { definition, decoded, reserved, lookedUp, configures }: CallEntry, args: Arguments, entrance: Entrance): ErrorCode {
     const { objects } = this.#frame;
     for (let index = 0; index < lookedUp.length; index++) objects[index] = undefined;
     // The SMCCC entrance has fewer registers, and ignores reserved ones.
@@ -375,13 +375,13 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   }
 
   /** Writes the results of a native call into the caller's registers. */
-  #write(entry: Entry, reply: ReplyValue, caller: Vcpu): void {
+  #write(entry: CallEntry, reply: ReplyValue, caller: Vcpu): void {
     clearBehind(caller, putReply(caller.registers, entry, reply));
   }
 }
 
 /** Puts the results of a native call into registers. Gives how many it has put. */
-function putReply(registers: Results, { hasError, resultNames, resultKinds }: Entry, reply: ReplyValue): number {
+function putReply(registers: Results, { hasError, resultNames, resultKinds }: CallEntry, reply: ReplyValue): number {
   let count = 0;
   if (hasError) registers.setLow(count++, errorOf(reply));
   if (typeof reply !== "number") {
@@ -409,7 +409,7 @@ function putRunState(registers: Results, { vcpu_state, state_data_0, state_data_
 }
 
 /** The results of an SMCCC call, whose wrapper extends the sign of the error. */
-function encode(entry: Entry, reply: ReplyValue): EncodedResults {
+function encode(entry: CallEntry, reply: ReplyValue): EncodedResults {
   const values = new Array<bigint>(REGISTERS).fill(0n);
   let count = 0;
   if (entry.hasError) values[count++] = BigInt.asUintN(64, BigInt(errorOf(reply)));
@@ -424,7 +424,7 @@ function writeResults({ registers }: Vcpu, { values, count }: EncodedResults): v
   for (let index = 0; index < count; index++) registers.setX(index, values[index]);
 }
 
-function verify(checker: ChangeChecker, { name, decoded }: Entry, caller: Vcpu): void {
+function verify(checker: ChangeChecker, { name, decoded }: CallEntry, caller: Vcpu): void {
   checker.verifyAfter(() => describeCall(caller, name, decoded));
 }
 

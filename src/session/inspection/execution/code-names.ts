@@ -1,7 +1,7 @@
 // Names of the code of a machine's VMs, also after they have ended: a kernel's symbols are in the
 // memory of its VM, which the VM then loses.
 
-import type { Entry } from "../../../kit/formats/dwarf/entries.ts";
+import type { DebugEntry } from "../../../kit/formats/dwarf/entries.ts";
 import type { DebugInfo } from "../../../inside/symbols/debug-info.ts";
 import type { SymbolTable } from "../../../inside/symbols/symbol-table.ts";
 import { placeIn, type VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
@@ -41,7 +41,7 @@ export const UNKNOWN = "?";
 /** The function at an address, after those that are inlined there, the innermost first. */
 export function functionsAt({ tables, infos }: CodeNames, address: bigint): string[] {
   const info = infos.find((one) => one.lineAt(address) !== undefined), scope = info?.scopeAt(address);
-  const name = (entry: Entry) => info?.tried(() => info.nameOf(entry));
+  const name = (entry: DebugEntry) => info?.tried(() => info.nameOf(entry));
   const inlined = scope?.inlined.map((entry) => name(entry) ?? UNKNOWN).reverse() ?? [];
   return [...inlined, placeIn(tables, address)?.symbol.name ?? (scope && name(scope.function)) ?? UNKNOWN];
 }
