@@ -37,7 +37,7 @@ const CHAIN = 100;
 /** Bytes that one question is about. */
 const BYTES = 4096;
 
-type Row = RowOf<typeof WHO>;
+type WhoRow = RowOf<typeof WHO>;
 
 /** A question: about an object, and for memory about which accesses to how many bytes. */
 interface Asked {
@@ -48,7 +48,7 @@ interface Asked {
 
 /** The rows of an answer, and the latest access. */
 interface Latest {
-  readonly rows: Row[];
+  readonly rows: WhoRow[];
   readonly watched: Watched;
   readonly access: Access | undefined;
 }
@@ -113,7 +113,7 @@ export class Who {
     }
   }
 
-  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"]): InPieces<Row[]> {
+  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"]): InPieces<WhoRow[]> {
     const { run, shown } = this.parts;
     if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
     if (this.debugging.changed) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
@@ -150,8 +150,8 @@ export class Who {
   }
 
   /** The latest access, then that from which its value came, and so on, as rows. */
-  *#chain(first: System, asked: Asked, most: number): InPieces<Row[]> {
-    const chain: Row[] = [];
+  *#chain(first: System, asked: Asked, most: number): InPieces<WhoRow[]> {
+    const chain: WhoRow[] = [];
     let past: Past | undefined;
     for (let next: Asked | undefined = asked; next && chain.length < most;) {
       const { rows, watched, access }: Latest = yield* this.#latest(past?.system ?? first, next, 1), { target } = next;
@@ -221,7 +221,7 @@ export class Who {
   }
 
   /** @param earlier accesses at the same place of the run */
-  #row(kind: Row["kind"], { at, time, instruction, by, event, before, after }: Access, earlier: number): Row {
+  #row(kind: WhoRow["kind"], { at, time, instruction, by, event, before, after }: Access, earlier: number): WhoRow {
     const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.parts.shown.present;
     const symbol = instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null;
     const source = instruction && vm !== undefined && symbols.sourceOf(vm, instruction.pc) || null;
@@ -256,7 +256,7 @@ export class Who {
   }
 
   /** The row before all accesses: none is between them and the place where the search ended. */
-  #first(did: string, { value, at, time }: NonNullable<Accesses["start"]>): Row {
+  #first(did: string, { value, at, time }: NonNullable<Accesses["start"]>): WhoRow {
     const { run } = this.parts, isStart = at <= run.first;
     const who: WhoFact = isStart ? { code: "never", did, since: run.start } : { code: "never", did, since: `instruction ${at}`, at };
     return {

@@ -186,5 +186,5 @@ export const ACTION_ROWS = [
   { name: "text.newer", context: "text", keys: ["Down", "ctrl-n"], help: "next in history, or the line below" },
 ] as const satisfies readonly ActionRow[];
 
-type Row = (typeof ACTION_ROWS)[number];
-export type NameIn<C extends Context> = Extract<Row, { readonly context: C }>["name"];
+type KnownAction = (typeof ACTION_ROWS)[number];
+export type NameIn<C extends Context> = Extract<KnownAction, { readonly context: C }>["name"];

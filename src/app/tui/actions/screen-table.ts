@@ -165,8 +165,8 @@ const ROWS = [
   },
 ] as const satisfies readonly ScreenRow[];
 
-type Row = (typeof ROWS)[number];
-export type ScreenName = Row["name"];
+type KnownScreen = (typeof ROWS)[number];
+export type ScreenName = KnownScreen["name"];
 
 /** A screen of the table. */
 export interface ScreenEntry extends ScreenRow {
@@ -186,7 +186,7 @@ export interface ShownAt {
 
 type KeyOf<T> = T extends unknown ? keyof T : never;
 /** Kinds of objects that screens show. */
-type ShownKind = KeyOf<Row["shows"]>;
+type ShownKind = KeyOf<KnownScreen["shows"]>;
 
 const SHOWN: ReadonlyMap<string, ShownAt> = new Map(
   SCREENS.flatMap((screen) =>

@@ -12,7 +12,7 @@ import { readPart } from "../../../kit/support/files/open-file.ts";
 import { checkTrustedFolder } from "../../../kit/support/files/own-files.ts";
 import { unlessUnusable } from "../../../kit/support/files/unusable.ts";
 import { hashOfWords } from "../../../kit/support/values/word-hash.ts";
-import { decodeEntry, decodeFile, encodeEntry, encodeFile, readRows, type Row, type StoredEntry } from "./code-file.ts";
+import { decodeEntry, decodeFile, encodeEntry, encodeFile, type EntryRow, readRows, type StoredEntry } from "./code-file.ts";
 import { fileNameOf } from "./generating-program.ts";
 
 /** Bytes of the folder at most. A boot of Debian has 8 MB, 29 programs in one run have 53. */
@@ -52,7 +52,7 @@ interface CodeFile {
 }
 
 /** A row, and the file that has its entry. */
-interface EntryPlace extends Row {
+interface EntryPlace extends EntryRow {
   readonly file: CodeFile;
 }
 

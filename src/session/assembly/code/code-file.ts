@@ -22,7 +22,7 @@ export interface StoredEntry {
 }
 
 /** Place of an entry in a file. */
-export interface Row extends Omit<StoredEntry, "content"> {
+export interface EntryRow extends Omit<StoredEntry, "content"> {
   readonly at: number;
   readonly length: number;
 }
@@ -76,10 +76,10 @@ function indexLength(head: Uint8Array, size: number): number | undefined {
 }
 
 /** The rows of a file of `size` bytes, whose index ends `head`; none if that is damaged. */
-function rowsOf(head: Uint8Array, size: number): Row[] {
+function rowsOf(head: Uint8Array, size: number): EntryRow[] {
   const end = head.length, view = new DataView(head.buffer, head.byteOffset);
   if (hashOfBytes(head.subarray(LENGTH_AT)) !== view.getFloat64(MAGIC.length, true)) return [];
-  const rows: Row[] = [];
+  const rows: EntryRow[] = [];
   for (let row = INDEX_AT, at = end; row + ROW_SIZE <= end; row += ROW_SIZE) {
     const length = view.getUint32(row + 8, true);
     // The end of a file that was cut off.
@@ -99,7 +99,7 @@ export function decodeFile(bytes: Uint8Array<ArrayBuffer>): StoredEntry[] {
 }
 
 /** The rows of an open file of `size` bytes; none if its index is damaged. */
-export function readRows(file: Deno.FsFile, size: number): Row[] {
+export function readRows(file: Deno.FsFile, size: number): EntryRow[] {
   const index = indexLength(readPart(file, 0, INDEX_AT), size);
   return index === undefined ? [] : rowsOf(readPart(file, 0, INDEX_AT + index), size);
 }

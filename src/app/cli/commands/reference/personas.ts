@@ -72,10 +72,10 @@ export function requestAsJson({ name, code, on, struct }: Request): Readonly<Rec
   };
 }
 
-type Row = readonly [title: string, value: (persona: Persona) => string];
+type PersonaRow = readonly [title: string, value: (persona: Persona) => string];
 
 /** The code of the first of these requests that the generation has. */
-function codeOf(...requests: Request[]): Row[1] {
+function codeOf(...requests: Request[]): PersonaRow[1] {
   return (persona) => {
     const request = requests.find((each) => persona.requests.includes(each));
     return request ? `0x${request.code.toString(16)}` : "-";
@@ -84,7 +84,7 @@ function codeOf(...requests: Request[]): Row[1] {
 
 const yes = (value: boolean) => value ? "yes" : "no";
 
-const ROWS: readonly Row[] = [
+const ROWS: readonly PersonaRow[] = [
   ["CREATE_VM", codeOf(GH.CREATE_VM, GH_V6.CREATE_VM, GH_LEGACY.CREATE_VM)],
   ["SET_USER_MEM_REGION", codeOf(GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION)],
   ["LEND_USER_MEM", codeOf(GH_ANDROID.LEND_USER_MEM)],

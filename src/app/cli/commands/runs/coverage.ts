@@ -13,7 +13,7 @@ import { coveredBranches, coveredLines } from "../../../../session/export/execut
 import type { ExecutedLine, ExecutedVm } from "../../../../session/inspection/execution/executed.ts";
 import { COVERAGE, documentText, type FieldsOf, listingOf } from "../../../../model/queries/documents.ts";
 
-type Row = FieldsOf<typeof COVERAGE>;
+type CoverageRow = FieldsOf<typeof COVERAGE>;
 
 export function registerCoverage(program: Command, { entry, exit }: CommandContext): void {
   withListOptions(program.command("coverage").description("show which functions, lines and branches of the VMs' code have run"))
@@ -78,9 +78,9 @@ async function write(vms: readonly ExecutedVm[], files: Files): Promise<void> {
 }
 
 /** A row for all of a VM's code, and one for each of its source files. */
-function rowsOf({ vm, instructions, functions, unexecuted, files }: ExecutedVm): Row[] {
+function rowsOf({ vm, instructions, functions, unexecuted, files }: ExecutedVm): CoverageRow[] {
   const all = [...functions.values()], byFile = Map.groupBy(all, ({ file }) => file);
-  const row = (file: string | null, executed: readonly ExecutedLine[], ofFile: typeof all, others: number, count: number): Row => {
+  const row = (file: string | null, executed: readonly ExecutedLine[], ofFile: typeof all, others: number, count: number): CoverageRow => {
     const lines = coveredLines(executed), branches = coveredBranches(executed);
     return {
       vm,

@@ -26,7 +26,7 @@ import {
 } from "../../../../model/queries/documents.ts";
 import { formatId } from "../../../../model/queries/ids.ts";
 
-type Row = FieldsOf<typeof PROFILE>;
+type ProfileRow = FieldsOf<typeof PROFILE>;
 
 /** Rows that are printed by default. */
 const ROWS = 20;
@@ -132,7 +132,7 @@ export function latencyRows(found: readonly Latency[]): FieldsOf<typeof LATENCY_
 }
 
 /** Rows, the most instructions first. */
-export function processRows(found: readonly ProcessInstructions[]): Row[] {
+export function processRows(found: readonly ProcessInstructions[]): ProfileRow[] {
   const all = found.reduce((sum, { instructions }) => sum + instructions, 0);
   return found.toSorted((a, b) => b.instructions - a.instructions || (a.name < b.name ? -1 : 1)).map(
     ({ vm, pid, name, switches, instructions }) => ({
@@ -143,7 +143,7 @@ export function processRows(found: readonly ProcessInstructions[]): Row[] {
 }
 
 /** Rows, the most instructions first; shares are of all instructions of these VMs. */
-export function profileOf(vms: readonly ExecutedVm[], by: typeof BY[number]): Row[] {
+export function profileOf(vms: readonly ExecutedVm[], by: typeof BY[number]): ProfileRow[] {
   const all = vms.reduce((sum, { instructions }) => sum + instructions, 0);
   const rows = vms.flatMap((vm) => by === "vm" ? [vmRow(vm)] : by === "line" ? lineRows(vm) : functionRows(vm));
   return rows.filter(({ instructions }) => instructions > 0).sort((a, b) => b.instructions - a.instructions || (a.name < b.name ? -1 : 1))

@@ -6,7 +6,7 @@ import { HOST, nameOf, vmId, withoutKind } from "../../../../model/queries/ids.t
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { MEMORY } from "../../../../model/queries/tables.ts";
 
-type Row = RowOf<typeof MEMORY>;
+type MemoryRow = RowOf<typeof MEMORY>;
 
 /** How a run looks on the map. Runs of one key are drawn as one. */
 export interface Patch {
@@ -29,15 +29,15 @@ export interface Patch {
 
 export interface MemoryView {
   readonly name: "access" | "owner" | "state";
-  patch(row: Row, look: Look): Patch;
+  patch(row: MemoryRow, look: Look): Patch;
   /** The same of one run, in words. */
-  text(row: Row): string;
+  text(row: MemoryRow): string;
 }
 
 /** Possible problems are shown before normal states. */
 const RANKS = { free: 0, owned: 1, lent: 2, shared: 3, offered: 4, blocked: 5 } as const;
 
-function rankOf({ state, access, parcel }: Row): number {
+function rankOf({ state, access, parcel }: MemoryRow): number {
   if (state === "blocked" || state === "offered") return RANKS[state];
   if (state === "open") return RANKS.offered;
   if (access === "shared" || access === "host") return RANKS.shared;
@@ -50,7 +50,7 @@ const OFFERED: Patch = { key: "offered", name: "offered", letter: "?", fill: "wa
 const FREE: Patch = { key: "free", name: "free", letter: ".", fill: undefined, ink: "dim", rank: RANKS.free };
 
 /** Patches that are the same in every view. */
-function common(row: Row): Patch | undefined {
+function common(row: MemoryRow): Patch | undefined {
   if (row.state === "blocked") return BLOCKED;
   if (row.access === "hypervisor") {
     const { letter, fill } = HYPERVISOR_MARK;
