@@ -1,15 +1,15 @@
 // WebAssembly's integer instructions on unsigned bigints. Values that are known when an instruction
 // is decoded have evaluators of their own (decoded/operands.ts), made once for each expression.
 
-type Operation = (a: bigint, b: bigint, bits: number) => bigint;
+type IntegerOperation = (a: bigint, b: bigint, bits: number) => bigint;
 
 const signed = (value: bigint, bits: number) => BigInt.asIntN(bits, value);
 const truth = (value: boolean) => value ? 1n : 0n;
 const count = (b: bigint, bits: number) => b & BigInt(bits - 1);
-const extend = (width: number): Operation => (a) => BigInt.asIntN(width, a);
+const extend = (width: number): IntegerOperation => (a) => BigInt.asIntN(width, a);
 
 /** By the name without its type; operands and results are unsigned, and results are cut later. */
-const OPERATIONS: Readonly<Record<string, Operation>> = {
+const OPERATIONS: Readonly<Record<string, IntegerOperation>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,

@@ -47,26 +47,26 @@ function ordered(a: Range | undefined, b: Range | undefined, orEqual: boolean): 
   return below(a.low, b.high) ? anyOf(1) : truth(false);
 }
 
-type Operation = (a: Range, b: Range, bits: 32 | 64) => Range;
+type RangeOperation = (a: Range, b: Range, bits: 32 | 64) => Range;
 
-const equal: Operation = (a, b) => {
+const equal: RangeOperation = (a, b) => {
   if (a.high < b.low || b.high < a.low) return truth(false);
   return isExact(a) && isExact(b) ? truth(true) : anyOf(1);
 };
 const not = ({ low, high }: Range): Range => ({ low: 1n - high, high: 1n - low });
-const less = (name: "unsigned" | "signed", orEqual: boolean): Operation => (a, b, bits) =>
+const less = (name: "unsigned" | "signed", orEqual: boolean): RangeOperation => (a, b, bits) =>
   name === "unsigned" ? ordered(a, b, orEqual) : ordered(signed(a, bits), signed(b, bits), orEqual);
 /** The count of a shift, where it is known. */
 const countOf = (b: Range, bits: 32 | 64): bigint | undefined => isExact(b) ? b.low & BigInt(bits - 1) : undefined;
-const shift = (by: (a: Range, count: bigint, bits: 32 | 64) => Range): Operation => (a, b, bits) => {
+const shift = (by: (a: Range, count: bigint, bits: 32 | 64) => Range): RangeOperation => (a, b, bits) => {
   const count = countOf(b, bits);
   return count === undefined ? anyOf(bits) : by(a, count, bits);
 };
-const bitwise = (compute: (a: bigint, b: bigint) => bigint): Operation => (a, b, bits) =>
+const bitwise = (compute: (a: bigint, b: bigint) => bigint): RangeOperation => (a, b, bits) =>
   isExact(a) && isExact(b) ? exactly(compute(a.low, b.low)) : anyOf(bits);
 
 /** By the name of the Wasm instruction without its type; operands are of that type. */
-const OPERATIONS: Readonly<Record<string, Operation>> = {
+const OPERATIONS: Readonly<Record<string, RangeOperation>> = {
   add: (a, b, bits) => cut(a.low + b.low, a.high + b.high, bits),
   sub: (a, b, bits) => cut(a.low - b.high, a.high - b.low, bits),
   mul: (a, b, bits) => cut(a.low * b.low, a.high * b.high, bits),

@@ -51,14 +51,14 @@ const vectorPattern = (U: number, size: number, opcode: number) =>
 const scalarPattern = (U: number, size: number, opcode: number) =>
   pattern<"L M Rm4 H Rn Rd">(`01 ${U} 11111 ${bits(size, 2)} L M Rm4 ${bits(opcode, 4)} H 0 Rn Rd`);
 
-type Operation = ($: Builder, size: number, a: Node, b: Node, d: () => Node) => Node;
+type IndexedOperation = ($: Builder, size: number, a: Node, b: Node, d: () => Node) => Node;
 
-const accumulate = (direction: "add" | "sub"): Operation => ($, size, a, b, d) =>
+const accumulate = (direction: "add" | "sub"): IndexedOperation => ($, size, a, b, d) =>
   $.op(`${LANES[size]}.${direction}`, d(), multiply($, size, a, b));
-const library = (name: string): Operation => ($, size, a, b) => $.call("v128", `${name}${8 << size}`, a, b);
-const libraryWithAccumulator = (name: string): Operation => ($, size, a, b, d) => $.call("v128", `${name}${8 << size}`, a, b, d());
+const library = (name: string): IndexedOperation => ($, size, a, b) => $.call("v128", `${name}${8 << size}`, a, b);
+const libraryWithAccumulator = (name: string): IndexedOperation => ($, size, a, b, d) => $.call("v128", `${name}${8 << size}`, a, b, d());
 
-const SAME: readonly { name: string; U: 0 | 1; opcode: number; operation: Operation; hasScalar?: boolean }[] = [
+const SAME: readonly { name: string; U: 0 | 1; opcode: number; operation: IndexedOperation; hasScalar?: boolean }[] = [
   { name: "mla", U: 1, opcode: 0b0000, operation: accumulate("add") },
   { name: "mls", U: 1, opcode: 0b0100, operation: accumulate("sub") },
   { name: "mul", U: 0, opcode: 0b1000, operation: multiply },

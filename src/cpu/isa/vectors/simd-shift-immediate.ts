@@ -27,7 +27,7 @@ import {
 } from "../notation/simd-operands.ts";
 
 /** `count` is static: 1 to the width for right shifts, 0 to the width - 1 for left ones. */
-type Operation = ($: Builder, size: number, a: Node, count: Node, d: () => Node) => Node;
+type ShiftOperation = ($: Builder, size: number, a: Node, count: Node, d: () => Node) => Node;
 
 interface ShiftEntry {
   readonly name: string;
@@ -37,7 +37,7 @@ interface ShiftEntry {
   readonly scalars?: readonly number[];
   /** Sizes that loops use at 128 bits. */
   readonly hot?: readonly number[];
-  readonly operation: Operation;
+  readonly operation: ShiftOperation;
 }
 
 /** A vector with a static value in each lane. */
@@ -58,19 +58,19 @@ function roundingShiftRight($: Builder, size: number, letter: "s" | "u", a: Node
   return $.op(`${LANES[size]}.add`, $.op(instruction, almost, $.i32(1)), $.and(almost, splat($, size, $.i32(1))));
 }
 
-const right = (letter: "s" | "u"): Operation => ($, size, a, count) => shiftRight($, size, letter, a, count);
-const rounding = (letter: "s" | "u"): Operation => ($, size, a, count) => roundingShiftRight($, size, letter, a, count);
-const accumulate = (operation: Operation): Operation => ($, size, a, count, d) =>
+const right = (letter: "s" | "u"): ShiftOperation => ($, size, a, count) => shiftRight($, size, letter, a, count);
+const rounding = (letter: "s" | "u"): ShiftOperation => ($, size, a, count) => roundingShiftRight($, size, letter, a, count);
+const accumulate = (operation: ShiftOperation): ShiftOperation => ($, size, a, count, d) =>
   $.op(`${LANES[size]}.add`, d(), operation($, size, a, count, d));
-const shiftLeft: Operation = ($, size, a, count) => $.op(`${LANES[size]}.shl`, a, count);
-const saturating = (name: string): Operation => ($, size, a, count) => $.call("v128", `${name}${8 << size}`, a, splat($, size, count));
+const shiftLeft: ShiftOperation = ($, size, a, count) => $.op(`${LANES[size]}.shl`, a, count);
+const saturating = (name: string): ShiftOperation => ($, size, a, count) => $.call("v128", `${name}${8 << size}`, a, splat($, size, count));
 
 /** SLI and SRI keep the bits of the destination that nothing is shifted into. */
-const insertLeft: Operation = ($, size, a, count, d) => {
+const insertLeft: ShiftOperation = ($, size, a, count, d) => {
   const ones = both($, -1n), taken = $.op(`${LANES[size]}.shl`, ones, count);
   return $.op("v128.bitselect", $.op(`${LANES[size]}.shl`, a, count), d(), taken);
 };
-const insertRight: Operation = ($, size, a, count, d) =>
+const insertRight: ShiftOperation = ($, size, a, count, d) =>
   $.op("v128.bitselect", shiftRight($, size, "u", a, count), d(), shiftRight($, size, "u", both($, -1n), count));
 
 const ENTRIES: readonly ShiftEntry[] = [

@@ -26,7 +26,7 @@ import {
 } from "../notation/simd-operands.ts";
 
 /** From two vectors, and the old value of the destination, to the result. */
-type Operation = ($: Builder, size: number, a: Node, b: Node, d: () => Node) => Node;
+type ThreeSameOperation = ($: Builder, size: number, a: Node, b: Node, d: () => Node) => Node;
 
 interface ThreeSameEntry {
   readonly name: string;
@@ -37,30 +37,31 @@ interface ThreeSameEntry {
   readonly scalars?: readonly number[];
   /** Sizes that loops use at 128 bits; those are in the interpreter loop. */
   readonly hot?: readonly number[];
-  readonly operation: Operation;
+  readonly operation: ThreeSameOperation;
 }
 
 const HS = [1, 2];
 
-const lanewise = (instruction: string): Operation => ($, size, a, b) => $.op(`${LANES[size]}.${instruction}`, a, b);
-const library = (name: string): Operation => ($, size, a, b) => $.call("v128", `${name}${8 << size}`, a, b);
-const compare = (condition: Parameters<typeof compareLanes>[2]): Operation => ($, size, a, b) => compareLanes($, size, condition, a, b);
+const lanewise = (instruction: string): ThreeSameOperation => ($, size, a, b) => $.op(`${LANES[size]}.${instruction}`, a, b);
+const library = (name: string): ThreeSameOperation => ($, size, a, b) => $.call("v128", `${name}${8 << size}`, a, b);
+const compare = (condition: Parameters<typeof compareLanes>[2]): ThreeSameOperation => ($, size, a, b) =>
+  compareLanes($, size, condition, a, b);
 
 /** (a + b) >> 1 and (a - b) >> 1 without a carry out of the lane. */
-const halvingAdd = (letter: "s" | "u"): Operation => ($, size, a, b) =>
+const halvingAdd = (letter: "s" | "u"): ThreeSameOperation => ($, size, a, b) =>
   $.op(`${LANES[size]}.add`, $.and(a, b), shiftRight($, size, letter, $.eor(a, b)));
-const roundingHalvingAdd = (letter: "s" | "u"): Operation => ($, size, a, b) =>
+const roundingHalvingAdd = (letter: "s" | "u"): ThreeSameOperation => ($, size, a, b) =>
   $.op(`${LANES[size]}.sub`, $.or(a, b), shiftRight($, size, letter, $.eor(a, b)));
-const halvingSubtract = (letter: "s" | "u"): Operation => ($, size, a, b) => {
+const halvingSubtract = (letter: "s" | "u"): ThreeSameOperation => ($, size, a, b) => {
   const borrow = $.and($.op("v128.andnot", b, a), both($, replicate(1n, size)));
   const halves = $.op(`${LANES[size]}.sub`, shiftRight($, size, letter, a), shiftRight($, size, letter, b));
   return $.op(`${LANES[size]}.sub`, halves, borrow);
 };
 const shiftRight = ($: Builder, size: number, letter: "s" | "u", a: Node): Node => $.op(`${LANES[size]}.shr_${letter}`, a, $.i32(1));
 
-const absoluteDifference = (letter: "s" | "u"): Operation => ($, size, a, b) =>
+const absoluteDifference = (letter: "s" | "u"): ThreeSameOperation => ($, size, a, b) =>
   $.op(`${LANES[size]}.sub`, $.op(`${LANES[size]}.max_${letter}`, a, b), $.op(`${LANES[size]}.min_${letter}`, a, b));
-const accumulate = (operation: Operation, sum: "add" | "sub" = "add"): Operation => ($, size, a, b, d) =>
+const accumulate = (operation: ThreeSameOperation, sum: "add" | "sub" = "add"): ThreeSameOperation => ($, size, a, b, d) =>
   $.op(`${LANES[size]}.${sum}`, d(), operation($, size, a, b, d));
 
 const ENTRIES: readonly ThreeSameEntry[] = [

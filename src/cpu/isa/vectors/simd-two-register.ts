@@ -24,7 +24,7 @@ import {
   vectorOf,
 } from "../notation/simd-operands.ts";
 
-type Operation = ($: Builder, size: number, a: Node, d: () => Node) => Node;
+type TwoRegisterOperation = ($: Builder, size: number, a: Node, d: () => Node) => Node;
 
 interface TwoRegisterEntry {
   readonly name: string;
@@ -32,26 +32,26 @@ interface TwoRegisterEntry {
   readonly opcode: number;
   readonly sizes: readonly number[];
   readonly scalars?: readonly number[];
-  readonly operation: Operation;
+  readonly operation: TwoRegisterOperation;
   /** "#0" after the operands. */
   readonly zero?: boolean;
 }
 
-const library = (name: string): Operation => ($, size, a) => $.call("v128", `${name}${8 << size}`, a);
-const compare = (condition: "eq" | "gt_s" | "ge_s", exchanged = false): Operation => ($, size, a) => {
+const library = (name: string): TwoRegisterOperation => ($, size, a) => $.call("v128", `${name}${8 << size}`, a);
+const compare = (condition: "eq" | "gt_s" | "ge_s", exchanged = false): TwoRegisterOperation => ($, size, a) => {
   const zero = both($, 0n);
   return exchanged ? compareLanes($, size, condition, zero, a) : compareLanes($, size, condition, a, zero);
 };
-const lanewise = (instruction: string): Operation => ($, size, a) => $.op(`${LANES[size]}.${instruction}`, a);
+const lanewise = (instruction: string): TwoRegisterOperation => ($, size, a) => $.op(`${LANES[size]}.${instruction}`, a);
 
 /** Reverses the elements of 2^size bytes within containers of 2^container bytes. */
-const reverse = (container: number): Operation => ($, size, a) => {
+const reverse = (container: number): TwoRegisterOperation => ($, size, a) => {
   const last = (1 << container - size) - 1;
   return $.shuffle(shuffleLanes(size, Array.from({ length: 16 >> size }, (_, i) => i ^ last)), a, a);
 };
 
 /** The bits of each byte from the other end: halves, quarters and eighths change places. */
-const reverseBits: Operation = ($, _, a) => {
+const reverseBits: TwoRegisterOperation = ($, _, a) => {
   const steps: readonly [number, bigint][] = [[4, 0x0f0f0f0f0f0f0f0fn], [2, 0x3333333333333333n], [1, 0x5555555555555555n]];
   let value = a;
   for (const [count, mask] of steps) {
@@ -63,16 +63,16 @@ const reverseBits: Operation = ($, _, a) => {
 };
 
 /** SADDLP and UADDLP: sums of neighbors in lanes of twice the width. */
-const addPairs = (letter: "s" | "u"): Operation => ($, size, a) => {
+const addPairs = (letter: "s" | "u"): TwoRegisterOperation => ($, size, a) => {
   if (size < 2) return $.op(`${LANES[size + 1]}.extadd_pairwise_${LANES[size]}_${letter}`, a);
   const shift = `i64x2.shr_${letter}`;
   return $.op("i64x2.add", $.op(shift, a, $.i32(32)), $.op(shift, $.op("i64x2.shl", a, $.i32(32)), $.i32(32)));
 };
-const accumulatePairs = (letter: "s" | "u"): Operation => ($, size, a, d) =>
+const accumulatePairs = (letter: "s" | "u"): TwoRegisterOperation => ($, size, a, d) =>
   $.op(`${LANES[size + 1]}.add`, d(), addPairs(letter)($, size, a, d));
 
 /** SUQADD and USQADD add to the destination. */
-const accumulateSaturating = (name: string): Operation => ($, size, a, d) => $.call("v128", `${name}${8 << size}`, d(), a);
+const accumulateSaturating = (name: string): TwoRegisterOperation => ($, size, a, d) => $.call("v128", `${name}${8 << size}`, d(), a);
 
 const ENTRIES: readonly TwoRegisterEntry[] = [
   { name: "rev64", U: 0, opcode: 0b00000, sizes: NOT_D, operation: reverse(3) },
@@ -95,7 +95,7 @@ const ENTRIES: readonly TwoRegisterEntry[] = [
 ];
 
 /** These have fixed size fields: 00 and 01 of one opcode. */
-const BITS: readonly { readonly name: string; readonly size: string; readonly operation: Operation }[] = [
+const BITS: readonly { readonly name: string; readonly size: string; readonly operation: TwoRegisterOperation }[] = [
   { name: "not", size: "00", operation: ($, _, a) => $.not(a) },
   { name: "rbit", size: "01", operation: reverseBits },
 ];

@@ -22,7 +22,7 @@ export interface Origin {
 }
 
 /** The operation in the trace of a request. */
-export interface Operation {
+export interface RequestOperation {
   readonly trace: TraceId;
   readonly origin: Origin;
 }
@@ -33,7 +33,7 @@ function causeOf({ vmid, sequence }: Origin): string {
 }
 
 /** A request is taken up. */
-export function beginRequest(context: Context, vmid: number, message: RpcMessage, fields: object): Operation {
+export function beginRequest(context: Context, vmid: number, message: RpcMessage, fields: object): RequestOperation {
   const origin = { vmid, sequence: message.sequence, id: message.id };
   const given = { from: vmid, sequence: message.sequence, ...traceFields(fields) };
   const trace = context.calls.trace.begin("rpc", rpcName(message.id), given, causeOf(origin), causeOf(origin));
@@ -60,7 +60,7 @@ export function okReply<Q extends Fields, R extends Fields>(message: RpcRequest<
 }
 
 /** Answers with OK. */
-export function answer(context: Context, link: Link, operation: Operation, { payload, fields }: Reply): void {
+export function answer(context: Context, link: Link, operation: RequestOperation, { payload, fields }: Reply): void {
   const { trace } = context.calls;
   context.unanswered.delete(causeOf(operation.origin));
   send(context, link, operation.origin, payload, operation.trace);
@@ -71,7 +71,7 @@ export function answer(context: Context, link: Link, operation: Operation, { pay
 export function refuse(
   context: Context,
   link: Link,
-  operation: Operation,
+  operation: RequestOperation,
   refusal: Refusal,
   declared: RpcRequest | undefined,
 ): void {
@@ -90,7 +90,7 @@ export function refuse(
 }
 
 /** The handler answers by `answerLater`: in a later event, unless it has already. */
-export function postpone(context: Context, operation: Operation): void {
+export function postpone(context: Context, operation: RequestOperation): void {
   if (context.unanswered.has(causeOf(operation.origin))) context.calls.trace.suspend(operation.trace);
 }
 
