@@ -19,7 +19,7 @@ export interface El0Control {
 /** EL1 only; EL0 as well; EL0 under a control of EL1's. */
 export type Privilege = 1 | 0 | El0Control;
 
-export interface Access<T> {
+export interface AllowedAccess<T> {
   readonly privilege: Privilege;
   readonly emit: T;
 }
@@ -31,9 +31,9 @@ export interface SystemRegister {
   /** See `encodeSystemRegister`. */
   readonly encoding: number;
   /** MRS. */
-  readonly read?: Access<(c: Code, library: Library) => Value>;
+  readonly read?: AllowedAccess<(c: Code, library: Library) => Value>;
   /** MSR (register). */
-  readonly write?: Access<(c: Code, library: Library, value: Local) => void>;
+  readonly write?: AllowedAccess<(c: Code, library: Library, value: Local) => void>;
 }
 
 export type Encoding = readonly [op0: number, op1: number, crn: number, crm: number, op2: number];

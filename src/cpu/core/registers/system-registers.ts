@@ -31,7 +31,7 @@ import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from
 import { performanceRegisters, withEvent } from "./performance-registers.ts";
 import { WRITE_BITS } from "./register-writes.ts";
 import {
-  type Access,
+  type AllowedAccess,
   constantRegister,
   type El0Control,
   encodeSystemRegister,
@@ -141,7 +141,7 @@ const timerWritten = (c: Code, library: Library) => c.run(exceptionFunction(libr
 /** TVAL, CTL and CVAL of a timer; CRm selects the timer. */
 function timerRegisters(timer: Timer, prefix: string, crm: number, privilege: El0Control): SystemRegister[] {
   const { ctl, cval } = TIMERS[timer];
-  const access = <T>(emit: T): Access<T> => ({ privilege, emit });
+  const access = <T>(emit: T): AllowedAccess<T> => ({ privilege, emit });
   return [
     {
       name: `${prefix}_TVAL_EL0`,

@@ -13,7 +13,7 @@ import { GZVM } from "../../abi/ioctl/geniezone.ts";
 import { GH } from "../../abi/ioctl/gunyah.ts";
 import type { Request } from "../../abi/ioctl/request.ts";
 import { Errno, errnoName } from "../../abi/ioctl/errno.ts";
-import { type Access, HostMemory, HUGE_PAGE, type MemoryState, type Pinned, Signal, type UserSpace } from "./memory.ts";
+import { type AccessResult, HostMemory, HUGE_PAGE, type MemoryState, type Pinned, Signal, type UserSpace } from "./memory.ts";
 import { newPageAllocatorState } from "./page-allocator.ts";
 import { Eventfds, type EventfdState, type FileKind, type FileOperations, type OpenFile, Poll } from "./files.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
@@ -449,7 +449,7 @@ export class HostKernel {
     return 0;
   }
 
-  load(pid: number, address: number, length: number): Access<Uint8Array> {
+  load(pid: number, address: number, length: number): AccessResult<Uint8Array> {
     return this.memory.load(this.spaceOf(pid), address, length);
   }
 
@@ -458,7 +458,7 @@ export class HostKernel {
     return this.memory.loadInto(this.spaceOf(pid), address, into);
   }
 
-  store(pid: number, address: number, bytes: Uint8Array): Access<void> {
+  store(pid: number, address: number, bytes: Uint8Array): AccessResult<void> {
     return this.memory.store(this.spaceOf(pid), address, bytes);
   }
 

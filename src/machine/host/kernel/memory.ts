@@ -82,7 +82,7 @@ export interface MemoryState {
 }
 
 /** How an access went. */
-export type Access<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly signal: number };
+export type AccessResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly signal: number };
 
 /** Mappings begin here (vm.mmap_min_addr). */
 const MAPPINGS_BEGIN = 0x1_0000;
@@ -247,7 +247,7 @@ export class HostMemory {
   // ---- access by the process ----
 
   /** A load by the process. */
-  load(space: UserSpace, address: number, length: number): Access<Uint8Array> {
+  load(space: UserSpace, address: number, length: number): AccessResult<Uint8Array> {
     const bytes = new Uint8Array(length);
     const fault = this.loadInto(space, address, bytes);
     return fault === undefined ? { ok: true, value: bytes } : { ok: false, signal: fault };
@@ -269,7 +269,7 @@ export class HostMemory {
   }
 
   /** A store by the process; bytes before a fault are written. */
-  store(space: UserSpace, address: number, bytes: Uint8Array): Access<void> {
+  store(space: UserSpace, address: number, bytes: Uint8Array): AccessResult<void> {
     const { length } = bytes;
     for (let done = 0; done < length;) {
       const at = address + done;

@@ -9,14 +9,14 @@ import type { Vcpu } from "../scheduling/vcpu.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /** A load or store of one general-purpose register, which is all that can be emulated. */
-interface Access {
+interface EmulatedAccess {
   readonly write: boolean;
   /** 1, 2, 4 or 8 bytes. */
   readonly size: number;
 }
 
 /** undefined if the syndrome does not describe the access. */
-function decode(esr: number): Access | undefined {
+function decode(esr: number): EmulatedAccess | undefined {
   if (!(esr & AbortSyndrome.Isv)) return undefined;
   return { write: (esr & AbortSyndrome.WnR) !== 0, size: 1 << (esr >>> AbortSyndrome.SasShift & 3) };
 }
@@ -66,7 +66,7 @@ export function handleBusAccess(vcpu: Vcpu, exit: Exit): void {
   injectExternalAbort(vcpu, exit, exit.esr & AbortSyndrome.WnR);
 }
 
-function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: EmulatedAccess): boolean {
   const { core, machine } = vcpu.services;
   const traced = vcpu.services.trace.wanted.mmio;
   if (write) {
@@ -84,7 +84,7 @@ function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
 }
 
 /** False without a device; an access that the device refuses is an abort. */
-function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: EmulatedAccess): boolean {
   const attached = vcpu.space.deviceAt(exit.ipa);
   if (!attached) return false;
   const { core } = vcpu.services;
@@ -130,7 +130,7 @@ function readWord(vcpu: Vcpu, exit: Exit): boolean {
  * A store to the page of a virtio-mmio device, which its frontend has mapped read-only. False if
  * it is another access.
  */
-function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: EmulatedAccess): boolean {
   const { core, names, virtioPages } = vcpu.services;
   if (!write || virtioPages.size === 0) return false;
   const page = vcpu.space.stage2.lookup(exit.ipa);
@@ -144,7 +144,7 @@ function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boole
 }
 
 /** A vCPU that a VMM runs by vcpu_run passes its accesses in the VMM's ranges to it. */
-function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: EmulatedAccess): boolean {
   if (!vcpu.turn.donor?.turn.insideRun || !vcpu.space.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
   if (vcpu.services.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");

@@ -7,7 +7,7 @@ import { traceRegister } from "./traps-trace.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** The ISS of a trapped MSR or MRS (Arm ARM, ESR_EL2 for EC 0x18). */
-class Access {
+class TrappedAccess {
   readonly op0: number;
   readonly op1: number;
   readonly crn: number;
@@ -32,7 +32,7 @@ class Access {
 /** Makes the access; false if it is undefined. */
 export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
   const { core } = vcpu.services;
-  const access = new Access(esr);
+  const access = new TrappedAccess(esr);
   if (access.isRead) {
     const value = read(vcpu, access);
     traceRegister(vcpu, access, true, value);
@@ -54,11 +54,11 @@ export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
  * emulate it.
  */
 export function isIdentificationRead(esr: number): boolean {
-  const { op0, op1, crn, crm, isRead } = new Access(esr);
+  const { op0, op1, crn, crm, isRead } = new TrappedAccess(esr);
   return isRead && op0 === 3 && crn === 0 && crm <= 7 && (op1 === 0 || op1 === 1 || op1 === 3);
 }
 
-function read(vcpu: Vcpu, access: Access): bigint | undefined {
+function read(vcpu: Vcpu, access: TrappedAccess): bigint | undefined {
   if (access.op0 === 2) return readDebug(vcpu, access);
   if (isIdentification(access)) {
     return idRegister(access.crm, access.op2, vcpu);
@@ -72,28 +72,28 @@ function read(vcpu: Vcpu, access: Access): bigint | undefined {
   return undefined;
 }
 
-function write(vcpu: Vcpu, access: Access, value: bigint): boolean {
+function write(vcpu: Vcpu, access: TrappedAccess, value: bigint): boolean {
   if (access.op0 === 2) return writeDebug(vcpu, access, value);
   if (isActlr(access)) return true;
   return isIcc(access) && vcpu.gic.writeRegister(iccKey(access.crn, access.crm, access.op2), value);
 }
 
-function isIdentification({ op0, op1, crn, crm }: Access): boolean {
+function isIdentification({ op0, op1, crn, crm }: TrappedAccess): boolean {
   return op0 === 3 && op1 === 0 && crn === 0 && crm >= 1 && crm <= 7;
 }
 
 /** The number of error records. */
-function isErridr(access: Access): boolean {
+function isErridr(access: TrappedAccess): boolean {
   return access.is(3, 0, 5, 3, 0);
 }
 
 const NO_RECORDS = 0n;
 
-function isActlr(access: Access): boolean {
+function isActlr(access: TrappedAccess): boolean {
   return access.is(3, 0, 1, 0, 1);
 }
 
-function isIcc({ op0, op1, crn, crm }: Access): boolean {
+function isIcc({ op0, op1, crn, crm }: TrappedAccess): boolean {
   return op0 === 3 && op1 === 0 && (crn === 4 && crm === 6 || crn === 12 && crm >= 8);
 }
 
@@ -101,14 +101,14 @@ function isIcc({ op0, op1, crn, crm }: Access): boolean {
  * Debug registers that are there read as zero and ignore writes, but for MDSCR and the comparators,
  * which the core obeys.
  */
-function readDebug(vcpu: Vcpu, access: Access): bigint | undefined {
+function readDebug(vcpu: Vcpu, access: TrappedAccess): bigint | undefined {
   if (isMdscr(access)) return vcpu.registers.getRegister("MDSCR_EL1");
   const comparators = comparatorsOf(vcpu, access);
   if (comparators) return comparators[access.crm];
   return isPlainDebug(access) || isOslsr(access) ? 0n : undefined;
 }
 
-function writeDebug(vcpu: Vcpu, access: Access, value: bigint): boolean {
+function writeDebug(vcpu: Vcpu, access: TrappedAccess, value: bigint): boolean {
   const comparators = comparatorsOf(vcpu, access);
   if (isMdscr(access)) vcpu.registers.setRegister("MDSCR_EL1", value);
   else if (comparators) {
@@ -118,23 +118,23 @@ function writeDebug(vcpu: Vcpu, access: Access, value: bigint): boolean {
   return true;
 }
 
-function isMdscr(access: Access): boolean {
+function isMdscr(access: TrappedAccess): boolean {
   return access.is(2, 0, 0, 2, 2);
 }
 
 /**
  * The OS lock is never locked; its access register is write-only, its status register read-only.
  */
-function isOslar(access: Access): boolean {
+function isOslar(access: TrappedAccess): boolean {
   return access.is(2, 0, 1, 0, 4);
 }
 
-function isOslsr(access: Access): boolean {
+function isOslsr(access: TrappedAccess): boolean {
   return access.is(2, 0, 1, 1, 4);
 }
 
 /** The communication channel, the double lock and the rest of CRn 0. */
-function isPlainDebug(access: Access): boolean {
+function isPlainDebug(access: TrappedAccess): boolean {
   const { op1, crn } = access;
   return crn === 0 && (op1 === 0 || op1 === 3) || access.is(2, 0, 1, 3, 4) || access.is(2, 0, 1, 0, 0);
 }
@@ -143,7 +143,7 @@ function isPlainDebug(access: Access): boolean {
  * The registers DBGBVR, DBGBCR, DBGWVR or DBGWCR (op2 4..7), numbered by CRm; undefined without
  * such a comparator.
  */
-function comparatorsOf(vcpu: Vcpu, { op1, crn, crm, op2 }: Access): bigint[] | undefined {
+function comparatorsOf(vcpu: Vcpu, { op1, crn, crm, op2 }: TrappedAccess): bigint[] | undefined {
   if (op1 !== 0 || crn !== 0 || op2 < 4) return undefined;
   const { bvr, bcr, wvr, wcr } = vcpu.registers.debug;
   const registers = [bvr, bcr, wvr, wcr][op2 - 4];

@@ -7,7 +7,7 @@ import { Facts } from "./fact.ts";
 export type AccessKind = "load" | "store" | "atomic access" | "instruction fetch" | "cache maintenance";
 
 /** An access: its kind, its virtual address, and its bytes where the instruction tells. */
-export type Access = { readonly kind: AccessKind; readonly address: string; readonly size: number | null };
+export type FaultingAccess = { readonly kind: AccessKind; readonly address: string; readonly size: number | null };
 
 /** The descriptor at which a stage-1 walk ended. */
 export type WalkEnd = {
@@ -53,29 +53,29 @@ export type ExceptionCause =
   /** Its vectors, or one of them, cannot be fetched: the offset from VBAR_EL1. */
   | { readonly code: "no-vectors"; readonly vbar: string; readonly offset: string }
   // Alignment.
-  | { readonly code: "device-alignment"; readonly access: Access; readonly because: DeviceBecause }
-  | { readonly code: "alignment-checked"; readonly access: Access }
-  | { readonly code: "ordered-alignment"; readonly access: Access }
+  | { readonly code: "device-alignment"; readonly access: FaultingAccess; readonly because: DeviceBecause }
+  | { readonly code: "alignment-checked"; readonly access: FaultingAccess }
+  | { readonly code: "ordered-alignment"; readonly access: FaultingAccess }
   // Stage 1.
-  | { readonly code: "no-translation"; readonly access: Access; readonly walk: WalkEnd }
-  | { readonly code: "outside-of-tables"; readonly access: Access; readonly ttbr: WalkEnd["ttbr"]; readonly bits: number | null }
-  | { readonly code: "access-flag"; readonly access: Access; readonly walk: WalkEnd }
+  | { readonly code: "no-translation"; readonly access: FaultingAccess; readonly walk: WalkEnd }
+  | { readonly code: "outside-of-tables"; readonly access: FaultingAccess; readonly ttbr: WalkEnd["ttbr"]; readonly bits: number | null }
+  | { readonly code: "access-flag"; readonly access: FaultingAccess; readonly walk: WalkEnd }
   | {
     readonly code: "no-permission";
-    readonly access: Access;
+    readonly access: FaultingAccess;
     readonly walk: WalkEnd;
     readonly el: number;
     readonly rights: string;
     readonly pan: boolean;
   }
   /** The tables caused the fault at that time, and have changed since. */
-  | { readonly code: "tables-since"; readonly access: Access; readonly fault: StageOneFault; readonly level: number }
-  | { readonly code: "address-size"; readonly access: Access; readonly bits: number }
-  | { readonly code: "table-outside"; readonly access: Access; readonly walk: WalkEnd }
+  | { readonly code: "tables-since"; readonly access: FaultingAccess; readonly fault: StageOneFault; readonly level: number }
+  | { readonly code: "address-size"; readonly access: FaultingAccess; readonly bits: number }
+  | { readonly code: "table-outside"; readonly access: FaultingAccess; readonly walk: WalkEnd }
   // Stage 2, and devices.
   | {
     readonly code: "not-given";
-    readonly access: Access;
+    readonly access: FaultingAccess;
     readonly ipa: string;
     readonly stage1: boolean;
     readonly memory: readonly string[];
@@ -83,34 +83,40 @@ export type ExceptionCause =
   /** Nothing was mapped at the address at that time, and something is now. */
   | {
     readonly code: "given-since";
-    readonly access: Access;
+    readonly access: FaultingAccess;
     readonly ipa: string;
     readonly rights: string;
     readonly parcel: string | null;
   }
   | {
     readonly code: "no-right";
-    readonly access: Access;
+    readonly access: FaultingAccess;
     readonly ipa: string;
     readonly rights: string;
     readonly owner: string;
     readonly parcel: string | null;
   }
-  | { readonly code: "lent"; readonly access: Access; readonly ipa: string; readonly parcel: string; readonly to: readonly string[] }
+  | {
+    readonly code: "lent";
+    readonly access: FaultingAccess;
+    readonly ipa: string;
+    readonly parcel: string;
+    readonly to: readonly string[];
+  }
   /** A branch to where a device of the VM's, or of its VMM, may be. */
   | { readonly code: "jump-to-devices"; readonly address: string; readonly ipa: string }
   | {
     readonly code: "nobody-serves";
-    readonly access: Access;
+    readonly access: FaultingAccess;
     readonly ipa: string;
     readonly vm: string;
     readonly schedule: "proxy" | "own";
   }
-  | { readonly code: "not-emulated"; readonly access: Access; readonly ipa: string; readonly by: string }
-  | { readonly code: "device-refuses"; readonly access: Access; readonly ipa: string; readonly device: string }
+  | { readonly code: "not-emulated"; readonly access: FaultingAccess; readonly ipa: string; readonly by: string }
+  | { readonly code: "device-refuses"; readonly access: FaultingAccess; readonly ipa: string; readonly device: string }
   /** Where QEMU's virt has the CPU interface of a GICv2. */
-  | { readonly code: "gicv2-interface"; readonly access: Access; readonly ipa: string }
-  | { readonly code: "no-device"; readonly access: Access; readonly pa: string };
+  | { readonly code: "gicv2-interface"; readonly access: FaultingAccess; readonly ipa: string }
+  | { readonly code: "no-device"; readonly access: FaultingAccess; readonly pa: string };
 
 const FAULT_WORDS: Readonly<Record<StageOneFault, string>> = {
   "translation": "was not mapped",
@@ -118,7 +124,7 @@ const FAULT_WORDS: Readonly<Record<StageOneFault, string>> = {
   "permission": "was not permitted",
 };
 
-const sized = ({ kind, size }: Access) => size === null ? kind : `${kind} of ${size} ${size === 1 ? "byte" : "bytes"}`;
+const sized = ({ kind, size }: FaultingAccess) => size === null ? kind : `${kind} of ${size} ${size === 1 ? "byte" : "bytes"}`;
 const walkText = ({ ttbr, level, entry, descriptor }: WalkEnd) =>
   `the level ${level} entry at ipa ${entry} (from ${ttbr}) ${descriptor === null ? "cannot be read" : `is ${descriptor}`}`;
 

@@ -8,7 +8,7 @@ import { IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
 import { type EndedBy, endedByText, LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
 import { SOURCE_STATES, type SourceState } from "./source-state.ts";
 import type { VerdictWord } from "./verdict-words.ts";
-import { type Access, accessText, type Wait, WAITS } from "./wait.ts";
+import { accessText, type DeviceAccess, type Wait, WAITS } from "./wait.ts";
 
 /** A range of code, one address if both are equal, with the symbol and source line of its PC. */
 export type CodeRange = {
@@ -32,8 +32,8 @@ export type Awaited = {
 export type VerdictFact =
   // Work.
   | { readonly code: "runs"; readonly vcpu: string }
-  | { readonly code: "waits-for-vmm"; readonly vcpu: string; readonly access: Access; readonly since_ns: number }
-  | { readonly code: "vmm-silent"; readonly vcpu: string; readonly access: Access; readonly since_ns: number }
+  | { readonly code: "waits-for-vmm"; readonly vcpu: string; readonly access: DeviceAccess; readonly since_ns: number }
+  | { readonly code: "vmm-silent"; readonly vcpu: string; readonly access: DeviceAccess; readonly since_ns: number }
   | { readonly code: "vmm-absent"; readonly vcpu: string; readonly since_ns: number }
   /**
    * Each turn leaves the state as it was; `writers` are the vCPUs that could change memory that it

@@ -8,7 +8,7 @@ import { Facts } from "./fact.ts";
 export type { BlockCode };
 
 /** An access of a vCPU to a device that its VMM emulates. */
-export type Access = {
+export type DeviceAccess = {
   readonly write: boolean;
   /** Address in the VM. */
   readonly ipa: string;
@@ -18,14 +18,14 @@ export type Access = {
 export type Wait =
   | { readonly code: BlockCode }
   /** The answer to an access. */
-  | { readonly code: "vmm"; readonly access: Access }
+  | { readonly code: "vmm"; readonly access: DeviceAccess }
   /** A timer that is set, and the virtual time until it fires (ns; 0: due). */
   | { readonly code: "timer"; readonly irq: string; readonly intid: number; readonly in_ns: number }
   /** An interrupt that is enabled. `source`: `mq:290 rx`, `hardware`; null if nothing is bound. */
   | { readonly code: "irq"; readonly irq: string; readonly intid: number; readonly source: string | null }
   | { readonly code: "no-irq" };
 
-export const accessText = ({ write, ipa }: Access) => `MMIO ${write ? "write to" : "read of"} ${ipa}`;
+export const accessText = ({ write, ipa }: DeviceAccess) => `MMIO ${write ? "write to" : "read of"} ${ipa}`;
 
 export const WAITS = new Facts<Wait>({
   "activation": () => "its activation",

@@ -19,7 +19,7 @@ import { cpusWith } from "../../../cpu/isa/cpus/cpus.ts";
 import { optionOf } from "../../../cpu/isa/cpus/features.ts";
 import { nameWord } from "../../../cpu/isa/word-names.ts";
 import { ipaId } from "../../../machine/abi/ids.ts";
-import type { Access, DeviceBecause, ExceptionCause, StageOneFault } from "../../../model/queries/facts/exception-cause.ts";
+import type { DeviceBecause, ExceptionCause, FaultingAccess, StageOneFault } from "../../../model/queries/facts/exception-cause.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import type { View } from "../readers/inspected.ts";
@@ -169,10 +169,10 @@ const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
 const ACCESS_FLAG = 1n << 10n;
 
 /** The right that an access needs, as `LeafRights` have it. */
-const rightFor = ({ kind }: Access) => kind === "instruction fetch" ? "x" : kind === "load" ? "r" : "w";
+const rightFor = ({ kind }: FaultingAccess) => kind === "instruction fetch" ? "x" : kind === "load" ? "r" : "w";
 
 /** A fault that a walk now does not find at its level: the tables have changed since. */
-function tablesSince({ esr, el }: Taken, access: Access, walk: Walk | undefined): ExceptionCause | undefined {
+function tablesSince({ esr, el }: Taken, access: FaultingAccess, walk: Walk | undefined): ExceptionCause | undefined {
   const { kind, level } = faultOf(esr & AbortSyndrome.FscMask), fault = STAGE_ONE_FAULTS[kind];
   if (!fault || !walk || !("at" in walk)) return undefined;
   const isLevel = walk.at.level === level, isLeaf = walk.end === "leaf";
@@ -195,7 +195,7 @@ function walkOf(view: View, vcpu: Vcpu, va: bigint): Walk | undefined {
 function permissionCause(
   { registers }: Vcpu,
   { el }: Taken,
-  access: Access,
+  access: FaultingAccess,
   { at, rights }: Extract<Walk, { at: unknown }>,
 ): ExceptionCause {
   const allowed = el ? rights.el1 : rights.el0;
@@ -216,7 +216,7 @@ function outputBits({ hypervisor }: View, vcpu: Vcpu): number {
 
 const DEVICE_ATTRIBUTE = 0xf0n;
 
-function alignmentCause(view: View, vcpu: Vcpu, taken: Taken, access: Access): ExceptionCause {
+function alignmentCause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAccess): ExceptionCause {
   const because = deviceBecause(view, vcpu, taken.far);
   if (because !== undefined) return { code: "device-alignment", access, because };
   const checked = (Number(vcpu.registers.getRegister("SCTLR_EL1")) & Sctlr.A) !== 0;

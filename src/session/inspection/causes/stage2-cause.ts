@@ -3,7 +3,7 @@
 
 import { loadStoreSyndrome, Stage2Flags } from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
-import type { Access, ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
+import type { ExceptionCause, FaultingAccess } from "../../../model/queries/facts/exception-cause.ts";
 import { nameOf, paId, parcelId, vmId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
@@ -18,7 +18,7 @@ const GICC = 0x0801_0000, GICC_SIZE = 0x1_0000;
 /** Ranges of a VM's memory that a cause names. */
 const RANGES_NAMED = 4;
 
-export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Access): ExceptionCause {
+export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAccess): ExceptionCause {
   const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
   const { space } = vcpu, then = keptAbort(vcpu, taken);
   const ipa = then?.ipa ?? core.questions.inspect(vcpu.registers, taken.far).ipa, at = hex(ipa), vm = view.vmOf(space);
@@ -64,19 +64,19 @@ function rightsOf({ flags }: Mapped): string {
 }
 
 /** A mapping that does not give the right to this access. */
-function withoutRight(view: View, access: Access, ipa: string, page: Mapped): ExceptionCause {
+function withoutRight(view: View, access: FaultingAccess, ipa: string, page: Mapped): ExceptionCause {
   const [row] = readOwner(view, paId(page.pa));
   return { code: "no-right", access, ipa, rights: rightsOf(page), owner: row?.owner ?? vmId("?"), parcel: row?.parcel ?? null };
 }
 
 /** Memory that came after the access. */
-function givenSince(view: View, access: Access, ipa: string, page: Mapped): ExceptionCause {
+function givenSince(view: View, access: FaultingAccess, ipa: string, page: Mapped): ExceptionCause {
   const [row] = readOwner(view, paId(page.pa));
   return { code: "given-since", access, ipa, rights: rightsOf(page), parcel: row?.parcel ?? null };
 }
 
 /** A VM's own memory that another VM has now. */
-function lentAway(view: View, { space }: Vcpu, access: Access, ipa: number): ExceptionCause | undefined {
+function lentAway(view: View, { space }: Vcpu, access: FaultingAccess, ipa: number): ExceptionCause | undefined {
   const parcel = view.parcels().find(({ owner, regions }) =>
     owner === space.vmid && regions.some(({ ownerIpa, size }) => ipa >= ownerIpa && ipa < ownerIpa + size)
   );

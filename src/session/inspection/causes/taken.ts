@@ -4,7 +4,7 @@
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { disassemble } from "../../../cpu/isa/disassemble.ts";
-import type { Access, AccessKind } from "../../../model/queries/facts/exception-cause.ts";
+import type { AccessKind, FaultingAccess } from "../../../model/queries/facts/exception-cause.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
 /** A synchronous exception as EL1 sees it. */
@@ -38,7 +38,7 @@ const REGISTER_BYTES: Readonly<Record<string, number>> = { b: 1, h: 2, s: 4, w: 
 const NARROW: Readonly<Record<string, number>> = { b: 1, h: 2, sb: 1, sh: 2, sw: 4 };
 
 /** The access that an instruction makes. */
-export function accessOf(word: number | undefined, taken: Pick<Taken, "esr" | "far">): Access {
+export function accessOf(word: number | undefined, taken: Pick<Taken, "esr" | "far">): FaultingAccess {
   const ec = exceptionClass(taken.esr), address = hex(taken.far);
   if (ec === ExceptionClass.InstructionAbort || ec === ExceptionClass.InstructionAbortLower) {
     return { kind: "instruction fetch", address, size: 4 };

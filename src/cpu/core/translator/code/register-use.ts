@@ -75,15 +75,15 @@ export function without(a: Readonly<RegisterSet>, b: Readonly<RegisterSet>): Reg
  * A register that an encoding reads or writes: the set that it belongs to, and its bit for an
  * instruction word.
  */
-interface Access {
+interface UsedRegister {
   readonly set: "general" | "vector";
   readonly bit: (word: number) => number;
 }
 
 /** The registers that an encoding reads and writes, whatever its operands are. */
 export class RegisterAccesses {
-  readonly #read: Access[] = [];
-  readonly #written: Access[] = [];
+  readonly #read: UsedRegister[] = [];
+  readonly #written: UsedRegister[] = [];
   #readsFlags = false;
   #setsFlags = false;
 
@@ -166,12 +166,12 @@ export class RegisterAccesses {
   }
 }
 
-function general(bank: Bank, index: Node, write: boolean): Access {
+function general(bank: Bank, index: Node, write: boolean): UsedRegister {
   const number = evaluateNumber(index);
   return { set: "general", bit: (word) => generalBit(constantSlot(bank, number(word), write)) };
 }
 
-function vector(index: Node): Access {
+function vector(index: Node): UsedRegister {
   const number = evaluateNumber(index);
   return { set: "vector", bit: (word) => 1 << number(word) };
 }
