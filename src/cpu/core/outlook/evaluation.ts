@@ -84,7 +84,7 @@ export interface KnownRegister {
 /** Reads of these show signaled interrupts, whether PSTATE masks them or not. */
 const SHOWS_INTERRUPTS = /^(?:ICC_IAR[01]_EL1|ISR_EL1)$/;
 
-interface Instruction {
+interface EvaluatedInstruction {
   readonly word: number;
   /** Undefined if the word is UNDEFINED. */
   readonly semantics: Builder | undefined;
@@ -104,7 +104,7 @@ export class Evaluation {
   readonly #values: InstructionValues;
   readonly #places = new Map<number, { readonly pa: number; readonly va: bigint }>();
   /** By their addresses; those of EL0 with bit 0 set, as rights may differ. */
-  readonly #code = new Map<bigint, Instruction>();
+  readonly #code = new Map<bigint, EvaluatedInstruction>();
   /** Physical addresses of their pages. */
   readonly #codePages = new Set<number>();
   #isGuarded = false;
@@ -153,7 +153,7 @@ export class Evaluation {
     return this.#run(semantics.statements);
   }
 
-  #codeAt(pc: bigint): Instruction {
+  #codeAt(pc: bigint): EvaluatedInstruction {
     const key = this.state.pstate & Pstate.ElMask ? pc : pc | 1n;
     let found = this.#code.get(key);
     if (!found) {

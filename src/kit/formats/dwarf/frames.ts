@@ -294,28 +294,28 @@ class RowState {
 const OPERAND = 0x3f;
 
 /** @param low the low six bits of the instruction */
-type Instruction = (state: RowState, cursor: Cursor, low: number) => void;
+type FrameInstruction = (state: RowState, cursor: Cursor, low: number) => void;
 
 const scaled = ({ common }: RowState, cursor: Cursor) => cursor.uleb() * common.dataFactor;
 const scaledSigned = ({ common }: RowState, cursor: Cursor) => cursor.sleb() * common.dataFactor;
 const expression = (cursor: Cursor) => cursor.block(cursor.count());
 
 /** An instruction that gives the register which it names a rule. */
-function rule(of: (state: RowState, cursor: Cursor) => FrameRule): Instruction {
+function rule(of: (state: RowState, cursor: Cursor) => FrameRule): FrameInstruction {
   return (state, cursor) => state.set(cursor.count(), of(state, cursor));
 }
 
-function advance(by: (cursor: Cursor) => number): Instruction {
+function advance(by: (cursor: Cursor) => number): FrameInstruction {
   return (state, cursor) => state.advance(BigInt(by(cursor)));
 }
 
-function cfa(of: (state: RowState, cursor: Cursor) => CfaRule): Instruction {
+function cfa(of: (state: RowState, cursor: Cursor) => CfaRule): FrameInstruction {
   return (state, cursor) => {
     state.cfa = of(state, cursor);
   };
 }
 
-const INSTRUCTIONS: Readonly<Record<number, Instruction>> = {
+const INSTRUCTIONS: Readonly<Record<number, FrameInstruction>> = {
   [Cfa.AdvanceLoc]: (state, _cursor, low) => state.advance(BigInt(low)),
   [Cfa.Offset]: (state, cursor, low) => state.set(low, { kind: "offset", offset: scaled(state, cursor) }),
   [Cfa.Restore]: (state, _cursor, low) => state.restore(low),

@@ -16,7 +16,7 @@ import { INSTRUCTIONS } from "./executed-code.ts";
 import { emitRegion } from "../../../../src/cpu/core/translator/emission/region-function.ts";
 import { ENTER } from "../../../../src/cpu/core/translator/emission/region-options.ts";
 import { FunctionBuilder, WasmModule } from "../../../../src/cpu/core/wasm/module.ts";
-import type { Instruction } from "../../../../src/cpu/core/translator/code/instruction.ts";
+import type { RegionInstruction } from "../../../../src/cpu/core/translator/code/instruction.ts";
 import { allEncodings } from "../../../../src/cpu/isa/table.ts";
 import { randomWord } from "../../../differential/random-words.ts";
 import { Random } from "../../../support/random.ts";
@@ -71,7 +71,7 @@ const GENERATED = generateCore(
 );
 
 /** The region of one instruction, its head, and a module for both. */
-function emitted(instruction: Instruction): { region: FunctionBuilder; head: FunctionBuilder; module: WasmModule } {
+function emitted(instruction: RegionInstruction): { region: FunctionBuilder; head: FunctionBuilder; module: WasmModule } {
   const module = new WasmModule().importMemory(GENERATED.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
   const library = new ImportedFunctions(GENERATED.library, module);
   const head = new FunctionBuilder(-1, "head", ["i32"], []);

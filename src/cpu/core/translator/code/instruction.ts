@@ -48,7 +48,7 @@ interface Meaning {
 }
 
 /** An instruction as a region has it. */
-export interface Instruction extends Meaning {
+export interface RegionInstruction extends Meaning {
   readonly word: number;
   readonly use: RegisterUse;
   /** SP is the base of an access. */
@@ -86,7 +86,7 @@ export function mayBranchBack(word: number): boolean {
 export class Instructions {
   readonly #meanings: (Meaning | undefined)[];
   /** Compiled code repeats the same words a lot. */
-  readonly #known = new WordTable<Instruction | null>((word) => this.#analyze(word) ?? null, INSTRUCTIONS_SHIFT);
+  readonly #known = new WordTable<RegionInstruction | null>((word) => this.#analyze(word) ?? null, INSTRUCTIONS_SHIFT);
   readonly #flows = new WordTable<Flow>((word) => this.#findFlow(word), FLOWS_SHIFT);
 
   constructor(readonly set: InstructionSet) {
@@ -94,7 +94,7 @@ export class Instructions {
   }
 
   /** The instruction, or undefined when it is left to the interpreter. */
-  translatable(word: number): Instruction | undefined {
+  translatable(word: number): RegionInstruction | undefined {
     return this.#known.of(word) ?? undefined;
   }
 
@@ -118,7 +118,7 @@ export class Instructions {
     return index in meanings ? meanings[index] : meanings[index] = meaningOf(encoding, this.set.meaningOf(encoding));
   }
 
-  #analyze(word: number): Instruction | undefined {
+  #analyze(word: number): RegionInstruction | undefined {
     const meaning = this.#meaningOf(word);
     if (!meaning) return undefined;
     const basedOnStack = meaning.base?.(word) === STACK_POINTER;

@@ -6,7 +6,7 @@
 // gotos, and some switches in loops, into threaded code: each piece ends in its own branch by the
 // same table, which also leads to pieces before it.
 
-import type { Instruction } from "./instruction.ts";
+import type { RegionInstruction } from "./instruction.ts";
 import type { Code } from "./code.ts";
 import { generalBit } from "./register-use.ts";
 
@@ -59,7 +59,7 @@ export class JumpTables {
     return threaded;
   }
 
-  #at(index: number): Instruction | undefined {
+  #at(index: number): RegionInstruction | undefined {
     return this.code.has(index) && this.code.isKnown(index) ? this.code.instructions.translatable(this.code.word(index)) : undefined;
   }
 
@@ -135,11 +135,11 @@ export class JumpTables {
 const RET = 2;
 
 /** Whether it is BR: an indirect branch that neither calls nor returns. */
-export function isIndirectJump({ branch, isCall, encoding }: Instruction): boolean {
+export function isIndirectJump({ branch, isCall, encoding }: RegionInstruction): boolean {
   return branch?.kind === "branchTo" && !isCall && encoding.shape.opc !== RET;
 }
 
 /** Whether what follows is reached from elsewhere. */
-function goesElsewhere({ branch, isCall }: Instruction): boolean {
+function goesElsewhere({ branch, isCall }: RegionInstruction): boolean {
   return branch !== undefined && !isCall && !(branch.kind === "branch" && branch.condition);
 }

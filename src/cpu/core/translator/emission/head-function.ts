@@ -11,7 +11,7 @@ import { CPU, Pending } from "../../state/cpu-state.ts";
 import type { Callees } from "../../wasm/library.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import { ConstantEmitter } from "./constant-emitter.ts";
-import type { Instruction } from "../code/instruction.ts";
+import type { RegionInstruction } from "../code/instruction.ts";
 import { numberOf } from "../code/static-values.ts";
 
 /**
@@ -22,7 +22,7 @@ export function emitHead(
   f: FunctionBuilder,
   library: Callees,
   index: number,
-  { encoding, semantics, word, basedOnStack }: Instruction,
+  { encoding, semantics, word, basedOnStack }: RegionInstruction,
 ): void {
   const ip = 0, implied = countsInstructions(library) ? impliedTarget(word, index) : undefined;
   const redirect = () => f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Branch).memory("i32.store", CPU.PENDING).op("return");

@@ -18,7 +18,7 @@ import { CPU, DataEntry, KeptPage, Slot, SplitGroup } from "../../state/cpu-stat
 import { TlbFlags } from "../../state/tlb-layout.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { GroupMember } from "../regions/access-groups.ts";
-import type { Instruction } from "../code/instruction.ts";
+import type { RegionInstruction } from "../code/instruction.ts";
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 
 /**
@@ -56,7 +56,7 @@ export class RegionAccesses {
   constructor(
     readonly at: Surroundings,
     readonly comparison: TlbComparison,
-    readonly instruction: Instruction,
+    readonly instruction: RegionInstruction,
     readonly site: AccessSite,
     readonly evaluate: (node: Node) => void,
     readonly leave: () => void,

@@ -15,7 +15,7 @@ import type { LocalPool } from "../../wasm/local-pool.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import { ConstantEmitter } from "./constant-emitter.ts";
 import { inlineCall, type Operations } from "../code/inline-calls.ts";
-import type { Instruction } from "../code/instruction.ts";
+import type { RegionInstruction } from "../code/instruction.ts";
 import { FLAG_TYPES, FLAGS, flagsOfDifference } from "./known-flags.ts";
 import { type AccessSite, RegionAccesses } from "./region-access.ts";
 import { isLogical, startsWhole } from "../code/register-use.ts";
@@ -91,7 +91,7 @@ export class RegionEmitter extends ConstantEmitter {
    * @param index of the instruction
    */
   constructor(
-    readonly instruction: Instruction,
+    readonly instruction: RegionInstruction,
     at: Surroundings,
     readonly context: RegionContext,
     flags: KnownFlags | undefined,

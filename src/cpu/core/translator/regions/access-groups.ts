@@ -4,7 +4,7 @@
 
 import { SP_ALIGNMENT } from "../../architecture/exceptions.ts";
 import { Slot, SPLIT_GROUPS } from "../../state/cpu-state.ts";
-import type { Instruction } from "../code/instruction.ts";
+import type { RegionInstruction } from "../code/instruction.ts";
 import { generalBit } from "../code/register-use.ts";
 
 /** Bytes that a group may span: accesses further apart would often be in two pages. */
@@ -96,7 +96,7 @@ const NO_GROUPS: ReadonlyMap<number, GroupMember> = new Map();
 const BASES = new Int32Array(Slot.Dump + 1), OFFSETS = new Float64Array(Slot.Dump + 1);
 
 /** Groups of two and more in a block, by the indices of its instructions. */
-export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<number, GroupMember> {
+export function accessGroups(instructions: readonly RegionInstruction[]): ReadonlyMap<number, GroupMember> {
   let accesses = 0;
   for (const { addresses } of instructions) if (addresses.access) accesses++;
   if (accesses < 2) return NO_GROUPS;
@@ -150,7 +150,7 @@ export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<
 }
 
 /** Whether SP is as aligned after an instruction as it was before. */
-export function keepsStackAlignment({ addresses: { updates }, use }: Instruction): boolean {
+export function keepsStackAlignment({ addresses: { updates }, use }: RegionInstruction): boolean {
   if (!(use.written.general & generalBit(Slot.SP))) return true;
   const sum = updates.get(Slot.SP);
   return sum?.slot === Slot.SP && sum.offset % SP_ALIGNMENT === 0;

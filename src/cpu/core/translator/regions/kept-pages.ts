@@ -12,7 +12,7 @@
 import { CPU, KEPT_PAGES, KeptPage, Slot } from "../../state/cpu-state.ts";
 import type { GroupMember } from "./access-groups.ts";
 import type { ControlFlow } from "./control-flow.ts";
-import type { Instruction } from "../code/instruction.ts";
+import type { RegionInstruction } from "../code/instruction.ts";
 import type { Block } from "./region.ts";
 import { generalBit } from "../code/register-use.ts";
 
@@ -84,7 +84,7 @@ function registersFromMemory(blocks: readonly Block[], flow: ControlFlow, body: 
 }
 
 /** The same after an instruction. */
-function behind({ use: { read, written }, loads, addresses: { updates } }: Instruction, from: number): number {
+function behind({ use: { read, written }, loads, addresses: { updates } }: RegionInstruction, from: number): number {
   let after = from & ~written.general;
   if (loads || read.general & from) after |= written.general;
   // A base that moves on.

@@ -4,7 +4,7 @@
 import { accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type DataFlow, dataFlow } from "./data-flow.ts";
-import type { Instruction } from "../code/instruction.ts";
+import type { RegionInstruction } from "../code/instruction.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type Block, type Ending, successorsOf } from "./region.ts";
 import { add, noRegisters, without } from "../code/register-use.ts";
@@ -70,7 +70,7 @@ export class RegionPlan {
     for (const loop of flow.loops) for (const node of loop) inLoops.add(node);
     this.stores = blocks.map(({ instructions }, node) => instructions.length > 0 && !inLoops.has(node));
     this.data = dataFlow(this.#flowBlocks(), order);
-    const has = (property: (instruction: Instruction) => boolean) => blocks.some(({ instructions }) => instructions.some(property));
+    const has = (property: (instruction: RegionInstruction) => boolean) => blocks.some(({ instructions }) => instructions.some(property));
     this.calls = blocks.some(({ ending }) => ending.kind === "call");
     this.usesAtomics = has(({ isAtomic }) => isAtomic);
     this.usesVectors = has(({ usesVectors }) => usesVectors);

@@ -9,7 +9,7 @@
 
 import { INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
 import type { Code } from "../code/code.ts";
-import type { Instruction } from "../code/instruction.ts";
+import type { RegionInstruction } from "../code/instruction.ts";
 import { isIndirectJump, JumpTables } from "../code/jump-tables.ts";
 import { numberOf } from "../code/static-values.ts";
 
@@ -55,7 +55,7 @@ export type Ending =
 export interface Block {
   /** Number of its first instruction. */
   readonly first: number;
-  readonly instructions: readonly Instruction[];
+  readonly instructions: readonly RegionInstruction[];
   readonly ending: Ending;
 }
 
@@ -67,7 +67,7 @@ export function discover(code: Code, head: number, extent: Extent = "usual"): Bl
   const most = extent === "loop" ? LOOP_SIZE : REGION_SIZE;
   const reaches = (at: number) => at >= -INSTRUCTIONS_PER_PAGE && at < 2 * INSTRUCTIONS_PER_PAGE && code.has(at);
   const tables = new JumpTables(code);
-  const instructions = new Map<number, { readonly instruction: Instruction; readonly ending: Ending | undefined }>();
+  const instructions = new Map<number, { readonly instruction: RegionInstruction; readonly ending: Ending | undefined }>();
   const leaders = new Set([head]);
   const pending = [head];
   for (let leader = pending.pop(); leader !== undefined && instructions.size < most; leader = pending.pop()) {
@@ -87,7 +87,7 @@ export function discover(code: Code, head: number, extent: Extent = "usual"): Bl
     }
   }
   const blocks = [...leaders].filter((leader) => instructions.has(leader)).map((first) => {
-    const block: Instruction[] = [];
+    const block: RegionInstruction[] = [];
     let at = first, ending: Ending | undefined;
     for (let found = instructions.get(at); found && !ending && (at === first || !leaders.has(at)); found = instructions.get(++at)) {
       block.push(found.instruction);
@@ -134,7 +134,7 @@ export function successorsOf(ending: Ending): number[] {
 }
 
 /** How a block ends whose last instruction this is; undefined when it is not a branch. */
-function endingOf(instruction: Instruction, at: number, tables: JumpTables): Ending | undefined {
+function endingOf(instruction: RegionInstruction, at: number, tables: JumpTables): Ending | undefined {
   const { branch, isCall, word } = instruction;
   if (!branch) return undefined;
   const next = at + 1;
