@@ -2,7 +2,7 @@
 
 import type { JobPort } from "./job.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
-import type { Surroundings } from "../../session/worker/confined-worker.ts";
+import type { WorkerSurroundings } from "../../session/worker/confined-worker.ts";
 import type { Problem } from "../../kit/support/problem.ts";
 
 /** The modules of the jobs, each with its job as `job`. */
@@ -37,7 +37,7 @@ export interface JobOrder {
   /** The plans of its machines, whose disks it may open. */
   readonly plans: readonly SessionPlan[];
   /** The thread that acts for the worker, unless that has the rights of its process. */
-  readonly surroundings: Surroundings | undefined;
+  readonly surroundings: WorkerSurroundings | undefined;
   /** How many of its messages the command has taken. */
   readonly taken: SharedArrayBuffer;
 }

@@ -4,7 +4,7 @@
 import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
-import { Services, type Surroundings } from "./confined-worker.ts";
+import { Services, type WorkerSurroundings } from "./confined-worker.ts";
 import { type PreparedProgram, preparedProgram } from "./prepared-program.ts";
 import type { SocketEvent } from "./socket-words.ts";
 import { canConfine, codeOf, workerPermissions } from "./worker-rights.ts";
@@ -31,7 +31,7 @@ export interface Connection {
   /** See `Bell`. */
   readonly bell: SharedArrayBuffer;
   /** For a worker without rights: the thread that acts for it. */
-  readonly surroundings?: Surroundings;
+  readonly surroundings?: WorkerSurroundings;
 }
 
 /** Words of sockets that another thread has for the worker; the bell counts them as one request. */
@@ -143,7 +143,7 @@ export function startWorker(entry: URL, prepared?: PreparedProgram): SessionClie
     if (services) services.begin().then(connect, failed);
     else connect();
   };
-  const connect = (surroundings?: Surroundings) => {
+  const connect = (surroundings?: WorkerSurroundings) => {
     connected = true;
     const connection: Connection = { kind: "connect", bell: bell.buffer, surroundings };
     worker.postMessage(connection, { transfer: surroundings ? [surroundings.port] : [] });

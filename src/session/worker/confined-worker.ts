@@ -9,7 +9,7 @@ import { LatestRequests } from "./latest-requests.ts";
 import type { SocketCommand, SocketEvent } from "./socket-words.ts";
 
 /** The worker's connection to this thread. */
-export interface Surroundings {
+export interface WorkerSurroundings {
   readonly port: MessagePort;
   /** Memory that its calls share with this thread. */
   readonly mailbox: SharedArrayBuffer;
@@ -39,7 +39,7 @@ export class Services {
   ) {}
 
   /** Begins to serve. */
-  async begin(): Promise<Surroundings> {
+  async begin(): Promise<WorkerSurroundings> {
     const [{ trustedCodeFolders }, { newMailbox }] = await this.#modules;
     const folders = trustedCodeFolders(), mailbox = newMailbox();
     this.#channel.port1.onmessage = ({ data }: MessageEvent<Call | SocketCommand>) => {

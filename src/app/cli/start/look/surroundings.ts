@@ -14,7 +14,7 @@ import { ownThemes } from "../../../tui/look/themes.ts";
 import type { TuiOptions } from "../../../tui/app/run.ts";
 
 /** Look and behavior of the screens. */
-export interface Surroundings extends Omit<TuiOptions, "title"> {
+export interface ScreenSurroundings extends Omit<TuiOptions, "title"> {
   readonly keys: Readonly<Record<string, string>>;
   readonly commands: readonly FileCommand[];
   /** The wrong keys of the user's file, which were left out. */
@@ -29,7 +29,7 @@ export interface Surroundings extends Omit<TuiOptions, "title"> {
  * @param own whether the user's file counts
  * @throws Failure
  */
-export function surroundings(look: Look, configured: FileUi = DEFAULT_UI, unknown: Unknown = "refuse", own = true): Surroundings {
+export function surroundings(look: Look, configured: FileUi = DEFAULT_UI, unknown: Unknown = "refuse", own = true): ScreenSurroundings {
   const { ui, keys, columns, commands, note } = withUserFile(configured, own);
   const themes = ownThemes(ui.themes), terminal = terminalLook(look, themes, ui.theme, unknown);
   return {

@@ -6,7 +6,7 @@ import { ownProgram } from "./own-program.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
 import { takeOpening } from "./opening.ts";
-import { type Surroundings, surroundings, uiOfFile } from "../look/surroundings.ts";
+import { type ScreenSurroundings, surroundings, uiOfFile } from "../look/surroundings.ts";
 import type { Look } from "../look/terminal-look.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
@@ -56,7 +56,7 @@ export async function showOnScreens(
   client: SessionClient,
   plan: SessionPlan,
   options: ShownMachine,
-  looks: Surroundings,
+  looks: ScreenSurroundings,
   start: () => void,
 ): Promise<number> {
   const called = defaultName(options.title);
@@ -129,7 +129,7 @@ export async function showRemote(
   session: RemoteSession,
   look: Look,
   entry: URL,
-  known?: Surroundings,
+  known?: ScreenSurroundings,
 ): Promise<number> {
   const looks = known ?? surroundings(look, await uiOfFile(session.info.configuration));
   return (await showAttached(session, { ...look, readOnly: session.readOnly }, entry, undefined, looks)).code;
@@ -161,7 +161,7 @@ async function showAttached(
   guise: Guise,
   entry: URL,
   arrival?: Arrival,
-  known?: Surroundings,
+  known?: ScreenSurroundings,
 ): Promise<Visit> {
   const { info, readOnly } = session;
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
@@ -220,7 +220,7 @@ type Onward =
 const codeOf = ({ kind }: Onward): number => kind === "over" ? ExitCode.Interrupted : ExitCode.Done;
 
 /** Goes where the user wants to go from a session, and returns when that was left. */
-async function follow(left: Leaving, from: string, guise: Guise, looks: Surroundings, entry: URL): Promise<Onward> {
+async function follow(left: Leaving, from: string, guise: Guise, looks: ScreenSurroundings, entry: URL): Promise<Onward> {
   const way = left.kind === "choose" ? await chooseNext(from, looks, entry) : left;
   switch (way.kind) {
     case "visit": {
@@ -241,7 +241,7 @@ async function leaveLost(
   name: string,
   arrival: Arrival | undefined,
   guise: Guise,
-  looks: Surroundings,
+  looks: ScreenSurroundings,
   entry: URL,
 ): Promise<Visit> {
   const way = left.kind === "choose" ? await chooseNext(name, looks, entry) : left;
@@ -311,7 +311,7 @@ export async function showStart(entry: URL, look: Guise, run: (args: readonly st
 /** The start screen from a session that is shown: to another one, or back with a message. */
 async function chooseNext(
   from: string,
-  looks: Surroundings,
+  looks: ScreenSurroundings,
   entry: URL,
 ): Promise<Extract<Leaving, { readonly kind: "visit" }> | Extract<Onward, { readonly kind: "back" }>> {
   const choice = await runStart(terminalOfProcess(), await startOffers(from), looks);
