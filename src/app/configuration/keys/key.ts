@@ -40,17 +40,17 @@ export function entriesOf<const K extends Keys>(keys: K): { [N in keyof K]: K[N]
 type Value<E extends Key> = v.InferOutput<E["type"]>;
 /** `cap_ids` as a plan writes it: `capIds`. */
 type Camel<N> = N extends `${infer First}_${infer Rest}` ? `${First}${Capitalize<Camel<Rest>>}` : N;
-type Field<N, E extends Key> = E extends { readonly as: infer As extends string } ? As : Camel<N>;
+type PlanField<N, E extends Key> = E extends { readonly as: infer As extends string } ? As : Camel<N>;
 /** The fields of a part of the plan, as keys give them. */
 export type Planned<K extends Keys, P extends PlanPart> =
   & {
     readonly [
-      N in keyof K as K[N] extends { readonly plan: P } ? undefined extends Value<K[N]> ? never : Field<N, K[N]> : never
+      N in keyof K as K[N] extends { readonly plan: P } ? undefined extends Value<K[N]> ? never : PlanField<N, K[N]> : never
     ]: Value<K[N]>;
   }
   & {
     readonly [
-      N in keyof K as K[N] extends { readonly plan: P } ? undefined extends Value<K[N]> ? Field<N, K[N]> : never : never
+      N in keyof K as K[N] extends { readonly plan: P } ? undefined extends Value<K[N]> ? PlanField<N, K[N]> : never : never
     ]?: Exclude<Value<K[N]>, undefined>;
   };
 

@@ -1,9 +1,9 @@
 // The fields of the CPU state as properties, by the names that they have in its layout.
 
-import { CPU, type Field, fieldKind } from "./cpu-state.ts";
+import { CPU, fieldKind, type StateField } from "./cpu-state.ts";
 
 /** Names of the fields with one number. */
-type FieldName = { [Name in keyof typeof CPU]: (typeof CPU)[Name] extends Field ? Name : never }[keyof typeof CPU];
+type FieldName = { [Name in keyof typeof CPU]: (typeof CPU)[Name] extends StateField ? Name : never }[keyof typeof CPU];
 
 /** i32 fields, f64 fields, and the low halves of i64 fields, signed. */
 export type CpuFields = Record<FieldName, number>;

@@ -23,15 +23,15 @@ function field(size: number, count = 1): number {
 
 declare const isField: unique symbol;
 /** Address of a field with a number: cpu-fields.ts makes it a property. */
-export type Field = number & { readonly [isField]: true };
+export type StateField = number & { readonly [isField]: true };
 
 /** The addresses of f64 fields, and of i32 and i64 ones. */
 const doubles = new Set<number>(), integers = new Set<number>();
 
-function kept(addresses: Set<number>, size: number): Field {
+function kept(addresses: Set<number>, size: number): StateField {
   const at = field(size);
   addresses.add(at);
-  return at as Field;
+  return at as StateField;
 }
 
 const word = () => kept(integers, 4);

@@ -56,7 +56,7 @@ const REMEMBERED_MAX = 1 << 14;
 const POINTER_SIZE = 8;
 
 /** Where a member is, from the start of its structure. */
-export interface Field {
+export interface TypeField {
   /** Bytes. */
   readonly offset: number;
   /** Bytes. */
@@ -75,7 +75,7 @@ export class Btf {
   /** Structures and unions that have names, by their order. */
   readonly #structs: Uint32Array;
   readonly #named = new Map<string, number | undefined>();
-  readonly #fields = new Map<string, Field | undefined>();
+  readonly #fields = new Map<string, TypeField | undefined>();
   /** Members that the present search may still look at. */
   #left = 0;
 
@@ -175,11 +175,11 @@ export class Btf {
    * A member by its path, such as `se.sum_exec_runtime`, `mem[0].base`; members of structures
    * without a name are those of the structure that has them. Undefined without one.
    */
-  field(struct: string, path: string): Field | undefined {
+  field(struct: string, path: string): TypeField | undefined {
     const key = `${struct} ${path}`;
     if (this.#fields.has(key)) return this.#fields.get(key);
     const start = this.#find(struct);
-    let found: Field | undefined = start === undefined ? undefined : { offset: 0, size: 0, type: start };
+    let found: TypeField | undefined = start === undefined ? undefined : { offset: 0, size: 0, type: start };
     for (const step of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
       if (!found) break;
       this.#left = MEMBERS_MAX;
@@ -190,12 +190,12 @@ export class Btf {
     return found;
   }
 
-  #member(of: Field, name: string, depth: number): Field | undefined {
+  #member(of: TypeField, name: string, depth: number): TypeField | undefined {
     const type = this.#plain(of.type);
     if (type === 0 || depth === WAY_MAX) return undefined;
     const { at, kind, parts, flag } = this.#type(type);
     if (kind !== Kind.Struct && kind !== Kind.Union || (this.#left -= parts) < 0) return undefined;
-    const hidden: Field[] = [];
+    const hidden: TypeField[] = [];
     for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += 12) {
       const nameAt = this.#view.getUint32(member, true), word = this.#view.getUint32(member + 8, true);
       const target = this.#view.getUint32(member + 4, true);
@@ -220,7 +220,7 @@ export class Btf {
     return this.bytes[at + text.length] === 0;
   }
 
-  #element(of: Field, index: number): Field | undefined {
+  #element(of: TypeField, index: number): TypeField | undefined {
     const type = this.#plain(of.type);
     if (type === 0) return undefined;
     const { at, kind } = this.#type(type);
@@ -230,7 +230,7 @@ export class Btf {
   }
 
   /** Elements of an array; 0 of anything else. */
-  lengthOf({ type: number }: Field): number {
+  lengthOf({ type: number }: TypeField): number {
     const type = this.#plain(number);
     if (type === 0) return 0;
     const { at, kind } = this.#type(type);

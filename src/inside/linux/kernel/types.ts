@@ -2,7 +2,7 @@
 
 import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
 import { BadMemory, textOf, type VirtualMemory } from "./memory.ts";
-import type { Field } from "./btf.ts";
+import type { TypeField } from "./btf.ts";
 import { FIELDS } from "./fields.ts";
 
 /** The layout of structures. */
@@ -10,9 +10,9 @@ export interface Types {
   /** Bytes of a structure. */
   sizeOf(struct: string): number | undefined;
   /** A member by its path. */
-  field(struct: string, path: string): Field | undefined;
+  field(struct: string, path: string): TypeField | undefined;
   /** Elements of an array; 0 of anything else. */
-  lengthOf(field: Field): number;
+  lengthOf(field: TypeField): number;
 }
 
 /** A structure or field that the kernel's types do not have. */
@@ -26,7 +26,7 @@ export class NoType extends Error {
 export const isKernelAddress = (value: bigint): boolean => value >= UPPER_HALF;
 
 /** The field, by the name of one generation. @throws NoType */
-export function fieldOf(types: Types, struct: string, name: string): Field {
+export function fieldOf(types: Types, struct: string, name: string): TypeField {
   for (const path of FIELDS[`${struct}.${name}`] ?? [name]) {
     const field = types.field(struct, path);
     if (field) return field;

@@ -2,7 +2,7 @@
 // Documentation/admin-guide/kdump/vmcoreinfo.rst), in a page that begins with its release.
 
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import type { Field } from "./btf.ts";
+import type { TypeField } from "./btf.ts";
 import type { Types } from "./types.ts";
 import { type PhysicalMemory, textOf, type VirtualMemory } from "./memory.ts";
 
@@ -36,7 +36,7 @@ const SIZES: Readonly<Record<string, number>> = {
 };
 const POINTER_SIZE = 8;
 /** Members that it leaves out, by their distance from one that it has. */
-const BESIDE: Readonly<Record<string, { readonly from: string; readonly by: number; readonly bits?: Field["bits"] }>> = {
+const BESIDE: Readonly<Record<string, { readonly from: string; readonly by: number; readonly bits?: TypeField["bits"] }>> = {
   "printk_info.facility": { from: "printk_info.text_len", by: 2 },
   "printk_info.level": { from: "printk_info.text_len", by: 3, bits: { shift: 5, width: 3 } },
 };
@@ -74,7 +74,7 @@ export class VmCoreInfo implements Types {
     return this.#sizes.get(struct);
   }
 
-  field(struct: string, path: string): Field | undefined {
+  field(struct: string, path: string): TypeField | undefined {
     let type: string | undefined = struct, offset = 0, key = "";
     for (const step of path.split(".")) {
       if (type === undefined) return undefined;

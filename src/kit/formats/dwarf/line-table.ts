@@ -202,10 +202,10 @@ function entriesOf5(sections: DwarfSections, unit: Cursor, wide: boolean, paths:
   return entries;
 }
 
-type Field = string | number | undefined;
+type LineField = string | number | undefined;
 
 /** A field of a file entry by its form. */
-const FIELDS: Readonly<Record<number, (unit: Cursor, sections: DwarfSections, wide: boolean) => Field>> = {
+const FIELDS: Readonly<Record<number, (unit: Cursor, sections: DwarfSections, wide: boolean) => LineField>> = {
   [Form.String]: (unit) => unit.text(),
   [Form.LineString]: (unit, sections, wide) => textAt(sections, ".debug_line_str", unit.offset(wide)),
   [Form.StringPointer]: (unit, sections, wide) => textAt(sections, ".debug_str", unit.offset(wide)),
@@ -226,7 +226,7 @@ function skipped(unit: Cursor, size: number): undefined {
   unit.skip(size);
 }
 
-function fieldOf(sections: DwarfSections, unit: Cursor, form: number, wide: boolean): Field {
+function fieldOf(sections: DwarfSections, unit: Cursor, form: number, wide: boolean): LineField {
   const read = FIELDS[form];
   if (!read) throw new DwarfError(`.debug_line: form 0x${form.toString(16)} in a file entry`);
   return read(unit, sections, wide);

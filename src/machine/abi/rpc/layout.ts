@@ -111,7 +111,7 @@ export type Shape =
 /** Shapes of fields by name, in wire order. */
 export type Shapes = Readonly<Record<string, Shape>>;
 
-export interface Field<T> {
+export interface LayoutField<T> {
   readonly shape: Shape;
   /** @param before the fields before it in the same payload or entry. */
   decode(input: Input, before: Readonly<Record<string, unknown>>): T;
@@ -122,15 +122,15 @@ export interface Field<T> {
 }
 
 /** Fields by name, in wire order. */
-export type Fields = Readonly<Record<string, Field<unknown>>>;
+export type Fields = Readonly<Record<string, LayoutField<unknown>>>;
 
-type ValueOf<F> = F extends Field<infer T> ? T : never;
+type ValueOf<F> = F extends LayoutField<infer T> ? T : never;
 /** The values of a layout's fields; reserved fields have none. */
 export type Values<F> = { readonly [K in keyof F as ValueOf<F[K]> extends void ? never : K]: ValueOf<F[K]> };
 
 const hex = (value: number | bigint) => value < 10 ? `${value}` : `0x${value.toString(16)}`;
 
-function unsigned(size: 1 | 2 | 4): Field<number> {
+function unsigned(size: 1 | 2 | 4): LayoutField<number> {
   return {
     shape: { kind: "unsigned", size },
     decode: (input) => input.unsigned(size),
@@ -140,11 +140,11 @@ function unsigned(size: 1 | 2 | 4): Field<number> {
 }
 
 /** Unsigned integers of 8, 16 and 32 bits. */
-export const u8: Field<number> = unsigned(1);
-export const u16: Field<number> = unsigned(2);
-export const u32: Field<number> = unsigned(4);
+export const u8: LayoutField<number> = unsigned(1);
+export const u16: LayoutField<number> = unsigned(2);
+export const u32: LayoutField<number> = unsigned(4);
 
-export const u64: Field<bigint> = {
+export const u64: LayoutField<bigint> = {
   shape: { kind: "unsigned", size: 8 },
   decode: (input) => input.unsigned64(),
   encode: (output, value) => output.unsigned64(value),
@@ -152,7 +152,7 @@ export const u64: Field<bigint> = {
 };
 
 /** Ignored bytes; written as zeros. */
-export function reserved(size: number): Field<void> {
+export function reserved(size: number): LayoutField<void> {
   return {
     shape: { kind: "reserved", size, mustBeZero: false },
     decode: (input) => void input.take(size),
@@ -162,7 +162,7 @@ export function reserved(size: number): Field<void> {
 }
 
 /** Bytes that have to be zero, else `error`. */
-export function mustBeZero(size: number, error: RmError = RmError.MSG_INVALID): Field<void> {
+export function mustBeZero(size: number, error: RmError = RmError.MSG_INVALID): LayoutField<void> {
   return {
     shape: { kind: "reserved", size, mustBeZero: true },
     decode: (input) => {
@@ -173,7 +173,7 @@ export function mustBeZero(size: number, error: RmError = RmError.MSG_INVALID): 
   };
 }
 
-export function bytes(size: number): Field<Uint8Array> {
+export function bytes(size: number): LayoutField<Uint8Array> {
   return {
     shape: { kind: "bytes", size },
     decode: (input) => input.slice(size),
@@ -183,7 +183,7 @@ export function bytes(size: number): Field<Uint8Array> {
 }
 
 /** Everything up to the end of the payload. */
-export const rest: Field<Uint8Array> = {
+export const rest: LayoutField<Uint8Array> = {
   shape: { kind: "rest" },
   decode: (input) => input.slice(input.left),
   encode: (output, value) => output.append(value),
@@ -199,7 +199,7 @@ function printBytes(value: Uint8Array): string {
  * Length (u16), a reserved half-word, then text padded with zeros to a multiple of 4. Anything but
  * zeros there is refused.
  */
-export const paddedText: Field<Uint8Array> = {
+export const paddedText: LayoutField<Uint8Array> = {
   shape: { kind: "counted", gap: 2, padded: true },
   decode: (input) => {
     const length = input.unsigned(2);
@@ -218,7 +218,7 @@ export const paddedText: Field<Uint8Array> = {
 };
 
 /** A length (u16) and as many bytes. */
-export const countedBytes: Field<Uint8Array> = {
+export const countedBytes: LayoutField<Uint8Array> = {
   shape: { kind: "counted", gap: 0, padded: false },
   decode: (input) => input.slice(input.unsigned(2)),
   encode: (output, value) => {
@@ -229,7 +229,7 @@ export const countedBytes: Field<Uint8Array> = {
 };
 
 /** A length (u16), as many bytes, and zeros up to a multiple of 4. */
-export const paddedBytes: Field<Uint8Array> = {
+export const paddedBytes: LayoutField<Uint8Array> = {
   shape: { kind: "counted", gap: 0, padded: true },
   decode: (input) => {
     const data = input.slice(input.unsigned(2));
@@ -280,7 +280,7 @@ function group<const F extends Fields>(fields: F): Group<F> {
  * A list that is there only when the field `selector` before it has one of these values; empty
  * otherwise, and not written.
  */
-export function listWhen<T>(selector: string, values: readonly number[], field: Field<T[]>): Field<T[]> {
+export function listWhen<T>(selector: string, values: readonly number[], field: LayoutField<T[]>): LayoutField<T[]> {
   const applies = (fields: Readonly<Record<string, unknown>>) => values.some((value) => value === fields[selector]);
   return {
     shape: { kind: "when", selector, values, shape: field.shape },
@@ -299,7 +299,7 @@ const RPC_LIST_MAX = 512;
  * A list with a count of 16 bits (§1.6): a missing list at the end of the payload is empty; the
  * whole is padded to a multiple of 4.
  */
-export function list<const F extends Fields>(entry: F, maximum = RPC_LIST_MAX): Field<Values<F>[]> {
+export function list<const F extends Fields>(entry: F, maximum = RPC_LIST_MAX): LayoutField<Values<F>[]> {
   const annotated = annotatedList(entry, maximum);
   const { shapes } = group(entry);
   return {
@@ -314,7 +314,7 @@ export function list<const F extends Fields>(entry: F, maximum = RPC_LIST_MAX): 
 export function annotatedList<const F extends Fields>(
   entry: F,
   maximum = RPC_LIST_MAX,
-): Field<{ entries: Values<F>[]; annotation: number }> {
+): LayoutField<{ entries: Values<F>[]; annotation: number }> {
   const item = group(entry);
   return {
     shape: { kind: "list", counter: 2, entry: item.shapes, rpcList: { maximum, annotated: true } },
@@ -341,16 +341,16 @@ export function annotatedList<const F extends Fields>(
 }
 
 /** A count of 32 bits and as many entries. */
-export function list32<const F extends Fields>(entry: F): Field<Values<F>[]> {
+export function list32<const F extends Fields>(entry: F): LayoutField<Values<F>[]> {
   return counted(4, entry);
 }
 
 /** A count of 16 bits and as many entries, with nothing between them. */
-export function list16<const F extends Fields>(entry: F): Field<Values<F>[]> {
+export function list16<const F extends Fields>(entry: F): LayoutField<Values<F>[]> {
   return counted(2, entry);
 }
 
-function counted<const F extends Fields>(size: 2 | 4, entry: F): Field<Values<F>[]> {
+function counted<const F extends Fields>(size: 2 | 4, entry: F): LayoutField<Values<F>[]> {
   const item = group(entry);
   return {
     shape: { kind: "list", counter: size, entry: item.shapes },
