@@ -18,7 +18,7 @@ interface WantedCore {
   readonly vm: string | undefined;
 }
 
-/** A part of the file. */
+/** Bytes of the core file, with holes around them. */
 interface FilePart {
   readonly offset: number;
   readonly bytes: Uint8Array;
