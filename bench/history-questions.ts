@@ -18,7 +18,7 @@ import { isExactly } from "../src/model/queries/filters/filter.ts";
 import { rowsOf } from "../src/model/queries/query.ts";
 import { CAPS, IRQS, PAGE_TABLES, REGISTERS } from "../src/model/queries/tables.ts";
 import { type Accesses, AccessSearch, type Counted } from "../src/session/recordings/past/accesses.ts";
-import type { Access, Watched } from "../src/session/recordings/looking/looking.ts";
+import type { PastAccess, Watched } from "../src/session/recordings/looking/looking.ts";
 import { mayNotWrite } from "../src/session/recordings/looking/memory.ts";
 import type { RunUpTo } from "../src/session/recordings/past/back-to.ts";
 import type { Milestone } from "../src/session/recordings/past/history.ts";
@@ -109,7 +109,7 @@ interface Answered {
   readonly found: Accesses;
 }
 
-type Write = Pick<Access, "at" | "time" | "by" | "instruction" | "after">;
+type Write = Pick<PastAccess, "at" | "time" | "by" | "instruction" | "after">;
 
 /** Instructions before an answer from which its word is watched. */
 const LEAD = 1000;
@@ -193,7 +193,7 @@ export function checkObjects(run: SessionRun, system: System, asked: readonly An
   const past = run.pastAt(run.milestone(0)), { system: again } = past, control = again.debugger.give(EVERY_VM, false);
   const objects = asked.map(({ question: { target } }) => ({ target, ...again.inspector.objectState(target) }));
   const states = objects.map(({ read }) => read()),
-    last = new Map<string, Pick<Access, "at" | "time" | "after"> & { readonly event: string }>();
+    last = new Map<string, Pick<PastAccess, "at" | "time" | "after"> & { readonly event: string }>();
   let latest: TraceEvent | undefined;
   const look = (event: TraceEvent) => {
     for (const [index, { target, kinds, read }] of objects.entries()) {
@@ -262,6 +262,6 @@ export function checkRegister(run: SessionRun, system: System, { question, found
   const again = watched.writes?.isOperand
     ? searched(run.upTo(system), { ...watched, writes: undefined }, { reach: system.instructions() - place + 1 })
     : answerOf(run, system, question, new Unindexed(run, place));
-  const outline = ({ at, time, instruction, by, after }: Access) => ({ at, time, instruction, by, after });
+  const outline = ({ at, time, instruction, by, after }: PastAccess) => ({ at, time, instruction, by, after });
   assert.deepEqual(again.accesses.map(outline), accesses.map(outline), question.target);
 }

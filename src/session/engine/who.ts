@@ -15,7 +15,7 @@ import type { RowOf } from "../../model/queries/table.ts";
 import { STACK, type WHO } from "../../model/queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../../model/queries/facts/who.ts";
 import { type Accesses, AccessSearch, type Counted, type NumberedAccess } from "../recordings/past/accesses.ts";
-import { type Access, nextInstruction, type Value, type Watched } from "../recordings/looking/looking.ts";
+import { nextInstruction, type PastAccess, type Value, type Watched } from "../recordings/looking/looking.ts";
 import { type Origin, originOf } from "../recordings/past/value-origin.ts";
 import type { Moment, Past } from "../recordings/past/past.ts";
 import type { System } from "../assembly/system/system.ts";
@@ -50,7 +50,7 @@ interface Asked {
 interface Latest {
   readonly rows: WhoRow[];
   readonly watched: Watched;
-  readonly access: Access | undefined;
+  readonly access: PastAccess | undefined;
 }
 
 const DID = { write: "written", read: "read", exec: "executed", change: "changed", event: "seen" } as const;
@@ -221,7 +221,7 @@ export class Who {
   }
 
   /** @param earlier accesses at the same place of the run */
-  #row(kind: WhoRow["kind"], { at, time, instruction, by, event, before, after }: Access, earlier: number): WhoRow {
+  #row(kind: WhoRow["kind"], { at, time, instruction, by, event, before, after }: PastAccess, earlier: number): WhoRow {
     const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.parts.shown.present;
     const symbol = instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null;
     const source = instruction && vm !== undefined && symbols.sourceOf(vm, instruction.pc) || null;
@@ -314,7 +314,7 @@ const isOfMemory = (access: Asked["access"]) => access !== "owner" && access !==
  * Whether an access leaves a value.
  * @throws QueryError if the bytes cannot have it
  */
-function hasValue(value: bigint, { target, access, size }: Asked): (access: Access) => boolean {
+function hasValue(value: bigint, { target, access, size }: Asked): (access: PastAccess) => boolean {
   if (!isOfMemory(access) || OBJECTS.has(parseId(target)?.kind ?? "")) throw new QueryError("only memory and registers have values");
   const isRegister = parseAs("reg", target) !== undefined;
   if (!isRegister && (size > 8 || value >> 8n * BigInt(size) !== 0n)) {

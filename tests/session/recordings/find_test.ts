@@ -9,7 +9,7 @@ import { kindsForFilter } from "../../../src/model/queries/filters/filter-kinds.
 import { parseEventFilter } from "../../../src/model/queries/filters/temporal-filter.ts";
 import { EVENTS } from "../../../src/model/queries/tables.ts";
 import { AccessSearch, type NumberedAccess } from "../../../src/session/recordings/past/accesses.ts";
-import type { Access, Watched } from "../../../src/session/recordings/looking/looking.ts";
+import type { PastAccess, Watched } from "../../../src/session/recordings/looking/looking.ts";
 import { Past } from "../../../src/session/recordings/past/past.ts";
 import { machinesOf } from "../engine/session-in-thread.ts";
 import { demoPlan, runTo } from "../snapshots/systems.ts";
@@ -59,11 +59,11 @@ Deno.test("pages of events and of values are those of one run from the start", a
   }
   const register: Watched = { kind: "register", vcpu: "vcpu:ping/0", read: system.inspector.registerOf("vcpu:ping/0", "x0") };
   const { accesses: changes } = resultOf(new AccessSearch(upTo, register, Infinity, { reach: REACH })),
-    values = new Map<unknown, Access[]>();
+    values = new Map<unknown, PastAccess[]>();
   for (const one of changes) values.set(one.after, [...values.get(one.after) ?? [], one]);
   const [value, those] = [...values].toSorted(([, one], [, other]) => other.length - one.length)[0];
   assert.ok(those.length < changes.length, `${those.length} of ${changes.length}`);
-  const at = (all: readonly Access[]) => all.map((one) => one.at);
+  const at = (all: readonly PastAccess[]) => all.map((one) => one.at);
   assert.deepEqual(
     at(resultOf(new AccessSearch(upTo, register, Infinity, { reach: REACH, matches: ({ after }) => after === value })).accesses),
     at(those),

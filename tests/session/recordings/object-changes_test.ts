@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { System } from "../../../src/session/assembly/system/system.ts";
 import { AccessSearch } from "../../../src/session/recordings/past/accesses.ts";
-import type { Access } from "../../../src/session/recordings/looking/looking.ts";
+import type { PastAccess } from "../../../src/session/recordings/looking/looking.ts";
 import type { RunUpTo } from "../../../src/session/recordings/past/back-to.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { QueryError } from "../../../src/session/inspection/readers/inspected.ts";
@@ -21,7 +21,7 @@ interface Change {
 }
 
 /** Changes at one place as one; none where nothing remains of them. */
-function joined(accesses: readonly Access[]): Change[] {
+function joined(accesses: readonly PastAccess[]): Change[] {
   const found: Change[] = [];
   for (const { at: one, event, before, after } of accesses) {
     // Programs without instructions act after the last instruction of others, not in its exit.

@@ -3,11 +3,11 @@
 import type { TraceEvent } from "../../../machine/abi/trace.ts";
 import { EVERY_VM } from "../../../model/queries/debugged-vms.ts";
 import type { System } from "../../assembly/system/system.ts";
-import type { Access, Looking, Watched } from "./looking.ts";
+import type { Looking, PastAccess, Watched } from "./looking.ts";
 
 export function lookAtEvents(system: System, { kinds, isTemporal, start }: Extract<Watched, { kind: "event" }>): Looking {
-  const matching = start(), accesses: Access[] = [];
-  const accessOf = (event: TraceEvent): Access => ({
+  const matching = start(), accesses: PastAccess[] = [];
+  const accessOf = (event: TraceEvent): PastAccess => ({
     at: Math.max(0, system.instructions() - 1),
     time: system.machine.time,
     event,
@@ -15,7 +15,7 @@ export function lookAtEvents(system: System, { kinds, isTemporal, start }: Extra
     after: "",
   });
   // A filter over time may decide about an event later.
-  const places = new WeakMap<TraceEvent, Access>();
+  const places = new WeakMap<TraceEvent, PastAccess>();
   const found = (event: TraceEvent) => void accesses.push(places.get(event) ?? accessOf(event));
   system.debugger.give(EVERY_VM, false).stopAtEvents((event) => {
     if (isTemporal) places.set(event, accessOf(event));

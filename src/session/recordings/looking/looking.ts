@@ -41,7 +41,7 @@ export const INTERRUPT = { code: "interrupt" } as const;
 export type Value = Uint8Array | bigint | string;
 
 /** An instruction of a vCPU. */
-export interface Instruction {
+export interface PastInstruction {
   /** `vcpu:VM/INDEX`. */
   readonly vcpu: string;
   readonly pc: bigint;
@@ -50,7 +50,7 @@ export interface Instruction {
 }
 
 /** One access or change. */
-export interface Access {
+export interface PastAccess {
   /**
    * Instructions that all vCPUs together had retired before it. For a write that no instruction
    * made, and for an event, it is one fewer: the last instruction or its exit may have caused it.
@@ -59,7 +59,7 @@ export interface Access {
   /** Virtual time (ns). */
   readonly time: number;
   /** The instruction that did it, or the vCPU's last one before. */
-  readonly instruction?: Instruction | undefined;
+  readonly instruction?: PastInstruction | undefined;
   /** The writer, unless that was an instruction; an interrupt: before that instruction. */
   readonly by?: RamWriter | typeof INTERRUPT | undefined;
   /** The event at which an object changed: an instruction's exit, unless it is of no vCPU. */
@@ -69,7 +69,7 @@ export interface Access {
 }
 
 /** Called after each access to memory or a register; true: the machine stops there. */
-export type Noted = (access: Access) => boolean;
+export type Noted = (access: PastAccess) => boolean;
 
 /** A machine whose accesses are noted. */
 export interface Looking {
@@ -78,11 +78,11 @@ export interface Looking {
   /** The machine has stopped for its debugger; true: the search continues elsewhere. */
   stopped?(stop: DebugStop): boolean;
   /** The accesses, and what was there before them. */
-  end(): { readonly accesses: readonly Access[]; readonly first: Value };
+  end(): { readonly accesses: readonly PastAccess[]; readonly first: Value };
 }
 
 /** The instruction at an address that a vCPU has or has had in its PC. */
-export function instructionOf({ core, machine: { ram } }: System, vcpu: Vcpu, id: string, pc = vcpu.registers.pc): Instruction {
+export function instructionOf({ core, machine: { ram } }: System, vcpu: Vcpu, id: string, pc = vcpu.registers.pc): PastInstruction {
   return { vcpu: id, pc, word: wordAt(core, ram, vcpu, pc) ?? 0 };
 }
 
@@ -93,7 +93,7 @@ export function vcpuOf(system: System, id: string): Vcpu | undefined {
 }
 
 /** The instruction that a vCPU (`vcpu:VM/INDEX`) executes next; undefined without instructions. */
-export function nextInstruction(system: System, id: string): Instruction | undefined {
+export function nextInstruction(system: System, id: string): PastInstruction | undefined {
   const vcpu = vcpuOf(system, id);
   return vcpu && instructionOf(system, vcpu, id);
 }

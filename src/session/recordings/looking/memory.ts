@@ -8,21 +8,22 @@ import { sameBytes } from "../../../kit/support/values/bytes.ts";
 import { EVERY_VM } from "../../../model/queries/debugged-vms.ts";
 import { vcpuId } from "../../../model/queries/ids.ts";
 import type { System } from "../../assembly/system/system.ts";
-import { type Access, type Instruction, instructionOf, type Looking, type Noted } from "./looking.ts";
+import { instructionOf, type Looking, type Noted, type PastAccess, type PastInstruction } from "./looking.ts";
 
 export function lookAtMemory(system: System, watch: MemoryWatch, noted: Noted): Looking {
   const { machine, core } = system;
   const { pa, length, kind, more = [] } = watch;
   const bytes = (start = pa) => machine.ram.bytes(start, length).slice();
   const here = () => ({ at: system.instructions(), time: machine.time });
-  const first = bytes(), accesses: Access[] = [];
+  const first = bytes(), accesses: PastAccess[] = [];
   const control = system.debugger.give(EVERY_VM, false);
   core.stops.watchMemory(watch);
   const placeOf = ({ registers }: Vcpu) => {
     const found = core.questions.inspect(registers, registers.pc);
     return found.ok && more.includes(found.pa) ? found.pa : pa;
   };
-  let start = pa, begun: (Pick<Access, "at" | "time"> & { readonly instruction: Instruction; readonly before: Uint8Array }) | undefined;
+  let start = pa,
+    begun: (Pick<PastAccess, "at" | "time"> & { readonly instruction: PastInstruction; readonly before: Uint8Array }) | undefined;
   const stopped = ({ cause, vcpu }: DebugStop) => {
     if (cause === "watchpoint" || cause === "breakpoint") {
       const instruction = instructionOf(system, vcpu, vcpuId(control.services.names.vcpu(vcpu)));

@@ -4,7 +4,7 @@ import type { TraceEvent, TraceKind } from "../../../machine/abi/trace.ts";
 import type { DebugStop } from "../../../machine/hypervisor/interface.ts";
 import { EVERY_VM } from "../../../model/queries/debugged-vms.ts";
 import type { System } from "../../assembly/system/system.ts";
-import type { Access, Looking } from "./looking.ts";
+import type { Looking, PastAccess } from "./looking.ts";
 
 /** Accesses to registers, which are reported before they take effect. */
 const REGISTER_ACCESSES: ReadonlySet<TraceKind> = new Set(["mmio", "trap"]);
@@ -17,7 +17,7 @@ const REGISTER_ACCESSES: ReadonlySet<TraceKind> = new Set(["mmio", "trap"]);
 export function lookAtObject(system: System, id: string): Looking {
   const { kinds, read } = system.inspector.objectState(id);
   const control = system.debugger.give(EVERY_VM, false);
-  const first = read(), accesses: Access[] = [];
+  const first = read(), accesses: PastAccess[] = [];
   let value = first, awaited: TraceEvent | undefined;
   const compare = (event: TraceEvent) => {
     const after = read();

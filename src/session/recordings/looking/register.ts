@@ -7,7 +7,7 @@ import type { DebugStop } from "../../../machine/hypervisor/interface.ts";
 import { EVERY_VM } from "../../../model/queries/debugged-vms.ts";
 import { vcpuId } from "../../../model/queries/ids.ts";
 import type { System } from "../../assembly/system/system.ts";
-import { type Access, instructionOf, INTERRUPT, type Looking, type Noted, type Watched } from "./looking.ts";
+import { instructionOf, INTERRUPT, type Looking, type Noted, type PastAccess, type Watched } from "./looking.ts";
 import { VECTOR_BASE, VectorStops } from "./vector-stops.ts";
 
 export function lookAtRegister(
@@ -20,9 +20,9 @@ export function lookAtRegister(
   const is = (vcpu: Vcpu) => vcpuId(names.vcpu(vcpu)) === id;
   const there = () => control.vcpus().find(is);
   const known = there(), first = known ? read(known) : 0n;
-  const accesses: Access[] = [];
+  const accesses: PastAccess[] = [];
   let value = first, begun = 0, pc: bigint | undefined, ends = false;
-  const compare = (vcpu: Vcpu, at: number, by?: Access["by"]) => {
+  const compare = (vcpu: Vcpu, at: number, by?: PastAccess["by"]) => {
     const after = read(vcpu);
     if (after === value) return;
     // Without steps, the last instruction before a change between two writes is not known.

@@ -9,7 +9,7 @@ import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
 import { listeningStart } from "./rerun.ts";
 import { lookAtEvents } from "../looking/events.ts";
-import type { Access, Looking, Noted, Value, Watched } from "../looking/looking.ts";
+import type { Looking, Noted, PastAccess, Value, Watched } from "../looking/looking.ts";
 import { lookAtMemory } from "../looking/memory.ts";
 import { lookAtObject } from "../looking/object.ts";
 import { lookAtRegister } from "../looking/register.ts";
@@ -17,7 +17,7 @@ import { Way } from "./way.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 
 /** An access with its number among those that count at the same place, from 0. */
-export type NumberedAccess = Access & { readonly order: number };
+export type NumberedAccess = PastAccess & { readonly order: number };
 
 /** Accesses, the latest last. */
 export interface Accesses {
@@ -60,7 +60,7 @@ interface Stretch {
 /** Which accesses of a search count. */
 export interface Counted {
   /** Whether an access counts; without it, each does. */
-  readonly matches?: ((access: Access) => boolean) | undefined;
+  readonly matches?: ((access: PastAccess) => boolean) | undefined;
   /** Only those before this one: its instructions, and its number at that place. */
   readonly before?: Pick<NumberedAccess, "at" | "order"> | undefined;
   /** Instructions before the end in which changes of a register are searched. */
@@ -85,7 +85,7 @@ export class AccessSearch {
   #isThere = false;
   /** Virtual time (ns) at which the stretch began. */
   #began = 0;
-  #found: readonly Access[] = [];
+  #found: readonly PastAccess[] = [];
 
   /** Infinity: up to the start of the run. */
   readonly #reach: number;
@@ -154,7 +154,7 @@ export class AccessSearch {
    * Adds the accesses of the stretch that begins at `begin`. All of a place count together, so that
    * each has the same number whatever is wanted: of the first, some may be before the stretch.
    */
-  #take(accesses: readonly Access[], begin: number): { readonly accesses: NumberedAccess[]; readonly isEnough: boolean } {
+  #take(accesses: readonly PastAccess[], begin: number): { readonly accesses: NumberedAccess[]; readonly isEnough: boolean } {
     const { counted: { matches, before }, wanted } = this, all = [...matches ? accesses.filter(matches) : accesses, ...this.#found];
     const later = before ? all.filter(({ at }) => at >= before.at).length : 0;
     let cut = Math.max(0, all.length - wanted - later);
@@ -188,7 +188,7 @@ export class AccessSearch {
   }
 
   /** Notes an access that counts; whether the search begins again, nearer to the end. */
-  #note(access: Access): boolean {
+  #note(access: PastAccess): boolean {
     if (this.counted.matches?.(access) === false) return false;
     const { begin, end, past } = this.#stretch, length = Math.max(this.#least, past.system.instructions() - begin);
     this.#isBusy = ++this.#noted >= Math.max(BUSY, 2 * this.wanted) && 2 * length < end.instructions - begin;
@@ -225,7 +225,7 @@ export class AccessSearch {
 }
 
 /** Numbers the accesses of each place. */
-function numbered(accesses: readonly Access[]): NumberedAccess[] {
+function numbered(accesses: readonly PastAccess[]): NumberedAccess[] {
   let order = -1, last: number | undefined;
   return accesses.map((access) => {
     order = access.at === last ? order + 1 : 0;

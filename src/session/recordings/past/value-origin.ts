@@ -5,7 +5,7 @@ import type { System } from "../../assembly/system/system.ts";
 import { stackPointer, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { formatId, paId, parseAs } from "../../../model/queries/ids.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import { type Access, vcpuOf, type Watched } from "../looking/looking.ts";
+import { type PastAccess, vcpuOf, type Watched } from "../looking/looking.ts";
 
 /** An object as a question names it, and its bytes if it is memory. */
 export interface Origin {
@@ -21,7 +21,7 @@ export interface Origin {
 export function originOf(
   system: System,
   { target, watched }: { readonly target: string; readonly watched: Watched },
-  { instruction, by }: Access,
+  { instruction, by }: PastAccess,
 ): Origin | undefined {
   const vcpu = instruction && !by && vcpuOf(system, instruction.vcpu), flow = instruction && dataFlow(instruction.word, instruction.pc);
   if (!vcpu || !flow) return undefined;

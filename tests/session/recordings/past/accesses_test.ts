@@ -8,7 +8,7 @@ import type { SessionPlan } from "../../../../src/model/plans/plan.ts";
 import { registerWrites } from "../../../../src/cpu/core/interface.ts";
 import { EVERY_VM } from "../../../../src/model/queries/debugged-vms.ts";
 import { type Accesses, AccessSearch } from "../../../../src/session/recordings/past/accesses.ts";
-import type { Access, Watched } from "../../../../src/session/recordings/looking/looking.ts";
+import type { PastAccess, Watched } from "../../../../src/session/recordings/looking/looking.ts";
 import type { RunUpTo } from "../../../../src/session/recordings/past/back-to.ts";
 import { isLater, type Milestone } from "../../../../src/session/recordings/past/history.ts";
 import { momentOf, Past } from "../../../../src/session/recordings/past/past.ts";
@@ -64,7 +64,7 @@ function searched(run: RunUpTo, watched: Watched, wanted: number, reach?: number
   return resultOf(new AccessSearch(run, watched, wanted, { reach }));
 }
 
-const values = ({ before, after }: Pick<Access, "before" | "after">) => [String(before), String(after)];
+const values = ({ before, after }: Pick<PastAccess, "before" | "after">) => [String(before), String(after)];
 
 Deno.test("writes to memory are those that single steps from the start see", async () => {
   const plan = await demoPlan(), random = new Random(11);
@@ -73,7 +73,7 @@ Deno.test("writes to memory are those that single steps from the start see", asy
   const places = differing(past.system, end.system, 4, random);
   assert.equal(places.length, 4);
   const { ram } = past.system.machine, now = (pa: number) => ram.bytes(pa, LENGTH).slice();
-  const last = new Map(places.map((pa) => [pa, now(pa)])), changes = new Map(places.map((pa): [number, Access[]] => [pa, []]));
+  const last = new Map(places.map((pa) => [pa, now(pa)])), changes = new Map(places.map((pa): [number, PastAccess[]] => [pa, []]));
   for (let count = FIRST + 1; count <= HERE; count++) {
     assert.ok(past.advance(count, Infinity));
     for (const [pa, before] of last) {
@@ -132,7 +132,7 @@ Deno.test("changes of registers are those that single steps from the start see",
     const id = `vcpu:${names.vcpu(vcpu)}`;
     return ["x0", "x3", "x19", "x29", "x30", "sp_el1", "pstate", "elr_el1", "v0"].map((name) => {
       const read = system.inspector.registerOf(id, name);
-      return { id, name, read, vcpu, last: read(vcpu), changes: [] as Access[] };
+      return { id, name, read, vcpu, last: read(vcpu), changes: [] as PastAccess[] };
     });
   });
   for (let count = FIRST + 1; count <= HERE; count++) {
@@ -162,10 +162,10 @@ Deno.test("changes of registers are those that single steps from the start see",
 });
 
 /** Changes of registers of all vCPUs, by `vcpu:VM/INDEX NAME`, seen after every instruction. */
-function changesOf(plan: SessionPlan, end: number, names: readonly string[]): { system: System; changes: Map<string, Access[]> } {
+function changesOf(plan: SessionPlan, end: number, names: readonly string[]): { system: System; changes: Map<string, PastAccess[]> } {
   const past = new Past(assemble(plan), []), { system } = past;
   const control = system.debugger.give(EVERY_VM, false);
-  const last = new Map<string, bigint>(), changes = new Map<string, Access[]>();
+  const last = new Map<string, bigint>(), changes = new Map<string, PastAccess[]>();
   const readers = new Map<string, ReturnType<typeof system.inspector.registerOf>>();
   const reader = (id: string, name: string) => {
     const known = readers.get(name) ?? system.inspector.registerOf(id, name);
