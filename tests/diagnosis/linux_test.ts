@@ -501,7 +501,7 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
     /has 1 file and no \/nothing/,
   ],
   ["half of a compressed ramdisk", { given: (archive) => gzipped(archive).slice(0, 900) }, { code: "panicked" }, /ramdisk|init/],
-  ["an init that may not be executed", { mode: 0o644 }, notRun({ code: "mode", mode: "0644" }), /its mode 0644 does not permit/],
+  ["an init that may not be executed", { mode: 0o644 }, notRun({ code: "mode", mode: "0644" }), /it is not executable \(mode 0644\)/],
   [
     "an init without its linker",
     { files: { init: elf(AARCH64, INTERPRETER, `${LINKER}\0`) } },

@@ -11,7 +11,8 @@ import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts
 import type { DevicePlan } from "../../../src/machine/virtio/plan.ts";
 import { NO_SELF_TESTS } from "../../guests/command-line.ts";
 import { type Row, rowsIn } from "./rows.ts";
-import type { TableName } from "../../../src/model/queries/tables.ts";
+import type { Table } from "../../../src/model/queries/table.ts";
+import { type TableName, TABLES } from "../../../src/model/queries/tables.ts";
 import { rightQuery } from "../../session/inspection/system.ts";
 import type { SystemState } from "../../../src/session/state/system-state.ts";
 import { withPrograms } from "../../guests/programs.ts";
@@ -171,7 +172,8 @@ export class Debian {
   }
 
   ask(table: TableName, args: AnyArguments = {}): Answer {
-    return this.system.inspector.answer(rightQuery(table, { vm: "vm:host", ...args }));
+    const { args: taken }: Table = TABLES[table], ofVm = taken?.vm ? { vm: "vm:host" } : {};
+    return this.system.inspector.answer(rightQuery(table, { ...ofVm, ...args }));
   }
 
   /** The rows of a table, of which nothing may be missing. */
