@@ -37,7 +37,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   nonNull: 161,
   casts: 333,
   longFiles: 18,
-  circles: 6,
+  circles: 4,
   pairs: 0,
 };
 

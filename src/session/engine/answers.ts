@@ -16,34 +16,21 @@ import type { Who } from "./who.ts";
  */
 const OF_THE_PRESENT = /^(stop|trace|time|session)\./;
 
-/** Answers that failed by a bug of el2. */
-export class Unanswered {
-  readonly #tables = new Set<string>();
-
-  constructor(readonly port: EnginePort) {}
-
-  /** The answer then. The bug is reported once per table: screens ask again and again. */
-  answer(id: number, query: Query, error: unknown): Answer {
-    this.port.standing.forget(id);
-    if (!this.#tables.has(query.table)) this.port.contained({ where: query.table, error, query });
-    this.#tables.add(query.table);
-    return noAnswer(`${query.table} cannot be answered: ${exceptionText(error)}, an exception in el2 itself; the machine continues`);
-  }
-}
-
 export class Answers {
+  /** Tables whose answers have failed by a bug of el2. */
+  readonly #failed = new Set<string>();
+
   constructor(
     readonly port: EnginePort,
     readonly shown: Shown,
     readonly searches: SymbolSearches,
     readonly endedVms: EndedVms,
     readonly who: Who,
-    readonly unanswered: Unanswered,
   ) {}
 
   /** Answers a question. It changes nothing. */
   query(id: number, query: Query): void {
-    if (query.table === "who") return this.who.ask(id, query);
+    if (query.table === "who") return this.who.ask(id, query, (error) => this.#unanswered(id, query, error));
     this.searches.before((searching) => {
       const answer = this.#answer(id, query, searching);
       if (answer) this.port.post({ kind: "answer", id, answer });
@@ -58,7 +45,15 @@ export class Answers {
       return answer?.error === undefined ? answer : this.endedVms.answer(query, searching) ?? answer;
     } catch (error) {
       if (error instanceof SymbolSearch) throw error;
-      return this.unanswered.answer(id, query, error);
+      return this.#unanswered(id, query, error);
     }
+  }
+
+  /** The answer after a bug of el2, reported once per table: screens ask again and again. */
+  #unanswered(id: number, query: Query, error: unknown): Answer {
+    this.port.standing.forget(id);
+    if (!this.#failed.has(query.table)) this.port.contained({ where: query.table, error, query });
+    this.#failed.add(query.table);
+    return noAnswer(`${query.table} cannot be answered: ${exceptionText(error)}, an exception in el2 itself; the machine continues`);
   }
 }

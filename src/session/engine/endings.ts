@@ -8,7 +8,7 @@ import { statesFile } from "../../kit/support/files/folder-names.ts";
 import { problemText } from "../../kit/support/problem.ts";
 import type { Debugging } from "./debugging.ts";
 import { type Ending, outcomeOf } from "./ending.ts";
-import type { EngineParts } from "./loop.ts";
+import type { EngineParts } from "./parts.ts";
 import type { Saving } from "./saving.ts";
 import type { KeptRun } from "./session-run.ts";
 import type { Travel } from "./travel.ts";

@@ -1,17 +1,9 @@
-// The parts of an engine, as they see each other.
+// An engine's requirements on its worker, and work in pieces.
 
 import type { ContainedBug } from "../assembly/system/system.ts";
-import type { SessionPlan } from "../../model/plans/plan.ts";
 import type { SessionEvent } from "../../model/protocol/protocol.ts";
 import type { PageFile } from "../state/page-file.ts";
-import type { PresentRun } from "./ended-vms.ts";
-import type { Replaying } from "./replaying.ts";
-import type { Output } from "./output.ts";
-import type { RunRecording } from "./run-recording.ts";
-import type { Sampler } from "./sampler.ts";
-import type { Slices } from "./slices.ts";
-import type { Again, SessionRun } from "./session-run.ts";
-import type { Shown } from "./shown.ts";
+import type { Again } from "./session-run.ts";
 import type { Standing } from "./standing.ts";
 import type { Problem } from "../../kit/support/problem.ts";
 
@@ -34,22 +26,6 @@ export interface EnginePort {
   readonly pages?: PageFile | undefined;
   /** Another machine of the same plan, at its start or in a state, without sockets. */
   readonly again: Again;
-}
-
-/** The parts of an engine that its other parts use. */
-export interface EngineParts {
-  readonly plan: SessionPlan;
-  readonly port: EnginePort;
-  readonly shown: Shown;
-  readonly run: SessionRun;
-  readonly output: Output;
-  readonly sampler: Sampler;
-  readonly slices: Slices;
-  /** A recording that is run again. */
-  readonly replaying: Replaying | undefined;
-  readonly recording: RunRecording;
-  /** Runs the present for a number of turns, as `Machine.run` does. */
-  readonly runPresent: (turns: number) => PresentRun;
 }
 
 /** Why input to what is shown is refused. */

@@ -9,7 +9,8 @@ import { BackTo, type Sought } from "../recordings/past/back-to.ts";
 import { OnTo } from "../recordings/past/on-to.ts";
 import { type Moment, momentOf } from "../recordings/past/past.ts";
 import type { Debugging } from "./debugging.ts";
-import { type EngineParts, inPieces, MOVE_SLICE } from "./loop.ts";
+import { inPieces, MOVE_SLICE } from "./loop.ts";
+import type { EngineParts } from "./parts.ts";
 import { Way } from "../recordings/past/way.ts";
 import { asProblem, type Said } from "../../kit/support/problem.ts";
 

@@ -23,10 +23,10 @@ import { bytesText } from "../../kit/support/text/byte-text.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { fromLittleEndian } from "../../kit/support/values/bytes.ts";
 import type { InPieces } from "../../kit/support/values/work.ts";
-import type { Unanswered } from "./answers.ts";
 import type { Debugging } from "./debugging.ts";
 import type { EndedVms } from "./ended-vms.ts";
-import { type EngineParts, inPieces, MOVE_SLICE } from "./loop.ts";
+import { inPieces, MOVE_SLICE } from "./loop.ts";
+import type { EngineParts } from "./parts.ts";
 import { eventsThat } from "./sought-events.ts";
 import { searched } from "./symbol-searches.ts";
 
@@ -55,15 +55,23 @@ interface Latest {
 
 const DID = { write: "written", read: "read", exec: "executed", change: "changed", event: "seen" } as const;
 
+/** A question that waits for its answer. */
+interface Waiting {
+  readonly id: number;
+  readonly query: QueryOf<"who">;
+  /** The answer after an exception in el2 itself. */
+  readonly failed: (error: unknown) => Answer;
+  forgotten?: boolean;
+}
+
 /** The questions of one session's clients, answered one after the other. */
 export class Who {
-  readonly #waiting: { readonly id: number; readonly query: QueryOf<"who">; forgotten?: boolean }[] = [];
+  readonly #waiting: Waiting[] = [];
 
   constructor(
     readonly parts: EngineParts,
     readonly debugging: Debugging,
     readonly endedVms: EndedVms,
-    readonly unanswered: Unanswered,
   ) {}
 
   /** Whether a question is being answered. */
@@ -71,8 +79,8 @@ export class Who {
     return this.#waiting.length > 0;
   }
 
-  ask(id: number, query: QueryOf<"who">): void {
-    this.#waiting.push({ id, query });
+  ask(id: number, query: QueryOf<"who">, failed: Waiting["failed"]): void {
+    this.#waiting.push({ id, query, failed });
     if (this.#waiting.length === 1) this.#next();
   }
 
@@ -91,7 +99,7 @@ export class Who {
         try {
           answer = pieces.next().value;
         } catch (error) {
-          answer = this.unanswered.answer(id, query, error);
+          answer = asked.failed(error);
         }
         if (!answer) return false;
         port.post({ kind: "answer", id, answer });
