@@ -11,6 +11,7 @@ import { drawOverlay } from "./overlays/overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
 import { OBJECT_ACTIONS } from "./doing/object-actions.ts";
 import type { FileCommand } from "../../configuration/keys/commands.ts";
+import { spokenCells, type SpokenLine, type SpokenSize } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
 
 /** Columns of keys, and of what they do where names of actions follow. */
@@ -76,17 +77,11 @@ export class HelpOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const { keymap: { actions } } = this;
-    const found = actions.filter((action) => matches(action, this.#wanted));
-    const objects = this.#search ? ON_OBJECTS.filter((action) => matches(action, this.#wanted)) : [];
-    const own = this.#own.filter((command) => matches(command, this.#wanted));
-    const lines = this.#sections(found, objects, own);
+    const { count, lines } = this.#found;
     const inside = drawOverlay(screen, look, area, {
       title: {
         text: "Help",
-        count: this.#search
-          ? `${found.length + objects.length + own.length} of ${actions.length + ON_OBJECTS.length + this.#own.length} actions`
-          : `${actions.length + this.#own.length} actions`,
+        count,
         bottom: [...keyPieces("arrows", "scroll  "), ...keyPieces("Esc", "close")],
       },
       rows: SEARCH + lines.length,
@@ -106,6 +101,27 @@ export class HelpOverlay implements Overlay {
     });
     const box = { x: inside.x - 1, y: inside.y - 1, width: inside.width + 2, height: inside.height + 2 };
     drawThumb(screen, look, box, true, { top: this.#top, height, count: lines.length }, "focused");
+  }
+
+  spoken(_look: Look, { height }: SpokenSize): readonly SpokenLine[] {
+    const { count, lines } = this.#found;
+    this.#top = Math.max(Math.min(this.#top, lines.length - height), 0);
+    const shown = lines.slice(this.#top, this.#top + height).map((line) =>
+      spokenCells((typeof line === "string" ? [line] : [line.keys.join(" "), line.help]).map((text) => [{ text }]))
+    );
+    return [{ parts: ["Help", count, this.#search || "type to search"] }, ...shown];
+  }
+
+  /** The matches of the search, or all actions. */
+  get #found(): { readonly count: string; readonly lines: readonly (string | Shown)[] } {
+    const { keymap: { actions } } = this;
+    const found = actions.filter((action) => matches(action, this.#wanted));
+    const objects = this.#search ? ON_OBJECTS.filter((action) => matches(action, this.#wanted)) : [];
+    const own = this.#own.filter((command) => matches(command, this.#wanted));
+    const count = this.#search
+      ? `${found.length + objects.length + own.length} of ${actions.length + ON_OBJECTS.length + this.#own.length} actions`
+      : `${actions.length + this.#own.length} actions`;
+    return { count, lines: this.#sections(found, objects, own) };
   }
 
   get #wanted(): string {

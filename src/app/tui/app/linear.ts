@@ -1,11 +1,11 @@
-// The screens as lines of text, for screen readers (`--plain`): no frames, no pictures, columns
-// apart by commas. A change is one line; changes of figures alone do not count.
+// The screens as lines of text, for screen readers (`--plain`): header, panes and boxes give their
+// lines, with commas between parts. A change is one line; changes of figures alone do not count.
 
 import { SCREENS } from "../actions/screen-table.ts";
-import { Screen } from "../terminal/cells.ts";
 import type { FrameState } from "./frame/frame-state.ts";
-import { drawHeader } from "./frame/header.ts";
+import { spokenHeader } from "./frame/header.ts";
 import type { Placed } from "../screens/screen-model.ts";
+import type { SpokenLine } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
 
 /** Columns of what is read, and rows at least of each pane. */
@@ -29,16 +29,14 @@ export interface Linear {
 /** The shown content as lines. `look` has no color and only ASCII. */
 export function linearOf(look: Look, state: FrameState, placed: readonly Placed[]): Linear {
   const tab = SCREENS.find(({ key }) => key === state.screen);
-  const header = drawn(look, 1, (screen) => drawHeader(screen, look, state));
   const message = state.overlay?.prompt?.text ?? state.message?.text ?? "";
   const session = `${state.state} ${state.newReasons} ${state.frozen !== undefined}`;
-  const lines = [...header, `Screen ${state.screen}, ${tab?.title ?? ""}.`];
+  const lines = [lineOf(spokenHeader(look, state)), `Screen ${state.screen}, ${tab?.title ?? ""}.`];
   if (state.lost) lines.push(`Connection lost ${state.lost.seconds} s ago. ${state.lost.message}.`);
   const { overlay, guide } = state;
   if (guide) lines.push(`Tour, step ${guide.position}: ${guide.text} ${guide.task.map(({ text }) => text).join("")}`);
   if (overlay) {
-    const body = { x: 0, y: 0, width: LINEAR.columns, height: LINEAR.rows, boxed: false };
-    lines.push(...drawn(look, LINEAR.rows, (screen) => overlay.draw(screen, body, look)));
+    lines.push(...linesOf(overlay.spoken(look, { width: LINEAR.columns, height: LINEAR.rows })));
     return { place: `${state.screen} ${lines.at(2) ?? ""}`, lines, state: session, message };
   }
   for (const { pane, area } of placed) {
@@ -46,34 +44,19 @@ export function linearOf(look: Look, state: FrameState, placed: readonly Placed[
     const { text, vm, vmDetail = "", detail = "", count } = pane.title();
     const about = [text, vm === undefined ? "" : `${vm}${vmDetail}`, detail, count === undefined ? "" : String(count)];
     lines.push(`${about.filter((part) => part !== "").join(" ")}${focused ? ", has the keys" : ""}:`);
-    const size = { x: 0, y: 0, width: LINEAR.columns, height };
-    lines.push(
-      ...drawn(look, height, (screen) => pane.draw(screen, size, look, { focused, boxed: false, past: state.past !== undefined })),
-    );
+    lines.push(...linesOf(pane.spoken(look, { width: LINEAR.columns, height }, focused)));
   }
   return { place: `${state.screen} ${state.focus.name}`, lines, state: session, message };
 }
 
-/** The drawing on a screen of this many rows, as lines to be read. */
-function drawn(look: Look, rows: number, draw: (screen: Screen) => void): string[] {
-  const screen = new Screen(LINEAR.columns, rows, "none");
-  look.dress(screen);
-  draw(screen);
-  return screen.toLines().map(readable).filter((line) => line !== "");
+function linesOf(lines: readonly SpokenLine[]): string[] {
+  return lines.filter(({ parts }) => parts.length).map(lineOf);
 }
 
-/** A row without lines of boxes and without pictures; its columns have commas. */
-function readable(line: string): string {
-  const selected = line.startsWith(">");
-  const text = line.replace(/^[>|+ ]+/, "").replace(/[|+ ]+$/, "").split(/ {2,}/)
-    .map((part) => part.split(" ").filter((word) => /[A-Za-z0-9!?%]/.test(word) && !isPicture(word)).join(" "))
-    .filter((part) => part !== "").join(", ");
-  return selected && text !== "" ? SELECTED + text : text;
-}
-
-/** A bar, a map or a lane: letters that stand for VMs, again and again. */
-function isPicture(word: string): boolean {
-  return /^(?=.*(.)\1\1)[A-Z#._%?!*@-]{4,}$/.test(word) || /^([a-z])\1{3,}$/.test(word);
+function lineOf({ parts, selected }: SpokenLine): string {
+  // Texts of guests and files reach a terminal without escape sequences.
+  // deno-lint-ignore no-control-regex
+  return (selected ? SELECTED : "") + parts.join(", ").replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "?");
 }
 
 /** Reads what has changed, line by line. */

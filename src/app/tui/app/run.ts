@@ -63,7 +63,7 @@ export type Leaving =
   | { readonly kind: "visit"; readonly session: string }
   | { readonly kind: "cut"; readonly by: string };
 
-/** The end of a TUI. */
+/** How the user left, and the state of the session and of its screens then. */
 interface TuiEnd {
   readonly left: Leaving;
   /** How the session ended, if it did. */

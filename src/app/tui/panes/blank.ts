@@ -4,6 +4,7 @@
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { drawPieces, type Piece } from "../look/pieces.ts";
 import { wrap } from "./row-lines.ts";
+import { type SpokenLine, spokenPieces } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
 import type { TableName } from "../../../model/queries/tables.ts";
 import type { Answer } from "../../../model/queries/query.ts";
@@ -50,6 +51,11 @@ export function drawBlank(screen: Screen, look: Look, area: Rectangle, blank: Bl
   const lines = blankLines(blank, look, Math.max(area.width - 2, 1));
   const above = area.height >= ROOMY ? Math.floor((area.height - lines.length) / 3) : 0;
   lines.slice(0, area.height).forEach((pieces, row) => drawPieces(screen, look, area.x + 1, area.y + above + row, pieces, area.width - 2));
+}
+
+/** The same text, to be spoken. */
+export function spokenBlank(look: Look, width: number, blank: Blank): SpokenLine[] {
+  return blankLines(blank, look, width).map((pieces) => spokenPieces(pieces));
 }
 
 function blankLines(blank: Blank, look: Look, width: number): Piece[][] {

@@ -1,11 +1,12 @@
 // How many events there were when, by class: above the list of events. A click goes to a time.
 
-import { drawBlank } from "./blank.ts";
+import { type Blank, drawBlank, spokenBlank } from "./blank.ts";
 import { drawFrame, type FrameKind, type Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { graph, history } from "../terminal/glyphs.ts";
 import { countText, durationText, secondsText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
+import { type SpokenLine, type SpokenSize } from "../look/speech.ts";
 import type { Look, Role } from "../look/theme.ts";
 import { type Answer, type Query, rowsOf } from "../../../model/queries/query.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
@@ -30,6 +31,12 @@ const CLASSES: readonly { readonly name: string; readonly kinds: ReadonlySet<str
 ];
 const REFUSED = CLASSES.length;
 const NAMES = [...CLASSES.map(({ name }) => name), "refused"];
+
+const NO_EVENT: Blank = {
+  kind: "empty",
+  what: "No event yet",
+  how: "Calls, interrupts and traps are recorded while this screen is open.",
+};
 
 interface Event {
   readonly t: number;
@@ -84,11 +91,9 @@ export class DensityPane implements Pane {
     };
     const inside = drawFrame(screen, look, area, title, { boxed, kind });
     if (!this.#events.length) {
-      const how = "Calls, interrupts and traps are recorded while this screen is open.";
-      return drawBlank(screen, look, inside, { kind: "empty", what: "No event yet", how });
+      return drawBlank(screen, look, inside, NO_EVENT);
     }
     const rows = Math.max(Math.floor((inside.height - (inside.height > NAMES.length ? 1 : 0)) / NAMES.length), 1);
-    const span = Math.max(counts[0].length * step / 1e9, 1e-3);
     NAMES.forEach((name, index) => {
       const y = inside.y + index * rows;
       if (y >= inside.y + inside.height) return;
@@ -98,7 +103,7 @@ export class DensityPane implements Pane {
       const values = counts[index].map((count) => count / peak);
       const lines = rows > 1 ? graph(look.glyphs, doubled(look, values), columns, rows) : [historyOf(look, values, columns)];
       if (all) lines.forEach((line, row) => screen.text(inside.x + 1 + NAME, y + row, line, look.style(ink)));
-      const text = index === REFUSED ? countText(all) : `${countText(all / span)}/s`;
+      const text = amountText(index, all, counts[0].length * step);
       screen.text(
         inside.x + inside.width - 1 - text.length,
         y + rows - 1,
@@ -111,6 +116,14 @@ export class DensityPane implements Pane {
     const end = `${secondsText(from + columns * step).split(" ").slice(0, -1).join(" ")} s`;
     screen.text(inside.x + 1 + NAME, axis, `${secondsText(Math.max(from, 0)).split(" ").slice(0, -1).join(" ")} s`, look.style("dim"));
     screen.text(inside.x + 1 + NAME + columns - end.length, axis, end, look.style("dim"));
+  }
+
+  spoken(look: Look, { width }: SpokenSize): readonly SpokenLine[] {
+    if (!this.#events.length) return spokenBlank(look, width, NO_EVENT);
+    const counts = this.#count(width), time = width * this.#shown.step;
+    return [{
+      parts: NAMES.map((name, index) => `${name} ${amountText(index, counts[index].reduce((sum, count) => sum + count, 0), time)}`),
+    }];
   }
 
   /** Events by class and column; notes what a column stands for. */
@@ -128,6 +141,11 @@ export class DensityPane implements Pane {
     }
     return counts;
   }
+}
+
+/** How many events of a class there were in a time (ns): per second, but for refused ones. */
+function amountText(index: number, count: number, time: number): string {
+  return index === REFUSED ? countText(count) : `${countText(count / Math.max(time / 1e9, 1e-3))}/s`;
 }
 
 /** One row; zero stays blank. */

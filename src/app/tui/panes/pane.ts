@@ -4,6 +4,7 @@
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import type { Piece } from "../look/pieces.ts";
+import type { SpokenLine, SpokenSize } from "../look/speech.ts";
 import type { Look, Role } from "../look/theme.ts";
 import type { FilterError } from "../../../model/queries/filters/filter.ts";
 import type { Answer, Query } from "../../../model/queries/query.ts";
@@ -48,6 +49,8 @@ export interface Pane {
   take(answer: Answer): void;
   /** Draws inside its box. */
   draw(screen: Screen, area: Rectangle, look: Look, state: PaneState): void;
+  /** Its text for screen readers: the rows that fit, without pictures. */
+  spoken(look: Look, size: SpokenSize, focused: boolean): readonly SpokenLine[];
   /** It draws its own boxes, and never has the keys. */
   readonly bare?: true;
   /** Moves the selection, or scrolls; Infinity is the end. */

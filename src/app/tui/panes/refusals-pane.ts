@@ -10,6 +10,7 @@ import { secondsText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
+import { type SpokenLine, spokenPieces, type SpokenSize } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
 import { withoutKind } from "../../../model/queries/ids.ts";
 import { type Answer, type Query, rowsOf } from "../../../model/queries/query.ts";
@@ -81,17 +82,7 @@ export class RefusalsPane implements Pane {
     const [first, ...others] = this.#rows.slice(this.#at);
     if (!first) return void screen.text(area.x + ROW_MARGIN, area.y, "No failure yet.", look.style("dim"));
     const width = area.width - ROW_MARGIN - 1, x = area.x + ROW_MARGIN;
-    const asker = first.vm, mark = look.vm(asker);
-    const lines: (readonly Piece[])[] = [
-      [
-        { text: first.id, role: "link" },
-        { text: ` ${secondsText(Number(first.t)).replaceAll(" ", "")}  `, role: "dim" },
-        { text: withoutKind("vm", asker), role: mark.ink },
-        { text: " asked", role: "dim" },
-      ],
-      callPieces(first, true),
-      [{ text: first.rule, role: "text" }],
-    ];
+    const lines = newestLines(first, look);
     lines.slice(0, area.height).forEach((pieces, row) => {
       const place = { ...area, y: area.y + row, height: 1 };
       beginRow(screen, look, place, { selected: focused ? "here" : undefined }, false);
@@ -104,6 +95,30 @@ export class RefusalsPane implements Pane {
       drawPieces(screen, look, x + 1, y, [{ text: `${row.id} `, role: "link" }, ...callPieces(row, false)], width - 1);
     });
   }
+
+  spoken(look: Look, { height }: SpokenSize): readonly SpokenLine[] {
+    this.#height = height;
+    const [first, ...others] = this.#rows.slice(this.#at);
+    if (!first) return [{ parts: ["No failure yet."] }];
+    const newest = newestLines(first, look).map((pieces, line) => spokenPieces(pieces, line === 0));
+    const older = others.slice(0, Math.max(height - ROWS, 0));
+    return [...newest, ...older.map((row) => spokenPieces([{ text: `${row.id} ` }, ...callPieces(row, false)]))];
+  }
+}
+
+/** The requester, the operation, and the rule. */
+function newestLines(first: Reason, look: Look): readonly (readonly Piece[])[] {
+  const asker = first.vm, mark = look.vm(asker);
+  return [
+    [
+      { text: first.id, role: "link" },
+      { text: ` ${secondsText(Number(first.t)).replaceAll(" ", "")}  `, role: "dim" },
+      { text: withoutKind("vm", asker), role: mark.ink },
+      { text: " asked", role: "dim" },
+    ],
+    callPieces(first, true),
+    [{ text: first.rule, role: "text" }],
+  ];
 }
 
 /** The operation, its object, and the error. */

@@ -2,7 +2,7 @@
 // the selection follows its id while they move.
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { type Blank, blankOf, drawBlank, HOW_ROWS_COME } from "./blank.ts";
+import { type Blank, blankOf, drawBlank, HOW_ROWS_COME, spokenBlank } from "./blank.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import {
   columnsOf,
@@ -16,52 +16,16 @@ import {
 } from "../look/list.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
+import type { TablePaneOptions } from "./table-options.ts";
+import { isBad, sortRows } from "./table-rows.ts";
 import type { Piece } from "../look/pieces.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
-import type { Look, Role } from "../look/theme.ts";
+import { spokenCells, type SpokenLine, spokenPieces, type SpokenSize } from "../look/speech.ts";
+import type { Look } from "../look/theme.ts";
 import type { FilterError } from "../../../model/queries/filters/filter.ts";
-import { type Answer, type Query, queryOf, rowsOf, type TableArguments } from "../../../model/queries/query.ts";
-import { type Json, type RowOf, type Selected, type Table, usualColumns } from "../../../model/queries/table.ts";
+import { type Answer, type Query, queryOf, rowsOf } from "../../../model/queries/query.ts";
+import { type RowOf, type Selected, usualColumns } from "../../../model/queries/table.ts";
 import type { SessionTable } from "../../../model/queries/tables.ts";
-
-/** Options of a list. */
-interface TablePaneOptions<T extends SessionTable> {
-  readonly name: string;
-  readonly table: T;
-  readonly title: string;
-  /** Arguments of the query besides the filter; undefined: nothing to ask now. */
-  readonly args?: () => TableArguments<T["name"]> | undefined;
-  /** How long (ms) an answer is good enough. */
-  readonly staysGood?: number;
-  /** Its text while there is nothing to ask. */
-  readonly unasked?: string;
-  /** Its text without rows, and how to get some; by default its table's. */
-  readonly empty?: readonly [what: string, how: string];
-  /** It shows events, newest last: the last row stays selected until the user moves away. */
-  readonly stream?: true;
-  /** A filter from the start. */
-  readonly filter?: string;
-  /** Columns instead of the table's; `width` is that of the pane. */
-  columns?(width: number): readonly ListColumn<RowOf<T>>[];
-  /** Usual values by column, beside those of the table. */
-  readonly usual?: Readonly<Record<string, Json>>;
-  /** Rows as cards of several lines, instead of columns. */
-  card?(row: RowOf<T>, look: Look): readonly (readonly Piece[])[];
-  /** The right end of its title. */
-  readonly right?: () => readonly Piece[] | undefined;
-  /** Default order of the rows; order of arrival if absent. */
-  order?(a: RowOf<T>, b: RowOf<T>): number;
-  /** Sees all rows that come, before any filter. */
-  taken?(rows: readonly RowOf<T>[]): void;
-  /** Its subject, in its title. */
-  readonly about?: () => Pick<Title, "vm" | "vmDetail">;
-  /** The background of a row that is not selected. */
-  tint?(row: RowOf<T>): Role | undefined;
-  /** The row that it is about now: selected whenever it is another one. */
-  current?(rows: readonly RowOf<T>[]): RowOf<T> | undefined;
-  /** The row selected at first, if there are several. */
-  first?(rows: readonly RowOf<T>[]): RowOf<T> | undefined;
-}
 
 /** Rows requested from a stream: when the selection is away from its end, and when it follows. */
 const STREAM_ROWS = 2000;
@@ -348,18 +312,49 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     this.#past = past;
     this.#oldest = Infinity;
     if (this.options.card) return this.#drawCards(screen, area, look, focused, this.options.card);
-    this.#height = Math.max(area.height - 1, 1);
-    const place = this.#headings = this.#place(area.width - ROW_MARGIN);
+    const { place, rows } = this.#listed(area, focused);
     drawHeadings(screen, look, { ...area, x: area.x + ROW_MARGIN }, place, this.#sort);
-    const at = this.#index();
-    this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));
-    this.#shown.slice(this.#top, this.#top + this.#height).forEach((row, index) => {
-      const selected = this.#top + index === at;
+    rows.forEach(({ row, selected }, index) => {
       this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, place, row, { focused, selected });
     });
     if (!this.#shown.length) {
       drawBlank(screen, look, { ...area, x: area.x + 1, y: area.y + 1, width: area.width - 1, height: area.height - 1 }, this.#blank);
     }
+  }
+
+  spoken(look: Look, size: SpokenSize, focused: boolean): readonly SpokenLine[] {
+    const { card } = this.options;
+    if (card) {
+      return this.#scrolledTo(Math.max(Math.floor((size.height + 1) / CARD_ROWS), 1), focused).flatMap(({ row, selected }) =>
+        card(row, look).map((pieces, line) => spokenPieces(pieces, selected && line === 0))
+      );
+    }
+    const { place: { columns }, rows } = this.#listed(size, focused);
+    if (!rows.length) return spokenBlank(look, size.width, this.#blank);
+    return [
+      spokenCells(columns.map(({ column }) => [{ text: column.title }])),
+      ...rows.map(({ row, selected }) => {
+        const bad = isBad(row), context = (width: number, first: boolean) => ({ look, width, bad, first });
+        const cells = columns.map(({ column, width }, index) => column.pieces(row, context(width, index === 0)));
+        return spokenCells(bad ? [[{ text: "!" }, ...cells[0] ?? []], ...cells.slice(1)] : cells, selected);
+      }),
+    ];
+  }
+
+  /** The columns that fit, and the rows, scrolled to the selected one. */
+  #listed({ width, height }: SpokenSize, focused: boolean): { place: Placement<RowOf<T>>; rows: { row: RowOf<T>; selected: boolean }[] } {
+    const place = this.#headings = this.#place(width - ROW_MARGIN);
+    return { place, rows: this.#scrolledTo(Math.max(height - 1, 1), focused) };
+  }
+
+  /** As many rows, the selected one among them. */
+  #scrolledTo(height: number, focused: boolean): { row: RowOf<T>; selected: boolean }[] {
+    this.#height = height;
+    const at = this.#index();
+    this.#top = Math.min(Math.max(this.#top, at - height + 1), Math.max(at, 0), Math.max(this.#shown.length - height, 0));
+    // A following stream is at its end, which is not a selection of the user's.
+    const chosen = focused || !this.#following ? at - this.#top : -1;
+    return this.#shown.slice(this.#top, this.#top + height).map((row, index) => ({ row, selected: index === chosen }));
   }
 
   #drawCards(screen: Screen, area: Rectangle, look: Look, focused: boolean, card: NonNullable<TablePaneOptions<T>["card"]>): void {
@@ -421,9 +416,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     state: { focused: boolean; selected: boolean },
   ): void {
     const bad = isBad(row);
-    // A following stream is at its end, which is not a selection of the user's.
-    const chosen = state.selected && (state.focused || !this.#following);
-    const selected = chosen ? state.focused ? "here" : "elsewhere" : undefined;
+    const selected = state.selected ? state.focused ? "here" : "elsewhere" : undefined;
     beginRow(screen, look, area, { selected, bad, marked: this.#marked.has(row.id), tint: this.options.tint?.(row) });
     const now = performance.now();
     columns.forEach(({ column, x: offset, width: room }, index) => {
@@ -475,25 +468,4 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
 
 function columnsCalled<R>(names: readonly string[], columns: readonly ListColumn<R>[]): ListColumn<R>[] {
   return names.flatMap((name) => columns.find((column) => column.name === name) ?? []);
-}
-
-/** A refused or failed row: `!` precedes it. */
-function isBad(row: RowOf<Table>): boolean {
-  return row.refused === true || row.err === true || typeof row.finding === "string" ||
-    typeof row.state === "string" && BAD_STATES.has(row.state);
-}
-
-const BAD_STATES: ReadonlySet<string> = new Set(["blocked", "fault", "failed", "init_failed", "killed"]);
-
-function sortRows<T extends Table>(rows: RowOf<T>[], table: T, name: string, reverse: boolean): void {
-  const numeric = ["number", "rate", "size", "share", "count", "time", "duration", "address"].includes(table.columns[name].kind);
-  const key = (value: Json) =>
-    value === null ? undefined : numeric ? Number(value) : Array.isArray(value) ? value.join(" ") : String(value);
-  rows.sort((a, b) => {
-    const left = key(a[name]), right = key(b[name]);
-    if (left === right) return 0;
-    if (left === undefined || right === undefined) return left === undefined ? 1 : -1;
-    const order = left < right ? -1 : 1;
-    return reverse ? -order : order;
-  });
 }

@@ -5,6 +5,7 @@ import { fit } from "../../../kit/support/text/text-width.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import type { Line, Pane } from "./pane.ts";
 import { drawPieces, piecesWidth } from "../look/pieces.ts";
+import { type SpokenLine, spokenPieces, type SpokenSize } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
 import type { Answer, Query } from "../../../model/queries/query.ts";
 
@@ -76,13 +77,22 @@ export class TextPane implements Pane {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const lines = this.options.lines(area.width, look);
+    this.#shown(look, area).forEach((line, row) => drawLine(screen, look, { ...area, y: area.y + row, height: 1 }, line));
+  }
+
+  spoken(look: Look, size: SpokenSize): readonly SpokenLine[] {
+    return this.#shown(look, size).map(({ text, pieces = [{ text }], right = [] }) => {
+      const line = spokenPieces(pieces);
+      return { parts: [...line.parts, ...spokenPieces(right).parts] };
+    });
+  }
+
+  #shown(look: Look, { width, height }: SpokenSize): readonly Line[] {
+    const lines = this.options.lines(width, look);
     this.#count = lines.length;
-    this.#height = area.height;
-    this.#top = Math.min(this.#top, Math.max(lines.length - area.height, 0));
-    lines.slice(this.#top, this.#top + area.height).forEach((line, row) =>
-      drawLine(screen, look, { ...area, y: area.y + row, height: 1 }, line)
-    );
+    this.#height = height;
+    this.#top = Math.min(this.#top, Math.max(lines.length - height, 0));
+    return lines.slice(this.#top, this.#top + height);
   }
 }
 

@@ -209,8 +209,8 @@ async function showAttached(
 }
 
 /**
- * What follows the screens of a session: the same again, with a message; nothing, as the user has
- * quit; or nothing, as no screen can be shown.
+ * The next step after the screens of a session: the same again, with a message; nothing, as the
+ * user has quit; or nothing, as no screen can be shown.
  */
 type Onward =
   | { readonly kind: "back"; readonly greeting: string | undefined }

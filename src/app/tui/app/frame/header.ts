@@ -7,6 +7,7 @@ import type { Glyphs } from "../../terminal/glyphs.ts";
 import { fit } from "../../../../kit/support/text/text-width.ts";
 import { grouped, secondsText, speedPieces } from "../../look/numbers.ts";
 import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
+import { type SpokenLine, spokenPieces } from "../../look/speech.ts";
 import type { Look, Role } from "../../look/theme.ts";
 
 /** Columns of a session's name. */
@@ -54,6 +55,12 @@ export function drawHeader(screen: Screen, look: Look, state: FrameState): void 
     drawPieces(screen, look, at, 0, pieces, end - at);
     end = at - GAP;
   }
+}
+
+/** Row 1 to be spoken. */
+export function spokenHeader(look: Look, state: FrameState): SpokenLine {
+  const parts = [...leftParts(look, state), ...rightParts(state)].map(([pieces]) => pieces);
+  return { parts: parts.flatMap((pieces) => spokenPieces(pieces).parts) };
 }
 
 /** A part takes one of its shorter forms. */

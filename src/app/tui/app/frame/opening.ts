@@ -39,6 +39,7 @@ export function openingFrame(
     take() {},
     move() {},
     click: () => false,
+    spoken: () => [{ parts: [awaited] }],
     draw: (screen, area, look) => drawBlank(screen, look, area, { kind: "empty", what: awaited }),
   };
   const nothing = {

@@ -7,6 +7,7 @@ import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import type { Piece } from "../../look/pieces.ts";
 import { wrap } from "../../panes/row-lines.ts";
+import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 
 /** The content of the question. */
@@ -41,23 +42,38 @@ export class DangerOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const { question, act, effect, lost, stays, command } = this.danger;
-    const width = Math.min(COLUMNS, area.width - 8);
+    const width = Math.min(COLUMNS, area.width - 8), lines = this.#lines(width);
+    while (lines.length < ROWS) lines.push([]);
+    drawOverlay(screen, look, area, {
+      title: { text: this.danger.question },
+      kind: "danger",
+      lines: [...lines, this.#keys],
+      columns: width + 2,
+    });
+  }
+
+  spoken(_look: Look, { width }: SpokenSize): readonly SpokenLine[] {
+    return [[{ text: this.danger.question }], ...this.#lines(width), this.#keys].map((pieces) => spokenPieces(pieces));
+  }
+
+  #lines(width: number): Piece[][] {
+    const { effect, lost, stays, command } = this.danger;
     const value = (name: string, text: string): Piece[][] =>
       wrap(text, 0, width - NAME).map((line, index): Piece[] => [{ text: (index ? "" : name).padEnd(NAME), role: "dim" }, { text: line }]);
-    const lines: Piece[][] = [
+    return [
       ...wrap(effect, 0, width).map((line): Piece[] => [{ text: line, role: "strong" }]),
       [],
       ...value("lost", lost),
       ...value("stays", stays),
       [{ text: "shell".padEnd(NAME), role: "dim" }, { text: command, role: "link" }],
     ];
-    while (lines.length < ROWS) lines.push([]);
-    const keys: Piece[] = [
-      { text: ` y  ${act} `, role: "ink", fill: "bad", bold: true },
+  }
+
+  get #keys(): Piece[] {
+    return [
+      { text: ` y  ${this.danger.act} `, role: "ink", fill: "bad", bold: true },
       { text: "   any other key", role: "accent", bold: true },
       { text: "  cancels", role: "dim" },
     ];
-    drawOverlay(screen, look, area, { title: { text: question }, kind: "danger", lines: [...lines, keys], columns: width + 2 });
   }
 }

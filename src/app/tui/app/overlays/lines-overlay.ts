@@ -9,6 +9,7 @@ import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../../look/pieces.ts";
 import { fieldLines, wrap } from "../../panes/row-lines.ts";
+import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 import { diagnosisLines } from "../../../../model/queries/texts/diagnosis-text.ts";
 import type { RowOf, Selected } from "../../../../model/queries/table.ts";
@@ -76,6 +77,11 @@ export class LinesOverlay implements Overlay {
     });
     const box = { x: inside.x - 1, y: inside.y - 1, width: inside.width + 2, height: height + 2 };
     drawThumb(screen, look, box, true, { top: this.#top, height, count: lines.length }, "focused");
+  }
+
+  spoken(_look: Look, { width, height }: SpokenSize): readonly SpokenLine[] {
+    const lines = this.lines(width), top = this.#top = Math.max(Math.min(this.#top, lines.length - height), 0);
+    return [{ parts: [this.title] }, ...lines.slice(top, top + height).map((pieces) => spokenPieces(pieces))];
   }
 }
 

@@ -11,6 +11,7 @@ import type { Line } from "../../panes/pane.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
 import { beginRow } from "../../look/row.ts";
+import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 
 /** A box, a menu or a prompt over the screen. */
@@ -21,6 +22,8 @@ export interface Overlay {
   /** Takes a key. Returns false when the overlay is done. */
   key(key: Key, action: OverlayAction | undefined): boolean;
   draw(screen: Screen, area: Rectangle, look: Look): void;
+  /** Its text for screen readers, which is spoken instead. */
+  spoken(look: Look, size: SpokenSize): readonly SpokenLine[];
   /** The message row while it is open. */
   readonly prompt: Line | undefined;
   /** Position of the cursor in the prompt. */
@@ -49,6 +52,12 @@ export class LinesOverlay implements Overlay {
   draw(screen: Screen, area: Rectangle, look: Look): void {
     this.#page = insideOf(area, true).height;
     this.#top = drawScrolled(screen, look, area, this.heading, this.lines, this.#top);
+  }
+
+  spoken(_look: Look, { height }: SpokenSize): readonly SpokenLine[] {
+    this.#page = height;
+    const top = this.#top = Math.max(Math.min(this.#top, this.lines.length - height), 0);
+    return [{ parts: [this.heading] }, ...this.lines.slice(top, top + height).map((line) => spokenPieces([line]))];
   }
 }
 
@@ -128,6 +137,12 @@ export class MenuOverlay implements Overlay {
       drawPieces(screen, look, row.x + 1, row.y, itemPieces(item, labels), row.width - 2);
     });
   }
+
+  spoken(_look: Look, { height }: SpokenSize): readonly SpokenLine[] {
+    const top = Math.max(0, this.#at - height + 1);
+    const lines = this.items.slice(top, top + height).map((item, index) => spokenPieces(itemPieces(item, 0), top + index === this.#at));
+    return [{ parts: [this.heading] }, ...lines];
+  }
 }
 
 /** Columns of a label, with its mark. */
@@ -142,7 +157,7 @@ function itemPieces(item: MenuItem, labels: number): Piece[] {
     ...danger ? [{ text: "! ", role: "bad" } as const] : [],
     { text: label, role: reason ? "dim" : "text" },
     ...behind === undefined ? [] : [
-      { text: " ".repeat(labels - labelWidth(item) + 3) },
+      { text: " ".repeat(Math.max(labels - labelWidth(item), 0) + 3) },
       { text: behind, role: reason ? "warn" : "dim" } as const,
     ],
   ];
@@ -220,4 +235,9 @@ export class TextOverlay implements Overlay {
   }
 
   draw(): void {}
+
+  /** Its prompt is in the message row. */
+  spoken(): readonly SpokenLine[] {
+    return [];
+  }
 }

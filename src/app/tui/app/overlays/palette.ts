@@ -12,6 +12,7 @@ import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../../look/pieces.ts";
 import { wrap } from "../../panes/row-lines.ts";
 import { beginRow } from "../../look/row.ts";
+import { spokenCells, type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 
 /** A line that the palette offers. */
@@ -122,6 +123,16 @@ export class PaletteOverlay implements Overlay {
     });
     const below = { ...inside, y: inside.y + INPUT + rows, height: 1 };
     if (below.y + EXPLAINED < inside.y + inside.height) drawExplained(screen, look, below, chosen);
+  }
+
+  spoken(_look: Look, { height }: SpokenSize): readonly SpokenLine[] {
+    const { text } = this.#line, choices = this.options.choices(text), chosen = this.#chosen(choices);
+    const top = Math.max(0, this.#at - height + 1);
+    const lines = choices.slice(top, top + height).map((choice) =>
+      spokenCells([choice.text, choice.key ?? "", choice.off ?? choice.detail].map((cell) => [{ text: cell }]), choice === chosen)
+    );
+    const shell = chosen?.command === undefined ? [] : [{ parts: ["shell", `el2 ${chosen.command}`] }];
+    return [{ parts: ["Commands", `${choices.length} of ${this.options.count()}`, text] }, ...lines, ...shell];
   }
 }
 

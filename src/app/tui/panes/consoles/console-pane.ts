@@ -6,6 +6,7 @@ import { MergedConsoles } from "./merged-consoles.ts";
 import type { Title } from "../../look/box.ts";
 import type { Pane, PaneState } from "../pane.ts";
 import type { Piece } from "../../look/pieces.ts";
+import { type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 
 /** All consoles, one of them shown. */
@@ -160,5 +161,13 @@ export class ConsolePane implements Pane {
     const inside = boxed ? { ...area, x: area.x + 1, width: Math.max(area.width - 2, 1) } : area;
     this.view?.draw(screen, inside, this.typing);
     if (past) screen.stain(inside, "dim");
+  }
+
+  /** The guest's text, as it is. */
+  spoken(_look: Look, { width, height }: SpokenSize): readonly SpokenLine[] {
+    this.#height = height;
+    this.view?.resize(width, height);
+    const lines = this.view?.text(true).split("\n").map((line) => line.trim().replaceAll(/\s+/g, " ")) ?? [];
+    return lines.filter((line) => line !== "").map((line) => ({ parts: [line] }));
   }
 }

@@ -6,6 +6,7 @@ import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import type { MemoryPane } from "./memory-pane.ts";
 import type { Pane, PaneState } from "../pane.ts";
 import { chipPiece, drawPieces, type Piece, wrapPieces } from "../../look/pieces.ts";
+import { spokenCells, type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 import { afterVm, nameOf, vmId, vmOfName } from "../../../../model/queries/ids.ts";
 import { sizeText } from "../../../../kit/support/text/number-text.ts";
@@ -62,8 +63,15 @@ export class PagePane implements Pane {
     });
   }
 
+  spoken(look: Look, size: SpokenSize): readonly SpokenLine[] {
+    const row = this.map.selection?.row;
+    if (!row) return [{ parts: ["no page is selected"] }];
+    const lines = this.#fitted(row, look, size).map(([name, ...pieces]) => spokenCells([name ? [name] : [], pieces]));
+    return [{ parts: ["Size", sizeText(row.size)] }, ...lines];
+  }
+
   /** With the chain as a tree, if all of it has room. */
-  #fitted(row: Run, look: Look, { width, height }: Rectangle): (readonly Piece[])[] {
+  #fitted(row: Run, look: Look, { width, height }: SpokenSize): (readonly Piece[])[] {
     const wrapped = (tree: boolean) => this.#lines(row, look, tree).flatMap((line) => wrapPieces(line, LABEL, width - 2));
     const tree = height >= WITH_TREE ? wrapped(true) : [];
     return tree.length && tree.length <= height ? tree : wrapped(false);

@@ -8,6 +8,7 @@ import { beginningIn, drawCell, drawLabel, drawLetter, linesOf, type MapLine, ty
 import { MEMORY_VIEWS, type MemoryView, type Patch } from "./memory-views.ts";
 import type { Pane, PaneState } from "../pane.ts";
 import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
+import { type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 import { type Id, isGuest, paId, parseId } from "../../../../model/queries/ids.ts";
 import { sizeText } from "../../../../kit/support/text/number-text.ts";
@@ -161,6 +162,17 @@ export class MemoryPane implements Pane {
       if (row === selected) this.#drawCursor(screen, look, place, line, regions);
     });
     this.#drawLegend(screen, look, { ...area, y: area.y + area.height - 1 }, regions);
+  }
+
+  /** Runs around the selected one: address, name in this view, size. */
+  spoken(look: Look, { height }: SpokenSize): readonly SpokenLine[] {
+    if (!this.#rows.length) return [{ parts: [this.#error ?? (this.#loaded ? MEMORY.empty : "loading")] }];
+    const at = this.#rows.findIndex(({ id }) => id === this.#selected);
+    const top = Math.max(Math.min(at - (height >> 1), this.#rows.length - height), 0);
+    return this.#rows.slice(top, top + height).map((row) => ({
+      parts: [row.id, this.#view.patch(row, look).name, sizeText(row.size)],
+      selected: row.id === this.#selected,
+    }));
   }
 
   /** Memory that looks the same in this view. */

@@ -6,6 +6,7 @@ import { fit } from "../../../../kit/support/text/text-width.ts";
 import { drawLabel, type Region, regionAt } from "./memory-map.ts";
 import { type MemoryPane, RAM_START } from "./memory-pane.ts";
 import type { Pane, PaneState } from "../pane.ts";
+import { type SpokenLine } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 import { sizeText } from "../../../../kit/support/text/number-text.ts";
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
@@ -56,6 +57,11 @@ export class ZoomPane implements Pane {
       if (cursor < 0 || cursor >= width || row.state === "blocked") continue;
       screen.text(inside.x + MARGIN + Math.floor(cursor), y, look.glyphs.cursor, look.on("accent", "ink", true));
     }
+  }
+
+  /** It shows a part of the map, which says the same. */
+  spoken(): readonly SpokenLine[] {
+    return [];
   }
 
   #drawLine(screen: Screen, look: Look, area: Rectangle, base: number, regions: readonly Region[], named: Set<Region>): void {

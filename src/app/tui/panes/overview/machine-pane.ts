@@ -11,6 +11,7 @@ import { KEPT, scaled } from "../../look/history.ts";
 import { countText, mipsText, shareMark, shareText, speedPieces } from "../../look/numbers.ts";
 import type { Pane, PaneState } from "../pane.ts";
 import { drawPieces, type Piece, piecesWidth, vmPieces } from "../../look/pieces.ts";
+import { type SpokenLine } from "../../look/speech.ts";
 import type { Look, Role } from "../../look/theme.ts";
 import { HYPERVISOR_MARK, type VmMark } from "../../look/vm-marks.ts";
 import { HOST, pcpuId, vmId, vmOfName, withoutKind } from "../../../../model/queries/ids.ts";
@@ -120,6 +121,11 @@ export class MachinePane implements Pane {
     if (wide) {
       this.#drawRates(screen, look, box(area.x + area.width - x, { text: "Activity", right: [[{ text: "per second", role: "dim" }]] }));
     }
+  }
+
+  spoken(): readonly SpokenLine[] {
+    const cpus = this.activity.cpus.map(({ share }, cpu) => `p${cpu} ${shareText(share)}`);
+    return [{ parts: [...cpus, `RAM ${this.#total ? this.#freePieces().map(({ text }) => text).join("") : "loading"}`] }];
   }
 
   #speedTitle(): Title {

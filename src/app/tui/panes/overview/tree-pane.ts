@@ -16,6 +16,7 @@ import { PaneFilter } from "../pane-filter.ts";
 import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece } from "../../look/pieces.ts";
 import { wrap } from "../row-lines.ts";
 import { beginRow } from "../../look/row.ts";
+import { spokenCells, type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 import { waitText } from "../vcpus/waits.ts";
 import type { Activity } from "./activity.ts";
@@ -246,15 +247,9 @@ export class TreePane implements FilteredPane {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
-    const below = Math.max(this.#rows.length, 1);
-    const place = placeColumns(this.#columns(area.width), area.width - MARGIN);
-    const whole = this.#wholeText(place, area.width).slice(0, Math.max(area.height - 1 - below, 0));
-    const links = this.#links.lines(area.width, area.height - 1 - below - whole.length, look.glyphs);
-    this.#height = Math.max(area.height - 1 - whole.length - links.length, 1);
+    const { below, place, whole, links, rows } = this.#listed(area, look);
     drawHeadings(screen, look, { ...area, x: area.x + MARGIN }, place);
-    const at = this.#rows.findIndex((row) => row.id === this.#selected);
-    this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#rows.length - this.#height, 0));
-    this.#rows.slice(this.#top, this.#top + this.#height).forEach((row, index) => {
+    rows.forEach((row, index) => {
       const y = area.y + 1 + index, chosen = row.id === this.#selected;
       const bad = stateMark(row.vcpu?.state ?? row.vm.state).ink === "bad";
       beginRow(screen, look, { ...area, y, height: 1 }, { selected: chosen ? focused ? "here" : "elsewhere" : undefined, bad }, false);
@@ -272,9 +267,39 @@ export class TreePane implements FilteredPane {
     whole.forEach((pieces, line) => drawPieces(screen, look, area.x + 1, area.y + 1 + below + line, pieces, area.width - 2));
     const above = below + whole.length;
     links.forEach((pieces, line) => drawLinks(screen, { ...area, y: area.y + 1 + above + line, height: 1 }, look, pieces));
-    if (this.#rows.length) return;
-    const empty = this.#all ? nothingPasses(this.filterText) : TREE.empty;
-    screen.text(area.x + 2, area.y + 1, fit(empty, area.width - 2), look.style("dim"));
+    if (!rows.length) screen.text(area.x + 2, area.y + 1, fit(this.#empty, area.width - 2), look.style("dim"));
+  }
+
+  spoken(look: Look, size: SpokenSize): readonly SpokenLine[] {
+    const { place: { columns }, whole, links, rows } = this.#listed(size, look);
+    const lines = rows.map((row): SpokenLine => {
+      const bad = stateMark(row.vcpu?.state ?? row.vm.state).ink === "bad";
+      return spokenCells(
+        columns.map(({ column, width }) => column.pieces(row, { look, width, bad, first: false })),
+        row.id === this.#selected,
+      );
+    });
+    return [
+      spokenCells(columns.map(({ column }) => [{ text: column.title }])),
+      ...lines.length ? lines : [{ parts: [this.#empty] }],
+      ...[...whole, ...links].map((pieces) => spokenCells(pieces.map((piece) => [piece]))),
+    ];
+  }
+
+  /** Columns and rows that fit, scrolled to the selected row, and the lines below them. */
+  #listed({ width, height }: SpokenSize, look: Look) {
+    const below = Math.max(this.#rows.length, 1);
+    const place = placeColumns(this.#columns(width), width - MARGIN);
+    const whole = this.#wholeText(place, width).slice(0, Math.max(height - 1 - below, 0));
+    const links = this.#links.lines(width, height - 1 - below - whole.length, look.glyphs);
+    this.#height = Math.max(height - 1 - whole.length - links.length, 1);
+    const at = this.#rows.findIndex((row) => row.id === this.#selected);
+    this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#rows.length - this.#height, 0));
+    return { below, place, whole, links, rows: this.#rows.slice(this.#top, this.#top + this.#height) };
+  }
+
+  get #empty(): string {
+    return this.#all ? nothingPasses(this.filterText) : TREE.empty;
   }
 
   /** Lines about what the selected row does or waits for, where its column cuts that. */

@@ -10,6 +10,7 @@ import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece, wrapPieces 
 import { depthPieces } from "./queue-columns.ts";
 import { wrap } from "../row-lines.ts";
 import type { TablePane } from "../table-pane.ts";
+import { spokenCells, type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 import { waitText } from "../vcpus/waits.ts";
 import { nameOf, vmOfName } from "../../../../model/queries/ids.ts";
@@ -98,6 +99,28 @@ export class FlowPane implements Pane {
     screen.text(right + block - textWidth(received), top + BLOCK_ROWS, received, look.style("dim"));
   }
 
+  spoken(look: Look): readonly SpokenLine[] {
+    const row = this.queues.selection?.row;
+    if (!row) return [{ parts: ["Nothing is selected."] }];
+    const queue = row.kind === "msgqueue", call = queue ? "msgqueue" : "doorbell";
+    const end = (vm: string | null, right: string, does: string, count: string, wakes: readonly Piece[]) =>
+      spokenCells([[{ text: nameIn(vm) ?? "nobody" }], [{ text: `${call}_${does}` }], this.#capability(vm, right, row.obj), [{
+        text: count,
+      }], wakes]);
+    const sent = `${countText(Number(row.sent))} sent, ${countText(row.rate)} per second`;
+    return [
+      end(row.from, "Send", "send", sent, row.send_virq === null ? [] : irqPieces(row.send_virq, `at ${row.not_full}`)),
+      spokenCells([depthPieces(row, look), ...this.title().right ?? []]),
+      end(
+        row.to,
+        "Receive",
+        "receive",
+        `${countText(Number(row.received))} received`,
+        row.receive_virq === null ? [] : irqPieces(row.receive_virq, queue ? `from ${row.not_empty}` : `for flags ${row.enable}`),
+      ),
+    ];
+  }
+
   /** The capability with which a VM may do it. */
   #capability(vm: string | null, right: string, object: string): Piece[] {
     const found = this.#caps.find((row) => row.vm === vm && row.rights.some((one) => one === right));
@@ -158,11 +181,18 @@ export class QueueWaitsPane implements Pane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
-    const row = this.queues.selection?.row;
-    const lines = row ? this.#lines(row, look, inside.width - 2) : [[{ text: "Nothing is selected.", role: "dim" } as const]];
-    lines.slice(0, inside.height).forEach((pieces, index) => {
+    this.#shown(look, inside).forEach((pieces, index) => {
       drawPieces(screen, look, inside.x + 1, inside.y + index, pieces, inside.width - 2);
     });
+  }
+
+  spoken(look: Look, size: SpokenSize): readonly SpokenLine[] {
+    return this.#shown(look, size).map((pieces) => spokenPieces(pieces));
+  }
+
+  #shown(look: Look, { width, height }: SpokenSize): (readonly Piece[])[] {
+    const row = this.queues.selection?.row;
+    return row ? this.#lines(row, look, width - 2).slice(0, height) : [[{ text: "Nothing is selected.", role: "dim" }]];
   }
 
   #lines(row: QueueRow, look: Look, width: number): (readonly Piece[])[] {

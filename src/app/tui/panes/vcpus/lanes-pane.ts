@@ -1,15 +1,27 @@
 // The scheduler's timeline: a lane for each physical CPU and for each vCPU. A column is a span of
 // virtual time; the cursor is at a switch, which the last lines explain.
 
-import { type Blank, blankOf, drawBlank } from "../blank.ts";
+import { type Blank, blankOf, drawBlank, spokenBlank } from "../blank.ts";
 import type { Title } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import type { LaneState } from "../../terminal/glyphs.ts";
 import { fit } from "../../../../kit/support/text/text-width.ts";
-import { busyShare, columnsOf, type CpuSpan, type Lanes, lanesOf, recordedColumns, type Slice, ticksOf, type VcpuSpan } from "./lanes.ts";
+import {
+  busyShare,
+  columnsOf,
+  type CpuSpan,
+  type Lanes,
+  lanesOf,
+  recordedColumns,
+  type Slice,
+  type Span,
+  ticksOf,
+  type VcpuSpan,
+} from "./lanes.ts";
 import { durationText, secondsText, shareMark, shareText } from "../../look/numbers.ts";
 import type { Pane, PaneState } from "../pane.ts";
 import { chipPiece, drawPieces, type Piece } from "../../look/pieces.ts";
+import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
 import type { Look, Role } from "../../look/theme.ts";
 import { type Answer, type Query, rowsOf } from "../../../../model/queries/query.ts";
 import { SLICE_REASONS } from "../../../../model/queries/facts/slice-reason.ts";
@@ -203,12 +215,8 @@ export class LanesPane implements Pane {
       if (this.#loaded) return drawBlank(screen, look, area, { kind: "empty", ...NO_SWITCH });
       return void screen.text(area.x + 1, area.y, "loading", look.style("dim"));
     }
-    const width = this.#width = Math.max(area.width - LABEL - 1, 1), step = SCALES[this.#scale];
-    // Columns begin at multiples of their time: drawn columns stay as they are.
-    const end = Math.ceil((this.#at === undefined ? this.#newest(width * step) : this.#end) / step) * step;
-    const start = end - width * step;
-    const window: Window = { x: area.x + LABEL, width, start, step, recorded: recordedColumns(this.#lanes, start, step, width) };
-    const cursor = Math.min(Math.max(Math.floor((this.#cursor - window.start) / step), 0), width - 1);
+    const window = this.#window(area), { width, start, step } = window, end = start + width * step;
+    const cursor = Math.min(Math.max(Math.floor((this.#cursor - start) / step), 0), width - 1);
     const roomy = area.height >= Math.min(this.rows, ROOMY);
     const foot = area.height > FOOT + 4 ? FOOT : 0, bottom = area.y + area.height - foot;
     const chip = this.#chip(window, cursor);
@@ -221,7 +229,7 @@ export class LanesPane implements Pane {
     for (const [cpu, spans] of cpus) {
       if (y >= bottom) break;
       if (cpu === selected) screen.text(area.x, y, look.glyphs.selected, look.style(focused ? "accent" : "faint"));
-      const share = busyShare(spans, window.start, end);
+      const share = busyShare(spans, start, end);
       drawPieces(
         screen,
         look,
@@ -237,6 +245,43 @@ export class LanesPane implements Pane {
     y = this.#drawVcpus(screen, look, area, y, bottom, window);
     for (let row = top; row < y; row++) drawCursor(screen, look, window.x + cursor, row);
     if (foot) this.#drawFoot(screen, look, { ...area, x: area.x + 1, y: bottom, width: area.width - 2 });
+  }
+
+  #window(area: Pick<Rectangle, "width"> & Partial<Rectangle>): Window {
+    const width = this.#width = Math.max(area.width - LABEL - 1, 1), step = SCALES[this.#scale];
+    // Columns begin at multiples of their time: drawn columns stay as they are.
+    const end = Math.ceil((this.#at === undefined ? this.#newest(width * step) : this.#end) / step) * step;
+    const start = end - width * step;
+    return { x: (area.x ?? 0) + LABEL, width, start, step, recorded: recordedColumns(this.#lanes, start, step, width) };
+  }
+
+  /** The state of each CPU and each vCPU at the cursor, and the switch there. */
+  spoken(look: Look, size: SpokenSize): readonly SpokenLine[] {
+    if (!this.#rows.length) {
+      if (this.#error !== undefined) return spokenBlank(look, size.width, this.#error);
+      return this.#loaded ? spokenBlank(look, size.width, { kind: "empty", ...NO_SWITCH }) : [{ parts: ["loading"] }];
+    }
+    const { start, width, step } = this.#window(size), at = this.#cursor, selected = this.selection?.row.pcpu;
+    const there = <S extends Span>(spans: readonly S[]) => spans.findLast(({ from }) => from <= at);
+    const cpus = this.#cpuLanes().map(([cpu, spans]): SpokenLine => {
+      const share = busyShare(spans, start, start + width * step), span = there(spans);
+      const runs = !span || span.unseen ? UNRECORDED : span.vcpu === undefined ? "idle" : `runs ${span.vcpu}`;
+      return { parts: [`p${cpu}`, ...share === undefined ? [] : [shareText(share)], runs], selected: cpu === selected };
+    });
+    const words = new Map(STATES.map(([state, word]) => [state, word]));
+    const vcpus = this.#allVcpus().map((vcpu): SpokenLine => {
+      const state = there(this.#lanes.vcpus.get(vcpu) ?? [])?.state ?? "waits";
+      return { parts: [vcpu, words.get(state) ?? state] };
+    });
+    return [{ parts: [`at ${secondsText(at)} s`] }, ...cpus, ...vcpus, ...this.#sentence(look).map((pieces) => spokenPieces(pieces))].slice(
+      0,
+      size.height,
+    );
+  }
+
+  /** vCPUs that the session has, or the lanes. */
+  #allVcpus(): string[] {
+    return [...new Set([...this.#vcpus, ...this.#lanes.vcpus.keys()])];
   }
 
   /** A lane for each physical CPU, including those of which nothing was recorded. */
@@ -270,7 +315,7 @@ export class LanesPane implements Pane {
 
   /** As many lanes of vCPUs as fit: active ones first. */
   #drawVcpus(screen: Screen, look: Look, area: Rectangle, top: number, bottom: number, window: Window): number {
-    const all = [...new Set([...this.#vcpus, ...this.#lanes.vcpus.keys()])];
+    const all = this.#allVcpus();
     const room = bottom - top - 1;
     if (room < 1) return top;
     const end = window.start + window.width * window.step;

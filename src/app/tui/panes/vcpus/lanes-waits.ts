@@ -1,6 +1,6 @@
 // How long vCPUs that could run waited for a physical CPU, in what the timeline has.
 
-import { drawBlank } from "../blank.ts";
+import { type Blank, drawBlank, spokenBlank } from "../blank.ts";
 import { drawFrame, type Title } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import type { LanesPane } from "./lanes-pane.ts";
@@ -9,9 +9,15 @@ import { durationText } from "../../look/numbers.ts";
 import type { Pane, PaneState } from "../pane.ts";
 import { chipPiece, drawPieces } from "../../look/pieces.ts";
 import { fit } from "../../../../kit/support/text/text-width.ts";
+import { type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 import { vmOfName } from "../../../../model/queries/ids.ts";
 
+const NO_WAIT: Blank = {
+  kind: "empty",
+  what: "No vCPU waited for a CPU",
+  how: "A vCPU waits while another one with its priority has the CPU.",
+};
 /** Columns of a name and of both times. */
 const NAME = 13, TIME = 10;
 
@@ -36,15 +42,21 @@ export class LaneWaitsPane implements Pane {
     return true;
   }
 
+  spoken(look: Look, { width, height }: SpokenSize): readonly SpokenLine[] {
+    if (!this.timeline.recorded) return [];
+    const times = waitTimes(this.timeline.lanes);
+    if (!times.length) return spokenBlank(look, width, NO_WAIT);
+    return times.slice(0, height).map(({ vcpu, middle, p99 }) => ({
+      parts: [vcpu, `median ${durationText(middle)}`, `p99 ${durationText(p99)}`],
+    }));
+  }
+
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
     // Without switches nobody knows who waited.
     if (!this.timeline.recorded) return;
     const times = waitTimes(this.timeline.lanes), x = inside.x + 1, width = inside.width - 2;
-    if (!times.length) {
-      const how = "A vCPU waits while another one with its priority has the CPU.";
-      return drawBlank(screen, look, inside, { kind: "empty", what: "No vCPU waited for a CPU", how });
-    }
+    if (!times.length) return drawBlank(screen, look, inside, NO_WAIT);
     const bar = Math.max(width - NAME - 2 * TIME, 0), longest = times[0].middle || 1;
     screen.text(x + NAME + bar, inside.y, "median".padStart(TIME) + "p99".padStart(TIME), look.style("dim"));
     times.slice(0, inside.height - 1).forEach(({ vcpu, middle, p99 }, row) => {
