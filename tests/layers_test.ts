@@ -33,6 +33,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     queries: ["virtio", "abi", "support"],
     plans: ["queries", "host", "virtio", "hypervisor", "abi", "core", "isa", "support"],
     protocol: ["plans", "queries", "hypervisor", "abi"],
+    commands: ["protocol", "queries", "abi", "support"],
   },
   inside: {
     images: ["host", "isa", "formats", "support"],
@@ -83,7 +84,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     tui: ["configuration", "control", "worker", "protocol", "queries", "abi", "support"],
     cli: [
       ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker", "engine"],
-      ...["recordings", "snapshots", "inspection", "symbols", "images", "protocol", "plans", "queries", "hardware"],
+      ...["recordings", "snapshots", "inspection", "symbols", "images", "commands", "protocol", "plans", "queries", "hardware"],
       ...["devicetree", "abi", "isa", "formats", "support"],
     ],
   },
@@ -275,9 +276,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     "commands/runs": ["options", "start", "start/plans", "common"],
     "commands/scenarios": ["options", "start/plans", "common"],
     "commands/session": ["options", "start/look", "start/headless", "start/plans", "common"],
-    "commands/time": ["common"],
     ".": [
-      "commands/time",
       "commands/session",
       "commands/scenarios",
       "commands/runs",

@@ -149,7 +149,7 @@ const HANGS: readonly BrokenCase[] = [
     "lost",
     /^irq:x\/27 is pending and cannot fire: priority 0xa0 is masked by PMR 0x80$/,
     {
-      wayOut: /el2 irq show irq:x\/27/,
+      wayOut: /el2 show irq:x\/27/,
     },
   ),
   hang(
@@ -158,7 +158,7 @@ const HANGS: readonly BrokenCase[] = [
     "lost",
     /^irq:x\/27 is pending and cannot fire: disabled \(GICR_ISENABLER0 bit 27\)$/,
     {
-      wayOut: /el2 irq show irq:x\/27/,
+      wayOut: /el2 show irq:x\/27/,
     },
   ),
   hang(
@@ -168,7 +168,7 @@ const HANGS: readonly BrokenCase[] = [
     /^irq:x\/27 \(vtimer\) was raised and is not pending/,
     {
       inject: ["virq vm=x -> lose"],
-      wayOut: /el2 irq show irq:x\/27/,
+      wayOut: /el2 show irq:x\/27/,
     },
   ),
   hang(
@@ -204,7 +204,7 @@ const HANGS: readonly BrokenCase[] = [
     "storm",
     /^irq:x\/27 storm: its line is high at each end, and it comes again$/,
     {
-      wayOut: /el2 irq show irq:x\/27/,
+      wayOut: /el2 show irq:x\/27/,
     },
   ),
   hang(
@@ -251,7 +251,7 @@ const HANGS: readonly BrokenCase[] = [
     /^vcpu:x\/0 can run and has not for 1\.\ds$/,
     {
       until: 1.3e9,
-      wayOut: /el2 vcpu show vcpu:x\/0/,
+      wayOut: /el2 show vcpu:x\/0/,
     },
   ),
 ];
@@ -317,7 +317,7 @@ const REFUSALS: readonly BrokenCase[] = [
     inject: ["hvc name=vcpu_run nth=20.. -> BUSY"],
     until: 2.4e9,
     verdict: "stuck",
-    wayOut: /el2 vcpu show vcpu:x\/0/,
+    wayOut: /el2 show vcpu:x\/0/,
   }),
   refusal("memory that is not given back", file(TICKS), /^parcel:0x0 \(64K\): not given back at the end$/, {
     inject: ["rpc msg=MEM_RECLAIM -> NOMEM"],

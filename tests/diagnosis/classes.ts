@@ -88,13 +88,13 @@ export const BROKEN_CLASSES: Readonly<Record<string, readonly Broken[]>> = {
       name: "a virtual timer that is not set anew",
       guest: "TIMER_NOT_SET",
       fact: { code: "irq-storm", irq: "irq:x/27", finding: { code: "storm", source: "vtimer" } },
-      next: /^el2 irq show irq:x\/27$/,
+      next: /^el2 show irq:x\/27$/,
     },
     {
       name: "a physical timer that is not set anew",
       guest: "PHYSICAL_TIMER_NOT_SET",
       fact: { code: "irq-storm", irq: "irq:x/30", finding: { code: "storm", source: "ptimer" } },
-      next: /^el2 irq show irq:x\/30$/,
+      next: /^el2 show irq:x\/30$/,
     },
     {
       name: "a doorbell whose flags are not cleared",
@@ -102,14 +102,14 @@ export const BROKEN_CLASSES: Readonly<Record<string, readonly Broken[]>> = {
       cmdline: "in=2",
       more: guests.vm("BELL_NOT_CLEARED", { cmdline: "out=2" }, "y") + BELL,
       fact: { code: "irq-storm", irq: /^irq:x\/9/, finding: { code: "storm", source: /^db:/ } },
-      next: /^el2 irq show irq:x\//,
+      next: /^el2 show irq:x\//,
     },
     {
       name: "a queue whose messages are not read",
       guest: "QUEUE_NOT_READ",
       more: guests.vm("MANY_MESSAGES", {}, "y") + QUEUE,
       fact: { code: "irq-storm", irq: /^irq:x\/9/, finding: { code: "storm", source: /^mq:\d+ rx/ } },
-      next: /^el2 irq show irq:x\//,
+      next: /^el2 show irq:x\//,
     },
   ],
   "a handler that faults, or never returns": [

@@ -56,7 +56,7 @@ Deno.test("two VMs that each wait until the other accepts its parcel are deadloc
   give(system, Y);
   const [x, y] = rows(system, "diagnose", { filter: "id=vm:x | id=vm:y" });
   const parcel = /^waits for vm:y to accept (parcel:0x\w+), and vm:y for vm:x$/.exec(x.text)?.[1];
-  assert.deepEqual([x.verdict, y.verdict, x.next], ["deadlocked", "deadlocked", `el2 mem parcel ${parcel}`], `${x.text}\n${y.text}`);
+  assert.deepEqual([x.verdict, y.verdict, x.next], ["deadlocked", "deadlocked", `el2 show ${parcel}`], `${x.text}\n${y.text}`);
   const steps = x.because.flatMap((one) => one.code === "step" ? [evidenceLine(one)] : []);
   assert.match(steps.join("\n"), /^vm:x waits for vm:y to accept parcel:0x\w+\nvm:y waits for vm:x to accept parcel:0x\w+$/);
 });

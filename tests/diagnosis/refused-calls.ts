@@ -46,7 +46,7 @@ export async function refusedCalls(folder: string): Promise<Readonly<Record<stri
       shows: "vm=vm:x type=doorbell",
     }),
     "a right that it lacks": call(deaf, {
-      ...{ error: "CSPACE_INSUFFICIENT_RIGHTS", wayOut: /the right Send: `el2 caps show cap:x\/0x[0-9a-f]+` shows/ },
+      ...{ error: "CSPACE_INSUFFICIENT_RIGHTS", wayOut: /the right Send: `el2 show cap:x\/0x[0-9a-f]+` shows/ },
       shows: `id=cap:x/0x${deaf.toString(16)}`,
     }),
   };

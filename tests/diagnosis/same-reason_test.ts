@@ -106,7 +106,7 @@ Deno.test("a session, its commands and a run without a screen tell the same reas
   const diagnosed = await eventually(() => place.el2("diagnose", "x"), ({ code }) => code !== 0);
   const [why, shown] = [
     await place.el2("why", "--about", "vm:x"),
-    await place.el2("vm", "show", "x"),
+    await place.el2("show", "vm:x"),
   ];
   const [, cause] = /^vm:x failed: (.*)$/m.exec(diagnosed.stdout) ?? assert.fail(diagnosed.stdout + diagnosed.stderr);
   assert.equal(diagnosed.code, 1);

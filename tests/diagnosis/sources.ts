@@ -86,7 +86,7 @@ const BUSY: readonly Healthy[] = [
 const SENDER = guests.vm("SEND_MANY", {}, "y") + QUEUE;
 /** An interrupt of this source that a rule of faults drops, where a timer ticks besides. */
 const unheard = (name: string, guest: string, source: RegExp, inject: string, more: Partial<Broken> = {}): Broken => ({
-  ...{ name, guest, more: SENDER, inject: [inject], fact: { code: "unheard", irq: /^irq:x\/9/, source }, next: /^el2 irq show irq:x\/9/ },
+  ...{ name, guest, more: SENDER, inject: [inject], fact: { code: "unheard", irq: /^irq:x\/9/, source }, next: /^el2 show irq:x\/9/ },
   because: [{ code: "injected", inject: "inject:1", rule: inject }],
   ...more,
 });
@@ -116,11 +116,11 @@ const ROOM: readonly Broken[] = [
     ...{ keys: "", more: TAKER },
   }),
   {
-    ...{ name: "its interrupt is not enabled", guest: "FILL_UNASKED", more: TAKER, next: /^el2 irq show irq:x\/9/ },
+    ...{ name: "its interrupt is not enabled", guest: "FILL_UNASKED", more: TAKER, next: /^el2 show irq:x\/9/ },
     fact: { code: "lost", irq: /^irq:x\/9/, finding: { code: "disabled" } },
   },
   {
-    ...{ name: "its interrupt is not enabled, and the receiver waits for more", guest: "FILL_AND_DROP", next: /^el2 irq show irq:x\/9/ },
+    ...{ name: "its interrupt is not enabled, and the receiver waits for more", guest: "FILL_AND_DROP", next: /^el2 show irq:x\/9/ },
     ...{ more: guests.vm("TAKE_ON", {}, "y") + QUEUE, fact: { code: "lost", finding: { code: "disabled" } } },
   },
   {

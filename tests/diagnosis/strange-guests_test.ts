@@ -52,7 +52,7 @@ for (const [name, strange] of BROKEN) {
     }
     if (row.fact.code === "lost" && row.fact.finding.code === "unended") {
       const [irq] = rows(machine, "irq.ls", { vm: "vm:x", filter: `id=${row.fact.irq}` });
-      assert.deepEqual(irq.fact, row.fact.finding, "el2 irq show has the same finding");
+      assert.deepEqual(irq.fact, row.fact.finding, "el2 show has the same finding");
     }
     assert.ok(row.way_out !== null, `${row.text} has no way out`);
     assert.ok(machine.broken().some((text) => text.startsWith("x: ")), "a run would not fail");

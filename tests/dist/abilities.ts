@@ -181,7 +181,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
         await user.until(/hello from EL1/, "logs", "-f", "hello", "ping");
         await user.output("screenshot", "live.txt", "--size", "80x24");
         assert.match(await user.read("live.txt"), /vm:hello|hello/);
-        const bash = `. ./el2.bash; COMP_WORDS=(el2 vm show p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`;
+        const bash = `. ./el2.bash; COMP_WORDS=(el2 vm devices p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`;
         await user.write("el2.bash", `el2() { '${user.program}' "$@"; }\n${await user.output("completion", "bash")}`);
         const completed = await runIn(user.here, "bash", ["--norc", "-c", bash], user.env);
         assert.deepEqual(completed.stdout.trim().split(/\s+/), ["ping", "pong"], completed.stderr);
@@ -207,7 +207,7 @@ async function completesInZshAndFish(user: User): Promise<void> {
 
   await user.write("el2.fish", await user.output("completion", "fish"));
   const [fish, ...args] = await fishCommand();
-  const offered = await runIn(here, fish, [...args, "-c", `source el2.fish; complete -C "el2 vm show p"`], env);
+  const offered = await runIn(here, fish, [...args, "-c", `source el2.fish; complete -C "el2 vm devices p"`], env);
   assert.match(offered.stdout, /^ping\t\w+\npong\t\w+\n$/, offered.stderr);
 
   // As the help of el2 completion says.
@@ -216,10 +216,10 @@ async function completesInZshAndFish(user: User): Promise<void> {
   await user.write(".zshrc", `PS1='> '\nfpath+=${here}/.zfunc\nautoload -U compinit && compinit -u -D\n`);
   await using terminal = await TmuxTerminal.start(inTerminal(here, env, [await nativeProgram("zsh"), "-i"]), 80, 24);
   await terminal.until(/^>/m);
-  await terminal.keys("el2 vm show p", "Tab");
+  await terminal.keys("el2 vm devices p", "Tab");
   await terminal.until(/^ping +-- \w+\npong +-- \w+$/m);
   await terminal.keys("i", "Tab", "x");
-  await terminal.until(/^> el2 vm show ping x$/m);
+  await terminal.until(/^> el2 vm devices ping x$/m);
 }
 
 /** A line for a shell in a terminal that becomes a program with this environment alone. */

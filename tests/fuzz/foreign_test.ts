@@ -7,7 +7,8 @@ import { LOOKING_TOOLS } from "../../src/app/cli/mcp/looking-tools.ts";
 import { changingTools } from "../../src/app/cli/mcp/changing-tools.ts";
 import { durationsOf } from "../../src/app/cli/commands/scenarios/test-junit.ts";
 import { readShard } from "../../src/app/cli/commands/scenarios/test-results.ts";
-import { BadArgument } from "../../src/app/cli/common/bad-argument.ts";
+import { BadArgument } from "../../src/app/cli/common/values.ts";
+import { ArgumentError } from "../../src/model/commands/argument.ts";
 import { Failure } from "../../src/app/cli/common/failure.ts";
 import { rawDisk } from "../../src/app/catalog/added-files.ts";
 import { Deb } from "../../src/app/catalog/deb.ts";
@@ -37,7 +38,7 @@ Deno.env.set("XDG_RUNTIME_DIR", `${folder}/run`);
 const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
   (isTold(error) || error instanceof BadQcow2 || error instanceof Failure || error instanceof NoPlace || isOfSystem(error) ||
-    error instanceof BadArgument || error.name === "InvalidArgumentError");
+    error instanceof ArgumentError || error instanceof BadArgument || error.name === "InvalidArgumentError");
 
 /** Nothing was made or changed beside the folder that was written to. */
 function nothingOutside(): void {

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { assembleEmpty } from "../../src/session/assembly/assemble.ts";
-import { BadArgument } from "../../src/app/cli/common/bad-argument.ts";
+import { BadArgument } from "../../src/app/cli/common/values.ts";
+import { ArgumentError } from "../../src/model/commands/argument.ts";
 import { netOption } from "../../src/app/cli/options/devices.ts";
 import { FaultRuleError, parseFaultRule } from "../../src/model/queries/fault-rule.ts";
 import { FilterError, parseFilter } from "../../src/model/queries/filters/filter.ts";
@@ -28,7 +29,8 @@ const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
   (isTold(error) ||
     [ScenarioError, ArchiveError, FilterError, FaultRuleError].some((kind) => error instanceof kind) ||
-    error.name === "CommanderError" || error instanceof BadArgument || error.name === "InvalidArgumentError");
+    error.name === "CommanderError" || error instanceof ArgumentError || error instanceof BadArgument ||
+    error.name === "InvalidArgumentError");
 
 const SCENARIO = [
   ...["el2_test = 1", 'name = "a"', "seed = 1", "[[step]]", 'boot = "demo"', "[[step]]", 'expect_console = "a"', 'of = "rt"'],

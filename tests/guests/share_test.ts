@@ -2,7 +2,7 @@
 // an input device. It fetches a kernel: EL2_LONG.
 
 import assert from "node:assert/strict";
-import { keyEvents } from "../../src/app/cli/commands/session/input-events.ts";
+import { keyEvents } from "../../src/model/commands/input-events.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guest, ordinaryGuest } from "./guest.ts";
 import { LONG } from "../support/long.ts";

@@ -2,66 +2,40 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { registerAttach } from "./commands/screens/attach.ts";
-import { registerBack } from "./commands/time/back.ts";
 import { registerBench } from "./commands/machines/bench.ts";
 import { registerBoot } from "./commands/machines/boot.ts";
-import { registerBreak } from "./commands/time/break.ts";
-import { registerCaps } from "./commands/session/caps.ts";
 import { registerCompletion } from "./commands/reference/completion.ts";
 import { registerConsent } from "./commands/machines/consent.ts";
-import { registerConsole } from "./commands/session/console.ts";
 import { registerCoverage } from "./commands/runs/coverage.ts";
 import { registerCpu } from "./commands/reference/cpu.ts";
 import { registerDap } from "./commands/clients/dap.ts";
-import { registerDiagnose } from "./commands/session/diagnose.ts";
 import { registerCompareRuns } from "./commands/runs/compare-runs.ts";
 import { registerDiff } from "./commands/runs/diff.ts";
-import { registerDisasm } from "./commands/reference/disasm.ts";
 import { registerDoctor } from "./commands/reference/doctor.ts";
 import { registerDown } from "./commands/machines/down.ts";
-import { registerEvents } from "./commands/session/events.ts";
-import { registerFind } from "./commands/session/find.ts";
 import { registerGdb } from "./commands/clients/gdb.ts";
 import { registerGuests } from "./commands/machines/guests.ts";
-import { registerInject } from "./commands/session/inject.ts";
-import { registerInput } from "./commands/session/input.ts";
 import { registerIoctl } from "./commands/reference/ioctl.ts";
-import { registerIrq } from "./commands/session/irq.ts";
-import { registerLogs } from "./commands/session/logs.ts";
 import { registerLs } from "./commands/machines/ls.ts";
 import { registerMan } from "./commands/reference/man.ts";
 import { registerMcp } from "./commands/clients/mcp.ts";
-import { registerLinux } from "./commands/session/linux.ts";
-import { registerMark } from "./commands/time/mark.ts";
-import { registerMem } from "./commands/session/mem.ts";
-import { registerOn } from "./commands/time/on.ts";
-import { registerPause } from "./commands/time/pause.ts";
 import { registerPersonas } from "./commands/reference/personas.ts";
 import { registerPhone } from "./commands/reference/phone.ts";
 import { registerProfile } from "./commands/runs/profile.ts";
-import { registerQueue } from "./commands/session/queue.ts";
 import { registerRecord } from "./commands/runs/record.ts";
 import { registerReplay } from "./commands/runs/replay.ts";
-import { registerResume } from "./commands/time/resume.ts";
-import { registerRpc } from "./commands/session/rpc.ts";
 import { registerRun } from "./commands/machines/run.ts";
 import { registerSchema } from "./commands/reference/schema.ts";
 import { registerScreenshot } from "./commands/screens/screenshot.ts";
 import { registerSnapshot } from "./commands/runs/snapshot.ts";
 import { registerSpec } from "./commands/reference/spec.ts";
-import { registerState } from "./commands/session/state.ts";
-import { registerSymbols } from "./commands/session/symbols.ts";
+import { registerSession } from "./session-commands.ts";
 import { registerTest } from "./commands/scenarios/test.ts";
 import { registerTheme } from "./commands/screens/theme.ts";
 import { registerTour } from "./commands/screens/tour.ts";
-import { registerTrace } from "./commands/runs/trace.ts";
 import { registerUp } from "./commands/machines/up.ts";
-import { registerVcpu } from "./commands/session/vcpu.ts";
 import { registerVersion } from "./commands/reference/version.ts";
-import { registerVm } from "./commands/session/vm.ts";
 import { registerVmm } from "./commands/machines/vmm.ts";
-import { registerWho } from "./commands/session/who.ts";
-import { registerWhy } from "./commands/session/why.ts";
 import { keepSpare, type SessionClient } from "../../session/worker/client.ts";
 import { type CommandGroup, programOf, runProgram } from "./program.ts";
 
@@ -81,36 +55,45 @@ const COMMANDS: readonly CommandGroup[] = [
     registerTour,
   ]],
   ["Inspect a session:", [
-    registerVm,
-    registerVcpu,
-    registerIrq,
-    registerLinux,
-    registerMem,
-    registerCaps,
-    registerQueue,
-    registerRpc,
-    registerConsole,
-    registerLogs,
-    registerEvents,
-    registerWhy,
-    registerWho,
-    registerFind,
-    registerDiagnose,
-    registerTrace,
-    registerSymbols,
-    registerDisasm,
+    registerSession("vm"),
+    registerSession("vcpu"),
+    registerSession("irq"),
+    registerSession("linux"),
+    registerSession("mem"),
+    registerSession("caps"),
+    registerSession("queue"),
+    registerSession("rpc"),
+    registerSession("console"),
+    registerSession("logs"),
+    registerSession("events"),
+    registerSession("why"),
+    registerSession("who"),
+    registerSession("find"),
+    registerSession("diagnose"),
+    registerSession("show"),
+    registerSession("trace"),
+    registerSession("symbols"),
+    registerSession("disasm"),
   ]],
-  ["Stop, change, debug:", [registerBreak, registerPause, registerResume, registerInject, registerInput, registerGdb, registerDap]],
+  ["Stop, change, debug:", [
+    registerSession("break"),
+    registerSession("pause"),
+    registerSession("resume"),
+    registerSession("inject"),
+    registerSession("input"),
+    registerGdb,
+    registerDap,
+  ]],
   ["Record, go back, compare:", [
     registerRecord,
     registerReplay,
     registerDiff,
     registerCompareRuns,
-    registerMark,
-    registerBack,
-    registerOn,
+    registerSession("mark"),
+    registerSession("back"),
+    registerSession("on"),
     registerSnapshot,
-    registerState,
+    registerSession("state"),
     registerScreenshot,
   ]],
   ["Test and measure:", [registerTest, registerCoverage, registerProfile, registerBench, registerDoctor]],

@@ -8,11 +8,13 @@ import { output, report } from "./common/print.ts";
 import { giveUpFor } from "./common/rights.ts";
 import { hostOption } from "./options/host.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, readOnlyOption, themeOption } from "./options/look.ts";
+import { ArgumentError } from "../../model/commands/argument.ts";
 import { NoPlace } from "../../session/control/places.ts";
 import { PlanError } from "../../model/plans/plan.ts";
 import { documentText, ERROR } from "../../model/queries/documents.ts";
 import { NoCacheFolder } from "../../kit/support/files/cache.ts";
 import { type Problem, problemOf, problemText, whatText } from "../../kit/support/problem.ts";
+import { type Hint, hint, hintText } from "../../kit/support/text/hint.ts";
 import { isOfSystem } from "../../kit/support/system-error.ts";
 import { didYouMean, didYouMeanOneOf } from "../../kit/support/text/did-you-mean.ts";
 import { VERSION } from "../../kit/support/version.ts";
@@ -116,7 +118,9 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
 /** The exit code of an error that is the user's to fix; undefined for a bug. */
 function codeOf(error: unknown): number | undefined {
   if (error instanceof Failure) return error.code;
-  if (error instanceof PlanError || error instanceof NoPlace || error instanceof NoCacheFolder) return ExitCode.Usage;
+  if (error instanceof ArgumentError || error instanceof PlanError || error instanceof NoPlace || error instanceof NoCacheFolder) {
+    return ExitCode.Usage;
+  }
   // A system error that no command expected.
   return error instanceof Error && isOfSystem(error) ? ExitCode.Failed : undefined;
 }
@@ -135,6 +139,7 @@ const TYPED: ReadonlyMap<string, string> = new Map(Object.entries({
   exec: "el2 console VM --send 'TEXT\\n' types into a guest",
   start: "el2 up WHAT starts a session, el2 vm start VM starts a VM of a session",
   restart: "el2 vm reset VM restarts a VM",
+  inspect: "el2 show ID shows everything about an object",
   status: "el2 ls lists sessions, el2 diagnose says what each VM does",
   exit: "el2 down SESSION ends a session",
   quit: "el2 down SESSION ends a session",
@@ -172,7 +177,8 @@ function strict(commands: Command["commands"], all = commands): void {
     Object.assign(command, {
       unknownCommand(): never {
         const [typed] = command.args, names = namesOf(command), meant = names.find((name) => SUBCOMMANDS.get(name)?.includes(typed));
-        const wayOut = meant ? `did you mean ${JSON.stringify(meant)}?` : didYouMeanOneOf(typed, names);
+        const gone = REMOVED.get(`${command.name()} ${typed}`);
+        const wayOut = gone ? `use ${hintText(gone)}` : meant ? `did you mean ${JSON.stringify(meant)}?` : didYouMeanOneOf(typed, names);
         const text = problemText({ what: `unknown command ${JSON.stringify(typed)} of el2 ${command.name()}`, wayOut });
         return command.error(text, { code: "commander.unknownCommand" });
       },
@@ -184,7 +190,6 @@ function strict(commands: Command["commands"], all = commands): void {
 /** Words of other programs for commands below a group. */
 const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entries({
   ls: ["list", "ps", "all"],
-  show: ["info", "get", "inspect", "describe", "status"],
   stop: ["shutdown", "poweroff", "off"],
   kill: ["destroy", "terminate", "delete", "rm"],
   reset: ["restart", "reboot"],
@@ -197,6 +202,18 @@ const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entri
   ps: ["tasks", "processes"],
   log: ["dmesg"],
 }));
+
+const SHOW = hint("show", "ID");
+
+/** Commands that there were, and what does the same. */
+const REMOVED: ReadonlyMap<string, Hint> = new Map([
+  ...["vm show", "vcpu show", "irq show", "caps show", "queue show", "rpc show", "mem parcel"].map((path) => [path, SHOW] as const),
+  ["irq findings", hint("irq ls", { filter: "finding!=-" })],
+  ["caps refused", hint("caps ls", { filter: "err=yes" })],
+  ["mem blocked", hint("mem parcels", { filter: "state=blocked" })],
+  ["vm console", hint("console", "VM")],
+  ["vcpu exits", hint("vcpu ls")],
+]);
 
 /** The commands of groups that have this name, or stand for it; undefined for none. */
 function wayBelow(groups: Command["commands"], typed: string): string | undefined {

@@ -51,8 +51,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "el2 vm lint": "tests/app/cli/commands/session/vm-lint_test.ts",
   "el2 vm balloon": "tests/app/cli/commands/session/vm_test.ts",
   "el2 vcpu vars rt/0": "tests/app/cli/commands/session/vcpu_test.ts",
-  "el2 disasm guest.elf": "tests/app/cli/commands/reference/disasm_test.ts",
-  "el2 disasm rt:main.c": "tests/app/cli/commands/reference/disasm_test.ts",
+  "el2 disasm guest.elf": "tests/app/cli/commands/session/disasm_test.ts",
+  "el2 disasm rt:main.c": "tests/app/cli/commands/session/disasm_test.ts",
   "el2 input ": "tests/app/cli/commands/session/input_test.ts",
   "el2 gdb ": "tests/app/cli/commands/clients/gdb_test.ts",
   "gdb-multiarch ": "tests/docs/tutorials_test.ts",
@@ -75,8 +75,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "el2 trace dissector > el2.lua &&": "tests/dist/abilities.ts",
   "el2 logs -f": "tests/app/cli/commands/session/logs_test.ts",
   "el2 console debian": "tests/app/cli/commands/session/console_test.ts",
-  "el2 break 'kind=rpc refused=yes' --wait": "tests/app/cli/commands/time/break_test.ts",
-  "el2 on --event": "tests/app/cli/commands/time/on_test.ts",
+  "el2 break 'kind=rpc refused=yes' --wait": "tests/app/cli/commands/session/break_test.ts",
+  "el2 on --event": "tests/app/cli/commands/session/on_test.ts",
   "el2 irq top": "tests/app/cli/commands/session/irq_test.ts",
 };
 

@@ -35,7 +35,7 @@ Deno.test("no command writes what the root VM's own program printed, sent or pas
     ["snapshot", "info", at("root.snap")],
     ["console", "rm"],
     ...["logs", "events", "diagnose", "why", "why --list", "vm ls", "vcpu ls", "vcpu regs rm/0"].map((line) => line.split(" ")),
-    ...["caps ls", "queue ls", "queue show mq:254", "queue ring mq:254", "rpc ls"].map((line) => line.split(" ")),
+    ...["caps ls", "queue ls", "show mq:254", "queue ring mq:254", "rpc ls"].map((line) => line.split(" ")),
   ];
   const written = await runOnTerminal(place.folder, lines);
   const wrong = written.flatMap(({ args, text, thrown }) => {

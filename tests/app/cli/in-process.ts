@@ -15,7 +15,7 @@ const ENTRY = new URL("../../../main.ts", import.meta.url);
  */
 const ENDING: ReadonlySet<string> = new Set(
   ("back boot break caps compare-runs complete completion console coverage cpu diagnose diff disasm down events find guests inject input ioctl irq linux logs " +
-    "ls man mark mem on pause personas phone profile queue record replay resume rpc run schema screenshot snapshot spec state symbols test theme trace up " +
+    "ls man mark mem on pause personas phone profile queue record replay resume rpc run schema screenshot show snapshot spec state symbols test theme trace up " +
     "vcpu version vm who why").split(" "),
 );
 /** With these they read stdin, or stay until they are interrupted. */

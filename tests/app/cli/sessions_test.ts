@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import { el2Command } from "../../support/el2.ts";
 import { type CommandNode, commandTree } from "../../../src/app/cli/common/command-tree.ts";
 import { makeProgram } from "../../../src/app/cli/main.ts";
-import { ACTION_COMMANDS, QUERY_COMMANDS } from "./groups.ts";
+import { ASKING, CHANGING, queryOf, sampleValues, sampleWords } from "../../model/commands/samples.ts";
+import { COMMANDS } from "../../../src/model/commands/all.ts";
+import { pathOf } from "../../../src/model/commands/words.ts";
 import { TABLES } from "../../../src/model/queries/tables.ts";
 import { Place } from "./place.ts";
 import { el2Process, el2With, type Outcome } from "./program.ts";
@@ -43,8 +45,9 @@ Deno.test("sessions in the background", async (t) => {
     assert.match(wrong.stderr, /^el2: --filter: no field "statt"; did you mean "state".*\n {2}statt=run\n {2}\^\n$/);
   });
   await t.step("lists of a VM that there is not are an error, those that are empty say why", async () => {
-    for (const { path, ofVm } of QUERY_COMMANDS) {
-      if (!ofVm) continue;
+    for (const command of COMMANDS) {
+      const path = pathOf(command);
+      if (!command.args.vm || !command.printed?.(sampleValues(command)).ofVm) continue;
       const { code, stdout, stderr } = await place.el2(...path.split(" "), "pign");
       assert.deepEqual([code, stdout], [1, ""], path);
       assert.match(stderr, /^el2: no VM called "pign"; did you mean "ping"\? Use one of host, /, path);
@@ -55,28 +58,17 @@ Deno.test("sessions in the background", async (t) => {
     const says = async (...args: string[]) => (await place.el2(...args)).stdout;
     assert.equal(await says("vm", "ls", "--filter", "state=runing"), "no rows match state=runing\n");
     assert.equal(await says("vcpu", "ls", "ping", "--filter", "state=x | state=y"), "no rows match vm=ping state=x | vm=ping state=y\n");
-    assert.equal(await says("mem", "blocked"), "no parcel is blocked: no VM holds one that its owner wants back\n");
+    assert.equal(await says("mem", "parcels", "--filter", "state=blocked"), "no rows match state=blocked\n");
     assert.doesNotMatch(await says("vcpu", "ls", "ping", "--filter", "state=x | vm=hello"), /hello\/0/);
   });
   await t.step("W59, W60: every query command prints one JSON document with schema and at", async () => {
     const queue = (await place.json("queue", "ls", "--filter", "kind=msgqueue")).data[0].id as string;
-    const cap = (await place.json("caps", "ls", "ping")).data[0].id as string;
-    const rpc = (await place.json("rpc", "ls")).data[0].id as string;
-    const named: Record<string, string> = {
-      vm: "ping",
-      vcpu: "ping/0",
-      irq: "irq:ping/27",
-      address: "ipa:ping/0x80000000",
-      parcel: "parcel:0x0",
-      queue,
-      cap,
-      rpc,
-    };
-    for (const { path, table, argument } of QUERY_COMMANDS) {
+    for (const command of ASKING) {
+      const path = pathOf(command);
       // No VM of the demo has a Linux, so that it has no tasks to list something of.
-      if (argument?.name === "task") continue;
-      const args = argument && !argument.optional ? [named[argument.name]] : [];
-      const answer = await place.json(...path.split(" "), ...args);
+      if ("task" in command.args) continue;
+      const answer = await place.json(...sampleWords(command, { queue }));
+      const { table } = queryOf(command, { queue })!;
       assert.equal(answer.schema, `el2.${table}/${TABLES[table].version}`, path);
       assert.equal(answer.session, "one");
       assert.match(answer.at.ns, /^\d+$/);
@@ -85,23 +77,18 @@ Deno.test("sessions in the background", async (t) => {
   });
   await t.step("W59: every other command of a session with --json prints lines of JSON with schema and at", async () => {
     const commands = [
-      ...[["mem", "read", "ipa:ping/0x80000000"], ["irq", "top", "--for", "10ms"], ["trace", "stats"], ["trace", "start"], [
+      ...[["trace", "start"], [
         "trace",
         "stop",
       ]],
-      ...[["events", "--count", "3"], ["why"], ["diagnose"], ["why", "--list"], ["inject"], ["break"], ["disasm", "hello:0x80000000"], [
+      ...[["events", "--count", "3"], ["why"], ["diagnose"], ["why", "--list"], ["inject"], ["break"], [
         "symbols",
         "hello",
       ]],
       ["trace", "calls", "--limit", "3"],
       ["vcpu", "vars", "hello/0", "$sp + 8"],
-      ["vcpu", "vars", "hello/0"],
-      ["diagnose"],
       ["rpc", "send", "VM_GET_STATE", "vmid=3"],
-      ["vm", "dtb", "ping"],
-      ["who", "ipa:ping/0x80000000"],
       ["find", "ping:0x80000000"],
-      ["vcpu", "tables", "ping/0"],
     ];
     for (const args of commands) {
       const { code, stdout, stderr } = await place.el2(...args, "--json");
@@ -159,7 +146,7 @@ Deno.test("sessions in the background", async (t) => {
       "trace export",
     ];
     const tested = [...commands, ...others].map((args) => args.join(" ")).concat(elsewhere);
-    const own = [...QUERY_COMMANDS, ...ACTION_COMMANDS].map(({ path }) => path);
+    const own = [...ASKING, ...CHANGING].map(pathOf);
     const missing = jsonCommands(commandTree(makeProgram(new URL(import.meta.url), () => {})), []).filter((path) =>
       !own.includes(path) && !tested.some((words) => words === path || words.startsWith(`${path} `))
     );
@@ -168,17 +155,13 @@ Deno.test("sessions in the background", async (t) => {
   await t.step("W62: --read-only refuses each changing command with 5, and nothing is changed", async () => {
     const queue = (await place.json("queue", "ls", "--filter", "kind=msgqueue")).data[0].id as string;
     const bell = (await place.json("queue", "ls", "--filter", "kind=doorbell")).data[0]?.id as string | undefined;
-    const named: Record<string, string> = {
-      ...{ vm: "ping", vcpu: "ping/0", irq: "irq:ping/27", queue, doorbell: bell ?? "db:1", bytes: "00", flags: "0x1", size: "0" },
-      ...{ keys: "a", text: "a", position: "1,1", button: "left", steps: "1" },
-      ...{ message: "hi", address: "pa:0x40000000", register: "x0", value: "0" },
-    };
     const commands = [
-      ...ACTION_COMMANDS.map(({ path, arguments: args }) => [...path.split(" "), ...args.map(({ name }) => named[name])]),
-      ...[["pause"], ["resume"], ["back"], ["on"], ["break", "kind=hvc"], ["vcpu", "step", "ping/0"], ["rpc", "send", "VM_GET_OWNER"]],
+      ...CHANGING.filter(({ name }) => !["break", "inject"].includes(name)).map((command) =>
+        sampleWords(command, { queue, doorbell: bell ?? "db:1", address: "pa:0x40000000" })
+      ),
+      ["break", "kind=hvc"],
       ...[["inject", "hvc -> BUSY"], ["snapshot", "save", `${place.folder}/no.snap`], ["console", "hello", "--send", "x"]],
-      ["vm", "console", "hello", "--send", "x"],
-      ...[["trace", "start"], ["trace", "stop"], ["mark", "here"]],
+      ["mark", "here"],
     ];
     const before = (await place.json("vm", "ls")).data.length;
     for (const args of commands) {
@@ -204,7 +187,7 @@ Deno.test("sessions in the background", async (t) => {
       assert.doesNotMatch(stdout + stderr, /\x1b/, args.join(" "));
     for (const NO_COLOR of ["1", ""]) {
       const env = { NO_COLOR, XDG_RUNTIME_DIR: place.folder, TERM: "xterm-256color" };
-      for (const args of [["vcpu", "ls"], ["why"], ["events", "--limit", "5"], ["vm", "show", "nobody"]]) {
+      for (const args of [["vcpu", "ls"], ["why"], ["events", "--limit", "5"], ["show", "vm:nobody"]]) {
         colorless(await el2With(env, ...args), args);
         if (LONG) colorless(await el2Process(args, env), args);
       }

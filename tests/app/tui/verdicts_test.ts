@@ -47,7 +47,7 @@ Deno.test("w on a VM that is not healthy shows the verdict as el2 diagnose does;
     healthy: false,
     text: "waits for irq:rt/961 (mq:300), which vm:debian alone can cause, and that waits for vm:rt",
     evidence: ["vcpu:rt/0 waits for an interrupt (WFI)", "mq:300 is empty, and only vm:debian sends to it"],
-    next: "el2 queue show mq:300",
+    next: "el2 show mq:300",
   };
   why.answer = (query) => {
     if (query.table !== "diagnose") return answer(query);
@@ -63,7 +63,7 @@ Deno.test("w on a VM that is not healthy shows the verdict as el2 diagnose does;
   await onTree();
   await why.type("w");
   const shown = await why.text();
-  for (const part of [/Verdict/, /vm:rt deadlocked: waits for irq:rt\/961/, /mq:300 is empty/, /next: el2 queue show mq:300/]) {
+  for (const part of [/Verdict/, /vm:rt deadlocked: waits for irq:rt\/961/, /mq:300 is empty/, /next: el2 show mq:300/]) {
     assert.match(shown, part);
   }
   await why.press("esc");

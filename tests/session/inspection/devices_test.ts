@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { keyEvents, placeEvents, textEvents, wheelEvents } from "../../../src/app/cli/commands/session/input-events.ts";
+import { keyEvents, placeEvents, textEvents, wheelEvents } from "../../../src/model/commands/input-events.ts";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { DevicePlan } from "../../../src/model/plans/plan.ts";
 import { A64, imageOf } from "../../app/cli/program.ts";

@@ -89,7 +89,7 @@ Deno.test("a guest whose timer's interrupt was lost is reported with the interru
   runUntil(system, 1e9);
   system.inspector.act({ kind: "inject.add", rule: "virq vm=ping -> lose" });
   const found = verdict(system, "ping", 3e9);
-  assert.deepEqual([found.verdict, found.healthy, found.next], ["lost", false, "el2 irq show irq:ping/27"]);
+  assert.deepEqual([found.verdict, found.healthy, found.next], ["lost", false, "el2 show irq:ping/27"]);
   assert.match(found.text, /^irq:ping\/27 \(vtimer\) was raised and is not pending/);
 });
 

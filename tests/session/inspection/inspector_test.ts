@@ -16,7 +16,10 @@ import { HYPERCALL_ERRORS } from "../../../src/machine/abi/hypercall-errors.ts";
 import { RPC_MESSAGES } from "../../../src/machine/abi/rpc/messages/all.ts";
 import { ErrorCode } from "../../../src/machine/abi/errors.ts";
 import { HVC_BASE, HYPERCALLS } from "../../../src/machine/abi/hypercalls.ts";
-import { QUERY_COMMANDS } from "../../app/cli/groups.ts";
+import { ASKING, queryOf } from "../../model/commands/samples.ts";
+import { MEM_CHECK } from "../../../src/model/commands/mem.ts";
+import { VM_TIMELINE } from "../../../src/model/commands/vm.ts";
+import { pathOf } from "../../../src/model/commands/words.ts";
 import { reasonLines } from "../../../src/model/queries/texts/reason-text.ts";
 import { A64 } from "../../app/cli/program.ts";
 import { CODE, machineWith } from "../debug/debugged-vm.ts";
@@ -46,7 +49,7 @@ const OWN_ABOVE_OWNER = { affinity: "static", affinityMap: [0], priority: 4, tim
 const NAMES = (Object.keys(TABLES) as TableName[]).filter((name) => !(name in LINUX_TABLES) && name !== "who");
 
 /** Tables of the commands that list, by their words. */
-const TABLE_OF_COMMAND = Object.fromEntries(QUERY_COMMANDS.map(({ path, table }) => [path, table]));
+const TABLE_OF_COMMAND = Object.fromEntries(ASKING.map((command) => [pathOf(command), queryOf(command)?.table]));
 
 /** Names the first instruction of the demo's VMs. */
 const START = writeElfSymbols([{ name: "start", type: "T", address: 0x8000_0000n }]);
@@ -539,16 +542,18 @@ Deno.test("W49: the timeline of a VM ends at the step that failed", async () => 
   // The following steps reclaim memory, and make nothing.
   const after = steps.slice(refused + 1).map(({ msg }) => msg);
   assert.deepEqual(after.filter((msg) => !["VM_STATUS", "VM_DEALLOCATE", "MEM_RECLAIM", "MEM_RELEASED", "VM_RESET"].includes(msg)), []);
-  const command = QUERY_COMMANDS.find(({ path }) => path === "vm timeline")!;
-  const timeline = rows(system, "rpc.ls", command.query!("vm:hello")).map(({ id }) => id);
+  const timeline = rows(system, "rpc.ls", VM_TIMELINE.ask?.({ vm: "vm:hello", filter: undefined, limit: undefined })?.args).map(({ id }) =>
+    id
+  );
   assert.ok(timeline.includes(steps[refused].id), "vm timeline has the step that failed");
 });
 
 Deno.test("the timeline of a VM says which states it was in", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
-  const { query } = QUERY_COMMANDS.find(({ path }) => path === "vm timeline")!;
-  const told = rows(system, "rpc.ls", query!("ping")).filter(({ msg }) => msg === "VM_STATUS").map(({ res }) => res);
+  const told = rows(system, "rpc.ls", VM_TIMELINE.ask?.({ vm: "ping", filter: undefined, limit: undefined })?.args).filter(({ msg }) =>
+    msg === "VM_STATUS"
+  ).map(({ res }) => res);
   assert.deepEqual(told, ["init", "ready", "running"]);
 });
 
@@ -570,7 +575,7 @@ Deno.test("W50: mem check finds nothing on the demo, and a page that is mapped w
   const stolen = spaceOf("pong").stage2.lookup(0x8000_0000)!;
   spaceOf("ping").stage2.map(0x9000_0000, stolen.pa, 0x1000, stolen.flags);
   assert.match(rows(system, "mem.check")[0].rule, /breaks the invariant/);
-  assert.equal(QUERY_COMMANDS.find(({ path }) => path === "mem check")?.failsOnRows, true, "the command ends with 1 then");
+  assert.equal(MEM_CHECK.printed?.({ filter: undefined, limit: undefined }).fails, "rows", "the command ends with 1 then");
 });
 
 Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and way out", async () => {

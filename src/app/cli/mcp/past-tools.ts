@@ -5,9 +5,10 @@ import { done, pageText, type ToolAnswer } from "./answers.ts";
 import type { ValuesOf } from "./arguments.ts";
 import { withSession } from "./live.ts";
 import { hostOf, option, SESSION_ARGUMENT, sessionOf, type Tool, tool, type ToolContext } from "./tool.ts";
-import { failed } from "../common/failure.ts";
-import { argumentsIn } from "../common/bad-argument.ts";
-import { parsePlaceOfRun, parseValue } from "../common/values.ts";
+import { failed, Failure } from "../common/failure.ts";
+import { ArgumentError, type Kind } from "../../../model/commands/argument.ts";
+import { placeOfRun, value as numberOf64Bits } from "../../../model/commands/kinds.ts";
+import { within } from "../../../kit/support/problem.ts";
 import { COUNTED_KINDS } from "../../../session/inspection/execution/event-counts.ts";
 import { findArguments } from "../../../model/queries/find.ts";
 import type { QueryArgument } from "../../../model/queries/query-arguments.ts";
@@ -40,8 +41,13 @@ const COUNTED_ARGUMENTS = {
  * An argument's text as a command's option would be read.
  * @throws Failure that names the argument
  */
-function parsed<T>(argument: string, parse: (text: string) => T, text: string | undefined): T | undefined {
-  return text === undefined ? undefined : argumentsIn(argument, () => parse(text));
+function parsed<T>(argument: string, kind: Kind<T>, text: string | undefined): T | undefined {
+  try {
+    return text === undefined ? undefined : kind.parse(text);
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    throw new Failure(within(argument, error.problem));
+  }
 }
 
 /** Tools that only look. */
@@ -101,8 +107,8 @@ export const PAST_TOOLS: readonly Tool[] = [
     run: async ({ target, value, size, event, at: before, limit = 10, session }) => {
       if ((target === undefined) === (event === undefined)) throw failed("find needs a target or an event, not both", "give one");
       const args = findArguments({
-        ...{ at: target, filter: event, value: parsed("value", parseValue, value), size },
-        ...{ before: parsed("at", parsePlaceOfRun, before), limit },
+        ...{ at: target, filter: event, value: parsed("value", numberOf64Bits, value), size },
+        ...{ before: parsed("at", placeOfRun, before), limit },
       });
       return await withSession(session, async (live) => {
         const { at, rows } = await live.ask({ table: "who", args }), [oldest] = rows;

@@ -4,7 +4,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
 import { DEFAULT_TAG, isTag, parseForward, parseNetRule, TAG_LENGTH } from "../../../model/plans/plan.ts";
-import { BadArgument } from "../common/bad-argument.ts";
+import { BadArgument } from "../common/values.ts";
 
 const MODES = ["rw", "ro", "overlay"] as const;
 

@@ -22,5 +22,5 @@ export const CAPABILITY_WAYS_OUT: { readonly [E in ErrorName]?: (refused: Refuse
   "CSPACE_WRONG_OBJECT_TYPE": ({ vm, wanted }) =>
     `pass the capability of an object of type ${wanted}: \`el2 caps ls ${vm} --filter type=${wanted}\``,
   "CSPACE_INSUFFICIENT_RIGHTS": ({ vm, cap, wanted }) =>
-    `have the owner of the object give one with the right ${wanted}: \`el2 caps show ${capId(vm, cap)}\` shows the rights of this one`,
+    `have the owner of the object give one with the right ${wanted}: \`el2 show ${capId(vm, cap)}\` shows the rights of this one`,
 };

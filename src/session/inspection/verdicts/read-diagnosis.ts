@@ -201,7 +201,7 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   if (own) return { fact: own, next: own.code === "halted" ? undefined : `el2 linux log ${nameOf(vm.id)}` };
   for (const { id, source, fact } of irqs) {
     if (fact?.code !== "storm") continue;
-    return { fact: { code: "irq-storm", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };
+    return { fact: { code: "irq-storm", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 show ${id}` };
   }
   if (online.length === 0) return starting(view, vm, "powered-off");
   const found = worstOf(view, online, others.prospects) ?? resting(view, vm, online, irqs, others);
@@ -265,7 +265,7 @@ function masked(sleep: Sleep, irqs: readonly FoundIrq[], others: Others): Verdic
   if (sleep.timer) return undefined;
   for (const { id, source, pend, fact } of irqs) {
     if (!pend || !fact || !isBarrier(fact) || isUnneeded(id, sleep, others)) continue;
-    return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };
+    return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 show ${id}` };
   }
   return undefined;
 }

@@ -229,7 +229,7 @@ export function isAble({ state }: Waker): boolean {
 export function unended({ timer, unended, barred }: Sleep): Verdict | undefined {
   if (timer || !unended) return undefined;
   const { irq, barrier } = unended;
-  return { fact: { code: "lost", irq, finding: barrier }, evidence: barred, next: `el2 irq show ${irq}` };
+  return { fact: { code: "lost", irq, finding: barrier }, evidence: barred, next: `el2 show ${irq}` };
 }
 
 /**
@@ -238,7 +238,7 @@ export function unended({ timer, unended, barred }: Sleep): Verdict | undefined 
  */
 export function unasked({ vm, unasked, barred }: Sleep, { stuck }: Others): Verdict | undefined {
   const found = stuck.has(vm) ? unasked.find(({ queue }) => queue.wantsRoom) : undefined;
-  return found && { fact: { code: "lost", irq: found.irq, finding: found.barrier }, evidence: barred, next: `el2 irq show ${found.irq}` };
+  return found && { fact: { code: "lost", irq: found.irq, finding: found.barrier }, evidence: barred, next: `el2 show ${found.irq}` };
 }
 
 /** Whether something else may wake a VM whose interrupt of a queue with room is disabled. */
@@ -316,7 +316,7 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
   return {
     fact: { code: "deadlock", steps: told },
     evidence: told.flatMap((step, index): Evidence[] => [{ code: "step", ...step }, wakeup(steps[index].waker)]),
-    next: waker.until ? `el2 mem parcel ${waker.through}` : `el2 queue ls --filter vm=${nameOf(vm)}`,
+    next: waker.until ? `el2 show ${waker.through}` : `el2 queue ls --filter vm=${nameOf(vm)}`,
   };
 }
 
@@ -351,7 +351,7 @@ export function unheard(view: View, sleep: Sleep): Verdict | undefined {
           { code: "condition", condition: source.what },
           { code: "asleep", for_ns: sleptFor(view, sleep) },
         ],
-        next: `el2 irq show ${irq}`,
+        next: `el2 show ${irq}`,
       };
     }
   }

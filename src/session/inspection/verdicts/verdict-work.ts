@@ -174,7 +174,7 @@ export function starves(view: View, vcpu: Vcpu, prospects: Prospects): Verdict |
         rivals: rivals.map((one) => ({ vcpu: view.vcpu(one), priority: one.settings.priority })),
       },
     ],
-    next: `el2 vcpu show ${view.vcpu(vcpu)}`,
+    next: `el2 show ${view.vcpu(vcpu)}`,
   };
 }
 
@@ -191,7 +191,7 @@ function vmmCall(view: View, { addressSpace }: Vcpu): Evidence[] {
 export function unserved(view: View, vcpu: Vcpu): Verdict | undefined {
   const { vmmio } = vcpu.life, id = view.vcpu(vcpu), since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
   if (!isLate(view, vcpu) || vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend) && !vmmio) return undefined;
-  const next = `el2 vcpu show ${id}`, evidence = vmmCall(view, vcpu);
+  const next = `el2 show ${id}`, evidence = vmmCall(view, vcpu);
   if (vmmio) {
     return { fact: { code: "vmm-silent", vcpu: id, access: { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns }, evidence, next };
   }

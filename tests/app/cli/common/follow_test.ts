@@ -1,7 +1,7 @@
 // Rows that a list prints as they come: those after the last one, and all of another life.
 
 import assert from "node:assert/strict";
-import { rowsAfter } from "../../../../src/app/cli/common/group.ts";
+import { rowsAfter } from "../../../../src/app/cli/common/run-command.ts";
 
 const FOLLOWED = { column: "sequence", time: "t" };
 const row = (sequence: number, t: string) => ({ id: `log:x/${sequence}`, sequence, t });

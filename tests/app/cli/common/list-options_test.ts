@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../../../src/app/cli/common/command-tree.ts";
 import { noCommands } from "../command-names.ts";
-import { QUERY_COMMANDS } from "../groups.ts";
+import { COMMANDS } from "../../../../src/model/commands/all.ts";
+import { pathOf } from "../../../../src/model/commands/words.ts";
 import { makeProgram } from "../../../../src/app/cli/main.ts";
 import { namedColumns, tsvHeading, tsvRow } from "../../../../src/model/queries/texts/list-text.ts";
 import { VMS } from "../../../../src/model/queries/tables.ts";
@@ -9,17 +10,7 @@ import { el2Command } from "../../../support/el2.ts";
 import { Place } from "../place.ts";
 
 /** Commands that print rows, although neither their name nor their description says so. */
-const LISTS = [
-  "irq top",
-  "inject",
-  "break",
-  "back",
-  "why",
-  "trace stats",
-  "diagnose",
-  "personas",
-  ...QUERY_COMMANDS.map(({ path }) => path),
-];
+const LISTS = ["personas", ...COMMANDS.filter(({ lists }) => lists).map(pathOf)];
 /**
  * Calls are printed below the requests that they were made for, while they are made; files with a
  * consent are a path on a line.
@@ -65,7 +56,7 @@ Deno.test("every list prints the columns that are named, exact values with tabs,
   const [rpc] = (await place.json("rpc", "ls", "--limit", "1")).data;
   const named: Record<string, string> = {
     ...{ vm: "ping", vcpu: "ping/0", irq: "irq:ping/27", address: "ipa:ping/0x80000000", parcel: "parcel:0x0" },
-    ...{ queue: String(queue.id), cap: String(cap.id), rpc: String(rpc.id) },
+    ...{ queue: String(queue.id), cap: String(cap.id), rpc: String(rpc.id), id: "vm:ping", target: "ipa:ping/0x80000000" },
   };
   for (const [path, { arguments: taken }] of lists(tree())) {
     // No VM of the demo has a Linux, so that it has no tasks to list something of.

@@ -3,19 +3,17 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { exportInstructions } from "./trace-tarmac.ts";
-import { answer } from "../../common/answer.ts";
-import { type CommandContext, examplesText } from "../../common/command.ts";
+import type { CommandContext } from "../../common/command.ts";
 import { checkAnswered, ExitCode, failed, Failure } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
-import { withListOptions } from "../../common/list-options.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { parseDuration, parseKinds } from "../../common/values.ts";
 import { writtenFile } from "../../common/written-file.ts";
 import { hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
-import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
+import { KERNEL_KINDS, MACHINE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
 import { Asker } from "../../../../session/control/asker.ts";
 import { MESSAGE_FILTER, MESSAGE_KINDS } from "../../../../session/export/message-capture.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../../../session/export/mod.ts";
@@ -44,29 +42,8 @@ const BY_ENDING: Readonly<Record<string, Format>> = {
 /** Wall time (ms) between two checks of a recording that runs. */
 const POLL = 100;
 
-/** Adds `trace start`, `stop`, `stats` and `export`. */
-export function addRecorded(trace: Command, { entry, exit }: CommandContext): void {
-  withSessionOptions(trace.command("start").description("start recording events for export; discards earlier ones"))
-    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")} (default: all but ${KERNEL_KINDS.join(" and ")})`, parseKinds)
-    .addHelpText("after", examplesText(["trace start", "trace start --kinds hvc,msg"]))
-    .action(async (options) => {
-      using open = await openSession(options);
-      open.session.send({ kind: "trace", kinds: options.kinds ?? MACHINE_KINDS });
-      await answer(open, { table: "trace.stats", args: { filter: "recorded=yes" } }, options.json ?? false);
-    });
-  withSessionOptions(trace.command("stop").description("stop recording; the recorded events can still be exported"))
-    .addHelpText("after", examplesText(["trace stop"]))
-    .action(async (options) => {
-      using open = await openSession(options);
-      open.session.send({ kind: "trace", kinds: [] });
-      await answer(open, { table: "trace.stats", args: { filter: "events>0" } }, options.json ?? false);
-    });
-  withListOptions(withSessionOptions(trace.command("stats").description("count the recorded events by kind")))
-    .addHelpText("after", examplesText(["trace stats"]))
-    .action(async (options) => {
-      using open = await openSession(options);
-      await answer(open, { table: "trace.stats", args: {} }, options.json ?? false, { list: options });
-    });
+/** Adds `trace export`. */
+export function addExport(trace: Command, { entry, exit }: CommandContext): void {
   withSessionOptions(trace.command("export").description("write the events of a session, or of a recording, to a file"))
     .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
     .option("--format <format>", `format: ${FORMATS.join(", ")}`, parseFormat)

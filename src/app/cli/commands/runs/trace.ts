@@ -1,7 +1,7 @@
 // `el2 trace`: recorded events of a session, and the hypercalls of a VM.
 
 import type { Command } from "@commander-js/extra-typings";
-import { addRecorded } from "./trace-export.ts";
+import { addExport } from "./trace-export.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { output, printAnswer } from "../../common/print.ts";
 import { RenamedOption } from "../../common/renamed-option.ts";
@@ -42,9 +42,9 @@ async function calls(asker: Pick<OpenSession["asker"], "ask">, filter: string, c
   return await asker.ask({ table: "events", args: { filter, kinds: "hvc", limit: count } });
 }
 
-export function registerTrace(program: Command, context: CommandContext): void {
-  const trace = program.command("trace").description("record, count and export events; list hypercalls");
-  addRecorded(trace as unknown as Command, context);
+/** Adds `trace export`, `dissector` and `calls`. */
+export function addTraces(trace: Command, context: CommandContext): void {
+  addExport(trace, context);
   trace.command("dissector").description("print a Wireshark dissector (Lua) for the captures of trace export FILE.pcapng")
     .addHelpText(
       "after",

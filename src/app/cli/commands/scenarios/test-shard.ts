@@ -1,7 +1,7 @@
 // Which scenarios a part of a test run takes. Every part computes the same division from the same
 // files and durations, so parts need not talk to each other.
 
-import { BadArgument } from "../../common/bad-argument.ts";
+import { BadArgument } from "../../common/values.ts";
 
 /** A part: 1 to `count`. */
 interface ShardChoice {

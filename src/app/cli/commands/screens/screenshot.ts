@@ -12,7 +12,7 @@ import { themeOption } from "../../options/look.ts";
 import type { Size, Stage } from "../../start/screens/stage.ts";
 import type { Screen } from "../../../tui/terminal/cells.ts";
 import { bytesOfKey } from "../../../tui/terminal/keys.ts";
-import { BadArgument } from "../../common/bad-argument.ts";
+import { BadArgument } from "../../common/values.ts";
 
 /** Forms of a picture, by the end of the file's name. */
 type Form = "svg" | "txt";

@@ -1,13 +1,14 @@
 // `el2 console VM`: reads, types into and waits for a guest's console in a session, for scripts.
 
-import type { Command } from "@commander-js/extra-typings";
-import type { CommandContext } from "../../common/command.ts";
+import { runner } from "../../common/argv.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { output, outputBytes, report } from "../../common/print.ts";
-import { consoleName, openSession, sessionOption } from "../../common/session.ts";
-import { parseDuration } from "../../common/values.ts";
+import type { RunOptions } from "../../common/run-command.ts";
+import { openSession, sessionOption } from "../../common/session.ts";
 import { rawOption } from "../../options/look.ts";
 import { shownOnStdout } from "../../start/headless/console-output.ts";
+import type { ValuesOf } from "../../../../model/commands/argument.ts";
+import { CONSOLE, consoleName } from "../../../../model/commands/consoles.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
 import { PAST } from "../../../../session/engine/loop.ts";
 import { joined } from "../../../../kit/support/values/bytes.ts";
@@ -24,45 +25,13 @@ const DEFAULT_TIMEOUT = 5e9;
 /** Characters of the output, the latest, in which `--expect` looks for a match. */
 const EXPECT_MAX = 64 * KiB;
 
-export function registerConsole(program: Command, context: CommandContext): void {
-  addConsole(program, context);
-}
+export const runConsole = runner(CONSOLE, {
+  options: (command) =>
+    command.addOption(sessionOption).option("--read-only", "read-only; --send and --break exit with 5").addOption(rawOption),
+  run: ({ vm, ...values }, options) => console_(vm, { ...options, ...values }),
+});
 
-/** Adds it to the program or to the group `vm`. */
-export function addConsole(parent: Command, { exit }: CommandContext): void {
-  parent.command("console")
-    .description("read a guest's console, type into it, or wait for its output")
-    .argument("<vm>", "the VM: NAME, vm:NAME or con:NAME/0")
-    .option("--log", "print the output so far (the default)")
-    .option("--break", "first send a break, which Linux takes as SysRq; the key after it selects the command")
-    .option("--send <text>", "type this; \\n is Enter, \\xNN a byte")
-    .option("--expect <regex>", "wait until the output since the last input matches, and print the match; --send and --break are input")
-    .option("--follow", "print new output until interrupted")
-    .addOption(rawOption)
-    .option("--timeout <time>", "wall time for --expect; exits with 4 after it", parseDuration)
-    .addOption(sessionOption)
-    .option("--read-only", "read-only; --send and --break exit with 5")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  el2 console debian
-  el2 console debian --send 'root\\n' --expect '# $' --timeout 60s
-  el2 console debian --break --send h --expect 'sysrq: HELP'`,
-    )
-    .action(async (vm, options) => exit(await console_(vm, options)));
-}
-
-interface ConsoleOptions {
-  readonly break?: boolean;
-  readonly send?: string;
-  readonly expect?: string;
-  readonly follow?: boolean;
-  readonly raw?: true;
-  readonly timeout?: number;
-  readonly session?: string;
-  readonly readOnly?: boolean;
-}
+type ConsoleOptions = Omit<ValuesOf<typeof CONSOLE.args>, "vm"> & Omit<RunOptions, "follow"> & { readonly raw?: true };
 
 async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const name = consoleName(vm);
@@ -113,7 +82,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   if (options.send !== undefined) {
     await checkPresent(asker);
     if (found.input_refused !== null) throw failed(found.input_refused, found.input_way_out ?? undefined);
-    session.send({ kind: "input", console: name, bytes: unescape(options.send) });
+    session.send({ kind: "input", console: name, bytes: options.send });
     // A refusal comes before this answer.
     await asker.ask({ table: "vm.ls", args: { limit: 1 } });
   }
@@ -126,7 +95,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     if (code === ExitCode.TimedOut) {
       report(`el2: no output matched "${options.expect}" within ${timeout / 1000} s; the console ends with:\n${fresh.tail(500)}`);
       const { send } = options;
-      if (send !== undefined && !unescape(send).some((byte) => byte === 10 || byte === 13)) {
+      if (send !== undefined && !send.some((byte) => byte === 10 || byte === 13)) {
         report("el2: --send typed no Enter, which is \\n");
       }
     }
@@ -154,14 +123,4 @@ function regex(text: string): LinearRegex {
   } catch (error) {
     throw new Failure(problemOf(error, `--expect ${text}`));
   }
-}
-
-/** `\n`, `\r`, `\t`, `\\` and `\xNN`. */
-function unescape(text: string): Uint8Array {
-  const plain: Record<string, string> = { n: "\n", r: "\r", t: "\t", "\\": "\\" };
-  const replaced = text.replaceAll(
-    /\\(?:x([0-9a-fA-F]{2})|(.))/g,
-    (_, hex, one) => hex ? String.fromCharCode(parseInt(hex, 16)) : plain[one] ?? one,
-  );
-  return new TextEncoder().encode(replaced);
 }

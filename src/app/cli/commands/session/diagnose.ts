@@ -1,11 +1,14 @@
 // `el2 diagnose`: a verdict on each VM of a session.
 
-import type { Command } from "@commander-js/extra-typings";
-import { type CommandContext, examplesText } from "../../common/command.ts";
+import { runner } from "../../common/argv.ts";
 import { checkAnswered, ExitCode } from "../../common/failure.ts";
-import { asList, checkColumns, type ListOptions, watching, withListOptions } from "../../common/list-options.ts";
+import { asList, checkColumns, watching } from "../../common/list-options.ts";
 import { output, printAnswer } from "../../common/print.ts";
-import { checkVm, type OpenSession, openSession, withSessionOptions } from "../../common/session.ts";
+import type { RunOptions } from "../../common/run-command.ts";
+import { checkVm, type OpenSession, openSession } from "../../common/session.ts";
+import { MEM_CHECK } from "../../../../model/commands/mem.ts";
+import { DIAGNOSE } from "../../../../model/commands/questions.ts";
+import { lineFor } from "../../../../model/commands/words.ts";
 import { withKind } from "../../../../model/queries/ids.ts";
 import { diagnosisLines } from "../../../../model/queries/texts/diagnosis-text.ts";
 import { isExactly } from "../../../../model/queries/filters/filter.ts";
@@ -15,16 +18,7 @@ import { DIAGNOSES, VIOLATIONS } from "../../../../model/queries/tables.ts";
 import { type Evidence, evidenceLine } from "../../../../model/queries/facts/evidence.ts";
 import { VERDICT_FACTS, type VerdictFact, wordOf } from "../../../../model/queries/facts/verdict.ts";
 
-export function registerDiagnose(program: Command, { exit }: CommandContext): void {
-  withListOptions(withSessionOptions(
-    program.command("diagnose").description(
-      "diagnose each VM: its activity, wait or defect, with the evidence and the next command",
-    ),
-  ))
-    .argument("[vm]", "only this VM: vm:NAME or NAME")
-    .addHelpText("after", examplesText(["diagnose", "diagnose ping --json"]))
-    .action(async (vm, options) => exit(await diagnose(vm, options)));
-}
+export const runDiagnose = runner(DIAGNOSE, { run: ({ vm }, options) => diagnose(vm, options) });
 
 /** The verdict on the machine, where an invariant of its memory or objects does not hold. */
 export async function diagnoseMachine(
@@ -36,23 +30,18 @@ export async function diagnoseMachine(
   const fact: VerdictFact = { code: "broken", rule: first }, because = others.map((rule): Evidence => ({ code: "broken", rule }));
   return [{
     ...{ id: "machine", verdict: wordOf(fact), healthy: false, text: VERDICT_FACTS.text(fact) },
-    ...{ evidence: because.map(evidenceLine), way_out: null, next: "el2 mem check", fact, because },
+    ...{ evidence: because.map(evidenceLine), way_out: null, next: lineFor(MEM_CHECK, {}), fact, because },
   }];
 }
 
-interface DiagnoseOptions extends ListOptions {
-  readonly session?: string;
-  readonly json?: boolean;
-}
-
 /** 1 where something is wrong with a VM. */
-async function diagnose(vm: string | undefined, options: DiagnoseOptions): Promise<number> {
+async function diagnose(vm: string | undefined, options: RunOptions): Promise<number> {
   checkColumns(DIAGNOSES, options);
   using open = await openSession(options);
   return await watching(options, options.json ?? false, () => diagnoseOnce(open, vm, options));
 }
 
-async function diagnoseOnce(open: OpenSession, vm: string | undefined, options: DiagnoseOptions): Promise<number> {
+async function diagnoseOnce(open: OpenSession, vm: string | undefined, options: RunOptions): Promise<number> {
   const filter = vm === undefined ? undefined : isExactly("id", withKind("vm", vm));
   let answer = await open.asker.ask({ table: "diagnose", args: { filter } });
   checkAnswered(answer);

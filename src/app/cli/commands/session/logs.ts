@@ -1,34 +1,21 @@
 // `el2 logs`: the consoles of a session's VMs in one stream, line by line.
 
-import type { Command } from "@commander-js/extra-typings";
-import { type CommandContext, examplesText } from "../../common/command.ts";
+import { runner } from "../../common/argv.ts";
 import { checkAnswered, ExitCode } from "../../common/failure.ts";
 import { LogLines } from "../../common/log-lines.ts";
 import { outputBytes, report } from "../../common/print.ts";
-import { checkVm, consoleName, openSession, sessionOption } from "../../common/session.ts";
-import { parseWhole } from "../../common/values.ts";
+import { checkVm, openSession, sessionOption } from "../../common/session.ts";
 import { noColorOption } from "../../options/look.ts";
+import { consoleName, LOGS } from "../../../../model/commands/consoles.ts";
 import { nameOf } from "../../../../model/queries/ids.ts";
 
 /** Wall time (ms) after which an unfinished line, such as a prompt, is printed. */
 const UNFINISHED = 300;
 
-export function registerLogs(program: Command, { exit }: CommandContext): void {
-  program.command("logs")
-    .description("print the consoles of all VMs line by line, each line with its VM's name; new lines also with their time of arrival")
-    .argument("[vm...]", "only these VMs: NAME or vm:NAME")
-    .option("-f, --follow", "continue with new lines until interrupted")
-    .option("--tail <lines>", "of the output so far, print only this many lines per console", parseWhole(0, 1_000_000))
-    .addOption(sessionOption)
-    .addOption(noColorOption)
-    .addHelpText(
-      "after",
-      `
-Times are those of this computer (UTC). A session does not keep them: earlier lines have "-" instead, and come first, console by console.
-${examplesText(["logs", "logs -f", "logs -f debian ping --tail 20"])}`,
-    )
-    .action(async (vms, options) => exit(await logs(vms, options)));
-}
+export const runLogs = runner(LOGS, {
+  options: (command) => command.addOption(sessionOption).addOption(noColorOption),
+  run: ({ vm, follow, tail }, options) => logs(vm, { color: true, ...options, follow, tail }),
+});
 
 interface LogsOptions {
   readonly follow?: true;

@@ -1,12 +1,14 @@
 // `el2 why`: why something was refused.
 
-import type { Command } from "@commander-js/extra-typings";
-import { type CommandContext, examplesText } from "../../common/command.ts";
+import { runner } from "../../common/argv.ts";
 import { checkAnswered, ExitCode, failed, Failure } from "../../common/failure.ts";
-import { checkColumns, type ListOptions, watching, withListOptions } from "../../common/list-options.ts";
+import { checkColumns, watching } from "../../common/list-options.ts";
 import { nothingPasses, output, outputLink, printAnswer } from "../../common/print.ts";
-import { checkVm, type OpenSession, openSession, withSessionOptions } from "../../common/session.ts";
-import { checkedFilter } from "../../common/values.ts";
+import type { RunOptions } from "../../common/run-command.ts";
+import { checkVm, type OpenSession, openSession } from "../../common/session.ts";
+import type { ValuesOf } from "../../../../model/commands/argument.ts";
+import { WHY } from "../../../../model/commands/questions.ts";
+import { lineFor } from "../../../../model/commands/words.ts";
 import { diagnosisLines } from "../../../../model/queries/texts/diagnosis-text.ts";
 import { isOf, parseAs, whyId, withKind, withoutKind } from "../../../../model/queries/ids.ts";
 import { allOf, isExactly, mentions } from "../../../../model/queries/filters/filter.ts";
@@ -14,51 +16,22 @@ import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.t
 import { rowsOf } from "../../../../model/queries/query.ts";
 import { isCited, REASON_MARGIN, reasonLines } from "../../../../model/queries/texts/reason-text.ts";
 import { DIAGNOSES, REASONS, VMS } from "../../../../model/queries/tables.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { problemText } from "../../../../kit/support/problem.ts";
 
-export function registerWhy(program: Command, { exit }: CommandContext): void {
-  withListOptions(withSessionOptions(
-    program.command("why").description(
-      "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
-    ),
-  ))
-    .argument("[reason]", "last, why:NUMBER, or a VM", "last")
-    .option("--list", "list the reasons, newest first")
-    .option("--vm <vm>", "only operations that this VM requested")
-    .option("--about <id>", "only operations on this object")
-    .option("--filter <filter>", "only matching reasons")
-    .addHelpText("after", examplesText(["why", "why why:3", "why --list --vm host"]))
-    .action(async (reason, options) => exit(await why(reason, options)));
-}
-
-interface WhyOptions extends ListOptions {
-  readonly json?: boolean;
-  readonly session?: string;
-  readonly list?: true;
-  readonly vm?: string;
-  readonly about?: string;
-  readonly filter?: string;
-}
+/** The entry's values, and how the reasons are printed. */
+type WhyOptions = Omit<ValuesOf<typeof WHY.args>, "reason"> & RunOptions;
 
 /** Prints the command for the section of a rule, with a hyperlink; nothing for a rule of el2. */
 async function printSpecLine(section: string): Promise<void> {
   const { RULE_BOOKS } = await import("../../start/look/rule-books.ts");
   if (!isCited(section) || await RULE_BOOKS.section(section) === undefined) return;
-  outputLink("read".padEnd(REASON_MARGIN), `el2 spec ${section}`, RULE_BOOKS.target(section));
+  outputLink("read".padEnd(REASON_MARGIN), hintText(hint("spec", ...section.split(" "))), RULE_BOOKS.target(section));
 }
 
 /** `3 refusals were handled by their callers`. */
 function handled(count: number): string {
   return count === 1 ? "1 refusal was handled by its caller" : `${count} refusals were handled by their callers`;
-}
-
-/** The command that lists them. */
-function listCommand(options: Pick<WhyOptions, "vm" | "about" | "filter">): string {
-  return [
-    "el2 why --list",
-    ...Object.entries(options).filter(([, value]) => value !== undefined).map(([name, value]) => `--${name} '${value}'`),
-  ]
-    .join(" ");
 }
 
 /**
@@ -72,6 +45,8 @@ async function hangs({ asker }: Pick<OpenSession, "asker">, of: string | undefin
   return sick.filter(({ id }) => !vms.some((vm) => vm.id === id && vm.why !== null)).flatMap(diagnosisLines);
 }
 
+export const runWhy = runner(WHY, { run: ({ reason, ...values }, options) => why(reason, { ...options, ...values }) });
+
 async function why(reason: string, options: WhyOptions): Promise<number> {
   const number = parseAs("why", reason)?.number, isVm = reason !== "last" && number === undefined;
   if (isVm && options.vm !== undefined) throw new Failure(`"${reason}" is not a reason`, "use last or why:NUMBER");
@@ -84,7 +59,6 @@ async function explain(number: number | undefined, options: WhyOptions): Promise
   // Columns and forms are those of lists.
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
-  if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ session });
   const terms = allOfEvents([
     filter,
@@ -110,9 +84,9 @@ async function explain(number: number | undefined, options: WhyOptions): Promise
       }
     }
     if (answer.rows.length || list || told.length) return ExitCode.Done;
-    if (number !== undefined) throw failed(`${whyId(number)} is not recorded`, "list the reasons with el2 why --list");
+    if (number !== undefined) throw failed(`${whyId(number)} is not recorded`, `list the reasons with ${lineFor(WHY, { list: true })}`);
     const others = (await open.asker.ask({ table: "why", args: { filter: allOfEvents([terms, "kind=refused"]) } })).rows.length;
-    const wayOut = others ? `${handled(others)}: ${listCommand({ vm, about, filter })}` : undefined;
+    const wayOut = others ? `${handled(others)}: ${lineFor(WHY, { list: true, vm, about, filter })}` : undefined;
     const problem = { what: `nothing${terms ? " like that" : ""} has failed`, wayOut };
     if (terms) throw failed(problem);
     if (!json) output(`${problemText(problem)}\n`);

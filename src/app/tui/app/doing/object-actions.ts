@@ -192,7 +192,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     label: "refusals: capabilities whose last use was refused",
     danger: false,
     query: () => ({ table: "caps.ls", args: { filter: "err=yes" } }),
-    command: () => "el2 caps refused",
+    command: () => "el2 caps ls --filter err=yes",
   },
   {
     name: "time.event",

@@ -142,16 +142,16 @@ Deno.test("W65: the completion scripts load, and complete names of VMs", async (
   await place.printed("pong");
   // Of several sessions the one that the words name answers.
   await place.up("two");
-  assert.equal((await place.el2("complete", "--", "vm", "show", "p")).stdout, "");
-  const { stdout: named } = await place.el2("complete", "--", "vm", "show", "--session", "one", "p");
+  assert.equal((await place.el2("complete", "--", "vm", "devices", "p")).stdout, "");
+  const { stdout: named } = await place.el2("complete", "--", "vm", "devices", "--session", "one", "p");
   assert.match(named, /^ping\t\w+\npong\t\w+\n$/);
-  assert.equal((await place.el2("complete", "--", "vm", "show", "--socket", "one", "p")).stdout, named, "the old word");
+  assert.equal((await place.el2("complete", "--", "vm", "devices", "--socket", "one", "p")).stdout, named, "the old word");
   // In the words of el2 vcpu ls.
-  assert.equal((await place.el2("complete", "--", "vcpu", "show", "--session", "one", "vcpu:rm")).stdout, "vcpu:rm/0\tsuspended\n");
-  assert.match((await place.el2("complete", "--", "vm", "show", "--socket", "")).stdout, /^one\ntwo\n$/);
-  assert.match((await place.el2("complete", "--", "vm", "show", "--s")).stdout, /^--session\t.*\n$/);
+  assert.equal((await place.el2("complete", "--", "vcpu", "regs", "--session", "one", "vcpu:rm")).stdout, "vcpu:rm/0\tsuspended\n");
+  assert.match((await place.el2("complete", "--", "vm", "devices", "--socket", "")).stdout, /^one\ntwo\n$/);
+  assert.match((await place.el2("complete", "--", "vm", "devices", "--s")).stdout, /^--session\t.*\n$/);
   // On a busy computer a session may outlive the command that ends it, which then ends with 1.
-  const ended = (await place.el2("down", "two")).code === 0, ask = () => place.el2("complete", "--", "vm", "show", "p");
+  const ended = (await place.el2("down", "two")).code === 0, ask = () => place.el2("complete", "--", "vm", "devices", "p");
   const { stdout: alone } = ended ? await ask() : await eventually(ask, ({ stdout }) => stdout !== "");
   assert.equal(alone, named);
   const [program, ...args] = el2Command().map((word) => `'${word}'`);
@@ -163,13 +163,13 @@ Deno.test("W65: the completion scripts load, and complete names of VMs", async (
   const calls: Record<string, (file: string) => string> = {
     bash: (file) =>
       `el2() { ${program} ${args.join(" ")} "$@"; }; . ${file}
-COMP_WORDS=(el2 vm show p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`,
+COMP_WORDS=(el2 vm devices p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`,
     zsh: (file) =>
       `el2() { ${program} ${
         args.join(" ")
       } "$@"; }; compdef() {}; compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -rl -- "$@"; }; . ${file}
-words=(el2 vm show p); CURRENT=4; _el2`,
-    fish: (file) => `function el2; ${program} ${args.join(" ")} $argv; end; source ${file}; complete -C "el2 vm show p"`,
+words=(el2 vm devices p); CURRENT=4; _el2`,
+    fish: (file) => `function el2; ${program} ${args.join(" ")} $argv; end; source ${file}; complete -C "el2 vm devices p"`,
   };
   for (const [shell, text] of Object.entries(calls)) {
     const file = await script(shell);

@@ -13,5 +13,5 @@ Deno.test("el2 find takes a target or events, and values of a target alone", asy
   assert.match(await says(), /give a target or --event/);
   assert.match(await says("ping:0x80000000", "--size", "4"), /--size needs --value/);
   assert.match(await says("--event", "kind=hvc", "--value", "1"), /mutually exclusive/);
-  assert.match(await says("--event", "kind=nope"), /no "nope"; there are hvc/);
+  assert.match(await says("--event", "kind=nope"), /no "nope"; use one of hvc/);
 });

@@ -11,7 +11,7 @@ Deno.test("queue send puts a message into a queue, queue ring shows it, queue fl
   assert.deepEqual([sent.code, sent.stderr.includes(`sent 5 bytes to ${queue}`)], [0, true], sent.stderr);
   const [message] = (await place.json("queue", "ring", queue)).data;
   assert.ok(message.ascii === "hello", JSON.stringify(message));
-  assert.equal((await place.json("queue", "show", queue)).data[0].count, 1);
+  assert.equal((await place.json("show", queue)).data[0].count, 1);
   assert.equal((await place.el2("queue", "flush", queue)).code, 0);
   assert.deepEqual((await place.json("queue", "ring", queue)).data, []);
   for (

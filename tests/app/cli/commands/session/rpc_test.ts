@@ -34,7 +34,7 @@ Deno.test("rpc send asks the resource manager as the host does, and prints what 
   await using place = new Place();
   await place.up("one");
   await place.printed("ping");
-  const { data: [vm] } = await place.json("vm", "show", "ping");
+  const { data: [vm] } = await place.json("show", "vm:ping");
   const { data: [answer] } = await place.json("rpc", "send", "VM_GET_STATE", `vmid=${vm.vmid}`);
   assert.deepEqual([answer.msg, answer.about, answer.res], ["VM_GET_STATE", "vm:ping", "ok"]);
   const refused = await place.el2("rpc", "send", "VM_GET_STATE", "--payload", "99000000");

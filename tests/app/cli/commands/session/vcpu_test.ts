@@ -7,13 +7,13 @@ Deno.test("vcpu ls, show, regs and stack answer about one vCPU; step executes as
   const [vcpu] = (await place.json("vcpu", "ls", "ping")).data;
   assert.equal(vcpu.id, "vcpu:ping/0");
   await place.json("pause");
-  const [shown] = (await place.json("vcpu", "show", "ping/0")).data;
+  const [shown] = (await place.json("show", "vcpu:ping/0")).data;
   const pc = (await place.json("vcpu", "regs", "ping/0")).data.find(({ name }) => name === "pc");
   assert.equal(BigInt(String(pc?.value)), BigInt(String(shown.pc)));
   assert.equal(BigInt(String((await place.json("vcpu", "stack", "ping/0")).data[0].pc)), BigInt(String(shown.pc)));
   const [stepped] = (await place.json("vcpu", "step", "ping/0", "--count", "3")).data;
   assert.equal(Number(stepped.instructions), Number(shown.instructions) + 3);
-  const none = await place.el2("vcpu", "show", "ping/7");
+  const none = await place.el2("show", "vcpu:ping/7");
   assert.deepEqual([none.code, none.stdout], [1, ""]);
 });
 

@@ -9,9 +9,9 @@ Deno.test("vm reset ends a VM and starts it anew; vm kill ends a VM, and the oth
     assert.equal((await place.el2("vm", "reset", "hello")).code, 0);
     const made = async () => (await place.json("vm", "timeline", "hello")).data.filter(({ msg }) => msg === "VM_ALLOCATE").length;
     for (const limit = Date.now() + 60_000; await made() < 2;) assert.ok(Date.now() < limit, "nothing is made anew");
-    const { code } = await place.el2("vm", "console", "hello", "--send", "y", "--expect", "typed 'y'", "--timeout", "60s");
+    const { code } = await place.el2("console", "hello", "--send", "y", "--expect", "typed 'y'", "--timeout", "60s");
     assert.equal(code, 0);
-    assert.equal((await place.json("vm", "show", "hello")).data[0].exit, null, "its life before is over");
+    assert.equal((await place.json("show", "vm:hello")).data[0].exit, null, "its life before is over");
   }
   assert.equal((await place.el2("vm", "kill", "pong")).code, 0);
   const stopped = async () => (await place.json("vm", "ls")).data.some(({ id, state }) => id === "vm:pong" && state === "stopped");

@@ -1,0 +1,264 @@
+// The kinds of arguments: each has its parser, which says what is wrong and what would be right,
+// its spelling, its JSON Schema and its words for completion.
+
+import { ArgumentError, type Kind, type Offers } from "./argument.ts";
+import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../machine/abi/trace.ts";
+import { MARK_NAME } from "../queries/fields.ts";
+import { FilterError } from "../queries/filters/filter.ts";
+import { formatId, type IdKind, paId, parseAs, parseId } from "../queries/ids.ts";
+import type { Table } from "../queries/table.ts";
+import { EVENTS } from "../queries/tables.ts";
+import { checkFilter } from "../queries/filters/temporal-filter.ts";
+import { bytesOf } from "../../kit/support/text/byte-text.ts";
+import { hex } from "../../kit/support/text/number-text.ts";
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+const TIMES: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+
+const STRING = { type: "string" } as const;
+
+/** A kind of texts that are taken as they are typed. */
+export const asTyped = (offers?: Offers): Kind<string> => ({ parse: (text) => text, spell: (text) => text, schema: STRING, offers });
+
+/** Any text. */
+export const text: Kind<string> = asTyped();
+
+/** A text that is the name of a file of this computer. */
+export const file: Kind<string> = asTyped("files");
+
+const ID_OFFERS: Readonly<Partial<Record<IdKind, Offers>>> = {
+  vm: { table: "vm.ls", about: "state", bare: true },
+  vcpu: { table: "vcpu.ls", about: "state" },
+  irq: { table: "irq.ls", about: "source" },
+  parcel: { table: "mem.parcels", about: "state" },
+  cap: { table: "caps.ls", about: "type" },
+  mq: { table: "queue.ls", about: "kind" },
+  db: { table: "queue.ls", about: "kind" },
+  rpc: { table: "rpc.ls", about: "msg" },
+  why: { table: "why", about: "call" },
+};
+
+/** An object's id; the session says which there are. */
+export const idOf = (kind: IdKind): Kind<string> => asTyped(ID_OFFERS[kind]);
+
+/** One of some words. */
+export function choice<const W extends string>(...words: readonly W[]): Kind<W> {
+  return {
+    parse: (typed) => {
+      const found = words.find((one) => one === typed);
+      if (found === undefined) throw new ArgumentError(`"${typed}" is not one of ${words.join(", ")}`);
+      return found;
+    },
+    spell: (one) => one,
+    schema: { type: "string", enum: words },
+    choices: words,
+  };
+}
+
+/** A whole number in a range. */
+export function whole(minimum: number, maximum: number): Kind<number> {
+  return {
+    parse: (typed) => {
+      const value = /^\d+$/.test(typed) ? Number(typed) : NaN;
+      if (!(value >= minimum && value <= maximum)) throw new ArgumentError(`"${typed}" is outside ${minimum}..${maximum}`);
+      return value;
+    },
+    spell: String,
+    schema: { type: "integer", minimum, maximum },
+  };
+}
+
+/** As many instructions or rows as there may be. */
+export const anyCount = (minimum: number): Kind<number> => whole(minimum, Number.MAX_SAFE_INTEGER);
+
+/** A size in bytes: hexadecimal after 0x, or a number with K, M, G or KiB, MiB, GiB, all binary. */
+export function parseSize(typed: string): number {
+  if (/^0x[0-9a-f]{1,13}$/i.test(typed)) return Number(typed);
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:iB|B)?$/.exec(typed);
+  const bytes = match ? Number(match[1]) * UNITS[match[2]] : NaN;
+  if (!Number.isInteger(bytes)) throw new ArgumentError(`"${typed}" is not a size`, "use for example 512MiB or 1GiB");
+  return bytes;
+}
+
+/** A size of any number of bytes. */
+export const anySize: Kind<number> = { parse: parseSize, spell: String, schema: STRING };
+
+/** A size in a range of bytes. */
+export function size(minimum: number, maximum: number): Kind<number> {
+  return {
+    ...anySize,
+    parse: (typed) => {
+      const bytes = parseSize(typed);
+      if (!(bytes >= minimum && bytes <= maximum)) throw new ArgumentError(`"${typed}" is outside ${minimum}..${maximum} bytes`);
+      return bytes;
+    },
+  };
+}
+
+/** A duration in ns: a number with ns, us, ms, s, m or h. */
+export function parseDuration(typed: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)$/.exec(typed);
+  if (!match) throw new ArgumentError(`"${typed}" is not a duration`, "use for example 10s or 500ms");
+  return Math.round(Number(match[1]) * TIMES[match[2]]);
+}
+
+export const duration: Kind<number> = { parse: parseDuration, spell: (ns) => `${ns}ns`, schema: STRING };
+
+function numberOf64Bits(what: string): Kind<bigint> {
+  return {
+    parse: (typed) => {
+      const value = /^(0x[0-9a-f]+|\d+)$/i.test(typed) ? BigInt(typed) : -1n;
+      if (value !== BigInt.asUintN(64, value)) throw new ArgumentError(`"${typed}" is not a ${what} of 64 bits`, "use for example 0x1");
+      return value;
+    },
+    spell: (value) => hex(value),
+    schema: STRING,
+  };
+}
+
+/** A mask of 64 bits: decimal, or hexadecimal after 0x. */
+export const mask: Kind<bigint> = numberOf64Bits("mask");
+/** A number of 64 bits in the same form. */
+export const value: Kind<bigint> = numberOf64Bits("number");
+
+/** An address of a file's code: decimal, or hexadecimal after 0x. */
+export const address: Kind<number> = {
+  parse: (typed) => {
+    const at = /^(0x[0-9a-f]+|\d+)$/i.test(typed) ? Number(typed) : NaN;
+    if (!Number.isSafeInteger(at)) throw new ArgumentError(`"${typed}" is not an address`, "use for example 0x40080000");
+    return at;
+  },
+  spell: (at) => `0x${at.toString(16)}`,
+  schema: STRING,
+};
+
+/** A place of any kind: a number alone is a physical address. */
+export const place: Kind<string> = {
+  ...text,
+  parse: (typed) => /^0x[0-9a-f]+$/i.test(typed) ? paId(BigInt(typed)) : typed,
+};
+
+/** A place in memory. */
+export const memoryPlace: Kind<string> = {
+  ...text,
+  parse: (typed) => {
+    const at = place.parse(typed), kind = parseId(at)?.kind;
+    if (kind === "pa" || kind === "ipa") return at;
+    throw new ArgumentError(`"${typed}" is not an address`, "use pa:0x58400000 or ipa:VM/0x80003000");
+  },
+};
+
+/** A place of a run: digits alone are instructions; `insn:N/ORDER` is the id of a row. */
+export type PlaceOfRun =
+  | { readonly kind: "instructions"; readonly count: number; readonly order?: number }
+  | { readonly kind: "time"; readonly at: number };
+
+export const placeOfRun: Kind<PlaceOfRun> = {
+  parse: (typed) => {
+    const row = parseAs("insn", typed);
+    if (row) return { kind: "instructions", count: row.number, order: row.order };
+    return /^\d+$/.test(typed) ? { kind: "instructions", count: anyCount(0).parse(typed) } : { kind: "time", at: parseDuration(typed) };
+  },
+  spell: (at) =>
+    at.kind === "time"
+      ? duration.spell(at.at)
+      : at.order === undefined
+      ? String(at.count)
+      : formatId({ kind: "insn", number: at.count, order: at.order }),
+  schema: STRING,
+};
+
+/** Bytes: hexadecimal digits, blanks between allowed, or text after `text:`. */
+export const bytes: Kind<Uint8Array> = {
+  parse: (typed) => {
+    const found = bytesOf(typed);
+    if (!found) throw new ArgumentError(`"${typed}" is not a list of bytes`, "use for example 21010f00 or text:hello");
+    return found;
+  },
+  spell: (given) => given.toHex(),
+  schema: STRING,
+};
+
+/** Bytes as `bytes` reads them, or a text that cannot be meant as hexadecimal digits. */
+export const message: Kind<Uint8Array> = {
+  ...bytes,
+  parse: (typed) => /[^0-9a-fx\s_]/i.test(typed) && !typed.startsWith("text:") ? new TextEncoder().encode(typed) : bytes.parse(typed),
+};
+
+/** A filter of a table's rows, which marks the invalid character. */
+export function filterOf(table: Table): Kind<string> {
+  return {
+    ...text,
+    parse: (typed) => {
+      try {
+        checkFilter(typed, table);
+        return typed;
+      } catch (error) {
+        if (!(error instanceof FilterError)) throw error;
+        throw new ArgumentError(error.marked);
+      }
+    },
+  };
+}
+
+/** A filter of events, also over time. */
+export const eventFilter: Kind<string> = filterOf(EVENTS);
+
+/** Kinds of events, separated by commas; `all`. */
+export const eventKinds: Kind<readonly TraceKind[]> = {
+  parse: (typed) => {
+    if (typed === "all") return [...TRACE_KINDS];
+    const names = typed.split(",");
+    const wrong = names.find((name) => !isTraceKind(name));
+    if (wrong !== undefined) throw new ArgumentError(`"${wrong}" is not a kind of event`, `use ${TRACE_KINDS.join(", ")}`);
+    return names.filter(isTraceKind);
+  },
+  spell: (kinds) => kinds.join(","),
+  schema: STRING,
+  offers: { words: () => ["all", ...TRACE_KINDS] },
+};
+
+/** Letters, digits, - _ and ., at most 64 of them. */
+export const markName: Kind<string> = {
+  ...text,
+  parse: (typed) => {
+    if (MARK_NAME.test(typed)) return typed;
+    throw new ArgumentError(
+      `"${typed}" cannot name a mark`,
+      "begin with a letter or digit, and use up to 64 letters, digits, - _ and .",
+    );
+  },
+};
+
+/** A process or thread of Linux: `task:VM/PID`, `VM/PID`, or its number alone. */
+export const task: Kind<{ readonly vm?: string; readonly pid: number }> = {
+  parse: (typed) => {
+    if (/^\d{1,9}$/.test(typed)) return { pid: Number(typed) };
+    const id = parseAs("task", typed);
+    if (!id) throw new ArgumentError(`"${typed}" is not a process`, "use for example 1 or debian/1");
+    return { vm: id.vm, pid: id.pid };
+  },
+  spell: ({ vm, pid }) => vm === undefined ? String(pid) : `${vm}/${pid}`,
+  schema: STRING,
+};
+
+const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const ESCAPED: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", "\\": "\\" };
+
+/** Text for a console: `\n` is Enter, `\xNN` a byte; also `\r`, `\t`, `\\`. */
+export const keystrokes: Kind<Uint8Array> = {
+  parse: (typed) => {
+    const plain = typed.replaceAll(
+      /\\(?:x([0-9a-fA-F]{2})|(.))/g,
+      (_, code, one) => code ? String.fromCharCode(parseInt(code, 16)) : ESCAPED[one] ?? one,
+    );
+    return new TextEncoder().encode(plain);
+  },
+  spell: (given) =>
+    new TextDecoder().decode(given).replaceAll(
+      // deno-lint-ignore no-control-regex
+      /[\\\x00-\x1f\x7f]/g,
+      (one) => ESCAPES[one] ?? `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`,
+    ),
+  schema: STRING,
+};

@@ -1,0 +1,212 @@
+// Questions about a session's run: why, who, where, what happened, what code there is.
+
+import { flag, maybe, option, optionOr, word, wordOr } from "./argument.ts";
+import { type Command, command } from "./command.ts";
+import {
+  address,
+  anyCount,
+  choice,
+  duration,
+  eventFilter,
+  eventKinds,
+  filterOf,
+  idOf,
+  place,
+  placeOfRun,
+  size,
+  text,
+  value,
+  whole,
+} from "./kinds.ts";
+import { TRACE_KINDS } from "../../machine/abi/trace.ts";
+import { asked } from "./lists.ts";
+import { isExactly } from "../queries/filters/filter.ts";
+import { findArguments } from "../queries/find.ts";
+import { type IdKind, kindOf } from "../queries/ids.ts";
+import { DIAGNOSES, EVENTS, REASONS, type TableName, WHO as ACCESSES } from "../queries/tables.ts";
+import { whoText } from "../queries/texts/who-text.ts";
+import { ArgumentError } from "./argument.ts";
+
+/** Accesses that `who --all` prints by default; places that `find` lists. */
+const HISTORY = 100, PLACES = 20;
+
+export const WHY = command("why", {
+  doc: "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
+  args: {
+    reason: wordOr(idOf("why"), "last, why:NUMBER, or a VM", "last"),
+    list: flag("list the reasons, newest first"),
+    vm: option(idOf("vm"), "only operations that this VM requested"),
+    about: option(text, "only operations on this object", { value: "id" }),
+    filter: option(filterOf(REASONS), "only matching reasons"),
+  },
+  right: "looks",
+  examples: ["why", "why why:3", "why --list --vm host"],
+  lists: true,
+});
+
+export const DIAGNOSE = command("diagnose", {
+  doc: "diagnose each VM: its activity, wait or defect, with the evidence and the next command",
+  args: { vm: maybe(idOf("vm"), "only this VM: vm:NAME or NAME") },
+  right: "looks",
+  examples: ["diagnose", "diagnose ping --json"],
+  lists: true,
+  ask: ({ vm }) => ({ table: DIAGNOSES.name, args: { filter: vm && isExactly("id", vm) } }),
+});
+
+export const WHO = command("who", {
+  doc:
+    "find who wrote this last: the instruction, device or program that wrote bytes of memory, or changed a register, interrupt, capability, queue or parcel",
+  args: {
+    target: word(
+      place,
+      "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL, reg:VM/INDEX/NAME, irq:VM/INTID, cap:VM/SLOT, mq:N, db:N or parcel:N",
+    ),
+    access: wordOr(
+      choice("write", "read", "exec", "owner"),
+      "the accesses to memory that count; owner: changes of the page's owner and mappings",
+      "write",
+    ),
+    size: option(size(1, 4096), "bytes of memory from there on (default: 1)", { value: "bytes" }),
+    at: option(placeOfRun, "ask from an earlier place of the run: instructions retired, or a virtual time such as 12ms", {
+      value: "place",
+    }),
+    all: flag("list the history, oldest first, instead of the last access"),
+    back: option(whole(1, 100), "follow the value back to its origin, through at most this many stores, loads and moves", { value: "n" }),
+    limit: option(whole(1, 10_000), `with --all, at most this many of the latest accesses (default: ${HISTORY})`, { value: "rows" }),
+  },
+  right: "looks",
+  excludes: [["all", "back"]],
+  notes: `el2 searches with a second machine, which repeats the run from the nearest kept state; the session runs on meanwhile. A write
+counts even if the bytes stay the same; of everything else, only changes count. Reads by devices are not recorded.`,
+  examples: [
+    "who ipa:ping/0x80001000 --size 8",
+    "who pa:0x41801000 --all --limit 20",
+    "who debian:jiffies --size 8",
+    "who ipa:ping/0x80000000 exec",
+    "who reg:ping/0/x0 --at 120000",
+    "who ipa:ping/0x80001000 --size 8 --back 5",
+    "who irq:ping/27 --all",
+    "who pa:0x41801000 owner",
+  ],
+  lists: true,
+  ask: ({ target, access, size, at, all, back, limit }) => ({
+    table: ACCESSES.name,
+    args: { at: target, access, size, before: at, back, limit: all ? limit ?? HISTORY : 1 },
+  }),
+  printed: ({ all }) => all ? {} : { text: whoText },
+  menus: [{
+    name: "who.wrote",
+    on: ["pa", "ipa", "va", "reg", "irq", "cap", "mq", "db", "parcel"],
+    key: "W",
+    label: "who wrote or changed it last",
+    of: (id) => ({ target: id }),
+  }],
+});
+
+export const FIND = command("find", {
+  doc: "list where in the run code was executed, a register or memory got a value, or events occurred; oldest first",
+  args: {
+    target: maybe(
+      place,
+      "code: VM:SYMBOL, VM:FILE:LINE, VM:ADDRESS; with --value: pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL or reg:VM/INDEX/NAME",
+    ),
+    value: option(value, "where the memory or the register got this value", { value: "number" }),
+    size: option(size(1, 8), "bytes of memory that have the value, the lowest first (default: 8)", { value: "bytes" }),
+    event: option(eventFilter, "instead of a target: events that the filter lets through, also over time (A before B)", {
+      value: "filter",
+    }),
+    at: option(placeOfRun, "only before that: instructions retired, a virtual time such as 12ms, or the id of a row", { value: "place" }),
+    limit: option(whole(1, 10_000), `at most this many of the latest places (default: ${PLACES})`, { value: "rows" }),
+  },
+  right: "looks",
+  excludes: [["event", "value"]],
+  needs: [["size", "value"]],
+  notes: `el2 searches the run backward with a second machine; the session runs on meanwhile. For earlier places, give the first row's
+id to --at. A system call that took longer than 20 ms may be missing if a kept state is between its beginning and its end.`,
+  examples: [
+    "find ping:0x80000000",
+    "find reg:ping/0/x0 --value 0",
+    "find ipa:ping/0x80001000 --size 4 --value 0x1234",
+    "find --event 'kind=rpc refused=yes'",
+    "find --event 'kind=hvc name=msgqueue_send vm=ping' --limit 3",
+  ],
+  lists: true,
+  ask: ({ target, value, size, event, at, limit = PLACES }) => {
+    if ((target === undefined) === (event === undefined)) throw new ArgumentError("find: give a target or --event");
+    return { table: ACCESSES.name, args: findArguments({ at: target, filter: event, value, size, before: at, limit }) };
+  },
+});
+
+export const EVENTS_OF_A_SESSION = command("events", {
+  doc: "list the events of a session, oldest first",
+  args: {
+    filter: option(filterOf(EVENTS), "only matching events, such as kind=rpc or vm=debian"),
+    kinds: option(eventKinds, `kinds to record: ${TRACE_KINDS.join(",")}, or all`),
+    vm: option(idOf("vm"), "only events of this VM"),
+    process: option(text, "of syscall and task: only those of the process with this number or name"),
+    follow: flag("also print new events as they happen"),
+    since: option(duration, "only events from this virtual time on", { value: "time" }),
+    limit: option(whole(1, 1e9), "stop after this many events", { value: "events", before: "--count" }),
+  },
+  right: "looks",
+  examples: [
+    "events --filter 'kind=rpc res!=ok'",
+    "events --follow --kinds hvc,virq --filter vm=ping --limit 100",
+    "events --follow --kinds syscall,task --vm debian --process cat",
+  ],
+  lists: true,
+});
+
+export const DISASM = command("disasm", {
+  doc: "disassemble a file or hexadecimal words in the format of objdump -M no-aliases, or a VM's memory with the usual aliases",
+  args: {
+    what: word(
+      text,
+      "file (ELF, arm64 Image, raw), words separated by commas, or VM:ADDRESS, VM:SYMBOL, VM:FILE:LINE, VM/INDEX:pc of a session",
+    ),
+    address: optionOr(address, "address of the first instruction (ELF files have their own)", 0),
+    start: optionOr(address, "skip instructions below this address", 0, { value: "address" }),
+    count: option(anyCount(1), "stop after this many instructions (default for a VM's memory: 16)", { value: "n" }),
+    lines: flag("for a VM's memory, print source lines instead of instructions; with --count, those of the function"),
+  },
+  right: "looks",
+  examples: [
+    "disasm d503201f,d65f03c0",
+    "disasm guest.elf --start 0x40100000 --count 32",
+    "disasm debian:__do_softirq+0x40 --count 8",
+    "disasm ping/0:pc",
+    "disasm rt:main.c:42 --lines",
+  ],
+  ask: ({ what, count, lines }) => ({ table: lines ? "code.lines" : "code", args: { at: what, size: count } }),
+});
+
+/** The table with the rows of each kind of object that can be shown by its id. */
+const SHOWN: Readonly<Partial<Record<IdKind, TableName>>> = {
+  vm: "vm.ls",
+  vcpu: "vcpu.ls",
+  irq: "irq.ls",
+  cap: "caps.ls",
+  obj: "obj.ls",
+  mq: "queue.ls",
+  db: "queue.ls",
+  rpc: "rpc.ls",
+  parcel: "mem.parcels",
+  why: "why",
+  ev: "events",
+};
+
+export const SHOW = command("show", {
+  doc: "show everything about an object: a VM, vCPU, interrupt, capability, queue, doorbell, request, parcel, event",
+  args: { id: word(text, "its id, such as vm:hello, vcpu:ping/0, irq:ping/961, cap:rm/0x1, mq:289, rpc:46, parcel:0x1") },
+  right: "looks",
+  examples: ["show vm:hello", "show vcpu:ping/0", "show mq:289"],
+  lists: true,
+  ask: ({ id }) => {
+    const kind = kindOf(id), table = kind && SHOWN[kind];
+    if (table === undefined) throw new ArgumentError(`show: "${id}" is not an id`, "use for example vm:hello, vcpu:ping/0 or mq:289");
+    return asked(table, { filter: isExactly("id", id) });
+  },
+  printed: () => ({ full: true, fails: "none" }),
+});
+
+export const QUESTIONS: readonly Command[] = [WHY, DIAGNOSE, WHO, FIND, EVENTS_OF_A_SESSION, DISASM, SHOW];

@@ -1,0 +1,96 @@
+// `el2 queue`: the message queues and doorbells of a session.
+
+import { word } from "./argument.ts";
+import { act, command, type Group } from "./command.ts";
+import { idOf, mask, message } from "./kinds.ts";
+import { listArguments, listOfVm } from "./lists.ts";
+import { BACK } from "./menus.ts";
+
+export const QUEUES_OF_A_SESSION: Group = { name: "queue", doc: "the message queues and doorbells of a session" };
+
+const QUEUE = word(idOf("mq"), "mq:NUMBER");
+
+export const QUEUE_LS = listOfVm("queue.ls", {
+  doc: "list message queues and doorbells",
+  table: "queue.ls",
+  examples: ["queue ls", "queue ls --filter full=yes"],
+});
+
+export const QUEUE_RING = command("queue.ring", {
+  doc: "list the messages in a queue, oldest first",
+  args: { queue: QUEUE, ...listArguments("queue.ring") },
+  right: "looks",
+  examples: ["queue ring mq:289"],
+  lists: true,
+  ask: ({ queue }) => ({ table: "queue.ring", args: { queue } }),
+});
+
+export const QUEUE_SEND = command("queue.send", {
+  doc: "send a message on behalf of the queue's sender",
+  args: { queue: QUEUE, message: word(message, "hexadecimal digits, or text; text:TEXT where both are possible") },
+  right: "changes",
+  examples: ["queue send mq:289 00112233", "queue send mq:289 hello   the demo's pong resets at it", "queue send mq:289 text:cafe"],
+  steps: ({ queue, message }) => act({ kind: "queue.send", queue, bytes: message }),
+  done: ({ queue, message }) => `sent ${message.length} bytes to ${queue}`,
+  menus: [{
+    on: ["mq"],
+    key: "w",
+    label: "send: queue a message",
+    of: (id) => ({ queue: id }),
+    prompt: { sign: (id) => `message for ${id}, hexadecimal or text:TEXT`, fills: "message" },
+    asks: (id, typed) => ({
+      question: `Send ${typed} into ${id}?`,
+      act: `send into ${id}`,
+      effect: "The receiver gets a message that its peer has not sent.",
+      lost: "nothing; a receiver that does not expect it may misbehave",
+      stays: BACK,
+    }),
+  }],
+});
+
+export const QUEUE_FLUSH = command("queue.flush", {
+  doc: "remove all messages from a queue",
+  args: { queue: QUEUE },
+  right: "changes",
+  examples: ["queue flush mq:289"],
+  steps: ({ queue }) => act({ kind: "queue.flush", queue }),
+  done: ({ queue }) => `${queue} is empty`,
+  menus: [{
+    on: ["mq"],
+    key: "f",
+    label: "flush: remove all messages",
+    of: (id) => ({ queue: id }),
+    asks: (id) => ({
+      question: `Remove all messages of ${id}?`,
+      act: `flush ${id}`,
+      effect: "The queue is empty after it, as with msgqueue_flush.",
+      lost: "all messages in it; the receiver never sees them",
+      stays: BACK,
+    }),
+  }],
+});
+
+export const QUEUE_RING_BELL = command("queue.ring-bell", {
+  doc: "set flags of a doorbell on behalf of its sender",
+  args: { doorbell: word(idOf("db"), "db:NUMBER"), flags: word(mask, "a mask, such as 0x1") },
+  right: "changes",
+  examples: ["queue ring-bell db:288 0x1"],
+  steps: ({ doorbell, flags }) => act({ kind: "doorbell.ring", doorbell, flags }),
+  done: ({ doorbell }) => `${doorbell} is rung`,
+  menus: [{
+    name: "doorbell.ring",
+    on: ["db"],
+    key: "w",
+    label: "ring: set flag 0",
+    of: (id) => ({ doorbell: id, flags: 1n }),
+    asks: (id) => ({
+      question: `Ring ${id}?`,
+      act: `ring ${id}`,
+      effect: "Flag 0 is set as with doorbell_send; the receiver gets its interrupt if it waits for that flag.",
+      lost: "nothing; a receiver that does not expect it may misbehave",
+      stays: BACK,
+    }),
+  }],
+});
+
+export const QUEUE_COMMANDS = [QUEUE_LS, QUEUE_RING, QUEUE_SEND, QUEUE_FLUSH, QUEUE_RING_BELL];

@@ -1,0 +1,41 @@
+// A command and its arguments as a hint, whose words are its command line, and back again.
+
+import type { Argument, Arguments, GivenOf, Typed } from "./argument.ts";
+import type { Command } from "./command.ts";
+import { type Hint, type HintOptions, hintText } from "../../kit/support/text/hint.ts";
+
+/** `queue flush`. */
+export const pathOf = ({ name }: Pick<Command, "name">): string => name.replaceAll(".", " ");
+
+/** A hint at a command with these arguments. */
+export function hintFor<A extends Arguments>(command: Command<A>, given: GivenOf<A>): Hint {
+  const values = given as Readonly<Record<string, unknown>>;
+  const words: string[] = [];
+  const options: Record<string, HintOptions[string]> = {};
+  for (const [name, one] of Object.entries<Argument<unknown>>(command.args)) {
+    const value = values[name];
+    if (value === undefined || value === one.otherwise) continue;
+    const spelled = Array.isArray(value) && one.many ? value.map((each) => one.kind.spell(each)) : one.kind.spell(value);
+    if (one.form === "word") words.push(...[spelled].flat());
+    else options[name] = one.form === "flag" ? true : spelled;
+  }
+  return { command: pathOf(command), words, options };
+}
+
+/** The command line: `el2 queue flush mq:289`. */
+export const lineFor = <A extends Arguments>(command: Command<A>, given: GivenOf<A>): string => hintText(hintFor(command, given));
+
+/** The arguments that a hint gives a command, as they would be typed. */
+export function typedOf({ args }: Pick<Command, "args">, { words, options }: Hint): Typed {
+  const typed: Record<string, string | true | readonly string[] | undefined> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) typed[name] = Array.isArray(value) ? value : value === true ? true : String(value);
+  }
+  const left = [...words];
+  for (const [name, one] of Object.entries(args)) {
+    if (one.form !== "word") continue;
+    if (one.many) typed[name] = left.splice(0);
+    else if (left.length > 0) typed[name] = left.shift();
+  }
+  return typed;
+}
