@@ -28,7 +28,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   folders: 7,
   "folders.flat": 0,
   "files.small": 181,
-  spreads: 167,
+  spreads: 18,
   "code.src": 129,
   "code.tests": 94,
   longFunctions: 0,

@@ -154,7 +154,11 @@ export async function withDebianArchive<T>(
   return await withLock(`${state}/fetch.lock`, async () => {
     const archive = new MirrorArchive({
       mirror: mirror ?? (Deno.env.get("EL2_MIRROR") || DEBIAN_MIRROR),
-      ...{ suite: release, architecture: ARCHITECTURE, progress, keep, unfinished: `${state}/unfinished` },
+      suite: release,
+      architecture: ARCHITECTURE,
+      progress,
+      keep,
+      unfinished: `${state}/unfinished`,
     });
     await archive.update();
     const folder = `${state}/work`;

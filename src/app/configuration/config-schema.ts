@@ -27,7 +27,10 @@ const OWN_DEVICE = {
 
 /** The value of a key that a file leaves out, if a need can name it. */
 const DEFAULTS: Readonly<Record<string, string>> = {
-  ...{ platform: "el2", hypervisor: "gunyah", schedule: "proxy", type: "unauthenticated" },
+  platform: "el2",
+  hypervisor: "gunyah",
+  schedule: "proxy",
+  type: "unauthenticated",
 };
 
 /** Conditions as a schema: a key may be left out where its default will do. */

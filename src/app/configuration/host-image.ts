@@ -56,7 +56,12 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   );
   if (host[named] !== undefined && image === undefined || host.firmware !== undefined && firmware === undefined) return undefined;
   const boot: BootPlan = {
-    ...{ kind: "boot", image, initrd, dtb, append: undefined, firmware },
+    kind: "boot",
+    image,
+    initrd,
+    dtb,
+    append: undefined,
+    firmware,
     ...clockOf(host.rtc),
     devices: devices.filter((device) => device !== undefined),
     ...isRaw(host, image) && { raw: true },

@@ -483,12 +483,10 @@ function startOf(start: string): VmStart {
 
 function ownSchedule(vm: FileVm): OwnSchedule {
   return {
-    ...{
-      affinity: "static",
-      affinityMap: Array.from({ length: vm.vcpus }, (_, index) => index),
-      priority: -1,
-      timeslice: DEFAULT_TIMESLICE,
-    },
+    affinity: "static",
+    affinityMap: Array.from({ length: vm.vcpus }, (_, index) => index),
+    priority: -1,
+    timeslice: DEFAULT_TIMESLICE,
     ...planned(VM, "schedule", vm),
   };
 }

@@ -67,8 +67,16 @@ function shown(value: unknown): string {
 function jsonOf(event: TraceEvent, vm: string | undefined): string {
   const { id, t, end, name, fields, res, refused, why } = eventRow(event);
   const row: FieldsOf<typeof IOCTL> = {
-    ...{ id, t, end, vm: vm === undefined ? null : vmId(vm), name, fields },
-    ...{ returned: event.result!.code, res: res!, refused, why },
+    id,
+    t,
+    end,
+    vm: vm === undefined ? null : vmId(vm),
+    name,
+    fields,
+    returned: event.result!.code,
+    res: res!,
+    refused,
+    why,
   };
   return documentText(IOCTL, row);
 }

@@ -61,7 +61,11 @@ export class HostMachine {
   constructor(options: HostMachineOptions = {}) {
     const { device = "union", memory = 256 * MiB, cpus = 2, memlock = 64 * KiB } = options;
     const program = hostGuest({
-      ...{ device, memlock, vcpus: cpus, reserved: RESERVED, gzvm: { firmware: undefined } },
+      device,
+      memlock,
+      vcpus: cpus,
+      reserved: RESERVED,
+      gzvm: { firmware: undefined },
       program: this.#host.program,
     });
     const host = { memory: RESERVED, vcpus: cpus, vms: [], driver: { device, gzvm: true, memlock } };

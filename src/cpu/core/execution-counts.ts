@@ -175,7 +175,8 @@ class Pool {
     const first = this.#next++ * INSTRUCTIONS_PER_PAGE, end = first + INSTRUCTIONS_PER_PAGE;
     const half = POOLED * INSTRUCTIONS_PER_PAGE;
     return {
-      ...{ vm, address },
+      vm,
+      address,
       counts: this.#numbers.subarray(first, end),
       departures: this.#numbers.subarray(half + first, half + end),
       conditional: this.#bytes.subarray(first, end),

@@ -83,7 +83,12 @@ function read(bytes: Uint8Array, places: Map<DevicetreeNode, NodePlace> | undefi
 
   return {
     root: readStructure({
-      ...{ bytes, view, start: header("off_dt_struct"), end: structEnd, stringsStart: header("off_dt_strings"), stringsEnd },
+      bytes,
+      view,
+      start: header("off_dt_struct"),
+      end: structEnd,
+      stringsStart: header("off_dt_strings"),
+      stringsEnd,
     }, places),
     reservations: readReservations(view, header("off_mem_rsvmap"), total),
     bootCpu: header("boot_cpuid_phys"),

@@ -55,7 +55,10 @@ const MEMORY_LABEL = 0;
  */
 const STEPS = ["create", "memory", "functions", "start"] as const;
 const STEP_CALLS: Readonly<Record<typeof STEPS[number], string>> = {
-  ...{ create: "CREATE_VM", memory: "giving the VM its memory", functions: "SET_DTB_CONFIG", start: "START" },
+  create: "CREATE_VM",
+  memory: "giving the VM its memory",
+  functions: "SET_DTB_CONFIG",
+  start: "START",
 };
 
 /** Plain data. */
@@ -109,7 +112,9 @@ function driver(gunyah: Gunyah): VmmDriver {
     },
     addNotifier: (fd, address, value) => {
       const match = value === undefined ? { len: 0 } : {
-        ...{ len: 4, datamatch: BigInt(value), flags: gunyah.vmm.plan.datamatchFlag ?? IoeventfdFlags.Datamatch },
+        len: 4,
+        datamatch: BigInt(value),
+        flags: gunyah.vmm.plan.datamatchFlag ?? IoeventfdFlags.Datamatch,
       };
       addFunction(gunyah, FunctionType.Ioeventfd, FN_IOEVENTFD_ARG, { fd, addr: BigInt(address), ...match });
     },
@@ -117,8 +122,10 @@ function driver(gunyah: Gunyah): VmmDriver {
     signalMsi: (label, device, event) => void steps.structured(data.vm, GH_EL2.SIGNAL_MSI, SIGNAL_MSI, { label, device, event }),
     setRom: (base, size, address) => {
       steps.call("EL2_VM_SET_ROM", data.vm, GH_EL2.SET_ROM, SET_ROM, {
-        ...{ guest_phys_addr: BigInt(base), memory_size: BigInt(size) },
-        ...{ userspace_addr: BigInt(address ?? 0), flags: address === undefined ? 0 : RomFlags.Present },
+        guest_phys_addr: BigInt(base),
+        memory_size: BigInt(size),
+        userspace_addr: BigInt(address ?? 0),
+        flags: address === undefined ? 0 : RomFlags.Present,
       });
     },
     run: (vcpu) => steps.begin(vcpu.fd, GH.RUN),
@@ -246,8 +253,11 @@ function giveRegion(gunyah: Gunyah, label: number, { base, size }: Range, addres
   const lendFlag = !shared && !lendCall ? RegionFlags.Lent : 0;
   const call = lendCall ? GH_ANDROID.LEND_USER_MEM : request(gunyah, GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION);
   return steps.structured(data.vm, call, USER_MEM_REGION, {
-    ...{ label, flags: RegionFlags.Read | RegionFlags.Write | RegionFlags.Exec | lendFlag },
-    ...{ guest_phys_addr: BigInt(base), memory_size: BigInt(size), userspace_addr: BigInt(address) },
+    label,
+    flags: RegionFlags.Read | RegionFlags.Write | RegionFlags.Exec | lendFlag,
+    guest_phys_addr: BigInt(base),
+    memory_size: BigInt(size),
+    userspace_addr: BigInt(address),
   });
 }
 
@@ -276,7 +286,10 @@ function guestMemory(gunyah: Gunyah, { base, size }: Range): Given {
       // Lent memory may not stay mapped.
       if (!shared) steps.must("munmap", kernel.munmap(steps.pid, address));
       return steps.structured(data.vm, GH.MAP_MEM, MAP_MEM_ARGS, {
-        ...{ guest_addr: BigInt(base), flags: Read | Write | Exec | (shared ? Share : Lend), guest_mem_fd: fd, size: BigInt(size) },
+        guest_addr: BigInt(base),
+        flags: Read | Write | Exec | (shared ? Share : Lend),
+        guest_mem_fd: fd,
+        size: BigInt(size),
       });
     },
   };

@@ -85,8 +85,11 @@ function giveMemory(vmm: Gzvm): void {
   vmm.load(data.memory);
   for (const [slot, { purpose, base, size }] of regions.entries()) {
     steps.call("SET_USER_MEMORY_REGION", data.vm, GZVM.SET_USER_MEMORY_REGION, GZVM_USER_MEMORY_REGION, {
-      ...{ slot, flags: PURPOSES[purpose], guest_phys_addr: BigInt(base) },
-      ...{ memory_size: BigInt(size), userspace_addr: BigInt(addresses[slot]) },
+      slot,
+      flags: PURPOSES[purpose],
+      guest_phys_addr: BigInt(base),
+      memory_size: BigInt(size),
+      userspace_addr: BigInt(addresses[slot]),
     });
   }
   const range = { dtb_addr: BigInt(vmm.memory.devicetree), dtb_size: BigInt(board.rules.devicetreeSize) };

@@ -66,13 +66,11 @@ export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
   const firmware = firmwareOf(vms, "geniezone");
   return () =>
     hostGuest({
-      ...{
-        device: driver.device,
-        memlock: driver.memlock,
-        reserved: RESERVED,
-        vcpus,
-        gzvm: driver.gzvm ? { firmware, probe: driver.gzvmProbe } : undefined,
-      },
+      device: driver.device,
+      memlock: driver.memlock,
+      reserved: RESERVED,
+      vcpus,
+      gzvm: driver.gzvm ? { firmware, probe: driver.gzvmProbe } : undefined,
       quirks: driver.quirks,
       signed: driver.device === "legacy" ? signedVms(vms.filter(isSigned)) : [],
       program: new VmmProgram(options),
@@ -286,8 +284,17 @@ class VmmProgram implements HostProgram {
       return device(each, plan.name, index);
     });
     const entry: HostedVm = {
-      ...{ plan, vmm: undefined, id: undefined, vmid: NO_VMID, state: undefined, exit: undefined },
-      ...{ released: false, held: false, again: false, reported: 0, stopping: undefined },
+      plan,
+      vmm: undefined,
+      id: undefined,
+      vmid: NO_VMID,
+      state: undefined,
+      exit: undefined,
+      released: false,
+      held: false,
+      again: false,
+      reported: 0,
+      stopping: undefined,
       devices: made.length === 0 ? undefined : new VmDevices(
         made,
         plan.schedule === "proxy" ? boardOf(plan).virtio.registers : "hypervisor",

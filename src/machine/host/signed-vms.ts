@@ -12,7 +12,11 @@ const FIRST_PERIPHERAL = 28;
 /** The VMs of a plan as the vendor driver knows them. */
 export function signedVms(plans: readonly VmPlan[]): SignedVm[] {
   return plans.map((plan, index) => ({
-    ...{ name: plan.name, peripheral: FIRST_PERIPHERAL + index, memory: plan.memory, contents: vmContents(plan), entry: plan.image.entry },
+    name: plan.name,
+    peripheral: FIRST_PERIPHERAL + index,
+    memory: plan.memory,
+    contents: vmContents(plan),
+    entry: plan.image.entry,
     devicetree: { offset: boardOf(plan).layout(plan).devicetree, size: DEVICETREE_SIZE },
   }));
 }

@@ -48,7 +48,16 @@ export interface VmmData {
 /** The data of a VMM that has not begun. */
 export function newVmmData(): VmmData {
   return {
-    ...{ pid: 0, space: 0, memory: 0, scratch: 0 },
-    ...{ consoleLine: 0, lines: [], boardLines: {}, notifiers: [], vcpus: [], ended: false, gaveUp: false },
+    pid: 0,
+    space: 0,
+    memory: 0,
+    scratch: 0,
+    consoleLine: 0,
+    lines: [],
+    boardLines: {},
+    notifiers: [],
+    vcpus: [],
+    ended: false,
+    gaveUp: false,
   };
 }

@@ -263,7 +263,12 @@ export function virtioFunction(transport: PciTransport, { classCode, address, li
   const { message } = transport.options, vectors = 1 + transport.queues.length;
   transport.msix = message && new Msix(AFTER_CAPABILITIES, vectors, message);
   const identity: PciIdentity = {
-    ...{ vendor: VENDOR, device: id, revision: REVISION, classCode, subsystemVendor: VENDOR, subsystem: subsystem ?? id },
+    vendor: VENDOR,
+    device: id,
+    revision: REVISION,
+    classCode,
+    subsystemVendor: VENDOR,
+    subsystem: subsystem ?? id,
     bar: { address, size: VIRTIO_BAR_SIZE, wide: true },
     line,
     capabilities: message ? [...CAPABILITIES, Msix.capability(vectors, MSIX_TABLE, MSIX_PENDING)] : CAPABILITIES,

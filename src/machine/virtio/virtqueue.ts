@@ -252,7 +252,9 @@ const CHAIN: Form<ChainState> = v.strictObject({
   head: ofBits(16),
   readable: list(SEGMENT),
   writable: list(SEGMENT),
-  ...{ read: count, written: count, done: count },
+  read: count,
+  written: count,
+  done: count,
 });
 const QUEUE: Form<VirtqueueState> = v.strictObject({
   size: count,

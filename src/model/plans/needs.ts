@@ -34,7 +34,9 @@ const GUNYAH = ["gunyah"], PROXY = ["proxy"];
 export const NEEDS: readonly Need[] = [
   { key: "bios", needs: { platform: platformsWith("bios") }, wayOut: "use image for bare metal" },
   {
-    ...{ key: "bios", when: { platform: IN_FLASH }, needs: { hypervisor: GUNYAH } },
+    key: "bios",
+    when: { platform: IN_FLASH },
+    needs: { hypervisor: GUNYAH },
     wayOut: `GenieZone's VMs have no memory where the flash of ${quoted(IN_FLASH)} is`,
   },
   { key: "bios_vars", needs: { bios: true, platform: platformsWith("bios_vars") } },
@@ -42,7 +44,9 @@ export const NEEDS: readonly Need[] = [
   { key: "initrd", needs: { kernel: true } },
   { key: "type", value: "protected", needs: { firmware: true }, wayOut: 'add it or use "unauthenticated"' },
   {
-    ...{ key: "type", value: "protected", needs: { platform: platformsWith("firmware") } },
+    key: "type",
+    value: "protected",
+    needs: { platform: platformsWith("firmware") },
     wayOut: "the others run no firmware for protected VMs",
   },
   { key: "firmware", needs: { type: ["protected"] }, wayOut: "the resource manager starts only protected VMs in it" },
@@ -52,7 +56,8 @@ export const NEEDS: readonly Need[] = [
   { key: "windows", needs: { platform: platformsWith("windows") }, wayOut: "others have RAM in one piece" },
   { key: "windows", needs: { schedule: PROXY } },
   {
-    ...{ key: "datamatch_flag", needs: { platform: platformsWith("datamatch_flag"), hypervisor: GUNYAH, schedule: PROXY } },
+    key: "datamatch_flag",
+    needs: { platform: platformsWith("datamatch_flag"), hypervisor: GUNYAH, schedule: PROXY },
     wayOut: "others have no ioeventfds of virtio-mmio; remove it",
   },
   { key: "msi", needs: { platform: platformsWith("msi") } },

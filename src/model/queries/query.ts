@@ -131,8 +131,12 @@ export function problemIn({ error, problem }: Answer): Problem | undefined {
 export function noAnswer(said: Said): Answer {
   const problem = asProblem(said);
   return {
-    ...{ table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 },
-    ...{ error: problemText(problem), problem: { code: "session", ...problem } },
+    table: "vm.ls",
+    at: { ns: "0", insn: "0" },
+    rows: [],
+    dropped: 0,
+    error: problemText(problem),
+    problem: { code: "session", ...problem },
   };
 }
 

@@ -226,7 +226,11 @@ function attachDevices({ plan, system }: Building, boot: BootPlan): void {
     const { id, transport, turn, size, intid } = place;
     system.parts.push(savedTransport(id, transport, turn));
     system.virtio.push({
-      ...{ vm: PRIMARY_CONSOLE, device: transport.device, id, size, intid },
+      vm: PRIMARY_CONSOLE,
+      device: transport.device,
+      id,
+      size,
+      intid,
       // The guest moves a function's registers.
       get ipa() {
         return place.ipa;

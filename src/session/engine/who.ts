@@ -56,7 +56,7 @@ interface Latest {
 const DID = { write: "written", read: "read", exec: "executed", change: "changed", event: "seen" } as const;
 
 /** A question that waits for its answer. */
-interface Waiting {
+interface OpenQuestion {
   readonly id: number;
   readonly query: QueryOf<"who">;
   /** The answer after an exception in el2 itself. */
@@ -66,7 +66,7 @@ interface Waiting {
 
 /** The questions of one session's clients, answered one after the other. */
 export class Who {
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: OpenQuestion[] = [];
 
   constructor(
     readonly parts: EngineParts,
@@ -79,7 +79,7 @@ export class Who {
     return this.#waiting.length > 0;
   }
 
-  ask(id: number, query: QueryOf<"who">, failed: Waiting["failed"]): void {
+  ask(id: number, query: QueryOf<"who">, failed: OpenQuestion["failed"]): void {
     this.#waiting.push({ id, query, failed });
     if (this.#waiting.length === 1) this.#next();
   }

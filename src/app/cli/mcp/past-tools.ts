@@ -107,8 +107,12 @@ export const PAST_TOOLS: readonly Tool[] = [
     run: async ({ target, value, size, event, at: before, limit = 10, session }) => {
       if ((target === undefined) === (event === undefined)) throw failed("find needs a target or an event, not both", "give one");
       const args = findArguments({
-        ...{ at: target, filter: event, value: parsed("value", numberOf64Bits, value), size },
-        ...{ before: parsed("at", placeOfRun, before), limit },
+        at: target,
+        filter: event,
+        value: parsed("value", numberOf64Bits, value),
+        size,
+        before: parsed("at", placeOfRun, before),
+        limit,
       });
       return await withSession(session, async (live) => {
         const { at, rows } = await live.ask({ table: "who", args }), [oldest] = rows;

@@ -70,7 +70,11 @@ export class AppState {
       if (!this.session.end && !options.readOnly) port.send({ kind: "input", console, bytes });
     });
     const screens = makeScreens({
-      ...{ tree: this.tree, console: this.console, activity: this.activity, clock, books: options.books },
+      tree: this.tree,
+      console: this.console,
+      activity: this.activity,
+      clock,
+      books: options.books,
       unseen: () => this.questions.newReasons,
       refusedLately: () => this.activity.refusedLately(clock()),
     });
@@ -109,7 +113,10 @@ export class AppState {
     const filters = this.#filteredPanes().map(([name, pane]): [string, string] => [name, pane.filterText]);
     const { screen, sizes } = this.windows;
     return {
-      ...{ screen: screen.key, sizes, filters: Object.fromEntries(filters), folded: this.tree.folded },
+      screen: screen.key,
+      sizes,
+      filters: Object.fromEntries(filters),
+      folded: this.tree.folded,
       theme: this.looks.chosen,
       vms: this.looks.look.vms.kept,
     };
@@ -134,10 +141,16 @@ export class AppState {
   see(): void {
     const { screen, focus } = this.windows, { paused, past } = this.session;
     this.options.guide?.see({
-      ...{ screen: screen.key, pane: focus.name, selected: focus.selection?.row.id ?? "" },
+      screen: screen.key,
+      pane: focus.name,
+      selected: focus.selection?.row.id ?? "",
       filter: isFiltered(focus) ? focus.filterText : "",
       overlay: overlayKind(this.overlay),
-      ...{ typing: this.console.typing, typed: this.typedKeys, paused, past, refused: this.reasons ?? 0 },
+      typing: this.console.typing,
+      typed: this.typedKeys,
+      paused,
+      past,
+      refused: this.reasons ?? 0,
     });
   }
 }

@@ -31,8 +31,17 @@ export class Offscreen {
   constructor(send: (request: Request) => void, options: AppOptions) {
     const nothing = () => {};
     this.#app = new App(options, {
-      ...{ changed: nothing, later: nothing, leave: nothing, redraw: nothing, copy: nothing, notify: nothing, suspend: nothing },
-      ...{ mouse: nothing, reconnect: nothing, visit: nothing, choose: nothing },
+      changed: nothing,
+      later: nothing,
+      leave: nothing,
+      redraw: nothing,
+      copy: nothing,
+      notify: nothing,
+      suspend: nothing,
+      mouse: nothing,
+      reconnect: nothing,
+      visit: nothing,
+      choose: nothing,
       send: (request) => {
         if (request.kind === "query") this.#asked.add(request.id);
         if (request.kind === "forget") this.#asked.delete(request.id);

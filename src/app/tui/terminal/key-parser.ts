@@ -12,7 +12,11 @@ const ESC = 0x1b, BEL = 0x07, BACKSLASH = 0x5c, BRACKET = 0x5b;
 const INTRODUCERS: Readonly<Record<number, InputState>> = {
   [BRACKET]: "csi",
   0x4f: "ss3",
-  ...{ 0x5d: "string", 0x50: "string", 0x5f: "string", 0x5e: "string", 0x58: "string" },
+  0x5d: "string",
+  0x50: "string",
+  0x5f: "string",
+  0x5e: "string",
+  0x58: "string",
 };
 /** Length of an introducer: without more it was a key with Alt. */
 const INTRODUCER = 2;

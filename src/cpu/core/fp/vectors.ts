@@ -111,8 +111,16 @@ function defineArithmeticVectors({ library, alternate }: SoftFloat, a: Arrangeme
   }
 
   const counts: Record<string, number> = {
-    ...{ FPMulX: 2, FPMin: 2, FPMax: 2, FPMinNum: 2, FPMaxNum: 2, FPRecipStep: 2, FPRSqrtStep: 2, FPMulAdd: 3 },
-    ...{ FPRecipEstimate: 1, FPRSqrtEstimate: 1 },
+    FPMulX: 2,
+    FPMin: 2,
+    FPMax: 2,
+    FPMinNum: 2,
+    FPMaxNum: 2,
+    FPRecipStep: 2,
+    FPRSqrtStep: 2,
+    FPMulAdd: 3,
+    FPRecipEstimate: 1,
+    FPRSqrtEstimate: 1,
   };
   for (const [name, count] of Object.entries(counts)) {
     const { code, operands } = start(name, vectors(count));

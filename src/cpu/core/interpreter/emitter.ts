@@ -345,7 +345,11 @@ export class Emitter {
   protected load(id: number, size: number, address: Node, behavior: AccessOptions): void {
     const f = this.f, type = this.$.locals[id], target = this.local(id);
     this.access({
-      ...{ address, size, count: 1, write: false, behavior },
+      address,
+      size,
+      count: 1,
+      write: false,
+      behavior,
       hit: (wasmAddress, offset) => {
         f.get(wasmAddress).memory(loadInstruction(type, size, behavior.signed ?? false), offset).set(target);
       },
@@ -363,7 +367,11 @@ export class Emitter {
     const f = this.f, type = this.$.locals[ids[0]];
     const targets = ids.map((id) => this.local(id));
     this.access({
-      ...{ address, size, count: 2, write: false, behavior },
+      address,
+      size,
+      count: 2,
+      write: false,
+      behavior,
       hit: (wasmAddress, offset) => {
         const load = loadInstruction(type, size, behavior.signed ?? false);
         targets.forEach((target, i) => f.get(wasmAddress).memory(load, offset + i * size).set(target));
@@ -398,7 +406,11 @@ export class Emitter {
   protected store(size: number, address: Node, value: Node, behavior: AccessOptions): void {
     const f = this.f, stored = this.bind(value);
     this.access({
-      ...{ address, size, count: 1, write: true, behavior },
+      address,
+      size,
+      count: 1,
+      write: true,
+      behavior,
       hit: (wasmAddress, offset) => void f.get(wasmAddress).get(stored).memory(storeInstruction(value.type, size), offset),
       miss: (va) => {
         this.at.beforeCall(true);
@@ -413,7 +425,11 @@ export class Emitter {
     const f = this.f;
     const stored = values.map((value) => this.bind(value));
     this.access({
-      ...{ address, size, count: 2, write: true, behavior: {} },
+      address,
+      size,
+      count: 2,
+      write: true,
+      behavior: {},
       hit: (wasmAddress, offset) => {
         values.forEach((value, i) => f.get(wasmAddress).get(stored[i]).memory(storeInstruction(value.type, size), offset + i * size));
       },
@@ -442,7 +458,11 @@ export class Emitter {
   protected ramAddress(id: number, size: number, address: Node, zero: boolean): void {
     const f = this.f, target = this.local(id), behavior = { aligned: true, zero };
     this.access({
-      ...{ address: zero ? this.$.and(address, -size) : address, size, count: 1, write: true, behavior },
+      address: zero ? this.$.and(address, -size) : address,
+      size,
+      count: 1,
+      write: true,
+      behavior,
       hit: (wasmAddress) => void f.get(wasmAddress).set(target),
       miss: (va) => {
         this.at.beforeCall(true);

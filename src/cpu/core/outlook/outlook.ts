@@ -83,7 +83,19 @@ function loopOf(evaluation: Evaluation): EndlessLoop {
   const { state, stretch: { length, first, last, yields, sleeps, calls, open, exceptions, registers } } = evaluation;
   const esr = Number(state.get("ESR_EL1")), elr = state.get("ELR_EL1"), far = state.get("FAR_EL1");
   return {
-    ...{ kind: "loops", length, first, last, inputs: inputsOf(evaluation), yields, sleeps, calls, open, exceptions, esr, elr, far },
+    kind: "loops",
+    length,
+    first,
+    last,
+    inputs: inputsOf(evaluation),
+    yields,
+    sleeps,
+    calls,
+    open,
+    exceptions,
+    esr,
+    elr,
+    far,
     registers: [...registers].sort(([a], [b]) => a < b ? -1 : 1).map(([, register]) => register),
   };
 }

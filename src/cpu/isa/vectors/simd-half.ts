@@ -166,8 +166,13 @@ const ONE: readonly OneOperand[] = [
     [letter, a, opcode, mode],
   ) =>
     ([0, 1] as const).map((U): OneOperand => ({
-      ...{ name: `fcvt${letter}${"su"[U]}`, U, a, opcode },
-      ...{ function: `FPToFixed${"SU"[U]}`, rest: toFixed(mode), forms: "both" },
+      name: `fcvt${letter}${"su"[U]}`,
+      U,
+      a,
+      opcode,
+      function: `FPToFixed${"SU"[U]}`,
+      rest: toFixed(mode),
+      forms: "both",
     }))
   ),
   { name: "scvtf", U: 0, a: 0, opcode: 0b11101, function: "FixedToFPS", rest: ($) => [$.i32(0)], forms: "both" },

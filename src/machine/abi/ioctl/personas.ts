@@ -381,7 +381,16 @@ const geniezone: Persona = {
 };
 
 export const PERSONAS: Readonly<Record<PersonaName, Persona>> = {
-  ...{ legacy, v6, v9, v14, "ack-6.1": ack61, v17, "ack-6.6": ack66, "ack-6.12": ack612, union, "kvm-rfc": kvmRfc },
+  legacy,
+  v6,
+  v9,
+  v14,
+  "ack-6.1": ack61,
+  v17,
+  "ack-6.6": ack66,
+  "ack-6.12": ack612,
+  union,
+  "kvm-rfc": kvmRfc,
 };
 
 /** The kinds of VM that the VM manager can make. */

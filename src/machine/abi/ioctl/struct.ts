@@ -80,7 +80,9 @@ export class Struct<F extends StructFields = StructFields> {
 
 function scalarField(name: string, offset: number, type: ScalarType): PlacedField<ScalarType> {
   return {
-    ...{ name, offset, type },
+    name,
+    offset,
+    type,
     get: (view) => readScalar(view, offset, type),
     set: (view, value) => writeScalar(view, offset, type, value),
   };
@@ -89,7 +91,9 @@ function scalarField(name: string, offset: number, type: ScalarType): PlacedFiel
 function arrayField(name: string, offset: number, type: FieldType & object): PlacedField<FieldType & object> {
   const { array: scalar, length } = type, size = SIZES[scalar];
   return {
-    ...{ name, offset, type },
+    name,
+    offset,
+    type,
     get: (view) => Array.from({ length }, (_, index) => readScalar(view, offset + index * size, scalar)),
     set: (view, values) => values.forEach((value, index) => writeScalar(view, offset + index * size, scalar, value)),
   };

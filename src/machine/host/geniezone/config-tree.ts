@@ -37,7 +37,10 @@ export function gzvmConfigTree({ name, vcpus, memory, base, distributor, redistr
     ),
     node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2"], method: "hvc" }),
     node(intc, {
-      ...{ compatible: "arm,gic-v3", "#interrupt-cells": 3, "interrupt-controller": true, phandle: PHANDLE_GIC },
+      compatible: "arm,gic-v3",
+      "#interrupt-cells": 3,
+      "interrupt-controller": true,
+      phandle: PHANDLE_GIC,
       reg: cells64(distributor, DISTRIBUTOR_SIZE, redistributor, REDISTRIBUTOR_SIZE * vcpus),
     }),
     node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": name, "os-type": "linux" }, [
@@ -49,8 +52,12 @@ export function gzvmConfigTree({ name, vcpus, memory, base, distributor, redistr
         { generate: "/hypervisor" },
         range(GZVM_SPIS).map((spi) =>
           node(`bell-${spi.toString(16)}`, {
-            ...{ "vdevice-type": "doorbell", generate: `/hypervisor/bell-${spi.toString(16)}`, "qcom,label": spi },
-            ...{ "peer-default": true, "source-can-clear": true, interrupts: cells(SPI, spi, EDGE_RISING) },
+            "vdevice-type": "doorbell",
+            generate: `/hypervisor/bell-${spi.toString(16)}`,
+            "qcom,label": spi,
+            "peer-default": true,
+            "source-can-clear": true,
+            interrupts: cells(SPI, spi, EDGE_RISING),
           })
         ),
       ),

@@ -233,17 +233,20 @@ export class GzvmDriver implements VmDriver {
     if (error !== 0) return this.#refuse(gzvmErrno(error), "EL2 refused CREATE_VM", { error });
     const gunyahVm = this.#manager.createVm(this.#kernel.callerSpace(task).id, "geniezone");
     const vm: GzvmVm = {
-      ...{
-        id: this.#kernel.state.nextId++,
-        el2Id,
-        gunyahVm: gunyahVm.id,
-        config: undefined,
-        slots: [],
-        vcpus: {},
-        registers: {},
-        devices: {},
-      },
-      ...{ irqfds: [], protected: false, firmwareAddress: undefined, devicetree: undefined, started: false, starting: [] },
+      id: this.#kernel.state.nextId++,
+      el2Id,
+      gunyahVm: gunyahVm.id,
+      config: undefined,
+      slots: [],
+      vcpus: {},
+      registers: {},
+      devices: {},
+      irqfds: [],
+      protected: false,
+      firmwareAddress: undefined,
+      devicetree: undefined,
+      started: false,
+      starting: [],
     };
     this.state.vms[vm.id] = vm;
     this.state.ofGunyahVm[gunyahVm.id] = vm.id;

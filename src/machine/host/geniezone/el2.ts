@@ -138,11 +138,19 @@ export class GzvmEl2 {
     this.#loadFirmware(vm, space);
     gunyahVm.bindings = [
       ...vm.slots.map(({ flags, guestAddress, size, userAddress }) => ({
-        ...{ guestAddress, size, flags: 7, lent: vm.protected && (flags & SlotPurpose.StaticSwiotlb) === 0, executable: true },
+        guestAddress,
+        size,
+        flags: 7,
+        lent: vm.protected && (flags & SlotPurpose.StaticSwiotlb) === 0,
+        executable: true,
         source: { kind: "user" as const, address: userAddress },
       })),
       {
-        ...{ guestAddress: BigInt(base), size: BigInt(CONFIG_SIZE), flags: 0x70, lent: true, executable: true },
+        guestAddress: BigInt(base),
+        size: BigInt(CONFIG_SIZE),
+        flags: 0x70,
+        lent: true,
+        executable: true,
         source: { kind: "memfd" as const, object: object.id, offset: 0 },
       },
     ];
@@ -156,7 +164,10 @@ export class GzvmEl2 {
     const vcpus = Math.max(1, ...Object.keys(vm.vcpus).map((index) => Number(index) + 1));
     const distributor = vm.devices[GzvmDevice.Distributor] ?? DISTRIBUTOR;
     return gzvmConfigTree({
-      ...{ name: `gzvm-${vm.el2Id}`, vcpus, base, distributor },
+      name: `gzvm-${vm.el2Id}`,
+      vcpus,
+      base,
+      distributor,
       memory: vm.slots.map(({ guestAddress, size }) => ({ base: Number(guestAddress), size: Number(size) })),
       redistributor: vm.devices[GzvmDevice.Redistributor] ?? distributor - REDISTRIBUTOR_SIZE * vcpus,
     });

@@ -81,7 +81,11 @@ export function addIoeventfd(kernel: HostKernel, task: number, vm: Vm, bytes: Ui
   if (typeof file === "number") return file;
   const length = rules.lengthNeedsMatch && !matches ? 0 : len;
   const added: Ioeventfd = {
-    ...{ file: file.id, eventfd: file.target, address: addr, length, argument: [...bytes] },
+    file: file.id,
+    eventfd: file.target,
+    address: addr,
+    length,
+    argument: [...bytes],
     datamatch: matches ? BigInt.asUintN(8 * len, datamatch) : undefined,
   };
   if (vm.ioeventfds.some((other) => collide(other, added))) {

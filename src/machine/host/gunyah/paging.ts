@@ -71,7 +71,11 @@ export function givePages(
   if (donated !== ErrorCode.OK) return pagingError("memextent_donate", donated);
   const rights = (write ? Access.RW : Access.R) | (executable ? Access.X : 0);
   const mapped = calls.addrspace_map({
-    ...{ addrspace: space, memextent: guest, vbase: guestAddress, offset, size },
+    addrspace: space,
+    memextent: guest,
+    vbase: guestAddress,
+    offset,
+    size,
     map_attrs: mapAttributes(rights, rights, MemoryType.NormalWB),
     map_flags: mapFlags,
   }).error;
@@ -111,7 +115,9 @@ export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: 
     const from = address > first ? address : first, to = end < last ? end : last;
     if (from >= to) continue;
     const part = (begin: bigint, stop: bigint): GivenPages => ({
-      ...{ guestAddress: begin, count: Number((stop - begin) / page), shared: given.shared },
+      guestAddress: begin,
+      count: Number((stop - begin) / page),
+      shared: given.shared,
       ipa: asIpa(given.ipa + Number(begin - first)),
     });
     const failed = takePages(kernel, vm, part(from, to));

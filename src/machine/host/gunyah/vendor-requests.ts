@@ -180,8 +180,15 @@ export class VendorRequests {
     space.refs++;
     // The driver's guest addresses are offsets: the devicetree says where the memory is.
     vm.regions = [{
-      ...{ label: 0, flags: ALL_RIGHTS, lent: true, guestAddress: 0n, size: BigInt(image.memory), space: space.id, locked: 0 },
-      ...{ pinned: { ranges: [{ ipa, count: object.pages }], objects: [object.id] }, handle: undefined },
+      label: 0,
+      flags: ALL_RIGHTS,
+      lent: true,
+      guestAddress: 0n,
+      size: BigInt(image.memory),
+      space: space.id,
+      locked: 0,
+      pinned: { ranges: [{ ipa, count: object.pages }], objects: [object.id] },
+      handle: undefined,
     }];
     vm.devicetree = { address: BigInt(image.devicetree.offset), size: BigInt(image.devicetree.size) };
     vm.auth = AuthType.Platform;
@@ -221,7 +228,10 @@ export class VendorRequests {
     memory.holdObject(signed.memory);
     const { runs: [{ ipa }], pages } = memory.object(signed.memory);
     return this.#copyOut(task, LEGACY_REGION, pointer, {
-      ...{ index: 0, fw_phys: BigInt(ipa), fw_size: BigInt(pages * PAGE_SIZE), fd },
+      index: 0,
+      fw_phys: BigInt(ipa),
+      fw_size: BigInt(pages * PAGE_SIZE),
+      fd,
     });
   }
 

@@ -162,10 +162,33 @@ export class VmManager {
   /** A VM with one reference, which the resource manager does not know yet. */
   createVm(space: number, persona: VmPersonaName): Vm {
     const vm: Vm = {
-      ...{ id: this.#kernel.state.nextId++, persona, refs: 1, space, status: "none", tried: false, configured: false, vmid: NO_VMID },
-      ...{ regions: [], bindings: [], given: [], pinned: [], locked: 0, configParcel: undefined, firmwareParcel: undefined },
-      ...{ devicetree: { address: 0n, size: 0n }, firmware: undefined, auth: AuthType.None, signed: undefined, bootContext: [] },
-      ...{ irqfds: [], ioeventfds: [], resources: undefined, exit: undefined, sequence: undefined, waiters: [], resetDone: false },
+      id: this.#kernel.state.nextId++,
+      persona,
+      refs: 1,
+      space,
+      status: "none",
+      tried: false,
+      configured: false,
+      vmid: NO_VMID,
+      regions: [],
+      bindings: [],
+      given: [],
+      pinned: [],
+      locked: 0,
+      configParcel: undefined,
+      firmwareParcel: undefined,
+      devicetree: { address: 0n, size: 0n },
+      firmware: undefined,
+      auth: AuthType.None,
+      signed: undefined,
+      bootContext: [],
+      irqfds: [],
+      ioeventfds: [],
+      resources: undefined,
+      exit: undefined,
+      sequence: undefined,
+      waiters: [],
+      resetDone: false,
     };
     return this.state.vms[vm.id] = vm;
   }
@@ -236,19 +259,20 @@ export class VmManager {
     const page = this.#kernel.memory.createContiguous(1);
     if (page === undefined) return undefined;
     const vcpu: VcpuFunction = {
-      ...{
-        id: this.#kernel.state.nextId++,
-        persona: vm.persona,
-        vm: vm.id,
-        number,
-        page: page.id,
-        removed: false,
-        open: true,
-        detached: false,
-        task: undefined,
-        waiters: [],
-      },
-      ...{ phase: "idle", exit: undefined, resume: [0n, 0n], turnEnd: 0 },
+      id: this.#kernel.state.nextId++,
+      persona: vm.persona,
+      vm: vm.id,
+      number,
+      page: page.id,
+      removed: false,
+      open: true,
+      detached: false,
+      task: undefined,
+      waiters: [],
+      phase: "idle",
+      exit: undefined,
+      resume: [0n, 0n],
+      turnEnd: 0,
     };
     vm.refs++;
     return this.state.vcpus[vcpu.id] = vcpu;

@@ -114,7 +114,11 @@ const MAX_DESCRIPTORS = 1024;
 export function newKernelState({ memory }: KernelOptions): KernelState {
   const pages = newPageAllocatorState(asIpa(memory.base), memory.size);
   return {
-    ...{ nextId: 1, processes: {}, files: {}, tasks: {}, eventfds: {} },
+    nextId: 1,
+    processes: {},
+    files: {},
+    tasks: {},
+    eventfds: {},
     memory: { pages, objects: {}, spaces: {}, nextId: 1, zeroPage: undefined },
   };
 }
@@ -266,7 +270,9 @@ export class HostKernel {
     if (this.load(pid, address, 1).ok) return true;
     const place = `0x${address.toString(16)}`, seconds = (ns: number) => `${(ns / 1e9).toFixed(6)} s`;
     this.#refuseCall("reclaim", { pid, address }, -Signal.SIGBUS, "SIGBUS", {
-      ...{ section: "phones B", object: "", values: { address, lent_since_ns: since } },
+      section: "phones B",
+      object: "",
+      values: { address, lent_since_ns: since },
       rule: `the host reclaimed page ${place} at ${seconds(this.cpu.now)}, which has been lent since ${seconds(since)} and was not pinned`,
       wayOut: "lock the memory (mlock) before it is lent, or use a driver that pins it",
     });
@@ -408,7 +414,9 @@ export class HostKernel {
     const left = hugePages - this.memory.hugePages;
     if (wanted <= left) return true;
     this.#refuseCall("mmap", { huge_pages: wanted }, -Errno.ENOMEM, errnoName(-Errno.ENOMEM), {
-      ...{ section: "phones B", object: "", values: { wanted, left, of: hugePages } },
+      section: "phones B",
+      object: "",
+      values: { wanted, left, of: hugePages },
       rule: `too few pages of 2 MiB are left, ${left} of ${hugePages}, and the memory needs ${wanted}`,
       wayOut: "reserve them before other programs fragment the host's memory, or give the VM less memory",
     });

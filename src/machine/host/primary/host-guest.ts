@@ -31,17 +31,17 @@ const GICD_IROUTER = 0x6000;
 /** Why GenieZone's module made no device (docs/spec/phones.md §A6). */
 const GZVM_ABSENT: Readonly<Record<GzvmProbe, BrokenRule>> = {
   "silent": {
-    ...{
-      section: "geniezone 2",
-      rule: "EL2 answers nothing to the PROBE of the gzvm module, which ends with ENODEV",
-      object: "",
-      values: {},
-    },
+    section: "geniezone 2",
+    rule: "EL2 answers nothing to the PROBE of the gzvm module, which ends with ENODEV",
+    object: "",
+    values: {},
     wayOut: "the module is fine: the firmware has no GenieZone, or has it off",
   },
   "no-node": {
-    ...{ section: "phones A6", rule: "the devicetree has no node mediatek,geniezone-hyp, so that the gzvm module never probes" },
-    ...{ object: "", values: {} },
+    section: "phones A6",
+    rule: "the devicetree has no node mediatek,geniezone-hyp, so that the gzvm module never probes",
+    object: "",
+    values: {},
     wayOut: "add the node to the platform's devicetree, or load a module that needs none",
   },
 };
@@ -260,7 +260,9 @@ class HostGuest implements NativeGuest {
     const memory = { base: platform.memory.base + reserved, size: platform.memory.size - reserved };
     const rm = new RmClient(platform.rm, buffer, (message) => program.problem(message));
     const options = {
-      ...{ ...quirks, memory, memlock },
+      ...quirks,
+      memory,
+      memlock,
       finished: (task: number, pid: number, result: number) => program.finished(task, pid, result),
       signalled: (eventfd: number) => {
         manager.eventfdSignalled(eventfd);

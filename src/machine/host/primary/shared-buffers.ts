@@ -118,7 +118,10 @@ export class SharedBuffers {
     state.tag = host.request(
       MEM_SHARE.id,
       encodeRequest(MEM_SHARE, {
-        ...{ mem_type: MemType.Normal, flags: 0, label, attributes: [] },
+        mem_type: MemType.Normal,
+        flags: 0,
+        label,
+        attributes: [],
         acl: [...borrowers.map(({ vmid, rights }) => ({ vmid, rights })), { vmid: Vmid.Hlos, rights: Access.RW }],
         sgl: [{ address: BigInt(object.runs[0].ipa), size: BigInt(size) }],
       }),

@@ -30,8 +30,13 @@ export function addLowMemory(context: Context, { paging, objects: { lowPages } }
       return page;
     });
     context.calls.addrspace_map({
-      ...{ addrspace, memextent: extent, vbase: ipa, map_attrs: DATA },
-      ...{ map_flags: MapFlags.NoSync, offset: 0, size: 0 },
+      addrspace,
+      memextent: extent,
+      vbase: ipa,
+      map_attrs: DATA,
+      map_flags: MapFlags.NoSync,
+      offset: 0,
+      size: 0,
     });
   }
 }

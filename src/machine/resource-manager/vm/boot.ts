@@ -110,6 +110,11 @@ function createOwnVm(context: Context): FirstVm {
   takeRange(space, { base: resources.me_ipa_base, size: resources.me_size });
   return {
     ...newVm(Vmid.ResourceManager, Vmid.Hypervisor),
-    ...{ state: VmState.Running, name: "RM", image: undefined, config: undefined, objects, addresses: space },
+    state: VmState.Running,
+    name: "RM",
+    image: undefined,
+    config: undefined,
+    objects,
+    addresses: space,
   };
 }

@@ -99,16 +99,14 @@ export function createPrimaryVm(context: Context): FirstVm {
   patchPrimaryDevicetree(context, objects, made);
   return {
     ...allocated,
-    ...{
-      state: VmState.Running,
-      name: "HLOS",
-      image: undefined,
-      config: undefined,
-      objects,
-      addresses: space,
-      direct: true,
-      link: made.link,
-    },
+    state: VmState.Running,
+    name: "HLOS",
+    image: undefined,
+    config: undefined,
+    objects,
+    addresses: space,
+    direct: true,
+    link: made.link,
   };
 }
 

@@ -271,7 +271,11 @@ function createVic(context: Context, { authType, objects }: ConfiguredVm, config
   const vic = objects.vic = calls.create("vic");
   const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
   const configure = (max_msis: number) => ({
-    ...{ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis },
+    vic,
+    max_vcpus: context.cores,
+    max_virqs: VIRQ_COUNT,
+    vic_options: options,
+    max_msis,
   });
   // Where the hypervisor has no LPIs, the VM finds none in GICD_TYPER.
   const asks = config.gic?.its !== undefined && context.rules.vmMsis === true;

@@ -62,7 +62,9 @@ export function attachPlatformDevices(kinds: readonly PlatformDevice[], machine:
 
 function attach(machine: Machine, name: string, base: number, registers: Registers): void {
   machine.bus.attach({
-    ...{ name, base, size: EXTRA_SIZE },
+    name,
+    base,
+    size: EXTRA_SIZE,
     device: {
       read: (offset, size) => registers.read(offset, size) ?? 0n,
       write: (offset, size, value) => void registers.write(offset, size, value),

@@ -168,7 +168,9 @@ export function attachSerial(machine: Machine, system: Pick<GuestSystem, "parts"
     machine.interrupt(PL011_INTID, line);
   };
   machine.bus.attach({
-    ...{ name: "16550A", base: PL011_BASE, size: PL011_SIZE },
+    name: "16550A",
+    base: PL011_BASE,
+    size: PL011_SIZE,
     device: {
       read(offset, size) {
         const value = uart.read(offset, size);

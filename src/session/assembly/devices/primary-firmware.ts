@@ -48,7 +48,9 @@ export function firmwareImages({ memory }: FirmwareLayout): PrimaryImages {
 
 /** Saved state of fw_cfg, with the event of a transfer's next turn. */
 const SAVED_FW_CFG = v.strictObject({
-  ...{ key: whole(0x3fff), offset: whole(0xffff_ffff), dmaHigh: whole(0xffff_ffff) },
+  key: whole(0x3fff),
+  offset: whole(0xffff_ffff),
+  dmaHigh: whole(0xffff_ffff),
   transfer: v.exactOptional(v.strictObject({ descriptor: count, address: count, left: whole(0xffff_ffff) })),
   turn: v.exactOptional(v.strictObject({ at: v.number(), order: whole() })),
 });

@@ -83,7 +83,11 @@ export function attachPci(place: PciMachine, { vmid, devices, reports, others }:
   };
   attachSpaces(machine, bus, settle);
   const places = made.map(({ id, turn, transport }, slot) => ({
-    ...{ id, turn, transport, size: VIRTIO_BAR_SIZE, intid: FIRST_SPI + qemuPciSpi(slot) },
+    id,
+    turn,
+    transport,
+    size: VIRTIO_BAR_SIZE,
+    intid: FIRST_SPI + qemuPciSpi(slot),
     get ipa() {
       return bus.functions[slot + 1].address ?? 0;
     },
@@ -115,7 +119,9 @@ function savedHost(bus: PciBus, pins: boolean[]): SavedPart {
  */
 function attachSpaces(machine: Machine, bus: PciBus, settle: () => void): void {
   machine.bus.attach({
-    ...{ name: "PCI configuration space", base: QEMU_ECAM.base, size: QEMU_ECAM.size },
+    name: "PCI configuration space",
+    base: QEMU_ECAM.base,
+    size: QEMU_ECAM.size,
     device: {
       read: (offset, size) => bus.readConfig(offset, size),
       write: (offset, size, value) => {
@@ -125,7 +131,9 @@ function attachSpaces(machine: Machine, bus: PciBus, settle: () => void): void {
     },
   });
   machine.bus.attach({
-    ...{ name: "PCI memory", base: QEMU_PCI_MEMORY.base, size: QEMU_PCI_MEMORY.size },
+    name: "PCI memory",
+    base: QEMU_PCI_MEMORY.base,
+    size: QEMU_PCI_MEMORY.size,
     device: {
       read: (offset, size) => bus.access(QEMU_PCI_MEMORY.base + offset, size, undefined) ?? allOnes(size),
       write: (offset, size, value) => void bus.access(QEMU_PCI_MEMORY.base + offset, size, value),
@@ -133,7 +141,9 @@ function attachSpaces(machine: Machine, bus: PciBus, settle: () => void): void {
   });
   // No function has ports.
   machine.bus.attach({
-    ...{ name: "PCI ports", base: QEMU_PCI_PORTS.base, size: QEMU_PCI_PORTS.size },
+    name: "PCI ports",
+    base: QEMU_PCI_PORTS.base,
+    size: QEMU_PCI_PORTS.size,
     device: { read: (_offset, size) => allOnes(size), write: () => {} },
   });
 }

@@ -149,7 +149,10 @@ function checkVms({ file, spoilt }: Known, errors: KeyErrors): void {
     checkDriver(name, vm, { file, spoilt }, errors);
     if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
       errors.atValue(["vm", name, "hypervisor"], {
-        ...{ code: "needs", what: 'hypervisor "geniezone"', needs: "/dev/gzvm", wayOut: "add gzvm = true to [host]" },
+        code: "needs",
+        what: 'hypervisor "geniezone"',
+        needs: "/dev/gzvm",
+        wayOut: "add gzvm = true to [host]",
       });
     }
     checkConsoles(["vm", name], vm, errors);
@@ -162,7 +165,10 @@ function checkVms({ file, spoilt }: Known, errors: KeyErrors): void {
   checkMemory({ file, spoilt }, errors);
   checkContextIds(
     vms.map(([name, { devices }], index) => ({
-      ...{ path: ["vm", name], devices, cid: FIRST_CID + index, owner: `vm ${JSON.stringify(name)}` },
+      path: ["vm", name],
+      devices,
+      cid: FIRST_CID + index,
+      owner: `vm ${JSON.stringify(name)}`,
     })),
     errors,
   );

@@ -77,8 +77,12 @@ const RESULT = v.object({
   fields: v.optional(fields),
 });
 const RULE = {
-  ...{ code: v.optional(v.picklist(RULE_CODES)), section: v.string(), rule: v.string() },
-  ...{ object: v.string(), values: fields, wayOut: v.optional(v.string()) },
+  code: v.optional(v.picklist(RULE_CODES)),
+  section: v.string(),
+  rule: v.string(),
+  object: v.string(),
+  values: fields,
+  wayOut: v.optional(v.string()),
 };
 const MESSAGE = v.object({ type: v.picklist([0, 1, 2, 3]), sequence: count, id: count, payload: v.instance(Uint8Array) });
 // Strict where one place makes the objects: a field of theirs without a form is found by any save.

@@ -98,9 +98,15 @@ export type EndsMemory = Known;
 
 function copy({ work, problems, before, told, causes, panics, unshown, logs, lives }: Known): Known {
   return {
-    ...{ work: new Map(work), problems: new Map(problems), before: new Map(before), told: new Set(told) },
-    ...{ causes: new Map(causes), panics: new Map(panics), unshown: new Map(unshown) },
-    ...{ logs: new Map(logs), lives: new Map(lives) },
+    work: new Map(work),
+    problems: new Map(problems),
+    before: new Map(before),
+    told: new Set(told),
+    causes: new Map(causes),
+    panics: new Map(panics),
+    unshown: new Map(unshown),
+    logs: new Map(logs),
+    lives: new Map(lives),
   };
 }
 
@@ -244,7 +250,14 @@ export class VmEnds {
     const panic = asked ? panicOf(this.view(), vcpu) : undefined;
     const inHandler = asked && first !== undefined, by = asked && !panic ? endedBy(this.view(), vcpu) : undefined;
     return {
-      ...{ vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception, inHandler, panic, by },
+      vcpu: this.hypervisor().names.vcpu(vcpu),
+      how,
+      at: this.#last(vm, vcpu, how),
+      instructions,
+      exception,
+      inHandler,
+      panic,
+      by,
       ...asked ? this.#unseen(vm, vcpu) : NOTHING_UNSEEN,
     };
   }

@@ -139,9 +139,15 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
     // The verdict has its way out already.
     const lines = [...cause ? [text] : [], ...because.map((one) => one === of ? EVIDENCE.text(one) : evidenceLine(one))];
     return {
-      ...{ id: patient.vm.id, verdict, healthy, text: cause ? EVIDENCE.text(cause) : text, evidence: [...new Set(lines)] },
-      ...{ way_out: wayOut ?? null, next: next ?? null },
-      ...{ fact, because: cause ? [cause, ...because] : because },
+      id: patient.vm.id,
+      verdict,
+      healthy,
+      text: cause ? EVIDENCE.text(cause) : text,
+      evidence: [...new Set(lines)],
+      way_out: wayOut ?? null,
+      next: next ?? null,
+      fact,
+      because: cause ? [cause, ...because] : because,
     };
   });
 }

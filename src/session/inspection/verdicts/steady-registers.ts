@@ -29,8 +29,14 @@ const fixed = (value: number | bigint): Steady => ({ value: BigInt(value), chang
 
 /** Registers of the GIC's CPU interface that only its vCPU changes, and not by reads. */
 const OWN_ICC: Readonly<Record<string, number>> = {
-  ...{ ICC_PMR_EL1: Icc.PMR, ICC_RPR_EL1: Icc.RPR, ICC_CTLR_EL1: Icc.CTLR, ICC_SRE_EL1: Icc.SRE },
-  ...{ ICC_IGRPEN0_EL1: Icc.IGRPEN0, ICC_IGRPEN1_EL1: Icc.IGRPEN1, ICC_BPR0_EL1: Icc.BPR0, ICC_BPR1_EL1: Icc.BPR1 },
+  ICC_PMR_EL1: Icc.PMR,
+  ICC_RPR_EL1: Icc.RPR,
+  ICC_CTLR_EL1: Icc.CTLR,
+  ICC_SRE_EL1: Icc.SRE,
+  ICC_IGRPEN0_EL1: Icc.IGRPEN0,
+  ICC_IGRPEN1_EL1: Icc.IGRPEN1,
+  ICC_BPR0_EL1: Icc.BPR0,
+  ICC_BPR1_EL1: Icc.BPR1,
 };
 /** Reads acknowledge what is signaled. */
 const ACKNOWLEDGES: Readonly<Record<string, 0 | 1>> = { ICC_IAR0_EL1: 0, ICC_IAR1_EL1: 1 };

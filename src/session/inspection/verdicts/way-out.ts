@@ -19,9 +19,17 @@ const OF_VMM: readonly FaultKind[] = ["hvc", "ioctl"], OF_MANAGER: readonly Faul
  * interrupt has its rules already.
  */
 const VAIN: { readonly [C in VerdictFact["code"]]?: readonly FaultKind[] } = {
-  ...{ "spins": FAULT_KINDS, "exit-loop": FAULT_KINDS, "no-wakeup": FAULT_KINDS, "deadlock": FAULT_KINDS, "awaits-dead": FAULT_KINDS },
-  ...{ "vmm-silent": OF_VMM, "vmm-absent": OF_VMM, "not-started": OF_MANAGER, "leaked": OF_MANAGER },
-  ...{ "unheard": [], "source-idle": ["dev"] },
+  "spins": FAULT_KINDS,
+  "exit-loop": FAULT_KINDS,
+  "no-wakeup": FAULT_KINDS,
+  "deadlock": FAULT_KINDS,
+  "awaits-dead": FAULT_KINDS,
+  "vmm-silent": OF_VMM,
+  "vmm-absent": OF_VMM,
+  "not-started": OF_MANAGER,
+  "leaked": OF_MANAGER,
+  "unheard": [],
+  "source-idle": ["dev"],
 };
 /** Those of them whose own way out is as good as that of evidence. */
 const PRECISE: ReadonlySet<VerdictFact["code"]> = new Set<VerdictFact["code"]>(["source-idle"]);

@@ -89,7 +89,13 @@ function tell(vm: string, trace: string, comparisons: ReadonlyMap<number, Tarmac
 type Difference = TarmacDifference & { readonly cpu: number };
 
 const jsonOf = ({ cpu, compared, time, pc, what, own, other }: Difference) => ({
-  ...{ cpu, insn: String(compared), ns: String(time), pc: hex(pc), what, first: own, second: other },
+  cpu,
+  insn: String(compared),
+  ns: String(time),
+  pc: hex(pc),
+  what,
+  first: own,
+  second: other,
 });
 
 function differenceText({ cpu, compared, time, pc, what, own, other }: Difference): string {

@@ -114,8 +114,13 @@ export function eventProfileOf(found: readonly CountedEvents[], kind: CountedKin
   const amount = ({ count, time }: CountedEvents) => kind === "wait" ? time : count;
   const all = found.reduce((sum, one) => sum + amount(one), 0);
   return found.toSorted((a, b) => amount(b) - amount(a) || (a.name < b.name ? -1 : 1)).map((one) => ({
-    ...{ vm: one.vm, count: String(one.count), time: String(Math.round(one.time)), share: all && amount(one) / all },
-    ...{ name: one.name, vcpu: one.vcpu ?? null, by: one.by ?? null },
+    vm: one.vm,
+    count: String(one.count),
+    time: String(Math.round(one.time)),
+    share: all && amount(one) / all,
+    name: one.name,
+    vcpu: one.vcpu ?? null,
+    by: one.by ?? null,
   }));
 }
 
@@ -124,8 +129,15 @@ export function latencyRows(found: readonly Latency[]): FieldsOf<typeof LATENCY_
   const whole = (time: number) => String(Math.round(time));
   const weight = ({ buckets }: Latency) => buckets.reduce((sum, [most, count]) => sum + most * count, 0);
   return found.toSorted((a, b) => weight(b) - weight(a) || (a.name < b.name ? -1 : 1)).map(({ worst, ...one }) => ({
-    ...{ vm: one.vm, of: one.of, count: String(one.count), p50: whole(one.p50), p90: whole(one.p90), p99: whole(one.p99) },
-    ...{ most: whole(worst[0].took), at: formatId({ kind: "insn", number: worst[0].at }), name: one.name },
+    vm: one.vm,
+    of: one.of,
+    count: String(one.count),
+    p50: whole(one.p50),
+    p90: whole(one.p90),
+    p99: whole(one.p99),
+    most: whole(worst[0].took),
+    at: formatId({ kind: "insn", number: worst[0].at }),
+    name: one.name,
     buckets: one.buckets.map(([most, count]) => [most, count]),
     worst: worst.map(({ took, time, at, run }) => ({ ns: whole(took), t: whole(time), insn: String(at), run })),
   }));
@@ -136,8 +148,12 @@ export function processRows(found: readonly ProcessInstructions[]): ProfileRow[]
   const all = found.reduce((sum, { instructions }) => sum + instructions, 0);
   return found.toSorted((a, b) => b.instructions - a.instructions || (a.name < b.name ? -1 : 1)).map(
     ({ vm, pid, name, switches, instructions }) => ({
-      ...{ vm, name: pid === undefined ? UNKNOWN : `${name} ${pid}`, source: null },
-      ...{ calls: pid === undefined ? null : String(switches), insn: String(instructions), share: instructions / all },
+      vm,
+      name: pid === undefined ? UNKNOWN : `${name} ${pid}`,
+      source: null,
+      calls: pid === undefined ? null : String(switches),
+      insn: String(instructions),
+      share: instructions / all,
     }),
   );
 }

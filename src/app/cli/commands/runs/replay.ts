@@ -64,7 +64,9 @@ Examples:
         ...options.memoryBudget && { memoryBudget: options.memoryBudget },
         diskBudget,
         replay: {
-          ...{ recording, verify, to: to === Infinity ? undefined : to },
+          recording,
+          verify,
+          to: to === Infinity ? undefined : to,
           // A comparison begins at the start.
           states: path === undefined ? undefined : { path, begins: to !== undefined && !verify },
         },

@@ -89,7 +89,8 @@ async function stageOf(entry: URL, { recording, run, session, to, theme, allowHo
     withoutNetworkFor(plan);
     const stage = Stage.ofPlan(entry, { ...plan, replay: { recording: recorded, verify: false, to } }, {
       title: `replay ${recording.split("/").at(-1)}`,
-      ...{ theme, replay: true },
+      theme,
+      replay: true,
     });
     await stage.ready();
     await stage.runToEnd();

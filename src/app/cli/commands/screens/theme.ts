@@ -67,7 +67,9 @@ export async function themesOf(config: string | undefined): Promise<FieldsOf<typ
   return [
     ...THEME_NAMES.map((name) => ({ name, about: ABOUT[name], file: null, based_on: null })),
     ...(await configured(config)).map(({ name, file, theme: { based_on: base } }) => ({
-      ...{ name, file, based_on: base },
+      name,
+      file,
+      based_on: base,
       about: `of ${file}, based on ${base}`,
     })),
   ];

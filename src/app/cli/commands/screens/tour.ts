@@ -35,7 +35,12 @@ export function registerTour(program: Command, { entry, exit }: CommandContext):
       const guide = new Guide(chapter ?? keptChapter());
       const { plan } = checked(await planTour());
       const code = await showSession(entry, plan, {
-        ...{ title: "tour", stdio: false, log: undefined, timeout: undefined, names: true, console: undefined },
+        title: "tour",
+        stdio: false,
+        log: undefined,
+        timeout: undefined,
+        names: true,
+        console: undefined,
         look,
         guide,
       });

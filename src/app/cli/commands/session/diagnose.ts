@@ -29,8 +29,15 @@ export async function diagnoseMachine(
   const [first, ...others] = violations;
   const fact: VerdictFact = { code: "broken", rule: first }, because = others.map((rule): Evidence => ({ code: "broken", rule }));
   return [{
-    ...{ id: "machine", verdict: wordOf(fact), healthy: false, text: VERDICT_FACTS.text(fact) },
-    ...{ evidence: because.map(evidenceLine), way_out: null, next: lineFor(MEM_CHECK, {}), fact, because },
+    id: "machine",
+    verdict: wordOf(fact),
+    healthy: false,
+    text: VERDICT_FACTS.text(fact),
+    evidence: because.map(evidenceLine),
+    way_out: null,
+    next: lineFor(MEM_CHECK, {}),
+    fact,
+    because,
   }];
 }
 

@@ -40,7 +40,10 @@ export function surroundings(look: Look, configured: FileUi = DEFAULT_UI, unknow
     braille: ui.braille,
     painted: ui.background !== "terminal",
     motion: ui.motion !== "off",
-    ...{ keys, columns, commands, note },
+    keys,
+    columns,
+    commands,
+    note,
     layout: ui.layout,
     mouse: ui.mouse,
   };

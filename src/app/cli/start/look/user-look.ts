@@ -46,7 +46,9 @@ export function withUserFile(configured: FileUi, own = true): UserLook {
   const keys = usableKeys(ui, withPrefix(configured.keys, configured.console_prefix), errors);
   const set = Object.fromEntries(Object.entries(configured).filter(([name, value]) => value !== DEFAULT_UI[name as keyof FileUi]));
   const merged = {
-    ...{ columns: knownColumns(columns, errors), commands: usableCommands(commands, keys, errors), keys },
+    columns: knownColumns(columns, errors),
+    commands: usableCommands(commands, keys, errors),
+    keys,
     ui: { ...ui, ...set, themes: { ...themes, ...configured.themes } },
   };
   const problems = [...refused, ...errors.sorted().map((error) => problemText(configProblem(path ?? "", error)))];

@@ -71,7 +71,10 @@ export class Stage implements Disposable {
     const looks = surroundings({ theme, ascii: false }, { ...ui, ascii: false }, "refuse", false);
     this.#screens = new Offscreen((request) => client.send(request), {
       ...looks,
-      ...{ title, readOnly, replay, blocks: false },
+      title,
+      readOnly,
+      replay,
+      blocks: false,
       clock: () => performance.now() + this.#skipped,
     });
     // A failure between two waits is reported by the next.

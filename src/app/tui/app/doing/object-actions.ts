@@ -99,7 +99,11 @@ const TASK_LABELS = { stack: "call frames in the kernel and its program", files:
 /** A question about a process or thread of Linux. */
 function ofTask(what: keyof typeof TASK_LABELS): ObjectAction {
   return {
-    ...{ name: `linux.${what}`, on: ["task"], key: what[0], label: TASK_LABELS[what], danger: false },
+    name: `linux.${what}`,
+    on: ["task"],
+    key: what[0],
+    label: TASK_LABELS[what],
+    danger: false,
     query: (id) => {
       const { vm = "", pid = 0 } = parseAs("task", id) ?? {};
       return { table: `linux.${what}`, args: { vm: vmId(vm), pid } };

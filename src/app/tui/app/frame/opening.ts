@@ -33,7 +33,10 @@ export function openingFrame(
 ): { readonly screen: Screen; readonly frame: string } {
   const screen = new Screen(columns, rows, wish.depth);
   const body: Pane = {
-    ...{ name: "opening", bare: true, selection: undefined, page: 1 },
+    name: "opening",
+    bare: true,
+    selection: undefined,
+    page: 1,
     title: () => ({ text: title }),
     wants: () => undefined,
     take() {},
@@ -53,7 +56,15 @@ export function openingFrame(
     timeline: undefined,
   };
   drawScreen(screen, lookFor(wish, wish.depth), {
-    ...{ ...nothing, title, screen: key, readOnly, dropped: 0, newReasons: 0, focus: body, away: false, typing: false },
+    ...nothing,
+    title,
+    screen: key,
+    readOnly,
+    dropped: 0,
+    newReasons: 0,
+    focus: body,
+    away: false,
+    typing: false,
     state,
     hints: hintsOf(new Keymap(keys), "lists", key, { readOnly }),
     overlay: undefined,

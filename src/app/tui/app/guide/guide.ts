@@ -120,7 +120,13 @@ const KEYS = /\{([a-z.-]+)\}|\b(?:Esc|Enter)\b|(?<=[Pp]ress )\S(?=[.,])|(?<=then
 
 /** Names of keys that look like the punctuation of a sentence. */
 const SIGNS: Readonly<Record<string, string>> = {
-  ...{ ".": "full stop", ",": "comma", ":": "colon", ";": "semicolon", "?": "question mark", "!": "exclamation mark", "/": "slash" },
+  ".": "full stop",
+  ",": "comma",
+  ":": "colon",
+  ";": "semicolon",
+  "?": "question mark",
+  "!": "exclamation mark",
+  "/": "slash",
 };
 
 /** The text of a task: keys and words. */

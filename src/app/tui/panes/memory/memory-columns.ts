@@ -65,7 +65,10 @@ export function limitColumns(width: number): ListColumn<LimitRow>[] {
     },
     ...amountWidth
       ? [{
-        ...{ name: "limit", title: wide ? "Amount" : "Of", width: amountWidth, right: true },
+        name: "limit",
+        title: wide ? "Amount" : "Of",
+        width: amountWidth,
+        right: true,
         pieces: (row: LimitRow): Piece[] => [{ text: amounts(row), role: "dim" }],
       }]
       : [],

@@ -160,9 +160,23 @@ class VicReader {
     const id = irqId(this.vm, intid, cpu.index), rate = this.view.rate(id, count);
     const fact = !pend ? null : en ? this.#stopped(cpu.index, priority, Irq.Group1, intid) ?? null : { code: "lpi-disabled" } as const;
     return {
-      ...{ id, vm: vmId(this.vm), vcpu: this.#vcpuId(cpu.index), intid, kind: "lpi", source: "ITS", priority: hex(priority, 2) },
-      ...{ en, pend, act: false, trigger: "edge", line: null, route: `aff ${cpu.index}`, count, rate },
-      ...{ finding: textOf(fact), fact },
+      id,
+      vm: vmId(this.vm),
+      vcpu: this.#vcpuId(cpu.index),
+      intid,
+      kind: "lpi",
+      source: "ITS",
+      priority: hex(priority, 2),
+      en,
+      pend,
+      act: false,
+      trigger: "edge",
+      line: null,
+      route: `aff ${cpu.index}`,
+      count,
+      rate,
+      finding: textOf(fact),
+      fact,
     };
   }
 
