@@ -27,27 +27,27 @@ const range = (first: number, count: number) => Array.from({ length: count }, (_
 
 Deno.test("who follows events sees those that come behind the others, and as many as are asked for", () => {
   const pane = new TablePane({ name: "events", table: EVENTS, title: "events", stream: true });
-  const limit = pane.wants()?.args.limit;
+  const limit = pane.queries()?.args.limit;
   assert.ok(limit && pane.onward);
-  pane.take(answer(range(0, 3)));
-  pane.take(answer([3, 4], "1.1", 7));
-  pane.take(answer([], "1.2"));
+  pane.receive(answer(range(0, 3)));
+  pane.receive(answer([3, 4], "1.1", 7));
+  pane.receive(answer([], "1.2"));
   assert.deepEqual(numbers(pane), [0, 1, 2, 3, 4]);
   assert.match(titleText(pane), /7 older gone/);
-  pane.take(answer(range(5, limit), "1.2"));
+  pane.receive(answer(range(5, limit), "1.2"));
   assert.deepEqual(numbers(pane), range(5, limit));
   assert.equal(pane.selectedId, `ev:${limit + 4}`);
-  pane.take(answer([100]));
+  pane.receive(answer([100]));
   assert.deepEqual(numbers(pane), [100], "an answer from the start replaces what was there");
   assert.doesNotMatch(titleText(pane), /lost/);
 });
 
 Deno.test("who looks around in events keeps more of them than who follows", () => {
   const pane = new TablePane({ name: "events", table: EVENTS, title: "events", stream: true });
-  pane.take(answer(range(0, 16)));
+  pane.receive(answer(range(0, 16)));
   pane.move(-1);
-  assert.ok(pane.wants()!.args.limit! > 16);
-  pane.take(answer(range(16, 4), "1.1"));
+  assert.ok(pane.queries()!.args.limit! > 16);
+  pane.receive(answer(range(16, 4), "1.1"));
   assert.deepEqual(numbers(pane), range(0, 20));
   assert.equal(pane.selectedId, "ev:14");
 });

@@ -62,11 +62,11 @@ export class DensityPane implements Pane {
     return { text: "Density", right: [[{ text: "click: go there", role: "dim" }]] };
   }
 
-  wants(): Query {
+  queries(): Query {
     return { table: "events", args: { filter: "kind!=sched", limit: ASKED } };
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     const kept = answer.after === undefined ? [] : this.#events;
     this.#events = [...kept, ...rowsOf(EVENTS, answer).map(eventOf)].slice(-KEPT);
   }

@@ -86,7 +86,7 @@ export function holdersPane(caps: TablePane<typeof CAPS>): TextPane {
     name: "holders",
     title: () => ({ text: "Other holders", detail: object() }),
     lines,
-    wants() {
+    queries() {
       const id = object();
       if (id !== asked) rows = [];
       asked = id;
@@ -94,7 +94,7 @@ export function holdersPane(caps: TablePane<typeof CAPS>): TextPane {
       const holders = { table: "caps.ls", args: { filter: `obj=${id}` } } as const;
       return wide ? [holders, { table: "obj.ls", args: { filter: "type!=hwirq" } }] : holders;
     },
-    take(answer: Answer) {
+    receive(answer: Answer) {
       if (answer.table === "obj.ls") objects = rowsOf(OBJECTS, answer);
       else {
         rows = rowsOf(CAPS, answer);

@@ -46,11 +46,11 @@ export function objectPane(reason: () => Reason | undefined): TextPane {
     },
     staysGood: STAYS_GOOD,
     selection: found,
-    wants(): Query | undefined {
+    queries(): Query | undefined {
       asked = subject()?.id;
       return asked === undefined ? undefined : queryOf(asked);
     },
-    take(answer) {
+    receive(answer) {
       answered = asked === undefined ? undefined : { id: asked, answer };
     },
     lines(width) {

@@ -31,10 +31,10 @@ export interface Pane {
   /** Rows that its content needs, without its frame: its neighbors get the rest. */
   readonly needs?: number;
   /** Its present questions. */
-  wants(): Query | readonly Query[] | undefined;
+  queries(): Query | readonly Query[] | undefined;
   /**
-   * How long (ms) what it wants to know stays good, where new pictures of the machine come more
-   * often than it has to follow.
+   * How long (ms) its answers stay good, where new pictures of the machine come more often than it
+   * has to follow.
    */
   readonly staysGood?: number;
   /** Until when (`performance.now()`) its oldest mark stays; Infinity without marks. */
@@ -44,9 +44,9 @@ export interface Pane {
   /** Answers need only have what has happened since the one before. */
   readonly onward?: boolean;
   /**
-   * Takes the answer to one of its queries; with `after`, the events after the rows that it has.
+   * Shows the answer to one of its queries; with `after`, the events after the rows that it has.
    */
-  take(answer: Answer): void;
+  receive(answer: Answer): void;
   /** Draws inside its box. */
   draw(screen: Screen, area: Rectangle, look: Look, state: PaneState): void;
   /** Its text for screen readers: the rows that fit, without pictures. */

@@ -50,11 +50,11 @@ export class RefusalsPane implements Pane {
     return { top: this.#at, height: Math.max(this.#height - ROWS + 1, 1), count: this.#rows.length };
   }
 
-  wants(): Query {
+  queries(): Query {
     return { table: "why", args: { limit: ASKED, filter: "failed=yes" } };
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     this.#rows = [...rowsOf(REASONS, answer)].sort((a, b) => Number(b.t) - Number(a.t));
     this.#at = Math.min(this.#at, Math.max(this.#rows.length - 1, 0));
   }

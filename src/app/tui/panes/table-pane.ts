@@ -114,7 +114,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     return this.options.card ? this.#shown.length * CARD_ROWS : this.#shown.length + 1;
   }
 
-  wants(): Query | undefined {
+  queries(): Query | undefined {
     const { stream, table, args } = this.options, given = args?.();
     if (args && !given) {
       // Its content was about another row.
@@ -150,7 +150,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     return this.#following ? Math.max(this.#height, FOLLOWED_ROWS) : STREAM_ROWS;
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     this.#loaded = true;
     this.#error = blankOf(answer);
     const kept: { readonly rows: readonly RowOf<T>[]; readonly dropped: number } = answer.after === undefined

@@ -14,8 +14,8 @@ interface TextPaneOptions {
   readonly title: () => Title;
   readonly lines: (width: number, look: Look) => readonly Line[];
   /** The queries for its lines, if it needs any. */
-  readonly wants?: () => Query | readonly Query[] | undefined;
-  readonly take?: (answer: Answer) => void;
+  readonly queries?: () => Query | readonly Query[] | undefined;
+  readonly receive?: (answer: Answer) => void;
   /** How long (ms) an answer is good enough. */
   readonly staysGood?: number;
   /** The row of another pane that it is about: actions on that row work here too. */
@@ -52,12 +52,12 @@ export class TextPane implements Pane {
     return this.#count;
   }
 
-  wants(): Query | readonly Query[] | undefined {
-    return this.options.wants?.();
+  queries(): Query | readonly Query[] | undefined {
+    return this.options.queries?.();
   }
 
-  take(answer: Answer): void {
-    this.options.take?.(answer);
+  receive(answer: Answer): void {
+    this.options.receive?.(answer);
   }
 
   get staysGood(): number | undefined {

@@ -85,7 +85,7 @@ function rpcFields(messages: TablePane<typeof MESSAGES>): TextPane {
       if (lines.length) return lines;
       return [{ text: messages.rows.length ? "neither end is the resource manager: v shows bytes" : messages.emptyText, role: "dim" }];
     },
-    wants: () => messages.wants(),
-    take: (answer) => messages.take(answer),
+    queries: () => messages.queries(),
+    receive: (answer) => messages.receive(answer),
   });
 }

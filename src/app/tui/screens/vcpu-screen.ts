@@ -155,11 +155,11 @@ function registersPane(vcpus: TablePane<typeof VCPUS>): TextPane {
     }),
     lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
     selection: () => vcpus.selection,
-    wants() {
+    queries() {
       asked = vcpus.selectedId ?? "";
       return asked ? { table: "vcpu.regs", args: { vcpu: asked } } : undefined;
     },
-    take: (answer) => registers.take(asked, rowsOf(REGISTERS, answer)),
+    receive: (answer) => registers.take(asked, rowsOf(REGISTERS, answer)),
   });
 }
 

@@ -59,8 +59,8 @@ export function whyScreen(books?: Books): ScreenPanes {
     name: "reason",
     title: () => ({ text: reasons.selectedId ?? "Why" }),
     selection: () => reasons.selection,
-    wants: () => alone ? reasons.wants() : undefined,
-    take: (answer) => reasons.take(answer),
+    queries: () => alone ? reasons.queries() : undefined,
+    receive: (answer) => reasons.receive(answer),
     lines(width, look) {
       const row = reasons.selection?.row;
       return row ? reasonLines(row, look, width, height, isCited(row.section) ? books?.target(row.section) : undefined) : [];

@@ -148,7 +148,7 @@ export class Questions {
   #take(pane: Pane, answers: readonly Answer[]): void {
     if (!this.open()) return;
     const before = pane.selection?.row.id;
-    for (const answer of answers) pane.take(answer);
+    for (const answer of answers) pane.receive(answer);
     this.changed();
     if (pane.selection?.row.id !== before) this.others(pane);
   }
@@ -171,7 +171,7 @@ export class Questions {
 }
 
 function queriesOf(pane: Pane): readonly Query[] {
-  return [pane.wants() ?? []].flat();
+  return [pane.queries() ?? []].flat();
 }
 
 function textOf(queries: readonly Query[]): string {

@@ -133,12 +133,12 @@ export class ConsolePane implements Pane {
   }
 
   /** It asks nothing of the session: output comes by itself. */
-  wants(): undefined {
+  queries(): undefined {
     return undefined;
   }
 
   /** No answers come, as it asks nothing. */
-  take(): void {}
+  receive(): void {}
 
   /** Scrolls by this many lines, down where positive. */
   move(by: number): void {

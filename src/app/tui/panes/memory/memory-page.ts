@@ -38,12 +38,12 @@ export class PagePane implements Pane {
     return { text: "Page", detail: row.id, right: [[{ text: sizeText(row.size), role: "dim" }]] };
   }
 
-  wants(): Query | undefined {
+  queries(): Query | undefined {
     const id = this.map.selection?.row.id;
     return id === undefined ? undefined : { table: "mem.owner", args: { at: id } };
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     this.#error = answer.error;
     this.#owner = rowsOf(MEMORY_OWNER, answer)[0];
   }

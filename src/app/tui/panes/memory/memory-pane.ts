@@ -96,11 +96,11 @@ export class MemoryPane implements Pane {
     else if (this.#cell > SMALLEST_CELL) this.#closer++;
   }
 
-  wants(): Query {
+  queries(): Query {
     return { table: "mem.map", args: {} };
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     this.#loaded = true;
     this.#error = answer.error;
     this.#rows = rowsOf(MEMORY, answer).filter(({ pa }) => Number(pa) >= RAM_START);

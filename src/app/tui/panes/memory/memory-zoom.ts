@@ -29,8 +29,8 @@ export class ZoomPane implements Pane {
     return { text: "Zoom", right: [[{ text: "cell ", role: "dim" }, { text: sizeText(this.#cell), role: "text" }]] };
   }
 
-  wants(): undefined {}
-  take(): void {}
+  queries(): undefined {}
+  receive(): void {}
   move(): void {}
   click(): boolean {
     return true;

@@ -68,12 +68,12 @@ export class MachinePane implements Pane {
     return { text: "Machine" };
   }
 
-  wants(): readonly Query[] {
+  queries(): readonly Query[] {
     const memory: Query = { table: "mem.map", args: {} };
     return this.#wide ? [memory, { table: "irq.ls", args: {} }, { table: "rpc.ls", args: { limit: RPCS } }] : [memory];
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     if (answer.table === "irq.ls") {
       return this.activity.rate("interrupts", answer.rows.reduce((sum, { rate }) => sum + Number(rate ?? 0), 0));
     }

@@ -122,11 +122,11 @@ export class TreePane implements FilteredPane {
     return { top: this.#top, height: this.#height, count: this.#rows.length };
   }
 
-  wants(): readonly Query[] {
+  queries(): readonly Query[] {
     return [...this.#links.wants(), ...QUERIES];
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     const { table } = answer;
     if (table === "vm.ls") {
       this.#details = { ...this.#details, vms: new Map(rowsOf(VMS, answer).map((row) => [row.id, row])) };

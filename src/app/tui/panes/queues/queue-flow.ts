@@ -45,12 +45,12 @@ export class FlowPane implements Pane {
     return { text: "Flow", detail: row.id, right: [[{ text: size, role: "dim" }]] };
   }
 
-  wants(): Query | undefined {
+  queries(): Query | undefined {
     const id = this.queues.selectedId;
     return id === undefined ? undefined : { table: "caps.ls", args: { filter: `obj=${id}` } };
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     this.#caps = rowsOf(CAPS, answer);
   }
 
@@ -162,14 +162,14 @@ export class QueueWaitsPane implements Pane {
     return vm === undefined ? { text: "Receiver" } : { text: "Receiver", vm };
   }
 
-  wants(): readonly Query[] {
+  queries(): readonly Query[] {
     const row = this.queues.selection?.row;
     if (typeof row?.to !== "string") return [];
     const vcpus: Query = { table: "vcpu.ls", args: { filter: `vm=${row.to}` } };
     return row.receive_virq === null ? [vcpus] : [vcpus, { table: "irq.ls", args: { filter: `id=${row.receive_virq}` } }];
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     if (answer.table === "vcpu.ls") this.#vcpus = rowsOf(VCPUS, answer);
     else if (answer.table === "irq.ls") this.#irqs = rowsOf(IRQS, answer);
   }

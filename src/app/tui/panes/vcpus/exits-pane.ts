@@ -43,12 +43,12 @@ export function exitsPane(vcpu: () => RowOf<typeof VCPUS> | undefined): TextPane
       return { text: "Exits", ...vcpuTitle(vcpu()?.id), right };
     },
     selection: () => undefined,
-    wants() {
+    queries() {
       const id = vcpu()?.id;
       if (id !== of) [exits, counted, of] = [[], 0, id ?? ""];
       return id === undefined ? undefined : { table: "events", args: { kinds: KINDS, filter: `vcpu=${id}`, limit: COUNTED } };
     },
-    take(answer) {
+    receive(answer) {
       // A note for the user has the exit beside it.
       const rows = rowsOf(EVENTS, answer).filter(({ fields }) => membersOf(fields).about === undefined);
       counted = rows.length;

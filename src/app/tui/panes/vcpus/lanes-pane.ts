@@ -117,11 +117,11 @@ export class LanesPane implements Pane {
     };
   }
 
-  wants(): readonly Query[] {
+  queries(): readonly Query[] {
     return [{ table: "sched.ls", args: { limit: ROWS } }, { table: "vcpu.ls", args: {} }];
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     if (answer.table === "vcpu.ls") {
       const rows = rowsOf(VCPUS, answer);
       this.#vcpus = rows.map(({ id }) => nameOf(id));

@@ -35,8 +35,8 @@ export class LaneWaitsPane implements Pane {
     return { text: "Waits for a CPU", right: [[{ text: "longest first", role: "dim" }]] };
   }
 
-  wants(): undefined {}
-  take(): void {}
+  queries(): undefined {}
+  receive(): void {}
   move(): void {}
   click(): boolean {
     return true;
