@@ -85,7 +85,7 @@ export function openSession(): { readonly client: SessionClient; readonly hub: S
   const client = connectEmbedded(new URL("../main.ts", import.meta.url));
   const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined }, DEFAULT_LIMITS.consoles);
   const listener = hub.join({ readOnly: true, follow: true, patient: false }, (event) => {
-    if (event.kind === "answer") asker.take(event);
+    if (event.kind === "answer") asker.receive(event);
     else if (event.kind === "console") listener.send({ kind: "taken", bytes: event.bytes.length });
   });
   const asker = new Asker(listener);

@@ -175,8 +175,8 @@ function runOn(system: System, run: SessionRun, { length, console, endsAt = () =
     const began = performance.now();
     while (performance.now() < began + SLICE) {
       const result = machine.run(Infinity, 8);
-      system.consoles.take();
-      system.events.take();
+      system.consoles.drain();
+      system.events.drain();
       if (result.kind === "idle") machine.skipTo(result.next);
       else if (result.kind === "stopped") throw new Error("Debian has ended");
     }

@@ -130,7 +130,7 @@ Deno.test("a silent VM has the console that is not there as its first evidence, 
   await assembleGuest(folder, "x", "sleep_healthily");
   const text = 'el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\ncmdline = "console=hvc0 panic=-1"\n';
   const system = await demoSystem(text, undefined, folder);
-  const { events } = system.events.take();
+  const { events } = system.events.drain();
   assert.deepEqual(events.map(({ kind, vcpu, refused, time }) => [kind, vcpu, refused, time]), [["log", "vm:x", true, 0]]);
   runUntil(system, 1e8);
   const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
@@ -139,5 +139,5 @@ Deno.test("a silent VM has the console that is not there as its first evidence, 
     finding: { code: "console-absent", named: ["hvc0"], has: ["ttyAMA0"] },
   }]);
   const right = await demoSystem(text.replace("hvc0", "ttyAMA0"), undefined, folder);
-  assert.deepEqual([right.events.take().events, right.vms.findings.get("x")], [[], []]);
+  assert.deepEqual([right.events.drain().events, right.vms.findings.get("x")], [[], []]);
 });

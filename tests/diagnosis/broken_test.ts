@@ -64,7 +64,7 @@ async function screen(system: ScenarioRun["system"], vm: string): Promise<string
   rig.answer = (query) => system.inspector.answer(query);
   const { machine } = system;
   const sample = { time: machine.time, instructions: system.instructions(), reasons: system.inspector.reasons, mips: 0 };
-  rig.apply({ kind: "sample", sample: { ...sample, physicalCpus: machine.cpus.length, vms: system.samples.take(1e6) } });
+  rig.apply({ kind: "sample", sample: { ...sample, physicalCpus: machine.cpus.length, vms: system.samples.sample(1e6) } });
   const lines = await rig.lines();
   const tree = lines.slice(lines.findIndex((line) => line.includes("Virtual machines")));
   return tree.find((line) => new RegExp(`^[|> ]+[A-Z] +${vm}\\b`).test(line)) ?? assert.fail(lines.join("\n"));

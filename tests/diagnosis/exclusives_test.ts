@@ -79,7 +79,7 @@ for (const [name, told] of CASES) {
     const after = assemble(plan) as GuestSystem;
     after.load(first.save(), true);
     assert.deepEqual(evidenceOf(after), [found], "after a load");
-    const logged = first.events.take().events.filter(({ kind, refused }) => kind === "log" && refused);
+    const logged = first.events.drain().events.filter(({ kind, refused }) => kind === "log" && refused);
     assert.deepEqual(logged.map(({ vcpu }) => vcpu), ["vm:x"]);
     assert.match(logged[0].text, /exclusive or atomic access .*: a CPU may abort it, .*; way out: /);
     const [{ healthy, verdict }] = rows(first, "diagnose", { filter: "id=vm:x" });
@@ -92,7 +92,7 @@ for (const [name, untold] of Object.entries(UNTOLD)) {
     const plan = await planOf(untold);
     for (const tier of TIERS) {
       const system = ranSystem(plan, tier);
-      assert.deepEqual([evidenceOf(system), system.events.take().events.filter(({ kind }) => kind === "log")], [[], []]);
+      assert.deepEqual([evidenceOf(system), system.events.drain().events.filter(({ kind }) => kind === "log")], [[], []]);
     }
   });
 }

@@ -123,7 +123,7 @@ const planOf = (steps: Steps) =>
 
 const verdictOf = (system: GuestSystem) => rows(system, "diagnose", { filter: "id=vm:x" })[0];
 const evidenceOf = (system: GuestSystem) => verdictOf(system).because.filter((one) => one.code === "stale-translation");
-const logged = (system: GuestSystem) => system.events.take().events.filter(({ kind }) => kind === "log");
+const logged = (system: GuestSystem) => system.events.drain().events.filter(({ kind }) => kind === "log");
 
 const CASES_TOLD = casesOfRun(TOLD, [
   "a page of this CPU alone",

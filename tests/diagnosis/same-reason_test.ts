@@ -56,7 +56,7 @@ for (const [name, fault, inject] of ENDS) {
     assert.ok(reported.includes(reasonLines(why, true).map((line) => line.text).join("\n")), reported);
     const rig = new Rig(120, 36);
     rig.answer = (query) => system.inspector.answer(query);
-    rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, vms: system.samples.take(1e6) } });
+    rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, vms: system.samples.sample(1e6) } });
     await rig.keys("/vm=vm:x\r");
     await rig.keys("w");
     const screen = await rig.text();

@@ -48,7 +48,7 @@ function printed(system: GuestSystem, until: (text: string) => boolean = () => f
   let text = "";
   for (;;) {
     const result = system.machine.run(MOST, 1);
-    for (const { console, bytes } of system.consoles.take()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
+    for (const { console, bytes } of system.consoles.drain()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
     if (until(text)) return text;
     if (result.kind === "idle" && result.next !== Infinity) system.machine.skipTo(result.next);
     else if (result.kind !== "turns") return text;
@@ -64,7 +64,7 @@ function runOnEl2(image: Uint8Array): string {
   const second = assembleEmpty(plan);
   second.load(first.save(), false);
   // A machine that is loaded shows the end of its output again.
-  second.consoles.take();
+  second.consoles.drain();
   return begin + printed(second);
 }
 

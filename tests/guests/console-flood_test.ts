@@ -37,7 +37,7 @@ Deno.test("64 MiB of console output in one notification come in turns, and a mac
   while (!system.ended()) {
     const result = system.machine.run(Infinity, 8);
     most = Math.max(most, system.consoles.waiting);
-    for (const { console, bytes } of system.consoles.take()) {
+    for (const { console, bytes } of system.consoles.drain()) {
       if (console === PRIMARY_CONSOLE) shown += text.decode(bytes);
       else output += bytes.length;
     }

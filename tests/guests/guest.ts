@@ -64,7 +64,7 @@ export class Guests {
       const { busy } = this.system.outside;
       await Promise.resolve();
       if (result.kind === "idle" && !busy) machine.skipTo(Math.min(result.next, limit));
-      for (const { console, bytes } of this.system.consoles.take()) this.console(console).show(bytes);
+      for (const { console, bytes } of this.system.consoles.drain()) this.console(console).show(bytes);
     }
     return undefined;
   }

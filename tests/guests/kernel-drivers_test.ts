@@ -125,7 +125,7 @@ for (const release of LONG ? ["trixie", "sid"] as const : []) {
     await checkDrivers(guest, { clock: PL030_BASE, stall: STALL_BASE, panic: "0000:00:01.0" });
     guest.type("echo c > /proc/sysrq-trigger");
     assert.equal(await guest.guests.end(BOOT), "SYSTEM_RESET");
-    const reports = guest.system.events.take().events.filter(({ vcpu }) => vcpu === "dev:host/pvpanic");
+    const reports = guest.system.events.drain().events.filter(({ vcpu }) => vcpu === "dev:host/pvpanic");
     assert.deepEqual(reports.map(({ text }) => text), ["pvpanic reports that the guest's kernel has panicked"]);
   });
 }

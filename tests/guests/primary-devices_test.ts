@@ -44,7 +44,7 @@ Deno.test("a primary VM has the clock, the battery and pvpanic of crosvm's platf
   ], { bus: "pci", clock: start, platformDevices: PLATFORM_DEVICES });
   const whole = assemble(plan);
   assert.deepEqual(valuesOf(finish(whole)), [start, start + 2, PL030_ID, 50, 5, 0x0011_1b36, 3, 0]);
-  const reports = whole.events.take().events.filter(({ kind }) => kind === "dev");
+  const reports = whole.events.drain().events.filter(({ kind }) => kind === "dev");
   assert.deepEqual(reports.map(({ vcpu, text }) => [vcpu, text]), [[
     "dev:host/pvpanic",
     "pvpanic reports that the guest's kernel has panicked",
@@ -79,5 +79,5 @@ Deno.test("the stall detector of a primary VM counts a vCPU's own time, interrup
 Deno.test("without the choice nothing answers there", () => {
   const system = assemble(primaryPlan(PROGRAM, [load(PL030_BASE)]));
   system.machine.run(100 * MS);
-  assert.match(system.events.take().events.map(({ text }) => text).join(), /pa:0xc000000/);
+  assert.match(system.events.drain().events.map(({ text }) => text).join(), /pa:0xc000000/);
 });

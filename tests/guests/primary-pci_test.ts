@@ -96,7 +96,7 @@ Deno.test("a function's messages go to RAM and to the frame for messages, and to
     const system = assemble(planOf("gicv2m", list)), text = finish(system);
     assert.deepEqual(valuesOf(text), [taken ? word : 0, 1]);
     assert.ok(!text.includes("X"), "nothing is printed");
-    const problems = system.events.take().events.filter(({ text }) => /a message at 0x[0-9a-f]+, where nothing takes it/.test(text));
+    const problems = system.events.drain().events.filter(({ text }) => /a message at 0x[0-9a-f]+, where nothing takes it/.test(text));
     assert.equal(problems.length > 0, !taken, `${address.toString(16)}`);
   }
 });

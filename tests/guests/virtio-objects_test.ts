@@ -49,7 +49,7 @@ Deno.test("a device that cannot see its queue in lent memory names queue, page a
   const guests = await Guests.configured(`${MACHINE}[host]\ndevice = "ack-6.6"\n[vm.tty]\n${TELETYPE}${firmware}${devices}`, ASSETS);
   let problem = "";
   await guests.run(1e9, () => {
-    problem = guests.system.events.take().events.find(({ kind, vcpu }) => kind === "log" && vcpu === "vm:tty")?.text ?? "";
+    problem = guests.system.events.drain().events.find(({ kind, vcpu }) => kind === "log" && vcpu === "vm:tty")?.text ?? "";
     return problem !== "";
   });
   const lent = "is lent to the protected VM: its kernel needs CONFIG_DMA_RESTRICTED_POOL";

@@ -61,7 +61,7 @@ Deno.test("each call of phones.md §D3 does what the section says in the primary
   let text = "";
   for (;;) {
     const result = system.machine.run(10 * SECOND, 1_000);
-    for (const { console, bytes } of system.consoles.take()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
+    for (const { console, bytes } of system.consoles.drain()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
     if (result.kind === "idle" && result.next !== Infinity) system.machine.skipTo(result.next);
     else if (result.kind !== "turns") break;
   }

@@ -103,13 +103,13 @@ function run(plan: SessionPlan, end: number, { turns, traced, spoil }: Way) {
     pieces,
     state: {
       events,
-      reported: system.events.take(),
+      reported: system.events.drain(),
       memory: system.remember(),
       times: [machine.boundary, machine.time, machine.settled, machine.cpus],
       hashes: [hashes.registers(), hashes.memory()],
       point: hypervisor.point(),
       vcpus: [...hypervisor.scheduler.vcpus].map(({ name, usage }) => [name, usage.exits, usage.instructions, usage.time, usage.ranUntil]),
-      console: system.consoles.take().map(({ bytes }) => new TextDecoder().decode(bytes)).join(""),
+      console: system.consoles.drain().map(({ bytes }) => new TextDecoder().decode(bytes)).join(""),
     },
   };
 }

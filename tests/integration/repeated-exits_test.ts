@@ -49,7 +49,7 @@ function run(root: RootPlan, repeats: boolean) {
       hashes: [hashes.registers(), hashes.memory()],
       point: hypervisor.point(),
       exits: [...hypervisor.scheduler.vcpus].map((vcpu) => [vcpu.name, vcpu.usage.exits, vcpu.usage.time]),
-      console: system.consoles.take().map(({ bytes }) => new TextDecoder().decode(bytes)).join(""),
+      console: system.consoles.drain().map(({ bytes }) => new TextDecoder().decode(bytes)).join(""),
     },
   };
 }

@@ -74,7 +74,7 @@ async function build(folder: string, roundTrips: number): Promise<RootPlan> {
 
 function start(plan: Pick<Parameters<typeof assemble>[0], "cpus" | "root" | "what">) {
   const system = assemble({ memory: 64 << 20, turbo: true, seed: 1, ...plan });
-  const takeOutput = () => system.consoles.take().map(({ bytes }) => new TextDecoder().decode(bytes)).join("");
+  const takeOutput = () => system.consoles.drain().map(({ bytes }) => new TextDecoder().decode(bytes)).join("");
   const hash = () => [system.hashes.registers(), system.hashes.memory()];
   return { machine: system.machine, hypervisor: system.hypervisor, takeOutput, hash };
 }

@@ -4,7 +4,7 @@ import type { TracePort } from "../../src/machine/abi/trace.ts";
 
 /** A trace without listeners, in which nothing is kept. */
 export const NO_TRACE: TracePort = {
-  wants: () => false,
+  isWanted: () => false,
   event: () => {},
   begin: () => 0,
   recall: () => undefined,

@@ -41,7 +41,7 @@ export function job({ recording, vm, from, to, filter }: WantedInstructions, por
   traceInstructions(system, {
     follows: (vcpu) => vm === undefined || vcpu.vm === vm,
     has: ({ vcpu, pc, el }) => wanted?.matches({ id: vcpu.id, vm: vmId(vcpu.vm), pc: hex(pc), el }) ?? true,
-    take(vcpu, time, record) {
+    record(vcpu, time, record) {
       if (record.kind === "instruction") count++;
       text += tarmacLine(record, time, cpuName(vcpu, vm === undefined), count);
       if (text.length < PIECE) return;

@@ -23,7 +23,7 @@ export function job({ recordings, every }: Wanted, port: JobPort<number>): Sampl
     const naming = new CodeNaming(system), samples = new StackSamples();
     const first = system.instructions();
     for (let count = 1; past.advance(first + count * every, Infinity) && system.instructions() >= first + count * every; count++) {
-      samples.take(system.inspector.system);
+      samples.sample(system.inspector.system);
       if (count % TOLD === 0) port.say(before + system.instructions());
     }
     before += system.instructions();

@@ -42,9 +42,9 @@ export function job({ plan, end, run, json }: VmmRun, port: JobPort<VmmSaid>): n
     port.say({ kind: "ioctl", text: json ? `${jsonOf(event, caller?.name)}\n` : lineOf(event, caller?.name, vms.length > 1) });
   });
   runToEnd(system, end, () => {
-    for (const { console, bytes } of system.consoles.take()) port.say({ kind: "console", console, bytes });
+    for (const { console, bytes } of system.consoles.drain()) port.say({ kind: "console", console, bytes });
   });
-  for (const { text, refused } of system.events.take().events) if (refused) port.say({ kind: "refused", text });
+  for (const { text, refused } of system.events.drain().events) if (refused) port.say({ kind: "refused", text });
   return system.ended()?.code ?? ExitCode.Done;
 }
 

@@ -142,7 +142,7 @@ export class PrimaryMachine {
 
   /** Output of the VM's console since the last call. */
   takeOutput(): string {
-    const bytes = this.#system.consoles.take().filter(({ console }) => console === PRIMARY_CONSOLE);
+    const bytes = this.#system.consoles.drain().filter(({ console }) => console === PRIMARY_CONSOLE);
     return bytes.map((output) => this.#decoder.decode(output.bytes, { stream: true })).join("");
   }
 }

@@ -316,12 +316,12 @@ export class ScenarioRun {
   }
 
   #takeOutput(): void {
-    for (const { console, bytes } of this.system.consoles.take()) {
+    for (const { console, bytes } of this.system.consoles.drain()) {
       this.#hash.update(bytes);
       this.#consoles.add(console, bytes);
     }
     // No other reader takes them.
-    this.system.events.take();
+    this.system.events.drain();
   }
 
   #enter(input: Input): void {

@@ -64,7 +64,7 @@ export class WatchedEvents {
       for (const kind of kindsForFilter(step.expect_event)) kinds.add(kind);
     });
     this.#steps = wanted;
-    if (kinds.size > 0) trace.listen(kinds, (event) => this.#take(event));
+    if (kinds.size > 0) trace.listen(kinds, (event) => this.#note(event));
   }
 
   /** Steps before `index` have been done. */
@@ -77,7 +77,7 @@ export class WatchedEvents {
     return this.#steps.findIndex((step) => step.index === index) < this.#next;
   }
 
-  #take(event: TraceEvent): void {
+  #note(event: TraceEvent): void {
     const step = this.#steps[this.#next];
     if (step && step.barrier <= this.#done && step.matcher.see(eventRow(event)).length > 0) this.#next++;
   }

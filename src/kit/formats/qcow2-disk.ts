@@ -179,7 +179,7 @@ export class Qcow2Disk {
 
   flush(): void {
     this.file.flush();
-    this.#free.take(this.#freed);
+    this.#free.moveFrom(this.#freed);
   }
 
   #pieces(offset: number, length: number, one: (cluster: number, within: number, at: number, size: number) => void): void {
@@ -316,7 +316,7 @@ class ClusterRuns {
     return run.last--;
   }
 
-  take(others: ClusterRuns): void {
+  moveFrom(others: ClusterRuns): void {
     for (const run of others.#runs) this.#runs.push(run);
     others.#runs = [];
   }

@@ -243,7 +243,7 @@ export interface Reason extends BrokenRule {
 /** The way into the trace, for one vCPU. */
 export interface TracePort {
   /** Whether events of this kind are traced. Check this before computing fields. */
-  wants(kind: TraceKind): boolean;
+  isWanted(kind: TraceKind): boolean;
   /** Something happened, inside the operation in progress. */
   event(kind: TraceKind, name: string, fields: TraceFields, message?: TraceMessage): void;
   /**

@@ -183,7 +183,7 @@ class VmmProgram implements HostProgram {
   }
 
   input(): void {
-    for (const input of this.#options.input.take()) this.#take(input);
+    for (const input of this.#options.input.drain()) this.#perform(input);
     this.#armTimer();
   }
 
@@ -392,7 +392,7 @@ class VmmProgram implements HostProgram {
 
   // ---- requests of users ----
 
-  #take(input: HostInput): void {
+  #perform(input: HostInput): void {
     if ("taker" in input) return this.#options.takeInput?.(input.taker, input.data);
     if ("request" in input) return void this.#asked.add(this.#host.request(input.request.id, input.request.payload));
     const entry = this.#entries.find(({ plan }) => plan.name === input.vm);

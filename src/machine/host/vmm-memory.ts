@@ -37,7 +37,7 @@ export class VmmMemory implements ProcessMemory {
     const { name, base } = this.plan, { trace } = this.steps.kernel.cpu;
     for (const { offset, bytes } of vmContents(this.plan, objects, traits)) {
       this.steps.store(memory + offset, bytes);
-      if (!trace.wants("mem")) continue;
+      if (!trace.isWanted("mem")) continue;
       const ipa = ipaId(name, base + offset);
       trace.event("mem", "load", { ipa, size: bytes.length, sha256: node.crypto.createHash("sha256").update(bytes).digest("hex") });
     }

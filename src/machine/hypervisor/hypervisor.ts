@@ -201,7 +201,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
    */
   uncovered(vcpu: Vcpu, what: string): void {
     const pc = `0x${vcpu.registers.pc.toString(16)}`;
-    if (vcpu.trace.wants("rule")) vcpu.trace.event("rule", "not covered", { what, pc });
+    if (vcpu.trace.isWanted("rule")) vcpu.trace.event("rule", "not covered", { what, pc });
     if (this.behaviour.strict) this.stop(`--strict: ${this.names.vcpu(vcpu)} at PC ${pc}: no rule covers ${what}`);
   }
 

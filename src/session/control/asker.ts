@@ -134,7 +134,7 @@ export class Asker {
   }
 
   /** Whether the event was an answer to this asker. */
-  take(event: SessionEvent): boolean {
+  receive(event: SessionEvent): boolean {
     if (!isAnswer(event)) return false;
     const waiting = this.#waiting.get(event.id);
     if (!waiting?.(event)) this.#waiting.delete(event.id);

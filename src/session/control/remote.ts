@@ -187,7 +187,7 @@ class Connection implements RemoteSession {
     const buffer = new Uint8Array(65536);
     try {
       for (let count = await this.connection.read(buffer); count !== null; count = await this.connection.read(buffer)) {
-        for (const value of reader.push(buffer.subarray(0, count))) this.#take(readServerMessage(value));
+        for (const value of reader.push(buffer.subarray(0, count))) this.#receive(readServerMessage(value));
       }
     } catch (error) {
       if (error instanceof BadFrame) this.#reason = `what it sent is not a message: ${error.message}`;
@@ -196,7 +196,7 @@ class Connection implements RemoteSession {
     this.#gone();
   }
 
-  #take(message: ServerMessage | Greeting): void {
+  #receive(message: ServerMessage | Greeting): void {
     switch (message.kind) {
       case "welcome": {
         const { version, info } = message;

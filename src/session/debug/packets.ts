@@ -34,12 +34,12 @@ export class PacketReader {
   /** The packets that these bytes complete. */
   *push(bytes: Uint8Array): Generator<Received> {
     for (const byte of bytes) {
-      const received = this.#take(byte);
+      const received = this.#parse(byte);
       if (received) yield received;
     }
   }
 
-  #take(byte: number): Received | undefined {
+  #parse(byte: number): Received | undefined {
     switch (this.#state) {
       case "idle":
         if (byte === START) this.#start();

@@ -33,7 +33,7 @@ export class Debugging {
     return this.#changed;
   }
 
-  take(request: DebugRequest): void {
+  handle(request: DebugRequest): void {
     const { parts, parts: { shown, port } } = this;
     if (request.kind === "debug-attach") {
       const error = parts.slices.isDone ? "the machine has ended" : shown.system.debugger.attach(request.vms);

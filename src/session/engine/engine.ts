@@ -203,7 +203,7 @@ export class Engine {
 
   /** A debugger's request. */
   debug(request: DebugRequest): void {
-    this.#debugging.take(request);
+    this.#debugging.handle(request);
   }
 
   /** A question. It changes nothing. */
@@ -323,7 +323,7 @@ export class Engine {
     const { time } = machine;
     const result = this.#endedVms.runPresent(Math.min(limit, this.#hashes.next), TURNS);
     this.#slices.ran(machine.time - time);
-    this.#hashes.take();
+    this.#hashes.postReached();
     this.#recording.check();
     // In a replay the bug has its report already.
     for (const bug of this.present.takeBugs()) if (!this.#replaying) this.port.contained(bug);

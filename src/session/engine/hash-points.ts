@@ -29,7 +29,7 @@ export class HashPoints {
   }
 
   /** Posts the hashes of counts that were reached. */
-  take(): void {
+  postReached(): void {
     while (this.#wanted.length && this.system.instructions() >= this.#wanted[0]) {
       this.output.flush();
       this.post({

@@ -52,7 +52,7 @@ export class Output {
   /** Sends the output since the last call. */
   flush(): void {
     const { system } = this.shown;
-    for (const { console, bytes } of system.consoles.take()) {
+    for (const { console, bytes } of system.consoles.drain()) {
       this.instant?.see(bytes);
       this.#console.update(bytes);
       this.#underWay += bytes.length;
@@ -60,7 +60,7 @@ export class Output {
       this.post({ kind: "console", console, bytes });
     }
     this.#lookAtLogs();
-    const { events, dropped } = system.events.take();
+    const { events, dropped } = system.events.drain();
     if (events.length || dropped) this.post({ kind: "events", events, dropped });
   }
 

@@ -43,7 +43,7 @@ export class Pace {
   }
 
   /** The length of the next sleep (ns), or 0 if it is not worth one yet. */
-  take(): number {
+  nextSleep(): number {
     const owed = this.#idle + Math.max(0, this.#ahead);
     if (owed < SHORTEST_SLEEP) return 0;
     this.#idle = 0;

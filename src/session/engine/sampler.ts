@@ -75,7 +75,7 @@ export class Sampler {
         spared: system.core.counters.sparedInstructions,
         ...system.core.counters.exits && { exits: system.core.counters.exits },
         ...system.core.counters.translator && { translator: { ...system.core.counters.translator } },
-        vms: system.samples.take(time - last.time),
+        vms: system.samples.sample(time - last.time),
       },
     });
   }

@@ -146,7 +146,7 @@ export class Slices {
 
   /** Sleeps the owed time if that is worth it, after which virtual time is `until` (ns). */
   sleepOwed(until: number): boolean {
-    const owed = this.#hurries ? 0 : this.#pace.take();
+    const owed = this.#hurries ? 0 : this.#pace.nextSleep();
     if (!owed) return false;
     // Time owed from before has passed in virtual time already: sleep it too, but only the rest
     // counts when input wakes us.

@@ -67,7 +67,7 @@ export async function diffTraces(firstPath: string, secondPath: string): Promise
       counts[side]++;
       kinds.set(row.kind, counts);
     });
-    for (const finder of found) finder.take(rows);
+    for (const finder of found) finder.compare(rows);
   }
   const byKind = [...kinds].sort(([a], [b]) => a < b ? -1 : 1).map(([kind, [first, second]]) => ({ kind, first, second }));
   return { events, difference: found[0].difference, otherEvent: found[1].difference, kinds: byKind };
@@ -85,7 +85,7 @@ class Finder {
     return this.#found;
   }
 
-  take([first, second]: readonly [EventRow | undefined, EventRow | undefined]): void {
+  compare([first, second]: readonly [EventRow | undefined, EventRow | undefined]): void {
     this.#event++;
     if (!this.#found) {
       const fields = first && second ? differing(first, second).filter((name) => !this.ignored.has(name)) : [];

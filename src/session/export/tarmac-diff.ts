@@ -77,7 +77,7 @@ export class TarmacComparison {
     return this.compared === 0 && !this.difference ? this.#expected?.instruction.va : undefined;
   }
 
-  take({ time, record }: TarmacLine): void {
+  add({ time, record }: TarmacLine): void {
     if (this.isOver) return;
     if (record.kind === "instruction") {
       this.end();

@@ -54,7 +54,7 @@ export class PageFile {
   }
 
   /** Moves pages out of memory. False if there is no room: nothing has changed then. */
-  take(pages: readonly Page[]): boolean {
+  store(pages: readonly Page[]): boolean {
     if (this.#broken || pages.length > this.#free.length + this.#slots - this.#end) return false;
     const reused = this.#free.splice(Math.max(0, this.#free.length - pages.length)).sort((a, b) => a - b);
     const slots = pages.map((_, index) => reused[index] ?? this.#end + index - reused.length);

@@ -27,7 +27,7 @@ class Slab {
     return this.#free.length === this.#end;
   }
 
-  take(): { readonly slot: number; readonly bytes: Uint8Array } {
+  allocate(): { readonly slot: number; readonly bytes: Uint8Array } {
     const slot = this.#free.pop() ?? this.#end++;
     return { slot, bytes: this.#bytes.subarray(slot * PAGE_SIZE, (slot + 1) * PAGE_SIZE) };
   }
@@ -58,7 +58,7 @@ export class PagePool {
    * @throws RangeError if the system gives no memory
    */
   copy(content: Uint8Array): Uint8Array {
-    const slab = this.#current = this.#withRoom(), { slot, bytes } = slab.take();
+    const slab = this.#current = this.#withRoom(), { slot, bytes } = slab.allocate();
     bytes.set(content);
     this.#gone.register(bytes, { slab, slot });
     return bytes;

@@ -101,7 +101,7 @@ export class Services {
   #serve(served: ServedComputer): void {
     for (const message of this.#messages.splice(0)) {
       try {
-        served.take(message);
+        served.receive(message);
       } catch (error) {
         this.failed(error);
       }

@@ -58,7 +58,7 @@ export class MachineServer {
    * Handles the requests of one message; their answers go out in one message.
    * @param taken is called before each
    */
-  take(requests: readonly Request[], taken: () => void): void {
+  receive(requests: readonly Request[], taken: () => void): void {
     this.outbox.together(() => {
       for (const request of requests) {
         taken();

@@ -25,7 +25,7 @@ export class RemoteSockets {
   constructor(readonly post: (command: SocketCommand, moved: ArrayBuffer[]) => void, readonly nameServer: () => Address) {}
 
   /** A word of a socket has come. */
-  take(event: SocketEvent): void {
+  receive(event: SocketEvent): void {
     const socket = this.#sockets.get(event.id);
     // Closed here, while this was under way.
     if (!socket) return;

@@ -46,8 +46,8 @@ export class ServedComputer {
    * Answers a call, or passes a word on to the sockets.
    * @throws Error if the word is unknown
    */
-  take(message: Call | SocketCommand): void {
-    if (message.kind !== "call") return this.#socketsOf().take(message);
+  receive(message: Call | SocketCommand): void {
+    if (message.kind !== "call") return this.#socketsOf().receive(message);
     if (message.method === REST) return this.#answers.rest(Number(message.args[0]));
     let answer: Answer;
     try {

@@ -47,7 +47,7 @@ export class ServedSockets {
    * Carries out a word of the worker.
    * @throws Error if the word is unknown
    */
-  take(command: SocketCommand): void {
+  receive(command: SocketCommand): void {
     const { id } = command;
     switch (command.kind) {
       case "connect": {

@@ -47,7 +47,7 @@ export function serveMachine(): void {
         disks.openAll(start.plan);
         giveUpRights();
       }
-      return server.take(data, () => taken++);
+      return server.receive(data, () => taken++);
     }
     if (data.kind === "connect") {
       bell = new Int32Array(data.bell);
@@ -56,7 +56,7 @@ export function serveMachine(): void {
       states = data.surroundings?.folders.states;
     } else {
       taken++;
-      server.outside(() => sockets?.take(data.event));
+      server.outside(() => sockets?.receive(data.event));
     }
   };
   outbox.tell({ kind: "ready" });

@@ -122,17 +122,17 @@ Deno.test("L7: boxes from 100x30 on, rules below", async () => {
 
 Deno.test("L15, L16: a VM keeps letter and slot, also when others end; two VMs never share a letter", () => {
   const marks = new VmMarks();
-  marks.take(PHONE_SAMPLE.vms);
+  marks.assign(PHONE_SAMPLE.vms);
   const before = PHONE_SAMPLE.vms.map(({ name }) => marks.of(name));
   assert.deepEqual([marks.of("host"), marks.of("rm")].map(({ letter, fill }) => [letter, fill]), [["H", "fill0"], ["R", "fill1"]]);
-  marks.take([...PHONE_SAMPLE.vms.filter(({ name }) => name !== "debian"), { name: "hello", vmid: 0x90 }]);
+  marks.assign([...PHONE_SAMPLE.vms.filter(({ name }) => name !== "debian"), { name: "hello", vmid: 0x90 }]);
   assert.deepEqual(PHONE_SAMPLE.vms.map(({ name }) => marks.of(name)), before);
   const again = new VmMarks();
   again.restore(JSON.parse(JSON.stringify(marks.kept)));
-  again.take(PHONE_SAMPLE.vms);
+  again.assign(PHONE_SAMPLE.vms);
   assert.deepEqual(PHONE_SAMPLE.vms.map(({ name }) => again.of(name)), before);
   const many = new VmMarks();
-  many.take(Array.from({ length: 30 }, (_, index) => ({ name: `vm-${index}`, vmid: index + 4 })));
+  many.assign(Array.from({ length: 30 }, (_, index) => ({ name: `vm-${index}`, vmid: index + 4 })));
   const letters = Array.from({ length: 30 }, (_, index) => many.of(`vm-${index}`).letter);
   assert.equal(new Set(letters).size, 30);
   const slots = Array.from({ length: 6 }, (_, index) => many.of(`vm-${index}`).fill);
@@ -154,11 +154,11 @@ Deno.test("L21: 66 % has no mark, 75 % is a warning, 90 % has ! and 95 % is bad"
 Deno.test("L22: a history's newest sample is its right cell, and a new one moves all by one; between samples nothing changes", () => {
   const histories = new Histories(), glyphs = glyphsOf("full");
   const shown = () => history(glyphs, histories.of("x"), 6);
-  for (let second = 0; second < 5; second++) histories.take(second * 1000, [["x", second / 6]]);
+  for (let second = 0; second < 5; second++) histories.add(second * 1000, [["x", second / 6]]);
   const before = shown();
-  histories.take(4500, [["x", 1]]);
+  histories.add(4500, [["x", 1]]);
   assert.equal(shown(), before);
-  histories.take(5000, [["x", 1]]);
+  histories.add(5000, [["x", 1]]);
   assert.equal(shown().slice(0, -1), before.slice(1));
 });
 

@@ -49,7 +49,7 @@ export async function realMachine(): Promise<Shown> {
     known.set(key, before);
     return before;
   };
-  return { title: "demo", samples, consoles: system.consoles.take(), answer };
+  return { title: "demo", samples, consoles: system.consoles.drain(), answer };
 }
 
 function sampleOf(system: GuestSystem, before: MachineSample | undefined): MachineSample {
@@ -61,6 +61,6 @@ function sampleOf(system: GuestSystem, before: MachineSample | undefined): Machi
     reasons: system.inspector.reasons,
     mips: (instructions - (before?.instructions ?? 0)) / since * 1000,
     physicalCpus: system.machine.cpus.length,
-    vms: system.samples.take(since),
+    vms: system.samples.sample(since),
   };
 }

@@ -108,7 +108,7 @@ class Sitting {
       visit() {},
       choose() {},
     });
-    this.#server.take([{ kind: "start", plan }], () => {});
+    this.#server.receive([{ kind: "start", plan }], () => {});
   }
 
   #hear(event: SessionEvent): void {
@@ -138,7 +138,7 @@ class Sitting {
       queueMicrotask(() => this.#hear({ kind: "moved", id, error: { what: "stopped before it got there" }, instructions: 0 }));
       return;
     }
-    queueMicrotask(() => this.#server.take([request], () => {}));
+    queueMicrotask(() => this.#server.receive([request], () => {}));
   }
 
   step(): void {
@@ -168,7 +168,7 @@ class Sitting {
   }
 
   end(): void {
-    this.#server.take([{ kind: "stop" }], () => {});
+    this.#server.receive([{ kind: "stop" }], () => {});
   }
 }
 

@@ -28,7 +28,7 @@ export function finish(system: ReturnType<typeof assemble>): string {
   let text = "";
   while (!system.ended()) {
     const result = system.machine.run(Infinity, 1_000);
-    for (const { console, bytes } of system.consoles.take()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
+    for (const { console, bytes } of system.consoles.drain()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
     if (result.kind === "idle") system.machine.skipTo(result.next);
   }
   return text;

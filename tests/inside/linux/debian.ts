@@ -107,7 +107,7 @@ export class Debian {
 
   /** All that its console has shown. */
   get shown(): string {
-    for (const { bytes } of this.system.consoles.take()) this.#shown += new TextDecoder("latin1").decode(bytes);
+    for (const { bytes } of this.system.consoles.drain()) this.#shown += new TextDecoder("latin1").decode(bytes);
     return this.#shown;
   }
 

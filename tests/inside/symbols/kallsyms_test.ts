@@ -105,7 +105,7 @@ if (LONG) {
       const system = await booted(release, 1e9);
       const type = (text: string) => system.consoles.type("host", new TextEncoder().encode(`${text}\n`));
       let shown = "";
-      const take = () => shown += system.consoles.take().map(({ bytes }) => new TextDecoder("latin1").decode(bytes)).join("");
+      const take = () => shown += system.consoles.drain().map(({ bytes }) => new TextDecoder("latin1").decode(bytes)).join("");
       for (let end = 1e9; !shown.includes("EL2-READY") && end < 60e9; end += 1e9) {
         runTo(system, end);
         take();

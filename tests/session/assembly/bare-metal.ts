@@ -33,5 +33,5 @@ export async function runOnEl2(elf: string, options: Pick<SessionPlan, "cpu" | "
   const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined } as const;
   const system = assemble({ cpus: 1, memory: 64 << 20, turbo: true, seed: 1, ...options, what });
   system.machine.run(TURNS);
-  return system.consoles.take().map(({ bytes }) => new TextDecoder().decode(bytes)).join("");
+  return system.consoles.drain().map(({ bytes }) => new TextDecoder().decode(bytes)).join("");
 }

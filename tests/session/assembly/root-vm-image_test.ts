@@ -30,7 +30,7 @@ Deno.test("a root VM's program starts in the recorded state, and finds the recor
   const system = assemble(planOf(await build("environment")));
   const checker = new Checker(system.hypervisor);
   system.machine.run(100_000_000);
-  const text = system.consoles.take().map(({ bytes }) => new TextDecoder().decode(bytes)).join("");
+  const text = system.consoles.drain().map(({ bytes }) => new TextDecoder().decode(bytes)).join("");
   const lines = text.trim().split("\n");
   assert.equal(lines.pop(), "finished", text);
   const found = Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, value]) => [name, BigInt(value)]));

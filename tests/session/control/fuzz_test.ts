@@ -154,7 +154,7 @@ async function run(attack: ((path: string) => Promise<void>) | undefined, enough
       // It serves on.
       const remote = await connectSession(path, { readOnly: false, follow: false });
       const asker = new Asker(remote);
-      remote.onEvent = (event) => void asker.take(event);
+      remote.onEvent = (event) => void asker.receive(event);
       const { rows } = await asker.ask({ table: "vm.ls", args: {} });
       assert.ok(rows.some(({ id }) => id === "vm:ping"));
       remote.close();

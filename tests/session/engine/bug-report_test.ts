@@ -17,10 +17,10 @@ Deno.test("an exception in the engine leaves a report and a recording, and the c
     const outbox = new Outbox((events) => events.forEach((event) => event.kind === "failed" && heard.resolve(event)));
     const server = new MachineServer(outbox, () => false, (run) => writeBugReport(run, folder));
     const plan = await demoPlan();
-    server.take([{ kind: "start", plan }], () => {});
-    server.take([{ kind: "act", id: 2, action: { kind: "inject.add", rule: "rpc msg=MEM_LEND nth=9 -> NOMEM" } }], () => {});
+    server.receive([{ kind: "start", plan }], () => {});
+    server.receive([{ kind: "act", id: 2, action: { kind: "inject.add", rule: "rpc msg=MEM_LEND nth=9 -> NOMEM" } }], () => {});
     // No request has this shape: the engine takes it as a bug.
-    server.take([{ kind: "query", id: 1, query: undefined! }], () => {});
+    server.receive([{ kind: "query", id: 1, query: undefined! }], () => {});
     const { message } = await heard.promise;
     const [, path] = /^TypeError: .* \(report: (.*)\)\n/.exec(message)!;
     const text = await Deno.readTextFile(path);
@@ -39,8 +39,8 @@ async function failure(report: (run: BrokenRun) => Promise<string | undefined>):
   const heard = Promise.withResolvers<Extract<SessionEvent, { kind: "failed" }>>();
   const outbox = new Outbox((events) => events.forEach((event) => event.kind === "failed" && heard.resolve(event)));
   const server = new MachineServer(outbox, () => false, report);
-  server.take([{ kind: "start", plan: await demoPlan() }], () => {});
-  server.take([{ kind: "query", id: 1, query: undefined! }], () => {});
+  server.receive([{ kind: "start", plan: await demoPlan() }], () => {});
+  server.receive([{ kind: "query", id: 1, query: undefined! }], () => {});
   return (await heard.promise).message;
 }
 

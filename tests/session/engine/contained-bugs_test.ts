@@ -32,7 +32,7 @@ class Session implements AsyncDisposable {
   constructor(plan: SessionPlan) {
     const outbox = new Outbox((events) => events.forEach((event) => this.#hear(event)));
     this.server = new MachineServer(outbox, () => false, (run) => this.#reported = writeBugReport(run, this.folder));
-    this.server.take([{ kind: "start", plan }], () => {});
+    this.server.receive([{ kind: "start", plan }], () => {});
   }
 
   /** The report of a bug, and what it says. */
@@ -45,7 +45,7 @@ class Session implements AsyncDisposable {
   ask(table: "diagnose" | "why", filter: string) {
     const id = this.answers.size + 1, answer = Promise.withResolvers<Extract<SessionEvent, { kind: "answer" }>["answer"]>();
     this.answers.set(id, answer);
-    this.server.take([{ kind: "query", id, query: { table, args: { filter } } }], () => {});
+    this.server.receive([{ kind: "query", id, query: { table, args: { filter } } }], () => {});
     return answer.promise;
   }
 
@@ -55,11 +55,11 @@ class Session implements AsyncDisposable {
     if (event.kind === "events") this.notes.push(...event.events.filter(({ vcpu }) => vcpu === SESSION).map(({ text }) => text));
     if (event.kind !== "console") return;
     this.shown[event.console] = (this.shown[event.console] ?? "") + new TextDecoder().decode(event.bytes);
-    this.server.take([{ kind: "taken", bytes: event.bytes.length }], () => {});
+    this.server.receive([{ kind: "taken", bytes: event.bytes.length }], () => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.server.take([{ kind: "stop" }], () => {});
+    this.server.receive([{ kind: "stop" }], () => {});
     await Deno.remove(this.folder, { recursive: true });
   }
 }

@@ -32,8 +32,8 @@ export class Life {
     if (random.below(2) === 0) system.stopAt(target);
     for (let turns = random.below(60) + 1; turns > 0 && system.instructions() < target; turns--) {
       const result = machine.run(Infinity, 1);
-      system.consoles.take();
-      system.events.take();
+      system.consoles.drain();
+      system.events.drain();
       if (result.kind === "stopped") break;
       if (result.kind === "idle") machine.skipTo(result.next === Infinity ? machine.time + 1e6 : result.next);
     }

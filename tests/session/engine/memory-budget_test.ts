@@ -49,8 +49,8 @@ Deno.test("under a budget events are dropped, counted, and take no more than the
     for (let turn = 0; turn < 600; turn++) {
       const result = system.machine.run(Infinity, 1);
       if (result.kind === "idle") system.machine.skipTo(result.next);
-      system.consoles.take();
-      system.events.take();
+      system.consoles.drain();
+      system.events.drain();
     }
     return system;
   });

@@ -217,7 +217,7 @@ Deno.test("back to an event or an instruction shows that, and says what it is; w
   for (const text of passed.slice(1, -1).toReversed()) assert.equal((await back({ kind: "event", filter })).text, text);
 
   const before = session.engine.system.instructions();
-  const { pc } = session.engine.system.samples.take(0).find(({ name }) => name === "ping")!.vcpus[0];
+  const { pc } = session.engine.system.samples.sample(0).find(({ name }) => name === "ping")!.vcpus[0];
   const { instructions, text } = await back({ kind: "place", at: `ping:${pc}` });
   assert.equal(text, `vm:ping at ${pc}`);
   assert.ok(instructions < before, `${instructions}, from ${before}`);

@@ -53,7 +53,7 @@ function compare(system: GuestSystem): string[] {
   const map = table(system, "mem.map"), queues = table(system, "queue.ls"), irqs = table(system, "irq.ls");
   const why = table(system, "why"), events = table(system, "events"), rpcs = table(system, "rpc.ls");
   const { at } = system.inspector.answer({ table: "vm.ls", args: {} });
-  const samples = system.samples.take(0);
+  const samples = system.samples.sample(0);
   const limit = (id: string) => limits.find((row) => row.id === `limit:${id}`)?.used;
 
   figures.same("time", at.ns, String(Math.round(system.machine.time)));

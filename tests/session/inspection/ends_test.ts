@@ -136,7 +136,7 @@ Deno.test("a VM that fails before it has a VMID is one row, and its console says
   const [failed, ...others] = rows(system, "vm.ls", { filter: "vmid=-" });
   assert.deepEqual(others, []);
   assert.equal(failed.state, "failed");
-  const [sample] = system.samples.take(0).filter(({ vmid }) => vmid === 0);
+  const [sample] = system.samples.sample(0).filter(({ vmid }) => vmid === 0);
   assert.deepEqual([failed.id, failed.console], [`vm:${sample.name}`, `con:${sample.console}/0`]);
   assert.match(failed.input_refused ?? "", /^con:\w+: /);
 });

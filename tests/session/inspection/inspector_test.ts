@@ -783,7 +783,7 @@ Deno.test("a reason tells whether who asked first was refused, or only a step on
   assert.deepEqual([start?.call, start?.object], ["GH_VM_START", "vm:ping"], "w on the VM finds why it could not be started");
   const ping = rows(system, "vm.ls").find(({ id }) => id === "vm:ping");
   assert.deepEqual([ping?.state, ping?.vcpus], ["failed", 0], "a VM that could not be started keeps its row");
-  const sampled = () => system.samples.take(0).filter(({ name }) => name === "ping").map(({ state, vcpus }) => [state, vcpus.length]);
+  const sampled = () => system.samples.sample(0).filter(({ name }) => name === "ping").map(({ state, vcpus }) => [state, vcpus.length]);
   assert.deepEqual(sampled(), [["FAILED", 0]], "on the screens too");
   assert.equal(system.inspector.act({ kind: "vm.start", vm: "ping" }), undefined);
   runUntil(system, 2 * HALF_SECOND);

@@ -93,8 +93,8 @@ function forward(system: GuestSystem, control: DebugControl): string[] {
   const { machine } = system, stops: string[] = [];
   while (stops.length < STOPS && system.instructions() < RUN) {
     const result = machine.run(Infinity, 64);
-    system.consoles.take();
-    system.events.take();
+    system.consoles.drain();
+    system.events.drain();
     if (result.kind === "idle") machine.skipTo(result.next);
     const stop = control.takeStop();
     if (!stop) continue;

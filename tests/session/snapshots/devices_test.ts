@@ -91,7 +91,7 @@ function outputOf(system: GuestSystem, console: string, instructions: number): s
     system.stopAt(count + 500);
     while (system.instructions() < count + 500) {
       const result = system.machine.run(Infinity, 8);
-      for (const { console: name, bytes } of system.consoles.take()) if (name === console) text += new TextDecoder().decode(bytes);
+      for (const { console: name, bytes } of system.consoles.drain()) if (name === console) text += new TextDecoder().decode(bytes);
       if (result.kind === "idle") system.machine.skipTo(result.next);
     }
   }

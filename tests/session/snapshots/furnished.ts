@@ -88,7 +88,7 @@ function messages({ hypervisor: { machine: { ram } } }: GuestSystem, primary: Vc
   commands.forEach((command, index) => ram.write(QUEUE + index * COMMAND_SIZE, new Uint8Array(BigUint64Array.from(command).buffer)));
   gits(Gits.CWRITER, BigInt(commands.length * COMMAND_SIZE));
   assert.deepEqual([...lpis!.pending.keys()], [LPI_FIRST + 1, LPI_FIRST + 3]);
-  lpis!.take(LPI_FIRST + 1);
+  lpis!.acknowledge(LPI_FIRST + 1);
 }
 
 /**

@@ -61,7 +61,7 @@ Deno.test("events, reasons and ends of VMs are there after a load, and continue 
     const second = begun.system as GuestSystem, then = observed(first);
     assert.ok(then.every(({ length }) => length > 0), JSON.stringify(then.map(({ length }) => length)));
     assert.deepEqual(observed(second), then);
-    assert.deepEqual(second.events.take().events, [], "what the first session has reported is not reported again");
+    assert.deepEqual(second.events.drain().events, [], "what the first session has reported is not reported again");
     // Going back from there shows them, too, and no later ones.
     const run = new SessionRun(second, (state) => state ? loaded(plan, state) : assemble(plan), begun.state);
     second.log.watch(WATCHED);

@@ -32,8 +32,8 @@ export function runTo(system: System, instructions: number): void {
   system.stopAt(instructions);
   while (system.instructions() < instructions) {
     const result = system.machine.run(Infinity, 64);
-    system.consoles.take();
-    system.events.take();
+    system.consoles.drain();
+    system.events.drain();
     assert.notEqual(result.kind, "stopped");
     if (result.kind !== "idle") continue;
     assert.notEqual(result.next, Infinity);

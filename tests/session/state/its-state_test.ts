@@ -67,7 +67,7 @@ function finish(system: Whole): string {
   let text = "";
   while (!system.ended()) {
     const result = system.machine.run(Infinity, 1_000);
-    for (const { console, bytes } of system.consoles.take()) if (console === "a") text += new TextDecoder().decode(bytes);
+    for (const { console, bytes } of system.consoles.drain()) if (console === "a") text += new TextDecoder().decode(bytes);
     if (result.kind === "idle") system.machine.skipTo(result.next);
   }
   return text;

@@ -52,8 +52,8 @@ export const running = (system: GuestSystem) => system.ended() === undefined && 
 export function run(system: GuestSystem, turns: number): void {
   for (let turn = 0; turn < turns && running(system); turn++) {
     const result = system.machine.run(Infinity, 8);
-    system.consoles.take();
-    system.events.take();
+    system.consoles.drain();
+    system.events.drain();
     if (result.kind === "idle" && result.next !== Infinity) system.machine.skipTo(result.next);
   }
 }

@@ -30,7 +30,7 @@ Deno.test("a machine waits while its client has heard too little, and continues 
     if (events.some(({ kind }) => kind === "ended")) ended.resolve();
   }, () => heard);
   const server = new MachineServer(outbox, () => false);
-  server.take([{ kind: "start", plan: STORM }], () => {});
+  server.receive([{ kind: "start", plan: STORM }], () => {});
   for (let time = 0; time < 3; time++) {
     await until(() => outbox.lags);
     const told = messages;
@@ -38,6 +38,6 @@ Deno.test("a machine waits while its client has heard too little, and continues 
     assert.equal(messages, told);
     heard = messages;
   }
-  server.take([{ kind: "stop" }], () => {});
+  server.receive([{ kind: "stop" }], () => {});
   await ended.promise;
 });

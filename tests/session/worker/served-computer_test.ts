@@ -31,10 +31,10 @@ function rigged(plan: SessionPlan, cache?: string) {
   const folders = { cores: cache && `${cache}/core`, code: cache && `${cache}/code`, states: cache && `${cache}/states` };
   const grants = new Grants(folders), mailbox = newMailbox();
   grants.request({ kind: "start", plan });
-  const served = new ServedComputer(grants, mailbox, (event) => sockets.take(event));
-  const port = { postMessage: (message: Call | SocketCommand) => served.take(message) } as unknown as MessagePort;
+  const served = new ServedComputer(grants, mailbox, (event) => sockets.receive(event));
+  const port = { postMessage: (message: Call | SocketCommand) => served.receive(message) } as unknown as MessagePort;
   const calls = new Calls(port, mailbox);
-  const sockets: RemoteSockets = new RemoteSockets((command) => served.take(command), () => calls.call(0, "nameServer") as number);
+  const sockets: RemoteSockets = new RemoteSockets((command) => served.receive(command), () => calls.call(0, "nameServer") as number);
   return { grants, served, calls, files: remoteFiles(calls), computer: remoteComputer(calls, sockets, new OwnDisks()), sockets };
 }
 

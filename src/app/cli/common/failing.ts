@@ -31,7 +31,7 @@ export async function failingVms(
 ): Promise<readonly Failing[]> {
   const session = await connectSession(path, { readOnly: true, follow: false });
   const asker = new Asker(session), late = Promise.withResolvers<undefined>();
-  session.onEvent = (event) => void asker.take(event);
+  session.onEvent = (event) => void asker.receive(event);
   session.onGone = () => late.resolve(undefined);
   const timer = setTimeout(() => late.resolve(undefined), patience);
   try {

@@ -47,7 +47,7 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
   const asker = new Asker(session);
   const waiting = new Set<(event: SessionEvent) => void>();
   session.onEvent = (event) => {
-    if (asker.take(event)) return;
+    if (asker.receive(event)) return;
     for (const hear of [...waiting]) hear(event);
     if (event.kind !== "console") return;
     session.send({ kind: "taken", bytes: event.bytes.length });

@@ -42,7 +42,7 @@ export async function withSession<T>(
     );
   session.onRefused = (message) => gone.reject(new Failure(message, undefined, ExitCode.ReadOnly));
   session.onEvent = (event) => {
-    if (asker.take(event) || event.kind !== "console") return;
+    if (asker.receive(event) || event.kind !== "console") return;
     session.send({ kind: "taken", bytes: event.bytes.length });
     output?.hear(event.bytes);
   };

@@ -54,7 +54,7 @@ export function withLog(client: SessionClient, path: string | undefined, level: 
   };
   const end = async (event: SessionEvent & { kind: "ended" }) => {
     // Before any listener gets the end: the worker may end after it.
-    if (asked) { for (const line of await asked.take()) file.write(line); }
+    if (asked) { for (const line of await asked.drain()) file.write(line); }
     file.say(`ended with ${event.end.code}: ${event.end.message}`);
     listener(event);
   };
@@ -74,7 +74,7 @@ export function withLog(client: SessionClient, path: string | undefined, level: 
       client.send(asked?.widened(request) ?? request);
       if (!asked || request.kind !== "start") return;
       asked.begin();
-      timer = setInterval(async () => (await asked.take()).forEach((line) => file.write(line)), POLL);
+      timer = setInterval(async () => (await asked.drain()).forEach((line) => file.write(line)), POLL);
     },
     close() {
       clearInterval(timer);
@@ -154,7 +154,7 @@ class AskedEvents {
 
   /** Whether an event is an answer for the log. */
   hears(event: SessionEvent): boolean {
-    return this.#asker.take(event);
+    return this.#asker.receive(event);
   }
 
   told(event: MachineEvent): void {
@@ -162,7 +162,7 @@ class AskedEvents {
   }
 
   /** Events since the last query. One question at a time, or both would have the same answer. */
-  take(): Promise<Line[]> {
+  drain(): Promise<Line[]> {
     const next = this.#last.then(() => this.#ask());
     this.#last = next;
     return next;

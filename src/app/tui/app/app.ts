@@ -131,7 +131,7 @@ export class App {
   }
 
   key(key: Key): void {
-    this.#keys.take(key);
+    this.#keys.press(key);
   }
 
   setTheme(name: string): void {

@@ -26,13 +26,13 @@ export class KeyInput {
   constructor(readonly state: AppState, readonly takers: () => KeyTakers) {}
 
   /** Takes a key; a click on a hint is its keys. */
-  take(key: Key): void {
+  press(key: Key): void {
     const hint = key.name === "Click" && key.x !== undefined && key.y !== undefined ? this.takers().hintAt(key.x, key.y) : undefined;
-    if (!hint) return this.#take(key);
-    if (hint.word !== THEN) { for (const name of hint.key.split(" ")) this.#take({ name, bytes: new Uint8Array() }); }
+    if (!hint) return this.#press(key);
+    if (hint.word !== THEN) { for (const name of hint.key.split(" ")) this.#press({ name, bytes: new Uint8Array() }); }
   }
 
-  #take(key: Key): void {
+  #press(key: Key): void {
     const { state } = this, { messages, session, console } = state;
     state.activity.refresh();
     // A box that an answer has opened may be gone with this key.
@@ -45,7 +45,7 @@ export class KeyInput {
     else if (session.lost) this.#lostKey(key);
     else if (key.name === "Esc" && shown?.keys.length && !console.typing) messages.dismiss();
     else if (key.name === "Esc" && this.#leavesGuide()) this.#leaveGuide();
-    else if (key.x !== undefined && key.y !== undefined) this.takers().mouse.take(key.name, key.x, key.y);
+    else if (key.x !== undefined && key.y !== undefined) this.takers().mouse.press(key.name, key.x, key.y);
     else if (console.typing && state.prefix !== "prefix") this.#typed(key);
     else this.#command(key);
     state.see();

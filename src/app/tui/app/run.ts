@@ -163,7 +163,7 @@ class TerminalSession {
       await this.#mode.enter(options.opened !== undefined);
       if (options.ask && !this.#reader) this.#aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
       this.#pump.open();
-      const closed = readKeys(port.input, (key) => this.#take(key), options).then(() => this.#cutOff("the terminal is gone"));
+      const closed = readKeys(port.input, (key) => this.#press(key), options).then(() => this.#cutOff("the terminal is gone"));
       left = await Promise.race([this.#left.promise, closed.then(() => this.#left.promise)]);
     } finally {
       await this.#suspension;
@@ -212,7 +212,7 @@ class TerminalSession {
     this.#timers.add(timer);
   }
 
-  #take(key: Key): void {
+  #press(key: Key): void {
     if (key.name !== "Report") return this.#app.key(key);
     // The terminal has said something of itself.
     const report = parseReport(keyText(key));

@@ -33,7 +33,7 @@ export class SessionEvents {
 
   apply(event: SessionEvent): void {
     const { asker, frozen, activity, console, session, questions, marks, port } = this.state;
-    if (asker.take(event)) return;
+    if (asker.receive(event)) return;
     if (frozen) frozen.missed++;
     if (event.kind === "console") {
       console.write(event.console, event.bytes, () => port.send({ kind: "taken", bytes: event.bytes.length }));
@@ -64,11 +64,11 @@ export class SessionEvents {
 
   #takeSample(sample: MachineSample): void {
     const { looks, clock, pace, session, activity, tree, console, windows, questions } = this.state;
-    looks.look.vms.take(sample.vms);
+    looks.look.vms.assign(sample.vms);
     // The first speed of a machine that starts or continues is shown at once.
     const now = clock(), shown = pace.takes(now, sample, session.moves) || !activity.measured;
     activity.stride = pace.slowness;
-    activity.take(now, sample, shown ? "figures" : "histories");
+    activity.add(now, sample, shown ? "figures" : "histories");
     if (shown) {
       this.state.speed = session.speed;
       tree.update(sample);

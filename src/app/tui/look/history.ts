@@ -37,7 +37,7 @@ export class Histories {
   }
 
   /** Takes amounts at a wall time (ms). Within one second they are averaged. */
-  take(now: number, amounts: Iterable<readonly [id: string, amount: number]>): void {
+  add(now: number, amounts: Iterable<readonly [id: string, amount: number]>): void {
     this.#from ??= now;
     const steps = Math.floor((now - this.#from) / STEP);
     if (steps > 0) {

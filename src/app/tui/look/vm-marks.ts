@@ -30,7 +30,7 @@ export class VmMarks {
   #restored = false;
 
   /** Gives marks to VMs that have none: host, rm, then the others by VMID. */
-  take(vms: readonly { readonly name: string; readonly vmid: number }[]): void {
+  assign(vms: readonly { readonly name: string; readonly vmid: number }[]): void {
     if (this.#restored) {
       this.#restored = false;
       for (const name of this.#kept.keys()) if (!vms.some((vm) => vm.name === name)) this.#forget(name);

@@ -41,7 +41,7 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenPanes 
     right: () => [{ text: "busiest first", role: "dim" }],
     first: (rows) => rows.find(({ vm }) => isGuest(vm)),
     taken(rows) {
-      histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, rate]));
+      histories.add(clock(), rows.map(({ id, rate }): [string, number] => [id, rate]));
       histories.keep(new Set(rows.map(({ id }) => id)));
     },
   });

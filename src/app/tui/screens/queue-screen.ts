@@ -30,7 +30,7 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenPane
     columns: () => queueColumns(histories),
     first: (rows) => rows.find(({ from, to }) => isGuest(from) && isGuest(to)) ?? rows.find(({ from, to }) => isGuest(from) || isGuest(to)),
     taken(rows) {
-      histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, rate]));
+      histories.add(clock(), rows.map(({ id, rate }): [string, number] => [id, rate]));
       histories.keep(new Set(rows.map(({ id }) => id)));
     },
   });

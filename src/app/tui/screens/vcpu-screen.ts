@@ -159,7 +159,7 @@ function registersPane(vcpus: TablePane<typeof VCPUS>): TextPane {
       asked = vcpus.selectedId ?? "";
       return asked ? { table: "vcpu.regs", args: { vcpu: asked } } : undefined;
     },
-    receive: (answer) => registers.take(asked, rowsOf(REGISTERS, answer)),
+    receive: (answer) => registers.update(asked, rowsOf(REGISTERS, answer)),
   });
 }
 

@@ -42,9 +42,9 @@ export class KeyParser {
     const keys: Key[] = [];
     for (let at = 0; at < bytes.length;) {
       if (this.#state === "paste") {
-        at = this.#paste.take(bytes, at);
+        at = this.#paste.read(bytes, at);
         if (this.#paste.ended) keys.push(this.#endPaste());
-      } else this.#take(bytes[at++], keys);
+      } else this.#parse(bytes[at++], keys);
     }
     return keys;
   }
@@ -61,7 +61,7 @@ export class KeyParser {
     return keys;
   }
 
-  #take(byte: number, keys: Key[]): void {
+  #parse(byte: number, keys: Key[]): void {
     switch (this.#state) {
       case "esc":
         return this.#afterEsc(byte, keys);
@@ -111,7 +111,7 @@ export class KeyParser {
       this.#held.pop();
       this.#drop(keys);
       this.#begin("esc", ESC);
-      return this.#take(byte, keys);
+      return this.#parse(byte, keys);
     }
     if (byte < 0x20 && byte !== ESC && !ends) return this.#dropAt(byte, keys);
     this.#hold(byte);
@@ -162,7 +162,7 @@ export class KeyParser {
   /** The same where a byte cannot continue it: that begins something new. */
   #dropAt(byte: number, keys: Key[]): void {
     this.#drop(keys);
-    this.#take(byte, keys);
+    this.#parse(byte, keys);
   }
 
   #endPaste(): Key {

@@ -23,7 +23,7 @@ export class PastedText {
   }
 
   /** Takes bytes from `from` on; returns the index of the first one after the paste. */
-  take(bytes: Uint8Array, from: number): number {
+  read(bytes: Uint8Array, from: number): number {
     let at = from;
     while (at < bytes.length && !this.ended) {
       if (this.#matched === 0) {

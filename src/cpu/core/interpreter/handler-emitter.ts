@@ -115,7 +115,7 @@ export class HandlerEmitter {
       layout,
       ip,
       decodedOffset,
-      local: (type) => this.#pool.take(type),
+      local: (type) => this.#pool.allocate(type),
       tlb: () => void f.get(tlb),
       atomicsTlb: () => pushAtomicsTlb(f, at.tlb),
       beforeCall: (time) => {

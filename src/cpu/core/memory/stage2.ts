@@ -85,7 +85,7 @@ export class Stage2Pool {
 
   /** The tables of a new, empty address space; undefined when the pool is exhausted. */
   create(bits: IpaBits = IPA_BITS): Stage2 | undefined {
-    const root = bits === IPA_BITS ? this.take() : this.#takeRow(rootTables(bits));
+    const root = bits === IPA_BITS ? this.allocate() : this.#takeRow(rootTables(bits));
     if (root === undefined) return undefined;
     const tables = new Stage2(this, this.#words, ++this.#lastId, root, bits);
     this.#roots.set(tables.id, bits === IPA_BITS ? root : root | WIDE_ROOT);
@@ -94,7 +94,7 @@ export class Stage2Pool {
   }
 
   /** An empty table's address. For `Stage2`. */
-  take(): number | undefined {
+  allocate(): number | undefined {
     const table = this.#free.pop();
     if (table !== undefined) this.#words.fill(0, table >>> 2, (table >>> 2) + ENTRIES);
     return table;
@@ -288,7 +288,7 @@ export class Stage2 implements Stage2Table {
     const old = this.words[at];
     if (!old && !bits) return;
     if (!(old & Stage2Entry.Table)) {
-      const table = this.pool.take()!;
+      const table = this.pool.allocate()!;
       if (old) { for (let i = 0; i < ENTRIES; i++) this.words[(table >>> 2) + i] = old + i * PAGE_SIZE; }
       this.words[at] = table | Stage2Entry.Table;
     }

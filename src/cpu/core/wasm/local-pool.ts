@@ -9,7 +9,7 @@ export class LocalPool {
   /** @param f gets the locals */
   constructor(readonly f: FunctionBuilder) {}
 
-  take(type: ValueType): number {
+  allocate(type: ValueType): number {
     let pool = this.#pools.get(type);
     if (!pool) this.#pools.set(type, pool = { all: [], used: 0 });
     while (pool.used < pool.all.length) {

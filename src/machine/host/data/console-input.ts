@@ -158,7 +158,7 @@ export class ConsoleInput {
   }
 
   /** Everything that has come since the last call. */
-  take(): HostInput[] {
+  drain(): HostInput[] {
     const taken = this.#waiting;
     this.#waiting = [];
     this.#typed = 0;

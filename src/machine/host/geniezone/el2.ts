@@ -60,7 +60,7 @@ export class GzvmEl2 {
     const serve: Served[N] = this.#served[name];
     const result = serve(args, vm!);
     const { trace } = this.#kernel.cpu;
-    if (trace.wants("hvc")) {
+    if (trace.isWanted("hvc")) {
       trace.event("hvc", `GZVM ${name}`, { id: functionId(name), args: gzvmRegisters(name, args), error: result.error });
     }
     return result;

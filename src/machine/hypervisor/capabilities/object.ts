@@ -190,7 +190,7 @@ export abstract class HypervisorObject {
   /** Traces a change in the object's life. */
   protected traceState(to: string): void {
     const { trace, names } = this.services;
-    if (trace.wants("state")) trace.event("state", to, { object: names.object(this), type: this.type });
+    if (trace.isWanted("state")) trace.event("state", to, { object: names.object(this), type: this.type });
   }
 
   /** The type's checks and effects at activation (§3.6). */

@@ -15,7 +15,7 @@ export const calls: readonly HypercallDefinition[] = [
       }
       if (num_bytes % WORD_BYTES !== 0) return call.refuse(ErrorCode.ARGUMENT_ALIGNMENT, "whole words only", { num_bytes });
       const { entropy, services: { now, random } } = call.caller;
-      if (!entropy.take(now)) {
+      if (!entropy.spend(now)) {
         return call.refuse(ErrorCode.BUSY, "at most 4 calls in 33 ms on a vCPU", { now_ns: now });
       }
       const words = [0, 1, 2, 3].map((index) => index * WORD_BYTES < num_bytes ? random.next() : 0);

@@ -75,7 +75,7 @@ export function isPsci(vcpu: Vcpu, fn: number, wide: boolean): boolean {
 export function psci(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply | undefined {
   if (!isPsci(vcpu, fn, wide)) return undefined;
   const group = vcpu.attachments.vpmGroup, args = argumentsOf(wide, x);
-  const status = vcpu.trace.wants("psci") ? performTraced(vcpu, group, fn, wide, args) : perform(vcpu, group, fn, wide, args);
+  const status = vcpu.trace.isWanted("psci") ? performTraced(vcpu, group, fn, wide, args) : perform(vcpu, group, fn, wide, args);
   return status === DEFERRED ? DEFERRED : replyOf(status, wide, args);
 }
 

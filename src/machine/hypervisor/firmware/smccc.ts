@@ -61,7 +61,7 @@ const PSCI_END = 0x20;
  */
 export function smccc(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply {
   const id = Number(x[0] & 0xffff_ffffn);
-  if (vcpu.trace.wants("trap") && !isOperation(vcpu, id, x)) traceCall(vcpu, conduit, { function: x[0] & 0xffff_ffffn });
+  if (vcpu.trace.isWanted("trap") && !isOperation(vcpu, id, x)) traceCall(vcpu, conduit, { function: x[0] & 0xffff_ffffn });
   const reply = perform(vcpu, x, conduit);
   if (reply === UNKNOWN && !KNOWN_ABSENT.has(id)) vcpu.services.uncovered(vcpu, `SMCCC function 0x${id.toString(16)}`);
   return reply;
@@ -69,7 +69,7 @@ export function smccc(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): Smccc
 
 /** The event of a call that is neither a hypercall nor one of PSCI. */
 export function traceCall({ trace }: Vcpu, conduit: Conduit, fields: TraceFields): void {
-  if (trace.wants("trap")) trace.event("trap", conduit.toUpperCase(), fields);
+  if (trace.isWanted("trap")) trace.event("trap", conduit.toUpperCase(), fields);
 }
 
 /** Whether a call is a hypercall or one of PSCI, which are operations of the trace. */

@@ -52,7 +52,7 @@ function isImplemented(id: number): boolean {
 function entropy(vcpu: Vcpu, width: bigint, bits: bigint): SmcccReply {
   const { random, now } = vcpu.services;
   if (bits === 0n || bits > 3n * width) return [INVALID_PARAMETERS, 0n, 0n, 0n];
-  if (!vcpu.entropy.take(now)) return [BigInt.asUintN(Number(width), NO_ENTROPY), 0n, 0n, 0n];
+  if (!vcpu.entropy.spend(now)) return [BigInt.asUintN(Number(width), NO_ENTROPY), 0n, 0n, 0n];
   let value = 0n;
   for (let have = 0n; have < bits; have += 32n) value |= BigInt(random.next()) << have;
   value = BigInt.asUintN(Number(bits), value);

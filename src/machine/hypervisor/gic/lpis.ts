@@ -109,7 +109,7 @@ export class Lpis implements LpiSet {
   }
 
   /** IAR: the LPI is no longer pending. */
-  take(intid: number): void {
+  acknowledge(intid: number): void {
     this.clear(intid);
     this.taken.set(intid, (this.taken.get(intid) ?? 0) + 1);
   }

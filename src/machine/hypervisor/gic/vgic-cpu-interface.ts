@@ -215,7 +215,7 @@ export class VgicCpu {
     this.#activePriorities[group] |= 1 << ((this.#bestPriority & this.#groupPriorityMask(group)) >> APR_SHIFT);
     if (intid < LPI_FIRST) this.gic.activate(this, intid);
     else {
-      this.lpis?.take(intid);
+      this.lpis?.acknowledge(intid);
       this.settleLpis();
     }
     return intid;

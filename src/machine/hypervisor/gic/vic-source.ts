@@ -203,7 +203,7 @@ export class VirqSource implements LevelSource {
 
   #trace(name: string): void {
     const { trace, names } = this.object.services;
-    if (!this.#binding || !trace.wants("virq")) return;
+    if (!this.#binding || !trace.isWanted("virq")) return;
     const { vic, cpu, intid } = this.#binding;
     const irq = names.irq(vic, intid);
     trace.event("virq", name, {

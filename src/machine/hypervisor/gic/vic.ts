@@ -323,7 +323,7 @@ export class Vic extends HypervisorObject {
     const { trace, names } = this.services;
     return {
       get wanted() {
-        return trace.wants("virq");
+        return trace.isWanted("virq");
       },
       command: (name, fields, error) => {
         const irq = fields.intid === undefined ? undefined : names.irq(this, fields.intid);

@@ -134,7 +134,7 @@ export class Msgqueue extends HypervisorObject {
   /** A message is added or removed. */
   #tell(name: "send" | "receive", bytes: Uint8Array, push?: boolean): void {
     const { trace, names } = this.services;
-    if (trace.wants("msg")) trace.event("msg", name, { queue: names.object(this), size: bytes.length, push, bytes });
+    if (trace.isWanted("msg")) trace.event("msg", name, { queue: names.object(this), size: bytes.length, push, bytes });
   }
 
   /** Sets the sender's threshold: 0 to depth - 1. */

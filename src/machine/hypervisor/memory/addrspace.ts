@@ -476,7 +476,7 @@ export class AddressSpace extends HypervisorObject {
 
   #trace(name: string, ipa: number, fields: Readonly<Record<string, unknown>>): void {
     const { trace, names } = this.services;
-    if (trace.wants("mem")) trace.event("mem", name, { ipa: ipaId(names.vm(this.#vmid), ipa), ...fields });
+    if (trace.isWanted("mem")) trace.event("mem", name, { ipa: ipaId(names.vm(this.#vmid), ipa), ...fields });
   }
 
   #invalidate(ipa: number, size: number): void {

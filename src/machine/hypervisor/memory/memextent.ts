@@ -233,7 +233,7 @@ export class Memextent extends HypervisorObject {
     if (!services.memory.transfer(giver, receiver, pa, size)) return false;
     const { trace } = services;
     services.checker?.touchPages(giver, pa, size);
-    if (trace.wants("mem")) trace.event("mem", "own", { pa: paId(pa), size, from: giver.name, to: receiver.name });
+    if (trace.isWanted("mem")) trace.event("mem", "own", { pa: paId(pa), size, from: giver.name, to: receiver.name });
     if (giver instanceof Memextent) {
       for (const { addressSpace, range } of giver.mappings.within(pa - giver.base, size)) {
         addressSpace.uninstall(range.ipa, asPa(giver.base + range.offset), range.size);

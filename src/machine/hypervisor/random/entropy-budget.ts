@@ -18,7 +18,7 @@ export class EntropyBudget {
   }
 
   /** Counts a call at virtual time `now` (ns); false when there were too many. */
-  take(now: number): boolean {
+  spend(now: number): boolean {
     if (now - this.#windowStart >= WINDOW) {
       this.#windowStart = now;
       this.#calls = 0;

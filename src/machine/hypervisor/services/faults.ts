@@ -121,7 +121,9 @@ export class Faults implements FaultPort {
     found.hits++;
     this.#injected++;
     const { id, rule } = found;
-    if (trace.wants("rule")) trace.event("rule", "injected", { inject: id, rule: rule.text, hit: found.hits, refused: true, ...subject });
+    if (trace.isWanted("rule")) {
+      trace.event("rule", "injected", { inject: id, rule: rule.text, hit: found.hits, refused: true, ...subject });
+    }
     return { id, rule, effect: rule.effect };
   }
 

@@ -213,7 +213,7 @@ export class TraceHub {
   }
 
   /** The same for one kind. */
-  wants(kind: TraceKind): boolean {
+  isWanted(kind: TraceKind): boolean {
     return this.#wanted[kind];
   }
 
@@ -367,7 +367,7 @@ export class TraceHub {
     parent: Operation | undefined,
     messages?: readonly TraceMessage[],
   ): void {
-    if (!this.wants(kind)) return;
+    if (!this.isWanted(kind)) return;
     const time = this.now();
     const id = ++this.#nextId;
     const pcpu = this.#pcpu;
@@ -399,7 +399,7 @@ export class TraceHub {
    */
   observed(observed: Observed, end: number, retired: number): void {
     const { kind } = observed;
-    if (!this.wants(kind)) return;
+    if (!this.isWanted(kind)) return;
     const pcpu = this.#pcpu, vcpu = this.#actor?.name() ?? "", place = this.point();
     const at = { boundary: place.boundary, stage: place.stage, retired: place.retired + retired, steps: place.steps };
     this.#give(new ObservedEvent(observed, { id: ++this.#nextId, number: this.#numberAt(kind, end, pcpu), end, at, pcpu, vcpu }));
@@ -459,7 +459,7 @@ export class TraceHub {
       if (!result.expected && !parent) this.reasons.alarm(why);
       if (parent && !parent.result && !parent.rule) parent.reason ??= why;
     }
-    if (this.wants(kind)) {
+    if (this.isWanted(kind)) {
       const end = this.now(), at = this.point();
       this.#give({ id, time, end, at, pcpu, kind, operation: true, number, vcpu, name, fields, result, parent, why, messages, calls });
     }
@@ -549,8 +549,8 @@ export class VcpuTrace implements TracePort {
     this.#call = undefined;
   }
 
-  wants(kind: TraceKind): boolean {
-    return this.hub.wants(kind);
+  isWanted(kind: TraceKind): boolean {
+    return this.hub.isWanted(kind);
   }
 
   event(kind: TraceKind, name: string, fields: TraceFields, message?: TraceMessage): void {

@@ -33,7 +33,7 @@ export class TraceReader {
    * Unread events, oldest first, at most `limit` of them; and how many were lost since the last
    * call.
    */
-  take(limit = Infinity): { readonly events: TraceEvent[]; readonly dropped: number } {
+  drain(limit = Infinity): { readonly events: TraceEvent[]; readonly dropped: number } {
     const events: TraceEvent[] = [];
     while (this.#next < this.ring.end && events.length < limit) {
       const event = this.ring.at(this.#next++);

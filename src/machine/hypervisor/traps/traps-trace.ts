@@ -25,10 +25,10 @@ function registerName({ op0, op1, crn, crm, op2 }: RegisterEncoding): string {
 /** MRS or MSR of a register that traps; `value` is undefined if the access is undefined. */
 export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: boolean, value: bigint | undefined): void {
   const { trace } = vcpu;
-  if (trace.wants("trap")) {
+  if (trace.isWanted("trap")) {
     trace.event("trap", registerName(register), { access: isRead ? "read" : "write", value, undefined: value === undefined });
   }
-  if (value === undefined || register.op0 !== 3 || !trace.wants("virq")) return;
+  if (value === undefined || register.op0 !== 3 || !trace.isWanted("virq")) return;
   const key = iccKey(register.crn, register.crm, register.op2);
   if (isRead && (key === Icc.IAR0 || key === Icc.IAR1)) traceInterrupt(vcpu, "acknowledge", Number(value));
   if (!isRead && (key === Icc.EOIR0 || key === Icc.EOIR1)) traceInterrupt(vcpu, "end", Number(value & 0xff_ffffn));
@@ -40,7 +40,7 @@ export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: bo
  */
 export function traceAbort(vcpu: Vcpu, exit: Exit, name: "external abort" | "page fault" | "cache maintenance" | "fault"): void {
   const { trace, services, registers: { pc } } = vcpu;
-  if (!trace.wants("trap")) return;
+  if (!trace.isWanted("trap")) return;
   const fetch = exceptionClass(exit.esr) === ExceptionClass.InstructionAbortLower;
   trace.event("trap", name, { address: services.names.ipa(vcpu, exit.ipa), fetch, pc });
 }
@@ -48,7 +48,7 @@ export function traceAbort(vcpu: Vcpu, exit: Exit, name: "external abort" | "pag
 /** A vCPU acknowledges or ends an interrupt. */
 export function traceInterrupt(vcpu: Vcpu, name: "acknowledge" | "end", intid: number): void {
   const { trace, services, attachments: { vic } } = vcpu;
-  if (vic && !isSpecial(intid) && trace.wants("virq")) trace.event("virq", name, { irq: services.names.irq(vic, intid) });
+  if (vic && !isSpecial(intid) && trace.isWanted("virq")) trace.event("virq", name, { irq: services.names.irq(vic, intid) });
 }
 
 /**

@@ -53,7 +53,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
       else callSmccc(vcpu, "smc");
       break;
     case ExceptionClass.Wfx:
-      if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", exit.esr & WFX_WFE ? "WFE" : "WFI", { pc: vcpu.registers.pc });
+      if (vcpu.trace.isWanted("trap")) vcpu.trace.event("trap", exit.esr & WFX_WFE ? "WFE" : "WFI", { pc: vcpu.registers.pc });
       core.skip(vcpu.registers);
       if (exit.esr & WFX_WFE) scheduler.endTurn();
       else vcpu.waitForInterrupt();
@@ -70,7 +70,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
       handleInstructionAbort(vcpu, exit);
       break;
     default:
-      if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
+      if (vcpu.trace.isWanted("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
       injectUndefined(vcpu);
   }
 }

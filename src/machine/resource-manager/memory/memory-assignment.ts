@@ -73,7 +73,7 @@ export function assignMemory(context: Context, order: AssignOrder): void {
   }
   for (const range of order.ranges) {
     replace(context.state.assigned, range, to);
-    if (trace.wants("mem")) trace.event("mem", "assign", fields(range));
+    if (trace.isWanted("mem")) trace.event("mem", "assign", fields(range));
   }
 }
 

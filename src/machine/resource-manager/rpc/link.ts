@@ -39,7 +39,7 @@ export function notify<F extends Fields>(context: Context, vm: Vm, message: RpcN
   context.state.notificationSequence = (sequence + 1) & 0xffff;
   const { trace } = context.calls;
   const sent: RpcMessage = { type: PacketType.Notification, sequence, id: message.id, payload: message.layout.encode(value) };
-  if (trace.wants("rpc")) {
+  if (trace.isWanted("rpc")) {
     const lost = vm.link === undefined;
     trace.event("rpc", message.name, { to: vm.vmid, sequence, lost, ...traceFields(value) }, lost ? undefined : sent);
   }

@@ -64,7 +64,7 @@ export function answer(context: Context, link: Link, operation: RequestOperation
   const { trace } = context.calls;
   context.unanswered.delete(causeOf(operation.origin));
   send(context, link, operation.origin, payload, operation.trace);
-  const shown = trace.wants("rpc") ? traceFields(fields) : {};
+  const shown = trace.isWanted("rpc") ? traceFields(fields) : {};
   trace.end(operation.trace, { code: RmError.OK, name: "OK", refused: false, fields: shown });
 }
 

@@ -108,14 +108,14 @@ class Connection extends CarriedConnection {
         }
         break;
       case VsockOp.RW:
-        return this.#take(packet.payload);
+        return this.#receive(packet.payload);
       case VsockOp.CREDIT_REQUEST:
         this.#send(VsockOp.CREDIT_UPDATE);
     }
     this.transmit();
   }
 
-  #take(payload: Uint8Array): void {
+  #receive(payload: Uint8Array): void {
     this.#received = this.#received + payload.length >>> 0;
     if ((this.#received - this.#forwarded >>> 0) > CONNECTION_BUFFER) {
       // It sends more than it was given credit for.

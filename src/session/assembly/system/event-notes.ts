@@ -41,7 +41,7 @@ export class EventNotes {
     this.#reasons = this.hypervisor().trace.reasons.count;
   }
 
-  take(): TakenEvents {
+  drain(): TakenEvents {
     this.#takeReasons();
     const taken = { events: this.#events.sort((a, b) => a.time - b.time), dropped: this.#dropped };
     this.#events = [];

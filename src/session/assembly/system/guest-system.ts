@@ -367,11 +367,11 @@ export class GuestSystem implements System, Inspected {
         return this.inputCleared(event.vm);
       case "state":
         this.vms.changed(event);
-        this.ends.take(event);
+        this.ends.note(event);
         return this.events.vmState(event);
       case "error":
         this.vms.failed(event);
-        this.ends.take(event);
+        this.ends.note(event);
         return this.events.hostError(event);
       case "bug":
         return this.bug(event.device, event.error);

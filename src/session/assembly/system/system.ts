@@ -73,10 +73,10 @@ interface ConsoleAccess {
   type(console: string, bytes: Uint8Array): boolean;
   /** Why a console takes no input now; undefined if it does. */
   closed(console: string): Problem | undefined;
-  /** Bytes of output that `take` would give. */
+  /** Bytes of output that `drain` would give. */
   readonly waiting: number;
   /** Output since the last call, in order. */
-  take(): { console: string; bytes: Uint8Array }[];
+  drain(): { console: string; bytes: Uint8Array }[];
   /** The end of what each shows. */
   save(): readonly { readonly console: string; readonly bytes: Uint8Array }[];
 }
@@ -89,7 +89,7 @@ export interface TakenEvents {
 
 /** Events for the client. */
 interface EventAccess {
-  take(): TakenEvents;
+  drain(): TakenEvents;
   /** Reports a problem of the session itself: an event of kind `log`. */
   sessionProblem(message: string): void;
 }
@@ -124,7 +124,7 @@ export interface MortalVms {
 /** Samples of VMs. */
 export interface VmSampler {
   /** The VMs now. `elapsed` is the virtual time (ns) since the last call, for loads. */
-  take(elapsed: number): VmSample[];
+  sample(elapsed: number): VmSample[];
 }
 
 /** Digests of the state, hexadecimal. */

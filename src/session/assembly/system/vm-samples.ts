@@ -23,7 +23,7 @@ export class VmSamples implements VmSampler {
 
   constructor(readonly system: SampledSystem) {}
 
-  take(elapsed: number): VmSample[] {
+  sample(elapsed: number): VmSample[] {
     const { hypervisor, vms: known, consoles, virtio } = this.system;
     const vms = new Map<number, Vcpu[]>(known.gone().map((vmid) => [vmid, []]));
     for (const vcpu of hypervisor.scheduler.vcpus) {

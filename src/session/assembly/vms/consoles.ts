@@ -103,7 +103,7 @@ export class Consoles {
     return door.sendBreak !== undefined;
   }
 
-  /** Bytes of output that `take` would give. */
+  /** Bytes of output that `drain` would give. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -129,7 +129,7 @@ export class Consoles {
   }
 
   /** The guests' output since the last call, in order. */
-  take(): { console: string; bytes: Uint8Array }[] {
+  drain(): { console: string; bytes: Uint8Array }[] {
     const taken = this.#output.map(({ console, bytes }) => ({ console, bytes: bytes.view.slice() }));
     this.#output = [];
     this.#waiting = 0;

@@ -194,7 +194,7 @@ export class VmEnds {
   }
 
   /** The host says something of a VM. */
-  take(event: HostEvent): void {
+  note(event: HostEvent): void {
     if (event.kind === "error" && event.vm !== undefined && !this.#known.problems.has(event.vm)) {
       this.#known.problems.set(event.vm, event.message);
     }

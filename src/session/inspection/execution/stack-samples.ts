@@ -42,7 +42,7 @@ export class StackSamples {
   readonly #code = new Map<number, { readonly tables: number; readonly frames: CodeFrames }>();
 
   /** Takes a sample of a machine that is suspended in the middle of a turn; false: none runs. */
-  take({ hypervisor, symbols }: SampledSystem): boolean {
+  sample({ hypervisor, symbols }: SampledSystem): boolean {
     const cpu = hypervisor.machine.suspendedCpu, vcpu = cpu && hypervisor.scheduler.runsOn(cpu.index);
     if (!vcpu || vcpu.native || !vcpu.addressSpace) return false;
     const vm = hypervisor.names.vm(vcpu.addressSpace.vmid), addresses = this.#addresses(vm, vcpu, hypervisor, symbols);

@@ -26,10 +26,10 @@ export class QueueRpcs {
 
   /** Listens from now on. Gives the function that ends it. */
   install(): () => void {
-    return this.hypervisor.trace.listen(["msg"], (event) => this.#take(event));
+    return this.hypervisor.trace.listen(["msg"], (event) => this.#follow(event));
   }
 
-  #take({ name, vcpu, fields: { queue, bytes } }: TraceEvent): void {
+  #follow({ name, vcpu, fields: { queue, bytes } }: TraceEvent): void {
     if (name !== "send" || typeof queue !== "string" || !(bytes instanceof Uint8Array)) return;
     const link = this.#linkOf(queue);
     if (!link) return;

@@ -26,12 +26,12 @@ export class ParcelWaits {
 
   /** The waits now. */
   read(log: EventLog): ReadonlyMap<number, ParcelWait> {
-    for (const event of [...log.newest(KINDS, this.#cursor)].reverse()) this.#take(event);
+    for (const event of [...log.newest(KINDS, this.#cursor)].reverse()) this.#follow(event);
     this.#cursor = log.cursor;
     return this.#waits;
   }
 
-  #take({ name, result, fields }: TraceEvent): void {
+  #follow({ name, result, fields }: TraceEvent): void {
     const handle = Number(fields.handle);
     if (!result) {
       const to = Number(fields.to), wait = this.#waits.get(to);

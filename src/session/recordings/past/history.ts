@@ -244,7 +244,7 @@ export class History {
     const isPossible = this.#milestones.length > least;
     if (!file || index < 0 || this.#milestones.length > COUNT_LIMIT) return isPossible && this.#thin();
     if (this.stored + this.#milestones[index].own > file.room) return isPossible && this.#thin();
-    const isMoved = file.take([...this.#ownPages(index)].filter(({ content }) => content));
+    const isMoved = file.store([...this.#ownPages(index)].filter(({ content }) => content));
     if (!isMoved) return isPossible && this.#thin(isInMemory);
     this.#measure(index);
     return true;

@@ -103,8 +103,8 @@ export class Past {
       const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, end, place?.at ?? Infinity);
       const result = machine.run(upTo, TURNS);
       // Output of the past has been shown before.
-      system.consoles.take();
-      system.events.take();
+      system.consoles.drain();
+      system.events.drain();
       if (this.#suspended() || result.kind === "stopped") return true;
       if (result.kind !== "idle") continue;
       if (result.next === Infinity && upTo === Infinity) return true;

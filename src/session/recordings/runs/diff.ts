@@ -63,8 +63,8 @@ export function diffRecordings(first: Recording, second: Recording, progress: (i
 type Compared = RunningSystem & Pick<System, "samples">;
 
 function describe([first, second]: readonly [Compared, Compared]): RunDifference {
-  const seconds = new Map(vcpusOf(second.samples.take(0)));
-  const vcpus = vcpusOf(first.samples.take(0)).map(([id, text]) => ({ id, first: text, second: seconds.get(id) ?? "none" }));
+  const seconds = new Map(vcpusOf(second.samples.sample(0)));
+  const vcpus = vcpusOf(first.samples.sample(0)).map(([id, text]) => ({ id, first: text, second: seconds.get(id) ?? "none" }));
   return {
     instructions: Math.min(first.instructions(), second.instructions()),
     times: [first.machine.time, second.machine.time],

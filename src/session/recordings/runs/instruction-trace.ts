@@ -33,7 +33,7 @@ export interface TraceReader {
   /** Whether this one is in it. */
   has(instruction: TracedInstruction): boolean;
   /** @param time virtual time (ns) */
-  take(vcpu: TracedVcpu, time: number, record: TarmacRecord): void;
+  record(vcpu: TracedVcpu, time: number, record: TarmacRecord): void;
 }
 
 /** Registers that are traced: PC and SP follow from others. */
@@ -96,7 +96,7 @@ class Trace {
 
   before(vcpu: Vcpu, follow: Follow): void {
     const { core, machine: { ram, time } } = this.system, { registers } = vcpu, { pc, pstate } = registers;
-    if (follow.next !== undefined && pc !== follow.next) this.#take(vcpu, follow, this.#vectorOf(vcpu, follow.next));
+    if (follow.next !== undefined && pc !== follow.next) this.#record(vcpu, follow, this.#vectorOf(vcpu, follow.next));
     const el = (pstate & Pstate.ElMask) >> 2;
     follow.begun = undefined;
     if (!this.reader.has({ vcpu: follow.vcpu, pc, el })) return;
@@ -115,7 +115,7 @@ class Trace {
     const { begun } = follow, { pc } = vcpu.registers;
     follow.next = pc;
     if (!begun) return;
-    const put = (record: TarmacRecord) => this.reader.take(follow.vcpu, begun.time, record), { word, mode } = begun;
+    const put = (record: TarmacRecord) => this.reader.record(follow.vcpu, begun.time, record), { word, mode } = begun;
     const text = instructionText(word, begun.pc);
     put({ kind: "instruction", va: begun.pc, pa: begun.pa === undefined ? undefined : BigInt(begun.pa), word, mode, text });
     const vector = this.#vectorOf(vcpu, begun.pc), isFault = vector !== undefined && vector % VECTOR_KINDS === 0;
@@ -124,7 +124,7 @@ class Trace {
       put({ kind: "memory", isWrite, size, va, pa: pa === undefined ? undefined : BigInt(pa), value });
     }
     this.#changes(vcpu, follow);
-    this.#take(vcpu, follow, vector);
+    this.#record(vcpu, follow, vector);
   }
 
   /** Registers whose value the trace does not have. */
@@ -134,15 +134,15 @@ class Trace {
       const value = read(vcpu);
       if (values[index] === value) return;
       values[index] = value;
-      this.reader.take(traced, time, { kind: "register", name: shown, value, bits });
+      this.reader.record(traced, time, { kind: "register", name: shown, value, bits });
     });
   }
 
   /** The exception of a vector has been taken. */
-  #take({ registers }: Vcpu, { vcpu }: Follow, vector: number | undefined): void {
+  #record({ registers }: Vcpu, { vcpu }: Follow, vector: number | undefined): void {
     if (vector === undefined) return;
     const name = `${SOURCES[Math.floor(vector / VECTOR_KINDS)]}_${KINDS[vector % VECTOR_KINDS]}`;
-    this.reader.take(vcpu, this.system.machine.time, { kind: "exception", pc: registers.pc, number: vector * Vector.Irq, name });
+    this.reader.record(vcpu, this.system.machine.time, { kind: "exception", pc: registers.pc, number: vector * Vector.Irq, name });
   }
 
   /**

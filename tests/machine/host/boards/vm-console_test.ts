@@ -40,6 +40,6 @@ Deno.test("text typed for a host that does not run is refused once 4 MiB of it w
   const again = new ConsoleInput(() => {});
   again.restore(input.save());
   assert.notEqual(again.closed, undefined);
-  input.take();
+  input.drain();
   assert.equal(input.closed, undefined);
 });

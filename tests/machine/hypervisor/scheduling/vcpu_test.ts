@@ -202,9 +202,9 @@ Deno.test("a vCPU whose capabilities are gone runs on, and its memory comes back
 
 Deno.test("entropy is limited to four calls in 33 ms", () => {
   const budget = new EntropyBudget();
-  assert.deepEqual([0, 1, 2, 3, 4].map((now) => budget.take(now)), [true, true, true, true, false]);
-  assert.ok(!budget.take(32_999_999));
-  assert.ok(budget.take(33_000_000));
+  assert.deepEqual([0, 1, 2, 3, 4].map((now) => budget.spend(now)), [true, true, true, true, false]);
+  assert.ok(!budget.spend(32_999_999));
+  assert.ok(budget.spend(33_000_000));
 });
 
 Deno.test("random numbers repeat with their seed, and differ without", () => {

@@ -20,14 +20,14 @@ function setup() {
 
 Deno.test("nobody wants anything at first, and kinds are wanted as long as somebody does", () => {
   const { hub } = setup();
-  assert.equal(hub.wants("hvc"), false);
+  assert.equal(hub.isWanted("hvc"), false);
   const reader = hub.read(["hvc", "virq"]);
   const stop = hub.listen(["virq"], () => {});
-  assert.deepEqual([hub.wants("hvc"), hub.wants("virq"), hub.wants("sched")], [true, true, false]);
+  assert.deepEqual([hub.isWanted("hvc"), hub.isWanted("virq"), hub.isWanted("sched")], [true, true, false]);
   reader.close();
-  assert.deepEqual([hub.wants("hvc"), hub.wants("virq")], [false, true]);
+  assert.deepEqual([hub.isWanted("hvc"), hub.isWanted("virq")], [false, true]);
   stop();
-  assert.equal(hub.wants("virq"), false);
+  assert.equal(hub.isWanted("virq"), false);
 });
 
 Deno.test("a reader gets the kinds that it wants from then on, each once", () => {
@@ -37,9 +37,9 @@ Deno.test("a reader gets the kinds that it wants from then on, each once", () =>
   port.event("virq", "a", { irq: "irq:host/40" });
   port.event("sched", "b", {});
   port.event("mmio", "unwanted", {});
-  assert.deepEqual(reader.take().events.map((event) => event.name), ["a"]);
-  assert.deepEqual(reader.take().events, []);
-  const { events, dropped } = all.take();
+  assert.deepEqual(reader.drain().events.map((event) => event.name), ["a"]);
+  assert.deepEqual(reader.drain().events, []);
+  const { events, dropped } = all.drain();
   assert.deepEqual(events.map(({ id, name, vcpu }) => [id, name, vcpu]), [[1, "a", "host/0"], [2, "b", "host/0"]]);
   assert.equal(dropped, 0);
 });
@@ -51,14 +51,14 @@ Deno.test("a slow reader loses the oldest events, and learns how many of its own
   let seen = 0;
   for (let i = 0; i < many; i++) {
     port.event(i % 2 ? "virq" : "sched", String(i), {});
-    if (i % 1000 === 999) seen += quick.take().events.length;
+    if (i % 1000 === 999) seen += quick.drain().events.length;
   }
   assert.equal(seen, many);
-  const { events, dropped } = slow.take();
+  const { events, dropped } = slow.drain();
   assert.equal(events.length + dropped, many / 2);
   assert.ok(dropped > 0);
   assert.equal(events.at(-1)?.name, String(many - 1));
-  assert.equal(slow.take().dropped, 0);
+  assert.equal(slow.drain().dropped, 0);
 });
 
 Deno.test("an operation is one event when it ends, and knows inside which it happened", () => {

@@ -25,7 +25,7 @@ Deno.test("samples of call stacks change nothing in the run, are the same each t
     let taken = 0;
     for (let count = EVERY; count <= END; count += EVERY) {
       runTo(system, count);
-      taken += Number(samples.take(system.inspector.system));
+      taken += Number(samples.sample(system.inspector.system));
     }
     runTo(system, END);
     return { system, taken, stacks: samples.stacks((vm) => namesOf(system.symbols, vm)) };

@@ -65,7 +65,7 @@ async function serveGdb(vms: DebuggedVms, { port, stdio, events, session: named 
   const attached = Promise.withResolvers<void>(), ended = Promise.withResolvers<number>();
   const link = new DebugLink(session, vms);
   session.onEvent = (event) => {
-    if (event.kind !== "debug-attached") link.take(event);
+    if (event.kind !== "debug-attached") link.receive(event);
     else if (event.error === undefined) attached.resolve();
     else attached.reject(failed(event.error));
     if (event.kind === "ended" || event.kind === "failed") ended.resolve(ExitCode.Done);

@@ -51,7 +51,7 @@ export async function diffTarmac(
   const take = (text: string) => {
     for (const one of cutter.add(text)) {
       const line = readTarmac(one);
-      if (line) comparisons.get(processorOf(line))?.take(line);
+      if (line) comparisons.get(processorOf(line))?.add(line);
     }
     const all = [...comparisons.values()];
     if (all.some(({ difference }) => difference) || all.every(({ isOver }) => isOver)) throw new Over();

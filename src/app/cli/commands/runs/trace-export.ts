@@ -150,7 +150,7 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
   // It may reject when nothing awaits it.
   broken.promise.catch(() => {});
   client.onEvent = (event) => {
-    if (asker.take(event)) return;
+    if (asker.receive(event)) return;
     if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
     if (event.kind === "sample") progress.at(event.sample.instructions, last);
     if (event.kind === "ended") over = true;

@@ -94,7 +94,7 @@ export async function serveDap(entry: URL, { readable, writable }: DapConnection
 async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents, consent: Consent): Promise<DapTarget> {
   const plan = await planOfLaunch(wanted, consent), { vms } = wanted;
   const client = connectEmbedded(entry), link = new MachineLink(client, "el2 dap", vms, events, () => client.close());
-  client.onEvent = (event) => link.take(event);
+  client.onEvent = (event) => link.receive(event);
   client.send({ kind: "start", plan: { ...plan, history: true } });
   // The VMs of a snapshot are past their first instructions.
   if (plan.debug === undefined) {
@@ -153,7 +153,7 @@ async function attach({ session, vms }: AttachWanted, events: DapEvents): Promis
   client.onEvent = (event) => {
     // The session's machine waits until its output is taken.
     if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
-    if (!asker.take(event)) link.take(event);
+    if (!asker.receive(event)) link.receive(event);
   };
   client.onGone = (reason) => link.end(1, reason ?? "the session has ended");
   try {
@@ -195,8 +195,8 @@ class MachineLink implements DapTarget {
   }
 
   /** Handles an event of the session. */
-  take(event: SessionEvent): void {
-    if (this.#asker.take(event)) return;
+  receive(event: SessionEvent): void {
+    if (this.#asker.receive(event)) return;
     switch (event.kind) {
       case "debug-attached":
         if (event.error === undefined) this.#attached.resolve();

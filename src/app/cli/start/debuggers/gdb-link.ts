@@ -49,7 +49,7 @@ export function withGdb(client: SessionClient, place: GdbPlace | undefined, vms:
     },
   };
   client.onEvent = (event: SessionEvent) => {
-    link.take(event);
+    link.receive(event);
     joined.onEvent(event);
   };
   return joined;
@@ -103,8 +103,8 @@ export class DebugLink {
   }
 
   /** Handles an event of the session. */
-  take(event: SessionEvent): void {
-    if (this.#asker.take(event)) return;
+  receive(event: SessionEvent): void {
+    if (this.#asker.receive(event)) return;
     if (event.kind === "debug-answer") this.#answers.shift()?.(event.answer);
     else if (event.kind === "debug-stopped") {
       this.#announce();

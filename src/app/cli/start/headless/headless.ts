@@ -96,7 +96,7 @@ class HeadlessRun {
       () => this.#leave(ExitCode.Failed, ""),
     );
     this.#asker = new Asker(client);
-    client.onEvent = (event) => this.#take(event);
+    client.onEvent = (event) => this.#receive(event);
   }
 
   async run(): Promise<number> {
@@ -138,7 +138,7 @@ class HeadlessRun {
     }).then(() => client.send({ kind: "input-ended" }));
   }
 
-  #take(event: SessionEvent): void {
+  #receive(event: SessionEvent): void {
     switch (event.kind) {
       case "console":
         return this.#show(event.console, event.bytes);
@@ -157,7 +157,7 @@ class HeadlessRun {
       }
       case "answer":
       case "acted":
-        return void this.#asker.take(event);
+        return void this.#asker.receive(event);
       case "failed":
         return this.#finish(ExitCode.Failed, `bug: ${event.message}`);
     }

@@ -81,7 +81,7 @@ export class Stage implements Disposable {
     this.#failed.promise.catch(() => {});
     // Its questions have numbers that those of the screens do not reach.
     this.asker = new Asker(client, 1_000_000);
-    client.onEvent = (event) => this.#take(event);
+    client.onEvent = (event) => this.#receive(event);
   }
 
   /** A session of another process. */
@@ -104,12 +104,12 @@ export class Stage implements Disposable {
     return stage;
   }
 
-  #take(event: SessionEvent): void {
+  #receive(event: SessionEvent): void {
     if (event.kind === "failed") this.#fail(event.message, ExitCode.Failed);
     if (event.kind === "sample" || event.kind === "ended") this.#exists = true;
     if (event.kind === "ended") this.#ended = true;
     if (event.kind === "stopped" || event.kind === "ended") this.#stops++;
-    if (!this.asker.take(event)) this.#screens.apply(event);
+    if (!this.asker.receive(event)) this.#screens.apply(event);
   }
 
   /** Waits until the machine exists. */

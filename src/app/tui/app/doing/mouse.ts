@@ -38,7 +38,7 @@ export class Mouse {
   constructor(readonly app: MouseServices) {}
 
   /** Takes what the mouse did at a cell: `Click`, `Release`, `Drag`, `WheelUp` or `WheelDown`. */
-  take(what: string, x: number, y: number): void {
+  press(what: string, x: number, y: number): void {
     const { windows, tabAt } = this.app;
     if (this.#scrub(what, x, y)) return;
     const tab = what === "Click" ? tabAt(x, y) : undefined;

@@ -133,19 +133,19 @@ export class Questions {
         if (this.#asked.get(pane) !== asked) return;
         if (heard) {
           asked.left--;
-          return this.#take(pane, [answer]);
+          return this.#answer(pane, [answer]);
         }
         heard = true;
         first[index] = answer;
         if (--asked.missing) return;
-        this.#take(pane, first);
+        this.#answer(pane, first);
         if (asked.again === "yes") this.ask(pane);
         else if (asked.again !== "no") this.#askAnew(pane);
       }));
     });
   }
 
-  #take(pane: Pane, answers: readonly Answer[]): void {
+  #answer(pane: Pane, answers: readonly Answer[]): void {
     if (!this.open()) return;
     const before = pane.selection?.row.id;
     for (const answer of answers) pane.receive(answer);

@@ -35,7 +35,7 @@ class Source {
   constructor(readonly name: string) {}
 
   /** Lines that have ended; the rest stays in `line`. */
-  take(bytes: Uint8Array): string[] {
+  append(bytes: Uint8Array): string[] {
     const text = this.#rest + this.#decoder.decode(bytes, { stream: true });
     const cut = UNFINISHED.exec(text);
     const whole = cut && text.length - cut.index <= LONGEST_SEQUENCE ? text.slice(0, cut.index) : text;
@@ -107,7 +107,7 @@ export class MergedConsoles {
   #show(view: ConsoleView, name: string, bytes: Uint8Array): void {
     let source = this.#sources.get(name);
     if (!source) this.#sources.set(name, source = new Source(name));
-    for (const line of source.take(bytes)) this.#whole(view, source, line);
+    for (const line of source.append(bytes)) this.#whole(view, source, line);
   }
 
   /** A line to its end. */

@@ -83,7 +83,7 @@ export class Activity {
   }
 
   /** Takes a sample at a wall time (ms): for figures too, or for histories only. */
-  take(now: number, sample: MachineSample, what: "figures" | "histories" = "figures"): void {
+  add(now: number, sample: MachineSample, what: "figures" | "histories" = "figures"): void {
     const before = this.#reasons ?? sample.reasons;
     if (sample.reasons > before) this.#refusedAt = now;
     this.#reasons = sample.reasons;
@@ -102,7 +102,7 @@ export class Activity {
     }
     cpus.forEach(({ share }, cpu) => amounts.push([pcpuId(cpu), share]));
     for (const [name, rate] of this.#rates) amounts.push([name, rate]);
-    this.histories.take(now, amounts);
+    this.histories.add(now, amounts);
   }
 
   #takeSpeed(now: number, { mips, time, vms }: MachineSample): void {

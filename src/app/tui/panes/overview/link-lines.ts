@@ -31,11 +31,11 @@ export class LinkLines {
   #parcels: readonly RowOf<typeof PARCELS>[] = [];
 
   /** The questions to ask. */
-  wants(): readonly Query[] {
+  queries(): readonly Query[] {
     return QUERIES;
   }
 
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     if (answer.table === QUEUES.name) this.#queues = rowsOf(QUEUES, answer);
     else this.#parcels = rowsOf(PARCELS, answer);
   }

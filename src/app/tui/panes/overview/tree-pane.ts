@@ -123,7 +123,7 @@ export class TreePane implements FilteredPane {
   }
 
   queries(): readonly Query[] {
-    return [...this.#links.wants(), ...QUERIES];
+    return [...this.#links.queries(), ...QUERIES];
   }
 
   receive(answer: Answer): void {
@@ -134,7 +134,7 @@ export class TreePane implements FilteredPane {
       const rows = rowsOf(VCPUS, answer);
       this.#details = { ...this.#details, vcpus: new Map(rows.map((row) => [row.id, row])) };
       this.activity.rate("exits", rows.reduce((all, { exits_rate }) => all + exits_rate, 0));
-    } else this.#links.take(answer);
+    } else this.#links.receive(answer);
     if (table === "queue.ls") this.activity.rate("messages", rowsOf(QUEUES, answer).reduce((all, { rate }) => all + rate, 0));
   }
 

@@ -23,7 +23,7 @@ export class RegisterLines {
   #rows: readonly RegisterRow[] = [];
 
   /** Takes the registers of a vCPU. */
-  take(vcpu: string, rows: readonly RegisterRow[]): void {
+  update(vcpu: string, rows: readonly RegisterRow[]): void {
     this.#before = vcpu === this.#vcpu ? new Map(this.#rows.map((row) => [row.id, row.value])) : new Map();
     this.#vcpu = vcpu;
     this.#rows = rows;

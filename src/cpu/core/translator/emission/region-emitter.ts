@@ -58,7 +58,7 @@ export function surroundings({ f, library, temporaries, tlb, atomicsTlb }: Regio
     layout: new OperandLayout("region"),
     ip: -1,
     decodedOffset: 0,
-    local: (type) => temporaries.take(type),
+    local: (type) => temporaries.allocate(type),
     tlb: () => void f.get(tlb),
     atomicsTlb: () => {
       if (atomicsTlb === undefined) throw new Error("a region without atomic accesses has one");

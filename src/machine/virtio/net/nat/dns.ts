@@ -86,7 +86,7 @@ export class DnsStream {
   constructor(readonly allowed: (address: Uint8Array) => boolean) {}
 
   /** The filtered piece for the guest; undefined if the data is not DNS. */
-  take(piece: Uint8Array): Uint8Array | undefined {
+  append(piece: Uint8Array): Uint8Array | undefined {
     // At most one message and a piece are kept.
     let bytes = new Uint8Array(this.#pending.length + piece.length);
     bytes.set(this.#pending);

@@ -408,7 +408,7 @@ export class Nat implements NetBackend {
     return {
       connected: () => connection.connected(),
       data: (bytes) => {
-        const filtered = stream.take(bytes);
+        const filtered = stream.append(bytes);
         if (!filtered) connection.destroy();
         else if (filtered.length) connection.data(filtered);
       },

@@ -34,7 +34,7 @@ const recordsOf = async (file: string): Promise<TarmacRecord[]> => linesOf(await
 
 function comparison(own: string, other: string): TarmacComparison {
   const comparison = new TarmacComparison(linesOf(other));
-  for (const line of linesOf(own)) comparison.take(line);
+  for (const line of linesOf(own)) comparison.add(line);
   comparison.end();
   return comparison;
 }

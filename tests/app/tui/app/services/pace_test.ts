@@ -139,7 +139,7 @@ Deno.test("many bytes and slow writes halve the pace of streams and histories, a
   histories.stride = 2;
   const shown: number[] = [];
   for (let second = 0; second <= 8; second++) {
-    histories.take(second * 1000, [["x", second]]);
+    histories.add(second * 1000, [["x", second]]);
     shown.push(histories.of("x").at(-1)!);
   }
   assert.deepEqual(shown.slice(2), [1, 1, 3, 3, 5, 5, 7], "each other second");

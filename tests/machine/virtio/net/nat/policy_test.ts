@@ -347,11 +347,11 @@ Deno.test("messages of a stream are filtered however they are cut", () => {
   const stream = [good, bad, good].flatMap((one) => [0, one.length, ...one]);
   for (const size of [1, 3, 7, 1000]) {
     const dns = new DnsStream(allowed), out: number[] = [];
-    for (let at = 0; at < stream.length; at += size) out.push(...dns.take(Uint8Array.from(stream.slice(at, at + size)))!);
+    for (let at = 0; at < stream.length; at += size) out.push(...dns.append(Uint8Array.from(stream.slice(at, at + size)))!);
     const empty = filteredAnswer(bad, allowed)!;
     assert.deepEqual(out, [good, empty, good].flatMap((one) => [0, one.length, ...one]), `${size}`);
   }
-  assert.equal(new DnsStream(allowed).take(Uint8Array.of(0, 1, 9)), undefined);
+  assert.equal(new DnsStream(allowed).append(Uint8Array.of(0, 1, 9)), undefined);
 });
 
 Deno.test("an address that this computer has is refused by the sockets, in a network that the test makes", async () => {
