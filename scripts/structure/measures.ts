@@ -8,6 +8,7 @@ import { Schema } from "../../src/app/configuration/schema.ts";
 import { SCREENS } from "../../src/app/tui/actions/screen-table.ts";
 import { type Counts, countsBelow, LIMITS, type Place } from "./counts.ts";
 import { facesOf } from "./faces.ts";
+import { verdictHomes } from "./homes-of-tables.ts";
 import { type Homes, summaryOf } from "./homes.ts";
 import { circles, importsBelow, twoWayPairs } from "./imports.ts";
 import { roomOf } from "./rooms.ts";
@@ -56,6 +57,7 @@ function homes(): Measure[] {
   return [
     ...homesOf("verb", 2, verbHomes(verbsOf(tree), sources)),
     ...homesOf("screen", 4, screenHomes(SOURCE, SCREENS, sources)),
+    ...homesOf("verdict", 2, verdictHomes(sources)),
   ];
 }
 

@@ -51,7 +51,7 @@ for (const [name, strange] of BROKEN) {
       assert.ok(row.because.some((one) => fits(one, line)), JSON.stringify({ line, of: row.because }));
     }
     if (row.fact.code === "lost" && row.fact.finding.code === "unended") {
-      const [irq] = rows(machine, "irq.ls", { vm: "vm:x", filter: `id=${row.fact.irq}` });
+      const [irq] = rows(machine, "irq.ls", { filter: `id=${row.fact.irq}` });
       assert.deepEqual(irq.fact, row.fact.finding, "el2 show has the same finding");
     }
     assert.ok(row.way_out !== null, `${row.text} has no way out`);

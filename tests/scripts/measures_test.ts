@@ -5,6 +5,7 @@ import * as v from "valibot";
 import type { CommandNode } from "../../src/app/cli/common/command-tree.ts";
 import { namesCrossed } from "../../scripts/structure/faces.ts";
 import { summaryOf } from "../../scripts/structure/homes.ts";
+import { linuxTableHomes, verdictHomes } from "../../scripts/structure/homes-of-tables.ts";
 import { screenHomes } from "../../scripts/structure/screens.ts";
 import { codeLinesOf, sizesBelow } from "../../scripts/structure/sizes.ts";
 import { importedNames, Source } from "../../scripts/structure/sources.ts";
@@ -47,6 +48,41 @@ Deno.test("a file spells a verb by its name, its words, its command line, or a r
   }
   assert.deepEqual(spelled('queries: [{ name: "flush" }]', "app/cli/commands/session/queue.ts"), ["queue flush"]);
   assert.deepEqual(spelled('vm.command("ls")', "app/cli/commands/session/vm-more.ts"), ["vm ls"]);
+});
+
+/** The things of which a file is a home. */
+function homesIn(find: typeof verdictHomes, text: string, path: string): string[] {
+  return find([new Source(path, text)]).filter(({ files }) => files.length > 0).map(({ name }) => name);
+}
+
+Deno.test("a file is a home of a verdict by its code, as a fact, in a rule or in a list", () => {
+  const of = (text: string, path = "session/inspection/verdicts/verdict-work.ts") =>
+    homesIn(verdictHomes, `import { verdictRule } from "./verdict.ts";\n${text}`, path);
+  for (
+    const text of [
+      'return { fact: { code: "spins", vcpu } };',
+      'if (fact.code === "spins") return;',
+      'verdictRule({ codes: ["spins"], of: "vcpu", judge });',
+      'const VAIN = { "spins": FAULT_KINDS };',
+      'const WAITING = new Set<VerdictFact["code"]>(["spins"]);',
+    ]
+  ) assert.deepEqual(of(text), ["spins"], text);
+  assert.deepEqual(of('say("spins");'), []);
+  assert.deepEqual(of('new Facts<Evidence>({ "broken": ({ rule }) => rule });'), []);
+  assert.deepEqual(homesIn(verdictHomes, 'const wait = { code: "spins" };', "app/file.ts"), []);
+});
+
+Deno.test("a file is a home of a Linux table by its name, its reader, its ids, its command or prose", () => {
+  const of = (text: string, path = "room/file.ts") => homesIn(linuxTableHomes, text, path);
+  assert.deepEqual(of('  name: "linux.dt",'), ["linux.dt"]);
+  assert.deepEqual(of('  "linux.dt": readNodes,'), ["linux.dt"]);
+  assert.deepEqual(of("  dtnode: Vm & { path: string };", "model/queries/ids.ts"), ["linux.dt"]);
+  assert.deepEqual(of('type NodeRow = RowOf<LinuxTables["linux.dt"]>;', "inside/linux/structures/devicetree.ts"), ["linux.dt"]);
+  assert.deepEqual(of('{ name: "dt", help }', "app/cli/commands/session/linux.ts"), ["linux.dt"]);
+  assert.deepEqual(of('list("dt", "nodes")', "model/commands/linux.ts"), ["linux.dt"]);
+  assert.deepEqual(of('{ doc: "for linux.dt: the node" }'), ["linux.dt"]);
+  assert.deepEqual(of('ask({ table: "linux.dt", args: {} });'), []);
+  assert.deepEqual(of('const DT = LINUX_TABLES["linux.dt"];'), []);
 });
 
 Deno.test("an import, a table, a use of a command by its name, prose and comments do not spell a verb", () => {

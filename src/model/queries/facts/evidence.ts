@@ -229,7 +229,7 @@ export const EVIDENCE = new Facts<Evidence>({
 /** A rule of injected faults that has hit operations, as evidence. */
 export function injectedBy(
   { id, rule, hits }: { readonly id: string; readonly rule: { readonly text: string }; readonly hits: number },
-): Evidence {
+): OfCode<Evidence, "injected"> {
   return { code: "injected", inject: id, rule: rule.text, hits };
 }
 

@@ -2,6 +2,7 @@
 // its code.
 
 import { durationText, sizeText } from "../../../kit/support/text/number-text.ts";
+import type { Problem } from "../../../kit/support/problem.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
@@ -109,6 +110,11 @@ export type VerdictFact =
     readonly virqs: number;
     readonly since_ns: number | null;
   };
+
+/** An end before which nothing was printed. */
+export function unseenEnd(end: Omit<OfCode<VerdictFact, "unseen">, "code">): Problem {
+  return VERDICT_FACTS.problem({ code: "unseen", ...end });
+}
 
 /** Why no console shows a VM's output: the machine, or the kernel, lacks those that it names. */
 export type UnshownBecause = OfCode<BootFinding, "console-absent"> | OfCode<LinuxFinding, "console-unregistered">;

@@ -15,7 +15,7 @@ import type { VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
 import { type EndedBy, endedByText, LINUX_FINDINGS } from "../../../model/queries/facts/linux-finding.ts";
-import { type UnshownBecause, VERDICT_FACTS } from "../../../model/queries/facts/verdict.ts";
+import { unseenEnd, type UnshownBecause } from "../../../model/queries/facts/verdict.ts";
 import { imageHeader } from "../../../inside/images/kernel-image.ts";
 import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
 import { paId, vmId } from "../../../model/queries/ids.ts";
@@ -317,7 +317,7 @@ export class VmEnds {
     // A reset that nothing led to is a wish.
     const isWish = work?.how === "system-reset" && !work.inHandler && !work.panic;
     this.#endLife(vm, failed && !isWish);
-    const rule = unseen ? VERDICT_FACTS.text({ code: "unseen", ...unseen }) : this.#ruleOf(work, exit, problem);
+    const unseenProblem = unseen && unseenEnd(unseen), rule = unseenProblem?.what ?? this.#ruleOf(work, exit, problem);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
     const cause = isFault || work?.inHandler ? exception?.cause : undefined;
@@ -340,7 +340,7 @@ export class VmEnds {
       ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
       ...cause && { wayOut: EXCEPTION_CAUSES.wayOut(cause) },
       ...work?.panic?.cause && { wayOut: LINUX_FINDINGS.wayOut(work.panic.cause) },
-      ...unseen && { wayOut: VERDICT_FACTS.wayOut({ code: "unseen", ...unseen }) },
+      ...unseenProblem && { wayOut: unseenProblem.wayOut },
       ...work?.how === "bug" && { wayOut: BUG_WAY_OUT },
     });
     if (exception?.cause) this.#known.causes.set(why, exception.cause);

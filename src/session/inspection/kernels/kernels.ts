@@ -1,9 +1,8 @@
 // The kinds of kernels that el2 knows.
 
 import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts";
-import type { EndedBy } from "../../../model/queries/facts/linux-finding.ts";
+import type { EndedBy, NamedTask } from "../../../model/queries/facts/linux-finding.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
-import type { VerdictFact } from "../../../model/queries/facts/verdict.ts";
 import { LINUX } from "../linux/linux.ts";
 import type { GuestKernel, KernelPlaces } from "../readers/guest/guest-kernel.ts";
 import type { GuestPanic, LoggedLine, View } from "../readers/inspected.ts";
@@ -30,24 +29,20 @@ function first<T>(ask: (kernel: GuestKernel) => T | undefined): T | undefined {
 /** The panic that a vCPU executes; undefined without one. */
 export const panicOf = (view: View, vcpu: Vcpu): GuestPanic | undefined => first((kernel) => kernel.panicOf(view, vcpu));
 
-/** The halt of a kernel, or a defect with which it still runs. */
-export function kernelVerdict(view: View, vcpus: readonly Vcpu[]): VerdictFact | undefined {
-  for (const vcpu of vcpus) {
-    const by = first((kernel) => kernel.haltedBy(view, vcpu));
-    if (by) return { code: "halted", by };
-  }
-  const [space] = vcpus.flatMap(({ addressSpace }) => addressSpace ?? []);
-  return space && first((kernel) => kernel.troubleOf(view, space));
-}
+/** The task that has halted a vCPU for good. */
+export const haltedBy = (view: View, vcpu: Vcpu): NamedTask | undefined => first((kernel) => kernel.haltedBy(view, vcpu));
+
+/** A defect with which a kernel still runs. */
+export const brokenBy = (view: View, space: AddressSpace) => first((kernel) => kernel.brokenBy(view, space));
+
+/** Something without which a kernel cannot boot, and which does not come. */
+export const awaitedBy = (view: View, space: AddressSpace) => first((kernel) => kernel.awaits(view, space));
 
 /** The stage of an unfinished boot. */
-export const stageOf = (view: View, space: AddressSpace): Evidence[] => KERNELS.flatMap((kernel) => kernel.stageOf(view, space) ?? []);
+export const stageOf = (view: View, space: AddressSpace) => first((kernel) => kernel.stageOf(view, space));
 
 /** Tasks that wait for ever. */
-export function kernelHang(view: View, [vcpu]: readonly Vcpu[]): VerdictFact | undefined {
-  const space = vcpu?.addressSpace;
-  return space && first((kernel) => kernel.hangOf(view, space));
-}
+export const hangOf = (view: View, space: AddressSpace) => first((kernel) => kernel.hangOf(view, space));
 
 /** The task that made the kernel of a vCPU end its VM. */
 export const endedBy = (view: View, vcpu: Vcpu): EndedBy | undefined => first((kernel) => kernel.endedBy(view, vcpu));
@@ -59,7 +54,7 @@ export const logOf = (view: View, space: AddressSpace): readonly LoggedLine[] =>
 export const unshownBecause = (view: View, space: AddressSpace) => first((kernel) => kernel.unshownBecause(view, space));
 
 /** Remarks on a kernel, healthy or not. */
-export const remarksOn = (view: View, space: AddressSpace): Evidence[] => KERNELS.flatMap((kernel) => kernel.remarksOn(view, space));
+export const remarksOn = (view: View, space: AddressSpace) => KERNELS.flatMap((kernel) => kernel.remarksOn(view, space));
 
 /** The places in the code of a VM's kernel at which it is observed. */
 export const placesOf = (view: View, space: AddressSpace): KernelPlaces | undefined => first((kernel) => kernel.placesOf(view, space));

@@ -7,7 +7,6 @@ import { readLog } from "../../../inside/linux/structures/log.ts";
 import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../../inside/linux/verdicts/trouble.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
-import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { GuestKernel } from "../readers/guest/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
 import { placesOf } from "./task-places.ts";
@@ -29,16 +28,9 @@ export const LINUX: GuestKernel = {
   panicOf,
   haltedBy,
   endedBy,
-  troubleOf(view, space) {
-    const oops = found(view, space, survivedOops);
-    if (oops) return { code: "kernel-broken", finding: oops };
-    const root = found(view, space, awaitedRoot);
-    return root && { code: "kernel-waits", finding: root };
-  },
-  hangOf(view, space) {
-    const finding = found(view, space, blockedTasks);
-    return finding && { code: "kernel-waits", finding };
-  },
+  brokenBy: (view, space) => found(view, space, survivedOops),
+  awaits: (view, space) => found(view, space, awaitedRoot),
+  hangOf: (view, space) => found(view, space, blockedTasks),
   logOf(view, space) {
     const reading = findReading(view, space);
     return reading && readLog(reading).slice(-LOG_LINES).map(({ t, text }) => ({ t: String(t), text }));
@@ -49,15 +41,9 @@ export const LINUX: GuestKernel = {
   },
   remarksOn(view, space) {
     const absent = view.system.vms.findings.get(view.vmNameOf(space))?.some(({ code }) => code === "console-absent");
-    return [...absent ? [] : [absentConsole], lastWarning].flatMap((read): Evidence[] => {
-      const finding = found(view, space, read);
-      return finding ? [{ code: "kernel", finding }] : [];
-    });
+    return [...absent ? [] : [absentConsole], lastWarning].flatMap((read) => found(view, space, read) ?? []);
   },
-  stageOf(view, space) {
-    const finding = found(view, space, bootStage);
-    return finding && { code: "kernel", finding };
-  },
+  stageOf: (view, space) => found(view, space, bootStage),
   placesOf,
   // It has found no KVM.
   notes: (shown) => /kvm \[\d+\]: HYP mode not available/.test(shown) ? [{ code: "no-kvm" }] : [],

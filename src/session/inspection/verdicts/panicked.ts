@@ -4,7 +4,7 @@
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { panicOf } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
-import { isOnline } from "./verdict-sleep.ts";
+import { isOnline } from "./sleep.ts";
 
 /** The vCPUs that run guests' instructions. */
 const running = (view: View): Vcpu[] => view.vcpus().filter((vcpu) => !vcpu.native && isOnline(vcpu));

@@ -10,7 +10,7 @@ import type { View } from "../readers/inspected.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { deviceState, slotsOf } from "./source-states.ts";
 import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
-import { isAble, isAsleep, isOnline, type Sleep, sleepOf } from "./verdict-sleep.ts";
+import { isAble, isAsleep, isOnline, type Sleep, sleepOf } from "./sleep.ts";
 
 /**
  * Instructions within which a loop has to come back to its state: some turns of a lock with its

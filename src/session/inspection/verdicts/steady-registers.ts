@@ -17,7 +17,7 @@ import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
 import { slotsOf, sourceStateOf, stateNow } from "./source-states.ts";
-import { raisersOf } from "./verdict-sleep.ts";
+import { raisersOf } from "./sleep.ts";
 
 /** A register, and its bits that may change by themselves. */
 export interface Steady {

@@ -1,19 +1,18 @@
 // Verdicts on VMs that have ended, do not start, or leave something behind.
 
 import { MEM_RECLAIM, MEM_SHARE } from "../../../machine/abi/rpc/messages/memory.ts";
+import type { FaultKind } from "../../../machine/abi/faults.ts";
 import type { Reason } from "../../../machine/abi/trace.ts";
-import { nameOf, parcelId, whyId } from "../../../model/queries/ids.ts";
+import { conId, nameOf, parcelId, whyId } from "../../../model/queries/ids.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
-import { wordOf } from "../../../model/queries/facts/verdict.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import { isHealthy } from "../../../model/queries/facts/verdict-words.ts";
-import type { Operation, Vcpu } from "../../../machine/hypervisor/inspect.ts";
-import { endedBy } from "../kernels/kernels.ts";
+import type { Operation } from "../../../machine/hypervisor/inspect.ts";
+import { endedBy, panicOf, showsPanic } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
 import { isQuiet } from "./quiet.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";
-import type { Verdict } from "./verdict.ts";
+import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
 
 /**
  * Virtual time (ns) after which a leak, or a START that has not returned, is reported while the
@@ -23,22 +22,27 @@ import type { Verdict } from "./verdict.ts";
 const TAKEN_DOWN = 100e6, STARTED = 1e9;
 /** Ends in a row that are a loop of restarts. */
 const BAD_LIVES = 3;
+/** Operations for which a VM may wait until it starts, or is taken down. */
+const OF_MANAGER: readonly FaultKind[] = ["hvc", "rpc", "ioctl", "alloc", "assign"];
 /** States of the Resource Manager's in which a VM has ended and still exists. */
 const ENDING: ReadonlySet<string> = new Set(["exited", "resetting", "reset"]);
 
-/** Whether a VM has ended, though it is still there. */
-export function isEnding({ state }: VmFacts): boolean {
-  return ENDING.has(state);
+/** Whether it is the primary VM, and the machine has ended with it. */
+function hasEndedMachine({ view, vm: { id, vmid } }: Patient): boolean {
+  const { stopReason } = view.hypervisor.machine;
+  return stopReason !== undefined && vmid === hex(Vmid.Primary) && lastEnd(view, id) !== undefined;
 }
 
-/** Whether it is the primary VM, and the machine has ended with it. */
-export function hasEndedMachine(view: View, { id, vmid }: VmFacts): boolean {
-  const { stopReason } = view.hypervisor.machine;
-  return stopReason !== undefined && vmid === hex(Vmid.Primary) && view.hypervisor.trace.reasons.endOf(nameOf(id)) !== undefined;
+/** Whether a VM has ended, though it may still be there. */
+function hasEnded(patient: Patient): boolean {
+  return patient.vm.ended !== null || ENDING.has(patient.vm.state) || hasEndedMachine(patient);
 }
+
+/** The reason of a VM's last end. */
+const lastEnd = (view: View, id: string) => view.hypervisor.trace.reasons.endOf(nameOf(id));
 
 /** The end of the machine that the primary VM asked for. */
-export function switchedOff(view: View, { vmid }: VmFacts, vcpus: readonly Vcpu[]): Verdict | undefined {
+function switchedOff({ view, vm: { vmid }, vcpus }: Patient): Verdict<"switched-off" | "reset"> | undefined {
   const { stopReason } = view.hypervisor.machine;
   if (vmid !== hex(Vmid.Primary) || !stopReason || stopReason.kind === "crash") return undefined;
   const caller = vcpus.find(({ name }) => name === stopReason.vcpu);
@@ -46,33 +50,78 @@ export function switchedOff(view: View, { vmid }: VmFacts, vcpus: readonly Vcpu[
   return { fact: { code: stopReason.kind === "system-off" ? "switched-off" : "reset", by: by ?? null } };
 }
 
-/** How a VM ended, and what it leaves. */
-export function ended(view: View, vm: VmFacts): Verdict {
-  const end = ending(view, vm);
-  return !isHealthy(wordOf(end.fact)) || hasEndedMachine(view, vm) ? end : leaks(view, vm) ?? end;
+/** The refusal that kept a VM from its start. */
+function bufferRefused({ view, vm }: Patient): Verdict<"buffer-refused"> | undefined {
+  const reason = lastEnd(view, vm.id), refused = reason && refusedBuffer(view, reason);
+  return refused && {
+    fact: { code: "buffer-refused", call: MEM_SHARE.name, rule: refused.rule },
+    reason: refused,
+    next: `el2 why ${whyId(refused.id)}`,
+  };
 }
 
-function ending(view: View, vm: VmFacts): Verdict {
-  const reason = view.hypervisor.trace.reasons.endOf(nameOf(vm.id));
-  const [asked] = reason?.chain ?? [];
-  const refused = reason && refusedBuffer(view, reason);
-  if (refused) {
+/** The panic after which a VM ended, or in which one of its vCPUs is now. */
+function panicked(patient: Patient): Verdict<"panicked"> | undefined {
+  const { view, vm, online } = patient, name = nameOf(vm.id);
+  const found = (fact: Verdict<"panicked">["fact"]) => ({
+    fact,
+    ...fact.cause && { cause: { code: "kernel", finding: fact.cause } as const },
+    // A panic has its place already.
+    tells: (one: Evidence) => one.code === "kernel" && one.finding.code === "booting",
+  });
+  if (hasEnded(patient)) {
+    const reason = lastEnd(view, vm.id), panic = reason && view.system.ends.panicOf(reason.id);
+    return panic && { ...found({ code: "panicked", ...panic }), ...afterEnd(view, reason) };
+  }
+  for (const vcpu of online) {
+    const panic = panicOf(view, vcpu);
+    if (!panic) continue;
+    const isShown = showsPanic(view.system.consoles.tail(name));
     return {
-      fact: { code: "buffer-refused", call: MEM_SHARE.name, rule: refused.rule },
-      reason: refused,
-      next: `el2 why ${whyId(refused.id)}`,
+      ...found({ code: "panicked", ...panic, then: null }),
+      evidence: isShown ? [{ code: "console", console: conId(name) }] : [],
+      next: `el2 vcpu stack ${view.vcpu(vcpu)}`,
     };
   }
-  const end = { call: asked?.name ?? null, result: asked?.result.name ?? null, how: vm.ended ?? reason?.rule ?? null };
-  const next = reason && `el2 why ${whyId(reason.id)}`;
-  const failed = vm.state === "failed" || vm.exit === "fault" || reason !== undefined && !reason.settled;
-  const exit = vm.exit ?? reason?.result, off = exit === "system-off" || exit === "exit";
-  const panic = reason && view.system.ends.panicOf(reason.id);
-  const unseen = reason && view.system.ends.unshownOf(reason.id), log = reason ? logOf(view, reason) : [];
-  if (panic) return { fact: { code: "panicked", ...panic }, evidence: log, reason, next };
-  if (unseen) return { fact: { code: "unseen", ...unseen }, evidence: log, reason, next };
-  const evidence = [...reason ? causeOf(view, reason) : [], ...log];
-  return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, evidence, reason, next };
+  return undefined;
+}
+
+/** An end before which nothing was printed. */
+function unseen({ view, vm }: Patient): Verdict<"unseen"> | undefined {
+  const reason = lastEnd(view, vm.id), end = reason && view.system.ends.unshownOf(reason.id);
+  return end && {
+    fact: { code: "unseen", ...end },
+    ...afterEnd(view, reason),
+    tells: (one) => (one.code === "boot" || one.code === "kernel") && one.finding.code === end.because.code,
+  };
+}
+
+/** The log before an end, its reason, and the command that shows it. */
+function afterEnd(view: View, reason: Reason) {
+  return { evidence: logOf(view, reason), reason, next: `el2 why ${whyId(reason.id)}` };
+}
+
+/** How a VM ended, in any other case. */
+function howEnded({ view, vm }: Patient) {
+  const reason = lastEnd(view, vm.id), [asked] = reason?.chain ?? [];
+  return { call: asked?.name ?? null, result: asked?.result.name ?? null, how: vm.ended ?? reason?.rule ?? null };
+}
+
+/** The cause of such an end, with what `afterEnd` gives. */
+function sinceEnd({ view, vm }: Patient) {
+  const reason = lastEnd(view, vm.id);
+  return reason && { ...afterEnd(view, reason), evidence: [...causeOf(view, reason), ...logOf(view, reason)] };
+}
+
+function hasFailed({ view, vm }: Patient): boolean {
+  const reason = lastEnd(view, vm.id);
+  return vm.state === "failed" || vm.exit === "fault" || reason !== undefined && !reason.settled;
+}
+
+/** Whether a VM ended by its own wish. */
+function hasLeft({ view, vm }: Patient): boolean {
+  const exit = vm.exit ?? lastEnd(view, vm.id)?.result;
+  return exit === "system-off" || exit === "exit";
 }
 
 /** The cause of the exception that led to an end. */
@@ -85,8 +134,8 @@ function causeOf(view: View, { id }: Reason): Evidence[] {
 const logOf = (view: View, { id }: Reason): Evidence[] => view.system.ends.logOf(id).map((line) => ({ code: "logged", ...line }));
 
 /** A VM that its owner starts again and again, and that never runs for long. */
-export function restarting(view: View, { id }: VmFacts): Verdict | undefined {
-  const name = nameOf(id), lives = view.system.ends.badLives(name), reason = view.hypervisor.trace.reasons.endOf(name);
+function restarts({ view, vm: { id } }: Patient): Verdict<"restarts"> | undefined {
+  const lives = view.system.ends.badLives(nameOf(id)), reason = lastEnd(view, id);
   if (lives < BAD_LIVES || !reason) return undefined;
   const evidence = causeOf(view, reason);
   return { fact: { code: "restarts", lives, how: reason.rule }, evidence, reason, next: `el2 why ${whyId(reason.id)}` };
@@ -100,7 +149,7 @@ function refusedBuffer(view: View, end: Reason): Reason | undefined {
 }
 
 /** Objects that a VM that has ended keeps and nothing will release. */
-function leaks(view: View, vm: VmFacts): Verdict | undefined {
+function leaks({ view, vm }: Patient): Verdict<"leaked"> | undefined {
   const name = nameOf(vm.id), vmid = Number(vm.vmid);
   const since = endOf(view, name, vmid);
   const { isOver } = view;
@@ -131,6 +180,7 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
     ],
     reason: refused[0],
     next: refused.length ? `el2 why ${whyId(refused[0].id)}` : `el2 vm timeline ${name}`,
+    vain: { operations: OF_MANAGER },
   };
 }
 
@@ -142,24 +192,79 @@ function endOf(view: View, name: string, vmid: number): number | undefined {
   return own.length ? Math.max(...own.map(({ usage }) => usage.ranUntil)) : undefined;
 }
 
-/** A VM that does not run yet, and what it lacks. */
-export function starting(view: View, vm: VmFacts, lacks: "no-vcpu" | "powered-off"): Verdict {
-  const name = nameOf(vm.id), next = `el2 vm timeline ${name}`;
-  if (view.system.control.gated().includes(name)) return { fact: { code: "gated" }, next };
-  for (const { name: call, time, vcpu } of callsOf(view, name)) {
-    // A vCPU's run lasts as long as its guest has something to do.
-    if (call.includes("_RUN") || !isQuiet(view) && view.now - time < STARTED) continue;
-    return {
-      fact: { code: "not-started", call, since_ns: view.now - time },
-      evidence: [{ code: "in-progress", call, of: vcpu }, { code: "state", state: vm.state, because: { code: lacks } }],
-      next,
-    };
-  }
-  return { fact: { code: lacks }, next };
-}
-
 /** The ioctls in progress of a VM's VMM; of all VMMs if they cannot be told apart. */
 export function callsOf(view: View, vm: string): readonly Operation[] {
   const own = view.system.control.requests(vm);
   return [...view.hypervisor.trace.inProgress].filter(({ id, kind }) => kind === "ioctl" && (!own || own.includes(id)));
 }
+
+const timelineOf = ({ id }: VmFacts) => `el2 vm timeline ${nameOf(id)}`;
+
+/** The lack of a VM that does not run yet. */
+const lackOf = ({ vcpus }: Patient) => vcpus.length === 0 ? "no-vcpu" as const : "powered-off" as const;
+
+/** A call of its VMM that keeps a VM from its start. */
+function notStarted(patient: Patient): Verdict<"not-started"> | undefined {
+  const { view, vm } = patient;
+  for (const { name: call, time, vcpu } of callsOf(view, nameOf(vm.id))) {
+    // A vCPU's run lasts as long as its guest has something to do.
+    if (call.includes("_RUN") || !isQuiet(view) && view.now - time < STARTED) continue;
+    return {
+      fact: { code: "not-started", call, since_ns: view.now - time },
+      evidence: [{ code: "in-progress", call, of: vcpu }, { code: "state", state: vm.state, because: { code: lackOf(patient) } }],
+      next: timelineOf(vm),
+      vain: { operations: OF_MANAGER },
+    };
+  }
+  return undefined;
+}
+
+const isOff = ({ online }: Patient) => online.length === 0;
+
+/** Ends again and again. */
+export const RESTART_RULES = [verdictRule({ codes: ["restarts"], of: "vm", judge: restarts })];
+
+/** Ends, and panics, which come before them. */
+export const END_RULES = [
+  verdictRule({ codes: ["buffer-refused"], of: "vm", when: hasEnded, judge: bufferRefused }),
+  verdictRule({ codes: ["switched-off", "reset"], of: "vm", when: (patient) => !hasEnded(patient), judge: switchedOff }),
+  verdictRule({ codes: ["panicked"], of: "vm", judge: panicked }),
+  verdictRule({ codes: ["unseen"], of: "vm", when: hasEnded, judge: unseen }),
+  verdictRule({
+    codes: ["failed"],
+    of: "vm",
+    when: (patient) => hasEnded(patient) && hasFailed(patient),
+    judge: (one) => ({ fact: { code: "failed", ...howEnded(one) }, ...sinceEnd(one) }),
+  }),
+  verdictRule({ codes: ["leaked"], of: "vm", when: (patient) => hasEnded(patient) && !hasEndedMachine(patient), judge: leaks }),
+  verdictRule({
+    codes: ["off"],
+    of: "vm",
+    when: (patient) => hasEnded(patient) && hasLeft(patient),
+    judge: (one) => ({ fact: { code: "off", ...howEnded(one) }, ...sinceEnd(one) }),
+  }),
+  verdictRule({
+    codes: ["stopped"],
+    of: "vm",
+    when: hasEnded,
+    judge: (one) => ({ fact: { code: "stopped", ...howEnded(one) }, ...sinceEnd(one) }),
+  }),
+];
+
+/** VMs none of whose vCPUs is on. */
+export const START_RULES = [
+  verdictRule({
+    codes: ["gated"],
+    of: "vm",
+    when: isOff,
+    judge: ({ view, vm }) =>
+      view.system.control.gated().includes(nameOf(vm.id)) ? { fact: { code: "gated" }, next: timelineOf(vm) } : undefined,
+  }),
+  verdictRule({ codes: ["not-started"], of: "vm", when: isOff, judge: notStarted }),
+  verdictRule({
+    codes: ["no-vcpu", "powered-off"],
+    of: "vm",
+    when: isOff,
+    judge: (patient) => ({ fact: { code: lackOf(patient) }, next: timelineOf(patient.vm) }),
+  }),
+];

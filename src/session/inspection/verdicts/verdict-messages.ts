@@ -6,8 +6,9 @@ import { Msgqueue } from "../../../machine/hypervisor/inspect.ts";
 import type { View } from "../readers/inspected.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { Absence } from "../../../model/queries/facts/verdict.ts";
-import type { Verdict } from "./verdict.ts";
+import { evidenceRule, type Verdict, verdictRule } from "./verdict.ts";
 import { vmId } from "../../../model/queries/ids.ts";
 
 /** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */
@@ -24,7 +25,7 @@ const vdevicesOf = (view: View, vm: VmFacts) => view.system.manager.state.vms.fi
 const labelOf = ({ config }: Vdevice) => `${config.path.split("/").at(-1)}, label ${config.label}`;
 
 /** Messages of a VM that wait in a queue and have no receiver. */
-export function undelivered(view: View, vm: VmFacts, hasFailed: (vm: string) => boolean): Verdict | undefined {
+function undelivered(view: View, vm: VmFacts, hasFailed: (vm: string) => boolean): Verdict<"undelivered"> | undefined {
   for (const device of vdevicesOf(view, vm)) {
     if (device.config.type !== "message-queue-pair" || device.objects.length === 0) continue;
     const queue = view.rootObject(device.objects[0].cap), whom = absence(view, device, hasFailed);
@@ -40,9 +41,15 @@ export function undelivered(view: View, vm: VmFacts, hasFailed: (vm: string) => 
 }
 
 /** Vdevices of a VM whose peer does not exist, as evidence. */
-export function peerless(view: View, vm: VmFacts): Evidence[] {
-  return vdevicesOf(view, vm).flatMap((device): Evidence[] => {
+function peerless(view: View, vm: VmFacts): OfCode<Evidence, "absent-peer">[] {
+  return vdevicesOf(view, vm).flatMap((device): OfCode<Evidence, "absent-peer">[] => {
     const whom = absence(view, device, () => false);
     return whom === undefined ? [] : [{ code: "absent-peer", node: device.config.path, label: device.config.label, peer: whom }];
   });
 }
+
+export const MESSAGE_RULES = [
+  verdictRule({ codes: ["undelivered"], of: "vm", judge: ({ view, vm, others }) => undelivered(view, vm, others.isDead) }),
+];
+
+export const MESSAGE_EVIDENCE = [evidenceRule({ codes: ["absent-peer"], read: ({ view, vm }) => peerless(view, vm) })];

@@ -4,57 +4,40 @@
 
 import type { DeviceAtomicAccess } from "../../../cpu/core/interface.ts";
 import type { RefusedStart, Vcpu } from "../../../machine/hypervisor/inspect.ts";
-import type { Evidence } from "../../../model/queries/facts/evidence.ts";
-import type { VerdictFact } from "../../../model/queries/facts/verdict.ts";
+import { fits } from "../../../machine/hypervisor/options.ts";
+import { type Evidence, injectedBy } from "../../../model/queries/facts/evidence.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { irqId, nameOf, vcpuId, vcpuName, vmOfName, whyId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readInstruction } from "../readers/guest/read-symbols.ts";
-import type { VmFacts } from "../readers/objects/read-vms.ts";
 import { rangeOf } from "./code-range.ts";
+import { evidenceRule, isSick, type Patient, type Verdict } from "./verdict.ts";
 
-/** Trails of a VM that lives; an end has its own. */
-export function trailOf(view: View, vm: VmFacts, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
-  if (vm.ended !== null) return [];
-  return [
-    ...refusedCall(view, nameOf(vm.id)),
-    ...unanswered(view, vcpus, fact),
-    ...lostSgi(nameOf(vm.id), vcpus),
-    ...powerOf(view, vcpus, fact),
-  ];
-}
-
-/** Verdicts on vCPUs that wait, perhaps for one that is off. */
-const WAITING: ReadonlySet<VerdictFact["code"]> = new Set<VerdictFact["code"]>(["spins", "exit-loop", "no-wakeup", "source-idle"]);
-
-/** vCPUs that are off, and a CPU_ON that was refused. */
-function powerOf(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
-  if (!WAITING.has(fact.code)) return [];
+/** vCPUs that are off. */
+function poweredOff({ view, vcpus }: Patient): OfCode<Evidence, "vcpus-off">[] {
   const off = Map.groupBy(vcpus.filter((vcpu) => vcpu.life.isPoweredOff), ({ usage }) => usage.instructions > 0);
-  return [
-    ...refusedStart(view, vcpus),
-    ...Array.from(off, ([started, ones]): Evidence => ({ code: "vcpus-off", vcpus: ones.map((one) => view.vcpu(one)), started })),
-  ];
+  return Array.from(off, ([started, ones]) => ({ code: "vcpus-off", vcpus: ones.map((one) => view.vcpu(one)), started }));
 }
 
 /** A CPU_ON that was refused. */
-export function refusedStart(view: View, vcpus: readonly Vcpu[]): Evidence[] {
+function refusedStart({ view, vcpus }: Patient): OfCode<Evidence, "start-refused">[] {
   const start = vcpus[0]?.attachments.vpmGroup?.refusedStart, by = vcpus.find(({ index }) => index === start?.vcpu);
   return start && by ? [startRefused(view, by, start)] : [];
 }
 
-function startRefused(view: View, vcpu: Vcpu, { pc, mpidr, status }: RefusedStart): Evidence {
+function startRefused(view: View, vcpu: Vcpu, { pc, mpidr, status }: RefusedStart): OfCode<Evidence, "start-refused"> {
   // PC is after an HVC, and at an SMC.
   const at = readInstruction(view, vcpu, pc - 4n)?.startsWith("hvc") ? pc - 4n : pc;
   return { code: "start-refused", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, at, at, at), mpidr: hex(mpidr), status };
 }
 
 /** Exclusive and atomic accesses to Device memory, which may fail on a CPU. */
-export function deviceAtomics(view: View, vcpus: readonly Vcpu[]): Evidence[] {
+function deviceAtomics({ view, vcpus }: Patient): OfCode<Evidence, "device-atomic">[] {
   return vcpus.flatMap((vcpu) => vcpu.registers.deviceAtomic ? [deviceAtomic(view, vcpu, vcpu.registers.deviceAtomic)] : []);
 }
 
-export function deviceAtomic(view: View, vcpu: Vcpu, { va, pc, because }: DeviceAtomicAccess): Evidence {
+export function deviceAtomic(view: View, vcpu: Vcpu, { va, pc, because }: DeviceAtomicAccess): OfCode<Evidence, "device-atomic"> {
   return {
     code: "device-atomic",
     vcpu: view.vcpu(vcpu),
@@ -66,8 +49,8 @@ export function deviceAtomic(view: View, vcpu: Vcpu, { va, pc, because }: Device
 }
 
 /** Uses of translations that the tables no longer held, with the invalidation that missed them. */
-export function staleUses(view: View, vcpus: readonly Vcpu[]): Evidence[] {
-  return vcpus.flatMap((vcpu): Evidence[] => {
+export function staleUses(view: View, vcpus: readonly Vcpu[]): OfCode<Evidence, "stale-translation">[] {
+  return vcpus.flatMap((vcpu): OfCode<Evidence, "stale-translation">[] => {
     const use = vcpu.registers.staleUse;
     // Until then the vCPU may invalidate by itself, as an interprocessor interrupt asks for.
     if (!use?.forGood) return [];
@@ -88,31 +71,66 @@ export function staleUses(view: View, vcpus: readonly Vcpu[]): Evidence[] {
 }
 
 /** Refusals name vCPUs as `VM/INDEX`. */
-function refusedCall(view: View, vm: string): Evidence[] {
+function refusedCall({ view, vm: { id } }: Patient): OfCode<Evidence, "refused">[] {
+  const vm = nameOf(id);
   const own = view.hypervisor.trace.reasons.list().findLast(({ askedBy, ended, chain }) =>
     ended === undefined && chain.length > 0 && vmOfName(askedBy) === vm
   );
   return own ? [{ code: "refused", why: whyId(own.id), call: own.chain.at(-1)!.name, rule: own.rule }] : [];
 }
 
-function unanswered(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
-  // The exception that a verdict tells is this one.
-  if (fact.code === "crashed" || fact.code === "fault-loop") return [];
-  return vcpus.flatMap((vcpu): Evidence[] => {
+function unanswered({ view, vcpus }: Patient): OfCode<Evidence, "unanswered">[] {
+  return vcpus.flatMap((vcpu): OfCode<Evidence, "unanswered">[] => {
     const { externalAbort: abort } = vcpu;
     if (!abort) return [];
     return [{ code: "unanswered", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, abort.pc, abort.pc, abort.pc), ipa: hex(abort.ipa) }];
   });
 }
 
-function lostSgi(vm: string, [vcpu]: readonly Vcpu[]): Evidence[] {
-  const sgi = vcpu?.gic.gic.lostSgi;
+function lostSgi({ vm, vcpus: [vcpu] }: Patient): OfCode<Evidence, "lost-sgi">[] {
+  const sgi = vcpu?.gic.gic.lostSgi, name = nameOf(vm.id);
   if (!sgi) return [];
   return [{
     code: "lost-sgi",
-    irq: irqId(vm, sgi.intid, sgi.from),
-    from: vcpuId(vcpuName(vm, sgi.from)),
+    irq: irqId(name, sgi.intid, sgi.from),
+    from: vcpuId(vcpuName(name, sgi.from)),
     affinity: hex(sgi.affinity),
     wrong_group: sgi.wrongGroup,
   }];
 }
+
+/** Rules that have hit operations for which a VM may wait in vain; of interrupts, its own. */
+function injectedInto({ view, vm: { id } }: Patient, { vain }: Verdict): OfCode<Evidence, "injected">[] {
+  return view.hypervisor.faults.entries.flatMap((entry) => {
+    const { rule: { kind, conditions, effect }, hits } = entry;
+    if (hits === 0 || !vain?.operations.includes(kind) || effect.kind === "delay" || effect.kind === "double") return [];
+    const isOfOther = kind === "virq" && conditions.some((one) => one.field === "vm" && !fits(one, { vm: nameOf(id) }));
+    return isOfOther ? [] : [injectedBy(entry)];
+  });
+}
+
+/** Trails of a sick VM that lives; an end has its own. */
+const leadsTo = ({ vm }: Patient, verdict: Verdict) => vm.ended === null && isSick(verdict);
+
+/** The same of a VM that waits, perhaps for one of its vCPUs. */
+const leadsToWait = (patient: Patient, verdict: Verdict) => leadsTo(patient, verdict) && verdict.vain?.vcpus === true;
+
+/** A refused start of a vCPU in a VM that is healthy without it. */
+export const START_EVIDENCE = [
+  evidenceRule({
+    codes: ["start-refused"],
+    when: ({ vcpus }, verdict) => !isSick(verdict) && vcpus.some((vcpu) => vcpu.life.isPoweredOff),
+    read: refusedStart,
+  }),
+];
+
+export const TRAIL_EVIDENCE = [
+  evidenceRule({ codes: ["refused"], when: leadsTo, read: refusedCall }),
+  evidenceRule({ codes: ["unanswered"], when: leadsTo, read: unanswered }),
+  evidenceRule({ codes: ["lost-sgi"], when: leadsTo, read: lostSgi }),
+  evidenceRule({ codes: ["start-refused"], when: leadsToWait, read: refusedStart }),
+  evidenceRule({ codes: ["vcpus-off"], when: leadsToWait, read: poweredOff }),
+  evidenceRule({ codes: ["injected"], read: injectedInto }),
+  evidenceRule({ codes: ["device-atomic"], read: deviceAtomics }),
+  evidenceRule({ codes: ["stale-translation"], read: ({ view, vcpus }) => staleUses(view, vcpus) }),
+];

@@ -16,7 +16,9 @@ import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "./code-range.ts";
 import { callsOf } from "./verdict-end.ts";
-import type { Verdict } from "./verdict.ts";
+import { isAsleep } from "./sleep.ts";
+import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { FAULT_KINDS, type FaultKind } from "../../../machine/abi/faults.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { CodeRange } from "../../../model/queries/facts/verdict.ts";
 
@@ -28,6 +30,8 @@ const FAULTS = 500;
  * shows what they do next. They decide when a verdict is given, not which one.
  */
 const STARVED = 1e9, SERVED = 2e9;
+/** Operations for which a vCPU may wait that its VMM does not serve. */
+const OF_VMM: readonly FaultKind[] = ["hvc", "ioctl"];
 /** Places that a verdict lists of those that a loop reads. */
 const READS_LISTED = 4;
 
@@ -52,7 +56,7 @@ function withFar(esr: number, { elr, far }: { readonly elr: bigint; readonly far
 }
 
 /** A handler that takes an exception again and again, or never returns from one. */
-export function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
+function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"crashed" | "fault-loop"> | undefined {
   const { chain } = vcpu.registers, loop = prospects.loop(vcpu), isStuck = prospects.isStuck(vcpu);
   const repeats = chain.length > 0 && chain.same >= FAULTS;
   const first = firstOf(vcpu, loop);
@@ -68,11 +72,13 @@ export function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict |
   ];
   // After a branch to nowhere there is no code to show: its caller is on the stack.
   const next = readWord(view, vcpu, elr) === undefined ? `el2 vcpu stack ${id}` : `el2 disasm ${nameOf(id)}:${hex(elr)}`;
+  // The exception that nothing answered is this one.
+  const tells = ({ code }: Evidence) => code === "unanswered";
   if (repeats || loop && loop.exceptions > 0) {
-    return { fact: { code: "fault-loop", vcpu: id, exception, at }, evidence, next };
+    return { fact: { code: "fault-loop", vcpu: id, exception, at }, evidence, next, tells };
   }
   const handler = loop ? loopRange(view, vcpu, loop) : rangeOf(view, vcpu, pc, pc, pc);
-  return { fact: { code: "crashed", vcpu: id, exception, at, handler }, evidence: [...evidence, masked(vcpu)], next };
+  return { fact: { code: "crashed", vcpu: id, exception, at, handler }, evidence: [...evidence, masked(vcpu)], next, tells };
 }
 
 /** The exception that came last, where it is another one. */
@@ -90,7 +96,7 @@ function masked(vcpu: Vcpu): Evidence {
  * A loop that nothing can end: its state comes back, and nobody is left who could change what it
  * reads.
  */
-export function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
+function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"spins" | "exit-loop" | "wfi-returns"> | undefined {
   const loop = prospects.loop(vcpu);
   if (!loop || !prospects.isStuck(vcpu) || isParked(view, vcpu, prospects, loop)) return undefined;
   const id = view.vcpu(vcpu), range = loopRange(view, vcpu, loop), next = `el2 disasm ${nameOf(id)}:pc`;
@@ -98,9 +104,9 @@ export function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | u
     const at = hex(waitAt(view, vcpu, loop) ?? vcpu.registers.pc);
     return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: `el2 irq ls ${vmOfName(nameOf(id))}` };
   }
-  const evidence = [masked(vcpu), ...readsOf(view, vcpu, loop)];
-  if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next };
-  return { fact: { code: "spins", vcpu: id, range, reads: loop.inputs.length + loop.registers.length }, evidence, next };
+  const evidence = [masked(vcpu), ...readsOf(view, vcpu, loop)], vain = { operations: FAULT_KINDS, vcpus: true } as const;
+  if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next, vain };
+  return { fact: { code: "spins", vcpu: id, range, reads: loop.inputs.length + loop.registers.length }, evidence, next, vain };
 }
 
 /**
@@ -153,7 +159,7 @@ function reads(view: View, vcpu: Vcpu, { va, pa, size, value }: SeenWord): Evide
 }
 
 /** A vCPU that can run and does not get a CPU, as others of its CPU run. */
-export function starves(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
+function starves(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"starved"> | undefined {
   const time = view.now - vcpu.usage.ranUntil;
   // A vCPU that yielded its turn to another has been scheduled.
   if (!vcpu.life.isRunnable || vcpu.turn.yieldTo) return undefined;
@@ -188,34 +194,64 @@ function vmmCall(view: View, { addressSpace }: Vcpu): Evidence[] {
 }
 
 /** A vCPU that could run if its VMM did its part. */
-export function unserved(view: View, vcpu: Vcpu): Verdict | undefined {
+function unserved(view: View, vcpu: Vcpu): Verdict<"vmm-silent" | "vmm-absent"> | undefined {
   const { vmmio } = vcpu.life, id = view.vcpu(vcpu), since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
   if (!isLate(view, vcpu) || vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend) && !vmmio) return undefined;
-  const next = `el2 show ${id}`, evidence = vmmCall(view, vcpu);
-  if (vmmio) {
-    return { fact: { code: "vmm-silent", vcpu: id, access: { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns }, evidence, next };
-  }
-  return vcpu.life.isBlockedBy(Block.Run) ? { fact: { code: "vmm-absent", vcpu: id, since_ns }, evidence, next } : undefined;
+  const how = { evidence: vmmCall(view, vcpu), next: `el2 show ${id}`, vain: { operations: OF_VMM } };
+  if (vmmio) return { fact: { code: "vmm-silent", vcpu: id, access: { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns }, ...how };
+  return vcpu.life.isBlockedBy(Block.Run) ? { fact: { code: "vmm-absent", vcpu: id, since_ns }, ...how } : undefined;
 }
 
-/** The work of an awake vCPU. */
-export function working(view: View, vcpu: Vcpu, prospects: Prospects): Verdict {
-  const { vmmio } = vcpu.life, id = view.vcpu(vcpu);
-  if (vmmio) {
-    const access = { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
-    return { fact: { code: "waits-for-vmm", vcpu: id, access, since_ns } };
-  }
+/** The access for which an awake vCPU waits. */
+function waitsForVmm(view: View, vcpu: Vcpu): Verdict<"waits-for-vmm"> | undefined {
+  const { vmmio } = vcpu.life;
+  if (!vmmio) return undefined;
+  const access = { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
+  return { fact: { code: "waits-for-vmm", vcpu: view.vcpu(vcpu), access, since_ns } };
+}
+
+/** A loop of an awake vCPU that something may end. */
+function waitsInLoop(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"waits-in-loop"> | undefined {
   const loop = prospects.loop(vcpu);
-  if (!loop) return { fact: { code: "runs", vcpu: id } };
-  const range = loopRange(view, vcpu, loop);
+  if (!loop) return undefined;
   return {
     fact: {
       code: "waits-in-loop",
-      vcpu: id,
-      range,
+      vcpu: view.vcpu(vcpu),
+      range: loopRange(view, vcpu, loop),
       interruptible: loop.open,
       writers: prospects.writers(vcpu, loop).map((one) => view.vcpu(one)),
     },
     evidence: readsOf(view, vcpu, loop),
   };
 }
+
+/** The first vCPU of a VM that does not sleep. */
+const awakeOf = ({ online }: Patient): Vcpu => online.find((vcpu) => !isAsleep(vcpu)) ?? online[0];
+
+/** Defects of vCPUs, from what causes others to what follows. */
+export const VCPU_RULES = [
+  verdictRule({
+    codes: ["crashed", "fault-loop"],
+    of: "vcpu",
+    judge: ({ view, others }, vcpu) => crashed(view, vcpu, others.prospects),
+  }),
+  verdictRule({ codes: ["vmm-silent", "vmm-absent"], of: "vcpu", judge: ({ view }, vcpu) => unserved(view, vcpu) }),
+  verdictRule({
+    codes: ["spins", "exit-loop", "wfi-returns"],
+    of: "vcpu",
+    judge: ({ view, others }, vcpu) => spins(view, vcpu, others.prospects),
+  }),
+  verdictRule({ codes: ["starved"], of: "vcpu", judge: ({ view, others }, vcpu) => starves(view, vcpu, others.prospects) }),
+];
+
+/** The work of a VM that does not sleep. */
+export const WORK_RULES = [
+  verdictRule({ codes: ["waits-for-vmm"], of: "vm", judge: (patient) => waitsForVmm(patient.view, awakeOf(patient)) }),
+  verdictRule({
+    codes: ["waits-in-loop"],
+    of: "vm",
+    judge: (patient) => waitsInLoop(patient.view, awakeOf(patient), patient.others.prospects),
+  }),
+  verdictRule({ codes: ["runs"], of: "vm", judge: (patient) => ({ fact: { code: "runs", vcpu: patient.view.vcpu(awakeOf(patient)) } }) }),
+];

@@ -7,7 +7,6 @@ import type { Gap } from "../../../../model/queries/facts/gap.ts";
 import type { OfCode } from "../../../../model/queries/facts/fact.ts";
 import type { EndedBy, LinuxFinding, NamedTask } from "../../../../model/queries/facts/linux-finding.ts";
 import type { Evidence } from "../../../../model/queries/facts/evidence.ts";
-import type { VerdictFact } from "../../../../model/queries/facts/verdict.ts";
 import type { GuestPanic, LoggedLine, View } from "../inspected.ts";
 
 export interface GuestKernel {
@@ -22,17 +21,19 @@ export interface GuestKernel {
   /** The task that made the kernel of a vCPU end its VM, in the vCPU's last call. */
   endedBy(view: View, vcpu: Vcpu): EndedBy | undefined;
   /** A defect with which a kernel still runs. */
-  troubleOf(view: View, space: AddressSpace): VerdictFact | undefined;
+  brokenBy(view: View, space: AddressSpace): LinuxFinding | undefined;
+  /** Something without which a kernel cannot boot, and which does not come. */
+  awaits(view: View, space: AddressSpace): LinuxFinding | undefined;
   /** The stage of an unfinished boot. */
-  stageOf(view: View, space: AddressSpace): Evidence | undefined;
+  stageOf(view: View, space: AddressSpace): LinuxFinding | undefined;
   /** Tasks of a kernel that wait for ever, though nothing else is wrong with its VM. */
-  hangOf(view: View, space: AddressSpace): VerdictFact | undefined;
+  hangOf(view: View, space: AddressSpace): LinuxFinding | undefined;
   /** The last lines of a kernel's own log. */
   logOf(view: View, space: AddressSpace): readonly LoggedLine[] | undefined;
   /** Why none of the consoles that a kernel's command line names shows anything. */
   unshownBecause(view: View, space: AddressSpace): OfCode<LinuxFinding, "console-unregistered"> | undefined;
   /** Remarks on a kernel, healthy or not, from its state. */
-  remarksOn(view: View, space: AddressSpace): readonly Evidence[];
+  remarksOn(view: View, space: AddressSpace): readonly LinuxFinding[];
   /** Remarks on a healthy VM, from what its console has shown. */
   notes(shown: string): readonly Evidence[];
   /**

@@ -1,0 +1,196 @@
+// A VM whose vCPUs all sleep: what can wake it, and who can raise that.
+
+import { DoorbellRight, MsgqueueRight } from "../../../machine/abi/rights.ts";
+import {
+  Doorbell,
+  type HypervisorObject,
+  Intid,
+  Irq,
+  type LevelSource,
+  LPI_FIRST,
+  Msgqueue,
+  TimerControl,
+  TimerPpi,
+  type Vcpu,
+  VirqSource,
+} from "../../../machine/hypervisor/inspect.ts";
+import { Block } from "../../../machine/hypervisor/interface.ts";
+import { irqId, nameOf, parcelId, vmId } from "../../../model/queries/ids.ts";
+import { Vmid } from "../readers/guest-names.ts";
+import type { View } from "../readers/inspected.ts";
+import type { ParcelWait } from "../trace/parcel-waits.ts";
+import { barrierOf, unendedBarrier } from "../readers/objects/read-irqs.ts";
+import { sourceNames } from "../readers/objects/virq-sources.ts";
+import type { Barrier } from "../../../model/queries/facts/irq-finding.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
+import { isIdle, type SourceState } from "../../../model/queries/facts/source-state.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import { type Wait, WAITS } from "../../../model/queries/facts/wait.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+import { sourceStateOf } from "./source-states.ts";
+
+/** Whether a vCPU is powered on. */
+export const isOnline = (vcpu: Vcpu): boolean => !vcpu.life.isDead && !vcpu.life.isBlockedBy(Block.Lifecycle | Block.Off);
+
+/** Whether a vCPU waits for an interrupt. */
+export function isAsleep(vcpu: Vcpu): boolean {
+  return vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend) && !vcpu.life.isBlockedBy(Block.Vmmio);
+}
+
+/** An interrupt that can wake a VM. */
+export interface Waker {
+  readonly wait: OfCode<Wait, "irq">;
+  /** Of its source; undefined if it is not known. */
+  readonly state: SourceState | undefined;
+  /** The VMs that can raise it; undefined if it is something else. */
+  readonly raisers: readonly string[] | undefined;
+  /** The queue or doorbell that the raisers have to use, or the parcel that they answer for. */
+  readonly through: string;
+  /** The raisers' next step with the parcel; undefined if it is a queue or doorbell. */
+  readonly until?: ParcelWait["until"];
+}
+
+type Raisers = Omit<Waker, "wait" | "state">;
+
+/** A VM whose vCPUs all sleep. */
+export interface Sleep {
+  readonly vm: string;
+  readonly vcpus: readonly Vcpu[];
+  /** The timer that wakes it first; undefined if none does. */
+  readonly timer: OfCode<Wait, "timer"> | undefined;
+  readonly wakers: readonly Waker[];
+  /** Wakeups that cannot reach a vCPU. */
+  readonly barred: readonly Evidence[];
+  /** Pending interrupts of queues that have room, which the sender has not enabled. */
+  readonly unasked: readonly { readonly irq: string; readonly barrier: Barrier; readonly queue: Msgqueue }[];
+  /** A pending interrupt that waits for the end of one that was acknowledged. */
+  readonly unended: { readonly irq: string; readonly barrier: Barrier } | undefined;
+}
+
+/** Events that would wake a VM. @param vm `vm:NAME` */
+export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
+  const name = nameOf(vm);
+  const names = sourceNames(view);
+  const wakers: Waker[] = [], barred: Evidence[] = [], unasked: Sleep["unasked"][number][] = [];
+  let unended: Sleep["unended"];
+  let due = Infinity, first: OfCode<Wait, "timer"> | undefined;
+  for (const vcpu of vcpus) {
+    const { gic } = vcpu.gic;
+    const barrier = (intid: number) => barrierOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
+    const comesHere = (intid: number) => intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index;
+    for (const [intid, timer] of [[TimerPpi.Virtual, vcpu.timers.virtual], [TimerPpi.Physical, vcpu.timers.physical]] as const) {
+      const silent = timer.isMasked ? maskedTimer(timer.control) : farTimer(vcpu, timer);
+      if (silent) barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: silent });
+      if (timer.deadline === Infinity) continue;
+      const why = barrier(intid), irq = irqId(name, intid, vcpu.index), in_ns = Math.max(0, timer.deadline - view.now);
+      if (why !== undefined) barred.push({ code: "barred", irq, in_ns, barrier: why });
+      else if (timer.deadline < due) [due, first] = [timer.deadline, { code: "timer", irq, intid, in_ns }];
+    }
+    for (const intid of [...vcpu.gic.bank.live(0, Intid.PrivateEnd), ...gic.shared.live(Intid.PrivateEnd, Intid.SpiEnd)]) {
+      const bank = gic.bank(vcpu.gic, intid), source = bank.sources.get(intid);
+      if (!unended && bank.isPending(intid) && comesHere(intid)) {
+        const barrier = unendedBarrier(vcpu.gic, intid);
+        if (barrier) unended = { irq: irqId(name, intid, vcpu.index), barrier };
+      }
+      const queue = roomOf(source), asks = bank.flags[intid] & Irq.Enabled || bank.isPending(intid) || queue?.wantsRoom;
+      if (intid < Intid.SgiEnd || !source || !asks) continue;
+      if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
+      if (!comesHere(intid)) continue;
+      const wait = { code: "irq" as const, irq: irqId(name, intid, vcpu.index), intid, source: names.get(source) ?? "hardware" };
+      const why = barrier(intid);
+      if (queue && why?.code === "disabled" && bank.isPending(intid)) unasked.push({ irq: wait.irq, barrier: why, queue });
+      if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why });
+      else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
+    }
+    // One stands for all LPIs: only the ITS's tables know which of them a device raises.
+    if (vcpu.gic.lpis?.enabled && gic.its?.enabled) {
+      const wait = { code: "irq" as const, irq: irqId(name, LPI_FIRST, vcpu.index), intid: LPI_FIRST, source: "ITS" };
+      wakers.push({ wait, state: undefined, raisers: undefined, through: "" });
+    }
+  }
+  return { vm, vcpus, timer: first, wakers, barred, unasked, unended };
+}
+
+/** The queue of which a source tells its sender that it has room. */
+export function roomOf(source: LevelSource | undefined): Msgqueue | undefined {
+  const object = source instanceof VirqSource ? source.object : undefined;
+  return object instanceof Msgqueue && source === object.sendVirq ? object : undefined;
+}
+
+/** A timer that is on, for a time that no counter reaches. */
+function farTimer({ registers }: Vcpu, { control, comparator, due }: Vcpu["timers"]["virtual"]): Barrier | undefined {
+  if (due !== Infinity || !(registers.getRegister(control) & TimerControl.Enable)) return undefined;
+  return { code: "timer-far", comparator, value: hex(registers.getRegister(comparator), 16) };
+}
+
+const maskedTimer = (control: string): Barrier => ({ code: "timer-masked", control });
+
+/** The VMs that can raise a source of a vCPU. */
+export function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Raisers {
+  const object = source instanceof VirqSource ? source.object : undefined;
+  const right = object instanceof Doorbell
+    ? DoorbellRight.Send
+    : object instanceof Msgqueue
+    ? source === object.receiveVirq ? MsgqueueRight.Send : MsgqueueRight.Receive
+    : undefined;
+  if (!object || right === undefined) return { raisers: undefined, through: "" };
+  if (isOfManager(view, object)) return answerersOf(view, vcpu) ?? { raisers: undefined, through: "" };
+  const manager = view.vm(Vmid.ResourceManager);
+  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
+  return { raisers: [...new Set(holders)].filter((vm) => vm !== manager), through: view.object(object) };
+}
+
+/**
+ * The VMs whose answer a VM awaits from the Resource Manager: they have to accept its memory
+ * parcel, or give it back. Undefined if it may wait for something else.
+ */
+function answerersOf(view: View, { addressSpace }: Vcpu): Raisers | undefined {
+  const manager = view.hypervisor.addressSpaces.get(Vmid.ResourceManager);
+  const isBusy = view.vcpus().some((vcpu) => vcpu.addressSpace === manager && !isAsleep(vcpu));
+  const wait = addressSpace && view.parcelWait(addressSpace.vmid);
+  // A separate program's links are unknown; one that is busy may be about to send the answer.
+  if (!wait || isBusy || view.system.manager.state.vms.length === 0) return undefined;
+  const parcel = view.parcels().find(({ handle, owner }) => handle === wait.handle && owner === addressSpace.vmid);
+  const late = parcel?.borrowers.filter(({ vmid, accepted }) => accepted === (wait.until === "release") && (wait.of?.has(vmid) ?? true));
+  if (!late?.length) return undefined;
+  return { raisers: late.map(({ vmid }) => view.vm(vmid)), through: parcelId(wait.handle), until: wait.until };
+}
+
+/**
+ * Whether the Resource Manager may use an object to which it has a capability, as it has to all
+ * that it makes: only the queues of its RPC links. For a separate program this is unknown.
+ */
+function isOfManager(view: View, object: HypervisorObject): boolean {
+  const { vms } = view.system.manager.state;
+  if (vms.length === 0) return true;
+  return vms.some(({ link }) => link && (view.rootObject(link.sendQueue) === object || view.rootObject(link.receiveQueue) === object));
+}
+
+/** Whether anything but the VM itself may make the source raise it. */
+export function isAble({ state }: Waker): boolean {
+  return !state || !isIdle(state);
+}
+
+/** The sleeps of all VMs, to find cycles of waits. */
+export interface SleepingVms {
+  /** VMs that sleep, by id. */
+  readonly asleep: ReadonlyMap<string, Sleep>;
+  /** VMs that have failed. */
+  readonly failed: ReadonlySet<string>;
+  /** Those of `asleep` that all wait for each other. */
+  readonly stuck: ReadonlyMap<string, Sleep>;
+}
+
+/** VMs that all wait for each other: none can wake before another of them runs. */
+export function stuckOf({ asleep, failed }: Pick<SleepingVms, "asleep" | "failed">): ReadonlyMap<string, Sleep> {
+  const stuck = new Map([...asleep].filter(([, { timer }]) => !timer));
+  for (let before = -1; before !== stuck.size;) {
+    before = stuck.size;
+    for (const [vm, { wakers }] of stuck) {
+      const isFree = (one: string) => !stuck.has(one) && !failed.has(one);
+      const free = wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)));
+      if (free) stuck.delete(vm);
+    }
+  }
+  return stuck;
+}
