@@ -1,6 +1,6 @@
 // Abilities of an installed el2, tested by the one file: guests, editors, agents, schemas,
 // Wireshark, own programs, pictures, shells. The commands' own tests cover them in depth; these
-// show that the build has all that they need.
+// show that the build has all that they need, with EL2_LONG in every form.
 
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
@@ -16,6 +16,7 @@ import { acceptedBy, UNKNOWABLE } from "../app/configuration/wrong-configuration
 import { DapClient } from "../session/debug/dap/client.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
 import { repositoryFiles } from "../support/files.ts";
+import { LONG } from "../support/long.ts";
 import { buildMirror, fileAnswer, serving } from "../support/signed-mirror.ts";
 import { runIn } from "./programs.ts";
 import { TmuxTerminal } from "../terminal/tmux.ts";
@@ -26,6 +27,7 @@ const HELLO = `${ROOT}assets/guests/hello.bin`;
 
 /** The tests. */
 export function abilityTests(artefact: Artefact, ability: AsUser): void {
+  const longArtefact: Artefact = LONG ? artefact : () => {};
   artefact(
     "a JSON Schema library finds no error in the examples by the schemas that the build prints, and refuses wrong configurations",
     ability(async (user) => {
@@ -48,7 +50,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
     }),
   );
 
-  artefact(
+  longArtefact(
     "a recording of the build becomes a capture that tshark decodes by its dissector, and pictures",
     ability(async (user) => {
       await user.output("record", "demo.rec", "--", "demo", "--headless", "--turbo", "--for", "30ms");
@@ -177,15 +179,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
         assert.match(columns, /^id\tstate\n[^]*^vm:hello\t\w+$/m);
         const wide = await user.output("vm", "ls", "-o", "wide");
         for (const row of columns.trim().split("\n").slice(1)) assert.ok(wide.includes(row.split("\t")[0]), `${row}\n${wide}`);
-        await user.until(/vm:hello[^]*vm:hello/, "vm", "ls", "--watch", "--columns", "id");
-        await user.until(/hello from EL1/, "logs", "-f", "hello", "ping");
-        await user.output("screenshot", "live.txt", "--size", "80x24");
-        assert.match(await user.read("live.txt"), /vm:hello|hello/);
-        const bash = `. ./el2.bash; COMP_WORDS=(el2 vm devices p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`;
-        await user.write("el2.bash", `el2() { '${user.program}' "$@"; }\n${await user.output("completion", "bash")}`);
-        const completed = await runIn(user.here, "bash", ["--norc", "-c", bash], user.env);
-        assert.deepEqual(completed.stdout.trim().split(/\s+/), ["ping", "pong"], completed.stderr);
-        await completesInZshAndFish(user);
+        if (LONG) await watchedAndCompleted(user);
       } finally {
         await user.output("down", "one");
       }
@@ -194,6 +188,19 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
       assert.deepEqual(checks.map(({ id }: { id: string }) => id).slice(0, 3), ["platform", "limits", "memory"]);
     }),
   );
+}
+
+/** Lists that are watched, logs, pictures and completion of the user's session. */
+async function watchedAndCompleted(user: User): Promise<void> {
+  await user.until(/vm:hello[^]*vm:hello/, "vm", "ls", "--watch", "--columns", "id");
+  await user.until(/hello from EL1/, "logs", "-f", "hello", "ping");
+  await user.output("screenshot", "live.txt", "--size", "80x24");
+  assert.match(await user.read("live.txt"), /vm:hello|hello/);
+  const bash = `. ./el2.bash; COMP_WORDS=(el2 vm devices p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  await user.write("el2.bash", `el2() { '${user.program}' "$@"; }\n${await user.output("completion", "bash")}`);
+  const completed = await runIn(user.here, "bash", ["--norc", "-c", bash], user.env);
+  assert.deepEqual(completed.stdout.trim().split(/\s+/), ["ping", "pong"], completed.stderr);
+  await completesInZshAndFish(user);
 }
 
 /** VMs of the user's session complete in both shells, with their states. */

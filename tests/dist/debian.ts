@@ -36,7 +36,7 @@ export function debianTests(artefact: Artefact, asUser: AsUser): void {
     return guests.find(({ name }) => name === GUEST).folder;
   };
 
-  artefact(
+  longArtefact(
     "without apt, the build fetches Debian's guest from a mirror, whose archive key is Debian's",
     asUser(async (user) => {
       await fetch(user);
