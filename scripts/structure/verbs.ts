@@ -1,17 +1,19 @@
 // Homes of verbs. A verb is what one can ask of a session, or do to it: each command that takes
 // `--session`, and each action. A file is a home of it if it spells
 //
-//   its name           "queue.flush", "queue flush", ["queue", "flush"], command("who")
+//   its name           "queue.flush", "queue flush", ["queue", "flush"]
 //   its command line   "… el2 queue flush …", "who --back 3"
-//   a row of it        name: "flush" in the file of the group, an agents' tool of its name
+//   an entry of it     command("who", ..); name: "flush" in the file of the group; an agents' tool
 //
-// Names of tables are not verbs: `table: "vm.ls"` is a question, which the compiler checks. Neither
-// is an import of a verb, nor `command: "queue.flush"` beside its `args`, which is a use of one.
+// Names of tables are not verbs: `table: "vm.ls"` is a question, which the compiler checks. Nor is an
+// import of a verb, or a hint at one (`hint("queue flush", id)`), which a test holds to be a
+// command. In the room of commands only the entry counts: its help may name others.
 
 import { type CommandNode, isRunnable } from "../../src/app/cli/common/command-tree.ts";
 import { action } from "../../src/model/queries/action.ts";
 import { TABLE_NAMES } from "../../src/model/queries/tables.ts";
 import type { Homes } from "./homes.ts";
+import { roomOf } from "./rooms.ts";
 import type { Source } from "./sources.ts";
 
 /** The names of all verbs: "queue flush", "who", and actions whose names no command has. */
@@ -40,8 +42,10 @@ export function verbHomes(verbs: readonly string[], sources: readonly Source[]):
 }
 
 const TABLES: ReadonlySet<string> = new Set(TABLE_NAMES);
-/** A command of the first level: of the program, of a table of commands, or beside a table. */
-const OF_COMMAND = /\bprogram\.command\($|(?<![.\w])command\($|\bcommand: $/;
+/** A command of the first level: of the program, or beside a table. */
+const OF_COMMAND = /\bprogram\.command\($|\bcommand: $/;
+/** The value is the first one of a call. */
+const IN_CALL = /\b[a-z]\w*\($/i;
 const COMMAND_LINE = /(?<![\w-])el2 ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?/g;
 /** A text that begins with a command of one word: an option or a placeholder follows. */
 const BEGINS = /^([a-z][a-z-]*)(?= (?:--|[A-Z]{2}))/;
@@ -53,15 +57,19 @@ export function spelledIn(source: Source, verbs: ReadonlySet<string>): Set<strin
   const group = /(?:^|\/)commands\/(?:[a-z-]+\/)*([a-z]+)(?:-[a-z-]+)?\.ts$/.exec(source.path)?.[1];
   for (const { text, from, to } of source.literals) {
     const before = source.before(from), after = source.after(to);
+    if (roomOf(source.path) === "commands") {
+      if (/\bcommand\($/.test(before) || text.includes(".") && IN_CALL.test(before)) add(text.replace(".", " "));
+      else if (group !== undefined && IN_CALL.test(before)) add(`${group} ${text}`);
+      continue;
+    }
+    if (/\bhint\($/.test(before)) continue;
     for (const [, first, second] of text.matchAll(COMMAND_LINE)) verbs.has(`${first} ${second}`) ? add(`${first} ${second}`) : add(first);
     const [, pair] = /^([a-z]+ [a-z-]+)(?= |$)/.exec(text) ?? [];
     if (pair !== undefined) add(pair);
     const [, one] = BEGINS.exec(text) ?? [];
     if (one !== undefined) add(one);
     if (/^[a-z]+\.[a-z-]+$/.test(text)) {
-      if (!TABLES.has(text) || /\bcommand\($/.test(before)) {
-        if (!/\bcommand: $/.test(before) || !/^,\s*args\b/.test(after)) add(text.replace(".", " "));
-      }
+      if (!TABLES.has(text)) add(text.replace(".", " "));
     } else if (/^[a-z][a-z-]*$/.test(text)) {
       const [, next] = /^,\s*"([^"]*)"/.exec(after) ?? [];
       if (next !== undefined) add(`${text} ${next}`);

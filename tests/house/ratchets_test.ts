@@ -8,8 +8,8 @@ import { type Measure, measures } from "../../scripts/structure/measures.ts";
 /** The value of each measure. */
 const LIMITS: Readonly<Record<string, number>> = {
   "verb.greatest": 13,
-  "verb.mean": 4.2,
-  "verb.more": 67,
+  "verb.mean": 4.1,
+  "verb.more": 66,
   "screen.greatest": 4,
   "screen.mean": 3.7,
   "screen.more": 0,
@@ -30,9 +30,9 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.exported": 0,
   folders: 7,
   "folders.flat": 0,
-  "files.small": 181,
+  "files.small": 182,
   spreads: 18,
-  "code.src": 129,
+  "code.src": 130,
   "code.tests": 94,
   longFunctions: 0,
   longTables: 8,

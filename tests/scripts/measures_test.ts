@@ -32,7 +32,6 @@ Deno.test("a file spells a verb by its name, its words, its command line, or a r
       'const command = "queue flush mq:289";',
       'return ["queue", "flush", id];',
       "say(`empty it with el2 queue flush ${id}`);",
-      'command("queue.flush", {});',
     ]
   ) assert.deepEqual(spelled(text), ["queue flush"], text);
   for (
@@ -46,6 +45,10 @@ Deno.test("a file spells a verb by its name, its words, its command line, or a r
   ) {
     assert.deepEqual(spelled(text), ["who"], text);
   }
+  for (const text of ['command("queue.flush", {})', 'changeOf("queue.flush", {})']) {
+    assert.deepEqual(spelled(text, "model/commands/queue.ts"), ["queue flush"]);
+  }
+  assert.deepEqual(spelled('command("who", { notes: "el2 ls lists them", examples: ["who --back 3"] })', "model/commands/who.ts"), ["who"]);
   assert.deepEqual(spelled('queries: [{ name: "flush" }]', "app/cli/commands/session/queue.ts"), ["queue flush"]);
   assert.deepEqual(spelled('vm.command("ls")', "app/cli/commands/session/vm-more.ts"), ["vm ls"]);
 });
@@ -90,7 +93,7 @@ Deno.test("an import, a table, a use of a command by its name, prose and comment
     const text of [
       'import { flush } from "queue.flush";',
       'ask({ table: "vm.ls", args: {} });',
-      'wayOut({ command: "queue.flush", args: { queue } });',
+      'failed("it is full", hint("queue flush", queue));',
       'say("they go back to it, who knows");',
       "// el2 queue flush",
       'group.command("who")',

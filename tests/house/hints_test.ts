@@ -1,0 +1,15 @@
+// Hints hold a command and its arguments (src/kit/support/text/hint.ts): each names a command that
+// there is, so that renaming one is no search for texts.
+
+import assert from "node:assert/strict";
+import { sourcesBelow } from "../../scripts/structure/sources.ts";
+import { noCommands } from "../app/cli/command-names.ts";
+import { ROOT } from "../support/files.ts";
+
+Deno.test("each hint names a command of the program", () => {
+  const named = sourcesBelow(new URL("src", ROOT).pathname).flatMap((source) =>
+    source.literals.filter(({ from }) => /\bhint\(\s*$/.test(source.before(from))).map(({ text }) => text)
+  );
+  assert.ok(named.length > 0);
+  assert.deepEqual(noCommands(named), []);
+});
