@@ -73,7 +73,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     library: ["assembly", "plans", "host", "hardware", "abi", "support"],
     catalog: ["library", "images", "virtio", "formats", "support"],
     configuration: [
-      ...["catalog", "assembly", "symbols", "images", "plans", "host", "virtio", "resource-manager", "hypervisor"],
+      ...["catalog", "assembly", "symbols", "images", "plans", "queries", "host", "virtio", "resource-manager", "hypervisor"],
       ...["hardware", "devicetree", "abi", "isa", "support"],
     ],
     scenarios: ["configuration", "recordings", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],

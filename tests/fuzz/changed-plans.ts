@@ -1,14 +1,16 @@
-// Plans of an attacker who knows their form: values exchanged for others of their kind, also of
-// other plans, parts that are missing, doubled, or of another VM.
+// Tables of an attacker who knows their form: values exchanged for others of their kind, also of
+// other tables, parts that are missing, doubled, or of another VM.
 
 import { planCpu } from "../../src/cpu/isa/cpus/cpus.ts";
 import { planText } from "../../src/app/configuration/plan-run.ts";
 import type { SessionPlan } from "../../src/model/plans/plan.ts";
-import { MiB } from "../../src/kit/support/values/sizes.ts";
+import { KiB, MiB } from "../../src/kit/support/values/sizes.ts";
 import { SAVED_MACHINES } from "../session/snapshots/furnished.ts";
 import { bootPlan } from "../session/snapshots/systems.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, edge } from "./grammars.ts";
+import { type SavedPlan, savedPlan } from "../../src/model/plans/saved-plan.ts";
+import { withTable } from "../support/plan-tables.ts";
 import { assertPlanned } from "../support/planned.ts";
 
 type Parts = Record<string, unknown> | unknown[];
@@ -75,17 +77,19 @@ without_access_platform = ["block"]
   const runs = await Promise.all(texts.map((text) => planText(text, undefined, folder)));
   return runs.map((result) => {
     assertPlanned(result);
-    const { cpus, memory, seed, what, behaviour } = result.run;
-    return { cpus, memory, seed, turbo: true, what, behaviour };
+    const { cpus, memory, seed, what, behaviour, table } = result.run;
+    return { cpus, memory, seed, turbo: true, what, behaviour, table };
   });
 }
 
-/** Plans that are accepted, and the values of each key in any of them. */
+/** Plans that are accepted, as files keep them, and the values of each key in any of them. */
 export class ChangedPlans {
   readonly #values = new Map<string, unknown[]>();
+  readonly plans: readonly SavedPlan[];
 
-  constructor(readonly plans: readonly SessionPlan[]) {
-    for (const plan of plans) this.#collect(plan);
+  constructor(plans: readonly SessionPlan[]) {
+    this.plans = plans.map((plan) => savedPlan(plan, "run"));
+    for (const plan of this.plans) this.#collect(plan);
   }
 
   static async make(): Promise<ChangedPlans> {
@@ -97,13 +101,15 @@ export class ChangedPlans {
     return new ChangedPlans([
       ...saved,
       ...await morePlans(),
-      { ...boot, what } as SessionPlan,
-      { ...boot, what: firmware } as SessionPlan,
-      { ...boot, cpu: planCpu("v8.2"), behaviour: { msi: "gicv2m", check: true }, inject: [], debug: { kind: "all" } } as SessionPlan,
+      withTable({ ...boot, what } as SessionPlan),
+      withTable({ ...boot, what: firmware } as SessionPlan),
+      withTable(
+        { ...boot, cpu: planCpu("v8.2"), behaviour: { msi: "gicv2m", check: true }, inject: [], debug: { kind: "all" } } as SessionPlan,
+      ),
     ]);
   }
 
-  #collect(value: Parts | SessionPlan): void {
+  #collect(value: Parts | SavedPlan): void {
     for (const [key, part] of Object.entries(value)) {
       const known = this.#values.get(key) ?? [];
       known.push(part);
@@ -167,9 +173,20 @@ export class ChangedPlans {
       return random.pick([random.pick(NUMBERS), random.pick(NUMBERS), Number(edge(random)), value + 1, value - 1, value * 2, value / 2]);
     }
     if (value instanceof Uint8Array) return chance(random, 4) ? new Uint8Array(random.pick([0, 1, 4096, 2 * MiB])) : damaged(random, value);
-    if (typeof value === "string") return random.pick([...this.#values.values()].flat().filter((other) => typeof other === "string"));
+    if (typeof value === "string") return this.#otherText(random);
     return value === undefined ? random.pick(this.#values.get(key)!) : undefined;
   }
+
+  #otherText(random: Random): string {
+    if (chance(random, 3)) return sizeText(random);
+    return random.pick([...this.#values.values()].flat().filter((other): other is string => typeof other === "string"));
+  }
+}
+
+/** A size at which a layout turns over, as keys write it. */
+function sizeText(random: Random): string {
+  const bytes = random.pick(NUMBERS);
+  return chance(random, 4) || bytes < KiB ? `${bytes}` : `${Math.floor(bytes / KiB)}KiB`;
 }
 
 function withPart(parts: Parts, key: string, value: unknown): Parts {

@@ -1,8 +1,8 @@
-// Plans that files bring, with values exchanged for others of their kind: the form of plans or a
-// rule between their parts refuses each, or a machine is made that runs. EL2_LONG=1 has 20,000.
+// Plans that files bring, with values exchanged for others of their kind: the form of their keys or
+// a rule between them refuses each, or a machine is made that runs. EL2_LONG=1 has 20,000.
 
 import { assemble } from "../../src/session/assembly/assemble.ts";
-import { planOfFile } from "../../src/session/assembly/layout/plan-schema.ts";
+import { planOfSaved } from "../../src/app/configuration/saved-plan.ts";
 import { alone, PlanError } from "../../src/model/plans/plan.ts";
 import { ChangedPlans } from "./changed-plans.ts";
 import { LONG } from "../support/long.ts";
@@ -13,12 +13,12 @@ const ROUNDS = LONG ? 20_000 : 60;
 /** Virtual time (ns) and turns, in which VMs begin. */
 const TIME = 5e6, TURNS = 10_000;
 
-/** An error of `planOfFile`, before a machine is made. */
+/** An error of `planOfSaved`, before a machine is made. */
 class Refused extends Error {}
 
-function accepted(given: unknown) {
+async function accepted(given: unknown) {
   try {
-    return planOfFile(given);
+    return await planOfSaved(given);
   } catch (error) {
     throw isTold(error) ? new Refused(String(error)) : error;
   }
@@ -28,8 +28,8 @@ let plans: ChangedPlans;
 
 fuzzTest(
   "plans",
-  (random) => {
-    const plan = accepted(plans.changed(random));
+  async (random) => {
+    const plan = await accepted(plans.changed(random));
     const system = assemble(alone({ ...plan, tier: "interp" }));
     system.machine.run(TIME, TURNS);
     const [bug] = system.takeBugs();

@@ -25,7 +25,7 @@ import { boardOf } from "../../src/machine/host/boards.ts";
 import type { Vcpu } from "../../src/machine/hypervisor/scheduling/vcpu.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "../../src/inside/images/images.ts";
 import { RecordingError } from "../../src/session/recordings/file/recording.ts";
-import { readRecording } from "../../src/session/recordings/file/recording-reader.ts";
+import { plannedRecording, snapshotPlan } from "../../src/app/cli/common/saved-plans.ts";
 import { recordingHeader } from "../../src/session/recordings/file/recording-writer.ts";
 import { readSnapshot, SnapshotError, writeSnapshot } from "../../src/session/snapshots/file.ts";
 import { snapshotOf } from "../../src/session/snapshots/save.ts";
@@ -295,7 +295,7 @@ function changedSnapshot(random: Random): Uint8Array {
   return damaged(random, fileOf(lying, chance(random, 4)));
 }
 
-const PLAN_KEYS = ["plan", "version", "cpus", "memory", "what", "kind", "image", "seed", "devices", "behaviour", "host", "vms", "name"];
+const PLAN_KEYS = ["plan", "version", "table", "keys", "files", "run", "cpus", "memory", "kind", "image", "seed", "devices", "host", "vm"];
 
 function changedJson(random: Random, bytes: Uint8Array): Uint8Array {
   let value: unknown;
@@ -342,7 +342,7 @@ const recording: Reader<string> = {
   read(text) {
     const path = `${folder}/a.rec`;
     Deno.writeTextFileSync(path, text);
-    return readRecording(path);
+    return plannedRecording(path);
   },
 };
 
@@ -390,7 +390,7 @@ readerTest("tar in packages", archive, (error) => isTold(error) || isOfSystem(er
 readerTest("gzip, xz and zstd", compressed, (error) => isTold(error) || isOfSystem(error));
 readerTest("snapshots", {
   input: changedSnapshot,
-  read: (bytes: Uint8Array, random) => readSnapshot("a.snap", chance(random, 4), bytes),
+  read: (bytes: Uint8Array, random) => snapshotPlan("a.snap", readSnapshot("a.snap", chance(random, 4), bytes)),
   heap: (size) => 128 * MiB + 512 * size,
 }, isOf(SnapshotError));
 readerTest("recordings", recording, isOf(RecordingError));

@@ -2,12 +2,15 @@
 // between keys that JSON Schema can express. `el2 run` checks the others (names of VMs, sums of
 // memory, files).
 
+import * as v from "valibot";
 import { NET_POLICY_KEYS } from "./keys/devices.ts";
 import { HOST_KEYS, OWN_SCHEDULE_KEYS, RM_KEYS, Schema } from "./schema.ts";
 import { THEME_NAME } from "./config.ts";
-import { OBJECT_PORTS } from "../../session/assembly/layout/machine-rules.ts";
+import { OBJECT_PORTS } from "./machine-rules.ts";
 import { TAKEN_NAMES, VM_NAME, VM_NAME_MAX } from "../../model/plans/limits.ts";
-import { type Conditions, type Need, NEEDS } from "../../model/plans/needs.ts";
+import { needsOf } from "./keys/key.ts";
+import type { Conditions, Need } from "./keys/needs.ts";
+import { VM } from "./keys/vm.ts";
 import { PERSONA_NAMES, PERSONAS } from "../../machine/abi/ioctl/personas.ts";
 import { type JsonSchema, jsonSchemaOf } from "../../kit/support/values/json-schema.ts";
 
@@ -25,31 +28,28 @@ const OWN_DEVICE = {
   then: { properties: { ports: { maxItems: OBJECT_PORTS } } },
 };
 
-/** The value of a key that a file leaves out, if a need can name it. */
-const DEFAULTS: Readonly<Record<string, string>> = {
-  platform: "el2",
-  hypervisor: "gunyah",
-  schedule: "proxy",
-  type: "unauthenticated",
-};
-
 /** Conditions as a schema: a key may be left out where its default will do. */
 function conditions(all: Conditions): JsonSchema {
   const entries = Object.entries(all);
   return {
-    required: entries.flatMap(([key, values]) => values === true || !values.includes(DEFAULTS[key]) ? [key] : []),
+    required: entries.flatMap(([key, values]) => values === true || !values.includes(defaultOf(key)) ? [key] : []),
     properties: Object.fromEntries(entries.flatMap(([key, values]) => values === true ? [] : [[key, { enum: [...values] }]])),
   };
 }
 
-function needRule({ key, value, when = {}, needs }: Need): JsonSchema {
-  return { if: { allOf: [value === undefined ? { required: [key] } : is(key, value), conditions(when)] }, then: conditions(needs) };
+/** The value of a key of a VM that a file leaves out. */
+function defaultOf(key: string): string {
+  return String(v.getDefault(VM[key as keyof typeof VM].type));
+}
+
+function needRule([key, { value, when = {}, keys }]: readonly [key: string, need: Need]): JsonSchema {
+  return { if: { allOf: [value === undefined ? { required: [key] } : is(key, value), conditions(when)] }, then: conditions(keys) };
 }
 
 /** A VM has one image; keys that need others. */
 const VM_RULES: readonly JsonSchema[] = [
   { oneOf: [{ required: ["kernel"] }, { required: ["image"] }, { required: ["bios"] }] },
-  ...NEEDS.map(needRule),
+  ...needsOf(VM).map(needRule),
   {
     if: is("schedule", "own"),
     then: { properties: { devices: { items: OWN_DEVICE } } },

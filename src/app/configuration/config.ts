@@ -7,7 +7,7 @@ import { parse, TomlError } from "smol-toml";
 import { type KeyPath, type Position, TomlPositions } from "./positions.ts";
 import { deviceKeys, type File, type FileUi, HOST_KEYS, KNOWN_KEYS, OWN_SCHEDULE_KEYS, Schema, shown } from "./schema.ts";
 import { THEMES } from "./keys/names.ts";
-import { checkMachine, NO_VM } from "../../session/assembly/layout/machine-rules.ts";
+import { checkMachine, NO_VM } from "./machine-rules.ts";
 import { type ConfigError, type ConfigFact, factIn, ruled } from "../../model/plans/config-fact.ts";
 import { applyPhone } from "./phone-settings.ts";
 import { KiB } from "../../kit/support/values/sizes.ts";
@@ -16,6 +16,8 @@ import { nearest } from "../../kit/support/text/did-you-mean.ts";
 /** A checked configuration. `positions` finds keys for later errors. */
 export interface Config {
   readonly file: File;
+  /** The table, with the keys that a phone's profile sets. */
+  readonly raw: Table;
   readonly positions: TomlPositions;
   /**
    * Parts that were removed because they are invalid: errors that follow from them are not
@@ -96,7 +98,7 @@ export function checkedTable(raw: Table, positions = new TomlPositions("")): Con
   }
   const spoilt = new Spoilt([...wrong, ...errors.meant]);
   const rest = result.success ? result : v.safeParse(Schema, spoilt.takenOut(raw), { abortPipeEarly: true });
-  const config = rest.success ? { file: rest.output, positions, spoilt } : undefined;
+  const config = rest.success ? { file: rest.output, raw, positions, spoilt } : undefined;
   if (config !== undefined) checkTogether(config, errors);
   if (config !== undefined && errors.found.length === 0) return { ok: true, config };
   return { ok: false, errors: errors.sorted(), rest: config };
@@ -220,7 +222,8 @@ function inTable(path: KeyPath): string {
   return path.length > 1 ? ` in [${keyName(path.slice(0, -1))}]` : "";
 }
 
-function isTable(value: unknown): value is Record<string, unknown> {
+/** Whether a value of TOML is a table. */
+export function isTable(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 

@@ -9,7 +9,7 @@ import { NET } from "./keys/devices.ts";
 import { planned } from "./keys/key.ts";
 import type { FileDevice } from "./schema.ts";
 import { cannotRead, readToEnd } from "../../kit/support/files/named-file.ts";
-import { type Problem, problemOf, within } from "../../kit/support/problem.ts";
+import { type Problem, problemOf, UserError, within } from "../../kit/support/problem.ts";
 import { leadsInto } from "../../kit/support/files/real-place.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, PlanError } from "../../model/plans/plan.ts";
 
@@ -19,6 +19,32 @@ export interface Files {
   readonly folder: string;
   /** Files that need no reading, by the names that keys have for them. */
   readonly given?: Readonly<Record<string, Uint8Array>>;
+  /** Nothing else is read, and what devices name is looked for when the machine opens it. */
+  readonly closed?: boolean;
+  /** Notes what the plan takes. */
+  readonly taken?: TakenFiles;
+}
+
+/** The files that a plan has taken, for a table that makes it again. */
+export class TakenFiles {
+  /** Contents by the names that keys have for them. */
+  readonly contents = new Map<string, Uint8Array>();
+  /** Those that keep variables of firmware, by their places. */
+  readonly variables = new Map<string, Uint8Array>();
+  /** Places of disks by their names. */
+  readonly disks = new Map<string, string>();
+}
+
+/** The content of a file that needs no reading. */
+function givenFile({ given = {} }: Files, reference: string): Uint8Array | undefined {
+  return Object.hasOwn(given, reference) ? given[reference] : undefined;
+}
+
+/** The content of a file of a closed table. @throws UserError if it does not have the file */
+export function closedFile(reference: string, files: Files): Uint8Array {
+  const content = givenFile(files, reference);
+  if (content === undefined) throw new UserError("its content is not there");
+  return content;
 }
 
 /** Notes an error at a key of the table that is read. */
@@ -40,6 +66,7 @@ export function inFolder(path: string, { folder }: Files): string {
 /**
  * Reads the file that a key names and makes something of it; a failure is an error at the key's
  * value.
+ * @param kept the content of which a later plan makes the same
  */
 export async function load<T>(
   key: string,
@@ -47,8 +74,28 @@ export async function load<T>(
   files: Files,
   refuse: Refuse,
   make: (file: Uint8Array) => T,
+  kept: (made: T, file: Uint8Array) => Uint8Array = (_, file) => file,
 ): Promise<T | undefined> {
   if (reference === undefined) return undefined;
+  const file = await contentOf(key, reference, files, refuse);
+  if (file === undefined) return undefined;
+  try {
+    const made = make(file);
+    files.taken?.contents.set(reference, kept(made, file));
+    return made;
+  } catch (error) {
+    refuse(key, problemFact(error, `${key} ${reference}`));
+    return undefined;
+  }
+}
+
+async function contentOf(key: string, reference: string, files: Files, refuse: Refuse): Promise<Uint8Array | undefined> {
+  const given = givenFile(files, reference);
+  if (given !== undefined) return given;
+  if (files.closed) {
+    refuse(key, ruled(`${key} ${reference}: its content is not there`));
+    return undefined;
+  }
   let path: string;
   try {
     path = await pathOf(reference, files);
@@ -56,17 +103,10 @@ export async function load<T>(
     refuse(key, problemFact(error));
     return undefined;
   }
-  let file: Uint8Array;
   try {
-    file = files.given?.[reference] ?? readToEnd(path);
+    return readToEnd(path);
   } catch (error) {
     refuse(key, { code: "rule", ...cannotRead(error, `${key} ${reference}`) });
-    return undefined;
-  }
-  try {
-    return make(file);
-  } catch (error) {
-    refuse(key, problemFact(error, `${key} ${reference}`));
     return undefined;
   }
 }
@@ -77,7 +117,7 @@ export async function load<T>(
  */
 export function logOf(devices: readonly FileDevice[] | undefined, files: Files, refuse: Refuse): string | undefined {
   const log = devices?.find((device) => device.kind === "pl011")?.log;
-  if (log === undefined) return undefined;
+  if (log === undefined || files.closed) return undefined;
   const path = inFolder(log, files);
   const problem = cannotWrite(path, dirname(log));
   if (problem !== undefined) refuse("devices", { code: "rule", ...within(`log ${log}`, problem) });
@@ -160,12 +200,16 @@ export async function planDevice(
     case "pl011":
       return undefined;
     case "block":
+      if (files.closed) return device;
       try {
         const path = await pathOf(device.image, files);
         // The catalog replaces a guest by a new folder; the old one is there as long as it is used.
         const image = device.image.startsWith("catalog:") ? await Deno.realPath(path) : path;
         const { isFile, isDirectory } = await Deno.stat(image);
-        if (isFile) return { kind: "block", image, mode: device.mode };
+        if (isFile) {
+          files.taken?.disks.set(device.image, image);
+          return { kind: "block", image, mode: device.mode };
+        }
         refuse(ruled(`image ${device.image}: ${isDirectory ? "is a folder" : "is not a regular file"}`));
       } catch (error) {
         const { NotFound, NotCapable } = Deno.errors;
@@ -184,6 +228,7 @@ export async function planDevice(
       return { kind, backend, forward, capture: capture === undefined ? undefined : inFolder(capture, files), ...policy && { policy } };
     }
     case "9p": {
+      if (files.closed) return device;
       const shared = inFolder(device.folder, files);
       const found = await Deno.stat(shared).catch(() => undefined);
       if (found?.isDirectory === true) return { ...device, folder: shared };

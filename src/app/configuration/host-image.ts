@@ -49,7 +49,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     load("initrd", host.initrd, files, refuse, whole),
     load("dtb", host.dtb, files, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
   ]);
-  const symbols = await load("symbols", host.symbols, files, refuse, symbolsAlone);
+  const symbols = await load("symbols", host.symbols, { ...files, taken: undefined }, refuse, symbolsAlone);
   const firmware = await planFirmware(host, files, refuse);
   const devices = await Promise.all(
     (host.devices ?? []).map((device) => planDevice(device, PRIMARY_CID, files, (fact) => refuse("devices", fact))),

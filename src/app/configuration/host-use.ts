@@ -15,7 +15,7 @@ export function hostUse(file: File, files: Files, typed: readonly string[]): rea
   const found: HostResource[] = [];
   for (const { keys, use, value, table } of textsOf(Schema, file)) {
     if (use === undefined || typeof value !== "string" || value === use.none || isTyped(keys)) continue;
-    if (files.given?.[value] !== undefined) continue;
+    if (use.kind === "file" && Object.hasOwn(files.given ?? {}, value)) continue;
     const written = use.written === "mode" ? table.mode === "rw" : use.written;
     const ofCatalog = value.startsWith("catalog:");
     // The files of the catalog are el2's own: they may be read.

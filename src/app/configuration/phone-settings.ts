@@ -10,16 +10,15 @@ import { ownValue, PHONE_KEY_NAMES, PHONE_KEYS, type PhoneKey, type PhoneKeyName
 import type { PhoneLintRules } from "./vm-lint.ts";
 
 /** The tables whose keys a profile sets. */
-const TABLES = { machine: MACHINE, host: NATIVE_HOST, rm: NATIVE_RM } as const satisfies Readonly<Record<string, Keys>>;
+const TABLES: readonly (readonly [TableName, Keys])[] = [["machine", MACHINE], ["host", NATIVE_HOST], ["rm", NATIVE_RM]];
+type TableName = "machine" | "host" | "rm";
 /** A key of one of them. */
-type Setting = readonly [table: keyof typeof TABLES, key: string];
+type Setting = readonly [table: TableName, key: string];
 
 /** The keys by the values of phones that they are. */
 const SETTINGS: ReadonlyMap<string, Setting> = new Map(
-  Object.entries<Keys>(TABLES).flatMap(([table, keys]) =>
-    Object.entries(keys).flatMap(([name, { phone }]): [string, Setting][] =>
-      phone === undefined ? [] : [[phone, [table as keyof typeof TABLES, name]]]
-    )
+  TABLES.flatMap(([table, keys]) =>
+    Object.entries(keys).flatMap(([name, { phone }]): [string, Setting][] => phone === undefined ? [] : [[phone, [table, name]]])
   ),
 );
 

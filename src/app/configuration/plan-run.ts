@@ -2,51 +2,39 @@
 // of a native host: reads the files.
 
 import { basename } from "node:path";
-import {
-  type DriverQuirks,
-  type NativeHostPlan,
-  type OwnSchedule,
-  rulesOf,
-  type StaleImage,
-  type VmImage,
-  type VmLink,
-  type VmPlan,
-  type VmStart,
-} from "../../machine/host/interface.ts";
+import type { DriverQuirks, NativeHostPlan, VmPlan } from "../../machine/host/interface.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../machine/hypervisor/options.ts";
 import { checkRoot } from "../../session/assembly/layout/boot-plan.ts";
 import { compactSymbols, symbolsAlone } from "../../inside/symbols/elf-symbols.ts";
 import { sameBytes } from "../../kit/support/values/bytes.ts";
 import { exists } from "../../kit/support/files/cache.ts";
-import { sha256 } from "../../kit/support/values/sha256.ts";
 import { addedConfiguration } from "../catalog/add.ts";
 import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
-import { afterOf } from "../../session/assembly/layout/machine-rules.ts";
-import { buffersOf, linksByVm } from "../../session/assembly/layout/plan-keys.ts";
+import { buffersOf, linksByVm } from "./links.ts";
 import { changed, checkedTable, type Config, type ConfigResult, keyName, readConfig, type Spoilt, type Table } from "./config.ts";
 import { type ConfigError, configProblem, hiddenProblem, ruled } from "../../model/plans/config-fact.ts";
-import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, problemFact, type Refuse, refuseInShared } from "./files.ts";
+import { type Files, inFolder, load, logOf, problemFact, type Refuse, refuseInShared, TakenFiles } from "./files.ts";
 import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
-import { keptVariables } from "./variables-file.ts";
+import { savedKeys } from "./saved-table.ts";
+import { planVm } from "./plan-vm.ts";
 import { DEFAULT_HOST_MEMORY, TAKEN_NAMES, VM_NAME_MAX } from "../../model/plans/limits.ts";
 import { NATIVE_HOST } from "./keys/host.ts";
 import { planned } from "./keys/key.ts";
 import { MACHINE, NATIVE_RM } from "./keys/machine.ts";
 import { HISTORY } from "./keys/ui.ts";
-import { VM } from "./keys/vm.ts";
-import { type File, type FileRm, type FileUi, type FileVm, RM_KEYS } from "./schema.ts";
+import { type File, type FileRm, type FileUi, RM_KEYS } from "./schema.ts";
 import { didYouMean } from "../../kit/support/text/did-you-mean.ts";
 import { DEMO, EMBEDDED_FILES, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../../kit/support/files/named-file.ts";
 import { type Problem, within } from "../../kit/support/problem.ts";
-import { formatSize } from "../../kit/support/text/units.ts";
 import {
   type BootPlan,
   type DevicePlan,
   FIRST_CID,
   PlanError,
+  type PlanTable,
   PRIMARY_CONSOLE,
   type RootPlan,
   type RunPlan,
@@ -59,10 +47,8 @@ import {
   sourceFile,
   withoutConnections,
 } from "../../model/plans/host-resources.ts";
-import { cpuOfPlan, type CpuPlan, planCpu } from "../../cpu/isa/cpus/cpus.ts";
+import { type CpuPlan, planCpu } from "../../cpu/isa/cpus/cpus.ts";
 import { RootImageError } from "../../session/assembly/layout/root-images.ts";
-import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage, treeRoom } from "../../inside/images/images.ts";
-import { MiB } from "../../kit/support/values/sizes.ts";
 
 /** A machine and its guests: the content of a configuration, with all files read. */
 export interface RunConfiguration {
@@ -78,6 +64,8 @@ export interface RunConfiguration {
   readonly root?: RootPlan;
   /** The native host with its VMs, or an image as the primary VM. */
   readonly what: RunPlan | BootPlan;
+  /** The table that makes it again; undefined with errors. */
+  readonly table?: PlanTable;
   /** ELF files with symbols of VMs, by VM. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
   /** File that the run is recorded to. */
@@ -98,9 +86,6 @@ export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | 
 };
 
 const refusedFor = (problem: Problem): RunResult => ({ ok: false, problems: [problem] });
-
-/** Timeslice of a VM that the hypervisor schedules, microseconds. */
-const DEFAULT_TIMESLICE = 5000;
 
 /** Characters of a name that are kept for the number of another VM of this name. */
 const NUMBER_ROOM = 4;
@@ -129,7 +114,8 @@ export interface PlanReader {
 /**
  * Plans the machine of a table with a configuration's keys: the one way to a plan. Errors have no
  * position.
- * @param reader who has not typed the table; the user, or this program, by default
+ * @param reader who has not typed the table; by default the user, this program, or a file whose
+ * reader asks for consent later
  */
 export async function planOf(table: Table, reader?: PlanReader, files: Files = HERE): Promise<RunResult> {
   return await planChecked(checkedTable(structuredClone({ el2: 1, ...table })), files, undefined, judgedBy(reader));
@@ -278,7 +264,15 @@ async function planChecked(
   return { ok: false, problems: errors.map((error) => isHidden ? hiddenProblem(name, error) : configProblem(name, error)) };
 }
 
-async function planConfig(
+async function planConfig(config: Config, named: Files, errors: ConfigError[]): Promise<RunConfiguration | undefined> {
+  const taken = new TakenFiles(), run = await planMachine(config, { ...named, taken }, errors);
+  // Errors leave parts of the table out.
+  if (run === undefined || errors.length > 0) return run;
+  const files = { files: Object.fromEntries(taken.contents), variables: Object.fromEntries(taken.variables) };
+  return { ...run, table: { keys: savedKeys(config.raw, named, taken), ...files } };
+}
+
+async function planMachine(
   { file, positions, spoilt }: Config,
   files: Files,
   errors: ConfigError[],
@@ -345,7 +339,7 @@ async function planVms(
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
     // Symbols that the user names take precedence over those of the image.
-    const named = await load("symbols", vm.symbols, files, refuse, symbolsAlone);
+    const named = await load("symbols", vm.symbols, { ...files, taken: undefined }, refuse, symbolsAlone);
     const known = named ?? await load("image", vm.image, files, refuse, compactSymbols);
     if (known) symbols[name] = known;
     const before = vms.find(({ firmware }) => firmware !== undefined);
@@ -399,94 +393,4 @@ async function planRoot(rm: FileRm, files: Files, refuse: Refuse): Promise<RootP
     refuse(error instanceof RootImageError ? error.file : "app", problemFact(error));
   }
   return root;
-}
-
-/** The settings of the file that a VM's plan depends on. */
-interface VmPlace {
-  readonly files: Files;
-  readonly links: readonly VmLink[];
-  /** The file sets its memory and base: a part that does not fit is refused. */
-  readonly roomKnown: boolean;
-  /** Context id of its vsock device, unless that sets one. */
-  readonly cid: number;
-  /** The resource manager can give VMs an ITS. */
-  readonly hasIts: boolean;
-  /** The machine's CPU. */
-  readonly cpu: CpuPlan | undefined;
-}
-
-/** The image of a VM that starts in flash. */
-const NO_IMAGE: VmImage = { bytes: new Uint8Array(0), offset: 0, size: 0, entry: 0 };
-
-async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
-  const { files, links, cid, roomKnown, hasIts, cpu } = place;
-  const asKernel = (file: Uint8Array) => linuxImage(file, roomKnown ? vm.memory : undefined, cpu);
-  const asImage = (file: Uint8Array) => roomKnown ? bareMetalImage(file, vm.base, vm.memory, cpu) : undefined;
-  const kernel = await load("kernel", vm.kernel, files, refuse, asKernel);
-  const bareMetal = await load("image", vm.image, files, refuse, asImage);
-  const rules = rulesOf(vm), inFlash = rules.bios === "flash";
-  const bios = await load("bios", inFlash ? undefined : vm.bios, files, refuse, biosImage);
-  const flash = await load("bios", inFlash ? vm.bios : undefined, files, refuse, flashImage);
-  const vars = flash && await keptVariables("bios_vars", vm.bios_vars, files, refuse);
-  const asFlash = (file: Uint8Array) => ({ bytes: flashImage(file).code });
-  const built = await load("built", vm.built, files, refuse, kernel ? asKernel : bios ? biosImage : flash ? asFlash : asImage);
-  const initrd = await load("initrd", vm.initrd, files, refuse, (file) => file);
-  const firmware = await load("firmware", vm.firmware, files, refuse, firmwareImage);
-  const devicetree = await load("dtb", vm.dtb, files, refuse, (file) => checkedDevicetree(file, rules.devicetreeSize));
-  const devices = await Promise.all(
-    (vm.devices ?? []).map((device) => planDevice(device, cid, files, (fact) => refuse("devices", fact))),
-  );
-  const image: VmImage | undefined = kernel ?? bareMetal ?? bios ?? (flash && NO_IMAGE);
-  if (image === undefined) return undefined;
-  const swiotlb = vm.swiotlb ?? (firmware && rules.swiotlb);
-  const base = flash && rules.flashRam ? rules.flashRam : vm.base;
-  const needed = rules.needs({ image, firmware, initrd, base, swiotlb, devicetreeFirst: bios && true, flash });
-  if (needed > vm.memory && roomKnown) {
-    const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
-    const what = `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with`;
-    refuse("memory", ruled(what, `use ${enough}`));
-  }
-  return {
-    name,
-    ...planned(VM, "vm", vm),
-    image,
-    firmware,
-    initrd,
-    ...rules.keys.includes("msi") && { msi: vm.msi ?? (hasIts && vm.hypervisor === "gunyah" ? "its" : "gicv2m") },
-    ...swiotlb === undefined ? {} : { swiotlb },
-    ...cpuOfPlan(cpu).features.has("FEAT_PMUv3") && { hasPmu: true },
-    ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree ?? treeRoom(bios.bytes) },
-    ...built === undefined ? {} : { stale: await staleness(flash?.code ?? image.bytes, built.bytes) },
-    ...flash === undefined ? {} : { flash: { ...flash, ...vars && { vars } } },
-    base,
-    schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
-    // By default a VM has a console if its VMM can emulate one; some boards always do.
-    console: vm.devices === undefined || rules.ports !== undefined
-      ? vm.schedule === "proxy"
-      : vm.devices.some(({ kind }) => kind === "pl011"),
-    devices: devices.filter((device) => device !== undefined),
-    devicetree,
-    start: startOf(vm.start),
-    links,
-  };
-}
-
-/** How a VM's image differs from the one that was built, if it does. */
-async function staleness(used: Uint8Array, built: Uint8Array): Promise<StaleImage | undefined> {
-  return sameBytes(used, built) ? undefined : { used: await sha256(used), built: await sha256(built) };
-}
-
-function startOf(start: string): VmStart {
-  const after = afterOf(start);
-  return after === undefined ? start as "auto" | "manual" : { after };
-}
-
-function ownSchedule(vm: FileVm): OwnSchedule {
-  return {
-    affinity: "static",
-    affinityMap: Array.from({ length: vm.vcpus }, (_, index) => index),
-    priority: -1,
-    timeslice: DEFAULT_TIMESLICE,
-    ...planned(VM, "schedule", vm),
-  };
 }

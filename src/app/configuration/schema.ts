@@ -3,12 +3,10 @@
 
 import * as v from "valibot";
 import { wrong } from "../../model/plans/config-fact.ts";
-import { withNeeds } from "../../model/plans/needs.ts";
-import { described } from "../../kit/support/values/described.ts";
-import { DEVICES } from "./keys/devices.ts";
+import { DEVICE_KEYS } from "./keys/devices.ts";
 import { HOST, IMAGE_HOST, NATIVE_HOST } from "./keys/host.ts";
-import { entriesOf, type Keys, keysIn, keysOf } from "./keys/key.ts";
-import { BUFFER, DOORBELL, QUEUES } from "./keys/links.ts";
+import { entriesOf, keysIn, keysOf, ofKind } from "./keys/key.ts";
+import { link, LINK_KEYS } from "./keys/links.ts";
 import { IMAGE_RM, MACHINE, NATIVE_RM, RM_KIND } from "./keys/machine.ts";
 import { HISTORY, type ownTheme, UI } from "./keys/ui.ts";
 import { mustBe, table } from "./keys/values.ts";
@@ -33,12 +31,7 @@ export const HOST_KEYS = { native: Object.keys(NATIVE_HOST), image: Object.keys(
 /** Those of `[rm]`. */
 export const RM_KEYS = { native: Object.keys(NATIVE_RM), image: Object.keys(IMAGE_RM) } as const;
 
-const vm = v.object(described(entriesOf(VM), withNeeds(docsOf(VM))), table);
-const link = v.variant(
-  "kind",
-  [v.object(entriesOf(QUEUES)), v.object(entriesOf(DOORBELL)), v.object(entriesOf(BUFFER))],
-  mustBe('"msgqueue-pair", "doorbell" or "shm"'),
-);
+const vm = v.object(entriesOf(VM), table);
 const host = v.object({ ...entriesOf(HOST), ...entriesOf(NATIVE_HOST), ...entriesOf(IMAGE_HOST) }, table);
 const rm = v.object({ ...entriesOf(RM_KIND), ...entriesOf(IMAGE_RM), ...entriesOf(NATIVE_RM) }, table);
 const machine = v.object(entriesOf(MACHINE), table);
@@ -74,6 +67,7 @@ export type FileTheme = v.InferOutput<typeof ownTheme>;
 export const DEFAULT_UI: FileUi = v.parse(ui, {});
 /** One `[vm.NAME]`. */
 export type FileVm = v.InferOutput<typeof vm>;
+export type FileLink = File["link"][string];
 export type FileDevice = NonNullable<FileVm["devices"]>[number];
 
 /** Known keys of each kind of table. `link` is by the link's own kind. */
@@ -85,20 +79,16 @@ export const KNOWN_KEYS = {
   history: Object.keys(HISTORY),
   ui: Object.keys(UI),
   vm: Object.keys(VM),
-  "msgqueue-pair": Object.keys(QUEUES),
-  doorbell: Object.keys(DOORBELL),
-  shm: Object.keys(BUFFER),
+  "msgqueue-pair": Object.keys(LINK_KEYS["msgqueue-pair"]),
+  doorbell: Object.keys(LINK_KEYS.doorbell),
+  shm: Object.keys(LINK_KEYS.shm),
 } as const satisfies Record<string, readonly string[]>;
 
 /** Known keys of a device of this kind; undefined for an unknown kind. */
 export function deviceKeys(kind: unknown): readonly string[] | undefined {
-  const found = DEVICES.find(({ entries }) => entries.kind.literal === kind);
-  return found && Object.keys(found.entries);
+  const found = ofKind(DEVICE_KEYS, kind);
+  return found && Object.keys(found);
 }
 
 /** Keys of a VM that only `schedule = "own"` gives a meaning. */
 export const OWN_SCHEDULE_KEYS = keysIn(VM, "schedule");
-
-function docsOf<const K extends Keys>(keys: K): Record<keyof K, string> {
-  return Object.fromEntries(Object.entries(keys).map(([name, { doc }]) => [name, doc])) as Record<keyof K, string>;
-}

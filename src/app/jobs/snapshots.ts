@@ -1,6 +1,7 @@
 // Job: compares two snapshots.
 
 import { type JobPort, JobRefused, type ReadPages } from "./job.ts";
+import type { SessionPlan } from "../../model/plans/plan.ts";
 import { ArchiveError } from "../../machine/hardware/archive.ts";
 import { diffSnapshots, type SnapshotDiff } from "../../session/snapshots/diff.ts";
 import { type Reading, readSnapshot } from "../../session/snapshots/file.ts";
@@ -10,6 +11,8 @@ import { problemOf } from "../../kit/support/problem.ts";
 interface SavedFile {
   readonly path: string;
   readonly bytes: Uint8Array;
+  /** Of its machine. */
+  readonly plan: SessionPlan;
 }
 
 /** Snapshots to compare, and the limit on the differences of each kind. */
@@ -21,7 +24,7 @@ interface ComparedSnapshots {
 /** Tells how many pages of each were read. */
 export function job({ files: [first, second], rows }: ComparedSnapshots, port: JobPort<ReadPages>): SnapshotDiff {
   const reading: Reading = (done, all) => port.say({ done, all });
-  const read = ({ path, bytes }: SavedFile) => ({ path, snapshot: readSnapshot(path, false, bytes, reading) });
+  const read = ({ path, bytes, plan }: SavedFile) => ({ path, plan, snapshot: readSnapshot(path, false, bytes, reading) });
   try {
     return diffSnapshots(read(first), read(second), rows);
   } catch (error) {

@@ -4,6 +4,7 @@ import { type JobPort, JobRefused } from "./job.ts";
 import { ExitCode } from "./failure.ts";
 import { vmcoreOf } from "../../session/inspection/linux/vmcore.ts";
 import { Looks, QueryError, View } from "../../session/inspection/readers/inspected.ts";
+import type { SessionPlan } from "../../model/plans/plan.ts";
 import { assembleFrom } from "../../session/snapshots/begin.ts";
 import { readSnapshot } from "../../session/snapshots/file.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
@@ -15,6 +16,8 @@ const PIECE = MiB;
 interface WantedCore {
   readonly path: string;
   readonly bytes: Uint8Array;
+  /** Of its machine. */
+  readonly plan: SessionPlan;
   readonly vm: string | undefined;
 }
 
@@ -25,8 +28,11 @@ interface FilePart {
 }
 
 /** Sends the parts of the file; between them are holes. Returns its size, and the part it lacks. */
-export function job({ path, bytes, vm }: WantedCore, port: JobPort<readonly FilePart[]>): { size: number; lacks: string | undefined } {
-  const { plan, state } = readSnapshot(path, false, bytes);
+export function job(
+  { path, bytes, plan, vm }: WantedCore,
+  port: JobPort<readonly FilePart[]>,
+): { size: number; lacks: string | undefined } {
+  const { state } = readSnapshot(path, false, bytes);
   // It is loaded into a machine that does not run.
   const system = assembleFrom(plan);
   system.load(state, false);

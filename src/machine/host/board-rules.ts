@@ -7,7 +7,7 @@ import { QEMU_RULES } from "./boards/qemu-virt/rules.ts";
 import type { BoardRules } from "./boards/rules.ts";
 import type { VmPlan, VmPlatform } from "./boards/vm-plan.ts";
 
-export const BOARD_RULES: Readonly<Record<VmPlatform, BoardRules>> = { el2: EL2_RULES, crosvm: CROSVM_RULES, "qemu-virt": QEMU_RULES };
+const BOARD_RULES: Readonly<Record<VmPlatform, BoardRules>> = { el2: EL2_RULES, crosvm: CROSVM_RULES, "qemu-virt": QEMU_RULES };
 
 /** The rules of a VM's board. */
 export function rulesOf({ platform = "el2" }: Pick<VmPlan, "platform">): BoardRules {

@@ -1,8 +1,7 @@
 // The host for rooms above that plan one or read its events: plans of VMs, their layout and
 // console. It loads no driver.
 
-export { BOARD_RULES, rulesOf } from "./board-rules.ts";
-export type { BoardKey } from "./boards/rules.ts";
+export { rulesOf } from "./board-rules.ts";
 export { VM_VIRTIO_SLOTS } from "./boards/el2/map.ts";
 export { FIRST_RESERVED_LABEL } from "./boards/labels.ts";
 export { CONSOLE_INPUT_INTID, ConsoleInput, type KnownDevices, type LockedMemory, type StartWanted } from "./data/console-input.ts";
@@ -22,7 +21,6 @@ export {
   type VmImage,
   type VmLink,
   type VmPlan,
-  type VmPlatform,
   type VmStart,
 } from "./data/plan.ts";
 export { QEMU_ECAM, QEMU_FLASH_MAX, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "./boards/qemu-virt/map.ts";

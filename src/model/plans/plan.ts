@@ -141,6 +141,16 @@ export interface ReplayPlan {
   readonly states?: { readonly path: string; readonly begins: boolean } | undefined;
 }
 
+/** The table from which a plan was made. */
+export interface PlanTable {
+  /** Keys as a file has them, with their defaults. */
+  readonly keys: Readonly<Record<string, unknown>>;
+  /** Contents of files by the names that the keys have for them. */
+  readonly files: Readonly<Record<string, Uint8Array>>;
+  /** Those that keep variables of firmware, which guests write. */
+  readonly variables: Readonly<Record<string, Uint8Array>>;
+}
+
 /** The input from which a machine is made. */
 export interface SessionPlan {
   /** Physical CPUs, 1..8. */
@@ -196,6 +206,8 @@ export interface SessionPlan {
   /** Bytes on the disk for states of the run; 0: none. */
   readonly diskBudget?: number;
   readonly what: BootPlan | RunPlan;
+  /** The table of a configuration from which it was made, for files that keep the plan. */
+  readonly table?: PlanTable;
 }
 
 /** Context id of the primary VM's vsock device. */

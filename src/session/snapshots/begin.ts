@@ -4,6 +4,7 @@ import { ArchiveError } from "../../machine/hardware/archive.ts";
 import { assemble, assembleEmpty } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { PlanError, type SessionPlan } from "../../model/plans/plan.ts";
+import { savedStart } from "../../model/plans/saved-plan.ts";
 import type { LeftMemory, RunMemory, System } from "../assembly/system/system.ts";
 import { type Reading, readSnapshot, SnapshotError } from "./file.ts";
 import { staleClock } from "./stale-clock.ts";
@@ -60,11 +61,11 @@ export function beginSystem(plan: SessionPlan, counts = false, reading?: Reading
   const { from } = plan;
   if (!from) return assembled(plan, counts);
   try {
-    const { state, memory, plan: saved } = readSnapshot(from.path, from.spare, from.bytes, reading);
+    const { state, memory, saved } = readSnapshot(from.path, from.spare, from.bytes, reading);
     const system = assembleFrom(plan, counts);
     system.load(state, from.spare);
     system.recall(memory);
-    const behind = plan.replay ? undefined : staleClock(saved, system.machine.time, Date.now());
+    const behind = plan.replay ? undefined : staleClock(savedStart(saved), system.machine.time, Date.now());
     if (behind !== undefined) warn(behind);
     return { system, plan, state };
   } catch (error) {

@@ -12,6 +12,7 @@ import { listQuery, type Query } from "../../model/queries/query.ts";
 import { TABLES } from "../../model/queries/tables.ts";
 import { assembleFrom } from "./begin.ts";
 import type { Snapshot, SnapshotHeader } from "./file.ts";
+import { bare, type SessionPlan } from "../../model/plans/plan.ts";
 import type { PageMap } from "../state/page-map.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
@@ -84,6 +85,13 @@ const COMPARED = [
 ] as const;
 type ComparedTable = typeof COMPARED[number];
 
+/** A snapshot's file, and the plan of its machine. */
+export interface PlannedSnapshot {
+  readonly path: string;
+  readonly plan: SessionPlan;
+  readonly snapshot: Pick<Snapshot, "header" | "state">;
+}
+
 /** A snapshot, taken apart. */
 interface Parts {
   readonly header: SnapshotHeader;
@@ -106,8 +114,8 @@ interface Mapped {
  * @throws ArchiveError that says which of the two cannot be loaded and why
  */
 export function diffSnapshots(
-  first: { path: string; snapshot: Snapshot },
-  second: { path: string; snapshot: Snapshot },
+  first: PlannedSnapshot,
+  second: PlannedSnapshot,
   limit: number,
 ): SnapshotDiff {
   const [a, b] = [partsOf(first), partsOf(second)];
@@ -121,7 +129,7 @@ export function diffSnapshots(
   return { headers: [a.header, b.header], equal, groups, memory };
 }
 
-function partsOf({ path, snapshot: { header, plan, state } }: { path: string; snapshot: Snapshot }): Parts {
+function partsOf({ path, plan, snapshot: { header, state } }: PlannedSnapshot): Parts {
   const fields = new Map<string, Json | Uint8Array>();
   let system: GuestSystem;
   try {
@@ -141,7 +149,7 @@ function partsOf({ path, snapshot: { header, plan, state } }: { path: string; sn
       vm: system.hypervisor.names.vm(space.vmid),
       runs: runsOf(space.stage2),
     }));
-    return { header, plan: new Map(leaves("", plan)), tables, fields, pages: state.pages, mapped };
+    return { header, plan: new Map(leaves("", bare(plan))), tables, fields, pages: state.pages, mapped };
   } finally {
     system.outside.close();
   }

@@ -10,8 +10,7 @@ import { decodePlain, encodePlain } from "../../machine/hardware/plain.ts";
 import { files } from "../../kit/support/files/files.ts";
 import { readToEnd } from "../../kit/support/files/named-file.ts";
 import { fill } from "../../kit/support/files/open-file.ts";
-import { planOfFile } from "../assembly/layout/plan-schema.ts";
-import { bare, type SessionPlan } from "../../model/plans/plan.ts";
+import type { SavedPlan } from "../../model/plans/saved-plan.ts";
 import { VERSION } from "../../kit/support/version.ts";
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
 import { Page, PageMap } from "../state/page-map.ts";
@@ -23,7 +22,7 @@ import { KiB, MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { node } from "../../kit/support/node-modules.ts";
 import { asProblem, problemOf, type Said, UserError, within } from "../../kit/support/problem.ts";
 
-const SCHEMA = "el2.snapshot/1";
+const SCHEMA = "el2.snapshot/2", FORMER = "el2.snapshot/1";
 const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
 /**
  * Bytes before the content of a section: kind, coding, two zero bytes, stored size, content size,
@@ -83,10 +82,16 @@ export interface SnapshotHeader {
   readonly pages: number;
 }
 
+/** The content of a snapshot's file. */
+export type SnapshotFile = Omit<Snapshot, "saved"> & {
+  /** `SavedPlan`, if the file is right: anybody may have written it. */
+  readonly saved: unknown;
+};
+
 export interface Snapshot {
   readonly header: SnapshotHeader;
   /** The plan from which the machine was made. */
-  readonly plan: SessionPlan;
+  readonly saved: SavedPlan;
   readonly state: SystemState;
   /** The observations of the run up to here: events, reasons. */
   readonly memory: RunMemory;
@@ -119,7 +124,7 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version"
  */
 export function* writeSnapshot(
   path: string,
-  { header, plan, state, memory }: Snapshot,
+  { header, saved, state, memory }: Snapshot,
   packed = true,
   newest?: number,
 ): Generator<number> {
@@ -138,7 +143,7 @@ export function* writeSnapshot(
   };
   write(MAGIC);
   section(Kind.Header, new TextEncoder().encode(JSON.stringify(header)), false);
-  section(Kind.Plan, encodePlain(plan));
+  section(Kind.Plan, encodePlain(saved));
   section(Kind.Fields, state.fields);
   section(Kind.Memory, encodeMemory(memory));
   if (state.tlbs) section(Kind.Tlbs, state.tlbs);
@@ -160,19 +165,16 @@ export type Reading = (pages: number, all: number) => void;
  * @param bytes its content, if known
  * @throws SnapshotError, or the system's error on the file.
  */
-export function readSnapshot(path: string, own = false, bytes: Uint8Array = readToEnd(path), reading?: Reading): Snapshot {
+export function readSnapshot(path: string, own = false, bytes: Uint8Array = readToEnd(path), reading?: Reading): SnapshotFile {
   const reader = new SectionReader(path, bytes);
   const header = parseHeader(reader);
   if (header.version !== VERSION) {
     reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}`, "only the same version loads it");
   }
-  const { cpus } = header, map = reader.decoded("header", () => memoryMap(header.memory));
+  const map = reader.decoded("header", () => memoryMap(header.memory));
   if (header.pages > pagesOf(map)) reader.fail(`its header says ${header.pages} pages`, `its machine has ${pagesOf(map)}`);
   const encoded = reader.section(Kind.Plan);
-  const plan = reader.decoded("plan", () => planOfFile(bare(decodePlain(encoded, PLAN_VALUES_MAX) as SessionPlan)));
-  if (plan.memory !== header.memory || plan.cpus !== cpus) {
-    reader.fail(`its plan has ${plan.cpus} CPUs and ${plan.memory} bytes, its header says ${cpus} and ${header.memory}`);
-  }
+  const saved = reader.decoded("plan", () => decodePlain(encoded, PLAN_VALUES_MAX));
   const fields = reader.section(Kind.Fields);
   const observed = reader.section(Kind.Memory);
   const memory = reader.decoded("list of events", () => decodeMemory(observed));
@@ -186,7 +188,7 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   if (pages.size !== header.pages) reader.fail(`it has ${pages.size} pages, its header says ${header.pages}`);
   if (own) reader.section(Kind.End);
   else reader.end();
-  return { header, plan, state: { fields, pages: PageMap.EMPTY.with(pages), tlbs }, memory };
+  return { header, saved, state: { fields, pages: PageMap.EMPTY.with(pages), tlbs }, memory };
 }
 
 /** Pages that a machine has. */
@@ -225,7 +227,10 @@ export function readSnapshotHeader(path: string): SnapshotHeader {
 function parseHeader(reader: SectionReader): SnapshotHeader {
   return reader.decoded("header", () => {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(reader.section(Kind.Header));
-    return v.parse(HEADER, JSON.parse(text));
+    const header = JSON.parse(text);
+    if (header?.schema !== FORMER) return v.parse(HEADER, header);
+    const what = `it was saved by el2 ${header.version} in the form ${FORMER}, this el2 reads ${SCHEMA}`;
+    return reader.fail(what, "load it with the el2 that saved it, or save the machine again");
   });
 }
 

@@ -85,11 +85,9 @@ function withoutNow(plan: SessionPlan): SessionPlan {
   return what.kind === "boot" && what.startsNow ? { ...plan, what: { ...what, clock: undefined } } : plan;
 }
 
-/** The plan without images, for a file that is only loaded together with its plan. */
-function withoutImages(plan: SessionPlan): SessionPlan {
-  const { what } = plan, { clock, startsNow } = what.kind === "boot" ? what : {};
-  const bare = { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } as const;
-  return { ...plan, root: undefined, what: { ...bare, clock, startsNow } };
+/** The plan without its table, for a file that is only loaded together with its plan. */
+function withoutTable(plan: SessionPlan): SessionPlan {
+  return { ...plan, table: { keys: {}, files: {}, variables: {} } };
 }
 
 /** The making of one. */
@@ -139,7 +137,7 @@ export class InstantSnapshot {
   write(): Generator<number> {
     this.#made = true;
     // Not compressed: reading it is what must be quick.
-    return writeSnapshot(this.path, snapshotOf(this.system, withoutImages(this.plan), "instant"), false, KEPT);
+    return writeSnapshot(this.path, snapshotOf(this.system, withoutTable(this.plan), "instant"), false, KEPT);
   }
 
   /** Input typed meanwhile, in order. */

@@ -1,14 +1,16 @@
 // A system as a snapshot, and a snapshot as a system.
 
-import { bare, type SessionPlan } from "../../model/plans/plan.ts";
+import type { SessionPlan } from "../../model/plans/plan.ts";
+import { savedPlan } from "../../model/plans/saved-plan.ts";
 import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system/system.ts";
-import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
+import { type Snapshot, snapshotHeader } from "./file.ts";
 import { UnsavableError } from "../state/parts.ts";
+import { UserError } from "../../kit/support/problem.ts";
 import { NotOurs } from "../../kit/support/files/own-files.ts";
 
 /**
  * A system with its plan.
- * @throws UnsavableError
+ * @throws UnsavableError, or UserError for a plan without a table
  */
 export function snapshotOf(system: RunningSystem & SavableSystem & RememberingSystem, plan: SessionPlan, title: string): Snapshot {
   const state = system.save();
@@ -20,7 +22,7 @@ export function snapshotOf(system: RunningSystem & SavableSystem & RememberingSy
     memory: plan.memory,
     pages: state.pages.size,
   });
-  return { header, plan: bare(plan), state, memory: system.remember() };
+  return { header, saved: savedPlan(plan, "machine"), state, memory: system.remember() };
 }
 
 /**
@@ -28,7 +30,7 @@ export function snapshotOf(system: RunningSystem & SavableSystem & RememberingSy
  * saved.
  */
 export function isForTheUser(error: unknown): error is Error {
-  return error instanceof UnsavableError || error instanceof SnapshotError || error instanceof NotOurs ||
+  return error instanceof UnsavableError || error instanceof UserError || error instanceof NotOurs ||
     error instanceof Error && Object.hasOwn(error, "code") ||
     Object.values(Deno.errors).some((kind) => error instanceof kind);
 }

@@ -1,8 +1,6 @@
 // The clock of a machine that continues later: it starts with the computer's time, and advances
 // with virtual time alone, so that a run repeats exactly.
 
-import type { SessionPlan } from "../../model/plans/plan.ts";
-
 /** Seconds of difference that a run has anyway: virtual time is not the computer's. */
 const USUAL = 60;
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]] as const;
@@ -10,13 +8,13 @@ const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]] as const;
 /**
  * Says by how much a clock is behind that started with the computer's time; undefined if it is not
  * behind, or started with a time that the user chose.
- * @param plan of the machine's start
+ * @param start of a clock with the computer's time, seconds since 1970; undefined without one
  * @param time of the machine (ns)
  * @param now of the computer (ms since 1970)
  */
-export function staleClock({ what }: SessionPlan, time: number, now: number): string | undefined {
-  if (what.kind !== "boot" || what.clock === undefined || !what.startsNow) return undefined;
-  const shows = what.clock + Math.floor(time / 1e9), seconds = Math.floor(now / 1000) - shows;
+export function staleClock(start: number | undefined, time: number, now: number): string | undefined {
+  if (start === undefined) return undefined;
+  const shows = start + Math.floor(time / 1e9), seconds = Math.floor(now / 1000) - shows;
   if (seconds < USUAL) return undefined;
   const [unit, size] = UNITS.find(([, size]) => seconds >= size)!, count = Math.floor(seconds / size);
   const date = new Date(1000 * shows).toISOString().replace(".000", "");

@@ -4,11 +4,12 @@ import { Buffer } from "node:buffer";
 import { ArchiveError } from "../../machine/hardware/archive.ts";
 import type { SavableSystem } from "../assembly/system/system.ts";
 import { assembleFrom } from "./begin.ts";
+import type { SessionPlan } from "../../model/plans/plan.ts";
 import type { Snapshot } from "./file.ts";
 import type { SystemState } from "../state/system-state.ts";
 
 /** The defect of a snapshot that was read; undefined for a valid one. */
-export function verifySnapshot({ plan, state }: Pick<Snapshot, "plan" | "state">): string | undefined {
+export function verifySnapshot(plan: SessionPlan, { state }: Pick<Snapshot, "state">): string | undefined {
   let system: SavableSystem;
   try {
     system = assembleFrom(plan);

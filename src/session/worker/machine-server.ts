@@ -197,11 +197,10 @@ export class MachineServer {
  */
 function rebooted(plan: SessionPlan): SessionPlan {
   const { from: _from, instant: _instant, hashAt: _hashAt, ...next } = plan;
-  const { what } = plan;
-  const vars = what.kind === "boot" ? what.firmware?.vars : undefined;
-  if (what.kind !== "boot" || !what.firmware || !vars) return next;
-  return {
-    ...next,
-    what: { ...what, firmware: { ...what.firmware, vars: readVars(vars.path, (path) => computer().disk(path, true)) } },
-  };
+  const { what, table } = plan;
+  const before = what.kind === "boot" ? what.firmware?.vars : undefined;
+  if (what.kind !== "boot" || !what.firmware || !before) return next;
+  const vars = readVars(before.path, (path) => computer().disk(path, true));
+  const files = table && { table: { ...table, variables: { [vars.path]: vars.content } } };
+  return { ...next, what: { ...what, firmware: { ...what.firmware, vars } }, ...files };
 }

@@ -7,6 +7,7 @@ import { buildRootGuest } from "../../../bench/root-guests.ts";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { writeSnapshot } from "../../../src/session/snapshots/file.ts";
+import { withTable } from "../../support/plan-tables.ts";
 import { snapshotOf } from "../../../src/session/snapshots/save.ts";
 import { harm, HOSTILE, MARK, runOnTerminal } from "./hostile.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -24,7 +25,7 @@ Deno.test("no command writes what the root VM's own program printed, sent or pas
   const { runtime, app } = await buildRootGuest("hostile", place.folder, [`TEXT=${BYTES.join()}`]);
   const root = { runtime: await Deno.readFile(runtime), app: await Deno.readFile(app) };
   const what = { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } as const;
-  const plan: SessionPlan = { cpus: 1, memory: 64 << 20, turbo: true, seed: 1, root, what };
+  const plan: SessionPlan = withTable({ cpus: 1, memory: 64 << 20, turbo: true, seed: 1, root, what });
   const system = assemble(plan);
   for (const _ of writeSnapshot(at("root.snap"), snapshotOf(system, plan, HOSTILE)));
   await place.up("s", at("root.snap"));

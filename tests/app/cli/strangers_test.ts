@@ -14,6 +14,8 @@ import type { DevicePlan, SessionPlan } from "../../../src/model/plans/plan.ts";
 import { recordingHeader } from "../../../src/session/recordings/file/recording-writer.ts";
 import { planScenario } from "../../../src/app/scenarios/plan-scenario.ts";
 import { readScenario } from "../../../src/app/scenarios/scenario.ts";
+import { savedPlan } from "../../../src/model/plans/saved-plan.ts";
+import { withTable } from "../../support/plan-tables.ts";
 import { writeSnapshot } from "../../../src/session/snapshots/file.ts";
 import { snapshotOf } from "../../../src/session/snapshots/save.ts";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
@@ -180,7 +182,7 @@ const PLANS: readonly (readonly [name: string, device: (place: Place) => DeviceP
 
 function bootOf(devices: readonly DevicePlan[]): SessionPlan {
   const what = { kind: "boot", image: imageOf(WRITER), initrd: undefined, dtb: undefined, append: undefined, devices } as const;
-  return { cpus: 1, memory: 64 << 20, seed: 1, turbo: true, what };
+  return withTable({ cpus: 1, memory: 64 << 20, seed: 1, turbo: true, what });
 }
 
 const BARE = bootOf([]);
@@ -194,7 +196,7 @@ for (const [name, deviceOf, asks, replayed] of PLANS) {
   Deno.test(`a snapshot and a recording need consent for ${name}`, () =>
     atStrangers(async (place) => {
       const file = `${place.folder}/a.snap`, recording = `${place.folder}/a.rec`, plan = bootOf([deviceOf(place)]);
-      for (const _done of writeSnapshot(file, { ...saved, plan }));
+      for (const _done of writeSnapshot(file, { ...saved, saved: savedPlan(plan, "machine") }));
       assert.ok((await refusal(planOfSnapshot(file, NEVER), name)).includes(`its machine needs host resources: ${asks}`));
       assert.ok(await planOfSnapshot(file, hostConsent(["all"])));
       await Deno.writeTextFile(recording, await recordingHeader(plan));
@@ -207,14 +209,14 @@ for (const [name, deviceOf, asks, replayed] of PLANS) {
 Deno.test("snapshots and recordings read disks of their own folder unasked; a plan with another form is refused", () =>
   atStrangers(async ({ folder }) => {
     const plan = bootOf([{ kind: "block", image: `${folder}/disk.img`, mode: "overlay" }]);
-    for (const _done of writeSnapshot(`${folder}/a.snap`, { ...saved, plan }));
+    for (const _done of writeSnapshot(`${folder}/a.snap`, { ...saved, saved: savedPlan(plan, "machine") }));
     await Deno.writeTextFile(`${folder}/a.rec`, await recordingHeader(plan));
     assert.ok(await planOfSnapshot(`${folder}/a.snap`, NEVER) && await readNamedRecording(`${folder}/a.rec`, NEVER));
     for (const wrong of [{ kind: "block", image: 5, mode: "ro" }, { kind: "block", image: ["/x"], mode: "ro" }, { kind: "tape" }]) {
       const other = bootOf([wrong as unknown as DevicePlan]);
-      for (const _done of writeSnapshot(`${folder}/a.snap`, { ...saved, plan: other }));
+      for (const _done of writeSnapshot(`${folder}/a.snap`, { ...saved, saved: savedPlan(other, "machine") }));
       await Deno.writeTextFile(`${folder}/a.rec`, await recordingHeader(other));
-      await assert.rejects(planOfSnapshot(`${folder}/a.snap`, NEVER), /its plan cannot be read/);
+      await assert.rejects(planOfSnapshot(`${folder}/a.snap`, NEVER), /its plan does not make a machine/);
       await assert.rejects(readNamedRecording(`${folder}/a.rec`, NEVER), /its plan does not make a machine/);
     }
   }));
@@ -268,7 +270,7 @@ for (const [name, of] of Object.entries(LAUNCHES)) {
     atStrangers(async (place) => {
       const [request, asks] = of(place);
       await Deno.writeTextFile(`${place.folder}/el2.toml`, vm('image = "guest.bin"\n'));
-      for (const _done of writeSnapshot(`${place.folder}/a.snap`, { ...saved, plan: BARE }));
+      for (const _done of writeSnapshot(`${place.folder}/a.snap`, saved));
       await using client = DapClient.inProcess([]);
       await client.ask("initialize", { adapterID: "el2" });
       const message = await refusal(client.ask("launch", request), name);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { SessionEvent } from "../../../src/model/protocol/protocol.ts";
-import { readRecording } from "../../../src/session/recordings/file/recording-reader.ts";
+import { plannedRecording } from "../../../src/app/cli/common/saved-plans.ts";
 import { type BrokenRun, writeBugReport } from "../../../src/session/engine/bug-report.ts";
 import { MachineServer } from "../../../src/session/worker/machine-server.ts";
 import { Outbox } from "../../../src/session/worker/outbox.ts";
@@ -25,7 +25,7 @@ Deno.test("an exception in the engine leaves a report and a recording, and the c
     const [, path] = /^TypeError: .* \(report: (.*)\)\n/.exec(message)!;
     const text = await Deno.readTextFile(path);
     assert.match(text, /^el2 \S+ failed at t=\d[^\n]*\nIt happens again with: el2 replay (\S+\.rec)\n\nTypeError: /);
-    const { inputs, end, plan: recorded } = await readRecording(path.replace(/\.txt$/, ".rec"));
+    const { inputs, end, plan: recorded } = await plannedRecording(path.replace(/\.txt$/, ".rec"));
     assert.deepEqual(inputs.map(({ input }) => input.kind), ["act"]);
     assert.deepEqual([end?.end.code, end?.end.own], [1, true]);
     assert.ok(assemble(recorded));

@@ -11,7 +11,7 @@ import { SESSION, type SessionEvent } from "../../../src/model/protocol/protocol
 import { Inspector } from "../../../src/session/inspection/inspector.ts";
 import { type Query, rowsOf } from "../../../src/model/queries/query.ts";
 import { DIAGNOSES, REASONS } from "../../../src/model/queries/tables.ts";
-import { readRecording } from "../../../src/session/recordings/file/recording-reader.ts";
+import { plannedRecording } from "../../../src/app/cli/common/saved-plans.ts";
 import { MachineServer } from "../../../src/session/worker/machine-server.ts";
 import { Outbox } from "../../../src/session/worker/outbox.ts";
 import { ConsoleDevice } from "../../../src/machine/virtio/console/console.ts";
@@ -77,7 +77,7 @@ async function withBug<T extends object, K extends keyof T>(object: T, method: K
 
 /** Runs the recording of a report again. Gives how that ends. */
 async function replayed(path: string) {
-  const { plan, ...recording } = await readRecording(path.replace(/\.txt$/, ".rec"));
+  const { plan, ...recording } = await plannedRecording(path.replace(/\.txt$/, ".rec"));
   await using again = new Session({ ...plan, turbo: true, replay: { recording, verify: false, to: undefined } });
   return await again.ended.promise;
 }

@@ -8,6 +8,7 @@ import { VirtioMmioRegister as R, VirtioStatus } from "../../../src/machine/devi
 import { FLASH_BASES, FW_CFG_BASE, RAM_BASE, VIRTIO_MMIO_BASE, VIRTIO_MMIO_STRIDE } from "../../../src/machine/hardware/memory-map.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { isSealed } from "../../../src/session/recordings/file/recording-reader.ts";
+import { withTable } from "../../support/plan-tables.ts";
 import { recordingHeader } from "../../../src/session/recordings/file/recording-writer.ts";
 import { MiB } from "../../../src/kit/support/values/sizes.ts";
 import { asFirmware, buildAccesses, type Step, withSteps } from "../../guests/accesses/accesses.ts";
@@ -80,7 +81,7 @@ async function planIn(folder: string): Promise<SessionPlan> {
     firmware: { code, vars: undefined },
     devices,
   } as const;
-  const plan: SessionPlan = { cpus: 1, memory: 80 * MiB, turbo: true, seed: 1, what };
+  const plan: SessionPlan = withTable({ cpus: 1, memory: 80 * MiB, turbo: true, seed: 1, what });
   return { ...plan, record: { path: `${folder}/run.rec`, header: await recordingHeader(plan) } };
 }
 

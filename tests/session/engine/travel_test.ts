@@ -22,8 +22,8 @@ import { LONG } from "../../support/long.ts";
 async function demo(options: Partial<SessionPlan> = {}): Promise<Session> {
   const result = await planDemo();
   assert.ok(result.ok);
-  const { cpus, memory, seed, what } = result.run;
-  return new Session({ cpus, memory, seed, turbo: true, what, ...options });
+  const { cpus, memory, seed, what, table } = result.run;
+  return new Session({ cpus, memory, seed, turbo: true, what, table, ...options });
 }
 
 Deno.test("W52: an instruction on and one back restore the state hash, wherever the machine is", async () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { RecordingError } from "../../../src/session/recordings/file/recording.ts";
+import { plannedRecording } from "../../../src/app/cli/common/saved-plans.ts";
 import { readRecording } from "../../../src/session/recordings/file/recording-reader.ts";
 import { VERSION } from "../../../src/kit/support/version.ts";
 import { Random } from "../../support/random.ts";
@@ -13,7 +14,7 @@ import { bootPlan, demoPlan } from "../snapshots/systems.ts";
 Deno.test("a header with values that have no text, or without an end of nesting, is refused by its line", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/a.rec`;
-    const header = (version: string, plan: string) => `{"schema":"el2.recording/1","version":${version},"plan":${plan}}\n`;
+    const header = (version: string, plan: string) => `{"schema":"el2.recording/2","version":${version},"plan":${plan}}\n`;
     const version = JSON.stringify(VERSION);
     const nested = (levels: number, open: string, close: string) => open.repeat(levels) + "1" + close.repeat(levels);
     const refused = [
@@ -29,7 +30,7 @@ Deno.test("a header with values that have no text, or without an end of nesting,
     ];
     for (const text of refused) {
       await Deno.writeTextFile(path, text);
-      await assert.rejects(readRecording(path), RecordingError, text.slice(0, 100));
+      await assert.rejects(plannedRecording(path), RecordingError, text.slice(0, 100));
     }
   });
 });
@@ -79,62 +80,63 @@ Deno.test("a file that a plan names many times is read once, and stored once", a
     const path = `${folder}/a.rec`, file = new Uint8Array(100_000).fill(1);
     const symbols = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`vm${index}`, file]));
     await Deno.writeTextFile(path, await recordingHeader(await bootPlan({ symbols })));
-    const { plan } = await readRecording(path);
+    const { plan } = await plannedRecording(path);
     assert.deepEqual(plan.symbols?.vm1, file);
     assert.equal(new Set(Object.values(plan.symbols ?? {})).size, 1, "each has a copy");
     assert.equal([...Deno.readDirSync(`${folder}/cache/recorded`)].length, 1);
   });
 });
 
-/** Parts of a plan by their path, and what they cannot be. */
+/** Parts of a plan by their path, what they cannot be, and why. */
 const WRONG: readonly (readonly [path: string, value: unknown, says?: RegExp])[] = [
-  ...[["cpus", 0], ["cpus", 9], ["cpus", "2"], ["memory", 1], ["memory", 2 ** 40], ["seed", -1], ["turbo", 1], ["more", 1]] as const,
-  ...[["cpu", { name: "v8", features: "all" }], ["tier", "fast"], ["behaviour.msi", "all"], ["behaviour.parcels", 1e9]] as const,
-  ...[["inject", ["nothing"]], ["until", "no_such_column=1"], ["hashAt", [2, 1]], ["debug", { kind: "some" }], ["symbols", {
-    a: "file",
-  }]] as const,
-  ...[["what.kind", "walk"], ["what.host.vcpus", 99], ["what.host.vms.0.name", ""], ["what.host.vms.0.memory", 4096]] as const,
-  ...[["what.host.vms.0.image.bytes", "AAAA"], ["what.host.vms.0.image.offset", -1], ["what.host.vms.0.image.size", 2 ** 31]] as const,
-  ...[["what.host.vms.0.platform", "pc"], ["what.host.vms.0.vcpus", 9], ["what.host.vms.0.base", 0x8000_0001]] as const,
-  ...[["what.host.vms.0.links", [{ kind: "rope" }]], ["what.host.vms.0.devices", [{ kind: "tape" }]]] as const,
-  ...[["what.host.vms.0.devices", [{ kind: "9p", folder: "/", mode: "ro", tag: "../x" }]], ["what.host.driver.device", "v99"]] as const,
-  ["what.host.vms.0.devices", [{ kind: "net", backend: "user", forward: [{ protocol: "tcp", host: 99_999, guest: 1 }] }]],
+  ...[["machine.cpus", 0], ["machine.cpus", 9], ["machine.cpus", "2"], ["machine.memory", 1], ["machine.memory", "1TiB"]] as const,
+  ...[["machine.seed", -1], ["machine.turbo", 1], ["machine.more", 1], ["more", {}], ["machine.cpu", "v8,all"]] as const,
+  ...[["machine.msi", "all"], ["rm.parcels", 1e9], ["host.vcpus", 99], ["host.kind", "walk"], ["host.device", "v99"]] as const,
+  ...[["vm.hello.memory", "4KiB"], ["vm.hello.platform", "pc"], ["vm.hello.vcpus", 9], ["vm.hello.base", 0x8000_0001]] as const,
+  ...[["link.rope", { kind: "rope" }], ["vm.hello.devices", [{ kind: "tape" }]], ["vm", []], ["vm.hello", 5], ["host", null]] as const,
+  ["vm.hello.devices", [{ kind: "9p", folder: "/", mode: "ro", tag: "../x" }]],
+  ["vm.hello.devices", [{ kind: "net", forward: ["99999:1"] }]],
+  ["vm.hello.image", "/etc/hostname", /image \/etc\/hostname: its content is not there/],
+  ["vm.hello.initrd", { $bytes: "AAAA" }, /keys: is not a table/],
+  ["vm.hello.cmdline", { $bigint: "1" }, /keys: is not a table/],
 ];
 
-/** Parts that are right alone, and not together with the others: the rules of configurations. */
+/** Fields beside the table. */
+const WRONG_RUN: readonly (readonly [path: string, value: unknown, says?: RegExp])[] = [
+  ...[["tier", "fast"], ["inject", ["nothing"]], ["until", "no_such_column=1"], ["hashAt", [2, 1]], ["debug", { kind: "some" }]] as const,
+  ...[["symbols", { a: "file" }], ["seed", -1], ["turbo", 1], ["startsAt", 2 ** 32], ["record", { path: "/x" }], ["logs", {}]] as const,
+];
+
+/** Keys that are right alone, and not together with the others. */
 const WRONG_TOGETHER: readonly (readonly [path: string, value: unknown, says: RegExp])[] = [
-  ["memory", 64 << 20, /memory "64MiB" is under the \d+MiB that host and VMs need together/],
-  ["what.host.memory", 2 ** 30, /that host and VMs need together/],
-  ["what.host.vcpus", 8, /vcpus 8 is over the \d physical CPUs/],
-  ["what.host.vms", [], /no VM; add/],
-  ["what.host.vms.0.name", "rm", /every machine has a VM "rm"/],
-  ["what.host.vms.0.name", "A b", /"A b" is not of the form/],
-  ["what.host.vms.0.vcpus", 8, /vcpus 8 is over/],
-  ["what.host.vms.0.base", 2 ** 36 - 2 ** 21, /leaves no room for/],
-  ["what.host.vms.0.windows", [{ base: 0x8000_0000, size: 2 << 20 }], /overlaps the RAM below it/],
-  ["what.host.vms.0.start", { after: "nobody" }, /no vm "nobody"/],
-  ["what.host.vms.0.start", { after: "hello" }, /waits for itself/],
-  ["what.host.vms.0.hypervisor", "geniezone", /needs \/dev\/gzvm/],
-  ["what.host.vms.0.swiotlb", 2 << 20, /swiotlb needs platform = "crosvm"/],
-  ["what.host.vms.0.links", [{ kind: "doorbell", label: 9, peer: "ping", sourceCanClear: false }], /links of vm "ping" are not those/],
-  ["what.host.vms.0.links", [{ kind: "shared-memory", label: 9 }], /links of vm "hello" are not those/],
-  ["what.host.vms.0.devices", [{ kind: "console", ports: ["a"] }, { kind: "console", ports: ["a"] }], /there is a console "a" already/],
-  [
-    "what.host.vms.0.devices",
-    [{ kind: "vsock", cid: 9 }, { kind: "vsock", cid: 9 }],
-    /cid 9 is already that of vm "hello"/,
-  ],
-  ["what.host.driver.device", "v6", /has no ioctl to run vCPUs/],
-  ["what.host.vms.0.flash", { code: { $bytes: "AAAA" }, size: 240 }, /the flash of bios has 240 bytes/],
-  ["behaviour.geniezone", true, /geniezone needs \[host\] kind = "image"/],
+  ["machine.memory", "64MiB", /memory "64MiB" is under the \d+MiB that host and VMs need together/],
+  ["host.memory", "1GiB", /that host and VMs need together/],
+  ["host.vcpus", 8, /vcpus 8 is over the \d physical CPUs/],
+  ["vm", {}, /no VM; add/],
+  ["vm.rm", { image: "hello" }, /every machine has a VM "rm"/],
+  ["vm.A b", { image: "hello" }, /"A b" is not of the form/],
+  ["vm.hello.vcpus", 8, /vcpus 8 is over/],
+  ["vm.hello.base", 2 ** 36 - 2 ** 21, /leaves no room for/],
+  ["vm.hello.windows", [{ base: 0x8000_0000, size: "2MiB" }], /overlaps the RAM below it/],
+  ["vm.hello.start", "after:nobody", /no vm "nobody"/],
+  ["vm.hello.start", "after:hello", /waits for itself/],
+  ["vm.hello.hypervisor", "geniezone", /needs \/dev\/gzvm/],
+  ["vm.hello.swiotlb", "2MiB", /swiotlb needs platform = "crosvm"/],
+  ["link.more", { kind: "doorbell", label: 9, from: "ping", to: "nobody" }, /no vm "nobody"/],
+  ["link.more", { kind: "shm", label: 9, size: "4KiB", access: {} }, /names no VM/],
+  ["vm.hello.devices", [{ kind: "console", ports: ["a"] }, { kind: "console", ports: ["a"] }], /there is a console "a" already/],
+  ["vm.hello.devices", [{ kind: "vsock", cid: 9 }, { kind: "vsock", cid: 9 }], /cid 9 is already that of vm "hello"/],
+  ["host.device", "v6", /has no ioctl to run vCPUs/],
+  ["machine.geniezone", true, /geniezone needs \[host\] kind = "image"/],
 ];
 
 Deno.test("a plan in a recording is as strict as a configuration: a wrong field is refused by its name", () =>
   inCache(async (folder) => {
     const path = `${folder}/a.rec`, header = await recordingHeader(await demoPlan());
     await Deno.writeTextFile(path, header);
-    await readRecording(path);
-    for (const [place, value, why = /./] of [...WRONG, ...WRONG_TOGETHER]) {
+    await plannedRecording(path);
+    const places = [...WRONG, ...WRONG_TOGETHER].map(([place, ...rest]) => [`table.keys.${place}`, ...rest] as const);
+    for (const [place, value, why = /./] of [...places, ...WRONG_RUN.map(([place, ...rest]) => [`run.${place}`, ...rest] as const)]) {
       const changed = JSON.parse(header), keys = place.split(".");
       const last = keys.pop()!, part = keys.reduce((at, key) => at[key] ??= {}, changed.plan);
       part[last] = value;
@@ -142,6 +144,25 @@ Deno.test("a plan in a recording is as strict as a configuration: a wrong field 
       const names = (error: unknown) =>
         error instanceof RecordingError && error.message.startsWith(`${path}:1: its plan does not make a machine: `) &&
         why.test(error.message);
-      await assert.rejects(readRecording(path), names, `${place} = ${JSON.stringify(value)}`);
+      await assert.rejects(plannedRecording(path), names, `${place} = ${JSON.stringify(value)}`);
     }
+  }));
+
+Deno.test("a recording writes nothing that its keys name, and reads nothing but what it has", () =>
+  inCache(async (folder) => {
+    const path = `${folder}/a.rec`, changed = JSON.parse(await recordingHeader(await demoPlan()));
+    const { keys } = changed.plan.table;
+    keys.machine.record = `${folder}/record`;
+    keys.vm.hello.devices = [{ kind: "pl011", log: `${folder}/log` }, { kind: "block", image: `${folder}/none.img`, mode: "ro" }];
+    await Deno.writeTextFile(path, `${JSON.stringify(changed)}\n`);
+    const { plan } = await plannedRecording(path);
+    assert.deepEqual([plan.logs, plan.record], [undefined, undefined]);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name === "log" || name === "record"), []);
+  }));
+
+Deno.test("a recording of the form before tables is refused with the way out", () =>
+  inCache(async (folder) => {
+    const path = `${folder}/a.rec`;
+    await Deno.writeTextFile(path, '{"schema":"el2.recording/1","version":"0.1.0","plan":{"cpus":1}}\n');
+    await assert.rejects(plannedRecording(path), /recorded by el2 0\.1\.0 in the form el2\.recording\/1, .*; replay it with the el2 that/);
   }));

@@ -17,6 +17,7 @@ import { RAM_BASE } from "../../../src/machine/hardware/memory-map.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { words } from "../../machine/hypervisor/gic/its/rig.ts";
 import { bootPlan, demoPlan, runTo } from "./systems.ts";
+import { withTable } from "../../support/plan-tables.ts";
 import { assertPlanned } from "../../support/planned.ts";
 
 const PAGE = 0x1000;
@@ -49,7 +50,7 @@ export async function hypervisorsPlan(): Promise<SessionPlan> {
   header.setUint32(56, 0x644d_5241, true);
   image.set(new Uint8Array(Uint32Array.from(CALLER).buffer), 64);
   const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined } as const;
-  return { ...plan, what, behaviour: { geniezone: true, msi: "its" } };
+  return withTable({ ...plan, what, behaviour: { geniezone: true, msi: "its" } });
 }
 
 /** That machine with two GenieZone VMs, one of which runs, and LPIs in every state. */
@@ -146,8 +147,8 @@ export async function platformsPlan(): Promise<SessionPlan> {
   ].join("\n");
   const result = await planText(text, undefined, folder);
   assertPlanned(result);
-  const { cpus, memory, seed, what, behaviour } = result.run;
-  return { cpus, memory, seed, turbo: true, what, behaviour };
+  const { cpus, memory, seed, what, behaviour, table } = result.run;
+  return { cpus, memory, seed, turbo: true, what, behaviour, table };
 }
 
 /** The machine of a plan after some instructions of its guests. */

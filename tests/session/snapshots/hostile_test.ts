@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { encodePlain } from "../../../src/machine/hardware/plain.ts";
 import { readSnapshot, type Snapshot, SnapshotError, writeSnapshot } from "../../../src/session/snapshots/file.ts";
+import { snapshotPlan } from "../../../src/app/cli/common/saved-plans.ts";
 import { snapshotOf } from "../../../src/session/snapshots/save.ts";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import { Page, PageMap } from "../../../src/session/state/page-map.ts";
@@ -17,23 +18,23 @@ const PLAN = 2;
 async function snapshotWith(
   changes: { pages?: number; says?: Partial<Snapshot["header"]> },
 ): Promise<Snapshot> {
-  const plan = await bootPlan(), { header, state, memory } = snapshotOf(assemble(plan), plan, "a");
+  const plan = await bootPlan(), { header, saved, state, memory } = snapshotOf(assemble(plan), plan, "a");
   const filled = [...ofPages(changes.pages ?? 1).pages].map(([page, { bytes }]) => [0x4_0000 + page, new Page(bytes.fill(1))] as const);
   const pages = PageMap.EMPTY.with(filled);
-  return { header: { ...header, pages: pages.size, ...changes.says }, plan, state: { ...state, pages }, memory };
+  return { header: { ...header, pages: pages.size, ...changes.says }, saved, state: { ...state, pages }, memory };
 }
 
-/** Why the file of a snapshot is refused. */
+/** Why the file of a snapshot is refused, by its reader or as it makes no machine. */
 async function refusal(snapshot: Snapshot, plan?: unknown): Promise<string> {
   let message = "";
-  await inFolder((folder) => {
+  await inFolder(async (folder) => {
     const path = `${folder}/a.snap`;
     for (const _ of writeSnapshot(path, snapshot));
     const sections = sectionsOf(Deno.readFileSync(path)).map((section) =>
       plan !== undefined && section.kind === PLAN ? holding(section, encodePlain(plan), true) : section
     );
     try {
-      readSnapshot(path, false, fileOf(sections));
+      await snapshotPlan(path, readSnapshot(path, false, fileOf(sections)));
     } catch (error) {
       if (!(error instanceof SnapshotError)) throw error;
       message = error.message.replace(path, "PATH");
@@ -43,21 +44,25 @@ async function refusal(snapshot: Snapshot, plan?: unknown): Promise<string> {
 }
 
 Deno.test("a plan that contains itself, or parts many times over, is refused before anybody goes through it", async () => {
-  const snapshot = await snapshotWith({}), what = snapshot.plan.what as unknown as Record<string, unknown>;
-  const loop: Record<string, unknown> = { ...what };
+  const snapshot = await snapshotWith({}), { table, run } = snapshot.saved, loop: Record<string, unknown> = { ...table.keys };
   loop.extra = { loop };
-  assert.match(await refusal(snapshot, { ...snapshot.plan, what: loop }), /its plan cannot be read: plain data contains itself$/);
+  assert.match(
+    await refusal(snapshot, { table: { ...table, keys: loop }, run }),
+    /its plan cannot be read: plain data contains itself$/,
+  );
   let many: unknown[] = [1];
   for (let level = 0; level < 26; level++) many = [many, many];
   assert.match(
-    await refusal(snapshot, { ...snapshot.plan, what: { ...what, many } }),
+    await refusal(snapshot, { table: { ...table, keys: { ...table.keys, many } }, run }),
     /its plan cannot be read: plain data has more than 100000 values$/,
   );
 });
 
 Deno.test("a plan may have a file in two places", async () => {
-  const snapshot = await snapshotWith({}), image = new Uint8Array(100);
-  assert.doesNotMatch(await refusal(snapshot, { ...snapshot.plan, what: { ...snapshot.plan.what, image, initrd: image } }), /plan/);
+  const snapshot = await snapshotWith({}), { table: { keys, files, variables }, run } = snapshot.saved;
+  const host = { ...keys.host as object, initrd: "initrd" },
+    table = { keys: { ...keys, host }, files: { ...files, initrd: files.image }, variables };
+  assert.doesNotMatch(await refusal(snapshot, { table, run }), /plan/);
 });
 
 Deno.test("pages are as many as the machine has, and where it has memory, or none is read", async () => {

@@ -4,7 +4,8 @@
 
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
-import { readSnapshot, type Snapshot, SnapshotError, writeSnapshot } from "../../../src/session/snapshots/file.ts";
+import { readSnapshot, SnapshotError, type SnapshotFile, writeSnapshot } from "../../../src/session/snapshots/file.ts";
+import { snapshotPlan } from "../../../src/app/cli/common/saved-plans.ts";
 import { snapshotOf } from "../../../src/session/snapshots/save.ts";
 import { verifySnapshot } from "../../../src/session/snapshots/verify.ts";
 import { Random } from "../../support/random.ts";
@@ -137,10 +138,10 @@ function chunkOf(pages: readonly Page[]): Uint8Array {
 /**
  * The result of reading a file, or why it is refused: by its structure, or as an invalid machine.
  */
-function read(path: string): Snapshot | string {
+async function read(path: string): Promise<SnapshotFile | string> {
   try {
     const snapshot = readSnapshot(path);
-    return verifySnapshot(snapshot) ?? snapshot;
+    return verifySnapshot(await snapshotPlan(path, snapshot), snapshot) ?? snapshot;
   } catch (error) {
     if (error instanceof SnapshotError) return error.message;
     throw error;
@@ -166,14 +167,14 @@ for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
         const bytes = file && fileOf(file);
         if (bytes === undefined || equalBytes(bytes, whole)) continue;
         await Deno.writeFile(path, bytes);
-        const found = read(path);
+        const found = await read(path);
         if (typeof found === "string") {
           assert.notEqual(found, "", name);
           outcomes.get(name)!.refused++;
           continue;
         }
-        const { header, plan, state: { fields, pages } } = found;
-        assert.deepEqual({ header, plan }, { header: original.header, plan: original.plan }, `${name}, round ${round}`);
+        const { header, saved, state: { fields, pages } } = found;
+        assert.deepEqual({ header, saved }, { header: original.header, saved: original.saved }, `${name}, round ${round}`);
         assert.ok(equalBytes(fields, original.state.fields), `${name}, round ${round}: other fields`);
         assert.equal(pages.size, original.state.pages.size, `${name}, round ${round}`);
         for (const [number, page] of pages) {

@@ -6,6 +6,7 @@ import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { Page, PageMap } from "../../../src/session/state/page-map.ts";
 import type { SystemState } from "../../../src/session/state/system-state.ts";
 import { PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
+import { withTable } from "../../support/plan-tables.ts";
 import type { System } from "../../../src/session/assembly/system/system.ts";
 
 const HELLO = new URL("../../../assets/guests/hello.bin", import.meta.url);
@@ -14,14 +15,14 @@ const HELLO = new URL("../../../assets/guests/hello.bin", import.meta.url);
 export async function demoPlan(options: Partial<SessionPlan> = {}): Promise<SessionPlan> {
   const result = await planDemo();
   assert.ok(result.ok);
-  const { cpus, memory, seed, what } = result.run;
-  return { cpus, memory, seed, turbo: true, what, ...options };
+  const { cpus, memory, seed, what, table } = result.run;
+  return withTable({ cpus, memory, seed, turbo: true, what, table, ...options });
 }
 
 /** A bare-metal program as the primary VM. */
 export async function bootPlan(options: Partial<SessionPlan> = {}): Promise<SessionPlan> {
   const what = { kind: "boot", image: await Deno.readFile(HELLO), initrd: undefined, dtb: undefined, append: undefined } as const;
-  return { cpus: 1, memory: 8 << 20, seed: 7, turbo: true, what, ...options };
+  return withTable({ cpus: 1, memory: 8 << 20, seed: 7, turbo: true, what, ...options });
 }
 
 /**

@@ -95,7 +95,7 @@ function* copies(folder: string, system: GuestSystem, plan: SessionPlan): Genera
   yield ["memory", loaded(plan, kept)];
   for (const _ of writeSnapshot(`${folder}/x.snap`, snapshot));
   const read = readSnapshot(`${folder}/x.snap`);
-  assert.equal(verifySnapshot(read), undefined);
+  assert.equal(verifySnapshot(plan, read), undefined);
   yield ["a snapshot", loaded(plan, read.state)];
   const place = { at: system.machine.boundary, instructions: system.instructions(), moment: system.instructions(), inputs: 0, spent: 0 };
   for (const _ of writeStates(`${folder}/x.states`, [{ ...place, state: kept }]));

@@ -7,7 +7,7 @@ import { Failure } from "../common/failure.ts";
 import type { Json } from "../../../model/queries/table.ts";
 import { RECORDING_START } from "../../../kit/support/files/written-files.ts";
 import { RecordingError } from "../../../session/recordings/file/recording.ts";
-import { readRecording } from "../../../session/recordings/file/recording-reader.ts";
+import { plannedRecording } from "../common/saved-plans.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
 
 const BOOKS = ["hypervisor", "resource-manager", "vm-manager", "geniezone", "phones", "observed", "observed-ioctl"];
@@ -96,7 +96,7 @@ function unescaped(part: string): string | undefined {
 /** The content of a recording, without its files. */
 async function recordingText(file: string): Promise<string> {
   try {
-    const { plan, inputs, end } = await readRecording(file);
+    const { plan, inputs, end } = await plannedRecording(file);
     const shown = inputs.slice(0, INPUTS).map(({ at, input }) => ({ ns: String(at), kind: input.kind }));
     const summary: Json = {
       file,

@@ -114,8 +114,19 @@ const INPUT = keysOf({
   type: { type: v.optional(oneOf(INPUT_TYPES), "keyboard"), doc: "which of both" },
 });
 
-/** Devices by kind. All but the PL011 are virtio's, in slots of virtio-mmio. */
-export const DEVICES = [
+/** Keys of devices by kind. All but the PL011 are virtio's, in slots of virtio-mmio. */
+export const DEVICE_KEYS = {
+  pl011: PL011,
+  console: CONSOLE,
+  block: BLOCK,
+  net: NET,
+  vsock: VSOCK,
+  rng: RNG,
+  "9p": P9,
+  balloon: BALLOON,
+  input: INPUT,
+} as const;
+const DEVICES = [
   v.object(entriesOf(PL011)),
   v.object(entriesOf(CONSOLE)),
   v.object(entriesOf(BLOCK)),
@@ -127,7 +138,7 @@ export const DEVICES = [
   v.object(entriesOf(INPUT)),
 ] as const;
 /** Kinds of devices that VMs can have. */
-export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
+export const DEVICE_KINDS: readonly string[] = Object.keys(DEVICE_KEYS);
 /** Those of virtio. */
 export const VIRTIO_KINDS = DEVICE_KINDS.filter((kind) => kind !== "pl011");
 

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { FIRST_RESERVED_LABEL } from "../../../machine/host/interface.ts";
 import { MAX_DEPTH, MAX_MESSAGE } from "../../../model/plans/limits.ts";
 import { facts } from "../../../kit/support/values/described.ts";
-import { keysOf } from "./key.ts";
+import { entriesOf, keysOf } from "./key.ts";
 import { bufferSize } from "./sizes.ts";
 import { boolean, mustBe, oneOf, outsideOf, text, whole } from "./values.ts";
 
@@ -16,7 +16,7 @@ const label = {
   plan: "link",
 } as const;
 
-export const QUEUES = keysOf({
+const QUEUES = keysOf({
   kind: { type: v.literal("msgqueue-pair"), doc: "a pair of message queues" },
   label,
   between: {
@@ -35,7 +35,7 @@ export const QUEUES = keysOf({
   },
 });
 
-export const DOORBELL = keysOf({
+const DOORBELL = keysOf({
   kind: { type: v.literal("doorbell"), doc: "a doorbell" },
   label,
   from: { type: text, doc: "the VM that rings" },
@@ -43,7 +43,7 @@ export const DOORBELL = keysOf({
   source_can_clear: { type: v.optional(boolean, false), doc: "the VM that rings can clear it", plan: "link" },
 });
 
-export const BUFFER = keysOf({
+const BUFFER = keysOf({
   kind: { type: v.literal("shm"), doc: "memory that the host shares" },
   label,
   size: { type: bufferSize, doc: "whole pages", plan: "link" },
@@ -56,3 +56,12 @@ export const BUFFER = keysOf({
     doc: "r or rw for each VM",
   },
 });
+
+/** Keys of links by kind. */
+export const LINK_KEYS = { "msgqueue-pair": QUEUES, doorbell: DOORBELL, shm: BUFFER } as const;
+
+export const link = v.variant(
+  "kind",
+  [v.object(entriesOf(QUEUES)), v.object(entriesOf(DOORBELL)), v.object(entriesOf(BUFFER))],
+  mustBe('"msgqueue-pair", "doorbell" or "shm"'),
+);

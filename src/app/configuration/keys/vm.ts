@@ -54,6 +54,11 @@ const priority = v.pipe(
 
 const kinds = v.pipe(v.array(oneOf(VIRTIO_KINDS), mustBe("a list of kinds of devices")), v.minLength(1, "names no kind"));
 
+/** Platforms that have a key which others do not have. */
+const CROSVM = ["crosvm"], QEMU = ["qemu-virt"];
+/** Needs of several keys. */
+const GUNYAH = ["gunyah"], PROXY = ["proxy"];
+
 export const VM = keysOf({
   hypervisor: {
     type: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
@@ -68,51 +73,84 @@ export const VM = keysOf({
   msi: {
     type: v.optional(oneOf(["its", "gicv2m"])),
     doc: "how PCI functions send interrupts; its on Gunyah, else gicv2m",
+    needs: [
+      { keys: { platform: QEMU } },
+      { value: "its", keys: { hypervisor: GUNYAH }, wayOut: 'GenieZone has no ITS; use "gicv2m"' },
+    ],
   },
   type: {
     type: v.optional(oneOf(["unauthenticated", "protected"]), "unauthenticated"),
     doc: "protected: starts in firmware, and nobody else can read its memory",
+    needs: [
+      { value: "protected", keys: { firmware: true }, wayOut: 'add it or use "unauthenticated"' },
+      { value: "protected", keys: { platform: ["el2", "crosvm"] }, wayOut: "the others run no firmware for protected VMs" },
+    ],
   },
-  firmware: { type: path, doc: "raw code, entered at its first byte" },
+  firmware: {
+    type: path,
+    doc: "raw code, entered at its first byte",
+    needs: [{ keys: { type: ["protected"] }, wayOut: "the resource manager starts only protected VMs in it" }],
+  },
   kernel: { type: file, doc: "arm64 Linux Image; a path relative to this file, or catalog:GUEST/FILE" },
   image: { type: file, doc: "instead of a kernel: bare metal, ELF or raw" },
   bios: {
     type: file,
     doc: "instead of a kernel: crosvm: raw firmware, 2 MiB after the start of RAM; qemu-virt: U-Boot or EDK2 in flash",
+    needs: [
+      { keys: { platform: ["crosvm", "qemu-virt"] }, wayOut: "use image for bare metal" },
+      {
+        when: { platform: QEMU },
+        keys: { hypervisor: GUNYAH },
+        wayOut: 'GenieZone\'s VMs have no memory where the flash of "qemu-virt" is',
+      },
+    ],
   },
-  bios_vars: { type: variables, doc: "file that keeps the bios's variables; without one they are lost with the VM" },
+  bios_vars: {
+    type: variables,
+    doc: "file that keeps the bios's variables; without one they are lost with the VM",
+    needs: [{ keys: { bios: true, platform: QEMU } }],
+  },
   built: { type: file, doc: "what kernel, image or bios should be a copy of; if the VM fails and it is not, the verdict says so" },
-  initrd: { type: file, doc: "initial ramdisk of the kernel" },
+  initrd: { type: file, doc: "initial ramdisk of the kernel", needs: [{ keys: { kernel: true } }] },
   symbols: { type: path, doc: "ELF file with symbols, for display and debuggers" },
   cmdline: { type: v.optional(commandLine, ""), doc: "kernel command line: /chosen/bootargs", plan: "vm" },
   memory: { type: v.optional(size(2 * MiB), "256MiB"), doc: "RAM of the VM", plan: "vm" },
   swiotlb: {
     type: v.optional(size(2 * MiB)),
     doc: "part of the RAM that VM and VMM share for DMA; 64MiB if protected, else none",
+    needs: [{ keys: { platform: CROSVM } }],
   },
   datamatch_flag: {
     type: v.optional(whole(1, 2)),
     doc: "flag by which the VMM asks the driver to compare an ioeventfd's data; crosvm sends 2, and Gunyah's is 1",
+    needs: [{
+      keys: { platform: ["el2", "qemu-virt"], hypervisor: GUNYAH, schedule: PROXY },
+      wayOut: "others have no ioeventfds of virtio-mmio; remove it",
+    }],
     plan: "vm",
   },
   bios_tree: {
     type: v.optional(span),
     doc: "room that the bios has for its copy of the devicetree, such as 32KiB; by default the zeros before its code",
+    needs: [{ keys: { bios: true } }],
   },
   without_access_platform: {
     type: v.optional(kinds),
     doc: 'kinds of devices that do not offer VIRTIO_F_ACCESS_PLATFORM, such as ["block"]',
+    needs: [{ keys: { platform: CROSVM, type: ["protected"] } }],
     plan: "vm",
   },
   cpu_frequencies: {
     type: v.optional(frequencies),
     doc: "frequencies (kHz, rising) that a virtual cpufreq device offers; none by default",
+    needs: [{ keys: { platform: CROSVM } }],
     plan: "vm",
   },
   base: { type: v.optional(ramAddress, 0x8000_0000), doc: "IPA of the RAM" },
   windows: {
     type: v.optional(windows),
     doc: "more RAM above it, each { base, size }; only with drivers that fill VMs on demand",
+    needs: [{ keys: { platform: ["el2", "crosvm"] }, wayOut: "others have RAM in one piece" }, { keys: { schedule: PROXY } }],
     plan: "vm",
   },
   size_max: {
@@ -124,6 +162,10 @@ export const VM = keysOf({
   schedule: {
     type: v.optional(oneOf(["proxy", "own"]), "proxy"),
     doc: "proxy: the host's vCPUs run it; own: the hypervisor schedules it",
+    needs: [
+      { value: "own", keys: { hypervisor: GUNYAH }, wayOut: "GenieZone's host runs every vCPU" },
+      { value: "own", keys: { platform: ["el2"] }, wayOut: "the devices of other boards are their VMM's" },
+    ],
   },
   affinity: {
     type: v.optional(oneOf(["static", "sticky", "pinned"])),

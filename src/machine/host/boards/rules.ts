@@ -2,24 +2,19 @@
 
 import type { Contents } from "./layout.ts";
 
-/** Keys of `[vm.NAME]` that some boards do not have. */
-const BOARD_KEYS = [
-  ...["base", "bios", "bios_vars", "cpu_frequencies", "datamatch_flag", "firmware", "msi", "schedule", "swiotlb", "windows"],
-  "without_access_platform",
-] as const;
-export type BoardKey = typeof BOARD_KEYS[number];
-
 /** The rules of a configuration for a VM on the board. */
 export interface BoardRules {
   /** The VMM of others whose platform it is, as messages name it; undefined for el2's own. */
   readonly vmm?: string;
-  /** The keys of `BOARD_KEYS` that it has. */
-  readonly keys: readonly BoardKey[];
   /** Its serial ports, if it has them without being asked. */
   readonly ports?: string;
   /** Where RAM begins by default, and where if the VM starts in flash: IPAs. */
   readonly ram: number;
   readonly flashRam?: number;
+  /** A VM's RAM can begin elsewhere. */
+  readonly movesRam?: true;
+  /** Functions of its PCI host can send interrupts to an ITS, or to a GICv2m frame. */
+  readonly sendsMessages?: true;
   /** Where a BIOS is. */
   readonly bios?: "ram" | "flash";
   /** Bytes that a protected VM shares with its VMM by default. */

@@ -1,10 +1,10 @@
 // Reads the file that keeps the variables of firmware in flash.
 
+import type { VariablesPlan } from "../../../machine/host/interface.ts";
 import { bankSize, contentSize } from "../../../machine/host/boards/flash-size.ts";
 import { FLASH_MAX } from "../../../machine/hardware/memory-map.ts";
 import type { OpenDisk } from "../../outside/computer.ts";
 import { DiskFile } from "../../outside/disk-file.ts";
-import type { FirmwarePlan } from "../../../model/plans/plan.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 
@@ -13,7 +13,7 @@ import { formatSize } from "../../../kit/support/text/units.ts";
  * @param open opens it for reading
  * @throws Error if the file cannot be used
  */
-export function readVars(path: string, open: (path: string) => OpenDisk = (path) => new DiskFile(path, true)): FirmwarePlan["vars"] {
+export function readVars(path: string, open: (path: string) => OpenDisk = (path) => new DiskFile(path, true)): VariablesPlan {
   const file = open(path);
   try {
     const bytes = new Uint8Array(file.size);

@@ -18,8 +18,8 @@ export function recordedImages(path: string): ReadonlyMap<string, string> {
   const header = firstLine(path);
   if (!header.startsWith(RECORDING_START)) return new Map();
   try {
-    const { plan } = decodePlain(header) as { plan?: { what?: unknown; root?: unknown; from?: unknown } };
-    return new Map(sums([plan?.what, plan?.root, plan?.from], ""));
+    const { plan } = decodePlain(header) as { plan?: { table?: { files?: unknown }; from?: unknown } };
+    return new Map(sums([plan?.table?.files, plan?.from], ""));
   } catch (error) {
     if (error instanceof SyntaxError) return new Map();
     throw error;
@@ -31,8 +31,7 @@ function* sums(value: unknown, place: string): Generator<[place: string, sha256:
   if (value instanceof Uint8Array) yield [place, createHash("sha256").update(value).digest("hex")];
   else if (typeof value === "object" && value !== null) {
     if ("$file" in value) yield [place, String(value.$file)];
-    // Guests write the variables of their firmware.
-    else for (const [name, part] of Object.entries(value)) if (name !== "vars") yield* sums(part, `${place}/${name}`);
+    else for (const [name, part] of Object.entries(value)) yield* sums(part, `${place}/${name}`);
   }
 }
 

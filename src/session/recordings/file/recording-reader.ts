@@ -9,9 +9,8 @@ import { VERSION } from "../../../kit/support/version.ts";
 import { CHECK, END, INPUT, MARK } from "./line-schema.ts";
 import { addMark, type Check, type EndState, type Mark, type RecordedInput } from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
-import { foreignPlan } from "./foreign-plan.ts";
 import { loadFiles } from "./plan-files.ts";
-import { type Recording, RecordingError, SCHEMA } from "./recording.ts";
+import { RecordingError, type RecordingFile, SCHEMA } from "./recording.ts";
 
 /**
  * Reads a recording.
@@ -19,18 +18,22 @@ import { type Recording, RecordingError, SCHEMA } from "./recording.ts";
  * @throws RecordingError that names the line and the defect: not a recording, another version,
  * edited, or without its files; or the system's error on the file.
  */
-export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<Recording> {
+export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<RecordingFile> {
   const text = new TextDecoder().decode(bytes), own = text.startsWith(RECORDING_START) ? undefined : ownFile(bytes);
   if (own) throw new RecordingError(within(path, own));
   const lines = text.split("\n");
   // The program ended while it wrote the text after the last line break.
   lines.pop();
   const header = lineOf(path, lines, 0) as { schema?: unknown; version?: unknown; plan?: unknown };
+  const by = typeof header.version === "string" ? header.version : "of an unknown version";
+  if (header.schema === FORMER) {
+    const what = `recorded by el2 ${by} in the form ${FORMER}, this el2 reads ${SCHEMA}`;
+    throw new RecordingError(`${path}:1: ${what}`, "replay it with the el2 that recorded it, or record the run again");
+  }
   if (header.schema !== SCHEMA || typeof header.plan !== "object" || header.plan === null) {
     throw new RecordingError(`${path}:1: not a recording that this el2 reads (${SCHEMA})`);
   }
   if (header.version !== VERSION) {
-    const by = typeof header.version === "string" ? header.version : "of an unknown version";
     throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}`, "only the same version gives the same run");
   }
   const inputs: RecordedInput[] = [];
@@ -62,14 +65,24 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     } else if (line.end !== undefined) end = { at: line.at, end: checked(wrong, END, line.end) };
     else throw wrong("not an input, mark, check or end");
   }
-  const plan = foreignPlan(path, await loadFiles(path, header.plan));
+  const { from, ...saved } = await loadFiles(path, header.plan) as { readonly from?: { readonly bytes?: unknown } };
   return {
-    plan,
+    saved,
+    from: from && { path: `${path}: its snapshot`, spare: false, bytes: snapshotIn(path, from.bytes) },
     inputs,
     marks: [...marks.values()],
     checks,
     end: sealed ? end : undefined,
   };
+}
+
+/** The form before plans were tables. */
+const FORMER = "el2.recording/1";
+
+/** A snapshot is in the recording, or there is none. */
+function snapshotIn(path: string, bytes: unknown): Uint8Array {
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new RecordingError(`${path}:1: its snapshot is invalid`);
 }
 
 /** Bytes of the last line of a sealed recording, at most. */

@@ -2,6 +2,7 @@
 
 import { files, type GrowingFile, type PendingFile } from "../../../kit/support/files/files.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
+import { savedPlan } from "../../../model/plans/saved-plan.ts";
 import { encodePlain } from "../../../kit/support/values/plain-json.ts";
 import { VERSION } from "../../../kit/support/version.ts";
 import { writeAll } from "../../../kit/support/files/write-all.ts";
@@ -13,10 +14,11 @@ import { SCHEMA } from "./recording.ts";
 /**
  * The text of a recording's first line. It contains the snapshot that the run began with, as its
  * file may be gone when the run is replayed. Large files of the plan go to the cache.
+ * @throws UserError for a plan without a table
  */
 export async function recordingHeader(plan: SessionPlan): Promise<string> {
-  const { record: _, from, ...rest } = plan;
-  const whole = from ? { ...rest, from: { ...from, path: node.path.basename(from.path) } } : rest;
+  const { from } = plan, begin = from && { from: { spare: from.spare, bytes: from.bytes } };
+  const whole = { ...savedPlan(plan, "run"), ...begin };
   return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await storeFiles(whole) })}\n`;
 }
 

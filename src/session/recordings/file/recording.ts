@@ -3,22 +3,30 @@
 // (docs/design/decisions.md §3).
 //
 // A file of JSON lines (`plain-json.ts`), readable in an editor:
-//   header   {"schema":"el2.recording/1","version":VERSION,"plan":{..}}
+//   header   {"schema":"el2.recording/2","version":VERSION,"plan":{..}}
 //   input    {"at":NS,"settled":BOOL,"input":{..}}      in order
 //   check    {"at":NS,"check":{..}}                     registers at a place, for `replay --verify`
 //   end      {"at":NS,"end":{..}}                       how it ended, with hashes of everything
 //   sum      {"sha256":".."}                            of all bytes before this line
-// Files of the plan above a size are not in it but in the cache, under their hash
-// (`plan-files.ts`).
+// The plan is a table of a configuration with the files that it names (model/plans/saved-plan.ts).
+// Files above a size are not in it but in the cache, under their hash (`plan-files.ts`).
 
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import type { RecordedRun } from "../../../model/plans/recorded-run.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 
-export const SCHEMA = "el2.recording/1";
+export const SCHEMA = "el2.recording/2";
 
 export interface Recording extends RecordedRun {
   readonly plan: SessionPlan;
+}
+
+/** The content of a recording's file, whose plan is still to be made. */
+export interface RecordingFile extends RecordedRun {
+  /** `SavedPlan`, if the file is right: anybody may have written it. */
+  readonly saved: unknown;
+  /** The snapshot that the run began with. */
+  readonly from: SessionPlan["from"];
 }
 
 /** A defect of a recording, for its user. */

@@ -37,7 +37,7 @@ Deno.test("recordings of other runs, and files that are not recordings, are not 
     const found = { since: `${folder}/a-${at(1)}`, runs: 1 };
     assert.deepEqual(unchangedImages(`${folder}/a-${at(5)}`), found);
     assert.equal(unchangedImages(`${folder}/b-${at(1)}`), undefined);
-    for (const text of ["", "no recording\n", header.slice(0, 99), '{"schema":"el2.recording/1","plan":5}\n']) {
+    for (const text of ["", "no recording\n", header.slice(0, 99), '{"schema":"el2.recording/2","plan":5}\n']) {
       Deno.writeTextFileSync(`${folder}/a-${at(4)}`, text);
       assert.equal(unchangedImages(`${folder}/a-${at(5)}`), undefined, text);
       assert.equal(unchangedImages(`${folder}/a-${at(4)}`), undefined, text);

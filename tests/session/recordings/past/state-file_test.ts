@@ -11,7 +11,7 @@ import type { Move } from "../../../../src/model/protocol/protocol.ts";
 import { type KeptMilestone, KeptState } from "../../../../src/session/recordings/past/history.ts";
 import { Past } from "../../../../src/session/recordings/past/past.ts";
 import type { Recording } from "../../../../src/session/recordings/file/recording.ts";
-import { readRecording } from "../../../../src/session/recordings/file/recording-reader.ts";
+import { plannedRecording } from "../../../../src/app/cli/common/saved-plans.ts";
 import { recordingHeader } from "../../../../src/session/recordings/file/recording-writer.ts";
 import { denserToEnd, openStates, StateFile, writableAtEnd, writeStates } from "../../../../src/session/recordings/past/state-file.ts";
 import { beginAtState, beginSystem, type Begun } from "../../../../src/session/snapshots/begin.ts";
@@ -156,7 +156,7 @@ for (const from of ["its start", "a snapshot"]) {
       await states(2);
       session.stop();
       await ended;
-      const recording = await readRecording(path), bytes = Deno.readFileSync(path), end = recording.end!.end;
+      const recording = await plannedRecording(path), bytes = Deno.readFileSync(path), end = recording.end!.end;
       const left = statesFile(record.states, createHash("sha256").update(bytes).digest("hex"));
       const { engine, file, moved } = await replayed(recording, left);
       using _file = file.file;

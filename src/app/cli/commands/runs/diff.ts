@@ -147,7 +147,7 @@ async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptio
 async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOptions, entry: URL): Promise<boolean> {
   const consent = hostConsent(allowHost);
   const [first, second] = [await readNamedSnapshot(a, consent), await readNamedSnapshot(b, consent)];
-  const files = [{ path: a, bytes: first.bytes }, { path: b, bytes: second.bytes }] as const;
+  const files = [{ path: a, bytes: first.bytes, plan: first.plan }, { path: b, bytes: second.bytes, plan: second.plan }] as const;
   using progress = new Progress("reading the snapshots", "pages");
   const diff = await progress.during(runJob(entry, {
     name: "snapshots",

@@ -27,7 +27,7 @@ export function addVmcore(group: Command, { entry, exit }: CommandContext): void
       using progress = new Progress(`writing ${file}`, "bytes");
       const { size, lacks } = await progress.during(runJob(entry, {
         name: "vmcore",
-        input: { path: snapshot, bytes, vm },
+        input: { path: snapshot, bytes, plan, vm },
         plans: [plan],
         hear(parts) {
           for (const { offset, bytes } of parts) written.write(offset, bytes);

@@ -78,7 +78,7 @@ Examples:
       using progress = new Progress(`checking ${file}`, "pages");
       const wrong = await progress.during(runJob(entry, {
         name: "verify",
-        input: { path: file, bytes },
+        input: { path: file, bytes, plan },
         plans: [plan],
         hear: ({ done, all }) => progress.at(done, all),
       }));

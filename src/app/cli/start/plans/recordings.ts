@@ -5,7 +5,7 @@ import { digest } from "./consent-store.ts";
 import { Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, sourceFile, withoutConnections } from "../../../../model/plans/host-resources.ts";
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
-import { readRecording } from "../../../../session/recordings/file/recording-reader.ts";
+import { plannedRecording } from "../../common/saved-plans.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 
@@ -28,7 +28,7 @@ export async function readWithBytes(file: string, consent: Consent): Promise<Nam
   let recording: Recording, bytes: Uint8Array;
   try {
     bytes = readToEnd(file);
-    recording = await readRecording(file, bytes);
+    recording = await plannedRecording(file, bytes);
   } catch (error) {
     if (error instanceof RecordingError) throw new Failure(problemOf(error));
     throw new Failure(cannotRead(error, `recording ${file}`));

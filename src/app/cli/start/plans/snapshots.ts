@@ -4,14 +4,16 @@ import { resolve } from "node:path";
 import { checkUse } from "./consent.ts";
 import { digest } from "./consent-store.ts";
 import { Progress } from "../../common/progress.ts";
+import { snapshotPlan } from "../../common/saved-plans.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, sourceFile } from "../../../../model/plans/host-resources.ts";
 import type { SessionPlan } from "../../../../model/plans/plan.ts";
-import { readSnapshot, SnapshotError, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
+import { readSnapshot, SnapshotError, type SnapshotFile, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 
-type NamedSnapshot = ReturnType<typeof readSnapshot> & { readonly bytes: Uint8Array };
+/** A snapshot, its file, and the plan of its machine. */
+type NamedSnapshot = SnapshotFile & { readonly bytes: Uint8Array; readonly plan: SessionPlan };
 
 /**
  * The plan of a session that begins with a snapshot.
@@ -29,9 +31,10 @@ export async function planOfSnapshot(file: string, consent: Consent): Promise<{ 
  */
 export async function readNamedSnapshot(file: string, consent: Consent, code: number = ExitCode.Usage): Promise<NamedSnapshot> {
   using progress = new Progress(`reading ${file}`, "pages");
-  const snapshot = await namedSnapshot(file, (path) => {
+  const snapshot = await namedSnapshot(file, async (path) => {
     const bytes = readToEnd(path);
-    return { bytes, ...readSnapshot(path, false, bytes, (done, all) => progress.at(done, all)) };
+    const read = readSnapshot(path, false, bytes, (done, all) => progress.at(done, all));
+    return { bytes, ...read, plan: await snapshotPlan(path, read) };
   }, code);
   await progress.turn();
   checkUse(sourceFile("snapshot", file, () => digest(snapshot.bytes)), outsideResources(snapshot.plan), consent);
@@ -42,7 +45,7 @@ export async function readNamedSnapshot(file: string, consent: Consent, code: nu
  * Result of a reader of a snapshot.
  * @throws Failure if it is not a snapshot
  */
-export async function namedSnapshot<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
+export async function namedSnapshot<T>(file: string, reader: (path: string) => T | Promise<T>, code: number = ExitCode.Usage): Promise<T> {
   try {
     return await reader(file);
   } catch (error) {

@@ -6,7 +6,6 @@ import { MiB } from "../../../../kit/support/values/sizes.ts";
 
 export const CROSVM_RULES: BoardRules = {
   vmm: "crosvm",
-  keys: ["bios", "cpu_frequencies", "firmware", "swiotlb", "windows", "without_access_platform"],
   ports: "four 16550A ports and no pl011",
   ram: 0x8000_0000,
   bios: "ram",

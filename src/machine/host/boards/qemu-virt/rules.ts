@@ -6,10 +6,10 @@ import type { BoardRules } from "../rules.ts";
 
 export const QEMU_RULES: BoardRules = {
   vmm: "QEMU",
-  keys: ["bios", "bios_vars", "datamatch_flag", "msi"],
   ports: "its own pl011",
   ram: 0x8000_0000,
   flashRam: QEMU_RAM_BASE,
+  sendsMessages: true,
   bios: "flash",
   firstLabel: 128,
   // The usual banks, and the devicetree.

@@ -4,7 +4,7 @@ import { el2 } from "../../program.ts";
 import { Place } from "../../place.ts";
 import { DEMO } from "../recordings.ts";
 import { job as stacks } from "../../../../../src/app/jobs/stacks.ts";
-import { readRecording } from "../../../../../src/session/recordings/file/recording-reader.ts";
+import { plannedRecording } from "../../../../../src/app/cli/common/saved-plans.ts";
 
 const rowsOf = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
 
@@ -53,7 +53,7 @@ Deno.test("el2 coverage and el2 profile count a recording, the same each time, a
     assert.match(sampled.stderr, /^el2: \d+ samples of \d+ call stacks in .*a\.svg$/m);
     assert.match(await Deno.readTextFile(graph), /<title>guest_main: \d+ samples, /);
 
-    const recording = await readRecording(b), told: number[] = [];
+    const recording = await plannedRecording(b), told: number[] = [];
     stacks({ recordings: [recording, recording], every: 1000 }, { say: (instructions) => void told.push(instructions) });
     const end = recording.end?.end.instructions ?? 0, last = told.at(-1) ?? 0;
     assert.deepEqual(told, told.toSorted((one, other) => one - other), "the progress of all recordings together");

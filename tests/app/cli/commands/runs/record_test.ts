@@ -7,7 +7,7 @@ import { catalogEntry } from "../../../../../src/app/catalog/catalog.ts";
 import { TIERS } from "../../../../../src/model/plans/plan.ts";
 import { Random } from "../../../../support/random.ts";
 import { assemble } from "../../../../../src/session/assembly/assemble.ts";
-import { readRecording } from "../../../../../src/session/recordings/file/recording-reader.ts";
+import { plannedRecording } from "../../../../../src/app/cli/common/saved-plans.ts";
 import { writeSnapshot } from "../../../../../src/session/snapshots/file.ts";
 import { snapshotOf } from "../../../../../src/session/snapshots/save.ts";
 import { ConsoleProgram } from "../../../../support/console.ts";
@@ -115,7 +115,7 @@ Deno.test("a recording keeps what a guest may reach by its network: the machine 
     );
     const run = await el2("record", file, "--", config, "--allow-host", "net", "--headless", "--turbo", "--for", "100ms");
     assert.equal(run.code, 0, run.stderr);
-    const { plan, ...recording } = await readRecording(file);
+    const { plan, ...recording } = await plannedRecording(file);
     const reach = (system: ReturnType<typeof assemble>) => {
       while (system.machine.time < 50e6 && system.machine.run(50e6, 64).kind !== "stopped") {
         system.machine.skipTo(system.machine.boundary + 1e6);

@@ -1,6 +1,7 @@
 // Replays by the command line (docs/design/checklist.md, W55).
 
 import assert from "node:assert/strict";
+import { withTable } from "../../../../support/plan-tables.ts";
 import { type BootPlan, TIERS } from "../../../../../src/model/plans/plan.ts";
 import { recordingHeader } from "../../../../../src/session/recordings/file/recording-writer.ts";
 import { bootPlan } from "../../../../session/snapshots/systems.ts";
@@ -41,18 +42,18 @@ Deno.test("a recording that was cut off, changed or is none is refused by line, 
     await refused(whole.replace('"code":0', '"code":3'), /demo\.rec:\d+: the checksum is wrong/);
     await refused(whole.split("\n").slice(0, 1).join("\n") + "\n", /the recording ends here, as el2 was killed/, 1);
     await refused("no recording", /demo\.rec is not an el2 recording \(line 1\)/);
-    await refused('{"schema":"el2.recording/9"}\n', /demo\.rec:1: not a recording that this el2 reads \(el2\.recording\/1\)$/m);
+    await refused('{"schema":"el2.recording/9"}\n', /demo\.rec:1: not a recording that this el2 reads \(el2\.recording\/2\)$/m);
     await refused(whole + "{}\n", /data after the end/);
     assert.equal((await el2Refused(["replay", `${folder}/none`])).code, 2);
   }));
 
 /** The part of a recording's plan that the test below changes. */
 interface WrittenPlan {
-  what: { host?: { vms: { devices?: unknown[] }[] } };
-  instant?: string;
+  table: { keys: { vm: Record<string, { devices?: unknown[] }> } };
+  run: { instant?: string };
 }
 
-Deno.test("what a recording's plan would write is not written: a machine that does is refused, files of the session are left out", () =>
+Deno.test("what a recording's plan would write is not written: a machine that does is refused, and so are files of the session", () =>
   inFolder(async (folder) => {
     const file = `${folder}/demo.rec`, disk = `${folder}/disk.img`, snapshot = `${folder}/snapshot`;
     assert.equal((await el2("record", file, "--", DEMO, "--for", "100ms")).code, 0);
@@ -64,24 +65,27 @@ Deno.test("what a recording's plan would write is not written: a machine that do
       return await el2("replay", file);
     };
     await Deno.writeFile(disk, new Uint8Array(4096));
-    const disks = await replayOf(({ what }) => what.host!.vms[0].devices = [{ kind: "block", image: disk, mode: "rw" }]);
+    const disks = await replayOf(({ table }) => table.keys.vm.hello.devices = [{ kind: "block", image: disk, mode: "rw" }]);
     assert.equal(disks.code, 2);
     assert.match(disks.stderr, /demo\.rec:1: its machine writes to .*disk\.img, which no recorded machine does/);
-    assert.match((await replayOf((plan) => plan.what = {})).stderr, /demo\.rec:1: its plan does not make a machine/);
-    assert.match((await replayOf((plan) => plan.instant = snapshot)).stderr, /the recording ends here/);
+    assert.match((await replayOf(({ table }) => table.keys.vm = {})).stderr, /demo\.rec:1: its plan does not make a machine/);
+    assert.match(
+      (await replayOf(({ run }) => run.instant = snapshot)).stderr,
+      /demo\.rec:1: its plan does not make a machine: run\.instant/,
+    );
     await assert.rejects(Deno.stat(snapshot), Deno.errors.NotFound);
   }));
 
-Deno.test("a recording whose plan says that its machine starts again after a reset ends all the same", () =>
+Deno.test("the recording of a machine that is reset ends there, and cannot say that it starts again", () =>
   inFolder(async (folder) => {
     const image = `${folder}/reset.bin`, file = `${folder}/reset.rec`;
     await Deno.writeFile(image, imageOf([...A64.loadW0(SYSTEM_RESET), A64.hvc]));
     assert.equal((await el2("boot", image, "--memory", "64MiB", "--turbo", "--record", file)).code, 1);
-    await rewrite(file, (line) => line.replace('"plan":{', '"plan":{"reboot":true,'));
-    assert.match(await Deno.readTextFile(file), /"reboot":true/);
     const replayed = await el2("replay", file, "--verify", "--timeout", "240s");
     assert.equal(replayed.code, 1, replayed.stderr);
     assert.match(replayed.stderr, /SYSTEM_RESET/);
+    await rewrite(file, (line) => line.replace('"run":{', '"run":{"reboot":true,'));
+    assert.match((await el2("replay", file)).stderr, /its plan does not make a machine: run\.reboot/);
   }));
 
 Deno.test("malformed inputs, checks and ends are refused by line and field, and none of them enters a machine", () =>
@@ -120,7 +124,7 @@ Deno.test("a recording whose disk is not there, too small, or a pipe without a w
     const plan = await bootPlan();
     const refused = async (image: string, message: RegExp) => {
       const devices = [{ kind: "block", image, mode: "ro" }] as const;
-      await Deno.writeTextFile(file, await recordingHeader({ ...plan, what: { ...plan.what, devices } as BootPlan }));
+      await Deno.writeTextFile(file, await recordingHeader(withTable({ ...plan, what: { ...plan.what, devices } as BootPlan })));
       for (const command of [["replay", file], ["diff", file, file]]) {
         const { code, stderr } = await el2(...command);
         assert.match(stderr, message, command[0]);

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { assemble } from "../../../../../src/session/assembly/assemble.ts";
 import { exists } from "../../../../../src/kit/support/files/cache.ts";
 import type { SessionPlan } from "../../../../../src/model/plans/plan.ts";
+import { savedPlan } from "../../../../../src/model/plans/saved-plan.ts";
+import { withTable } from "../../../../support/plan-tables.ts";
 import { writeSnapshot } from "../../../../../src/session/snapshots/file.ts";
 import { snapshotOf } from "../../../../../src/session/snapshots/save.ts";
 import { catalogEntry } from "../../../../../src/app/catalog/catalog.ts";
@@ -150,12 +152,18 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
       append: undefined,
       devices,
     } as const;
-    const plan: SessionPlan = { cpus: 1, memory: 64 << 20, seed: 1, turbo: true, what };
+    const plan: SessionPlan = withTable({ cpus: 1, memory: 64 << 20, seed: 1, turbo: true, what });
     const system = assemble(plan);
     const snapshot = snapshotOf(system, plan, "x");
     system.outside.close();
+    /** The snapshot with other keys of its machine and host. */
+    const withKeys = (machine: object, host: object) => {
+      const { table, run } = savedPlan(plan, "machine"), { keys } = table;
+      const changed = { ...keys, machine: { ...keys.machine as object, ...machine }, host: { ...keys.host as object, ...host } };
+      return { ...snapshot, saved: { table: { ...table, keys: changed }, run } };
+    };
     // A plan in a file says nothing of files that are to be written.
-    for (const _done of writeSnapshot(file, { ...snapshot, plan: { ...plan, record: { path: `${folder}/r`, header: "" } } }));
+    for (const _done of writeSnapshot(file, withKeys({ record: `${folder}/r` }, {})));
     for (const command of ["load", "verify"]) {
       const refused = await run("snapshot", command, file);
       assert.equal(refused.code, 2);
@@ -164,17 +172,16 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
     // Names that somebody else has chosen do nothing to the terminal.
     const hostile = [{ kind: "9p", folder: "/\x1b]0;mine\x07\u009b2J", mode: "ro", tag: "t" } as const];
     const other = `${folder}/y.snap`;
-    for (const _done of writeSnapshot(other, { ...snapshot, plan: { ...plan, what: { ...what, devices: hostile } } }));
+    for (const _done of writeSnapshot(other, withKeys({}, { devices: hostile })));
     assert.match(
       (await run("snapshot", "load", other)).stderr,
       /folder \/\^\[\]0;mine\^G<U\+009B>2J \(ro\); allow them with --allow-host PATH/,
     );
-    for (const devices of [[{ kind: "tape" }], [{ kind: "net" }], [null]]) {
-      const unknown = { ...plan, what: { ...what, devices } } as unknown as SessionPlan;
-      for (const _done of writeSnapshot(other, { ...snapshot, plan: unknown }));
+    for (const devices of [[{ kind: "tape" }], [{ kind: "block" }], [null]]) {
+      for (const _done of writeSnapshot(other, withKeys({}, { devices })));
       const refused = await run("snapshot", "load", other, "--allow-host", "all");
       assert.equal(refused.code, 2);
-      assert.match(refused.stderr, /^el2: .*y\.snap: at byte \d+: its plan cannot be read: .*$/m);
+      assert.match(refused.stderr, /^el2: .*y\.snap: its plan does not make a machine: .*$/m);
     }
     const verified = await run("snapshot", "verify", file, "--allow-host", folder);
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);

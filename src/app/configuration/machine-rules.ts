@@ -1,91 +1,23 @@
 // The rules between the keys of a machine, its host, VMs and links: what each key needs, which
-// values fit together, and which may occur only once. They check the keys of a configuration, and
-// those that would make a plan that a file brings (plan-keys.ts).
+// values fit together, and which may occur only once.
 
-import type { HypervisorNode } from "../../../machine/abi/hypervisor-node.ts";
-import { GH } from "../../../machine/abi/ioctl/gunyah.ts";
-import { type PersonaName, PERSONAS } from "../../../machine/abi/ioctl/personas.ts";
-import { rulesOf, type VmPlatform } from "../../../machine/host/interface.ts";
-import { DEFAULT_BEHAVIOUR } from "../../../machine/hypervisor/options.ts";
-import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../../../machine/hardware/memory-map.ts";
-import { DEFAULT_HOST_MEMORY, TAKEN_NAMES, VM_NAME, VM_NAME_MAX } from "../../../model/plans/limits.ts";
-import { type ConfigFact, ruled } from "../../../model/plans/config-fact.ts";
-import { meets, needFact, NEEDS } from "../../../model/plans/needs.ts";
-import { type DevicePlan, FIRST_CID, PRIMARY_CID } from "../../../model/plans/plan.ts";
-import { hex } from "../../../kit/support/text/number-text.ts";
-import { formatSize } from "../../../kit/support/text/units.ts";
+import { GH } from "../../machine/abi/ioctl/gunyah.ts";
+import { PERSONAS } from "../../machine/abi/ioctl/personas.ts";
+import { rulesOf } from "../../machine/host/interface.ts";
+import { DEFAULT_BEHAVIOUR } from "../../machine/hypervisor/options.ts";
+import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../../machine/hardware/memory-map.ts";
+import { DEFAULT_HOST_MEMORY, TAKEN_NAMES, VM_NAME, VM_NAME_MAX } from "../../model/plans/limits.ts";
+import { type ConfigFact, ruled } from "../../model/plans/config-fact.ts";
+import { FIRST_CID, PRIMARY_CID } from "../../model/plans/plan.ts";
+import { hex } from "../../kit/support/text/number-text.ts";
+import { formatSize } from "../../kit/support/text/units.ts";
+import { needsOf } from "./keys/key.ts";
+import { meets, needFact } from "./keys/needs.ts";
+import { VM } from "./keys/vm.ts";
+import type { File, FileDevice, FileLink, FileVm } from "./schema.ts";
 
 /** Where a key is: the names of the tables that it is in, and its own. */
 type KeyPath = readonly (string | number)[];
-
-/** The keys of a device that a rule names. */
-export type DeviceKeys =
-  | { readonly kind: "console"; readonly ports: readonly string[] }
-  | { readonly kind: "vsock"; readonly cid?: number }
-  | { readonly kind: "pl011" | Exclude<DevicePlan["kind"], "console" | "vsock"> };
-
-/** The keys of `[vm.NAME]` that a rule names, with their defaults. */
-export interface VmKeys {
-  readonly hypervisor: "gunyah" | "geniezone";
-  readonly platform: VmPlatform;
-  readonly type: "unauthenticated" | "protected";
-  readonly schedule: "proxy" | "own";
-  readonly kernel?: unknown;
-  readonly image?: unknown;
-  readonly bios?: unknown;
-  readonly bios_vars?: string;
-  readonly msi?: string;
-  readonly base: number;
-  readonly memory: number;
-  readonly windows?: readonly { readonly base: number; readonly size: number }[];
-  readonly size_max?: number;
-  readonly vcpus: number;
-  readonly affinity_map?: readonly number[];
-  readonly start: string;
-  readonly devices?: readonly DeviceKeys[];
-}
-
-/** One key of `[link]`. */
-export type LinkKeys =
-  | {
-    readonly kind: "msgqueue-pair";
-    readonly label: number;
-    readonly between: readonly [string, string];
-    readonly depth: number;
-    readonly size: number;
-  }
-  | {
-    readonly kind: "doorbell";
-    readonly label: number;
-    readonly from: string;
-    readonly to: string;
-    readonly source_can_clear: boolean;
-  }
-  | { readonly kind: "shm"; readonly label: number; readonly size: number; readonly access: Readonly<Record<string, "r" | "rw">> };
-
-/** The keys of a whole file that a rule names. */
-export interface MachineKeys {
-  readonly machine: {
-    readonly cpus: number;
-    readonly memory: number;
-    readonly ipa_bits: number;
-    readonly hypervisor_node: HypervisorNode;
-    readonly geniezone: boolean;
-  };
-  readonly host: {
-    readonly kind: "native" | "image";
-    readonly memory?: number;
-    readonly vcpus?: number;
-    readonly device: PersonaName;
-    readonly gzvm: boolean;
-    readonly bus?: string;
-    readonly devices?: readonly DeviceKeys[];
-    readonly platform_devices?: readonly string[];
-  };
-  readonly rm: { readonly kind: "native" | "image" };
-  readonly vm: Readonly<Record<string, VmKeys>>;
-  readonly link: Readonly<Record<string, LinkKeys>>;
-}
 
 /** Collects what is wrong. */
 export interface KeyErrors {
@@ -101,7 +33,7 @@ export interface UnknownKeys {
 
 /** A file, and the keys whose values are not known. */
 interface Known {
-  readonly file: MachineKeys;
+  readonly file: File;
   readonly spoilt: UnknownKeys;
 }
 
@@ -118,7 +50,7 @@ export function checkMachine({ file, spoilt }: Known, errors: KeyErrors): void {
 }
 
 /** An image as the primary VM makes its own VMs. */
-function checkPrimary({ vm, link, host }: MachineKeys, errors: KeyErrors): void {
+function checkPrimary({ vm, link, host }: File, errors: KeyErrors): void {
   const way = 'remove it, or use [host] kind = "native"';
   for (const name of Object.keys(vm)) errors.atKey(["vm", name], ruled("the primary VM is an image, which creates its own VMs", way));
   for (const name of Object.keys(link)) errors.atKey(["link", name], ruled("links connect VMs of the native host", way));
@@ -199,7 +131,7 @@ function checkMemory({ file, spoilt }: Known, errors: KeyErrors): void {
 }
 
 /** Consoles of one VM have different names. */
-function checkConsoles(path: KeyPath, { devices = [] }: { readonly devices?: readonly DeviceKeys[] }, errors: KeyErrors): void {
+function checkConsoles(path: KeyPath, { devices = [] }: { readonly devices?: readonly FileDevice[] }, errors: KeyErrors): void {
   const names = new Set<string>();
   devices.forEach((device, index) => {
     if (device.kind !== "console") return;
@@ -217,7 +149,7 @@ function checkConsoles(path: KeyPath, { devices = [] }: { readonly devices?: rea
 interface CidOwner {
   readonly path: KeyPath;
   readonly owner: string;
-  readonly devices: readonly DeviceKeys[] | undefined;
+  readonly devices: readonly FileDevice[] | undefined;
   readonly cid: number;
 }
 
@@ -238,7 +170,7 @@ function checkContextIds(owners: readonly CidOwner[], errors: KeyErrors): void {
 }
 
 /** A VM's RAM and windows are in its addresses, which end at `limit`, one after the other. */
-function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax }: VmKeys, limit: number, errors: KeyErrors): void {
+function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax }: FileVm, limit: number, errors: KeyErrors): void {
   const end = Math.min(limit, base + (sizeMax ?? Infinity));
   if (base + memory > limit) {
     const what = `base ${hex(base)} leaves no room for ${formatSize(memory)}`;
@@ -259,7 +191,7 @@ function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax
 }
 
 /** A file of variables has one writer. */
-function checkVariables(vms: readonly (readonly [string, VmKeys])[], errors: KeyErrors): void {
+function checkVariables(vms: readonly (readonly [string, FileVm])[], errors: KeyErrors): void {
   for (const [index, [name, { bios_vars: path }]] of vms.entries()) {
     const other = path === undefined ? undefined : vms.slice(0, index).find(([, vm]) => vm.bios_vars === path)?.[0];
     if (other !== undefined) {
@@ -270,7 +202,7 @@ function checkVariables(vms: readonly (readonly [string, VmKeys])[], errors: Key
 
 function checkVm(
   name: string,
-  vm: VmKeys,
+  vm: FileVm,
   { cpus, spoilt }: { readonly cpus: number; readonly spoilt: UnknownKeys },
   errors: KeyErrors,
 ): void {
@@ -286,12 +218,12 @@ function checkVm(
   if (vm.bios !== undefined && (vm.kernel ?? vm.image) !== undefined) {
     errors.atKey([...path, "bios"], ruled("bios replaces kernel and image", "remove it, or them"));
   }
-  for (const need of NEEDS) {
-    const { key, value, when = {}, needs } = need, given = vm[key as keyof VmKeys];
-    if (given === undefined || value !== undefined && given !== value || !meets(vm, when) || meets(vm, needs)) continue;
-    if (unknown(...Object.keys({ ...when, ...needs }))) continue;
-    if (value === undefined) errors.atKey([...path, key], needFact(need));
-    else errors.atValue([...path, key], needFact(need));
+  for (const [key, need] of needsOf(VM)) {
+    const { value, when = {}, keys } = need, given = vm[key as keyof FileVm];
+    if (given === undefined || value !== undefined && given !== value || !meets(vm, when) || meets(vm, keys)) continue;
+    if (unknown(...Object.keys({ ...when, ...keys }))) continue;
+    if (value === undefined) errors.atKey([...path, key], needFact(key, need));
+    else errors.atValue([...path, key], needFact(key, need));
   }
   checkBoard(path, vm, errors);
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
@@ -301,19 +233,19 @@ function checkVm(
 }
 
 /** Bytes of a VM's RAM. */
-function ramOf({ memory, windows = [] }: VmKeys): number {
+function ramOf({ memory, windows = [] }: FileVm): number {
   return windows.reduce((sum, { size }) => sum + size, memory);
 }
 
 /** Bytes of a VM's memory besides its RAM. */
-function firmwareRoom(vm: VmKeys): number {
+function firmwareRoom(vm: FileVm): number {
   return rulesOf(vm).room({ isProtected: vm.type === "protected", hasBios: vm.bios !== undefined });
 }
 
 /** Values that do not fit the board of a VM. */
-function checkBoard(path: KeyPath, vm: VmKeys, errors: KeyErrors): void {
-  const { platform } = vm, { keys, ports, ram } = rulesOf(vm);
-  if (vm.base !== ram && !keys.includes("base")) {
+function checkBoard(path: KeyPath, vm: FileVm, errors: KeyErrors): void {
+  const { platform } = vm, { ports, ram, movesRam } = rulesOf(vm);
+  if (vm.base !== ram && !movesRam) {
     errors.atValue([...path, "base"], ruled(`the RAM of platform "${platform}" begins at 0x${ram.toString(16)}`, "remove base"));
   }
   if (ports === undefined) return;
@@ -324,7 +256,7 @@ function checkBoard(path: KeyPath, vm: VmKeys, errors: KeyErrors): void {
 }
 
 /** A driver without RUN has no VMs whose vCPUs their owner runs. */
-function checkDriver(name: string, vm: VmKeys, { file: { host }, spoilt }: Known, errors: KeyErrors): void {
+function checkDriver(name: string, vm: FileVm, { file: { host }, spoilt }: Known, errors: KeyErrors): void {
   const { device } = host;
   const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
   const { functions, requests } = PERSONAS[device];
@@ -350,7 +282,7 @@ function checkDriver(name: string, vm: VmKeys, { file: { host }, spoilt }: Known
 }
 
 /** `start = "after:NAME"`: another VM, which does not wait for this one in turn. */
-function checkStart(name: string, start: string, { vm: vms }: MachineKeys, errors: KeyErrors): void {
+function checkStart(name: string, start: string, { vm: vms }: File, errors: KeyErrors): void {
   const path = ["vm", name, "start"];
   const other = afterOf(start);
   if (other === undefined) return;
@@ -375,7 +307,7 @@ export function afterOf(start: string): string | undefined {
 /** Ports of a console on a virtio-mmio object, which has 16 queues, two of them for control. */
 export const OBJECT_PORTS = 7;
 
-function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: VmKeys, cpus: number, errors: KeyErrors): void {
+function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: KeyErrors): void {
   const map = vm.affinity_map;
   if (map !== undefined && map.length !== (vcpus ?? map.length)) {
     const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
@@ -399,7 +331,7 @@ function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: VmKeys, 
 }
 
 /** Names that `link` mentions, with the keys that hold them. */
-function linkEnds(link: LinkKeys): { vm: string; key: KeyPath }[] {
+function linkEnds(link: FileLink): { vm: string; key: KeyPath }[] {
   if (link.kind === "msgqueue-pair") return link.between.map((vm, index) => ({ vm, key: ["between", index] }));
   if (link.kind === "shm") return Object.keys(link.access).map((vm) => ({ vm, key: ["access", vm] }));
   return [{ vm: link.from, key: ["from"] }, { vm: link.to, key: ["to"] }];
@@ -407,8 +339,8 @@ function linkEnds(link: LinkKeys): { vm: string; key: KeyPath }[] {
 
 const LINK_NAMES = { "msgqueue-pair": "message queue pairs", doorbell: "doorbells", shm: "shared memories" } as const;
 
-function checkLinks(links: readonly [string, LinkKeys][], file: MachineKeys, errors: KeyErrors): void {
-  const names = Object.keys(file.vm), known = new Map<string, [string, LinkKeys][]>();
+function checkLinks(links: readonly [string, FileLink][], file: File, errors: KeyErrors): void {
+  const names = Object.keys(file.vm), known = new Map<string, [string, FileLink][]>();
   for (const [name, link] of links) {
     const ends = linkEnds(link);
     for (const { vm, key } of ends) {
