@@ -1,7 +1,7 @@
 // Debian packages and a repository of them in a folder, as tests make them.
 
 import assert from "node:assert/strict";
-import { writeTreeFile } from "../../src/app/catalog/tree-files.ts";
+import { writeTreeFile } from "../../src/app/catalog/deb.ts";
 import { sha256 } from "../../src/kit/support/values/sha256.ts";
 
 /** A package with one file. */

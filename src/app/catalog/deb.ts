@@ -3,10 +3,10 @@
 
 import { readTar, type TarEntry } from "../../kit/formats/tar.ts";
 import { joined } from "../../kit/support/values/bytes.ts";
+import { exists } from "../../kit/support/files/cache.ts";
 import { isInstalled } from "../../kit/support/computer/installed-programs.ts";
 import { GiB, MiB } from "../../kit/support/values/sizes.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
-import { makeTreeFolder } from "./tree-files.ts";
 import { throughTool } from "./tool.ts";
 import { unxz } from "./xz.ts";
 import { ungzip, unzstd } from "./zlib.ts";
@@ -270,5 +270,30 @@ async function writeFile(path: string, { permissions, modified, data }: TarEntry
   } finally {
     file.close();
   }
+  await Deno.chmod(path, permissions);
+}
+
+/**
+ * Makes a folder of a guest's tree, if it does not exist, and those above it. The guest's own users
+ * read them, such as systemd-network its network: they have their modes whatever the umask of el2's
+ * user forbids.
+ */
+export async function makeTreeFolder(path: string): Promise<void> {
+  const above = path.replace(/\/[^/]*$/, "");
+  if (above !== "" && !await exists(above)) await makeTreeFolder(above);
+  try {
+    await Deno.mkdir(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw error;
+  }
+  await Deno.chmod(path, 0o755);
+}
+
+/** Writes a file of such a tree, and makes the folders above it. */
+export async function writeTreeFile(path: string, content: string | Uint8Array, permissions = 0o644): Promise<void> {
+  await makeTreeFolder(path.replace(/\/[^/]*$/, ""));
+  if (typeof content === "string") await Deno.writeTextFile(path, content);
+  else await Deno.writeFile(path, content);
   await Deno.chmod(path, permissions);
 }

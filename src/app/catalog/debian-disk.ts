@@ -8,11 +8,11 @@ import { addToCatalog, catalogFiles, type CatalogSource, diskGuestName, type Man
 import { fetchBusybox, fetchKernel, type FetchOptions, type Kernel, ORDINARY_KERNEL, withDebianArchive } from "./debian.ts";
 import { CONFIGURE_SCRIPT, configureScript, DISK_INIT } from "./debian-first-boot.ts";
 import type { FirstBoot } from "./debian-first-run.ts";
+import { makeTreeFolder, writeTreeFile } from "./deb.ts";
 import { type RootTree, unpackRoot } from "./debian-root.ts";
 import { type Ext4Tools, makeExt4 } from "./ext4-image.ts";
 import { DISK_MODULES } from "./kernel-modules.ts";
 import type { MirrorArchive } from "./mirror-archive.ts";
-import { makeTreeFolder, writeTreeFile } from "./tree-files.ts";
 import { NatAddress } from "../../machine/virtio/net/nat/nat.ts";
 import { ipText } from "../../kit/formats/ip-addresses.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../kit/support/computer/installed-programs.ts";

@@ -6,8 +6,7 @@ import { createHash } from "node:crypto";
 import { exists } from "../../kit/support/files/cache.ts";
 import { sha256 } from "../../kit/support/values/sha256.ts";
 import type { CatalogPackage } from "./catalog.ts";
-import { Deb, type DebEntry, type PackageFields } from "./deb.ts";
-import { makeTreeFolder, writeTreeFile } from "./tree-files.ts";
+import { Deb, type DebEntry, makeTreeFolder, type PackageFields, writeTreeFile } from "./deb.ts";
 
 /** Owner of a file in the guest. */
 export interface Owner {

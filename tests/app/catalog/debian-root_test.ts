@@ -6,7 +6,7 @@ import { nativeProgram } from "../../../scripts/native-tools.ts";
 import { ext4Tools, isUsefulModule } from "../../../src/app/catalog/debian-disk.ts";
 import { unpackRoot } from "../../../src/app/catalog/debian-root.ts";
 import { makeExt4 } from "../../../src/app/catalog/ext4-image.ts";
-import { writeTreeFile } from "../../../src/app/catalog/tree-files.ts";
+import { writeTreeFile } from "../../../src/app/catalog/deb.ts";
 import { buildDeb, controlFields, putFile, VERSION } from "../../support/debian-repository.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 
