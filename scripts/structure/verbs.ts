@@ -3,10 +3,10 @@
 //
 //   its name           "queue.flush", "queue flush", ["queue", "flush"]
 //   its command line   "… el2 queue flush …", "who --back 3"
-//   an entry of it     command("who", ..); name: "flush" in the file of the group; an agents' tool
+//   an entry of it     command("who"); name: "flush" in the file of the group; an agents' tool
 //
-// Names of tables are not verbs: `table: "vm.ls"` is a question, which the compiler checks. Nor is an
-// import of a verb, or a hint at one (`hint("queue flush", id)`), which a test holds to be a
+// Names of tables are not verbs: `table: "vm.ls"` is a question, which the compiler checks. Neither
+// is an import of a verb, nor a hint at one (`hint("queue flush", id)`), which a test holds to be a
 // command. In the room of commands only the entry counts: its help may name others.
 
 import { type CommandNode, isRunnable } from "../../src/app/cli/common/command-tree.ts";

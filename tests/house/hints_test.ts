@@ -1,5 +1,5 @@
-// Hints hold a command and its arguments (src/kit/support/text/hint.ts): each names a command that
-// there is, so that renaming one is no search for texts.
+// Hints hold a command and its arguments (src/kit/support/text/hint.ts): each names a command of
+// the program, so that nobody searches for texts when one gets another name.
 
 import assert from "node:assert/strict";
 import { sourcesBelow } from "../../scripts/structure/sources.ts";
