@@ -8,7 +8,7 @@ import { Schema } from "../../src/app/configuration/schema.ts";
 import { SCREENS } from "../../src/app/tui/actions/screen-table.ts";
 import { type Counts, countsBelow, LIMITS, type Place } from "./counts.ts";
 import { facesOf } from "./faces.ts";
-import { verdictHomes } from "./homes-of-tables.ts";
+import { linuxTableHomes, verdictHomes } from "./homes-of-tables.ts";
 import { type Homes, summaryOf } from "./homes.ts";
 import { circles, importsBelow, twoWayPairs } from "./imports.ts";
 import { roomOf } from "./rooms.ts";
@@ -57,6 +57,7 @@ function homes(): Measure[] {
   return [
     ...homesOf("verb", 2, verbHomes(verbsOf(tree), sources)),
     ...homesOf("screen", 4, screenHomes(SOURCE, SCREENS, sources)),
+    ...homesOf("Linux table", 3, linuxTableHomes(sources)),
     ...homesOf("verdict", 2, verdictHomes(sources)),
   ];
 }
@@ -64,13 +65,14 @@ function homes(): Measure[] {
 /** The greatest and the mean number of homes of a kind of thing, and how many have too many. */
 function homesOf(kind: string, goal: number, all: readonly Homes[]): Measure[] {
   const { greatest, mean, worst } = summaryOf(all);
+  const key = kind.toLowerCase().replaceAll(" ", "-");
   const text = ({ name, files }: Homes) => `${name}: ${files.length}: ${files.join(", ")}`;
   const more = all.filter(({ files }) => files.length > goal).sort((a, b) => b.files.length - a.files.length);
   return [
-    { name: `${kind}.greatest`, what: `homes of a ${kind}, the greatest`, value: greatest, goal, worst: worst.map(text) },
-    { name: `${kind}.mean`, what: `homes of a ${kind}, the mean`, value: mean, goal, worst: [] },
+    { name: `${key}.greatest`, what: `homes of a ${kind}, the greatest`, value: greatest, goal, worst: worst.map(text) },
+    { name: `${key}.mean`, what: `homes of a ${kind}, the mean`, value: mean, goal, worst: [] },
     {
-      name: `${kind}.more`,
+      name: `${key}.more`,
       what: `${kind}s with more homes than ${goal}, of ${all.length}`,
       value: more.length,
       goal: 0,
