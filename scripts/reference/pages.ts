@@ -4,7 +4,7 @@
 import { commandPages, ENVIRONMENT, EXIT_CODES, leaves, type ManualPage, usage } from "../../src/app/cli/commands/reference/man.ts";
 import { schemaText } from "../../src/app/cli/commands/reference/schema.ts";
 import { partsOfHelp } from "../../src/app/cli/common/command.ts";
-import { type CommandNode, commandTree } from "../../src/app/cli/common/command-tree.ts";
+import { type CommandNode, commandTree, commonOptions, ownAndCommon } from "../../src/app/cli/common/command-tree.ts";
 import { configurationReference } from "./configuration.ts";
 import { makeProgram } from "../../src/app/cli/main.ts";
 import { hypercallReference } from "./hypercalls.ts";
@@ -133,10 +133,14 @@ function commandReference(tree: CommandNode): string {
   const lines = ["# Commands", "", "Generated from the commands.", "", "## el2", "", "```", "el2", "```", ""];
   lines.push("Runs ./el2.toml, or the demo if there is none, with the screens; without a terminal, for 5 s as text.", "");
   lines.push(...tree.options.map(({ flags, help }) => `- \`${flags}\`: ${help}`), "");
+  lines.push("## Common options", "", "Many commands have these; their sections name them.", "");
+  lines.push(...commonOptions(tree).map(({ flags, help }) => `- \`${flags}\`: ${help}`), "");
   for (const { path, command } of leaves(tree)) {
+    const { own, common } = ownAndCommon(command);
     lines.push(`## ${path}`, "", "```", usage(path, command), "```", "", `${command.help}.`, "");
     for (const { name, help } of command.arguments) lines.push(`- \`${name}\`: ${help}`);
-    for (const { flags, help } of command.options) lines.push(`- \`${flags}\`: ${help}`);
+    for (const { flags, help } of own) lines.push(`- \`${flags}\`: ${help}`);
+    if (common.length) lines.push(`- [Common options](#common-options): ${common.map((name) => `\`${name}\``).join(", ")}`);
     if (command.arguments.length || command.options.length) lines.push("");
     const { examples } = partsOfHelp(command.after);
     if (examples.length) lines.push("```sh", ...examples.map(({ line, remark }) => remark ? `${line}   # ${remark}` : line), "```", "");

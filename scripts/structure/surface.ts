@@ -1,7 +1,7 @@
 // The surface of the program: how many commands, options and keys of the configuration there are to
 // choose from, counted in the program itself.
 
-import { type CommandNode, isRunnable } from "../../src/app/cli/common/command-tree.ts";
+import { type CommandNode, commonOptions, isRunnable } from "../../src/app/cli/common/command-tree.ts";
 
 /** The counts. */
 export interface Surface {
@@ -11,7 +11,7 @@ export interface Surface {
   readonly runnable: number;
   /** Options by their long form. */
   readonly options: number;
-  /** Options in the help of all commands. */
+  /** Lines of options in the help of all commands: common ones are one line, explained once. */
   readonly optionLines: number;
   readonly boot: number;
   readonly run: number;
@@ -19,13 +19,14 @@ export interface Surface {
 
 /** Counts a program. */
 export function surfaceOf(tree: CommandNode): Surface {
-  const all = [...below(tree)], lines = all.flatMap(({ options }) => options);
+  const all = [...below(tree)], taken = all.flatMap(({ options }) => options), own = taken.filter(({ common }) => !common);
+  const lines = own.length + all.filter(({ options }) => options.some(({ common }) => common)).length + commonOptions(tree).length;
   const optionsOf = (name: string) => tree.commands.find((command) => command.name === name)?.options.length ?? 0;
   return {
     commands: tree.commands.length,
     runnable: all.filter((command) => command !== tree && isRunnable(command)).length,
-    options: new Set(lines.map(({ long, short }) => long ?? short)).size,
-    optionLines: lines.length,
+    options: new Set(taken.map(({ long, short }) => long ?? short)).size,
+    optionLines: lines,
     boot: optionsOf("boot"),
     run: optionsOf("run"),
   };

@@ -21,8 +21,8 @@ function command(name: string, rest: Partial<CommandNode> = {}): CommandNode {
   return { name, help: "", arguments: [], options: [], commands: [], after: "", ...rest };
 }
 
-function option(long: string): CommandNode["options"][number] {
-  return { flags: long, help: "", long, short: undefined, before: undefined, value: false, choices: [] };
+function option(long: string, common = false): CommandNode["options"][number] {
+  return { flags: long, help: "", long, short: undefined, before: undefined, value: false, choices: [], common };
 }
 
 Deno.test("a file spells a verb by its name, its words, its command line, or a row of it", () => {
@@ -144,6 +144,10 @@ Deno.test("the surface of a program is its commands and the options in their hel
   const group = command("group", { commands: [command("one", { options: [option("--a")] }), command("two")] });
   const tree = command("el2", { options: [option("--c")], commands: [boot, group] });
   assert.deepEqual(surfaceOf(tree), { commands: 2, runnable: 3, options: 3, optionLines: 4, boot: 2, run: 0 });
+  const lists = command("lists", { options: [option("--a"), option("--d", true), option("--e", true)] });
+  const more = command("more", { options: [option("--d", true)] });
+  const { options, optionLines } = surfaceOf(command("el2", { commands: [lists, more] }));
+  assert.deepEqual([options, optionLines], [3, 5], "common options are a line of each command, and explained once");
 });
 
 Deno.test("keys are those of tables, of tables in lists and of their kinds; a table that two have counts once", () => {

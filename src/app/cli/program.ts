@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { commandTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
+import { commonOptionsText, formatHelp } from "./common/common-options.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
 import { giveUpFor } from "./common/rights.ts";
@@ -37,10 +38,13 @@ export function programOf(groups: readonly CommandGroup[], entry: URL, exit: (co
       writeErr: (text) => report(text.replace(/\n$/, "")),
       outputError: (text, write) => write(`el2: ${text.replace(/^error: /, "")}`),
     })
+    .configureHelp({ formatHelp })
     .showHelpAfterError("(--help shows the options and examples)")
     .addHelpText(
       "after",
       `
+el2 help COMMAND explains a command, el2 help options the options that many commands have.
+
 Examples:
   el2                                          run the demo: three VMs that communicate
   el2 tour                                     learn the screens, key by key
@@ -88,6 +92,10 @@ const REPEATING = new Set(["profile", "coverage", "compare-runs", "diff"]);
 export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
+  if (args.join(" ") === "help options") {
+    output(commonOptionsText(program));
+    return ExitCode.Done;
+  }
   args = helpArguments(args);
   if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("../jobs/run-job.ts")).startJobWorker(entry);
   giveUpFor(args);
@@ -229,7 +237,8 @@ function namesOf(command: Command["commands"][number]): string[] {
   return command.createHelp().visibleCommands(command).map((one) => one.name()).filter((name) => name !== "help");
 }
 
-const optionsOf = ({ options }: Command["commands"][number]) => options.flatMap(({ long, hidden }) => long && !hidden ? [long] : []);
+const optionsOf = ({ options }: Command["commands"][number]) =>
+  options.flatMap((option) => option.long && (!option.hidden || "common" in option) ? [option.long] : []);
 
 /** That these commands have it; undefined for none. */
 const haveIt = (commands: readonly string[]) =>

@@ -47,6 +47,8 @@ export interface Argument<T> {
   readonly before?: string;
   /** With it, a command that only looks changes the machine. */
   readonly changes?: true;
+  /** Many commands have it, and help explains it once for all. */
+  readonly common?: true;
   /** Its value where it is left out, which help shows. */
   readonly otherwise?: T;
   /** Holds the type alone. */
@@ -73,7 +75,7 @@ export type GivenOf<A extends Arguments> =
   & { readonly [N in Optional<A>]?: ValuesOf<A>[N] };
 
 /** The form of an option, beside its kind and its help. */
-type OptionForm = Pick<Argument<unknown>, "value" | "short" | "before" | "changes">;
+type OptionForm = Pick<Argument<unknown>, "value" | "short" | "before" | "changes" | "common">;
 
 /** A word that must be given. */
 export const word = <T>(kind: Kind<T>, doc: string): Argument<T> => ({

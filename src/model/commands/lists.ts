@@ -12,8 +12,8 @@ import { allOfEvents } from "../queries/filters/temporal-filter.ts";
 
 /** Filter and limit, for the rows of a table. */
 export const listArguments = (table: TableName) => ({
-  filter: option(filterOf(TABLES[table]), "only matching rows, such as state=blocked or size>1M"),
-  limit: option(whole(1, 1_000_000), "at most this many rows", { value: "rows" }),
+  filter: option(filterOf(TABLES[table]), "only matching rows, such as state=blocked or size>1M", { common: true }),
+  limit: option(whole(1, 1_000_000), "at most this many rows", { value: "rows", common: true }),
 });
 
 /** A VM that has to be named. */

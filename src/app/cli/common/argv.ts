@@ -7,10 +7,10 @@ import { type Arguments, conflictIn, type Kind, type ValuesOf, valuesOf } from "
 import { COMMANDS, GROUPS } from "../../../model/commands/all.ts";
 import type { Command } from "../../../model/commands/command.ts";
 import { pathOf } from "../../../model/commands/words.ts";
+import { common, RenamedOption } from "./common-options.ts";
 import { type CommandContext, examplesText, type Register } from "./command.ts";
 import { Failure } from "./failure.ts";
 import { type ListOptions, withListOptions } from "./list-options.ts";
-import { RenamedOption } from "./renamed-option.ts";
 import { runCommand, type RunOptions } from "./run-command.ts";
 import { withSessionOptions } from "./session.ts";
 
@@ -51,7 +51,9 @@ function addCommand(parent: Program, context: CommandContext, one: Command, runn
     if (argument.form === "word") command.addArgument(wordOf(name, argument));
     else command.addOption(optionOf(name, argument));
   }
-  if (one.printed?.({}).follows) command.option("--follow", "also print new rows as they come, until interrupted");
+  if (one.printed?.({}).follows) {
+    command.addOption(common(new Option("--follow", "also print new rows as they come, until interrupted")));
+  }
   if (one.lists) withListOptions(command);
   command.addHelpText("after", `${one.notes === undefined ? "" : `\n${one.notes}\n`}${examplesText(one.examples)}`);
   command.action(async (...given: unknown[]) => {
@@ -88,12 +90,15 @@ function wordOf(name: string, { kind, doc, required, many, otherwise }: Argument
   return word;
 }
 
-function optionOf(name: string, { kind, doc, form, many, value = name, short, before, otherwise }: Argument<unknown>): Option {
+function optionOf(
+  name: string,
+  { kind, doc, form, many, value = name, short, before, otherwise, common: isCommon }: Argument<unknown>,
+): Option {
   const flags = `${short === undefined ? "" : `-${short}, `}--${name}${form === "flag" ? "" : ` <${value}>`}`;
   const option: Option & Offering = before === undefined ? new Option(flags, doc) : new RenamedOption(flags, doc, before);
   if (kind.choices) option.argChoices = [...kind.choices];
   if (many) option.argParser((text: string, all: string[] = []) => [...all, text]);
   if (otherwise !== undefined) option.default(kind.spell(otherwise), JSON.stringify(otherwise));
   option.offers = kind.offers;
-  return option;
+  return isCommon ? common(option) : option;
 }

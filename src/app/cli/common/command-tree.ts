@@ -16,6 +16,8 @@ export interface OptionNode {
   /** It takes a value. */
   readonly value: boolean;
   readonly choices: readonly string[];
+  /** Many commands have it, and help explains it once for all. */
+  readonly common: boolean;
 }
 
 export interface ArgumentNode {
@@ -46,6 +48,20 @@ export function isRunnable(command: CommandNode): boolean {
   return command.commands.length === 0 || command.arguments.length > 0;
 }
 
+/** The common options that a command or one below it has, each once. */
+export function commonOptions(tree: CommandNode): readonly OptionNode[] {
+  const all = (node: CommandNode): OptionNode[] => [...node.options.filter(({ common }) => common), ...node.commands.flatMap(all)];
+  return [...new Map(all(tree).map((option) => [option.flags, option])).values()];
+}
+
+/** A command's options by who explains them: its own help, or the page of the common ones. */
+export function ownAndCommon({ options }: CommandNode): { readonly own: readonly OptionNode[]; readonly common: readonly string[] } {
+  return {
+    own: options.filter(({ common }) => !common),
+    common: options.filter(({ common }) => common).map(({ short, long }) => short ?? long ?? ""),
+  };
+}
+
 /** The tree of a program. Hidden commands are not in it. */
 export function commandTree(program: Command): CommandNode {
   return node(program as unknown as Walked);
@@ -72,6 +88,7 @@ interface Walked {
     readonly required: boolean;
     readonly optional: boolean;
     readonly hidden: boolean;
+    readonly common?: true;
     readonly argChoices?: readonly string[];
   }[];
   readonly commands: readonly (Walked & { readonly _hidden?: boolean })[];
@@ -88,7 +105,7 @@ function node(command: Walked): CommandNode {
       variadic: one.variadic,
       choices: one.argChoices ?? [],
     })),
-    options: command.options.filter(({ hidden }) => !hidden).map((option) => ({
+    options: command.options.filter(({ hidden, common }) => !hidden || common).map((option) => ({
       flags: option.flags,
       help: option.description,
       long: option.long,
@@ -96,6 +113,7 @@ function node(command: Walked): CommandNode {
       before: option.before,
       value: option.required || option.optional,
       choices: option.argChoices ?? [],
+      common: option.common ?? false,
     })),
     commands: command.commands.filter((child) => !child._hidden).map(node),
     after: textAfter(command),

@@ -1,6 +1,7 @@
 // Options of every command that prints a list: columns, format, and repeated printing.
 
 import { type Command, Option } from "@commander-js/extra-typings";
+import { common } from "./common-options.ts";
 import { Failure } from "./failure.ts";
 import { type ListForm, output, outputBytes, printRows } from "./print.ts";
 import type { Listing, ListRow } from "../../../model/queries/table.ts";
@@ -18,17 +19,20 @@ export interface ListOptions extends ListForm {
 
 /** Adds the options of a list. */
 export function withListOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
-  return withColumns(command).addOption(
+  return withColumns(command).addOption(common(
     new Option("-o, --output <form>", "wide: all columns of the list, however long the lines; tsv: exact values with tabs between them")
       .choices(["wide", "tsv"] as const).conflicts("json"),
-  );
+  ));
 }
 
 /** Adds those of a list whose `-o` also names a file. */
 export function withColumns<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
   return command
-    .option("--columns <names>", "these columns, in this order, separated by commas; el2 schema NAME lists them", (text) => text.split(","))
-    .option("--watch", "print the list every second until interrupted");
+    .addOption(common(
+      new Option("--columns <names>", "these columns, in this order, separated by commas; el2 schema NAME lists them")
+        .argParser((text) => text.split(",")),
+    ))
+    .addOption(common(new Option("--watch", "print the list every second until interrupted")));
 }
 
 /** Whether the options choose columns or a form, instead of a command's own text. */

@@ -1,10 +1,10 @@
 // Which session a command talks to: `--session NAME|PATH`, else EL2_SESSION, else the only session
 // that exists.
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
+import { common, jsonOption, RenamedOption } from "./common-options.ts";
 import { ExitCode, failed, Failure } from "./failure.ts";
 import { report } from "./print.ts";
-import { RenamedOption } from "./renamed-option.ts";
 import { Asker } from "../../../session/control/asker.ts";
 import { silenceAt } from "../../../session/control/ownership.ts";
 import { sessionNames, socketPath } from "../../../session/control/places.ts";
@@ -143,12 +143,14 @@ export function chosenSession(): string | undefined {
   return Deno.env.get("EL2_SESSION") || Deno.env.get("EL2_SOCKET") || undefined;
 }
 
-export const sessionOption = new RenamedOption("--session <session>", "the session: its name, or the path of its socket", "--socket");
+export const sessionOption = common(
+  new RenamedOption("--session <session>", "the session: its name, or the path of its socket", "--socket"),
+);
 
 /** Adds the options of all commands that talk to a session. */
 export function withSessionOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
   return command
-    .option("--json", "print JSON (described by el2 schema NAME)")
+    .addOption(jsonOption)
     .addOption(sessionOption)
-    .option("--read-only", "read-only; commands that would change anything exit with 5");
+    .addOption(common(new Option("--read-only", "read-only; commands that would change anything exit with 5")));
 }

@@ -2,6 +2,7 @@
 // of integer code; `deno task bench` of the sources has kernels, boots and programs.
 
 import { type Command, Option } from "@commander-js/extra-typings";
+import { jsonOption } from "../../common/common-options.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -132,7 +133,7 @@ export function registerBench(program: Command, { entry, exit }: CommandContext)
     .addOption(new Option("--against <machine>", "measure another emulator alternately, and print the ratio").choices(["qemu"] as const))
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default("auto" as const))
     .option("--rounds <n>", "number of measurements; the median is printed", parseWhole(1, 100), 3)
-    .option("--json", "print JSON")
+    .addOption(jsonOption)
     .addHelpText("after", "\nExamples:\n  el2 bench\n  el2 bench --against qemu --rounds 5")
     .action(async ({ against, tier, rounds, json }) => {
       const el2: number[] = [], qemu: number[] = [];

@@ -111,8 +111,7 @@ interface Completions {
 
 /** The possible replacements of the last word. */
 export async function completions(tree: CommandNode, words: readonly string[]): Promise<Completions> {
-  // `el2 help` takes the same commands.
-  if (words.length > 1 && words[0] === "help") words = ["man", ...words.slice(1)];
+  if (words.length > 1 && words[0] === "help") return await helpOffers(tree, words.slice(1));
   const last = words.at(-1) ?? "", path: string[] = [];
   let command = tree;
   let given: string[] = [], session: string | undefined;
@@ -139,6 +138,13 @@ export async function completions(tree: CommandNode, words: readonly string[]): 
     ? { offers: command.options.flatMap(({ long, help }) => long ? [{ word: long, help }] : []), files: false }
     : await argumentsOf(command, path.join(" "), line, session);
   return { offers: offers.filter(({ word }) => word.startsWith(last)), files };
+}
+
+/** Words of `el2 help`: the commands of `el2 man`, and the page of common options. */
+async function helpOffers(tree: CommandNode, words: readonly string[]): Promise<Completions> {
+  const { offers, files } = await completions(tree, ["man", ...words]), [first] = words;
+  const page = words.length === 1 && "options".startsWith(first) ? [{ word: "options", help: "the options that many commands have" }] : [];
+  return { offers: [...offers, ...page], files };
 }
 
 /** Names of arguments and values that are files, or folders. */

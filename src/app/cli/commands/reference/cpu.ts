@@ -2,6 +2,7 @@
 // registers.
 
 import type { Command } from "@commander-js/extra-typings";
+import { jsonOption } from "../../common/common-options.ts";
 import { examplesText } from "../../common/command.ts";
 import { printListing, withListOptions } from "../../common/list-options.ts";
 import { output } from "../../common/print.ts";
@@ -25,7 +26,7 @@ export function registerCpu(program: Command): void {
   command.command("show")
     .description("print the features of a CPU, its ID registers, and what Linux lists in /proc/cpuinfo")
     .argument("<name>", "a CPU of el2 cpu ls, with changes such as v8.4,+FEAT_RNG,-FEAT_DIT")
-    .option("--json", "print one line of JSON")
+    .addOption(jsonOption)
     .addHelpText("after", examplesText(["cpu show v8.4", "cpu show sm8650 --json"]))
     .action((name, { json }) => output(`${json ? documentText(CPU, cpuAsJson(name)) : cpuAsText(name)}\n`));
 }

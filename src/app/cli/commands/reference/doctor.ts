@@ -1,6 +1,7 @@
 // `el2 doctor`: el2's requirements on this computer, and what to do where something is missing.
 
 import type { Command } from "@commander-js/extra-typings";
+import { jsonOption } from "../../common/common-options.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode } from "../../common/failure.ts";
 import { type Finding, folders, limits, memory } from "../../common/computer.ts";
@@ -26,7 +27,7 @@ export function registerDoctor(program: Command, { exit }: CommandContext): void
   program.command("doctor")
     .description("check the system, memory, sockets, terminal, guests and programs, and report how to get what is missing")
     .option("--rights", "show the Deno permissions of each el2 process")
-    .option("--json", "print JSON")
+    .addOption(jsonOption)
     .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
     .action(async ({ json, rights }) => {
       const found = rights ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), workerRights()] : [

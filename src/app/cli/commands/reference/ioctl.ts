@@ -3,6 +3,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { requestAsJson } from "./personas.ts";
+import { jsonOption } from "../../common/common-options.ts";
 import { Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
 import { decodeRequest } from "../../../../machine/abi/ioctl/decode.ts";
@@ -15,7 +16,7 @@ export function registerIoctl(program: Command): void {
   ioctl.command("decode")
     .description("explain a request code: its name, the drivers that have it, and its structure")
     .argument("<code>", "request code, such as strace shows")
-    .option("--json", "print JSON")
+    .addOption(jsonOption)
     .addHelpText("after", "\nExamples:\n  el2 ioctl decode 0xB201\n  el2 ioctl decode 0x40204701")
     .action((text, { json }) => {
       const code = parseCode(text);

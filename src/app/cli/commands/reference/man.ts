@@ -1,7 +1,7 @@
 // `el2 man`: manual pages in roff, made from the commands themselves.
 
 import type { Command } from "@commander-js/extra-typings";
-import { type CommandNode, commandTree, isRunnable } from "../../common/command-tree.ts";
+import { type CommandNode, commandTree, commonOptions, isRunnable, type OptionNode, ownAndCommon } from "../../common/command-tree.ts";
 import { type Example, examplesText, partsOfHelp } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -103,13 +103,17 @@ export function commandPage(path: readonly string[], node: CommandNode): string 
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** Arguments and options, a paragraph each. */
-function details({ arguments: args, options }: CommandNode): string[] {
+/** Arguments and options, a paragraph each; of common options their names. */
+function details(node: CommandNode): string[] {
+  const { own, common } = ownAndCommon(node);
   return [
-    ...args.flatMap(({ name, help }) => [".TP", `.I ${roff(name)}`, roff(help)]),
-    ...options.flatMap(({ flags, help }) => [".TP", `.B ${roff(flags)}`, roff(help)]),
+    ...node.arguments.flatMap(({ name, help }) => [".TP", `.I ${roff(name)}`, roff(help)]),
+    ...optionLines(own),
+    ...common.length ? [".TP", ".I Common options", roff(`${common.join(", ")}: see el2(1)`)] : [],
   ];
 }
+
+const optionLines = (options: readonly OptionNode[]) => options.flatMap(({ flags, help }) => [".TP", `.B ${roff(flags)}`, roff(help)]);
 
 /** Start of the paragraph about exit codes in the help of a command. */
 const EXITS = "Exit codes: ";
@@ -181,13 +185,18 @@ export function manualPage(tree: CommandNode): string {
     roff(tree.help),
     ".SH OPTIONS",
     "Of el2 without a command:",
-    ...tree.options.flatMap(({ flags, help }) => [".TP", `.B ${roff(flags)}`, roff(help)]),
+    ...optionLines(tree.options),
+    ".SH COMMON OPTIONS",
+    "Many commands have these; the list of commands has those of each.",
+    ...optionLines(commonOptions(tree)),
     ".SH COMMANDS",
   ];
   for (const { path, command } of leaves(tree)) {
     lines.push(".TP", `.B ${roff(usage(path, command))}`, roff(command.help));
     for (const { name, help } of command.arguments) lines.push(".RS", ".TP", `.I ${roff(name)}`, roff(help), ".RE");
-    for (const { flags, help } of command.options) lines.push(".RS", ".TP", `.B ${roff(flags)}`, roff(help), ".RE");
+    const { own, common } = ownAndCommon(command);
+    for (const line of own) lines.push(".RS", ...optionLines([line]), ".RE");
+    if (common.length) lines.push(".RS", roff(`Common options: ${common.join(", ")}`), ".RE");
   }
   lines.push(...exitStatus());
   lines.push(".SH ENVIRONMENT");

@@ -1,6 +1,7 @@
 // `el2 phone show NAME`: the values of a phone's profile, each with its source and mark.
 
 import { Argument, type Command } from "@commander-js/extra-typings";
+import { jsonOption } from "../../common/common-options.ts";
 import { examplesText } from "../../common/command.ts";
 import { printListing, withListOptions } from "../../common/list-options.ts";
 import { output } from "../../common/print.ts";
@@ -24,7 +25,7 @@ export function registerPhone(program: Command): void {
   command.command("show")
     .description("print each value of a profile, with its source and how certain it is")
     .addArgument(new Argument("<name>", "the phone, by its chip").choices(PHONE_NAMES))
-    .option("--json", "print one line of JSON")
+    .addOption(jsonOption)
     .addHelpText(
       "after",
       `

@@ -1,6 +1,7 @@
 // `el2 version`: which el2 this is, and what it runs on.
 
 import type { Command } from "@commander-js/extra-typings";
+import { jsonOption } from "../../common/common-options.ts";
 import { output } from "../../common/print.ts";
 import { PROTOCOL_VERSION } from "../../../../session/control/conversation.ts";
 import { ABOUT, documentText } from "../../../../model/queries/documents.ts";
@@ -9,7 +10,7 @@ import { VERSION } from "../../../../kit/support/version.ts";
 export function registerVersion(program: Command): void {
   program.command("version")
     .description("print the versions of el2 and its runtime, for bug reports")
-    .option("--json", "print JSON")
+    .addOption(jsonOption)
     .addHelpText("after", "\nExamples:\n  el2 version --json")
     .action(({ json }) => {
       const about = {

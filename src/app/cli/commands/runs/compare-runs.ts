@@ -2,6 +2,7 @@
 
 import { basename } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
+import { jsonOption } from "../../common/common-options.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -36,7 +37,7 @@ export function registerCompareRuns(program: Command, { entry, exit }: CommandCo
     .option("--bad <files...>", "recordings of bad runs")
     .option("--rows <number>", "number of rows to print", parseWhole(1, 1e6), ROWS)
     .addOption(hostOption())
-    .option("--json", "print JSON")
+    .addOption(jsonOption)
     .addHelpText(
       "after",
       `

@@ -2,6 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { diffTarmac } from "./diff-tarmac.ts";
+import { jsonOption } from "../../common/common-options.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { inline, output, report } from "../../common/print.ts";
@@ -47,7 +48,7 @@ export function registerDiff(program: Command, { entry, exit }: CommandContext):
     .option("--rows <number>", "snapshots: number of differences to print of each kind; all are counted", parseWhole(0, 1e9), ROWS)
     .option("--vm <vm>", "FILE.tarmac: the VM that it is of (default: the primary VM)")
     .addOption(hostOption())
-    .option("--json", "print JSON")
+    .addOption(jsonOption)
     .addHelpText(
       "after",
       `

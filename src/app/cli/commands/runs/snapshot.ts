@@ -3,6 +3,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { addVmcore } from "./snapshot-vmcore.ts";
+import { jsonOption } from "../../common/common-options.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode, failed } from "../../common/failure.ts";
 import { output, report } from "../../common/print.ts";
@@ -58,7 +59,7 @@ Examples:
     .action(async (file, options) => exit(await load(entry, file, options)));
   group.command("info").description("print the header of a snapshot")
     .argument("<file>", "snapshot")
-    .option("--json", "print JSON")
+    .addOption(jsonOption)
     .addHelpText("after", examplesText(["snapshot info before.snap"]))
     .action(async (file, { json }) => {
       const header = await namedSnapshot(file, readSnapshotHeader);
@@ -69,7 +70,7 @@ Examples:
   group.command("verify").description("load a snapshot and check its invariants; exits with 1 if one is broken")
     .argument("<file>", "snapshot")
     .addOption(hostOption())
-    .option("--json", "print JSON")
+    .addOption(jsonOption)
     .addHelpText("after", examplesText(["snapshot verify before.snap"]))
     .action(async (file, { json, allowHost }) => {
       const snapshot = await readNamedSnapshot(file, hostConsent(allowHost), ExitCode.Failed);

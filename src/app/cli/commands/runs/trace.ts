@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { addExport } from "./trace-export.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { output, printAnswer } from "../../common/print.ts";
-import { RenamedOption } from "../../common/renamed-option.ts";
+import { RenamedOption } from "../../common/common-options.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../../common/session.ts";
 import { parseDuration, parseWhole } from "../../common/values.ts";
 import { runJob } from "../../../jobs/run-job.ts";

@@ -1,6 +1,7 @@
 // `el2 rpc decode HEX`: decodes a packet between a VM and the resource manager. Needs no session.
 
 import type { Command } from "@commander-js/extra-typings";
+import { jsonOption } from "../../common/common-options.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, failed } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -17,7 +18,7 @@ export function addDecode(rpc: Command, { exit }: CommandContext): void {
       ...bytes,
       parseBytes(text),
     ])
-    .option("--json", "print JSON (described by el2 schema rpc.decode)")
+    .addOption(jsonOption)
     .addHelpText("after", "\nExamples:\n  el2 rpc decode 210101000100005600000000\n  el2 rpc decode 21 02 07 00 04 00 00 56 03 00 00 00")
     .action((parts, { json }) => {
       const bytes = Uint8Array.from(parts.flatMap((part) => [...part]));

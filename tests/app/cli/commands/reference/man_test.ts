@@ -24,7 +24,10 @@ Deno.test("every command, and every group of commands, has a page, with a date a
         /^\.TH \S+ 1 "\d{4}-\d\d-\d\d" "el2 \S+" "User Commands"\n\.nh\n\.ad l\n\.SH NAME\nel2\S+ \\- .+\n\.SH SYNOPSIS\n/,
       );
       for (const line of page.split("\n")) assert.match(line, /^(\.(TH|SH|SS|B|BR|br|I|TP|PP|RS|RE|nf|fi|nh|ad)\b|[^.']|\\&|$)/, line);
-      for (const { long } of node.options) if (long) assert.ok(page.includes(long.replaceAll("-", "\\-")), `${title} ${long}`);
+      for (const { long, short, common } of node.options) {
+        const name = common ? short ?? long : long;
+        if (name) assert.ok(page.includes(name.replaceAll("-", "\\-")), `${title} ${name}`);
+      }
     }
     for (const child of node.commands) visit(child, [...path, child.name]);
   };

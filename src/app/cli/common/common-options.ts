@@ -1,0 +1,47 @@
+// Options beside commander's own: those that many commands have, which the help of a command names
+// in one line and `el2 help options`, the manual and the reference explain once; and those that
+// have had another word.
+
+import { type Command, Help, Option } from "@commander-js/extra-typings";
+import { commandTree, commonOptions } from "./command-tree.ts";
+
+/** An option that is explained once for all commands. */
+export function common<O extends Option>(option: O): O {
+  option.hideHelp();
+  return Object.assign(option, { common: true });
+}
+
+/** `--json`, of commands whose output has a schema. */
+export const jsonOption = common(new Option("--json", "print JSON (described by el2 schema NAME)"));
+
+/** Help with a line of the common options, where commander lists a command's own. */
+export const formatHelp = (command: Command, helper: Help): string => {
+  const own = Help.prototype.formatHelp.call(helper, command, helper);
+  const names = command.options.filter(isCommon).map(({ short, long }) => short ?? long);
+  if (names.length === 0) return own;
+  return `${own}\n${helper.boxWrap(`Common options (el2 help options): ${names.join(", ")}`, helper.helpWidth ?? 80)}\n`;
+};
+
+const isCommon = (option: Option): boolean => "common" in option;
+
+/** The page of `el2 help options`. */
+export function commonOptionsText(program: Command): string {
+  const helper = program.createHelp(), options = commonOptions(commandTree(program));
+  helper.prepareContext({ helpWidth: program.configureOutput().getOutHelpWidth?.() });
+  const width = Math.max(...options.map(({ flags }) => flags.length));
+  const lines = options.map(({ flags, help }) => helper.formatItem(flags, width, help, helper));
+  return ["Options that many commands have; the help of a command names its own:", "", ...lines, ""].join("\n");
+}
+
+/** An option that has had another word: it is still accepted, and not shown. */
+export class RenamedOption<Usage extends string> extends Option<Usage> {
+  /** @param before the word that it had, such as `--socket` */
+  constructor(flags: Usage, description: string, readonly before: string) {
+    super(flags, description);
+  }
+
+  /** Commander asks this for each word of a command line. */
+  is(word: string): boolean {
+    return word === this.long || word === this.before;
+  }
+}
