@@ -20,8 +20,7 @@ import { readInterfaces } from "./structures/net.ts";
 import { readModules } from "./structures/modules.ts";
 import type { Reading } from "./kernel/reading.ts";
 import { readTaskStack } from "./structures/stack.ts";
-import { asTree } from "./structures/task-tree.ts";
-import { readTasks } from "./structures/tasks.ts";
+import { asTree, readTasks } from "./structures/tasks.ts";
 import { readTimers } from "./structures/timers.ts";
 
 /** The rows of a table; undefined if the kernel does not have the task that they are about. */

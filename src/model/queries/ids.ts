@@ -2,13 +2,14 @@
 // and filters have them as text; this is the only place that reads them. The functions of
 // machine/abi/ids.ts write those that the machine names itself, and `formatId` all of them.
 
+import { LINUX_TABLES, type LinuxTables } from "./linux-tables.ts";
+
 export * from "../../machine/abi/ids.ts";
 
 /** A VM by its name, which has no `/`. */
 type Vm = { vm: string };
 type Vcpu = Vm & { index: number };
 type Frame = Vcpu & { frame: number };
-type Task = Vm & { pid: number };
 type Named = { name: string };
 type Numbered = { number: number };
 type Address = { address: bigint };
@@ -17,8 +18,8 @@ type Handle = { handle: number };
 /** An event by its name: `37`, `hvc.1204`, `virq@4.000333120`. */
 type Event = { event: string };
 
-/** The parts of an id, by its kind. */
-interface IdParts {
+/** The parts of ids, by kind, but for those of Linux. */
+interface OwnParts {
   vm: Vm;
   vcpu: Vcpu;
   con: Vcpu;
@@ -34,24 +35,6 @@ interface IdParts {
   timer: Vcpu & Named;
   frame: Frame;
   var: Frame & { path: string };
-  /** Of a Linux in a VM, by its own numbers. */
-  task: Task;
-  call: Task & Numbered;
-  fd: Task & Numbered;
-  vma: Task & Address;
-  log: Vm & Numbered;
-  mount: Vm & Numbered;
-  lirq: Vm & Numbered;
-  module: Vm & Named;
-  netdev: Vm & Named;
-  meminfo: Vm & Named;
-  disk: Vm & Named;
-  slab: Vm & Named;
-  socket: Vm & Numbered;
-  dtnode: Vm & { path: string };
-  lock: Vm & Address;
-  ltimer: Vm & Address;
-  config: Vm & Named;
   /** Without a VM: of the whole machine. */
   limit: Partial<Vm> & Named;
   pa: Address;
@@ -83,10 +66,26 @@ interface IdParts {
   spec: Named;
 }
 
+/** Kinds of ids that tables about Linux declare. */
+type LinuxIds = Extract<LinuxTables[keyof LinuxTables], { readonly ids: object }>["ids"];
+/** The values of their parts. */
+type LinuxValues = Vm & Numbered & Named & Address & { pid: number; path: string };
+/** The names of a form's parts. */
+type NamesIn<F extends string> = F extends `${string}{${infer N}}${infer Rest}` ? N | NamesIn<Rest> : never;
+type LinuxParts = { [I in LinuxIds as I["kind"]]: Pick<LinuxValues, NamesIn<I["form"]> & keyof LinuxValues> };
+
+/** The parts of an id, by its kind. */
+type IdParts = OwnParts & LinuxParts;
 export type IdKind = keyof IdParts;
 
 /** An id by its parts, of any of these kinds. */
 export type Id<K extends IdKind = IdKind> = { readonly [X in K]: { readonly kind: X } & Readonly<IdParts[X]> }[K];
+
+/** The forms that tables about Linux declare. */
+function linuxForms() {
+  const declared = Object.values(LINUX_TABLES).flatMap((table): readonly LinuxIds[] => "ids" in table ? [table.ids] : []);
+  return Object.fromEntries(declared.map(({ kind, form }) => [kind, form])) as { readonly [K in keyof LinuxParts]: string };
+}
 
 /** The form of an id after its kind and colon: parts in braces; those in brackets may be absent. */
 const FORMS: Readonly<Record<IdKind, string>> = {
@@ -104,23 +103,7 @@ const FORMS: Readonly<Record<IdKind, string>> = {
   timer: "{vm}/{index}/{name}",
   frame: "{vm}/{index}/{frame}",
   var: "{vm}/{index}/{frame}/{path}",
-  task: "{vm}/{pid}",
-  call: "{vm}/{pid}/{number}",
-  fd: "{vm}/{pid}/{number}",
-  vma: "{vm}/{pid}/{address}",
-  log: "{vm}/{number}",
-  mount: "{vm}/{number}",
-  lirq: "{vm}/{number}",
-  module: "{vm}/{name}",
-  netdev: "{vm}/{name}",
-  meminfo: "{vm}/{name}",
-  disk: "{vm}/{name}",
-  slab: "{vm}/{name}",
-  socket: "{vm}/{number}",
-  dtnode: "{vm}/{path}",
-  lock: "{vm}/{address}",
-  ltimer: "{vm}/{address}",
-  config: "{vm}/{name}",
+  ...linuxForms(),
   limit: "[{vm}/]{name}",
   pa: "{address}",
   parcel: "{handle}",

@@ -1,7 +1,7 @@
-// Rows about a Linux that runs in a VM, read from its memory.
+// Rows about a Linux that runs in a VM, read from its memory: columns, ids and commands.
 
 import { LOCK_TYPES } from "./facts/linux-finding.ts";
-import { defineTable } from "./table.ts";
+import type { Row, Table } from "./table.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
 const HIDDEN_VM = { ...VM, width: undefined } as const;
@@ -12,17 +12,52 @@ const IN_VM = { vm: "optional" } as const;
 /** For one process or thread. */
 const OF_TASK = { ...IN_VM, pid: "required" } as const;
 
+/** The command of a table, after `el2 linux`. */
+export interface Listed {
+  readonly doc: string;
+  /** For its help, without `el2`. */
+  readonly examples: readonly string[];
+  /** Help of the switches that set these arguments. */
+  readonly flags?: { readonly threads: string; readonly tree: string };
+  /** In the menu of a task. */
+  readonly label?: string;
+  /** The text of a row, unless columns or a form are chosen. */
+  readonly text?: (row: Row) => string;
+  /** The column in which rows rise, and that of the time of each: `--follow` prints new ones. */
+  readonly follows?: { readonly column: string; readonly time: string };
+}
+
+/** A table about Linux. */
+interface LinuxTable extends Table {
+  readonly listed: Listed;
+  /** Its ids, where no other rows have such: their kind, and their parts in braces (`ids.ts`). */
+  readonly ids?: { readonly kind: string; readonly form: string };
+}
+
+/** Declares a table. Its reader is in `src/inside/linux`. */
+const linuxTable = <const T extends LinuxTable>(table: T): T => table;
+
+const NS_PER_US = 1000n, US_PER_SECOND = 1_000_000n, SECONDS_WIDTH = 5, FRACTION_WIDTH = 6;
+
+/** A record of the log as `dmesg` prints it: each of its lines with the time. */
+function logText({ t, text }: Row): string {
+  const us = BigInt(String(t)) / NS_PER_US;
+  const seconds = String(us / US_PER_SECOND).padStart(SECONDS_WIDTH), fraction = String(us % US_PER_SECOND).padStart(FRACTION_WIDTH, "0");
+  return String(text).split("\n").map((line) => `[${seconds}.${fraction}] ${line}\n`).join("");
+}
+
 /** States as `ps` and /proc name them. */
 export const TASK_STATES = ["R", "S", "D", "T", "t", "X", "Z", "P", "I"] as const;
 export const LOG_LEVELS = ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"] as const;
 
-const LINUX = defineTable({
+const LINUX = linuxTable({
   name: "linux.ls",
   version: 1,
   command: "linux ls",
   doc: "VMs whose memory has a Linux kernel, and what was found there",
   empty: "no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the Linux kernels in VMs, and what was found of each", examples: ["linux ls"] },
   columns: {
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
     release: { kind: "text", doc: "release, as uname -r prints it", width: 32, optional: true },
@@ -40,13 +75,20 @@ const LINUX = defineTable({
   },
 });
 
-const LINUX_LOG = defineTable({
+const LINUX_LOG = linuxTable({
   name: "linux.log",
   version: 1,
   command: "linux log",
   doc: "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic",
   empty: "no log: no VM runs Linux; name one that has ended",
   args: IN_VM,
+  listed: {
+    doc: "print the log (dmesg), also without a console and after a panic",
+    text: logText,
+    follows: { column: "sequence", time: "t" },
+    examples: ["linux log", "linux log debian > dmesg.txt", "linux log --follow", "linux log --filter level=err -o wide"],
+  },
+  ids: { kind: "log", form: "{vm}/{number}" },
   columns: {
     id: { kind: "id", doc: "log:VM/NUMBER", width: 16 },
     vm: HIDDEN_VM,
@@ -61,13 +103,19 @@ const LINUX_LOG = defineTable({
   },
 });
 
-const LINUX_PS = defineTable({
+const LINUX_PS = linuxTable({
   name: "linux.ps",
   version: 1,
   command: "linux ps",
   doc: "processes of Linux, or with --threads its threads, by number",
   empty: "no processes: no VM runs Linux; name one that has ended",
   args: { ...IN_VM, threads: "optional", tree: "optional" },
+  listed: {
+    doc: "list the processes: state, time, memory, and what each waits in",
+    flags: { threads: "all threads", tree: "each below its parent" },
+    examples: ["linux ps", "linux ps --tree", "linux ps debian --filter kernel=no", "linux ps --threads --filter state=D"],
+  },
+  ids: { kind: "task", form: "{vm}/{pid}" },
   columns: {
     id: { kind: "id", doc: "task:VM/PID", width: 18, alias: ["task"] },
     vm: HIDDEN_VM,
@@ -95,13 +143,19 @@ const LINUX_PS = defineTable({
   },
 });
 
-const LINUX_STACK = defineTable({
+const LINUX_STACK = linuxTable({
   name: "linux.stack",
   version: 1,
   command: "linux stack",
   doc: "call frames of a task that does not run now: those in the kernel, then those of the program, by frame pointers",
   empty: "no frames",
   args: OF_TASK,
+  listed: {
+    doc: "print the call frames of a task, in the kernel and in its program",
+    label: "call frames in the kernel and its program",
+    examples: ["linux stack 1", "linux stack debian/1"],
+  },
+  ids: { kind: "call", form: "{vm}/{pid}/{number}" },
   columns: {
     id: { kind: "id", doc: "call:VM/PID/NUMBER", width: 20 },
     vm: HIDDEN_VM,
@@ -112,32 +166,15 @@ const LINUX_STACK = defineTable({
   },
 });
 
-const LINUX_MODULES = defineTable({
-  name: "linux.modules",
-  version: 1,
-  command: "linux modules",
-  doc: "modules of Linux, as /proc/modules lists them",
-  empty: "no modules are loaded, or no VM's memory has a Linux kernel",
-  args: IN_VM,
-  columns: {
-    id: { kind: "id", doc: "module:VM/NAME", width: 28 },
-    vm: HIDDEN_VM,
-    name: { kind: "text", doc: "its name" },
-    state: { kind: "word", doc: "live, coming, going or unformed", width: 8, words: ["live", "coming", "going", "unformed"] },
-    size: { kind: "size", doc: "bytes in memory", width: 8 },
-    used: { kind: "number", doc: "number of users", width: 5, optional: true },
-    by: { kind: "list", doc: "modules that use it", width: 30 },
-    address: { kind: "address", doc: "of its code", width: 18 },
-  },
-});
-
-const LINUX_MAPS = defineTable({
+const LINUX_MAPS = linuxTable({
   name: "linux.maps",
   version: 1,
   command: "linux maps",
   doc: "mappings of a process, as /proc/PID/maps lists them",
   empty: "it has no mappings: it is a thread of the kernel",
   args: OF_TASK,
+  listed: { doc: "list the mappings of a process", label: "mappings", examples: ["linux maps debian/1"] },
+  ids: { kind: "vma", form: "{vm}/{pid}/{address}" },
   columns: {
     id: { kind: "id", doc: "vma:VM/PID/ADDRESS", width: 32 },
     vm: HIDDEN_VM,
@@ -152,13 +189,15 @@ const LINUX_MAPS = defineTable({
   },
 });
 
-const LINUX_FILES = defineTable({
+const LINUX_FILES = linuxTable({
   name: "linux.files",
   version: 1,
   command: "linux files",
   doc: "open files of a process, as /proc/PID/fd lists them",
   empty: "it has no open files",
   args: OF_TASK,
+  listed: { doc: "list the open files of a process", label: "open files", examples: ["linux files debian/1"] },
+  ids: { kind: "fd", form: "{vm}/{pid}/{number}" },
   columns: {
     id: { kind: "id", doc: "fd:VM/PID/NUMBER", width: 20 },
     vm: HIDDEN_VM,
@@ -170,13 +209,36 @@ const LINUX_FILES = defineTable({
   },
 });
 
-const LINUX_MOUNTS = defineTable({
+const LINUX_MODULES = linuxTable({
+  name: "linux.modules",
+  version: 1,
+  command: "linux modules",
+  doc: "modules of Linux, as /proc/modules lists them",
+  empty: "no modules are loaded, or no VM's memory has a Linux kernel",
+  args: IN_VM,
+  listed: { doc: "list the loaded modules", examples: ["linux modules"] },
+  ids: { kind: "module", form: "{vm}/{name}" },
+  columns: {
+    id: { kind: "id", doc: "module:VM/NAME", width: 28 },
+    vm: HIDDEN_VM,
+    name: { kind: "text", doc: "its name" },
+    state: { kind: "word", doc: "live, coming, going or unformed", width: 8, words: ["live", "coming", "going", "unformed"] },
+    size: { kind: "size", doc: "bytes in memory", width: 8 },
+    used: { kind: "number", doc: "number of users", width: 5, optional: true },
+    by: { kind: "list", doc: "modules that use it", width: 30 },
+    address: { kind: "address", doc: "of its code", width: 18 },
+  },
+});
+
+const LINUX_MOUNTS = linuxTable({
   name: "linux.mounts",
   version: 1,
   command: "linux mounts",
   doc: "mounted file systems, as /proc/mounts of process 1 lists them",
   empty: "nothing is mounted, or no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the mounted file systems", examples: ["linux mounts"] },
+  ids: { kind: "mount", form: "{vm}/{number}" },
   columns: {
     id: { kind: "id", doc: "mount:VM/NUMBER", width: 18 },
     vm: HIDDEN_VM,
@@ -187,13 +249,15 @@ const LINUX_MOUNTS = defineTable({
   },
 });
 
-const LINUX_IRQS = defineTable({
+const LINUX_IRQS = linuxTable({
   name: "linux.irqs",
   version: 1,
   command: "linux irqs",
   doc: "interrupts that Linux has handlers for, as /proc/interrupts lists them",
   empty: "no interrupt has a handler, or no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the interrupts that have handlers", examples: ["linux irqs"] },
+  ids: { kind: "lirq", form: "{vm}/{number}" },
   columns: {
     id: { kind: "id", doc: "lirq:VM/NUMBER", width: 16 },
     vm: HIDDEN_VM,
@@ -208,13 +272,15 @@ const LINUX_IRQS = defineTable({
   },
 });
 
-const LINUX_NET = defineTable({
+const LINUX_NET = linuxTable({
   name: "linux.net",
   version: 1,
   command: "linux net",
   doc: "network interfaces of Linux",
   empty: "no interfaces: no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the network interfaces", examples: ["linux net"] },
+  ids: { kind: "netdev", form: "{vm}/{name}" },
   columns: {
     id: { kind: "id", doc: "netdev:VM/NAME", width: 18 },
     vm: HIDDEN_VM,
@@ -227,13 +293,15 @@ const LINUX_NET = defineTable({
   },
 });
 
-const LINUX_MEMORY = defineTable({
+const LINUX_MEMORY = linuxTable({
   name: "linux.memory",
   version: 1,
   command: "linux memory",
   doc: "memory of Linux by use, as /proc/meminfo names it",
   empty: "no figures: no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the use of memory", examples: ["linux memory"] },
+  ids: { kind: "meminfo", form: "{vm}/{name}" },
   columns: {
     id: { kind: "id", doc: "meminfo:VM/NAME", width: 28 },
     vm: HIDDEN_VM,
@@ -242,13 +310,15 @@ const LINUX_MEMORY = defineTable({
   },
 });
 
-const LINUX_DISKS = defineTable({
+const LINUX_DISKS = linuxTable({
   name: "linux.disks",
   version: 1,
   command: "linux disks",
   doc: "disks and partitions of Linux, as /proc/partitions lists them",
   empty: "it has no disks, or no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the disks and partitions", examples: ["linux disks"] },
+  ids: { kind: "disk", form: "{vm}/{name}" },
   columns: {
     id: { kind: "id", doc: "disk:VM/NAME", width: 20 },
     vm: HIDDEN_VM,
@@ -260,13 +330,15 @@ const LINUX_DISKS = defineTable({
   },
 });
 
-const LINUX_SLABS = defineTable({
+const LINUX_SLABS = linuxTable({
   name: "linux.slabs",
   version: 1,
   command: "linux slabs",
   doc: "caches of the kernel's own structures, as /proc/slabinfo lists them",
   empty: "no caches: no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the caches of the kernel's structures", examples: ["linux slabs --filter name=dentry"] },
+  ids: { kind: "slab", form: "{vm}/{name}" },
   columns: {
     id: { kind: "id", doc: "slab:VM/NAME", width: 32 },
     vm: HIDDEN_VM,
@@ -277,13 +349,15 @@ const LINUX_SLABS = defineTable({
   },
 });
 
-const LINUX_SOCKETS = defineTable({
+const LINUX_SOCKETS = linuxTable({
   name: "linux.sockets",
   version: 1,
   command: "linux sockets",
   doc: "sockets that processes have open",
   empty: "no process has a socket, or no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the sockets of processes", examples: ["linux sockets", "linux sockets --filter state=listen"] },
+  ids: { kind: "socket", form: "{vm}/{number}" },
   columns: {
     id: { kind: "id", doc: "socket:VM/INODE", width: 20 },
     vm: HIDDEN_VM,
@@ -298,13 +372,15 @@ const LINUX_SOCKETS = defineTable({
   },
 });
 
-const LINUX_DT = defineTable({
+const LINUX_DT = linuxTable({
   name: "linux.dt",
   version: 1,
   command: "linux dt",
   doc: "nodes of the devicetree, as Linux has unpacked and changed it",
   empty: "no devicetree: Linux was started by ACPI, or no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the nodes of the devicetree", examples: ["linux dt --filter status=disabled"] },
+  ids: { kind: "dtnode", form: "{vm}/{path}" },
   columns: {
     id: { kind: "id", doc: "dtnode:VM/PATH", width: 40 },
     vm: HIDDEN_VM,
@@ -315,13 +391,15 @@ const LINUX_DT = defineTable({
   },
 });
 
-const LINUX_LOCKS = defineTable({
+const LINUX_LOCKS = linuxTable({
   name: "linux.locks",
   version: 1,
   command: "linux locks",
   doc: "locks that tasks of Linux wait for: mutexes, semaphores, spin locks; with the task that holds each",
   empty: "no task waits for a lock, or no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: { doc: "list the locks that tasks wait for, and who holds them", examples: ["linux locks"] },
+  ids: { kind: "lock", form: "{vm}/{address}" },
   columns: {
     id: { kind: "id", doc: "lock:VM/ADDRESS", width: 30 },
     vm: HIDDEN_VM,
@@ -345,13 +423,18 @@ const LINUX_LOCKS = defineTable({
 /** Clocks of timers of high resolution, and the ticks of the others. */
 export const TIMER_CLOCKS = ["monotonic", "realtime", "boottime", "tai", "ticks"] as const;
 
-const LINUX_TIMERS = defineTable({
+const LINUX_TIMERS = linuxTable({
   name: "linux.timers",
   version: 1,
   command: "linux timers",
   doc: "timers of Linux that are set: those of high resolution of each CPU by clock and expiry, then those of the ticks",
   empty: "no timer is set, or no VM's memory has a Linux kernel",
   args: IN_VM,
+  listed: {
+    doc: "list the timers that are set, and what each calls or wakes",
+    examples: ["linux timers", "linux timers --filter name=sleep"],
+  },
+  ids: { kind: "ltimer", form: "{vm}/{address}" },
   columns: {
     id: { kind: "id", doc: "ltimer:VM/ADDRESS", width: 32 },
     vm: HIDDEN_VM,
@@ -365,13 +448,15 @@ const LINUX_TIMERS = defineTable({
   },
 });
 
-const LINUX_CONFIG = defineTable({
+const LINUX_CONFIG = linuxTable({
   name: "linux.config",
   version: 1,
   command: "linux config",
   doc: "options that the kernel was built with, if it keeps them (CONFIG_IKCONFIG)",
   empty: "the kernel does not keep its configuration (CONFIG_IKCONFIG); its package has it as /boot/config-RELEASE",
   args: IN_VM,
+  listed: { doc: "list the options that the kernel was built with", examples: ["linux config --filter name=PREEMPT"] },
+  ids: { kind: "config", form: "{vm}/{name}" },
   columns: {
     id: { kind: "id", doc: "config:VM/NAME", width: 40 },
     vm: HIDDEN_VM,
@@ -386,9 +471,9 @@ export const LINUX_TABLES = {
   "linux.log": LINUX_LOG,
   "linux.ps": LINUX_PS,
   "linux.stack": LINUX_STACK,
-  "linux.modules": LINUX_MODULES,
   "linux.maps": LINUX_MAPS,
   "linux.files": LINUX_FILES,
+  "linux.modules": LINUX_MODULES,
   "linux.mounts": LINUX_MOUNTS,
   "linux.irqs": LINUX_IRQS,
   "linux.net": LINUX_NET,
@@ -402,5 +487,4 @@ export const LINUX_TABLES = {
   "linux.config": LINUX_CONFIG,
 } as const;
 
-/** A row of one of them. */
 export type LinuxTables = typeof LINUX_TABLES;

@@ -8,7 +8,7 @@ import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { checkedFilter, parseKinds } from "../common/values.ts";
 import { nameOf } from "../../../model/queries/ids.ts";
 import { readQuery } from "../../../model/queries/query.ts";
-import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
+import type { AnyArguments, ArgumentName } from "../../../model/queries/query-arguments.ts";
 import type { Table } from "../../../model/queries/table.ts";
 import { EVENTS, TABLE_NAMES, TABLES } from "../../../model/queries/tables.ts";
 import { didYouMean, didYouMeanOneOf } from "../../../kit/support/text/did-you-mean.ts";
@@ -27,6 +27,12 @@ const FILTER = {
   type: "text",
   doc: 'only matching rows: words, field=value, !=, <, >, ~regex; a space means "and", | means "or"; for example state=blocked or size>1M',
 } as const;
+
+/** The tables whose queries take an argument. */
+function takers(argument: ArgumentName): string {
+  const takes = ({ args = {} }: Table) => Object.hasOwn(args, argument);
+  return TABLE_NAMES.filter((name) => takes(TABLES[name])).join(", ");
+}
 
 /** The rows of a query, bounded. */
 async function rows(
@@ -74,9 +80,9 @@ export const LOOKING_TOOLS: readonly Tool[] = [
       limit: LIMIT,
       columns: { type: "texts", doc: "only these columns" },
       vm: { type: "text", doc: "for vm.devices, symbols, linux.*: vm:NAME" },
-      pid: { type: "whole", doc: "for linux.stack, linux.maps, linux.files: the process or thread", least: 0, most: 0x7fff_ffff },
-      threads: { type: "flag", doc: "for linux.ps: threads instead of processes" },
-      tree: { type: "flag", doc: "for linux.ps: each below its parent" },
+      pid: { type: "whole", doc: `for ${takers("pid")}: the process or thread`, least: 0, most: 0x7fff_ffff },
+      threads: { type: "flag", doc: `for ${takers("threads")}: threads instead of processes` },
+      tree: { type: "flag", doc: `for ${takers("tree")}: each below its parent` },
       vcpu: { type: "text", doc: "for vcpu.regs, vcpu.stack, vcpu.vars: vcpu:VM/INDEX" },
       queue: { type: "text", doc: "for queue.ring: mq:NUMBER" },
       at: { type: "text", doc: "for mem.owner, mem.read: pa:ADDRESS or ipa:VM/ADDRESS; for code: VM:ADDRESS, VM:SYMBOL or VM/INDEX:pc" },
