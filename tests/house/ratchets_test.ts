@@ -32,7 +32,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.declared": 68,
   "types.exported": 0,
   folders: 7,
-  "folders.flat": 1,
+  "folders.flat": 0,
   "files.small": 177,
   spreads: 6,
   "code.src": 130,

@@ -5,7 +5,7 @@ import { type CommandContext, examplesText } from "../../common/command.ts";
 import { answer } from "../../common/answer.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { type ListOptions, printListing, withListOptions } from "../../common/list-options.ts";
-import { failingText, failingVms } from "../../common/failing.ts";
+import { failingText, failingVms } from "./failing.ts";
 import { output, printRows, report } from "../../common/print.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { type Owner, ownerOf, removeAbandoned, silence } from "../../../../session/control/ownership.ts";

@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import type { CommandContext } from "../../common/command.ts";
 import { groupWarning } from "../../common/computer.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
-import { failingText, failingVms } from "../../common/failing.ts";
+import { failingText, failingVms } from "./failing.ts";
 import { report } from "../../common/print.ts";
 import { giveUp, needsNetwork } from "../../common/rights.ts";
 import { openSession } from "../../common/session.ts";

@@ -1,11 +1,11 @@
 // The VMs of a session that have failed or hang, for whoever lists or starts sessions.
 
-import { Asker } from "../../../session/control/asker.ts";
-import { connectSession, sessionInfo } from "../../../session/control/remote.ts";
-import { nameOf } from "../../../model/queries/ids.ts";
-import { rowsOf } from "../../../model/queries/query.ts";
-import type { RowOf } from "../../../model/queries/table.ts";
-import { DIAGNOSES } from "../../../model/queries/tables.ts";
+import { Asker } from "../../../../session/control/asker.ts";
+import { connectSession, sessionInfo } from "../../../../session/control/remote.ts";
+import { nameOf } from "../../../../model/queries/ids.ts";
+import { rowsOf } from "../../../../model/queries/query.ts";
+import type { RowOf } from "../../../../model/queries/table.ts";
+import { DIAGNOSES } from "../../../../model/queries/tables.ts";
 
 /** Time between two questions, ms. */
 const LOOK = 20;
