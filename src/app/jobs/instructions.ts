@@ -6,7 +6,7 @@ import { type TracedVcpu, traceInstructions } from "../../session/recordings/run
 import { parseFilter } from "../../model/queries/filters/filter.ts";
 import { vmId } from "../../model/queries/ids.ts";
 import { INSTRUCTIONS } from "../../model/queries/instruction-fields.ts";
-import { beginAgain } from "../../session/recordings/runs/again.ts";
+import { beginAgain } from "../../session/recordings/runs/replay.ts";
 import type { Recording } from "../../session/recordings/file/recording.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { KiB } from "../../kit/support/values/sizes.ts";

@@ -1,7 +1,7 @@
 // Recordings that a job runs again, each to its end.
 
 import { type JobPort, made } from "./job.ts";
-import { beginAgain } from "../../session/recordings/runs/again.ts";
+import { beginAgain } from "../../session/recordings/runs/replay.ts";
 import type { Past } from "../../session/recordings/past/past.ts";
 import type { Recording } from "../../session/recordings/file/recording.ts";
 

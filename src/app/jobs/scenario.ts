@@ -2,7 +2,7 @@
 
 import { type JobPort, JobRefused, made } from "./job.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
-import type { PastRun } from "../../session/recordings/runs/past-run.ts";
+import type { PastRun } from "../../session/recordings/file/recording-writer.ts";
 import { type ScenarioResult, ScenarioRun } from "../scenarios/run.ts";
 import { type Scenario, ScenarioError, type Step } from "../scenarios/scenario.ts";
 

@@ -3,7 +3,7 @@
 import { type JobPort, made } from "./job.ts";
 import { CodeNaming } from "../../session/inspection/execution/code-names.ts";
 import { type SampledStack, StackSamples } from "../../session/inspection/execution/stack-samples.ts";
-import { beginAgain } from "../../session/recordings/runs/again.ts";
+import { beginAgain } from "../../session/recordings/runs/replay.ts";
 import type { Recording } from "../../session/recordings/file/recording.ts";
 
 /** Samples between two reports of the progress. */

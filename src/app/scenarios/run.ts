@@ -7,7 +7,7 @@ import { assemble } from "../../session/assembly/assemble.ts";
 import type { GuestSystem } from "../../session/assembly/system/guest-system.ts";
 import { letIn } from "../../session/recordings/past/input.ts";
 import type { EndState, Input, RecordedInput } from "../../model/plans/recorded-run.ts";
-import type { PastRun } from "../../session/recordings/runs/past-run.ts";
+import type { PastRun } from "../../session/recordings/file/recording-writer.ts";
 import { alone, type SessionPlan } from "../../model/plans/plan.ts";
 import { nameOf, withKind, withoutKind } from "../../model/queries/ids.ts";
 import { diagnosisLines, timedOutLines } from "../../model/queries/texts/diagnosis-text.ts";

@@ -2,9 +2,8 @@
 
 import type { TraceEvent, TraceKind } from "../../machine/abi/trace.ts";
 import type { TraceHub } from "../../machine/hypervisor/inspect.ts";
-import { kindsForFilter } from "../../model/queries/filters/filter-kinds.ts";
+import { type EventMatcher, kindsForFilter, parseEventFilter } from "../../model/queries/filters/temporal-filter.ts";
 import type { RowOf } from "../../model/queries/table.ts";
-import { type EventMatcher, parseEventFilter } from "../../model/queries/filters/temporal-filter.ts";
 import { eventRow } from "../../session/inspection/readers/objects/read-trace.ts";
 import { EVENTS } from "../../model/queries/tables.ts";
 import type { LinearRegex } from "../../kit/support/text/linear-regex.ts";

@@ -68,3 +68,9 @@ export function problemOfAll(problems: readonly Problem[]): Problem {
   if (last === undefined) return problems[0];
   return { what: [first, ...rest].map(problemText).concat(whatText(last)).join("\n     "), wayOut: last.wayOut, at };
 }
+
+/** An exception in one line: its name and the first line of its message. */
+export function exceptionText(error: unknown): string {
+  const [line] = (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).split("\n");
+  return line;
+}

@@ -2,7 +2,7 @@
 // piece where the run has to be searched.
 
 import { type Answer, noAnswer, type Query } from "../../model/queries/query.ts";
-import { exceptionText } from "../../kit/support/text/exception-text.ts";
+import { exceptionText } from "../../kit/support/problem.ts";
 import { type Searching, SymbolSearch } from "../../inside/symbols/vm-symbols.ts";
 import type { EndedVms } from "./ended-vms.ts";
 import type { EnginePort } from "./loop.ts";

@@ -7,7 +7,7 @@ import { RecordingError } from "../recordings/file/recording.ts";
 import { RecordingWriter } from "../recordings/file/recording-writer.ts";
 import { savedHeader } from "../recordings/file/save.ts";
 import { isOfSystem } from "../../kit/support/system-error.ts";
-import { exceptionText } from "../../kit/support/text/exception-text.ts";
+import { exceptionText } from "../../kit/support/problem.ts";
 import { files, reportIn } from "../../kit/support/files/files.ts";
 import { VERSION } from "../../kit/support/version.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";

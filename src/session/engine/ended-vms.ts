@@ -2,17 +2,16 @@
 // the machine is kept as it was when the first vCPU of a VM stopped for good, and another machine
 // in that state answers questions about the VM. The run itself does not change.
 
-import type { Answer, Query } from "../../model/queries/query.ts";
+import { type Answer, type Query, rowsOf } from "../../model/queries/query.ts";
 import type { AnyArguments } from "../../model/queries/query-arguments.ts";
 import { HOST, parseAs, parsePlace, vmId, withoutKind } from "../../model/queries/ids.ts";
 import { IRQS, VCPUS } from "../../model/queries/tables.ts";
-import { rowsOf } from "../../model/queries/query.ts";
 import type { Searching } from "../../inside/symbols/vm-symbols.ts";
 import { KeptState, type Milestone } from "../recordings/past/history.ts";
 import type { EndedRows } from "../inspection/readers/inspected.ts";
 import type { System } from "../assembly/system/system.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
-import { exceptionText } from "../../kit/support/text/exception-text.ts";
+import { exceptionText } from "../../kit/support/problem.ts";
 import type { SessionRun } from "./session-run.ts";
 import type { Shown } from "./shown.ts";
 

@@ -1,7 +1,7 @@
 // Files requested while a machine runs: snapshots, which are written a piece at a time, and
 // recordings of the run so far.
 
-import { exceptionText } from "../../kit/support/text/exception-text.ts";
+import { asProblem, exceptionText, type Problem, problemOf, type Said } from "../../kit/support/problem.ts";
 import { isOfSystem } from "../../kit/support/system-error.ts";
 import { RecordingError } from "../recordings/file/recording.ts";
 import { cannotWrite } from "../../kit/support/files/named-file.ts";
@@ -13,7 +13,6 @@ import { inPieces, PAST } from "./loop.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Debugging } from "./debugging.ts";
 import { placeOf } from "./session-run.ts";
-import { asProblem, type Problem, problemOf, type Said } from "../../kit/support/problem.ts";
 
 /** Snapshots that are written at a time: each holds a copy of the machine's pages. */
 const AT_A_TIME = 4;

@@ -16,8 +16,7 @@ import { PageFile } from "../state/page-file.ts";
 import type { RunStart } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { type IndexedPlace, mayHave, type Written, WrittenIndex, type WrittenObject } from "../recordings/past/written-index.ts";
-import { exceptionText } from "../../kit/support/text/exception-text.ts";
-import { UserError } from "../../kit/support/problem.ts";
+import { exceptionText, UserError } from "../../kit/support/problem.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
 import type {

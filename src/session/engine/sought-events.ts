@@ -4,10 +4,9 @@ import type { TraceEvent } from "../../machine/abi/trace.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { eventRow } from "../inspection/readers/objects/read-trace.ts";
 import { FilterError } from "../../model/queries/filters/filter.ts";
-import { kindsForFilter } from "../../model/queries/filters/filter-kinds.ts";
+import { type EventMatcher, isTemporal, kindsForFilter, parseEventFilter } from "../../model/queries/filters/temporal-filter.ts";
 import type { RowOf } from "../../model/queries/table.ts";
 import { EVENTS } from "../../model/queries/tables.ts";
-import { type EventMatcher, isTemporal, parseEventFilter } from "../../model/queries/filters/temporal-filter.ts";
 import type { EventMatching, Watched } from "../recordings/looking/looking.ts";
 
 /**

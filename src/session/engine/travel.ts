@@ -11,7 +11,7 @@ import { type Moment, momentOf } from "../recordings/past/past.ts";
 import type { Debugging } from "./debugging.ts";
 import { inPieces, MOVE_SLICE } from "./loop.ts";
 import type { EngineParts } from "./parts.ts";
-import { Way } from "../recordings/past/way.ts";
+import { Way } from "../recordings/past/rerun.ts";
 import { asProblem, type Said } from "../../kit/support/problem.ts";
 
 /** Turns of the physical CPUs between two checks for the end of a step. */

@@ -9,8 +9,7 @@ import { act } from "./rules/act.ts";
 import { formatId } from "../../model/queries/ids.ts";
 import type { Action } from "../../model/queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../../model/queries/filters/filter.ts";
-import { kindsForFilter } from "../../model/queries/filters/filter-kinds.ts";
-import { isTemporal, parseEventFilter, timeOf } from "../../model/queries/filters/temporal-filter.ts";
+import { isTemporal, kindsForFilter, parseEventFilter, timeOf } from "../../model/queries/filters/temporal-filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
 import {
   type Answer,
@@ -24,7 +23,7 @@ import {
 } from "../../model/queries/query.ts";
 import { readDiagnoses, readVms } from "./verdicts/read-diagnosis.ts";
 import { readDevicetreeOf } from "./readers/guest/read-devicetree.ts";
-import { readInjections } from "./readers/read-injections.ts";
+import { readInjections, readStops } from "./readers/read-rules.ts";
 import { readCaps, readObjects } from "./readers/objects/read-caps.ts";
 import { readIrqFindings, readIrqs } from "./readers/objects/read-irqs.ts";
 import { physical, readBytes, readMemory, readOwner, readViolations } from "./readers/objects/read-memory.ts";
@@ -36,7 +35,6 @@ import { readDevices } from "./readers/objects/read-vms.ts";
 import { readRegisters, readVcpus, registerReader } from "./readers/objects/read-vcpus.ts";
 import { memoryRow } from "../../model/queries/memory-use.ts";
 import { readPlaces } from "./readers/read-places.ts";
-import { readStops } from "./readers/read-stops.ts";
 import { readLines } from "./readers/guest/read-lines.ts";
 import { readStack } from "./readers/guest/read-stack.ts";
 import { readPageTables } from "./readers/guest/read-page-tables.ts";

@@ -16,12 +16,11 @@ import { beginAtState, beginSystem, loaded } from "../snapshots/begin.ts";
 import type { Reading } from "../snapshots/file.ts";
 import type { StateFile } from "../recordings/past/state-file.ts";
 import type { PageFile } from "../state/page-file.ts";
-import { exceptionText } from "../../kit/support/text/exception-text.ts";
+import { exceptionText, problemText } from "../../kit/support/problem.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
 import type { BrokenRun } from "../engine/bug-report.ts";
 import type { Outbox } from "./outbox.ts";
 import { serveRequest } from "./requests.ts";
-import { problemText } from "../../kit/support/problem.ts";
 
 /** Exit code for a snapshot that cannot be loaded. */
 const UNUSABLE = 2;

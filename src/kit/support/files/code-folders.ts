@@ -3,10 +3,15 @@
 
 import { findCacheFolder, NoCacheFolder } from "./cache.ts";
 import { codeIn, coresIn, statesIn } from "./folder-names.ts";
-import { NO_CODE_CACHE } from "./code-cache-switch.ts";
 import { checkTrustedFolder } from "./own-files.ts";
 import { unlessUnusable } from "./unusable.ts";
 import { warn } from "../text/warn.ts";
+
+/**
+ * In the environment: compiled regions are neither read from the cache folder nor kept there, if it
+ * is set to anything.
+ */
+const NO_CODE_CACHE = "EL2_NO_CODE_CACHE";
 
 /** The folders; undefined for one that cannot or must not be used. */
 export interface CodeFolders {

@@ -4,7 +4,7 @@
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc-reply.ts";
 import { affinityOfMpidr } from "../gic/affinity.ts";
-import { DEEPEST_POWER_STATE, POWER_STATE_POWERDOWN, type SystemReset } from "../scheduling/power-state.ts";
+import { DEEPEST_POWER_STATE, POWER_STATE_POWERDOWN, type SystemReset } from "../scheduling/vcpu-life.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { VpmGroup } from "../scheduling/vpm-group.ts";
 

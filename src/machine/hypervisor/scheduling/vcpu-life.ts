@@ -4,7 +4,20 @@
 
 import type { BlockCode } from "../../abi/trace.ts";
 import type { Archive } from "../../hardware/archive.ts";
-import type { SystemReset } from "./power-state.ts";
+
+/** power_state as PSCI writes it (Arm DEN 0022): the CPU loses its registers. Original format. */
+export const POWER_STATE_POWERDOWN = 1 << 16;
+/** The deepest state of a CPU, which CPU_DEFAULT_SUSPEND enters. */
+export const DEEPEST_POWER_STATE = POWER_STATE_POWERDOWN | 1;
+
+/** Arguments of a reset, as vcpu_run reports them. */
+export interface SystemReset {
+  readonly kind: "reset" | "reset2";
+  /** SYSTEM_RESET2 of the 64-bit convention. */
+  readonly wide: boolean;
+  readonly type: number;
+  readonly cookie: bigint;
+}
 
 /** Why a vCPU does not run, one bit each. None set: it is runnable. */
 export const Block = {

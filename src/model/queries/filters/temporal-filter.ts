@@ -4,6 +4,7 @@
 
 import { allOf, type Filter, FilterError, parseFilter, parseSpan, type Token, tokensOf } from "./filter.ts";
 import { isStream, type Row, type RowOf, type Table } from "../table.ts";
+import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
 
 /** A filter of events: of each alone, or over time. */
 export interface EventFilter<R extends Row> {
@@ -236,4 +237,14 @@ function without<R extends Row>({ a, b, within }: Sequence): EventMatcher<R> {
     },
     reached: expire,
   };
+}
+
+/**
+ * Kinds whose events a filter has to see: the one that it names, or else all kinds of the machine,
+ * and those kinds of kernels in VMs that it mentions.
+ */
+export function kindsForFilter(filter: string): readonly TraceKind[] {
+  const terms = tokensOf(filter).map(({ text }) => text), allHold = !terms.includes("|") && !isTemporal(filter);
+  const one = TRACE_KINDS.find((kind) => allHold && terms.includes(`kind=${kind}`));
+  return one ? [one] : [...MACHINE_KINDS, ...KERNEL_KINDS.filter((kind) => filter.includes(kind))];
 }

@@ -43,7 +43,7 @@ import { StaleUses } from "./stale-uses.ts";
 import { SessionVms } from "../vms/session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
 import type { ContainedBug, LeftMemory, RememberingSystem, RunKnowledge, RunMemory, StateHashes, System } from "./system.ts";
-import { exceptionText } from "../../../kit/support/text/exception-text.ts";
+import { exceptionText } from "../../../kit/support/problem.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 import { SessionControl } from "../vms/vm-control.ts";

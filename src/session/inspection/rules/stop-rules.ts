@@ -6,8 +6,7 @@ import type { DebugAnswer, DebugControl } from "../../../machine/hypervisor/inte
 import type { Hypervisor, Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { formatId, parsePlace, vcpuId, vmId, withKind } from "../../../model/queries/ids.ts";
 import { FilterError } from "../../../model/queries/filters/filter.ts";
-import { kindsForFilter } from "../../../model/queries/filters/filter-kinds.ts";
-import { type EventMatcher, parseEventFilter } from "../../../model/queries/filters/temporal-filter.ts";
+import { type EventMatcher, kindsForFilter, parseEventFilter } from "../../../model/queries/filters/temporal-filter.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { eventRow } from "../readers/objects/read-trace.ts";
 import { type BreakPlace, callFilter, type StopChange, type StopHit, type StopRule } from "../../../model/queries/stop-rule.ts";

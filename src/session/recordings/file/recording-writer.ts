@@ -6,7 +6,7 @@ import { savedPlan } from "../../../model/plans/saved-plan.ts";
 import { encodePlain } from "../../../kit/support/values/plain-json.ts";
 import { VERSION } from "../../../kit/support/version.ts";
 import { writeAll } from "../../../kit/support/files/write-all.ts";
-import type { Check, EndState, Input, Mark, TurnPlace } from "../../../model/plans/recorded-run.ts";
+import type { Check, EndState, Input, Mark, RecordedInput, TurnPlace } from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
 import { storeFiles } from "./plan-files.ts";
 import { SCHEMA } from "./recording.ts";
@@ -80,4 +80,18 @@ export class RecordingWriter implements Disposable {
     this.#sum.update(bytes);
     writeAll(this.#file, bytes, `--record ${this.path}`);
   }
+}
+
+/** A run's inputs, and its end at a virtual time (ns). */
+export interface PastRun {
+  readonly inputs: readonly RecordedInput[];
+  readonly at: number;
+  readonly end: EndState;
+}
+
+/** Writes the past run of a plan as a recording. */
+export async function recordPast(path: string, plan: SessionPlan, { inputs, at, end }: PastRun): Promise<void> {
+  using writer = new RecordingWriter(path, await recordingHeader(plan), true);
+  for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
+  writer.end(at, end);
 }

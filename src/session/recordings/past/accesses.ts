@@ -7,13 +7,12 @@ import type { System } from "../../assembly/system/system.ts";
 import type { RunUpTo } from "./back-to.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
-import { listeningStart } from "./rerun.ts";
+import { listeningStart, Way } from "./rerun.ts";
 import { lookAtEvents } from "../looking/events.ts";
 import type { Looking, Noted, PastAccess, Value, Watched } from "../looking/looking.ts";
 import { lookAtMemory } from "../looking/memory.ts";
 import { lookAtObject } from "../looking/object.ts";
 import { lookAtRegister } from "../looking/register.ts";
-import { Way } from "./way.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 
 /** An access with its number among those that count at the same place, from 0. */

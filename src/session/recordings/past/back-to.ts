@@ -6,8 +6,7 @@
 import type { DebugControl } from "../../../machine/hypervisor/interface.ts";
 import { isLater, type Milestone } from "./history.ts";
 import { vmId } from "../../../model/queries/ids.ts";
-import { kindsForFilter } from "../../../model/queries/filters/filter-kinds.ts";
-import { isTemporal } from "../../../model/queries/filters/temporal-filter.ts";
+import { isTemporal, kindsForFilter } from "../../../model/queries/filters/temporal-filter.ts";
 import type { BreakPlace } from "../../../model/queries/stop-rule.ts";
 import { isMidTurn, type Moment, type Past } from "./past.ts";
 import { listeningStart, type Rerun } from "./rerun.ts";

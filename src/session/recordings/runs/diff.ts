@@ -3,7 +3,7 @@
 
 import type { VmSample } from "../../../model/protocol/protocol.ts";
 import type { RunningSystem, System } from "../../assembly/system/system.ts";
-import { beginAgain } from "./again.ts";
+import { beginAgain } from "./replay.ts";
 import type { Recording } from "../file/recording.ts";
 import { vcpuId, vcpuName } from "../../../model/queries/ids.ts";
 

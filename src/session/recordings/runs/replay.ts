@@ -1,7 +1,10 @@
 // The inputs of a recording on their way into a machine again, and the comparison with what was.
 
-import type { ReplayPlan } from "../../../model/plans/plan.ts";
+import { alone, PlanError, type ReplayPlan } from "../../../model/plans/plan.ts";
 import type { Check, EndState, Input } from "../../../model/plans/recorded-run.ts";
+import { beginSystem } from "../../snapshots/begin.ts";
+import { Past } from "../past/past.ts";
+import type { Recording } from "../file/recording.ts";
 
 /** A difference between a run and its recording. */
 export interface Divergence {
@@ -92,4 +95,17 @@ function difference<T extends object>(at: number, recorded: T, now: T): Divergen
 /** `t:12.481306: registers were 1a2b.., are 3c4d..` */
 export function describeDivergence({ at, what, recorded, now }: Divergence): string {
   return `t:${(at / 1e9).toFixed(6)}: ${what} were ${recorded}, are ${now}`;
+}
+
+/**
+ * A machine at the start of a recorded run, which ends as the recording does; one that was cut off
+ * ends with its last line.
+ * @param counts whether its core counts how often each instruction is executed
+ * @throws PlanError if a file of its plan cannot be used
+ */
+export function beginAgain({ plan, inputs, checks, end }: Recording, counts = false): Past {
+  const begun = beginSystem(alone(plan), counts);
+  if ("refused" in begun) throw new PlanError(begun.refused);
+  const last = end ?? [...inputs, ...checks].sort((a, b) => a.at - b.at).at(-1);
+  return new Past(begun.system, inputs, last?.at ?? 0, 0, end?.end.instructions);
 }

@@ -7,7 +7,7 @@ import { kindOf, vmId, vmOfName } from "../../../model/queries/ids.ts";
 import { EVERY_VM } from "../../../model/queries/debugged-vms.ts";
 import type { Json, RowOf } from "../../../model/queries/table.ts";
 import type { EVENTS } from "../../../model/queries/tables.ts";
-import { beginAgain } from "./again.ts";
+import { beginAgain } from "./replay.ts";
 import type { Recording } from "../file/recording.ts";
 
 /** Something that occurs in a run. */

@@ -4,10 +4,9 @@
 import assert from "node:assert/strict";
 import { ThreadRight } from "../../../../src/machine/abi/rights.ts";
 import { CPU_INVALID, VcpuOption, VcpuRunState } from "../../../../src/machine/abi/words.ts";
-import { DEEPEST_POWER_STATE } from "../../../../src/machine/hypervisor/scheduling/power-state.ts";
+import { Block, DEEPEST_POWER_STATE } from "../../../../src/machine/hypervisor/scheduling/vcpu-life.ts";
 import type { Partition } from "../../../../src/machine/hypervisor/memory/partition.ts";
 import { Vcpu } from "../../../../src/machine/hypervisor/scheduling/vcpu.ts";
-import { Block } from "../../../../src/machine/hypervisor/scheduling/vcpu-life.ts";
 import { Irq } from "../../../../src/machine/hypervisor/gic/irq-bank.ts";
 import type { VpmGroup } from "../../../../src/machine/hypervisor/scheduling/vpm-group.ts";
 import {

@@ -2,10 +2,9 @@
 
 import assert from "node:assert/strict";
 import { MACHINE_KINDS } from "../../../../src/machine/abi/trace.ts";
-import { kindsForFilter } from "../../../../src/model/queries/filters/filter-kinds.ts";
+import { allOfEvents, isTemporal, kindsForFilter, parseEventFilter } from "../../../../src/model/queries/filters/temporal-filter.ts";
 import { FilterError } from "../../../../src/model/queries/filters/filter.ts";
 import { defineTable, type RowOf } from "../../../../src/model/queries/table.ts";
-import { allOfEvents, isTemporal, parseEventFilter } from "../../../../src/model/queries/filters/temporal-filter.ts";
 import { EVENTS } from "../../../../src/model/queries/tables.ts";
 import { Random } from "../../../support/random.ts";
 

@@ -17,7 +17,7 @@ import { hostConsent } from "../../start/plans/consent.ts";
 import { documentText, TESTED } from "../../../../model/queries/documents.ts";
 import { planScenario } from "../../../scenarios/plan-scenario.ts";
 import { alone, type SessionPlan } from "../../../../model/plans/plan.ts";
-import { recordPast } from "../../../../session/recordings/runs/past-run.ts";
+import { recordPast } from "../../../../session/recordings/file/recording-writer.ts";
 import type { ScenarioResult } from "../../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../../scenarios/scenario.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
