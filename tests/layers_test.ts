@@ -261,7 +261,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
   },
   cli: {
     common: [],
-    mcp: ["common"],
+    mcp: ["start/plans", "common"],
     "start/plans": ["common"],
     "start/debuggers": ["start/plans", "common"],
     "start/headless": ["common"],

@@ -11,6 +11,7 @@ import { facesOf } from "./faces.ts";
 import { linuxTableHomes, verdictHomes } from "./homes-of-tables.ts";
 import { type Homes, summaryOf } from "./homes.ts";
 import { circles, importsBelow, twoWayPairs } from "./imports.ts";
+import { keyHomes } from "./keys.ts";
 import { roomOf } from "./rooms.ts";
 import { screenHomes } from "./screens.ts";
 import { SIZES, sizesBelow } from "./sizes.ts";
@@ -59,6 +60,7 @@ function homes(): Measure[] {
     ...homesOf("screen", 4, screenHomes(SOURCE, SCREENS, sources)),
     ...homesOf("Linux table", 3, linuxTableHomes(sources)),
     ...homesOf("verdict", 2, verdictHomes(sources)),
+    ...homesOf("key", 2, keyHomes(keysOf(Schema), sources)),
   ];
 }
 

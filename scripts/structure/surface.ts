@@ -46,7 +46,10 @@ interface SchemaNode {
   readonly item?: SchemaNode;
 }
 
-/** The keys of a file's tables, as `TABLE.KEY`; a table that several have counts once. */
+/**
+ * The keys of a file's tables, as `TABLE.KEY`. A table that several have counts once, and so does a
+ * key of several kinds of a table, such as `kind`.
+ */
 export function keysOf(schema: unknown): string[] {
   const seen = new Set<SchemaNode["entries"]>();
   const below = (table: string, node: SchemaNode): string[] => {
@@ -59,7 +62,7 @@ export function keysOf(schema: unknown): string[] {
     ];
   };
   const tables = tablesIn(schema as SchemaNode).entries ?? {};
-  return Object.entries(tables).flatMap(([name, entry]) => below(name, entry));
+  return [...new Set(Object.entries(tables).flatMap(([name, entry]) => below(name, entry)))];
 }
 
 /** The table that a schema is, or that it is a list or a record of; the variants of one. */

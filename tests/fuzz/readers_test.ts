@@ -25,7 +25,7 @@ import { boardOf } from "../../src/machine/host/boards.ts";
 import type { Vcpu } from "../../src/machine/hypervisor/scheduling/vcpu.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "../../src/inside/images/images.ts";
 import { RecordingError } from "../../src/session/recordings/file/recording.ts";
-import { plannedRecording, snapshotPlan } from "../../src/app/cli/common/saved-plans.ts";
+import { plannedRecording, snapshotPlan } from "../../src/app/cli/start/plans/saved-plans.ts";
 import { recordingHeader } from "../../src/session/recordings/file/recording-writer.ts";
 import { readSnapshot, SnapshotError, writeSnapshot } from "../../src/session/snapshots/file.ts";
 import { snapshotOf } from "../../src/session/snapshots/save.ts";

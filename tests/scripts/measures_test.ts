@@ -6,6 +6,7 @@ import type { CommandNode } from "../../src/app/cli/common/command-tree.ts";
 import { namesCrossed } from "../../scripts/structure/faces.ts";
 import { summaryOf } from "../../scripts/structure/homes.ts";
 import { linuxTableHomes, verdictHomes } from "../../scripts/structure/homes-of-tables.ts";
+import { keyHomes } from "../../scripts/structure/keys.ts";
 import { screenHomes } from "../../scripts/structure/screens.ts";
 import { codeLinesOf, sizesBelow } from "../../scripts/structure/sizes.ts";
 import { importedNames, Source } from "../../scripts/structure/sources.ts";
@@ -150,7 +151,7 @@ Deno.test("the surface of a program is its commands and the options in their hel
   assert.deepEqual([options, optionLines], [3, 5], "common options are a line of each command, and explained once");
 });
 
-Deno.test("keys are those of tables, of tables in lists and of their kinds; a table that two have counts once", () => {
+Deno.test("keys are those of tables, of tables in lists and of their kinds; a table that two have counts once, and a key of two kinds", () => {
   const device = v.variant("kind", [
     v.object({ kind: v.literal("disk"), file: v.string() }),
     v.object({ kind: v.literal("none") }),
@@ -162,8 +163,24 @@ Deno.test("keys are those of tables, of tables in lists and of their kinds; a ta
   });
   assert.deepEqual(keysOf(schema), [
     ...["machine.cpus", "machine.windows", "machine.windows.base"],
-    ...["vm.devices", "vm.devices.kind", "vm.devices.file", "vm.devices.kind", "host.devices"],
+    ...["vm.devices", "vm.devices.kind", "vm.devices.file", "host.devices"],
   ]);
+});
+
+Deno.test("a key is at home in its entry, in a type of the plan, and where it is copied or renamed", () => {
+  const homes = (text: string, path: string, key = "vm.cpu_frequencies") =>
+    keyHomes([key], [new Source(path, text)]).some(({ files }) => files.length > 0);
+  const entries = "app/configuration/keys/vm.ts", plan = "machine/host/boards/vm-plan.ts", code = "app/configuration/plan-vm.ts";
+  assert.ok(homes("export const VM = keysOf({\n  cpu_frequencies: {\n    type,", entries));
+  assert.ok(homes("export const VM = keysOf({\n  memory: { type: size, doc }", entries, "vm.memory"));
+  assert.ok(!homes("export const HOST = keysOf({\n  memory: { type: size, doc }", "app/configuration/keys/host.ts", "vm.memory"));
+  assert.ok(homes("  readonly cpuFrequencies?: readonly number[];", plan));
+  assert.ok(homes("cpuFrequencies: vm.cpu_frequencies,", code));
+  assert.ok(homes("const { cpu_frequencies: cpuFrequencies } = vm;", code));
+  assert.ok(homes("memory: vm.memory,", code, "vm.memory"));
+  assert.ok(homes('capIds: "machine.cap_ids",', "app/cli/options/behavior.ts", "machine.cap_ids"));
+  assert.ok(!homes("const { cpuFrequencies } = plan;", "machine/host/boards/crosvm/devices.ts"));
+  assert.ok(!homes("const { vcpus, cpu_frequencies } = vm;", code));
 });
 
 Deno.test("names that cross a face are counted once, types and re-exports too, those within a level not", () => {

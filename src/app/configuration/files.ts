@@ -58,6 +58,11 @@ async function pathOf(reference: string, files: Files): Promise<string> {
   return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, files);
 }
 
+/** The place of something that a device may name. */
+function placeOf(path: string | undefined, files: Files): string | undefined {
+  return path === undefined ? undefined : inFolder(path, files);
+}
+
 /** A path that is relative to the folder of its configuration. */
 export function inFolder(path: string, { folder }: Files): string {
   return path.startsWith("/") || folder === "." ? path : `${folder}/${path}`;
@@ -208,7 +213,7 @@ export async function planDevice(
         const { isFile, isDirectory } = await Deno.stat(image);
         if (isFile) {
           files.taken?.disks.set(device.image, image);
-          return { kind: "block", image, mode: device.mode };
+          return { ...device, image };
         }
         refuse(ruled(`image ${device.image}: ${isDirectory ? "is a folder" : "is not a regular file"}`));
       } catch (error) {
@@ -220,12 +225,12 @@ export async function planDevice(
       }
       return undefined;
     case "vsock":
-      return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, files) };
+      return { cid, ...device, path: placeOf(device.path, files) };
     case "net": {
       const { kind, backend, forward, capture } = device;
       const policy = policyOf(device), [given] = Object.keys(planned(NET, "policy", device));
       if (given !== undefined && backend !== "user") refuse(ruled(`${given}: only backend "user" has a policy`));
-      return { kind, backend, forward, capture: capture === undefined ? undefined : inFolder(capture, files), ...policy && { policy } };
+      return { kind, backend, forward, capture: placeOf(capture, files), ...policy && { policy } };
     }
     case "9p": {
       if (files.closed) return device;

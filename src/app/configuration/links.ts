@@ -23,7 +23,10 @@ export function linksByVm(links: readonly FileLink[]): ReadonlyMap<string, reado
       const doorbell = planned(LINK_KEYS.doorbell, "link", link);
       add(link.to, { kind: "doorbell", peer: link.from, ...doorbell });
       add(link.from, { kind: "doorbell-source", peer: link.to, ...doorbell });
-    } else for (const vm of Object.keys(link.access)) add(vm, { kind: "shared-memory", label: link.label });
+    } else {
+      const { label } = link;
+      for (const vm of Object.keys(link.access)) add(vm, { kind: "shared-memory", label });
+    }
   }
   return found;
 }

@@ -58,7 +58,7 @@ function checkPrimary({ vm, link, host }: File, errors: KeyErrors): void {
     errors.atValue(["host", "platform_devices"], ruled("pvpanic is a function of the PCI host", 'add bus = "pci"'));
   }
   checkConsoles(["host"], host, errors);
-  checkContextIds([{ path: ["host"], devices: host.devices, cid: PRIMARY_CID, owner: "the primary VM" }], errors);
+  checkContextIds([{ path: ["host"], host, cid: PRIMARY_CID, owner: "the primary VM" }], errors);
 }
 
 function checkVms({ file, spoilt }: Known, errors: KeyErrors): void {
@@ -96,9 +96,9 @@ function checkVms({ file, spoilt }: Known, errors: KeyErrors): void {
   checkVariables(vms, errors);
   checkMemory({ file, spoilt }, errors);
   checkContextIds(
-    vms.map(([name, { devices }], index) => ({
+    vms.map(([name, host], index) => ({
       path: ["vm", name],
-      devices,
+      host,
       cid: FIRST_CID + index,
       owner: `vm ${JSON.stringify(name)}`,
     })),
@@ -149,14 +149,15 @@ function checkConsoles(path: KeyPath, { devices = [] }: { readonly devices?: rea
 interface CidOwner {
   readonly path: KeyPath;
   readonly owner: string;
-  readonly devices: readonly FileDevice[] | undefined;
+  /** The table that has the devices. */
+  readonly host: { readonly devices?: readonly FileDevice[] };
   readonly cid: number;
 }
 
 /** Context ids of devices: the network of sockets has each once. */
 function checkContextIds(owners: readonly CidOwner[], errors: KeyErrors): void {
   const users = new Map<number, string>();
-  for (const { path, owner, devices = [], cid: usual } of owners) {
+  for (const { path, owner, host: { devices = [] }, cid: usual } of owners) {
     devices.forEach((device, index) => {
       if (device.kind !== "vsock") return;
       const { cid = usual } = device, other = users.get(cid);
@@ -170,8 +171,8 @@ function checkContextIds(owners: readonly CidOwner[], errors: KeyErrors): void {
 }
 
 /** A VM's RAM and windows are in its addresses, which end at `limit`, one after the other. */
-function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax }: FileVm, limit: number, errors: KeyErrors): void {
-  const end = Math.min(limit, base + (sizeMax ?? Infinity));
+function checkBase(name: string, { base, memory, windows = [], ...vm }: FileVm, limit: number, errors: KeyErrors): void {
+  const end = Math.min(limit, base + (vm.size_max ?? Infinity));
   if (base + memory > limit) {
     const what = `base ${hex(base)} leaves no room for ${formatSize(memory)}`;
     return errors.atValue(["vm", name, "base"], ruled(what, `use at most ${hex(limit - memory)}`));

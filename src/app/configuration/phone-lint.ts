@@ -77,10 +77,10 @@ export function isFence(root: DevicetreeNode, child: DevicetreeNode, reserved: D
 /**
  * Checks a tree.
  * @param size bytes of the blob
- * @param lowMemory whether the Resource Manager of the phone adds memory below the RAM
+ * @param onDemand whether the Resource Manager of the phone adds memory below the RAM
  */
-export function lintPhone(root: DevicetreeNode, size: number, lowMemory: boolean): PhoneFinding[] {
-  return [...firmwareRules(root, size), ...poolRules(root), ...fenceRule(root, lowMemory), ...platformRules(root), ...configRules(root)];
+export function lintPhone(root: DevicetreeNode, size: number, onDemand: boolean): PhoneFinding[] {
+  return [...firmwareRules(root, size), ...poolRules(root), ...fenceRule(root, onDemand), ...platformRules(root), ...configRules(root)];
 }
 
 const changed = (rule: PhoneRule, node: DevicetreeNode, property: string | undefined, what: string, does: string): PhoneFinding => {
@@ -141,10 +141,10 @@ function* poolRules(root: DevicetreeNode): Generator<PhoneFinding> {
   }
 }
 
-function* fenceRule(root: DevicetreeNode, lowMemory: boolean): Generator<PhoneFinding> {
+function* fenceRule(root: DevicetreeNode, onDemand: boolean): Generator<PhoneFinding> {
   const memory = findChild(root, "memory"), reserved = findChild(root, "reserved-memory");
   const ram = memory && firstAddress(memory, root);
-  if (!lowMemory || memory === undefined || ram === undefined || ram <= LOW_MEMORY) return;
+  if (!onDemand || memory === undefined || ram === undefined || ram <= LOW_MEMORY) return;
   if (reserved?.children.some((child) => isFence(root, child, reserved))) return;
   const does = "the Resource Manager of android15-6.6 and later adds memory there, which cannot be executed, and the guest uses it";
   yield changed("no-fence", memory, undefined, "no node of /reserved-memory keeps the guest off the memory from 0x40000000 up", does);

@@ -64,9 +64,8 @@ function isPhone(name: string): name is PhoneName {
 
 /** The rules of `el2 vm lint`: drivers that give pages on demand get memory below the RAM. */
 export function phoneLintRules(name: PhoneName): PhoneLintRules {
-  const { reservedMemory } = phoneBehaviour(name);
   const onDemand = ["ack-6.6", "ack-6.12"].includes(String(phoneValue(name, "kernel").value));
-  return { reservedMemory, lowMemory: onDemand, onDemand };
+  return { ...phoneBehaviour(name), onDemand };
 }
 
 /** The behavior that a profile sets on a machine whose primary VM is an image. */

@@ -1,7 +1,7 @@
 // The plan of one VM of a configuration: reads its files.
 
 import { cpuOfPlan, type CpuPlan } from "../../cpu/isa/cpus/cpus.ts";
-import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage, treeRoom } from "../../inside/images/images.ts";
+import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage } from "../../inside/images/images.ts";
 import { sameBytes } from "../../kit/support/values/bytes.ts";
 import { sha256 } from "../../kit/support/values/sha256.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
@@ -73,20 +73,22 @@ export async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: R
     const what = `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with`;
     refuse("memory", ruled(what, `use ${enough}`));
   }
+  const { msi = hasIts && vm.hypervisor === "gunyah" ? "its" : "gicv2m" } = vm;
+  const schedule = vm.schedule === "proxy" ? "proxy" : ownSchedule(vm);
   return {
     name,
     ...planned(VM, "vm", vm),
     image,
     firmware,
     initrd,
-    ...rules.sendsMessages && { msi: vm.msi ?? (hasIts && vm.hypervisor === "gunyah" ? "its" : "gicv2m") },
+    ...rules.sendsMessages && { msi },
     ...swiotlb === undefined ? {} : { swiotlb },
     ...cpuOfPlan(cpu).features.has("FEAT_PMUv3") && { hasPmu: true },
-    ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree ?? treeRoom(bios.bytes) },
+    ...bios === undefined ? {} : { devicetreeFirst: true },
     ...built === undefined ? {} : { stale: await staleness(flash?.code ?? image.bytes, built.bytes) },
     ...flash === undefined ? {} : { flash: { ...flash, ...vars && { vars } } },
     base,
-    schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
+    schedule,
     // By default a VM has a console if its VMM can emulate one; some boards always do.
     console: vm.devices === undefined || rules.ports !== undefined
       ? vm.schedule === "proxy"

@@ -33,7 +33,7 @@ import {
 } from "../../machine/resource-manager/interface.ts";
 import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../../machine/resource-manager/config/limits.ts";
 import { bufferAddresses, firstAddress, isFence, lintPhone } from "./phone-lint.ts";
-import type { RESERVED_MEMORY_RULES } from "../../machine/hypervisor/options.ts";
+import type { Behaviour } from "../../machine/hypervisor/options.ts";
 import { problemText } from "../../kit/support/problem.ts";
 import { didYouMean } from "../../kit/support/text/did-you-mean.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
@@ -64,12 +64,11 @@ interface LintFinding {
 }
 
 /** The rules in which the Resource Managers of phones differ (docs/spec/phones.md §A4). */
-export interface PhoneLintRules {
-  /** "never": no node of /reserved-memory is compared with parcels. */
-  readonly reservedMemory?: typeof RESERVED_MEMORY_RULES[number];
-  /** It adds memory below the RAM. */
-  readonly lowMemory?: boolean;
-  /** The driver fills VMs on demand: the Resource Manager keeps off their memory. */
+export interface PhoneLintRules extends Partial<Pick<Behaviour, "reservedMemory">> {
+  /**
+   * The driver fills VMs on demand: the Resource Manager keeps off their memory, and adds some
+   * below the RAM.
+   */
   readonly onDemand?: boolean;
 }
 
@@ -222,7 +221,7 @@ class Lint {
     }
     for (const { node } of walk(this.root)) if (node.properties.has("vdevice-type")) this.#vdevice(node);
     this.#guest();
-    for (const { kind, node, property, what, does } of lintPhone(this.root, this.size, this.rules.lowMemory ?? false)) {
+    for (const { kind, node, property, what, does } of lintPhone(this.root, this.size, this.rules.onDemand ?? false)) {
       this.#add(kind, node, property, what, does);
     }
     this.#asTheReaderSays();

@@ -55,6 +55,7 @@ import { refusing } from "./layout/boot-plan.ts";
 import { layoutFirmware } from "./layout/firmware-layout.ts";
 import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./devices/primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./layout/primary-image.ts";
+import { treeRoom } from "../../inside/images/images.ts";
 import { readRootImages } from "./layout/root-images.ts";
 import { compactSymbols } from "../../inside/symbols/elf-symbols.ts";
 import { deviceName } from "../../machine/virtio/plan.ts";
@@ -365,7 +366,8 @@ function startHost(building: Building, { host }: RunPlan): void {
 
 /** Tells the system of a VM of the native host, and of its console. */
 function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
-  const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", biosTree: room, stale } = vm;
+  const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", stale } = vm;
+  const room = vm.devicetreeFirst ? vm.biosTree ?? treeRoom(vm.image.bytes) : undefined;
   const memory = windows.reduce((sum, { size }) => sum + size, ram);
   system.devicetrees.set(name, vm.base + boardOf(vm).layout(vm).devicetree);
   system.vms.plans.set(name, {

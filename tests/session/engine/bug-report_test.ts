@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { SessionEvent } from "../../../src/model/protocol/protocol.ts";
-import { plannedRecording } from "../../../src/app/cli/common/saved-plans.ts";
+import { plannedRecording } from "../../../src/app/cli/start/plans/saved-plans.ts";
 import { type BrokenRun, writeBugReport } from "../../../src/session/engine/bug-report.ts";
 import { MachineServer } from "../../../src/session/worker/machine-server.ts";
 import { Outbox } from "../../../src/session/worker/outbox.ts";

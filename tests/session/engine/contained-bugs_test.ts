@@ -11,7 +11,7 @@ import { SESSION, type SessionEvent } from "../../../src/model/protocol/protocol
 import { Inspector } from "../../../src/session/inspection/inspector.ts";
 import { type Query, rowsOf } from "../../../src/model/queries/query.ts";
 import { DIAGNOSES, REASONS } from "../../../src/model/queries/tables.ts";
-import { plannedRecording } from "../../../src/app/cli/common/saved-plans.ts";
+import { plannedRecording } from "../../../src/app/cli/start/plans/saved-plans.ts";
 import { MachineServer } from "../../../src/session/worker/machine-server.ts";
 import { Outbox } from "../../../src/session/worker/outbox.ts";
 import { ConsoleDevice } from "../../../src/machine/virtio/console/console.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { RecordingError } from "../../../src/session/recordings/file/recording.ts";
-import { plannedRecording } from "../../../src/app/cli/common/saved-plans.ts";
+import { plannedRecording } from "../../../src/app/cli/start/plans/saved-plans.ts";
 import { readRecording } from "../../../src/session/recordings/file/recording-reader.ts";
 import { VERSION } from "../../../src/kit/support/version.ts";
 import { Random } from "../../support/random.ts";

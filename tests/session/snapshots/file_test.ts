@@ -6,7 +6,7 @@ import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { diffSnapshots } from "../../../src/session/snapshots/diff.ts";
 import { readSnapshot, readSnapshotHeader, type Snapshot, SnapshotError, writeSnapshot } from "../../../src/session/snapshots/file.ts";
-import { snapshotPlan } from "../../../src/app/cli/common/saved-plans.ts";
+import { snapshotPlan } from "../../../src/app/cli/start/plans/saved-plans.ts";
 import { snapshotOf } from "../../../src/session/snapshots/save.ts";
 import { verifySnapshot } from "../../../src/session/snapshots/verify.ts";
 import { Random } from "../../support/random.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { encodePlain } from "../../../src/machine/hardware/plain.ts";
 import { readSnapshot, type Snapshot, SnapshotError, writeSnapshot } from "../../../src/session/snapshots/file.ts";
-import { snapshotPlan } from "../../../src/app/cli/common/saved-plans.ts";
+import { snapshotPlan } from "../../../src/app/cli/start/plans/saved-plans.ts";
 import { snapshotOf } from "../../../src/session/snapshots/save.ts";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import { Page, PageMap } from "../../../src/session/state/page-map.ts";

@@ -5,7 +5,7 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { readSnapshot, SnapshotError, type SnapshotFile, writeSnapshot } from "../../../src/session/snapshots/file.ts";
-import { snapshotPlan } from "../../../src/app/cli/common/saved-plans.ts";
+import { snapshotPlan } from "../../../src/app/cli/start/plans/saved-plans.ts";
 import { snapshotOf } from "../../../src/session/snapshots/save.ts";
 import { verifySnapshot } from "../../../src/session/snapshots/verify.ts";
 import { Random } from "../../support/random.ts";

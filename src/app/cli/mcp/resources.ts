@@ -7,7 +7,7 @@ import { Failure } from "../common/failure.ts";
 import type { Json } from "../../../model/queries/table.ts";
 import { RECORDING_START } from "../../../kit/support/files/written-files.ts";
 import { RecordingError } from "../../../session/recordings/file/recording.ts";
-import { plannedRecording } from "../common/saved-plans.ts";
+import { plannedRecording } from "../start/plans/saved-plans.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
 
 const BOOKS = ["hypervisor", "resource-manager", "vm-manager", "geniezone", "phones", "observed", "observed-ioctl"];

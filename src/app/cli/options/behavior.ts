@@ -98,26 +98,17 @@ export function argumentsOf(options: readonly Option[], values: Readonly<Record<
   });
 }
 
-/** Keys of a configuration that options set. */
-const KEYS = {
-  cpu: "machine.cpu",
-  phone: "machine.phone",
-  turbo: "machine.turbo",
-  capIds: "machine.cap_ids",
-  quirks: "machine.quirks",
-  hypervisorNode: "machine.hypervisor_node",
-  strict: "machine.strict",
-  check: "machine.check",
-} as const;
+/** Options that set the keys of their names in [machine]. */
+const KEYS = ["cpu", "phone", "turbo", "capIds", "quirks", "hypervisorNode", "strict", "check"] as const;
 
 /** The options of a machine that are keys of its configuration. */
-export type KeyOptions = { readonly [option in keyof typeof KEYS]?: string | boolean };
+export type KeyOptions = { readonly [option in typeof KEYS[number]]?: string | boolean };
 
 /** The given ones as changes of a configuration. */
 export function changesOf(options: KeyOptions): string[] {
-  return Object.entries(KEYS).flatMap(([option, key]) => {
-    const value = options[option as keyof typeof KEYS];
-    return value === undefined ? [] : [`${key}=${value}`];
+  return KEYS.flatMap((option) => {
+    const value = options[option], key = option.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return value === undefined ? [] : [`machine.${key}=${value}`];
   });
 }
 

@@ -133,6 +133,7 @@ export const VM = keysOf({
     type: v.optional(span),
     doc: "room that the bios has for its copy of the devicetree, such as 32KiB; by default the zeros before its code",
     needs: [{ keys: { bios: true } }],
+    plan: "vm",
   },
   without_access_platform: {
     type: v.optional(kinds),

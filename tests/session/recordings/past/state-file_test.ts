@@ -11,7 +11,7 @@ import type { Move } from "../../../../src/model/protocol/protocol.ts";
 import { type KeptMilestone, KeptState } from "../../../../src/session/recordings/past/history.ts";
 import { Past } from "../../../../src/session/recordings/past/past.ts";
 import type { Recording } from "../../../../src/session/recordings/file/recording.ts";
-import { plannedRecording } from "../../../../src/app/cli/common/saved-plans.ts";
+import { plannedRecording } from "../../../../src/app/cli/start/plans/saved-plans.ts";
 import { recordingHeader } from "../../../../src/session/recordings/file/recording-writer.ts";
 import { denserToEnd, openStates, StateFile, writableAtEnd, writeStates } from "../../../../src/session/recordings/past/state-file.ts";
 import { beginAtState, beginSystem, type Begun } from "../../../../src/session/snapshots/begin.ts";

@@ -5,7 +5,7 @@ import { digest } from "./consent-store.ts";
 import { Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, sourceFile, withoutConnections } from "../../../../model/plans/host-resources.ts";
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
-import { plannedRecording } from "../../common/saved-plans.ts";
+import { plannedRecording } from "./saved-plans.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 

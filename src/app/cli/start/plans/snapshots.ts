@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { checkUse } from "./consent.ts";
 import { digest } from "./consent-store.ts";
 import { Progress } from "../../common/progress.ts";
-import { snapshotPlan } from "../../common/saved-plans.ts";
+import { snapshotPlan } from "./saved-plans.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, sourceFile } from "../../../../model/plans/host-resources.ts";
 import type { SessionPlan } from "../../../../model/plans/plan.ts";

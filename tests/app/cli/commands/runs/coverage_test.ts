@@ -4,7 +4,7 @@ import { el2 } from "../../program.ts";
 import { Place } from "../../place.ts";
 import { DEMO } from "../recordings.ts";
 import { job as stacks } from "../../../../../src/app/jobs/stacks.ts";
-import { plannedRecording } from "../../../../../src/app/cli/common/saved-plans.ts";
+import { plannedRecording } from "../../../../../src/app/cli/start/plans/saved-plans.ts";
 
 const rowsOf = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
 

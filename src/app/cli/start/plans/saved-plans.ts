@@ -1,12 +1,12 @@
 // Plans of recordings and snapshots, which anybody may have written. Their machines use nothing of
 // this computer before the user has consented.
 
-import { planOfSaved } from "../../configuration/saved-plan.ts";
-import { type SessionPlan, writtenDisk } from "../../../model/plans/plan.ts";
-import { type Recording, RecordingError } from "../../../session/recordings/file/recording.ts";
-import { readRecording } from "../../../session/recordings/file/recording-reader.ts";
-import { SnapshotError, type SnapshotFile } from "../../../session/snapshots/file.ts";
-import { isTold, problemOf } from "../../../kit/support/problem.ts";
+import { planOfSaved } from "../../../configuration/saved-plan.ts";
+import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
+import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { readRecording } from "../../../../session/recordings/file/recording-reader.ts";
+import { SnapshotError, type SnapshotFile } from "../../../../session/snapshots/file.ts";
+import { isTold, problemOf } from "../../../../kit/support/problem.ts";
 
 /**
  * A recording whose machine is planned. A machine that writes through to a disk
