@@ -1,5 +1,5 @@
 /**
- * el2 as a library: a machine with hypervisor and resource manager in the caller's own thread,
+ * el2 as a library: a machine with hypervisor and Resource Manager in the caller's own thread,
  * without a terminal.
  *
  * ```ts

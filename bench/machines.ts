@@ -18,7 +18,7 @@ export type Machine = typeof MACHINES[number];
 export interface Guest {
   /** arm64 ELF or Image. */
   kernel?: string;
-  /** A root VM in el2 instead of the resource manager. */
+  /** A root VM in el2 instead of the Resource Manager. */
   root?: RootGuest;
   initrd?: string;
   /** Kernel command line. */

@@ -75,7 +75,7 @@ export function rpcReference(): string {
   const unimplemented = [...RPC_UNIMPLEMENTED].map(([id, name]) => `${idText(id)}  ${name}`);
   return [
     "# RPC messages\n",
-    "Messages between VMs and the resource manager, generated from the declarations in `src/machine/abi/rpc/messages`. Sections are those of",
+    "Messages between VMs and the Resource Manager, generated from the declarations in `src/machine/abi/rpc/messages`. Sections are those of",
     "`docs/spec/resource-manager.md`. Integers are little endian; numbers before fields are offsets in the payload.\n",
     "## Packets\n",
     block([

@@ -4,7 +4,7 @@
 
 enum { LINE = 80 };
 
-// The shared memory: the buffer that the resource manager has put under /reserved-memory
+// The shared memory: the buffer that the Resource Manager has put under /reserved-memory
 // (docs/spec/resource-manager.md §7.4).
 static volatile char *board;
 static uint64_t size;

@@ -1,5 +1,5 @@
 // Reads a flattened devicetree in place (Devicetree Specification 0.4 chapter 5). The tree comes
-// from the host's VMM and the resource manager, which the guest trusts: there is no bounds checking
+// from the host's VMM and the Resource Manager, which the guest trusts: there is no bounds checking
 // here.
 #include "guest.h"
 

@@ -1,5 +1,5 @@
 // firmware: runs in front of a protected VM's own image (docs/spec/resource-manager.md §3.12 and
-// §4.6). The resource manager put it into memory that the VM's owner cannot write any more;
+// §4.6). The Resource Manager put it into memory that the VM's owner cannot write any more;
 // everything else here was the owner's, and is looked at before it is used: the devicetree, the
 // place of the image, its header, and its SHA-256 where this firmware carries a list of the images
 // that it accepts. Entry: x0 devicetree, x1 image, x2 bytes of image. Linux's drivers name no

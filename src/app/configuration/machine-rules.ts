@@ -42,7 +42,7 @@ export const NO_VM = ruled("no VM", "add [vm.NAME] with a kernel or an image");
 /** Checks the rules between keys. */
 export function checkMachine({ file, spoilt }: Known, errors: KeyErrors): void {
   if (file.rm.kind === "image" && !spoilt.has(["rm"]) && file.machine.hypervisor_node !== DEFAULT_BEHAVIOUR.hypervisorNode) {
-    const wayOut = 'remove it with [rm] kind = "image"', needs = "the native resource manager";
+    const wayOut = 'remove it with [rm] kind = "image"', needs = "the native Resource Manager";
     errors.atValue(["machine", "hypervisor_node"], { code: "needs", what: "hypervisor_node", needs, wayOut });
   }
   if (file.host.kind === "image") checkPrimary(file, errors);
@@ -262,7 +262,7 @@ function checkDriver(name: string, vm: FileVm, { file: { host }, spoilt }: Known
   const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
   const { functions, requests } = PERSONAS[device];
   if (vm.windows !== undefined && !unknown && vm.hypervisor === "gunyah" && PERSONAS[device].memory.given !== "on-demand") {
-    const why = "gives memory in parcels, which the resource manager places one after the other";
+    const why = "gives memory in parcels, which the Resource Manager places one after the other";
     errors.atKey(["vm", name, "windows"], ruled(`device "${device}" ${why}`, 'windows need device = "v17" or later'));
   }
   const rules = rulesOf(vm), { vmm } = rules, inFlash = vm.bios !== undefined && rules.bios === "flash" && vm.hypervisor === "gunyah";

@@ -45,7 +45,7 @@ export function applyPhone(raw: Record<string, unknown>): void {
     const setting = phoneSetting(key), own = ownValue(name, key);
     if (setting === undefined || own === undefined) continue;
     const [table, setKey] = setting;
-    // Images bring their own driver or resource manager.
+    // Images bring their own driver or Resource Manager.
     if (table !== "machine" && tableOf(raw, table)?.kind === "image") continue;
     raw[table] ??= {};
     const values = tableOf(raw, table);

@@ -60,7 +60,7 @@ export interface RunConfiguration {
   readonly turbo: boolean;
   readonly behaviour?: Behaviour;
   readonly seed: number;
-  /** The program of the root VM, if not our resource manager. */
+  /** The program of the root VM, if not our Resource Manager. */
   readonly root?: RootPlan;
   /** The native host with its VMs, or an image as the primary VM. */
   readonly what: RunPlan | BootPlan;
@@ -368,7 +368,7 @@ function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): Na
 }
 
 /**
- * The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something
+ * The images of `[rm] kind = "image"`; undefined for our own Resource Manager, or where something
  * is wrong.
  */
 async function planRoot(rm: FileRm, files: Files, refuse: Refuse): Promise<RootPlan | undefined> {

@@ -34,7 +34,7 @@ export interface VmPlace {
   readonly roomKnown: boolean;
   /** Context id of its vsock device, unless that sets one. */
   readonly cid: number;
-  /** The resource manager can give VMs an ITS. */
+  /** The Resource Manager can give VMs an ITS. */
   readonly hasIts: boolean;
   /** The machine's CPU. */
   readonly cpu: CpuPlan | undefined;

@@ -1,4 +1,4 @@
-// The primary machine of mod.ts: hypervisor and resource manager in the caller's own thread, turbo,
+// The primary machine of mod.ts: hypervisor and Resource Manager in the caller's own thread, turbo,
 // one VM's console as text.
 
 import { assemble } from "../../session/assembly/assemble.ts";

@@ -1,5 +1,5 @@
-// The forms of /hypervisor in the primary VM's devicetree, by which its drivers find the resource
-// manager. Two follow the binding of the Linux series; the open platform's resource manager writes
+// The forms of /hypervisor in the primary VM's devicetree, by which its drivers find the Resource
+// Manager. Two follow the binding of the Linux series; the open platform's Resource Manager writes
 // the third (docs/spec/vm-manager.md §13, docs/spec/resource-manager.md §7.5).
 
 /**

@@ -1,4 +1,4 @@
-// How ids of objects are written: the traces of hypervisor, resource manager and host name objects
+// How ids of objects are written: the traces of hypervisor, Resource Manager and host name objects
 // by them, and so does everything above the machine, which also reads them
 // (src/model/queries/ids.ts; docs/design/workstation.md §2).
 
@@ -91,7 +91,7 @@ export function devId(vm: string, name: string): string {
 }
 
 /**
- * The key that joins the operation of a request's sender to the one of the resource manager, by the
+ * The key that joins the operation of a request's sender to the one of the Resource Manager, by the
  * sender's VMID and the sequence number.
  */
 export function requestKey(vmid: number, sequence: number): string {

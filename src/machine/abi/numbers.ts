@@ -6,7 +6,7 @@ declare const meaning: unique symbol;
 /** A capability id in some cspace. */
 export type CapId = bigint & { readonly [meaning]: "capability" };
 
-/** The id of a VM for the resource manager and the hypervisor, 16 bits. */
+/** The id of a VM for the Resource Manager and the hypervisor, 16 bits. */
 export type Vmid = number & { readonly [meaning]: "VMID" };
 
 /** An intermediate physical address: a byte in the address space of a VM. */

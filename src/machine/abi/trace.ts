@@ -1,4 +1,4 @@
-// The trace: reports of the hypervisor, the resource manager and the host about their work, for
+// The trace: reports of the hypervisor, the Resource Manager and the host about their work, for
 // display (docs/design/decisions.md §6; docs/design/workstation.md §2). Nothing here changes what a
 // guest sees: a run with every kind of event wanted is the same run. The hub is
 // `machine/hypervisor/trace/trace-hub.ts`; native guests reach it through `NativeVcpu.trace`.
@@ -36,7 +36,7 @@ export function isTraceKind(name: string): name is TraceKind {
 /** The content of each kind, for display. */
 export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
   hvc: "a hypercall, from its decoding to its answer: name and arguments as the ABI declares them, results, the error",
-  rpc: "a request to the resource manager, from its arrival to its reply; and a notification",
+  rpc: "a request to the Resource Manager, from its arrival to its reply; and a notification",
   ioctl: "an ioctl of a process on the host's kernel, from the call to its return",
   trap: "an exit to EL2 of no other kind: a system register, an abort, WFI, an unknown call; and each UNDEFINED instruction, once",
   virq: "an interrupt: its source raises it, the guest acknowledges and ends it",
@@ -153,7 +153,7 @@ export function isReached(point: RunPoint, place: RunPoint): boolean {
   return point.retired <= place.retired && point.steps <= place.steps;
 }
 
-/** A message of the resource manager's protocol, as `machine/abi/rpc/packet.ts` has it. */
+/** A message of the Resource Manager's protocol, as `machine/abi/rpc/packet.ts` has it. */
 export interface TraceMessage {
   /** Its `PacketType`. */
   readonly type: 0 | 1 | 2 | 3;

@@ -9,7 +9,7 @@
 //   hypervisorBase                          ...         from here on PA - RAM_BASE + RAM_OFFSET
 //     + 0          hypervisor image (unused: this hypervisor is not code in guest memory)
 //     + 0x40_0000  root partition
-//     + 0x48_0000  memory of the resource manager, 0xa_0000 bytes
+//     + 0x48_0000  memory of the Resource Manager, 0xa_0000 bytes
 //     + 0x80_0000  end of RAM
 //
 // hypervisorBase is 0x8000_0000 as on the real platform, or the end of the primary's RAM where that
@@ -82,7 +82,7 @@ const HYPERVISOR_REGION_SIZE = 0x80_0000;
 const HYPERVISOR_LOWEST_BASE = 0x8000_0000;
 const HYPERVISOR_ALIGNMENT = 0x20_0000;
 
-/** Memory that the root VM (the resource manager) runs in. */
+/** Memory that the root VM (the Resource Manager) runs in. */
 export const RESOURCE_MANAGER_SIZE = 0xa_0000;
 
 /** Sizes of the primary's RAM that a machine can have: a bare-metal program needs little. */

@@ -50,8 +50,8 @@ import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 const MEMORY_LABEL = 0;
 
 /**
- * How a VM comes to be. Each step ends in an ioctl, which may wait: v6 and v9 ask the resource
- * manager for a VMID in CREATE_VM. As messages name that ioctl.
+ * How a VM comes to be. Each step ends in an ioctl, which may wait: v6 and v9 ask the Resource
+ * Manager for a VMID in CREATE_VM. As messages name that ioctl.
  */
 const STEPS = ["create", "memory", "functions", "start"] as const;
 const STEP_CALLS: Readonly<Record<typeof STEPS[number], string>> = {
@@ -210,7 +210,7 @@ function shares({ vmm: { plan, board }, persona }: Gunyah): boolean {
   return (devices.length > 0 || board.vmm !== undefined) && firmware === undefined && persona.memory.sharedExecutable;
 }
 
-/** A VM that starts in flash has a region after its RAM, with the resource manager's devicetree. */
+/** A VM that starts in flash has a region after its RAM, with the Resource Manager's devicetree. */
 function regionCount({ vmm: { plan, board } }: Gunyah): number {
   return plan.flash === undefined ? board.regions(plan).length : 2;
 }
@@ -309,7 +309,7 @@ function addVcpus(gunyah: Gunyah): void {
 }
 
 /**
- * The resource manager puts the firmware of protected VMs here, and it is what the boot vCPU
+ * The Resource Manager puts the firmware of protected VMs here, and it is what the boot vCPU
  * begins with.
  */
 function setFirmware({ vmm: { steps, board, plan, data }, persona: { name, requests } }: Gunyah, size: number): void {

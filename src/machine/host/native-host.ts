@@ -83,7 +83,7 @@ function firmwareOf(vms: readonly VmPlan[], hypervisor: "gunyah" | "geniezone"):
 }
 
 /**
- * The page that must be shared with the resource manager for the virtio-mmio objects of a VM. The
+ * The page that must be shared with the Resource Manager for the virtio-mmio objects of a VM. The
  * buffers are in the VM's own memory.
  */
 function deviceBuffers(vms: readonly VmPlan[]): SharedBuffer[] {
@@ -425,7 +425,7 @@ class VmmProgram implements HostProgram {
     } else this.#complain(entry, `it is already ${state}`);
   }
 
-  /** /dev/gunyah can close a VM but not ask it: the host asks the resource manager. */
+  /** /dev/gunyah can close a VM but not ask it: the host asks the Resource Manager. */
   #stop(entry: HostedVm, force: boolean): void {
     const { state, vmid } = entry;
     if (state === undefined || isOver(entry)) return this.#complain(entry, `it is ${state ?? "not started"} and cannot be stopped`);

@@ -105,7 +105,7 @@ export class VmmMemory implements ProcessMemory {
     if (firmware !== undefined) return "the VM is protected";
     if (address < end && address + length > devicetree) {
       const place = `${hex(devicetree)}..${hex(end - 1)}`;
-      return `${place} is the place of the devicetree, which the driver lends for the resource manager: put no buffer there`;
+      return `${place} is the place of the devicetree, which the driver lends for the Resource Manager: put no buffer there`;
     }
     return "this generation of /dev/gunyah shares no memory that guests execute";
   }

@@ -10,7 +10,7 @@ import { createRootVm, DEFAULT_PRIMARY_IMAGES, type PrimaryImages, type RootVm }
 
 /** Options of the hypervisor's start. */
 export interface BootOptions extends HypervisorOptions {
-  /** The resource manager: a native program, or AArch64 images. */
+  /** The Resource Manager: a native program, or AArch64 images. */
   readonly resourceManager: NativeGuestFactory | RootPackage;
   /** Places of the primary VM's images in RAM; by default those of the recorded platform. */
   readonly images?: PrimaryImages;
@@ -19,7 +19,7 @@ export interface BootOptions extends HypervisorOptions {
 }
 
 /**
- * Makes the hypervisor and its root VM. `machine.run` then runs the resource manager, which creates
+ * Makes the hypervisor and its root VM. `machine.run` then runs the Resource Manager, which creates
  * the primary VM. RAM contents (the primary's images) may be written before or after.
  */
 export function createHypervisor(machine: Machine, options: BootOptions): { hypervisor: Hypervisor; root: RootVm } {

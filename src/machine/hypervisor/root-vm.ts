@@ -1,4 +1,4 @@
-// The root VM: the objects that the resource manager starts with, its memory and its environment
+// The root VM: the objects that the Resource Manager starts with, its memory and its environment
 // block (docs/spec/hypervisor.md §8, docs/spec/observed.md §7). Capabilities are made in the
 // recorded order, so their ids match.
 
@@ -45,7 +45,7 @@ import { layoutPackage, type RootLayout, type RootPackage, segmentParts } from "
 import { Vcpu } from "./scheduling/vcpu.ts";
 import { Vic } from "./gic/vic.ts";
 
-/** Where the primary VM's images lie, for the resource manager to start it. Physical addresses. */
+/** Where the primary VM's images lie, for the Resource Manager to start it. Physical addresses. */
 export interface PrimaryImages {
   readonly entry: number;
   readonly devicetree: number;
@@ -89,7 +89,7 @@ const FIRST_SPI = 32;
 const HWIRQ_END = 256;
 
 /**
- * Makes the root VM and powers its vCPU on. `program` is the resource manager: a native program, or
+ * Makes the root VM and powers its vCPU on. `program` is the Resource Manager: a native program, or
  * a package of AArch64 images.
  */
 export function createRootVm(
@@ -155,7 +155,7 @@ export function createRootVm(
 
   const entry = base + (native ? NATIVE_ENTRY : program.runtime.entry);
   if (native) hypervisor.registerNative(entry, program);
-  // A resource manager runs with its MMU off, and expects ordinary memory.
+  // A Resource Manager runs with its MMU off, and expects ordinary memory.
   vcpu.registers.defaultCacheable = true;
   vcpu.powerOn(BigInt(entry), BigInt(base + layout.environment));
   return { cspace, addressSpace, vic, vcpu };

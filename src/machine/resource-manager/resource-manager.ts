@@ -56,7 +56,7 @@ export class ResourceManager implements NativeGuest {
       boot(this.#context, Number(x0));
     } catch (failure) {
       if (!(failure instanceof HypercallFailure || failure instanceof Refusal)) throw failure;
-      throw new NativePanic(`the resource manager cannot boot: ${failure.message}`);
+      throw new NativePanic(`the Resource Manager cannot boot: ${failure.message}`);
     }
   }
 

@@ -22,16 +22,16 @@ import { hint, hintText } from "../../kit/support/text/hint.ts";
 /** Wall time (ns) to wait for the answer. */
 export const ANSWER_TIME = 10e9;
 
-export const REQUESTS_OF_VMS: Group = { name: "rpc", doc: "requests to the resource manager" };
+export const REQUESTS_OF_VMS: Group = { name: "rpc", doc: "requests to the Resource Manager" };
 
 export const RPC_LS = listOfVm("rpc.ls", {
-  doc: "list requests to the resource manager, and its notifications",
+  doc: "list requests to the Resource Manager, and its notifications",
   table: "rpc.ls",
   examples: ["rpc ls", "rpc ls --filter 'about=ping res!=ok'"],
 });
 
 export const RPC_SEND = command("rpc.send", {
-  doc: "send a request to the resource manager as the host VM, and print the reply",
+  doc: "send a request to the Resource Manager as the host VM, and print the reply",
   args: {
     message: word(asTyped({ words: requestNames }), "its name or id, such as VM_GET_STATE"),
     fields: words(text, "FIELD=VALUE: numbers, bytes in hexadecimal or text:TEXT, lists as JSON; without any, list the fields"),
@@ -58,12 +58,12 @@ export const RPC_SEND = command("rpc.send", {
     label: "reclaim it",
     of: (id) => ({ message: "MEM_RECLAIM", fields: [`handle=${nameOf(id)}`, "flags=0"] }),
     asks: (id) => ({
-      question: `Ask the resource manager, as the host, to reclaim ${id}?`,
+      question: `Ask the Resource Manager, as the host, to reclaim ${id}?`,
       act: `reclaim ${id}`,
-      effect: "The host gets the memory back. The resource manager refuses while a VM still has it mapped.",
+      effect: "The host gets the memory back. The Resource Manager refuses while a VM still has it mapped.",
       lost: "the parcel and its handle; its contents stay unless you request sanitizing",
       stays: BACK,
-      taken: `asked the resource manager to reclaim ${id}`,
+      taken: `asked the Resource Manager to reclaim ${id}`,
     }),
   }],
 });

@@ -133,7 +133,7 @@ export const BREAK = command("break", {
   excludes: [["remove", "rule"], ["remove", "at"]],
   notes: "el2 resume continues the machine. el2 symbols lists the symbols. Only one VM at a time can have breakpoints or a gdb.",
   examples: [
-    "break 'kind=rpc refused=yes' --wait         stop at the next request that the resource manager refuses",
+    "break 'kind=rpc refused=yes' --wait         stop at the next request that the Resource Manager refuses",
     "break 'kind=hvc name=addrspace_map vm=rm'",
     "break --at debian:vfs_open --wait --timeout 60s && el2 vcpu stack debian/0",
     "break --at syscall:openat:ENOENT --wait     stop as a program of Linux does not find a file",

@@ -103,10 +103,10 @@ export const VM_STOP = command("vm.stop", {
     asks: (id) => ({
       question: `Stop ${id}?`,
       act: `stop ${id}`,
-      effect: "The host asks the resource manager to stop it (VM_STOP). The guest shuts down, or ignores it.",
+      effect: "The host asks the Resource Manager to stop it (VM_STOP). The guest shuts down, or ignores it.",
       lost: "its memory and the state of its devices, once it has shut down",
       stays: BACK,
-      taken: `asked the resource manager to stop ${id}`,
+      taken: `asked the Resource Manager to stop ${id}`,
     }),
     disabled: neededVm,
   }],

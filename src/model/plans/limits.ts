@@ -13,7 +13,7 @@ export const MAX_VCPUS = 8;
 export const MAX_DEPTH = 255;
 export const MAX_MESSAGE = 1023;
 /**
- * IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and
+ * IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the Resource Manager and
  * the DTB agree.
  */
 export const BLOCK = 2 * MiB;
@@ -21,13 +21,13 @@ export const BLOCK = 2 * MiB;
 export const DEFAULT_HOST_MEMORY = 128 * MiB;
 /** The name of a VM, and its bytes at most. */
 export const VM_NAME = /^[a-z][a-z0-9-]*$/, VM_NAME_MAX = 79;
-/** Names of the VMs that every machine has: the primary VM, and the resource manager's. */
+/** Names of the VMs that every machine has: the primary VM, and the Resource Manager's. */
 export const TAKEN_NAMES: readonly string[] = ["host", "rm"];
 /** End of the widest addresses that a machine can have. */
 export const WIDEST_ADDRESS = 2 ** 40;
 /** Ranges of RAM above the one at the base. */
 export const WINDOWS_MAX = 16;
-/** Memory that the resource manager can add to each VM: it is from its own heap. */
+/** Memory that the Resource Manager can add to each VM: it is from its own heap. */
 export const LOW_MEMORY_MAX = 128 * KiB;
 /** Bytes of a command line: it is in a devicetree of 64 KiB. Linux on arm64 takes 2 KiB of it. */
 export const COMMAND_LINE_MAX = 32 * KiB;

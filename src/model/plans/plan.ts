@@ -179,7 +179,7 @@ export interface SessionPlan {
   readonly hashAt?: readonly number[];
   /** The VMs that a debugger has: the machine stops before their first instruction. */
   readonly debug?: DebuggedVms;
-  /** The program of the root VM, if not our resource manager. */
+  /** The program of the root VM, if not our Resource Manager. */
   readonly root?: RootPlan;
   /** ELF files with symbols of VMs, by VM. Guests cannot see them. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;

@@ -49,7 +49,7 @@ export type DeviceSample = Readonly<v.InferOutput<typeof deviceSample>>;
 const vmSample = v.object({
   name: word,
   vmid: count(),
-  /** State in the resource manager's words (RUNNING, EXITED, …). */
+  /** State in the Resource Manager's words (RUNNING, EXITED, …). */
   state: word,
   schedule: v.picklist(["native", "own", "proxy"]),
   /** Its console's name, or undefined. */

@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { bytes, count, listOf, name, text, unsigned, whole } from "./fields.ts";
 
-/** Bytes of a message: more than any queue or request to the resource manager takes. */
+/** Bytes of a message: more than any queue or request to the Resource Manager takes. */
 const MESSAGE_MAX = 1 << 16;
 /** Events of a keyboard or tablet in one action, and those that happen at once. */
 const EVENTS_MAX = 1 << 16;
@@ -26,7 +26,7 @@ export const action = v.variant("kind", [
   /** A break on the line of a console. */
   v.strictObject({ kind: v.literal("console.break"), console: name }),
   /**
-   * Sends a request to the resource manager in the host's name: a message by its id, with its
+   * Sends a request to the Resource Manager in the host's name: a message by its id, with its
    * payload.
    */
   v.strictObject({ kind: v.literal("rpc.send"), id: count(0xffff_ffff), payload: bytes(MESSAGE_MAX) }),

@@ -250,7 +250,7 @@ export const RPC_DECODED = define({
   name: "rpc.decode",
   version: 1,
   command: "rpc decode --json",
-  doc: "a decoded message between a VM and the resource manager",
+  doc: "a decoded message between a VM and the Resource Manager",
   fields: {
     packets: { kind: "detail", doc: "each packet: `type`, `msg`, `id`, `sequence`, `continuations` that follow, `bytes`" },
     fields: { kind: "detail", doc: "of the payload: `offset`, `type`, `name` and `value` of each field" },
@@ -314,7 +314,7 @@ export const LINT = define({
   name: "vm.lint",
   version: 1,
   command: "vm lint --json",
-  doc: "how the resource manager treats a node or property of a VM's devicetree",
+  doc: "how the Resource Manager treats a node or property of a VM's devicetree",
   fields: {
     file: { kind: "text", doc: "the devicetree" },
     path: { kind: "text", doc: "the node" },
@@ -322,7 +322,7 @@ export const LINT = define({
     offset: { kind: "number", doc: "its offset in the file" },
     kind: { kind: "word", doc: "refused, changed or ignored" },
     what: { kind: "text", doc: "what is wrong" },
-    does: { kind: "text", doc: "what the resource manager does with it" },
+    does: { kind: "text", doc: "what the Resource Manager does with it" },
   },
 });
 
@@ -390,7 +390,7 @@ export const PERSONA = define({
     vmid_at_create: { kind: "flag", doc: "the VMID is allocated in CREATE_VM, else at START" },
     start: { kind: "list", doc: "steps of START, in order" },
     start_again: { kind: "word", doc: "errno of START after the end, or after one that failed" },
-    any_rm_error_is_invalid: { kind: "flag", doc: "every error of the resource manager becomes EINVAL" },
+    any_rm_error_is_invalid: { kind: "flag", doc: "every error of the Resource Manager becomes EINVAL" },
     teardown: { kind: "list", doc: "steps of the end of a VM, in order" },
     stop_reason: { kind: "number", doc: "`reason` of VM_STOP at the end of a VM that runs" },
     asks_own_vmid: { kind: "flag", doc: "the driver asks for its own VMID before it first shares memory" },

@@ -48,7 +48,7 @@ const VM = "name of the calling VM";
 /** Everything that can be injected. */
 export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
   hvc: {
-    doc: "hypercalls of guests, of the resource manager and of the native host, before capability checks",
+    doc: "hypercalls of guests, of the Resource Manager and of the native host, before capability checks",
     fields: { name: "the call", vm: VM, vcpu: "VM/INDEX" },
     words: { name: Object.keys(HYPERCALLS) },
     errors: without(ErrorCode, "OK"),
@@ -59,7 +59,7 @@ export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
     },
   },
   rpc: {
-    doc: "requests to the resource manager, and its notifications",
+    doc: "requests to the Resource Manager, and its notifications",
     fields: { msg: "the message", vm: "name of the requesting or notified VM", seq: "sequence number", type: "request or notification" },
     words: { msg: messages.map(({ name }) => name), type: ["request", "notification"] },
     errors: without(RmError, "OK"),
@@ -77,7 +77,7 @@ export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
     effects: { delay: "starts after the host's vCPU was busy for this long", lose: "waits for a signal" },
   },
   alloc: {
-    doc: "allocations: of a partition's heap, of page tables, and of the resource manager's vIRQs and pages",
+    doc: "allocations: of a partition's heap, of page tables, and of the Resource Manager's vIRQs and pages",
     fields: { what: "heap, tables, virq or page", amount: "bytes of the heap, else a count" },
     words: { what: ["heap", "tables", "virq", "page"] },
     errors: { NOMEM: ErrorCode.NOMEM },

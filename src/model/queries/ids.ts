@@ -13,7 +13,7 @@ type Frame = Vcpu & { frame: number };
 type Named = { name: string };
 type Numbered = { number: number };
 type Address = { address: bigint };
-/** Of the resource manager. */
+/** Of the Resource Manager. */
 type Handle = { handle: number };
 /** An event by its name: `37`, `hvc.1204`, `virq@4.000333120`. */
 type Event = { event: string };
@@ -282,7 +282,7 @@ export function afterVm(name: string): string {
 /** Names of the VMs that every session has. */
 export const HOST = "host", RESOURCE_MANAGER = "rm";
 
-/** Whether a VM, by id or name, is neither the host nor the resource manager. */
+/** Whether a VM, by id or name, is neither the host nor the Resource Manager. */
 export function isGuest(vm: string | null): boolean {
   if (vm === null) return false;
   const name = withoutKind("vm", vm);

@@ -24,11 +24,11 @@ export const VMS = defineTable({
   version: 1,
   command: "vm ls",
   doc: "virtual machines, by VMID",
-  empty: "no VM yet: the resource manager is starting",
+  empty: "no VM yet: the Resource Manager is starting",
   columns: {
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
     vmid: { kind: "address", doc: "VMID; none where the VM failed before it had one", width: 5, optional: true },
-    state: { kind: "word", doc: "state, named as in the resource manager", width: 9, shown: VM_STATES },
+    state: { kind: "word", doc: "state, named as in the Resource Manager", width: 9, shown: VM_STATES },
     verdict: { kind: "word", doc: "the verdict of el2 diagnose", width: 10, optional: true, words: VERDICTS },
     via: { kind: "word", doc: "native, or the hypervisor's interface by which it was made: gunyah, geniezone", width: 9, from: 100 },
     schedule: { kind: "word", doc: "native, proxy (its owner calls vcpu_run) or own", width: 8 },
@@ -392,7 +392,7 @@ export const PARCELS = defineTable({
   name: "mem.parcels",
   version: 1,
   command: "mem parcels",
-  doc: "memory parcels of the resource manager, blocked ones first",
+  doc: "memory parcels of the Resource Manager, blocked ones first",
   empty: "no memory parcel exists",
   columns: {
     id: { kind: "id", doc: "parcel:HANDLE", width: 12, alias: ["handle"] },
@@ -510,7 +510,7 @@ export const MESSAGES = defineTable({
     ascii: { kind: "text", doc: "printable characters, others as dots", width: 24 },
     rpc: {
       kind: "text",
-      doc: "in a queue of the resource manager: kind of packet, message, sequence number, result of a reply, or the problem",
+      doc: "in a queue of the Resource Manager: kind of packet, message, sequence number, result of a reply, or the problem",
       optional: true,
       width: 40,
       from: 150,
@@ -523,7 +523,7 @@ export const RPCS = defineTable({
   name: "rpc.ls",
   version: 2,
   command: "rpc ls",
-  doc: "requests to the resource manager and its notifications, newest last",
+  doc: "requests to the Resource Manager and its notifications, newest last",
   empty: "no request recorded yet",
   args: STREAMED,
   columns: {

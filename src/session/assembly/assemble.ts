@@ -1,4 +1,4 @@
-// Builds the whole system of a plan: core, machine, hypervisor with the resource manager in its
+// Builds the whole system of a plan: core, machine, hypervisor with the Resource Manager in its
 // root VM, and the primary VM: an image (`boot`), or the native host with its VMs (`run`).
 
 import { CODE_FACTOR, memoryLimits } from "../../model/plans/memory-budget.ts";
@@ -324,7 +324,7 @@ const SAVED_INPUT = v.array(v.union([
   v.strictObject({ taker: v.number(), data: v.unknown() }),
 ]));
 
-/** Puts the native host where the resource manager starts the primary VM. */
+/** Puts the native host where the Resource Manager starts the primary VM. */
 function startHost(building: Building, { host }: RunPlan): void {
   const { plan, map, system, own } = building, { machine } = system;
   writeTree(system, DEFAULT_PRIMARY_IMAGES, generatedTree(building, map.primarySize));

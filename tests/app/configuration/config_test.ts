@@ -238,7 +238,7 @@ Deno.test("a VM of the platform of QEMU's virt has what QEMU's port has, and the
   ]);
 });
 
-Deno.test("an ITS of a VM is refused with a resource manager that is an image, and the frame is not", () =>
+Deno.test("an ITS of a VM is refused with a Resource Manager that is an image, and the frame is not", () =>
   inFolder(async (folder) => {
     const { runtime, app } = await buildRootGuest("environment", folder);
     const image = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;

@@ -32,7 +32,7 @@ const SPOILT: readonly (readonly [line: number, from: string, to: string, said: 
   [20, '"unauthenticated"', '"protected"', ['20:8: type "protected" needs firmware = PATH; add it or use "unauthenticated"']],
   [24, "memory", "memroy", ['24:1: unknown key "memroy" in [vm.debian]; did you mean "memory"?']],
   [25, "0x80000000", "0x80001000", [
-    "25:8: base 0x80001000 is not 2 MiB aligned (the resource manager would round it up, but not the devicetree); use 0x80200000",
+    "25:8: base 0x80001000 is not 2 MiB aligned (the Resource Manager would round it up, but not the devicetree); use 0x80200000",
   ]],
   [27, "= 2", "= 9", ["27:9: vcpus 9 exceeds the 8 threads of one address space; use 1..8"]],
   [
@@ -41,7 +41,7 @@ const SPOILT: readonly (readonly [line: number, from: string, to: string, said: 
       `${39 + index}:1: ${key} needs schedule = "own"; a proxied vCPU runs where its caller runs`
     ),
   ],
-  [41, "-4", "4", ["41:12: priority 4 gives 36, not below the owner (32): the resource manager would refuse VM_INIT; use -32..-1"]],
+  [41, "-4", "4", ["41:12: priority 4 gives 36, not below the owner (32): the Resource Manager would refuse VM_INIT; use -32..-1"]],
   [42, "1ms", "50us", ['42:13: timeslice "50us" is outside 100us..100ms']],
   [45, "depth = 8", "depth = 256", ["45:85: depth 256 is outside 1..255 (documents say 256, the hypervisor excludes it)"]],
   [

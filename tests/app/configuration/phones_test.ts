@@ -146,7 +146,7 @@ Deno.test("the profile generic, and none, are the same", async () => {
   assert.deepEqual({ ...DEFAULT_BEHAVIOUR, ...phoneBehaviour("generic") }, DEFAULT_BEHAVIOUR);
 });
 
-Deno.test("an image as the host brings its own driver: a profile sets the machine and the resource manager", async () => {
+Deno.test("an image as the host brings its own driver: a profile sets the machine and the Resource Manager", async () => {
   const run = await planned(`el2 = 1\n[machine]\nphone = "sm8650"\n[host]\nkind = "image"\nimage = "hello.bin"\n`);
   assert.deepEqual([run.behaviour?.capIds, run.behaviour?.reservedMemory, run.what.kind], ["random", "must-match", "boot"]);
   assert.deepEqual(phoneBehaviour("sm8650"), {

@@ -99,7 +99,7 @@ Deno.test("consoles, rows and the end are as expected, or it says how they are",
   const end = `el2_test = 1\ninject = ["hvc name=addrspace_map vm=rm nth=1 -> BUSY"]\n[[step]]\nboot = "demo"
 [[step]]\nexpect_end = 1\nmessage = "cannot boot: addrspace_map"\n`;
   assert.deepEqual(await outcomes(end), ["ok", "ok"]);
-  assert.match((await outcomes(end.replace("expect_end = 1", "expect_end = 0")))[1], /^it ended with 1: vcpu:rm\/0: the resource manager/);
+  assert.match((await outcomes(end.replace("expect_end = 1", "expect_end = 0")))[1], /^it ended with 1: vcpu:rm\/0: the Resource Manager/);
 });
 
 Deno.test("the same scenario is the same run", async () => {

@@ -18,7 +18,7 @@ Deno.test("a column with the usual value in every row is left out, and is there 
   for (
     const [screen, keys, title, heading, table, change] of [
       ["5", "v", "Objects", "State", "obj.ls", { state: "init" }],
-      ["7", "", "Requests to the resource manager", "Took", "rpc.ls", { latency: "1200" }],
+      ["7", "", "Requests to the Resource Manager", "Took", "rpc.ls", { latency: "1200" }],
       ["4", "", "Memory parcels", "Label", "mem.parcels", { label: 7 }],
     ] as const
   ) {

@@ -43,7 +43,7 @@ Deno.test("at 200x60 the path of an interrupt is to the right of the list, the g
   for (const key of ["3", "5", "7", "4"]) assert.doesNotMatch((await screen(key, 120, 36)).lines.join("\n"), /Last use refused|─ Changes/);
 });
 
-Deno.test("the selection begins on a guest, not on the host or the resource manager", async () => {
+Deno.test("the selection begins on a guest, not on the host or the Resource Manager", async () => {
   for (const [key, table] of [["3", "irq.ls"], ["5", "caps.ls"]] as const) {
     const rig = new Rig(120, 36, { ascii: false }, "direct");
     rig.answer = (query) => {

@@ -156,10 +156,10 @@ Deno.test("ctrl-c ends a way to another place of the run; if nothing is pending 
   assert.equal(moves(rig).length, 2);
 });
 
-Deno.test("v on the queues: what the messages of the resource manager's queues say, field by field; those of others are bytes", async () => {
+Deno.test("v on the queues: what the messages of the Resource Manager's queues say, field by field; those of others are bytes", async () => {
   const rig = new Rig(120, 36);
   await rig.keys("6v");
-  assert.match(await rig.text(), /- RM RPC[\s\S]*neither end is the resource manager: v shows bytes/);
+  assert.match(await rig.text(), /- RM RPC[\s\S]*neither end is the Resource Manager: v shows bytes/);
   await rig.keys("j");
   const lines = await rig.inside();
   const at = lines.findIndex((line) => line.startsWith("+- RM RPC"));

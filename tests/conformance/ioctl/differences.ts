@@ -6,7 +6,7 @@ export const DIFFERENT_STEPS: Readonly<Record<string, { readonly reason: string;
   "run-off-lend": { reason: "Lending memory out of a 1 GiB block: a lend always takes the host's access away", steps: [16] },
   "start-lend-touch": { reason: "Lending memory out of a 1 GiB block: a lend always takes the host's access away", steps: [13, 14] },
   "run-shared-visible": { reason: "Completed devicetree: the same nodes, packed more tightly", steps: [14] },
-  "x-vmexit-ok-lend": { reason: "VM_EXIT: the resource manager acts before the VM's next exit", steps: [15] },
+  "x-vmexit-ok-lend": { reason: "VM_EXIT: the Resource Manager acts before the VM's next exit", steps: [15] },
 };
 
 /** Reasons by case why the notifications differ. */

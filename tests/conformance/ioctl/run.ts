@@ -242,7 +242,7 @@ function hex(bytes: Uint8Array): string {
 }
 
 /**
- * Names that the recordings use for messages that el2 calls as the resource manager's sources do.
+ * Names that the recordings use for messages that el2 calls as the Resource Manager's sources do.
  */
 const RECORDED_NAMES: Readonly<Record<string, string>> = {
   VM_ALLOCATE: "VM_ALLOC_VMID",

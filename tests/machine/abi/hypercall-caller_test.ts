@@ -74,7 +74,7 @@ Deno.test("names and types of arguments are the table's", () => {
   assert.deepEqual([donate, other, less, vbase, ipa, cap].length, 6);
 });
 
-Deno.test("the resource manager and the host make no hypercall by position", async () => {
+Deno.test("the Resource Manager and the host make no hypercall by position", async () => {
   for await (const path of sources(["src/machine/resource-manager", "src/machine/host"])) {
     assert.doesNotMatch(await Deno.readTextFile(path), /\.hvc\(|\bHypercall\b|\bHYPERCALLS\b/, path);
   }

@@ -10,7 +10,7 @@ import {
 
 const MIB = 0x10_0000;
 
-Deno.test("with 1 GiB the hypervisor and the resource manager lie where the recorded platform has them", () => {
+Deno.test("with 1 GiB the hypervisor and the Resource Manager lie where the recorded platform has them", () => {
   const map = memoryMap(1024 * MIB);
   assert.equal(map.hypervisorBase, 0x8000_0000);
   assert.equal(map.rootBase, 0x8040_0000);

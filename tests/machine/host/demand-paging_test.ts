@@ -1,4 +1,4 @@
-// Pages that a guest misses, on the real core, hypervisor and resource manager: whatever
+// Pages that a guest misses, on the real core, hypervisor and Resource Manager: whatever
 // instruction misses one, the driver gives it and the instruction is repeated
 // (docs/spec/vm-manager.md §5.4).
 

@@ -68,10 +68,10 @@ const BELL = bellLabel(VM_PL011_SPI);
 /** A message of device 8 with event 3. */
 const signalMsi = (vmm: Client, vm: number, label: number) => vmm.call(vm, GH_EL2.SIGNAL_MSI, SIGNAL_MSI, { label, device: 8, event: 3 });
 
-/** A START that ends with an error of the resource manager. */
+/** A START that ends with an error of the Resource Manager. */
 function refusedStart(error: number, errno: ErrnoName, generations: readonly PersonaName[]): Misuse {
   return {
-    ...{ errno, in: generations, reason: /resource manager refused VM_INIT/ },
+    ...{ errno, in: generations, reason: /Resource Manager refused VM_INIT/ },
     run: (vmm, fake, persona) => {
       const vm = loaded(vmm, persona);
       fake.platform.refusals.set("VM_INIT", error);
@@ -84,10 +84,10 @@ const newVendorVm = (vmm: Client) => vmm.ioctl(vmm.open(), GH_LEGACY.CREATE_VM);
 const loadVendorVm = (vmm: Client, vm: number) =>
   vmm.call(vm, GH_LEGACY.SET_FW_NAME, LEGACY_NAME, { name: [...new TextEncoder().encode("trustedvm")] });
 
-/** A load by the vendor driver that ends with an error of the resource manager. */
+/** A load by the vendor driver that ends with an error of the Resource Manager. */
 function refusedLoad(error: number, errno: ErrnoName): Misuse {
   return {
-    ...{ errno, in: ["legacy"], reason: /resource manager refused VM_AUTH_IMAGE/ },
+    ...{ errno, in: ["legacy"], reason: /Resource Manager refused VM_AUTH_IMAGE/ },
     run: (vmm, fake) => {
       fake.platform.refusals.set("VM_AUTH_IMAGE", error);
       return loadVendorVm(vmm, newVendorVm(vmm));
@@ -118,7 +118,7 @@ function refusedRun(error: number, errno: ErrnoName): Misuse {
 
 const MISUSES: readonly Misuse[] = [
   { errno: "ENOTTY", in: SERIES, reason: /unknown magic/, run: (vmm) => vmm.ioctl(vmm.open(), 0x5401) },
-  // The vendor driver; a resource manager's errors come as by SET_FW_NAME and RUN.
+  // The vendor driver; a Resource Manager's errors come as by SET_FW_NAME and RUN.
   { errno: "EINVAL", in: ["legacy"], reason: /unknown magic/, run: (vmm) => vmm.ioctl(vmm.open(), 0x5401) },
   {
     ...{ errno: "EFAULT", in: ["legacy"], reason: /has to be readable/ },

@@ -1,4 +1,4 @@
-// The host on the platform without hypervisor: the resource manager is scripted, and vcpu_run comes
+// The host on the platform without hypervisor: the Resource Manager is scripted, and vcpu_run comes
 // back when the test says so.
 
 import assert from "node:assert/strict";
@@ -41,7 +41,7 @@ export class FakeHost implements Visitor {
     this.guest.restore(saved);
   }
 
-  /** @param settle false leaves messages of the resource manager for later */
+  /** @param settle false leaves messages of the Resource Manager for later */
   visit<T>(act: Visit<T>, settle = true): T {
     const outcome = this.#program.ask(act);
     this.guest.virq(this.platform.vcpu(this.platform.cpus - 1), CONSOLE_INPUT_INTID);

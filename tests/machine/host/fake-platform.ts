@@ -1,4 +1,4 @@
-// A platform for the native host without hypervisor: memory, a scripted resource manager behind two
+// A platform for the native host without hypervisor: memory, a scripted Resource Manager behind two
 // message queues, and a record of what the host does. Answers follow docs/spec/observed.md §6
 // and §8.
 
@@ -40,7 +40,7 @@ export const vcpuCap = (vm: number, index = 0) => BigInt(0x100 * (vm + 1) + inde
 export const wakeup = (vm: number, index = 0) => 962 + 8 * vm + index;
 export const bellCap = (vm: number) => BigInt(0x100 * (vm + 1) + 0x80);
 
-/** A request as the resource manager got it. */
+/** A request as the Resource Manager got it. */
 export interface Request {
   readonly name: string;
   readonly id: number;
@@ -137,7 +137,7 @@ export class FakePlatform {
     host.start(this.vcpu(0), BigInt(ENTRY), BigInt(DTB));
   }
 
-  /** Delivers the resource manager's messages until there are none. */
+  /** Delivers the Resource Manager's messages until there are none. */
   settle(host: NativeGuest): void {
     while (this.#toHost.length > 0 || this.pending.length > 0) {
       if (this.#toHost.length > 0) host.virq(this.vcpu(0), RX_VIRQ);
@@ -146,7 +146,7 @@ export class FakePlatform {
     }
   }
 
-  /** Delivers what the resource manager has sent so far, and no more. */
+  /** Delivers what the Resource Manager has sent so far, and no more. */
   deliver(host: NativeGuest): void {
     if (this.#toHost.length > 0) host.virq(this.vcpu(0), RX_VIRQ);
   }
@@ -158,7 +158,7 @@ export class FakePlatform {
     this.settle(host);
   }
 
-  /** The resource manager says that a VM has exited. */
+  /** The Resource Manager says that a VM has exited. */
   exited(host: NativeGuest, vmid: number, exitType: number): void {
     this.#notify(VM_STATUS.id, VM_STATUS.layout.encode({ vmid, vm_state: VmState.Exited, os_state: 0, app_status: 0 }));
     this.#notify(VM_EXITED.id, VM_EXITED.layout.encode({ vmid, exit_type: exitType, reason_size: 4, reason: new Uint8Array(4) }));
@@ -290,7 +290,7 @@ export class FakePlatform {
     for (const list of [this.requests, this.calls, this.rules, this.log]) list.length = 0;
   }
 
-  /** A notification from the resource manager. */
+  /** A notification from the Resource Manager. */
   notify(host: NativeGuest, id: number, payload: Uint8Array): void {
     this.#notify(id, payload);
     this.settle(host);

@@ -22,10 +22,10 @@ import type { Script, Step } from "./scripted-core.ts";
 import { LONG } from "../../support/long.ts";
 
 const DEVICES = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
-/** Calls over all devices, with a scripted resource manager. */
+/** Calls over all devices, with a scripted Resource Manager. */
 const CALLS = LONG ? 1_000_000 : 16_000;
 /**
- * The same with the real hypervisor and resource manager below, which are slower, and the
+ * The same with the real hypervisor and Resource Manager below, which are slower, and the
  * hypervisor's checker on.
  */
 const STACK_CALLS = LONG ? 1_000_000 : 6_400;
@@ -44,7 +44,7 @@ const LIFE = 200;
 const STACK_LIVES = 20;
 /**
  * v6 never sends VM_RESET; v14 and ack-6.1 do not for a VM that could not be configured. The
- * resource manager then refuses VM_DEALLOCATE and keeps the VM (docs/spec/observed-ioctl.md §5.2).
+ * Resource Manager then refuses VM_DEALLOCATE and keeps the VM (docs/spec/observed-ioctl.md §5.2).
  */
 const LOSING: readonly string[] = ["v6", "v14", "ack-6.1"];
 /** Those whose lost VMs keep memory of the host as well. */
@@ -76,8 +76,8 @@ interface Bed extends Visitor {
   /** Something that the processes do not do. */
   outside(random: Random): void;
   /**
-   * The last process has exited: everything in progress ends. Returns the requests to the resource
-   * manager since the last time.
+   * The last process has exited: everything in progress ends. Returns the requests to the Resource
+   * Manager since the last time.
    */
   over(random: Random): readonly string[];
   /** Checks that nothing below the host is left of processes that have ended. */
@@ -88,7 +88,7 @@ interface Bed extends Visitor {
   readonly pages: number;
 }
 
-/** A resource manager that refuses at random, and a vcpu_run that comes back with anything. */
+/** A Resource Manager that refuses at random, and a vcpu_run that comes back with anything. */
 class FakeBed extends FakeHost implements Bed {
   readonly pages = (FAKE_MEMORY - FAKE_RESERVED) / 4096;
   readonly losesMemory = false;
@@ -145,7 +145,7 @@ interface Below {
 }
 
 /**
- * The real hypervisor and resource manager, with guests that do anything; the hypervisor checks its
+ * The real hypervisor and Resource Manager, with guests that do anything; the hypervisor checks its
  * invariants after each operation, and all of them after each process.
  */
 class StackBed extends HostStack implements Bed {
@@ -153,7 +153,7 @@ class StackBed extends HostStack implements Bed {
   readonly losesMemory: boolean;
   readonly #mayLose: boolean;
   #before: Below;
-  /** VMs that the resource manager kept in the last process's life. */
+  /** VMs that the Resource Manager kept in the last process's life. */
   #lost = 0;
 
   constructor(device: typeof DEVICES[number], random: Random) {
@@ -224,7 +224,7 @@ class StackBed extends HostStack implements Bed {
 }
 
 class Fuzzer {
-  /** Requests to the resource manager by name: how deep the calls got. */
+  /** Requests to the Resource Manager by name: how deep the calls got. */
   readonly sent = new Map<string, number>();
   readonly #requests: readonly Request[];
   #pid = 0;

@@ -1,4 +1,4 @@
-// A VM of each generation of the driver on the real hypervisor and resource manager: made, run to
+// A VM of each generation of the driver on the real hypervisor and Resource Manager: made, run to
 // its SYSTEM_OFF and taken apart, and all that it took is given back.
 
 import assert from "node:assert/strict";
@@ -57,7 +57,7 @@ for (const device of ["v6", "v9"] as const) {
   Deno.test(`a process of ${device} that is killed while its VM gets a VMID leaves nothing`, () => {
     const host = new FakeHost(device), vmm = new Client(host), fd = vmm.open();
     const { CREATE_VM } = device === "v6" ? GH_V6 : GH;
-    // The resource manager answers after the process has ended.
+    // The Resource Manager answers after the process has ended.
     host.visit(({ kernel }) => {
       assert.equal(kernel.ioctl(vmm.pid, fd, CREATE_VM.code, 0n).result, undefined);
       kernel.exit(vmm.pid);
@@ -176,7 +176,7 @@ Deno.test("the parcel of a devicetree in more than 512 pieces goes by MEM_APPEND
   }
 });
 
-Deno.test("a region whose memory the resource manager keeps is not deleted: v6 and v9 answer EINVAL, and it stays", () => {
+Deno.test("a region whose memory the Resource Manager keeps is not deleted: v6 and v9 answer EINVAL, and it stays", () => {
   for (
     const [device, request, start] of [["v6", GH_V6.SET_USER_MEM_REGION, GH_V6.START], ["v9", GH.SET_USER_MEM_REGION, GH.START]] as const
   ) {

@@ -38,7 +38,7 @@ function tree(plan: VmPlan) {
   return read.tree.root;
 }
 
-Deno.test("the resource manager reads from a VM's devicetree what the plan says", () => {
+Deno.test("the Resource Manager reads from a VM's devicetree what the plan says", () => {
   const config = readVmConfig(tree(PLAN));
   assert.equal(config.name, "a");
   assert.equal(config.baseAddress, 0x8000_0000);
@@ -92,7 +92,7 @@ Deno.test("a VM needs the pages of image and ramdisk, and the devicetree's windo
   assert.equal(boardOf(PLAN).rules.needs(PLAN), 0x9000 + 0x3000 + DEVICETREE_SIZE);
 });
 
-Deno.test("readPlatform() finds memory, CPUs, GIC and the link to the resource manager", () => {
+Deno.test("readPlatform() finds memory, CPUs, GIC and the link to the Resource Manager", () => {
   assert.deepEqual(readPlatform(hostDevicetree(64 * MIB, 2)), {
     ok: true,
     platform: {

@@ -1,4 +1,4 @@
-// Machine, hypervisor, resource manager and a host whose processes are driven by the test: each
+// Machine, hypervisor, Resource Manager and a host whose processes are driven by the test: each
 // call of the test becomes an event of the host, so that it happens inside the machine at a point
 // of virtual time.
 
@@ -22,7 +22,7 @@ import type { Scripts } from "./scripted-core.ts";
 import { stackMachine } from "./stack-machine.ts";
 import { callByList } from "../../support/listed-call.ts";
 
-/** A message between host and resource manager. */
+/** A message between host and Resource Manager. */
 export interface Exchange {
   readonly way: "request" | "reply" | "notification";
   readonly id: number;
@@ -114,7 +114,7 @@ export interface HostStackOptions {
   readonly features?: bigint;
   /** The kernel's differences from others of its generation. */
   readonly quirks?: DriverQuirks;
-  /** Rules of the resource manager. */
+  /** Rules of the Resource Manager. */
   readonly parcels?: number;
   readonly reservedMemory?: "any" | "must-match" | "never";
 }
@@ -123,7 +123,7 @@ export interface HostStackOptions {
 export class HostStack implements Visitor {
   readonly machine: Machine;
   readonly hypervisor: Hypervisor;
-  /** Messages with the resource manager, in order. */
+  /** Messages with the Resource Manager, in order. */
   readonly exchanges: Exchange[] = [];
   readonly #host = new VisitedHost(() => this.machine);
 

@@ -1,4 +1,4 @@
-// The host's drivers find the resource manager in each form of /hypervisor, and a VM starts.
+// The host's drivers find the Resource Manager in each form of /hypervisor, and a VM starts.
 
 import assert from "node:assert/strict";
 import { HYPERVISOR_NODES } from "../../../src/machine/abi/hypervisor-node.ts";

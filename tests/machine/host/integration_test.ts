@@ -1,4 +1,4 @@
-// Hypervisor, resource manager and native host together; the VMs' vCPUs execute scripts.
+// Hypervisor, Resource Manager and native host together; the VMs' vCPUs execute scripts.
 
 import assert from "node:assert/strict";
 import { VM_PL011_BASE } from "../../../src/machine/host/boards/el2/map.ts";
@@ -18,7 +18,7 @@ function* psci(id: bigint): Generator<Step, void, bigint> {
   yield { do: "hvc", immediate: 0, x: [id] };
 }
 
-Deno.test("resource manager and native host create a VM, run it to its SYSTEM_OFF and take it down", () => {
+Deno.test("Resource Manager and native host create a VM, run it to its SYSTEM_OFF and take it down", () => {
   const stack = new Stack({ memory: HOST_MEMORY, vcpus: 2, vms: [vmPlan("a")] }, {
     cpus: 2,
     scripts: {

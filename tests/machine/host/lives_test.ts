@@ -1,6 +1,6 @@
 // Lives of a bare-metal VM in which something fails at random: a request of START, a hypercall that
 // gives a page, RUN, or the VMM, which ends in the middle. Nothing of any of them is left in the
-// host, the resource manager or the hypervisor, which checks its invariants after each operation.
+// host, the Resource Manager or the hypervisor, which checks its invariants after each operation.
 
 import assert from "node:assert/strict";
 import { BOOT_CONTEXT, ExitReason, GH, RUN_MMIO, RUN_PAGE } from "../../../src/machine/abi/ioctl/gunyah.ts";
@@ -127,7 +127,7 @@ function usage(stack: HostStack) {
 for (const device of GENERATIONS) {
   Deno.test(`${LIVES} lives of a VM of ${device} in which something fails leave nothing`, () => {
     const stack = new HostStack({ device, cpus: 1, check: true });
-    // The first VM has the driver ask for its own VMID, and the resource manager make its pools.
+    // The first VM has the driver ask for its own VMID, and the Resource Manager make its pools.
     new Life(stack, device, new Random(0)).live();
     const before = usage(stack);
     for (let seed = 1; seed <= LIVES; seed++) {

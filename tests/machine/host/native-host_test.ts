@@ -116,7 +116,7 @@ Deno.test("a VM that is to be made only is ready and waits, its peer with it, un
   assert.deepEqual(states().slice(4).sort(), ["a running", "b running"]);
 });
 
-Deno.test("what people send to the resource manager goes out as they wrote it, and its reply is nobody else's", () => {
+Deno.test("what people send to the Resource Manager goes out as they wrote it, and its reply is nobody else's", () => {
   const { platform, host, input, errors } = boot([vmPlan("a")]);
   const before = platform.requests.length;
   input.request(VM_GET_STATE.id, encodeRequest(VM_GET_STATE, { vmid: 0x80 }));

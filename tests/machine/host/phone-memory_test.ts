@@ -1,5 +1,5 @@
 // Memory as on phones: RAM at 0x8000_0000 with windows above it, holes, addresses of 40 bits, and
-// memory that the resource manager adds below (docs/spec/phones.md §A4, §A5, §C1).
+// memory that the Resource Manager adds below (docs/spec/phones.md §A4, §A5, §C1).
 
 import assert from "node:assert/strict";
 import { rows } from "../../session/inspection/system.ts";

@@ -11,7 +11,7 @@ import { guestRoot } from "../resource-manager/machine.ts";
 import { BASE, Client, DTB, DTB_SIZE, VM_SIZE } from "./client.ts";
 import { HostStack } from "./host-stack.ts";
 
-/** Where the resource manager puts a parcel that no node and no vdevice names. */
+/** Where the Resource Manager puts a parcel that no node and no vdevice names. */
 const FREE = 0x4000_1000;
 const PAGE = 0x1000;
 
@@ -43,10 +43,10 @@ function start(stack: HostStack, shared: number, nodes: readonly DevicetreeNode[
   return { result: vmm.ioctl(vm, GH.START), vmm };
 }
 
-/** The rule that the resource manager refused START by. */
+/** The rule that the Resource Manager refused START by. */
 const refusal = ({ hypervisor }: HostStack) => hypervisor.trace.reasons.last?.rule ?? "";
 
-Deno.test("must-match: each shared parcel needs a node of exactly its range; other resource managers do not look", () => {
+Deno.test("must-match: each shared parcel needs a node of exactly its range; other Resource Managers do not look", () => {
   const cases: readonly [nodes: DevicetreeNode[], starts: boolean][] = [
     [[], false],
     [[reserved(FREE, PAGE)], true],

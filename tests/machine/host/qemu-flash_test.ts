@@ -56,7 +56,7 @@ Deno.test("a VM starts in its flash, which it reads and executes, with the devic
     pages["after the bank"] = page(stack, CODE_AT + BANK_MIN);
     pages.variables = page(stack, VARIABLES);
     pages.ram = page(stack, QEMU_RAM_BASE);
-    pages["resource manager's devicetree"] = page(stack, QEMU_RAM_BASE + MEMORY);
+    pages["Resource Manager's devicetree"] = page(stack, QEMU_RAM_BASE + MEMORY);
     // The info page is the first that is left.
     pages["info page"] = page(stack, QEMU_RAM_BASE + MEMORY + QEMU_DEVICETREE_SIZE);
     yield* off();
@@ -68,7 +68,7 @@ Deno.test("a VM starts in its flash, which it reads and executes, with the devic
     "after the bank": undefined,
     variables: "r-x ffffffff",
     ram: `rwx ${DEVICETREE_MAGIC.toString(16)}`,
-    "resource manager's devicetree": `rwx ${DEVICETREE_MAGIC.toString(16)}`,
+    "Resource Manager's devicetree": `rwx ${DEVICETREE_MAGIC.toString(16)}`,
     "info page": "r-- 0",
   });
   assert.deepEqual(log, DONE);

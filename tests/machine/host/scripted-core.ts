@@ -1,5 +1,5 @@
 // A core that executes scripts instead of instructions: each vCPU is a generator of what it does,
-// and every step leaves the core as the instruction would. With it hypervisor, resource manager and
+// and every step leaves the core as the instruction would. With it hypervisor, Resource Manager and
 // native host are tested together without any AArch64 code.
 
 import { DEFAULT_CPU, parseCpu } from "../../../src/cpu/isa/cpus/cpus.ts";

@@ -1,4 +1,4 @@
-// Machine, hypervisor and resource manager for tests of the host, which is to be registered as the
+// Machine, hypervisor and Resource Manager for tests of the host, which is to be registered as the
 // primary VM.
 
 import { WasmCore } from "../../../src/cpu/core/core.ts";

@@ -1,4 +1,4 @@
-// Machine, hypervisor, resource manager and native host in one process, without session: what the
+// Machine, hypervisor, Resource Manager and native host in one process, without session: what the
 // tests of the whole stack run on.
 
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../../src/machine/host/data/console-input.ts";

@@ -1,4 +1,4 @@
-// The sample VMM on /dev/gunyah of the generations that have vCPUs: hypervisor, resource manager,
+// The sample VMM on /dev/gunyah of the generations that have vCPUs: hypervisor, Resource Manager,
 // driver and VMM together.
 
 import assert from "node:assert/strict";
@@ -102,7 +102,7 @@ Deno.test("a VM that is stopped by force is closed, and taken down", () => {
   stack.input.stop("a", true);
   stack.run(1e9);
   assert.deepEqual(stack.log(), [
-    // It has no link to the resource manager, by which it could be asked.
+    // It has no link to the Resource Manager, by which it could be asked.
     ...["a creating", "a ready", "a running", "error a: VM_STOP: NORESOURCE"],
     ...["a exited forced", "a stopped", "finished"],
   ]);

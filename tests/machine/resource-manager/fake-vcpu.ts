@@ -106,7 +106,7 @@ export class FakeVcpu implements NativeVcpu {
   }
 
   smc(): HypercallResult {
-    throw new Error("the resource manager makes no SMC");
+    throw new Error("the Resource Manager makes no SMC");
   }
 
   vcpuRun(args: HypercallArguments<"vcpu_run">): void {
@@ -148,11 +148,11 @@ export class FakeVcpu implements NativeVcpu {
   }
 
   readDevice(): bigint | undefined {
-    throw new Error("the resource manager reads no device");
+    throw new Error("the Resource Manager reads no device");
   }
 
   writeDevice(): boolean {
-    throw new Error("the resource manager writes no device");
+    throw new Error("the Resource Manager writes no device");
   }
 
   enableIrq(intid: number): void {

@@ -39,7 +39,7 @@ Deno.test("dynamic VMIDs count up to the number at which there are no more", () 
   assert.equal(use(machine, "dynamic VMIDs").used, limit - 1);
 });
 
-Deno.test("a VM takes vIRQs of its owner, of the resource manager and its own, and a page; all come back", () => {
+Deno.test("a VM takes vIRQs of its owner, of the Resource Manager and its own, and a page; all come back", () => {
   const machine = new Machine();
   const counts = () => [
     use(machine, "vIRQs", 3).used,

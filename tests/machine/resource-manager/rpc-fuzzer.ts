@@ -444,6 +444,6 @@ export class World {
       if (rm.state.exits.length === 0 && rm.state.vms.every(({ reset }) => reset === undefined)) return;
       if (result.kind === "idle") machine.skipTo(result.next);
     }
-    assert.fail("the resource manager comes to rest");
+    assert.fail("the Resource Manager comes to rest");
   }
 }

@@ -128,7 +128,7 @@ Deno.test("breakpoints and watchpoints follow the VM to the tables of stage 2 th
   assert.equal(await vm.ask("c"), `T05thread:1;watch:${hex(place)};`);
   assert.equal(await vm.ask("s", "c"), "T05thread:1;");
   assert.equal(await vm.register(PC), BigInt(CODE + 16));
-  // As the resource manager resets a VM: the same addresses by other tables.
+  // As the Resource Manager resets a VM: the same addresses by other tables.
   const tables = (core as WasmCore).stage2Pool.create()!;
   tables.map(0x4000_0000, 0x4000_0000, 0x400_0000, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1);
   const before = vcpu.registers.stage2;

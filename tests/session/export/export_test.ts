@@ -104,7 +104,7 @@ Deno.test("a CPU's slices go from switch to switch; a VMM's RUN is a call", asyn
 
 const near = (a: number, b: number) => Math.abs(a - b) < 0.002;
 
-Deno.test("a capture has each message that went into a queue, with its ends; those of the resource manager are RM RPC", async () => {
+Deno.test("a capture has each message that went into a queue, with its ends; those of the Resource Manager are RM RPC", async () => {
   const recorded = await recordedDemo(["msg"], 1000 * MILLISECOND);
   const file = fileOf(recorded, "pcapng");
   assert.deepEqual(readBlocks(file).slice(1, 3).map(({ options }) => optionText(options, 2)), ["msgqueue", "rm-rpc"]);
@@ -123,7 +123,7 @@ Deno.test("a capture has each message that went into a queue, with its ends; tho
     kinds[type]++;
     const comment = optionText(packet.options, 1)!;
     if (type === 1) {
-      assert.ok([view.getUint16(4, true), view.getUint16(6, true)].includes(0xff), "one end is the resource manager, VMID 255");
+      assert.ok([view.getUint16(4, true), view.getUint16(6, true)].includes(0xff), "one end is the Resource Manager, VMID 255");
       assert.ok(comment.endsWith(describePackets(message).join("\n")));
     } else assert.match(comment, /^mq:\d+ vm:(ping -> vm:pong|pong -> vm:ping)$/);
   });

@@ -17,7 +17,7 @@ const DEVICES: readonly DevicePlan[] = [{ kind: "rng" }, { kind: "balloon" }, { 
 
 Deno.test("a VM's virtio devices are rows with their place, interrupt and counters", () => {
   const system = machine(DEVICES);
-  // The resource manager makes the VM.
+  // The Resource Manager makes the VM.
   system.machine.run(1e8, 10_000);
   const { rows, error } = system.inspector.answer({ table: "vm.devices", args: { vm: "host" } });
   assert.equal(error, undefined);

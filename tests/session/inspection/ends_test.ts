@@ -35,7 +35,7 @@ Deno.test("input to a VM that was killed is dropped, and the others continue", a
   assert.equal(rows(system, "vm.ls", { filter: "id=vm:pong" })[0].state, "running");
 });
 
-/** Sends a request in the host's name and lets the resource manager answer. */
+/** Sends a request in the host's name and lets the Resource Manager answer. */
 function send(system: GuestSystem, id: number, payload: Uint8Array): void {
   assert.equal(system.inspector.act({ kind: "rpc.send", id, payload }), undefined);
   runUntil(system, system.machine.time + 20e6);

@@ -91,7 +91,7 @@ Deno.test("a fault that its caller has no answer to stops the machine, which say
   const system = await demo(50, "hvc name=addrspace_map vm=rm nth=1 -> BUSY");
   const { code, message } = system.ended()!;
   assert.equal(code, 1);
-  assert.match(message, /^vcpu:rm\/0: the resource manager cannot boot: addrspace_map\(.*\) answered BUSY \(faults injected: 1\)$/);
+  assert.match(message, /^vcpu:rm\/0: the Resource Manager cannot boot: addrspace_map\(.*\) answered BUSY \(faults injected: 1\)$/);
 });
 
 Deno.test("a request that is lost has no answer, one that is delayed has it later, one that is doubled is handled twice", async () => {

@@ -300,7 +300,7 @@ Deno.test("W33: every hypercall, request, rule and file that refuses names a sec
   const written: string[] = [];
   for (const folder of ["hypervisor", "resource-manager", "host"]) {
     for await (const text of sources(new URL(`../../../src/machine/${folder}/`, import.meta.url))) {
-      // A section by its file, and where the resource manager alone is meant, without.
+      // A section by its file, and where the Resource Manager alone is meant, without.
       for (const [, section] of text.matchAll(/"((?:hypervisor|resource-manager|vm-manager|geniezone) \d[^"]*)"/g)) written.push(section);
       if (folder !== "resource-manager") continue;
       for (const [, number] of text.matchAll(/section: "(\d[^"]*)"/g)) written.push(`resource-manager ${number}`);
@@ -419,7 +419,7 @@ Deno.test("a query that names nothing says what there is", async () => {
   assert.match(error({ table: "vcpu.ls", args: { filter: "stat=on" } }), /no field "stat"/);
 });
 
-Deno.test("messages in a queue of the resource manager are decoded, over several packets too; what is none says why", async () => {
+Deno.test("messages in a queue of the Resource Manager are decoded, over several packets too; what is none says why", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
   const queueOf = (filter: string) => {
@@ -508,7 +508,7 @@ Deno.test("W44: a refused request shows code, name, and what a driver makes of i
   assert.match(row.why ?? "", /^why:/);
 });
 
-Deno.test("a reason about a VM or an interrupt that the resource manager knows by number has the id that all screens have", async () => {
+Deno.test("a reason about a VM or an interrupt that the Resource Manager knows by number has the id that all screens have", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
   const port = system.hypervisor.trace.port(() => "rm/0");
@@ -686,7 +686,7 @@ Deno.test("W42: an interrupt that cannot fire says which mask, route or trigger"
   assert.equal(finding(bound), null);
 });
 
-Deno.test("W35: an errno that several codes of the resource manager become says how many, by the driver", async () => {
+Deno.test("W35: an errno that several codes of the Resource Manager become says how many, by the driver", async () => {
   const refused = async (device: string, answer: string, more = "") => {
     const system = await demoSystem(`el2 = 1\n[host]\ndevice = "${device}"\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n${more}`);
     assert.equal(system.inspector.act({ kind: "inject.add", rule: `rpc msg=VM_START nth=1 -> ${answer}` }), undefined);

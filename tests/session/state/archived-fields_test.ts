@@ -170,7 +170,7 @@ function probeOf(system: GuestSystem, skipped: Iterable<string> = SKIPPED): Fiel
 
 const CLASSES = classesOf(["machine/hypervisor", "machine/resource-manager", "machine/host"]);
 
-test("every field of hypervisor, resource manager and host is saved, or listed with the reason why not", async () => {
+test("every field of hypervisor, Resource Manager and host is saved, or listed with the reason why not", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
   const { addressSpaces, natives } = system.hypervisor;

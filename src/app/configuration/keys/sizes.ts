@@ -104,6 +104,6 @@ export const ramAddress = v.pipe(
   v.check((base) => base >= FIRST_RAM_ADDRESS && base < WIDEST_ADDRESS, outsideOf("0x40000000..0xffffffffff")),
   v.check((base) => base % BLOCK === 0, (issue) => {
     const up = Math.ceil((issue.input as number) / BLOCK) * BLOCK;
-    return wrong("is not 2 MiB aligned (the resource manager would round it up, but not the devicetree)", `use 0x${up.toString(16)}`);
+    return wrong("is not 2 MiB aligned (the Resource Manager would round it up, but not the devicetree)", `use 0x${up.toString(16)}`);
   }),
 );

@@ -47,7 +47,7 @@ const priority = v.pipe(
     ({ input }) => {
       const priority = OWNER_PRIORITY + (input as number);
       const what = priority < 0 ? "below 0" : `not below the owner (${OWNER_PRIORITY})`;
-      return wrong(`gives ${priority}, ${what}: the resource manager would refuse VM_INIT`, `use -${OWNER_PRIORITY}..-1`);
+      return wrong(`gives ${priority}, ${what}: the Resource Manager would refuse VM_INIT`, `use -${OWNER_PRIORITY}..-1`);
     },
   ),
 );
@@ -89,7 +89,7 @@ export const VM = keysOf({
   firmware: {
     type: path,
     doc: "raw code, entered at its first byte",
-    needs: [{ keys: { type: ["protected"] }, wayOut: "the resource manager starts only protected VMs in it" }],
+    needs: [{ keys: { type: ["protected"] }, wayOut: "the Resource Manager starts only protected VMs in it" }],
   },
   kernel: { type: file, doc: "arm64 Linux Image; a path relative to this file, or catalog:GUEST/FILE" },
   image: { type: file, doc: "instead of a kernel: bare metal, ELF or raw" },

@@ -115,7 +115,7 @@ const ROWS = [
     name: "rpc",
     title: "RPC",
     short: "RPC",
-    help: "requests to the resource manager",
+    help: "requests to the Resource Manager",
     aliases: ["rpcs", "rpc ls", "messages"],
     command: "rpc ls",
     shows: { rpc: ["rpcs"] },

@@ -26,7 +26,7 @@ export function fieldLines({ table, row }: Selected, width: number): Line[] {
 }
 
 /**
- * Messages of a queue of the resource manager, each with its decoded fields; those of other queues
+ * Messages of a queue of the Resource Manager, each with its decoded fields; those of other queues
  * say nothing here.
  */
 export function packetLines(messages: readonly RowOf<typeof MESSAGES>[], width: number): Line[] {

@@ -75,7 +75,7 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenPane
   };
 }
 
-/** Decoded messages between a VM and the resource manager. */
+/** Decoded messages between a VM and the Resource Manager. */
 function rpcFields(messages: TablePane<typeof MESSAGES>): TextPane {
   return new TextPane({
     name: "rpc",
@@ -83,7 +83,7 @@ function rpcFields(messages: TablePane<typeof MESSAGES>): TextPane {
     lines(width) {
       const lines = packetLines(messages.rows, width);
       if (lines.length) return lines;
-      return [{ text: messages.rows.length ? "neither end is the resource manager: v shows bytes" : messages.emptyText, role: "dim" }];
+      return [{ text: messages.rows.length ? "neither end is the Resource Manager: v shows bytes" : messages.emptyText, role: "dim" }];
     },
     queries: () => messages.queries(),
     receive: (answer) => messages.receive(answer),

@@ -1,4 +1,4 @@
-// The screen RPC: requests to the resource manager and its notifications, and the selected one: its
+// The screen RPC: requests to the Resource Manager and its notifications, and the selected one: its
 // bytes, fields and answer.
 
 import { inspector } from "../panes/inspector.ts";
@@ -34,7 +34,7 @@ export function rpcScreen(): ScreenPanes {
   const rpcs = new TablePane({
     name: "rpcs",
     table: RPCS,
-    title: "Requests to the resource manager",
+    title: "Requests to the Resource Manager",
     stream: true,
     columns: rpcColumns,
   });

@@ -1,5 +1,5 @@
 // The generations of the Gunyah driver as data: which requests each accepts, which checks it makes,
-// and the order of its calls to the resource manager (docs/spec/vm-manager.md §1, §5.1, §7, §11;
+// and the order of its calls to the Resource Manager (docs/spec/vm-manager.md §1, §5.1, §7, §11;
 // v14 as recorded in docs/spec/observed-ioctl.md). One VM manager (`src/machine/host/gunyah`)
 // follows them.
 
@@ -149,7 +149,7 @@ export interface Persona {
   readonly start: readonly StartStep[];
   /** START after the end, or after a START that failed. */
   readonly startAgain: ErrnoName;
-  /** Every error of the resource manager becomes EINVAL. */
+  /** Every error of the Resource Manager becomes EINVAL. */
   readonly anyRmErrorIsInvalid: boolean;
   readonly teardown: readonly TeardownStep[];
   /** `reason` of VM_STOP at the end of a VM that runs. */
@@ -163,7 +163,7 @@ export interface Persona {
   readonly losesFailedVmid: boolean;
   /**
    * The region of a protected VM that holds the devicetree is one parcel, firmware included: the
-   * resource manager clears a parcel that it reclaims from such a VM, but not pages that are
+   * Resource Manager clears a parcel that it reclaims from such a VM, but not pages that are
    * donated one by one.
    */
   readonly protectedAsParcel: boolean;

@@ -11,5 +11,5 @@ export function bellLabel(spi: number): number {
 export function backendLabel(slot: number): number {
   return FIRST_RESERVED_LABEL + 0x1000 + slot;
 }
-/** Label of the page that the resource manager wants to be shared for such objects. */
+/** Label of the page that the Resource Manager wants to be shared for such objects. */
 export const DEVICE_BUFFER_LABEL = FIRST_RESERVED_LABEL + 0x2000;

@@ -8,7 +8,7 @@ export interface VmLayout {
   /** Undefined without an initial ramdisk. */
   readonly initrd: number | undefined;
   /**
-   * Where the resource manager puts the firmware, below 0 if that is before the RAM; undefined
+   * Where the Resource Manager puts the firmware, below 0 if that is before the RAM; undefined
    * without firmware.
    */
   readonly firmware: number | undefined;

@@ -42,7 +42,7 @@ export function linkNode(link: VmLink): DevicetreeNode {
   return node(name, { "vdevice-type": link.kind, ...common, "source-can-clear": link.sourceCanClear ? true : undefined });
 }
 
-/** The resource manager puts the buffer where it has room, and says where. */
+/** The Resource Manager puts the buffer where it has room, and says where. */
 function sharedMemoryNode(name: string, label: number): DevicetreeNode {
   return node(name, { "vdevice-type": "shm", generate: `/hypervisor/${name}`, "qcom,label": label, "peer-default": true }, [
     node("memory", { label, "allocate-base": true }),

@@ -44,7 +44,7 @@ export interface StartWanted {
   readonly start: "start" | "create" | "reset";
 }
 
-/** A request to send a message to the resource manager in the host's name. */
+/** A request to send a message to the Resource Manager in the host's name. */
 interface RequestWanted {
   readonly request: { readonly id: number; readonly payload: Uint8Array };
 }
@@ -145,7 +145,7 @@ export class ConsoleInput {
     this.interrupt();
   }
 
-  /** A request is to be sent to the resource manager. */
+  /** A request is to be sent to the Resource Manager. */
   request(id: number, payload: Uint8Array): void {
     this.#waiting.push({ request: { id, payload: payload.slice() } });
     this.interrupt();

@@ -1,5 +1,5 @@
 // Events from the native host to its session, as plain data that can cross a worker: console bytes,
-// states of VMs, failures. States follow the resource manager's VM states
+// states of VMs, failures. States follow the Resource Manager's VM states
 // (docs/spec/resource-manager.md §4.1) as the owner of the VMs sees them.
 
 import { ExitType } from "../../abi/rpc/messages/vm.ts";

@@ -1,4 +1,4 @@
-// VMs that share objects start together: the resource manager makes a link's second end when the
+// VMs that share objects start together: the Resource Manager makes a link's second end when the
 // second VM is made, and announces it to a VM in the devicetree that it completes at VM_START
 // (docs/spec/resource-manager.md §7.3, `peer`).
 

@@ -1,4 +1,4 @@
-// The devicetree in which the resource manager reads how to make a GenieZone VM: EL2 writes it from
+// The devicetree in which the Resource Manager reads how to make a GenieZone VM: EL2 writes it from
 // the ioctls' arguments, so that GenieZone guests need no gunyah-vm-config (docs/spec/geniezone.md
 // §10; docs/spec/resource-manager.md §7.1).
 

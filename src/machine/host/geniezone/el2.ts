@@ -1,5 +1,5 @@
-// GenieZone's EL2 on Gunyah: what each of its hypercalls does with the VM manager and the resource
-// manager (docs/spec/geniezone.md §2, §5, §10). The driver above knows calls and errors only.
+// GenieZone's EL2 on Gunyah: what each of its hypercalls does with the VM manager and the Resource
+// Manager (docs/spec/geniezone.md §2, §5, §10). The driver above knows calls and errors only.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
@@ -20,9 +20,9 @@ export interface GzvmResult {
   readonly values: readonly number[];
 }
 
-/** Gunyah's resource manager gives VMs memory from here up. */
+/** Gunyah's Resource Manager gives VMs memory from here up. */
 const FIRST_RAM_ADDRESS = 0x4000_0000n;
-/** Bytes of the configuration's devicetree, and room for what the resource manager adds. */
+/** Bytes of the configuration's devicetree, and room for what the Resource Manager adds. */
 const CONFIG_SIZE = 0x1_0000;
 const CONFIG_ALIGN = 0x20_0000n;
 /** The addresses where crosvm puts the frames, for VMMs that make no devices. */

@@ -225,7 +225,7 @@ export function isPaged(vm: Vm): boolean {
   return VM_PERSONAS[vm.persona].memory.given === "on-demand";
 }
 
-/** The rights of a region's flags as the resource manager writes them. */
+/** The rights of a region's flags as the Resource Manager writes them. */
 export function rightsOf(flags: number): number {
   return (flags & RegionFlags.Read ? Access.R : 0) | (flags & RegionFlags.Write ? Access.W : 0) | (flags & RegionFlags.Exec ? Access.X : 0);
 }

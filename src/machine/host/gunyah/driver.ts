@@ -120,7 +120,7 @@ export class GunyahDriver implements VmDriver {
     if (kind === "create") this.#manager.release(vm);
     else if (vm.signed !== undefined && (kind === "load" || kind === "start")) this.#vendor.ended(vm, kind, result);
     else if (kind === "delete" && result === 0 || kind === "region" && result < 0) {
-      // No region exists where the resource manager has kept memory that was to be reclaimed.
+      // No region exists where the Resource Manager has kept memory that was to be reclaimed.
       const region = vm.regions.find((region) => region.label === label);
       if (region !== undefined) this.#dropRegion(vm, region);
     }

@@ -43,7 +43,7 @@ export function addIrqfd(kernel: HostKernel, task: number, vm: Vm, bytes: Uint8A
   return 0;
 }
 
-/** Gives an irqfd its doorbell, once the resource manager has listed one of its label. */
+/** Gives an irqfd its doorbell, once the Resource Manager has listed one of its label. */
 export function bindIrqfd(kernel: HostKernel, vm: Vm, irqfd: Irqfd): void {
   const bell = vm.resources?.find(({ type, label }) => type === ResourceType.DoorbellSource && label === irqfd.label);
   if (bell === undefined) return;

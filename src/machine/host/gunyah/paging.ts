@@ -1,5 +1,5 @@
 // Pages that a host gives to a VM by hypercalls, one range at a time: from its own extent to the
-// VM's, and into the VM's address space (docs/spec/vm-manager.md §5.4). The resource manager lists
+// VM's, and into the VM's address space (docs/spec/vm-manager.md §5.4). The Resource Manager lists
 // the extents and the address space.
 
 import { asIpa, type CapId } from "../../abi/numbers.ts";

@@ -1,4 +1,4 @@
-// Translates errors of the resource manager and of hypercalls for user space
+// Translates errors of the Resource Manager and of hypercalls for user space
 // (docs/spec/vm-manager.md §12).
 
 import { ErrorCode } from "../../abi/errors.ts";

@@ -25,7 +25,7 @@ export interface SequenceEvents {
   mayStart(vm: Vm): boolean;
   /** A START or a call inside an ioctl has ended: zero, or a negative errno with the rule. */
   ended(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void;
-  /** Nothing is left of the VM in the resource manager. */
+  /** Nothing is left of the VM in the Resource Manager. */
   freed(vm: Vm): void;
 }
 
@@ -53,7 +53,7 @@ export function read<Q extends Fields, R extends Fields>(
   if (!decoded.ok) return refuse(Errno.EBADMSG, `the reply to ${message.name} has to have its fields`, { problem: decoded.problem });
   const { error, value } = decoded.value;
   if (error !== RmError.OK) {
-    return refuse(rmErrno(error, persona), `the resource manager refused ${message.name}`, { error: rmErrorName(error) });
+    return refuse(rmErrno(error, persona), `the Resource Manager refused ${message.name}`, { error: rmErrorName(error) });
   }
   if (value === undefined && Object.keys(message.reply.fields).length > 0) {
     return refuse(Errno.EBADMSG, `the reply to ${message.name} has to have its fields`, { bytes: payload.length });
@@ -69,7 +69,7 @@ export function running({ id, sequence }: Vm): Sequence {
   return sequence;
 }
 
-/** The handle of a parcel that the resource manager has made. */
+/** The handle of a parcel that the Resource Manager has made. */
 export function handleOf({ handle }: { readonly handle: number | undefined }): number {
   if (handle === undefined) throw new Error("a parcel has no handle yet");
   return handle;

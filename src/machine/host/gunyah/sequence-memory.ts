@@ -1,5 +1,5 @@
-// The steps of sequences that give memory to a VM, and take it back: parcels of the resource
-// manager, and pages one by one (docs/spec/vm-manager.md §5 and §7).
+// The steps of sequences that give memory to a VM, and take it back: parcels of the Resource
+// Manager, and pages one by one (docs/spec/vm-manager.md §5 and §7).
 
 import { asIpa } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
@@ -44,7 +44,7 @@ export function pagedRanges(vm: Vm): { base: bigint; size: bigint }[] {
   });
 }
 
-/** Lends the pages of a range of one binding, for the resource manager to read. */
+/** Lends the pages of a range of one binding, for the Resource Manager to read. */
 export function rangeParcel(
   link: SequenceLink,
   vm: Vm,
@@ -82,11 +82,11 @@ export function sendRegion(link: SequenceLink, vm: Vm, sequence: Sequence): Step
   });
 }
 
-/** The secure world does not give the pages to the VM; the resource manager is not asked then. */
+/** The secure world does not give the pages to the VM; the Resource Manager is not asked then. */
 function notAssigned(link: SequenceLink, { id, vmid }: Vm): StepResult {
   const { scmMax } = link.kernel;
   const rule = `the secure world has ids for VMIDs up to 0x${scmMax.toString(16)}, and the kernel does not map others to 0x3a, ` +
-    "the resource manager's";
+    "the Resource Manager's";
   return { errno: Errno.ENODEV, rule: { section: "phones A5", rule, object: `vm ${id}`, values: { vmid, scm_max: scmMax } } };
 }
 
@@ -253,7 +253,7 @@ export function isWithConfig(vm: Vm, { address }: Vm["devicetree"]): boolean {
 }
 
 /**
- * The range that the resource manager gets as the VM's configuration: the devicetree, or the whole
+ * The range that the Resource Manager gets as the VM's configuration: the devicetree, or the whole
  * binding that contains it.
  */
 export function configRange(vm: Vm): Vm["devicetree"] {
@@ -278,14 +278,14 @@ function without(range: PageRange, others: readonly PageRange[]): PageRange[] {
 }
 
 /**
- * The next parcel that the resource manager still has; of a delete only the one that it is about.
+ * The next parcel that the Resource Manager still has; of a delete only the one that it is about.
  */
 function nextParcel(vm: Vm, { kind, label }: Sequence): Region | RangeParcel | undefined {
   if (kind === "delete") return vm.regions.find((region) => region.label === label && region.handle !== undefined);
   return [...vm.regions, vm.configParcel, vm.firmwareParcel].find((parcel) => parcel?.handle !== undefined);
 }
 
-/** The reply to MEM_RECLAIM: pages that the resource manager keeps never return to the process. */
+/** The reply to MEM_RECLAIM: pages that the Resource Manager keeps never return to the process. */
 function takenBack(vm: Vm, parcel: Region | RangeParcel, payload: Uint8Array): void {
   parcel.handle = undefined;
   const decoded = decodeReply(MEM_RECLAIM, payload);

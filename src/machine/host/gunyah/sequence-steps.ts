@@ -166,7 +166,7 @@ function bootContext(link: SequenceLink, vm: Vm, sequence: Sequence): StepResult
 
 function needsReset(vm: Vm): boolean {
   if (vm.status === "exited" || vm.status === "ready" || vm.status === "init-failed") return true;
-  // The resource manager keeps a VM whose configuration it has refused until it is reset.
+  // The Resource Manager keeps a VM whose configuration it has refused until it is reset.
   return vm.status === "load" && vm.tried && vm.configured && !VM_PERSONAS[vm.persona].losesFailedVmid;
 }
 

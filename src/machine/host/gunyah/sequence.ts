@@ -1,4 +1,4 @@
-// The sequences of calls to the resource manager that create a VM, start it and tear it down, one
+// The sequences of calls to the Resource Manager that create a VM, start it and tear it down, one
 // awaited reply at a time, in the order of the VM's generation. `sequence-steps.ts` has the steps.
 // The progress of a sequence is plain data in the VM.
 

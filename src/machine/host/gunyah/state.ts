@@ -68,7 +68,7 @@ export interface RangeParcel {
   handle: number | undefined;
 }
 
-/** A hypervisor object that the resource manager lists for the host. */
+/** A hypervisor object that the Resource Manager lists for the host. */
 export interface Resource {
   readonly type: number;
   readonly label: number;
@@ -116,7 +116,7 @@ type VcpuPhase =
   | "inside"
   /** Until its vIRQ. */
   | "waiting"
-  /** Until the resource manager says that the VM has exited. */
+  /** Until the Resource Manager says that the VM has exited. */
   | "ending";
 
 export interface VcpuFunction {
@@ -183,7 +183,7 @@ export interface SignedLoad {
 }
 
 /**
- * Calls to the resource manager in progress: a START, a teardown, or one call inside another ioctl.
+ * Calls to the Resource Manager in progress: a START, a teardown, or one call inside another ioctl.
  */
 export interface Sequence {
   readonly kind: "create" | "load" | "start" | "teardown" | "region" | "delete";

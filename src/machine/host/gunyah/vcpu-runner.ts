@@ -20,7 +20,7 @@ import type { GunyahState, Resource, VcpuFunction, Vm } from "./state.ts";
 type RunArguments = HypercallArguments<"vcpu_run">;
 type RunResults = HypercallResults<"vcpu_run">;
 
-/** Length of a turn (ns): the time slice that the resource manager gives proxy-scheduled vCPUs. */
+/** Length of a turn (ns): the time slice that the Resource Manager gives proxy-scheduled vCPUs. */
 const TURN = 100_000;
 const SECTION = "vm-manager 9";
 /** Why RUN is ENODEV. */
@@ -196,7 +196,7 @@ export class VcpuRunner {
     const { error } = results;
     if (error === ErrorCode.OK) return this.#next(vm, vcpu, resource, results);
     if (error === ErrorCode.RETRY) return this.#makeReady(vcpu, resource, true);
-    // The resource manager runs a vCPU that it stops: a notification of the end will come.
+    // The Resource Manager runs a vCPU that it stops: a notification of the end will come.
     if (error === ErrorCode.BUSY) return this.#endingUnless(vm, vcpu);
     const rule = `vcpu_run: ${errorName(error)}`;
     const broken = { section: SECTION, rule, object: `vm ${vm.id}`, values: { vcpu: vcpu.number } };
@@ -246,7 +246,7 @@ export class VcpuRunner {
     this.#keepsTime = true;
   }
 
-  /** The guest has ended: RUN waits for the resource manager's report. */
+  /** The guest has ended: RUN waits for the Resource Manager's report. */
   #endingUnless(vm: Vm, vcpu: VcpuFunction): void {
     if (vm.exit !== undefined) this.#leave(vcpu, this.#statusExit(vm, vcpu));
     else if (this.#interrupted(vcpu)) this.#leave(vcpu, -Errno.EINTR);
@@ -425,7 +425,7 @@ export class VcpuRunner {
     const values = { vcpu: vcpu.number, status: vm.status };
     const rule = vm.resources === undefined
       ? "a vCPU runs after START only"
-      : "the resource manager has to list a vCPU of this number: the devicetree says how many there are";
+      : "the Resource Manager has to list a vCPU of this number: the devicetree says how many there are";
     return this.#kernel.refuse(Errno.ENODEV, SECTION, rule, values, { object: `vm ${vm.id}` });
   }
 

@@ -157,7 +157,7 @@ export class VendorRequests {
   // ---- inside ----
 
   /**
-   * SET_FW_NAME: puts the image of this name into memory, and has the resource manager make a VM of
+   * SET_FW_NAME: puts the image of this name into memory, and has the Resource Manager make a VM of
    * it.
    */
   #load(task: number, vm: Vm, pointer: bigint): number | undefined {

@@ -1,4 +1,4 @@
-// The life of VMs, common to all drivers: sequences of calls to the resource manager, resources,
+// The life of VMs, common to all drivers: sequences of calls to the Resource Manager, resources,
 // RUN, and the end. Its users are the drivers of /dev/gunyah (`driver.ts`) and /dev/gzvm
 // (`../geniezone/driver.ts`) (docs/spec/vm-manager.md §1.1, §7 to §11).
 
@@ -25,7 +25,7 @@ const REASON_BYTES = 8;
 
 /** The VM manager's requirements on the host. */
 interface VmManagerHost {
-  /** Sends a request to the resource manager; the reply comes to `reply` with the same tag. */
+  /** Sends a request to the Resource Manager; the reply comes to `reply` with the same tag. */
   request(id: number, payload: Uint8Array, tag: number): void;
   /** Has a vIRQ delivered to host vCPU `runner`. */
   enable(virq: number, runner: number): void;
@@ -102,7 +102,7 @@ export class VmManager {
     return true;
   }
 
-  /** A notification of the resource manager; those about other VMs and of other kinds are left. */
+  /** A notification of the Resource Manager; those about other VMs and of other kinds are left. */
   notification(id: number, payload: Uint8Array): void {
     if (id === VM_EXITED.id) {
       const exited = VM_EXITED.layout.decode(payload);
@@ -159,7 +159,7 @@ export class VmManager {
 
   // ---- VMs ----
 
-  /** A VM with one reference, which the resource manager does not know yet. */
+  /** A VM with one reference, which the Resource Manager does not know yet. */
   createVm(space: number, persona: VmPersonaName): Vm {
     const vm: Vm = {
       id: this.#kernel.state.nextId++,
@@ -245,7 +245,7 @@ export class VmManager {
     this.#sequences.retry(vm);
   }
 
-  /** The resource manager's list of a VM's resources. */
+  /** The Resource Manager's list of a VM's resources. */
   resources(vm: number): readonly Resource[] {
     return this.state.vms[vm]?.resources ?? [];
   }
@@ -368,8 +368,8 @@ export class VmManager {
   }
 
   /**
-   * The host vCPU that runs the fewest; of equals the last, as the first takes the resource
-   * manager's messages.
+   * The host vCPU that runs the fewest; of equals the last, as the first takes the Resource
+   * Manager's messages.
    */
   #idlest(): number {
     const load = new Array<number>(this.host.runners).fill(0);

@@ -1,5 +1,5 @@
-// The early boot stage of a host with protected VMs: it donates their firmware to the resource
-// manager, and then closes the door by the milestone (docs/spec/resource-manager.md §3.12 and
+// The early boot stage of a host with protected VMs: it donates their firmware to the Resource
+// Manager, and then closes the door by the milestone (docs/spec/resource-manager.md §3.12 and
 // §4.6). No VM is created before that.
 
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
@@ -23,7 +23,7 @@ export class FirmwareStage {
   tag = 0;
 
   /**
-   * @param problem is called with refusals of the resource manager; protected VMs will then not
+   * @param problem is called with refusals of the Resource Manager; protected VMs will then not
    * start.
    */
   constructor(readonly firmware: Uint8Array, readonly problem: (message: string) => void) {}

@@ -1,6 +1,6 @@
 // The primary VM as a Linux with hypervisor drivers: its kernel (`kernel/`), the drivers of
 // /dev/gunyah and /dev/gzvm, and the program that uses them. It is a native guest: all that it does
-// to VMs are hypercalls and requests to the resource manager.
+// to VMs are hypercalls and requests to the Resource Manager.
 //
 // The host's memory, as IPA from its start:
 //   entry + 0x1000     a page for RPC packets
@@ -67,7 +67,7 @@ export interface HostProgram {
   /** Whether a VM that is ready may start now; all may by default. */
   mayStart?(vm: Vm): boolean;
   /**
-   * The resource manager's reply to a request of the program; false if it sent none with this tag.
+   * The Resource Manager's reply to a request of the program; false if it sent none with this tag.
    */
   reply?(tag: number, payload: Uint8Array): boolean;
   /** An eventfd was signaled. */
@@ -86,7 +86,7 @@ export interface HostServices {
   readonly kernel: HostKernel;
   readonly manager: VmManager;
   /**
-   * Sends a request of the program to the resource manager. Gives the tag that its reply has.
+   * Sends a request of the program to the Resource Manager. Gives the tag that its reply has.
    */
   request(id: number, payload: Uint8Array): number;
   /** Has a vIRQ delivered to the program. */
@@ -294,7 +294,7 @@ class HostGuest implements NativeGuest {
       rm.request(kernel.cpu, id, payload, tag);
       return tag;
     };
-    // Processes live on the last vCPU: the first answers the resource manager.
+    // Processes live on the last vCPU: the first answers the Resource Manager.
     const listen = (intid: number) => this.#enable(kernel.cpu, platform, intid, Math.min(vcpus, platform.cpus.length) - 1);
     return { platform, buffer, features, rm, kernel, manager, gunyah, gzvm, request, listen };
   }

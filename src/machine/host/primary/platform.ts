@@ -1,5 +1,5 @@
 // Reads the native host's platform from its devicetree: its memory, CPUs, GIC and its link to the
-// resource manager (docs/spec/resource-manager.md §7.5).
+// Resource Manager (docs/spec/resource-manager.md §7.5).
 
 import { asCapId, type CapId } from "../../abi/numbers.ts";
 import { FIRST_SPI } from "../../devicetree/gic.ts";
@@ -8,7 +8,7 @@ import { type DevicetreeNode, findNode, readCell, readCells, readRanges, readStr
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
-/** The host VM's two message queues to and from the resource manager. */
+/** The host VM's two message queues to and from the Resource Manager. */
 export interface RmLink {
   /** Capabilities: the queue that the host sends to, and the one that it receives from. */
   readonly txCap: CapId;

@@ -1,4 +1,4 @@
-// The host VM's end of the link to the resource manager: requests out, replies and notifications
+// The host VM's end of the link to the Resource Manager: requests out, replies and notifications
 // in, over two message queues (docs/spec/resource-manager.md §1).
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
@@ -84,7 +84,7 @@ export class RmClient {
       });
       if (error === ErrorCode.MSGQUEUE_FULL) return;
       this.#outbox.shift();
-      if (error !== ErrorCode.OK) this.#problem(`msgqueue_send to the resource manager: ${errorName(error)}`);
+      if (error !== ErrorCode.OK) this.#problem(`msgqueue_send to the Resource Manager: ${errorName(error)}`);
     }
   }
 
@@ -97,7 +97,7 @@ export class RmClient {
       if (error === ErrorCode.MSGQUEUE_EMPTY) return messages;
       const packet = error === ErrorCode.OK ? vcpu.read(this.#buffer + RPC_PACKET_SIZE, size) : undefined;
       if (packet === undefined) {
-        this.#problem(`msgqueue_receive from the resource manager: ${errorName(error)}`);
+        this.#problem(`msgqueue_receive from the Resource Manager: ${errorName(error)}`);
         return messages;
       }
       const message = this.#accept(packet);
@@ -128,7 +128,7 @@ export class RmClient {
   #accept(packet: Uint8Array): Incoming | undefined {
     const result = this.#reassembler.accept(packet);
     if (!result.done) {
-      if (result.dropped !== undefined) this.#problem(`a packet from the resource manager was dropped: ${result.dropped}`);
+      if (result.dropped !== undefined) this.#problem(`a packet from the Resource Manager was dropped: ${result.dropped}`);
       return undefined;
     }
     const { message } = result;
@@ -139,7 +139,7 @@ export class RmClient {
   #reply({ type, sequence, id, payload }: RpcMessage): Incoming | undefined {
     const tag = this.#pending.get(sequence);
     if (type !== PacketType.Reply || tag === undefined) {
-      this.#problem(`the resource manager sent a message of type ${type}, sequence ${sequence}, that nothing waits for`);
+      this.#problem(`the Resource Manager sent a message of type ${type}, sequence ${sequence}, that nothing waits for`);
       return undefined;
     }
     this.#pending.delete(sequence);

@@ -1,6 +1,6 @@
 // Memory of the host that it shares with VMs: `[link]` of kind shm. A page is in one parcel, so
 // that one parcel is for all VMs of a buffer: it is made when each has its VMID and none has
-// started, as the resource manager maps it where a VM starts (docs/spec/resource-manager.md §5.3),
+// started, as the Resource Manager maps it where a VM starts (docs/spec/resource-manager.md §5.3),
 // and taken back when the last of them is gone.
 
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
@@ -20,7 +20,7 @@ interface BufferState {
   tag: number | undefined;
   handle: number | undefined;
   /**
-   * The resource manager refused it, or memory has run out: not tried again while one of its VMs
+   * The Resource Manager refused it, or memory has run out: not tried again while one of its VMs
    * exists.
    */
   failed: boolean;
@@ -37,7 +37,7 @@ export class SharedBuffers {
   #states: BufferState[];
 
   /**
-   * @param problem is called with errors; the VMs then do not start, as the resource manager misses
+   * @param problem is called with errors; the VMs then do not start, as the Resource Manager misses
    * their memory.
    */
   constructor(buffers: readonly SharedBuffer[], readonly problem: (message: string) => void) {

@@ -362,7 +362,7 @@ export class VirtioBackends {
     return this.transports.flatMap((transport, slot) => {
       const resource = resources.find(({ type, label }) => type === ResourceType.VirtioMmioBackend && label === backendLabel(slot));
       if (resource !== undefined) return [new Backend(slot, transport, resource, host, this.problem)];
-      this.problem(`the resource manager lists no virtio-mmio object for virtio-${transport.device.name} in slot ${slot}`);
+      this.problem(`the Resource Manager lists no virtio-mmio object for virtio-${transport.device.name} in slot ${slot}`);
       return [];
     });
   }

@@ -18,7 +18,7 @@ export function isRefusal(error: ErrorCode): boolean {
 }
 
 /**
- * Whether a caller deals with a refusal: BUSY says to try again, and the resource manager finds out
+ * Whether a caller deals with a refusal: BUSY says to try again, and the Resource Manager finds out
  * by calls what the platform has, and answers for what it does for others.
  */
 function isDealtWith(caller: Vcpu, error: ErrorCode): boolean {

@@ -17,7 +17,7 @@ function addEntry(call: Call, area: InfoArea | undefined, type: number, data: bi
   const size = Number(BigInt.asUintN(32, info)), alignment = Number(info >> 32n);
   const values = { type, size, alignment };
   if (!OWNERS.has(type >>> 16)) {
-    return call.refuse(ErrorCode.ARGUMENT_INVALID, "entries are the root VM's, a resource manager's or a developer's", values);
+    return call.refuse(ErrorCode.ARGUMENT_INVALID, "entries are the root VM's, a Resource Manager's or a developer's", values);
   }
   if (size === 0) return call.refuse(ErrorCode.ARGUMENT_SIZE, "an entry has a size", values);
   if (alignment === 0 || alignment > PAGE_SIZE || (alignment & alignment - 1) !== 0) {

@@ -1,4 +1,4 @@
-// Choices of the hypervisor and its resource manager, as options of a machine (`--cap-ids`,
+// Choices of the hypervisor and its Resource Manager, as options of a machine (`--cap-ids`,
 // `--quirks`, `--hypervisor-node`, `--strict`, `--check`; `[machine]`, `[rm]`).
 
 import type { HypervisorNode } from "../../abi/hypervisor-node.ts";
@@ -48,12 +48,12 @@ export interface Behaviour {
   readonly capIds: typeof CAP_IDS[number];
   readonly quirks: typeof QUIRKS[number];
   /**
-   * How the primary's drivers find the hypervisor. A choice of our resource manager: other ones
+   * How the primary's drivers find the hypervisor. A choice of our Resource Manager: other ones
    * have their own.
    */
   readonly hypervisorNode: HypervisorNode;
   /**
-   * Types of authentication that the platform takes VMs of, by our resource manager. Phones are
+   * Types of authentication that the platform takes VMs of, by our Resource Manager. Phones are
    * known that take protected VMs alone.
    */
   readonly auth: readonly AuthName[];
@@ -61,18 +61,18 @@ export interface Behaviour {
   readonly abi: typeof ABIS[number];
   /** IPAs of all VMs are below 2 to the power of this. */
   readonly ipaBits: typeof IPA_BITS[number];
-  /** Most parcels that our resource manager lets a VM own. */
+  /** Most parcels that our Resource Manager lets a VM own. */
   readonly parcels: number;
   /** Parcels that drivers of the primary VM hold from its boot on; they count for our manager. */
   readonly parcelsHeld: number;
   /**
    * How VM_START compares parcels with nodes of /reserved-memory: each node has a parcel; also each
-   * shared parcel has a node of exactly its range; or not at all. By our resource manager.
+   * shared parcel has a node of exactly its range; or not at all. By our Resource Manager.
    */
   readonly reservedMemory: typeof RESERVED_MEMORY_RULES[number];
   readonly sizeMax: typeof SIZE_MAX_RULES[number];
   /**
-   * Bytes that our resource manager adds to VMs that are filled on demand, from 1 GiB up, which
+   * Bytes that our Resource Manager adds to VMs that are filled on demand, from 1 GiB up, which
    * they cannot execute (docs/spec/phones.md §A4).
    */
   readonly lowMemory: number;

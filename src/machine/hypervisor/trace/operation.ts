@@ -1,4 +1,4 @@
-// An operation that is traced: a call, an exit, a request, or what the resource manager and the
+// An operation that is traced: a call, an exit, a request, or what the Resource Manager and the
 // host do for one.
 
 import type { BrokenRule, EventPlace, TraceFields, TraceId, TraceMessage, TraceResult } from "../../abi/trace.ts";

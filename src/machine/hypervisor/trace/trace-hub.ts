@@ -1,4 +1,4 @@
-// The hub of all trace events of hypervisor, resource manager and host (src/machine/abi/trace.ts;
+// The hub of all trace events of hypervisor, Resource Manager and host (src/machine/abi/trace.ts;
 // docs/design/decisions.md §6). Events go to the listeners of their kind, and are not built without
 // one. Operations nest per vCPU; one that another vCPU has published may be the cause of a new one.
 // A refused operation leaves a reason, with or without listeners.

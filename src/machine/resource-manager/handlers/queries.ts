@@ -38,7 +38,7 @@ const utf8 = new TextEncoder();
 const IDENTIFIED: readonly VmState[] = [VmState.Ready, VmState.Running, VmState.Paused];
 
 const getId = handle(VM_GET_ID, (context, caller, { vmid }) => {
-  demand(vmid !== Vmid.ResourceManager, RmError.VM_STATE, "the resource manager has no identity", { vmid });
+  demand(vmid !== Vmid.ResourceManager, RmError.VM_STATE, "the Resource Manager has no identity", { vmid });
   const vm = vmid === 0 ? caller : context.vm(vmid);
   demand(vm !== undefined, RmError.NORESOURCE, "there is no VM of this id", { vmid });
   demand(IDENTIFIED.includes(vm.state), RmError.VM_STATE, "the VM has no identity in this state", { vmid, state: vm.state });

@@ -81,7 +81,7 @@ export function flush(context: Context, link: Link): void {
 function sendPacket(context: Context, link: Link, packet: Uint8Array): number {
   const { calls } = context;
   const buffer = context.environment.app_heap_ipa + SEND_BUFFER;
-  if (!calls.vcpu.write(buffer, packet)) throw new Error("the packet buffer of the resource manager is not writable");
+  if (!calls.vcpu.write(buffer, packet)) throw new Error("the packet buffer of the Resource Manager is not writable");
   return calls.try.msgqueue_send({ msgqueue: link.sendQueue, size: packet.length, data: buffer, send_flags: 0 }).error;
 }
 
@@ -102,7 +102,7 @@ export function receiveMessage(context: Context, link: Link): RpcMessage | undef
       continue;
     }
     const packet = calls.vcpu.read(buffer, size);
-    if (packet === undefined) throw new Error("the packet buffer of the resource manager is not readable");
+    if (packet === undefined) throw new Error("the packet buffer of the Resource Manager is not readable");
     const result = reassembler.accept(packet);
     link.partial = reassembler.partial;
     if (result.done) return result.message;
@@ -121,7 +121,7 @@ function discardHead(context: Context, link: Link, buffer: number): void {
     buf_size: RECEIVE_BUFFER_SIZE,
   });
   if (error !== ErrorCode.OK) return;
-  if (size === 0) throw new Error(`VM ${link.vmid}: a message is too long for the packet buffer of the resource manager`);
+  if (size === 0) throw new Error(`VM ${link.vmid}: a message is too long for the packet buffer of the Resource Manager`);
   context.log(`VM ${link.vmid}: packet dropped: ${size} bytes exceed ${RPC_PACKET_SIZE}`);
 }
 

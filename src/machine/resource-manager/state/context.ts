@@ -28,7 +28,7 @@ export function heapPageCount({ app_heap_size }: RootEnvironment): number {
 /** Default limit on a VM's parcels. */
 const PARCELS_MAX = 64;
 
-/** Differences between the resource managers of phones (docs/spec/phones.md §A3 and §A4). */
+/** Differences between the Resource Managers of phones (docs/spec/phones.md §A3 and §A4). */
 export interface PlatformRules {
   readonly parcels?: number;
   /** Parcels that drivers of the primary VM hold from its boot on. */
@@ -87,7 +87,7 @@ export class Context {
    * @throws Error before the boot.
    */
   get environment(): RootEnvironment {
-    if (this.state.environment === undefined) throw new Error("the resource manager has not booted");
+    if (this.state.environment === undefined) throw new Error("the Resource Manager has not booted");
     return this.state.environment;
   }
 
@@ -196,7 +196,7 @@ export class Context {
     this.#failAllocation("virq", RmError.NORESOURCE);
     const virq = allocateNumber(this.state.virqs);
     if (virq === undefined) {
-      throw new Refusal(RmError.NORESOURCE, "the resource manager has no vIRQ left", { used: this.state.virqs.used.size }, {
+      throw new Refusal(RmError.NORESOURCE, "the Resource Manager has no vIRQ left", { used: this.state.virqs.used.size }, {
         section: "6.3",
         wayOut: "end a VM: each takes two vIRQs for its link and one for each vCPU",
       });
@@ -229,11 +229,11 @@ export class Context {
       if (this.state.heapPages.has(offset)) continue;
       this.state.heapPages.add(offset);
       if (!this.calls.vcpu.write(resources.me_ipa_base + offset, ZEROS)) {
-        throw new Error("the heap of the resource manager is not writable");
+        throw new Error("the heap of the Resource Manager is not writable");
       }
       return offset;
     }
-    throw new Refusal(RmError.NOMEM, "the resource manager's heap is full", { pages }, { section: "6.3" });
+    throw new Refusal(RmError.NOMEM, "the Resource Manager's heap is full", { pages }, { section: "6.3" });
   }
 
   freePage(offset: number): void {

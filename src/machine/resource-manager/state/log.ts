@@ -22,7 +22,7 @@ export class Log {
     const bytes = new TextEncoder().encode(`${stamp}: ${text}\n`);
     const capacity = this.size - HEADER_SIZE;
     const header = vcpu.read(this.ipa, 4);
-    if (header === undefined) throw new Error("the log of the resource manager is not readable");
+    if (header === undefined) throw new Error("the log of the Resource Manager is not readable");
     let index = new DataView(header.buffer, header.byteOffset).getUint32(0, true) % capacity;
     for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + Math.min(bytes.length - at, capacity - index));
@@ -34,7 +34,7 @@ export class Log {
   }
 
   #write(vcpu: NativeVcpu, offset: number, bytes: Uint8Array): void {
-    if (!vcpu.write(this.ipa + offset, bytes)) throw new Error("the log of the resource manager is not writable");
+    if (!vcpu.write(this.ipa + offset, bytes)) throw new Error("the log of the Resource Manager is not writable");
   }
 }
 

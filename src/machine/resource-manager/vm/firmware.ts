@@ -25,7 +25,7 @@ export function setFirmware(context: Context, request: { auth_type: number; hand
   demand(context.state.firmware === undefined, RmError.BUSY, "there is a firmware image already", { ...context.state.firmware });
   const parcel = context.state.parcels.find(({ handle }) => handle === request.handle);
   const borrower = parcel && borrowerOf(parcel, Vmid.ResourceManager);
-  demand(parcel !== undefined && borrower !== undefined, RmError.HANDLE_INVALID, "no parcel of this handle is for the resource manager", {
+  demand(parcel !== undefined && borrower !== undefined, RmError.HANDLE_INVALID, "no parcel of this handle is for the Resource Manager", {
     handle: request.handle,
   });
   const size = parcelSize(parcel);

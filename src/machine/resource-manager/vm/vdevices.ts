@@ -118,7 +118,7 @@ function joinCounterpart(context: Context, vm: SecondaryVm, device: Vdevice): Vd
 
 function createRmRpc(context: Context, vm: SecondaryVm, device: Vdevice): void {
   const { config } = device;
-  demand(vm.link === undefined, RmError.NORESOURCE, "the VM has a link to the resource manager already", { path: config.path });
+  demand(vm.link === undefined, RmError.NORESOURCE, "the VM has a link to the Resource Manager already", { path: config.path });
   const [tx, rx] = [takeVirq(device, vm, true, 0), takeVirq(device, vm, true, 1)];
   const { link, txCap, rxCap } = createLink(context, {
     vmid: vm.vmid,

@@ -1,4 +1,4 @@
-// The devicetree of the platform as the primary VM finds it before the resource manager adds
+// The devicetree of the platform as the primary VM finds it before the Resource Manager adds
 // /hypervisor: QEMU's `virt` layout. Bindings: arm,gic-v3, arm,armv8-timer, arm,pmu,
 // arm,psci-1.0, arm,pl011.
 

@@ -29,7 +29,7 @@ interface PrimaryLayout {
   readonly devicetree: number;
 }
 
-/** Bytes kept for the devicetree (the window that the resource manager patches it in). */
+/** Bytes kept for the devicetree (the window that the Resource Manager patches it in). */
 export const DEVICETREE_WINDOW = MiB;
 
 const align = (value: number, to: number) => Math.ceil(value / to) * to;

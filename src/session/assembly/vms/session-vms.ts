@@ -58,7 +58,7 @@ export class SessionVms implements KnownVms {
     return this.#states.size > 0;
   }
 
-  /** State of a VM as the resource manager calls it. */
+  /** State of a VM as the Resource Manager calls it. */
   stateOf(vmid: number): string {
     return this.#states.get(vmid) ?? "RUNNING";
   }

@@ -1,5 +1,5 @@
-// Requests of users to VMs: start, stop, a break on a console's line, a request to the resource
-// manager. A native host performs them; an image controls its VMs itself.
+// Requests of users to VMs: start, stop, a break on a console's line, a request to the Resource
+// Manager. A native host performs them; an image controls its VMs itself.
 
 import type { RecallOperation, TraceId } from "../../../machine/abi/trace.ts";
 import type { ConsoleInput, KnownDevices, LockedMemory, StartWanted } from "../../../machine/host/interface.ts";
@@ -64,7 +64,7 @@ export class SessionControl implements VmControl {
 
   #hostFor(what: string): ConsoleInput {
     if (!this.host) {
-      throw new QueryError(`${what}: the primary VM is an image, which controls its VMs and its link to the resource manager itself`);
+      throw new QueryError(`${what}: the primary VM is an image, which controls its VMs and its link to the Resource Manager itself`);
     }
     return this.host;
   }

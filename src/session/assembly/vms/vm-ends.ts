@@ -67,7 +67,7 @@ const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
   "fault": "a vCPU took a fault that it could not handle",
   "hardware-error": "the platform reported a hardware error",
   "forced": "its owner ended it by force",
-  "unknown": "the resource manager does not say why it ended",
+  "unknown": "the Resource Manager does not say why it ended",
 };
 /** Virtual time (ns) of a life that is too short to have done its work. */
 const SHORT_LIFE = 10e9;
@@ -298,7 +298,7 @@ export class VmEnds {
     return `${hex(far)}${symbol === undefined ? "" : ` <${symbol}>`}, ${what}`;
   }
 
-  /** @param exit what the resource manager says; undefined if it was not asked */
+  /** @param exit what the Resource Manager says; undefined if it was not asked */
   #end(vm: string, exit: VmExitReason | undefined): void {
     const { trace } = this.hypervisor();
     const { reasons } = trace;

@@ -1,5 +1,5 @@
 // How long things of a run took: an interrupt from its source to its acknowledgment, a timer from
-// when it was due, a message from its sender to its receiver, requests to the resource manager and
+// when it was due, a message from its sender to its receiver, requests to the Resource Manager and
 // to disks, and accesses that a VMM answers.
 
 import type { TraceEvent, TraceKind } from "../../../machine/abi/trace.ts";

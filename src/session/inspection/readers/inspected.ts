@@ -36,8 +36,8 @@ export interface VirtioSlot {
   readonly id: string;
   readonly device: VirtioDevice;
   /**
-   * Of its registers; undefined if they are a page of the hypervisor's, which the resource
-   * manager places.
+   * Of its registers; undefined if they are a page of the hypervisor's, which the Resource
+   * Manager places.
    */
   readonly ipa: number | undefined;
   readonly size: number;
@@ -158,7 +158,7 @@ export interface VmControl {
    */
   requests(vm: string): readonly TraceId[] | undefined;
   /**
-   * Makes the native host send a request to the resource manager.
+   * Makes the native host send a request to the Resource Manager.
    * @throws QueryError without a native host
    */
   sendRpc(id: number, payload: Uint8Array): void;
@@ -317,7 +317,7 @@ export class View {
     return this.hypervisor.names.object(object);
   }
 
-  /** The object of a capability of the resource manager; undefined for an unused capability. */
+  /** The object of a capability of the Resource Manager; undefined for an unused capability. */
   rootObject(cap: bigint): HypervisorObject | undefined {
     this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.attachments.cspace)
       ?.attachments.cspace;

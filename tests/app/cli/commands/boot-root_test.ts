@@ -14,7 +14,7 @@ async function boot(...args: string[]): Promise<{ code: number; stdout: string; 
 const root = (runtime: string, app?: string) =>
   ["kind=image", `runtime=${runtime}`, ...app === undefined ? [] : [`app=${app}`]].flatMap((key) => ["--set", `rm.${key}`]);
 
-Deno.test("a root VM's program runs instead of the resource manager, without a primary VM, under the checker", async () => {
+Deno.test("a root VM's program runs instead of the Resource Manager, without a primary VM, under the checker", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-boot-root-" });
   try {
     const { runtime, app } = await buildRootGuest("environment", folder);

@@ -133,7 +133,7 @@ Deno.test("! resets a VM, sends what was typed into a queue, reclaims a parcel: 
   await rig.lines();
   await rig.press("tab", "tab");
   await rig.type("!r");
-  assert.match(await rig.text(), /Ask the resource manager, as the host, to reclaim parcel:0x12\? /);
+  assert.match(await rig.text(), /Ask the Resource Manager, as the host, to reclaim parcel:0x12\? /);
   await rig.type("y");
   const payload = Uint8Array.of(0x12, 0, 0, 0, 0, 0, 0, 0);
   assert.deepEqual(rig.acted, [

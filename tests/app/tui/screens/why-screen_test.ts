@@ -22,7 +22,7 @@ Deno.test("W31: the why screen shows who asked, chain, rule, values, shared errn
   for (const part of [/resource-manager 5\.4 {2}a parcel/, /holder +vm:rt/, /Way out[^]*vm:rt releases/]) assert.match(shown, part);
 });
 
-Deno.test("W34: a refusal by the resource manager says that no hypercall was made", async () => {
+Deno.test("W34: a refusal by the Resource Manager says that no hypercall was made", async () => {
   const rig = new Rig();
   await rig.type("0");
   assert.match(await rig.text(), /` +\. no hypercall: refused before one was made/);

@@ -1,5 +1,5 @@
 // The checklist of docs/spec/geniezone.md §13: /dev/gzvm, on the real hypervisor with scripted
-// vCPUs, or with a scripted resource manager.
+// vCPUs, or with a scripted Resource Manager.
 
 import assert from "node:assert/strict";
 import { ExitType } from "../../../../src/machine/abi/rpc/messages/vm.ts";

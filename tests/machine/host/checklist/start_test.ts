@@ -9,7 +9,7 @@ import { BASE, Client, DTB } from "../client.ts";
 import { FAKE_MEMORY, FAKE_RESERVED, FakeHost } from "../fake-host.ts";
 import { HostStack } from "../host-stack.ts";
 
-/** A process on a host with a scripted resource manager. */
+/** A process on a host with a scripted Resource Manager. */
 function faked(device: PersonaName): { fake: FakeHost; vmm: Client } {
   const fake = new FakeHost(device);
   return { fake, vmm: new Client(fake) };
@@ -109,7 +109,7 @@ Deno.test("V37: the boot context takes X0..X31, PC and SP0..SP2, before START on
   vmm.refused(set(0), "EINVAL");
 });
 
-Deno.test("V38: START of v17 on a resource manager without 0x56000033 is EOPNOTSUPP, and the reason names the step", () => {
+Deno.test("V38: START of v17 on a Resource Manager without 0x56000033 is EOPNOTSUPP, and the reason names the step", () => {
   const { fake, vmm } = faked("v17");
   const { vm } = loaded(vmm, "v17");
   fake.platform.refusals.set("VM_SET_DEMAND_PAGING", RmError.UNIMPLEMENTED);
@@ -169,7 +169,7 @@ Deno.test("V40: START fails with any of its calls, and closing leaves no parcel,
   }
 });
 
-Deno.test("V41: v6 and v9 make every error of the resource manager EINVAL, later ones follow the table", () => {
+Deno.test("V41: v6 and v9 make every error of the Resource Manager EINVAL, later ones follow the table", () => {
   const table = [
     ...[[RmError.UNIMPLEMENTED, "EOPNOTSUPP"], [RmError.NOMEM, "ENOMEM"], [RmError.NORESOURCE, "ENODEV"], [
       RmError.DENIED,

@@ -142,7 +142,7 @@ Deno.test("V80: unknown functions of the vendor's range answer -1", () => {
   }
 });
 
-Deno.test("V81: the guest's devicetree has the hypervisor node and the resource manager's, its TX capability and interrupt first", () => {
+Deno.test("V81: the guest's devicetree has the hypervisor node and the Resource Manager's, its TX capability and interrupt first", () => {
   const errors: bigint[] = [];
   let caps: readonly bigint[] = [];
   const vmm = new Client(

@@ -1,5 +1,5 @@
 // /dev/gunyah of the vendor driver (magic 0xb2): each of its requests, on the real hypervisor with
-// scripted vCPUs, and with a scripted resource manager (docs/spec/vm-manager.md §1, §2.1; order of
+// scripted vCPUs, and with a scripted Resource Manager (docs/spec/vm-manager.md §1, §2.1; order of
 // calls as the driver's source has it).
 
 import assert from "node:assert/strict";

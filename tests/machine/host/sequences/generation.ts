@@ -182,7 +182,7 @@ export function sequenceTests(device: PersonaName, sequences: Sequences): void {
     }
   });
 
-  // v6 knows no VM_RESET, without which this resource manager keeps the memory of a VM that has
+  // v6 knows no VM_RESET, without which this Resource Manager keeps the memory of a VM that has
   // run.
   if (device !== "v6") {
     const start = names([sequences.made, sequences.start, sequences.missed ?? ""].flatMap(lines));

@@ -1,4 +1,4 @@
-// A Linux in the primary VM as its drivers speak to the real hypervisor and resource manager: one
+// A Linux in the primary VM as its drivers speak to the real hypervisor and Resource Manager: one
 // message of the mailbox is in flight, its end is "not full" of the call or the queue's vIRQ, and
 // messages are taken at the other queue's (docs/spec/vm-manager.md §12 and §13).
 

@@ -1,4 +1,4 @@
-// Linux's mailbox on the resource manager's link.
+// Linux's mailbox on the Resource Manager's link.
 
 import { mailboxTest } from "./on-resource-manager.ts";
 

@@ -1,5 +1,5 @@
-// A generation's sequence as a scripted Linux makes it, on the real hypervisor and resource
-// manager: each call is answered OK, and nothing of the VM is left (docs/spec/vm-manager.md §7,
+// A generation's sequence as a scripted Linux makes it, on the real hypervisor and Resource
+// Manager: each call is answered OK, and nothing of the VM is left (docs/spec/vm-manager.md §7,
 // §11).
 
 import assert from "node:assert/strict";
@@ -142,7 +142,7 @@ function setUp(): { machine: Machine; linux: LinuxClient } {
  */
 export function linuxTest(device: PersonaName, names: { readonly start: readonly string[]; readonly stop: readonly string[] }): void {
   const paged = names.start.includes("VM_SET_DEMAND_PAGING");
-  Deno.test(`${device}: a Linux that makes the calls is answered OK by the resource manager, and leaves nothing`, () => {
+  Deno.test(`${device}: a Linux that makes the calls is answered OK by the Resource Manager, and leaves nothing`, () => {
     const { machine, linux } = setUp();
     const before = machine.usage();
     const { uid, version, features } = linux.probe();

@@ -1,4 +1,4 @@
-// Version 9 of the series: START shares all memory; every error of the resource manager is EINVAL.
+// Version 9 of the series: START shares all memory; every error of the Resource Manager is EINVAL.
 
 import { EXITED, sequenceTests, STOPPED } from "./generation.ts";
 

@@ -1,5 +1,5 @@
 // gunyah-test-vmm's group of injected faults: each request of START that fails makes START fail,
-// and when the VM is closed it leaves no trace in the host, the resource manager or the hypervisor
+// and when the VM is closed it leaves no trace in the host, the Resource Manager or the hypervisor
 // (docs/spec/vm-manager.md §7).
 
 import assert from "node:assert/strict";
@@ -81,7 +81,7 @@ for (const [device, requests] of OTHERS) {
 const LOSSES: readonly { what: string; prepare: (vmm: Client, vm: number) => number; errno: ErrnoName; rule: RegExp; objects: number }[] = [
   {
     what: "devicetree",
-    // The driver takes the region that the range touches, and the resource manager wants all of it.
+    // The driver takes the region that the range touches, and the Resource Manager wants all of it.
     prepare: (vmm, vm) => vmm.setDevicetree(vm, BASE + VM_SIZE - 0x1000, 0x2000),
     errno: "EINVAL",
     rule: /image or devicetree lie outside the parcel/,

@@ -1,5 +1,5 @@
 // A guest that does one thing at a time, as told by loads from 0x6000, and tells the outcome by a
-// store to 0x7000, and its VMM on the real core, hypervisor and resource manager: it repeats the
+// store to 0x7000, and its VMM on the real core, hypervisor and Resource Manager: it repeats the
 // checks of gunyah-test-vmm on a driver (docs/spec/vm-manager.md §14.2). Checks of features that
 // el2 lacks are in docs/differences.md.
 //

@@ -34,7 +34,7 @@ Deno.test("boot registers: X0 to X31 and one PC are taken, X32 and a second PC a
   for (let index = 0; index < 32; index++) assert.equal(cell.setRegister(index, BigInt(index)), 0);
   for (const wrong of [32, 0x101]) cell.vmm.refused(cell.setRegister(wrong, 0n), "EINVAL", /X0\.\.X31/);
   cell.vmm.refused(cell.start(), "EINVAL", /no such register/);
-  // There is no X31: its value is the driver's to take, and not the resource manager's.
+  // There is no X31: its value is the driver's to take, and not the Resource Manager's.
   const other = new HoldingCell({ stack: cell.stack });
   for (let index = 0; index < 31; index++) assert.equal(other.setRegister(index, BigInt(index)), 0);
   assert.equal(other.start(), 0);

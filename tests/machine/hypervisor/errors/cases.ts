@@ -440,7 +440,7 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
   ],
   addrspace_info_area_add_entry: [
     ...[1n, 4n].map((owner) =>
-      one("ARGUMENT_INVALID", "entries are the root VM's, a resource manager's or a developer's", { type: owner << 16n })
+      one("ARGUMENT_INVALID", "entries are the root VM's, a Resource Manager's or a developer's", { type: owner << 16n })
     ),
     one("ARGUMENT_SIZE", "an entry has a size", { data_info: 8n << 32n }),
     ...[0n, 3n, 8192n].map((alignment) =>

@@ -102,7 +102,7 @@ class Parties {
 const DATA = Uint8Array.of(1, 2, 3, 4);
 const ZEROS = new Uint8Array(4);
 
-Deno.test("R92: the first parcel handle of a fresh resource manager is 0", () => {
+Deno.test("R92: the first parcel handle of a fresh Resource Manager is 0", () => {
   const { primary } = new Machine();
   const request = { mem_type: 0, flags: 0, label: 0, acl: [{ vmid: 255, rights: 7 }], attributes: [] };
   const handles = [0, 1, 2].map((page) => primary.get(MEM_LEND, { ...request, sgl: [range(PA + page * PAGE)] }).handle);

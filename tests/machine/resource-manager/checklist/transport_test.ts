@@ -77,7 +77,7 @@ function isChars(packet: Uint8Array): boolean {
   return view(packet).getUint32(4, true) === VM_CONSOLE_CHARS.id;
 }
 
-Deno.test("R1: every packet that the resource manager sends starts with 0x21", () => {
+Deno.test("R1: every packet that the Resource Manager sends starts with 0x21", () => {
   const wire = new Wire();
   wire.notify(1000);
   wire.send(GET_VMID, ...wire.request(3, 0x1234));
@@ -230,7 +230,7 @@ Deno.test("R16: packets of two messages to a VM are never mixed", () => {
   assert.equal(packets.filter((packet) => (packet[1] & 3) === PacketType.Notification).length, 3);
 });
 
-Deno.test("R17: a full queue makes the resource manager wait, and nothing is lost when it continues", () => {
+Deno.test("R17: a full queue makes the Resource Manager wait, and nothing is lost when it continues", () => {
   const wire = new Wire();
   wire.notify(10_000);
   wire.send(GET_VMID);

@@ -206,7 +206,7 @@ export const OTHER_CASES: Readonly<Record<string, Cases>> = {
     },
     HANDLE_INVALID: () => ({
       ...setFirmware(UNKNOWN_HANDLE),
-      rule: "no parcel of this handle is for the resource manager",
+      rule: "no parcel of this handle is for the Resource Manager",
       object: "parcel:0x77",
     }),
     MEM_INVALID: (machine) => ({ ...setFirmware(donated(machine)), fail: ["memextent_donate", ErrorCode.DENIED] }),

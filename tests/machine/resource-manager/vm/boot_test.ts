@@ -251,7 +251,7 @@ Deno.test("an environment that cannot be read stops the boot by name", () => {
   assert.throws(() => new ResourceManager().start(vcpu, 0n, BigInt(ENVIRONMENT_IPA)), /RVME/);
 });
 
-Deno.test("every vIRQ that is bound to the resource manager is enabled", () => {
+Deno.test("every vIRQ that is bound to the Resource Manager is enabled", () => {
   const { vcpu } = booted();
   assert.deepEqual([...vcpu.enabled].sort((a, b) => a - b), Array.from({ length: 11 }, (_, index) => 0x20 + index));
 });

@@ -1,4 +1,4 @@
-// `el2 boot IMAGE`: IMAGE becomes the primary VM; resource manager and hypervisor run beneath it.
+// `el2 boot IMAGE`: IMAGE becomes the primary VM; Resource Manager and hypervisor run beneath it.
 // The options about the machine are keys of a configuration (`boot-table.ts`).
 
 import { type Command, Option } from "@commander-js/extra-typings";

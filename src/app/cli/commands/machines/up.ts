@@ -126,7 +126,7 @@ async function howEnded(path: string, patience: number): Promise<Problem | undef
   }
 }
 
-/** Whether `el2 why` has something to say: a resource manager that cannot boot refuses nothing. */
+/** Whether `el2 why` has something to say: a Resource Manager that cannot boot refuses nothing. */
 async function hasReason(session: string): Promise<boolean> {
   using open = await openSession({ session, readOnly: true });
   return (await open.asker.ask({ table: "why", args: { limit: 1 } })).rows.length > 0;

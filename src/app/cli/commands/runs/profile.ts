@@ -69,7 +69,7 @@ are equal. An instruction that takes an exception counts. Lines need debug infor
 counts: they change nothing in the run, and two samplings of a recording are equal. A wait of a vCPU ends when it runs again.
 Processes are known once their kernel has been found in its memory; what was executed before is "?". Latencies: an interrupt from its
 source to its acknowledgment, that of a timer from when the timer was due, a message from its sender to its receiver, a request to the
-resource manager, an access that a VMM answers, a request of a disk from when it was available until it was used.
+Resource Manager, an access that a VMM answers, a request of a disk from when it was available until it was used.
 ${
         examplesText([
           "profile",

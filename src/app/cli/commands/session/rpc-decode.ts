@@ -1,4 +1,4 @@
-// `el2 rpc decode HEX`: decodes a packet between a VM and the resource manager. Needs no session.
+// `el2 rpc decode HEX`: decodes a packet between a VM and the Resource Manager. Needs no session.
 
 import type { Command } from "@commander-js/extra-typings";
 import { jsonOption } from "../../common/common-options.ts";
@@ -13,7 +13,7 @@ import { hex } from "../../../../kit/support/text/number-text.ts";
 /** Adds the command to the group `rpc`. */
 export function addDecode(rpc: Command, { exit }: CommandContext): void {
   rpc.command("decode")
-    .description("decode a packet between a VM and the resource manager, field by field")
+    .description("decode a packet between a VM and the Resource Manager, field by field")
     .argument("<hex...>", "bytes of the packet; of a message in several packets, all in order", (text, bytes: Uint8Array[] = []) => [
       ...bytes,
       parseBytes(text),

@@ -1,4 +1,4 @@
-// `el2 rpc send MESSAGE FIELD=VALUE ..`: a request to the resource manager on behalf of the host
+// `el2 rpc send MESSAGE FIELD=VALUE ..`: a request to the Resource Manager on behalf of the host
 // VM.
 
 import { runner } from "../../common/argv.ts";

@@ -15,9 +15,9 @@ import { withHint } from "../../../../kit/support/text/did-you-mean.ts";
 /** Adds the command to the group `vm`. */
 export function addLint(vm: Command, { exit }: CommandContext): void {
   vm.command("lint")
-    .description("check a VM's devicetree: what the resource manager would refuse, change or ignore")
+    .description("check a VM's devicetree: what the Resource Manager would refuse, change or ignore")
     .argument("<dtb...>", "flattened devicetrees, as a VMM passes them")
-    .addOption(new Option("--phone <name>", "by the rules of this phone's resource manager").choices(PHONE_NAMES))
+    .addOption(new Option("--phone <name>", "by the rules of this phone's Resource Manager").choices(PHONE_NAMES))
     .option("--json", "print one JSON document per line, one for each finding")
     .addHelpText("after", "\nExit codes: 0 no findings; 1 findings.\n\nExample:\n  el2 vm lint guest.dtb --phone sm8750")
     .action((files, options) => {

@@ -22,7 +22,7 @@ const LEARN = [
   ["05-interrupts.md", "which interrupt storms: rates, sources, findings"],
   ["07-boot.md", "boot a kernel and use its console"],
   ["03-limits.md", "map returns NOMEM with gigabytes free"],
-  ["06-rpc.md", "what the resource manager and a VM said"],
+  ["06-rpc.md", "what the Resource Manager and a VM said"],
   ["08-compare.md", "compare two runs"],
   ["09-gdb.md", "attach gdb, also backward"],
   ["10-ci.md", "reproduce in CI"],

@@ -204,7 +204,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         on: "4",
       },
       {
-        text: "The resource manager has refused. The last row names the caller, the request, and the rule that refused it.",
+        text: "The Resource Manager has refused. The last row names the caller, the request, and the rule that refused it.",
         task: "Press {screen.why} to see why.",
         goal: { screen: "0" },
       },

@@ -15,7 +15,7 @@ import type { RowOf } from "../../../../model/queries/table.ts";
 import { PARCELS, QUEUES } from "../../../../model/queries/tables.ts";
 
 const QUERIES: readonly Query[] = [
-  // Those of the resource manager are every VM's; another screen lists their requests.
+  // Those of the Resource Manager are every VM's; another screen lists their requests.
   { table: "queue.ls", args: { filter: "!vm=vm:rm" } },
   { table: "mem.parcels", args: { filter: "state=blocked" } },
 ];

@@ -36,7 +36,7 @@ const TREE = defineTable({
   version: 1,
   command: "vm ls",
   doc: "VMs, their vCPUs and devices",
-  empty: "no VM yet: the resource manager is starting",
+  empty: "no VM yet: the Resource Manager is starting",
   columns: {
     id: { kind: "id", doc: "vm:NAME, vcpu:VM/INDEX or dev:VM/NAME" },
     vm: { kind: "id", doc: "its VM" },

@@ -1,4 +1,4 @@
-// A request to the resource manager as bytes: each field in one ink, the same in the list of
+// A request to the Resource Manager as bytes: each field in one ink, the same in the list of
 // fields.
 
 import type { Line } from "../pane.ts";

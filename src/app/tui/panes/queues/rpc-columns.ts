@@ -1,4 +1,4 @@
-// Columns of the list of requests to the resource manager, with lanes of who sends to whom.
+// Columns of the list of requests to the Resource Manager, with lanes of who sends to whom.
 
 import type { ListColumn } from "../../look/list.ts";
 import { idPieces } from "../../look/list.ts";
@@ -20,7 +20,7 @@ const WITH_LANES = 110, WITH_DURATION = 140;
 /** Columns of all lanes, and of the sender's name before the first. */
 const LANES = { width: 34, most: 70, name: 9 } as const;
 
-/** Whether a row is a notification of the resource manager: it has no sequence to answer to. */
+/** Whether a row is a notification of the Resource Manager: it has no sequence to answer to. */
 export function isNotification({ request, seq }: RpcRow): boolean {
   return seq === null || typeof request === "object" && request !== null && "to" in request;
 }
@@ -63,7 +63,7 @@ export function rpcColumns(width: number): ListColumn<RpcRow>[] {
   ];
 }
 
-/** Columns of the arrows from the sender to the resource manager, and on to the hypervisor. */
+/** Columns of the arrows from the sender to the Resource Manager, and on to the hypervisor. */
 function arrowsOf(width: number): readonly [asks: number, calls: number] {
   const both = Math.max(width, LANES.width) - LANES.name - 3, asks = Math.floor(both / 2);
   return [asks, both - asks];
@@ -79,7 +79,7 @@ function resultPieces({ res, refused }: RpcRow): Piece[] {
   return [{ text: resultName(res), role: refused ? "bad" : res === "ok" ? "ok" : "text" }];
 }
 
-/** Lanes of a VM, the resource manager and the hypervisor: arrows from one to the next. */
+/** Lanes of a VM, the Resource Manager and the hypervisor: arrows from one to the next. */
 function lanePieces(row: RpcRow, look: Look, width: number): Piece[] {
   const { glyphs: { frame: { line, side }, folded, shapes } } = look;
   const [asks, called] = arrowsOf(width);

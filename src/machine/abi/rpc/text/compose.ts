@@ -27,7 +27,7 @@ export function findRequest(name: string): RpcRequest<Fields, Fields> {
   const wanted = name.toUpperCase();
   const found = [...RPC_MESSAGES.values()].find((message) => message.name === wanted || /^0x/i.test(name) && message.id === Number(name));
   if (found?.kind === "request") return found;
-  if (found) throw new ComposeError(`${found.name} is a notification: the resource manager sends it`);
+  if (found) throw new ComposeError(`${found.name} is a notification: the Resource Manager sends it`);
   throw new UnknownRequestError(`no request ${JSON.stringify(name)}`);
 }
 

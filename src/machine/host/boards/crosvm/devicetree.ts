@@ -29,7 +29,7 @@ import type { VmPlan } from "../vm-plan.ts";
 const PHANDLE_GIC = 1, PHANDLE_POOL = 2, PHANDLE_CLOCK = 24, PHANDLE_CPU = 0x100, PHANDLE_FREQUENCIES = 0x1000;
 const UART_HZ = 1_843_200, RTC_HZ = 3_141_592;
 const RNG_SEED_SIZE = 256;
-/** Size of the range in which the resource manager gives the VM addresses. */
+/** Size of the range in which the Resource Manager gives the VM addresses. */
 const SIZE_MAX = 0x7_8000_0000;
 /** Bytes between the end of RAM and the window for BARs of 64 bits. */
 const PLATFORM_WINDOW = 0x4000_0000;
@@ -122,7 +122,7 @@ function chosen({ name, base, cmdline, initrd }: VmPlan, layout: VmLayout): Devi
   const start = initrd === undefined || layout.initrd === undefined ? undefined : base + layout.initrd, size = initrd?.length ?? 0;
   return node("chosen", {
     "linux,pci-probe-only": 1,
-    // The resource manager replaces it with its own.
+    // The Resource Manager replaces it with its own.
     "kaslr-seed": cells64(0),
     "rng-seed": seed(name),
     "stdout-path": `/${serialName(CROSVM_SERIALS[0].base)}`,
@@ -221,7 +221,7 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
   ]);
 }
 
-/** The pool as a vdevice: the resource manager of older drivers accepts its parcel by that. */
+/** The pool as a vdevice: the Resource Manager of older drivers accepts its parcel by that. */
 function pool(base: number, label: number): DevicetreeNode {
   return node(`shm-${label.toString(16)}`, { "vdevice-type": "shm", "peer-default": true, "dma_base": cells64(0) }, [
     node("memory", { optional: true, label, "#address-cells": 2, base: cells64(base) }),

@@ -1,5 +1,5 @@
 // The devicetree that el2's VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, console and
-// virtio devices, and `gunyah-vm-config`, from which the resource manager makes the VM
+// virtio devices, and `gunyah-vm-config`, from which the Resource Manager makes the VM
 // (docs/spec/resource-manager.md §7.1 to §7.3). RM adds /hypervisor at VM_START. Bindings:
 // arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
@@ -171,7 +171,7 @@ function emulated({ schedule, devices = [] }: VmPlan): readonly DevicePlan[] {
 }
 
 /**
- * The resource manager makes the object and places its page; its node is where a guest looks for
+ * The Resource Manager makes the object and places its page; its node is where a guest looks for
  * virtio devices.
  */
 function virtioObject({ id, queueCount }: VirtioModel, slot: number): DevicetreeNode {

@@ -16,7 +16,7 @@ import { type Contents, type VmLayout, wholePages } from "../layout.ts";
 import type { VmPlan } from "../vm-plan.ts";
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 
-/** Bytes for the devicetree and what the resource manager adds to it. */
+/** Bytes for the devicetree and what the Resource Manager adds to it. */
 export const DEVICETREE_SIZE = 0x1_0000;
 
 /** GICv3 frames: the distributor, and one redistributor (RD and SGI frame) for each vCPU. */

@@ -43,7 +43,7 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
     compatible: "linux,dummy-virt",
   }, [
     node("psci", { ...PSCI, method: "hvc", compatible: ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"] }),
-    // Not memory@..: the resource manager refuses a unit address here.
+    // Not memory@..: the Resource Manager refuses a unit address here.
     node("memory", { reg: cells64(plan.base, plan.memory), device_type: "memory" }),
     ...flash(plan),
     node(at("fw-cfg", QEMU_FW_CFG.base), {

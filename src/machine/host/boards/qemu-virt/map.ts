@@ -1,7 +1,7 @@
 // The platform of QEMU's `virt` machine as its port for Gunyah has it (docs/spec/phones.md §C5):
 // addresses and interrupts. Everything that its VMM answers lies below 1 GiB, so that there are the
 // windows of `highmem=off`. RAM begins at 1 GiB as in QEMU only for firmware in flash, whose memory
-// the VMM fills by itself: elsewhere the resource manager has the page there by which it informs a
+// the VMM fills by itself: elsewhere the Resource Manager has the page there by which it informs a
 // VM.
 
 import { GICV2M_SIZE } from "../../../devices/gicv2m.ts";
@@ -118,7 +118,7 @@ function aligned(offset: number): number {
 }
 
 /**
- * Where QEMU puts initial ramdisk and devicetree: offsets in RAM. The resource manager's devicetree
+ * Where QEMU puts initial ramdisk and devicetree: offsets in RAM. The Resource Manager's devicetree
  * of a VM that starts in flash is after its RAM, as devices reach no page that is lent; QEMU's for
  * the firmware is at the start.
  */

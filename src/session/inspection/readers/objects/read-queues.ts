@@ -71,7 +71,7 @@ function moved(view: View, id: string, { sent, received }: Msgqueue | Doorbell) 
 }
 
 /**
- * The VM that holds a capability with a right; the resource manager, which makes all, only where no
+ * The VM that holds a capability with a right; the Resource Manager, which makes all, only where no
  * other does.
  */
 function end(view: View, object: HypervisorObject, right: number): string | null {
@@ -84,7 +84,7 @@ function both(from: string | null, to: string | null): string[] {
   return [...new Set([from, to])].filter((vm) => vm !== null);
 }
 
-/** Whether a queue has the resource manager at one end. */
+/** Whether a queue has the Resource Manager at one end. */
 function isRpc(view: View, queue: HypervisorObject): boolean {
   const manager = view.vm(Vmid.ResourceManager);
   return end(view, queue, MsgqueueRight.Send) === manager || end(view, queue, MsgqueueRight.Receive) === manager;

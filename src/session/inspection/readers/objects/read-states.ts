@@ -67,7 +67,7 @@ const bitsOf = (...names: HypercallName[]) => callBits(names.map((name) => HYPER
 
 /**
  * Calls that VMs make all the time, and that change no object but those that they name: neither
- * capabilities, parcels and mappings, nor names and VICs. Requests to the resource manager are
+ * capabilities, parcels and mappings, nor names and VICs. Requests to the Resource Manager are
  * messages.
  */
 const DOORBELL_CALLS = bitsOf("doorbell_send", "doorbell_receive");

@@ -1,4 +1,4 @@
-// Rows from the trace: events, requests to the resource manager, reasons, and slices of the
+// Rows from the trace: events, requests to the Resource Manager, reasons, and slices of the
 // scheduler.
 
 import { INJECTED_SECTION } from "../../../../machine/abi/faults.ts";
@@ -137,7 +137,7 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
   };
 }
 
-/** The state of a VM as the resource manager's documents write it: `INIT_FAILED`. */
+/** The state of a VM as the Resource Manager's documents write it: `INIT_FAILED`. */
 const stateName = (state: number) => vmStateWord(state).toUpperCase();
 
 /** Which kinds a list of names means; all where none is named. */
@@ -175,7 +175,7 @@ export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
 
 const WIRE = ["continuation", "request", "reply", "notification"] as const;
 
-/** The party that refused a request: the resource manager, or the hypervisor a call for it. */
+/** The party that refused a request: the Resource Manager, or the hypervisor a call for it. */
 function refusedBy(view: View, why: number | undefined): string {
   const chain = why === undefined ? undefined : view.hypervisor.trace.reasons.get(why)?.chain;
   return chain?.at(-1)?.kind === "hvc" ? "hypervisor" : "rm";
@@ -206,7 +206,7 @@ function aboutChain(view: View, chain: Reason["chain"]): string {
 }
 
 /**
- * A text of a guest that knows VMs by VMID only, as the resource manager: it names them and their
+ * A text of a guest that knows VMs by VMID only, as the Resource Manager: it names them and their
  * interrupts so.
  */
 function withIds(view: View, text: string): string {
@@ -214,7 +214,7 @@ function withIds(view: View, text: string): string {
 }
 
 /**
- * How many codes of the resource manager, or of hypercalls, become the errno that a refused ioctl
+ * How many codes of the Resource Manager, or of hypercalls, become the errno that a refused ioctl
  * of a chain gave; null for one or none.
  */
 function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
@@ -247,7 +247,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const { id, time, askedBy, at, chain, section, rule, object, values, settled, ended, result, command } = reason;
   // Operations outside of it may have continued all the same.
   const first = chain.find(({ result }) => result.refused) ?? chain[0];
-  // A request that no vCPU is seen to send is its sender's, not the resource manager's who took it.
+  // A request that no vCPU is seen to send is its sender's, not the Resource Manager's who took it.
   const [outermost] = chain;
   const sender = outermost?.kind === "rpc" && typeof outermost.fields.from === "number" ? view.vm(outermost.fields.from) : undefined;
   return {

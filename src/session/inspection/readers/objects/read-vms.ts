@@ -17,13 +17,13 @@ const STATE_NAMES = new Map<number, string>(
   Object.entries(VmState).map(([name, state]) => [state, name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()]),
 );
 
-/** The word for a state of the resource manager's. */
+/** The word for a state of the Resource Manager's. */
 export const vmStateWord = (state: number): string => STATE_NAMES.get(state) ?? String(state);
 
 /** A VM without the verdict on it. */
 export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing">;
 
-/** Every VM that the resource manager or the hypervisor knows. */
+/** Every VM that the Resource Manager or the hypervisor knows. */
 export function readVmFacts(view: View): VmFacts[] {
   const { state } = view.system.manager;
   // A VM that has ended or failed keeps its row, to show how it ended.
@@ -35,7 +35,7 @@ export function readVmFacts(view: View): VmFacts[] {
     const own = vcpus.filter((vcpu) => vcpu.addressSpace?.vmid === vmid);
     const planned = view.system.vms.planned(name);
     const end = view.hypervisor.addressSpaces.has(vmid) || vm ? undefined : view.hypervisor.trace.reasons.endOf(name);
-    // Of a primary VM with GenieZone's calls: the resource manager does not know it.
+    // Of a primary VM with GenieZone's calls: the Resource Manager does not know it.
     const zoned = view.hypervisor.geniezone?.vmOf(vmid);
     const isPlatform = vmid === Vmid.Primary || vmid === Vmid.ResourceManager;
     return {
@@ -94,7 +94,7 @@ function withoutVmid(view: View, listed: ReadonlySet<string>): VmFacts[] {
   });
 }
 
-/** The state of a VM that the resource manager does not know. */
+/** The state of a VM that the Resource Manager does not know. */
 function goneState(view: View, vmid: number): string {
   if (view.hypervisor.addressSpaces.has(vmid)) return "running";
   return view.system.vms.hasFailed(vmid) ? "failed" : "stopped";

@@ -1,4 +1,4 @@
-// Decodes packets between a VM and the resource manager while they are in a queue: their fields as
+// Decodes packets between a VM and the Resource Manager while they are in a queue: their fields as
 // requests in `rpc.ls` have them.
 
 import { rmErrorName } from "../../../../machine/abi/rpc/errors.ts";

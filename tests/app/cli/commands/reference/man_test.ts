@@ -73,7 +73,7 @@ Deno.test("pages have the examples and the notes of the commands' help, each cha
   const breaks = section(await shown("break"), "EXAMPLES");
   assert.deepEqual(breaks.slice(0, 2), [
     "el2 break 'kind=rpc refused=yes' --wait",
-    "stop at the next request that the resource manager refuses",
+    "stop at the next request that the Resource Manager refuses",
   ]);
   assert.ok(section(await shown("console"), "EXAMPLES").includes("el2 console debian --send 'root\\n' --expect '# $' --timeout 60s"));
   assert.ok(section(await shown("completion"), "EXAMPLES").includes("mkdir -p ~/.zfunc && el2 completion zsh > ~/.zfunc/_el2"));

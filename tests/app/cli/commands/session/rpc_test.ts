@@ -30,7 +30,7 @@ Deno.test("el2 rpc decode --json says the same for programs, and why bytes are n
   assert.match(none.problem, /./);
 });
 
-Deno.test("rpc send asks the resource manager as the host does, and prints what it answers", async () => {
+Deno.test("rpc send asks the Resource Manager as the host does, and prints what it answers", async () => {
   await using place = new Place();
   await place.up("one");
   await place.printed("ping");

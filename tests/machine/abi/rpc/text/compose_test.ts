@@ -66,7 +66,7 @@ Deno.test("W43: the fields of a request cover every byte of its payload", () => 
 Deno.test("a request is found by name in any case, and by id", () => {
   assert.equal(findRequest("vm_get_state").name, "VM_GET_STATE");
   assert.equal(findRequest(`0x${findRequest("VM_GET_STATE").id.toString(16)}`).name, "VM_GET_STATE");
-  assert.throws(() => findRequest("VM_STATUS"), /is a notification: the resource manager sends it/);
+  assert.throws(() => findRequest("VM_STATUS"), /is a notification: the Resource Manager sends it/);
   assert.throws(() => findRequest("NO_SUCH"), /no request "NO_SUCH"/);
 });
 
