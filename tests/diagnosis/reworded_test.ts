@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { rowsText } from "../../src/app/cli/mcp/answers.ts";
-import { changingTools } from "../../src/app/cli/mcp/changing-tools.ts";
+import { toolsOf } from "../../src/app/cli/mcp/tools.ts";
+import { commandTree } from "../../src/app/cli/common/command-tree.ts";
+import { makeProgram } from "../../src/app/cli/main.ts";
 import type { RunProgram } from "../../src/app/cli/mcp/program.ts";
 import { answerJson } from "../../src/app/cli/common/print.ts";
 import { planText } from "../../src/app/configuration/plan-run.ts";
@@ -99,7 +101,7 @@ Deno.test("errors of a configuration in other words: lines, values for programs,
     new ConfigErrorScreen(place.file, place.text, result.problems).draw(screen, plainLook("dark", "direct", "full"));
     const drawn = screen.toLines().filter((line) => line.includes("^ "));
     assert.equal(drawn.length, result.problems.length);
-    const tool = changingTools([]).find(({ name }) => name === "run")!;
+    const tool = toolsOf(commandTree(makeProgram(new URL(import.meta.url), () => {})), true).find(({ name }) => name === "run")!;
     const answer = await tool.call({ what: file }, { el2, host: [folder] });
     assert.ok(result.problems.every(({ what }) => answer.text.includes(what)), answer.text);
     return [...planErrors(result), ...result.problems.map(({ what, wayOut }) => problemText({ what, wayOut })), ...drawn, answer.text];

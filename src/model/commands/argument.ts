@@ -45,10 +45,12 @@ export interface Argument<T> {
   readonly short?: string;
   /** Another name that the option had, still accepted. */
   readonly before?: string;
-  /** With it, a command that only looks changes the machine. */
+  /** With it, a command that only looks changes the machine, or writes a file. */
   readonly changes?: true;
   /** Many commands have it, and help explains it once for all. */
   readonly common?: true;
+  /** With it, a command lasts until it is interrupted. */
+  readonly lasting?: true;
   /** Its value where it is left out, which help shows. */
   readonly otherwise?: T;
   /** Holds the type alone. */
@@ -75,7 +77,7 @@ export type GivenOf<A extends Arguments> =
   & { readonly [N in Optional<A>]?: ValuesOf<A>[N] };
 
 /** The form of an option, beside its kind and its help. */
-type OptionForm = Pick<Argument<unknown>, "value" | "short" | "before" | "changes" | "common">;
+type OptionForm = Pick<Argument<unknown>, "value" | "short" | "before" | "changes" | "lasting" | "common">;
 
 /** A word that must be given. */
 export const word = <T>(kind: Kind<T>, doc: string): Argument<T> => ({
@@ -182,6 +184,10 @@ export function valuesOf<A extends Arguments>(command: string, declared: A, type
     if (given === undefined || Array.isArray(given) && given.length === 0) {
       if (one.required) throw new ArgumentError(within(where, { what: `${JSON.stringify(name)} is missing`, wayOut: one.doc }));
       values[name] = one.otherwise;
+    } else if (given === true !== (one.form === "flag")) {
+      throw new ArgumentError(`${where}: ${JSON.stringify(name)} takes ${given === true ? "a value" : "no value"}`);
+    } else if (Array.isArray(given) && !one.many) {
+      throw new ArgumentError(`${where}: ${JSON.stringify(name)} takes one value, and ${given.length} were given`);
     } else if (one.many) values[name] = [given].flat().map((text) => parsed(where, one.kind, String(text)));
     else values[name] = given === true ? true : parsed(where, one.kind, String(given));
   }

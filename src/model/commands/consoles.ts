@@ -21,7 +21,7 @@ export const CONSOLE = command("console", {
     expect: option(text, "wait until the output since the last input matches, and print the match; --send and --break are input", {
       value: "regex",
     }),
-    follow: flag("print new output until interrupted"),
+    follow: flag("print new output until interrupted", { lasting: true }),
     timeout: option(duration, "wall time for --expect; exits with 4 after it", { value: "time" }),
   },
   right: "looks",
@@ -51,7 +51,7 @@ export const LOGS = command("logs", {
   doc: "print the consoles of all VMs line by line, each line with its VM's name; new lines also with their time of arrival",
   args: {
     vm: words(idOf("vm"), "only these VMs: NAME or vm:NAME"),
-    follow: flag("continue with new lines until interrupted", { short: "f" }),
+    follow: flag("continue with new lines until interrupted", { short: "f", lasting: true }),
     tail: option(whole(0, 1_000_000), "of the output so far, print only this many lines per console", { value: "lines" }),
   },
   right: "looks",

@@ -22,9 +22,11 @@ import { TRACE_KINDS } from "../../machine/abi/trace.ts";
 import { asked } from "./lists.ts";
 import { isExactly } from "../queries/filters/filter.ts";
 import { findArguments } from "../queries/find.ts";
-import { type IdKind, kindOf } from "../queries/ids.ts";
+import { type IdKind, kindOf, withKind } from "../queries/ids.ts";
 import { DIAGNOSES, EVENTS, REASONS, type TableName, WHO as ACCESSES } from "../queries/tables.ts";
 import { whoText } from "../queries/texts/who-text.ts";
+import { diagnosisLines } from "../queries/texts/diagnosis-text.ts";
+import { rowsOf } from "../queries/query.ts";
 import { ArgumentError } from "./argument.ts";
 
 /** Accesses that `who --all` prints by default; places that `find` lists. */
@@ -50,7 +52,8 @@ export const DIAGNOSE = command("diagnose", {
   right: "looks",
   examples: ["diagnose", "diagnose ping --json"],
   lists: true,
-  ask: ({ vm }) => ({ table: DIAGNOSES.name, args: { filter: vm && isExactly("id", vm) } }),
+  ask: ({ vm }) => ({ table: DIAGNOSES.name, args: { filter: vm && isExactly("id", withKind("vm", vm)) } }),
+  printed: () => ({ text: (row) => rowsOf(DIAGNOSES, { table: DIAGNOSES.name, rows: [row] }).flatMap(diagnosisLines).join("\n") }),
 });
 
 export const WHO = command("who", {
@@ -144,7 +147,7 @@ export const EVENTS_OF_A_SESSION = command("events", {
     kinds: option(eventKinds, `kinds to record: ${TRACE_KINDS.join(",")}, or all`),
     vm: option(idOf("vm"), "only events of this VM"),
     process: option(text, "of syscall and task: only those of the process with this number or name"),
-    follow: flag("also print new events as they happen"),
+    follow: flag("also print new events as they happen", { lasting: true }),
     since: option(duration, "only events from this virtual time on", { value: "time" }),
     limit: option(whole(1, 1e9), "stop after this many events", { value: "events", before: "--count" }),
   },

@@ -60,7 +60,7 @@ export class Agent implements AsyncDisposable {
 
   /** Ends its sessions. */
   async downAll(): Promise<void> {
-    for (const { name } of JSON.parse(await this.call("sessions")).data) await this.answer("down", { session: name });
+    for (const { name } of JSON.parse(await this.call("ls")).data) await this.answer("down", { session: name });
     this.isShared = undefined;
   }
 

@@ -23,15 +23,15 @@ const STEPS: Readonly<Record<string, string>> = {
   "05-interrupts.md":
     "table irq.ls twice: the rate is measured since the call before. Filter rate>0 | finding!=-. Report the busiest interrupt and its source.",
   "06-rpc.md":
-    "table rpc.ls with filter about=VM or msg=NAME. decode takes packets from elsewhere. spec resource-manager explains each message.",
+    "table rpc.ls with filter about=VM or msg=NAME. rpc_decode takes packets from elsewhere. spec resource-manager explains each message.",
   "07-boot.md":
     "boot with image, initrd, append 'console=ttyAMA0', and type with the lines for its console, the last of which powers it off. As a secondary VM: run. A stock kernel: el2 guests fetch debian, in a terminal.",
   "08-compare.md":
-    "run with record twice: without and with the fault. replay with verify shows that a run repeats exactly. diff with events names the first difference.",
+    "run with record twice: without and with the fault. replay with verify shows that a run repeats exactly. diff names the first difference; trace_export of each to .ndjson, and diff of those, its event.",
   "09-gdb.md":
-    "Without gdb: break with at and wait, table vcpu.regs and vcpu.stack, table code with at=VM/0:pc, memory, step, go with back_by. With gdb: el2 gdb VM --port 4711, in a terminal.",
+    "Without gdb: break with at and wait, table vcpu.regs and vcpu.stack, table code with at=VM/0:pc, mem_read, vcpu_step, back with by. With gdb: el2 gdb VM --port 4711, in a terminal.",
   "10-ci.md":
-    "test with file and text runs a scenario. If it fails, it leaves a recording next to it, which replay with verify repeats. With junit, the results are also written for CI.",
+    "test with file runs a scenario. If it fails, it leaves a recording next to it, which replay with verify repeats. With junit, the results are also written for CI.",
 };
 
 export const JOBS: readonly Job[] = Object.entries(STEPS).map(([file, steps]) => {

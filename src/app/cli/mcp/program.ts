@@ -2,6 +2,7 @@
 // and its exit code.
 
 import { LineCutter } from "../../../kit/support/text/line-cutter.ts";
+import { ExitCode } from "../common/failure.ts";
 import { runtimeArguments } from "../common/runtime.ts";
 import { ANSWER_MAX, boundedText, done, type Page, PageOfRows, type ToolAnswer } from "./answers.ts";
 
@@ -17,8 +18,6 @@ export interface ProgramRun {
   readonly stdin?: string;
   /** How to see output that was left out. */
   readonly hint?: string;
-  /** Exit codes other than 0 that are answers. */
-  readonly answers?: readonly number[];
   /** It prints rows, a line of JSON each, and the answer has a page of them. */
   readonly page?: Page;
 }
@@ -31,7 +30,7 @@ export function programRunner(entry: URL): RunProgram {
   const runtime = runtimeArguments(entry);
   let running = 0;
   const waiting: (() => void)[] = [];
-  const run: RunProgram = async (args, { stdin, hint = "ask for less", answers = [], page } = {}) => {
+  const run: RunProgram = async (args, { stdin, hint = "ask for less", page } = {}) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: [...runtime, ...args],
       stdin: stdin === undefined ? "null" : "piped",
@@ -55,8 +54,10 @@ export function programRunner(entry: URL): RunProgram {
       if (code === 0 && page) return done(stdout);
       const said = [stdout, code === 0 && args.includes("--json") ? "" : stderr].filter((text) => text !== "").join("\n");
       const words = late ? `el2 ${args[0]} did not end within ${PATIENCE / 1000} s\n${said}` : said || "done";
+      // With 1, a command that has printed its answer says what it found: a defect, a difference.
+      const isAnswer = code === ExitCode.Failed && stdout !== "";
       const end = code === 0 ? "" : `\nexit code ${code}`;
-      return { text: `${boundedText(words.trimEnd(), hint)}${end}`, failed: late || code !== 0 && !answers.includes(code) };
+      return { text: `${boundedText(words.trimEnd(), hint)}${end}`, failed: late || code !== 0 && !isAnswer };
     } finally {
       clearTimeout(timer);
     }

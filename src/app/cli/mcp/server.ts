@@ -16,13 +16,14 @@ import {
   ReadResourceRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 import { boundedText } from "./answers.ts";
-import { argumentSchema } from "./arguments.ts";
-import { type ActCommand, changingTools } from "./changing-tools.ts";
+import { argumentSchema } from "./tool.ts";
+import { toolsOf } from "./tools.ts";
 import { JOBS, promptText } from "./jobs.ts";
-import { LOOKING_TOOLS } from "./looking-tools.ts";
 import { programRunner } from "./program.ts";
 import { listResources, readResource } from "./resources.ts";
+import type { CommandNode } from "../common/command-tree.ts";
 import { failed, Failure } from "../common/failure.ts";
+import { ArgumentError } from "../../../model/commands/argument.ts";
 import { NoPlace } from "../../../session/control/places.ts";
 import { problemOf, problemText } from "../../../kit/support/problem.ts";
 import { didYouMean } from "../../../kit/support/text/did-you-mean.ts";
@@ -34,14 +35,13 @@ interface McpOptions {
   readonly allowChange: boolean;
   /** Files outside of the working folder that tools may use. */
   readonly host: readonly string[];
-  /** The commands of the tool `act`. */
-  readonly commands: readonly ActCommand[];
+  /** The program, whose commands are tools. */
+  readonly tree: CommandNode;
 }
 
 /** Serves until stdin ends. */
-export async function serveMcp(entry: URL, { allowChange, host, commands }: McpOptions): Promise<void> {
-  const changing = changingTools(commands);
-  const tools = allowChange ? [...LOOKING_TOOLS, ...changing] : LOOKING_TOOLS;
+export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptions): Promise<void> {
+  const tools = toolsOf(tree, allowChange), all = toolsOf(tree, true);
   const el2 = programRunner(entry);
   const calls = new Set<Promise<unknown>>();
   const server = new Server({ name: "el2", version: VERSION }, {
@@ -63,7 +63,7 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
     const answer = (text: string, isError: boolean) => ({ content: [{ type: "text" as const, text }], isError });
     const tool = tools.find((one) => one.name === name);
     if (!tool) {
-      const locked = changing.some((one) => one.name === name);
+      const locked = all.some((one) => one.name === name);
       const names = tools.map((one) => one.name);
       return answer(
         locked
@@ -79,7 +79,7 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
       const { text, failed } = await call;
       return answer(text, failed);
     } catch (error) {
-      if (!(error instanceof Failure || error instanceof NoPlace)) throw error;
+      if (!(error instanceof ArgumentError || error instanceof Failure || error instanceof NoPlace)) throw error;
       return answer(boundedText(error.message, ""), true);
     } finally {
       calls.delete(call);

@@ -1,8 +1,12 @@
-// A tool of `el2 mcp`.
+// A tool of `el2 mcp`: a command with arguments that a client gives as JSON.
 
 import type { ToolAnswer } from "./answers.ts";
-import { checkedArguments, type ToolArguments, type ValuesOf } from "./arguments.ts";
 import type { RunProgram } from "./program.ts";
+import { Failure } from "../common/failure.ts";
+import { conflictIn, type Typed, type ValuesOf, valuesOf } from "../../../model/commands/argument.ts";
+import type { Argument, Arguments } from "../../../model/commands/argument.ts";
+import type { Json } from "../../../model/queries/table.ts";
+import { leadsInto } from "../../../kit/support/files/real-place.ts";
 
 /** Services to a tool. */
 export interface ToolContext {
@@ -15,40 +19,78 @@ export interface ToolContext {
 export interface Tool {
   readonly name: string;
   readonly doc: string;
-  readonly args: ToolArguments;
+  readonly args: Arguments;
   /** It changes a machine, starts one, or writes files: it exists only with --allow-change. */
   readonly changes: boolean;
   call(given: Readonly<Record<string, unknown>>, context: ToolContext): Promise<ToolAnswer>;
 }
 
-export function tool<const T extends ToolArguments>(declared: {
+/** The parts of a tool, whose `run` gets checked values. */
+interface ToolEntry<A extends Arguments> {
   readonly name: string;
   readonly doc: string;
-  readonly args: T;
-  readonly changes?: true;
-  readonly run: (values: ValuesOf<T>, context: ToolContext) => Promise<ToolAnswer>;
-}): Tool {
-  const { name, doc, args, changes = false, run } = declared;
-  return { name, doc, args, changes, call: (given, context) => run(checkedArguments(args, given, context.host), context) };
+  readonly args: A;
+  readonly changes: boolean;
+  readonly excludes?: readonly (readonly string[])[];
+  readonly needs?: readonly (readonly [string, string])[];
+  readonly run: (values: ValuesOf<A>, context: ToolContext) => Promise<ToolAnswer>;
 }
 
-/** The session that a tool is about. */
-export const SESSION_ARGUMENT = {
-  session: { type: "text", doc: "name of the session; may be left out if only one is running" },
-} as const;
+export function tool<const A extends Arguments>({ name, doc, args, changes, excludes, needs, run }: ToolEntry<A>): Tool {
+  const call = (given: Readonly<Record<string, unknown>>, context: ToolContext) => {
+    checkPaths(args, given, context.host);
+    const typed = typedOf(given), conflict = conflictIn(name, args, typed, excludes, needs);
+    if (conflict) throw new Failure(conflict);
+    return run(valuesOf(name, args, typed), context);
+  };
+  return { name, doc, args, changes, call };
+}
 
-/** `--session NAME`, if a session is named. */
-export const sessionOf = (session: string | undefined): string[] => session === undefined ? [] : [`--session=${session}`];
+/** Arguments as a person would type them. */
+function typedOf(given: Readonly<Record<string, unknown>>): Typed {
+  const typed: Record<string, Typed[string]> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (value === false || value === null || value === undefined) continue;
+    typed[name] = value === true ? true : Array.isArray(value) ? value.map((one) => wordOf(name, one)) : wordOf(name, value);
+  }
+  return typed;
+}
 
-/** An option with its value in one word, so that no value is taken for another option. */
-export const option = (name: string, value: string | number | undefined): string[] => value === undefined ? [] : [`--${name}=${value}`];
+/** @throws Failure if it is neither a text nor a number */
+function wordOf(name: string, value: unknown): string {
+  if (typeof value === "string" && !value.includes("\0") || typeof value === "number") return String(value);
+  throw new Failure(`argument "${name}" is ${JSON.stringify(value)}`, "it must be a string or a number");
+}
 
-/** The same option for each value. */
-export const options = (name: string, values: readonly string[] | undefined): string[] =>
-  (values ?? []).map((value) => `--${name}=${value}`);
+/**
+ * Files are those of the working folder.
+ * @param allowed other files and folders, or `all`
+ * @throws Failure that names the argument
+ */
+function checkPaths(declared: Arguments, given: Readonly<Record<string, unknown>>, allowed: readonly string[]): void {
+  if (allowed.includes("all")) return;
+  for (const [name, { kind }] of Object.entries(declared)) {
+    if (kind.offers !== "files" || given[name] === undefined) continue;
+    for (const path of [given[name]].flat()) {
+      if ([".", ...allowed].some((place) => leadsInto(String(path), place))) continue;
+      throw new Failure(
+        `argument "${name}" is ${JSON.stringify(path)}, which is outside the working folder`,
+        "start el2 mcp with --allow-host PATH to have it used",
+      );
+    }
+  }
+}
 
-/** The same for a command that makes a machine. */
-export const hostOf = (host: readonly string[]): string[] => options("allow-host", host);
+/** The JSON Schema of a tool's arguments. */
+export function argumentSchema(declared: Arguments) {
+  return {
+    type: "object" as const,
+    properties: Object.fromEntries(Object.entries(declared).map(([name, one]) => [name, schemaOf(one)])),
+    required: Object.entries(declared).filter(([, { required }]) => required).map(([name]) => name),
+    additionalProperties: false,
+  };
+}
 
-/** A switch. */
-export const flag = (name: string, on: boolean | undefined): string[] => on ? [`--${name}`] : [];
+function schemaOf({ kind, doc, many }: Argument<unknown>): { readonly [name: string]: Json } {
+  return many ? { type: "array", items: kind.schema, description: doc } : { ...kind.schema, description: doc };
+}

@@ -28,6 +28,14 @@ export function hintWords({ command, words, options }: Hint): string[] {
   return [...command.split(" "), ...given.some(isOption) || words.some(isOption) ? [...given, "--", ...words] : [...words, ...given]];
 }
 
+/** The same words for a program that starts el2: no value can be taken for an option. */
+export function hintArguments({ command, words, options }: Hint): string[] {
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    [value].flat().flatMap((one) => one === undefined ? [] : one === true ? [`--${name}`] : [`--${name}=${one}`])
+  );
+  return [...command.split(" "), ...given, ...words.length ? ["--", ...words] : []];
+}
+
 /** `el2 irq clear irq:ping/27`, as a shell takes it. */
 export function hintText(hint: Hint): string {
   return ["el2", ...hintWords(hint)].map(shellWord).join(" ");

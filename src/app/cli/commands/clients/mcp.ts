@@ -1,7 +1,7 @@
 // `el2 mcp`: a server of the Model Context Protocol, for agents.
 
 import type { Command } from "@commander-js/extra-typings";
-import { type CommandNode, commandTree } from "../../common/command-tree.ts";
+import { commandTree } from "../../common/command-tree.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode } from "../../common/failure.ts";
 import { hostOption } from "../../options/host.ts";
@@ -21,20 +21,7 @@ ${examplesText(["mcp", "mcp --allow-change"])}`,
     .action(async ({ allowChange, allowHost = [] }) => {
       // The protocol's package is half a megabyte that no other command needs.
       const { serveMcp } = await import("../../mcp/server.ts");
-      await serveMcp(entry, { allowChange: allowChange ?? false, host: allowHost, commands: changingCommands(commandTree(program)) });
+      await serveMcp(entry, { allowChange: allowChange ?? false, host: allowHost, tree: commandTree(program) });
       exit(ExitCode.Done);
     });
-}
-
-/** Marks the help of a command of a group that changes something (`common/group.ts`). */
-const CHANGES = /; changes the machine$/;
-
-function changingCommands({ commands }: CommandNode) {
-  return commands.flatMap((group) =>
-    group.commands.filter(({ help }) => CHANGES.test(help)).map(({ name, help, arguments: args }) => ({
-      path: `${group.name} ${name}`,
-      help: help.replace(CHANGES, ""),
-      arguments: args.map((one) => one.name),
-    }))
-  );
 }

@@ -18,7 +18,7 @@ Deno.test("el2 mcp only looks unless --allow-change is given", async (t) => {
   const tools: Listed = (await agent.client.listTools()).tools;
   assert.ok(tools.length > 0);
   for (const { name, annotations } of tools) assert.equal(annotations?.readOnlyHint, true, name);
-  for (const name of ["up", "down", "type", "go", "run", "test", "act"]) {
+  for (const name of ["up", "down", "back", "inject", "run", "test", "act"]) {
     const { text, failed } = await agent.answer(name);
     assert.deepEqual([failed, text], [true, `${name}: this server only looks; start it with el2 mcp --allow-change`]);
   }
@@ -33,18 +33,19 @@ async function saysWhatIsWrong(agent: Agent): Promise<void> {
     assert.ok(failed, text);
     return text;
   };
-  assert.match(await wrong("table", { table: "vm.lsx" }), /^argument "table" is "vm\.lsx"; it must be one of vm\.ls, /);
-  assert.match(await wrong("table", { table: "vm.ls", limit: 0 }), /it must be a whole number from 1 to 1000/);
-  assert.match(await wrong("table", {}), /^argument "table" is missing/);
-  assert.match(await wrong("table", { table: "vm.ls", fliter: "x" }), /unknown argument "fliter"; did you mean "filter"/);
+  assert.match(await wrong("table", { table: "vm.lsx" }), /^table: "vm\.lsx" is not one of vm\.ls, /);
+  assert.match(await wrong("table", { table: "vm.ls", limit: 0 }), /^--limit: "0" is outside 1\.\.1000/);
+  assert.match(await wrong("table", {}), /^table: "table" is missing/);
+  assert.match(await wrong("table", { table: "vm.ls", fliter: "x" }), /table has no argument "fliter"; did you mean "filter"/);
   assert.match(await wrong("table", { table: "vm.ls", filter: "stat=running" }), /no field "stat"; did you mean "state"/);
   assert.match(await wrong("table", { table: "vm.ls", columns: ["stat"] }), /vm\.ls has no column "stat"; did you mean "state"/);
   assert.match(await wrong("table", { table: "vm.ls" }), /no session/);
   // A value that looks like an option stays a value.
   assert.match(await wrong("replay", { file: "--help" }), /recording --help: /);
-  assert.match(await wrong("find", { target: "ping:0x80000000", value: "many" }), /^value: "many" is not a number of 64 bits/);
-  assert.match(await wrong("find", {}), /^find needs a target or an event/);
-  assert.match(await wrong("decode", {}), /give either "packet" or "ioctl"/);
+  assert.match(await wrong("find", { target: "ping:0x80000000", value: "many" }), /^--value: "many" is not a number of 64 bits/);
+  assert.match(await wrong("find", {}), /^find: give a target or --event/);
+  assert.match(await wrong("rpc_decode", {}), /"hex" is missing/);
+  assert.match(await wrong("who", { target: "ping:x", all: true, back: 3 }), /^who: --all and --back are mutually exclusive; give one/);
 }
 
 Deno.test("el2 mcp has no port; where another program joins one to it, a page in a browser gets no answer", async () => {
@@ -78,7 +79,7 @@ Deno.test("el2 mcp answers the calls that it has got when its input ends", async
   const requests = [
     { id: 1, method: "initialize", params: { protocolVersion: "2025-03-26", capabilities: {}, clientInfo: { name: "x", version: "1" } } },
     { method: "notifications/initialized" },
-    { id: 2, method: "tools/call", params: { name: "lint", arguments: { file: "none.dtb" } } },
+    { id: 2, method: "tools/call", params: { name: "vm_lint", arguments: { dtb: "none.dtb" } } },
   ];
   await writer.write(new TextEncoder().encode(requests.map((one) => `${JSON.stringify({ jsonrpc: "2.0", ...one })}\n`).join("")));
   await writer.close();
@@ -132,7 +133,7 @@ const JOBS: readonly Job[] = [
       const all = JSON.parse(await agent.call("table", { table: "obj.ls", limit: 1000, columns: ["id"] }));
       assert.equal(few.left_out.rows, all.rows.length + (all.left_out?.rows ?? 0) - 3);
       assert.deepEqual(Object.keys(all.rows[0]), ["id"]);
-      assert.match(await agent.call("spec", { book: "hypervisor", section: "4" }), /\[\d+ characters left out; ask for a subsection\]/);
+      assert.match(await agent.call("spec", { name: "hypervisor", section: "4" }), /\[\d+ characters left out; ask for a subsection\]/);
     },
   },
   {
@@ -147,8 +148,8 @@ const JOBS: readonly Job[] = [
       assert.deepEqual(counts, counts.toSorted((one, other) => other - one));
       const coverage = await json("coverage", { ...runs, vm: "ping" });
       assert.deepEqual([coverage.rows.map(({ vm }: Row) => vm), coverage.next], [["ping"], null]);
-      assert.deepEqual((await json("history")).rows.map(({ kind }: Row) => kind), ["start", "now"]);
-      assert.match((await agent.answer("source", { at: "ping:guest_main" })).text, /no source line/);
+      assert.deepEqual((await agent.rows("time.ls")).map(({ kind }: Row) => kind), ["start", "now"]);
+      assert.match((await agent.answer("table", { table: "code.lines", at: "ping:guest_main" })).text, /no source line/);
       assert.match(
         (await agent.answer("coverage", { recordings: ["/etc/passwd"] })).text,
         /"\/etc\/passwd", which is outside the working folder/,
@@ -159,8 +160,8 @@ const JOBS: readonly Job[] = [
     name: "job 2 by tool calls: who holds a page",
     shares: true,
     async work(agent) {
-      const { owner } = JSON.parse(await agent.call("memory", { at: "ipa:ping/0x80001000", size: 16 }));
-      assert.match(JSON.stringify(owner), /vm:ping/);
+      assert.match(await agent.call("mem_read", { address: "ipa:ping/0x80001000", size: 16 }), /"rows":\[\{/);
+      assert.match(JSON.stringify(await agent.rows("mem.owner", { at: "ipa:ping/0x80001000" })), /vm:ping/);
       const [{ id }] = await agent.rows("mem.parcels", { limit: 1 });
       const reply = await agent.call("rpc_send", {
         message: "MEM_RECLAIM",
@@ -178,13 +179,11 @@ const JOBS: readonly Job[] = [
     shares: true,
     long: true,
     async work(agent) {
-      await agent.rows("irq.ls", { limit: 1 });
       // Rates are those of the latest second of the run, in which the VMs may have slept.
       for (let tries = 0;; tries++) {
-        await agent.call("events", { wait_ms: 1500, kinds: "virq", limit: 1 });
-        const rated = await agent.rows("irq.ls", { filter: "rate>0" });
-        if (rated.some(({ id }) => /^irq:(ping|pong)\//.test(String(id)))) break;
-        assert.ok(tries < 2, JSON.stringify(rated));
+        const rated = await agent.call("irq_top", { for: "1500ms" });
+        if (/irq:(ping|pong)\//.test(rated)) break;
+        assert.ok(tries < 2, rated);
       }
       await agent.call("act", { command: "irq raise", arguments: ["irq:pong/27"] });
     },
@@ -195,20 +194,19 @@ const JOBS: readonly Job[] = [
     async work(agent) {
       const rpcs = await agent.rows("rpc.ls", { filter: "about=ping" });
       assert.ok(rpcs.some(({ msg }) => msg === "VM_START"));
-      assert.match(await agent.call("decode", { packet: "21 01 1f 00 15 00 00 51 12 00 00 00 00 00 00 00" }), /0x51000015/);
+      assert.match(await agent.call("rpc_decode", { hex: ["21011f001500005112000000", "00000000"] }), /0x51000015/);
     },
   },
   {
     name: "job 9 by tool calls: stop at an instruction, look, step, go back",
     shares: true,
     async work(agent) {
-      await agent.call("break", { events: ["kind=hvc vm=ping"], wait: true });
+      await agent.call("break", { rule: ["kind=hvc vm=ping"], wait: true });
       assert.ok((await agent.rows("vcpu.regs", { vcpu: "vcpu:ping/0", filter: "name=pc" })).length === 1);
       const code = await agent.rows("code", { at: "ping/0:pc", size: 4 });
       assert.equal(code.length, 4);
-      await agent.call("step", { vcpu: "vcpu:ping/0", count: 3 });
-      const { insn } = JSON.parse(await agent.call("go", { back_by: 2 }));
-      assert.ok(Number(insn) > 0);
+      await agent.call("vcpu_step", { vcpu: "vcpu:ping/0", count: 3 });
+      assert.match(await agent.call("back", { by: 2 }), /^now at .*instruction [1-9]/);
     },
   },
   {
@@ -230,7 +228,7 @@ const JOBS: readonly Job[] = [
       assert.ok(limits.some(({ id }) => /heap/.test(String(id))));
       assert.match(await agent.call("why", { list: true, filter: "err=NOMEM" }), /NOMEM/);
       const found = async (at?: string) => JSON.parse(await agent.call("find", { event: "kind=rpc", limit: 2, ...at && { at } }));
-      const { rows: latest, older } = await found(), { rows: earlier } = await found(older.at);
+      const { rows: latest } = await found(), { rows: earlier } = await found(latest[0].id);
       const texts = [...latest, ...earlier].map(({ kind, id, text }) => `${kind} ${id} ${text}`);
       assert.equal(new Set(texts).size, 4);
       for (const text of texts) assert.match(text, /^event insn:/);
@@ -241,7 +239,7 @@ const JOBS: readonly Job[] = [
     long: true,
     async work(agent) {
       await agent.call("up", { what: "demo" });
-      await agent.call("inject", { rules: ["virq vm=ping -> lose"] });
+      await agent.call("inject", { rule: ["virq vm=ping -> lose"] });
       await agent.rowOnce("vcpu.ls", { filter: "vm=ping" }, ({ wait }) => /wfi|vcpu_run/.test(String(wait)));
       assert.ok((await agent.rows("vcpu.stack", { vcpu: "vcpu:ping/0" })).length > 0);
       assert.match(await agent.call("diagnose", { vm: "ping" }), /^vm:ping \S+: /);
@@ -267,10 +265,9 @@ const JOBS: readonly Job[] = [
       await agent.call("run", { what: "demo", for: "20ms", record: "good.rec" });
       await agent.call("run", { what: "demo", for: "20ms", record: "bad.rec", inject: ["virq vm=pong nth=5 -> delay 1ms"] });
       await agent.call("replay", { file: "good.rec", verify: true });
-      assert.match(
-        await agent.call("diff", { a: "good.rec", b: "bad.rec", events: true }),
-        /the runs differ after[\s\S]*first difference at event/,
-      );
+      assert.match(await agent.call("diff", { a: "good.rec", b: "bad.rec" }), /the runs differ after/);
+      for (const name of ["good", "bad"]) await agent.call("trace_export", { file: `${name}.ndjson`, recording: `${name}.rec` });
+      assert.match(await agent.call("diff", { a: "good.ndjson", b: "bad.ndjson" }), /first difference at event/);
     },
   },
   {
@@ -281,10 +278,13 @@ const JOBS: readonly Job[] = [
           ...["el2_test = 1", 'inject = ["rpc msg=MEM_LEND nth=2 -> NOMEM"]', "[[step]]", 'boot = "demo"', "[[step]]"],
           ...[`expect_why = "call=GH_VM_START err=${error}"`, `within = "${within}"`, ""],
         ].join("\n");
-      const passed = await agent.call("test", { file: "refused.test.toml", text: scenario("ENOMEM", "1s"), junit: "results.xml" });
+      const written = (text: string) => Deno.writeTextFile(`${agent.folder}/refused.test.toml`, text);
+      await written(scenario("ENOMEM", "1s"));
+      const passed = await agent.call("test", { file: "refused.test.toml", junit: "results.xml" });
       assert.match(passed, /ok 2 - refused: reason call=GH_VM_START err=ENOMEM/);
       assert.match(await Deno.readTextFile(`${agent.folder}/results.xml`), /<testsuite/);
-      const failed = await agent.call("test", { file: "refused.test.toml", text: scenario("EPERM", "10ms") });
+      await written(scenario("EPERM", "10ms"));
+      const failed = await agent.call("test", { file: "refused.test.toml" });
       assert.match(failed, /not ok 2[\s\S]*exit code 1/);
       assert.match((await agent.answer("replay", { file: "refused.rec", verify: true })).text, /exit code 1/);
     },
@@ -294,16 +294,17 @@ const JOBS: readonly Job[] = [
     long: true,
     async work(agent) {
       await agent.call("up", { what: "debian", turbo: true });
-      const typed = (text: string, expect: string) => agent.call("type", { vm: "debian", text, expect, timeout: "120s" });
+      const typed = (text: string, expect: string) => agent.call("console", { vm: "debian", send: text, expect, timeout: "120s" });
       assert.match(await typed("uname -m\\n", "aarch64"), /aarch64/);
       const now = await agent.rows("vm.ls", { filter: "id=debian", columns: ["id", "state"] });
       assert.deepEqual(now, [{ id: "vm:debian", state: "running" }]);
-      const { insn } = JSON.parse(await agent.call("go", { at: "debian:__arm64_sys_newuname" }));
+      const placeOf = (text: string) => BigInt(/instruction (\d+)/.exec(text)![1]);
+      const insn = placeOf(await agent.call("back", { at: "debian:__arm64_sys_newuname" }));
       const stack = await agent.rows("vcpu.stack", { vcpu: "vcpu:debian/0" });
       assert.match(JSON.stringify(stack[0]), /__arm64_sys_newuname/);
       assert.ok(stack.some((frame) => /el0t_64_sync/.test(JSON.stringify(frame))), JSON.stringify(stack));
-      const back = JSON.parse(await agent.call("go", { now: true }));
-      assert.ok(BigInt(back.insn) > BigInt(insn), `${back.insn} is after ${insn}`);
+      const back = placeOf(await agent.call("back", { now: true }));
+      assert.ok(back > insn, `${back} is after ${insn}`);
       await agent.call("resume");
       assert.match(await typed("echo second-$((6*7))\\n", "second-42"), /second-42/);
     },
@@ -327,12 +328,12 @@ const JOBS: readonly Job[] = [
     long: true,
     async work(agent) {
       await agent.call("up", { what: "demo", name: "first" });
-      await agent.call("snapshot", { file: "before.snap", session: "first" });
+      await agent.call("snapshot_save", { file: "before.snap", session: "first" });
       await agent.call("down", { session: "first" });
       await agent.call("up", { what: "before.snap", name: "second" });
       assert.ok((await agent.rows("vm.ls", { filter: "state=running" })).length > 0);
       await agent.call("run", { what: "demo", for: "5ms", record: "traced.rec" });
-      await agent.call("trace", { file: "short.pcapng", recording: "traced.rec" });
+      await agent.call("trace_export", { file: "short.pcapng", recording: "traced.rec" });
       const start = (await Deno.readFile(`${agent.folder}/short.pcapng`)).subarray(0, 4);
       assert.deepEqual([...start], [0x0a, 0x0d, 0x0d, 0x0a]);
     },
