@@ -1,4 +1,4 @@
-// The wording of all prose: documents, help, tables, comments, names of tests, and every text of
+// The wording of all prose: documents, help, tables, comments, and every text of
 // the program have no phrase of tests/support/wording.ts.
 
 import assert from "node:assert/strict";
@@ -141,20 +141,6 @@ const COMMENTED = [
 
 /** Paragraphs that quote phrases, in the patterns and their tests. */
 const QUOTING: ReadonlySet<string> = new Set(["tests/support/wording.ts", "tests/house/wording_test.ts"]);
-
-Deno.test("no name of a test has a phrase that its readers should not have to read", () => {
-  const findings: string[] = [];
-  let count = 0;
-  for (const file of repositoryFiles("tests/", "_test.ts")) {
-    const named = Deno.readTextFileSync(new URL(file, ROOT)).matchAll(/Deno\.test\(\s*(?:\{\s*name:\s*)?(["`])((?:\\.|(?!\1).)*)\1/g);
-    for (const [, , name] of named) {
-      count++;
-      for (const { phrase, advice } of wordingFindings(name)) findings.push(`${file}: ${name}: "${phrase}": write: ${advice}`);
-    }
-  }
-  assert.ok(count > 0);
-  assert.deepEqual(findings, []);
-});
 
 Deno.test("no comment has a phrase that its readers should not have to read", () => {
   const findings: string[] = [], quoting = new Set<string>();

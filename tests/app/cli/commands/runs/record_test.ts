@@ -167,7 +167,7 @@ Deno.test("a run is recorded completely when nobody reads what it prints any mor
   inFolder(async (folder) => {
     for (const to of ["| head -n 1", ...LONG ? [">/dev/full"] : [], ">/dev/full 2>/dev/full"]) {
       const file = `${folder}/demo.rec`;
-      const shell = ["-c", `"$@" ${to}`, "sh", ...el2Command("run", DEMO, "--headless", "--turbo", "--for", "20s", "--record", file)];
+      const shell = ["-c", `"$@" ${to}`, "sh", ...el2Command("run", DEMO, "--headless", "--turbo", "--for", "2s", "--record", file)];
       await new Deno.Command("/bin/sh", { args: shell, env: { NO_COLOR: "1" }, stdin: "null", stdout: "null", stderr: "null" }).output();
       assert.match(await Deno.readTextFile(file), /\{"sha256".*\}\n$/, to);
     }
