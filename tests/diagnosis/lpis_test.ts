@@ -9,6 +9,7 @@ import { VERDICT_FACTS } from "../../src/model/queries/facts/verdict.ts";
 import { rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { assertHealthy } from "./healthy.ts";
+import type { ItsRule } from "../../src/machine/abi/its-rules.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-lpis-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -51,17 +52,17 @@ async function slept(source: string): Promise<GuestSystem> {
 }
 
 /** Of messages that make no LPI pending: the rule and the way out. */
-const DROPPED: Readonly<Record<string, readonly [changes: Partial<typeof STEPS>, rule: string, wayOut: RegExp]>> = {
-  "of an ITS that is off": [{ its: "" }, "the ITS is disabled", /GITS_CTLR/],
-  "of an ITS that is off and maps nothing": [{ its: "", device: "", event: "", redistributor: "" }, "the ITS is disabled", /GITS_CTLR/],
-  "of a device that is not mapped": [{ device: "" }, "the device is not mapped", /MAPD/],
-  "of an event that is not mapped": [{ event: "" }, "the event is not mapped", /MAPTI/],
-  "of an event and a collection that are not mapped": [{ event: "", collection: "" }, "the event is not mapped", /MAPTI/],
-  "of a collection that is not mapped": [{ collection: "" }, "the collection is not mapped", /MAPC/],
-  "of a redistributor without LPIs": [{ redistributor: "" }, "the redistributor's LPIs are disabled", /EnableLPIs/],
+const DROPPED: Readonly<Record<string, readonly [changes: Partial<typeof STEPS>, rule: ItsRule, wayOut: RegExp]>> = {
+  "of an ITS that is off": [{ its: "" }, "its-disabled", /GITS_CTLR/],
+  "of an ITS that is off and maps nothing": [{ its: "", device: "", event: "", redistributor: "" }, "its-disabled", /GITS_CTLR/],
+  "of a device that is not mapped": [{ device: "" }, "device-unmapped", /MAPD/],
+  "of an event that is not mapped": [{ event: "" }, "event-unmapped", /MAPTI/],
+  "of an event and a collection that are not mapped": [{ event: "", collection: "" }, "event-unmapped", /MAPTI/],
+  "of a collection that is not mapped": [{ collection: "" }, "collection-unmapped", /MAPC/],
+  "of a redistributor without LPIs": [{ redistributor: "" }, "lpis-disabled", /EnableLPIs/],
   "of a redistributor without LPIs, in a group that is off": [
     { redistributor: "", distributor: "" },
-    "the redistributor's LPIs are disabled",
+    "lpis-disabled",
     /EnableLPIs/,
   ],
 };

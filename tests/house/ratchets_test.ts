@@ -8,8 +8,8 @@ import { type Measure, measures } from "../../scripts/structure/measures.ts";
 /** The value of each measure. */
 const LIMITS: Readonly<Record<string, number>> = {
   "verb.greatest": 13,
-  "verb.mean": 3.9,
-  "verb.more": 62,
+  "verb.mean": 3.7,
+  "verb.more": 57,
   "screen.greatest": 4,
   "screen.mean": 3.7,
   "screen.more": 0,
@@ -44,7 +44,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   longTables: 8,
   manyParameters: 0,
   nonNull: 152,
-  casts: 333,
+  casts: 332,
   longFiles: 17,
   circles: 4,
   pairs: 0,

@@ -1,6 +1,7 @@
 // Verdicts on VMs: the activity or the defect of each, as facts. The word of a verdict follows from
 // its code.
 
+import { ITS_RULES, type ItsRule } from "../../../machine/abi/its-rules.ts";
 import { durationText, sizeText } from "../../../kit/support/text/number-text.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
@@ -66,7 +67,7 @@ export type VerdictFact =
   | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding }
   | { readonly code: "unheard"; readonly irq: string; readonly source: string }
   /** A device's last message to the ITS has made no LPI pending. Numbers in hexadecimal. */
-  | { readonly code: "message-dropped"; readonly device: string; readonly event: string; readonly rule: string }
+  | { readonly code: "message-dropped"; readonly device: string; readonly event: string; readonly rule: ItsRule }
   /** Characters in a serial port, of which no interrupt tells the guest: it has cleared it. */
   | { readonly code: "unread-input"; readonly console: string; readonly characters: number }
   | { readonly code: "undelivered"; readonly queue: string; readonly messages: number; readonly label: string; readonly peer: Absence }
@@ -214,13 +215,13 @@ const THEN = { "reset": "a reset (PSCI SYSTEM_RESET)", "power-off": "its power-o
 export const portText = (console: string, characters: number) =>
   `${characters} ${characters === 1 ? "character waits" : "characters wait"} in the serial port of ${console}`;
 
-/** By the rule that an ITS gives. */
-const DROPPED_WAYS_OUT: Readonly<Record<string, string>> = {
-  "the ITS is disabled": "set GITS_CTLR.Enabled",
-  "the device is not mapped": "map it with MAPD",
-  "the event is not mapped": "map it with MAPTI",
-  "the collection is not mapped": "map it with MAPC",
-  "the redistributor's LPIs are disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
+/** Of a message that an ITS drops; other rules are those of its tables. */
+const DROPPED_WAYS_OUT: Readonly<Partial<Record<ItsRule, string>>> = {
+  "its-disabled": "set GITS_CTLR.Enabled",
+  "device-unmapped": "map it with MAPD",
+  "event-unmapped": "map it with MAPTI",
+  "collection-unmapped": "map it with MAPC",
+  "lpis-disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
 };
 
 const fixFirst = (vm: string) => `fix ${vm} first: \`el2 diagnose ${vm}\``;
@@ -258,7 +259,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     `waits for ${awaitedText(first.what)}, and ${others.map(({ vm, what: { by } }) => `${vm} for ${by}`).join(", ")}`,
   "lost": ({ irq, finding }) => `${irq} is pending and ${IRQ_FINDINGS.text(finding)}`,
   "unheard": ({ irq, source }) => `${irq} (${source}) was raised and is not pending: the interrupt was lost`,
-  "message-dropped": ({ device, event, rule }) => `the message of device ${device}, event ${event}, has made no LPI pending: ${rule}`,
+  "message-dropped": ({ device, event, rule }) =>
+    `the message of device ${device}, event ${event}, has made no LPI pending: ${ITS_RULES[rule]}`,
   "unread-input": ({ console, characters }) =>
     `${portText(console, characters)}, and the guest cleared the interrupt before it had read all`,
   "undelivered": ({ queue, messages, label, peer }) =>

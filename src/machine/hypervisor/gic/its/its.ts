@@ -3,6 +3,7 @@
 // the queue or a table cannot be read or written, the ITS stalls until software retries. The
 // register frame is in its-frame.ts.
 
+import { ITS_RULE_CODES, ITS_RULES, type ItsRule } from "../../../abi/its-rules.ts";
 import type { Archive } from "../../../hardware/archive.ts";
 import {
   Baser,
@@ -51,7 +52,7 @@ interface LpiTargets {
 export interface DroppedMessage {
   readonly device: number;
   readonly event: number;
-  readonly rule: string;
+  readonly rule: ItsRule;
 }
 
 /** Called for each command and each message, for display. */
@@ -61,18 +62,19 @@ export interface ItsEvents {
 }
 
 const NAMES: ReadonlyMap<number, CommandName> = new Map(Object.entries(Command).map(([name, number]) => [number, name as CommandName]));
-/** A collection's redistributor has no LPIs, or none of this INTID. */
-const LPIS_DISABLED = "the redistributor's LPIs are disabled";
 const QUEUE_PAGE = 0x1000;
 const QUEUE_ADDRESS = 0xf_ffff_ffff_f000n, QUEUE_OFFSET = 0xf_ffe0;
 const DEVICES = 0, COLLECTIONS = 1;
 
 /** The rule that a command broke, if any. */
-type Outcome = string | undefined;
+type Outcome = ItsRule | undefined;
 /** The ITS stops here until software retries. */
 class Stall {
-  constructor(readonly rule: string) {}
+  constructor(readonly rule: ItsRule) {}
 }
+
+/** A table cannot be read or written; that of a device has no outside. */
+const INACCESSIBLE = new Stall("inaccessible-table");
 
 /** The double words of a command by their fields. */
 class CommandFields {
@@ -203,14 +205,14 @@ export class Its {
    * Handles a message, a device's store to GITS_TRANSLATER. Returns why it made no LPI pending, or
    * undefined if it did.
    */
-  translate(device: number, event: number): string | undefined {
+  translate(device: number, event: number): ItsRule | undefined {
     let isPending = false;
     const set = (lpis: LpiSet, { intid }: Translation) => void (isPending = lpis.set(intid));
-    const error = this.#enabled ? this.#lpiOf(device, event, set) : "the ITS is disabled";
+    const error = this.#enabled ? this.#lpiOf(device, event, set) : "its-disabled";
     this.targets.settle();
-    const rule = error instanceof Stall ? error.rule : error ?? (isPending ? undefined : LPIS_DISABLED);
+    const rule = error instanceof Stall ? error.rule : error ?? (isPending ? undefined : "lpis-disabled");
     this.#dropped = rule === undefined ? undefined : { device, event, rule };
-    if (this.#events?.wanted) this.#events.command("message", { device, event }, rule);
+    if (this.#events?.wanted) this.#events.command("message", { device, event }, rule && ITS_RULES[rule]);
     return rule;
   }
 
@@ -228,7 +230,7 @@ export class Its {
     this.#dropped = archive.maybe("dropped", this.#dropped, (message) => ({
       device: archive.integer("device", message?.device, 0, 0xffff_ffff),
       event: archive.integer("event", message?.event, 0, 0xffff_ffff),
-      rule: archive.text("rule", message?.rule),
+      rule: ruleOf(archive, archive.text("rule", message && ITS_RULES[message.rule])),
     }));
   }
 
@@ -243,8 +245,8 @@ export class Its {
     const base = Number(this.#cbaser & QUEUE_ADDRESS);
     while (this.#creadr !== this.#cwriter) {
       const readable = this.#tables.read(base + this.#creadr, this.#fields.bytes);
-      const outcome = readable ? this.#perform() : new Stall("the command queue cannot be read");
-      if (this.#events?.wanted) this.#report(this.#events, readable, outcome instanceof Stall ? `stalled: ${outcome.rule}` : outcome);
+      const outcome = readable ? this.#perform() : new Stall("unreadable-queue");
+      if (this.#events?.wanted) this.#report(this.#events, readable, outcome && textOf(outcome));
       if (outcome instanceof Stall) {
         this.#stalled = true;
         break;
@@ -304,37 +306,37 @@ export class Its {
         return this.#moveAll();
       case Command.SYNC:
         // All commands before it have had their effects.
-        return this.targets.lpis(fields.processor) === undefined ? "RDbase names no redistributor" : undefined;
+        return this.targets.lpis(fields.processor) === undefined ? "unknown-redistributor" : undefined;
       default:
-        return "there is no such command";
+        return "unknown-command";
     }
   }
 
   #mapDevice(): Outcome | Stall {
     const { device, valid, itt, eventBits } = this.#fields;
-    if (device >= 2 ** DEVICE_BITS) return "DeviceID is out of range";
-    if (valid && eventBits > EVENT_BITS) return "Size exceeds GITS_TYPER.ID_bits";
+    if (device >= 2 ** DEVICE_BITS) return "device-range";
+    if (valid && eventBits > EVENT_BITS) return "size-range";
     const entry = valid ? { valid, itt, eventBits } : { valid, itt: 0, eventBits: 1 };
     const error = this.#tables.setDevice(this.#basers[DEVICES], device, entry);
-    return error && unreachable(error, "DeviceID is outside of the device table");
+    return error && unreachable(error, "device-table");
   }
 
   #mapCollection(): Outcome | Stall {
     const { collection, valid, processor } = this.#fields;
-    if (valid && this.targets.lpis(processor) === undefined) return "RDbase names no redistributor";
+    if (valid && this.targets.lpis(processor) === undefined) return "unknown-redistributor";
     const entry = { valid, processor: valid ? processor : 0 };
     const error = this.#tables.setCollection(this.#basers[COLLECTIONS], collection, entry);
-    return error && unreachable(error, "ICID is outside of the collection table");
+    return error && unreachable(error, "collection-table");
   }
 
   #map(intid: number): Outcome | Stall {
     const { device, event, collection } = this.#fields;
     const entry = this.#device(device, event);
     if (isFailure(entry)) return entry;
-    if (intid < LPI_FIRST || intid >= 2 ** this.targets.bits) return "pINTID is not an LPI of this GIC";
-    if (collection >= 2 ** COLLECTION_BITS) return "ICID is out of range";
+    if (intid < LPI_FIRST || intid >= 2 ** this.targets.bits) return "intid-range";
+    if (collection >= 2 ** COLLECTION_BITS) return "collection-range";
     const error = this.#tables.setTranslation(entry, event, { valid: true, intid, collection });
-    return error && unreachable(error, "");
+    return error && INACCESSIBLE;
   }
 
   #move(): Outcome | Stall {
@@ -347,7 +349,7 @@ export class Its {
     if (isFailure(from)) return from;
     if (isFailure(to)) return to;
     const error = this.#tables.setTranslation(entry, event, { ...found, collection });
-    if (error !== undefined) return unreachable(error, "");
+    if (error !== undefined) return INACCESSIBLE;
     // A pending LPI moves with it.
     if (from !== to && from.clear(found.intid)) to.set(found.intid);
     return undefined;
@@ -367,7 +369,7 @@ export class Its {
     if (lpis instanceof Stall) return lpis;
     if (typeof lpis !== "string") lpis.clear(found.intid);
     const error = this.#tables.setTranslation(entry, event, { valid: false, intid: 0, collection: 0 });
-    if (error) return unreachable(error, "");
+    if (error) return INACCESSIBLE;
     return typeof lpis === "string" ? lpis : undefined;
   }
 
@@ -381,7 +383,7 @@ export class Its {
   #moveAll(): Outcome | Stall {
     const { processor, secondProcessor } = this.#fields;
     const exist = [processor, secondProcessor].every((one) => this.targets.lpis(one) !== undefined);
-    if (!exist) return "RDbase names no redistributor";
+    if (!exist) return "unknown-redistributor";
     this.targets.moveAll(processor, secondProcessor);
     return undefined;
   }
@@ -405,36 +407,45 @@ export class Its {
   }
 
   /** A mapped device that has this EventID. */
-  #device(device: number, event: number): DeviceEntry | string | Stall {
-    if (device >= 2 ** DEVICE_BITS) return "DeviceID is out of range";
+  #device(device: number, event: number): DeviceEntry | ItsRule | Stall {
+    if (device >= 2 ** DEVICE_BITS) return "device-range";
     const entry = this.#tables.device(this.#basers[DEVICES], device);
-    if (typeof entry === "string") return unreachable(entry, "DeviceID is outside of the device table");
-    if (!entry.valid) return "the device is not mapped";
-    return event < 2 ** entry.eventBits ? entry : "EventID is out of the device's range";
+    if (typeof entry === "string") return unreachable(entry, "device-table");
+    if (!entry.valid) return "device-unmapped";
+    return event < 2 ** entry.eventBits ? entry : "event-range";
   }
 
-  #translation(device: DeviceEntry, event: number): Translation | string | Stall {
+  #translation(device: DeviceEntry, event: number): Translation | ItsRule | Stall {
     const found = this.#tables.translation(device, event);
-    if (typeof found === "string") return unreachable(found, "");
-    if (!found.valid) return "the event is not mapped";
+    if (typeof found === "string") return INACCESSIBLE;
+    if (!found.valid) return "event-unmapped";
     // The table is the guest's memory, which may hold anything.
-    return found.intid >= LPI_FIRST && found.intid < 2 ** this.targets.bits ? found : "the table's entry is corrupt";
+    return found.intid >= LPI_FIRST && found.intid < 2 ** this.targets.bits ? found : "corrupt-entry";
   }
 
   /** The LPIs of a mapped collection's redistributor. */
-  #redistributor(collection: number): LpiSet | string | Stall {
+  #redistributor(collection: number): LpiSet | ItsRule | Stall {
     const entry = this.#tables.collection(this.#basers[COLLECTIONS], collection);
-    if (typeof entry === "string") return unreachable(entry, "ICID is outside of the collection table");
-    if (!entry.valid) return "the collection is not mapped";
-    return this.targets.lpis(entry.processor) ?? "the table's entry is corrupt";
+    if (typeof entry === "string") return unreachable(entry, "collection-table");
+    if (!entry.valid) return "collection-unmapped";
+    return this.targets.lpis(entry.processor) ?? "corrupt-entry";
   }
 }
 
-function isFailure<T extends object>(value: T | string | Stall): value is string | Stall {
+function isFailure<T extends object>(value: T | ItsRule | Stall): value is ItsRule | Stall {
   return typeof value === "string" || value instanceof Stall;
 }
 
 /** The outcome if an entry could not be reached. */
-function unreachable(error: TableError, outside: string): string | Stall {
-  return error === "outside" ? outside : new Stall("a table cannot be accessed");
+function unreachable(error: TableError, outside: ItsRule): ItsRule | Stall {
+  return error === "outside" ? outside : INACCESSIBLE;
+}
+
+function textOf(outcome: ItsRule | Stall): string {
+  return outcome instanceof Stall ? `stalled: ${ITS_RULES[outcome.rule]}` : ITS_RULES[outcome];
+}
+
+/** The rule that a saved state has in words. */
+function ruleOf(archive: Archive, text: string): ItsRule {
+  return ITS_RULE_CODES.find((code) => ITS_RULES[code] === text) ?? archive.fail("there is no such rule of an ITS");
 }

@@ -175,9 +175,9 @@ Deno.test("each error of a command has its rule, and the queue continues", () =>
   rig.gits(Gits.CWRITER, BigInt(rig.next));
   assert.equal(rig.readGits(Gits.CREADR), BigInt(rig.next));
   assert.deepEqual(rig.taken(), [8192]);
-  assert.equal(rig.gic.its!.translate(0, 7), "the event is not mapped");
+  assert.equal(rig.gic.its!.translate(0, 7), "event-unmapped");
   rig.gits(Gits.CTLR, 0n, 4);
-  assert.equal(rig.gic.its!.translate(0, 0), "the ITS is disabled");
+  assert.equal(rig.gic.its!.translate(0, 0), "its-disabled");
 });
 
 /** The commands of GICv4 and GICv4.1 (Arm IHI 0069 section 5.3), for virtual LPIs and SGIs. */
