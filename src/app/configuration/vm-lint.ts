@@ -86,14 +86,14 @@ const START_FAILS = "VM_START answers NORESOURCE; the VM is INIT_FAILED";
 const IGNORES = "silently ignored";
 
 /** How a property is written. */
-type Form = "cell" | "cells" | "text" | "texts" | "flag" | "u64" | "address" | "size" | "any";
+type PropertyForm = "cell" | "cells" | "text" | "texts" | "flag" | "u64" | "address" | "size" | "any";
 
 const CELL_SIZES = { "#address-cells": "cell", "#size-cells": "cell" } as const;
 /** Properties of any node that have no meaning for the Resource Manager and are not reported. */
 const NEUTRAL: readonly string[] = ["phandle", "linux,phandle", "name", "compatible", "status"];
 
 /** Properties that the Resource Manager looks for in the nodes of /gunyah-vm-config. */
-const CONFIG: Readonly<Record<string, Form>> = {
+const CONFIG: Readonly<Record<string, PropertyForm>> = {
   ...CELL_SIZES,
   "image-name": "text",
   "vm-type": "text",
@@ -108,7 +108,7 @@ const CONFIG: Readonly<Record<string, Form>> = {
   "iomemory-ranges": "cells",
   "gic-irq-ranges": "cells",
 };
-const CHILDREN: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
+const CHILDREN: Readonly<Record<string, Readonly<Record<string, PropertyForm>>>> = {
   memory: {
     ...CELL_SIZES,
     "is-direct": "flag",
@@ -145,7 +145,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   "vqs-num": "1",
 };
 
-const COMMON: Readonly<Record<string, Form>> = {
+const COMMON: Readonly<Record<string, PropertyForm>> = {
   ...CELL_SIZES,
   "vdevice-type": "text",
   generate: "text",
@@ -153,9 +153,9 @@ const COMMON: Readonly<Record<string, Form>> = {
   "qcom,label": "cell",
   label: "cell",
 };
-const PEER: Readonly<Record<string, Form>> = { "peer-default": "flag", peer: "text" };
-const QUEUE: Readonly<Record<string, Form>> = { "message-size": "cell", "queue-depth": "cell", interrupts: "cells" };
-const VDEVICES: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
+const PEER: Readonly<Record<string, PropertyForm>> = { "peer-default": "flag", peer: "text" };
+const QUEUE: Readonly<Record<string, PropertyForm>> = { "message-size": "cell", "queue-depth": "cell", interrupts: "cells" };
+const VDEVICES: Readonly<Record<string, Readonly<Record<string, PropertyForm>>>> = {
   "rm-rpc": { ...COMMON, ...QUEUE, "console-dev": "flag" },
   doorbell: { ...COMMON, ...PEER, "source-can-clear": "flag", interrupts: "cells" },
   "doorbell-source": { ...COMMON, ...PEER, "source-can-clear": "flag" },
@@ -238,7 +238,7 @@ class Lint {
    * Unknown names, and values of another form than the Resource Manager reads. `told` are names
    * that have been reported.
    */
-  #known(node: DevicetreeNode, forms: Readonly<Record<string, Form>>, told: readonly string[] = []): void {
+  #known(node: DevicetreeNode, forms: Readonly<Record<string, PropertyForm>>, told: readonly string[] = []): void {
     for (const name of node.properties.keys()) {
       if (told.includes(name)) continue;
       const form = forms[name];
@@ -253,7 +253,7 @@ class Lint {
   }
 
   /** The defect in the form of a property. Missing properties are reported by the reader. */
-  #malformed(node: DevicetreeNode, name: string, form: Form): string | undefined {
+  #malformed(node: DevicetreeNode, name: string, form: PropertyForm): string | undefined {
     const bytes = node.properties.get(name)!.length;
     const cells = (count: number, why: string) => bytes === count * 4 ? undefined : `has ${bytes} bytes, not the ${count * 4} of ${why}`;
     switch (form) {

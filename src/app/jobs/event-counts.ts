@@ -5,12 +5,12 @@ import { repeatedRuns } from "./repeated-runs.ts";
 import { type CountedEvents, type CountedKind, EventCounts } from "../../session/inspection/execution/event-counts.ts";
 import type { Recording } from "../../session/recordings/file/recording.ts";
 
-interface Wanted {
+interface WantedCounts {
   readonly recordings: readonly Recording[];
   readonly kind: CountedKind;
 }
 
-export function job({ recordings, kind }: Wanted, port: JobPort<number>): CountedEvents[] {
+export function job({ recordings, kind }: WantedCounts, port: JobPort<number>): CountedEvents[] {
   const counts = new EventCounts(kind);
   repeatedRuns(recordings, port, false, (system) => {
     system.inspector.system.hypervisor.trace.listen(counts.kinds, (event) => counts.see(event));

@@ -7,12 +7,12 @@ import { CodeNaming } from "../../session/inspection/execution/code-names.ts";
 import { type ExecutedParts, readExecuted } from "../../session/inspection/execution/read-executed.ts";
 import type { Recording } from "../../session/recordings/file/recording.ts";
 
-interface Wanted {
+interface WantedExecution {
   readonly recordings: readonly Recording[];
   readonly parts: ExecutedParts;
 }
 
-export function job({ recordings, parts }: Wanted, port: JobPort<number>): ExecutedVm[] {
+export function job({ recordings, parts }: WantedExecution, port: JobPort<number>): ExecutedVm[] {
   return together(repeatedRuns(recordings, port, true, (system) => {
     const naming = new CodeNaming(system);
     return () => readExecuted(system.core.counters.executedPages(), (vm) => naming.of(vm), parts);

@@ -9,14 +9,14 @@ import type { Recording } from "../../session/recordings/file/recording.ts";
 /** Samples between two reports of the progress. */
 const TOLD = 64;
 
-interface Wanted {
+interface WantedStacks {
   readonly recordings: readonly Recording[];
   /** Instructions from one sample to the next: 1 ns of execution time each. */
   readonly every: number;
 }
 
 /** Reports the instructions so far, of all recordings together. */
-export function job({ recordings, every }: Wanted, port: JobPort<number>): SampledStack[] {
+export function job({ recordings, every }: WantedStacks, port: JobPort<number>): SampledStack[] {
   let before = 0;
   return recordings.flatMap((recording) => {
     const past = made(() => beginAgain(recording)), { system } = past;

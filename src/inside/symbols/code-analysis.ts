@@ -121,7 +121,7 @@ const moved = (value: number, by: number) => isStack(value) ? value + by : value
 type Flow = "next" | "call" | "end" | "indirect" | "return" | { readonly target: number; readonly falls: boolean };
 
 /** Rules at an instruction, before it is known whether the function returns. */
-interface Found {
+interface FoundRules {
   readonly row: FrameRow;
   /** The return address is still in X30. */
   readonly inLink: boolean;
@@ -135,7 +135,7 @@ export class FrameAnalysis {
   readonly #words: Uint32Array;
   /** Where each piece begins among the words, and after the last. */
   readonly #starts: readonly number[];
-  readonly #found: (Found | null | undefined)[];
+  readonly #found: (FoundRules | null | undefined)[];
   /** States after calls: as a callee may not return, other ways to an instruction count more. */
   readonly #late: (State | undefined)[];
   #firstLate = 0;
@@ -175,14 +175,14 @@ export class FrameAnalysis {
     return this.#rowOf(this.#found[this.#starts[piece] + Number(address - this.pieces[piece].start >> 2n)]);
   }
 
-  #rowOf(found: Found | null | undefined): FrameRow | undefined {
+  #rowOf(found: FoundRules | null | undefined): FrameRow | undefined {
     return found && (!found.inLink || this.#returns) ? found.row : undefined;
   }
 
   rows(): CodeRow[] {
     const rows: CodeRow[] = [];
     this.pieces.forEach(({ start, words }, piece) => {
-      let last: Found | null | undefined, lastRow: FrameRow | undefined;
+      let last: FoundRules | null | undefined, lastRow: FrameRow | undefined;
       for (let index = 0; index < words.length; index++) {
         const found = this.#found[this.#starts[piece] + index] ?? null;
         if (index > 0 && found === last) continue;
@@ -209,7 +209,7 @@ export class FrameAnalysis {
     const pending: [index: number, state: State][] = [[first, state]];
     for (let next = pending.pop(); next; next = pending.pop()) {
       let [index, state] = next;
-      let known: Found | null = null;
+      let known: FoundRules | null = null;
       state.changed = true;
       while (index < this.#found.length && this.#found[index] === undefined) {
         const word = this.#words[index];
@@ -276,7 +276,7 @@ function sameRules(one: FrameRow | undefined, other: FrameRow | undefined): bool
 }
 
 /** The rules of a state; undefined if the caller cannot be told. */
-function rulesOf({ registers, slots }: State): Found | undefined {
+function rulesOf({ registers, slots }: State): FoundRules | undefined {
   const sp = registers[SP], pointer = registers[X29];
   // A frame pointer is known where SP is lost: after a frame record alone.
   const [register, base] = isBelow(pointer) ? [X29, pointer] : [SP, sp];

@@ -13,14 +13,14 @@ const VECTORS = "vectors";
 const STEP = 0x1_0000n;
 
 /** A file at one place of its program. */
-interface Placed {
+interface PlacedFile {
   readonly moved: bigint;
   readonly table: SymbolTable;
   readonly info: DebugInfo | undefined;
 }
 
 export class GivenFile {
-  #placed: Placed;
+  #placed: PlacedFile;
   readonly #symbols: readonly GuestSymbol[];
   readonly #vectors: bigint | undefined;
 
@@ -43,11 +43,11 @@ export class GivenFile {
   }
 
   /** Its symbols and debug information where its program is. */
-  at(moved: bigint): Placed {
+  at(moved: bigint): PlacedFile {
     return this.#placed = this.#placed.moved === moved ? this.#placed : this.#place(moved);
   }
 
-  #place(moved: bigint): Placed {
+  #place(moved: bigint): PlacedFile {
     const symbols = moved === 0n
       ? this.#symbols
       : this.#symbols.map((symbol) =>

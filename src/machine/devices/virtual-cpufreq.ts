@@ -14,7 +14,7 @@ const CpufreqRegister = {
 export const CPUFREQ_FRAME_SIZE = 0x1000;
 
 /** The registers of one vCPU that a guest can set. */
-interface Frame {
+interface FrequencyFrame {
   /** Entry of the table that FREQTBL_RD reads. */
   select: number;
   /** The requested frequency, kHz; undefined until there is a request. */
@@ -22,14 +22,14 @@ interface Frame {
 }
 
 /** State of a `VirtualCpufreq`: plain data. */
-export type VirtualCpufreqState = readonly Readonly<Frame>[];
+export type VirtualCpufreqState = readonly Readonly<FrequencyFrame>[];
 
 /**
  * The frames of one VM; each vCPU is a separate domain. A request changes what CUR_PERF reads, and
  * nothing else: at any frequency a vCPU executes an instruction in one nanosecond of virtual time.
  */
 export class VirtualCpufreq {
-  #frames: Frame[];
+  #frames: FrequencyFrame[];
   readonly #highest: number;
 
   /** @param frequencies kHz, at least one */
@@ -63,7 +63,7 @@ export class VirtualCpufreq {
     this.#frames = state.map((frame) => ({ ...frame }));
   }
 
-  #register({ select, requested }: Frame, vcpu: number, register: number): number {
+  #register({ select, requested }: FrequencyFrame, vcpu: number, register: number): number {
     switch (register) {
       case CpufreqRegister.CUR_PERF:
         return Math.min(requested || this.#highest, this.#highest);

@@ -45,7 +45,7 @@ export function encodePlain(value: unknown): Uint8Array {
  * @throws RangeError that names the defect of the bytes.
  */
 export function decodePlain(bytes: Uint8Array, most = Infinity): unknown {
-  const reader = new Reader(bytes, most);
+  const reader = new PlainReader(bytes, most);
   const value = reader.value(0);
   if (reader.left > 0) throw new RangeError(`${reader.left} bytes follow the plain data`);
   return value;
@@ -143,7 +143,7 @@ class Writer {
   }
 }
 
-class Reader {
+class PlainReader {
   readonly #view: DataView;
   #at = 0;
   readonly #objects: object[] = [];

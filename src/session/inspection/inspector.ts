@@ -62,7 +62,7 @@ const KEPT_FILTERS = 32;
 const IRQ_INTERVAL = 1e9;
 
 /** A reader's rows, and where to continue. */
-interface Found<R = Row> {
+interface FoundRows<R = Row> {
   readonly rows: readonly R[];
   readonly dropped?: number;
   readonly cursor?: string;
@@ -70,7 +70,7 @@ interface Found<R = Row> {
   readonly gaps?: readonly Gap[];
 }
 
-type Reader<N extends TableName> = (view: View, args: TableArguments<N>, filter: Filter) => Found<RowOf<typeof TABLES[N]>>;
+type RowsReader<N extends TableName> = (view: View, args: TableArguments<N>, filter: Filter) => FoundRows<RowOf<typeof TABLES[N]>>;
 
 /** Answers queries about one system. */
 export class Inspector {
@@ -215,7 +215,7 @@ export class Inspector {
    * The rows of a stream that match a filter over time. The filter sees all rows that are kept; a
    * match counts if a row after the cursor decides it.
    */
-  #overTime({ table, args }: QueryOf<StreamTable>, view: View): Found {
+  #overTime({ table, args }: QueryOf<StreamTable>, view: View): FoundRows {
     const everything = this.#filter(table, ""), { after, since = 0, limit = DEFAULT_LIMIT, ...others } = args;
     const unlimited = { ...others, limit: Number.MAX_SAFE_INTEGER },
       read = (more: TableArguments<StreamTable>) => this.#read(queryOf(table, more), view, everything);
@@ -234,7 +234,7 @@ export class Inspector {
     return { ...fresh, rows: table === "why" ? rows.slice(0, limit) : rows.slice(-limit) };
   }
 
-  #read(query: Query, view: View, filter: Filter): Found {
+  #read(query: Query, view: View, filter: Filter): FoundRows {
     if (query.table === "hash") return { rows: this.hashes() };
     if (query.table === "who") throw new QueryError("this query needs a session, which can repeat its run");
     const result = found(query, view, filter);
@@ -251,12 +251,12 @@ function found<N extends ReadTable>(
   { table, args }: { readonly table: N; readonly args: TableArguments<N> },
   view: View,
   filter: Filter,
-): Found {
+): FoundRows {
   return READERS[table](view, args, filter);
 }
 
 /** Readers of streams filter by themselves, because they read no more than they need. */
-const READERS: { readonly [N in ReadTable]: Reader<N> } = {
+const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
   "vm.ls": (view) => ({ rows: readVms(view) }),
   "diagnose": (view) => ({ rows: readDiagnoses(view) }),
   "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(args.vm)) }),

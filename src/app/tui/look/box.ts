@@ -1,7 +1,7 @@
 // Boxes and rules around panes: a title at the left, its modifiers at the right, a position below.
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import type { Frame } from "../terminal/glyphs.ts";
+import type { BoxFrame } from "../terminal/glyphs.ts";
 import { fit, textWidth } from "../../../kit/support/text/text-width.ts";
 import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
@@ -73,7 +73,7 @@ export function drawFrame(screen: Screen, look: Look, area: Rectangle, title: Ti
   return insideOf(area, options.boxed);
 }
 
-function glyphsOf({ glyphs, otherLines }: Look, { focus }: FrameOptions): Frame {
+function glyphsOf({ glyphs, otherLines }: Look, { focus }: FrameOptions): BoxFrame {
   return focus && otherLines ? glyphs.focused : glyphs.frame;
 }
 

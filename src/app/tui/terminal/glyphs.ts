@@ -4,7 +4,7 @@
 export type SetName = "full" | "blocks" | "ascii";
 
 /** The lines of a box. */
-export interface Frame {
+export interface BoxFrame {
   readonly corners: readonly [topLeft: string, topRight: string, bottomLeft: string, bottomRight: string];
   readonly line: string;
   readonly side: string;
@@ -20,9 +20,9 @@ export type LaneState = "runs" | "ready" | "vmm" | "waits" | "suspended";
 
 export interface Glyphs {
   readonly name: SetName;
-  readonly frame: Frame;
+  readonly frame: BoxFrame;
   /** The frame of the pane with the keys, where a color cannot say so. */
-  readonly focused: Frame;
+  readonly focused: BoxFrame;
   readonly shapes: Readonly<Record<Shape, string>>;
   readonly selected: string;
   readonly folded: string;
@@ -47,12 +47,12 @@ export interface Glyphs {
   readonly marks: Readonly<Record<"live" | "paused" | "past" | "replay" | "lost" | "snapshot", string>>;
 }
 
-const LIGHT: Frame = { corners: ["╭", "╮", "╰", "╯"], line: "─", side: "│", joints: ["├", "┤"] };
-const HEAVY: Frame = { corners: ["┏", "┓", "┗", "┛"], line: "━", side: "┃", joints: ["┣", "┫"] };
-const SQUARE: Frame = { corners: ["┌", "┐", "└", "┘"], line: "─", side: "│", joints: ["├", "┤"] };
-const DOUBLE: Frame = { corners: ["╔", "╗", "╚", "╝"], line: "═", side: "║", joints: ["╠", "╣"] };
-const PLAIN: Frame = { corners: ["+", "+", "+", "+"], line: "-", side: "|", joints: ["+", "+"] };
-const EQUALS: Frame = { ...PLAIN, line: "=" };
+const LIGHT: BoxFrame = { corners: ["╭", "╮", "╰", "╯"], line: "─", side: "│", joints: ["├", "┤"] };
+const HEAVY: BoxFrame = { corners: ["┏", "┓", "┗", "┛"], line: "━", side: "┃", joints: ["┣", "┫"] };
+const SQUARE: BoxFrame = { corners: ["┌", "┐", "└", "┘"], line: "─", side: "│", joints: ["├", "┤"] };
+const DOUBLE: BoxFrame = { corners: ["╔", "╗", "╚", "╝"], line: "═", side: "║", joints: ["╠", "╣"] };
+const PLAIN: BoxFrame = { corners: ["+", "+", "+", "+"], line: "-", side: "|", joints: ["+", "+"] };
+const EQUALS: BoxFrame = { ...PLAIN, line: "=" };
 
 const FULL: Glyphs = {
   name: "full",

@@ -7,19 +7,19 @@ import type { AccessOptions, Builder, Node } from "../notation/builder.ts";
 import { insn, type Instruction } from "../notation/insn.ts";
 import { extendRegister } from "../notation/pseudocode.ts";
 
-type Form = { readonly size: number; readonly opc: number };
+type AccessForm = { readonly size: number; readonly opc: number };
 
 /** opc 0 stores, 1 loads zero-extended, 2 loads sign-extended to 64 bits, 3 to 32 bits. */
-const exists = ({ size, opc }: Form) => !(size === 3 && opc > 1 || size === 2 && opc === 3);
-const suffix = ({ size, opc }: Form) => (opc > 1 ? "s" : "") + ["b", "h", opc > 1 ? "w" : "", ""][size];
-const mnemonic = (form: Form, load: string, store: string) => (form.opc ? load : store) + suffix(form);
-const transfer = ({ size, opc }: Form, index: number) => r(opc === 2 || opc < 2 && size === 3 ? 1 : 0, index);
+const exists = ({ size, opc }: AccessForm) => !(size === 3 && opc > 1 || size === 2 && opc === 3);
+const suffix = ({ size, opc }: AccessForm) => (opc > 1 ? "s" : "") + ["b", "h", opc > 1 ? "w" : "", ""][size];
+const mnemonic = (form: AccessForm, load: string, store: string) => (form.opc ? load : store) + suffix(form);
+const transfer = ({ size, opc }: AccessForm, index: number) => r(opc === 2 || opc < 2 && size === 3 ? 1 : 0, index);
 
 /** Words and doublewords of the stack are frequent. */
-const onStack = ({ size, opc }: Form) => size > 1 && opc < 2 ? [{ Rn: 31 }] : [];
+const onStack = ({ size, opc }: AccessForm) => size > 1 && opc < 2 ? [{ Rn: 31 }] : [];
 
 /** The access itself, for a register. */
-function loadOrStore($: Builder, { size, opc }: Form, Rt: Node, address: Node, options: AccessOptions = {}): void {
+function loadOrStore($: Builder, { size, opc }: AccessForm, Rt: Node, address: Node, options: AccessOptions = {}): void {
   if (opc === 0) $.store(1 << size, address, $.X(Rt), options);
   else $.setR(Rt, $.load(opc === 3 ? "i32" : "i64", 1 << size, address, { ...options, signed: opc > 1 }));
 }

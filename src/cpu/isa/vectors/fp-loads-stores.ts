@@ -9,18 +9,18 @@ import { insn, type Instruction } from "../notation/insn.ts";
 import { indexedAddress, registerOffset } from "../general/loads-stores.ts";
 import { extendRegister } from "../notation/pseudocode.ts";
 
-type Form = { readonly size: number; readonly opc: number };
+type FpAccessForm = { readonly size: number; readonly opc: number };
 
 /** log2 of the bytes: opc<1> makes 128 bits of size 0. */
-const log2Bytes = ({ size, opc }: Form) => (opc & 2) << 1 | size;
-export const transferExists = ({ size, opc }: Form): boolean => opc < 2 || size === 0;
-const isLoad = ({ opc }: Form) => (opc & 1) === 1;
+const log2Bytes = ({ size, opc }: FpAccessForm) => (opc & 2) << 1 | size;
+export const transferExists = ({ size, opc }: FpAccessForm): boolean => opc < 2 || size === 0;
+const isLoad = ({ opc }: FpAccessForm) => (opc & 1) === 1;
 /** S, D and Q are what compilers use in loops. */
-const isRare = (form: Form) => log2Bytes(form) < 2;
+const isRare = (form: FpAccessForm) => log2Bytes(form) < 2;
 /** Mnemonic, of a store and of a load, and register. */
-export const transferText = (names: readonly [store: string, load: string], form: Form, Rt: number): string =>
+export const transferText = (names: readonly [store: string, load: string], form: FpAccessForm, Rt: number): string =>
   `${names[isLoad(form) ? 1 : 0]}\t${scalar(log2Bytes(form), Rt)}`;
-const text = (name: string, form: Form, Rt: number) => transferText([`st${name}`, `ld${name}`], form, Rt);
+const text = (name: string, form: FpAccessForm, Rt: number) => transferText([`st${name}`, `ld${name}`], form, Rt);
 
 /** The values that the offsets of LDR and LDUR can have, so that both share one handler. */
 const OFFSETS = [-256, 65520] as const;
@@ -42,7 +42,7 @@ function load($: Builder, log2: number, address: Node, options = PART): Node {
 }
 
 /** Loads or stores a B, H, S, D or Q register. */
-export function transfer($: Builder, form: Form, Rt: Node, address: Node, options = PART): void {
+export function transfer($: Builder, form: FpAccessForm, Rt: Node, address: Node, options = PART): void {
   const log2 = log2Bytes(form);
   if (isLoad(form)) write($, log2, Rt, load($, log2, address, options));
   else $.store(1 << log2, address, read($, log2, Rt), options);

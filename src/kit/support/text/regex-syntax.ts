@@ -42,7 +42,7 @@ const ESCAPE = /\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|c[A-Za-z]|[0-3][0-7]{0,2}|[
  */
 export function parseRegex(source: string, flags: RegexFlags): RegexNode {
   void new RegExp(source, flags);
-  return new Reader(source, flags).read();
+  return new PatternReader(source, flags).read();
 }
 
 /** The error of a pattern, worded as V8 does. */
@@ -50,7 +50,7 @@ export function regexError(source: string, flags: string, message: string): Synt
   return new SyntaxError(`Invalid regular expression: /${source}/${flags}: ${message}`);
 }
 
-class Reader {
+class PatternReader {
   #at = 0;
   #depth = 0;
   readonly #groups: number;

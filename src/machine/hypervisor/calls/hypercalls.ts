@@ -78,13 +78,13 @@ interface CallEntry {
 const WITHOUT_ERROR: ReadonlySet<HypercallName> = new Set(["hypervisor_identify"]);
 
 /** The arguments of the call in progress. Calls do not nest. */
-interface Frame {
+interface CallInProgress {
   source: Arguments;
   /** Objects of the capabilities that have been looked up so far. */
   readonly objects: (HypervisorObject | undefined)[];
 }
 
-function makeEntry(name: HypercallName, definition: HypercallDefinition | undefined, frame: Frame): CallEntry {
+function makeEntry(name: HypercallName, definition: HypercallDefinition | undefined, frame: CallInProgress): CallEntry {
   const signature: HypercallSignature = HYPERCALLS[name];
   const names = Object.keys(signature.arguments);
   const lookedUp = definition?.caps.map(([argument]) => names.indexOf(argument)) ?? [];
@@ -129,7 +129,7 @@ function halvesOf(reply: Readonly<Record<string, unknown>>, signature: Hypercall
  * Reads an argument. `place` is a looked-up capability's in `Frame.objects`, else -1; its id shows
  * where the lookup failed.
  */
-function reader(frame: Frame, kind: Exclude<ArgumentKind, "res0" | "res1">, index: number, place: number): () => unknown {
+function reader(frame: CallInProgress, kind: Exclude<ArgumentKind, "res0" | "res1">, index: number, place: number): () => unknown {
   if (place >= 0) return () => frame.objects[place] ?? frame.source.getX(index);
   switch (kind) {
     case "u16":
@@ -195,7 +195,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   readonly #entries: (CallEntry | undefined)[] = new Array(HYPERCALL_COUNT);
   readonly #definitions = new Map<HypercallName, HypercallDefinition>();
   readonly #call = new CurrentCall();
-  readonly #frame: Frame = { source: new CallRegisters(), objects: [] };
+  readonly #frame: CallInProgress = { source: new CallRegisters(), objects: [] };
   /** The call that may repeat. */
   #repeating: CallEntry | undefined;
 
@@ -445,7 +445,7 @@ const NOT_IN_THIS_BUILD: ReadonlySet<HypercallName> = new Set(["partition_create
 /**
  * When every lookup has succeeded: objects that are to be configured must still be in state INIT.
  */
-function checkConfigurable(call: Call, caps: HypercallDefinition["caps"], objects: Frame["objects"]): ErrorCode {
+function checkConfigurable(call: Call, caps: HypercallDefinition["caps"], objects: CallInProgress["objects"]): ErrorCode {
   for (const [index, [, rule]] of caps.entries()) {
     const object = objects[index];
     if (rule.state !== "init" || !object || object.state === "init") continue;

@@ -240,7 +240,7 @@ export function answerDebugger(control: DebugControl, access: DebugAccess): Debu
 }
 
 /** A piece of guest memory inside one page. */
-interface Piece {
+interface PagePiece {
   readonly pa: number;
   /** Its place in the whole access. */
   readonly offset: number;
@@ -260,7 +260,7 @@ function physical({ core }: DebugControl, vcpu: Vcpu, space: DebugSpace, address
 }
 
 /** The physical pieces of memory, up to the first that is not RAM. */
-function* pieces(control: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint, size: number): Generator<Piece> {
+function* pieces(control: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint, size: number): Generator<PagePiece> {
   for (let offset = 0; offset < size;) {
     const va = BigInt.asUintN(64, address + BigInt(offset));
     const length = Math.min(size - offset, PAGE_SIZE - Number(va % BigInt(PAGE_SIZE)));

@@ -35,9 +35,9 @@ export const RING_CAPACITY = 65_536;
 const PUBLISHED_CAPACITY = 4096;
 
 /** The state to restore when an operation ends: the one that was in progress on its vCPU before. */
-interface Frame {
+interface OpenOperation {
   readonly operation: Operation;
-  below: Frame | undefined;
+  below: OpenOperation | undefined;
 }
 
 /** How many events there have been of what every run counts. */
@@ -525,7 +525,7 @@ function flagsOf(mask: number): Record<TraceKind, boolean> {
 export class VcpuTrace implements TracePort {
   #call: TraceId | undefined;
   #callNumber = 0;
-  #top: Frame | undefined;
+  #top: OpenOperation | undefined;
 
   constructor(readonly hub: TraceHub, readonly name: () => string) {}
 

@@ -9,7 +9,7 @@ import type { Parcel } from "../state/state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /** Pages of a parcel that are mapped: where, and which part of its extent. */
-interface Piece {
+interface MappedPiece {
   readonly ipa: Ipa;
   readonly offset: Pa;
   readonly size: number;
@@ -19,10 +19,10 @@ interface Piece {
  * The pieces of a parcel that contain `[start, start + size)`, in whole pages, contiguous from the
  * window's base on.
  */
-function pieces(parcel: Parcel, start: number, size: number): Piece[] {
+function pieces(parcel: Parcel, start: number, size: number): MappedPiece[] {
   const first = Math.floor(start / PAGE_SIZE) * PAGE_SIZE;
   const end = Math.ceil((start + size) / PAGE_SIZE) * PAGE_SIZE;
-  const found: Piece[] = [];
+  const found: MappedPiece[] = [];
   let position = 0;
   for (const region of parcel.regions) {
     const from = Math.max(first, position);
@@ -45,7 +45,7 @@ export function withParcel<T>(context: Context, parcel: Parcel, start: number, s
   // The Resource Manager's own memory comes after the window.
   if (size > DEVICETREE_WINDOW_SIZE - PAGE_SIZE) throw new RangeError(`${size} bytes do not fit into the window`);
   const { calls, resources } = context;
-  const mapped: Piece[] = [];
+  const mapped: MappedPiece[] = [];
   try {
     for (const piece of pieces(parcel, start, size)) {
       calls.addrspace_map({

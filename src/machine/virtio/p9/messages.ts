@@ -155,7 +155,7 @@ const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
 
 /** Reads fields one after another. */
-class Reader {
+class P9Reader {
   readonly #view: DataView;
   #at = 0;
 
@@ -204,7 +204,7 @@ class Reader {
  * @throws P9Malformed
  */
 export function readFields<F extends Fields>(fields: F, bytes: Uint8Array): FieldValues<F> {
-  const reader = new Reader(bytes);
+  const reader = new P9Reader(bytes);
   return Object.fromEntries(Object.entries(fields).map(([name, kind]) => [name, reader[kind]()])) as FieldValues<F>;
 }
 

@@ -57,7 +57,7 @@ interface EntryPlace extends EntryRow {
 }
 
 /** A part of a file. */
-interface Piece {
+interface FilePiece {
   readonly file: CodeFile;
   readonly at: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -68,7 +68,7 @@ export class CodeCache implements CodeBacking {
   /** Of all files, once they were looked for. */
   #places: Map<number, EntryPlace> | undefined;
   /** The part of a file that was read last. */
-  #piece: Piece | undefined;
+  #piece: FilePiece | undefined;
   readonly #fresh = new Map<number, FreshModule>();
   /** Bytes of Wasm in these, and in what this process has written. */
   #unsaved = 0;

@@ -71,22 +71,22 @@ export function layoutPrimary(
 }
 
 /** The memory of an image, and the address of its first instruction. */
-interface Placed {
+interface PlacedImage {
   readonly placements: Placement[];
   readonly entry: number;
 }
 
-function placeElf(image: Uint8Array): Placed {
+function placeElf(image: Uint8Array): PlacedImage {
   const { entry, segments } = readElf(image);
   return { entry, placements: segments.map(({ address, bytes, size }) => ({ address, bytes, size })) };
 }
 
-function placeRaw(image: Uint8Array, ramBase: number): Placed {
+function placeRaw(image: Uint8Array, ramBase: number): PlacedImage {
   if (image.length === 0) throw new Error("the image is empty");
   return { entry: ramBase, placements: [{ address: ramBase, bytes: image, size: image.length }] };
 }
 
-function placeImage(file: Uint8Array, ramBase: number, ramSize: number, cpu: CpuPlan | undefined): Placed {
+function placeImage(file: Uint8Array, ramBase: number, ramSize: number, cpu: CpuPlan | undefined): PlacedImage {
   const { image, header } = unwrapImage(file, ramSize);
   checkPageSize(header, cpu);
   const address = ramBase + (header.textOffset || 2 * MiB);

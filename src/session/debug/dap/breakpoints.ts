@@ -26,7 +26,7 @@ interface Breakpoint extends Terms {
   readonly id: number;
   readonly group: BreakpointGroup;
   /** Finds its addresses in a VM. */
-  readonly find: (vm: string) => Promise<Found>;
+  readonly find: (vm: string) => Promise<FoundCode>;
   /** The one VM that it is for. */
   readonly only: string | undefined;
   places: readonly CodePlace[];
@@ -44,13 +44,13 @@ interface CodePlace {
 }
 
 /** A place at which a client wants to stop. */
-interface Wanted {
+interface WantedBreakpoint {
   readonly terms: Terms;
   readonly find: Breakpoint["find"];
   readonly only?: string;
 }
 
-interface Found {
+interface FoundCode {
   readonly addresses: readonly bigint[];
   readonly line?: number;
   /** The reason if there are none. */
@@ -309,7 +309,7 @@ export class Breakpoints {
 
   async #replace(
     group: BreakpointGroup,
-    wanted: readonly Wanted[],
+    wanted: readonly WantedBreakpoint[],
     more: readonly Partial<DebugProtocol.Breakpoint>[] = [],
   ): Promise<DebugProtocol.Breakpoint[]> {
     const old = this.#code.filter((one) => one.group === group);
@@ -376,14 +376,14 @@ export class Breakpoints {
     return (await this.target.query({ table: "code", args: { at: `${vm}:${hex(address)}`, size: 1 } })).error === undefined;
   }
 
-  async #line(vm: string, path: string, line: number): Promise<Found> {
+  async #line(vm: string, path: string, line: number): Promise<FoundCode> {
     const answer = await this.target.query({ table: "code.lines", args: { at: `${vm}:${path}:${line}` } });
     if (answer.error !== undefined) return { addresses: [], message: answer.error };
     const rows = rowsOf(LINES, answer);
     return { addresses: rows.map(({ address }) => BigInt(address)), line: rows[0]?.line };
   }
 
-  async #function(vm: string, name: string): Promise<Found> {
+  async #function(vm: string, name: string): Promise<FoundCode> {
     const at = `${vm}:${name}`;
     const code = await this.target.query({ table: "code", args: { at, size: 1 } });
     if (code.error !== undefined) return { addresses: [], message: code.error };

@@ -16,12 +16,12 @@ import type { Row, RowOf } from "../../../model/queries/table.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
 
-interface Found<R = Row> {
+interface LinuxRows<R = Row> {
   readonly rows: readonly R[];
   readonly gaps: readonly Gap[];
 }
 
-type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: TableArguments<N>) => Found<RowOf<LinuxTables[N]>> };
+type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: TableArguments<N>) => LinuxRows<RowOf<LinuxTables[N]>> };
 
 /** Kernels that were found, as long as their VMs exist. */
 const KERNELS = new WeakMap<AddressSpace, LinuxKernel>();
@@ -32,7 +32,7 @@ export const KERNEL_READERS = Object.fromEntries(
 ) as Readers;
 
 /** The rows of one of the tables, of one VM or of all that run Linux. */
-function readLinux<N extends keyof LinuxTables>(view: View, table: N, args: TableArguments<N>): Found {
+function readLinux<N extends keyof LinuxTables>(view: View, table: N, args: TableArguments<N>): LinuxRows {
   const { vm, pid }: AnyArguments = args;
   const readings = readingsOf(view, vm, pid !== undefined);
   const rows = readings.flatMap((reading): readonly Row[] => {

@@ -26,14 +26,14 @@ function misplaced(view: View, vcpus: readonly Vcpu[]): OfCode<Evidence, "mispla
   });
 }
 
-interface Placed {
+interface PlacedNode {
   readonly node: string;
   readonly start: string;
   readonly end: string;
 }
 
 /** The node whose `reg` has an address. Nodes below one with `reg` are in another space. */
-function nodeWith(parent: DevicetreeNode, address: bigint, path = ""): Placed | undefined {
+function nodeWith(parent: DevicetreeNode, address: bigint, path = ""): PlacedNode | undefined {
   const { addressCells, sizeCells } = cellSizes(parent);
   if (addressCells > CELLS_MAX || sizeCells > CELLS_MAX) return undefined;
   for (const child of parent.children) {

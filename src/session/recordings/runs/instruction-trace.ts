@@ -62,10 +62,10 @@ interface Begun {
   readonly time: number;
   readonly mode: string;
   readonly pa: number | undefined;
-  readonly accesses: readonly Placed[];
+  readonly accesses: readonly TracedAccess[];
 }
 
-interface Placed extends MemoryAccess {
+interface TracedAccess extends MemoryAccess {
   readonly pa: number | undefined;
   /** Of a load; undefined for a store, and if the address is not RAM. */
   readonly loaded: bigint | undefined;
@@ -103,7 +103,7 @@ class Trace {
     this.#changes(vcpu, follow);
     const word = wordAt(core, ram, vcpu, pc);
     if (word === undefined) return;
-    const accesses = core.questions.accesses(registers).flatMap(inParts).map((access): Placed => {
+    const accesses = core.questions.accesses(registers).flatMap(inParts).map((access): TracedAccess => {
       const pa = this.#physical(vcpu, access.va, access.size);
       return { ...access, pa, loaded: access.isWrite ? undefined : this.#read(pa, access.size) };
     });

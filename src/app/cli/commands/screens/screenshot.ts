@@ -15,7 +15,7 @@ import { bytesOfKey } from "../../../tui/terminal/keys.ts";
 import { BadArgument } from "../../common/values.ts";
 
 /** Forms of a picture, by the end of the file's name. */
-type Form = "svg" | "txt";
+type PictureForm = "svg" | "txt";
 
 /** Sizes of terminals that el2 draws. */
 const LEAST = { columns: 60, rows: 16 }, MOST = { columns: 400, rows: 200 };
@@ -118,13 +118,13 @@ function keysOf(text: string): string[] {
 }
 
 /** The content of the file. */
-async function contentOf(form: Form, screen: Screen, title: string): Promise<string> {
+async function contentOf(form: PictureForm, screen: Screen, title: string): Promise<string> {
   if (form === "svg") return (await import("../../../tui/look/picture.ts")).picture(screen, title);
   return `${screen.toLines().map((line) => line.trimEnd()).join("\n")}\n`;
 }
 
 /** @throws Failure for a name that ends otherwise */
-function formOf(file: string): Form {
+function formOf(file: string): PictureForm {
   const form = /\.([a-z]+)$/i.exec(file)?.[1].toLowerCase();
   if (form === "svg" || form === "txt") return form;
   throw new Failure(`${file}: the name has no known ending`, "use NAME.svg or NAME.txt");

@@ -19,7 +19,7 @@ export class ConsoleView {
   /** Rows scrolled back from the end; 0 follows the output. */
   #back = 0;
   #unseen = 0;
-  #found: Found | undefined;
+  #found: FoundMatch | undefined;
 
   constructor(
     readonly name: string,
@@ -142,7 +142,7 @@ export class ConsoleView {
 }
 
 /** The text of the search, and the row of the match that is shown. */
-interface Found {
+interface FoundMatch {
   readonly text: string;
   readonly row: number;
 }
@@ -152,7 +152,7 @@ function markHits(
   screen: Screen,
   { x, y }: CellSpan,
   { text, columns }: { readonly text: string; readonly columns: readonly number[] },
-  found: Found,
+  found: FoundMatch,
   current: boolean,
 ): void {
   const lower = text.toLowerCase();

@@ -26,7 +26,7 @@ import { KiB, PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
 
 /** A piece of memory with one owner and the same mappings. */
-interface Piece extends PageRun {
+interface OwnedPiece extends PageRun {
   readonly owner: MemoryOwner;
   readonly mappings: readonly Mapping[];
 }
@@ -59,7 +59,7 @@ export function readMemory(view: View): RowOf<typeof MEMORY>[] {
   });
 }
 
-function* pieces(view: View): Generator<Piece> {
+function* pieces(view: View): Generator<OwnedPiece> {
   for (const { pa, size, owner } of view.hypervisor.memory.all()) {
     if (!(owner instanceof Memextent)) {
       yield { pa, size, owner, mappings: [] };
@@ -86,7 +86,7 @@ function* pieces(view: View): Generator<Piece> {
 }
 
 /** The VMs that can access a piece, in a word. */
-function accessOf(view: View, { owner, mappings }: Piece): string {
+function accessOf(view: View, { owner, mappings }: OwnedPiece): string {
   if (owner === view.hypervisor.privatePartition) return "hypervisor";
   const vmids = new Set(mappings.map(({ space }) => space.vmid));
   if (vmids.size === 0) return owner === view.hypervisor.rootPartition ? "free" : "unmapped";
@@ -114,7 +114,7 @@ interface HeldIn {
 }
 
 /** The VM whose memory a piece is, also while it is lent or shared. Null without a VM. */
-function ownerVm(view: View, { mappings }: Piece, parcel: HeldIn | undefined): string | null {
+function ownerVm(view: View, { mappings }: OwnedPiece, parcel: HeldIn | undefined): string | null {
   return parcel ? view.vm(parcel.owner) : mappings[0] ? view.vmOf(mappings[0].space) : null;
 }
 
