@@ -257,8 +257,13 @@ function checkHostKeys(host: Record<string, unknown>, errors: ConfigErrors): voi
   for (const key of HOST_KEYS[other]) if (key in host) errors.atKey(["host", key], { code: "belongs", key, kind: other });
 }
 
-/** Tables that would start programs, which no configuration may. */
-const PROGRAM_KEYS: ReadonlyMap<string, string> = new Map([
+/**
+ * Keys that a file may not have, or no longer has, and what to use instead: tables that would start
+ * programs, and keys that are part of others.
+ */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ["host.gzvm_probe", 'it is the value of gzvm: gzvm = "silent" or gzvm = "no-node"'],
+  ["vm.bios_tree", "el2 counts the zeros before the bios's code"],
   ["ui.command", "commands belong in your own ~/.config/el2/ui.toml"],
   ["hook", "to start programs on events, use el2 events --follow --json"],
 ]);
@@ -272,9 +277,9 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
       continue;
     }
     if (known.includes(key)) continue;
-    const meant = nearest(key, known);
+    const instead = INSTEAD.get(path[0] === "vm" ? `vm.${key}` : keyName([...path, key]));
+    const meant = instead === undefined ? nearest(key, known) : undefined;
     if (meant !== undefined) errors.meant.push([...path, meant]);
-    const instead = PROGRAM_KEYS.get(keyName([...path, key]));
     errors.atKey([...path, key], { code: "unknown-key", key, where, known: instead === undefined ? known : [], instead });
   }
 }

@@ -70,7 +70,7 @@ export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
       memlock: driver.memlock,
       reserved: RESERVED,
       vcpus,
-      gzvm: driver.gzvm ? { firmware, probe: driver.gzvmProbe } : undefined,
+      gzvm: driver.gzvm ? { firmware, probe: driver.gzvm === true ? undefined : driver.gzvm } : undefined,
       quirks: driver.quirks,
       signed: driver.device === "legacy" ? signedVms(vms.filter(isSigned)) : [],
       program: new VmmProgram(options),

@@ -367,7 +367,7 @@ function startHost(building: Building, { host }: RunPlan): void {
 /** Tells the system of a VM of the native host, and of its console. */
 function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
   const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", stale } = vm;
-  const room = vm.devicetreeFirst ? vm.biosTree ?? treeRoom(vm.image.bytes) : undefined;
+  const room = vm.devicetreeFirst ? treeRoom(vm.image.bytes) : undefined;
   const memory = windows.reduce((sum, { size }) => sum + size, ram);
   system.devicetrees.set(name, vm.base + boardOf(vm).layout(vm).devicetree);
   system.vms.plans.set(name, {

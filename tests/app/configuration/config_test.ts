@@ -199,7 +199,6 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   assert.deepEqual(await said('without_access_platform = ["block"]\n'), [
     'without_access_platform needs platform = "crosvm" and type = "protected"; remove it',
   ]);
-  assert.deepEqual(await said('bios_tree = "32KiB"\n'), ["bios_tree needs a bios; remove it"]);
   assert.deepEqual(await said("datamatch_flag = 2\n"), [
     'datamatch_flag needs platform = "el2" or "qemu-virt" and hypervisor = "gunyah" and schedule = "proxy"; others have no ioeventfds of virtio-mmio; remove it',
   ]);

@@ -34,7 +34,7 @@ label = 2\n[link.d]\nkind = "doorbell"\nfrom = "a"\nto = "b"\nlabel = 4\n[link.s
     );
     plans.push(planned(await planText(`el2 = 1\nmachine.phone = "${phone}"\n${vms.join("")}${links}`, undefined, GUESTS)));
   }
-  const bios = '[vm.a]\nplatform = "crosvm"\nbios = "hello.bin"\nbios_tree = "64KiB"\nmemory = "16MiB"\n';
+  const bios = '[vm.a]\nplatform = "crosvm"\nbios = "hello.bin"\nmemory = "16MiB"\n';
   plans.push(planned(await planText(`el2 = 1\n${bios}`, undefined, GUESTS)));
   const boot = '[host]\nkind = "image"\nimage = "hello.bin"\nrtc = "2026-01-31T12:00:00Z"\n[machine]\nmemory = "64MiB"\n';
   plans.push(planned(await planText(`el2 = 1\n${boot}`, undefined, GUESTS)));

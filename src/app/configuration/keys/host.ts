@@ -12,7 +12,7 @@ import { devices } from "./devices.ts";
 import { commandLine, devicetree, file, path, variables } from "./files.ts";
 import { keysOf } from "./key.ts";
 import { duration, memlock, size } from "./sizes.ts";
-import { boolean, mustBe, oneOf, text, whole } from "./values.ts";
+import { mustBe, oneOf, text, whole } from "./values.ts";
 
 /** Generations of /dev/gunyah that have one. */
 const DEVICE_PERSONAS = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
@@ -25,6 +25,9 @@ const bootContext = v.pipe(
   oneOf(["as-generation", "ENODEV"]),
   v.transform((answer) => answer === "as-generation" ? undefined : answer),
 );
+
+/** Whether there is /dev/gzvm, or why there is none on a host with GenieZone. */
+const gzvm = v.union([v.boolean(), v.picklist(GZVM_PROBES)], wrong("is not known", 'use true, false, "silent" or "no-node"'));
 
 /** Which side wakes a VM's vCPUs at their timers, as CHECK_EXTENSION reports it. */
 const timerWakeups = v.pipe(oneOf(["hypervisor", "driver"]), v.transform((side) => side === "driver" ? true : undefined));
@@ -60,11 +63,11 @@ export const NATIVE_HOST = keysOf({
     plan: "driver",
     phone: "kernel",
   },
-  gzvm: { type: v.optional(boolean, false), doc: "offer /dev/gzvm too", plan: "driver", phone: "gzvm" },
-  gzvm_probe: {
-    type: v.optional(oneOf(GZVM_PROBES)),
-    doc: "why /dev/gzvm is missing although the host has GenieZone: silent, no-node",
+  gzvm: {
+    type: v.optional(gzvm, false),
+    doc: "true: offer /dev/gzvm too; silent, no-node: why it is missing although the host has GenieZone",
     plan: "driver",
+    phone: "gzvm",
   },
   memlock: {
     type: v.optional(memlock, "unlimited"),

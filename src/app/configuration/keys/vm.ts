@@ -129,12 +129,6 @@ export const VM = keysOf({
     }],
     plan: "vm",
   },
-  bios_tree: {
-    type: v.optional(span),
-    doc: "room that the bios has for its copy of the devicetree, such as 32KiB; by default the zeros before its code",
-    needs: [{ keys: { bios: true } }],
-    plan: "vm",
-  },
   without_access_platform: {
     type: v.optional(kinds),
     doc: 'kinds of devices that do not offer VIRTIO_F_ACCESS_PLATFORM, such as ["block"]',

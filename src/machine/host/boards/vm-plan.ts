@@ -131,8 +131,6 @@ export interface VmPlan {
   readonly msi?: "its" | "gicv2m";
   /** The devicetree is at the start of RAM, as crosvm has it for a BIOS, which follows it. */
   readonly devicetreeFirst?: boolean;
-  /** Bytes that a BIOS has for its copy of the devicetree; by default those that its code leaves. */
-  readonly biosTree?: number;
   /**
    * Flag by which the VMM asks for comparisons of data in ADD_FUNCTION of ioeventfds; the driver's
    * by default.

@@ -49,10 +49,8 @@ export type GzvmProbe = typeof GZVM_PROBES[number];
 interface HostDriver {
   /** Generation of /dev/gunyah. */
   readonly device: PersonaName;
-  /** Whether there is /dev/gzvm too. */
-  readonly gzvm: boolean;
-  /** Why it is missing nevertheless; it is there by default. */
-  readonly gzvmProbe?: GzvmProbe;
+  /** Whether there is /dev/gzvm too; or why it is missing, although the host has GenieZone. */
+  readonly gzvm: boolean | GzvmProbe;
   /** RLIMIT_MEMLOCK of the VMMs, bytes. */
   readonly memlock: number;
   /** The kernel's differences from others of its generation. */
