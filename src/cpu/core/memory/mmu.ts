@@ -416,15 +416,34 @@ function readDescriptor(c: Code, { stage2, ram, updates, status: statusAt }: Wal
   c.store("i64.store", CPU.WALK_DESCRIPTOR_IPA, at);
 }
 
+/** The parts of a walk that each of its steps needs. */
+interface Stage1Walk {
+  readonly c: Code;
+  readonly features: ReadonlySet<FeatureName>;
+  readonly va: Value;
+  readonly tcr: Value;
+  /** 1 in the upper half of the address space. */
+  readonly high: Value;
+  readonly half: Half;
+  /** All tables are those of pages of 4 KiB, with regions of no less than usual. */
+  readonly isFixed: boolean;
+  /** The status of a fault at a level. */
+  readonly statusAt: Walk["status"];
+  /** Has updates of access flag and dirty state made by hardware. */
+  readonly updates: boolean;
+  fault(kind: LevelFault, level: Value | number): void;
+  /** Fails where an address is larger than TCR_EL1.IPS lets it be. */
+  checkOutput(output: Value, level: Value | number): void;
+}
+
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
 function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: ReadonlySet<FeatureName>): void {
-  const granules = granulesOf(features), updates = features.has("FEAT_HAFDBS");
+  const granules = granulesOf(features);
   const va = c.parameter(0);
   const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
   const statusAt = features.has("FEAT_LPA2") ? deepStatus : status;
-  const faultAt = (kind: LevelFault, level: Value | number) =>
+  const fault = (kind: LevelFault, level: Value | number) =>
     fail(c, Fault.Stage1, typeof level === "number" ? status(kind, level) : statusAt(kind, level));
-  const translationFault = (level: Value | number) => faultAt(FaultStatus.Translation, level);
 
   // VA[55] chooses the half of the address space, whether the top byte is ignored or not.
   const high = c.let(va.shrU(55).and(1).wrap());
@@ -434,29 +453,46 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
   const wide = hasWideTables(c, tcr, page, features), half: Half = { control, page, wide };
   const bits = inputBits(c, half, features), tooMany = asksForTooMany(half, features);
   const address = c.let(ignoresTop(tcr, high).select(va.shl(8).shrS(8), va));
-  c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
-  if (tooMany) c.if(tooMany, () => translationFault(0));
-  c.if(control.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
+  c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => fault(FaultStatus.Translation, 0));
+  if (tooMany) c.if(tooMany, () => fault(FaultStatus.Translation, 0));
+  c.if(control.shrU(Tcr.EpdShift).and(1), () => fault(FaultStatus.Translation, 0));
 
   const bitsOfOutput = outputBits(c, tcr);
   const checkOutput = (output: Value, level: Value | number) => {
-    c.if(output.shrU(bitsOfOutput).nonZero(), () => faultAt(FaultStatus.AddressSize, level));
+    c.if(output.shrU(bitsOfOutput).nonZero(), () => fault(FaultStatus.AddressSize, level));
   };
 
-  const isFixed = granules.length === 0 && !features.has("FEAT_TTST");
-  const { level, shift, indexBits, addressMask, blocksFrom } = isFixed ? smallGranule(c, bits) : granuleOf(c, half, page, bits);
+  const isFixed = granules.length === 0 && !features.has("FEAT_TTST"), updates = features.has("FEAT_HAFDBS");
+  const walk: Stage1Walk = { c, features, va, tcr, high, half, isFixed, statusAt, updates, fault, checkOutput };
+  const shape = isFixed ? smallGranule(c, bits) : granuleOf(c, half, page, bits), { shift } = shape;
   const index = c.let(address.and(constant("i64", 1).shl(bits.wide()).sub(1)).shrU(shift.wide()));
   const table = c.let(firstTable(wide, ttbr));
   checkOutput(table, 0);
   // The first table is as long as its index is wide, and aligned to that.
   c.set(table, table.and(constant("i64", -8).shl(bits.sub(shift).wide())));
+  useLeaf(walk, shape, walkTables(walk, shape, { table, index }, { stage2, ram }));
+}
+
+/** The descriptor of a leaf, and the controls that the tables on the way have. */
+interface Leaf {
+  readonly descriptor: Local;
+  readonly controls: Local;
+}
+
+/** Goes down from the first table, level by level, to a leaf. */
+function walkTables(
+  { c, va, half: { wide }, updates, statusAt: status, fault, checkOutput }: Stage1Walk,
+  { level, shift, indexBits, addressMask, blocksFrom }: WalkShape,
+  { table, index }: { readonly table: Local; readonly index: Local },
+  { stage2, ram }: { readonly stage2: FunctionBuilder; readonly ram: RamLayout },
+): Leaf {
+  const translationFault = (level: Value | number) => fault(FaultStatus.Translation, level);
   const controls = c.local("i32");
   c.set(controls, 0);
   const descriptor = c.local("i64");
-
   c.f.block((leafFound) => {
     c.f.loop((nextLevel) => {
-      readDescriptor(c, { stage2, ram, updates, status: statusAt }, descriptor, level, table.or(index.shl(3)));
+      readDescriptor(c, { stage2, ram, updates, status }, descriptor, level, table.or(index.shl(3)));
       c.if(descriptor.and(Descriptor.Valid).not(), () => translationFault(level));
       c.if(level.eq(3), () => {
         c.if(descriptor.and(Descriptor.Table).not(), () => translationFault(3));
@@ -475,7 +511,12 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
       c.f.br(nextLevel);
     });
   });
+  return { descriptor, controls };
+}
 
+/** The address that a leaf leads to, and the rights that it gives. */
+function useLeaf(walk: Stage1Walk, { level, shift }: WalkShape, { descriptor, controls }: Leaf): void {
+  const { c, features, va, tcr, high, half, half: { wide }, isFixed, updates, checkOutput } = walk;
   if (features.has("FEAT_HPDS")) c.if(tcr.shrU(Tcr.Hpd0Shift).wrap().shrU(high).and(1), () => c.set(controls, 0));
   const inBlock = c.let(constant("i64", 1).shl(shift.wide()).sub(1));
   const output = c.let(addressIn(wide, descriptor).and(inBlock.xor(-1)).or(va.and(inBlock)));

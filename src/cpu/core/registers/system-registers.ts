@@ -408,83 +408,104 @@ const PSTATE_FIELDS: readonly (readonly [feature: FeatureName, op1: number, op2:
 
 /** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
 export function defineSystemRegisters(library: Library, features: ReadonlySet<FeatureName>): void {
-  const registers = systemRegisters(features);
-  const undefinedInstruction = callee(library, "raiseUndefined");
-  const raise = exceptionFunction(library, "raise");
-  const systemSyndrome = defineSystemSyndrome(library);
-  const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
+  const access = new RegisterAccess(library, systemRegisters(features));
+  defineReads(library, access);
+  defineWrites(library, access);
+  definePstateWrites(library, access, features);
+}
+
+/** The checks before an access to a register. */
+class RegisterAccess {
+  readonly undefinedInstruction;
+  readonly #raise;
+  readonly #syndrome;
+
+  constructor(readonly library: Library, readonly registers: readonly SystemRegister[]) {
+    this.undefinedInstruction = callee(library, "raiseUndefined");
+    this.#raise = exceptionFunction(library, "raise");
+    this.#syndrome = defineSystemSyndrome(library);
+  }
 
   /**
    * Runs `body` if the current EL has the privilege; raises the exception that it has not
    * otherwise.
    */
-  const privileged = (c: Code, privilege: Privilege, body: () => void) => {
+  privileged(c: Code, privilege: Privilege, body: () => void): void {
     if (privilege === 0) return body();
     c.if(atEl0(c), () => {
-      if (privilege === 1) c.run(undefinedInstruction);
-      else c.if(privilege.allowed(c), body, () => c.run(raise, c.call(systemSyndrome)));
+      if (privilege === 1) c.run(this.undefinedInstruction);
+      else c.if(privilege.allowed(c), body, () => c.run(this.#raise, c.call(this.#syndrome)));
     }, body);
-  };
+  }
+
   /** Finds the register among those of its CRn; an unknown one traps to EL2. */
-  const dispatch = (c: Code, encoding: Value, body: (register: SystemRegister) => void) => {
+  dispatch(c: Code, encoding: Value, body: (register: SystemRegister) => void): void {
     c.switch(
       encoding.shrU(7).and(15),
       Array.from({ length: 16 }, (_, crn) => () => {
-        for (const register of registers) {
+        for (const register of this.registers) {
           if ((register.encoding >> 7 & 15) === crn) c.if(encoding.eq(register.encoding), () => body(register));
         }
       }),
     );
-    c.if(atEl0(c), () => c.run(undefinedInstruction), () => c.run(exceptionFunction(library, "trap"), c.call(systemSyndrome)));
-  };
-
-  {
-    const c = new Code(defineFunction(library, "readSystemRegister"));
-    dispatch(c, c.parameter(0), ({ read }) => {
-      if (!read) c.run(undefinedInstruction);
-      else privileged(c, read.privilege, () => c.return(read.emit(c, library)));
-      c.return(constant("i64", 0));
-    });
-    c.result(constant("i64", 0));
+    const trap = () => c.run(exceptionFunction(this.library, "trap"), c.call(this.#syndrome));
+    c.if(atEl0(c), () => c.run(this.undefinedInstruction), trap);
   }
-  {
-    const c = new Code(defineFunction(library, "writeSystemRegister"));
-    dispatch(c, c.parameter(0), ({ name, write }) => {
-      if (!write) c.run(undefinedInstruction);
-      else {
-        privileged(c, write.privilege, () => {
-          const bit = WRITE_BITS.get(name);
-          if (bit !== undefined) c.store("i64.store", WRITTEN_REGISTERS, c.load("i64.load", WRITTEN_REGISTERS).or(bit));
-          write.emit(c, library, c.parameter(1));
-        });
-      }
+}
+
+const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
+
+/** MRS. */
+function defineReads(library: Library, access: RegisterAccess): void {
+  const c = new Code(defineFunction(library, "readSystemRegister"));
+  access.dispatch(c, c.parameter(0), ({ read }) => {
+    if (!read) c.run(access.undefinedInstruction);
+    else access.privileged(c, read.privilege, () => c.return(read.emit(c, library)));
+    c.return(constant("i64", 0));
+  });
+  c.result(constant("i64", 0));
+}
+
+/** MSR (register). */
+function defineWrites(library: Library, access: RegisterAccess): void {
+  const c = new Code(defineFunction(library, "writeSystemRegister"));
+  access.dispatch(c, c.parameter(0), ({ name, write }) => {
+    if (!write) c.run(access.undefinedInstruction);
+    else {
+      access.privileged(c, write.privilege, () => {
+        const bit = WRITE_BITS.get(name);
+        if (bit !== undefined) c.store("i64.store", WRITTEN_REGISTERS, c.load("i64.load", WRITTEN_REGISTERS).or(bit));
+        write.emit(c, library, c.parameter(1));
+      });
+    }
+    c.return();
+  });
+}
+
+/** MSR (immediate). */
+function definePstateWrites(library: Library, access: RegisterAccess, features: ReadonlySet<FeatureName>): void {
+  const c = new Code(defineFunction(library, "writePstateField"));
+  const field = c.parameter(0), immediate = c.parameter(1);
+  const daif = pstate(c).and(Pstate.Daif);
+  const bits = c.let(immediate.and(15).shl(Math.log2(Pstate.F)));
+  const fields: [op1: number, op2: number, privilege: Privilege, emit: () => void][] = [
+    [0, 4, 1, () => setPstateField(c, library, Pstate.PAN, immediate.and(1).mul(Pstate.PAN))],
+    [0, 5, 1, () => setPstateField(c, library, Pstate.SP, immediate)],
+    [3, 6, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.or(bits))],
+    [3, 7, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.and(bits.xor(-1)))],
+  ];
+  for (const [feature, op1, op2, privilege, field] of PSTATE_FIELDS) {
+    if (features.has(feature)) {
+      fields.push([op1, op2, privilege, () => setPstateField(c, library, field, immediate.and(1).mul(field))]);
+    }
+  }
+  for (const [op1, op2, privilege, emit] of fields) {
+    c.if(field.eq(op1 << 3 | op2), () => {
+      access.privileged(c, privilege, emit);
       c.return();
     });
   }
-  {
-    const c = new Code(defineFunction(library, "writePstateField"));
-    const field = c.parameter(0), immediate = c.parameter(1);
-    const daif = pstate(c).and(Pstate.Daif);
-    const bits = c.let(immediate.and(15).shl(Math.log2(Pstate.F)));
-    const fields: [op1: number, op2: number, privilege: Privilege, emit: () => void][] = [
-      [0, 4, 1, () => setPstateField(c, library, Pstate.PAN, immediate.and(1).mul(Pstate.PAN))],
-      [0, 5, 1, () => setPstateField(c, library, Pstate.SP, immediate)],
-      [3, 6, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.or(bits))],
-      [3, 7, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.and(bits.xor(-1)))],
-    ];
-    for (const [feature, op1, op2, privilege, field] of PSTATE_FIELDS) {
-      if (features.has(feature)) {
-        fields.push([op1, op2, privilege, () => setPstateField(c, library, field, immediate.and(1).mul(field))]);
-      }
-    }
-    for (const [op1, op2, privilege, emit] of fields) {
-      c.if(field.eq(op1 << 3 | op2), () => {
-        privileged(c, privilege, emit);
-        c.return();
-      });
-    }
-    c.run(undefinedInstruction);
-  }
+  c.run(access.undefinedInstruction);
 }
 
 /** () -> ESR of class 0x18 for the MSR, MRS or SYS instruction in progress. */
