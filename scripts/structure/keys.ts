@@ -1,14 +1,14 @@
-// Homes of keys. A file is a home of a key of el2.toml if it declares or renames it on its way from a
-// file to a plan:
+// Homes of keys. A file is a home of a key of el2.toml if it declares or renames it on its way from
+// a file to a plan:
 //
 //   its entry             cap_ids: { type: …, doc: … }      in configuration/keys/
 //   a field of its name   readonly capIds: …                in a type of a plan
 //   a copy or a new name  capIds: machine.cap_ids           { cap_ids: capIds }
 //   its path              "machine.cap_ids"
 //
-// A name of several words is searched in all of src/, as nothing else has it; a single word, such as
-// `memory`, in the files through which keys of its table pass. A machine that reads the field of its
-// plan is no home, nor is a rule that reads the value of a key.
+// A name of several words is searched in all of src/, as nothing else has it; a single word, such
+// as `memory`, in the files through which keys of its table pass. A machine that reads the field of
+// its plan does not count, and neither does a rule that reads the value of a key.
 
 import type { Homes } from "./homes.ts";
 import type { Source } from "./sources.ts";
@@ -43,7 +43,7 @@ function isHome(path: string, source: Source): boolean {
   const isPlan = (PLANS[table] ?? []).some((end) => source.path.endsWith(end));
   if (source.path.startsWith(ENTRIES)) return entryOf(key, source) && isOfTable(table, source.path);
   if (!isPlan && (own ? READERS.test(source.path) : !WAY.test(source.path))) return false;
-  // Values of phones have names of their own, some of which are also paths.
+  // Values of phones have their own names, some of which are also paths.
   if (!WAY.test(source.path) && source.literals.some(({ text }) => text === `${table}.${key}`)) return true;
   // A type of a plan has a field of its name; other files copy it, or give it another name.
   const declared = isPlan || own ? String.raw`\breadonly (?:${key}|${camel})\??:` : "(?!)";
