@@ -32,7 +32,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
   model: {
     queries: ["virtio", "abi", "support"],
     plans: ["queries", "host", "virtio", "hypervisor", "abi", "core", "isa", "support"],
-    protocol: ["plans", "queries", "hypervisor", "abi"],
+    protocol: ["plans", "queries", "hypervisor", "abi", "support"],
     commands: ["protocol", "queries", "abi", "support"],
   },
   inside: {
@@ -78,13 +78,13 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     ],
     scenarios: ["configuration", "recordings", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
     jobs: [
-      ...["scenarios", "catalog", "worker", "recordings", "snapshots", "assembly", "inspection", "plans", "queries"],
-      ...["hardware", "abi", "formats", "support"],
+      ...["scenarios", "catalog", "worker", "recordings", "snapshots", "assembly", "inspection", "images", "plans", "queries"],
+      ...["hardware", "abi", "isa", "formats", "support"],
     ],
     tui: ["configuration", "control", "worker", "protocol", "queries", "abi", "support"],
     cli: [
-      ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker", "engine"],
-      ...["recordings", "snapshots", "inspection", "symbols", "images", "commands", "protocol", "plans", "queries", "hardware"],
+      ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],
+      ...["recordings", "snapshots", "symbols", "commands", "protocol", "plans", "queries"],
       ...["devicetree", "abi", "isa", "formats", "support"],
     ],
   },

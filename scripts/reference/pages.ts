@@ -15,7 +15,7 @@ import { preflight } from "../launch/shell-checks.ts";
 import { configurationSchema } from "../../src/app/configuration/config-schema.ts";
 import { scenarioSchema } from "../../src/app/scenarios/scenario-schema.ts";
 import { TRACE_KIND_DOCS } from "../../src/machine/abi/trace.ts";
-import { QUIET_KINDS } from "../../src/session/inspection/trace/event-log.ts";
+import { QUIET_KINDS } from "../../src/machine/abi/trace.ts";
 import { FAULTS } from "../../src/model/queries/fault-rule.ts";
 import { DOCUMENTS } from "../../src/model/queries/documents.ts";
 import { type Column, schemaName, type Table } from "../../src/model/queries/table.ts";

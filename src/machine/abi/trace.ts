@@ -28,6 +28,11 @@ export const KERNEL_KINDS: readonly TraceKind[] = ["syscall", "task"];
 /** Of the machine itself. */
 export const MACHINE_KINDS: readonly TraceKind[] = TRACE_KINDS.filter((kind) => !KERNEL_KINDS.includes(kind));
 
+/** Kinds that sessions always record: they are few. */
+export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci", "dev", "rule", "log"];
+/** Kinds that they record only while somebody watches. */
+export const BUSY_KINDS: readonly TraceKind[] = ["hvc", "trap", "virq", "msg", "sched", "mmio", "mem", ...KERNEL_KINDS];
+
 /** Whether a kind of events has this name. */
 export function isTraceKind(name: string): name is TraceKind {
   return TRACE_KINDS.some((kind) => kind === name);

@@ -4,6 +4,7 @@
 
 import type { SessionPlan } from "../plans/plan.ts";
 import type { ClientRequest } from "./requests.ts";
+import type { Problem } from "../../kit/support/problem.ts";
 
 export type { DebugAccess, DebugAnswer } from "../../machine/hypervisor/interface.ts";
 export type { ClientRequest, DebugRequest, Move, SessionDebugAccess } from "./requests.ts";
@@ -39,3 +40,9 @@ export const SESSION = "session";
 
 /** Wall time (ms) that a machine has to end in order: less than `el2 down` waits for a session. */
 export const ORDERLY_END = 4_000;
+
+/** Why input to what is shown is refused. */
+export const PAST: Problem = {
+  what: "you are viewing the past, which takes no input",
+  wayOut: "return to the present first (t n, el2 back --now)",
+};

@@ -5,7 +5,6 @@ import type { SessionEvent } from "../../model/protocol/protocol.ts";
 import type { PageFile } from "../state/page-file.ts";
 import type { Again } from "./session-run.ts";
 import type { Standing } from "./standing.ts";
-import type { Problem } from "../../kit/support/problem.ts";
 
 /** The engine's requirements on its worker. */
 export interface EnginePort {
@@ -27,12 +26,6 @@ export interface EnginePort {
   /** Another machine of the same plan, at its start or in a state, without sockets. */
   readonly again: Again;
 }
-
-/** Why input to what is shown is refused. */
-export const PAST: Problem = {
-  what: "you are viewing the past, which takes no input",
-  wayOut: "return to the present first (t n, el2 back --now)",
-};
 
 /** Wall time (ms) for which a piece of a way through the past keeps requests waiting. */
 export const MOVE_SLICE = 20;

@@ -2,7 +2,8 @@
 // Looking changes nothing in the machine.
 
 import { KERNEL_KINDS, type TraceEvent, type TraceKind } from "../../machine/abi/trace.ts";
-import { BUSY_KINDS, SWITCHES } from "./trace/event-log.ts";
+import { SWITCHES } from "./trace/event-log.ts";
+import { BUSY_KINDS } from "../../machine/abi/trace.ts";
 import { type RegisterWrites, registerWrites } from "../../cpu/core/interface.ts";
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
 import { act } from "./rules/act.ts";

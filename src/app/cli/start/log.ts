@@ -3,7 +3,7 @@
 import { Failure } from "../common/failure.ts";
 import { MACHINE_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
 import { Asker } from "../../../session/control/asker.ts";
-import { BUSY_KINDS, QUIET_KINDS } from "../../../session/inspection/trace/event-log.ts";
+import { BUSY_KINDS, QUIET_KINDS } from "../../../machine/abi/trace.ts";
 import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../../../model/protocol/protocol.ts";
 import { withoutKind } from "../../../model/queries/ids.ts";
 import { rowsOf } from "../../../model/queries/query.ts";

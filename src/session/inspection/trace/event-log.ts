@@ -1,13 +1,16 @@
 // The events that a session keeps: two bounded rings, so that what happens often does not push out
 // what happens seldom.
 
-import { COUNTED_KINDS, isReached, KERNEL_KINDS, type RunPoint, type TraceEvent, type TraceKind } from "../../../machine/abi/trace.ts";
+import {
+  BUSY_KINDS,
+  COUNTED_KINDS,
+  isReached,
+  QUIET_KINDS,
+  type RunPoint,
+  type TraceEvent,
+  type TraceKind,
+} from "../../../machine/abi/trace.ts";
 import type { TraceHub } from "../../../machine/hypervisor/inspect.ts";
-
-/** Kinds that are always recorded: they are few. */
-export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci", "dev", "rule", "log"];
-/** Kinds that are recorded only while watched. */
-export const BUSY_KINDS: readonly TraceKind[] = ["hvc", "trap", "virq", "msg", "sched", "mmio", "mem", ...KERNEL_KINDS];
 
 /** Kinds with some events in the ring of busy events. */
 const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { System } from "../../../../src/session/assembly/system/system.ts";
-import { BUSY_KINDS } from "../../../../src/session/inspection/trace/event-log.ts";
+import { BUSY_KINDS } from "../../../../src/machine/abi/trace.ts";
 import type { Row } from "../../../../src/model/queries/table.ts";
 import { LIST_TABLES, listQuery, type ListTable } from "../../../../src/model/queries/query.ts";
 import { assemble } from "../../../../src/session/assembly/assemble.ts";

@@ -25,7 +25,7 @@ import { recordingsOption, recordOption } from "../../options/record.ts";
 import type { GdbPlace } from "../../start/debuggers/gdb-link.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, showSession } from "../../start/show.ts";
-import { MAX_CPUS } from "../../../../machine/hardware/memory-map.ts";
+import { MAX_CPUS } from "../../../../model/plans/limits.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, type Tier, TIERS } from "../../../../model/plans/plan.ts";
 import { oneVm } from "../../../../model/queries/debugged-vms.ts";
 import { connectEmbedded } from "../../../../session/worker/client.ts";

@@ -7,12 +7,15 @@ import { openSession } from "../../common/session.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
-import type { CountedEvents, CountedKind } from "../../../../session/inspection/execution/event-counts.ts";
-import type { Latency } from "../../../../session/inspection/execution/latencies.ts";
-import type { ProcessInstructions } from "../../../../session/inspection/execution/process-counts.ts";
-import type { ExecutedVm } from "../../../../session/inspection/execution/executed.ts";
-import type { ExecutedParts } from "../../../../session/inspection/execution/read-executed.ts";
-import type { SampledStack } from "../../../../session/inspection/execution/stack-samples.ts";
+import type {
+  CountedEvents,
+  CountedKind,
+  ExecutedParts,
+  ExecutedVm,
+  Latency,
+  ProcessInstructions,
+  SampledStack,
+} from "../../../jobs/results.ts";
 import type { Consent } from "../../../../model/plans/host-resources.ts";
 import { alone, type SessionPlan } from "../../../../model/plans/plan.ts";
 import { withoutKind } from "../../../../model/queries/ids.ts";

@@ -10,11 +10,15 @@ import { sessionOption } from "../../common/session.ts";
 import { parseDuration, parseWhole } from "../../common/values.ts";
 import { hostOption } from "../../options/host.ts";
 import { type CountedRuns, eventsIn, executedIn, latenciesIn, processesIn, stacksIn } from "./executed-runs.ts";
-import { COUNTED_KINDS, type CountedEvents, type CountedKind } from "../../../../session/inspection/execution/event-counts.ts";
-import type { Latency } from "../../../../session/inspection/execution/latencies.ts";
-import type { ProcessInstructions } from "../../../../session/inspection/execution/process-counts.ts";
-import type { ExecutedVm } from "../../../../session/inspection/execution/executed.ts";
-import type { SampledStack } from "../../../../session/inspection/execution/stack-samples.ts";
+import {
+  COUNTED_KINDS,
+  type CountedEvents,
+  type CountedKind,
+  type ExecutedVm,
+  type Latency,
+  type ProcessInstructions,
+  type SampledStack,
+} from "../../../jobs/results.ts";
 import {
   type Document,
   documentText,

@@ -10,7 +10,7 @@ import { shownOnStdout } from "../../start/headless/console-output.ts";
 import type { ValuesOf } from "../../../../model/commands/argument.ts";
 import { CONSOLE, consoleName } from "../../../../model/commands/consoles.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
-import { PAST } from "../../../../session/engine/loop.ts";
+import { PAST } from "../../../../model/protocol/protocol.ts";
 import { joined } from "../../../../kit/support/values/bytes.ts";
 import { LinearRegex } from "../../../../kit/support/text/linear-regex.ts";
 import { RecentText } from "../../../../kit/support/text/recent-text.ts";
