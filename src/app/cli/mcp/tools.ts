@@ -24,6 +24,7 @@ import { choice, idOf, place, text, whole } from "../../../model/commands/kinds.
 import { listArguments, narrowed, ONE_VM } from "../../../model/commands/lists.ts";
 import { hintFor, pathOf } from "../../../model/commands/words.ts";
 import { type Query, readQuery } from "../../../model/queries/query.ts";
+import type { TakenArguments } from "../../../model/queries/query-arguments.ts";
 import type { Table } from "../../../model/queries/table.ts";
 import { TABLE_NAMES, TABLES } from "../../../model/queries/tables.ts";
 import { didYouMean } from "../../../kit/support/text/did-you-mean.ts";
@@ -61,6 +62,12 @@ async function rows(query: Query, { session, limit = DEFAULT_ROWS, columns }: Ch
   });
 }
 
+/** The tables that take an argument, for its description. */
+function tablesWith(argument: keyof TakenArguments): string {
+  const tables: readonly Table[] = TABLE_NAMES.map((name) => TABLES[name]);
+  return tables.filter(({ args }) => args?.[argument] !== undefined).map(({ name }) => name).join(", ");
+}
+
 const TABLE_TOOLS: readonly Tool[] = [
   tool({
     name: "table",
@@ -75,11 +82,11 @@ const TABLE_TOOLS: readonly Tool[] = [
       ),
       ...ROWS,
       vm: option(idOf("vm"), "for vm.devices, symbols, linux.*: vm:NAME"),
-      pid: option(whole(0, 0x7fff_ffff), "for linux.stack, linux.maps, linux.files: the process or thread"),
-      threads: flag("for linux.ps: threads instead of processes"),
-      tree: flag("for linux.ps: each below its parent"),
-      vcpu: option(idOf("vcpu"), "for vcpu.regs, vcpu.stack, vcpu.vars: vcpu:VM/INDEX"),
-      queue: option(idOf("mq"), "for queue.ring: mq:NUMBER"),
+      pid: option(whole(0, 0x7fff_ffff), `for ${tablesWith("pid")}: the process or thread`),
+      threads: flag(`for ${tablesWith("threads")}: threads instead of processes`),
+      tree: flag(`for ${tablesWith("tree")}: each below its parent`),
+      vcpu: option(idOf("vcpu"), `for ${tablesWith("vcpu")}: vcpu:VM/INDEX`),
+      queue: option(idOf("mq"), `for ${tablesWith("queue")}: mq:NUMBER`),
       at: option(place, "for mem.owner, mem.read: pa:ADDRESS or ipa:VM/ADDRESS; for code: VM:ADDRESS, VM:SYMBOL or VM/INDEX:pc"),
       size: option(whole(1, 65536), "for mem.read: bytes; for code: instructions"),
       ...SESSION,
