@@ -14,8 +14,8 @@ export function ioctlReference(): string {
   return [
     "# ioctls",
     "",
-    "Generated from the declarations that drivers and traces follow (`src/machine/abi/ioctl`). `el2 ioctl decode CODE` explains one code,",
-    "`el2 personas` compares the generations.",
+    "Generated from the declarations that drivers and traces follow (`src/machine/abi/ioctl`). `el2 reference ioctl CODE` explains one code,",
+    "`el2 reference personas` compares the generations.",
     "",
     "## Generations",
     "",

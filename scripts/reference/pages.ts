@@ -116,7 +116,7 @@ function jsonReference(): string {
   const lines = [
     "# JSON",
     "",
-    "Generated from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/model/queries`); `el2 schema NAME` prints",
+    "Generated from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/model/queries`); `el2 reference schema NAME` prints",
     "the JSON Schema.",
     "",
     "A query prints one document: `schema`, `session`, `at` (`ns` of virtual time, `insn` retired), `data` (the rows), `dropped`.",

@@ -34,7 +34,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
       const ajv = new Ajv({ allErrors: true, strict: false });
       ajv.addFormat("regex", true);
       const compile = async (name: string) => {
-        const schema = JSON.parse(await user.output("schema", name));
+        const schema = JSON.parse(await user.output("reference", "schema", name));
         // The published schemas are tested in depth.
         assert.deepEqual(schema, JSON.parse(await Deno.readTextFile(`${ROOT}docs/reference/${name}.schema.json`)));
         return ajv.compile(schema);
@@ -140,7 +140,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
         [],
         "without --allow-change",
       );
-      const { content } = await agent.callTool({ name: "spec", arguments: { book: "hypervisor" } });
+      const { content } = await agent.callTool({ name: "reference_spec", arguments: { name: "hypervisor" } });
       assert.ok(JSON.stringify(content).length > 100, JSON.stringify(content));
       await agent.close();
     }),

@@ -23,7 +23,7 @@ function command(name: string, rest: Partial<CommandNode> = {}): CommandNode {
 }
 
 function option(long: string, common = false): CommandNode["options"][number] {
-  return { flags: long, help: "", long, short: undefined, before: undefined, value: false, choices: [], common };
+  return { flags: long, help: "", long, short: undefined, before: undefined, value: false, choices: [], offers: [], common };
 }
 
 Deno.test("a file spells a verb by its name, its words, its command line, or a row of it", () => {

@@ -7,7 +7,6 @@ import { registerBoot } from "./commands/machines/boot.ts";
 import { registerCompletion } from "./commands/reference/completion.ts";
 import { registerConsent } from "./commands/machines/consent.ts";
 import { registerCoverage } from "./commands/runs/coverage.ts";
-import { registerCpu } from "./commands/reference/cpu.ts";
 import { registerDap } from "./commands/clients/dap.ts";
 import { registerCompareRuns } from "./commands/runs/compare-runs.ts";
 import { registerDiff } from "./commands/runs/diff.ts";
@@ -15,27 +14,21 @@ import { registerDoctor } from "./commands/reference/doctor.ts";
 import { registerDown } from "./commands/machines/down.ts";
 import { registerGdb } from "./commands/clients/gdb.ts";
 import { registerGuests } from "./commands/machines/guests.ts";
-import { registerIoctl } from "./commands/reference/ioctl.ts";
 import { registerLs } from "./commands/machines/ls.ts";
 import { registerMan } from "./commands/reference/man.ts";
 import { registerMcp } from "./commands/clients/mcp.ts";
-import { registerPersonas } from "./commands/reference/personas.ts";
-import { registerPhone } from "./commands/reference/phone.ts";
 import { registerProfile } from "./commands/runs/profile.ts";
 import { registerRecord } from "./commands/runs/record.ts";
+import { registerReference } from "./commands/reference/reference.ts";
 import { registerReplay } from "./commands/runs/replay.ts";
 import { registerRun } from "./commands/machines/run.ts";
-import { registerSchema } from "./commands/reference/schema.ts";
 import { registerScreenshot } from "./commands/screens/screenshot.ts";
 import { registerSnapshot } from "./commands/runs/snapshot.ts";
-import { registerSpec } from "./commands/reference/spec.ts";
 import { registerSession } from "./session-commands.ts";
 import { registerTest } from "./commands/scenarios/test.ts";
-import { registerTheme } from "./commands/screens/theme.ts";
 import { registerTour } from "./commands/screens/tour.ts";
 import { registerUp } from "./commands/machines/up.ts";
 import { registerVersion } from "./commands/reference/version.ts";
-import { registerVmm } from "./commands/machines/vmm.ts";
 import { keepSpare, type SessionClient } from "../../session/worker/client.ts";
 import { type CommandGroup, programOf, runProgram } from "./program.ts";
 
@@ -50,7 +43,6 @@ const COMMANDS: readonly CommandGroup[] = [
     registerLs,
     registerGuests,
     registerConsent,
-    registerVmm,
     registerMcp,
     registerTour,
   ]],
@@ -98,13 +90,7 @@ const COMMANDS: readonly CommandGroup[] = [
   ]],
   ["Test and measure:", [registerTest, registerCoverage, registerProfile, registerBench, registerDoctor]],
   ["Reference:", [
-    registerSpec,
-    registerSchema,
-    registerIoctl,
-    registerCpu,
-    registerPersonas,
-    registerPhone,
-    registerTheme,
+    registerReference,
     registerCompletion,
     registerMan,
     registerVersion,

@@ -103,7 +103,8 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
-      const meant = TYPED.get(args[0]) ?? wayBelow(program.commands, args[0]);
+      const gone = REMOVED.get(args.slice(0, 2).join(" ")) ?? REMOVED.get(args[0]);
+      const meant = gone ? `use ${hintText(gone)}` : TYPED.get(args[0]) ?? wayBelow(program.commands, args[0]);
       const wayOut = meant ?? didYouMean(args[0], names, "list the commands with el2 --help");
       throw new Failure(`unknown command ${JSON.stringify(args[0])}`, wayOut);
     }
@@ -212,7 +213,6 @@ const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entri
 }));
 
 const SHOW = hint("show", "ID");
-
 /** Commands that there were, and what does the same. */
 const REMOVED: ReadonlyMap<string, Hint> = new Map([
   ...["vm show", "vcpu show", "irq show", "caps show", "queue show", "rpc show", "mem parcel"].map((path) => [path, SHOW] as const),
@@ -221,6 +221,17 @@ const REMOVED: ReadonlyMap<string, Hint> = new Map([
   ["mem blocked", hint("mem parcels", { filter: "state=blocked" })],
   ["vm console", hint("console", "VM")],
   ["vcpu exits", hint("vcpu ls")],
+  ["vmm", hint("run", "WHAT", { headless: true, log: "FILE", "log-level": "debug" })],
+  ...["cpu", "cpu ls"].map((path) => [path, hint("reference cpu")] as const),
+  ...["phone", "phone ls"].map((path) => [path, hint("reference phone")] as const),
+  ...["theme", "theme ls"].map((path) => [path, hint("reference theme")] as const),
+  ...["ioctl", "ioctl decode"].map((path) => [path, hint("reference ioctl", "CODE")] as const),
+  ["cpu show", hint("reference cpu", "NAME")],
+  ["phone show", hint("reference phone", "NAME")],
+  ["theme show", hint("reference theme", "NAME")],
+  ["personas", hint("reference personas")],
+  ["spec", hint("reference spec")],
+  ["schema", hint("reference schema")],
 ]);
 
 /** The commands of groups that have this name, or stand for it; undefined for none. */

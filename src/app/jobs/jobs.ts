@@ -15,7 +15,6 @@ export const JOBS = {
   "calls": () => import("./calls.ts"),
   "first-boot": () => import("./first-boot.ts"),
   "vmcore": () => import("./vmcore.ts"),
-  "vmm": () => import("./vmm.ts"),
   "executed": () => import("./executed.ts"),
   "event-counts": () => import("./event-counts.ts"),
   "process-counts": () => import("./process-counts.ts"),

@@ -74,7 +74,7 @@ const size = v.pipe(
 const tableName = v.picklist(LIST_TABLES, ({ input }) => {
   const name = typeof input === "string" ? input : "", query = isTableName(name) ? readQuery(name, {}) : undefined;
   if (query && "issue" in query) return wrong(`cannot be expected: ${query.issue}`, "use a table whose rows need no argument");
-  return wrong("is not a table", didYouMean(name, LIST_TABLES, "list them with el2 schema"));
+  return wrong("is not a table", didYouMean(name, LIST_TABLES, "list them with el2 reference schema"));
 });
 
 /** The values of `boot` other than a name that `el2 run` takes: an image as the primary VM. */

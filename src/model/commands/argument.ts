@@ -10,7 +10,8 @@ import { type Problem, UserError, within } from "../../kit/support/problem.ts";
 export type Offers =
   /** Ids of a table's rows, with the column that describes each; `bare`: without their kind. */
   | { readonly table: TableName; readonly about: string; readonly bare?: true }
-  | { readonly words: () => readonly string[] }
+  /** Words; `listed`: several, with commas between. */
+  | { readonly words: () => readonly string[]; readonly listed?: true }
   | "files"
   | "sessions";
 

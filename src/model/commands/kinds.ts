@@ -215,7 +215,7 @@ export const eventKinds: Kind<readonly TraceKind[]> = {
   },
   spell: (kinds) => kinds.join(","),
   schema: STRING,
-  offers: { words: () => ["all", ...TRACE_KINDS] },
+  offers: { words: () => ["all", ...TRACE_KINDS], listed: true },
 };
 
 /** Letters, digits, - _ and ., at most 64 of them. */

@@ -361,7 +361,7 @@ export const GUEST = define({
 export const IOCTL_DECODED = define({
   name: "ioctl.decode",
   version: 1,
-  command: "ioctl decode --json",
+  command: "reference ioctl --json",
   doc: "what is known of a request code",
   fields: {
     code: { kind: "address", doc: "the code" },
@@ -375,7 +375,7 @@ export const IOCTL_DECODED = define({
 export const PERSONA = define({
   name: "persona",
   version: 1,
-  command: "personas --json",
+  command: "reference personas --json",
   doc: "a generation of the Gunyah driver, one per line: what it answers, checks and calls (docs/spec/vm-manager.md)",
   fields: {
     id: { kind: "id", doc: "persona:NAME" },
@@ -402,7 +402,7 @@ export const PERSONA = define({
 export const PHONE = define({
   name: "phone",
   version: 1,
-  command: "phone show NAME --json",
+  command: "reference phone NAME --json",
   doc: "the profile of a phone (docs/spec/phones.md)",
   fields: {
     id: { kind: "id", doc: "phone:NAME" },
@@ -419,7 +419,7 @@ export const PHONE = define({
 export const CPU = define({
   name: "cpu",
   version: 1,
-  command: "cpu show NAME --json",
+  command: "reference cpu NAME --json",
   doc: "a CPU that a machine can have",
   fields: {
     id: { kind: "id", doc: "cpu:NAME" },
@@ -435,32 +435,13 @@ export const CPU = define({
 export const THEME = define({
   name: "theme",
   version: 1,
-  command: "theme ls --json",
+  command: "reference theme --json",
   doc: "a theme of the screens, one per line",
   fields: {
     name: { kind: "text", doc: "its name, as --theme takes it" },
     about: { kind: "text", doc: "what it is for" },
     file: { kind: "text", optional: true, doc: "the configuration that it is from; null for a theme of el2" },
     based_on: { kind: "text", optional: true, doc: "the theme whose other colors it has" },
-  },
-});
-
-export const IOCTL = define({
-  name: "vmm",
-  version: 1,
-  command: "vmm --json",
-  doc: "an ioctl of the sample VMM, one per line, when it returns",
-  fields: {
-    id: { kind: "id", doc: "ev:hvc.NUMBER" },
-    t: { kind: "time", doc: "virtual time of the call, ns" },
-    end: { kind: "time", doc: "virtual time of its return, ns" },
-    vm: { kind: "id", optional: true, doc: "the VM whose VMM asks" },
-    name: { kind: "word", doc: "the request" },
-    fields: { kind: "detail", doc: "`fd`, and the fields of its structure" },
-    returned: { kind: "number", doc: "the caller's result; below 0 an errno" },
-    res: { kind: "word", doc: "OK, or the errno by name" },
-    refused: { kind: "flag", doc: "it was refused" },
-    why: { kind: "id", optional: true, doc: "the reason" },
   },
 });
 
@@ -481,7 +462,7 @@ export const ABOUT = define({
 export const SPEC_SECTION = define({
   name: "spec",
   version: 1,
-  command: "spec --json",
+  command: "reference spec --json",
   doc: "a section of a book, one per line",
   fields: {
     id: { kind: "id", doc: "spec:BOOK/SECTION" },
@@ -526,7 +507,6 @@ export const DOCUMENTS: readonly Document[] = [
   CPU,
   PHONE,
   THEME,
-  IOCTL,
   ABOUT,
   BENCH,
   COVERAGE,

@@ -23,7 +23,6 @@ type Effect = "asks" | "starts" | "stays";
 const STARTING: ReadonlyMap<string, readonly string[]> = new Map([
   ["boot", ["--timeout", "200ms"]],
   ["run", ["--headless", "--for", "2ms", "--timeout", "2s"]],
-  ["vmm", ["--for", "1ms"]],
   ["test", ["--timeout", "1s"]],
   ["replay", ["--timeout", "1s"]],
   ["snapshot load", ["--headless", "--for", "1ms", "--timeout", "2s"]],

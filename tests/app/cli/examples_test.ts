@@ -46,7 +46,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "el2 up ": "tests/app/cli/commands/machines/up_test.ts",
   "el2 attach": "tests/app/cli/commands/screens/attach_test.ts",
   "el2 down": "tests/app/cli/commands/machines/down_test.ts",
-  "el2 vmm ": "tests/app/cli/commands/machines/vmm_test.ts",
   "el2 mcp": "tests/app/cli/commands/clients/mcp_test.ts",
   "el2 vm lint": "tests/app/cli/commands/session/vm-lint_test.ts",
   "el2 vm balloon": "tests/app/cli/commands/session/vm_test.ts",

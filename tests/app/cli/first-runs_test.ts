@@ -94,7 +94,7 @@ Deno.test("first run: the disk is full", async (t) => {
     ],
     [["run", ...DEMO, "--log", `${FULL}/l`], undefined, 0, /^el2: --log \/mnt\/l: No space left.*; logging ends here$/m],
     [["run", ...DEMO], "/dev/full", 1, /^el2: stdout: No space left.*; the run ends$/m],
-    [["schema"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
+    [["reference", "schema"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
     [["--help"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
     [
       ["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", `${FULL}/j`],

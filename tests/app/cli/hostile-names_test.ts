@@ -43,7 +43,7 @@ function* commandLines(command: CommandNode, path: readonly string[], files: Rea
   // The guest waits for an interrupt: a step would, too.
   if (path.join(" ") === "vcpu step") path = [...path, "--timeout", "100ms"];
   const usual = command.arguments.map(({ name }) => named(name) ?? HOSTILE);
-  const starts = ["boot", "run", "up", "vmm", "record", "replay", "test", "snapshot", "screenshot"].includes(path[0]);
+  const starts = ["boot", "run", "up", "record", "replay", "test", "snapshot", "screenshot"].includes(path[0]);
   if (!starts || usual.some((word) => Object.values(files).includes(word))) yield [...path, ...usual];
   if (starts) usual.fill(HOSTILE);
   for (let i = 0; i < usual.length; i++) yield [...path, ...usual.with(i, `a${HOSTILE}`)];

@@ -79,7 +79,7 @@ export const MYSTERIES: readonly Job[] = [
       await up(agent, "14-other-magic");
       await verdict(agent, "hello", "failed");
       assert.match(await agent.call("why"), /0x4700/);
-      assert.match(await agent.call("ioctl_decode", { code: "0x4700" }), /GH_CREATE_VM/);
+      assert.match(await agent.call("reference_ioctl", { code: "0x4700" }), /GH_CREATE_VM/);
     },
   },
   {

@@ -103,19 +103,11 @@ Deno.test("sessions in the background", async (t) => {
       }
     }
     // Answers without a session, or not about the state of its machine, have a schema.
-    const guest = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
     const others = [
-      ...[["ls"], ["version"], ["doctor"], ["guests", "ls"], ["ioctl", "decode", "0xB201"], ["rpc", "decode", "21010f00"]],
-      ...[["personas"], ["phone", "show", "sm8650"], ["phone", "ls"], ["cpu", "ls"], ["cpu", "show", "v8.4"], ["theme", "ls"], [
-        "spec",
-        "observed",
-        "4",
-      ], [
-        "vmm",
-        guest,
-        "--for",
-        "1ms",
-      ]],
+      ...[["ls"], ["version"], ["doctor"], ["guests", "ls"], ["reference", "ioctl", "0xB201"], ["rpc", "decode", "21010f00"]],
+      ...["personas", "phone sm8650", "phone", "cpu", "cpu v8.4", "theme", "spec observed 4"].map((
+        page,
+      ) => ["reference", ...page.split(" ")]),
       ...[["snapshot", "save", `${place.folder}/j.snap`], ["snapshot", "info", `${place.folder}/j.snap`]],
       ...[["snapshot", "verify", `${place.folder}/j.snap`], ["diff", `${place.folder}/j.snap`, `${place.folder}/j.snap`]],
     ];

@@ -122,7 +122,11 @@ Deno.test("run without a terminal puts the VM's name before its lines, also of o
 
 Deno.test("an empty word, or one with a quote, is the name of nothing", async () => {
   const lines = [
-    ...[["theme", "ls", "--config", ""], ["snapshot", "verify", ""], ["diff", "", ""], ["test", ""], ["disasm", ""], ["vm", "lint", ""]],
+    ...[["reference", "theme", "--config", ""], ["snapshot", "verify", ""], ["diff", "", ""], ["test", ""], ["disasm", ""], [
+      "vm",
+      "lint",
+      "",
+    ]],
     ...[["completion", "toString"], ["replay", ""], ["trace", "export", ""], ["run", ""], ["boot", ""]],
   ];
   for (const line of lines) {

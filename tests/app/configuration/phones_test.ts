@@ -108,7 +108,7 @@ const TABLE: Readonly<Record<PhoneName, readonly Row[]>> = {
 };
 
 for (const name of PHONE_NAMES) {
-  Deno.test(`el2 phone show ${name} has each value with its source and mark`, () => {
+  Deno.test(`el2 reference phone ${name} has each value with its source and mark`, () => {
     const { values } = phoneAsJson(name) as unknown as { values: { key: string; value: unknown; mark: string; source: string }[] };
     assert.deepEqual(values.map(({ key }) => key), PHONE_KEY_NAMES);
     const own = new Map(TABLE[name].map(([key, ...rest]) => [key, rest]));

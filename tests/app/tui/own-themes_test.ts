@@ -35,7 +35,10 @@ Deno.test("an own theme that cannot be read is refused with the pair, its contra
     refused({ text: ["#ccd4e4", 236] }),
     /text on \w+ has a contrast of 1\.\d\d in 256 colors.*such as text = \["#rrggbb", 252\]/,
   );
-  assert.match(refused({ acent: "#ffffff" }), /"acent" is not a role; did you mean "accent"\? List the roles with el2 theme show dark/);
+  assert.match(
+    refused({ acent: "#ffffff" }),
+    /"acent" is not a role; did you mean "accent"\? List the roles with el2 reference theme dark/,
+  );
 });
 
 Deno.test("contrast is that of WCAG 2", () => {

@@ -8,6 +8,7 @@ import { COMMANDS, GROUPS } from "../../../model/commands/all.ts";
 import type { Command } from "../../../model/commands/command.ts";
 import { pathOf } from "../../../model/commands/words.ts";
 import { common, RenamedOption } from "./common-options.ts";
+import { offering } from "./command-tree.ts";
 import { type CommandContext, examplesText, type Register } from "./command.ts";
 import { Failure } from "./failure.ts";
 import { type ListOptions, withListOptions } from "./list-options.ts";
@@ -78,27 +79,25 @@ function valuesIn(one: Command, given: readonly unknown[], options: Readonly<Rec
   return valuesOf(path, one.args, typed);
 }
 
-/** An argument or option that offers words for completion. */
-type Offering = { offers?: Kind<unknown>["offers"] };
-
 function wordOf(name: string, { kind, doc, required, many, otherwise }: Argument<unknown>): Word {
   const shown = many ? `${name}...` : name;
-  const word: Word & Offering = new Word(required ? `<${shown}>` : `[${shown}]`, doc);
+  const word = new Word(required ? `<${shown}>` : `[${shown}]`, doc);
   if (kind.choices) word.argChoices = [...kind.choices];
   if (otherwise !== undefined && !many) word.default(kind.spell(otherwise), JSON.stringify(otherwise));
-  word.offers = kind.offers;
-  return word;
+  return withOffers(word, kind);
 }
+
+const withOffers = <T extends Word | Option>(one: T, { offers }: Kind<unknown>): T => offers === undefined ? one : offering(one, offers);
 
 function optionOf(
   name: string,
   { kind, doc, form, many, value = name, short, before, otherwise, common: isCommon }: Argument<unknown>,
 ): Option {
   const flags = `${short === undefined ? "" : `-${short}, `}--${name}${form === "flag" ? "" : ` <${value}>`}`;
-  const option: Option & Offering = before === undefined ? new Option(flags, doc) : new RenamedOption(flags, doc, before);
+  const option = before === undefined ? new Option(flags, doc) : new RenamedOption(flags, doc, before);
   if (kind.choices) option.argChoices = [...kind.choices];
   if (many) option.argParser((text: string, all: string[] = []) => [...all, text]);
   if (otherwise !== undefined) option.default(kind.spell(otherwise), JSON.stringify(otherwise));
-  option.offers = kind.offers;
-  return isCommon ? common(option) : option;
+  const offered = withOffers(option, kind);
+  return isCommon ? common(offered) : offered;
 }

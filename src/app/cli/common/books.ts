@@ -1,5 +1,5 @@
 // The books of docs/spec and docs/design, inside the program: the one file has no folder to read
-// them from. Only `el2 spec` loads them, as they are half a megabyte.
+// them from. Only `el2 reference spec` loads them, as they are half a megabyte.
 
 import core from "../../../../docs/design/core.md" with { type: "text" };
 import decisions from "../../../../docs/design/decisions.md" with { type: "text" };

@@ -1,7 +1,32 @@
 // The commands as data: what completion, the man page and the reference follow, walked from the
 // program itself.
 
-import type { Command } from "@commander-js/extra-typings";
+import type { Argument, Command, Option } from "@commander-js/extra-typings";
+import type { Offers as KindOffers } from "../../../model/commands/argument.ts";
+
+/** A word that may come next. */
+export interface Offer {
+  readonly word: string;
+  readonly help?: string;
+}
+
+/** The line that is completed. */
+export interface CompletedLine {
+  /** The program. */
+  readonly tree: CommandNode;
+  /** Earlier arguments of the command. */
+  readonly given: readonly string[];
+  /** The word that is completed, as far as it is there. */
+  readonly last: string;
+}
+
+/** Words that completion offers for an argument or the value of an option. */
+export type Offering = KindOffers | ((line: CompletedLine) => readonly Offer[] | Promise<readonly Offer[]>);
+
+/** An argument or option for which completion offers words. */
+export function offering<T extends Argument | Option>(one: T, ...offers: readonly Offering[]): T {
+  return Object.assign(one, { offers });
+}
 
 export interface OptionNode {
   /** `--filter <filter>`. */
@@ -16,6 +41,7 @@ export interface OptionNode {
   /** It takes a value. */
   readonly value: boolean;
   readonly choices: readonly string[];
+  readonly offers: readonly Offering[];
   /** Many commands have it, and help explains it once for all. */
   readonly common: boolean;
 }
@@ -27,6 +53,7 @@ export interface ArgumentNode {
   /** It takes all arguments that follow. */
   readonly variadic: boolean;
   readonly choices: readonly string[];
+  readonly offers: readonly Offering[];
 }
 
 /** A command and those below it. */
@@ -78,6 +105,7 @@ interface Walked {
     readonly required: boolean;
     readonly variadic: boolean;
     readonly argChoices?: readonly string[];
+    readonly offers?: readonly Offering[];
   }[];
   readonly options: readonly {
     readonly flags: string;
@@ -90,6 +118,7 @@ interface Walked {
     readonly hidden: boolean;
     readonly common?: true;
     readonly argChoices?: readonly string[];
+    readonly offers?: readonly Offering[];
   }[];
   readonly commands: readonly (Walked & { readonly _hidden?: boolean })[];
 }
@@ -104,6 +133,7 @@ function node(command: Walked): CommandNode {
       required: one.required,
       variadic: one.variadic,
       choices: one.argChoices ?? [],
+      offers: one.offers ?? [],
     })),
     options: command.options.filter(({ hidden, common }) => !hidden || common).map((option) => ({
       flags: option.flags,
@@ -113,6 +143,7 @@ function node(command: Walked): CommandNode {
       before: option.before,
       value: option.required || option.optional,
       choices: option.argChoices ?? [],
+      offers: option.offers ?? [],
       common: option.common ?? false,
     })),
     commands: command.commands.filter((child) => !child._hidden).map(node),

@@ -12,7 +12,7 @@ export function common<O extends Option>(option: O): O {
 }
 
 /** `--json`, of commands whose output has a schema. */
-export const jsonOption = common(new Option("--json", "print JSON (described by el2 schema NAME)"));
+export const jsonOption = common(new Option("--json", "print JSON (described by el2 reference schema NAME)"));
 
 /** Help with a line of the common options, where commander lists a command's own. */
 export const formatHelp = (command: Command, helper: Help): string => {

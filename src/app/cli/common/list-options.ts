@@ -29,7 +29,7 @@ export function withListOptions<Args extends unknown[], Opts extends Record<stri
 export function withColumns<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
   return command
     .addOption(common(
-      new Option("--columns <names>", "these columns, in this order, separated by commas; el2 schema NAME lists them")
+      new Option("--columns <names>", "these columns, in this order, separated by commas; el2 reference schema NAME lists them")
         .argParser((text) => text.split(",")),
     ))
     .addOption(common(new Option("--watch", "print the list every second until interrupted")));

@@ -13,7 +13,7 @@ export interface Job {
 
 const STEPS: Readonly<Record<string, string>> = {
   "01-why.md":
-    "table vm.ls with filter state=failed finds the VM. why explains the last failure. spec reads the rule it cites. Report the rule, the values that broke the rule, and the way out.",
+    "table vm.ls with filter state=failed finds the VM. why explains the last failure. reference_spec reads the rule it cites. Report the rule, the values that broke the rule, and the way out.",
   "02-who-holds-a-page.md":
     "table mem.owner with at=ipa:VM/ADDRESS names the owner. table mem.parcels with filter state=blocked lists parcels that cannot be reclaimed. why names who must act first.",
   "03-limits.md":
@@ -23,7 +23,7 @@ const STEPS: Readonly<Record<string, string>> = {
   "05-interrupts.md":
     "table irq.ls twice: the rate is measured since the call before. Filter rate>0 | finding!=-. Report the busiest interrupt and its source.",
   "06-rpc.md":
-    "table rpc.ls with filter about=VM or msg=NAME. rpc_decode takes packets from elsewhere. spec resource-manager explains each message.",
+    "table rpc.ls with filter about=VM or msg=NAME. rpc_decode takes packets from elsewhere. reference_spec resource-manager explains each message.",
   "07-boot.md":
     "boot with image, initrd, append 'console=ttyAMA0', and type with the lines for its console, the last of which powers it off. As a secondary VM: run. A stock kernel: el2 guests fetch debian, in a terminal.",
   "08-compare.md":

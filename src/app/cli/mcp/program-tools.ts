@@ -71,9 +71,9 @@ const RUNS: readonly ProgramTool[] = [
 ];
 
 const BOOKS: readonly ProgramTool[] = [
-  { path: "spec", see: "ask for a subsection" },
+  { path: "reference spec", see: "ask for a subsection" },
   { path: "rpc decode" },
-  { path: "ioctl decode" },
+  { path: "reference ioctl" },
   { path: "vm lint", files: ["dtb"] },
 ];
 

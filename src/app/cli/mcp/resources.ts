@@ -34,7 +34,7 @@ export async function listResources(): Promise<readonly Resource[]> {
   const books = BOOKS.map((book) => ({
     uri: `el2://spec/${book}`,
     name: `spec ${book}`,
-    description: `the sections of the book ${book}; the tool spec reads them`,
+    description: `the sections of the book ${book}; the tool reference_spec reads them`,
     mimeType: "text/plain",
   }));
   const files = await recordingFiles();
@@ -73,7 +73,7 @@ export async function readResource(uri: string, el2: RunProgram): Promise<{ read
     const text = DOCUMENTS.get(path);
     if (text !== undefined) return { text, mimeType: MARKDOWN };
   } else if (kind === "spec" && BOOKS.includes(path)) {
-    const { text } = await el2(["spec", "--", path]);
+    const { text } = await el2(["reference", "spec", "--", path]);
     return { text, mimeType: "text/plain" };
   } else if (kind === "recordings") {
     const file = unescaped(path);

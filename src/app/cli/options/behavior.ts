@@ -1,9 +1,11 @@
 // The options of `boot`, `run` and `up` that choose how the hypervisor behaves (`Behaviour`).
 
 import { Option } from "@commander-js/extra-typings";
+import { type CompletedLine, type Offer, offering } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
 import type { FaultRule } from "../../../machine/abi/faults.ts";
-import { type Cpu, CpuError, DEFAULT_CPU, parseCpu } from "../../../cpu/isa/cpus/cpus.ts";
+import { FEATURE_NAMES, isBase, isBuilt } from "../../../cpu/isa/cpus/features.ts";
+import { type Cpu, CPU_NAMES, CpuError, cpuTitle, DEFAULT_CPU, parseCpu } from "../../../cpu/isa/cpus/cpus.ts";
 import { PHONE_NAMES } from "../../configuration/keys/names.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, knownVms, QUIRKS, type SessionPlan } from "../../../model/plans/plan.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
@@ -21,8 +23,16 @@ export const strictOption = new Option(
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
 /** The CPU, by the name that `parseCpu` reads. */
 export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
-  const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (el2 cpu ls; default: "${DEFAULT_CPU}")`;
-  return new Option("--cpu <name>", text).argParser((text: string) => readCpu(text).name);
+  const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (el2 reference cpu; default: "${DEFAULT_CPU}")`;
+  return offering(new Option("--cpu <name>", text).argParser((text: string) => readCpu(text).name), cpuOffers);
+}
+
+/** The CPUs, and after a comma the features that change one. */
+export function cpuOffers({ last }: CompletedLine): Offer[] {
+  const before = last.slice(0, last.lastIndexOf(",") + 1);
+  if (before === "") return CPU_NAMES.map((name) => ({ word: name, help: cpuTitle(name) }));
+  const features = FEATURE_NAMES.filter((feature) => isBuilt(feature) && !isBase(feature));
+  return features.flatMap((feature) => [{ word: `${before}+${feature}` }, { word: `${before}-${feature}` }]);
 }
 
 /**
@@ -40,7 +50,7 @@ export function readCpu(text: string): Cpu {
 
 /** A phone whose values are the defaults of the configuration. */
 export function phoneOption() {
-  return new Option("--phone <name>", "profile of a phone; keys of the configuration take precedence (el2 phone show NAME)").choices(
+  return new Option("--phone <name>", "profile of a phone; keys of the configuration take precedence (el2 reference phone NAME)").choices(
     PHONE_NAMES,
   );
 }

@@ -11,7 +11,7 @@ export const plainOption = new Option(
 );
 export const themeOption = new Option(
   "--theme <name>",
-  "colors of the screens: auto, or a theme that el2 theme ls lists (default: EL2_THEME, [ui] theme, or by the background)",
+  "colors of the screens: auto, or a theme that el2 reference theme lists (default: EL2_THEME, [ui] theme, or by the background)",
 );
 export const rawOption = new Option(
   "--raw",

@@ -44,7 +44,7 @@ export const MACHINE = keysOf({
   cpus: { type: v.optional(whole(1, MAX_CPUS), 2), doc: "physical CPUs", plan: "session" },
   cpu: {
     type: v.optional(cpu, DEFAULT_CPU),
-    doc: 'an architecture (v8, v8.2, v8.4, v8.6, max), a core or a phone, and changes: "v8.4,+FEAT_RNG" (el2 cpu ls)',
+    doc: 'an architecture (v8, v8.2, v8.4, v8.6, max), a core or a phone, and changes: "v8.4,+FEAT_RNG" (el2 reference cpu)',
   },
   memory: {
     type: v.optional(size(MINIMUM_PRIMARY_MEMORY), "1GiB"),

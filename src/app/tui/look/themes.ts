@@ -57,7 +57,7 @@ function changed(where: string, base: ThemeName | undefined, changes: Readonly<R
   const colors = { ...base && themeOf(base).colors } as Record<Role, readonly [number, number]>;
   for (const [role, change] of Object.entries(changes)) {
     if (!isRole(role)) {
-      throw new ThemeError(`${where}: "${role}" is not a role`, didYouMean(role, ROLES, `list the roles with el2 theme show ${base}`));
+      throw new ThemeError(`${where}: "${role}" is not a role`, didYouMean(role, ROLES, `list the roles with el2 reference theme ${base}`));
     }
     const [text, entry] = typeof change === "string" ? [change, undefined] : change;
     const direct = parseInt(text.slice(1), 16);

@@ -1,5 +1,5 @@
-// Decodes a request code in every generation of the interface, for `el2 ioctl decode` and for the
-// reasons of refused calls.
+// Decodes a request code in every generation of the interface, for `el2 reference ioctl` and for
+// the reasons of refused calls.
 
 import { GZVM_REQUESTS } from "./geniezone.ts";
 import { GH_EL2, LEGACY_MAGIC, MAGIC } from "./gunyah.ts";

@@ -10,7 +10,13 @@ import { el2Command } from "../../../support/el2.ts";
 import { Place } from "../place.ts";
 
 /** Commands that print rows, although neither their name nor their description says so. */
-const LISTS = ["personas", ...COMMANDS.filter(({ lists }) => lists).map(pathOf)];
+const LISTS = [
+  "reference personas",
+  "reference cpu",
+  "reference phone",
+  "reference theme",
+  ...COMMANDS.filter(({ lists }) => lists).map(pathOf),
+];
 /**
  * Calls are printed below the requests that they were made for, while they are made; files with a
  * consent are a path on a line.
@@ -38,7 +44,7 @@ Deno.test("every command that prints a list has --columns, -o and --watch", () =
   const found = [...lists(tree())];
   assert.deepEqual([...LISTS, ...Object.keys(MORE)].filter((name) => !found.some(([path]) => path === name)), []);
   assert.deepEqual(noCommands(NO_LISTS), [], "no longer needed");
-  for (const name of ["ls", "guests ls", "theme ls", "phone ls", "symbols", "events"]) {
+  for (const name of ["ls", "guests ls", "reference theme", "reference phone", "symbols", "events"]) {
     assert.ok(found.some(([path]) => path === name), name);
   }
   for (const [path, { options }] of found) {

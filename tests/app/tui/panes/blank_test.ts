@@ -42,9 +42,9 @@ Deno.test("an error has a cross, the sentence, and the way out below it", async 
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
     if (query.table !== "irq.ls") return answer;
-    const problem: QueryProblem = { code: "query", what: "no such filter", wayOut: "see el2 schema" };
+    const problem: QueryProblem = { code: "query", what: "no such filter", wayOut: "see el2 reference schema" };
     return { ...answer, rows: [], error: problemText(problem), problem };
   };
   await rig.type("3");
-  assert.match(await rig.text(), /× no such filter {3,}[^]*See el2 schema\./);
+  assert.match(await rig.text(), /× no such filter {3,}[^]*See el2 reference schema\./);
 });

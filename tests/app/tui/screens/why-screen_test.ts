@@ -64,7 +64,7 @@ Deno.test("a section that no book has is named with the command that lists the b
   await rig.lines();
   await rig.type("B");
   await settle();
-  assert.match(await rig.text(), /resource-manager 5\.4 is not in the books; el2 spec lists them/);
+  assert.match(await rig.text(), /resource-manager 5\.4 is not in the books; el2 reference spec lists them/);
 });
 
 Deno.test("the cited section is a hyperlink in terminals that show them, and its target cannot end it", async () => {

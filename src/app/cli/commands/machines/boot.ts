@@ -1,7 +1,8 @@
 // `el2 boot IMAGE`: IMAGE becomes the primary VM; Resource Manager and hypervisor run beneath it.
 // The options about the machine are keys of a configuration (`boot-table.ts`).
 
-import { type Command, Option } from "@commander-js/extra-typings";
+import { Argument, type Command, Option } from "@commander-js/extra-typings";
+import { offering } from "../../common/command-tree.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -117,7 +118,11 @@ async function planned(image: string | undefined, options: BootOptions & RunOpti
 export function registerBoot(program: Command, { entry, exit }: CommandContext): void {
   const boot = program.command("boot")
     .description("boot an arm64 Linux Image or ELF as the primary VM")
-    .argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF, or debian: the catalog's Debian with a disk");
+    .addArgument(offering(
+      new Argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF, or debian: the catalog's Debian with a disk"),
+      () => [{ word: "debian", help: "the catalog's Debian with a disk" }],
+      "files",
+    ));
   withOptions(boot)
     .addHelpText(
       "after",

@@ -1,6 +1,8 @@
 // `el2 guests`: fetches guests into the catalog and lists them (docs/design/workstation.md §2).
 
-import { type Command, Option } from "@commander-js/extra-typings";
+import { Argument, type Command, Option } from "@commander-js/extra-typings";
+import { guestOffers } from "../../options/machine-words.ts";
+import { offering } from "../../common/command-tree.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { readNamedFile } from "../../common/named-file.ts";
@@ -41,7 +43,12 @@ async function firstBoot(entry: URL, { progress, ...first }: FirstBoot): Promise
 function registerFetch(guests: Command, entry: URL): void {
   guests.command("fetch")
     .description("fetch an unmodified guest, kernel and busybox ramdisk; needs neither root nor apt")
-    .argument("<guest>", "guest to fetch: debian")
+    .addArgument(
+      offering(
+        new Argument("<guest>", "guest to fetch: debian"),
+        () => [{ word: "debian", help: "Debian's kernel, with a ramdisk or a disk" }],
+      ),
+    )
     .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
     .option("--disk", "fetch the guest with a disk: Debian's ordinary kernel and a root file system, configured in a first boot")
     .option(
@@ -112,7 +119,7 @@ Examples:
 function registerExport(guests: Command): void {
   guests.command("export")
     .description("copy the disk of a guest into an image that a VM can write to")
-    .argument("<name>", "a guest with a disk")
+    .addArgument(offering(new Argument("<name>", "a guest with a disk"), guestOffers))
     .argument("<file>", "the image, which must not exist: NAME.qcow2, or another name for a raw image")
     .addHelpText("after", examplesText(["guests export debian-bookworm-disk debian.qcow2", "guests export cloud cloud.img"]))
     .action(async (name, file) => {

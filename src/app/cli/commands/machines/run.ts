@@ -1,6 +1,8 @@
 // `el2 run WHAT` and bare `el2`: VMs under the native host.
 
-import { type Command, Option } from "@commander-js/extra-typings";
+import { Argument, type Command, Option } from "@commander-js/extra-typings";
+import { machineOffers } from "../../options/machine-words.ts";
+import { offering } from "../../common/command-tree.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { checkedEventFilter, parseDuration, parseGdbPlace } from "../../common/values.ts";
@@ -103,10 +105,14 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
 function runCommand(program: Command) {
   return program.command("run")
     .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")
-    .argument(
-      "<what...>",
-      "FILE.toml, images (arm64 Linux Image, ELF, raw; each is a VM with the file's name), demo, or debian (with its disk if guests fetch --disk made one)",
-    )
+    .addArgument(offering(
+      new Argument(
+        "<what...>",
+        "FILE.toml, images (arm64 Linux Image, ELF, raw; each is a VM with the file's name), demo, or debian (with its disk if guests fetch --disk made one)",
+      ),
+      machineOffers,
+      "files",
+    ))
     .option("--stdio", "connect the first VM's console to this terminal, raw")
     .option("--for <time>", "end after this much virtual time", parseDuration)
     .option(

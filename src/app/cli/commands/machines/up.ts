@@ -1,7 +1,9 @@
 // `el2 up`, and the hidden `serve` that it starts: a session without a terminal, in its own process
 // behind a Unix socket.
 
-import { type Command, Option } from "@commander-js/extra-typings";
+import { Argument, type Command, Option } from "@commander-js/extra-typings";
+import { machineOffers } from "../../options/machine-words.ts";
+import { offering } from "../../common/command-tree.ts";
 import { resolve } from "node:path";
 import type { CommandContext } from "../../common/command.ts";
 import { groupWarning } from "../../common/computer.ts";
@@ -161,7 +163,7 @@ async function explain(asker: Asker, session: string, vm: string): Promise<never
 /** Adds what `up` takes, and the process that it starts. */
 function withBeginOptions(command: Command) {
   return command
-    .argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot")
+    .addArgument(offering(new Argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot"), machineOffers, "files"))
     .option("--name <session>", "name of the session (default: from WHAT)")
     .option("--turbo", "skip idle time instead of sleeping")
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))

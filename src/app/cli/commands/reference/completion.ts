@@ -1,14 +1,22 @@
 // `el2 completion SHELL`: a script for the shell that asks `el2 complete` what may come next; so VM
 // names of a running session complete too.
 
-import type { Command } from "@commander-js/extra-typings";
-import { ARGUMENT_WORDS, type Line, type Offer, offersOf, OPTION_WORDS, type Words } from "./completion-words.ts";
-import { type CommandNode, commandTree } from "../../common/command-tree.ts";
+import { Argument, type Command } from "@commander-js/extra-typings";
+import {
+  type ArgumentNode,
+  type CommandNode,
+  commandTree,
+  type CompletedLine,
+  type Offer,
+  type Offering,
+  offering,
+} from "../../common/command-tree.ts";
 import { Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
 import { openSession } from "../../common/session.ts";
-import { requestNames } from "../../../../machine/abi/rpc/text/compose.ts";
 import { sessionNames } from "../../../../session/control/places.ts";
+import { idOf } from "../../../../model/commands/kinds.ts";
+import { asked } from "../../../../model/commands/lists.ts";
 import { cellText } from "../../../../model/queries/texts/format.ts";
 import { nameOf } from "../../../../model/queries/ids.ts";
 import type { Column } from "../../../../model/queries/table.ts";
@@ -78,7 +86,7 @@ complete -c el2 -f -a '(__el2_complete)'
 export function registerCompletion(program: Command): void {
   program.command("completion")
     .description("print a completion script for bash, zsh or fish")
-    .argument("<shell>", "bash, zsh or fish")
+    .addArgument(offering(new Argument("<shell>", "bash, zsh or fish"), { words: () => Object.keys(SCRIPTS) }))
     .addHelpText(
       "after",
       `
@@ -112,7 +120,7 @@ interface Completions {
 /** The possible replacements of the last word. */
 export async function completions(tree: CommandNode, words: readonly string[]): Promise<Completions> {
   if (words.length > 1 && words[0] === "help") return await helpOffers(tree, words.slice(1));
-  const last = words.at(-1) ?? "", path: string[] = [];
+  const last = words.at(-1) ?? "";
   let command = tree;
   let given: string[] = [], session: string | undefined;
   const valued = (word: string | undefined) =>
@@ -122,7 +130,6 @@ export async function completions(tree: CommandNode, words: readonly string[]): 
     const child = command.commands.find(({ name }) => name === word);
     if (child) {
       command = child;
-      path.push(word);
       given = [];
     } else if (word.startsWith("-")) {
       const option = valued(word);
@@ -131,12 +138,12 @@ export async function completions(tree: CommandNode, words: readonly string[]): 
       if (option.long === "--session" && at < words.length - 1) session = words[at];
     } else given.push(word);
   }
-  const line: Line = { tree, given, last }, before = valued(words.at(-2));
+  const line: CompletedLine = { tree, given, last }, before = valued(words.at(-2));
   const { offers, files } = before
     ? await valuesOf(before, line, session)
     : last.startsWith("-")
     ? { offers: command.options.flatMap(({ long, help }) => long ? [{ word: long, help }] : []), files: false }
-    : await argumentsOf(command, path.join(" "), line, session);
+    : await argumentsOf(command, line, session);
   return { offers: offers.filter(({ word }) => word.startsWith(last)), files };
 }
 
@@ -147,71 +154,69 @@ async function helpOffers(tree: CommandNode, words: readonly string[]): Promise<
   return { offers: [...offers, ...page], files };
 }
 
-/** Names of arguments and values that are files, or folders. */
-const FILE_NAMES = ["a", "b", "dir", "dtb", "file", "files", "folder", "image", "path", "recordings", "snapshot", "what"];
+/** Meanings of the words in `<file>` and the like, where no more is declared. */
+const PLACEHOLDERS: Readonly<Record<string, Offering | undefined>> = {
+  ...Object.fromEntries(
+    ["a", "b", "dir", "dtb", "file", "files", "folder", "path", "recordings", "snapshot"].map((name) => [name, "files"]),
+  ),
+  session: "sessions",
+  vm: idOf("vm").offers,
+  reason: idOf("why").offers,
+};
 
 async function valuesOf(
-  { flags, choices, long = "" }: CommandNode["options"][number],
-  line: Line,
+  { flags, choices, offers }: CommandNode["options"][number],
+  line: CompletedLine,
   session: string | undefined,
 ): Promise<Completions> {
-  if (choices.length) return { offers: offersOf(choices), files: false };
   // Of `<file[,mode]>` and `<folder|none>` the first part is what is typed first.
   const name = /<(\w+)(?:\[.*|\|.*|\.\.\.)?>/.exec(flags)?.[1];
-  const words = await wordsOf(OPTION_WORDS[long], line);
-  return { offers: [...words, ...await idsOf(name, session)], files: name !== undefined && FILE_NAMES.includes(name) };
+  return await offered(name, { choices, offers }, line, session);
 }
 
-async function argumentsOf(command: CommandNode, path: string, line: Line, session: string | undefined): Promise<Completions> {
+async function argumentsOf(command: CommandNode, line: CompletedLine, session: string | undefined): Promise<Completions> {
   const commands = command.commands.map(({ name, help }) => ({ word: name, help })), all = command.arguments;
   const argument = all[line.given.length] ?? (all.at(-1)?.variadic ? all.at(-1) : undefined);
   if (!argument) return { offers: commands, files: false };
-  const { name, choices } = argument, words = ARGUMENT_WORDS[`${path} ${name}`];
-  const own = words ? await wordsOf(words, line) : offersOf(choices);
-  return { offers: [...commands, ...own, ...await idsOf(name, session)], files: FILE_NAMES.includes(name) };
+  const { offers, files } = await offered(argument.name, argument, line, session);
+  return { offers: [...commands, ...offers], files };
 }
 
-/** Where a file that they come from is wrong, nothing can be offered. */
-async function wordsOf(words: Words | undefined, line: Line): Promise<readonly Offer[]> {
+/** Words of an argument or value: its choices, what it declares, else what its name stands for. */
+async function offered(
+  name: string | undefined,
+  { choices, offers }: Pick<ArgumentNode, "choices" | "offers">,
+  line: CompletedLine,
+  session: string | undefined,
+): Promise<Completions> {
+  if (choices.length && !offers.length) return { offers: choices.map((word) => ({ word })), files: false };
+  const usual = name === undefined ? undefined : PLACEHOLDERS[name], all = offers.length || !usual ? offers : [usual];
+  const words = await Promise.all(all.map((one) => wordsOf(one, line, session)));
+  return { offers: words.flat(), files: all.includes("files") };
+}
+
+async function wordsOf(offers: Offering, line: CompletedLine, session: string | undefined): Promise<readonly Offer[]> {
   try {
-    return await words?.(line) ?? [];
+    if (typeof offers === "function") return await offers(line);
+    if (offers === "files") return [];
+    if (offers === "sessions") return sessionNames().map((word) => ({ word }));
+    if ("table" in offers) return await idsOf(offers, session);
+    const before = offers.listed ? line.last.slice(0, line.last.lastIndexOf(",") + 1) : "";
+    return offers.words().map((word) => ({ word: before + word }));
   } catch (error) {
+    // Without a session, or where a file that they come from is wrong, nothing can be offered.
     if (error instanceof Failure) return [];
     throw error;
   }
 }
 
-/** Tables whose ids an argument of a name takes, and the column that describes each. */
-const IDS = {
-  vm: ["vm.ls", "state"],
-  vcpu: ["vcpu.ls", "state"],
-  irq: ["irq.ls", "source"],
-  parcel: ["mem.parcels", "state"],
-  cap: ["caps.ls", "type"],
-  queue: ["queue.ls", "kind"],
-  rpc: ["rpc.ls", "msg"],
-  reason: ["why", "call"],
-} as const;
-
-/** Values of an argument or option of this name. @param session the one that the words name */
-async function idsOf(name: string | undefined, session: string | undefined): Promise<Offer[]> {
-  if (name === "session") return offersOf(sessionNames());
-  if (name === "shell") return offersOf(Object.keys(SCRIPTS));
-  if (name === "message") return offersOf(requestNames());
-  const ids = IDS[name as keyof typeof IDS];
-  if (!ids) return [];
-  const [table, described] = ids;
-  try {
-    using open = await openSession({ session });
-    const { rows } = await open.asker.ask({ table, args: { limit: 500 } });
-    const columns: Readonly<Record<string, Column>> = TABLES[table].columns;
-    return rows.map((row) => {
-      const help = row[described] ? { help: cellText(columns[described], row[described]) } : {};
-      return { word: name === "vm" ? nameOf(row.id) : row.id, ...help };
-    });
-  } catch (error) {
-    // Without a session, nothing can be offered.
-    if (error instanceof Failure) return [];
-    throw error;
-  }
+/** Ids of a table's rows. @param session the one that the words name */
+async function idsOf({ table, about, bare }: Extract<Offering, { table: unknown }>, session: string | undefined): Promise<Offer[]> {
+  using open = await openSession({ session });
+  const { rows } = await open.asker.ask(asked(table, { limit: 500 }));
+  const columns: Readonly<Record<string, Column>> = TABLES[table].columns;
+  return rows.map((row) => {
+    const help = row[about] ? { help: cellText(columns[about], row[about]) } : {};
+    return { word: bare ? nameOf(row.id) : row.id, ...help };
+  });
 }

@@ -1,35 +1,30 @@
-// `el2 cpu ls` and `el2 cpu show NAME`: the CPUs that `--cpu` takes, their features and ID
-// registers.
+// `el2 reference cpu [NAME]`: the CPUs that `--cpu` takes, their features and ID registers.
 
-import type { Command } from "@commander-js/extra-typings";
-import { jsonOption } from "../../common/common-options.ts";
-import { examplesText } from "../../common/command.ts";
-import { printListing, withListOptions } from "../../common/list-options.ts";
+import { Argument } from "@commander-js/extra-typings";
+import { printListing } from "../../common/list-options.ts";
 import { output } from "../../common/print.ts";
-import { readCpu } from "../../options/behavior.ts";
+import { offering } from "../../common/command-tree.ts";
+import type { ReferencePage } from "./page.ts";
+import { cpuOffers, readCpu } from "../../options/behavior.ts";
 import { absentFeatures, CPU_NAMES, cpuTitle, hwcapsOf } from "../../../../cpu/isa/cpus/cpus.ts";
 import { FEATURE_NAMES, FEATURES, isBase } from "../../../../cpu/isa/cpus/features.ts";
 import { identificationOf } from "../../../../cpu/isa/cpus/identification.ts";
 import { CPU, documentText, type FieldsOf, listingOf } from "../../../../model/queries/documents.ts";
 
-export function registerCpu(program: Command): void {
-  const command = program.command("cpu").description("print the CPUs that --cpu takes");
-  withListOptions(command.command("ls").description("list the architectures, cores and phones"))
-    .option("--json", "print one line of JSON per CPU, with features and ID registers")
-    .addHelpText("after", examplesText(["cpu ls", "cpu ls --columns name,features"]))
-    .action(async (options) => {
-      await printListing(listingOf(CPU, "there is no CPU"), options, () => CPU_NAMES.map(cpuAsJson), (rows) => {
-        const width = Math.max(...rows.map(({ name }) => name.length));
-        for (const row of rows) output(options.json ? `${documentText(CPU, row)}\n` : `${row.name.padEnd(width)}  ${row.title}\n`);
-      });
+export const CPU_PAGE: ReferencePage = {
+  name: "cpu",
+  doc: "list the architectures, cores and phones that --cpu takes; with a name, its features, its ID registers, and /proc/cpuinfo",
+  words: [offering(new Argument("[name]", "a CPU of the list, with changes such as v8.4,+FEAT_RNG,-FEAT_DIT"), cpuOffers)],
+  form: "list",
+  examples: ["cpu", "cpu v8.4", "cpu sm8650 --json", "cpu --columns name,features"],
+  async print([name], options) {
+    if (name !== undefined) return output(`${options.json ? documentText(CPU, cpuAsJson(name)) : cpuAsText(name)}\n`);
+    await printListing(listingOf(CPU, "there is no CPU"), options, () => CPU_NAMES.map(cpuAsJson), (rows) => {
+      const width = Math.max(...rows.map(({ name }) => name.length));
+      for (const row of rows) output(options.json ? `${documentText(CPU, row)}\n` : `${row.name.padEnd(width)}  ${row.title}\n`);
     });
-  command.command("show")
-    .description("print the features of a CPU, its ID registers, and what Linux lists in /proc/cpuinfo")
-    .argument("<name>", "a CPU of el2 cpu ls, with changes such as v8.4,+FEAT_RNG,-FEAT_DIT")
-    .addOption(jsonOption)
-    .addHelpText("after", examplesText(["cpu show v8.4", "cpu show sm8650 --json"]))
-    .action((name, { json }) => output(`${json ? documentText(CPU, cpuAsJson(name)) : cpuAsText(name)}\n`));
-}
+  },
+};
 
 /** A CPU as plain data. */
 function cpuAsJson(text: string): FieldsOf<typeof CPU> {

@@ -1,9 +1,9 @@
-// `el2 ioctl decode CODE`: the meaning of a request code in every generation of the drivers of
+// `el2 reference ioctl CODE`: the meaning of a request code in every generation of the drivers of
 // Gunyah and GenieZone, and the structure that it takes.
 
-import type { Command } from "@commander-js/extra-typings";
+import { Argument } from "@commander-js/extra-typings";
+import type { ReferencePage } from "./page.ts";
 import { requestAsJson } from "./personas.ts";
-import { jsonOption } from "../../common/common-options.ts";
 import { Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
 import { decodeRequest } from "../../../../machine/abi/ioctl/decode.ts";
@@ -11,18 +11,17 @@ import { personasWith } from "../../../../machine/abi/ioctl/personas.ts";
 import { describeCode, type Request } from "../../../../machine/abi/ioctl/request.ts";
 import { documentText, type FieldsOf, IOCTL_DECODED } from "../../../../model/queries/documents.ts";
 
-export function registerIoctl(program: Command): void {
-  const ioctl = program.command("ioctl").description("explain ioctls of /dev/gunyah and /dev/gzvm");
-  ioctl.command("decode")
-    .description("explain a request code: its name, the drivers that have it, and its structure")
-    .argument("<code>", "request code, such as strace shows")
-    .addOption(jsonOption)
-    .addHelpText("after", "\nExamples:\n  el2 ioctl decode 0xB201\n  el2 ioctl decode 0x40204701")
-    .action((text, { json }) => {
-      const code = parseCode(text);
-      output(`${json ? documentText(IOCTL_DECODED, decodedAsJson(code)) : decodedAsText(code)}\n`);
-    });
-}
+export const IOCTL_PAGE: ReferencePage = {
+  name: "ioctl",
+  doc: "explain a request code of /dev/gunyah or /dev/gzvm: its name, the drivers that have it, and its structure",
+  words: [new Argument("<code>", "request code, such as strace shows")],
+  form: "json",
+  examples: ["ioctl 0xB201", "ioctl 0x40204701"],
+  print([text = ""], { json }) {
+    const code = parseCode(text);
+    output(`${json ? documentText(IOCTL_DECODED, decodedAsJson(code)) : decodedAsText(code)}\n`);
+  },
+};
 
 /**
  * A 32-bit number.
@@ -30,7 +29,7 @@ export function registerIoctl(program: Command): void {
  */
 function parseCode(text: string): number {
   const code = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
-  if (!(code <= 0xffff_ffff)) throw new Failure(`ioctl decode: "${text}" is not a 32-bit request code`, "use for example 0x40204701");
+  if (!(code <= 0xffff_ffff)) throw new Failure(`reference ioctl: "${text}" is not a 32-bit request code`, "use for example 0x40204701");
   return code;
 }
 

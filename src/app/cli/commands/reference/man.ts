@@ -1,7 +1,17 @@
 // `el2 man`: manual pages in roff, made from the commands themselves.
 
-import type { Command } from "@commander-js/extra-typings";
-import { type CommandNode, commandTree, commonOptions, isRunnable, type OptionNode, ownAndCommon } from "../../common/command-tree.ts";
+import { Argument, type Command } from "@commander-js/extra-typings";
+import {
+  type CommandNode,
+  commandTree,
+  commonOptions,
+  type CompletedLine,
+  isRunnable,
+  type Offer,
+  offering,
+  type OptionNode,
+  ownAndCommon,
+} from "../../common/command-tree.ts";
 import { type Example, examplesText, partsOfHelp } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -11,12 +21,19 @@ import { RELEASED, VERSION } from "../../../../kit/support/version.ts";
 export function registerMan(program: Command): void {
   program.command("man")
     .description("print the manual page of el2, or of one command: el2 man vm ls | man -l -")
-    .argument("[command...]", "a command, such as vm or vm ls")
+    .addArgument(offering(new Argument("[command...]", "a command, such as vm or vm ls"), commandOffers))
     .addHelpText("after", examplesText(["man", "man vm ls"]))
     .action((path) => {
       const tree = commandTree(program);
       output(path.length ? commandPage(path, commandAt(tree, path)) : manualPage(tree));
     });
+}
+
+/** The commands below those that were given. */
+function commandOffers({ tree, given }: CompletedLine): Offer[] {
+  let node: CommandNode | undefined = tree;
+  for (const word of given) node = node?.commands.find(({ name }) => name === word);
+  return node?.commands.map(({ name, help }) => ({ word: name, help })) ?? [];
 }
 
 export const EXIT_CODES: readonly (readonly [number, string])[] = [

@@ -1,8 +1,8 @@
-// `el2 personas`: the generations of the Gunyah driver side by side, as
+// `el2 reference personas`: the generations of the Gunyah driver side by side, as
 // `src/machine/abi/ioctl/personas.ts` declares them.
 
-import type { Command } from "@commander-js/extra-typings";
-import { printListing, withListOptions } from "../../common/list-options.ts";
+import type { ReferencePage } from "./page.ts";
+import { printListing } from "../../common/list-options.ts";
 import { output } from "../../common/print.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6 } from "../../../../machine/abi/ioctl/gunyah.ts";
 import { type Persona, PERSONA_NAMES, PERSONAS } from "../../../../machine/abi/ioctl/personas.ts";
@@ -11,21 +11,20 @@ import { formatId } from "../../../../model/queries/ids.ts";
 import { documentText, type FieldsOf, listingOf, PERSONA } from "../../../../model/queries/documents.ts";
 import type { Json } from "../../../../model/queries/table.ts";
 
-export function registerPersonas(program: Command): void {
-  withListOptions(
-    program.command("personas")
-      .description("print the generations of the Gunyah driver side by side: request codes, checks, order of calls"),
-  )
-    .option("--json", "print one line of JSON per generation, with every request and structure")
-    .addHelpText("after", "\nExamples:\n  el2 personas\n  el2 personas --json | jq 'select(.name == \"v14\").requests'")
-    .action(async (options) => {
-      const make = () => PERSONA_NAMES.map((name) => personaAsJson(PERSONAS[name]));
-      await printListing(listingOf(PERSONA, "there is no generation"), options, make, (rows) => {
-        if (!options.json) return output(`${personasAsText()}\n`);
-        for (const row of rows) output(`${documentText(PERSONA, row)}\n`);
-      });
+export const PERSONAS_PAGE: ReferencePage = {
+  name: "personas",
+  doc: "print the generations of the Gunyah driver side by side: request codes, checks, order of calls",
+  words: [],
+  form: "list",
+  examples: ["personas", "personas --json | jq 'select(.name == \"v14\").requests'"],
+  async print(_, options) {
+    const make = () => PERSONA_NAMES.map((name) => personaAsJson(PERSONAS[name]));
+    await printListing(listingOf(PERSONA, "there is no generation"), options, make, (rows) => {
+      if (!options.json) return output(`${personasAsText()}\n`);
+      for (const row of rows) output(`${documentText(PERSONA, row)}\n`);
     });
-}
+  },
+};
 
 /** A generation as plain data. */
 export function personaAsJson({ memory, devicetree, functions, requests, ...persona }: Persona): FieldsOf<typeof PERSONA> {

@@ -1,43 +1,36 @@
-// `el2 phone show NAME`: the values of a phone's profile, each with its source and mark.
+// `el2 reference phone [NAME]`: the values of a phone's profile, each with its source and mark.
 
-import { Argument, type Command } from "@commander-js/extra-typings";
-import { jsonOption } from "../../common/common-options.ts";
-import { examplesText } from "../../common/command.ts";
-import { printListing, withListOptions } from "../../common/list-options.ts";
+import { Argument } from "@commander-js/extra-typings";
+import { printListing } from "../../common/list-options.ts";
 import { output } from "../../common/print.ts";
+import { offering } from "../../common/command-tree.ts";
+import type { ReferencePage } from "./page.ts";
 import { PHONE_NAMES, type PhoneName } from "../../../configuration/keys/names.ts";
 import { phoneModel, phoneSetting } from "../../../configuration/phone-settings.ts";
 import { PHONE_KEY_NAMES, PHONE_KEYS, phoneTitle, phoneValue } from "../../../configuration/phones.ts";
 import { formatId } from "../../../../model/queries/ids.ts";
 import { documentText, type FieldsOf, listingOf, PHONE } from "../../../../model/queries/documents.ts";
 
-export function registerPhone(program: Command): void {
-  const command = program.command("phone").description("print the profiles of phones that --phone takes");
-  withListOptions(command.command("ls").description("list the profiles"))
-    .option("--json", "print one line of JSON per profile, with its values")
-    .addHelpText("after", examplesText(["phone ls", "phone ls --columns name,title"]))
-    .action(async (options) => {
-      await printListing(listingOf(PHONE, "there is no profile"), options, () => PHONE_NAMES.map(phoneAsJson), (rows) => {
-        const width = Math.max(...rows.map(({ name }) => name.length));
-        for (const row of rows) output(options.json ? `${documentText(PHONE, row)}\n` : `${row.name.padEnd(width)}  ${row.title}\n`);
-      });
-    });
-  command.command("show")
-    .description("print each value of a profile, with its source and how certain it is")
-    .addArgument(new Argument("<name>", "the phone, by its chip").choices(PHONE_NAMES))
-    .addOption(jsonOption)
-    .addHelpText(
-      "after",
-      `
-Marks: R read in the source, I inferred, U claimed by one user, generic the value without a phone.
-A value sets a key, or is "always" so in el2. el2 does not model the others.
+const phoneOffers = () => PHONE_NAMES.map((name) => ({ word: name, help: phoneTitle(name) }));
 
-Examples:
-  el2 phone show sm8650
-  el2 phone show sm8750 --json | jq '.values[] | select(.mark == "R")'`,
-    )
-    .action((name, { json }) => output(`${json ? documentText(PHONE, phoneAsJson(name)) : phoneAsText(name)}\n`));
-}
+export const PHONE_PAGE: ReferencePage = {
+  name: "phone",
+  doc: "list the profiles that --phone takes; with a name, each of its values, its source and how certain it is",
+  words: [offering(new Argument("[name]", "the phone, by its chip").choices(PHONE_NAMES), phoneOffers)],
+  form: "list",
+  notes: `Marks: R read in the source, I inferred, U claimed by one user, generic the value without a phone.
+A value sets a key, or is "always" so in el2. el2 does not model the others.`,
+  examples: ["phone", "phone sm8650", `phone sm8750 --json | jq '.values[] | select(.mark == "R")'`],
+  async print([typed], options) {
+    // Commander has taken no other word.
+    const name = PHONE_NAMES.find((one) => one === typed);
+    if (name !== undefined) return output(`${options.json ? documentText(PHONE, phoneAsJson(name)) : phoneAsText(name)}\n`);
+    await printListing(listingOf(PHONE, "there is no profile"), options, () => PHONE_NAMES.map(phoneAsJson), (rows) => {
+      const width = Math.max(...rows.map(({ name }) => name.length));
+      for (const row of rows) output(options.json ? `${documentText(PHONE, row)}\n` : `${row.name.padEnd(width)}  ${row.title}\n`);
+    });
+  },
+};
 
 /** A profile as plain data. */
 export function phoneAsJson(name: PhoneName): FieldsOf<typeof PHONE> {

@@ -1,19 +1,20 @@
 // `el2 trace start|stop|stats|export`: events of a session, or of a recording that is run again, in
 // formats of others.
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { exportInstructions } from "./trace-tarmac.ts";
 import type { CommandContext } from "../../common/command.ts";
+import { offering } from "../../common/command-tree.ts";
 import { checkAnswered, ExitCode, failed, Failure } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { parseDuration, parseKinds } from "../../common/values.ts";
-import { writtenFile } from "../../common/written-file.ts";
+import { writtenFile } from "../../common/named-file.ts";
 import { hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
-import { KERNEL_KINDS, MACHINE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
+import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
 import { Asker } from "../../../../session/control/asker.ts";
 import { MESSAGE_FILTER, MESSAGE_KINDS } from "../../../../session/export/message-capture.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../../../session/export/mod.ts";
@@ -48,7 +49,12 @@ export function addExport(trace: Command, { entry, exit }: CommandContext): void
     .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
     .option("--format <format>", `format: ${FORMATS.join(", ")}`, parseFormat)
     .option("--recording <file>", "replay this recording and export its events")
-    .option("--kinds <kinds>", `with --recording: kinds to record (default: all but ${KERNEL_KINDS.join(" and ")})`, parseKinds)
+    .addOption(offering(
+      new Option("--kinds <kinds>", `with --recording: kinds to record (default: all but ${KERNEL_KINDS.join(" and ")})`).argParser(
+        parseKinds,
+      ),
+      { words: () => ["all", ...TRACE_KINDS], listed: true },
+    ))
     .option("--to <time>", "with --recording: stop at this virtual time", parseDuration)
     .option("--from <time>", "tarmac: begin at this virtual time", parseDuration)
     .option("--vm <vm>", "tarmac: only what this VM executes")

@@ -5,7 +5,7 @@ import { failed } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
 import { checkedFilter } from "../../common/values.ts";
-import { writtenFile } from "../../common/written-file.ts";
+import { writtenFile } from "../../common/named-file.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";

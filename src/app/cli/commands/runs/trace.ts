@@ -1,13 +1,15 @@
 // `el2 trace`: recorded events of a session, and the hypercalls of a VM.
 
-import type { Command } from "@commander-js/extra-typings";
+import { Argument, type Command } from "@commander-js/extra-typings";
 import { addExport } from "./trace-export.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
+import { offering } from "../../common/command-tree.ts";
 import { output, printAnswer } from "../../common/print.ts";
 import { RenamedOption } from "../../common/common-options.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../../common/session.ts";
 import { parseDuration, parseWhole } from "../../common/values.ts";
 import { runJob } from "../../../jobs/run-job.ts";
+import { machineOffers } from "../../options/machine-words.ts";
 import { hostOption } from "../../options/host.ts";
 import { aloneBy } from "../../start/plans/consent.ts";
 import { plannedOf } from "../../start/plans/planned.ts";
@@ -59,7 +61,11 @@ export function addTraces(trace: Command, context: CommandContext): void {
       "list hypercalls with arguments and results: those that a session recorded, or those of a new run",
     ),
   )
-    .argument("[what]", "configuration or image to run to its end, as for el2 run; calls are listed below their requests")
+    .addArgument(offering(
+      new Argument("[what]", "configuration or image to run to its end, as for el2 run; calls are listed below their requests"),
+      machineOffers,
+      "files",
+    ))
     .option("--vm <vm>", "only calls of this VM (default with WHAT: rm)")
     .option("--for <time>", "with WHAT: end after this much virtual time", parseDuration)
     .addOption(hostOption())

@@ -8,7 +8,8 @@ import { report } from "../../common/print.ts";
 import { connectNamed, sessionOption } from "../../common/session.ts";
 import { parseDuration } from "../../common/values.ts";
 import { hostOption } from "../../options/host.ts";
-import { themeOption } from "../../options/look.ts";
+import { offering } from "../../common/command-tree.ts";
+import { themeOffers } from "../reference/theme.ts";
 import type { Size, Stage } from "../../start/screens/stage.ts";
 import type { Screen } from "../../../tui/terminal/cells.ts";
 import { bytesOfKey } from "../../../tui/terminal/keys.ts";
@@ -27,7 +28,11 @@ export function registerScreenshot(program: Command, { entry, exit }: CommandCon
     .description("write a picture of the screens of a session or recording, without a terminal")
     .argument("<file>", "file to write: NAME.svg for a picture, NAME.txt for text")
     .addOption(new Option("--size <size>", size).argParser(parseTerminalSize))
-    .addOption(themeOption)
+    .addOption(offering(
+      new Option("--theme <name>", "colors of the picture: auto, or a theme that el2 reference theme lists"),
+      () => [{ word: "auto", help: "by the background of the terminal" }],
+      themeOffers,
+    ))
     .option("--keys <keys>", "keys to press first, separated by blanks: names such as Enter, and words to type")
     .addOption(sessionOption)
     .option("--recording <file>", "show a recording instead of a session")

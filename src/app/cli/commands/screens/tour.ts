@@ -1,6 +1,7 @@
 // `el2 tour`: a tour of the screens that waits for the reader's keys, on its own machine.
 
-import type { Command } from "@commander-js/extra-typings";
+import { Argument, type Command } from "@commander-js/extra-typings";
+import { offering } from "../../common/command-tree.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -16,7 +17,12 @@ import { CHAPTERS } from "../../../tui/app/guide/guide-chapters.ts";
 export function registerTour(program: Command, { entry, exit }: CommandContext): void {
   program.command("tour")
     .description("tour the screens: el2 says what to press, and waits for each step")
-    .argument("[chapter]", "begin with this chapter (default: where the last tour ended, or the first)")
+    .addArgument(
+      offering(
+        new Argument("[chapter]", "begin with this chapter (default: where the last tour ended, or the first)"),
+        () => CHAPTERS.map(({ name, about }) => ({ word: name, help: about })),
+      ),
+    )
     .option("--list", "list the chapters")
     .addOption(noColorOption)
     .addOption(asciiOption)

@@ -26,7 +26,7 @@ type WhyOptions = Omit<ValuesOf<typeof WHY.args>, "reason"> & RunOptions;
 async function printSpecLine(section: string): Promise<void> {
   const { RULE_BOOKS } = await import("../../start/look/rule-books.ts");
   if (!isCited(section) || await RULE_BOOKS.section(section) === undefined) return;
-  outputLink("read".padEnd(REASON_MARGIN), hintText(hint("spec", ...section.split(" "))), RULE_BOOKS.target(section));
+  outputLink("read".padEnd(REASON_MARGIN), hintText(hint("reference spec", ...section.split(" "))), RULE_BOOKS.target(section));
 }
 
 /** `3 refusals were handled by their callers`. */

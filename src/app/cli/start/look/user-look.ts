@@ -113,7 +113,7 @@ function knownColumns(columns: UserFile["columns"], errors: ConfigErrors): UserF
   for (const [name, chosen] of Object.entries(columns)) {
     const table = TABLE_NAMES.find((one) => one === name);
     if (table === undefined) {
-      const hint = "list the names with el2 schema";
+      const hint = "list the names with el2 reference schema";
       errors.atKey(
         ["ui", "columns", name],
         ruled(`${JSON.stringify(name)} is not the name of a list`, didYouMean(name, TABLE_NAMES, hint)),

@@ -133,7 +133,10 @@ const JOBS: readonly Job[] = [
       const all = JSON.parse(await agent.call("table", { table: "obj.ls", limit: 1000, columns: ["id"] }));
       assert.equal(few.left_out.rows, all.rows.length + (all.left_out?.rows ?? 0) - 3);
       assert.deepEqual(Object.keys(all.rows[0]), ["id"]);
-      assert.match(await agent.call("spec", { name: "hypervisor", section: "4" }), /\[\d+ characters left out; ask for a subsection\]/);
+      assert.match(
+        await agent.call("reference_spec", { name: "hypervisor", section: "4" }),
+        /\[\d+ characters left out; ask for a subsection\]/,
+      );
     },
   },
   {

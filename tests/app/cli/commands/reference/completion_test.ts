@@ -41,16 +41,16 @@ Deno.test("completion offers the words of arguments that are neither ids nor fil
     for (const { word, help } of offers) assert.ok(help, `${words.join(" ")}: ${word}`);
     return offers.map(({ word }) => word);
   };
-  assert.deepEqual(await helped("phone", "show", "sm86"), ["sm8650"]);
-  assert.deepEqual(await helped("cpu", "show", "v8."), ["v8.2", "v8.4", "v8.6"]);
+  assert.deepEqual(await helped("reference", "phone", "sm86"), ["sm8650"]);
+  assert.deepEqual(await helped("reference", "cpu", "v8."), ["v8.2", "v8.4", "v8.6"]);
   assert.deepEqual(await helped("run", "x", "--cpu", "v8."), ["v8.2", "v8.4", "v8.6"]);
-  assert.deepEqual(await helped("theme", "show", "sol"), ["solarized"]);
-  assert.deepEqual(await helped("run", "x", "--theme", "a"), ["auto"]);
-  assert.deepEqual(await helped("spec", "hyper"), ["hypervisor"]);
-  assert.deepEqual(await helped("spec", "hypervisor", "4.10"), ["4.10"]);
-  assert.deepEqual(await complete("spec", "nonsense", ""), []);
-  assert.deepEqual(await helped("schema", "mem.par"), ["mem.parcels"]);
-  assert.deepEqual(await helped("schema", "conf"), ["config"]);
+  assert.deepEqual(await helped("reference", "theme", "sol"), ["solarized"]);
+  assert.deepEqual(await helped("screenshot", "x", "--theme", "a"), ["auto"]);
+  assert.deepEqual(await helped("reference", "spec", "hyper"), ["hypervisor"]);
+  assert.deepEqual(await helped("reference", "spec", "hypervisor", "4.10"), ["4.10"]);
+  assert.deepEqual(await complete("reference", "spec", "nonsense", ""), []);
+  assert.deepEqual(await helped("reference", "schema", "mem.par"), ["mem.parcels"]);
+  assert.deepEqual(await helped("reference", "schema", "conf"), ["config"]);
   assert.deepEqual(await complete("who", "pa:0x0", ""), ["write", "read", "exec", "owner"]);
   assert.deepEqual(await helped("man", "vcp"), ["vcpu"]);
   assert.ok((await helped("help", "vm", "")).includes("timeline"));
@@ -58,8 +58,8 @@ Deno.test("completion offers the words of arguments that are neither ids nor fil
 });
 
 Deno.test("completion of a CPU offers the features that change it, each of which is taken", async () => {
-  assert.deepEqual(await complete("cpu", "show", "v8.4,-FEAT_DIT,+FEAT_RN"), ["v8.4,-FEAT_DIT,+FEAT_RNG"]);
-  const changed = await complete("cpu", "show", "v8,");
+  assert.deepEqual(await complete("reference", "cpu", "v8.4,-FEAT_DIT,+FEAT_RN"), ["v8.4,-FEAT_DIT,+FEAT_RNG"]);
+  const changed = await complete("reference", "cpu", "v8,");
   assert.ok(changed.length > 0);
   for (const text of changed) {
     try {

@@ -15,14 +15,14 @@ import { SECONDS } from "../recordings.ts";
 const HELLO = new URL("../../../../../assets/guests/hello.bin", import.meta.url).pathname;
 
 Deno.test("el2 cpu prints CPUs as text and as JSON, and names those that there are", async () => {
-  const text = await el2("cpu", "show", "v8.4,-FEAT_FlagM");
+  const text = await el2("reference", "cpu", "v8.4,-FEAT_FlagM");
   assert.deepEqual([text.code, text.stdout], [0, `${cpuAsText("v8.4,-flagm")}\n`]);
   assert.match(text.stdout, /^v8\.4,-FEAT_FlagM: Armv8\.4-A\n/);
   assert.match(text.stdout, /^ID_AA64ISAR0_EL1 +0x[0-9a-f]{16}$/m);
-  const { stdout } = await el2("cpu", "ls", "--json");
+  const { stdout } = await el2("reference", "cpu", "--json");
   const rows = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(rows.map(({ name }) => name), CPU_NAMES);
-  const unknown = await el2("cpu", "show", "v9");
+  const unknown = await el2("reference", "cpu", "v9");
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /"v9" is not a CPU; use v8, v8\.2/);
 });

@@ -1,4 +1,4 @@
-// `el2 ioctl decode` and `el2 personas`: what they print follows from the declared layouts.
+// Pages `ioctl` and `personas` of `el2 reference`: their text follows from the declared layouts.
 
 import assert from "node:assert/strict";
 import { decodedAsJson, decodedAsText } from "../../../../../src/app/cli/commands/reference/ioctl.ts";
@@ -53,7 +53,7 @@ Deno.test("personas are printed side by side, and as JSON with every request", (
 });
 
 Deno.test("W48: ioctl decode needs no session", async () => {
-  const { code, stdout } = await el2("ioctl", "decode", "0xB201");
+  const { code, stdout } = await el2("reference", "ioctl", "0xB201");
   assert.equal(code, 0);
   assert.match(stdout, /GH_CREATE_VM \(legacy\).*\/dev\/gunyah of legacy/);
 });

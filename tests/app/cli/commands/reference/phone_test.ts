@@ -1,4 +1,4 @@
-// `el2 phone show`, and --phone.
+// `el2 reference phone`, and --phone.
 
 import assert from "node:assert/strict";
 import { phoneAsText } from "../../../../../src/app/cli/commands/reference/phone.ts";
@@ -6,13 +6,13 @@ import { el2 } from "../../program.ts";
 
 const HELLO = new URL("../../../../../assets/guests/hello.bin", import.meta.url).pathname;
 
-Deno.test("el2 phone show prints a profile as a table, and as JSON", async () => {
-  const text = await el2("phone", "show", "sm8650");
+Deno.test("el2 reference phone prints a profile as a table, and as JSON", async () => {
+  const text = await el2("reference", "phone", "sm8650");
   assert.deepEqual([text.code, text.stdout], [0, `${phoneAsText("sm8650")}\n`]);
   assert.match(text.stdout, /^rm\.reserved-memory +must-match +R +DV +rm\.reserved_memory/m);
-  const { stdout } = await el2("phone", "show", "sm8650", "--json");
+  const { stdout } = await el2("reference", "phone", "sm8650", "--json");
   assert.equal(JSON.parse(stdout).schema, "el2.phone/1");
-  const unknown = await el2("phone", "show", "sm1");
+  const unknown = await el2("reference", "phone", "sm1");
   assert.equal(unknown.code, 2);
 });
 

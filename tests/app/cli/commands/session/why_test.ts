@@ -35,14 +35,14 @@ Deno.test("W32: why last has chain, rule, object, values, way_out", async () => 
   assert.equal((await place.el2("why", "host")).stdout, (await place.el2("why", "--vm", "host")).stdout);
   assert.equal((await place.el2("why", "host", "--vm", "ping")).code, 2);
   const section = String(reason.section);
-  assert.match(shown.stdout, new RegExp(`\\nread {5}el2 spec ${section}\\n$`));
-  assert.equal((await place.el2("spec", ...section.split(" "))).code, 0);
+  assert.match(shown.stdout, new RegExp(`\\nread {5}el2 reference spec ${section}\\n$`));
+  assert.equal((await place.el2("reference", "spec", ...section.split(" "))).code, 0);
   const env = { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };
   const linked = await onTerminal({ ...env, FORCE_HYPERLINK: "1" }, "why", reason.id as string);
   // The one file has no folder of books to lead to.
   if (Deno.env.get("EL2_PROGRAM")) return assert.ok(!linked.includes("\x1b]8"));
   const [, target, text] = /\nread {5}\x1b\]8;;([\x21-\x7e]+)\x1b\\(.*)\x1b\]8;;\x1b\\\r?$/.exec(linked.trimEnd()) ?? assert.fail(linked);
-  assert.deepEqual([text, await Deno.stat(new URL(target)).then(({ isFile }) => isFile)], [`el2 spec ${section}`, true]);
+  assert.deepEqual([text, await Deno.stat(new URL(target)).then(({ isFile }) => isFile)], [`el2 reference spec ${section}`, true]);
   assert.match(new URL(target).hash, new RegExp(`^#${section.split(" ")[1].replaceAll(".", "")}-`));
   assert.ok(!(await onTerminal({ ...env, NO_COLOR: "1", TMUX: "1" }, "why", reason.id as string)).includes("\x1b]8"));
 });

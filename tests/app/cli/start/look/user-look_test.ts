@@ -60,7 +60,7 @@ ${command("a", "Z")}${command("b", "Z")}${command("c", "q")}`;
         /^2:10: key q is list\.sort's and leave's; change one$/,
         /^2:56: there is no action "no\.such"/,
         /^4:18: vm\.ls has no column "stat"; did you mean "state"\? Use one of id, /,
-        /^5:1: "vm\.lss" is not the name of a list; did you mean "vm\.ls"\? List the names with el2 schema$/,
+        /^5:1: "vm\.lss" is not the name of a list; did you mean "vm\.ls"\? List the names with el2 reference schema$/,
         /^6:12: \[ui\.themes\.faint\]: dim on /,
         /^9:6: command b: key Z is a's; use another one$/,
         /^9:6: command c: key q is leave's; use another one$/,

@@ -119,16 +119,15 @@ Deno.test("documents of commands that need no session have the fields of their s
     const commands: readonly (readonly [name: string, args: readonly string[], least?: number])[] = [
       ["ls", ["ls", "--json"]],
       ["doctor", ["doctor", "--json"]],
-      ["ioctl.decode", ["ioctl", "decode", "0x40204701", "--json"]],
-      ["ioctl.decode", ["ioctl", "decode", "0x5401", "--json"]],
+      ["ioctl.decode", ["reference", "ioctl", "0x40204701", "--json"]],
+      ["ioctl.decode", ["reference", "ioctl", "0x5401", "--json"]],
       ["rpc.decode", ["rpc", "decode", "2102", "--json"]],
       ["vm.lint", ["vm", "lint", dtb, "--json"]],
       ["test", ["test", scenario, "--json"]],
       ["guest", ["guests", "ls", "--json"]],
       ["version", ["version", "--json"]],
       ["error", ["vm", "ls", "--json", "--session", "none"]],
-      ["persona", ["personas", "--json"], PERSONA_NAMES.length],
-      ["vmm", ["vmm", guest, "--for", "1ms", "--json"], 5],
+      ["persona", ["reference", "personas", "--json"], PERSONA_NAMES.length],
     ];
     for (const [name, args, least = 1] of commands) {
       const document = DOCUMENTS.find((one) => one.name === name)!;

@@ -1,10 +1,11 @@
-// `el2 theme`: the themes of the screens, and the colors of one.
+// `el2 reference theme [NAME]`: the themes of the screens, and the colors of one.
 
-import { type Command, Option } from "@commander-js/extra-typings";
-import { examplesText } from "../../common/command.ts";
+import { Argument, Option } from "@commander-js/extra-typings";
+import type { PageOptions, ReferencePage } from "./page.ts";
+import { type Offer, offering } from "../../common/command-tree.ts";
 import { Failure } from "../../common/failure.ts";
 import { readNamedFile } from "../../common/named-file.ts";
-import { printListing, withListOptions } from "../../common/list-options.ts";
+import { printListing } from "../../common/list-options.ts";
 import { output } from "../../common/print.ts";
 import { checkedUi } from "../../start/look/file-ui.ts";
 import { userFile, withUserFile } from "../../start/look/user-look.ts";
@@ -28,42 +29,51 @@ const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
   deuteranopia: "blue, yellow and orange instead of green and red",
 };
 
-export function registerTheme(program: Command): void {
-  const theme = program.command("theme").description("themes of the screens");
-  withListOptions(theme.command("ls").description("list the themes, including those of a configuration and your own"))
-    .addOption(configOption())
-    .option("--json", "print one line of JSON per theme")
-    .addHelpText("after", examplesText(["theme ls", "theme ls --config phone.toml"]))
-    .action(async (options) => {
-      await printListing(listingOf(THEME, "there is no theme"), options, () => themesOf(options.config), (rows) => {
-        const width = Math.max(...rows.map(({ name }) => name.length));
-        for (const row of rows) output(options.json ? `${documentText(THEME, row)}\n` : `${row.name.padEnd(width)}  ${row.about}\n`);
-      });
+export const THEME_PAGE: ReferencePage = {
+  name: "theme",
+  doc: "list the themes of the screens, also of a configuration and your own; with a name, its colors by role, direct and of 256",
+  words: [offering(new Argument("[name]", "a theme of the list"), themeOffers)],
+  options: [new Option("--config <file>", "a configuration with themes (default: ./el2.toml, if there is one)")],
+  form: "list",
+  examples: ["theme", "theme --config phone.toml", "theme dark"],
+  async print([name], options) {
+    if (name !== undefined) return await printColors(name, options);
+    await printListing(listingOf(THEME, "there is no theme"), options, () => themesOf(options.config), (rows) => {
+      const width = Math.max(...rows.map(({ name }) => name.length));
+      for (const row of rows) output(options.json ? `${documentText(THEME, row)}\n` : `${row.name.padEnd(width)}  ${row.about}\n`);
     });
-  theme.command("show")
-    .description("print the colors of a theme by role, as direct colors and as entries of 256")
-    .argument("<name>", "its name")
-    .addOption(configOption())
-    .addHelpText("after", examplesText(["theme show dark"]))
-    .action(async (name, { config }) => {
-      const own = ownThemes(Object.fromEntries((await configured(config)).map(({ name, theme }) => [name, theme])));
-      const known = findTheme(name, own);
-      const names = [...THEME_NAMES, ...own.map((one) => one.name)];
-      if (!known) throw new Failure(`no theme called "${name}"`, didYouMeanOneOf(name, names));
-      const { colors } = known;
-      if (!colors) return output("the terminal's own colors\n");
-      for (const role of ROLES) {
-        const [direct, indexed] = colors[role];
-        output(`${role.padEnd(8)} #${direct.toString(16).padStart(6, "0")} ${String(indexed).padStart(3)}\n`);
-      }
-    });
+  },
+};
+
+/** The colors of a theme; as JSON its row of the list. */
+async function printColors(name: string, { config, json }: PageOptions): Promise<void> {
+  const own = ownThemes(Object.fromEntries((await configured(config)).map(({ name, theme }) => [name, theme])));
+  const known = findTheme(name, own), row = (await themesOf(config)).find((one) => one.name === known?.name);
+  if (!known || !row) {
+    throw new Failure(
+      `no theme called "${name}"`,
+      didYouMeanOneOf(name, [...THEME_NAMES, ...own.map(({ name }) => name)]),
+    );
+  }
+  if (json) return output(`${documentText(THEME, row)}\n`);
+  const { colors } = known;
+  if (!colors) return output("the terminal's own colors\n");
+  for (const role of ROLES) {
+    const [direct, indexed] = colors[role];
+    output(`${role.padEnd(8)} #${direct.toString(16).padStart(6, "0")} ${String(indexed).padStart(3)}\n`);
+  }
+}
+
+/** The themes, for completion. */
+export async function themeOffers(): Promise<Offer[]> {
+  return (await themesOf(undefined)).map(({ name, about }) => ({ word: name, help: about }));
 }
 
 /**
  * The themes of el2, and one's own.
  * @throws Failure where a file of themes is wrong
  */
-export async function themesOf(config: string | undefined): Promise<FieldsOf<typeof THEME>[]> {
+async function themesOf(config: string | undefined): Promise<FieldsOf<typeof THEME>[]> {
   return [
     ...THEME_NAMES.map((name) => ({ name, about: ABOUT[name], file: null, based_on: null })),
     ...(await configured(config)).map(({ name, file, theme: { based_on: base } }) => ({
@@ -74,8 +84,6 @@ export async function themesOf(config: string | undefined): Promise<FieldsOf<typ
     })),
   ];
 }
-
-const configOption = () => new Option("--config <file>", "a configuration with themes (default: ./el2.toml, if there is one)");
 
 /** A theme of a file. */
 interface OwnTheme {
