@@ -21,7 +21,20 @@ import { problemOf } from "../../../kit/support/problem.ts";
 /** Limit on the wait for a VM that other VMs create, when a machine is launched, ms. */
 const START_TIME = 5000;
 
-type Handler = (args: Arguments, request: DebugProtocol.Request) => Promise<object | undefined> | object | undefined;
+type Handler = (session: DapSession, args: Arguments) => Promise<object | undefined> | object | undefined;
+
+/** How far a client is: it initializes first, and reports when its breakpoints are set. */
+type Phase = "new" | "initialized" | "configured" | "over";
+
+/** A machine that is being debugged, and the parts that debug it. */
+interface Debuggee {
+  readonly target: DapTarget;
+  readonly memory: Memory;
+  readonly inspection: Inspection;
+  readonly breakpoints: Breakpoints;
+  readonly stepping: Stepping;
+  readonly consoles: Consoles;
+}
 
 /** The capabilities of this server, as the protocol names them. */
 export const CAPABILITIES: DebugProtocol.Capabilities = {
@@ -52,14 +65,87 @@ export const CAPABILITIES: DebugProtocol.Capabilities = {
 
 /** One client. */
 export class DapSession {
+  /** The requests of the protocol. */
+  static readonly #HANDLERS: Readonly<Record<string, Handler>> = {
+    initialize: (session) => {
+      if (session.#phase !== "new") throw new RequestError("initialize came twice");
+      session.#phase = "initialized";
+      return CAPABILITIES;
+    },
+    launch: (session, args) => session.#launch(args),
+    attach: (session, args) => session.#attach(args),
+    configurationDone: (session) => session.#configurationDone(),
+    restart: (session) => session.#restart(),
+    disconnect: (session, args) => session.#disconnect(args),
+    terminate: (session) => session.#terminate(),
+    threads: (session) => session.#listThreads(),
+    stackTrace: async (session, args) => {
+      session.#stopped();
+      await session.#learnThreads();
+      return session.#machine.inspection.stackTrace(args);
+    },
+    scopes: (session, args) => session.#machine.inspection.scopes(args),
+    variables: (session, args) => session.#machine.inspection.variables(args),
+    setVariable: (session, args) => session.#machine.inspection.setVariable(args),
+    evaluate: (session, args) => session.#machine.inspection.evaluate(args),
+    setBreakpoints: async (session, args) => {
+      const path = args.part("source").text("path");
+      return {
+        breakpoints: await session.#machine.breakpoints.setSource(path, session.#sources.guestPath(path), args.parts("breakpoints")),
+      };
+    },
+    setFunctionBreakpoints: async (session, args) => ({
+      breakpoints: await session.#machine.breakpoints.setFunctions(args.parts("breakpoints")),
+    }),
+    setInstructionBreakpoints: async (session, args) => ({
+      breakpoints: await session.#machine.breakpoints.setInstructions(args.parts("breakpoints")),
+    }),
+    setDataBreakpoints: async (session, args) => ({ breakpoints: await session.#machine.breakpoints.setData(args.parts("breakpoints")) }),
+    setExceptionBreakpoints: async (session, args) => ({
+      breakpoints: await session.#machine.breakpoints.setEvents(args.texts("filters"), args.parts("filterOptions")),
+    }),
+    dataBreakpointInfo: (session, args) => session.#machine.inspection.dataBreakpointInfo(args),
+    exceptionInfo: (session) => session.#exceptionInfo(),
+    continue: (session) => {
+      const stop = session.#stopped();
+      session.#run((stepping) => stepping.resume(stop));
+      return { allThreadsContinued: true };
+    },
+    reverseContinue: (session) => {
+      session.#stopped();
+      return session.#run((stepping) => stepping.back());
+    },
+    next: (session, args) => session.#step("over", args),
+    stepIn: (session, args) => session.#step("in", args),
+    stepOut: (session, args) => session.#step("out", args),
+    stepBack: async (session, args) => {
+      const stop = await session.#at(args);
+      return session.#run((stepping) => stepping.stepBack(stop, args.optionalText("granularity") === "instruction"));
+    },
+    pause: (session) => {
+      const { target } = session.#machine;
+      session.#interrupted = true;
+      if (!session.#stop) target.stop();
+      return undefined;
+    },
+    readMemory: (session, args) => {
+      return session.#machine.memory.read(args);
+    },
+    writeMemory: (session, args) => {
+      session.#stopped();
+      return session.#machine.memory.write(args);
+    },
+    disassemble: (session, args) => {
+      session.#stopped();
+      return session.#machine.memory.disassemble(args);
+    },
+  };
+
   #seq = 1;
-  #initialized = false;
-  #target: DapTarget | undefined;
-  #breakpoints: Breakpoints | undefined;
-  #stepping: Stepping | undefined;
+  #phase: Phase = "new";
+  /** The machine, while one is being debugged. */
+  #debuggee: Debuggee | undefined;
   readonly #threads = new Threads();
-  #memory: Memory | undefined;
-  #consoles = new Consoles();
   /** Why the machine is stopped, while the client sees it stopped. */
   #stop: DapStop | undefined;
   /** Waits for the next stop of a run. */
@@ -71,17 +157,13 @@ export class DapSession {
   /** Resolves with the first such stop of a machine that was launched. */
   #arrived = Promise.withResolvers<void>();
   #interrupted = false;
-  #configured = false;
   #placing = false;
   #stopOnEntry = false;
   /** Starts the machine again; undefined: it was attached to. */
   #again: (() => Promise<void>) | undefined;
   #launched = false;
-  #over = false;
   #known = false;
-  #inspection: Inspection | undefined;
   #sources = new SourceMap([]);
-  readonly #handlers: Readonly<Record<string, Handler>>;
   /** Generation of the machine: events of one that was replaced do not count. */
   #generation = 0;
 
@@ -95,87 +177,17 @@ export class DapSession {
     readonly send: (message: DebugProtocol.ProtocolMessage) => void,
     readonly close: () => void,
     readonly token?: string,
-  ) {
-    this.#handlers = {
-      initialize: () => {
-        if (this.#initialized) throw new RequestError("initialize came twice");
-        this.#initialized = true;
-        return CAPABILITIES;
-      },
-      launch: (args) => this.#launch(args),
-      attach: (args) => this.#attach(args),
-      configurationDone: () => this.#configurationDone(),
-      restart: () => this.#restart(),
-      disconnect: (args) => this.#disconnect(args),
-      terminate: () => this.#terminate(),
-      threads: () => this.#listThreads(),
-      stackTrace: async (args) => {
-        this.#stopped();
-        await this.#learnThreads();
-        return this.#inspected.stackTrace(args);
-      },
-      scopes: (args) => this.#inspected.scopes(args),
-      variables: (args) => this.#inspected.variables(args),
-      setVariable: (args) => this.#inspected.setVariable(args),
-      evaluate: (args) => this.#inspected.evaluate(args),
-      setBreakpoints: async (args) => {
-        const path = args.part("source").text("path");
-        return { breakpoints: await this.#set.setSource(path, this.#sources.guestPath(path), args.parts("breakpoints")) };
-      },
-      setFunctionBreakpoints: async (args) => ({ breakpoints: await this.#set.setFunctions(args.parts("breakpoints")) }),
-      setInstructionBreakpoints: async (args) => ({ breakpoints: await this.#set.setInstructions(args.parts("breakpoints")) }),
-      setDataBreakpoints: async (args) => ({ breakpoints: await this.#set.setData(args.parts("breakpoints")) }),
-      setExceptionBreakpoints: async (args) => ({
-        breakpoints: await this.#set.setEvents(args.texts("filters"), args.parts("filterOptions")),
-      }),
-      dataBreakpointInfo: (args) => this.#inspected.dataBreakpointInfo(args),
-      exceptionInfo: () => this.#exceptionInfo(),
-      continue: () => {
-        const stop = this.#stopped();
-        this.#run((stepping) => stepping.resume(stop));
-        return { allThreadsContinued: true };
-      },
-      reverseContinue: () => {
-        this.#stopped();
-        return this.#run((stepping) => stepping.back());
-      },
-      next: (args) => this.#step("over", args),
-      stepIn: (args) => this.#step("in", args),
-      stepOut: (args) => this.#step("out", args),
-      stepBack: async (args) => {
-        const stop = await this.#at(args);
-        return this.#run((stepping) => stepping.stepBack(stop, args.optionalText("granularity") === "instruction"));
-      },
-      pause: () => {
-        const target = this.#machine();
-        this.#interrupted = true;
-        if (!this.#stop) target.stop();
-        return undefined;
-      },
-      readMemory: (args) => {
-        this.#machine();
-        return this.#memory!.read(args);
-      },
-      writeMemory: (args) => {
-        this.#stopped();
-        return this.#memory!.write(args);
-      },
-      disassemble: (args) => {
-        this.#stopped();
-        return this.#memory!.disassemble(args);
-      },
-    };
-  }
+  ) {}
 
   /** Handles a request. Only a pause may come while another request waits. */
   async receive(request: DebugProtocol.Request): Promise<void> {
     const { command, seq } = request;
-    const handler = Object.hasOwn(this.#handlers, command) ? this.#handlers[command] : undefined;
+    const handlers = DapSession.#HANDLERS, handler = Object.hasOwn(handlers, command) ? handlers[command] : undefined;
     try {
       if (!handler) throw new RequestError(`${JSON.stringify(command.slice(0, 80))} is not supported`);
-      if (this.#over) throw new RequestError("the client has disconnected");
-      if (!this.#initialized && command !== "initialize") throw new RequestError("the first request is initialize");
-      const body = await handler(new Arguments(request.arguments), request);
+      if (this.#phase === "over") throw new RequestError("the client has disconnected");
+      if (this.#phase === "new" && command !== "initialize") throw new RequestError("the first request is initialize");
+      const body = await handler(this, new Arguments(request.arguments));
       this.#respond({ request_seq: seq, command, success: true, ...body && { body } });
       if (command === "launch" || command === "attach") this.#event("initialized");
       else if (command === "disconnect") this.#end();
@@ -193,10 +205,10 @@ export class DapSession {
 
   /** The client is gone: a machine that it has started ends, another continues. */
   async lost(): Promise<void> {
-    if (this.#over) return;
-    this.#over = true;
-    const target = this.#target;
-    this.#target = undefined;
+    if (this.#phase === "over") return;
+    this.#phase = "over";
+    const { target } = this.#debuggee ?? {};
+    this.#debuggee = undefined;
     if (this.#launched) await target?.kill();
     else target?.detach();
   }
@@ -211,7 +223,7 @@ export class DapSession {
   }
 
   #event(event: string, body?: object): void {
-    if (!this.#over) this.send({ seq: this.#seq++, type: "event", event, ...body && { body } } as DebugProtocol.Event);
+    if (this.#phase !== "over") this.send({ seq: this.#seq++, type: "event", event, ...body && { body } } as DebugProtocol.Event);
   }
 
   #output(text: string, category: "console" | "important" | "stdout" = "console"): void {
@@ -219,7 +231,7 @@ export class DapSession {
   }
 
   #end(): void {
-    this.#over = true;
+    this.#phase = "over";
     this.close();
   }
 
@@ -238,7 +250,7 @@ export class DapSession {
 
   async #launch(args: Arguments): Promise<undefined> {
     this.#authenticate(args);
-    if (this.#target) throw new RequestError("a machine is being debugged already");
+    if (this.#debuggee) throw new RequestError("a machine is being debugged already");
     const wanted = {
       vms: vmsOf(args),
       what: args.optionalText("what"),
@@ -264,11 +276,11 @@ export class DapSession {
 
   async #attach(args: Arguments): Promise<undefined> {
     this.#authenticate(args);
-    if (this.#target) throw new RequestError("a machine is being debugged already");
+    if (this.#debuggee) throw new RequestError("a machine is being debugged already");
     const wanted = { session: args.optionalText("session"), vms: vmsOf(args) };
     this.#stopOnEntry = args.flag("stopOnEntry", true);
     await this.#connect(args, (generation) => this.machines.attach(wanted, this.#events(generation)));
-    const stop = await this.#stopOf(() => this.#target?.stop());
+    const stop = await this.#stopOf(() => this.#debuggee?.target.stop());
     if (stop) this.#stop = stop;
     return undefined;
   }
@@ -280,7 +292,7 @@ export class DapSession {
       await Promise.race([this.#arrived.promise, late.promise]);
       clearTimeout(timer);
     }
-    if (this.#target) await this.#learnThreads();
+    if (this.#debuggee) await this.#learnThreads();
   }
 
   async #connect(args: Arguments, connect: (generation: number) => Promise<DapTarget>): Promise<void> {
@@ -289,28 +301,20 @@ export class DapSession {
     let target: DapTarget;
     try {
       target = await connect(++this.#generation);
-      this.#target = target;
+      this.#debuggee = this.#debuggeeOf(target);
       for (const [vm, path] of symbols) {
         const error = await target.addSymbols(vm, path);
         if (error !== undefined) throw new RequestError(error);
       }
     } catch (error) {
-      if (this.#target) this.#launched ? await this.#target.kill() : this.#target.detach();
-      this.#target = undefined;
+      const { target: begun } = this.#debuggee ?? {};
+      if (this.#launched) await begun?.kill();
+      else begun?.detach();
+      this.#debuggee = undefined;
       if (error instanceof Error) throw new RequestError(problemOf(error));
       throw error;
     }
-    const current = () => this.#stop?.vcpu ?? 0;
     this.#threads.forget();
-    this.#consoles = new Consoles();
-    this.#memory = new Memory(target, this.#threads, current);
-    this.#inspection = new Inspection(() => this.#machine(), () => this.#stopped(), this.#threads, this.#sources);
-    this.#breakpoints = new Breakpoints(target, this.#threads, current);
-    this.#stepping = new Stepping(target, this.#breakpoints, this.#threads, {
-      run: (go, vcpu) => this.#runOverStarts(go, vcpu),
-      counts: (stop, isBack) => this.#counts(stop, isBack),
-      interrupted: () => this.#interrupted,
-    });
     // Breakpoints are set in VMs that start later before they execute an instruction.
     await target.ask({ kind: "stop-at-starts" });
     await this.#learnThreads();
@@ -321,24 +325,40 @@ export class DapSession {
     });
   }
 
+  #debuggeeOf(target: DapTarget): Debuggee {
+    const current = () => this.#stop?.vcpu ?? 0, threads = this.#threads, breakpoints = new Breakpoints(target, threads, current);
+    return {
+      target,
+      memory: new Memory(target, threads, current),
+      inspection: new Inspection(() => this.#machine.target, () => this.#stopped(), threads, this.#sources),
+      breakpoints,
+      stepping: new Stepping(target, breakpoints, threads, {
+        run: (go, vcpu) => this.#runOverStarts(go, vcpu),
+        counts: (stop, isBack) => this.#counts(stop, isBack),
+        interrupted: () => this.#interrupted,
+      }),
+      consoles: new Consoles(),
+    };
+  }
+
   #events(generation: number): DapEvents {
-    const mine = () => generation === this.#generation && !this.#over;
+    const mine = () => generation === this.#generation && this.#phase !== "over";
     return {
       stopped: (stop) => {
         if (mine()) this.#hear(stop);
       },
       console: (console, bytes) => {
-        const { vms } = this.#target ?? {};
-        if (!mine() || !this.#target || vms && !vms.includes(console)) return;
-        const text = this.#consoles.text(console, bytes);
+        const debuggee = this.#debuggee, { vms } = debuggee?.target ?? {};
+        if (!mine() || !debuggee || vms && !vms.includes(console)) return;
+        const text = debuggee.consoles.text(console, bytes);
         if (text) this.#output(text, "stdout");
       },
       sampled: (changed) => {
-        if (mine() && this.#target) void this.#sampled(changed);
+        if (mine() && this.#debuggee) void this.#sampled(changed);
       },
       ended: (code, message) => {
         if (!mine()) return;
-        this.#target = undefined;
+        this.#debuggee = undefined;
         this.#stop = undefined;
         this.#arrived.resolve();
         this.#output(message);
@@ -349,9 +369,10 @@ export class DapSession {
   }
 
   async #configurationDone(): Promise<undefined> {
-    this.#machine();
-    if (this.#configured) throw new RequestError("configurationDone came twice");
-    this.#configured = true;
+    // Refused without a machine.
+    void this.#machine;
+    if (this.#phase === "configured") throw new RequestError("configurationDone came twice");
+    this.#phase = "configured";
     const stop = this.#stop ?? this.#early;
     this.#early = undefined;
     if (stop) await this.#begin(stop);
@@ -372,24 +393,24 @@ export class DapSession {
   /** A kernel that has booted has symbols, and with them places for breakpoints that had none. */
   async #sampled(changed: boolean): Promise<void> {
     if (changed) await this.#learnThreads();
-    if (!this.#configured || this.#placing || this.#stop || !this.#target || !this.#breakpoints?.waiting) return;
+    if (this.#phase !== "configured" || this.#placing || this.#stop || !this.#debuggee?.breakpoints.waiting) return;
     this.#placing = true;
-    for (const vm of this.#threads.vms) if (this.#target) await this.#placeBreakpoints(vm);
+    for (const vm of this.#threads.vms) if (this.#debuggee) await this.#placeBreakpoints(vm);
     this.#placing = false;
   }
 
   async #placeBreakpoints(vm: string): Promise<void> {
-    for (const breakpoint of await this.#set.placeIn(vm)) this.#event("breakpoint", { reason: "changed", breakpoint });
+    for (const breakpoint of await this.#machine.breakpoints.placeIn(vm)) this.#event("breakpoint", { reason: "changed", breakpoint });
   }
 
   async #restart(): Promise<undefined> {
     if (!this.#again) throw new RequestError("only a machine that was launched can be started again", "this session was attached to");
-    const old = this.#target;
+    const old = this.#debuggee;
     this.#generation++;
-    this.#target = undefined;
+    this.#debuggee = undefined;
     this.#stop = this.#early = this.#waiting = undefined;
-    this.#configured = false;
-    await old?.kill();
+    if (this.#phase === "configured") this.#phase = "initialized";
+    await old?.target.kill();
     this.#arrived = Promise.withResolvers();
     await this.#again();
     await this.#start();
@@ -400,8 +421,8 @@ export class DapSession {
 
   async #disconnect(args: Arguments): Promise<undefined> {
     if (args.flag("restart")) return undefined;
-    const target = this.#target;
-    this.#target = undefined;
+    const { target } = this.#debuggee ?? {};
+    this.#debuggee = undefined;
     this.#generation++;
     if (args.flag("terminateDebuggee", this.#launched)) await target?.kill();
     else target?.detach();
@@ -409,8 +430,8 @@ export class DapSession {
   }
 
   async #terminate(): Promise<undefined> {
-    const target = this.#machine();
-    this.#target = undefined;
+    const { target } = this.#machine;
+    this.#debuggee = undefined;
     this.#generation++;
     await target.kill();
     this.#event("terminated");
@@ -450,7 +471,7 @@ export class DapSession {
       if (stop.cause !== "start") return stop;
       await this.#started(stop);
       // A VM that has ended cannot finish its step, and another one may have its VMID.
-      if (vcpu !== undefined && this.#threads.nameOf(vcpu) !== name) way = () => this.#target?.go(undefined);
+      if (vcpu !== undefined && this.#threads.nameOf(vcpu) !== name) way = () => this.#debuggee?.target.go(undefined);
       if (this.#interrupted) return { ...stop, cause: "asked" };
     }
   }
@@ -465,10 +486,10 @@ export class DapSession {
 
   /** Continues; the stop that counts for the client is an event. */
   #run(way: (stepping: Stepping) => Promise<DapStop>): undefined {
-    const stepping = this.#stepping!;
+    const { stepping, inspection } = this.#machine;
     this.#stop = undefined;
     this.#interrupted = false;
-    this.#inspection!.forget();
+    inspection.forget();
     const follow = async () => {
       const generation = this.#generation, stop = await way(stepping);
       if (generation !== this.#generation) return;
@@ -484,7 +505,7 @@ export class DapSession {
   /** Whether a stop at a breakpoint or watchpoint counts: prints what it has to say. */
   async #counts(stop: DapStop, isBack: boolean): Promise<boolean> {
     await this.#learnThreads();
-    const reached = this.#reached = await this.#set.reached(stop, isBack);
+    const reached = this.#reached = await this.#machine.breakpoints.reached(stop, isBack);
     for (const message of reached.messages) this.#output(message);
     return reached.stops;
   }
@@ -533,28 +554,20 @@ export class DapSession {
   async #at(args: Arguments): Promise<DapStop> {
     const stop = this.#stopped(), vcpu = this.#threads.vcpuOf(args.number("threadId"));
     if (vcpu === stop.vcpu) return stop;
-    const answer = await this.#machine().ask({ kind: "registers", vcpu });
+    const answer = await this.#machine.target.ask({ kind: "registers", vcpu });
     if (answer.kind !== "registers") throw new RequestError("the vCPU has no registers now");
     return { cause: "asked", vcpu, pc: answer.values[PC] };
   }
 
-  #machine(): DapTarget {
-    if (!this.#target) throw new RequestError("no machine is being debugged", "the request launch or attach comes first");
-    return this.#target;
-  }
-
-  get #inspected(): Inspection {
-    this.#machine();
-    return this.#inspection!;
-  }
-
-  get #set(): Breakpoints {
-    this.#machine();
-    return this.#breakpoints!;
+  /** @throws RequestError if no machine is being debugged */
+  get #machine(): Debuggee {
+    if (!this.#debuggee) throw new RequestError("no machine is being debugged", "the request launch or attach comes first");
+    return this.#debuggee;
   }
 
   #stopped(): DapStop {
-    this.#machine();
+    // Refused without a machine.
+    void this.#machine;
     if (!this.#stop) throw new RequestError("the machine is running");
     return this.#stop;
   }
@@ -563,11 +576,11 @@ export class DapSession {
 
   /** Learns the present threads; the client gets an event for each change. */
   async #learnThreads(): Promise<ThreadChange[]> {
-    const answer = await this.#machine().ask({ kind: "vcpus" });
+    const answer = await this.#machine.target.ask({ kind: "vcpus" });
     if (answer.kind !== "vcpus") return [];
     const changes = this.#threads.learn(answer.vcpus);
     // Before that, it does not know any.
-    if (this.#configured) { for (const change of changes) this.#event("thread", change); }
+    if (this.#phase === "configured") { for (const change of changes) this.#event("thread", change); }
     return changes;
   }
 
@@ -577,7 +590,7 @@ export class DapSession {
       id,
       name: `${vcpuId(name)}${waits.length ? ` (waits for ${blocksText(waits)})` : ""}`,
     }));
-    const [vm, ...more] = this.#machine().vms ?? [];
+    const [vm, ...more] = this.#machine.target.vms ?? [];
     const none = vm !== undefined && !more.length ? `${vmId(vm)} (not started)` : "no VM executes instructions yet";
     // The protocol requires one, even before a VM exists.
     return { threads: threads.length ? threads : [{ id: this.#threads.idOf(0), name: none }] };
