@@ -33,6 +33,15 @@ export class TakenFiles {
   readonly variables = new Map<string, Uint8Array>();
   /** Places of disks by their names. */
   readonly disks = new Map<string, string>();
+
+  /**
+   * Notes a file that was read, as a plan needs it: whole, if two keys need it in two forms, such
+   * as a packed kernel that is also a ramdisk.
+   */
+  read(name: string, content: Uint8Array, whole: Uint8Array): void {
+    const before = this.contents.get(name);
+    this.contents.set(name, before === undefined || before.length === content.length ? content : whole);
+  }
 }
 
 /** The content of a file that needs no reading. */
@@ -86,7 +95,7 @@ export async function load<T>(
   if (file === undefined) return undefined;
   try {
     const made = make(file);
-    files.taken?.contents.set(reference, kept(made, file));
+    files.taken?.read(reference, kept(made, file), file);
     return made;
   } catch (error) {
     refuse(key, problemFact(error, `${key} ${reference}`));

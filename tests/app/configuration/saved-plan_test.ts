@@ -2,6 +2,7 @@
 // recording is replayed, its snapshot loaded.
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { PHONE_NAMES } from "../../../src/app/configuration/keys/names.ts";
 import { planDemo, planText, planTour, type RunResult } from "../../../src/app/configuration/plan-run.ts";
 import { planOfSaved } from "../../../src/app/configuration/saved-plan.ts";
@@ -42,6 +43,19 @@ label = 2\n[link.d]\nkind = "doorbell"\nfrom = "a"\nto = "b"\nlabel = 4\n[link.s
   plans.push(planned(await planText(`el2 = 1\n${now}`, undefined, GUESTS)));
   for (const plan of plans) assert.deepEqual(await again(plan), structuredClone(plan));
 });
+
+Deno.test("a packed kernel is kept unpacked, unless another key needs the file as it is", () =>
+  inFolder(async (folder) => {
+    const image = await Deno.readFile(`${GUESTS}/hello.bin`);
+    await Deno.writeFile(`${folder}/Image.gz`, gzipSync(image));
+    const kernel = (name: string) => `[vm.${name}]\nkernel = "Image.gz"\nmemory = "16MiB"\n`;
+    const alone = planned(await planText(`el2 = 1\n${kernel("a")}`, undefined, folder));
+    assert.deepEqual(alone.table?.files, { "Image.gz": image });
+    assert.deepEqual(await again(alone), structuredClone(alone));
+    const shared = `${kernel("a")}${kernel("b")}initrd = "Image.gz"\n${kernel("c")}`;
+    const plan = planned(await planText(`el2 = 1\n${shared}`, undefined, folder));
+    assert.deepEqual(await again(plan), structuredClone(plan));
+  }));
 
 Deno.test("tables of all kinds of machines are taken from a file", async () => {
   const { plans } = await ChangedPlans.make();
