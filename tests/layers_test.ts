@@ -81,7 +81,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["scenarios", "catalog", "worker", "recordings", "snapshots", "assembly", "inspection", "images", "plans", "queries"],
       ...["hardware", "abi", "isa", "formats", "support"],
     ],
-    tui: ["configuration", "control", "worker", "protocol", "queries", "abi", "support"],
+    tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     cli: [
       ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],
       ...["recordings", "snapshots", "symbols", "commands", "protocol", "plans", "queries"],

@@ -14,6 +14,8 @@ import { rpcReference } from "./rpc.ts";
 import { preflight } from "../launch/shell-checks.ts";
 import { configurationSchema } from "../../src/app/configuration/config-schema.ts";
 import { scenarioSchema } from "../../src/app/scenarios/scenario-schema.ts";
+import { hintText } from "../../src/kit/support/text/hint.ts";
+import { usageOf } from "../../src/model/commands/words.ts";
 import { TRACE_KIND_DOCS } from "../../src/machine/abi/trace.ts";
 import { QUIET_KINDS } from "../../src/machine/abi/trace.ts";
 import { FAULTS } from "../../src/model/queries/fault-rule.ts";
@@ -21,7 +23,7 @@ import { DOCUMENTS } from "../../src/model/queries/documents.ts";
 import { type Column, schemaName, type Table } from "../../src/model/queries/table.ts";
 import { EVENTS, TABLES } from "../../src/model/queries/tables.ts";
 import { ACTIONS, type Context, CONTEXT_TITLES } from "../../src/app/tui/actions/actions.ts";
-import { OBJECT_ACTIONS } from "../../src/app/tui/app/doing/object-actions.ts";
+import { OBJECT_LINES } from "../../src/app/tui/app/doing/object-menus.ts";
 
 /** The pages: file name in docs/reference, and what makes the text. */
 export const REFERENCE_PAGES: readonly { readonly file: string; readonly text: () => string }[] = [
@@ -58,8 +60,9 @@ function keyReference(): string {
   }
   lines.push("## Objects", "", "`a` shows the actions on an object; those with `!` change the machine and ask first.", "");
   lines.push("| Object | Key | Does | Command |", "|---|---|---|---|");
-  for (const { on, key, label, danger, command } of OBJECT_ACTIONS) {
-    lines.push(`| ${on.join(", ")} | ${danger ? "`!` " : ""}\`${key}\` | ${label} | \`${command(`${on[0]}:X`)}\` |`);
+  for (const line of OBJECT_LINES) {
+    const command = "outward" in line ? hintText(line.outward(`${line.on[0]}:X`).hint) : `el2 ${usageOf(line.command)}`;
+    lines.push(`| ${line.on.join(", ")} | ${line.danger ? "`!` " : ""}\`${line.key}\` | ${line.label} | \`${command}\` |`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -7,9 +7,9 @@ import { type Measure, measures } from "../../scripts/structure/measures.ts";
 
 /** The value of each measure. */
 const LIMITS: Readonly<Record<string, number>> = {
-  "verb.greatest": 13,
-  "verb.mean": 3.5,
-  "verb.more": 57,
+  "verb.greatest": 10,
+  "verb.mean": 2.9,
+  "verb.more": 49,
   "screen.greatest": 4,
   "screen.mean": 3.7,
   "screen.more": 0,

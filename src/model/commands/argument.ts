@@ -26,6 +26,8 @@ export interface Kind<T> {
   readonly offers?: Offers;
   /** All words there are. */
   readonly choices?: readonly string[];
+  /** It may have blanks: alone in a line, it need not be quoted. */
+  readonly phrase?: true;
 }
 
 /** An argument that is not what it should be. */
@@ -207,6 +209,13 @@ function parsed<T>(where: string, { parse }: Kind<T>, text: string): T {
     if (!(error instanceof ArgumentError)) throw error;
     throw new ArgumentError(within(where, error.problem));
   }
+}
+
+/** All values of a command: those that were named, and the defaults of the others. */
+export function completed<A extends Arguments>(declared: A, given: GivenOf<A>): ValuesOf<A> {
+  const values: Record<string, unknown> = { ...given };
+  for (const [name, { otherwise }] of Object.entries(declared)) values[name] ??= otherwise;
+  return values as ValuesOf<A>;
 }
 
 /** Groups of arguments of which one at most may be given. */

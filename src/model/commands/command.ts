@@ -85,6 +85,8 @@ interface MenuLine {
   /** Its letter. */
   readonly key: string;
   readonly label: string;
+  /** It begins at the present, whatever place of the run is shown. */
+  readonly fromNow?: true;
   /** The question before it: each line that changes the machine has one. */
   asks?(id: string, typed: string): Question;
   /** Why it cannot be done; undefined if it can. */

@@ -2,12 +2,12 @@
 
 import { ArgumentError, flag, type Kind, option, words } from "./argument.ts";
 import { command, type Step } from "./command.ts";
-import { text } from "./kinds.ts";
+import { phrase, text } from "./kinds.ts";
 import { FaultRuleError, FAULTS, readFaultRule } from "../queries/fault-rule.ts";
 
 /** A rule of faults, as its grammar writes it. */
 const rule: Kind<string> = {
-  ...text,
+  ...phrase,
   parse: (typed) => {
     try {
       return readFaultRule(typed).text;

@@ -23,6 +23,9 @@ export const asTyped = (offers?: Offers): Kind<string> => ({ parse: (text) => te
 /** Any text. */
 export const text: Kind<string> = asTyped();
 
+/** A text of several words. */
+export const phrase: Kind<string> = { ...text, phrase: true };
+
 /** A text that is the name of a file of this computer. */
 export const file: Kind<string> = asTyped("files");
 
@@ -189,6 +192,7 @@ export const message: Kind<Uint8Array> = {
 export function filterOf(table: Table): Kind<string> {
   return {
     ...text,
+    phrase: true,
     parse: (typed) => {
       try {
         checkFilter(typed, table);

@@ -23,8 +23,9 @@ export const ONE_VM = maybe(idOf("vm"), "only rows of this VM");
 export const VCPU = word(idOf("vcpu"), "vcpu:VM/INDEX or VM/INDEX");
 
 /** A query with another filter, beside its own, and the limit that a list was given. */
-export function narrowed({ table, args }: Query, { filter, limit }: { readonly filter?: string; readonly limit?: number }): Query {
-  return asked(table, { ...args, filter: allOfEvents([args.filter, filter]) || undefined, limit: limit ?? args.limit });
+export function narrowed({ table, args }: Query, { filter, limit }: { readonly filter?: unknown; readonly limit?: unknown }): Query {
+  const both = allOfEvents([args.filter, typeof filter === "string" ? filter : undefined]);
+  return asked(table, { ...args, filter: both || undefined, limit: typeof limit === "number" ? limit : args.limit });
 }
 
 /** A query of a table that only its entry names. */

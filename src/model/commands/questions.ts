@@ -20,17 +20,39 @@ import {
 } from "./kinds.ts";
 import { TRACE_KINDS } from "../../machine/abi/trace.ts";
 import { asked } from "./lists.ts";
-import { isExactly } from "../queries/filters/filter.ts";
+import { allOf, isExactly, mentions } from "../queries/filters/filter.ts";
 import { findArguments } from "../queries/find.ts";
-import { type IdKind, kindOf, withKind } from "../queries/ids.ts";
+import { type IdKind, kindOf, parseAs, withKind, withoutKind } from "../queries/ids.ts";
+import { rowsOf } from "../queries/query.ts";
+import type { Row } from "../queries/table.ts";
 import { DIAGNOSES, EVENTS, REASONS, type TableName, WHO as ACCESSES } from "../queries/tables.ts";
+import { reasonLines } from "../queries/texts/reason-text.ts";
 import { whoText } from "../queries/texts/who-text.ts";
 import { diagnosisLines } from "../queries/texts/diagnosis-text.ts";
-import { rowsOf } from "../queries/query.ts";
 import { ArgumentError } from "./argument.ts";
 
 /** Accesses that `who --all` prints by default; places that `find` lists. */
 const HISTORY = 100, PLACES = 20;
+/** Events that a look at them has, the latest. */
+const LOOKED = 1000;
+
+/** The filter of the reasons that are asked for; `reason`: its id, a VM, or `last` for any. */
+export function reasonFilter(
+  { reason, vm, about }: { readonly reason: string; readonly vm?: string; readonly about?: string },
+): string {
+  const isId = parseAs("why", reason) !== undefined, of = reason === "last" || isId ? vm : reason;
+  return allOf([
+    of && isExactly("vm", withoutKind("vm", of)),
+    about && mentions(about),
+    isId ? `id=${withKind("why", reason)}` : undefined,
+  ]);
+}
+
+/** A refusal that its caller handled is shown only among all reasons, or by its id. */
+export const reasonsThatAnswer = (about: string | undefined): string => about ? "failed=yes | kind=ended" : "failed=yes";
+
+const reasonText = (row: Row): string =>
+  rowsOf(REASONS, { table: REASONS.name, rows: [row] }).flatMap((reason) => reasonLines(reason).map(({ text }) => `${text}\n`)).join("");
 
 export const WHY = command("why", {
   doc: "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
@@ -44,6 +66,11 @@ export const WHY = command("why", {
   right: "looks",
   examples: ["why", "why why:3", "why --list --vm host"],
   lists: true,
+  ask: ({ reason, list, vm, about }) => {
+    const terms = reasonFilter({ reason, vm, about }), isAny = !list && parseAs("why", reason) === undefined;
+    return asked(REASONS.name, { filter: isAny ? allOf([terms, reasonsThatAnswer(about)]) : terms, limit: list ? undefined : 1 });
+  },
+  printed: ({ list }) => list ? {} : { text: reasonText, none: "nothing like that has failed" },
 });
 
 export const DIAGNOSE = command("diagnose", {
@@ -140,6 +167,14 @@ id to --at. A system call that took longer than 20 ms may be missing if a kept s
   },
 });
 
+/** The filter of the events of a VM, and of a process by its number or its name. */
+export function eventsOf({ vm, process }: { readonly vm?: string; readonly process?: string }): string {
+  return allOf([
+    vm && isExactly("vm", withoutKind("vm", vm)),
+    process && (/^\d+$/.test(process) ? `process=${process}` : isExactly("comm", process)),
+  ]);
+}
+
 export const EVENTS_OF_A_SESSION = command("events", {
   doc: "list the events of a session, oldest first",
   args: {
@@ -158,6 +193,8 @@ export const EVENTS_OF_A_SESSION = command("events", {
     "events --follow --kinds syscall,task --vm debian --process cat",
   ],
   lists: true,
+  ask: ({ kinds, vm, process, since }) =>
+    asked(EVENTS.name, { filter: eventsOf({ vm, process }), since, kinds: kinds?.join(","), limit: LOOKED }),
 });
 
 export const DISASM = command("disasm", {

@@ -8,6 +8,9 @@ import type { StopChange } from "../queries/stop-rule.ts";
 import type { Selected } from "../queries/table.ts";
 import { EVENTS, REASONS, RPCS, SLICES } from "../queries/tables.ts";
 import { hintFor } from "./words.ts";
+import type { Problem } from "../../kit/support/problem.ts";
+import { didYouMeanOneOf } from "../../kit/support/text/did-you-mean.ts";
+import { hint, hintText } from "../../kit/support/text/hint.ts";
 
 /** Help of `--timeout` where a way through the run may be long. */
 const MOVE_TIMEOUT = "wall time; exits with 4 after it, and the session stays paused at the place that it has reached";
@@ -84,10 +87,17 @@ export const BACK = command("back", {
     on: ["ev", "rpc", "why"],
     key: "t",
     label: "go back to that time",
+    fromNow: true,
     of: (_, selected) => ({ event: eventOf(selected) }),
     disabled: (_, { readOnly }) => readOnly ? "off: read-only" : undefined,
   }],
 });
+
+/** That there is no mark of this name. */
+export function noMark(name: string, names: readonly string[]): Problem {
+  const wayOut = names.length ? didYouMeanOneOf(name, names) : `${hintText(hint("mark", "NAME"))} makes one`;
+  return { what: `there is no mark "${name}"`, wayOut };
+}
 
 export const ON = command("on", {
   doc: "step forward from a pause or from an earlier point",

@@ -147,5 +147,5 @@ export const VM_BALLOON = command("vm.balloon", {
 
 export const VM_COMMANDS = [
   ...[VM_LS, VM_DEVICES, VM_TIMELINE, VM_DTB],
-  ...[VM_START, VM_CREATE, VM_RESET, VM_STOP, VM_KILL, VM_BALLOON],
+  ...[VM_START, VM_CREATE, VM_STOP, VM_KILL, VM_RESET, VM_BALLOON],
 ];

@@ -7,6 +7,15 @@ import { type Hint, type HintOptions, hintText } from "../../kit/support/text/hi
 /** `queue flush`. */
 export const pathOf = ({ name }: Pick<Command, "name">): string => name.replaceAll(".", " ");
 
+/** Its path and its words: `queue flush <queue>`. */
+export function usageOf({ name, args }: Pick<Command, "name" | "args">): string {
+  const words = Object.entries(args).filter(([, { form }]) => form === "word").map(([name, { required, many }]) => {
+    const shown = many ? `${name}...` : name;
+    return required ? `<${shown}>` : `[${shown}]`;
+  });
+  return [pathOf({ name }), ...words].join(" ");
+}
+
 /** A hint at a command with these arguments. */
 export function hintFor<A extends Arguments>(command: Command<A>, given: GivenOf<A>): Hint {
   const values = given as Readonly<Record<string, unknown>>;

@@ -6,13 +6,12 @@ import { output, report } from "./print.ts";
 import { Progress } from "./progress.ts";
 import type { OpenSession } from "./session.ts";
 import type { Step } from "../../../model/commands/command.ts";
+import { noMark } from "../../../model/commands/time.ts";
 import type { Move } from "../../../model/protocol/protocol.ts";
 import { documentText, PLACE } from "../../../model/queries/documents.ts";
 import { endProblem, hasEnded } from "../../../model/queries/facts/problem.ts";
 import { rowsOf } from "../../../model/queries/query.ts";
 import { PLACES } from "../../../model/queries/tables.ts";
-import { didYouMeanOneOf } from "../../../kit/support/text/did-you-mean.ts";
-import { hint, hintText } from "../../../kit/support/text/hint.ts";
 import { timeText } from "../../../kit/support/text/number-text.ts";
 
 /** How a move is shown, and the wall time (ns) that it has. */
@@ -30,11 +29,7 @@ async function markedPlace({ asker }: OpenSession, name: string): Promise<number
   checkAnswered(answer);
   const marks = rowsOf(PLACES, answer), mark = marks.find((one) => one.name === name);
   if (mark) return Number(mark.insn);
-  const names = marks.map((one) => one.name ?? "");
-  throw failed(
-    `there is no mark "${name}"`,
-    names.length ? didYouMeanOneOf(name, names) : `${hintText(hint("mark", "NAME"))} makes one`,
-  );
+  throw failed(noMark(name, marks.map((one) => one.name ?? "")));
 }
 
 /** Moves to another place in the run of a session, and prints where it is. */

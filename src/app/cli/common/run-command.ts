@@ -25,7 +25,7 @@ export interface RunOptions extends ListOptions {
 /** Runs a command with its values, and returns the exit code. */
 export async function runCommand(one: Command, values: ValuesOf<Arguments>, options: RunOptions): Promise<number> {
   const steps = one.steps?.(values) ?? [], asked = one.ask?.(values);
-  const query = asked && narrowed(asked, values as { filter?: string; limit?: number });
+  const query = asked && narrowed(asked, values);
   using open = await openSession(options);
   for (const step of steps) await perform(open, step, options, values);
   const code = query ? await print(open, query, values, one.printed?.(values) ?? {}, options) : ExitCode.Done;

@@ -143,7 +143,7 @@ function commandTool(command: Command, allowChange: boolean): Tool {
     run: async ({ session, columns, ...values }: ValuesOf<Arguments>, context: ToolContext) => {
       const isChange = Object.entries(args).some(([name, one]) => one.changes && values[name] !== undefined);
       const query = asks && !isText && !isChange ? command.ask?.(values) : undefined;
-      if (query) return await rows(query, { session, columns, limit: values.limit } as Chosen);
+      if (query) return await rows(narrowed(query, { filter: values.filter }), { session, columns, limit: values.limit } as Chosen);
       return await ran(command, values, session as string | undefined, context);
     },
   });

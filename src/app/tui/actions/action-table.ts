@@ -1,6 +1,8 @@
 // Every action of the TUI but those that show a screen: its name, its keys and its words. Dispatch,
 // hints, help, palette and documentation come from this one table.
 
+import { type Hint, hint } from "../../../kit/support/text/hint.ts";
+
 /** Where keys mean what they mean. */
 export type Context = "everywhere" | "lists" | "window" | "console" | "prefix" | "help" | "menu" | "text";
 /** Contexts of what lies over a screen; the application performs the actions of the others. */
@@ -16,6 +18,10 @@ export interface ActionRow {
   readonly help: string;
   /** One or two words for the hint row, if it is shown there. */
   readonly hint?: string;
+  /** Words that other programs have for it. */
+  readonly aliases?: readonly string[];
+  /** The command that shows or does the same. */
+  readonly command?: Hint;
 }
 
 /** The table. A key is in a context once, which a test holds. */
@@ -42,7 +48,14 @@ export const ACTION_ROWS = [
   { name: "pane.next", context: "lists", keys: ["Tab"], help: "focus the next pane", hint: "pane" },
   { name: "pane.previous", context: "lists", keys: ["S-Tab"], help: "focus the previous pane" },
   { name: "pane.zoom", context: "lists", keys: ["z"], help: "enlarge the focused pane, or restore it", hint: "zoom" },
-  { name: "console.enter", context: "lists", keys: ["c"], help: "type into the console of the selected VM", hint: "console" },
+  {
+    name: "console.enter",
+    context: "lists",
+    keys: ["c"],
+    help: "type into the console of the selected VM",
+    hint: "console",
+    aliases: ["console", "shell", "attach"],
+  },
   { name: "console.all", context: "lists", keys: ["C"], help: "all consoles in one pane, with VM names; or one console" },
   { name: "object.why", context: "lists", keys: ["w"], help: "why it was refused or is blocked", hint: "why" },
   { name: "object.who", context: "lists", keys: ["W"], help: "who wrote or changed it last: a search back in time" },
@@ -67,6 +80,7 @@ export const ACTION_ROWS = [
     keys: ["/"],
     help: "filter the rows; search a console",
     hint: "filter",
+    aliases: ["search", "find"],
   },
   { name: "console.next", context: "lists", keys: ["n"], help: "show the next console" },
   { name: "console.previous", context: "lists", keys: ["N"], help: "show the previous console" },
@@ -91,17 +105,33 @@ export const ACTION_ROWS = [
     help: "zoom in: the timeline, the memory map",
     hint: "zoom in",
   },
-  { name: "machine.pause", context: "lists", keys: ["p"], help: "pause or continue the machine", hint: "pause" },
+  {
+    name: "machine.pause",
+    context: "lists",
+    keys: ["p"],
+    help: "pause or continue the machine",
+    hint: "pause",
+    aliases: ["stop", "continue", "unpause"],
+    command: hint("pause"),
+  },
   {
     name: "machine.stop-rule",
     context: "lists",
     keys: ["b"],
     help: "stop at events like the selected one, or before an instruction",
     hint: "stop rule",
+    command: hint("break", "FILTER"),
   },
   { name: "time.on", context: "lists", keys: ["."], help: "step one instruction (pauses)", hint: "step" },
-  { name: "time.back", context: "lists", keys: [","], help: "step one instruction back, into the past", hint: "step back" },
-  { name: "time.event-back", context: "lists", keys: ["<"], help: "previous matching event" },
+  {
+    name: "time.back",
+    context: "lists",
+    keys: [","],
+    help: "step one instruction back, into the past",
+    hint: "step back",
+    command: hint("back", { by: 1 }),
+  },
+  { name: "time.event-back", context: "lists", keys: ["<"], help: "previous matching event", command: hint("back", { event: "FILTER" }) },
   {
     name: "time.event-on",
     context: "lists",
@@ -115,6 +145,8 @@ export const ACTION_ROWS = [
     keys: ["t"],
     help: "time travel: go to, back to, now, list; snapshot, fork",
     hint: "time",
+    aliases: ["back", "goto", "snapshot"],
+    command: hint("back", { list: true }),
   },
   { name: "display.freeze", context: "lists", keys: ["Space"], help: "freeze the display, not the machine" },
   {
@@ -125,8 +157,22 @@ export const ACTION_ROWS = [
     hint: "danger",
   },
   { name: "palette.show", context: "lists", keys: [":"], help: "find any action, screen or object by its name" },
-  { name: "help.show", context: "lists", keys: ["?"], help: "show this help", hint: "help" },
-  { name: "leave", context: "lists", keys: ["q"], help: "quit; a background session continues", hint: "quit" },
+  {
+    name: "help.show",
+    context: "lists",
+    keys: ["?"],
+    help: "show this help",
+    hint: "help",
+    aliases: ["h", "help"],
+  },
+  {
+    name: "leave",
+    context: "lists",
+    keys: ["q"],
+    help: "quit; a background session continues",
+    hint: "quit",
+    aliases: ["q", "quit", "exit", "q!", "qa"],
+  },
   { name: "step.out", context: "lists", keys: ["Esc"], help: "clear the filter, then the zoom, then go to the first pane" },
   { name: "window.prefix", context: "lists", keys: ["ctrl-w"], help: "prefix of the keys for sizes of panes" },
   {

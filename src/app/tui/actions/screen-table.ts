@@ -5,6 +5,7 @@ import type { NameIn } from "./action-table.ts";
 import type { TraceKind } from "../../../machine/abi/trace.ts";
 import type { IdKind } from "../../../model/queries/ids.ts";
 import type { ListTable } from "../../../model/queries/query.ts";
+import { type Hint, hint } from "../../../kit/support/text/hint.ts";
 
 /** A pane that shows objects, and the table with the row of one. */
 type ShownIn = readonly [pane: string, table?: ListTable | "mem.owner"];
@@ -19,8 +20,8 @@ interface ScreenRow {
   readonly help: string;
   /** Words that other programs have for it. */
   readonly aliases?: readonly string[];
-  /** The command that shows the same, without `el2`. */
-  readonly command?: string;
+  /** The command that shows the same. */
+  readonly command?: Hint;
   /** Frequent actions on it, in the order of use; without them, those of most screens. */
   readonly hints?: readonly NameIn<"lists">[];
   /**
@@ -45,8 +46,8 @@ const ROWS = [
     title: "Overview",
     short: "Over",
     help: "overview: VMs, a console, events",
-    aliases: ["overview", "vm", "vms", "vm ls", "top"],
-    command: "vm ls",
+    aliases: ["overview", "vm", "vms", "top"],
+    command: hint("vm ls"),
     hints: ["object.go", "pane.next", "console.enter", "object.why", "object.actions", "filter.edit", "machine.pause", "time.travel"],
     watched: { kinds: BUSY, budget: GLANCE },
     shows: { vm: ["tree", "vm.ls"], con: ["console"] },
@@ -57,8 +58,8 @@ const ROWS = [
     title: "vCPUs",
     short: "vCPU",
     help: "vCPUs: states, waits, registers",
-    aliases: ["vcpus", "vcpu ls", "registers", "regs"],
-    command: "vcpu ls",
+    aliases: ["vcpus", "registers", "regs"],
+    command: hint("vcpu ls"),
     hints: ["object.go", "pane.next", "time.on", "time.back", "machine.stop-rule", "list.view", "object.why", "filter.edit", "copy.menu"],
     watched: { kinds: ["hvc", "trap", "mmio"], budget: EXITS },
     shows: { vcpu: ["vcpus", "vcpu.ls"] },
@@ -69,8 +70,8 @@ const ROWS = [
     title: "Interrupts",
     short: "IRQ",
     help: "interrupts and their defects",
-    aliases: ["irqs", "interrupts", "irq ls"],
-    command: "irq ls",
+    aliases: ["irqs", "interrupts"],
+    command: hint("irq ls"),
     shows: { irq: ["irqs", "irq.ls"] },
   },
   {
@@ -79,8 +80,8 @@ const ROWS = [
     title: "Memory",
     short: "Mem",
     help: "memory: who owns and maps what, parcels, limits",
-    aliases: ["memory", "mem map"],
-    command: "mem map",
+    aliases: ["memory"],
+    command: hint("mem map"),
     hints: ["object.go", "pane.next", "list.view", "list.closer", "list.wider", "object.why", "object.actions", "filter.edit", "copy.menu"],
     watched: { kinds: ["mem"], budget: EXITS },
     shows: {
@@ -96,8 +97,8 @@ const ROWS = [
     title: "Rights",
     short: "Rights",
     help: "capabilities and objects",
-    aliases: ["rights", "caps ls", "capabilities"],
-    command: "caps ls",
+    aliases: ["rights", "capabilities"],
+    command: hint("caps ls"),
     shows: { cap: ["caps", "caps.ls"], obj: ["objects", "obj.ls"] },
   },
   {
@@ -106,8 +107,8 @@ const ROWS = [
     title: "Queues",
     short: "Queue",
     help: "message queues and doorbells",
-    aliases: ["queues", "queue ls", "doorbells"],
-    command: "queue ls",
+    aliases: ["queues", "doorbells"],
+    command: hint("queue ls"),
     shows: { mq: ["queues", "queue.ls"], db: ["queues", "queue.ls"] },
   },
   {
@@ -116,8 +117,8 @@ const ROWS = [
     title: "RPC",
     short: "RPC",
     help: "requests to the Resource Manager",
-    aliases: ["rpcs", "rpc ls", "messages"],
-    command: "rpc ls",
+    aliases: ["rpcs", "messages"],
+    command: hint("rpc ls"),
     shows: { rpc: ["rpcs"] },
   },
   {
@@ -127,7 +128,7 @@ const ROWS = [
     short: "Sched",
     help: "scheduler timeline",
     aliases: ["scheduler", "timeline"],
-    command: "events --filter kind=sched",
+    command: hint("events", { filter: "kind=sched" }),
     hints: ["object.go", "pane.next", "list.closer", "list.wider", "time.travel", "filter.edit", "copy.menu"],
     watched: { kinds: ["sched"] },
     shows: { pcpu: ["lanes"] },
@@ -139,7 +140,7 @@ const ROWS = [
     short: "Event",
     help: "all events",
     aliases: ["events", "trace"],
-    command: "events",
+    command: hint("events"),
     hints: ["object.go", "pane.next", "list.follow", "time.event-on", "machine.stop-rule", "time.travel", "object.why", "filter.edit"],
     watched: { kinds: [...BUSY, "sched"] },
     shows: { ev: ["events"] },
@@ -151,7 +152,7 @@ const ROWS = [
     short: "Why",
     help: "why operations were refused",
     aliases: ["refusals", "reasons"],
-    command: "why",
+    command: hint("why"),
     hints: ["object.go", "pane.next", "rule.read", "time.travel", "copy.menu", "object.references", "filter.edit"],
     shows: { why: ["reasons"] },
   },

@@ -12,7 +12,9 @@ import { overlayKind } from "./overlay-kind.ts";
 import { Pace } from "./services/pace.ts";
 import { Questions } from "./services/questions.ts";
 import type { Timeline } from "./frame/scrubber.ts";
+import { Done } from "./services/done.ts";
 import { SessionState } from "./services/session-state.ts";
+import { Steps } from "./services/steps.ts";
 import { TimeMarks } from "./frame/time-marks.ts";
 import type { UiState } from "./services/ui-state.ts";
 import { Windows } from "./services/windows.ts";
@@ -22,6 +24,7 @@ import { type FilteredPane, isFiltered } from "../panes/pane.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TreePane } from "../panes/overview/tree-pane.ts";
 import { makeScreens } from "../screens/screens.ts";
+import { CONSOLE } from "../../../model/commands/consoles.ts";
 import { Asker } from "../../../session/control/asker.ts";
 
 export class AppState {
@@ -36,6 +39,8 @@ export class AppState {
   readonly windows: Windows;
   readonly questions: Questions;
   readonly session: SessionState;
+  readonly done = new Done();
+  readonly steps: Steps;
   readonly messages: Messages;
   readonly marks: TimeMarks;
   /** A box over the screen. */
@@ -66,8 +71,9 @@ export class AppState {
     this.keymap = new Keymap(options.keys);
     this.looks = new Looks(options, () => port.changed(true));
     this.session = new SessionState(clock, (text, kind) => this.say(text, kind));
+    this.steps = new Steps(this.asker, this.session, (request) => port.send(request), this.done);
     this.console = new ConsolePane(this.keymap.keyOf("console.prefix"), changed, (console, bytes) => {
-      if (!this.session.end && !options.readOnly) port.send({ kind: "input", console, bytes });
+      if (!this.session.end && !options.readOnly) void this.steps.run(CONSOLE, { vm: console, send: bytes });
     });
     const screens = makeScreens({
       tree: this.tree,

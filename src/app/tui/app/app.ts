@@ -7,7 +7,7 @@ import type { AppOptions, AppPort } from "./app-port.ts";
 import type { AppServices } from "./services/app-services.ts";
 import { AppState } from "./app-state.ts";
 import { ConsoleActions } from "./doing/console-actions.ts";
-import { DoneCommands } from "./done-commands.ts";
+import { CommandRunner } from "./doing/command-runner.ts";
 import { hintAt } from "./frame/foot.ts";
 import { HINTS_FROM_BELOW } from "./frame/frame.ts";
 import { tabAt, TABS_ROW } from "./frame/header.ts";
@@ -37,14 +37,12 @@ export class App {
   readonly #events: SessionEvents;
   readonly #keys: KeyInput;
   readonly #drawing: AppDrawing;
-  readonly port: AppPort;
 
-  constructor(options: AppOptions, surroundings: AppPort) {
-    const done = new DoneCommands(), port = this.port = done.through(surroundings);
+  constructor(options: AppOptions, readonly port: AppPort) {
     const state = this.#state = new AppState(options, port);
-    const { asker, windows, questions, tree, console, session } = state;
+    const { asker, steps, windows, questions, tree, console, session, done } = state;
     const app: AppServices = {
-      ...{ asker, windows, questions, tree, console },
+      ...{ asker, steps, windows, questions, tree, console },
       readOnly: options.readOnly ?? false,
       ended: () => session.end !== undefined,
       past: () => session.past,
@@ -55,7 +53,7 @@ export class App {
     const drawing = this.#drawing = new AppDrawing(state);
     const texts = new TextsOut(state), machine = new MachineActions(state);
     const consoles = new ConsoleActions(app), navigation = new Navigation(app), sizes = new WindowActions(app);
-    const move: MachineActions["move"] = (to) => machine.move(to);
+    const travel: MachineActions["travel"] = (command, given) => machine.travel(command, given);
     const lists = new ListActions({ ...app, consoles, toFile: (name, text, what) => texts.toFile(name, text, what) });
     const mouse = new Mouse({ ...app, consoles, clock: state.clock, ...pointing(state, machine), enter: () => navigation.go() });
     const sessions = new OtherSessions({
@@ -68,20 +66,28 @@ export class App {
       state,
       () => ({ handlers, lists, mouse, sessions, commands, hintAt: hintFinder(state, drawing) }),
     );
+    const runner = new CommandRunner({
+      ...app,
+      typeInto: (vm) => consoles.typeInto(vm),
+      showConsoles: () => consoles.showAll(true),
+      program: options.program,
+      start: (what, allowHost) => void sessions.run(what, allowHost),
+      startOff: () => sessions.off,
+    });
     const menus = new Menus({
       ...app,
+      runner,
       keymap: state.keymap,
       jump: (id) => navigation.jump(id),
-      typeInto: (vm) => consoles.typeInto(vm),
       run: (action, key) => keys.run(action, key),
       copy: (text) => texts.copy(text),
       mouse: (on) => port.mouse(on),
       choose: () => port.choose(),
-      ...{ program: options.program, commands, done, guide: options.guide, move },
+      ...{ commands, done, guide: options.guide },
       themes: state.looks.names,
       theme: (name) => state.looks.choose(name),
-    }, sessions);
-    const time = new TimeMenu({ ...app, title: options.title, fork: options.fork, move });
+    });
+    const time = new TimeMenu({ ...app, title: options.title, fork: options.fork, travel, done });
     // A missing handler is a type error.
     const handlers: Handlers = {
       ...{ ...lists.handlers, ...navigation.handlers, ...consoles.handlers, ...sizes.handlers },
@@ -194,7 +200,9 @@ function pointing(state: AppState, machine: MachineActions): Pick<MouseServices,
     goThere: () => {
       const way = marks.way, here = session.sample?.time;
       marks.point(undefined);
-      if (way && here !== undefined) machine.move(way(here));
+      if (!way || here === undefined) return;
+      const { command, event } = way(here);
+      machine.travel(command, { event });
     },
   };
 }

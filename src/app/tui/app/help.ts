@@ -9,7 +9,7 @@ import { type Key, keyText } from "../terminal/keys.ts";
 import type { Overlay } from "./overlays/overlay.ts";
 import { drawOverlay } from "./overlays/overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
-import { OBJECT_ACTIONS } from "./doing/object-actions.ts";
+import { OBJECT_LINES } from "./doing/object-menus.ts";
 import type { FileCommand } from "../../configuration/keys/commands.ts";
 import { spokenCells, type SpokenLine, type SpokenSize } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
@@ -31,7 +31,7 @@ const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console"
 type Shown = Pick<Action, "keys" | "help"> & { readonly name: string };
 
 /** The actions on the selected object: a search finds them, too. */
-const ON_OBJECTS: readonly Shown[] = OBJECT_ACTIONS.map(({ key, name, label, on, danger }) => ({
+const ON_OBJECTS: readonly Shown[] = OBJECT_LINES.map(({ key, name, label, on, danger }) => ({
   keys: [`${danger ? "!" : "a"} ${key}`],
   name,
   help: `${label} (${on.join(", ")})`,

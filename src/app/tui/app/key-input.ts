@@ -10,6 +10,7 @@ import type { OtherSessions } from "./start/other-sessions.ts";
 import type { Overlay } from "./overlays/overlay.ts";
 import type { OwnCommands } from "./doing/own-commands.ts";
 import type { Key } from "../terminal/keys.ts";
+import { CONSOLE } from "../../../model/commands/consoles.ts";
 
 /** Parts of the application that take keys. */
 interface KeyTakers {
@@ -59,14 +60,14 @@ export class KeyInput {
 
   /** Bytes for the guest whose console is shown. */
   type(bytes: Uint8Array): void {
-    const { state } = this, { options, session, console, port } = state;
+    const { state } = this, { options, session, console, steps } = state;
     if (options.replay) return state.say("a replay takes no input; ctrl-] d stops typing", "warn");
     if (session.past) {
       return state.say("You are viewing the past, which takes no input; press ctrl-] d, then t n to return to the present", "warn");
     }
     if (!console.shown) return;
     state.typedKeys++;
-    port.send({ kind: "input", console: console.shown, bytes });
+    void steps.run(CONSOLE, { vm: console.shown, send: bytes });
   }
 
   /** Says why a key was not taken; a prompt would hide the words. */

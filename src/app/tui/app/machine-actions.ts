@@ -3,13 +3,15 @@
 
 import type { GroupHandlers } from "../actions/action-handlers.ts";
 import type { AppState } from "./app-state.ts";
-import type { Move } from "../../../model/protocol/protocol.ts";
+import type { Arguments, GivenOf } from "../../../model/commands/argument.ts";
+import type { Command } from "../../../model/commands/command.ts";
+import { BACK, ON, PAUSE, RESUME } from "../../../model/commands/time.ts";
 
 export class MachineActions {
   readonly handlers = {
     "machine.pause": () => this.#pause(),
-    "time.on": () => this.move({ kind: "step", by: 1 }),
-    "time.back": () => this.move({ kind: "step", by: -1 }),
+    "time.on": () => this.travel(ON, { by: 1 }),
+    "time.back": () => this.travel(BACK, { by: 1 }),
     "display.freeze": () => this.#freeze(),
     "cancel": () => this.#cancel(),
   } satisfies GroupHandlers;
@@ -17,17 +19,16 @@ export class MachineActions {
   constructor(readonly state: AppState) {}
 
   /** Shows another place of the run. */
-  move(to: Move): void {
-    const { options, session, port } = this.state;
+  travel<A extends Arguments>(command: Command<A>, given: GivenOf<A>): void {
+    const { options, steps } = this.state;
     if (options.readOnly) return this.state.say("read-only: cannot travel");
-    session.beginMove();
-    port.send({ kind: "move", id: 0, to });
+    void steps.run(command, given);
   }
 
   #pause(): void {
-    const { options, session, port } = this.state;
+    const { options, session, steps } = this.state;
     if (options.readOnly) return this.state.say("read-only: cannot pause");
-    port.send({ kind: session.paused ? "resume" : "pause" });
+    void steps.run(session.paused ? RESUME : PAUSE, {});
   }
 
   #freeze(): void {

@@ -8,6 +8,7 @@ import { type SpokenLine, spokenPieces } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
 import type { TableName } from "../../../model/queries/tables.ts";
 import type { Answer } from "../../../model/queries/query.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
 
 /** Why a pane has no rows. */
@@ -38,7 +39,7 @@ export const HOW_ROWS_COME: Partial<Record<TableName, string>> = {
   "queue.ring": "A message stays in it until its receiver takes it.",
   "rpc.ls": "The host sends requests when it makes VMs.",
   "events": "They are recorded while a screen shows them.",
-  "why": "el2 inject makes one; 0 comes back here.",
+  "why": `${hintText(hint("inject"))} makes one; 0 comes back here.`,
   "sched.ls": "They are recorded while this screen is open.",
 };
 

@@ -12,6 +12,7 @@ import { lastPart, plainText } from "../../../model/queries/texts/format.ts";
 import { chainOf } from "../../../model/queries/texts/reason-text.ts";
 import { type Json, membersOf, type RowOf } from "../../../model/queries/table.ts";
 import type { REASONS } from "../../../model/queries/tables.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
 import { sizeText } from "../../../kit/support/text/number-text.ts";
 
 type Reason = RowOf<typeof REASONS>;
@@ -57,7 +58,7 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
     ...row.shared_errno === null
       ? []
       : [{ text: `the driver returns ${row.err} for ${row.shared_errno} different causes`, role: "dim" } as const],
-    { text: "", pieces: [{ text: "as a command  ", role: "dim" }, { text: `el2 why ${row.id}` }] },
+    { text: "", pieces: [{ text: "as a command  ", role: "dim" }, { text: hintText(hint("why", row.id)) }] },
   ];
 }
 

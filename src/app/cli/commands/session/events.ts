@@ -7,10 +7,8 @@ import { report, reportGaps, RowStream } from "../../common/print.ts";
 import type { RunOptions } from "../../common/run-command.ts";
 import { checkVm, type OpenSession, openSession } from "../../common/session.ts";
 import type { ValuesOf } from "../../../../model/commands/argument.ts";
-import { EVENTS_OF_A_SESSION } from "../../../../model/commands/questions.ts";
-import { isExactly } from "../../../../model/queries/filters/filter.ts";
+import { EVENTS_OF_A_SESSION, eventsOf } from "../../../../model/commands/questions.ts";
 import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
-import { withoutKind } from "../../../../model/queries/ids.ts";
 import { EVENTS } from "../../../../model/queries/tables.ts";
 
 /** Pause between two checks for new events, ms. */
@@ -33,18 +31,9 @@ async function events(options: EventOptions): Promise<number> {
   return await watching(options, options.json ?? false, () => printEvents(open, options));
 }
 
-/** Those of a process by its number, or its name. */
-function processFilter(process: string | undefined): string | undefined {
-  return process && (/^\d+$/.test(process) ? `process=${process}` : isExactly("comm", process));
-}
-
 async function printEvents({ session, asker }: OpenSession, options: EventOptions): Promise<number> {
   const { json = false, kinds, follow = false, since, limit = Infinity } = options;
-  const filter = allOfEvents([
-    options.filter,
-    options.vm && isExactly("vm", withoutKind("vm", options.vm)),
-    processFilter(options.process),
-  ]);
+  const filter = allOfEvents([options.filter, eventsOf(options)]);
   const stream = new RowStream(EVENTS, options, json);
   let left = limit, after: string | undefined, gaps = "";
   if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;

@@ -7,11 +7,11 @@ import { nothingPasses, output, outputLink, printAnswer } from "../../common/pri
 import type { RunOptions } from "../../common/run-command.ts";
 import { checkVm, type OpenSession, openSession } from "../../common/session.ts";
 import type { ValuesOf } from "../../../../model/commands/argument.ts";
-import { WHY } from "../../../../model/commands/questions.ts";
+import { reasonFilter, reasonsThatAnswer, WHY } from "../../../../model/commands/questions.ts";
 import { lineFor } from "../../../../model/commands/words.ts";
 import { diagnosisLines } from "../../../../model/queries/texts/diagnosis-text.ts";
-import { isOf, parseAs, whyId, withKind, withoutKind } from "../../../../model/queries/ids.ts";
-import { allOf, isExactly, mentions } from "../../../../model/queries/filters/filter.ts";
+import { isOf, parseAs, whyId, withKind } from "../../../../model/queries/ids.ts";
+import { allOf, isExactly } from "../../../../model/queries/filters/filter.ts";
 import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
 import { isCited, REASON_MARGIN, reasonLines } from "../../../../model/queries/texts/reason-text.ts";
@@ -60,17 +60,10 @@ async function explain(number: number | undefined, options: WhyOptions): Promise
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
   using open = await openSession({ session });
-  const terms = allOfEvents([
-    filter,
-    vm && isExactly("vm", withoutKind("vm", vm)),
-    about && mentions(about),
-    number !== undefined ? `id=${whyId(number)}` : undefined,
-  ]);
+  const terms = allOfEvents([filter, reasonFilter({ reason: number === undefined ? "last" : whyId(number), vm, about })]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
   const print = async () => {
-    // A refusal that its caller handled is shown only among all reasons, or by its id.
-    const answers = about ? "failed=yes | kind=ended" : "failed=yes";
-    const answer = await ask(number === undefined && !list ? allOfEvents([terms, answers]) : terms);
+    const answer = await ask(number === undefined && !list ? allOfEvents([terms, reasonsThatAnswer(about)]) : terms);
     checkAnswered(answer, ExitCode.Usage);
     if (!answer.rows.length && vm) await checkVm(open, vm);
     const isNow = number === undefined && filter === undefined && (about === undefined || isOf("vm", about));

@@ -22,12 +22,13 @@ import type { SessionPlan } from "../../../../model/plans/plan.ts";
 import type { SessionClient } from "../../../../session/worker/client.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { runStart } from "../../../tui/app/start/run-start.ts";
-import { deedArguments } from "../../../tui/app/start/start-screen.ts";
+import { deedHint } from "../../../tui/app/start/start-screen.ts";
 import { runConfigErrors } from "../../../tui/app/frame/run-config-errors.ts";
 import { type Leaving, runTui, type TuiOptions } from "../../../tui/app/run.ts";
 import type { UnseenStart } from "../../../tui/app/start/starts.ts";
 import { ProcessTerminal, type TerminalPort } from "../../../tui/terminal/terminal.ts";
 import type { Guide } from "../../../tui/app/guide/guide.ts";
+import { hintWords } from "../../../../kit/support/text/hint.ts";
 import type { Problem } from "../../../../kit/support/problem.ts";
 
 /** A machine of this process as its screens see it. */
@@ -304,7 +305,7 @@ export async function showStart(entry: URL, look: Guise, run: (args: readonly st
     ...look.plain ? ["--plain"] : [],
     ...look.readOnly && choice.kind !== "replay" && choice.kind !== "tour" ? ["--read-only"] : [],
   ];
-  await run([...deedArguments(choice), ...options]);
+  await run([...hintWords(deedHint(choice)), ...options]);
   return undefined;
 }
 

@@ -5,6 +5,7 @@ import { catalogEntries } from "../../../catalog/catalog.ts";
 import { NoPlace, sessionNames, socketPath } from "../../../../session/control/places.ts";
 import { NoSession, sessionInfo } from "../../../../session/control/remote.ts";
 import type { SessionInfo } from "../../../../session/control/conversation.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
 import { sizeText } from "../../../../kit/support/text/number-text.ts";
 import { NoCacheFolder } from "../../../../kit/support/files/cache.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
@@ -60,7 +61,7 @@ export async function startOffers(from?: string): Promise<StartOffers> {
       {
         key: "e",
         title: "Run",
-        command: "run WHAT",
+        command: hint("run", "WHAT"),
         rows: [
           { name: "demo", detail: "three VMs that communicate: hello, ping, pong", deed: { kind: "run", what: "demo" } },
           { name: "tour", detail: "learn the screens: it says what to press, and waits", deed: { kind: "tour" } },
@@ -75,7 +76,7 @@ export async function startOffers(from?: string): Promise<StartOffers> {
       {
         key: "s",
         title: "Sessions",
-        command: "ls",
+        command: hint("ls"),
         rows: sessions.map(({ name, what, started, paused, ended }): StartRow => ({
           name,
           detail: ended === undefined ? `${what}, ${paused ? "paused" : "runs"}` : `${what}, ended: ${ended}`,
@@ -87,14 +88,14 @@ export async function startOffers(from?: string): Promise<StartOffers> {
       {
         key: "g",
         title: "Guests",
-        command: "guests ls",
+        command: hint("guests ls"),
         rows: await guestRows(),
         empty: ["No guest is in the cache.", "el2 guests fetch debian fetches an unmodified Debian."],
       },
       {
         key: "r",
         title: "Recordings and snapshots",
-        command: "replay FILE",
+        command: hint("replay", "FILE"),
         rows: [
           ...filesOf(/\.rec$/).map(({ path, size }): StartRow => ({
             name: path,

@@ -2,6 +2,7 @@
 
 import type { AppServices } from "../services/app-services.ts";
 import { TextOverlay } from "../overlays/overlay.ts";
+import { CONSOLE } from "../../../../model/commands/consoles.ts";
 import { vmId, vmIn, withKind } from "../../../../model/queries/ids.ts";
 import type { GroupHandlers } from "../../actions/action-handlers.ts";
 import { screenOf } from "../../actions/screen-table.ts";
@@ -48,9 +49,14 @@ export class ConsoleActions {
 
   /** Shows all consoles in one; or one of them again. */
   #all(): void {
+    this.showAll(!this.app.console.all);
+  }
+
+  /** All consoles in one pane, or one. */
+  showAll(all: boolean): void {
     const { windows, console } = this.app;
     windows.show(screenOf("con").key);
-    console.showAll(!console.all);
+    console.showAll(all);
     windows.focusOn(console);
     this.#search = undefined;
   }
@@ -71,8 +77,8 @@ export class ConsoleActions {
 
   /** A break on the line of the console that is shown; keys still go there. */
   async #sendBreak(): Promise<void> {
-    const { asker, console: { shown }, say, changed } = this.app;
-    const error = await asker.act({ kind: "console.break", console: shown });
+    const { steps, console: { shown }, say, changed } = this.app;
+    const error = await steps.run(CONSOLE, { vm: shown, break: true });
     if (error === undefined) say(`a break was sent to ${withKind("con", shown)}`);
     else say(problemText(error), "refused");
     changed();

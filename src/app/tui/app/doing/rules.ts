@@ -7,6 +7,7 @@ import { wrap } from "../../panes/row-lines.ts";
 import { rowIn } from "../../../../model/queries/rows.ts";
 import { REASONS } from "../../../../model/queries/tables.ts";
 import { isCited } from "../../../../model/queries/texts/reason-text.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** Columns around the lines of an overlay. */
 const MARGIN = 6;
@@ -18,7 +19,7 @@ export async function readRule(app: AppServices, books: Books | undefined): Prom
   const cited = rowIn(REASONS, selected)?.section;
   if (cited === undefined || !isCited(cited)) return app.say(`${selected.row.id} cites no section of a book`);
   const text = await books?.section(cited);
-  if (text === undefined) app.say(`${cited} is not in the books; el2 reference spec lists them`, "bad");
+  if (text === undefined) app.say(`${cited} is not in the books; ${hintText(hint("reference spec"))} lists them`, "bad");
   else {
     const lines = text.split("\n").flatMap((line) => wrap(line, 0, app.windows.width - MARGIN));
     app.show(new LinesOverlay(cited, lines.map((line) => ({ text: line, role: line.startsWith("#") ? "strong" : "text" }))));

@@ -5,12 +5,16 @@ import { resolve } from "node:path";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import type { AppServices } from "../services/app-services.ts";
 import { type MenuItem, MenuOverlay, TextOverlay } from "../overlays/overlay.ts";
+import type { Done } from "../services/done.ts";
 import { TablePane } from "../../panes/table-pane.ts";
+import type { Arguments, GivenOf } from "../../../../model/commands/argument.ts";
+import type { Command } from "../../../../model/commands/command.ts";
+import { BACK, ON } from "../../../../model/commands/time.ts";
 import { cellText } from "../../../../model/queries/texts/format.ts";
 import { EVENTS, PLACES } from "../../../../model/queries/tables.ts";
-import type { Move } from "../../../../model/protocol/protocol.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
 import type { GroupHandlers } from "../../actions/action-handlers.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { type Problem, problemText } from "../../../../kit/support/problem.ts";
 
 /**
@@ -25,7 +29,9 @@ interface TimeServices extends AppServices {
   readonly title: string;
   /** Undefined if forks are impossible. */
   readonly fork: Fork | undefined;
-  readonly move: (to: Move) => void;
+  /** Shows another place of the run. */
+  readonly travel: <A extends Arguments>(command: Command<A>, given: GivenOf<A>) => void;
+  readonly done: Done;
 }
 
 /** The menu of `t`. */
@@ -53,7 +59,7 @@ export class TimeMenu {
       new MenuOverlay("time", [
         item("g", "go to an instruction count", () => this.#goTo()),
         item("b", "back to an event or an instruction", () => this.#back()),
-        item("n", "now: return to the present", () => app.move({ kind: "now" })),
+        item("n", "now: return to the present", () => app.travel(BACK, { now: true })),
         item("l", "list: the start, snapshots, the place shown, now", () => void this.#list(), readOnly),
         item("s", "snapshot of this place, to a file", () => this.#snapshot(), readOnly ?? ended),
         item("f", "fork: another session continues from here", () => this.#fork(), readOnly ?? ended ?? nobody),
@@ -84,7 +90,8 @@ export class TimeMenu {
   #goToEvent(filter: string, forward: boolean): void {
     this.#filter = filter;
     this.app.say(`${forward ? "forward" : "back"} to ${filter} …`);
-    this.app.move({ kind: forward ? "next-event" : "event", filter });
+    if (forward) this.app.travel(ON, { event: filter });
+    else this.app.travel(BACK, { event: filter });
   }
 
   /** The places of the run, to go to. */
@@ -99,7 +106,7 @@ export class TimeMenu {
       return {
         label: label.trimEnd(),
         reason: row.kind === "shown" ? "here" : undefined,
-        run: () => app.move(row.kind === "now" ? { kind: "now" } : { kind: "instructions", count: Number(row.insn) }),
+        run: () => app.travel(BACK, row.kind === "now" ? { now: true } : { to: Number(row.insn) }),
       };
     });
     app.show(new MenuOverlay("places of the run; Enter goes there", items));
@@ -117,7 +124,7 @@ export class TimeMenu {
           if (!Number.isSafeInteger(count) || count < 0) {
             return app.say(`"${text}" is not an instruction count; use for example 120000`, "bad");
           }
-          app.move({ kind: "instructions", count });
+          app.travel(BACK, { to: count });
         },
       }),
     );
@@ -132,7 +139,7 @@ export class TimeMenu {
         const target = targetOf(filter);
         if (target.kind === "event") this.#filter = filter;
         app.say("going back …");
-        app.move(target);
+        app.travel(BACK, target.kind === "event" ? { event: target.filter } : { at: target.at });
       }, (message) => app.say(message, "bad")),
     );
   }
@@ -154,14 +161,16 @@ export class TimeMenu {
    * one. Resolves to an error, if any.
    */
   #written(path: string, passing = false): Promise<Problem | undefined> {
+    const file = resolve(path);
+    if (!passing) this.app.done.note(hint("snapshot save", file));
     const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);
-    return this.app.asker.snapshot(resolve(path), this.app.title, progress, passing);
+    return this.app.asker.snapshot(file, this.app.title, progress, passing);
   }
 
   async #fork(): Promise<void> {
     try {
       const name = await this.app.fork!((path) => this.#written(path, true));
-      this.#tell(`session ${name} continues from here; el2 attach ${name} shows it`);
+      this.#tell(`session ${name} continues from here; ${hintText(hint("attach", name))} shows it`);
     } catch (error) {
       this.#tell(error instanceof Error ? error.message : String(error), "bad");
     }

@@ -3,12 +3,18 @@
 
 import type { Timeline } from "./scrubber.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
+import { BACK, ON } from "../../../../model/commands/time.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
 import { REASONS } from "../../../../model/queries/tables.ts";
-import type { Move } from "../../../../model/protocol/protocol.ts";
 
 /** Refusals that are marked at the most. */
 const MARKED = 100;
+
+/** The way to a place of the run: to an event, back or on. */
+export interface WayThere {
+  readonly command: typeof BACK | typeof ON;
+  readonly event: string;
+}
 
 /** The marks of one run. */
 export class TimeMarks {
@@ -52,9 +58,9 @@ export class TimeMarks {
   }
 
   /** How to get to the pointed-at time; undefined without one. */
-  get way(): ((here: number) => Move) | undefined {
+  get way(): ((here: number) => WayThere) | undefined {
     const time = this.#pointed;
     if (time === undefined) return undefined;
-    return (here) => time < here ? { kind: "event", filter: `t<=${time}ns` } : { kind: "next-event", filter: `t>=${time}ns` };
+    return (here) => time < here ? { command: BACK, event: `t<=${time}ns` } : { command: ON, event: `t>=${time}ns` };
   }
 }

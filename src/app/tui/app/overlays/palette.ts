@@ -5,6 +5,7 @@ import type { OverlayAction } from "../../actions/actions.ts";
 import { drawJoinedLine } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import { fit, textWidth } from "../../../../kit/support/text/text-width.ts";
+import { type Hint, hintText } from "../../../../kit/support/text/hint.ts";
 import type { Key } from "../../terminal/keys.ts";
 import { LineEditor } from "./line-editor.ts";
 import type { Overlay } from "./overlay.ts";
@@ -25,8 +26,13 @@ export interface Choice {
   readonly off?: string;
   /** Other words for it. */
   readonly aliases?: readonly string[];
-  /** The command line that does the same, without `el2`. */
-  readonly command?: string;
+  /** The command that does the same. */
+  readonly command?: Hint;
+  /**
+   * It is a command of this path, which Tab completes. It comes after actions and objects, unless
+   * the path is what was typed.
+   */
+  readonly path?: string;
   readonly run: () => void;
 }
 
@@ -97,7 +103,7 @@ export class PaletteOverlay implements Overlay {
 
   #complete(choices: readonly Choice[]): boolean {
     const chosen = this.#chosen(choices);
-    return chosen !== undefined && this.#line.set(chosen.text);
+    return chosen !== undefined && this.#line.set(chosen.path === undefined ? chosen.text : `${chosen.path} `);
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
@@ -131,7 +137,7 @@ export class PaletteOverlay implements Overlay {
     const lines = choices.slice(top, top + height).map((choice) =>
       spokenCells([choice.text, choice.key ?? "", choice.off ?? choice.detail].map((cell) => [{ text: cell }]), choice === chosen)
     );
-    const shell = chosen?.command === undefined ? [] : [{ parts: ["shell", `el2 ${chosen.command}`] }];
+    const shell = chosen?.command === undefined ? [] : [{ parts: ["shell", hintText(chosen.command)] }];
     return [{ parts: ["Commands", `${choices.length} of ${this.options.count()}`, text] }, ...lines, ...shell];
   }
 }
@@ -162,7 +168,7 @@ function drawExplained(screen: Screen, look: Look, area: Rectangle, chosen: Choi
     look,
     area.x + 2,
     area.y + EXPLAINED,
-    [{ text: "shell  ", role: "dim" }, { text: `el2 ${command}`, role: "link" }],
+    [{ text: "shell  ", role: "dim" }, { text: hintText(command), role: "link" }],
     area.width - 3,
   );
 }
@@ -199,7 +205,13 @@ export function suiting(text: string, offers: readonly Choice[]): Choice[] {
  * Another word for it at the start; then letters in order, better if they are adjacent, best
  * at the start; -1 where they do not occur.
  */
-function score(wanted: string, { text, detail, aliases }: Choice): number {
+function score(wanted: string, choice: Choice): number {
+  const { path } = choice;
+  if (path === undefined || wanted === "") return nameScore(wanted, choice);
+  return path === wanted ? 3500 : nameScore(wanted, choice) / 100;
+}
+
+function nameScore(wanted: string, { text, detail, aliases }: Choice): number {
   if (wanted === "") return 0;
   if (aliases?.includes(wanted)) return 4000;
   const name = text.toLowerCase();

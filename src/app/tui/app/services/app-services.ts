@@ -3,6 +3,7 @@
 import type { ConsolePane } from "../../panes/consoles/console-pane.ts";
 import type { Overlay } from "../overlays/overlay.ts";
 import type { MessageKind } from "../frame/messages.ts";
+import type { Steps } from "./steps.ts";
 import type { Questions } from "./questions.ts";
 import type { TreePane } from "../../panes/overview/tree-pane.ts";
 import type { Windows } from "./windows.ts";
@@ -12,6 +13,7 @@ import type { Selected } from "../../../../model/queries/table.ts";
 /** Services that every group uses. */
 export interface AppServices {
   readonly asker: Asker;
+  readonly steps: Steps;
   readonly windows: Windows;
   readonly questions: Questions;
   readonly tree: TreePane;

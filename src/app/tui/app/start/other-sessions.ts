@@ -3,7 +3,6 @@
 
 import type { MessageKind } from "../frame/messages.ts";
 import { LinesOverlay, MenuOverlay, type Overlay } from "../overlays/overlay.ts";
-import type { Choice } from "../overlays/palette.ts";
 import type { Line } from "../../panes/pane.ts";
 import { wrap } from "../../panes/row-lines.ts";
 
@@ -30,9 +29,6 @@ interface SessionsServices {
   readonly visit: (name: string) => void;
 }
 
-/** `run WHAT`, with what a snapshot's machine may have. */
-const RUN = /^run\s+(\S.*?)(\s+--allow-host all)?$/i;
-
 /** The sessions other than the one that is shown. */
 export class OtherSessions {
   /** The session being started. */
@@ -40,29 +36,8 @@ export class OtherSessions {
 
   constructor(readonly app: SessionsServices) {}
 
-  /** The line of the palette before anything follows `run`. */
-  readonly offer: Choice = {
-    text: "run",
-    detail: "WHAT: start another session from a configuration, image, name or snapshot",
-    run: () => this.app.say("run WHAT starts another session; for example run phone.toml or run before.snap"),
-  };
-
-  /** The palette's choice for `run WHAT`; undefined for another text. */
-  choice(text: string): Choice | undefined {
-    const [, what, allowHost] = RUN.exec(text.trim()) ?? [];
-    if (what === undefined) return undefined;
-    const off = this.#off();
-    return {
-      text: text.trim(),
-      detail: `start and show another session; q returns to ${this.app.title}`,
-      off,
-      command: `up ${what}`,
-      run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.app.say(`run: ${off}`, "bad"),
-    };
-  }
-
   /** Why another session is impossible. */
-  #off(): string | undefined {
+  get off(): string | undefined {
     if (this.app.readOnly) return "off: read-only";
     if (!this.app.start) return "off: sessions cannot be started here";
     return this.#starting && `off: ${this.#starting} is being started`;
@@ -87,7 +62,7 @@ export class OtherSessions {
   openSnapshot(file: string | undefined): void {
     const { app } = this;
     if (file === undefined) return app.say("this session has no snapshot; save one with t s while it runs");
-    const off = this.#off();
+    const { off } = this;
     if (off !== undefined) return app.say(`${file}: ${off}`, "bad");
     app.show(
       new MenuOverlay(`last snapshot: ${file}`, [

@@ -5,7 +5,8 @@ import { drawFrame, hasBoxes, insideOf } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import { drawHints } from "../frame/foot.ts";
 import { fit } from "../../../../kit/support/text/text-width.ts";
-import type { Hint } from "../frame/hints.ts";
+import type { Hint as KeyHint } from "../frame/hints.ts";
+import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { drawPieces, type Piece } from "../../look/pieces.ts";
 import { beginRow } from "../../look/row.ts";
 import type { Look } from "../../look/theme.ts";
@@ -18,19 +19,19 @@ type StartDeed =
   | { readonly kind: "replay"; readonly recording: string }
   | { readonly kind: "tour" };
 
-/** The command line that does it, without `el2`. */
-export function deedArguments(deed: StartDeed): string[] {
+/** The command that does it. */
+export function deedHint(deed: StartDeed): Hint {
   switch (deed.kind) {
     case "run":
-      return ["run", deed.what];
+      return hint("run", deed.what);
     case "load":
-      return ["up", deed.snapshot];
+      return hint("up", deed.snapshot);
     case "attach":
-      return ["attach", deed.session];
+      return hint("attach", deed.session);
     case "replay":
-      return ["replay", deed.recording, "--tui"];
+      return hint("replay", deed.recording, { tui: true });
     case "tour":
-      return ["tour"];
+      return hint("tour");
   }
 }
 
@@ -50,7 +51,7 @@ interface StartSection {
   readonly key: string;
   readonly title: string;
   /** The command that lists the same. */
-  readonly command: string;
+  readonly command: Hint;
   readonly rows: readonly StartRow[];
   /** The expected content, and how to get it. */
   readonly empty: readonly [what: string, how: string];
@@ -139,7 +140,7 @@ export class StartScreen {
         look,
         1,
         screen.height - 1,
-        [{ text: "shell  ", role: "dim" }, { text: `el2 ${deedArguments(deed).join(" ")}`, role: "link" }],
+        [{ text: "shell  ", role: "dim" }, { text: hintText(deedHint(deed)), role: "link" }],
         screen.width - 2,
       );
     }
@@ -149,9 +150,9 @@ export class StartScreen {
     return this.offers.sections[this.#section].rows[this.#at[this.#section]];
   }
 
-  #hints(): Hint[] {
+  #hints(): KeyHint[] {
     const verb = ["run", "attach", "run", "open"][this.#section];
-    const keys = this.offers.sections.map(({ key, title }): Hint => ({ key, word: title.toLowerCase().split(" ", 1)[0] }));
+    const keys = this.offers.sections.map(({ key, title }): KeyHint => ({ key, word: title.toLowerCase().split(" ", 1)[0] }));
     const back = this.offers.from === undefined ? "leave" : `back to ${this.offers.from}`;
     return [{ key: "Enter", word: verb }, { key: "Tab", word: "next" }, ...keys, { key: "q", word: back }];
   }
@@ -194,7 +195,7 @@ export class StartScreen {
       {
         text: title,
         count: rows.length || undefined,
-        right: [[{ text: `el2 ${command}`, role: "dim" }], [{ text: key, role: "accent", bold: true }]],
+        right: [[{ text: hintText(command), role: "dim" }], [{ text: key, role: "accent", bold: true }]],
       },
       { boxed, kind: focused ? "focused" : "plain", focus: focused },
     );

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Screen } from "../../../../../src/app/tui/terminal/cells.ts";
 import { roleOf } from "../../../../../src/app/tui/terminal/color.ts";
 import { runStart } from "../../../../../src/app/tui/app/start/run-start.ts";
+import { hint } from "../../../../../src/kit/support/text/hint.ts";
 import { type StartOffers, type StartRow, StartScreen } from "../../../../../src/app/tui/app/start/start-screen.ts";
 import { SharedInput, type TerminalPort } from "../../../../../src/app/tui/terminal/terminal.ts";
 import { plainLook } from "../../../../../src/app/tui/look/theme.ts";
@@ -18,22 +19,22 @@ const OFFERS: StartOffers = {
     {
       key: "e",
       title: "Run",
-      command: "run WHAT",
+      command: hint("run", "WHAT"),
       rows: [row("demo", { kind: "run", what: "demo" }), row("phone.toml", { kind: "run", what: "phone.toml" })],
       empty: ["", ""],
     },
     {
       key: "s",
       title: "Sessions",
-      command: "ls",
+      command: hint("ls"),
       rows: [row("nightly", { kind: "attach", session: "nightly" })],
       empty: ["No session.", "el2 up starts one."],
     },
-    { key: "g", title: "Guests", command: "guests ls", rows: [], empty: ["No guest is in the cache.", "el2 guests fetch debian"] },
+    { key: "g", title: "Guests", command: hint("guests ls"), rows: [], empty: ["No guest is in the cache.", "el2 guests fetch debian"] },
     {
       key: "r",
       title: "Recordings and snapshots",
-      command: "replay FILE",
+      command: hint("replay", "FILE"),
       rows: [row("bug.rec", { kind: "replay", recording: "bug.rec" }), row("a.snap", { kind: "load", snapshot: "a.snap" })],
       empty: ["", ""],
     },

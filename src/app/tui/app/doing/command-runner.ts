@@ -1,0 +1,259 @@
+// Runs commands of a session from the screens: what changes the machine asks first where the entry
+// has a question; an answer is shown in lines over the screen.
+
+import { resolve } from "node:path";
+import { DIFF, RECORD_SAVE, RUN } from "./palette-commands.ts";
+import type { AppServices } from "../services/app-services.ts";
+import type { OwnProgram } from "../services/own-program.ts";
+import type { Steps } from "../services/steps.ts";
+import { DangerOverlay } from "../overlays/danger.ts";
+import { LinesOverlay } from "../overlays/overlay.ts";
+import { screenOf, whereShown } from "../../actions/screen-table.ts";
+import { isFiltered, type Line } from "../../panes/pane.ts";
+import { fieldLines } from "../../panes/row-lines.ts";
+import { ArgumentError, type Arguments, completed, type Typed, type ValuesOf } from "../../../../model/commands/argument.ts";
+import type { Command, Question } from "../../../../model/commands/command.ts";
+import { CONSOLE, consoleName, LOGS } from "../../../../model/commands/consoles.ts";
+import { narrowed } from "../../../../model/commands/lists.ts";
+import { hintFor, lineFor, pathOf } from "../../../../model/commands/words.ts";
+import { EVENTS_OF_A_SESSION, eventsOf } from "../../../../model/commands/questions.ts";
+import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
+import { isOf, withKind } from "../../../../model/queries/ids.ts";
+import { TABLES } from "../../../../model/queries/tables.ts";
+import { listText } from "../../../../model/queries/texts/list-text.ts";
+import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
+import { type Problem, problemText } from "../../../../kit/support/problem.ts";
+
+type AnyValues = ValuesOf<Arguments>;
+
+/** Services that commands use. `program` is undefined if there is none. */
+export interface RunnerServices extends AppServices {
+  readonly steps: Steps;
+  readonly typeInto: (vm: string) => void;
+  /** All consoles in one pane. */
+  readonly showConsoles: () => void;
+  readonly program: OwnProgram | undefined;
+  /** Starts another session, and why that is impossible. */
+  readonly start: (what: string, allowHost: boolean) => void;
+  readonly startOff: () => string | undefined;
+}
+
+/** How a command is run. */
+interface RunWay {
+  /** Above its answer. */
+  readonly heading: string;
+  /** The question before it. */
+  readonly asks?: Question;
+}
+
+/** A command that the screens do in their own way. */
+interface OwnWay<A extends Arguments = Arguments> {
+  run(values: ValuesOf<A>): void;
+  /** With which values; by default with all for which it has no steps. */
+  when?(values: ValuesOf<A>): boolean;
+  /** Why it cannot be done now. */
+  off?(values: ValuesOf<A>): string | undefined;
+  /** The command line that does the same. */
+  hint?(values: ValuesOf<A>): Hint | undefined;
+}
+
+const own = <A extends Arguments>({ name }: Command<A>, way: OwnWay<A>): readonly [name: string, OwnWay] => [name, way];
+
+/** Arguments that only the command line has: it waits, counts, or reads and writes files. */
+const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  "console": ["expect", "timeout"],
+  "break": ["wait", "timeout"],
+  "back": ["timeout"],
+  "on": ["timeout"],
+  "rpc.send": ["timeout"],
+  "vcpu.step": ["timeout"],
+  "irq.top": ["for"],
+  "symbols": ["add", "output"],
+  "vm.dtb": ["output"],
+  "logs": ["vm", "tail"],
+};
+
+export class CommandRunner {
+  readonly #own: ReadonlyMap<string, OwnWay> = new Map([
+    own(CONSOLE, { run: (values) => this.#console(values) }),
+    own(EVENTS_OF_A_SESSION, { run: (values) => this.#events(values), when: ({ follow }) => follow === true }),
+    own(LOGS, { run: () => this.app.showConsoles() }),
+    own(DIFF, { run: ({ a, b }) => void this.#diff(a, b) }),
+    own(RECORD_SAVE, { run: ({ file }) => void this.#record(file), hint: () => undefined, off: () => this.#readOnly }),
+    own(RUN, {
+      run: ({ what, "allow-host": allowHost }) => this.app.start(what.join(" "), allowHost !== undefined),
+      off: () => this.app.startOff(),
+      hint: ({ what, "allow-host": allowHost }) => hint("up", what.join(" "), { "allow-host": allowHost }),
+    }),
+  ]);
+
+  constructor(readonly app: RunnerServices) {}
+
+  /** Runs a command with the values that are given. */
+  run(command: Command, values: AnyValues, way: RunWay): void {
+    const problem = this.problem(command, values);
+    if (problem) return this.app.say(firstLine(problem), "bad");
+    const off = this.off(command, values);
+    if (off !== undefined) return this.app.say(`${pathOf(command)}: ${off}`, this.app.readOnly ? "refused" : "bad");
+    const perform = () => void this.#perform(command, values, way);
+    if (!way.asks) return perform();
+    const { asks } = way;
+    const danger = {
+      ...asks,
+      stays: asks.stays ?? "consoles and events",
+      command: lineFor(command, values),
+    };
+    this.app.show(new DangerOverlay(danger, perform));
+  }
+
+  /** The error in values of a command, as far as it is known without the session. */
+  problem(command: Command, values: AnyValues): Problem | undefined {
+    const elsewhere = ELSEWHERE[command.name]?.find((name) =>
+      Array.isArray(values[name]) ? values[name].length > 0 : values[name] !== undefined
+    );
+    if (elsewhere !== undefined) {
+      const shown = command.args[elsewhere].form === "word" ? elsewhere : `--${elsewhere}`;
+      return { what: `${pathOf(command)}: ${shown} is for the command line`, wayOut: lineFor(command, values) };
+    }
+    try {
+      command.steps?.(values);
+      command.ask?.(values);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof ArgumentError)) throw error;
+      return error.problem;
+    }
+  }
+
+  /** Why a command cannot be done now. */
+  off(command: Command, values: AnyValues): string | undefined {
+    const changes = (command.steps?.(values) ?? []).length > 0;
+    return (changes ? this.#readOnly : undefined) ?? this.#own.get(command.name)?.off?.(values);
+  }
+
+  /** The command line that does the same. */
+  hint(command: Command, values: AnyValues): Hint | undefined {
+    const way = this.#own.get(command.name);
+    return way?.hint ? way.hint(values) : hintFor(command, values);
+  }
+
+  /** The command line of a command without its arguments: those that it needs in capitals. */
+  usage(command: Command): Hint | undefined {
+    const needed = Object.entries(command.args).filter(([, { required }]) => required).map(([name]) => name.toUpperCase());
+    if (needed.length === 0) return this.hint(command, completed(command.args, {}));
+    return this.#own.get(command.name)?.hint ? undefined : hint(pathOf(command), ...needed);
+  }
+
+  get #readOnly(): string | undefined {
+    return this.app.readOnly ? "off: read-only" : undefined;
+  }
+
+  async #perform(command: Command, values: AnyValues, { heading, asks }: RunWay): Promise<void> {
+    const { app } = this, steps = command.steps?.(values) ?? [];
+    const ownWay = this.#own.get(command.name);
+    if (ownWay && steps.length === 0 && (ownWay.when?.(values) ?? true)) return ownWay.run(values);
+    const problem = await app.steps.run(command, values);
+    if (problem !== undefined) app.say(problemText(problem), "refused");
+    else {
+      const query = command.ask?.(values);
+      if (query) await this.#answer(command, values, heading);
+      // Events of the session show the others.
+      else if (steps.some(({ kind }) => kind === "act" || kind === "stop-rule" || kind === "mark")) {
+        app.say(asks ? asks.taken ?? `${asks.act}: done` : doneText(command, values), "ok");
+      }
+    }
+    app.changed();
+  }
+
+  /** Shows what the machine answers. */
+  async #answer(command: Command, values: AnyValues, heading: string): Promise<void> {
+    const { app } = this, asked = command.ask?.(values);
+    if (!asked) return;
+    const { rows, error } = await app.asker.ask(narrowed(asked, values));
+    if (error !== undefined) return app.say(error.split("\n", 1)[0], "bad");
+    const { text, full, none, fails } = command.printed?.(values) ?? {}, table = TABLES[asked.table];
+    const width = app.windows.width - 1;
+    if (rows.length === 0 && fails === "none") return app.say(`no object called "${subjectOf(command, values)?.text}"`, "bad");
+    const empty = rows.length === 0 && values.filter === undefined ? none : undefined;
+    const lines = rows.length > 0 && full
+      ? rows.flatMap((row) => fieldLines({ table, row }, width))
+      : (rows.length > 0 && text ? rows.map((row) => text(row).trimEnd()).join("\n") : empty ?? listText(table, rows, width)).trimEnd()
+        .split("\n")
+        .map((text): Line => ({ text }));
+    app.show(new LinesOverlay(heading, lines));
+  }
+
+  /** Without text for it, keys go to the console; its output is there. */
+  #console({ vm, log, follow }: ValuesOf<typeof CONSOLE.args>): void {
+    const { console, windows, typeInto, say } = this.app, name = consoleName(vm);
+    if (!log && !follow) return typeInto(name);
+    if (!console.has(name)) return say(`${withKind("vm", name)} has no console`, "bad");
+    windows.show(screenOf("con").key);
+    console.show(name);
+    windows.focusOn(console);
+  }
+
+  /** The screen of events follows them. */
+  #events({ filter, vm, process, kinds }: ValuesOf<typeof EVENTS_OF_A_SESSION.args>): void {
+    const { windows } = this.app, { screen, pane: name } = whereEvents();
+    windows.show(screen.key);
+    const pane = windows.screen.panes.find((one) => one.name === name);
+    if (!pane || !isFiltered(pane)) throw new Error(`no pane ${name}`);
+    pane.setFilter(allOfEvents([filter, eventsOf({ vm, process }), kinds && `kind=${kinds.join(",")}`]));
+    windows.focusOn(pane);
+  }
+
+  async #diff(a: string, b: string): Promise<void> {
+    const { app } = this;
+    if (!app.program) return app.say(`${hintText(hint("diff"))} cannot run here`, "bad");
+    app.say(`comparing ${a} and ${b} …`);
+    const { answer, complaint } = await app.program(["diff", a, b]);
+    if (answer === "") app.say(complaint.trim().split("\n").at(-1) ?? "", "bad");
+    else app.show(new LinesOverlay(`diff ${a} ${b}`, answer.trimEnd().split("\n").map((text) => ({ text }))));
+    app.changed();
+  }
+
+  /** The session's process has another folder. */
+  async #record(file: string): Promise<void> {
+    const { app } = this, problem = await app.asker.saveRecording(resolve(file));
+    if (problem) app.say(problemText(problem), "refused");
+    else app.say(`${file}: the run so far; ${hintText(hint("replay", file, { verify: true }))} repeats it`, "ok");
+    app.changed();
+  }
+}
+
+/** Where events are shown. */
+function whereEvents() {
+  const shown = whereShown("ev");
+  if (!shown) throw new Error("no screen shows events");
+  return shown;
+}
+
+/** The first line of a problem: a mark below a text has no room. */
+export const firstLine = (problem: Problem): string => problemText(problem).split("\n", 1)[0];
+
+/** That the steps of a command are done, and what may follow. */
+function doneText(command: Command, values: AnyValues): string {
+  const next = command.next?.(values);
+  return `${command.done?.(values) ?? `${pathOf(command)}: done`}${next ? `; ${hintText(next.hint)} ${next.does}` : ""}`;
+}
+
+/** The first word of a command. */
+function subjectOf({ args }: Command, values: AnyValues): { readonly name: string; readonly text: string } | undefined {
+  const [name] = Object.keys(args).filter((one) => args[one].form === "word" && args[one].required);
+  return name === undefined ? undefined : { name, text: args[name].kind.spell(values[name]) };
+}
+
+/** The question before a typed command: that of the menus, where it does the same to the object. */
+export function questionOf(command: Command, values: AnyValues, typed: Typed): Question | undefined {
+  const subject = subjectOf(command, values);
+  if (!subject) return undefined;
+  for (const { on, of, asks, prompt } of command.menus ?? []) {
+    const { text } = subject, id = on.some((kind) => isOf(kind, text)) ? text : withKind(on[0], text);
+    const given: Readonly<Record<string, unknown>> = of(id, { table: TABLES["vm.ls"], row: { id } });
+    const isSame = given[subject.name] === id &&
+      Object.entries(given).every(([name, value]) => name === subject.name || value === values[name]);
+    if (asks && isSame) return asks(id, prompt ? String(typed[prompt.fills]) : "");
+  }
+  return undefined;
+}

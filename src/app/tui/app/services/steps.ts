@@ -1,0 +1,71 @@
+// The steps that commands have the session do, in order; `:done` lists them then.
+
+import type { Done } from "./done.ts";
+import type { SessionState } from "./session-state.ts";
+import type { Asker } from "../../../../session/control/asker.ts";
+import { ArgumentError, type Arguments, completed, type GivenOf } from "../../../../model/commands/argument.ts";
+import type { Command, Step } from "../../../../model/commands/command.ts";
+import { noMark } from "../../../../model/commands/time.ts";
+import { hintFor } from "../../../../model/commands/words.ts";
+import { problemIn, rowsOf } from "../../../../model/queries/query.ts";
+import { PLACES } from "../../../../model/queries/tables.ts";
+import type { Request } from "../../../../model/protocol/protocol.ts";
+import type { Problem } from "../../../../kit/support/problem.ts";
+
+/** Does commands. */
+export class Steps {
+  constructor(
+    readonly asker: Asker,
+    readonly session: Pick<SessionState, "beginMove">,
+    readonly send: (request: Request) => void,
+    readonly done: Done,
+  ) {}
+
+  /** Has the session do the steps of a command, the first at once. Resolves to a refusal. */
+  async run<A extends Arguments>(command: Command<A>, given: GivenOf<A>): Promise<Problem | undefined> {
+    try {
+      const steps = command.steps?.(completed(command.args, given)) ?? [];
+      if (steps.length > 0) this.done.note(hintFor(command, given));
+      for (const step of steps) {
+        const problem = await this.#perform(step);
+        if (problem !== undefined) return problem;
+      }
+    } catch (error) {
+      if (!(error instanceof ArgumentError)) throw error;
+      return error.problem;
+    }
+    return undefined;
+  }
+
+  /** Events of the session show the effect of a move, a pause or input. */
+  async #perform(step: Step): Promise<Problem | undefined> {
+    const { asker } = this;
+    switch (step.kind) {
+      case "act":
+        return await asker.act(step.action);
+      case "stop-rule":
+        return await asker.stopRule(step.change);
+      case "mark":
+        return await asker.mark(step.name);
+      case "move":
+        this.session.beginMove();
+        return void this.send({ kind: "move", id: 0, to: step.to });
+      case "move-to-mark":
+        return await this.#toMark(step.name);
+      case "pause":
+      case "resume":
+      case "input":
+      case "trace":
+        return void this.send(step);
+      default:
+        throw new Error(`no command of the screens has a step ${step.kind}`);
+    }
+  }
+
+  async #toMark(name: string): Promise<Problem | undefined> {
+    const answer = await this.asker.ask({ table: PLACES.name, args: { filter: "kind=mark" } });
+    const marks = rowsOf(PLACES, answer), mark = marks.find((one) => one.name === name);
+    if (!mark) return problemIn(answer) ?? noMark(name, marks.map((one) => one.name ?? ""));
+    return await this.#perform({ kind: "move", to: { kind: "instructions", count: Number(mark.insn) } });
+  }
+}
