@@ -30,7 +30,7 @@ import { defineCountedExecution, definePerformanceMonitors } from "./registers/p
 import { definePointerAuthentication } from "./registers/pointer-authentication.ts";
 import { defineSystemInstructions } from "./registers/system-instructions.ts";
 import { defineTimedWaits } from "./registers/timed-waits.ts";
-import { defineSystemRegisters } from "./registers/system-registers.ts";
+import { defineSystemRegisters } from "./registers/system-register-access.ts";
 import { hasFeatureRegisters } from "./registers/vcpu-state.ts";
 import { defineFloatingPoint } from "./simd/functions.ts";
 import { TLB_POOL, WHOLE_LINES, WRITTEN_WORDS } from "./state/layout.ts";

@@ -18,7 +18,7 @@ import { declarePerformance } from "../../../src/cpu/core/exceptions/performance
 import { definePerformanceMonitors } from "../../../src/cpu/core/registers/performance-monitors.ts";
 import { definePointerAuthentication } from "../../../src/cpu/core/registers/pointer-authentication.ts";
 import { defineSystemInstructions } from "../../../src/cpu/core/registers/system-instructions.ts";
-import { defineSystemRegisters } from "../../../src/cpu/core/registers/system-registers.ts";
+import { defineSystemRegisters } from "../../../src/cpu/core/registers/system-register-access.ts";
 import { defineTlb } from "../../../src/cpu/core/memory/tlb.ts";
 import { TlbSpace } from "../../../src/cpu/core/state/tlb-layout.ts";
 import { TlbPool } from "../../../src/cpu/core/memory/tlb-pool.ts";

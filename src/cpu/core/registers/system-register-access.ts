@@ -1,0 +1,134 @@
+// Accesses to system registers by MRS and MSR: `readSystemRegister`, `writeSystemRegister` and
+// `writePstateField` of the seam, for the registers of system-registers.ts.
+
+import type { FeatureName } from "../../isa/cpus/features.ts";
+import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
+import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { callee, define as defineFunction } from "../state/functions.ts";
+import { WRITTEN_REGISTERS } from "../state/layout.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import { WRITE_BITS } from "./register-writes.ts";
+import type { Privilege, SystemRegister } from "./system-register.ts";
+import { pstate, sctlrAllows, setPstateField, systemRegisters } from "./system-registers.ts";
+
+/** Fields of PSTATE that MSR (immediate) sets on CPUs with a feature: op1, op2, privilege, bit. */
+const PSTATE_FIELDS: readonly (readonly [feature: FeatureName, op1: number, op2: number, privilege: Privilege, bit: number])[] = [
+  ["FEAT_UAO", 0, 3, 1, Pstate.UAO],
+  ["FEAT_SSBS2", 3, 1, 0, Pstate.SSBS],
+  ["FEAT_DIT", 3, 2, 0, Pstate.DIT],
+];
+
+/** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
+export function defineSystemRegisters(library: Library, features: ReadonlySet<FeatureName>): void {
+  const access = new RegisterAccess(library, systemRegisters(features));
+  defineReads(library, access);
+  defineWrites(library, access);
+  definePstateWrites(library, access, features);
+}
+
+/** The checks before an access to a register. */
+class RegisterAccess {
+  readonly undefinedInstruction;
+  readonly #raise;
+  readonly #syndrome;
+
+  constructor(readonly library: Library, readonly registers: readonly SystemRegister[]) {
+    this.undefinedInstruction = callee(library, "raiseUndefined");
+    this.#raise = exceptionFunction(library, "raise");
+    this.#syndrome = defineSystemSyndrome(library);
+  }
+
+  /**
+   * Runs `body` if the current EL has the privilege; raises the exception that it has not
+   * otherwise.
+   */
+  privileged(c: Code, privilege: Privilege, body: () => void): void {
+    if (privilege === 0) return body();
+    c.if(atEl0(c), () => {
+      if (privilege === 1) c.run(this.undefinedInstruction);
+      else c.if(privilege.allowed(c), body, () => c.run(this.#raise, c.call(this.#syndrome)));
+    }, body);
+  }
+
+  /** Finds the register among those of its CRn; an unknown one traps to EL2. */
+  dispatch(c: Code, encoding: Value, body: (register: SystemRegister) => void): void {
+    c.switch(
+      encoding.shrU(7).and(15),
+      Array.from({ length: 16 }, (_, crn) => () => {
+        for (const register of this.registers) {
+          if ((register.encoding >> 7 & 15) === crn) c.if(encoding.eq(register.encoding), () => body(register));
+        }
+      }),
+    );
+    const trap = () => c.run(exceptionFunction(this.library, "trap"), c.call(this.#syndrome));
+    c.if(atEl0(c), () => c.run(this.undefinedInstruction), trap);
+  }
+}
+
+const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
+
+/** MRS. */
+function defineReads(library: Library, access: RegisterAccess): void {
+  const c = new Code(defineFunction(library, "readSystemRegister"));
+  access.dispatch(c, c.parameter(0), ({ read }) => {
+    if (!read) c.run(access.undefinedInstruction);
+    else access.privileged(c, read.privilege, () => c.return(read.emit(c, library)));
+    c.return(constant("i64", 0));
+  });
+  c.result(constant("i64", 0));
+}
+
+/** MSR (register). */
+function defineWrites(library: Library, access: RegisterAccess): void {
+  const c = new Code(defineFunction(library, "writeSystemRegister"));
+  access.dispatch(c, c.parameter(0), ({ name, write }) => {
+    if (!write) c.run(access.undefinedInstruction);
+    else {
+      access.privileged(c, write.privilege, () => {
+        const bit = WRITE_BITS.get(name);
+        if (bit !== undefined) c.store("i64.store", WRITTEN_REGISTERS, c.load("i64.load", WRITTEN_REGISTERS).or(bit));
+        write.emit(c, library, c.parameter(1));
+      });
+    }
+    c.return();
+  });
+}
+
+/** MSR (immediate). */
+function definePstateWrites(library: Library, access: RegisterAccess, features: ReadonlySet<FeatureName>): void {
+  const c = new Code(defineFunction(library, "writePstateField"));
+  const field = c.parameter(0), immediate = c.parameter(1);
+  const daif = pstate(c).and(Pstate.Daif);
+  const bits = c.let(immediate.and(15).shl(Math.log2(Pstate.F)));
+  const fields: [op1: number, op2: number, privilege: Privilege, emit: () => void][] = [
+    [0, 4, 1, () => setPstateField(c, library, Pstate.PAN, immediate.and(1).mul(Pstate.PAN))],
+    [0, 5, 1, () => setPstateField(c, library, Pstate.SP, immediate)],
+    [3, 6, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.or(bits))],
+    [3, 7, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.and(bits.xor(-1)))],
+  ];
+  for (const [feature, op1, op2, privilege, field] of PSTATE_FIELDS) {
+    if (features.has(feature)) {
+      fields.push([op1, op2, privilege, () => setPstateField(c, library, field, immediate.and(1).mul(field))]);
+    }
+  }
+  for (const [op1, op2, privilege, emit] of fields) {
+    c.if(field.eq(op1 << 3 | op2), () => {
+      access.privileged(c, privilege, emit);
+      c.return();
+    });
+  }
+  c.run(access.undefinedInstruction);
+}
+
+/** () -> ESR of class 0x18 for the MSR, MRS or SYS instruction in progress. */
+function defineSystemSyndrome(library: Library) {
+  const f = library.define("systemSyndrome", [], ["i32"]);
+  const c = new Code(f);
+  const word = c.let(c.call(callee(library, "currentWord")));
+  /** Bits of the instruction from `lowest`, and their place in the ISS. */
+  const layout = [[19, 3, 20], [5, 7, 17], [16, 7, 14], [12, 15, 10], [0, 31, 5], [8, 15, 1], [21, 1, 0]];
+  const iss = layout.map(([lowest, mask, at]) => word.shrU(lowest).and(mask).shl(at)).reduce((sum, part) => sum.or(part));
+  c.result(iss.or(syndrome(ExceptionClass.SystemRegister, 0)));
+  return f;
+}
