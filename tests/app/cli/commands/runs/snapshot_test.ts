@@ -118,7 +118,7 @@ Deno.test("a session in the background continues from a snapshot, and goes back 
       );
       assert.match(
         (await run("back", "--event", "x", "--now", "--session", "second")).stderr,
-        /^el2: back: --by, --to, --event, --at, --mark and --now are mutually exclusive; give one$/m,
+        /^el2: back: --by, --to, --event, --at, --mark, --now and --list are mutually exclusive; give one$/m,
       );
     } finally {
       await run("down", "second");
