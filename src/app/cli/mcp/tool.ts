@@ -28,6 +28,8 @@ export interface Tool {
 /** The parts of a tool, whose `run` gets checked values. */
 interface ToolEntry<A extends Arguments> {
   readonly name: string;
+  /** Its command in errors, if that is not its name. */
+  readonly path?: string;
   readonly doc: string;
   readonly args: A;
   readonly changes: boolean;
@@ -36,12 +38,12 @@ interface ToolEntry<A extends Arguments> {
   readonly run: (values: ValuesOf<A>, context: ToolContext) => Promise<ToolAnswer>;
 }
 
-export function tool<const A extends Arguments>({ name, doc, args, changes, excludes, needs, run }: ToolEntry<A>): Tool {
+export function tool<const A extends Arguments>({ name, path = name, doc, args, changes, excludes, needs, run }: ToolEntry<A>): Tool {
   const call = (given: Readonly<Record<string, unknown>>, context: ToolContext) => {
     checkPaths(args, given, context.host);
-    const typed = typedOf(given), conflict = conflictIn(name, args, typed, excludes, needs);
+    const typed = typedOf(given), conflict = conflictIn(path, args, typed, excludes, needs);
     if (conflict) throw new Failure(conflict);
-    return run(valuesOf(name, args, typed), context);
+    return run(valuesOf(path, args, typed), context);
   };
   return { name, doc, args, changes, call };
 }

@@ -135,6 +135,7 @@ function commandTool(command: Command, allowChange: boolean): Tool {
   const asks = command.ask !== undefined && !command.steps, isText = command.printed?.(sampleValues(command)).text !== undefined;
   return tool({
     name: name.replaceAll(/[.-]/g, "_"),
+    path: pathOf(command),
     doc: command.notes === undefined ? doc : `${doc}. ${command.notes}`,
     args: { ...asks && !isText ? ROWS : {}, ...args, ...SESSION },
     changes: right !== "looks",
