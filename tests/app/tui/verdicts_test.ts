@@ -112,6 +112,6 @@ Deno.test("i on a VM shows every field that the list of VMs has of it, and y cop
   await rig.press("esc");
   await rig.type("y");
   const menu = await rig.text();
-  assert.match(menu, /el2 vm ls --filter 'id=vm:rt'/);
+  assert.match(menu, /el2 vm ls --filter id=vm:rt/);
   assert.doesNotMatch(menu, /vm:rt +- /);
 });

@@ -6,9 +6,8 @@ import { PALETTE_COMMANDS } from "../../../../../src/app/tui/app/doing/palette-c
 import { ACTIONS } from "../../../../../src/app/tui/actions/actions.ts";
 import { COMMANDS } from "../../../../../src/model/commands/all.ts";
 import type { Arguments, GivenOf } from "../../../../../src/model/commands/argument.ts";
-import { pathOf, usageOf } from "../../../../../src/model/commands/words.ts";
+import { hintFor, usageOf } from "../../../../../src/model/commands/words.ts";
 import { hintWords } from "../../../../../src/kit/support/text/hint.ts";
-import { hintFor } from "../../../../../src/model/commands/words.ts";
 import { shellQuoted } from "../../../../../src/kit/support/text/shell.ts";
 import { commandTree } from "../../../../../src/app/cli/common/command-tree.ts";
 import { makeProgram } from "../../../../../src/app/cli/main.ts";
