@@ -130,7 +130,7 @@ if (LONG) {
     });
   }
   for (const group of new Set(DIFFERENCES.filter(({ quirk }) => quirk).map(({ group }) => group))) {
-    Deno.test(`with --quirks as-observed ${group} differs in features of the CPU alone`, async () => {
+    Deno.test(`with quirks as observed ${group} differs in features of the CPU alone`, async () => {
       const reports = await replay([group], true);
       const expected = DIFFERENCES.filter((one) => one.group === group && !one.quirk).flatMap(({ cases }) => cases);
       assert.deepEqual(reports.filter(({ ok }) => !ok).map(({ name }) => name).sort(), [...expected].sort());

@@ -12,7 +12,7 @@ export interface Difference {
   readonly group: string;
   readonly kind: Kind;
   readonly reason: string;
-  /** Whether `--quirks as-observed` gives the recorded answer. */
+  /** Whether `machine.quirks = "as-observed"` gives the recorded answer. */
   readonly quirk?: boolean;
   /** Whether `--cpu recorded` gives it. */
   readonly onRecorded?: boolean;

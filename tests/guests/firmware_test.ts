@@ -40,7 +40,7 @@ async function countdown(vars: string, options: readonly string[]): Promise<Coun
   const common = ["--memory", "256MiB", "--set", "host.rtc=2026-01-31T12:00:00Z", "--hash-at", COUNTDOWN_COUNTS.join(",")];
   const firmware = await nativeFirmware("EDK2");
   await using console = new ConsoleProgram(
-    el2Command("boot", "--firmware", firmware, "--firmware-vars", vars, "--stdio", ...common, ...options),
+    el2Command("boot", "--firmware", firmware, "--set", `host.firmware_vars=${vars}`, "--stdio", ...common, ...options),
   );
   await console.expect(/in 5 seconds to skip/, SECONDS);
   const begin = performance.now(), before = await console.waitedForCpu();
@@ -75,7 +75,7 @@ const FIRST_SECTOR = "first sector";
 
 /** U-Boot at its prompt. */
 async function bootToPrompt(vars: string, disk: string): Promise<ConsoleProgram> {
-  const args = ["--memory", "256MiB", "--firmware-vars", vars, "--disk", disk];
+  const args = ["--memory", "256MiB", "--set", `host.firmware_vars=${vars}`, "--disk", disk];
   const console = boot(await nativeFirmware("U-Boot"), ...args);
   await console.expect(/Hit any key to stop autoboot/, SECONDS);
   await console.type("");
@@ -153,7 +153,7 @@ if (LONG) {
     await withVars(async (folder, vars) => {
       const disk = `${folder}/disk`;
       await Deno.writeFile(disk, new Uint8Array(1 << 20));
-      const args = ["--memory", "256MiB", "--firmware-vars", vars, "--disk", disk];
+      const args = ["--memory", "256MiB", "--set", `host.firmware_vars=${vars}`, "--disk", disk];
       {
         await using console = boot(firmware, ...args);
         await enterShell(console);

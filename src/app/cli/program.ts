@@ -8,7 +8,7 @@ import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
 import { giveUpFor } from "./common/rights.ts";
 import { hostOption } from "./options/host.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, readOnlyOption, themeOption } from "./options/look.ts";
+import { asciiOption, logOption, plainOption, readOnlyOption, themeOption } from "./options/look.ts";
 import { ArgumentError } from "../../model/commands/argument.ts";
 import { NoPlace } from "../../session/control/places.ts";
 import { PlanError } from "../../model/plans/plan.ts";
@@ -56,9 +56,7 @@ Examples:
     .option("--config <file>", "configuration to use instead of ./el2.toml")
     .addOption(hostOption())
     .addOption(logOption)
-    .addOption(logLevelOption)
     .addOption(readOnlyOption)
-    .addOption(noColorOption)
     .addOption(asciiOption)
     .addOption(plainOption)
     .addOption(themeOption)
@@ -182,7 +180,7 @@ function refuseOptions(command: Command["commands"][number], wayOut: (flag: stri
 function strict(commands: Command["commands"], all = commands): void {
   for (const command of commands) {
     command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
-    refuseOptions(command, (flag) => didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag))));
+    refuseOptions(command, (flag) => REMOVED_OPTIONS.get(flag) ?? didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag))));
     Object.assign(command, {
       unknownCommand(): never {
         const [typed] = command.args, names = namesOf(command), meant = names.find((name) => SUBCOMMANDS.get(name)?.includes(typed));
@@ -221,7 +219,7 @@ const REMOVED: ReadonlyMap<string, Hint> = new Map([
   ["mem blocked", hint("mem parcels", { filter: "state=blocked" })],
   ["vm console", hint("console", "VM")],
   ["vcpu exits", hint("vcpu ls")],
-  ["vmm", hint("run", "WHAT", { headless: true, log: "FILE", "log-level": "debug" })],
+  ["vmm", hint("run", "WHAT", { headless: true, log: "FILE,debug" })],
   ...["cpu", "cpu ls"].map((path) => [path, hint("reference cpu")] as const),
   ...["phone", "phone ls"].map((path) => [path, hint("reference phone")] as const),
   ...["theme", "theme ls"].map((path) => [path, hint("reference theme")] as const),
@@ -233,6 +231,22 @@ const REMOVED: ReadonlyMap<string, Hint> = new Map([
   ["spec", hint("reference spec")],
   ["schema", hint("reference schema")],
 ]);
+
+/** Options that there were, and what does the same. */
+const REMOVED_OPTIONS: ReadonlyMap<string, string> = new Map(Object.entries({
+  "--cap-ids": "use --set machine.cap_ids=random",
+  "--quirks": "use --set machine.quirks=as-observed",
+  "--hypervisor-node": "use --set machine.hypervisor_node=binding",
+  "--strict": "use --set machine.strict=true",
+  "--check": "use --set machine.check=true",
+  "--disk-budget": "use --set history.disk=SIZE",
+  "--log-level": "use --log FILE,LEVEL",
+  "--no-color": "use NO_COLOR=1 in the environment",
+  "--theme": "use EL2_THEME=NAME in the environment",
+  "--firmware-vars": "use --set host.firmware_vars=FILE",
+  "--symbols": "use --set host.symbols=FILE",
+  "--keep-going": "only run and snapshot load have it",
+}));
 
 /** The commands of groups that have this name, or stand for it; undefined for none. */
 function wayBelow(groups: Command["commands"], typed: string): string | undefined {

@@ -72,7 +72,7 @@ export function archiveState(hypervisor: Hypervisor, archive: ObjectArchive, obj
   archive.within("random", () => hypervisor.random.archive(archive));
 }
 
-/** The knowledge of `--check` is of the objects before a load, which are gone: it starts again. */
+/** The checker knows the objects before a load, which are gone: it starts again. */
 export function checkAnew(hypervisor: Hypervisor): void {
   if (hypervisor.checker) hypervisor.checker = new Checker(hypervisor);
 }

@@ -99,7 +99,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   onBug: ((vcpu: Vcpu, error: unknown) => void) | undefined;
   /** The debugger of a VM's vCPUs, if any. */
   debug: DebugControl | undefined;
-  /** Looks after every operation whether what must hold still does (`--check`). */
+  /** Looks after every operation whether what must hold still does (`machine.check`). */
   checker: Checker | undefined;
   readonly behaviour: Behaviour;
   /** Whether defects of the recorded build are there as well (`Behaviour.quirks`). */
@@ -196,7 +196,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
 
   /**
    * A vCPU used something that is not modeled: it gets the answer to unknown calls and accesses, or
-   * everything stops here (`--strict`).
+   * everything stops here (`machine.strict`).
    * @param what for display: `HVC #0x7000`, `access to 0x90000000`
    */
   uncovered(vcpu: Vcpu, what: string): void {

@@ -1,4 +1,4 @@
-// The options of `boot`, `run` and `up` that choose how the hypervisor behaves (`Behaviour`).
+// Options of `boot`, `run` and `up` for the machine: CPU, phone, keys of the configuration, faults.
 
 import { Option } from "@commander-js/extra-typings";
 import { type CompletedLine, type Offer, offering } from "../common/command-tree.ts";
@@ -7,20 +7,9 @@ import type { FaultRule } from "../../../machine/abi/faults.ts";
 import { FEATURE_NAMES, isBase, isBuilt } from "../../../cpu/isa/cpus/features.ts";
 import { type Cpu, CPU_NAMES, CpuError, cpuTitle, DEFAULT_CPU, parseCpu } from "../../../cpu/isa/cpus/cpus.ts";
 import { PHONE_NAMES } from "../../configuration/keys/names.ts";
-import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, knownVms, QUIRKS, type SessionPlan } from "../../../model/plans/plan.ts";
+import { knownVms, type SessionPlan } from "../../../model/plans/plan.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
 
-export const capIdsOption = new Option("--cap-ids <kind>", `form of capability ids (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
-  .choices(CAP_IDS);
-export const quirksOption = new Option(
-  "--quirks <kind>",
-  `whether to reproduce the real hypervisor's known deviations (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
-).choices(QUIRKS);
-export const strictOption = new Option(
-  "--strict",
-  "stop at the first guest call or access that el2 does not model, or that a CPU may refuse",
-);
-export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
 /** The CPU, by the name that `parseCpu` reads. */
 export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
   const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (el2 reference cpu; default: "${DEFAULT_CPU}")`;
@@ -54,12 +43,6 @@ export function phoneOption() {
     PHONE_NAMES,
   );
 }
-
-/** How the primary's drivers find the hypervisor. */
-export const hypervisorNodeOption = new Option(
-  "--hypervisor-node <form>",
-  `form of /hypervisor in the primary VM's devicetree: the platform's, or that of a Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
-).choices(HYPERVISOR_NODES);
 
 /** Rules of faults that are injected from the start, for `readRules`. */
 export function injectOption(): Option<"--inject <rule>", undefined, string[], undefined, false, string[] | undefined> {
@@ -109,7 +92,7 @@ export function argumentsOf(options: readonly Option[], values: Readonly<Record<
 }
 
 /** Options that set the keys of their names in [machine]. */
-const KEYS = ["cpu", "phone", "turbo", "capIds", "quirks", "hypervisorNode", "strict", "check"] as const;
+const KEYS = ["cpu", "phone", "turbo"] as const;
 
 /** The options of a machine that are keys of its configuration. */
 export type KeyOptions = { readonly [option in typeof KEYS[number]]?: string | boolean };
@@ -117,8 +100,8 @@ export type KeyOptions = { readonly [option in typeof KEYS[number]]?: string | b
 /** The given ones as changes of a configuration. */
 export function changesOf(options: KeyOptions): string[] {
   return KEYS.flatMap((option) => {
-    const value = options[option], key = option.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    return value === undefined ? [] : [`machine.${key}=${value}`];
+    const value = options[option];
+    return value === undefined ? [] : [`machine.${option}=${value}`];
   });
 }
 

@@ -15,8 +15,6 @@ export interface BootOptions extends DeviceOptions {
   readonly initrd?: string;
   readonly append?: string;
   readonly firmware?: string;
-  readonly firmwareVars?: string;
-  readonly symbols?: string;
   readonly cpus: number;
   readonly cpu?: string;
   readonly memory: string;
@@ -33,7 +31,7 @@ const IMAGES = ["initrd", "firmware"] as const;
  * @throws Failure if the options do not go together
  */
 export async function bootTable(image: string | undefined, options: BootOptions): Promise<Table> {
-  const { cpus, cpu, memory, turbo, initrd, append, firmware, firmwareVars, symbols } = options;
+  const { cpus, cpu, memory, turbo, initrd, append, firmware } = options;
   const own = changed({}, options.set ?? []);
   if (image === undefined && firmware === undefined && tableOf(own.rm).kind !== "image") {
     throw new Failure("boot: no image", "name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app");
@@ -41,8 +39,8 @@ export async function bootTable(image: string | undefined, options: BootOptions)
   const more = devicesOf("boot", options), guest = image === undefined ? undefined : await guestOf(image, options, tableOf(own.host).uart);
   const host = guest
     ? { ...guest, cmdline: [guest.cmdline, append].filter((part) => part !== undefined).join(" "), devices: joined(guest.devices, more) }
-    : { kind: "image", kernel: image, initrd, cmdline: append, firmware, firmware_vars: firmwareVars, devices: more };
-  return merged({ el2: 1, machine: { cpus, cpu, memory, turbo }, host: { ...host, symbols } }, own);
+    : { kind: "image", kernel: image, initrd, cmdline: append, firmware, devices: more };
+  return merged({ el2: 1, machine: { cpus, cpu, memory, turbo }, host }, own);
 }
 
 /** The keys of the guest that is named instead of an image; undefined for another name. */

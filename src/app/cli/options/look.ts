@@ -3,7 +3,6 @@
 import { Option } from "@commander-js/extra-typings";
 import { LOG_LEVELS } from "../start/log.ts";
 
-export const noColorOption = new Option("--no-color", "do not use color; marks and words show the same");
 export const asciiOption = new Option("--ascii", "draw with ASCII only, except guests' text");
 export const plainOption = new Option(
   "--plain",
@@ -20,11 +19,9 @@ export const rawOption = new Option(
 export const readOnlyOption = new Option("--read-only", "refuse input to guests, and every change");
 export const keepGoingOption = new Option("--keep-going", "without screens: run on when a VM has crashed or panicked");
 export const logOption = new Option(
-  "--log <file>",
-  "write one line per event: refusals, accesses to unmapped addresses, undefined instructions",
+  "--log <file[,level]>",
+  `write one line per event: refusals, accesses to unmapped addresses, undefined instructions; level: ${
+    LOG_LEVELS.join(", ")
+  }, each with ` +
+    "those before it (docs/workstation.md; default: info)",
 );
-export const logLevelOption = new Option(
-  "--log-level <level>",
-  "with --log: which events; each level adds to those before it (docs/workstation.md; default: info)",
-)
-  .choices(LOG_LEVELS);

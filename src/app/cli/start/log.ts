@@ -15,7 +15,7 @@ import { writeAll, WriteFailure } from "../../../kit/support/files/write-all.ts"
 
 /** Levels of the log, each including all before it (docs/workstation.md, "Event logs"). */
 export const LOG_LEVELS = ["error", "warn", "info", "debug", "trace"] as const;
-export type LogLevel = typeof LOG_LEVELS[number];
+type LogLevel = typeof LOG_LEVELS[number];
 
 /** The fields of a line. */
 type Line = Pick<MachineEvent, "time" | "kind" | "vcpu" | "text" | "refused">;
@@ -38,12 +38,20 @@ const ALL = 1_000_000;
 /** Numbers of questions that no other client of the connection uses. */
 const FIRST_QUESTION = 2 ** 50;
 
+/** The file and the level in `FILE,debug`. */
+function logOf(text: string): { readonly path: string; readonly level: LogLevel } {
+  const level = LOG_LEVELS.find((one) => text.endsWith(`,${one}`));
+  return level ? { path: text.slice(0, -level.length - 1), level } : { path: text, level: "info" };
+}
+
 /**
- * The client, with each event written to `path` before the listener gets it.
+ * The client, with each event written to a file before the listener gets it.
+ * @param log the file, and after a comma the level
  * @throws Failure when the file cannot be written.
  */
-export function withLog(client: SessionClient, path: string | undefined, level: LogLevel = "info"): SessionClient {
-  if (path === undefined) return client;
+export function withLog(client: SessionClient, log: string | undefined): SessionClient {
+  if (log === undefined) return client;
+  const { path, level } = logOf(log);
   const file = new LogFile(path);
   const kinds = ASKED[level];
   const asked = kinds && new AskedEvents(client, kinds);

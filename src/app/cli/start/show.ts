@@ -4,7 +4,7 @@
 import { namesKeysOrColors } from "./look/file-ui.ts";
 import { runHeadless } from "./headless/headless.ts";
 import type { GdbPlace } from "./debuggers/gdb-link.ts";
-import { type LogLevel, withLog } from "./log.ts";
+import { withLog } from "./log.ts";
 import type { ShownMachine } from "./screens/screens.ts";
 import type { Look } from "./look/terminal-look.ts";
 import { groupWarning } from "../common/computer.ts";
@@ -24,7 +24,6 @@ interface ShowOptions extends ShownMachine {
   /** File that gets a line for each event. */
   readonly log: string | undefined;
   /** Level of the logged events. */
-  readonly logLevel?: LogLevel;
   /** Begin at the first prompt, where the cache has that (`instant.ts`). */
   readonly instant?: boolean;
   /** Wall time in ms. */
@@ -52,7 +51,7 @@ interface ShowOptions extends ShownMachine {
 }
 
 /** Options of commands that run machines: what they show, log and keep. `timeout`: ns. */
-export type DisplayOptions = Look & Pick<ShowOptions, "raw" | "logLevel" | "readOnly" | "instant" | "recordings" | "keepGoing"> & {
+export type DisplayOptions = Look & Pick<ShowOptions, "raw" | "readOnly" | "instant" | "recordings" | "keepGoing"> & {
   readonly stdio?: true;
   readonly log?: string;
   readonly timeout?: number;
@@ -60,8 +59,8 @@ export type DisplayOptions = Look & Pick<ShowOptions, "raw" | "logLevel" | "read
 
 /** How a session is shown by those options. */
 export function displayed(options: DisplayOptions) {
-  const { stdio = false, raw, log, logLevel, readOnly, instant, recordings, timeout, keepGoing } = options;
-  return { stdio, raw, log, logLevel, readOnly, instant, recordings, keepGoing, look: options, timeout: timeout && timeout / 1e6 };
+  const { stdio = false, raw, log, readOnly, instant, recordings, timeout, keepGoing } = options;
+  return { stdio, raw, log, readOnly, instant, recordings, keepGoing, look: options, timeout: timeout && timeout / 1e6 };
 }
 
 /** Runs the plan in a worker and returns the exit code. */
@@ -80,7 +79,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const machine = options.machine ?? connectEmbedded(entry);
   if (options.instant) machine.send({ kind: "prepare", plan: { memory: planned.memory, cpu: planned.cpu } });
   const plan = options.instant ? await instantPlan(machine, planned) : planned;
-  const logged = withLog(machine, options.log, options.logLevel);
+  const logged = withLog(machine, options.log);
   const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);
   // Without a screen or gdb there is no travel back.
   const history = !headless || options.gdb !== undefined;

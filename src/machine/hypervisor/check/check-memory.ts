@@ -69,7 +69,7 @@ export function* checkGiver(giver: HypervisorObject, pa: number, size: number): 
 /**
  * Every entry of the page tables, in a range or anywhere, is a recorded mapping of the page's
  * owner, with its access; or it is left of a 1 GiB block, as on the recorded build
- * (`--quirks as-observed`).
+ * (`machine.quirks = "as-observed"`).
  */
 export function* checkTables(space: AddressSpace, ipa = 0, size = MAX_ADDRESS_SPACE_SIZE): Generator<Violation> {
   const end = ipa + size;

@@ -1,4 +1,4 @@
-// The invariant checker (`--check`; docs/design/decisions.md §7): checks the objects that an
+// The invariant checker (`machine.check`; docs/design/decisions.md §7): checks the objects that an
 // operation has touched after it, and all objects on demand. Objects, memory and page tables report
 // changes (`touch`, `touchPages`, `touchRange`); nothing is recorded without a checker. The rules
 // are in check-objects.ts and check-memory.ts; references and heaps, which need sums over all

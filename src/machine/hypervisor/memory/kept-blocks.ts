@@ -1,4 +1,4 @@
-// The 1 GiB blocks of an address space's stage 2, for `--quirks as-observed`: the recorded build
+// The 1 GiB blocks of an address space's stage 2, for quirks as observed: the recorded build
 // leaves a block as it is when it takes out pages after the block's first (docs/spec/observed.md
 // §6). el2's own tables have blocks of other sizes, so these are remembered here.
 

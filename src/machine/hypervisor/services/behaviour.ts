@@ -1,5 +1,5 @@
-// Choices of the hypervisor and its Resource Manager, as options of a machine (`--cap-ids`,
-// `--quirks`, `--hypervisor-node`, `--strict`, `--check`; `[machine]`, `[rm]`).
+// Choices of the hypervisor and its Resource Manager, as keys of a configuration ([machine]:
+// `cap_ids`, `quirks`, `hypervisor_node`, `strict`, `check`; [rm]).
 
 import type { HypervisorNode } from "../../abi/hypervisor-node.ts";
 import { AUTH_NAMES, type AuthName } from "../../abi/rpc/messages/vm.ts";

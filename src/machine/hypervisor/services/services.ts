@@ -13,7 +13,7 @@ interface ServedObject {
   readonly name: string;
 }
 
-/** Notes what changes, and checks it after the operation (`--check`). */
+/** Notes what changes, and checks it after the operation (`machine.check`). */
 export interface ChangeChecker {
   /** An object was made, changed, or is going. */
   touch(object: ServedObject): void;

@@ -14,7 +14,7 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
     const idle = await put("idle", IDLE);
     const cases: [RegExp, ...string[]][] = [
       [/boot: no image; name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app/],
-      [/firmware_vars needs firmware/, "Image", "--firmware-vars", idle],
+      [/firmware_vars needs firmware/, "Image", "--set", `host.firmware_vars=${idle}`],
       [/firmware .*absent: no such file/, "--firmware", `${folder}/absent`],
       [/firmware .*empty: the firmware is empty/, "--firmware", await put("empty", new Uint8Array(0))],
       [/firmware .*zeros: the firmware is empty/, "--firmware", await put("zeros", new Uint8Array(0x1000))],
@@ -22,10 +22,10 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
         /has 8 *KiB, the flash of variables 2 *MiB; make it with: truncate/,
         "--firmware",
         idle,
-        "--firmware-vars",
-        await put("small", IDLE),
+        "--set",
+        `host.firmware_vars=${await put("small", IDLE)}`,
       ],
-      [/firmware_vars .*absent: no such file; make it with: truncate/, "--firmware", idle, "--firmware-vars", `${folder}/absent`],
+      [/firmware_vars .*absent: no such file; make it with: truncate/, "--firmware", idle, "--set", `host.firmware_vars=${folder}/absent`],
       [/the flash leaves only 60 *MiB of RAM; use a larger --memory/, "--firmware", idle, "--memory", "64MiB"],
       [/rtc "noon" is not a time; use "now" or for example/, "--firmware", idle, "--set", "host.rtc=noon"],
     ];

@@ -28,7 +28,18 @@ Deno.test("the configuration that el2 boot --print-config prints is the same pla
     for (const name of ["initrd", "disk.img"]) await Deno.writeFile(file(name), new Uint8Array(4096).fill(name.length));
     const elf = `${ROOT}assets/guests/hello.elf`;
     const args = [
-      ...["boot", file("Image"), "--initrd", file("initrd"), "--append", 'quiet x="y z"', "--symbols", elf, "--memory", "96MiB"],
+      ...[
+        "boot",
+        file("Image"),
+        "--initrd",
+        file("initrd"),
+        "--append",
+        'quiet x="y z"',
+        "--set",
+        `host.symbols=${elf}`,
+        "--memory",
+        "96MiB",
+      ],
       ...["--cpus", "3", "--cpu", "v8.4", "--turbo", "--disk", `${file("disk.img")},overlay`, "--share", `${folder},ro,tag=in`],
       ...["--net", "user,lan=yes,deny=10.1.0.0/16", "--forward", "2222:22", "--set", "machine.seed=7", "--set", "machine.phone=sm8650"],
       ...["--set", "machine.check=true", "--set", "host.uart=16550a", "--set", "host.bus=pci", "--set", "machine.msi=its"],

@@ -1,4 +1,4 @@
-// `--log FILE --log-level L`: what each level has, on the command line and in the background; the
+// `--log FILE,LEVEL`: what each level has, on the command line and in the background; the
 // run is the same.
 
 import assert from "node:assert/strict";
@@ -22,14 +22,14 @@ async function readLog(file: string): Promise<{ lines: string[]; kinds: Set<stri
   return { lines, kinds };
 }
 
-Deno.test("--log-level: each level has what those before it have, and the run is the same", async () => {
+Deno.test("--log FILE,LEVEL: each level has what those before it have, and the run is the same", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-log-" });
   try {
     const run = ["run", DEMO, "--headless", "--turbo", "--for", "50ms", "--inject", "virq vm=pong nth=5 -> delay 1ms"];
     const plain = await el2(...run);
     const logs = new Map<string, Awaited<ReturnType<typeof readLog>>>();
     for (const level of LOG_LEVELS) {
-      const outcome = await el2(...run, "--log", `${folder}/${level}`, "--log-level", level);
+      const outcome = await el2(...run, "--log", `${folder}/${level},${level}`);
       assert.deepEqual(outcome, plain);
       logs.set(level, await readLog(`${folder}/${level}`));
     }
@@ -59,7 +59,7 @@ Deno.test("--log-level: each level has what those before it have, and the run is
     assert.deepEqual(trace.lines.filter((line) => !error.lines.includes(line)).toSorted(), expected.toSorted());
     if (!LONG) return;
     // A replay tells the same.
-    assert.equal((await el2("replay", recording, "--log", `${folder}/again`, "--log-level", "trace")).code, 0);
+    assert.equal((await el2("replay", recording, "--log", `${folder}/again,trace`)).code, 0);
     assert.deepEqual((await readLog(`${folder}/again`)).lines.toSorted(), trace.lines.toSorted());
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -75,7 +75,7 @@ Deno.test("up --log writes the events of a session in the background, whoever el
     const refused = await session("up", DEMO, "--name", "s", "--log", "none/events");
     assert.match(refused.stderr, /^el2: --log .*none\/events: no such folder$/m);
     assert.equal(refused.code, 2);
-    const up = await session("up", DEMO, "--name", "s", "--log", "events", "--log-level", "debug");
+    const up = await session("up", DEMO, "--name", "s", "--log", "events,debug");
     assert.equal(up.code, 0, up.stderr);
     // A client that asks for other kinds does not take the log's away.
     assert.equal((await session("events", "--follow", "--kinds", "sched", "--filter", "kind=sched", "--limit", "50")).code, 0);

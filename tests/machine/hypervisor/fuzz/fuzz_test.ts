@@ -39,7 +39,7 @@ Deno.test(`${ACCESSES} random accesses to the pages of all virtual devices break
   fuzz(ACCESSES, "devices");
 });
 
-Deno.test(`${QUIRKY_CALLS} random calls of three hostile VMs break nothing with --quirks as-observed either`, () => {
+Deno.test(`${QUIRKY_CALLS} random calls of three hostile VMs break nothing with quirks as observed either`, () => {
   fuzz(QUIRKY_CALLS, "everything", { quirks: "as-observed" });
 });
 

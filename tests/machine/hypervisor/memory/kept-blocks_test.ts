@@ -84,7 +84,7 @@ function hostWith(quirks: Behaviour["quirks"]) {
   return { hypervisor, guest, host, memory, parcel, donate, before };
 }
 
-Deno.test("a host keeps its access to what it donates out of a 1 GiB block with --quirks as-observed alone", () => {
+Deno.test("a host keeps its access to what it donates out of a 1 GiB block with quirks as observed alone", () => {
   for (const quirks of ["fixed", "as-observed"] as const) {
     const { guest, host, memory, parcel, donate } = hostWith(quirks);
     assert.equal(donate(5), quirks === "as-observed");

@@ -10,17 +10,7 @@ import { parseCounts, parseDuration, parseGdbPlace, parseSize, parseWhole } from
 import type { BootOptions } from "../../options/boot-table.ts";
 import { checkedRules, cpuOption, injectOption, readRules, setOption } from "../../options/behavior.ts";
 import { diskOption, forwardOption, netOption, shareOption } from "../../options/devices.ts";
-import {
-  asciiOption,
-  keepGoingOption,
-  logLevelOption,
-  logOption,
-  noColorOption,
-  plainOption,
-  rawOption,
-  readOnlyOption,
-  themeOption,
-} from "../../options/look.ts";
+import { asciiOption, logOption, plainOption, rawOption, readOnlyOption } from "../../options/look.ts";
 import { memoryBudgetOption } from "../../options/memory-budget.ts";
 import { recordingsOption, recordOption } from "../../options/record.ts";
 import type { GdbPlace } from "../../start/debuggers/gdb-link.ts";
@@ -38,8 +28,6 @@ function withOptions(command: Command<[string | undefined]>) {
     .option("--initrd <file>", "initial ramdisk")
     .option("--append <string>", "kernel command line")
     .option("--firmware <file>", "start this firmware (U-Boot, EDK2) from flash; the image, if given, is passed to it through fw_cfg")
-    .option("--firmware-vars <file>", "store the firmware's variables in this file (default: they are discarded)")
-    .option("--symbols <file>", "ELF file with symbols, such as vmlinux")
     .optionsGroup("Machine:")
     .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(sizeText).default("1GiB"))
     .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1)
@@ -73,15 +61,11 @@ function withOptions(command: Command<[string | undefined]>) {
     .option("--hash-at <n,...>", "print a hash of the machine's state at these instruction counts (JSON on stderr)", parseCounts)
     .addOption(new Option("--stats", "print statistics of the core at the end (JSON on stderr)"))
     .optionsGroup("Display:")
-    .addOption(keepGoingOption)
     .addOption(logOption)
-    .addOption(logLevelOption)
     .addOption(rawOption)
     .addOption(readOnlyOption)
-    .addOption(noColorOption)
     .addOption(asciiOption)
-    .addOption(plainOption)
-    .addOption(themeOption);
+    .addOption(plainOption);
 }
 
 /** The text of a size that `parseSize` reads. */

@@ -6,39 +6,15 @@ import { offering } from "../../common/command-tree.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { checkedEventFilter, parseDuration, parseGdbPlace } from "../../common/values.ts";
-import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
-import {
-  capIdsOption,
-  changesOf,
-  checkedRules,
-  checkOption,
-  cpuOption,
-  hypervisorNodeOption,
-  injectOption,
-  phoneOption,
-  quirksOption,
-  readRules,
-  setOption,
-  strictOption,
-} from "../../options/behavior.ts";
+import { changesOf, checkedRules, cpuOption, injectOption, phoneOption, readRules, setOption } from "../../options/behavior.ts";
 import { type DeviceOptions, devicesOf, diskOption, forwardOption, netOption, shareOption } from "../../options/devices.ts";
-import {
-  asciiOption,
-  keepGoingOption,
-  logLevelOption,
-  logOption,
-  noColorOption,
-  plainOption,
-  rawOption,
-  readOnlyOption,
-  themeOption,
-} from "../../options/look.ts";
+import { asciiOption, keepGoingOption, logOption, plainOption, rawOption, readOnlyOption, themeOption } from "../../options/look.ts";
 import { hostOption } from "../../options/host.ts";
+import { memoryBudgetOption } from "../../options/memory-budget.ts";
 import { recordingsOption, recordOption } from "../../options/record.ts";
 import { typedBy } from "../../start/plans/consent.ts";
 import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";
 import type { GdbPlace } from "../../start/debuggers/gdb-link.ts";
-import type { LogLevel } from "../../start/log.ts";
 import { checked, type MoreDevices, plannedOf, withDevices, withImages } from "../../start/plans/planned.ts";
 import { fixedPlan } from "../../start/screens/fixed-plan.ts";
 import { recorded } from "../../start/plans/recorded.ts";
@@ -78,7 +54,6 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         ...run,
         tier: options.tier,
         memoryBudget: options.memoryBudget,
-        ...options.diskBudget !== undefined && { diskBudget: options.diskBudget },
         inject,
         duration: options.for,
         until: options.until,
@@ -132,7 +107,6 @@ function runCommand(program: Command) {
     .option("--turbo", "skip idle time instead of sleeping")
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
     .addOption(memoryBudgetOption)
-    .addOption(diskBudgetOption)
     .addOption(
       new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
@@ -143,18 +117,11 @@ function runCommand(program: Command) {
     )
     .addOption(cpuOption())
     .addOption(phoneOption())
-    .addOption(hypervisorNodeOption)
-    .addOption(capIdsOption)
-    .addOption(quirksOption)
-    .addOption(strictOption)
-    .addOption(checkOption)
     .addOption(injectOption())
     .addOption(keepGoingOption)
     .addOption(logOption)
-    .addOption(logLevelOption)
     .addOption(rawOption)
     .addOption(readOnlyOption)
-    .addOption(noColorOption)
     .addOption(asciiOption)
     .addOption(plainOption)
     .addOption(themeOption)
@@ -207,9 +174,7 @@ interface BareOptions {
   /** A configuration instead of `./el2.toml`. */
   readonly config?: string;
   readonly log?: string;
-  readonly logLevel?: LogLevel;
   readonly readOnly?: boolean;
-  readonly color?: boolean;
   readonly ascii?: boolean;
   readonly plain?: boolean;
   readonly allowHost?: string[];
@@ -236,7 +201,6 @@ export async function runDemo(
     title: own?.split("/").at(-1) ?? "demo",
     stdio: false,
     log: options.log,
-    logLevel: options.logLevel,
     look: options,
     readOnly: options.readOnly,
     timeout: undefined,

@@ -12,24 +12,20 @@ import { failingText, failingVms } from "./failing.ts";
 import { report } from "../../common/print.ts";
 import { giveUp, needsNetwork } from "../../common/rights.ts";
 import { openSession } from "../../common/session.ts";
-import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
 import {
   argumentsOf,
-  capIdsOption,
   changesOf,
   checkedRules,
-  checkOption,
   cpuOption,
-  hypervisorNodeOption,
   injectOption,
   type KeyOptions,
   phoneOption,
-  quirksOption,
   readRules,
-  strictOption,
+  setOption,
 } from "../../options/behavior.ts";
 import { hostOption } from "../../options/host.ts";
-import { logLevelOption, logOption } from "../../options/look.ts";
+import { memoryBudgetOption } from "../../options/memory-budget.ts";
+import { logOption } from "../../options/look.ts";
 import { withLog } from "../../start/log.ts";
 import { type Planned, plannedOf } from "../../start/plans/planned.ts";
 import { recorded } from "../../start/plans/recorded.ts";
@@ -99,15 +95,14 @@ Examples:
   });
   withBeginOptions(program.command("serve", { hidden: true }))
     .description("serve a session (internal)")
-    .action(async (what, { name = defaultName(what), tier, memoryBudget, diskBudget, log, logLevel, ...options }) => {
+    .action(async (what, { name = defaultName(what), tier, memoryBudget, log, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = {
         ...plan,
         ...tier && { tier },
         ...memoryBudget && { memoryBudget },
-        ...diskBudget !== undefined && { diskBudget },
       };
-      const machine = withLog(connectEmbedded(entry), log, logLevel);
+      const machine = withLog(connectEmbedded(entry), log);
       exit(await serveSession(machine, name, what, await recorded(whole, record)));
     });
 }
@@ -169,22 +164,18 @@ function withBeginOptions(command: Command) {
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(cpuOption())
     .addOption(phoneOption())
-    .addOption(capIdsOption)
-    .addOption(quirksOption)
-    .addOption(strictOption)
-    .addOption(checkOption)
+    .addOption(setOption())
     .addOption(injectOption())
-    .addOption(hypervisorNodeOption)
     .addOption(memoryBudgetOption)
-    .addOption(diskBudgetOption)
     .addOption(hostOption())
-    .addOption(logOption)
-    .addOption(logLevelOption);
+    .addOption(logOption);
 }
 
 /** Options for the start of a machine. */
 interface BeginOptions extends KeyOptions {
   readonly inject?: string[];
+  /** `KEY=VALUE` each. */
+  readonly set?: readonly string[];
   readonly allowHost?: string[];
 }
 
@@ -196,12 +187,12 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
   const { inject, allowHost } = options;
   if (!isSnapshot(what)) {
     const rules = inject && await readRules(inject);
-    const { plan, record, ui } = await plannedOf(what, typedBy(allowHost), changesOf(options));
+    const { plan, record, ui } = await plannedOf(what, typedBy(allowHost), [...changesOf(options), ...options.set ?? []]);
     const checked = rules && await checkedRules(rules, plan);
     await checkedUi(what, ui);
     return { plan: { ...plan, inject: checked }, record };
   }
-  const fixed = [cpuOption(), phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
+  const fixed = [cpuOption(), phoneOption(), setOption(), injectOption()];
   const [extra] = argumentsOf(fixed, { ...options });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this`, "remove the option");
   const { plan } = await planOfSnapshot(what, hostConsent(allowHost));

@@ -5,7 +5,7 @@ import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { parseDuration } from "../../common/values.ts";
 import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../../options/look.ts";
+import { asciiOption, logOption, plainOption, themeOption } from "../../options/look.ts";
 import { hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readWithBytes } from "../../start/plans/recordings.ts";
@@ -34,8 +34,6 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .addOption(diskBudgetOption)
     .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
     .addOption(logOption)
-    .addOption(logLevelOption)
-    .addOption(noColorOption)
     .addOption(asciiOption)
     .addOption(plainOption)
     .addOption(themeOption)

@@ -13,7 +13,7 @@ import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budge
 import { Progress } from "../../common/progress.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { hostOption } from "../../options/host.ts";
-import { keepGoingOption, logLevelOption, logOption } from "../../options/look.ts";
+import { keepGoingOption, logOption } from "../../options/look.ts";
 import { recordOption } from "../../options/record.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, type DisplayOptions, showSession } from "../../start/show.ts";
@@ -45,7 +45,6 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     .addOption(diskBudgetOption)
     .addOption(keepGoingOption)
     .addOption(logOption)
-    .addOption(logLevelOption)
     .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
     .addHelpText(
       "after",

@@ -4,14 +4,13 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { connectNamed } from "../../common/session.ts";
-import { asciiOption, noColorOption, plainOption, readOnlyOption, themeOption } from "../../options/look.ts";
+import { asciiOption, plainOption, readOnlyOption, themeOption } from "../../options/look.ts";
 
 export function registerAttach(program: Command, { entry, exit }: CommandContext): void {
   const attach = program.command("attach")
     .description("show a session that runs in the background")
     .argument("[session]", "its name, or the path of its socket")
     .addOption(readOnlyOption)
-    .addOption(noColorOption)
     .addOption(asciiOption)
     .addOption(plainOption)
     .addOption(themeOption)
@@ -20,7 +19,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
       throw new Failure("attach needs a terminal", "without one: el2 console VM --log, el2 events --follow, el2 vm ls");
     }
-    const { ascii, plain, color, theme } = options, look = { ascii, plain, color, theme };
+    const { ascii, plain, theme } = options, look = { ascii, plain, theme };
     const remote = await connectNamed({ session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" });
     const { info: { name, configuration, paused, ended }, readOnly } = remote;
     const { surroundings, uiOfFile } = await import("../../start/look/surroundings.ts");

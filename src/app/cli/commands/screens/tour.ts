@@ -5,7 +5,7 @@ import { offering } from "../../common/command-tree.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
-import { asciiOption, noColorOption, plainOption, themeOption } from "../../options/look.ts";
+import { asciiOption, plainOption, themeOption } from "../../options/look.ts";
 import { checked } from "../../start/plans/planned.ts";
 import { showSession } from "../../start/show.ts";
 import { keepChapter, keptChapter } from "../../start/screens/tour-progress.ts";
@@ -24,7 +24,6 @@ export function registerTour(program: Command, { entry, exit }: CommandContext):
       ),
     )
     .option("--list", "list the chapters")
-    .addOption(noColorOption)
     .addOption(asciiOption)
     .addOption(plainOption)
     .addOption(themeOption)

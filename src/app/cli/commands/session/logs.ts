@@ -5,7 +5,6 @@ import { checkAnswered, ExitCode } from "../../common/failure.ts";
 import { LogLines } from "../../common/log-lines.ts";
 import { outputBytes, report } from "../../common/print.ts";
 import { checkVm, openSession, sessionOption } from "../../common/session.ts";
-import { noColorOption } from "../../options/look.ts";
 import { consoleName, LOGS } from "../../../../model/commands/consoles.ts";
 import { nameOf } from "../../../../model/queries/ids.ts";
 
@@ -13,21 +12,20 @@ import { nameOf } from "../../../../model/queries/ids.ts";
 const UNFINISHED = 300;
 
 export const runLogs = runner(LOGS, {
-  options: (command) => command.addOption(sessionOption).addOption(noColorOption),
-  run: ({ vm, follow, tail }, options) => logs(vm, { color: true, ...options, follow, tail }),
+  options: (command) => command.addOption(sessionOption),
+  run: ({ vm, follow, tail }, options) => logs(vm, { ...options, follow, tail }),
 });
 
 interface LogsOptions {
   readonly follow?: true;
   readonly tail?: number;
   readonly session?: string;
-  readonly color: boolean;
 }
 
-async function logs(vms: readonly string[], { follow, tail, session, color }: LogsOptions): Promise<number> {
+async function logs(vms: readonly string[], { follow, tail, session }: LogsOptions): Promise<number> {
   const wanted = new Set(vms.map((vm) => consoleName(vm)));
   const terminal = Deno.stdout.isTerminal();
-  const lines = new LogLines(terminal && color && !Deno.env.get("NO_COLOR"));
+  const lines = new LogLines(terminal && !Deno.env.get("NO_COLOR"));
   const put = (text: string) => outputBytes(new TextEncoder().encode(text));
   const shown = new Map<string, Uint8Array[]>();
   let live = false;

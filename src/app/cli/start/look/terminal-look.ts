@@ -15,7 +15,6 @@ export interface Look {
   readonly ascii?: boolean;
   /** Lines of text for screen readers. */
   readonly plain?: boolean;
-  readonly color?: boolean;
   /** The name of a theme, or `auto`. */
   readonly theme?: string;
 }
@@ -50,8 +49,8 @@ interface TerminalLook {
 export function terminalLook(look: Look, own: readonly Theme[] = [], wanted?: string, unknown: Unknown = "refuse"): TerminalLook {
   const environment = (name: string) => Deno.env.get(name);
   return {
-    depth: look.color === false ? "none" : colorDepth(environment),
-    links: look.color !== false && showsHyperlinks(environment),
+    depth: colorDepth(environment),
+    links: showsHyperlinks(environment),
     theme: themeOf(look, own, wanted, unknown),
     bright: brightByEnvironment(environment("COLORFGBG")),
     ask: canBeAsked(environment("TERM")),

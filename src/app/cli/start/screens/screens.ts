@@ -300,7 +300,6 @@ export async function showStart(entry: URL, look: Guise, run: (args: readonly st
   if (choice.kind === "load") return (await visit(await starter(entry)(choice.snapshot, false), undefined, look, entry)).code;
   const options = [
     ...look.theme === undefined ? [] : ["--theme", look.theme],
-    ...look.color === false ? ["--no-color"] : [],
     ...look.ascii ? ["--ascii"] : [],
     ...look.plain ? ["--plain"] : [],
     ...look.readOnly && choice.kind !== "replay" && choice.kind !== "tour" ? ["--read-only"] : [],

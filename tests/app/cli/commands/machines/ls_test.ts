@@ -21,7 +21,7 @@ Deno.test("without a session ls prints nothing on stdout, and how to start one o
 
 Deno.test("ls with a session's name shows its memory by part, within the budget that it was given", async () => {
   await using place = new Place();
-  await place.up("small", "demo", "--memory-budget", "32MiB", "--disk-budget", "48MiB");
+  await place.up("small", "demo", "--memory-budget", "32MiB", "--set", "history.disk=48MiB");
   const { schema, data } = await place.json("ls", "small");
   assert.equal(schema, "el2.session.memory/1");
   assert.deepEqual(

@@ -8,7 +8,7 @@ Deno.test("commands that became pages of the reference are refused with the page
     ["theme ls", "reference theme"],
     ["spec hypervisor 4.4", "reference spec"],
     ["ioctl decode 0xB201", "reference ioctl CODE"],
-    ["vmm demo", "run WHAT --headless --log FILE --log-level debug"],
+    ["vmm demo", "run WHAT --headless --log FILE,debug"],
   ];
   for (const [typed, use] of cases) {
     const { code, stderr } = await el2(...typed.split(" "));

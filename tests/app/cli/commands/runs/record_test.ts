@@ -26,7 +26,10 @@ Deno.test("W56: diff A A is 0; two seeds are 1, and the first difference is name
     const recorded = await el2("record", a, "--", DEMO, "--for", "100ms");
     assert.equal(recorded.code, 0);
     assert.ok(recorded.stderr.endsWith(`el2: recorded ${a}; el2 replay ${a} repeats the run\n`), recorded.stderr);
-    assert.equal((await el2("record", b, "--", DEMO, "--for", "100ms", "--set", "machine.seed=2", "--cap-ids", "random")).code, 0);
+    assert.equal(
+      (await el2("record", b, "--", DEMO, "--for", "100ms", "--set", "machine.seed=2", "--set", "machine.cap_ids=random")).code,
+      0,
+    );
     const same = await el2("diff", a, a);
     assert.equal(same.code, 0, same.stderr);
     assert.match(same.stdout, /^the runs are equal: \d+ instructions$/m);
@@ -90,7 +93,7 @@ Deno.test("a session of a configuration that says record is recorded with the pl
     await assert.rejects(Deno.stat(file), Deno.errors.NotFound);
     // Which VM has which capability is guest-visible, so that the run is another one where the
     // recording lacks an option of `up`.
-    const options = ["--allow-host", folder, "--turbo", "--cap-ids", "random", "--tier", "interp"];
+    const options = ["--allow-host", folder, "--turbo", "--set", "machine.cap_ids=random", "--tier", "interp"];
     const session = async (...args: string[]) => {
       const { code, stderr } = await el2With({ XDG_RUNTIME_DIR: folder }, ...args);
       assert.equal(code, 0, stderr);

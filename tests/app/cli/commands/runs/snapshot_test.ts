@@ -75,8 +75,8 @@ Deno.test("a session in the background continues from a snapshot, and goes back 
     await run("down", "first");
     const { insn } = JSON.parse((await run("snapshot", "info", file, "--json")).stdout);
     assert.match(
-      (await run("up", file, "--name", "second", "--cap-ids", "random")).stderr,
-      /--cap-ids: the snapshot .* sets this; remove the option/,
+      (await run("up", file, "--name", "second", "--set", "machine.cap_ids=random")).stderr,
+      /--set: the snapshot .* sets this; remove the option/,
     );
     const up = await run("up", file, "--name", "second");
     assert.equal(up.code, 0, up.stderr);
