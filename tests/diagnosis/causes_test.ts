@@ -315,9 +315,9 @@ for (const one of CASES) {
     assert.ok(found, `${row.text} ${JSON.stringify(row.because)}`);
     assert.ok(matches(found.cause, cause), JSON.stringify(found.cause));
     assert.equal(row.verdict, "failed");
-    assert.match(EXCEPTION_CAUSES.wayOut(found.cause) ?? "-", wayOut);
+    assert.match(EXCEPTION_CAUSES.wayOutText(found.cause) ?? "-", wayOut);
     const [reason] = rows(system, "why", { filter: `ended=${vm}` });
-    assert.deepEqual([row.way_out, reason.way_out], [EXCEPTION_CAUSES.wayOut(found.cause), EXCEPTION_CAUSES.wayOut(found.cause)]);
+    assert.deepEqual([row.way_out, reason.way_out], [EXCEPTION_CAUSES.wayOutText(found.cause), EXCEPTION_CAUSES.wayOutText(found.cause)]);
   });
 }
 
@@ -381,7 +381,7 @@ for (const { name, source, more, cause, wayOut, how, at } of CRASHES) {
     assert.deepEqual([row.fact.code, row.healthy], [how, false], row.text);
     const found = row.because.find((one) => one.code === "cause");
     assert.ok(found && matches(found.cause, cause), JSON.stringify(row.because));
-    assert.match(EXCEPTION_CAUSES.wayOut(found.cause) ?? "-", wayOut);
+    assert.match(EXCEPTION_CAUSES.wayOutText(found.cause) ?? "-", wayOut);
     assert.ok("vcpu" in row.fact && row.fact.vcpu === at, JSON.stringify(row.fact));
   });
 }

@@ -71,7 +71,7 @@ for (const [name, [changes, rule, wayOut]] of Object.entries(DROPPED)) {
   Deno.test(`an LPI ${name}`, async () => {
     const system = await slept(driver(changes)), [row] = rows(system, "diagnose", { filter: "id=vm:host" });
     assert.deepEqual([row.verdict, row.fact], ["lost", { code: "message-dropped", device: "0x0", event: "0x3", rule }]);
-    assert.match(VERDICT_FACTS.wayOut(row.fact) ?? "", wayOut);
+    assert.match(VERDICT_FACTS.wayOutText(row.fact) ?? "", wayOut);
   });
 }
 

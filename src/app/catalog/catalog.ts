@@ -5,6 +5,8 @@
 import { cacheFolder, exists, fileSha256, replaceLink } from "../../kit/support/files/cache.ts";
 import { sha256 } from "../../kit/support/values/sha256.ts";
 import { UserError } from "../../kit/support/problem.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way, type WayOut } from "../../kit/support/text/way-out.ts";
 
 interface CatalogFile {
   /** Name in the guest's folder, such as `Image` or `initrd`. */
@@ -177,9 +179,9 @@ async function removeOldVersions(versions: string, name: string, current: string
 }
 
 /** Ways to have a guest: those of Debian are fetched, others are added. */
-function wayTo(name: string): string {
+function wayTo(name: string): WayOut {
   const release = DEBIAN_RELEASES.find((one) => name === `debian-${one}` || name === `debian-${one}-disk`);
-  if (release === undefined) return "el2 guests ls lists those that are there; add one with el2 guests add NAME IMAGE";
-  const which = release === DEFAULT_DEBIAN_RELEASE ? "" : ` --release ${release}`;
-  return `run: el2 guests fetch debian${which}${name.endsWith("-disk") ? " --disk" : ""}`;
+  if (release === undefined) return way`${hint("guests ls")} lists those that are there; guests add adds one`;
+  const which = release === DEFAULT_DEBIAN_RELEASE ? undefined : release;
+  return way`run: ${hint("guests fetch", "debian", { release: which, disk: name.endsWith("-disk") || undefined })}`;
 }

@@ -15,11 +15,12 @@ import { PlanError } from "../../model/plans/plan.ts";
 import { documentText, ERROR } from "../../model/queries/documents.ts";
 import { NoCacheFolder } from "../../kit/support/files/cache.ts";
 import { type Problem, problemOf, problemText, whatText } from "../../kit/support/problem.ts";
-import { type Hint, hint, hintText } from "../../kit/support/text/hint.ts";
 import { isOfSystem } from "../../kit/support/system-error.ts";
 import { didYouMean, didYouMeanOneOf } from "../../kit/support/text/did-you-mean.ts";
 import { VERSION } from "../../kit/support/version.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
+import { type Hint, hint, hintText } from "../../kit/support/text/hint.ts";
+import { wayOutText } from "../../kit/support/text/way-out.ts";
 
 /** Commands below a heading of `el2 --help`. */
 export type CommandGroup = readonly [heading: string, commands: readonly Register[]];
@@ -288,7 +289,12 @@ const CODE_NAMES: Readonly<Record<number, string>> = {
 
 /** An error as a line for programs (docs/design/workstation.md §2). */
 function errorJson(code: number, problem: Problem): string {
-  const { at, wayOut = null } = problem;
+  const { at, wayOut } = problem;
   const place = at ? { file: at.file, line: at.line, col: at.column } : null;
-  return documentText(ERROR, { code: CODE_NAMES[code] ?? "failed", message: whatText(problem), at: place, hint: wayOut });
+  return documentText(ERROR, {
+    code: CODE_NAMES[code] ?? "failed",
+    message: whatText(problem),
+    at: place,
+    hint: wayOutText(wayOut) ?? null,
+  });
 }

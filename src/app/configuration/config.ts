@@ -12,6 +12,7 @@ import { type ConfigError, type ConfigFact, factIn, ruled } from "../../model/pl
 import { applyPhone } from "./phone-settings.ts";
 import { KiB } from "../../kit/support/values/sizes.ts";
 import { nearest } from "../../kit/support/text/did-you-mean.ts";
+import { hint, hintText } from "../../kit/support/text/hint.ts";
 
 /** A checked configuration. `positions` finds keys for later errors. */
 export interface Config {
@@ -265,7 +266,7 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["host.gzvm_probe", 'it is the value of gzvm: gzvm = "silent" or gzvm = "no-node"'],
   ["vm.bios_tree", "el2 counts the zeros before the bios's code"],
   ["ui.command", "commands belong in your own ~/.config/el2/ui.toml"],
-  ["hook", "to start programs on events, use el2 events --follow --json"],
+  ["hook", `to start programs on events, use ${hintText(hint("events", { follow: true, json: true }))}`],
 ]);
 
 function checkTable(table: Record<string, unknown>, path: KeyPath, known: readonly string[], errors: ConfigErrors): void {

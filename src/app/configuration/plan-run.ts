@@ -49,6 +49,8 @@ import {
 } from "../../model/plans/host-resources.ts";
 import { type CpuPlan, planCpu } from "../../cpu/isa/cpus/cpus.ts";
 import { RootImageError } from "../../session/assembly/layout/root-images.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 /** A machine and its guests: the content of a configuration, with all files read. */
 export interface RunConfiguration {
@@ -155,7 +157,7 @@ export async function vmTable(
   const devices = more.length > 0 && { devices: [{ kind: "pl011" }, ...more] };
   if (DEBIAN_NAMES.includes(what)) return debianTable(what, devices);
   if (!what.includes("/") && !await exists(what)) {
-    const wayOut = didYouMean(what, ["demo", ...DEBIAN_NAMES]) ?? "list them with el2 guests ls";
+    const wayOut = didYouMean(what, ["demo", ...DEBIAN_NAMES]) ?? way`list them with ${hint("guests ls")}`;
     return { what: `image ${what}: no such file, and no guest of this name`, wayOut };
   }
   return imageTable(what, devices);

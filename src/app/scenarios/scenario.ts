@@ -19,6 +19,8 @@ import { checkFilter } from "../../model/queries/filters/temporal-filter.ts";
 import { LIST_TABLES, readQuery } from "../../model/queries/query.ts";
 import { isTableName, type TableName, TABLES } from "../../model/queries/tables.ts";
 import { VERDICTS } from "../../model/queries/facts/verdict-words.ts";
+import { hint, hintText } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 /** Virtual time (ns) that a step waits where it does not say. */
 const DEFAULT_WITHIN = 10e9;
@@ -26,7 +28,7 @@ const DEFAULT_WITHIN = 10e9;
 /** The error of a filter, in one line. */
 function placed({ problem: { what, wayOut }, at }: FilterError): Problem {
   const place = `, at character ${at + 1}`;
-  return wayOut === undefined ? { what: what + place } : { what, wayOut: wayOut + place };
+  return wayOut === undefined ? { what: what + place } : { what, wayOut: way`${wayOut}${place}` };
 }
 
 /** A refinement whose message is an error that `check` throws, of these classes. */
@@ -74,7 +76,7 @@ const size = v.pipe(
 const tableName = v.picklist(LIST_TABLES, ({ input }) => {
   const name = typeof input === "string" ? input : "", query = isTableName(name) ? readQuery(name, {}) : undefined;
   if (query && "issue" in query) return wrong(`cannot be expected: ${query.issue}`, "use a table whose rows need no argument");
-  return wrong("is not a table", didYouMean(name, LIST_TABLES, "list them with el2 reference schema"));
+  return wrong("is not a table", didYouMean(name, LIST_TABLES, `list them with ${hintText(hint("reference schema"))}`));
 });
 
 /** The values of `boot` other than a name that `el2 run` takes: an image as the primary VM. */

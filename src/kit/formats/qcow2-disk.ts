@@ -100,7 +100,7 @@ export class Qcow2Disk {
     // Every cluster of the disk may get a place, and every table.
     const most = (this.size / this.#cluster + table.length) * 1.02 + this.#end;
     if (table.length * (this.#cluster / 2) < most) {
-      throw new BadQcow2('has too few refcounts for its disk; convert it with el2 guests add, or open it with mode "overlay"');
+      throw new BadQcow2('has too few refcounts for its disk; convert it with guests add, or open it with mode "overlay"');
     }
     if (this.#l1.some((entry) => (entry & OFFSET) !== 0n && !(entry & COPIED))) {
       throw new BadQcow2("has a table that is used twice; repair it with qemu-img check -r all");

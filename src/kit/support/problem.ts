@@ -1,6 +1,8 @@
 // A problem that the user can solve: what is wrong, where, and the way out, as values from where it
 // arises to where it is shown. Its text is made there, and nobody takes the text apart.
 
+import { type WayOut, wayOutText } from "./text/way-out.ts";
+
 /** A place in a text; lines and columns begin at 1. */
 export interface TextPlace {
   readonly file: string;
@@ -11,7 +13,7 @@ export interface TextPlace {
 export interface Problem {
   /** A sentence without its end, in several lines where it marks a place or lists others. */
   readonly what: string;
-  readonly wayOut?: string;
+  readonly wayOut?: WayOut;
   readonly at?: TextPlace;
 }
 
@@ -22,7 +24,7 @@ export function whatText({ what, at }: Problem): string {
 
 /** `FILE:LINE:COLUMN: what; way out`. */
 export function problemText(problem: Problem): string {
-  return problem.wayOut === undefined ? whatText(problem) : `${whatText(problem)}; ${problem.wayOut}`;
+  return problem.wayOut === undefined ? whatText(problem) : `${whatText(problem)}; ${wayOutText(problem.wayOut)}`;
 }
 
 /** A problem, or what is wrong where there is no way out. */
@@ -39,7 +41,7 @@ export class UserError extends Error {
   readonly problem: Problem;
 
   /** @param wayOut of a problem that is a text */
-  constructor(said: Said, wayOut?: string) {
+  constructor(said: Said, wayOut?: WayOut) {
     const problem = wayOut === undefined ? asProblem(said) : { ...asProblem(said), wayOut };
     super(problemText(problem));
     this.problem = problem;

@@ -3,6 +3,8 @@
 // does not ask. Rules are counted in the order of virtual time, so that a run with the same rules
 // is the same run.
 
+import { hint, hintText } from "../../kit/support/text/hint.ts";
+
 /** Kinds of operations that can fail. */
 export const FAULT_KINDS = ["hvc", "rpc", "ioctl", "alloc", "virq", "dev", "assign"] as const;
 export type FaultKind = typeof FAULT_KINDS[number];
@@ -86,7 +88,7 @@ export interface FaultHit {
 /** The rule that an injected refusal names. */
 export const INJECTED = "a fault was injected";
 /** Its citation: a command instead of a section. */
-export const INJECTED_SECTION = "el2 inject";
+export const INJECTED_SECTION = hintText(hint("inject"));
 
 /** The values of an injected refusal, for its reason. */
 export function injectedValues({ id, rule }: FaultHit): Readonly<Record<string, string>> {

@@ -3,6 +3,9 @@
 // guest sees: a run with every kind of event wanted is the same run. The hub is
 // `machine/hypervisor/trace/trace-hub.ts`; native guests reach it through `NativeVcpu.trace`.
 
+import type { Hint } from "../../kit/support/text/hint.ts";
+import type { WayOut } from "../../kit/support/text/way-out.ts";
+
 export const TRACE_KINDS = [
   "hvc",
   "rpc",
@@ -211,7 +214,7 @@ export interface BrokenRule {
   /** The values that broke it. */
   readonly values: TraceFields;
   /** The remedy, where one is known. */
-  readonly wayOut?: string;
+  readonly wayOut?: WayOut;
 }
 
 /** One step of the chain that led to a refusal. */
@@ -235,7 +238,7 @@ export interface Reason extends BrokenRule {
   /** How it ended: the result of a refusal without a chain. */
   readonly result: string | undefined;
   /** The command that shows the place where it happened. */
-  readonly command: string | undefined;
+  readonly command: Hint | undefined;
   /** Virtual time in ns. */
   readonly time: number;
   /** Name of the vCPU that asked first. */

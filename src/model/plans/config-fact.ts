@@ -4,6 +4,7 @@
 import { Facts } from "../queries/facts/fact.ts";
 import { didYouMean } from "../../kit/support/text/did-you-mean.ts";
 import { type Problem, within } from "../../kit/support/problem.ts";
+import type { WayOut } from "../../kit/support/text/way-out.ts";
 
 /** The error of a key's value. */
 export type ValueFact =
@@ -12,7 +13,7 @@ export type ValueFact =
   | { readonly code: "not-known"; readonly words: readonly string[] }
   /** `range`: `1..8`; `note`: why it ends there. */
   | { readonly code: "outside"; readonly range: string; readonly note?: string }
-  | { readonly code: "rule"; readonly what: string; readonly wayOut?: string };
+  | { readonly code: "rule"; readonly what: string; readonly wayOut?: WayOut };
 
 /** `"a", "b" or "c"`. */
 const choice = (words: readonly string[]) => words.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1");
@@ -39,7 +40,7 @@ export function factIn(message: string): ValueFact {
 }
 
 /** The message of one rule. */
-export function wrong(what: string, wayOut: string): string {
+export function wrong(what: string, wayOut: WayOut): string {
   return told({ code: "rule", what, wayOut });
 }
 
@@ -56,7 +57,7 @@ export type ConfigFact =
   /** `key`: none for an entry of a list; `shown`: the value, if a message can show it. */
   | { readonly code: "value"; readonly key: string | undefined; readonly shown: string; readonly fact: ValueFact }
   /** The key, or a value of it, has a meaning only with others. */
-  | { readonly code: "needs"; readonly what: string; readonly needs: string; readonly wayOut?: string }
+  | { readonly code: "needs"; readonly what: string; readonly needs: string; readonly wayOut?: WayOut }
   /** A key of the other kind of a table; `why`: what the kind has instead. */
   | { readonly code: "belongs"; readonly key: string; readonly kind: string; readonly why?: string }
   | { readonly code: "no-vm"; readonly vm: string; readonly known: readonly string[] }
@@ -64,7 +65,7 @@ export type ConfigFact =
   | { readonly code: "name"; readonly of: "vm" | "theme"; readonly name: string }
   /** More CPUs than the machine has. */
   | { readonly code: "over"; readonly key: string; readonly count: number; readonly cpus: number }
-  | { readonly code: "rule"; readonly what: string; readonly wayOut?: string };
+  | { readonly code: "rule"; readonly what: string; readonly wayOut?: WayOut };
 
 export const CONFIG_FACTS = new Facts<ConfigFact>({
   "unknown-key": ({ key, where }) => `unknown key ${JSON.stringify(key)}${where}`,
@@ -86,7 +87,7 @@ export const CONFIG_FACTS = new Facts<ConfigFact>({
 });
 
 /** The error of one rule. */
-export function ruled(what: string, wayOut?: string): ConfigFact {
+export function ruled(what: string, wayOut?: WayOut): ConfigFact {
   return { code: "rule", what, wayOut };
 }
 

@@ -5,6 +5,8 @@
 import type { SessionPlan } from "../plans/plan.ts";
 import type { ClientRequest } from "./requests.ts";
 import type { Problem } from "../../kit/support/problem.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 export type { DebugAccess, DebugAnswer } from "../../machine/hypervisor/interface.ts";
 export type { ClientRequest, DebugRequest, Move, SessionDebugAccess } from "./requests.ts";
@@ -44,5 +46,5 @@ export const ORDERLY_END = 4_000;
 /** Why input to what is shown is refused. */
 export const PAST: Problem = {
   what: "you are viewing the past, which takes no input",
-  wayOut: "return to the present first (t n, el2 back --now)",
+  wayOut: way`return to the present first (t n, ${hint("back", { now: true })})`,
 };

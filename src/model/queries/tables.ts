@@ -13,6 +13,7 @@ import { VCPU_STATES, VM_STATES } from "./state-words.ts";
 import { VERDICTS } from "./facts/verdict-words.ts";
 import { EVIDENCE } from "./facts/evidence.ts";
 import { VERDICT_FACTS } from "./facts/verdict.ts";
+import { hint, hintText } from "../../kit/support/text/hint.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
 const AT = { kind: "time", doc: "virtual time in ns", width: 11, alias: ["time"] } as const;
@@ -67,6 +68,7 @@ export const DIAGNOSES = defineTable({
     evidence: { kind: "list", doc: "what that follows from", width: 60, from: 200 },
     way_out: { kind: "text", doc: "the way out of it", optional: true, width: 40, from: 240 },
     next: { kind: "text", doc: "the command that shows more", optional: true, width: 32, from: 120 },
+    hint: { kind: "detail", doc: "that command as values: `command`, `words`, `options`", optional: true },
     fact: { kind: "detail", fact: VERDICT_FACTS, doc: "the verdict as a `code` and its values" },
     because: { kind: "detail", facts: EVIDENCE, doc: "the evidence, each as a `code` and its values" },
   },
@@ -582,12 +584,14 @@ export const EVENTS = defineTable({
   },
 });
 
+const NOT_RECORDED = `no events are recorded; start recording with ${hintText(hint("trace start"))}`;
+
 const TRACE_STATS = defineTable({
   name: "trace.stats",
   version: 1,
   command: "trace stats",
   doc: "what el2 trace start has recorded, by kind of event",
-  empty: "no events are recorded; start recording with el2 trace start",
+  empty: NOT_RECORDED,
   columns: {
     id: { kind: "id", doc: "trace:KIND", width: 12 },
     recorded: { kind: "flag", doc: "events of this kind are recorded now", width: 8 },
@@ -601,7 +605,7 @@ const TRACE_EVENTS = defineTable({
   name: "trace.events",
   command: "trace export",
   doc: "what el2 trace start has recorded, oldest first",
-  empty: "no events are recorded; start recording with el2 trace start",
+  empty: NOT_RECORDED,
   args: STREAMED,
 });
 
@@ -638,6 +642,11 @@ export const REASONS = defineTable({
     shared_errno: { kind: "number", doc: "number of causes with the same errno", optional: true },
     way_out: { kind: "text", doc: "a way to avoid the refusal", optional: true },
     command: { kind: "text", doc: "the command that shows where it happened", optional: true },
+    hint: {
+      kind: "detail",
+      doc: "the command of `way_out`, or else that command, as values: `command`, `words`, `options`",
+      optional: true,
+    },
   },
 });
 
@@ -734,7 +743,7 @@ export const INJECTIONS = defineTable({
   version: 1,
   command: "inject --list",
   doc: "fault rules and their effects",
-  empty: "no fault rules; see el2 inject --help",
+  empty: `no fault rules; see ${hintText(hint("inject", { help: true }))}`,
   columns: {
     id: { kind: "id", doc: "inject:NUMBER", width: 10 },
     kind: { kind: "word", doc: "kind of operation", width: 6 },
@@ -749,7 +758,7 @@ export const STOPS = defineTable({
   version: 1,
   command: "break --list",
   doc: "stop rules, and where they stopped the machine",
-  empty: "no stop rules; see el2 break --help",
+  empty: `no stop rules; see ${hintText(hint("break", { help: true }))}`,
   columns: {
     id: { kind: "id", doc: "stop:NUMBER", width: 8 },
     kind: { kind: "word", doc: "event: a filter of events; place: before an instruction", width: 5 },

@@ -65,6 +65,8 @@ import { PAGE_SIZE, WASM_PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
 import { devId, HOST, vmId } from "../../model/queries/ids.ts";
 import type { Problem } from "../../kit/support/problem.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 /**
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
@@ -397,15 +399,15 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
 
 /** Why a VM in this state takes no input; undefined if it does. */
 function closedConsole(life: VmState | undefined, vm: string): Problem | undefined {
-  const start = `el2 vm start ${vm}`;
+  const start = hint("vm start", vm);
   switch (life) {
     case undefined:
-      return { what: "the VM is not started", wayOut: `start it with ${start}` };
+      return { what: "the VM is not started", wayOut: way`start it with ${start}` };
     case "exited":
     case "stopped":
-      return { what: "the VM has stopped", wayOut: `start it again with ${start}` };
+      return { what: "the VM has stopped", wayOut: way`start it again with ${start}` };
     case "failed":
-      return { what: "the VM has failed", wayOut: `see el2 why --about ${vmId(vm)}, or start it again with ${start}` };
+      return { what: "the VM has failed", wayOut: way`see ${hint("why", { about: vmId(vm) })}, or start it again with ${start}` };
     case "creating":
     case "ready":
     case "running":

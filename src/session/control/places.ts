@@ -4,6 +4,7 @@
 import { checkOwner, lstatIfThere, NoTemporaryFile, NotOurs, ownUid, ROOT } from "../../kit/support/files/own-files.ts";
 import { ownFolder } from "../../kit/support/files/own-folders.ts";
 import { problemOf, UserError } from "../../kit/support/problem.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 /** No session folder that belongs to the user exists, and none can be made. */
 export class NoPlace extends UserError {}
@@ -28,7 +29,7 @@ export function sessionFolder(environment: (name: string) => string | undefined 
     const why = error instanceof Deno.errors.NotCapable ? "no folder can be made there" : error.message.split(",")[0];
     const { what, wayOut } = error instanceof NotOurs ? error.problem : problemOf(why, `sessions need ${folder}`);
     const other = "set XDG_RUNTIME_DIR to your own folder";
-    throw new NoPlace(what, wayOut === undefined ? other : `${wayOut}, or ${other}`);
+    throw new NoPlace(what, wayOut === undefined ? other : way`${wayOut}, or ${other}`);
   }
 }
 

@@ -75,7 +75,7 @@ const SPACES: Readonly<Record<DebugSpace, string>> = {
   pa: "physical addresses of the machine",
 };
 const HELP = `monitor space [va|ipa|pa]   set the kind of memory addresses (default: va)
-monitor events [FILTER|off] with el2 gdb el2: the events at which continue stops
+monitor events [FILTER|off] with gdb el2: the events at which continue stops
 monitor symbols FILE        write an ELF file with the VM's symbols, for symbol-file FILE
 monitor tasks [FILTER]      list the threads of the VM's Linux, such as with state=D
 monitor stack PID           list the call frames of one that sleeps

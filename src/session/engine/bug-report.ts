@@ -11,6 +11,7 @@ import { exceptionText } from "../../kit/support/problem.ts";
 import { files, reportIn } from "../../kit/support/files/files.ts";
 import { VERSION } from "../../kit/support/version.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
+import { hint, hintText } from "../../kit/support/text/hint.ts";
 
 /** A run in which a bug has ended the machine, or a part of it. */
 export interface BrokenRun {
@@ -71,10 +72,10 @@ async function recorded(path: string, { plan, inputs, lost, error, instructions,
     const state = { instructions, registers: "", memory: "", console: "" };
     if (query !== undefined) {
       writer.end(time, { ...state, own: false, code: 0, message: "the run continued" });
-      return `The question was asked at the end of: el2 replay ${path}`;
+      return `The question was asked at the end of: ${hintText(hint("replay", path))}`;
     }
     writer.end(time, { ...state, own: part === undefined, code: 1, message: `a bug of el2: ${exceptionText(error)}` });
-    return `It happens again with: el2 replay ${path}`;
+    return `It happens again with: ${hintText(hint("replay", path))}`;
   } catch (error) {
     if (!(error instanceof Error) || !(error instanceof RecordingError || error instanceof WriteFailure || isOfSystem(error))) throw error;
     return `The run cannot be recorded: ${error.message}`;

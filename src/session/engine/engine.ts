@@ -37,6 +37,8 @@ import { SymbolSearches } from "./symbol-searches.ts";
 import { Travel } from "./travel.ts";
 import { Who } from "./who.ts";
 import { type Problem, problemOf, problemText, UserError } from "../../kit/support/problem.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 const ENDED: Problem = { what: "the machine has ended" };
 
@@ -275,7 +277,9 @@ export class Engine {
   act(id: number, action: Action): void {
     if (this.#slices.isDone) return this.#acted(id, ENDED);
     if (this.#shown.past) return this.#acted(id, PAST);
-    if (this.#replaying) return this.#acted(id, { what: "a replay takes no input", wayOut: "start a machine that does with el2 run" });
+    if (this.#replaying) {
+      return this.#acted(id, { what: "a replay takes no input", wayOut: "start a machine that does" });
+    }
     this.#slices.wake();
     this.#recording.enter({ kind: "act", action });
     this.#acted(id, this.system.inspector.act(action));

@@ -138,7 +138,7 @@ function eventOf(place: string, line: string): EventRow {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  if (!isEvent(row)) throw new TraceError(`${place} is not an event of a trace (el2 trace export FILE.ndjson)`);
+  if (!isEvent(row)) throw new TraceError(`${place} is not an event of a trace (trace export writes one, FILE.ndjson)`);
   return row;
 }
 

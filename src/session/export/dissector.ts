@@ -7,6 +7,7 @@ import type { Shape, Shapes } from "../../machine/abi/rpc/layout.ts";
 import { RPC_MESSAGES, RPC_UNIMPLEMENTED } from "../../machine/abi/rpc/messages/all.ts";
 import { PacketType, RPC_HEADER_SIZE } from "../../machine/abi/rpc/packet.ts";
 import { MESSAGE_HEADER, MESSAGE_HEADER_SIZE, MessageType } from "./message-capture.ts";
+import { hint, hintText } from "../../kit/support/text/hint.ts";
 
 /** A field of the dissector: its filter name, and the type that Wireshark gives it. */
 interface LuaField {
@@ -87,7 +88,7 @@ export function dissectorLua(version: string): string {
   const { version: versionField, type, length, from, to, queue, flags } = MESSAGE_HEADER;
   const names = new Map([...[...RPC_MESSAGES].map(([id, { name }]) => [id, name] as const), ...RPC_UNIMPLEMENTED]);
   return `-- Wireshark dissector for captures of el2 ${version}: messages of Gunyah's queues, rings of doorbells,
--- and RPC of the Resource Manager. Made by: el2 trace dissector
+-- and RPC of the Resource Manager. Made by: ${hintText(hint("trace dissector"))}
 --
 --   wireshark -X lua_script:el2.lua FILE.pcapng
 --   tshark -X lua_script:el2.lua -r FILE.pcapng -Y rmrpc.error

@@ -46,8 +46,8 @@ import { KERNEL_READERS } from "./kernels/kernels.ts";
 import type { Gap } from "../../model/queries/facts/gap.ts";
 import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
 import { type TableName, TABLES, VARIABLES } from "../../model/queries/tables.ts";
-import { inQuery } from "../../model/queries/facts/problem.ts";
 import { type Problem, problemText } from "../../kit/support/problem.ts";
+import { inQuery } from "../../model/queries/facts/problem.ts";
 
 /** Default limit on the rows of an answer. */
 const DEFAULT_LIMIT = 1000;
@@ -120,7 +120,7 @@ export class Inspector {
    * @throws QueryError
    */
   registerOf(vcpu: string, name: string): (vcpu: Vcpu) => bigint {
-    return registerReader(new View(this.system, this.#looks).findVcpu(vcpu), name);
+    return registerReader(new View(this.system, this.#looks).findVcpu(vcpu), vcpu, name);
   }
 
   /**

@@ -21,6 +21,7 @@ import type { SystemState } from "../state/system-state.ts";
 import { KiB, MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { node } from "../../kit/support/node-modules.ts";
 import { asProblem, problemOf, type Said, UserError, within } from "../../kit/support/problem.ts";
+import type { WayOut } from "../../kit/support/text/way-out.ts";
 
 const SCHEMA = "el2.snapshot/2", FORMER = "el2.snapshot/1";
 const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
@@ -239,7 +240,7 @@ class SectionReader {
   #at = 0;
 
   constructor(readonly path: string, readonly bytes: Uint8Array) {
-    if (!startsWith(bytes, MAGIC)) this.fail(ownFile(bytes) ?? "not an el2 snapshot");
+    if (!startsWith(bytes, MAGIC)) this.fail(ownFile(bytes, path) ?? "not an el2 snapshot");
     this.#at = MAGIC.length;
   }
 
@@ -248,7 +249,7 @@ class SectionReader {
     return this.bytes[this.#at] ?? 0;
   }
 
-  fail(rule: Said, wayOut?: string): never {
+  fail(rule: Said, wayOut?: WayOut): never {
     throw new SnapshotError(within(`${this.path}: at byte ${this.#at}`, asProblem(rule)), wayOut);
   }
 

@@ -77,7 +77,7 @@ Deno.test("W68: each message of the design appears, with the line and column tha
     assert.deepEqual(errors.filter((error) => !isAbsent(error)), one[3], `line ${one[0]}`);
     assert.ok(
       errors.includes(
-        "21:10: catalog:nobody/Image is not in the cache; el2 guests ls lists those that are there; add one with el2 guests add NAME IMAGE",
+        "21:10: catalog:nobody/Image is not in the cache; el2 guests ls lists those that are there; guests add adds one",
       ),
       String(errors),
     );

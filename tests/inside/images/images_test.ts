@@ -129,9 +129,9 @@ Deno.test("an ELF file with symbols and no code is refused by name", () => {
 
 Deno.test("a recording or a snapshot named as an image is refused with the command for it", () => {
   for (
-    const [start, says] of [[RECORDING_START, /a recording; el2 replay FILE/], [
+    const [start, says] of [[RECORDING_START, /a recording; replay runs it again/], [
       SNAPSHOT_START,
-      /a snapshot; el2 snapshot load FILE/,
+      /a snapshot; snapshot load continues it/,
     ]] as const
   ) {
     const file = new TextEncoder().encode(start.padEnd(4096, "\n"));

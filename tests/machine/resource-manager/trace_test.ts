@@ -3,6 +3,7 @@
 // why requests are refused.
 
 import assert from "node:assert/strict";
+import { wayOutText } from "../../../src/kit/support/text/way-out.ts";
 import type { TraceEvent, TraceKind } from "../../../src/machine/abi/trace.ts";
 import { MEM_LEND, MEM_RECLAIM } from "../../../src/machine/abi/rpc/messages/memory.ts";
 import { VM_START, VM_STOP } from "../../../src/machine/abi/rpc/messages/lifecycle.ts";
@@ -88,7 +89,7 @@ Deno.test("a refused request leaves one reason, with the chain down to the hyper
   const own = reasons.list(known).filter(({ chain }) => chain.some(({ kind }) => kind === "rpc"));
   assert.equal(own.length, 1);
   assert.deepEqual(
-    [own[0].section, own[0].rule, own[0].object, own[0].wayOut],
+    [own[0].section, own[0].rule, own[0].object, wayOutText(own[0].wayOut)],
     ["resource-manager 3.7", "there is no VM of this id", "vm:0x99", "list the VMs that exist: `el2 vm ls`"],
   );
   assert.equal(machine.primary.ask(MEM_LEND, page(0x9000_0000n)).error, "MEM_INVALID");
@@ -104,7 +105,7 @@ Deno.test("who lends memory again hears which parcel it is in and who holds that
   const { rule, object, values, wayOut } = machine.system.hypervisor.trace.reasons.last!;
   assert.deepEqual([rule, object, values.borrower], ["the memory is in a parcel already", `parcel:0x${handle.toString(16)}`, vmid]);
   assert.deepEqual(values.mappings, [{ ipa: BASE, size: MEMORY }]);
-  assert.match(wayOut!, /^vm:0x80 sends MEM_RELEASE, .*; then reclaim that parcel$/);
+  assert.match(wayOutText(wayOut)!, /^vm:0x80 sends MEM_RELEASE, .*; then reclaim that parcel$/);
   const twice = { ...page(0x4700_0000n), sgl: [{ address: 0x4700_0000n, size: 0x2000n }, { address: 0x4700_1000n, size: 0x1000n }] };
   assert.equal(machine.primary.ask(MEM_LEND, twice).error, "MEM_INVALID");
   assert.equal(machine.system.hypervisor.trace.reasons.last!.rule, "the memory is in this parcel already");

@@ -1,6 +1,7 @@
 // Kinds of VMs: what is theirs alone, what their owner may share, who vouches for them.
 
 import assert from "node:assert/strict";
+import { wayOutText } from "../../../src/kit/support/text/way-out.ts";
 import { MEM_DONATE, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../../src/machine/abi/rpc/messages/memory.ts";
 import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../../src/machine/abi/rpc/messages/platform.ts";
 import { VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT } from "../../../src/machine/abi/rpc/messages/configuration.ts";
@@ -196,7 +197,7 @@ Deno.test("what VM_INIT refuses in a devicetree has its rule, its place in the p
   assert.equal(machine.primary.ask(VM_INIT, { vmid }).error, "NORESOURCE");
   const { section, rule, object, values, wayOut } = machine.system.hypervisor.trace.reasons.last!;
   assert.deepEqual([section, rule, object], ["resource-manager 6.4", "an untrusted VM runs below its owner", "vm:0x80"]);
-  assert.match(wayOut!, /sched-priority = <\(-1\)> or lower/);
+  assert.match(wayOutText(wayOut)!, /sched-priority = <\(-1\)> or lower/);
   const { at, ...more } = values as { at: string };
   assert.deepEqual(more, { path: "/gunyah-vm-config/vcpus", property: "sched-priority", given: 4, absolute: 36, owner: 32 });
   const [parcel, offset] = at.split("+");

@@ -1,5 +1,6 @@
 // Facts in other words, for tests that a fact's words are in one place.
 
+import type { WayOut } from "../../../src/kit/support/text/way-out.ts";
 import type { Facts } from "../../../src/model/queries/facts/fact.ts";
 import { BOOT_FINDINGS } from "../../../src/model/queries/facts/boot-finding.ts";
 import { EXCEPTION_CAUSES } from "../../../src/model/queries/facts/exception-cause.ts";
@@ -25,13 +26,19 @@ function otherWords(text: string): string {
   return text.replaceAll(/(?<![\w:/.<+-])[a-z]{2,}(?![\w:/.]*[:/]\w)/g, (word) => word.toUpperCase());
 }
 
+/** A way out in other words; its commands stay. */
+function otherWayOut(wayOut: WayOut): WayOut {
+  if (typeof wayOut === "string") return otherWords(wayOut);
+  return "command" in wayOut ? wayOut : wayOut.map((part) => typeof part === "string" ? otherWords(part) : part);
+}
+
 /** Rewords all facts while `work` is done. */
 export async function reworded<T>(work: () => Promise<T>): Promise<T> {
   const undo: (() => void)[] = [];
   for (const { texts, waysOut } of Object.values(KINDS)) {
-    for (const words of [texts, waysOut] as unknown as Record<string, (fact: unknown) => string | undefined>[]) {
+    for (const words of [texts, waysOut] as unknown as Record<string, (fact: unknown) => WayOut | undefined>[]) {
       for (const [code, write] of Object.entries(words)) {
-        words[code] = (fact) => otherWords(write(fact) ?? "") || undefined;
+        words[code] = (fact) => otherWayOut(write(fact) ?? "") || undefined;
         undo.push(() => words[code] = write);
       }
     }

@@ -1,6 +1,7 @@
 // Input that is typed before the host has made its VM.
 
 import assert from "node:assert/strict";
+import { hint } from "../../../src/kit/support/text/hint.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 
 const SECOND = 1e9;
@@ -23,7 +24,7 @@ Deno.test("a VM that has to be started takes no input before, and says how to st
   );
   assert.deepEqual(system.consoles.closed("hello"), {
     what: "con:hello: the VM is not started",
-    wayOut: "start it with el2 vm start hello",
+    wayOut: ["start it with ", hint("vm start", "hello")],
   });
   assert.equal(system.consoles.closed("ping"), undefined);
 });

@@ -1,6 +1,7 @@
 // Actions on VMs that are gone, and the requesters of refused operations.
 
 import assert from "node:assert/strict";
+import { wayOutText } from "../../../src/kit/support/text/way-out.ts";
 import { RmError, rmErrorName } from "../../../src/machine/abi/rpc/errors.ts";
 import { encodeRequest } from "../../../src/machine/abi/rpc/message.ts";
 import { VM_CONFIG_IMAGE, VM_INIT } from "../../../src/machine/abi/rpc/messages/configuration.ts";
@@ -27,7 +28,7 @@ Deno.test("input to a VM that was killed is dropped, and the others continue", a
   assert.deepEqual([ping.input_refused, ping.input_way_out], ["con:ping: the VM has stopped", "start it again with el2 vm start ping"]);
   system.consoles.type("ping", BYTES);
   const { what, wayOut } = asProblem(system.inspector.act({ kind: "console.break", console: "ping" })!);
-  assert.deepEqual([what, wayOut], [ping.input_refused, ping.input_way_out]);
+  assert.deepEqual([what, wayOutText(wayOut)], [ping.input_refused, ping.input_way_out]);
   system.inspector.act({ kind: "vm.start", vm: "ping" });
   system.consoles.type("ping", BYTES);
   runUntil(system, 2e9);

@@ -1,6 +1,7 @@
 // Recordings of others: lines that are JSON, and nothing that a recording has.
 
 import assert from "node:assert/strict";
+import { wayOutText } from "../../../src/kit/support/text/way-out.ts";
 import { RecordingError } from "../../../src/session/recordings/file/recording.ts";
 import { plannedRecording } from "../../../src/app/cli/start/plans/saved-plans.ts";
 import { readRecording } from "../../../src/session/recordings/file/recording-reader.ts";
@@ -51,7 +52,7 @@ Deno.test("wherever a recording is damaged, the lines before the defect are one 
         [text.slice(0, at), text.replace('"at":', '"ad":'), text.replace(/"at":\d+/, '"at":-1'), "\0".repeat(at + 1)][round % 4];
       await Deno.writeTextFile(path, lines.join("\n"));
       const { problem } = await readRecording(path).then(() => assert.fail(lines[line]), (error: RecordingError) => error);
-      const kept = Number(/: head -n (\d+)$/.exec(problem.wayOut ?? "")?.[1]);
+      const kept = Number(/: head -n (\d+)$/.exec(wayOutText(problem.wayOut) ?? "")?.[1]);
       assert.equal(kept, line, problem.what);
       await Deno.writeTextFile(path, lines.slice(0, kept).map((one) => `${one}\n`).join(""));
       const { inputs, end } = await readRecording(path);

@@ -3,11 +3,12 @@
 import { ExitCode, Failure } from "../../jobs/failure.ts";
 import { type Answer, problemIn } from "../../../model/queries/query.ts";
 import type { Said } from "../../../kit/support/problem.ts";
+import type { WayOut } from "../../../kit/support/text/way-out.ts";
 
 export { ExitCode, Failure };
 
 /** The failure of a command that was given rightly. */
-export function failed(said: Said, wayOut?: string): Failure {
+export function failed(said: Said, wayOut?: WayOut): Failure {
   return new Failure(said, wayOut, ExitCode.Failed);
 }
 

@@ -8,12 +8,13 @@ import { ArgumentError, type Kind } from "../../../model/commands/argument.ts";
 import * as kinds from "../../../model/commands/kinds.ts";
 import type { Table } from "../../../model/queries/table.ts";
 import { type Problem, problemText, within } from "../../../kit/support/problem.ts";
+import type { WayOut } from "../../../kit/support/text/way-out.ts";
 
 /** Commander prints the text after the name of the option. */
 export class BadArgument extends InvalidArgumentError {
   readonly problem: Problem;
 
-  constructor(what: string, wayOut?: string) {
+  constructor(what: string, wayOut?: WayOut) {
     const problem = { what, wayOut };
     super(`${problemText(problem)}.`);
     this.problem = problem;

@@ -8,8 +8,9 @@ import { type SpokenLine, spokenPieces } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
 import type { TableName } from "../../../model/queries/tables.ts";
 import type { Answer } from "../../../model/queries/query.ts";
-import { hint, hintText } from "../../../kit/support/text/hint.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
+import { wayOutText } from "../../../kit/support/text/way-out.ts";
 
 /** Why a pane has no rows. */
 export type Blank =
@@ -22,7 +23,7 @@ export type Blank =
 export function blankOf({ error, problem }: Answer): Extract<Blank, { kind: "error" }> | undefined {
   if (error === undefined) return undefined;
   const { what, wayOut }: Problem = problem ?? { what: error };
-  return { kind: "error", what: what.split("\n")[0], wayOut: wayOut?.split("\n")[0] };
+  return { kind: "error", what: what.split("\n")[0], wayOut: wayOutText(wayOut)?.split("\n")[0] };
 }
 
 /** An answer that takes longer is said to be awaited, and then for how long, ms. */

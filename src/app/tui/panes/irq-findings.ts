@@ -26,7 +26,7 @@ function namePieces(id: string, look: Look): Piece[] {
 export function findingLines(rows: readonly IrqRow[], look: Look, width: number): Line[] {
   const cards = rows.flatMap((row): Line[][] => {
     if (row.fact === null) return [];
-    const wayOut = IRQ_FINDINGS.wayOut(row.fact);
+    const wayOut = IRQ_FINDINGS.wayOutText(row.fact);
     const side: Piece = { text: `${look.glyphs.frame.side} `, role: "border" };
     const lines = (name: string, text: string, role: Piece["role"]): Line[] =>
       wrapPieces([{ text: `${name} `, role: "dim" }, { text, role }], 0, width - 3).map((pieces) => ({

@@ -20,6 +20,18 @@ export function hint(command: string, ...args: readonly (string | number | HintO
   return { command, words: args.filter((one) => typeof one !== "object").map(String), options };
 }
 
+/** A hint as plain data, for rows. */
+export type HintValues = {
+  readonly command: string;
+  readonly words: readonly string[];
+  readonly options: Readonly<Record<string, string | number | true | readonly string[]>>;
+};
+
+export function hintValues({ command, words, options }: Hint): HintValues {
+  const given = Object.entries(options).flatMap(([name, value]) => value === undefined ? [] : [[name, value] as const]);
+  return { command, words, options: Object.fromEntries(given) };
+}
+
 /** The words of its command line, without `el2`. A word that could be an option follows `--`. */
 export function hintWords({ command, words, options }: Hint): string[] {
   const given = Object.entries(options).flatMap(([name, value]) =>

@@ -3,6 +3,7 @@
 
 import type { BrokenRule, Reason, ReasonStep, TraceResult } from "../../abi/trace.ts";
 import type { Operation } from "./operation.ts";
+import type { Hint } from "../../../kit/support/text/hint.ts";
 
 /** One refusal as it is kept: its operations may still be in progress. */
 interface Refusal {
@@ -24,7 +25,7 @@ interface VmEnd extends BrokenRule {
   /** It ended as requested. */
   readonly settled: boolean;
   readonly result: string;
-  readonly command?: string;
+  readonly command?: Hint;
 }
 
 interface KeptEnd {

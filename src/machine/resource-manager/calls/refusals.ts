@@ -6,6 +6,8 @@ import type { BrokenRule, RuleCode } from "../../abi/trace.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
 import { HypercallFailure } from "./calls.ts";
 import { numberedId } from "../../abi/ids.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 
 /**
  * The content of a reason besides the rule and the values, if it is not the message's section and
@@ -20,7 +22,7 @@ export interface About {
   /** Id of the object, as `parcel:0x12`. */
   readonly object?: string;
   /** The requester's remedy. */
-  readonly wayOut?: string;
+  readonly wayOut?: WayOut;
   /** A hypercall was refused: the hypervisor's own note is the reason. */
   readonly byHypercall?: true;
 }
@@ -77,7 +79,7 @@ export function asRefusal(failure: unknown): Refusal {
 /** The reason for display. `section` is the message's. */
 export function brokenRule(refusal: Refusal, section: string): BrokenRule {
   const { rule, values, about, error } = refusal, { code } = about;
-  const known = about.wayOut === undefined ? WAYS_OUT.get(error) : about.wayOut;
+  const known = about.wayOut ?? (error === RmError.VM_STATE ? timelineOf(values) : WAYS_OUT.get(error));
   return {
     section: about.foreign ?? `resource-manager ${about.section ?? section}`,
     rule,
@@ -95,14 +97,18 @@ function objectOf(values: Readonly<Record<string, unknown>>): string {
 }
 
 /** Remedies by error, for any request. */
-const WAYS_OUT: ReadonlyMap<RmError, string> = new Map<RmError, string>([
+const WAYS_OUT: ReadonlyMap<RmError, WayOut> = new Map<RmError, WayOut>([
   [RmError.MSG_INVALID, "send the fields that docs/reference/rpc.md lists for this message, no more and no fewer"],
   [RmError.UNIMPLEMENTED, "see the list of messages in docs/reference/rpc.md"],
-  [RmError.HANDLE_INVALID, "list the handles that exist: `el2 mem parcels`, `el2 irq ls`"],
-  [RmError.VMID_INVALID, "list the VMs that exist: `el2 vm ls`"],
-  [RmError.VM_STATE, "see how the VM came to its state: `el2 vm timeline`"],
-  [RmError.NOMEM, "see which limit is reached: `el2 mem limits`"],
+  [RmError.HANDLE_INVALID, way`list the handles that exist: \`${hint("mem parcels")}\`, \`${hint("irq ls")}\``],
+  [RmError.VMID_INVALID, way`list the VMs that exist: \`${hint("vm ls")}\``],
+  [RmError.NOMEM, way`see which limit is reached: \`${hint("mem limits")}\``],
 ]);
+
+/** The remedy where the state of a VM is another one: its history, if the values name it. */
+function timelineOf({ vmid }: Readonly<Record<string, unknown>>): WayOut {
+  return way`see how the VM came to its state${typeof vmid === "number" ? way`: \`${hint("vm timeline", numberedId("vm", vmid))}\`` : ""}`;
+}
 
 /** One line for the log. */
 export function refusalText(name: string, { error, rule }: Refusal): string {

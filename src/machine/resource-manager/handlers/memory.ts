@@ -48,6 +48,8 @@ import { asRefusal, demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import { acceptForVdevice } from "../memory/start-parcels.ts";
 import { type Borrower, isKnownVmid, type Parcel, type PreparedVm, type Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** Sets of rights that an ACL may grant. */
 const VALID_RIGHTS: readonly number[] = [Access.R, Access.RX, Access.RW, Access.RWX];
@@ -72,7 +74,7 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
   const values = { vmid: owner.vmid, count, ...held > 0 && { held }, ...left > 0 && { left } };
   demand(count + held < context.parcelsMax, RmError.DENIED, rule, values, {
     section: "6.3",
-    wayOut: "reclaim a parcel first: `el2 mem parcels` lists them",
+    wayOut: way`reclaim a parcel first: \`${hint("mem parcels")}\` lists them`,
   });
   invalid(!sanitize || !io, "device memory is not sanitized");
 

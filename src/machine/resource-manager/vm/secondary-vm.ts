@@ -126,7 +126,7 @@ function located(
 }
 
 /** The remedy for any devicetree that is refused. */
-const LINT = "fix the devicetree; `el2 vm lint FILE` lists its defects with their offsets";
+const LINT = "fix the devicetree; the command `vm lint` lists its defects with their offsets";
 
 function readTree(context: Context, ipa: number, room: number, places: Map<DevicetreeNode, NodePlace>): Devicetree {
   const header = context.calls.vcpu.read(ipa, Math.min(room, PAGE_SIZE));

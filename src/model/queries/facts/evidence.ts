@@ -235,6 +235,6 @@ export function injectedBy(
 
 /** Evidence as a line, with the way out if there is one. */
 export function evidenceLine(evidence: Evidence): string {
-  const wayOut = EVIDENCE.wayOut(evidence);
+  const wayOut = EVIDENCE.wayOutText(evidence);
   return `${EVIDENCE.text(evidence)}${wayOut === undefined ? "" : `; way out: ${wayOut}`}`;
 }

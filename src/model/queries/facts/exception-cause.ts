@@ -2,6 +2,8 @@
 // its VM's memory that the instruction broke, and what to change.
 
 import { Facts } from "./fact.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** The direction of an access to memory. */
 export type AccessKind = "load" | "store" | "atomic access" | "instruction fetch" | "cache maintenance";
@@ -208,8 +210,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "above-level": ({ needs, instead }) => instead === null ? `read CurrentEL first, and skip it below EL${needs}` : `use ${instead} at EL1`,
   "not-code": () => "find the branch that led there: its return address, or the function's end",
   "overwritten": ({ place, stack }) =>
-    `${stack === null ? "find the store" : "end the recursion, or give the stack more room"}: \`el2 who ${place} --size 4\``,
-  "trap-instruction": () => "find the assertion at that address: el2 disasm, or the source line with --symbols",
+    way`${stack === null ? "find the store" : "end the recursion, or give the stack more room"}: \`${hint("who", place, { size: 4 })}\``,
+  "trap-instruction": () => "find the assertion at that address: disassemble it, or see the source line with --symbols",
   "illegal-state": () => "write SPSR_EL1 with EL1h, EL1t or EL0t in its mode before ERET",
   "sp-alignment": () => "move SP by multiples of 16 only",
   "pc-alignment": () => "fix the pointer that it branched to",

@@ -3,6 +3,7 @@
 // nobody reads a text back.
 
 import type { Problem } from "../../../kit/support/problem.ts";
+import { type WayOut, wayOutText } from "../../../kit/support/text/way-out.ts";
 
 /** Plain data, as it travels in rows: a type, which is JSON, and not an interface. */
 export type Fact = { readonly code: string };
@@ -12,7 +13,7 @@ export type OfCode<F extends Fact, C extends F["code"]> = Extract<F, { readonly 
 export type Words<F extends Fact> = { readonly [C in F["code"]]: (fact: OfCode<F, C>) => string };
 
 /** The remedies of some codes; a fact may have none all the same. */
-export type WaysOut<F extends Fact> = { readonly [C in F["code"]]?: (fact: OfCode<F, C>) => string | undefined };
+export type WaysOut<F extends Fact> = { readonly [C in F["code"]]?: (fact: OfCode<F, C>) => WayOut | undefined };
 
 /** A kind of facts, with the words of its codes. */
 export class Facts<F extends Fact> {
@@ -23,12 +24,16 @@ export class Facts<F extends Fact> {
   constructor(readonly texts: Words<F>, readonly waysOut: WaysOut<F> = {}) {}
 
   text(fact: F): string {
-    return wordsOf(this.texts, fact) ?? fact.code;
+    return wordsOf<F, string>(this.texts, fact) ?? fact.code;
   }
 
   /** The remedy; undefined without one. */
-  wayOut(fact: F): string | undefined {
-    return wordsOf(this.waysOut, fact);
+  wayOut(fact: F): WayOut | undefined {
+    return wordsOf<F, WayOut>(this.waysOut, fact);
+  }
+
+  wayOutText(fact: F): string | undefined {
+    return wayOutText(this.wayOut(fact));
   }
 
   problem(fact: F): Problem {
@@ -36,7 +41,7 @@ export class Facts<F extends Fact> {
   }
 }
 
-function wordsOf<F extends Fact>(words: WaysOut<F>, fact: F): string | undefined {
-  const write: ((fact: never) => string | undefined) | undefined = words[fact.code as F["code"]];
+function wordsOf<F extends Fact, W>(words: { readonly [C in F["code"]]?: (fact: OfCode<F, C>) => W | undefined }, fact: F): W | undefined {
+  const write: ((fact: never) => W | undefined) | undefined = words[fact.code as F["code"]];
   return write?.(fact as never);
 }

@@ -2,6 +2,8 @@
 
 import * as v from "valibot";
 import { Facts } from "./fact.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 const of = v.string(), address = v.string(), what = v.string(), name = v.string();
 
@@ -34,5 +36,5 @@ export const GAPS = new Facts<Gap>({
   "type": ({ of, name }) => `${of}: the kernel's types have no ${name}`,
   "symbol": ({ of, name }) => `${of}: the kernel's symbols have no ${name}`,
 }, {
-  "running": ({ vcpu }) => `see el2 vcpu stack ${vcpu}`,
+  "running": ({ vcpu }) => way`see ${hint("vcpu stack", vcpu)}`,
 });

@@ -5,6 +5,8 @@ import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
 import { durationText } from "../../../kit/support/text/number-text.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts } from "./fact.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 
 /** A task, by its name and number. */
 export type NamedTask = { readonly name: string; readonly pid: number };
@@ -164,10 +166,13 @@ const NOT_RUN = new Facts<NotRun>({
   "format": () => "begin a script with #!, or build an ELF program for AArch64",
 });
 
+/** The kernel's messages. */
+const LOG = hint("linux log");
+
 /** Remedies for signals that no exception explains. */
-const SIGNALS: Readonly<Record<string, string>> = {
+const SIGNALS: Readonly<Record<string, WayOut>> = {
   SIGABRT: "it gave up by itself: its last messages say why",
-  SIGKILL: "something killed it: see el2 linux log",
+  SIGKILL: way`something killed it: see ${LOG}`,
 };
 
 /** Exit codes of shells and of the loader of programs. */
@@ -248,18 +253,18 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "rcu-stall": () => "find the loop in that function; cond_resched() in long loops",
   "sysrq-crash": () => "nothing is broken: it was asked for",
   "devicetree-lacks": ({ node }) => `add to the devicetree: ${NODE_LINES[node]}`,
-  "oops-survived": ({ at }) => `fix ${at}: its registers and stack are in el2 linux log`,
-  "warned": ({ at }) => `see what ${at} checks: its stack is in el2 linux log`,
+  "oops-survived": ({ at }) => way`fix ${at}: its registers and stack are in ${LOG}`,
+  "warned": ({ at }) => way`see what ${at} checks: its stack is in ${LOG}`,
   "lock-cycle": ({ steps }) =>
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) =>
-    `see ${disk ? "the disk's queue (el2 vm devices), and " : ""}its stack: el2 linux stack ${(holder?.task ?? task).pid}`,
+    way`see ${disk ? "the disk's queue (vm devices), and " : ""}its stack: ${hint("linux stack", (holder?.task ?? task).pid)}`,
   "console-unregistered": ({ drivers, deferred }) =>
     drivers.length
-      ? `give a ramdisk that loads the module for ${drivers.join(", ")}, or build the kernel with it; its messages are in el2 linux log`
+      ? way`give a ramdisk that loads the module for ${drivers.join(", ")}, or build the kernel with it; its messages are in ${LOG}`
       : deferred.length
       ? "fix in the devicetree the clock, regulator or pins that it waits for, or build the kernel with their driver"
-      : "see in el2 linux log why the driver has not started the device",
-  "panic-called": ({ by }) => `see what ${by} checks: its stack is in el2 linux log`,
+      : way`see in ${LOG} why the driver has not started the device`,
+  "panic-called": ({ by }) => way`see what ${by} checks: its stack is in ${LOG}`,
 });

@@ -3,9 +3,21 @@
 
 import * as v from "valibot";
 import { type Problem, within } from "../../../kit/support/problem.ts";
+import type { Hint } from "../../../kit/support/text/hint.ts";
+import type { WayOut } from "../../../kit/support/text/way-out.ts";
+
+/** A command as it travels. */
+export const hintForm: v.GenericSchema<Hint> = v.object({
+  command: v.string(),
+  words: v.array(v.string()),
+  options: v.record(v.string(), v.optional(v.union([v.string(), v.number(), v.literal(true), v.array(v.string())]))),
+});
+
+/** Words, a command, or several of them. */
+export const wayOutForm: v.GenericSchema<WayOut> = v.union([v.string(), hintForm, v.array(v.union([v.string(), hintForm]))]);
 
 /** `what`: a sentence without its end, in several lines where it marks a place. */
-const entries = { what: v.string(), wayOut: v.optional(v.string()) };
+const entries = { what: v.string(), wayOut: v.optional(wayOutForm) };
 
 /** The form of a `Problem`. */
 export const problem = v.object(entries);

@@ -3,6 +3,8 @@
 
 import type { ErrorName } from "../../../machine/abi/hypercall-errors.ts";
 import { capId } from "../../../machine/abi/ids.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 
 /** A capability that a VM has passed. */
 export interface RefusedCapability {
@@ -12,15 +14,16 @@ export interface RefusedCapability {
   readonly wanted: string;
 }
 
-const another = ({ vm }: RefusedCapability) => `pass a capability that the VM has: \`el2 caps ls ${vm}\``;
+const another = ({ vm }: RefusedCapability) => way`pass a capability that the VM has: \`${hint("caps ls", vm)}\``;
 
-export const CAPABILITY_WAYS_OUT: { readonly [E in ErrorName]?: (refused: RefusedCapability) => string } = {
+export const CAPABILITY_WAYS_OUT: { readonly [E in ErrorName]?: (refused: RefusedCapability) => WayOut } = {
   // Not the id of any slot.
   "ARGUMENT_INVALID": another,
   "CSPACE_CAP_NULL": another,
-  "CSPACE_CAP_REVOKED": ({ vm }) => `have the owner of the object give another one; \`el2 caps ls ${vm}\` lists those that are left`,
+  "CSPACE_CAP_REVOKED": ({ vm }) =>
+    way`have the owner of the object give another one; \`${hint("caps ls", vm)}\` lists those that are left`,
   "CSPACE_WRONG_OBJECT_TYPE": ({ vm, wanted }) =>
-    `pass the capability of an object of type ${wanted}: \`el2 caps ls ${vm} --filter type=${wanted}\``,
+    way`pass the capability of an object of type ${wanted}: \`${hint("caps ls", vm, { filter: `type=${wanted}` })}\``,
   "CSPACE_INSUFFICIENT_RIGHTS": ({ vm, cap, wanted }) =>
-    `have the owner of the object give one with the right ${wanted}: \`el2 show ${capId(vm, cap)}\` shows the rights of this one`,
+    way`have the owner of the object give one with the right ${wanted}: \`${hint("show", capId(vm, cap))}\` shows the rights of this one`,
 };

@@ -11,6 +11,8 @@ import { type EndedBy, endedByText, LINUX_FINDINGS, type LinuxFinding, type Name
 import { SOURCE_STATES, type SourceState } from "./source-state.ts";
 import type { VerdictWord } from "./verdict-words.ts";
 import { accessText, type DeviceAccess, type Wait, WAITS } from "./wait.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** A range of code, one address if both are equal, with the symbol and source line of its PC. */
 export type CodeRange = {
@@ -224,7 +226,7 @@ const DROPPED_WAYS_OUT: Readonly<Partial<Record<ItsRule, string>>> = {
   "lpis-disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
 };
 
-const fixFirst = (vm: string) => `fix ${vm} first: \`el2 diagnose ${vm}\``;
+const fixFirst = (vm: string) => way`fix ${vm} first: \`${hint("diagnose", vm)}\``;
 
 export const VERDICT_FACTS = new Facts<VerdictFact>({
   "runs": ({ vcpu }) => `${vcpu} runs`,

@@ -33,7 +33,7 @@ export const WHO_FACTS = new Facts<WhoFact>({
   "device": ({ device }) => `${device}, by DMA`,
   "call": ({ vcpu }) => `the hypervisor, with the result of a hypercall of ${vcpu}`,
   "program": ({ vcpu }) => `the program of ${vcpu}, which is el2's own code`,
-  "user": () => "a user (el2 mem write)",
+  "user": () => "a user (mem write)",
   "never": ({ did, since }) => `never ${did} since ${since}`,
 }, {
   "never": ({ at }) => at === undefined ? undefined : `--at ${at} searches what is before that`,

@@ -9,6 +9,7 @@ import { cellText } from "../texts/format.ts";
 import { nameOf } from "../ids.ts";
 import type { Column, ColumnKind, Json, Row, Table } from "../table.ts";
 import { GiB, KiB, MiB } from "../../../kit/support/values/sizes.ts";
+import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 
 /** A filter that can be asked. */
 export interface Filter {
@@ -19,14 +20,14 @@ export interface Filter {
 /** A filter that is wrong: where and why. */
 export class FilterError extends UserError {
   /** @param at index of the character in the text. */
-  constructor(readonly text: string, readonly at: number, what: string, wayOut?: string) {
+  constructor(readonly text: string, readonly at: number, what: string, wayOut?: WayOut) {
     super(what, wayOut);
   }
 
   /** The error; below it the text, and a line with `^` under the character. */
   get marked(): Problem {
     const { what, wayOut } = this.problem, mark = `\n  ${this.text}\n  ${" ".repeat(this.at)}^`;
-    return wayOut === undefined ? { what: what + mark } : { what, wayOut: wayOut + mark };
+    return wayOut === undefined ? { what: what + mark } : { what, wayOut: way`${wayOut}${mark}` };
   }
 }
 

@@ -6,6 +6,7 @@ import type { Row, RowOf } from "../table.ts";
 import { WHO } from "../tables.ts";
 import { WHO_FACTS } from "../facts/who.ts";
 import { parseAs } from "../ids.ts";
+import { type Hint, hint, hintText } from "../../../kit/support/text/hint.ts";
 
 /** A row of an answer as lines, each with its end. */
 export function whoText(row: Row): string {
@@ -18,7 +19,7 @@ const headOf = ({ of }: Pick<RowOf<typeof WHO>, "of">) => of === null ? [] : [`$
 
 /** The author, the access and its time, and the command that goes there. */
 function whoLines({ id, t, kind, text, who, source, instruction, before, after, stack }: RowOf<typeof WHO>): [string, ...string[]] {
-  const wayOut = WHO_FACTS.wayOut(who);
+  const wayOut = WHO_FACTS.wayOutText(who);
   if (kind === "never") return [text, `  it held ${before} then`, ...wayOut === undefined ? [] : [`  next: ${wayOut}`]];
   const value = kind === "write" || kind === "change" ? `  ${before} -> ${after}` : `  it held ${before}`;
   return [
@@ -27,7 +28,7 @@ function whoLines({ id, t, kind, text, who, source, instruction, before, after, 
     ...value.length > LONGEST ? [`  ${before}`, `  -> ${after}`] : [value],
     `  at instruction ${placeOf(id)}, t=${timeText(Number(t))}s`,
     ...(stack ?? []).map((frame, index) => `  ${`#${index}`.padEnd(3)} ${frame}`),
-    `  next: ${backTo(id)}`,
+    `  next: ${hintText(backTo(id))}`,
   ];
 }
 
@@ -42,6 +43,6 @@ export function placeOf(id: string): number {
 }
 
 /** The command that goes to just before it. */
-export function backTo(id: string): string {
-  return `el2 back --to ${placeOf(id)}`;
+export function backTo(id: string): Hint {
+  return hint("back", { to: placeOf(id) });
 }

@@ -8,6 +8,7 @@ import { debuggedText, type DebuggedVms, oneVm } from "../../../model/queries/de
 import { QueryError } from "../../inspection/readers/inspected.ts";
 import type { DebuggerAccess } from "./system.ts";
 import { vmId } from "../../../model/queries/ids.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
 
 /** Requirements on the system. */
 interface DebuggerSeatSystem {
@@ -43,7 +44,11 @@ export class DebuggerSeat implements DebuggerAccess {
   attach(vms: DebuggedVms): string | undefined {
     const { hypervisor } = this.system, broken = this.system.brokenVm();
     if (this.#planned !== undefined) return `${debuggedText(this.#planned)} was given to a debugger with --gdb; one VM at a time`;
-    if (broken !== undefined) return `${vmId(broken)} has breakpoints of el2 break; remove them with el2 break --remove all`;
+    if (broken !== undefined) {
+      return `${vmId(broken)} has breakpoints of ${hintText(hint("break"))}; remove them with ${
+        hintText(hint("break", { remove: "all" }))
+      }`;
+    }
     const control = this.#make(vms, false);
     if (control.vcpus().length || vms.kind === "all") {
       hypervisor.debug?.clear();

@@ -9,6 +9,7 @@ import type { RunMemory } from "./system.ts";
 import type { Operation } from "../../../machine/hypervisor/boot.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
 import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
+import { hintForm, wayOutForm } from "../../../model/queries/facts/problem.ts";
 
 /** Newest events that a file keeps of those that are always recorded, and of the others. */
 const QUIET_KEPT = 4000, BUSY_KEPT = 1000;
@@ -82,7 +83,7 @@ const RULE = {
   rule: v.string(),
   object: v.string(),
   values: fields,
-  wayOut: v.optional(v.string()),
+  wayOut: v.optional(wayOutForm),
 };
 const MESSAGE = v.object({ type: v.picklist([0, 1, 2, 3]), sequence: count, id: count, payload: v.instance(Uint8Array) });
 // Strict where one place makes the objects: a field of theirs without a form is found by any save.
@@ -145,7 +146,7 @@ const END = v.strictObject({
   at: v.optional(v.bigint()),
   settled: v.boolean(),
   result: v.string(),
-  command: v.optional(v.string()),
+  command: v.optional(hintForm),
 });
 const REFUSAL = v.strictObject({
   id: count,

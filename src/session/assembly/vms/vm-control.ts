@@ -7,6 +7,8 @@ import { QueryError, type VmControl } from "../../inspection/readers/inspected.t
 import type { Consoles } from "./consoles.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { vmId } from "../../../model/queries/ids.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** The control of one session's VMs. */
 export class SessionControl implements VmControl {
@@ -21,7 +23,7 @@ export class SessionControl implements VmControl {
     const host = this.#hostFor(vm), names = [...this.vms.names.values()];
     if (!names.includes(vm)) throw new QueryError(`no ${vmId(vm)}`, `there are ${names.join(", ")}`);
     if (!this.vms.reported || vm === "host" || vm === "rm") {
-      throw new QueryError(`${vmId(vm)} cannot be stopped: the others need it`, "end the session with el2 down");
+      throw new QueryError(`${vmId(vm)} cannot be stopped: the others need it`, way`end the session with ${hint("down")}`);
     }
     host.stop(vm, force);
   }

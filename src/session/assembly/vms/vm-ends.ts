@@ -20,6 +20,7 @@ import { imageHeader } from "../../../inside/images/kernel-image.ts";
 import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
 import { paId, vmId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
 
 /** An instruction of a guest, by name where that is known. */
 interface LastPlace {
@@ -337,7 +338,7 @@ export class VmEnds {
         ...exception?.far !== undefined && { far: exception.far },
         ...at && (isFault ? { pc: hex(at.pc) } : { instruction: at.text }),
       },
-      ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
+      ...instructions !== undefined && instructions > 0 && { command: hint("back", { to: instructions }) },
       ...cause && { wayOut: EXCEPTION_CAUSES.wayOut(cause) },
       ...work?.panic?.cause && { wayOut: LINUX_FINDINGS.wayOut(work.panic.cause) },
       ...unseenProblem && { wayOut: unseenProblem.wayOut },

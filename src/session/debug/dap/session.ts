@@ -245,7 +245,7 @@ export class DapSession {
       this.#known = true;
       return;
     }
-    throw new RequestError('"token" is not the one that el2 dap --listen printed', "set it in the configuration of the editor");
+    throw new RequestError('"token" is not the one that dap --listen printed', "set it in the configuration of the editor");
   }
 
   async #launch(args: Arguments): Promise<undefined> {

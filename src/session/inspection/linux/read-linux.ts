@@ -15,6 +15,8 @@ import { vmId } from "../../../model/queries/ids.ts";
 import type { Row, RowOf } from "../../../model/queries/table.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 interface LinuxRows<R = Row> {
   readonly rows: readonly R[];
@@ -38,7 +40,7 @@ function readLinux<N extends keyof LinuxTables>(view: View, table: N, args: Tabl
   const rows = readings.flatMap((reading): readonly Row[] => {
     const found = LINUX_READERS[table](reading, args);
     if (found) return found;
-    throw new QueryError(`${vmId(reading.vm)} has no process or thread ${pid}`, "list them with el2 linux ps --threads");
+    throw new QueryError(`${vmId(reading.vm)} has no process or thread ${pid}`, way`list them with ${hint("linux ps", { threads: true })}`);
   });
   return { rows, gaps: readings.flatMap(({ gaps }) => gaps) };
 }
@@ -49,7 +51,7 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
     if (!reading) {
       throw new QueryError(
         `no Linux kernel is mapped in ${vmId(view.vmNameOf(view.findSpace(vm)))}`,
-        "it runs something else, has not turned its MMU on yet, has no symbols (kallsyms, --symbols), or has ended (el2 back)",
+        way`it runs something else, has not turned its MMU on yet, has no symbols (kallsyms, --symbols), or has ended (${hint("back")})`,
       );
     }
     return [reading];

@@ -12,6 +12,8 @@ import { readIrqs } from "../readers/objects/read-irqs.ts";
 import { writeBytes } from "../readers/objects/read-memory.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /**
  * Performs it.
@@ -44,7 +46,7 @@ export function act(view: View, action: Action): void {
     case "doorbell.ring": {
       const wanted = withKind("db", action.doorbell);
       const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
-      if (!doorbell) throw new QueryError(`no queue called "${wanted}"`, "list them with el2 queue ls");
+      if (!doorbell) throw new QueryError(`no queue called "${wanted}"`, way`list them with ${hint("queue ls")}`);
       doorbell.send(action.flags);
       return;
     }
@@ -90,14 +92,14 @@ function addFault({ hypervisor, system: { vms } }: View, text: string): void {
 function removeFault({ hypervisor: { faults } }: View, id: string): void {
   if (id === "all") return faults.clear();
   if (!faults.remove(withKind("inject", id))) {
-    throw new QueryError(`no rule called "${withKind("inject", id)}"`, "list them with el2 inject --list");
+    throw new QueryError(`no rule called "${withKind("inject", id)}"`, way`list them with ${hint("inject", { list: true })}`);
   }
 }
 
 function findQueue(view: View, id: string) {
   const wanted = withKind("mq", id);
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted && one.state === "active");
-  if (!queue) throw new QueryError(`no queue called "${wanted}"`, "list them with el2 queue ls");
+  if (!queue) throw new QueryError(`no queue called "${wanted}"`, way`list them with ${hint("queue ls")}`);
   return queue;
 }
 

@@ -12,6 +12,8 @@ import { eventRow } from "../readers/objects/read-trace.ts";
 import { type BreakPlace, callFilter, type StopChange, type StopHit, type StopRule } from "../../../model/queries/stop-rule.ts";
 import { TABLES } from "../../../model/queries/tables.ts";
 import { problemText } from "../../../kit/support/problem.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** Requirements of the rules on the system. */
 interface StopSystem {
@@ -168,7 +170,10 @@ export class StopRules {
 
   #controlOf(vm: string): DebugControl {
     if (this.#control && this.#control.vm !== vm) {
-      throw new QueryError(`${vmId(this.#control.vm)} has breakpoints`, "one VM at a time: el2 break --remove all, then again");
+      throw new QueryError(
+        `${vmId(this.#control.vm)} has breakpoints`,
+        way`one VM at a time: ${hint("break", { remove: "all" })}, then again`,
+      );
     }
     this.#control ??= { vm, control: this.system.controlOf(vm) };
     return this.#control.control;
@@ -244,7 +249,9 @@ export class StopRules {
   #remove(id: string): void {
     const wanted = withKind("stop", id);
     const gone = id === "all" ? [...this.#rules] : this.#rules.filter((rule) => rule.id === wanted);
-    if (!gone.length && id !== "all") throw new QueryError(`no rule called "${wanted}"`, "list them with el2 break --list");
+    if (!gone.length && id !== "all") {
+      throw new QueryError(`no rule called "${wanted}"`, way`list them with ${hint("break", { list: true })}`);
+    }
     for (const rule of gone) {
       this.#rules.splice(this.#rules.indexOf(rule), 1);
       if (rule.kind === "place") this.#lift(rule.place);

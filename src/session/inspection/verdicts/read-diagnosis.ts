@@ -18,6 +18,8 @@ import { END_RULES } from "./verdict-end.ts";
 import { EVIDENCE_RULES, VERDICT_RULES } from "./verdict-rules.ts";
 import { isSick, type OtherVms, type Patient, type Verdict, type VerdictRule } from "./verdict.ts";
 import { wayOutOf } from "./way-out.ts";
+import { hintText, hintValues } from "../../../kit/support/text/hint.ts";
+import { wayOutText } from "../../../kit/support/text/way-out.ts";
 
 /** The primary VM's console. */
 const PRIMARY = "host";
@@ -60,8 +62,9 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       healthy,
       text: cause ? EVIDENCE.text(cause) : text,
       evidence: [...new Set(lines)],
-      way_out: wayOut ?? null,
-      next: next ?? null,
+      way_out: wayOutText(wayOut) ?? null,
+      next: next ? hintText(next) : null,
+      hint: next ? hintValues(next) : null,
       fact,
       because: cause ? [cause, ...because] : because,
     };

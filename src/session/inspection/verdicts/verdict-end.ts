@@ -13,6 +13,7 @@ import { isQuiet } from "./quiet.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";
 import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
 
 /**
  * Virtual time (ns) after which a leak, or a START that has not returned, is reported while the
@@ -56,7 +57,7 @@ function bufferRefused({ view, vm }: Patient): Verdict<"buffer-refused"> | undef
   return refused && {
     fact: { code: "buffer-refused", call: MEM_SHARE.name, rule: refused.rule },
     reason: refused,
-    next: `el2 why ${whyId(refused.id)}`,
+    next: hint("why", whyId(refused.id)),
   };
 }
 
@@ -80,7 +81,7 @@ function panicked(patient: Patient): Verdict<"panicked"> | undefined {
     return {
       ...found({ code: "panicked", ...panic, then: null }),
       evidence: isShown ? [{ code: "console", console: conId(name) }] : [],
-      next: `el2 vcpu stack ${view.vcpu(vcpu)}`,
+      next: hint("vcpu stack", view.vcpu(vcpu)),
     };
   }
   return undefined;
@@ -98,7 +99,7 @@ function unseen({ view, vm }: Patient): Verdict<"unseen"> | undefined {
 
 /** The log before an end, its reason, and the command that shows it. */
 function afterEnd(view: View, reason: Reason) {
-  return { evidence: logOf(view, reason), reason, next: `el2 why ${whyId(reason.id)}` };
+  return { evidence: logOf(view, reason), reason, next: hint("why", whyId(reason.id)) };
 }
 
 /** How a VM ended, in any other case. */
@@ -138,7 +139,7 @@ function restarts({ view, vm: { id } }: Patient): Verdict<"restarts"> | undefine
   const lives = view.system.ends.badLives(nameOf(id)), reason = lastEnd(view, id);
   if (lives < BAD_LIVES || !reason) return undefined;
   const evidence = causeOf(view, reason);
-  return { fact: { code: "restarts", lives, how: reason.rule }, evidence, reason, next: `el2 why ${whyId(reason.id)}` };
+  return { fact: { code: "restarts", lives, how: reason.rule }, evidence, reason, next: hint("why", whyId(reason.id)) };
 }
 
 /** The refusal of the buffer that a VM lacked at its start: that came first, and is the cause. */
@@ -179,7 +180,7 @@ function leaks({ view, vm }: Patient): Verdict<"leaked"> | undefined {
       ...refused.map(({ id, chain, rule }) => ({ code: "refused" as const, why: whyId(id), call: chain.at(-1)?.name ?? "end", rule })),
     ],
     reason: refused[0],
-    next: refused.length ? `el2 why ${whyId(refused[0].id)}` : `el2 vm timeline ${name}`,
+    next: refused.length ? hint("why", whyId(refused[0].id)) : hint("vm timeline", name),
     vain: { operations: OF_MANAGER },
   };
 }
@@ -198,7 +199,7 @@ export function callsOf(view: View, vm: string): readonly Operation[] {
   return [...view.hypervisor.trace.inProgress].filter(({ id, kind }) => kind === "ioctl" && (!own || own.includes(id)));
 }
 
-const timelineOf = ({ id }: VmFacts) => `el2 vm timeline ${nameOf(id)}`;
+const timelineOf = ({ id }: VmFacts) => hint("vm timeline", nameOf(id));
 
 /** The lack of a VM that does not run yet. */
 const lackOf = ({ vcpus }: Patient) => vcpus.length === 0 ? "no-vcpu" as const : "powered-off" as const;

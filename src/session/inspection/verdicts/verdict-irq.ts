@@ -9,6 +9,7 @@ import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
 import type { View } from "../readers/inspected.ts";
 import { rangeOf } from "./code-range.ts";
 import { evidenceRule, isSick, type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
 
 /** Findings that a verdict lists. */
 const FINDINGS_LISTED = 4;
@@ -34,7 +35,7 @@ function otherGic(view: View, vcpus: readonly Vcpu[]): OfCode<Evidence, "gicv2-d
 function storm({ irqs }: Patient): Verdict<"irq-storm"> | undefined {
   for (const { id, source, fact } of irqs) {
     if (fact?.code !== "storm") continue;
-    return { fact: { code: "irq-storm", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 show ${id}` };
+    return { fact: { code: "irq-storm", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: hint("show", id) };
   }
   return undefined;
 }

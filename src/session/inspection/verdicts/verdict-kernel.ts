@@ -6,6 +6,7 @@ import { nameOf } from "../../../model/queries/ids.ts";
 import { awaitedBy, brokenBy, haltedBy, hangOf, remarksOn, stageOf } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
 import { evidenceRule, isSick, type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
 
 /** The findings of a reader in the kernel of a VM's vCPUs. */
 function inKernel<T>({ view, online: [vcpu] }: Patient, read: (view: View, space: AddressSpace) => T | undefined): T | undefined {
@@ -26,22 +27,22 @@ function foundBy<C extends "kernel-broken" | "kernel-waits">(
   patient: Patient,
   code: C,
   read: (view: View, space: AddressSpace) => LinuxFinding | undefined,
-  command: string,
+  command: "linux log" | "linux locks",
 ) {
   const finding = inKernel(patient, read);
-  return finding && { fact: { code, finding }, next: `el2 linux ${command} ${nameOf(patient.vm.id)}` };
+  return finding && { fact: { code, finding }, next: hint(command, nameOf(patient.vm.id)) };
 }
 
 /** Kernels that have halted, are damaged, or cannot boot. */
 export const KERNEL_RULES = [
   verdictRule({ codes: ["halted"], of: "vm", judge: halted }),
-  verdictRule({ codes: ["kernel-broken"], of: "vm", judge: (patient) => foundBy(patient, "kernel-broken", brokenBy, "log") }),
-  verdictRule({ codes: ["kernel-waits"], of: "vm", judge: (patient) => foundBy(patient, "kernel-waits", awaitedBy, "log") }),
+  verdictRule({ codes: ["kernel-broken"], of: "vm", judge: (patient) => foundBy(patient, "kernel-broken", brokenBy, "linux log") }),
+  verdictRule({ codes: ["kernel-waits"], of: "vm", judge: (patient) => foundBy(patient, "kernel-waits", awaitedBy, "linux log") }),
 ];
 
 /** Tasks that wait for ever, though nothing else is wrong. */
 export const TASK_RULES = [
-  verdictRule({ codes: ["kernel-waits"], of: "vm", judge: (patient) => foundBy(patient, "kernel-waits", hangOf, "locks") }),
+  verdictRule({ codes: ["kernel-waits"], of: "vm", judge: (patient) => foundBy(patient, "kernel-waits", hangOf, "linux locks") }),
 ];
 
 const asEvidence = (finding: LinuxFinding) => ({ code: "kernel" as const, finding });

@@ -10,6 +10,7 @@ import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { Absence } from "../../../model/queries/facts/verdict.ts";
 import { evidenceRule, type Verdict, verdictRule } from "./verdict.ts";
 import { vmId } from "../../../model/queries/ids.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
 
 /** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */
 function absence(view: View, { config }: Vdevice, hasFailed: (vm: string) => boolean): Absence | undefined {
@@ -34,7 +35,7 @@ function undelivered(view: View, vm: VmFacts, hasFailed: (vm: string) => boolean
     return {
       fact: { code: "undelivered", queue: id, messages: queue.count, label: labelOf(device), peer: whom },
       evidence: [{ code: "named-peer", node: device.config.path, peer: String(device.config.peer) }],
-      next: `el2 queue ring ${id}`,
+      next: hint("queue ring", id),
     };
   }
   return undefined;

@@ -14,6 +14,7 @@ import { sourceNames } from "../readers/objects/virq-sources.ts";
 import { rangeOf } from "./code-range.ts";
 import { isAble, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
 import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
 
 const wakeup = ({ wait, state }: Pick<Waker, "wait" | "state">): Evidence => ({ code: "wakeup", wait, state: state ?? null });
 
@@ -47,7 +48,7 @@ function awaitsDead(sleep: Sleep, others: SleepingVms): Verdict<"awaits-dead"> |
     return {
       fact: { code: "awaits-dead", what: awaited(waker, peer), failed },
       evidence: [{ code: waker.until ? "answers" : "raises", by: peer, through }],
-      next: failed ? `el2 why --about ${peer}` : `el2 diagnose ${nameOf(peer)}`,
+      next: failed ? hint("why", { about: peer }) : hint("diagnose", nameOf(peer)),
       vain: { operations: FAULT_KINDS },
     };
   }
@@ -64,7 +65,7 @@ const AT_REST: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>([
 function unended({ timer, unended, barred }: Sleep): Verdict<"lost"> | undefined {
   if (timer || !unended) return undefined;
   const { irq, barrier } = unended;
-  return { fact: { code: "lost", irq, finding: barrier }, evidence: barred, next: `el2 show ${irq}` };
+  return { fact: { code: "lost", irq, finding: barrier }, evidence: barred, next: hint("show", irq) };
 }
 
 /**
@@ -73,7 +74,7 @@ function unended({ timer, unended, barred }: Sleep): Verdict<"lost"> | undefined
  */
 function unasked({ vm, unasked, barred }: Sleep, { stuck }: SleepingVms): Verdict<"lost"> | undefined {
   const found = stuck.has(vm) ? unasked.find(({ queue }) => queue.wantsRoom) : undefined;
-  return found && { fact: { code: "lost", irq: found.irq, finding: found.barrier }, evidence: barred, next: `el2 show ${found.irq}` };
+  return found && { fact: { code: "lost", irq: found.irq, finding: found.barrier }, evidence: barred, next: hint("show", found.irq) };
 }
 
 /** Whether something else may wake a VM whose interrupt of a queue with room is disabled. */
@@ -95,7 +96,7 @@ function unread(view: View, sleep: Sleep): Verdict<"unread-input"> | undefined {
       ...at ? [{ code: "input-cleared" as const, vcpu: view.vcpu(by), at }] : [],
       { code: "asleep", for_ns: sleptFor(view, sleep) },
     ],
-    next: at ? `el2 disasm ${nameOf(view.vcpu(by))}:${at.first}` : `el2 irq ls ${name}`,
+    next: at ? hint("disasm", `${nameOf(view.vcpu(by))}:${at.first}`) : hint("irq ls", name),
   };
 }
 
@@ -137,7 +138,7 @@ function deadlocked({ vm }: Sleep, { stuck }: SleepingVms): Verdict<"deadlock"> 
   return {
     fact: { code: "deadlock", steps: told },
     evidence: told.flatMap((step, index): Evidence[] => [{ code: "step", ...step }, wakeup(steps[index].waker)]),
-    next: waker.until ? `el2 show ${waker.through}` : `el2 queue ls --filter vm=${nameOf(vm)}`,
+    next: waker.until ? hint("show", waker.through) : hint("queue ls", { filter: `vm=${nameOf(vm)}` }),
     vain: { operations: FAULT_KINDS },
   };
 }
@@ -173,7 +174,7 @@ function unheard(view: View, sleep: Sleep): Verdict<"unheard"> | undefined {
           { code: "condition", condition: source.what },
           { code: "asleep", for_ns: sleptFor(view, sleep) },
         ],
-        next: `el2 show ${irq}`,
+        next: hint("show", irq),
         // Its evidence has the rules that lost it.
         vain: { operations: [] },
       };
@@ -187,7 +188,7 @@ function masked({ irqs, others }: Patient, sleep: Sleep): Verdict<"lost"> | unde
   if (sleep.timer) return undefined;
   for (const { id, source, pend, fact } of irqs) {
     if (!pend || !fact || !isBarrier(fact) || isUnneeded(id, sleep, others)) continue;
-    return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 show ${id}` };
+    return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: hint("show", id) };
   }
   return undefined;
 }
@@ -197,7 +198,7 @@ function dropped({ vm, timer, vcpus }: Sleep): Verdict<"message-dropped"> | unde
   const message = vcpus[0]?.gic.gic.its?.dropped;
   if (timer || !message) return undefined;
   const { rule } = message, [device, event] = [message.device, message.event].map((number) => hex(number));
-  return { fact: { code: "message-dropped", device, event, rule }, next: `el2 irq ls ${nameOf(vm)}` };
+  return { fact: { code: "message-dropped", device, event, rule }, next: hint("irq ls", nameOf(vm)) };
 }
 
 /** A source that only the VM itself could start. */
@@ -206,7 +207,7 @@ function idleSource(view: View, sleep: Sleep): Verdict<"source-idle"> | undefine
   return idle?.state && {
     fact: { code: "source-idle", irq: WAITS.text(idle.wait), state: idle.state },
     evidence: wakeups(view, sleep),
-    next: `el2 irq ls ${nameOf(sleep.vm)}`,
+    next: hint("irq ls", nameOf(sleep.vm)),
     vain: { operations: ["dev"], vcpus: true, precise: true },
   };
 }
@@ -234,7 +235,7 @@ export const SLEEP_RULES = [
         ? {
           fact: { code: "no-wakeup" },
           evidence: noWakeup(view, sleep),
-          next: `el2 irq ls ${nameOf(sleep.vm)}`,
+          next: hint("irq ls", nameOf(sleep.vm)),
           vain: { operations: FAULT_KINDS, vcpus: true },
         }
         : undefined,

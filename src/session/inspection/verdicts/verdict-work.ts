@@ -21,6 +21,7 @@ import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { FAULT_KINDS, type FaultKind } from "../../../machine/abi/faults.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { CodeRange } from "../../../model/queries/facts/verdict.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
 
 /** Exceptions in a row with the same address and syndrome, without a return, that are a loop. */
 const FAULTS = 500;
@@ -71,7 +72,7 @@ function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"crashed
     ...lastOf(view, vcpu, first),
   ];
   // After a branch to nowhere there is no code to show: its caller is on the stack.
-  const next = readWord(view, vcpu, elr) === undefined ? `el2 vcpu stack ${id}` : `el2 disasm ${nameOf(id)}:${hex(elr)}`;
+  const next = readWord(view, vcpu, elr) === undefined ? hint("vcpu stack", id) : hint("disasm", `${nameOf(id)}:${hex(elr)}`);
   // The exception that nothing answered is this one.
   const tells = ({ code }: Evidence) => code === "unanswered";
   if (repeats || loop && loop.exceptions > 0) {
@@ -99,10 +100,10 @@ function masked(vcpu: Vcpu): Evidence {
 function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"spins" | "exit-loop" | "wfi-returns"> | undefined {
   const loop = prospects.loop(vcpu);
   if (!loop || !prospects.isStuck(vcpu) || isParked(view, vcpu, prospects, loop)) return undefined;
-  const id = view.vcpu(vcpu), range = loopRange(view, vcpu, loop), next = `el2 disasm ${nameOf(id)}:pc`;
+  const id = view.vcpu(vcpu), range = loopRange(view, vcpu, loop), next = hint("disasm", `${nameOf(id)}:pc`);
   if (loop.sleeps) {
     const at = hex(waitAt(view, vcpu, loop) ?? vcpu.registers.pc);
-    return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: `el2 irq ls ${vmOfName(nameOf(id))}` };
+    return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: hint("irq ls", vmOfName(nameOf(id))) };
   }
   const evidence = [masked(vcpu), ...readsOf(view, vcpu, loop)], vain = { operations: FAULT_KINDS, vcpus: true } as const;
   if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next, vain };
@@ -180,7 +181,7 @@ function starves(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"starved
         rivals: rivals.map((one) => ({ vcpu: view.vcpu(one), priority: one.settings.priority })),
       },
     ],
-    next: `el2 show ${view.vcpu(vcpu)}`,
+    next: hint("show", view.vcpu(vcpu)),
   };
 }
 
@@ -197,7 +198,7 @@ function vmmCall(view: View, { addressSpace }: Vcpu): Evidence[] {
 function unserved(view: View, vcpu: Vcpu): Verdict<"vmm-silent" | "vmm-absent"> | undefined {
   const { vmmio } = vcpu.life, id = view.vcpu(vcpu), since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
   if (!isLate(view, vcpu) || vcpu.life.isBlockedBy(Block.Wfi | Block.Suspend) && !vmmio) return undefined;
-  const how = { evidence: vmmCall(view, vcpu), next: `el2 show ${id}`, vain: { operations: OF_VMM } };
+  const how = { evidence: vmmCall(view, vcpu), next: hint("show", id), vain: { operations: OF_VMM } };
   if (vmmio) return { fact: { code: "vmm-silent", vcpu: id, access: { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns }, ...how };
   return vcpu.life.isBlockedBy(Block.Run) ? { fact: { code: "vmm-absent", vcpu: id, since_ns }, ...how } : undefined;
 }

@@ -12,6 +12,7 @@ import type { FoundIrq } from "../readers/objects/read-irqs.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";
 import type { Prospects } from "./prospects.ts";
 import type { Sleep, SleepingVms } from "./sleep.ts";
+import type { Hint } from "../../../kit/support/text/hint.ts";
 
 export type VerdictCode = VerdictFact["code"];
 
@@ -22,7 +23,7 @@ export interface Verdict<C extends VerdictCode = VerdictCode> {
   /** The refusal that led to it. */
   readonly reason?: Reason;
   /** The command that shows more. */
-  readonly next?: string;
+  readonly next?: Hint;
   /** The cause, which is shown instead of the fact. */
   readonly cause?: Evidence;
   /** Whether the fact says the same as this evidence. */

@@ -6,6 +6,7 @@ import { VERDICT_FACTS } from "../../../model/queries/facts/verdict.ts";
 import type { View } from "../readers/inspected.ts";
 import { remedyOf } from "../readers/objects/read-trace.ts";
 import { isSick, type Verdict } from "./verdict.ts";
+import type { WayOut } from "../../../kit/support/text/way-out.ts";
 
 /** Evidence that may explain what waits in vain. */
 const EXPLAINS: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
@@ -17,7 +18,7 @@ export function wayOutOf(
   view: View,
   verdict: Verdict,
   because: readonly Evidence[],
-): { readonly wayOut?: string; readonly of?: Evidence } {
+): { readonly wayOut?: WayOut; readonly of?: Evidence } {
   const { fact, reason, vain } = verdict, own = VERDICT_FACTS.wayOut(fact);
   if (!isSick(verdict) || own !== undefined && !vain) return { wayOut: own };
   const waysOf = (test: (code: Evidence["code"]) => boolean) =>

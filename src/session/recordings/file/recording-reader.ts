@@ -19,7 +19,7 @@ import { RecordingError, type RecordingFile, SCHEMA } from "./recording.ts";
  * edited, or without its files; or the system's error on the file.
  */
 export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<RecordingFile> {
-  const text = new TextDecoder().decode(bytes), own = text.startsWith(RECORDING_START) ? undefined : ownFile(bytes);
+  const text = new TextDecoder().decode(bytes), own = text.startsWith(RECORDING_START) ? undefined : ownFile(bytes, path);
   if (own) throw new RecordingError(within(path, own));
   const lines = text.split("\n");
   // The program ended while it wrote the text after the last line break.

@@ -53,7 +53,7 @@ Deno.test("each finding becomes a card with its words, and stops the path at its
   ) {
     const found = { ...row, fact }, [card, remedy] = findingLines([found], LOOK, 100);
     assert.ok(textOf(card).endsWith(IRQ_FINDINGS.text(fact)), textOf(card));
-    assert.equal(remedy && textOf(remedy).includes(String(IRQ_FINDINGS.wayOut(fact))), IRQ_FINDINGS.wayOut(fact) && true);
+    assert.equal(remedy && textOf(remedy).includes(String(IRQ_FINDINGS.wayOutText(fact))), IRQ_FINDINGS.wayOutText(fact) && true);
     const stopped = pathLines(found, LOOK).filter(({ tint }) => tint === "badbg");
     assert.deepEqual(stopped.map((line) => textOf(line).split(/ +/)[1]), [step]);
   }

@@ -52,6 +52,7 @@ import { ownFolder } from "../../../../kit/support/files/own-folders.ts";
 import { onSignals } from "../../../../kit/support/computer/signals.ts";
 import { warn } from "../../../../kit/support/text/warn.ts";
 import { type Problem, whatText } from "../../../../kit/support/problem.ts";
+import { wayOutText } from "../../../../kit/support/text/way-out.ts";
 
 export function registerUp(program: Command, { entry, exit }: CommandContext): void {
   const waitOption = new Option("--wait", 'return when every VM with start = "auto" runs; exit code 1 when one has failed');
@@ -85,7 +86,7 @@ Examples:
     const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
     if (ended !== undefined) {
       const why = await hasReason(socketPath(name)) ? `el2 why --session ${name} says why, ` : "";
-      const waysOut = [...ended.wayOut === undefined ? [] : [ended.wayOut], `${why}el2 down ${name} removes it`];
+      const waysOut = [...ended.wayOut === undefined ? [] : [wayOutText(ended.wayOut)], `${why}el2 down ${name} removes it`];
       throw failed(`session ${name} has ended: ${whatText(ended)}`, waysOut.join("; "));
     }
     if (failing.length) {

@@ -20,6 +20,7 @@ import { findProgram, SYSTEM_FOLDERS } from "../../../../kit/support/computer/in
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 import { MINIMUM } from "../../../tui/app/frame/frame.ts";
 import { UserError } from "../../../../kit/support/problem.ts";
+import { wayOutText } from "../../../../kit/support/text/way-out.ts";
 
 const environment = (name: string) => Deno.env.get(name);
 
@@ -108,7 +109,7 @@ function sockets(): Finding {
 
 /** The parts of a finding from an error that names its way out. */
 function failed(error: UserError): Pick<Finding, "ok" | "says" | "remedy"> {
-  return { ok: false, says: error.problem.what, remedy: error.problem.wayOut ?? "" };
+  return { ok: false, says: error.problem.what, remedy: wayOutText(error.problem.wayOut) ?? "" };
 }
 
 /** The user's settings of the screens. */

@@ -8,7 +8,7 @@ import type { RunOptions } from "../../common/run-command.ts";
 import { checkVm, type OpenSession, openSession } from "../../common/session.ts";
 import { MEM_CHECK } from "../../../../model/commands/mem.ts";
 import { DIAGNOSE } from "../../../../model/commands/questions.ts";
-import { lineFor } from "../../../../model/commands/words.ts";
+import { hintFor } from "../../../../model/commands/words.ts";
 import { withKind } from "../../../../model/queries/ids.ts";
 import { diagnosisLines } from "../../../../model/queries/texts/diagnosis-text.ts";
 import { isExactly } from "../../../../model/queries/filters/filter.ts";
@@ -17,8 +17,11 @@ import type { RowOf } from "../../../../model/queries/table.ts";
 import { DIAGNOSES, VIOLATIONS } from "../../../../model/queries/tables.ts";
 import { type Evidence, evidenceLine } from "../../../../model/queries/facts/evidence.ts";
 import { VERDICT_FACTS, type VerdictFact, wordOf } from "../../../../model/queries/facts/verdict.ts";
+import { hintText, hintValues } from "../../../../kit/support/text/hint.ts";
 
 export const runDiagnose = runner(DIAGNOSE, { run: ({ vm }, options) => diagnose(vm, options) });
+
+const CHECK = hintFor(MEM_CHECK, {});
 
 /** The verdict on the machine, where an invariant of its memory or objects does not hold. */
 export async function diagnoseMachine(
@@ -35,7 +38,8 @@ export async function diagnoseMachine(
     text: VERDICT_FACTS.text(fact),
     evidence: because.map(evidenceLine),
     way_out: null,
-    next: lineFor(MEM_CHECK, {}),
+    next: hintText(CHECK),
+    hint: hintValues(CHECK),
     fact,
     because,
   }];

@@ -12,6 +12,8 @@ import { hex } from "../../../../kit/support/text/number-text.ts";
 import { MiB } from "../../../../kit/support/values/sizes.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { readSpace } from "../objects/read-memory.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** The Resource Manager's window for the largest one. */
 const LARGEST = 2 * MiB;
@@ -43,7 +45,7 @@ export function readDevicetreeOf(view: View, vm: string): RowOf<typeof DEVICETRE
   if (!bytes) {
     throw new QueryError(
       `there is no devicetree at ${ipaId(name, address)} now: the VM has not started, or has written over it`,
-      `el2 back --to 1 shows the machine before its guests ran`,
+      way`${hint("back", { to: 1 })} shows the machine before its guests ran`,
     );
   }
   return [{ id: vmId(name), address: hex(address), size: bytes.length, blob: bytes.toHex() }];

@@ -43,7 +43,10 @@ export function readPageTables(view: View, vcpu: Vcpu, place: string | undefined
   if (vcpu.native) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
   if (!(registers.getRegister("SCTLR_EL1") & 1n)) {
     if (place === undefined) return [];
-    throw new QueryError(`the MMU of ${id} is off (SCTLR_EL1.M): addresses are intermediate physical ones`, "el2 mem owner ipa:VM/ADDRESS");
+    throw new QueryError(
+      `the MMU of ${id} is off (SCTLR_EL1.M): addresses are intermediate physical ones`,
+      "mem owner takes those: ipa:VM/ADDRESS",
+    );
   }
   const work = new Work(ENTRIES_MAX, () => new QueryError(`the tables of ${id} have more than ${ENTRIES_MAX} entries`));
   const memory = entriesOf(vcpu, view.hypervisor.machine.ram), reading = new Reading(view, vcpu, (ipa) => (work.spend(), memory(ipa)));

@@ -15,6 +15,8 @@ import type { RowOf } from "../../../../model/queries/table.ts";
 import type { CODE, FRAMES, SYMBOLS } from "../../../../model/queries/tables.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 export { instructionText };
 
@@ -113,7 +115,7 @@ export function codePlace(view: View, place: string): CodePlace {
       return { vcpu, address: addresses[0], addresses, tables };
     }
     const why = tables.length
-      ? "list its symbols with el2 symbols"
+      ? way`list its symbols with ${hint("symbols", vm)}`
       : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
     throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, why);
   }

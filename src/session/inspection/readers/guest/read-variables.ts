@@ -13,6 +13,8 @@ import { QueryError, type View } from "../inspected.ts";
 import { framesOf, type ShownFrame, vmOfVcpu } from "./read-stack.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 const STACK_POINTER = 31;
 /** Bytes of what an expression without a type reads. */
@@ -26,7 +28,7 @@ type VariableRow = RowOf<typeof VARIABLES>;
  */
 export function readVariables(view: View, vcpu: Vcpu, number: number, expression: string | undefined): VariableRow[] {
   const name = view.vcpuName(vcpu), shown = framesOf(view, vcpu)[number];
-  if (!shown) throw new QueryError(`${vcpuId(name)} has no frame ${number}`, `list them with el2 vcpu stack ${name}`);
+  if (!shown) throw new QueryError(`${vcpuId(name)} has no frame ${number}`, way`list them with ${hint("vcpu stack", name)}`);
   const { symbols } = view.system, tables = symbols.all(vmOfVcpu(view, vcpu));
   const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
   const values = shown.info && new FrameValues(shown.info, shown.frame, shown.depth, read, (address) => nameIn(tables, address));

@@ -11,6 +11,8 @@ import type { RowOf } from "../../../../model/queries/table.ts";
 import type { MESSAGES, QUEUES } from "../../../../model/queries/tables.ts";
 import { virqOf } from "./virq-sources.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** Queues and doorbells that are active. */
 export function readQueues(view: View): RowOf<typeof QUEUES>[] {
@@ -95,7 +97,7 @@ export function readMessages(view: View, id: string): RowOf<typeof MESSAGES>[] {
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted);
   if (!queue) {
     if (view.objects("doorbell").some((one) => view.object(one) === id)) throw new QueryError(`${id} is a ${Doorbell.name}: no messages`);
-    throw new QueryError(`no queue called "${wanted}"`, "list them with el2 queue ls");
+    throw new QueryError(`no queue called "${wanted}"`, way`list them with ${hint("queue ls")}`);
   }
   const texts = isRpc(view, queue) ? packetTexts(queue.messages) : undefined;
   return queue.messages.map((bytes, index) => ({

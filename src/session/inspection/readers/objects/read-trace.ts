@@ -40,6 +40,8 @@ import { resultText } from "../../../../model/queries/message-bytes.ts";
 import type { Json, RowOf } from "../../../../model/queries/table.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
 import type { EVENTS, REASONS, RPCS, SLICES } from "../../../../model/queries/tables.ts";
+import { hintText, hintValues } from "../../../../kit/support/text/hint.ts";
+import { hintsOf, mapWayOut, type WayOut, wayOutText } from "../../../../kit/support/text/way-out.ts";
 
 /** Fields that are addresses, however wide they were written. */
 const ADDRESSES: ReadonlySet<string> = new Set(["ipa", "pa", "va", "address", "base"]);
@@ -230,14 +232,14 @@ function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
 }
 
 /** The remedy. That of an error is none if a rule injected it. */
-export function remedyOf(view: View, reason: Reason): string | undefined {
+export function remedyOf(view: View, reason: Reason): WayOut | undefined {
   const { section, values: { inject }, wayOut } = reason;
   if (section === INJECTED_SECTION && typeof inject === "string") return removalOf(inject);
-  return wayOut === undefined ? capabilityRemedy(reason) : withIds(view, wayOut);
+  return wayOut === undefined ? capabilityRemedy(reason) : mapWayOut(wayOut, (text) => withIds(view, text));
 }
 
 /** The way out of a VM's own call that the lookup of a capability refuses. */
-function capabilityRemedy({ section, chain: [call, ...inner], askedBy, values: { cap, wanted, needs } }: Reason): string | undefined {
+function capabilityRemedy({ section, chain: [call, ...inner], askedBy, values: { cap, wanted, needs } }: Reason): WayOut | undefined {
   if (section !== LOOKUP_SECTION || call?.kind !== "hvc" || inner.length > 0 || typeof cap !== "bigint") return undefined;
   const refused = { vm: vmOfName(askedBy), cap, wanted: String(wanted ?? needs) };
   return CAPABILITY_WAYS_OUT[errorName(call.result.code) as ErrorName]?.(refused);
@@ -247,6 +249,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const { id, time, askedBy, at, chain, section, rule, object, values, settled, ended, result, command } = reason;
   // Operations outside of it may have continued all the same.
   const first = chain.find(({ result }) => result.refused) ?? chain[0];
+  const remedy = remedyOf(view, reason), shown = hintsOf(remedy)[0] ?? command;
   // A request that no vCPU is seen to send is its sender's, not the Resource Manager's who took it.
   const [outermost] = chain;
   const sender = outermost?.kind === "rpc" && typeof outermost.fields.from === "number" ? view.vm(outermost.fields.from) : undefined;
@@ -276,8 +279,9 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
       result: { code: step.result.code, name: step.result.name, ...plain(step.result.fields ?? {}) as Record<string, Json> },
     })),
     shared_errno: causesOfErrno(view, chain),
-    way_out: remedyOf(view, reason) ?? null,
-    command: command ?? null,
+    way_out: wayOutText(remedy) ?? null,
+    command: command ? hintText(command) : null,
+    hint: shown ? hintValues(shown) : null,
   };
 }
 

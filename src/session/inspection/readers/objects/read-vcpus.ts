@@ -12,6 +12,8 @@ import type { REGISTERS, VCPUS } from "../../../../model/queries/tables.ts";
 import { type Wait, WAITS } from "../../../../model/queries/facts/wait.ts";
 import { sourceNames } from "./virq-sources.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** Names of the block reasons (docs/spec/hypervisor.md §5.2) in lower case. */
 const BLOCK_NAMES: readonly (readonly [bit: number, name: string])[] = [
@@ -129,7 +131,7 @@ export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[]
  * A function that reads the register of this name, as in `vcpu.regs`.
  * @throws QueryError
  */
-export function registerReader({ native, registers: { names } }: Vcpu, name: string): (vcpu: Vcpu) => bigint {
+export function registerReader({ native, registers: { names } }: Vcpu, id: string, name: string): (vcpu: Vcpu) => bigint {
   if (native) throw new QueryError("el2's own code runs on this vCPU: it has no registers");
   const [, file, number] = /^([xv])(\d{1,2})$/.exec(name) ?? [], index = Number(number);
   if (file === "x" && index < X_REGISTERS) return ({ registers }) => registers.getX(index);
@@ -140,9 +142,9 @@ export function registerReader({ native, registers: { names } }: Vcpu, name: str
     };
   }
   if (name === "pstate") return ({ registers }) => BigInt(registers.pstate);
-  if (name === "pc") throw new QueryError("the PC changes with every instruction", "el2 back goes back by one");
+  if (name === "pc") throw new QueryError("the PC changes with every instruction", way`${hint("back")} goes back by one`);
   const system = names.find((one) => one.toLowerCase() === name);
-  if (system === undefined) throw new QueryError(`no register ${JSON.stringify(name)}`, "el2 vcpu regs lists them");
+  if (system === undefined) throw new QueryError(`no register ${JSON.stringify(name)}`, way`${hint("vcpu regs", id)} lists them`);
   return ({ registers }) => registers.getRegister(system);
 }
 

@@ -12,6 +12,7 @@ import { conId, devId, irqId, nameOf, vmId, whyId } from "../../../../model/quer
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { DEVICES, VMS } from "../../../../model/queries/tables.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
+import { wayOutText } from "../../../../kit/support/text/way-out.ts";
 
 const STATE_NAMES = new Map<number, string>(
   Object.entries(VmState).map(([name, state]) => [state, name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()]),
@@ -67,7 +68,7 @@ function memoryOf({ memory }: GzVm): number | null {
 function consoleOf({ system: { consoles } }: View, name: string): Pick<VmFacts, "console" | "input_refused" | "input_way_out"> {
   if (!consoles.has(name)) return { console: null, input_refused: null, input_way_out: null };
   const { what, wayOut } = consoles.closed(name) ?? {};
-  return { console: conId(name), input_refused: what ?? null, input_way_out: wayOut ?? null };
+  return { console: conId(name), input_refused: what ?? null, input_way_out: wayOutText(wayOut) ?? null };
 }
 
 /** VMs that have no VMID. */
