@@ -290,10 +290,10 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     ],
   },
   support: {
-    ".": [],
+    text: ["values"],
+    ".": ["text"],
     values: ["."],
     computer: ["values"],
-    text: ["values", "."],
     files: ["text", "computer", "values", "."],
   },
   isa: {

@@ -18,7 +18,7 @@ import { takeOwnership } from "./ownership.ts";
 import { type BesideSocket, besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { KiB, MiB } from "../../kit/support/values/sizes.ts";
-import { warn } from "../../kit/support/text/warn.ts";
+import { warn } from "../../kit/support/warn.ts";
 import { lstatIfThere, NotOurs, removeIfThere, takeLock, writeOwnText } from "../../kit/support/files/own-files.ts";
 import { checkOwnFolder, ownFolder } from "../../kit/support/files/own-folders.ts";
 import { isOfSystem } from "../../kit/support/system-error.ts";

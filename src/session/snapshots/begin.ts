@@ -9,7 +9,7 @@ import type { LeftMemory, RunMemory, System } from "../assembly/system/system.ts
 import { type Reading, readSnapshot, SnapshotError } from "./file.ts";
 import { staleClock } from "./stale-clock.ts";
 import type { SystemState } from "../state/system-state.ts";
-import { warn } from "../../kit/support/text/warn.ts";
+import { warn } from "../../kit/support/warn.ts";
 import { type Problem, problemOf, problemText } from "../../kit/support/problem.ts";
 
 /** A machine that is ready to run, and the state that it has where that is not the plan's start. */

@@ -20,7 +20,7 @@ import { TABLES } from "../../../model/queries/tables.ts";
 import { isOfSystem } from "../../../kit/support/system-error.ts";
 import { beginLink, LINK_END, showsHyperlinks } from "../../../kit/support/text/hyperlink.ts";
 import { terminalText, terminalWord } from "../../../kit/support/text/terminal-text.ts";
-import { sayOnStderr } from "../../../kit/support/text/warn.ts";
+import { sayOnStderr } from "../../../kit/support/warn.ts";
 import { writeAll } from "../../../kit/support/files/write-all.ts";
 import { problemText } from "../../../kit/support/problem.ts";
 

@@ -10,7 +10,7 @@ import { rowsOf } from "../../../model/queries/query.ts";
 import { EVENTS } from "../../../model/queries/tables.ts";
 import type { SessionClient } from "../../../session/worker/client.ts";
 import { cannotWrite } from "../../../kit/support/files/named-file.ts";
-import { warn } from "../../../kit/support/text/warn.ts";
+import { warn } from "../../../kit/support/warn.ts";
 import { writeAll, WriteFailure } from "../../../kit/support/files/write-all.ts";
 
 /** Levels of the log, each including all before it (docs/workstation.md, "Event logs"). */

@@ -13,7 +13,7 @@ import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { connectEmbedded, type SessionClient } from "../../../session/worker/client.ts";
 import { boundGarbage } from "../../../kit/support/computer/garbage.ts";
-import { warn } from "../../../kit/support/text/warn.ts";
+import { warn } from "../../../kit/support/warn.ts";
 
 /** How a session is shown. */
 interface ShowOptions extends ShownMachine {

@@ -5,7 +5,7 @@ import { findCacheFolder, NoCacheFolder } from "./cache.ts";
 import { codeIn, coresIn, statesIn } from "./folder-names.ts";
 import { checkTrustedFolder } from "./own-files.ts";
 import { unlessUnusable } from "./unusable.ts";
-import { warn } from "../text/warn.ts";
+import { warn } from "../warn.ts";
 
 /**
  * In the environment: compiled regions are neither read from the cache folder nor kept there, if it

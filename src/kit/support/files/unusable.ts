@@ -2,7 +2,7 @@
 
 import { isOfSystem } from "../system-error.ts";
 import { NotOurs } from "./own-files.ts";
-import { warn } from "../text/warn.ts";
+import { warn } from "../warn.ts";
 
 /**
  * Result of `work`; undefined if files cannot be used here (no permission, no space, gone

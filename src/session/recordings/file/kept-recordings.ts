@@ -3,7 +3,7 @@
 
 import { isOfSystem } from "../../../kit/support/system-error.ts";
 import { stateFolder } from "../../../kit/support/files/state-folder.ts";
-import { warn } from "../../../kit/support/text/warn.ts";
+import { warn } from "../../../kit/support/warn.ts";
 
 /** Recordings that are kept in el2's own folder. */
 const KEPT = 10;

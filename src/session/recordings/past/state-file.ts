@@ -14,7 +14,7 @@ import { decodePlain, encodePlain } from "../../../kit/support/values/plain-json
 import { problemText } from "../../../kit/support/problem.ts";
 import { GiB, MiB, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { unlessUnusable } from "../../../kit/support/files/unusable.ts";
-import { warn } from "../../../kit/support/text/warn.ts";
+import { warn } from "../../../kit/support/warn.ts";
 import { FROM_START } from "../../snapshots/begin.ts";
 import { SnapshotError } from "../../snapshots/file.ts";
 import { Page, PageMap, type PageStore } from "../../state/page-map.ts";

@@ -50,7 +50,7 @@ import { isSnapshot } from "../../../../session/snapshots/file.ts";
 import { boundGarbage } from "../../../../kit/support/computer/garbage.ts";
 import { ownFolder } from "../../../../kit/support/files/own-folders.ts";
 import { onSignals } from "../../../../kit/support/computer/signals.ts";
-import { warn } from "../../../../kit/support/text/warn.ts";
+import { warn } from "../../../../kit/support/warn.ts";
 import { type Problem, whatText } from "../../../../kit/support/problem.ts";
 import { wayOutText } from "../../../../kit/support/text/way-out.ts";
 

@@ -27,7 +27,7 @@ import type { RowOf } from "../../../../model/queries/table.ts";
 import { DIAGNOSES, REASONS } from "../../../../model/queries/tables.ts";
 import type { SessionClient } from "../../../../session/worker/client.ts";
 import { onSignals } from "../../../../kit/support/computer/signals.ts";
-import { beforeNextLine, warn } from "../../../../kit/support/text/warn.ts";
+import { beforeNextLine, warn } from "../../../../kit/support/warn.ts";
 
 /** Wall time (ms) within which the end of the run may report its own failure. */
 const TELL_AFTER = 300;

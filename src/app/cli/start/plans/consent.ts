@@ -13,7 +13,7 @@ import {
 } from "../../../../model/plans/host-resources.ts";
 import type { PlanReader } from "../../../configuration/plan-run.ts";
 import { leadsInto, leadsTo } from "../../../../kit/support/files/real-place.ts";
-import { sayOnStderr } from "../../../../kit/support/text/warn.ts";
+import { sayOnStderr } from "../../../../kit/support/warn.ts";
 
 /** Words of `--allow-host` that are not paths. */
 const ALL = "all", NET = "net";

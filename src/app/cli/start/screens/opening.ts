@@ -5,7 +5,7 @@ import { loadUiState } from "./ui-state-file.ts";
 import { ExitCode } from "../../common/failure.ts";
 import { defaultName } from "../../../../session/control/session-names.ts";
 import { onSignals } from "../../../../kit/support/computer/signals.ts";
-import { beforeNextLine } from "../../../../kit/support/text/warn.ts";
+import { beforeNextLine } from "../../../../kit/support/warn.ts";
 import { writeAll } from "../../../../kit/support/files/write-all.ts";
 import type { Screen } from "../../../tui/terminal/cells.ts";
 import type { StateWord } from "../../../tui/app/frame/frame-state.ts";

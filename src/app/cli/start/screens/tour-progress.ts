@@ -3,7 +3,7 @@
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { checkTrustedFolder, NotOurs } from "../../../../kit/support/files/own-files.ts";
 import { stateFolder } from "../../../../kit/support/files/state-folder.ts";
-import { warn } from "../../../../kit/support/text/warn.ts";
+import { warn } from "../../../../kit/support/warn.ts";
 import { writeWhole } from "../../../../kit/support/files/whole-file.ts";
 
 /** The name of a chapter is shorter. */

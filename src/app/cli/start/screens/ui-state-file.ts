@@ -6,7 +6,7 @@ import { checkTrustedFolder, NotOurs } from "../../../../kit/support/files/own-f
 import { sha256 } from "../../../../kit/support/values/sha256.ts";
 import { stateFolder } from "../../../../kit/support/files/state-folder.ts";
 import { writeWhole } from "../../../../kit/support/files/whole-file.ts";
-import { warn } from "../../../../kit/support/text/warn.ts";
+import { warn } from "../../../../kit/support/warn.ts";
 import { parseUiState, type UiState } from "../../../tui/app/services/ui-state.ts";
 
 /** Digits of a path's digest in the file's name. */

@@ -1,7 +1,7 @@
 // Reports failures outside of a run, in a line for display.
 
-import { isOfSystem } from "../system-error.ts";
-import { terminalText } from "./terminal-text.ts";
+import { isOfSystem } from "./system-error.ts";
+import { terminalText } from "./text/terminal-text.ts";
 
 let before: (() => string | undefined) | undefined;
 
