@@ -1,6 +1,7 @@
 // The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls,
 // RPC messages, keys of configurations, events, faults, and the JSON Schemas of files.
 
+import { hintForTable } from "../../src/model/commands/all.ts";
 import { commandPages, ENVIRONMENT, EXIT_CODES, leaves, type ManualPage, usage } from "../../src/app/cli/commands/reference/man.ts";
 import { schemaText } from "../../src/app/cli/commands/reference/schema.ts";
 import { partsOfHelp } from "../../src/app/cli/common/command.ts";
@@ -104,10 +105,11 @@ function faultReference(): string {
 }
 
 function jsonSection(
-  { name, version, command, doc }: Pick<Table, "name" | "version" | "command" | "doc">,
+  { name, version, doc }: Pick<Table, "name" | "version" | "doc">,
+  command: string,
   fields: Readonly<Record<string, Column>>,
 ): string[] {
-  const lines = [`## ${schemaName({ name, version })}`, "", `\`el2 ${command}\`: ${doc}.`, "", "| Field | Kind | Means |", "|---|---|---|"];
+  const lines = [`## ${schemaName({ name, version })}`, "", `\`${command}\`: ${doc}.`, "", "| Field | Kind | Means |", "|---|---|---|"];
   for (const [name, { kind, doc, optional, alias }] of Object.entries(fields)) {
     const names = [name, ...alias ?? []].map((one) => `\`${one}\``).join(", ");
     lines.push(`| ${names} | ${kind}${optional ? " or null" : ""} | ${doc} |`);
@@ -126,9 +128,11 @@ function jsonReference(): string {
     "A stream prints one such document per row. Filters use the same field names. 64-bit numbers are decimal strings; addresses are `0x…`.",
     "",
   ];
-  for (const table of Object.values(TABLES) as Table[]) lines.push(...jsonSection(table, table.columns));
+  for (const table of Object.values(TABLES) as Table[]) {
+    lines.push(...jsonSection(table, hintText(hintForTable(table.name)), table.columns));
+  }
   lines.push("Other documents have `schema` and these fields, without rows.", "");
-  for (const document of DOCUMENTS) lines.push(...jsonSection(document, document.fields));
+  for (const document of DOCUMENTS) lines.push(...jsonSection(document, `el2 ${document.command}`, document.fields));
   return lines.join("\n");
 }
 

@@ -1,6 +1,10 @@
 // All commands of a session, in the order of the help.
 
 import type { Command, Group } from "./command.ts";
+import { hintFor } from "./words.ts";
+import type { Table } from "../queries/table.ts";
+import type { TableName } from "../queries/tables.ts";
+import { type Hint, hint } from "../../kit/support/text/hint.ts";
 import { CAPABILITIES, CAPS_COMMANDS } from "./caps.ts";
 import { CONSOLE, LOGS } from "./consoles.ts";
 import { INJECT } from "./faults.ts";
@@ -27,6 +31,24 @@ export const COMMANDS: readonly Command[] = [
   ...[...QUEUE_COMMANDS, ...RPC_COMMANDS, CONSOLE, LOGS, ...QUESTIONS, TRACE_START, TRACE_STOP, TRACE_STATS, SYMBOLS],
   ...[...TIME_COMMANDS, INJECT, ...INPUT_COMMANDS, STATE_HASH],
 ];
+
+/** Tables whose rows commands of the program print, which are about sessions and files. */
+const BY_PROGRAM: { readonly [N in TableName]?: Hint } = { "session.memory": hint("ls"), "trace.events": hint("trace export") };
+
+/** The command that prints the rows of a table, those that a filter lets through. */
+export function listHint({ name }: Pick<Table, "name">, filter: string): Hint {
+  const hint = hintForTable(name);
+  return filter === "" ? hint : { ...hint, options: { ...hint.options, filter } };
+}
+
+/** The command that prints the rows of a table. */
+export function hintForTable(table: string): Hint {
+  const own = COMMANDS.find(({ prints }) => prints?.[table as TableName]), found = own ?? COMMANDS.find(({ name }) => name === table);
+  if (found) return hintFor(found, own?.prints?.[table as TableName] ?? {});
+  const other = BY_PROGRAM[table as TableName];
+  if (!other) throw new Error(`no command prints ${table}`);
+  return other;
+}
 
 /** The command of this name. */
 export function commandOf(name: string): Command {

@@ -44,6 +44,7 @@ export const CAPS_GRAPH = command("caps.graph", {
   args: { object: maybe(idOf("obj"), "obj:NUMBER or another id (default: all)"), ...listArguments("obj.ls") },
   right: "looks",
   examples: ["caps graph", "caps graph --filter type=msgqueue"],
+  prints: { "obj.ls": {} },
   lists: true,
   ask: ({ object }) => ({
     table: "obj.ls",

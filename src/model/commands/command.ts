@@ -6,6 +6,7 @@ import type { Arguments, Exclusions, GivenOf, Needs, ValuesOf } from "./argument
 import type { Action } from "../queries/action.ts";
 import type { IdKind } from "../queries/ids.ts";
 import type { Query } from "../queries/query.ts";
+import type { TableName } from "../queries/tables.ts";
 import type { Row, Selected } from "../queries/table.ts";
 import type { ClientRequest, Move } from "../protocol/requests.ts";
 import type { Hint } from "../../kit/support/text/hint.ts";
@@ -130,6 +131,8 @@ export interface Command<A extends Arguments = Arguments> {
   /** The command that follows it, and its effect in words: `goes there`. */
   next?(values: ValuesOf<A>): { readonly hint: Hint; readonly does: string };
   readonly menus?: readonly ObjectMenu<A>[];
+  /** Tables that have not its name, with the arguments for which it prints their rows. */
+  readonly prints?: { readonly [N in TableName]?: Partial<GivenOf<A>> };
 }
 
 /** A command's entry, in which the names of arguments are checked. */

@@ -50,4 +50,5 @@ ${kinds.join("\n")}`,
     ...remove === undefined ? [] : [{ kind: "act", action: { kind: "inject.remove", rule: remove } } satisfies Step],
   ],
   ask: () => ({ table: "inject.ls", args: {} }),
+  prints: { "inject.ls": { list: true } },
 });

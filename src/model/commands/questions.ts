@@ -65,6 +65,7 @@ export const WHY = command("why", {
   },
   right: "looks",
   examples: ["why", "why why:3", "why --list --vm host"],
+  prints: { why: { list: true } },
   lists: true,
   ask: ({ reason, list, vm, about }) => {
     const terms = reasonFilter({ reason, vm, about }), isAny = !list && parseAs("why", reason) === undefined;
@@ -192,6 +193,7 @@ export const EVENTS_OF_A_SESSION = command("events", {
     "events --follow --kinds hvc,virq --filter vm=ping --limit 100",
     "events --follow --kinds syscall,task --vm debian --process cat",
   ],
+  prints: { "sched.ls": { filter: "kind=sched" } },
   lists: true,
   ask: ({ kinds, vm, process, since }) =>
     asked(EVENTS.name, { filter: eventsOf({ vm, process }), since, kinds: kinds?.join(","), limit: LOOKED }),
@@ -217,6 +219,7 @@ export const DISASM = command("disasm", {
     "disasm ping/0:pc",
     "disasm rt:main.c:42 --lines",
   ],
+  prints: { "code": {}, "code.lines": { lines: true } },
   ask: ({ what, count, lines }) => ({ table: lines ? "code.lines" : "code", args: { at: what, size: count } }),
 });
 

@@ -41,11 +41,10 @@ export const TRACE_STATS = listOfTable("trace.stats", {
 
 export const STATES: Group = { name: "state", doc: "hash the state of a session's whole machine" };
 
-export const STATE_HASH = listOfTable("state.hash", {
-  doc: "print hashes of registers and memory",
-  table: "hash",
-  examples: ["state hash --json"],
-});
+export const STATE_HASH = {
+  ...listOfTable("state.hash", { doc: "print hashes of registers and memory", table: "hash", examples: ["state hash --json"] }),
+  prints: { hash: {} },
+};
 
 export const SYMBOLS = command("symbols", {
   doc: "list a VM's symbols, from its ELF files and from its Linux kernel",
@@ -67,5 +66,6 @@ export const SYMBOLS = command("symbols", {
     "symbols debian -o kernel.elf                 then in gdb: symbol-file kernel.elf",
     "symbols ping --add assets/guests/ping.elf",
   ],
+  prints: { "symbols.frames": {} },
   ask: ({ vm, filter, limit }) => ({ table: "symbols", args: { vm: withoutKind("vm", vm), filter, limit } }),
 });

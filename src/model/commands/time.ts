@@ -82,6 +82,7 @@ export const BACK = command("back", {
     return move(now ? { kind: "now" } : { kind: "step", by: -by });
   },
   ask: ({ list }) => list ? { table: "time.ls", args: {} } : undefined,
+  prints: { "time.ls": { list: true } },
   menus: [{
     name: "time.event",
     on: ["ev", "rpc", "why"],
@@ -159,6 +160,7 @@ export const BREAK = command("break", {
     return changes.map((change) => ({ kind: "stop-rule", change }));
   },
   ask: () => ({ table: "stop.ls", args: {} }),
+  prints: { "stop.ls": { list: true } },
 });
 
 export const TIME_COMMANDS = [PAUSE, RESUME, BACK, ON, MARK, BREAK];

@@ -53,7 +53,6 @@ export const LOG_LEVELS = ["emerg", "alert", "crit", "err", "warn", "notice", "i
 const LINUX = linuxTable({
   name: "linux.ls",
   version: 1,
-  command: "linux ls",
   doc: "VMs whose memory has a Linux kernel, and what was found there",
   empty: "no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -78,7 +77,6 @@ const LINUX = linuxTable({
 const LINUX_LOG = linuxTable({
   name: "linux.log",
   version: 1,
-  command: "linux log",
   doc: "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic",
   empty: "no log: no VM runs Linux; name one that has ended",
   args: IN_VM,
@@ -106,7 +104,6 @@ const LINUX_LOG = linuxTable({
 const LINUX_PS = linuxTable({
   name: "linux.ps",
   version: 1,
-  command: "linux ps",
   doc: "processes of Linux, or with --threads its threads, by number",
   empty: "no processes: no VM runs Linux; name one that has ended",
   args: { ...IN_VM, threads: "optional", tree: "optional" },
@@ -146,7 +143,6 @@ const LINUX_PS = linuxTable({
 const LINUX_STACK = linuxTable({
   name: "linux.stack",
   version: 1,
-  command: "linux stack",
   doc: "call frames of a task that does not run now: those in the kernel, then those of the program, by frame pointers",
   empty: "no frames",
   args: OF_TASK,
@@ -169,7 +165,6 @@ const LINUX_STACK = linuxTable({
 const LINUX_MAPS = linuxTable({
   name: "linux.maps",
   version: 1,
-  command: "linux maps",
   doc: "mappings of a process, as /proc/PID/maps lists them",
   empty: "it has no mappings: it is a thread of the kernel",
   args: OF_TASK,
@@ -192,7 +187,6 @@ const LINUX_MAPS = linuxTable({
 const LINUX_FILES = linuxTable({
   name: "linux.files",
   version: 1,
-  command: "linux files",
   doc: "open files of a process, as /proc/PID/fd lists them",
   empty: "it has no open files",
   args: OF_TASK,
@@ -212,7 +206,6 @@ const LINUX_FILES = linuxTable({
 const LINUX_MODULES = linuxTable({
   name: "linux.modules",
   version: 1,
-  command: "linux modules",
   doc: "modules of Linux, as /proc/modules lists them",
   empty: "no modules are loaded, or no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -233,7 +226,6 @@ const LINUX_MODULES = linuxTable({
 const LINUX_MOUNTS = linuxTable({
   name: "linux.mounts",
   version: 1,
-  command: "linux mounts",
   doc: "mounted file systems, as /proc/mounts of process 1 lists them",
   empty: "nothing is mounted, or no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -252,7 +244,6 @@ const LINUX_MOUNTS = linuxTable({
 const LINUX_IRQS = linuxTable({
   name: "linux.irqs",
   version: 1,
-  command: "linux irqs",
   doc: "interrupts that Linux has handlers for, as /proc/interrupts lists them",
   empty: "no interrupt has a handler, or no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -275,7 +266,6 @@ const LINUX_IRQS = linuxTable({
 const LINUX_NET = linuxTable({
   name: "linux.net",
   version: 1,
-  command: "linux net",
   doc: "network interfaces of Linux",
   empty: "no interfaces: no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -296,7 +286,6 @@ const LINUX_NET = linuxTable({
 const LINUX_MEMORY = linuxTable({
   name: "linux.memory",
   version: 1,
-  command: "linux memory",
   doc: "memory of Linux by use, as /proc/meminfo names it",
   empty: "no figures: no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -313,7 +302,6 @@ const LINUX_MEMORY = linuxTable({
 const LINUX_DISKS = linuxTable({
   name: "linux.disks",
   version: 1,
-  command: "linux disks",
   doc: "disks and partitions of Linux, as /proc/partitions lists them",
   empty: "it has no disks, or no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -333,7 +321,6 @@ const LINUX_DISKS = linuxTable({
 const LINUX_SLABS = linuxTable({
   name: "linux.slabs",
   version: 1,
-  command: "linux slabs",
   doc: "caches of the kernel's own structures, as /proc/slabinfo lists them",
   empty: "no caches: no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -352,7 +339,6 @@ const LINUX_SLABS = linuxTable({
 const LINUX_SOCKETS = linuxTable({
   name: "linux.sockets",
   version: 1,
-  command: "linux sockets",
   doc: "sockets that processes have open",
   empty: "no process has a socket, or no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -375,7 +361,6 @@ const LINUX_SOCKETS = linuxTable({
 const LINUX_DT = linuxTable({
   name: "linux.dt",
   version: 1,
-  command: "linux dt",
   doc: "nodes of the devicetree, as Linux has unpacked and changed it",
   empty: "no devicetree: Linux was started by ACPI, or no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -394,7 +379,6 @@ const LINUX_DT = linuxTable({
 const LINUX_LOCKS = linuxTable({
   name: "linux.locks",
   version: 1,
-  command: "linux locks",
   doc: "locks that tasks of Linux wait for: mutexes, semaphores, spin locks; with the task that holds each",
   empty: "no task waits for a lock, or no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -426,7 +410,6 @@ export const TIMER_CLOCKS = ["monotonic", "realtime", "boottime", "tai", "ticks"
 const LINUX_TIMERS = linuxTable({
   name: "linux.timers",
   version: 1,
-  command: "linux timers",
   doc: "timers of Linux that are set: those of high resolution of each CPU by clock and expiry, then those of the ticks",
   empty: "no timer is set, or no VM's memory has a Linux kernel",
   args: IN_VM,
@@ -451,7 +434,6 @@ const LINUX_TIMERS = linuxTable({
 const LINUX_CONFIG = linuxTable({
   name: "linux.config",
   version: 1,
-  command: "linux config",
   doc: "options that the kernel was built with, if it keeps them (CONFIG_IKCONFIG)",
   empty: "the kernel does not keep its configuration (CONFIG_IKCONFIG); its package has it as /boot/config-RELEASE",
   args: IN_VM,

@@ -82,8 +82,6 @@ export interface Listing {
 export interface Table extends Listing {
   /** Increases when a field is removed or changed, not when one is added. */
   readonly version: number;
-  /** The command that prints its rows, without `el2`. */
-  readonly command: string;
   readonly doc: string;
   /** Arguments of its queries, beside a filter and a limit. */
   readonly args?: TakenArguments;

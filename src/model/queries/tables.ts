@@ -23,7 +23,6 @@ const STREAMED = { after: "optional", since: "optional" } as const;
 export const VMS = defineTable({
   name: "vm.ls",
   version: 1,
-  command: "vm ls",
   doc: "virtual machines, by VMID",
   empty: "no VM yet: the Resource Manager is starting",
   columns: {
@@ -52,7 +51,6 @@ export const VMS = defineTable({
 export const DIAGNOSES = defineTable({
   name: "diagnose",
   version: 1,
-  command: "diagnose",
   doc: "the verdict on each VM: what it is doing or waiting for, and whether it can make progress",
   empty: "no VM executes instructions",
   columns: {
@@ -77,7 +75,6 @@ export const DIAGNOSES = defineTable({
 export const VCPUS = defineTable({
   name: "vcpu.ls",
   version: 1,
-  command: "vcpu ls",
   doc: "vCPUs, by VM and index: what each is doing, what it waits for and since when",
   empty: "no vCPU is active",
   columns: {
@@ -107,7 +104,6 @@ export const VCPUS = defineTable({
 export const REGISTERS = defineTable({
   name: "vcpu.regs",
   version: 1,
-  command: "vcpu regs",
   doc: "registers of a vCPU",
   empty: "native vCPU: el2's own code runs here, so there are no registers",
   args: { vcpu: "required" },
@@ -124,7 +120,6 @@ export const REGISTERS = defineTable({
 export const STACK = defineTable({
   name: "vcpu.stack",
   version: 1,
-  command: "vcpu stack",
   doc:
     "call frames of a vCPU, the innermost first: by call frame information of ELF files, else by the functions' instructions, else by frame pointers",
   empty: "native vCPU: el2's own code runs here, so there is no stack",
@@ -160,7 +155,6 @@ export const STACK = defineTable({
 export const TIMERS = defineTable({
   name: "vcpu.timers",
   version: 1,
-  command: "vcpu timers",
   doc: "the virtual and the physical timer of a vCPU: when they are due, and their registers",
   empty: "no vCPU is active",
   args: { vcpu: "required" },
@@ -182,7 +176,6 @@ export const TIMERS = defineTable({
 export const PAGE_TABLES = defineTable({
   name: "vcpu.tables",
   version: 1,
-  command: "vcpu tables",
   doc: "the mappings of a vCPU's translation tables (stage 1), by address; for one address, the descriptors of its walk",
   empty: "nothing is mapped, or the MMU is off: addresses are intermediate physical ones",
   args: { vcpu: "required", at: "optional" },
@@ -210,7 +203,6 @@ export const PAGE_TABLES = defineTable({
 export const VARIABLES = defineTable({
   name: "vcpu.vars",
   version: 1,
-  command: "vcpu vars",
   doc: "variables of a call frame, or the value of an expression and its parts, by an ELF file's debug information",
   empty: "no variables: no ELF file with debug information has this function",
   args: { vcpu: "required", frame: "optional", at: "optional" },
@@ -235,7 +227,6 @@ export const VARIABLES = defineTable({
 export const LINES = defineTable({
   name: "code.lines",
   version: 1,
-  command: "disasm --lines",
   doc: "source lines of code in a VM's memory, by an ELF file's debug information",
   empty: "no source line",
   args: { at: "required", size: "optional" },
@@ -254,7 +245,6 @@ export const LINES = defineTable({
 export const SYMBOLS = defineTable({
   name: "symbols",
   version: 1,
-  command: "symbols",
   doc: "symbols of a VM by address: of its ELF files and its Linux kernel",
   empty: "no symbols: no ELF file was given (--symbols), and no Linux kernel with kallsyms runs here",
   args: { vm: "required" },
@@ -270,7 +260,6 @@ export const SYMBOLS = defineTable({
 export const FRAMES = defineTable({
   name: "symbols.frames",
   version: 1,
-  command: "symbols",
   doc: "call frame information of a VM's functions that no ELF file describes, from their instructions",
   empty: "no functions: no ELF file was given (--symbols), and no Linux kernel with kallsyms runs here",
   args: { vm: "required" },
@@ -291,7 +280,6 @@ export const FRAMES = defineTable({
 export const CODE = defineTable({
   name: "code",
   version: 1,
-  command: "disasm",
   doc: "instructions in a VM's memory, by virtual address",
   empty: "no instructions",
   args: { at: "required", size: "optional" },
@@ -313,7 +301,6 @@ export const CODE = defineTable({
 export const IRQS = defineTable({
   name: "irq.ls",
   version: 1,
-  command: "irq ls",
   doc: "interrupts that are or were enabled, pending or active, or that something of the machine raises, the busiest first",
   empty: "no interrupt is enabled or has a source",
   columns: {
@@ -340,7 +327,6 @@ export const IRQS = defineTable({
 export const MEMORY = defineTable({
   name: "mem.map",
   version: 1,
-  command: "mem map",
   doc: "physical memory: runs of pages with one owner and the same mappings",
   empty: "there is no memory",
   columns: {
@@ -375,7 +361,6 @@ export const MEMORY = defineTable({
 export const MEMORY_OWNER = defineTable({
   name: "mem.owner",
   version: 1,
-  command: "mem owner",
   doc: "the owner of a page: VM, parcel, mappings with rights, chain of extents",
   empty: "there is no memory at this address",
   args: { at: "required" },
@@ -393,7 +378,6 @@ export const MEMORY_OWNER = defineTable({
 export const PARCELS = defineTable({
   name: "mem.parcels",
   version: 1,
-  command: "mem parcels",
   doc: "memory parcels of the Resource Manager, blocked ones first",
   empty: "no memory parcel exists",
   columns: {
@@ -414,7 +398,6 @@ export const PARCELS = defineTable({
 export const LIMITS = defineTable({
   name: "mem.limits",
   version: 1,
-  command: "mem limits",
   doc: "limits of heaps, page tables, parcels, capabilities, interrupts",
   empty: "nothing is limited",
   columns: {
@@ -432,7 +415,6 @@ export const LIMITS = defineTable({
 export const CAPS = defineTable({
   name: "caps.ls",
   version: 1,
-  command: "caps ls",
   doc: "capabilities, by VM and slot",
   empty: "no capability exists",
   columns: {
@@ -454,7 +436,6 @@ export const CAPS = defineTable({
 export const OBJECTS = defineTable({
   name: "obj.ls",
   version: 1,
-  command: "caps graph",
   doc: "objects of the hypervisor",
   empty: "no object exists",
   columns: {
@@ -471,7 +452,6 @@ export const OBJECTS = defineTable({
 export const QUEUES = defineTable({
   name: "queue.ls",
   version: 1,
-  command: "queue ls",
   doc: "message queues and doorbells",
   empty: "no message queue and no doorbell exists",
   columns: {
@@ -501,7 +481,6 @@ export const QUEUES = defineTable({
 export const MESSAGES = defineTable({
   name: "queue.ring",
   version: 1,
-  command: "queue ring",
   doc: "messages in a queue, oldest first",
   empty: "the queue is empty",
   args: { queue: "required" },
@@ -524,7 +503,6 @@ export const MESSAGES = defineTable({
 export const RPCS = defineTable({
   name: "rpc.ls",
   version: 2,
-  command: "rpc ls",
   doc: "requests to the Resource Manager and its notifications, newest last",
   empty: "no request recorded yet",
   args: STREAMED,
@@ -557,7 +535,6 @@ export const RPCS = defineTable({
 export const EVENTS = defineTable({
   name: "events",
   version: 1,
-  command: "events",
   doc: "events, oldest first",
   empty: "no such event recorded yet",
   args: { ...STREAMED, kinds: "optional" },
@@ -589,7 +566,6 @@ const NOT_RECORDED = `no events are recorded; start recording with ${hintText(hi
 const TRACE_STATS = defineTable({
   name: "trace.stats",
   version: 1,
-  command: "trace stats",
   doc: "what el2 trace start has recorded, by kind of event",
   empty: NOT_RECORDED,
   columns: {
@@ -603,7 +579,6 @@ const TRACE_STATS = defineTable({
 const TRACE_EVENTS = defineTable({
   ...EVENTS,
   name: "trace.events",
-  command: "trace export",
   doc: "what el2 trace start has recorded, oldest first",
   empty: NOT_RECORDED,
   args: STREAMED,
@@ -612,7 +587,6 @@ const TRACE_EVENTS = defineTable({
 export const REASONS = defineTable({
   name: "why",
   version: 2,
-  command: "why --list",
   doc: "why operations were refused and VMs ended, newest first",
   empty: "nothing was refused, and no VM has ended",
   args: STREAMED,
@@ -653,7 +627,6 @@ export const REASONS = defineTable({
 export const SLICES = defineTable({
   name: "sched.ls",
   version: 1,
-  command: "events --filter kind=sched",
   doc: "scheduler timeline: which vCPU ran on which physical CPU, oldest first",
   empty: "no scheduling event recorded yet: they are recorded on demand",
   args: STREAMED,
@@ -672,7 +645,6 @@ export const SLICES = defineTable({
 export const DEVICETREES = defineTable({
   name: "vm.dtb",
   version: 1,
-  command: "vm dtb",
   doc: "the devicetree that a VM got, as its memory has it now",
   empty: "no devicetree is known",
   args: { vm: "required" },
@@ -687,7 +659,6 @@ export const DEVICETREES = defineTable({
 export const DEVICES = defineTable({
   name: "vm.devices",
   version: 1,
-  command: "vm devices",
   doc: "devices of a VM: interrupt controller frames, ranges that its VMM emulates, message queues and doorbells",
   empty: "this VM has no devices",
   args: { vm: "required" },
@@ -715,7 +686,6 @@ export const DEVICES = defineTable({
 export const BYTES = defineTable({
   name: "mem.read",
   version: 1,
-  command: "mem read",
   doc: "bytes of memory, sixteen per row",
   empty: "no readable memory at this address",
   args: { at: "required", size: "optional" },
@@ -729,7 +699,6 @@ export const BYTES = defineTable({
 export const VIOLATIONS = defineTable({
   name: "mem.check",
   version: 1,
-  command: "mem check",
   doc: "broken invariants of page ownership, page tables, objects and references",
   empty: "every invariant holds",
   columns: {
@@ -741,7 +710,6 @@ export const VIOLATIONS = defineTable({
 export const INJECTIONS = defineTable({
   name: "inject.ls",
   version: 1,
-  command: "inject --list",
   doc: "fault rules and their effects",
   empty: `no fault rules; see ${hintText(hint("inject", { help: true }))}`,
   columns: {
@@ -756,7 +724,6 @@ export const INJECTIONS = defineTable({
 export const STOPS = defineTable({
   name: "stop.ls",
   version: 1,
-  command: "break --list",
   doc: "stop rules, and where they stopped the machine",
   empty: `no stop rules; see ${hintText(hint("break", { help: true }))}`,
   columns: {
@@ -772,7 +739,6 @@ export const STOPS = defineTable({
 export const PLACES = defineTable({
   name: "time.ls",
   version: 1,
-  command: "back --list",
   doc: "points of a session's run: its start, snapshots, marks, the point that is shown, and the present",
   empty: "the machine has ended",
   columns: {
@@ -788,7 +754,6 @@ export const PLACES = defineTable({
 export const WHO = defineTable({
   name: "who",
   version: 1,
-  command: "who",
   doc: "who accessed memory or changed a register, oldest first: from a search through the run of a session",
   empty: "no such access",
   args: { at: "optional", access: "optional", value: "optional", before: "optional", back: "optional", size: "optional" },
@@ -819,7 +784,6 @@ export const WHO = defineTable({
 export const SESSION_MEMORY = defineTable({
   name: "session.memory",
   version: 1,
-  command: "ls",
   doc:
     "with a session's name: its memory in bytes by part, and the limits that --memory-budget and --disk-budget set; those of traces and code are estimates",
   empty: "no machine",
@@ -836,7 +800,6 @@ export const SESSION_MEMORY = defineTable({
 const HASHES = defineTable({
   name: "hash",
   version: 1,
-  command: "state hash",
   doc: "hashes of the machine's whole state",
   empty: "no machine",
   columns: {

@@ -15,6 +15,7 @@ import { type Choice, PaletteOverlay, suiting } from "./overlays/palette.ts";
 import type { OwnCommands } from "./doing/own-commands.ts";
 import { PALETTE_COMMANDS } from "./doing/palette-commands.ts";
 import type { Steps } from "./services/steps.ts";
+import { listHint } from "../../../model/commands/all.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { ArgumentError, type Arguments, completed, type GivenOf, type ValuesOf } from "../../../model/commands/argument.ts";
 import type { Circumstances, Command } from "../../../model/commands/command.ts";
@@ -128,7 +129,7 @@ export class Menus {
         copy("y", "row", cells.map(([name, column]) => cellText(column, row[name])).join("  ")),
         copy("i", "id", row.id),
         copy("j", "JSON", JSON.stringify(row)),
-        copy("c", "command", hintText(hint(table.command, { filter: filter || undefined }))),
+        copy("c", "command", hintText(listHint(table, filter))),
       ]),
     );
   }
