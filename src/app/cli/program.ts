@@ -246,6 +246,7 @@ const REMOVED_OPTIONS: ReadonlyMap<string, string> = new Map(Object.entries({
   "--theme": "use EL2_THEME=NAME in the environment",
   "--firmware-vars": "use --set host.firmware_vars=FILE",
   "--symbols": "use --set host.symbols=FILE",
+  "--cobertura": "use --lcov FILE, which lcov_cobertura converts",
   "--keep-going": "only run and snapshot load have it",
 }));
 

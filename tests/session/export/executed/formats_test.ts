@@ -1,7 +1,6 @@
 // Coverage in formats of others, by what their readers want.
 
 import assert from "node:assert/strict";
-import { cobertura } from "../../../../src/session/export/executed/cobertura.ts";
 import { drcov } from "../../../../src/session/export/executed/drcov.ts";
 import { lcov } from "../../../../src/session/export/executed/lcov.ts";
 import { type ExecutedVm, together } from "../../../../src/session/inspection/execution/executed.ts";
@@ -40,16 +39,6 @@ LF:2
 LH:1
 end_of_record
 `,
-  );
-});
-
-Deno.test("Cobertura's XML has rates of lines and branches, and names are escaped", () => {
-  const text = [...cobertura([run()])].join("");
-  assert.match(text, /<coverage line-rate="0.5000" branch-rate="0.5000" lines-covered="1" lines-valid="2"/);
-  assert.match(text, /<class name="&lt;a&gt;.c" filename="&lt;a&gt;.c"/);
-  assert.match(
-    text,
-    /<line number="4" hits="2" branch="true" condition-coverage="50% \(1\/2\)"\/>\n<line number="9" hits="0" branch="false"\/>/,
   );
 });
 

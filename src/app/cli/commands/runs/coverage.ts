@@ -20,7 +20,6 @@ export function registerCoverage(program: Command, { entry, exit }: CommandConte
     .argument("[recordings...]", "runs to add up (default: the run of the session so far)")
     .option("--vm <name>", "only this VM")
     .option("--lcov <file>", "write an lcov tracefile, for genhtml and CI services")
-    .option("--cobertura <file>", "write Cobertura XML")
     .option("--drcov <file>", "write the blocks that ran, for plugins of disassemblers")
     .option("--json", "print one line of JSON per VM and per source file")
     .addOption(sessionOption)
@@ -54,7 +53,6 @@ ${
 
 interface Files {
   readonly lcov?: string | undefined;
-  readonly cobertura?: string | undefined;
   readonly drcov?: string | undefined;
 }
 
@@ -62,17 +60,10 @@ async function write(vms: readonly ExecutedVm[], files: Files): Promise<void> {
   if (files.lcov !== undefined) {
     writeNamedFile(files.lcov, "--lcov", [...(await import("../../../../session/export/executed/lcov.ts")).lcov(vms)].join(""));
   }
-  if (files.cobertura !== undefined) {
-    writeNamedFile(
-      files.cobertura,
-      "--cobertura",
-      [...(await import("../../../../session/export/executed/cobertura.ts")).cobertura(vms)].join(""),
-    );
-  }
   if (files.drcov !== undefined) {
     writeNamedFile(files.drcov, "--drcov", (await import("../../../../session/export/executed/drcov.ts")).drcov(vms));
   }
-  if ((files.lcov ?? files.cobertura) !== undefined && vms.every((vm) => vm.files.size === 0)) {
+  if (files.lcov !== undefined && vms.every((vm) => vm.files.size === 0)) {
     report("el2: coverage: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
   }
 }
