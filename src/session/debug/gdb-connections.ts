@@ -2,7 +2,6 @@
 // interface, to which every local user can connect, or the streams of this process.
 
 import { OwnListener } from "../../kit/support/files/own-socket.ts";
-import { hint, hintText } from "../../kit/support/text/hint.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -78,7 +77,7 @@ export class OwnSocket extends Listening<OwnListener> {
 
 /** stdin and stdout: one gdb, which has started this process. */
 export class StandardStreams implements GdbConnections {
-  readonly name = `| ${hintText(hint("gdb", { stdio: true }))}`;
+  readonly name = "stdin and stdout";
   #taken = false;
 
   accept(): Promise<GdbConnection | undefined> {

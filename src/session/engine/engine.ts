@@ -37,8 +37,6 @@ import { SymbolSearches } from "./symbol-searches.ts";
 import { Travel } from "./travel.ts";
 import { Who } from "./who.ts";
 import { type Problem, problemOf, problemText, UserError } from "../../kit/support/problem.ts";
-import { hint } from "../../kit/support/text/hint.ts";
-import { way } from "../../kit/support/text/way-out.ts";
 
 const ENDED: Problem = { what: "the machine has ended" };
 

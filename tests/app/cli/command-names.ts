@@ -13,6 +13,9 @@ function add(command: CommandNode, path: readonly string[]): void {
 }
 add(commandTree(makeProgram(new URL(import.meta.url), () => {})), []);
 
+/** The first words of all command lines. */
+export const firstWords: ReadonlySet<string> = new Set([...commands].filter((name) => name !== "").map((name) => name.split(" ")[0]));
+
 /** The commands, groups too, that a list names and the program does not have. */
 export function noCommands(names: Iterable<string>): string[] {
   return [...names].filter((name) => !commands.has(name));
