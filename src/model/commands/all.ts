@@ -3,7 +3,6 @@
 import type { Command, Group } from "./command.ts";
 import { hintFor } from "./words.ts";
 import type { Table } from "../queries/table.ts";
-import type { TableName } from "../queries/tables.ts";
 import { type Hint, hint } from "../../kit/support/text/hint.ts";
 import { CAPABILITIES, CAPS_COMMANDS } from "./caps.ts";
 import { CONSOLE, LOGS } from "./consoles.ts";
@@ -33,7 +32,7 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 /** Tables whose rows commands of the program print, which are about sessions and files. */
-const BY_PROGRAM: { readonly [N in TableName]?: Hint } = { "session.memory": hint("ls"), "trace.events": hint("trace export") };
+const BY_PROGRAM: ReadonlyMap<string, Hint> = new Map([["session.memory", hint("ls")], ["trace.events", hint("trace export")]]);
 
 /** The command that prints the rows of a table, those that a filter lets through. */
 export function listHint({ name }: Pick<Table, "name">, filter: string): Hint {
@@ -43,16 +42,11 @@ export function listHint({ name }: Pick<Table, "name">, filter: string): Hint {
 
 /** The command that prints the rows of a table. */
 export function hintForTable(table: string): Hint {
-  const own = COMMANDS.find(({ prints }) => prints?.[table as TableName]), found = own ?? COMMANDS.find(({ name }) => name === table);
-  if (found) return hintFor(found, own?.prints?.[table as TableName] ?? {});
-  const other = BY_PROGRAM[table as TableName];
+  for (const command of COMMANDS) {
+    const [, given] = Object.entries(command.prints ?? {}).find(([name]) => name === table) ?? [];
+    if (given || command.name === table) return hintFor(command, given ?? {});
+  }
+  const other = BY_PROGRAM.get(table);
   if (!other) throw new Error(`no command prints ${table}`);
   return other;
-}
-
-/** The command of this name. */
-export function commandOf(name: string): Command {
-  const found = COMMANDS.find((one) => one.name === name);
-  if (!found) throw new Error(`no command ${name}`);
-  return found;
 }

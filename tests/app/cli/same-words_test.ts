@@ -50,7 +50,7 @@ const CASES = COMMANDS.flatMap((one) =>
   })
 );
 
-/** What is typed, as words and options. */
+/** The words and options of a command line with these arguments. */
 function argumentsOf({ args, name }: Command, typed: Typed): string[] {
   const words = Object.entries(args).filter(([, { form }]) => form === "word").flatMap(([name]) => typed[name] ?? []).map(String);
   const options = Object.fromEntries(Object.entries(typed).filter(([name]) => args[name].form !== "word"));

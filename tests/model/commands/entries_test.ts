@@ -20,7 +20,7 @@ function shellWords(line: string): string[] {
   return end < 0 ? all : all.slice(0, end);
 }
 
-/** What a command line gives for the arguments of a command. */
+/** The arguments of a command that a command line gives. */
 function typedIn({ args }: Command, words: readonly string[]): Typed {
   const options: Record<string, string | true | string[]> = {}, rest: string[] = [];
   for (let at = 0; at < words.length; at++) {
