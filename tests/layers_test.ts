@@ -65,6 +65,10 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["engine", "recordings", "snapshots", "assembly", "outside", "state", "protocol", "plans", "queries", "virtio"],
       ...["formats", "support"],
     ],
+    batch: [
+      ...["worker", "recordings", "snapshots", "assembly", "inspection", "plans", "queries", "hardware", "abi", "formats"],
+      ...["support"],
+    ],
     control: ["worker", "outside", "protocol", "queries", "abi", "support"],
     debug: ["queries", "hypervisor", "core", "support"],
     export: ["inspection", "queries", "abi", "formats", "support"],
@@ -77,10 +81,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["hardware", "devicetree", "abi", "isa", "support"],
     ],
     scenarios: ["configuration", "recordings", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
-    jobs: [
-      ...["scenarios", "catalog", "worker", "recordings", "snapshots", "assembly", "inspection", "images", "plans", "queries"],
-      ...["hardware", "abi", "isa", "formats", "support"],
-    ],
+    jobs: ["scenarios", "catalog", "batch", "recordings", "inspection", "images", "plans", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     cli: [
       ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],

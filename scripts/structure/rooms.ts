@@ -10,7 +10,8 @@ export const APP: ReadonlySet<string> = new Set(["tui", "cli", "configuration", 
 
 /** The rooms that run a machine in a session. */
 export const SESSION: ReadonlySet<string> = new Set([
-  ...["state", "outside", "inspection", "assembly", "snapshots", "recordings", "engine", "worker", "control", "debug", "export"],
+  ...["state", "outside", "inspection", "assembly", "snapshots", "recordings", "engine", "worker", "batch", "control"],
+  ...["debug", "export"],
 ]);
 
 /** The machine and what it is made of. */

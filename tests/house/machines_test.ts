@@ -7,7 +7,7 @@ import { dirname, resolve } from "node:path";
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const MAKES_MACHINES = `${ROOT}src/session/assembly/assemble.ts`;
 /** The first modules of workers, which run without rights: they are started, not imported. */
-const WORKERS = ["src/session/worker/worker.ts", "src/app/jobs/job-worker.ts", "src/app/jobs/jobs.ts"].map((path) => ROOT + path);
+const WORKERS = ["src/session/worker/worker.ts", "src/app/jobs/job-worker.ts"].map((path) => ROOT + path);
 
 /** The modules that a module loads: static and dynamic imports with a value. */
 function loaded(text: string): string[] {

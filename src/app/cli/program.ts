@@ -96,7 +96,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     return ExitCode.Done;
   }
   args = helpArguments(args);
-  if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("../jobs/run-job.ts")).startJobWorker(entry);
+  if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("../jobs/run-job.ts")).Jobs.startFirst(entry);
   giveUpFor(args);
   try {
     const names = commandTree(program).commands.map(({ name }) => name);

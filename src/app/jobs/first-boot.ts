@@ -1,6 +1,6 @@
 // Job: the first boot of a Debian disk.
 
-import { type JobPort, JobRefused } from "./job.ts";
+import { type JobPort, JobRefused } from "../../session/batch/job.ts";
 import { configureDisk, type FirstBoot, FirstBootFailed } from "../catalog/debian-first-run.ts";
 import { problemOf } from "../../kit/support/problem.ts";
 

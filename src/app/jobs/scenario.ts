@@ -1,6 +1,6 @@
 // Job: runs a scenario.
 
-import { type JobPort, JobRefused, made } from "./job.ts";
+import { type JobPort, JobRefused, made } from "../../session/batch/job.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
 import type { PastRun } from "../../session/recordings/file/recording-writer.ts";
 import { type ScenarioResult, ScenarioRun } from "../scenarios/run.ts";

@@ -1,7 +1,7 @@
 // A program whose worker serves the machine as el2's does, and tries which rights it has left once
 // its machine has begun, or when it is asked. The program prints them.
 
-import type { JobMessage } from "../../../src/app/jobs/jobs.ts";
+import type { JobMessage } from "../../../src/session/batch/job.ts";
 import { JOB_NAME, startWorker, WORKER_NAME } from "../../../src/session/worker/client.ts";
 import { assertPlanned } from "../../support/planned.ts";
 import { triedRights } from "../../support/tried-rights.ts";

@@ -10,7 +10,7 @@ import { sessionOption } from "../../common/session.ts";
 import { hostOption } from "../../options/host.ts";
 import { executedIn } from "./executed-runs.ts";
 import { coveredBranches, coveredLines } from "../../../../session/export/executed/covered.ts";
-import type { ExecutedLine, ExecutedVm } from "../../../jobs/results.ts";
+import type { ExecutedLine, ExecutedVm } from "../../../jobs/run-job.ts";
 import { COVERAGE, documentText, type FieldsOf, listingOf } from "../../../../model/queries/documents.ts";
 
 type CoverageRow = FieldsOf<typeof COVERAGE>;

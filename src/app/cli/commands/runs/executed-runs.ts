@@ -4,18 +4,18 @@
 import { failed, Failure } from "../../common/failure.ts";
 import { Progress } from "../../common/progress.ts";
 import { openSession } from "../../common/session.ts";
-import { runJob } from "../../../jobs/run-job.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
-import type {
-  CountedEvents,
-  CountedKind,
-  ExecutedParts,
-  ExecutedVm,
-  Latency,
-  ProcessInstructions,
-  SampledStack,
-} from "../../../jobs/results.ts";
+import {
+  type CountedEvents,
+  type CountedKind,
+  type ExecutedParts,
+  type ExecutedVm,
+  type Latency,
+  type ProcessInstructions,
+  runJob,
+  type SampledStack,
+} from "../../../jobs/run-job.ts";
 import type { Consent } from "../../../../model/plans/host-resources.ts";
 import { alone, type SessionPlan } from "../../../../model/plans/plan.ts";
 import { withoutKind } from "../../../../model/queries/ids.ts";

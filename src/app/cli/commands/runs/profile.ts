@@ -18,7 +18,7 @@ import {
   type Latency,
   type ProcessInstructions,
   type SampledStack,
-} from "../../../jobs/results.ts";
+} from "../../../jobs/run-job.ts";
 import {
   type Document,
   documentText,

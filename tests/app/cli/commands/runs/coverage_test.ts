@@ -3,7 +3,7 @@ import { inFolder } from "../../../../support/temporary-folder.ts";
 import { el2 } from "../../program.ts";
 import { Place } from "../../place.ts";
 import { DEMO } from "../recordings.ts";
-import { job as stacks } from "../../../../../src/app/jobs/stacks.ts";
+import { job as stacks } from "../../../../../src/session/batch/stacks.ts";
 import { plannedRecording } from "../../../../../src/app/cli/start/plans/saved-plans.ts";
 
 const rowsOf = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));

@@ -2,8 +2,8 @@
 
 import type { JobPort, ReadPages } from "./job.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
-import { readSnapshot } from "../../session/snapshots/file.ts";
-import { verifySnapshot } from "../../session/snapshots/verify.ts";
+import { readSnapshot } from "../snapshots/file.ts";
+import { verifySnapshot } from "../snapshots/verify.ts";
 
 /** Its defect; undefined for a valid one. Tells how many pages were read. */
 export function job(

@@ -2,8 +2,8 @@
 
 import type { JobPort } from "./job.ts";
 import { repeatedRuns } from "./repeated-runs.ts";
-import { ProcessCounts, type ProcessInstructions } from "../../session/inspection/execution/process-counts.ts";
-import type { Recording } from "../../session/recordings/file/recording.ts";
+import { ProcessCounts, type ProcessInstructions } from "../inspection/execution/process-counts.ts";
+import type { Recording } from "../recordings/file/recording.ts";
 
 export function job(recordings: readonly Recording[], port: JobPort<number>): ProcessInstructions[] {
   const counts = new ProcessCounts();

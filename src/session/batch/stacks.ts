@@ -1,10 +1,10 @@
 // Job: runs recordings again, and samples the call stack of the vCPU that executes instructions.
 
 import { type JobPort, made } from "./job.ts";
-import { CodeNaming } from "../../session/inspection/execution/code-names.ts";
-import { type SampledStack, StackSamples } from "../../session/inspection/execution/stack-samples.ts";
-import { beginAgain } from "../../session/recordings/runs/replay.ts";
-import type { Recording } from "../../session/recordings/file/recording.ts";
+import { CodeNaming } from "../inspection/execution/code-names.ts";
+import { type SampledStack, StackSamples } from "../inspection/execution/stack-samples.ts";
+import { beginAgain } from "../recordings/runs/replay.ts";
+import type { Recording } from "../recordings/file/recording.ts";
 
 /** Samples between two reports of the progress. */
 const TOLD = 64;

@@ -1,12 +1,11 @@
 // Job: a VM of a snapshot as a core file, for `el2 snapshot vmcore`.
 
 import { type JobPort, JobRefused } from "./job.ts";
-import { ExitCode } from "./failure.ts";
-import { vmcoreOf } from "../../session/inspection/linux/vmcore.ts";
-import { Looks, QueryError, View } from "../../session/inspection/readers/inspected.ts";
+import { vmcoreOf } from "../inspection/linux/vmcore.ts";
+import { Looks, QueryError, View } from "../inspection/readers/inspected.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
-import { assembleFrom } from "../../session/snapshots/begin.ts";
-import { readSnapshot } from "../../session/snapshots/file.ts";
+import { assembleFrom } from "../snapshots/begin.ts";
+import { readSnapshot } from "../snapshots/file.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { problemOf } from "../../kit/support/problem.ts";
 
@@ -50,7 +49,7 @@ export function job(
     port.say(parts);
     return { size: core.size, lacks: core.lacks };
   } catch (error) {
-    if (error instanceof QueryError) throw new JobRefused(problemOf(error, "snapshot vmcore"), ExitCode.Failed);
+    if (error instanceof QueryError) throw new JobRefused(problemOf(error, "snapshot vmcore"), false);
     throw error;
   }
 }

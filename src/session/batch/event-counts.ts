@@ -2,8 +2,8 @@
 
 import type { JobPort } from "./job.ts";
 import { repeatedRuns } from "./repeated-runs.ts";
-import { type CountedEvents, type CountedKind, EventCounts } from "../../session/inspection/execution/event-counts.ts";
-import type { Recording } from "../../session/recordings/file/recording.ts";
+import { type CountedEvents, type CountedKind, EventCounts } from "../inspection/execution/event-counts.ts";
+import type { Recording } from "../recordings/file/recording.ts";
 
 interface WantedCounts {
   readonly recordings: readonly Recording[];

@@ -3,9 +3,9 @@
 
 import type { JobPort } from "./job.ts";
 import { repeatedRuns } from "./repeated-runs.ts";
-import { Latencies, type Latency } from "../../session/inspection/execution/latencies.ts";
-import { observeDisks, pendingIn, timersDueIn } from "../../session/inspection/execution/latency-sources.ts";
-import type { Recording } from "../../session/recordings/file/recording.ts";
+import { Latencies, type Latency } from "../inspection/execution/latencies.ts";
+import { observeDisks, pendingIn, timersDueIn } from "../inspection/execution/latency-sources.ts";
+import type { Recording } from "../recordings/file/recording.ts";
 
 export function job(recordings: readonly Recording[], port: JobPort<number>): Latency[] {
   const latencies = new Latencies();

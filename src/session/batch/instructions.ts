@@ -2,12 +2,12 @@
 
 import { type JobPort, made } from "./job.ts";
 import { tarmacLine } from "../../kit/formats/tarmac.ts";
-import { type TracedVcpu, traceInstructions } from "../../session/recordings/runs/instruction-trace.ts";
+import { type TracedVcpu, traceInstructions } from "../recordings/runs/instruction-trace.ts";
 import { parseFilter } from "../../model/queries/filters/filter.ts";
 import { vmId } from "../../model/queries/ids.ts";
 import { INSTRUCTIONS } from "../../model/queries/instruction-fields.ts";
-import { beginAgain } from "../../session/recordings/runs/replay.ts";
-import type { Recording } from "../../session/recordings/file/recording.ts";
+import { beginAgain } from "../recordings/runs/replay.ts";
+import type { Recording } from "../recordings/file/recording.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { KiB } from "../../kit/support/values/sizes.ts";
 

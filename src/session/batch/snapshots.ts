@@ -3,8 +3,8 @@
 import { type JobPort, JobRefused, type ReadPages } from "./job.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
 import { ArchiveError } from "../../machine/hardware/archive.ts";
-import { diffSnapshots, type SnapshotDiff } from "../../session/snapshots/diff.ts";
-import { type Reading, readSnapshot } from "../../session/snapshots/file.ts";
+import { diffSnapshots, type SnapshotDiff } from "../snapshots/diff.ts";
+import { type Reading, readSnapshot } from "../snapshots/file.ts";
 import { problemOf } from "../../kit/support/problem.ts";
 
 /** A snapshot's file. */

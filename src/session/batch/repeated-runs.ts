@@ -1,9 +1,9 @@
 // Recordings that a job runs again, each to its end.
 
 import { type JobPort, made } from "./job.ts";
-import { beginAgain } from "../../session/recordings/runs/replay.ts";
-import type { Past } from "../../session/recordings/past/past.ts";
-import type { Recording } from "../../session/recordings/file/recording.ts";
+import { beginAgain } from "../recordings/runs/replay.ts";
+import type { Past } from "../recordings/past/past.ts";
+import type { Recording } from "../recordings/file/recording.ts";
 
 /** Wall time (ms) between two reports of the progress. */
 const SLICE = 100;

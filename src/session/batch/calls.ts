@@ -4,14 +4,19 @@
 // and resets VMs (docs/spec/observed.md §7, §8).
 
 import { type JobPort, made } from "./job.ts";
-import { PATIENCE, runToEnd } from "./run-to-end.ts";
-import { assemble } from "../../session/assembly/assemble.ts";
+import { assemble } from "../assembly/assemble.ts";
+import type { System } from "../assembly/system/system.ts";
 import { eventName, type TraceEvent } from "../../machine/abi/trace.ts";
 import { alone, type SessionPlan } from "../../model/plans/plan.ts";
 import { evId, vmOfName } from "../../model/queries/ids.ts";
 
 /** Calls that carry messages: as frequent as messages, and of little interest. */
 const TRANSPORT: readonly string[] = ["msgqueue_send", "msgqueue_receive"];
+
+/** Virtual time (ns) after which a run that does not end by itself is cut off. */
+const PATIENCE = 10e9;
+/** Turns between two checks of the machine's progress. */
+const TURNS = 10_000;
 
 /** How the calls are printed. */
 interface TracedRun {
@@ -76,4 +81,17 @@ function line({ time, name, fields, result }: TraceEvent): string {
 
 function hexadecimal(value: unknown): unknown {
   return typeof value === "bigint" || typeof value === "number" ? `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}` : value;
+}
+
+/**
+ * Runs a machine until it has ended or waits for something from outside, at most up to a virtual
+ * time (ns).
+ */
+function runToEnd(system: System, end: number): void {
+  const { machine } = system;
+  while (machine.time < end && system.ended() === undefined) {
+    const result = machine.run(end, TURNS);
+    if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(Math.min(result.next, end));
+    else if (result.kind !== "turns") break;
+  }
 }

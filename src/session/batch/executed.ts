@@ -2,10 +2,10 @@
 
 import type { JobPort } from "./job.ts";
 import { repeatedRuns } from "./repeated-runs.ts";
-import { type ExecutedVm, together } from "../../session/inspection/execution/executed.ts";
-import { CodeNaming } from "../../session/inspection/execution/code-names.ts";
-import { type ExecutedParts, readExecuted } from "../../session/inspection/execution/read-executed.ts";
-import type { Recording } from "../../session/recordings/file/recording.ts";
+import { type ExecutedVm, together } from "../inspection/execution/executed.ts";
+import { CodeNaming } from "../inspection/execution/code-names.ts";
+import { type ExecutedParts, readExecuted } from "../inspection/execution/read-executed.ts";
+import type { Recording } from "../recordings/file/recording.ts";
 
 interface WantedExecution {
   readonly recordings: readonly Recording[];
