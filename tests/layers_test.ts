@@ -28,6 +28,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     "resource-manager": ["devicetree", "abi", "support"],
     virtio: ["devices", "formats", "support"],
     host: ["virtio", "devicetree", "devices", "abi", "support"],
+    platform: ["host", "hardware", "devicetree", "devices"],
   },
   model: {
     queries: ["virtio", "abi", "support"],
@@ -48,7 +49,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["abi", "core", "isa", "formats", "support"],
     ],
     assembly: [
-      ...["inspection", "outside", "state", "symbols", "images", "protocol", "plans", "queries", "host", "virtio"],
+      ...["inspection", "outside", "state", "symbols", "images", "protocol", "plans", "queries", "platform", "host", "virtio"],
       ...["resource-manager", "hypervisor", "hardware", "devicetree", "devices", "abi", "core", "isa", "formats"],
       ...["support"],
     ],

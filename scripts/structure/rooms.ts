@@ -16,5 +16,5 @@ export const SESSION: ReadonlySet<string> = new Set([
 
 /** The machine and what it is made of. */
 export const MACHINE: ReadonlySet<string> = new Set([
-  ...["isa", "core", "hardware", "abi", "devices", "devicetree", "hypervisor", "resource-manager", "virtio", "host"],
+  ...["isa", "core", "hardware", "abi", "devices", "devicetree", "hypervisor", "resource-manager", "virtio", "host", "platform"],
 ]);

@@ -30,7 +30,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "options.run": 30,
   keys: 127,
   "names.session": 106,
-  "names.machine": 398,
+  "names.machine": 380,
   "rooms.cli": 21,
   "types.declared": 59,
   "types.exported": 0,

@@ -32,16 +32,8 @@ const PHRASE = /\.rule\b[?!]?(?: [!=]==? (?!undefined|null)|\??\.(?:startsWith|e
 /** Rooms that get the reasons of refusals. A stop rule has an id in `rule`. */
 const REASON_READERS = [
   ...READERS,
-  ...[
-    "session/inspection",
-    "model/queries",
-    "session/assembly",
-    "app/scenarios",
-    "session/export",
-    "app/library",
-    "app/jobs",
-    "session/batch",
-  ],
+  ...["session/inspection", "model/queries", "session/assembly", "app/scenarios", "session/export", "app/library"],
+  ...["app/jobs", "session/batch"],
 ];
 
 function* sources(folder: URL): Generator<URL> {

@@ -61,6 +61,15 @@ export function devicetreeSize(bytes: Uint8Array): number | undefined {
   return view.getUint32(FdtHeader.magic) === FDT_MAGIC ? view.getUint32(FdtHeader.totalsize) : undefined;
 }
 
+/**
+ * The bytes of a tree in a memory of which `read` gives the first bytes; undefined where none is,
+ * or one larger than `largest`.
+ */
+export function blobFrom(read: (size: number) => Uint8Array | undefined, largest: number): Uint8Array | undefined {
+  const header = read(FDT_HEADER_SIZE), size = header && devicetreeSize(header);
+  return size !== undefined && size <= largest ? read(size) : undefined;
+}
+
 function read(bytes: Uint8Array, places: Map<DevicetreeNode, NodePlace> | undefined): Devicetree {
   if (bytes.length < FDT_HEADER_SIZE) throw new Malformed("the blob is shorter than a header", bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

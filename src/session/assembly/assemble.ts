@@ -48,7 +48,7 @@ import { Outside, type OutsideDoor } from "../outside/outside.ts";
 import { attachClock, attachMessages, attachSerial, attachUart } from "./devices/platform-devices.ts";
 import { attachVirtio } from "./devices/primary-devices.ts";
 import { attachPci } from "./devices/primary-pci.ts";
-import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./devices/primary-devicetree.ts";
+import { primaryDevicetree, type PrimaryDevicetreeOptions } from "../../machine/platform/primary-devicetree.ts";
 import { KeptVariables } from "./devices/kept-variables.ts";
 import { bootFindings } from "./layout/boot-findings.ts";
 import { refusing } from "./layout/boot-plan.ts";

@@ -33,8 +33,17 @@ const KEPT = 8;
  */
 export const MACHINE: readonly string[] = [
   ...["cpu/core", "cpu/isa", "inside/images", "inside/linux", "inside/symbols", "kit/formats", "kit/support", "machine/abi"],
-  ...["machine/devices", "machine/devicetree", "machine/hardware", "machine/host", "machine/hypervisor", "machine/resource-manager"],
-  ...["machine/virtio", "model/plans", "model/protocol", "model/queries", "session/assembly", "session/engine", "session/inspection"],
+  ...["machine/devices", "machine/devicetree", "machine/hardware", "machine/host", "machine/hypervisor", "machine/platform"],
+  ...[
+    "machine/resource-manager",
+    "machine/virtio",
+    "model/plans",
+    "model/protocol",
+    "model/queries",
+    "session/assembly",
+    "session/engine",
+    "session/inspection",
+  ],
   ...["session/outside", "session/recordings", "session/snapshots", "session/state", "session/worker"],
 ];
 

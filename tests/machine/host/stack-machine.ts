@@ -11,7 +11,7 @@ import { DEFAULT_PRIMARY_IMAGES } from "../../../src/machine/hypervisor/root-vm.
 import { Machine } from "../../../src/machine/hardware/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, RAM_BASE, RAM_OFFSET } from "../../../src/machine/hardware/memory-map.ts";
 import { ResourceManager } from "../../../src/machine/resource-manager/resource-manager.ts";
-import { primaryDevicetree } from "../../../src/session/assembly/devices/primary-devicetree.ts";
+import { primaryDevicetree } from "../../../src/machine/platform/primary-devicetree.ts";
 import { MIB } from "./plans.ts";
 import { ScriptedCore, type Scripts } from "./scripted-core.ts";
 

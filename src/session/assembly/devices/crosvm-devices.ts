@@ -1,25 +1,13 @@
 // Devices of crosvm's platform that the primary VM may have (docs/spec/phones.md §C2): PL030, vCPU
-// stall detector and battery, with their nodes. pvpanic is a function of the PCI host.
+// stall detector and battery. pvpanic is a function of the PCI host.
 
 import * as v from "valibot";
 import { GoldfishBattery } from "../../../machine/devices/goldfish-battery.ts";
 import { Pl030 } from "../../../machine/devices/pl030.ts";
 import { StallDetector } from "../../../machine/devices/stall-detector.ts";
-import { FIRST_SPI } from "../../../machine/devicetree/gic.ts";
-import type { DevicetreeNode } from "../../../machine/devicetree/tree.ts";
-import { batteryNode, pl030Node, stallDetectorNode } from "../../../machine/host/boot.ts";
 import type { Machine } from "../../../machine/hardware/machine.ts";
-import {
-  BATTERY_BASE,
-  BATTERY_INTID,
-  EXTRA_SIZE,
-  FIRST_PPI,
-  PL030_BASE,
-  PL030_INTID,
-  STALL_BASE,
-  STALL_INTID,
-} from "../../../machine/hardware/memory-map.ts";
-import { PLATFORM_DEVICES, type PlatformDevice } from "../../../model/plans/plan.ts";
+import { BATTERY_BASE, EXTRA_SIZE, PL030_BASE, STALL_BASE, STALL_INTID } from "../../../machine/hardware/memory-map.ts";
+import type { PlatformDevice } from "../../../model/plans/plan.ts";
 import { SavedEvent } from "../../state/saved-event.ts";
 import { demand, inForm, list, maybe, ofBits } from "../../../kit/support/values/forms.ts";
 import type { GuestSystem } from "../system/guest-system.ts";
@@ -30,22 +18,6 @@ type Attached = Pick<GuestSystem, "parts" | "hypervisor">;
 interface Registers {
   read(offset: number, size: number): bigint | undefined;
   write(offset: number, size: number, value: bigint): boolean;
-}
-
-const CPU_MASK_SHIFT = 8;
-
-/** @param clock phandle of a clock */
-export function platformDeviceNodes(kinds: readonly PlatformDevice[], cpus: number, clock: number): DevicetreeNode[] {
-  const spi = (intid: number) => intid - FIRST_SPI;
-  const nodes = {
-    "pl030": () => [pl030Node({ base: PL030_BASE, size: EXTRA_SIZE, spi: spi(PL030_INTID) }, clock)],
-    "stall-detector": () => [
-      stallDetectorNode({ base: STALL_BASE, size: EXTRA_SIZE, ppi: STALL_INTID - FIRST_PPI }, (1 << cpus) - 1 << CPU_MASK_SHIFT),
-    ],
-    "battery": () => [batteryNode({ base: BATTERY_BASE, size: EXTRA_SIZE, spi: spi(BATTERY_INTID) })],
-    "pvpanic": () => [],
-  };
-  return PLATFORM_DEVICES.filter((kind) => kinds.includes(kind)).flatMap((kind) => nodes[kind]());
 }
 
 /**

@@ -1,8 +1,6 @@
 // The primary VM's virtio devices: slots of the platform's virtio-mmio region, as QEMU's `virt` has
 // them.
 
-import { FIRST_SPI, LEVEL_HIGH, SPI } from "../../../machine/devicetree/gic.ts";
-import { cells64, type DevicetreeNode, node } from "../../../machine/devicetree/tree.ts";
 import type { Faults, Hypervisor } from "../../../machine/hypervisor/boot.ts";
 import type { Machine } from "../../../machine/hardware/machine.ts";
 import { VIRTIO_MMIO_BASE, VIRTIO_MMIO_INTID, VIRTIO_MMIO_SLOTS, VIRTIO_MMIO_STRIDE } from "../../../machine/hardware/memory-map.ts";
@@ -15,19 +13,6 @@ import type { DeviceFaults, InjectedFate, TransportOptions, VirtioTransport } fr
 import { VmMemory } from "./vm-memory.ts";
 import { devId, nameOf } from "../../../model/queries/ids.ts";
 import type { FaultEffect } from "../../../machine/abi/faults.ts";
-
-/** Devicetree nodes of the first `count` slots. */
-export function virtioNodes(count: number): DevicetreeNode[] {
-  return Array.from({ length: count }, (_, slot) => {
-    const base = VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_STRIDE;
-    return node(`virtio_mmio@${base.toString(16)}`, {
-      compatible: "virtio,mmio",
-      reg: cells64(base, VIRTIO_MMIO_STRIDE),
-      interrupts: [SPI, VIRTIO_MMIO_INTID + slot - FIRST_SPI, LEVEL_HIGH],
-      "dma-coherent": true,
-    });
-  });
-}
 
 const EMPTY_SLOTS = new EmptySlots(VIRTIO_MMIO_STRIDE);
 

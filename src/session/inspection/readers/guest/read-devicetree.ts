@@ -1,7 +1,6 @@
 // The devicetree of a VM, as its memory has it.
 
-import { FDT_HEADER_SIZE } from "../../../../machine/devicetree/format.ts";
-import { devicetreeSize, readDevicetree } from "../../../../machine/devicetree/reader.ts";
+import { blobFrom, readDevicetree } from "../../../../machine/devicetree/reader.ts";
 import type { Devicetree } from "../../../../machine/devicetree/tree.ts";
 import type { AddressSpace } from "../../../../machine/hypervisor/inspect.ts";
 import { ipaId, vmId } from "../../../../model/queries/ids.ts";
@@ -26,8 +25,7 @@ function addressOf(view: View, space: AddressSpace): number | undefined {
 
 /** The bytes of a tree; undefined where none is. */
 function blobAt(view: View, space: AddressSpace, address: number): Uint8Array | undefined {
-  const header = readSpace(view, space, address, FDT_HEADER_SIZE), size = header && devicetreeSize(header);
-  return size !== undefined && size <= LARGEST ? readSpace(view, space, address, size) : undefined;
+  return blobFrom((size) => readSpace(view, space, address, size), LARGEST);
 }
 
 /** A VM's tree as its memory has it now; undefined if there is none, or it cannot be read. */

@@ -2,15 +2,18 @@
 // /hypervisor: QEMU's `virt` layout. Bindings: arm,gic-v3, arm,armv8-timer, arm,pmu,
 // arm,psci-1.0, arm,pl011.
 
-import { UART_16550_SIZE } from "../../../machine/devices/uart-16550.ts";
-import { pciHostNode } from "../../../machine/host/boot.ts";
-import type { PlatformDevice, PrimaryUart, VirtioBus } from "../../../model/plans/plan.ts";
-import { FW_CFG_SIZE } from "../../../machine/devices/fw-cfg.ts";
-import { GICV2M_SIZE } from "../../../machine/devices/gicv2m.ts";
-import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../../../machine/devicetree/gic.ts";
-import { pmuNode } from "../../../machine/devicetree/pmu.ts";
-import { cells, cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../../../machine/devicetree/tree.ts";
+import { UART_16550_SIZE } from "../devices/uart-16550.ts";
+import { batteryNode, pciHostNode, pl030Node, stallDetectorNode } from "../host/boot.ts";
+import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
+import { GICV2M_SIZE } from "../devices/gicv2m.ts";
+import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
+import { pmuNode } from "../devicetree/pmu.ts";
+import { cells, cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import {
+  BATTERY_BASE,
+  BATTERY_INTID,
+  EXTRA_SIZE,
+  FIRST_PPI,
   FLASH_BASES,
   FW_CFG_BASE,
   GICD_BASE,
@@ -22,16 +25,25 @@ import {
   PL011_BASE,
   PL011_INTID,
   PL011_SIZE,
+  PL030_BASE,
+  PL030_INTID,
   PL031_BASE,
   PL031_INTID,
   PL031_SIZE,
   RAM_BASE,
+  STALL_BASE,
+  STALL_INTID,
   V2M_BASE,
   V2M_COUNT,
   V2M_INTID,
-} from "../../../machine/hardware/memory-map.ts";
-import { platformDeviceNodes } from "./crosvm-devices.ts";
-import { virtioNodes } from "./primary-devices.ts";
+  VIRTIO_MMIO_BASE,
+  VIRTIO_MMIO_INTID,
+  VIRTIO_MMIO_STRIDE,
+} from "../hardware/memory-map.ts";
+
+type PrimaryUart = "pl011" | "16550a";
+/** Devices of crosvm's platform. */
+type PlatformDevice = "pl030" | "stall-detector" | "battery" | "pvpanic";
 
 /** Inputs of the tree. */
 export interface PrimaryDevicetreeOptions {
@@ -51,7 +63,7 @@ export interface PrimaryDevicetreeOptions {
   /** Whether there is a real time clock. */
   readonly clock?: boolean;
   /** The bus of virtio devices: with `pci` there is its host. */
-  readonly bus?: VirtioBus;
+  readonly bus?: "mmio" | "pci";
   /** The serial port; a PL011 unless given. */
   readonly uart?: PrimaryUart;
   /** Devices of crosvm's platform; none unless given. */
@@ -69,6 +81,8 @@ export interface PrimaryDevicetreeOptions {
   readonly hasPmu?: boolean;
 }
 
+/** The bits of an interrupt specifier that name CPUs. */
+const CPU_MASK_SHIFT = 8;
 const PHANDLE_GIC = 1;
 const PHANDLE_CLOCK = 2;
 const PHANDLE_MESSAGES = 3;
@@ -216,4 +230,32 @@ function cpuNodes(count: number) {
       reg: cells(index),
       "enable-method": "psci",
     }));
+}
+
+/** Devicetree nodes of the first `count` slots. */
+function virtioNodes(count: number): DevicetreeNode[] {
+  return Array.from({ length: count }, (_, slot) => {
+    const base = VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_STRIDE;
+    return node(`virtio_mmio@${base.toString(16)}`, {
+      compatible: "virtio,mmio",
+      reg: cells64(base, VIRTIO_MMIO_STRIDE),
+      interrupts: [SPI, VIRTIO_MMIO_INTID + slot - FIRST_SPI, LEVEL_HIGH],
+      "dma-coherent": true,
+    });
+  });
+}
+
+/**
+ * Nodes of crosvm's devices; pvpanic, a function of the PCI host, has none.
+ * @param clock phandle of a clock
+ */
+function platformDeviceNodes(kinds: readonly PlatformDevice[], cpus: number, clock: number): DevicetreeNode[] {
+  const spi = (intid: number) => intid - FIRST_SPI;
+  return [
+    ...kinds.includes("pl030") ? [pl030Node({ base: PL030_BASE, size: EXTRA_SIZE, spi: spi(PL030_INTID) }, clock)] : [],
+    ...kinds.includes("stall-detector")
+      ? [stallDetectorNode({ base: STALL_BASE, size: EXTRA_SIZE, ppi: STALL_INTID - FIRST_PPI }, (1 << cpus) - 1 << CPU_MASK_SHIFT)]
+      : [],
+    ...kinds.includes("battery") ? [batteryNode({ base: BATTERY_BASE, size: EXTRA_SIZE, spi: spi(BATTERY_INTID) })] : [],
+  ];
 }

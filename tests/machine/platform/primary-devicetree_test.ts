@@ -1,12 +1,12 @@
 // The primary VM's devicetree: nodes that depend on the machine's choices; and those of other VMs.
 
 import assert from "node:assert/strict";
-import { primaryDevicetree } from "../../../../src/session/assembly/devices/primary-devicetree.ts";
-import { planText } from "../../../../src/app/configuration/plan-run.ts";
-import { readDevicetree } from "../../../../src/machine/devicetree/reader.ts";
-import { type DevicetreeNode, findNode, readCells } from "../../../../src/machine/devicetree/tree.ts";
-import { devicetreeOf } from "../../../../src/machine/host/boot.ts";
-import { inFolder } from "../../../support/temporary-folder.ts";
+import { primaryDevicetree } from "../../../src/machine/platform/primary-devicetree.ts";
+import { planText } from "../../../src/app/configuration/plan-run.ts";
+import { readDevicetree } from "../../../src/machine/devicetree/reader.ts";
+import { type DevicetreeNode, findNode, readCells } from "../../../src/machine/devicetree/tree.ts";
+import { devicetreeOf } from "../../../src/machine/host/boot.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 
 Deno.test("GenieZone's node is there where EL2 has its calls, with the names that its drivers look for", () => {
   const options = { cpus: 1, memory: 1 << 28, rngSeed: new Uint8Array(32) };
