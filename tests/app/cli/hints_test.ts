@@ -1,5 +1,5 @@
-// Hints can be executed unchanged: every way out of a fact is a command line of the program, and one
-// of each kind is executed in a session of the demo.
+// Hints can be executed unchanged: every way out of a fact is a command line of the program, and
+// one of each kind is executed in a session of the demo.
 
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../../src/app/cli/common/command-tree.ts";
@@ -59,70 +59,28 @@ Deno.test("a hint at a command that is not there, or with arguments that it does
 
 /** One of each kind, as verdicts, reasons, errors and screens give it. */
 const ONE_OF_EACH: readonly Hint[] = [
-  hint("vm ls"),
-  hint("vm timeline", "ping"),
-  hint("vm start", "hello"),
-  hint("vcpu ls"),
-  hint("vcpu stack", "vcpu:ping/0"),
-  hint("vcpu regs", "ping/0"),
-  hint("irq ls"),
-  hint("irq ls", "ping"),
-  hint("show", "irq:ping/27"),
-  hint("show", "vcpu:ping/0"),
-  hint("caps ls", "ping", { filter: "type=doorbell" }),
-  hint("mem parcels"),
-  hint("mem limits"),
-  hint("queue ls", { filter: "vm=ping" }),
-  hint("queue ring", "mq:289"),
-  hint("linux log"),
-  hint("linux locks", "ping"),
-  hint("linux ps", { threads: true }),
-  hint("linux stack", 1),
-  hint("symbols", "ping"),
-  hint("diagnose", "ping"),
-  hint("why", "why:1"),
-  hint("why", { about: "vm:ping" }),
-  hint("disasm", "ping/0:pc"),
-  hint("trace start"),
-  hint("break"),
-  hint("break", { list: true }),
-  hint("break", { remove: "all" }),
-  hint("break", { help: true }),
-  hint("inject", { list: true }),
-  hint("inject", { remove: "all" }),
-  hint("inject", { help: true }),
-  hint("who", "ipa:ping/0x80000000", { size: 4 }),
-  hint("back"),
-  hint("back", { to: 1 }),
-  hint("back", { now: true }),
-  hint("guests ls"),
-  hint("reference schema"),
-  hint("reference spec", "hypervisor", "4.4"),
-  hint("trace dissector"),
-  hint("console", "ping"),
-  hint("rpc send", "VM_GET_STATE", "vmid=0x80"),
-  hint("mark", "here"),
-  hint("mem map"),
-  hint("rpc ls"),
-  hint("ls"),
+  ...[hint("vm ls"), hint("vm timeline", "ping"), hint("vm start", "hello"), hint("vcpu ls")],
+  ...[hint("vcpu stack", "vcpu:ping/0"), hint("vcpu regs", "ping/0"), hint("irq ls"), hint("irq ls", "ping")],
+  ...[hint("show", "irq:ping/27"), hint("show", "vcpu:ping/0"), hint("caps ls", "ping", { filter: "type=doorbell" })],
+  ...[hint("mem parcels"), hint("mem limits"), hint("queue ls", { filter: "vm=ping" }), hint("queue ring", "mq:289")],
+  ...[hint("linux log"), hint("linux locks", "ping"), hint("linux ps", { threads: true }), hint("linux stack", 1)],
+  ...[hint("symbols", "ping"), hint("diagnose", "ping"), hint("why", "why:1"), hint("why", { about: "vm:ping" })],
+  ...[hint("disasm", "ping/0:pc"), hint("trace start"), hint("break"), hint("break", { list: true })],
+  ...[hint("break", { remove: "all" }), hint("break", { help: true }), hint("inject", { list: true })],
+  ...[hint("inject", { remove: "all" }), hint("inject", { help: true }), hint("who", "ipa:ping/0x80000000", { size: 4 })],
+  ...[hint("back"), hint("back", { to: 1 }), hint("back", { now: true }), hint("guests ls"), hint("reference schema")],
+  ...[hint("reference spec", "hypervisor", "4.4"), hint("trace dissector"), hint("console", "ping")],
+  ...[hint("rpc send", "VM_GET_STATE", "vmid=0x80"), hint("mark", "here"), hint("mem map"), hint("rpc ls"), hint("ls")],
   ...["cpu", "phone", "theme", "personas"].map((name) => hint(`reference ${name}`)),
-  hint("reference ioctl", "0xc0046700"),
-  hint("pause"),
-  hint("down"),
+  ...[hint("reference ioctl", "0xc0046700"), hint("pause"), hint("down")],
 ];
 
 /** Kinds that start a machine or a screen, need a file, or never end: their forms are checked. */
 const ELSEWHERE: readonly Hint[] = [
-  hint("run", "demo"),
-  hint("up", "demo"),
-  hint("attach", "demo"),
-  hint("tour"),
-  hint("replay", "a.rec"),
-  hint("diff", "a.rec", "b.rec"),
-  hint("snapshot save", "a.snap"),
-  hint("snapshot load", "a.snap"),
-  hint("guests fetch", "debian", { disk: true }),
-  hint("events", { follow: true, json: true }),
+  ...[hint("run", "demo"), hint("up", "demo"), hint("attach", "demo"), hint("tour"), hint("replay", "a.rec")],
+  ...[hint("diff", "a.rec", "b.rec"), hint("snapshot save", "a.snap"), hint("snapshot load", "a.snap")],
+  ...[hint("trace export", "a.pcapng"), hint("gdb", "ping"), hint("guests fetch", "debian", { disk: true })],
+  ...[hint("events", { follow: true, json: true })],
 ];
 
 Deno.test("each kind of hint in src is one of those that are executed", () => {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { hint } from "../../../src/kit/support/text/hint.ts";
+import type { WayOut } from "../../../src/kit/support/text/way-out.ts";
 import fc from "fast-check";
 import { stringify } from "smol-toml";
 import { planDemo, planRun, planText } from "../../../src/app/configuration/plan-run.ts";
@@ -82,13 +84,13 @@ Deno.test("readConfig() gives the defaults of the design", () => {
 });
 
 Deno.test("planRun() of an image that is not there is one error without a position", async () => {
-  const refused = async (what: string, why: string, wayOut?: string) => {
+  const refused = async (what: string, why: string, wayOut?: WayOut) => {
     const result = await planRun(what, TRUSTED);
     assert.deepEqual(result.ok || result.problems, [{ what: `image ${what}: no such file${why}`, wayOut }]);
   };
   await refused("/nowhere/x.bin", "");
   await refused("debain", ", and no guest of this name", 'did you mean "debian"?');
-  await refused("no-such", ", and no guest of this name", "list them with el2 guests ls");
+  await refused("no-such", ", and no guest of this name", ["list them with ", hint("guests ls")]);
 });
 
 Deno.test("planRun() of an image plans one VM with its name, that ends the session", async () => {

@@ -101,7 +101,7 @@ async function refuses(place: Place): Promise<void> {
   assert.match(await says("nonsense"), /"nonsense" is not memory; use pa:/);
   assert.match(await says("ipa:ping/0x80000ffc", "--size", "8"), /in two pages/);
   assert.match(await says("reg:ping/0/pc"), /changes with every instruction/);
-  assert.match(await says("reg:ping/0/nope"), /no register "nope"; el2 vcpu regs ping\/0 lists them/);
+  assert.match(await says("reg:ping/0/nope"), /no register "nope"; el2 vcpu regs vcpu:ping\/0 lists them/);
   assert.match(await says("reg:host/0/x0"), /it has no registers/);
   assert.match(await says("ipa:ping/0x80000000", "--at", "999999999999"), /after the present/);
   assert.equal((await place.el2("vm", "kill", "ping")).code, 0);
