@@ -84,6 +84,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   flags: ["0x1", "1"],
   bytes: ["00112233", "text:hello", "00"],
   object: ["obj:1", "obj:7", "vm:ping"],
+  id: ["vm:ping", "vcpu:ping/0", "irq:ping/27", "mq:289", "db:288", "cap:rm/0x1", "rpc:1", "ping"],
+  target: ["ipa:ping/0x80000000", "pa:0x40000000", "reg:ping/0/x0", "mq:289", "ping:0x80000000"],
   message: ["VM_GET_STATE", "VM_ALLOCATE", "VM_RESET", "MEM_LEND", "VM_GET_OWNER", "VM_START", "0x56000001", "VM_SET_NAME"],
   fields: ["vmid=0x80", "vmid=0", "vmid=99", "handle=0x3", "flags=0", "label=7", "acl=[]", "name=text:a", "vmid="],
   hex: ["21010f00", "00", "zz"],

@@ -67,7 +67,10 @@ Deno.test("sessions in the background", async (t) => {
       const path = pathOf(command);
       // No VM of the demo has a Linux, so that it has no tasks to list something of.
       if ("task" in command.args) continue;
-      const answer = await place.json(...sampleWords(command, { queue }));
+      // Events are printed one by one, each as a document.
+      const { stdout, stderr } = await place.el2(...sampleWords(command, { queue }), "--json");
+      assert.notEqual(stdout, "", `${path}: ${stderr}`);
+      const answer = JSON.parse(stdout.split("\n", 1)[0]);
       const { table } = queryOf(command, { queue })!;
       assert.equal(answer.schema, `el2.${table}/${TABLES[table].version}`, path);
       assert.equal(answer.session, "one");
