@@ -26,9 +26,9 @@ const ENDING = new Set(["vm reset", "vm stop", "vm kill", "vcpu kill"]);
 
 /** Objects named by the arguments of a session's commands. */
 const NAMED: Readonly<Record<string, string>> = {
-  ...{ vm: "guest", vcpu: "guest/0", irq: "irq:guest/27", address: "ipa:guest/0x80000000", parcel: "parcel:0x0", queue: "mq:0" },
-  ...{ cap: "cap:host/0x1", rpc: "rpc:0", what: "guest:0x80000000", message: "VM_START", fields: "{}", hex: "00", size: "16" },
-  ...{ bytes: "00", doorbell: "db:0", flags: "1", keys: "a", text: "a", position: "0,0", button: "left", steps: "1", code: "0x1" },
+  ...{ vm: "guest", vcpu: "guest/0", irq: "irq:guest/27", address: "ipa:guest/0x80000000", queue: "mq:0", id: "vm:guest" },
+  ...{ what: "guest:0x80000000", message: "VM_START", fields: "{}", hex: "00", size: "16", target: "ipa:guest/0x80000000" },
+  ...{ bytes: "00", doorbell: "db:0", flags: "1", keys: "a", code: "0x1" },
 };
 
 Deno.test("lists of commands and arguments for hostile names name none that is gone", () => {

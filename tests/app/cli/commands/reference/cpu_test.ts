@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { cpuAsText } from "../../../../../src/app/cli/commands/reference/cpu.ts";
-import { CPU_NAMES, planCpu } from "../../../../../src/cpu/isa/cpus/cpus.ts";
+import { CPU_NAMES } from "../../../../../src/cpu/isa/cpus/cpus.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
 import { TIERS } from "../../../../../src/model/plans/plan.ts";
 import { ordinaryGuest } from "../../../../guests/guest.ts";
@@ -33,7 +33,7 @@ Deno.test("a recording has the CPU of its machine, and is run again on it", asyn
     const recorded = await el2("record", recording, "--", HELLO, "--cpu", "max,-flagm2", "--headless", "--turbo", "--for", "5ms");
     assert.equal(recorded.code, 0, recorded.stderr);
     const text = Deno.readTextFileSync(recording);
-    assert.ok(text.split("\n", 1)[0].includes(JSON.stringify(planCpu("max,-FEAT_FlagM2").name)), "the first line names it");
+    assert.ok(text.split("\n", 1)[0].includes(JSON.stringify("max,-FEAT_FlagM2")), "the first line names it");
     const replayed = await el2("replay", recording, "--verify");
     assert.equal(replayed.code, 0, replayed.stderr);
   });
