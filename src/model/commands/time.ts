@@ -10,7 +10,8 @@ import { EVENTS, REASONS, RPCS, SLICES } from "../queries/tables.ts";
 import { hintFor } from "./words.ts";
 import type { Problem } from "../../kit/support/problem.ts";
 import { didYouMeanOneOf } from "../../kit/support/text/did-you-mean.ts";
-import { hint, hintText } from "../../kit/support/text/hint.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 /** Help of `--timeout` where a way through the run may be long. */
 const MOVE_TIMEOUT = "wall time; exits with 4 after it, and the session stays paused at the place that it has reached";
@@ -96,7 +97,7 @@ export const BACK = command("back", {
 
 /** That there is no mark of this name. */
 export function noMark(name: string, names: readonly string[]): Problem {
-  const wayOut = names.length ? didYouMeanOneOf(name, names) : `${hintText(hint("mark", "NAME"))} makes one`;
+  const wayOut = names.length ? didYouMeanOneOf(name, names) : way`${hint("mark", name)} makes one`;
   return { what: `there is no mark "${name}"`, wayOut };
 }
 
