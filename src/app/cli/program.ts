@@ -246,6 +246,9 @@ const REMOVED_OPTIONS: ReadonlyMap<string, string> = new Map(Object.entries({
   "--theme": "use EL2_THEME=NAME in the environment",
   "--firmware-vars": "use --set host.firmware_vars=FILE",
   "--symbols": "use --set host.symbols=FILE",
+  "--since": "use --filter 't>1s'",
+  "--process": "use --filter comm=NAME, or process=NUMBER",
+  "--format": "the end of the file's name selects the format",
   "--cobertura": "use --lcov FILE, which lcov_cobertura converts",
   "--keep-going": "only run and snapshot load have it",
 }));

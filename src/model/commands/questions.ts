@@ -6,7 +6,6 @@ import {
   address,
   anyCount,
   choice,
-  duration,
   eventFilter,
   eventKinds,
   filterOf,
@@ -168,13 +167,8 @@ id to --at. A system call that took longer than 20 ms may be missing if a kept s
   },
 });
 
-/** The filter of the events of a VM, and of a process by its number or its name. */
-export function eventsOf({ vm, process }: { readonly vm?: string; readonly process?: string }): string {
-  return allOf([
-    vm && isExactly("vm", withoutKind("vm", vm)),
-    process && (/^\d+$/.test(process) ? `process=${process}` : isExactly("comm", process)),
-  ]);
-}
+/** The filter of the events of a VM. */
+export const eventsOf = (vm: string | undefined): string | undefined => vm && isExactly("vm", withoutKind("vm", vm));
 
 export const EVENTS_OF_A_SESSION = command("events", {
   doc: "list the events of a session, oldest first",
@@ -182,21 +176,18 @@ export const EVENTS_OF_A_SESSION = command("events", {
     filter: option(filterOf(EVENTS), "only matching events, such as kind=rpc or vm=debian"),
     kinds: option(eventKinds, `kinds to record: ${TRACE_KINDS.join(",")}, or all`),
     vm: option(idOf("vm"), "only events of this VM"),
-    process: option(text, "of syscall and task: only those of the process with this number or name"),
     follow: flag("also print new events as they happen", { lasting: true }),
-    since: option(duration, "only events from this virtual time on", { value: "time" }),
     limit: option(whole(1, 1e9), "stop after this many events", { value: "events", before: "--count" }),
   },
   right: "looks",
   examples: [
     "events --filter 'kind=rpc res!=ok'",
     "events --follow --kinds hvc,virq --filter vm=ping --limit 100",
-    "events --follow --kinds syscall,task --vm debian --process cat",
+    "events --follow --kinds syscall,task --vm debian --filter comm=cat",
   ],
   prints: { "sched.ls": { filter: "kind=sched" } },
   lists: true,
-  ask: ({ kinds, vm, process, since }) =>
-    asked(EVENTS.name, { filter: eventsOf({ vm, process }), since, kinds: kinds?.join(","), limit: LOOKED }),
+  ask: ({ kinds, vm }) => asked(EVENTS.name, { filter: eventsOf(vm), kinds: kinds?.join(","), limit: LOOKED }),
 });
 
 export const DISASM = command("disasm", {

@@ -119,7 +119,6 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   to: ["0", "1", "1000", "1ms"],
   by: ["1", "1000", "100000"],
   at: ["ping:0x80000000", "ping:main", "nobody:0"],
-  since: ["1ms", "0s", "100s"],
   remove: ["all", "stop:1", "inject:1", "1"],
   send: ["x", "hello\\n", ""],
   config: ["good.toml", "wrong.toml", "missing.toml"],
@@ -130,7 +129,6 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   port: ["0", "1", "65536"],
   seed: ["1", "-1"],
   rows: ["1", "3"],
-  format: ["perfetto", "pcapng", "nope"],
   memory: ["64MiB", "3", "1"],
 };
 

@@ -40,7 +40,7 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
       await log.expect(/\] heard-42\n/, PATIENCE);
     }
     {
-      await using events = program("events", "--follow", "--kinds", "syscall,task", "--vm", "debian", "--process", "cat");
+      await using events = program("events", "--follow", "--kinds", "syscall,task", "--vm", "debian", "--filter", "comm=cat");
       // From its heading on, events are recorded.
       await events.expect(/^id +t /m, PATIENCE);
       await el2("console", "debian", "--send", "cat /known-file\\n", "--expect", "No such file", "--timeout", "120s");

@@ -71,7 +71,7 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it continu
       await gdb.type(command);
     }
     const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    const program = el2Command("gdb", "el2", "--stdio", "--events", "kind=hvc vm=ping").map((word) => `'${word}'`);
+    const program = el2Command("gdb", "el2", "--stdio", "--event", "kind=hvc vm=ping").map((word) => `'${word}'`);
     await gdb.type(`target remote | env ${settings.join(" ")} ${program.join(" ")}`);
     await gdb.expect(/0x[0-9a-f]{16} in \?\? \(\)/, PATIENCE);
     await gdb.type("info threads");

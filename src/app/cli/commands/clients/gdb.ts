@@ -2,6 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../../common/command.ts";
+import { RenamedOption } from "../../common/common-options.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { connectNamed, sessionOption } from "../../common/session.ts";
 import { checkedEventFilter, parsePort } from "../../common/values.ts";
@@ -24,10 +25,9 @@ export function registerGdb(program: Command, { exit }: CommandContext): void {
       parsePort,
     )
     .option("--stdio", "use stdin and stdout: target remote | el2 gdb VM --stdio")
-    .option(
-      "--events <filter>",
-      `with el2: events at which continue stops (default: ${HYPERVISOR_EVENTS})`,
-      (text) => checkedEventFilter("--events", text),
+    .addOption(
+      new RenamedOption("--event <filter>", `with el2: events at which continue stops (default: ${HYPERVISOR_EVENTS})`, "--events")
+        .argParser((text) => checkedEventFilter("--event", text)),
     )
     .addOption(sessionOption)
     .addHelpText(
@@ -40,11 +40,11 @@ Examples:
   el2 gdb debian                                   prints the command for gdb
   el2 gdb debian --port 1234
   gdb-multiarch -ex 'set remotetimeout 30' -ex 'target remote | el2 gdb debian --stdio'
-  el2 gdb el2 --events 'refused=yes'               then in gdb: continue, monitor events kind=rpc`,
+  el2 gdb el2 --event 'refused=yes'                then in gdb: continue, monitor events kind=rpc`,
     )
     .action(async (vm, options) => {
-      if (vm !== "el2" && options.events !== undefined) {
-        throw new Failure("gdb: --events needs el2 gdb el2", "to stop a session at events use el2 break");
+      if (vm !== "el2" && options.event !== undefined) {
+        throw new Failure("gdb: --event needs el2 gdb el2", "to stop a session at events use el2 break");
       }
       exit(await serveGdb(vm === "el2" ? EVERY_VM : oneVm(withoutKind("vm", vm)), options));
     });
@@ -56,11 +56,11 @@ const SIGNALED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 interface ServeOptions {
   readonly port?: number;
   readonly stdio?: boolean;
-  readonly events?: string;
+  readonly event?: string;
   readonly session?: string;
 }
 
-async function serveGdb(vms: DebuggedVms, { port, stdio, events, session: named }: ServeOptions): Promise<number> {
+async function serveGdb(vms: DebuggedVms, { port, stdio, event: events, session: named }: ServeOptions): Promise<number> {
   const session = await connectNamed({ session: named });
   const attached = Promise.withResolvers<void>(), ended = Promise.withResolvers<number>();
   const link = new DebugLink(session, vms);

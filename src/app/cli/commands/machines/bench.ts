@@ -6,7 +6,6 @@ import { jsonOption } from "../../common/common-options.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
-import { parseWhole } from "../../common/values.ts";
 import { planOf } from "../../../configuration/plan-run.ts";
 import { type Tier, TIERS } from "../../../../model/plans/plan.ts";
 import { BENCH, documentText } from "../../../../model/queries/documents.ts";
@@ -127,23 +126,25 @@ async function onQemu(): Promise<number> {
   }
 }
 
+/** Measurements, of which the median is printed. */
+const MEASUREMENTS = 3;
+
 export function registerBench(program: Command, { entry, exit }: CommandContext): void {
   program.command("bench")
     .description("measure how fast guests run on this computer: a loop of integer code, in millions of instructions per second")
     .addOption(new Option("--against <machine>", "measure another emulator alternately, and print the ratio").choices(["qemu"] as const))
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default("auto" as const))
-    .option("--rounds <n>", "number of measurements; the median is printed", parseWhole(1, 100), 3)
     .addOption(jsonOption)
-    .addHelpText("after", "\nExamples:\n  el2 bench\n  el2 bench --against qemu --rounds 5")
-    .action(async ({ against, tier, rounds, json }) => {
+    .addHelpText("after", "\nExamples:\n  el2 bench\n  el2 bench --against qemu")
+    .action(async ({ against, tier, json }) => {
       const el2: number[] = [], qemu: number[] = [];
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < MEASUREMENTS; round++) {
         el2.push(await onEl2(entry, tier));
         if (against) qemu.push(await onQemu());
       }
       const rows = [{ machine: `el2 ${tier}`, mips: median(el2) }, ...against ? [{ machine: against, mips: median(qemu) }] : []];
       const ratio = against && median(el2.map((mips, round) => mips / qemu[round]));
-      if (json) output(`${documentText(BENCH, { rounds, rows, ratio: ratio ?? null })}\n`);
+      if (json) output(`${documentText(BENCH, { rounds: MEASUREMENTS, rows, ratio: ratio ?? null })}\n`);
       else {
         output(rows.map(({ machine, mips }) => `${machine.padEnd(12)}${mips.toFixed(0).padStart(8)} MIPS\n`).join(""));
         if (ratio !== undefined) output(`${"ratio".padEnd(12)}${ratio.toFixed(2).padStart(8)}\n`);

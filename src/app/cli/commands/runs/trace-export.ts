@@ -17,7 +17,7 @@ import { readNamedRecording } from "../../start/plans/recordings.ts";
 import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
 import { Asker } from "../../../../session/control/asker.ts";
 import { MESSAGE_FILTER, MESSAGE_KINDS } from "../../../../session/export/message-capture.ts";
-import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../../../session/export/mod.ts";
+import { type ExportFormat, exportTrace, type Recorded } from "../../../../session/export/mod.ts";
 import { nameOf } from "../../../../model/queries/ids.ts";
 import { type EventRow, eventRowsOf } from "../../../../model/queries/event-row.ts";
 import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
@@ -28,11 +28,8 @@ import { endProblem } from "../../../../model/queries/facts/problem.ts";
 
 /** Events of one question. */
 const PAGE = 20_000;
-/** Formats of events, and the one of instructions. */
-const FORMATS = [...EXPORT_FORMATS, "tarmac"] as const;
-type Format = typeof FORMATS[number];
 /** Formats by the end of a file's name. */
-const BY_ENDING: Readonly<Record<string, Format>> = {
+const BY_ENDING: Readonly<Record<string, ExportFormat | "tarmac">> = {
   ".pftrace": "perfetto",
   ".perfetto-trace": "perfetto",
   ".json": "chrome",
@@ -47,7 +44,6 @@ const POLL = 100;
 export function addExport(trace: Command, { entry, exit }: CommandContext): void {
   withSessionOptions(trace.command("export").description("write the events of a session, or of a recording, to a file"))
     .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
-    .option("--format <format>", `format: ${FORMATS.join(", ")}`, parseFormat)
     .option("--recording <file>", "replay this recording and export its events")
     .addOption(offering(
       new Option("--kinds <kinds>", `with --recording: kinds to record (default: all but ${KERNEL_KINDS.join(" and ")})`).argParser(
@@ -72,9 +68,12 @@ Examples:
   el2 trace export bug.tarmac --recording bug.rec --from 20ms --to 21ms --filter "pc=0x40080000..0x40081000"`,
     )
     .action(async (file, options) => {
-      const format = options.format ?? Object.entries(BY_ENDING).find(([ending]) => file.endsWith(ending))?.[1];
+      const format = Object.entries(BY_ENDING).find(([ending]) => file.endsWith(ending))?.[1];
       if (!format) {
-        throw new Failure(`trace export: the name "${file}" does not select a format`, `use --format ${FORMATS.join("|")}`);
+        throw new Failure(
+          `trace export: the name "${file}" does not select a format`,
+          `use one that ends in ${Object.keys(BY_ENDING).join(", ")}`,
+        );
       }
       if (format === "tarmac") {
         if (options.kinds) throw new Failure("trace export: --kinds is for events", "select instructions with --filter");
@@ -82,7 +81,7 @@ Examples:
         return exit(ExitCode.Done);
       }
       if (options.from !== undefined || options.vm !== undefined) {
-        throw new Failure("trace export: --from and --vm need the format tarmac", "select events with --filter");
+        throw new Failure("trace export: --from and --vm need a file that ends in .tarmac", "select events with --filter");
       }
       if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
         throw new Failure("trace export: --kinds and --to need --recording", "select what a session records with el2 trace start --kinds");
@@ -95,12 +94,6 @@ Examples:
       await write(file, recorded, format);
       exit(ExitCode.Done);
     });
-}
-
-function parseFormat(text: string): Format {
-  const format = FORMATS.find((one) => one === text);
-  if (!format) throw new Failure(`--format: "${text}" is not a format`, `use ${FORMATS.join(", ")}`);
-  return format;
 }
 
 async function write(path: string, recorded: Recorded, format: ExportFormat): Promise<void> {

@@ -32,13 +32,13 @@ async function events(options: EventOptions): Promise<number> {
 }
 
 async function printEvents({ session, asker }: OpenSession, options: EventOptions): Promise<number> {
-  const { json = false, kinds, follow = false, since, limit = Infinity } = options;
-  const filter = allOfEvents([options.filter, eventsOf(options)]);
+  const { json = false, kinds, follow = false, limit = Infinity } = options;
+  const filter = allOfEvents([options.filter, eventsOf(options.vm)]);
   const stream = new RowStream(EVENTS, options, json);
   let left = limit, after: string | undefined, gaps = "";
-  if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
+  if (follow) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
   for (;;) {
-    const answer = await asker.ask({ table: "events", args: { filter, since, after, kinds: kinds?.join(","), limit: BATCH } });
+    const answer = await asker.ask({ table: "events", args: { filter, after, kinds: kinds?.join(","), limit: BATCH } });
     checkAnswered(answer, ExitCode.Usage);
     const now = JSON.stringify(answer.gaps ?? []);
     if (now !== gaps) reportGaps(answer);

@@ -194,12 +194,12 @@ export class CommandRunner {
   }
 
   /** The screen of events follows them. */
-  #events({ filter, vm, process, kinds }: ValuesOf<typeof EVENTS_OF_A_SESSION.args>): void {
+  #events({ filter, vm, kinds }: ValuesOf<typeof EVENTS_OF_A_SESSION.args>): void {
     const { windows } = this.app, { screen, pane: name } = whereEvents();
     windows.show(screen.key);
     const pane = windows.screen.panes.find((one) => one.name === name);
     if (!pane || !isFiltered(pane)) throw new Error(`no pane ${name}`);
-    pane.setFilter(allOfEvents([filter, eventsOf({ vm, process }), kinds && `kind=${kinds.join(",")}`]));
+    pane.setFilter(allOfEvents([filter, eventsOf(vm), kinds && `kind=${kinds.join(",")}`]));
     windows.focusOn(pane);
   }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { el2 } from "../../program.ts";
 
 Deno.test("bench runs its guest to its end, and prints millions of instructions per second", async () => {
-  const { code, stdout, stderr } = await el2("bench", "--rounds", "1", "--json");
+  const { code, stdout, stderr } = await el2("bench", "--json");
   assert.equal(code, 0, stderr);
   const { schema, rows, ratio } = JSON.parse(stdout);
   assert.deepEqual([schema, rows.length, rows[0].machine, ratio], ["el2.bench/1", 1, "el2 auto", null]);
