@@ -16,7 +16,7 @@ function still(time: number, instructions: number): { readonly system: System; r
     inspector: { renew: () => {} },
     instructions: () => instructions,
     samples: {
-      take: (since: number) => {
+      sample: (since: number) => {
         elapsed.push(since);
         return [];
       },

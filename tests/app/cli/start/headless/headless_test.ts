@@ -96,7 +96,7 @@ Deno.test("--timeout says what every VM does or waits for, and how far the machi
   const verdict = (id: string, verdict: string, healthy: boolean, text: string, evidence: string[] = []): Row => {
     const fact = { code: "runs", vcpu: `vcpu:${id.slice("vm:".length)}/0` },
       because = evidence.map(() => ({ code: "masked", masked: true }));
-    return { id, verdict, healthy, text, evidence, way_out: null, next: healthy ? null : "el2 vcpu ls", fact, because };
+    return { id, verdict, healthy, text, evidence, way_out: null, next: healthy ? null : "el2 vcpu ls", hint: null, fact, because };
   };
   const { code, lines } = await timedOut([
     verdict("vm:a", "waits", true, "a/0 waits for irq:a/27", ["not shown"]),
@@ -131,7 +131,18 @@ Deno.test("a note that waits to be told comes before the verdict, at the end of 
   const event = { time: 0, pcpu: undefined, kind: "log", vcpu: "vm:a", text: "a device is out of order", refused: true } as const;
   const note: SessionEvent = { kind: "events", events: [event], dropped: 0 };
   const fact = { code: "runs", vcpu: "vcpu:b/0" };
-  const row: Row = { id: "vm:b", verdict: "lost", healthy: false, text: "b/0", evidence: [], way_out: null, next: null, fact, because: [] };
+  const row: Row = {
+    id: "vm:b",
+    verdict: "lost",
+    healthy: false,
+    text: "b/0",
+    evidence: [],
+    way_out: null,
+    next: null,
+    hint: null,
+    fact,
+    because: [],
+  };
   const told = ["el2: a: a device is out of order", "vm:b lost: b/0"];
   const late = await timedOut([row], undefined, undefined, note);
   assert.deepEqual(late.lines.slice(0, -1), told);
