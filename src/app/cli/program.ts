@@ -20,7 +20,7 @@ import { didYouMean, didYouMeanOneOf } from "../../kit/support/text/did-you-mean
 import { VERSION } from "../../kit/support/version.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
 import { type Hint, hint, hintText } from "../../kit/support/text/hint.ts";
-import { wayOutText } from "../../kit/support/text/way-out.ts";
+import { way, type WayOut, wayOutText } from "../../kit/support/text/way-out.ts";
 
 /** Commands below a heading of `el2 --help`. */
 export type CommandGroup = readonly [heading: string, commands: readonly Register[]];
@@ -103,7 +103,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
       const gone = REMOVED.get(args.slice(0, 2).join(" ")) ?? REMOVED.get(args[0]);
-      const meant = gone ? `use ${hintText(gone)}` : TYPED.get(args[0]) ?? wayBelow(program.commands, args[0]);
+      const meant: WayOut | undefined = gone ? way`use ${gone}` : TYPED.get(args[0]) ?? wayBelow(program.commands, args[0]);
       const wayOut = meant ?? didYouMean(args[0], names, "list the commands with el2 --help");
       throw new Failure(`unknown command ${JSON.stringify(args[0])}`, wayOut);
     }
@@ -139,29 +139,31 @@ function helpArguments(args: readonly string[]): readonly string[] {
 }
 
 /** Words of other programs, and what el2 has for them. */
-const TYPED: ReadonlyMap<string, string> = new Map(Object.entries({
-  stop: "el2 vm stop VM shuts a VM down, el2 down SESSION ends a session, el2 pause stops the time",
-  kill: "el2 vm kill VM ends a VM, el2 down SESSION ends a session",
-  list: "el2 ls lists sessions, el2 vm ls lists VMs",
-  ps: "el2 ls lists sessions, el2 vm ls lists VMs",
-  exec: "el2 console VM --send 'TEXT\\n' types into a guest",
-  start: "el2 up WHAT starts a session, el2 vm start VM starts a VM of a session",
-  restart: "el2 vm reset VM restarts a VM",
-  inspect: "el2 show ID shows everything about an object",
-  status: "el2 ls lists sessions, el2 diagnose says what each VM does",
-  exit: "el2 down SESSION ends a session",
-  quit: "el2 down SESSION ends a session",
-  shell: "el2 attach SESSION, then c, types into a guest; el2 console VM --send 'TEXT\\n' types a line",
-  ssh: "el2 attach SESSION, then c, types into a guest; el2 run WHAT --net user --forward 2222:22 forwards a port to it",
-  connect: "el2 attach SESSION shows a session's screens",
-  memory: "el2 mem map lists who owns and maps memory, el2 linux memory what a Linux uses",
-  top: "el2 vcpu ls --watch shows what vCPUs do, el2 irq top interrupts, el2 profile where the time goes",
-  debug: "el2 gdb VM serves gdb, el2 dap an editor",
-  step: "el2 on continues by instructions or to the next event, el2 back returns to earlier ones",
-  continue: "el2 resume continues a session",
-  save: "el2 snapshot save FILE saves a machine",
-  load: "el2 snapshot load FILE continues a saved machine",
-  log: "el2 logs prints consoles, el2 events lists events",
+const TYPED: ReadonlyMap<string, WayOut> = new Map(Object.entries({
+  stop: way`${hint("vm stop", "VM")} shuts a VM down, ${hint("down", "SESSION")} ends a session, ${hint("pause")} stops the time`,
+  kill: way`${hint("vm kill", "VM")} ends a VM, ${hint("down", "SESSION")} ends a session`,
+  list: way`${hint("ls")} lists sessions, ${hint("vm ls")} lists VMs`,
+  ps: way`${hint("ls")} lists sessions, ${hint("vm ls")} lists VMs`,
+  exec: way`${hint("console", "VM", { send: "TEXT\\n" })} types into a guest`,
+  start: way`${hint("up", "WHAT")} starts a session, ${hint("vm start", "VM")} starts a VM of a session`,
+  restart: way`${hint("vm reset", "VM")} restarts a VM`,
+  inspect: way`${hint("show", "ID")} shows everything about an object`,
+  status: way`${hint("ls")} lists sessions, ${hint("diagnose")} says what each VM does`,
+  exit: way`${hint("down", "SESSION")} ends a session`,
+  quit: way`${hint("down", "SESSION")} ends a session`,
+  shell: way`${hint("attach", "SESSION")}, then c, types into a guest; ${hint("console", "VM", { send: "TEXT\\n" })} types a line`,
+  ssh: way`${hint("attach", "SESSION")}, then c, types into a guest; ${
+    hint("run", "WHAT", { net: "user", forward: "2222:22" })
+  } forwards a port to it`,
+  connect: way`${hint("attach", "SESSION")} shows a session's screens`,
+  memory: way`${hint("mem map")} lists who owns and maps memory, ${hint("linux memory")} what a Linux uses`,
+  top: way`${hint("vcpu ls", { watch: true })} shows what vCPUs do, ${hint("irq top")} interrupts, ${hint("profile")} where the time goes`,
+  debug: way`${hint("gdb", "VM")} serves gdb, ${hint("dap")} an editor`,
+  step: way`${hint("on")} continues by instructions or to the next event, ${hint("back")} returns to earlier ones`,
+  continue: way`${hint("resume")} continues a session`,
+  save: way`${hint("snapshot save", "FILE")} saves a machine`,
+  load: way`${hint("snapshot load", "FILE")} continues a saved machine`,
+  log: way`${hint("logs")} prints consoles, ${hint("events")} lists events`,
 }));
 
 /**

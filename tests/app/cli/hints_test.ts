@@ -72,6 +72,7 @@ const ONE_OF_EACH: readonly Hint[] = [
   ...[hint("reference spec", "hypervisor", "4.4"), hint("trace dissector"), hint("console", "ping")],
   ...[hint("rpc send", "VM_GET_STATE", "vmid=0x80"), hint("mark", "here"), hint("mem map"), hint("rpc ls"), hint("ls")],
   ...["cpu", "phone", "theme", "personas"].map((name) => hint(`reference ${name}`)),
+  ...[hint("linux memory"), hint("irq top"), hint("events"), hint("logs"), hint("on"), hint("resume"), hint("consent")],
   ...[hint("reference ioctl", "0xc0046700"), hint("pause"), hint("down")],
 ];
 
@@ -80,7 +81,8 @@ const ELSEWHERE: readonly Hint[] = [
   ...[hint("run", "demo"), hint("up", "demo"), hint("attach", "demo"), hint("tour"), hint("replay", "a.rec")],
   ...[hint("diff", "a.rec", "b.rec"), hint("snapshot save", "a.snap"), hint("snapshot load", "a.snap")],
   ...[hint("trace export", "a.pcapng"), hint("gdb", "ping"), hint("guests fetch", "debian", { disk: true })],
-  ...[hint("events", { follow: true, json: true })],
+  ...[hint("events", { follow: true, json: true }), hint("vm stop", "ping"), hint("vm kill", "ping"), hint("vm reset", "ping")],
+  ...[hint("profile"), hint("dap"), hint("bench", { against: "qemu" })],
 ];
 
 Deno.test("each kind of hint in src is one of those that are executed", () => {

@@ -3,6 +3,7 @@
 
 import { characterLocale } from "../../../kit/support/text/locale.ts";
 import { colorDepth } from "../../tui/terminal/color.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
 
 /** One or more requirements as found on this computer, and the remedy, empty if none is needed. */
 interface Requirement {
@@ -14,10 +15,10 @@ type Environment = (name: string) => string | undefined;
 
 /** Programs that a command starts, with the package that has them, and the command. */
 const PROGRAMS = [
-  { names: ["mke2fs", "debugfs"], from: "e2fsprogs", command: "el2 guests fetch debian --disk" },
+  { names: ["mke2fs", "debugfs"], from: "e2fsprogs", command: hintText(hint("guests fetch", "debian", { disk: true })) },
   { names: ["gdb-multiarch", "gdb"], any: true, from: "gdb-multiarch", command: "el2 gdb and --gdb" },
   { names: ["tshark", "wireshark"], any: true, from: "wireshark", command: "captures of el2 trace export" },
-  { names: ["qemu-system-aarch64"], from: "qemu-system-arm", command: "el2 bench --against qemu" },
+  { names: ["qemu-system-aarch64"], from: "qemu-system-arm", command: hintText(hint("bench", { against: "qemu" })) },
 ] as const;
 
 /** Colors that the environment promises, and how to have all. */

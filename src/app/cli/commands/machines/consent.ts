@@ -7,6 +7,8 @@ import { ExitCode, Failure } from "../../common/failure.ts";
 import { output, report } from "../../common/print.ts";
 import { consentedFiles, withdraw } from "../../start/plans/consent-store.ts";
 import { leadsTo } from "../../../../kit/support/files/real-place.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 export function registerConsent(program: Command, { exit }: CommandContext): void {
   program.command("consent")
@@ -32,7 +34,7 @@ function end(named: string): void {
   // A file that is gone has only the name that it had.
   const ended = named === "all" ? files : files.filter((file) => file === path || file === leadsTo(path));
   if (ended.length === 0 && named !== "all") {
-    throw new Failure(`consent: you have not consented to ${named}`, "el2 consent lists the files");
+    throw new Failure(`consent: you have not consented to ${named}`, way`${hint("consent")} lists the files`);
   }
   for (const file of ended) withdraw(file);
   report(`el2: withdrawn: ${ended.length === 0 ? "none" : ended.join(", ")}`);

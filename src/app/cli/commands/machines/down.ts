@@ -9,6 +9,7 @@ import { socketPath } from "../../../../session/control/places.ts";
 import { ownerOf, removeAbandoned, removeLeftovers } from "../../../../session/control/ownership.ts";
 import type { RemoteSession } from "../../../../session/control/remote.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** How long `down` waits for the session to end, ms: its machine has seconds to end in order. */
 const END_TIME = 20_000;
@@ -26,7 +27,7 @@ export function registerDown(program: Command, { exit }: CommandContext): void {
 async function down(named: string | undefined, force: boolean): Promise<number> {
   let open: OpenSession;
   try {
-    open = await openSession({ session: named, naming: "el2 down NAME" });
+    open = await openSession({ session: named, naming: hintText(hint("down", "NAME")) });
   } catch (error) {
     if (!(error instanceof Failure) || named === undefined) throw error;
     const path = socketPath(named);

@@ -52,7 +52,8 @@ import { ownFolder } from "../../../../kit/support/files/own-folders.ts";
 import { onSignals } from "../../../../kit/support/computer/signals.ts";
 import { warn } from "../../../../kit/support/warn.ts";
 import { type Problem, whatText } from "../../../../kit/support/problem.ts";
-import { wayOutText } from "../../../../kit/support/text/way-out.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
 
 export function registerUp(program: Command, { entry, exit }: CommandContext): void {
   const waitOption = new Option("--wait", 'return when every VM with start = "auto" runs; exit code 1 when one has failed');
@@ -85,9 +86,9 @@ Examples:
     const all = plan.what.kind === "run" ? plan.what.host.vms.length : 1;
     const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
     if (ended !== undefined) {
-      const why = await hasReason(socketPath(name)) ? `el2 why --session ${name} says why, ` : "";
-      const waysOut = [...ended.wayOut === undefined ? [] : [wayOutText(ended.wayOut)], `${why}el2 down ${name} removes it`];
-      throw failed(`session ${name} has ended: ${whatText(ended)}`, waysOut.join("; "));
+      const why = await hasReason(socketPath(name)) ? way`${hint("why", { session: name })} says why, ` : "";
+      const before = ended.wayOut === undefined ? "" : way`${ended.wayOut}; `;
+      throw failed(`session ${name} has ended: ${whatText(ended)}`, way`${before}${why}${hint("down", name)} removes it`);
     }
     if (failing.length) {
       report(`el2: ${failing.map(failingText).join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
@@ -153,7 +154,7 @@ async function vmsRun(session: string, { what }: SessionPlan): Promise<void> {
 async function explain(asker: Asker, session: string, vm: string): Promise<never> {
   const answer = await asker.ask({ table: "why", args: { filter: `ended=${vm}`, limit: 1 } });
   for (const row of rowsOf(REASONS, answer)) for (const { text } of reasonLines(row)) report(text);
-  throw failed(`${vm} of session ${session} has failed`, `el2 attach ${session} shows it, el2 down ${session} ends it`);
+  throw failed(`${vm} of session ${session} has failed`, way`${hint("attach", session)} shows it, ${hint("down", session)} ends it`);
 }
 
 /** Adds what `up` takes, and the process that it starts. */

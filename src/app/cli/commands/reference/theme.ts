@@ -16,6 +16,8 @@ import { exists } from "../../../../kit/support/files/cache.ts";
 import { didYouMeanOneOf } from "../../../../kit/support/text/did-you-mean.ts";
 import { ROLES } from "../../../tui/terminal/roles.ts";
 import { findTheme, ownThemes, THEME_NAMES } from "../../../tui/look/themes.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** Purpose of each theme. */
 const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
@@ -108,6 +110,6 @@ async function uiOf(named: string | undefined): Promise<FileUi> {
   const file = named ?? OWN_CONFIGURATION;
   if (named === undefined && !await exists(file)) return DEFAULT_UI;
   const ui = readUi(new TextDecoder().decode(readNamedFile(file, "theme")));
-  if (!ui) throw new Failure(`${file} is not a configuration`, `el2 run ${file} names its errors`);
+  if (!ui) throw new Failure(`${file} is not a configuration`, way`${hint("run", file)} names its errors`);
   return await checkedUi(file, ui);
 }

@@ -13,6 +13,8 @@ import { TARMAC_START } from "../../../../kit/formats/tarmac.ts";
 import { alone } from "../../../../model/plans/plan.ts";
 import { withoutKind } from "../../../../model/queries/ids.ts";
 import { INSTRUCTIONS } from "../../../../model/queries/instruction-fields.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 export interface TarmacOptions {
   readonly session?: string;
@@ -50,7 +52,10 @@ export async function exportInstructions(entry: URL, path: string, options: Tarm
       },
     }));
     if (count === 0) {
-      throw failed("no such instruction was executed", "el2 events lists what its VMs did; leave out --vm, --from, --to or --filter");
+      throw failed(
+        "no such instruction was executed",
+        way`${hint("events")} lists what its VMs did; leave out --vm, --from, --to or --filter`,
+      );
     }
   });
   report(`el2: ${count} instructions, ${bytes} bytes in ${path}`);

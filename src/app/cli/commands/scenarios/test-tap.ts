@@ -2,6 +2,7 @@
 
 import { output } from "../../common/print.ts";
 import type { ReportedScenario, ReportedStep } from "./test-results.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 const seconds = (ns: number) => (ns / 1e9).toFixed(6);
 
@@ -41,7 +42,7 @@ function diagnostics(
     ...details.length ? ["details:", ...details.map((line) => `  - ${JSON.stringify(line)}`)] : [],
     ...recording === undefined
       ? []
-      : [`recording: ${JSON.stringify(recording)}`, `replay: ${JSON.stringify(`el2 replay ${recording} --verify`)}`],
+      : [`recording: ${JSON.stringify(recording)}`, `replay: ${JSON.stringify(hintText(hint("replay", recording, { verify: true })))}`],
   ];
   return ["---", ...lines, "..."].map((line) => `  ${line}\n`).join("");
 }

@@ -5,6 +5,7 @@ import { type CommandContext, examplesText } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { connectNamed } from "../../common/session.ts";
 import { asciiOption, plainOption, readOnlyOption, themeOption } from "../../options/look.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 export function registerAttach(program: Command, { entry, exit }: CommandContext): void {
   const attach = program.command("attach")
@@ -20,7 +21,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
       throw new Failure("attach needs a terminal", "without one: el2 console VM --log, el2 events --follow, el2 vm ls");
     }
     const { ascii, plain, theme } = options, look = { ascii, plain, theme };
-    const remote = await connectNamed({ session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" });
+    const remote = await connectNamed({ session, readOnly: options.readOnly, follow: true, naming: hintText(hint("attach", "NAME")) });
     const { info: { name, configuration, paused, ended }, readOnly } = remote;
     const { surroundings, uiOfFile } = await import("../../start/look/surroundings.ts");
     const { showOpening } = await import("../../start/screens/opening.ts");

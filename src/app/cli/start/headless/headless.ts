@@ -28,6 +28,7 @@ import { DIAGNOSES, REASONS } from "../../../../model/queries/tables.ts";
 import type { SessionClient } from "../../../../session/worker/client.ts";
 import { onSignals } from "../../../../kit/support/computer/signals.ts";
 import { beforeNextLine, warn } from "../../../../kit/support/warn.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** Wall time (ms) within which the end of the run may report its own failure. */
 const TELL_AFTER = 300;
@@ -246,8 +247,9 @@ class HeadlessRun {
     const { since, runs } = unchangedImages(path) ?? {};
     if (since !== undefined) report(`el2: the images are unchanged since ${since}, ${runs} failed ${runs === 1 ? "run" : "runs"} ago`);
     const command = rows.find(({ command }) => command !== null)?.command;
-    const { record } = this.options, how = record === undefined ? `recorded; el2 replay ${path}` : `el2 replay ${record}`;
-    report(`el2: ${how} --tui shows it, and goes back in it${command ? `: ${command}` : ""}`);
+    const { record } = this.options,
+      how = `${record === undefined ? "recorded; " : ""}${hintText(hint("replay", record ?? path, { tui: true }))}`;
+    report(`el2: ${how} shows it, and goes back in it${command ? `: ${command}` : ""}`);
   }
 
   /**

@@ -5,7 +5,7 @@ import { catalogEntries } from "../../../catalog/catalog.ts";
 import { NoPlace, sessionNames, socketPath } from "../../../../session/control/places.ts";
 import { NoSession, sessionInfo } from "../../../../session/control/remote.ts";
 import type { SessionInfo } from "../../../../session/control/conversation.ts";
-import { hint } from "../../../../kit/support/text/hint.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { sizeText } from "../../../../kit/support/text/number-text.ts";
 import { NoCacheFolder } from "../../../../kit/support/files/cache.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
@@ -83,14 +83,14 @@ export async function startOffers(from?: string): Promise<StartOffers> {
           right: ageText(Date.now() - Date.parse(started)),
           deed: { kind: "attach", session: name },
         })),
-        empty: ["No other session runs.", "el2 up WHAT starts one in the background."],
+        empty: ["No other session runs.", `${hintText(hint("up", "WHAT"))} starts one in the background.`],
       },
       {
         key: "g",
         title: "Guests",
         command: hint("guests ls"),
         rows: await guestRows(),
-        empty: ["No guest is in the cache.", "el2 guests fetch debian fetches an unmodified Debian."],
+        empty: ["No guest is in the cache.", `${hintText(hint("guests fetch", "debian"))} fetches an unmodified Debian.`],
       },
       {
         key: "r",
