@@ -7,9 +7,9 @@ import { type Measure, measures } from "../../scripts/structure/measures.ts";
 
 /** The value of each measure. */
 const LIMITS: Readonly<Record<string, number>> = {
-  "verb.greatest": 8,
-  "verb.mean": 2.1,
-  "verb.more": 27,
+  "verb.greatest": 7,
+  "verb.mean": 1.8,
+  "verb.more": 23,
   "screen.greatest": 4,
   "screen.mean": 3.7,
   "screen.more": 0,
