@@ -223,10 +223,28 @@ export type Exclusions<A extends Arguments> = readonly (readonly (keyof A & stri
 /** Arguments that need another one. */
 export type Needs<A extends Arguments> = readonly (readonly [keyof A & string, keyof A & string])[];
 
+/** Arguments and the rules between them. */
+interface Declared<A extends Arguments> {
+  readonly args: A;
+  readonly excludes?: readonly (readonly string[])[];
+  readonly needs?: readonly (readonly [string, string])[];
+}
+
+/**
+ * The values of what was typed, which keeps the rules between arguments.
+ * @param command for errors: its path
+ * @throws ArgumentError
+ */
+export function checkedValues<A extends Arguments>(command: string, { args, excludes, needs }: Declared<A>, typed: Typed): ValuesOf<A> {
+  const conflict = conflictIn(command, args, typed, excludes, needs);
+  if (conflict) throw new ArgumentError(conflict);
+  return valuesOf(command, args, typed);
+}
+
 /** The first two arguments that conflict; undefined if none do. */
-export function conflictIn<A extends Arguments>(
+function conflictIn(
   command: string,
-  declared: A,
+  declared: Arguments,
   given: Readonly<Record<string, unknown>>,
   excludes: readonly (readonly string[])[] = [],
   needs: readonly (readonly [string, string])[] = [],

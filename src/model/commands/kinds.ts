@@ -1,5 +1,5 @@
-// The kinds of arguments: each has its parser, which says what is wrong and what would be right,
-// its spelling, its JSON Schema and its words for completion.
+// The kinds of arguments: each has a parser, whose errors name the mistake and the right form,
+// a spelling, a JSON Schema and words for completion.
 
 import { ArgumentError, type Kind, type Offers } from "./argument.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../machine/abi/trace.ts";

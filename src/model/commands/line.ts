@@ -1,8 +1,8 @@
 // Reads a command line that was typed into one line of text, as a shell and the program would.
 
-import { ArgumentError, type Arguments, conflictIn, type Typed, type ValuesOf, valuesOf } from "./argument.ts";
+import { ArgumentError, type Arguments, checkedValues, type Typed, type ValuesOf } from "./argument.ts";
 import type { Command } from "./command.ts";
-import { pathOf } from "./words.ts";
+import { pathOf, wordsFor } from "./words.ts";
 import { type Problem, UserError } from "../../kit/support/problem.ts";
 import { type ShellWord, shellWords } from "../../kit/support/text/shell.ts";
 
@@ -29,21 +29,11 @@ export function readLine(line: string, commands: readonly Command[]): CommandLin
   let typed: Typed = {};
   try {
     typed = typedIn(command, given);
-    return { command, typed, values: checkedValues(command, typed), problem: undefined };
+    return { command, typed, values: checkedValues(pathOf(command), command, typed), problem: undefined };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { command, typed, values: undefined, problem: error.problem };
   }
-}
-
-/**
- * The values of what was typed.
- * @throws ArgumentError
- */
-export function checkedValues(command: Command, typed: Typed): ValuesOf<Arguments> {
-  const path = pathOf(command), conflict = conflictIn(path, command.args, typed, command.excludes, command.needs);
-  if (conflict) throw new ArgumentError(conflict);
-  return valuesOf(path, command.args, typed);
 }
 
 /** The option that a word names, and its value if it has one. */
@@ -82,20 +72,12 @@ function typedIn({ name: command, args }: Command, given: readonly ShellWord[]):
 
 /** The texts of words in their order. */
 function typedWords(command: Pick<Command, "name" | "args">, given: readonly ShellWord[]): Typed {
-  const typed: Record<string, string | string[]> = {};
   const names = Object.keys(command.args).filter((name) => command.args[name].form === "word"), [only] = names;
   // `inject rpc nth=1 -> NOMEM`: one rule, though its blanks are not quoted.
   if (names.length === 1 && command.args[only].many && command.args[only].kind.phrase && !given.some(({ quoted }) => quoted)) {
     return given.length === 0 ? {} : { [only]: [given.map(({ text }) => text).join(" ")] };
   }
-  const left = given.map(({ text }) => text);
-  for (const name of names) {
-    if (command.args[name].many) typed[name] = left.splice(0);
-    else {
-      const text = left.shift();
-      if (text !== undefined) typed[name] = text;
-    }
-  }
+  const { typed, left } = wordsFor(command, given.map(({ text }) => text));
   if (left.length > 0) throw new ArgumentError(`${pathOf(command)}: ${JSON.stringify(left[0])} is one word too many`);
   return typed;
 }

@@ -1,6 +1,6 @@
 // A command and its arguments as a hint, whose words are its command line, and back again.
 
-import type { Argument, Arguments, GivenOf, Typed } from "./argument.ts";
+import type { Argument, Arguments, GivenOf, Typed, ValuesOf } from "./argument.ts";
 import type { Command } from "./command.ts";
 import { type Hint, type HintOptions, hintText } from "../../kit/support/text/hint.ts";
 
@@ -35,16 +35,27 @@ export function hintFor<A extends Arguments>(command: Command<A>, given: GivenOf
 export const lineFor = <A extends Arguments>(command: Command<A>, given: GivenOf<A>): string => hintText(hintFor(command, given));
 
 /** The arguments that a hint gives a command, as they would be typed. */
-export function typedOf({ args }: Pick<Command, "args">, { words, options }: Hint): Typed {
+export function typedOf(command: Pick<Command, "args">, { words, options }: Hint): Typed {
   const typed: Record<string, string | true | readonly string[] | undefined> = {};
   for (const [name, value] of Object.entries(options)) {
     if (value !== undefined) typed[name] = Array.isArray(value) ? value : value === true ? true : String(value);
   }
-  const left = [...words];
-  for (const [name, one] of Object.entries(args)) {
-    if (one.form !== "word") continue;
-    if (one.many) typed[name] = left.splice(0);
+  return { ...typed, ...wordsFor(command, words).typed };
+}
+
+/** The words that a command takes, in their order, and those that are left. */
+export function wordsFor({ args }: Pick<Command, "args">, words: readonly string[]): { readonly typed: Typed; readonly left: string[] } {
+  const typed: Record<string, string | string[] | undefined> = {}, left = [...words];
+  for (const [name, { form, many }] of Object.entries(args)) {
+    if (form !== "word") continue;
+    if (many) typed[name] = left.splice(0);
     else if (left.length > 0) typed[name] = left.shift();
   }
-  return typed;
+  return { typed, left };
+}
+
+/** That the steps of a command are done, and what may follow. */
+export function doneText(command: Command, values: ValuesOf<Arguments>): string {
+  const next = command.next?.(values);
+  return `${command.done?.(values) ?? `${pathOf(command)}: done`}${next ? `; ${hintText(next.hint)} ${next.does}` : ""}`;
 }

@@ -6,10 +6,9 @@ import { commandTree } from "../../../src/app/cli/common/command-tree.ts";
 import { makeProgram } from "../../../src/app/cli/main.ts";
 import { toolsOf } from "../../../src/app/cli/mcp/tools.ts";
 import { COMMANDS } from "../../../src/model/commands/all.ts";
-import { ArgumentError, conflictIn, type Typed, valuesOf } from "../../../src/model/commands/argument.ts";
+import { ArgumentError, checkedValues, type Typed } from "../../../src/model/commands/argument.ts";
 import type { Command } from "../../../src/model/commands/command.ts";
 import { pathOf } from "../../../src/model/commands/words.ts";
-import { problemText } from "../../../src/kit/support/problem.ts";
 import { hint, hintArguments } from "../../../src/kit/support/text/hint.ts";
 import { sampleOf } from "../../model/commands/samples.ts";
 
@@ -31,10 +30,8 @@ function wrongFor({ args }: Command, name: string): string | undefined {
 
 /** The words of the refusal. */
 function refusal(one: Command, typed: Typed): string {
-  const conflict = conflictIn(pathOf(one), one.args, typed, one.excludes, one.needs);
-  if (conflict) return problemText(conflict);
   try {
-    valuesOf(pathOf(one), one.args, typed);
+    checkedValues(pathOf(one), one, typed);
   } catch (error) {
     if (error instanceof ArgumentError) return error.message;
     throw error;

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { COMMANDS, GROUPS } from "../../../src/model/commands/all.ts";
-import { ArgumentError, conflictIn, type Typed, valuesOf } from "../../../src/model/commands/argument.ts";
+import { ArgumentError, checkedValues, type Typed, valuesOf } from "../../../src/model/commands/argument.ts";
 import type { Command } from "../../../src/model/commands/command.ts";
 import { hintFor, pathOf, typedOf } from "../../../src/model/commands/words.ts";
 import { hint, hintArguments, hintText, hintWords } from "../../../src/kit/support/text/hint.ts";
@@ -48,8 +48,7 @@ Deno.test("each command has a name of its own, in a group or by itself, a text a
     assert.ok(own.length > 0, `${path} has an example of itself`);
     for (const example of own) {
       const typed = typedIn(one, shellWords(example.split(/ {3,}/)[0]).slice(path.split(" ").length));
-      assert.equal(conflictIn(path, one.args, typed, one.excludes, one.needs), undefined, example);
-      valuesOf(path, one.args, typed);
+      assert.doesNotThrow(() => checkedValues(path, one, typed), example);
     }
   }
 });

@@ -3,14 +3,13 @@
 
 import { Argument as Word, type Command as Program, Option } from "@commander-js/extra-typings";
 import type { Argument, Typed } from "../../../model/commands/argument.ts";
-import { type Arguments, conflictIn, type Kind, type ValuesOf, valuesOf } from "../../../model/commands/argument.ts";
+import { type Arguments, checkedValues, type Kind, type ValuesOf } from "../../../model/commands/argument.ts";
 import { COMMANDS, GROUPS } from "../../../model/commands/all.ts";
 import type { Command } from "../../../model/commands/command.ts";
 import { pathOf } from "../../../model/commands/words.ts";
 import { common, RenamedOption } from "./common-options.ts";
 import { offering } from "./command-tree.ts";
 import { type CommandContext, examplesText, type Register } from "./command.ts";
-import { Failure } from "./failure.ts";
 import { type ListOptions, withListOptions } from "./list-options.ts";
 import { runCommand, type RunOptions } from "./run-command.ts";
 import { withSessionOptions } from "./session.ts";
@@ -66,17 +65,15 @@ function addCommand(parent: Program, context: CommandContext, one: Command, runn
 
 /**
  * The values of what commander found.
- * @throws ArgumentError, Failure
+ * @throws ArgumentError
  */
 function valuesIn(one: Command, given: readonly unknown[], options: Readonly<Record<string, unknown>>): ValuesOf<Arguments> {
-  const typed: Record<string, Typed[string]> = {}, path = pathOf(one);
+  const typed: Record<string, Typed[string]> = {};
   Object.entries(one.args).filter(([, { form }]) => form === "word").forEach(([name], index) =>
     typed[name] = given[index] as Typed[string]
   );
   for (const [name, { form }] of Object.entries(one.args)) if (form !== "word") typed[name] = options[name] as Typed[string];
-  const conflict = conflictIn(path, one.args, typed, one.excludes, one.needs);
-  if (conflict) throw new Failure(conflict);
-  return valuesOf(path, one.args, typed);
+  return checkedValues(pathOf(one), one, typed);
 }
 
 function wordOf(name: string, { kind, doc, required, many, otherwise }: Argument<unknown>): Word {

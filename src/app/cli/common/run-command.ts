@@ -9,6 +9,7 @@ import { type OpenSession, openSession } from "./session.ts";
 import type { Arguments, ValuesOf } from "../../../model/commands/argument.ts";
 import type { Command, Followed, Printed, Step } from "../../../model/commands/command.ts";
 import { narrowed } from "../../../model/commands/lists.ts";
+import { doneText } from "../../../model/commands/words.ts";
 import type { Query } from "../../../model/queries/query.ts";
 import type { Row } from "../../../model/queries/table.ts";
 import { TABLES } from "../../../model/queries/tables.ts";
@@ -31,12 +32,6 @@ export async function runCommand(one: Command, values: ValuesOf<Arguments>, opti
   const code = query ? await print(open, query, values, one.printed?.(values) ?? {}, options) : ExitCode.Done;
   if (steps.length && one.done && !options.json) report(`el2: ${doneText(one, values)}`);
   return code;
-}
-
-/** That its steps are done, and what to type after it. */
-function doneText(one: Command, values: ValuesOf<Arguments>): string {
-  const next = one.next?.(values);
-  return `${one.done?.(values)}${next ? `; ${hintText(next.hint)} ${next.does}` : ""}`;
 }
 
 /**

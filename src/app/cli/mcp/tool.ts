@@ -3,7 +3,7 @@
 import type { ToolAnswer } from "./answers.ts";
 import type { RunProgram } from "./program.ts";
 import { Failure } from "../common/failure.ts";
-import { conflictIn, type Typed, type ValuesOf, valuesOf } from "../../../model/commands/argument.ts";
+import { checkedValues, type Typed, type ValuesOf } from "../../../model/commands/argument.ts";
 import type { Argument, Arguments } from "../../../model/commands/argument.ts";
 import type { Json } from "../../../model/queries/table.ts";
 import { leadsInto } from "../../../kit/support/files/real-place.ts";
@@ -41,9 +41,7 @@ interface ToolEntry<A extends Arguments> {
 export function tool<const A extends Arguments>({ name, path = name, doc, args, changes, excludes, needs, run }: ToolEntry<A>): Tool {
   const call = (given: Readonly<Record<string, unknown>>, context: ToolContext) => {
     checkPaths(args, given, context.host);
-    const typed = typedOf(given), conflict = conflictIn(path, args, typed, excludes, needs);
-    if (conflict) throw new Failure(conflict);
-    return run(valuesOf(path, args, typed), context);
+    return run(checkedValues(path, { args, excludes, needs }, typedOf(given)), context);
   };
   return { name, doc, args, changes, call };
 }

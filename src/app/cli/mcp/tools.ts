@@ -10,7 +10,8 @@ import { Failure } from "../common/failure.ts";
 import { COMMANDS } from "../../../model/commands/all.ts";
 import {
   type Arguments,
-  conflictIn,
+  checkedValues,
+  completed,
   flag,
   option,
   options,
@@ -56,6 +57,7 @@ async function rows(query: Query, { session, limit = DEFAULT_ROWS, columns }: Ch
     throw new Failure(`${query.table} has no column "${wrong}"`, didYouMean(wrong, names, `its columns are ${names.join(", ")}`));
   }
   return await withSession(session, async (live) => {
+    // Each row of `who` is another search of the run, so its own limit stays.
     const all = query.table === "who" ? query : narrowed(query, { limit: COUNTED });
     const answer = await live.ask(all), atLeast = answer.rows.length === COUNTED;
     return done(rowsText(live.session.info.name, answer, { limit, columns, atLeast }));
@@ -132,7 +134,7 @@ function argumentsFor({ args }: Command, allowChange: boolean): Arguments {
 /** A command by its own name. */
 function commandTool(command: Command, allowChange: boolean): Tool {
   const { name, doc, right, excludes, needs } = command, args = argumentsFor(command, allowChange);
-  const asks = command.ask !== undefined && !command.steps, isText = command.printed?.(sampleValues(command)).text !== undefined;
+  const asks = command.ask !== undefined && !command.steps, isText = command.printed?.(completed(command.args, {})).text !== undefined;
   return tool({
     name: name.replaceAll(/[.-]/g, "_"),
     path: pathOf(command),
@@ -149,10 +151,6 @@ function commandTool(command: Command, allowChange: boolean): Tool {
     },
   });
 }
-
-/** Values of a command that was given nothing. */
-const sampleValues = ({ args }: Command): ValuesOf<Arguments> =>
-  Object.fromEntries(Object.entries(args).map(([name, { otherwise }]) => [name, otherwise]));
 
 /** The answer of the command line. */
 async function ran(command: Command, values: ValuesOf<Arguments>, session: string | undefined, { el2 }: ToolContext): Promise<ToolAnswer> {
@@ -177,9 +175,7 @@ function actTool(commands: readonly Command[]): Tool {
       const command = commands.find((one) => pathOf(one) === path)!, names = Object.keys(command.args);
       if (given.length > names.length) throw new Failure(`${path} has no argument "${given[names.length]}"`, usage(command).trim());
       const typed = Object.fromEntries(given.map((value, index) => [names[index], value]));
-      const conflict = conflictIn(path, command.args, typed, command.excludes, command.needs);
-      if (conflict) throw new Failure(conflict);
-      return await ran(command, valuesOf(path, command.args, typed), session, context);
+      return await ran(command, checkedValues(path, command, typed), session, context);
     },
   });
 }

@@ -17,9 +17,9 @@ import { PALETTE_COMMANDS } from "./doing/palette-commands.ts";
 import type { Steps } from "./services/steps.ts";
 import { listHint } from "../../../model/commands/all.ts";
 import { TablePane } from "../panes/table-pane.ts";
-import { ArgumentError, type Arguments, completed, type GivenOf, type ValuesOf } from "../../../model/commands/argument.ts";
+import { ArgumentError, type Arguments, checkedValues, completed, type GivenOf, type ValuesOf } from "../../../model/commands/argument.ts";
 import type { Circumstances, Command } from "../../../model/commands/command.ts";
-import { checkedValues, readLine } from "../../../model/commands/line.ts";
+import { readLine } from "../../../model/commands/line.ts";
 import { BACK, BREAK } from "../../../model/commands/time.ts";
 import { pathOf, usageOf } from "../../../model/commands/words.ts";
 import { nameOf, withKind } from "../../../model/queries/ids.ts";
@@ -262,7 +262,7 @@ export class Menus {
   /** Runs a command without arguments, or says which it needs. */
   #runChecked(command: Command): void {
     try {
-      this.app.runner.run(command, checkedValues(command, {}), { heading: pathOf(command) });
+      this.app.runner.run(command, checkedValues(pathOf(command), command, {}), { heading: pathOf(command) });
     } catch (error) {
       if (!(error instanceof ArgumentError)) throw error;
       this.app.say(firstLine(error.problem), "bad");

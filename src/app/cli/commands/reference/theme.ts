@@ -22,8 +22,8 @@ import { way } from "../../../../kit/support/text/way-out.ts";
 /** Purpose of each theme. */
 const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
   terminal: "the terminal's own sixteen colors",
-  dark: "the usual one on a dark terminal",
-  light: "the usual one on a light terminal",
+  dark: "the default on a dark terminal",
+  light: "the default on a light terminal",
   "high-contrast": "a contrast of 7 and more",
   solarized: "the colors of Solarized, dark",
   gruvbox: "the colors of Gruvbox, dark",

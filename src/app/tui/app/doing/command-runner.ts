@@ -15,10 +15,11 @@ import { ArgumentError, type Arguments, completed, type Typed, type ValuesOf } f
 import type { Command, Question } from "../../../../model/commands/command.ts";
 import { CONSOLE, consoleName, LOGS } from "../../../../model/commands/consoles.ts";
 import { narrowed } from "../../../../model/commands/lists.ts";
-import { hintFor, lineFor, pathOf } from "../../../../model/commands/words.ts";
+import { doneText, hintFor, lineFor, pathOf } from "../../../../model/commands/words.ts";
 import { EVENTS_OF_A_SESSION, eventsOf } from "../../../../model/commands/questions.ts";
 import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
 import { isOf, withKind } from "../../../../model/queries/ids.ts";
+import type { Query } from "../../../../model/queries/query.ts";
 import { TABLES } from "../../../../model/queries/tables.ts";
 import { listText } from "../../../../model/queries/texts/list-text.ts";
 import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
@@ -156,7 +157,7 @@ export class CommandRunner {
     if (problem !== undefined) app.say(problemText(problem), "refused");
     else {
       const query = command.ask?.(values);
-      if (query) await this.#answer(command, values, heading);
+      if (query) await this.#answer(query, command, values, heading);
       // Events of the session show the others.
       else if (steps.some(({ kind }) => kind === "act" || kind === "stop-rule" || kind === "mark")) {
         app.say(asks ? asks.taken ?? `${asks.act}: done` : doneText(command, values), "ok");
@@ -166,9 +167,8 @@ export class CommandRunner {
   }
 
   /** Shows what the machine answers. */
-  async #answer(command: Command, values: AnyValues, heading: string): Promise<void> {
-    const { app } = this, asked = command.ask?.(values);
-    if (!asked) return;
+  async #answer(asked: Query, command: Command, values: AnyValues, heading: string): Promise<void> {
+    const { app } = this;
     const { rows, error } = await app.asker.ask(narrowed(asked, values));
     if (error !== undefined) return app.say(error.split("\n", 1)[0], "bad");
     const { text, full, none, fails } = command.printed?.(values) ?? {}, table = TABLES[asked.table];
@@ -231,12 +231,6 @@ function whereEvents() {
 
 /** The first line of a problem: a mark below a text has no room. */
 export const firstLine = (problem: Problem): string => problemText(problem).split("\n", 1)[0];
-
-/** That the steps of a command are done, and what may follow. */
-function doneText(command: Command, values: AnyValues): string {
-  const next = command.next?.(values);
-  return `${command.done?.(values) ?? `${pathOf(command)}: done`}${next ? `; ${hintText(next.hint)} ${next.does}` : ""}`;
-}
 
 /** The first word of a command. */
 function subjectOf({ args }: Command, values: AnyValues): { readonly name: string; readonly text: string } | undefined {

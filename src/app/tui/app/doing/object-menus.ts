@@ -61,7 +61,7 @@ export const OBJECT_LINES: readonly ObjectLine[] = [
   ...OF_COMMANDS.filter(({ danger }) => danger),
 ];
 
-/** The line of this name. */
+/** The name of the line that looks for the writer of an address. */
 export const WHO_WROTE = "who.wrote";
 
 /** The lines for an object, each with the reason why it cannot be done now. */
