@@ -1,7 +1,5 @@
 // Names that one level of src/ takes of another: how wide the faces between them are. Counted are
-// the distinct names in the braces of static imports and re-exports, types included. By that
-// definition app took 147 of session at 7467012e, and session 434 of the machine; by that of
-// house-4, 139 and 428. At 51ec83cb both find 86 and 331.
+// the distinct names in the braces of static imports and re-exports, types included.
 
 import { APP, MACHINE, roomOf, SESSION } from "./rooms.ts";
 import { type ImportedName, importedNames, type Source } from "./sources.ts";
