@@ -206,6 +206,34 @@ Deno.test("screens of one session in the background, one after the other", async
   });
 });
 
+Deno.test("a click on the scrubber goes to that time, and y copies to a tmux that takes it", async () => {
+  await using s = await session();
+  await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 120, 36);
+  await terminal.set("set-clipboard", "on");
+  await terminal.until(/tick \d/);
+  await terminal.keys("t", "g");
+  await terminal.until(/go to instruction \(/);
+  await terminal.keys("5000", "Enter");
+  await terminal.until(/PAST[\s\S]*at t=\S+, instruction 5000/);
+  const lines = (await terminal.screen()).map((line) => line.trimEnd());
+  const y = lines.findIndex((line) => /^ 0 s .*now [\d. ]+ s$/.test(line));
+  assert.ok(y > 0, lines.join("\n"));
+  const time = async (kind: string) => {
+    const { data } = JSON.parse((await run(s.folder, "back", "--list", "--json", "--session", "s")).stdout);
+    return Number(data.find((row: { kind: string }) => row.kind === kind).t);
+  };
+  const now = await time("now");
+  const bar = { from: lines[y].search(/[◆━─]/), end: lines[y].lastIndexOf("─") + 1 };
+  for (const part of [0.75, 0.25]) {
+    await terminal.click(Math.round(bar.from + part * (bar.end - bar.from)), y);
+    // Events lie where they lie: guests print each second.
+    await eventually(() => time("shown"), (shown) => Math.abs(shown - part * now) < 0.1 * now + 1.1e9);
+  }
+  assert.doesNotMatch((await terminal.screen()).join("\n"), /ERROR/);
+  await terminal.keys("1", "y", "i");
+  assert.equal(await eventually(() => terminal.copied(), (text) => text !== undefined), "vm:hello");
+});
+
 longTest("a screen whose session's name another one has is a session of the next name, and both continue", async () => {
   await using s = await session();
   assert.equal((await run(s.folder, "up", "demo")).code, 0);

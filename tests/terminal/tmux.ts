@@ -24,6 +24,21 @@ export class TmuxTerminal implements AsyncDisposable {
     await this.#run(["send-keys", ...keys]);
   }
 
+  /** Presses and releases the mouse's left button at a cell, counted from 0. */
+  async click(x: number, y: number): Promise<void> {
+    await this.keys("-l", `\x1b[<0;${x + 1};${y + 1}M\x1b[<0;${x + 1};${y + 1}m`);
+  }
+
+  /** Sets an option of tmux for all of its windows. */
+  async set(option: string, value: string): Promise<void> {
+    await this.#run(["set-option", "-g", option, value]);
+  }
+
+  /** The text that a program has copied to tmux; undefined if none has. */
+  async copied(): Promise<string | undefined> {
+    return await this.#run(["list-buffers"]) === "" ? undefined : await this.#run(["show-buffer"]);
+  }
+
   async resize(columns: number, rows: number): Promise<void> {
     await this.#run(["resize-window", "-x", `${columns}`, "-y", `${rows}`]);
   }

@@ -37,6 +37,22 @@ export function localeOf(environment: Environment): Requirement {
   return { says: `${name || "none"}: the screens draw only ASCII`, remedy: "for lines and blocks: export LC_ALL=C.UTF-8" };
 }
 
+/**
+ * Whether texts that the screens copy reach a clipboard.
+ * @param setting a setting of the tmux that this runs in
+ */
+export async function copyingOf(environment: Environment, setting: (name: string) => Promise<string | undefined>): Promise<Requirement> {
+  if (!environment("TMUX")) return { says: "y copies to the terminal's clipboard (OSC 52), if the terminal permits that", remedy: "" };
+  const clipboard = await setting("set-clipboard");
+  if (clipboard === "on") return { says: "y copies to tmux, set-clipboard on", remedy: "" };
+  const passed = await setting("allow-passthrough");
+  if (passed === "on" || passed === "all") return { says: `y copies through tmux, allow-passthrough ${passed}`, remedy: "" };
+  return {
+    says: `tmux takes no copies: set-clipboard ${clipboard ?? "is not known"}`,
+    remedy: "to copy with y: tmux set -g set-clipboard on",
+  };
+}
+
 /** Programs that are missing. @param has whether a program is installed */
 export function programsOf(has: (name: string) => boolean): Requirement {
   const missing = PROGRAMS.filter(({ names, ...rest }) => "any" in rest ? !names.some(has) : !names.every(has));

@@ -21,7 +21,7 @@ export const ALL_RIGHTS = ["read", "write", "env", "net", "run", ...NEVER] as co
  * Commands that start programs: an editor, sessions, mke2fs, QEMU. A word that is not a command
  * may be an option of the demo, which has a screen.
  */
-const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "snapshot", "guests", "mcp", "bench", "tour"]);
+const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "snapshot", "guests", "mcp", "bench", "tour", "doctor"]);
 
 /** Commands that read the images of guests, into huge pages. */
 const READING = new Set(["boot", "run"]);
@@ -51,7 +51,7 @@ export const PROCESS_RIGHTS: readonly ProcessRights[] = [
   {
     id: "starter",
     rights: ["read", "write", "env", "net", "run"],
-    why: `run, for ${[...STARTING].join(", ")}: sessions, dpkg, mke2fs, QEMU`,
+    why: `run, for ${[...STARTING].join(", ")}: sessions, dpkg, mke2fs, QEMU, tmux`,
   },
 ];
 

@@ -1,5 +1,6 @@
 // Sequences that put a text on the clipboard (OSC 52) or show it as a notice of the desktop (OSC 9,
-// or 777 for terminals without 9). Inside tmux they are wrapped, so that they reach the terminal.
+// or 777 for terminals without 9). Inside tmux they are sent twice: as they are, which tmux takes
+// with `set-clipboard on`, and wrapped, which it passes to the terminal with `allow-passthrough on`.
 
 import { encodeBase64 } from "../../../kit/support/values/base64.ts";
 import { KiB } from "../../../kit/support/values/sizes.ts";
@@ -25,5 +26,5 @@ export function noticeSequence(text: string, tmux: boolean, term = ""): string {
 }
 
 function passed(osc: string, tmux: boolean): string {
-  return tmux ? `\x1bPtmux;${osc.replaceAll("\x1b", "\x1b\x1b")}\x1b\\` : osc;
+  return tmux ? `${osc}\x1bPtmux;${osc.replaceAll("\x1b", "\x1b\x1b")}\x1b\\` : osc;
 }

@@ -1,6 +1,6 @@
 // The filter language (docs/design/workstation.md §5): the same in `/`, `--filter`, `--until`, stop
-// rules and tests. A word matches any column; field=value != < > ~regex; irq=32..63; !term; a blank
-// is and, | is or.
+// rules and tests. A word matches any column; field=value != < <= > >= ~regex; irq=32..63; !term; a
+// blank is and, | is or.
 
 import { didYouMeanOneOf } from "../../../kit/support/text/did-you-mean.ts";
 import { type Problem, UserError } from "../../../kit/support/problem.ts";
@@ -119,7 +119,7 @@ function term(text: string, token: Token, table: Table): Test {
     const inner = term(text, { text: token.text.slice(1), at: token.at + 1 }, table);
     return (row) => !inner(row);
   }
-  const match = /^([A-Za-z_][A-Za-z0-9_]*)(!=|=|<|>|~)(.*)$/.exec(token.text);
+  const match = /^([A-Za-z_][A-Za-z0-9_]*)(!=|=|<=|>=|<|>|~)(.*)$/.exec(token.text);
   if (!match) return word(unquoted(token.text), table);
   const [, field, operator, raw] = match;
   const column = columnOf(table, field);
@@ -168,9 +168,17 @@ function comparison(
   }
   const limit = parseValue(column.kind, value);
   if (limit === undefined) throw new FilterError(text, at, `${name} has no order for ${JSON.stringify(value)}`);
-  const holds = operator === "<" ? (one: number) => one < limit : (one: number) => one > limit;
-  return (row) => each(row[name]).some((one) => one !== null && holds(numberOf(one)));
+  const holds = ORDERS[operator];
+  return (row) => each(row[name]).some((one) => one !== null && holds(numberOf(one), limit));
 }
+
+/** The operators of values that have an order. */
+const ORDERS: Readonly<Record<string, (one: number, limit: number) => boolean>> = {
+  "<": (one, limit) => one < limit,
+  "<=": (one, limit) => one <= limit,
+  ">": (one, limit) => one > limit,
+  ">=": (one, limit) => one >= limit,
+};
 
 /** A value as lists show it, and the value itself if lists have another word for it. */
 function textsOf(column: Column, value: Json | undefined): readonly string[] {

@@ -273,7 +273,7 @@ Deno.test("W18: y i copies by OSC 52, wrapped inside tmux", async () => {
   await rig.type("yi");
   assert.deepEqual(rig.copied, ["vcpu:debian/0"]);
   assert.equal(copySequence("vcpu:debian/0", false), `\x1b]52;c;${btoa("vcpu:debian/0")}\x07`);
-  assert.equal(copySequence("x", true), `\x1bPtmux;\x1b\x1b]52;c;${btoa("x")}\x07\x1b\\`);
+  assert.equal(copySequence("x", true), `\x1b]52;c;${btoa("x")}\x07\x1bPtmux;\x1b\x1b]52;c;${btoa("x")}\x07\x1b\\`);
 });
 
 Deno.test("dangers are off in the past, and say how to return to now", async () => {

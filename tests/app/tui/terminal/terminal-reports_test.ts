@@ -89,6 +89,6 @@ Deno.test("while another window has the focus no pane looks as if it had the key
 Deno.test("a notice ends where it says, whatever a guest has put into it, and passes through tmux", () => {
   assert.equal(noticeSequence("a\x1b]0;x\x07\nb", false), "\x1b]9;a ]0;x b\x07");
   assert.equal(noticeSequence("a;b", false, "foot"), "\x1b]777;notify;el2;a,b\x07");
-  assert.equal(noticeSequence("a", true), "\x1bPtmux;\x1b\x1b]9;a\x07\x1b\\");
+  assert.equal(noticeSequence("a", true), "\x1b]9;a\x07\x1bPtmux;\x1b\x1b]9;a\x07\x1b\\");
   assert.ok(noticeSequence("x".repeat(1000), false).length < 250);
 });

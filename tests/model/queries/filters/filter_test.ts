@@ -41,6 +41,8 @@ Deno.test("fields compare as what they are: ids, numbers, flags, sizes, times, l
   assert.ok(irq("irq=32..63") === false && irq("irq=16..31") && irq("intid=27") && irq("rate>10000") && !irq("rate<10000"));
   assert.ok(irq("en=yes") && irq("pend=no") && irq("finding=-"));
   assert.ok(parcel("size=64K") && parcel("size>32KiB") && !parcel("size>1M") && parcel("vm=rt") && parcel("held_by!=debian"));
+  assert.ok(irq("intid<=27") && irq("intid>=27") && !irq("intid<=26") && !irq("intid>=28") && irq("intid>=26 intid<=28"));
+  assert.ok(vcpu("since<=1.2ms") && vcpu("since>=1200000ns") && !vcpu("since>=1.3ms") && parcel("size>=64K size<=64K"));
   assert.ok(vcpu("since=1.2ms") && vcpu("since>1ms") && !vcpu("since>2ms"));
   assert.ok(vcpu("pc=0x80000184") && vcpu("wait=vcpu_wfi") && vcpu("wait~^vcpu") && vcpu("id=rt/0"));
 });
@@ -71,6 +73,8 @@ Deno.test("W22: a bad filter marks the character", () => {
   };
   wrong("kind=ppi staet=on", 9, /no field "staet"/);
   wrong("rate>fast", 5, /no order/);
+  wrong("rate>=fast", 6, /^rate has no order for "fast"/);
+  wrong("rate<=", 5, /a value is missing/);
   wrong("source~(", 7, /^Invalid regular expression: \/\(\/i: Unterminated group$/);
   wrong("!source~a(?=b)", 8, /: lookahead \(\?=…\) is not supported, because patterns are matched in linear time$/);
   wrong('a "open', 2, /not closed/);
@@ -106,7 +110,7 @@ Deno.test("several filters as one: | of one reaches no further than its own end"
 });
 
 Deno.test("a filter never throws anything but its own error, and gives the same answer twice", () => {
-  const pieces = fc.constantFrom("kind", "=", "!=", "<", "~", "|", " ", "!", "hvc", "..", "1.2ms", '"', "(", "[", "t", "\\");
+  const pieces = fc.constantFrom("kind", "=", "!=", "<", "<=", ">=", "~", "|", " ", "!", "hvc", "..", "1.2ms", '"', "(", "[", "t", "\\");
   fc.assert(fc.property(fc.array(pieces, { maxLength: 8 }), (parts) => {
     const row = { id: "ev:1", kind: "hvc", t: "12000", text: "x" } as unknown as Row;
     try {

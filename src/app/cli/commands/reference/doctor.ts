@@ -7,8 +7,8 @@ import { ExitCode } from "../../common/failure.ts";
 import { type Finding, folders, limits, memory } from "../../common/computer.ts";
 import { output } from "../../common/print.ts";
 import { platformState } from "../../common/platform.ts";
-import { colorsOf, localeOf, programsOf } from "../../common/requirements.ts";
-import { ALL_RIGHTS, PROCESS_RIGHTS, type ProcessRights } from "../../common/rights.ts";
+import { colorsOf, copyingOf, localeOf, programsOf } from "../../common/requirements.ts";
+import { ALL_RIGHTS, giveUp, PROCESS_RIGHTS, type ProcessRights } from "../../common/rights.ts";
 import { catalogEntries } from "../../../catalog/catalog.ts";
 import { DEFAULT_UI } from "../../../configuration/schema.ts";
 import { NoPlace, sessionFolder } from "../../../../session/control/places.ts";
@@ -31,6 +31,8 @@ export function registerDoctor(program: Command, { exit }: CommandContext): void
     .addOption(jsonOption)
     .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
     .action(async ({ json, rights }) => {
+      const copying = await copyingOf(environment, tmuxSetting);
+      giveUp("run");
       const found = rights ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), workerRights()] : [
         { id: "platform", ...platformState() },
         limits(),
@@ -40,6 +42,7 @@ export function registerDoctor(program: Command, { exit }: CommandContext): void
         terminal(),
         { id: "colors", ok: true, ...colorsOf(environment) },
         { id: "locale", ok: true, ...localeOf(environment) },
+        { id: "copying", ok: true, ...copying },
         await guests(),
         await settings(),
         { id: "programs", ok: true, ...programsOf((name) => findProgram(name, SYSTEM_FOLDERS) !== undefined) },
@@ -96,6 +99,14 @@ function terminal(): Finding {
     says: `${columns}x${rows}`,
     remedy: ok ? "" : `the screens need ${MINIMUM.columns}x${MINIMUM.rows}; enlarge the terminal`,
   };
+}
+
+/** A setting of the tmux that this runs in; undefined if it does not say. */
+async function tmuxSetting(name: string): Promise<string | undefined> {
+  const tmux = findProgram("tmux");
+  if (tmux === undefined) return undefined;
+  const { success, stdout } = await new Deno.Command(tmux, { args: ["show-options", "-gv", name], stdin: "null", stderr: "null" }).output();
+  return success ? new TextDecoder().decode(stdout).trim() || undefined : undefined;
 }
 
 function sockets(): Finding {

@@ -46,7 +46,8 @@ export class Messages {
    * Shows a message; `keys` answer it, and a press of one dismisses it. A newer message about a
    * topic replaces the one before.
    */
-  say(text: string, kind: MessageKind = "text", keys: readonly Hint[] = [], topic = text): void {
+  say(said: string, kind: MessageKind = "text", keys: readonly Hint[] = [], topic = said): void {
+    const text = inOneLine(said);
     if (kind === "text") {
       this.#answer = text;
       return;
@@ -86,4 +87,9 @@ export class Messages {
     const now = this.clock();
     return this.#toasts.filter(({ until }) => until > now);
   }
+}
+
+/** A text of several lines for the one row, without the line of a mark below a character. */
+function inOneLine(text: string): string {
+  return text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "" && line !== "^").join("  ");
 }

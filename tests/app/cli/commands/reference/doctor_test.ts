@@ -1,8 +1,21 @@
 import assert from "node:assert/strict";
-import { colorsOf, localeOf, programsOf } from "../../../../../src/app/cli/common/requirements.ts";
+import { colorsOf, copyingOf, localeOf, programsOf } from "../../../../../src/app/cli/common/requirements.ts";
 import { el2, el2Process } from "../../program.ts";
 
-const IDS = ["platform", "limits", "memory", "folders", "sockets", "terminal", "colors", "locale", "guests", "settings", "programs"];
+const IDS = [
+  "platform",
+  "limits",
+  "memory",
+  "folders",
+  "sockets",
+  "terminal",
+  "colors",
+  "locale",
+  "copying",
+  "guests",
+  "settings",
+  "programs",
+];
 
 Deno.test("doctor says for each check whether it passed", async () => {
   const { stdout } = await el2("doctor", "--json");
@@ -68,6 +81,17 @@ Deno.test("doctor concludes what does not work here from the checks that failed"
     assert.match(device, /^!! {2}guests {4}the cache folder cannot be read\n {14}set EL2_CACHE to a writable folder$/m);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("doctor says whether tmux takes what the screens copy, and names its setting", async () => {
+  const inside = (name: string) => name === "TMUX" ? "/tmp/tmux,1,0" : undefined;
+  const found = (settings: Readonly<Partial<Record<string, string>>>) => copyingOf(inside, (name) => Promise.resolve(settings[name]));
+  assert.equal((await copyingOf(() => undefined, () => Promise.reject())).remedy, "");
+  assert.equal((await found({ "set-clipboard": "on", "allow-passthrough": "off" })).remedy, "");
+  assert.equal((await found({ "set-clipboard": "external", "allow-passthrough": "all" })).remedy, "");
+  for (const settings of [{ "set-clipboard": "external", "allow-passthrough": "off" }, { "set-clipboard": "off" }, {}]) {
+    assert.match((await found(settings)).remedy, /tmux set -g set-clipboard on$/);
   }
 });
 

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { parseFilter } from "../../../../../src/model/queries/filters/filter.ts";
+import { EVENTS } from "../../../../../src/model/queries/tables.ts";
 import { phoneAnswer } from "../../phone.ts";
 import { Rig } from "../../rig.ts";
 
@@ -87,6 +89,7 @@ Deno.test("the scrubber of the past marks snapshots and refusals; a click and a 
   const moves = () => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
   const [move] = moves();
   assert.ok(move.kind === "event");
+  assert.ok(parseFilter(move.filter, EVENTS).matches({ id: "ev:1", t: "1" }));
   const ns = Number(/^t<=(\d+)ns$/.exec(move.filter)![1]);
   assert.ok(Math.abs(ns - 6e9) < 2e8, move.filter);
   // A drag goes where it ends, once.
