@@ -304,6 +304,93 @@ static void returns(void) {
   MSR(sctlr_el1, SCTLR_BASE);
 }
 
+/**
+ * A change of the context that code is fetched in, and what is executed after the ISB or ERET that
+ * ends `words`: three additions to X1. The exception may come before that instruction, too, so its
+ * address counts from there on alone.
+ */
+static struct { u64 pc, x0, x2, x3, sctlr; } change;
+static void synchronize(const char *name, const u32 *words, int count) {
+  int end = count;
+  for (int i = 0; i < count; i++) code[i] = words[i];
+  for (int i = 0; i < 3; i++) code[end++] = 0x91000421;
+  write_code(code[0], code[1]);
+  code[end] = RET;
+  a.code = change.pc, a.pstate = EL1H, a.x[0] = change.x0, a.x[1] = 0, a.x[2] = change.x2, a.x[3] = change.x3;
+  a.sp_el0 = 0, a.far = a.esr = a.elr = a.spsr = a.handler = 0;
+  MSR(far_el1, 0);
+  if (change.sctlr) MSR(sctlr_el1, change.sctlr);
+  int exception = attempt(&a);
+  MSR(sctlr_el1, SCTLR_BASE), MSR(tcr_el1, TCR_BASE), MSR(mair_el1, 0xff00), MSR(cpacr_el1, 3 << 20);
+  MSR(ttbr1_el1, high_root), MSR(ttbr0_el1, root);
+  flush();
+  text(name), put(' ');
+  if (!exception) text("ok "), hex(a.result[1]);
+  else {
+    u64 past = a.elr - change.pc - 4 * count;
+    text("! "), hex(a.vector), hex(a.esr), hex(a.result[1]), hex((long)past < 0 ? 0 : past), hex(a.far == a.elr ? 0 : a.far);
+  }
+  put('\n');
+}
+#define SYNCHRONIZE(name, ...) ({ static const u32 words[] = {__VA_ARGS__}; synchronize(name, words, COUNT(words)); })
+
+/** What is fetched after each kind of context synchronization event. */
+static void contexts(void) {
+  enum { DSB = 0xd5033f9f, ISB = 0xd5033fdf, STORE = 0xf9000002, TLBI = 0xd508871f, READ = 0xf9400063 };
+  static PAGE u64 empty[512], other[512];
+  const u64 kernel = LEAF | NORMAL | SHARED | AF | READ_ONLY | UXN, nG = 1 << 11, high = HIGH_WINDOW + CODE_PAGE * 4096;
+  const u64 page = (u64)code | kernel;
+  const u64 changed[] = {
+    page, 0, page | PXN, (u64)code | LEAF | NORMAL | SHARED | AF | USER, page & ~(u64)AF, (page & ~(u64)READ_ONLY), page | nG, (u64)data | kernel,
+  };
+  other[0] = root[0];
+  for (int i = 0; i < 1024; i++) ((u32 *)data)[i] = 0xd4200100;
+  text("contexts\n");
+  for (u32 i = 0; i < COUNT(changed); i++)
+    for (int half = 0; half < 2; half++) {
+      change.pc = half ? high : BASE, change.x0 = (u64)&pages[CODE_PAGE], change.x2 = changed[i], change.x3 = (change.pc >> 12) << 20 >> 20;
+      change.sctlr = 0;
+      hex(i), hex(half), put('\n');
+#define CHANGED(name, ...) map(CODE_PAGE, code, kernel), SYNCHRONIZE(name, STORE, DSB, __VA_ARGS__)
+      CHANGED("vmalle1", TLBI, DSB, ISB);
+      CHANGED("vmalle1is", 0xd508831f, DSB, ISB);
+      CHANGED("vae1", 0xd5088723, DSB, ISB);
+      CHANGED("vale1", 0xd50887a3, DSB, ISB);
+      CHANGED("vaae1is", 0xd5088363, DSB, ISB);
+      CHANGED("vaale1is", 0xd50883e3, DSB, ISB);
+      CHANGED("twice", TLBI, DSB, ISB, 0xd503201f, 0xd503201f, ISB);
+      // An exception return to the same page.
+      change.x3 = EL1H;
+      CHANGED("eret", TLBI, DSB, 0xd5184003, 0x10000083, 0xd5184023, 0xd503201f, 0xd69f03e0);
+    }
+  map(DATA_PAGE, data, LEAF | NORMAL | SHARED | AF | USER);
+  for (int half = 0; half < 2; half++) {
+    change.pc = half ? high : BASE;
+    map(CODE_PAGE, code, (kernel | nG) & ~(u64)READ_ONLY);
+    change.x0 = SCTLR_BASE | 1 << 19, SYNCHRONIZE("wxn", 0xd5181000, ISB);
+    change.x0 = (u64)(half ? empty : other), change.x2 = (u64)other | 5ul << 48;
+    if (half) SYNCHRONIZE("ttbr1", 0xd5182020, 0xd5182002, ISB);
+    else SYNCHRONIZE("ttbr0", 0xd5182002, ISB);
+    change.x0 = TCR_BASE | 1 << 23, SYNCHRONIZE("tcr", 0xd5182040, ISB);
+    change.x0 = MRS(ttbr0_el1) | 6ul << 48, change.x2 = (u64)&pages[CODE_PAGE], change.x3 = 0;
+    SYNCHRONIZE("asid", 0xf9000043, 0xd5182000, DSB, ISB);
+    map(CODE_PAGE, code, kernel | nG);
+    change.x0 = (u64)high_root | 7ul << 48, change.x2 = TCR_BASE | 1 << 22, change.x3 = (u64)&pages[CODE_PAGE];
+    SYNCHRONIZE("a1", 0xf900007f, 0xd5182020, 0xd5182042, DSB, ISB);
+    map(CODE_PAGE, code, kernel);
+    change.x0 = 0, change.x2 = DATA + 1, SYNCHRONIZE("cpacr", 0xd5181040, ISB, 0x9e660000);
+    change.x0 = DATA, SYNCHRONIZE("pan", 0xd500419f, ISB, 0xf9400003);
+    change.x0 = DATA, SYNCHRONIZE("pan off", 0xd500419f, 0xd500409f, ISB, 0xf9400003);
+    change.x0 = SCTLR_BASE | 2, SYNCHRONIZE("a", 0xd5181000, ISB, 0xf9400043);
+    change.x0 = SCTLR_BASE & ~1ul;
+    if (half) SYNCHRONIZE("off", 0xd5181000, ISB);
+  }
+  // The translation that is turned on gives the running code no right of execution.
+  change.pc = (u64)code, change.x0 = SCTLR_BASE, change.sctlr = SCTLR_BASE & ~1ul;
+  SYNCHRONIZE("on", 0xd5181000, ISB);
+  change.sctlr = 0;
+}
+
 /** Breakpoints, watchpoints and software step of EL1's own. */
 static void debug(void) {
   static const u64 states[] = {EL0, EL1H, EL1H & ~0x200};
@@ -377,6 +464,7 @@ int main(void) {
   traps();
   returns();
   debug();
+  contexts();
   text("end\n");
   return 0;
 }

@@ -293,6 +293,10 @@ function defineTraps(library: Library): void {
     c.store("i64.store", CPU.PC, pc(library, c).add(4));
     c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
   });
+  defineSeam(library, "fetchAnew", (c) => {
+    c.store("i32.store", CPU.FETCHES_DROPPED, constant("i32", 0));
+    c.run(exceptionFunction(library, "resumeAfter"));
+  });
   define(library, "exitAfter", (c) => c.run(leave(library), c.parameter(0), 0, pc(library, c).add(4)));
 
   defineSeam(library, "hypervisorCall", (c) => {

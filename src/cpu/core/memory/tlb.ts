@@ -170,6 +170,7 @@ function defineFlushes(library: Library, pool: TlbPoolLayout): void {
       fill(set + TlbSet.ReadFlags, TlbSet.Size - TlbSet.ReadFlags, TlbFlags.Unlisted);
     }
     fill(TlbSpace.BlockFilter, BLOCK_FILTER_BITS / 8, 0);
+    noteDropped(c);
     c.store("i32.store", space, constant("i32", 0), TlbSpace.ListLength);
     c.store("i32.store", space, constant("i32", 0), TlbSpace.GiantFilter);
     c.store("i32.store", space, constant("i32", 0), TlbSpace.HasDevice);
@@ -181,6 +182,7 @@ function defineFlushes(library: Library, pool: TlbPoolLayout): void {
 
   define(library, "tlbFlushNonGlobal", (c) => {
     const space = c.parameter(0);
+    noteDropped(c);
     const at = c.let(space);
     const last = c.let(space.add(c.load("i32.load", space, TlbSpace.ListLength).shl(2)));
     c.while(() => at.ne(last), () => {
@@ -208,6 +210,7 @@ function defineFlushes(library: Library, pool: TlbPoolLayout): void {
 function definePageFlush(library: Library): void {
   define(library, "tlbFlushPage", (c) => {
     const space = c.parameter(0), va = c.parameter(1);
+    noteDropped(c);
     c.if(c.load("i32.load", space, TlbSpace.GiantFilter).and(giantBit(va)), () => {
       c.run(tlbFunction(library, "tlbFlushSpace"), space);
       c.return();
@@ -252,6 +255,7 @@ function definePageFlush(library: Library): void {
 function defineExactFlush(library: Library): void {
   define(library, "tlbFlushExactly", (c) => {
     const space = c.parameter(0), va = c.parameter(1), kept = c.parameter(2), hash = blockHash(c, va);
+    noteDropped(c);
     const giant = c.load("i32.load", space, TlbSpace.GiantFilter).and(giantBit(va));
     const block = c.load("i32.load", blockWord(space, hash), TlbSpace.BlockFilter).and(bit(hash));
     c.if(giant.or(block), () => {
@@ -484,6 +488,9 @@ function forEachData(
     c.set(index, index.add(1));
   }, () => index.ne(end));
 }
+
+/** The page in execution may be among those whose translations are dropped. */
+const noteDropped = (c: Code) => c.store("i32.store", CPU.FETCHES_DROPPED, constant("i32", 1));
 
 const invalidateFetch = (c: Code, entry: Value) => c.store("i64.store", entry, constant("i64", -1), FetchEntry.Tag);
 

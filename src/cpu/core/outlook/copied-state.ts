@@ -55,7 +55,8 @@ export function isChangedRegister(name: string): name is ChangedRegister {
   return (CHANGED_REGISTERS as readonly string[]).includes(name);
 }
 
-const STATES = ["EVENT", "EXCLUSIVE", "EXCLUSIVE_ADDRESS", "EXCLUSIVE_VALUE", "EXCLUSIVE_VALUE2"] as const;
+// An evaluation ends where translations are dropped.
+const STATES = ["FETCHES_DROPPED", "EVENT", "EXCLUSIVE", "EXCLUSIVE_ADDRESS", "EXCLUSIVE_VALUE", "EXCLUSIVE_VALUE2"] as const;
 const X_SLOTS = Slot.Dump + 1;
 const FLAGS: readonly Flag[] = ["N", "Z", "C", "V"];
 

@@ -129,6 +129,8 @@ export const Functions = {
   systemInstruction: signature(["i32", "i64"]),
   /** WFI and WFE, with their traps; (0 WFI, 1 WFE). */
   waitFor: signature(["i32"]),
+  /** ISB after translations have been dropped: the next instruction is looked up. */
+  fetchAnew: signature([]),
   /** DC ZVA at EL0: faults unless SCTLR_EL1.DZE allows it. */
   checkZeroAllowed: signature([]),
   /** At the start of a run: takes a virtual interrupt that is not masked. */

@@ -145,6 +145,10 @@ class Turn {
           this.#locals.set(s.id, this.counter);
           this.readsCounter = true;
           break;
+        case "if":
+          // An ISB. The translations that it would look up have been found here.
+          if (s.condition.kind !== "state" || s.condition.name !== "FETCHES_DROPPED") return undefined;
+          break;
         case "branch": {
           const taken = s.condition ? value(s.condition) : exactly(1n);
           if (taken.low === 0n && taken.high !== 0n) return undefined;

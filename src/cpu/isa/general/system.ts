@@ -121,7 +121,15 @@ export const system = (): Instruction[] => [
     (f) => `${f.opc ? "dmb" : "dsb"}\t${barrierOption(f.CRm)}`,
     () => {},
   ),
-  insn("ISB", "11010101000000110011 CRm 110 11111", {}, (f) => f.CRm === 15 ? "isb" : `isb\t${hex(f.CRm)}`, () => {}),
+  // All other context takes effect at the instruction that changes it. The page in execution is not
+  // looked up again until control leaves it.
+  insn(
+    "ISB",
+    "11010101000000110011 CRm 110 11111",
+    {},
+    (f) => f.CRm === 15 ? "isb" : `isb\t${hex(f.CRm)}`,
+    (_, $) => $.if($.state("FETCHES_DROPPED"), () => $.doFaulting("fetchAnew")),
+  ),
 
   ...plainRegister("SP_EL0", requireState(PSTATE_EL | PSTATE_SP, EL1H)),
   ...plainRegister("TPIDR_EL0", anywhere),

@@ -66,6 +66,7 @@ const STATE_TYPES = {
   EXCLUSIVE_VALUE2: "i64",
   SCRATCH0: "i64",
   SCRATCH1: "i64",
+  FETCHES_DROPPED: "i32",
 } as const satisfies Record<string, Type>;
 
 export type StateName = keyof typeof STATE_TYPES;

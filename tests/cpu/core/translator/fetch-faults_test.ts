@@ -69,3 +69,30 @@ Deno.test("a branch to a page that is not mapped any more counts the same in all
     }
   }
 });
+
+/** A loop, which X1 counts and X0 leads to an invalidation. */
+const INVALIDATING: readonly Line[] = [
+  ["isb", 0xd503_3fdf],
+  ["add x1, x1, #0x1", 0x9100_0421],
+  ["cbz x0, 0xfffffffffffffff8", 0xb4ff_ffc0],
+  ["sys", 0xd508_871f],
+  ["b", 0x17ff_fffc],
+];
+
+Deno.test("an ISB in a region is the last instruction of a page that is not mapped any more", () => {
+  for (const cpu of ["v8", "max"]) {
+    const counts = (["interp", "jit"] as const).map((tier) => {
+      const machine = prepared(tier, BRANCHES[0], cpu), { vcpu, view, core } = machine;
+      machine.load(LOOP, INVALIDATING);
+      machine.run(WARM, LOOP);
+      if (tier === "jit") assert.ok(core.counters.translator!.regions > 1, "the loop was not translated");
+      view.setBigUint64(TABLES + 0x2000 - RAM_BASE + 8 * ((LOOP - RAM_BASE) / 0x1000), 0n, true);
+      core.memoryWritten(TABLES + 0x2000, 0x1000);
+      vcpu.setX(0, 1n);
+      assert.equal(machine.run(WARM).reason, ExitReason.Trap);
+      assert.equal(vcpu.getRegister("ELR_EL1"), BigInt(LOOP + 4));
+      return `${vcpu.getX(1)} ${machine.now}`;
+    });
+    assert.equal(counts[1], counts[0], cpu);
+  }
+});
