@@ -32,9 +32,9 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
   },
   model: {
     queries: ["virtio", "abi", "support"],
-    plans: ["queries", "host", "virtio", "hypervisor", "abi", "core", "isa", "support"],
-    protocol: ["plans", "queries", "hypervisor", "abi", "support"],
-    commands: ["protocol", "queries", "abi", "support"],
+    commands: ["queries", "abi", "support"],
+    plans: ["commands", "queries", "host", "virtio", "hypervisor", "abi", "core", "isa", "support"],
+    protocol: ["plans", "commands", "queries", "hypervisor", "abi", "support"],
   },
   inside: {
     images: ["host", "isa", "formats", "support"],
@@ -45,7 +45,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     state: ["hypervisor", "hardware", "support"],
     outside: ["state", "virtio", "hardware", "formats", "support"],
     inspection: [
-      ...["linux", "symbols", "protocol", "queries", "host", "virtio", "resource-manager", "hypervisor", "devicetree"],
+      ...["linux", "symbols", "protocol", "commands", "queries", "host", "virtio", "resource-manager", "hypervisor", "devicetree"],
       ...["abi", "core", "isa", "formats", "support"],
     ],
     assembly: [
@@ -55,12 +55,12 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     ],
     snapshots: ["assembly", "state", "plans", "queries", "hardware", "core", "support"],
     recordings: [
-      ...["snapshots", "assembly", "state", "protocol", "plans", "queries", "hypervisor", "abi", "core", "isa"],
+      ...["snapshots", "assembly", "state", "protocol", "plans", "commands", "queries", "hypervisor", "abi", "core", "isa"],
       ...["formats", "support"],
     ],
     engine: [
       ...["recordings", "snapshots", "assembly", "inspection", "outside", "state", "symbols", "protocol", "plans"],
-      ...["queries", "hypervisor", "abi", "support"],
+      ...["commands", "queries", "hypervisor", "abi", "support"],
     ],
     worker: [
       ...["engine", "recordings", "snapshots", "assembly", "outside", "state", "protocol", "plans", "queries", "virtio"],
@@ -70,7 +70,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["worker", "recordings", "snapshots", "assembly", "inspection", "plans", "queries", "hardware", "abi", "formats"],
       ...["support"],
     ],
-    control: ["worker", "outside", "protocol", "queries", "abi", "support"],
+    control: ["worker", "outside", "protocol", "commands", "queries", "abi", "support"],
     debug: ["queries", "hypervisor", "core", "support"],
     export: ["inspection", "queries", "abi", "formats", "support"],
   },
@@ -81,7 +81,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["catalog", "assembly", "symbols", "images", "plans", "queries", "host", "virtio", "resource-manager", "hypervisor"],
       ...["hardware", "devicetree", "abi", "isa", "support"],
     ],
-    scenarios: ["configuration", "recordings", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
+    scenarios: ["configuration", "recordings", "assembly", "inspection", "plans", "commands", "queries", "hypervisor", "abi", "support"],
     jobs: ["scenarios", "catalog", "batch", "recordings", "inspection", "images", "plans", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     cli: [

@@ -9,6 +9,7 @@ import { planText } from "../../src/app/configuration/plan-run.ts";
 import { picture } from "../../src/app/tui/look/picture.ts";
 import type { ThemeName } from "../../src/app/tui/look/themes.ts";
 import { textBytes } from "../../src/app/tui/terminal/keys.ts";
+import { REQUEST } from "../../src/model/commands/rpc.ts";
 import type { StopChange } from "../../src/model/queries/stop-rule.ts";
 import { type Problem, problemOfAll, UserError } from "../../src/kit/support/problem.ts";
 
@@ -82,7 +83,7 @@ async function done(session: Stage, answer: Promise<Problem | undefined>): Promi
 
 /** The host wants its memory back, which ping still has. */
 async function reclaim(session: Stage): Promise<void> {
-  await done(session, session.asker.act({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, RECLAIM) }));
+  await done(session, session.asker.act(REQUEST.of({ id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, RECLAIM) })));
   await runTo(session, `kind=rpc name=${MEM_RECLAIM.name}`);
 }
 

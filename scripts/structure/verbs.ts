@@ -10,7 +10,7 @@
 // command. In the room of commands only the entry counts: its help may name others.
 
 import { type CommandNode, isRunnable } from "../../src/app/cli/common/command-tree.ts";
-import { action } from "../../src/model/queries/action.ts";
+import { action } from "../../src/model/commands/actions.ts";
 import { TABLE_NAMES } from "../../src/model/queries/tables.ts";
 import type { Homes } from "./homes.ts";
 import { roomOf } from "./rooms.ts";

@@ -9,6 +9,7 @@ import { letIn } from "../../session/recordings/past/input.ts";
 import type { EndState, Input, RecordedInput } from "../../model/plans/recorded-run.ts";
 import type { PastRun } from "../../session/recordings/file/recording-writer.ts";
 import { alone, type SessionPlan } from "../../model/plans/plan.ts";
+import { INJECT_ADD, INJECT_REMOVE } from "../../model/commands/faults.ts";
 import { nameOf, withKind, withoutKind } from "../../model/queries/ids.ts";
 import { diagnosisLines, timedOutLines } from "../../model/queries/texts/diagnosis-text.ts";
 import { isExactly } from "../../model/queries/filters/filter.ts";
@@ -180,9 +181,9 @@ export class ScenarioRun {
         this.#console(step.to);
         return this.#enter({ kind: "console", console: step.to, bytes: new TextEncoder().encode(step.send) });
       case "inject":
-        return this.#act({ kind: "inject.add", rule: step.inject });
+        return this.#act(INJECT_ADD.of({ rule: step.inject }));
       case "remove":
-        return this.#act({ kind: "inject.remove", rule: step.remove });
+        return this.#act(INJECT_REMOVE.of({ rule: step.remove }));
       case "expect_console": {
         const pattern = new LinearRegex(step.expect_console, "m");
         this.#console(step.of);

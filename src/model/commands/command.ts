@@ -2,20 +2,34 @@
 // help, completion, menus, palette, `:done`, tools of agents, ways out, manual and reference follow
 // from its entry.
 
+import * as v from "valibot";
 import type { Arguments, Exclusions, GivenOf, Needs, ValuesOf } from "./argument.ts";
-import type { Action } from "../queries/action.ts";
-import type { IdKind } from "../queries/ids.ts";
+import { type IdKind, vmIn } from "../queries/ids.ts";
 import type { Query } from "../queries/query.ts";
 import type { TableName } from "../queries/tables.ts";
 import type { Row, Selected } from "../queries/table.ts";
-import type { ClientRequest, Move } from "../protocol/requests.ts";
+import type { Move } from "../queries/move.ts";
+import type { StopChange } from "../queries/stop-rule.ts";
+import type { TraceKind } from "../../machine/abi/trace.ts";
 import type { Hint } from "../../kit/support/text/hint.ts";
 
-/** A request without its number, which the client adds. */
-type Numberless<R> = R extends { readonly id: number } ? Omit<R, "id"> : R;
-/** Something that a command has the session do. */
+/** Bytes of a message: more than any queue or request to the Resource Manager takes. */
+export const MESSAGE_MAX = 1 << 16;
+
+/** An action of any kind. */
+export interface AnyAction {
+  readonly kind: string;
+}
+
+/** Something that a command has the session do: a request, to which the client adds its number. */
 export type Step =
-  | Numberless<Exclude<ClientRequest, { readonly kind: "query" | "forget" | "taken" | "snapshot" }>>
+  | { readonly kind: "act"; readonly action: AnyAction }
+  | { readonly kind: "input"; readonly console: string; readonly bytes: Uint8Array }
+  | { readonly kind: "pause" | "resume" }
+  | { readonly kind: "move"; readonly to: Move }
+  | { readonly kind: "mark"; readonly name: string }
+  | { readonly kind: "stop-rule"; readonly change: StopChange }
+  | { readonly kind: "trace"; readonly kinds: readonly TraceKind[] }
   /** To a mark, whose place only the session knows. */
   | { readonly kind: "move-to-mark"; readonly name: string };
 
@@ -66,6 +80,15 @@ export interface Question {
   /** The message once the machine has taken it; by default that it is done. */
   readonly taken?: string;
 }
+
+/** Parts that no change of the machine removes. */
+export const BACK = "consoles and events; t goes back to before it";
+
+/** VMs that the others need. */
+const PLATFORM: ReadonlySet<string> = new Set(["host", "rm"]);
+
+/** Why a VM cannot be ended; undefined if it can. */
+export const neededVm = (id: string): string | undefined => PLATFORM.has(vmIn(id) ?? "") ? `other VMs need ${id}` : undefined;
 
 /** Conditions for a menu's line to be available. */
 export interface Circumstances {
@@ -146,8 +169,19 @@ export function command<const A extends Arguments>(name: string, entry: CommandE
   return { name, ...entry };
 }
 
+/** Declares a kind of actions beside its command, by its fields; `actions.ts` lists all. */
+export function action<const K extends string, const E extends v.ObjectEntries>(kind: K, fields: E) {
+  type Fields = Readonly<v.InferOutput<v.StrictObjectSchema<E, undefined>>>;
+  return {
+    kind,
+    schema: v.strictObject({ kind: v.literal(kind), ...fields }),
+    /** The action with these fields. */
+    of: (given: Fields): Fields & { readonly kind: K } => ({ ...given, kind }),
+  };
+}
+
 /** The step of an action. */
-export const act = (action: Action): readonly Step[] => [{ kind: "act", action }];
+export const act = (action: AnyAction): readonly Step[] => [{ kind: "act", action }];
 /** The step of a move. */
 export const move = (to: Move): readonly Step[] => [{ kind: "move", to }];
 

@@ -1,8 +1,9 @@
 // The consoles of a session's VMs.
 
 import { flag, option, word, words } from "./argument.ts";
-import { command, type Step } from "./command.ts";
+import { act, action, command, type Step } from "./command.ts";
 import { duration, idOf, keystrokes, text, whole } from "./kinds.ts";
+import { name as id } from "../queries/fields.ts";
 import { parseAs, vmIn, withoutKind } from "../queries/ids.ts";
 
 /** The VM whose console is named NAME, vm:NAME, con:NAME or con:NAME/0. */
@@ -11,6 +12,8 @@ export function consoleName(named: string): string {
   return id?.index === 0 ? id.vm : withoutKind("con", name);
 }
 
+/** A break on the line of a console. */
+export const CONSOLE_BREAK = action("console.break", { console: id });
 export const CONSOLE = command("console", {
   doc: "read a guest's console, type into it, or wait for its output",
   args: {
@@ -33,7 +36,7 @@ export const CONSOLE = command("console", {
   steps: ({ vm, send, break: isBroken }): readonly Step[] => {
     const name = consoleName(vm);
     return [
-      ...isBroken ? [{ kind: "act", action: { kind: "console.break", console: name } } satisfies Step] : [],
+      ...isBroken ? act(CONSOLE_BREAK.of({ console: name })) : [],
       ...send === undefined ? [] : [{ kind: "input", console: name, bytes: send } satisfies Step],
     ];
   },

@@ -1,8 +1,9 @@
 // `el2 inject`: faults in a session's machine.
 
 import { ArgumentError, flag, type Kind, option, words } from "./argument.ts";
-import { command, type Step } from "./command.ts";
+import { act, action, command } from "./command.ts";
 import { phrase, text } from "./kinds.ts";
+import { name, text as someText } from "../queries/fields.ts";
 import { FaultRuleError, FAULTS, readFaultRule } from "../queries/fault-rule.ts";
 
 /** A rule of faults, as its grammar writes it. */
@@ -22,6 +23,10 @@ const kinds = Object.entries(FAULTS).map(([kind, { doc, fields }]) =>
   `  ${kind.padEnd(7)} ${doc}\n          ${Object.keys(fields).join("= ")}=`
 );
 
+/** A rule of injected faults holds from now on. */
+export const INJECT_ADD = action("inject.add", { rule: someText() });
+/** It holds no more: `inject:N`, or `all`. */
+export const INJECT_REMOVE = action("inject.remove", { rule: name });
 export const INJECT = command("inject", {
   doc: "inject faults into a session's machine: the n-th call, request, allocation or interrupt",
   args: {
@@ -46,8 +51,8 @@ ${kinds.join("\n")}`,
   ],
   lists: true,
   steps: ({ rule, remove }) => [
-    ...rule.map((one): Step => ({ kind: "act", action: { kind: "inject.add", rule: one } })),
-    ...remove === undefined ? [] : [{ kind: "act", action: { kind: "inject.remove", rule: remove } } satisfies Step],
+    ...rule.flatMap((one) => act(INJECT_ADD.of({ rule: one }))),
+    ...remove === undefined ? [] : act(INJECT_REMOVE.of({ rule: remove })),
   ],
   ask: () => ({ table: "inject.ls", args: {} }),
   prints: { "inject.ls": { list: true } },

@@ -1,11 +1,11 @@
 // `el2 irq`: the interrupts of a session.
 
 import { option, optionOr, word } from "./argument.ts";
-import { act, command, type Group } from "./command.ts";
+import { act, action, BACK, command, type Group } from "./command.ts";
 import { duration, idOf, whole } from "./kinds.ts";
 import { listOfVm } from "./lists.ts";
 import { hintFor } from "./words.ts";
-import { BACK } from "./menus.ts";
+import { name } from "../queries/fields.ts";
 
 /** Time (ns) over which `irq top` counts. */
 export const TOP_TIME = 1e9;
@@ -21,12 +21,14 @@ export const IRQ_LS = listOfVm("irq.ls", {
   examples: ["irq ls ping", "irq ls --filter finding!=-   those that storm or cannot be delivered"],
 });
 
+/** Gives an interrupt a pulse (GICD_ISPENDR). */
+export const RAISE = action("irq.raise", { irq: name });
 export const IRQ_RAISE = command("irq.raise", {
   doc: "make an interrupt pending",
   args: { irq: IRQ },
   right: "changes",
   examples: ["irq raise irq:ping/961", "irq raise 963"],
-  steps: ({ irq }) => act({ kind: "irq.raise", irq }),
+  steps: ({ irq }) => act(RAISE.of({ irq })),
   done: ({ irq }) => `${irq} is pending; a level stays pending until the guest clears it`,
   next: ({ irq }) => ({ hint: hintFor(IRQ_CLEAR, { irq }), does: "clears it" }),
   menus: [{
@@ -44,12 +46,14 @@ export const IRQ_RAISE = command("irq.raise", {
   }],
 });
 
+/** Makes an interrupt no longer pending (GICD_ICPENDR); a line that is high keeps it pending. */
+export const CLEAR = action("irq.clear", { irq: name });
 export const IRQ_CLEAR = command("irq.clear", {
   doc: "make an interrupt no longer pending",
   args: { irq: IRQ },
   right: "changes",
   examples: ["irq clear irq:ping/961"],
-  steps: ({ irq }) => act({ kind: "irq.clear", irq }),
+  steps: ({ irq }) => act(CLEAR.of({ irq })),
   done: ({ irq }) => `cleared ${irq}`,
 });
 

@@ -3,9 +3,9 @@
 
 import { ArgumentError, type Kind, type Offers } from "./argument.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../machine/abi/trace.ts";
-import { MARK_NAME } from "../queries/fields.ts";
 import { FilterError } from "../queries/filters/filter.ts";
 import { formatId, type IdKind, paId, parseAs, parseId } from "../queries/ids.ts";
+import { MARK_NAME } from "../queries/move.ts";
 import type { Table } from "../queries/table.ts";
 import { EVENTS } from "../queries/tables.ts";
 import { checkFilter } from "../queries/filters/temporal-filter.ts";

@@ -1,9 +1,10 @@
 // `el2 mem`: the memory of a session.
 
 import { maybe, word } from "./argument.ts";
-import { act, command, type Group } from "./command.ts";
+import { act, action, command, type Group, MESSAGE_MAX } from "./command.ts";
 import { bytes, memoryPlace, size } from "./kinds.ts";
 import { listArguments, listOfTable, listOfVm } from "./lists.ts";
+import { bytes as someBytes, name } from "../queries/fields.ts";
 
 /** Bytes of a page that a screen reads. */
 const READ = 256;
@@ -61,12 +62,14 @@ export const MEM_CHECK = command("mem.check", {
   menus: [{ on: ["pa", "parcel"], key: "k", label: "check the ownership invariants", of: () => ({}) }],
 });
 
+/** Writes RAM, as a debugger does: at `pa:ADDRESS` or `ipa:VM/ADDRESS`. */
+export const WRITE = action("mem.write", { at: name, bytes: someBytes(MESSAGE_MAX) });
 export const MEM_WRITE = command("mem.write", {
   doc: "write bytes to memory, as a debugger does",
   args: { address: ADDRESS, bytes: word(bytes, "hexadecimal digits, or text: and text") },
   right: "changes",
   examples: ["mem write ipa:ping/0x80200000 00112233", "mem write pa:0x41a00000 text:hello"],
-  steps: ({ address, bytes }) => act({ kind: "mem.write", at: address, bytes }),
+  steps: ({ address, bytes }) => act(WRITE.of({ at: address, bytes })),
   done: ({ address, bytes }) => `wrote ${bytes.length} bytes at ${address}`,
 });
 

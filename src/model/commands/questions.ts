@@ -20,9 +20,8 @@ import {
 import { TRACE_KINDS } from "../../machine/abi/trace.ts";
 import { asked } from "./lists.ts";
 import { allOf, isExactly, mentions } from "../queries/filters/filter.ts";
-import { findArguments } from "../queries/find.ts";
 import { type IdKind, kindOf, parseAs, withKind, withoutKind } from "../queries/ids.ts";
-import { rowsOf } from "../queries/query.ts";
+import { type QueryOf, rowsOf } from "../queries/query.ts";
 import type { Row } from "../queries/table.ts";
 import { DIAGNOSES, EVENTS, REASONS, type TableName, WHO as ACCESSES } from "../queries/tables.ts";
 import { reasonLines } from "../queries/texts/reason-text.ts";
@@ -132,6 +131,20 @@ counts even if the bytes stay the same; of everything else, only changes count. 
     of: (id) => ({ target: id }),
   }],
 });
+
+/** Bytes of a value in memory. */
+const VALUE_SIZE = 8;
+
+/**
+ * The arguments of a query of `who`: events if there is a filter; else accesses that leave a value,
+ * or executions if there is none.
+ */
+function findArguments(
+  { at, filter, value, size = VALUE_SIZE, before, limit }: Omit<QueryOf<"who">["args"], "access" | "back">,
+): QueryOf<"who">["args"] {
+  if (filter !== undefined) return { access: "event", filter, before, limit };
+  return value === undefined ? { at, access: "exec", before, limit } : { at, access: "write", value, size, before, limit };
+}
 
 export const FIND = command("find", {
   doc: "list where in the run code was executed, a register or memory got a value, or events occurred; oldest first",

@@ -1,10 +1,10 @@
 // `el2 queue`: the message queues and doorbells of a session.
 
 import { word } from "./argument.ts";
-import { act, command, type Group } from "./command.ts";
+import { act, action, BACK, command, type Group, MESSAGE_MAX } from "./command.ts";
 import { idOf, mask, message } from "./kinds.ts";
 import { listArguments, listOfVm } from "./lists.ts";
-import { BACK } from "./menus.ts";
+import { bytes, name, unsigned } from "../queries/fields.ts";
 
 export const QUEUES_OF_A_SESSION: Group = { name: "queue", doc: "the message queues and doorbells of a session" };
 
@@ -25,12 +25,14 @@ export const QUEUE_RING = command("queue.ring", {
   ask: ({ queue }) => ({ table: "queue.ring", args: { queue } }),
 });
 
+/** Puts a message into a queue, as its sender would. */
+export const SEND = action("queue.send", { queue: name, bytes: bytes(MESSAGE_MAX) });
 export const QUEUE_SEND = command("queue.send", {
   doc: "send a message on behalf of the queue's sender",
   args: { queue: QUEUE, message: word(message, "hexadecimal digits, or text; text:TEXT where both are possible") },
   right: "changes",
   examples: ["queue send mq:289 00112233", "queue send mq:289 hello   the demo's pong resets at it", "queue send mq:289 text:cafe"],
-  steps: ({ queue, message }) => act({ kind: "queue.send", queue, bytes: message }),
+  steps: ({ queue, message }) => act(SEND.of({ queue, bytes: message })),
   done: ({ queue, message }) => `sent ${message.length} bytes to ${queue}`,
   menus: [{
     on: ["mq"],
@@ -48,12 +50,14 @@ export const QUEUE_SEND = command("queue.send", {
   }],
 });
 
+/** Takes all messages out of a queue. */
+export const FLUSH = action("queue.flush", { queue: name });
 export const QUEUE_FLUSH = command("queue.flush", {
   doc: "remove all messages from a queue",
   args: { queue: QUEUE },
   right: "changes",
   examples: ["queue flush mq:289"],
-  steps: ({ queue }) => act({ kind: "queue.flush", queue }),
+  steps: ({ queue }) => act(FLUSH.of({ queue })),
   done: ({ queue }) => `${queue} is empty`,
   menus: [{
     on: ["mq"],
@@ -70,12 +74,14 @@ export const QUEUE_FLUSH = command("queue.flush", {
   }],
 });
 
+/** Sets flags of a doorbell, as its sender would. */
+export const RING = action("doorbell.ring", { doorbell: name, flags: unsigned(64) });
 export const QUEUE_RING_BELL = command("queue.ring-bell", {
   doc: "set flags of a doorbell on behalf of its sender",
   args: { doorbell: word(idOf("db"), "db:NUMBER"), flags: word(mask, "a mask, such as 0x1") },
   right: "changes",
   examples: ["queue ring-bell db:288 0x1"],
-  steps: ({ doorbell, flags }) => act({ kind: "doorbell.ring", doorbell, flags }),
+  steps: ({ doorbell, flags }) => act(RING.of({ doorbell, flags })),
   done: ({ doorbell }) => `${doorbell} is rung`,
   menus: [{
     name: "doorbell.ring",

@@ -1,10 +1,9 @@
 // `el2 rpc`: requests to the Resource Manager.
 
 import { option, word, words } from "./argument.ts";
-import { command, type Group } from "./command.ts";
+import { act, action, BACK, command, type Group, MESSAGE_MAX } from "./command.ts";
 import { asTyped, bytes, duration, text } from "./kinds.ts";
 import { listOfVm } from "./lists.ts";
-import { BACK } from "./menus.ts";
 import {
   ComposeError,
   composeRequest,
@@ -15,6 +14,7 @@ import {
 } from "../../machine/abi/rpc/text/compose.ts";
 import { requestNames } from "../../machine/abi/rpc/text/compose.ts";
 import { ArgumentError } from "./argument.ts";
+import { bytes as someBytes, count } from "../queries/fields.ts";
 import { nameOf } from "../queries/ids.ts";
 import { didYouMean } from "../../kit/support/text/did-you-mean.ts";
 import { hint, hintText } from "../../kit/support/text/hint.ts";
@@ -30,6 +30,8 @@ export const RPC_LS = listOfVm("rpc.ls", {
   examples: ["rpc ls", "rpc ls --filter 'about=ping res!=ok'"],
 });
 
+/** Sends a request to the Resource Manager in the host's name: a message's id, and its payload. */
+export const REQUEST = action("rpc.send", { id: count(0xffff_ffff), payload: someBytes(MESSAGE_MAX) });
 export const RPC_SEND = command("rpc.send", {
   doc: "send a request to the Resource Manager as the host VM, and print the reply",
   args: {
@@ -49,7 +51,7 @@ export const RPC_SEND = command("rpc.send", {
   ],
   steps: ({ message, fields, payload }) => {
     const { id, bytes } = composed(message, fields, payload);
-    return [{ kind: "act", action: { kind: "rpc.send", id, payload: bytes } }];
+    return act(REQUEST.of({ id, payload: bytes }));
   },
   menus: [{
     name: "mem.reclaim",

@@ -1,10 +1,10 @@
 // `el2 vcpu`: the vCPUs of a session.
 
 import { maybe, option, optionOr, word } from "./argument.ts";
-import { act, command, type Group } from "./command.ts";
+import { act, action, BACK, command, type Group, neededVm } from "./command.ts";
 import { duration, filterOf, idOf, mask, text, whole } from "./kinds.ts";
 import { listArguments, listOfVm, VCPU } from "./lists.ts";
-import { BACK, neededVm } from "./menus.ts";
+import { name, unsigned } from "../queries/fields.ts";
 import { PAGE_TABLES } from "../queries/tables.ts";
 import { VARIABLES } from "../queries/tables.ts";
 
@@ -64,6 +64,8 @@ export const VCPU_VARS = command("vcpu.vars", {
   ask: ({ vcpu, expression, frame }) => ({ table: VARIABLES.name, args: { vcpu, frame, at: expression } }),
 });
 
+/** Writes a register of a vCPU, as a debugger does. */
+export const SET = action("vcpu.set", { vcpu: name, register: name, value: unsigned(128) });
 export const VCPU_SET = command("vcpu.set", {
   doc: "write a register of a vCPU, as a debugger does",
   args: {
@@ -73,16 +75,18 @@ export const VCPU_SET = command("vcpu.set", {
   },
   right: "changes",
   examples: ["vcpu set ping/0 x0 0x1"],
-  steps: ({ vcpu, register, value }) => act({ kind: "vcpu.set", vcpu, register, value }),
+  steps: ({ vcpu, register, value }) => act(SET.of({ vcpu, register, value })),
   done: ({ vcpu, register, value }) => `${register} of ${vcpu} is ${mask.spell(value)}`,
 });
 
+/** Ends the life of a vCPU (vcpu_kill). */
+export const KILL = action("vcpu.kill", { vcpu: name });
 export const VCPU_KILL = command("vcpu.kill", {
   doc: "kill a vCPU (vcpu_kill)",
   args: { vcpu: word(idOf("vcpu"), "vcpu:VM/INDEX") },
   right: "changes",
   examples: ["vcpu kill hello/0"],
-  steps: ({ vcpu }) => act({ kind: "vcpu.kill", vcpu }),
+  steps: ({ vcpu }) => act(KILL.of({ vcpu })),
   done: ({ vcpu }) => `${vcpu} is killed`,
   menus: [{
     on: ["vcpu"],

@@ -1,12 +1,13 @@
 // `el2 vm`: the VMs of a session.
 
+import * as v from "valibot";
 import { option, word } from "./argument.ts";
-import { act, command, type Group } from "./command.ts";
+import { act, action, BACK, command, type Group, neededVm } from "./command.ts";
 import { anySize, file } from "./kinds.ts";
 import { listArguments, listOfTable, VM } from "./lists.ts";
 import { hintFor } from "./words.ts";
-import { BACK, neededVm } from "./menus.ts";
 import { isExactly } from "../queries/filters/filter.ts";
+import { count, name } from "../queries/fields.ts";
 import { withoutKind } from "../queries/ids.ts";
 import { sizeText } from "../../kit/support/text/number-text.ts";
 
@@ -46,31 +47,37 @@ export const VM_DTB = command("vm.dtb", {
   ask: ({ vm }) => ({ table: "vm.dtb", args: { vm } }),
 });
 
+/** Creates and starts a VM of the configuration that is not there, or that `CREATE` has created. */
+export const START = action("vm.start", { vm: name });
 export const VM_START = command("vm.start", {
   doc: 'start a VM of the configuration that is not running, such as one with start = "manual"',
   args: { vm: VM },
   right: "changes",
   examples: ["vm start hello"],
-  steps: ({ vm }) => act({ kind: "vm.start", vm }),
+  steps: ({ vm }) => act(START.of({ vm })),
   done: ({ vm }) => `starting ${vm}`,
 });
 
+/** Creates a VM of the configuration up to VM_INIT: it is ready, and does not run. */
+export const CREATE = action("vm.create", { vm: name });
 export const VM_CREATE = command("vm.create", {
   doc: "create a VM of the configuration up to VM_INIT, for inspection; vm start runs it",
   args: { vm: VM },
   right: "changes",
   examples: ["vm create hello"],
-  steps: ({ vm }) => act({ kind: "vm.create", vm }),
+  steps: ({ vm }) => act(CREATE.of({ vm })),
   done: ({ vm }) => `creating ${vm}`,
   next: ({ vm }) => ({ hint: hintFor(VM_TIMELINE, { vm }), does: "follows it" }),
 });
 
+/** Ends a VM at once, and creates and starts it anew. */
+export const RESET = action("vm.reset", { vm: name });
 export const VM_RESET = command("vm.reset", {
   doc: "end a VM at once, and start it again",
   args: { vm: VM },
   right: "changes",
   examples: ["vm reset hello"],
-  steps: ({ vm }) => act({ kind: "vm.reset", vm }),
+  steps: ({ vm }) => act(RESET.of({ vm })),
   done: ({ vm }) => `restarting ${vm}`,
   menus: [{
     on: ["vm"],
@@ -88,12 +95,14 @@ export const VM_RESET = command("vm.reset", {
   }],
 });
 
+/** Asks the VM's owner to stop it (VM_STOP); `force` does not wait for the guest. */
+export const STOP = action("vm.stop", { vm: name, force: v.boolean() });
 export const VM_STOP = command("vm.stop", {
   doc: "ask a VM to shut down (VM_STOP)",
   args: { vm: VM },
   right: "changes",
   examples: ["vm stop hello"],
-  steps: ({ vm }) => act({ kind: "vm.stop", vm, force: false }),
+  steps: ({ vm }) => act(STOP.of({ vm, force: false })),
   done: ({ vm }) => `${vm} was asked to shut down`,
   menus: [{
     on: ["vm"],
@@ -117,7 +126,7 @@ export const VM_KILL = command("vm.kill", {
   args: { vm: VM },
   right: "changes",
   examples: ["vm kill hello"],
-  steps: ({ vm }) => act({ kind: "vm.stop", vm, force: true }),
+  steps: ({ vm }) => act(STOP.of({ vm, force: true })),
   done: ({ vm }) => `ending ${vm}`,
   menus: [{
     on: ["vm"],
@@ -135,12 +144,14 @@ export const VM_KILL = command("vm.kill", {
   }],
 });
 
+/** Wants a VM's balloon to have this many bytes. */
+export const BALLOON = action("balloon.set", { vm: name, bytes: count() });
 export const VM_BALLOON = command("vm.balloon", {
   doc: "set the size of a VM's balloon: memory that the guest gives back",
   args: { vm: VM, size: word(anySize, "size, such as 128MiB, or 0") },
   right: "changes",
   examples: ["vm balloon host 64MiB", "vm balloon host 0"],
-  steps: ({ vm, size }) => act({ kind: "balloon.set", vm, bytes: size }),
+  steps: ({ vm, size }) => act(BALLOON.of({ vm, bytes: size })),
   done: ({ vm, size }) => `asked ${vm} for a balloon of ${sizeText(size)}`,
   next: ({ vm }) => ({ hint: hintFor(VM_DEVICES, { vm }), does: "has its size" }),
 });

@@ -1,7 +1,7 @@
 // The results of a run besides its plan: all input to its machine from outside, each at its place,
 // and the machine's final state.
 
-import type { Action } from "../queries/action.ts";
+import type { Action } from "../commands/actions.ts";
 
 /** Something that enters the machine from outside. */
 export type Input =

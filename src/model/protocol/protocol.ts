@@ -9,7 +9,7 @@ import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
 
 export type { DebugAccess, DebugAnswer } from "../../machine/hypervisor/interface.ts";
-export type { ClientRequest, DebugRequest, Move, SessionDebugAccess } from "./requests.ts";
+export type { ClientRequest, DebugRequest, SessionDebugAccess } from "./requests.ts";
 export type {
   DebugStopped,
   DeviceSample,

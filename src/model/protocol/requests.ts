@@ -4,8 +4,9 @@
 import * as v from "valibot";
 import { TRACE_KINDS } from "../../machine/abi/trace.ts";
 import type { DebugAccess } from "../../machine/hypervisor/interface.ts";
-import { action } from "../queries/action.ts";
-import { bytes, count, listOf, MARK_NAME, name, text, unsigned, whole } from "../queries/fields.ts";
+import { action } from "../commands/actions.ts";
+import { bytes, count, listOf, name, text, unsigned } from "../queries/fields.ts";
+import { markName, move } from "../queries/move.ts";
 import { query, repeat } from "../queries/query.ts";
 import { stopChange } from "../queries/stop-rule.ts";
 import { debuggedVms } from "../queries/debugged-vms.ts";
@@ -22,28 +23,6 @@ const vcpu = count(0xffff);
 const space = v.optional(v.picklist(["va", "ipa", "pa"]));
 /** Bytes of guest memory in one access of a debugger; the machine refuses more than 16 KiB. */
 const ACCESS_MAX = 64 * KiB;
-
-/** Where in its run a session moves. */
-const move = v.variant("kind", [
-  /** So many instructions forward, or back. */
-  v.strictObject({ kind: v.literal("step"), by: whole }),
-  /** The place after this many retired instructions. */
-  v.strictObject({ kind: v.literal("instructions"), count: count() }),
-  /** Back to the last event that a filter lets through. */
-  v.strictObject({ kind: v.literal("event"), filter: text() }),
-  /**
-   * Forward to the next event that a filter lets through: in the past at most to now; from there
-   * the machine runs until it happens.
-   */
-  v.strictObject({ kind: v.literal("next-event"), filter: text() }),
-  /** Back to where an instruction was about to be executed: `VM:SYMBOL` or `VM:ADDRESS`. */
-  v.strictObject({ kind: v.literal("place"), at: text() }),
-  /** Nowhere else: the move in progress ends. */
-  v.strictObject({ kind: v.literal("here") }),
-  /** To where the machine really is. */
-  v.strictObject({ kind: v.literal("now") }),
-]);
-export type Move = Readonly<v.InferOutput<typeof move>>;
 
 /** Bytes of a condition of gdb's, and conditions of a breakpoint. */
 const CONDITION_MAX = 4096, CONDITIONS_MAX = 64;
@@ -148,7 +127,7 @@ export const REQUESTS = {
    * Names the place of the run that is shown; changes nothing in the machine, but all clients see
    * the mark, and recordings have it. One `acted` with the same number follows.
    */
-  mark: request("mark", "changes", { id, name: v.pipe(v.string(), v.regex(MARK_NAME)) }),
+  mark: request("mark", "changes", { id, name: markName }),
   /**
    * Adds a rule by which the machine stops, or removes one. One `acted` with the same number
    * follows.

@@ -49,6 +49,3 @@ export function firstIssue([issue]: readonly v.BaseIssue<unknown>[]): string {
   // It may quote what was sent.
   return (path === null ? issue.message : `${path}: ${issue.message}`).slice(0, ISSUE_MAX);
 }
-
-/** Names of marks: one word on a command line. */
-export const MARK_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;

@@ -2,9 +2,11 @@
 
 import type { SessionClient } from "../worker/client.ts";
 import { type Answer, problemIn, type Query, type Repeat } from "../../model/queries/query.ts";
-import type { Action } from "../../model/queries/action.ts";
+import type { AnyAction } from "../../model/commands/command.ts";
+import { readAction } from "../../model/commands/actions.ts";
+import type { Move } from "../../model/queries/move.ts";
 import type { StopChange } from "../../model/queries/stop-rule.ts";
-import type { Move, Request, SessionEvent } from "../../model/protocol/protocol.ts";
+import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
 import type { Problem } from "../../kit/support/problem.ts";
 
 type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "moving" | "snapshotted" }>;
@@ -50,7 +52,9 @@ export class Asker {
   }
 
   /** Performs an action on the machine. Resolves to undefined on success. */
-  act(action: Action): Promise<Problem | undefined> {
+  act(given: AnyAction): Promise<Problem | undefined> {
+    const action = readAction(given);
+    if ("issue" in action) return Promise.resolve({ what: `${given.kind}: ${action.issue}` });
     return this.#done((id) => ({ kind: "act", id, action }));
   }
 

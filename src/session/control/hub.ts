@@ -4,6 +4,7 @@
 
 import type { TraceKind } from "../../machine/abi/trace.ts";
 import type { SessionClient } from "../worker/client.ts";
+import { CONSOLE_BREAK } from "../../model/commands/consoles.ts";
 import { parseFilter } from "../../model/queries/filters/filter.ts";
 import { type Answer, noAnswer, problemIn, type Query } from "../../model/queries/query.ts";
 import { SESSION_MEMORY } from "../../model/queries/tables.ts";
@@ -245,7 +246,7 @@ export class SessionHub {
         for (const [id, asked] of this.#asked) if (asked.client === client && asked.id === message.id) this.#forget(id, asked);
         return;
       case "act":
-        if (message.action.kind === "console.break") this.#noteInput(message.action.console);
+        if (message.action.kind === CONSOLE_BREAK.kind) this.#noteInput(message.action.console);
         return this.machine.send({ ...message, id: this.#ask(client, message.id) });
       case "input":
         this.#noteInput(message.console);

@@ -3,12 +3,13 @@
 
 import type { TraceKind } from "../../machine/abi/trace.ts";
 import { withKind } from "../../model/queries/ids.ts";
-import type { Action } from "../../model/queries/action.ts";
+import type { Action } from "../../model/commands/actions.ts";
 import { FilterError } from "../../model/queries/filters/filter.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import type { Query } from "../../model/queries/query.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
-import type { DebugRequest, Move } from "../../model/protocol/protocol.ts";
+import type { Move } from "../../model/queries/move.ts";
+import type { DebugRequest } from "../../model/protocol/protocol.ts";
 import { letIn } from "../recordings/past/input.ts";
 import type { Input, RecordedInput } from "../../model/plans/recorded-run.ts";
 import { Replay } from "../recordings/runs/replay.ts";

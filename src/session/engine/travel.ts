@@ -4,7 +4,7 @@
 import { FilterError } from "../../model/queries/filters/filter.ts";
 import { callFilter } from "../../model/queries/stop-rule.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
-import type { Move } from "../../model/protocol/protocol.ts";
+import type { Move } from "../../model/queries/move.ts";
 import { BackTo, type Sought } from "../recordings/past/back-to.ts";
 import { OnTo } from "../recordings/past/on-to.ts";
 import { type Moment, momentOf } from "../recordings/past/past.ts";

@@ -8,7 +8,7 @@ import { type RegisterWrites, registerWrites } from "../../cpu/core/interface.ts
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
 import { act } from "./rules/act.ts";
 import { formatId } from "../../model/queries/ids.ts";
-import type { Action } from "../../model/queries/action.ts";
+import type { Action } from "../../model/commands/actions.ts";
 import { type Filter, FilterError, parseFilter } from "../../model/queries/filters/filter.ts";
 import { isTemporal, kindsForFilter, parseEventFilter, timeOf } from "../../model/queries/filters/temporal-filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";

@@ -37,6 +37,7 @@ export const MACHINE: readonly string[] = [
   ...[
     "machine/resource-manager",
     "machine/virtio",
+    "model/commands",
     "model/plans",
     "model/protocol",
     "model/queries",

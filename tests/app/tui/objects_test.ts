@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Query } from "../../../src/model/queries/query.ts";
-import type { Move } from "../../../src/model/protocol/protocol.ts";
+import type { Move } from "../../../src/model/queries/move.ts";
 import { textBytes } from "../../../src/app/tui/terminal/keys.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";

@@ -7,7 +7,7 @@ import { Screen } from "../../../src/app/tui/terminal/cells.ts";
 import type { ColorDepth } from "../../../src/app/tui/terminal/color.ts";
 import { KeyParser } from "../../../src/app/tui/terminal/key-parser.ts";
 import { textBytes } from "../../../src/app/tui/terminal/keys.ts";
-import type { Action } from "../../../src/model/queries/action.ts";
+import type { Action } from "../../../src/model/commands/actions.ts";
 import type { Answer, Query } from "../../../src/model/queries/query.ts";
 import { Standing } from "../../../src/session/engine/standing.ts";
 import type { MachineSample, Request, SessionEvent } from "../../../src/model/protocol/protocol.ts";

@@ -3,8 +3,10 @@
 
 import assert from "node:assert/strict";
 import { COMMANDS, GROUPS } from "../../../src/model/commands/all.ts";
+import { action, readAction } from "../../../src/model/commands/actions.ts";
 import { ArgumentError, checkedValues, type Typed, valuesOf } from "../../../src/model/commands/argument.ts";
 import type { Command } from "../../../src/model/commands/command.ts";
+import { FLUSH } from "../../../src/model/commands/queue.ts";
 import { hintFor, pathOf, typedOf } from "../../../src/model/commands/words.ts";
 import { hint, hintArguments, hintText, hintWords } from "../../../src/kit/support/text/hint.ts";
 import { sampleValues } from "./samples.ts";
@@ -51,6 +53,28 @@ Deno.test("each command has a name of its own, in a group or by itself, a text a
       assert.doesNotThrow(() => checkedValues(path, one, typed), example);
     }
   }
+});
+
+Deno.test("each action that an example takes is one of the schema, and each of the schema is taken; a value that is too long is named", () => {
+  const taken = COMMANDS.flatMap((one) => {
+    const path = pathOf(one), own = one.examples.filter((example) => example.startsWith(`${path} `));
+    return own.flatMap((example) => {
+      const typed = typedIn(one, shellWords(example.split(/ {3,}/)[0]).slice(path.split(" ").length));
+      try {
+        return one.steps?.(checkedValues(path, one, typed)) ?? [];
+      } catch (error) {
+        // It lists the fields of a message.
+        if (error instanceof ArgumentError) return [];
+        throw error;
+      }
+    });
+  }).flatMap((step) => step.kind === "act" ? [step.action] : []);
+  for (const one of taken) assert.deepEqual(readAction(one), one);
+  assert.deepEqual(
+    [...new Set(taken.map(({ kind }) => kind))].sort(),
+    action.options.map(({ entries }) => entries.kind.literal).sort(),
+  );
+  assert.deepEqual(readAction(FLUSH.of({ queue: "q".repeat(257) })), { issue: "queue: is longer than 256 characters" });
 });
 
 Deno.test("exclusions, needs and prompts name arguments that there are", () => {

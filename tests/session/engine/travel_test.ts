@@ -15,7 +15,7 @@ import { demoPlan } from "../snapshots/systems.ts";
 import { LENGTH, Session } from "./session-in-thread.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
-import type { Move } from "../../../src/model/protocol/protocol.ts";
+import type { Move } from "../../../src/model/queries/move.ts";
 import { problemText } from "../../../src/kit/support/problem.ts";
 import { LONG } from "../../support/long.ts";
 

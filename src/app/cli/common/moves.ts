@@ -7,7 +7,7 @@ import { Progress } from "./progress.ts";
 import type { OpenSession } from "./session.ts";
 import type { Step } from "../../../model/commands/command.ts";
 import { noMark } from "../../../model/commands/time.ts";
-import type { Move } from "../../../model/protocol/protocol.ts";
+import type { Move } from "../../../model/queries/move.ts";
 import { documentText, PLACE } from "../../../model/queries/documents.ts";
 import { endProblem, hasEnded } from "../../../model/queries/facts/problem.ts";
 import { rowsOf } from "../../../model/queries/query.ts";

@@ -47,8 +47,6 @@ export async function perform(open: OpenSession, step: Step, options: RunOptions
       return refused(await asker.stopRule(step.change));
     case "mark":
       return refused(await asker.mark(step.name));
-    case "symbols":
-      return refused(await asker.symbols(step.vm, step.file));
     case "move":
     case "move-to-mark":
       return await goTo(open, step, { ...options, timeout: values.timeout as number | undefined });
@@ -58,12 +56,14 @@ export async function perform(open: OpenSession, step: Step, options: RunOptions
     case "input":
     case "trace":
       return session.send(step);
-    default:
-      throw new Error(`no command has a step ${step.kind}`);
   }
 }
 
-function refused(problem: Parameters<typeof failed>[0] | undefined): void {
+/**
+ * The session has done it, unless there is a problem.
+ * @throws Failure
+ */
+export function refused(problem: Parameters<typeof failed>[0] | undefined): void {
   if (problem !== undefined) throw failed(problem);
 }
 

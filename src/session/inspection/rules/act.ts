@@ -3,10 +3,10 @@
 
 import { DEBUG_REGISTERS, Intid, LPI_FIRST, type Vcpu, type Vgic } from "../../../machine/hypervisor/inspect.ts";
 import { BalloonDevice } from "../../../machine/virtio/balloon/balloon.ts";
-import { InputDevice, type InputEvent } from "../../../machine/virtio/input/input.ts";
+import { InputDevice } from "../../../machine/virtio/input/input.ts";
 import { checkNames, FaultRuleError, readFaultRule } from "../../../model/queries/fault-rule.ts";
 import { parseAs, vcpuId, vcpuName, vmId, withKind, withoutKind } from "../../../model/queries/ids.ts";
-import type { Action } from "../../../model/queries/action.ts";
+import type { Action } from "../../../model/commands/actions.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
 import { readIrqs } from "../readers/objects/read-irqs.ts";
 import { writeBytes } from "../readers/objects/read-memory.ts";
@@ -15,70 +15,61 @@ import { problemOf } from "../../../kit/support/problem.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
+/** An action of a kind. */
+type Fields<K extends Action["kind"]> = Extract<Action, { readonly kind: K }>;
+
+/** How each kind of action is carried out; a QueryError has the reason if it cannot be. */
+const DOING: { readonly [K in Action["kind"]]: (view: View, action: Fields<K>) => void } = {
+  "vm.stop": ({ system }, { vm, force }) => system.control.stop(withoutKind("vm", vm), force),
+  "vm.start": ({ system }, { vm }) => system.control.start(withoutKind("vm", vm), "start"),
+  "vm.create": ({ system }, { vm }) => system.control.start(withoutKind("vm", vm), "create"),
+  "vm.reset": ({ system }, { vm }) => system.control.start(withoutKind("vm", vm), "reset"),
+  "balloon.set": setBalloon,
+  "vcpu.set": setRegister,
+  "vcpu.kill": (view, { vcpu: id }) => {
+    const vcpu = view.findVcpu(id);
+    if (vcpu.life.isDead) throw new QueryError(`${id} is already ${vcpu.life.stage}`);
+    if (vcpu.settings.isCritical) throw new QueryError(`${id} cannot be killed: the system depends on it`);
+    vcpu.kill();
+  },
+  "irq.raise": (view, { irq }) => raise(view, irq),
+  "irq.clear": (view, { irq }) => {
+    const { vcpu, intid } = findIrq(view, irq);
+    if (intid >= Intid.SpiEnd) throw new QueryError(`${irq}: an LPI is cleared by its device or the guest's ITS commands`);
+    vcpu.gic.gic.clearPending(vcpu.gic, intid);
+  },
+  "mem.write": (view, { at, bytes }) => writeBytes(view, at, bytes),
+  "queue.send": (view, { queue: id, bytes }) => {
+    const queue = findQueue(view, id);
+    if (queue.isFull) throw new QueryError(`${id} is full: ${queue.count} of ${queue.depth}`);
+    if (bytes.length === 0 || bytes.length > queue.maximumSize) {
+      throw new QueryError(`${id} takes messages of 1..${queue.maximumSize} bytes, not ${bytes.length}`);
+    }
+    queue.append(bytes, true);
+  },
+  "queue.flush": (view, { queue }) => findQueue(view, queue).flush(),
+  "doorbell.ring": (view, { doorbell: id, flags }) => {
+    const wanted = withKind("db", id);
+    const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
+    if (!doorbell) throw new QueryError(`no queue called "${wanted}"`, way`list them with ${hint("queue ls")}`);
+    doorbell.send(flags);
+  },
+  "rpc.send": ({ system }, { id, payload }) => system.control.sendRpc(id, payload),
+  "console.break": ({ system }, { console }) => system.control.sendBreak(console),
+  "input.send": sendInput,
+  "inject.add": addFault,
+  "inject.remove": removeFault,
+};
+
 /**
  * Performs it.
  * @throws QueryError with the reason if it cannot.
  */
-export function act(view: View, action: Action): void {
-  switch (action.kind) {
-    case "vm.stop":
-      return view.system.control.stop(withoutKind("vm", action.vm), action.force);
-    case "vm.start":
-      return view.system.control.start(withoutKind("vm", action.vm), "start");
-    case "vm.create":
-      return view.system.control.start(withoutKind("vm", action.vm), "create");
-    case "vm.reset":
-      return view.system.control.start(withoutKind("vm", action.vm), "reset");
-    case "console.break":
-      return view.system.control.sendBreak(action.console);
-    case "rpc.send":
-      return view.system.control.sendRpc(action.id, action.payload);
-    case "queue.send": {
-      const queue = findQueue(view, action.queue);
-      if (queue.isFull) throw new QueryError(`${action.queue} is full: ${queue.count} of ${queue.depth}`);
-      if (action.bytes.length === 0 || action.bytes.length > queue.maximumSize) {
-        throw new QueryError(`${action.queue} takes messages of 1..${queue.maximumSize} bytes, not ${action.bytes.length}`);
-      }
-      return queue.append(action.bytes, true);
-    }
-    case "queue.flush":
-      return findQueue(view, action.queue).flush();
-    case "doorbell.ring": {
-      const wanted = withKind("db", action.doorbell);
-      const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
-      if (!doorbell) throw new QueryError(`no queue called "${wanted}"`, way`list them with ${hint("queue ls")}`);
-      doorbell.send(action.flags);
-      return;
-    }
-    case "inject.add":
-      return addFault(view, action.rule);
-    case "inject.remove":
-      return removeFault(view, action.rule);
-    case "irq.raise":
-      return raise(view, action.irq);
-    case "irq.clear": {
-      const { vcpu, intid } = findIrq(view, action.irq);
-      if (intid >= Intid.SpiEnd) throw new QueryError(`${action.irq}: an LPI is cleared by its device or the guest's ITS commands`);
-      return vcpu.gic.gic.clearPending(vcpu.gic, intid);
-    }
-    case "mem.write":
-      return writeBytes(view, action.at, action.bytes);
-    case "vcpu.set":
-      return setRegister(view, action.vcpu, action.register, action.value);
-    case "balloon.set":
-      return setBalloon(view, action.vm, action.bytes);
-    case "input.send":
-      return sendInput(view, action.vm, action.events);
-    case "vcpu.kill": {
-      const vcpu = view.findVcpu(action.vcpu);
-      if (vcpu.life.isDead) throw new QueryError(`${action.vcpu} is already ${vcpu.life.stage}`);
-      if (vcpu.settings.isCritical) throw new QueryError(`${action.vcpu} cannot be killed: the system depends on it`);
-      return vcpu.kill();
-    }
-  }
+export function act<K extends Action["kind"]>(view: View, action: Fields<K>): void {
+  DOING[action.kind](view, action);
 }
 
-function addFault({ hypervisor, system: { vms } }: View, text: string): void {
+function addFault({ hypervisor, system: { vms } }: View, { rule: text }: Fields<"inject.add">): void {
   try {
     const rule = readFaultRule(text);
     checkNames(rule, vms.known);
@@ -89,7 +80,7 @@ function addFault({ hypervisor, system: { vms } }: View, text: string): void {
   }
 }
 
-function removeFault({ hypervisor: { faults } }: View, id: string): void {
+function removeFault({ hypervisor: { faults } }: View, { rule: id }: Fields<"inject.remove">): void {
   if (id === "all") return faults.clear();
   if (!faults.remove(withKind("inject", id))) {
     throw new QueryError(`no rule called "${withKind("inject", id)}"`, way`list them with ${hint("inject", { list: true })}`);
@@ -116,12 +107,12 @@ function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D,
   return found;
 }
 
-function setBalloon(view: View, vm: string, bytes: number): void {
+function setBalloon(view: View, { vm, bytes }: Fields<"balloon.set">): void {
   const [balloon] = devicesOf(view, vm, BalloonDevice, "balloon", '{ kind = "balloon" } in its devices');
   balloon.setTarget(bytes);
 }
 
-function sendInput(view: View, vm: string, events: readonly (readonly InputEvent[])[]): void {
+function sendInput(view: View, { vm, events }: Fields<"input.send">): void {
   const devices = devicesOf(view, vm, InputDevice, "keyboard and no tablet", '{ kind = "input" } in its devices');
   for (const together of events) {
     const device = devices.find((one) => together.every((event) => one.has(event)));
@@ -130,7 +121,7 @@ function sendInput(view: View, vm: string, events: readonly (readonly InputEvent
   }
 }
 
-function setRegister(view: View, id: string, name: string, value: bigint): void {
+function setRegister(view: View, { vcpu: id, register: name, value }: Fields<"vcpu.set">): void {
   const vcpu = view.findVcpu(id);
   if (vcpu.native) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
   const register = DEBUG_REGISTERS.find((one) => one.name.toLowerCase() === name.toLowerCase());

@@ -1,8 +1,9 @@
 // The lines of a recording: its file is untrusted, and all input and comparisons have these shapes.
 
 import * as v from "valibot";
-import { action } from "../../../model/queries/action.ts";
-import { count, MARK_NAME } from "../../../model/queries/fields.ts";
+import { action } from "../../../model/commands/actions.ts";
+import { count } from "../../../model/queries/fields.ts";
+import { markName } from "../../../model/queries/move.ts";
 import type { Check, EndState, Input, Mark } from "../../../model/plans/recorded-run.ts";
 
 const bytes = v.instance(Uint8Array);
@@ -18,7 +19,7 @@ const check = { instructions: count(), registers: v.string() };
 
 /** A place with a name. */
 export const MARK: v.GenericSchema<unknown, Mark> = v.strictObject({
-  name: v.pipe(v.string(), v.regex(MARK_NAME)),
+  name: markName,
   instructions: count(),
   time: v.pipe(v.number(), v.finite(), v.minValue(0)),
 });

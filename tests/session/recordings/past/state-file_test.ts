@@ -7,7 +7,7 @@ import { assemble } from "../../../../src/session/assembly/assemble.ts";
 import { Engine } from "../../../../src/session/engine/engine.ts";
 import { type KeptRun, SessionRun } from "../../../../src/session/engine/session-run.ts";
 import { alone, type SessionPlan } from "../../../../src/model/plans/plan.ts";
-import type { Move } from "../../../../src/model/protocol/protocol.ts";
+import type { Move } from "../../../../src/model/queries/move.ts";
 import { type KeptMilestone, KeptState } from "../../../../src/session/recordings/past/history.ts";
 import { Past } from "../../../../src/session/recordings/past/past.ts";
 import type { Recording } from "../../../../src/session/recordings/file/recording.ts";

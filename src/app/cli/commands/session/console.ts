@@ -8,7 +8,7 @@ import { openSession, sessionOption } from "../../common/session.ts";
 import { rawOption } from "../../options/look.ts";
 import { shownOnStdout } from "../../start/headless/console-output.ts";
 import type { ValuesOf } from "../../../../model/commands/argument.ts";
-import { CONSOLE, consoleName } from "../../../../model/commands/consoles.ts";
+import { CONSOLE, CONSOLE_BREAK, consoleName } from "../../../../model/commands/consoles.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
 import { PAST } from "../../../../model/protocol/protocol.ts";
 import { joined } from "../../../../kit/support/values/bytes.ts";
@@ -76,7 +76,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   // Output that answers an earlier input may have come before this command.
   if (options.send === undefined && !options.break) search(joined(shown).subarray(Math.max(session.beforeInput(name) - lost, 0)));
   if (options.break) {
-    const error = await asker.act({ kind: "console.break", console: name });
+    const error = await asker.act(CONSOLE_BREAK.of({ console: name }));
     if (error !== undefined) throw failed(error);
   }
   if (options.send !== undefined) {

@@ -7,7 +7,7 @@ import { fieldsText, output, printAnswer } from "../../common/print.ts";
 import type { RunOptions } from "../../common/run-command.ts";
 import { openSession } from "../../common/session.ts";
 import type { ValuesOf } from "../../../../model/commands/argument.ts";
-import { ANSWER_TIME, composed, RPC_SEND } from "../../../../model/commands/rpc.ts";
+import { ANSWER_TIME, composed, REQUEST, RPC_SEND } from "../../../../model/commands/rpc.ts";
 import { RESUME } from "../../../../model/commands/time.ts";
 import { lineFor } from "../../../../model/commands/words.ts";
 import { TABLES } from "../../../../model/queries/tables.ts";
@@ -25,7 +25,7 @@ async function sendRpc(values: ValuesOf<typeof RPC_SEND.args>, options: RunOptio
   if (session.info.paused) throw failed("the machine is paused and cannot answer", `continue it with ${lineFor(RESUME, {})}`);
   const newest = async (after?: string) => await asker.ask({ table: "rpc.ls", args: { filter: `vm=host msg=${message}`, after } });
   const { cursor } = await newest();
-  const error = await asker.act({ kind: "rpc.send", id, payload: bytes });
+  const error = await asker.act(REQUEST.of({ id, payload: bytes }));
   if (error !== undefined) throw failed(error);
   for (const limit = performance.now() + timeout / 1e6;;) {
     const answer = await newest(cursor);

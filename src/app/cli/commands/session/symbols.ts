@@ -4,7 +4,7 @@ import { runner } from "../../common/argv.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { withColumns } from "../../common/list-options.ts";
 import { report } from "../../common/print.ts";
-import { perform, runCommand, type RunOptions } from "../../common/run-command.ts";
+import { refused, runCommand, type RunOptions } from "../../common/run-command.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { readSymbolFile, writeSymbols } from "../../start/plans/symbol-files.ts";
 import { SYMBOLS } from "../../../../model/commands/recording.ts";
@@ -20,7 +20,7 @@ export const runSymbols = runner(SYMBOLS, {
     const form = FORMS.find((one) => one === output), list: RunOptions = { ...options, output: form };
     if (form && options.json) throw new Failure(`symbols: -o ${form} and --json are mutually exclusive`, "give one");
     using open = await openSession(options);
-    if (add !== undefined) await perform(open, { kind: "symbols", vm: name, file: readSymbolFile(add) }, options);
+    if (add !== undefined) refused(await open.asker.symbols(name, readSymbolFile(add)));
     if (output !== undefined && !form) {
       report(`el2: ${await writeSymbols(open.asker, name, output)}`);
       return ExitCode.Done;

@@ -2,8 +2,7 @@
 // Unavailable lines give the reason.
 
 import { COMMANDS } from "../../../../model/commands/all.ts";
-import type { Circumstances, Command, ObjectMenu } from "../../../../model/commands/command.ts";
-import { neededVm } from "../../../../model/commands/menus.ts";
+import { type Circumstances, type Command, neededVm, type ObjectMenu } from "../../../../model/commands/command.ts";
 import { hintFor } from "../../../../model/commands/words.ts";
 import { type IdKind, kindOf, vmIn } from "../../../../model/queries/ids.ts";
 import type { Selected } from "../../../../model/queries/table.ts";

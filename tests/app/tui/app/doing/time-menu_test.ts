@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
-import type { Move, Request, SessionEvent } from "../../../../../src/model/protocol/protocol.ts";
+import type { Move } from "../../../../../src/model/queries/move.ts";
+import type { Request, SessionEvent } from "../../../../../src/model/protocol/protocol.ts";
 import { phoneAnswer } from "../../phone.ts";
 import { Rig, settle } from "../../rig.ts";
 import { UserError } from "../../../../../src/kit/support/problem.ts";
