@@ -6,7 +6,7 @@ import type { Source } from "../../scripts/structure/sources.ts";
 /** Keys and calls whose texts are prose of help: of commands, arguments, options, columns, keys. */
 const HELP: ReadonlySet<string> = new Set([
   ...["doc", "notes", "examples", "description", "summary", "help"],
-  ...["addHelpText", "argument", "option", "Option", "optionOr", "flag", "word", "wordOr", "maybe", "described"],
+  ...["addHelpText", "argument", "Argument", "option", "Option", "optionOr", "flag", "word", "wordOr", "maybe", "described"],
 ]);
 /** Brackets around a text that are looked at. */
 const LEVELS = 3;

@@ -7,9 +7,9 @@ import { type Measure, measures } from "../../scripts/structure/measures.ts";
 
 /** The value of each measure. */
 const LIMITS: Readonly<Record<string, number>> = {
-  "verb.greatest": 7,
-  "verb.mean": 1.7,
-  "verb.more": 10,
+  "verb.greatest": 6,
+  "verb.mean": 1.5,
+  "verb.more": 8,
   "screen.greatest": 4,
   "screen.mean": 3.7,
   "screen.more": 0,

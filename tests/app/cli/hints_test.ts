@@ -74,6 +74,7 @@ const ONE_OF_EACH: readonly Hint[] = [
   ...["cpu", "phone", "theme", "personas"].map((name) => hint(`reference ${name}`)),
   ...[hint("linux memory"), hint("irq top"), hint("events"), hint("logs"), hint("on"), hint("resume"), hint("consent")],
   ...[hint("reference ioctl", "0xc0046700"), hint("pause"), hint("down")],
+  ...[hint("trace stats"), hint("doctor")],
 ];
 
 /** Kinds that start a machine or a screen, need a file, or never end: their forms are checked. */
@@ -83,6 +84,8 @@ const ELSEWHERE: readonly Hint[] = [
   ...[hint("trace export", "a.pcapng"), hint("gdb", "ping"), hint("guests fetch", "debian", { disk: true })],
   ...[hint("events", { follow: true, json: true }), hint("vm stop", "ping"), hint("vm kill", "ping"), hint("vm reset", "ping")],
   ...[hint("profile"), hint("dap"), hint("bench", { against: "qemu" })],
+  ...[hint("compare-runs", "good.rec", "bad.rec"), hint("test", "a.test.toml", { results: "parts" })],
+  ...[hint("mcp", { "allow-change": true }), hint("mcp", { "allow-host": "a" })],
 ];
 
 Deno.test("each kind of hint in src is one of those that are executed", () => {

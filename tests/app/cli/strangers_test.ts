@@ -110,7 +110,7 @@ async function refusal(work: Promise<unknown>, name: string): Promise<string> {
     await work;
   } catch (error) {
     if (!(error instanceof Failure || error instanceof Refused)) throw error;
-    assert.match(error.message, /; (allow them with --allow-host PATH|start el2 mcp with --allow-host PATH)/, `${name}: ${error.message}`);
+    assert.match(error.message, /; (allow them with --allow-host PATH|start el2 mcp --allow-host )/, `${name}: ${error.message}`);
     return error.message;
   }
   throw new Error(`${name}: nothing was asked`);

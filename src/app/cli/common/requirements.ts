@@ -16,8 +16,8 @@ type Environment = (name: string) => string | undefined;
 /** Programs that a command starts, with the package that has them, and the command. */
 const PROGRAMS = [
   { names: ["mke2fs", "debugfs"], from: "e2fsprogs", command: hintText(hint("guests fetch", "debian", { disk: true })) },
-  { names: ["gdb-multiarch", "gdb"], any: true, from: "gdb-multiarch", command: "el2 gdb and --gdb" },
-  { names: ["tshark", "wireshark"], any: true, from: "wireshark", command: "captures of el2 trace export" },
+  { names: ["gdb-multiarch", "gdb"], any: true, from: "gdb-multiarch", command: "gdb and --gdb" },
+  { names: ["tshark", "wireshark"], any: true, from: "wireshark", command: "captures of trace export" },
   { names: ["qemu-system-aarch64"], from: "qemu-system-arm", command: hintText(hint("bench", { against: "qemu" })) },
 ] as const;
 

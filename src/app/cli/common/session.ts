@@ -14,6 +14,13 @@ import { didYouMeanOneOf } from "../../../kit/support/text/did-you-mean.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
 import { nameOf, parseAs, withoutKind } from "../../../model/queries/ids.ts";
 import { endProblem, hasEnded } from "../../../model/queries/facts/problem.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way, wayOutText } from "../../../kit/support/text/way-out.ts";
+
+export const LIST_SESSIONS = way`list the sessions with ${hint("ls")}`;
+export const START_ONE = way`start one with ${hint("up", "demo")}`;
+/** What to do with a session that runs elsewhere. */
+export const showOrEnd = (name: string) => way`show it with ${hint("attach", name)}, end it with ${hint("down", name)}`;
 
 /** A session, and questions to it. */
 export interface OpenSession extends Disposable {
@@ -54,7 +61,7 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     onConsole?.(event.console, event.bytes);
   };
   session.onGone = (reason) => {
-    report(`el2: ${reason ?? "the session has ended"}; list the sessions with el2 ls`);
+    report(`el2: ${reason ?? "the session has ended"}; ${wayOutText(LIST_SESSIONS)}`);
     Deno.exit(ExitCode.NoSession);
   };
   session.onRefused = (message) => {
@@ -116,7 +123,7 @@ async function connectTo(
       if (!(error instanceof NoSession)) throw error;
       const silent = silenceAt(socketPath(named));
       if (silent && !error.otherVersion) throw new Failure(silent, undefined, ExitCode.NoSession);
-      throw new Failure(error.message, "list the sessions with el2 ls, or start one with el2 up demo", ExitCode.NoSession);
+      throw new Failure(error.message, way`${LIST_SESSIONS}, or ${START_ONE}`, ExitCode.NoSession);
     }
   }
   const alive: RemoteSession[] = [];
@@ -133,7 +140,7 @@ async function connectTo(
   if (alive.length === 1) return alive[0];
   for (const session of alive) session.close();
   if (alive.length === 0 && silent) throw new Failure(silent, undefined, ExitCode.NoSession);
-  if (alive.length === 0) throw new Failure("no session is running", "start one with el2 up demo", ExitCode.NoSession);
+  if (alive.length === 0) throw new Failure("no session is running", START_ONE, ExitCode.NoSession);
   const names = alive.map(({ info }) => info.name).join(", ");
   throw new Failure(`several sessions are running: ${names}`, `name one: ${naming}`, ExitCode.NoSession);
 }

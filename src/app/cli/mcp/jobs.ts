@@ -1,6 +1,7 @@
 // The prompts of `el2 mcp`: one for each of the ten jobs of docs/tutorials.
 
 import { DOCUMENTS } from "./documents.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
 
 export interface Job {
   /** The tutorial's name, without its number. */
@@ -25,11 +26,15 @@ const STEPS: Readonly<Record<string, string>> = {
   "06-rpc.md":
     "table rpc.ls with filter about=VM or msg=NAME. rpc_decode takes packets from elsewhere. reference_spec resource-manager explains each message.",
   "07-boot.md":
-    "boot with image, initrd, append 'console=ttyAMA0', and type with the lines for its console, the last of which powers it off. As a secondary VM: run. A stock kernel: el2 guests fetch debian, in a terminal.",
+    `boot with image, initrd, append 'console=ttyAMA0', and type with the lines for its console, the last of which powers it off. As a secondary VM: run. A stock kernel: ${
+      hintText(hint("guests fetch", "debian"))
+    }, in a terminal.`,
   "08-compare.md":
     "run with record twice: without and with the fault. replay with verify shows that a run repeats exactly. diff names the first difference; trace_export of each to .ndjson, and diff of those, its event.",
   "09-gdb.md":
-    "Without gdb: break with at and wait, table vcpu.regs and vcpu.stack, table code with at=VM/0:pc, mem_read, vcpu_step, back with by. With gdb: el2 gdb VM --port 4711, in a terminal.",
+    `Without gdb: break with at and wait, table vcpu.regs and vcpu.stack, table code with at=VM/0:pc, mem_read, vcpu_step, back with by. With gdb: for example ${
+      hintText(hint("gdb", "debian", { port: 4711 }))
+    }, in a terminal.`,
   "10-ci.md":
     "test with file runs a scenario. If it fails, it leaves a recording next to it, which replay with verify repeats. With junit, the results are also written for CI.",
 };

@@ -7,6 +7,8 @@ import { checkedValues, type Typed, type ValuesOf } from "../../../model/command
 import type { Argument, Arguments } from "../../../model/commands/argument.ts";
 import type { Json } from "../../../model/queries/table.ts";
 import { leadsInto } from "../../../kit/support/files/real-place.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** Services to a tool. */
 export interface ToolContext {
@@ -75,7 +77,7 @@ function checkPaths(declared: Arguments, given: Readonly<Record<string, unknown>
       if ([".", ...allowed].some((place) => leadsInto(String(path), place))) continue;
       throw new Failure(
         `argument "${name}" is ${JSON.stringify(path)}, which is outside the working folder`,
-        "start el2 mcp with --allow-host PATH to have it used",
+        way`start ${hint("mcp", { "allow-host": String(path) })} to have it used`,
       );
     }
   }

@@ -9,10 +9,14 @@ import { type Cpu, CPU_NAMES, CpuError, cpuTitle, DEFAULT_CPU, parseCpu } from "
 import { PHONE_NAMES } from "../../configuration/keys/names.ts";
 import { knownVms, type SessionPlan } from "../../../model/plans/plan.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** The CPU, by the name that `parseCpu` reads. */
 export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
-  const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (el2 reference cpu; default: "${DEFAULT_CPU}")`;
+  const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (${
+    hintText(hint("reference cpu"))
+  }; default: "${DEFAULT_CPU}")`;
   return offering(new Option("--cpu <name>", text).argParser((text: string) => readCpu(text).name), cpuOffers);
 }
 
@@ -76,7 +80,7 @@ async function withRuleErrors<T>(work: () => T): Promise<T> {
     return work();
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
-    throw new Failure(`inject: ${error.message}`, "see el2 inject --help");
+    throw new Failure(`inject: ${error.message}`, way`see ${hint("inject", { help: true })}`);
   }
 }
 

@@ -9,6 +9,8 @@ import { diskGuestTable, hasDiskGuest } from "../../catalog/boot.ts";
 import { changed, type Table } from "../../configuration/config.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { exists } from "../../../kit/support/files/cache.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** The options that are keys of a configuration. Files are as they were named. */
 export interface BootOptions extends DeviceOptions {
@@ -50,7 +52,7 @@ async function guestOf(name: string, options: BootOptions, uart: unknown) {
   if (!await hasDiskGuest(name)) {
     throw new Failure(
       `boot ${name}: the cache has no guest with a disk called "${name}"`,
-      "make one with el2 guests fetch debian --disk, or run one without: el2 run debian",
+      way`make one with ${hint("guests fetch", "debian", { disk: true })}, or run one without: ${hint("run", "debian")}`,
     );
   }
   const extra = IMAGES.find((option) => options[option] !== undefined);

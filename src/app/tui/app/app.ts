@@ -101,7 +101,7 @@ export class App {
       "console.prefix": () => state.prefix = "prefix",
       "console.log": () =>
         state.say(
-          options.logs ? `log: ${options.logs}/${console.shown}.log` : "this session has no log; only sessions of el2 up have one",
+          options.logs ? `log: ${options.logs}/${console.shown}.log` : "this session has no log; only sessions in the background have one",
         ),
       "console.send-prefix": ({ bytes }) => keys.type(bytes),
     };

@@ -11,6 +11,7 @@ import type { FileTheme } from "../../configuration/schema.ts";
 import { THEMES } from "../../configuration/keys/names.ts";
 import { didYouMean } from "../../../kit/support/text/did-you-mean.ts";
 import { UserError } from "../../../kit/support/problem.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
 
 /** Names of the themes: configurations name them too. */
 export type ThemeName = typeof THEMES[number];
@@ -57,7 +58,10 @@ function changed(where: string, base: ThemeName | undefined, changes: Readonly<R
   const colors = { ...base && themeOf(base).colors } as Record<Role, readonly [number, number]>;
   for (const [role, change] of Object.entries(changes)) {
     if (!isRole(role)) {
-      throw new ThemeError(`${where}: "${role}" is not a role`, didYouMean(role, ROLES, `list the roles with el2 reference theme ${base}`));
+      throw new ThemeError(
+        `${where}: "${role}" is not a role`,
+        didYouMean(role, ROLES, `list the roles with ${hintText(hint("reference theme", ...base === undefined ? [] : [base]))}`),
+      );
     }
     const [text, entry] = typeof change === "string" ? [change, undefined] : change;
     const direct = parseInt(text.slice(1), 16);

@@ -11,6 +11,8 @@ import { besideSocket } from "../../../../session/control/places.ts";
 import { type DebuggedVms, EVERY_VM, oneVm } from "../../../../model/queries/debugged-vms.ts";
 import { onSignals } from "../../../../kit/support/computer/signals.ts";
 import { withoutKind } from "../../../../model/queries/ids.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** The events of the hypervisor: calls, requests, power, life cycles, and all refusals. */
 const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refused=yes";
@@ -44,7 +46,10 @@ Examples:
     )
     .action(async (vm, options) => {
       if (vm !== "el2" && options.event !== undefined) {
-        throw new Failure("gdb: --event needs el2 gdb el2", "to stop a session at events use el2 break");
+        throw new Failure(
+          `gdb: --event needs ${hintText(hint("gdb", "el2"))}`,
+          way`to stop a session at events use ${hint("break", options.event)}`,
+        );
       }
       exit(await serveGdb(vm === "el2" ? EVERY_VM : oneVm(withoutKind("vm", vm)), options));
     });

@@ -22,6 +22,7 @@ import { GiB } from "../../../../kit/support/values/sizes.ts";
 import { formatSize } from "../../../../kit/support/text/units.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
 export function registerGuests(program: Command, { entry }: CommandContext): void {
@@ -153,7 +154,9 @@ function registerList(guests: Command): void {
         for (const [index, { manifest, folder }] of entries.entries()) {
           output(`${options.json ? documentText(GUEST, rows[index]) : describe(manifest, folder).join("\n")}\n`);
         }
-        if (!entries.length && !options.json) report("el2: no guest is in the cache; fetch one with el2 guests fetch debian");
+        if (!entries.length && !options.json) {
+          report(`el2: no guest is in the cache; fetch one with ${hintText(hint("guests fetch", "debian"))}`);
+        }
       });
       for (const entry of options.check ? entries : []) {
         const damaged = await damagedFiles(entry);
@@ -248,7 +251,7 @@ function describe(manifest: Manifest, folder = ""): string[] {
 }
 
 /** The uses of files of the catalog's guests, where the name does not say it. */
-const USES: ReadonlyMap<string, string> = new Map([["initrd-virtio", "for el2 boot with --disk or --net: it has their drivers"]]);
+const USES: ReadonlyMap<string, string> = new Map([["initrd-virtio", "for a boot with --disk or --net: it has their drivers"]]);
 
 /**
  * A progress callback that writes to stderr: one line rewritten on a terminal, one line per file

@@ -7,7 +7,7 @@ import { ExitCode, Failure } from "../../common/failure.ts";
 import { type ListOptions, printListing, withListOptions } from "../../common/list-options.ts";
 import { failingText, failingVms } from "./failing.ts";
 import { output, printRows, report } from "../../common/print.ts";
-import { openSession, withSessionOptions } from "../../common/session.ts";
+import { openSession, START_ONE, withSessionOptions } from "../../common/session.ts";
 import { type Owner, ownerOf, removeAbandoned, silence } from "../../../../session/control/ownership.ts";
 import { lockedNames, sessionNames, socketPath } from "../../../../session/control/places.ts";
 import type { SessionInfo } from "../../../../session/control/conversation.ts";
@@ -17,6 +17,8 @@ import { documentText, SESSION_LIST, SESSIONS } from "../../../../model/queries/
 import type { Json, ListRow } from "../../../../model/queries/table.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 import { problemText } from "../../../../kit/support/problem.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
+import { wayOutText } from "../../../../kit/support/text/way-out.ts";
 
 export function registerLs(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
@@ -39,12 +41,11 @@ export function registerLs(program: Command, { exit }: CommandContext): void {
 async function list(options: ListOptions & { readonly json?: boolean }): Promise<void> {
   await printListing(SESSION_LIST, options, async () => (await sessions()).map(fields), (rows) => {
     if (options.json) output(`${documentText(SESSIONS, { data: rows.map(({ state: _, ...row }) => row) })}\n`);
-    else if (!rows.length) report("el2: no session is running; start one with el2 up demo");
+    else if (!rows.length) report(`el2: no session is running; ${wayOutText(START_ONE)}`);
     else {
       printRows(SESSION_LIST, rows, undefined, options);
-      if (rows.some(({ state }) => /^(?:runs|paused), /.test(String(state)))) {
-        report("el2: el2 diagnose --session NAME says what a VM lacks");
-      }
+      const lacking = rows.find(({ state }) => /^(?:runs|paused), /.test(String(state)));
+      if (lacking) report(`el2: ${hintText(hint("diagnose", { session: String(lacking.name) }))} says what a VM lacks`);
     }
   });
 }

@@ -11,7 +11,7 @@ import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { failingText, failingVms } from "./failing.ts";
 import { report } from "../../common/print.ts";
 import { giveUp, needsNetwork } from "../../common/rights.ts";
-import { openSession } from "../../common/session.ts";
+import { openSession, showOrEnd } from "../../common/session.ts";
 import {
   argumentsOf,
   changesOf,
@@ -52,7 +52,7 @@ import { ownFolder } from "../../../../kit/support/files/own-folders.ts";
 import { onSignals } from "../../../../kit/support/computer/signals.ts";
 import { warn } from "../../../../kit/support/warn.ts";
 import { type Problem, whatText } from "../../../../kit/support/problem.ts";
-import { way } from "../../../../kit/support/text/way-out.ts";
+import { way, wayOutText } from "../../../../kit/support/text/way-out.ts";
 import { hint } from "../../../../kit/support/text/hint.ts";
 
 export function registerUp(program: Command, { entry, exit }: CommandContext): void {
@@ -91,9 +91,12 @@ Examples:
       throw failed(`session ${name} has ended: ${whatText(ended)}`, way`${before}${why}${hint("down", name)} removes it`);
     }
     if (failing.length) {
-      report(`el2: ${failing.map(failingText).join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
+      const session = { session: name };
+      report(
+        `el2: ${failing.map(failingText).join(", ")}; ${wayOutText(way`${hint("why", session)} and ${hint("diagnose", session)} say why`)}`,
+      );
     }
-    report(`el2: session ${name} is running; show it with el2 attach ${name}, end it with el2 down ${name}`);
+    report(`el2: session ${name} is running; ${wayOutText(showOrEnd(name))}`);
   });
   withBeginOptions(program.command("serve", { hidden: true }))
     .description("serve a session (internal)")

@@ -21,6 +21,7 @@ import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 import { MINIMUM } from "../../../tui/app/frame/frame.ts";
 import { UserError } from "../../../../kit/support/problem.ts";
 import { wayOutText } from "../../../../kit/support/text/way-out.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 const environment = (name: string) => Deno.env.get(name);
 
@@ -64,7 +65,7 @@ function conclusion(found: readonly Finding[]): string {
   const failed = found.filter(({ ok }) => !ok).map(({ id }) => id);
   if (failed.length) return `Parts of el2 do not work here until you fix the lines marked !!: ${failed.join(", ")}`;
   const optional = found.some(({ remedy }) => remedy) ? ' Lines marked "tip" are optional.' : "";
-  return `el2 can run on this computer.${optional} Start with: el2 tour`;
+  return `el2 can run on this computer.${optional} Start with: ${hintText(hint("tour"))}`;
 }
 
 /** The rights of a kind of process. */
@@ -137,8 +138,15 @@ async function settings(): Promise<Finding> {
 async function guests(): Promise<Finding> {
   try {
     const entries = await catalogEntries();
-    if (entries.length) return { id: "guests", ok: true, says: `${entries.length} fetched; list them: el2 guests ls`, remedy: "" };
-    return { id: "guests", ok: true, says: "none fetched; the demo needs none", remedy: "for Debian: el2 guests fetch debian" };
+    if (entries.length) {
+      return { id: "guests", ok: true, says: `${entries.length} fetched; list them: ${hintText(hint("guests ls"))}`, remedy: "" };
+    }
+    return {
+      id: "guests",
+      ok: true,
+      says: "none fetched; the demo needs none",
+      remedy: `for Debian: ${hintText(hint("guests fetch", "debian"))}`,
+    };
   } catch (error) {
     if (error instanceof NoCacheFolder) return { id: "guests", ...failed(error) };
     if (!(error instanceof Error && isOfSystem(error))) throw error;

@@ -17,6 +17,8 @@ import { COMPARE_RUNS, documentText } from "../../../../model/queries/documents.
 import { compareRuns, type DistinctFeature, type RunComparison } from "../../../../session/recordings/runs/compare-runs.ts";
 import type { RunFeatures } from "../../../../session/recordings/runs/run-features.ts";
 import { timeText } from "../../../../kit/support/text/number-text.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** Rows that are printed by default. */
 const ROWS = 20;
@@ -96,7 +98,7 @@ function sorted(files: readonly string[], { good = [], bad = [] }: CompareOption
   const runs = [...named, ...good.map((file) => ({ kind: "good", file }) as const), ...bad.map((file) => ({ kind: "bad", file }) as const)];
   for (const wanted of ["good", "bad"] as const) {
     if (!runs.some(({ kind }) => kind === wanted)) {
-      throw new Failure(`compare-runs: no ${wanted} run`, "give both: el2 compare-runs good*.rec bad*.rec");
+      throw new Failure(`compare-runs: no ${wanted} run`, way`give both, such as ${hint("compare-runs", "good.rec", "bad.rec")}`);
     }
   }
   return runs;

@@ -23,6 +23,8 @@ import { RECORDING_START, SNAPSHOT_START } from "../../../../kit/support/files/w
 import type { SnapshotDiff } from "../../../../session/snapshots/diff.ts";
 import { cannotRead } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** Default limit on the differences of each kind. */
 const ROWS = 20;
@@ -107,7 +109,7 @@ function kindOf(file: string): Kind | "empty" {
   const text = new TextDecoder().decode(start);
   const found = STARTS.find(([, begins]) => text.startsWith(begins));
   if (found) return found[0];
-  throw new Failure(`diff: ${file} is not a recording, a snapshot or a trace (el2 trace export FILE.ndjson)`);
+  throw new Failure(`diff: ${file} is not a recording, a snapshot or a trace`, way`${hint("trace export", "trace.ndjson")} writes a trace`);
 }
 
 function firstBytes(file: string): Uint8Array {

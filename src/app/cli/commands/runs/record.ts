@@ -8,6 +8,7 @@ import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
 import { openSession, sessionOption } from "../../common/session.ts";
 import { within } from "../../../../kit/support/problem.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 export function registerRecord(program: Command, { exit, run }: CommandContext): void {
   program.command("record")
@@ -33,7 +34,7 @@ Examples:
       const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
       await run([...command, "--record", file]);
       if (!isSealed(file)) throw failed(`record: ${file} is not complete, and cannot be replayed`);
-      report(`el2: recorded ${file}; el2 replay ${file} repeats the run`);
+      report(`el2: recorded ${file}; ${hintText(hint("replay", file))} repeats the run`);
     });
 }
 
@@ -42,6 +43,6 @@ async function saveRun(file: string, session: string | undefined): Promise<numbe
   using open = await openSession({ session });
   const error = await open.asker.saveRecording(resolve(file));
   if (error !== undefined) throw failed(within(`record ${file}`, error));
-  report(`el2: ${file}: the run so far; el2 replay ${file} repeats it`);
+  report(`el2: ${file}: the run so far; ${hintText(hint("replay", file))} repeats it`);
   return ExitCode.Done;
 }

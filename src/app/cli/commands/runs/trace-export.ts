@@ -25,6 +25,8 @@ import { rowsOf } from "../../../../model/queries/query.ts";
 import { QUEUES, VMS } from "../../../../model/queries/tables.ts";
 import { connectEmbedded } from "../../../../session/worker/client.ts";
 import { endProblem } from "../../../../model/queries/facts/problem.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** Events of one question. */
 const PAGE = 20_000;
@@ -84,7 +86,10 @@ Examples:
         throw new Failure("trace export: --from and --vm need a file that ends in .tarmac", "select events with --filter");
       }
       if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
-        throw new Failure("trace export: --kinds and --to need --recording", "select what a session records with el2 trace start --kinds");
+        throw new Failure(
+          "trace export: --kinds and --to need --recording",
+          way`select what a session records with ${hint("trace start", { kinds: options.kinds?.join() })}`,
+        );
       }
       const filter = format === "pcapng" ? allOfEvents([options.filter, MESSAGE_FILTER]) : options.filter;
       const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : MACHINE_KINDS];
@@ -123,10 +128,10 @@ async function ofSession(options: { readonly session?: string; readonly filter?:
   await progress.during(pages.take((events) => progress.at(events)));
   if (pages.events.length) return await pages.recorded();
   const isStarted = (await open.asker.ask({ table: "trace.stats", args: { filter: "recorded=yes | events>0" } })).rows.length > 0;
-  if (isStarted) throw failed(`no ${options.what} are recorded`, "count the recorded events with el2 trace stats");
+  if (isStarted) throw failed(`no ${options.what} are recorded`, way`count the recorded events with ${hint("trace stats")}`);
   await pages.takeKept();
-  if (!pages.events.length) throw failed(`no ${options.what} are recorded`, "start recording with el2 trace start");
-  report("el2: these events are kept without el2 trace start, which records all kinds, such as hypercalls");
+  if (!pages.events.length) throw failed(`no ${options.what} are recorded`, way`start recording with ${hint("trace start")}`);
+  report(`el2: these events are kept always; ${hintText(hint("trace start"))} records all kinds, such as hypercalls`);
   return await pages.recorded();
 }
 

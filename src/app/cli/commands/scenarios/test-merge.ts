@@ -8,6 +8,8 @@ import { readShard, type ReportedScenario, type Shard } from "./test-results.ts"
 import { Tap } from "./test-tap.ts";
 import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** Adds the command below `test`. */
 // deno-lint-ignore no-explicit-any
@@ -63,7 +65,9 @@ function merged(folders: readonly string[]): { results: ReportedScenario[]; miss
     }));
     shards.set(shard.index, { ...shard, results });
   }
-  if (!first) throw new Failure(`no results in ${folders.join(", ")}`, "el2 test --results FOLDER writes them");
+  if (!first) {
+    throw new Failure(`no results in ${folders.join(", ")}`, way`${hint("test", "*.test.toml", { results: folders[0] })} writes them`);
+  }
   const { count, files } = first;
   const places = new Map(files.map((file, place) => [file, place]));
   const results = [...shards.values()].flatMap(({ results }) => results)

@@ -130,5 +130,5 @@ export function readShard(folder: string): Shard | undefined {
   }
   const checked = v.safeParse(SHARD, value);
   if (checked.success) return checked.output;
-  throw new Failure(`${path}: not results of this version of el2 test --results`, "run this part again");
+  throw new Failure(`${path}: not results of this version of test --results`, "run this part again");
 }

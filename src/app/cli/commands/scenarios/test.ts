@@ -123,7 +123,7 @@ async function runOne(jobs: Jobs, scenario: Scenario, { seed, timeout, recording
 function readDurations(file: string): Map<string, number> {
   const durations = durationsOf(new TextDecoder().decode(readNamedFile(file, "--durations")));
   if (durations) return durations;
-  throw new Failure(`--durations ${file}: not a report of el2 test --junit`);
+  throw new Failure(`--durations ${file}: not a report of test --junit`);
 }
 
 function jsonOf({ scenario, seed, ok, steps }: ScenarioResult, recording: string | undefined) {

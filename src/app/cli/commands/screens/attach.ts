@@ -6,6 +6,7 @@ import { Failure } from "../../common/failure.ts";
 import { connectNamed } from "../../common/session.ts";
 import { asciiOption, plainOption, readOnlyOption, themeOption } from "../../options/look.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 export function registerAttach(program: Command, { entry, exit }: CommandContext): void {
   const attach = program.command("attach")
@@ -18,7 +19,10 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     .addHelpText("after", examplesText(["attach", "attach phone --read-only"]));
   attach.action(async (session, options) => {
     if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
-      throw new Failure("attach needs a terminal", "without one: el2 console VM --log, el2 events --follow, el2 vm ls");
+      throw new Failure(
+        "attach needs a terminal",
+        way`without one: ${hint("logs", { session })}, ${hint("events", { session, follow: true })}, ${hint("vm ls", { session })}`,
+      );
     }
     const { ascii, plain, theme } = options, look = { ascii, plain, theme };
     const remote = await connectNamed({ session, readOnly: options.readOnly, follow: true, naming: hintText(hint("attach", "NAME")) });

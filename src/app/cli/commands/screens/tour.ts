@@ -13,6 +13,8 @@ import { planTour } from "../../../configuration/plan-run.ts";
 import { didYouMeanOneOf } from "../../../../kit/support/text/did-you-mean.ts";
 import { Guide } from "../../../tui/app/guide/guide.ts";
 import { CHAPTERS } from "../../../tui/app/guide/guide-chapters.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 export function registerTour(program: Command, { entry, exit }: CommandContext): void {
   program.command("tour")
@@ -35,7 +37,7 @@ export function registerTour(program: Command, { entry, exit }: CommandContext):
       }
       if (list) return output(listText(chapter));
       if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
-        throw new Failure("tour needs a terminal", "without one: el2 tour --list, and docs/tutorials");
+        throw new Failure("tour needs a terminal", way`without one: ${hint("tour", { list: true })}, and docs/tutorials`);
       }
       const guide = new Guide(chapter ?? keptChapter());
       const { plan } = checked(await planTour());

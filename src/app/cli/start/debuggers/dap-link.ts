@@ -24,6 +24,7 @@ import { isSnapshot } from "../../../../session/snapshots/file.ts";
 import { didYouMeanOneOf } from "../../../../kit/support/text/did-you-mean.ts";
 import { endProblem } from "../../../../model/queries/facts/problem.ts";
 import { asProblem, problemText, type Said } from "../../../../kit/support/problem.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 2e9;
@@ -93,7 +94,7 @@ export async function serveDap(entry: URL, { readable, writable }: DapConnection
 /** Starts a machine that stops before the first instruction of a VM. */
 async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents, consent: Consent): Promise<DapTarget> {
   const plan = await planOfLaunch(wanted, consent), { vms } = wanted;
-  const client = connectEmbedded(entry), link = new MachineLink(client, "el2 dap", vms, events, () => client.close());
+  const client = connectEmbedded(entry), link = new MachineLink(client, hintText(hint("dap")), vms, events, () => client.close());
   client.onEvent = (event) => link.receive(event);
   client.send({ kind: "start", plan: { ...plan, history: true } });
   // The VMs of a snapshot are past their first instructions.

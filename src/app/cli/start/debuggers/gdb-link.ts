@@ -18,6 +18,7 @@ import { listText } from "../../../../model/queries/texts/list-text.ts";
 import { type QueryOf, rowsOf } from "../../../../model/queries/query.ts";
 import { CODE, PAGE_TABLES } from "../../../../model/queries/tables.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
+import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 1e9;
@@ -134,16 +135,16 @@ export class DebugLink {
 
   /** `monitor events`. */
   async #monitorEvents(words: readonly string[]): Promise<string> {
-    if (this.vms.kind !== "all") return "monitor events: this gdb has one VM; to stop at events use el2 gdb el2\n";
+    if (this.vms.kind !== "all") return `monitor events: this gdb has one VM; to stop at events use ${hintText(hint("gdb", "el2"))}\n`;
     const filter = words.join(" ");
     const error = filter === "" ? undefined : await this.stopAtEvents(filter === "off" ? undefined : filter);
     if (error !== undefined) return `monitor events: ${error}\n`;
     return this.#events === undefined ? "continue does not stop at events\n" : `continue stops at events with ${this.#events}\n`;
   }
 
-  /** Rows about the VM, as text. @param queryOn by the VM's name */
-  async #list(queryOn: (vm: string) => QueryOf<keyof typeof MONITOR_TABLES>): Promise<string> {
-    if (this.vms.kind !== "vm") return "this gdb has several VMs; use el2 linux and el2 vcpu\n";
+  /** Rows about the VM, as text. @param queryOn by the VM's name @param others for several VMs */
+  async #list(queryOn: (vm: string) => QueryOf<keyof typeof MONITOR_TABLES>, others: Hint): Promise<string> {
+    if (this.vms.kind !== "vm") return `this gdb has several VMs; use ${hintText(others)}\n`;
     const query = queryOn(this.vms.vm), { error, rows } = await this.#asker.ask(query);
     return error === undefined ? listText(MONITOR_TABLES[query.table], rows, MONITOR_WIDTH) : `${error}\n`;
   }
@@ -161,14 +162,19 @@ export class DebugLink {
   async #monitor(command: string, vcpu: number, args: readonly string[]): Promise<string | undefined> {
     if (command === "events") return await this.#monitorEvents(args);
     if (command === "tasks") {
-      return await this.#list((vm) => ({ table: "linux.ps", args: { vm: vmId(vm), threads: true, filter: args.join(" ") || undefined } }));
+      return await this.#list(
+        (vm) => ({ table: "linux.ps", args: { vm: vmId(vm), threads: true, filter: args.join(" ") || undefined } }),
+        hint("linux ps", { threads: true }),
+      );
     }
     if (command === "stack") {
       const [pid = ""] = args;
       if (!/^\d{1,9}$/.test(pid)) return "monitor stack PID: list them with monitor tasks\n";
-      return await this.#list((vm) => ({ table: "linux.stack", args: { vm: vmId(vm), pid: Number(pid) } }));
+      return await this.#list((vm) => ({ table: "linux.stack", args: { vm: vmId(vm), pid: Number(pid) } }), hint("linux stack", pid));
     }
-    if (command === "tables") return await this.#list((vm) => ({ table: "vcpu.tables", args: { vcpu: `${vm}/${vcpu}`, at: args[0] } }));
+    if (command === "tables") {
+      return await this.#list((vm) => ({ table: "vcpu.tables", args: { vcpu: `${vm}/${vcpu}`, at: args[0] } }), hint("vcpu ls"));
+    }
     if (command !== "symbols") return undefined;
     if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
     if (this.#shared) {
@@ -180,7 +186,11 @@ export class DebugLink {
         } ${why}; through a port, which other users can connect to, only new .elf files in el2's working folder are written\n`;
       }
     }
-    if (this.vms.kind !== "vm") return "monitor symbols: this gdb has several VMs; use el2 symbols VM -o FILE\n";
+    if (this.vms.kind !== "vm") {
+      return `monitor symbols: this gdb has several VMs; name one: ${
+        hintText(hint("symbols", this.vms.kind === "vms" ? this.vms.vms[0] : "host", { output: args[0] }))
+      }\n`;
+    }
     try {
       return `${await writeSymbols(this.#asker, this.vms.vm, args[0])}; now: symbol-file ${args[0]}\n`;
     } catch (error) {
@@ -193,7 +203,11 @@ export class DebugLink {
     if (this.#announces) {
       report(`el2: gdb-multiarch -ex 'set remotetimeout 30' -ex 'target remote ${this.#server?.connections.name}'`);
       if (this.#shared && Deno.build.os !== "windows") {
-        report("el2: every local user can connect to this port and control the VM; a socket needs no port (el2 gdb VM, --gdb PATH)");
+        report(
+          `el2: every local user can connect to this port and control the VM; a socket needs no port (${
+            hintText(hint("gdb", this.vms.kind === "vm" ? this.vms.vm : "el2"))
+          }, --gdb PATH)`,
+        );
       }
     }
     this.#announces = false;

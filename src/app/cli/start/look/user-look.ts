@@ -16,6 +16,7 @@ import { lstatIfThere, NotOurs, readTrustedText } from "../../../../kit/support/
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { KeyClash, Keymap, withPrefix } from "../../../tui/actions/keymap.ts";
 import { ownThemes, ThemeError } from "../../../tui/look/themes.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** The user's file, which need not exist; undefined if the environment names no folder for it. */
 export function userFile(): string | undefined {
@@ -52,7 +53,7 @@ export function withUserFile(configured: FileUi, own = true): UserLook {
     ui: { ...ui, ...set, themes: { ...themes, ...configured.themes } },
   };
   const problems = [...refused, ...errors.sorted().map((error) => problemText(configProblem(path ?? "", error)))];
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more: el2 doctor)` : "";
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more: ${hintText(hint("doctor"))})` : "";
   return { ...merged, problems, note: problems.length ? `left out: ${problems[0]}${more}` : undefined };
 }
 
@@ -113,10 +114,10 @@ function knownColumns(columns: UserFile["columns"], errors: ConfigErrors): UserF
   for (const [name, chosen] of Object.entries(columns)) {
     const table = TABLE_NAMES.find((one) => one === name);
     if (table === undefined) {
-      const hint = "list the names with el2 reference schema";
+      const names = `list the names with ${hintText(hint("reference schema"))}`;
       errors.atKey(
         ["ui", "columns", name],
-        ruled(`${JSON.stringify(name)} is not the name of a list`, didYouMean(name, TABLE_NAMES, hint)),
+        ruled(`${JSON.stringify(name)} is not the name of a list`, didYouMean(name, TABLE_NAMES, names)),
       );
       continue;
     }

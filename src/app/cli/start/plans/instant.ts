@@ -4,6 +4,8 @@ import { Failure } from "../../common/failure.ts";
 import type { SessionPlan } from "../../../../model/plans/plan.ts";
 import { instantPath } from "../../../../session/snapshots/instant.ts";
 import { readIfThere } from "../../../../kit/support/files/cache.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
 /**
  * The plan, beginning at its first prompt where the cache has that; otherwise it leaves it there.
@@ -13,7 +15,10 @@ export async function instantly(plan: SessionPlan, instant: boolean | undefined)
   if (!instant) return plan;
   if (plan.record) throw new Failure("--instant and --record are mutually exclusive: a recording begins at the start", "give one");
   if (plan.debug !== undefined) {
-    throw new Failure("--instant and --gdb are mutually exclusive: gdb waits at the start", "give one, or use el2 gdb in the session");
+    throw new Failure(
+      "--instant and --gdb are mutually exclusive: gdb waits at the start",
+      way`give one, or use ${hint("gdb", plan.debug.kind === "vm" ? plan.debug.vm : "el2")} in the session`,
+    );
   }
   const path = await instantPath(plan);
   const bytes = readIfThere(path);

@@ -28,8 +28,10 @@ import { type Leaving, runTui, type TuiOptions } from "../../../tui/app/run.ts";
 import type { UnseenStart } from "../../../tui/app/start/starts.ts";
 import { ProcessTerminal, type TerminalPort } from "../../../tui/terminal/terminal.ts";
 import type { Guide } from "../../../tui/app/guide/guide.ts";
-import { hintWords } from "../../../../kit/support/text/hint.ts";
+import { hint, hintText, hintWords } from "../../../../kit/support/text/hint.ts";
 import type { Problem } from "../../../../kit/support/problem.ts";
+import { wayOutText } from "../../../../kit/support/text/way-out.ts";
+import { LIST_SESSIONS, showOrEnd } from "../../common/session.ts";
 
 /** A machine of this process as its screens see it. */
 export interface ShownMachine {
@@ -202,7 +204,7 @@ async function showAttached(
       current = await connect();
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
-      report(`el2: session ${info.name} has ended; list the sessions with el2 ls`);
+      report(`el2: session ${info.name} has ended; ${wayOutText(LIST_SESSIONS)}`);
       return { code: ExitCode.NoSession, over: false };
     }
     greeting = onward.greeting;
@@ -246,7 +248,7 @@ async function leaveLost(
   entry: URL,
 ): Promise<Visit> {
   const way = left.kind === "choose" ? await chooseNext(name, looks, entry) : left;
-  report(`el2: lost the connection to ${name}; list the sessions with el2 ls`);
+  report(`el2: lost the connection to ${name}; ${wayOutText(LIST_SESSIONS)}`);
   if (way.kind !== "visit") return { code: ExitCode.NoSession, over: way.kind === "cut" };
   // The only session to return to is the previous one.
   return await visit(way.session, arrival?.from, guise, entry);
@@ -285,7 +287,7 @@ async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
 
 /** The message that a session continues although it is no longer shown. */
 function goesOn(name: string): string {
-  return `session ${name} continues; show it with el2 attach ${name}, end it with el2 down ${name}`;
+  return `session ${name} continues; ${wayOutText(showOrEnd(name))}`;
 }
 
 /** Services of a session's screens to start other sessions. */
@@ -320,9 +322,9 @@ async function chooseNext(
     case "leave":
       return back();
     case "replay":
-      return back(`a replay is not a session; show it with el2 replay ${choice.recording} --tui`);
+      return back(`a replay is not a session; show it with ${hintText(hint("replay", choice.recording, { tui: true }))}`);
     case "tour":
-      return back("the tour has its own machine; start it with el2 tour");
+      return back(`the tour has its own machine; start it with ${hintText(hint("tour"))}`);
     case "attach":
       return { kind: "visit", session: choice.session };
     case "run":

@@ -14,6 +14,8 @@ import { connectEmbedded } from "../../../../session/worker/client.ts";
 import { Screen } from "../../../tui/terminal/cells.ts";
 import type { ColorDepth } from "../../../tui/terminal/color.ts";
 import { Offscreen } from "../../../tui/app/offscreen.ts";
+import { wayOutText } from "../../../../kit/support/text/way-out.ts";
+import { LIST_SESSIONS } from "../../common/session.ts";
 
 /** Wall time (ms) after which a machine that has not come to its place is an error. */
 const PATIENCE = 60_000;
@@ -87,7 +89,7 @@ export class Stage implements Disposable {
   /** A session of another process. */
   static ofSession(session: RemoteSession, options: StageOptions): Stage {
     const stage = new Stage(session, { ...options, readOnly: session.readOnly });
-    session.onGone = (reason) => stage.#fail(reason ?? "the session has ended; list the sessions with el2 ls", ExitCode.NoSession);
+    session.onGone = (reason) => stage.#fail(reason ?? `the session has ended; ${wayOutText(LIST_SESSIONS)}`, ExitCode.NoSession);
     session.onRefused = (message) => stage.#fail(message, ExitCode.ReadOnly);
     return stage;
   }

@@ -110,7 +110,10 @@ export async function startOffers(from?: string): Promise<StartOffers> {
             deed: { kind: "load", snapshot: path },
           })),
         ],
-        empty: ["No recording or snapshot is in this folder.", "el2 record FILE -- demo makes one; t s saves a snapshot of what is shown."],
+        empty: [
+          "No recording or snapshot is in this folder.",
+          `${hintText(hint("run", "demo", { record: "demo.rec" }))} makes one; t s saves a snapshot of what is shown.`,
+        ],
       },
     ],
   };

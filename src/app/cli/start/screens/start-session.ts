@@ -3,7 +3,7 @@
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { requireUnix } from "../../common/platform.ts";
 import { runtimeArguments } from "../../common/runtime.ts";
-import { openSession } from "../../common/session.ts";
+import { openSession, showOrEnd } from "../../common/session.ts";
 import { besideSocket, NoPlace, sessionFolder, sessionNames, socketPath } from "../../../../session/control/places.ts";
 import { defaultName } from "../../../../session/control/session-names.ts";
 import { type Owner, ownerOf, silence } from "../../../../session/control/ownership.ts";
@@ -31,7 +31,7 @@ const PASSING_TIME = 5_000;
 export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
   requireUnix("sessions in the background");
   const path = socketPath(name);
-  const taken = () => failed(`session ${name} is already running`, `show it with el2 attach ${name}, end it with el2 down ${name}`);
+  const taken = () => failed(`session ${name} is already running`, showOrEnd(name));
   const listened = lstatIfThere(path) !== undefined;
   if (await answers(path)) throw taken();
   const owner = await stayingOwner(path);

@@ -2,6 +2,7 @@
 // that end the steps. They are about the machine of `planTour` (`app/configuration/plan-run.ts`).
 
 import { isOf, vcpuId, vmId } from "../../../../model/queries/ids.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** Kinds of boxes over a screen. */
 export type OverlayKind = "verdict" | "palette" | "help" | "question" | "menu" | "other";
@@ -172,7 +173,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         on: "3",
       },
       {
-        text: "Every list takes such a filter, and so does every command: el2 irq ls --filter vm=sleeper.",
+        text: `Every list takes such a filter, and so does every command: ${hintText(hint("irq ls", { filter: "vm=sleeper" }))}.`,
         task: "Press Esc to clear it.",
         goal: { filter: (text) => text === "", overlay: "none" },
         on: "3",
@@ -300,6 +301,8 @@ export const CHAPTERS: readonly GuideChapter[] = [
 
 /** The text after the last step. */
 export const EPILOGUE: Pick<GuideStep, "text" | "task"> = {
-  text: "That was the tour. docs/tutorials has a job each, most with a fault to find; el2 up demo starts a machine for half of them.",
+  text: `That was the tour. docs/tutorials has a job each, most with a fault to find; ${
+    hintText(hint("up", "demo"))
+  } starts a machine for half of them.`,
   task: "Press {leave} to quit, or Esc to stay in this machine.",
 };

@@ -42,8 +42,8 @@ Deno.test("doctor names the programs that are missing, the commands that need th
   assert.ok(stdout.includes(lines.join("\n")), stdout);
   // The system may have programs in /usr/sbin.
   const programs = [
-    "              for el2 gdb and --gdb: install gdb-multiarch",
-    "              for captures of el2 trace export: install wireshark",
+    "              for gdb and --gdb: install gdb-multiarch",
+    "              for captures of trace export: install wireshark",
     "              for el2 bench --against qemu: install qemu-system-arm",
   ];
   assert.ok(stdout.includes(`\n${programs.join("\n")}\n\n`), stdout);

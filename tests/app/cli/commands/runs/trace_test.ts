@@ -10,7 +10,7 @@ Deno.test("a trace is recorded, counted, and written in the format that the file
   assert.equal((await place.el2("trace", "export", `${place.folder}/none.txt`)).code, 2);
   const kept = `${place.folder}/kept.ndjson`, filter = ["--filter", "kind=rpc name=VM_START"];
   const unrecorded = await place.el2("trace", "export", kept, ...filter);
-  assert.match(unrecorded.stderr, /^el2: these events are kept without el2 trace start, /);
+  assert.match(unrecorded.stderr, /^el2: these events are kept always; el2 trace start records all kinds/);
   const listed = (await place.el2("events", "--json", ...filter)).stdout.trimEnd().split("\n").flatMap((line) => JSON.parse(line).data);
   assert.deepEqual((await Deno.readTextFile(kept)).trimEnd().split("\n").map((line) => JSON.parse(line)), listed);
   const started = await place.json("trace", "start", "--kinds", "hvc,msg");

@@ -110,11 +110,11 @@ Deno.test("a file that is not a part, report or result is refused by name", asyn
       assert.match(stderr, /is not a part; use I\/N with I from 1 to N, such as 2\/3/);
     }
     await Deno.writeTextFile(`${folder}/shard.json`, "{}");
-    assert.match((await el2("test", "x.toml", "--durations", `${folder}/shard.json`)).stderr, /not a report of el2 test --junit/);
-    assert.match((await el2("test", "merge", folder)).stderr, /not results of this version of el2 test --results; run this part again/);
+    assert.match((await el2("test", "x.toml", "--durations", `${folder}/shard.json`)).stderr, /not a report of test --junit/);
+    assert.match((await el2("test", "merge", folder)).stderr, /not results of this version of test --results; run this part again/);
     assert.match(
       (await el2("test", "merge", `${folder}/none`)).stderr,
-      /^el2: no results in .*none; el2 test --results FOLDER writes them/,
+      /^el2: no results in .*none; el2 test '\*\.test\.toml' --results .* writes them/,
     );
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -170,7 +170,7 @@ Deno.test("results of others: a link instead of a recording is not followed, and
     for (const [what, shard] of Object.entries(refused)) {
       const { code, stderr } = await merge(shard);
       assert.equal(code, 2, `${what}: ${stderr}`);
-      assert.match(stderr, /not results of this version of el2 test --results/, what);
+      assert.match(stderr, /not results of this version of test --results/, what);
     }
   } finally {
     await Deno.remove(root, { recursive: true });
