@@ -41,6 +41,13 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     group: "sysregs",
     kind: "cpu",
+    onRecorded: true,
+    reason: "what is not allocated among the identification registers is UNDEFINED: `v8` has not FEAT_IDST",
+    cases: [...identification(["c0_1", "c0_2", "c0_4", "c0_7"]), "GMID_EL1 read"],
+  },
+  {
+    group: "sysregs",
+    kind: "cpu",
     reason: "registers of SVE and SME, which no CPU has",
     cases: [...reads(["ZCR_EL1", "SMIDR_EL1", "TPIDR2_EL0"]), "ZCR_EL1 written with 0xf, then read"],
   },

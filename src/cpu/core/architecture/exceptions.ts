@@ -203,4 +203,4 @@ export const SCTLR_EPAN_SHIFT = 57;
 export const SP_ALIGNMENT = 16;
 
 /** MDSCR_EL1. */
-export const Mdscr = { SS: 1 << 0, KDE: 1 << 13, MDE: 1 << 15 } as const;
+export const Mdscr = { SS: 1 << 0, TDCC: 1 << 12, KDE: 1 << 13, MDE: 1 << 15 } as const;

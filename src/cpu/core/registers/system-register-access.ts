@@ -9,7 +9,7 @@ import { WRITTEN_REGISTERS } from "../state/layout.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { WRITE_BITS } from "./register-writes.ts";
-import type { Privilege, SystemRegister } from "./system-register.ts";
+import { encodeSystemRegister, type Privilege, type SystemRegister } from "./system-register.ts";
 import { pstate, sctlrAllows, setPstateField, systemRegisters } from "./system-registers.ts";
 
 /** Fields of PSTATE that MSR (immediate) sets on CPUs with a feature: op1, op2, privilege, bit. */
@@ -21,7 +21,7 @@ const PSTATE_FIELDS: readonly (readonly [feature: FeatureName, op1: number, op2:
 
 /** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
 export function defineSystemRegisters(library: Library, features: ReadonlySet<FeatureName>): void {
-  const access = new RegisterAccess(library, systemRegisters(features));
+  const access = new RegisterAccess(library, systemRegisters(features), features);
   defineReads(library, access);
   defineWrites(library, access);
   definePstateWrites(library, access, features);
@@ -33,7 +33,7 @@ class RegisterAccess {
   readonly #raise;
   readonly #syndrome;
 
-  constructor(readonly library: Library, readonly registers: readonly SystemRegister[]) {
+  constructor(readonly library: Library, readonly registers: readonly SystemRegister[], readonly features: ReadonlySet<FeatureName>) {
     this.undefinedInstruction = callee(library, "raiseUndefined");
     this.#raise = exceptionFunction(library, "raise");
     this.#syndrome = defineSystemSyndrome(library);
@@ -42,17 +42,35 @@ class RegisterAccess {
   /**
    * Runs `body` if the current EL has the privilege; raises the exception that it has not
    * otherwise.
+   * @param refuse the exception where EL0 never has it
    */
-  privileged(c: Code, privilege: Privilege, body: () => void): void {
+  privileged(c: Code, privilege: Privilege, body: () => void, refuse = () => c.run(this.undefinedInstruction)): void {
     if (privilege === 0) return body();
     c.if(atEl0(c), () => {
-      if (privilege === 1) c.run(this.undefinedInstruction);
-      else c.if(privilege.allowed(c), body, () => c.run(this.#raise, c.call(this.#syndrome)));
+      if (privilege === 1) refuse();
+      else c.if(privilege.allowed(c), body, () => this.#raiseTrapped(c));
     }, body);
   }
 
-  /** Finds the register among those of its CRn; an unknown one traps to EL2. */
-  dispatch(c: Code, encoding: Value, body: (register: SystemRegister) => void): void {
+  /**
+   * A read that EL0 may never make: UNDEFINED; with FEAT_IDST, in the feature ID space, a trapped
+   * access.
+   */
+  refuseRead(c: Code, encoding: Value): void {
+    const undefinedInstruction = () => c.run(this.undefinedInstruction);
+    if (this.features.has("FEAT_IDST")) c.if(isIdentification(encoding), () => this.#raiseTrapped(c), undefinedInstruction);
+    else undefinedInstruction();
+  }
+
+  #raiseTrapped(c: Code): void {
+    c.run(this.#raise, c.call(this.#syndrome));
+  }
+
+  /**
+   * Finds the register among those of its CRn; an unknown one traps to EL2.
+   * @param refuse the exception where EL0 accesses an unknown one
+   */
+  dispatch(c: Code, encoding: Value, body: (register: SystemRegister) => void, refuse = () => c.run(this.undefinedInstruction)): void {
     c.switch(
       encoding.shrU(7).and(15),
       Array.from({ length: 16 }, (_, crn) => () => {
@@ -62,20 +80,26 @@ class RegisterAccess {
       }),
     );
     const trap = () => c.run(exceptionFunction(this.library, "trap"), c.call(this.#syndrome));
-    c.if(atEl0(c), () => c.run(this.undefinedInstruction), trap);
+    c.if(atEl0(c), refuse, trap);
   }
+}
+
+/** Op0 3, op1 0, 1 or 3, CRn 0, CRm 0 to 7: the feature ID space (Arm ARM D19.2). */
+function isIdentification(encoding: Value): Value {
+  const fixed = encodeSystemRegister(3, 4, 15, 8, 0), op1 = encoding.shrU(11).and(3);
+  return encoding.and(fixed).eq(encodeSystemRegister(3, 0, 0, 0, 0)).and(op1.ne(2));
 }
 
 const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
 
 /** MRS. */
 function defineReads(library: Library, access: RegisterAccess): void {
-  const c = new Code(defineFunction(library, "readSystemRegister"));
+  const c = new Code(defineFunction(library, "readSystemRegister")), refuse = () => access.refuseRead(c, c.parameter(0));
   access.dispatch(c, c.parameter(0), ({ read }) => {
     if (!read) c.run(access.undefinedInstruction);
-    else access.privileged(c, read.privilege, () => c.return(read.emit(c, library)));
+    else access.privileged(c, read.privilege, () => c.return(read.emit(c, library)), refuse);
     c.return(constant("i64", 0));
-  });
+  }, refuse);
   c.result(constant("i64", 0));
 }
 

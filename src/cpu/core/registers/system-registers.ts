@@ -6,7 +6,15 @@
 // traps to EL2 at EL1.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
-import { Pstate, Sctlr, SCTLR_BT_SHIFTS, SCTLR_DSSBS_SHIFT, SCTLR_EPAN_SHIFT, SCTLR_MSCEN_SHIFT } from "../architecture/exceptions.ts";
+import {
+  Mdscr,
+  Pstate,
+  Sctlr,
+  SCTLR_BT_SHIFTS,
+  SCTLR_DSSBS_SHIFT,
+  SCTLR_EPAN_SHIFT,
+  SCTLR_MSCEN_SHIFT,
+} from "../architecture/exceptions.ts";
 import { CACHES, ccsidr, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
@@ -292,6 +300,16 @@ export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly Sy
   ...EXTENSIONS.flatMap(([feature, register]) => features.has(feature) ? [register] : []),
 ];
 
+/**
+ * The communication channel of an external debugger, which no machine has: nothing comes from it,
+ * and what is written has no reader.
+ */
+function debugChannel(name: string, crm: number, isWritten: boolean): SystemRegister {
+  const privilege: El0Control = { allowed: (c) => c.load("i32.load", CPU.MDSCR_EL1).and(Mdscr.TDCC).not() };
+  const register = constantRegister(name, [2, 3, 0, crm, 0], 0n, privilege);
+  return isWritten ? { ...register, write: { privilege, emit: () => {} } } : register;
+}
+
 /** The registers that every core holds in one form. */
 const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   readOnly("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1),
@@ -299,6 +317,9 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   constantRegister("REVIDR_EL1", [3, 0, 0, 0, 6], 0n),
   constantRegister("CLIDR_EL1", [3, 1, 0, 0, 1], CLIDR_EL1),
   constantRegister("AIDR_EL1", [3, 1, 0, 0, 7], 0n),
+  debugChannel("MDCCSR_EL0", 1, false),
+  debugChannel("DBGDTR_EL0", 4, true),
+  debugChannel("DBGDTRRX_EL0", 5, true),
   masked("CSSELR_EL1", [3, 2, 0, 0, 0], CPU.CSSELR_EL1, 0xfn),
   constantRegister("CTR_EL0", [3, 3, 0, 0, 1], CTR_EL0, sctlrAllows(Sctlr.UCT)),
   constantRegister("DCZID_EL0", [3, 3, 0, 0, 7], DCZID_EL0, 0),

@@ -73,7 +73,8 @@ const hwcaps = (title: string, more: string, authentication?: readonly FeatureNa
 
 /** The line of the cores of Armv8.2: Cortex-A55, A75 to A78. */
 const V82_CORE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp";
-const core = (title: string, line: string): NamedCpu => ({ title, features: () => ofHwcaps(line, unlisted(8.2)) });
+/** They have PSTATE.SSBS, but not its MSR and MRS, which Linux's `ssbs` stands for. */
+const core = (title: string, line: string): NamedCpu => ({ title, features: () => ofHwcaps(line, [...unlisted(8.2), "FEAT_SSBS"]) });
 
 /** The line of the CPU of the recordings, from its ID registers (docs/spec/observed.md §3.4). */
 const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 " +
@@ -83,6 +84,7 @@ const RECORDED_UNLISTED: readonly FeatureName[] = [
   ...["FEAT_HAFDBS", "FEAT_PAN2", "FEAT_HPDS", "FEAT_XNX", "FEAT_TTCNP", "FEAT_RAS", "FEAT_IESB", "FEAT_TLBIRANGE"] as const,
   ...["FEAT_TTL", "FEAT_BBM", "FEAT_E0PD", "FEAT_SPECRES", "FEAT_PMUv3p5", "FEAT_Debugv8p4"] as const,
   ...["FEAT_TGran16K", "FEAT_TGran64K", "FEAT_UAO", "FEAT_TTST", "FEAT_LVA", "FEAT_LPA2", "FEAT_S2FWB"] as const,
+  ...["FEAT_IDST", "FEAT_VHE", "FEAT_VMID16", "FEAT_LOR"] as const,
 ];
 
 const NAMED: Readonly<Record<string, NamedCpu>> = {
@@ -99,8 +101,8 @@ const NAMED: Readonly<Record<string, NamedCpu>> = {
     features: () => ofHwcaps(RECORDED, RECORDED_UNLISTED),
   },
   a55: core("Cortex-A55", V82_CORE),
-  a76: core("Cortex-A76", `${V82_CORE} ssbs`),
-  a78: core("Cortex-A78", `${V82_CORE} ssbs uscat`),
+  a76: core("Cortex-A76", V82_CORE),
+  a78: core("Cortex-A78", `${V82_CORE} uscat`),
   a510: hwcaps("Cortex-A510, less SVE2 and MTE", "ssbs paca pacg bf16", ARM_PAC),
   a710: hwcaps("Cortex-A710, less SVE2 and MTE", "ssbs paca pacg bf16", ARM_PAC),
   x2: hwcaps("Cortex-X2, less SVE2 and MTE", "ssbs paca pacg bf16", ARM_PAC),

@@ -55,6 +55,11 @@ export const FEATURES = table({
   FEAT_CSV2_2: { since: 8, requires: ["FEAT_CSV2"], fields: [["PFR0", 56, 2]] },
   FEAT_CSV3: { since: 8, architecture: 8, fields: [["PFR0", 60, 1]] },
 
+  // Matters of EL2.
+  FEAT_VHE: { since: 8.1, architecture: 8.2, fields: [["MMFR1", 8, 1]] },
+  FEAT_VMID16: { since: 8.1, architecture: 8.2, fields: [["MMFR1", 4, 2]] },
+  // EL2 keeps its registers.
+  FEAT_LOR: { since: 8.1, architecture: 8.2, fields: [["MMFR1", 16, 1]] },
   FEAT_PAN2: { since: 8.1, architecture: 8.2, requires: ["FEAT_PAN"], fields: [["MMFR1", 20, 2]] },
   FEAT_UAO: { since: 8.1, architecture: 8.2, fields: [["MMFR2", 4, 1]] },
   FEAT_PAN3: { since: 8.1, requires: ["FEAT_PAN2"], fields: [["MMFR1", 20, 3]] },
@@ -74,6 +79,7 @@ export const FEATURES = table({
   // A matter of EL2.
   FEAT_S2FWB: { since: 8.3, architecture: 8.4, fields: [["MMFR2", 40, 1]] },
   FEAT_BBM: { since: 8.3, architecture: 8.4, fields: [["MMFR2", 52, 2]] },
+  FEAT_IDST: { since: 8.3, architecture: 8.4, fields: [["MMFR2", 36, 1]] },
   FEAT_TTST: { since: 8.3, architecture: 8.4, fields: [["MMFR2", 28, 1]] },
   FEAT_LVA: { since: 8.1, requires: ["FEAT_TGran64K"], fields: [["MMFR2", 16, 1]] },
   FEAT_E0PD: { since: 8.4, architecture: 8.6, fields: [["MMFR2", 60, 1]] },

@@ -35,8 +35,6 @@ const FIXED: Partial<Identification> = {
    * (27:24), 4 KiB (31:28 is 0).
    */
   MMFR0: fields([0, 1], [4, 2], [24, NOT_IMPLEMENTED]),
-  /** IDS: reads of unallocated identification registers are reported with EC 0x18. */
-  MMFR2: fields([36, 1]),
 };
 
 const FIELD_MASK = 0xfn;

@@ -48,11 +48,7 @@ export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
   return true;
 }
 
-/**
- * Whether a trapped access reads the feature ID space (op0 3, op1 0, 1 or 3, CRn 0, CRm 0..7). With
- * FEAT_IDST what is not allocated there goes to EL1 as a trapped access, EC 0x18, so that EL1 can
- * emulate it.
- */
+/** Whether a trapped access reads the feature ID space (op0 3, op1 0, 1 or 3, CRn 0, CRm 0..7). */
 export function isIdentificationRead(esr: number): boolean {
   const { op0, op1, crn, crm, isRead } = new TrappedAccess(esr);
   return isRead && op0 === 3 && crn === 0 && crm <= 7 && (op1 === 0 || op1 === 1 || op1 === 3);
@@ -133,10 +129,12 @@ function isOslsr(access: TrappedAccess): boolean {
   return access.is(2, 0, 1, 1, 4);
 }
 
-/** The communication channel, the double lock and the rest of CRn 0. */
+/** CRm and op2 of OSDTRRX, MDCCINT, OSDTRTX, OSECCR: the communication channel, as EL1 has it. */
+const CHANNEL: readonly (readonly [crm: number, op2: number])[] = [[0, 2], [2, 0], [3, 2], [6, 2]];
+
+/** The communication channel, MDRAR and the double lock. */
 function isPlainDebug(access: TrappedAccess): boolean {
-  const { op1, crn } = access;
-  return crn === 0 && (op1 === 0 || op1 === 3) || access.is(2, 0, 1, 3, 4) || access.is(2, 0, 1, 0, 0);
+  return CHANNEL.some(([crm, op2]) => access.is(2, 0, 0, crm, op2)) || access.is(2, 0, 1, 0, 0) || access.is(2, 0, 1, 3, 4);
 }
 
 /**

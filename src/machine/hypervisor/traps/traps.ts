@@ -7,6 +7,7 @@ import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import { type Conduit, smccc, traceCall } from "../firmware/smccc.ts";
 import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";
 import { clearBehind } from "./call-registers.ts";
+import { isOffered } from "./id-registers.ts";
 import { handleSystemRegister, isIdentificationRead } from "./traps-sysreg.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
@@ -60,7 +61,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
       break;
     case ExceptionClass.SystemRegister:
       if (handleSystemRegister(vcpu, exit.esr)) break;
-      if (isIdentificationRead(exit.esr)) vcpu.services.core.takeException(vcpu.registers, exit.esr);
+      if (isIdentificationRead(exit.esr)) refuseIdentification(vcpu, exit.esr);
       else injectUndefined(vcpu);
       break;
     case ExceptionClass.DataAbortLower:
@@ -73,6 +74,14 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
       if (vcpu.trace.isWanted("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
       injectUndefined(vcpu);
   }
+}
+
+/**
+ * A register of the feature ID space that is not allocated: with FEAT_IDST a trapped access, so that
+ * EL1 can emulate it, else UNDEFINED.
+ */
+function refuseIdentification(vcpu: Vcpu, esr: number): void {
+  vcpu.services.core.takeException(vcpu.registers, isOffered("FEAT_IDST", vcpu) ? esr : syndrome(ExceptionClass.Unknown, 0));
 }
 
 /** A trapped instruction without a handler is UNDEFINED for the guest. */

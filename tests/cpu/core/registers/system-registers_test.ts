@@ -136,11 +136,49 @@ Deno.test("SCXTNUM_EL0 is EL0's unless SCTLR_EL1.TSCXT is set, which is RES1 wit
   assert.equal((mrs(without, "SCTLR_EL1").value as bigint) & TSCXT, TSCXT);
 });
 
-Deno.test("at EL0 the registers of EL1 are undefined", () => {
+/** The class of the exception that a read at EL0 ends with. */
+const refusedRead = (cpu: Rig, encoding: number): number => {
+  cpu.pstate(Pstate.EL0t);
+  return mrs(cpu, encoding).esr! >>> 26;
+};
+
+Deno.test("at EL0 the registers of EL1 are undefined; reads of the feature ID space are trapped with FEAT_IDST", () => {
   for (const register of SYSTEM_REGISTERS) {
     if (register.encoding >> 11 & 7) continue;
-    assert.equal(mrs(rig(Pstate.EL0t), register.encoding).esr, UNDEFINED, register.name);
+    assert.equal(refusedRead(new Rig("v8.2"), register.encoding), 0, register.name);
+    const isIdentification = (register.encoding >> 7 & 15) === 0;
+    assert.equal(refusedRead(new Rig("v8.4"), register.encoding), isIdentification ? 0x18 : 0, register.name);
     assert.equal(msr(rig(Pstate.EL0t), register.encoding, 0n).esr, UNDEFINED, register.name);
+  }
+  // Allocated or not: op1 0, 1 and 3, CRm 0 to 7.
+  for (let op1 = 0; op1 < 8; op1++) {
+    for (let crm = 0; crm < 16; crm++) {
+      for (let op2 = 0; op2 < 8; op2++) {
+        const encoding = encodeSystemRegister(3, op1, 0, crm, op2);
+        if (SYSTEM_REGISTERS.some((register) => register.encoding === encoding && register.read?.privilege !== 1)) continue;
+        const isIdentification = crm < 8 && (op1 === 0 || op1 === 1 || op1 === 3);
+        assert.equal(refusedRead(new Rig("v8.4"), encoding), isIdentification ? 0x18 : 0, `s3_${op1}_c0_c${crm}_${op2}`);
+      }
+    }
+  }
+  const cpu = new Rig("max");
+  cpu.pstate(Pstate.EL0t);
+  assert.equal(mrs(cpu, encodeSystemRegister(3, 0, 0, 4, 0)).esr, 0x6230_00a9, "ID_AA64PFR0_EL1 to X5");
+});
+
+Deno.test("the communication channel of a debugger reads as zero, also at EL0 unless MDSCR_EL1.TDCC is set", () => {
+  for (const [name, isWritten] of [["MDCCSR_EL0", false], ["DBGDTR_EL0", true], ["DBGDTRRX_EL0", true]] as const) {
+    for (const pstate of [Pstate.EL0t, Pstate.EL1h]) {
+      for (const mdscr of [0n, 1n << 12n]) {
+        const cpu = rig(pstate), refused = pstate === Pstate.EL0t && mdscr !== 0n;
+        cpu.set("MDSCR_EL1", mdscr);
+        const read = mrs(cpu, name);
+        assert.deepEqual([read.value, read.esr && read.esr >>> 26], refused ? [undefined, 0x18] : [0n, undefined], name);
+        cpu.pstate(pstate);
+        const write = msr(cpu, name, 1n);
+        assert.equal(write.esr && write.esr >>> 26, !isWritten ? 0 : refused ? 0x18 : undefined, name);
+      }
+    }
   }
 });
 
@@ -177,7 +215,7 @@ Deno.test("what EL1 can withhold from EL0 is trapped with the access in the synd
   }
 });
 
-Deno.test("registers that the core does not hold leave for EL2 from EL1 and are undefined at EL0", () => {
+Deno.test("registers that the core does not hold leave for EL2 from EL1, and EL0 is refused", () => {
   const foreign: [number, number, number, number, number][] = [
     [3, 0, 0, 4, 0],
     [3, 0, 0, 7, 3],
@@ -200,7 +238,7 @@ Deno.test("registers that the core does not hold leave for EL2 from EL1 and are 
     const read = mrs(rig(), encoding), write = msr(rig(), encoding, 0n);
     assert.deepEqual([read.exit, read.esr, read.pc], [ExitReason.Trap, 0x6200_0001 + iss, CODE], fields.join());
     assert.deepEqual([write.exit, write.esr], [ExitReason.Trap, 0x6200_0000 + iss]);
-    assert.equal(mrs(rig(Pstate.EL0t), encoding).esr, UNDEFINED);
+    assert.equal(mrs(rig(Pstate.EL0t), encoding).esr! >>> 26, op0 === 3 && crn === 0 ? 0x18 : 0);
   }
 });
 

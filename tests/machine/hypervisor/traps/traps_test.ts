@@ -19,7 +19,7 @@ function runScript(script: Script, options = 0n, cpu?: string): ScriptedState {
     ended = true;
   }], { options });
   vm.start();
-  machine.run(100_000);
+  machine.run(1_000_000);
   assert.ok(ended, "the script has ended");
   return vm.state(vm.vcpus[0]);
 }
@@ -113,6 +113,14 @@ Deno.test("debug registers: comparators hold values, the OS lock is open, what i
     assert.equal(yield* write(registers, 0n, 2, 0, 1, 0, 4), true, "OSLAR_EL1");
     assert.equal(yield* read(registers, 2, 0, 1, 0, 4), undefined);
     assert.equal(yield* read(registers, 2, 0, 7, 14, 6), undefined, "DBGAUTHSTATUS_EL1");
+    const defined: string[] = [];
+    for (let crm = 0; crm < 16; crm++) {
+      for (let op2 = 0; op2 < 8; op2++) if ((yield* read(registers, 2, 0, 0, crm, op2)) !== undefined) defined.push(`c${crm}_${op2}`);
+    }
+    const comparators = [[4, 6], [5, 6], [6, 4], [7, 4]].flatMap(([op2, count]) =>
+      Array.from({ length: count }, (_, crm) => `c${crm}_${op2}`)
+    );
+    assert.deepEqual(defined.toSorted(), [...comparators, "c0_2", "c2_0", "c2_2", "c3_2", "c6_2"].toSorted());
   });
 });
 
@@ -179,7 +187,7 @@ Deno.test("devices of the bus are read and written; where there is none, the abo
     yield bus(true, 0xa00_0000);
   }]);
   vm.start();
-  machine.run(100_000);
+  machine.run(1_000_000);
   assert.deepEqual(stored, [[0x30, 2, 0x3456n]]);
   assert.deepEqual(vm.state(vm.vcpus[0]).exceptions.map(({ esr }) => esr.toString(16)), ["96000010", "96000050"]);
   assert.deepEqual(told, [0xa00_0000, 0xa00_0000]);
@@ -192,12 +200,18 @@ Deno.test("a class of exception that nobody expects is undefined for the guest",
   assert.deepEqual(state.exceptions, [UNDEFINED]);
 });
 
-Deno.test("reads of unallocated identification registers are reported to EL1 as trapped accesses (FEAT_IDST), writes are undefined", () => {
-  const state = runScript(function* (registers) {
-    assert.equal(yield* read(registers, 3, 0, 0, 7, 2), 1n << 36n, "ID_AA64MMFR2_EL1.IDS");
-    yield sysreg(true, 3, 0, 0, 0, 1);
-    yield sysreg(true, 3, 1, 0, 0, 4);
-    yield sysreg(false, 3, 0, 0, 0, 1);
-  });
-  assert.deepEqual(state.exceptions.map(({ esr }) => esr >>> 26), [0x18, 0x18, 0]);
+Deno.test("reads of unallocated identification registers are trapped accesses to EL1 with FEAT_IDST, else undefined as writes are", () => {
+  for (const [cpu, ids, ec] of [["v8", 0n, 0], ["v8.2", 0n, 0], ["v8.4", 1n, 0x18]] as const) {
+    const state = runScript(
+      function* (registers) {
+        assert.equal((yield* read(registers, 3, 0, 0, 7, 2))! >> 36n & 15n, ids, "ID_AA64MMFR2_EL1.IDS");
+        yield sysreg(true, 3, 0, 0, 0, 1);
+        yield sysreg(true, 3, 1, 0, 0, 4);
+        yield sysreg(false, 3, 0, 0, 0, 1);
+      },
+      0n,
+      cpu,
+    );
+    assert.deepEqual(state.exceptions.map(({ esr }) => esr >>> 26), [ec, ec, 0], cpu);
+  }
 });
