@@ -57,7 +57,7 @@ Deno.test("only the last match counts", () => {
 Deno.test("the identification is that of a PL031, which drivers look for", () => {
   const { get } = clock();
   const ids = Array.from({ length: 8 }, (_, index) => get(Pl031Register.ID + 4 * index));
-  assert.deepEqual(ids, [0x31, 0x10, 0x04, 0, 0x0d, 0xf0, 0x05, 0xb1]);
+  assert.deepEqual(ids, [0x31, 0x10, 0x14, 0, 0x0d, 0xf0, 0x05, 0xb1]);
 });
 
 Deno.test("a restored clock continues, and its match with it", () => {

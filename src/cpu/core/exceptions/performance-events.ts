@@ -19,6 +19,7 @@ export const PerformanceEvent = {
   BR_IMMED_RETIRED: 0x0d,
   BR_RETURN_RETIRED: 0x0e,
   CPU_CYCLES: 0x11,
+  MEM_ACCESS: 0x13,
   TTBR_WRITE_RETIRED: 0x1c,
   CHAIN: 0x1e,
   BR_RETIRED: 0x21,

@@ -28,6 +28,7 @@ export const Pmcr = { E: 1, P: 1 << 1, C: 1 << 2, DP: 1 << 5, LC: 1 << 6, LP: 1 
 const EACH = [
   PerformanceEvent.LD_RETIRED,
   PerformanceEvent.ST_RETIRED,
+  PerformanceEvent.MEM_ACCESS,
   PerformanceEvent.PC_WRITE_RETIRED,
   PerformanceEvent.BR_IMMED_RETIRED,
   PerformanceEvent.BR_RETURN_RETIRED,
@@ -258,6 +259,8 @@ export function defineCountedExecution(library: Library, retired: number): void 
     const branches = kinds.and(Retired.Branch);
     event(PerformanceEvent.LD_RETIRED, kinds.and(Retired.Load));
     event(PerformanceEvent.ST_RETIRED, kinds.and(Retired.Store));
+    // An atomic operation is two accesses.
+    for (const kind of [Retired.Load, Retired.Store]) event(PerformanceEvent.MEM_ACCESS, kinds.and(kind));
     event(PerformanceEvent.BR_RETIRED, branches);
     event(PerformanceEvent.BR_IMMED_RETIRED, kinds.and(Retired.Immediate));
     event(PerformanceEvent.BR_RETURN_RETIRED, kinds.and(Retired.Return));

@@ -23,6 +23,7 @@ const Event = {
   Immediate: 0xdn,
   ProcedureReturns: 0xen,
   Cycles: 0x11n,
+  Accesses: 0x13n,
   Chain: 0x1en,
   Branches: 0x21n,
 } as const;
@@ -101,6 +102,7 @@ for (const options of TIERS) {
       ]],
       // Taken: BL, RET and ERET in each round, B.NE in all but the last.
       [[Event.PcWrites, Event.Exceptions, Event.Returns, Event.Cycles], [4 * ROUNDS - 1, ROUNDS, ROUNDS, ALL_INSTRUCTIONS]],
+      [[Event.Accesses, Event.Accesses | NOT_EL1, Event.Accesses | NOT_EL0], [6 * ROUNDS, 6 * ROUNDS, 0]],
       // Exceptions are taken from EL0, and returned from at EL1.
       [[Event.Exceptions | NOT_EL1, Event.Exceptions | NOT_EL0, Event.Returns | NOT_EL0, Event.Branches | NOT_EL0], [ROUNDS, 0, ROUNDS, 0]],
     ];
@@ -124,6 +126,8 @@ for (const options of TIERS) {
       // Of the stores of a round, two are in STR and STP, one is in LDADD. The 152nd is STP of the
       // 51st round, the 4th of its instructions.
       { event: Event.Stores, wanted: 3 * 50 + 2, instructions: 1 + 50 * 13 + 4, pc: USER + 4 + 16 },
+      // The fifth and sixth access of a round are LDADD's.
+      { event: Event.Accesses, wanted: 6 * 50 + 6, instructions: 1 + 50 * 13 + 5, pc: USER + 4 + 20 },
     ];
     for (const { event, wanted, instructions, pc } of cases) {
       const machine = counting(options, [event | NOT_EL1], { interrupts: 1n });
@@ -176,7 +180,7 @@ Deno.test("a guest sets the counters up, reads them, and clears an overflow", ()
   machine.run(10);
   const x = (n: number) => vcpu.getX(n);
   assert.deepEqual([x(4), x(5), x(6), x(7)], [BigInt.asUintN(64, -3n), 3n, 1n, 0n]);
-  assert.deepEqual([x(8), x(9), x(10)], [0x4101_3000n | E | LC | LP, 0x5002_7fc1n, 0x1000_001an]);
+  assert.deepEqual([x(8), x(9), x(10)], [0x4101_3000n | E | LC | LP, 0x500a_7fc1n, 0x1000_001an]);
 });
 
 Deno.test("an overflow increments a chained counter, and freezes the others with FZO", () => {
