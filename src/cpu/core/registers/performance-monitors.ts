@@ -124,12 +124,15 @@ function defineAdd(library: Library, isLong: boolean): void {
     const after = c.let(before.add(c.parameter(0)));
     c.store("i64.store", counterAddress(index), isLong ? after : after.and(0xffff_ffff));
     const overflowed = c.let(after.shrU(32).ne(before.shrU(32)));
-    if (isLong) c.set(overflowed, word(c, CPU.PMCR_EL0).and(Pmcr.LP).select(after.ltU(before), overflowed));
+    const is64 = () => word(c, CPU.PMCR_EL0).and(Pmcr.LP);
+    if (isLong) c.set(overflowed, is64().select(after.ltU(before), overflowed));
     c.if(overflowed, () => {
       overflows(c, index);
       if (index % 2 === 0) {
         const { counts, event } = counting(c, index + 1, word(c, CPU.PMU_LEVEL));
-        c.if(counts.and(event.eq(PerformanceEvent.CHAIN)), () => addTo(c, library, index + 1, constant("i64", 1)));
+        const chains = counts.and(event.eq(PerformanceEvent.CHAIN));
+        // Counters of 64 bits make no chain.
+        c.if(isLong ? chains.and(is64().not()) : chains, () => addTo(c, library, index + 1, constant("i64", 1)));
       }
     });
   }

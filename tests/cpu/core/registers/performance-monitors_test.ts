@@ -199,6 +199,17 @@ Deno.test("an overflow increments a chained counter, and freezes the others with
   assert.equal(vcpu.getRegister("PMCCNTR_EL0"), 200n);
 });
 
+Deno.test("a counter of 64 bits that overflows increments no chained one, as one of 32 bits does", () => {
+  for (const [control, chained] of [[E | LC, 1], [E | LC | LP, 0]] as const) {
+    const machine = counting(MAX, [Event.Instructions, Event.Chain]), { vcpu } = machine;
+    vcpu.setRegister("PMCR_EL0", control);
+    vcpu.setRegister(counter(0), (1n << 64n) - 10n);
+    machine.load(CODE, [["b", 0x14000000]]);
+    machine.run(100, CODE);
+    assert.deepEqual([vcpu.getRegister("PMOVSSET_EL0"), values(machine, 2)[1]], [1n, chained]);
+  }
+});
+
 Deno.test("an increment by software that overflows a counter increments the chained one, which it does not name", () => {
   const machine = counting(MAX, [Event.SoftwareIncrement, Event.Chain]), { vcpu } = machine;
   vcpu.setRegister("PMCR_EL0", E | LC);
