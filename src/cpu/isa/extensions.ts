@@ -4,7 +4,6 @@ import { flags } from "./general/flags.ts";
 import { fpHalfDataProcessing } from "./vectors/fp-data-processing.ts";
 import { fpRounding } from "./vectors/fp-rounding.ts";
 import type { Instruction } from "./notation/insn.ts";
-import { limitedOrdering } from "./general/limited-ordering.ts";
 import { loadsStoresUnscaledOrdered } from "./general/loads-stores-unscaled-ordered.ts";
 import { memoryCopySet } from "./general/memory-copy-set.ts";
 import { orderedPairs } from "./vectors/ordered-pairs.ts";
@@ -20,7 +19,6 @@ import { systemExtensions } from "./general/system-extensions.ts";
 /** The table's part for them. */
 export const extensions = (): readonly Instruction[] => [
   ...flags(),
-  ...limitedOrdering(),
   ...loadsStoresUnscaledOrdered(),
   ...orderedPairs(),
   ...shortSequences(),

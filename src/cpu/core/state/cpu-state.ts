@@ -415,8 +415,8 @@ export const CPU = {
   /** The bit of a pointer to instructions, to data, that says which half it belongs to. i64. */
   PAC_HALF_BITS: field(8, 2),
   /**
-   * Not zero when translations have been dropped since the last ISB: the instructions that follow in
-   * the page in execution are those of one that may be gone. i32.
+   * Not zero when translations have been dropped since the last ISB: the page in execution may be
+   * mapped no more. i32.
    */
   FETCHES_DROPPED: word(),
   /** FEAT_PMUv3: what the counters need, `PmuMode`; the enabled ones, as in PMCNTENSET. i32. */

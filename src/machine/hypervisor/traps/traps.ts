@@ -77,8 +77,8 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
 }
 
 /**
- * A register of the feature ID space that is not allocated: with FEAT_IDST a trapped access, so that
- * EL1 can emulate it, else UNDEFINED.
+ * A register of the feature ID space that is not allocated: with FEAT_IDST a trapped access, which
+ * EL1 can emulate, else UNDEFINED.
  */
 function refuseIdentification(vcpu: Vcpu, esr: number): void {
   vcpu.services.core.takeException(vcpu.registers, isOffered("FEAT_IDST", vcpu) ? esr : syndrome(ExceptionClass.Unknown, 0));

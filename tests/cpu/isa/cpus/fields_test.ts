@@ -1,6 +1,6 @@
 // Each field of the ID registers beside what a program finds: a probe measures the value that the
-// field ought to have. Fields that no program of EL0 or EL1 can test say why. What has no probe here
-// reads as zero, so that no field promises what is not there.
+// field ought to have. Fields that no program of EL0 or EL1 can test say why. All others read as
+// zero, so that no field promises more than there is.
 
 import assert from "node:assert/strict";
 import { ExceptionClass, Pstate, Sctlr, SCTLR_EPAN_SHIFT, SCTLR_MSCEN_SHIFT } from "../../../../src/cpu/core/architecture/exceptions.ts";
@@ -215,7 +215,7 @@ const holdsControl = (bit: number): Probe =>
     });
   });
 
-/** An indirect branch to an instruction that is no target. */
+/** Whether an indirect branch to any other instruction than a target is refused. */
 function checksTargets(cpu: Probed): boolean {
   const GUARDED = 1n << 50n, TABLES = RAM_BASE + 0x10_0000, { machine } = cpu;
   const table = (index: number, entry: bigint) => machine.view.setBigUint64(TABLES - RAM_BASE + index, entry, true);
