@@ -1,13 +1,31 @@
 #!/usr/bin/env bash
 # The work of action.yml, with a runner's environment: RUNNER_TEMP, GITHUB_PATH, GITHUB_OUTPUT,
-# GITHUB_STEP_SUMMARY, the inputs as EL2_ACTION_*, and EL2_GUESTS_CACHED=true if a cache of exactly
+# GITHUB_STEP_SUMMARY, GITHUB_ACTION_REPOSITORY and GITHUB_ACTION_REF, the inputs as EL2_ACTION_*, and EL2_GUESTS_CACHED=true if a cache of exactly
 # these guests was restored.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-echo "::group::Install $EL2_ACTION_PACKAGE"
+fail() {
+  echo "::error title=el2::$1"
+  exit 2
+}
+
+# A name of npm's registry is never installed: el2 is not there, and the name may be anybody's.
+package=$EL2_ACTION_PACKAGE
+if [[ -z $package ]]; then
+  tag=${GITHUB_ACTION_REF:-}
+  [[ $tag =~ ^v[0-9]+\.[0-9]+\.[0-9]+$ ]] ||
+    fail "the action installs the el2 of its own tag, and \"$tag\" is not one; use OWNER/el2@vX.Y.Z, or set package to a file of a release"
+  package=https://github.com/$GITHUB_ACTION_REPOSITORY/releases/download/$tag/el2-${tag#v}.tgz
+elif [[ -f $package ]]; then
+  [[ $package == /* ]] || package=./$package
+elif [[ $package != https://* ]]; then
+  fail "package \"$package\" is neither a file nor an https address; el2 is not on npm, so that a name is not installed"
+fi
+
+echo "::group::Install $package"
 prefix=$RUNNER_TEMP/el2
-npm install --global --prefix "$prefix" --no-audit --no-fund "$EL2_ACTION_PACKAGE"
+npm install --global --prefix "$prefix" --no-audit --no-fund -- "$package"
 # Programs are in the prefix itself on Windows.
 bin=$prefix/bin
 [[ -d $bin ]] || bin=$prefix
@@ -33,10 +51,9 @@ shopt -s nullglob
 shopt -s globstar 2> /dev/null || true # bash 3.2 of macOS has no **
 # Patterns, which the shell expands.
 files=($EL2_ACTION_SCENARIOS)
-if (( ${#files[@]} == 0 )); then
-  echo "::error title=el2::no file matches $EL2_ACTION_SCENARIOS"
-  exit 2
-fi
+(( ${#files[@]} > 0 )) || fail "no file matches $EL2_ACTION_SCENARIOS"
+# A pull request chooses the names of files: none is an option.
+files=("${files[@]/#-/./-}")
 
 results=$EL2_ACTION_RESULTS
 mkdir -p "$results"
@@ -54,7 +71,7 @@ status=0
 # comes after that.
 word=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 echo "::stop-commands::$word"
-el2 test "${files[@]}" "${options[@]}" 2>&1 || status=$?
+el2 test "${options[@]}" -- "${files[@]}" 2>&1 || status=$?
 printf '\n::%s::\n' "$word"
 if [[ -f $junit ]]; then
   node "$here/annotations.cjs" "$junit" "$GITHUB_STEP_SUMMARY"

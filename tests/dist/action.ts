@@ -22,14 +22,14 @@ export async function startAction(
   const files = { GITHUB_OUTPUT: `${temp}/output`, GITHUB_PATH: `${temp}/path`, GITHUB_STEP_SUMMARY: `${temp}/summary` };
   await Deno.mkdir(temp, { recursive: true });
   for (const file of Object.values(files)) await Deno.writeTextFile(file, "");
-  const defaults = { package: "el2", guests: "", "allow-host": "", shard: "", durations: "", results: "el2-results", ...inputs };
+  const defaults = { package: "", guests: "", "allow-host": "", shard: "", durations: "", results: "el2-results", ...inputs };
   const given = Object.fromEntries(
     Object.entries(defaults).map(([name, value]) => [`EL2_ACTION_${name.toUpperCase().replaceAll("-", "_")}`, value]),
   );
   const child = new Deno.Command("setsid", {
     args: [SCRIPT],
     cwd: workspace,
-    env: { ...env, RUNNER_TEMP: temp, ...files, ...given },
+    env: { GITHUB_ACTION_REF: "v0.1.0", GITHUB_ACTION_REPOSITORY: "owner/el2", ...env, RUNNER_TEMP: temp, ...files, ...given },
     clearEnv: true,
     stdin: "null",
     stdout: "piped",

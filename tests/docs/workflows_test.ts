@@ -6,6 +6,9 @@ import { PASSED } from "../../scripts/test.ts";
 import { TARGETS } from "../../scripts/dist/targets.ts";
 import { ROOT } from "../support/files.ts";
 
+/** The script of the job that signs. */
+const RELEASE = ".ci/release";
+
 interface Job {
   readonly "runs-on": string;
   readonly strategy?: { readonly matrix: { readonly os: readonly string[] } };
@@ -27,6 +30,8 @@ interface CacheStep {
 }
 
 const read = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
+const git = (...args: string[]) =>
+  new TextDecoder().decode(new Deno.Command("git", { args, cwd: ROOT }).outputSync().stdout).trim().split("\n");
 const jobsOf = (path: string): Job[] => Object.values((parse(read(path)) as { jobs: Record<string, Job> }).jobs);
 
 /** The platform of a runner, as npm's packages of Deno name it. */
@@ -52,10 +57,33 @@ Deno.test("workflows call tasks and files that exist, with the deno of .ci/run",
       for (const { run } of steps) {
         if (run === undefined || run.startsWith("gh ") || run === "exit 1") continue;
         const [, script] = /^bash (\.ci\/\w+)$/.exec(run) ?? [];
-        for (const line of script ? read(script).match(/^.*npx .* task .*$/gm)! : [run]) calls(line);
+        if (script === RELEASE) assert.match(read(script), new RegExp(`^version=${version.replaceAll(".", "\\.")}$`, "m"));
+        else for (const line of script ? read(script).match(/^.*npx .* task .*$/gm)! : [run]) calls(line);
       }
     }
   }
+});
+
+Deno.test("actions are named by the digest of a commit, and the job that has the signing key runs a Deno of one digest", () => {
+  const files = ["action.yml", "docs/ci.md", "examples/ci/.github/workflows/test.yml"];
+  for (const { name } of Deno.readDirSync(new URL(".github/workflows", ROOT))) files.push(`.github/workflows/${name}`);
+  const used = files.flatMap((file) => Array.from(read(file).matchAll(/uses: (.*)/g), ([, uses]) => uses));
+  const own = /^(\.\/|OWNER\/el2@v\d+\.\d+\.\d+$)/, pinned = /^[\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
+  assert.ok(used.length > 10);
+  for (const uses of used) assert.ok(own.test(uses) || pinned.test(uses), uses);
+  const release = read(RELEASE);
+  assert.ok(read(".github/workflows/release.yml").includes(`- run: bash ${RELEASE}\n        env:\n          EL2_RELEASE_KEY:`));
+  assert.ok(/^sha512=[0-9a-f]{128}$/m.test(release) && release.indexOf("sha512sum -c") < release.indexOf("/package/deno"));
+  assert.ok(!/\bnp[xm] /.test(release));
+});
+
+Deno.test("a pattern of a command line that is to be copied begins with a folder: names that it stands for are no options", () => {
+  const texts = git("ls-files", "docs", "README.md", "examples", "scripts", ".ci", "src/app/cli").filter((name) =>
+    /\.(md|sh|yml|ts|toml)$|ci\//.test(name)
+  );
+  assert.ok(texts.length > 100);
+  const found = texts.flatMap((name) => Array.from(read(name).matchAll(/\bel2 [a-z][^`\n|]* \*\.[^`\s]+/g), ([line]) => `${name}: ${line}`));
+  assert.deepEqual(found, []);
 });
 
 Deno.test("the full numbers run every week, each part with the state of the one before it", () => {
@@ -67,7 +95,7 @@ Deno.test("the full numbers run every week, each part with the state of the one 
     assert.deepEqual([part, needs, condition], [index + 1, before, before && `needs.${before}.outputs.continues == 'yes'`]);
   });
   const [{ steps }] = Object.values(parse(read(".github/workflows/long-part.yml")).jobs) as { steps: CacheStep[] }[];
-  const [restored, saved] = ["actions/cache/restore@v4", "actions/cache/save@v4"].map((uses) => steps.find((step) => step.uses === uses)!);
+  const [restored, saved] = ["restore", "save"].map((verb) => steps.find(({ uses }) => uses?.startsWith(`actions/cache/${verb}@`))!);
   assert.deepEqual([saved.with.path, saved.with.key, saved.if], [restored.with.path, restored.with.key, "always()"]);
   assert.ok(PASSED.startsWith(`${saved.with.path.split("\n")[0]}/`), "what has passed is kept");
 });
