@@ -7,9 +7,9 @@ const TRIES: readonly (readonly [right: string, act: () => unknown])[] = [
   ["write", () => Deno.removeSync(Deno.makeTempFileSync({ prefix: "el2-" }))],
   ["env", () => Deno.env.get("PATH")],
   ["net", () => Deno.listen({ hostname: "127.0.0.1", port: 0 }).close()],
-  ["run", () => new Deno.Command("true", { stdout: "null", stderr: "null" }).outputSync()],
+  ["run", () => new (deno("Command"))("true", { stdout: "null", stderr: "null" }).outputSync()],
   ["ffi", () => Deno.dlopen("/", {}).close()],
-  ["sys", () => Deno.osRelease()],
+  ["sys", () => deno("osRelease")()],
   // A try would load code from there.
   ["import", () => asks({ name: "import", host: "deno.land:443" } as Deno.PermissionDescriptor)],
   ["caches", () => needs("caches")],
@@ -21,6 +21,12 @@ const TRIES: readonly (readonly [right: string, act: () => unknown])[] = [
 const SERVICES = 3;
 
 const builtin = (name: "node:worker_threads") => globalThis.process.getBuiltinModule(name);
+
+/** A member of `Deno`. @throws NotCapable if this thread gave it up */
+function deno<Name extends "Command" | "osRelease">(name: Name): typeof Deno[Name] {
+  if (!(name in Deno)) throw new Deno.errors.NotCapable(name);
+  return Deno[name];
+}
 
 /** @throws NotCapable if this thread gave up a service of Deno */
 function needs(name: string): void {

@@ -6,6 +6,8 @@ import { PROCESS_RIGHTS } from "../../../src/app/cli/common/rights.ts";
 import { PERMISSIONS } from "../../../src/app/cli/common/runtime.ts";
 import { V8_OPTIONS } from "../../../src/kit/support/computer/v8-options.ts";
 import { longTest } from "../../support/long.ts";
+import { DENO, GLOBALS, NODE_MODULES, SERVICES } from "../../../src/session/worker/remaining.ts";
+import type { Remains } from "../../support/remains.ts";
 import { Place } from "./place.ts";
 
 const PROCESS = new URL("./tried-process.ts", import.meta.url).pathname;
@@ -35,10 +37,15 @@ async function tried(onTerminal: boolean, when: When, ...args: string[]): Promis
  * flags.
  */
 async function ofWorker(flags: readonly string[], ...job: readonly string[]): Promise<string> {
+  const said = await saidByWorker(flags, ...job), rights = /^rights:(.*)$/m.exec(said)?.[1];
+  return rights === undefined ? said : rights.trim() || "none";
+}
+
+async function saidByWorker(flags: readonly string[], ...job: readonly string[]): Promise<string> {
   const args = ["run", "-q", "--no-check", ...flags, WORKERS, ...job];
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { EL2_FROM_SOURCES: "1", NO_COLOR: "1" } }).output();
   const text = new TextDecoder().decode(stdout);
-  return text.startsWith("rights:") ? text.slice("rights:".length).trim() || "none" : new TextDecoder().decode(stderr);
+  return text.startsWith("rights:") ? text : new TextDecoder().decode(stderr);
 }
 
 /** How each comes into being. */
@@ -62,6 +69,20 @@ for (const [id, rights] of ROWS) {
     assert.equal(await WAYS[id](), rights);
   });
 }
+
+/** Words of a row of the table of what remains in the worker. */
+const remaining = (row: string) => new RegExp(`^\\| ${row} +\\| (.*?) +\\|$`, "m").exec(PAGE)?.[1].replaceAll("`", "").split(" ");
+
+Deno.test("in the worker of guests remains what the threat model lists: each global, module of Node and way to others is tried", async () => {
+  const said = await saidByWorker(PERMISSIONS),
+    { globals, deno, modules, foreign, ways }: Remains = JSON.parse(/^remains: (.*)$/m.exec(said)![1]);
+  assert.deepEqual(globals.filter((name) => !GLOBALS.has(name)), []);
+  assert.deepEqual([deno, remaining("members of `Deno`")], [DENO, DENO]);
+  assert.deepEqual([modules, remaining("modules of Node")], [NODE_MODULES, NODE_MODULES]);
+  assert.deepEqual(SERVICES.filter((name) => !globals.includes(name)), []);
+  assert.deepEqual(remaining("services"), SERVICES);
+  assert.deepEqual([foreign, ways], [[], []]);
+});
 
 Deno.test("the threat model names the options of V8 that take checks away, or turn on what is experimental", () => {
   const options = V8_OPTIONS.join().split(/[=,]/).filter((option) => /^--(experimental|no)-/.test(option));

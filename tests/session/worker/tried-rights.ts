@@ -4,6 +4,7 @@
 import type { JobMessage } from "../../../src/session/batch/job.ts";
 import { JOB_NAME, startWorker, WORKER_NAME } from "../../../src/session/worker/client.ts";
 import { assertPlanned } from "../../support/planned.ts";
+import { remains } from "../../support/remains.ts";
 import { triedRights } from "../../support/tried-rights.ts";
 
 const IMAGE = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
@@ -24,7 +25,10 @@ function tryMachine(serveMachine: () => void): void {
     if (event.data.kind === "rights") return event.data.port.postMessage(triedRights());
     serve.call(this, event);
     const starts = Array.isArray(event.data) && event.data.some(({ kind }) => kind === "start");
-    if (starts) globalThis.postMessage([{ kind: "failed", message: `rights: ${triedRights().join(" ")}` }]);
+    if (starts) {
+      const rights = triedRights().join(" ");
+      remains().then((all) => globalThis.postMessage([{ kind: "failed", message: `rights: ${rights}\nremains: ${JSON.stringify(all)}` }]));
+    }
   };
 }
 
