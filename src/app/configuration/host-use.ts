@@ -3,7 +3,7 @@
 import { type Files, inFolder, policyOf } from "./files.ts";
 import { textsOf } from "./keys/host-paths.ts";
 import { type File, type FileDevice, Schema } from "./schema.ts";
-import type { HostResource } from "../../model/plans/host-resources.ts";
+import { hostPathOf, type HostResource } from "../../model/plans/host-resources.ts";
 import { DEFAULT_NET_POLICY } from "../../model/plans/plan.ts";
 
 /**
@@ -19,7 +19,9 @@ export function hostUse(file: File, files: Files, typed: readonly string[]): rea
     const written = use.written === "mode" ? table.mode === "rw" : use.written;
     const ofCatalog = value.startsWith("catalog:");
     // The files of the catalog are el2's own: they may be read.
-    if (written || !ofCatalog) found.push({ kind: use.kind, path: ofCatalog ? value : inFolder(value, files), written });
+    if (ofCatalog) {
+      if (written) found.push({ kind: use.kind, path: value, place: value, written });
+    } else found.push(hostPathOf(use.kind, inFolder(value, files), written));
   }
   const add = (devices: readonly FileDevice[] = [], ...keys: readonly string[]) => {
     for (const [index, device] of devices.entries()) {

@@ -13,7 +13,7 @@ import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import { buffersOf, linksByVm } from "./links.ts";
 import { changed, checkedTable, type Config, type ConfigResult, keyName, readConfig, type Spoilt, type Table } from "./config.ts";
-import { type ConfigError, configProblem, hiddenProblem, ruled } from "../../model/plans/config-fact.ts";
+import { type ConfigError, type ConfigFact, configProblem, hiddenProblem, ruled } from "../../model/plans/config-fact.ts";
 import { type Files, inFolder, load, logOf, problemFact, type Refuse, refuseInShared, TakenFiles } from "./files.ts";
 import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
@@ -42,7 +42,10 @@ import {
 import {
   beyondFolder,
   type Consent,
+  hostPathOf,
   type HostResource,
+  isPath,
+  placesOf,
   type PlanSource,
   sourceFile,
   withoutConnections,
@@ -50,7 +53,8 @@ import {
 import { type CpuPlan, planCpu } from "../../cpu/isa/cpus/cpus.ts";
 import { RootImageError } from "../../session/assembly/layout/root-images.ts";
 import { hint } from "../../kit/support/text/hint.ts";
-import { way } from "../../kit/support/text/way-out.ts";
+import { terminalWord } from "../../kit/support/text/terminal-text.ts";
+import { mapWayOut, way } from "../../kit/support/text/way-out.ts";
 
 /** A machine and its guests: the content of a configuration, with all files read. */
 export interface RunConfiguration {
@@ -70,6 +74,8 @@ export interface RunConfiguration {
   readonly table?: PlanTable;
   /** ELF files with symbols of VMs, by VM. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
+  /** Where the paths of its files, folders and sockets lead. */
+  readonly places?: Readonly<Record<string, string>>;
   /** File that the run is recorded to. */
   readonly recordTo: string | undefined;
   /** Files that consoles are written to, by console. */
@@ -100,8 +106,6 @@ interface Judged extends PlanReader {
   readonly source: PlanSource;
   /** Keys that the user has typed: their values need no consent. */
   readonly typed: readonly string[];
-  /** Resources that the source names beside the keys. */
-  readonly named: readonly HostResource[];
 }
 
 /** How the user is asked for consent, and whether a file asks for it. */
@@ -125,7 +129,7 @@ export async function planOf(table: Table, reader?: PlanReader, files: Files = H
 
 /** The user has typed everything, or the judge of what a source names. */
 function judgedBy(reader: PlanReader | undefined): Judged | undefined {
-  return reader?.source && { ...reader, source: reader.source, typed: [], named: [] };
+  return reader?.source && { ...reader, source: reader.source, typed: [] };
 }
 
 /**
@@ -158,7 +162,7 @@ export async function vmTable(
   if (DEBIAN_NAMES.includes(what)) return debianTable(what, devices);
   if (!what.includes("/") && !await exists(what)) {
     const wayOut = didYouMean(what, ["demo", ...DEBIAN_NAMES]) ?? way`list them with ${hint("guests ls")}`;
-    return { what: `image ${what}: no such file, and no guest of this name`, wayOut };
+    return { what: `image ${terminalWord(what)}: no such file, and no guest of this name`, wayOut };
   }
   return imageTable(what, devices);
 }
@@ -208,6 +212,7 @@ export function vmNameOf(image: string, others: readonly string[] = []): string 
 
 async function planFile(path: string, reader: PlanReader, changes: readonly string[]): Promise<RunResult> {
   let text: string;
+  if (reader.source) askFor(reader, reader.source, [hostPathOf("configuration", path, false)]);
   try {
     text = new TextDecoder().decode(readToEnd(path));
   } catch (error) {
@@ -217,7 +222,7 @@ async function planFile(path: string, reader: PlanReader, changes: readonly stri
   const { source: named } = reader, source = named ? { ...named, content: () => `${named.content()}\0${text}` } : own;
   // The changes come from who names the file.
   const typed = named ? [] : changes.map((change) => change.slice(0, change.indexOf("=")));
-  const judged = { ...reader, source, typed, named: named ? [{ kind: "configuration", path, written: false }] : [] };
+  const judged = { ...reader, source, typed };
   return await planChecked(readConfig(text, changes), { folder: own.folder }, path, judged);
 }
 
@@ -250,17 +255,33 @@ async function planChecked(
   const errors: ConfigError[] = result.ok ? [] : [...result.errors];
   // Errors in files are reported together with those in the text.
   const config = result.ok ? result.config : result.rest;
-  const all = config && judged ? [...judged.named, ...hostUse(config.file, files, judged.typed)] : [];
-  const use = judged?.alone ? withoutConnections(all) : all;
-  const beyond = () => judged ? beyondFolder(judged.source.folder, use) : [];
-  const before = beyond();
+  const use = () => config ? hostUse(config.file, files, judged?.typed ?? []) : [];
+  const judgedUse = judged?.alone ? withoutConnections(use()) : use();
+  const beyond = judged ? beyondFolder(judged.source.folder, judgedUse) : [];
+  // Nothing beyond the folder is looked at before there is consent, and none is asked for a text that is wrong.
+  if (judged && beyond.length > 0) {
+    if (errors.length > 0) return refusedWith(errors, files, name);
+    judged.consent(judged.source, beyond);
+  }
   const run = config && await planConfig(config, files, errors);
   if (run !== undefined && errors.length === 0) {
-    // A link may have changed while the files were read.
-    const wanted = new Set([...before, ...beyond()]);
-    if (judged && wanted.size > 0) judged.consent(judged.source, [...wanted]);
-    return { ok: true, run };
+    const places = placesOf(use());
+    const moved = judgedUse.find((resource) => isPath(resource) && places[resource.path] !== resource.place);
+    if (moved && isPath(moved)) {
+      return refusedFor({ what: `${terminalWord(moved.path)} leads elsewhere since it was read`, wayOut: "start again" });
+    }
+    return { ok: true, run: { ...run, places } };
   }
+  return refusedWith(errors, files, name);
+}
+
+/** Asks for consent to what lies beyond the folder of a source. */
+function askFor({ consent }: PlanReader, source: PlanSource, resources: readonly HostResource[]): void {
+  const beyond = beyondFolder(source.folder, resources);
+  if (beyond.length > 0) consent(source, beyond);
+}
+
+function refusedWith(errors: ConfigError[], files: Files, name: string | undefined): RunResult {
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
   const isHidden = files === EMBEDDED && name !== undefined;
   return { ok: false, problems: errors.map((error) => isHidden ? hiddenProblem(name, error) : configProblem(name, error)) };
@@ -284,7 +305,7 @@ async function planMachine(
   /** Notes errors at keys of a table. */
   const refuseIn = (...table: string[]): Refuse => (key, fact) => {
     const position = positions.value([...table, key]) ?? positions.key(table) ?? { line: 1, column: 1 };
-    errors.push({ ...position, fact, key: keyName([...table, key]) });
+    errors.push({ ...position, fact: inWords(fact), key: keyName([...table, key]) });
   };
   const manager = planned(NATIVE_RM, "behaviour", file.rm);
   const behaviour: Behaviour = { ...DEFAULT_BEHAVIOUR, ...planned(MACHINE, "behaviour", file.machine), ...manager };
@@ -315,6 +336,13 @@ async function planMachine(
 interface Brought {
   readonly symbols: Record<string, Uint8Array>;
   readonly logs: Record<string, string>;
+}
+
+/** A fact whose texts, which may be a stranger's, stay in their line. */
+function inWords(fact: ConfigFact): ConfigFact {
+  if (fact.code !== "rule") return fact;
+  const { what, wayOut } = fact;
+  return { ...fact, what: terminalWord(what), ...wayOut !== undefined && { wayOut: mapWayOut(wayOut, terminalWord) } };
 }
 
 async function planVms(

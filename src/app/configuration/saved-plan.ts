@@ -79,7 +79,7 @@ export async function planOfSaved(saved: unknown): Promise<SessionPlan> {
   if (JSON.stringify(keys).length > KEYS_MAX) throw new UserError(`its keys have more than ${KEYS_MAX} characters`);
   const result = await planOf(keys, undefined, { folder: ".", given: { ...files, ...variables }, closed: true });
   if (!result.ok) throw new UserError(result.problems[0]);
-  const { ui: _ui, recordTo: _recordTo, logs: _logs, symbols, what: made, ...planned } = result.run;
+  const { ui: _ui, recordTo: _recordTo, logs: _logs, places: _places, symbols, what: made, ...planned } = result.run;
   const what = made.kind === "boot" && made.startsNow ? { ...made, clock: startsAt, startsNow: startsAt !== undefined } : made;
   const all = { ...symbols, ...run.symbols }, named = Object.keys(all).length > 0 && { symbols: all };
   return { ...planned, what, ...run, ...named };

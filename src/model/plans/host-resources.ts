@@ -6,14 +6,21 @@ import { CHECKOUT } from "../../kit/support/files/checkout.ts";
 import { policyText } from "../../machine/virtio/net/nat/policy.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, type PortForward } from "../../machine/virtio/plan.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "./plan.ts";
-import { leadsInto } from "../../kit/support/files/real-place.ts";
+import { isLinked, leadsInto, leadsTo } from "../../kit/support/files/real-place.ts";
 import { node } from "../../kit/support/node-modules.ts";
+import { terminalWord } from "../../kit/support/text/terminal-text.ts";
+
+/** The files that a log replaces when it is full (`session/outside/console-log.ts`). */
+const OLDER_LOGS = ", .1 and .2";
 
 /** A file, folder or socket. */
 export interface HostPath {
   /** `disk`, `log`, and so on. */
   readonly kind: string;
+  /** As the plan spells it. */
   readonly path: string;
+  /** Where it leads, without links: what is asked for, kept and opened. */
+  readonly place: string;
   /** It is made, changed or connected to, and not only read. */
   readonly written: boolean;
 }
@@ -31,16 +38,23 @@ export type HostResource =
 export function outsideResources(plan: SessionPlan): readonly HostResource[] {
   const { record, logs = {} } = plan;
   return [
-    ...record ? [pathOf("recording", record.path, true)] : [],
-    ...Object.values(logs).map((path) => pathOf("log", path, true)),
-    ...plannedVariables(plan).map((path) => pathOf("firmware variables", path, true)),
+    ...record ? [hostPathOf("recording", record.path, true)] : [],
+    ...Object.values(logs).map((path) => hostPathOf("log", path, true)),
+    ...plannedVariables(plan).map((path) => hostPathOf("firmware variables", path, true)),
     ...plannedDevices(plan).flatMap(resourcesOf),
   ];
 }
 
-function pathOf(kind: string, path: unknown, written: boolean): HostPath {
+/** A file, folder or socket of a plan, by a path that may be relative to the working folder. */
+export function hostPathOf(kind: string, path: unknown, written: boolean): HostPath {
   if (typeof path !== "string") throw new TypeError(`the path of a ${kind} is not a text`);
-  return { kind, path, written };
+  // What the computer does not tell is opened by its name, or not at all.
+  return { kind, path, place: leadsTo(path) ?? node.path.resolve(path), written };
+}
+
+/** The places of a plan's files, folders and sockets by the paths that it has for them. */
+export function placesOf(resources: readonly HostResource[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(resources.filter(isPath).map(({ path, place }) => [path, place]));
 }
 
 /**
@@ -50,16 +64,16 @@ function pathOf(kind: string, path: unknown, written: boolean): HostPath {
 function resourcesOf(device: DevicePlan): readonly HostResource[] {
   switch (device.kind) {
     case "block":
-      return [pathOf("disk", device.image, device.mode === "rw")];
+      return [hostPathOf("disk", device.image, device.mode === "rw")];
     case "9p":
-      return [pathOf("folder", device.folder, device.mode !== "ro")];
+      return [hostPathOf("folder", device.folder, device.mode !== "ro")];
     case "vsock":
-      return device.path === undefined ? [] : [pathOf("socket", device.path, true)];
+      return device.path === undefined ? [] : [hostPathOf("socket", device.path, true)];
     case "net":
       return [
         ...device.backend === "user" ? [{ kind: "network" as const, policy: device.policy ?? DEFAULT_NET_POLICY }] : [],
         ...device.forward.map((forward) => ({ kind: "port" as const, forward })),
-        ...device.capture === undefined ? [] : [pathOf("capture", device.capture, true)],
+        ...device.capture === undefined ? [] : [hostPathOf("capture", device.capture, true)],
       ];
     case "rng":
     case "console":
@@ -71,11 +85,25 @@ function resourcesOf(device: DevicePlan): readonly HostResource[] {
   }
 }
 
-/** A resource in words, such as `folder /home/me (rw)`. */
+/** A resource in words, such as `folder /home/me (rw)`; texts of the plan are one word each. */
 export function resourceText(resource: HostResource): string {
-  if (isPath(resource)) return `${resource.kind} ${resource.path} (${resource.written ? "rw" : "ro"})`;
+  if (isPath(resource)) {
+    const { kind, path, place, written } = resource;
+    const leads = isLinked(path, place) ? ` -> ${terminalWord(place)}` : "";
+    return `${kind} ${terminalWord(path)}${leads}${kind === "log" ? OLDER_LOGS : ""} (${written ? "rw" : "ro"})`;
+  }
   if (resource.kind === "network") return `the network (${policyText(resource.policy)})`;
   return `${resource.forward.protocol} port ${resource.forward.host} of 127.0.0.1`;
+}
+
+/** Resources that a list shows; the others are counted. */
+const SHOWN = 20;
+
+/** A list of resources in words: those that are written come first. */
+export function resourceTexts(resources: readonly HostResource[]): readonly string[] {
+  const rank = (resource: HostResource) => isPath(resource) && !resource.written ? 1 : 0;
+  const sorted = [...new Set(resources.toSorted((a, b) => rank(a) - rank(b)).map(resourceText))], others = sorted.length - SHOWN;
+  return others > 0 ? [...sorted.slice(0, SHOWN), `and ${others} others`] : sorted;
 }
 
 export const isPath = (resource: HostResource): resource is HostPath => "path" in resource;
@@ -121,7 +149,7 @@ const OWN_GUESTS = CHECKOUT && decodeURIComponent(new URL("assets/guests", CHECK
 export function beyondFolder(folder: string, resources: readonly HostResource[]): readonly HostResource[] {
   const readable = OWN_GUESTS === undefined ? [folder] : [folder, OWN_GUESTS];
   return resources.filter((resource) => {
-    if (isPath(resource)) return resource.written || !readable.some((each) => leadsInto(resource.path, each));
+    if (isPath(resource)) return resource.written || !readable.some((each) => leadsInto(resource.place, each));
     return resource.kind === "port" || goesFarther(resource.policy);
   });
 }

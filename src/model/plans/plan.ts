@@ -205,6 +205,11 @@ export interface SessionPlan {
   readonly historyMemory?: number;
   /** Bytes on the disk for states of the run; 0: none. */
   readonly diskBudget?: number;
+  /**
+   * Where the paths of its files, folders and sockets led when the user consented to them: they are
+   * used there alone. Those that are missing were typed, and lead where they do at the start.
+   */
+  readonly places?: Readonly<Record<string, string>>;
   readonly what: BootPlan | RunPlan;
   /** The table of a configuration from which it was made, for files that keep the plan. */
   readonly table?: PlanTable;

@@ -43,6 +43,7 @@ export class Grants {
   readonly #requested = new LatestRequests<NamedFile>();
   /** Where each path led when it was named: a guest may put links into a folder that it shares. */
   readonly #places = new Map<string, string | undefined>();
+  #consented: Readonly<Record<string, string>> = {};
   /** Reports of bugs, and files that grow. */
   readonly #reports = new Set<string>();
   readonly #growing = new Set<string>();
@@ -108,12 +109,14 @@ export class Grants {
     if (this.#recorded) this.#name(statesFile(this.#recorded.states, sha256), this.#prompts);
   }
 
-  mayEmpty(path: string): boolean {
-    return this.#growing.has(path) && this.#asNamed(path);
+  /** The place of a file that grows; undefined if it may not be written. */
+  growing(path: string): string | undefined {
+    return this.#growing.has(path) ? this.#placeAsNamed(path) : undefined;
   }
 
-  mayLog(path: string): boolean {
-    return this.#logs.has(path) && this.#asNamed(path);
+  /** The place of a log; undefined if it may not be written. */
+  log(path: string): string | undefined {
+    return this.#logs.has(path) ? this.#placeAsNamed(path) : undefined;
   }
 
   /** Whether a shared folder may be written; undefined if it is not one. */
@@ -156,12 +159,17 @@ export class Grants {
 
   #name(path: string, among: Set<string>): void {
     among.add(path);
-    this.#places.set(path, leadsTo(path));
+    this.#places.set(path, this.#placeOf(path));
   }
 
   #nameFolder(path: string, writable: boolean): void {
     this.#folders.set(path, writable || this.#folders.get(path) === true);
-    this.#places.set(path, leadsTo(path));
+    this.#places.set(path, this.#placeOf(path));
+  }
+
+  /** Where a path led when the user consented to it; what was typed leads where it does by now. */
+  #placeOf(path: string): string | undefined {
+    return Object.hasOwn(this.#consented, path) ? this.#consented[path] : leadsTo(path);
   }
 
   /** Whether a path leads where it did when it was named. */
@@ -169,8 +177,13 @@ export class Grants {
     return leadsTo(path) === this.#places.get(path);
   }
 
+  #placeAsNamed(path: string): string | undefined {
+    return this.#asNamed(path) ? this.#places.get(path) : undefined;
+  }
+
   #plan(plan: SessionPlan): void {
-    const { from, instant, record, logs = {}, replay } = plan;
+    const { from, instant, record, logs = {}, replay, places = {} } = plan;
+    this.#consented = places;
     // A snapshot that cannot be loaded is made again.
     if (from?.spare) this.#name(from.path, this.#prompts);
     if (instant !== undefined) this.#name(instant, this.#prompts);

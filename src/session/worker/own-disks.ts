@@ -2,7 +2,8 @@
 // did that for it, each read and write would wake two idle processors, which takes longer than the
 // read or write itself.
 
-import { COMPUTER_FILES, type DiskFiles, DiskInUse } from "../outside/disk-file.ts";
+import { COMPUTER_FILES, DiskError, type DiskFiles, DiskInUse } from "../outside/disk-file.ts";
+import { leadsTo } from "../../kit/support/files/real-place.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "../../model/plans/plan.ts";
 
 /**
@@ -17,14 +18,17 @@ export class OwnDisks implements DiskFiles {
   readonly #files = new Map<string, Deno.FsFile | Error>();
   /** Files that a disk writes. */
   readonly #written = new Set<Deno.FsFile>();
+  /** The places that paths had when the user consented to them. */
+  #consented: Readonly<Record<string, string>> = {};
 
   /** Opens the files of a plan. A file that cannot be opened is reported when a disk needs it. */
   openAll(plan: SessionPlan): void {
+    this.#consented = plan.places ?? {};
     // A replay has the variables that were recorded.
     for (const path of plan.replay ? [] : plannedVariables(plan)) {
       this.#open(path, false, COMPUTER_FILES.open);
       // A machine that reboots reads what was written; the writer holds the lock.
-      this.#open(path, true, () => Deno.openSync(path, { read: true }));
+      this.#open(path, true, (path) => Deno.openSync(path, { read: true }));
     }
     for (const device of plannedDevices(plan)) {
       if (device.kind === "block") this.#open(device.image, device.mode !== "rw", COMPUTER_FILES.open);
@@ -49,13 +53,22 @@ export class OwnDisks implements DiskFiles {
     const name = key(path, readOnly), pause = new Int32Array(new SharedArrayBuffer(4));
     for (let waited = 0; !this.#files.has(name); waited += PAUSE) {
       try {
-        this.#files.set(name, open(path, readOnly));
+        this.#files.set(name, this.#atPlace(path, readOnly, open));
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         if (error instanceof DiskInUse && waited < PATIENCE) Atomics.wait(pause, 0, 0, PAUSE);
         else this.#files.set(name, error);
       }
     }
+  }
+
+  /** @throws DiskError if the place was replaced by a link */
+  #atPlace(path: string, readOnly: boolean, open: DiskFiles["open"]): Deno.FsFile {
+    if (!Object.hasOwn(this.#consented, path)) return open(path, readOnly);
+    const place = this.#consented[path], file = open(place, readOnly);
+    if (leadsTo(place) === place) return file;
+    file.close();
+    throw new DiskError(`disk ${path} leads elsewhere since it was named`, "name its place");
   }
 }
 

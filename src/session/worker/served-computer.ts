@@ -4,6 +4,7 @@
 import { ConsoleLog } from "../outside/console-log.ts";
 import { holdFolder } from "../outside/held-folders.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
+import { openPlace } from "../../kit/support/files/real-place.ts";
 import { OWN_FILES, type PendingFile } from "../../kit/support/files/files.ts";
 import { type OpenFile, ShareError } from "../../machine/virtio/p9/folder.ts";
 import { type Answer, Answers, type Call, errorData, PIECE, REST } from "./calls.ts";
@@ -94,8 +95,9 @@ export class ServedComputer {
         return this.#object((forget) => wholeFile(OWN_FILES.whole(path, { ...options, onlyFile: true }), forget));
       },
       emptied: (path: string) => {
-        allow(grants.mayEmpty(path), path);
-        const file = OWN_FILES.emptied(path), sum = grants.keepsStatesOf(path) ? node.crypto.createHash("sha256") : undefined;
+        const place = grants.growing(path);
+        allow(place !== undefined, path);
+        const file = openPlace(place!), sum = grants.keepsStatesOf(path) ? node.crypto.createHash("sha256") : undefined;
         return this.#object((forget) => ({
           write: (bytes: Uint8Array) => {
             const written = file.writeSync(bytes);
@@ -127,8 +129,10 @@ export class ServedComputer {
         return this.#object(() => this.#folder(folder, writable));
       },
       log: (path: string) => {
-        allow(grants.mayLog(path), path);
-        const log = new ConsoleLog(path, { allowed: () => grants.mayLog(path) });
+        const place = grants.log(path);
+        allow(place !== undefined, path);
+        // It is full at its place, and so are the files that it becomes there.
+        const log = new ConsoleLog(place!, { begin: openPlace, allowed: () => grants.log(path) === place });
         const object = this.#object((forget) => ({
           write: (bytes: Uint8Array) => {
             log.write(bytes);

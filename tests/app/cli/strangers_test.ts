@@ -50,6 +50,7 @@ async function atStrangers(work: (place: Place) => Promise<void>): Promise<void>
     Deno.writeFileSync(`${folder}/disk.img`, new Uint8Array(4096));
     Deno.symlinkSync(secret, `${folder}/link.bin`);
     Deno.symlinkSync(home, `${folder}/linked`);
+    Deno.symlinkSync(`${home}/made.log`, `${folder}/away.log`);
     const env = { XDG_RUNTIME_DIR: `${top}/run`, XDG_STATE_HOME: `${top}/state`, EL2_CACHE: `${top}/cache` };
     await work({ folder, secret, home, run: (...args) => el2In(folder, env, ...args) });
     assert.deepEqual(Deno.readFileSync(secret), before);
@@ -65,8 +66,43 @@ type Asked = (place: Place) => { readonly text: string; readonly asks: string };
 const CONFIGURATIONS: Readonly<Record<string, Asked>> = {
   "an image elsewhere": ({ secret }) => ({ text: vm(`image = "${secret}"\n`), asks: `file ${secret} (ro)` }),
   "a path with ..": () => ({ text: vm('image = "../home/secret.bin"\n'), asks: "/../home/secret.bin (ro)" }),
-  "a link that leads out": () => ({ text: vm('image = "link.bin"\n'), asks: "/link.bin (ro)" }),
-  "a folder that leads out": () => ({ text: vm('image = "linked/secret.bin"\n'), asks: "/linked/secret.bin (ro)" }),
+  "a link that leads out": ({ secret }) => ({ text: vm('image = "link.bin"\n'), asks: `/link.bin -> ${Deno.realPathSync(secret)} (ro)` }),
+  "a folder that leads out": ({ secret }) => ({
+    text: vm('image = "linked/secret.bin"\n'),
+    asks: `/linked/secret.bin -> ${Deno.realPathSync(secret)} (ro)`,
+  }),
+  "a log by a link": ({ secret }) => ({
+    text: device('kind = "pl011", log = "link.bin"'),
+    asks: `/link.bin -> ${Deno.realPathSync(secret)}, .1 and .2 (rw)`,
+  }),
+  "a log by a link to a file that is not there": ({ home }) => ({
+    text: device('kind = "pl011", log = "away.log"'),
+    asks: `/away.log -> ${Deno.realPathSync(home)}/made.log, .1 and .2 (rw)`,
+  }),
+  "a recording by a link": ({ secret }) => ({
+    text: `machine.record = "link.bin"\n${vm('image = "guest.bin"\n').replace("[machine]\n", "machine.")}`,
+    asks: `/link.bin -> ${Deno.realPathSync(secret)} (rw)`,
+  }),
+  "firmware's variables by a link": ({ secret }) => ({
+    text: vm('platform = "qemu-virt"\nbios = "bios.bin"\nbios_vars = "link.bin"\n'),
+    asks: `/link.bin -> ${Deno.realPathSync(secret)} (rw)`,
+  }),
+  "a disk by a link": ({ secret }) => ({
+    text: device('kind = "block", image = "link.bin"'),
+    asks: `/link.bin -> ${Deno.realPathSync(secret)} (rw)`,
+  }),
+  "a folder by a link": ({ home }) => ({
+    text: device('kind = "9p", folder = "linked"'),
+    asks: `/linked -> ${Deno.realPathSync(home)} (rw)`,
+  }),
+  "a socket by a link": ({ home }) => ({
+    text: device('kind = "vsock", path = "linked/socket"'),
+    asks: `/linked/socket -> ${Deno.realPathSync(home)}/socket (rw)`,
+  }),
+  "a capture by a link": ({ secret }) => ({
+    text: device('kind = "net", backend = "none", capture = "link.bin"'),
+    asks: `/link.bin -> ${Deno.realPathSync(secret)} (rw)`,
+  }),
   "a ramdisk elsewhere": ({ secret }) => ({
     text: `el2 = 1\n[host]\nkind = "image"\nimage = "guest.bin"\ninitrd = "${secret}"\n`,
     asks: `file ${secret} (ro)`,
@@ -75,8 +111,8 @@ const CONFIGURATIONS: Readonly<Record<string, Asked>> = {
     text: `machine.record = "${secret}"\n${vm('image = "guest.bin"\n').replace("[machine]\n", "machine.")}`,
     asks: `recording ${secret} (rw)`,
   }),
-  "a log": ({ secret }) => ({ text: device(`kind = "pl011", log = "${secret}"`), asks: `log ${secret} (rw)` }),
-  "a log in the own folder": () => ({ text: device('kind = "pl011", log = "own/log"'), asks: "/own/log (rw)" }),
+  "a log": ({ secret }) => ({ text: device(`kind = "pl011", log = "${secret}"`), asks: `log ${secret}, .1 and .2 (rw)` }),
+  "a log in the own folder": () => ({ text: device('kind = "pl011", log = "own/log"'), asks: "/own/log, .1 and .2 (rw)" }),
   "firmware's variables": ({ secret }) => ({
     text: vm(`platform = "qemu-virt"\nbios = "bios.bin"\nbios_vars = "${secret}"\n`),
     asks: `firmware variables ${secret} (rw)`,
@@ -153,12 +189,16 @@ Deno.test("what the user types needs no consent, what a file adds to it does; a 
     assert.ok((await plannedOf(file, { consent: NEVER }, [set])).plan);
     assert.ok((await plannedOf(secret, { consent: NEVER })).plan);
     await Deno.writeTextFile(file, device('kind = "pl011", log = "own/log"'));
-    assert.match(await refusal(plannedOf(file, { consent: NEVER }, [set]), "typed"), /needs host resources: log [^,]*; allow/);
+    assert.match(
+      await refusal(plannedOf(file, { consent: NEVER }, [set]), "typed"),
+      /needs host resources: log [^,]*, \.1 and \.2 \(rw\); allow/,
+    );
     await Deno.writeTextFile(file, device(`kind = "block", image = "${secret}"`));
-    for (const allowed of [secret, home, `${folder}/linked`, "all"]) {
+    for (const allowed of [secret, home, "all"]) {
       assert.ok((await plannedOf(file, { consent: hostConsent([allowed], () => false) })).plan, allowed);
     }
-    for (const allowed of [folder, "net", `${home}/other`]) {
+    // The option names a place: links of the stranger's are not followed.
+    for (const allowed of [folder, "net", `${home}/other`, `${folder}/linked`, `${folder}/link.bin`]) {
       await refusal(plannedOf(file, { consent: hostConsent([allowed], () => false) }), allowed);
     }
   }));
@@ -167,7 +207,7 @@ Deno.test("what the user types needs no consent, what a file adds to it does; a 
 const PLANS: readonly (readonly [name: string, device: (place: Place) => DevicePlan, asks: string, replayed: boolean])[] = [
   ["a disk", ({ secret }) => ({ kind: "block", image: secret, mode: "ro" }), "disk ", true],
   ["a disk below an overlay", ({ secret }) => ({ kind: "block", image: secret, mode: "overlay" }), "disk ", true],
-  ["a disk by a link", ({ folder }) => ({ kind: "block", image: `${folder}/link.bin`, mode: "ro" }), "disk ", true],
+  ["a disk by a link", ({ folder }) => ({ kind: "block", image: `${folder}/link.bin`, mode: "ro" }), "/home/secret.bin (ro)", true],
   ["a folder", ({ home }) => ({ kind: "9p", folder: home, mode: "rw", tag: "t" }), "folder ", false],
   ["a folder that is read", ({ home }) => ({ kind: "9p", folder: home, mode: "ro", tag: "t" }), "folder ", false],
   ["a socket", ({ folder }) => ({ kind: "vsock", cid: 3, path: `${folder}/socket` }), "socket ", false],
@@ -198,12 +238,12 @@ for (const [name, deviceOf, asks, replayed] of PLANS) {
     atStrangers(async (place) => {
       const file = `${place.folder}/a.snap`, recording = `${place.folder}/a.rec`, plan = bootOf([deviceOf(place)]);
       for (const _done of writeSnapshot(file, { ...saved, saved: savedPlan(plan, "machine") }));
-      assert.ok((await refusal(planOfSnapshot(file, NEVER), name)).includes(`its machine needs host resources: ${asks}`));
+      assert.ok((await refusal(planOfSnapshot(file, NEVER), name)).includes(asks));
       assert.ok(await planOfSnapshot(file, hostConsent(["all"])));
       await Deno.writeTextFile(recording, await recordingHeader(plan));
       // A replay has no connections: it reads disks alone.
       if (!replayed) return assert.ok(await readNamedRecording(recording, NEVER));
-      assert.ok((await refusal(readNamedRecording(recording, NEVER), name)).includes(`its machine needs host resources: ${asks}`));
+      assert.ok((await refusal(readNamedRecording(recording, NEVER), name)).includes(asks));
     }));
 }
 
@@ -225,7 +265,7 @@ Deno.test("snapshots and recordings read disks of their own folder unasked; a pl
 /** The first step of a scenario in the stranger's folder, and what it asks for. */
 const SCENARIOS: Readonly<Record<string, (place: Place) => readonly [step: string, asks: string]>> = {
   "an image elsewhere": ({ secret }) => [`boot = { image = "${secret}" }`, `file ${secret} (ro)`],
-  "an image by a link": () => ['boot = { image = "link.bin" }', "/link.bin (ro)"],
+  "an image by a link": () => ['boot = { image = "link.bin" }', "/home/secret.bin (ro)"],
   "a ramdisk elsewhere": ({ secret }) => [`boot = { image = "guest.bin", initrd = "${secret}" }`, `file ${secret} (ro)`],
   "a guest elsewhere": ({ secret }) => [`boot = "${secret}"`, `file ${secret} (ro)`],
   "a configuration elsewhere": () => ['boot = "../other.toml"', "configuration "],
@@ -242,9 +282,9 @@ for (const [name, of] of Object.entries(SCENARIOS)) {
       await Deno.writeTextFile(`${folder}/../other.toml`, vm('image = "stranger/guest.bin"\n'));
       const scenario = readScenario(file, `el2_test = 1\n[[step]]\n${step}\n`);
       const plan = (consent = NEVER) => planScenario(scenario, undefined, consent);
-      // The ELF file is none: that is said first, and nothing was asked for it.
+      // The ELF file is none: that is said once it may be read.
       if (name !== "what it sets") assert.ok(await plan(hostConsent(["all"])));
-      else return await assert.rejects(plan(), /symbols/);
+      else await assert.rejects(plan(hostConsent(["all"])), /symbols/);
       const message = await refusal(plan(), name);
       assert.ok(message.startsWith(`scenario ${file}: `) && message.includes(asks), message);
     }));
@@ -323,7 +363,10 @@ Deno.test("what a stranger's machine would write it writes only with consent: by
     for (const command of commands) {
       const { code, stderr } = await run(...command);
       assert.equal(code, 2, command.join(" "));
-      assert.match(stderr, /el2\.toml: its machine needs host resources: log \S*own\/log \(rw\); allow them with --allow-host PATH/);
+      assert.match(
+        stderr,
+        /el2\.toml: its machine needs host resources: log \S*own\/log, \.1 and \.2 \(rw\); allow them with --allow-host PATH/,
+      );
       assert.equal(exists(), false, command.join(" "));
     }
     // Its machine has no connections: nothing is asked, and nothing written.
@@ -346,7 +389,7 @@ Deno.test("a terminal asks once per content: no is the default, yes is remembere
       await plan(true);
       await plan(false);
       assert.equal(asked.length, 2);
-      assert.match(asked[1], /^configuration .*el2\.toml: its machine needs host resources:\n {2}log .*own\/log \(rw\)$/);
+      assert.match(asked[1], /^configuration .*el2\.toml: its machine needs host resources:\n {2}log .*own\/log, \.1 and \.2 \(rw\)$/);
       // The process of a session reads what the terminal's process has remembered.
       assert.equal((await run("run", "el2.toml", "--headless", "--for", "1ms")).code, 0);
       Deno.removeSync(`${folder}/own`, { recursive: true });
@@ -362,4 +405,56 @@ Deno.test("a terminal asks once per content: no is the default, yes is remembere
       if (before === undefined) Deno.env.delete("XDG_STATE_HOME");
       else Deno.env.set("XDG_STATE_HOME", before);
     }
+  }));
+
+Deno.test("a file elsewhere is not looked at before there is consent: neither its form nor whether it exists is told", () =>
+  atStrangers(async ({ folder, secret, home }) => {
+    const boot = (key: string, path: string) => `el2 = 1\n[host]\nkind = "image"\nimage = "guest.bin"\n${key} = "${path}"\n`;
+    const texts = (path: string) => [
+      ...["dtb", "initrd", "symbols"].map((key) => boot(key, path)),
+      ...["image", "kernel", "dtb", "symbols"].map((key) =>
+        vm(key === "image" ? `image = "${path}"\n` : `image = "guest.bin"\n${key} = "${path}"\n`)
+      ),
+      device(`kind = "block", image = "${path}", mode = "ro"`),
+      device(`kind = "9p", folder = "${path}", mode = "ro"`),
+      device(`kind = "pl011", log = "${path}"`),
+      device(`kind = "pl011", log = "${path}/log"`),
+    ];
+    const said: string[][] = [];
+    for (const path of [secret, home, `${home}/none`]) {
+      said.push([]);
+      for (const text of texts(path)) {
+        await Deno.writeTextFile(`${folder}/el2.toml`, text);
+        let message = "";
+        await plannedOf(`${folder}/el2.toml`, { consent: NEVER }).catch((error) => message = String(error));
+        said.at(-1)!.push(message.replaceAll(path, "PATH"));
+      }
+    }
+    assert.deepEqual(said[1], said[0]);
+    assert.deepEqual(said[2], said[0]);
+    await Deno.writeTextFile(`${folder}/a.test.toml`, 'el2_test = 1\n[[step]]\nboot = "../none.toml"\n');
+    const scenario = readScenario(`${folder}/a.test.toml`, Deno.readTextFileSync(`${folder}/a.test.toml`));
+    assert.match(await refusal(planScenario(scenario, undefined, NEVER), "none"), /needs host resources: configuration /);
+  }));
+
+Deno.test("texts of a file stay in their line of a question and of an error, written ones come first, and twenty are shown", () =>
+  atStrangers(async ({ folder }) => {
+    const file = `${folder}/el2.toml`, evil = "/none/a (ro)\\nel2: allowed\\u202e";
+    const asked: string[] = [];
+    const plan = () => plannedOf(file, { consent: hostConsent([], (text) => (asked.push(text), false)) });
+    await Deno.writeTextFile(file, device(`kind = "pl011", log = "${evil}"`));
+    const message = await refusal(plan(), "a line break");
+    assert.deepEqual(message.split("\n").length, 1);
+    assert.match(message, /log \/none\/a \(ro\)\^Jel2: allowed<U\+202E>, \.1 and \.2 \(rw\)/);
+    assert.deepEqual(asked[0].split("\n").length, 2);
+    await assert.rejects(plannedOf(file, { consent: hostConsent(["all"]) }), (error: Error) => !error.message.includes("\n"));
+    const reads = Array.from({ length: 50 }, (_, index) => `{ kind = "block", image = "/none/${index}", mode = "ro" }`);
+    const many = vm(`image = "guest.bin"\ndevices = [${reads.slice(0, 14).join(", ")}, { kind = "pl011", log = "own/log" }]\n`);
+    await Deno.writeTextFile(file, `${many}[vm.b]\nmemory = "16MiB"\nimage = "guest.bin"\ndevices = [${reads.slice(14, 29).join(", ")}]\n`);
+    asked.length = 0;
+    await refusal(plan(), "many");
+    const lines = asked[0].split("\n").slice(1);
+    assert.equal(lines.length, 21);
+    assert.match(lines[0], /^ {2}log .*own\/log/);
+    assert.equal(lines.at(-1), "  and 10 others");
   }));

@@ -16,7 +16,7 @@ const GUESTS = new URL("../../../assets/guests", import.meta.url).pathname;
 
 function planned(result: RunResult): SessionPlan {
   assertPlanned(result);
-  const { ui: _ui, recordTo: _recordTo, logs: _logs, ...plan } = result.run;
+  const { ui: _ui, recordTo: _recordTo, logs: _logs, places: _places, ...plan } = result.run;
   return plan;
 }
 

@@ -461,3 +461,52 @@ Deno.test("a pipe where a client has a file saved is refused: without a reader, 
     }
   });
 });
+
+Deno.test("what the user consented to is used at its place, and not where a link leads that was put there since", async () => {
+  await inFolder((top) => {
+    const folder = Deno.realPathSync(top), path = (name: string) => `${folder}/${name}`, target = path("target");
+    for (const name of ["log", "capture", "disk"]) Deno.writeTextFileSync(path(name), name);
+    Deno.mkdirSync(path("share"));
+    Deno.symlinkSync(path("log"), path("linked.log"));
+    const places = {
+      ...Object.fromEntries(["log", "capture", "disk", "share"].map((name) => [path(name), path(name)])),
+      [path("linked.log")]: path("log"),
+    };
+    const devices: DevicePlan[] = [
+      { kind: "net", backend: "none", forward: [], capture: path("capture") },
+      { kind: "9p", folder: path("share"), mode: "rw", tag: "t" },
+      { kind: "block", image: path("disk"), mode: "rw" },
+    ];
+    const plan = planOf(devices, { logs: { a: path("log"), b: path("linked.log") }, places });
+    const opened = () => {
+      const { computer, files, served } = rigged(plan), disks = new OwnDisks();
+      disks.openAll(plan);
+      const works = [
+        () => computer.log(path("log")).failed,
+        () => computer.log(path("linked.log")).failed,
+        () => void files.emptied(path("capture")),
+        () => void computer.folder(path("share")),
+        () => void disks.open(path("disk"), false).close(),
+      ];
+      const results = works.map((work) => {
+        try {
+          return work();
+        } catch (error) {
+          return error instanceof Error ? error.message : "?";
+        }
+      });
+      served.close();
+      return results;
+    };
+    assert.deepEqual(opened(), works(5, undefined));
+    Deno.writeTextFileSync(target, "mine");
+    for (const name of ["log", "capture", "disk", "share"]) {
+      Deno.removeSync(path(name));
+      Deno.symlinkSync(name === "share" ? folder : target, path(name));
+    }
+    for (const result of opened()) assert.match(String(result), /leads elsewhere since/);
+    assert.equal(Deno.readTextFileSync(target), "mine");
+  });
+});
+
+const works = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);

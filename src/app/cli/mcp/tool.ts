@@ -1,12 +1,13 @@
 // A tool of `el2 mcp`: a command with arguments that a client gives as JSON.
 
+import { resolve } from "node:path";
 import type { ToolAnswer } from "./answers.ts";
 import type { RunProgram } from "./program.ts";
 import { Failure } from "../common/failure.ts";
 import { checkedValues, type Typed, type ValuesOf } from "../../../model/commands/argument.ts";
 import type { Argument, Arguments } from "../../../model/commands/argument.ts";
 import type { Json } from "../../../model/queries/table.ts";
-import { leadsInto } from "../../../kit/support/files/real-place.ts";
+import { isWithin, leadsTo } from "../../../kit/support/files/real-place.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
@@ -74,10 +75,11 @@ function checkPaths(declared: Arguments, given: Readonly<Record<string, unknown>
   for (const [name, { kind }] of Object.entries(declared)) {
     if (kind.offers !== "files" || given[name] === undefined) continue;
     for (const path of [given[name]].flat()) {
-      if ([".", ...allowed].some((place) => leadsInto(String(path), place))) continue;
+      const place = leadsTo(String(path));
+      if (place !== undefined && [".", ...allowed].some((each) => isWithin(place, resolve(each)))) continue;
       throw new Failure(
         `argument "${name}" is ${JSON.stringify(path)}, which is outside the working folder`,
-        way`start ${hint("mcp", { "allow-host": String(path) })} to have it used`,
+        way`start ${hint("mcp", { "allow-host": place ?? String(path) })} to have it used`,
       );
     }
   }

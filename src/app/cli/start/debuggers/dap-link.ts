@@ -13,7 +13,7 @@ import { DapSession } from "../../../../session/debug/dap/session.ts";
 import type { AttachWanted, DapEvents, DapMachines, DapTarget, LaunchWanted } from "../../../../session/debug/dap/target.ts";
 import { type DebuggedVms, EVERY_VM } from "../../../../model/queries/debugged-vms.ts";
 import type { PlanReader } from "../../../configuration/plan-run.ts";
-import type { Consent } from "../../../../model/plans/host-resources.ts";
+import { type Consent, hostPathOf } from "../../../../model/plans/host-resources.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../../../../model/plans/plan.ts";
 import type { DebugAnswer, MachineSample, SessionDebugAccess, SessionEvent } from "../../../../model/protocol/protocol.ts";
 import { nameOf } from "../../../../model/queries/ids.ts";
@@ -127,7 +127,7 @@ async function planOfLaunch(wanted: LaunchWanted, consent: Consent): Promise<Ses
   }
   const what = wanted.what!;
   if (isSnapshot(what)) {
-    checkUse(source, [{ kind: "snapshot", path: what, written: false }], consent);
+    checkUse(source, [hostPathOf("snapshot", what, false)], consent);
     const { plan } = await planOfSnapshot(what, consent);
     checkVms(wanted.vms, vmsOf(plan));
     return { ...plan, turbo: wanted.turbo || plan.turbo };

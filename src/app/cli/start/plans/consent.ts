@@ -1,6 +1,7 @@
 // The user's consent that a plan from a file uses resources of this computer: by option, from the
 // store of consents, or asked for on the terminal.
 
+import { resolve } from "node:path";
 import { consent, hasConsent } from "./consent-store.ts";
 import { Failure } from "../../common/failure.ts";
 import {
@@ -10,13 +11,15 @@ import {
   isPath,
   type PlanSource,
   resourceText,
+  resourceTexts,
 } from "../../../../model/plans/host-resources.ts";
 import type { PlanReader } from "../../../configuration/plan-run.ts";
-import { leadsInto, leadsTo } from "../../../../kit/support/files/real-place.ts";
+import { isWithin } from "../../../../kit/support/files/real-place.ts";
 import { sayOnStderr } from "../../../../kit/support/warn.ts";
 
 /** Words of `--allow-host` that are not paths. */
 const ALL = "all", NET = "net";
+const WAY_OUT = `allow them with --allow-host PATH (the place, not a link to it), --allow-host ${NET} or --allow-host ${ALL}`;
 /** Bytes of an answer. */
 const ANSWER = 64;
 
@@ -27,10 +30,8 @@ export function hostConsent(allowed: readonly string[] = [], ask: (text: string)
     if (wanted.length === 0) return;
     const known = consentText(source, wanted);
     if (hasConsent(source.path, known)) return;
-    const texts = wanted.map(resourceText), what = `${source.kind} ${source.path}: its machine needs host resources`;
-    if (!ask([`${what}:`, ...texts.map((text) => `  ${text}`)].join("\n"))) {
-      throw new Failure(`${what}: ${texts.join(", ")}`, `allow them with --allow-host PATH, --allow-host ${NET} or --allow-host ${ALL}`);
-    }
+    const texts = resourceTexts(wanted), what = `${source.kind} ${source.path}: its machine needs host resources`;
+    if (!ask([`${what}:`, ...texts.map((text) => `  ${text}`)].join("\n"))) throw new Failure(`${what}: ${texts.join(", ")}`, WAY_OUT);
     consent(source.path, known);
   };
 }
@@ -54,16 +55,21 @@ export function checkUse(source: PlanSource, resources: readonly HostResource[],
   if (wanted.length > 0) given(source, wanted);
 }
 
+/** A path of the option is a place: a link in it, which may be a stranger's, is not followed. */
 function isAllowed(resource: HostResource, allowed: readonly string[]): boolean {
   if (allowed.includes(ALL)) return true;
   if (!isPath(resource)) return allowed.includes(NET);
-  return allowed.some((path) => path === resource.path || leadsInto(resource.path, path));
+  return allowed.some((path) => isWithin(resource.place, resolve(path)));
 }
 
 /** The subject of a consent: another content, another resource or another place of it has none. */
 function consentText({ content }: PlanSource, wanted: readonly HostResource[]): string {
-  const placed = wanted.map((resource) => isPath(resource) ? { ...resource, path: leadsTo(resource.path) ?? resource.path } : resource);
-  return [content(), ...placed.map(resourceText)].join("\0");
+  return [content(), ...wanted.map(subject)].join("\0");
+}
+
+/** A file by its place: its spelling is part of the content. */
+function subject(resource: HostResource): string {
+  return isPath(resource) ? JSON.stringify([resource.kind, resource.place, resource.written]) : resourceText(resource);
 }
 
 /** Asks on the terminal; without one the answer is no. */

@@ -3,7 +3,7 @@
 import { checkUse } from "./consent.ts";
 import { digest } from "./consent-store.ts";
 import { Failure } from "../../common/failure.ts";
-import { type Consent, outsideResources, sourceFile, withoutConnections } from "../../../../model/plans/host-resources.ts";
+import { type Consent, outsideResources, placesOf, sourceFile, withoutConnections } from "../../../../model/plans/host-resources.ts";
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
 import { plannedRecording } from "./saved-plans.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
@@ -33,6 +33,7 @@ export async function readWithBytes(file: string, consent: Consent): Promise<Nam
     if (error instanceof RecordingError) throw new Failure(problemOf(error));
     throw new Failure(cannotRead(error, `recording ${file}`));
   }
-  checkUse(sourceFile("recording", file, () => digest(bytes)), withoutConnections(outsideResources(recording.plan)), consent);
-  return { recording, bytes };
+  const resources = withoutConnections(outsideResources(recording.plan));
+  checkUse(sourceFile("recording", file, () => digest(bytes)), resources, consent);
+  return { recording: { ...recording, plan: { ...recording.plan, places: placesOf(resources) } }, bytes };
 }

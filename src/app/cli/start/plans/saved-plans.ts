@@ -6,6 +6,7 @@ import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
 import { readRecording } from "../../../../session/recordings/file/recording-reader.ts";
 import { SnapshotError, type SnapshotFile } from "../../../../session/snapshots/file.ts";
+import { terminalWord } from "../../../../kit/support/text/terminal-text.ts";
 import { isTold, problemOf } from "../../../../kit/support/problem.ts";
 
 /**
@@ -23,7 +24,9 @@ export async function plannedRecording(file: string, bytes?: Uint8Array): Promis
     throw new RecordingError(problemOf(error, `${file}:1: its plan does not make a machine`));
   }
   const written = writtenDisk(plan);
-  if (written !== undefined) throw new RecordingError(`${file}:1: its machine writes to ${written}, which no recorded machine does`);
+  if (written !== undefined) {
+    throw new RecordingError(`${file}:1: its machine writes to ${terminalWord(written)}, which no recorded machine does`);
+  }
   return { plan: from ? { ...plan, from } : plan, ...run };
 }
 

@@ -6,7 +6,7 @@ import { digest } from "./consent-store.ts";
 import { Progress } from "../../common/progress.ts";
 import { snapshotPlan } from "./saved-plans.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
-import { type Consent, outsideResources, sourceFile } from "../../../../model/plans/host-resources.ts";
+import { type Consent, outsideResources, placesOf, sourceFile } from "../../../../model/plans/host-resources.ts";
 import type { SessionPlan } from "../../../../model/plans/plan.ts";
 import { readSnapshot, SnapshotError, type SnapshotFile, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
@@ -37,8 +37,9 @@ export async function readNamedSnapshot(file: string, consent: Consent, code: nu
     return { bytes, ...read, plan: await snapshotPlan(path, read) };
   }, code);
   await progress.turn();
-  checkUse(sourceFile("snapshot", file, () => digest(snapshot.bytes)), outsideResources(snapshot.plan), consent);
-  return snapshot;
+  const resources = outsideResources(snapshot.plan);
+  checkUse(sourceFile("snapshot", file, () => digest(snapshot.bytes)), resources, consent);
+  return { ...snapshot, plan: { ...snapshot.plan, places: placesOf(resources) } };
 }
 
 /**
