@@ -11,8 +11,15 @@ export interface ToolAnswer {
   readonly failed: boolean;
 }
 
-/** A tool's answer that is not a failure. */
-export const done = (text: string): ToolAnswer => ({ text, failed: false });
+/**
+ * A tool's answer, whatever it is made of: bounded, and without characters that guests could
+ * choose to reorder or hide it.
+ * @param hint how to see what is left out
+ * @param end a line after the text
+ */
+export function toolAnswer(text: string, { failed = false, hint = "ask for less", end = "" } = {}): ToolAnswer {
+  return { text: boundedText(text, hint) + end, failed };
+}
 
 /** Characters of an answer: about 6000 tokens. */
 export const ANSWER_MAX = 24_000;
@@ -48,7 +55,7 @@ export function rowsText(session: string, answer: Answer, { limit, columns, atLe
   let size = FRAME;
   for (const row of answer.rows.slice(0, limit)) {
     const chosen = columns ? chosenColumns(row, columns) : row;
-    size += JSON.stringify(chosen).length + 1;
+    size += terminalText(JSON.stringify(chosen)).length + 1;
     if (size > ANSWER_MAX) break;
     rows.push(chosen);
   }
@@ -61,7 +68,7 @@ export function rowsText(session: string, answer: Answer, { limit, columns, atLe
       see: `narrow with "filter", choose "columns", or raise "limit"`,
     }
     : null;
-  return terminalText(JSON.stringify({ table: answer.table, session, at: answer.at, rows, left_out: leftOut }));
+  return JSON.stringify({ table: answer.table, session, at: answer.at, rows, left_out: leftOut });
 }
 
 /** Which rows an answer has: some of those after the first `after`. */
@@ -79,17 +86,19 @@ export class PageOfRows {
 
   constructor(readonly page: Page) {}
 
-  add(row: string): void {
+  add(given: string): void {
     if (this.#count++ < this.page.after || this.#isFull) return;
+    const marked = terminalText(given), isTooLong = FRAME + marked.length >= ANSWER_MAX;
+    const row = isTooLong ? JSON.stringify({ left_out: `a row of ${marked.length} characters` }) : marked;
     this.#size += row.length + 1;
-    this.#isFull = this.#rows.length === this.page.limit || this.#rows.length > 0 && this.#size > ANSWER_MAX;
+    this.#isFull = this.#rows.length === this.page.limit || this.#size > ANSWER_MAX;
     if (!this.#isFull) this.#rows.push(row);
   }
 
   /** `next` is the `after` of the page after this one. */
   get text(): string {
     const end = this.page.after + this.#rows.length;
-    return terminalText(`{"rows":[${this.#rows.join()}],"all":${this.#count},"next":${end < this.#count ? end : null}}`);
+    return `{"rows":[${this.#rows.join()}],"all":${this.#count},"next":${end < this.#count ? end : null}}`;
   }
 }
 

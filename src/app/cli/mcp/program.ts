@@ -4,7 +4,7 @@
 import { LineCutter } from "../../../kit/support/text/line-cutter.ts";
 import { ExitCode } from "../common/failure.ts";
 import { runtimeArguments } from "../common/runtime.ts";
-import { ANSWER_MAX, boundedText, done, type Page, PageOfRows, type ToolAnswer } from "./answers.ts";
+import { ANSWER_MAX, type Page, PageOfRows, type ToolAnswer, toolAnswer } from "./answers.ts";
 
 /** Wall time (ms) after which a command is ended. */
 const PATIENCE = 300_000;
@@ -51,13 +51,13 @@ export function programRunner(entry: URL): RunProgram {
         typed(child, stdin),
       ]);
       // Reports of a command, such as its progress, are not JSON.
-      if (code === 0 && page) return done(stdout);
+      if (code === 0 && page) return toolAnswer(stdout);
       const said = [stdout, code === 0 && args.includes("--json") ? "" : stderr].filter((text) => text !== "").join("\n");
       const words = late ? `el2 ${args[0]} did not end within ${PATIENCE / 1000} s\n${said}` : said || "done";
       // With 1, a command that has printed its answer says what it found: a defect, a difference.
       const isAnswer = code === ExitCode.Failed && stdout !== "";
       const end = code === 0 ? "" : `\nexit code ${code}`;
-      return { text: `${boundedText(words.trimEnd(), hint)}${end}`, failed: late || code !== 0 && !isAnswer };
+      return toolAnswer(words.trimEnd(), { failed: late || code !== 0 && !isAnswer, hint, end });
     } finally {
       clearTimeout(timer);
     }

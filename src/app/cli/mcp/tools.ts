@@ -1,7 +1,7 @@
 // The tools of `el2 mcp`. Those about a session follow from its commands (src/model/commands): a
 // table of rows by `table`, a change without more by `act`, every other command by its own name.
 
-import { done, rowsText, type ToolAnswer } from "./answers.ts";
+import { rowsText, type ToolAnswer, toolAnswer } from "./answers.ts";
 import { withSession } from "./live.ts";
 import { programTools } from "./program-tools.ts";
 import { type Tool, tool, type ToolContext } from "./tool.ts";
@@ -60,7 +60,7 @@ async function rows(query: Query, { session, limit = DEFAULT_ROWS, columns }: Ch
     // Each row of `who` is another search of the run, so its own limit stays.
     const all = query.table === "who" ? query : narrowed(query, { limit: COUNTED });
     const answer = await live.ask(all), atLeast = answer.rows.length === COUNTED;
-    return done(rowsText(live.session.info.name, answer, { limit, columns, atLeast }));
+    return toolAnswer(rowsText(live.session.info.name, answer, { limit, columns, atLeast }));
   });
 }
 
@@ -109,7 +109,7 @@ const TABLE_TOOLS: readonly Tool[] = [
     run: ({ table }) => {
       const { doc, columns }: Table = TABLES[table];
       const described = Object.entries(columns).map(([name, { kind, doc, words }]) => ({ name, kind, doc, ...words && { words } }));
-      return Promise.resolve(done(JSON.stringify({ table, doc, columns: described })));
+      return Promise.resolve(toolAnswer(JSON.stringify({ table, doc, columns: described })));
     },
   }),
 ];
