@@ -82,7 +82,9 @@ Deno.test("a pattern of a command line that is to be copied begins with a folder
     /\.(md|sh|yml|ts|toml)$|ci\//.test(name)
   );
   assert.ok(texts.length > 100);
-  const found = texts.flatMap((name) => Array.from(read(name).matchAll(/\bel2 [a-z][^`\n|]* \*\.[^`\s]+/g), ([line]) => `${name}: ${line}`));
+  const found = texts.flatMap((name) =>
+    Array.from(read(name).matchAll(/\bel2 [a-z][^`\n|]* \*\.[^`\s]+/g), ([line]) => `${name}: ${line}`)
+  );
   assert.deepEqual(found, []);
 });
 
