@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The work of action.yml, with a runner's environment: RUNNER_TEMP, GITHUB_PATH, GITHUB_OUTPUT,
-# GITHUB_STEP_SUMMARY, GITHUB_ACTION_REPOSITORY and GITHUB_ACTION_REF, the inputs as EL2_ACTION_*, and EL2_GUESTS_CACHED=true if a cache of exactly
-# these guests was restored.
+# GITHUB_STEP_SUMMARY, GITHUB_ACTION_REPOSITORY and GITHUB_ACTION_REF, the inputs as EL2_ACTION_*,
+# and EL2_GUESTS_CACHED=true if a cache of exactly these guests was restored.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 

@@ -1,10 +1,11 @@
-// What code in a thread finds without any right: its globals, Deno's services, the modules of Node
-// and packages, each by every way to it. Load it before the thread gives anything up.
+// The objects that code in a thread finds without any right: its globals, Deno's services, the
+// modules of Node and packages, each by every way to it. Load it before the thread gives anything
+// up.
 
 import { builtinModules } from "node:module";
 import { constants, Script } from "node:vm";
 
-/** Modules that are not the program's: each asks for something elsewhere, or brings its own code. */
+/** Modules that are not the program's: each asks something elsewhere, or brings its own code. */
 const FOREIGN = [
   "npm:el2-any-data@1.0.0",
   "jsr:@el2/any-data@1.0.0",

@@ -258,7 +258,8 @@ async function planChecked(
   const use = () => config ? hostUse(config.file, files, judged?.typed ?? []) : [];
   const judgedUse = judged?.alone ? withoutConnections(use()) : use();
   const beyond = judged ? beyondFolder(judged.source.folder, judgedUse) : [];
-  // Nothing beyond the folder is looked at before there is consent, and none is asked for a text that is wrong.
+  // Nothing beyond the folder is looked at before there is consent, and a text that is wrong asks
+  // for none.
   if (judged && beyond.length > 0) {
     if (errors.length > 0) return refusedWith(errors, files, name);
     judged.consent(judged.source, beyond);

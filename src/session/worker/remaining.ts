@@ -1,7 +1,7 @@
-// What code in the worker of guests finds once its machine has begun: all else is taken away, also
-// what a later Deno brings. docs/threat-model.md has these lists, and a test tries them.
+// The objects that code in the worker of guests finds once its machine has begun: all others are
+// taken away, also those that a later Deno brings. docs/threat-model.md has these lists, and a
+// test tries them.
 
-/** Of the language. */
 const LANGUAGE = ("AggregateError Array ArrayBuffer AsyncDisposableStack Atomics BigInt BigInt64Array BigUint64Array Boolean DataView " +
   "Date DisposableStack Error EvalError FinalizationRegistry Float16Array Float32Array Float64Array Function Infinity Int16Array " +
   "Int32Array Int8Array Intl Iterator JSON Map Math NaN Number Object Promise Proxy RangeError ReferenceError Reflect RegExp Set " +

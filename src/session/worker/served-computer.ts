@@ -86,18 +86,18 @@ export class ServedComputer {
 
   #computer(): Methods {
     const { grants } = this;
-    const allow = (allowed: boolean, path: string) => {
-      if (!allowed) throw new Deno.errors.NotCapable(`${path} is not one of this machine's files, or leads elsewhere since it began`);
+    const refuse = (path: string): never => {
+      throw new Deno.errors.NotCapable(`${path} is not one of this machine's files, or leads elsewhere since it began`);
     };
+    const allow = (allowed: boolean, path: string) => allowed || refuse(path);
     return {
       whole: (path: string, options: { durable?: boolean; newest?: number } | undefined) => {
         allow(options?.newest === undefined ? grants.mayWrite(path) : grants.mayCache(path), path);
         return this.#object((forget) => wholeFile(OWN_FILES.whole(path, { ...options, onlyFile: true }), forget));
       },
       emptied: (path: string) => {
-        const place = grants.growing(path);
-        allow(place !== undefined, path);
-        const file = openPlace(place!), sum = grants.keepsStatesOf(path) ? node.crypto.createHash("sha256") : undefined;
+        const place = grants.growing(path) ?? refuse(path);
+        const file = openPlace(place), sum = grants.keepsStatesOf(path) ? node.crypto.createHash("sha256") : undefined;
         return this.#object((forget) => ({
           write: (bytes: Uint8Array) => {
             const written = file.writeSync(bytes);
@@ -129,10 +129,9 @@ export class ServedComputer {
         return this.#object(() => this.#folder(folder, writable));
       },
       log: (path: string) => {
-        const place = grants.log(path);
-        allow(place !== undefined, path);
+        const place = grants.log(path) ?? refuse(path);
         // It is full at its place, and so are the files that it becomes there.
-        const log = new ConsoleLog(place!, { begin: openPlace, allowed: () => grants.log(path) === place });
+        const log = new ConsoleLog(place, { begin: openPlace, allowed: () => grants.log(path) === place });
         const object = this.#object((forget) => ({
           write: (bytes: Uint8Array) => {
             log.write(bytes);
