@@ -52,7 +52,7 @@ export class Questions implements CoreQuestions {
           const place = { isDevice: (rights & Rights.Device) !== 0, isGuarded: (rights & Rights.Guarded) !== 0 };
           if (found.ok) return { pa: found.pa, ...place };
           // An address that stage 2 does not map is a device's, or nobody's: outside of RAM.
-          return found.stage === 1 ? { fsc: found.fsc } : { pa: -1, ...place };
+          return found.stage === 1 ? { fsc: found.fsc, isDevice: place.isDevice } : { pa: -1, ...place };
         }),
       read: (pa: number, bytes: number) => {
         if (pa < base || pa + bytes > base + size) return undefined;

@@ -94,6 +94,14 @@ export function misalignmentOf(va: Value, access: Value): Value {
   return va.wrap().and(access.and(Access.SizeMask).shrU(elements).sub(1));
 }
 
+/**
+ * Whether Device memory refuses an access: it is misaligned, or DC ZVA, which is aligned and refused
+ * all the same. Arm ARM C5.3, "DC ZVA".
+ */
+function wantsNormal(va: Value, access: Value): Value {
+  return misalignmentOf(va, access).or(access.and(Access.Zero)).nonZero();
+}
+
 /** Functions of the MMU that other parts call, with `mmuFunction`. */
 const MMU_FUNCTIONS = {
   /**
@@ -276,6 +284,9 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
   const panDenies = pstate.and(Pstate.PAN).nonZero().and(data).and(user)
     .and(access.and(AccessKind.IgnorePan).not());
   c.if(rights.and(needed).not().or(panDenies), () => {
+    // An alignment fault that the type of memory causes comes first.
+    const refused = rights.and(Rights.Device).nonZero().and(wantsNormal(va, access)).and(access.and(AccessKind.Execute).not());
+    c.if(refused, () => fail(c, Fault.Stage1, status(FaultStatus.Alignment, 0)));
     fail(c, Fault.Stage1, status(FaultStatus.Permission, rights.shrU(Rights.LevelShift).and(3)));
   });
   if (features.has("FEAT_HAFDBS")) {
@@ -337,9 +348,7 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   // EL2 answers accesses that stage 2 does not map, aligned or not: the recorded platform's
   // emulated devices see unaligned accesses.
   c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
-  // DC ZVA is aligned, and Device memory refuses it all the same. Arm ARM C5.3, "DC ZVA".
-  const refused = misalignmentOf(va, access).or(access.and(Access.Zero)).nonZero();
-  c.if(rights.and(Rights.Device).nonZero().and(refused), () => {
+  c.if(rights.and(Rights.Device).nonZero().and(wantsNormal(va, access)), () => {
     fail(c, Fault.Stage1, status(FaultStatus.Alignment, 0));
   });
   const el0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();

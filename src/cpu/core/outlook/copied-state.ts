@@ -4,7 +4,7 @@
 import type { Flag, StateName } from "../../isa/notation/builder.ts";
 import type { InstructionSet } from "../../isa/instruction-set.ts";
 import type { FeatureName } from "../../isa/cpus/features.ts";
-import { extendedPstate, Pstate, Sctlr, SCTLR_DSSBS_SHIFT, Vector } from "../architecture/exceptions.ts";
+import { extendedPstate, faultOf, FaultStatus, Pstate, Sctlr, SCTLR_DSSBS_SHIFT, Vector } from "../architecture/exceptions.ts";
 import type { ExclusiveMonitor, RegisterName, VcpuState } from "../registers/vcpu-state.ts";
 import { Slot } from "../state/cpu-state.ts";
 
@@ -15,7 +15,7 @@ export interface ReadMemory {
    * @param kind of `Access` and `AccessKind`
    * @param pstate with whose EL and PAN it is accessed
    */
-  translate(va: bigint, kind: number, pstate: number): PhysicalPlace | { readonly fsc: number };
+  translate(va: bigint, kind: number, pstate: number): PhysicalPlace | { readonly fsc: number; readonly isDevice: boolean };
   /** Little-endian RAM; undefined if the address is not RAM. */
   read(pa: number, size: number): bigint | undefined;
 }
@@ -196,16 +196,20 @@ export class CopiedState {
   /**
    * The page of an address.
    * @param kind of `Access` and `AccessKind`
+   * @param misaligned which Device memory refuses before the right to it is looked at
    * @throws Unreachable
    */
-  pageOf(va: bigint, kind: number): PhysicalPlace {
+  pageOf(va: bigint, kind: number, misaligned = false): PhysicalPlace {
     const counting = kind | this.pstate & (Pstate.ElMask | Pstate.PAN | Pstate.UAO), number = va >> 12n;
     let pages = this.#pages.get(counting);
     if (!pages) this.#pages.set(counting, pages = new Map());
     let page = pages.get(number);
     if (!page) {
       const found = this.processor.memory.translate(va & ~0xfffn, kind, this.pstate);
-      if ("fsc" in found) throw new Unreachable(va, kind, found.fsc);
+      if ("fsc" in found) {
+        const refused = misaligned && found.isDevice && faultOf(found.fsc).kind === FaultStatus.Permission;
+        throw new Unreachable(va, kind, refused ? FaultStatus.Alignment : found.fsc);
+      }
       if (this.processor.memory.read(found.pa, 1) === undefined) throw new Unreachable(va, kind, undefined);
       pages.set(number, page = found);
     }

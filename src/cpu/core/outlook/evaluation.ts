@@ -334,7 +334,7 @@ export class Evaluation {
       const isInBlock = features.has("FEAT_LSE2") && ((offset & 15) + size <= 16 || ordered && this.#controls(Sctlr.nAA));
       if (aligned && !isInBlock || this.#controls(Sctlr.A)) throw new Unreachable(address, all, FaultStatus.Alignment);
     }
-    const { pa, isDevice } = this.state.pageOf(address, all);
+    const { pa, isDevice } = this.state.pageOf(address, all, misaligned);
     if (misaligned && isDevice) throw new Unreachable(address, all, FaultStatus.Alignment);
     return pa + offset;
   }

@@ -24,6 +24,7 @@ const DATA_LOWER = 0x9200_0000;
 const FETCH_LOWER = 0x8200_0000;
 const WNR = 0x40;
 
+const TRANSLATION_3 = 0x07, ACCESS_FLAG_3 = 0x0b, PERMISSION_3 = 0x0f, ALIGNMENT = 0x21;
 const signed = (va: bigint) => BigInt.asIntN(64, va);
 const load = (rig: Rig, va: bigint, access = 8) => rig.call("slowLoad", signed(va), access);
 const store = (rig: Rig, va: bigint, value = 1n, access = 8) => rig.call("slowStore", signed(va), access, value);
@@ -278,6 +279,64 @@ Deno.test("unaligned accesses work in Normal memory and fault in Device memory a
   rig.call("writeSystemRegister", 3 << 14 | 1 << 7, SCTLR_ON | 2n);
   assertFault(load(rig, LOW + 1n), DATA + 0x21, LOW + 1n);
   assert.equal(load(rig, LOW).value, VALUE);
+});
+
+/** Faults of an access, in the order in which the architecture looks for them. */
+const MAPPINGS: readonly (readonly [what: string, attributes: bigint | undefined, status: number])[] = [
+  ["no page", undefined, TRANSLATION_3],
+  ["a page that was not accessed", Leaf.Device, ACCESS_FLAG_3],
+  ["Device memory of EL1", Leaf.Device | Leaf.Accessed, ALIGNMENT],
+  ["Device memory that is read-only", Leaf.Device | Leaf.Accessed | Leaf.User | Leaf.ReadOnly, ALIGNMENT],
+  ["Device memory", Leaf.Device | Leaf.Accessed | Leaf.User, ALIGNMENT],
+  ["Normal memory of EL1", Leaf.Accessed, PERMISSION_3],
+];
+
+Deno.test("an alignment fault by the type of memory comes after translation and access flag, before permissions and stage 2", () => {
+  for (const [what, attributes, expected] of MAPPINGS) {
+    for (const stage2 of [Stage2Flags.Read | Stage2Flags.Write, 0]) {
+      const { rig, tables } = mapped(0n);
+      if (attributes === undefined) rig.poke(tables.descriptor(LOW, 3), 0n);
+      else tables.map(LOW, PAGE, attributes);
+      tables.map(LOW - 0x1000n, PAGE + 0x1000, Leaf.Accessed | Leaf.User);
+      rig.stage2.map(PAGE, PAGE, 0x1000, stage2);
+      rig.functions.tlbFlushAll?.();
+      const zero = Access.Aligned | Access.Zero | 64, beyond = LOW - 3n;
+      const accesses: Readonly<Record<string, () => Outcome>> = {
+        load: () => load(rig, LOW + 1n),
+        store: () => store(rig, LOW + 1n),
+        zero: () => rig.call("slowAddress", signed(LOW + 64n), zero),
+        "load of two pages": () => load(rig, beyond),
+        "store to two pages": () => store(rig, beyond),
+      };
+      for (const [name, access] of Object.entries(accesses)) {
+        // A write alone is refused a read-only page, and stage 2 has the last word of what stage 1
+        // permits.
+        rig.pstate(EL0);
+        const { esr, exit } = access();
+        if (exit !== undefined) {
+          assert.ok(attributes === (Leaf.Device | Leaf.Accessed | Leaf.User) || name.startsWith("load") && what.endsWith("read-only"));
+          assert.equal(stage2, 0, `${name}: ${what}`);
+        } else assert.deepEqual([esr! >>> 26, esr! & 0x3f], [0x24, expected], `${name}: ${what}`);
+      }
+      // AT looks at the page alone.
+      rig.pstate(EL1);
+      rig.call("systemInstruction", 7 << 7 | 8 << 3 | 2, signed(LOW + 1n));
+      const par = rig.get("PAR_EL1"), permitted = attributes !== undefined && (attributes & Leaf.User) !== 0n;
+      assert.equal(
+        Number(par & 0x7fn),
+        permitted ? Number(par & 0x7en) : expected === ALIGNMENT ? PERMISSION_3 << 1 | 1 : expected << 1 | 1,
+        what,
+      );
+    }
+  }
+});
+
+Deno.test("an access that has to be aligned whatever the memory is faults before its address is translated", () => {
+  const { rig } = mapped(Leaf.Accessed);
+  for (const access of [Access.Aligned | 8, Access.Aligned | 4]) {
+    assert.equal(load(rig, LOW + 0x10_0001n, access).esr! & 0x3f, ALIGNMENT, "exclusives, and LDAR");
+    assert.equal(rig.call("slowAddress", signed(LOW + 0x10_0001n), access).esr! & 0x3f, ALIGNMENT, "atomics");
+  }
 });
 
 Deno.test("an access over two pages joins them, and its fault is the second page's", () => {

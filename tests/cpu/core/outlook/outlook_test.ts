@@ -36,7 +36,7 @@ const isVector = (encoding: Encoding) => encoding.instruction.fp || usesFloating
 
 const plain = allEncodings().filter((encoding) => !isVector(encoding));
 const named = (pattern: RegExp) => plain.filter(({ instruction }) => pattern.test(instruction.name));
-const accesses = named(/^(LD|ST|SWP|CAS|DC)/), branches = named(/^(B|CB|TB|RET|ERET)/), system = named(/^(MSR|MRS|WF|SEV|SVC|BRK|UDF)/);
+const accesses = named(/^(LD|ST|SWP|CAS|DC)/), branches = named(/^(B|CB|TB|RET|ERET)/), system = named(/^(MSR|MRS|WF|SEV|SVC|HVC|BRK|UDF)/);
 
 /** Accesses have a base in X20 to X27 or SP, which point to data or near its pages' ends. */
 function wordOf(random: Random): number {
