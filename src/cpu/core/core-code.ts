@@ -72,7 +72,7 @@ export class CoreCode {
       regionsWritten: (page, first, end) => this.translator?.written(decodedPageIndex(page), first, end),
       wordChanged: (page) => this.#owner.wordChanged(page),
       undefinedInstruction: (pc, word) => this.#owner.undefinedInstruction(pc, word),
-      watched: (va, access, wasmAddress) => this.#owner.watched(va, access, wasmAddress),
+      watched: (va, access, wasmAddress, size) => this.#owner.watched(va, access, wasmAddress, size),
       pageEntered: (va, wasmAddress) => this.#owner.pageEntered(va, wasmAddress),
       deviceAtomic: () => this.#owner.deviceAtomic(),
       staleUsed: () => this.#owner.staleUsed(),

@@ -68,9 +68,10 @@ export interface CoreImports {
   undefinedInstruction(pc: bigint, word: number): void;
   /**
    * The verdict of the watchpoints on a data access (`Watch`): address, descriptor (`Access`,
-   * `AccessKind`), and where it leads. Only while CPU.WATCHING_DATA is set.
+   * `AccessKind`), where it leads, and bytes, which may be more than the descriptor's. Only while
+   * CPU.WATCHING_DATA is set.
    */
-  watched(va: bigint, access: number, wasmAddress: number): number;
+  watched(va: bigint, access: number, wasmAddress: number, size: number): number;
   /**
    * The resident vCPU is about to make its first exclusive or atomic access to Device memory, which
    * is in CPU.DEVICE_ATOMIC. Returns 1 if the run ends before it, else 0.
@@ -276,7 +277,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   const regionsWritten = module.importFunction("env", "regionsWritten", ["i32", "i32", "i32"], []);
   const pageEntered = module.importFunction("env", "pageEntered", ["i64", "i32"], []);
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
-  const watched = module.importFunction("env", "watched", ["i64", "i32", "i32"], ["i32"]);
+  const watched = module.importFunction("env", "watched", ["i64", "i32", "i32", "i32"], ["i32"]);
   const deviceAtomic = module.importFunction("env", "deviceAtomic", [], ["i32"]);
   const staleUsed = module.importFunction("env", "staleUsed", [], []);
   const exited = module.importFunction("env", "exited", ["i32"], ["i32"]);
@@ -290,11 +291,11 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineWrittenWords(library, { words: WRITTEN_WORDS, lines: WHOLE_LINES });
   defineMmu(library, ram, cpu.features);
   defineTableStores(library, TLB_POOL, ram);
-  defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, cpu.features);
+  const data = defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, cpu.features);
   if (retired !== undefined) definePerformanceMonitors(library, cpu.features);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);
-  if (cpu.features.has("FEAT_MOPS")) defineMemoryOperations(library);
+  if (cpu.features.has("FEAT_MOPS")) defineMemoryOperations(library, data);
   if (cpu.features.has("FEAT_PAuth")) definePointerAuthentication(library, cpu.features);
   if (cpu.features.has("FEAT_WFxT")) defineTimedWaits(library);
   defineIntegerFunctions(library);

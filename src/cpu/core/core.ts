@@ -182,7 +182,8 @@ export class WasmCore implements DebugCore {
       pageLeft: (index) => this.#counts?.left(index),
       wordChanged: (page) => this.#counts?.changes(decodedPageIndex(page)),
       undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
-      watched: (va, access, wasmAddress) => this.stops.watched(this.residency.vcpu, va, access, wasmAddress >>> 0),
+      watched: (va, access, wasmAddress, size) =>
+        this.stops.watched(this.residency.vcpu, { va, access, wasmAddress: wasmAddress >>> 0, size }),
       pageEntered: (va, wasmAddress) => this.#pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
       deviceAtomic: () => this.#deviceAtomic() ? 1 : 0,
       staleUsed: () => this.#staleUsed(),

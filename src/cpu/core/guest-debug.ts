@@ -12,11 +12,10 @@ import {
   stepSyndrome,
   watchpointSyndrome,
 } from "./debug/self-hosted-debug.ts";
-import { Watch } from "./debug/watchpoints.ts";
+import { type LookedAt, Watch } from "./debug/watchpoints.ts";
 import { ExitReason } from "./interface.ts";
 import type { VcpuContext } from "./registers/vcpu-context.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
-import { Access } from "./state/functions.ts";
 
 /** The services of the core for it. */
 interface DebuggedCore {
@@ -122,12 +121,12 @@ export class GuestDebug {
     this.#hit = undefined;
   }
 
-  /** The verdict (`Watch`) of the guest's watchpoints on an access (`Access`). */
-  look(vcpu: VcpuContext | undefined, va: bigint, access: number, reads: boolean, writes: boolean): number {
+  /** The verdict (`Watch`) of the guest's watchpoints on an access. */
+  look(vcpu: VcpuContext | undefined, { va, size, reads, writes }: LookedAt, isUnprivileged: boolean): number {
     if (!vcpu?.armed) return Watch.None;
     const pstate = this.cpu.PSTATE;
-    const el = access & Access.Unprivileged && !(pstate & Pstate.UAO) ? 0 : pstate >> 2 & 3;
-    const hit = vcpu.armed.look(va, access & Access.SizeMask, reads, writes, el, vcpu.getRegister("CONTEXTIDR_EL1"));
+    const el = isUnprivileged && !(pstate & Pstate.UAO) ? 0 : pstate >> 2 & 3;
+    const hit = vcpu.armed.look(va, size, reads, writes, el, vcpu.getRegister("CONTEXTIDR_EL1"));
     if (typeof hit !== "object") return hit === undefined ? Watch.None : Watch.Page;
     if (!debugEnabled(pstate, this.cpu.MDSCR_EL1)) return Watch.Page;
     this.#hit = hit;

@@ -35,6 +35,15 @@ interface StoppedCore {
   placeOf(pa: number, size: number): number;
 }
 
+/** An access to RAM inside one page. */
+interface DataAccess {
+  readonly va: bigint;
+  /** `Access` and `AccessKind`. */
+  readonly access: number;
+  readonly wasmAddress: number;
+  readonly size: number;
+}
+
 export class Stops implements CoreStops {
   readonly guest: GuestDebug;
   readonly watchpoints = new Watchpoints();
@@ -141,17 +150,13 @@ export class Stops implements CoreStops {
     for (const offset of this.#breakpoints.offsets(cpu.STAGE2_ID, va, wasmAddress)) decoded.mark(wasmAddress + offset);
   }
 
-  /**
-   * The verdict (`Watch`) on an access of the resident vCPU: `Access` and `AccessKind`, and its
-   * place in the Wasm memory.
-   */
-  watched(vcpu: VcpuContext | undefined, va: bigint, access: number, wasmAddress: number): number {
+  /** The verdict (`Watch`) on an access of the resident vCPU. */
+  watched(vcpu: VcpuContext | undefined, { va, access, wasmAddress, size }: DataAccess): number {
     const writes = (access & AccessKind.Write) !== 0, reads = !writes || (access & AccessKind.ReadModifyWrite) !== 0;
-    const size = access & Access.SizeMask;
-    const found = this.watchpoints.look({ stage2: this.core.cpu.STAGE2_ID, va, wasmAddress, size, reads, writes });
+    const looked = { stage2: this.core.cpu.STAGE2_ID, va, wasmAddress, size, reads, writes }, found = this.watchpoints.look(looked);
     this.guest.forgetHit();
     if (found === Watch.Hit && this.enabled) return found;
-    return Math.max(Math.min(found, Watch.Page), this.guest.look(vcpu, va, access, reads, writes));
+    return Math.max(Math.min(found, Watch.Page), this.guest.look(vcpu, looked, (access & Access.Unprivileged) !== 0));
   }
 
   #watchData(): void {

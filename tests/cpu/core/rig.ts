@@ -92,7 +92,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
     holdsDecoded: module.importFunction("env", "holdsDecoded", ["i32", "i32"], ["i32"]),
   };
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
-  const watched = module.importFunction("env", "watched", ["i64", "i32", "i32"], ["i32"]);
+  const watched = module.importFunction("env", "watched", ["i64", "i32", "i32", "i32"], ["i32"]);
   const deviceAtomic = module.importFunction("env", "deviceAtomic", [], ["i32"]);
   const staleUsed = module.importFunction("env", "staleUsed", [], []);
   const library = new Library(module);

@@ -144,15 +144,13 @@ export class DataAccess {
     c.if(isAtomic(access).and(flag(flags, TlbFlags.Device)), () => c.if(isNoted.not(), () => c.return(zero)));
   }
 
-  /** The verdict of the watchpoints on an access inside one page, `Watch`. */
-  look(c: Code, va: Value, access: Value, wasmAddress: Value): Local {
+  /** The verdict of the watchpoints on an access of so many bytes inside one page, `Watch`. */
+  look(c: Code, va: Value, access: Value, wasmAddress: Value, size = sizeOf(access)): Local {
     const found = c.local("i32");
     c.set(found, Watch.None);
     c.if(c.load("i32.load", CPU.WATCHING_DATA), () => {
-      c.if(this.isBeside(c, access, wasmAddress, sizeOf(access)), () => c.set(found, Watch.Page), () => {
-        va.emit(c.f);
-        access.emit(c.f);
-        wasmAddress.emit(c.f);
+      c.if(this.isBeside(c, access, wasmAddress, size), () => c.set(found, Watch.Page), () => {
+        for (const value of [va, access, wasmAddress, size]) value.emit(c.f);
         c.f.call(this.watched).set(found.index);
       });
     });
@@ -173,11 +171,24 @@ export class DataAccess {
    */
   watch(c: Code, va: Value, access: Value, wasmAddress: Value): Local {
     const found = this.look(c, va, access, wasmAddress);
-    c.if(found.eq(Watch.Hit), () => {
-      c.run(leave(this.library), ExitReason.Watchpoint, 0, c.call(callee(this.library, "currentPc")));
-      c.return(zero);
-    });
+    c.if(found.eq(Watch.Hit), () => this.#stopBefore(c, zero));
     return found;
+  }
+
+  /** The same for `size` bytes, of whose first the verdict is known; the function ends with `result`. */
+  watchAll(c: Code, va: Value, access: Value, wasmAddress: Value, size: Value, result: Value): void {
+    c.if(this.look(c, va, access, wasmAddress, size).eq(Watch.Hit), () => this.#stopBefore(c, result));
+  }
+
+  #stopBefore(c: Code, result: Value): void {
+    c.run(leave(this.library), ExitReason.Watchpoint, 0, c.call(callee(this.library, "currentPc")));
+    c.return(result);
+  }
+
+  /** Whether a region has to leave a write of `size` bytes to the interpreter, which stops before it. */
+  mayStop(c: Code, va: Value, access: Value, wasmAddress: Value, size: Value): Value {
+    const found = this.look(c, va, access, wasmAddress, size);
+    return found.nonZero().and(this.isBeside(c, access, wasmAddress, size).not());
   }
 
   /** The entry of `va` in one of the data tables of the regime that `access` is checked in. */

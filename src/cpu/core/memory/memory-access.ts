@@ -29,14 +29,14 @@ const zero = constant("i32", 0);
 
 /**
  * Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`,
- * instruction fetch.
+ * instruction fetch. Returns the parts of such functions, for others that access memory.
  */
 export function defineMemoryAccess(
   library: Library,
   pool: TlbPoolLayout,
   imports: { readonly watched: number; readonly deviceAtomic: number; readonly staleUsed: number },
   features: ReadonlySet<FeatureName>,
-): void {
+): DataAccess {
   defineAborts(library);
   defineDeviceAtomics(library, imports.deviceAtomic);
   defineSuspects(library, imports.staleUsed);
@@ -53,6 +53,7 @@ export function defineMemoryAccess(
   defineSlowAddress(library, writeAddress);
   defineFetch(library, features);
   defineSpAlignment(library);
+  return data;
 }
 
 /**
@@ -267,10 +268,7 @@ function defineGroupAt(
         () => c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, size), () => c.return(zero)),
       );
       // `writableAt` has looked at the first of the accesses only.
-      c.if(c.load("i32.load", CPU.WATCHING_DATA), () => {
-        const found = data.look(c, va, access.or(AccessKind.Write), wasmAddress);
-        c.if(found.nonZero().and(data.isBeside(c, access.or(AccessKind.Write), wasmAddress, size).not()), () => c.return(zero));
-      });
+      c.if(data.mayStop(c, va, access.or(AccessKind.Write), wasmAddress, size), () => c.return(zero));
       noteMore(c, library, wasmAddress, size);
     }
     return wasmAddress;

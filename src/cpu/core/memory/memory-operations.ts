@@ -9,7 +9,8 @@ import { Access, callee } from "../state/functions.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import { copy, inPage } from "./data-access.ts";
+import { copy, type DataAccess, inPage } from "./data-access.ts";
+import { AccessKind } from "./mmu.ts";
 import { noteMore } from "./written-words.ts";
 
 /** The ISS of the exception. `WrongOption`: the flags are not those of option A. D19.2.37. */
@@ -26,13 +27,13 @@ const TRIED = ["i64", "i32"] as const;
 const zero = constant("i32", 0), one = constant("i32", 1);
 
 /** Defines the functions. */
-export function defineMemoryOperations(library: Library): void {
+export function defineMemoryOperations(library: Library, data: DataAccess): void {
   definePermission(library);
   defineRefusal(library);
-  defineCopy(library);
-  defineSet(library);
-  defineTryCopy(library);
-  defineTrySet(library);
+  defineCopy(library, data);
+  defineSet(library, data);
+  defineTryCopy(library, data);
+  defineTrySet(library, data);
 }
 
 /** `deniesMemoryOperation` (): whether they are UNDEFINED: at EL0, unless SCTLR_EL1.MSCEn. */
@@ -69,12 +70,8 @@ const accessOf = (options: Value, unprivileged: number) => options.and(unprivile
 /** Bytes from an address to the end of its page; backward, the bytes of a page before it. */
 const roomAt = (va: Value, forward: Value) => forward.select(constant("i32", PAGE_SIZE).sub(inPage(va)), inPage(va.sub(1)).add(1));
 
-/** Bytes of one call: those left (i64), at most `room`; one if something is watched. */
-function countOf(c: Code, left: Value, room: Value): Value {
-  const count = c.let(left.ltU(room.wide()).select(left.wrap(), room));
-  c.if(c.load("i32.load", CPU.WATCHING_DATA), () => c.set(count, 1));
-  return count;
-}
+/** Bytes of one call: those left (i64), at most `room`. Who watches them does not change that. */
+const countOf = (c: Code, left: Value, room: Value): Local => c.let(left.ltU(room.wide()).select(left.wrap(), room));
 
 /** The bytes of one call of `copyMemory`: where they are, and how many. */
 interface CopyPiece {
@@ -114,65 +111,70 @@ function fill(c: Code, at: Value, value: Value, count: Value): void {
  * `copyMemory` (to, from, size, options) -> the size that is left. As in the registers: a forward
  * copy has the ends and a size below zero, a backward copy the beginnings and a size above zero.
  */
-function defineCopy(library: Library): void {
+function defineCopy(library: Library, data: DataAccess): void {
   const c = new Code(library.define("copyMemory", PARAMETERS, ["i64"]));
   const size = c.parameter(2), options = c.parameter(3);
   c.if(size.nonZero().not(), () => c.return(size));
   const { to, from, count, forward } = copyPiece(c);
   const read = c.let(c.call(library.named("readAddress"), from, accessOf(options, READS)));
   c.if(read.not(), () => c.return(size));
-  const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
-  c.if(written.not(), () => c.return(size));
-  c.run(callee(library, "dropDecoded"), written, count);
-  noteMore(c, library, written, count);
+  data.watchAll(c, from, accessOf(options, READS), read, count, size);
+  const written = writtenAll(c, library, data, to, count);
   copy(c, written, read, count);
   c.result(forward.select(size.add(count.wide()), size.sub(count.wide())));
 }
 
 /** `setMemory` (end, value, size below zero, options) -> the size that is left. */
-function defineSet(library: Library): void {
+function defineSet(library: Library, data: DataAccess): void {
   const c = new Code(library.define("setMemory", PARAMETERS, ["i64"]));
-  const value = c.parameter(1), size = c.parameter(2), options = c.parameter(3);
+  const value = c.parameter(1), size = c.parameter(2);
   c.if(size.nonZero().not(), () => c.return(size));
-  const { to, count } = setPiece(c);
-  const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
-  c.if(written.not(), () => c.return(size));
-  c.run(callee(library, "dropDecoded"), written, count);
-  noteMore(c, library, written, count);
+  const { to, count } = setPiece(c), written = writtenAll(c, library, data, to, count);
   fill(c, written, value, count);
   c.result(size.add(count.wide()));
 }
 
 /** `tryCopy`: `copyMemory` for regions, and whether it was done. */
-function defineTryCopy(library: Library): void {
+function defineTryCopy(library: Library, data: DataAccess): void {
   const c = new Code(library.define("tryCopy", PARAMETERS, TRIED)), size = c.parameter(2), options = c.parameter(3);
   c.if(size.nonZero().not(), () => c.return(size, one));
   const { to, from, count, forward } = copyPiece(c);
   const read = c.let(c.call(callee(library, "readableAt"), from, accessOf(options, READS)));
   c.if(read.not(), () => c.return(size, zero));
-  const written = writable(c, library, to, count);
+  const written = writable(c, library, data, to, count);
   copy(c, written, read, count);
   c.result(forward.select(size.add(count.wide()), size.sub(count.wide())), one);
 }
 
 /** `trySet`: the same of `setMemory`. */
-function defineTrySet(library: Library): void {
+function defineTrySet(library: Library, data: DataAccess): void {
   const c = new Code(library.define("trySet", PARAMETERS, TRIED)), size = c.parameter(2);
   c.if(size.nonZero().not(), () => c.return(size, one));
-  const { to, count } = setPiece(c), written = writable(c, library, to, count);
+  const { to, count } = setPiece(c), written = writable(c, library, data, to, count);
   fill(c, written, c.parameter(1), count);
   c.result(size.add(count.wide()), one);
 }
 
+/** Where a call writes so many bytes of a page. Ends the function if it may not, or if one is watched. */
+function writtenAll(c: Code, library: Library, data: DataAccess, to: Value, count: Value): Local {
+  const size = c.parameter(2), access = accessOf(c.parameter(3), WRITES);
+  const written = c.let(c.call(library.named("writeAddress"), to, access));
+  c.if(written.not(), () => c.return(size));
+  data.watchAll(c, to, access.or(AccessKind.Write), written, count, size);
+  c.run(callee(library, "dropDecoded"), written, count);
+  noteMore(c, library, written, count);
+  return written;
+}
+
 /**
  * Where a region may write so many bytes of a page. Ends the function if it may not: also where
- * instructions are decoded, as they may be among these bytes. Where something is watched, a call is
- * about one byte.
+ * instructions are decoded, as they may be among these bytes, and if one is watched.
  */
-function writable(c: Code, library: Library, to: Value, count: Value): Local {
-  const written = c.let(c.call(callee(library, "writableAt"), to, accessOf(c.parameter(3), WRITES)));
+function writable(c: Code, library: Library, data: DataAccess, to: Value, count: Value): Local {
+  const access = accessOf(c.parameter(3), WRITES), written = c.let(c.call(callee(library, "writableAt"), to, access));
   c.if(written.not(), () => c.return(c.parameter(2), zero));
   c.if(c.call(callee(library, "isCodePage"), written), () => c.return(c.parameter(2), zero));
+  c.if(data.mayStop(c, to, access.or(AccessKind.Write), written, count), () => c.return(c.parameter(2), zero));
   noteMore(c, library, written, count);
   return written;
 }

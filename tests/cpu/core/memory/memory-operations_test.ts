@@ -186,7 +186,7 @@ Deno.test("a fault in the middle leaves the registers at the page that it is of"
   }
 });
 
-Deno.test("a copy over decoded instructions drops them, and a watchpoint stops before the byte that it watches", () => {
+Deno.test("a copy over decoded instructions drops them, and a watchpoint stops before the part with the byte that it watches", () => {
   const words = copyParts(COPY), machine = machineWith(words), target = CODE + 0x100;
   // mov x9, #1; b .: executed, then replaced.
   [0xd280_0029, 0x1400_0000].forEach((word, i) => machine.view.setUint32(target + 4 * i - RAM_BASE, word, true));
@@ -199,14 +199,50 @@ Deno.test("a copy over decoded instructions drops them, and a watchpoint stops b
   machine.run(1, target);
   assert.equal(machine.vcpu.getX(9), 2n);
 
-  machine.core.stops.insertWatchpoint(machine.vcpu.stage2, BigInt(DATA + 0x1234), 1, "write");
+  const watched = BigInt(DATA + 0x1234), { core, vcpu } = machine;
+  core.stops.insertWatchpoint(vcpu.stage2, watched, 1, "write");
   set(machine, DATA + 0x1230, DATA, 10);
-  const exit = machine.run(100, CODE);
-  assert.deepEqual([exit.reason, machine.vcpu.pc, BigInt.asIntN(64, machine.vcpu.getX(SIZE))], [
+  assert.deepEqual([machine.run(100, CODE).reason, vcpu.pc, BigInt.asIntN(64, vcpu.getX(SIZE))], [
     ExitReason.Watchpoint,
     BigInt(CODE + 4),
-    -6n,
+    -10n,
   ]);
+  assert.deepEqual(core.stops.hit, { kind: "write", address: watched });
+  assert.equal(core.step(vcpu, machine.now, machine.now).retired, 1);
+  assert.equal(vcpu.getX(SIZE), 0n, "a step is that of a copy that nobody watches");
+});
+
+Deno.test("a copy or a set that is watched executes as many instructions as one that is not, in both tiers", () => {
+  const random = new Random(90);
+  for (const tier of ["interp", "jit"] as const) {
+    for (let round = 0; round < 40; round++) {
+      const isSet = random.below(3) === 0, parts = isSet ? setParts() : copyParts(random.below(2) ? COPY : COPY_FORWARD);
+      const size = random.below([20, 300, 9000][round % 3]) + 1, from = random.below(DATA_SIZE - size), to = random.below(DATA_SIZE - size);
+      // In a loop: b to the prologue, after the registers are set again.
+      const again = [0xaa0a_03e0 | TO, 0xaa0b_03e0 | FROM, 0xaa0c_03e0 | SIZE, ...parts, 0x1400_0000 | -6 & 0x03ff_ffff];
+      const kind = (["write", "read", "access"] as const)[random.below(3)],
+        at = (isSet || kind === "write" ? to : from) + random.below(size);
+      const [plain, watched] = [false, true].map((isWatched) => {
+        const machine = machineWith(again, tier), { core, vcpu } = machine;
+        fill(memory(machine), new Random(round));
+        [[10, DATA + to], [11, DATA + from], [12, size]].forEach(([register, value]) => vcpu.setX(register, BigInt(value)));
+        vcpu.pc = BigInt(CODE);
+        let left = 400, stops = 0;
+        machine.run(left / 2);
+        if (isWatched) core.stops.watchMemory({ pa: DATA + at, length: 1, kind });
+        for (left /= 2; left > 0;) {
+          const exit = machine.run(left);
+          left -= exit.retired;
+          if (exit.reason !== ExitReason.Watchpoint) continue;
+          stops++;
+          left -= core.step(vcpu, machine.now, machine.now).retired;
+        }
+        return { state: [vcpu.pc, ...values(machine), memory(machine).slice()], stops };
+      });
+      assert.deepEqual(watched.state, plain.state, `${tier} ${round}`);
+      assert.ok(watched.stops > 0 || isSet && kind === "read", `${tier} ${round}: ${kind}`);
+    }
+  }
 });
 
 Deno.test("a copy over a whole page replaces its code, in both tiers", () => {
