@@ -87,7 +87,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     cli: [
       ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],
       ...["recordings", "snapshots", "symbols", "commands", "protocol", "plans", "queries"],
-      ...["devicetree", "abi", "isa", "formats", "support"],
+      ...["devicetree", "abi", "formats", "support"],
     ],
   },
 };
@@ -419,6 +419,31 @@ Deno.test("the tables allow no import that no file has", () => {
   assert.deepEqual([...rooms, ...folders], []);
   const imports = [{ from: "upper/a.ts", to: "ground/b.ts" }];
   assert.deepEqual(unneeded({ ground: [], upper: ["ground", "cellar"] }, folderOf, imports), ["upper may import cellar, and does not"]);
+});
+
+/** Rooms that people and agents touch a session by, and the floors and rooms that they do not know. */
+const FACES_OF_PEOPLE = ["tui", "cli"],
+  UNKNOWN = ["inspection", "assembly", "engine", "isa", "core", ...Object.keys(FLOORS.machine)]
+    .filter((room) => !["abi", "devicetree"].includes(room));
+
+/** Imports of a session's or a machine's parts by screens, commands and the agents' server (`cli/mcp`). */
+function pastTheSession(imports: readonly Import[]): string[] {
+  return imports.filter(({ from, to }) => FACES_OF_PEOPLE.includes(roomOf(from)) && UNKNOWN.includes(roomOf(to)))
+    .map(({ from, to }) => `${from} imports ${to}`);
+}
+
+Deno.test("screens, commands and the agents' server import no machine, and nothing that reads, builds or runs one", () => {
+  assert.deepEqual(pastTheSession(importsBelow(new URL("../src", import.meta.url).pathname)), []);
+  const planted = [
+    ["app/cli/mcp/tools.ts", "session/inspection/inspector.ts"],
+    ["app/cli/commands/machines/boot.ts", "session/assembly/assemble.ts"],
+    ["app/tui/panes/pane.ts", "machine/hypervisor/boot.ts"],
+    ["app/cli/options/behavior.ts", "cpu/isa/cpus/cpus.ts"],
+    ["app/tui/run.ts", "session/engine/engine.ts"],
+  ].map(([from, to]) => ({ from, to }));
+  assert.deepEqual(pastTheSession(planted), planted.map(({ from, to }) => `${from} imports ${to}`));
+  const others = [["app/cli/a.ts", "machine/abi/trace.ts"], ["app/jobs/a.ts", "cpu/isa/a.ts"]].map(([from, to]) => ({ from, to }));
+  assert.deepEqual(pastTheSession(others), []);
 });
 
 Deno.test("an import upward, an unknown folder, and folders that may import each other are found", () => {

@@ -15,7 +15,7 @@ import { rpcReference } from "./rpc.ts";
 import { preflight } from "../launch/shell-checks.ts";
 import { configurationSchema } from "../../src/app/configuration/config-schema.ts";
 import { scenarioSchema } from "../../src/app/scenarios/scenario-schema.ts";
-import { hintText } from "../../src/kit/support/text/hint.ts";
+import { type Hint, hintText } from "../../src/kit/support/text/hint.ts";
 import { usageOf } from "../../src/model/commands/words.ts";
 import { TRACE_KIND_DOCS } from "../../src/machine/abi/trace.ts";
 import { QUIET_KINDS } from "../../src/machine/abi/trace.ts";
@@ -132,7 +132,10 @@ function jsonReference(): string {
     lines.push(...jsonSection(table, hintText(hintForTable(table.name)), table.columns));
   }
   lines.push("Other documents have `schema` and these fields, without rows.", "");
-  for (const document of DOCUMENTS) lines.push(...jsonSection(document, `el2 ${document.command}`, document.fields));
+  for (const document of DOCUMENTS) {
+    const lineOf = (one: Hint) => hintText({ ...one, options: { ...one.options, json: true } });
+    lines.push(...jsonSection(document, document.commands.map(lineOf).join(", ") || "any command --json", document.fields));
+  }
   return lines.join("\n");
 }
 

@@ -5,12 +5,16 @@
 //   its command line   "… el2 queue flush …", "who --back 3"
 //   an entry of it     command("who"); name: "flush" in the file of the group; an agents' tool
 //
-// Names of tables are not verbs: `table: "vm.ls"` is a question, which the compiler checks. Neither
-// is an import of a verb, nor a hint at one (`hint("queue flush", id)`), which a test holds to be a
-// command. In the room of commands only the entry counts: its help may name others.
+// Names of tables are not verbs: `table: "vm.ls"` is a question, which the compiler checks. Nor are
+// names of keys in the screens: "console.break" is what the key b does, its handler is checked
+// against the table of keys and runs the command by its entry, and a table of keys that imports the
+// entry for its name would load the commands before the first frame. Nor is an import of a verb, or
+// a hint at one (`hint("queue flush", id)`), which a test holds to be a command. In the room of
+// commands only the entry counts: its help may name others.
 
 import { type CommandNode, isRunnable } from "../../src/app/cli/common/command-tree.ts";
 import { action } from "../../src/model/commands/actions.ts";
+import { ACTION_ROWS } from "../../src/app/tui/actions/action-table.ts";
 import { TABLE_NAMES } from "../../src/model/queries/tables.ts";
 import type { Homes } from "./homes.ts";
 import { roomOf } from "./rooms.ts";
@@ -42,6 +46,8 @@ export function verbHomes(verbs: readonly string[], sources: readonly Source[]):
 }
 
 const TABLES: ReadonlySet<string> = new Set(TABLE_NAMES);
+/** Names of what keys of the screens do. */
+const KEYS: ReadonlySet<string> = new Set(ACTION_ROWS.map(({ name }) => name));
 /** A command of the first level: of the program, or beside a table. */
 const OF_COMMAND = /\bprogram\.command\($|\bcommand: $/;
 /** The value is the first one of a call. */
@@ -69,7 +75,8 @@ export function spelledIn(source: Source, verbs: ReadonlySet<string>): Set<strin
     const [, one] = BEGINS.exec(text) ?? [];
     if (one !== undefined) add(one);
     if (/^[a-z]+\.[a-z-]+$/.test(text)) {
-      if (!TABLES.has(text)) add(text.replace(".", " "));
+      const isKey = source.path.startsWith("app/tui/") && KEYS.has(text);
+      if (!TABLES.has(text) && !isKey) add(text.replace(".", " "));
     } else if (/^[a-z][a-z-]*$/.test(text)) {
       const [, next] = /^,\s*"([^"]*)"/.exec(after) ?? [];
       if (next !== undefined) add(`${text} ${next}`);

@@ -50,6 +50,8 @@ Deno.test("a file spells a verb by its name, its words, its command line, or a r
     assert.deepEqual(spelled(text, "model/commands/queue.ts"), ["queue flush"]);
   }
   assert.deepEqual(spelled('command("who", { notes: "el2 ls lists them", examples: ["who --back 3"] })', "model/commands/who.ts"), ["who"]);
+  const breaks = (path: string) => [...spelledIn(new Source(path, '"console.break": () => {}'), new Set(["console break"]))];
+  assert.deepEqual([breaks("app/tui/app/actions.ts"), breaks("session/act.ts")], [[], ["console break"]], "the name of a key");
   assert.deepEqual(spelled('queries: [{ name: "flush" }]', "app/cli/commands/session/queue.ts"), ["queue flush"]);
   assert.deepEqual(spelled('vm.command("ls")', "app/cli/commands/session/vm-more.ts"), ["vm ls"]);
 });

@@ -142,7 +142,7 @@ export const STEPS = {
     within: WITHIN,
   })),
   expect_diagnosis: v.strictObject(described({ expect_diagnosis: verdict, of: name, within }, {
-    expect_diagnosis: "waits for this verdict of el2 diagnose",
+    expect_diagnosis: `waits for this verdict of ${hintText(hint("diagnose"))}`,
     of: OF,
     within: WITHIN,
   })),

@@ -54,6 +54,8 @@ export interface Argument<T> {
   readonly common?: true;
   /** With it, a command lasts until it is interrupted. */
   readonly lasting?: true;
+  /** Only the command line takes it: it waits, counts over a time, or is about files or lines. */
+  readonly lineOnly?: true;
   /** Its value where it is left out, which help shows. */
   readonly otherwise?: T;
   /** Holds the type alone. */
@@ -80,7 +82,7 @@ export type GivenOf<A extends Arguments> =
   & { readonly [N in Optional<A>]?: ValuesOf<A>[N] };
 
 /** The form of an option, beside its kind and its help. */
-type OptionForm = Pick<Argument<unknown>, "value" | "short" | "before" | "changes" | "lasting" | "common">;
+type OptionForm = Pick<Argument<unknown>, "value" | "short" | "before" | "changes" | "lasting" | "lineOnly" | "common">;
 
 /** A word that must be given. */
 export const word = <T>(kind: Kind<T>, doc: string): Argument<T> => ({
@@ -111,13 +113,14 @@ export const wordOr = <T>(kind: Kind<T>, doc: string, otherwise: T): Defaulted<T
 });
 
 /** All words from here on. */
-export const words = <T>(kind: Kind<T>, doc: string): Defaulted<readonly T[]> => ({
+export const words = <T>(kind: Kind<T>, doc: string, form: OptionForm = {}): Defaulted<readonly T[]> => ({
   kind,
   doc,
   form: "word",
   required: false,
   many: true,
   otherwise: [],
+  ...form,
 });
 
 /** `--NAME VALUE`. */

@@ -176,7 +176,7 @@ export function action<const K extends string, const E extends v.ObjectEntries>(
     kind,
     schema: v.strictObject({ kind: v.literal(kind), ...fields }),
     /** The action with these fields. */
-    of: (given: Fields): Fields & { readonly kind: K } => ({ ...given, kind }),
+    of: (given: Fields): Fields & { readonly kind: K } => ({ kind, ...given }),
   };
 }
 

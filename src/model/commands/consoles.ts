@@ -23,9 +23,10 @@ export const CONSOLE = command("console", {
     send: option(keystrokes, "type this; \\n is Enter, \\xNN a byte", { value: "text", changes: true }),
     expect: option(text, "wait until the output since the last input matches, and print the match; --send and --break are input", {
       value: "regex",
+      lineOnly: true,
     }),
     follow: flag("print new output until interrupted", { lasting: true }),
-    timeout: option(duration, "wall time for --expect; exits with 4 after it", { value: "time" }),
+    timeout: option(duration, "wall time for --expect; exits with 4 after it", { value: "time", lineOnly: true }),
   },
   right: "looks",
   examples: [
@@ -53,9 +54,9 @@ export const CONSOLE = command("console", {
 export const LOGS = command("logs", {
   doc: "print the consoles of all VMs line by line, each line with its VM's name; new lines also with their time of arrival",
   args: {
-    vm: words(idOf("vm"), "only these VMs: NAME or vm:NAME"),
+    vm: words(idOf("vm"), "only these VMs: NAME or vm:NAME", { lineOnly: true }),
     follow: flag("continue with new lines until interrupted", { short: "f", lasting: true }),
-    tail: option(whole(0, 1_000_000), "of the output so far, print only this many lines per console", { value: "lines" }),
+    tail: option(whole(0, 1_000_000), "of the output so far, print only this many lines per console", { value: "lines", lineOnly: true }),
   },
   right: "looks",
   notes:

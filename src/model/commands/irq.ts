@@ -60,7 +60,7 @@ export const IRQ_CLEAR = command("irq.clear", {
 export const IRQ_TOP = command("irq.top", {
   doc: "list the most frequent interrupts, and those with a finding",
   args: {
-    for: option(duration, `count over this much wall time (default: ${TOP_TIME / 1e9}s)`, { value: "time" }),
+    for: option(duration, `count over this much wall time (default: ${TOP_TIME / 1e9}s)`, { value: "time", lineOnly: true }),
     limit: optionOr(whole(1, 10_000), "at most this many rows", TOP_ROWS, { value: "rows" }),
   },
   right: "looks",

@@ -52,11 +52,11 @@ export const SYMBOLS = command("symbols", {
     vm: word(idOf("vm"), "the VM: NAME or vm:NAME"),
     filter: maybe(filterOf(SYMBOL_ROWS), "only matching rows: a part of the name, name~^vfs_, type=T"),
     limit: optionOr(whole(1, 10_000_000), "at most this many rows", ROWS, { value: "rows" }),
-    add: option(file, "first add the symbols of this ELF file to the VM", { value: "file", changes: true }),
+    add: option(file, "first add the symbols of this ELF file to the VM", { value: "file", changes: true, lineOnly: true }),
     output: option(
       file,
       "write an ELF file with all symbols and call frames, for gdb's symbol-file; wide or tsv: print the list in that form",
-      { value: "file", short: "o", changes: true },
+      { value: "file", short: "o", changes: true, lineOnly: true },
     ),
   },
   right: "looks",

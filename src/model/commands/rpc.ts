@@ -38,7 +38,10 @@ export const RPC_SEND = command("rpc.send", {
     message: word(asTyped({ words: requestNames }), "its name or id, such as VM_GET_STATE"),
     fields: words(text, "FIELD=VALUE: numbers, bytes in hexadecimal or text:TEXT, lists as JSON; without any, list the fields"),
     payload: option(bytes, "raw bytes of the payload instead of fields, valid or not", { value: "hex" }),
-    timeout: option(duration, `wall time for the reply; exits with 4 after it (default: ${ANSWER_TIME / 1e9}s)`, { value: "time" }),
+    timeout: option(duration, `wall time for the reply; exits with 4 after it (default: ${ANSWER_TIME / 1e9}s)`, {
+      value: "time",
+      lineOnly: true,
+    }),
   },
   right: "changes",
   excludes: [["payload", "fields"]],

@@ -111,6 +111,7 @@ export const VCPU_STEP = command("vcpu.step", {
     count: optionOr(whole(1, 1_000_000), "instructions", 1, { value: "n" }),
     timeout: option(duration, `wall time, as the vCPU may be waiting; exits with 4 after it (default: ${STEP_TIMEOUT / 1e9}s)`, {
       value: "time",
+      lineOnly: true,
     }),
   },
   right: "changes",

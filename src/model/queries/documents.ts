@@ -2,6 +2,7 @@
 // commands, their schemas and the reference.
 
 import { type Column, columnSchema, type ColumnTypes, type Json, type Listing, SCHEMA_DIALECT, schemaName } from "./table.ts";
+import { type Hint, hint } from "../../kit/support/text/hint.ts";
 
 /** A kind of document. */
 export interface Document {
@@ -9,8 +10,8 @@ export interface Document {
   readonly name: string;
   /** Increases when a field is removed or changed, not when one is added. */
   readonly version: number;
-  /** The command that prints it, without `el2`. */
-  readonly command: string;
+  /** The commands that print it with `--json`; none: any may. */
+  readonly commands: readonly Hint[];
   readonly doc: string;
   readonly fields: Readonly<Record<string, Column>>;
 }
@@ -25,7 +26,7 @@ const define = <const D extends Document>(document: D): D => document;
 export const SNAPSHOT = define({
   name: "snapshot",
   version: 1,
-  command: "snapshot info --json",
+  commands: [hint("snapshot info")],
   doc: "the header of a snapshot",
   fields: {
     version: { kind: "text", doc: "version of el2 that saved it, and the only one that loads it" },
@@ -41,7 +42,7 @@ export const SNAPSHOT = define({
 export const SNAPSHOT_SAVED = define({
   name: "snapshot.saved",
   version: 1,
-  command: "snapshot save --json",
+  commands: [hint("snapshot save")],
   doc: "a complete snapshot",
   fields: { file: { kind: "text", doc: "the file, as it was named" }, bytes: { kind: "size", doc: "its size" } },
 });
@@ -49,7 +50,7 @@ export const SNAPSHOT_SAVED = define({
 export const SNAPSHOT_VERIFIED = define({
   name: "snapshot.verify",
   version: 1,
-  command: "snapshot verify --json",
+  commands: [hint("snapshot verify")],
   doc: "whether a snapshot can be loaded and its invariants hold",
   fields: {
     good: { kind: "flag", doc: "it does" },
@@ -60,7 +61,7 @@ export const SNAPSHOT_VERIFIED = define({
 export const PLACE = define({
   name: "place",
   version: 1,
-  command: "back --json, on --json",
+  commands: [hint("back"), hint("on")],
   doc: "the point of a session's run that is shown from now on",
   fields: {
     t: { kind: "time", optional: true, doc: "virtual time there" },
@@ -72,7 +73,7 @@ export const PLACE = define({
 export const DIFF = define({
   name: "diff",
   version: 1,
-  command: "diff --json",
+  commands: [hint("diff")],
   doc: "whether two recorded runs are equal",
   fields: {
     compared: { kind: "count", doc: "instructions that were compared" },
@@ -88,7 +89,7 @@ export const DIFF = define({
 export const COVERAGE = define({
   name: "coverage",
   version: 1,
-  command: "coverage --json",
+  commands: [hint("coverage")],
   doc: "the code of a VM, or of one of its source files, that has run",
   fields: {
     vm: { kind: "word", doc: "name of the VM" },
@@ -107,7 +108,7 @@ export const COVERAGE = define({
 export const PROFILE = define({
   name: "profile",
   version: 1,
-  command: "profile --json",
+  commands: [hint("profile")],
   doc: "the instructions that were executed in a function, line, process or VM",
   fields: {
     vm: { kind: "word", doc: "name of the VM" },
@@ -126,7 +127,7 @@ export const PROFILE = define({
 export const EVENT_PROFILE = define({
   name: "profile.events",
   version: 1,
-  command: "profile --by exit --json",
+  commands: [hint("profile", { by: "exit" })],
   doc: "exits, hypercalls, system calls or waits of one name",
   fields: {
     vm: { kind: "word", doc: "name of the VM" },
@@ -142,7 +143,7 @@ export const EVENT_PROFILE = define({
 export const LATENCY_PROFILE = define({
   name: "profile.latency",
   version: 1,
-  command: "profile --by latency --json",
+  commands: [hint("profile", { by: "latency" })],
   doc: "how long interrupts, timers, messages, requests, accesses or disk requests of one name took",
   fields: {
     vm: {
@@ -171,7 +172,7 @@ export const LATENCY_PROFILE = define({
 export const COMPARE_RUNS = define({
   name: "compare-runs",
   version: 1,
-  command: "compare-runs --json",
+  commands: [hint("compare-runs")],
   doc: "events and functions that tell bad runs from good ones",
   fields: {
     good: { kind: "number", doc: "good runs" },
@@ -189,7 +190,7 @@ export const COMPARE_RUNS = define({
 export const SNAPSHOT_DIFF = define({
   name: "diff.snapshot",
   version: 1,
-  command: "diff --json",
+  commands: [hint("diff")],
   doc: "the differences between two snapshots",
   fields: {
     equal: { kind: "flag", doc: "the snapshots are equal" },
@@ -213,7 +214,7 @@ export const SNAPSHOT_DIFF = define({
 export const TRACE_DIFF = define({
   name: "diff.trace",
   version: 1,
-  command: "diff --json",
+  commands: [hint("diff")],
   doc: "the differences between two traces",
   fields: {
     events: { kind: "detail", doc: "events in both: two numbers" },
@@ -232,7 +233,7 @@ export const TRACE_DIFF = define({
 export const TARMAC_DIFF = define({
   name: "diff.tarmac",
   version: 1,
-  command: "diff --json",
+  commands: [hint("diff")],
   doc: "the first difference between a recorded run and a Tarmac trace",
   fields: {
     compared: { kind: "count", doc: "instructions that were compared" },
@@ -249,7 +250,7 @@ export const TARMAC_DIFF = define({
 export const RPC_DECODED = define({
   name: "rpc.decode",
   version: 1,
-  command: "rpc decode --json",
+  commands: [hint("rpc decode")],
   doc: "a decoded message between a VM and the Resource Manager",
   fields: {
     packets: { kind: "detail", doc: "each packet: `type`, `msg`, `id`, `sequence`, `continuations` that follow, `bytes`" },
@@ -261,7 +262,7 @@ export const RPC_DECODED = define({
 export const SESSIONS = define({
   name: "ls",
   version: 1,
-  command: "ls --json",
+  commands: [hint("ls")],
   doc: "the running sessions",
   fields: {
     data: {
@@ -292,7 +293,7 @@ export const SESSION_LIST: Listing = {
 export const ERROR = define({
   name: "error",
   version: 1,
-  command: "any command with --json",
+  commands: [],
   doc: "why a command failed, on stderr",
   fields: {
     code: { kind: "word", doc: "failed, config, no_session, timeout, read_only or interrupted: its exit code" },
@@ -305,7 +306,7 @@ export const ERROR = define({
 export const FINDINGS = define({
   name: "doctor",
   version: 1,
-  command: "doctor --json",
+  commands: [hint("doctor")],
   doc: "el2's requirements on this computer",
   fields: { data: { kind: "detail", doc: "each requirement: `id`, whether it is `ok`, what el2 found (`says`), and a `remedy`" } },
 });
@@ -313,7 +314,7 @@ export const FINDINGS = define({
 export const LINT = define({
   name: "vm.lint",
   version: 1,
-  command: "vm lint --json",
+  commands: [hint("vm lint")],
   doc: "how the Resource Manager treats a node or property of a VM's devicetree",
   fields: {
     file: { kind: "text", doc: "the devicetree" },
@@ -329,7 +330,7 @@ export const LINT = define({
 export const TESTED = define({
   name: "test",
   version: 1,
-  command: "test --json",
+  commands: [hint("test")],
   doc: "the result of a scenario",
   fields: {
     file: { kind: "text", doc: "the file" },
@@ -344,7 +345,7 @@ export const TESTED = define({
 export const GUEST = define({
   name: "guest",
   version: 1,
-  command: "guests ls --json",
+  commands: [hint("guests ls")],
   doc: "a guest in the cache, one per line; guests fetch and add print their guest",
   fields: {
     name: { kind: "text", doc: "its name in the catalog" },
@@ -361,7 +362,7 @@ export const GUEST = define({
 export const IOCTL_DECODED = define({
   name: "ioctl.decode",
   version: 1,
-  command: "reference ioctl --json",
+  commands: [hint("reference ioctl")],
   doc: "what is known of a request code",
   fields: {
     code: { kind: "address", doc: "the code" },
@@ -375,7 +376,7 @@ export const IOCTL_DECODED = define({
 export const PERSONA = define({
   name: "persona",
   version: 1,
-  command: "reference personas --json",
+  commands: [hint("reference personas")],
   doc: "a generation of the Gunyah driver, one per line: what it answers, checks and calls (docs/spec/vm-manager.md)",
   fields: {
     id: { kind: "id", doc: "persona:NAME" },
@@ -402,7 +403,7 @@ export const PERSONA = define({
 export const PHONE = define({
   name: "phone",
   version: 1,
-  command: "reference phone NAME --json",
+  commands: [hint("reference phone", "generic")],
   doc: "the profile of a phone (docs/spec/phones.md)",
   fields: {
     id: { kind: "id", doc: "phone:NAME" },
@@ -419,7 +420,7 @@ export const PHONE = define({
 export const CPU = define({
   name: "cpu",
   version: 1,
-  command: "reference cpu NAME --json",
+  commands: [hint("reference cpu", "v8.4")],
   doc: "a CPU that a machine can have",
   fields: {
     id: { kind: "id", doc: "cpu:NAME" },
@@ -435,7 +436,7 @@ export const CPU = define({
 export const THEME = define({
   name: "theme",
   version: 1,
-  command: "reference theme --json",
+  commands: [hint("reference theme")],
   doc: "a theme of the screens, one per line",
   fields: {
     name: { kind: "text", doc: "its name, as --theme takes it" },
@@ -448,7 +449,7 @@ export const THEME = define({
 export const ABOUT = define({
   name: "version",
   version: 1,
-  command: "version --json",
+  commands: [hint("version")],
   doc: "which el2 this is, and what it runs on",
   fields: {
     el2: { kind: "text", doc: "its version" },
@@ -462,7 +463,7 @@ export const ABOUT = define({
 export const SPEC_SECTION = define({
   name: "spec",
   version: 1,
-  command: "reference spec --json",
+  commands: [hint("reference spec")],
   doc: "a section of a book, one per line",
   fields: {
     id: { kind: "id", doc: "spec:BOOK/SECTION" },
@@ -476,7 +477,7 @@ export const SPEC_SECTION = define({
 export const BENCH = define({
   name: "bench",
   version: 1,
-  command: "bench --json",
+  commands: [hint("bench")],
   doc: "how fast guests run",
   fields: {
     rounds: { kind: "number", doc: "measurements of each machine" },

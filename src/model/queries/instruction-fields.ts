@@ -5,7 +5,6 @@ import { defineTable } from "./table.ts";
 export const INSTRUCTIONS = defineTable({
   name: "trace.instructions",
   version: 1,
-  command: "trace export",
   doc: "executed instructions",
   empty: "no such instruction was executed",
   columns: {

@@ -29,7 +29,7 @@ export const VMS = defineTable({
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
     vmid: { kind: "address", doc: "VMID; none where the VM failed before it had one", width: 5, optional: true },
     state: { kind: "word", doc: "state, named as in the Resource Manager", width: 9, shown: VM_STATES },
-    verdict: { kind: "word", doc: "the verdict of el2 diagnose", width: 10, optional: true, words: VERDICTS },
+    verdict: { kind: "word", doc: `the verdict of ${hintText(hint("diagnose"))}`, width: 10, optional: true, words: VERDICTS },
     via: { kind: "word", doc: "native, or the hypervisor's interface by which it was made: gunyah, geniezone", width: 9, from: 100 },
     schedule: { kind: "word", doc: "native, proxy (its owner calls vcpu_run) or own", width: 8 },
     owner: { kind: "id", doc: "the VM that created it", width: 9, optional: true, from: 100 },
@@ -43,7 +43,7 @@ export const VMS = defineTable({
     console: { kind: "id", doc: "its console", width: 12, optional: true, from: 120 },
     input_refused: { kind: "text", doc: "why its console takes no input", optional: true },
     input_way_out: { kind: "text", doc: "how it takes input again", optional: true },
-    healthy: { kind: "flag", doc: "el2 diagnose finds nothing wrong with it" },
+    healthy: { kind: "flag", doc: `${hintText(hint("diagnose"))} finds nothing wrong with it` },
     doing: { kind: "text", doc: "what it is doing or waiting for, or what is wrong", width: 40, optional: true, from: 100 },
   },
 });
@@ -566,7 +566,7 @@ const NOT_RECORDED = `no events are recorded; start recording with ${hintText(hi
 const TRACE_STATS = defineTable({
   name: "trace.stats",
   version: 1,
-  doc: "what el2 trace start has recorded, by kind of event",
+  doc: `what ${hintText(hint("trace start"))} has recorded, by kind of event`,
   empty: NOT_RECORDED,
   columns: {
     id: { kind: "id", doc: "trace:KIND", width: 12 },
@@ -579,7 +579,7 @@ const TRACE_STATS = defineTable({
 const TRACE_EVENTS = defineTable({
   ...EVENTS,
   name: "trace.events",
-  doc: "what el2 trace start has recorded, oldest first",
+  doc: `what ${hintText(hint("trace start"))} has recorded, oldest first`,
   empty: NOT_RECORDED,
   args: STREAMED,
 });
@@ -745,8 +745,8 @@ export const PLACES = defineTable({
     id: { kind: "id", doc: "place:NUMBER, in the order of the run", width: 8 },
     kind: { kind: "word", doc: "start, snapshot, mark, shown or now", width: 8 },
     t: { kind: "time", doc: "virtual time", width: 12 },
-    insn: { kind: "count", doc: "instructions that all guests had retired: el2 back --to goes there", width: 12 },
-    name: { kind: "text", doc: "the mark's name: el2 back --mark NAME goes there", width: 20, optional: true },
+    insn: { kind: "count", doc: `instructions that all guests had retired: ${hintText(hint("back"))} --to goes there`, width: 12 },
+    name: { kind: "text", doc: `the mark's name: ${hintText(hint("back"))} --mark NAME goes there`, width: 20, optional: true },
     file: { kind: "text", doc: "the snapshot's file", width: 60, optional: true },
   },
 });
@@ -760,8 +760,9 @@ export const WHO = defineTable({
   columns: {
     id: {
       kind: "id",
-      doc:
-        "insn:NUMBER, the place in the run just before it, to which el2 back --to NUMBER goes; insn:NUMBER/2 is another access from there",
+      doc: `insn:NUMBER, the place in the run just before it, to which ${
+        hintText(hint("back"))
+      } --to NUMBER goes; insn:NUMBER/2 is another access from there`,
       width: 14,
     },
     t: { kind: "time", doc: "virtual time", width: 12 },

@@ -73,8 +73,9 @@ const ONE_OF_EACH: readonly Hint[] = [
   ...[hint("rpc send", "VM_GET_STATE", "vmid=0x80"), hint("mark", "here"), hint("mem map"), hint("rpc ls"), hint("ls")],
   ...["cpu", "phone", "theme", "personas"].map((name) => hint(`reference ${name}`)),
   ...[hint("linux memory"), hint("irq top"), hint("events"), hint("logs"), hint("on"), hint("resume"), hint("consent")],
+  ...[hint("trace stats"), hint("version")],
+  ...[hint("rpc decode", "00"), hint("reference phone", "generic"), hint("reference cpu", "v8.4")],
   ...[hint("reference ioctl", "0xc0046700"), hint("pause"), hint("down")],
-  ...[hint("trace stats"), hint("doctor")],
 ];
 
 /** Kinds that start a machine or a screen, need a file, or never end: their forms are checked. */
@@ -86,6 +87,8 @@ const ELSEWHERE: readonly Hint[] = [
   ...[hint("profile"), hint("dap"), hint("bench", { against: "qemu" })],
   ...[hint("compare-runs", "good.rec", "bad.rec"), hint("test", "a.test.toml", { results: "parts" })],
   ...[hint("mcp", { "allow-change": true }), hint("mcp", { "allow-host": "a" })],
+  ...[hint("doctor"), hint("snapshot info", "a.snap"), hint("snapshot verify", "a.snap"), hint("vm lint", "a.dtb")],
+  ...[hint("coverage", "a.rec"), hint("profile", { by: "exit" })],
 ];
 
 Deno.test("each kind of hint in src is one of those that are executed", () => {

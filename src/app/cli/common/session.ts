@@ -19,7 +19,7 @@ import { way, wayOutText } from "../../../kit/support/text/way-out.ts";
 
 export const LIST_SESSIONS = way`list the sessions with ${hint("ls")}`;
 export const START_ONE = way`start one with ${hint("up", "demo")}`;
-/** What to do with a session that runs elsewhere. */
+/** The ways on with a session that runs elsewhere. */
 export const showOrEnd = (name: string) => way`show it with ${hint("attach", name)}, end it with ${hint("down", name)}`;
 
 /** A session, and questions to it. */

@@ -4,39 +4,37 @@ import { Option } from "@commander-js/extra-typings";
 import { type CompletedLine, type Offer, offering } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
 import type { FaultRule } from "../../../machine/abi/faults.ts";
-import { FEATURE_NAMES, isBase, isBuilt } from "../../../cpu/isa/cpus/features.ts";
-import { type Cpu, CPU_NAMES, CpuError, cpuTitle, DEFAULT_CPU, parseCpu } from "../../../cpu/isa/cpus/cpus.ts";
 import { PHONE_NAMES } from "../../configuration/keys/names.ts";
+import { CHANGEABLE_FEATURES, cpuNamed, DEFAULT_CPU, NAMED_CPUS } from "../../../model/plans/cpus.ts";
 import { knownVms, type SessionPlan } from "../../../model/plans/plan.ts";
-import { problemOf } from "../../../kit/support/problem.ts";
+import { problemOf, UserError } from "../../../kit/support/problem.ts";
 import { hint, hintText } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
-/** The CPU, by the name that `parseCpu` reads. */
+/** The CPU, by its full name. */
 export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
   const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (${
     hintText(hint("reference cpu"))
   }; default: "${DEFAULT_CPU}")`;
-  return offering(new Option("--cpu <name>", text).argParser((text: string) => readCpu(text).name), cpuOffers);
+  return offering(new Option("--cpu <name>", text).argParser((text: string) => readCpu(text, cpuNamed)), cpuOffers);
 }
 
 /** The CPUs, and after a comma the features that change one. */
 export function cpuOffers({ last }: CompletedLine): Offer[] {
   const before = last.slice(0, last.lastIndexOf(",") + 1);
-  if (before === "") return CPU_NAMES.map((name) => ({ word: name, help: cpuTitle(name) }));
-  const features = FEATURE_NAMES.filter((feature) => isBuilt(feature) && !isBase(feature));
-  return features.flatMap((feature) => [{ word: `${before}+${feature}` }, { word: `${before}-${feature}` }]);
+  if (before === "") return NAMED_CPUS.map(({ name, title }) => ({ word: name, help: title }));
+  return CHANGEABLE_FEATURES.flatMap((feature) => [{ word: `${before}+${feature}` }, { word: `${before}-${feature}` }]);
 }
 
 /**
- * The CPU that the user names.
+ * Data of the CPU that the user names.
  * @throws Failure that lists what can be named
  */
-export function readCpu(text: string): Cpu {
+export function readCpu<T>(text: string, read: (text: string) => T): T {
   try {
-    return parseCpu(text);
+    return read(text);
   } catch (error) {
-    if (!(error instanceof CpuError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     throw new Failure(problemOf(error, "cpu"));
   }
 }

@@ -45,7 +45,7 @@ export class SessionControl implements VmControl {
   }
 
   sendRpc(id: number, payload: Uint8Array): void {
-    this.#hostFor("rpc send").request(id, payload);
+    this.#hostFor("a request").request(id, payload);
   }
 
   lockedMemory(): readonly LockedMemory[] {

@@ -53,7 +53,7 @@ import { onSignals } from "../../../../kit/support/computer/signals.ts";
 import { warn } from "../../../../kit/support/warn.ts";
 import { type Problem, whatText } from "../../../../kit/support/problem.ts";
 import { way, wayOutText } from "../../../../kit/support/text/way-out.ts";
-import { hint } from "../../../../kit/support/text/hint.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 export function registerUp(program: Command, { entry, exit }: CommandContext): void {
   const waitOption = new Option("--wait", 'return when every VM with start = "auto" runs; exit code 1 when one has failed');
@@ -63,7 +63,7 @@ export function registerUp(program: Command, { entry, exit }: CommandContext): v
     .addHelpText(
       "after",
       `
-Consoles are logged in a folder that el2 ls shows.
+Consoles are logged in a folder that ${hintText(hint("ls"))} shows.
 
 Examples:
   el2 up phone.toml --name phone

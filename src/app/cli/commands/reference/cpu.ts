@@ -6,9 +6,7 @@ import { output } from "../../common/print.ts";
 import { offering } from "../../common/command-tree.ts";
 import type { ReferencePage } from "./page.ts";
 import { cpuOffers, readCpu } from "../../options/behavior.ts";
-import { absentFeatures, CPU_NAMES, cpuTitle, hwcapsOf } from "../../../../cpu/isa/cpus/cpus.ts";
-import { FEATURE_NAMES, FEATURES, isBase } from "../../../../cpu/isa/cpus/features.ts";
-import { identificationOf } from "../../../../cpu/isa/cpus/identification.ts";
+import { type ChosenCpu, chosenCpu, NAMED_CPUS } from "../../../../model/plans/cpus.ts";
 import { CPU, documentText, type FieldsOf, listingOf } from "../../../../model/queries/documents.ts";
 
 export const CPU_PAGE: ReferencePage = {
@@ -18,44 +16,39 @@ export const CPU_PAGE: ReferencePage = {
   form: "list",
   examples: ["cpu", "cpu v8.4", "cpu sm8650 --json", "cpu --columns name,features"],
   async print([name], options) {
-    if (name !== undefined) return output(`${options.json ? documentText(CPU, cpuAsJson(name)) : cpuAsText(name)}\n`);
-    await printListing(listingOf(CPU, "there is no CPU"), options, () => CPU_NAMES.map(cpuAsJson), (rows) => {
-      const width = Math.max(...rows.map(({ name }) => name.length));
-      for (const row of rows) output(options.json ? `${documentText(CPU, row)}\n` : `${row.name.padEnd(width)}  ${row.title}\n`);
-    });
+    if (name !== undefined) {
+      const cpu = readCpu(name, chosenCpu);
+      return output(`${options.json ? documentText(CPU, cpuAsJson(cpu)) : cpuAsText(cpu)}\n`);
+    }
+    await printListing(
+      listingOf(CPU, "there is no CPU"),
+      options,
+      () => NAMED_CPUS.map(({ name }) => cpuAsJson(chosenCpu(name))),
+      (rows) => {
+        const width = Math.max(...rows.map(({ name }) => name.length));
+        for (const row of rows) output(options.json ? `${documentText(CPU, row)}\n` : `${row.name.padEnd(width)}  ${row.title}\n`);
+      },
+    );
   },
 };
 
 /** A CPU as plain data. */
-function cpuAsJson(text: string): FieldsOf<typeof CPU> {
-  const cpu = readCpu(text), [name] = cpu.name.split(",");
-  const registers = Object.entries(identificationOf(cpu.features)).map(([register, value]) => [
-    `ID_AA64${register}_EL1`,
-    `0x${value.toString(16).padStart(16, "0")}`,
-  ]);
-  return {
-    id: `cpu:${cpu.name}`,
-    name: cpu.name,
-    title: cpuTitle(name),
-    features: FEATURE_NAMES.filter((feature) => cpu.features.has(feature)),
-    absent: absentFeatures(name),
-    registers: Object.fromEntries(registers),
-    hwcaps: hwcapsOf(cpu),
-  };
+function cpuAsJson({ name, title, features, absent, registers, hwcaps }: ChosenCpu): FieldsOf<typeof CPU> {
+  return { id: `cpu:${name}`, name, title, features: features.map((feature) => feature.name), absent, registers, hwcaps };
 }
 
 /** The same as text. */
-export function cpuAsText(text: string): string {
-  const { features } = readCpu(text), { name, title, absent, registers, hwcaps } = cpuAsJson(text);
-  const own = FEATURE_NAMES.filter((feature) => features.has(feature) && !isBase(feature));
-  const versions = [...new Set(own.map((feature) => FEATURES[feature].since))].sort((a, b) => a - b);
+export function cpuAsText({ name, title, features, absent, registers, hwcaps }: ChosenCpu): string {
+  const names = (chosen: ChosenCpu["features"]) => chosen.map((one) => one.name).join(" ");
+  const own = features.filter(({ isBase }) => !isBase);
+  const versions = [...new Set(own.map(({ since }) => since))].sort((a, b) => a - b);
   return [
     `${name}: ${title}`,
-    ...versions.map((version) => `v${version.toFixed(1)}  ${own.filter((feature) => FEATURES[feature].since === version).join(" ")}`),
-    `base  ${FEATURE_NAMES.filter(isBase).join(" ")}`,
+    ...versions.map((version) => `v${version.toFixed(1)}  ${names(own.filter(({ since }) => since === version))}`),
+    `base  ${names(features.filter(({ isBase }) => isBase))}`,
     ...absent.length ? [`less  ${absent.join(" ")}: not built`] : [],
     "",
-    ...Object.entries(registers as Record<string, string>).map(([register, value]) => `${register.padEnd(16)}  ${value}`),
+    ...Object.entries(registers).map(([register, value]) => `${register.padEnd(16)}  ${value}`),
     "",
     `/proc/cpuinfo: ${hwcaps}`,
   ].join("\n");

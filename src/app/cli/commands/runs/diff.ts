@@ -23,7 +23,7 @@ import { RECORDING_START, SNAPSHOT_START } from "../../../../kit/support/files/w
 import type { SnapshotDiff } from "../../../../session/snapshots/diff.ts";
 import { cannotRead } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
-import { hint } from "../../../../kit/support/text/hint.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { way } from "../../../../kit/support/text/way-out.ts";
 
 /** Default limit on the differences of each kind. */
@@ -45,7 +45,7 @@ interface DiffOptions {
 export function registerDiff(program: Command, { entry, exit }: CommandContext): void {
   program.command("diff")
     .description("compare two recordings, snapshots or traces, and show the first difference")
-    .argument("<a>", `${KINDS.join(", ")} (el2 trace export FILE.ndjson)`)
+    .argument("<a>", `${KINDS.join(", ")} (${hintText(hint("trace export", "trace.ndjson"))})`)
     .argument("<b>", "another file of the same kind, or for a recording FILE.tarmac: what another machine executed")
     .option("--rows <number>", "snapshots: number of differences to print of each kind; all are counted", parseWhole(0, 1e9), ROWS)
     .option("--vm <vm>", "FILE.tarmac: the VM that it is of (default: the primary VM)")

@@ -79,7 +79,7 @@ Examples:
       }
       if (format === "tarmac") {
         if (options.kinds) throw new Failure("trace export: --kinds is for events", "select instructions with --filter");
-        await exportInstructions(entry, file, options);
+        await exportInstructions(entry, "trace export", file, options);
         return exit(ExitCode.Done);
       }
       if (options.from !== undefined || options.vm !== undefined) {

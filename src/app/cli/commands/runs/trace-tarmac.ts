@@ -29,9 +29,10 @@ export interface TarmacOptions {
 
 /**
  * Runs a recording, or the session's run so far, again.
+ * @param command for errors
  * @throws Failure
  */
-export async function exportInstructions(entry: URL, path: string, options: TarmacOptions): Promise<void> {
+export async function exportInstructions(entry: URL, command: string, path: string, options: TarmacOptions): Promise<void> {
   const { vm, from, to, filter } = options, consent = hostConsent(options.allowHost);
   if (filter !== undefined) checkedFilter("--filter", filter, INSTRUCTIONS);
   const recording = options.recording === undefined
@@ -40,7 +41,7 @@ export async function exportInstructions(entry: URL, path: string, options: Tarm
   const encoder = new TextEncoder(), last = to ?? recording.end?.at;
   using progress = new Progress(`tracing ${path}`, "ns");
   let count = 0;
-  const bytes = await writtenFile("trace export", path, async (write) => {
+  const bytes = await writtenFile(command, path, async (write) => {
     write(encoder.encode(TARMAC_START));
     count = await progress.during(runJob(entry, {
       name: "instructions",

@@ -51,7 +51,6 @@ export function addTraces(trace: Command, context: CommandContext): void {
     .addHelpText(
       "after",
       examplesText([
-        "trace start; sleep 5; el2 trace export rpc.pcapng",
         "trace dissector > el2.lua && tshark -X lua_script:el2.lua -r rpc.pcapng",
       ]),
     )

@@ -60,20 +60,6 @@ interface OwnWay<A extends Arguments = Arguments> {
 
 const own = <A extends Arguments>({ name }: Command<A>, way: OwnWay<A>): readonly [name: string, OwnWay] => [name, way];
 
-/** Arguments that only the command line has: it waits, counts, or reads and writes files. */
-const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
-  "console": ["expect", "timeout"],
-  "break": ["wait", "timeout"],
-  "back": ["timeout"],
-  "on": ["timeout"],
-  "rpc.send": ["timeout"],
-  "vcpu.step": ["timeout"],
-  "irq.top": ["for"],
-  "symbols": ["add", "output"],
-  "vm.dtb": ["output"],
-  "logs": ["vm", "tail"],
-};
-
 export class CommandRunner {
   readonly #own: ReadonlyMap<string, OwnWay> = new Map([
     own(CONSOLE, { run: (values) => this.#console(values) }),
@@ -109,11 +95,10 @@ export class CommandRunner {
 
   /** The error in values of a command, as far as it is known without the session. */
   problem(command: Command, values: AnyValues): Problem | undefined {
-    const elsewhere = ELSEWHERE[command.name]?.find((name) =>
-      Array.isArray(values[name]) ? values[name].length > 0 : values[name] !== undefined
-    );
+    const isGiven = (value: unknown) => Array.isArray(value) ? value.length > 0 : value !== undefined;
+    const [elsewhere] = Object.entries(command.args).filter(([name, { lineOnly }]) => lineOnly && isGiven(values[name]));
     if (elsewhere !== undefined) {
-      const shown = command.args[elsewhere].form === "word" ? elsewhere : `--${elsewhere}`;
+      const [name, { form }] = elsewhere, shown = form === "word" ? name : `--${name}`;
       return { what: `${pathOf(command)}: ${shown} is for the command line`, wayOut: lineFor(command, values) };
     }
     try {
