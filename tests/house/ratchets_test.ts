@@ -36,7 +36,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.exported": 0,
   folders: 7,
   "folders.flat": 0,
-  "files.small": 168,
+  "files.small": 167,
   spreads: 6,
   "code.src": 130,
   "code.tests": 95,

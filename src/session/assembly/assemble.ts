@@ -45,6 +45,7 @@ import {
   type SessionPlan,
 } from "../../model/plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
+import type { WrittenDisk } from "../outside/written-disk.ts";
 import { attachClock, attachMessages, attachSerial, attachUart } from "./devices/platform-devices.ts";
 import { attachVirtio } from "./devices/primary-devices.ts";
 import { attachPci } from "./devices/primary-pci.ts";
@@ -59,7 +60,7 @@ import { treeRoom } from "../../inside/images/images.ts";
 import { readRootImages } from "./layout/root-images.ts";
 import { compactSymbols } from "../../inside/symbols/elf-symbols.ts";
 import { deviceName } from "../../machine/virtio/plan.ts";
-import { DeviceMaker } from "./devices/virtio-devices.ts";
+import { DeviceMaker, type DeviceSession } from "./devices/virtio-devices.ts";
 import { preferHugePages } from "../../kit/support/computer/huge-pages.ts";
 import { PAGE_SIZE, WASM_PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
@@ -73,9 +74,10 @@ import { way } from "../../kit/support/text/way-out.ts";
  * `app/configuration/plan-run.ts`).
  * @param own the host's program instead of what the plan of a `run` asks for
  * @param counts whether its core counts how often each instruction is executed
+ * @param present the disks that the machine of the present writes, for a machine of its past
  */
-export function assemble(plan: SessionPlan, own?: NativeGuestFactory, counts = false): GuestSystem {
-  const system = assembleWith(plan, { own, counts }, (_machine, work) => work());
+export function assemble(plan: SessionPlan, own?: NativeGuestFactory, counts = false, present?: readonly WrittenDisk[]): GuestSystem {
+  const system = assembleWith(plan, { own, counts, present }, (_machine, work) => work());
   for (const [vm, findings] of system.vms.findings) for (const finding of findings) system.events.bootFinding(vm, finding);
   return system;
 }
@@ -95,14 +97,18 @@ const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, wasmAddress: RAM_OFFSET
  * The same without images and whatever else would be in RAM, for `System.load`.
  * @param left memory for it, of a machine of the same plan
  */
-export function assembleEmpty(plan: SessionPlan, counts = false, left?: LeftMemory): GuestSystem {
+export function assembleEmpty(plan: SessionPlan, counts = false, left?: LeftMemory, present?: readonly WrittenDisk[]): GuestSystem {
   // Fault rules are state, which is loaded last: nothing may fail meanwhile.
-  return assembleWith({ ...plan, inject: undefined }, { own: undefined, counts, left }, (machine, work) => machine.ram.unwritten(work));
+  return assembleWith(
+    { ...plan, inject: undefined },
+    { own: undefined, counts, left, present },
+    (machine, work) => machine.ram.unwritten(work),
+  );
 }
 
 function assembleWith(
   plan: SessionPlan,
-  { own, counts, left }: Pick<Building, "own"> & { readonly counts: boolean; readonly left?: LeftMemory | undefined },
+  { own, counts, left, present }: Pick<Building, "own" | "present"> & { readonly counts: boolean; readonly left?: LeftMemory | undefined },
   within: (machine: Machine, work: () => void) => void,
 ): GuestSystem {
   const map = memoryMap(plan.memory);
@@ -125,7 +131,7 @@ function assembleWith(
   // Its own generator, so that what the session draws does not move what guests get from the
   // hypervisor.
   const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
-  within(machine, () => furnish({ plan, map, system, core, random, own }));
+  within(machine, () => furnish({ plan, map, system, core, random, own, present }));
   system.outside.begin();
   return system;
 }
@@ -161,6 +167,8 @@ interface Building {
   readonly random: RandomGenerator;
   /** The host's program instead of what the plan asks for. */
   readonly own: NativeGuestFactory | undefined;
+  /** Disks of the present, for a machine of its past. */
+  readonly present?: readonly WrittenDisk[] | undefined;
 }
 
 /** Puts software and devices of the plan into a machine. */
@@ -192,31 +200,33 @@ function giveSymbols({ what, symbols = {} }: SessionPlan, system: Pick<GuestSyst
 }
 
 /** Makes the devices of a system's VMs. `outside` is how what comes from outside reaches them. */
-function deviceMaker(
-  { seed }: SessionPlan,
-  system: Pick<GuestSystem, "machine" | "consoles" | "events" | "overlays">,
-  outside: OutsideDoor,
-): DeviceMaker {
-  return new DeviceMaker(seed ^ 0x0de5_1ce5, outside, {
+function deviceMaker({ plan: { seed }, system, present }: Building, outside: OutsideDoor): DeviceMaker {
+  const session = {
     now: () => system.machine.time,
     output: (console, bytes) => system.consoles.transmitAll(console, bytes),
     input: (console, type) => system.consoles.add(console, { type }),
     overlay: (disk) => system.overlays.push(disk),
+    written: (disk) => system.disks.push(disk),
+    past: (disk) => {
+      system.pastDisks.push(disk);
+      system.overlays.push(disk);
+    },
     problem: (device, message) => system.events.deviceProblem(device, message),
-  });
+  } satisfies DeviceSession;
+  return new DeviceMaker(seed ^ 0x0de5_1ce5, outside, session, present);
 }
 
 const PVPANIC_ID = devId(PRIMARY_CONSOLE, "pvpanic");
 
 /** The primary's devices other than its UART. */
-function attachDevices({ plan, system }: Building, boot: BootPlan): void {
-  const { machine } = system;
+function attachDevices(building: Building, boot: BootPlan): void {
+  const { system } = building, { machine } = system;
   if (boot.clock !== undefined) attachClock(machine, system, boot.clock);
   const extras = boot.platformDevices ?? [];
   attachPlatformDevices(extras, machine, system, boot.clock ?? 0);
   if (boot.firmware) attachFwCfg(machine, system, boot);
   system.parts.push(...system.hypervisor.flash.map(savedFlash));
-  const maker = deviceMaker(plan, system, system.outside);
+  const maker = deviceMaker(building, system.outside);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
   const reports = {
     onProblem: (id: string, message: string) => system.events.deviceProblem(id, message),
@@ -328,7 +338,7 @@ const SAVED_INPUT = v.array(v.union([
 
 /** Puts the native host where the Resource Manager starts the primary VM. */
 function startHost(building: Building, { host }: RunPlan): void {
-  const { plan, map, system, own } = building, { machine } = system;
+  const { map, system, own } = building, { machine } = system;
   writeTree(system, DEFAULT_PRIMARY_IMAGES, generatedTree(building, map.primarySize));
   const input = new ConsoleInput(() => {
     machine.interrupt(CONSOLE_INPUT_INTID, true);
@@ -345,7 +355,7 @@ function startHost(building: Building, { host }: RunPlan): void {
   // Input from outside reaches the devices through the host's program, which has their memory and
   // interrupts.
   const outside = system.outside.through((taker, data) => input.forDevice(taker, data));
-  const maker = deviceMaker(plan, system, outside);
+  const maker = deviceMaker(building, outside);
   // They are there before the host is, which may be loaded in the middle of its life.
   const devices = new Map(host.vms.map((vm) => [vm.name, own ? [] : vmDevices(vm, maker, system)]));
   system.parts.push(...maker.parts);

@@ -86,6 +86,7 @@ export class Engine {
     const { memoryBudget: budget, historyMemory: states, turbo } = plan;
     const shown = this.#shown = new Shown(present);
     const run = this.#run = new SessionRun(present, port.again, origin, { budget, states, file: port.pages });
+    run.keepDisks(plan.history ?? false);
     run.marks = plan.replay?.recording.marks ?? [];
     if (plan.replay && kept) run.begin(kept, plan.replay.recording.inputs);
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);

@@ -16,6 +16,8 @@ import { PageFile } from "../state/page-file.ts";
 import type { RunStart } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { type IndexedPlace, mayHave, type Written, WrittenIndex, type WrittenObject } from "../recordings/past/written-index.ts";
+import { KeptOldBytes } from "../recordings/past/old-bytes.ts";
+import type { WrittenDisk } from "../outside/written-disk.ts";
 import { exceptionText, UserError } from "../../kit/support/problem.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
@@ -65,7 +67,7 @@ type PresentSystem =
   & SavableSystem
   & RememberingSystem
   & Pick<VisibleSystem, "symbols">
-  & Pick<System, "core" | "changes" | "forgetChanges">;
+  & Pick<System, "core" | "changes" | "forgetChanges" | "disks">;
 
 /** States of a recorded run that a file has, and where the run began. */
 export interface KeptRun {
@@ -75,9 +77,9 @@ export interface KeptRun {
 
 /**
  * Another machine of the same plan, at its start or in a state, for which there may be memory of an
- * earlier one.
+ * earlier one, and disks that the present writes.
  */
-export type Again = (state?: SystemState, left?: LeftMemory) => System;
+export type Again = (state?: SystemState, left?: LeftMemory, disks?: readonly WrittenDisk[]) => System;
 
 /** Hears of a run's history. */
 export interface RunObserver {
@@ -95,8 +97,10 @@ export interface RunObserver {
 export class SessionRun implements Rerun {
   #inputs: RecordedInput[] = [];
   #inputBytes = 0;
-  /** Inputs that were forgotten because they were too many. */
+  /** Inputs that were forgotten. */
   #forgotten = 0;
+  /** Why the run cannot be repeated. */
+  #lost: string | undefined;
   /** Symbols that were given since the start. */
   readonly #symbols: { readonly vm: string; readonly file: Uint8Array }[] = [];
   #symbolBytes = 0;
@@ -204,25 +208,40 @@ export class SessionRun implements Rerun {
     }
     this.#inputs.push({ ...place, input });
     this.#inputBytes += inputSize(input);
-    if (this.#inputBytes > this.#limits.inputs) this.#forget();
+    if (this.#inputBytes > this.#limits.inputs) {
+      this.#forget(`more than ${formatSize(this.#limits.inputs)} of input entered (--memory-budget)`);
+    }
   }
 
   /**
-   * Why the run cannot be repeated up to now: too much has entered; undefined if it can. Such a run
-   * cannot be recorded, and cannot go back.
+   * Why the run cannot be repeated up to now: too much has entered, or disks have lost their past;
+   * undefined if it can. Such a run cannot be recorded, and cannot go back.
    */
   get lost(): string | undefined {
-    if (!this.#forgotten) return undefined;
-    return `the run before now is forgotten: more than ${formatSize(this.#limits.inputs)} of input entered (--memory-budget)`;
+    return this.#lost;
   }
 
-  #forget(): void {
+  #forget(why: string): void {
+    if (this.#lost !== undefined) return;
+    const lost = this.#lost = `the run before now is forgotten: ${why}`;
     this.#forgotten = this.#inputs.length;
     this.#inputs = [];
     this.#inputBytes = 0;
     this.#history.clear();
-    const { lost } = this;
-    if (lost !== undefined) { for (const { forgotten } of this.#observers) forgotten?.(lost); }
+    for (const disk of this.present.disks) disk.forget();
+    for (const { forgotten } of this.#observers) forgotten?.(lost);
+  }
+
+  /** From now on disks keep what guests overwrite; without `keeps`, they have no past. */
+  keepDisks(keeps: boolean): void {
+    const { disks, disks: [first] } = this.present, { file } = this.#history;
+    if (!first) return;
+    if (!keeps) {
+      this.#lost = `disk ${first.path} is written, and this run keeps no past`;
+      return;
+    }
+    const old = this.#history.disks = new KeptOldBytes(this.#history, file, this.#limits.history, (why) => this.#forget(why));
+    for (const disk of disks) disk.keepOld(old);
   }
 
   memory(): MemoryUse[] {
@@ -230,7 +249,7 @@ export class SessionRun implements Rerun {
     return [
       {
         part: "history",
-        used: this.#history.bytes + this.#history.reserved + this.#written.bytes,
+        used: this.#history.bytes + this.#history.reserved + this.#written.bytes + (this.#history.disks?.inMemory ?? 0),
         limit: history,
         dropped: this.#history.dropped,
         what: this.far ??
@@ -239,10 +258,11 @@ export class SessionRun implements Rerun {
       ...file
         ? [{
           part: "history-disk",
-          used: this.#history.stored,
+          used: this.#history.stored + (this.#history.disks?.stored ?? 0),
           limit: file.limit,
           dropped: 0,
-          what: "pages of states, in a file that goes with the session; at the limit the states that are missed least are dropped",
+          what:
+            "pages of states and what disks had before, in a file that goes with the session; at the limit the states that are missed least are dropped",
         }]
         : [],
       {
@@ -359,7 +379,7 @@ export class SessionRun implements Rerun {
   machineAt(milestone: Milestone | undefined): System {
     const left = milestone && this.#left?.deref();
     if (left) this.#left = undefined;
-    const system = this.again(milestone?.state, left), memory = this.#memoryAt(milestone);
+    const system = this.again(milestone?.state, left, this.present.disks), memory = this.#memoryAt(milestone);
     if (memory) system.recall(memory);
     for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
     return system;
@@ -421,7 +441,7 @@ export class SessionRun implements Rerun {
     // A state would take more than all states together may.
     if (system.overlaid > this.#limits.history) return undefined;
     try {
-      const state = system.save(earlier), instructions = system.instructions(), memory = system.remember();
+      const state = system.keep(earlier), instructions = system.instructions(), memory = system.remember();
       return { at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory: () => memory };
     } catch (error) {
       if (!(error instanceof UnsavableError)) this.#report(error);

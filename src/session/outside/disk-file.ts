@@ -15,7 +15,7 @@ const ZEROES = new Uint8Array(1 << 16);
 const piece = new Uint8Array(ZEROES.length);
 
 /** The reason why a writable disk is in no snapshot. */
-function notSavable(path: string): UnsavableError {
+export function notSavable(path: string): UnsavableError {
   return new UnsavableError(`disk ${path} is written through to its file, and cannot be part of a snapshot`, 'use mode "overlay"');
 }
 

@@ -22,9 +22,10 @@ export interface Begun {
 /**
  * A second machine of a session in a state of it.
  * @param left memory for it, of another one
+ * @param present the disks that the session's machine writes
  */
-export function loaded(plan: SessionPlan, state: SystemState, left?: LeftMemory): System {
-  const system = assembleEmpty(plan, false, left);
+export function loaded(plan: SessionPlan, state: SystemState, left?: LeftMemory, present?: System["disks"]): System {
+  const system = assembleEmpty(plan, false, left, present);
   system.load(state, true);
   return system;
 }

@@ -2,6 +2,7 @@
 // typed ahead, the session's own notes.
 
 import { UserError } from "../../kit/support/problem.ts";
+import type { Page } from "./page-map.ts";
 
 /** A part that is saved as plain data. */
 export interface SavedPart {
@@ -20,3 +21,21 @@ export interface SavedPart {
  * The message names it and the remedy.
  */
 export class UnsavableError extends UserError {}
+
+/** What a state needs besides its fields and pages: it is in this thread, and no file can have it. */
+export interface KeptOutside {
+  /** Stays as long as the state does. */
+  readonly what: object;
+  /** Nobody goes back to that state any more. */
+  release(): void;
+}
+
+/** Keeps what disks had before they were written. */
+export interface OldBytes {
+  /** Keeps a block. */
+  keep(bytes: Uint8Array): Page;
+  /** So many kept blocks are not needed any more. */
+  forget(blocks: number): void;
+  /** The disk's bytes of the past cannot be known from now on. */
+  lose(why: string): void;
+}

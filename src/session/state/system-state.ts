@@ -5,7 +5,7 @@ import { ArchiveError, type FieldListener } from "../../machine/hardware/archive
 import { archiveHypervisor, checkAnew, type Hypervisor, ObjectArchive, Vcpu, violationOf } from "../../machine/hypervisor/boot.ts";
 import type { PageMap } from "./page-map.ts";
 import { type EarlierPages, type LeftPages, putPages, takePages } from "./pages.ts";
-import type { SavedPart } from "./parts.ts";
+import type { KeptOutside, SavedPart } from "./parts.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 
 /** A system's state. */
@@ -19,6 +19,8 @@ export interface SystemState {
    * from the rest of the state; undefined: they are empty.
    */
   readonly tlbs?: Uint8Array | undefined;
+  /** Bytes of disks, which lie elsewhere in this thread. */
+  readonly outside?: readonly KeptOutside[] | undefined;
 }
 
 /** A system with a state. */

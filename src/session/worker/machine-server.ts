@@ -151,7 +151,7 @@ export class MachineServer {
       const problem = begun.refused;
       return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
     }
-    const again: Again = (state, left) => state ? loaded(second, state, left) : assemble(second);
+    const again: Again = (state, left, disks) => state ? loaded(second, state, left, disks) : assemble(second, undefined, false, disks);
     const port = {
       post: (event: SessionEvent) => this.#post(event),
       together: (work: () => void) => this.outbox.together(work),

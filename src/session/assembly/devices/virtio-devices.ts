@@ -19,6 +19,7 @@ import { type RandomBytes, RngDevice } from "../../../machine/virtio/rng/rng.ts"
 import { captureFile, captureFrames } from "../../outside/capture.ts";
 import { computer, machineDisk } from "../../outside/computer.ts";
 import { DiskError } from "../../outside/disk-file.ts";
+import { type PastDisk, WrittenDisk } from "../../outside/written-disk.ts";
 import type { SharedFolder } from "../../../machine/virtio/p9/folder.ts";
 import { PlanError } from "../../../model/plans/plan.ts";
 import { SessionFabric } from "../../../machine/virtio/vsock/fabric.ts";
@@ -42,7 +43,7 @@ const GENERATOR = v.strictTuple([WORD, WORD, WORD, WORD]);
 const ADDRESSES = v.array(v.tuple([NUMBER, NUMBER]));
 
 /** The session's services to devices. */
-interface DeviceSession {
+export interface DeviceSession {
   /** Virtual time in ns, for captures. */
   now(): number;
   /** A guest has written to a console. */
@@ -51,6 +52,10 @@ interface DeviceSession {
   input(console: string, type: (bytes: Uint8Array) => void): void;
   /** A disk keeps its changes in memory. */
   overlay(disk: OverlayBacking): void;
+  /** Guests write a disk through to its file. */
+  written(disk: WrittenDisk): void;
+  /** The same in a machine of the past, whose changes are in memory. */
+  past(disk: PastDisk): void;
   /** Something fails on the host's side. */
   problem(device: string, message: string): void;
 }
@@ -63,8 +68,16 @@ export class DeviceMaker {
   readonly parts: SavedPart[] = [];
   #made = 0;
 
-  /** @param seed of what the devices draw, 32 bits */
-  constructor(readonly seed: number, readonly outside: OutsideDoor, readonly session: DeviceSession) {}
+  /**
+   * @param seed of what the devices draw, 32 bits
+   * @param present the disks that the machine of the present writes, for a machine of its past
+   */
+  constructor(
+    readonly seed: number,
+    readonly outside: OutsideDoor,
+    readonly session: DeviceSession,
+    readonly present?: readonly WrittenDisk[],
+  ) {}
 
   /**
    * The device number `index` of VM `vm`.
@@ -146,9 +159,19 @@ export class DeviceMaker {
 
   /** @throws PlanError if the disk cannot be used */
   #backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
+    const past = mode === "rw" ? this.present?.find(({ path }) => path === image)?.past() : undefined;
+    if (past) {
+      this.session.past(past);
+      return past;
+    }
     try {
       const disk = machineDisk(image, mode !== "rw", this.outside);
-      if (mode !== "overlay") return disk;
+      if (mode === "rw") {
+        const written = new WrittenDisk(image, disk);
+        this.session.written(written);
+        return written;
+      }
+      if (mode === "ro") return disk;
       const overlay = new OverlayBacking(disk);
       this.session.overlay(overlay);
       return overlay;

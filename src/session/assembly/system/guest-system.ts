@@ -26,7 +26,9 @@ import { StopRules } from "../../inspection/rules/stop-rules.ts";
 import { TraceBuffer } from "../../inspection/trace/trace-buffer.ts";
 import type { FieldListener } from "../../../machine/hardware/archive.ts";
 import type { Machine, StopReason } from "../../../machine/hardware/machine.ts";
+import { notSavable } from "../../outside/disk-file.ts";
 import { Outside } from "../../outside/outside.ts";
+import type { PastDisk, WrittenDisk } from "../../outside/written-disk.ts";
 import type { SessionEnd } from "../../../model/protocol/protocol.ts";
 import type { BreakPlace } from "../../../model/queries/stop-rule.ts";
 import type { ResourceManager } from "../../../machine/resource-manager/resource-manager.ts";
@@ -93,6 +95,9 @@ export class GuestSystem implements System, Inspected {
   ];
   /** Disks whose changes are kept in memory. */
   readonly overlays: { readonly changed: number }[] = [];
+  readonly disks: WrittenDisk[] = [];
+  /** The same in a machine of the past. */
+  readonly pastDisks: PastDisk[] = [];
   /** Knowledge of its session. */
   readonly #knowledge: RunKnowledge[] = [];
   /** The native host's driver. That of an image is the image's own; most are Linux's. */
@@ -311,7 +316,23 @@ export class GuestSystem implements System, Inspected {
     return this.overlays.reduce((sum, { changed }) => sum + changed, 0);
   }
 
-  save(before?: EarlierPages): SystemState {
+  save(): SystemState {
+    const [disk] = this.#referred;
+    if (disk) throw notSavable(disk.path);
+    return this.#saved();
+  }
+
+  keep(before?: EarlierPages): SystemState {
+    const state = this.#saved(before), disks = this.#referred;
+    return disks.length ? { ...state, outside: disks.map((disk) => disk.kept()) } : state;
+  }
+
+  /** Disks of which a state has no bytes. */
+  get #referred(): readonly (WrittenDisk | PastDisk)[] {
+    return [...this.disks, ...this.pastDisks];
+  }
+
+  #saved(before?: EarlierPages): SystemState {
     const { overlaid } = this;
     if (overlaid > OVERLAID_MAX) {
       const [size, most] = [overlaid, OVERLAID_MAX].map((bytes) => formatSize(Math.floor(bytes / MiB) * MiB));

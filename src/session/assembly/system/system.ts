@@ -16,6 +16,7 @@ import type { MemoryUse } from "../../../model/queries/memory-use.ts";
 import type { EndedRows } from "../../inspection/readers/inspected.ts";
 import type { RunPlace } from "../../inspection/readers/run-place.ts";
 import type { TraceBuffer } from "../../inspection/trace/trace-buffer.ts";
+import type { WrittenDisk } from "../../outside/written-disk.ts";
 import type { Outside } from "../../outside/outside.ts";
 import type { StopRules } from "../../inspection/rules/stop-rules.ts";
 import type { VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
@@ -140,11 +141,16 @@ export interface SavableSystem {
   /** Bytes of changes of disks over their bases, which are in every state. */
   readonly overlaid: number;
   /**
-   * The whole state, for `load`; it shares pages of RAM with an earlier one. The machine may be in
-   * the middle of a turn.
+   * The whole state, for a file. The machine may be in the middle of a turn.
    * @throws UnsavableError that names the part that cannot be saved.
    */
-  save(before?: EarlierPages): SystemState;
+  save(): SystemState;
+  /**
+   * The same for machines of this thread: it shares pages of RAM with an earlier one, and may refer
+   * to what this thread keeps.
+   * @throws UnsavableError as `save`
+   */
+  keep(before?: EarlierPages): SystemState;
   /**
    * Restores a state. The system was assembled for that, and is unusable if this fails.
    * @param trusted the state was saved by this process and need not be checked
@@ -232,6 +238,8 @@ export interface VisibleSystem {
 export interface System extends RunningSystem, SavableSystem, RememberingSystem, VisibleSystem {
   /** The core that executes the guests' instructions. */
   readonly core: DebugCore;
+  /** Disks that guests write through to files, of a machine of the present. */
+  readonly disks: readonly WrittenDisk[];
   /** Events since `forgetChanges` by which objects of the hypervisor may have changed. */
   changes(): ObjectChanges;
   forgetChanges(): void;

@@ -41,12 +41,17 @@ export function isLater(milestone: Milestone | undefined): milestone is Mileston
  * its pages.
  */
 export class KeptState implements SystemState {
-  constructor(readonly packed: Uint8Array, readonly pages: SystemState["pages"], readonly packedTlbs?: Uint8Array) {}
+  constructor(
+    readonly packed: Uint8Array,
+    readonly pages: SystemState["pages"],
+    readonly packedTlbs?: Uint8Array,
+    readonly outside?: SystemState["outside"],
+  ) {}
 
   static of(state: SystemState): KeptState {
     if (state instanceof KeptState) return state;
     const packed = (bytes: Uint8Array) => new Uint8Array(node.zlib.deflateRawSync(bytes, { level: 1 }));
-    return new KeptState(packed(state.fields), state.pages, state.tlbs && packed(state.tlbs));
+    return new KeptState(packed(state.fields), state.pages, state.tlbs && packed(state.tlbs), state.outside);
   }
 
   get fields(): Uint8Array {
@@ -61,6 +66,11 @@ export class KeptState implements SystemState {
   get size(): number {
     return this.packed.length + (this.packedTlbs?.length ?? 0);
   }
+}
+
+/** Nobody goes back to a state any more. */
+export function release(state: SystemState): void {
+  for (const part of state.outside ?? []) part.release();
 }
 
 /** A milestone that is kept. */
@@ -128,6 +138,14 @@ export class History {
   /** Bytes of the limit that other states take: those of ended VMs. */
   reserved = 0;
 
+  /** Bytes that disks take of the same memory and file. */
+  disks?: { readonly inMemory: number; readonly stored: number };
+
+  /** Drops the milestone that is missed least; false: there is none but the last. */
+  dropOne(): boolean {
+    return this.#milestones.length > this.#first && this.#thin();
+  }
+
   /** Forgets all milestones but the origin. */
   clear(): void {
     while (this.#milestones.length > this.#first) this.#drop(this.#milestones.length - 1);
@@ -145,7 +163,7 @@ export class History {
    */
   add(milestone: Milestone, spent?: number): void {
     const found = this.#milestones.findIndex(({ instructions }) => instructions >= milestone.instructions);
-    if (this.#milestones[found]?.instructions === milestone.instructions) return;
+    if (this.#milestones[found]?.instructions === milestone.instructions) return release(milestone.state);
     const index = found < 0 ? this.#milestones.length : found, state = KeptState.of(milestone.state);
     this.#milestones.splice(index, 0, {
       ...milestone,
@@ -156,7 +174,8 @@ export class History {
     });
     this.#measure(index);
     this.#measure(index + 1);
-    const least = this.limit === undefined ? LEAST : this.#first + 1, limit = (this.limit ?? DEFAULT_LIMITS.history) - this.reserved;
+    const least = this.limit === undefined ? LEAST : this.#first + 1,
+      limit = (this.limit ?? DEFAULT_LIMITS.history) - this.reserved - (this.disks?.inMemory ?? 0);
     while (this.#milestones.length > COUNT_LIMIT || this.bytes > limit) if (!this.#makeRoom(least)) break;
     this.unfit = this.limit !== undefined && this.bytes > limit ? this.bytes : undefined;
     if (this.unfit !== undefined) this.clear();
@@ -243,7 +262,7 @@ export class History {
     const index = this.#milestones.findIndex((one, index) => index >= this.#first && isInMemory(one)), { file } = this;
     const isPossible = this.#milestones.length > least;
     if (!file || index < 0 || this.#milestones.length > COUNT_LIMIT) return isPossible && this.#thin();
-    if (this.stored + this.#milestones[index].own > file.room) return isPossible && this.#thin();
+    if (this.stored + (this.disks?.stored ?? 0) + this.#milestones[index].own > file.room) return isPossible && this.#thin();
     const isMoved = file.store([...this.#ownPages(index)].filter(({ content }) => content));
     if (!isMoved) return isPossible && this.#thin(isInMemory);
     this.#measure(index);
@@ -266,7 +285,8 @@ export class History {
   }
 
   #drop(index: number): void {
-    this.#milestones.splice(index, 1);
+    const [{ state }] = this.#milestones.splice(index, 1);
+    release(state);
     this.dropped++;
     this.#measure(index);
   }

@@ -155,7 +155,7 @@ Deno.test("a state that shares the pages that were not written equals one that c
   const first = system.save();
   core.forgetWritten();
   runTo(system, 90_000);
-  const quick = system.save({ pages: first.pages, changed: core.written().pages }), full = system.save(first);
+  const quick = system.keep({ pages: first.pages, changed: core.written().pages }), full = system.keep(first);
   assert.deepEqual([...quick.pages], [...full.pages]);
   const shared = [...quick.pages].filter(([page, bytes]) => first.pages.get(page) === bytes).length;
   assert.ok(shared > quick.pages.size / 2, `${shared} of ${quick.pages.size}`);

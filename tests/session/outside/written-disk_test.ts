@@ -1,0 +1,225 @@
+// The past of a disk that guests write through to its file: machines of the past read the bytes of
+// their time, and the file is the present's.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../../src/session/assembly/assemble.ts";
+import type { System } from "../../../src/session/assembly/system/system.ts";
+import { type Again, SessionRun } from "../../../src/session/engine/session-run.ts";
+import { alone, PRIMARY_CONSOLE } from "../../../src/model/plans/plan.ts";
+import { letIn } from "../../../src/session/recordings/past/input.ts";
+import { type Moment, momentOf, Past } from "../../../src/session/recordings/past/past.ts";
+import { loaded } from "../../../src/session/snapshots/begin.ts";
+import { PageFile } from "../../../src/session/state/page-file.ts";
+import { UnsavableError } from "../../../src/session/state/parts.ts";
+import { createQcow2, Qcow2Disk } from "../../../src/kit/formats/qcow2-disk.ts";
+import { imageBytes } from "../../../src/kit/formats/image-bytes.ts";
+import { KiB, MiB } from "../../../src/kit/support/values/sizes.ts";
+import { hashesOf, runTo } from "../snapshots/systems.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
+import { LONG } from "../../support/long.ts";
+import { Random } from "../../support/random.ts";
+import { writerPlan } from "./disk-writer.ts";
+
+/** Random sessions, and steps of each. */
+const SESSIONS = LONG ? 200 : 6, STEPS = 60;
+
+/** Makes a disk image with some random bytes. */
+function makeImage(path: string, random: Random): void {
+  const size = 512 * (512 + random.below(4096)), content = random.bytes(random.below(size));
+  using file = Deno.openSync(path, { read: true, write: true, create: true });
+  if (!path.endsWith(".qcow2")) {
+    file.truncateSync(size);
+    file.writeSync(content);
+    return;
+  }
+  createQcow2(imageBytes(file), size);
+  const disk = new Qcow2Disk(imageBytes(file), false);
+  disk.write(0, content);
+  disk.flush();
+}
+
+/** The bytes of a disk. */
+function contentOf(path: string): Uint8Array {
+  if (!path.endsWith(".qcow2")) return Deno.readFileSync(path);
+  using file = Deno.openSync(path);
+  const disk = new Qcow2Disk(imageBytes(file), true), bytes = new Uint8Array(disk.size);
+  disk.read(0, bytes);
+  return bytes;
+}
+
+/** A run of a machine that writes a disk, with the places that it has been at. */
+class WriterSession {
+  readonly places: { readonly moment: Moment; readonly hashes: string }[] = [];
+  readonly lost: string[] = [];
+  readonly run: SessionRun;
+
+  private constructor(readonly system: System, again: Again, room: ConstructorParameters<typeof SessionRun>[3]) {
+    this.run = new SessionRun(system, again, undefined, room);
+    this.run.keepDisks(true);
+    this.run.keepStates();
+    this.run.observe({ forgotten: (why) => this.lost.push(why), problem: (error) => assert.fail(String(error)) });
+  }
+
+  static async of(image: string, room?: ConstructorParameters<typeof SessionRun>[3]): Promise<WriterSession> {
+    const plan = await writerPlan(image), second = alone(plan);
+    const again: Again = (state, left, disks) => state ? loaded(second, state, left, disks) : assemble(second, undefined, false, disks);
+    return new WriterSession(assemble(plan), again, room);
+  }
+
+  on(instructions: number): void {
+    runTo(this.system, this.system.instructions() + instructions);
+    this.places.push({ moment: momentOf(this.system), hashes: hashesOf(this.system) });
+  }
+
+  type(byte: number): void {
+    const { machine } = this.system, input = { kind: "console", console: PRIMARY_CONSOLE, bytes: Uint8Array.of(byte) } as const;
+    while (machine.inTurn) machine.run(Infinity, 1);
+    this.run.enter({ at: machine.boundary, settled: machine.settled }, input);
+    letIn(this.system, input);
+  }
+
+  /** Goes back to a place that it has been at. */
+  back({ moment, hashes }: this["places"][number]): Past {
+    const past = this.run.pastAt(this.run.milestone(moment));
+    while (!past.advance(moment, Infinity));
+    assert.equal(hashesOf(past.system), hashes);
+    return past;
+  }
+
+  /** The bytes of the disk after the same run on another image. */
+  async onCopy(copy: string): Promise<Uint8Array> {
+    const past = new Past(assemble(alone(await writerPlan(copy))), [...this.run.inputs]), moment = momentOf(this.system);
+    while (!past.advance(moment, Infinity));
+    assert.equal(hashesOf(past.system), hashesOf(this.system));
+    past.system.outside.close();
+    return contentOf(copy);
+  }
+}
+
+for (let seed = 0; seed < SESSIONS; seed++) {
+  Deno.test(`a random session with a written disk goes back and forward, and its disk has the bytes of the present: seed ${seed}`, () =>
+    inFolder(async (folder) => {
+      const random = new Random(seed), image = `${folder}/disk.${random.pick(["img", "qcow2"])}`, copy = image.replace("disk", "copy");
+      makeImage(image, random);
+      Deno.copyFileSync(image, copy);
+      const file = random.below(2) ? PageFile.inFolder(folder, random.pick([8, 64]) * MiB) : undefined;
+      using _file = file?.file;
+      // With little memory, states are dropped, and what only they need.
+      const session = await WriterSession.of(image, { states: file ? random.pick([512, 65_536]) * KiB : 64 * MiB, file }),
+        { run } = session;
+      let past: Past | undefined, known = 0;
+      for (let step = 0; step < STEPS; step++) {
+        const before = contentOf(image);
+        switch (random.below(5)) {
+          case 0:
+            session.on(random.below(100_000));
+            continue;
+          case 1:
+            session.type(random.below(256));
+            continue;
+          case 2:
+            session.on(random.below(20_000));
+            run.keepNow();
+            continue;
+          case 3:
+            if (session.places.length) past = session.back(random.pick(session.places)), known = session.places.length;
+            if (past && random.below(2)) run.keepPast(past);
+            if (past && random.below(2)) run.leave(past), past = undefined;
+            break;
+          case 4: {
+            // Forward again, to a place before which nothing has entered since; the present may have moved on.
+            const later = session.places.slice(0, known).filter(({ moment }) => past && isAfter(moment, past));
+            if (!past || later.length === 0) continue;
+            const { moment, hashes } = random.pick(later);
+            while (!past.advance(moment, Infinity));
+            assert.equal(hashesOf(past.system), hashes);
+          }
+        }
+        assert.deepEqual(contentOf(image), before);
+      }
+      session.on(1);
+      session.system.outside.close();
+      assert.deepEqual(contentOf(image), await session.onCopy(copy));
+      assert.deepEqual(session.lost, []);
+    }));
+}
+
+/** Runs a session on a disk that is full of bytes, and keeps states. */
+async function overwriting(folder: string, room: ConstructorParameters<typeof SessionRun>[3], states = 12): Promise<WriterSession> {
+  const image = `${folder}/disk.img`;
+  Deno.writeFileSync(image, new Uint8Array(2 * MiB).fill(7));
+  const session = await WriterSession.of(image, room);
+  for (let step = 0; step < states; step++) {
+    session.on(50_000);
+    session.run.keepNow();
+  }
+  return session;
+}
+
+Deno.test("old bytes that find no room end the past in one sentence, and the machine runs on", () =>
+  inFolder(async (folder) => {
+    const { run, lost, system } = await overwriting(folder, { states: MiB }), instructions = system.instructions();
+    assert.deepEqual(lost, ["the run before now is forgotten: what disks had before takes more than 256KiB (--disk-budget)"]);
+    assert.equal(run.lost, lost[0]);
+    assert.deepEqual(run.milestones, []);
+    runTo(system, instructions + 50_000);
+    assert.equal(run.memory().find(({ part }) => part === "history")!.used < 64 * KiB, true);
+    assert.throws(() => system.keep(), UnsavableError);
+    system.outside.close();
+  }));
+
+Deno.test("a full disk of the computer under old bytes ends the past in one sentence", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/file`, file = new PageFile(Deno.openSync(path, { read: true, write: true, create: true }), 64 * MiB);
+    using _file = file.file;
+    file.file.writeSync = () => {
+      throw new Error("No space left on device (os error 28)");
+    };
+    const { lost, system } = await overwriting(folder, { states: 64 * MiB, file });
+    assert.deepEqual(lost, ["the run before now is forgotten: the file for what disks had before cannot be written"]);
+    system.outside.close();
+  }));
+
+Deno.test("states are dropped for old bytes, before the past ends", () =>
+  inFolder(async (folder) => {
+    const file = PageFile.inFolder(folder, 3 * MiB);
+    using _file = file.file;
+    const session = await overwriting(folder, { states: 64 * MiB, file }, 40), { run } = session;
+    assert.deepEqual(session.lost, []);
+    assert.ok(run.memory().find(({ part }) => part === "history")!.dropped > 0);
+    assert.ok(run.memory().find(({ part }) => part === "history-disk")!.used <= file.room + MiB);
+    for (const place of session.places.filter((_, index) => index % 20 === 7)) run.leave(session.back(place));
+    session.system.outside.close();
+  }));
+
+Deno.test("an error of the computer, which no machine can repeat, ends the past in one sentence", () =>
+  inFolder(async (folder) => {
+    const image = `${folder}/disk.img`;
+    Deno.writeFileSync(image, new Uint8Array(MiB));
+    const session = await WriterSession.of(image), { system, lost } = session;
+    session.on(50_000);
+    Deno.truncateSync(image, 1024);
+    session.on(50_000);
+    assert.deepEqual(lost, [`the run before now is forgotten: disk ${image} could not be read or written`]);
+    system.outside.close();
+  }));
+
+Deno.test("neither the present nor a machine of the past can be in a snapshot", () =>
+  inFolder(async (folder) => {
+    const image = `${folder}/disk.img`;
+    Deno.writeFileSync(image, new Uint8Array(MiB));
+    const session = await WriterSession.of(image), { system } = session;
+    session.on(50_000);
+    const error = new UnsavableError(
+      `disk ${image} is written through to its file, and cannot be part of a snapshot`,
+      'use mode "overlay"',
+    );
+    for (const machine of [system, session.back(session.places[0]).system]) assert.throws(() => machine.save(), error);
+    system.outside.close();
+  }));
+
+/** Whether a place is after that of a machine. */
+function isAfter(moment: Moment, { system }: Past): boolean {
+  if (typeof moment === "number") return false;
+  return ("turn" in moment ? moment.turn : moment.at) > system.machine.boundary;
+}
