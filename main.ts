@@ -43,6 +43,7 @@ async function unlessLibraries(error: unknown): Promise<number> {
  * so sooner.
  */
 async function start(entry: URL): Promise<number> {
+  (await import("./src/kit/support/computer/launcher.ts")).takeSignals();
   const prepared = preparedProgram(entry);
   const part = <M>(name: ProgramPart, fromSources: () => Promise<M>): Promise<M> =>
     prepared?.isCurrent() ? import(prepared.module(name).href) : fromSources();

@@ -5,7 +5,7 @@ import { ENVIRONMENT, PERMISSIONS } from "../src/app/cli/common/runtime.ts";
 import { shellQuoted } from "../src/kit/support/text/shell.ts";
 import { writeWhole } from "../src/kit/support/files/whole-file.ts";
 import { probeName } from "./launch/code-probe.ts";
-import { codeCheck, launcherHead } from "./launch/shell-checks.ts";
+import { codeCheck, launcherHead, startAndWait } from "./launch/shell-checks.ts";
 
 /**
  * A launcher. A Deno that npx has brought is in a cache of npm, which may be emptied: npx brings it
@@ -16,11 +16,11 @@ import { codeCheck, launcherHead } from "./launch/shell-checks.ts";
 export function launcher(deno: string, version: string, checkout: string): string {
   const run = `run -q --config ${shellQuoted(`${checkout}deno.json`)} --lock ${shellQuoted(`${checkout}deno.lock`)} ${
     PERMISSIONS.join(" ")
-  } ${shellQuoted(`${checkout}main.ts`)} "$@"`;
-  const again = deno.includes("/_npx/") ? `[ -x ${shellQuoted(deno)} ] || exec npx -y deno@${version} ${run}\n` : "";
+  } ${shellQuoted(`${checkout}main.ts`)}`;
+  const again = deno.includes("/_npx/") ? `[ -x ${shellQuoted(deno)} ] || exec npx -y deno@${version} ${run} "$@"\n` : "";
   const { target, arch } = Deno.build;
   const head = launcherHead(target) + codeCheck(target, shellQuoted(`${checkout}assets/launch/${probeName(arch)}`));
-  return `#!/bin/sh\n${head}export ${ENVIRONMENT}\n${again}exec ${shellQuoted(deno)} ${run}\n`;
+  return `#!/bin/sh\n${head}export ${ENVIRONMENT}\n${again}${startAndWait(`${shellQuoted(deno)} ${run}`)}`;
 }
 
 if (import.meta.main) {

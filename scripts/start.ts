@@ -3,7 +3,9 @@
 // those instead, for benches that run other checkouts.
 
 import { MALLOC_SETTINGS } from "../src/kit/support/computer/garbage.ts";
+import { LAUNCHER_VARIABLE } from "../src/kit/support/computer/launcher.ts";
 import { killedText } from "../src/kit/support/computer/limits.ts";
+import { RESET } from "../src/app/tui/terminal/terminal-modes.ts";
 import { lockOf, PERMISSIONS } from "../src/app/cli/common/runtime.ts";
 
 const [entry, ...args] = Deno.args;
@@ -20,20 +22,35 @@ function hasPackages(): boolean {
   }
 }
 
+/** The output of stty; undefined if it fails. */
+function stty(argument: string): string | undefined {
+  const { success, stdout } = new Deno.Command("stty", { args: [argument], stdin: "inherit", stderr: "null" }).outputSync();
+  return success ? new TextDecoder().decode(stdout).trim() : undefined;
+}
+
 if (entry === "--settings") {
   console.log(JSON.stringify({ environment: MALLOC_SETTINGS, options: PERMISSIONS }));
 } else {
   if (!hasPackages()) console.error("el2: fetching its libraries, 4 MB, once");
-  // Signals of the terminal reach the program too, which decides what follows.
-  for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
+  // The keys of a terminal reach the program too, which decides what follows.
+  for (const signal of ["SIGINT", "SIGQUIT"] as const) Deno.addSignalListener(signal, () => {});
   const program = new URL(entry, root), preflight = `${import.meta.dirname}/preflight.sh`;
   const run = [Deno.execPath(), "run", "-q", ...PERMISSIONS, ...lockOf(program), program.href, ...args];
   // Deno may not read the limits of this process: the shell gives them to the program.
   const words = Deno.build.os === "windows" ? run : ["sh", "-c", '. "$0" && exec "$@"', preflight, ...run];
-  const child = new Deno.Command(words[0], { args: words.slice(1), env: MALLOC_SETTINGS }).spawn();
-  Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  const modes = Deno.build.os !== "windows" && Deno.stdin.isTerminal() ? stty("-g") : undefined;
+  const child = new Deno.Command(words[0], {
+    args: words.slice(1),
+    env: { ...MALLOC_SETTINGS, [LAUNCHER_VARIABLE]: String(Deno.pid) },
+  }).spawn();
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => child.kill(signal));
   // If a signal has ended the program, the code is already 128 plus the signal's number.
   const { code, signal } = await child.status;
+  if (code !== 0 && modes !== undefined && stty("-a")?.includes("-isig")) {
+    // A program that is killed cannot give the terminal back.
+    stty(modes);
+    if (Deno.stdout.isTerminal()) Deno.stdout.writeSync(new TextEncoder().encode(RESET));
+  }
   if (signal === "SIGKILL") console.error(`el2: ${killedText()}`);
   Deno.exit(code);
 }

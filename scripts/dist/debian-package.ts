@@ -10,7 +10,7 @@ import { type BundledPackage, isLesser } from "./bundled-packages.ts";
 import { type Build, outputOf } from "./common.ts";
 import { RUN_FLAGS } from "./one-file.ts";
 import { probeEntries } from "../launch/code-probe.ts";
-import { codeCheck, launcherHead, trustCheck } from "../launch/shell-checks.ts";
+import { codeCheck, launcherHead, startAndWait, trustCheck } from "../launch/shell-checks.ts";
 import type { Target } from "./targets.ts";
 
 const SUMMARY = "Gunyah workstation in a terminal";
@@ -38,8 +38,7 @@ ${trustCheck("EL2_CACHE")}if [ -n "\${DENO_DIR:-}" ]; then
   if [ -d "$DENO_DIR" ]; then trusted "$DENO_DIR"; fi
 fi
 export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1 ${ENVIRONMENT}
-exec ${lib}/deno run -q ${RUN_FLAGS} ${lib}/el2.js "$@"
-`;
+${startAndWait(`${lib}/deno run -q ${RUN_FLAGS} ${lib}/el2.js`)}`;
 }
 
 /** Libraries in the engine, by name and SPDX license. */

@@ -3,14 +3,16 @@
 // It runs in Node, bundled into one file (npm-package.ts).
 
 import { spawn, spawnSync } from "node:child_process";
-import { accessSync, constants as files, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants as files, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import path from "node:path";
 import { isatty } from "node:tty";
 import { ALONE, PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
+import { RESET } from "../../src/app/tui/terminal/terminal-modes.ts";
 import { MALLOC_SETTINGS } from "../../src/kit/support/computer/garbage.ts";
 import { killedText, LIMITS_VARIABLE, limitsText, lowLimits, readLimits, type ReadText } from "../../src/kit/support/computer/limits.ts";
+import { LAUNCHER_VARIABLE } from "../../src/kit/support/computer/launcher.ts";
 import { LOADERS, type Unmet, unmetText, unmetWayOut } from "../../src/kit/support/computer/needs.ts";
 
 /** The file that this becomes. */
@@ -119,10 +121,27 @@ const env: NodeJS.ProcessEnv = {
   ...process.env,
   ...MALLOC_SETTINGS,
   [LIMITS_VARIABLE]: limitsText(limits),
+  [LAUNCHER_VARIABLE]: String(process.pid),
   DENO_NO_UPDATE_CHECK: "1",
   DENO_NO_PACKAGE_JSON: "1",
 };
 if (cache && process.platform !== "win32") env.DENO_DIR = ownFolder(path.join(cache, "deno"));
+
+/** The terminal's modes, as stty writes them; undefined without a terminal. */
+const modes = process.platform !== "win32" && isatty(0) ? stty("-g") : undefined;
+
+/** The output of stty; undefined if it fails. */
+function stty(argument: string): string | undefined {
+  const { status, stdout } = spawnSync("stty", [argument], { stdio: ["inherit", "pipe", "ignore"], encoding: "utf8" });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+/** Gives the terminal back as it was: a program that is killed cannot. */
+function restoreTerminal(): void {
+  if (modes === undefined || !stty("-a")?.includes("-isig")) return;
+  stty(modes);
+  if (isatty(1)) writeSync(1, RESET);
+}
 
 const child = spawn(deno, [...FLAGS, path.join(here, "el2.js"), ...process.argv.slice(2)], { stdio: "inherit", env });
 
@@ -135,6 +154,7 @@ for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => ch
 
 child.on("error", (error) => fail(`${deno}: ${error.message}`));
 child.on("exit", (code, signal) => {
+  if (code !== 0) restoreTerminal();
   if (signal === "SIGKILL") console.error(`el2: ${killedText(limits)}`);
   process.exit(signal === null ? code ?? 1 : 128 + constants.signals[signal]);
 });

@@ -6,7 +6,7 @@ import { ALONE, ENVIRONMENT, PERMISSIONS } from "../../src/app/cli/common/runtim
 import { VERSION } from "../../src/kit/support/version.ts";
 import { type Entry, tarGzip, withFolders } from "./archives.ts";
 import { probeEntries } from "../launch/code-probe.ts";
-import { codeCheck, launcherHead, trustCheck } from "../launch/shell-checks.ts";
+import { codeCheck, launcherHead, startAndWait, trustCheck } from "../launch/shell-checks.ts";
 import { CONDITIONS } from "../../src/kit/support/computer/needs.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
 import { filesBelow } from "./split.ts";
@@ -124,7 +124,6 @@ trusted "$home"
 [ -x "$home/deno" ] || fail "${NOEXEC}"
 ${codeCheck(target, '"$home/code-probe"')}DENO_DIR="$home/deno-dir" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
 export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PACKAGE_JSON ${ENVIRONMENT}
-exec "$home/deno" run -q ${RUN_FLAGS} "$home/el2.js" "$@"
-exit 0 # payload
+${startAndWait(`"$home/deno" run -q ${RUN_FLAGS} "$home/el2.js"`)}exit 0 # payload
 `;
 }

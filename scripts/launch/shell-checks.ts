@@ -1,5 +1,5 @@
-// The launchers' checks, as text for a POSIX shell, from the table of what the engine needs. They
-// take some milliseconds and start one program.
+// The parts of launchers, as text for a POSIX shell: checks, from the table of what the engine
+// needs, which take some milliseconds and start one program; and the start of the program.
 
 import {
   boundText,
@@ -12,7 +12,10 @@ import {
   PROCESS_BOUNDS,
   type ProcessBound,
 } from "../../src/kit/support/computer/needs.ts";
-import { LIMITS_VARIABLE } from "../../src/kit/support/computer/limits.ts";
+import { constants } from "node:os";
+import { RESET } from "../../src/app/tui/terminal/terminal-modes.ts";
+import { LAUNCHER_VARIABLE } from "../../src/kit/support/computer/launcher.ts";
+import { killedText, LIMITS_VARIABLE } from "../../src/kit/support/computer/limits.ts";
 import { probeName } from "./code-probe.ts";
 
 const failText = (condition: Condition) => `fail "${CONDITIONS[condition].says}; ${CONDITIONS[condition].wayOut}"`;
@@ -117,6 +120,42 @@ ${leastOf(bound)} "$found"`
 export ${LIMITS_VARIABLE}
 `;
 }
+
+/**
+ * Starts the program with the launcher's arguments, waits for it where there is a terminal, and
+ * gives that back as it was after any end: a program that is killed cannot. The program is not in
+ * the foreground of the shell, which could not forward signals then.
+ * @param program a program and its arguments, as words of the shell
+ */
+export function startAndWait(program: string): string {
+  return `set -- ${program} "$@"
+{ [ -t 0 ] && modes=$(stty -g 2>&-); } || exec "$@"
+exec 3<&0
+${LAUNCHER_VARIABLE}=$$ "$@" <&3 3<&- &
+child=$!
+# The keys of a terminal reach the program, too.
+trap : INT QUIT
+trap 'kill -TERM $child || :' TERM
+trap 'kill -HUP $child || :' HUP
+code=0
+wait $child || code=$?
+while kill -0 $child 2>&-; do # A signal has ended the wait.
+  code=0
+  wait $child || code=$?
+done
+if [ $code -ne 0 ]; then
+  case $(stty -a) in *-isig*)
+    stty "$modes"
+    [ ! -t 1 ] || printf '${octal(RESET)}'
+  esac
+fi
+[ $code -ne ${128 + constants.signals.SIGKILL} ] || echo "el2: ${killedText()}" >&2
+exit $code
+`;
+}
+
+/** A text for the shell's printf. */
+const octal = (text: string) => text.replaceAll("\x1b", "\\033");
 
 /** scripts/preflight.sh: the checks before a task of deno.json starts Deno. */
 export function preflight(): string {

@@ -9,7 +9,19 @@ import { disassemble } from "../../src/cpu/isa/disassemble.ts";
 import { limitsText, readLimits } from "../../src/kit/support/computer/limits.ts";
 import { amount, boundText, CONDITIONS, GROUP_BOUNDS, PROCESS_BOUNDS } from "../../src/kit/support/computer/needs.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-import { after, assertOwnCache, assertRefused, CAN_MOUNT, hardened, mounted, run, STARTED, writeProgram } from "./surroundings.ts";
+import {
+  after,
+  assertGivenBack,
+  assertOwnCache,
+  assertRefused,
+  CAN_MOUNT,
+  DYING,
+  hardened,
+  mounted,
+  run,
+  STARTED,
+  writeProgram,
+} from "./surroundings.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const TARGET = `${Deno.build.arch}-unknown-linux-gnu`;
@@ -203,3 +215,15 @@ Deno.test("the probes of executable memory are those of their source (deno task 
     ...["movz x8, #0xde", "svc #0x0", "movz x2, #0x7", "movz x8, #0xe2", "svc #0x0", "sub x0, xzr, x0", "movz x8, #0x5e", "svc #0x0"],
   ]);
 });
+
+Deno.test("the launchers give the terminal back after an engine that was killed", LINUX, () =>
+  inFolder(async (folder) => {
+    await assertGivenBack(await oneFile(folder, `${DYING.replace("\n", "\n[ $1 = run ] || exit 0\n")}`), {
+      EL2_RUNTIME: `${folder}/runtime`,
+    });
+    writeProgram(`${folder}/deno`, DYING);
+    writeProgram(`${folder}/el2`, debianLauncher(TARGET, folder));
+    await assertGivenBack(`${folder}/el2`, { EL2_CACHE: `${folder}/cache` });
+    writeProgram(`${folder}/el2`, launcher(`${folder}/deno`, "1.2.3", ROOT));
+    await assertGivenBack(`${folder}/el2`);
+  }));

@@ -9,7 +9,19 @@ import { MALLOC_SETTINGS } from "../../src/kit/support/computer/garbage.ts";
 import { killedText, limitsText, readLimits } from "../../src/kit/support/computer/limits.ts";
 import { amount, boundText, CONDITIONS, PROCESS_BOUNDS } from "../../src/kit/support/computer/needs.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-import { after, assertOwnCache, assertRefused, CAN_MOUNT, hardened, mounted, run, STARTED, writeProgram } from "./surroundings.ts";
+import {
+  after,
+  assertGivenBack,
+  assertOwnCache,
+  assertRefused,
+  CAN_MOUNT,
+  DYING,
+  hardened,
+  mounted,
+  run,
+  STARTED,
+  writeProgram,
+} from "./surroundings.ts";
 
 const NAME = `linux-${Deno.build.arch === "x86_64" ? "x64" : "arm64"}-glibc`;
 const LINUX = { ignore: Deno.build.os !== "linux" };
@@ -80,4 +92,11 @@ Deno.test("npm's launcher gives the engine no cache that others can change", LIN
   inFolder(async (folder) => {
     const { el2 } = await installed(folder), cache = `${folder}/cache`;
     await assertOwnCache(cache, () => run([el2], { EL2_CACHE: cache }));
+  }));
+
+Deno.test("npm's launcher gives the terminal back after an engine that was killed", LINUX, () =>
+  inFolder(async (folder) => {
+    const { el2, engine } = await installed(folder);
+    writeProgram(engine, DYING);
+    await assertGivenBack(el2, { EL2_CACHE: `${folder}/cache` });
   }));

@@ -2,6 +2,8 @@
 // rules of the system, and nothing else of this computer changes.
 
 import assert from "node:assert/strict";
+import { ENTER, MOUSE_ON, WATCH } from "../../src/app/tui/terminal/terminal-modes.ts";
+import { PRINT_MODES, SANE, SANE_MODES, TmuxTerminal } from "../terminal/tmux.ts";
 import { writeWhole } from "../../src/kit/support/files/whole-file.ts";
 
 /** How a launcher ended. */
@@ -77,4 +79,21 @@ export async function assertOwnCache(cache: string, start: () => Promise<Outcome
   assert.equal(Deno.uid(), 0, "this test needs root, to be another user");
   Deno.chownSync(deno, other, other);
   assertRefused(await start(), `${deno} belongs to another user`, wayOut);
+}
+
+/** A program that is killed while it has the terminal, as one without memory is. */
+export const DYING = `#!/bin/sh
+stty raw -echo
+printf '${(ENTER + MOUSE_ON + WATCH).replaceAll("\x1b", "\\033")}\\033[?25lits screen'
+kill -KILL $$
+`;
+
+/** Checks that a launcher of `DYING` gives the terminal back. */
+export async function assertGivenBack(launcher: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  const variables = Object.entries(env).map(([name, value]) => `${name}='${value}'`).join(" ");
+  const line = `echo before; ${variables} '${launcher}'; echo "left with $?"; ${PRINT_MODES}; exec sleep 1000`;
+  await using terminal = await TmuxTerminal.start(line, 100, 30);
+  const shown = await terminal.until(new RegExp(`^before\\n[^]*el2: killed, [^]*\\nleft with 137\\n${SANE_MODES}`));
+  assert.doesNotMatch(shown, /its screen/);
+  assert.deepEqual(await terminal.modes(), SANE);
 }

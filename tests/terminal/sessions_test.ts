@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { el2With, type Outcome } from "../app/cli/program.ts";
 import { el2Command } from "../support/el2.ts";
 import { eventually } from "../support/eventually.ts";
-import { TmuxTerminal } from "./tmux.ts";
+import { SANE, TmuxTerminal } from "./tmux.ts";
 import { longTest } from "../support/long.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
@@ -312,7 +312,7 @@ longTest(":run in a foreground session: it continues while the other one is show
     await terminal.keys(":run demo", "Enter");
     await terminal.until(/session demo-3 is running; q returns to demo/);
     Deno.kill(Number(await Deno.readTextFile(pid)), "SIGTERM");
-    await terminal.until(/ended by SIGTERM[\s\S]*session demo-3 continues[\s\S]*left with 130/);
+    await terminal.until(/ended by SIGTERM[\s\S]*session demo-3 continues[\s\S]*left with 143/);
     const { data } = JSON.parse((await run(folder, "ls", "--json")).stdout) as { data: { name: string }[] };
     assert.deepEqual(data.map(({ name }) => name), ["demo-2", "demo-3"]);
   } finally {
@@ -327,7 +327,7 @@ Deno.test("el2 down ends a foreground session, with its screens", async () => {
     await using terminal = await TmuxTerminal.start(`${shell(folder, "run", DEMO)}; echo "left with $?"; exec sleep 1000`, 80, 24);
     await terminal.until(/LIVE[\s\S]*tick 1/);
     assert.equal((await run(folder, "down", "demo")).code, 0);
-    await terminal.until(/ended by SIGTERM[\s\S]*left with 130/);
+    await terminal.until(/ended by SIGTERM[\s\S]*left with 143/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -388,7 +388,7 @@ Deno.test("W76: ctrl-z gives a sane terminal to the shell, fg paints again", asy
     await terminal.until(/Console[\s\S]*Events/);
     await terminal.keys("C-z");
     await terminal.until(/Stopped/);
-    assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+    assert.deepEqual(await terminal.modes(), SANE);
     await terminal.keys("stty -a | grep -o '[-]*icanon\\|[-]*echo '", "Enter");
     const modes = await terminal.until(/^icanon[\s\S]*^echo/m);
     assert.doesNotMatch(modes, /^-icanon/m);

@@ -8,6 +8,12 @@ import { nativeProgram } from "../../scripts/native-tools.ts";
  */
 const SOON = 50, LATER = 500;
 
+/** The modes of a terminal whose program has given it back. */
+export const SANE = { cursor: true, alternate: false, mouse: false };
+
+/** A line of a shell that prints the modes of its terminal, and what it prints of a sane one. */
+export const PRINT_MODES = "stty -a | tr ' ;' '\\n' | grep -E '^-?(icanon|echo|isig)$'", SANE_MODES = "isig\nicanon\necho\n";
+
 /** One tmux window that runs a command. */
 export class TmuxTerminal implements AsyncDisposable {
   private constructor(readonly tmux: string, readonly socket: string) {}
@@ -68,10 +74,11 @@ export class TmuxTerminal implements AsyncDisposable {
     await this.#run(["pipe-pane", "-O", `cat >> '${file}'`]);
   }
 
-  /** Whether the cursor is shown, and whether the alternate screen is in use. */
-  async modes(): Promise<{ cursor: boolean; alternate: boolean }> {
-    const [cursor, alternate] = (await this.#run(["display-message", "-p", "#{cursor_flag} #{alternate_on}"])).trim().split(" ");
-    return { cursor: cursor === "1", alternate: alternate === "1" };
+  /** Whether the cursor is shown, the alternate screen is in use, and the mouse is reported. */
+  async modes(): Promise<{ cursor: boolean; alternate: boolean; mouse: boolean }> {
+    const flags = await this.#run(["display-message", "-p", "#{cursor_flag} #{alternate_on} #{mouse_any_flag}"]);
+    const [cursor, alternate, mouse] = flags.trim().split(" ").map((flag) => flag === "1");
+    return { cursor, alternate, mouse };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

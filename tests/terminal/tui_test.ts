@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
-import { TmuxTerminal } from "./tmux.ts";
+import { SANE, TmuxTerminal } from "./tmux.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 /** Separate sessions and states of screens: the user's own are not touched. */
@@ -47,11 +47,11 @@ Deno.test("the demo's screens: sizes, keys for a guest, and the end", async (t) 
     await terminal.until(/Console . hello [^\n]*follows/);
   });
   await t.step("q quits with exit code 0 and restores the terminal", async () => {
-    assert.deepEqual(await terminal.modes(), { cursor: false, alternate: true });
+    assert.deepEqual(await terminal.modes(), { cursor: false, alternate: true, mouse: true });
     await terminal.keys("q");
     const shown = await terminal.until(/left with 0/);
     assert.doesNotMatch(shown, /Virtual machines/);
-    assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+    assert.deepEqual(await terminal.modes(), SANE);
   });
 });
 
@@ -81,10 +81,10 @@ Deno.test("W77: SIGTERM leaves a sane terminal, and says what ended the screens"
   );
   await terminal.until(/Console/);
   Deno.kill(Number(await Deno.readTextFile(pid)), "SIGTERM");
-  const left = await terminal.until(/left with 130[\s\S]*echoe/);
+  const left = await terminal.until(/left with 143[\s\S]*echoe/);
   assert.match(left, /^el2: ended by SIGTERM$/m);
   assert.match(left, / icanon [\s\S]* echo /);
-  assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+  assert.deepEqual(await terminal.modes(), SANE);
 });
 
 Deno.test("W77: a crash of the screens leaves a sane terminal, says what it was and how to come back, and the session continues", async () => {
@@ -99,7 +99,7 @@ Deno.test("W77: a crash of the screens leaves a sane terminal, says what it was 
     assert.match(left, /^el2: the screens have failed; session s continues; show it with el2 attach s/m);
     assert.match(left, /forced crash/);
     assert.match(left, / icanon [\s\S]* echo /);
-    assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+    assert.deepEqual(await terminal.modes(), SANE);
     await using again = await TmuxTerminal.start(`${PROGRAM} attach s`, 120, 36);
     await again.until(/(hello from EL1|tick \d)/);
   } finally {

@@ -41,7 +41,7 @@ const LIFE = 5_000, TIDY = 100;
  * Exit codes (docs/design/workstation.md §2): done, failed, usage, no session, timed out, read-
  * only, interrupted.
  */
-const CODES: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 130]);
+const CODES: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 129, 130, 131, 143]);
 /** Traces of an exception. */
 const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught|an exception in el2 itself|bug of el2/m;
 

@@ -12,14 +12,15 @@ import { readKeys } from "../terminal/read-keys.ts";
 import { saveFile } from "./services/save-file.ts";
 import { Starts, type UnseenStart } from "./start/starts.ts";
 import { Reader } from "./linear.ts";
-import { FramePump, TerminalMode, type TerminalPort } from "../terminal/terminal.ts";
+import { type Cut, cutBy, FramePump, TERMINAL_GONE, TerminalMode, type TerminalPort } from "../terminal/terminal.ts";
 import { ASK_BACKGROUND, ASK_SYNCHRONIZED, parseReport } from "../terminal/terminal-reports.ts";
 import { stopUntilContinued } from "./suspend.ts";
 import type { Start } from "./start/other-sessions.ts";
 import type { Fork } from "./doing/time-menu.ts";
 import type { UiState } from "./services/ui-state.ts";
 import type { SessionEnd } from "../../../model/protocol/protocol.ts";
-import { onSignals } from "../../../kit/support/computer/signals.ts";
+import { onEnd } from "../../../kit/support/computer/launcher.ts";
+import { END_SIGNALS } from "../../../kit/support/computer/signals.ts";
 
 /** Options of `runTui`. */
 export interface TuiOptions extends Omit<AppOptions, "clock"> {
@@ -55,13 +56,13 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
  * - `quit`: with the key
  * - `visit`: to another session
  * - `choose`: to the start screen
- * - `cut`: the terminal has gone away, or a signal asked for the end; nothing more can be shown
+ * - `cut`: by something other than a key
  */
 export type Leaving =
   | { readonly kind: "quit" }
   | { readonly kind: "choose" }
   | { readonly kind: "visit"; readonly session: string }
-  | { readonly kind: "cut"; readonly by: string };
+  | Cut;
 
 /** How the user left, and the state of the session and of its screens then. */
 interface TuiEnd {
@@ -99,7 +100,7 @@ class TerminalSession {
   readonly #pump: FramePump;
   readonly #connection: Connection;
   readonly #app: App;
-  #cut: Leaving | undefined;
+  #cut: Cut | undefined;
   /** The terminal has another size since the last frame. */
   #resized = false;
   /** Ends when the terminal is taken back from the shell. */
@@ -155,7 +156,7 @@ class TerminalSession {
       this.#pump.request(true);
     });
     const onCrash = () => this.#mode.leaveNow();
-    const endSignals = onSignals(["SIGTERM", "SIGHUP", "SIGINT"], (signal) => this.#cutOff(`ended by ${signal}`));
+    const endSignals = onEnd(END_SIGNALS, (signal) => this.#cutOff(cutBy(signal)));
     globalThis.addEventListener("error", onCrash);
     globalThis.addEventListener("unhandledrejection", onCrash);
     let left: Leaving;
@@ -163,7 +164,7 @@ class TerminalSession {
       await this.#mode.enter(options.opened !== undefined);
       if (options.ask && !this.#reader) this.#aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
       this.#pump.open();
-      const closed = readKeys(port.input, (key) => this.#press(key), options).then(() => this.#cutOff("the terminal is gone"));
+      const closed = readKeys(port.input, (key) => this.#press(key), options).then(() => this.#cutOff(TERMINAL_GONE));
       left = await Promise.race([this.#left.promise, closed.then(() => this.#left.promise)]);
     } finally {
       await this.#suspension;
@@ -237,8 +238,8 @@ class TerminalSession {
     this.#left.resolve(left);
   }
 
-  #cutOff(by: string): void {
-    this.#cut = { kind: "cut", by };
-    this.#leave(this.#cut);
+  #cutOff(cut: Cut): void {
+    this.#cut = cut;
+    this.#leave(cut);
   }
 }

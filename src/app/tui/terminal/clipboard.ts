@@ -1,6 +1,6 @@
 // Sequences that put a text on the clipboard (OSC 52) or show it as a notice of the desktop (OSC 9,
-// or 777 for terminals without 9). Inside tmux they are sent twice: as they are, which tmux takes
-// with `set-clipboard on`, and wrapped, which it passes to the terminal with `allow-passthrough on`.
+// or 777 for terminals without 9). Inside tmux they are sent twice: plain, which it takes with
+// `set-clipboard on`, and wrapped, which it passes to the terminal with `allow-passthrough on`.
 
 import { encodeBase64 } from "../../../kit/support/values/base64.ts";
 import { KiB } from "../../../kit/support/values/sizes.ts";

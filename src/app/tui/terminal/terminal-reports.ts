@@ -19,8 +19,6 @@ export function canBeAsked(term: string | undefined): boolean {
 /** Asks for both. A string terminator ends the first, as every terminal takes it. */
 export const ASK_SYNCHRONIZED = "\x1b[?2026$p";
 export const ASK_BACKGROUND = "\x1b]11;?\x1b\\";
-/** Modes 1004 and 2031: the terminal reports its focus, and changes to light or dark colors. */
-export const WATCH = "\x1b[?1004h\x1b[?2031h", UNWATCH = "\x1b[?1004l\x1b[?2031l";
 
 /** Mode 2026 is known where it is set (1), reset (2) or always set (3). */
 // deno-lint-ignore no-control-regex

@@ -1,8 +1,8 @@
 // The real terminal: raw mode, alternate screen, size, bytes in and frames out. Whatever happens,
 // `close` gives it back as it was.
 
-import { onSignals } from "../../../kit/support/computer/signals.ts";
-import { UNWATCH, WATCH } from "./terminal-reports.ts";
+import { END_CODES, type EndSignal, onSignals } from "../../../kit/support/computer/signals.ts";
+import { ENTER, LEAVE, MOUSE_OFF, MOUSE_ON, UNWATCH, WATCH } from "./terminal-modes.ts";
 
 /** Requirements of the program on a terminal; tests supply their own. */
 export interface TerminalPort {
@@ -16,16 +16,23 @@ export interface TerminalPort {
   onResize(callback: () => void): () => void;
 }
 
-const encoder = new TextEncoder();
+/** The terminal has gone away, or a signal asked for the end; nothing more can be shown. */
+export interface Cut {
+  readonly kind: "cut";
+  readonly by: string;
+  /** The exit code of the program. */
+  readonly code: number;
+}
 
-/**
- * Alternate screen, bracketed paste, application cursor keys off; mouse reports (SGR 1006; 1002:
- * also while it is dragged) where wanted.
- */
-export const ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l";
-export const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1002l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
-const MOUSE_ON = "\x1b[?1002h\x1b[?1006h";
-const MOUSE_OFF = "\x1b[?1006l\x1b[?1002l";
+/** The end by a signal. */
+export function cutBy(signal: EndSignal): Cut {
+  return { kind: "cut", by: `ended by ${signal}`, code: END_CODES[signal] };
+}
+
+/** As if the signal of a terminal that goes away had come. */
+export const TERMINAL_GONE: Cut = { kind: "cut", by: "the terminal is gone", code: END_CODES.SIGHUP };
+
+const encoder = new TextEncoder();
 
 /**
  * Input of one source for consecutive readers: the newest reader gets all further data, and earlier

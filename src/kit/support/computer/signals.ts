@@ -3,6 +3,13 @@
 
 const WINDOWS: ReadonlySet<Deno.Signal> = new Set<Deno.Signal>(["SIGINT", "SIGBREAK"]);
 
+/** Signals that ask a program to end, with its exit code then, as shells have it. */
+export const END_CODES = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
+
+export type EndSignal = keyof typeof END_CODES;
+
+export const END_SIGNALS: readonly EndSignal[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+
 /** The parts of Deno that tests replace with another system's. */
 export interface SignalSystem {
   readonly os: typeof Deno.build.os;
@@ -11,7 +18,10 @@ export interface SignalSystem {
 }
 
 const OWN: SignalSystem = {
-  os: Deno.build.os,
+  // The launcher of the npm package, which runs in Node, has this module.
+  get os() {
+    return Deno.build.os;
+  },
   add: (signal, call) => Deno.addSignalListener(signal, call),
   remove: (signal, call) => Deno.removeSignalListener(signal, call),
 };

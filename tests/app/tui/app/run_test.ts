@@ -149,14 +149,16 @@ Deno.test("a message that the screen has shown about a session that it started i
 
 Deno.test("a terminal that has gone away, or SIGTERM, leaves nothing to show", async () => {
   const gone = await runTui(client(), new ScriptedTerminal(async function* () {}), OPTIONS);
-  assert.deepEqual(gone.left, { kind: "cut", by: "the terminal is gone" });
-  let ended = false;
-  const killed = new ScriptedTerminal(async function* () {
-    Deno.kill(Deno.pid, "SIGTERM");
-    for (; !ended; await new Promise((resolve) => setTimeout(resolve, 10))) yield new TextEncoder().encode("j");
-  });
-  assert.deepEqual((await runTui(client(), killed, OPTIONS)).left, { kind: "cut", by: "ended by SIGTERM" });
-  ended = true;
+  assert.deepEqual(gone.left, { kind: "cut", by: "the terminal is gone", code: 129 });
+  for (const [signal, code] of [["SIGTERM", 143], ["SIGHUP", 129], ["SIGQUIT", 131]] as const) {
+    let ended = false;
+    const killed = new ScriptedTerminal(async function* () {
+      Deno.kill(Deno.pid, signal);
+      for (; !ended; await new Promise((resolve) => setTimeout(resolve, 10))) yield new TextEncoder().encode("j");
+    });
+    assert.deepEqual((await runTui(client(), killed, OPTIONS)).left, { kind: "cut", by: `ended by ${signal}`, code });
+    ended = true;
+  }
   const quit = new ScriptedTerminal(async function* () {
     yield new TextEncoder().encode("q");
     await new Promise<void>(() => {});

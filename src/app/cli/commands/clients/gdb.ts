@@ -9,7 +9,7 @@ import { checkedEventFilter, parsePort } from "../../common/values.ts";
 import { DebugLink } from "../../start/debuggers/gdb-link.ts";
 import { besideSocket } from "../../../../session/control/places.ts";
 import { type DebuggedVms, EVERY_VM, oneVm } from "../../../../model/queries/debugged-vms.ts";
-import { onSignals } from "../../../../kit/support/computer/signals.ts";
+import { END_CODES, END_SIGNALS, onSignals } from "../../../../kit/support/computer/signals.ts";
 import { withoutKind } from "../../../../model/queries/ids.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { way } from "../../../../kit/support/text/way-out.ts";
@@ -55,9 +55,6 @@ Examples:
     });
 }
 
-/** Exit codes of a program that a signal ends, as shells report them. */
-const SIGNALED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
-
 interface ServeOptions {
   readonly port?: number;
   readonly stdio?: boolean;
@@ -80,9 +77,9 @@ async function serveGdb(vms: DebuggedVms, { port, stdio, event: events, session:
     ended.resolve(ExitCode.NoSession);
   };
   // An interrupted server leaves no socket.
-  const unheard = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (signal) => {
+  const unheard = onSignals(END_SIGNALS, (signal) => {
     link.end(0);
-    Deno.exit(SIGNALED[signal]);
+    Deno.exit(END_CODES[signal]);
   });
   session.send({ kind: "debug-attach", vms });
   try {

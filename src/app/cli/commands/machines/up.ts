@@ -49,7 +49,7 @@ import { connectEmbedded, type SessionClient } from "../../../../session/worker/
 import { isSnapshot } from "../../../../session/snapshots/file.ts";
 import { boundGarbage } from "../../../../kit/support/computer/garbage.ts";
 import { ownFolder } from "../../../../kit/support/files/own-folders.ts";
-import { onSignals } from "../../../../kit/support/computer/signals.ts";
+import { END_CODES, onSignals } from "../../../../kit/support/computer/signals.ts";
 import { warn } from "../../../../kit/support/warn.ts";
 import { type Problem, whatText } from "../../../../kit/support/problem.ts";
 import { way, wayOutText } from "../../../../kit/support/text/way-out.ts";
@@ -216,7 +216,7 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);
   hub.onEnd = ({ message }) => warn(message);
-  onSignals(["SIGTERM", "SIGINT"], () => ended.resolve(ExitCode.Interrupted));
+  onSignals(["SIGTERM", "SIGINT", "SIGQUIT"], (signal) => ended.resolve(END_CODES[signal]));
   // It does not depend on a terminal that closes.
   onSignals(["SIGHUP"], () => {});
   let server: SessionServer;

@@ -43,7 +43,10 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [3, "no session, or a session of another version"],
   [4, "--timeout (wall time) passed, or --for (virtual time) before --until"],
   [5, "refused because of --read-only"],
+  [129, "the terminal went away, or SIGHUP came"],
   [130, "interrupted: the first ctrl-C ends the run in order, the second at once"],
+  [131, "ended by SIGQUIT"],
+  [143, "ended by SIGTERM; a session on a terminal that another command ends"],
 ];
 
 export const ENVIRONMENT: readonly (readonly [string, string])[] = [

@@ -26,7 +26,8 @@ import { reasonLines } from "../../../../model/queries/texts/reason-text.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
 import { DIAGNOSES, REASONS } from "../../../../model/queries/tables.ts";
 import type { SessionClient } from "../../../../session/worker/client.ts";
-import { onSignals } from "../../../../kit/support/computer/signals.ts";
+import { onEnd } from "../../../../kit/support/computer/launcher.ts";
+import { END_CODES, END_SIGNALS, type EndSignal } from "../../../../kit/support/computer/signals.ts";
 import { beforeNextLine, warn } from "../../../../kit/support/warn.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
@@ -101,16 +102,15 @@ class HeadlessRun {
   }
 
   async run(): Promise<number> {
-    const { client, options: { timeout, stdio, interactive } } = this;
+    const { client, options: { timeout, stdio } } = this;
     const timer = timeout === undefined ? undefined : setTimeout(
       () => void this.#timedOut(`timeout: ${timeout / 1000} s of wall time passed`),
       // The time spent on reading and unpacking so far counts.
       Math.max(0, timeout - performance.now()),
     );
-    const endSignals = onSignals(endingSignals(), (signal) => this.#interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`));
-    const raw = stdio && interactive;
+    const endSignals = onEnd(endingSignals(), (signal) => this.#interrupt(signal));
     beforeNextLine(() => this.#out.endOfLine());
-    if (stdio) this.#join(raw);
+    if (stdio) this.#join();
     else client.send({ kind: "input-ended" });
     try {
       return await this.#ended.promise;
@@ -118,16 +118,25 @@ class HeadlessRun {
       beforeNextLine(undefined);
       clearTimeout(timer);
       clearTimeout(this.#late);
-      if (raw) Deno.stdin.setRaw(false);
+      this.#cook();
       endSignals();
       client.close();
     }
   }
 
-  /**
-   * Joins stdin to the console; `raw`: it is a terminal, whose keys go to the guest as they are.
-   */
-  #join(raw: boolean): void {
+  /** Stdin is a terminal whose keys go to the guest as they are. */
+  get #raw(): boolean {
+    return this.options.stdio && this.options.interactive;
+  }
+
+  /** Gives the terminal back. */
+  #cook(): void {
+    if (this.#raw) Deno.stdin.setRaw(false);
+  }
+
+  /** Joins stdin to the console. */
+  #join(): void {
+    const raw = this.#raw;
     const { client, options: { prefix = DEFAULT_PREFIX, console: joined } } = this;
     if (raw) {
       report(`el2: all keys go to the guest; ${prefix} d ends the run`);
@@ -266,10 +275,15 @@ class HeadlessRun {
     this.#late = setTimeout(() => this.#finish(code, message), ORDERLY_END);
   }
 
-  #interrupt(by: string): void {
-    if (this.#interrupted) Deno.exit(ExitCode.Interrupted);
+  #interrupt(signal: EndSignal): void {
+    if (this.#interrupted) {
+      // The others come twice where a launcher forwards what its group got.
+      if (signal !== "SIGINT") return;
+      this.#cook();
+      Deno.exit(END_CODES[signal]);
+    }
     this.#interrupted = true;
-    this.#leave(ExitCode.Interrupted, by);
+    this.#leave(END_CODES[signal], signal === "SIGINT" ? "interrupted" : `ended by ${signal}`);
   }
 
   #finish(code: number, message: string): void {
@@ -298,7 +312,7 @@ function sampleLines({ vms }: MachineSample): string[] {
  * Signals that end a run in order. SIGHUP comes from a terminal: a run without one may have been
  * started to outlive it (nohup).
  */
-function endingSignals(): readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] {
+function endingSignals(): readonly EndSignal[] {
   const terminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
-  return terminal ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"];
+  return terminal ? END_SIGNALS : END_SIGNALS.filter((signal) => signal !== "SIGHUP");
 }

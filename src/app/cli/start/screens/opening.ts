@@ -2,15 +2,16 @@
 
 import { terminalLook } from "../look/terminal-look.ts";
 import { loadUiState } from "./ui-state-file.ts";
-import { ExitCode } from "../../common/failure.ts";
 import { defaultName } from "../../../../session/control/session-names.ts";
-import { onSignals } from "../../../../kit/support/computer/signals.ts";
+import { onEnd } from "../../../../kit/support/computer/launcher.ts";
+import { END_CODES, END_SIGNALS } from "../../../../kit/support/computer/signals.ts";
 import { beforeNextLine } from "../../../../kit/support/warn.ts";
 import { writeAll } from "../../../../kit/support/files/write-all.ts";
 import type { Screen } from "../../../tui/terminal/cells.ts";
 import type { StateWord } from "../../../tui/app/frame/frame-state.ts";
 import { openingFrame } from "../../../tui/app/frame/opening.ts";
-import { ENTER, LEAVE, terminalSize } from "../../../tui/terminal/terminal.ts";
+import { terminalSize } from "../../../tui/terminal/terminal.ts";
+import { ENTER, LEAVE } from "../../../tui/terminal/terminal-modes.ts";
 import { findTheme } from "../../../tui/look/themes.ts";
 import type { LookWish } from "../../../tui/look/theme.ts";
 import type { ColorDepth } from "../../../tui/terminal/color.ts";
@@ -90,9 +91,9 @@ async function openingOf(options: OpeningOptions, session: OpeningSession): Prom
   });
   Deno.stdin.setRaw(true);
   write(ENTER + frame);
-  const endSignals = onSignals(["SIGTERM", "SIGHUP", "SIGINT"], () => {
+  const endSignals = onEnd(END_SIGNALS, (signal) => {
     close();
-    Deno.exit(ExitCode.Interrupted);
+    Deno.exit(END_CODES[signal]);
   });
   const endings = ["error", "unhandledrejection", "unload"] as const;
   const release = () => {

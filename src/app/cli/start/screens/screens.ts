@@ -26,9 +26,10 @@ import { deedHint } from "../../../tui/app/start/start-screen.ts";
 import { runConfigErrors } from "../../../tui/app/frame/run-config-errors.ts";
 import { type Leaving, runTui, type TuiOptions } from "../../../tui/app/run.ts";
 import type { UnseenStart } from "../../../tui/app/start/starts.ts";
-import { ProcessTerminal, type TerminalPort } from "../../../tui/terminal/terminal.ts";
+import { type Cut, ProcessTerminal, type TerminalPort } from "../../../tui/terminal/terminal.ts";
 import type { Guide } from "../../../tui/app/guide/guide.ts";
 import { hint, hintText, hintWords } from "../../../../kit/support/text/hint.ts";
+import { onSignals } from "../../../../kit/support/computer/signals.ts";
 import type { Problem } from "../../../../kit/support/problem.ts";
 import { wayOutText } from "../../../../kit/support/text/way-out.ts";
 import { LIST_SESSIONS, showOrEnd } from "../../common/session.ts";
@@ -75,6 +76,8 @@ export async function showOnScreens(
   // As a signal does, also while another session is shown.
   hub.onDown = () => Deno.kill(Deno.pid, "SIGTERM");
   const server = await listen(hub, name);
+  // They come twice where a launcher forwards what its group got: the second must not cut the end.
+  const endSignals = onSignals(["SIGTERM", "SIGHUP"], () => {});
   const guise = { ...options.look, readOnly: options.readOnly };
   try {
     for (let greeting = looks.note, first = true;; first = false) {
@@ -111,6 +114,7 @@ export async function showOnScreens(
     await commands.close();
     server?.close();
     await hub.endInOrder();
+    endSignals();
   }
 }
 
@@ -218,20 +222,20 @@ async function showAttached(
 type Onward =
   | { readonly kind: "back"; readonly greeting: string | undefined }
   | { readonly kind: "quit" }
-  | { readonly kind: "over" };
+  | { readonly kind: "over"; readonly code: number };
 
-const codeOf = ({ kind }: Onward): number => kind === "over" ? ExitCode.Interrupted : ExitCode.Done;
+const codeOf = (onward: Onward): number => onward.kind === "over" ? onward.code : ExitCode.Done;
 
 /** Goes where the user wants to go from a session, and returns when that was left. */
 async function follow(left: Leaving, from: string, guise: Guise, looks: ScreenSurroundings, entry: URL): Promise<Onward> {
   const way = left.kind === "choose" ? await chooseNext(from, looks, entry) : left;
   switch (way.kind) {
     case "visit": {
-      const { over, missed } = await visit(way.session, from, guise, entry);
-      return over ? { kind: "over" } : { kind: "back", greeting: missed ?? goesOn(way.session) };
+      const { over, code, missed } = await visit(way.session, from, guise, entry);
+      return over ? { kind: "over", code } : { kind: "back", greeting: missed ?? goesOn(way.session) };
     }
     case "cut":
-      return { kind: "over" };
+      return { kind: "over", code: way.code };
     case "back":
     case "quit":
       return way;
@@ -249,7 +253,8 @@ async function leaveLost(
 ): Promise<Visit> {
   const way = left.kind === "choose" ? await chooseNext(name, looks, entry) : left;
   report(`el2: lost the connection to ${name}; ${wayOutText(LIST_SESSIONS)}`);
-  if (way.kind !== "visit") return { code: ExitCode.NoSession, over: way.kind === "cut" };
+  if (way.kind === "cut") return { code: way.code, over: true };
+  if (way.kind !== "visit") return { code: ExitCode.NoSession, over: false };
   // The only session to return to is the previous one.
   return await visit(way.session, arrival?.from, guise, entry);
 }
@@ -299,6 +304,7 @@ function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "
 export async function showStart(entry: URL, look: Guise, run: (args: readonly string[]) => Promise<void>): Promise<number | undefined> {
   const choice = await runStart(terminalOfProcess(), await startOffers(), surroundings(look));
   if (choice.kind === "leave") return ExitCode.Done;
+  if (choice.kind === "cut") throw new Failure(choice.by, undefined, choice.code);
   if (choice.kind === "load") return (await visit(await starter(entry)(choice.snapshot, false), undefined, look, entry)).code;
   const options = [
     ...look.theme === undefined ? [] : ["--theme", look.theme],
@@ -315,12 +321,14 @@ async function chooseNext(
   from: string,
   looks: ScreenSurroundings,
   entry: URL,
-): Promise<Extract<Leaving, { readonly kind: "visit" }> | Extract<Onward, { readonly kind: "back" }>> {
+): Promise<Extract<Leaving, { readonly kind: "visit" }> | Extract<Onward, { readonly kind: "back" }> | Cut> {
   const choice = await runStart(terminalOfProcess(), await startOffers(from), looks);
   const back = (greeting?: string) => ({ kind: "back", greeting }) as const;
   switch (choice.kind) {
     case "leave":
       return back();
+    case "cut":
+      return choice;
     case "replay":
       return back(`a replay is not a session; show it with ${hintText(hint("replay", choice.recording, { tui: true }))}`);
     case "tour":
@@ -338,9 +346,12 @@ async function chooseNext(
   }
 }
 
-/** Shows the errors of a configuration until it is valid, or the user quits: false. */
+/**
+ * Shows the errors of a configuration until it is valid, or the user quits: false.
+ * @throws Failure if a signal ends that
+ */
 export async function showConfigErrors(file: string, check: () => Promise<readonly Problem[]>): Promise<boolean> {
-  return await runConfigErrors(terminalOfProcess(), {
+  const right = await runConfigErrors(terminalOfProcess(), {
     // A theme of the configuration is not known before that is right.
     ...surroundings({}, DEFAULT_UI, "pass"),
     file,
@@ -356,4 +367,6 @@ export async function showConfigErrors(file: string, check: () => Promise<readon
       await new Deno.Command("/bin/sh", { args: ["-c", `exec ${editor} "$@"`, "sh", `+${line}`, file], ...inherit }).output();
     },
   });
+  if (typeof right !== "boolean") throw new Failure(right.by, undefined, right.code);
+  return right;
 }

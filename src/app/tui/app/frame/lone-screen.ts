@@ -2,7 +2,9 @@
 
 import { Screen } from "../../terminal/cells.ts";
 import type { ColorDepth } from "../../terminal/color.ts";
-import { FramePump, TerminalMode, type TerminalPort } from "../../terminal/terminal.ts";
+import { type Cut, cutBy, FramePump, TerminalMode, type TerminalPort } from "../../terminal/terminal.ts";
+import { onEnd } from "../../../../kit/support/computer/launcher.ts";
+import { END_SIGNALS } from "../../../../kit/support/computer/signals.ts";
 import { type Look, lookFor, type LookWish } from "../../look/theme.ts";
 
 /** Draws the content. */
@@ -16,6 +18,8 @@ export class LoneScreen implements AsyncDisposable {
   readonly #mode: TerminalMode;
   readonly #pump: FramePump;
   readonly #endResize: () => void;
+  readonly #endSignals: () => void;
+  readonly #cut = Promise.withResolvers<Cut>();
 
   constructor(port: TerminalPort, view: View, wish: LookWish & { readonly depth: ColorDepth }) {
     const { columns, rows } = port.size(), look = lookFor(wish, wish.depth);
@@ -35,6 +39,12 @@ export class LoneScreen implements AsyncDisposable {
       resized = true;
       this.#pump.request(true);
     });
+    this.#endSignals = onEnd(END_SIGNALS, (signal) => this.#cut.resolve(cutBy(signal)));
+  }
+
+  /** The end by a signal. */
+  get cut(): Promise<Cut> {
+    return this.#cut.promise;
   }
 
   /** Takes the terminal, for the first time or after `hide`. */
@@ -63,5 +73,6 @@ export class LoneScreen implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#endResize();
     await this.hide();
+    this.#endSignals();
   }
 }

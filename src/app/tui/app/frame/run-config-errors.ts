@@ -5,7 +5,7 @@ import { ConfigErrorScreen } from "./config-errors.ts";
 import type { Key } from "../../terminal/keys.ts";
 import { LoneScreen } from "./lone-screen.ts";
 import { type ReadingOptions, readKeys } from "../../terminal/read-keys.ts";
-import type { TerminalPort } from "../../terminal/terminal.ts";
+import type { Cut, TerminalPort } from "../../terminal/terminal.ts";
 import type { LookWish } from "../../look/theme.ts";
 import type { Problem } from "../../../../kit/support/problem.ts";
 
@@ -19,8 +19,8 @@ interface ConfigErrorOptions extends LookWish, ReadingOptions {
   readonly edit: (line: number) => Promise<void>;
 }
 
-/** True once the configuration is valid; false when the user quits. */
-export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOptions): Promise<boolean> {
+/** True once the configuration is valid; false when the user quits; the end by a signal. */
+export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOptions): Promise<boolean | Cut> {
   const { file } = options;
   const first = await options.check();
   if (!first.problems.length) return true;
@@ -47,5 +47,5 @@ export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOp
     shown.request();
   };
   await shown.show();
-  return await Promise.race([decided.promise, readKeys(port.input, take, options).then(() => false)]);
+  return await Promise.race([decided.promise, shown.cut, readKeys(port.input, take, options).then(() => false)]);
 }

@@ -18,6 +18,7 @@ import { el2, el2With } from "../../program.ts";
 import { DEMO, SECONDS } from "../recordings.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
+import { END_CODES } from "../../../../../src/kit/support/computer/signals.ts";
 import { LONG, longTest } from "../../../../support/long.ts";
 
 Deno.test("W56: diff A A is 0; two seeds are 1, and the first difference is named", () =>
@@ -152,7 +153,7 @@ Deno.test("a run that the user ends is recorded completely: ctrl-C, kill, --time
       await child.expect(/tick 1/, SECONDS);
       child.kill(signal);
       const { code, stderr } = await child.end();
-      assert.equal(code, 130);
+      assert.equal(code, END_CODES[signal]);
       assert.equal(stderr.trim(), `el2: ${message}`);
       await verified();
     }
@@ -205,7 +206,7 @@ Deno.test("a session in the background is recorded completely, however it ends; 
       // more.
       const replayed = await el2("replay", file, "--verify");
       assert.equal(replayed.code, 0, `${prepare.join(" ")}: ${replayed.stderr}`);
-      assert.equal((await server.status).code, signal ? 130 : 0);
+      assert.equal((await server.status).code, signal ? END_CODES[signal] : 0);
       await Deno.remove(file);
     }
   }));

@@ -5,7 +5,7 @@ import { Screen } from "../../../../../src/app/tui/terminal/cells.ts";
 import type { ColorDepth } from "../../../../../src/app/tui/terminal/color.ts";
 import { openingFrame } from "../../../../../src/app/tui/app/frame/opening.ts";
 import { runTui } from "../../../../../src/app/tui/app/run.ts";
-import { ENTER } from "../../../../../src/app/tui/terminal/terminal.ts";
+import { ENTER } from "../../../../../src/app/tui/terminal/terminal-modes.ts";
 import { PHONE_SAMPLE } from "../../phone.ts";
 import { ScriptedTerminal } from "../../scripted-terminal.ts";
 import type { SessionClient } from "../../../../../src/session/worker/client.ts";
