@@ -8,11 +8,13 @@ import { readUserFile } from "../../src/app/configuration/user-file.ts";
 import { Btf } from "../../src/inside/linux/kernel/btf.ts";
 import { VmCoreInfo } from "../../src/inside/linux/kernel/vmcoreinfo.ts";
 import { PAGE_SIZE } from "../../src/kit/support/values/sizes.ts";
+import { whole, Work } from "../../src/kit/support/values/work.ts";
 import { BtfWriter, exampleBtf, STRUCT } from "../inside/linux/btf-types.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, damagedText, edge, patched, toml } from "./grammars.ts";
 import { readerTest, refuseUnless } from "./run.ts";
 
+const WORK = new Work(Infinity, () => new Error("too much"));
 const isRefusal = (error: unknown): boolean => error instanceof Error && error.constructor === Error;
 
 const PATHS = ["x[1].b", "next", "wide", "x[2]", "a", "b.b.b", "x[4294967295]", "x[0][1][2]"];
@@ -35,18 +37,19 @@ function randomTypes(random: Random): Uint8Array<ArrayBuffer> {
 }
 
 readerTest("BTF", {
+  steps: (size) => 1000 + 16 * size,
   input: (random) => chance(random, 2) ? randomTypes(random) : damaged(random, patched(random, exampleBtf(), 3)),
   read(bytes: Uint8Array) {
-    const btf = Btf.read(bytes);
+    const btf = whole(Btf.read(bytes, WORK));
     refuseUnless(btf !== undefined);
     for (const name of NAMES) {
       const size = btf!.sizeOf(name);
       for (const path of PATHS) {
-        const field = btf!.field(name, path);
+        const field = btf!.field(name, path, WORK);
         const numbers = [size ?? 0, ...field ? [field.offset, field.size, btf!.lengthOf(field)] : []];
         if (!numbers.every((number) => number >= 0)) throw new TypeError(`${name}.${path}: ${numbers}`);
       }
-      btf!.constant(name);
+      btf!.constant(name, WORK);
     }
   },
 }, isRefusal);
@@ -79,9 +82,10 @@ function coreInfo(random: Random): Uint8Array<ArrayBuffer> {
 }
 
 readerTest("VMCOREINFO", {
+  steps: () => 64,
   input: coreInfo,
   read(bytes: Uint8Array) {
-    const info = VmCoreInfo.find({ ranges: () => [{ ipa: 0, size: PAGE_SIZE }], page: () => bytes });
+    const info = VmCoreInfo.find({ ranges: () => [{ ipa: 0, size: PAGE_SIZE }], page: () => bytes }, WORK);
     refuseUnless(info !== undefined);
     for (const struct of ["printk_ringbuffer", "printk_info", "prb_desc_ring"]) {
       const numbers = [info!.sizeOf(struct) ?? 0, ...MEMBERS.map((path) => info!.field(struct, path)?.offset ?? 0)];

@@ -54,8 +54,9 @@ function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
   const { kernel, memory } = reading;
   const name = (field: string) =>
     reading.tried("names", () => reading.global("uts_namespace", "init_uts_ns").text(`name.${field}`)) ?? null;
-  const code = kernel.find(memory, "_stext") ?? 0n, physical = translate(memory.physical, kernel.tables, code, memory.work);
-  const info = kernel.info(memory);
+  const code = reading.tried("code", () => kernel.find(memory, "_stext")) ?? 0n;
+  const physical = reading.tried("code", () => translate(memory.physical, kernel.tables, code, memory.work));
+  const info = reading.tried("VMCOREINFO", () => kernel.info(memory));
   return {
     id: vmId(reading.vm),
     release: name("release") ?? info?.release ?? null,

@@ -12,6 +12,7 @@
 // names, their characters, and steps of the search are bounded, and the search is in pieces, so
 // that a session answers meanwhile.
 
+import { ByHash, HASH_BASE, hashOf } from "../../kit/support/values/hashed.ts";
 import { firstIndex, type GuestSymbol, isCode, type SymbolList } from "./symbol-table.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { type InPieces, Work } from "../../kit/support/values/work.ts";
@@ -269,52 +270,19 @@ function* indexOfName(wanted: string, view: DataView, names: Names, { texts }: T
 
 /** Types that a symbol can have (nm(1)), the common ones first. */
 const TYPES = "tTrdDbBRaAwWvVuUcCiInNpsSgG-?";
-/** Names with the same hash that are compared: a kernel has few. */
-const SAME_HASH_MAX = 64;
-/** Base of the hash of a text: the sum of its characters, each times a power of it, in 32 bits. */
-const HASH_BASE = 0x0100_0193;
-
-/** The hash of one text after another of this hash. */
-function hashOf(text: string, hash = 0): number {
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash, HASH_BASE) + text.charCodeAt(index) | 0;
-  return hash;
-}
-
-/** Numbers of symbols by the hashes of their types and names. */
-class HashedNames {
-  readonly #hashes: Int32Array;
-  /** The first symbol of each hash's lowest bits, and by number the next one with the same. */
-  readonly #first: Int32Array;
-  readonly #next: Int32Array;
-
-  constructor(names: DataView, starts: Uint32Array, tokens: readonly string[]) {
-    const count = starts.length, hashes = this.#hashes = new Int32Array(count), mask = (1 << 32 - Math.clz32(count)) - 1;
-    const hashed = Int32Array.from(tokens, (text) => hashOf(text));
-    const powers = Int32Array.from(tokens, (text) => [...text].reduce((power) => Math.imul(power, HASH_BASE), 1));
-    this.#first = new Int32Array(mask + 1).fill(-1);
-    this.#next = new Int32Array(count);
-    // The lowest one is the first of a chain.
-    for (let number = count - 1; number >= 0; number--) {
-      const { length, body } = nameAt(names, starts[number]);
-      let hash = 0;
-      for (let index = body; index < body + length; index++) {
-        const token = names.getUint8(index);
-        hash = Math.imul(hash, powers[token]) + hashed[token] | 0;
-      }
-      hashes[number] = hash;
-      const place = hash & mask;
-      this.#next[number] = this.#first[place];
-      this.#first[place] = number;
+/** The hashes of symbols' types and names, which follow from those of the tokens. */
+function hashesOf(names: DataView, starts: Uint32Array, tokens: readonly string[]): Int32Array {
+  const hashed = Int32Array.from(tokens, (text) => hashOf(text));
+  const powers = Int32Array.from(tokens, (text) => [...text].reduce((power) => Math.imul(power, HASH_BASE), 1));
+  return Int32Array.from(starts, (start) => {
+    const { length, body } = nameAt(names, start);
+    let hash = 0;
+    for (let index = body; index < body + length; index++) {
+      const token = names.getUint8(index);
+      hash = Math.imul(hash, powers[token]) + hashed[token] | 0;
     }
-  }
-
-  /** Symbols with the hash of this text, the lowest first. */
-  *of(text: string): Generator<number> {
-    const hash = hashOf(text);
-    for (let index = this.#first[hash & this.#first.length - 1]; index >= 0; index = this.#next[index]) {
-      if (this.#hashes[index] === hash) yield index;
-    }
-  }
+    return hash;
+  });
 }
 
 /**
@@ -322,7 +290,7 @@ class HashedNames {
  * for; a symbol is found by the hash of its type and name, which follows from those of the tokens.
  */
 class Kallsyms implements SymbolList {
-  #byHash: HashedNames | undefined;
+  #byHash: ByHash | undefined;
   /** By token: whether a name that begins with it is one of code. */
   readonly #isCode: readonly boolean[];
 
@@ -355,7 +323,7 @@ class Kallsyms implements SymbolList {
       work.spend(1 + length);
       if (work.pauses) yield;
       left -= size;
-      if (size > NAME_MAX || left < 0) return undefined;
+      if (size > NAME_MAX || length > NAME_MAX || left < 0) return undefined;
       starts[number] = at;
       offsets[number] = layout.offset(number);
       at = next;
@@ -397,13 +365,20 @@ class Kallsyms implements SymbolList {
 
   /** The number of the first symbol with this type and name; -1: none. */
   #indexOf(text: string): number {
-    this.#byHash ??= new HashedNames(this.names, this.starts, this.tokens);
-    let compared = 0;
-    for (const index of this.#byHash.of(text)) {
-      if (this.#text(index) === text) return index;
-      if (++compared === SAME_HASH_MAX) return -1;
+    this.#byHash ??= new ByHash(hashesOf(this.names, this.starts, this.tokens));
+    return this.#byHash.find(hashOf(text), (index) => this.#is(index, text));
+  }
+
+  /** Whether a symbol has this type and name, which is compared token by token. */
+  #is(index: number, text: string): boolean {
+    const { length, body } = nameAt(this.names, this.starts[index]);
+    let matched = 0;
+    for (let at = body; at < body + length; at++) {
+      const token = this.tokens[this.names.getUint8(at)];
+      if (!text.startsWith(token, matched)) return false;
+      matched += token.length;
     }
-    return -1;
+    return matched === text.length;
   }
 
   #text(index: number): string {

@@ -46,8 +46,8 @@ export class VmSymbols {
   readonly #none = new Set<string>();
   /** Instructions after which a kernel is sought while it boots, by tables of stage 2. */
   readonly #soughtAt = new Map<number, number>();
-  /** Searches that have begun, by tables of stage 2. */
-  readonly #searches = new Map<number, SymbolSearch>();
+  /** Searches that have begun, by what is searched; for symbols the tables of stage 2. */
+  readonly #searches = new Map<unknown, SymbolSearch>();
   #searching: Searching = "at once";
 
   constructor(readonly core: DebugCore, readonly hypervisor: () => Hypervisor) {}
@@ -207,26 +207,40 @@ export class VmSymbols {
   #search(vcpu: Vcpu, fruitless: (hasMemory: boolean) => void): SymbolTable | undefined {
     if (this.#searching === "never") return undefined;
     if (!hasKernelMemory(this.core, this.hypervisor().machine.ram, vcpu)) return void fruitless(false);
-    if (this.#searching === "at once") return whole(this.#read(vcpu, true, fruitless));
-    const { stage2 } = vcpu.registers;
-    let search = this.#searches.get(stage2);
-    if (!search) this.#searches.set(stage2, search = new SymbolSearch(this.#read(vcpu, false, fruitless)));
+    const stands = this.#searching === "at once";
+    return this.search(vcpu.registers.stage2, () => this.#read(vcpu, stands, fruitless));
+  }
+
+  /**
+   * What a search finds, where it is done at once; undefined where none is done.
+   * @param of what is searched, for those who ask meanwhile
+   * @throws SymbolSearch if the caller does it, who asks again
+   */
+  search<T>(of: unknown, pieces: () => InPieces<T>): T | undefined {
+    if (this.#searching === "never") return undefined;
+    if (this.#searching === "at once") return whole(pieces());
+    let search = this.#searches.get(of);
+    if (!search) this.#searches.set(of, search = new SymbolSearch(this.#until(of, pieces())));
     throw search;
+  }
+
+  *#until<T>(of: unknown, pieces: InPieces<T>): InPieces<T> {
+    try {
+      return yield* pieces;
+    } finally {
+      this.#searches.delete(of);
+    }
   }
 
   *#read(vcpu: Vcpu, stands: boolean, fruitless: (hasMemory: boolean) => void): InPieces<SymbolTable | undefined> {
     const { stage2 } = vcpu.registers, vectors = vectorsOf(vcpu), isYoung = vcpu.usage.instructions < BOOTED;
-    try {
-      const memory = yield* readKernelMemory(this.core, this.hypervisor().machine.ram, vcpu, stands);
-      const symbols = memory && (yield* readKallsyms(memory));
-      if (!symbols) return void fruitless(memory !== undefined);
-      const table = new SymbolTable(symbols, "kallsyms");
-      this.#kernels.set(stage2, table);
-      if (isYoung) this.#young.set(stage2, { vcpu, vectors });
-      return table;
-    } finally {
-      this.#searches.delete(stage2);
-    }
+    const memory = yield* readKernelMemory(this.core, this.hypervisor().machine.ram, vcpu, stands);
+    const symbols = memory && (yield* readKallsyms(memory));
+    if (!symbols) return void fruitless(memory !== undefined);
+    const table = new SymbolTable(symbols, "kallsyms");
+    this.#kernels.set(stage2, table);
+    if (isYoung) this.#young.set(stage2, { vcpu, vectors });
+    return table;
   }
 
   /** The vCPUs of a VM that execute instructions, by index. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { catalogEntry } from "../../../src/app/catalog/catalog.ts";
-import { LinuxKernel } from "../../../src/inside/linux/kernel/kernel.ts";
+import { learnedKernel } from "./learned-kernel.ts";
 import { readLog } from "../../../src/inside/linux/structures/log.ts";
 import { Reading } from "../../../src/inside/linux/kernel/reading.ts";
 import { readTasks } from "../../../src/inside/linux/structures/tasks.ts";
@@ -213,8 +213,8 @@ function compareSpinLocks(debian: Debian, cpus: number): void {
   const { machine, symbols } = debian.system, [{ registers }] = symbols.vcpus("host");
   const physical = new CopiedMemory(machine.ram.bytes(RAM_BASE, 256 << 20));
   const place = { ttbr1: registers.getRegister("TTBR1_EL1"), tcr: registers.getRegister("TCR_EL1") };
-  const kernel = LinuxKernel.find({ physical, registers: place, tables: symbols.all("host") }) ?? assert.fail();
-  const lock = new Reading("host", kernel, physical).global("task_struct", "init_task").addressOf("alloc_lock");
+  const kernel = learnedKernel({ physical, registers: place, tables: symbols.all("host") });
+  const lock = new Reading("host", kernel, kernel.memory(physical)).global("task_struct", "init_task").addressOf("alloc_lock");
   debian.write(lock, Uint8Array.of(1, 0, 0, 0));
   const at = debian.symbol("__arm64_sys_sysinfo"), waits = debian.symbol("queued_spin_lock_slowpath");
   const words = Uint32Array.of(
@@ -369,13 +369,13 @@ Deno.test("without types, the log is read by VMCOREINFO, and other answers name 
       words.forEach((word, index) => word === 0x1_eb9f && (words[index] = 0));
     }
   }
-  const kernel = LinuxKernel.find({ physical, registers, tables }) ?? assert.fail();
+  const kernel = learnedKernel({ physical, registers, tables });
   assert.equal(kernel.btf, undefined);
   // The kernel's own pointer leads to VMCOREINFO: the memory is not searched.
   physical.touched.clear();
   assert.ok(kernel.info(kernel.memory(physical)));
   assert.ok(physical.touched.size < 100, `${physical.touched.size} pages`);
-  const log = new Reading("host", kernel, physical), ps = new Reading("host", kernel, physical);
+  const log = new Reading("host", kernel, kernel.memory(physical)), ps = new Reading("host", kernel, kernel.memory(physical));
   assert.deepEqual(readLog(log), debian.rows("linux.log").map((row) => ({ ...row, at: null })));
   assert.deepEqual(log.gaps, []);
   assert.deepEqual(readTasks(ps, false), []);

@@ -3,19 +3,9 @@
 
 import assert from "node:assert/strict";
 import process from "node:process";
-import { absentConsole } from "../../../src/inside/linux/verdicts/consoles.ts";
-import { blockedTasks } from "../../../src/inside/linux/waits/hung.ts";
-import { initEnd } from "../../../src/inside/linux/verdicts/init.ts";
-import { LinuxKernel } from "../../../src/inside/linux/kernel/kernel.ts";
+import type { LinuxKernel } from "../../../src/inside/linux/kernel/kernel.ts";
 import { STEPS_MAX } from "../../../src/inside/linux/kernel/memory.ts";
-import { LINUX_READERS } from "../../../src/inside/linux/readers.ts";
-import { whyNotRun } from "../../../src/inside/linux/verdicts/programs.ts";
-import { probedDevice } from "../../../src/inside/linux/waits/probe.ts";
 import { Reading } from "../../../src/inside/linux/kernel/reading.ts";
-import { rootOf } from "../../../src/inside/linux/structures/lookup.ts";
-import { rootNotFound } from "../../../src/inside/linux/verdicts/root.ts";
-import { findTask } from "../../../src/inside/linux/structures/tasks.ts";
-import { loggedWarning } from "../../../src/inside/linux/verdicts/trouble.ts";
 import { RAM_BASE } from "../../../src/machine/hardware/memory-map.ts";
 import { once } from "../../../src/cpu/isa/names/once.ts";
 import { PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
@@ -24,6 +14,8 @@ import { LONG } from "../../support/long.ts";
 import { Random } from "../../support/random.ts";
 import { CopiedMemory } from "./copied-memory.ts";
 import { Debian } from "./debian.ts";
+import { learnedKernel } from "./learned-kernel.ts";
+import { ALL_READERS } from "./all-readers.ts";
 
 const CASES = LONG ? 100_000 : 1000;
 /** Milliseconds of CPU time that an answer may take. */
@@ -31,43 +23,8 @@ const MS_MAX = 50, AGAIN = 3;
 /** Words of a page that are changed together. */
 const CHANGES_MAX = 128;
 
-type Read = (reading: Reading) => readonly unknown[];
-
-const READERS: readonly (readonly [string, Read])[] = [
-  // The configuration is in the kernel's image, which is read once.
-  ...Object.entries(LINUX_READERS).filter(([name]) => name !== "linux.config").map(([name, read]) =>
-    [name, (reading: Reading) => read(reading, { threads: true, pid: 1 }) ?? []] as const
-  ),
-  // Readers of verdicts.
-  ["root", (reading) => tried(reading, () => rootNotFound(reading))],
-  ["init", (reading) => tried(reading, () => endOf(reading))],
-  ["program", (reading) => tried(reading, () => programOf(reading))],
-  ["hung", (reading) => tried(reading, () => blockedTasks(reading) ?? "none")],
-  ["warning", (reading) => tried(reading, () => loggedWarning(reading))],
-  ["console", (reading) => tried(reading, () => absentConsole(reading) ?? "none")],
-  ["stage", (reading) => tried(reading, () => deviceOf(reading) ?? "none")],
-];
-
-function tried<T>(reading: Reading, read: () => T): T[] {
-  const found = reading.tried("verdict", read);
-  return found === undefined ? [] : [found];
-}
-
-function endOf(reading: Reading): unknown {
-  const task = findTask(reading, 1);
-  return task && initEnd(reading, task, () => null);
-}
-
-function deviceOf(reading: Reading): unknown {
-  const task = findTask(reading, 1);
-  return task && probedDevice(reading, task);
-}
-
-/** The program of process 1, which can be executed. */
-function programOf(reading: Reading): string | undefined {
-  const root = rootOf(reading);
-  return root && `${whyNotRun(reading, root, "/bin/busybox")?.code}`;
-}
+/** The configuration is in the kernel's image, which is read once. */
+const READERS = ALL_READERS.filter(([name]) => name !== "linux.config");
 
 /** Values that lead astray. */
 function value(random: Random, page: DataView, at: number): bigint {
@@ -103,16 +60,15 @@ const kernelInCopy = once(async (): Promise<{ memory: CopiedMemory; kernel: Linu
   const { machine, symbols } = debian.system, [vcpu] = symbols.vcpus("host");
   const memory = new CopiedMemory(machine.ram.bytes(RAM_BASE, 256 << 20));
   const registers = { ttbr1: vcpu.registers.getRegister("TTBR1_EL1"), tcr: vcpu.registers.getRegister("TCR_EL1") };
-  const kernel = LinuxKernel.find({ physical: memory, registers, tables: symbols.all("host") });
-  return { memory, kernel: kernel ?? assert.fail() };
+  return { memory, kernel: learnedKernel({ physical: memory, registers, tables: symbols.all("host") }) };
 });
 
 Deno.test("an answer that comes to its limit of steps has what was read until then, and a gap", async () => {
   const { memory, kernel } = await kernelInCopy();
   for (const [name, read] of READERS) {
-    read(new Reading("host", kernel, memory));
-    const before = Work.spent, all = read(new Reading("host", kernel, memory)), steps = Work.spent - before;
-    const reading = new Reading("host", kernel, memory);
+    read(new Reading("host", kernel, kernel.memory(memory)));
+    const before = Work.spent, all = read(new Reading("host", kernel, kernel.memory(memory))), steps = Work.spent - before;
+    const reading = new Reading("host", kernel, kernel.memory(memory));
     reading.memory.work.spend(STEPS_MAX - (steps >> 1));
     const rows = read(reading);
     assert.ok(reading.gaps.some(({ code }) => code === "work"), name);
@@ -126,10 +82,10 @@ Deno.test("readers of a kernel answer within their limits whatever its memory ho
   // The pages that each reader reads of a whole kernel.
   const pages = READERS.map(([name, read]) => {
     memory.touched.clear();
-    const reading = new Reading("host", kernel, memory);
+    const reading = new Reading("host", kernel, kernel.memory(memory));
     assert.ok(read(reading).length > 0 && reading.gaps.length === 0, `${name} ${JSON.stringify(reading.gaps)}`);
     memory.touched.clear();
-    read(new Reading("host", kernel, memory));
+    read(new Reading("host", kernel, kernel.memory(memory)));
     return [...memory.touched];
   });
 
@@ -143,13 +99,13 @@ Deno.test("readers of a kernel answer within their limits whatever its memory ho
       const at = 8 * random.below(PAGE_SIZE / 8);
       view.setBigUint64(at, BigInt.asUintN(64, value(random, view, at)), true);
     }
-    const spent = Work.spent, reading = new Reading("host", kernel, memory);
+    const spent = Work.spent, reading = new Reading("host", kernel, kernel.memory(memory));
     // Reading must not fail; whatever it could not read is a gap.
     let time = timed(() => read(reading));
     most = Math.max(most, Work.spent - spent);
     // The collector of garbage works now and then: only a time that comes again is the reader's.
     for (let again = 0; time > MS_MAX / 2 && again < AGAIN; again++) {
-      time = Math.min(time, timed(() => read(new Reading("host", kernel, memory))));
+      time = Math.min(time, timed(() => read(new Reading("host", kernel, kernel.memory(memory)))));
     }
     longest = Math.max(longest, time);
 

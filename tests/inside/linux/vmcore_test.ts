@@ -1,7 +1,7 @@
 // Core files of a VM: their segments hold the memory that Linux's readers read, and gdb opens them.
 
 import assert from "node:assert/strict";
-import { LinuxKernel } from "../../../src/inside/linux/kernel/kernel.ts";
+import { learnedKernel } from "./learned-kernel.ts";
 import { readLog } from "../../../src/inside/linux/structures/log.ts";
 import type { PhysicalMemory } from "../../../src/inside/linux/kernel/memory.ts";
 import { Reading } from "../../../src/inside/linux/kernel/reading.ts";
@@ -58,8 +58,8 @@ for (const release of RELEASES) {
     };
     const [vcpu] = debian.system.symbols.vcpus("host"), register = (name: "TTBR1_EL1" | "TCR_EL1") => vcpu.registers.getRegister(name);
     const registers = { ttbr1: register("TTBR1_EL1"), tcr: register("TCR_EL1") };
-    const kernel = LinuxKernel.find({ physical, registers, tables: debian.system.symbols.all("host") }) ?? assert.fail();
-    const reading = new Reading("host", kernel, physical);
+    const kernel = learnedKernel({ physical, registers, tables: debian.system.symbols.all("host") });
+    const reading = new Reading("host", kernel, kernel.memory(physical));
     assert.deepEqual(readLog(reading), debian.rows("linux.log"));
     assert.deepEqual(readTasks(reading, false), debian.rows("linux.ps"));
 

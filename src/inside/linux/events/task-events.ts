@@ -124,7 +124,7 @@ export class TaskEvents {
    * @param memory as it is seen at the instant at which a place is passed
    */
   constructor(vm: string, kernel: LinuxKernel, readonly memory: SeenMemory) {
-    this.reading = new Reading(vm, kernel, memory.physical, memory);
+    this.reading = new Reading(vm, kernel, memory);
     this.#tasks = new Tasks(this.reading);
     this.#programs = new ProgramTables(this.reading);
   }

@@ -1,15 +1,22 @@
 // BTF, the layout of all structures that a kernel carries in its read-only data
 // (Documentation/bpf/btf.rst in its sources): a header, types of varying size that are numbered by
 // their order, and strings. The bytes are a guest's: numbers of types may lead anywhere or in
-// circles, so ways are bounded.
+// circles, so ways are bounded; each type and member that is looked at is counted, and sizes and
+// lengths are no more than a kernel's can be.
+
+import { ByHash, hashOf, hashOfTextAt, isTextAt } from "../../../kit/support/values/hashed.ts";
+import { MiB } from "../../../kit/support/values/sizes.ts";
+import type { InPieces, Work } from "../../../kit/support/values/work.ts";
 
 const MAGIC = 0xeb9f, VERSION = 1;
 /** Bytes of the header: later ones may have more. */
 const HEADER_SIZE = 24, HEADER_MAX = 64;
 /** Bytes of types and of strings; a kernel has three million of each. */
-const SECTION_MAX = 64 << 20;
+const SECTION_MAX = 16 * MiB;
 const TYPES_MAX = 1 << 20;
 const TYPE_SIZE = 12;
+/** Types that are counted together. */
+const TOGETHER = 256;
 
 /** Kinds of types. */
 const Kind = {
@@ -50,9 +57,9 @@ const WAY_MAX = 16;
  * Members that a search for one looks at: members without a name may lead to the same structure
  * again and again. The largest structure of a kernel has some hundred.
  */
-const MEMBERS_MAX = 1 << 18;
-/** Members that are remembered: an array may have four billion elements. */
-const REMEMBERED_MAX = 1 << 14;
+const MEMBERS_MAX = 1 << 14;
+/** Characters of a structure's name that somebody asks for, bytes of a type, and elements of an array. */
+const NAME_MAX = 64, SIZE_MAX = 64 * MiB, LENGTH_MAX = 1 << 16;
 const POINTER_SIZE = 8;
 
 /** Where a member is, from the start of its structure. */
@@ -67,15 +74,39 @@ export interface TypeField {
   readonly type: number;
 }
 
+/** Where types and strings are, in bytes. */
+interface Sections {
+  readonly start: number;
+  readonly end: number;
+  readonly strings: number;
+  readonly size: number;
+}
+
+function sectionsOf(header: Uint8Array): Sections | undefined {
+  if (header.length < HEADER_SIZE) return undefined;
+  const view = viewOf(header);
+  if (view.getUint16(0, true) !== MAGIC || view.getUint8(2) !== VERSION) return undefined;
+  const length = view.getUint32(4, true), typesAt = view.getUint32(8, true), types = view.getUint32(12, true);
+  const stringsAt = view.getUint32(16, true), strings = view.getUint32(20, true);
+  if (length < HEADER_SIZE || length > HEADER_MAX || typesAt !== 0 || types === 0 || types > SECTION_MAX || types % 4 !== 0) {
+    return undefined;
+  }
+  if (stringsAt < types || stringsAt > SECTION_MAX || strings === 0 || strings > SECTION_MAX) return undefined;
+  return { start: length, end: length + types, strings: length + stringsAt, size: length + stringsAt + strings };
+}
+
+const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 /** The types of a kernel. */
 export class Btf {
   readonly #view: DataView;
-  /** Offset of each type by its number, from 1; those of structures and unions by name. */
+  /** Offset of each type by its number, from 1. */
   readonly #types: Uint32Array;
-  /** Structures and unions that have names, by their order. */
+  /** Structures and unions that have names, in their order, and by their names. */
   readonly #structs: Uint32Array;
-  readonly #named = new Map<string, number | undefined>();
-  readonly #fields = new Map<string, TypeField | undefined>();
+  readonly #named: ByHash;
+  /** Paths by structure. They are el2's own, so they are few. */
+  readonly #fields = new Map<string, Map<string, TypeField | undefined>>();
   /** Members that the present search may still look at. */
   #left = 0;
 
@@ -84,49 +115,46 @@ export class Btf {
     readonly count: number,
     types: Uint32Array,
     structs: Uint32Array,
-    readonly strings: { start: number; end: number },
+    hashes: Int32Array,
+    readonly strings: number,
   ) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = viewOf(bytes);
     this.#types = types;
     this.#structs = structs;
+    this.#named = new ByHash(hashes);
   }
 
   /** Bytes of the whole, by its header; undefined where no header is. */
   static size(header: Uint8Array): number | undefined {
-    if (header.length < HEADER_SIZE) return undefined;
-    const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-    if (view.getUint16(0, true) !== MAGIC || view.getUint8(2) !== VERSION) return undefined;
-    const length = view.getUint32(4, true), typesAt = view.getUint32(8, true), types = view.getUint32(12, true);
-    const stringsAt = view.getUint32(16, true), strings = view.getUint32(20, true);
-    if (length < HEADER_SIZE || length > HEADER_MAX || typesAt !== 0 || types === 0 || types > SECTION_MAX || types % 4 !== 0) {
-      return undefined;
-    }
-    if (stringsAt < types || stringsAt > SECTION_MAX || strings === 0 || strings > SECTION_MAX) return undefined;
-    return length + stringsAt + strings;
+    return sectionsOf(header)?.size;
   }
 
   /**
    * Reads them; undefined if they do not hold together.
    * @param copies whether the bytes may change later, so that a copy is kept
    */
-  static read(bytes: Uint8Array, copies = false): Btf | undefined {
-    const size = Btf.size(bytes);
-    if (size === undefined || size > bytes.length) return undefined;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const start = view.getUint32(4, true), end = start + view.getUint32(12, true);
-    const offsets = new Uint32Array(Math.min(TYPES_MAX, (end - start) / TYPE_SIZE) + 2);
-    const structs = new Uint32Array(offsets.length);
-    let at = start, count = 0, structCount = 0;
-    while (at + TYPE_SIZE <= end && count < TYPES_MAX) {
-      const info = view.getUint32(at + 4, true), kind = info >>> 24 & 0x1f;
-      if (kind === 0 || kind > KIND_LAST) return undefined;
-      offsets[++count] = at;
-      if ((kind === Kind.Struct || kind === Kind.Union) && view.getUint32(at, true) !== 0) structs[structCount++] = count;
-      at += TYPE_SIZE + (FIXED[kind] ?? (PER_PART[kind] ?? 0) * (info & 0xffff));
+  static *read(bytes: Uint8Array, work: Work, copies = false): InPieces<Btf | undefined> {
+    const sections = sectionsOf(bytes);
+    if (!sections || sections.size > bytes.length) return undefined;
+    const types = yield* countTypes(bytes, sections, work);
+    if (!types) return undefined;
+    const kept = copies ? bytes.slice(0, sections.size) : bytes;
+    const { start, end, strings } = sections, { count, named } = types, view = viewOf(kept);
+    const offsets = new Uint32Array(count + 1), structs = new Uint32Array(named), hashes = new Int32Array(named);
+    let number = 0, known = 0, at = start;
+    for (; at + TYPE_SIZE <= end && number < count; at = nextType(view, at)) {
+      offsets[++number] = at;
+      if (!isNamedStruct(view, at) || known === named) continue;
+      const name = hashOfTextAt(kept, strings + view.getUint32(at, true), NAME_MAX);
+      work.spend(1 + ((name?.length ?? NAME_MAX) >> 4));
+      if (work.pauses) yield;
+      if (!name) continue;
+      structs[known] = number;
+      hashes[known++] = name.hash;
     }
+    // The guest may have changed them between the pieces.
     if (at !== end) return undefined;
-    const strings = start + view.getUint32(16, true), kept = copies ? bytes.slice(0, size) : bytes;
-    return new Btf(kept, count, offsets, structs.subarray(0, structCount), { start: strings, end: strings + view.getUint32(20, true) });
+    return new Btf(kept, number, offsets, structs.subarray(0, known), hashes.subarray(0, known), strings);
   }
 
   #type(number: number): { at: number; kind: number; name: number; parts: number; flag: boolean; value: number } {
@@ -137,10 +165,7 @@ export class Btf {
 
   /** The structure or union of a name; of several the first. */
   #find(name: string): number | undefined {
-    if (this.#named.has(name)) return this.#named.get(name);
-    const found = this.#structs.find((type) => this.#isString(this.#view.getUint32(this.#types[type], true), name));
-    this.#named.set(name, found);
-    return found;
+    return this.#structs[this.#named.find(hashOf(name), (index) => this.#isString(this.#type(this.#structs[index]).name, name))];
   }
 
   /** The type that typedefs and qualifiers lead to; 0: none. */
@@ -155,46 +180,54 @@ export class Btf {
     return 0;
   }
 
-  /** Bytes of a type; 0 if it has none. */
+  /** Bytes of a type; 0 if it has none, or more than a kernel's. */
   #size(number: number, way = 0): number {
     const type = this.#plain(number);
     if (type === 0 || way === WAY_MAX) return 0;
     const { at, kind, value } = this.#type(type);
     if (kind === Kind.Pointer) return POINTER_SIZE;
-    if (kind !== Kind.Array) return kind === Kind.FuncProto ? 0 : value;
-    return this.#view.getUint32(at + TYPE_SIZE + 8, true) * this.#size(this.#view.getUint32(at + TYPE_SIZE, true), way + 1);
+    if (kind === Kind.FuncProto) return 0;
+    const size = kind === Kind.Array ? this.#length(at) * this.#size(this.#view.getUint32(at + TYPE_SIZE, true), way + 1) : value;
+    return size <= SIZE_MAX ? size : 0;
+  }
+
+  /** Elements of the array at an offset. */
+  #length(at: number): number {
+    return Math.min(this.#view.getUint32(at + TYPE_SIZE + 8, true), LENGTH_MAX);
   }
 
   /** Bytes of a structure; undefined without one of this name. */
   sizeOf(struct: string): number | undefined {
     const type = this.#find(struct);
-    return type === undefined ? undefined : this.#type(type).value;
+    return type === undefined ? undefined : this.#size(type);
   }
 
   /**
    * A member by its path, such as `se.sum_exec_runtime`, `mem[0].base`; members of structures
    * without a name are those of the structure that has them. Undefined without one.
    */
-  field(struct: string, path: string): TypeField | undefined {
-    const key = `${struct} ${path}`;
-    if (this.#fields.has(key)) return this.#fields.get(key);
+  field(struct: string, path: string, work: Work): TypeField | undefined {
+    let fields = this.#fields.get(struct);
+    if (!fields) this.#fields.set(struct, fields = new Map());
+    const known = fields.get(path);
+    if (known || fields.has(path)) return known;
     const start = this.#find(struct);
     let found: TypeField | undefined = start === undefined ? undefined : { offset: 0, size: 0, type: start };
     for (const step of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
       if (!found) break;
       this.#left = MEMBERS_MAX;
-      found = step[1] !== undefined ? this.#member(found, step[1], 0) : this.#element(found, Number(step[2]));
+      found = step[1] !== undefined ? this.#member(found, step[1], 0, work) : this.#element(found, Number(step[2]));
     }
-    if (this.#fields.size >= REMEMBERED_MAX) this.#fields.clear();
-    this.#fields.set(key, found);
+    fields.set(path, found);
     return found;
   }
 
-  #member(of: TypeField, name: string, depth: number): TypeField | undefined {
+  #member(of: TypeField, name: string, depth: number, work: Work): TypeField | undefined {
     const type = this.#plain(of.type);
     if (type === 0 || depth === WAY_MAX) return undefined;
     const { at, kind, parts, flag } = this.#type(type);
-    if (kind !== Kind.Struct && kind !== Kind.Union || (this.#left -= parts) < 0) return undefined;
+    if (kind !== Kind.Struct && kind !== Kind.Union || (this.#left -= parts + 1) < 0) return undefined;
+    work.spend(1 + (parts >> 3));
     const hidden: TypeField[] = [];
     for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += 12) {
       const nameAt = this.#view.getUint32(member, true), word = this.#view.getUint32(member + 8, true);
@@ -207,24 +240,21 @@ export class Btf {
       }
     }
     for (const one of hidden) {
-      const found = this.#member(one, name, depth + 1);
+      const found = this.#member(one, name, depth + 1, work);
       if (found) return found;
     }
     return undefined;
   }
 
   #isString(offset: number, text: string): boolean {
-    const at = this.strings.start + offset;
-    if (at + text.length >= this.strings.end) return false;
-    for (let index = 0; index < text.length; index++) if (this.bytes[at + index] !== text.charCodeAt(index)) return false;
-    return this.bytes[at + text.length] === 0;
+    return isTextAt(this.bytes, this.strings + offset, text);
   }
 
   #element(of: TypeField, index: number): TypeField | undefined {
     const type = this.#plain(of.type);
     if (type === 0) return undefined;
     const { at, kind } = this.#type(type);
-    if (kind !== Kind.Array || index >= this.#view.getUint32(at + TYPE_SIZE + 8, true)) return undefined;
+    if (kind !== Kind.Array || index >= this.#length(at)) return undefined;
     const element = this.#view.getUint32(at + TYPE_SIZE, true), size = this.#size(element);
     return { offset: of.offset + index * size, size, type: element };
   }
@@ -234,18 +264,46 @@ export class Btf {
     const type = this.#plain(number);
     if (type === 0) return 0;
     const { at, kind } = this.#type(type);
-    return kind === Kind.Array ? this.#view.getUint32(at + TYPE_SIZE + 8, true) : 0;
+    return kind === Kind.Array ? this.#length(at) : 0;
   }
 
-  /** Values of an enumeration's names; undefined if no enumeration has this name. */
-  constant(name: string): number | undefined {
+  /** The value of an enumeration's name; undefined if no enumeration has this name. */
+  constant(name: string, work: Work): number | undefined {
     for (let number = 1; number <= this.count; number++) {
       const { at, kind, parts } = this.#type(number);
+      if (number % TOGETHER === 0) work.spend(TOGETHER >> 3);
       if (kind !== Kind.Enum) continue;
+      work.spend(parts >> 3);
       for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += 8) {
         if (this.#isString(this.#view.getUint32(member, true), name)) return this.#view.getInt32(member + 4, true);
       }
     }
     return undefined;
   }
+}
+
+const nextType = (view: DataView, at: number): number => {
+  const info = view.getUint32(at + 4, true), kind = info >>> 24 & 0x1f;
+  return at + TYPE_SIZE + (FIXED[kind] ?? (PER_PART[kind] ?? 0) * (info & 0xffff));
+};
+
+function isNamedStruct(view: DataView, at: number): boolean {
+  const kind = view.getUint32(at + 4, true) >>> 24 & 0x1f;
+  return (kind === Kind.Struct || kind === Kind.Union) && view.getUint32(at, true) !== 0;
+}
+
+/** How many types follow each other up to the end, and how many are structures with a name; undefined if they do not. */
+function* countTypes(bytes: Uint8Array, { start, end }: Sections, work: Work): InPieces<{ count: number; named: number } | undefined> {
+  const view = viewOf(bytes);
+  let at = start, count = 0, named = 0;
+  while (at + TYPE_SIZE <= end && count < TYPES_MAX) {
+    const kind = view.getUint32(at + 4, true) >>> 24 & 0x1f;
+    if (kind === 0 || kind > KIND_LAST) return undefined;
+    if (isNamedStruct(view, at)) named++;
+    at = nextType(view, at);
+    if (++count % TOGETHER !== 0) continue;
+    work.spend(TOGETHER >> 2);
+    if (work.pauses) yield;
+  }
+  return at === end ? { count, named } : undefined;
 }

@@ -5,8 +5,10 @@
 // distances to the symbol, to its name and to its namespace, each from the word itself. Entries are
 // one after the other, so one leads to all. A name may be the end of a longer one.
 
+import { ByHash, hashOf, hashOfTextAt, isTextAt } from "../../../kit/support/values/hashed.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import type { VirtualMemory } from "./memory.ts";
+import type { InPieces, Work } from "../../../kit/support/values/work.ts";
+import { COPIED_PAGE, type VirtualMemory } from "./memory.ts";
 
 const PAGE = BigInt(PAGE_SIZE);
 /** Pages of code and read-only data. */
@@ -17,11 +19,15 @@ const ENTRY_WORDS = 3;
 /** Places that may have the anchor's name. */
 const PLACES_MAX = 16;
 /** Entries of a table: a kernel exports some thousands, others some tens. */
-const ENTRIES_MIN = 512;
+const ENTRIES_MIN = 512, ENTRIES_MAX = 1 << 17;
+/** Characters of a name that somebody asks for. */
+const NAME_MAX = 64;
 /** A symbol that every kernel exports. */
-const ANCHOR = "init_task";
+export const ANCHOR = "init_task";
 /** Bytes of a function that are searched for addresses. */
 const FUNCTION_MAX = 4096;
+/** Places of a search that are counted together, as one step for so many of them. */
+const TOGETHER = 4096, PLACES_PER_STEP = 64;
 
 /** Read-only memory from one address on. */
 export interface KernelImage {
@@ -32,20 +38,34 @@ export interface KernelImage {
 }
 
 /**
- * The mapped pages from an address on; a copy if they do not follow one another in memory, which
- * costs far more.
+ * The mapped pages from an address on, no more than there is RAM, as one page may be mapped many
+ * times; a copy if they do not follow one another in memory, which costs far more.
  */
-export function readImage(memory: VirtualMemory, start: bigint): KernelImage {
-  const base = start & ~(PAGE - 1n), first = memory.page(base);
+export function* readImage(memory: VirtualMemory, start: bigint): InPieces<KernelImage> {
+  const base = start & ~(PAGE - 1n), first = memory.page(base), { work } = memory;
   if (!first) return { base, bytes: new Uint8Array(), isShared: false };
-  const { buffer, byteOffset } = first;
-  let pages = 0, inOrder = true;
-  for (let page: DataView | undefined = first; page && pages < PAGES_MAX; page = memory.page(base + BigInt(pages) * PAGE)) {
-    inOrder &&= page.buffer === buffer && page.byteOffset === byteOffset + pages * PAGE_SIZE;
-    pages++;
+  const { buffer, byteOffset } = first, pages: DataView[] = [], most = Math.min(PAGES_MAX, pagesOf(memory));
+  let inOrder = true;
+  for (let page: DataView | undefined = first; page && pages.length < most; page = memory.page(base + BigInt(pages.length) * PAGE)) {
+    inOrder &&= page.buffer === buffer && page.byteOffset === byteOffset + pages.length * PAGE_SIZE;
+    pages.push(page);
+    if (work.pauses) yield;
   }
-  const size = pages * PAGE_SIZE, bytes = inOrder ? new Uint8Array(buffer, byteOffset, size) : memory.bytes(base, size);
-  return { base, bytes, isShared: inOrder };
+  const size = pages.length * PAGE_SIZE;
+  if (inOrder) return { base, bytes: new Uint8Array(buffer, byteOffset, size), isShared: true };
+  const bytes = new Uint8Array(size);
+  for (const [index, page] of pages.entries()) {
+    work.spend(COPIED_PAGE);
+    if (work.pauses) yield;
+    bytes.set(new Uint8Array(page.buffer, page.byteOffset, PAGE_SIZE), index * PAGE_SIZE);
+  }
+  return { base, bytes, isShared: false };
+}
+
+function pagesOf({ physical }: VirtualMemory): number {
+  let pages = 0;
+  for (const { size } of physical.ranges()) pages += size / PAGE_SIZE;
+  return pages;
 }
 
 /**
@@ -58,36 +78,32 @@ export function isStillThere(memory: VirtualMemory, { base, bytes: { buffer, byt
   });
 }
 
-/** Where the table of exported symbols of an image is. */
-export class ExportedSymbols {
-  /** Words of its first entry, and after its last one. */
-  #first = 0;
-  #end = 0;
+/** A run of entries, in words: its first one, and after its last one. */
+interface Run {
+  readonly first: number;
+  readonly end: number;
+}
 
-  /** @param data where the code has ended, in bytes */
-  constructor({ bytes }: KernelImage, data: number) {
-    const words = wordsOf(bytes), isEntry = (word: number) => this.#isEntry(bytes, words, word);
-    let places = 0;
-    for (const place of placesOf(bytes.subarray(data), new TextEncoder().encode(`${ANCHOR}\0`))) {
-      const name = data + place;
-      if (++places > PLACES_MAX) return;
-      // From the name backward: the table is just before the names.
-      for (let word = (name >> 2) - 1, last = Math.max(1, (name - STRINGS_REACH) >> 2); word >= last; word--) {
-        if (4 * word + words[word] !== name) continue;
-        let first = word - 1, end = first;
-        while (isEntry(first - ENTRY_WORDS)) first -= ENTRY_WORDS;
-        while (isEntry(end)) end += ENTRY_WORDS;
-        if (end - first > this.#end - this.#first) [this.#first, this.#end] = [first, end];
-        if (end - first >= ENTRIES_MIN * ENTRY_WORDS) return;
-      }
-    }
+/** The table of exported symbols of an image. */
+export class ExportedSymbols {
+  readonly #byName: ByHash;
+
+  private constructor(readonly run: Run, hashes: Int32Array) {
+    this.#byName = new ByHash(hashes);
   }
 
-  /** Whether a word begins an entry: its name begins with a letter. */
-  #isEntry(bytes: Uint8Array, words: Int32Array, word: number): boolean {
-    if (word < 0 || word + ENTRY_WORDS > words.length) return false;
-    const first = bytes[4 * (word + 1) + words[word + 1]];
-    return first === UNDERLINE || (first & ~0x20) >= CAPITAL_A && (first & ~0x20) <= CAPITAL_Z;
+  /** @param data where the code has ended, in bytes */
+  static *read({ bytes }: KernelImage, data: number, work: Work): InPieces<ExportedSymbols> {
+    const words = wordsOf(bytes), run = yield* longestRun(bytes, words, data, work);
+    const hashes = new Int32Array((run.end - run.first) / ENTRY_WORDS);
+    for (let entry = 0, word = run.first; word < run.end; entry++, word += ENTRY_WORDS) {
+      const name = hashOfTextAt(bytes, nameAt(words, word), NAME_MAX);
+      work.spend(1 + ((name?.length ?? NAME_MAX) >> 4));
+      if (work.pauses) yield;
+      // Of a longer one nobody asks for.
+      if (name) hashes[entry] = name.hash;
+    }
+    return new ExportedSymbols(run, hashes);
   }
 
   /**
@@ -95,24 +111,82 @@ export class ExportedSymbols {
    * @param image the same, perhaps later
    */
   find({ base, bytes }: KernelImage, name: string): bigint | undefined {
-    const wanted = new TextEncoder().encode(`${name}\0`), words = wordsOf(bytes), end = Math.min(this.#end, words.length);
-    for (let word = this.#first; word + ENTRY_WORDS <= end; word += ENTRY_WORDS) {
-      const at = 4 * (word + 1) + words[word + 1];
-      if (wanted.every((byte, index) => bytes[at + index] === byte)) return base + BigInt(4 * word + words[word]);
-    }
-    return undefined;
+    const words = wordsOf(bytes), wordOf = (entry: number) => this.run.first + entry * ENTRY_WORDS;
+    const entry = this.#byName.find(hashOf(name), (entry) => isTextAt(bytes, nameAt(words, wordOf(entry)), name));
+    if (entry < 0) return undefined;
+    const word = wordOf(entry);
+    return base + BigInt(4 * word + words[word]);
   }
+}
+
+/** The longest run of entries of which one has the anchor's name. */
+function* longestRun(bytes: Uint8Array, words: Int32Array, data: number, work: Work): InPieces<Run> {
+  let longest: Run = { first: 0, end: 0 }, places = 0;
+  for (const place of placesOf(bytes, new TextEncoder().encode(`${ANCHOR}\0`), work, data)) {
+    if (place === undefined) {
+      if (work.pauses) yield;
+      continue;
+    }
+    if (++places > PLACES_MAX) break;
+    // From the name backward: the table is just before the names. Of words in the same run, each
+    // third one begins an entry of it.
+    const known: (Run | undefined)[] = [];
+    for (let word = (place >> 2) - 1, last = Math.max(1, (place - STRINGS_REACH) >> 2); word >= last; word--) {
+      if (word % TOGETHER === 0) {
+        work.spend(TOGETHER / PLACES_PER_STEP);
+        if (work.pauses) yield;
+      }
+      const before = known[word % ENTRY_WORDS];
+      if (4 * word + words[word] !== place || before && word > before.first) continue;
+      const run = yield* runAt(bytes, words, word - 1, work);
+      known[word % ENTRY_WORDS] = run;
+      if (run.end - run.first > longest.end - longest.first) longest = run;
+      if (run.end - run.first >= ENTRIES_MIN * ENTRY_WORDS) return longest;
+    }
+  }
+  return longest;
+}
+
+/** The run of entries around a word that begins one, or would. */
+function* runAt(bytes: Uint8Array, words: Int32Array, word: number, work: Work): InPieces<Run> {
+  let first = word, end = word, entries = 0;
+  const counts = () => {
+    if (++entries % TOGETHER === 0) work.spend(TOGETHER / PLACES_PER_STEP);
+    return entries <= ENTRIES_MAX;
+  };
+  while (counts() && isEntry(bytes, words, first - ENTRY_WORDS)) first -= ENTRY_WORDS;
+  if (work.pauses) yield;
+  while (counts() && isEntry(bytes, words, end)) end += ENTRY_WORDS;
+  return { first, end };
+}
+
+/** Where the name of an entry is. */
+const nameAt = (words: Int32Array, word: number): number => 4 * (word + 1) + words[word + 1];
+
+/** Whether a word begins an entry: its name begins with a letter. */
+function isEntry(bytes: Uint8Array, words: Int32Array, word: number): boolean {
+  if (word < 0 || word + ENTRY_WORDS > words.length) return false;
+  const first = bytes[nameAt(words, word)];
+  return first === UNDERLINE || (first & ~0x20) >= CAPITAL_A && (first & ~0x20) <= CAPITAL_Z;
 }
 
 const wordsOf = ({ buffer, byteOffset, length }: Uint8Array) => new Int32Array(buffer, byteOffset, length >> 2);
 
-/** Where bytes are in others: compared at the last one, which says how far the next place is. */
-export function* placesOf(bytes: Uint8Array, wanted: Uint8Array): Generator<number> {
+/**
+ * Where bytes are in others: compared at the last one, which says how far the next place is.
+ * Undefined where a piece may end.
+ */
+export function* placesOf(bytes: Uint8Array, wanted: Uint8Array, work: Work, from = 0): Generator<number | undefined> {
   const last = wanted.length - 1, skips = new Uint8Array(256).fill(wanted.length);
   for (let index = 0; index < last; index++) skips[wanted[index]] = last - index;
-  for (let at = last; at < bytes.length; at += skips[bytes[at]]) {
+  let tried = 0;
+  for (let at = from + last; at < bytes.length; at += skips[bytes[at]]) {
     let same = 0;
     while (same <= last && bytes[at - same] === wanted[last - same]) same++;
+    if (++tried % TOGETHER === 0) {
+      work.spend(TOGETHER / PLACES_PER_STEP);
+      yield undefined;
+    }
     if (same > last) yield at - last;
   }
 }
@@ -124,10 +198,11 @@ const CAPITAL_A = 0x41, CAPITAL_Z = 0x5a, UNDERLINE = 0x5f;
  * ADD, loads and stores with an offset from it (Arm ARM C6.2). Registers that other instructions
  * write are taken for what they were: the caller knows what it looks for.
  */
-export function addressesIn({ base, bytes }: KernelImage, start: bigint, end: bigint): bigint[] {
+export function addressesIn({ base, bytes }: KernelImage, start: bigint, end: bigint, work: Work): bigint[] {
   const first = Number(start - base), last = Math.min(Number(end - base), first + FUNCTION_MAX, bytes.length - 3);
   const registers = new Map<number, bigint>(), found = new Set<bigint>();
-  if (first < 0 || first % 4 !== 0) return [];
+  if (first < 0 || first % 4 !== 0 || last <= first) return [];
+  work.spend((last - first) / 4);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = first; at < last; at += 4) {
     const word = view.getUint32(at, true), rd = word & 0x1f;

@@ -3,10 +3,10 @@
 
 import { type Tables, tablesOf } from "../../../kit/formats/page-tables.ts";
 import type { SymbolTable } from "../../symbols/symbol-table.ts";
-import { Work } from "../../../kit/support/values/work.ts";
+import { type InPieces, whole, Work } from "../../../kit/support/values/work.ts";
 import { Btf } from "./btf.ts";
-import { addressesIn, ExportedSymbols, isStillThere, type KernelImage, readImage } from "./kernel-image.ts";
-import { BadMemory, type PhysicalMemory, STEPS_MAX, TooMuch, type TranslationRegisters, VirtualMemory } from "./memory.ts";
+import { addressesIn, ANCHOR, ExportedSymbols, isStillThere, type KernelImage, readImage } from "./kernel-image.ts";
+import { BadMemory, FAILURE, type PhysicalMemory, STEPS_MAX, TooMuch, type TranslationRegisters, VirtualMemory } from "./memory.ts";
 import { SOUGHT, type Sought } from "./sought.ts";
 import { NoType, Struct, type Types } from "./types.ts";
 import { VmCoreInfo } from "./vmcoreinfo.ts";
@@ -34,14 +34,22 @@ const ALIGNMENT = 4;
 const BTF_WORD = 0x0001_eb9f;
 /** With page-table isolation, the tables of user space lie two pages before those of the kernel. */
 const TRAMPOLINE_PAGES = 2;
+/** Steps of the search for its types and exported symbols, which is done in pieces. */
+const SEARCH_MAX = 16 * STEPS_MAX;
+/** Steps for a place that may have a header, and for a name that is looked up in tables. */
+const HEADER_STEPS = 4, NAME_STEPS = 16;
 
 export class LinuxKernel {
+  #btf: Btf | undefined;
   #image: KernelImage | undefined;
   #exported: ExportedSymbols | undefined;
   #info: VmCoreInfo | undefined;
   readonly #constants = new Map<string, number | undefined>();
   /** Those that were found: others may be known later. */
   readonly #symbols = new Map<string, bigint>();
+  /** Those that an answer has not found, and whether it has looked for VMCOREINFO. */
+  readonly #absent = new WeakMap<VirtualMemory, Set<string>>();
+  readonly #withoutInfo = new WeakSet<VirtualMemory>();
 
   private constructor(
     readonly symbols: readonly SymbolTable[],
@@ -49,28 +57,41 @@ export class LinuxKernel {
     readonly tcr: bigint,
     /** Where its code begins. */
     readonly code: bigint,
-    /** Undefined if its memory has none. */
-    readonly btf: Btf | undefined,
-    image: KernelImage | undefined,
-  ) {
-    this.#image = image;
-  }
+  ) {}
 
-  /** Undefined where no kernel's code is mapped. */
+  /** Undefined where no kernel's code is mapped. It has to learn before it is asked for more than symbols. */
   static find({ physical, registers, tables: symbols }: KernelPlace): LinuxKernel | undefined {
     const code = CODE.map((name) => resolve(symbols, name)).find((address) => address !== undefined);
     const { ttbr1, tcr } = registers, tables = tablesOf(ttbr1, tcr, true);
     if (code === undefined) return undefined;
     for (const root of [tables.root, tables.root + (TRAMPOLINE_PAGES << tables.granule)]) {
-      const upper = { ...tables, root };
-      const memory = new VirtualMemory(physical, upper, new Work(STEPS_MAX, () => new TooMuch()));
-      if (!memory.has(code, ALIGNMENT)) continue;
-      const start = resolve(symbols, "__start_BTF");
-      const here = start === undefined ? undefined : btfAt(memory, start);
-      const image = here ? undefined : readImage(memory, code);
-      return new LinuxKernel(symbols, upper, tcr, code, here ?? (image && btfIn(image)), image);
+      const kernel: LinuxKernel = new LinuxKernel(symbols, { ...tables, root }, tcr, code);
+      if (kernel.memory(physical).has(code, ALIGNMENT)) return kernel;
     }
     return undefined;
+  }
+
+  /** Finds its types and exported symbols, which a guest can make long: it knows what it finds in time. */
+  *learn(physical: PhysicalMemory): InPieces<void> {
+    try {
+      yield* this.#learn(new VirtualMemory(physical, this.tables, new Work(SEARCH_MAX, () => new TooMuch())));
+    } catch (error) {
+      if (!(error instanceof TooMuch)) throw error;
+    }
+  }
+
+  *#learn(memory: VirtualMemory): InPieces<void> {
+    const { symbols, code } = this, start = resolve(symbols, "__start_BTF");
+    if (start !== undefined) this.#btf = yield* btfAt(memory, start);
+    if (this.#btf && resolve(symbols, ANCHOR) !== undefined) return;
+    const image = this.#image = yield* readImage(memory, code);
+    this.#btf ??= yield* btfIn(image, memory.work);
+    this.#exported = yield* ExportedSymbols.read(image, this.#data(image), memory.work);
+  }
+
+  /** Undefined if its memory has none. */
+  get btf(): Btf | undefined {
+    return this.#btf;
   }
 
   /** Whether a CPU uses its tables: a kernel that boots has others first. */
@@ -99,14 +120,16 @@ export class LinuxKernel {
    * kernel names, or else sought in all memory.
    */
   info(memory: VirtualMemory): VmCoreInfo | undefined {
-    if (this.#info) return this.#info;
+    if (this.#info || this.#withoutInfo.has(memory)) return this.#info;
+    // What is not there is not sought again in the same answer.
+    this.#withoutInfo.add(memory);
     const pointer = this.#used(memory, "vmcoreinfo_data");
-    return this.#info = pointer === undefined ? VmCoreInfo.find(memory.physical) : VmCoreInfo.at(memory, memory.u64(pointer));
+    return this.#info = pointer === undefined ? VmCoreInfo.find(memory.physical, memory.work) : VmCoreInfo.at(memory, memory.u64(pointer));
   }
 
   /** The value of an enumeration's name; undefined without it. */
-  constant(name: string): number | undefined {
-    if (!this.#constants.has(name)) this.#constants.set(name, this.btf?.constant(name));
+  constant(name: string, work: Work): number | undefined {
+    if (!this.#constants.has(name)) this.#constants.set(name, this.btf?.constant(name, work));
     return this.#constants.get(name);
   }
 
@@ -126,6 +149,11 @@ export class LinuxKernel {
   find(memory: VirtualMemory, name: string): bigint | undefined {
     const known = this.#symbols.get(name);
     if (known !== undefined) return known;
+    let absent = this.#absent.get(memory);
+    if (!absent) this.#absent.set(memory, absent = new Set());
+    if (absent.has(name)) return undefined;
+    absent.add(name);
+    memory.work.spend(NAME_STEPS);
     const found = resolve(this.symbols, name) ?? this.info(memory)?.symbols.get(name) ?? this.#export(memory, name) ??
       this.#used(memory, name);
     if (found !== undefined) this.#symbols.set(name, found);
@@ -135,12 +163,11 @@ export class LinuxKernel {
   /** Its code and read-only data. */
   imageOf(memory: VirtualMemory): KernelImage {
     const known = this.#image;
-    return known && isStillThere(memory, known) ? known : this.#image = readImage(memory, this.code);
+    return known && isStillThere(memory, known) ? known : this.#image = whole(readImage(memory, this.code));
   }
 
   #export(memory: VirtualMemory, name: string): bigint | undefined {
-    const image = this.imageOf(memory);
-    return (this.#exported ??= new ExportedSymbols(image, this.#data(image))).find(image, name);
+    return this.#exported?.find(this.imageOf(memory), name);
   }
 
   /** Bytes of an image before the end of its code. */
@@ -158,8 +185,9 @@ export class LinuxKernel {
       for (const table of this.symbols) {
         const start = table.find(code)?.address, end = start === undefined ? undefined : table.next(start);
         if (start === undefined || end === undefined) continue;
-        for (const address of addressesIn(image, start, end)) {
+        for (const address of addressesIn(image, start, end, memory.work)) {
           for (let more = 0; more <= (sought.near ?? 0); more += WORD) {
+            memory.work.spend();
             if (this.#fits(memory, sought, address + BigInt(more))) return address + BigInt(more);
           }
         }
@@ -172,8 +200,9 @@ export class LinuxKernel {
     try {
       return sought.fits((type, at) => this.struct(memory, type, at), address, memory, (symbol) => this.find(memory, symbol));
     } catch (error) {
-      if (error instanceof BadMemory || error instanceof NoType) return false;
-      throw error;
+      if (!(error instanceof BadMemory || error instanceof NoType)) throw error;
+      memory.work.owe(FAILURE);
+      return false;
     }
   }
 
@@ -193,16 +222,18 @@ function resolve(tables: readonly SymbolTable[], name: string): bigint | undefin
   return undefined;
 }
 
-function btfAt(memory: VirtualMemory, address: bigint): Btf | undefined {
+function* btfAt(memory: VirtualMemory, address: bigint): InPieces<Btf | undefined> {
   if (!memory.has(address, HEADER)) return undefined;
   const size = Btf.size(memory.bytes(address, HEADER));
-  return size !== undefined && memory.has(address, size) ? Btf.read(memory.bytes(address, size)) : undefined;
+  return size !== undefined && memory.has(address, size) ? yield* Btf.read(memory.bytes(address, size), memory.work) : undefined;
 }
 
-function btfIn({ bytes }: KernelImage): Btf | undefined {
+function* btfIn({ bytes }: KernelImage, work: Work): InPieces<Btf | undefined> {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   for (let at = words.indexOf(BTF_WORD); at >= 0; at = words.indexOf(BTF_WORD, at + 1)) {
-    const found = Btf.read(bytes.subarray(4 * at), true);
+    work.spend(HEADER_STEPS);
+    if (work.pauses) yield;
+    const found = yield* Btf.read(bytes.subarray(4 * at), work, true);
     if (found) return found;
   }
   return undefined;

@@ -41,8 +41,15 @@ export class BadMemory extends Error {
 /** Reading took more steps than a kernel's structures can need. */
 export class TooMuch extends Error {}
 
-/** Steps (reads and levels of page tables) of one answer. */
-export const STEPS_MAX = 1_500_000;
+/**
+ * Steps of one answer: reads, levels of page tables, and whatever loops do between them. A step is
+ * some tenth of a microsecond.
+ */
+export const STEPS_MAX = 750_000;
+/** Steps that the copy of a page takes, and an exception that says what could not be read. */
+export const COPIED_PAGE = 4, FAILURE = 64;
+/** Characters of a text that are one step: a text also takes room in the answer. */
+const CHARACTERS = 16;
 
 const PAGE = BigInt(PAGE_SIZE), PAGE_OFFSET = PAGE - 1n;
 
@@ -120,7 +127,11 @@ export class VirtualMemory {
 
   /** Whether all bytes are mapped to RAM. */
   has(address: bigint, size: number): boolean {
-    for (let at = address & ~PAGE_OFFSET; at < address + BigInt(size); at += PAGE) if (!this.page(at)) return false;
+    const end = address + BigInt(size);
+    for (let at = address & ~PAGE_OFFSET; at < end; at += PAGE) {
+      this.work.spend();
+      if (!this.page(at)) return false;
+    }
     return true;
   }
 
@@ -149,14 +160,20 @@ export class VirtualMemory {
   bytes(address: bigint, size: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(size);
     for (let done = 0; done < size;) {
-      this.work.spend();
-      const at = address + BigInt(done), view = this.page(at);
+      const at = address + BigInt(done), offset = Number(at & PAGE_OFFSET), length = Math.min(size - done, PAGE_SIZE - offset);
+      this.work.spend(1 + Math.floor(length * COPIED_PAGE / PAGE_SIZE));
+      const view = this.page(at);
       if (!view) throw new BadMemory("unmapped", "nothing is mapped", at);
-      const offset = Number(at & PAGE_OFFSET), length = Math.min(size - done, PAGE_SIZE - offset);
       bytes.set(new Uint8Array(view.buffer, view.byteOffset + offset, length), done);
       done += length;
     }
     return bytes;
+  }
+
+  /** Bytes as text, up to a zero. */
+  textIn(address: bigint, size: number): string {
+    this.work.spend(size / CHARACTERS | 0);
+    return textOf(this.bytes(address, size));
   }
 
   /** Characters up to a zero, at most `most`. */

@@ -5,7 +5,7 @@ import type { SymbolPlace } from "../../symbols/symbol-table.ts";
 import { placeIn } from "../../symbols/vm-symbols.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { type LinuxKernel, NoSymbol } from "./kernel.ts";
-import { BadMemory, type PhysicalMemory, TooMuch, type VirtualMemory } from "./memory.ts";
+import { BadMemory, FAILURE, TooMuch, type VirtualMemory } from "./memory.ts";
 import { NoType, type Struct } from "./types.ts";
 
 /** Members of a list; a kernel's longest have as many as it has processes. */
@@ -15,6 +15,8 @@ const GAPS_MAX = 100;
 /** Members that cannot be read: a list with more of them is not a kernel's. */
 const UNREAD_MAX = 64;
 const CPUS_MAX = 512;
+/** Steps for the symbol of an address, for a member of a list, and for one that becomes a row. */
+const PLACE_STEPS = 8, MEMBER_STEPS = 3, ROW_STEPS = 4;
 /** Characters of a command line. */
 const LINE_MAX = 4096;
 
@@ -28,7 +30,6 @@ export interface KernelRegisters {
 
 /** A kernel's memory while one answer is made. */
 export class Reading {
-  readonly memory: VirtualMemory;
   readonly gaps: Gap[] = [];
   /** Attempts in progress, each inside the one before. */
   #attempts = 0;
@@ -40,12 +41,9 @@ export class Reading {
   constructor(
     readonly vm: string,
     readonly kernel: LinuxKernel,
-    physical: PhysicalMemory,
-    memory = kernel.memory(physical),
+    readonly memory: VirtualMemory,
     readonly vcpus: readonly KernelRegisters[] = [],
-  ) {
-    this.memory = memory;
-  }
+  ) {}
 
   /** The structure of this type at an address. */
   struct(type: string, address: bigint): Struct {
@@ -77,6 +75,7 @@ export class Reading {
    * @param failed called for a gap
    */
   tried<T>(of: string, read: () => T, failed?: () => void): T | undefined {
+    if (this.#attempts === 0 && this.memory.work.isSpent) return void this.gap({ code: "work", of });
     this.#attempts++;
     try {
       return read();
@@ -84,6 +83,7 @@ export class Reading {
       const gap = gapOf(of, error);
       // Without steps everything after fails too: the outermost attempt keeps what was read.
       if (!gap || gap.code === "work" && this.#attempts > 1) throw error;
+      this.memory.work.owe(FAILURE);
       this.gap(gap);
       failed?.();
       return undefined;
@@ -101,6 +101,7 @@ export class Reading {
     let unread = 0;
     this.tried(of, () => {
       for (const member of members()) {
+        this.spend(ROW_STEPS);
         const row = this.tried(of, () => rowOf(member), () => unread++);
         if (row !== undefined) rows.push(row);
         if (unread > UNREAD_MAX) return this.gap({ code: "unread", of, limit: UNREAD_MAX });
@@ -142,6 +143,7 @@ export class Reading {
 
   /** The kernel's function that an address is in. */
   placeOf(address: bigint): SymbolPlace | undefined {
+    this.spend(PLACE_STEPS);
     return placeIn(this.kernel.symbols, address);
   }
 
@@ -150,8 +152,21 @@ export class Reading {
     return this.tried("command line", () => this.memory.text(this.memory.u64(this.address("saved_command_line")), LINE_MAX));
   }
 
+  /** Counts the steps of a loop that does not read memory, before they are taken. */
+  spend(steps?: number): void {
+    this.memory.work.spend(steps);
+  }
+
+  /** Rows in order. */
+  sorted<R>(rows: R[], compare: (a: R, b: R) => number): R[] {
+    this.memory.work.owe(rows.length * (32 - Math.clz32(rows.length)) >> 1);
+    return rows.sort(compare);
+  }
+
   gap(gap: Gap): void {
-    if (this.gaps.length < GAPS_MAX) this.gaps.push(gap);
+    // That the answer was ended is said whatever else is.
+    const ends = gap.code === "work" && !this.gaps.some(({ code }) => code === "work");
+    if (this.gaps.length < GAPS_MAX || ends) this.gaps.push(gap);
   }
 
   /**
@@ -164,6 +179,7 @@ export class Reading {
     const offset = this.struct(type, 0n).addressOf(field);
     const seen = new Set<bigint>();
     for (let at = this.struct("list_head", head).pointer("next"); at !== head; at = this.struct("list_head", at).pointer("next")) {
+      this.spend(MEMBER_STEPS);
       if (seen.has(at)) return this.gap({ code: "cycle", of, address: hex(at, 16) });
       if (at === 0n) return this.gap({ code: "invalid", of, what: "the list has no end", address: hex(head, 16) });
       if (seen.size === MEMBERS_MAX) return this.gap({ code: "many", of, limit: MEMBERS_MAX });

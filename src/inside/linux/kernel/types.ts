@@ -1,7 +1,8 @@
 // Structures of a kernel by BTF, with the names of fields of its generation.
 
 import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
-import { BadMemory, textOf, type VirtualMemory } from "./memory.ts";
+import { BadMemory, type VirtualMemory } from "./memory.ts";
+import type { Work } from "../../../kit/support/values/work.ts";
 import type { TypeField } from "./btf.ts";
 import { FIELDS } from "./fields.ts";
 
@@ -10,7 +11,7 @@ export interface Types {
   /** Bytes of a structure. */
   sizeOf(struct: string): number | undefined;
   /** A member by its path. */
-  field(struct: string, path: string): TypeField | undefined;
+  field(struct: string, path: string, work: Work): TypeField | undefined;
   /** Elements of an array; 0 of anything else. */
   lengthOf(field: TypeField): number;
 }
@@ -26,13 +27,16 @@ export class NoType extends Error {
 export const isKernelAddress = (value: bigint): boolean => value >= UPPER_HALF;
 
 /** The field, by the name of one generation. @throws NoType */
-export function fieldOf(types: Types, struct: string, name: string): TypeField {
-  for (const path of FIELDS[`${struct}.${name}`] ?? [name]) {
-    const field = types.field(struct, path);
-    if (field) return field;
-  }
+function fieldOf(types: Types, struct: string, name: string, work: Work): TypeField {
+  work.spend();
+  const paths = FIELDS[struct]?.[name];
+  const field = paths ? paths.map((path) => types.field(struct, path, work)).find((found) => found) : types.field(struct, name, work);
+  if (field) return field;
   throw new NoType(`${struct}.${name}`);
 }
+
+/** Bytes of a text. */
+const TEXT_MAX = 4096;
 
 /** A structure in memory. */
 export class Struct {
@@ -40,21 +44,26 @@ export class Struct {
 
   /** Whether its type has a field. */
   has(name: string): boolean {
-    return (FIELDS[`${this.type}.${name}`] ?? [name]).some((path) => this.types.field(this.type, path));
+    return (FIELDS[this.type]?.[name] ?? [name]).some((path) => this.types.field(this.type, path, this.memory.work));
+  }
+
+  /** @throws NoType */
+  #field(name: string): TypeField {
+    return fieldOf(this.types, this.type, name, this.memory.work);
   }
 
   /** Elements of an array; 0 of anything else. */
   lengthOf(name: string): number {
-    return this.types.lengthOf(fieldOf(this.types, this.type, name));
+    return this.types.lengthOf(this.#field(name));
   }
 
   addressOf(name: string): bigint {
-    return this.address + BigInt(fieldOf(this.types, this.type, name).offset);
+    return this.address + BigInt(this.#field(name).offset);
   }
 
   /** An unsigned value of up to 64 bits. */
   big(name: string): bigint {
-    const { offset, size, bits } = fieldOf(this.types, this.type, name), at = this.address + BigInt(offset);
+    const { offset, size, bits } = this.#field(name), at = this.address + BigInt(offset);
     if (bits) {
       let value = 0n;
       for (let byte = 0; 8 * byte < bits.shift + bits.width; byte++) value |= BigInt(this.memory.u8(at + BigInt(byte))) << BigInt(8 * byte);
@@ -80,7 +89,7 @@ export class Struct {
 
   /** A signed number. */
   signed(name: string): number {
-    const { size, bits } = fieldOf(this.types, this.type, name);
+    const { size, bits } = this.#field(name);
     return Number(BigInt.asIntN(bits?.width ?? 8 * size, this.big(name)));
   }
 
@@ -106,12 +115,12 @@ export class Struct {
 
   /** An array of characters up to a zero. */
   text(name: string): string {
-    const { size } = fieldOf(this.types, this.type, name);
-    return textOf(this.memory.bytes(this.addressOf(name), Math.min(size, 4096)));
+    const { size } = this.#field(name);
+    return this.memory.textIn(this.addressOf(name), Math.min(size, TEXT_MAX));
   }
 
   /** The text that a pointer leads to; undefined: none. */
-  textAt(name: string, most = 4096): string | undefined {
+  textAt(name: string, most = TEXT_MAX): string | undefined {
     const address = this.pointer(name);
     return address === 0n ? undefined : this.memory.text(address, most);
   }

@@ -2,10 +2,13 @@
 // Documentation/admin-guide/kdump/vmcoreinfo.rst), in a page that begins with its release.
 
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
+import type { Work } from "../../../kit/support/values/work.ts";
 import type { TypeField } from "./btf.ts";
 import type { Types } from "./types.ts";
 import { type PhysicalMemory, textOf, type VirtualMemory } from "./memory.ts";
 
+/** Steps for a page that may be it. */
+const PAGE_STEPS = 32;
 const BEGINNING = new TextEncoder().encode("OSRELEASE=");
 /** A line of it; `SYMBOL(prb)=ffff800009838358`, `PAGESIZE=4096`. */
 const LINE = /^([A-Z_-]+)(?:\(([\w.]+)\))?=(.*)$/;
@@ -99,8 +102,9 @@ export class VmCoreInfo implements Types {
   }
 
   /** Finds it in a VM's memory; undefined before the kernel has written it. */
-  static find(physical: PhysicalMemory): VmCoreInfo | undefined {
+  static find(physical: PhysicalMemory, work: Work): VmCoreInfo | undefined {
     for (const page of physical.written?.() ?? pagesOf(physical)) {
+      work.spend(page[0] === BEGINNING[0] ? PAGE_STEPS : 1);
       const found = page[0] === BEGINNING[0] ? VmCoreInfo.#in(page) : undefined;
       if (found) return found;
     }

@@ -9,6 +9,8 @@ import type { Struct } from "../kernel/types.ts";
 
 const OF = "devicetree";
 const NAME_MAX = 255, VALUE_MAX = 4096, NODES_MAX = 65_536, PROPERTIES_MAX = 1024, LEVELS_MAX = 64;
+/** Characters of a path that are one step. */
+const CHARACTERS = 16;
 
 interface Node {
   readonly node: Struct;
@@ -23,6 +25,8 @@ function* nodesOf(reading: Reading): Generator<Node> {
   function* walk(node: Struct, above: string, level: number): Generator<Node> {
     if (++count > NODES_MAX || level === LEVELS_MAX) throw new BadMemory("invalid", "a devicetree without end", node.address);
     const path = level === 0 ? "/" : `${above === "/" ? "" : above}/${node.textAt("full_name", NAME_MAX) ?? ""}`;
+    // A path is as long as all names above it.
+    reading.spend(path.length / CHARACTERS | 0);
     yield { node, path };
     for (let child = node.at("child", "device_node"); child; child = child.at("sibling", "device_node")) {
       yield* walk(child, path, level + 1);
@@ -47,6 +51,7 @@ function textsOf(property: Struct | undefined): string[] {
   const bytes = property.memory.bytes(property.pointer("value"), size), texts: string[] = [];
   for (let at = 0; at < size;) {
     const end = bytes.indexOf(0, at), next = end < 0 ? size : end;
+    property.memory.work.spend();
     texts.push(textOf(bytes.subarray(at, next)));
     at = next + 1;
   }

@@ -8,7 +8,8 @@ import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
 const OF = "disks";
-const NAME_MAX = 32;
+const NAME_MAX = 32, DISKS_MAX = 4096;
+const BY_NUMBER = new Intl.Collator("en", { numeric: true });
 /** `file_system_type.fs_flags`. */
 const REQUIRES_DEVICE = 1, SYSTEMS_MAX = 256;
 /** Bits of `block_device.__bd_flags`: the partition's number, and read-only. */
@@ -26,10 +27,12 @@ interface Disk {
 export function* disksOf(reading: Reading): Generator<Disk> {
   const block = reading.struct("super_block", reading.memory.u64(reading.address("blockdev_superblock")));
   const offset = reading.struct("bdev_inode", 0n).addressOf("vfs_inode");
+  let disks = 0;
   for (const inode of reading.list(OF, block.addressOf("s_inodes"), "inode", "i_sb_list")) {
     const device = reading.struct("bdev_inode", inode.address - offset).inner("bdev", "block_device"),
       disk = device.at("bd_disk", "gendisk");
     if (!disk) continue;
+    if (++disks > DISKS_MAX) return reading.gap({ code: "many", of: OF, limit: DISKS_MAX });
     const partition = device.has("bd_partno") ? device.number("bd_partno") : device.number("__bd_flags") & PARTITION;
     yield { name: nameOf(disk.text("disk_name"), partition), device, partition };
   }
@@ -67,5 +70,5 @@ export function readDisks(reading: Reading): RowOf<LinuxTables["linux.disks"]>[]
       openers: device.has("bd_openers.counter") ? device.signed("bd_openers.counter") : null,
     } as const;
   });
-  return rows.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  return reading.sorted(rows, (a, b) => BY_NUMBER.compare(a.name, b.name));
 }

@@ -6,7 +6,7 @@ import { formatId, vmId } from "../../../model/queries/ids.ts";
 import { type LinuxTables, LOG_LEVELS } from "../../../model/queries/linux-tables.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
 import { virtualTimes } from "./clock.ts";
-import { BadMemory, textOf } from "../kernel/memory.ts";
+import { BadMemory } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -22,6 +22,8 @@ const COUNT_BITS_MAX = 22, TEXT_BITS_MAX = 27;
 const NONE = 1n;
 /** Before each text is the number of its descriptor. */
 const NUMBER_SIZE = 8n;
+/** Bits of a level, and bytes of a text. */
+const LEVEL = 7, TEXT_MAX = 0xffff;
 const CPU_CALLER = 0x8000_0000;
 
 interface Ring {
@@ -82,7 +84,7 @@ function recordOf(reading: Reading, ring: Ring, number: bigint, at: ReturnType<t
     sequence,
     t: String(t),
     at: at(t),
-    level: LOG_LEVELS[info.number("level")],
+    level: LOG_LEVELS[info.number("level") & LEVEL],
     facility: info.number("facility"),
     caller: caller === 0 ? null : caller >= CPU_CALLER ? `C${caller - CPU_CALLER}` : `T${caller}`,
     device: deviceOf(info),
@@ -102,6 +104,5 @@ function textIn(reading: Reading, { texts, textBits }: Ring, begin: bigint, next
   const wraps = begin >> textBits !== next >> textBits && end !== 0n;
   const start = wraps ? 0n : begin & mask, room = (end === 0n ? mask + 1n : end) - start - NUMBER_SIZE;
   if (room < 0n) throw new BadMemory("invalid", "a text of the log ends before it begins", texts + start);
-  const bytes = reading.memory.bytes(texts + start + NUMBER_SIZE, Math.min(length, Number(room)));
-  return textOf(bytes);
+  return reading.memory.textIn(texts + start + NUMBER_SIZE, Math.min(length, Number(room), TEXT_MAX));
 }

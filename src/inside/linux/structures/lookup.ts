@@ -94,6 +94,7 @@ export function bytesOf(reading: Reading, inode: Struct): Uint8Array | undefined
 function pageNumber(reading: Reading, page: bigint): number | undefined {
   const { kernel, memory } = reading, info = kernel.info(memory), size = BigInt(reading.sizeOf("page"));
   const array = info?.symbols.get("vmemmap"), start = info?.number("VMEMMAP_START"), ram = info?.number("PHYS_OFFSET");
+  if (size === 0n) return undefined;
   if (array !== undefined) return Number((page - array) / size);
   if (start === undefined || ram === undefined) return undefined;
   return Number((page - start) / size + (ram >> BigInt(kernel.tables.granule)));

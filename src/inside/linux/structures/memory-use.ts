@@ -31,7 +31,7 @@ export function readMemoryUse(reading: Reading): UseRow[] {
   add("MemTotal", () => memory.u64(reading.address("_totalram_pages")));
   for (const [name, symbol, constant] of COUNTERS) {
     add(name, () => {
-      const index = kernel.constant(constant);
+      const index = kernel.constant(constant, memory.work);
       if (index === undefined) throw new NoType(constant);
       return memory.u64(reading.address(symbol) + BigInt(8 * index));
     });

@@ -15,6 +15,8 @@ const STATES = ["live", "coming", "going", "unformed"] as const;
 const UNFORMED = 3;
 /** A module that nobody uses has this count of users. */
 const USERS_BASE = 1;
+/** Kinds of memory of a module, and modules that use one. */
+const PARTS_MAX = 16, USERS_MAX = 256;
 /** Symbols of a module; a name's characters. */
 const SYMBOLS_MAX = 65_536, NAME_MAX = 256;
 /** Bytes of ELF's symbol (System V ABI), which begins with its name, and where its value is. */
@@ -51,7 +53,7 @@ function modulesOf(reading: Reading): Generator<Struct> {
 /** Memory of a module, its code first. */
 function partsOf(module: Struct): ModulePart[] {
   const parts = module.has("mem")
-    ? Array.from({ length: module.lengthOf("mem") }, (_, index) => `mem[${index}]`)
+    ? Array.from({ length: Math.min(module.lengthOf("mem"), PARTS_MAX) }, (_, index) => `mem[${index}]`)
     : ["core_layout", "init_layout"];
   return parts.map((part) => ({ start: module.big(`${part}.base`), size: module.number(`${part}.size`) }));
 }
@@ -81,13 +83,14 @@ function usersOf(reading: Reading, module: Struct): string[] {
   if (!module.has("source_list")) return [];
   return reading.tried(OF, () => {
     const uses = reading.list(OF, module.addressOf("source_list"), "module_use", "source_list");
-    return [...uses].flatMap((use) => use.at("source", "module")?.text("name") ?? []);
+    return [...uses.take(USERS_MAX)].flatMap((use) => use.at("source", "module")?.text("name") ?? []);
   }) ?? [];
 }
 
 /** `function+0x10 [module]`, for an address in a module. */
 export function nameInModules(reading: Reading, address: bigint): string | undefined {
   for (const { module, parts } of placedModules(reading)) {
+    reading.spend();
     const part = parts.find(({ start, size }) => address >= start && address < start + BigInt(size));
     if (!part) continue;
     return reading.tried(OF, () => {

@@ -1,6 +1,6 @@
 // Paths of open files and mounts, as the kernel itself makes them (fs/d_path.c in its sources).
 
-import { BadMemory, textOf } from "../kernel/memory.ts";
+import { BadMemory } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -10,7 +10,7 @@ const NUMBERED: Readonly<Record<string, string>> = { sockfs: "socket", pipefs: "
 
 /** The name of a dentry. */
 export function nameOf(dentry: Struct): string {
-  return textOf(dentry.memory.bytes(dentry.pointer("d_name.name"), Math.min(dentry.number("d_name.len"), NAME_MAX)));
+  return dentry.memory.textIn(dentry.pointer("d_name.name"), Math.min(dentry.number("d_name.len"), NAME_MAX));
 }
 
 /** The mount that has a `vfsmount` in it. */

@@ -9,7 +9,7 @@ import type { Struct } from "../kernel/types.ts";
 const OF = "caches";
 const NAME_MAX = 128, NODES_MAX = 64;
 /** `kmem_cache.oo`: the pages of a slab, as a power of two, above the number of its objects. */
-const ORDER_SHIFT = 16;
+const ORDER_SHIFT = 16, ORDER_MAX = 16;
 
 export function readSlabs(reading: Reading): RowOf<LinuxTables["linux.slabs"]>[] {
   const caches = () => reading.list(OF, reading.address("slab_caches"), "kmem_cache", "list");
@@ -23,11 +23,11 @@ export function readSlabs(reading: Reading): RowOf<LinuxTables["linux.slabs"]>[]
       name,
       object: cache.number("object_size"),
       objects: counted ? String(nodes.reduce((sum, node) => sum + node.number("total_objects.counter"), 0)) : null,
-      bytes: slabs * 2 ** (reading.kernel.tables.granule + (cache.number("oo.x") >>> ORDER_SHIFT)),
+      bytes: slabs * 2 ** (reading.kernel.tables.granule + Math.min(cache.number("oo.x") >>> ORDER_SHIFT, ORDER_MAX)),
     };
   });
   // Caches that were merged have one name in /proc/slabinfo, and aliases that are not in the list.
-  return rows.sort((a, b) => a.name.localeCompare(b.name, "en"));
+  return reading.sorted(rows, (a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
 
 function* nodesOf(reading: Reading, cache: Struct): Generator<Struct> {

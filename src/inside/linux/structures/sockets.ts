@@ -82,5 +82,6 @@ function unixPath(reading: Reading, sock: Struct): string | null {
   const size = Math.min(address.number("len") - 2, PATH_MAX);
   if (size <= 0) return null;
   const bytes = reading.memory.bytes(address.addressOf("name") + 2n, size);
+  reading.spend(size >> 4);
   return bytes[0] === 0 ? `@${textOf(bytes.subarray(1))}` : textOf(bytes);
 }

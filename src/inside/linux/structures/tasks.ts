@@ -84,7 +84,7 @@ export function readTasks(reading: Reading, threads: boolean): TaskRow[] {
       });
     }
   });
-  return rows.sort((a, b) => a.pid - b.pid);
+  return reading.sorted(rows, (a, b) => a.pid - b.pid);
 }
 
 function rowOf(reading: Reading, task: Struct, process: Struct, all: readonly Struct[], alone: boolean): TaskRow {
@@ -175,14 +175,21 @@ function commandOf(reading: Reading, mm: Struct): string | undefined {
   const words = new Array<string>();
   for (let at = 0; at < bytes.length;) {
     const zero = bytes.indexOf(0, at), next = zero < 0 ? bytes.length : zero;
+    reading.spend(1 + (next - at >> 4));
     words.push(textOf(bytes.subarray(at, next)));
     at = next + 1;
   }
   return words.join(" ");
 }
 
-/** The indentation of a task below its parent, as `ps f` and `pstree` show it. */
-const BRANCH = "\\_ ", STEP = "    ";
+/**
+ * The indentation of a task below its parent, as `ps f` and `pstree` show it. A program can make
+ * chains of thousands: from a level on, its number is in place of the indentation.
+ */
+const BRANCH = "\\_ ", STEP = "    ", LEVELS_SHOWN = 24;
+
+const indentation = (depth: number): string =>
+  depth === 0 ? "" : depth <= LEVELS_SHOWN ? STEP.repeat(depth - 1) + BRANCH : `${STEP.repeat(LEVELS_SHOWN - 1)}(level ${depth}) ${BRANCH}`;
 
 /**
  * The same rows, each after its parent and with its place in the tree. Those of a circle of
@@ -198,8 +205,8 @@ export function asTree(rows: readonly TaskRow[]): TaskRow[] {
   for (let next = left.pop(); next; next = left.pop()) {
     const { row, depth } = next;
     if (ordered.has(row.pid)) continue;
-    ordered.set(row.pid, { ...row, tree: `${depth > 0 ? STEP.repeat(depth - 1) + BRANCH : ""}${row.name}` });
-    left.push(...(below.get(row.pid) ?? []).map((child) => ({ row: child, depth: depth + 1 })).reverse());
+    ordered.set(row.pid, { ...row, tree: indentation(depth) + row.name });
+    for (const child of (below.get(row.pid) ?? []).toReversed()) left.push({ row: child, depth: depth + 1 });
   }
   return [...ordered.values(), ...rows.filter(({ pid }) => !ordered.has(pid)).map((row) => ({ ...row, tree: row.name }))];
 }

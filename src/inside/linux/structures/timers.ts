@@ -27,8 +27,14 @@ const WAKES_TASK = "hrtimer_wakeup";
 const POINTER = 8n;
 
 export function readTimers(reading: Reading): TimerRow[] {
-  const cpus = reading.tried(OF, () => reading.cpus) ?? 0, all = Array.from({ length: cpus }, (_, cpu) => cpu);
-  return [...all.flatMap((cpu) => preciseTimers(reading, cpu)), ...all.flatMap((cpu) => wheelTimers(reading, cpu))];
+  const rows: TimerRow[] = [];
+  reading.tried(OF, () => {
+    const { cpus } = reading;
+    for (const timersOf of [preciseTimers, wheelTimers]) {
+      for (let cpu = 0; cpu < cpus; cpu++) for (const row of timersOf(reading, cpu)) rows.push(row);
+    }
+  });
+  return rows;
 }
 
 /** Those of high resolution, by clock and expiry. */
@@ -69,21 +75,22 @@ function wheelTimers(reading: Reading, cpu: number): TimerRow[] {
     const base = reading.struct("timer_base", bases + wheel * size);
     // Kernels have two or three of them, and other data after these.
     if (reading.tried(OF, () => base.number("cpu")) !== cpu) break;
-    rows.push(...reading.rows(OF, () => bounded(inWheel(reading, base)), (timer): TimerRow => ({
+    const inThis = reading.rows(OF, () => bounded(inWheel(reading, base)), (timer): TimerRow => ({
       ...rowOf(reading, timer, cpu, functionOf(reading, timer)),
       clock: "ticks",
       expires: null,
       ticks: Number(BigInt.asIntN(64, timer.big("expires") - now)),
       task: null,
       name: null,
-    })));
+    }));
+    for (const row of inThis) rows.push(row);
   }
   return rows;
 }
 
 function* inWheel(reading: Reading, base: Struct): Generator<Struct> {
   const heads = base.addressOf("vectors"), entry = reading.struct("timer_list", 0n).addressOf("entry");
-  for (let index = 0n; index < BigInt(base.lengthOf("vectors")); index++) {
+  for (let index = 0n, length = BigInt(base.lengthOf("vectors")); index < length; index++) {
     for (let at = reading.memory.u64(heads + index * POINTER); at !== 0n; at = reading.struct("hlist_node", at).pointer("next")) {
       yield reading.struct("timer_list", at - entry);
     }

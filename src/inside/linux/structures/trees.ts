@@ -39,9 +39,12 @@ function* mapleNode(reading: Reading, entry: bigint, level: number): Generator<b
   const node = reading.struct("maple_node", entry & ~MAPLE_BITS);
   if (!kind || level === LEVELS_MAX) throw new BadMemory("invalid", "this is not a node of a maple tree", entry);
   const slots = node.lengthOf(`${kind.field}.slot`), pivots = node.lengthOf(`${kind.field}.pivot`);
+  const slotAt = node.addressOf(`${kind.field}.slot`), pivotAt = node.addressOf(`${kind.field}.pivot`);
   for (let slot = 0; slot < slots; slot++) {
-    const pivot = slot < pivots ? node.big(`${kind.field}.pivot[${slot}]`) : 0n;
-    const child = node.big(`${kind.field}.slot[${slot}]`);
+    // An entry passes through the nodes above.
+    reading.spend(level);
+    const pivot = slot < pivots ? reading.memory.u64(pivotAt + BigInt(slot) * WORD) : 0n;
+    const child = reading.memory.u64(slotAt + BigInt(slot) * WORD);
     // A node that is not full ends at a pivot of zero, whose slot is of the rest if it is the first
     // such one; a full one has its kind in the last slot.
     const last = pivot === 0n && slot > 0;
@@ -67,8 +70,9 @@ function* arrayEntry(reading: Reading, entry: bigint, level: number): Generator<
   if (isPointer(entry)) yield entry;
   if (!isNode(entry)) return;
   if (level === LEVELS_MAX) throw new BadMemory("invalid", "this is not a node of an array", entry);
-  const node = reading.struct("xa_node", entry - NODE), slots = node.addressOf("slots");
-  for (let slot = 0; slot < node.lengthOf("slots"); slot++) {
+  const node = reading.struct("xa_node", entry - NODE), slots = node.addressOf("slots"), length = node.lengthOf("slots");
+  for (let slot = 0; slot < length; slot++) {
+    reading.spend(level);
     yield* arrayEntry(reading, reading.memory.u64(slots + BigInt(slot) * WORD), level + 1);
   }
 }
@@ -79,6 +83,7 @@ export function* redBlackEntries(reading: Reading, root: Struct, type: string, f
   function* walk(address: bigint, level: number): Generator<Struct> {
     if (address === 0n) return;
     if (level === RED_BLACK_LEVELS_MAX) throw new BadMemory("invalid", "a tree is too high", address);
+    reading.spend(level);
     const node = reading.struct("rb_node", address);
     yield* walk(node.pointer("rb_left"), level + 1);
     yield reading.struct(type, address - offset);

@@ -100,6 +100,7 @@ function lockOf(reading: Reading, task: Struct, name: string, { waiters, head }:
   const stacks = Array.from(waiters.values(), (waiter) => stackOf(reading, waiter));
   const isOnStack = (at: bigint) => stacks.some(({ start, end }) => at >= start && at < end);
   for (const at of keptWords(reading, task)) {
+    reading.spend(stacks.length);
     if (at % 8n !== 0n || !reading.memory.has(at, size) || !waiters.has(reading.struct(name, at).big("first_waiter"))) continue;
     if (!isOnStack(at)) return at;
   }

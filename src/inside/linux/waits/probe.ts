@@ -7,7 +7,7 @@ import { cellsOf, propertiesOf } from "../structures/devicetree.ts";
 import { stackOf } from "../structures/frames.ts";
 import { readLinuxIrqs } from "../structures/irqs.ts";
 import { OWNER_MASK } from "./listed-locks.ts";
-import { BadMemory } from "../kernel/memory.ts";
+import { BadMemory, FAILURE } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -61,7 +61,8 @@ function deviceOf(reading: Reading, device: Struct): ProbedDevice | undefined {
     const node = nodeOf(device);
     return { name, driver, node: node?.textAt("full_name", NAME_MAX) ?? null, interrupt: node ? interruptOf(reading, node) : null };
   } catch (error) {
-    if (error instanceof BadMemory) return undefined;
-    throw error;
+    if (!(error instanceof BadMemory)) throw error;
+    reading.memory.work.owe(FAILURE);
+    return undefined;
   }
 }

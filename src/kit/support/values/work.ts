@@ -40,10 +40,20 @@ export class Work {
    * @throws what `refusal` makes, when none are left
    */
   spend(steps = 1): void {
+    this.owe(steps);
+    if (this.#left < 0) throw this.refusal();
+  }
+
+  /** Counts steps that have been taken already, however many are left. */
+  owe(steps: number): void {
     Work.#spent += steps;
     this.#sincePause += steps;
     this.#left -= steps;
-    if (this.#left < 0) throw this.refusal();
+  }
+
+  /** Whether none are left: all that follows would be refused. */
+  get isSpent(): boolean {
+    return this.#left <= 0;
   }
 
   /** Other work begins, for which so many steps are allowed. */

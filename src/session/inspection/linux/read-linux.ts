@@ -4,7 +4,7 @@ import { Pstate } from "../../../cpu/core/interface.ts";
 import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
 import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
-import type { PhysicalMemory } from "../../../inside/linux/kernel/memory.ts";
+import type { PhysicalMemory, VirtualMemory } from "../../../inside/linux/kernel/memory.ts";
 import { Reading } from "../../../inside/linux/kernel/reading.ts";
 import { LINUX_READERS } from "../../../inside/linux/readers.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
@@ -13,6 +13,7 @@ import type { TableArguments } from "../../../model/queries/query.ts";
 import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
 import { vmId } from "../../../model/queries/ids.ts";
 import type { Row, RowOf } from "../../../model/queries/table.ts";
+import type { InPieces } from "../../../kit/support/values/work.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -67,24 +68,46 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
   return all;
 }
 
-/** Undefined if no kernel is mapped there. */
+/**
+ * Undefined if no kernel is mapped there. All readings of an answer about one VM share their steps:
+ * a verdict has a dozen of them.
+ * @throws SymbolSearch
+ */
 export function findReading(view: View, space: AddressSpace): Reading | undefined {
-  const vm = view.vmNameOf(space), physical = physicalMemory(view, space);
+  const vm = view.vmNameOf(space);
   const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined);
   const readingOf = (kernel: LinuxKernel) =>
-    new Reading(vm, kernel, physical, undefined, vcpus.map(({ registers }) => registers).filter(isInKernel));
+    new Reading(vm, kernel, memoryOf(view, space, kernel), vcpus.map(({ registers }) => registers).filter(isInKernel));
   const known = KERNELS.get(space);
   if (known && vcpus.some(({ registers }) => known.isUsedBy(translationOf(registers)))) return readingOf(known);
-  const tables = vcpus.length ? view.system.symbols.all(vm) : [];
+  const { symbols } = view.system, tables = vcpus.length ? symbols.all(vm) : [];
   if (!tables.length) return undefined;
+  const physical = physicalMemory(view, space);
   for (const { registers } of vcpus) {
     const kernel = LinuxKernel.find({ physical, registers: translationOf(registers), tables });
     if (!kernel) continue;
-    KERNELS.set(space, kernel);
-    return readingOf(kernel);
+    symbols.search(space, () => learned(space, kernel, physical));
+    break;
   }
-  // CPUs that are off have no tables.
-  return known && readingOf(known);
+  // CPUs that are off have no tables: they have the kernel that was there before.
+  const found = KERNELS.get(space);
+  return found && readingOf(found);
+}
+
+function* learned(space: AddressSpace, kernel: LinuxKernel, physical: PhysicalMemory): InPieces<void> {
+  yield* kernel.learn(physical);
+  KERNELS.set(space, kernel);
+}
+
+/** The memory of each VM's kernel, as long as an answer is made. */
+const MEMORIES = new WeakMap<View, Map<AddressSpace, VirtualMemory>>();
+
+function memoryOf(view: View, space: AddressSpace, kernel: LinuxKernel): VirtualMemory {
+  let memories = MEMORIES.get(view);
+  if (!memories) MEMORIES.set(view, memories = new Map());
+  let memory = memories.get(space);
+  if (!memory) memories.set(space, memory = kernel.memory(physicalMemory(view, space)));
+  return memory;
 }
 
 /** Whether a vCPU executes its kernel. */

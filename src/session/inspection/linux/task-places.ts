@@ -65,7 +65,7 @@ function placesIn(view: View, space: AddressSpace, { kernel, vm }: Reading): Ker
       }
     },
   });
-  const all = events.places(new Reading(vm, kernel, physical));
+  const all = events.places(new Reading(vm, kernel, kernel.memory(physical)));
   return {
     of: kernel,
     at: (kinds) =>

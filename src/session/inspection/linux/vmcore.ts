@@ -60,17 +60,17 @@ export function vmcoreOf(view: View, vm: string | undefined): Vmcore {
   }
   const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined)
     .sort((a, b) => a.index - b.index);
-  const info = reading?.kernel.info(reading.memory);
+  const info = reading?.tried("VMCOREINFO", () => reading.kernel.info(reading.memory));
   const notes = [
     ...vcpus.map((vcpu) => note("CORE", NT_PRSTATUS, statusOf(vcpu))),
     // CPUs that are offline have one, too. Otherwise crash takes them for those that are online.
     note("QEMU", QEMU_STATE, new Uint8Array()),
     ...info ? [note("VMCOREINFO", NT_VMCOREINFO, new TextEncoder().encode(info.text))] : [],
   ];
-  const notesSize = notes.reduce((sum, { length }) => sum + length, 0), image = reading && imageOf(reading);
+  const notesSize = notes.reduce((sum, { length }) => sum + length, 0), image = reading?.tried("image", () => imageOf(reading));
   const count = 1 + joined.length + (image ? 1 : 0), notesAt = HEADER_SIZE + SEGMENT_SIZE * count;
   let offset = Math.ceil((notesAt + notesSize) / PAGE_SIZE) * PAGE_SIZE;
-  const linear = reading && linearMap(reading);
+  const linear = reading?.tried("linear map", () => linearMap(reading));
   const loads = joined.map(({ ipa, size }): Segment => {
     const at = offset;
     offset += size;

@@ -5,7 +5,7 @@ import type { Tables } from "../../../../src/kit/formats/page-tables.ts";
 import { isStillThere, readImage } from "../../../../src/inside/linux/kernel/kernel-image.ts";
 import { type PhysicalMemory, VirtualMemory } from "../../../../src/inside/linux/kernel/memory.ts";
 import { PAGE_SIZE } from "../../../../src/kit/support/values/sizes.ts";
-import { Work } from "../../../../src/kit/support/values/work.ts";
+import { whole, Work } from "../../../../src/kit/support/values/work.ts";
 
 const PAGES = 16, RAM = 32, START = 0xffff_ffff_ffff_0000n;
 const TABLES: Tables = { root: 0, granule: 12, bits: 16, upper: true, wide: false, refused: false };
@@ -30,7 +30,7 @@ function patternRam(): Uint8Array<ArrayBuffer> {
 const inOrder = (from: number) => Array.from({ length: PAGES - 1 }, (_, index) => from + index);
 
 Deno.test("pages that follow one another in memory are read where they are", () => {
-  const ram = patternRam(), image = readImage(mapped(ram, inOrder(2)), START + 8n);
+  const ram = patternRam(), image = whole(readImage(mapped(ram, inOrder(2)), START + 8n));
   assert.equal(image.base, START);
   assert.equal(image.bytes.length, (PAGES - 1) * PAGE_SIZE);
   assert.equal(image.bytes.buffer, ram.buffer);
@@ -38,16 +38,16 @@ Deno.test("pages that follow one another in memory are read where they are", () 
 });
 
 Deno.test("scattered pages are copied, in the order of their addresses", () => {
-  const ram = patternRam(), pages = inOrder(2).reverse(), { bytes, isShared } = readImage(mapped(ram, pages), START);
+  const ram = patternRam(), pages = inOrder(2).reverse(), { bytes, isShared } = whole(readImage(mapped(ram, pages), START));
   assert.equal(isShared, false);
   assert.deepEqual(bytes, Uint8Array.from(pages.flatMap((page) => [...ram.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)])));
 });
 
 Deno.test("an image that was read before is another one after its pages have moved", () => {
-  const ram = patternRam(), image = readImage(mapped(ram, inOrder(2)), START);
+  const ram = patternRam(), image = whole(readImage(mapped(ram, inOrder(2)), START));
   assert.ok(isStillThere(mapped(ram, inOrder(2)), image));
   assert.ok(!isStillThere(mapped(ram, inOrder(3)), image));
   // A copy stays: nothing but the kernel's read-only data was copied.
-  const copy = readImage(mapped(ram, inOrder(2).reverse()), START);
+  const copy = whole(readImage(mapped(ram, inOrder(2).reverse()), START));
   assert.ok(isStillThere(mapped(ram, inOrder(3)), copy));
 });
