@@ -161,7 +161,7 @@ const debugInformation: Reader<SectionBytes> = {
     for (const at of [CODE.start, 0x4020_0040n, 0x4020_0080n]) {
       info.lineAt(at);
       info.scopeAt(at);
-      const registers = { getX: () => 0x4022_0000n, pc: at, pstate: 5 };
+      const registers = { getRegister: () => 0n, getX: () => 0x4022_0000n, pc: at, pstate: 5 };
       const [frame] = unwind({ registers } as unknown as Vcpu, 0x4022_0000n, read, [info]);
       const values = new FrameValues(info, frame, 0, read, () => undefined);
       for (const one of info.tried(() => values.variables()) ?? []) info.tried(() => [one.type.name, values.text(one), values.count(one)]);

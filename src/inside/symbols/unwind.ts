@@ -6,6 +6,7 @@ import type { DebugCore } from "../../cpu/core/interface.ts";
 import { DwarfError } from "../../kit/formats/dwarf/cursor.ts";
 import { FrameRegister, type FrameRow, type FrameRule } from "../../kit/formats/dwarf/frames.ts";
 import { type FrameState, locate } from "../../kit/formats/dwarf/expressions.ts";
+import { tablesOf } from "../../kit/formats/page-tables.ts";
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
 import type { Ram } from "../../machine/hardware/ram.ts";
 import { fromLittleEndian } from "../../kit/support/values/bytes.ts";
@@ -18,9 +19,6 @@ const RECORD_SIZE = 16n;
 const PAGE_MASK = BigInt(PAGE_SIZE - 1);
 /** X0 to X18 are lost in a caller; X19 to X28 are as a function found them (AAPCS64 6.1.1). */
 const FIRST_SAVED = 19;
-/** Bits of a virtual address. */
-const ADDRESS_BITS = 48;
-const ADDRESS_MASK = (1n << BigInt(ADDRESS_BITS)) - 1n;
 const SELECTS_HALF = 1n << 55n;
 
 /** A frame's registers by DWARF's numbers. */
@@ -97,12 +95,13 @@ export interface FrameRules {
  * @param code rules from instructions, for addresses without call frame information
  */
 export function unwind(
-  { registers }: Vcpu,
+  vcpu: Vcpu,
   stackPointer: bigint,
   read: ReadGuest,
   infos: readonly DebugInfo[],
   code?: FrameRules,
 ): GuestFrame[] {
+  const { registers } = vcpu, plain = plainOf(vcpu);
   const own = Array.from({ length: 31 }, (_, index): bigint | undefined => registers.getX(index));
   const first = { pc: registers.pc, at: registers.pc, registers: [...own, stackPointer] };
   const frames: GuestFrame[] = [];
@@ -115,8 +114,8 @@ export function unwind(
     const caller: Caller | string | undefined = note !== undefined || by === "x30"
       ? undefined
       : row && cfa !== undefined
-      ? callerBy(row, cfa, found, read, described ? "cfi" : "code")
-      : callerByPointer(found, frames.length === 0, read);
+      ? callerBy(row, cfa, { ...found, plain }, read, described ? "cfi" : "code")
+      : callerByPointer({ ...found, plain }, frames.length === 0, read);
     if (typeof caller === "string") note = caller;
     // A stack grows downward: each caller's frame is above, unless it is on another stack.
     const last = frames.at(-1), leaves = found.signal || row?.signal;
@@ -136,6 +135,11 @@ interface Caller extends Pick<GuestFrame, "pc" | "by" | "registers" | "at"> {
   readonly note?: string;
   /** Reached through an exception: its stack may be another one. */
   readonly signal?: boolean;
+}
+
+/** A frame whose caller is sought. */
+interface Callee extends Caller {
+  readonly plain: PlainAddress;
 }
 
 /** The rules that files have for an address. */
@@ -178,7 +182,7 @@ function addressOf(expression: Uint8Array, state: FrameState, ...first: bigint[]
 }
 
 /** The caller by the rules at an address; a text says why there is none. */
-function callerBy(row: FrameRow, cfa: bigint, frame: Caller, read: ReadGuest, by: "cfi" | "code"): Caller | string | undefined {
+function callerBy(row: FrameRow, cfa: bigint, frame: Callee, read: ReadGuest, by: "cfi" | "code"): Caller | string | undefined {
   const state = stateOf(frame, read, cfa);
   const valueOf = (rule: FrameRule, register: number): bigint | undefined => {
     switch (rule.kind) {
@@ -210,7 +214,7 @@ function callerBy(row: FrameRow, cfa: bigint, frame: Caller, read: ReadGuest, by
   if (rule?.kind === "undefined") return undefined;
   const returns = rule ? valueOf(rule, row.returns) : frame.registers[row.returns];
   if (returns === undefined) return "the return address cannot be read";
-  const pc = plainAddress(returns);
+  const pc = frame.plain(returns);
   // A function without a frame whose caller is itself would never end.
   if (pc === frame.pc && cfa === frame.registers[FrameRegister.SP]) return "frames no longer ascend";
   const record = by === "code" ? recordOf(row, cfa) : undefined;
@@ -231,7 +235,7 @@ const LOST = Array<bigint | undefined>(FrameRegister.SP + 1).fill(undefined);
 const OUTERMOST = "the outermost";
 
 /** The caller by the frame record that x29 points to; a text says why there is none. */
-function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Caller | string | undefined {
+function callerByPointer(frame: Callee, innermost: boolean, read: ReadGuest): Caller | string | undefined {
   const pointer = frame.registers[FrameRegister.X29];
   if (pointer === undefined || pointer === 0n) {
     // In a leaf before its prologue, or in code without frame pointers, only the link register
@@ -239,9 +243,10 @@ function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Ca
     const link = frame.registers[FrameRegister.X30];
     if (!innermost) return pointer === undefined ? undefined : OUTERMOST;
     if (link === undefined) return undefined;
+    const pc = frame.plain(link);
     return {
-      pc: plainAddress(link),
-      at: plainAddress(link) - INSTRUCTION,
+      pc,
+      at: pc - INSTRUCTION,
       registers: LOST,
       by: "x30",
       note: "x30; there is no frame pointer",
@@ -249,15 +254,23 @@ function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Ca
   }
   const bytes = pointer % 8n === 0n ? read(pointer, Number(RECORD_SIZE)) : undefined;
   if (!bytes) return { pc: 0n, at: 0n, registers: LOST, by: "frame-pointer", record: pointer, note: "this frame record cannot be read" };
-  const next = fromLittleEndian(bytes.subarray(0, 8)), pc = plainAddress(fromLittleEndian(bytes.subarray(8)));
+  const next = fromLittleEndian(bytes.subarray(0, 8)), pc = frame.plain(fromLittleEndian(bytes.subarray(8)));
   const registers = LOST.slice();
   registers[FrameRegister.X29] = next;
   const note = pc === 0n ? undefined : next === 0n ? OUTERMOST : next <= pointer ? "frames no longer ascend" : undefined;
   return { pc, at: pc - INSTRUCTION, registers, by: "frame-pointer", record: pointer, ...note !== undefined && { note } };
 }
 
-/** An address without the signature of pointer authentication: its upper bits repeat bit 55. */
-export function plainAddress(address: bigint, bits = ADDRESS_BITS): bigint {
-  const mask = bits === ADDRESS_BITS ? ADDRESS_MASK : (1n << BigInt(bits)) - 1n;
+/** An address without the code of pointer authentication: its upper bits repeat bit 55. */
+export function plainAddress(address: bigint, bits: number): bigint {
+  const mask = (1n << BigInt(bits)) - 1n;
   return address & SELECTS_HALF ? BigInt.asUintN(64, address | ~mask) : address & mask;
+}
+
+type PlainAddress = (address: bigint) => bigint;
+
+/** The same of the addresses of a vCPU: each half has its own bits, from the first that the code takes. */
+export function plainOf({ registers }: Pick<Vcpu, "registers">): PlainAddress {
+  const tcr = registers.getRegister("TCR_EL1"), [low, high] = [false, true].map((upper) => tablesOf(0n, tcr, upper).bits);
+  return (address) => plainAddress(address, address & SELECTS_HALF ? high : low);
 }

@@ -6,7 +6,8 @@ import { catalogEntry } from "../../../src/app/catalog/catalog.ts";
 import { learnedKernel } from "./learned-kernel.ts";
 import { readLog } from "../../../src/inside/linux/structures/log.ts";
 import { Reading } from "../../../src/inside/linux/kernel/reading.ts";
-import { readTasks } from "../../../src/inside/linux/structures/tasks.ts";
+import { programRegisters } from "../../../src/inside/linux/structures/frames.ts";
+import { findTask, readTasks } from "../../../src/inside/linux/structures/tasks.ts";
 import { RAM_BASE } from "../../../src/machine/hardware/memory-map.ts";
 import { PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
 import { withPrograms } from "../../guests/programs.ts";
@@ -286,6 +287,29 @@ Deno.test("a task that runs has its registers in a vCPU: its frames are those of
   const { pid } = debian.rows("linux.ps", { filter: "name=sh" })[0];
   const { rows, gaps } = debian.ask("linux.stack", { pid });
   assert.deepEqual({ rows, gaps }, { rows: [], gaps: [{ code: "running", of: `stack of ${pid}`, vcpu: "vcpu:host/0" }] });
+});
+
+Deno.test("codes of pointer authentication and tags are no part of addresses: in frames of a program, and of its memory", async () => {
+  const debian = await Debian.booted("bookworm"), { pid } = debian.rows("linux.ps", { filter: "name=sh" })[0];
+  const [{ registers }] = debian.system.symbols.vcpus("host");
+  const physical = new CopiedMemory(debian.system.machine.ram.bytes(RAM_BASE, 256 << 20));
+  const place = { ttbr1: registers.getRegister("TTBR1_EL1"), tcr: registers.getRegister("TCR_EL1") };
+  const kernel = learnedKernel({ physical, registers: place, tables: debian.system.symbols.all("host") });
+  const reading = new Reading("host", kernel, kernel.memory(physical));
+  const saved = programRegisters(reading, findTask(reading, pid) ?? assert.fail());
+  const code = debian.rows("linux.maps", { pid }).find(({ access }) => access.includes("x")) ?? assert.fail();
+  // The link register with a code above its bits, and no frame record.
+  const link = BigInt(code.start) + 0x120n, word = (value: bigint) => new Uint8Array(BigUint64Array.of(value).buffer);
+  debian.write(saved.addressOf("regs[30]"), word(link | 0x70n << 48n));
+  debian.write(saved.addressOf("regs[29]"), word(0n));
+  const frames = debian.rows("linux.stack", { pid }), last = frames.at(-1) ?? assert.fail();
+  assert.deepEqual([last.mode, BigInt(last.pc)], ["user", link]);
+  assert.match(last.file ?? "", /^\/.*\+0x[0-9a-f]+$/);
+  // Tables of programs ignore the highest byte (TCR_EL1.TBI0): so do addresses that are asked for.
+  debian.type("while true; do true; done\n");
+  while (registers.pc >= 1n << 55n) assert.ok(debian.run(1e6));
+  const { pc } = registers, at = (address: bigint) => debian.system.inspector.ramAt(`va:host/0x${address.toString(16)}`, 4);
+  assert.deepEqual(at(pc | 0xb4n << 56n), at(pc));
 });
 
 Deno.test("a kernel's log is read before it has a console, with the virtual time of each line, and after its panic", async () => {

@@ -13,7 +13,7 @@ Deno.test("an array of two dimensions has no parts, and its text says that it ha
     const info = DebugInfo.of(compactSymbols(await buildProgram("grid", `${folder}/grid.elf`, { optimize: "-O0" }))!)!;
     const [pc] = info.codeOf("grid.c", 7)!.addresses;
     const read = (_address: bigint, size: number) => new Uint8Array(size).fill(1);
-    const registers = { getX: () => 0x4022_0000n, pc, pstate: 5 };
+    const registers = { getRegister: () => 0n, getX: () => 0x4022_0000n, pc, pstate: 5 };
     const [frame] = unwind({ registers } as unknown as Vcpu, 0x4022_0000n, read, [info]);
     const values = new FrameValues(info, frame, 0, read, () => undefined);
     const [grid, row] = ["grid", "row"].map((name) => values.find(name)!);

@@ -34,7 +34,7 @@ function use(info: DebugInfo): number {
   for (let at = START; at < START + SIZE; at += 4n) {
     found += Number(info.lineAt(at) !== undefined);
     info.scopeAt(at);
-    const registers = { getX: () => 0x4022_0000n, pc: at, pstate: 5 };
+    const registers = { getRegister: () => 0n, getX: () => 0x4022_0000n, pc: at, pstate: 5 };
     const frames = unwind({ registers } as unknown as Vcpu, 0x4022_0000n, read, [info]);
     assert.ok(frames.length >= 1 && frames.length <= 64);
     const values = new FrameValues(info, frames[0], 0, read, () => undefined);
@@ -92,7 +92,7 @@ const TYPES = FIRST_ENTRY + argument(0).length;
 /** The values of a frame in the function. */
 function valuesOf(sections: DwarfSections): FrameValues {
   const read = (_address: bigint, size: number) => new Uint8Array(size).fill(0xff);
-  const info = new DebugInfo(sections), registers = { getX: () => 0x2000n, pc: CODE.start, pstate: 5 };
+  const info = new DebugInfo(sections), registers = { getRegister: () => 0n, getX: () => 0x2000n, pc: CODE.start, pstate: 5 };
   return new FrameValues(info, unwind({ registers } as unknown as Vcpu, 0x2000n, read, [info])[0], 0, read, () => undefined);
 }
 

@@ -152,9 +152,25 @@ Deno.test("a stack continues on another one, above or below it", async () => {
       if (record) return new Uint8Array(new BigUint64Array(record).buffer).slice(Number(address & 15n)).slice(0, size);
       return new Uint8Array(words.buffer).slice(Number(address - start)).slice(0, size);
     };
-    const registers = { getX: (number: number) => number === 29 ? other : 0n, pc: 0x1038n };
+    const registers = { getRegister: () => 0n, getX: (number: number) => number === 29 ? other : 0n, pc: 0x1038n };
     const frames = unwind({ registers } as unknown as Vcpu, other, read, [], new CodeFrames([symbols], read));
     assert.deepEqual(frames.map(({ pc, note }) => [pc, note]), [[0x1038n, undefined], [0x1024n, undefined], [0x100cn, undefined]]);
+  }
+});
+
+Deno.test("return addresses with codes of pointer authentication are those without, whatever bits the addresses have", () => {
+  // T0SZ and T1SZ: addresses of 39 and 48 bits. Codes are above them, but for bit 55, which selects the half.
+  for (const bits of [39n, 48n]) {
+    const tcr = 64n - bits | 64n - bits << 16n, code = BigInt.asUintN(64, -1n << bits) & ~(1n << 55n) & 0x5a5a_5a5a_5a5a_5a5an;
+    for (const plain of [0x12_3456_7890n, BigInt.asUintN(64, -0x12_3456_7890n)]) {
+      const signed = plain ^ code, caller = plain + 0x40n ^ code;
+      const read = (address: bigint) => new Uint8Array(new BigUint64Array(address === 0x8000n ? [0n, caller] : [0n, 0n]).buffer);
+      const registers = { getX: (number: number) => number === 30 ? signed : 0n, pc: plain - 8n, getRegister: () => tcr };
+      const [, byLink] = unwind({ registers } as unknown as Vcpu, 0x8000n, read, []);
+      assert.deepEqual([byLink.pc, byLink.at], [plain, plain - 4n]);
+      const framed = { ...registers, getX: (number: number) => number === 29 ? 0x8000n : signed };
+      assert.equal(unwind({ registers: framed } as unknown as Vcpu, 0x8000n, read, [])[1].pc, plain + 0x40n);
+    }
   }
 });
 

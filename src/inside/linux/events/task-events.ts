@@ -11,7 +11,7 @@ import { ProgramTables } from "../structures/program-tables.ts";
 import { type KernelRegisters, Reading } from "../kernel/reading.ts";
 import { errorName, MAX_ERRNO, returns, returnsAddress, signalName, type SystemCall, systemCall } from "./system-calls.ts";
 import { stateOf } from "../structures/tasks.ts";
-import { isKernelAddress } from "../kernel/types.ts";
+import { programAddress } from "../kernel/types.ts";
 
 export type TaskEventKind = "syscall" | "task";
 
@@ -214,10 +214,11 @@ export class TaskEvents {
    * (without PAN in hardware), by the program's tables.
    */
   #programOf(registers: CodeRegisters): (address: bigint) => DataView | undefined {
-    const { memory } = this;
-    return (address) => {
+    const { memory, reading: { kernel } } = this;
+    return (pointer) => {
+      const address = programAddress(pointer, kernel.tcr);
       // A program that names the kernel's memory does not get it.
-      if (isKernelAddress(address)) return undefined;
+      if (address === undefined) return undefined;
       const seen = this.#hidesPrograms ? undefined : memory.page(address);
       if (seen) return seen;
       const tables = this.#programs.of(registers.keyOf("SP_EL0"), registers.getRegister("SP_EL0"));

@@ -1,6 +1,6 @@
 // Structures of a kernel by BTF, with the names of fields of its generation.
 
-import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
+import { untagged, UPPER_HALF } from "../../../kit/formats/page-tables.ts";
 import { BadMemory, type VirtualMemory } from "./memory.ts";
 import type { Work } from "../../../kit/support/values/work.ts";
 import type { TypeField } from "./btf.ts";
@@ -25,6 +25,15 @@ export class NoType extends Error {
 
 /** Whether a value can be a pointer of the kernel. */
 export const isKernelAddress = (value: bigint): boolean => value >= UPPER_HALF;
+
+/**
+ * The address that a program's pointer means: its highest byte may be a tag, which TCR_EL1 lets it
+ * have. Undefined for one of the kernel's.
+ */
+export function programAddress(pointer: bigint, tcr: bigint): bigint | undefined {
+  const address = untagged(pointer, tcr);
+  return address < 0n ? undefined : address;
+}
 
 /** The field, by the name of one generation. @throws NoType */
 function fieldOf(types: Types, struct: string, name: string, work: Work): TypeField {

@@ -35,7 +35,7 @@ export function* kernelFrames(reading: Reading, task: Struct): Generator<bigint>
 
 /** The return addresses of a CPU in the kernel; its function may have no frame record yet. */
 export function* cpuFrames({ memory }: Reading, cpu: KernelRegisters): Generator<bigint> {
-  yield cpu.getX(FrameRegister.X30);
+  yield plainAddress(cpu.getX(FrameRegister.X30), memory.tables.bits);
   yield* returnAddresses(memory, cpu.getX(FrameRegister.X29), FRAMES_MAX, (record) => record % 8n === 0n && memory.has(record, RECORD));
 }
 

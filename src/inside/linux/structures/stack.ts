@@ -4,6 +4,7 @@ import { FrameRegister } from "../../../kit/formats/dwarf/frames.ts";
 import { formatId, vcpuId, vcpuName, vmId } from "../../../model/queries/ids.ts";
 import type { LinuxTables } from "../../../model/queries/linux-tables.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
+import { plainAddress } from "../../symbols/unwind.ts";
 import { placeText } from "../../symbols/symbol-table.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { areasOf } from "./files.ts";
@@ -59,7 +60,9 @@ function* userFrames(reading: Reading, task: Struct): Generator<bigint> {
   if (!memory) return;
   const registers = programRegisters(reading, task);
   yield registers.big("pc");
-  const record = registers.big(`regs[${FrameRegister.X29}]`), link = registers.big(`regs[${FrameRegister.X30}]`);
+  const [record, link] = [FrameRegister.X29, FrameRegister.X30].map((register) =>
+    plainAddress(registers.big(`regs[${register}]`), memory.tables.bits)
+  );
   const isRecord = (address: bigint) => memory.has(address, RECORD);
   if (isRecord(record)) yield* returnAddresses(memory, record, USER_FRAMES_MAX, isRecord);
   else if (link !== 0n) yield link;

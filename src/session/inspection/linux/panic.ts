@@ -12,7 +12,7 @@ import { codeName } from "../../../inside/linux/structures/stack.ts";
 import { isKernelThread, named } from "../../../inside/linux/structures/tasks.ts";
 import type { EndedBy, NamedTask } from "../../../model/queries/facts/linux-finding.ts";
 import type { SymbolPlace } from "../../../inside/symbols/symbol-table.ts";
-import { guestReader, plainAddress, type ReadGuest, readNumber } from "../../../inside/symbols/unwind.ts";
+import { guestReader, plainOf, type ReadGuest, readNumber } from "../../../inside/symbols/unwind.ts";
 import { placeIn } from "../../../inside/symbols/vm-symbols.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { causeOf } from "../causes/exception-cause.ts";
@@ -56,14 +56,15 @@ function* functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
   const tables = symbols.known(view.vmNameOf(vcpu.addressSpace)), read = guestReader(symbols.core, ram, vcpu);
   const first = placeIn(tables, registers.pc), isLeaf = first !== undefined && !hasRecord(read, first);
   if (isLeaf) yield first.symbol.name;
-  let address = isLeaf ? plainAddress(registers.getX(FrameRegister.X30)) - 4n : registers.pc, stacks = 0;
+  const plain = plainOf(vcpu);
+  let address = isLeaf ? plain(registers.getX(FrameRegister.X30)) - 4n : registers.pc, stacks = 0;
   for (let count = 0, frame = registers.getX(FrameRegister.X29); count < FRAMES; count++) {
     const name = placeIn(tables, address)?.symbol.name;
     yield name;
     const caller = readNumber(read, frame, Number(RETURN)), called = readNumber(read, frame + RETURN, Number(RECORD - RETURN));
     if (caller === undefined || called === undefined || caller <= frame && ++stacks > STACKS) return;
     // A call is before the address to which it returns; an exception has the address itself.
-    address = ENTRY.test(name ?? "") ? called : plainAddress(called) - 4n;
+    address = ENTRY.test(name ?? "") ? called : plain(called) - 4n;
     frame = caller;
   }
 }

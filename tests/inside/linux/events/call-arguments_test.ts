@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { argumentTexts, lacksText, textsOf } from "../../../../src/inside/linux/events/call-arguments.ts";
+import { programAddress } from "../../../../src/inside/linux/kernel/types.ts";
 import { systemCall } from "../../../../src/inside/linux/events/system-calls.ts";
 import { PAGE_SIZE } from "../../../../src/kit/support/values/sizes.ts";
 
@@ -31,6 +32,14 @@ Deno.test("a path is shown up to its zero, at each place in a page and across it
       assert.equal(shownAt(offset, ofBytes(`${path}\0`), false), isInside ? `"${path}"` : undefined, `${offset}, ${length}`);
     }
   }
+});
+
+Deno.test("a program's pointer has a tag where the tables of programs ignore it, and never leads to the kernel", () => {
+  const ignores = 1n << 37n, tagged = 0xb400_0000_0040_1000n;
+  assert.equal(programAddress(tagged, ignores), 0x40_1000n);
+  assert.equal(programAddress(0x40_1000n, 0n), 0x40_1000n);
+  for (const pointer of [0xffff_8000_0000_0000n, 0x00ff_8000_0000_0000n]) assert.equal(programAddress(pointer, 3n << 37n), undefined);
+  assert.equal(programAddress(tagged, 0n), undefined);
 });
 
 Deno.test("bytes of a path that are not UTF-8 are shown as such, and a path without an end is cut", () => {
