@@ -18,7 +18,9 @@ const TCP_HEADER = 20;
 const FRAME_MIN = 60;
 const TTL = 64;
 const DONT_FRAGMENT = 0x4000;
-const FRAGMENT = 0x3fff;
+/** Flag and offset of a fragment, as IPv4 has them; IPv6 has both in the same units elsewhere. */
+const MORE_FRAGMENTS = 0x2000, FRAGMENT_OFFSET = 0x1fff;
+const FRAGMENT_HEADER = 8;
 
 /** The Internet checksum (RFC 1071) of `bytes`, with `sum` of the bytes that are elsewhere. */
 export function checksum(bytes: Uint8Array, sum = 0): number {
@@ -74,54 +76,75 @@ export function writeArpReply(senderMac: Uint8Array, sender: Ip, targetMac: Uint
   return frame;
 }
 
-/** A datagram of IPv4 or IPv6, whole. */
+/** Which piece of a datagram a packet is (RFC 791 section 3.2, RFC 8200 section 4.5). */
+export interface Fragment {
+  readonly id: number;
+  /** Bytes of the datagram before it. */
+  readonly offset: number;
+  /** Whether others follow it. */
+  readonly more: boolean;
+}
+
+/** A packet of IPv4 or IPv6. */
 export interface IpPacket<A extends Address = Address> {
+  /** Of the content; of a later fragment of IPv6 that of the first one. */
   readonly protocol: number;
   /** Time to live, or hop limit. */
   readonly hops: number;
   readonly source: A;
   readonly destination: A;
   readonly payload: Uint8Array;
+  /** Absent if it is the whole datagram. */
+  readonly fragment?: Fragment;
 }
 
-/** Undefined for a malformed packet or a fragment (guests here have no reason to send one). */
+/** Undefined for a malformed packet. */
 export function readIp(bytes: Uint8Array): IpPacket<Ip> | undefined {
   if (bytes.length < IP_HEADER || bytes[0] >> 4 !== 4) return undefined;
   const view = viewOf(bytes);
   const header = (bytes[0] & 15) * 4, length = view.getUint16(2);
   if (header < IP_HEADER || length < header || length > bytes.length) return undefined;
-  if (view.getUint16(6) & FRAGMENT || checksum(bytes.subarray(0, header)) !== 0) return undefined;
+  if (checksum(bytes.subarray(0, header)) !== 0) return undefined;
+  const place = view.getUint16(6), offset = (place & FRAGMENT_OFFSET) * 8, more = (place & MORE_FRAGMENTS) !== 0;
   return {
     protocol: bytes[9],
     hops: bytes[8],
     source: view.getUint32(12),
     destination: view.getUint32(16),
     payload: bytes.subarray(header, length),
+    ...(more || offset > 0) && { fragment: { id: view.getUint16(4), offset, more } },
   };
 }
 
 /** Extension headers that are accepted before a packet's content; any other refuses the packet. */
-const Extension = { HOP_BY_HOP: 0, DESTINATION: 60 } as const;
+const Extension = { HOP_BY_HOP: 0, FRAGMENT: 44, DESTINATION: 60 } as const;
 
-/** Undefined for a malformed packet, a fragment or a routing header (RFC 8200 section 4). */
+/** A packet's content behind extension headers; undefined if they do not fit. */
+export function behindExtensions(protocol: number, bytes: Uint8Array): { protocol: number; payload: Uint8Array } | undefined {
+  let at = 0;
+  while (protocol === Extension.HOP_BY_HOP || protocol === Extension.DESTINATION) {
+    if (at + 8 > bytes.length) return undefined;
+    protocol = bytes[at];
+    at += 8 * (bytes[at + 1] + 1);
+  }
+  return at > bytes.length ? undefined : { protocol, payload: bytes.subarray(at) };
+}
+
+/** Undefined for a malformed packet or a routing header (RFC 8200 section 4). */
 export function readIpv6(bytes: Uint8Array): IpPacket<Ip6> | undefined {
   if (bytes.length < IP6_HEADER || bytes[0] >> 4 !== 6) return undefined;
   const end = IP6_HEADER + viewOf(bytes).getUint16(4);
   if (end > bytes.length) return undefined;
-  let protocol = bytes[6], at = IP6_HEADER;
-  while (protocol === Extension.HOP_BY_HOP || protocol === Extension.DESTINATION) {
-    if (at + 8 > end) return undefined;
-    protocol = bytes[at];
-    at += 8 * (bytes[at + 1] + 1);
-  }
-  if (at > end) return undefined;
-  return {
-    protocol,
-    hops: bytes[7],
-    source: readIp6(bytes.subarray(8, 24)),
-    destination: readIp6(bytes.subarray(24, 40)),
-    payload: bytes.subarray(at, end),
-  };
+  const content = behindExtensions(bytes[6], bytes.subarray(IP6_HEADER, end));
+  if (!content) return undefined;
+  const addresses = { hops: bytes[7], source: readIp6(bytes.subarray(8, 24)), destination: readIp6(bytes.subarray(24, 40)) };
+  if (content.protocol !== Extension.FRAGMENT) return { ...addresses, ...content };
+  if (content.payload.length < FRAGMENT_HEADER) return undefined;
+  const view = viewOf(content.payload), place = view.getUint16(2), offset = place & ~7, more = (place & 1) !== 0;
+  const protocol = content.payload[0], payload = content.payload.subarray(FRAGMENT_HEADER);
+  if (more || offset > 0) return { ...addresses, protocol, payload, fragment: { id: view.getUint32(4), offset, more } };
+  const whole = behindExtensions(protocol, payload);
+  return whole && { ...addresses, ...whole };
 }
 
 /** Where a frame goes; both addresses are of the same kind. */
@@ -142,6 +165,25 @@ export function writeIcmp(route: Route, message: Uint8Array, hops?: number): Uin
   view.setUint16(2, 0);
   view.setUint16(2, checksum(content, six ? pseudoHeader(addresses, protocol, content.length) : 0));
   return frame;
+}
+
+const ICMP_ERROR_HEADER = 8;
+/** Bytes of a refused packet's content in an error of IPv4, and of the whole packet in one of IPv6. */
+const REFUSED_CONTENT = 8, REFUSED6_MAX = 1232;
+/** Types and codes of "destination unreachable" (RFC 792, 1812 and 4443). */
+const UNREACHABLE = { type: 3, protocol: 2, prohibited: 13 } as const;
+const UNREACHABLE6 = { type: 1, protocol: 1, prohibited: 1 } as const;
+
+/** A frame that says why a packet was not delivered: its protocol is unknown, or may not pass. */
+export function writeUnreachable(route: Route, packet: IpPacket, why: "protocol" | "prohibited"): Uint8Array {
+  const { source, destination, protocol, hops, payload } = packet, four = typeof source === "number";
+  const { frame, content } = ipPacket({ ...route, source, destination }, protocol, payload.length, hops);
+  content.set(payload);
+  const most = four ? IP_HEADER + Math.min(REFUSED_CONTENT, payload.length) : Math.min(REFUSED6_MAX, IP6_HEADER + payload.length);
+  const { type, [why]: code } = four ? UNREACHABLE : UNREACHABLE6, message = new Uint8Array(ICMP_ERROR_HEADER + most);
+  message.set([type, code]);
+  message.set(frame.subarray(ETHERNET_HEADER, ETHERNET_HEADER + most), ICMP_ERROR_HEADER);
+  return writeIcmp(route, message);
 }
 
 interface UdpDatagram {
@@ -303,4 +345,37 @@ function writeIpv6(header: Uint8Array, source: Ip6, destination: Ip6, protocol: 
 /** The sum of a pseudo header: addresses as they are in the packet's header. */
 function pseudoHeader(addresses: Uint8Array, protocol: number, length: number): number {
   return (~checksum(addresses) & 0xffff) + protocol + length;
+}
+
+/**
+ * A frame as frames that fit the link: a datagram that does not is cut into fragments.
+ * @param mtu bytes of a packet that the link carries
+ * @param id of the datagram among those of its sender; 16 bits for IPv4
+ */
+export function fragmentsOf(frame: Uint8Array, mtu: number, id: number): Uint8Array[] {
+  const packet = frame.subarray(ETHERNET_HEADER);
+  if (packet.length <= mtu) return [frame];
+  const four = packet[0] >> 4 === 4, size = four ? IP_HEADER : IP6_HEADER, own = four ? IP_HEADER : IP6_HEADER + FRAGMENT_HEADER;
+  const content = packet.subarray(size), step = mtu - own & ~7, pieces: Uint8Array[] = [];
+  for (let offset = 0; offset < content.length; offset += step) {
+    const bytes = content.subarray(offset, offset + step), more = offset + step < content.length;
+    const piece = new Uint8Array(ETHERNET_HEADER + own + bytes.length), header = piece.subarray(ETHERNET_HEADER), view = viewOf(header);
+    piece.set(frame.subarray(0, ETHERNET_HEADER + size));
+    piece.set(bytes, ETHERNET_HEADER + own);
+    if (four) {
+      view.setUint16(2, own + bytes.length);
+      view.setUint16(4, id & 0xffff);
+      view.setUint16(6, offset / 8 | (more ? MORE_FRAGMENTS : 0));
+      view.setUint16(10, 0);
+      view.setUint16(10, checksum(header.subarray(0, IP_HEADER)));
+    } else {
+      view.setUint16(4, FRAGMENT_HEADER + bytes.length);
+      header[6] = Extension.FRAGMENT;
+      header[IP6_HEADER] = packet[6];
+      view.setUint16(IP6_HEADER + 2, offset | (more ? 1 : 0));
+      view.setUint32(IP6_HEADER + 4, id);
+    }
+    pieces.push(piece);
+  }
+  return pieces;
 }

@@ -29,7 +29,8 @@ export const FRAME_MIN = 14;
 const FRAME_MAX = 1514;
 /** The same of one that is still to be cut into segments. */
 const LONG_FRAME_MAX = 14 + 40 + 65_535;
-const MTU = 1500;
+/** Bytes of a packet that the link carries. */
+export const MTU = 1500;
 /** Frames that wait for buffers of the guest; more are lost, as on any wire. */
 const WAITING_MAX = 256;
 
@@ -98,6 +99,11 @@ export class NetDevice extends AttachedDevice implements VirtioDevice {
       this.onFrame?.("from-guest", frame);
       this.backend?.send(frame, offload);
     });
+  }
+
+  /** A frame of the guest goes nowhere. */
+  lose(): void {
+    this.#metrics.tx_dropped++;
   }
 
   /** Whether `receive` would keep a frame: senders hold more back. */

@@ -29,6 +29,7 @@ import {
   writeUdp,
 } from "../../../../src/kit/formats/packets.ts";
 import type { OutsideNetwork, StreamListener } from "../../../../src/machine/virtio/outside-network.ts";
+import { Reassembly } from "../../../../src/kit/formats/reassembly.ts";
 import { Nat } from "../../../../src/machine/virtio/net/nat/nat.ts";
 import { NetDevice } from "../../../../src/machine/virtio/net/net.ts";
 import { DEFAULT_NET_POLICY, type NetPolicy } from "../../../../src/machine/virtio/plan.ts";
@@ -77,14 +78,14 @@ function guest(policy: NetPolicy = DEFAULT_NET_POLICY, nameServer: Address = ip(
   const driver = new TestDriver(device);
   driver.initialize();
   const buffers = Array.from({ length: 15 }, () => driver.offer(RX, [{ in: 1600 }])[0]);
-  /** Packets that came since the last call, whose checksums are right. */
+  /** Packets that came since the last call. Checksums of those that are whole are right. */
   const take = () =>
     driver.used(RX).map((length) => {
       const at = buffers.shift()! + HEADER;
       const ethernet = readEthernet(driver.memory.bytes.slice(at, at + length - HEADER))!;
       assert.equal(ethernet.type, EtherType.IPV6);
       const packet = readIpv6(ethernet.payload)!;
-      assert.equal(sumOf(packet.source, packet.destination, packet.protocol, packet.payload), 0, "checksum");
+      if (!packet.fragment) assert.equal(sumOf(packet.source, packet.destination, packet.protocol, packet.payload), 0, "checksum");
       return packet;
     });
   const route = (source: Ip6, destination: Ip6): Route => ({
@@ -98,6 +99,7 @@ function guest(policy: NetPolicy = DEFAULT_NET_POLICY, nameServer: Address = ip(
     streams,
     receivers,
     nat,
+    device,
     take,
     icmp: (source: Ip6, destination: Ip6, message: number[], hops?: number) =>
       nat.send(writeIcmp(route(source, destination), Uint8Array.from(message), hops)),
@@ -213,8 +215,8 @@ Deno.test("neighbor solicitations for the network's own addresses are answered; 
   assert.deepEqual(take(), []);
 });
 
-Deno.test("an echo request to the router or name server is answered; to others it is not", () => {
-  const { icmp, take } = guest();
+Deno.test("an echo request to the router or name server is answered; to others it is refused, and that is said once", () => {
+  const { icmp, take, said } = guest();
   const request = [128, 0, 0, 0, 1, 2, 3, 4, 5, 6];
   icmp(GUEST, ip6("fd10:0:2::2"), request);
   icmp(LINK, ip6("fe80::2"), request);
@@ -226,7 +228,13 @@ Deno.test("an echo request to the router or name server is answered; to others i
   for (const { payload } of answers) assert.deepEqual([payload[0], ...payload.subarray(4)], [129, ...request.slice(4)]);
   for (const address of [FAR, ip6("::1"), ip6("fd10:0:2::9"), ip6("ff02::1")]) icmp(GUEST, address, request);
   icmp(GUEST, ip6("fd10:0:2::2"), request.slice(0, 7));
-  assert.deepEqual(take(), []);
+  const refused = take();
+  assert.deepEqual(refused.map(({ source, destination }) => [addressText(source), destination]), Array(3).fill(["fd10:0:2::2", GUEST]));
+  for (const { payload } of refused) {
+    const quoted = readIpv6(payload.subarray(8))!;
+    assert.deepEqual([payload[0], payload[1], quoted.source, [...quoted.payload.subarray(4)]], [1, 1, GUEST, request.slice(4)]);
+  }
+  assert.deepEqual(said, ["the guest's echo requests to 2a00::7 are refused: only the router and the name server answer ping"]);
 });
 
 Deno.test("a connection of TCP is carried on, with segments that fit, and answers to the address that opened it", () => {
@@ -261,7 +269,7 @@ Deno.test("what may not be reached is reset at once", () => {
   assert.deepEqual(said, ["the guest may not reach [::1]:80; --net user,host=yes allows it"]);
 });
 
-Deno.test("datagrams go out by a flow for each address of the guest, and come back to it if they fit", () => {
+Deno.test("datagrams go out by a flow for each address of the guest, and come back to it, in fragments if they are long", () => {
   const { udp, take, receivers, said } = guest();
   udp(GUEST, FAR, 123, "a");
   udp(GUEST, FAR, 123, "b");
@@ -269,12 +277,19 @@ Deno.test("datagrams go out by a flow for each address of the guest, and come ba
   assert.deepEqual(said, ["open [2a00::7]:123", "send a", "send b", "open [2a00::7]:123", "send c"]);
   receivers[0](encode("one"));
   receivers[1](new Uint8Array(1452));
-  receivers[1](new Uint8Array(1453));
   assert.deepEqual(take().map((packet) => [packet.source, packet.destination, readUdp(packet)!.payload.length]), [[FAR, GUEST, 3], [
     FAR,
     SECOND,
     1452,
   ]]);
+  receivers[1](new Uint8Array(1453));
+  const pieces = take(), together = new Reassembly({ later: () => () => {}, dropped: () => assert.fail() });
+  const [none, whole] = pieces.map((packet) => together.add(packet));
+  assert.deepEqual([none, readUdp(whole!)!.payload.length, sumOf(whole!.source, whole!.destination, 17, whole!.payload)], [
+    undefined,
+    1453,
+    0,
+  ]);
   // An answer to this address is impossible.
   udp(UNSPECIFIED, FAR, 123, "d");
   udp(ip6("ff02::1"), FAR, 123, "d");
@@ -310,13 +325,18 @@ Deno.test("the name server is the computer's, of either kind; what it may not be
   ]]);
 });
 
-Deno.test("packets that are cut, lie about their length, are fragments or carry routes are dropped, and none throws", () => {
-  const { nat, take, said } = guest();
+Deno.test("packets that are cut, lie about their length, are lone fragments or carry routes are lost, and none throws", () => {
+  const { nat, take, said, device } = guest();
   const route = { sourceMac: GUEST_MAC, source: GUEST, destinationMac: new Uint8Array(6), destination: FAR };
   const frame = writeUdp(route, 1000, 123, encode("x")), header = 14;
   for (let length = 0; length < header + 40 + 9; length++) nat.send(frame.subarray(0, length));
   for (const [at, value] of [[4, 0xff], [6, 43], [6, 44], [6, 50], [6, 135]]) nat.send(frame.with(header + at, value));
-  assert.deepEqual(said, []);
+  // Lost packets are counted, and each kind is reported once.
+  assert.deepEqual(said.splice(0), [
+    "the guest's packets of IP protocol 43 are refused; TCP, UDP and echo to the router are carried",
+    "a datagram of the guest to 2a00::7 is lost: its fragments overlap, or do not all come (0 bytes came)",
+  ]);
+  assert.equal(device.metrics().tx_dropped, 4);
   // Options that a sender may put before the content.
   const extended = Uint8Array.from([
     ...frame.subarray(0, header + 40),

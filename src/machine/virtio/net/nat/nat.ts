@@ -11,16 +11,19 @@
 // A policy (`policy.ts`) decides which destinations the guest may reach; refused ones never get a
 // socket. Answers of the resolver follow the same policy.
 //
-// ICMP echo is answered for these addresses only. Forwarded ports lead to the guest's IPv4 address.
+// ICMP echo is answered for these addresses only: others, and protocols that sockets do not have, are
+// refused by ICMP. Datagrams of any size are carried, in fragments of the link's MTU. Forwarded ports
+// lead to the guest's IPv4 address.
 
 import type { NetPolicy, PortForward } from "../../plan.ts";
-import type { NetBackend, NetDevice } from "../net.ts";
+import { MTU, type NetBackend, type NetDevice } from "../net.ts";
 import { answerDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, type Lease } from "./dhcp.ts";
 import type { OutsideDatagrams, OutsideListener, OutsideNetwork, StreamListener } from "../../outside-network.ts";
-import { type Address, endpointText, ip, type Ip6, ip6 } from "../../../../kit/formats/ip-addresses.ts";
+import { type Address, addressText, endpointText, type Ip, ip, type Ip6, ip6 } from "../../../../kit/formats/ip-addresses.ts";
 import {
   ArpOperation,
   EtherType,
+  fragmentsOf,
   type IpPacket,
   IpProtocol,
   readArp,
@@ -35,7 +38,9 @@ import {
   writeIcmp,
   writeTcp,
   writeUdp,
+  writeUnreachable,
 } from "../../../../kit/formats/packets.ts";
+import { Reassembly } from "../../../../kit/formats/reassembly.ts";
 import { DnsStream, filteredAnswer, refusedAnswer } from "./dns.ts";
 import { type AddressKind, judge, mayAnswer, mayResolve, plainAddress, policyText, type Verdict } from "./policy.ts";
 import { answerIcmp6, type Network6 } from "./router-discovery.ts";
@@ -60,7 +65,9 @@ export const NatAddress6 = {
 
 const ROUTER_MAC = Uint8Array.of(0x52, 0x55, 0x0a, 0x00, 0x02, 0x02);
 const BROADCAST_MAC = new Uint8Array(6).fill(0xff);
-const BROADCAST = 0xffff_ffff;
+const BROADCAST = 0xffff_ffff, NETWORK_BROADCAST = ip("10.0.2.255");
+/** The first address that is not of one host: multicast, reserved ones, broadcast. */
+const MULTICAST = ip("224.0.0.0");
 const LOOPBACK = ip("127.0.0.1"), LOOPBACK6 = ip6("::1");
 /** The router's and the name server's addresses. */
 const OURS: readonly Address[] = [NatAddress.Router, NatAddress.Dns];
@@ -73,7 +80,7 @@ const NETWORK6: Network6 = {
   ours: OURS6,
 };
 const DNS_PORT = 53;
-const ICMP_ECHO_REQUEST = 8;
+const ICMP_ECHO_REQUEST = 8, ICMP6_ECHO_REQUEST = 128, ECHO_SIZE = 8;
 /**
  * Flows that one guest may have; the oldest UDP flow makes room, a TCP connection more is refused.
  */
@@ -84,8 +91,9 @@ const OPENED_MAX = 512;
 const OPENED_WINDOW_MS = 1_000;
 /** Milliseconds after which a flow that the guest does not use is closed. */
 const UDP_IDLE_MS = 5_000;
-/** Bytes of a datagram and of a segment that fit into a frame, by how an address is written. */
-const UDP_PAYLOAD_MAX = { number: 1472, string: 1452 } as const;
+/** Milliseconds for which the missing fragments of a datagram are waited for. */
+const FRAGMENTS_MS = 30_000;
+/** Bytes of a segment that fit into a frame, by how an address is written. */
 const SEGMENT_MAX = { number: 1460, string: 1440 } as const;
 /** First port from which the NAT itself connects to forwarded ports. */
 const FORWARD_PORT_BASE = 49_152;
@@ -97,6 +105,10 @@ const LEASE: Lease = {
   dns: NatAddress.Dns,
   server: NatAddress.Router,
 };
+
+type Limit = "connections" | "rate";
+/** Why a packet of the guest goes nowhere: its rest did not come, nobody has its protocol, or sockets have no such request. */
+type Loss = "fragments" | "protocol" | "prohibited";
 
 /** A socket for one UDP flow; `forget` takes its timeout back. */
 interface Flow {
@@ -132,10 +144,22 @@ export class Nat implements NetBackend {
   #sequence = 0x1000_0000;
   /** Opened since the window began; undefined if none has. */
   #opened: { count: number; readonly forget: () => void } | undefined;
-  /** Reported already: kinds of addresses that are refused, and limits. */
-  readonly #told = new Set<AddressKind | "connections" | "rate">();
+  /** Datagrams of the guest's that have not come whole. */
+  readonly #incomplete: Reassembly;
+  /** Datagrams that were cut into fragments. */
+  #cut = 0;
+  /** Reported already: kinds of addresses that are refused, limits, and kinds of packets that are lost. */
+  readonly #told = new Set<AddressKind | Limit | Loss>();
 
   constructor(readonly options: NatOptions) {
+    this.#incomplete = new Reassembly({
+      later: (action) => options.network.later(FRAGMENTS_MS, action),
+      dropped: ({ destination }, bytes) =>
+        this.#lose(
+          "fragments",
+          () => `a datagram of the guest to ${addressText(destination)} is lost: its fragments overlap, or do not all come (${bytes} bytes came)`,
+        ),
+    });
     for (const { protocol, host, guest } of options.forward) {
       if (protocol === "tcp") this.#forward(host, guest);
       else this.#forwardDatagrams(host, guest);
@@ -148,6 +172,7 @@ export class Nat implements NetBackend {
     for (const connection of [...this.#connections.values()]) connection.destroy();
     for (const key of [...this.#flows.keys()]) this.#closeFlow(key);
     this.#opened?.forget();
+    this.#incomplete.close();
   }
 
   /** State that outlives its connections, as plain data. It is saved only without connections. */
@@ -172,7 +197,7 @@ export class Nat implements NetBackend {
 
   /** Whether there are connections, or datagrams that may be answered. */
   get busy(): boolean {
-    return this.#connections.size > 0 || this.#flows.size > 0 || this.#opened !== undefined;
+    return this.#connections.size > 0 || this.#flows.size > 0 || this.#opened !== undefined || this.#incomplete.busy;
   }
 
   drained(): void {
@@ -185,19 +210,41 @@ export class Nat implements NetBackend {
     this.#guestMac = ethernet.source.slice();
     if (ethernet.type === EtherType.ARP) return this.#arp(ethernet.payload);
     if (ethernet.type === EtherType.IPV4) {
-      const packet = readIp(ethernet.payload);
+      const packet = this.#whole(readIp(ethernet.payload));
       if (packet?.protocol === IpProtocol.ICMP) this.#icmp(packet);
       else if (packet) this.#transport(packet);
     } else if (ethernet.type === EtherType.IPV6) {
-      const packet = readIpv6(ethernet.payload);
+      const packet = this.#whole(readIpv6(ethernet.payload));
       if (packet?.protocol === IpProtocol.ICMPV6) this.#icmp6(packet);
       else if (packet && !isManyOrNobody(packet.source)) this.#transport(packet);
     }
   }
 
+  #whole<A extends Address>(packet: IpPacket<A> | undefined): IpPacket<A> | undefined {
+    return packet && this.#incomplete.add(packet);
+  }
+
   #transport(packet: IpPacket): void {
-    if (packet.protocol === IpProtocol.UDP) this.#udp(packet);
-    else if (packet.protocol === IpProtocol.TCP) this.#tcp(packet);
+    const { protocol } = packet;
+    if (protocol === IpProtocol.UDP) this.#udp(packet);
+    else if (protocol === IpProtocol.TCP) this.#tcp(packet);
+    else {this.#refuse(packet, "protocol", () =>
+        `the guest's packets of IP protocol ${protocol} are refused; TCP, UDP and echo to the router are carried`);}
+  }
+
+  /** Says to the guest that a packet goes nowhere, if somebody in particular should have it. */
+  #refuse(packet: IpPacket, why: "protocol" | "prohibited", message: () => string): void {
+    const { source, destination } = packet;
+    if (isManyOrNobody(destination) || isManyOrNobody(source)) return;
+    this.#lose(why, message);
+    const from = typeof destination === "number" ? NatAddress.Router : NatAddress6.Router;
+    this.options.device.receive(writeUnreachable(this.#route(from, source), packet, why));
+  }
+
+  /** Frames of one datagram to the guest: as many as its size takes. */
+  #receive(frame: Uint8Array): void {
+    for (const piece of fragmentsOf(frame, MTU, this.#cut)) this.options.device.receive(piece);
+    if (frame.length > MTU) this.#cut++;
   }
 
   #arp(bytes: Uint8Array): void {
@@ -206,17 +253,30 @@ export class Nat implements NetBackend {
     this.options.device.receive(writeArpReply(ROUTER_MAC, arp.target, this.#guestMac, arp.sender));
   }
 
-  #icmp({ source, destination, payload }: IpPacket): void {
-    if (!OURS.includes(destination) || payload[0] !== ICMP_ECHO_REQUEST || payload.length < 8) return;
+  #icmp(packet: IpPacket<Ip>): void {
+    const { source, destination, payload } = packet;
+    if (payload[0] !== ICMP_ECHO_REQUEST || payload.length < ECHO_SIZE) return;
+    if (!OURS.includes(destination)) return this.#echo(packet);
     const message = payload.slice();
     message[0] = 0;
-    this.options.device.receive(writeIcmp(this.#route(destination, source), message));
+    this.#receive(writeIcmp(this.#route(destination, source), message));
   }
 
   #icmp6(packet: IpPacket<Ip6>): void {
+    const echo = packet.payload[0] === ICMP6_ECHO_REQUEST && packet.payload.length >= ECHO_SIZE;
+    if (echo && !OURS6.includes(packet.destination)) return this.#echo(packet);
     for (const { source, destination, message, hops } of answerIcmp6(packet, NETWORK6)) {
-      this.options.device.receive(writeIcmp(this.#route(source, destination), message, hops));
+      this.#receive(writeIcmp(this.#route(source, destination), message, hops));
     }
+  }
+
+  /** An echo request beyond the router, for which Deno has no sockets. */
+  #echo(packet: IpPacket): void {
+    this.#refuse(
+      packet,
+      "prohibited",
+      () => `the guest's echo requests to ${addressText(packet.destination)} are refused: only the router and the name server answer ping`,
+    );
   }
 
   #udp(packet: IpPacket): void {
@@ -232,10 +292,8 @@ export class Nat implements NetBackend {
     // Port 0 is invalid, and the computer's sockets reject it with an exception.
     if (packet.destination === BROADCAST || destinationPort === 0) return;
     const key = keyOf(packet, sourcePort, destinationPort);
-    const back = (bytes: Uint8Array) => {
-      if (bytes.length > UDP_PAYLOAD_MAX[kindOf(packet.source)]) return;
-      this.options.device.receive(writeUdp(this.#route(packet.destination, packet.source), destinationPort, sourcePort, bytes));
-    };
+    const back = (bytes: Uint8Array) =>
+      this.#receive(writeUdp(this.#route(packet.destination, packet.source), destinationPort, sourcePort, bytes));
     const dns = isDns(packet.destination, destinationPort);
     // Continues a flow that was begun from outside by a forwarded port.
     const verdict = this.#flows.has(key) ? undefined : this.#judge(packet.destination, destinationPort);
@@ -278,12 +336,11 @@ export class Nat implements NetBackend {
    */
   #forwardDatagrams(computerPort: number, guestPort: number): void {
     const port = this.options.network.datagramPort(computerPort, (peer, bytes) => {
-      if (bytes.length > UDP_PAYLOAD_MAX.number) return;
       this.#flow(keyOf(FORWARDED, guestPort, peer.port), () => ({
         send: (answer) => port.send(peer, answer),
         close: () => {},
       }));
-      this.options.device.receive(writeUdp(this.#route(NatAddress.Router, NatAddress.Guest), peer.port, guestPort, bytes));
+      this.#receive(writeUdp(this.#route(NatAddress.Router, NatAddress.Guest), peer.port, guestPort, bytes));
     }, this.options.onProblem);
     this.#listeners.push(port);
   }
@@ -395,8 +452,14 @@ export class Nat implements NetBackend {
     return false;
   }
 
+  /** Counts a packet that goes nowhere. */
+  #lose(what: Loss, message: () => string): void {
+    this.options.device.lose();
+    this.#tell(what, message);
+  }
+
   /** Says something once. */
-  #tell(what: AddressKind | "connections" | "rate", message: () => string): void {
+  #tell(what: AddressKind | Limit | Loss, message: () => string): void {
     if (this.#told.has(what)) return;
     this.#told.add(what);
     this.options.onProblem(message());
@@ -457,9 +520,10 @@ function kindOf(address: Address): "number" | "string" {
   return typeof address === "number" ? "number" : "string";
 }
 
-/** Whether an address has no single owner: `::`, multicast. */
-function isManyOrNobody(address: Ip6): boolean {
-  return address.startsWith("ff") || /^0+$/.test(address);
+/** Whether an address has no single owner: `::` and its like, broadcast, multicast. */
+function isManyOrNobody(address: Address): boolean {
+  if (typeof address === "string") return address.startsWith("ff") || /^0+$/.test(address);
+  return address === 0 || address >= MULTICAST || address === NETWORK_BROADCAST;
 }
 
 /** Whether a port is that of the name server of the network. */

@@ -3,6 +3,7 @@
 
 import { type Ip6, ip6, ip6Bytes, readIp6 } from "../../../../kit/formats/ip-addresses.ts";
 import type { IpPacket } from "../../../../kit/formats/packets.ts";
+import { MTU } from "../net.ts";
 
 /** Messages of ICMPv6. */
 const Type = {
@@ -22,7 +23,6 @@ const PREFIX_BITS = 64;
 /** Only a neighbor can send with it (RFC 4861 section 3.1). */
 export const NEIGHBOR_HOPS = 255;
 const HOP_LIMIT = 64;
-const MTU = 1500;
 /** Seconds, the most that fit; each neighbor solicitation renews them. */
 const ROUTER_LIFETIME = 0xffff;
 const INFINITE = 0xffff_ffff;
