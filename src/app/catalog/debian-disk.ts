@@ -13,7 +13,7 @@ import { type RootTree, unpackRoot } from "./debian-root.ts";
 import { type Ext4Tools, makeExt4 } from "./ext4-image.ts";
 import { DISK_MODULES } from "./kernel-modules.ts";
 import type { MirrorArchive } from "./mirror-archive.ts";
-import { NatAddress } from "../../machine/virtio/net/nat/nat.ts";
+import { NatAddress } from "../../machine/virtio/net/nat/addresses.ts";
 import { ipText } from "../../kit/formats/ip-addresses.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../kit/support/computer/installed-programs.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";

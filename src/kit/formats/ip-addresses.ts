@@ -6,6 +6,9 @@ export type Ip = number;
 export type Ip6 = string;
 export type Address = Ip | Ip6;
 
+/** Where name servers are asked (RFC 1035 section 4.2). */
+export const DNS_PORT = 53;
+
 /** Bits of an address of IPv4, of IPv6. */
 export const IP_BITS = 32, IP6_BITS = 128;
 /** Hexadecimal digits of a group between two colons, and groups of an address. */

@@ -168,7 +168,7 @@ export function writeIcmp(route: Route, message: Uint8Array, hops?: number): Uin
 }
 
 const ICMP_ERROR_HEADER = 8;
-/** Bytes of a refused packet's content in an error of IPv4, and of the whole packet in one of IPv6. */
+/** Bytes of a refused packet: of its content in an error of IPv4, of all of it in one of IPv6. */
 const REFUSED_CONTENT = 8, REFUSED6_MAX = 1232;
 /** Types and codes of "destination unreachable" (RFC 792, 1812 and 4443). */
 const UNREACHABLE = { type: 3, protocol: 2, prohibited: 13 } as const;

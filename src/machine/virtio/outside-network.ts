@@ -57,8 +57,17 @@ export interface OutsideNetwork {
    * refused
    */
   connect(address: Address, port: number, own: boolean, listener: StreamListener): OutsideStream;
-  /** @param own likewise; otherwise datagrams to such an address are lost */
-  datagrams(address: Address, port: number, own: boolean, receive: (bytes: Uint8Array) => void): OutsideDatagrams;
+  /**
+   * @param own likewise; otherwise datagrams to such an address are lost
+   * @param problem is called with what goes wrong on the computer's side
+   */
+  datagrams(
+    address: Address,
+    port: number,
+    own: boolean,
+    receive: (bytes: Uint8Array) => void,
+    problem: (message: string) => void,
+  ): OutsideDatagrams;
   /**
    * Listens on 127.0.0.1; `accept` takes each connection and returns its listener. `problem` is
    * called with the reason if it cannot listen.
@@ -72,7 +81,7 @@ export interface OutsideNetwork {
   ): OutsideDatagramPort;
   /** Calls back after some milliseconds of wall time; gives what takes that back. */
   later(milliseconds: number, action: () => void): () => void;
-  /** The resolver that the computer asks. */
+  /** Stands for the resolvers of the computer: a query to its port 53 goes to one that answers. */
   readonly nameServer: Address;
 }
 

@@ -29,9 +29,9 @@ export function outsideNetwork(outside: OutsideDoor): OutsideNetwork {
       const source = streamSource(outside, listener);
       return sockets?.connect(address, port, own, speaker(source)) ?? NO_STREAM;
     },
-    datagrams(address, port, own, receive) {
+    datagrams(address, port, own, receive, problem) {
       const source = outside.open((bytes) => receive(bytes as Uint8Array));
-      const datagrams = sockets?.datagrams(address, port, own, (bytes) => source.emit(bytes));
+      const datagrams = sockets?.datagrams(address, port, own, (bytes) => source.emit(bytes), problem);
       return {
         send: (bytes) => datagrams?.send(bytes),
         close: () => {

@@ -3,22 +3,23 @@
 
 import type { Socket } from "node:net";
 import type { OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from "../../machine/virtio/outside-network.ts";
-import { type Address, addressText, ip, parseIp, parseIp6 } from "../../kit/formats/ip-addresses.ts";
+import { type Address, addressText, DNS_PORT, ip, parseIp, parseIp6 } from "../../kit/formats/ip-addresses.ts";
 import { embedded } from "../../machine/virtio/net/nat/policy.ts";
 import { node } from "../../kit/support/node-modules.ts";
+import { computerResolvers, Resolvers } from "./resolvers.ts";
 import { checkSteadyFolder, checkTrustedSocket, lstatIfThere, NotOurs } from "../../kit/support/files/own-files.ts";
-
-/** Where queries go when the computer names no resolver. */
-const LOCAL_RESOLVER = ip("127.0.0.53");
 
 /** The network of the machine that this program runs on. */
 export function computerSockets(): OutsideNetwork {
+  const resolvers = new Resolvers(computerResolvers, later);
+  const nameServer = resolvers.first;
+  const isDns = (address: Address, port: number) => address === nameServer && port === DNS_PORT;
   return {
     connect(address, port, own, listener) {
       const socket = new node.net.Socket({ allowHalfOpen: true });
       socket.on("connect", () => listener.connected());
       listenTo(socket, listener);
-      const host = addressText(address);
+      const host = addressText(isDns(address, port) ? resolvers.first : address);
       allowedBy(own, address).then((allowed) => {
         if (socket.destroyed) return;
         if (allowed) socket.connect({ host, port });
@@ -26,25 +27,9 @@ export function computerSockets(): OutsideNetwork {
       });
       return streamOf(socket, listener);
     },
-    datagrams(address, port, own, receive) {
-      const host = addressText(address);
-      const socket = node.dgram.createSocket(socketType(address));
-      // Others who know or guess the port may send, too: answers are the peer's alone.
-      socket.on("message", (bytes: Uint8Array, from) => {
-        if (from.port === port && addressOf(from.address) === address) receive(plainBytes(bytes));
-      });
-      // A peer that is not there answers by ICMP; a datagram is then lost, as on any network.
-      socket.on("error", () => {});
-      socket.unref();
-      const allowed = allowedBy(own, address);
-      let closed = false;
-      return {
-        send: (bytes) => void allowed.then((may) => may && !closed && socket.send(bytes, port, host)),
-        close: () => {
-          closed = true;
-          socket.close();
-        },
-      };
+    datagrams(address, port, own, receive, problem) {
+      if (!isDns(address, port)) return datagrams(address, port, own, receive);
+      return resolvers.datagrams((resolver, take) => datagrams(resolver, port, own, take), receive, problem);
     },
     datagramPort(port, receive, problem) {
       const socket = node.dgram.createSocket("udp4");
@@ -59,11 +44,35 @@ export function computerSockets(): OutsideNetwork {
       server.listen(port, "127.0.0.1");
       return { close: () => server.close() };
     },
-    later(milliseconds, action) {
-      const timer = setTimeout(action, milliseconds);
-      return () => clearTimeout(timer);
+    later,
+    nameServer,
+  };
+}
+
+function later(milliseconds: number, action: () => void): () => void {
+  const timer = setTimeout(action, milliseconds);
+  return () => clearTimeout(timer);
+}
+
+/** A socket for datagrams to one peer, and its answers. */
+function datagrams(address: Address, port: number, own: boolean, receive: (bytes: Uint8Array) => void) {
+  const host = addressText(address);
+  const socket = node.dgram.createSocket(socketType(address));
+  // Others who know or guess the port may send, too: answers are the peer's alone.
+  socket.on("message", (bytes: Uint8Array, from) => {
+    if (from.port === port && addressOf(from.address) === address) receive(plainBytes(bytes));
+  });
+  // A peer that is not there answers by ICMP; a datagram is then lost, as on any network.
+  socket.on("error", () => {});
+  socket.unref();
+  const allowed = allowedBy(own, address);
+  let closed = false;
+  return {
+    send: (bytes: Uint8Array) => void allowed.then((may) => may && !closed && socket.send(bytes, port, host)),
+    close: () => {
+      closed = true;
+      socket.close();
     },
-    nameServer: nameServer(),
   };
 }
 
@@ -186,17 +195,4 @@ function streamOf(socket: Socket, listener: Pick<StreamListener, "full">): Outsi
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
   };
-}
-
-/** The first resolver with an IPv4 address that the computer uses, else the first with another. */
-function nameServer(): Address {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync("/etc/resolv.conf");
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return LOCAL_RESOLVER;
-    throw error;
-  }
-  const named = [...text.matchAll(/^nameserver\s+(\S+)\s*$/gm)].map(([, name]) => parseIp(name) ?? parseIp6(name));
-  return named.find((address) => typeof address === "number") ?? named.find((address) => address !== undefined) ?? LOCAL_RESOLVER;
 }

@@ -3,9 +3,9 @@
 
 import { DEFAULT_NET_POLICY, type NetPolicy, plannedDevices, type SessionPlan } from "../../model/plans/plan.ts";
 import type { Request } from "../../model/protocol/protocol.ts";
-import { type Address, ip, ip6, IP_BITS } from "../../kit/formats/ip-addresses.ts";
+import { type Address, DNS_PORT, ip, ip6, IP_BITS } from "../../kit/formats/ip-addresses.ts";
 import type { CodeFolders } from "../../kit/support/files/code-folders.ts";
-import { NatAddress, NatAddress6 } from "../../machine/virtio/net/nat/nat.ts";
+import { NatAddress, NatAddress6 } from "../../machine/virtio/net/nat/addresses.ts";
 import { statesFile } from "../../kit/support/files/folder-names.ts";
 import { leadsTo, placeOf } from "../../kit/support/files/real-place.ts";
 import { judge, mayResolve } from "../../machine/virtio/net/nat/policy.ts";
@@ -17,7 +17,6 @@ const ROUTERS: ReadonlyMap<Address, Address> = new Map<Address, Address>([
   [ip("127.0.0.1"), NatAddress.Router],
   [ip6("::1"), NatAddress6.Router],
 ]);
-const DNS_PORT = 53;
 /** `Ip6`. */
 const IP6 = /^[0-9a-f]{32}$/;
 /** Names that begin with the digest of a program (assembly/generating-program.ts). */

@@ -63,8 +63,8 @@ export class RemoteSockets {
         this.#tell({ kind: "connect", id, address, port });
         return this.#stream(id);
       },
-      datagrams: (address, port, _own, receive) => {
-        const id = this.#socket({ receive });
+      datagrams: (address, port, _own, receive, problem) => {
+        const id = this.#socket({ receive, problem });
         this.#tell({ kind: "datagrams", id, address, port });
         return { send: (bytes) => this.#tell({ kind: "send", id, bytes }), close: () => this.#close(id) };
       },

@@ -38,7 +38,7 @@ export class ServedSockets {
   /** @param tell sends a word to the worker */
   constructor(readonly grants: Grants, readonly tell: (event: SocketEvent, moved: ArrayBuffer[]) => void) {}
 
-  /** The resolver that the computer asks. */
+  /** Stands for the resolvers of the computer. */
   get nameServer() {
     return this.#network.nameServer;
   }
@@ -69,7 +69,8 @@ export class ServedSockets {
         const { address, port } = command;
         const verdict = this.grants.mayReach(address, port, this.nameServer);
         if (!verdict) return;
-        const socket = this.#network.datagrams(address, port, verdict.own, (bytes) => this.#datagram(id, bytes));
+        const problem = (text: string) => this.#problem(id, text);
+        const socket = this.#network.datagrams(address, port, verdict.own, (bytes) => this.#datagram(id, bytes), problem);
         return this.#keep(id, { send: ({ bytes }) => socket.send(bytes), close: () => socket.close() });
       }
       case "datagram-port": {

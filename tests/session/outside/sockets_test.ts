@@ -40,7 +40,7 @@ Deno.test("a datagram reaches the guest from the peer that it sent to, and from 
   const flow = computerSockets().datagrams(ip(LOOPBACK), peer.address().port, true, (data) => {
     received.push(text(data));
     if (text(data) === "answer") answered.resolve();
-  });
+  }, assert.fail);
   flow.send(bytes("question"));
   const port = await asked;
   await new Promise((resolve) => stranger.send("forged", port, LOOPBACK, resolve));

@@ -4,7 +4,8 @@
 import { ip6, parseIp } from "../../../../src/kit/formats/ip-addresses.ts";
 import { type Route, TcpFlag, writeTcp, writeUdp } from "../../../../src/kit/formats/packets.ts";
 import { computerSockets } from "../../../../src/session/outside/sockets.ts";
-import { Nat, NatAddress } from "../../../../src/machine/virtio/net/nat/nat.ts";
+import { NatAddress } from "../../../../src/machine/virtio/net/nat/addresses.ts";
+import { Nat } from "../../../../src/machine/virtio/net/nat/nat.ts";
 import { NetDevice } from "../../../../src/machine/virtio/net/net.ts";
 import { DEFAULT_NET_POLICY, type NetPolicy } from "../../../../src/machine/virtio/plan.ts";
 import type { OutsideNetwork } from "../../../../src/machine/virtio/outside-network.ts";

@@ -14,9 +14,11 @@ import { DEFAULT_UI } from "../../../configuration/schema.ts";
 import { NoPlace, sessionFolder } from "../../../../session/control/places.ts";
 import { documentText, FINDINGS } from "../../../../model/queries/documents.ts";
 import { canConfine, WORKER_OPTIONS } from "../../../../session/worker/worker-rights.ts";
-import { NoCacheFolder } from "../../../../kit/support/files/cache.ts";
+import { NoCacheFolder, readIfThere } from "../../../../kit/support/files/cache.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../../../kit/support/computer/installed-programs.ts";
+import { addressText, DNS_PORT } from "../../../../kit/formats/ip-addresses.ts";
+import { RESOLV_CONF, resolversOf } from "../../../../kit/formats/resolv-conf.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 import { MINIMUM } from "../../../tui/app/frame/frame.ts";
 import { UserError } from "../../../../kit/support/problem.ts";
@@ -40,6 +42,7 @@ export function registerDoctor(program: Command, { exit }: CommandContext): void
         memory(),
         folders(),
         sockets(),
+        await names(),
         terminal(),
         { id: "colors", ok: true, ...colorsOf(environment) },
         { id: "locale", ok: true, ...localeOf(environment) },
@@ -116,6 +119,33 @@ function sockets(): Finding {
   } catch (error) {
     if (!(error instanceof NoPlace)) throw error;
     return { id: "sockets", ...failed(error) };
+  }
+}
+
+/** Milliseconds that a guest's query waits for an answer before the next resolver is asked. */
+const ANSWER_MS = 1_000;
+
+/** Whether guests with a network card can look up names. */
+async function names(): Promise<Finding> {
+  const resolvers = resolversOf(new TextDecoder().decode(readIfThere(RESOLV_CONF))).map(addressText);
+  const answers = await Promise.all(resolvers.map(resolverAnswers)), silent = resolvers.filter((_, index) => !answers[index]);
+  if (silent.length === 0) return { id: "names", ok: true, says: `${resolvers.join(", ")}: look-ups of guests are answered`, remedy: "" };
+  const remedy = silent.length < resolvers.length
+    ? `guests ask the others after a second; remove it from ${RESOLV_CONF}, or start its service`
+    : `guests find no names on the network; start its service, or name another in ${RESOLV_CONF}`;
+  return { id: "names", ok: true, says: `${silent.join(", ")}: no answer within a second`, remedy };
+}
+
+/** Whether a resolver answers, whatever it says. */
+async function resolverAnswers(ipAddr: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  try {
+    await Deno.resolveDns(".", "NS", { nameServer: { ipAddr, port: DNS_PORT }, signal });
+    return true;
+  } catch (error) {
+    // "No such record" is an answer. For all else Deno has texts, not classes.
+    if (error instanceof TypeError) throw error;
+    return error instanceof Deno.errors.NotFound;
   }
 }
 

@@ -11,11 +11,12 @@
 // A policy (`policy.ts`) decides which destinations the guest may reach; refused ones never get a
 // socket. Answers of the resolver follow the same policy.
 //
-// ICMP echo is answered for these addresses only: others, and protocols that sockets do not have, are
-// refused by ICMP. Datagrams of any size are carried, in fragments of the link's MTU. Forwarded ports
-// lead to the guest's IPv4 address.
+// ICMP echo is answered for these addresses only: others, and protocols that sockets do not have,
+// are refused by ICMP. Datagrams of any size are carried, in fragments of the link's MTU. Forwarded
+// ports lead to the guest's IPv4 address.
 
 import type { NetPolicy, PortForward } from "../../plan.ts";
+import { BROADCAST, isDns, isManyOrNobody, NatAddress, NatAddress6, OURS, OURS6, ROUTER_MAC } from "./addresses.ts";
 import { MTU, type NetBackend, type NetDevice } from "../net.ts";
 import { answerDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, type Lease } from "./dhcp.ts";
 import type { OutsideDatagrams, OutsideListener, OutsideNetwork, StreamListener } from "../../outside-network.ts";
@@ -46,32 +47,8 @@ import { type AddressKind, judge, mayAnswer, mayResolve, plainAddress, policyTex
 import { answerIcmp6, type Network6 } from "./router-discovery.ts";
 import { refusal, TcpConnection } from "./tcp.ts";
 
-/** Addresses of the network. */
-export const NatAddress = {
-  Network: ip("10.0.2.0"),
-  Netmask: ip("255.255.255.0"),
-  Router: ip("10.0.2.2"),
-  Dns: ip("10.0.2.3"),
-  Guest: ip("10.0.2.15"),
-} as const;
-
-/** Addresses of the network of IPv6. */
-export const NatAddress6 = {
-  Network: ip6("fd10:0:2::"),
-  Link: ip6("fe80::2"),
-  Router: ip6("fd10:0:2::2"),
-  Dns: ip6("fd10:0:2::3"),
-} as const;
-
-const ROUTER_MAC = Uint8Array.of(0x52, 0x55, 0x0a, 0x00, 0x02, 0x02);
 const BROADCAST_MAC = new Uint8Array(6).fill(0xff);
-const BROADCAST = 0xffff_ffff, NETWORK_BROADCAST = ip("10.0.2.255");
-/** The first address that is not of one host: multicast, reserved ones, broadcast. */
-const MULTICAST = ip("224.0.0.0");
 const LOOPBACK = ip("127.0.0.1"), LOOPBACK6 = ip6("::1");
-/** The router's and the name server's addresses. */
-const OURS: readonly Address[] = [NatAddress.Router, NatAddress.Dns];
-const OURS6: readonly Ip6[] = [NatAddress6.Link, NatAddress6.Router, NatAddress6.Dns];
 const NETWORK6: Network6 = {
   mac: ROUTER_MAC,
   link: NatAddress6.Link,
@@ -79,7 +56,6 @@ const NETWORK6: Network6 = {
   dns: NatAddress6.Dns,
   ours: OURS6,
 };
-const DNS_PORT = 53;
 const ICMP_ECHO_REQUEST = 8, ICMP6_ECHO_REQUEST = 128, ECHO_SIZE = 8;
 /**
  * Flows that one guest may have; the oldest UDP flow makes room, a TCP connection more is refused.
@@ -107,8 +83,15 @@ const LEASE: Lease = {
 };
 
 type Limit = "connections" | "rate";
-/** Why a packet of the guest goes nowhere: its rest did not come, nobody has its protocol, or sockets have no such request. */
-type Loss = "fragments" | "protocol" | "prohibited";
+/** Packets that Deno has no sockets for: other protocols, and echo requests beyond the router. */
+const REFUSALS = {
+  protocol: ({ protocol }: IpPacket) =>
+    `the guest's packets of IP protocol ${protocol} are refused; TCP, UDP and echo to the router are carried`,
+  prohibited: ({ destination }: IpPacket) =>
+    `the guest's echo requests to ${addressText(destination)} are refused: only the router and the name server answer ping`,
+} as const;
+/** Why a packet is lost. */
+type Loss = "fragments" | keyof typeof REFUSALS;
 
 /** A socket for one UDP flow; `forget` takes its timeout back. */
 interface Flow {
@@ -148,7 +131,7 @@ export class Nat implements NetBackend {
   readonly #incomplete: Reassembly;
   /** Datagrams that were cut into fragments. */
   #cut = 0;
-  /** Reported already: kinds of addresses that are refused, limits, and kinds of packets that are lost. */
+  /** Reported already: kinds of addresses that are refused, limits, reasons of losses. */
   readonly #told = new Set<AddressKind | Limit | Loss>();
 
   constructor(readonly options: NatOptions) {
@@ -157,7 +140,10 @@ export class Nat implements NetBackend {
       dropped: ({ destination }, bytes) =>
         this.#lose(
           "fragments",
-          () => `a datagram of the guest to ${addressText(destination)} is lost: its fragments overlap, or do not all come (${bytes} bytes came)`,
+          () =>
+            `a datagram of the guest to ${
+              addressText(destination)
+            } is lost: its fragments overlap, or do not all come (${bytes} bytes came)`,
         ),
     });
     for (const { protocol, host, guest } of options.forward) {
@@ -228,15 +214,14 @@ export class Nat implements NetBackend {
     const { protocol } = packet;
     if (protocol === IpProtocol.UDP) this.#udp(packet);
     else if (protocol === IpProtocol.TCP) this.#tcp(packet);
-    else {this.#refuse(packet, "protocol", () =>
-        `the guest's packets of IP protocol ${protocol} are refused; TCP, UDP and echo to the router are carried`);}
+    else this.#refuse(packet, "protocol");
   }
 
   /** Says to the guest that a packet goes nowhere, if somebody in particular should have it. */
-  #refuse(packet: IpPacket, why: "protocol" | "prohibited", message: () => string): void {
+  #refuse(packet: IpPacket, why: keyof typeof REFUSALS): void {
     const { source, destination } = packet;
     if (isManyOrNobody(destination) || isManyOrNobody(source)) return;
-    this.#lose(why, message);
+    this.#lose(why, () => REFUSALS[why](packet));
     const from = typeof destination === "number" ? NatAddress.Router : NatAddress6.Router;
     this.options.device.receive(writeUnreachable(this.#route(from, source), packet, why));
   }
@@ -256,7 +241,7 @@ export class Nat implements NetBackend {
   #icmp(packet: IpPacket<Ip>): void {
     const { source, destination, payload } = packet;
     if (payload[0] !== ICMP_ECHO_REQUEST || payload.length < ECHO_SIZE) return;
-    if (!OURS.includes(destination)) return this.#echo(packet);
+    if (!OURS.includes(destination)) return this.#refuse(packet, "prohibited");
     const message = payload.slice();
     message[0] = 0;
     this.#receive(writeIcmp(this.#route(destination, source), message));
@@ -264,19 +249,10 @@ export class Nat implements NetBackend {
 
   #icmp6(packet: IpPacket<Ip6>): void {
     const echo = packet.payload[0] === ICMP6_ECHO_REQUEST && packet.payload.length >= ECHO_SIZE;
-    if (echo && !OURS6.includes(packet.destination)) return this.#echo(packet);
+    if (echo && !OURS6.includes(packet.destination)) return this.#refuse(packet, "prohibited");
     for (const { source, destination, message, hops } of answerIcmp6(packet, NETWORK6)) {
       this.#receive(writeIcmp(this.#route(source, destination), message, hops));
     }
-  }
-
-  /** An echo request beyond the router, for which Deno has no sockets. */
-  #echo(packet: IpPacket): void {
-    this.#refuse(
-      packet,
-      "prohibited",
-      () => `the guest's echo requests to ${addressText(packet.destination)} are refused: only the router and the name server answer ping`,
-    );
   }
 
   #udp(packet: IpPacket): void {
@@ -309,7 +285,8 @@ export class Nat implements NetBackend {
     };
     const datagrams = this.#flow(key, () => {
       const outside = this.#outside(packet.destination, destinationPort);
-      return this.options.network.datagrams(outside, destinationPort, verdict?.own ?? false, dns ? answered : back);
+      const { network, onProblem } = this.options;
+      return network.datagrams(outside, destinationPort, verdict?.own ?? false, dns ? answered : back, onProblem);
     });
     datagrams.send(payload.slice());
   }
@@ -518,15 +495,4 @@ function keyOf({ source, destination }: Ends, guestPort: number, peerPort: numbe
 
 function kindOf(address: Address): "number" | "string" {
   return typeof address === "number" ? "number" : "string";
-}
-
-/** Whether an address has no single owner: `::` and its like, broadcast, multicast. */
-function isManyOrNobody(address: Address): boolean {
-  if (typeof address === "string") return address.startsWith("ff") || /^0+$/.test(address);
-  return address === 0 || address >= MULTICAST || address === NETWORK_BROADCAST;
-}
-
-/** Whether a port is that of the name server of the network. */
-function isDns(address: Address, port: number): boolean {
-  return (address === NatAddress.Dns || address === NatAddress6.Dns) && port === DNS_PORT;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { DatagramPeer, OutsideNetwork, OutsideStream, StreamListener } from "../../../../../src/machine/virtio/outside-network.ts";
-import { Nat, NatAddress } from "../../../../../src/machine/virtio/net/nat/nat.ts";
+import { NatAddress } from "../../../../../src/machine/virtio/net/nat/addresses.ts";
+import { Nat } from "../../../../../src/machine/virtio/net/nat/nat.ts";
 import {
   checksum,
   fragmentsOf,

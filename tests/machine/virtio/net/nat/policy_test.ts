@@ -7,7 +7,8 @@ import type { OutsideNetwork } from "../../../../../src/machine/virtio/outside-n
 import { type Address, endpointText, ip, ip6, ip6Bytes, parseIp } from "../../../../../src/kit/formats/ip-addresses.ts";
 import { type Route, TcpFlag, writeTcp, writeUdp } from "../../../../../src/kit/formats/packets.ts";
 import { DnsStream, filteredAnswer, refusedAnswer } from "../../../../../src/machine/virtio/net/nat/dns.ts";
-import { Nat, NatAddress } from "../../../../../src/machine/virtio/net/nat/nat.ts";
+import { NatAddress } from "../../../../../src/machine/virtio/net/nat/addresses.ts";
+import { Nat } from "../../../../../src/machine/virtio/net/nat/nat.ts";
 import { judge, kindOfAddress, mayAnswer, policyText } from "../../../../../src/machine/virtio/net/nat/policy.ts";
 import { NetDevice } from "../../../../../src/machine/virtio/net/net.ts";
 import { DEFAULT_NET_POLICY, type NetPolicy, parseNetRule } from "../../../../../src/machine/virtio/plan.ts";
