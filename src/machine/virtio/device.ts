@@ -20,6 +20,8 @@ export const ACCESS_PLATFORM = 33;
 export interface VirtioCondition {
   /** The rule that the driver has broken; undefined if none since the last reset. */
   readonly fault: string | undefined;
+  /** The exception in el2 itself that has stopped the device since; undefined if none has. */
+  readonly bug: string | undefined;
   readonly queues: readonly QueueCondition[];
 }
 

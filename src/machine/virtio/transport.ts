@@ -14,6 +14,7 @@ import {
   type VirtioDevice,
   type VirtioPort,
 } from "./device.ts";
+import { exceptionText } from "../../kit/support/problem.ts";
 import { type GuestMemory, VirtioFault } from "./memory.ts";
 import { type Chain, Virtqueue, type VirtqueueState } from "./virtqueue.ts";
 
@@ -33,6 +34,8 @@ export interface TransportState {
   readonly turns: readonly number[];
   /** The rule that the driver broke, if it did. */
   readonly fault?: string;
+  /** The exception in el2 itself that has stopped the device, if one has. */
+  readonly bug?: string;
   /** Vectors of configuration and queues, where there is MSI-X. */
   readonly vectors?: readonly number[];
 }
@@ -46,6 +49,7 @@ const TRANSPORT = v.object({
   queues: v.array(v.unknown()),
   turns: list(count),
   fault: v.exactOptional(v.string()),
+  bug: v.exactOptional(v.string()),
 });
 
 /** A transport's requirements on its surroundings. */
@@ -99,6 +103,7 @@ export abstract class VirtioTransport implements VirtioPort {
   /** Queues whose work continues in the next turn. */
   readonly #turns = new Set<number>();
   #fault: string | undefined;
+  #bug: string | undefined;
   readonly #driverFeatures: [number, number] = [0, 0];
   readonly #deviceFeatures: readonly [number, number];
 
@@ -131,7 +136,7 @@ export abstract class VirtioTransport implements VirtioPort {
 
   condition(memory: GuestMemory): VirtioCondition {
     const queues = this.queues.map((queue, index) => queue.condition(memory, this.#turns.has(index)));
-    return { fault: this.#fault, queues };
+    return { fault: this.#fault, bug: this.#bug, queues };
   }
 
   get running(): boolean {
@@ -183,7 +188,10 @@ export abstract class VirtioTransport implements VirtioPort {
       if (error instanceof VirtioFault) {
         this.#fault = error.message;
         onFault(error);
-      } else onBug?.(error);
+      } else {
+        this.#bug = exceptionText(error);
+        onBug?.(error);
+      }
       if (this.#status & VirtioStatus.DRIVER_OK) this.raise(Interrupt.CONFIG);
     }
   }
@@ -195,7 +203,7 @@ export abstract class VirtioTransport implements VirtioPort {
     this.#interrupts = 0;
     this.deviceFeaturesSel = this.driverFeaturesSel = this.queueSel = 0;
     this.#turns.clear();
-    this.#fault = undefined;
+    this.#fault = this.#bug = undefined;
     this.#driverFeatures.fill(0);
     for (const queue of this.queues) {
       queue.reset();
@@ -223,17 +231,19 @@ export abstract class VirtioTransport implements VirtioPort {
       device: this.device.save(),
       turns: [...this.#turns],
       ...this.#fault !== undefined && { fault: this.#fault },
+      ...this.#bug !== undefined && { bug: this.#bug },
     };
   }
 
   /** @throws Error if the state is not one of this device's */
   restore(state: TransportState): void {
-    const { queues, turns, fault } = inForm(TRANSPORT, state);
+    const { queues, turns, fault, bug } = inForm(TRANSPORT, state);
     demand(turns.every((turn, index) => turn < queues.length && turns.indexOf(turn) === index), "turns", "each is a queue, once");
     demand(queues.length === this.queues.length, "queues", `this device has ${this.queues.length}`);
     this.#status = state.status;
     this.#interrupts = state.interrupts;
     this.#fault = fault;
+    this.#bug = bug;
     this.#generation = state.generation;
     [this.deviceFeaturesSel, this.driverFeaturesSel, this.queueSel] = state.selectors;
     [this.#driverFeatures[0], this.#driverFeatures[1]] = state.driverFeatures;

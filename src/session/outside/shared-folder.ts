@@ -26,6 +26,8 @@ const SETTABLE = 0o1777;
  */
 const NOBODY = 65_534;
 const OWNER_IN_GUEST = 0;
+/** The earliest second of a Date, from 1970. */
+const EARLIEST = -8.64e12;
 
 /** A folder of the computer. Its owner and group are the guest's root. */
 export class ComputerFolder implements SharedFolder {
@@ -48,9 +50,11 @@ export class ComputerFolder implements SharedFolder {
     return this.#seen(path, (file) => this.#statusOf(node.fs.lstatSync(file, { bigint: true })));
   }
 
-  /** Names that are not UTF-8 are hidden from the guest. */
-  list(path: SharePath): string[] {
-    return this.#seen([...path, ""], () => node.fs.readdirSync(this.#place(path)).filter((name) => !name.includes("\ufffd")).sort());
+  list(path: SharePath) {
+    return this.#seen([...path, ""], () => {
+      const all = node.fs.readdirSync(this.#place(path)), names = all.filter((name) => !name.includes("\ufffd"));
+      return { names: names.sort(), hidden: all.length - names.length };
+    });
   }
 
   look(folder: SharePath, names: readonly string[]): (FileStatus | undefined)[] {
@@ -240,10 +244,16 @@ export class ComputerFolder implements SharedFolder {
   }
 }
 
-/** Seconds since 1970, of access and of change. */
-function timesOf(status: FileStatus, change: FileChange): [number, number] {
-  const seconds = (time: bigint | "now") => time === "now" ? Date.now() / 1000 : Number(time) / 1e9;
-  return [seconds(change.accessed ?? status.accessed), seconds(change.modified ?? status.modified)];
+/** Times of access and of change as Node takes them. */
+function timesOf(status: FileStatus, change: FileChange): [number | Date, number | Date] {
+  return [timeOf(change.accessed ?? status.accessed), timeOf(change.modified ?? status.modified)];
+}
+
+/** Seconds since 1970. Node takes negative ones for the present, and Deno no fractions of them. */
+function timeOf(time: bigint | "now"): number | Date {
+  if (time === "now") return Date.now() / 1000;
+  const seconds = Number(time) / 1e9;
+  return seconds < 0 ? new Date(Math.max(Math.floor(seconds), EARLIEST) * 1000) : seconds;
 }
 
 /** Calls `work`; an error of the computer becomes an error of the share. */
@@ -253,6 +263,8 @@ function translated<T>(work: () => T): T {
   } catch (error) {
     if (error instanceof ShareError || !(error instanceof Error)) throw error;
     if (error instanceof Deno.errors.NotCapable) throw new ShareError("EACCES", error.message);
+    // Deno's texts are UTF-8: other names, and other targets of links, cannot be told to the guest.
+    if (error instanceof Deno.errors.InvalidData) throw new ShareError("EILSEQ", error.message);
     const code = (error as Error & { code?: string }).code ?? codeOf(error.message);
     if (code === undefined) throw error;
     throw new ShareError(code in Errno ? code as ErrnoName : "EIO", error.message);

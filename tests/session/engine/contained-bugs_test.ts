@@ -98,6 +98,9 @@ Deno.test("an exception in a device ends the device, and all VMs continue", asyn
     assert.equal(end.end.code, 1);
     assert.match(end.end.message, /dev:teletype\/console0 is out of order: TypeError: the bug/);
     assert.match(session.shown.hello, /20/);
+    const [told] = rowsOf(DIAGNOSES, await session.ask("diagnose", "id=vm:teletype"));
+    assert.match(told.text, /nothing will raise: dev:teletype\/console0 is out of order by a defect of el2, not of its driver: TypeError/);
+    assert.match(told.way_out ?? "", /^reset the device by Status 0, and set it up again; file the report/);
     const { path, text } = await session.report();
     assert.deepEqual(session.notes, [`bug of el2 in dev:teletype/console0, which is out of order: TypeError: the bug (report: ${path})`]);
     assert.match(

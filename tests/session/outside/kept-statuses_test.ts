@@ -32,7 +32,7 @@ class ChangingFolder {
           if (changed) this.change(changed);
           return status;
         })),
-    list: () => this.#called("list", () => [...NAMES]),
+    list: () => this.#called("list", () => ({ names: [...NAMES], hidden: 0 })),
     open: (path) => this.#called("open", () => ({ status: () => this.#status(path), close: () => {} }) as unknown as OpenFile),
   } as Partial<SharedFolder> as SharedFolder;
 

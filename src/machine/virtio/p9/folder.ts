@@ -27,6 +27,7 @@ export const Errno = {
   ENOSYS: 38,
   ENOTEMPTY: 39,
   ELOOP: 40,
+  EILSEQ: 84,
   EOPNOTSUPP: 95,
   ESTALE: 116,
   EDQUOT: 122,
@@ -81,6 +82,13 @@ export interface FileChange {
   readonly modified?: bigint | "now";
 }
 
+/** The names in a folder. */
+export interface Listing {
+  readonly names: readonly string[];
+  /** How many more there are, which are not UTF-8. */
+  readonly hidden: number;
+}
+
 export interface OpenFile {
   status(): FileStatus;
   /** How many bytes there were from `offset` on. */
@@ -95,7 +103,7 @@ export interface OpenFile {
 export interface SharedFolder {
   status(path: SharePath): FileStatus;
   /** Names in a folder, sorted, without `.` and `..`. */
-  list(path: SharePath): string[];
+  list(path: SharePath): Listing;
   /** Statuses of names in a folder; undefined for those that are not there. */
   look(folder: SharePath, names: readonly string[]): (FileStatus | undefined)[];
   readLink(path: SharePath): string;

@@ -2,6 +2,8 @@
 // order on the wire; reading and writing follow. A message is size[4] type[1] tag[2] and its
 // fields, little endian; the answer to type T has type T + 1.
 
+import { ShareError } from "./folder.ts";
+
 /**
  * A field's kind: unsigned numbers by width, text with a 16-bit length, texts with a 16-bit count,
  * bytes with a 32-bit count, a qid.
@@ -148,7 +150,7 @@ export function p9Name(type: number): P9Name | undefined {
   return BY_TYPE.get(type);
 }
 
-/** A message whose fields do not fit into its bytes, or whose text is not UTF-8. */
+/** A message whose fields do not fit into its bytes. */
 export class P9Malformed extends Error {}
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -176,7 +178,7 @@ class P9Reader {
     try {
       return DECODER.decode(bytes);
     } catch {
-      throw new P9Malformed("a text is not UTF-8");
+      throw new ShareError("EILSEQ", "a text is not UTF-8");
     }
   };
 

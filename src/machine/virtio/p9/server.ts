@@ -64,13 +64,15 @@ interface P9Counters {
   errors: number;
   read_bytes: number;
   written_bytes: number;
+  /** Names that listings have left out. */
+  hidden_names: number;
 }
 
 type Handlers = { readonly [N in P9Name]: (request: P9Request<N>) => P9Answer<N> };
 
 /** One server. It changes nothing if `readOnly`. */
 export class P9Server {
-  readonly counters: P9Counters = { requests: 0, errors: 0, read_bytes: 0, written_bytes: 0 };
+  readonly counters: P9Counters = { requests: 0, errors: 0, read_bytes: 0, written_bytes: 0, hidden_names: 0 };
   readonly #fids = new FidTable();
   /** Bytes of a message, as agreed by Tversion; 0 before. */
   #messageSize = 0;
@@ -78,7 +80,7 @@ export class P9Server {
   #room = 0;
   #names = 0;
 
-  constructor(readonly folder: SharedFolder, readonly readOnly: boolean) {}
+  constructor(readonly folder: SharedFolder, readonly readOnly: boolean, readonly onProblem: (message: string) => void = () => {}) {}
 
   get fids(): number {
     return this.#fids.size;
@@ -180,12 +182,12 @@ export class P9Server {
         size: status.size,
         blockSize: status.blockSize,
         blocks: status.blocks,
-        accessSeconds: status.accessed / SECOND,
-        accessNanoseconds: status.accessed % SECOND,
-        modifySeconds: status.modified / SECOND,
-        modifyNanoseconds: status.modified % SECOND,
-        changeSeconds: status.changed / SECOND,
-        changeNanoseconds: status.changed % SECOND,
+        accessSeconds: secondsOf(status.accessed),
+        accessNanoseconds: status.accessed - secondsOf(status.accessed) * SECOND,
+        modifySeconds: secondsOf(status.modified),
+        modifyNanoseconds: status.modified - secondsOf(status.modified) * SECOND,
+        changeSeconds: secondsOf(status.changed),
+        changeNanoseconds: status.changed - secondsOf(status.changed) * SECOND,
         birthSeconds: 0n,
         birthNanoseconds: 0n,
         generation: 0n,
@@ -366,7 +368,8 @@ export class P9Server {
     const { open } = fid;
     if (!open?.folder) throw new ShareError("ENOTDIR", "the fid is not an open folder");
     if (offset === 0n) {
-      const names = this.folder.list(fid.path);
+      const { names, hidden } = this.folder.list(fid.path);
+      if (hidden > 0) this.#hide(fid.path, hidden);
       const all = this.#names - open.names.length + names.length;
       if (all > NAMES_MAX) throw new ShareError("ENOMEM", `more than ${NAMES_MAX} names are being read`);
       this.#names = all;
@@ -391,6 +394,13 @@ export class P9Server {
       used += size;
     }
     return entries.subarray(0, used);
+  }
+
+  #hide(path: SharePath, hidden: number): void {
+    this.counters.hidden_names += hidden;
+    if (this.counters.hidden_names > hidden) return;
+    const names = hidden === 1 ? "1 name" : `${hidden} names`;
+    this.onProblem(`${names} in ${JSON.stringify(`/${path.join("/")}`)} of the shared folder are hidden from the guest: not UTF-8`);
   }
 
   /** The status of what a folder names, unless it has gone since. */
@@ -453,7 +463,17 @@ function changeOf(request: P9Request<"setattr">): FileChange {
     ...valid & Set.UID && { uid: request.uid },
     ...valid & Set.GID && { gid: request.gid },
     ...valid & Set.SIZE && { size: position(request.size) },
-    ...valid & Set.ATIME && { accessed: valid & Set.ATIME_GIVEN ? request.accessSeconds * SECOND + request.accessNanoseconds : "now" },
-    ...valid & Set.MTIME && { modified: valid & Set.MTIME_GIVEN ? request.modifySeconds * SECOND + request.modifyNanoseconds : "now" },
+    ...valid & Set.ATIME && { accessed: valid & Set.ATIME_GIVEN ? timeOf(request.accessSeconds, request.accessNanoseconds) : "now" },
+    ...valid & Set.MTIME && { modified: valid & Set.MTIME_GIVEN ? timeOf(request.modifySeconds, request.modifyNanoseconds) : "now" },
   };
+}
+
+/** A time of the wire, ns since 1970: seconds are signed. */
+function timeOf(seconds: bigint, nanoseconds: bigint): bigint {
+  return BigInt.asIntN(64, seconds) * SECOND + nanoseconds;
+}
+
+/** Whole seconds up to a time: before 1970 they are negative. */
+function secondsOf(time: bigint): bigint {
+  return (time - (time % SECOND + SECOND) % SECOND) / SECOND;
 }

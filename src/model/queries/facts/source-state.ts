@@ -34,6 +34,7 @@ export type SourceState =
   // Virtio devices (virtio 1.2 sections 2.1 and 2.7).
   | { readonly code: "virtio-not-ready"; readonly device: string; readonly status: number }
   | { readonly code: "virtio-needs-reset"; readonly device: string; readonly status: number; readonly fault: string | null }
+  | { readonly code: "virtio-out-of-order"; readonly device: string; readonly bug: string }
   | { readonly code: "virtio-queue-off"; readonly device: string; readonly queue: number }
   | { readonly code: "virtio-ring-unreadable"; readonly device: string; readonly queue: number }
   | { readonly code: "virtio-silent" } & ChainsOf
@@ -64,7 +65,14 @@ export type SourceState =
 
 /** States in which nothing is under way, and only the guest that waits can start it. */
 const IDLE: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>([
-  ...["virtio-not-ready", "virtio-needs-reset", "virtio-queue-off", "virtio-ring-unreadable", "virtio-silent"] as const,
+  ...[
+    "virtio-not-ready",
+    "virtio-needs-reset",
+    "virtio-out-of-order",
+    "virtio-queue-off",
+    "virtio-ring-unreadable",
+    "virtio-silent",
+  ] as const,
   ...["virtio-not-notified", "virtio-lost", "virtio-no-room", "virtio-idle"] as const,
   ...["doorbell-masked", "queue-has-room", "queue-unfilled"] as const,
 ]);
@@ -84,6 +92,7 @@ export const SOURCE_STATES = new Facts<SourceState>({
       : `the driver of ${device} is not ready: DRIVER_OK is not set (Status ${hex(status)})`,
   "virtio-needs-reset": ({ device, status, fault }) =>
     `${device} needs a reset (Status ${hex(status)})${fault === null ? "" : `: ${fault}`}`,
+  "virtio-out-of-order": ({ device, bug }) => `${device} is out of order by a defect of el2, not of its driver: ${bug}`,
   "virtio-queue-off": (queue) => `${queueOf(queue)} is not ready (QueueReady 0)`,
   "virtio-ring-unreadable": (queue) => `the available ring of ${queueOf(queue)} cannot be read`,
   "virtio-silent": (queue) =>
@@ -111,6 +120,7 @@ export const SOURCE_STATES = new Facts<SourceState>({
 }, {
   "virtio-not-ready": () => "set DRIVER_OK in Status when the queues are ready",
   "virtio-needs-reset": () => "fix the driver; then reset the device by Status 0, and set it up again",
+  "virtio-out-of-order": () => "reset the device by Status 0, and set it up again; file the report that the session names",
   "virtio-queue-off": () => "write the addresses of the queue, and 1 to QueueReady",
   "virtio-ring-unreadable": () => "write the address of the ring to QueueDriverLow and QueueDriverHigh",
   "virtio-silent": () => "clear the flag, or write the used index to used_event, and look at the used ring once more before the sleep",

@@ -145,7 +145,11 @@ export class DeviceMaker {
       }
       case "9p": {
         const statuses = this.outside.replayed ? undefined : new KeptStatuses(sharedFolder(plan.folder));
-        const share = new OutsideShare(this.outside, statuses && new P9Server(statuses, plan.mode === "ro"), statuses);
+        const share = new OutsideShare(
+          this.outside,
+          statuses && new P9Server(statuses, plan.mode === "ro", (message) => this.session.problem(name, message)),
+          statuses,
+        );
         const device = new P9Device(plan.tag, share);
         share.answer = (ticket, bytes) => device.answer(ticket, bytes);
         return device;

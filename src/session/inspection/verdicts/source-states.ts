@@ -73,7 +73,8 @@ export function stateNow(view: View, slot: VirtioSlot, object?: VirtioMmio): Sou
     write: () => false,
   };
   const status = object?.status ?? transport?.status ?? 0;
-  const { fault, queues } = transport?.condition(memory) ?? { fault: undefined, queues: [] };
+  const { fault, bug, queues } = transport?.condition(memory) ?? { fault: undefined, bug: undefined, queues: [] };
+  if (bug !== undefined) return { code: "virtio-out-of-order", device, bug };
   if (status & VirtioStatus.NEEDS_RESET || fault !== undefined) {
     return { code: "virtio-needs-reset", device, status, fault: fault ?? null };
   }

@@ -28,6 +28,7 @@ const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 async function withShare(
   test: (client: P9Client, share: string, server: P9Server, outside: string) => void | Promise<void>,
   readOnly = false,
+  onProblem: (message: string) => void = (message) => assert.fail(message),
 ) {
   const outside = await Deno.makeTempDir({ prefix: "el2-9p-" });
   const share = `${outside}/share`;
@@ -35,7 +36,7 @@ async function withShare(
     await Deno.mkdir(`${share}/sub`, { recursive: true });
     await Deno.writeTextFile(`${outside}/secret`, "secret");
     await Deno.writeTextFile(`${share}/sub/file`, "content");
-    const server = new P9Server(new ComputerFolder(share), readOnly);
+    const server = new P9Server(new ComputerFolder(share), readOnly, onProblem);
     const client = new P9Client((bytes, room) => server.serve(bytes, room));
     client.begin();
     await test(client, share, server, outside);
@@ -313,4 +314,67 @@ Deno.test("a share that is recorded is replayed without its folder", () =>
     assert.equal(inputs.length, 2);
     assert.deepEqual(replay.memory.bytes, live.memory.bytes);
     assert.deepEqual(replay.used(0), live.used(0));
+  }));
+
+Deno.test("a name that is not UTF-8 costs itself alone: its target is refused, listings count it, and that is said once", async () => {
+  const said: string[] = [];
+  await withShare(
+    (client, share, server) => {
+      const latin1 = (name: string) => `printf '${name}'`;
+      const made = new Deno.Command("sh", {
+        args: ["-c", `ln -s "$(${latin1("X\\377Y")})" link; : > "$(${latin1("caf\\351")})"; mkdir "$(${latin1("d\\351")})"`],
+        cwd: share,
+        clearEnv: true,
+      }).outputSync();
+      assert.equal(made.success, true, decode(made.stderr));
+      client.walk(1);
+      client.ask("lopen", { fid: 1, flags: RDONLY });
+      assert.deepEqual(client.list(1, 1000).filter((name) => !name.startsWith(".")), ["link", "sub"]);
+      client.walk(2, "link");
+      assert.equal(client.refusal("readlink", { fid: 2 }), "EILSEQ");
+      // The share continues.
+      client.walk(3, "sub", "file");
+      client.walk(4);
+      client.ask("lopen", { fid: 4, flags: RDONLY });
+      assert.equal(client.list(4, 1000).length, 4);
+      assert.equal(server.counters.hidden_names, 4);
+    },
+    false,
+    (message) => said.push(message),
+  );
+  assert.deepEqual(said, ['2 names in "/" of the shared folder are hidden from the guest: not UTF-8']);
+});
+
+Deno.test("a name of the guest's that is not UTF-8 is refused with EILSEQ, whatever the request", () =>
+  withShare((client, _share, server) => {
+    for (
+      const [name, fields] of [
+        ["lcreate", { fid: 0, name: "abcd", flags: RDWR, mode: 0o644, gid: 0 }],
+        ["mkdir", { folder: 0, name: "abcd", mode: 0o755, gid: 0 }],
+        ["walk", { fid: 0, newFid: 9, names: ["abcd"] }],
+        ["unlinkat", { folder: 0, name: "abcd", flags: 0 }],
+        ["symlink", { folder: 0, name: "x", target: "abcd", gid: 0 }],
+      ] as const
+    ) {
+      const bytes = p9Request(name, fields as never), at = decode(bytes).indexOf("abcd");
+      bytes[at + 1] = 0xe9;
+      const answer = server.serve(bytes, 1 << 16)!;
+      assert.deepEqual([answer[4], new DataView(answer.buffer).getUint32(7, true)], [7, 84], name);
+    }
+    client.walk(1, "sub", "file");
+  }));
+
+Deno.test("times before 1970 are kept", () =>
+  withShare((client, share) => {
+    client.walk(1, "sub", "file");
+    const [atime, mtime] = [-315_619_200n, -1n].map((seconds) => BigInt.asUintN(64, seconds));
+    const valid = 0x20 | 0x10 | 0x80 | 0x100;
+    client.ask("setattr", { ...NO_CHANGE, fid: 1, valid, accessSeconds: atime, modifySeconds: mtime });
+    const { mtime: modified, atime: accessed } = Deno.statSync(`${share}/sub/file`);
+    assert.deepEqual([accessed, modified], [new Date(-315_619_200_000), new Date(-1000)]);
+    const { accessSeconds, accessNanoseconds, modifySeconds } = client.ask("getattr", { fid: 1, mask: 0x7ffn });
+    assert.deepEqual([accessSeconds, accessNanoseconds, modifySeconds], [atime, 0n, mtime]);
+    for (const seconds of [1n << 63n, (1n << 63n) - 1n]) {
+      assert.match(client.refusal("setattr", { ...NO_CHANGE, fid: 1, valid, modifySeconds: seconds }), /^(done|EINVAL|EIO)$/);
+    }
   }));
