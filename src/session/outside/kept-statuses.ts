@@ -7,14 +7,7 @@
 // order in which they were taken, and dropped before anything else is done with the folder, when
 // another input has entered the machine (`OutsideShare`), and after a few milliseconds.
 
-import {
-  type FileChange,
-  type FileStatus,
-  type Listing,
-  type OpenFile,
-  type SharedFolder,
-  type SharePath,
-} from "../../machine/virtio/p9/folder.ts";
+import { type FileChange, type FileStatus, type OpenFile, type SharedFolder, type SharePath } from "../../machine/virtio/p9/folder.ts";
 
 /** How long (ms) statuses are kept, and how many at most. */
 const LIFETIME = 10, MOST = 512;
@@ -54,7 +47,7 @@ export class KeptStatuses implements SharedFolder {
     return this.#kept(path) ?? this.#fresh(path);
   }
 
-  list(path: SharePath): Listing {
+  list(path: SharePath) {
     const listing = this.#live().list(path);
     this.#listed = { path, names: listing.names };
     this.#ahead = MOST;

@@ -1,8 +1,7 @@
 // The resolvers that this computer names (resolv.conf(5)). A query goes to the one that answered
 // last; where it does not answer, to the next.
 
-import { type Address, addressText } from "../../kit/formats/ip-addresses.ts";
-import { RESOLV_CONF, resolversOf } from "../../kit/formats/resolv-conf.ts";
+import { type Address, addressText, RESOLV_CONF, resolversOf } from "../../kit/formats/ip-addresses.ts";
 import { readIfThere } from "../../kit/support/files/cache.ts";
 
 /** Milliseconds before the next resolver is asked: guests ask again after 5 s. */

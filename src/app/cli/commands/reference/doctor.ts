@@ -17,8 +17,7 @@ import { canConfine, WORKER_OPTIONS } from "../../../../session/worker/worker-ri
 import { NoCacheFolder, readIfThere } from "../../../../kit/support/files/cache.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../../../kit/support/computer/installed-programs.ts";
-import { addressText, DNS_PORT } from "../../../../kit/formats/ip-addresses.ts";
-import { RESOLV_CONF, resolversOf } from "../../../../kit/formats/resolv-conf.ts";
+import { addressText, DNS_PORT, RESOLV_CONF, resolversOf } from "../../../../kit/formats/ip-addresses.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 import { MINIMUM } from "../../../tui/app/frame/frame.ts";
 import { UserError } from "../../../../kit/support/problem.ts";
