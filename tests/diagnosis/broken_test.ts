@@ -6,6 +6,7 @@ import { writeJunit } from "../../src/app/cli/commands/scenarios/test-junit.ts";
 import { reported } from "../../src/app/cli/commands/scenarios/test-results.ts";
 import { planText } from "../../src/app/configuration/plan-run.ts";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
+import { NamedFile } from "../../src/app/cli/common/named-file.ts";
 import { answerJson } from "../../src/app/cli/common/print.ts";
 import { rowsOf } from "../../src/model/queries/query.ts";
 import { reasonLines } from "../../src/model/queries/texts/reason-text.ts";
@@ -72,7 +73,7 @@ async function screen(system: ScenarioRun["system"], vm: string): Promise<string
 
 function junit({ result }: Awaited<ReturnType<typeof run>>): string {
   const file = `${folder}/junit.xml`;
-  writeJunit(file, [reported(result, undefined)]);
+  writeJunit(new NamedFile(file, "--junit"), [reported(result, undefined)]);
   const [, message] = /<failure message="([^"]*)"/.exec(Deno.readTextFileSync(file)) ?? [];
   return (message ?? "").replaceAll("&gt;", ">").replaceAll("&lt;", "<").replaceAll("&quot;", '"').replaceAll("&amp;", "&");
 }

@@ -3,6 +3,7 @@
 
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { copyWhole, writeWhole } from "../../kit/support/files/whole-file.ts";
 import { Rate } from "../../kit/support/text/rate.ts";
 import { GiB, MiB } from "../../kit/support/values/sizes.ts";
 import { decompressed, type PackageFields, parseFields } from "./deb.ts";
@@ -30,6 +31,9 @@ interface MirrorOptions {
 }
 
 /** Packings of the package list that can be read, the one that takes least time first. */
+/** Mode of the files of a mirror, which others may get from it: they are public, and signed. */
+const SERVED = 0o644;
+
 const PACKINGS = ["gz", "xz"] as const;
 const COMPONENT = "main";
 /** Most bytes of a release file, and of a list or package. Debian's have 0.2 and 600 MB. */
@@ -78,7 +82,7 @@ export class MirrorArchive {
     }
     if (keep !== undefined) {
       await Deno.mkdir(`${keep}/${folder}`, { recursive: true });
-      await Deno.writeFile(`${keep}/${folder}/InRelease`, inRelease);
+      writeWhole(`${keep}/${folder}/InRelease`, inRelease, { mode: SERVED });
     }
     progress?.(100, what);
   }
@@ -186,7 +190,7 @@ export class MirrorArchive {
     await move(whole, here);
     if (keep !== undefined) {
       await Deno.mkdir(`${keep}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
-      await Deno.copyFile(here, `${keep}/${path}`);
+      copyWhole(here, `${keep}/${path}`, { mode: SERVED });
     }
     return here;
   }

@@ -18,6 +18,7 @@ import { type Problem, problemOf, problemText, whatText } from "../../kit/suppor
 import { isOfSystem } from "../../kit/support/system-error.ts";
 import { didYouMean, didYouMeanOneOf } from "../../kit/support/text/did-you-mean.ts";
 import { VERSION } from "../../kit/support/version.ts";
+import { removeUnfinishedAtEnd } from "../../kit/support/files/unfinished.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
 import { type Hint, hint, hintText } from "../../kit/support/text/hint.ts";
 import { way, type WayOut, wayOutText } from "../../kit/support/text/way-out.ts";
@@ -89,6 +90,7 @@ const REPEATING = new Set(["profile", "coverage", "compare-runs", "diff"]);
 
 /** Runs a command line of a program with these commands, and returns the exit code. */
 export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {
+  removeUnfinishedAtEnd();
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
   if (args.join(" ") === "help options") {

@@ -414,10 +414,7 @@ export class SessionHub {
       if (this.session.logs !== undefined) {
         // A VM's name must not lead out of the folder.
         const file = `${console.replaceAll(/[^A-Za-z0-9_.-]/g, "-")}.log`;
-        this.#logs.set(
-          console,
-          new ConsoleLog(`${this.session.logs}/${file}`, { begin: (path) => openOwn(path, { truncate: true }) }),
-        );
+        this.#logs.set(console, new ConsoleLog(`${this.session.logs}/${file}`));
       }
     }
     const place = ring.end;

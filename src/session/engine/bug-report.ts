@@ -67,7 +67,7 @@ export async function writeBugReport(run: BrokenRun, folder?: string, now = new 
 async function recorded(path: string, { plan, inputs, lost, error, instructions, time, part, query }: BrokenRun): Promise<string> {
   if (lost !== undefined) return `The run cannot be recorded: ${lost}`;
   try {
-    const writer = new RecordingWriter(path, await savedHeader(plan));
+    using writer = new RecordingWriter(path, await savedHeader(plan), true);
     for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
     const state = { instructions, registers: "", memory: "", console: "" };
     if (query !== undefined) {

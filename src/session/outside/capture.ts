@@ -3,6 +3,7 @@
 import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../../kit/formats/pcapng.ts";
 import type { NetDevice } from "../../machine/virtio/net/net.ts";
 import { files } from "../../kit/support/files/files.ts";
+import { joined } from "../../kit/support/values/bytes.ts";
 import { VERSION } from "../../kit/support/version.ts";
 
 /** A capture that is being made. */
@@ -12,10 +13,10 @@ interface CaptureOptions {
   /** Virtual time in ns. */
   readonly now: () => number;
   /**
-   * Appends to the file.
+   * Makes the file with these bytes; appends others.
    * @throws Error if it cannot
    */
-  readonly write: (bytes: Uint8Array) => void;
+  readonly begin: (start: Uint8Array) => (bytes: Uint8Array) => void;
   /** Called once with the reason when the capture ends: the file can no longer be written. */
   readonly onProblem: (message: string) => void;
 }
@@ -24,9 +25,9 @@ interface CaptureOptions {
  * Captures a device's frames in both directions from now on.
  * @throws Error if nothing can be written
  */
-export function captureFrames(device: NetDevice, { name, now, write, onProblem }: CaptureOptions): void {
-  write(sectionHeader(`el2 ${VERSION}`));
-  write(interfaceBlock({ name, description: "virtio-net", linkType: LinkType.Ethernet }));
+export function captureFrames(device: NetDevice, { name, now, begin, onProblem }: CaptureOptions): void {
+  const description = interfaceBlock({ name, description: "virtio-net", linkType: LinkType.Ethernet });
+  const write = begin(joined([sectionHeader(`el2 ${VERSION}`), description]));
   device.onFrame = (direction, bytes) => {
     try {
       write(packetBlock({ interface: 0, time: Math.floor(now()), bytes, direction: direction === "to-guest" ? "in" : "out" }));
@@ -38,11 +39,11 @@ export function captureFrames(device: NetDevice, { name, now, write, onProblem }
 }
 
 /**
- * A new file to append to.
+ * A new file to append to. An older one stays until it has its start.
  * @throws Error if it cannot be made
  */
-export function captureFile(path: string): (bytes: Uint8Array) => void {
-  const file = files().emptied(path);
+export function captureFile(path: string, start: Uint8Array): (bytes: Uint8Array) => void {
+  const file = files().begun(path, start);
   return (bytes) => {
     for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   };

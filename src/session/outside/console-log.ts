@@ -2,6 +2,7 @@
 // and so on. A guest may share the log's folder, and put links in its place.
 
 import { lstatIfThere } from "../../kit/support/files/own-files.ts";
+import { begun, type WholeFile } from "../../kit/support/files/whole-file.ts";
 import { writeAll, WriteFailure } from "../../kit/support/files/write-all.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 
@@ -10,8 +11,8 @@ const KEPT = 3;
 
 /** How a log's files are made. */
 export interface LogFiles {
-  /** Opens the first one, emptied. */
-  readonly begin?: (path: string) => Deno.FsFile;
+  /** Its path is a place: no link is followed. */
+  readonly isPlace?: boolean;
   readonly largest?: number;
   readonly kept?: number;
   /** Whether the session may make a file at the path, asked for each new one. */
@@ -22,14 +23,14 @@ export class ConsoleLog {
   readonly #largest: number;
   readonly #kept: number;
   readonly #allowed: () => boolean;
-  #file: Deno.FsFile | undefined;
+  #file: WholeFile | undefined;
   #size = 0;
   #failed: string | undefined;
 
-  /** Begins a new log, or fails: see `failed`. It empties an existing one. */
-  constructor(readonly path: string, { begin = openNamed, largest = LARGEST, kept = KEPT, allowed = () => true }: LogFiles = {}) {
+  /** Begins a new log, or fails: see `failed`. It replaces an existing one. */
+  constructor(readonly path: string, { isPlace = false, largest = LARGEST, kept = KEPT, allowed = () => true }: LogFiles = {}) {
     [this.#largest, this.#kept, this.#allowed] = [largest, kept, allowed];
-    this.#try(() => this.#file = begin(path));
+    this.#try(() => this.#file = begun(path, undefined, { durable: false, isPlace }));
   }
 
   /** Once writing has failed, such as on a full disk: the path, the reason and the remedy. */
@@ -63,23 +64,18 @@ export class ConsoleLog {
     }
   }
 
-  #rotated(full: Deno.FsFile): Deno.FsFile {
+  #rotated(full: WholeFile): WholeFile {
     this.#size = 0;
     // A terminal or a pipe is never full.
-    if (!full.statSync().isFile) return full;
+    if (!full.isFile) return full;
     if (!this.#allowed()) throw new Error("it is no longer the file that the session was given");
     for (let number = this.#kept - 1; number > 0; number--) {
       const from = number === 1 ? this.path : `${this.path}.${number - 1}`;
       if (lstatIfThere(from)) Deno.renameSync(from, `${this.path}.${number}`);
     }
     // Links are renamed and never followed: neither does a new file follow one.
-    const next = Deno.openSync(this.path, { write: true, createNew: true, mode: 0o600 });
+    const next = begun(this.path, undefined, { durable: false, fresh: true });
     full.close();
     return next;
   }
-}
-
-/** Opens a file that the user has named, of any kind. */
-function openNamed(path: string): Deno.FsFile {
-  return Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
 }

@@ -2,6 +2,7 @@
 // answer. Bytes go through memory that both share, as messages carry them slowly; objects of the
 // other thread are numbers.
 
+import { UnusableTarget } from "../../kit/support/files/open-target.ts";
 import { NotOurs } from "../../kit/support/files/own-files.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { ShareError } from "../../machine/virtio/p9/folder.ts";
@@ -39,10 +40,14 @@ interface ErrorData {
   readonly errno?: string;
 }
 
+/** Errors for the user, by their names. */
+const TOLD = { NotOurs, UnusableTarget } as const;
+
 export function errorData(error: unknown): ErrorData {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message } = error;
-  if (error instanceof NotOurs) return { name: "NotOurs", message };
+  const told = Object.entries(TOLD).find(([, kind]) => error instanceof kind);
+  if (told) return { name: told[0], message };
   if (error instanceof ShareError) return { name, message: message.slice(error.errno.length + 2), errno: error.errno };
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   return { name, message, ...code !== undefined && { code } };
@@ -51,7 +56,7 @@ export function errorData(error: unknown): ErrorData {
 /** The error again, of the class that callers look for. */
 export function errorOf({ name, message, code, errno }: ErrorData): Error {
   if (errno !== undefined) return new ShareError(errno as ShareError["errno"], message);
-  const Known = Object.entries({ ...Deno.errors, NotOurs, RangeError, TypeError }).find(([known]) => known === name)?.[1] ?? Error;
+  const Known = Object.entries({ ...Deno.errors, ...TOLD, RangeError, TypeError }).find(([known]) => known === name)?.[1] ?? Error;
   const error = new Known(message);
   return code === undefined ? error : Object.assign(error, { code });
 }

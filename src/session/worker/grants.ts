@@ -43,7 +43,7 @@ export class Grants {
   /** Where each path led when it was named: a guest may put links into a folder that it shares. */
   readonly #places = new Map<string, string | undefined>();
   #consented: Readonly<Record<string, string>> = {};
-  /** Reports of bugs, and files that grow. */
+  /** Files of reports of bugs, and files that grow. */
   readonly #reports = new Set<string>();
   readonly #growing = new Set<string>();
   /** Snapshots of first prompts, and states of recordings, in the cache. */
@@ -80,8 +80,7 @@ export class Grants {
 
   /** A report of a bug may be written there. */
   report(base: string): void {
-    this.#name(`${base}.rec`, this.#growing);
-    this.#name(`${base}.txt`, this.#reports);
+    for (const ending of ["rec", "txt"]) this.#name(`${base}.${ending}`, this.#reports);
   }
 
   mayWrite(path: string): boolean {

@@ -38,12 +38,18 @@ export function remoteFiles(calls: Calls): Files {
         },
       } satisfies PendingFile;
     },
-    emptied(path) {
-      const file = calls.call(COMPUTER, "emptied", path) as number;
-      return {
-        writeSync: (bytes) => calls.call(file, "write", bytes.subarray(0, PIECE)) as number,
-        close: () => void calls.call(file, "close"),
-      } satisfies GrowingFile;
+    begun(path, start) {
+      const file = calls.call(COMPUTER, "begun", path) as number;
+      const writeSync = (bytes: Uint8Array) => calls.call(file, "write", bytes.subarray(0, PIECE)) as number;
+      const close = () => void calls.call(file, "close");
+      try {
+        for (let at = 0; at < start.length;) at += writeSync(start.subarray(at));
+        calls.call(file, "publish");
+      } catch (error) {
+        close();
+        throw error;
+      }
+      return { writeSync, close } satisfies GrowingFile;
     },
     store: (sha256, bytes) => void calls.call(COMPUTER, "store", sha256, bytes),
     report: () => calls.call(COMPUTER, "report") as string | undefined,

@@ -4,8 +4,8 @@
 import { ConsoleLog } from "../outside/console-log.ts";
 import { holdFolder } from "../outside/held-folders.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
-import { openPlace } from "../../kit/support/files/real-place.ts";
 import { OWN_FILES, type PendingFile } from "../../kit/support/files/files.ts";
+import { WholeFile } from "../../kit/support/files/whole-file.ts";
 import { type OpenFile, ShareError } from "../../machine/virtio/p9/folder.ts";
 import { type Answer, Answers, type Call, errorData, PIECE, REST } from "./calls.ts";
 import { FILE_METHODS, FOLDER_METHODS } from "./computer-methods.ts";
@@ -95,17 +95,20 @@ export class ServedComputer {
         allow(options?.newest === undefined ? grants.mayWrite(path) : grants.mayCache(path), path);
         return this.#object((forget) => wholeFile(OWN_FILES.whole(path, { ...options, onlyFile: true }), forget));
       },
-      emptied: (path: string) => {
+      begun: (path: string) => {
         const place = grants.growing(path) ?? refuse(path);
-        const file = openPlace(place), sum = grants.keepsStatesOf(path) ? node.crypto.createHash("sha256") : undefined;
+        const file = new WholeFile(place, { isPlace: true }),
+          sum = grants.keepsStatesOf(path) ? node.crypto.createHash("sha256") : undefined;
         return this.#object((forget) => ({
           write: (bytes: Uint8Array) => {
             const written = file.writeSync(bytes);
             sum?.update(bytes.subarray(0, written));
             return written;
           },
+          publish: () => file.publish(),
           close: () => {
             forget();
+            if (!file.isPublished) return file[Symbol.dispose]();
             file.close();
             if (sum) grants.sealed(sum.digest("hex"));
           },
@@ -131,7 +134,7 @@ export class ServedComputer {
       log: (path: string) => {
         const place = grants.log(path) ?? refuse(path);
         // It is full at its place, and so are the files that it becomes there.
-        const log = new ConsoleLog(place, { begin: openPlace, allowed: () => grants.log(path) === place });
+        const log = new ConsoleLog(place, { isPlace: true, allowed: () => grants.log(path) === place });
         const object = this.#object((forget) => ({
           write: (bytes: Uint8Array) => {
             log.write(bytes);

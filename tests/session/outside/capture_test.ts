@@ -10,7 +10,7 @@ Deno.test("a capture has the frames of both directions at their virtual times", 
     const device = new NetDevice(new Uint8Array(6));
     let now = 5_000_000_001;
     const onProblem = (message: string) => assert.fail(message);
-    captureFrames(device, { name: "dev:host/net0", now: () => now, write: captureFile(path), onProblem });
+    captureFrames(device, { name: "dev:host/net0", now: () => now, begin: (start) => captureFile(path, start), onProblem });
     const driver = new TestDriver(device);
     driver.initialize();
     const frame = Uint8Array.from({ length: 60 }, (_, index) => index);
@@ -36,16 +36,16 @@ Deno.test("a capture whose file cannot be written to ends, says so once, and the
   const problems: string[] = [];
   const frames: Uint8Array[] = [];
   device.backend = { send: (frame) => void frames.push(frame), drained: () => {} };
-  let room = 3;
+  let room = 2;
   const write = () => {
     if (room-- === 0) throw new Error("No space left on device");
   };
-  captureFrames(device, { name: "net", now: () => 0, write, onProblem: (message) => problems.push(message) });
+  captureFrames(device, { name: "net", now: () => 0, begin: () => write, onProblem: (message) => problems.push(message) });
   const driver = new TestDriver(device);
   driver.initialize();
   for (let count = 0; count < 3; count++) driver.offer(1, [{ out: new Uint8Array(12) }, { out: new Uint8Array(60) }]);
   assert.equal(frames.length, 3);
   assert.deepEqual(problems, ["the capture ends here: No space left on device"]);
   assert.equal(room, -1);
-  assert.throws(() => captureFile("/nowhere/at/all.pcapng"), Deno.errors.NotFound);
+  assert.throws(() => captureFile("/nowhere/at/all.pcapng", new Uint8Array()), Deno.errors.NotFound);
 });

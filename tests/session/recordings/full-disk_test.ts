@@ -14,8 +14,8 @@ Deno.test("a recording whose first line finds no room leaves no file, neither op
         const file = OWN_FILES.whole(path);
         open++;
         return {
-          writeSync: () => assert.fail("No space left on device"),
-          write: (bytes) => file.write(bytes),
+          writeSync: (bytes) => file.writeSync(bytes),
+          write: () => assert.fail("No space left on device"),
           commit: () => file.commit(),
           [Symbol.dispose]() {
             open--;

@@ -49,7 +49,7 @@ Deno.test("files that neither plan nor request names are neither written nor rea
     );
     for (const path of [secret, `${folder}/x`, "/etc/passwd", log, `${record}/../secret`]) {
       refused(() => files.whole(path));
-      refused(() => files.emptied(path));
+      refused(() => files.begun(path, new Uint8Array()));
       refused(() => computer.folder(path));
       if (path !== log) refused(() => computer.log(path));
     }
@@ -67,7 +67,7 @@ Deno.test("files that neither plan nor request names are neither written nor rea
     assert.equal(back.length, count * large.length);
     assert.deepEqual(back.subarray(-large.length), large);
     assert.equal(Deno.statSync(saved).mode! & 0o777, 0o600);
-    const growing = files.emptied(record);
+    const growing = files.begun(record, new Uint8Array());
     assert.equal(growing.writeSync(Uint8Array.of(1, 2)), 2);
     growing.close();
     assert.deepEqual(Deno.readFileSync(record), Uint8Array.of(1, 2));
@@ -188,7 +188,7 @@ Deno.test("the worker of a session that is recorded keeps states of the recordin
     const path = `${folder}/a.rec`, prefix = `${folder}/cache/states/p-`, content = Uint8Array.of(1, 2, 3);
     const states = (bytes: Uint8Array) => statesFile(prefix, createHash("sha256").update(bytes).digest("hex"));
     const { files } = rigged(planOf([], { record: { path, header: "", states: prefix } }), `${folder}/cache`);
-    const growing = files.emptied(path);
+    const growing = files.begun(path, new Uint8Array());
     growing.writeSync(content.subarray(0, 1));
     growing.writeSync(content.subarray(1));
     refused(() => files.whole(states(content), { newest: 4 }));
@@ -379,7 +379,7 @@ Deno.test("a link that a guest makes instead of a file or socket of the plan lea
     assert.deepEqual([grants.mayConnect(`${socket}_80`), grants.mayListenAt(socket)], [true, true]);
     const shared = computer.folder(share);
     for (const name of ["a.rec", "a.log", "a.snap", "v.sock_80"]) shared.makeSymlink([name], secret);
-    for (const work of [() => files.emptied(record), () => computer.log(log), () => files.whole(saved)]) refused(work);
+    for (const work of [() => files.begun(record, new Uint8Array()), () => computer.log(log), () => files.whole(saved)]) refused(work);
     assert.equal(grants.mayConnect(`${socket}_80`), false);
     // Nor does a link to a file that is not there yet, which opening it would make.
     shared.removeFile(["a.log"]);
@@ -455,7 +455,7 @@ Deno.test("a pipe where a client has a file saved is refused: without a reader, 
     for (const path of [pipe, link]) {
       const { grants, files } = rigged(planOf([]));
       grants.request({ kind: "snapshot", id: 1, path, title: "" });
-      assert.throws(() => files.whole(path), /is not a regular file; name another one$/);
+      assert.throws(() => files.whole(path), /is not a regular file; name another file$/);
       grants.request({ kind: "save-recording", id: 1, path });
       assert.throws(() => files.whole(path), /is not a regular file/);
     }
@@ -484,7 +484,7 @@ Deno.test("what the user consented to is used at its place, and not where a link
       const works = [
         () => computer.log(path("log")).failed,
         () => computer.log(path("linked.log")).failed,
-        () => void files.emptied(path("capture")),
+        () => void files.begun(path("capture"), new Uint8Array()),
         () => void computer.folder(path("share")),
         () => void disks.open(path("disk"), false).close(),
       ];

@@ -1,8 +1,9 @@
 // Files that a flag or argument names: read, written at once, or written piece by piece.
 
 import { Failure } from "./failure.ts";
+import { outputBytes } from "./print.ts";
 import { cannotRead, cannotWrite, readToEnd } from "../../../kit/support/files/named-file.ts";
-import { WholeFile, type WholeOptions, writeWhole } from "../../../kit/support/files/whole-file.ts";
+import { checkWritable, WholeFile, type WholeOptions } from "../../../kit/support/files/whole-file.ts";
 
 /** Reads a file that a flag or argument names. Throws a Failure that names both. */
 export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffer> {
@@ -15,35 +16,74 @@ export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffe
 
 /** Writes a file that a flag or argument names. Throws a Failure that names both. */
 export function writeNamedFile(path: string, what: string, content: Uint8Array | string, options?: WholeOptions): void {
+  using file = new NamedFile(path, what, options);
+  file.end(content);
+}
+
+/**
+ * Checks the name of a file that another program or thread writes.
+ * @throws Failure that names it
+ */
+export function checkNamedFile(path: string, what: string, options?: WholeOptions): void {
   try {
-    writeWhole(path, content, options);
+    checkWritable(path, options);
   } catch (error) {
     throw new Failure(cannotWrite(error, `${what} ${path}`));
   }
 }
 
+/** Names of this program's standard output. */
+const STDOUT: ReadonlySet<string> = new Set(["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]);
+
 /**
- * A file with the pieces that `work` writes; without all of them it stays as it was.
- * @param command for the message if it cannot be written
- * @returns its bytes
- * @throws Failure
+ * A file that a flag or argument names. It is made before the work that fills it, so that an error
+ * in its name is told first; until it is whole, an older one stays. All methods throw a Failure
+ * that names it.
  */
-export async function writtenFile(
-  command: string,
-  path: string,
-  work: (write: (piece: Uint8Array) => void) => Promise<void>,
-): Promise<number> {
-  let bytes = 0;
-  try {
-    using file = new WholeFile(path);
-    await work((piece) => {
-      file.write(piece);
-      bytes += piece.length;
+export class NamedFile implements Disposable {
+  readonly #name: string;
+  /** Undefined for the standard output. */
+  readonly #file: WholeFile | undefined;
+  /** Bytes that were written. */
+  bytes = 0;
+
+  constructor(readonly path: string, what: string, options: WholeOptions = {}) {
+    this.#name = `${what} ${path}`;
+    if (options.onlyFile || options.fresh || !STDOUT.has(path)) this.#file = this.#told(() => new WholeFile(path, options));
+  }
+
+  write(content: Uint8Array | string): void {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content, file = this.#file;
+    if (!file) outputBytes(bytes);
+    else this.#told(() => file.write(bytes));
+    this.bytes += bytes.length;
+  }
+
+  /** Writes into a regular file, which has zeros between its pieces. */
+  writeAt(offset: number, bytes: Uint8Array): void {
+    this.#told(() => this.#file?.file.seekSync(offset, Deno.SeekMode.Start));
+    this.write(bytes);
+  }
+
+  /** Gives it its name, with a last piece or another size. */
+  end(last?: Uint8Array | string, size?: number): void {
+    if (last !== undefined) this.write(last);
+    this.#told(() => {
+      if (size !== undefined) this.#file?.file.truncateSync(size);
+      this.#file?.commit();
     });
-    file.commit();
-    return bytes;
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure(cannotWrite(error, `${command} ${path}`));
+  }
+
+  #told<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw new Failure(cannotWrite(error, this.#name));
+    }
+  }
+
+  /** Without `end` no file is left. */
+  [Symbol.dispose](): void {
+    this.#file?.[Symbol.dispose]();
   }
 }

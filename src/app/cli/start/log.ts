@@ -11,6 +11,7 @@ import { EVENTS } from "../../../model/queries/tables.ts";
 import type { SessionClient } from "../../../session/worker/client.ts";
 import { cannotWrite } from "../../../kit/support/files/named-file.ts";
 import { warn } from "../../../kit/support/warn.ts";
+import { begun, type WholeFile } from "../../../kit/support/files/whole-file.ts";
 import { writeAll, WriteFailure } from "../../../kit/support/files/write-all.ts";
 
 /** Levels of the log, each including all before it (docs/workstation.md, "Event logs"). */
@@ -99,12 +100,12 @@ export function withLog(client: SessionClient, log: string | undefined): Session
 }
 
 class LogFile {
-  #file: Deno.FsFile | undefined;
+  #file: WholeFile | undefined;
 
   /** @throws Failure */
   constructor(readonly path: string) {
     try {
-      this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
+      this.#file = begun(path, undefined, { durable: false });
     } catch (error) {
       throw new Failure(cannotWrite(error, `--log ${path}`));
     }

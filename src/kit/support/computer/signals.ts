@@ -26,10 +26,29 @@ const OWN: SignalSystem = {
   remove: (signal, call) => Deno.removeSignalListener(signal, call),
 };
 
+/** How many `onSignals` listen for a signal now. */
+const heard = new Map<Deno.Signal, number>();
+
 /**
  * Calls for each of these signals that the system has. The returned function ends that.
  */
 export function onSignals<S extends Deno.Signal>(signals: readonly S[], call: (signal: S) => void, system = OWN): () => void {
+  const end = listen(signals, call, system), count = (by: number) => signals.forEach((one) => heard.set(one, (heard.get(one) ?? 0) + by));
+  count(1);
+  let over = false;
+  return () => {
+    if (!over) count(-1);
+    over = true;
+    end();
+  };
+}
+
+/** The same for signals that no `onSignals` hears when they come. */
+export function onUnheardSignals<S extends Deno.Signal>(signals: readonly S[], call: (signal: S) => void, system = OWN): () => void {
+  return listen(signals, (signal) => heard.get(signal) || call(signal), system);
+}
+
+function listen<S extends Deno.Signal>(signals: readonly S[], call: (signal: S) => void, system: SignalSystem): () => void {
   const known = signals.filter((signal) => system.os !== "windows" || WINDOWS.has(signal));
   const listeners = known.map((signal) => ({ signal, listener: () => call(signal) }));
   for (const { signal, listener } of listeners) system.add(signal, listener);

@@ -5,10 +5,10 @@ import { cacheFolder, keepNewest } from "./cache.ts";
 import { checkTrustedFolder } from "./own-files.ts";
 import { stateFolder } from "./state-folder.ts";
 import type { SyncWriter } from "./write-all.ts";
-import { WholeFile, writeWhole } from "./whole-file.ts";
+import { begun, WholeFile, type WholeOptions, writeWhole } from "./whole-file.ts";
 import { node } from "../node-modules.ts";
 
-/** A file that is written from its start, and can be used at once. */
+/** A file that has its name, and grows. */
 export interface GrowingFile extends SyncWriter {
   close(): void;
 }
@@ -20,11 +20,7 @@ export interface PendingFile extends SyncWriter, Disposable {
 }
 
 /** How a whole file is made. */
-interface WholeOptions {
-  /** Whether it is synchronized to the disk before it gets its name; true by default. */
-  readonly durable?: boolean;
-  /** Whether pipes and devices are refused: opening one may block this thread for ever. */
-  readonly onlyFile?: boolean;
+interface KeptOptions extends Pick<WholeOptions, "durable" | "onlyFile"> {
   /** For a file of a cache: creates its folder, and keeps this many of the newest files there. */
   readonly newest?: number;
   /** With `newest`: and of these at most this many bytes. */
@@ -33,9 +29,9 @@ interface WholeOptions {
 
 /** Access to files. Errors are the system's. */
 export interface Files {
-  whole(path: string, options?: WholeOptions): PendingFile;
-  /** Opens a file with mode 0600, and empties it. */
-  emptied(path: string): GrowingFile;
+  whole(path: string, options?: KeptOptions): PendingFile;
+  /** A file that gets its name when it has its start. */
+  begun(path: string, start: Uint8Array): GrowingFile;
   /** Keeps a file of a recording in the cache, by its SHA-256 in hexadecimal digits. */
   store(sha256: string, bytes: Uint8Array): void;
   /**
@@ -48,7 +44,7 @@ export interface Files {
 /** Files with the rights of this thread. */
 export const OWN_FILES: Files = {
   whole: (path, options) => wholeFile(path, options),
-  emptied: (path) => Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 }),
+  begun: (path, start) => begun(path, start),
   store(sha256, bytes) {
     const path = storedFile(sha256);
     Deno.mkdirSync(node.path.dirname(path), { recursive: true, mode: 0o700 });
@@ -88,13 +84,13 @@ export function writeCached(path: string, bytes: Uint8Array, newest: number, new
   file.commit();
 }
 
-function wholeFile(path: string, { durable, newest, newestBytes, onlyFile }: WholeOptions = {}): PendingFile {
+function wholeFile(path: string, { durable, newest, newestBytes, onlyFile }: KeptOptions = {}): PendingFile {
   const folder = node.path.dirname(path);
   if (newest !== undefined) {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     checkTrustedFolder(folder);
   }
-  const file = new WholeFile(path, undefined, durable, onlyFile);
+  const file = new WholeFile(path, { durable, onlyFile });
   if (newest === undefined) return file;
   return {
     writeSync: (bytes) => file.writeSync(bytes),

@@ -5,6 +5,7 @@ import { GiB, KiB, MiB } from "../values/sizes.ts";
 import { formatSize } from "../text/units.ts";
 import { joined } from "../values/bytes.ts";
 import { fill } from "./open-file.ts";
+import { UnusableTarget } from "./open-target.ts";
 import { bytesForFile } from "../computer/huge-pages.ts";
 import { node } from "../node-modules.ts";
 import { type Problem, problemOf, UserError, within } from "../problem.ts";
@@ -102,8 +103,10 @@ export function cannotWrite(error: unknown, of?: string): Problem {
   const about = (what: string) => within(of, { what });
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return about("no such folder");
   if (error instanceof Deno.errors.IsADirectory) return about("is a folder");
+  if (error instanceof Deno.errors.AlreadyExists) return within(of, { what: "exists", wayOut: "name another file, or remove it" });
   if (error instanceof Deno.errors.PermissionDenied) return about("permission denied (write)");
   if (error instanceof Deno.errors.NotCapable) return about("is not a regular file");
+  if (error instanceof UnusableTarget) return problemOf(error, of);
   // The path that it was opened by may be a passing one.
   if (error instanceof Error && isOfSystem(error)) {
     return within(of, { what: error.message.replace(/: open '.*'$/, ""), wayOut: writeWayOut(error) });

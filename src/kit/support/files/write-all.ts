@@ -1,7 +1,7 @@
 // Writes to targets that may be full: a disk, a device, a quota. The caller names the target for
 // the message.
 
-import { UserError } from "../problem.ts";
+import { UserError, within } from "../problem.ts";
 import { writeWayOut } from "../system-error.ts";
 
 /** Something cannot be written any more; the message names it and the system's reason. */
@@ -18,10 +18,20 @@ export interface SyncWriter {
  * @throws WriteFailure; Deno.errors.BrokenPipe without a reader
  */
 export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): void {
-  try {
+  writing(what, () => {
     for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
+  });
+}
+
+/**
+ * The result of work that writes to a target.
+ * @throws as `writeAll`
+ */
+export function writing<T>(what: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe || !(error instanceof Error)) throw error;
-    throw new WriteFailure(`${what}: ${error.message}`, writeWayOut(error));
+    throw new WriteFailure(within(what, error instanceof UserError ? error.problem : { what: error.message, wayOut: writeWayOut(error) }));
   }
 }

@@ -124,8 +124,8 @@ export class DeviceMaker {
       case "net": {
         const device = new NetDevice(Uint8Array.of(...MAC_PREFIX, number >> 8, number & 0xff));
         if (plan.capture !== undefined && !this.outside.replayed) {
-          const write = captureFile(plan.capture);
-          captureFrames(device, { name, now: this.session.now, write, onProblem: (message) => this.session.problem(name, message) });
+          const { capture } = plan, begin = (start: Uint8Array) => captureFile(capture, start);
+          captureFrames(device, { name, now: this.session.now, begin, onProblem: (message) => this.session.problem(name, message) });
         }
         if (plan.backend === "user") {
           const nat = new Nat({

@@ -17,7 +17,7 @@ export function failureRecording(title: string, wanted: string | undefined): str
   const folder = wanted ?? stateFolder("recordings");
   if (folder === undefined) return undefined;
   try {
-    Deno.mkdirSync(folder, { recursive: true });
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     if (wanted === undefined) forgetOldest(folder);
   } catch (error) {
     if (!isOfSystem(error)) throw error;

@@ -5,7 +5,7 @@ import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { savedPlan } from "../../../model/plans/saved-plan.ts";
 import { encodePlain } from "../../../kit/support/values/plain-json.ts";
 import { VERSION } from "../../../kit/support/version.ts";
-import { writeAll } from "../../../kit/support/files/write-all.ts";
+import { writeAll, writing } from "../../../kit/support/files/write-all.ts";
 import type { Check, EndState, Input, Mark, RecordedInput, TurnPlace } from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
 import { storeFiles } from "./plan-files.ts";
@@ -24,16 +24,24 @@ export async function recordingHeader(plan: SessionPlan): Promise<string> {
 
 /**
  * Writes a recording, line by line: of a run, so that the lines so far survive the end of the
- * program; of a past run, as a whole.
+ * program; of a past run, as a whole. An older file stays until the first line, which has all of
+ * the plan, is written.
  */
 export class RecordingWriter implements Disposable {
-  /** Its file: one that grows, or one that has its name when it is whole. */
-  readonly #file: GrowingFile | PendingFile;
+  /** Its file, if it has its name when it is whole. */
+  readonly #pending: PendingFile | undefined;
+  /** Its file, if it grows. */
+  readonly #growing: GrowingFile | undefined;
   readonly #sum = node.crypto.createHash("sha256");
 
   /** @throws Error if the file cannot be written. */
   constructor(readonly path: string, header: string, whole = false) {
-    this.#file = whole ? files().whole(path) : files().emptied(path);
+    if (!whole) {
+      const start = this.#summed(header);
+      this.#growing = writing(this.#option, () => files().begun(path, start));
+      return;
+    }
+    this.#pending = files().whole(path);
     try {
       this.#write(header);
     } catch (error) {
@@ -61,14 +69,14 @@ export class RecordingWriter implements Disposable {
     this.#line({ at, end });
     const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
     this.#write(sum);
-    if ("commit" in this.#file) this.#file.commit();
-    else this.#file.close();
+    this.#pending?.commit();
+    this.#growing?.close();
     return this.#sum.copy().digest("hex");
   }
 
   /** One that is written as a whole and was not sealed leaves nothing. */
   [Symbol.dispose](): void {
-    if ("commit" in this.#file) this.#file[Symbol.dispose]();
+    this.#pending?.[Symbol.dispose]();
   }
 
   #line(value: unknown): void {
@@ -76,9 +84,21 @@ export class RecordingWriter implements Disposable {
   }
 
   #write(text: string): void {
+    const bytes = this.#summed(text);
+    // Whoever has a past run written names its file.
+    this.#pending?.write(bytes);
+    if (this.#growing) writeAll(this.#growing, bytes, this.#option);
+  }
+
+  #summed(text: string): Uint8Array {
     const bytes = new TextEncoder().encode(text);
     this.#sum.update(bytes);
-    writeAll(this.#file, bytes, `--record ${this.path}`);
+    return bytes;
+  }
+
+  /** What names the file of a run. */
+  get #option(): string {
+    return `--record ${this.path}`;
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { WholeFile, writeWhole } from "../../../../src/kit/support/files/whole-file.ts";
+import { begun, checkWritable, WholeFile, writeWhole } from "../../../../src/kit/support/files/whole-file.ts";
 
 const MODULE = new URL("../../../../src/kit/support/files/whole-file.ts", import.meta.url).href;
 
@@ -67,5 +67,77 @@ Deno.test(
     writeWhole(`${folder}/pipe`, "through");
     assert.equal(new TextDecoder().decode((await reader.output()).stdout), "through");
     assert.throws(() => writeWhole(folder, "x"), Deno.errors.IsADirectory);
+  }),
+);
+
+/** Runs a program that uses the module; `during` is called once it has written a line. */
+async function program(folder: string, text: string, during: (child: Deno.ChildProcess) => void): Promise<number> {
+  const unfinished = new URL("unfinished.ts", MODULE).href;
+  const head =
+    `import { WholeFile, begun } from "${MODULE}"; import { removeUnfinishedAtEnd } from "${unfinished}"; removeUnfinishedAtEnd();`;
+  const script = `${folder}/program.ts`;
+  Deno.writeTextFileSync(script, `${head}\n${text}`);
+  const args = ["run", "-q", "--no-check", "--allow-read", "--allow-write", script];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  during(child);
+  while (!(await reader.read()).done);
+  Deno.removeSync(script);
+  return (await child.status).code;
+}
+
+Deno.test(
+  "a signal or an exit in the middle leaves the old file and nothing else; nobody else's signals are kept",
+  inFolder(async (folder) => {
+    Deno.writeTextFileSync(`${folder}/a`, "old");
+    const begin = `const file = new WholeFile("${folder}/a"); file.write(new Uint8Array(100));`;
+    for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129], ["SIGQUIT", 131]] as const) {
+      const wait = `${begin} console.log(); setTimeout(() => {}, 60_000);`;
+      assert.equal(await program(folder, wait, (child) => child.kill(signal)), code, signal);
+      assert.deepEqual([names(folder), Deno.readTextFileSync(`${folder}/a`)], [["a"], "old"], signal);
+      // Once it is whole, the system's own way of ending is back.
+      const after = `${begin} file.commit(); console.log(); setTimeout(() => {}, 60_000);`;
+      assert.equal(await program(folder, after.replace("/a", "/b"), (child) => child.kill(signal)), code, signal);
+      assert.deepEqual(names(folder), ["a", "b"], signal);
+      Deno.removeSync(`${folder}/b`);
+    }
+    assert.equal(await program(folder, `${begin} console.log(); Deno.exit(7);`, () => {}), 7);
+    assert.deepEqual(names(folder), ["a"]);
+  }),
+);
+
+Deno.test(
+  "a file that grows has its name when it has its beginning; until then what was there stays",
+  inFolder((folder) => {
+    const path = `${folder}/a`, text = new TextEncoder();
+    Deno.writeTextFileSync(path, "old", { mode: 0o644 });
+    const file = begun(path, text.encode("head\n"));
+    assert.equal(Deno.readTextFileSync(path), "head\n");
+    file.writeSync(text.encode("line\n"));
+    file.close();
+    assert.deepEqual([names(folder), Deno.readTextFileSync(path), Deno.statSync(path).mode! & 0o777], [["a"], "head\nline\n", 0o600]);
+    assert.throws(() => begun(`${folder}/none/a`, text.encode("head")), Deno.errors.NotFound);
+  }),
+);
+
+Deno.test(
+  "a fresh file replaces none, also if one came meanwhile; a check makes nothing",
+  inFolder((folder) => {
+    const path = `${folder}/${"a".repeat(255)}`;
+    writeWhole(path, "1", { fresh: true });
+    assert.throws(() => writeWhole(path, "2", { fresh: true }), Deno.errors.AlreadyExists);
+    assert.equal(Deno.readTextFileSync(path), "1", "a name of any length that the system takes");
+    using file = new WholeFile(`${folder}/b`, { fresh: true });
+    Deno.writeTextFileSync(`${folder}/b`, "first");
+    assert.throws(() => file.commit(), Deno.errors.AlreadyExists);
+    file[Symbol.dispose]();
+    Deno.symlinkSync("nowhere", `${folder}/link`);
+    assert.throws(() => checkWritable(`${folder}/link`, { fresh: true }), Deno.errors.AlreadyExists);
+    checkWritable(`${folder}/c`);
+    checkWritable(path);
+    assert.deepEqual([names(folder), Deno.readTextFileSync(`${folder}/b`)], [[path.slice(folder.length + 1), "b", "link"], "first"]);
+    assert.throws(() => checkWritable(`${folder}/none/c`), Deno.errors.NotFound);
+    assert.throws(() => checkWritable(folder), Deno.errors.IsADirectory);
   }),
 );

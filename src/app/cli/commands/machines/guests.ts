@@ -131,8 +131,7 @@ function registerExport(guests: Command): void {
         await progress.turn();
       }).catch((error) => {
         if (error instanceof Failure) throw error;
-        if (error instanceof Deno.errors.AlreadyExists) throw new Failure(`${file} exists`, "name another file, or remove it");
-        if (isOfSystem(error)) throw new Failure(cannotWrite(error, `guests export ${file}`));
+        if (error instanceof Deno.errors.AlreadyExists || isOfSystem(error)) throw new Failure(cannotWrite(error, `guests export ${file}`));
         throw failed(problemOf(error, "guests export"));
       });
       output(`${file}: the disk of ${name}, ${formatSize(size)}\n`);

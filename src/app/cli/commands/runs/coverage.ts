@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode } from "../../common/failure.ts";
 import { printListing, withListOptions } from "../../common/list-options.ts";
-import { writeNamedFile } from "../../common/named-file.ts";
+import { NamedFile } from "../../common/named-file.ts";
 import { output, printRows, report } from "../../common/print.ts";
 import { sessionOption } from "../../common/session.ts";
 import { hostOption } from "../../options/host.ts";
@@ -38,10 +38,12 @@ ${
       }`,
     )
     .action(async (files, options) => {
+      using lcov = options.lcov === undefined ? undefined : new NamedFile(options.lcov, "--lcov");
+      using drcov = options.drcov === undefined ? undefined : new NamedFile(options.drcov, "--drcov");
       const listing = listingOf(COVERAGE, "no code has run");
       await printListing(listing, options, async () => {
         const vms = await executedIn(entry, { files, ...options }, { unexecuted: true, blocks: options.drcov !== undefined });
-        await write(vms, options);
+        await write(vms, { lcov, drcov });
         return vms.flatMap(rowsOf);
       }, (rows) => {
         if (options.json) { for (const row of rows) output(`${documentText(COVERAGE, row)}\n`); }
@@ -52,18 +54,17 @@ ${
 }
 
 interface Files {
-  readonly lcov?: string | undefined;
-  readonly drcov?: string | undefined;
+  readonly lcov: NamedFile | undefined;
+  readonly drcov: NamedFile | undefined;
 }
 
-async function write(vms: readonly ExecutedVm[], files: Files): Promise<void> {
-  if (files.lcov !== undefined) {
-    writeNamedFile(files.lcov, "--lcov", [...(await import("../../../../session/export/executed/lcov.ts")).lcov(vms)].join(""));
+async function write(vms: readonly ExecutedVm[], { lcov, drcov }: Files): Promise<void> {
+  if (lcov) {
+    for (const piece of (await import("../../../../session/export/executed/lcov.ts")).lcov(vms)) lcov.write(piece);
+    lcov.end();
   }
-  if (files.drcov !== undefined) {
-    writeNamedFile(files.drcov, "--drcov", (await import("../../../../session/export/executed/drcov.ts")).drcov(vms));
-  }
-  if (files.lcov !== undefined && vms.every((vm) => vm.files.size === 0)) {
+  drcov?.end((await import("../../../../session/export/executed/drcov.ts")).drcov(vms));
+  if (lcov && vms.every((vm) => vm.files.size === 0)) {
     report("el2: coverage: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
   }
 }

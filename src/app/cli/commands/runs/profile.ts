@@ -4,7 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { printListing, withListOptions } from "../../common/list-options.ts";
-import { writeNamedFile } from "../../common/named-file.ts";
+import { NamedFile } from "../../common/named-file.ts";
 import { output, printRows, report } from "../../common/print.ts";
 import { sessionOption } from "../../common/session.ts";
 import { parseDuration, parseWhole } from "../../common/values.ts";
@@ -180,8 +180,9 @@ export function profileOf(vms: readonly ExecutedVm[], by: typeof BY[number]): Pr
 /** Samples call stacks, and writes them in the format that the name of the file selects. */
 async function writeStacks(entry: URL, runs: CountedRuns, file: string, every: number): Promise<number> {
   if (every < 1) throw new Failure("--every must be 1ns or more: one instruction");
+  using written = new NamedFile(file, "--stacks");
   const stacks = await stacksIn(entry, runs, every), samples = stacks.reduce((sum, one) => sum + one.samples, 0);
-  writeNamedFile(file, "--stacks", await stacksFile(stacks, file, every));
+  written.end(await stacksFile(stacks, file, every));
   report(`el2: ${samples} samples of ${stacks.length} call stacks in ${file}`);
   return ExitCode.Done;
 }

@@ -10,7 +10,7 @@ import { report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { parseDuration, parseKinds } from "../../common/values.ts";
-import { writtenFile } from "../../common/named-file.ts";
+import { NamedFile } from "../../common/named-file.ts";
 import { hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
@@ -93,25 +93,24 @@ Examples:
       }
       const filter = format === "pcapng" ? allOfEvents([options.filter, MESSAGE_FILTER]) : options.filter;
       const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : MACHINE_KINDS];
+      using written = new NamedFile(file, "trace export");
       const recorded = options.recording === undefined
         ? await ofSession({ session: options.session, filter, what: unitOf(format) })
         : await ofRecording(entry, options.recording, { ...options, filter, kinds });
-      await write(file, recorded, format);
+      await write(written, recorded, format);
       exit(ExitCode.Done);
     });
 }
 
-async function write(path: string, recorded: Recorded, format: ExportFormat): Promise<void> {
-  using progress = new Progress(`writing ${path}`, "bytes");
-  const bytes = await writtenFile("trace export", path, async (write) => {
-    let done = 0;
-    for (const piece of exportTrace(recorded, format)) {
-      write(piece);
-      progress.at(done += piece.length);
-      await progress.turn();
-    }
-  });
-  report(`el2: ${recorded.events.length} ${unitOf(format)}, ${bytes} bytes in ${path}`);
+async function write(file: NamedFile, recorded: Recorded, format: ExportFormat): Promise<void> {
+  using progress = new Progress(`writing ${file.path}`, "bytes");
+  for (const piece of exportTrace(recorded, format)) {
+    file.write(piece);
+    progress.at(file.bytes);
+    await progress.turn();
+  }
+  file.end();
+  report(`el2: ${recorded.events.length} ${unitOf(format)}, ${file.bytes} bytes in ${file.path}`);
 }
 
 /** The word for the events in a file of this format. */

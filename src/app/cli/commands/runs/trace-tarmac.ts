@@ -5,7 +5,7 @@ import { failed } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
 import { checkedFilter } from "../../common/values.ts";
-import { writtenFile } from "../../common/named-file.ts";
+import { NamedFile } from "../../common/named-file.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
@@ -34,30 +34,29 @@ export interface TarmacOptions {
  */
 export async function exportInstructions(entry: URL, command: string, path: string, options: TarmacOptions): Promise<void> {
   const { vm, from, to, filter } = options, consent = hostConsent(options.allowHost);
+  using file = new NamedFile(path, command);
   if (filter !== undefined) checkedFilter("--filter", filter, INSTRUCTIONS);
   const recording = options.recording === undefined
     ? await runOf(options.session, consent)
     : await readNamedRecording(options.recording, consent);
-  const encoder = new TextEncoder(), last = to ?? recording.end?.at;
+  const last = to ?? recording.end?.at;
   using progress = new Progress(`tracing ${path}`, "ns");
-  let count = 0;
-  const bytes = await writtenFile(command, path, async (write) => {
-    write(encoder.encode(TARMAC_START));
-    count = await progress.during(runJob(entry, {
-      name: "instructions",
-      input: { recording, vm: vm === undefined ? undefined : withoutKind("vm", vm), from, to, filter },
-      plans: [alone(recording.plan)],
-      hear: ({ text, time }) => {
-        write(encoder.encode(text));
-        progress.at(time, last);
-      },
-    }));
-    if (count === 0) {
-      throw failed(
-        "no such instruction was executed",
-        way`${hint("events")} lists what its VMs did; leave out --vm, --from, --to or --filter`,
-      );
-    }
-  });
-  report(`el2: ${count} instructions, ${bytes} bytes in ${path}`);
+  file.write(TARMAC_START);
+  const count = await progress.during(runJob(entry, {
+    name: "instructions",
+    input: { recording, vm: vm === undefined ? undefined : withoutKind("vm", vm), from, to, filter },
+    plans: [alone(recording.plan)],
+    hear: ({ text, time }) => {
+      file.write(text);
+      progress.at(time, last);
+    },
+  }));
+  if (count === 0) {
+    throw failed(
+      "no such instruction was executed",
+      way`${hint("events")} lists what its VMs did; leave out --vm, --from, --to or --filter`,
+    );
+  }
+  file.end();
+  report(`el2: ${count} instructions, ${file.bytes} bytes in ${path}`);
 }

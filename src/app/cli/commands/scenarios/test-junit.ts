@@ -1,7 +1,7 @@
 // The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case
 // for each step.
 
-import { writeNamedFile } from "../../common/named-file.ts";
+import { NamedFile } from "../../common/named-file.ts";
 import type { ReportedScenario, ReportedStep } from "./test-results.ts";
 import { fromXmlText, xmlText } from "../../../../kit/support/text/xml-text.ts";
 
@@ -9,8 +9,16 @@ import { fromXmlText, xmlText } from "../../../../kit/support/text/xml-text.ts";
  * Writes the report.
  * @throws Failure
  */
-export function writeJunit(file: string, results: readonly ReportedScenario[]): void {
-  writeNamedFile(file, "--junit", junitReport(results));
+export function writeJunit(file: NamedFile, results: readonly ReportedScenario[]): void {
+  file.end(junitReport(results));
+}
+
+/**
+ * The file that `--junit` names, made before anything runs.
+ * @throws Failure
+ */
+export function junitFile(path: string | undefined): NamedFile | undefined {
+  return path === undefined ? undefined : new NamedFile(path, "--junit");
 }
 
 function junitReport(results: readonly ReportedScenario[]): string {

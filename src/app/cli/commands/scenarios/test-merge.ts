@@ -3,9 +3,10 @@
 import type { Command } from "@commander-js/extra-typings";
 import { examplesText } from "../../common/command.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
-import { writeJunit } from "./test-junit.ts";
+import { junitFile, writeJunit } from "./test-junit.ts";
 import { readShard, type ReportedScenario, type Shard } from "./test-results.ts";
 import { Tap } from "./test-tap.ts";
+import { copyWhole } from "../../../../kit/support/files/whole-file.ts";
 import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 import { hint } from "../../../../kit/support/text/hint.ts";
@@ -28,11 +29,12 @@ export function registerTestMerge(test: Command<any, any, any>, exit: (code: num
     .action(async (folders, options, command) => {
       // `test` has options of the same names, and takes them first.
       const { junit, recordings } = { ...command.parent?.opts(), ...options } as typeof options;
+      using report = junitFile(junit);
       const { results, missing } = merged(folders);
       const kept = recordings === undefined ? results : await copyRecordings(results, recordings);
       const tap = new Tap(kept);
       for (const result of kept) tap.scenario(result, result.recording);
-      if (junit !== undefined) writeJunit(junit, kept);
+      if (report) writeJunit(report, kept);
       if (missing.length) {
         const parts = missing.map(({ index, count }) => `${index}/${count}`).join(", ");
         throw failed(`no results of part ${parts}`, `run it again with --shard ${parts.split(",")[0]} and the same files`);
@@ -92,7 +94,7 @@ async function copyRecordings(results: readonly ReportedScenario[], folder: stri
     }
     try {
       await Deno.mkdir(folder, { recursive: true });
-      await Deno.copyFile(result.recording, recording);
+      copyWhole(result.recording, recording);
     } catch (error) {
       throw new Failure(cannotWrite(error, `recording ${result.recording}`));
     }

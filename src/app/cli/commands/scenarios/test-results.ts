@@ -5,7 +5,7 @@ import { Failure } from "../../common/failure.ts";
 import type { ScenarioResult } from "../../../scenarios/run.ts";
 import { cannotRead, cannotWrite, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { removeIfThere } from "../../../../kit/support/files/own-files.ts";
-import { writeWhole } from "../../../../kit/support/files/whole-file.ts";
+import { checkWritable, writeWhole } from "../../../../kit/support/files/whole-file.ts";
 
 /** Changes with the meaning of the file. */
 const SCHEMA = "el2.shard/1";
@@ -85,12 +85,16 @@ export function reported(
 }
 
 /**
- * Removes the file of an earlier run, so that a part that dies has no results.
+ * Removes the file of an earlier run, so that a part that dies has no results, and checks that one
+ * can be written.
  * @throws Failure
  */
-export function removeShard(folder: string): void {
+export function beginShard(folder: string): void {
+  const file = `${folder}/${FILE}`;
   try {
-    removeIfThere(`${folder}/${FILE}`);
+    removeIfThere(file);
+    Deno.mkdirSync(folder, { recursive: true });
+    checkWritable(file);
   } catch (error) {
     throw new Failure(cannotWrite(error, `--results ${folder}`));
   }
@@ -102,7 +106,6 @@ export function removeShard(folder: string): void {
  */
 export function writeShard(folder: string, shard: Shard): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true });
     writeWhole(`${folder}/${FILE}`, JSON.stringify({ schema: SCHEMA, ...shard }));
   } catch (error) {
     throw new Failure(cannotWrite(error, `--results ${folder}`));

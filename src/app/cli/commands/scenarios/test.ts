@@ -1,9 +1,9 @@
 // `el2 test FILE..`: runs scenarios, and says in TAP what became of each step.
 
 import type { Command } from "@commander-js/extra-typings";
-import { durationsOf, writeJunit } from "./test-junit.ts";
+import { durationsOf, junitFile, writeJunit } from "./test-junit.ts";
 import { registerTestMerge } from "./test-merge.ts";
-import { removeShard, reported, type ReportedScenario, writeShard } from "./test-results.ts";
+import { beginShard, reported, type ReportedScenario, writeShard } from "./test-results.ts";
 import { parseShard, shardOf } from "./test-shard.ts";
 import { Tap } from "./test-tap.ts";
 import type { CommandContext } from "../../common/command.ts";
@@ -51,7 +51,8 @@ Examples:
       const { index, count } = options.shard ?? { index: 1, count: 1 };
       const durations = options.durations === undefined ? new Map<string, number>() : readDurations(options.durations);
       const scenarios = shardOf(files, index, count, durations).map(read);
-      if (options.results !== undefined) removeShard(options.results);
+      using junit = junitFile(options.junit);
+      if (options.results !== undefined) beginShard(options.results);
       const recordings = options.recordings ?? options.results ?? ".";
       const results: ReportedScenario[] = [];
       const report = options.json ? undefined : new Tap(scenarios);
@@ -62,7 +63,7 @@ Examples:
         if (report) report.scenario(results.at(-1)!, recording);
         else output(`${documentText(TESTED, jsonOf(result, recording))}\n`);
       }
-      if (options.junit !== undefined) writeJunit(options.junit, results);
+      if (junit) writeJunit(junit, results);
       if (options.results !== undefined) writeShard(options.results, { index, count, files, results });
       exit(results.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
     });

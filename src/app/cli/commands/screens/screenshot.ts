@@ -3,7 +3,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
-import { writeNamedFile } from "../../common/named-file.ts";
+import { NamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
 import { connectNamed, sessionOption } from "../../common/session.ts";
 import { parseDuration } from "../../common/values.ts";
@@ -69,10 +69,11 @@ interface ScreenshotOptions {
 async function screenshot(entry: URL, file: string, options: ScreenshotOptions): Promise<number> {
   const form = formOf(file);
   const { size = DEFAULT_SIZE, keys = "" } = options;
+  using written = new NamedFile(file, "screenshot");
   using stage = await stageOf(entry, options);
   await stage.pressAll(keysOf(keys), size);
   const screen = await stage.frame(size);
-  writeNamedFile(file, "screenshot", await contentOf(form, screen, `el2: ${stage.title}`), { mode: 0o644 });
+  written.end(await contentOf(form, screen, `el2: ${stage.title}`));
   report(`el2: ${file}: ${size.columns}x${size.rows} of ${stage.title}`);
   return ExitCode.Done;
 }

@@ -20,7 +20,7 @@ export const runDtb = runner(VM_DTB, {
     const [{ address, blob }] = rowsOf(DEVICETREES, answer);
     const bytes = Uint8Array.fromHex(blob);
     if (output !== undefined) {
-      writeNamedFile(output, "--output", bytes, { mode: 0o644 });
+      writeNamedFile(output, "--output", bytes);
       report(`el2: ${output}: ${bytes.length} bytes, from ${address}`);
     } else if (!options.json) {
       const read = readDevicetree(bytes);

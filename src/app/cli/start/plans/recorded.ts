@@ -2,6 +2,7 @@
 
 import { Failure } from "../../common/failure.ts";
 import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
+import { checkWritable } from "../../../../kit/support/files/whole-file.ts";
 import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
 
 /**
@@ -18,13 +19,13 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
     const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
     throw new Failure(`--record: disk ${disk} is writable, and would differ at the replay`, `use ${overlay}`);
   }
-  const { recordingHeader } = await import("../../../../session/recordings/file/recording-writer.ts");
-  const header = await recordingHeader(plan);
   try {
-    // The worker opens it again; errors in the path are reported here.
-    Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
+    // The machine's file is made later; errors in the path are reported here.
+    checkWritable(path);
   } catch (error) {
     throw new Failure(cannotWrite(error, `--record ${path}`));
   }
+  const { recordingHeader } = await import("../../../../session/recordings/file/recording-writer.ts");
+  const header = await recordingHeader(plan);
   return { ...plan, record: { path, header } };
 }

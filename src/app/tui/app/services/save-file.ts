@@ -1,17 +1,19 @@
 // Saves a part of a screen to a file of the name that was typed.
 
 import { extname } from "node:path";
+import { writeWhole } from "../../../../kit/support/files/whole-file.ts";
 
 /** Writes a new file without replacing another: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */
-export async function saveFile(name: string, text: string): Promise<{ path: string } | { error: string }> {
+export function saveFile(name: string, text: string): Promise<{ path: string } | { error: string }> {
   const extension = extname(name), stem = name.slice(0, name.length - extension.length);
   for (let number = 1;; number++) {
     const path = number === 1 ? name : `${stem}-${number}${extension}`;
     try {
-      await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
-      return { path };
+      writeWhole(path, text, { fresh: true });
+      return Promise.resolve({ path });
     } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) return { error: error instanceof Error ? error.message : String(error) };
+      if (error instanceof Deno.errors.AlreadyExists) continue;
+      return Promise.resolve({ error: error instanceof Error ? error.message : String(error) });
     }
   }
 }

@@ -51,7 +51,7 @@ Deno.test("a session is saved, inspected, verified and loaded by another process
     assert.equal(verified.code, 0, verified.stderr);
     // A core file has holes, and is not written as a whole.
     for (
-      const [core, says] of [["/dev/null", /^el2: \/dev\/null is not a regular file; name another file$/m], [
+      const [core, says] of [["/dev/null", /^el2: snapshot vmcore \/dev\/null: is not a regular file; name another file$/m], [
         `${folder}/none/core`,
         /^el2: snapshot vmcore \S+none\/core: no such folder$/m,
       ]] as const

@@ -1,0 +1,37 @@
+// Files that are being written under a passing name. None of them outlives the program, whether it
+// calls `Deno.exit` or a signal ends it.
+
+import { onUnheardSignals } from "../computer/signals.ts";
+import { removeIfThere } from "./own-files.ts";
+
+/** Signals that end a program, and the exit codes that shells report for them. */
+const ENDING = new Map([["SIGHUP", 129], ["SIGINT", 130], ["SIGQUIT", 131], ["SIGTERM", 143]] as const);
+
+const paths = new Set<string>();
+let atEnd = false;
+let unheard: (() => void) | undefined;
+
+/**
+ * From now on unfinished files are removed when the program ends. For the command line: a library
+ * leaves signals to its program.
+ */
+export function removeUnfinishedAtEnd(): void {
+  if (atEnd) return;
+  atEnd = true;
+  globalThis.addEventListener("unload", () => paths.forEach(removeIfThere));
+}
+
+/** A file gets a passing name. */
+export function addUnfinished(path: string): void {
+  paths.add(path);
+  // Where nobody ends the work in order, the end of the program does.
+  if (atEnd) unheard ??= onUnheardSignals([...ENDING.keys()], (signal) => Deno.exit(ENDING.get(signal)));
+}
+
+/** It has its own name now, or is gone. */
+export function removeUnfinished(path: string): void {
+  paths.delete(path);
+  if (paths.size > 0) return;
+  unheard?.();
+  unheard = undefined;
+}

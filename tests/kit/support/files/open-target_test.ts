@@ -1,0 +1,49 @@
+// Pipes and devices as targets.
+
+import assert from "node:assert/strict";
+import { OpenTarget } from "../../../../src/kit/support/files/open-target.ts";
+import { checkWritable, WholeFile } from "../../../../src/kit/support/files/whole-file.ts";
+import { inFolder } from "../../../support/temporary-folder.ts";
+
+const PATIENCE = 100;
+
+Deno.test("a pipe that nobody reads, or whose reader has ended or takes nothing, is said and keeps nobody waiting", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/pipe`;
+    await new Deno.Command("mkfifo", { args: [path] }).output();
+    const open = (patience?: number) => new OpenTarget(path, Deno.statSync(path), patience);
+    assert.throws(() => open(PATIENCE), /^Error: is a pipe that nobody reads; start its reader first$/);
+    checkWritable(path); // opens nothing
+    assert.throws(() => new WholeFile(path, { onlyFile: true }), /is not a regular file/);
+    const reader = new Deno.Command("cat", { args: [path], stdout: "null" }).spawn();
+    // The reader comes while it waits, and takes all.
+    const whole = new WholeFile(path), target = open(PATIENCE);
+    whole.write(new Uint8Array(1 << 20));
+    assert.throws(() => whole.file, /is not a regular file/);
+    whole.commit();
+    reader.kill("SIGSTOP");
+    const fill = () => {
+      for (let written = 0; written < 1 << 20;) written += target.writeSync(new Uint8Array(1 << 16));
+    };
+    assert.throws(fill, /^Error: its reader takes nothing; name another file$/);
+    reader.kill("SIGKILL");
+    await reader.status;
+    assert.throws(() => target.writeSync(new Uint8Array(1)), /^Error: its reader has ended; name another file$/);
+    target.close();
+  }));
+
+Deno.test("a folder and a socket take no data, and a device takes it as it is", () =>
+  inFolder((folder) => {
+    const path = `${folder}/socket`, listener = Deno.listen({ transport: "unix", path });
+    assert.throws(() => new WholeFile(path), /^Error: is a socket; name another file$/);
+    listener.close();
+    assert.throws(() => new WholeFile(folder), Deno.errors.IsADirectory);
+    const full = new WholeFile("/dev/full");
+    assert.equal(full.isFile, false);
+    assert.throws(() => full.write(new Uint8Array(1)), /No space left/i);
+    full.close();
+    const none = new WholeFile("/dev/null");
+    none.write(new Uint8Array(10));
+    none.commit();
+    assert.ok(Deno.statSync("/dev/null").isCharDevice, "a device is not replaced");
+  }));
