@@ -421,12 +421,12 @@ Deno.test("the tables allow no import that no file has", () => {
   assert.deepEqual(unneeded({ ground: [], upper: ["ground", "cellar"] }, folderOf, imports), ["upper may import cellar, and does not"]);
 });
 
-/** Rooms that people and agents touch a session by, and the floors and rooms that they do not know. */
+/** Rooms by which people and agents use a session, and those that they do not know. */
 const FACES_OF_PEOPLE = ["tui", "cli"],
   UNKNOWN = ["inspection", "assembly", "engine", "isa", "core", ...Object.keys(FLOORS.machine)]
     .filter((room) => !["abi", "devicetree"].includes(room));
 
-/** Imports of a session's or a machine's parts by screens, commands and the agents' server (`cli/mcp`). */
+/** Imports of parts of a session or machine by screens, commands and the agents' server. */
 function pastTheSession(imports: readonly Import[]): string[] {
   return imports.filter(({ from, to }) => FACES_OF_PEOPLE.includes(roomOf(from)) && UNKNOWN.includes(roomOf(to)))
     .map(({ from, to }) => `${from} imports ${to}`);

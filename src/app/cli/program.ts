@@ -1,7 +1,7 @@
 // The program around its commands: options of all, help, and how errors end it.
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { commandTree } from "./common/command-tree.ts";
+import { type CommandNode, commandTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
 import { commonOptionsText, formatHelp } from "./common/common-options.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
@@ -13,6 +13,7 @@ import { ArgumentError } from "../../model/commands/argument.ts";
 import { NoPlace } from "../../session/control/places.ts";
 import { PlanError } from "../../model/plans/plan.ts";
 import { documentText, ERROR } from "../../model/queries/documents.ts";
+import { type IdKind, withKind } from "../../model/queries/ids.ts";
 import { NoCacheFolder } from "../../kit/support/files/cache.ts";
 import { type Problem, problemOf, problemText, whatText } from "../../kit/support/problem.ts";
 import { isOfSystem } from "../../kit/support/system-error.ts";
@@ -77,7 +78,7 @@ Examples:
     for (const register of commands) register(program, context);
     for (const command of program.commands.slice(before)) command.helpGroup(heading);
   }
-  strict(program.commands);
+  strict(program.commands, () => commandTree(program));
   refuseOptions(program, (flag) => {
     const follows = withOption(program.commands, flag).length ? `it follows its command: el2 COMMAND ${flag}` : undefined;
     return follows ?? didYouMean(flag, optionsOf(program), "list the options with el2 --help");
@@ -101,11 +102,11 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
   if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("../jobs/run-job.ts")).Jobs.startFirst(entry);
   giveUpFor(args);
   try {
-    const names = commandTree(program).commands.map(({ name }) => name);
+    const tree = commandTree(program), names = tree.commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
-      const gone = REMOVED.get(args.slice(0, 2).join(" ")) ?? REMOVED.get(args[0]);
-      const meant: WayOut | undefined = gone ? way`use ${gone}` : TYPED.get(args[0]) ?? wayBelow(program.commands, args[0]);
+      const gone = insteadOf(args, tree), wanted = TYPED.get(args[0]);
+      const meant = gone ? way`use ${gone}` : wanted ? waysTo(wanted, tree, args.slice(1)) : wayBelow(program.commands, args[0]);
       const wayOut = meant ?? didYouMean(args[0], names, "list the commands with el2 --help");
       throw new Failure(`unknown command ${JSON.stringify(args[0])}`, wayOut);
     }
@@ -140,33 +141,61 @@ function helpArguments(args: readonly string[]): readonly string[] {
   return args[0] === "help" ? [...args.slice(1), "--help"] : args;
 }
 
+/** An effect, and the command that has it. */
+type Wanted = readonly [effect: string, command: Hint];
+
+const SHUT_DOWN: Wanted = ["shut a VM down", hint("vm stop")], END_VM: Wanted = ["end a VM", hint("vm kill")];
+const END_SESSION: Wanted = ["end a session", hint("down")],
+  SESSIONS: Wanted = ["list sessions", hint("ls")],
+  VMS: Wanted = ["list VMs", hint("vm ls")];
+const START: Wanted = ["start a session", hint("up")], SCREENS: Wanted = ["show a session's screens", hint("attach")];
+const TYPE_LINE: Wanted = ["type a line into a guest", hint("console", { send: "uname -a\\n" })];
+
 /** Words of other programs, and what el2 has for them. */
-const TYPED: ReadonlyMap<string, WayOut> = new Map(Object.entries({
-  stop: way`${hint("vm stop", "VM")} shuts a VM down, ${hint("down", "SESSION")} ends a session, ${hint("pause")} stops the time`,
-  kill: way`${hint("vm kill", "VM")} ends a VM, ${hint("down", "SESSION")} ends a session`,
-  list: way`${hint("ls")} lists sessions, ${hint("vm ls")} lists VMs`,
-  ps: way`${hint("ls")} lists sessions, ${hint("vm ls")} lists VMs`,
-  exec: way`${hint("console", "VM", { send: "TEXT\\n" })} types into a guest`,
-  start: way`${hint("up", "WHAT")} starts a session, ${hint("vm start", "VM")} starts a VM of a session`,
-  restart: way`${hint("vm reset", "VM")} restarts a VM`,
-  inspect: way`${hint("show", "ID")} shows everything about an object`,
-  status: way`${hint("ls")} lists sessions, ${hint("diagnose")} says what each VM does`,
-  exit: way`${hint("down", "SESSION")} ends a session`,
-  quit: way`${hint("down", "SESSION")} ends a session`,
-  shell: way`${hint("attach", "SESSION")}, then c, types into a guest; ${hint("console", "VM", { send: "TEXT\\n" })} types a line`,
-  ssh: way`${hint("attach", "SESSION")}, then c, types into a guest; ${
-    hint("run", "WHAT", { net: "user", forward: "2222:22" })
-  } forwards a port to it`,
-  connect: way`${hint("attach", "SESSION")} shows a session's screens`,
-  memory: way`${hint("mem map")} lists who owns and maps memory, ${hint("linux memory")} what a Linux uses`,
-  top: way`${hint("vcpu ls", { watch: true })} shows what vCPUs do, ${hint("irq top")} interrupts, ${hint("profile")} where the time goes`,
-  debug: way`${hint("gdb", "VM")} serves gdb, ${hint("dap")} an editor`,
-  step: way`${hint("on")} continues by instructions or to the next event, ${hint("back")} returns to earlier ones`,
-  continue: way`${hint("resume")} continues a session`,
-  save: way`${hint("snapshot save", "FILE")} saves a machine`,
-  load: way`${hint("snapshot load", "FILE")} continues a saved machine`,
-  log: way`${hint("logs")} prints consoles, ${hint("events")} lists events`,
+const TYPED: ReadonlyMap<string, readonly Wanted[]> = new Map(Object.entries<readonly Wanted[]>({
+  stop: [SHUT_DOWN, END_SESSION, ["stop the time", hint("pause")]],
+  kill: [END_VM, END_SESSION],
+  list: [SESSIONS, VMS],
+  ps: [SESSIONS, VMS, ["list a Linux's processes", hint("linux ps")]],
+  exec: [TYPE_LINE],
+  start: [START, ["start a VM of a session", hint("vm start")]],
+  restart: [["restart a VM", hint("vm reset")]],
+  inspect: [["see all about an object", hint("show")]],
+  status: [SESSIONS, ["see what each VM does", hint("diagnose")]],
+  exit: [END_SESSION],
+  quit: [END_SESSION],
+  shell: [SCREENS, TYPE_LINE],
+  ssh: [SCREENS, ["forward a port to a guest", hint("run", "debian", { net: "user", forward: "2222:22" })]],
+  connect: [SCREENS],
+  memory: [["list who owns and maps memory", hint("mem map")], ["see what a Linux uses", hint("linux memory")]],
+  top: [["see what vCPUs do", hint("vcpu ls", { watch: true })], ["list busy interrupts", hint("irq top")], [
+    "see where the time goes",
+    hint("profile"),
+  ]],
+  debug: [["serve gdb", hint("gdb")], ["serve an editor", hint("dap")]],
+  step: [["continue by instructions or to an event", hint("on")], ["go back to earlier ones", hint("back")]],
+  continue: [["continue a session", hint("resume")]],
+  save: [["save a machine", hint("snapshot save")]],
+  load: [["continue a saved machine", hint("snapshot load")]],
+  log: [["print consoles", hint("logs")], ["list events", hint("events")]],
 }));
+
+/** Ways to what one may want, on the words that follow. */
+function waysTo(wanted: readonly Wanted[], tree: CommandNode, words: readonly string[]): WayOut {
+  return wanted.reduce<WayOut>((before, [effect, command], index) => {
+    const found = hintOn(tree, command, words);
+    return index === 0 ? way`to ${effect}: ${found}` : way`${before}; to ${effect}: ${found}`;
+  }, "");
+}
+
+/** The command on the words that it takes of these; without one that it needs, its help. */
+function hintOn(tree: CommandNode, one: Hint, typed: readonly string[]): Hint {
+  const node = one.command.split(" ").reduce<CommandNode | undefined>((at, name) => at?.commands.find((one) => one.name === name), tree);
+  const taken = node?.arguments ?? [], end = typed.findIndex((word) => word.startsWith("-"));
+  const words = typed.slice(0, Math.min(taken.length, end < 0 ? Infinity : end));
+  if (words.length > 0) return { ...one, words };
+  return taken[0]?.required && one.words.length === 0 ? { ...one, options: { help: true } } : one;
+}
 
 /**
  * Has a command say the way out of an option that it lacks. Commander's own suggestions name
@@ -182,20 +211,20 @@ function refuseOptions(command: Command["commands"][number], wayOut: (flag: stri
 }
 
 /** Every command, however deep, reports its errors to `main`. */
-function strict(commands: Command["commands"], all = commands): void {
+function strict(commands: Command["commands"], tree: () => CommandNode, all = commands): void {
   for (const command of commands) {
     command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
     refuseOptions(command, (flag) => REMOVED_OPTIONS.get(flag) ?? didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag))));
     Object.assign(command, {
       unknownCommand(): never {
         const [typed] = command.args, names = namesOf(command), meant = names.find((name) => SUBCOMMANDS.get(name)?.includes(typed));
-        const gone = REMOVED.get(`${command.name()} ${typed}`);
+        const gone = insteadOf([command.name(), ...command.args], tree());
         const wayOut = gone ? `use ${hintText(gone)}` : meant ? `did you mean ${JSON.stringify(meant)}?` : didYouMeanOneOf(typed, names);
         const text = problemText({ what: `unknown command ${JSON.stringify(typed)} of el2 ${command.name()}`, wayOut });
         return command.error(text, { code: "commander.unknownCommand" });
       },
     });
-    strict(command.commands, all);
+    strict(command.commands, tree, all);
   }
 }
 
@@ -215,27 +244,45 @@ const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entri
   log: ["dmesg"],
 }));
 
-const SHOW = hint("show", "ID");
-/** Commands that there were, and what does the same. */
+/** Groups that had a command `show`, with the kind of their ids. */
+const SHOWN: Readonly<Record<string, IdKind>> = {
+  "vm show": "vm",
+  "vcpu show": "vcpu",
+  "irq show": "irq",
+  "caps show": "cap",
+  "queue show": "mq",
+  "rpc show": "rpc",
+  "mem parcel": "parcel",
+};
+
+/** Commands that there were, and what does the same, on the word that follows. */
 const REMOVED: ReadonlyMap<string, Hint> = new Map([
-  ...["vm show", "vcpu show", "irq show", "caps show", "queue show", "rpc show", "mem parcel"].map((path) => [path, SHOW] as const),
   ["irq findings", hint("irq ls", { filter: "finding!=-" })],
   ["caps refused", hint("caps ls", { filter: "err=yes" })],
   ["mem blocked", hint("mem parcels", { filter: "state=blocked" })],
-  ["vm console", hint("console", "VM")],
+  ["vm console", hint("console")],
   ["vcpu exits", hint("vcpu ls")],
-  ["vmm", hint("run", "WHAT", { headless: true, log: "FILE,debug" })],
-  ...["cpu", "cpu ls"].map((path) => [path, hint("reference cpu")] as const),
-  ...["phone", "phone ls"].map((path) => [path, hint("reference phone")] as const),
-  ...["theme", "theme ls"].map((path) => [path, hint("reference theme")] as const),
-  ...["ioctl", "ioctl decode"].map((path) => [path, hint("reference ioctl", "CODE")] as const),
-  ["cpu show", hint("reference cpu", "NAME")],
-  ["phone show", hint("reference phone", "NAME")],
-  ["theme show", hint("reference theme", "NAME")],
+  ["vmm", hint("run", "demo", { headless: true, log: "run.log,debug" })],
+  ["cpu", hint("reference cpu")],
+  ["phone", hint("reference phone")],
+  ["theme", hint("reference theme")],
+  ["ioctl", hint("reference ioctl")],
   ["personas", hint("reference personas")],
   ["spec", hint("reference spec")],
   ["schema", hint("reference schema")],
 ]);
+/** Words after a page of reference that there were: `el2 cpu show NAME`. */
+const OF_PAGES: ReadonlySet<string> = new Set(["ls", "show", "decode"]);
+
+/** The command that does the same as one that there was; undefined where there never was one. */
+function insteadOf(words: readonly string[], tree: CommandNode): Hint | undefined {
+  const [first, second, ...rest] = words, pair = `${first} ${second}`;
+  const kind = Object.hasOwn(SHOWN, pair) ? SHOWN[pair] : undefined;
+  if (kind) return hintOn(tree, hint("show"), rest.map((id) => withKind(kind, id)));
+  const page = REMOVED.get(first), below = REMOVED.get(pair);
+  if (below) return hintOn(tree, below, rest);
+  return page && hintOn(tree, page, OF_PAGES.has(second) ? rest : words.slice(1));
+}
 
 /** Options that there were, and what does the same. */
 const REMOVED_OPTIONS: ReadonlyMap<string, string> = new Map(Object.entries({

@@ -73,7 +73,6 @@ function refused(what: string, wayOut?: string): ConfigResult {
  * in a change have no position.
  */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
-  if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters`, `a configuration has at most ${TEXT_MAX}`);
   const read = readToml(text);
   if ("error" in read) return { ok: false, errors: [read.error], rest: undefined };
   return checkedTable(changed(read.raw, changes), new TomlPositions(text, changes.map(changedKeys)));

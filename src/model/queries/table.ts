@@ -83,6 +83,8 @@ export interface Table extends Listing {
   /** Increases when a field is removed or changed, not when one is added. */
   readonly version: number;
   readonly doc: string;
+  /** Each row is another search of the run: only as many are asked for as are wanted. */
+  readonly searches?: true;
   /** Arguments of its queries, beside a filter and a limit. */
   readonly args?: TakenArguments;
   readonly columns: Readonly<Record<string, Column>> & { readonly id: Column };

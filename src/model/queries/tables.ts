@@ -755,6 +755,7 @@ export const WHO = defineTable({
   name: "who",
   version: 1,
   doc: "who accessed memory or changed a register, oldest first: from a search through the run of a session",
+  searches: true,
   empty: "no such access",
   args: { at: "optional", access: "optional", value: "optional", before: "optional", back: "optional", size: "optional" },
   columns: {

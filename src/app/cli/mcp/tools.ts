@@ -57,8 +57,7 @@ async function rows(query: Query, { session, limit = DEFAULT_ROWS, columns }: Ch
     throw new Failure(`${query.table} has no column "${wrong}"`, didYouMean(wrong, names, `its columns are ${names.join(", ")}`));
   }
   return await withSession(session, async (live) => {
-    // Each row of `who` is another search of the run, so its own limit stays.
-    const all = query.table === "who" ? query : narrowed(query, { limit: COUNTED });
+    const all = table.searches ? query : narrowed(query, { limit: COUNTED });
     const answer = await live.ask(all), atLeast = answer.rows.length === COUNTED;
     return toolAnswer(rowsText(live.session.info.name, answer, { limit, columns, atLeast }));
   });

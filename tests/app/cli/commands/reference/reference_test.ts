@@ -4,11 +4,11 @@ import { el2 } from "../../program.ts";
 Deno.test("commands that became pages of the reference are refused with the page", async () => {
   const cases = [
     ["cpu", "reference cpu"],
-    ["cpu show v8", "reference cpu NAME"],
+    ["cpu show v8", "reference cpu v8"],
     ["theme ls", "reference theme"],
-    ["spec hypervisor 4.4", "reference spec"],
-    ["ioctl decode 0xB201", "reference ioctl CODE"],
-    ["vmm demo", "run WHAT --headless --log FILE,debug"],
+    ["spec hypervisor 4.4", "reference spec hypervisor 4.4"],
+    ["ioctl decode 0xB201", "reference ioctl 0xB201"],
+    ["vmm demo", "run demo --headless --log run.log,debug"],
   ];
   for (const [typed, use] of cases) {
     const { code, stderr } = await el2(...typed.split(" "));

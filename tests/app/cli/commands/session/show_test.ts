@@ -20,5 +20,5 @@ Deno.test("show prints each kind of object in full, and refuses other words and 
   assert.match(none.stderr, /^el2: no object called "vm:nobody"/);
   const gone = await place.el2("vcpu", "show", "ping/0");
   assert.equal(gone.code, 2);
-  assert.match(gone.stderr, /^el2: unknown command "show" of el2 vcpu; use el2 show ID/);
+  assert.match(gone.stderr, /^el2: unknown command "show" of el2 vcpu; use el2 show vcpu:ping\/0/);
 });
