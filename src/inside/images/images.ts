@@ -7,7 +7,7 @@ import { QEMU_FLASH_MAX, type VmFirmware, type VmFlash, type VmImage } from "../
 import { formatSize } from "../../kit/support/text/units.ts";
 import { isElf, readElf } from "../../kit/formats/elf.ts";
 import { ownFile } from "../../kit/support/files/written-files.ts";
-import { checkPageSize, imageHeader, isKernel, unwrapImage } from "./kernel-image.ts";
+import { checkKernel, imageHeader, isKernel, unwrapImage } from "./kernel-image.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { UserError } from "../../kit/support/problem.ts";
 
@@ -15,11 +15,11 @@ import { UserError } from "../../kit/support/problem.ts";
  * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.
  * @param memory bytes that the VM has, if that is known
  * @param cpu the machine's
- * @throws Error that says what the bytes are instead, or that the CPU does not have its pages.
+ * @throws Error that says what the bytes are instead, or why the CPU cannot execute it.
  */
 export function linuxImage(file: Uint8Array, memory?: number, cpu?: CpuPlan): VmImage {
   const { image, header } = unwrapImage(file, memory);
-  checkPageSize(header, cpu);
+  checkKernel(header, cpu);
   return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
 }
 

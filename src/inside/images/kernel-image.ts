@@ -20,6 +20,10 @@ interface ImageHeader {
 
 /** `"ARM\x64"` at offset 56. */
 const IMAGE_MAGIC = 0x644d_5241;
+/** Text offset of images that say no size, as kernels before Linux 3.17 do. */
+const OLD_TEXT_OFFSET = 0x8_0000;
+/** Flags. */
+const BIG_ENDIAN = 1n;
 const Header = { textOffset: 8, imageSize: 16, flags: 24, magic: 56, size: 64 } as const;
 
 /**
@@ -33,9 +37,10 @@ export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
   if (bytes.length < Header.size) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(Header.magic, true) !== IMAGE_MAGIC) return undefined;
+  const imageSize = Number(view.getBigUint64(Header.imageSize, true));
   return {
-    textOffset: Number(view.getBigUint64(Header.textOffset, true)),
-    imageSize: Number(view.getBigUint64(Header.imageSize, true)),
+    textOffset: imageSize ? Number(view.getBigUint64(Header.textOffset, true)) : OLD_TEXT_OFFSET,
+    imageSize,
     flags: view.getBigUint64(Header.flags, true),
   };
 }
@@ -65,8 +70,14 @@ function pageSizeOf({ flags }: ImageHeader): number | undefined {
   return [undefined, 4 * KiB, 16 * KiB, 64 * KiB][Number(flags >> 1n & 3n)];
 }
 
-/** @throws Error if the CPU does not have the pages that a kernel is built for */
-export function checkPageSize(header: ImageHeader, plan: CpuPlan | undefined): void {
+/** @throws UserError if a kernel is big-endian, or built for pages that the CPU does not have */
+export function checkKernel(header: ImageHeader, plan: CpuPlan | undefined): void {
+  if (header.flags & BIG_ENDIAN) {
+    throw new UserError(
+      "this kernel is big-endian (bit 0 of its flags), and el2 has little-endian CPUs",
+      "use a little-endian build of it",
+    );
+  }
   const pages = pageSizeOf(header), cpu = cpuOfPlan(plan), sizes = pageSizesOf(cpu);
   if (pages === undefined || sizes.includes(pages)) return;
   const has = `the CPU "${cpu.name}" has only ${sizes.map(formatSize).join(", ")} (ID_AA64MMFR0_EL1)`;

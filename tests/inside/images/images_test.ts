@@ -64,10 +64,11 @@ Deno.test("bareMetalImage() refuses an empty file", () => {
   assert.throws(() => bareMetalImage(new Uint8Array(0), BASE, MIB), /the image is empty/);
 });
 
-Deno.test("a kernel whose pages the CPU does not have is refused in every VM", () => {
-  const image = (flags: bigint) => {
+Deno.test("a kernel that is big-endian, or whose pages the CPU does not have, is refused in every VM; without a size it is at 512 KiB", () => {
+  const image = (flags: bigint, size = 4096n) => {
     const file = new Uint8Array(4096), view = new DataView(file.buffer);
-    view.setBigUint64(16, 4096n, true);
+    view.setBigUint64(8, 0x1000n, true);
+    view.setBigUint64(16, size, true);
     view.setBigUint64(24, flags, true);
     view.setUint32(56, 0x644d_5241, true);
     return file;
@@ -76,6 +77,10 @@ Deno.test("a kernel whose pages the CPU does not have is refused in every VM", (
     assert.equal(read(image(0xan)).size, 4096);
     assert.throws(() => read(image(0xcn)), /pages of 16 *KiB, the CPU "v8" has only 4 *KiB .*v8\.2, v8\.4/);
     assert.throws(() => read(image(0xen)), /pages of 64 *KiB, the CPU "v8" has only 4 *KiB/);
+    assert.throws(() => read(image(0xbn)), /^Error: this kernel is big-endian .*little-endian CPUs/);
+    const [old, other] = [read(image(0xan, 0n)), read(image(0xan))];
+    assert.deepEqual([old.offset, old.entry, old.size], [0x8_0000, 0x8_0000, 4096]);
+    assert.deepEqual([other.offset, other.entry], [0x1000, 0x1000]);
   }
 });
 

@@ -95,8 +95,8 @@ export function misalignmentOf(va: Value, access: Value): Value {
 }
 
 /**
- * Whether Device memory refuses an access: it is misaligned, or DC ZVA, which is aligned and refused
- * all the same. Arm ARM C5.3, "DC ZVA".
+ * Whether Device memory refuses an access: it is misaligned, or DC ZVA, which is aligned. Arm ARM
+ * C5.3, "DC ZVA".
  */
 function wantsNormal(va: Value, access: Value): Value {
   return misalignmentOf(va, access).or(access.and(Access.Zero)).nonZero();

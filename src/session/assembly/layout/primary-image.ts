@@ -5,7 +5,7 @@
 // ELF leaves it free, as QEMU has it for all but Linux, otherwise after ramdisk and image.
 
 import { isElf, readElf } from "../../../kit/formats/elf.ts";
-import { checkPageSize, unwrapImage } from "../../../inside/images/kernel-image.ts";
+import { checkKernel, unwrapImage } from "../../../inside/images/kernel-image.ts";
 import type { CpuPlan } from "../../../cpu/isa/cpus/cpus.ts";
 import type { BootPlan } from "../../../model/plans/plan.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
@@ -88,7 +88,7 @@ function placeRaw(image: Uint8Array, ramBase: number): PlacedImage {
 
 function placeImage(file: Uint8Array, ramBase: number, ramSize: number, cpu: CpuPlan | undefined): PlacedImage {
   const { image, header } = unwrapImage(file, ramSize);
-  checkPageSize(header, cpu);
+  checkKernel(header, cpu);
   const address = ramBase + (header.textOffset || 2 * MiB);
   return { entry: address, placements: [{ address, bytes: image, size: Math.max(header.imageSize, image.length) }] };
 }

@@ -1,16 +1,18 @@
 // Images that the primary VM cannot have are refused before it starts, with the way out.
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { layoutPrimary } from "../../../../src/session/assembly/layout/primary-image.ts";
 import { MiB } from "../../../../src/kit/support/values/sizes.ts";
 
 const RAM = 0x4000_0000;
 
 /** An arm64 Image of nothing, with these flags in its header. */
-function image(flags: bigint): Uint8Array {
+function image(flags: bigint, { offset = 0n, size = 4096n } = {}): Uint8Array {
   const bytes = new Uint8Array(4096);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(16, 4096n, true);
+  view.setBigUint64(8, offset, true);
+  view.setBigUint64(16, size, true);
   view.setBigUint64(24, flags, true);
   view.setUint32(56, 0x644d_5241, true);
   return bytes;
@@ -44,6 +46,28 @@ Deno.test("a kernel whose pages the CPU does not have is refused with their size
   for (const flags of [0n, 0xan]) assert.ok(layout(image(flags)));
   assert.throws(() => layout(image(0xcn)), /pages of 16 *KiB, the CPU "v8" has only 4 *KiB .*v8\.2, v8\.4/);
   assert.throws(() => layout(image(0xen)), /pages of 64 *KiB, the CPU "v8" has only 4 *KiB/);
+});
+
+Deno.test("a kernel is at the offset that its header asks for; without a size, at 512 KiB", () => {
+  for (
+    const [header, offset] of [[{}, 2 * MiB], [{ offset: 0x800n }, 0x800], [{ size: 0n }, 0x8_0000], [
+      { offset: 5n, size: 0n },
+      0x8_0000,
+    ]] as const
+  ) {
+    assert.equal(layout(image(0xan, header)).entry, RAM + offset);
+    assert.equal(layout(gzipSync(image(0xan, header))).entry, RAM + offset, "in a container");
+  }
+  for (const header of [{ size: 65n << 20n }, { size: 1n << 63n }, { offset: 1n << 63n }]) {
+    assert.throws(() => layout(image(0xan, header)), /^Error: needs memory 0x40\w+\.\.0x\w+, RAM is |^Error: needs memory 0x80\w+/);
+  }
+});
+
+Deno.test("a big-endian kernel is refused in words, in a container too", () => {
+  const refused = {
+    message: "this kernel is big-endian (bit 0 of its flags), and el2 has little-endian CPUs; use a little-endian build of it",
+  };
+  for (const file of [image(1n), image(0xbn), gzipSync(image(1n))]) assert.throws(() => layout(file), refused);
 });
 
 Deno.test("an image below RAM is to be linked elsewhere, one that does not fit needs more memory", () => {
