@@ -321,6 +321,29 @@ for (const one of CASES) {
   });
 }
 
+const jump = (address: string) => `mov64 x0, ${address}\nbr x0`;
+/** Where a branch finds no memory: in a VM, and in a primary VM with the devices of QEMU's virt. */
+const NO_MEMORY = {
+  secondary: ["0x0", "0x08000000", "0x08010000", "0x09000000", "0x90000000", "0x1000000000"],
+  primary: ["0x0", "0x04000000", "0x08000000", "0x08010000", "0x09000000", "0x0a000000", "0x30000000", "0x90000000", "0x1000000000"],
+};
+
+for (const [kind, addresses] of Object.entries(NO_MEMORY)) {
+  Deno.test(`a branch to a device, to flash, or to nothing has one cause, in a ${kind} VM`, async () => {
+    for (const address of addresses) {
+      await assembleGuest(folder, "x", standing(jump(address)));
+      const section = kind === "primary" ? '[host]\nkind = "image"\nmemory = "64MiB"' : '[vm.x]\nmemory = "4MiB"';
+      const system = await demoSystem(`el2 = 1\n${section}\nimage = "x.bin"\n`, undefined, folder);
+      runUntil(system, 2e7);
+      const [{ because }] = rows(system, "diagnose", { filter: `id=vm:${kind === "primary" ? "host" : "x"}` });
+      const found = because.find((one) => one.code === "cause")?.cause;
+      const short = `0x${BigInt(address).toString(16)}`;
+      assert.ok(matches(found, { code: "jump-to-devices", address: short }), `${address}: ${JSON.stringify(because)}`);
+      assert.match(EXCEPTION_CAUSES.wayOutText(found!) ?? "-", short === "0x0" ? /that is null/ : /^fix the pointer that it branched to$/);
+    }
+  });
+}
+
 /** Vectors whose slots are endless loops. */
 const STANDING = ".balign 2048\nvectors:\n.rept 16\n9: b 9b\n.balign 128\n.endr";
 const standing = (source: string) => `adr x0, vectors\nmsr vbar_el1, x0\nisb\n${source}\n1: b 1b\n${STANDING}`;

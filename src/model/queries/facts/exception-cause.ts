@@ -105,7 +105,7 @@ export type ExceptionCause =
     readonly parcel: string;
     readonly to: readonly string[];
   }
-  /** A branch to where a device of the VM's, or of its VMM, may be. */
+  /** A branch to where no memory is: to a device, or to nothing. */
   | { readonly code: "jump-to-devices"; readonly address: string; readonly ipa: string }
   | {
     readonly code: "nobody-serves";

@@ -24,15 +24,17 @@ export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Faulti
   const ipa = then?.ipa ?? core.questions.inspect(vcpu.registers, taken.far).ipa, at = hex(ipa), vm = view.vmOf(space);
   const word = readWord(view, vcpu, taken.elr);
   const isPlain = word !== undefined && loadStoreSyndrome(word) !== 0;
-  const device = space.deviceAt(ipa), isFetch = access.kind === "instruction fetch";
-  if (isFetch && (device || space.isVmmio(ipa, 1))) return { code: "jump-to-devices", address: access.address, ipa: at };
+  const device = space.deviceAt(ipa), now = space.stage2.lookup(ipa), page = then ? then.page : now;
+  const mapped = page ?? now, isMemory = mapped !== undefined && ram.contains(mapped.pa, 1);
+  if (access.kind === "instruction fetch" && !isMemory) {
+    return lentAway(view, vcpu, access, ipa) ?? { code: "jump-to-devices", address: access.address, ipa: at };
+  }
   if (device) {
     return isPlain
       ? { code: "device-refuses", access, ipa: at, device: device.device.name }
       : { code: "not-emulated", access, ipa: at, by: "the hypervisor" };
   }
   if (ipa >= GICC && ipa < GICC + GICC_SIZE) return { code: "gicv2-interface", access, ipa: at };
-  const now = space.stage2.lookup(ipa), page = then ? then.page : now;
   if (page && !ram.contains(page.pa, 1)) {
     const pa = paId(page.pa + ipa % 0x1000);
     return isPlain ? { code: "no-device", access, pa } : { code: "not-emulated", access, ipa: at, by: "the bus" };
