@@ -75,6 +75,8 @@ export interface FaultPort {
   hit(kind: FaultKind, subject: FaultSubject): FaultHit | undefined;
   /** The CPU that is running spends this much virtual time (ns). */
   spend(ns: number): void;
+  /** The rest of an operation that is delayed, which its performer calls when it is due. */
+  held(act: () => void): () => void;
 }
 
 /** An operation that a rule hits. */
@@ -100,4 +102,5 @@ export const NO_FAULTS: FaultPort = {
   armed: Object.fromEntries(FAULT_KINDS.map((kind) => [kind, false])) as Record<FaultKind, boolean>,
   hit: () => undefined,
   spend: () => {},
+  held: (act) => act,
 };

@@ -85,9 +85,14 @@ export function injectId(number: number): string {
   return `inject:${number}`;
 }
 
+/** `rt/blk0`: a device without its kind, as rules for faults have it. */
+export function devName(vm: string, device: string): string {
+  return `${vm}/${device}`;
+}
+
 /** `dev:rt/blk0`. */
-export function devId(vm: string, name: string): string {
-  return `dev:${vm}/${name}`;
+export function devId(vm: string, device: string): string {
+  return `dev:${devName(vm, device)}`;
 }
 
 /**

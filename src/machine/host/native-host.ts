@@ -28,7 +28,7 @@ import { DEVICE_BUFFER_LABEL } from "./boards/labels.ts";
 import type { BoardServices, VmmEvents, VmmProcess } from "./vmm-process.ts";
 import type { FlashVariables } from "./boards/board.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
-import { devId } from "../abi/ids.ts";
+import { devId, devName } from "../abi/ids.ts";
 
 const PSCI_SYSTEM_OFF = 0x8400_0008;
 /**
@@ -298,11 +298,14 @@ class VmmProgram implements HostProgram {
       devices: made.length === 0 ? undefined : new VmDevices(
         made,
         plan.schedule === "proxy" ? boardOf(plan).virtio.registers : "hypervisor",
-        (message) => this.#report(entry, message),
-        (slot, error) => {
-          const device = devId(plan.name, deviceName(made[slot].name, slot));
-          this.#options.events({ kind: "bug", at: this.#now, device, error });
+        {
+          problem: (message) => this.#report(entry, message),
+          bug: (slot, error) => {
+            const device = devId(plan.name, deviceName(made[slot].name, slot));
+            this.#options.events({ kind: "bug", at: this.#now, device, error });
+          },
         },
+        { rules: () => this.#begun?.kernel.cpu.faults, names: made.map(({ name }, slot) => devName(plan.name, deviceName(name, slot))) },
         plan.firmware !== undefined,
         (plan.devices ?? []).map(({ kind }) => plan.withoutAccessPlatform?.includes(kind) !== true),
       ),

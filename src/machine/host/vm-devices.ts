@@ -2,6 +2,8 @@
 // memory that is the VMM's own view of the VM's, and interrupt lines that are irqfds. The VMM
 // cannot read memory that it has lent, so that a queue there fails with that reason.
 
+import type { FaultPort } from "../abi/faults.ts";
+import { deviceFaults } from "../virtio/device-faults.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { GuestMemory, VirtioFault } from "../virtio/memory.ts";
 import { MmioTransport } from "../virtio/mmio-transport.ts";
@@ -56,23 +58,26 @@ export class VmDevices {
   /** Deferred work of devices. */
   #later: (() => void)[] = [];
   #wakeAt: number | undefined;
+  /** Requests that rules delay, and when they continue (virtual ns). */
+  #delayed: { readonly at: number; readonly act: () => void }[] = [];
 
   /**
    * @param registers the side that answers accesses: the VMM, by virtio-mmio, PCI, or PCI with
    * messages, or the hypervisor's objects
-   * @param problem is called with a guest's error and the device
-   * @param bug is called with an exception in el2 itself and the device's slot
+   * @param reports a guest's error, and an exception in el2 itself with the device's slot
+   * @param injected the rules for faults, once the machine has them, and the devices' names in them
    * @param isProtected the VM's memory is lent to it, except what it shares
    * @param offers whether the device in a slot offers ACCESS_PLATFORM, if the VM is protected
    */
   constructor(
     devices: readonly VirtioDevice[],
     registers: "vmm" | "vmm-pci" | "vmm-msi" | "hypervisor",
-    problem: (message: string) => void,
-    bug: (slot: number, error: unknown) => void,
+    reports: { readonly problem: (message: string) => void; readonly bug: (slot: number, error: unknown) => void },
+    injected: { readonly rules: () => FaultPort | undefined; readonly names: readonly string[] },
     isProtected = false,
     offers: readonly boolean[] = [],
   ) {
+    const { problem, bug } = reports, { rules, names } = injected;
     const memory: GuestMemory = {
       read: (address, into) => this.#process?.read(address, into) === true,
       write: (address, from) => this.#process?.write(address, from) === true,
@@ -96,6 +101,9 @@ export class VmDevices {
         else problem(message);
       },
       onBug: (error) => bug(slot, error),
+      faults: deviceFaults(rules, names[slot], device, (ns, act) => {
+        this.#delayed.push({ at: (this.#process?.now ?? 0) + ns, act: rules()?.held(act) ?? act });
+      }),
     });
     const messages = registers === "vmm-msi";
     const messageOf = (slot: number) => (address: number, data: number) => this.#process?.message(slot, address, data);
@@ -130,14 +138,24 @@ export class VmDevices {
 
   /** Virtual time (ns) at which `timer` has to be called, if at all. */
   get wakeAt(): number | undefined {
-    return this.#wakeAt;
+    if (this.#delayed.length === 0) return this.#wakeAt;
+    return Math.min(this.#wakeAt ?? Infinity, ...this.#delayed.map(({ at }) => at));
   }
 
   /** Some time has passed. */
   timer(now: number): void {
+    this.#continue(now);
     if (this.#wakeAt === undefined || now < this.#wakeAt) return;
     this.#wakeAt = undefined;
     for (const act of this.#later.splice(0)) act();
+  }
+
+  /** Requests whose delay is over, in their order. */
+  #continue(now: number): void {
+    const due = this.#delayed.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
+    if (due.length === 0) return;
+    this.#delayed = this.#delayed.filter(({ at }) => at > now);
+    for (const { act } of due) act();
   }
 
   /** The process that runs the VM from now on. */
@@ -149,6 +167,8 @@ export class VmDevices {
   disconnect(): void {
     this.backends?.disconnect();
     for (const transport of this.transports) transport.reset();
+    // The reset has made them void.
+    this.#continue(Infinity);
     this.#process = undefined;
   }
 

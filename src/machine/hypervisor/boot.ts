@@ -15,6 +15,6 @@ export { RandomGenerator } from "./random/random-generator.ts";
 export { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "./root-vm.ts";
 export type { VcpuEnd } from "./scheduling/vcpu-services.ts";
 export { Vcpu } from "./scheduling/vcpu.ts";
-export type { Faults, FaultsState } from "./services/faults.ts";
+export type { FaultsState } from "./services/faults.ts";
 export type { Operation } from "./trace/operation.ts";
 export { RING_CAPACITY, type TraceMemory } from "./trace/trace-hub.ts";

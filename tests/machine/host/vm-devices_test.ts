@@ -12,6 +12,7 @@ import { RngDevice } from "../../../src/machine/virtio/rng/rng.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
 import type { Step } from "./scripted-core.ts";
 import { Stack } from "./stack.ts";
+import { parseFaultRule } from "../../../src/model/queries/fault-rule.ts";
 
 const BASE = 0x8000_0000;
 const OFF = 0x8400_0008n;
@@ -19,6 +20,8 @@ const OFF = 0x8400_0008n;
 const QUEUE = 0x10_0000, DRIVER = QUEUE + 0x1000, DEVICE = QUEUE + 0x2000, BUFFER = QUEUE + 0x3000;
 const BYTES = 16;
 const INTID = 32 + VM_VIRTIO_SPI;
+/** Accesses at the end, each of which takes microseconds. */
+const LATER = 20;
 
 /** Operations of a driver: features, one queue of one descriptor, DRIVER_OK, notification. */
 function* drive(base: number, slot: number, wait: () => Generator<Step, void, bigint>): Generator<Step, void, bigint> {
@@ -50,6 +53,8 @@ interface Seen {
   buffer: Uint8Array;
   status: bigint;
   pending: boolean;
+  /** Used descriptors at the end, some accesses to the device later. */
+  usedLater: number;
 }
 
 /**
@@ -77,7 +82,8 @@ function guest(stack: () => Stack, vmid: number, base: number, seen: Seen): () =
       seen.buffer = memory.bytes(ram(BUFFER), BYTES).slice();
       const { gic } = vcpu();
       seen.pending = gic.gic.bank(gic, INTID).isPending(INTID);
-      seen.status = yield { do: "load", address: virtioBase(0) + R.Status, size: 4 };
+      for (let i = 0; i < LATER; i++) seen.status = yield { do: "load", address: virtioBase(0) + R.Status, size: 4 };
+      seen.usedLater = memory.bytes(ram(DEVICE) + 2, 1)[0];
     });
   };
 }
@@ -87,21 +93,23 @@ const FIRST_VMID = 0x80;
 const entropyOf = (name: string) => 0x5a + name.charCodeAt(0);
 
 /** Runs VMs with an entropy device each to their end. */
-function runAll(device: PersonaName, plans: readonly VmPlan[]) {
-  const seen = plans.map((): Seen => ({ used: 0, buffer: new Uint8Array(0), status: 0n, pending: false }));
+function runAll(device: PersonaName, plans: readonly VmPlan[], rules: readonly string[] = []) {
+  const seen = plans.map((): Seen => ({ used: 0, buffer: new Uint8Array(0), status: 0n, pending: false, usedLater: 0 }));
   const stack: Stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: plans }, {
     ...{ cpus: 1, device },
     devices: (_plan, vm) => new RngDevice({ fill: (into) => void into.fill(entropyOf(vm)), save: () => null, restore() {} }),
     scripts: Object.fromEntries(plans.map(({ base }, index) => [base, guest(() => stack, FIRST_VMID + index, base, seen[index])])),
   });
+  for (const rule of rules) stack.hypervisor.faults.add(parseFaultRule(rule));
   stack.run(1e9);
-  return { seen, log: stack.log() };
+  return { seen, log: stack.log(), faults: stack.hypervisor.faults };
 }
 
 /** Runs a VM with an entropy device to its end. */
-function run(device: PersonaName, changes: Partial<VmPlan> = {}) {
-  const { seen: [seen], log } = runAll(device, [vmPlan("a", { memory: 4 * MIB, base: BASE, devices: [{ kind: "rng" }], ...changes })]);
-  return { ...seen, log };
+function run(device: PersonaName, changes: Partial<VmPlan> = {}, rules: readonly string[] = []) {
+  const plan = vmPlan("a", { memory: 4 * MIB, base: BASE, devices: [{ kind: "rng" }], ...changes });
+  const { seen: [seen], log, faults } = runAll(device, [plan], rules);
+  return { ...seen, log, faults };
 }
 
 const DONE = ["a creating", "a ready", "a running", "a exited system-off", "a stopped", "finished"];
@@ -180,4 +188,27 @@ Deno.test("a driver whose queue the hypervisor took and the device does not find
   assert.match(refused[0], /^error a: virtio-rng in slot 0: a queue has a power of two of entries/, log.join("\n"));
   assert.deepEqual(log.filter((line) => !refused.includes(line)), DONE);
   assert.equal(status & VirtioStatus.NEEDS_RESET, VirtioStatus.NEEDS_RESET);
+});
+
+/** Effects on the one request: descriptors used at once and later, and DEVICE_NEEDS_RESET. */
+const FATES: readonly (readonly [effect: string, used: number, usedLater: number, needsReset: boolean])[] = [
+  ["lose", 0, 0, false],
+  ["delay 20us", 0, 1, false],
+  ["delay 1s", 0, 0, false],
+  ["die", 0, 0, true],
+  ["IOERR", 0, 0, true],
+];
+
+Deno.test("rules for injected faults hit requests to the devices of a VM, of each hypervisor, and of no other VM", () => {
+  for (const hypervisor of ["gunyah", "geniezone"] as const) {
+    for (const [effect, used, usedLater, needsReset] of FATES) {
+      const found = run("v14", { hypervisor }, [`dev=b/rng0 -> lose`, `dev=a/rng0 op=queue0 -> ${effect}`]);
+      const what = `${hypervisor}: ${effect}`;
+      assert.deepEqual([found.used, found.usedLater], [used, usedLater], what);
+      assert.equal((found.status & BigInt(VirtioStatus.NEEDS_RESET)) !== 0n, needsReset, what);
+      assert.deepEqual(found.faults.entries.map(({ hits }) => hits), [0, 1], what);
+      assert.equal(found.faults.delayed, 0, `${what}: nothing is left of a delay when the VM is gone`);
+      assert.equal(found.log.at(-1), "finished", what);
+    }
+  }
 });

@@ -159,11 +159,15 @@ export class Faults implements FaultPort {
   /** Calls `act` after a delay (virtual ns). */
   later(ns: number, act: () => void): void {
     const { machine } = this.services;
+    machine.events.schedule(machine.time + ns, this.held(act));
+  }
+
+  held(act: () => void): () => void {
     this.#delayed++;
-    machine.events.schedule(machine.time + ns, () => {
+    return () => {
       this.#delayed--;
       act();
-    });
+    };
   }
 
   #rearm(): void {

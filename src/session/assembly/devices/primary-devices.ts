@@ -1,18 +1,18 @@
 // The primary VM's virtio devices: slots of the platform's virtio-mmio region, as QEMU's `virt` has
 // them.
 
-import type { Faults, Hypervisor } from "../../../machine/hypervisor/boot.ts";
+import type { Hypervisor } from "../../../machine/hypervisor/boot.ts";
 import type { Machine } from "../../../machine/hardware/machine.ts";
 import { VIRTIO_MMIO_BASE, VIRTIO_MMIO_INTID, VIRTIO_MMIO_SLOTS, VIRTIO_MMIO_STRIDE } from "../../../machine/hardware/memory-map.ts";
 import type { VirtioDevice } from "../../../machine/virtio/device.ts";
 import { SavedEvent } from "../../state/saved-event.ts";
 import { EmptySlots, MmioTransport } from "../../../machine/virtio/mmio-transport.ts";
 import type { VirtioFault } from "../../../machine/virtio/memory.ts";
+import { deviceFaults } from "../../../machine/virtio/device-faults.ts";
 import { deviceName } from "../../../machine/virtio/plan.ts";
-import type { DeviceFaults, InjectedFate, TransportOptions, VirtioTransport } from "../../../machine/virtio/transport.ts";
+import type { TransportOptions, VirtioTransport } from "../../../machine/virtio/transport.ts";
 import { VmMemory } from "./vm-memory.ts";
 import { devId, nameOf } from "../../../model/queries/ids.ts";
-import type { FaultEffect } from "../../../machine/abi/faults.ts";
 
 const EMPTY_SLOTS = new EmptySlots(VIRTIO_MMIO_STRIDE);
 
@@ -51,7 +51,7 @@ export function surroundings(
   const options = {
     memory: new VmMemory(hypervisor, vmid, id),
     later: (act: () => void) => turn.schedule(machine.time + TURN_INTERVAL, act),
-    faults: deviceFaults(hypervisor.faults, nameOf(id), device),
+    faults: deviceFaults(() => hypervisor.faults, nameOf(id), device, (ns, act) => hypervisor.faults.later(ns, act)),
     onFault: (fault: VirtioFault) => reports.onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),
     onBug: (error: unknown) => reports.onBug(id, error),
   };
@@ -92,25 +92,4 @@ export function attachVirtio(
     });
     return { id, transport, turn, ipa, size: VIRTIO_MMIO_STRIDE, intid };
   });
-}
-
-/** The effects of rules on a device. @param dev as rules name it: `host/blk0` */
-function deviceFaults(faults: Faults, dev: string, device: VirtioDevice): DeviceFaults {
-  return {
-    get armed() {
-      return faults.armed.dev;
-    },
-    fate: (op) => {
-      const hit = faults.hit("dev", { dev, op });
-      return hit && fateOf(hit.effect, device, `the fault of ${hit.id} was injected`);
-    },
-    later: (ns, act) => faults.later(ns, act),
-  };
-}
-
-function fateOf(effect: FaultEffect, device: VirtioDevice, why: string): InjectedFate {
-  if (effect.kind === "die") return { kind: "die", why };
-  // A device without an error response can only stop.
-  if (effect.kind === "error" && !device.fail) return { kind: "die", why: `${why}; a ${device.name} device cannot report an error` };
-  return effect.kind === "error" ? { kind: "error" } : effect;
 }
