@@ -1,6 +1,7 @@
 // The program around its commands: options of all, help, and how errors end it.
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
+import { commandAt, commandsAbout, foundText } from "./common/command-search.ts";
 import { type CommandNode, commandTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
 import { commonOptionsText, formatHelp } from "./common/common-options.ts";
@@ -46,7 +47,7 @@ export function programOf(groups: readonly CommandGroup[], entry: URL, exit: (co
     .addHelpText(
       "after",
       `
-el2 help COMMAND explains a command, el2 help options the options that many commands have.
+el2 help COMMAND explains a command, el2 help WORD finds commands, el2 help options explains common options.
 
 Examples:
   el2                                          run the demo: three VMs that communicate
@@ -98,10 +99,15 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     output(commonOptionsText(program));
     return ExitCode.Done;
   }
-  args = helpArguments(args);
-  if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("../jobs/run-job.ts")).Jobs.startFirst(entry);
-  giveUpFor(args);
   try {
+    const asked = helpAsked(args, () => commandTree(program));
+    if (typeof asked === "string") {
+      output(asked);
+      return ExitCode.Done;
+    }
+    args = asked;
+    if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("../jobs/run-job.ts")).Jobs.startFirst(entry);
+    giveUpFor(args);
     const tree = commandTree(program), names = tree.commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
@@ -136,9 +142,20 @@ function codeOf(error: unknown): number | undefined {
   return error instanceof Error && isOfSystem(error) ? ExitCode.Failed : undefined;
 }
 
-/** `el2 help COMMAND …` as `el2 COMMAND … --help`. */
-function helpArguments(args: readonly string[]): readonly string[] {
-  return args[0] === "help" ? [...args.slice(1), "--help"] : args;
+/**
+ * `el2 help COMMAND` as `el2 COMMAND --help`; for words that are no command, a text with those that
+ * are about them. A word that none has is an unknown command.
+ * @throws Failure if none is about several words
+ */
+function helpAsked(args: readonly string[], tree: () => CommandNode): readonly string[] | string {
+  const [help, ...words] = args;
+  if (help !== "help") return args;
+  const all = tree();
+  if (commandAt(all, words)) return [...words, "--help"];
+  const found = commandsAbout(all, words);
+  if (found.length > 0) return foundText(found);
+  if (words.length > 1) throw new Failure(`no command "${words.join(" ")}", and no help about it`, "list the commands with el2 --help");
+  return [...words, "--help"];
 }
 
 /** An effect, and the command that has it. */
@@ -190,8 +207,7 @@ function waysTo(wanted: readonly Wanted[], tree: CommandNode, words: readonly st
 
 /** The command on the words that it takes of these; without one that it needs, its help. */
 function hintOn(tree: CommandNode, one: Hint, typed: readonly string[]): Hint {
-  const node = one.command.split(" ").reduce<CommandNode | undefined>((at, name) => at?.commands.find((one) => one.name === name), tree);
-  const taken = node?.arguments ?? [], end = typed.findIndex((word) => word.startsWith("-"));
+  const taken = commandAt(tree, one.command.split(" "))?.arguments ?? [], end = typed.findIndex((word) => word.startsWith("-"));
   const words = typed.slice(0, Math.min(taken.length, end < 0 ? Infinity : end));
   if (words.length > 0) return { ...one, words };
   return taken[0]?.required && one.words.length === 0 ? { ...one, options: { help: true } } : one;
