@@ -74,16 +74,20 @@ function valueText(value: bigint | undefined, size: number): string {
   return size === 16 ? `${text.slice(0, 16)} ${text.slice(16)}` : text;
 }
 
-const START = /^(?:(\d+(?:\.\d+)?) *(?:clk|cyc|cycles|tic|cs|ps|ns|us)? +)?(?:(cpu\S*) +)?(IT|IS|ES|R|E|M[RW]\d+\S*) +(.*)$/;
-const FAST_MODELS = /^\((?:[0-9a-f]+:)?[0-9a-f]+\) +([0-9a-f]+)(?::([0-9a-f]+)(?:_\w+)?)? +([0-9a-f]{8}) +O +(?:(\w+) *)?: *(.*)$/i;
-const CYCLE_MODELS = /^\(([0-9a-f]+):([0-9a-f]{8})\) +O +(\w+) *: *(.*)$/i;
+// Files of strangers: no two repeats of one pattern can share characters, so that a line takes time
+// by its length alone.
+const START = /^(?:(\d+(?:\.\d+)?)(?: *(?:clk|cyc|cycles|tic|cs|ps|ns|us))? +)?(?:(cpu\S*) +)?(IT|IS|ES|R|E|M[RW]\d\S*) (.*)$/;
+/** Before the name of an exception. */
+const EVENT = " CoreEvent_";
+const FAST_MODELS = /^\((?:[0-9a-f]+:)?[0-9a-f]+\) +([0-9a-f]+)(?::([0-9a-f]+)(?:_\w+)?)? +([0-9a-f]{8}) +O +(?:(\w+) *)?:(.*)$/i;
+const CYCLE_MODELS = /^\(([0-9a-f]+):([0-9a-f]{8})\) +O +(\w+) *:(.*)$/i;
 const REGISTER = /^(\w+)(?: \(\w+\))? +([0-9a-f_]+(?:[ :][0-9a-f_]+)*)(?: .*)?$/i;
 const MEMORY = /^(?:X +)?([0-9a-f]+)(?::([0-9a-f]+)(?:_\w+)?)? +([0-9a-fx_]+(?: [0-9a-fx_]+)?)$/i;
 
 /** Reads a line; undefined if it has none of the four records. */
 export function readTarmac(line: string): TarmacLine | undefined {
   const [, time, cpu, kind, rest] = START.exec(line) ?? [];
-  const record = rest === undefined ? undefined : recordOf(kind, rest.trimEnd());
+  const record = rest === undefined ? undefined : recordOf(kind, rest.trim());
   return record && { time: time === undefined ? undefined : Number(time), cpu, record };
 }
 
@@ -102,8 +106,12 @@ function recordOf(kind: string, rest: string): TarmacRecord | undefined {
         : { kind: "register", name, value: numberOf(digits), bits: 4 * digits.replaceAll(/[_ :]/g, "").length };
     }
     case "E": {
-      const [, pc, number, name] = /^([0-9a-f]+) .*?([0-9a-f]+) CoreEvent_(\w+)/i.exec(rest) ?? [];
-      return name === undefined ? undefined : { kind: "exception", pc: numberOf(pc), number: parseInt(number, 16), name };
+      // The last number before the name.
+      const at = rest.indexOf(EVENT), before = rest.slice(0, Math.max(0, at));
+      const [, pc] = /^([0-9a-f]+) /i.exec(before) ?? [], number = before.slice(before.lastIndexOf(" ") + 1);
+      const [name] = /^\w+/.exec(rest.slice(at + EVENT.length)) ?? [];
+      if (pc === undefined || name === undefined || !/^[0-9a-f]+$/i.test(number)) return undefined;
+      return { kind: "exception", pc: numberOf(pc), number: parseInt(number, 16), name };
     }
     default: {
       const [, va, pa, digits] = MEMORY.exec(rest) ?? [];
@@ -117,10 +125,17 @@ function recordOf(kind: string, rest: string): TarmacRecord | undefined {
 function fastModelsInstruction(rest: string): TarmacRecord | undefined {
   const [, va, pa, word, mode = "", text] = FAST_MODELS.exec(rest) ?? [];
   if (word === undefined) return undefined;
-  return { kind: "instruction", va: numberOf(va), pa: pa === undefined ? undefined : numberOf(pa), word: parseInt(word, 16), mode, text };
+  return {
+    kind: "instruction",
+    va: numberOf(va),
+    pa: pa === undefined ? undefined : numberOf(pa),
+    word: parseInt(word, 16),
+    mode,
+    text: text.trimStart(),
+  };
 }
 
 function cycleModelsInstruction(rest: string): TarmacRecord | undefined {
   const [, va, word, mode, text] = CYCLE_MODELS.exec(rest) ?? [];
-  return word === undefined ? undefined : { kind: "instruction", va: numberOf(va), word: parseInt(word, 16), mode, text };
+  return word === undefined ? undefined : { kind: "instruction", va: numberOf(va), word: parseInt(word, 16), mode, text: text.trimStart() };
 }

@@ -6,6 +6,7 @@ import { Progress } from "../../common/progress.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { TarmacComparison, type TarmacDifference } from "../../../../session/export/tarmac-diff.ts";
 import { readTarmac, type TarmacLine } from "../../../../kit/formats/tarmac.ts";
+import { MAX_VCPUS } from "../../../../model/plans/limits.ts";
 import { alone } from "../../../../model/plans/plan.ts";
 import { documentText, TARMAC_DIFF } from "../../../../model/queries/documents.ts";
 import { HOST, withoutKind } from "../../../../model/queries/ids.ts";
@@ -42,7 +43,14 @@ export async function diffTarmac(
   { vm, json = false }: TarmacDiffOptions,
 ): Promise<boolean> {
   const name = vm === undefined ? vmOf(recording) : withoutKind("vm", vm), comparisons = new Map<number, TarmacComparison>();
-  for (const processor of new Set(readLines(trace).map(processorOf))) {
+  const processors = new Set<number>();
+  for (const line of readLines(trace)) {
+    // Each is compared by its own reader.
+    if (processors.add(processorOf(line)).size > MAX_VCPUS) {
+      throw new Failure(`diff: ${trace} has more than ${MAX_VCPUS} processors`, "give the lines of those that the VM has");
+    }
+  }
+  for (const processor of processors) {
     comparisons.set(processor, new TarmacComparison(readLines(trace).filter((line) => processorOf(line) === processor)));
   }
   if (!comparisons.size) throw new Failure(`diff: ${trace} has no instruction`, "give a Tarmac trace, with IT or ES lines");
@@ -118,15 +126,17 @@ function* readLines(path: string): Generator<TarmacLine> {
     // The last line may have no end.
     for (const one of cutter.add(count === 0 ? "\n" : decoder.decode(bytes.subarray(0, count), { stream: true }))) {
       number++;
+      if (one.length > LONGEST) throw tooLong(path, number);
       const line = readTarmac(one);
       if (line) yield line;
     }
     if (count === 0) return;
-    if (cutter.rest.length > LONGEST) {
-      throw new Failure(`diff: ${path}:${number + 1}: a line of more than ${LONGEST} characters is not one of a Tarmac trace`);
-    }
+    if (cutter.rest.length > LONGEST) throw tooLong(path, number + 1);
   }
 }
+
+const tooLong = (path: string, line: number) =>
+  new Failure(`diff: ${path}:${line}: a line of more than ${LONGEST} characters is not one of a Tarmac trace`);
 
 function openTrace(path: string): Deno.FsFile {
   try {
