@@ -5,12 +5,16 @@
 import { coveredBranches, coveredLines } from "./covered.ts";
 import type { ExecutedFunction, ExecutedLine, ExecutedVm } from "../../inspection/execution/executed.ts";
 
-/** The records of each VM's files: the test's name is the VM's. */
-export function* lcov(vms: readonly ExecutedVm[]): Generator<string> {
+/**
+ * The records of each VM's files: the test's name is the VM's.
+ * @param nameOf the name of a file in the records: debug information may name any file of the
+ * computer, and genhtml shows what it finds there
+ */
+export function* lcov(vms: readonly ExecutedVm[], nameOf: (file: string) => string): Generator<string> {
   for (const { vm, files, functions } of vms) {
     const byFile = Map.groupBy(functions.values(), ({ file }) => file);
     for (const [file, lines] of files) {
-      yield `TN:${vm.replaceAll(/\W/g, "_")}\nSF:${oneLine(file)}\n`;
+      yield `TN:${vm.replaceAll(/\W/g, "_")}\nSF:${nameOf(oneLine(file))}\n`;
       yield* ofFunctions(byFile.get(file) ?? []);
       yield* ofLines([...lines].sort(([a], [b]) => a - b));
       yield "end_of_record\n";

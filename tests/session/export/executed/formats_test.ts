@@ -22,7 +22,7 @@ const run = (): ExecutedVm => ({
 
 Deno.test("an lcov record has functions, branches and lines, and no name begins another record", () => {
   assert.equal(
-    [...lcov([run()])].join(""),
+    [...lcov([run()], (file) => file)].join(""),
     `TN:vm_1
 SF:<a>.c
 FN:3,main DA:1,1

@@ -1,5 +1,6 @@
 // `el2 coverage`: which code of the VMs has run.
 
+import { resolve } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode } from "../../common/failure.ts";
@@ -11,6 +12,7 @@ import { hostOption } from "../../options/host.ts";
 import { executedIn } from "./executed-runs.ts";
 import { coveredBranches, coveredLines } from "../../../../session/export/executed/covered.ts";
 import type { ExecutedLine, ExecutedVm } from "../../../jobs/run-job.ts";
+import { isWithin, leadsTo } from "../../../../kit/support/files/real-place.ts";
 import { COVERAGE, documentText, type FieldsOf, listingOf } from "../../../../model/queries/documents.ts";
 
 type CoverageRow = FieldsOf<typeof COVERAGE>;
@@ -28,7 +30,8 @@ export function registerCoverage(program: Command, { entry, exit }: CommandConte
       "after",
       `
 el2 runs each recording again and counts every instruction. Lines need debug information: an ELF file of the guest built with -g
-(--symbols, or the image itself). Without it, only functions and blocks are known.
+(--symbols, or the image itself). Without it, only functions and blocks are known. Sources that are not below the working folder have names
+that begin with outside/ in a tracefile: a guest's debug information may name any file.
 ${
         examplesText([
           "coverage",
@@ -60,13 +63,31 @@ interface Files {
 
 async function write(vms: readonly ExecutedVm[], { lcov, drcov }: Files): Promise<void> {
   if (lcov) {
-    for (const piece of (await import("../../../../session/export/executed/lcov.ts")).lcov(vms)) lcov.write(piece);
+    const outside = new Set<string>();
+    const nameOf = (file: string) => {
+      const name = tracedName(file);
+      if (name !== file) outside.add(file);
+      return name;
+    };
+    for (const piece of (await import("../../../../session/export/executed/lcov.ts")).lcov(vms, nameOf)) lcov.write(piece);
     lcov.end();
+    if (outside.size > 0) {
+      report(`el2: coverage: ${outside.size} source files are not below this folder; the tracefile names them "${OUTSIDE}/.."`);
+    }
   }
   drcov?.end((await import("../../../../session/export/executed/drcov.ts")).drcov(vms));
   if (lcov && vms.every((vm) => vm.files.size === 0)) {
     report("el2: coverage: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
   }
+}
+
+/** Before the path of a source that is not below the working folder. */
+const OUTSIDE = "outside";
+
+/** The name of a source in a tracefile: that of one not below the working folder is marked. */
+export function tracedName(file: string): string {
+  const place = leadsTo(file);
+  return place !== undefined && isWithin(place, Deno.cwd()) ? file : `${OUTSIDE}${resolve(file)}`;
 }
 
 /** A row for all of a VM's code, and one for each of its source files. */
