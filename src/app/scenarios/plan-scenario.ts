@@ -6,7 +6,7 @@ import { type Consent, sourceFile } from "../../model/plans/host-resources.ts";
 import { knownVms, PRIMARY_CONSOLE, type SessionPlan } from "../../model/plans/plan.ts";
 import { checkNames, FaultRuleError, type KnownVm, parseFaultRule } from "../../model/queries/fault-rule.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
-import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
+import { ONLY_CONSOLE, type Scenario, ScenarioError, type Step } from "./scenario.ts";
 import { problemOf, problemOfAll, within } from "../../kit/support/problem.ts";
 
 type Boot = Extract<Step, { kind: "boot" }>;
@@ -26,9 +26,19 @@ export async function planScenario(scenario: Scenario, seed: number | undefined,
   }
   const { ui: _, recordTo: _recordTo, ...plan } = result.run;
   const vms = knownVms(plan);
+  const consoles = consolesOf(plan);
+  for (const step of scenario.steps) checkConsole(scenario, step, consoles);
   for (const rule of scenario.inject) checkRule(`${scenario.file}: inject`, rule, vms);
   for (const step of scenario.steps) if (step.kind === "inject") checkRule(`${scenario.file}:${step.line}: inject`, step.inject, vms);
   return { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true };
+}
+
+/** @throws ScenarioError where a step leaves out the console, and there is not one alone */
+function checkConsole({ file }: Scenario, step: Step, consoles: readonly string[]): void {
+  const key = step.kind === "send" ? "to" : "of", name = "to" in step ? step.to : "of" in step ? step.of : undefined;
+  if (name !== ONLY_CONSOLE || consoles.length === 1) return;
+  const what = `${file}:${step.line}: ${step.kind} needs ${key}`;
+  throw new ScenarioError(what, consoles.length === 0 ? "the machine has no console" : `its consoles are ${consoles.join(", ")}`);
 }
 
 /** @throws ScenarioError where a rule names what the machine does not have */

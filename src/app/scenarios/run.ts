@@ -17,7 +17,7 @@ import { listQuery, rowsOf } from "../../model/queries/query.ts";
 import { reasonLines, ruleLine } from "../../model/queries/texts/reason-text.ts";
 import { DIAGNOSES, REASONS } from "../../model/queries/tables.ts";
 import { consolesOf } from "./plan-scenario.ts";
-import { describeStep, type Scenario, type Step } from "./scenario.ts";
+import { describeStep, type Scenario, type Step, withConsole } from "./scenario.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
 import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 import { problemText } from "../../kit/support/problem.ts";
@@ -72,6 +72,7 @@ class StepFailure extends Error {
 }
 
 export class ScenarioRun {
+  readonly scenario: Scenario;
   /** The machine, which the caller may inspect at the end. */
   readonly system: GuestSystem;
   readonly #consoles = new WatchedConsoles();
@@ -87,10 +88,11 @@ export class ScenarioRun {
   #reason = 0;
 
   /** @param plan from `planScenario` */
-  constructor(readonly scenario: Scenario, readonly plan: SessionPlan, readonly options: ScenarioOptions = {}) {
+  constructor(given: Scenario, readonly plan: SessionPlan, readonly options: ScenarioOptions = {}) {
+    this.scenario = withConsole(given, consolesOf(plan));
     // A machine without sockets, as that of a replay: nothing enters but what the scenario says.
     this.system = assemble(alone(plan));
-    this.#events = new WatchedEvents(scenario.steps, this.system.hypervisor.trace);
+    this.#events = new WatchedEvents(this.scenario.steps, this.system.hypervisor.trace);
   }
 
   /** Does the steps, until one fails. */

@@ -94,7 +94,10 @@ const primary = v.strictObject(described({
   cpus: "physical CPUs",
 }));
 
-const OF = "name of the VM";
+const OF = "name of the VM", CONSOLE = "name of the console's VM; without it, the machine's only console";
+/** Instead of a name, which has no spaces: the machine has one console. */
+export const ONLY_CONSOLE = "the only one";
+const ofConsole = v.optional(name, ONLY_CONSOLE);
 const WITHIN = "virtual time from the start of the step";
 
 /** The kinds of steps, by the key that makes one. */
@@ -107,10 +110,10 @@ export const STEPS = {
     set: "changes of the configuration: KEY=VALUE",
   })),
   at: v.strictObject(described({ at: duration }, { at: "runs the machine until this virtual time" })),
-  send: v.strictObject(described({ send: text, to: name }, { send: "types this into a console", to: OF })),
-  expect_console: v.strictObject(described({ expect_console: regex, of: name, within }, {
+  send: v.strictObject(described({ send: text, to: ofConsole }, { send: "types this into a console", to: CONSOLE })),
+  expect_console: v.strictObject(described({ expect_console: regex, of: ofConsole, within }, {
     expect_console: "waits until a console shows a match after the previous match",
-    of: OF,
+    of: CONSOLE,
     within: WITHIN,
   })),
   expect_event: v.strictObject(described({ expect_event: filterOf("events"), within }, {
@@ -132,9 +135,9 @@ export const STEPS = {
     count: "how many rows there are; at least one if it is left out",
     within: WITHIN,
   })),
-  expect_no_console: v.strictObject(described({ expect_no_console: regex, of: name, within }, {
+  expect_no_console: v.strictObject(described({ expect_no_console: regex, of: ofConsole, within }, {
     expect_no_console: "fails if a console shows a match within this time",
-    of: OF,
+    of: CONSOLE,
     within: WITHIN,
   })),
   expect_no_why: v.strictObject(described({ expect_no_why: filterOf("why"), within }, {
@@ -242,17 +245,23 @@ function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | und
   }
   const [kind] = kinds;
   const result = v.safeParse(STEPS[kind], raw, { abortPipeEarly: true });
-  for (const issue of result.issues ?? []) addIssue(errors, path, issue);
+  for (const issue of result.issues ?? []) addIssue(errors, path, issue, kind);
   if (!result.success) return undefined;
   return { kind, line: errors.positions.key([...path, kind])?.line ?? 0, ...result.output } as Step;
 }
 
-function addIssue(errors: ConfigErrors, before: readonly (string | number)[], issue: v.BaseIssue<unknown>): void {
+/** @param kind of a step: a key that is missing is reported there */
+function addIssue(errors: ConfigErrors, before: readonly (string | number)[], issue: v.BaseIssue<unknown>, kind?: StepKind): void {
   const path = [...before, ...(issue.path ?? []).map(({ key }) => key as string | number)];
   const key = path.findLast((part) => typeof part === "string") ?? "";
   if (issue.expected === "never") errors.atKey(path, { code: "unknown-key", key, where: " in this step", known: [] });
-  else if (issue.received === "undefined") errors.atKey(path, { code: "missing", key, where: "" });
-  else errors.atValue(path, { code: "value", key, shown: "", fact: factIn(issue.message) });
+  else if (issue.received === "undefined") {
+    errors.atKey(kind === undefined ? path : [...before, kind], {
+      code: "missing",
+      key,
+      where: kind === undefined ? "" : ` in this step, ${kind}`,
+    });
+  } else errors.atValue(path, { code: "value", key, shown: "", fact: factIn(issue.message) });
 }
 
 /** Rules between steps: the machine is made first, and once; a filter fits its table. */
@@ -273,6 +282,16 @@ function checkOrder(steps: readonly Step[], errors: ConfigErrors): void {
       errors.atValue(["step", index, "filter"], { code: "value", key: "filter", shown: "", fact: { code: "rule", ...placed(error) } });
     }
   });
+}
+
+/** A scenario whose steps that name no console have the machine's only one. */
+export function withConsole(scenario: Scenario, [console]: readonly string[]): Scenario {
+  const steps = scenario.steps.map((step): Step => {
+    if (step.kind === "send") return step.to === ONLY_CONSOLE ? { ...step, to: console } : step;
+    if (step.kind !== "expect_console" && step.kind !== "expect_no_console") return step;
+    return step.of === ONLY_CONSOLE ? { ...step, of: console } : step;
+  });
+  return { ...scenario, steps };
 }
 
 /** A step in one line, for display. */

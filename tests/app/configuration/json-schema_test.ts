@@ -92,7 +92,7 @@ Deno.test("the schema of scenarios refuses values that are not steps, two steps 
   for (
     const wrong of [
       'expect_consol = "x"',
-      'expect_console = "x"',
+      'expect_vm_end = "x"',
       'expect_console = "("\nof = "a"',
       'at = "1s"\nsend = "x"',
       'at = "soon"',

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readScenario, type Scenario, ScenarioError } from "../../../src/app/scenarios/scenario.ts";
 import { planScenario } from "../../../src/app/scenarios/plan-scenario.ts";
 import { ScenarioRun } from "../../../src/app/scenarios/run.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 import { TRUSTED } from "../../support/trusted.ts";
 
+const HELLO = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
 const HEAD = 'el2_test = 1\n[[step]]\nboot = "demo"\n';
 
 /** The lines of what is wrong with a text. */
@@ -36,7 +38,11 @@ Deno.test("each wrong scenario says what, where and what there is", () => {
     wrong(`${HEAD}[[step]]\nexpect_console = "x(?!y)"\nof = "hello"\n`)[0],
     /^x\.toml:5:\d+: expect_console .*lookahead \(\?!…\) is not supported/,
   );
-  assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "x"\n`)[0], /of is missing/);
+  const missing = wrong(`${HEAD}[[step]]\nexpect_vm_end = "x"\n[[step]]\nwithin = "1s"\nexpect_diagnosis = "spins"\n`);
+  assert.deepEqual(missing, [
+    "x.toml:5:1: of is missing in this step, expect_vm_end",
+    "x.toml:8:1: of is missing in this step, expect_diagnosis",
+  ]);
   assert.match(
     wrong(`${HEAD}[[step]]\nexpect_console = "x"\nof = "hello"\nwithin = "soon"\n`)[0],
     /^x\.toml:7:\d+: within is not a duration/,
@@ -131,4 +137,18 @@ Deno.test("a console or a reason that must not come fails its step; a diagnosis 
   assert.match((await outcomes(ended("hello", "x", "failed")))[1], /; no such end within 0\.02 s/);
   const healthy = `${HEAD}[[step]]\nexpect_diagnosis = "spins"\nof = "hello"\nwithin = "20ms"\n`;
   assert.match((await outcomes(healthy))[1], /^the diagnosis is (waits|runs): /);
+});
+
+Deno.test("a step need not name the only console of its machine, and one of several is asked for where it is missing", async () => {
+  const steps = '[[step]]\nexpect_console = "[Hh]ello"\n[[step]]\nsend = "x"\n[[step]]\nexpect_no_console = "never"\nwithin = "1ms"\n';
+  const one = await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/one.toml`, `el2 = 1\n[vm.hello]\nimage = "${HELLO}"\nmemory = "8MiB"\n`);
+    return await run(readScenario(`${folder}/x.toml`, `el2_test = 1\n[[step]]\nboot = "one.toml"\n${steps}`));
+  });
+  assert.deepEqual(one.steps.map(({ message, result }) => message ?? result), ["ok", "ok", "ok", "ok"]);
+  assert.equal(one.steps[1].text, "console hello shows /[Hh]ello/");
+  for (const [step, key, line] of [['send = "x"', "to", 5], ['\nexpect_console = "x"', "of", 6]] as const) {
+    const scenario = readScenario("x.toml", `${HEAD}[[step]]\n${step}\n`), kind = step.trim().split(" ")[0];
+    await assert.rejects(run(scenario), new ScenarioError(`x.toml:${line}: ${kind} needs ${key}`, "its consoles are hello, ping, pong"));
+  }
 });
