@@ -36,7 +36,7 @@ export type ConfigResult =
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
 /** Errors of missing required keys, where that they are missing would not help. */
-const MISSING: Readonly<Record<string, ConfigFact>> = { el2: ruled("el2 is missing", "begin the file with el2 = 1"), vm: NO_VM };
+const MISSING: ReadonlyMap<string, ConfigFact> = new Map([["el2", ruled("el2 is missing", "begin the file with el2 = 1")], ["vm", NO_VM]]);
 
 /** Characters of a configuration, and tables inside each other: a device of a VM has four. */
 const TEXT_MAX = 256 * KiB;
@@ -84,6 +84,8 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
  */
 export function checkedTable(raw: Table, positions = new TomlPositions("")): ConfigResult {
   if (isDeeper(raw, DEPTH_MAX)) return refused(`tables and lists are nested deeper than ${DEPTH_MAX}`);
+  const badName = nameError(raw, positions);
+  if (badName) return { ok: false, errors: [badName], rest: undefined };
   applyPhone(raw);
   // Such a host makes its VMs by itself, so that none are missing.
   if (isTable(raw.host) && raw.host.kind === "image") raw.vm ??= {};
@@ -92,7 +94,7 @@ export function checkedTable(raw: Table, positions = new TomlPositions("")): Con
   const result = v.safeParse(Schema, raw, { abortPipeEarly: true });
   const wrong = result.issues?.map((issue) => (issue.path ?? []).map((item) => item.key as string | number)) ?? [];
   for (const [index, issue] of (result.issues ?? []).entries()) {
-    const path = wrong[index], missing = issue.received === "undefined" ? MISSING[path.join(".")] : undefined;
+    const path = wrong[index], missing = issue.received === "undefined" ? MISSING.get(path.join(".")) : undefined;
     if (missing) errors.atKey(path, missing);
     else errors.atIssue(path, issue, inTable(path));
   }
@@ -102,6 +104,46 @@ export function checkedTable(raw: Table, positions = new TomlPositions("")): Con
   if (config !== undefined) checkTogether(config, errors);
   if (config !== undefined && errors.found.length === 0) return { ok: true, config };
   return { ok: false, errors: errors.sorted(), rest: config };
+}
+
+/** Tables whose keys are names that the file chooses; `*`: each of them. */
+const NAMED: readonly KeyPath[] = [["vm"], ["link"], ["link", "*", "access"], ["ui", "themes"], ["ui", "keys"]];
+/** Names that a table of the schema would leave out without a word. */
+const NO_NAMES: readonly string[] = ["__proto__", "constructor", "prototype"];
+
+/** The first name that nothing can have, or a list where a table with names belongs. */
+function nameError(raw: Table, positions: TomlPositions): ConfigError | undefined {
+  const error = (path: KeyPath, fact: ConfigFact) => ({ ...positions.key(path) ?? { line: 1, column: 1 }, fact, key: keyName(path) });
+  for (const key of ["vm", "link"]) {
+    if (Array.isArray(raw[key])) return error([key], ruled(`[[${key}]] is a list`, `write [${key}.NAME] for each, such as [${key}.a]`));
+  }
+  for (const [path, table] of NAMED.flatMap((path) => tablesAt(raw, path))) {
+    const name = Object.keys(table).find((key) => NO_NAMES.includes(key));
+    if (name !== undefined) return error([...path, name], ruled(`${JSON.stringify(name)} cannot be a name`, "use another one"));
+  }
+  const vms: Table = isTable(raw.vm) ? raw.vm : {},
+    isWhole = (name: string) => STARTS.some((key) => isTable(vms[name]) && Object.hasOwn(vms[name], key));
+  for (const [table, name, key] of positions.changed) {
+    if (table !== "vm" || key === undefined || isWhole(String(name)) || positions.key(["vm", name])?.line !== 0) continue;
+    return error(["vm", name], { code: "no-vm", vm: String(name), known: Object.keys(vms).filter(isWhole) });
+  }
+  return undefined;
+}
+
+/** Keys without which a table of a VM makes none. */
+const STARTS: readonly string[] = ["kernel", "image", "bios"];
+
+/** The tables at a path, with theirs. */
+function tablesAt(raw: Table, path: KeyPath): (readonly [KeyPath, Table])[] {
+  return path.reduce<(readonly [KeyPath, Table])[]>(
+    (found, part) =>
+      found.flatMap(([at, table]) =>
+        Object.entries(table).flatMap(([key, value]) =>
+          (part === "*" || key === part) && isTable(value) ? [[[...at, key], value] as const] : []
+        )
+      ),
+    [[[], raw]],
+  );
 }
 
 /** Whether tables and lists are nested deeper than `most`; it looks no deeper than that. */
@@ -159,16 +201,20 @@ export function changed(table: Table, changes: readonly string[]): Table {
 }
 
 /** The path of the key that a change sets. */
-const changedKeys = (change: string): string[] => change.slice(0, change.indexOf("=")).split(".");
+export const changedKeys = (change: string): string[] => change.slice(0, change.indexOf("=")).split(".");
 
 function applyChange(raw: Table, change: string): void {
   const keys = changedKeys(change), text = change.slice(change.indexOf("=") + 1);
+  // A name that all objects have, such as __proto__, is a key of the table, too.
+  const put = (table: Table, key: string, value: unknown) =>
+    Object.defineProperty(table, key, { value, enumerable: true, configurable: true, writable: true });
   let table = raw;
   for (const key of keys.slice(0, -1)) {
-    const next = table[key];
-    table = (isTable(next) ? next : table[key] = {}) as Table;
+    const next = Object.hasOwn(table, key) ? table[key] : undefined;
+    if (!isTable(next)) put(table, key, {});
+    table = table[key] as Table;
   }
-  table[keys.at(-1)!] = changedValue(text);
+  put(table, keys.at(-1)!, changedValue(text));
 }
 
 function changedValue(text: string): unknown {

@@ -12,11 +12,22 @@ import { addedConfiguration } from "../catalog/add.ts";
 import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import { buffersOf, linksByVm } from "./links.ts";
-import { changed, checkedTable, type Config, type ConfigResult, keyName, readConfig, type Spoilt, type Table } from "./config.ts";
+import {
+  changed,
+  changedKeys,
+  checkedTable,
+  type Config,
+  type ConfigResult,
+  keyName,
+  readConfig,
+  type Spoilt,
+  type Table,
+} from "./config.ts";
 import { type ConfigError, type ConfigFact, configProblem, hiddenProblem, ruled } from "../../model/plans/config-fact.ts";
 import { type Files, inFolder, load, logOf, problemFact, type Refuse, refuseInShared, TakenFiles } from "./files.ts";
 import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
+import { TomlPositions } from "./positions.ts";
 import { savedKeys } from "./saved-table.ts";
 import { planVm } from "./plan-vm.ts";
 import { DEFAULT_HOST_MEMORY, TAKEN_NAMES, VM_NAME_MAX } from "../../model/plans/limits.ts";
@@ -120,11 +131,18 @@ export interface PlanReader {
 /**
  * Plans the machine of a table with a configuration's keys: the one way to a plan. Errors have no
  * position.
+ * @param changes `KEY=VALUE` each, which override the table
  * @param reader who has not typed the table; by default the user, this program, or a file whose
  * reader asks for consent later
  */
-export async function planOf(table: Table, reader?: PlanReader, files: Files = HERE): Promise<RunResult> {
-  return await planChecked(checkedTable(structuredClone({ el2: 1, ...table })), files, undefined, judgedBy(reader));
+export async function planOf(
+  table: Table,
+  reader?: PlanReader,
+  files: Files = HERE,
+  changes: readonly string[] = [],
+): Promise<RunResult> {
+  const all = changed(structuredClone({ el2: 1, ...table }), changes), positions = new TomlPositions("", changes.map(changedKeys));
+  return await planChecked(checkedTable(all, positions), files, undefined, judgedBy(reader));
 }
 
 /** The user has typed everything, or the judge of what a source names. */
@@ -144,9 +162,9 @@ export async function planRun(what: string, reader: PlanReader, changes: readonl
   const own = await addedConfiguration(what);
   if (own !== undefined) return await planChecked(readConfig(own, changes), HERE, undefined, judged);
   const guest = diskGuestTable(what);
-  if (guest !== undefined && await hasDiskGuest(what)) return await planOf(changed(guest, changes), reader);
+  if (guest !== undefined && await hasDiskGuest(what)) return await planOf(guest, reader, HERE, changes);
   const table = await vmTable(what);
-  return "what" in table ? refusedFor(table) : await planOf(changed(table, changes), reader);
+  return "what" in table ? refusedFor(table) : await planOf(table, reader, HERE, changes);
 }
 
 /**

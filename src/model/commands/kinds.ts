@@ -11,8 +11,9 @@ import { EVENTS } from "../queries/tables.ts";
 import { checkFilter } from "../queries/filters/temporal-filter.ts";
 import { bytesOf } from "../../kit/support/text/byte-text.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
+import { formatSize } from "../../kit/support/text/units.ts";
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 const TIMES: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
 
 const STRING = { type: "string" } as const;
@@ -74,10 +75,10 @@ export function whole(minimum: number, maximum: number): Kind<number> {
 /** As many instructions or rows as there may be. */
 export const anyCount = (minimum: number): Kind<number> => whole(minimum, Number.MAX_SAFE_INTEGER);
 
-/** A size in bytes: hexadecimal after 0x, or a number with K, M, G or KiB, MiB, GiB, all binary. */
+/** A size in bytes: hexadecimal after 0x, or a number with K, M, G or T, also as KiB, all binary. */
 export function parseSize(typed: string): number {
   if (/^0x[0-9a-f]{1,13}$/i.test(typed)) return Number(typed);
-  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:iB|B)?$/.exec(typed);
+  const match = /^(\d+(?:\.\d+)?)([KMGT]?)(?:iB|B)?$/.exec(typed);
   const bytes = match ? Number(match[1]) * UNITS[match[2]] : NaN;
   if (!Number.isInteger(bytes)) throw new ArgumentError(`"${typed}" is not a size`, "use for example 512MiB or 1GiB");
   return bytes;
@@ -86,13 +87,20 @@ export function parseSize(typed: string): number {
 /** A size of any number of bytes. */
 export const anySize: Kind<number> = { parse: parseSize, spell: String, schema: STRING };
 
+/** A range of bytes: small ones are counted. */
+function rangeText(minimum: number, maximum: number): string {
+  return maximum < 2 ** 20 ? `${minimum}..${maximum} bytes` : `${minimum === 0 ? 0 : formatSize(minimum)}..${formatSize(maximum)}`;
+}
+
 /** A size in a range of bytes. */
 export function size(minimum: number, maximum: number): Kind<number> {
   return {
     ...anySize,
     parse: (typed) => {
       const bytes = parseSize(typed);
-      if (!(bytes >= minimum && bytes <= maximum)) throw new ArgumentError(`"${typed}" is outside ${minimum}..${maximum} bytes`);
+      if (!(bytes >= minimum && bytes <= maximum)) {
+        throw new ArgumentError(`"${typed}" is outside ${rangeText(minimum, maximum)}`);
+      }
       return bytes;
     },
   };

@@ -73,7 +73,7 @@ export const CONFIG_FACTS = new Facts<ConfigFact>({
   "value": ({ key, shown, fact }) => [key ?? "", shown, VALUE_FACTS.text(fact)].filter((part) => part !== "").join(" "),
   "needs": ({ what, needs }) => `${what} needs ${needs}`,
   "belongs": ({ key, kind, why }) => `${key} belongs to kind = "${kind}"${why === undefined ? "" : `: ${why}`}`,
-  "no-vm": ({ vm }) => `no vm ${JSON.stringify(vm)}`,
+  "no-vm": ({ vm }) => `no VM ${JSON.stringify(vm)}`,
   "name": ({ of, name }) => `${of} name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`,
   "over": ({ key, count, cpus }) => `${key} ${count} is over the ${cpus} physical CPUs of [machine]`,
   "rule": ({ what }) => what,
@@ -81,7 +81,8 @@ export const CONFIG_FACTS = new Facts<ConfigFact>({
   "unknown-key": ({ key, known, instead }) => didYouMean(key, known, instead),
   "value": ({ fact }) => VALUE_FACTS.wayOut(fact),
   "needs": ({ wayOut }) => wayOut,
-  "no-vm": ({ vm, known }) => didYouMean(vm, known),
+  "no-vm": ({ vm, known }) =>
+    didYouMean(vm, known) ?? (known.length > 0 ? `there ${known.length === 1 ? "is" : "are"} ${known.join(", ")}` : undefined),
   "over": ({ cpus }) => `use 1..${cpus}`,
   "rule": ({ wayOut }) => wayOut,
 });
@@ -101,8 +102,13 @@ export interface ConfigError {
 }
 
 /** The error for the user, who has the file. @param file undefined for generated text */
-export function configProblem(file: string | undefined, { line, column, fact }: ConfigError): Problem {
-  return { ...CONFIG_FACTS.problem(fact), ...file !== undefined && line > 0 && { at: { file, line, column } } };
+export function configProblem(file: string | undefined, { line, column, fact, key }: ConfigError): Problem {
+  // A value that was typed instead of the file's is named by its whole key.
+  const isTyped = line === 0 && fact.code === "value" && key !== undefined;
+  return {
+    ...CONFIG_FACTS.problem(isTyped ? { ...fact, key } : fact),
+    ...file !== undefined && line > 0 && { at: { file, line, column } },
+  };
 }
 
 /** The error in a text that the user cannot see, such as that of the demo. */

@@ -113,13 +113,13 @@ Deno.test("planRun() places an error in a file where it is, and one in a change 
     };
     const vcpus = `${file}:5:9: vcpus 99 exceeds the 8 threads of one address space; use 1..8`;
     assert.deepEqual(await problems(file), [vcpus]);
-    assert.deepEqual(await problems(file, "machine.cpus=9"), ["cpus 9 is outside 1..8", vcpus]);
-    assert.deepEqual(await problems(file, "vm.a.vcpus=98"), ["vcpus 98 exceeds the 8 threads of one address space; use 1..8"]);
+    assert.deepEqual(await problems(file, "machine.cpus=9"), ["machine.cpus 9 is outside 1..8", vcpus]);
+    assert.deepEqual(await problems(file, "vm.a.vcpus=98"), ["vm.a.vcpus 98 exceeds the 8 threads of one address space; use 1..8"]);
     assert.deepEqual(await problems(file, "vm.a.vcpus=1", "vm.a.image=x.bin"), ["image x.bin: no such file"]);
     assert.match((await problems(file, "vm.a.vcpus=1", "vm.b.memory=4MiB")).join(), /^[^:]*\bb\b[^:]*$/);
     // Nobody sees the demo's text.
-    assert.deepEqual(await problems("demo", "machine.cpus=99"), ["cpus 99 is outside 1..8"]);
-    assert.deepEqual(await problems("demo", "vm.png.memory=4MiB"), ['vm "png" needs a kernel or an image']);
+    assert.deepEqual(await problems("demo", "machine.cpus=99"), ["machine.cpus 99 is outside 1..8"]);
+    assert.deepEqual(await problems("demo", "vm.png.memory=4MiB"), ['no VM "png"; did you mean "ping"?']);
     assert.deepEqual(await problems("demo", "machine.cpus=1"), [
       "host.vcpus of the demo: vcpus 2 is over the 1 physical CPUs of [machine]; use 1..1",
     ]);
@@ -349,4 +349,34 @@ Deno.test("D15: a command line that has no room in a devicetree is refused, and 
   assert.ok(!result.ok);
   const said = result.errors.map((error) => problemText(configProblem("a", error)));
   assert.deepEqual(said, [`a:5:11: cmdline "${"x".repeat(79)}…" has more than 32768 characters`]);
+});
+
+Deno.test("a change that is wrong is named by its whole key, with what there is instead", async () => {
+  const says = async (...changes: string[]) => planErrors(await planRun("demo", TRUSTED, changes))[0];
+  assert.equal(await says("vm.hello.memory=lots"), 'vm.hello.memory "lots" is not a size; use for example "256MiB"');
+  assert.equal(await says("machine.cpus=99"), "machine.cpus 99 is outside 1..8");
+  assert.match(await says("machine.memory=1TiB"), /^machine\.memory "1TiB" is outside 2MiB\.\.|^machine\.memory "1TiB" is (outside|over) /);
+  assert.equal(await says("vm.nope.memory=8MiB"), 'no VM "nope"; there are hello, ping, pong');
+  assert.equal(await says("vm.helo.memory=8MiB"), 'no VM "helo"; did you mean "hello"?');
+  assert.match(await says("machine.cpu=v8.4,+FEAT_BTII"), /"FEAT_BTII" is not a feature; did you mean "FEAT_BTI"\?$/);
+  assert.match(await says("machine.cpu=v8.4,+FEAT_NOPE"), /"FEAT_NOPE" is not a feature; el2 reference cpu max lists them$/);
+  // A table that the program makes of an image's name has the same.
+  const image = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
+  assert.deepEqual(planErrors(await planRun(image, TRUSTED, ["vm.hello.memory=lots"])), [
+    'vm.hello.memory "lots" is not a size; use for example "256MiB"',
+  ]);
+  assert.deepEqual(planErrors(await planRun(image, TRUSTED, ["vm.nope.vcpus=1"])), ['no VM "nope"; there is hello']);
+});
+
+Deno.test("changes by the names of prototypes change no object of the program", async () => {
+  const image = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
+  for (const name of ["__proto__", "constructor", "prototype", "toString"]) {
+    for (const change of [`${name}.memory=1`, `vm.${name}.memory=8MiB`, `vm.hello.${name}=1`, `vm.${name}.image=${image}`, `${name}=1`]) {
+      for (const what of ["demo", image]) {
+        const result = await planRun(what, TRUSTED, [change]);
+        assert.ok(!result.ok, `${what} ${change}`);
+      }
+    }
+  }
+  assert.deepEqual([({} as { memory?: unknown }).memory, Reflect.ownKeys(Object.prototype).includes("memory")], [undefined, false]);
 });

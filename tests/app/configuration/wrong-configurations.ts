@@ -38,7 +38,9 @@ export const UNKNOWABLE: Readonly<Record<string, string>> = {
   "rm-no-elf.toml": FILES,
   "shm-vm.toml": NAMES,
   "start-after.toml": NAMES,
+  "theme-prototype.toml": "the form of a name allows it",
   "vcpus-cpus.toml": NUMBERS,
+  "vm-constructor.toml": "the form of a name allows it",
   "windows-eager.toml": NAMES,
 };
 

@@ -20,20 +20,20 @@ export function diskOption() {
     .argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseDisk(text)]);
 }
 
-/** `--net user|none[,KEY=VALUE..][,capture=FILE]`. */
+/** `--net user|none[,KEY=VALUE..][,capture=FILE]`, once for each card. */
 export function netOption() {
   return new Option(
     "--net <backend[,key=value]>",
     "add a network card: user (NAT to the internet, no root) or none (no cable); user takes host, lan, internet, allow, deny and capture " +
-      "(docs/own-guests.md)",
-  ).argParser(parseNet);
+      "(docs/own-guests.md); repeatable",
+  ).argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseNet(text)]);
 }
 
 /** `--forward HOST:GUEST`, once for each port. */
 export function forwardOption() {
   return new Option(
     "--forward <[udp:]host:guest>",
-    "with --net user: forward a TCP (or UDP) port of 127.0.0.1 to a port of the guest; repeatable",
+    "with --net user, on the first such card: forward a TCP (or UDP) port of 127.0.0.1 to a port of the guest; repeatable",
   )
     .argParser((text: string, before: string[] | undefined): string[] => [...before ?? [], forwardOf(text)]);
 }
@@ -51,17 +51,18 @@ export function shareOption() {
 export interface DeviceOptions {
   readonly disk?: readonly DeviceTable[];
   readonly share?: readonly DeviceTable[];
-  readonly net?: DeviceTable;
+  readonly net?: readonly DeviceTable[];
   readonly forward?: readonly string[];
 }
 
 /** The devices of the options, in the order of their slots. */
-export function devicesOf(command: string, { disk = [], share = [], net, forward }: DeviceOptions): DeviceTable[] {
-  if (forward && net?.backend !== "user") throw new Failure(`${command}: --forward needs --net user`);
+export function devicesOf(command: string, { disk = [], share = [], net = [], forward }: DeviceOptions): DeviceTable[] {
+  const connected = net.find(({ backend }) => backend === "user");
+  if (forward && connected === undefined) throw new Failure(`${command}: --forward needs --net user`);
   const tags = share.map(({ tag }) => tag);
   const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
   if (twice !== undefined) throw new Failure(`${command}: two shares have the tag "${twice}"`, "name one with --share DIR,tag=NAME");
-  return [...disk, ...share, ...net ? [{ ...net, ...forward && { forward } }] : []];
+  return [...disk, ...share, ...net.map((card) => forward && card === connected ? { ...card, forward } : card)];
 }
 
 function parseDisk(text: string): DeviceTable {
@@ -123,6 +124,9 @@ function parseShare(text: string): DeviceTable {
   try {
     isFolder = Deno.statSync(folder).isDirectory;
   } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      throw new BadArgument(`${folder}: no such folder`);
+    }
     throw new BadArgument(`cannot share ${folder}: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (!isFolder) throw new BadArgument(`${folder} is not a folder`);

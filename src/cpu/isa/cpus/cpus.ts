@@ -5,6 +5,9 @@
 import { addressSizesOf } from "./address-sizes.ts";
 import { type Feature, FEATURE_NAMES, type FeatureName, FEATURES, hwcapLine, isBase, isBuilt, PAC_ALGORITHMS } from "./features.ts";
 import { UserError } from "../../../kit/support/problem.ts";
+import { nearest } from "../../../kit/support/text/did-you-mean.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** A CPU as a machine has it. */
 export interface Cpu {
@@ -168,12 +171,22 @@ function featureOf(change: string): FeatureName {
   const wanted = change.slice(1).toLowerCase().replace(/^feat_/, "");
   const feature = FEATURE_NAMES.find((name) => name.slice("FEAT_".length).toLowerCase() === wanted);
   const choices = () => FEATURE_NAMES.filter((name) => isBuilt(name) && !isBase(name)).join(", ");
-  if (!feature) throw new CpuError(`"${change.slice(1)}" is not a feature`, `use ${choices()}`);
+  if (!feature) {
+    throw new CpuError(`"${change.slice(1)}" is not a feature`, meantFeature(wanted) ?? way`${hint("reference cpu", "max")} lists them`);
+  }
   if (isBase(feature) && change[0] === "-") {
     throw new CpuError(`every CPU of el2 has ${feature}`, `features that it can be without: ${choices()}`);
   }
   if (!isBuilt(feature) && change[0] === "+") throw new CpuError(`el2 has not built ${feature}`, `use ${choices()}`);
   return feature;
+}
+
+/** The way out of a misspelled feature, by the part of its name after `FEAT_`. */
+function meantFeature(wanted: string): string | undefined {
+  const names = FEATURE_NAMES.filter(isBuilt),
+    plain = (name: string) => name.slice("FEAT_".length).toLowerCase();
+  const near = nearest(wanted, names.map(plain));
+  return near === undefined ? undefined : `did you mean "${names.find((name) => plain(name) === near)}"?`;
 }
 
 /** Refuses combinations that the architecture forbids. */

@@ -4,7 +4,7 @@
 import { GiB, KiB, MiB } from "../values/sizes.ts";
 
 /** 1024 to the power that a unit stands for; K and KiB are the same. */
-const SIZE_UNITS: Readonly<Record<string, number>> = { K: KiB, KiB, M: MiB, MiB, G: GiB, GiB };
+const SIZE_UNITS: Readonly<Record<string, number>> = { K: KiB, KiB, M: MiB, MiB, G: GiB, GiB, T: KiB * GiB, TiB: KiB * GiB };
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, min: 60e9 };
 
