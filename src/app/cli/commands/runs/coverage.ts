@@ -72,7 +72,7 @@ async function write(vms: readonly ExecutedVm[], { lcov, drcov }: Files): Promis
     for (const piece of (await import("../../../../session/export/executed/lcov.ts")).lcov(vms, nameOf)) lcov.write(piece);
     lcov.end();
     if (outside.size > 0) {
-      report(`el2: coverage: ${outside.size} source files are not below this folder; the tracefile names them "${OUTSIDE}/.."`);
+      report(`el2: coverage: ${outside.size} source files are not below this folder; the tracefile names them ${OUTSIDE}/PATH`);
     }
   }
   drcov?.end((await import("../../../../session/export/executed/drcov.ts")).drcov(vms));
