@@ -77,11 +77,11 @@ export class GuestMemory {
     this.#passAccesses();
   }
 
-  /** Whether a range is memory, as declared. */
-  declares(base: bigint, size: bigint): boolean {
+  /** Bytes of declared memory from an address on. */
+  declaredFrom(base: bigint): bigint {
     let at = base;
     for (const range of this.#ranges) if (at >= range.base && at < range.end) at = BigInt(range.end);
-    return at >= base + size;
+    return at - base;
   }
 
   /** Whether any part of a range is declared. */

@@ -24,7 +24,7 @@ import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import type { GuestRun } from "./guest-memory.ts";
 import { isWide, readCore, writeCore } from "./gz-registers.ts";
 import type { GzVcpu, GzVm } from "./gz-vm.ts";
-import { ownRuns, readPrimary } from "./primary-memory.ts";
+import { isUngiven, ownRuns, readPrimary } from "./primary-memory.ts";
 
 /** A VM and the number of one of its vCPUs, which need not exist. */
 export interface VcpuPlace {
@@ -123,7 +123,7 @@ function give(call: GzCall, vm: GzVm, guest: bigint, parts: readonly { readonly 
   let at = Number(guest);
   for (const { address, pages } of parts) {
     const found = ownRuns(call.primary, vm.memory.own, address, pages, taken);
-    if (!found) return fault("the pages are the caller's own, each once", { address, pages });
+    if (isUngiven(found)) return fault(found.rule, { ...found.values, pages });
     for (const run of found) {
       runs.push({ ...run, guest: at });
       at += run.size;
@@ -193,7 +193,15 @@ function mapPages(
   const address = guestFrame * BigInt(PAGE_SIZE), size = pages * BigInt(PAGE_SIZE);
   if (slot >= GZVM_MAX_SLOTS) return invalid(`there are ${GZVM_MAX_SLOTS} slots`, { slot });
   if (!isRange(vm, address, size)) return invalid("the pages lie in the guest's address space", { guest_frame: guestFrame, pages });
-  if (!vm.memory.declares(address, size)) return invalid("the pages lie in memory with a purpose", { guest_frame: guestFrame, pages });
+  const declared = vm.memory.declaredFrom(address);
+  if (declared === 0n) return invalid("a slot, or a range with a purpose, has the first page", { guest_frame: guestFrame, pages });
+  if (declared < size) {
+    return invalid("the pages end where their slot ends, or before", {
+      guest_frame: guestFrame,
+      pages,
+      pages_left: declared / BigInt(PAGE_SIZE),
+    });
+  }
   const listed = frames();
   if (isRefusal(listed)) return listed;
   const each = Number(pages) / listed.length;
@@ -302,7 +310,7 @@ function setRegister(place: VcpuPlace, id: bigint, value: bigint): GzReply {
 }
 
 function setDevicetree(vm: GzVm, address: bigint, size: bigint): GzReply {
-  if (size === 0n || !vm.memory.declares(address, size)) return invalid("the devicetree lies in the VM's memory", { address, size });
+  if (size === 0n || vm.memory.declaredFrom(address) < size) return invalid("the devicetree lies in the VM's memory", { address, size });
   return DONE;
 }
 

@@ -4,6 +4,9 @@
 import assert from "node:assert/strict";
 import { functionId, GZVM_CALLS, type GzvmCallName, GzvmError, packTuple } from "../../../../src/machine/abi/geniezone/calls.ts";
 import { GzvmCap } from "../../../../src/machine/abi/ioctl/geniezone.ts";
+import { asPa } from "../../../../src/machine/abi/numbers.ts";
+import { Access, ExtentMemoryType, ExtentType, mapAttributes, memextentAttributes, MemoryType } from "../../../../src/machine/abi/words.ts";
+import { Memextent } from "../../../../src/machine/hypervisor/memory/memextent.ts";
 import { ObjectArchive } from "../../../../src/machine/hypervisor/archive/archive.ts";
 import { smccc } from "../../../../src/machine/hypervisor/firmware/smccc.ts";
 import type { GzVm } from "../../../../src/machine/hypervisor/geniezone/gz-vm.ts";
@@ -314,6 +317,56 @@ Deno.test("a refused call leaves a reason with its rule, arguments and error", (
   const step = reason.chain.at(-1)!;
   assert.deepEqual([step.kind, step.name, step.fields], ["hvc", "GZVM DESTROY_VM", { vm: 5n }]);
   assert.deepEqual([step.result.code, step.result.name], [InvalidArguments, "INVALID_ARGUMENTS"]);
+});
+
+Deno.test("a page that cannot be given, and a place that cannot have it, say which of their rules they break, and where", () => {
+  const test = new Primary(), vm = test.vmWith({ given: GIVEN }), guest = GUEST / PAGE, frame = GIVEN / PAGE;
+  const { primaryEnd } = test.hypervisor.machine.map, uart = 0x0900_0000;
+  // A device, as a primary VM has those of the bus.
+  const bus = test.machine.create(Memextent);
+  bus.configure(BigInt(uart), BigInt(PAGE), memextentAttributes(Access.RW, ExtentMemoryType.Any, ExtentType.Sparse));
+  assert.equal(bus.activate(), 0);
+  test.vm.cspace.insertMaster(bus);
+  assert.ok(Memextent.move(test.hypervisor, test.hypervisor.privatePartition, bus, asPa(uart), PAGE));
+  assert.equal(bus.map(test.vm.addressSpace, BigInt(uart), 0, PAGE, mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRnE)), 0);
+  const memory = `0x${RAM_BASE.toString(16)}..0x${primaryEnd.toString(16)}`;
+  test.must("MEMREGION_PURPOSE", vm, GUEST + 256 * PAGE, 4 * PAGE, 1);
+  const cases: [args: readonly number[], rule: string, values: Record<string, unknown>][] = [
+    [[0x9_0000_0000 / PAGE, guest + 256, 1], "a page that is given is memory of the caller's", {
+      address: 0x9_0000_0000n,
+      memory,
+      pages: 1,
+    }],
+    [[primaryEnd / PAGE - 1, guest + 256, 2], "a page that is given is memory of the caller's", {
+      address: BigInt(primaryEnd),
+      memory,
+      pages: 2,
+    }],
+    [[uart / PAGE, guest + 256, 1], "a page that is given is memory, and no device", { address: BigInt(uart), pages: 1 }],
+    [[frame, guest + 256, 1], "a page is given to one VM, at one address", {
+      ...{
+        address: BigInt(GIVEN),
+        mapped: `ipa:${test.hypervisor.names.vm(test.zone.vms.get(vm)!.objects.addressSpace.vmid)}/0x${GUEST.toString(16)}`,
+      },
+      pages: 1,
+    }],
+    [[frame + 64, guest + 512, 1], "a slot, or a range with a purpose, has the first page", {
+      guest_frame: BigInt(guest + 512),
+      pages: 1n,
+    }],
+    [[frame + 64, guest + 258, 5], "the pages end where their slot ends, or before", {
+      ...{ guest_frame: BigInt(guest + 258), pages: 5n, pages_left: 2n },
+    }],
+  ];
+  for (const [[first, at, pages], rule, values] of cases) {
+    assert.ok(test.call("MAP_GUEST", vm, 0, first, at, pages).error < 0);
+    const reason = test.hypervisor.trace.reasons.last!;
+    assert.deepEqual([reason.rule, reason.values], [rule, values]);
+  }
+  // Private pages of a protected VM are gone from the driver's memory.
+  test.must("ENABLE_CAP", vm, GzvmCap.ProtectedVm, 2);
+  assert.ok(test.call("MAP_GUEST", vm, 0, frame, guest + 256, 1).error < 0);
+  assert.equal(test.rule, "a page that is given is not given or lent away already");
 });
 
 Deno.test("EL2's VMs are in an archive, which loads into the same state", () => {
