@@ -15,6 +15,8 @@ export interface Problem {
   readonly what: string;
   readonly wayOut?: WayOut;
   readonly at?: TextPlace;
+  /** A file cannot be written: wrong usage, wherever that was found. */
+  readonly ofFile?: true;
 }
 
 /** `FILE:LINE:COLUMN: what`. */

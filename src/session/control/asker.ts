@@ -108,9 +108,16 @@ export class Asker {
    * Has a snapshot written; `progress` is called with page counts. Resolves to undefined
    * when the file is complete.
    * @param passing the file is temporary, and other clients are not told
+   * @param cancel gives it up: an older file stays
    */
-  snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<Problem | undefined> {
+  snapshot(
+    path: string,
+    title: string,
+    progress: (done: number, total: number) => void,
+    { passing = false, cancel }: { readonly passing?: boolean; readonly cancel?: AbortSignal } = {},
+  ): Promise<Problem | undefined> {
     const id = ++this.#next;
+    cancel?.addEventListener("abort", () => this.#waiting.has(id) && this.client.send({ kind: "forget", id }));
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
         if (event.kind === "snapshotted" && !event.whole && event.error === undefined) {

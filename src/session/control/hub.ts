@@ -76,6 +76,8 @@ interface Asked {
   answered: boolean;
   /** Those of a query; undefined for another request. */
   readonly args: Query["args"] | undefined;
+  /** A file is written for it: its client hears how that ends, and a client that leaves lets it be. */
+  readonly writes: boolean;
 }
 
 export class SessionHub {
@@ -243,7 +245,11 @@ export class SessionHub {
       case "query":
         return this.machine.send({ ...message, id: this.#ask(client, message.id, message.query.args, message.repeat?.times) });
       case "forget":
-        for (const [id, asked] of this.#asked) if (asked.client === client && asked.id === message.id) this.#forget(id, asked);
+        for (const [id, asked] of this.#asked) {
+          if (asked.client !== client || asked.id !== message.id) continue;
+          if (!asked.writes) this.#forget(id, asked);
+          else if (!this.#end) this.machine.send({ kind: "forget", id });
+        }
         return;
       case "act":
         if (message.action.kind === CONSOLE_BREAK.kind) this.#noteInput(message.action.console);
@@ -251,10 +257,11 @@ export class SessionHub {
       case "input":
         this.#noteInput(message.console);
         return this.machine.send(message);
+      case "snapshot":
+        return this.machine.send({ ...message, id: this.#ask(client, message.id, undefined, 0, true) });
       case "stop-rule":
       case "symbols":
       case "mark":
-      case "snapshot":
       case "save-recording":
       case "move":
         return this.machine.send({ ...message, id: this.#ask(client, message.id) });
@@ -279,9 +286,9 @@ export class SessionHub {
   }
 
   /** Notes the client that waits for answers. Returns the hub's number of the query. */
-  #ask(client: HubClient, id: number, args?: Query["args"], more = 0): number {
+  #ask(client: HubClient, id: number, args?: Query["args"], more = 0, writes = false): number {
     client.asked++;
-    this.#asked.set(++this.#nextId, { client, id, more, answered: false, args });
+    this.#asked.set(++this.#nextId, { client, id, more, answered: false, args, writes });
     return this.#nextId;
   }
 
@@ -314,11 +321,11 @@ export class SessionHub {
   }
 
   /** Drops a request whose answers are no longer awaited. */
-  #forget(id: number, { client, more, answered }: Asked): void {
+  #forget(id: number, { client, more, answered, writes }: Asked): void {
     client.asked--;
     this.#asked.delete(id);
     // The answer to a single question may take long, too.
-    if ((more > 0 || !answered) && !this.#end) this.machine.send({ kind: "forget", id });
+    if ((more > 0 || !answered) && !writes && !this.#end) this.machine.send({ kind: "forget", id });
   }
 
   /** Has the machine record every event that a client watches. */

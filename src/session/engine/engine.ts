@@ -217,6 +217,7 @@ export class Engine {
   /** The answer to a question is not awaited any more. */
   forget(id: number): void {
     this.#who.forget(id);
+    this.#saving.forget(id);
   }
 
   /** Which events are recorded to be taken away. */

@@ -21,10 +21,19 @@ const AT_A_TIME = 4;
 /** Called with the number of pages written, at the end, and with errors of the computer. */
 type Progress = (done: number, whole: boolean, error?: Problem) => void;
 
+/** A file that is being written. */
+interface Writing {
+  /** The request; undefined: the session's own. */
+  readonly id: number | undefined;
+  /** Writes a piece; true: complete. */
+  readonly step: () => boolean;
+  /** An older file stays. */
+  readonly giveUp: () => void;
+}
+
 /** The files of one session that are being written. */
 export class Saving {
-  /** Snapshots being written; true: complete. */
-  readonly #writing = new Set<() => boolean>();
+  readonly #writing = new Set<Writing>();
 
   constructor(readonly parts: EngineParts, readonly debugging: Debugging) {}
 
@@ -53,14 +62,23 @@ export class Saving {
       if (stays) run.written(place);
       tell(done, whole, error);
       if (stays) post({ kind: "saved", path });
-    });
+    }, id);
+  }
+
+  /** Gives up the snapshot of a request. */
+  forget(id: number): void {
+    for (const one of this.#writing) {
+      if (one.id !== id) continue;
+      this.#writing.delete(one);
+      one.giveUp();
+    }
   }
 
   /**
    * Has a snapshot written between slices. Errors of the computer are reported, not thrown; so is a
    * bug of el2, which costs the file and not the machine.
    */
-  write(begin: () => Generator<number>, tell: Progress): void {
+  write(begin: () => Generator<number>, tell: Progress, id?: number): void {
     let steps: Generator<number> | undefined;
     const step = () => {
       try {
@@ -73,17 +91,22 @@ export class Saving {
         return true;
       }
     };
-    this.#writing.add(step);
+    const giveUp = () => {
+      steps?.return(undefined);
+      tell(0, false, { what: "canceled" });
+    };
+    const one: Writing = { id, step, giveUp };
+    this.#writing.add(one);
     inPieces(this.parts.port, () => {
-      if (!this.#writing.has(step)) return true;
+      if (!this.#writing.has(one)) return true;
       const over = step();
-      if (over) this.#writing.delete(step);
+      if (over) this.#writing.delete(one);
       return over;
     });
   }
 
   #problem(error: unknown): Problem {
-    if (isForTheUser(error)) return isOfSystem(error) ? cannotWrite(error) : problemOf(error);
+    if (isForTheUser(error)) return fileProblem(error);
     this.parts.port.contained({ where: "the snapshot", error });
     const what = `the machine cannot be saved: ${exceptionText(error)}, an exception in el2 itself`;
     return { what, wayOut: "the machine continues" };
@@ -96,7 +119,7 @@ export class Saving {
 
   /** Snapshots that are being written are written to their end: the machine goes. */
   finish(): void {
-    for (const step of this.#writing) while (!step());
+    for (const { step } of this.#writing) while (!step());
     this.#writing.clear();
   }
 
@@ -132,7 +155,12 @@ export class Saving {
       return undefined;
     } catch (error) {
       if (!(error instanceof WriteFailure) && !isForTheUser(error)) throw error;
-      return isOfSystem(error) ? cannotWrite(error) : problemOf(error);
+      return fileProblem(error);
     }
   }
+}
+
+/** An error of the computer or of the plan. */
+function fileProblem(error: Error): Problem {
+  return isOfSystem(error) ? { ...cannotWrite(error), ofFile: true } : problemOf(error);
 }

@@ -339,6 +339,30 @@ Deno.test("four snapshots are written at a time: each has a copy of the machine;
   session.engine.stop();
 });
 
+Deno.test("a snapshot that its client gives up leaves the old file, says so, and makes room for another", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  await inFolder(async (folder) => {
+    for (let id = 1; id <= 4; id++) {
+      Deno.writeTextFileSync(`${folder}/${id}`, "old");
+      session.engine.snapshot(id, `${folder}/${id}`, "demo");
+    }
+    session.engine.forget(2);
+    const ends = new Map<number, string | undefined>();
+    while (ends.size < 4) {
+      const { id, whole, error } = await session.event("snapshotted");
+      if (whole || error !== undefined) ends.set(id, error?.what);
+    }
+    assert.deepEqual([1, 2, 3, 4].map((id) => ends.get(id)), [undefined, "canceled", undefined, undefined]);
+    assert.equal(Deno.readTextFileSync(`${folder}/2`), "old");
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["1", "2", "3", "4"]);
+    session.engine.snapshot(5, `${folder}/2`, "demo", true);
+    while (!(await session.event("snapshotted")).whole);
+    assert.notEqual(Deno.readTextFileSync(`${folder}/2`), "old");
+  });
+  session.engine.stop();
+});
+
 Deno.test("symbol files that clients add to a session are bounded, and the places of snapshots", async () => {
   const plan = await demoPlan(), system = assemble(plan);
   const run = new SessionRun(system, () => assert.fail("no other machine"), undefined);

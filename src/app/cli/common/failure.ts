@@ -2,7 +2,7 @@
 
 import { ExitCode, Failure } from "../../jobs/failure.ts";
 import { type Answer, problemIn } from "../../../model/queries/query.ts";
-import type { Said } from "../../../kit/support/problem.ts";
+import { type Problem, type Said, within } from "../../../kit/support/problem.ts";
 import type { WayOut } from "../../../kit/support/text/way-out.ts";
 
 export { ExitCode, Failure };
@@ -10,6 +10,11 @@ export { ExitCode, Failure };
 /** The failure of a command that was given rightly. */
 export function failed(said: Said, wayOut?: WayOut): Failure {
   return new Failure(said, wayOut, ExitCode.Failed);
+}
+
+/** The failure of a command whose file the session writes. */
+export function unsaved(command: string, error: Problem): Failure {
+  return new Failure(within(command, error), undefined, error.ofFile ? ExitCode.Usage : ExitCode.Failed);
 }
 
 /** @throws Failure if a session has no answer to a query, with this exit code */

@@ -8,8 +8,7 @@ import { removeIfThere } from "./own-files.ts";
 const ENDING = new Map([["SIGHUP", 129], ["SIGINT", 130], ["SIGQUIT", 131], ["SIGTERM", 143]] as const);
 
 const paths = new Set<string>();
-let atEnd = false;
-let unheard: (() => void) | undefined;
+let atEnd = false, hears = false;
 
 /**
  * From now on unfinished files are removed when the program ends. For the command line: a library
@@ -24,14 +23,14 @@ export function removeUnfinishedAtEnd(): void {
 /** A file gets a passing name. */
 export function addUnfinished(path: string): void {
   paths.add(path);
-  // Where nobody ends the work in order, the end of the program does.
-  if (atEnd) unheard ??= onUnheardSignals([...ENDING.keys()], (signal) => Deno.exit(ENDING.get(signal)));
+  if (!atEnd || hears) return;
+  hears = true;
+  // Where nobody ends the work in order, the end of the program does. From now on: a signal that
+  // comes while a file is written is heard later.
+  onUnheardSignals([...ENDING.keys()], (signal) => Deno.exit(ENDING.get(signal)));
 }
 
 /** It has its own name now, or is gone. */
 export function removeUnfinished(path: string): void {
   paths.delete(path);
-  if (paths.size > 0) return;
-  unheard?.();
-  unheard = undefined;
 }

@@ -54,9 +54,15 @@ export class WholeFile implements Disposable {
     }
     const { dir, base } = node.path.parse(target), random = crypto.getRandomValues(new Uint8Array(8)).toHex();
     const partial = node.path.join(dir, `${base.slice(0, NAMED_BY)}${PARTIAL}${random}`);
-    this.#open = Deno.openSync(partial, { read: true, write: true, createNew: true, mode: options.mode ?? 0o600 });
-    this.#place = { partial, target };
+    // A signal may come as soon as it is there.
     addUnfinished(partial);
+    try {
+      this.#open = Deno.openSync(partial, { read: true, write: true, createNew: true, mode: options.mode ?? 0o600 });
+    } catch (error) {
+      removeUnfinished(partial);
+      throw error;
+    }
+    this.#place = { partial, target };
   }
 
   /** Whether it has its name. */

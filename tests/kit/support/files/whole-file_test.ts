@@ -88,7 +88,7 @@ async function program(folder: string, text: string, during: (child: Deno.ChildP
 }
 
 Deno.test(
-  "a signal or an exit in the middle leaves the old file and nothing else; nobody else's signals are kept",
+  "a signal or an exit in the middle leaves the old file and nothing else",
   inFolder(async (folder) => {
     Deno.writeTextFileSync(`${folder}/a`, "old");
     const begin = `const file = new WholeFile("${folder}/a"); file.write(new Uint8Array(100));`;
@@ -96,7 +96,7 @@ Deno.test(
       const wait = `${begin} console.log(); setTimeout(() => {}, 60_000);`;
       assert.equal(await program(folder, wait, (child) => child.kill(signal)), code, signal);
       assert.deepEqual([names(folder), Deno.readTextFileSync(`${folder}/a`)], [["a"], "old"], signal);
-      // Once it is whole, the system's own way of ending is back.
+      // Once it is whole, signals end the program, too.
       const after = `${begin} file.commit(); console.log(); setTimeout(() => {}, 60_000);`;
       assert.equal(await program(folder, after.replace("/a", "/b"), (child) => child.kill(signal)), code, signal);
       assert.deepEqual(names(folder), ["a", "b"], signal);

@@ -4,10 +4,11 @@ import type { Command } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { isSealed } from "../../../../session/recordings/file/recording-reader.ts";
 import type { CommandContext } from "../../common/command.ts";
-import { ExitCode, failed, Failure } from "../../common/failure.ts";
+import { ExitCode, failed, Failure, unsaved } from "../../common/failure.ts";
+import { checkNamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
 import { openSession, sessionOption } from "../../common/session.ts";
-import { within } from "../../../../kit/support/problem.ts";
+import { unlessGone } from "../../../../kit/support/files/cache.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 export function registerRecord(program: Command, { exit, run }: CommandContext): void {
@@ -32,18 +33,29 @@ Examples:
         throw new Failure("record: --session and WHAT are mutually exclusive: --session saves the run of a session", "give one");
       }
       const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
+      const before = unlessGone(() => Deno.statSync(file).ino);
       await run([...command, "--record", file]);
-      // What went through a pipe is its reader's.
-      if (Deno.statSync(file).isFile && !isSealed(file)) throw failed(`record: ${file} is not complete, and cannot be replayed`);
+      if (!isRecorded(file, before)) throw failed(`record: ${file} is not complete, and cannot be replayed`);
       report(`el2: recorded ${file}; ${hintText(hint("replay", file))} repeats the run`);
     });
+}
+
+/**
+ * Whether a file has a whole recording now.
+ * @param before the inode of an older file, which stays where there is none
+ */
+function isRecorded(file: string, before: number | null | undefined): boolean {
+  const info = unlessGone(() => Deno.statSync(file));
+  // What goes through a pipe is its reader's.
+  return info !== undefined && (!info.isFile || info.ino !== before && isSealed(file));
 }
 
 /** Writes the run of a session until now to a file. */
 async function saveRun(file: string, session: string | undefined): Promise<number> {
   using open = await openSession({ session });
+  checkNamedFile(file, "record", { onlyFile: true });
   const error = await open.asker.saveRecording(resolve(file));
-  if (error !== undefined) throw failed(within(`record ${file}`, error));
+  if (error !== undefined) throw unsaved(`record ${file}`, error);
   report(`el2: ${file}: the run so far; ${hintText(hint("replay", file))} repeats it`);
   return ExitCode.Done;
 }

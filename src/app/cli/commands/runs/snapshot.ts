@@ -5,8 +5,9 @@ import { resolve } from "node:path";
 import { addVmcore } from "./snapshot-vmcore.ts";
 import { jsonOption } from "../../common/common-options.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
-import { ExitCode, failed } from "../../common/failure.ts";
-import { output, report } from "../../common/print.ts";
+import { ExitCode, Failure, unsaved } from "../../common/failure.ts";
+import { checkNamedFile } from "../../common/named-file.ts";
+import { output } from "../../common/print.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { parseDuration } from "../../common/values.ts";
 import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
@@ -123,12 +124,17 @@ async function load(entry: URL, file: string, options: LoadOptions): Promise<num
 
 async function save(file: string, options: { session?: string; json?: boolean }): Promise<number> {
   using open = await openSession(options);
+  const cancel = new AbortController(), command = `snapshot save ${file}`;
+  checkNamedFile(file, "snapshot save", { onlyFile: true });
+  // The session gives it up, and says so; a second Ctrl-C does not wait for that.
   using progress = new Progress(`saving ${file}`, "pages", () => {
-    report(`el2: the session still writes ${file}`);
-    Deno.exit(ExitCode.Interrupted);
+    if (cancel.signal.aborted) Deno.exit(ExitCode.Interrupted);
+    cancel.abort();
   });
-  const error = await open.asker.snapshot(resolve(file), open.session.info.what, (done, all) => progress.at(done, all));
-  if (error !== undefined) throw failed(within(`snapshot ${file}`, error));
+  const hear = (done: number, all: number) => progress.at(done, all);
+  const error = await open.asker.snapshot(resolve(file), open.session.info.what, hear, { cancel: cancel.signal });
+  if (error !== undefined && cancel.signal.aborted) throw new Failure(within(command, error), undefined, ExitCode.Interrupted);
+  if (error !== undefined) throw unsaved(command, error);
   const { size } = await Deno.stat(file);
   output(`${options.json ? documentText(SNAPSHOT_SAVED, { file, bytes: size }) : `${file}: ${size} bytes`}\n`);
   return ExitCode.Done;

@@ -164,7 +164,7 @@ export class TimeMenu {
     const file = resolve(path);
     if (!passing) this.app.done.note(hint("snapshot save", file));
     const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);
-    return this.app.asker.snapshot(file, this.app.title, progress, passing);
+    return this.app.asker.snapshot(file, this.app.title, progress, { passing });
   }
 
   async #fork(): Promise<void> {

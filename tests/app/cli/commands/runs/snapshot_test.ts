@@ -36,7 +36,7 @@ Deno.test("a session is saved, inspected, verified and loaded by another process
     assert.equal((await run("up", "demo", "--name", "s", "--turbo")).code, 0);
     try {
       const refused = await run("snapshot", "save", `${folder}/none/x`, "--session", "s");
-      assert.equal(refused.code, 1);
+      assert.equal(refused.code, 2);
       assert.match(refused.stderr, /snapshot .*none\/x: no such folder$/m);
       const saved = await run("snapshot", "save", file, "--session", "s", "--json");
       assert.equal(saved.code, 0, saved.stderr);
