@@ -4,7 +4,7 @@
 
 import { dirname } from "node:path";
 import { GENERATING } from "../src/session/assembly/code/generating-program.ts";
-import { buildOf, type FileState, PARTS, PREPARATION, type Preparation, stateOf } from "../src/session/worker/prepared-program.ts";
+import { buildOf, type FileState, PREPARATION, type Preparation, stateOf } from "../src/session/worker/prepared-program.ts";
 import { MACHINE } from "../src/session/snapshots/instant.ts";
 import { PREPARED_FOLDER } from "../src/kit/support/files/folder-names.ts";
 import { programDigest } from "../src/kit/support/program-identity.ts";
@@ -23,8 +23,8 @@ const FOLDERS: readonly { readonly name: string; readonly roots: readonly string
 ];
 /** These choose the packages. */
 const SETTINGS = ["deno.json", "import-map.json", "deno.lock"];
-/** Only its owner may change what is executed; everybody may run the checkout. */
-const FOLDER_MODE = 0o755, FILE_MODE = 0o644;
+/** Of folders, whatever the umask is: only their owner executes what is in them. Others run the sources. */
+const FOLDER_MODE = 0o700;
 /** Builds that stay: programs that run from them load parts when they need them. */
 const KEPT = 3;
 
@@ -78,15 +78,15 @@ async function withDigests(bundled: string): Promise<Map<string, string>> {
 /** Puts a build into the checkout, and removes old ones. */
 async function leave(texts: ReadonlyMap<string, string>, sources: readonly FileState[]): Promise<void> {
   const all = `${ROOT}${PREPARED_FOLDER}`, build = `${PREPARED_FOLDER}${digestOf([...texts].flat()).slice(0, 16)}/`;
-  await Deno.mkdir(all, { recursive: true });
+  await Deno.mkdir(all, { recursive: true, mode: FOLDER_MODE });
   await Deno.chmod(all, FOLDER_MODE);
   for (const [path, text] of texts) {
-    await Deno.mkdir(dirname(`${ROOT}${build}${path}`), { recursive: true });
-    writeWhole(`${ROOT}${build}${path}`, text, { mode: FILE_MODE });
+    await Deno.mkdir(dirname(`${ROOT}${build}${path}`), { recursive: true, mode: FOLDER_MODE });
+    writeWhole(`${ROOT}${build}${path}`, text);
   }
-  const made = Object.values(PARTS).map((path) => stateOf(ROOT, build + path));
+  const made = Array.from(texts.keys(), (path) => stateOf(ROOT, build + path));
   const preparation: Preparation = { deno: Deno.version.deno, build, made, sources };
-  writeWhole(`${all}${PREPARATION}`, JSON.stringify(preparation), { mode: FILE_MODE });
+  writeWhole(`${all}${PREPARATION}`, JSON.stringify(preparation));
   const others = Array.from(Deno.readDirSync(all), ({ name }) => `${all}${name}`).filter((path) => !`${path}/`.endsWith(`/${build}`));
   const ages = others.map((path) => ({ path, status: Deno.lstatSync(path) })).filter(({ status }) => status.isDirectory);
   ages.sort((a, b) => (b.status.mtime?.getTime() ?? 0) - (a.status.mtime?.getTime() ?? 0));

@@ -37,6 +37,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   "src/session/outside/console-log.ts": "a full log gets another name",
   "src/session/outside/disk-file.ts": "a guest's disk, which it writes in place",
   "src/session/outside/shared-folder.ts": "a folder's files, which a guest writes",
+  "src/session/outside/sockets.ts": "a socket gets its name",
   "src/session/state/page-file.ts": "pages of a machine: a file without a name",
 };
 

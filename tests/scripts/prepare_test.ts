@@ -19,13 +19,19 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
     // With its files' times, the checkout's own build is the copy's: CI has just made it.
     const isMade = !LONG && buildOf(new URL("main.ts", `file://${ROOT}`))?.isCurrent() === true;
     await run("cp", ["-R", "-p", ...[...COPIED, ...isMade ? [PREPARED_FOLDER] : []].map((part) => ROOT + part), copy]);
-    const prepare = () => run(Deno.execPath(), ["task", "-q", "prepare"], { cwd: copy });
+    const prepare = () => run("/bin/sh", ["-c", 'umask 0; exec "$0" task -q prepare', Deno.execPath()], { cwd: copy });
     assert.deepEqual(await prepare(), { success: true, stdout: "", stderr: "" });
     const made = Deno.statSync(list).mtime, { build } = JSON.parse(Deno.readTextFileSync(list));
     for (const part of Object.values(PARTS)) assert.ok(Deno.statSync(`${copy}/${build}${part}`).isFile, part);
     // commander's modules of Node wait for their first use.
     for (const { name, isFile } of Deno.readDirSync(`${copy}/${build}cli`)) {
       if (isFile) assert.doesNotMatch(Deno.readTextFileSync(`${copy}/${build}cli/${name}`), /^import .*"node:child_process"/m, name);
+    }
+    // Nobody else gets there, and each file is compared.
+    const files = [...below(`${copy}/${build}`)].map((path) => path.slice(copy.length + 1));
+    assert.deepEqual(JSON.parse(Deno.readTextFileSync(list)).made.map(([path]: [string]) => path).sort(), files.sort());
+    for (const path of [PREPARED_FOLDER, build, `${build}cli`, list.slice(copy.length + 1), ...files]) {
+      assert.equal(Deno.statSync(`${copy}/${path}`).mode! & 0o077, 0, path);
     }
     await prepare();
     assert.deepEqual(Deno.statSync(list).mtime, made);
@@ -63,6 +69,14 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
     assert.ok(!await boot(false));
   });
 });
+
+/** All files below a folder, whose path ends with a slash. */
+function* below(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory) yield* below(`${folder}${name}/`);
+    else yield folder + name;
+  }
+}
 
 async function run(program: string, args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
   const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args], stdin: "null", ...options }).output();

@@ -7,7 +7,9 @@ import { type Address, addressText, DNS_PORT, ip, parseIp, parseIp6 } from "../.
 import { embedded } from "../../machine/virtio/net/nat/policy.ts";
 import { node } from "../../kit/support/node-modules.ts";
 import { computerResolvers, Resolvers } from "./resolvers.ts";
-import { checkSteadyFolder, checkTrustedSocket, lstatIfThere, NotOurs } from "../../kit/support/files/own-files.ts";
+import { checkSteadyFolder, checkTrustedSocket, lstatIfThere, NotOurs, removeIfThere } from "../../kit/support/files/own-files.ts";
+import { closed, inClosedFolder } from "../../kit/support/files/own-socket.ts";
+import { isOfSystem } from "../../kit/support/system-error.ts";
 
 /** The network of the machine that this program runs on. */
 export function computerSockets(): OutsideNetwork {
@@ -136,15 +138,30 @@ export function unixSockets(): UnixSockets {
       const server = node.net.createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
       const report = (text: string) => problem(`socket ${path}: ${text}`);
       server.on("error", (error: Error) => report(error.message));
-      const free = lstatIfThere(path) === undefined;
-      const refused = untrusted(() => checkSteadyFolder(node.path.dirname(path)));
-      if (refused !== undefined) queueMicrotask(() => report(refused));
-      else {
-        server.listen(path);
-        // The socket has the mode of the umask, and is bound when `listen` returns.
-        if (free && lstatIfThere(path)?.isSocket) Deno.chmodSync(path, 0o600);
+      let inode: number | null | undefined;
+      const refused = untrusted(() => {
+        checkSteadyFolder(node.path.dirname(path));
+        if (lstatIfThere(path)) throw new NotOurs("exists", "remove it, or name another one");
+        inode = inClosedFolder(path, (first) => {
+          // It is bound when `listen` returns.
+          server.listen(first);
+          const number = closed(first);
+          // Unlike a rename, this replaces nothing.
+          Deno.linkSync(first, path);
+          return number;
+        });
+      });
+      if (refused !== undefined) {
+        server.close();
+        queueMicrotask(() => report(refused));
       }
-      return { close: () => server.close() };
+      return {
+        close() {
+          // Until it is closed, no other file gets its inode.
+          if (inode !== undefined && lstatIfThere(path)?.ino === inode) removeIfThere(path);
+          server.close();
+        },
+      };
     },
   };
 }
@@ -155,7 +172,7 @@ function untrusted(check: () => void): string | undefined {
     check();
     return undefined;
   } catch (error) {
-    if (!(error instanceof NotOurs) && !(error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof Error) || !(error instanceof NotOurs || isOfSystem(error))) throw error;
     return error.message;
   }
 }

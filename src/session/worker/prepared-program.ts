@@ -30,7 +30,7 @@ export interface Preparation {
   readonly deno: string;
   /** Its folder in the checkout, with a slash at its end. */
   readonly build: string;
-  /** The files of its parts; others are loaded by these. */
+  /** All of its files. */
   readonly made: readonly FileState[];
   readonly sources: readonly FileState[];
 }
@@ -50,7 +50,7 @@ export interface PreparedProgram {
 }
 
 const ROOT_USER = 0;
-const OTHERS_WRITE = 0o022;
+const OTHERS = 0o077;
 
 /** The build that a program uses; none, if the environment asks for the sources. See `buildOf`. */
 export function preparedProgram(entry: URL): PreparedProgram | undefined {
@@ -109,13 +109,13 @@ function isAsItWas(checkout: string, [path, size, modified]: FileState): boolean
 }
 
 /**
- * Whether only the owner of the program, who can change its sources too, and root can change the
- * content of a folder.
+ * Whether only the owner of the program, who can change its sources too, and root can enter a
+ * folder.
  */
 function isOfOwner(folder: string, program: string): boolean {
   // With a slash at its end, a path leads through the link that it may be.
   const { isDirectory, uid, mode } = Deno.lstatSync(folder.replace(/\/$/, ""));
-  return isDirectory && (uid === ROOT_USER || uid === Deno.statSync(program).uid) && ((mode ?? 0) & OTHERS_WRITE) === 0;
+  return isDirectory && (uid === ROOT_USER || uid === Deno.statSync(program).uid) && ((mode ?? 0) & OTHERS) === 0;
 }
 
 function pathOf(url: URL): string {

@@ -81,12 +81,18 @@ Deno.test("sockets of a guest have mode 0600, in folders where nobody can replac
     const problems: string[] = [], accept = (_: OutsideStream) => listener().listener;
     const server = unixSockets().listen(`${folder}/vsock`, accept, (problem) => problems.push(problem));
     assert.equal((Deno.lstatSync(`${folder}/vsock`).mode ?? 0) & 0o777, 0o600);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["vsock"]);
     const { listener: client, connected, closed } = listener();
     const stream = unixSockets().connect(`${folder}/vsock`, client);
     while (!connected()) await new Promise((resolve) => setTimeout(resolve, 1));
     stream.destroy();
     await closed;
+    unixSockets().listen(`${folder}/vsock`, accept, (problem) => problems.push(problem)).close();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.match(problems.pop() ?? "", /vsock: exists; remove it/);
+    assert.ok(Deno.lstatSync(`${folder}/vsock`).isSocket, "the socket of another stays");
     server.close();
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
     Deno.mkdirSync(`${folder}/open`);
     Deno.chmodSync(`${folder}/open`, 0o777);
     unixSockets().listen(`${folder}/open/vsock`, accept, (problem) => problems.push(problem)).close();

@@ -39,7 +39,7 @@ async function inCheckout(work: (checkout: Checkout) => void | Promise<void>): P
       const root = `${folder}/a checkout/`, prepared = root + PREPARED_FOLDER, entry = new URL("main.ts", new URL(root, "file:"));
       const build = `${PREPARED_FOLDER}build/`, made = [PARTS.worker, PARTS.jobs].map((path) => build + path), [worker, jobs] = made;
       Deno.mkdirSync(root);
-      Deno.mkdirSync(prepared, { mode: 0o755 });
+      Deno.mkdirSync(prepared, { mode: 0o700 });
       for (const path of made) Deno.mkdirSync(dirname(root + path), { recursive: true });
       Deno.writeTextFileSync(`${root}main.ts`, reporting("sources"));
       Deno.writeTextFileSync(root + SOURCE, "// one\n");
@@ -144,15 +144,15 @@ Deno.test("a list of sources that is damaged or missing, or was made by another 
     assert.equal(await origin(checkout.entry), "sources");
   }));
 
-Deno.test("a prepared worker in a folder that others can change, or behind a link, is not used", () =>
+Deno.test("a prepared worker in a folder that others can enter, or behind a link, is not used", () =>
   inCheckout(async (checkout) => {
     const folder = checkout.prepared.slice(0, -1);
-    for (const mode of [0o775, 0o757, 0o777]) {
+    for (const mode of [0o710, 0o701, 0o755, 0o777]) {
       Deno.chmodSync(folder, mode);
       assert.ok(!checkout.used, mode.toString(8));
     }
     assert.equal(await origin(checkout.entry), "sources");
-    Deno.chmodSync(folder, 0o755);
+    Deno.chmodSync(folder, 0o700);
     assert.ok(checkout.used);
     Deno.renameSync(folder, `${folder}-moved`);
     Deno.symlinkSync(`${folder}-moved`, folder);

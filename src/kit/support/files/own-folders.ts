@@ -1,6 +1,6 @@
 // Folders that are ours alone: nobody else can replace them or what is in them.
 
-import { dirname } from "node:path";
+import { node } from "../node-modules.ts";
 import { checkOwner, checkSteadyFolder, lstatIfThere, NotOurs, octal, OTHERS, OTHERS_WRITE, ownUid, ROOT, STICKY } from "./own-files.ts";
 
 /**
@@ -8,7 +8,7 @@ import { checkOwner, checkSteadyFolder, lstatIfThere, NotOurs, octal, OTHERS, OT
  * @throws NotOurs; an error of the system if it cannot be made
  */
 export function ownFolder(path: string): string {
-  checkWay(path, dirname(path));
+  checkWay(path, node.path.dirname(path));
   Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
   checkOwnFolder(path);
   return path;
@@ -21,7 +21,7 @@ export function ownFolder(path: string): string {
 export function checkOwnFolder(path: string): void {
   // A user who can replace a folder further up, or a link on the way, can replace all below between
   // our look and our use.
-  const parent = dirname(path);
+  const parent = node.path.dirname(path);
   checkWay(path, parent);
   const info = Deno.lstatSync(path);
   if (info.isSymlink) throw new NotOurs(`${path} is a symbolic link`, "remove it");
@@ -62,7 +62,7 @@ function checkWay(path: string, parent: string): void {
   // In a user namespace, root has another number.
   const trusted: readonly (number | null)[] = [ROOT, ownUid(), Deno.statSync("/").uid];
   const way = [parent];
-  for (let outer = dirname(parent); outer !== way[0]; outer = dirname(outer)) way.unshift(outer);
+  for (let outer = node.path.dirname(parent); outer !== way[0]; outer = node.path.dirname(outer)) way.unshift(outer);
   for (const [index, inner] of way.entries().drop(1)) {
     const outer = way[index - 1], info = lstatIfThere(inner);
     if (!info) return;

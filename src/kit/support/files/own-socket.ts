@@ -1,6 +1,6 @@
 // A socket in the file system to which only its user can connect.
 
-import { dirname } from "node:path";
+import { node } from "../node-modules.ts";
 import { lstatIfThere, NotOurs, removeIfThere } from "./own-files.ts";
 import { checkSteadyWay } from "./own-folders.ts";
 
@@ -18,23 +18,21 @@ export class OwnListener {
    * @throws NotOurs if others can replace files of the folder, or another file has this name
    */
   constructor(readonly path: string) {
-    checkSteadyWay(dirname(path));
+    checkSteadyWay(node.path.dirname(path));
     const there = lstatIfThere(path);
     if (there && !there.isSocket) throw new NotOurs(`${path} exists, and is not a socket`);
-    const inner = folderBeside(path), first = `${inner}/s`;
-    try {
-      this.#listener = Deno.listen({ transport: "unix", path: first });
+    const { listener, inode } = inClosedFolder(path, (first) => {
+      const listener = Deno.listen({ transport: "unix", path: first });
       try {
-        Deno.chmodSync(first, 0o600);
-        this.#inode = Deno.lstatSync(first).ino;
+        const inode = closed(first);
         Deno.renameSync(first, path);
+        return { listener, inode };
       } catch (error) {
-        this.#listener.close();
+        listener.close();
         throw error;
       }
-    } finally {
-      Deno.removeSync(inner, { recursive: true });
-    }
+    });
+    [this.#listener, this.#inode] = [listener, inode];
   }
 
   /** The next connection. */
@@ -50,16 +48,32 @@ export class OwnListener {
   }
 }
 
+/**
+ * The result of work with the path of a socket in a folder that others cannot enter, beside `path`,
+ * where the socket goes. Until it has its mode, a socket has that of the umask.
+ */
+export function inClosedFolder<T>(path: string, work: (first: string) => T): T {
+  const folder = folderBeside(path);
+  try {
+    return work(`${folder}/s`);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** Closes a socket to others. Returns its inode. */
+export function closed(path: string): number | null {
+  Deno.chmodSync(path, 0o600);
+  return Deno.lstatSync(path).ino;
+}
+
 /** Names that are tried: a process that was killed leaves one. */
 const TRIES = 16;
 
-/**
- * A folder that others cannot enter, beside `path`: until it has its mode, a socket has that of the
- * umask. Its name is short, because the path of a socket is limited.
- */
+/** Its name is short, because the path of a socket is limited. */
 function folderBeside(path: string): string {
   for (let tries = 1;; tries++) {
-    const folder = `${dirname(path)}/.${crypto.getRandomValues(new Uint8Array(1)).toHex()}`;
+    const folder = `${node.path.dirname(path)}/.${crypto.getRandomValues(new Uint8Array(1)).toHex()}`;
     try {
       Deno.mkdirSync(folder, { mode: 0o700 });
       return folder;

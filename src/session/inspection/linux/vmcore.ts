@@ -11,7 +11,11 @@ import { vmId } from "../../../model/queries/ids.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
 import { findReading } from "./read-linux.ts";
 
-const HEADER_SIZE = 64, SEGMENT_SIZE = 56;
+const HEADER_SIZE = 64, SEGMENT_SIZE = 56, SECTION_SIZE = 64;
+/** Stands for a number of segments that its field cannot hold: it is in the first section header. */
+const PN_XNUM = 0xffff;
+/** `sh_info` of a section header. */
+const SECTION_INFO = 44;
 const ET_CORE = 4, EM_AARCH64 = 183, CLASS_64 = 2, LITTLE = 1, VERSION = 1;
 const PT_LOAD = 1, PT_NOTE = 4, READ_WRITE_EXECUTE = 7;
 const NT_PRSTATUS = 1, NT_VMCOREINFO = 0;
@@ -68,7 +72,8 @@ export function vmcoreOf(view: View, vm: string | undefined): Vmcore {
     ...info ? [note("VMCOREINFO", NT_VMCOREINFO, new TextEncoder().encode(info.text))] : [],
   ];
   const notesSize = notes.reduce((sum, { length }) => sum + length, 0), image = reading?.tried("image", () => imageOf(reading));
-  const count = 1 + joined.length + (image ? 1 : 0), notesAt = HEADER_SIZE + SEGMENT_SIZE * count;
+  const count = 1 + joined.length + (image ? 1 : 0), sectionAt = HEADER_SIZE + SEGMENT_SIZE * count;
+  const notesAt = sectionAt + (count < PN_XNUM ? 0 : SECTION_SIZE);
   let offset = Math.ceil((notesAt + notesSize) / PAGE_SIZE) * PAGE_SIZE;
   const linear = reading?.tried("linear map", () => linearMap(reading));
   const loads = joined.map(({ ipa, size }): Segment => {
@@ -77,7 +82,7 @@ export function vmcoreOf(view: View, vm: string | undefined): Vmcore {
     return { virtual: linear?.(ipa) ?? BigInt(ipa), ipa, size, offset: at };
   });
   const beginning = new Uint8Array(notesAt + notesSize), view_ = new DataView(beginning.buffer);
-  writeHeader(view_, count);
+  writeHeader(view_, count, sectionAt);
   writeSegment(view_, 0, PT_NOTE, { virtual: 0n, ipa: 0, size: notesSize, offset: notesAt });
   for (const [index, segment] of [...image ? imageSegment(image, loads) : [], ...loads].entries()) {
     writeSegment(view_, index + 1, PT_LOAD, segment);
@@ -170,7 +175,8 @@ function imageSegment({ start, ipa, size }: Image, loads: readonly Segment[]): S
   return [{ virtual: start, ipa, size: load ? size : 0, offset: load ? load.offset + ipa - load.ipa : 0 }];
 }
 
-function writeHeader(view: DataView, segments: number): void {
+/** @param sectionAt for the section header of many segments */
+function writeHeader(view: DataView, segments: number, sectionAt: number): void {
   [0x7f, 0x45, 0x4c, 0x46, CLASS_64, LITTLE, VERSION].forEach((byte, index) => view.setUint8(index, byte));
   view.setUint16(16, ET_CORE, true);
   view.setUint16(18, EM_AARCH64, true);
@@ -178,7 +184,12 @@ function writeHeader(view: DataView, segments: number): void {
   view.setBigUint64(32, BigInt(HEADER_SIZE), true);
   view.setUint16(52, HEADER_SIZE, true);
   view.setUint16(54, SEGMENT_SIZE, true);
-  view.setUint16(56, segments, true);
+  view.setUint16(56, Math.min(segments, PN_XNUM), true);
+  if (segments < PN_XNUM) return;
+  view.setBigUint64(40, BigInt(sectionAt), true);
+  view.setUint16(58, SECTION_SIZE, true);
+  view.setUint16(60, 1, true);
+  view.setUint32(sectionAt + SECTION_INFO, segments, true);
 }
 
 function writeSegment(view: DataView, index: number, type: number, { virtual, ipa, size, offset }: Segment): void {
