@@ -104,7 +104,7 @@ Deno.test("screens of one session in the background, one after the other", async
         assert.doesNotMatch(await shown("s"), /typed 'y'/);
         // Back before anybody typed: there it is another machine.
         await terminal.keys("t", "g");
-        await terminal.until(/go to instruction \(/);
+        await terminal.until(/go to \(120000/);
         await terminal.keys("5000", "Enter");
         await terminal.until(/PAST[\s\S]*at t=\S+, instruction 5000/);
         await terminal.keys("t", "f");
@@ -212,7 +212,7 @@ Deno.test("a click on the scrubber goes to that time, and y copies to a tmux tha
   await terminal.set("set-clipboard", "on");
   await terminal.until(/tick \d/);
   await terminal.keys("t", "g");
-  await terminal.until(/go to instruction \(/);
+  await terminal.until(/go to \(120000/);
   await terminal.keys("5000", "Enter");
   await terminal.until(/PAST[\s\S]*at t=\S+, instruction 5000/);
   const lines = (await terminal.screen()).map((line) => line.trimEnd());

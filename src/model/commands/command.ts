@@ -29,9 +29,7 @@ export type Step =
   | { readonly kind: "move"; readonly to: Move }
   | { readonly kind: "mark"; readonly name: string }
   | { readonly kind: "stop-rule"; readonly change: StopChange }
-  | { readonly kind: "trace"; readonly kinds: readonly TraceKind[] }
-  /** To a mark, whose place only the session knows. */
-  | { readonly kind: "move-to-mark"; readonly name: string };
+  | { readonly kind: "trace"; readonly kinds: readonly TraceKind[] };
 
 /** How the rows of an answer are printed. */
 export interface Printed {

@@ -5,7 +5,7 @@ import { ArgumentError, type Kind, type Offers } from "./argument.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../machine/abi/trace.ts";
 import { FilterError } from "../queries/filters/filter.ts";
 import { formatId, type IdKind, paId, parseAs, parseId } from "../queries/ids.ts";
-import { MARK_NAME } from "../queries/move.ts";
+import { MARK_NAME, type PlaceOfRun } from "../queries/move.ts";
 import type { Table } from "../queries/table.ts";
 import { EVENTS } from "../queries/tables.ts";
 import { checkFilter } from "../queries/filters/temporal-filter.ts";
@@ -159,19 +159,23 @@ export const memoryPlace: Kind<string> = {
   },
 };
 
-/** A place of a run: digits alone are instructions; `insn:N/ORDER` is the id of a row. */
-export type PlaceOfRun =
-  | { readonly kind: "instructions"; readonly count: number; readonly order?: number }
-  | { readonly kind: "time"; readonly at: number };
+/** The forms of a place of a run, for help. */
+export const PLACES_OF_RUN = "instructions retired, a virtual time such as 12ms, a mark, or the id of a row (insn:NUMBER)";
 
+/** Digits alone are instructions, digits with a unit a virtual time; else it is a mark. */
 export const placeOfRun: Kind<PlaceOfRun> = {
   parse: (typed) => {
     const row = parseAs("insn", typed);
-    if (row) return { kind: "instructions", count: row.number, order: row.order };
-    return /^\d+$/.test(typed) ? { kind: "instructions", count: anyCount(0).parse(typed) } : { kind: "time", at: parseDuration(typed) };
+    if (row) return { kind: "instructions", count: row.number, ...row.order !== undefined && { order: row.order } };
+    if (/^\d+$/.test(typed)) return { kind: "instructions", count: anyCount(0).parse(typed) };
+    if (/^[\d.]+[a-z]+$/.test(typed)) return { kind: "time", at: parseDuration(typed) };
+    if (MARK_NAME.test(typed)) return { kind: "mark", name: typed };
+    throw new ArgumentError(`"${typed}" is not a place of the run`, "use for example 120000, 12ms, or the name of a mark");
   },
   spell: (at) =>
-    at.kind === "time"
+    at.kind === "mark"
+      ? at.name
+      : at.kind === "time"
       ? duration.spell(at.at)
       : at.order === undefined
       ? String(at.count)

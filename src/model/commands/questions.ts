@@ -12,6 +12,7 @@ import {
   idOf,
   place,
   placeOfRun,
+  PLACES_OF_RUN,
   size,
   text,
   value,
@@ -96,9 +97,7 @@ export const WHO = command("who", {
       "write",
     ),
     size: option(size(1, 4096), "bytes of memory from there on (default: 1)", { value: "bytes" }),
-    at: option(placeOfRun, "ask from an earlier place of the run: instructions retired, or a virtual time such as 12ms", {
-      value: "place",
-    }),
+    at: option(placeOfRun, `ask from an earlier place of the run: ${PLACES_OF_RUN}`, { value: "place" }),
     all: flag("list the history, oldest first, instead of the last access"),
     back: option(whole(1, 100), "follow the value back to its origin, through at most this many stores, loads and moves", { value: "n" }),
     limit: option(whole(1, 10_000), `with --all, at most this many of the latest accesses (default: ${HISTORY})`, { value: "rows" }),
@@ -158,7 +157,7 @@ export const FIND = command("find", {
     event: option(eventFilter, "instead of a target: events that the filter lets through, also over time (A before B)", {
       value: "filter",
     }),
-    at: option(placeOfRun, "only before that: instructions retired, a virtual time such as 12ms, or the id of a row", { value: "place" }),
+    at: option(placeOfRun, `only before that: ${PLACES_OF_RUN}`, { value: "place" }),
     limit: option(whole(1, 10_000), `at most this many of the latest places (default: ${PLACES})`, { value: "rows" }),
   },
   right: "looks",

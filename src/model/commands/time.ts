@@ -2,16 +2,12 @@
 
 import { flag, maybe, option, options, words } from "./argument.ts";
 import { command, move, type Step } from "./command.ts";
-import { anyCount, duration, eventFilter, markName, text } from "./kinds.ts";
+import { anyCount, duration, eventFilter, markName, placeOfRun, PLACES_OF_RUN, text } from "./kinds.ts";
 import { rowIn } from "../queries/rows.ts";
 import type { StopChange } from "../queries/stop-rule.ts";
 import type { Selected } from "../queries/table.ts";
 import { EVENTS, REASONS, RPCS, SLICES } from "../queries/tables.ts";
 import { hintFor } from "./words.ts";
-import type { Problem } from "../../kit/support/problem.ts";
-import { didYouMeanOneOf } from "../../kit/support/text/did-you-mean.ts";
-import { hint } from "../../kit/support/text/hint.ts";
-import { way } from "../../kit/support/text/way-out.ts";
 
 /** Help of `--timeout` where a way through the run may be long. */
 const MOVE_TIMEOUT = "wall time; exits with 4 after it, and the session stays paused at the place that it has reached";
@@ -50,7 +46,7 @@ export const BACK = command("back", {
   doc: "go back in time: show an earlier point of a session's run; pauses the machine",
   args: {
     by: option(anyCount(1), "go back this many instructions (default: 1)", { value: "n" }),
-    to: option(anyCount(0), "go back to the point where this many instructions had been retired", { value: "n" }),
+    to: option(placeOfRun, `go back to a place of the run: ${PLACES_OF_RUN}`, { value: "place" }),
     event: option(eventFilter, "go back to the previous event that matches the filter; repeat for earlier ones", { value: "filter" }),
     at: option(
       text,
@@ -67,6 +63,7 @@ export const BACK = command("back", {
   examples: [
     "back                  one instruction back",
     "back --to 120000",
+    "back --to 12ms",
     "back --event 'kind=rpc refused=yes'",
     "back --event 'kind=state vm=ping'",
     "back --at debian:vfs_open && el2 vcpu stack debian/0",
@@ -76,10 +73,10 @@ export const BACK = command("back", {
   lists: true,
   steps: ({ by = 1, to, event, at, mark, now, list }): readonly Step[] => {
     if (list) return [];
-    if (to !== undefined) return move({ kind: "instructions", count: to });
+    if (to !== undefined) return move(to);
     if (event !== undefined) return move({ kind: "event", filter: event });
     if (at !== undefined) return move({ kind: "place", at });
-    if (mark !== undefined) return [{ kind: "move-to-mark", name: mark }];
+    if (mark !== undefined) return move({ kind: "mark", name: mark });
     return move(now ? { kind: "now" } : { kind: "step", by: -by });
   },
   ask: ({ list }) => list ? { table: "time.ls", args: {} } : undefined,
@@ -94,12 +91,6 @@ export const BACK = command("back", {
     disabled: (_, { readOnly }) => readOnly ? "off: read-only" : undefined,
   }],
 });
-
-/** That there is no mark of this name. */
-export function noMark(name: string, names: readonly string[]): Problem {
-  const wayOut = names.length ? didYouMeanOneOf(name, names) : way`${hint("mark", name)} makes one`;
-  return { what: `there is no mark "${name}"`, wayOut };
-}
 
 export const ON = command("on", {
   doc: "step forward from a pause or from an earlier point",

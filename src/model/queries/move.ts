@@ -2,17 +2,38 @@
 // over a socket.
 
 import * as v from "valibot";
-import { count, text, whole } from "./fields.ts";
+import { amount, count, text, whole } from "./fields.ts";
+import type { Problem } from "../../kit/support/problem.ts";
+import { didYouMeanOneOf } from "../../kit/support/text/did-you-mean.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 /** Names of marks: one word on a command line. */
 export const MARK_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 export const markName = v.pipe(v.string(), v.regex(MARK_NAME));
 
+const RUN_PLACES = [
+  /** The place after so many retired instructions; `order`: of several there, the one before it. */
+  v.strictObject({ kind: v.literal("instructions"), count: count(), order: v.optional(count()) }),
+  /** The first place at which the machine has come to a virtual time (ns). */
+  v.strictObject({ kind: v.literal("time"), at: v.pipe(amount, v.minValue(0)) }),
+  /** A place that a user has named. */
+  v.strictObject({ kind: v.literal("mark"), name: markName }),
+] as const;
+
+export const runPlace = v.variant("kind", RUN_PLACES);
+export type PlaceOfRun = Readonly<v.InferOutput<typeof runPlace>>;
+
+/** That there is no mark of this name. */
+export function noMark(name: string, names: readonly string[]): Problem {
+  const wayOut = names.length ? didYouMeanOneOf(name, names) : way`${hint("mark", name)} makes one`;
+  return { what: `there is no mark "${name}"`, wayOut };
+}
+
 export const move = v.variant("kind", [
   /** So many instructions forward, or back. */
   v.strictObject({ kind: v.literal("step"), by: whole }),
-  /** The place after this many retired instructions. */
-  v.strictObject({ kind: v.literal("instructions"), count: count() }),
+  ...RUN_PLACES,
   /** Back to the last event that a filter lets through. */
   v.strictObject({ kind: v.literal("event"), filter: text() }),
   /**

@@ -3,13 +3,7 @@
 
 import * as v from "valibot";
 import { amount, count, name, text, unsigned } from "./fields.ts";
-
-/** A place of the run: instructions retired, or virtual time (ns). */
-const place = v.variant("kind", [
-  /** `order`: of several at that place, those before this one, from 1. */
-  v.strictObject({ kind: v.literal("instructions"), count: count(), order: v.optional(count()) }),
-  v.strictObject({ kind: v.literal("time"), at: v.pipe(amount, v.minValue(0)) }),
-]);
+import { runPlace } from "./move.ts";
 
 export const QUERY_ARGUMENTS = {
   /** Only rows that this filter lets through. */
@@ -40,7 +34,7 @@ export const QUERY_ARGUMENTS = {
   /** Only accesses after which the memory or the register has this value. */
   value: unsigned(64),
   /** Only what was before this place of the run. */
-  before: place,
+  before: runPlace,
   /** Follows a value to its origin, through at most so many places; absent: one access. */
   back: count(),
   /** Bytes, or instructions. */

@@ -1,7 +1,7 @@
 // The run of a session until now, as another machine can go through it again: what entered, states
 // that were kept, symbols, places with names.
 
-import { type Moment, momentOf, Past } from "../recordings/past/past.ts";
+import { type Moment, momentOf, Past, type TimeReached } from "../recordings/past/past.ts";
 import type { Rerun } from "../recordings/past/rerun.ts";
 import type { RunUpTo } from "../recordings/past/back-to.ts";
 import { addMark, type Input, type Mark, type RecordedInput, type TurnPlace } from "../../model/plans/recorded-run.ts";
@@ -10,6 +10,8 @@ import { COUNT_LIMIT, History, isLater, type KeptMilestone, type Milestone } fro
 import type { MemoryUse } from "../../model/queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../../model/plans/memory-budget.ts";
 import { OTHER_CALLS } from "../../machine/hypervisor/inspect.ts";
+import { noMark, type PlaceOfRun } from "../../model/queries/move.ts";
+import { QueryError } from "../inspection/readers/inspected.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { EarlierPages } from "../state/pages.ts";
 import { PageFile } from "../state/page-file.ts";
@@ -20,6 +22,9 @@ import { KeptOldBytes } from "../recordings/past/old-bytes.ts";
 import type { WrittenDisk } from "../outside/written-disk.ts";
 import { exceptionText, UserError } from "../../kit/support/problem.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { timeText } from "../../kit/support/text/number-text.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
 import type {
   LeftMemory,
@@ -321,6 +326,30 @@ export class SessionRun implements Rerun {
     const refused = addMark(this.#marks, mark);
     if (refused !== undefined) throw new UserError(refused);
     return mark;
+  }
+
+  /**
+   * The moment of a place up to the present.
+   * @param shown instructions that are retired at the place that is shown
+   * @throws QueryError if it is not there
+   */
+  momentOf(place: PlaceOfRun, shown: number): number | TimeReached {
+    const now = this.present.instructions(), { time } = this.present.machine;
+    if (place.kind === "time") {
+      if (place.at <= time) return { time: place.at };
+      throw new QueryError(
+        `t=${timeText(place.at)}s is later than the present, t=${timeText(time)}s`,
+        way`${hint("resume")} lets the machine run on`,
+      );
+    }
+    const count = place.kind === "mark" ? this.#marks.get(place.name)?.instructions : place.count;
+    if (count === undefined) throw new QueryError(noMark(place.kind === "mark" ? place.name : "", [...this.#marks.keys()].toSorted()));
+    if (count < this.first) throw new QueryError(`that is before ${this.start}`);
+    if (count <= now) return count;
+    throw new QueryError(
+      `instruction ${count} is later than the present, instruction ${now}`,
+      way`${hint("on", { by: count - shown })} lets the machine run up to there`,
+    );
   }
 
   /** The marks of a recording that is run again, or of this run. */

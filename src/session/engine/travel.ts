@@ -7,7 +7,7 @@ import { QueryError } from "../inspection/readers/inspected.ts";
 import type { Move } from "../../model/queries/move.ts";
 import { BackTo, type Sought } from "../recordings/past/back-to.ts";
 import { OnTo } from "../recordings/past/on-to.ts";
-import { type Moment, momentOf } from "../recordings/past/past.ts";
+import { type Moment, momentOf, type TimeReached } from "../recordings/past/past.ts";
 import type { Debugging } from "./debugging.ts";
 import { inPieces, MOVE_SLICE } from "./loop.ts";
 import type { EngineParts } from "./parts.ts";
@@ -59,6 +59,15 @@ export class Travel {
       if (!isForward && !(to.kind === "instructions" && to.count >= shown.present.instructions())) return moved(lost);
     }
     if (this.debugging.held) return moved("a machine that a debugger has stopped cannot go back");
+    let moment: number | TimeReached = 0;
+    try {
+      if (to.kind === "instructions" || to.kind === "time" || to.kind === "mark") {
+        moment = parts.run.momentOf(to, shown.system.instructions());
+      }
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error;
+      return moved(error.problem);
+    }
     parts.slices.pause(true);
     this.#way++;
     this.#leaveWayOn(ELSEWHERE);
@@ -75,7 +84,9 @@ export class Travel {
       case "step":
         return this.#toCount(shown.system.instructions() + to.by, to, moved);
       case "instructions":
-        return this.#toCount(to.count, to, moved);
+      case "time":
+      case "mark":
+        return typeof moment === "number" ? this.#toCount(moment, to, moved) : this.#toTime(moment, moved);
     }
   }
 
@@ -118,6 +129,20 @@ export class Travel {
     this.#leavePast();
     if (target > now && !this.parts.slices.isDone) this.#stepOn(target, moved);
     else this.#arrive(moved);
+  }
+
+  /** Goes to a virtual time of the past. */
+  #toTime(moment: TimeReached, moved: Told): void {
+    const { shown, run } = this.parts;
+    shown.forgetWay();
+    this.#trail = [];
+    this.#leavePast();
+    const past = shown.past = run.pastAt(run.milestone(moment)), end = shown.present.instructions();
+    this.#piecewise(
+      moved,
+      () => past.advance(moment, MOVE_SLICE) ? () => this.#arrive(moved) : undefined,
+      () => ({ instructions: past.system.instructions(), end }),
+    );
   }
 
   /**

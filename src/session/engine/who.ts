@@ -182,12 +182,8 @@ export class Who {
 
   /** The machine at a place of the run. */
   *#systemAt(place: QueryArgument<"before">): InPieces<System> {
-    const { run, shown: { present } } = this.parts;
-    const isLater = place.kind === "time" ? place.at > present.machine.time : place.count > present.instructions();
-    if (isLater) throw new QueryError("that is after the present");
-    if (place.kind === "instructions" && place.count < run.first) throw new QueryError(`that is before ${run.start}`);
-    if (place.kind === "time") return (yield* this.#go({ at: place.at, settled: true })).system;
-    if (place.order === undefined) return (yield* this.#go(place.count)).system;
+    const { run, shown, shown: { present } } = this.parts, moment = run.momentOf(place, shown.system.instructions());
+    if (place.kind !== "instructions" || place.order === undefined) return (yield* this.#go(moment)).system;
     // All accesses of a place are before the one after the next.
     const end = place.count + 2;
     return end < present.instructions() ? (yield* this.#go(end)).system : present;

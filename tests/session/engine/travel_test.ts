@@ -93,6 +93,31 @@ Deno.test("a place in the past is the same from wherever it is gone to, and now 
   session.engine.stop();
 });
 
+Deno.test("a place later than the present is refused with what leads there, and the machine runs on; a mark is a place", async () => {
+  const session = await demo(), { engine } = session;
+  await session.runAWhile();
+  const now = engine.present.instructions(), { time } = engine.present.machine;
+  assert.equal(
+    await session.move({ kind: "instructions", count: now + 7 }),
+    `instruction ${now + 7} is later than the present, instruction ${now}; el2 on --by 7 lets the machine run up to there`,
+  );
+  assert.match(
+    await session.move({ kind: "time", at: time + 1e9 }) ?? "",
+    /^t=\d+\.\d{6}s is later than the present, t=\d+\.\d{6}s; el2 resume /,
+  );
+  assert.match(await session.move({ kind: "mark", name: "there" }) ?? "", /^there is no mark "there"; el2 mark there makes one/);
+  assert.equal(engine.present.instructions(), now);
+  assert.equal(await session.move({ kind: "time", at: time / 2 }), undefined);
+  assert.ok(engine.system.machine.time >= time / 2);
+  const { hashes } = session;
+  engine.mark(1, "there");
+  assert.equal((await session.event("acted")).error, undefined);
+  assert.equal(await session.move({ kind: "now" }), undefined);
+  assert.equal(await session.move({ kind: "mark", name: "there" }), undefined);
+  assert.equal(session.hashes, hashes);
+  session.engine.stop();
+});
+
 Deno.test("in the past consoles are what they had shown there, also after a way on and a way back", async () => {
   const session = await demo();
   // A console shows something from 24,000 instructions on: a hundredth of the run comes later.

@@ -221,5 +221,5 @@ Deno.test("neither the present nor a machine of the past can be in a snapshot", 
 /** Whether a place is after that of a machine. */
 function isAfter(moment: Moment, { system }: Past): boolean {
   if (typeof moment === "number") return false;
-  return ("turn" in moment ? moment.turn : moment.at) > system.machine.boundary;
+  return ("turn" in moment ? moment.turn : "time" in moment ? moment.time : moment.at) > system.machine.boundary;
 }

@@ -15,10 +15,29 @@ import { withGuest } from "../assembly/bare-metal.ts";
 import { Session } from "../engine/session-in-thread.ts";
 import { bootPlan } from "../snapshots/systems.ts";
 
+/** Goes to a virtual time, and an instruction on: that is the run, as is what is found before. */
+async function checkTime(session: Session, time: number): Promise<void> {
+  const { engine } = session;
+  assert.equal(await session.move({ kind: "time", at: time }), undefined);
+  const passed = engine.system.machine.time - time;
+  assert.ok(passed >= 0 && passed <= QUANTUM + EXIT_COST, `${passed} ns after ${time}`);
+  assert.equal(await session.move({ kind: "step", by: 1 }), undefined);
+  const next = session.hashes;
+  assert.equal(await session.move({ kind: "now" }), undefined);
+  assert.equal(await session.move({ kind: "instructions", count: Number.parseInt(next) }), undefined);
+  assert.equal(session.hashes, next);
+  const asked: Asked = { at: "host:atomic", size: 8 };
+  const [place] = rowsOf(WHO, await session.ask({ table: "who", args: { ...asked, before: { kind: "time", at: time } } }));
+  assert.ok(Number(place.t) <= time + QUANTUM + EXIT_COST);
+  await check(session, asked, place);
+}
+
 /** Places of each kind of answer on a machine, and instructions of its CPUs together. */
 const PLACES = LONG ? 40 : 2, LENGTH = LONG ? 40_000_000 : 400_000;
 
-/** Virtual time (ns) of an exit after its instruction: the time of an event is that of its answer. */
+/** Virtual time (ns) of a turn, which a CPU that waits passes at once. */
+const QUANTUM = 20_000;
+/** Virtual time (ns) of an exit: the time of an event is that after it. */
 const EXIT_COST = 1000;
 
 type Asked = QueryOf<"who">["args"];
@@ -86,6 +105,8 @@ for (const cpus of [1, 2, 4]) {
         places.push(...rows.map((row): [Asked, Place] => [asked, row]));
       }
       for (const [asked, place] of places) await check(session, asked, place);
+      const { machine } = session.engine.present;
+      for (const part of [0.51, 0.76, 0.93]) await checkTime(session, Math.floor(part * machine.time) + 0.5);
       assert.equal(await session.move({ kind: "now" }), undefined);
       if (LONG) console.log(`${places.length} places of ${cpus} CPUs`);
       session.engine.stop();

@@ -1,17 +1,13 @@
 // A session's machine paused, resumed, and shown at other places of its run.
 
 import { answer } from "./answer.ts";
-import { checkAnswered, ExitCode, failed, Failure } from "./failure.ts";
+import { ExitCode, failed, Failure } from "./failure.ts";
 import { output, report } from "./print.ts";
 import { Progress } from "./progress.ts";
 import type { OpenSession } from "./session.ts";
-import type { Step } from "../../../model/commands/command.ts";
-import { noMark } from "../../../model/commands/time.ts";
 import type { Move } from "../../../model/queries/move.ts";
 import { documentText, PLACE } from "../../../model/queries/documents.ts";
 import { endProblem, hasEnded } from "../../../model/queries/facts/problem.ts";
-import { rowsOf } from "../../../model/queries/query.ts";
-import { PLACES } from "../../../model/queries/tables.ts";
 import { timeText } from "../../../kit/support/text/number-text.ts";
 
 /** How a move is shown, and the wall time (ns) that it has. */
@@ -20,25 +16,8 @@ interface MoveOptions {
   readonly timeout?: number;
 }
 
-/**
- * Instructions at a mark.
- * @throws Failure if there is none of this name
- */
-async function markedPlace({ asker }: OpenSession, name: string): Promise<number> {
-  const answer = await asker.ask({ table: PLACES.name, args: { filter: "kind=mark" } });
-  checkAnswered(answer);
-  const marks = rowsOf(PLACES, answer), mark = marks.find((one) => one.name === name);
-  if (mark) return Number(mark.insn);
-  throw failed(noMark(name, marks.map((one) => one.name ?? "")));
-}
-
 /** Moves to another place in the run of a session, and prints where it is. */
-export async function goTo(
-  open: OpenSession,
-  step: Extract<Step, { readonly kind: "move" | "move-to-mark" }>,
-  { json = false, timeout }: MoveOptions,
-): Promise<void> {
-  const to: Move = step.kind === "move" ? step.to : { kind: "instructions", count: await markedPlace(open, step.name) };
+export async function goTo(open: OpenSession, to: Move, { json = false, timeout }: MoveOptions): Promise<void> {
   // The first Ctrl-C stops on the way, and the session stays paused there.
   const cancel = () => void open.asker.move({ kind: "here" });
   using progress = new Progress("replaying", "instructions", cancel);

@@ -48,8 +48,7 @@ export async function perform(open: OpenSession, step: Step, options: RunOptions
     case "mark":
       return refused(await asker.mark(step.name));
     case "move":
-    case "move-to-mark":
-      return await goTo(open, step, { ...options, timeout: values.timeout as number | undefined });
+      return await goTo(open, step.to, { ...options, timeout: values.timeout as number | undefined });
     case "pause":
     case "resume":
       return await setPaused(open, step.kind === "pause", options);

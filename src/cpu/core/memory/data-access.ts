@@ -175,7 +175,10 @@ export class DataAccess {
     return found;
   }
 
-  /** The same for `size` bytes, of whose first the verdict is known; the function ends with `result`. */
+  /**
+   * The same for `size` bytes, of whose first the verdict is known; the function ends with
+   * `result`.
+   */
   watchAll(c: Code, va: Value, access: Value, wasmAddress: Value, size: Value, result: Value): void {
     c.if(this.look(c, va, access, wasmAddress, size).eq(Watch.Hit), () => this.#stopBefore(c, result));
   }
@@ -185,7 +188,7 @@ export class DataAccess {
     c.return(result);
   }
 
-  /** Whether a region has to leave a write of `size` bytes to the interpreter, which stops before it. */
+  /** Whether a region leaves a write of `size` bytes to the interpreter, which may stop. */
   mayStop(c: Code, va: Value, access: Value, wasmAddress: Value, size: Value): Value {
     const found = this.look(c, va, access, wasmAddress, size);
     return found.nonZero().and(this.isBeside(c, access, wasmAddress, size).not());

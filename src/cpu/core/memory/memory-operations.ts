@@ -70,7 +70,7 @@ const accessOf = (options: Value, unprivileged: number) => options.and(unprivile
 /** Bytes from an address to the end of its page; backward, the bytes of a page before it. */
 const roomAt = (va: Value, forward: Value) => forward.select(constant("i32", PAGE_SIZE).sub(inPage(va)), inPage(va.sub(1)).add(1));
 
-/** Bytes of one call: those left (i64), at most `room`. Who watches them does not change that. */
+/** Bytes of one call: those left (i64), at most `room`, watched or not. */
 const countOf = (c: Code, left: Value, room: Value): Local => c.let(left.ltU(room.wide()).select(left.wrap(), room));
 
 /** The bytes of one call of `copyMemory`: where they are, and how many. */
@@ -155,7 +155,10 @@ function defineTrySet(library: Library, data: DataAccess): void {
   c.result(size.add(count.wide()), one);
 }
 
-/** Where a call writes so many bytes of a page. Ends the function if it may not, or if one is watched. */
+/**
+ * Where a call writes so many bytes of a page. Ends the function if it may not, or if one is
+ * watched.
+ */
 function writtenAll(c: Code, library: Library, data: DataAccess, to: Value, count: Value): Local {
   const size = c.parameter(2), access = accessOf(c.parameter(3), WRITES);
   const written = c.let(c.call(library.named("writeAddress"), to, access));

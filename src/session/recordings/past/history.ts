@@ -1,7 +1,7 @@
 // Places of a run whose state is kept, so that going back starts from the nearest one and not from
 // the beginning.
 
-import { isMidTurn, type Moment } from "./past.ts";
+import { isMidTurn, isTime, type Moment } from "./past.ts";
 import type { RunMemory } from "../../assembly/system/system.ts";
 import type { SystemState } from "../../state/system-state.ts";
 import type { PageFile } from "../../state/page-file.ts";
@@ -87,6 +87,9 @@ interface Kept extends KeptMilestone {
 }
 
 const isInMemory = ({ own, state }: Kept) => own > state.size;
+
+/** Virtual time (ns) before a place by a time at which no CPU has passed it: many turns. */
+const TURN = 1e6;
 
 /** Milestones that are kept. */
 export const COUNT_LIMIT = 1024;
@@ -240,6 +243,8 @@ export class History {
    */
   before(moment: Moment): Milestone | undefined {
     if (typeof moment === "number") return this.#milestones.findLast((one) => one.instructions < moment);
+    // A CPU may be further than the boundary of its turn, by an exit or the step of a native guest.
+    if (isTime(moment)) return this.#milestones.findLast((one) => one.at < moment.time - TURN);
     const at = isMidTurn(moment) ? moment.turn : moment.at;
     return this.#milestones.findLast((one) => one.at < at);
   }

@@ -10,12 +10,23 @@ import type { RecordedInput, TurnPlace } from "../../../model/plans/recorded-run
 
 /** Turns between two checks of the clock. */
 const TURNS = 64;
+/** The part of the way to a virtual time that is gone at once. */
+const APPROACH = 8;
 
 /**
  * The place of a machine in its run: between two turns, or in the middle of one. A count of retired
  * instructions means the first place that has it; many have the same, as native guests retire none.
  */
-export type Moment = number | TurnPlace | MidTurn;
+export type Moment = number | TurnPlace | MidTurn | TimeReached;
+
+/**
+ * A place at which the machine has come to a virtual time (ns), the first or one some exits later.
+ * Turns end where they did in the run: one that ended at this time would change the order of
+ * several CPUs' instructions.
+ */
+export interface TimeReached {
+  readonly time: number;
+}
 
 /** A place in the middle of a turn, where the machine has retired this many instructions. */
 interface MidTurn {
@@ -29,6 +40,11 @@ export function momentOf(system: Pick<RunningSystem, "machine" | "instructions">
   const { machine } = system;
   const { boundary } = machine;
   return machine.inTurn ? { turn: boundary, instructions: system.instructions() } : { at: boundary, settled: machine.settled };
+}
+
+/** Whether a moment is given by a virtual time. */
+export function isTime(moment: Moment): moment is TimeReached {
+  return typeof moment === "object" && "time" in moment;
 }
 
 /** Whether a moment is in the middle of a turn. */
@@ -72,6 +88,7 @@ export class Past {
    * end of the inputs; false if it has to be called again.
    */
   advance(to: Moment, milliseconds: number): boolean {
+    if (isTime(to)) return this.#advanceToTime(to.time, milliseconds);
     if (!isMidTurn(to)) return this.#advance(to, milliseconds);
     const { machine } = this.system;
     if (machine.boundary < to.turn) {
@@ -82,7 +99,30 @@ export class Past {
     return this.#advance(to, milliseconds);
   }
 
-  #advance(to: Moment, milliseconds: number): boolean {
+  /**
+   * Continues by counts of instructions, each at least a nanosecond, and fewer the nearer it is: an
+   * exit takes time, too. Where no CPU retires any, turns come one by one.
+   */
+  #advanceToTime(time: number, milliseconds: number): boolean {
+    const { system, system: { machine } } = this, limit = performance.now() + milliseconds;
+    system.kernelEvents.follow();
+    while (machine.time < time && performance.now() < limit) {
+      if (!machine.inTurn) this.#enter();
+      if (this.#suspended() || this.#isAtEnd) return true;
+      const missing = time - machine.time, end = machine.boundary < this.end ? this.end : Infinity;
+      system.stopAt(system.instructions() + Math.ceil(missing / APPROACH));
+      const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, end);
+      const result = machine.run(upTo, Math.max(1, Math.min(TURNS, Math.floor(missing / machine.quantum))));
+      system.consoles.drain();
+      system.events.drain();
+      if (this.#suspended() || result.kind === "stopped") return true;
+      if (result.kind !== "idle") continue;
+      machine.skipTo(Math.min(result.next, upTo, time));
+    }
+    return machine.time >= time;
+  }
+
+  #advance(to: Exclude<Moment, TimeReached>, milliseconds: number): boolean {
     const { system } = this;
     const { machine } = system;
     const limit = performance.now() + milliseconds;

@@ -72,7 +72,9 @@ function rerunOf(plan: SessionPlan, kept: readonly Milestone[], begun: (mileston
   return {
     milestone: (moment) =>
       kept.findLast(({ instructions, at }) =>
-        typeof moment === "number" ? instructions < moment : "at" in moment ? at < moment.at : at < moment.turn
+        typeof moment === "number"
+          ? instructions < moment
+          : at < ("at" in moment ? moment.at : "time" in moment ? moment.time : moment.turn)
       ),
     mayBeWritten: () => true,
     pastAt: (milestone) => {

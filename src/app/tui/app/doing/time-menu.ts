@@ -7,7 +7,8 @@ import type { AppServices } from "../services/app-services.ts";
 import { type MenuItem, MenuOverlay, TextOverlay } from "../overlays/overlay.ts";
 import type { Done } from "../services/done.ts";
 import { TablePane } from "../../panes/table-pane.ts";
-import type { Arguments, GivenOf } from "../../../../model/commands/argument.ts";
+import { ArgumentError, type Arguments, type GivenOf } from "../../../../model/commands/argument.ts";
+import { placeOfRun } from "../../../../model/commands/kinds.ts";
 import type { Command } from "../../../../model/commands/command.ts";
 import { BACK, ON } from "../../../../model/commands/time.ts";
 import { cellText } from "../../../../model/queries/texts/format.ts";
@@ -106,7 +107,7 @@ export class TimeMenu {
       return {
         label: label.trimEnd(),
         reason: row.kind === "shown" ? "here" : undefined,
-        run: () => app.travel(BACK, row.kind === "now" ? { now: true } : { to: Number(row.insn) }),
+        run: () => app.travel(BACK, row.kind === "now" ? { now: true } : { to: { kind: "instructions", count: Number(row.insn) } }),
       };
     });
     app.show(new MenuOverlay("places of the run; Enter goes there", items));
@@ -117,14 +118,15 @@ export class TimeMenu {
     const { app } = this;
     app.show(
       new TextOverlay({
-        sign: "go to instruction (such as 120000): ",
+        sign: "go to (120000, 12ms or a mark): ",
         history: this.#places,
         accept: (text) => {
-          const count = Number(text.replaceAll(/[_, ]/g, "") || NaN);
-          if (!Number.isSafeInteger(count) || count < 0) {
-            return app.say(`"${text}" is not an instruction count; use for example 120000`, "bad");
+          try {
+            app.travel(BACK, { to: placeOfRun.parse(/^[\d_, ]+$/.test(text) ? text.replaceAll(/[_, ]/g, "") : text) });
+          } catch (error) {
+            if (!(error instanceof ArgumentError)) throw error;
+            app.say(problemText(error.problem), "bad");
           }
-          app.travel(BACK, { to: count });
         },
       }),
     );

@@ -5,10 +5,7 @@ import type { SessionState } from "./session-state.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
 import { ArgumentError, type Arguments, completed, type GivenOf } from "../../../../model/commands/argument.ts";
 import type { Command, Step } from "../../../../model/commands/command.ts";
-import { noMark } from "../../../../model/commands/time.ts";
 import { hintFor } from "../../../../model/commands/words.ts";
-import { problemIn, rowsOf } from "../../../../model/queries/query.ts";
-import { PLACES } from "../../../../model/queries/tables.ts";
 import type { Request } from "../../../../model/protocol/protocol.ts";
 import type { Problem } from "../../../../kit/support/problem.ts";
 
@@ -50,20 +47,11 @@ export class Steps {
       case "move":
         this.session.beginMove();
         return void this.send({ kind: "move", id: 0, to: step.to });
-      case "move-to-mark":
-        return await this.#toMark(step.name);
       case "pause":
       case "resume":
       case "input":
       case "trace":
         return void this.send(step);
     }
-  }
-
-  async #toMark(name: string): Promise<Problem | undefined> {
-    const answer = await this.asker.ask({ table: PLACES.name, args: { filter: "kind=mark" } });
-    const marks = rowsOf(PLACES, answer), mark = marks.find((one) => one.name === name);
-    if (!mark) return problemIn(answer) ?? noMark(name, marks.map((one) => one.name ?? ""));
-    return await this.#perform({ kind: "move", to: { kind: "instructions", count: Number(mark.insn) } });
   }
 }

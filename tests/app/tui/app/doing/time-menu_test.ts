@@ -28,9 +28,9 @@ Deno.test("t n goes to now, t g to a count, t b back to an event or an instructi
   await rig.keys("tn");
   await rig.keys("tg120_000");
   await rig.press("enter");
-  await rig.keys("tgsoon");
+  await rig.type("tg12 s");
   await rig.press("enter");
-  assert.match(await rig.text(), /"soon" is not an instruction count; use for example 120000/);
+  assert.match(await rig.text(), /"12 s" is not a place of the run; use for example 120000, 12ms/);
   await rig.keys("tb");
   assert.match(await rig.text(), /back to: vm=vm:debian/);
   await rig.press("esc");
@@ -158,7 +158,7 @@ Deno.test("a prompt without a text has an example; the past is as many instructi
   assert.match(empty, /back to \(such as kind=rpc, or at ping:0x80000000\):/);
   await rig.press("esc");
   await rig.keys("tg");
-  assert.match(await rig.text(), /go to instruction \(such as 120000\):/);
+  assert.match(await rig.text(), /go to \(120000, 12ms or a mark\):/);
   await rig.press("esc");
   const past = new Rig(120, 36, { ascii: false }, "direct");
   past.sample();
