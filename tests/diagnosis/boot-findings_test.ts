@@ -6,7 +6,7 @@ import { type Bootable, bootFindings } from "../../src/session/assembly/layout/b
 import { cells, cells64, devicetree, type DevicetreeNode, node } from "../../src/machine/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/machine/devicetree/writer.ts";
 import { writeCpio } from "../../src/kit/formats/cpio.ts";
-import type { BootFinding } from "../../src/model/queries/facts/boot-finding.ts";
+import { BOOT_FINDINGS, type BootFinding } from "../../src/model/queries/facts/boot-finding.ts";
 import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 
@@ -74,6 +74,14 @@ const BROKEN: readonly Case[] = [
   ["console=ttyAMA0 without ports", { bootargs: "console=ttyAMA0", ports: [] }, {}, ["console-absent"]],
   ["console=hvc1 with one console", { bootargs: "console=hvc1" }, { devices: [CONSOLE], slots: 0 }, ["console-absent"]],
   ["earlycon at another address", { bootargs: "earlycon=pl011,0x3f8000" }, {}, ["earlycon-absent"]],
+  ["earlycon of a 16550 on a PL011", { bootargs: "earlycon=uart8250,mmio32,0x09000000" }, {}, ["earlycon-driver"]],
+  ["earlycon of a PL011 on a 16550", { bootargs: "earlycon=pl011,0x3f8", ports: [["ns16550a", 0x3f8]] }, {}, ["earlycon-driver"]],
+  ["registers of four bytes on a 16550", { bootargs: "earlycon=uart8250,mmio32,0x3f8", ports: [["ns16550a", 0x3f8]] }, {}, [
+    "earlycon-driver",
+  ]],
+  ["an I/O port on a 16550", { bootargs: "earlycon=uart8250,io,0x3f8", ports: [["ns16550a", 0x3f8]] }, {}, ["earlycon-driver"]],
+  ["a console of a 16550 on a PL011", { bootargs: "console=uart8250,mmio,0x9000000,115200" }, {}, ["earlycon-driver"]],
+  ["QEMU's line in crosvm's VM", { bootargs: "earlycon=pl011,0x9000000", ports: [["ns16550a", 0x3f8]] }, {}, ["earlycon-absent"]],
   ["earlycon without a path", { bootargs: "console=ttyAMA0 earlycon" }, {}, ["earlycon-without-path"]],
   ["a ramdisk that /chosen does not name", {}, { ramdisk: RAMDISK }, ["ramdisk-not-named"]],
   ["a ramdisk elsewhere", { chosen: ramdiskAt(START + 0x1000) }, { ramdisk: RAMDISK }, ["ramdisk-elsewhere"]],
@@ -103,6 +111,9 @@ const HEALTHY: readonly Case[] = [
   ["a virtual terminal", { bootargs: "console=tty0" }, {}, []],
   ["no console on purpose", { bootargs: "console=null" }, {}, []],
   ["earlycon with the port's address", { bootargs: "earlycon=pl011,mmio32,0x9000000" }, {}, []],
+  ["earlycon of a 16550", { bootargs: "earlycon=uart8250,mmio,0x3f8,115200n8", ports: [["ns16550a", 0x3f8]] }, {}, []],
+  ["a console by the address of a 16550", { bootargs: "console=uart,mmio,0x3f8", ports: [["ns16550a", 0x3f8]] }, {}, []],
+  ["earlycon of a virtio console", { bootargs: "earlycon=virtio_console" }, {}, []],
   ["earlycon with a path", { bootargs: "earlycon", chosen: { "stdout-path": "/serial@9000000" } }, {}, []],
   ["a whole ramdisk", { chosen: ramdiskAt(START) }, { ramdisk: RAMDISK }, []],
   ["a compressed ramdisk", { chosen: ramdiskAt(START, 4) }, { ramdisk: { start: START, bytes: Uint8Array.of(0x1f, 0x8b, 8, 0) } }, []],
@@ -140,4 +151,25 @@ Deno.test("a silent VM has the console that is not there as its first evidence, 
   }]);
   const right = await demoSystem(text.replace("hvc0", "ttyAMA0"), undefined, folder);
   assert.deepEqual([right.events.drain().events, right.vms.findings.get("x")], [[], []]);
+});
+
+Deno.test("an early console of another driver is told with the port, and with the arguments that it takes", () => {
+  const told = (bootargs: string, ports?: Machine["ports"]) => {
+    const [found] = bootFindings({
+      tree: machine({ bootargs, ports }),
+      devices: [],
+      slots: 0,
+      ramdisk: undefined,
+      image: new Uint8Array(),
+    });
+    return [BOOT_FINDINGS.text(found), BOOT_FINDINGS.wayOutText(found)];
+  };
+  assert.deepEqual(told("earlycon=uart8250,mmio32,0x09000000 console=ttyAMA0"), [
+    "the command line has earlycon=uart8250,mmio32,0x09000000, and the port at 0x9000000 is a PL011",
+    "use earlycon without arguments, or earlycon=pl011,0x9000000",
+  ]);
+  assert.deepEqual(told("earlycon=uart8250,mmio32,0x3f8", [["ns16550a", 0x3f8]]), [
+    "the command line has earlycon=uart8250,mmio32,0x3f8, and the port at 0x3f8 is a 16550 with registers of 1 byte",
+    "use earlycon without arguments, or earlycon=uart8250,mmio,0x3f8",
+  ]);
 });

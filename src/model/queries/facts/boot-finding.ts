@@ -20,6 +20,8 @@ export type BootFinding =
   /** No console that the command line names exists; those that do, by Linux's names. */
   | { readonly code: "console-absent"; readonly named: readonly string[]; readonly has: readonly string[] }
   | { readonly code: "earlycon-absent"; readonly argument: string; readonly has: readonly string[] }
+  /** The port at that address is for another driver, or has registers of another width. */
+  | { readonly code: "earlycon-driver"; readonly argument: string; readonly port: string; readonly address: string; readonly use: string }
   /** A plain `earlycon`, and a devicetree without stdout-path. */
   | { readonly code: "earlycon-without-path" }
   | { readonly code: "ramdisk-not-named"; readonly start: string; readonly end: string }
@@ -45,6 +47,7 @@ const list = (names: readonly string[]) => names.join(", ") || "none";
 export const BOOT_FINDINGS = new Facts<BootFinding>({
   "console-absent": ({ named, has }) => `the command line names console ${list(named)}, and this VM has ${list(has)}: no output is shown`,
   "earlycon-absent": ({ argument, has }) => `the command line has ${argument}, and the serial ports are at ${list(has)}`,
+  "earlycon-driver": ({ argument, port, address }) => `the command line has ${argument}, and the port at ${address} is a ${port}`,
   "earlycon-without-path": () => "the command line has earlycon, and /chosen has no stdout-path",
   "ramdisk-not-named": ({ start, end }) => `a ramdisk is at ${start}..${end}, and /chosen does not name it`,
   "ramdisk-elsewhere": ({ start, end, named }) => `the ramdisk is at ${start}..${end}, and /chosen names ${named}`,
@@ -59,6 +62,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
 }, {
   "console-absent": ({ has }) => has.length ? `use console=${has[0]}` : 'give the VM a console, such as { kind = "console" } in devices',
   "earlycon-absent": ({ has }) => has.length ? "use earlycon without an address" : "leave earlycon out",
+  "earlycon-driver": ({ use }) => `use ${use}`,
   "earlycon-without-path": () => "name the port: earlycon=pl011,ADDRESS",
   "ramdisk-not-named": () => "add linux,initrd-start and linux,initrd-end to /chosen",
   "ramdisk-elsewhere": () => "fix linux,initrd-start and linux,initrd-end in /chosen",

@@ -33,7 +33,20 @@ const PORTLESS = /^(?:tty\d*|null|ttynull|netcon|pstore|ram|)$/;
 interface Port {
   readonly name: string;
   readonly address: number;
+  readonly kind: "PL011" | "16550";
+  /** Bytes of a 16550's register. */
+  readonly width: number;
 }
+
+/** Linux's drivers of early consoles for a port. */
+const EARLY_DRIVERS: Readonly<Record<Port["kind"], readonly string[]>> = {
+  "PL011": ["pl011"],
+  "16550": ["uart8250", "uart", "ns16550", "ns16550a"],
+};
+/** Bytes of a register by the second word of an early console's argument. */
+const WIDTHS: Readonly<Record<string, number>> = { mmio: 1, mmio16: 2, mmio32: 4, mmio32be: 4 };
+/** An early console with an address: one of `earlycon`, or one of the driver of 16550s. */
+const EARLY = /^(earlycon=|console=(?=uart))(\w+)(?:,(io|mmio\w*))?,(0x[0-9a-f]+|\d+)\b/i;
 
 export function bootFindings({ tree: blob, devices, slots, ramdisk, image }: Bootable): BootFinding[] {
   const read = readDevicetree(blob);
@@ -70,9 +83,10 @@ function serialPorts(nodes: readonly DevicetreeNode[]): Port[] {
   return nodes.filter(isEnabled).flatMap((node): Port[] => {
     const prefix = strings(node, "compatible").map((one) => SERIAL_NAMES[one]).find((one) => one !== undefined);
     if (prefix === undefined) return [];
-    const index = counts.get(prefix) ?? 0;
+    const index = counts.get(prefix) ?? 0, kind = prefix === "ttyAMA" ? "PL011" : "16550";
     counts.set(prefix, index + 1);
-    return [{ name: `${prefix}${index}`, address: parseInt(node.name.split("@")[1] ?? "", 16) }];
+    const width = addressIn(node, "reg-io-width") ?? 1;
+    return [{ name: `${prefix}${index}`, address: parseInt(node.name.split("@")[1] ?? "", 16), kind, width }];
   });
 }
 
@@ -87,11 +101,22 @@ function consoles(words: readonly string[], ports: readonly Port[], devices: rea
 function earlyConsole(words: readonly string[], ports: readonly Port[], path: string): BootFinding[] {
   return words.flatMap((word): BootFinding[] => {
     if (word === "earlycon") return path === "" ? [{ code: "earlycon-without-path" }] : [];
-    if (!word.startsWith("earlycon=")) return [];
-    const [, address] = /,(0x[0-9a-f]+|\d+)\b/i.exec(word) ?? [];
-    if (address === undefined || ports.some((port) => port.address === Number(address))) return [];
-    return [{ code: "earlycon-absent", argument: word, has: ports.map((port) => hex(port.address)) }];
+    const [, parameter, driver, access, address] = EARLY.exec(word) ?? [];
+    if (address === undefined) return [];
+    const port = ports.find((port) => port.address === Number(address));
+    if (port) return otherDriver(word, driver, access, port);
+    return parameter === "earlycon=" ? [{ code: "earlycon-absent", argument: word, has: ports.map((port) => hex(port.address)) }] : [];
   });
+}
+
+/** An early console for another port than the one at its address. */
+function otherDriver(argument: string, driver: string, access: string | undefined, { kind, address, width }: Port): BootFinding[] {
+  const isDriver = EARLY_DRIVERS[kind].includes(driver), isWidth = kind === "PL011" || (WIDTHS[access ?? "mmio"] ?? 0) === width;
+  if (isDriver && isWidth) return [];
+  const at = hex(address), mmio = Object.keys(WIDTHS).find((name) => WIDTHS[name] === width) ?? "mmio";
+  const port = isDriver ? `${kind} with registers of ${width} ${width === 1 ? "byte" : "bytes"}` : kind;
+  const named = kind === "PL011" ? `earlycon=pl011,${at}` : `earlycon=uart8250,${mmio},${at}`;
+  return [{ code: "earlycon-driver", argument, port, address: at, use: `earlycon without arguments, or ${named}` }];
 }
 
 /** An address of one or two cells. */
