@@ -10,9 +10,11 @@ import { VERSION } from "./src/kit/support/version.ts";
 const RUNNING = [undefined, "run", "boot", "record", "replay", "serve"];
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
-  import("./src/session/worker/worker.ts").then((worker) => worker.serveMachine());
+  import("./src/session/worker/worker.ts").then((worker) => worker.serveMachine())
+    .catch((error) => withoutLibraries(error, (message) => [{ kind: "failed", message }]));
 } else if (globalThis.name === JOB_NAME && typeof WorkerGlobalScope !== "undefined") {
-  import("./src/app/jobs/job-worker.ts").then((worker) => worker.serveJobs());
+  import("./src/app/jobs/job-worker.ts").then((worker) => worker.serveJobs())
+    .catch((error) => withoutLibraries(error, (stack) => ({ kind: "failed", stack })));
 } else if (Deno.args.length === 1 && Deno.args[0] === "--version") {
   // `--version` alone need not load the commands.
   console.log(VERSION);
@@ -36,6 +38,18 @@ async function unlessLibraries(error: unknown): Promise<number> {
   if (line === undefined) throw error;
   console.error(line);
   return 1;
+}
+
+/**
+ * Tells the owner of a worker whose libraries Deno could not fetch or load. Deno would print an
+ * error that is thrown, in a dozen lines beside the one of the command line.
+ * @throws any other error
+ */
+async function withoutLibraries(error: unknown, message: (text: string) => unknown): Promise<void> {
+  const { missingLibraries } = await import("./src/kit/support/computer/missing-libraries.ts");
+  const line = missingLibraries(error);
+  if (line === undefined) throw error;
+  globalThis.postMessage(message(line.replace(/^el2: /, "")));
 }
 
 /**

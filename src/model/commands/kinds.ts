@@ -75,7 +75,7 @@ export function whole(minimum: number, maximum: number): Kind<number> {
 /** As many instructions or rows as there may be. */
 export const anyCount = (minimum: number): Kind<number> => whole(minimum, Number.MAX_SAFE_INTEGER);
 
-/** A size in bytes: hexadecimal after 0x, or a number with K, M, G or T, also as KiB, all binary. */
+/** A size in bytes: hexadecimal after 0x, or a number with K, M, G or T, or KiB, all binary. */
 export function parseSize(typed: string): number {
   if (/^0x[0-9a-f]{1,13}$/i.test(typed)) return Number(typed);
   const match = /^(\d+(?:\.\d+)?)([KMGT]?)(?:iB|B)?$/.exec(typed);

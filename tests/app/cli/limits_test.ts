@@ -105,3 +105,20 @@ Deno.test("libraries that Deno cannot put anywhere are one line", SOURCES, () =>
       );
     }
   }));
+
+Deno.test("libraries that Deno cannot fetch are one line, also of the workers that need them", SOURCES, () =>
+  inFolder(async (folder) => {
+    // A registry that has nothing: Deno would try again for a minute where nobody answers. A library
+    // of the workers is missing before the command line knows that its own are.
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async ({ url }) => {
+      if (!url.includes("/valibot/")) await new Promise((resolve) => setTimeout(resolve, 400));
+      return new Response("", { status: 404 });
+    });
+    const { port } = server.addr;
+    for (const args of [["ls"], ["run", "demo", "--headless"], ["trace", "calls", "demo"]]) {
+      const env = { DENO_DIR: `${folder}/deno`, NPM_CONFIG_REGISTRY: `http://127.0.0.1:${port}/`, [FROM_SOURCES]: "1" };
+      const { code, stdout, stderr } = await el2Process(args, env);
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, /^el2: its libraries cannot be loaded: .*; Deno fetches them once, into DENO_DIR: .*\n$/, args.join(" "));
+    }
+  }));
