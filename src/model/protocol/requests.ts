@@ -97,8 +97,12 @@ export const REQUESTS = {
    * client that moves it at once; it is not a place of the run, and no `saved` follows.
    */
   snapshot: request("snapshot", "changes", { id, path: text(), title: text(), passing: v.optional(v.literal(true)) }),
-  /** Writes a recording of the run until now; one `acted` with the same number follows. */
-  "save-recording": request("save-recording", "changes", { id, path: text() }),
+  /**
+   * Writes a recording of the run until now; one `acted` with the same number follows. `images`:
+   * also images of the disks that guests write, as they were at the start, beside it
+   * (`model/plans/start-images.ts`).
+   */
+  "save-recording": request("save-recording", "changes", { id, path: text(), images: v.optional(v.literal(true)) }),
   /** Stops in order; `ended` follows. */
   stop: request("stop", "changes", {}),
   /**

@@ -76,9 +76,10 @@ export class Asker {
   /**
    * Has a recording of the run so far written. Resolves to undefined when the file is
    * complete.
+   * @param images whether with images of the disks that guests write
    */
-  saveRecording(path: string): Promise<Problem | undefined> {
-    return this.#done((id) => ({ kind: "save-recording", id, path }));
+  saveRecording(path: string, images = false): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "save-recording", id, path, ...images && { images } }));
   }
 
   /**

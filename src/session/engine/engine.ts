@@ -297,9 +297,9 @@ export class Engine {
     this.#saving.snapshot(id, path, title, passing);
   }
 
-  /** Writes a recording of the run so far; the run continues. */
-  saveRecording(id: number, path: string): void {
-    this.#saving.recording(id, path);
+  /** Writes a recording of the run so far, with images of written disks if wanted; the run continues. */
+  saveRecording(id: number, path: string, images = false): void {
+    this.#saving.recording(id, path, images);
   }
 
   /** Which events are recorded from now on. */

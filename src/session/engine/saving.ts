@@ -6,6 +6,8 @@ import { isOfSystem } from "../../kit/support/system-error.ts";
 import { RecordingError } from "../recordings/file/recording.ts";
 import { cannotWrite } from "../../kit/support/files/named-file.ts";
 import { savedHeader } from "../recordings/file/save.ts";
+import { startImage, withStartImages } from "../../model/plans/start-images.ts";
+import { type StartImage, writeStartImages } from "../outside/start-image.ts";
 import { writeSnapshot } from "../snapshots/file.ts";
 import { isForTheUser, snapshotOf } from "../snapshots/save.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
@@ -124,12 +126,21 @@ export class Saving {
   }
 
   /** Writes a recording of the run so far, which may continue. */
-  recording(id: number, path: string): void {
-    const { plan, port } = this.parts;
+  recording(id: number, path: string, images: boolean): void {
+    const { port } = this.parts, plan = images ? withStartImages(this.parts.plan, path) : this.parts.plan;
     const acted = (error?: Said) => port.post({ kind: "acted", id, error: asProblem(error) });
     const off = this.#unrecordable();
     if (off !== undefined) return acted(off);
-    savedHeader(plan).then((header) => port.guarded(() => acted(this.#recorded(path, header))), (error) => {
+    const write = (header: string) => {
+      const recorded = this.#recorded(path, header, images);
+      if (!(recorded instanceof Array)) return acted(recorded);
+      if (recorded.length === 0) return acted();
+      this.write(
+        () => writeStartImages(recorded, (number) => startImage(path, number)),
+        (_done, whole, error) => whole || error ? acted(error) : undefined,
+      );
+    };
+    savedHeader(plan).then((header) => port.guarded(() => write(header)), (error) => {
       port.guarded(() => {
         if (!(error instanceof RecordingError) && !isForTheUser(error)) throw error;
         acted(problemOf(error));
@@ -146,13 +157,14 @@ export class Saving {
     return undefined;
   }
 
-  /** Undefined on success. */
-  #recorded(path: string, header: string): Said | undefined {
+  /** The content of the images to write beside it; or why it was not written. */
+  #recorded(path: string, header: string, images: boolean): Said | readonly StartImage[] {
     const off = this.#unrecordable();
     if (off !== undefined) return off;
     try {
+      const starts = images ? this.parts.shown.present.disks.map((disk) => disk.startImage()) : [];
       this.parts.recording.save(path, header);
-      return undefined;
+      return starts;
     } catch (error) {
       if (!(error instanceof WriteFailure) && !isForTheUser(error)) throw error;
       return fileProblem(error);

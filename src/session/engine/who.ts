@@ -114,16 +114,30 @@ export class Who {
     const { system } = this.parts.shown;
     const at = { ns: String(Math.round(system.machine.time)), insn: String(system.instructions()) };
     try {
-      return { table: query.table, at, rows: yield* this.#rows(query.args), dropped: 0 };
-    } catch (error) {
+      const rows = yield* this.#rows(query.args);
+      this.#checkPast();
+      return { table: query.table, at, rows, dropped: 0 };
+    } catch (thrown) {
+      // Without a past, machines of it fail in any way.
+      const error = this.parts.run.lost === undefined ? thrown : this.#lost(this.parts.run.lost);
       if (!(error instanceof QueryError)) throw error;
       return { table: query.table, at, rows: [], dropped: 0, error: error.message, problem: { code: "query", ...error.problem } };
     }
   }
 
+  /** @throws QueryError if the past is forgotten, as may happen during a search */
+  #checkPast(): void {
+    const { lost } = this.parts.run;
+    if (lost !== undefined) throw this.#lost(lost);
+  }
+
+  #lost(why: string): QueryError {
+    return new QueryError(`the past cannot be searched: ${why}`);
+  }
+
   *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"]): InPieces<WhoRow[]> {
     const { run, shown } = this.parts;
-    if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
+    this.#checkPast();
     if (this.debugging.changed) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
     const sought = access === "event" ? filter : target;
     if (sought === undefined) throw new QueryError(`this query needs ${access === "event" ? "filter" : "at"}`);

@@ -13,19 +13,12 @@ import type { KeptOutside, OldBytes } from "../state/parts.ts";
 import { BlockSet } from "./block-set.ts";
 import type { OpenDisk } from "./computer.ts";
 import { notSavable } from "./disk-file.ts";
+import type { StartImage } from "./start-image.ts";
 
 const BLOCK = PAGE_SIZE;
 const blockOf = (offset: number) => Math.floor(offset / BLOCK);
 /** Blocks that are read at a time. */
 const RUN = 16;
-
-/** A disk's bytes at the start of a run, as far as a guest has read them. */
-export interface StartImage {
-  readonly size: number;
-  /** Blocks of a page that have been read. */
-  readonly blocks: Iterable<number>;
-  read(offset: number, into: Uint8Array): void;
-}
 
 /** A place of the run: blocks that were written after it, as they were there. */
 class DiskPoint {

@@ -2,6 +2,7 @@
 // its plan and its client's requests name, and its places in the cache.
 
 import { DEFAULT_NET_POLICY, type NetPolicy, plannedDevices, type SessionPlan } from "../../model/plans/plan.ts";
+import { isStartImage } from "../../model/plans/start-images.ts";
 import type { Request } from "../../model/protocol/protocol.ts";
 import { type Address, DNS_PORT, ip, ip6, IP_BITS } from "../../kit/formats/ip-addresses.ts";
 import type { CodeFolders } from "../../kit/support/files/code-folders.ts";
@@ -33,6 +34,8 @@ function isEndpoint(address: unknown, port: unknown): boolean {
 /** A file that a request names, and where its path led then. */
 interface NamedFile {
   readonly path: string;
+  /** Whether it is a recording with images of disks beside it. */
+  readonly images?: boolean;
   readonly place: string | undefined;
 }
 
@@ -64,7 +67,11 @@ export class Grants {
   request(request: Request): void {
     if (request.kind === "start") this.#plan(request.plan);
     else if (request.kind === "snapshot" || request.kind === "save-recording") {
-      this.#requested.add(request.id, { path: request.path, place: leadsTo(request.path) });
+      this.#requested.add(request.id, {
+        path: request.path,
+        images: request.kind === "save-recording" && request.images,
+        place: leadsTo(request.path),
+      });
     }
   }
 
@@ -86,7 +93,10 @@ export class Grants {
   mayWrite(path: string): boolean {
     if (this.#reports.has(path)) return this.#asNamed(path);
     const place = leadsTo(path);
-    for (const named of this.#requested.values()) if (named.path === path && named.place === place) return true;
+    for (const named of this.#requested.values()) {
+      const isImage = named.images && isStartImage(path, named.path);
+      if (isImage ? place === `${named.place}${path.slice(named.path.length)}` : named.path === path && named.place === place) return true;
+    }
     return false;
   }
 

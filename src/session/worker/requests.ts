@@ -16,7 +16,7 @@ const HANDLERS: { readonly [K in EngineRequest["kind"]]: (engine: Engine, reques
   "query": (engine, { id, query }) => engine.query(id, query),
   "move": (engine, { id, to }) => engine.move(id, to),
   "snapshot": (engine, { id, path, title, passing }) => engine.snapshot(id, path, title, passing),
-  "save-recording": (engine, { id, path }) => engine.saveRecording(id, path),
+  "save-recording": (engine, { id, path, images }) => engine.saveRecording(id, path, images),
   "act": (engine, { id, action }) => engine.act(id, action),
   "trace": (engine, { kinds }) => engine.trace(kinds),
   "symbols": (engine, { id, vm, file }) => engine.symbols(id, vm, file),

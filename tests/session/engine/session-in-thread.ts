@@ -27,7 +27,7 @@ export function hashesOf(system: System): string {
 /** Machines of a plan without what enters its session. */
 export function machinesOf(plan: SessionPlan): Again {
   const second = alone(plan);
-  return (state, left) => state ? loaded(second, state, left) : assemble(second);
+  return (state, left, disks) => state ? loaded(second, state, left, disks) : assemble(second, undefined, false, disks);
 }
 
 /** The port of an engine in this thread: a bug of el2 fails the test. */

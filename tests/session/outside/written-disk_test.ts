@@ -18,6 +18,7 @@ import { hashesOf, runTo } from "../snapshots/systems.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { LONG } from "../../support/long.ts";
 import { Random } from "../../support/random.ts";
+import { Session } from "../engine/session-in-thread.ts";
 import { writerPlan } from "./disk-writer.ts";
 
 /** Random sessions, and steps of each. */
@@ -202,6 +203,42 @@ Deno.test("an error of the computer, which no machine can repeat, ends the past 
     session.on(50_000);
     assert.deepEqual(lost, [`the run before now is forgotten: disk ${image} could not be read or written`]);
     system.outside.close();
+  }));
+
+Deno.test("a session goes back, is asked who, and returns to a present that has not moved; then it runs on", () =>
+  inFolder(async (folder) => {
+    const image = `${folder}/disk.img`;
+    Deno.writeFileSync(image, new Uint8Array(MiB).fill(7));
+    const session = new Session(await writerPlan(image)), { engine } = session;
+    await session.runOn(400_000);
+    engine.pause(true);
+    await session.event("paused");
+    const present = session.hashes, content = Deno.readFileSync(image), count = engine.present.instructions();
+    for (const to of [200_000, 300_000, 100_000]) assert.equal(await session.move({ kind: "instructions", count: to }), undefined);
+    const answer = await session.ask({ table: "who", args: { at: "pa:0x40211000", size: 4096, limit: 3 } });
+    assert.equal(answer.error, undefined);
+    assert.deepEqual(Deno.readFileSync(image), content);
+    assert.equal(await session.move({ kind: "now" }), undefined);
+    assert.equal(session.hashes, present);
+    engine.pause(false);
+    await session.runOn(100_000);
+    engine.pause(true);
+    await session.event("paused");
+    assert.notDeepEqual(Deno.readFileSync(image), content);
+    assert.equal(await session.move({ kind: "instructions", count }), undefined);
+    engine.stop();
+    assert.equal(session.heard("failed"), false);
+  }));
+
+Deno.test("a run that keeps no states says at once that its disk has no past, and runs on", () =>
+  inFolder(async (folder) => {
+    const image = `${folder}/disk.img`;
+    Deno.writeFileSync(image, new Uint8Array(MiB).fill(7));
+    const session = new Session(await writerPlan(image, "rw", { history: false })), { engine } = session;
+    await session.runOn(100_000);
+    assert.equal(await session.move({ kind: "instructions", count: 1000 }), `disk ${image} is written, and this run keeps no past`);
+    await session.runOn(100_000);
+    engine.stop();
   }));
 
 Deno.test("neither the present nor a machine of the past can be in a snapshot", () =>

@@ -130,6 +130,29 @@ Deno.test("a file that a request names may be written until the request is done"
   });
 });
 
+Deno.test("a recording with images may write these beside it, and no other files", async () => {
+  await inFolder((folder) => {
+    const { grants, files } = rigged(planOf([])), path = `${folder}/a.rec`;
+    const save = (name: string) => {
+      using file = files.whole(name);
+      file.write(Uint8Array.of(1));
+      file.commit();
+    };
+    grants.request({ kind: "save-recording", id: 1, path });
+    refused(() => save(`${path}.0.qcow2`));
+    grants.request({ kind: "save-recording", id: 1, path, images: true });
+    save(path);
+    save(`${path}.0.qcow2`);
+    for (const name of [`${path}.x.qcow2`, `${path}.0.qcow2.1`, `${path}/../b.0.qcow2`, `${folder}/b.rec.0.qcow2`]) {
+      refused(() => save(name));
+    }
+    Deno.symlinkSync(`${folder}/elsewhere`, `${path}.1.qcow2`);
+    refused(() => save(`${path}.1.qcow2`));
+    grants.release(1);
+    refused(() => save(`${path}.0.qcow2`));
+  });
+});
+
 Deno.test("10,000 requests leave no paths behind; of those that are never answered the latest stay", async () => {
   await inFolder((folder) => {
     const { grants, files } = rigged(planOf([]));

@@ -102,7 +102,8 @@ async function runAgain<T>(
   vmOf: (one: T) => string,
   job: (recordings: readonly Recording[], rest: JobOfRuns) => Promise<T[]>,
 ): Promise<T[]> {
-  const recordings = await recordingsIn(runs), plans = recordings.map(({ plan }) => alone(plan));
+  await using repeated = await recordingsIn(runs);
+  const { recordings } = repeated, plans = recordings.map(({ plan }) => alone(plan));
   const ends = recordings.map(({ end }) => end?.end.instructions);
   const last = ends.reduce((sum, end) => sum === undefined || end === undefined ? undefined : sum + end, 0);
   using progress = new Progress(work, "instructions");
@@ -113,23 +114,33 @@ async function runAgain<T>(
   throw failed(`no VM called "${name}" executed anything that counts`, didYouMeanOneOf(name, names));
 }
 
-async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise<Recording[]> {
-  if (files.length && session !== undefined) throw new Failure("recordings and --session are mutually exclusive", "give one");
-  const consent = hostConsent(allowHost), recordings: Recording[] = [];
-  if (!files.length) return [await runOf(session, consent)];
-  for (const file of files) recordings.push(await readNamedRecording(file, consent));
-  return recordings;
+/** Recordings, and the files that their machines read, until disposed. */
+interface Repeated extends AsyncDisposable {
+  readonly recordings: readonly Recording[];
 }
 
-/** The run of a session so far, which the session writes as a recording. */
-export async function runOf(session: string | undefined, consent: Consent): Promise<Recording> {
+async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise<Repeated> {
+  if (files.length && session !== undefined) throw new Failure("recordings and --session are mutually exclusive", "give one");
+  const consent = hostConsent(allowHost), recordings: Recording[] = [];
+  if (!files.length) return await runOf(session, consent);
+  for (const file of files) recordings.push(await readNamedRecording(file, consent));
+  return { recordings, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+/** The run of a session so far, which the session writes as a recording, with images of its disks. */
+export async function runOf(
+  session: string | undefined,
+  consent: Consent,
+): Promise<Repeated & { readonly recordings: readonly [Recording] }> {
   using open = await openSession({ session });
   const folder = await Deno.makeTempDir({ prefix: "el2-counted-" });
+  const remove = () => Deno.remove(folder, { recursive: true });
   try {
-    const file = `${folder}/session.rec`, error = await open.asker.saveRecording(file);
+    const file = `${folder}/session.rec`, error = await open.asker.saveRecording(file, true);
     if (error !== undefined) throw failed(within("the run of the session cannot be repeated", error));
-    return await readNamedRecording(file, consent);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+    return { recordings: [await readNamedRecording(file, consent)], [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
   }
 }

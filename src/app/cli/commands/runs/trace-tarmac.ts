@@ -36,9 +36,8 @@ export async function exportInstructions(entry: URL, command: string, path: stri
   const { vm, from, to, filter } = options, consent = hostConsent(options.allowHost);
   using file = new NamedFile(path, command);
   if (filter !== undefined) checkedFilter("--filter", filter, INSTRUCTIONS);
-  const recording = options.recording === undefined
-    ? await runOf(options.session, consent)
-    : await readNamedRecording(options.recording, consent);
+  await using repeated = options.recording === undefined ? await runOf(options.session, consent) : undefined;
+  const recording = repeated?.recordings[0] ?? await readNamedRecording(options.recording ?? "", consent);
   const last = to ?? recording.end?.at;
   using progress = new Progress(`tracing ${path}`, "ns");
   file.write(TARMAC_START);
