@@ -12,18 +12,18 @@ const ENTRIES = CLUSTER / 8, REFCOUNTS = CLUSTER / 2;
 /** An entry that leads to a cluster which nothing else uses. */
 const COPIED = 1n << 63n;
 
-/** A disk and its bytes. */
+/** A disk to write into an image. */
 export interface DiskContent {
+  /** Bytes, in whole sectors. */
   readonly size: number;
+  /** Numbers of its clusters that are not all zero, ascending. */
+  readonly clusters: readonly number[];
   read(offset: number, into: Uint8Array): void;
 }
 
-/**
- * Writes an image in pieces; all but these clusters reads as zeros.
- * @param clusters numbers of clusters of the disk, ascending
- */
-export function* writeQcow2(disk: DiskContent, clusters: readonly number[], write: (bytes: Uint8Array) => void): Generator<number> {
-  const size = Math.floor(disk.size / 512) * 512, l1Entries = Math.max(1, Math.ceil(size / CLUSTER / ENTRIES));
+/** Writes an image in pieces; each yields how many clusters are done. */
+export function* writeQcow2({ size, clusters, read }: DiskContent, write: (bytes: Uint8Array) => void): Generator<number> {
+  const l1Entries = Math.max(1, Math.ceil(size / CLUSTER / ENTRIES));
   const tables = [...new Set(clusters.map((cluster) => Math.floor(cluster / ENTRIES)))];
   const l1Clusters = Math.ceil(l1Entries / ENTRIES), rest = 1 + l1Clusters + tables.length + clusters.length;
   const blocks = Math.ceil(rest / (REFCOUNTS - 2)) + 1, refcountClusters = Math.ceil(blocks / ENTRIES);
@@ -51,7 +51,7 @@ export function* writeQcow2(disk: DiskContent, clusters: readonly number[], writ
   const bytes = new Uint8Array(CLUSTER);
   for (const [index, cluster] of clusters.entries()) {
     const there = Math.min(CLUSTER, size - cluster * CLUSTER);
-    disk.read(cluster * CLUSTER, bytes.subarray(0, there));
+    read(cluster * CLUSTER, bytes.subarray(0, there));
     write(bytes.fill(0, there));
     yield index + 1;
   }

@@ -24,10 +24,20 @@ export interface SavedPlan {
   readonly run: SavedRun;
 }
 
+function savedRun(saved: unknown) {
+  return (saved as { readonly run?: { readonly [field in keyof SavedRun]: unknown } } | undefined)?.run;
+}
+
 /** The time of a saved clock that started with the computer's, in a file of anybody. */
 export function savedStart(saved: unknown): number | undefined {
-  const { run } = saved as { readonly run?: { readonly startsAt?: unknown } } ?? {}, at = run?.startsAt;
+  const at = savedRun(saved)?.startsAt;
   return typeof at === "number" && at >= 0 && at < 2 ** 32 ? Math.floor(at) : undefined;
+}
+
+/** The seed of a saved machine, in a file of anybody. */
+export function savedSeed(saved: unknown): number | undefined {
+  const seed = savedRun(saved)?.seed;
+  return typeof seed === "number" ? seed : undefined;
 }
 
 /**

@@ -1,7 +1,6 @@
 // Images of disks as they were at the start of a run, beside a recording of it: with them, another
 // machine repeats a run whose guests write to the disks.
 
-import type { DevicePlan } from "../../machine/virtio/plan.ts";
 import { plannedDevices, type SessionPlan } from "./plan.ts";
 
 /** The image of the disk with this number, of those that guests write. */
@@ -12,28 +11,19 @@ export function isStartImage(path: string, recording: string): boolean {
   return path.startsWith(recording) && /^\.\d{1,4}\.qcow2$/.test(path.slice(recording.length));
 }
 
-/** A plan whose guests find these images instead of the disks that they write, and change them in memory. */
+/**
+ * A plan whose table has these images instead of the disks that guests write; they change them in
+ * memory.
+ */
 export function withStartImages(plan: SessionPlan, recording: string): SessionPlan {
   const written = plannedDevices(plan).flatMap((device) => device.kind === "block" && device.mode === "rw" ? [device.image] : []);
-  const other = (image: unknown) => ({ image: startImage(recording, written.indexOf(image as string)), mode: "overlay" }) as const;
-  const changed = (device: DevicePlan) => device.kind === "block" && device.mode === "rw" ? { ...device, ...other(device.image) } : device;
-  const keysOf = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(keysOf);
+  const changed = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(changed);
     if (typeof value !== "object" || value === null) return value;
-    const keys = Object.fromEntries(Object.entries(value).map(([name, part]) => [name, keysOf(part)]));
-    return keys.kind === "block" && (keys.mode ?? "rw") === "rw" ? { ...keys, ...other(keys.image) } : keys;
+    const { kind, mode = "rw", image, ...rest }: Readonly<Record<string, unknown>> = changedParts(value);
+    const number = kind === "block" && mode === "rw" && typeof image === "string" ? written.indexOf(image) : -1;
+    return number < 0 ? changedParts(value) : { ...rest, kind, mode: "overlay", image: startImage(recording, number) };
   };
-  const { what, table } = plan;
-  const with_ = what.kind === "boot" ? { ...what, ...what.devices && { devices: what.devices.map(changed) } } : {
-    ...what,
-    host: {
-      ...what.host,
-      vms: what.host.vms.map((vm) => vm.devices ? { ...vm, devices: vm.devices.map((one) => ({ ...one, ...changed(one) })) } : vm),
-    },
-  };
-  return {
-    ...plan,
-    what: with_ as SessionPlan["what"],
-    ...table && { table: { ...table, keys: keysOf(table.keys) as typeof table.keys } },
-  };
+  const changedParts = (table: object) => Object.fromEntries(Object.entries(table).map(([name, part]) => [name, changed(part)]));
+  return plan.table ? { ...plan, table: { ...plan.table, keys: changedParts(plan.table.keys) } } : plan;
 }

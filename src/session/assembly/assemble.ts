@@ -205,6 +205,10 @@ function deviceMaker({ plan: { seed }, system, present }: Building, outside: Out
     now: () => system.machine.time,
     output: (console, bytes) => system.consoles.transmitAll(console, bytes),
     input: (console, type) => system.consoles.add(console, { type }),
+    generator(generator) {
+      system.generators.push(generator);
+      return generator;
+    },
     overlay: (disk) => system.overlays.push(disk),
     written: (disk) => system.disks.push(disk),
     past: (disk) => {

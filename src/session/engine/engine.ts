@@ -297,7 +297,7 @@ export class Engine {
     this.#saving.snapshot(id, path, title, passing);
   }
 
-  /** Writes a recording of the run so far, with images of written disks if wanted; the run continues. */
+  /** Writes a recording of the run so far, which continues; `images`: of written disks, too. */
   saveRecording(id: number, path: string, images = false): void {
     this.#saving.recording(id, path, images);
   }

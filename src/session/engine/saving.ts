@@ -5,9 +5,8 @@ import { asProblem, exceptionText, type Problem, problemOf, type Said } from "..
 import { isOfSystem } from "../../kit/support/system-error.ts";
 import { RecordingError } from "../recordings/file/recording.ts";
 import { cannotWrite } from "../../kit/support/files/named-file.ts";
-import { savedHeader } from "../recordings/file/save.ts";
-import { startImage, withStartImages } from "../../model/plans/start-images.ts";
-import { type StartImage, writeStartImages } from "../outside/start-image.ts";
+import { savedHeader, writeStartImages } from "../recordings/file/save.ts";
+import type { DiskContent } from "../../kit/formats/qcow2-writer.ts";
 import { writeSnapshot } from "../snapshots/file.ts";
 import { isForTheUser, snapshotOf } from "../snapshots/save.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
@@ -127,7 +126,7 @@ export class Saving {
 
   /** Writes a recording of the run so far, which may continue. */
   recording(id: number, path: string, images: boolean): void {
-    const { port } = this.parts, plan = images ? withStartImages(this.parts.plan, path) : this.parts.plan;
+    const { plan, port } = this.parts;
     const acted = (error?: Said) => port.post({ kind: "acted", id, error: asProblem(error) });
     const off = this.#unrecordable();
     if (off !== undefined) return acted(off);
@@ -136,11 +135,11 @@ export class Saving {
       if (!(recorded instanceof Array)) return acted(recorded);
       if (recorded.length === 0) return acted();
       this.write(
-        () => writeStartImages(recorded, (number) => startImage(path, number)),
+        () => writeStartImages(path, recorded),
         (_done, whole, error) => whole || error ? acted(error) : undefined,
       );
     };
-    savedHeader(plan).then((header) => port.guarded(() => write(header)), (error) => {
+    savedHeader(plan, images ? path : undefined).then((header) => port.guarded(() => write(header)), (error) => {
       port.guarded(() => {
         if (!(error instanceof RecordingError) && !isForTheUser(error)) throw error;
         acted(problemOf(error));
@@ -158,7 +157,7 @@ export class Saving {
   }
 
   /** The content of the images to write beside it; or why it was not written. */
-  #recorded(path: string, header: string, images: boolean): Said | readonly StartImage[] {
+  #recorded(path: string, header: string, images: boolean): Said | readonly DiskContent[] {
     const off = this.#unrecordable();
     if (off !== undefined) return off;
     try {

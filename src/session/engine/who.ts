@@ -136,14 +136,13 @@ export class Who {
   }
 
   *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"]): InPieces<WhoRow[]> {
-    const { run, shown } = this.parts;
     this.#checkPast();
     if (this.debugging.changed) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
     const sought = access === "event" ? filter : target;
     if (sought === undefined) throw new QueryError(`this query needs ${access === "event" ? "filter" : "at"}`);
     if (size < 1 || size > BYTES) throw new QueryError(`cannot search for ${size} bytes`, `use 1..${BYTES}`);
     if (before === undefined && access !== "event") this.#refuseEnded(sought);
-    const system = before === undefined ? shown.system : yield* this.#systemAt(before);
+    const system = before === undefined ? this.parts.shown.system : yield* this.#systemAt(before);
     const asked = { target: sought, access, size };
     if (back) return yield* this.#chain(system, asked, Math.min(back, CHAIN));
     const counted = { before: cutOf(before), matches: value === undefined ? undefined : hasValue(value, asked) };

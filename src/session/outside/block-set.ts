@@ -6,11 +6,6 @@ const PART = 1024, BYTES = PART / 8;
 export class BlockSet {
   readonly #parts = new Map<number, Uint8Array>();
 
-  /** Bytes of memory that it takes, about. */
-  get bytes(): number {
-    return this.#parts.size * 2 * BYTES;
-  }
-
   has(block: number): boolean {
     const bits = this.#parts.get(Math.floor(block / PART)), at = block % PART;
     return bits !== undefined && (bits[at >>> 3] >>> (at & 7) & 1) !== 0;
@@ -26,12 +21,6 @@ export class BlockSet {
   delete(block: number): void {
     const bits = this.#parts.get(Math.floor(block / PART)), at = block % PART;
     if (bits) bits[at >>> 3] &= ~(1 << (at & 7));
-  }
-
-  copy(): BlockSet {
-    const other = new BlockSet();
-    for (const [part, bits] of this.#parts) other.#parts.set(part, bits.slice());
-    return other;
   }
 
   /** The blocks, ascending. */

@@ -3,6 +3,7 @@
 // the bytes of its time. Such a machine has its own writes in memory: the file is the present's.
 
 import * as v from "valibot";
+import { CLUSTER, type DiskContent } from "../../kit/formats/qcow2-writer.ts";
 import { count, inForm, maybe } from "../../kit/support/values/forms.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { type BlockBacking, OverlayBacking } from "../../machine/virtio/block/backing.ts";
@@ -13,9 +14,8 @@ import type { KeptOutside, OldBytes } from "../state/parts.ts";
 import { BlockSet } from "./block-set.ts";
 import type { OpenDisk } from "./computer.ts";
 import { notSavable } from "./disk-file.ts";
-import type { StartImage } from "./start-image.ts";
 
-const BLOCK = PAGE_SIZE;
+const BLOCK = PAGE_SIZE, SECTOR = 512;
 const blockOf = (offset: number) => Math.floor(offset / BLOCK);
 /** Blocks that are read at a time. */
 const RUN = 16;
@@ -34,7 +34,10 @@ class DiskPoint {
     return this.pages.has(block) || this.zeros.has(block);
   }
 
-  /** Takes over what the next place has, which nobody goes back to any more. Returns how many blocks it had already. */
+  /**
+   * Takes over the blocks of the next place, which nobody goes back to any more. Returns how many
+   * it had already.
+   */
   absorb(next: DiskPoint): number {
     let known = 0;
     for (const [block, page] of next.pages) {
@@ -47,7 +50,10 @@ class DiskPoint {
   }
 }
 
-/** The state of a disk: the place of the run whose bytes it has, and what a machine of the past has written since. */
+/**
+ * The state of a disk: the place of the run whose bytes it has, and the writes of a machine of the
+ * past since then.
+ */
 const STATE = v.strictObject({ point: count, changes: maybe(v.unknown()) });
 
 /** A disk of a machine that is in a state by reference to what this thread keeps. */
@@ -62,7 +68,7 @@ export class WrittenDisk implements ReferredDisk {
   readonly readOnly = false;
   readonly savable = false;
   #old: OldBytes | undefined;
-  /** What was written since the start of the run, and since the last place that can be gone back to. */
+  /** Blocks written since the start of the run, and since the last place to go back to. */
   #start = new DiskPoint(0);
   #now = this.#start;
   readonly #points = new Map<number, WeakRef<DiskPoint>>();
@@ -161,16 +167,19 @@ export class WrittenDisk implements ReferredDisk {
   }
 
   /**
-   * The image with which another machine repeats the run so far: what the guest has read, as it was at the start.
+   * The image with which another machine repeats the run so far: all that the guest has read, as it
+   * was at the start.
    * @throws UserError if that does not lead to the same run
    */
-  startImage(): StartImage {
+  startImage(): DiskContent {
     if (!this.#old) throw notSavable(this.path);
     if (this.#hasReadDiscarded) {
       throw new UserError(`the guest has read bytes of disk ${this.path} that it had discarded`, 'use mode "overlay"');
     }
-    const start = this.#start;
-    return { size: this.size, blocks: this.#read.copy(), read: (offset, into) => this.readAt(start, offset, into) };
+    const start = this.#start, clusters = new Set<number>();
+    for (const block of this.#read) clusters.add(Math.floor(block * BLOCK / CLUSTER));
+    const size = Math.floor(this.size / SECTOR) * SECTOR;
+    return { size, clusters: [...clusters], read: (offset, into) => this.readAt(start, offset, into) };
   }
 
   /** The place of the run with this number. */

@@ -4,9 +4,9 @@ import { ArchiveError } from "../../machine/hardware/archive.ts";
 import { assemble, assembleEmpty } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { PlanError, type SessionPlan } from "../../model/plans/plan.ts";
-import { savedStart } from "../../model/plans/saved-plan.ts";
+import { savedSeed, savedStart } from "../../model/plans/saved-plan.ts";
 import type { LeftMemory, RunMemory, System } from "../assembly/system/system.ts";
-import { type Reading, readSnapshot, SnapshotError } from "./file.ts";
+import { type Reading, readSnapshot, SnapshotError, type SnapshotFile } from "./file.ts";
 import { staleClock } from "./stale-clock.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { warn } from "../../kit/support/warn.ts";
@@ -68,7 +68,7 @@ export function beginSystem(plan: SessionPlan, counts = false, reading?: Reading
     system.recall(memory);
     const behind = plan.replay ? undefined : staleClock(savedStart(saved), system.machine.time, Date.now());
     if (behind !== undefined) warn(behind);
-    return { system, plan, state };
+    return { system, plan, state: reseeded(system, plan, saved) ?? state };
   } catch (error) {
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
     const refused = problemOf(error, error instanceof ArchiveError ? from.path : undefined);
@@ -77,6 +77,24 @@ export function beginSystem(plan: SessionPlan, counts = false, reading?: Reading
     const begun = assembled(plan, counts);
     return "refused" in begun ? begun : { ...begun, plan: { ...plan, instant: from.path } };
   }
+}
+
+/**
+ * Gives a machine that a snapshot began the numbers of its plan's seed. Returns its state then;
+ * undefined: it had that seed.
+ */
+function reseeded(system: GuestSystem, { seed }: SessionPlan, saved: unknown): SystemState | undefined {
+  if (savedSeed(saved) === seed) return undefined;
+  system.reseed(seed);
+  return system.save();
+}
+
+/** The state with which a run begins that a snapshot began. */
+function originOf(plan: SessionPlan, { state, saved }: SnapshotFile): SystemState {
+  if (savedSeed(saved) === plan.seed) return state;
+  const system = assembleFrom(plan);
+  system.load(state, true);
+  return reseeded(system, plan, saved) ?? state;
 }
 
 /** Result of states of a recording that cannot be used. */
@@ -107,7 +125,7 @@ export function beginAtState(
     const start = snapshot
       ? { instructions: Number(snapshot.header.insn), time: Number(snapshot.header.ns), memory: snapshot.memory }
       : { instructions: 0, time: 0 };
-    return { system, plan, state: snapshot?.state, start };
+    return { system, plan, state: snapshot && originOf(plan, snapshot), start };
   } catch (error) {
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
     warn(`${problemText(problemOf(error))}; ${FROM_START}`);

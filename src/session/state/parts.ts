@@ -22,7 +22,7 @@ export interface SavedPart {
  */
 export class UnsavableError extends UserError {}
 
-/** What a state needs besides its fields and pages: it is in this thread, and no file can have it. */
+/** A part of a state besides its fields and pages, which is in this thread and in no file. */
 export interface KeptOutside {
   /** Stays as long as the state does. */
   readonly what: object;

@@ -1,4 +1,4 @@
-// Images that are written from start to end: QEMU finds no error in them, and the bytes of the disk.
+// Images that are written from start to end: QEMU finds no error in them, and the disk's bytes.
 
 import assert from "node:assert/strict";
 import { writeQcow2 } from "../../../src/kit/formats/qcow2-writer.ts";
@@ -21,7 +21,7 @@ for (
       const read = (offset: number, into: Uint8Array) => void into.fill(1 + offset / CLUSTER % 251);
       {
         using file = Deno.openSync(path, { write: true, create: true });
-        for (const _ of writeQcow2({ size, read }, clusters, (bytes) => void file.writeSync(bytes)));
+        for (const _ of writeQcow2({ size, clusters, read }, (bytes) => void file.writeSync(bytes)));
       }
       const check = await runNative("qemu-img", ["check", "--output=json", path]);
       assert.equal(check.code, 0, check.stdout + check.stderr);

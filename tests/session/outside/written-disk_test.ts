@@ -128,7 +128,7 @@ for (let seed = 0; seed < SESSIONS; seed++) {
             if (past && random.below(2)) run.leave(past), past = undefined;
             break;
           case 4: {
-            // Forward again, to a place before which nothing has entered since; the present may have moved on.
+            // Forward again, to a place before which nothing has entered since.
             const later = session.places.slice(0, known).filter(({ moment }) => past && isAfter(moment, past));
             if (!past || later.length === 0) continue;
             const { moment, hashes } = random.pick(later);

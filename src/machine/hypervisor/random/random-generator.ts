@@ -25,6 +25,11 @@ export class RandomGenerator {
     this.#state.set(words);
   }
 
+  /** From now on it gives the numbers of another seed. */
+  reseed(seed: number): void {
+    this.restore(new RandomGenerator(seed).dump());
+  }
+
   /** The state, saved or loaded. */
   archive(archive: Archive): void {
     archive.fill("state", this.#state);
@@ -39,5 +44,10 @@ export class RandomGenerator {
     s[1] = s[2] + (s[2] << 3);
     s[2] = (s[2] << 21 | s[2] >>> 11) + result;
     return result;
+  }
+
+  /** The next 64 bits. */
+  next64(): bigint {
+    return BigInt(this.next()) << 32n | BigInt(this.next());
   }
 }

@@ -456,7 +456,7 @@ export class Vcpu extends HypervisorObject {
     this.registers.setRegister("MPIDR_EL1", vic.mpidr(this.index));
     if (this.registers.names.includes("RNDR")) {
       const { random } = this.services;
-      this.registers.setRegister("RNDR", BigInt(random.next()) << 32n | BigInt(random.next()));
+      this.registers.setRegister("RNDR", random.next64());
     }
     this.#life.unblock(Block.Lifecycle);
     if (this.settings.options & VcpuOption.VcpuRunScheduled) this.#life.block(Block.Run);

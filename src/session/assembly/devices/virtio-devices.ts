@@ -50,6 +50,8 @@ export interface DeviceSession {
   output(console: string, bytes: Uint8Array): void;
   /** Adds a console; `type` takes its input. */
   input(console: string, type: (bytes: Uint8Array) => void): void;
+  /** A device draws from a generator. */
+  generator(generator: RandomGenerator): RandomGenerator;
   /** A disk keeps its changes in memory. */
   overlay(disk: OverlayBacking): void;
   /** Guests write a disk through to its file. */
@@ -94,7 +96,7 @@ export class DeviceMaker {
           (message) => this.session.problem(name, message),
         );
       case "rng":
-        return new RngDevice(bytesOf(new RandomGenerator(this.seed + number >>> 0)));
+        return new RngDevice(bytesOf(this.session.generator(new RandomGenerator(this.seed + number >>> 0))));
       case "vsock": {
         const device = new VsockDevice(plan.cid);
         const host = plan.path === undefined ? undefined : new OutsideEndpoint({

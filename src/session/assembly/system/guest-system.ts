@@ -5,7 +5,14 @@ import * as v from "valibot";
 import { type Persona, PERSONAS } from "../../../machine/abi/ioctl/personas.ts";
 import type { DebugCore, DeviceAtomicAccess } from "../../../cpu/core/interface.ts";
 import type { HostEvent } from "../../../machine/host/interface.ts";
-import { Cspace, type FaultsState, type Hypervisor, type HypervisorObject, Vcpu } from "../../../machine/hypervisor/boot.ts";
+import {
+  Cspace,
+  type FaultsState,
+  type Hypervisor,
+  type HypervisorObject,
+  type RandomGenerator,
+  Vcpu,
+} from "../../../machine/hypervisor/boot.ts";
 import type { ObjectChanges } from "../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../machine/hypervisor/interface.ts";
 import { EventLog } from "../../inspection/trace/event-log.ts";
@@ -93,6 +100,8 @@ export class GuestSystem implements System, Inspected {
     },
     { name: "session", save: () => this.vms.save(), restore: (state) => this.vms.restore(state) },
   ];
+  /** The generators from which devices draw. */
+  readonly generators: RandomGenerator[] = [];
   /** Disks whose changes are kept in memory. */
   readonly overlays: { readonly changed: number }[] = [];
   readonly disks: WrittenDisk[] = [];
@@ -314,6 +323,14 @@ export class GuestSystem implements System, Inspected {
 
   get overlaid(): number {
     return this.overlays.reduce((sum, { changed }) => sum + changed, 0);
+  }
+
+  reseed(seed: number): void {
+    const { random } = this.hypervisor;
+    random.reseed(seed);
+    for (const { registers } of this.#objects(Vcpu)) if (registers.names.includes("RNDR")) registers.setRegister("RNDR", random.next64());
+    // Each has its own numbers.
+    for (const [index, generator] of this.generators.entries()) generator.reseed((seed ^ 0x0de5_1ce5) + index >>> 0);
   }
 
   save(): SystemState {

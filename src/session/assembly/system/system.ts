@@ -140,6 +140,8 @@ export interface StateHashes {
 export interface SavableSystem {
   /** Bytes of changes of disks over their bases, which are in every state. */
   readonly overlaid: number;
+  /** All that guests draw from now on follows from another seed. */
+  reseed(seed: number): void;
   /**
    * The whole state, for a file. The machine may be in the middle of a turn.
    * @throws UnsavableError that names the part that cannot be saved.

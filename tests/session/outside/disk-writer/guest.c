@@ -1,5 +1,5 @@
-// A guest that reads, writes, zeroes and discards random sectors of its disk for ever. What it reads decides what it writes, and
-// what is typed does, too; now and then it prints a digest.
+// A guest that reads, writes, zeroes and discards random sectors of its disk for ever. Its writes
+// depend on what it has read, and on typed bytes; now and then it prints a digest.
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;

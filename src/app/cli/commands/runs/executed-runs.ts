@@ -127,7 +127,9 @@ async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise
   return { recordings, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
-/** The run of a session so far, which the session writes as a recording, with images of its disks. */
+/**
+ * The run of a session so far, which the session writes as a recording, with images of its disks.
+ */
 export async function runOf(
   session: string | undefined,
   consent: Consent,

@@ -9,7 +9,7 @@ import { ExitCode, Failure, unsaved } from "../../common/failure.ts";
 import { checkNamedFile } from "../../common/named-file.ts";
 import { output } from "../../common/print.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
-import { parseDuration } from "../../common/values.ts";
+import { parseDuration, parseWhole } from "../../common/values.ts";
 import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
 import { Progress } from "../../common/progress.ts";
 import { runJob } from "../../../jobs/run-job.ts";
@@ -40,6 +40,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     .option("--headless", "print consoles as text instead of showing the screens")
     .option("--for <time>", "end after this much more virtual time", parseDuration)
     .option("--turbo", "skip idle time instead of sleeping")
+    .option("--seed <n>", "give its guests other random numbers from here on", parseWhole(0, 2 ** 32 - 1))
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(recordOption)
     .addOption(memoryBudgetOption)
@@ -54,7 +55,8 @@ Exit codes: those of el2 run; 2 the snapshot cannot be loaded.
 
 Examples:
   el2 snapshot load before.snap
-  el2 snapshot load before.snap --stdio --tier interp`,
+  el2 snapshot load before.snap --stdio --tier interp
+  el2 snapshot load before.snap --seed 2`,
     )
     .action(async (file, options) => exit(await load(entry, file, options)));
   group.command("info").description("print the header of a snapshot")
@@ -99,12 +101,13 @@ interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" 
   readonly for?: number;
   readonly headless?: boolean;
   readonly allowHost?: readonly string[];
+  readonly seed?: number;
   readonly record?: string;
 }
 
 async function load(entry: URL, file: string, options: LoadOptions): Promise<number> {
-  const { for: more, turbo, tier, memoryBudget, diskBudget, headless, allowHost, record } = options;
-  const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost));
+  const { for: more, turbo, tier, memoryBudget, diskBudget, headless, allowHost, record, seed } = options;
+  const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost), seed);
   const loaded: SessionPlan = {
     ...plan,
     turbo: turbo ?? plan.turbo,

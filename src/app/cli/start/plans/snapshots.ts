@@ -7,7 +7,8 @@ import { Progress } from "../../common/progress.ts";
 import { snapshotPlan } from "./saved-plans.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, placesOf, sourceFile } from "../../../../model/plans/host-resources.ts";
-import type { SessionPlan } from "../../../../model/plans/plan.ts";
+import { plannedDevices, type SessionPlan } from "../../../../model/plans/plan.ts";
+import { warn } from "../../../../kit/support/warn.ts";
 import { readSnapshot, SnapshotError, type SnapshotFile, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
@@ -16,13 +17,24 @@ import { problemOf } from "../../../../kit/support/problem.ts";
 type NamedSnapshot = SnapshotFile & { readonly bytes: Uint8Array; readonly plan: SessionPlan };
 
 /**
- * The plan of a session that begins with a snapshot.
+ * The plan of a session that begins with a snapshot. If that has a network card, a line says what
+ * its copies have in common.
+ * @param seed of what guests draw from here on, instead of the snapshot's
  * @throws Failure if it cannot be read, or wants something of this computer without consent
  */
-export async function planOfSnapshot(file: string, consent: Consent): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
+export async function planOfSnapshot(
+  file: string,
+  consent: Consent,
+  seed?: number,
+): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
   const { bytes, header, plan } = await readNamedSnapshot(file, consent);
-  return { header, plan: { ...plan, from: { path: resolve(file), spare: false, bytes } } };
+  if (plannedDevices(plan).some(({ kind }) => kind === "net")) warn(seed === undefined ? SAME : SAME_BUT_RANDOM);
+  return { header, plan: { ...plan, ...seed !== undefined && { seed }, from: { path: resolve(file), spare: false, bytes } } };
 }
+
+/** The line about sessions of one snapshot. */
+const SAME = "each session of this snapshot has the same addresses, keys and random numbers; --seed N gives one other random numbers";
+const SAME_BUT_RANDOM = "each session of this snapshot has the same addresses and keys; only its random numbers from here on are others";
 
 /**
  * A snapshot whose machine may use what it names. A snapshot is untrusted, and its plan may name
