@@ -140,8 +140,11 @@ export type InputType = (typeof INPUT_TYPES)[number];
  * ```
  */
 export type DevicePlan =
-  /** `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. */
-  | { readonly kind: "block"; readonly image: string; readonly mode: "ro" | "rw" | "overlay" }
+  /**
+   * `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. `sector`:
+   * bytes of a sector, 512 by default.
+   */
+  | { readonly kind: "block"; readonly image: string; readonly mode: "ro" | "rw" | "overlay"; readonly sector?: SectorSize }
   /** `capture`: a pcapng file of all frames. `policy`: of `user`, or the default. */
   | {
     readonly kind: "net";
@@ -159,6 +162,10 @@ export type DevicePlan =
   | { readonly kind: "9p"; readonly folder: string; readonly mode: "ro" | "rw"; readonly tag: string }
   | { readonly kind: "balloon" }
   | { readonly kind: "input"; readonly type: InputType };
+
+/** Bytes that a sector of a disk can have. */
+export const SECTOR_SIZES = [512, 4096] as const;
+export type SectorSize = typeof SECTOR_SIZES[number];
 
 /** Most characters of a tag. */
 export const TAG_LENGTH = 31;

@@ -6,7 +6,7 @@ import { isOfSystem } from "../../kit/support/system-error.ts";
 import { RecordingError } from "../recordings/file/recording.ts";
 import { cannotWrite } from "../../kit/support/files/named-file.ts";
 import { savedHeader, writeStartImages } from "../recordings/file/save.ts";
-import type { DiskContent } from "../../kit/formats/qcow2-writer.ts";
+import type { StartImage } from "../outside/written-disk.ts";
 import { writeSnapshot } from "../snapshots/file.ts";
 import { isForTheUser, snapshotOf } from "../snapshots/save.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
@@ -157,7 +157,7 @@ export class Saving {
   }
 
   /** The content of the images to write beside it; or why it was not written. */
-  #recorded(path: string, header: string, images: boolean): Said | readonly DiskContent[] {
+  #recorded(path: string, header: string, images: boolean): Said | readonly StartImage[] {
     const off = this.#unrecordable();
     if (off !== undefined) return off;
     try {

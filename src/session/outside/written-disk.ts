@@ -20,6 +20,9 @@ const blockOf = (offset: number) => Math.floor(offset / BLOCK);
 /** Blocks that are read at a time. */
 const RUN = 16;
 
+/** A disk as it was at the start of a run, as far as that matters to the run. */
+export type StartImage = DiskContent;
+
 /** A place of the run: blocks that were written after it, as they were there. */
 class DiskPoint {
   readonly pages = new Map<number, Page>();
@@ -171,7 +174,7 @@ export class WrittenDisk implements ReferredDisk {
    * was at the start.
    * @throws UserError if that does not lead to the same run
    */
-  startImage(): DiskContent {
+  startImage(): StartImage {
     if (!this.#old) throw notSavable(this.path);
     if (this.#hasReadDiscarded) {
       throw new UserError(`the guest has read bytes of disk ${this.path} that it had discarded`, 'use mode "overlay"');

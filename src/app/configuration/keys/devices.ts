@@ -14,6 +14,7 @@ import {
   parseForward,
   parseNetRule,
   type PortForward,
+  SECTOR_SIZES,
   TAG_LENGTH,
 } from "../../../machine/virtio/plan.ts";
 import { orCatalog } from "./files.ts";
@@ -92,6 +93,7 @@ const BLOCK = keysOf({
   kind: { type: v.literal("block"), doc: "a virtio disk" },
   image: { type: v.pipe(text, hostPath("disk", "mode"), orCatalog), doc: "the disk's image" },
   mode: { type: v.optional(oneOf(["ro", "rw", "overlay"]), "rw"), doc: "overlay: changes stay in memory" },
+  sector: { type: v.optional(v.picklist(SECTOR_SIZES, mustBe("512 or 4096"))), doc: "bytes of a sector: 512 (default) or 4096" },
 });
 const VSOCK = keysOf({
   kind: { type: v.literal("vsock"), doc: "virtio sockets between guests and programs" },

@@ -7,6 +7,7 @@ import { AttachedDevice, serve, type Turn, type VirtioDevice, VirtioId } from ".
 import { LIMITS } from "../limits.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain } from "../virtqueue.ts";
+import type { SectorSize } from "../plan.ts";
 import { type BlockBacking, ZERO_CHUNK } from "./backing.ts";
 import { BlockRequest, MALFORMED, OPERATIONS, UNKNOWN } from "./requests.ts";
 
@@ -67,8 +68,14 @@ export class BlockDevice extends AttachedDevice implements VirtioDevice {
   /**
    * @param serial the disk's serial number for the guest, which reads at most 20 bytes
    * @param onError is called with the computer's error when it cannot serve a request
+   * @param sector bytes of a sector for the guest; requests count in units of 512
    */
-  constructor(readonly backing: BlockBacking, readonly serial: string, readonly onError: (message: string) => void) {
+  constructor(
+    readonly backing: BlockBacking,
+    readonly serial: string,
+    readonly onError: (message: string) => void,
+    readonly sector: SectorSize = SECTOR,
+  ) {
     super();
     const { SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, RO, DISCARD, WRITE_ZEROES } = BlockFeature;
     this.features = [SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, ...backing.readOnly ? [RO] : [DISCARD, WRITE_ZEROES]];
@@ -95,7 +102,7 @@ export class BlockDevice extends AttachedDevice implements VirtioDevice {
     view.setBigUint64(Config.Capacity, BigInt(this.#sectors), true);
     view.setUint32(Config.SizeMax, SEGMENT_MAX, true);
     view.setUint32(Config.SegMax, SEGMENTS_MAX, true);
-    view.setUint32(Config.BlkSize, SECTOR, true);
+    view.setUint32(Config.BlkSize, this.sector, true);
     view.setUint16(Config.NumQueues, 1, true);
     view.setUint32(Config.MaxDiscardSectors, RANGE_SECTORS_MAX, true);
     view.setUint32(Config.MaxDiscardSeg, RANGES_MAX, true);
@@ -151,7 +158,7 @@ export class BlockDevice extends AttachedDevice implements VirtioDevice {
   }
 
   get #sectors(): number {
-    return Math.floor(this.backing.size / SECTOR);
+    return Math.floor(this.backing.size / this.sector) * this.sector / SECTOR;
   }
 
   #request(): { type: number; sector: number } {

@@ -39,6 +39,12 @@ Deno.test("a disk says its size in sectors", () => {
   assert.equal(driver.transport.read(0x100, 8), BigInt(Math.floor(SIZE / 512)));
 });
 
+Deno.test("a disk with sectors of 4,096 bytes says so, and its size in whole ones, in units of 512 bytes", () => {
+  const driver = new TestDriver(new BlockDevice(new OverlayBacking(base()), "disk-1", assert.fail, 4096));
+  driver.initialize();
+  assert.deepEqual([driver.transport.read(0x100, 8), driver.transport.read(0x114, 4)], [BigInt(64 * 1024 / 512), 4096n]);
+});
+
 Deno.test("what is written to a disk is read back, and its base stays as it is", () => {
   const { driver } = disk();
   const data = new Uint8Array(1024).map((_, index) => index * 7);
