@@ -89,6 +89,16 @@ const BROKEN: readonly Case[] = [
   ["a ramdisk without its end", { chosen: ramdiskAt(START) }, { ramdisk: { start: START, bytes: ARCHIVE.subarray(0, 2000) } }, [
     "ramdisk-cut",
   ]],
+  ...([
+    ["lz4's frame format", [0x04, 0x22, 0x4d, 0x18, 0x64]],
+    ["xz with a CRC64", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 4]],
+    ["xz with a SHA-256", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 10]],
+  ] as const).map(([how, magic]): Case => [`a ramdisk in ${how}`, { chosen: ramdiskAt(START, magic.length) }, {
+    ramdisk: { start: START, bytes: Uint8Array.from(magic) },
+  }, ["ramdisk-packed"]]),
+  ["an archive after a compressed one, at an odd byte", { chosen: ramdiskAt(START, ARCHIVE.length + 9) }, {
+    ramdisk: { start: START, bytes: Uint8Array.from([0x1f, 0x8b, 8, 0x30, 0x37, 0, 0, 0, 0, ...ARCHIVE]) },
+  }, ["ramdisk-unaligned"]],
   ...ALL_NODES.map((
     name,
   ): Case => [`a Linux without ${name}`, { nodes: without(name), method: "psci" }, { image: LINUX }, ["node-absent"]]),
@@ -117,6 +127,12 @@ const HEALTHY: readonly Case[] = [
   ["earlycon with a path", { bootargs: "earlycon", chosen: { "stdout-path": "/serial@9000000" } }, {}, []],
   ["a whole ramdisk", { chosen: ramdiskAt(START) }, { ramdisk: RAMDISK }, []],
   ["a compressed ramdisk", { chosen: ramdiskAt(START, 4) }, { ramdisk: { start: START, bytes: Uint8Array.of(0x1f, 0x8b, 8, 0) } }, []],
+  ["an archive after a compressed one, at a multiple of 4", { chosen: ramdiskAt(START, ARCHIVE.length + 8) }, {
+    ramdisk: { start: START, bytes: Uint8Array.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, ...ARCHIVE]) },
+  }, []],
+  ["xz with a CRC32", { chosen: ramdiskAt(START, 8) }, {
+    ramdisk: { start: START, bytes: Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 1) },
+  }, []],
   ["two archives in a row", { chosen: ramdiskAt(START, 2 * ARCHIVE.length) }, {
     ramdisk: { start: START, bytes: Uint8Array.from([...ARCHIVE, ...ARCHIVE]) },
   }, []],

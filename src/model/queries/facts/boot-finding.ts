@@ -16,6 +16,13 @@ export const NODE_LINES = {
 } as const;
 export type NeededNode = keyof typeof NODE_LINES;
 
+/** Ways to pack a ramdisk that Linux does not unpack, each with the one that it does. */
+export const PACKED = {
+  "lz4-frame": { is: "in lz4's frame format, and Linux reads the legacy format", use: "lz4 -l" },
+  "xz-crc64": { is: "an xz file with a CRC64, and Linux checks CRC32", use: "xz --check=crc32" },
+  "xz-sha256": { is: "an xz file with a SHA-256, and Linux checks CRC32", use: "xz --check=crc32" },
+} as const;
+
 export type BootFinding =
   /** No console that the command line names exists; those that do, by Linux's names. */
   | { readonly code: "console-absent"; readonly named: readonly string[]; readonly has: readonly string[] }
@@ -29,6 +36,10 @@ export type BootFinding =
   | { readonly code: "ramdisk-elsewhere"; readonly start: string; readonly end: string; readonly named: string }
   /** A cpio archive without its last entry. */
   | { readonly code: "ramdisk-cut"; readonly size: number }
+  /** A compressed ramdisk that Linux does not unpack, though the archive may be whole. */
+  | { readonly code: "ramdisk-packed"; readonly how: keyof typeof PACKED }
+  /** An archive after a compressed one, at a byte at which Linux does not look for it. */
+  | { readonly code: "ramdisk-unaligned"; readonly at: number }
   /** The kernel's image has fewer bytes than its header says. */
   | { readonly code: "image-cut"; readonly size: number; readonly whole: number }
   /** The timer's node has another interrupt for the virtual timer. */
@@ -52,6 +63,8 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-not-named": ({ start, end }) => `a ramdisk is at ${start}..${end}, and /chosen does not name it`,
   "ramdisk-elsewhere": ({ start, end, named }) => `the ramdisk is at ${start}..${end}, and /chosen names ${named}`,
   "ramdisk-cut": ({ size }) => `the ramdisk of ${size} bytes is a truncated cpio archive`,
+  "ramdisk-packed": ({ how }) => `the ramdisk is ${PACKED[how].is}`,
+  "ramdisk-unaligned": ({ at }) => `the archive after the first one begins at byte ${at} of the ramdisk, which is not a multiple of 4`,
   "image-cut": ({ size, whole }) => `the kernel's image is truncated: it has ${size} bytes, and its header names ${whole}`,
   "timer-elsewhere": ({ named, is }) => `the devicetree's timer names INTID ${named} for the virtual timer, which is INTID ${is}`,
   "memory-limited": ({ argument, needs }) => `the command line has ${argument}, and the kernel's image needs ${sizeText(needs)}`,
@@ -67,6 +80,8 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-not-named": () => "add linux,initrd-start and linux,initrd-end to /chosen",
   "ramdisk-elsewhere": () => "fix linux,initrd-start and linux,initrd-end in /chosen",
   "ramdisk-cut": () => "make the archive again: it ends with an entry TRAILER!!!",
+  "ramdisk-packed": ({ how }) => `compress it with ${PACKED[how].use}`,
+  "ramdisk-unaligned": () => "pad the first one with zeros",
   "image-cut": () => "copy or download the whole file",
   "timer-elsewhere": () => `use ${NODE_LINES.timer}`,
   "memory-limited": () => "leave it out, or name more",

@@ -245,7 +245,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
       ? `name one of them: root=/dev/${disks[0]}`
       : "give the VM a disk (--disk), or a ramdisk (--initrd)",
   "root-unreadable": () => "make one of these file systems on it, or give a ramdisk that loads the module",
-  "ramdisk-bad": () => "make the archive again: cpio -o -H newc, and whole if it is compressed",
+  "ramdisk-bad": () => "make the archive again: cpio -o -H newc, whole, and compressed as Linux reads it (lz4 -l, xz --check=crc32)",
   "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `fix ${at}`,
   "stack-overflow": ({ at }) => `find the recursion, or the large variables, in ${at} and its callers`,
   "out-of-memory": () => "give the VM more memory, or the program less work",

@@ -129,7 +129,7 @@ function addressIn(node: DevicetreeNode | undefined, name: string): number | und
 function ramdiskFindings(chosen: DevicetreeNode | undefined, { start, bytes }: NonNullable<Bootable["ramdisk"]>): BootFinding[] {
   const place = { start: hex(start), end: hex(start + bytes.length) };
   const from = addressIn(chosen, "linux,initrd-start"), to = addressIn(chosen, "linux,initrd-end");
-  const cut: BootFinding[] = isCut(bytes) ? [{ code: "ramdisk-cut", size: bytes.length }] : [];
+  const cut: BootFinding[] = isCut(bytes) ? [{ code: "ramdisk-cut", size: bytes.length }] : packed(bytes);
   if (from === undefined || to === undefined) return [{ code: "ramdisk-not-named", ...place }, ...cut];
   const isThere = from === start && to >= start + bytes.length;
   return [...isThere ? [] : [{ code: "ramdisk-elsewhere" as const, ...place, named: `${hex(from)}..${hex(to)}` }], ...cut];
@@ -153,6 +153,32 @@ function isCut(bytes: Uint8Array): boolean {
     at = aligned(end);
   }
   return true;
+}
+
+const LZ4_FRAME = [0x04, 0x22, 0x4d, 0x18], XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
+/** The byte of an xz file that says how it is checked, and its values (The .xz File Format, 2.1.1.2). */
+const XZ_CHECK = 7, XZ_CHECKS: Readonly<Record<number, "xz-crc64" | "xz-sha256">> = { 4: "xz-crc64", 10: "xz-sha256" };
+/** Beginnings of files that Linux unpacks: gzip, zstd, bzip2, legacy lz4, lzma. */
+const COMPRESSED = [[0x1f, 0x8b], [0x28, 0xb5, 0x2f, 0xfd], [0x42, 0x5a, 0x68], [0x02, 0x21, 0x4c, 0x18], [0x5d, 0x00, 0x00]];
+
+/** What the first bytes of a compressed ramdisk say, and a plain archive after it. */
+function packed(bytes: Uint8Array): BootFinding[] {
+  const begins = (magic: readonly number[]) => magic.every((byte, at) => bytes[at] === byte);
+  if (begins(LZ4_FRAME)) return [{ code: "ramdisk-packed", how: "lz4-frame" }];
+  const how = begins(XZ) ? XZ_CHECKS[bytes[XZ_CHECK] ?? 0] : undefined;
+  if (how) return [{ code: "ramdisk-packed", how }];
+  if (![XZ, ...COMPRESSED].some(begins)) return [];
+  const at = plainArchive(bytes);
+  return at === undefined || at % 4 === 0 ? [] : [{ code: "ramdisk-unaligned", at }];
+}
+
+/** Where a plain archive is among compressed data, in which its header does not occur. */
+function plainArchive(bytes: Uint8Array): number | undefined {
+  const isDigit = (byte: number) => byte >= 0x30 && byte <= 0x39 || byte >= 0x41 && byte <= 0x46 || byte >= 0x61 && byte <= 0x66;
+  for (let at = bytes.indexOf(0x30); at >= 0 && at + CPIO_HEADER <= bytes.length; at = bytes.indexOf(0x30, at + 1)) {
+    if (bytes[at + 1] === 0x37 && bytes.subarray(at, at + CPIO_HEADER).every(isDigit)) return at;
+  }
+  return undefined;
 }
 
 const aligned = (at: number) => Math.ceil(at / 4) * 4;
