@@ -57,7 +57,7 @@ async function withoutLibraries(error: unknown, message: (text: string) => unkno
  * so sooner.
  */
 async function start(entry: URL): Promise<number> {
-  (await import("./src/kit/support/computer/launcher.ts")).takeSignals();
+  (await import("./src/kit/support/computer/launcher.ts")).followLauncher();
   const prepared = preparedProgram(entry);
   const part = <M>(name: ProgramPart, fromSources: () => Promise<M>): Promise<M> =>
     prepared?.isCurrent() ? import(prepared.module(name).href) : fromSources();

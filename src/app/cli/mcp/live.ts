@@ -18,34 +18,28 @@ interface LiveSession {
 }
 
 /**
- * Connects, uses the session and closes it. `hear` gets the output of one console.
+ * Connects, uses the session and closes it, at the latest when the call is canceled.
  * @throws Failure for an unknown session, or if it ends meanwhile
  */
 export async function withSession<T>(
   named: string | undefined,
+  signal: AbortSignal,
   use: (live: LiveSession) => Promise<T>,
-  output?: { readonly console: string; readonly hear: (bytes: Uint8Array) => void },
 ): Promise<T> {
-  const session = await connectNamed({
-    session: named,
-    readOnly: true,
-    ...output && { follow: true, consoles: [output.console] },
-    naming: 'argument "session"',
-  });
+  const session = await connectNamed({ session: named, readOnly: true, naming: 'argument "session"' });
   const asker = new Asker(session);
   const gone = Promise.withResolvers<never>();
   // The rejection is not awaited any more once the call is done.
   gone.promise.catch(() => {});
+  const onAbort = () => gone.reject(new Failure("canceled", undefined, ExitCode.Interrupted));
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
   session.onGone = (reason) =>
     gone.reject(
       new Failure(`session ${session.info.name} is gone${reason === undefined ? "" : `: ${reason}`}`, undefined, ExitCode.NoSession),
     );
   session.onRefused = (message) => gone.reject(new Failure(message, undefined, ExitCode.ReadOnly));
-  session.onEvent = (event) => {
-    if (asker.receive(event) || event.kind !== "console") return;
-    session.send({ kind: "taken", bytes: event.bytes.length });
-    output?.hear(event.bytes);
-  };
+  session.onEvent = (event) => void asker.receive(event);
   const ask = async (query: Query) => {
     const answer = await Promise.race([asker.ask(query), gone.promise]);
     checkAnswered(answer);
@@ -54,6 +48,7 @@ export async function withSession<T>(
   try {
     return await Promise.race([use({ session, ask }), gone.promise]);
   } finally {
+    signal.removeEventListener("abort", onAbort);
     session.close();
   }
 }

@@ -1,6 +1,7 @@
 // Commands of this program in a process each: a tool does what the command does, with its messages
 // and its exit code.
 
+import { LAUNCHER_VARIABLE } from "../../../kit/support/computer/launcher.ts";
 import { LineCutter } from "../../../kit/support/text/line-cutter.ts";
 import { ExitCode } from "../common/failure.ts";
 import { runtimeArguments } from "../common/runtime.ts";
@@ -8,6 +9,8 @@ import { ANSWER_MAX, type Page, PageOfRows, type ToolAnswer, toolAnswer } from "
 
 /** Wall time (ms) after which a command is ended. */
 const PATIENCE = 300_000;
+/** Wall time (ms) that a command has to end in order when its call is canceled. */
+const GRACE = 600;
 /** Commands at a time: a client may call as many tools at once as it likes. */
 const RUNNING_MAX = 4;
 /** Bytes of output that are kept; a command may print more than anybody reads. */
@@ -20,6 +23,8 @@ export interface ProgramRun {
   readonly hint?: string;
   /** It prints rows, a line of JSON each, and the answer has a page of them. */
   readonly page?: Page;
+  /** Ends the command. */
+  readonly signal?: AbortSignal;
 }
 
 /** Runs commands of this program. */
@@ -30,19 +35,25 @@ export function programRunner(entry: URL): RunProgram {
   const runtime = runtimeArguments(entry);
   let running = 0;
   const waiting: (() => void)[] = [];
-  const run: RunProgram = async (args, { stdin, hint = "ask for less", page } = {}) => {
+  const run: RunProgram = async (args, { stdin, hint = "ask for less", page, signal } = {}) => {
+    if (signal?.aborted) return toolAnswer("canceled", { failed: true });
     const child = new Deno.Command(Deno.execPath(), {
       args: [...runtime, ...args],
       stdin: stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", [LAUNCHER_VARIABLE]: String(Deno.pid) },
     }).spawn();
     let late = false;
-    const timer = setTimeout(() => {
+    const timers = [setTimeout(() => {
       late = true;
       child.kill("SIGKILL");
-    }, PATIENCE);
+    }, PATIENCE)];
+    const onAbort = () => {
+      child.kill("SIGTERM");
+      timers.push(setTimeout(() => child.kill("SIGKILL"), GRACE));
+    };
+    signal?.addEventListener("abort", onAbort);
     try {
       const [stdout, stderr, { code }] = await Promise.all([
         page ? pageOf(child.stdout, page) : kept(child.stdout),
@@ -59,7 +70,8 @@ export function programRunner(entry: URL): RunProgram {
       const end = code === 0 ? "" : `\nexit code ${code}`;
       return toolAnswer(words.trimEnd(), { failed: late || code !== 0 && !isAnswer, hint, end });
     } finally {
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
     }
   };
   return async (args, options) => {

@@ -16,17 +16,19 @@ import {
   ReadResourceRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 import { boundedText } from "./answers.ts";
-import { argumentSchema } from "./tool.ts";
+import { argumentSchema, type ToolContext } from "./tool.ts";
 import { toolsOf } from "./tools.ts";
 import { JOBS, promptText } from "./jobs.ts";
 import { programRunner } from "./program.ts";
 import { listResources, readResource } from "./resources.ts";
 import type { CommandNode } from "../common/command-tree.ts";
-import { failed, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { ArgumentError } from "../../../model/commands/argument.ts";
 import { NoPlace } from "../../../session/control/places.ts";
 import { problemOf, problemText } from "../../../kit/support/problem.ts";
 import { didYouMean } from "../../../kit/support/text/did-you-mean.ts";
+import { onEnd } from "../../../kit/support/computer/launcher.ts";
+import { END_CODES, END_SIGNALS } from "../../../kit/support/computer/signals.ts";
 import { VERSION } from "../../../kit/support/version.ts";
 import { hint, hintText } from "../../../kit/support/text/hint.ts";
 
@@ -43,11 +45,14 @@ interface McpOptions {
 /** The server that may change machines. */
 const CHANGING = hint("mcp", { "allow-change": true });
 
-/** Serves until stdin ends. */
-export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptions): Promise<void> {
+/** Wall time (ms) that calls have for their answers when the client has ended its input. */
+const LAST_ANSWERS = 200;
+
+/** Serves until stdin ends, or a signal comes; returns the exit code. */
+export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptions): Promise<number> {
   const tools = toolsOf(tree, allowChange), all = toolsOf(tree, true);
   const el2 = programRunner(entry);
-  const calls = new Set<Promise<unknown>>();
+  const calls = new Set<Promise<unknown>>(), ending = new AbortController();
   const server = new Server({ name: "el2", version: VERSION }, {
     capabilities: { tools: {}, prompts: {}, resources: {} },
     instructions:
@@ -63,32 +68,38 @@ export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptio
       annotations: { readOnlyHint: !changes, openWorldHint: false },
     })),
   }));
-  server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: given = {} } }: CallToolRequest) => {
-    const answer = (text: string, isError: boolean) => ({ content: [{ type: "text" as const, text }], isError });
-    const tool = tools.find((one) => one.name === name);
-    if (!tool) {
-      const locked = all.some((one) => one.name === name);
-      const names = tools.map((one) => one.name);
-      return answer(
-        locked
-          ? `${name}: this server only looks; start it with ${hintText(CHANGING)}`
-          : problemText({ what: `there is no tool "${name}"`, wayOut: didYouMean(name, names) }),
-        true,
-      );
-    }
-    // Some tools refuse an argument before they have a promise.
-    const call = (async () => await tool.call(given, { el2, host }))();
-    calls.add(call);
-    try {
-      const { text, failed } = await call;
-      return answer(text, failed);
-    } catch (error) {
-      if (!(error instanceof ArgumentError || error instanceof Failure || error instanceof NoPlace)) throw error;
-      return answer(boundedText(error.message, ""), true);
-    } finally {
-      calls.delete(call);
-    }
-  });
+  server.setRequestHandler(
+    CallToolRequestSchema,
+    async ({ params: { name, arguments: given = {} } }: CallToolRequest, extra: { signal: AbortSignal }) => {
+      const answer = (text: string, isError: boolean) => ({ content: [{ type: "text" as const, text }], isError });
+      const tool = tools.find((one) => one.name === name);
+      if (!tool) {
+        const locked = all.some((one) => one.name === name);
+        const names = tools.map((one) => one.name);
+        return answer(
+          locked
+            ? `${name}: this server only looks; start it with ${hintText(CHANGING)}`
+            : problemText({ what: `there is no tool "${name}"`, wayOut: didYouMean(name, names) }),
+          true,
+        );
+      }
+      // The client cancels the call, or goes.
+      const signal = AbortSignal.any([extra.signal, ending.signal]);
+      const context: ToolContext = { el2: (args, run) => el2(args, { ...run, signal }), host, signal };
+      // Some tools refuse an argument before they have a promise.
+      const call = (async () => await tool.call(given, context))();
+      calls.add(call);
+      try {
+        const { text, failed } = await call;
+        return answer(text, failed);
+      } catch (error) {
+        if (!(error instanceof ArgumentError || error instanceof Failure || error instanceof NoPlace)) throw error;
+        return answer(boundedText(error.message, ""), true);
+      } finally {
+        calls.delete(call);
+      }
+    },
+  );
   server.setRequestHandler(ListPromptsRequestSchema, () => ({
     prompts: JOBS.map(({ name, title }) => ({
       name,
@@ -114,23 +125,30 @@ export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptio
   server.setRequestHandler(ListResourcesRequestSchema, async () => ({ resources: [...await listResources()] }));
   server.setRequestHandler(ReadResourceRequestSchema, async ({ params: { uri } }: ReadResourceRequest) => {
     try {
-      return { contents: [{ uri, ...await readResource(uri, el2) }] };
+      return { contents: [{ uri, ...await readResource(uri, (args, run) => el2(args, { ...run, signal: ending.signal })) }] };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       throw new McpError(ErrorCode.InvalidParams, error.message);
     }
   });
-  await served(server, calls);
+  return await served(server, calls, ending);
 }
 
 /**
- * Serves the client on stdin and stdout until it is gone.
- * @param calls of tools in progress: a client that ends its input, as a pipe does, gets their
- * answers
+ * Serves the client on stdin and stdout until it is gone, and returns the exit code. What its calls
+ * still do ends with it.
+ * @param calls of tools in progress
+ * @param ending aborts them
  */
-async function served(server: Server, calls: ReadonlySet<Promise<unknown>>): Promise<void> {
-  const closed = Promise.withResolvers<void>();
-  server.onclose = closed.resolve;
+async function served(server: Server, calls: ReadonlySet<Promise<unknown>>, ending: AbortController): Promise<number> {
+  const closed = Promise.withResolvers<number>();
+  const end = async (code: number) => {
+    ending.abort();
+    await Promise.allSettled(calls);
+    setTimeout(() => closed.resolve(code));
+  };
+  server.onclose = () => void end(ExitCode.Done);
+  onEnd(END_SIGNALS, (signal) => void end(END_CODES[signal]));
   const transport = new StdioServerTransport();
   // A line that is not JSON does not come from a client: another program may have joined a port to
   // stdin, to which a page in a browser posts. Nothing after it is read.
@@ -141,6 +159,9 @@ async function served(server: Server, calls: ReadonlySet<Promise<unknown>>): Pro
   };
   await server.connect(transport);
   // The transport does not notice that its client is gone.
-  (await import("node:process")).default.stdin.once("end", () => void Promise.allSettled(calls).then(() => setTimeout(closed.resolve)));
-  await closed.promise;
+  (await import("node:process")).default.stdin.once("end", async () => {
+    await Promise.race([Promise.allSettled(calls), new Promise((resolve) => setTimeout(resolve, LAST_ANSWERS))]);
+    await end(ExitCode.Done);
+  });
+  return await closed.promise;
 }

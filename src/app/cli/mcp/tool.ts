@@ -17,6 +17,8 @@ export interface ToolContext {
   readonly el2: RunProgram;
   /** Files outside of the working folder that tools may use (`--allow-host`). */
   readonly host: readonly string[];
+  /** The client has canceled the call, or is gone. */
+  readonly signal: AbortSignal;
 }
 
 export interface Tool {

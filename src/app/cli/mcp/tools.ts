@@ -49,14 +49,18 @@ interface Chosen {
 }
 
 /** The rows of a query, bounded. */
-async function rows(query: Query, { session, limit = DEFAULT_ROWS, columns }: Chosen): Promise<ToolAnswer> {
+async function rows(
+  query: Query,
+  { session, limit = DEFAULT_ROWS, columns }: Chosen,
+  { signal }: ToolContext,
+): Promise<ToolAnswer> {
   const table: Table = TABLES[query.table];
   const wrong = columns?.find((column) => !Object.hasOwn(table.columns, column));
   if (wrong !== undefined) {
     const names = Object.keys(table.columns);
     throw new Failure(`${query.table} has no column "${wrong}"`, didYouMean(wrong, names, `its columns are ${names.join(", ")}`));
   }
-  return await withSession(session, async (live) => {
+  return await withSession(session, signal, async (live) => {
     const all = table.searches ? query : narrowed(query, { limit: COUNTED });
     const answer = await live.ask(all), atLeast = answer.rows.length === COUNTED;
     return toolAnswer(rowsText(live.session.info.name, answer, { limit, columns, atLeast }));
@@ -93,11 +97,11 @@ const TABLE_TOOLS: readonly Tool[] = [
       ...SESSION,
     },
     changes: false,
-    run: async ({ session, table, limit, columns, filter, ...args }) => {
+    run: async ({ session, table, limit, columns, filter, ...args }, context) => {
       const checked = valuesOf("table", listArguments(table), { filter });
       const query = readQuery(table, { ...args, filter: checked.filter });
       if ("issue" in query) throw new Failure(`${table}: ${query.issue}`);
-      return await rows(query, { session, limit, columns });
+      return await rows(query, { session, limit, columns }, context);
     },
   }),
   tool({
@@ -145,7 +149,9 @@ function commandTool(command: Command, allowChange: boolean): Tool {
     run: async ({ session, columns, ...values }: ValuesOf<Arguments>, context: ToolContext) => {
       const isChange = Object.entries(args).some(([name, one]) => one.changes && values[name] !== undefined);
       const query = asks && !isText && !isChange ? command.ask?.(values) : undefined;
-      if (query) return await rows(narrowed(query, { filter: values.filter }), { session, columns, limit: values.limit } as Chosen);
+      if (query) {
+        return await rows(narrowed(query, { filter: values.filter }), { session, columns, limit: values.limit } as Chosen, context);
+      }
       return await ran(command, values, session as string | undefined, context);
     },
   });

@@ -1,7 +1,8 @@
 // The launcher that waits for this program, so that it can restore the terminal after any end: a
-// shell script, scripts/start.ts or the npm package's. Its process and this one end together.
+// shell script, scripts/start.ts or the npm package's; or the server of an agent, which runs commands
+// so. Its process and this one end together.
 
-import { type EndSignal, onSignals } from "./signals.ts";
+import { END_CODES, type EndSignal, onSignals } from "./signals.ts";
 
 /** Names the process of the launcher, to the program that it starts. */
 export const LAUNCHER_VARIABLE = "EL2_LAUNCHER";
@@ -14,30 +15,39 @@ function isAwaited(): boolean {
   return Deno.env.get(LAUNCHER_VARIABLE) === String(Deno.ppid);
 }
 
-/**
- * Undoes what a launcher does to signals: a shell that can forward some starts the program with
- * those of the keyboard ignored. A listener that came and went leaves their default.
- */
-export function takeSignals(): void {
-  if (isAwaited()) onSignals(["SIGINT", "SIGQUIT"], () => {})();
-}
+/** Sent to this program when the launcher has gone; a listener that ends it prevents the default. */
+const GONE = "el2-launcher-gone";
 
 /**
- * Calls for each of these signals, and as for SIGHUP when the launcher was killed, as nothing else
- * would end this program then. The returned function ends that.
+ * Ends this program when its launcher was killed, and undoes what that does to signals: a shell that
+ * can forward some starts the program with those of the keyboard ignored. A listener that came and
+ * went leaves their default.
  */
-export function onEnd<S extends EndSignal>(signals: readonly S[], call: (signal: S | "SIGHUP") => void): () => void {
-  const unheard = onSignals(signals, call);
-  if (!isAwaited()) return unheard;
+export function followLauncher(): void {
+  if (!isAwaited()) return;
+  onSignals(["SIGINT", "SIGQUIT"], () => {})();
   const launcher = Deno.ppid;
   const timer = setInterval(() => {
     if (Deno.ppid === launcher) return;
     clearInterval(timer);
-    call("SIGHUP");
+    if (dispatchEvent(new Event(GONE, { cancelable: true }))) Deno.exit(END_CODES.SIGHUP);
   }, LOOK);
   Deno.unrefTimer(timer);
+}
+
+/**
+ * Calls for each of these signals, and as for SIGHUP when the launcher has gone. The returned
+ * function ends that.
+ */
+export function onEnd<S extends EndSignal>(signals: readonly S[], call: (signal: S | "SIGHUP") => void): () => void {
+  const unheard = onSignals(signals, call);
+  const onGone = (event: Event) => {
+    event.preventDefault();
+    call("SIGHUP");
+  };
+  addEventListener(GONE, onGone);
   return () => {
-    clearInterval(timer);
+    removeEventListener(GONE, onGone);
     unheard();
   };
 }

@@ -3,7 +3,6 @@
 import type { Command } from "@commander-js/extra-typings";
 import { commandTree } from "../../common/command-tree.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
-import { ExitCode } from "../../common/failure.ts";
 import { hostOption } from "../../options/host.ts";
 
 export function registerMcp(program: Command, { entry, exit }: CommandContext): void {
@@ -21,7 +20,6 @@ ${examplesText(["mcp", "mcp --allow-change"])}`,
     .action(async ({ allowChange, allowHost = [] }) => {
       // The protocol's package is half a megabyte that no other command needs.
       const { serveMcp } = await import("../../mcp/server.ts");
-      await serveMcp(entry, { allowChange: allowChange ?? false, host: allowHost, tree: commandTree(program) });
-      exit(ExitCode.Done);
+      exit(await serveMcp(entry, { allowChange: allowChange ?? false, host: allowHost, tree: commandTree(program) }));
     });
 }

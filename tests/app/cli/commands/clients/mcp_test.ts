@@ -7,6 +7,7 @@ import { MYSTERIES } from "../../mysteries-by-tools.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../../program.ts";
 import { programRunner } from "../../../../../src/app/cli/mcp/program.ts";
 import { el2Command } from "../../../../support/el2.ts";
+import { eventually } from "../../../../support/eventually.ts";
 import { LONG } from "../../../../support/long.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
 
@@ -79,14 +80,65 @@ Deno.test("el2 mcp answers the calls that it has got when its input ends", async
   const requests = [
     { id: 1, method: "initialize", params: { protocolVersion: "2025-03-26", capabilities: {}, clientInfo: { name: "x", version: "1" } } },
     { method: "notifications/initialized" },
-    { id: 2, method: "tools/call", params: { name: "vm_lint", arguments: { dtb: "none.dtb" } } },
+    { id: 2, method: "tools/call", params: { name: "columns", arguments: { table: "vm.ls" } } },
   ];
   await writer.write(new TextEncoder().encode(requests.map((one) => `${JSON.stringify({ jsonrpc: "2.0", ...one })}\n`).join("")));
   await writer.close();
   const { code, stdout } = await server.output();
   const answers = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual([code, answers.map(({ id }) => id)], [0, [1, 2]]);
-  assert.match(answers[1].result.content[0].text, /none\.dtb/);
+  assert.match(answers[1].result.content[0].text, /"table":"vm\.ls"/);
+});
+
+/** The processes that a process has started and not waited for. */
+const childrenOf = (pid: number) => {
+  const { stdout } = new Deno.Command("ps", { args: ["-o", "pid=", "--ppid", String(pid)] }).outputSync();
+  return new TextDecoder().decode(stdout).trim().split(/\s+/).filter(Boolean).map(Number);
+};
+/** Whether a process runs; one that has ended may still be waited for. */
+const runs = (pid: number) => {
+  const { stdout } = new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] }).outputSync();
+  return /^[^Z\s]/.test(new TextDecoder().decode(stdout).trim());
+};
+
+Deno.test("a call that is canceled ends its command; a client that goes, and a signal, end the server with all of them", async (t) => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-mcp-" });
+  const initialize = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "x", version: "1" } };
+  /** A server in the middle of a call, with the process of its command. */
+  const inCall = async () => {
+    const [command, ...args] = el2Command("mcp", "--allow-change");
+    const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "" };
+    const server = new Deno.Command(command, { args, cwd: folder, env, stdin: "piped", stdout: "null", stderr: "null" }).spawn();
+    const writer = server.stdin.getWriter();
+    const send = (message: object) => writer.write(new TextEncoder().encode(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`));
+    await send({ id: 1, method: "initialize", params: initialize });
+    await send({ method: "notifications/initialized" });
+    const run = (id: number) => send({ id, method: "tools/call", params: { name: "run", arguments: { what: "demo", for: "100000s" } } });
+    await run(2);
+    const one = () => eventually(() => Promise.resolve(childrenOf(server.pid)), ({ length }) => length === 1).then(([pid]) => pid);
+    return { server, writer, send, run, one, child: await one() };
+  };
+  const ended = (pid: number) => eventually(() => Promise.resolve(runs(pid)), (running) => !running);
+  await t.step("notifications/cancelled, and the next call has the place", async () => {
+    const { server, writer, send, run, one, child } = await inCall();
+    await send({ method: "notifications/cancelled", params: { requestId: 2 } });
+    await ended(child);
+    await run(3);
+    const next = await one();
+    await writer.close();
+    assert.equal((await server.status).code, 0);
+    await ended(next);
+  });
+  for (const [signal, code] of [["SIGTERM", 143], ["SIGKILL", 137]] as const) {
+    await t.step(signal, async () => {
+      const { server, writer, child } = await inCall();
+      server.kill(signal);
+      assert.equal((await server.status).code, code);
+      await ended(child);
+      await writer.close().catch(() => {});
+    });
+  }
+  await Deno.remove(folder, { recursive: true });
 });
 
 const JOBS: readonly Job[] = [
