@@ -17,11 +17,20 @@ import { CAPACITY, ConsoleRing } from "./console-ring.ts";
 import { changes, type ClientMessage, type ServerMessage, type SessionInfo } from "./conversation.ts";
 import { KiB, MiB } from "../../kit/support/values/sizes.ts";
 import { endProblem, hasEnded } from "../../model/queries/facts/problem.ts";
+import type { Problem } from "../../kit/support/problem.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 /** Bytes of console output that may be in flight to one client. */
 const UNDER_WAY = MiB;
 /** Bytes in which kept output goes to a client: a message has several copies on its way. */
 const PIECE = 64 * KiB;
+
+/** A session has one debugger at a time. */
+const ANOTHER_DEBUGGER: Problem = {
+  what: "another debugger is attached to a VM of this session",
+  wayOut: way`end it first; ${hint("gdb", "el2")} serves all VMs to one gdb, a thread per vCPU`,
+};
 
 /** Limit on the requests of one socket client that wait for answers. */
 const ASKED_MAX = 1024;
@@ -267,7 +276,7 @@ export class SessionHub {
         return this.machine.send({ ...message, id: this.#ask(client, message.id) });
       case "debug-attach":
         if (this.#debugger && this.#debugger !== client) {
-          return client.listener({ kind: "debug-attached", error: { what: "another debugger is attached to a VM of this session" } });
+          return client.listener({ kind: "debug-attached", error: ANOTHER_DEBUGGER });
         }
         this.#debugger = client;
         return this.machine.send(message);

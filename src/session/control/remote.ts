@@ -17,9 +17,10 @@ import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { checkOwnSocket, NotOurs, readOwnText } from "../../kit/support/files/own-files.ts";
 import { checkOwnFolder } from "../../kit/support/files/own-folders.ts";
 
-/** No session answers there. */
+/** No session answers there, or one says why it does not serve this client. */
 export class NoSession extends Error {
-  constructor(message: string, readonly otherVersion = false) {
+  /** @param refused by a session: of another version, or with as many clients as it serves */
+  constructor(message: string, readonly refused = false) {
     super(message);
   }
 }
@@ -110,7 +111,7 @@ export async function answers(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (!(error instanceof NoSession)) throw error;
-    return error.otherVersion;
+    return error.refused;
   }
 }
 
@@ -235,7 +236,8 @@ class Connection implements RemoteSession {
   }
 
   #gone(): void {
-    this.welcome.reject(new NoSession(`the session closed the connection${this.#reason === undefined ? "" : `: ${this.#reason}`}`));
+    const reason = this.#reason;
+    this.welcome.reject(new NoSession(reason ?? "the session closed the connection", reason !== undefined));
     if (this.#closed) return;
     this.close();
     this.onGone(this.#reason);

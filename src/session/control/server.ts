@@ -146,7 +146,9 @@ export class SessionServer {
     for (let connection = await this.#next(); connection; connection = await this.#next()) {
       const writer = new Writer(connection, this.#kept);
       this.#connections.add(writer);
-      if (this.#connections.size > CLIENTS) writer.send({ kind: "closed", reason: `this session has ${CLIENTS} clients already` });
+      if (this.#connections.size > CLIENTS) {
+        writer.send({ kind: "closed", reason: `${CLIENTS} clients are attached to this session, which serves no more; end one of them` });
+      }
       const served = this.#connections.size > CLIENTS ? Promise.resolve() : this.#serve(connection, writer);
       served.then(() => writer.settled()).finally(() => {
         this.#connections.delete(writer);

@@ -73,7 +73,7 @@ export class GdbServer {
   async #converse(connection: GdbConnection): Promise<void> {
     const received = connection.readable[Symbol.asyncIterator]();
     const first = await nextOf(received);
-    if (first.done || !beginsLikeGdb(first.value[0])) {
+    if (first.done || !beginsLikeGdb(first.value)) {
       await received.return?.();
       return connection.writable.close().catch(() => {});
     }

@@ -211,6 +211,9 @@ export class GdbSession {
       case "interrupt":
         if (this.#running) this.target.stop();
         return;
+      case "foreign":
+        this.target.detach();
+        return this.#end();
       case "broken":
         if (this.#acknowledges) this.#send(acknowledgement(false));
         return;

@@ -9,11 +9,19 @@ const ACK = "+".charCodeAt(0), NAK = "-".charCodeAt(0), INTERRUPT = 3;
 /** An escaped byte is sent xor this. */
 const ESCAPE_XOR = 0x20;
 
+/** Whether a connection that begins with these bytes is gdb's. */
+export function beginsLikeGdb(bytes: Uint8Array): boolean {
+  return [START, ACK, NAK, INTERRUPT].includes(bytes[0]) && new PacketReader().push(bytes)[0]?.kind !== "foreign";
+}
+
 /**
- * Whether a connection that begins with this byte is gdb's. A page in a browser can send packets to
- * a port of this computer in the body of a request, but not before the request's first line.
+ * Bytes between packets that a line of HTTP has, and gdb does not send. A page in a browser can send
+ * requests to a port of this computer: `$`, `+` and `#` are letters of methods, so that a request
+ * may begin with a whole packet. What follows a method is a space.
  */
-export const beginsLikeGdb = (byte: number): boolean => [START, ACK, NAK, INTERRUPT].includes(byte);
+const FOREIGN: ReadonlySet<number> = new Set([..." \r\n"].map((character) => character.charCodeAt(0)));
+/** The end of a request's first line, which is within the first packet if the method opens one. */
+const REQUEST = " HTTP/";
 
 /** A received unit. */
 export type Received =
@@ -21,22 +29,32 @@ export type Received =
   | { readonly kind: "packet"; readonly data: string }
   /** A packet whose checksum is wrong, or that is too long. */
   | { readonly kind: "broken" }
+  /** It does not come from gdb; neither do the other bytes of the connection. */
+  | { readonly kind: "foreign" }
   | { readonly kind: "ack" | "nak" | "interrupt" };
 
 /** Takes a stream of bytes apart, however it is cut. */
 export class PacketReader {
-  #state: "idle" | "data" | "checksum" = "idle";
+  #state: "idle" | "data" | "checksum" | "foreign" = "idle";
   readonly #data: number[] = [];
   #length = 0;
   #sum = 0;
   #checksum = "";
+  /** A packet has come before. */
+  #known = false;
 
   /** The packets that these bytes complete. */
-  *push(bytes: Uint8Array): Generator<Received> {
+  push(bytes: Uint8Array): readonly Received[] {
+    const all: Received[] = [];
     for (const byte of bytes) {
       const received = this.#parse(byte);
-      if (received) yield received;
+      if (received?.kind === "foreign") {
+        this.#state = "foreign";
+        return [received];
+      }
+      if (received) all.push(received);
     }
+    return all;
   }
 
   #parse(byte: number): Received | undefined {
@@ -46,8 +64,10 @@ export class PacketReader {
         else if (byte === ACK) return { kind: "ack" };
         else if (byte === NAK) return { kind: "nak" };
         else if (byte === INTERRUPT) return { kind: "interrupt" };
+        else if (FOREIGN.has(byte)) return { kind: "foreign" };
         return undefined;
       case "data":
+        if ((byte === START || byte === END) && this.#isRequest) return { kind: "foreign" };
         if (byte === END) this.#state = "checksum";
         else if (byte === START) this.#start(); // the end of the packet before was lost
         else this.#add(byte);
@@ -55,7 +75,14 @@ export class PacketReader {
       case "checksum":
         this.#checksum += String.fromCharCode(byte);
         return this.#checksum.length === 2 ? this.#finish() : undefined;
+      case "foreign":
+        return { kind: "foreign" };
     }
+  }
+
+  /** Whether this is the first packet, and a request; the path of one may be longer than packets. */
+  get #isRequest(): boolean {
+    return !this.#known && (this.#length > PACKET_SIZE || String.fromCharCode(...this.#data).includes(REQUEST));
   }
 
   #start(): void {
@@ -73,6 +100,7 @@ export class PacketReader {
 
   #finish(): Received {
     this.#state = "idle";
+    this.#known = true;
     const right = /^[0-9a-f]{2}$/i.test(this.#checksum) && parseInt(this.#checksum, 16) === this.#sum;
     if (!right || this.#length > PACKET_SIZE) return { kind: "broken" };
     return { kind: "packet", data: unescaped(this.#data) };

@@ -78,6 +78,19 @@ Deno.test("more connections than a process may open files delay other clients, a
   assert.doesNotMatch(stderr, /panicked|Uncaught|\n {4}at /);
 });
 
+Deno.test("a client that a session has no place for is told how many are attached, and not to kill it", async () => {
+  await using place = new Place();
+  await using served = await new Served(place, "s").ready();
+  const connections = await Promise.all(Array.from({ length: 64 }, () => Deno.connect({ transport: "unix", path: served.socket })));
+  for (const words of [["vm", "ls"], ["vm", "ls", "--session", "s"], ["ls"]]) {
+    const { stdout, stderr } = await place.el2(...words);
+    assert.match(stdout + stderr, /64 clients are attached to this session, which serves no more/);
+    assert.doesNotMatch(stdout + stderr, /kill/);
+  }
+  for (const connection of connections) connection.close();
+  await served.ready();
+});
+
 Deno.test("hundreds of connections at once do not end the session or exhaust its files", async () => {
   await using place = new Place();
   await using served = await new Served(place, "s", "ulimit -n 128;").ready();

@@ -41,7 +41,10 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it continu
       assert.equal((await el2("ls", "--json")).stdout.match(/"session:/g)?.length, 1, "it is not a session");
       const second = await el2("gdb", "ping");
       assert.equal(second.code, 1);
-      assert.match(second.stderr, /another debugger is attached to a VM of this session/);
+      assert.match(
+        second.stderr,
+        /another debugger is attached to a VM of this session; end it first; el2 gdb el2 serves all VMs to one gdb/,
+      );
 
       await using gdb = new ConsoleProgram([...await gdbCommand()]);
       for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {

@@ -23,7 +23,8 @@ Deno.test("acknowledgements and the interrupt come between packets; inside they 
 Deno.test("a wrong checksum, one that is not a number, and a packet that is too long are broken, and the packets after them are read", () => {
   assert.deepEqual(read("$qC#b5$qC#b4"), [{ kind: "broken" }, { kind: "packet", data: "qC" }]);
   assert.deepEqual(read("$qC#zz$qC#b4"), [{ kind: "broken" }, { kind: "packet", data: "qC" }]);
-  assert.deepEqual(read(encodePacket("a".repeat(PACKET_SIZE + 1)), "$qC#b4"), [{ kind: "broken" }, { kind: "packet", data: "qC" }]);
+  const long = encodePacket("a".repeat(PACKET_SIZE + 1)), packet = { kind: "packet", data: "qC" };
+  assert.deepEqual(read("$qC#b4", long, "$qC#b4"), [packet, { kind: "broken" }, packet]);
   assert.deepEqual(read("$lost$qC#b4"), [{ kind: "packet", data: "qC" }]);
 });
 
@@ -39,9 +40,9 @@ Deno.test("whatever is encoded is read again, however it is cut", () => {
 
 Deno.test("no bytes stop the reader", () => {
   fc.assert(fc.property(fc.array(bytes), (chunks) => {
-    const received = read(...chunks, "##\0\0$qC#b4");
+    const received = read("$qC#b4", ...chunks, "##\0\0$qC#b4");
     const last = received.at(-1);
-    assert.ok(last?.kind === "packet" && last.data.endsWith("qC"), JSON.stringify(last));
+    assert.ok(received.some(({ kind }) => kind === "foreign") || last?.kind === "packet" && last.data.endsWith("qC"), JSON.stringify(last));
   }));
 });
 
@@ -49,4 +50,18 @@ Deno.test("bytes and digits are each other's inverse; odd and strange digits are
   fc.assert(fc.property(bytes, (some) => assert.deepEqual(fromHex(toHex(some)), some)));
   assert.equal(fromHex("123"), undefined);
   assert.equal(fromHex("0g"), undefined);
+});
+
+Deno.test("a request of HTTP is foreign before any packet of it counts, whatever its method and however long its path", () => {
+  const packet = (data: string) => String.fromCharCode(...encodePacket(data));
+  for (const path of ["/", `/${"a".repeat(3 * PACKET_SIZE)}`]) {
+    for (const method of ["POST", "+", "-", "$", "$a", "+$k", packet("k"), `+${packet("k")}${packet("vKill;1")}`]) {
+      for (const body of [packet("k"), `#00${packet("k")}`, `x${packet("k")}\r\n`]) {
+        const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+        assert.deepEqual(read(head + body), [{ kind: "foreign" }], `${method}${body}`);
+        // The body may come later than the head.
+        assert.deepEqual(read(head, body).filter(({ kind }) => kind === "packet"), [], `${method} then ${body}`);
+      }
+    }
+  }
 });

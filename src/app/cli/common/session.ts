@@ -122,7 +122,7 @@ async function connectTo(
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
       const silent = silenceAt(socketPath(named));
-      if (silent && !error.otherVersion) throw new Failure(silent, undefined, ExitCode.NoSession);
+      if (silent && !error.refused) throw new Failure(silent, undefined, ExitCode.NoSession);
       throw new Failure(error.message, way`${LIST_SESSIONS}, or ${START_ONE}`, ExitCode.NoSession);
     }
   }
@@ -134,7 +134,7 @@ async function connectTo(
       alive.push(await connectSession(path, role));
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
-      if (!error.otherVersion) silent ??= silenceAt(path);
+      silent ??= error.refused ? { what: error.message } : silenceAt(path);
     }
   }
   if (alive.length === 1) return alive[0];

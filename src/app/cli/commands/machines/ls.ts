@@ -63,7 +63,7 @@ async function sessions(): Promise<Listed[]> {
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
       const path = socketPath(name), owner = ownerOf(path);
-      if (error.otherVersion) rows.push(unknown(name, error.message));
+      if (error.refused) rows.push({ ...unknown(name, error.message), state: error.message });
       else if (owner) rows.push(silentRow(name, problemText(silence(path, owner)), owner));
       else if (await wasKilled(path)) {
         report(`el2: the process of session ${name} was killed; its sockets and logs are removed`);
