@@ -102,7 +102,7 @@ Deno.test("errors of a configuration in other words: lines, values for programs,
     const drawn = screen.toLines().filter((line) => line.includes("^ "));
     assert.equal(drawn.length, result.problems.length);
     const tool = toolsOf(commandTree(makeProgram(new URL(import.meta.url), () => {})), true).find(({ name }) => name === "run")!;
-    const answer = await tool.call({ what: file }, { el2, host: [folder] });
+    const answer = await tool.call({ what: file }, { el2, host: [folder], signal: new AbortController().signal });
     assert.ok(result.problems.every(({ what }) => answer.text.includes(what)), answer.text);
     return [...planErrors(result), ...result.problems.map(({ what, wayOut }) => problemText({ what, wayOut })), ...drawn, answer.text];
   };

@@ -7,12 +7,17 @@ import { readAction } from "../../model/commands/actions.ts";
 import type { Move } from "../../model/queries/move.ts";
 import type { StopChange } from "../../model/queries/stop-rule.ts";
 import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
+import type { TraceKind } from "../../machine/abi/trace.ts";
 import type { Problem } from "../../kit/support/problem.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
 
 type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "moving" | "snapshotted" }>;
 type MovedTo = Pick<Extract<SessionEvent, { kind: "moved" }>, "instructions" | "time" | "text">;
 const ANSWERS: ReadonlySet<string> = new Set<Answering["kind"]>(["answer", "acted", "moved", "moving", "snapshotted"]);
 const isAnswer = (event: SessionEvent): event is Answering => ANSWERS.has(event.kind);
+
+const NOTHING_RECORDED: Problem = { what: "no events are recorded", wayOut: way`start recording with ${hint("trace start")}` };
 
 /** Asks through a client. Give it each event that the client hears. */
 export class Asker {
@@ -61,6 +66,17 @@ export class Asker {
   /** Adds symbols for a VM. Resolves to undefined on success. */
   symbols(vm: string, file: Uint8Array): Promise<Problem | undefined> {
     return this.#done((id) => ({ kind: "symbols", id, vm, file }));
+  }
+
+  /**
+   * Records events of these kinds; of none: stops that. Resolves to undefined on success.
+   */
+  async trace(kinds: readonly TraceKind[]): Promise<Problem | undefined> {
+    // Requests are served in their order.
+    const before = kinds.length === 0 ? this.ask({ table: "trace.stats", args: { filter: "recorded=yes" } }) : undefined;
+    this.client.send({ kind: "trace", kinds });
+    const answer = await before;
+    return answer?.rows.length === 0 ? problemIn(answer) ?? NOTHING_RECORDED : undefined;
   }
 
   /** Names the place of the run that is shown. Resolves to undefined on success. */

@@ -65,7 +65,7 @@ Deno.test("the command line refuses an argument by the words of its kind, with e
 
 Deno.test("an agent's argument is refused by the same words", async () => {
   const tools = toolsOf(commandTree(makeProgram(new URL(import.meta.url), () => {})), true);
-  const context = { host: [], el2: () => Promise.reject(new Error("it was run")) };
+  const context = { host: [], signal: new AbortController().signal, el2: () => Promise.reject(new Error("it was run")) };
   let tried = 0;
   for (const { one, typed } of CASES) {
     const own = tools.find((tool) => tool.name === one.name.replaceAll(/[.-]/g, "_"));

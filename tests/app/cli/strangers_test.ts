@@ -340,9 +340,12 @@ Deno.test("each argument of a tool for agents that names a file is one of the wo
         const given = { ...Object.fromEntries(others.map(([other]) => [other, "x"])), [argument]: many ? [secret] : secret };
         const started: (readonly string[])[] = [];
         const el2 = (words: readonly string[]) => Promise.resolve((started.push(words), { text: "", failed: false }));
-        assert.match(await refusal((async () => await call(given, { el2, host: [] }))(), name), /outside the working folder/);
+        assert.match(
+          await refusal((async () => await call(given, { el2, host: [], signal: new AbortController().signal }))(), name),
+          /outside the working folder/,
+        );
         assert.deepEqual(started, [], name);
-        const allowed = await (async () => await call(given, { el2, host: [home] }))();
+        const allowed = await (async () => await call(given, { el2, host: [home], signal: new AbortController().signal }))();
         assert.deepEqual([allowed.failed, started.length > 0], [false, true], name);
       }
     }

@@ -52,8 +52,9 @@ export async function perform(open: OpenSession, step: Step, options: RunOptions
     case "pause":
     case "resume":
       return await setPaused(open, step.kind === "pause", options);
-    case "input":
     case "trace":
+      return refused(await asker.trace(step.kinds));
+    case "input":
       return session.send(step);
   }
 }

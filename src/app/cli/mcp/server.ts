@@ -100,6 +100,21 @@ export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptio
       }
     },
   );
+  offerPrompts(server);
+  server.setRequestHandler(ListResourcesRequestSchema, async () => ({ resources: [...await listResources()] }));
+  server.setRequestHandler(ReadResourceRequestSchema, async ({ params: { uri } }: ReadResourceRequest) => {
+    try {
+      return { contents: [{ uri, ...await readResource(uri, (args, run) => el2(args, { ...run, signal: ending.signal })) }] };
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      throw new McpError(ErrorCode.InvalidParams, error.message);
+    }
+  });
+  return await served(server, calls, ending);
+}
+
+/** Offers a prompt for each job. */
+function offerPrompts(server: Server): void {
   server.setRequestHandler(ListPromptsRequestSchema, () => ({
     prompts: JOBS.map(({ name, title }) => ({
       name,
@@ -122,21 +137,11 @@ export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptio
     const text = promptText(job, given.session, given.problem);
     return { description: job.title, messages: [{ role: "user" as const, content: { type: "text" as const, text } }] };
   });
-  server.setRequestHandler(ListResourcesRequestSchema, async () => ({ resources: [...await listResources()] }));
-  server.setRequestHandler(ReadResourceRequestSchema, async ({ params: { uri } }: ReadResourceRequest) => {
-    try {
-      return { contents: [{ uri, ...await readResource(uri, (args, run) => el2(args, { ...run, signal: ending.signal })) }] };
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      throw new McpError(ErrorCode.InvalidParams, error.message);
-    }
-  });
-  return await served(server, calls, ending);
 }
 
 /**
- * Serves the client on stdin and stdout until it is gone, and returns the exit code. What its calls
- * still do ends with it.
+ * Serves the client on stdin and stdout until it is gone, and returns the exit code. Its calls end
+ * with it.
  * @param calls of tools in progress
  * @param ending aborts them
  */

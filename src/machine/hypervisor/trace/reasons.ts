@@ -71,11 +71,11 @@ export class Reasons {
   }
 
   /**
-   * A VM has failed by the newest refusal that failed an operation, of those with a number over
-   * `after`. False without one.
+   * A VM has failed by the newest refusal that failed an operation, of those that may have been its
+   * owner's. False without one.
    */
-  endsVm(vm: string, after: number): boolean {
-    const refusal = this.#ring.findLast((one) => one.id > after && "operation" in one && one.alarm && one.ended === undefined);
+  endsVm(vm: string, mayBe: (reason: Reason) => boolean): boolean {
+    const refusal = this.#ring.findLast((one) => "operation" in one && one.alarm && one.ended === undefined && mayBe(describe(one)));
     if (!refusal || "end" in refusal) return false;
     refusal.ended = vm;
     return true;

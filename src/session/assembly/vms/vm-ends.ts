@@ -18,7 +18,8 @@ import { type EndedBy, endedByText, LINUX_FINDINGS } from "../../../model/querie
 import { unseenEnd, type UnshownBecause } from "../../../model/queries/facts/verdict.ts";
 import { imageHeader } from "../../../inside/images/kernel-image.ts";
 import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
-import { paId, vmId } from "../../../model/queries/ids.ts";
+import { HOST, paId, vmId } from "../../../model/queries/ids.ts";
+import type { Reason } from "../../../machine/abi/trace.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
@@ -74,11 +75,19 @@ const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
 const SHORT_LIFE = 10e9;
 const EXIT_SECTION = "resource-manager 4.3";
 
+/** A problem that the host has reported, and how many reasons there were then. */
+interface Problem {
+  readonly message: string;
+  readonly reasons: number;
+}
+
 /** Knowledge of VMs at a place of the run. */
 interface Known {
   readonly work: Map<string, LastWork>;
   /** The first problem that the host reported of a VM in this life of it. */
-  readonly problems: Map<string, string>;
+  readonly problems: Map<string, Problem>;
+  /** VMIDs of VMs as the host has reported them, of which it fails at the latest. */
+  readonly vmids: Map<string, number>;
   /** How many reasons there were when a VM was made. */
   readonly before: Map<string, number>;
   /** VMs whose end has its reason. */
@@ -97,10 +106,11 @@ interface Known {
 /** The same for another machine there. */
 export type EndsMemory = Known;
 
-function copy({ work, problems, before, told, causes, panics, unshown, logs, lives }: Known): Known {
+function copy({ work, problems, vmids, before, told, causes, panics, unshown, logs, lives }: Known): Known {
   return {
     work: new Map(work),
     problems: new Map(problems),
+    vmids: new Map(vmids),
     before: new Map(before),
     told: new Set(told),
     causes: new Map(causes),
@@ -116,6 +126,7 @@ const NOTHING_UNSEEN = { unshown: undefined, log: [] } as const;
 const NOTHING_KNOWN: Known = {
   work: new Map(),
   problems: new Map(),
+  vmids: new Map(),
   before: new Map(),
   told: new Set(),
   causes: new Map(),
@@ -197,10 +208,11 @@ export class VmEnds {
   /** The host says something of a VM. */
   note(event: HostEvent): void {
     if (event.kind === "error" && event.vm !== undefined && !this.#known.problems.has(event.vm)) {
-      this.#known.problems.set(event.vm, event.message);
+      this.#known.problems.set(event.vm, { message: event.message, reasons: this.hypervisor().trace.reasons.count });
     }
     if (event.kind !== "state") return;
-    const { vm, state, exit } = event;
+    const { vm, state, exit, vmid } = event;
+    if (vmid !== undefined) this.#known.vmids.set(vm, vmid);
     if (state === "creating") this.#begin(vm);
     if (state === "exited" && exit !== undefined) this.#end(vm, exit);
     if (state === "failed" && !this.#known.told.has(vm)) this.#end(vm, undefined);
@@ -210,6 +222,7 @@ export class VmEnds {
     this.#tell(vm, "begins");
     this.#known.work.delete(vm);
     this.#known.problems.delete(vm);
+    this.#known.vmids.delete(vm);
     this.#known.told.delete(vm);
     this.#known.before.set(vm, this.hypervisor().trace.reasons.count);
     this.#known.lives.set(vm, { since: this.hypervisor().now, bad: this.#known.lives.get(vm)?.bad ?? 0 });
@@ -299,6 +312,16 @@ export class VmEnds {
     return `${hex(far)}${symbol === undefined ? "" : ` <${symbol}>`}, ${what}`;
   }
 
+  /**
+   * Whether a refusal may be the cause of a problem that the host reported of a VM: it was the
+   * host's, came before, and does not name another VM. Other VMs are started at the same time.
+   */
+  #mayBeOf(vm: string, { reasons }: Problem, { id, askedBy, chain }: Reason): boolean {
+    const vmid = this.#known.vmids.get(vm);
+    return id <= reasons && askedBy.startsWith(`${HOST}/`) &&
+      chain.every(({ fields }) => fields.vmid === undefined || vmid === undefined || Number(fields.vmid) === vmid);
+  }
+
   /** @param exit what the Resource Manager says; undefined if it was not asked */
   #end(vm: string, exit: VmExitReason | undefined): void {
     const { trace } = this.hypervisor();
@@ -311,14 +334,16 @@ export class VmEnds {
     this.#known.told.add(vm);
     const stopped = work?.how !== "killed" && work !== undefined;
     // A step that was refused says best why nothing came of the VM.
-    if (!stopped && problem !== undefined && before !== undefined && reasons.endsVm(vm, before)) return;
+    if (!stopped && problem !== undefined && before !== undefined) {
+      if (reasons.endsVm(vm, (reason) => reason.id > before && this.#mayBeOf(vm, problem, reason))) return;
+    }
     const failed = work?.how === "fault" || work?.how === "bug" || problem !== undefined || exit === undefined && !stopped ||
       exit !== undefined && !endedByOwnWill(exit) || work?.panic !== undefined;
     const unseen = work?.unshown && !work.panic && !work.inHandler ? { then: thenOf(work), because: work.unshown } : undefined;
     // A reset that nothing led to is a wish.
     const isWish = work?.how === "system-reset" && !work.inHandler && !work.panic;
     this.#endLife(vm, failed && !isWish);
-    const unseenProblem = unseen && unseenEnd(unseen), rule = unseenProblem?.what ?? this.#ruleOf(work, exit, problem);
+    const unseenProblem = unseen && unseenEnd(unseen), rule = unseenProblem?.what ?? this.#ruleOf(work, exit, problem?.message);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
     const cause = isFault || work?.inHandler ? exception?.cause : undefined;

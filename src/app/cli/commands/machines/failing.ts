@@ -12,8 +12,15 @@ const LOOK = 20;
 
 type Failing = Pick<RowOf<typeof DIAGNOSES>, "id" | "verdict">;
 
-/** `VM VERDICT`. */
-export const failingText = ({ id, verdict }: Failing) => `${nameOf(id)} ${verdict}`;
+/** More are counted, and not named. */
+const NAMED = 3;
+
+/** `VM VERDICT, VM VERDICT`; of many `45 stuck, 19 failed`. */
+export function failingText(failing: readonly Failing[]): string {
+  if (failing.length <= NAMED) return failing.map(({ id, verdict }) => `${nameOf(id)} ${verdict}`).join(", ");
+  const verdicts = Map.groupBy(failing, ({ verdict }) => verdict);
+  return [...verdicts].map(([verdict, { length }]) => `${length} ${verdict}`).join(", ");
+}
 
 /** Which verdicts count, and when. */
 interface Look {
@@ -24,7 +31,7 @@ interface Look {
   readonly patience?: number;
 }
 
-/** Their verdicts; none where the session does not answer in time. */
+/** Their verdicts; those that are known, or none, where the session does not answer in time. */
 export async function failingVms(
   path: string,
   { filter = "healthy=no", until = 0n, patience = 1000 }: Look = {},
@@ -34,12 +41,15 @@ export async function failingVms(
   session.onEvent = (event) => void asker.receive(event);
   session.onGone = () => late.resolve(undefined);
   const timer = setTimeout(() => late.resolve(undefined), patience);
+  let rows: readonly Failing[] = [];
   try {
-    for (;;) {
+    for (let before = "";;) {
       const answer = await Promise.race([asker.ask({ table: "diagnose", args: { filter } }), late.promise]);
-      if (!answer) return [];
-      const rows = rowsOf(DIAGNOSES, answer);
-      if (rows.length > 0 || BigInt(answer.at.ns) >= until || (await sessionInfo(path)).ended !== undefined) return rows;
+      if (!answer) return rows;
+      rows = rowsOf(DIAGNOSES, answer);
+      const { ns } = answer.at, stands = rows.length > 0 && ns === before;
+      if (stands || BigInt(ns) >= until || (await sessionInfo(path)).ended !== undefined) return rows;
+      before = ns;
       await new Promise((resolve) => setTimeout(resolve, LOOK));
     }
   } finally {

@@ -44,21 +44,21 @@ async function list(options: ListOptions & { readonly json?: boolean }): Promise
     else if (!rows.length) report(`el2: no session is running; ${wayOutText(START_ONE)}`);
     else {
       printRows(SESSION_LIST, rows, undefined, options);
-      const lacking = rows.find(({ state }) => /^(?:runs|paused), /.test(String(state)));
+      const lacking = rows.find(({ state }) => /^(?:runs|paused); /.test(String(state)));
       if (lacking) report(`el2: ${hintText(hint("diagnose", { session: String(lacking.name) }))} says what a VM lacks`);
     }
   });
 }
 
 /** A session; of one of another version only its name. */
-type Listed = { readonly id: string; readonly failing?: readonly string[]; readonly state?: string } & Partial<SessionInfo>;
+type Listed = { readonly id: string; readonly failing?: string; readonly state?: string } & Partial<SessionInfo>;
 
 async function sessions(): Promise<Listed[]> {
   const rows: Listed[] = [];
   for (const name of sessionNames()) {
     try {
       const path = socketPath(name), info = await sessionInfo(path);
-      const failing = info.ended === undefined ? (await failingVms(path)).map(failingText) : [];
+      const failing = info.ended === undefined ? failingText(await failingVms(path)) : "";
       rows.push({ id: formatId({ kind: "session", name }), ...info, failing });
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
@@ -97,9 +97,9 @@ function silentRow(name: string, state: string, { pid }: Owner): Listed {
 
 /** The fields of a session, and its state in words. */
 function fields(row: Listed): ListRow {
-  const { paused, failing = [], state, ...rest } = row, ended = row.ended && problemText(row.ended);
-  const how = paused ? "paused" : "runs";
-  const known: Record<string, Json> = { state: state ?? (ended ? `ended: ${ended}` : [how, ...failing].join(", ")) };
+  const { paused, failing = "", state, ...rest } = row, ended = row.ended && problemText(row.ended);
+  const how = ended === undefined ? `${paused ? "paused" : "runs"}${failing && `; ${failing}`}` : `ended: ${ended.split("\n", 1)[0]}`;
+  const known: Record<string, Json> = { state: state ?? how };
   for (const [name, value] of Object.entries({ ...rest, ended, paused })) if (value !== undefined) known[name] = value;
   return known;
 }

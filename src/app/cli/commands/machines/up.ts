@@ -93,7 +93,7 @@ Examples:
     if (failing.length) {
       const session = { session: name };
       report(
-        `el2: ${failing.map(failingText).join(", ")}; ${wayOutText(way`${hint("why", session)} and ${hint("diagnose", session)} say why`)}`,
+        `el2: ${failingText(failing)}; ${wayOutText(way`${hint("why", session)} and ${hint("diagnose", session)} say why`)}`,
       );
     }
     report(`el2: session ${name} is running; ${wayOutText(showOrEnd(name))}`);

@@ -38,6 +38,8 @@ export class Steps {
   async #perform(step: Step): Promise<Problem | undefined> {
     const { asker } = this;
     switch (step.kind) {
+      case "trace":
+        return await asker.trace(step.kinds);
       case "act":
         return await asker.act(step.action);
       case "stop-rule":
@@ -50,7 +52,6 @@ export class Steps {
       case "pause":
       case "resume":
       case "input":
-      case "trace":
         return void this.send(step);
     }
   }

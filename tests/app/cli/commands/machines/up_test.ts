@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Place } from "../../place.ts";
+import { eventually } from "../../../../support/eventually.ts";
 import { el2With } from "../../program.ts";
 import { LONG } from "../../../../support/long.ts";
 
@@ -106,4 +107,27 @@ Deno.test("a session that is recorded leaves states of its run in the cache, nam
   const [states, ...more] = Array.from(Deno.readDirSync(`${cache}/states`), ({ name }) => name);
   assert.deepEqual(more, []);
   assert.match(states, new RegExp(`^[0-9a-f]{64}-${createHash("sha256").update(Deno.readFileSync(recording)).digest("hex")}\\.states$`));
+});
+
+Deno.test("of many VMs that fail, each has its own refusal as the reason; up and ls count them in one short line", async () => {
+  await using place = new Place();
+  // The first guest's six words: doorbell_send of a capability that it does not have, then wfi.
+  const words = [0xd2824680, 0xd2800021, 0xd2800002, 0xd40c0242, 0xd503207f, 0x17ffffff];
+  await Deno.writeFile(`${place.folder}/first.bin`, new Uint8Array(Uint32Array.from(words).buffer));
+  const vm = (index: number) => `[vm.a-vm-with-a-rather-long-name-${index}]\nimage = "first.bin"\nmemory = "2MiB"\n`;
+  const file = `${place.folder}/many.toml`;
+  await Deno.writeTextFile(file, `el2 = 1\n[machine]\nmemory = "1GiB"\n${Array.from({ length: 64 }, (_, index) => vm(index)).join("")}`);
+  const { code, stderr } = await place.el2("up", file, "--name", "many");
+  assert.equal(code, 0, stderr);
+  // The Resource Manager's heap has no room for all of them.
+  assert.match(stderr, /^el2: \d\d failed; el2 why --session many and el2 diagnose --session many say why$/m);
+  const states = async () => (await place.el2("ls", "--columns", "name,state")).stdout;
+  const listed = await eventually(states, (text) => /^many +runs; \d\d stuck, \d\d failed$/m.test(text));
+  assert.ok(listed.split("\n").every((line) => line.length < 80), listed);
+  const { data: reasons } = await place.json("why", "--list", "--filter", "ended!=-");
+  assert.ok(reasons.length > 10);
+  for (const { ended, asked_by, object } of reasons) {
+    assert.equal(asked_by, "vcpu:host/0", String(ended));
+    if (object !== null && String(object).startsWith("vm:a-")) assert.equal(object, ended);
+  }
 });

@@ -8,6 +8,8 @@ Deno.test("a trace is recorded, counted, and written in the format that the file
   const nothing = await place.el2("trace", "export", `${place.folder}/none.pcapng`);
   assert.deepEqual([nothing.code, nothing.stderr], [1, "el2: no messages are recorded; start recording with el2 trace start\n"]);
   assert.equal((await place.el2("trace", "export", `${place.folder}/none.txt`)).code, 2);
+  const none = await place.el2("trace", "stop");
+  assert.deepEqual([none.code, none.stderr], [1, "el2: no events are recorded; start recording with el2 trace start\n"]);
   const kept = `${place.folder}/kept.ndjson`, filter = ["--filter", "kind=rpc name=VM_START"];
   const unrecorded = await place.el2("trace", "export", kept, ...filter);
   assert.match(unrecorded.stderr, /^el2: these events are kept always; el2 trace start records all kinds/);
