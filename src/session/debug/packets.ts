@@ -15,8 +15,8 @@ export function beginsLikeGdb(bytes: Uint8Array): boolean {
 }
 
 /**
- * Bytes between packets that a line of HTTP has, and gdb does not send. A page in a browser can send
- * requests to a port of this computer: `$`, `+` and `#` are letters of methods, so that a request
+ * Bytes between packets that a line of HTTP has, and gdb does not send. A page in a browser can
+ * send requests to a port of this computer: `$`, `+` and `#` are letters of methods, so that a request
  * may begin with a whole packet. A space follows a method.
  */
 const FOREIGN: ReadonlySet<number> = new Set([..." \r\n"].map((character) => character.charCodeAt(0)));
@@ -80,7 +80,7 @@ export class PacketReader {
     }
   }
 
-  /** Whether this is the first packet, and a request; the path of one may be longer than packets. */
+  /** Whether this is the first packet, and a request, whose path may be longer than packets. */
   get #isRequest(): boolean {
     return !this.#known && (this.#length > PACKET_SIZE || String.fromCharCode(...this.#data).includes(REQUEST));
   }

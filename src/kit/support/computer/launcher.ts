@@ -1,6 +1,6 @@
 // The launcher that waits for this program, so that it can restore the terminal after any end: a
-// shell script, scripts/start.ts or the npm package's; or the server of an agent, which runs commands
-// so. Its process and this one end together.
+// shell script, scripts/start.ts or the npm package's; or the server of an agent, which runs
+// commands so. Its process and this one end together.
 
 import { END_CODES, type EndSignal, onSignals } from "./signals.ts";
 
@@ -15,13 +15,13 @@ function isAwaited(): boolean {
   return Deno.env.get(LAUNCHER_VARIABLE) === String(Deno.ppid);
 }
 
-/** Sent to this program when the launcher has gone; a listener that ends it prevents the default. */
+/** Sent to this program when the launcher has gone; a listener that ends it prevents the rest. */
 const GONE = "el2-launcher-gone";
 
 /**
- * Ends this program when its launcher was killed, and undoes what that does to signals: a shell that
- * can forward some starts the program with those of the keyboard ignored. A listener that came and
- * went leaves their default.
+ * Ends this program when its launcher was killed, and undoes what that does to signals: a shell
+ * that can forward some starts the program with those of the keyboard ignored. A listener that came
+ * and went leaves their default.
  */
 export function followLauncher(): void {
   if (!isAwaited()) return;
