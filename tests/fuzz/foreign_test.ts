@@ -253,6 +253,7 @@ fuzzTest("calls of tools", async (random) => {
   if (chance(random, 10)) Object.assign(given, JSON.parse(`{"${random.pick(["__proto__", "constructor", "x"])}": 1}`));
   // Nothing is written: what a tool would do is a command line.
   await tool.call(given, {
+    signal: new AbortController().signal,
     host: ["all"],
     el2: (words) => {
       const end = words.indexOf("--"), options = end < 0 ? words : words.slice(0, end);

@@ -16,8 +16,8 @@ export function beginsLikeGdb(bytes: Uint8Array): boolean {
 
 /**
  * Bytes between packets that a line of HTTP has, and gdb does not send. A page in a browser can
- * send requests to a port of this computer: `$`, `+` and `#` are letters of methods, so that a request
- * may begin with a whole packet. A space follows a method.
+ * send requests to a port of this computer: `$`, `+` and `#` are letters of methods, so that a
+ * request may begin with a whole packet. A space follows a method.
  */
 const FOREIGN: ReadonlySet<number> = new Set([..." \r\n"].map((character) => character.charCodeAt(0)));
 /** The end of a request's first line, which is within the first packet if the method opens one. */
