@@ -23,8 +23,15 @@ import { readTaskStack } from "./structures/stack.ts";
 import { asTree, readTasks } from "./structures/tasks.ts";
 import { readTimers } from "./structures/timers.ts";
 
-/** The rows of a table; undefined if the kernel does not have the task that they are about. */
-type TableReader<N extends keyof LinuxTables> = (reading: Reading, args: TableArguments<N>) => readonly RowOf<LinuxTables[N]>[] | undefined;
+/**
+ * The rows of a table; undefined if the kernel does not have the task that they are about.
+ * @param pid the number of that task
+ */
+type TableReader<N extends keyof LinuxTables> = (
+  reading: Reading,
+  args: TableArguments<N>,
+  pid: number,
+) => readonly RowOf<LinuxTables[N]>[] | undefined;
 
 export const LINUX_READERS: { readonly [N in keyof LinuxTables]: TableReader<N> } = {
   "linux.ls": (reading) => [readKernel(reading)],
@@ -33,9 +40,9 @@ export const LINUX_READERS: { readonly [N in keyof LinuxTables]: TableReader<N> 
     const rows = readTasks(reading, threads ?? false);
     return tree ? asTree(rows) : rows;
   },
-  "linux.stack": (reading, { pid }) => readTaskStack(reading, pid),
-  "linux.maps": (reading, { pid }) => readMaps(reading, pid),
-  "linux.files": (reading, { pid }) => readFiles(reading, pid),
+  "linux.stack": (reading, _, pid) => readTaskStack(reading, pid),
+  "linux.maps": (reading, _, pid) => readMaps(reading, pid),
+  "linux.files": (reading, _, pid) => readFiles(reading, pid),
   "linux.modules": readModules,
   "linux.mounts": readMounts,
   "linux.irqs": readLinuxIrqs,

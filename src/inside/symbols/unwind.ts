@@ -269,7 +269,7 @@ export function plainAddress(address: bigint, bits: number): bigint {
 
 type PlainAddress = (address: bigint) => bigint;
 
-/** The same of the addresses of a vCPU: each half has its own bits, from the first that the code takes. */
+/** The same of the addresses of a vCPU, each half of which has its own bits. */
 export function plainOf({ registers }: Pick<Vcpu, "registers">): PlainAddress {
   const tcr = registers.getRegister("TCR_EL1"), [low, high] = [false, true].map((upper) => tablesOf(0n, tcr, upper).bits);
   return (address) => plainAddress(address, address & SELECTS_HALF ? high : low);

@@ -212,7 +212,7 @@ export class VmSymbols {
   }
 
   /**
-   * What a search finds, where it is done at once; undefined where none is done.
+   * The result of a search that is done at once; undefined where none is done.
    * @param of what is searched, for those who ask meanwhile
    * @throws SymbolSearch if the caller does it, who asks again
    */

@@ -4,7 +4,7 @@
 import { ArgumentError, type Kind, type Offers } from "./argument.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../machine/abi/trace.ts";
 import { FilterError } from "../queries/filters/filter.ts";
-import { formatId, type IdKind, paId, parseAs, parseId } from "../queries/ids.ts";
+import { formatId, type IdKind, paId, parseAs, parseId, withoutKind } from "../queries/ids.ts";
 import { MARK_NAME, type PlaceOfRun } from "../queries/move.ts";
 import type { Table } from "../queries/table.ts";
 import { EVENTS } from "../queries/tables.ts";
@@ -246,13 +246,16 @@ export const markName: Kind<string> = {
   },
 };
 
-/** A process or thread of Linux: `task:VM/PID`, `VM/PID`, or its number alone. */
-export const task: Kind<{ readonly vm?: string; readonly pid: number }> = {
+/** A process or thread of Linux: `task:VM/PID`, `VM/PID`, or its number or name alone. */
+export const task: Kind<{ readonly vm?: string; readonly pid: number | string }> = {
   parse: (typed) => {
     if (/^\d{1,9}$/.test(typed)) return { pid: Number(typed) };
     const id = parseAs("task", typed);
-    if (!id) throw new ArgumentError(`"${typed}" is not a process`, "use for example 1 or debian/1");
-    return { vm: id.vm, pid: id.pid };
+    if (id) return { vm: id.vm, pid: id.pid };
+    if (typed === "" || withoutKind("task", typed) !== typed) {
+      throw new ArgumentError(`"${typed}" is not a process`, "use for example 1, sh or debian/1");
+    }
+    return { pid: typed };
   },
   spell: ({ vm, pid }) => vm === undefined ? String(pid) : `${vm}/${pid}`,
   schema: STRING,

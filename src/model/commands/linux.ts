@@ -2,9 +2,10 @@
 
 import { flag, maybe, word } from "./argument.ts";
 import { command, type Group } from "./command.ts";
-import { idOf, task } from "./kinds.ts";
+import { filterOf, idOf, task } from "./kinds.ts";
 import { asked, listArguments } from "./lists.ts";
 import { parseAs, vmId, withKind } from "../queries/ids.ts";
+import { TABLES } from "../queries/tables.ts";
 import { LINUX_TABLES, type LinuxTables, type Listed } from "../queries/linux-tables.ts";
 
 export const LINUX: Group = {
@@ -18,10 +19,18 @@ type TaskTable = Extract<LinuxTable, { readonly args: { readonly pid: "required"
 const isOfTask = (table: LinuxTable): table is TaskTable => "pid" in table.args;
 
 /** A list of the Linux of one VM, or of all that run one. */
-function list({ name: table }: Exclude<LinuxTable, TaskTable>, name: string, { doc, examples, text, follows, flags }: Listed) {
+function list({ name: table }: Exclude<LinuxTable, TaskTable>, name: string, { doc, examples, text, follows, flags, narrows }: Listed) {
   const entry = { doc, right: "looks", examples, lists: true, printed: () => ({ text, follows }) } as const;
   const args = { vm: maybe(idOf("vm"), "only that of this VM"), ...listArguments(table) };
   const ofVm = (vm: string | undefined) => vm === undefined ? {} : { vm: withKind("vm", vm) };
+  if (narrows) {
+    const { vm, ...others } = args;
+    return command(name, {
+      ...entry,
+      args: { vm, matching: maybe(filterOf(TABLES[table]), narrows), ...others },
+      ask: ({ vm, matching }) => asked(table, { ...ofVm(vm), filter: matching }),
+    });
+  }
   if (!flags) return command(name, { ...entry, args, ask: ({ vm }) => asked(table, ofVm(vm)) });
   const { vm, ...others } = args;
   return command(name, {
@@ -44,7 +53,10 @@ function listOfTask({ name, listed }: TaskTable) {
   } as const;
   return command(name, {
     doc: listed.doc,
-    args: { task: word(task, "task:VM/PID, VM/PID, or PID if one VM runs Linux"), ...listArguments(name) },
+    args: {
+      task: word(task, "task:VM/PID, VM/PID, or of the one VM that runs Linux PID or a name that one task has"),
+      ...listArguments(name),
+    },
     right: "looks",
     examples: listed.examples,
     lists: true,

@@ -19,6 +19,8 @@ export interface Listed {
   readonly examples: readonly string[];
   /** Help of the switches that set these arguments. */
   readonly flags?: { readonly threads: string; readonly tree: string };
+  /** Help of a filter that may follow the VM, of a list that is long. */
+  readonly narrows?: string;
   /** In the menu of a task. */
   readonly label?: string;
   /** The text of a row, unless columns or a form are chosen. */
@@ -78,7 +80,7 @@ const LINUX_LOG = linuxTable({
   name: "linux.log",
   version: 1,
   doc: "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic",
-  empty: "no log: no VM runs Linux; name one that has ended",
+  empty: "the log is empty",
   args: IN_VM,
   listed: {
     doc: "print the log (dmesg), also without a console and after a panic",
@@ -105,7 +107,7 @@ const LINUX_PS = linuxTable({
   name: "linux.ps",
   version: 1,
   doc: "processes of Linux, or with --threads its threads, by number",
-  empty: "no processes: no VM runs Linux; name one that has ended",
+  empty: "it has no processes yet",
   args: { ...IN_VM, threads: "optional", tree: "optional" },
   listed: {
     doc: "list the processes: state, time, memory, and what each waits in",
@@ -149,7 +151,7 @@ const LINUX_STACK = linuxTable({
   listed: {
     doc: "print the call frames of a task, in the kernel and in its program",
     label: "call frames in the kernel and its program",
-    examples: ["linux stack 1", "linux stack debian/1"],
+    examples: ["linux stack 1", "linux stack sh", "linux stack debian/1"],
   },
   ids: { kind: "call", form: "{vm}/{pid}/{number}" },
   columns: {
@@ -207,7 +209,7 @@ const LINUX_MODULES = linuxTable({
   name: "linux.modules",
   version: 1,
   doc: "modules of Linux, as /proc/modules lists them",
-  empty: "no modules are loaded, or no VM's memory has a Linux kernel",
+  empty: "no modules are loaded",
   args: IN_VM,
   listed: { doc: "list the loaded modules", examples: ["linux modules"] },
   ids: { kind: "module", form: "{vm}/{name}" },
@@ -227,7 +229,7 @@ const LINUX_MOUNTS = linuxTable({
   name: "linux.mounts",
   version: 1,
   doc: "mounted file systems, as /proc/mounts of process 1 lists them",
-  empty: "nothing is mounted, or no VM's memory has a Linux kernel",
+  empty: "nothing is mounted",
   args: IN_VM,
   listed: { doc: "list the mounted file systems", examples: ["linux mounts"] },
   ids: { kind: "mount", form: "{vm}/{number}" },
@@ -245,7 +247,7 @@ const LINUX_IRQS = linuxTable({
   name: "linux.irqs",
   version: 1,
   doc: "interrupts that Linux has handlers for, as /proc/interrupts lists them",
-  empty: "no interrupt has a handler, or no VM's memory has a Linux kernel",
+  empty: "no interrupt has a handler",
   args: IN_VM,
   listed: { doc: "list the interrupts that have handlers", examples: ["linux irqs"] },
   ids: { kind: "lirq", form: "{vm}/{number}" },
@@ -267,7 +269,7 @@ const LINUX_NET = linuxTable({
   name: "linux.net",
   version: 1,
   doc: "network interfaces of Linux",
-  empty: "no interfaces: no VM's memory has a Linux kernel",
+  empty: "it has no interfaces",
   args: IN_VM,
   listed: { doc: "list the network interfaces", examples: ["linux net"] },
   ids: { kind: "netdev", form: "{vm}/{name}" },
@@ -287,7 +289,7 @@ const LINUX_MEMORY = linuxTable({
   name: "linux.memory",
   version: 1,
   doc: "memory of Linux by use, as /proc/meminfo names it",
-  empty: "no figures: no VM's memory has a Linux kernel",
+  empty: "it has no figures yet",
   args: IN_VM,
   listed: { doc: "list the use of memory", examples: ["linux memory"] },
   ids: { kind: "meminfo", form: "{vm}/{name}" },
@@ -303,7 +305,7 @@ const LINUX_DISKS = linuxTable({
   name: "linux.disks",
   version: 1,
   doc: "disks and partitions of Linux, as /proc/partitions lists them",
-  empty: "it has no disks, or no VM's memory has a Linux kernel",
+  empty: "it has no disks",
   args: IN_VM,
   listed: { doc: "list the disks and partitions", examples: ["linux disks"] },
   ids: { kind: "disk", form: "{vm}/{name}" },
@@ -322,7 +324,7 @@ const LINUX_SLABS = linuxTable({
   name: "linux.slabs",
   version: 1,
   doc: "caches of the kernel's own structures, as /proc/slabinfo lists them",
-  empty: "no caches: no VM's memory has a Linux kernel",
+  empty: "it has no caches",
   args: IN_VM,
   listed: { doc: "list the caches of the kernel's structures", examples: ["linux slabs --filter name=dentry"] },
   ids: { kind: "slab", form: "{vm}/{name}" },
@@ -340,7 +342,7 @@ const LINUX_SOCKETS = linuxTable({
   name: "linux.sockets",
   version: 1,
   doc: "sockets that processes have open",
-  empty: "no process has a socket, or no VM's memory has a Linux kernel",
+  empty: "no process has a socket",
   args: IN_VM,
   listed: { doc: "list the sockets of processes", examples: ["linux sockets", "linux sockets --filter state=listen"] },
   ids: { kind: "socket", form: "{vm}/{number}" },
@@ -362,7 +364,7 @@ const LINUX_DT = linuxTable({
   name: "linux.dt",
   version: 1,
   doc: "nodes of the devicetree, as Linux has unpacked and changed it",
-  empty: "no devicetree: Linux was started by ACPI, or no VM's memory has a Linux kernel",
+  empty: "no devicetree: Linux was started by ACPI",
   args: IN_VM,
   listed: { doc: "list the nodes of the devicetree", examples: ["linux dt --filter status=disabled"] },
   ids: { kind: "dtnode", form: "{vm}/{path}" },
@@ -380,7 +382,7 @@ const LINUX_LOCKS = linuxTable({
   name: "linux.locks",
   version: 1,
   doc: "locks that tasks of Linux wait for: mutexes, semaphores, spin locks; with the task that holds each",
-  empty: "no task waits for a lock, or no VM's memory has a Linux kernel",
+  empty: "no task waits for a lock",
   args: IN_VM,
   listed: { doc: "list the locks that tasks wait for, and who holds them", examples: ["linux locks"] },
   ids: { kind: "lock", form: "{vm}/{address}" },
@@ -411,7 +413,7 @@ const LINUX_TIMERS = linuxTable({
   name: "linux.timers",
   version: 1,
   doc: "timers of Linux that are set: those of high resolution of each CPU by clock and expiry, then those of the ticks",
-  empty: "no timer is set, or no VM's memory has a Linux kernel",
+  empty: "no timer is set",
   args: IN_VM,
   listed: {
     doc: "list the timers that are set, and what each calls or wakes",
@@ -437,7 +439,11 @@ const LINUX_CONFIG = linuxTable({
   doc: "options that the kernel was built with, if it keeps them (CONFIG_IKCONFIG)",
   empty: "the kernel does not keep its configuration (CONFIG_IKCONFIG); its package has it as /boot/config-RELEASE",
   args: IN_VM,
-  listed: { doc: "list the options that the kernel was built with", examples: ["linux config --filter name=PREEMPT"] },
+  listed: {
+    doc: "list the options that the kernel was built with",
+    narrows: "only matching options: a part of the name, name~^VIRTIO, value=m",
+    examples: ["linux config debian PREEMPT", "linux config --filter value=m"],
+  },
   ids: { kind: "config", form: "{vm}/{name}" },
   columns: {
     id: { kind: "id", doc: "config:VM/NAME", width: 40 },

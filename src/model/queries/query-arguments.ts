@@ -39,8 +39,8 @@ export const QUERY_ARGUMENTS = {
   back: count(),
   /** Bytes, or instructions. */
   size: count(),
-  /** A process or thread of Linux. */
-  pid: count(),
+  /** A process or thread of Linux: its number, or a name that no other has. */
+  pid: v.union([count(), name]),
   /** Threads of Linux instead of processes. */
   threads: v.boolean(),
   /** Processes of Linux in the order of a tree. */

@@ -16,7 +16,7 @@ export type Read = (reading: Reading) => readonly unknown[];
 
 export const ALL_READERS: readonly (readonly [string, Read])[] = [
   ...Object.entries(LINUX_READERS).map(([name, read]) =>
-    [name, (reading: Reading) => read(reading, { threads: true, pid: 1 }) ?? []] as const
+    [name, (reading: Reading) => read(reading, { threads: true, pid: 1 }, 1) ?? []] as const
   ),
   // Readers of verdicts.
   ["root", (reading) => tried(reading, () => rootNotFound(reading))],

@@ -98,7 +98,7 @@ function code(view: DataView, from: number, to: number): void {
   }
 }
 
-/** Headers of types that do not end where they say, after 2^20 of them, each 36 bytes after the other. */
+/** Headers of types that do not end where they say, each 36 bytes after the other. */
 function headers(view: DataView, from: number, count: number, types: number): number {
   const floats = from + 36 * count, end = floats + 12 * types;
   for (let index = 0; index < count; index++) {

@@ -1,4 +1,4 @@
-// A kernel that a guest has made to cost time, at all limits at once: each reader answers within its
+// A kernel that a guest has made to cost time, at all limits at once: each reader answers in its
 // steps, which take less than 250 ms of CPU time, or says what it has left out; the search for
 // types and exported symbols is in pieces.
 
@@ -17,10 +17,13 @@ import { hostileKernel, hostilePlace, type Members, type Slot, SLOTS } from "./h
 
 /** Kernels whose members are chosen at random. */
 const CASES = LONG ? 1000 : 6;
-/** CPU time (ms) of an answer; where others use the computer's caches too, a guard against loops that count nothing. */
+/**
+ * CPU time (ms) of an answer; where others use the computer's caches too, a guard against loops
+ * that count nothing.
+ */
 const MS_MAX = LONG ? 250 : 2000, TRIES = 3;
-/** Steps that one loop may count at once, beyond the last one. */
-const OVER = 1 << 18;
+/** Steps that the last one may be: the rows are sorted whatever is left. */
+const OVER = 1 << 19;
 
 /** Members that readers use if there are any. */
 const OPTIONAL = [
@@ -50,7 +53,7 @@ const OPTIONAL = [
   ],
 ];
 
-/** The members that readers ask for: those that they have missed are added, until they miss none. */
+/** The members that readers ask for: those that they miss are added, until they miss none. */
 const askedFor = once((): string[] => {
   const members = new Map<string, Slot>(OPTIONAL.map((name) => [name, "next"]));
   for (let before = -1; members.size > before;) {

@@ -159,7 +159,7 @@ Deno.test("a stack continues on another one, above or below it", async () => {
 });
 
 Deno.test("return addresses with codes of pointer authentication are those without, whatever bits the addresses have", () => {
-  // T0SZ and T1SZ: addresses of 39 and 48 bits. Codes are above them, but for bit 55, which selects the half.
+  // T0SZ and T1SZ. Codes are above the bits of addresses, but for bit 55, which selects the half.
   for (const bits of [39n, 48n]) {
     const tcr = 64n - bits | 64n - bits << 16n, code = BigInt.asUintN(64, -1n << bits) & ~(1n << 55n) & 0x5a5a_5a5a_5a5a_5a5an;
     for (const plain of [0x12_3456_7890n, BigInt.asUintN(64, -0x12_3456_7890n)]) {

@@ -1,6 +1,6 @@
 // Prints a session's answer to a query.
 
-import { checkAnswered, ExitCode } from "./failure.ts";
+import { checkAnswered, checkRead, ExitCode } from "./failure.ts";
 import { asList, checkColumns, type ListOptions, watching } from "./list-options.ts";
 import { fieldsText, nothingPasses, output, printAnswer, reportGaps } from "./print.ts";
 import { checkVm, type OpenSession } from "./session.ts";
@@ -35,6 +35,7 @@ async function answerOnce(open: OpenSession, query: Query, json: boolean, option
   const { full = false, text, none = nothingPasses(query.args.filter), vm, list } = options;
   const got = await open.asker.ask(query);
   checkAnswered(got, got.problem?.code === "filter" ? ExitCode.Usage : ExitCode.Failed);
+  checkRead(got);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
   const write = text ?? (full ? (row: Row) => fieldsText(TABLES[query.table], row) : undefined);
   if (write && (full || got.rows.length) && !json && !asList(list ?? {})) {

@@ -3,6 +3,7 @@
 import { ExitCode, Failure } from "../../jobs/failure.ts";
 import { type Answer, problemIn } from "../../../model/queries/query.ts";
 import { type Problem, type Said, within } from "../../../kit/support/problem.ts";
+import { GAPS } from "../../../model/queries/facts/gap.ts";
 import type { WayOut } from "../../../kit/support/text/way-out.ts";
 
 export { ExitCode, Failure };
@@ -15,6 +16,12 @@ export function failed(said: Said, wayOut?: WayOut): Failure {
 /** The failure of a command whose file the session writes. */
 export function unsaved(command: string, error: Problem): Failure {
   return new Failure(within(command, error), undefined, error.ofFile ? ExitCode.Usage : ExitCode.Failed);
+}
+
+/** @throws Failure if nothing could be read of what an answer is about */
+export function checkRead({ gaps = [] }: Answer): void {
+  const nothing = gaps.find(({ code }) => code === "no-kernel");
+  if (nothing) throw new Failure(GAPS.problem(nothing), undefined, ExitCode.Failed);
 }
 
 /** @throws Failure if a session has no answer to a query, with this exit code */

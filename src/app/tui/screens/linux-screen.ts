@@ -125,6 +125,7 @@ export function linuxScreen(): ScreenPanes {
     columns: logColumns,
     staysGood: STAYS_GOOD,
     args: vm,
+    empty: ["No log: no VM runs a Linux that can be read", "Select a process to see the log of its VM."],
     current: (rows) => rows.at(-1),
   });
   const ofTask = { args: task, staysGood: STAYS_GOOD, unasked: "select a process" };

@@ -58,7 +58,7 @@ const WAY_MAX = 16;
  * again and again. The largest structure of a kernel has some hundred.
  */
 const MEMBERS_MAX = 1 << 14;
-/** Characters of a structure's name that somebody asks for, bytes of a type, and elements of an array. */
+/** Characters of a structure's name, bytes of a type, and elements of an array. */
 const NAME_MAX = 64, SIZE_MAX = 64 * MiB, LENGTH_MAX = 1 << 16;
 const POINTER_SIZE = 8;
 
@@ -292,7 +292,10 @@ function isNamedStruct(view: DataView, at: number): boolean {
   return (kind === Kind.Struct || kind === Kind.Union) && view.getUint32(at, true) !== 0;
 }
 
-/** How many types follow each other up to the end, and how many are structures with a name; undefined if they do not. */
+/**
+ * How many types follow each other up to the end, and how many are structures with a name;
+ * undefined if they do not.
+ */
 function* countTypes(bytes: Uint8Array, { start, end }: Sections, work: Work): InPieces<{ count: number; named: number } | undefined> {
   const view = viewOf(bytes);
   let at = start, count = 0, named = 0;

@@ -59,7 +59,7 @@ export class LinuxKernel {
     readonly code: bigint,
   ) {}
 
-  /** Undefined where no kernel's code is mapped. It has to learn before it is asked for more than symbols. */
+  /** Undefined where no kernel's code is mapped. It has to learn before others ask for types. */
   static find({ physical, registers, tables: symbols }: KernelPlace): LinuxKernel | undefined {
     const code = CODE.map((name) => resolve(symbols, name)).find((address) => address !== undefined);
     const { ttbr1, tcr } = registers, tables = tablesOf(ttbr1, tcr, true);
@@ -71,7 +71,7 @@ export class LinuxKernel {
     return undefined;
   }
 
-  /** Finds its types and exported symbols, which a guest can make long: it knows what it finds in time. */
+  /** Finds its types and exported symbols: those that a search of bounded length finds. */
   *learn(physical: PhysicalMemory): InPieces<void> {
     try {
       yield* this.#learn(new VirtualMemory(physical, this.tables, new Work(SEARCH_MAX, () => new TooMuch())));
@@ -121,7 +121,7 @@ export class LinuxKernel {
    */
   info(memory: VirtualMemory): VmCoreInfo | undefined {
     if (this.#info || this.#withoutInfo.has(memory)) return this.#info;
-    // What is not there is not sought again in the same answer.
+    // An answer looks for it once.
     this.#withoutInfo.add(memory);
     const pointer = this.#used(memory, "vmcoreinfo_data");
     return this.#info = pointer === undefined ? VmCoreInfo.find(memory.physical, memory.work) : VmCoreInfo.at(memory, memory.u64(pointer));

@@ -14,7 +14,7 @@ type ConfigRow = RowOf<LinuxTables["linux.config"]>;
 
 const OF = "configuration";
 const encoder = new TextEncoder(), START = encoder.encode("IKCFG_ST"), END = encoder.encode("IKCFG_ED");
-/** Bytes of a configuration, compressed and not, and its lines: those of kernels have some hundred KiB. */
+/** Bytes of a configuration, compressed and not, and its lines: a kernel has some hundred KiB. */
 const COMPRESSED_MAX = MiB, TEXT_MAX = 2 * MiB, LINES_MAX = 65_536;
 /** Steps for a byte that is decompressed, and for a line. */
 const STEPS_PER_BYTE = 1 / 32, STEPS_PER_LINE = 4;

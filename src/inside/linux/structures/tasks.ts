@@ -60,6 +60,13 @@ export function findTask(reading: Reading, pid: number): Struct | undefined {
   });
 }
 
+/** The processes of a name, or else the threads. */
+export function tasksNamed(reading: Reading, name: string): Struct[] {
+  const named = (tasks: () => Iterable<Struct>) => reading.rows(OF, tasks, (task) => nameOf(task) === name ? task : undefined);
+  const found = named(() => processes(reading));
+  return found.length ? found : named(() => allTasks(reading));
+}
+
 export const named = (task: Struct): NamedTask => ({ name: task.text("comm"), pid: task.number("pid") });
 
 /** Whether a CPU runs it: what memory has of its registers is older. */
@@ -184,7 +191,7 @@ function commandOf(reading: Reading, mm: Struct): string | undefined {
 
 /**
  * The indentation of a task below its parent, as `ps f` and `pstree` show it. A program can make
- * chains of thousands: from a level on, its number is in place of the indentation.
+ * chains of thousands: from a level on, its number replaces the indentation.
  */
 const BRANCH = "\\_ ", STEP = "    ", LEVELS_SHOWN = 24;
 

@@ -13,7 +13,7 @@ export function hashOf(text: string, hash = 0): number {
   return hash;
 }
 
-/** The hash of the bytes up to a zero, and how many they are; undefined if they are more than `most`. */
+/** The hash of the bytes up to a zero, and their number; undefined if they are more than `most`. */
 export function hashOfTextAt(bytes: Uint8Array, at: number, most: number): { readonly hash: number; readonly length: number } | undefined {
   let hash = 0;
   for (let length = 0; length <= most; length++) {

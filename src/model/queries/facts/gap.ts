@@ -22,6 +22,8 @@ export const gap = v.variant("code", [
   v.object({ code: v.literal("running"), of, vcpu: v.string() }),
   v.object({ code: v.literal("type"), of, name }),
   v.object({ code: v.literal("symbol"), of, name }),
+  /** There is nothing to read: no VM was named, and none has such a kernel. */
+  v.object({ code: v.literal("no-kernel") }),
 ]);
 export type Gap = Readonly<v.InferOutput<typeof gap>>;
 
@@ -35,6 +37,8 @@ export const GAPS = new Facts<Gap>({
   "running": ({ of, vcpu }) => `${of}: it runs now, in ${vcpu}`,
   "type": ({ of, name }) => `${of}: the kernel's types have no ${name}`,
   "symbol": ({ of, name }) => `${of}: the kernel's symbols have no ${name}`,
+  "no-kernel": () => "no VM's memory has a Linux kernel",
 }, {
   "running": ({ vcpu }) => way`see ${hint("vcpu stack", vcpu)}`,
+  "no-kernel": () => "it is read once it has turned its MMU on, if its memory has symbols (kallsyms, --symbols); name a VM that has ended",
 });

@@ -7,11 +7,12 @@ import { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
 import type { PhysicalMemory, VirtualMemory } from "../../../inside/linux/kernel/memory.ts";
 import { Reading } from "../../../inside/linux/kernel/reading.ts";
 import { LINUX_READERS } from "../../../inside/linux/readers.ts";
+import { tasksNamed } from "../../../inside/linux/structures/tasks.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
 import { LINUX_TABLES, type LinuxTables } from "../../../model/queries/linux-tables.ts";
 import type { TableArguments } from "../../../model/queries/query.ts";
 import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
-import { vmId } from "../../../model/queries/ids.ts";
+import { formatId, vmId } from "../../../model/queries/ids.ts";
 import type { Row, RowOf } from "../../../model/queries/table.ts";
 import type { InPieces } from "../../../kit/support/values/work.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
@@ -38,13 +39,32 @@ export const KERNEL_READERS = Object.fromEntries(
 function readLinux<N extends keyof LinuxTables>(view: View, table: N, args: TableArguments<N>): LinuxRows {
   const { vm, pid }: AnyArguments = args;
   const readings = readingsOf(view, vm, pid !== undefined);
+  // A list of kernels may be empty; another one cannot be made without a kernel.
+  if (!readings.length && table !== "linux.ls") return { rows: [], gaps: [NO_KERNEL] };
   const rows = readings.flatMap((reading): readonly Row[] => {
-    const found = LINUX_READERS[table](reading, args);
+    const found = LINUX_READERS[table](reading, args, typeof pid === "string" ? numberOf(reading, pid) : pid ?? 0);
     if (found) return found;
-    throw new QueryError(`${vmId(reading.vm)} has no process or thread ${pid}`, way`list them with ${hint("linux ps", { threads: true })}`);
+    throw noTask(reading, String(pid));
   });
   return { rows, gaps: readings.flatMap(({ gaps }) => gaps) };
 }
+
+const NO_KERNEL: Gap = { code: "no-kernel" };
+
+const noTask = ({ vm }: Reading, task: string) =>
+  new QueryError(`${vmId(vm)} has no process or thread ${task}`, way`list them with ${hint("linux ps", { threads: true })}`);
+
+/** The number of the one task that has a name. @throws QueryError */
+function numberOf(reading: Reading, name: string): number {
+  const [task, ...others] = tasksNamed(reading, name).map((one) => one.number("pid"));
+  if (task === undefined) throw noTask(reading, name);
+  if (!others.length) return task;
+  const shown = [task, ...others].slice(0, NAMED_SHOWN).map((pid) => formatId({ kind: "task", vm: reading.vm, pid }));
+  throw new QueryError(`${1 + others.length} tasks of ${vmId(reading.vm)} have the name ${name}`, `name one: ${shown.join(", ")}`);
+}
+
+/** Tasks of one name that are listed. */
+const NAMED_SHOWN = 10;
 
 function readingsOf(view: View, vm: string | undefined, single: boolean): Reading[] {
   if (vm !== undefined) {
@@ -61,10 +81,9 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
   if (single && all.length > 1) {
     throw new QueryError(
       "several VMs run Linux",
-      `name one with --vm: ${all.map((one) => vmId(one.vm)).join(", ")}`,
+      `name the VM, as in ${all.map((one) => `${one.vm}/1`).join(", ")}`,
     );
   }
-  if (single && !all.length) throw new QueryError("no VM's memory has a Linux kernel");
   return all;
 }
 

@@ -6,8 +6,8 @@ import { Place } from "../../place.ts";
 Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what is not there; a break is SysRq", async () => {
   await catalogEntry("debian-bookworm");
   await using place = new Place();
-  const none = await place.el2("linux", "stack", "one");
-  assert.deepEqual([none.code, none.stderr], [2, 'el2: linux stack: "one" is not a process; use for example 1 or debian/1\n']);
+  const none = await place.el2("linux", "stack", "task:one");
+  assert.deepEqual([none.code, none.stderr], [2, 'el2: linux stack: "task:one" is not a process; use for example 1, sh or debian/1\n']);
 
   await place.up("one", "debian-bookworm");
   const ready = await place.el2("console", "debian", "--expect", "(/root|~) # ", "--timeout", "120s");
@@ -24,6 +24,21 @@ Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what 
   assert.match(line.stdout, /^console=\S+.*\n$/);
   const threads = await place.json("linux", "ps", "debian", "--threads", "--filter", "pid=2");
   assert.deepEqual(threads.data.map(({ name, kernel }) => [name, kernel]), [["kthreadd", true]]);
+  // A task by its name, if it is the only one.
+  const [byName, byNumber] = [await place.json("linux", "stack", "kthreadd"), await place.json("linux", "stack", "2")];
+  assert.deepEqual(byName.data, byNumber.data);
+  const nobody = await place.el2("linux", "stack", "nobody");
+  assert.equal(nobody.stderr, "el2: vm:debian has no process or thread nobody; list them with el2 linux ps --threads\n");
+  assert.equal(
+    (await place.el2("console", "debian", "--send", "sleep 900 & sleep 900 & echo $((1 + 1))-of-them\n", "--expect", "2-of-them")).code,
+    0,
+  );
+  // They have their name once they have executed it.
+  await eventually(
+    async () => (await place.el2("linux", "stack", "sleep")).stderr,
+    (text) => /^el2: 2 tasks of vm:debian have the name sleep; name one: task:debian\/\d+, task:debian\/\d+\n$/.test(text),
+  );
+  assert.equal((await place.el2("linux", "disks")).stdout, "it has no disks\n");
   const other = await place.el2("linux", "ps", "rm");
   assert.equal(other.code, 1);
   assert.match(other.stderr, /^el2: no Linux kernel is mapped in vm:rm; /);
@@ -48,5 +63,11 @@ Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what 
   const last = await place.el2("linux", "log", "debian");
   assert.match(last.stdout, /reboot: Power down\n$/);
   const unnamed = await place.el2("linux", "log");
-  assert.deepEqual([unnamed.code, unnamed.stdout], [0, "no log: no VM runs Linux; name one that has ended\n"]);
+  assert.deepEqual([unnamed.code, unnamed.stdout], [1, ""]);
+  // Without a Linux, all of these say so, in the same words.
+  for (const command of [["ps"], ["disks"], ["stack", "1"], ["stack", "sh"], ["config"]]) {
+    const { code, stderr } = await place.el2("linux", ...command);
+    assert.deepEqual([code, stderr], [1, unnamed.stderr], command.join(" "));
+  }
+  assert.match(unnamed.stderr, /^el2: no VM's memory has a Linux kernel; .*name a VM that has ended\n$/);
 });
