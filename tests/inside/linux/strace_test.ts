@@ -36,6 +36,8 @@ function callIn(line: string): Call[] {
     return [];
   }
   const [, error] = /^(?:-1|\?) (\w*)/.exec(result) ?? [];
+  // The result that strace prints is the register that it gives back.
+  if (name === "rt_sigreturn") return [{ name, text: "", result: "" }];
   return [{ name, text, result: error ?? (result === "?" ? "" : number(result)) }];
 }
 

@@ -1,13 +1,13 @@
-// System calls of arm64 Linux by number (include/uapi/asm-generic/unistd.h): the name, and a letter
+// System calls of arm64 Linux by number (include/uapi/asm-generic/unistd.h): the name, and a word
 // for the kind of each argument.
 
 /**
- * Kinds of arguments. `d`: a signed number, `u`: an unsigned one, `x`: bits or an address; `p`: a
- * path, `s`: another text; `f`: a file descriptor, `D`: the one of the folder of the path after it.
- * The rest are words: `o`: flags of open(2), `O`: those without a mode of access, `m`:
+ * Kinds of arguments. `d`: a signed number, `u`: an unsigned one, `x`: an address, `bits`: neither;
+ * `p`: a path, `s`: another text; `f`: a file descriptor, `D`: the one of the folder of the path
+ * after it. The rest are words: `o`: flags of open(2), `O`: those without a mode of access, `m`:
  * permissions, `a`: AT_ flags, `r`: access(2), `g`: a signal, `P`: PROT_, `B`: MAP_, `V`: MADV_,
  * `c`: CLONE_, `A`: AF_, `T`: SOCK_, `S`: SEEK_, `F`: F_, `E`: EPOLL_CTL_, `C`: CLOCK_, `U`:
- * FUTEX_, `w`: wait(2), `M`: MSG_.
+ * FUTEX_, `w`: wait(2), `M`: MSG_; longer ones are named in `call-words.ts`.
  */
 export type ArgumentKind = string;
 
@@ -22,10 +22,10 @@ export const isText = (kind: ArgumentKind): boolean => kind === "p" || kind === 
 
 const LISTED = `
 0 io_setup u x
-1 io_destroy x
-2 io_submit x d x
-3 io_cancel x x x
-4 io_getevents x d d x x
+1 io_destroy bits
+2 io_submit bits d x
+3 io_cancel bits x x
+4 io_getevents bits d d x x
 5 setxattr p s x u x
 6 lsetxattr p s x u x
 7 fsetxattr f s x u x
@@ -40,28 +40,28 @@ const LISTED = `
 16 fremovexattr f s
 17 getcwd x u
 18 lookup_dcookie u x u
-19 eventfd2 u x
-20 epoll_create1 x
+19 eventfd2 u efd
+20 epoll_create1 epoll
 21 epoll_ctl f E f x
 22 epoll_pwait f x d d x u
 23 dup f
 24 dup3 f f O
-25 fcntl f F x
-26 inotify_init1 x
-27 inotify_add_watch f p x
+25 fcntl f F bits
+26 inotify_init1 in
+27 inotify_add_watch f p bits
 28 inotify_rm_watch f d
-29 ioctl f x x
+29 ioctl f ioctl bits
 30 ioprio_set d d d
 31 ioprio_get d d
-32 flock f d
+32 flock f lock
 33 mknodat D p m u
 34 mkdirat D p m
 35 unlinkat D p a
 36 symlinkat p D p
 37 linkat D p D p a
 38 renameat D p D p
-39 umount2 p x
-40 mount p p s x x
+39 umount2 p umount
+40 mount p p s mount x
 41 pivot_root p p
 43 statfs p x
 44 fstatfs f x
@@ -80,7 +80,7 @@ const LISTED = `
 57 close f
 58 vhangup
 59 pipe2 x O
-60 quotactl x p d x
+60 quotactl bits p d x
 61 getdents64 f x u
 62 lseek f d S
 63 read f x u
@@ -94,59 +94,59 @@ const LISTED = `
 71 sendfile f f x u
 72 pselect6 d x x x x x
 73 ppoll x u x x u
-74 signalfd4 f x u x
-75 vmsplice f x u x
-76 splice f x f x u x
-77 tee f f u x
+74 signalfd4 f x u sfd
+75 vmsplice f x u bits
+76 splice f x f x u bits
+77 tee f f u bits
 78 readlinkat D p x u
 79 newfstatat D p x a
 80 fstat f x
 81 sync
 82 fsync f
 83 fdatasync f
-84 sync_file_range f d d x
-85 timerfd_create C x
-86 timerfd_settime f x x x
+84 sync_file_range f d d bits
+85 timerfd_create C tfd
+86 timerfd_settime f tfd_timer x x
 87 timerfd_gettime f x
 88 utimensat D p x a
 89 acct p
 90 capget x x
 91 capset x x
-92 personality x
+92 personality bits
 93 exit d
 94 exit_group d
-95 waitid d d x w x
+95 waitid idtype d x w x
 96 set_tid_address x
 97 unshare c
 98 futex x U u x x u
 99 set_robust_list x u
 100 get_robust_list d x x
 101 nanosleep x x
-102 getitimer d x
-103 setitimer d x x
-104 kexec_load x u x x
+102 getitimer itimer x
+103 setitimer itimer x x
+104 kexec_load x u x bits
 105 init_module x u s
 106 delete_module s O
 107 timer_create C x x
 108 timer_gettime d x
 109 timer_getoverrun d
-110 timer_settime d x x x
+110 timer_settime d timer x x
 111 timer_delete d
 112 clock_settime C x
 113 clock_gettime C x
 114 clock_getres C x
-115 clock_nanosleep C x x x
+115 clock_nanosleep C timer x x
 116 syslog d x d
-117 ptrace d d x x
+117 ptrace d d x bits
 118 sched_setparam d x
-119 sched_setscheduler d d x
+119 sched_setscheduler d sched x
 120 sched_getscheduler d
 121 sched_getparam d x
 122 sched_setaffinity d u x
 123 sched_getaffinity d u x
 124 sched_yield
-125 sched_get_priority_max d
-126 sched_get_priority_min d
+125 sched_get_priority_max sched
+126 sched_get_priority_min sched
 127 sched_rr_get_interval d x
 128 restart_syscall
 129 kill d g
@@ -155,14 +155,14 @@ const LISTED = `
 132 sigaltstack x x
 133 rt_sigsuspend x u
 134 rt_sigaction g x x u
-135 rt_sigprocmask d x x u
+135 rt_sigprocmask how x x u
 136 rt_sigpending x u
 137 rt_sigtimedwait x x x u
 138 rt_sigqueueinfo d g x
 139 rt_sigreturn
-140 setpriority d d d
-141 getpriority d d
-142 reboot x x x x
+140 setpriority prio d d
+141 getpriority prio d
+142 reboot bits bits bits x
 143 setregid d d
 144 setgid d
 145 setreuid d d
@@ -183,11 +183,11 @@ const LISTED = `
 160 uname x
 161 sethostname s u
 162 setdomainname s u
-163 getrlimit d x
-164 setrlimit d x
-165 getrusage d x
+163 getrlimit rlimit x
+164 setrlimit rlimit x
+165 getrusage rusage x
 166 umask m
-167 prctl d x x x x
+167 prctl pr bits bits bits bits
 168 getcpu x x x
 169 gettimeofday x x
 170 settimeofday x x
@@ -206,17 +206,17 @@ const LISTED = `
 183 mq_timedreceive d x u x x
 184 mq_notify d x
 185 mq_getsetattr d x x
-186 msgget x x
+186 msgget bits bits
 187 msgctl d d x
-188 msgrcv d x u d x
-189 msgsnd d x u x
-190 semget x d x
-191 semctl d d d x
+188 msgrcv d x u d bits
+189 msgsnd d x u bits
+190 semget bits d bits
+191 semctl d d d bits
 192 semtimedop d x u x
 193 semop d x u
-194 shmget x u x
+194 shmget bits u bits
 195 shmctl d d x
-196 shmat d x x
+196 shmat d x bits
 197 shmdt x
 198 socket A T d
 199 socketpair A T d x
@@ -228,46 +228,46 @@ const LISTED = `
 205 getpeername f x x
 206 sendto f x u M x u
 207 recvfrom f x u M x x
-208 setsockopt f d d x u
-209 getsockopt f d d x x
-210 shutdown f d
+208 setsockopt f level d x u
+209 getsockopt f level d x x
+210 shutdown f shut
 211 sendmsg f x M
 212 recvmsg f x M
 213 readahead f d u
 214 brk x
 215 munmap x u
-216 mremap x u u x x
+216 mremap x u u mremap x
 217 add_key s s x u d
 218 request_key s s s d
-219 keyctl d x x x x
+219 keyctl d bits bits bits bits
 220 clone c x x x x
 221 execve p x x
-222 mmap x u P B f x
+222 mmap x u P B f bits
 223 fadvise64 f d u d
 224 swapon p x
 225 swapoff p
 226 mprotect x u P
-227 msync x u x
+227 msync x u msync
 228 mlock x u
 229 munlock x u
-230 mlockall x
+230 mlockall bits
 231 munlockall
 232 mincore x u x
 233 madvise x u V
-234 remap_file_pages x u x u x
-235 mbind x u d x u x
-236 get_mempolicy x x u x x
+234 remap_file_pages x u P u bits
+235 mbind x u d x u bits
+236 get_mempolicy x x u x bits
 237 set_mempolicy d x u
 238 migrate_pages d u x x
-239 move_pages d u x x x x
+239 move_pages d u x x x bits
 240 rt_tgsigqueueinfo d d g x
-241 perf_event_open x d d d x
-242 accept4 f x x x
+241 perf_event_open x d d d bits
+242 accept4 f x x sock
 243 recvmmsg f x u M x
 260 wait4 d x w x
-261 prlimit64 d d x x
-262 fanotify_init x o
-263 fanotify_mark f x x D p
+261 prlimit64 d rlimit x x
+262 fanotify_init bits o
+263 fanotify_mark f bits bits D p
 264 name_to_handle_at D p x x a
 265 open_by_handle_at f x o
 266 clock_adjtime C x
@@ -278,71 +278,71 @@ const LISTED = `
 271 process_vm_writev d x u x u x
 272 kcmp d d d u u
 273 finit_module f s x
-274 sched_setattr d x x
-275 sched_getattr d x u x
-276 renameat2 D p D p x
-277 seccomp x x x
-278 getrandom x u x
-279 memfd_create s x
+274 sched_setattr d x bits
+275 sched_getattr d x u bits
+276 renameat2 D p D p rename
+277 seccomp bits bits x
+278 getrandom x u grnd
+279 memfd_create s mfd
 280 bpf d x u
 281 execveat D p x x a
-282 userfaultfd x
-283 membarrier d x d
-284 mlock2 x u x
-285 copy_file_range f x f x u x
-286 preadv2 f x d d d x
-287 pwritev2 f x d d d x
+282 userfaultfd O
+283 membarrier d bits d
+284 mlock2 x u bits
+285 copy_file_range f x f x u bits
+286 preadv2 f x d d d bits
+287 pwritev2 f x d d d bits
 288 pkey_mprotect x u P d
-289 pkey_alloc x x
+289 pkey_alloc bits bits
 290 pkey_free d
-291 statx D p a x x
-292 io_pgetevents x d d x x x
-293 rseq x u x x
-294 kexec_file_load f f u s x
-424 pidfd_send_signal f g x x
+291 statx D p a bits x
+292 io_pgetevents bits d d x x x
+293 rseq x u bits bits
+294 kexec_file_load f f u s bits
+424 pidfd_send_signal f g x bits
 425 io_uring_setup u x
-426 io_uring_enter f u u x x u
+426 io_uring_enter f u u bits x u
 427 io_uring_register f u x u
-428 open_tree D p x
-429 move_mount D p D p x
-430 fsopen s x
+428 open_tree D p bits
+429 move_mount D p D p bits
+430 fsopen s bits
 431 fsconfig f d s x d
-432 fsmount f x x
-433 fspick D p x
-434 pidfd_open d x
+432 fsmount f bits bits
+433 fspick D p bits
+434 pidfd_open d O
 435 clone3 x u
-436 close_range u u x
+436 close_range u u bits
 437 openat2 D p x u
-438 pidfd_getfd f f x
+438 pidfd_getfd f f bits
 439 faccessat2 D p r a
-440 process_madvise f x u V x
+440 process_madvise f x u V bits
 441 epoll_pwait2 f x d x x u
-442 mount_setattr D p x x u
-443 quotactl_fd f x d x
-444 landlock_create_ruleset x u x
-445 landlock_add_rule f d x x
-446 landlock_restrict_self f x
-447 memfd_secret x
-448 process_mrelease f x
-449 futex_waitv x u x x C
-450 set_mempolicy_home_node x u u x
-451 cachestat f x x x
+442 mount_setattr D p bits x u
+443 quotactl_fd f bits d x
+444 landlock_create_ruleset x u bits
+445 landlock_add_rule f d x bits
+446 landlock_restrict_self f bits
+447 memfd_secret bits
+448 process_mrelease f bits
+449 futex_waitv x u bits x C
+450 set_mempolicy_home_node x u u bits
+451 cachestat f x x bits
 452 fchmodat2 D p m a
-453 map_shadow_stack x u x
-454 futex_wake x x d x
-455 futex_wait x x x x x C
-456 futex_requeue x x d d
-457 statmount x x u x
-458 listmount x x u x
-459 lsm_get_self_attr u x x x
-460 lsm_set_self_attr u x u x
-461 lsm_list_modules x x x
-462 mseal x u x
+453 map_shadow_stack x u bits
+454 futex_wake x bits d bits
+455 futex_wait x bits bits bits x C
+456 futex_requeue x bits d d
+457 statmount x x u bits
+458 listmount x x u bits
+459 lsm_get_self_attr u x x bits
+460 lsm_set_self_attr u x u bits
+461 lsm_list_modules x x bits
+462 mseal x u bits
 463 setxattrat D p a s x u
 464 getxattrat D p a s x u
 465 listxattrat D p a x u
 466 removexattrat D p a s
-467 open_tree_attr D p x x u`;
+467 open_tree_attr D p bits x u`;
 
 const CALLS = new Map<number, SystemCall>(
   LISTED.trim().split("\n").map((line) => {
@@ -356,12 +356,16 @@ const RETURNS_ADDRESS: ReadonlySet<string> = new Set(["brk", "mmap", "mremap", "
 /** Those that do not return to the program that made them. */
 const NEVER_RETURNS: ReadonlySet<string> = new Set(["exit", "exit_group"]);
 
+/** Those that give the program all of its registers back: what is in x0 afterwards is none. */
+const HAS_NO_RESULT: ReadonlySet<string> = new Set(["rt_sigreturn"]);
+
 /** The call of a number; of an unknown one the name has the number, and six arguments are shown. */
 export function systemCall(number: number): SystemCall {
-  return CALLS.get(number) ?? { name: `syscall_${number}`, kinds: ["x", "x", "x", "x", "x", "x"], hasTexts: false };
+  return CALLS.get(number) ?? { name: `syscall_${number}`, kinds: Array(6).fill("bits"), hasTexts: false };
 }
 
 export const returnsAddress = ({ name }: SystemCall): boolean => RETURNS_ADDRESS.has(name);
+export const hasResult = ({ name }: SystemCall): boolean => !HAS_NO_RESULT.has(name);
 export const returns = ({ name }: SystemCall): boolean => !NEVER_RETURNS.has(name);
 
 /** Names of error numbers from 1 (asm-generic/errno-base.h, errno.h); "-": there is none. */

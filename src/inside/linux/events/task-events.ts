@@ -9,7 +9,7 @@ import type { LinuxKernel } from "../kernel/kernel.ts";
 import { isInPage, type MemoryPlace, type SeenMemory, textOf, type VirtualMemory } from "../kernel/memory.ts";
 import { ProgramTables } from "../structures/program-tables.ts";
 import { type KernelRegisters, Reading } from "../kernel/reading.ts";
-import { errorName, MAX_ERRNO, returns, returnsAddress, signalName, type SystemCall, systemCall } from "./system-calls.ts";
+import { errorName, hasResult, MAX_ERRNO, returns, returnsAddress, signalName, type SystemCall, systemCall } from "./system-calls.ts";
 import { stateOf } from "../structures/tasks.ts";
 import { programAddress } from "../kernel/types.ts";
 
@@ -56,7 +56,7 @@ class CallEvent implements TaskEvent {
   readonly kind = "syscall";
   /** Undefined while it is in progress. */
   doer: Doer | undefined;
-  /** Undefined if it does not return. */
+  /** Undefined if it does not return, or has no result. */
   value: bigint | undefined;
   #fields: TaskEvent["fields"] | undefined;
   #result: TaskEvent["result"];
@@ -189,7 +189,7 @@ export class TaskEvents {
       const now = textsOf(call, values, this.#programOf(registers));
       entered.texts = call.kinds.map((_, index) => texts[index] ?? now[index]);
     }
-    entered.value = result;
+    if (hasResult(call)) entered.value = result;
     return this.#called(registers, entered);
   }
 

@@ -34,6 +34,47 @@ Deno.test("a path is shown up to its zero, at each place in a page and across it
   }
 });
 
+/** A call without texts, by its number, as strace prints it. */
+const shown = (number: number, ...values: bigint[]) => {
+  const call = systemCall(number);
+  return `${call.name}(${argumentTexts(call, values, []).join(", ")})`;
+};
+
+Deno.test("constants have their names, and addresses of nothing are NULL", () => {
+  const calls: readonly (readonly [number, bigint[], string])[] = [
+    [261, [0n, 3n, 0n, 0xffff_8000_1000n], "prlimit64(0, RLIMIT_STACK, NULL, 0xffff80001000)"],
+    [29, [1n, 0x5401n, 0xffff_8000n], "ioctl(1, TCGETS, 0xffff8000)"],
+    [29, [3n, 0x8008_1272n, 0x10n], "ioctl(3, BLKGETSIZE64, 0x10)"],
+    [29, [3n, 0xc0de_0001n, 0n], "ioctl(3, 0xc0de0001, 0)"],
+    [226, [0x4000n, 16384n, 1n], "mprotect(0x4000, 16384, PROT_READ)"],
+    [226, [0x4000n, 16384n, 0n], "mprotect(0x4000, 16384, PROT_NONE)"],
+    [99, [0x4000n, 24n], "set_robust_list(0x4000, 24)"],
+    [214, [0n], "brk(NULL)"],
+    [222, [0n, 8192n, 3n, 0x22n, (1n << 32n) - 1n, 0n], "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)"],
+    [135, [2n, 0x4000n, 0n, 8n], "rt_sigprocmask(SIG_SETMASK, 0x4000, NULL, 8)"],
+    [165, [(1n << 64n) - 1n, 0x4000n], "getrusage(RUSAGE_CHILDREN, 0x4000)"],
+    [32, [3n, 6n], "flock(3, LOCK_EX|LOCK_NB)"],
+    [19, [0n, 0o2004000n], "eventfd2(0, EFD_CLOEXEC|EFD_NONBLOCK)"],
+    [278, [0x4000n, 8n, 1n], "getrandom(0x4000, 8, GRND_NONBLOCK)"],
+    [167, [15n, 0x4000n, 0n, 0n, 0n], "prctl(PR_SET_NAME, 0x4000, 0, 0, 0)"],
+    [208, [3n, 1n, 2n, 0x4000n, 4n], "setsockopt(3, SOL_SOCKET, 2, 0x4000, 4)"],
+  ];
+  for (const [number, values, text] of calls) assert.equal(shown(number, ...values), text);
+});
+
+Deno.test("each kind of argument has words, or is one of numbers, texts and addresses", () => {
+  const plain = new Set(["d", "u", "x", "bits", "f", "D", "p", "s"]);
+  for (let number = 0; number < 500; number++) {
+    const call = systemCall(number);
+    // One of its values has a word.
+    for (const kind of new Set(call.kinds.filter((one) => !plain.has(one)))) {
+      const values = [...Array(300).keys(), -1, 0o2000000, 0x5401].map((value) => BigInt.asUintN(64, BigInt(value)));
+      const texts = values.map((value) => argumentTexts({ name: "", kinds: [kind], hasTexts: false }, [value], [])[0]);
+      assert.ok(texts.some((text) => /[A-Z]_?[A-Z]|^0\d/.test(text)), `${call.name}: ${kind}`);
+    }
+  }
+});
+
 Deno.test("a program's pointer has a tag where the tables of programs ignore it, and never leads to the kernel", () => {
   const ignores = 1n << 37n, tagged = 0xb400_0000_0040_1000n;
   assert.equal(programAddress(tagged, ignores), 0x40_1000n);

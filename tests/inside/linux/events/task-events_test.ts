@@ -37,20 +37,20 @@ const CALLS = [
   "known-calls[P0] dup3(3, 9, O_CLOEXEC) = 9",
   "known-calls[P0] fcntl(9, F_GETFL, 0) = 131074",
   "known-calls[P0] close(9) = 0",
-  "known-calls[P0] read(77, 0, 0) = -1 EBADF",
+  "known-calls[P0] read(77, NULL, 0) = -1 EBADF",
   'known-calls[P0] openat(AT_FDCWD, "/far", O_RDONLY|O_DIRECTORY|O_CLOEXEC) = -1 ENOENT',
   'known-calls[P0] openat(3, "be\\"low\\n", O_RDONLY) = -1 ENOTDIR',
   "known-calls[P0] openat(AT_FDCWD, 0xA, O_RDONLY) = -1 EFAULT",
   'known-calls[P0] unlinkat(AT_FDCWD, "/known/nothing", AT_REMOVEDIR) = -1 ENOENT',
   "known-calls[P0] socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0) = 4",
-  "known-calls[P0] mmap(0, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0xA",
+  "known-calls[P0] mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0xA",
   "known-calls[P0] munmap(0xA, 8192) = 0",
-  'known-calls[P0] execve("/known/file", 0xA, 0) = -1 EACCES',
+  'known-calls[P0] execve("/known/file", 0xA, NULL) = -1 EACCES',
   "known-calls[P0] syscall_1000(0x1, 0x2, 0x3, 0x4, 0x5, 0) = -1 ENOSYS",
-  "known-calls[P0] clone(SIGCHLD, 0, 0, 0, 0) = P1",
+  "known-calls[P0] clone(SIGCHLD, NULL, NULL, NULL, NULL) = P1",
   "known-calls[P1] getpid() = P1",
   "known-calls[P1] kill(P1, SIGTERM) = 0",
-  "known-calls[P0] wait4(P1, 0, 0, 0) = P1",
+  "known-calls[P0] wait4(P1, NULL, 0, NULL) = P1",
   "known-calls[P0] exit_group(42)",
 ];
 
@@ -159,6 +159,13 @@ Deno.test("the instructions of a process are as many as the nanoseconds that its
   const time = (after.get(shell.pid) ?? NaN) - (before.get(shell.pid) ?? NaN);
   // An exit to the hypervisor takes time without an instruction.
   assert.ok(Math.abs(time - shell.instructions) < 0.1 * time, `${shell.instructions} instructions in ${time} ns`);
+});
+
+Deno.test("the return from a signal gives a program its registers back, and has no result", async () => {
+  const debian = await bookworm(), rows = recorded(debian, ["syscall"]);
+  debian.command("trap 'true' USR1; kill -USR1 $$; echo");
+  const [back] = rows.filter(({ name }) => name === "rt_sigreturn");
+  assert.match(back?.text ?? "", / rt_sigreturn\(\)$/);
 });
 
 Deno.test("system calls in progress when the observation begins have a name and a result", async () => {
