@@ -141,8 +141,9 @@ const VALUE_SIZE = 8;
 function findArguments(
   { at, filter, value, size = VALUE_SIZE, before, limit }: Omit<QueryOf<"who">["args"], "access" | "back">,
 ): QueryOf<"who">["args"] {
-  if (filter !== undefined) return { access: "event", filter, before, limit };
-  return value === undefined ? { at, access: "exec", before, limit } : { at, access: "write", value, size, before, limit };
+  const places = { before, limit, hits: true } as const;
+  if (filter !== undefined) return { access: "event", filter, ...places };
+  return value === undefined ? { at, access: "exec", ...places } : { at, access: "write", value, size, ...places };
 }
 
 export const FIND = command("find", {
@@ -177,6 +178,7 @@ id to --at. A system call that took longer than 20 ms may be missing if a kept s
     if ((target === undefined) === (event === undefined)) throw new ArgumentError("find: give a target or --event");
     return { table: ACCESSES.name, args: findArguments({ at: target, filter: event, value, size, before: at, limit }) };
   },
+  printed: () => ({ none: "nothing found" }),
 });
 
 /** The filter of the events of a VM. */

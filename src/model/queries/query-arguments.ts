@@ -35,6 +35,8 @@ export const QUERY_ARGUMENTS = {
   value: unsigned(64),
   /** Only what was before this place of the run. */
   before: runPlace,
+  /** Accesses alone: no row for the place where the search has ended. */
+  hits: v.literal(true),
   /** Follows a value to its origin, through at most so many places; absent: one access. */
   back: count(),
   /** Bytes, or instructions. */

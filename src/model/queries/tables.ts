@@ -757,7 +757,7 @@ export const WHO = defineTable({
   doc: "who accessed memory or changed a register, oldest first: from a search through the run of a session",
   searches: true,
   empty: "no such access",
-  args: { at: "optional", access: "optional", value: "optional", before: "optional", back: "optional", size: "optional" },
+  args: { at: "optional", access: "optional", value: "optional", before: "optional", hits: "optional", back: "optional", size: "optional" },
   columns: {
     id: {
       kind: "id",

@@ -135,7 +135,9 @@ export class Who {
     return new QueryError(`the past cannot be searched: ${why}`);
   }
 
-  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"]): InPieces<WhoRow[]> {
+  *#rows(
+    { at: target, access = "write", before, hits, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"],
+  ): InPieces<WhoRow[]> {
     this.#checkPast();
     if (this.debugging.changed) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
     const sought = access === "event" ? filter : target;
@@ -146,7 +148,8 @@ export class Who {
     const asked = { target: sought, access, size };
     if (back) return yield* this.#chain(system, asked, Math.min(back, CHAIN));
     const counted = { before: cutOf(before), matches: value === undefined ? undefined : hasValue(value, asked) };
-    return (yield* this.#latest(system, asked, limit, counted)).rows;
+    const { rows } = yield* this.#latest(system, asked, limit, counted);
+    return hits ? rows.filter(({ kind }) => kind !== "never") : rows;
   }
 
   /** The latest accesses before the place where a machine is, as rows. */

@@ -61,8 +61,11 @@ async function finds(place: Place): Promise<void> {
   const find = async (...words: string[]) => (await place.json("find", ...words)).data;
 
   // The first instruction of a VM is executed once, and nothing is before that.
-  const [start, first, ...more] = await find("ping:0x80000000");
-  assert.deepEqual([start.kind, first.kind, first.by, more.length], ["never", "exec", "vcpu:ping/0", 0]);
+  const [first, ...more] = await find("ping:0x80000000");
+  assert.deepEqual([first.kind, first.by, more.length], ["exec", "vcpu:ping/0", 0]);
+  const absent = ["ipa:ping/0x80000000", "--value", "0x123456789abcdef0"];
+  assert.deepEqual(await find(...absent), []);
+  assert.equal((await place.el2("find", ...absent)).stdout, "nothing found\n");
 
   const filter = "kind=hvc name=msgqueue_send vm=ping",
     ids = (rows: readonly Record<string, unknown>[]) => rows.map(({ id }) => String(id));
