@@ -86,7 +86,10 @@ export const BROKEN_STRANGE: Readonly<Record<string, Strange>> = {
     source:
       `${VECTORS}\nmsr spsr_el1, xzr\nmov64 x0, 0x90000000\nmsr elr_el1, x0\neret\n.balign 2048\nvectors:\n.zero 0x400\neret\n.balign 2048`,
     fact: { code: "fault-loop", vcpu: "vcpu:x/0", at: { first: "0x90000000" } },
-    because: [{ code: "far", range: { first: "0x90000000" } }, { code: "cause", cause: { code: "not-given", ipa: "0x90000000" } }],
+    because: [{ code: "far", range: { first: "0x90000000" } }, {
+      code: "cause",
+      cause: { code: "jump-to-devices", address: "0x90000000" },
+    }],
   },
   "branches to half an instruction in a handler that stands": {
     source: `${VECTORS}\nadr x0, 2f\nadd x0, x0, #2\n2: br x0\n.balign 2048\nvectors:\n.rept 16\n8: b 8b\n.balign 128\n.endr`,

@@ -54,6 +54,8 @@ export interface Prospect {
   readonly refused?: (pc: bigint, va: bigint) => number | undefined;
   /** Instructions to evaluate at most. */
   readonly limit: number;
+  /** Where the code is evaluated from, with the registers as they are; by default at the PC. */
+  readonly from?: bigint;
 }
 
 /** The instructions since the last mark: a loop, if the state is that of the mark again. */
@@ -111,6 +113,7 @@ export class Evaluation {
 
   constructor(vcpu: VcpuState, readonly prospect: Prospect, readonly processor: Processor) {
     this.state = new CopiedState(vcpu, processor);
+    if (prospect.from !== undefined) this.state.pc = prospect.from;
     this.#values = new InstructionValues(this.state, ({ place, instruction, offset }) => {
       const { pa, va } = this.#placeOf(place);
       return this.#see(va + BigInt(offset), pa + offset, widthOf(instruction));

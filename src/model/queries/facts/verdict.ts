@@ -51,7 +51,8 @@ export type VerdictFact =
     readonly writers: readonly string[];
   }
   /** The same, and nothing can end it; `reads` is how many places of memory it reads. */
-  | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly reads: number }
+  /** `asked` is where it reads CurrentEL, if it goes from there straight to the loop. */
+  | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly reads: number; readonly asked: string | null }
   | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange }
   | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string }
   /** `at` is the place of the first exception. */
@@ -239,8 +240,10 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     `${vcpu} waits in a loop at ${rangeText(range)} for ${
       [...writers.length > 0 ? [writers.join(", ")] : [], ...interruptible ? ["an interrupt"] : []].join(" or ") || "a device"
     }`,
-  "spins": ({ vcpu, range, reads }) =>
-    `${vcpu} loops at ${rangeText(range)}: ${reads > 0 ? "nothing can change what it reads" : "nothing can end it"}`,
+  "spins": ({ vcpu, range, reads, asked }) =>
+    asked === null
+      ? `${vcpu} loops at ${rangeText(range)}: ${reads > 0 ? "nothing can change what it reads" : "nothing can end it"}`
+      : `${vcpu} read its exception level (EL1) at ${asked}, and stopped: it loops at ${rangeText(range)}`,
   "exit-loop": ({ vcpu, range }) =>
     `${vcpu} loops at ${rangeText(range)}: its calls and accesses to devices have the same answers again and again`,
   "wfi-returns": ({ vcpu, at }) =>
@@ -297,8 +300,10 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
 }, {
   "vmm-silent": () => "have the VMM answer it, and call vcpu_run again",
   "vmm-absent": () => "have the VMM call vcpu_run again after each return",
-  "spins": ({ reads }) =>
-    reads > 0
+  "spins": ({ reads, asked }) =>
+    asked !== null
+      ? "it may need EL2, which a VM does not have: use a program that starts at EL1"
+      : reads > 0
       ? "change what it reads in a handler or on another vCPU, or end the loop after some time"
       : "end the loop, or the VM by PSCI SYSTEM_OFF",
   "exit-loop": () => "give up after some tries, or wait for an interrupt",

@@ -107,7 +107,26 @@ function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"spins" | 
   }
   const evidence = [masked(vcpu), ...readsOf(view, vcpu, loop)], vain = { operations: FAULT_KINDS, vcpus: true } as const;
   if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next, vain };
-  return { fact: { code: "spins", vcpu: id, range, reads: loop.inputs.length + loop.registers.length }, evidence, next, vain };
+  const reads = loop.inputs.length + loop.registers.length, asked = reads === 0 ? levelAsked(view, vcpu, loop) : undefined;
+  return { fact: { code: "spins", vcpu: id, range, reads, asked: asked === undefined ? null : hex(asked) }, evidence, next, vain };
+}
+
+/**
+ * MRS CurrentEL, for any register; bytes around a loop in which it is sought; instructions from it
+ * to the loop.
+ */
+const MRS_CURRENT_EL = 0xd538_4240, RT_MASK = 0x1f, NEAR = 0x400n, WAY = 256;
+
+/** Where code reads CurrentEL that leads to a loop by registers alone. */
+function levelAsked(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigint | undefined {
+  const { questions } = view.system.symbols.core;
+  for (let from = first > NEAR ? first - NEAR : 0n; from <= last + NEAR; from += 4n) {
+    const word = readWord(view, vcpu, from);
+    if (word === undefined || (word & ~RT_MASK) >>> 0 !== MRS_CURRENT_EL) continue;
+    const found = questions.outlook(vcpu.registers, { interrupt: false, limit: WAY, from });
+    if (found.kind === "loops" && found.calls === 0 && found.first === first && found.last === last) return from;
+  }
+  return undefined;
 }
 
 /**
