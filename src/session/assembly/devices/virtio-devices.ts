@@ -160,7 +160,7 @@ export class DeviceMaker {
     }
   }
 
-  /** A disk. What its guest will not find on it is a problem at the start. */
+  /** A disk. Parts that its guest will not find are problems at the start. */
   #disk({ image, mode, sector = 512 }: DevicePlan & { kind: "block" }, serial: string, problem: (message: string) => void): BlockDevice {
     const backing = this.#backing(image, mode);
     for (const text of unseen(backing, sector)) problem(`disk ${image} ${text}`);

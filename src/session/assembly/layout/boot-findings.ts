@@ -156,12 +156,12 @@ function isCut(bytes: Uint8Array): boolean {
 }
 
 const LZ4_FRAME = [0x04, 0x22, 0x4d, 0x18], XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
-/** The byte of an xz file that says how it is checked, and its values (The .xz File Format, 2.1.1.2). */
+/** The byte of an xz file with its kind of check, and its values (The .xz File Format, 2.1.1.2). */
 const XZ_CHECK = 7, XZ_CHECKS: Readonly<Record<number, "xz-crc64" | "xz-sha256">> = { 4: "xz-crc64", 10: "xz-sha256" };
 /** Beginnings of files that Linux unpacks: gzip, zstd, bzip2, legacy lz4, lzma. */
 const COMPRESSED = [[0x1f, 0x8b], [0x28, 0xb5, 0x2f, 0xfd], [0x42, 0x5a, 0x68], [0x02, 0x21, 0x4c, 0x18], [0x5d, 0x00, 0x00]];
 
-/** What the first bytes of a compressed ramdisk say, and a plain archive after it. */
+/** Findings from the first bytes of a compressed ramdisk, and about a plain archive after it. */
 function packed(bytes: Uint8Array): BootFinding[] {
   const begins = (magic: readonly number[]) => magic.every((byte, at) => bytes[at] === byte);
   if (begins(LZ4_FRAME)) return [{ code: "ramdisk-packed", how: "lz4-frame" }];

@@ -1,4 +1,4 @@
-// What a guest will not find on its disk is an event at the start.
+// Parts of a disk that its guest will not find are events at the start.
 
 import assert from "node:assert/strict";
 import { assemble } from "../../../../src/session/assembly/assemble.ts";
