@@ -36,7 +36,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.exported": 0,
   folders: 7,
   "folders.flat": 0,
-  "files.small": 167,
+  "files.small": 166,
   spreads: 6,
   "code.src": 132,
   "code.tests": 97,
