@@ -166,3 +166,8 @@ Deno.test("help names the options that many commands have in one line, and el2 h
   assert.equal(page.code, 0);
   for (const name of names.split(/,\s+/)) assert.match(page.stdout, new RegExp(`^ {2}${name}\\b.*\\w`, "m"), name);
 });
+
+Deno.test("run refuses --headless with --stdio: one prints consoles, the other connects one", async () => {
+  const { code, stderr } = await el2Refused(["run", "demo", "--headless", "--stdio"], {});
+  assert.deepEqual([code, stderr], [2, "el2: run: --headless prints consoles, and --stdio connects one; give one\n"]);
+});

@@ -13,7 +13,7 @@ const TURN = 50;
 
 export class Progress implements Disposable {
   readonly #rate: Rate;
-  readonly #canceled = Promise.withResolvers<never>();
+  readonly #interrupted = Promise.withResolvers<never>();
   readonly #unheard: () => void;
   readonly #terminal = Deno.stderr.isTerminal();
   #next = performance.now() + QUIET;
@@ -28,8 +28,8 @@ export class Progress implements Disposable {
   constructor(readonly work: string, unit: string, onCancel?: () => void) {
     this.#rate = new Rate(unit);
     // Nothing may await it when it rejects.
-    this.#canceled.promise.catch(() => {});
-    const cancel = () => this.#canceled.reject(new Failure(`${work}: canceled`, undefined, ExitCode.Interrupted));
+    this.#interrupted.promise.catch(() => {});
+    const cancel = () => this.#interrupted.reject(new Failure(`${work}: interrupted`, undefined, ExitCode.Interrupted));
     this.#unheard = onSignals(["SIGINT"], onCancel ?? cancel);
     if (!this.#terminal) this.#next += BETWEEN_LINES;
   }
@@ -50,7 +50,7 @@ export class Progress implements Disposable {
    * @throws Failure when the user cancels it
    */
   async during<T>(work: Promise<T>): Promise<T> {
-    return await Promise.race([work, this.#canceled.promise]);
+    return await Promise.race([work, this.#interrupted.promise]);
   }
 
   /**

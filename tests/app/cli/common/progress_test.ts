@@ -83,7 +83,7 @@ Deno.test("Ctrl-C ends a long work in order, in a loop and in a wait", async () 
     await child.status;
     return said;
   });
-  for (const said of await Promise.all(outcomes)) assert.equal(said, "ready\nwriting x: canceled 130\n");
+  for (const said of await Promise.all(outcomes)) assert.equal(said, "ready\nwriting x: interrupted 130\n");
 });
 
 Deno.test("a replay shows how far it and its snapshot are, but not in a line that a console has begun, or that is still to be written", async () => {

@@ -35,6 +35,7 @@ const DEMO_TIME = 5e9;
 export function registerRun(program: Command, { entry, exit }: CommandContext): void {
   runCommand(program)
     .action(async (whats, options) => {
+      if (options.headless && options.stdio) throw new Failure("run: --headless prints consoles, and --stdio connects one", "give one");
       const what = whats.join(" "), headless = options.headless || options.stdio || options.console !== undefined;
       const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
       const reader = typedBy(options.allowHost), rules = options.inject && await readRules(options.inject);
