@@ -35,8 +35,10 @@ type ProfileRow = FieldsOf<typeof PROFILE>;
 /** Rows that are printed by default. */
 const ROWS = 20;
 
-/** Execution time (ns) between two samples by default. */
-const EVERY = 1e6;
+/** Execution time (ns) between two samples by default: the most, and the least in a short run. */
+const EVERY = 1e6, LEAST_EVERY = 100;
+/** Samples of a run that is long enough, and the factor by which a shorter one has them closer. */
+const ENOUGH = 100, CLOSER = 10;
 
 const BY = ["function", "line", "vm"] as const;
 
@@ -61,7 +63,7 @@ export function registerProfile(program: Command, { entry, exit }: CommandContex
       "--stacks <file>",
       "sample call stacks instead, and write them: .svg a flame graph, .json for speedscope.app, .pb.gz for pprof, else folded lines",
     )
-    .option("--every <time>", "with --stacks: execution time between two samples (default: 1ms)", parseDuration)
+    .option("--every <time>", "with --stacks: execution time between two samples (default: 1ms, less in a short run)", parseDuration)
     .option("--json", "print one line of JSON per row")
     .addOption(sessionOption)
     .addOption(hostOption())
@@ -90,7 +92,7 @@ ${
       if (stacks !== undefined && (isCounted(by) || by === "latency")) {
         throw new Failure(`--stacks samples instructions, and --by ${by} counts none`, "give one");
       }
-      if (stacks !== undefined) return exit(await writeStacks(entry, { files, ...options }, stacks, every ?? EVERY));
+      if (stacks !== undefined) return exit(await writeStacks(entry, { files, ...options }, stacks, every));
       const runs = { files, ...options };
       if (isCounted(by)) {
         await print(EVENT_PROFILE, "there was none", async () => eventProfileOf(await eventsIn(entry, runs, by), by));
@@ -98,7 +100,13 @@ ${
       else if (by === "process") {
         await print(PROFILE, "no instruction was executed", async () => processRows(await processesIn(entry, runs)));
       } else {
-        const executed = () => executedIn(entry, runs, { unexecuted: false, blocks: false });
+        const executed = async () => {
+          const vms = await executedIn(entry, runs, { unexecuted: false, blocks: false });
+          if (by === "line" && vms.every(({ files }) => files.size === 0)) {
+            report("el2: profile: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
+          }
+          return vms;
+        };
         await print(PROFILE, "no instruction was executed", async () => profileOf(await executed(), by));
       }
       exit(ExitCode.Done);
@@ -178,10 +186,14 @@ export function profileOf(vms: readonly ExecutedVm[], by: typeof BY[number]): Pr
 }
 
 /** Samples call stacks, and writes them in the format that the name of the file selects. */
-async function writeStacks(entry: URL, runs: CountedRuns, file: string, every: number): Promise<number> {
-  if (every < 1) throw new Failure("--every must be 1ns or more: one instruction");
+async function writeStacks(entry: URL, runs: CountedRuns, file: string, given: number | undefined): Promise<number> {
+  if (given !== undefined && given < 1) throw new Failure("--every must be 1ns or more: one instruction");
   using written = new NamedFile(file, "--stacks");
-  const stacks = await stacksIn(entry, runs, every), samples = stacks.reduce((sum, one) => sum + one.samples, 0);
+  const samplesOf = (stacks: readonly SampledStack[]) => stacks.reduce((sum, one) => sum + one.samples, 0);
+  let every = given ?? EVERY, stacks = await stacksIn(entry, runs, every);
+  // How long a run is shows when it is run again; one with few samples is short.
+  while (given === undefined && samplesOf(stacks) < ENOUGH && every > LEAST_EVERY) stacks = await stacksIn(entry, runs, every /= CLOSER);
+  const samples = samplesOf(stacks);
   written.end(await stacksFile(stacks, file, every));
   report(`el2: ${samples} samples of ${stacks.length} call stacks in ${file}`);
   return ExitCode.Done;

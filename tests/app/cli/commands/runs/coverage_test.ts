@@ -48,6 +48,12 @@ Deno.test("el2 coverage and el2 profile count a recording, the same each time, a
     const named = rows.filter(({ name }) => name !== "?").reduce((all, { insn }) => all + Number(insn), 0);
     assert.equal(named, sum, "every instruction of the demo is in a function");
 
+    // A short run is sampled more often, unless that is given.
+    const counts = [[], ["--every", "1ms"]].map(async (every) =>
+      Number(/^el2: (\d+) samples/.exec((await el2("profile", a, "--stacks", `${folder}/short.txt`, ...every)).stderr)?.[1])
+    );
+    const [chosen, given] = await Promise.all(counts);
+    assert.ok(chosen >= 100 && given < 100, `${chosen} and ${given}`);
     const graph = `${folder}/a.svg`, sampled = await el2("profile", a, "--stacks", graph, "--every", "1us");
     assert.match(sampled.stderr, /^el2: \d+ samples of \d+ call stacks in .*a\.svg$/m);
     assert.match(await Deno.readTextFile(graph), /<title>guest_main: \d+ samples, /);
