@@ -274,15 +274,17 @@ const TYPES = "tTrdDbBRaAwWvVuUcCiInNpsSgG-?";
 function hashesOf(names: DataView, starts: Uint32Array, tokens: readonly string[]): Int32Array {
   const hashed = Int32Array.from(tokens, (text) => hashOf(text));
   const powers = Int32Array.from(tokens, (text) => [...text].reduce((power) => Math.imul(power, HASH_BASE), 1));
-  return Int32Array.from(starts, (start) => {
-    const { length, body } = nameAt(names, start);
+  const hashes = new Int32Array(starts.length);
+  for (let number = 0; number < starts.length; number++) {
+    const { length, body } = nameAt(names, starts[number]);
     let hash = 0;
     for (let index = body; index < body + length; index++) {
       const token = names.getUint8(index);
       hash = Math.imul(hash, powers[token]) + hashed[token] | 0;
     }
-    return hash;
-  });
+    hashes[number] = hash;
+  }
+  return hashes;
 }
 
 /**

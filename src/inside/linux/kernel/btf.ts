@@ -282,9 +282,13 @@ export class Btf {
   }
 }
 
+/** Bytes of a type of each kind, with what is fixed behind it, and of each of its parts. */
+const SIZES = Uint8Array.from({ length: 32 }, (_, kind) => TYPE_SIZE + (FIXED[kind] ?? 0));
+const PART_SIZES = Uint8Array.from({ length: 32 }, (_, kind) => PER_PART[kind] ?? 0);
+
 const nextType = (view: DataView, at: number): number => {
   const info = view.getUint32(at + 4, true), kind = info >>> 24 & 0x1f;
-  return at + TYPE_SIZE + (FIXED[kind] ?? (PER_PART[kind] ?? 0) * (info & 0xffff));
+  return at + SIZES[kind] + PART_SIZES[kind] * (info & 0xffff);
 };
 
 function isNamedStruct(view: DataView, at: number): boolean {

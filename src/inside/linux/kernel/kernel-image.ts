@@ -132,12 +132,13 @@ function* longestRun(bytes: Uint8Array, words: Int32Array, data: number, work: W
     // third one begins an entry of it.
     const known: (Run | undefined)[] = [];
     for (let word = (place >> 2) - 1, last = Math.max(1, (place - STRINGS_REACH) >> 2); word >= last; word--) {
-      if (word % TOGETHER === 0) {
+      if ((word & TOGETHER - 1) === 0) {
         work.spend(TOGETHER / PLACES_PER_STEP);
         if (work.pauses) yield;
       }
+      if (4 * word + words[word] !== place) continue;
       const before = known[word % ENTRY_WORDS];
-      if (4 * word + words[word] !== place || before && word > before.first) continue;
+      if (before && word > before.first) continue;
       const run = yield* runAt(bytes, words, word - 1, work);
       known[word % ENTRY_WORDS] = run;
       if (run.end - run.first > longest.end - longest.first) longest = run;
@@ -183,7 +184,7 @@ export function* placesOf(bytes: Uint8Array, wanted: Uint8Array, work: Work, fro
   for (let at = from + last; at < bytes.length; at += skips[bytes[at]]) {
     let same = 0;
     while (same <= last && bytes[at - same] === wanted[last - same]) same++;
-    if (++tried % TOGETHER === 0) {
+    if ((++tried & TOGETHER - 1) === 0) {
       work.spend(TOGETHER / PLACES_PER_STEP);
       yield undefined;
     }
