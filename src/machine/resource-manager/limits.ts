@@ -29,7 +29,7 @@ export function limits(state: RmState, parcelsMax: number, heldBy: (vmid: number
   const inUse = ({ used, first, last }: Numbers) => [...used].filter((number) => number >= first && number <= last).length;
   const dynamic = vms.filter(({ vmid }) => vmid >= DYNAMIC_VMIDS.first && vmid <= DYNAMIC_VMIDS.last).length;
   const all = (what: string, used: number, limit: number, unit: string): LimitUse => ({ what, vmid: undefined, used, limit, unit });
-  const largest = Math.max(0, ...parcels.map(({ regions }) => regions.length));
+  const largest = parcels.reduce((most, { regions }) => Math.max(most, regions.length), 0);
   return [
     all("dynamic VMIDs", dynamic, DYNAMIC_VMIDS.last - DYNAMIC_VMIDS.first + 1, "numbers"),
     all("rm vIRQs", inUse(state.virqs), state.virqs.last - state.virqs.first + 1, "numbers"),

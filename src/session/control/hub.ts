@@ -9,7 +9,6 @@ import { parseFilter } from "../../model/queries/filters/filter.ts";
 import { type Answer, noAnswer, problemIn, type Query } from "../../model/queries/query.ts";
 import { SESSION_MEMORY } from "../../model/queries/tables.ts";
 import { type MachineSample, ORDERLY_END, type Request, type SessionEnd, type SessionEvent } from "../../model/protocol/protocol.ts";
-import { openOwn } from "../../kit/support/files/own-files.ts";
 import { warn } from "../../kit/support/warn.ts";
 import { ConsoleLog } from "../outside/console-log.ts";
 import { memoryRow, type MemoryUse } from "../../model/queries/memory-use.ts";

@@ -196,7 +196,7 @@ function compareRows(table: Table, first: ReadonlyMap<string, Row>, second: Read
       }
     }
     if (found.length) differ++;
-    rows.push(...found.slice(0, limit - rows.length));
+    for (const one of found.slice(0, limit - rows.length)) rows.push(one);
   }
   return { name: table.name, differ, of: ids.size, rows };
 }

@@ -46,7 +46,7 @@ const ALL_FLAGS = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 
 /** The tables of all address spaces: a region of the Wasm memory cut into tables. */
 export class Stage2Pool {
   readonly #words: Uint32Array;
-  readonly #free: number[] = [];
+  #free: number[] = [];
   readonly #roots = new Map<number, number>();
   readonly #tables = new Map<number, Stage2>();
   readonly #empty: number;
@@ -106,8 +106,7 @@ export class Stage2Pool {
     const first = sorted.findIndex((table, index) => sorted[index + count - 1] === table + (count - 1) * STAGE2_TABLE_SIZE);
     if (first < 0) return undefined;
     const row = sorted[first];
-    const others = this.#free.filter((table) => table < row || table >= row + count * STAGE2_TABLE_SIZE);
-    this.#free.splice(0, this.#free.length, ...others);
+    this.#free = this.#free.filter((table) => table < row || table >= row + count * STAGE2_TABLE_SIZE);
     this.#words.fill(0, row >>> 2, (row >>> 2) + count * ENTRIES);
     return row;
   }

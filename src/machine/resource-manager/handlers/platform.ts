@@ -114,7 +114,7 @@ function reserveAll(caller: Vm, ranges: readonly AddressRange[]): void {
   }
   // Reserved addresses stay free for those who name them.
   for (const each of taken) freeRange(space, each);
-  space.reserved.push(...taken);
+  for (const range of taken) space.reserved.push(range);
 }
 
 type Request = Values<typeof IPA_RESERVE.request.fields>;
@@ -141,7 +141,7 @@ function reserveRequested(caller: Vm, requests: Request["requested"]): { address
     throw new Refusal(RmError.DENIED, "no range is free as asked for", { vmid: caller.vmid, size, alignment });
   }
   for (const each of found) freeRange(space, each);
-  space.reserved.push(...found);
+  for (const range of found) space.reserved.push(range);
   return found.map(({ base }) => ({ address: BigInt(base) }));
 }
 

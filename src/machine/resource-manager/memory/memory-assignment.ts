@@ -110,7 +110,9 @@ function replace(table: AssignedRange[], { base, size }: PhysicalRange, vms: rea
     { base: asPa(Math.max(old.base, end)), size: old.base + old.size - Math.max(old.base, end), vms: old.vms },
   ]).filter((rest) => rest.size > 0);
   const own = sameSet(vms, INITIAL) ? [] : [{ base, size, vms }];
-  table.splice(at, after - at, ...[...before, ...own].sort((a, b) => a.base - b.base));
+  const above = table.splice(at).slice(after - at);
+  for (const range of [...before, ...own].sort((a, b) => a.base - b.base)) table.push(range);
+  for (const range of above) table.push(range);
 }
 
 function firstEndingAbove(table: readonly AssignedRange[], address: number): number {

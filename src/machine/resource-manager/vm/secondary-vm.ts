@@ -228,7 +228,7 @@ function createAddressSpace(context: Context, vm: ConfiguredVm, space: Addresses
   takeRange(space, { base: asIpa(0), size: VMMIO_SIZE });
   const addrspace = objects.addrspace = calls.create("addrspace");
   calls.addrspace_configure({ addrspace, vmid: vm.vmid });
-  space.reserved.push(...ownerRanges(vm));
+  for (const range of ownerRanges(vm)) space.reserved.push(range);
   const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE);
   demand(ipa !== undefined, RmError.NORESOURCE, "no address is free for the info area");
   const extent = context.allOrNothing((onFailure) => {

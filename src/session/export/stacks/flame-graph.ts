@@ -25,7 +25,7 @@ export function* flameGraph(stacks: readonly SampledStack[]): Generator<string> 
       box = callee;
     }
   }
-  const rows = Math.max(1, ...stacks.map(({ frames }) => frames.length + 1)), height = rows * ROW;
+  const rows = stacks.reduce((most, { frames }) => Math.max(most, frames.length + 1), 1), height = rows * ROW;
   yield `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="monospace" font-size="12">\n`;
   yield* draw(root, root, { x: 0, y: height - ROW });
   yield "</svg>\n";

@@ -190,7 +190,7 @@ class Pages {
       const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
       checkAnswered(got, ExitCode.Usage);
       if (got.dropped) report(`el2: ${got.dropped} events were lost: the buffer was full`);
-      this.events.push(...eventRowsOf(got));
+      for (const row of eventRowsOf(got)) this.events.push(row);
       taken(this.events.length);
       if (got.cursor === undefined || got.cursor === this.#after) return;
       this.#after = got.cursor;
@@ -201,7 +201,7 @@ class Pages {
   async takeKept(): Promise<void> {
     const got = await this.asker.ask({ table: "events", args: { limit: PAGE, filter: this.filter } });
     checkAnswered(got, ExitCode.Usage);
-    this.events.push(...eventRowsOf(got));
+    for (const row of eventRowsOf(got)) this.events.push(row);
   }
 
   /** These, with what names mean. */

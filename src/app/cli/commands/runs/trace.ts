@@ -35,7 +35,7 @@ async function calls(asker: Pick<OpenSession["asker"], "ask">, filter: string, c
   const rows: Row[] = [];
   for (let after = "0"; rows.length < count;) {
     const page = await asker.ask({ table: "trace.events", args: { after, limit: PAGE, filter } });
-    rows.push(...page.rows);
+    for (const row of page.rows) rows.push(row);
     const last = page.cursor === undefined || page.cursor === after;
     if (rows.length && (last || rows.length >= count)) return { ...page, table: "events", rows: rows.slice(0, count) };
     if (last) break;

@@ -26,7 +26,7 @@ interface OverlayBox {
  */
 export function drawOverlay(screen: Screen, look: Look, body: Rectangle, box: OverlayBox): Rectangle {
   const { title, kind = "focused", lines = [] } = box;
-  const columns = box.columns ?? Math.max(...lines.map((line) => piecesWidth(line) + 2), 0);
+  const columns = box.columns ?? lines.reduce((most, line) => Math.max(most, piecesWidth(line) + 2), 0);
   const width = Math.min(Math.max(columns + 2, 40), WIDEST, body.width - 2 * ASIDE);
   const height = Math.min((box.rows ?? lines.length) + 2, Math.max(body.height - ABOVE_AND_BELOW, 5));
   const area = { x: body.x + ((body.width - width) >> 1), y: body.y + ((body.height - height) >> 1), width, height };

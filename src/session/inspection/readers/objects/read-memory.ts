@@ -245,8 +245,11 @@ export function readSpace(view: View, space: AddressSpace, ipa: number, size: nu
  */
 export function readViolations(view: View): RowOf<typeof VIOLATIONS>[] {
   const { hypervisor } = view;
-  const found = [...checkConservation(hypervisor), ...checkRegistries(hypervisor)];
-  for (const space of hypervisor.addressSpaces.values()) found.push(...checkTables(space));
-  for (const object of hypervisor.objects) found.push(...checkObject(object, hypervisor, "whole"));
+  const found = [
+    ...checkConservation(hypervisor),
+    ...checkRegistries(hypervisor),
+    ...[...hypervisor.addressSpaces.values()].flatMap((space) => [...checkTables(space)]),
+    ...[...hypervisor.objects].flatMap((object) => [...checkObject(object, hypervisor, "whole")]),
+  ];
   return found.map((violation, index) => ({ id: formatId({ kind: "check", number: index + 1 }), rule: describeViolation(violation) }));
 }
