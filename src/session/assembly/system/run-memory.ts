@@ -172,6 +172,7 @@ const MEMORY = v.strictObject({
   ends: v.strictObject({
     work: v.map(v.string(), WORK),
     problems: v.map(v.string(), v.string()),
+    vmids: v.optional(v.map(v.string(), count), () => new Map()),
     before: v.map(v.string(), count),
     told: v.set(v.string()),
     causes: v.map(count, SAVED_CAUSE),
