@@ -53,7 +53,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
   longArtefact(
     "a recording of the build becomes a capture that tshark decodes by its dissector, and pictures",
     ability(async (user) => {
-      await user.output("record", "demo.rec", "--", "demo", "--headless", "--turbo", "--for", "30ms");
+      await user.output("run", "--record", "demo.rec", "demo", "--headless", "--turbo", "--for", "30ms");
       await user.output("trace", "export", "demo.pcapng", "--recording", "demo.rec");
       await user.write("el2.lua", await user.output("trace", "dissector"));
       const [tshark, ...args] = await tsharkCommand();

@@ -143,8 +143,8 @@ function codeOf(error: unknown): number | undefined {
 }
 
 /**
- * `el2 help COMMAND` as `el2 COMMAND --help`; for words that are no command, a text with those that
- * are about them. A word that none has is an unknown command.
+ * `el2 help COMMAND` as `el2 COMMAND --help`; for other words a text with the commands that are
+ * about them. A word that none has is an unknown command.
  * @throws Failure if none is about several words
  */
 function helpAsked(args: readonly string[], tree: () => CommandNode): readonly string[] | string {

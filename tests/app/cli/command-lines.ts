@@ -32,7 +32,7 @@ const STARTING: ReadonlyMap<string, readonly string[]> = new Map([
   ["up", []],
   ["screenshot", []],
 ]);
-const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "dap", "doctor", "gdb", "guests fetch", "mcp", "record"]);
+const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "dap", "doctor", "gdb", "guests fetch", "mcp"]);
 /** With these a command of a session stays. */
 const STAYING_OPTIONS: ReadonlySet<string> = new Set(["--watch", "--follow", "--stdio", "--tui", "--wait", "--gdb", "--expect"]);
 

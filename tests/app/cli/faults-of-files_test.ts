@@ -63,7 +63,7 @@ Deno.test(`${CASES} commands that write a file, and a fault: the old file stays,
   inFolder(async (folder) => {
     const [recording, snapshot, work] = [`${folder}/demo.rec`, `${folder}/demo.snap`, `${folder}/work`];
     Deno.mkdirSync(work);
-    const made = await el2("record", recording, "--", "demo", "--headless", "--turbo", "--for", "2ms");
+    const made = await el2("run", "--record", recording, "demo", "--headless", "--turbo", "--for", "2ms");
     assert.equal(made.code, 0, made.stderr);
     const env = { XDG_RUNTIME_DIR: folder };
     assert.equal((await el2Process(["up", "demo", "--name", "s"], env)).code, 0);

@@ -84,7 +84,7 @@ Deno.test("first run: the disk is full", async (t) => {
   const recording = await Deno.makeTempFile({ prefix: "el2-test-" });
   await using made = new AsyncDisposableStack();
   made.defer(() => Deno.remove(recording));
-  assert.equal((await el2("record", recording, "--", ...DEMO, "--headless")).code, 0);
+  assert.equal((await el2("run", "--record", recording, ...DEMO, "--headless")).code, 0);
   const runs: readonly (readonly [args: readonly string[], to: string | undefined, code: number, says: RegExp])[] = [
     [
       ["run", ...DEMO, "--record", `${FULL}/r`],
@@ -104,10 +104,10 @@ Deno.test("first run: the disk is full", async (t) => {
     ],
     // Nothing says that it was done.
     [
-      ["record", `${FULL}/r2`, "--", ...DEMO, "--headless"],
+      ["run", "--record", `${FULL}/r2`, ...DEMO, "--headless"],
       undefined,
       1,
-      /^el2: record: \/mnt\/r2 is not complete, and cannot be replayed$/m,
+      /^el2: --record \/mnt\/r2: the recording is not complete, and cannot be replayed$/m,
     ],
     [
       ["screenshot", `${FULL}/s.svg`, "--run", "demo"],

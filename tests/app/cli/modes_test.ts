@@ -47,7 +47,7 @@ devices = [{ kind = "pl011", log = "a.log" }, { kind = "net", backend = "none", 
       await done(
         "boot image.bin --turbo --record boot.rec",
         "run vm.toml --allow-host . --headless --turbo --for 1s",
-        "record again.rec -- boot image.bin --turbo",
+        "boot image.bin --turbo --record again.rec",
         "up demo --name s",
         "snapshot save s.snapshot --session s",
         "record s.rec --session s",

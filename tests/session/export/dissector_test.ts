@@ -25,7 +25,7 @@ const capturing = once(async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-dissector-" });
   globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
   const recording = `${folder}/demo.rec`, capture = `${folder}/demo.pcapng`, script = `${folder}/el2.lua`;
-  await run(el2Command("record", recording, "--", "demo", "--headless", "--turbo", "--for", "30ms"));
+  await run(el2Command("run", "--record", recording, "demo", "--headless", "--turbo", "--for", "30ms"));
   await run(el2Command("trace", "export", capture, "--recording", recording));
   await Deno.writeTextFile(script, await run(el2Command("trace", "dissector")));
   const command = await tsharkCommand();

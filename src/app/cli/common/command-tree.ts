@@ -56,6 +56,24 @@ export interface ArgumentNode {
   readonly offers: readonly Offering[];
 }
 
+/** Exit codes whose meaning a command says itself. */
+export interface Exits {
+  /** For codes that are not its own: `that of the recorded run`. */
+  readonly remark?: string;
+  readonly codes: Readonly<Record<number, string>>;
+}
+
+/** A command with its own exit codes. */
+export function withExits<T extends object>(command: T, exits: Exits): T {
+  return Object.assign(command, { exits });
+}
+
+/** The exit codes in the help of a command. */
+export function exitsText({ remark, codes }: Exits): string {
+  const meanings = Object.entries(codes).map(([code, meaning]) => `${code} ${meaning}`);
+  return `Exit codes: ${[...remark === undefined ? [] : [remark], ...meanings].join("; ")}.`;
+}
+
 /** A command and those below it. */
 export interface CommandNode {
   readonly name: string;
@@ -65,6 +83,7 @@ export interface CommandNode {
   readonly commands: readonly CommandNode[];
   /** Text below the options in its help: notes and examples. */
   readonly after: string;
+  readonly exits?: Exits;
 }
 
 /**
@@ -121,6 +140,7 @@ interface Walked {
     readonly offers?: readonly Offering[];
   }[];
   readonly commands: readonly (Walked & { readonly _hidden?: boolean })[];
+  readonly exits?: Exits;
 }
 
 function node(command: Walked): CommandNode {
@@ -148,6 +168,7 @@ function node(command: Walked): CommandNode {
     })),
     commands: command.commands.filter((child) => !child._hidden).map(node),
     after: textAfter(command),
+    exits: command.exits,
   };
 }
 

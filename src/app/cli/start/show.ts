@@ -8,11 +8,15 @@ import { withLog } from "./log.ts";
 import type { ShownMachine } from "./screens/screens.ts";
 import type { Look } from "./look/terminal-look.ts";
 import { groupWarning } from "../common/computer.ts";
+import { failed } from "../common/failure.ts";
+import { report } from "../common/print.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { connectEmbedded, type SessionClient } from "../../../session/worker/client.ts";
 import { boundGarbage } from "../../../kit/support/computer/garbage.ts";
+import { hint, hintText } from "../../../kit/support/text/hint.ts";
+import { unlessGone } from "../../../kit/support/files/cache.ts";
 import { warn } from "../../../kit/support/warn.ts";
 
 /** How a session is shown. */
@@ -65,6 +69,29 @@ export function displayed(options: DisplayOptions) {
 
 /** Runs the plan in a worker and returns the exit code. */
 export async function showSession(entry: URL, planned: SessionPlan, options: ShowOptions): Promise<number> {
+  const { record } = planned, before = record && inodeOf(record.path);
+  const code = await shownUntilEnd(entry, planned, options);
+  if (record) await checkRecorded(record.path, before);
+  return code;
+}
+
+/** Undefined for no file. */
+const inodeOf = (path: string) => unlessGone(() => Deno.statSync(path).ino);
+
+/**
+ * @param before the inode of an older file, which stays where there is no recording
+ * @throws Failure if the recording that was asked for lacks its end
+ */
+async function checkRecorded(path: string, before: number | null | undefined): Promise<void> {
+  const { isSealed } = await import("../../../session/recordings/file/recording-reader.ts");
+  const info = unlessGone(() => Deno.statSync(path));
+  // What goes through a pipe is its reader's.
+  const isThere = info !== undefined && (!info.isFile || info.ino !== before && isSealed(path));
+  if (!isThere) throw failed(`--record ${path}: the recording is not complete, and cannot be replayed`);
+  report(`el2: recorded ${path}; ${hintText(hint("replay", path))} repeats the run`);
+}
+
+async function shownUntilEnd(entry: URL, planned: SessionPlan, options: ShowOptions): Promise<number> {
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
   const warning = groupWarning(planned.memory);

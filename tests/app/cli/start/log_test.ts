@@ -50,7 +50,7 @@ Deno.test("--log FILE,LEVEL: each level has what those before it have, and the r
 
     // It is what a trace of the same run has, and the rules.
     const [recording, exported] = [`${folder}/a.rec`, `${folder}/a.ndjson`];
-    assert.equal((await el2("record", recording, "--", ...run)).code, 0);
+    assert.equal((await el2(...run, "--record", recording)).code, 0);
     assert.equal((await el2("trace", "export", exported, "--recording", recording)).code, 0);
     const rows = (await Deno.readTextFile(exported)).trimEnd().split("\n").map((line) => JSON.parse(line));
     const expected = rows.map(({ t, vcpu, vm, kind, text, refused }) =>

@@ -2,7 +2,7 @@
 // The options about the machine are keys of a configuration (`boot-table.ts`).
 
 import { Argument, type Command, Option } from "@commander-js/extra-typings";
-import { offering } from "../../common/command-tree.ts";
+import { type Exits, exitsText, offering, withExits } from "../../common/command-tree.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -20,6 +20,15 @@ import { MAX_CPUS } from "../../../../model/plans/limits.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, type Tier, TIERS } from "../../../../model/plans/plan.ts";
 import { oneVm } from "../../../../model/queries/debugged-vms.ts";
 import { connectEmbedded } from "../../../../session/worker/client.ts";
+
+const EXITS: Exits = {
+  codes: {
+    0: "SYSTEM_OFF",
+    1: "SYSTEM_RESET without --reboot, a crash, a deadlock, or an end before which nothing was printed, as the console of the command line is missing",
+    2: "usage",
+    4: "--timeout passed",
+  },
+};
 
 /** The options by what they are about, as help shows them. */
 function withOptions(command: Command<[string | undefined]>) {
@@ -100,7 +109,7 @@ async function planned(image: string | undefined, options: BootOptions & RunOpti
  * exit code.
  */
 export function registerBoot(program: Command, { entry, exit }: CommandContext): void {
-  const boot = program.command("boot")
+  const boot = withExits(program.command("boot"), EXITS)
     .description("boot an arm64 Linux Image or ELF as the primary VM")
     .addArgument(offering(
       new Argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF, or debian: the catalog's Debian with a disk"),
@@ -111,8 +120,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addHelpText(
       "after",
       `
-Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET without --reboot, a crash, a deadlock, or an end before which nothing was
-printed, as the console of the command line is missing; 2 usage; 4 --timeout passed.
+${exitsText(EXITS)}
 
 Examples:
   el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio

@@ -2,7 +2,7 @@
 
 import { Argument, type Command, Option } from "@commander-js/extra-typings";
 import { machineOffers } from "../../options/machine-words.ts";
-import { offering } from "../../common/command-tree.ts";
+import { type Exits, exitsText, offering, withExits } from "../../common/command-tree.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { checkedEventFilter, parseDuration, parseGdbPlace } from "../../common/values.ts";
@@ -28,6 +28,15 @@ import { DEFAULT_TIER, plannedVms, PRIMARY_CONSOLE, type SessionPlan, TIERS } fr
 import { exists } from "../../../../kit/support/files/cache.ts";
 import { didYouMeanOneOf } from "../../../../kit/support/text/did-you-mean.ts";
 import { type DebuggedVms, oneVm } from "../../../../model/queries/debugged-vms.ts";
+
+const EXITS: Exits = {
+  codes: {
+    0: "--for or --until was reached or every VM shut itself down",
+    1: "a VM crashed or hung",
+    2: "usage or configuration",
+    4: "--timeout passed, or --for before --until",
+  },
+};
 
 /** Virtual time (ns) that bare `el2` runs without a terminal. */
 const DEMO_TIME = 5e9;
@@ -79,7 +88,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
 
 /** The command with its options. */
 function runCommand(program: Command) {
-  return program.command("run")
+  return withExits(program.command("run"), EXITS)
     .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")
     .addArgument(offering(
       new Argument(
@@ -132,7 +141,7 @@ function runCommand(program: Command) {
     .addHelpText(
       "after",
       `
-Exit codes: 0 --for or --until was reached or every VM shut itself down; 1 a VM crashed or hung; 2 usage or configuration; 4 --timeout passed, or --for before --until.
+${exitsText(EXITS)}
 
 Examples:
   el2 run phone.toml

@@ -6,6 +6,8 @@ import {
   commandTree,
   commonOptions,
   type CompletedLine,
+  type Exits,
+  exitsText,
   isRunnable,
   type Offer,
   offering,
@@ -105,12 +107,12 @@ export function commandPage(path: readonly string[], node: CommandNode): string 
     ".SH SYNOPSIS",
   ];
   const commands = [...own ? [{ path: "", command: node }] : [], ...below];
-  const { notes } = partsOfHelp(node.after), ends = notes.filter((note) => note.startsWith(EXITS));
+  const { notes } = partsOfHelp(node.after), { exits } = node, ends = exits && exitsText(exits);
   for (const [index, { path: rest, command }] of commands.entries()) {
     if (index) lines.push(".br");
     lines.push(`.B ${roff(usage([...path, ...rest ? [rest] : []].join(" "), command))}`, "[OPTIONS]");
   }
-  const about = notes.filter((note) => !ends.includes(note));
+  const about = notes.filter((note) => note !== ends);
   if (about.length) lines.push(".SH DESCRIPTION", ...paragraphs(about));
   if (own && node.arguments.length + node.options.length) lines.push(".SH OPTIONS", ...details(node));
   if (below.length) lines.push(".SH COMMANDS");
@@ -119,7 +121,7 @@ export function commandPage(path: readonly string[], node: CommandNode): string 
     const told = paragraphs([`${command.help}.`, ...notes]);
     lines.push(".SS " + roff([...path, rest].join(" ")), ...told, ...details(command));
   }
-  lines.push(...exitStatus(ends), ...examples(commands.map(({ command }) => command)), ".SH SEE ALSO", ".BR el2 (1)");
+  lines.push(...exitStatus(exits), ...examples(commands.map(({ command }) => command)), ".SH SEE ALSO", ".BR el2 (1)");
   return lines.map((line) => `${line}\n`).join("");
 }
 
@@ -135,19 +137,11 @@ function details(node: CommandNode): string[] {
 
 const optionLines = (options: readonly OptionNode[]) => options.flatMap(({ flags, help }) => [".TP", `.B ${roff(flags)}`, roff(help)]);
 
-/** Start of the paragraph about exit codes in the help of a command. */
-const EXITS = "Exit codes: ";
-
-/** The exit codes; a meaning in the help of the command replaces the general one. */
-function exitStatus(ends: readonly string[] = []): string[] {
-  const meanings = new Map(EXIT_CODES), remarks: string[] = [];
-  for (const meaning of ends.flatMap((text) => text.slice(EXITS.length).replace(/\.$/, "").split("; "))) {
-    const [, code, text] = /^(\d+) ([^]*)$/.exec(meaning) ?? [];
-    if (code === undefined) remarks.push(meaning);
-    else meanings.set(Number(code), text);
-  }
+/** The exit codes; a meaning of the command replaces the general one. */
+function exitStatus({ remark, codes }: Exits = { codes: {} }): string[] {
+  const meanings = new Map([...EXIT_CODES, ...Object.entries(codes).map(([code, text]) => [Number(code), text] as const)]);
   const list = [...meanings].sort(([a], [b]) => a - b).flatMap(([code, help]) => [".TP", `.B ${code}`, roff(help)]);
-  return [".SH EXIT STATUS", ...paragraphs(remarks.map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`)), ...list];
+  return [".SH EXIT STATUS", ...remark === undefined ? [] : paragraphs([`${remark[0].toUpperCase()}${remark.slice(1)}.`]), ...list];
 }
 
 /** Paragraphs of text; their indented lines stay as they are. */

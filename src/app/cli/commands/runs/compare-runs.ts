@@ -19,6 +19,11 @@ import type { RunFeatures } from "../../../../session/recordings/runs/run-featur
 import { timeText } from "../../../../kit/support/text/number-text.ts";
 import { hint } from "../../../../kit/support/text/hint.ts";
 import { way } from "../../../../kit/support/text/way-out.ts";
+import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
+
+const EXITS: Exits = {
+  codes: { 0: "something in all bad runs and in no good one, or the other way round", 1: "nothing" },
+};
 
 /** Rows that are printed by default. */
 const ROWS = 20;
@@ -32,7 +37,7 @@ interface CompareOptions {
 }
 
 export function registerCompareRuns(program: Command, { entry, exit }: CommandContext): void {
-  program.command("compare-runs")
+  withExits(program.command("compare-runs"), EXITS)
     .description("compare good and bad recordings: list the events and functions that occur in all bad runs and in no good one")
     .argument("[files...]", "recordings; names that begin with good or bad say which they are")
     .option("--good <files...>", "recordings of good runs")
@@ -47,7 +52,7 @@ el2 runs each recording again. Listed are events and functions in all bad runs a
 they occur first: causes come before effects. If there are none, el2 compares the order of events; if that does not differ either, it lists
 what most bad runs have and most good ones lack, or the other way round.
 
-Exit codes: 0 something in all bad runs and in no good one, or the other way round; 1 nothing.
+${exitsText(EXITS)}
 ${
         examplesText([
           "compare-runs good*.rec bad*.rec",

@@ -25,6 +25,11 @@ import { cannotRead } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { way } from "../../../../kit/support/text/way-out.ts";
+import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
+
+const EXITS: Exits = {
+  codes: { 0: "equal", 1: "different", 2: "a file cannot be read, or the files are of different kinds" },
+};
 
 /** Default limit on the differences of each kind. */
 const ROWS = 20;
@@ -43,7 +48,7 @@ interface DiffOptions {
 
 /** Adds `el2 diff`. */
 export function registerDiff(program: Command, { entry, exit }: CommandContext): void {
-  program.command("diff")
+  withExits(program.command("diff"), EXITS)
     .description("compare two recordings, snapshots or traces, and show the first difference")
     .argument("<a>", `${KINDS.join(", ")} (${hintText(hint("trace export", "trace.ndjson"))})`)
     .argument("<b>", "another file of the same kind, or for a recording FILE.tarmac: what another machine executed")
@@ -58,7 +63,7 @@ Recordings are run until they differ; el2 prints the instruction. Snapshots are 
 and field of the saved state. Of traces, el2 prints the first event that differs, with the events around it. Of a run and
 a Tarmac trace, it prints the first instruction that differs, or does something else.
 
-Exit codes: 0 equal; 1 different; 2 a file cannot be read, or the files are of different kinds.
+${exitsText(EXITS)}
 
 Examples:
   el2 diff good.rec bad.rec

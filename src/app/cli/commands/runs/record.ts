@@ -1,53 +1,33 @@
-// `el2 record F -- WHAT`: a run with everything that enters it.
+// `el2 record FILE`: the run of a session until now, with everything that has entered it.
 
 import type { Command } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
-import { isSealed } from "../../../../session/recordings/file/recording-reader.ts";
-import type { CommandContext } from "../../common/command.ts";
-import { ExitCode, failed, Failure, unsaved } from "../../common/failure.ts";
+import { type CommandContext, examplesText } from "../../common/command.ts";
+import { ExitCode, Failure, unsaved } from "../../common/failure.ts";
 import { checkNamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
 import { openSession, sessionOption } from "../../common/session.ts";
-import { unlessGone } from "../../../../kit/support/files/cache.ts";
-import { hint, hintText } from "../../../../kit/support/text/hint.ts";
+import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
+import { way } from "../../../../kit/support/text/way-out.ts";
 
-export function registerRecord(program: Command, { exit, run }: CommandContext): void {
+export function registerRecord(program: Command, { exit }: CommandContext): void {
   program.command("record")
-    .description("run WHAT and record its inputs (as run --record and boot --record do); without WHAT, save the run of a session so far")
+    .description("save the run of a session so far as a recording; run, boot and snapshot load record theirs with --record")
     .argument("<file>", "recording to write")
-    .argument("[what...]", "after --: the arguments of el2 run, or a whole command: boot IMAGE …, snapshot load FILE …")
     .addOption(sessionOption)
-    .addHelpText(
-      "after",
-      `
-Examples:
-  el2 record bug.rec -- phone.toml --for 10s
-  el2 record bug.rec -- boot Image --initrd initrd --stdio
-  el2 record bug.rec -- snapshot load before.snap --stdio
-  el2 record bug.rec --session phone
-  el2 replay bug.rec --verify`,
-    )
-    .action(async (file, what, { session }) => {
-      if (what.length === 0) return exit(await saveRun(file, session));
-      if (session !== undefined) {
-        throw new Failure("record: --session and WHAT are mutually exclusive: --session saves the run of a session", "give one");
-      }
-      const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
-      const before = unlessGone(() => Deno.statSync(file).ino);
-      await run([...command, "--record", file]);
-      if (!isRecorded(file, before)) throw failed(`record: ${file} is not complete, and cannot be replayed`);
-      report(`el2: recorded ${file}; ${hintText(hint("replay", file))} repeats the run`);
+    .addHelpText("after", examplesText(["record bug.rec", "record bug.rec --session phone", "replay bug.rec --verify"]))
+    .allowExcessArguments()
+    .action(async (file, { session }, { args: [, ...what] }) => {
+      if (what.length > 0) throw new Failure("record: it saves the run of a session, and runs nothing", way`use ${runOf(what, file)}`);
+      exit(await saveRun(file, session));
     });
 }
 
-/**
- * Whether a file has a whole recording now.
- * @param before the inode of an older file, which stays where there is none
- */
-function isRecorded(file: string, before: number | null | undefined): boolean {
-  const info = unlessGone(() => Deno.statSync(file));
-  // What goes through a pipe is its reader's.
-  return info !== undefined && (!info.isFile || info.ino !== before && isSealed(file));
+/** The command that runs what was named, and records it. */
+function runOf([first, ...rest]: readonly string[], file: string): Hint {
+  if (first === "run" || first === "boot") return hint(first, ...rest, { record: file });
+  if (first === "snapshot") return hint("snapshot load", ...rest.slice(1), { record: file });
+  return hint("run", first, ...rest, { record: file });
 }
 
 /** Writes the run of a session until now to a file. */

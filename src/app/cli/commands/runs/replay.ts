@@ -11,12 +11,18 @@ import { hostConsent } from "../../start/plans/consent.ts";
 import { readWithBytes } from "../../start/plans/recordings.ts";
 import { displayed, showSession } from "../../start/show.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
+import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
+
+const EXITS: Exits = {
+  remark: "that of the recorded run",
+  codes: { 1: "the runs differ (--verify), or the recording is truncated", 2: "it cannot be read" },
+};
 
 /** A virtual time (ns); that of `end` is later than every other. */
 const parseEnd = (text: string) => text === "end" ? Infinity : parseDuration(text);
 
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
-  program.command("replay")
+  withExits(program.command("replay"), EXITS)
     .description("replay a recording: the same run, instruction for instruction")
     .argument("<file>", "recording")
     .option(
@@ -41,7 +47,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .addHelpText(
       "after",
       `
-Exit codes: that of the recorded run; 1 the runs differ (--verify), or the recording is truncated; 2 it cannot be read.
+${exitsText(EXITS)}
 
 Examples:
   el2 replay bug.rec --verify

@@ -25,6 +25,12 @@ import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../..
 import { readSnapshotHeader, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
 import { MiB } from "../../../../kit/support/values/sizes.ts";
 import { within } from "../../../../kit/support/problem.ts";
+import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
+
+const EXITS: Exits = {
+  remark: "those of run",
+  codes: { 2: "the snapshot cannot be loaded" },
+};
 
 export function registerSnapshot(program: Command, context: CommandContext): void {
   const { entry, exit } = context;
@@ -33,7 +39,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     .argument("<file>", "snapshot to write")
     .addHelpText("after", "\nExamples:\n  el2 snapshot save before.snap\n  el2 snapshot load before.snap")
     .action(async (file, options) => exit(await save(file, options)));
-  group.command("load").description("continue the machine of a snapshot, exactly where it was")
+  withExits(group.command("load"), EXITS).description("continue the machine of a snapshot, exactly where it was")
     .argument("<file>", "snapshot")
     .addOption(hostOption())
     .option("--stdio", "connect the first VM's console to this terminal, raw")
@@ -51,7 +57,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     .addHelpText(
       "after",
       `
-Exit codes: those of el2 run; 2 the snapshot cannot be loaded.
+${exitsText(EXITS)}
 
 Examples:
   el2 snapshot load before.snap

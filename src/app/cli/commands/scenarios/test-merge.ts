@@ -11,20 +11,23 @@ import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 import { hint } from "../../../../kit/support/text/hint.ts";
 import { way } from "../../../../kit/support/text/way-out.ts";
+import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
+
+const EXITS: Exits = {
+  codes: { 0: "every step passed", 1: "a step failed, or a part is missing", 2: "a folder has no results of this run" },
+};
 
 /** Adds the command below `test`. */
 // deno-lint-ignore no-explicit-any
 export function registerTestMerge(test: Command<any, any, any>, exit: (code: number) => void): void {
-  test.command("merge")
+  withExits(test.command("merge"), EXITS)
     .description("merge the results of all parts of a run: prints TAP; fails if a part is missing")
     .argument("<folder...>", "folders that el2 test --shard I/N --results has written, in any order")
     .option("--junit <file>", "also write the results as JUnit XML")
     .option("--recordings <folder>", "copy the recordings of failed scenarios here")
     .addHelpText(
       "after",
-      `\nExit codes: 0 every step passed; 1 a step failed, or a part is missing; 2 a folder has no results of this run.\n${
-        examplesText(["test merge parts/* --junit results.xml --recordings failed"])
-      }`,
+      `\n${exitsText(EXITS)}\n${examplesText(["test merge parts/* --junit results.xml --recordings failed"])}`,
     )
     .action(async (folders, options, command) => {
       // `test` has options of the same names, and takes them first.

@@ -22,9 +22,14 @@ import type { ScenarioResult } from "../../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../../scenarios/scenario.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
+import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
+
+const EXITS: Exits = {
+  codes: { 0: "every step passed", 1: "a step failed", 2: "a file is not a scenario, and nothing was run" },
+};
 
 export function registerTest(program: Command, { entry, exit }: CommandContext): void {
-  const test = program.command("test")
+  const test = withExits(program.command("test"), EXITS)
     .description("run scenarios: scripted runs with assertions on consoles, events, reasons and state; prints TAP")
     .argument("<file...>", "scenarios (TOML, docs/scenarios.md)")
     .option("--seed <n>", "seed of the machine; overrides scenario and configuration", parseWhole(0, 2 ** 32 - 1))
@@ -39,7 +44,7 @@ export function registerTest(program: Command, { entry, exit }: CommandContext):
     .addHelpText(
       "after",
       `
-Exit codes: 0 every step passed; 1 a step failed; 2 a file is not a scenario, and nothing was run.
+${exitsText(EXITS)}
 
 Examples:
   el2 test examples/demo.test.toml

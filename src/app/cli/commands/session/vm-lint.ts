@@ -11,15 +11,20 @@ import { PHONE_NAMES } from "../../../configuration/keys/names.ts";
 import { phoneLintRules } from "../../../configuration/phone-settings.ts";
 import { documentText, LINT } from "../../../../model/queries/documents.ts";
 import { withHint } from "../../../../kit/support/text/did-you-mean.ts";
+import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
+
+const EXITS: Exits = {
+  codes: { 0: "no findings", 1: "findings" },
+};
 
 /** Adds the command to the group `vm`. */
 export function addLint(vm: Command, { exit }: CommandContext): void {
-  vm.command("lint")
+  withExits(vm.command("lint"), EXITS)
     .description("check a VM's devicetree: what the Resource Manager would refuse, change or ignore")
     .argument("<dtb...>", "flattened devicetrees, as a VMM passes them")
     .addOption(new Option("--phone <name>", "by the rules of this phone's Resource Manager").choices(PHONE_NAMES))
     .option("--json", "print one JSON document per line, one for each finding")
-    .addHelpText("after", "\nExit codes: 0 no findings; 1 findings.\n\nExample:\n  el2 vm lint guest.dtb --phone sm8750")
+    .addHelpText("after", `\n${exitsText(EXITS)}\n\nExample:\n  el2 vm lint guest.dtb --phone sm8750`)
     .action((files, options) => {
       let found = 0;
       const rules = options.phone === undefined ? {} : phoneLintRules(options.phone);

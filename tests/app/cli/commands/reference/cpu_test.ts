@@ -31,7 +31,7 @@ Deno.test("el2 cpu prints CPUs as text and as JSON, and names those that there a
 Deno.test("a recording has the CPU of its machine, and is run again on it", async () => {
   await inFolder(async (folder) => {
     const recording = `${folder}/run.rec`;
-    const recorded = await el2("record", recording, "--", HELLO, "--cpu", "max,-flagm2", "--headless", "--turbo", "--for", "5ms");
+    const recorded = await el2("run", "--record", recording, HELLO, "--cpu", "max,-flagm2", "--headless", "--turbo", "--for", "5ms");
     assert.equal(recorded.code, 0, recorded.stderr);
     const text = Deno.readTextFileSync(recording);
     assert.ok(text.split("\n", 1)[0].includes(JSON.stringify("max,-FEAT_FlagM2")), "the first line names it");

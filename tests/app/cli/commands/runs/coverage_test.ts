@@ -12,7 +12,7 @@ Deno.test("el2 coverage and el2 profile count a recording, the same each time, a
   inFolder(async (folder) => {
     const [a, b] = [`${folder}/a.rec`, `${folder}/b.rec`];
     for (const [file, time] of [[a, "20ms"], [b, "40ms"]]) {
-      assert.equal((await el2("record", file, "--", DEMO, "--headless", "--turbo", "--for", time)).code, 0);
+      assert.equal((await el2("run", "--record", file, DEMO, "--headless", "--turbo", "--for", time)).code, 0);
     }
     const coverage = async (...args: string[]) => {
       const { code, stdout, stderr } = await el2("coverage", ...args, "--json");

@@ -92,8 +92,8 @@ Deno.test("diff of two traces names the first event that is not the same, with i
   inFolder(async (folder) => {
     const [good, bad] = ["good", "bad"].map((name) => `${folder}/${name}`);
     const run = [DEMO, "--headless", "--turbo", "--for", "50ms"];
-    assert.equal((await el2("record", `${good}.rec`, "--", ...run)).code, 0);
-    assert.equal((await el2("record", `${bad}.rec`, "--", ...run, "--inject", "virq vm=pong nth=5 -> delay 1ms")).code, 0);
+    assert.equal((await el2("run", "--record", `${good}.rec`, ...run)).code, 0);
+    assert.equal((await el2("run", "--record", `${bad}.rec`, ...run, "--inject", "virq vm=pong nth=5 -> delay 1ms")).code, 0);
     for (const name of [good, bad]) assert.equal((await el2("trace", "export", `${name}.ndjson`, "--recording", `${name}.rec`)).code, 0);
     const same = await diffJson(0, `${good}.ndjson`, `${good}.ndjson`);
     assert.equal(same.difference, null);
@@ -137,7 +137,7 @@ Deno.test("diff of files of two kinds, damaged or hostile is exit code 2 with th
     const plan = await demoPlan(), system = assemble(plan);
     runTo(system, 100_000);
     save(snapshot, system, plan);
-    assert.equal((await el2("record", recording, "--", DEMO, "--headless", "--turbo", "--for", "5ms")).code, 0);
+    assert.equal((await el2("run", "--record", recording, DEMO, "--headless", "--turbo", "--for", "5ms")).code, 0);
     assert.equal((await el2("trace", "export", trace, "--recording", recording)).code, 0);
     const bytes = await Deno.readFile(snapshot), text = await Deno.readTextFile(trace);
     const other = `${folder}/other`;
@@ -155,7 +155,11 @@ Deno.test("diff of files of two kinds, damaged or hostile is exit code 2 with th
     await refused([recording, snapshot], /a\.rec is a recording and .*a\.snap is a snapshot; give two files of the same kind/);
     await refused([trace, `${folder}/none`], /none: no such file/);
     await refused([folder, trace], /is a folder/);
-    await damaged("\n\r\r\n pcapng", trace, /other is not a recording, a snapshot or a trace .* FILE\.ndjson/);
+    await damaged(
+      "\n\r\r\n pcapng",
+      trace,
+      /other is not a recording, a snapshot or a trace; el2 trace export trace\.ndjson writes a trace/,
+    );
     await damaged("", snapshot, /other is empty/);
     await damaged(bytes.subarray(0, bytes.length - 100), snapshot, /other: at byte \d+: the file is truncated/);
     await damaged(bytes.with(200, bytes[200] ^ 1), snapshot, /other: at byte \d+: a checksum is wrong/);

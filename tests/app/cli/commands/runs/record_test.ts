@@ -24,11 +24,11 @@ import { LONG, longTest } from "../../../../support/long.ts";
 Deno.test("W56: diff A A is 0; two seeds are 1, and the first difference is named", () =>
   inFolder(async (folder) => {
     const [a, b] = [`${folder}/a.rec`, `${folder}/b.rec`];
-    const recorded = await el2("record", a, "--", DEMO, "--for", "100ms");
+    const recorded = await el2("run", "--record", a, DEMO, "--for", "100ms");
     assert.equal(recorded.code, 0);
     assert.ok(recorded.stderr.endsWith(`el2: recorded ${a}; el2 replay ${a} repeats the run\n`), recorded.stderr);
     assert.equal(
-      (await el2("record", b, "--", DEMO, "--for", "100ms", "--set", "machine.seed=2", "--set", "machine.cap_ids=random")).code,
+      (await el2("run", "--record", b, DEMO, "--for", "100ms", "--set", "machine.seed=2", "--set", "machine.cap_ids=random")).code,
       0,
     );
     const same = await el2("diff", a, a);
@@ -48,7 +48,7 @@ Deno.test("a run from a snapshot is recorded with it, and replays when the snaps
     const system = assemble(plan);
     runTo(system, 300_000);
     for (const _done of writeSnapshot(snapshot, snapshotOf(system, plan, "demo")));
-    const run = await el2("record", file, "--", "snapshot", "load", snapshot, "--headless", "--turbo", "--for", "2s");
+    const run = await el2("snapshot", "load", snapshot, "--record", file, "--headless", "--turbo", "--for", "2s");
     assert.equal(run.code, 0, run.stderr);
     assert.match(run.stdout, /^hello\| tick 1$/m);
     await Deno.remove(snapshot);
@@ -116,7 +116,7 @@ Deno.test("a recording keeps what a guest may reach by its network: the machine 
       config,
       `el2 = 1\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\ndevices = [{ kind = "net", backend = "user", ${policy} }, { kind = "net", backend = "user" }]\n`,
     );
-    const run = await el2("record", file, "--", config, "--allow-host", "net", "--headless", "--turbo", "--for", "100ms");
+    const run = await el2("run", "--record", file, config, "--allow-host", "net", "--headless", "--turbo", "--for", "100ms");
     assert.equal(run.code, 0, run.stderr);
     const { plan, ...recording } = await plannedRecording(file);
     const reach = (system: ReturnType<typeof assemble>) => {
@@ -154,7 +154,7 @@ Deno.test("a run that the user ends is recorded completely: ctrl-C, kill, --time
       child.kill(signal);
       const { code, stderr } = await child.end();
       assert.equal(code, END_CODES[signal]);
-      assert.equal(stderr.trim(), `el2: ${message}`);
+      assert.equal(stderr.trim(), `el2: ${message}\nel2: recorded ${file}; el2 replay ${file} repeats the run`);
       await verified();
     }
     // On a busy computer a machine takes longer to begin.
@@ -214,7 +214,7 @@ Deno.test("a session in the background is recorded completely, however it ends; 
 Deno.test("diff of recordings that were cut off compares up to the last thing that they say, and says so", () =>
   inFolder(async (folder) => {
     const file = `${folder}/demo.rec`;
-    assert.equal((await el2("record", file, "--", DEMO, "--turbo", "--for", "50ms")).code, 0);
+    assert.equal((await el2("run", "--record", file, DEMO, "--turbo", "--for", "50ms")).code, 0);
     // Without its end, this run has none.
     const [header] = (await Deno.readTextFile(file)).split("\n");
     const input = { at: 20_000_000, settled: false, input: { kind: "console", console: "hello", bytes: { $bytes: btoa("t") } } };
@@ -330,7 +330,7 @@ Deno.test("record FILE writes the run of a session until now, which continues: t
       );
       assert.match(
         (await el2With(env, "record", file, "--session", "s", "--", "demo")).stderr,
-        /record: --session and WHAT are mutually exclusive: --session saves the run of a session; give one$/m,
+        /^el2: record: it saves the run of a session, and runs nothing; use el2 run demo --record \S+$/m,
       );
     } finally {
       await el2With(env, "down", "s");

@@ -31,7 +31,7 @@ Deno.test("W55: replay --verify is 0 in every tier and shows the same; one chang
 Deno.test("a recording that was cut off, changed or is none is refused by line, or said to be cut off", () =>
   inFolder(async (folder) => {
     const file = `${folder}/demo.rec`;
-    assert.equal((await el2("record", file, "--", DEMO, "--for", "1s")).code, 0);
+    assert.equal((await el2("run", "--record", file, DEMO, "--for", "1s")).code, 0);
     const whole = await Deno.readTextFile(file);
     const refused = async (text: string, message: RegExp, code = 2) => {
       await Deno.writeTextFile(file, text);
@@ -56,7 +56,7 @@ interface WrittenPlan {
 Deno.test("what a recording's plan would write is not written: a machine that does is refused, and so are files of the session", () =>
   inFolder(async (folder) => {
     const file = `${folder}/demo.rec`, disk = `${folder}/disk.img`, snapshot = `${folder}/snapshot`;
-    assert.equal((await el2("record", file, "--", DEMO, "--for", "100ms")).code, 0);
+    assert.equal((await el2("run", "--record", file, DEMO, "--for", "100ms")).code, 0);
     const [header] = (await Deno.readTextFile(file)).split("\n");
     const replayOf = async (change: (plan: WrittenPlan) => void) => {
       const changed = JSON.parse(header) as { plan: WrittenPlan };
@@ -91,7 +91,7 @@ Deno.test("the recording of a machine that is reset ends there, and cannot say t
 Deno.test("malformed inputs, checks and ends are refused by line and field, and none of them enters a machine", () =>
   inFolder(async (folder) => {
     const file = `${folder}/demo.rec`;
-    assert.equal((await el2("record", file, "--", DEMO, "--for", "50ms")).code, 0);
+    assert.equal((await el2("run", "--record", file, DEMO, "--for", "50ms")).code, 0);
     const [header] = (await Deno.readTextFile(file)).split("\n");
     const cases: readonly (readonly [line: unknown, message: RegExp])[] = [
       [{ at: 1, settled: true, input: 17 }, /demo\.rec:2: it: /],

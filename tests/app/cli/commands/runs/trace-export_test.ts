@@ -11,7 +11,7 @@ const DEMO = new URL("../../../../../assets/demo.toml", import.meta.url).pathnam
 Deno.test("trace export of a run that fails is exit code 1 with the recording and the reason, and no file", () =>
   inFolder(async (folder) => {
     const recording = `${folder}/a.rec`, file = `${folder}/a.ndjson`;
-    assert.equal((await el2("record", recording, "--", DEMO, "--headless", "--turbo", "--for", "1ms")).code, 0);
+    assert.equal((await el2("run", "--record", recording, DEMO, "--headless", "--turbo", "--for", "1ms")).code, 0);
     const program = makeProgram(new URL("../failing-worker.ts", import.meta.url), () => {});
     await assert.rejects(program.parseAsync(["trace", "export", file, "--recording", recording], { from: "user" }), (error: Failure) => {
       assert.ok(error instanceof Failure);
@@ -25,7 +25,7 @@ Deno.test("trace export of a run that fails is exit code 1 with the recording an
 Deno.test("trace export of a recording whose snapshot is none ends with its reason", () =>
   inFolder(async (folder) => {
     const recording = `${folder}/a.rec`;
-    assert.equal((await el2("record", recording, "--", DEMO, "--headless", "--turbo", "--for", "1ms")).code, 0);
+    assert.equal((await el2("run", "--record", recording, DEMO, "--headless", "--turbo", "--for", "1ms")).code, 0);
     const [header] = (await Deno.readTextFile(recording)).split("\n");
     const changed = JSON.parse(header);
     changed.plan.from = { path: "x", spare: false, bytes: { $bytes: btoa("no snapshot") } };

@@ -86,7 +86,7 @@ Deno.test("a trace has each instruction up to the last, with registers and acces
 Deno.test("a trace is cut by VM, time and filter, and has exceptions and the changes of others", () =>
   inFolder(async (folder) => {
     const rec = `${folder}/demo.rec`, trace = `${folder}/demo.tarmac`;
-    assert.equal((await el2("record", rec, "--", DEMO, "--headless", "--turbo", "--for", "6ms")).code, 0);
+    assert.equal((await el2("run", "--record", rec, DEMO, "--headless", "--turbo", "--for", "6ms")).code, 0);
     const of = async (...args: string[]) => {
       const { code, stderr } = await el2("trace", "export", trace, "--recording", rec, ...args);
       assert.equal(code, 0, stderr);

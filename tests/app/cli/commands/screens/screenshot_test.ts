@@ -32,7 +32,7 @@ Deno.test("screenshot shows a session in its size and theme, and changes nothing
 Deno.test("screenshot of a recording shows its end, or the state at --to; a new machine begins paused", () =>
   inFolder(async (folder) => {
     const recording = `${folder}/demo.rec`, file = `${folder}/a.txt`;
-    assert.equal((await el2("record", recording, "--", DEMO, "--for", "200ms")).code, 0);
+    assert.equal((await el2("run", "--record", recording, DEMO, "--for", "200ms")).code, 0);
     const of = async (...options: string[]) => {
       const { code, stderr } = await here("screenshot", file, ...options);
       assert.equal(code, 0, stderr);
@@ -73,7 +73,7 @@ Deno.test("screenshot does not follow the user's own settings: theme, characters
       '[ui]\ntheme = "light"\nascii = true\nkeys = { "screen.vcpus" = "F5" }\ncolumns = { "vcpu.ls" = ["id"] }\n',
     );
     const recording = `${folder}/demo.rec`;
-    assert.equal((await el2("record", recording, "--", DEMO, "--for", "100ms")).code, 0);
+    assert.equal((await el2("run", "--record", recording, DEMO, "--for", "100ms")).code, 0);
     const file = `${folder}/a.svg`;
     const { code, stderr } = await inProcess(["screenshot", file, "--recording", recording, "--keys", "2"], { XDG_CONFIG_HOME: folder });
     assert.equal(code, 0, stderr);
