@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { commandAt, commandsAbout, foundText } from "./common/command-search.ts";
 import { type CommandNode, commandTree } from "./common/command-tree.ts";
+import { setProgramTree } from "./common/program-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
 import { commonOptionsText, formatHelp } from "./common/common-options.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
@@ -95,6 +96,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
   removeUnfinishedAtEnd();
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
+  setProgramTree(() => commandTree(program));
   if (args.join(" ") === "help options") {
     output(commonOptionsText(program));
     return ExitCode.Done;

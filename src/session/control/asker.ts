@@ -19,6 +19,13 @@ const isAnswer = (event: SessionEvent): event is Answering => ANSWERS.has(event.
 
 const NOTHING_RECORDED: Problem = { what: "no events are recorded", wayOut: way`start recording with ${hint("trace start")}` };
 
+/** A question whose answer may take long: the progress of it, and its end. */
+interface LongQuestion {
+  readonly progress?: (done: number, all: number) => void;
+  /** Gives it up: there is no answer then. */
+  readonly cancel?: AbortSignal;
+}
+
 /** Asks through a client. Give it each event that the client hears. */
 export class Asker {
   /** By the number of the question: takes an answer, and says whether more are to come. */
@@ -30,12 +37,15 @@ export class Asker {
     this.#next = first;
   }
 
-  ask(query: Query): Promise<Answer> {
+  /** Of a search, `progress` is told how many instructions of the run are searched, of all. */
+  ask(query: Query, { progress, cancel }: LongQuestion = {}): Promise<Answer> {
     const id = ++this.#next;
+    cancel?.addEventListener("abort", () => this.#waiting.delete(id) && this.client.send({ kind: "forget", id }));
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
+        if (event.kind === "moving") progress?.(event.instructions, event.end);
         if (event.kind === "answer") resolve(event.answer);
-        return false;
+        return event.kind === "moving";
       });
       this.client.send({ kind: "query", id, query });
     });

@@ -80,7 +80,7 @@ export const ACTION_ROWS = [
     keys: ["/"],
     help: "filter the rows; search a console",
     hint: "filter",
-    aliases: ["search", "find"],
+    aliases: ["search"],
   },
   { name: "console.next", context: "lists", keys: ["n"], help: "show the next console" },
   { name: "console.previous", context: "lists", keys: ["N"], help: "show the previous console" },

@@ -18,6 +18,7 @@ import { Steps } from "./services/steps.ts";
 import { TimeMarks } from "./frame/time-marks.ts";
 import type { UiState } from "./services/ui-state.ts";
 import { Windows } from "./services/windows.ts";
+import { Works } from "./services/works.ts";
 import { Activity } from "../panes/overview/activity.ts";
 import { ConsolePane } from "../panes/consoles/console-pane.ts";
 import { type FilteredPane, isFiltered } from "../panes/pane.ts";
@@ -41,6 +42,7 @@ export class AppState {
   readonly session: SessionState;
   readonly done = new Done();
   readonly steps: Steps;
+  readonly works: Works;
   readonly messages: Messages;
   readonly marks: TimeMarks;
   /** A box over the screen. */
@@ -55,6 +57,8 @@ export class AppState {
   prefix: "prefix" | "window" | undefined;
   /** Refusals so far; undefined before the first sample. */
   reasons: number | undefined;
+  /** Keys that were pressed. */
+  pressedKeys = 0;
   /** Keys that guests got. */
   typedKeys = 0;
   /** Columns and rows of the terminal. */
@@ -72,6 +76,13 @@ export class AppState {
     this.looks = new Looks(options, () => port.changed(true));
     this.session = new SessionState(clock, (text, kind) => this.say(text, kind));
     this.steps = new Steps(this.asker, this.session, (request) => port.send(request), this.done);
+    this.works = new Works({
+      say: (text, kind, keys) => this.messages.say(text, kind, keys),
+      show: (overlay) => this.overlay = overlay,
+      changed: () => port.changed(true),
+      pressed: () => this.pressedKeys,
+      isBusy: () => this.overlay !== undefined,
+    });
     this.console = new ConsolePane(this.keymap.keyOf("console.prefix"), changed, (console, bytes) => {
       if (!this.session.end && !options.readOnly) void this.steps.run(CONSOLE, { vm: console, send: bytes });
     });

@@ -40,9 +40,9 @@ export class App {
 
   constructor(options: AppOptions, readonly port: AppPort) {
     const state = this.#state = new AppState(options, port);
-    const { asker, steps, windows, questions, tree, console, session, done } = state;
+    const { asker, steps, works, windows, questions, tree, console, session, done } = state;
     const app: AppServices = {
-      ...{ asker, steps, windows, questions, tree, console },
+      ...{ asker, steps, works, windows, questions, tree, console },
       readOnly: options.readOnly ?? false,
       ended: () => session.end !== undefined,
       past: () => session.past,
@@ -83,7 +83,7 @@ export class App {
       copy: (text) => texts.copy(text),
       mouse: (on) => port.mouse(on),
       choose: () => port.choose(),
-      ...{ commands, done, guide: options.guide },
+      ...{ commands, done, guide: options.guide, program: options.program },
       themes: state.looks.names,
       theme: (name) => state.looks.choose(name),
     });
@@ -93,7 +93,7 @@ export class App {
       ...{ ...lists.handlers, ...navigation.handlers, ...consoles.handlers, ...sizes.handlers },
       ...{ ...machine.handlers, ...time.handlers, ...menus.handlers },
       "rule.read": () => void readRule(app, options.books),
-      "help.show": () => state.overlay = new HelpOverlay(state.keymap, drawing.here(), options.commands),
+      "help.show": () => state.overlay = new HelpOverlay(state.keymap, drawing.here(), options.commands, options.program),
       "leave": () => port.leave(),
       "screen.redraw": () => port.redraw(),
       "suspend": () => port.suspend(),

@@ -6,6 +6,7 @@ import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { fit } from "../../../kit/support/text/text-width.ts";
 import type { Keymap } from "../actions/keymap.ts";
 import { type Key, keyText } from "../terminal/keys.ts";
+import type { OwnProgram } from "./services/own-program.ts";
 import type { Overlay } from "./overlays/overlay.ts";
 import { drawOverlay } from "./overlays/overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
@@ -54,8 +55,16 @@ export class HelpOverlay implements Overlay {
   #search = "";
   #top = 0;
 
-  /** @param commands the user's own commands */
-  constructor(readonly keymap: Keymap, readonly here: Here, commands: readonly FileCommand[] = []) {
+  /**
+   * @param commands the user's own commands
+   * @param program whose commands a search finds, too
+   */
+  constructor(
+    readonly keymap: Keymap,
+    readonly here: Here,
+    commands: readonly FileCommand[] = [],
+    readonly program?: Pick<OwnProgram, "about">,
+  ) {
     this.#own = commands.map(({ key, name, run, where }) => ({
       keys: [key ?? "a"],
       name,
@@ -121,7 +130,14 @@ export class HelpOverlay implements Overlay {
     const count = this.#search
       ? `${found.length + objects.length + own.length} of ${actions.length + ON_OBJECTS.length + this.#own.length} actions`
       : `${actions.length + this.#own.length} actions`;
-    return { count, lines: this.#sections(found, objects, own) };
+    return { count, lines: this.#sections(found, objects, own, this.#commands()) };
+  }
+
+  /** The commands that the search is about. */
+  #commands(): Shown[] {
+    const words = this.#wanted.split(/\s+/).filter((word) => word !== ""), { program, keymap } = this;
+    if (words.length === 0 || !program) return [];
+    return program.about(words).map(({ path, help }) => ({ keys: [keymap.keyOf("palette.show")], name: path, help: `${path}: ${help}` }));
   }
 
   get #wanted(): string {
@@ -129,7 +145,12 @@ export class HelpOverlay implements Overlay {
   }
 
   /** Headings, and the actions below them: first what is used here. */
-  #sections(found: readonly Action[], objects: readonly Shown[], commands: readonly Shown[]): (string | Shown)[] {
+  #sections(
+    found: readonly Action[],
+    objects: readonly Shown[],
+    commands: readonly Shown[],
+    ofProgram: readonly Shown[],
+  ): (string | Shown)[] {
     const lines: (string | Shown)[] = [];
     const own = this.here.actions.flatMap((name) => found.filter((action) => action.name === name));
     if (own.length && !this.#search) lines.push(this.here.title, ...own, "");
@@ -139,6 +160,7 @@ export class HelpOverlay implements Overlay {
       if (actions.length) lines.push(this.keymap.titleOf(context), ...actions, "");
     }
     if (objects.length) lines.push("selected object", ...objects, "");
+    if (ofProgram.length) lines.push("commands", ...ofProgram, "");
     lines.pop();
     return lines.length ? lines : ["no matching action"];
   }

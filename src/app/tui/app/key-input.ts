@@ -36,6 +36,7 @@ export class KeyInput {
   #press(key: Key): void {
     const { state } = this, { messages, session, console } = state;
     state.activity.refresh();
+    state.pressedKeys++;
     // A box that an answer has opened may be gone with this key.
     state.see();
     const shown = messages.current;

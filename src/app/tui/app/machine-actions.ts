@@ -39,10 +39,10 @@ export class MachineActions {
     state.questions.all();
   }
 
-  /** Cancels the move to another place of the run. */
+  /** Cancels the move to another place of the run, or what was begun last. */
   #cancel(): void {
-    const { session, port } = this.state;
-    if (!session.moving) return this.state.say("nothing to cancel; q quits");
+    const { session, works, port } = this.state;
+    if (!session.moving) return works.cancel() ? undefined : this.state.say("nothing to cancel; q quits");
     port.send({ kind: "move", id: 0, to: { kind: "here" } });
   }
 }

@@ -6,6 +6,7 @@ import type { Keymap } from "../actions/keymap.ts";
 import type { Key } from "../terminal/keys.ts";
 import { type CommandRunner, firstLine, questionOf } from "./doing/command-runner.ts";
 import type { Done } from "./services/done.ts";
+import type { OwnProgram } from "./services/own-program.ts";
 import { filterPrompt, stopFilter, targetOf } from "./doing/event-filter.ts";
 import type { Guide } from "./guide/guide.ts";
 import { placeOf } from "../look/links.ts";
@@ -21,7 +22,8 @@ import { ArgumentError, type Arguments, checkedValues, completed, type GivenOf, 
 import type { Circumstances, Command } from "../../../model/commands/command.ts";
 import { readLine } from "../../../model/commands/line.ts";
 import { BACK, BREAK } from "../../../model/commands/time.ts";
-import { pathOf, usageOf } from "../../../model/commands/words.ts";
+import { EVENTS_OF_A_SESSION } from "../../../model/commands/questions.ts";
+import { hintFor, pathOf, usageOf } from "../../../model/commands/words.ts";
 import { nameOf, withKind } from "../../../model/queries/ids.ts";
 import { isExactly } from "../../../model/queries/filters/filter.ts";
 import { cellText } from "../../../model/queries/texts/format.ts";
@@ -29,6 +31,7 @@ import type { Selected } from "../../../model/queries/table.ts";
 import type { GroupHandlers } from "../actions/action-handlers.ts";
 import { hint, hintText } from "../../../kit/support/text/hint.ts";
 import { problemText } from "../../../kit/support/problem.ts";
+import { shellWords } from "../../../kit/support/text/shell.ts";
 
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;
@@ -48,12 +51,16 @@ interface MenuServices extends AppServices {
   readonly choose: () => void;
   readonly commands: OwnCommands;
   readonly done: Done;
+  readonly program: OwnProgram | undefined;
   /** The tour of the session, if it is one. */
   readonly guide: Guide | undefined;
   /** Names of the themes, and how one is chosen. */
   readonly themes: readonly string[];
   readonly theme: (name: string) => void;
 }
+
+/** `events` for system calls. */
+const SYSTEM_CALLS: GivenOf<typeof EVENTS_OF_A_SESSION.args> = { follow: true, kinds: ["syscall"] };
 
 const NO_KEY: Key = { name: "", bytes: new Uint8Array() };
 
@@ -259,6 +266,19 @@ export class Menus {
     }));
   }
 
+  /** The commands of the program, which run aside. */
+  #programOffers(): Choice[] {
+    const { app } = this;
+    return (app.program?.commands() ?? []).map((command) => ({
+      text: command.usage,
+      detail: command.help,
+      path: command.path,
+      command: hint(command.path),
+      off: command.asks && app.readOnly ? "off: read-only" : undefined,
+      run: () => app.runner.runProgram(command, []),
+    }));
+  }
+
   /** Runs a command without arguments, or says which it needs. */
   #runChecked(command: Command): void {
     try {
@@ -275,7 +295,7 @@ export class Menus {
     const typed = text.trim(), wanted = typed.toLowerCase();
     if (placeOf(wanted) && nameOf(wanted)) return { text: typed, detail: "go to it", run: () => app.jump(typed) };
     const line = readLine(text, PALETTE_COMMANDS);
-    if (!line) return undefined;
+    if (!line) return this.#programLine(typed);
     const { command, values } = line, { runner } = app;
     const problem = line.problem ?? (values && runner.problem(command, values));
     if (!values || problem) {
@@ -291,6 +311,22 @@ export class Menus {
     };
   }
 
+  /** The choice for a text that names a command of the program and says more. */
+  #programLine(typed: string): Choice | undefined {
+    const { app } = this, words = shellWords(typed).map(({ text }) => text);
+    if (words[0] === "el2") words.shift();
+    const found = app.program?.commands().find(({ path }) => words.join(" ").startsWith(`${path} `));
+    if (!found) return undefined;
+    const { path, help, asks } = found, given = words.slice(path.split(" ").length);
+    return {
+      text: typed,
+      detail: help,
+      off: asks && app.readOnly ? "off: read-only" : undefined,
+      command: hint(path, ...given),
+      run: () => app.runner.runProgram(found, given),
+    };
+  }
+
   #runTyped(command: Command, values: ValuesOf<Arguments>, heading: string, asks: ReturnType<typeof questionOf>): void {
     this.app.runner.run(command, values, { heading, asks });
   }
@@ -298,7 +334,9 @@ export class Menus {
   /** All that the palette offers. */
   #offers(): Choice[] {
     const { app } = this;
-    const offers = app.keymap.actions.flatMap((action): Choice[] => {
+    const { kept } = app.works;
+    const offers: Choice[] = kept ? [{ text: `answer of ${kept.name}`, detail: "show it", aliases: ["answer"], run: kept.show }] : [];
+    offers.push(...app.keymap.actions.flatMap((action): Choice[] => {
       if (action.context !== "lists" && action.context !== "everywhere") return [];
       const { name, help, keys } = action;
       const run = () => app.run(action, NO_KEY);
@@ -307,7 +345,7 @@ export class Menus {
       // The screen shows more than its command.
       const words = command && Object.keys(command.options).length === 0 ? [...aliases, command.command] : aliases;
       return [{ text: name, detail: help, key: keys[0], aliases: words, command, run }];
-    });
+    }));
     for (const on of [true, false]) {
       offers.push({
         text: `mouse ${on ? "on" : "off"}`,
@@ -315,6 +353,13 @@ export class Menus {
         run: () => app.mouse(on),
       });
     }
+    offers.push({
+      text: "system calls",
+      detail: "follow the system calls of Linux in VMs, on the screen of events",
+      aliases: ["syscall", "syscalls", "strace"],
+      command: hintFor(EVENTS_OF_A_SESSION, SYSTEM_CALLS),
+      run: () => app.runner.run(EVENTS_OF_A_SESSION, completed(EVENTS_OF_A_SESSION.args, SYSTEM_CALLS), { heading: "system calls" }),
+    });
     offers.push({
       text: "start",
       detail: "the start screen: sessions, configurations, guests, recordings",
@@ -341,7 +386,7 @@ export class Menus {
       command: hint("break", { remove: "all" }),
       run: () => this.#changeStops({ remove: "all" }, "all stop rules removed"),
     });
-    offers.push(...this.#objectOffers(), ...app.commands.choices(), ...this.#commandOffers());
+    offers.push(...this.#objectOffers(), ...app.commands.choices(), ...this.#commandOffers(), ...this.#programOffers());
     for (const theme of app.themes) {
       offers.push({ text: `theme ${theme}`, detail: "colors", command: hint("attach", { theme }), run: () => app.theme(theme) });
     }
@@ -355,6 +400,11 @@ export class Menus {
   /** The palette's choices for a text, best first. */
   #choices(text: string): readonly Choice[] {
     const named = this.#named(text);
-    return named ? [named] : suiting(text, this.#offers());
+    if (named) return [named];
+    const offers = this.#offers(), found = suiting(text, offers), words = text.trim().split(/\s+/);
+    // As `el2 help WORD` does: commands that have the words anywhere in their help.
+    const about = text.trim() === "" ? [] : this.app.program?.about(words) ?? [];
+    const more = about.flatMap(({ path }) => offers.filter((offer) => offer.path === path && !found.includes(offer)));
+    return [...found, ...more];
   }
 }

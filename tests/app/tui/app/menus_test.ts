@@ -4,6 +4,7 @@ import { KeyClash, Keymap } from "../../../../src/app/tui/actions/keymap.ts";
 import { textBytes } from "../../../../src/app/tui/terminal/keys.ts";
 import { copySequence } from "../../../../src/app/tui/terminal/clipboard.ts";
 import { press, Rig, SCREENS, settle } from "../rig.ts";
+import { type Outcome, programDoing } from "../own-program.ts";
 
 Deno.test("W9: key table, help and palette list the same actions", async () => {
   const rig = new Rig(120, 140);
@@ -243,11 +244,11 @@ Deno.test(":record save FILE has the run until now written beside the person", a
 
 Deno.test(":diff A B runs el2 diff aside, and shows what it says; what is wrong is a line", async () => {
   const asked: (readonly string[])[] = [];
-  let said = { answer: `the runs differ after 12 instructions, t=0.000001\n${"vcpu:a/0  RUN\n".repeat(60)}last\n`, complaint: "" };
-  const program = (args: readonly string[]) => {
+  let said = { answer: `the runs differ after 12 instructions, t=0.000001\n${"vcpu:a/0  RUN\n".repeat(60)}last\n`, complaint: "", code: 1 };
+  const program = programDoing((args) => {
     asked.push(args);
     return Promise.resolve(said);
-  };
+  });
   const rig = new Rig(120, 36, { program });
   await rig.type(":diff a.rec b.rec\r");
   assert.deepEqual(asked, [["diff", "a.rec", "b.rec"]]);
@@ -256,14 +257,59 @@ Deno.test(":diff A B runs el2 diff aside, and shows what it says; what is wrong 
   await rig.type("\x1b[F");
   assert.match(await rig.text(), /last/);
   await rig.press("esc");
-  said = { answer: "", complaint: "el2: recording b.rec: no such file\n" };
+  said = { answer: "", complaint: "el2: recording b.rec: no such file\n", code: 2 };
   await rig.type(":diff a.rec b.rec\r");
   assert.match(await rig.text(), /recording b\.rec: no such file/);
-  await rig.type(":diff\r");
-  assert.match(await rig.text(), /diff: "a" is missing; a recording, snapshot or trace/);
+  said = { answer: "", complaint: "", code: 0 };
+  await rig.type(":down\r");
+  assert.match(await rig.text(), /End this session\?/);
+  await rig.type("n");
+  assert.equal(asked.length, 2);
+  await rig.type(":down\r");
+  await rig.type("y");
+  assert.deepEqual(asked.at(-1), ["down"]);
+  const reader = new Rig(120, 36, { program, readOnly: true });
+  await reader.type(":down x\r");
+  assert.match(await reader.text(), /down: off: read-only/);
+  assert.equal(asked.length, 3);
   const alone = new Rig();
   await alone.type(":diff a b\r");
-  assert.match(await alone.text(), /el2 diff cannot run here/);
+  assert.match(await alone.text(), /no action or object called/);
+});
+
+Deno.test("a command that takes a while says how far it is, ctrl-c cancels it, and its answer does not open over something else", async () => {
+  const runs: { hear: (line: string) => void; signal: AbortSignal; end: () => void }[] = [];
+  const program = programDoing((_, hear, signal) => {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    runs.push({ hear, signal, end: () => resolve({ answer: "vm:ping 12\n", complaint: "", code: 0 }) });
+    return promise;
+  });
+  const rig = new Rig(120, 36, { program });
+  await rig.type(":coverage\r");
+  runs[0].hear("counting: 34 %, 12 of 40 instructions");
+  assert.match(await rig.text(), /coverage: counting: 34 %, 12 of 40 instructions; ctrl-c cancels/);
+  await rig.press("ctrl-c");
+  assert.ok(runs[0].signal.aborted);
+  assert.match(await rig.text(), /coverage: canceled/);
+  runs[0].end();
+  await settle();
+  assert.doesNotMatch(await rig.text(), /vm:ping 12/, "a canceled command has no answer");
+  await rig.press("ctrl-c");
+  assert.match(await rig.text(), /nothing to cancel/);
+  await rig.type(":coverage\r");
+  await rig.type("c");
+  await rig.type("ls");
+  runs[1].end();
+  await settle();
+  assert.match(await rig.text(), /coverage: the answer is there[^\n]*: Enter[^\n]*show it/);
+  await rig.type("x");
+  assert.deepEqual(rig.typed, [...new TextEncoder().encode("lsx")], "the guest got all keys");
+  await rig.type("\x1dd");
+  await rig.type(":\r");
+  assert.match(await rig.text(), /= coverage =[^]*vm:ping 12/);
+  await rig.press("esc");
+  await rig.type(":");
+  assert.doesNotMatch(await rig.text(), /answer of coverage/, "it was looked at");
 });
 
 Deno.test("W18: y i copies by OSC 52, wrapped inside tmux", async () => {

@@ -297,7 +297,7 @@ function goesOn(name: string): string {
 
 /** Services of a session's screens to start other sessions. */
 function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program"> {
-  return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry) };
+  return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry, name) };
 }
 
 /** Shows the start screen, and does what is chosen there; undefined: that has its own exit code. */

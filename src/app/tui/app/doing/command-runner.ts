@@ -2,10 +2,11 @@
 // has a question; an answer is shown in lines over the screen.
 
 import { resolve } from "node:path";
-import { DIFF, RECORD_SAVE, RUN } from "./palette-commands.ts";
+import { RECORD_SAVE, RUN } from "./palette-commands.ts";
 import type { AppServices } from "../services/app-services.ts";
-import type { OwnProgram } from "../services/own-program.ts";
+import type { OwnProgram, ProgramCommand } from "../services/own-program.ts";
 import type { Steps } from "../services/steps.ts";
+import type { WorkEnd, WorkPort } from "../services/works.ts";
 import { DangerOverlay } from "../overlays/danger.ts";
 import { LinesOverlay } from "../overlays/overlay.ts";
 import { screenOf, whereShown } from "../../actions/screen-table.ts";
@@ -19,7 +20,7 @@ import { doneText, hintFor, lineFor, pathOf } from "../../../../model/commands/w
 import { EVENTS_OF_A_SESSION, eventsOf } from "../../../../model/commands/questions.ts";
 import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
 import { isOf, withKind } from "../../../../model/queries/ids.ts";
-import type { Query } from "../../../../model/queries/query.ts";
+import { problemIn, type Query } from "../../../../model/queries/query.ts";
 import { TABLES } from "../../../../model/queries/tables.ts";
 import { listText } from "../../../../model/queries/texts/list-text.ts";
 import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
@@ -65,7 +66,6 @@ export class CommandRunner {
     own(CONSOLE, { run: (values) => this.#console(values) }),
     own(EVENTS_OF_A_SESSION, { run: (values) => this.#events(values), when: ({ follow }) => follow === true }),
     own(LOGS, { run: () => this.app.showConsoles() }),
-    own(DIFF, { run: ({ a, b }) => void this.#diff(a, b) }),
     own(RECORD_SAVE, { run: ({ file }) => void this.#record(file), hint: () => undefined, off: () => this.#readOnly }),
     own(RUN, {
       run: ({ what, "allow-host": allowHost }) => this.app.start(what.join(" "), allowHost !== undefined),
@@ -138,34 +138,37 @@ export class CommandRunner {
     const { app } = this, steps = command.steps?.(values) ?? [];
     const ownWay = this.#own.get(command.name);
     if (ownWay && steps.length === 0 && (ownWay.when?.(values) ?? true)) return ownWay.run(values);
+    const query = command.ask?.(values);
+    if (query) {
+      return await app.works.begin(heading, async (port) => {
+        const problem = await app.steps.run(command, values);
+        return problem === undefined ? await this.#answer(query, command, values, heading, port) : { problem };
+      });
+    }
     const problem = await app.steps.run(command, values);
     if (problem !== undefined) app.say(problemText(problem), "refused");
-    else {
-      const query = command.ask?.(values);
-      if (query) await this.#answer(query, command, values, heading);
-      // Events of the session show the others.
-      else if (steps.some(({ kind }) => kind === "act" || kind === "stop-rule" || kind === "mark")) {
-        app.say(asks ? asks.taken ?? `${asks.act}: done` : doneText(command, values), "ok");
-      }
+    // Events of the session show the others.
+    else if (steps.some(({ kind }) => kind === "act" || kind === "stop-rule" || kind === "mark")) {
+      app.say(asks ? asks.taken ?? `${asks.act}: done` : doneText(command, values), "ok");
     }
     app.changed();
   }
 
-  /** Shows what the machine answers. */
-  async #answer(asked: Query, command: Command, values: AnyValues, heading: string): Promise<void> {
-    const { app } = this;
-    const { rows, error } = await app.asker.ask(narrowed(asked, values));
-    if (error !== undefined) return app.say(error.split("\n", 1)[0], "bad");
+  /** What the machine answers. */
+  async #answer(asked: Query, command: Command, values: AnyValues, heading: string, { signal, tell }: WorkPort): Promise<WorkEnd> {
+    const { app } = this, answer = await app.asker.ask(narrowed(asked, values), { progress: tell, cancel: signal });
+    const { rows } = answer, problem = problemIn(answer);
+    if (problem !== undefined) return { problem: { ...problem, what: problem.what.split("\n", 1)[0] } };
     const { text, full, none, fails } = command.printed?.(values) ?? {}, table = TABLES[asked.table];
     const width = app.windows.width - 1;
-    if (rows.length === 0 && fails === "none") return app.say(`no object called "${subjectOf(command, values)?.text}"`, "bad");
+    if (rows.length === 0 && fails === "none") return { problem: { what: `no object called "${subjectOf(command, values)?.text}"` } };
     const empty = rows.length === 0 && values.filter === undefined ? none : undefined;
     const lines = rows.length > 0 && full
       ? rows.flatMap((row) => fieldLines({ table, row }, width))
       : (rows.length > 0 && text ? rows.map((row) => text(row).trimEnd()).join("\n") : empty ?? listText(table, rows, width)).trimEnd()
         .split("\n")
         .map((text): Line => ({ text }));
-    app.show(new LinesOverlay(heading, lines));
+    return { shown: new LinesOverlay(heading, lines) };
   }
 
   /** Without text for it, keys go to the console; its output is there. */
@@ -188,14 +191,21 @@ export class CommandRunner {
     windows.focusOn(pane);
   }
 
-  async #diff(a: string, b: string): Promise<void> {
-    const { app } = this;
-    if (!app.program) return app.say(`${hintText(hint("diff"))} cannot run here`, "bad");
-    app.say(`comparing ${a} and ${b} …`);
-    const { answer, complaint } = await app.program(["diff", a, b]);
-    if (answer === "") app.say(complaint.trim().split("\n").at(-1) ?? "", "bad");
-    else app.show(new LinesOverlay(`diff ${a} ${b}`, answer.trimEnd().split("\n").map((text) => ({ text }))));
-    app.changed();
+  /** Runs a command of the program aside, with words as a shell would give them. */
+  runProgram({ path, asks }: ProgramCommand, words: readonly string[]): void {
+    const { app } = this, { program } = app, args = [...path.split(" "), ...words], line = args.join(" ");
+    if (!program) return app.say(`${path}: commands cannot run here`, "bad");
+    if (asks && app.readOnly) return app.say(`${path}: off: read-only`, "refused");
+    const perform = () =>
+      void app.works.begin(line, async ({ signal, tell }) => {
+        tell("runs");
+        const { answer, complaint, code } = await program.run(args, tell, signal), last = complaint.trimEnd().split("\n").at(-1) ?? "";
+        if (answer.trim() !== "") return { shown: new LinesOverlay(line, answer.trimEnd().split("\n").map((text) => ({ text }))) };
+        const told = last.replace(/^el2: /, "");
+        return code === 0 ? { said: told || `${line}: done` } : { problem: { what: told || `exit code ${code}` } };
+      });
+    if (!asks) return perform();
+    app.show(new DangerOverlay({ ...asks, stays: asks.stays ?? "files", command: `el2 ${line}` }, perform));
   }
 
   /** The session's process has another folder. */

@@ -1,18 +1,9 @@
-// Commands of the palette that are about programs and files, not about the session that is shown.
+// Commands of the palette that the screens run in their own way, as they start or write something.
 
 import { option, word, words } from "../../../../model/commands/argument.ts";
 import { COMMANDS } from "../../../../model/commands/all.ts";
 import { type Command, command } from "../../../../model/commands/command.ts";
 import { choice, file, phrase } from "../../../../model/commands/kinds.ts";
-
-const RUN_FILE = "a recording, snapshot or trace";
-
-export const DIFF = command("diff", {
-  doc: "the first difference of two recordings, snapshots or traces",
-  args: { a: word(file, RUN_FILE), b: word(file, RUN_FILE) },
-  right: "looks",
-  examples: ["diff good.rec bad.rec"],
-});
 
 export const RECORD_SAVE = command("record.save", {
   doc: "record the run so far",
@@ -32,4 +23,4 @@ export const RUN = command("run", {
 });
 
 /** All commands that the palette reads. */
-export const PALETTE_COMMANDS: readonly Command[] = [...COMMANDS, DIFF, RECORD_SAVE, RUN];
+export const PALETTE_COMMANDS: readonly Command[] = [...COMMANDS, RECORD_SAVE, RUN];

@@ -5,6 +5,7 @@ import type { Overlay } from "../overlays/overlay.ts";
 import type { MessageKind } from "../frame/messages.ts";
 import type { Steps } from "./steps.ts";
 import type { Questions } from "./questions.ts";
+import type { Works } from "./works.ts";
 import type { TreePane } from "../../panes/overview/tree-pane.ts";
 import type { Windows } from "./windows.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
@@ -14,6 +15,7 @@ import type { Selected } from "../../../../model/queries/table.ts";
 export interface AppServices {
   readonly asker: Asker;
   readonly steps: Steps;
+  readonly works: Works;
   readonly windows: Windows;
   readonly questions: Questions;
   readonly tree: TreePane;

@@ -2,10 +2,11 @@
 // change; and the events that it records for them.
 
 import type { Pace } from "./pace.ts";
-import type { Pane } from "../../panes/pane.ts";
+import { isFiltered, type Pane } from "../../panes/pane.ts";
 import type { Windows } from "./windows.ts";
 import { screenOf } from "../../actions/screen-table.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
+import { TRACE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
 import type { Answer, Query } from "../../../../model/queries/query.ts";
 import type { Request } from "../../../../model/protocol/protocol.ts";
 
@@ -163,11 +164,19 @@ export class Questions {
   }
 
   #watch(): void {
-    const { key, entry } = this.windows.screen;
-    if (key === this.#watching) return;
-    this.#watching = key;
-    this.send({ kind: "watch", ...entry.watched ?? { kinds: [] } });
+    const { screen: { key, entry: { watched } }, visible } = this.windows;
+    const named = visible.flatMap(({ pane }) => pane.streams && isFiltered(pane) ? kindsNamedIn(pane.filterText) : []);
+    const watching = [key, ...named].join(" ");
+    if (watching === this.#watching) return;
+    this.#watching = watching;
+    this.send({ kind: "watch", ...watched, kinds: [...new Set([...watched?.kinds ?? [], ...named])] });
   }
+}
+
+/** Kinds of events that a filter names, and that are recorded only if somebody wants them. */
+function kindsNamedIn(filter: string): TraceKind[] {
+  const words = [...filter.matchAll(/\bkind\s*=\s*([\w,]+)/g)].flatMap(([, listed]) => listed.split(","));
+  return TRACE_KINDS.filter((kind) => words.includes(kind));
 }
 
 function queriesOf(pane: Pane): readonly Query[] {

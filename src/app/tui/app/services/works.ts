@@ -1,0 +1,96 @@
+// Work that a key has begun and that takes a while: searches, profiles, commands of the program.
+// It says how far it is, ctrl-c cancels it, and its answer never opens over something that the user
+// does by then.
+
+import type { Hint } from "../frame/hints.ts";
+import type { MessageKind } from "../frame/messages.ts";
+import type { Overlay } from "../overlays/overlay.ts";
+import { type Problem, problemText } from "../../../../kit/support/problem.ts";
+
+/** The way of some work to its user. */
+export interface WorkPort {
+  /** Aborted once the work is canceled. */
+  readonly signal: AbortSignal;
+  /** Shows how much of it is done, or what it says. */
+  tell(done: number | string, all?: number): void;
+}
+
+/** The end of some work: what it has found, or why not; nothing if it has said all by itself. */
+export type WorkEnd = { readonly shown: Overlay } | { readonly problem: Problem } | { readonly said: string } | undefined;
+
+/** Services that works use. */
+interface WorkServices {
+  readonly say: (text: string, kind?: MessageKind, keys?: readonly Hint[]) => void;
+  readonly show: (overlay: Overlay) => void;
+  readonly changed: () => void;
+  /** How many keys the user has pressed, and whether a box is open. */
+  readonly pressed: () => number;
+  readonly isBusy: () => boolean;
+}
+
+/** An answer that has not been looked at. */
+interface KeptAnswer {
+  readonly name: string;
+  readonly show: () => void;
+}
+
+/** The keys that show an answer: the first line of the palette. */
+const SHOW: Hint = { key: ": Enter", word: "show it" };
+
+/** Works of one application. */
+export class Works {
+  readonly #running: { readonly name: string; readonly cancel: AbortController }[] = [];
+  #kept: KeptAnswer | undefined;
+
+  constructor(readonly app: WorkServices) {}
+
+  /** The last answer, while it waits to be looked at. */
+  get kept(): KeptAnswer | undefined {
+    return this.#kept;
+  }
+
+  /** Begins some work. `name`: what it is, in words such as `profile` or `who pa:0x1000`. */
+  async begin(name: string, work: (port: WorkPort) => Promise<WorkEnd>): Promise<void> {
+    const { app } = this, one = { name, cancel: new AbortController() }, before = app.pressed();
+    const { signal } = one.cancel;
+    this.#running.push(one);
+    const canceled = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
+    const tell: WorkPort["tell"] = (done, all) => {
+      if (signal.aborted) return;
+      const part = typeof done === "string" ? done : all === undefined ? "" : `${Math.floor(100 * Math.min(done / Math.max(all, 1), 1))} %`;
+      app.say(`${name}: ${part}; ctrl-c cancels`);
+      app.changed();
+    };
+    const end = await Promise.race([work({ signal, tell }), canceled]);
+    this.#running.splice(this.#running.indexOf(one), 1);
+    if (signal.aborted || !end) return app.changed();
+    if ("problem" in end) app.say(`${name}: ${problemText(end.problem)}`, "bad");
+    else if ("said" in end) app.say(end.said, "ok");
+    else if (app.pressed() === before && !app.isBusy()) {
+      app.say("");
+      app.show(end.shown);
+    } else this.#keep(name, end.shown);
+    app.changed();
+  }
+
+  /** Cancels what was begun last; says whether there was anything. */
+  cancel(): boolean {
+    const last = this.#running.at(-1);
+    if (!last) return false;
+    last.cancel.abort();
+    this.app.say(`${last.name}: canceled`);
+    return true;
+  }
+
+  #keep(name: string, overlay: Overlay): void {
+    const { app } = this;
+    this.#kept = {
+      name,
+      show: () => {
+        this.#kept = undefined;
+        app.show(overlay);
+      },
+    };
+    app.say(`${name}: the answer is there`, "ok", [SHOW]);
+  }
+}
