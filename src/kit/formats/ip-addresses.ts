@@ -1,5 +1,5 @@
-// Addresses of IPv4 and IPv6 as values and as text (RFC 4291, 5952), and those of the resolvers that
-// a computer names (resolv.conf(5)).
+// Addresses of IPv4 and IPv6 as values and as text (RFC 4291, 5952), and those of the resolvers
+// that a computer names (resolv.conf(5)).
 
 /** Address of IPv4 as an unsigned 32-bit number, most significant byte first. */
 export type Ip = number;
