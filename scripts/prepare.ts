@@ -23,7 +23,7 @@ const FOLDERS: readonly { readonly name: string; readonly roots: readonly string
 ];
 /** These choose the packages. */
 const SETTINGS = ["deno.json", "import-map.json", "deno.lock"];
-/** Of folders, whatever the umask is: only their owner executes what is in them. Others run the sources. */
+/** Of folders, whatever the umask is: their owner executes what is in them, others the sources. */
 const FOLDER_MODE = 0o700;
 /** Builds that stay: programs that run from them load parts when they need them. */
 const KEPT = 3;

@@ -50,7 +50,8 @@ const OTHERS: readonly string[] = [
 ];
 
 Deno.test("the messages in the page on troubleshooting are those of the program", () => {
-  // A value is `…` in a literal, and on the page `…`, a word in capitals, a number or a path.
+  // A value is `…` in a literal, and on the page `…`, a word in capitals, a number, a path or a
+  // command.
   const sources = [...repositoryFiles("src/", ".ts"), "main.ts", "scripts/dist/one-file.ts"];
   // That page is made from a table (src/kit/support/computer/needs.ts).
   const texts = [
@@ -66,7 +67,9 @@ Deno.test("the messages in the page on troubleshooting are those of the program"
   let count = 0;
   for (const message of messages) {
     for (
-      const part of message.replace(/^el2: /, "").split(/…|\b[A-Z]+\b(?!-)|\b\d\w*\b|\S+\/\S+|, or |; |: |[()]/).map((text) => text.trim())
+      const part of message.replace(/^el2: /, "").split(
+        /…|\bel2 (?:attach|console|down|events|ls|up|vm)\b[a-z -]*|\b[A-Z]+\b(?!-)|\b\d\w*\b|\S+\/\S+|, or |; |: |[()]/,
+      ).map((text) => text.trim())
     ) {
       if (part.split(" ").length < 3) continue;
       const other = OTHERS.find((words) => part.startsWith(words));

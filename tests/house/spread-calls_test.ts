@@ -8,7 +8,7 @@ import { repositoryFiles, ROOT } from "../support/files.ts";
 const SPREAD =
   /\b(?:Math\.(?:max|min)|String\.from(?:CharCode|CodePoint)|\w+[\])]?\.(?:push|unshift|splice|concat))\((?:[^()]*, )?\.\.\.(?!\{|[a-z.]+ !==|answer|await)/;
 
-/** What bounds the lists of a room, or of a file. */
+/** Bounds of the lists of a room, or of a file. */
 const BOUNDS: Readonly<Record<string, string>> = {
   "src/cpu/": "instructions of a region, registers and tables of the program",
   "src/app/tui/": "what a screen holds, and menus",

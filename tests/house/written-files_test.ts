@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { repositoryFiles, ROOT } from "../support/files.ts";
 
-/** What makes, changes or renames files. */
+/** Calls that make, change or rename files. */
 const WRITES = new RegExp(
   [
     String.raw`\bDeno\.(?:writeFile|writeTextFile|create|truncate|copyFile|rename|link)(?:Sync)?\(`,

@@ -84,7 +84,7 @@ interface Asked {
   answered: boolean;
   /** Those of a query; undefined for another request. */
   readonly args: Query["args"] | undefined;
-  /** A file is written for it: its client hears how that ends, and a client that leaves lets it be. */
+  /** A file is written for it: its client hears how that ends, and may leave. */
   readonly writes: boolean;
 }
 

@@ -9,7 +9,10 @@ import { Random } from "../../support/random.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { PARTIAL } from "../../../src/kit/support/files/whole-file.ts";
 
-/** Commands, for a file, a recording and a snapshot. All but a picture write the same bytes in every run. */
+/**
+ * Commands, for a file, a recording and a snapshot. All but a picture write the same bytes in every
+ * run.
+ */
 const COMMANDS: readonly ((file: string, recording: string, snapshot: string) => readonly string[])[] = [
   (file) => ["run", "demo", "--headless", "--turbo", "--for", "2ms", "--record", file],
   (file, recording) => ["profile", recording, "--stacks", `${file}.svg`, "--every", "10us"],
@@ -108,7 +111,7 @@ Deno.test(`${CASES} commands that write a file, and a fault: the old file stays,
 
 const text = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
 
-/** What a screen shows also depends on the time of the computer. */
+/** A screen also shows what depends on the time of the computer. */
 const isPicture = (text: string) => text.startsWith("<svg") && text.endsWith("</svg>\n");
 
 /** Whether a text has whole lines, of which the first is that of a recording. */

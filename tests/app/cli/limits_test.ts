@@ -108,8 +108,8 @@ Deno.test("libraries that Deno cannot put anywhere are one line", SOURCES, () =>
 
 Deno.test("libraries that Deno cannot fetch are one line, also of the workers that need them", SOURCES, () =>
   inFolder(async (folder) => {
-    // A registry that has nothing: Deno would try again for a minute where nobody answers. A library
-    // of the workers is missing before the command line knows that its own are.
+    // A registry that has nothing: Deno would try again for a minute where nobody answers. A
+    // library of the workers is missing before the command line knows that its own are.
     await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async ({ url }) => {
       if (!url.includes("/valibot/")) await new Promise((resolve) => setTimeout(resolve, 400));
       return new Response("", { status: 404 });

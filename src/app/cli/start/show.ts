@@ -85,7 +85,7 @@ const inodeOf = (path: string) => unlessGone(() => Deno.statSync(path).ino);
 async function checkRecorded(path: string, before: number | null | undefined): Promise<void> {
   const { isSealed } = await import("../../../session/recordings/file/recording-reader.ts");
   const info = unlessGone(() => Deno.statSync(path));
-  // What goes through a pipe is its reader's.
+  // Bytes that go through a pipe are its reader's.
   const isThere = info !== undefined && (!info.isFile || info.ino !== before && isSealed(path));
   if (!isThere) throw failed(`--record ${path}: the recording is not complete, and cannot be replayed`);
   report(`el2: recorded ${path}; ${hintText(hint("replay", path))} repeats the run`);

@@ -12,7 +12,7 @@ import { QueryError, type View } from "../readers/inspected.ts";
 import { findReading } from "./read-linux.ts";
 
 const HEADER_SIZE = 64, SEGMENT_SIZE = 56, SECTION_SIZE = 64;
-/** Stands for a number of segments that its field cannot hold: it is in the first section header. */
+/** Stands for more segments than its field holds: their number is in the first section header. */
 const PN_XNUM = 0xffff;
 /** `sh_info` of a section header. */
 const SECTION_INFO = 44;

@@ -85,7 +85,7 @@ export class RecordingWriter implements Disposable {
 
   #write(text: string): void {
     const bytes = this.#summed(text);
-    // Whoever has a past run written names its file.
+    // A past run is written to a file that its client names.
     this.#pending?.write(bytes);
     if (this.#growing) writeAll(this.#growing, bytes, this.#option);
   }
@@ -96,7 +96,7 @@ export class RecordingWriter implements Disposable {
     return bytes;
   }
 
-  /** What names the file of a run. */
+  /** The option that names the file of a run. */
   get #option(): string {
     return `--record ${this.path}`;
   }
