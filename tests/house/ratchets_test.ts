@@ -25,7 +25,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   commands: 55,
   "commands.all": 130,
   options: 110,
-  "options.lines": 374,
+  "options.lines": 375,
   "options.boot": 30,
   "options.run": 30,
   keys: 128,

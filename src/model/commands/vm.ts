@@ -40,10 +40,13 @@ export const VM_TIMELINE = command("vm.timeline", {
 
 export const VM_DTB = command("vm.dtb", {
   doc: "print the devicetree that a VM got, as its memory has it now",
-  args: { vm: VM, output: option(file, "write the flattened tree to a file instead", { value: "file", changes: true, lineOnly: true }) },
+  args: {
+    vm: VM,
+    output: option(file, "write the flattened tree to a file instead", { value: "file", short: "o", changes: true, lineOnly: true }),
+  },
   right: "looks",
   notes: "Linux clears kaslr-seed and rng-seed when it has read them.",
-  examples: ["vm dtb ping", "vm dtb host --output host.dtb"],
+  examples: ["vm dtb ping", "vm dtb host -o host.dtb"],
   ask: ({ vm }) => ({ table: "vm.dtb", args: { vm } }),
 });
 

@@ -3,6 +3,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { type CompletedLine, type Offer, offering } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
+import { parseWhole } from "../common/values.ts";
 import type { FaultRule } from "../../../machine/abi/faults.ts";
 import { PHONE_NAMES } from "../../configuration/keys/names.ts";
 import { CHANGEABLE_FEATURES, cpuNamed, DEFAULT_CPU, NAMED_CPUS } from "../../../model/plans/cpus.ts";
@@ -81,6 +82,10 @@ async function withRuleErrors<T>(work: () => T): Promise<T> {
     throw new Failure(`inject: ${error.message}`, way`see ${hint("inject", { help: true })}`);
   }
 }
+
+/** Another seed for a machine that is continued; one that begins has a key for it. */
+export const seedOption = new Option("--seed <n>", "give a snapshot's guests other random numbers from here on")
+  .argParser(parseWhole(0, 2 ** 32 - 1));
 
 /** Options with the values that were given, as arguments of another command line. */
 export function argumentsOf(options: readonly Option[], values: Readonly<Record<string, unknown>>): string[] {

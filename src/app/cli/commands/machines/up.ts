@@ -21,6 +21,7 @@ import {
   type KeyOptions,
   phoneOption,
   readRules,
+  seedOption,
   setOption,
 } from "../../options/behavior.ts";
 import { hostOption } from "../../options/host.ts";
@@ -68,7 +69,7 @@ Consoles are logged in a folder that ${hintText(hint("ls"))} shows.
 Examples:
   el2 up phone.toml --name phone
   el2 attach phone
-  el2 up before.snap --name again`,
+  el2 up before.snap --name again --seed 2`,
     );
   up.action(async (what, options) => {
     const name = options.name ?? defaultName(what);
@@ -170,6 +171,7 @@ function withBeginOptions(command: Command) {
     .addOption(cpuOption())
     .addOption(phoneOption())
     .addOption(setOption())
+    .addOption(seedOption)
     .addOption(injectOption())
     .addOption(memoryBudgetOption)
     .addOption(hostOption())
@@ -179,6 +181,7 @@ function withBeginOptions(command: Command) {
 /** Options for the start of a machine. */
 interface BeginOptions extends KeyOptions {
   readonly inject?: string[];
+  readonly seed?: number;
   /** `KEY=VALUE` each. */
   readonly set?: readonly string[];
   readonly allowHost?: string[];
@@ -189,8 +192,9 @@ interface BeginOptions extends KeyOptions {
  * @throws Failure with all errors
  */
 async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
-  const { inject, allowHost } = options;
+  const { inject, seed, allowHost } = options;
   if (!isSnapshot(what)) {
+    if (seed !== undefined) throw new Failure(`--seed: ${what} is not a snapshot`, `use --set machine.seed=${seed}`);
     const rules = inject && await readRules(inject);
     const { plan, record, ui } = await plannedOf(what, typedBy(allowHost), [...changesOf(options), ...options.set ?? []]);
     const checked = rules && await checkedRules(rules, plan);
@@ -200,7 +204,7 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
   const fixed = [cpuOption(), phoneOption(), setOption(), injectOption()];
   const [extra] = argumentsOf(fixed, { ...options });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this`, "remove the option");
-  const { plan } = await planOfSnapshot(what, hostConsent(allowHost));
+  const { plan } = await planOfSnapshot(what, hostConsent(allowHost), seed);
   return { plan: options.turbo ? { ...plan, turbo: true } : plan, record: undefined };
 }
 

@@ -9,10 +9,11 @@ import { ExitCode, Failure, unsaved } from "../../common/failure.ts";
 import { checkNamedFile } from "../../common/named-file.ts";
 import { output } from "../../common/print.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
-import { parseDuration, parseWhole } from "../../common/values.ts";
+import { parseDuration } from "../../common/values.ts";
 import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
 import { Progress } from "../../common/progress.ts";
 import { runJob } from "../../../jobs/run-job.ts";
+import { seedOption } from "../../options/behavior.ts";
 import { hostOption } from "../../options/host.ts";
 import { keepGoingOption, logOption } from "../../options/look.ts";
 import { recordOption } from "../../options/record.ts";
@@ -46,7 +47,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     .option("--headless", "print consoles as text instead of showing the screens")
     .option("--for <time>", "end after this much more virtual time", parseDuration)
     .option("--turbo", "skip idle time instead of sleeping")
-    .option("--seed <n>", "give its guests other random numbers from here on", parseWhole(0, 2 ** 32 - 1))
+    .addOption(seedOption)
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(recordOption)
     .addOption(memoryBudgetOption)

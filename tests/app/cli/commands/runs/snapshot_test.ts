@@ -78,9 +78,15 @@ Deno.test("a session in the background continues from a snapshot, and goes back 
       (await run("up", file, "--name", "second", "--set", "machine.cap_ids=random")).stderr,
       /--set: the snapshot .* sets this; remove the option/,
     );
-    const up = await run("up", file, "--name", "second");
+    const notOne = await run("up", "demo", "--name", "second", "--seed", "2");
+    assert.equal(notOne.code, 2);
+    assert.match(notOne.stderr, /^el2: --seed: demo is not a snapshot; use --set machine\.seed=2$/m);
+    const up = await run("up", file, "--name", "second", "--seed", "2");
     assert.equal(up.code, 0, up.stderr);
     try {
+      const again = `${folder}/again.snap`;
+      assert.equal((await run("snapshot", "save", again, "--session", "second")).code, 0);
+      assert.match((await run("diff", file, again)).stdout, /^plan: 1 of \d+ differ\n {2}seed {2}1 \| 2$/m);
       const { at, data } = JSON.parse(
         (await run("vm", "ls", "--filter", "via=gunyah state=running", "--json", "--session", "second")).stdout,
       );

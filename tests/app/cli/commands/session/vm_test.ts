@@ -5,6 +5,11 @@ Deno.test("vm reset ends a VM and starts it anew; vm kill ends a VM, and the oth
   await using place = new Place();
   await place.up("one");
   await place.printed("pong");
+  for (const option of ["-o", "--output"]) {
+    const file = `${place.folder}/${option}.dtb`, { code, stderr } = await place.el2("vm", "dtb", "pong", option, file);
+    assert.equal(code, 0, stderr);
+    assert.equal(new DataView(Deno.readFileSync(file).buffer).getUint32(0), 0xd00d_feed);
+  }
   {
     assert.equal((await place.el2("vm", "reset", "hello")).code, 0);
     const made = async () => (await place.json("vm", "timeline", "hello")).data.filter(({ msg }) => msg === "VM_ALLOCATE").length;
