@@ -787,7 +787,7 @@ export const SESSION_MEMORY = defineTable({
   name: "session.memory",
   version: 1,
   doc:
-    "with a session's name: its memory in bytes by part, and the limits that --memory-budget and --disk-budget set; those of traces and code are estimates",
+    "the memory of a session in bytes by part, and the limits that --memory-budget and --disk-budget set; those of traces and code are estimates",
   empty: "no machine",
   columns: {
     id: { kind: "id", doc: "memory:PART: ram, code, traces, history, history-disk, inputs or consoles", width: 16, alias: ["part"] },

@@ -72,6 +72,18 @@ Deno.test("events, reasons and ends of VMs are there after a load, and continue 
   });
 });
 
+Deno.test("a VM's problem that has not ended it is a part of a run's memory; older files have its message alone", async () => {
+  const system = assemble(await failingPlan()) as GuestSystem;
+  runUntil(system, 30e6);
+  system.ends.note({ kind: "error", at: 30e6, vm: "y", message: "broken" });
+  const memory = system.remember(), { ends } = decodeMemory(encodeMemory(memory));
+  const problem = { message: "broken", reasons: memory.trace.reasons.count };
+  assert.deepEqual([ends.problems.get("y"), ends.vmids], [problem, memory.ends.vmids]);
+  const { vmids: _, ...older } = { ...memory.ends, problems: new Map([["y", "broken"]]) };
+  const read = decodeMemory(encodeMemory({ ...memory, ends: older as never })).ends;
+  assert.deepEqual([read.problems.get("y"), read.vmids], [problem, new Map()]);
+});
+
 Deno.test("events whose texts are made when they are read are there after a load", async () => {
   const plan = await failingPlan();
   await inFile((path) => {

@@ -1,7 +1,7 @@
 // Tools of `el2 mcp` that start machines and read or write files: commands of the program, whose
 // words are those of its help.
 
-import { type Tool, tool } from "./tool.ts";
+import { SESSION, type Tool, tool } from "./tool.ts";
 import type { CommandNode } from "../common/command-tree.ts";
 import { type Argument, type Arguments, flag, maybe, option, options, word, words } from "../../../model/commands/argument.ts";
 import { file, text, whole } from "../../../model/commands/kinds.ts";
@@ -82,7 +82,7 @@ const PAGE = 50;
 
 const PAGES = {
   after: option(whole(0, Number.MAX_SAFE_INTEGER), "the next of an answer: the rows after those (default: 0)"),
-  limit: option(whole(1, 1000), `at most this many rows (default: ${PAGE})`),
+  limit: option(whole(1, 1000), `at most this many rows (default: ${PAGE})`, { common: true }),
 };
 
 /** The tools, by the program's commands. */
@@ -121,10 +121,12 @@ function programTool(one: ProgramTool, node: CommandNode): Tool {
 function argumentsOf({ files = [], options: names = [], many = [] }: ProgramTool, node: CommandNode): Arguments {
   const kindOf = (name: string) => files.includes(name) ? file : text;
   const wordOf = ({ name, help, required, variadic }: CommandNode["arguments"][number]): Argument<unknown> => {
+    if (name === "session") return { ...SESSION, form: "word" };
     const make = variadic ? words : required ? word : maybe;
     return { ...make(kindOf(name), help), required };
   };
   const optionOf = (name: string): Argument<unknown> => {
+    if (name === "session") return SESSION;
     const found = node.options.find(({ long }) => long === `--${name}`);
     if (!found) throw new Error(`${node.name} has no option --${name}`);
     const { help, value } = found;

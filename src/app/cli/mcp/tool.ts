@@ -4,8 +4,9 @@ import { resolve } from "node:path";
 import type { ToolAnswer } from "./answers.ts";
 import type { RunProgram } from "./program.ts";
 import { Failure } from "../common/failure.ts";
-import { checkedValues, type Typed, type ValuesOf } from "../../../model/commands/argument.ts";
+import { checkedValues, option, type Typed, type ValuesOf } from "../../../model/commands/argument.ts";
 import type { Argument, Arguments } from "../../../model/commands/argument.ts";
+import { text } from "../../../model/commands/kinds.ts";
 import type { Json } from "../../../model/queries/table.ts";
 import { isWithin, leadsTo } from "../../../kit/support/files/real-place.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -20,6 +21,11 @@ export interface ToolContext {
   /** The client has canceled the call, or is gone. */
   readonly signal: AbortSignal;
 }
+
+/** The session that a tool is about. */
+export const SESSION = option({ ...text, offers: "sessions" }, "name of the session; may be left out if only one is running", {
+  common: true,
+});
 
 export interface Tool {
   readonly name: string;
@@ -87,16 +93,47 @@ function checkPaths(declared: Arguments, given: Readonly<Record<string, unknown>
   }
 }
 
-/** The JSON Schema of a tool's arguments. */
-export function argumentSchema(declared: Arguments) {
-  return {
-    type: "object" as const,
-    properties: Object.fromEntries(Object.entries(declared).map(([name, one]) => [name, schemaOf(one)])),
-    required: Object.entries(declared).filter(([, { required }]) => required).map(([name]) => name),
-    additionalProperties: false,
-  };
+/** A tool as clients list it. */
+interface ListedTool {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: { readonly type: "object"; readonly properties: Readonly<Record<string, Schema>>; readonly required?: string[] };
+  readonly annotations?: { readonly readOnlyHint: true };
+}
+type Schema = { readonly [name: string]: Json };
+
+/**
+ * The list of tools, which fills a part of each client's context: what several tools have is
+ * described by the first, and what the protocol assumes is not told.
+ */
+export function listedTools(tools: readonly Tool[]): readonly ListedTool[] {
+  const described = new Set<string>();
+  return tools.map(({ name, doc, args, changes }) => {
+    const required = Object.entries(args).filter(([, { required }]) => required).map(([name]) => name);
+    const properties = Object.fromEntries(
+      Object.entries(args).map(([name, one]) => {
+        const known = one.common ? name : `${name}: ${one.doc}`, doc = described.has(known) ? undefined : one.doc;
+        described.add(known);
+        return [name, schemaOf(one, doc)];
+      }),
+    );
+    return {
+      name,
+      description: doc,
+      inputSchema: { type: "object", properties, ...required.length > 0 && { required } },
+      ...!changes && { annotations: { readOnlyHint: true } },
+    };
+  });
 }
 
-function schemaOf({ kind, doc, many }: Argument<unknown>): { readonly [name: string]: Json } {
-  return many ? { type: "array", items: kind.schema, description: doc } : { ...kind.schema, description: doc };
+/** Parts of a description: the schema says whether there may be several, and an answer its exit code. */
+const OF_A_SHELL = /; (repeatable|exits with \d [^;,]*)/g;
+
+/** With a description, if there is one, without what a shell alone needs. What is out of range is answered by the range. */
+function schemaOf({ kind: { schema }, many }: Argument<unknown>, description?: string): Schema {
+  const { minimum: _, maximum: __, ...kind } = schema;
+  return {
+    ...many ? { type: "array", items: kind } : kind,
+    ...description !== undefined && { description: description.replaceAll(OF_A_SHELL, "") },
+  };
 }

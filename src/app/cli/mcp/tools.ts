@@ -4,7 +4,7 @@
 import { rowsText, type ToolAnswer, toolAnswer } from "./answers.ts";
 import { withSession } from "./live.ts";
 import { programTools } from "./program-tools.ts";
-import { type Tool, tool, type ToolContext } from "./tool.ts";
+import { SESSION, type Tool, tool, type ToolContext } from "./tool.ts";
 import type { CommandNode } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
 import { COMMANDS } from "../../../model/commands/all.ts";
@@ -13,6 +13,7 @@ import {
   checkedValues,
   completed,
   flag,
+  type Kind,
   option,
   options,
   type ValuesOf,
@@ -35,11 +36,16 @@ const DEFAULT_ROWS = 50;
 /** Rows that are asked for in order to count those that are left out. */
 const COUNTED = 5_000;
 
-const SESSION = { session: option({ ...text, offers: "sessions" }, "name of the session; may be left out if only one is running") };
 const ROWS = {
-  limit: option(whole(1, 1000), `at most this many rows (default: ${DEFAULT_ROWS})`),
-  columns: options(text, "only these columns"),
+  limit: option(whole(1, 1000), `at most this many rows (default: ${DEFAULT_ROWS})`, { common: true }),
+  columns: options(text, "only these columns", { common: true }),
 };
+
+/** What a description begins with, for lists of many. */
+const inBrief = (doc: string) => doc.split(/: |, | \(|; /, 1)[0];
+
+/** One of the words that a tool's description lists. */
+const listed = <W extends string>(...names: readonly W[]): Kind<W> => ({ ...choice(...names), schema: { type: "string" } });
 
 /** How an answer's rows are chosen. */
 interface Chosen {
@@ -73,17 +79,31 @@ function tablesWith(argument: keyof TakenArguments): string {
   return tables.filter(({ args }) => args?.[argument] !== undefined).map(({ name }) => name).join(", ");
 }
 
+/** Whether `table` answers the same: the command has the name of a table, and takes no more. */
+function isTable({ name, args, ask, steps }: Command): boolean {
+  const found = TABLE_NAMES.find((one) => one === name);
+  if (found === undefined || !ask || steps) return false;
+  const table: Table = TABLES[found], takes = ["filter", "limit", ...Object.keys(table.args ?? {})];
+  return Object.entries(args).every(([argument, one]) => one === ONE_VM || takes.includes(argument));
+}
+/** Whether a command only changes something, and says so. */
+const isChange = ({ right, steps, done: said, ask }: Command) => right === "changes" && steps !== undefined && said !== undefined && !ask;
+
+/** Commands that are tools by their own names. */
+const OWN: readonly Command[] = COMMANDS.filter((command) => !isTable(command) && !isChange(command));
+
 const TABLE_TOOLS: readonly Tool[] = [
   tool({
     name: "table",
     doc: `Rows of any table of a session, as JSON. The tables: ${
-      TABLE_NAMES.map((name) => `${name} (${TABLES[name].doc})`).join("; ")
+      TABLE_NAMES.map((name) => OWN.some((one) => one.name === name) ? name : `${name} (${inBrief(TABLES[name].doc)})`).join("; ")
     }. The tool columns describes a table's columns.`,
     args: {
-      table: word(choice(...TABLE_NAMES), "the table"),
+      table: word(listed(...TABLE_NAMES), "one of those"),
       filter: option(
         text,
         'only matching rows: words, field=value, !=, <, >, ~regex; a space means "and", | means "or"; for example state=blocked or size>1M',
+        { common: true },
       ),
       ...ROWS,
       vm: option(idOf("vm"), "for vm.devices, symbols, linux.*: vm:NAME"),
@@ -94,7 +114,7 @@ const TABLE_TOOLS: readonly Tool[] = [
       queue: option(idOf("mq"), `for ${tablesWith("queue")}: mq:NUMBER`),
       at: option(place, "for mem.owner, mem.read: pa:ADDRESS or ipa:VM/ADDRESS; for code: VM:ADDRESS, VM:SYMBOL or VM/INDEX:pc"),
       size: option(whole(1, 65536), "for mem.read: bytes; for code: instructions"),
-      ...SESSION,
+      session: SESSION,
     },
     changes: false,
     run: async ({ session, table, limit, columns, filter, ...args }, context) => {
@@ -107,7 +127,7 @@ const TABLE_TOOLS: readonly Tool[] = [
   tool({
     name: "columns",
     doc: "The columns of a table: what each holds, for filters and for choosing columns.",
-    args: { table: word(choice(...TABLE_NAMES), "the table") },
+    args: { table: word(listed(...TABLE_NAMES), "as for the tool table") },
     changes: false,
     run: ({ table }) => {
       const { doc, columns }: Table = TABLES[table];
@@ -116,16 +136,6 @@ const TABLE_TOOLS: readonly Tool[] = [
     },
   }),
 ];
-
-/** Whether `table` answers the same: the command has the name of a table, and takes no more. */
-function isTable({ name, args, ask, steps }: Command): boolean {
-  const found = TABLE_NAMES.find((one) => one === name);
-  if (found === undefined || !ask || steps) return false;
-  const table: Table = TABLES[found], takes = ["filter", "limit", ...Object.keys(table.args ?? {})];
-  return Object.entries(args).every(([argument, one]) => one === ONE_VM || takes.includes(argument));
-}
-/** Whether a command only changes something, and says so. */
-const isChange = ({ right, steps, done: said, ask }: Command) => right === "changes" && steps !== undefined && said !== undefined && !ask;
 
 /** Arguments for agents: none lasts until an interrupt, and none changes something unasked. */
 function argumentsFor({ args }: Command, allowChange: boolean): Arguments {
@@ -141,8 +151,8 @@ function commandTool(command: Command, allowChange: boolean): Tool {
   return tool({
     name: name.replaceAll(/[.-]/g, "_"),
     path: pathOf(command),
-    doc: command.notes === undefined ? doc : `${doc}. ${command.notes}`,
-    args: { ...asks && !isText ? ROWS : {}, ...args, ...SESSION },
+    doc: right === "looks" || command.notes === undefined ? doc : `${doc}. ${command.notes}`,
+    args: { ...asks && !isText ? ROWS : {}, ...args, session: SESSION },
     changes: right !== "looks",
     excludes,
     needs,
@@ -166,14 +176,14 @@ async function ran(command: Command, values: ValuesOf<Arguments>, session: strin
 /** Every command that only changes something. */
 function actTool(commands: readonly Command[]): Tool {
   const usage = ({ args }: Command) => Object.entries(args).map(([name, { required }]) => required ? ` <${name}>` : ` [${name}]`).join("");
-  const described = commands.map((command) => `${pathOf(command)}${usage(command)} (${command.doc})`);
+  const described = commands.map((command) => `${pathOf(command)}${usage(command)} (${inBrief(command.doc)})`);
   return tool({
     name: "act",
     doc: `Changes a session by one of these commands: ${described.join("; ")}.`,
     args: {
-      command: word(choice(...commands.map(pathOf)), "the command"),
+      command: word(listed(...commands.map(pathOf)), "one of those"),
       arguments: words(text, "its arguments, in order"),
-      ...SESSION,
+      session: SESSION,
     },
     changes: true,
     run: async ({ command: path, arguments: given, session }, context) => {
@@ -190,7 +200,7 @@ function actTool(commands: readonly Command[]): Tool {
  * @param tree the program
  */
 export function toolsOf(tree: CommandNode, allowChange: boolean): readonly Tool[] {
-  const own = COMMANDS.filter((command) => !isTable(command) && !isChange(command)).map((command) => commandTool(command, allowChange));
+  const own = OWN.map((command) => commandTool(command, allowChange));
   const all = [...TABLE_TOOLS, ...own, ...programTools(tree), actTool(COMMANDS.filter(isChange))];
   return allowChange ? all : all.filter(({ changes }) => !changes);
 }

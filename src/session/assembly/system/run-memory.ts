@@ -6,6 +6,7 @@ import { RULE_CODES, TRACE_KINDS } from "../../../machine/abi/trace.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 import { SAVED_LINUX_FINDING, SAVED_UNSHOWN } from "./saved-findings.ts";
 import type { RunMemory } from "./system.ts";
+import type { VmProblem } from "../vms/vm-ends.ts";
 import type { Operation } from "../../../machine/hypervisor/boot.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
 import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
@@ -32,7 +33,11 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   const memory = value as unknown as Omit<RunMemory, "events"> & {
     readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents };
   };
-  const { quiet, busy } = memory.events;
+  const { quiet, busy } = memory.events, { ends } = memory;
+  const problems = new Map([...ends.problems as ReadonlyMap<string, unknown>].map(([vm, problem]) => [
+    vm,
+    typeof problem === "string" ? { message: problem, reasons: memory.trace.reasons.count } : problem as VmProblem,
+  ]));
   const { open, published, ports, reasons } = memory.trace;
   const parents = [...quiet.events, ...busy.events].map(({ parent }) => parent as Operation | undefined);
   const told = reasons.ring.flatMap((one) => "operation" in one ? [one.operation] : []);
@@ -45,7 +50,11 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   if (!reasons.ring.every(({ id }, index, all) => id === reasons.count - all.length + 1 + index)) {
     throw new Error("reasons are not in order");
   }
-  return { ...memory, events: { quiet: ringOf(quiet), busy: ringOf(busy) } };
+  return {
+    ...memory,
+    ends: { ...ends, problems, vmids: ends.vmids ?? new Map() },
+    events: { quiet: ringOf(quiet), busy: ringOf(busy) },
+  };
 }
 
 /** @throws Error if one is not an operation, or is inside itself. */
@@ -171,8 +180,9 @@ const MEMORY = v.strictObject({
   events: v.strictObject({ quiet: EVENTS, busy: EVENTS }),
   ends: v.strictObject({
     work: v.map(v.string(), WORK),
-    problems: v.map(v.string(), v.string()),
-    vmids: v.optional(v.map(v.string(), count), () => new Map()),
+    // Older files have the message alone, and no VMIDs.
+    problems: v.map(v.string(), v.union([v.string(), v.strictObject({ message: v.string(), reasons: count })])),
+    vmids: v.optional(v.map(v.string(), count)),
     before: v.map(v.string(), count),
     told: v.set(v.string()),
     causes: v.map(count, SAVED_CAUSE),

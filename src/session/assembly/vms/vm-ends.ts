@@ -76,7 +76,7 @@ const SHORT_LIFE = 10e9;
 const EXIT_SECTION = "resource-manager 4.3";
 
 /** A problem that the host has reported, and how many reasons there were then. */
-interface Problem {
+export interface VmProblem {
   readonly message: string;
   readonly reasons: number;
 }
@@ -85,7 +85,7 @@ interface Problem {
 interface Known {
   readonly work: Map<string, LastWork>;
   /** The first problem that the host reported of a VM in this life of it. */
-  readonly problems: Map<string, Problem>;
+  readonly problems: Map<string, VmProblem>;
   /** VMIDs of VMs as the host has reported them, of which it fails at the latest. */
   readonly vmids: Map<string, number>;
   /** How many reasons there were when a VM was made. */
@@ -316,7 +316,7 @@ export class VmEnds {
    * Whether a refusal may be the cause of a problem that the host reported of a VM: it was the
    * host's, came before, and does not name another VM. Other VMs are started at the same time.
    */
-  #mayBeOf(vm: string, { reasons }: Problem, { id, askedBy, chain }: Reason): boolean {
+  #mayBeOf(vm: string, { reasons }: VmProblem, { id, askedBy, chain }: Reason): boolean {
     const vmid = this.#known.vmids.get(vm);
     return id <= reasons && askedBy.startsWith(`${HOST}/`) &&
       chain.every(({ fields }) => fields.vmid === undefined || vmid === undefined || Number(fields.vmid) === vmid);

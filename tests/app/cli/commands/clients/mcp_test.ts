@@ -28,6 +28,20 @@ Deno.test("el2 mcp only looks unless --allow-change is given", async (t) => {
   await t.step("it says which argument is wrong, and what is right", () => saysWhatIsWrong(agent));
 });
 
+Deno.test("the list of tools fills little of a client's context, and explains each argument", async () => {
+  await using agent = await Agent.start("--allow-change");
+  const listed = await agent.client.listTools(), told = new Set<string>();
+  // About 8,000 tokens.
+  assert.ok(JSON.stringify(listed).length <= 32_000, `${JSON.stringify(listed).length} bytes`);
+  for (const { name, inputSchema } of listed.tools) {
+    for (const [argument, schema] of Object.entries(inputSchema.properties ?? {}) as [string, Record<string, unknown>][]) {
+      if (schema.description !== undefined) told.add(argument);
+      assert.ok(told.has(argument), `${name}: ${argument}`);
+      if (schema.type === "array") assert.deepEqual(Object.keys(schema.items as object), ["type"], `${name}: ${argument}`);
+    }
+  }
+});
+
 async function saysWhatIsWrong(agent: Agent): Promise<void> {
   const wrong = async (name: string, args: Record<string, unknown>) => {
     const { text, failed } = await agent.answer(name, args);

@@ -6,5 +6,5 @@ Deno.test("attach needs a terminal, and names what does without", async () => {
   await place.up("one");
   const { code, stdout, stderr } = await place.el2("attach", "one");
   assert.deepEqual([code, stdout], [2, ""]);
-  assert.match(stderr, /needs a terminal.*el2 console/);
+  assert.match(stderr, /needs a terminal.*el2 logs --session one/);
 });
