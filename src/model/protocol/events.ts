@@ -191,6 +191,8 @@ export const sessionEvent = v.variant("kind", [
   /** In travel to another place: instructions retired so far, and at its end. */
   v.object({ kind: v.literal("moving"), id, instructions: amount, end: amount }),
   v.object({ kind: v.literal("answer"), id, answer }),
+  /** In a search back in time: instructions of the run that are searched, and of all of it. */
+  v.object({ kind: v.literal("searching"), id, done: amount, all: amount }),
   /** A snapshot in progress: pages of RAM that are written, of all. */
   v.object({ kind: v.literal("snapshotted"), id, done: count(), total: count(), whole: v.boolean(), error: v.optional(problem) }),
   /** A snapshot of this session is whole, and its file stays. */

@@ -12,9 +12,9 @@ import type { Problem } from "../../kit/support/problem.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
 
-type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "moving" | "snapshotted" }>;
+type Answering = Extract<SessionEvent, { kind: "answer" | "searching" | "acted" | "moved" | "moving" | "snapshotted" }>;
 type MovedTo = Pick<Extract<SessionEvent, { kind: "moved" }>, "instructions" | "time" | "text">;
-const ANSWERS: ReadonlySet<string> = new Set<Answering["kind"]>(["answer", "acted", "moved", "moving", "snapshotted"]);
+const ANSWERS: ReadonlySet<string> = new Set<Answering["kind"]>(["answer", "searching", "acted", "moved", "moving", "snapshotted"]);
 const isAnswer = (event: SessionEvent): event is Answering => ANSWERS.has(event.kind);
 
 const NOTHING_RECORDED: Problem = { what: "no events are recorded", wayOut: way`start recording with ${hint("trace start")}` };
@@ -43,9 +43,9 @@ export class Asker {
     cancel?.addEventListener("abort", () => this.#waiting.delete(id) && this.client.send({ kind: "forget", id }));
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
-        if (event.kind === "moving") progress?.(event.instructions, event.end);
+        if (event.kind === "searching") progress?.(event.done, event.all);
         if (event.kind === "answer") resolve(event.answer);
-        return event.kind === "moving";
+        return event.kind === "searching";
       });
       this.client.send({ kind: "query", id, query });
     });

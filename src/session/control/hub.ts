@@ -364,6 +364,7 @@ export class SessionHub {
         }
         return asked.client.listener({ ...event, id: asked.id });
       }
+      case "searching":
       case "moving": {
         const asked = this.#asked.get(event.id);
         return asked?.client.listener({ ...event, id: asked.id });

@@ -29,6 +29,8 @@ export interface EnginePort {
 
 /** Wall time (ms) for which a piece of a way through the past keeps requests waiting. */
 export const MOVE_SLICE = 20;
+/** Wall time (ms) between two progress reports of a move or a search. */
+export const PROGRESS_INTERVAL = 500;
 
 /**
  * Does something piece by piece, with requests let in between, until a piece is the last: it

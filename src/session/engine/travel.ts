@@ -9,15 +9,13 @@ import { BackTo, type Sought } from "../recordings/past/back-to.ts";
 import { OnTo } from "../recordings/past/on-to.ts";
 import { type Moment, momentOf, type TimeReached } from "../recordings/past/past.ts";
 import type { Debugging } from "./debugging.ts";
-import { inPieces, MOVE_SLICE } from "./loop.ts";
+import { inPieces, MOVE_SLICE, PROGRESS_INTERVAL } from "./loop.ts";
 import type { EngineParts } from "./parts.ts";
 import { Way } from "../recordings/past/rerun.ts";
 import { asProblem, type Said } from "../../kit/support/problem.ts";
 
 /** Turns of the physical CPUs between two checks for the end of a step. */
 const TURNS = 8;
-/** Wall time (ms) between two progress reports of a move. */
-const PROGRESS_INTERVAL = 500;
 /** Outcome of travel that stopped elsewhere. */
 const ELSEWHERE = "stopped before it got there";
 

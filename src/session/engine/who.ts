@@ -25,7 +25,7 @@ import { fromLittleEndian } from "../../kit/support/values/bytes.ts";
 import type { InPieces } from "../../kit/support/values/work.ts";
 import type { Debugging } from "./debugging.ts";
 import type { EndedVms } from "./ended-vms.ts";
-import { inPieces, MOVE_SLICE } from "./loop.ts";
+import { inPieces, MOVE_SLICE, PROGRESS_INTERVAL } from "./loop.ts";
 import type { EngineParts } from "./parts.ts";
 import { eventsThat } from "./sought-events.ts";
 import { searched } from "./symbol-searches.ts";
@@ -67,6 +67,8 @@ interface OpenQuestion {
 /** The questions of one session's clients, answered one after the other. */
 export class Who {
   readonly #waiting: OpenQuestion[] = [];
+  /** The search of the first, once it has begun. */
+  #search: AccessSearch | undefined;
 
   constructor(
     readonly parts: EngineParts,
@@ -93,6 +95,8 @@ export class Who {
     const [asked] = this.#waiting;
     if (!asked) return;
     const { id, query } = asked, { port } = this.parts, pieces = this.#answer(query);
+    let told = performance.now(), done = 0;
+    this.#search = undefined;
     inPieces(port, () => {
       if (!asked.forgotten) {
         let answer: Answer | void;
@@ -101,7 +105,16 @@ export class Who {
         } catch (error) {
           answer = asked.failed(error);
         }
-        if (!answer) return false;
+        if (!answer) {
+          const search: AccessSearch | undefined = this.#search;
+          if (search && performance.now() - told >= PROGRESS_INTERVAL) {
+            told = performance.now();
+            // A stretch that is too busy is searched again in parts.
+            done = Math.max(done, Math.min(search.searched, search.run.instructions));
+            port.post({ kind: "searching", id, done, all: search.run.instructions });
+          }
+          return false;
+        }
         port.post({ kind: "answer", id, answer });
       }
       this.#waiting.shift();
@@ -156,7 +169,7 @@ export class Who {
   *#latest(system: System, { target, access, size }: Asked, limit: number, counted?: Counted): InPieces<Latest> {
     const { run, shown } = this.parts;
     const watched = yield* searched(system.symbols, () => watchedOf(system, { target, access, size }));
-    const search = new AccessSearch(run.upTo(system), watched, Math.max(1, Math.min(limit, MOST)), counted);
+    const search = this.#search = new AccessSearch(run.upTo(system), watched, Math.max(1, Math.min(limit, MOST)), counted);
     let found = search.advance(MOVE_SLICE);
     for (; !found; found = search.advance(MOVE_SLICE)) yield;
     if (found.start?.value === ABSENT && found.accesses.length === 0) throw new QueryError(`there was no ${target} since ${run.start}`);

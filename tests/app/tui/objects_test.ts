@@ -12,6 +12,20 @@ const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.ki
 const asked = (rig: Rig): Query[] =>
   rig.requests.flatMap((request) => request.kind === "query" ? [JSON.parse(JSON.stringify(request.query)) as Query] : []);
 
+/** A search has come to the start of the run. */
+const NEVER = {
+  ...{ id: "insn:0", t: "0", kind: "never", text: "never written since the start", vm: null, by: null, pc: null, symbol: null },
+  ...{
+    who: { code: "never", did: "written", since: "the start" },
+    source: null,
+    instruction: null,
+    before: "00",
+    after: "",
+    stack: null,
+    of: null,
+  },
+};
+
 Deno.test("a on memory reads bytes, names the owner and checks the invariants, instead of the body", async () => {
   const rig = new Rig();
   await rig.type("4");
@@ -32,7 +46,7 @@ Deno.test("a on memory reads bytes, names the owner and checks the invariants, i
   assert.match(await rig.text(), /Physical memory =+ access {2}owner {2}state/);
 });
 
-Deno.test("W on memory searches its last writer, and shows the instruction and the way there", async () => {
+Deno.test("W on memory shows its last writer as screen Why does; Enter goes to the place, o searches the one before", async () => {
   const write = {
     ...{ id: "insn:118234", t: "12000000", kind: "write", text: "vcpu:ping/0 at send+0x10", vm: "vm:ping", by: "vcpu:ping/0" },
     ...{
@@ -43,25 +57,66 @@ Deno.test("W on memory searches its last writer, and shows the instruction and t
     },
     ...{ instruction: "strb w1, [x20]", before: "00", after: "2a", stack: ["send+0x10  ping.c:42", "main+0x30"], of: null },
   };
+  const earlier = { ...write, id: "insn:90000/2", t: "9000000", before: "00", after: "00", stack: null };
   const rig = new Rig();
-  rig.answer = (query) => query.table === "who" ? { ...phoneAnswer(query), rows: [write] } : phoneAnswer(query);
+  const answers = [write, earlier, NEVER];
+  rig.answer = (query) => query.table === "who" ? { ...phoneAnswer(query), rows: [answers.shift()!] } : phoneAnswer(query);
   await rig.type("4");
   await rig.lines();
   await rig.type("gW");
   const text = await rig.text();
-  assert.match(text, /write: vcpu:ping\/0 at send\+0x10 \(ping\.c:42\)/);
-  assert.match(text, /00 -> 2a/);
-  assert.match(text, /next: el2 back --to 118234/);
-  assert.deepEqual(asked(rig).filter(({ table }) => table === "who").map(({ args }) => args), [{
-    at: "pa:0x40000000",
-    access: "write",
-    limit: 1,
-  }]);
-  await rig.press("esc");
+  assert.match(text, /Written by vcpu:ping\/0 at send\+0x10: 00 > 2a\./);
+  assert.match(text, /by P ping\/0 {2}send\+0x10 {2}at 0\.012 000 s {2}in ping\.c:42/);
+  assert.match(text, /The chain [-=]+[^]*main\+0x30[^]*send\+0x10 {2}ping\.c:42[^]*strb w1, \[x20\]/, "the outermost frame first");
+  assert.match(text, /as a command {2}el2 who pa:0x40000000/);
+  assert.match(text, /Places of the run 1 of 1 [^]*>insn:118234 +0\.012 000 s/);
+  await rig.type("o");
+  assert.match(await rig.text(), /Places of the run 2 of 2 [^]*insn:118234 [^]*>insn:90000\/2 /);
+  await rig.type("o");
+  assert.match(await rig.text(), /Never written since the start\.[^]*Places of the run 3 of 3/);
+  await rig.type("ok");
+  assert.equal(answers.length, 0, "there is nothing before the start");
+  await rig.press("enter");
+  assert.deepEqual(moves(rig), [{ kind: "instructions", count: 90_000, order: 2 }]);
+  assert.match(await rig.text(), /= Physical memory/);
+  const wanted = { at: "pa:0x40000000", access: "write", limit: 1 };
+  assert.deepEqual(asked(rig).filter(({ table }) => table === "who").map(({ args }) => args), [
+    wanted,
+    { ...wanted, before: { kind: "instructions", count: 118_234 } },
+    { ...wanted, before: { kind: "instructions", count: 90_000, order: 2 } },
+  ]);
   await rig.type("1");
   await rig.lines();
   await rig.type("gW");
   assert.match(await rig.text(), /has no history of writes or changes/);
+});
+
+Deno.test("a search says how much of the run it has searched; ctrl-c gives it up, and its answer does not take keys meant for something else", async () => {
+  const rig = new Rig(), { answer } = rig;
+  let open: number[] = [];
+  rig.held = (query) => query.table === "who";
+  await rig.type("4");
+  await rig.lines();
+  const search = async () => {
+    await rig.type("gW");
+    open = rig.requests.flatMap((request) => request.kind === "query" && request.query.table === "who" ? [request.id] : []);
+  };
+  await search();
+  assert.match(await rig.text(), /searching back in time; ctrl-c cancels/);
+  rig.apply({ kind: "searching", id: open.at(-1)!, done: 340, all: 1000 });
+  assert.match(await rig.text(), /: 34 %; ctrl-c cancels/);
+  await rig.press("ctrl-c");
+  assert.match(await rig.text(), /canceled/);
+  assert.deepEqual(rig.requests.filter(({ kind }) => kind === "forget").at(-1), { kind: "forget", id: open.at(-1) });
+  rig.apply({ kind: "searching", id: open.at(-1)!, done: 350, all: 1000 });
+  assert.doesNotMatch(await rig.text(), /35 %/);
+  await search();
+  await rig.type("1c");
+  await rig.type("abc");
+  rig.apply({ kind: "answer", id: open.at(-1)!, answer: { ...answer({ table: "who", args: {} }), rows: [NEVER] } });
+  await rig.type("def");
+  assert.equal(new TextDecoder().decode(new Uint8Array(rig.typed)), "abcdef");
+  assert.match(await rig.text(), /the answer is there/);
 });
 
 Deno.test("a on a capability shows its object, who holds it, and what was refused", async () => {

@@ -24,6 +24,24 @@ Deno.test("a question about the past that is not awaited any more is given up, a
   engine.stop();
 });
 
+Deno.test("a long search says how much of the run it has searched, more each time", async () => {
+  const session = new Session(await demoPlan()), { engine } = session, { now } = performance;
+  await session.runAWhile(120_000);
+  // A second passes from one look at the clock to the next: each piece is reported.
+  let time = now.call(performance);
+  performance.now = () => time += 1000;
+  try {
+    engine.query(1, { table: "who", args: { at: "reg:hello/0/x0", limit: 10_000 } });
+    const { id, done, all } = await session.event("searching"), later = await session.event("searching");
+    assert.equal(id, 1);
+    assert.equal(all, engine.present.instructions());
+    assert.ok(done <= later.done && later.done <= all, `${done} ${later.done} of ${all}`);
+  } finally {
+    performance.now = now;
+    engine.stop();
+  }
+});
+
 Deno.test("a question about the past leaves the session as it is", async () => {
   const session = new Session(await demoPlan()), { engine } = session;
   await session.runAWhile(120_000);

@@ -30,6 +30,7 @@ import type { UiState } from "./services/ui-state.ts";
 import { WindowActions } from "./doing/window-actions.ts";
 import type { Screen } from "../terminal/cells.ts";
 import type { Key } from "../terminal/keys.ts";
+import { BACK } from "../../../model/commands/time.ts";
 import type { SessionEnd, SessionEvent } from "../../../model/protocol/protocol.ts";
 
 export class App {
@@ -73,6 +74,7 @@ export class App {
       program: options.program,
       start: (what, allowHost) => void sessions.run(what, allowHost),
       startOff: () => sessions.off,
+      travel: (to) => travel(BACK, { to }),
     });
     const menus = new Menus({
       ...app,

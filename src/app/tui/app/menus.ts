@@ -110,7 +110,6 @@ export class Menus {
     if (!selected) return;
     const found = linesFor(selected.row.id, this.#circumstances()).find(({ line }) => line.name === WHO_WROTE);
     if (!found) return this.app.say(`${selected.row.id} has no history of writes or changes`);
-    this.app.say("searching back in time");
     this.#do(found.line, selected);
   }
 

@@ -24,16 +24,16 @@ const NAME = 10, LONGEST_NAME = 20;
 /** Steps that made a hypercall or a trap themselves. */
 const AT_THE_HYPERVISOR: ReadonlySet<string> = new Set(["hvc", "trap"]);
 
+/** The heading of a part: its text, and a line as far as the pane. */
+export function headingLine(text: string, look: Look, width: number): Line {
+  const line = look.glyphs.frame.line.repeat(Math.max(width - text.length - 4, 0));
+  return { text: "", pieces: [{ text: `${text} `, role: "dim" }, { text: line, role: "border" }] };
+}
+
 /** The lines of a reason in a pane of this size; `target`: where its section's hyperlink leads. */
 export function reasonLines(row: Reason, look: Look, width: number, height: number, target?: string): Line[] {
   const blank: Line[] = height >= ROOMY ? [{ text: "" }] : [];
-  const heading = (text: string): Line => ({
-    text: "",
-    pieces: [{ text: `${text} `, role: "dim" }, {
-      text: look.glyphs.frame.line.repeat(Math.max(width - text.length - 4, 0)),
-      role: "border",
-    }],
-  });
+  const heading = (text: string) => headingLine(text, look, width);
   const { section, rule } = row;
   const cited: Piece[] = section === "" ? [] : [{ text: section, role: "link", link: target }, { text: "  " }];
   return [

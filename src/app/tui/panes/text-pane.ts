@@ -97,7 +97,7 @@ export class TextPane implements Pane {
 }
 
 /** Draws a line: its tint and bar, its text or pieces, and its right end. */
-function drawLine(screen: Screen, look: Look, area: Rectangle, { text, role = "text", pieces, right, tint, bar }: Line): void {
+export function drawLine(screen: Screen, look: Look, area: Rectangle, { text, role = "text", pieces, right, tint, bar }: Line): void {
   if (tint) screen.tint(area, tint);
   if (bar) screen.text(area.x, area.y, look.glyphs.selected, look.style(bar));
   const end = right ? area.width - 1 - piecesWidth(right) : area.width;

@@ -195,6 +195,12 @@ export class AccessSearch {
     return this.#isBusy;
   }
 
+  /** Instructions of the run that are searched so far, its end first. */
+  get searched(): number {
+    const { begin, end, past } = this.#stretch, here = this.#isThere ? past.system.instructions() - begin : 0;
+    return Math.max(0, this.run.instructions - end.instructions + here);
+  }
+
   /** Continues for at most `milliseconds` of wall time; undefined: call again. */
   advance(milliseconds: number): Accesses | undefined {
     const { from, past, whole, empty, begin, end } = this.#stretch, looking = this.#arrived(milliseconds);

@@ -6,9 +6,10 @@ import { RECORD_SAVE, RUN } from "./palette-commands.ts";
 import type { AppServices } from "../services/app-services.ts";
 import type { OwnProgram, ProgramCommand } from "../services/own-program.ts";
 import type { Steps } from "../services/steps.ts";
-import type { WorkEnd, WorkPort } from "../services/works.ts";
+import { percentText, type WorkEnd, type WorkPort } from "../services/works.ts";
 import { DangerOverlay } from "../overlays/danger.ts";
-import { LinesOverlay } from "../overlays/overlay.ts";
+import { LinesOverlay, type Overlay } from "../overlays/overlay.ts";
+import { WhoOverlay } from "../overlays/who-overlay.ts";
 import { screenOf, whereShown } from "../../actions/screen-table.ts";
 import { isFiltered, type Line } from "../../panes/pane.ts";
 import { fieldLines } from "../../panes/row-lines.ts";
@@ -20,8 +21,10 @@ import { doneText, hintFor, lineFor, pathOf } from "../../../../model/commands/w
 import { EVENTS_OF_A_SESSION, eventsOf } from "../../../../model/commands/questions.ts";
 import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
 import { isOf, withKind } from "../../../../model/queries/ids.ts";
-import { problemIn, type Query } from "../../../../model/queries/query.ts";
-import { TABLES } from "../../../../model/queries/tables.ts";
+import { problemIn, type Query, type QueryOf, rowsOf } from "../../../../model/queries/query.ts";
+import type { PlaceOfRun } from "../../../../model/queries/move.ts";
+import type { RowOf } from "../../../../model/queries/table.ts";
+import { TABLES, WHO as ACCESSES } from "../../../../model/queries/tables.ts";
 import { listText } from "../../../../model/queries/texts/list-text.ts";
 import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { type Problem, problemText } from "../../../../kit/support/problem.ts";
@@ -38,6 +41,8 @@ export interface RunnerServices extends AppServices {
   /** Starts another session, and why that is impossible. */
   readonly start: (what: string, allowHost: boolean) => void;
   readonly startOff: () => string | undefined;
+  /** Shows another place of the run. */
+  readonly travel: (to: PlaceOfRun) => void;
 }
 
 /** How a command is run. */
@@ -156,9 +161,14 @@ export class CommandRunner {
 
   /** What the machine answers. */
   async #answer(asked: Query, command: Command, values: AnyValues, heading: string, { signal, tell }: WorkPort): Promise<WorkEnd> {
-    const { app } = this, answer = await app.asker.ask(narrowed(asked, values), { progress: tell, cancel: signal });
+    const { app } = this;
+    if (asked.table === ACCESSES.name) tell("searching back in time");
+    const answer = await app.asker.ask(narrowed(asked, values), { progress: tell, cancel: signal });
     const { rows } = answer, problem = problemIn(answer);
     if (problem !== undefined) return { problem: { ...problem, what: problem.what.split("\n", 1)[0] } };
+    if (asked.table === ACCESSES.name && rows.length > 0) {
+      return { shown: this.#accesses(asked, rowsOf(ACCESSES, answer), hintText(hintFor(command, values)), heading) };
+    }
     const { text, full, none, fails } = command.printed?.(values) ?? {}, table = TABLES[asked.table];
     const width = app.windows.width - 1;
     if (rows.length === 0 && fails === "none") return { problem: { what: `no object called "${subjectOf(command, values)?.text}"` } };
@@ -189,6 +199,36 @@ export class CommandRunner {
     if (!pane || !isFiltered(pane)) throw new Error(`no pane ${name}`);
     pane.setFilter(allOfEvents([filter, eventsOf(vm), kinds && `kind=${kinds.join(",")}`]));
     windows.focusOn(pane);
+  }
+
+  /** Accesses, each a place to go to; `o` asks for those before them. */
+  #accesses(asked: QueryOf<"who">, rows: readonly RowOf<typeof ACCESSES>[], command: string, heading: string): Overlay {
+    const { app } = this;
+    const shown: WhoOverlay = new WhoOverlay({ heading, command, rows }, {
+      go: (place) => app.travel(place),
+      cancel: () => app.works.cancel(),
+      // The origins of a value have none before them.
+      older: asked.args.back === undefined ? (before) => this.#older(shown, { ...asked, args: { ...asked.args, before } }) : undefined,
+    });
+    return shown;
+  }
+
+  /** Adds the accesses before a place to those that are shown. */
+  #older(shown: WhoOverlay, asked: QueryOf<"who">): void {
+    const { app } = this;
+    shown.progress = "searching back in time";
+    void app.works.begin("older", async ({ signal }) => {
+      const progress = (done: number, all: number) => {
+        shown.progress = `searching back in time: ${percentText(done, all)}`;
+        app.changed();
+      };
+      signal.addEventListener("abort", () => shown.progress = undefined);
+      const answer = await app.asker.ask(asked, { progress, cancel: signal }), problem = problemIn(answer);
+      shown.progress = undefined;
+      if (problem) return { problem };
+      shown.add(rowsOf(ACCESSES, answer));
+      return undefined;
+    });
   }
 
   /** Runs a command of the program aside, with words as a shell would give them. */

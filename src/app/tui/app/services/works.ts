@@ -37,6 +37,9 @@ interface KeptAnswer {
 /** The keys that show an answer: the first line of the palette. */
 const SHOW: Hint = { key: ": Enter", word: "show it" };
 
+/** The part of something that is done. */
+export const percentText = (done: number, all: number): string => `${Math.floor(100 * Math.min(done / Math.max(all, 1), 1))} %`;
+
 /** Works of one application. */
 export class Works {
   readonly #running: { readonly name: string; readonly cancel: AbortController }[] = [];
@@ -57,7 +60,7 @@ export class Works {
     const canceled = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
     const tell: WorkPort["tell"] = (done, all) => {
       if (signal.aborted) return;
-      const part = typeof done === "string" ? done : all === undefined ? "" : `${Math.floor(100 * Math.min(done / Math.max(all, 1), 1))} %`;
+      const part = typeof done === "string" ? done : all === undefined ? "" : percentText(done, all);
       app.say(`${name}: ${part}; ctrl-c cancels`);
       app.changed();
     };
