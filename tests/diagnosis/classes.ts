@@ -97,6 +97,18 @@ export const BROKEN_CLASSES: Readonly<Record<string, readonly Broken[]>> = {
       next: /^el2 show irq:x\/30$/,
     },
     {
+      name: "a virtual timer that is set to now",
+      guest: "TIMER_SET_TO_NOW",
+      fact: { code: "irq-storm", irq: "irq:x/27", finding: { code: "storm", source: "vtimer" } },
+      next: /^el2 show irq:x\/27$/,
+    },
+    {
+      name: "a virtual timer that is set to a time that has passed",
+      guest: "TIMER_SET_TO_THE_PAST",
+      fact: { code: "irq-storm", irq: "irq:x/27", finding: { code: "storm", source: "vtimer" } },
+      next: /^el2 show irq:x\/27$/,
+    },
+    {
       name: "a doorbell whose flags are not cleared",
       guest: "BELL_NOT_CLEARED",
       cmdline: "in=2",
@@ -206,6 +218,7 @@ export const HEALTHY_CLASSES: Readonly<Record<string, readonly Healthy[]>> = {
   "an interrupt that never ends": [
     { name: "ticks of 40 us", guest: "FAST_TICKS" },
     { name: "half a second of ticks at once", guest: "CATCH_UP_TICKS" },
+    { name: "ticks of 5 us, from each to the next", guest: "TICKS_WITHOUT_DELAY", until: 0.1e9 },
     {
       name: "messages one by one, as fast as they come",
       guest: "MANY_MESSAGES",

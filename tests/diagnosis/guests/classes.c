@@ -31,9 +31,12 @@ enum guest {
   BELL_NOT_CLEARED,
   QUEUE_NOT_READ,
   PHYSICAL_TIMER_NOT_SET,
+  TIMER_SET_TO_NOW,
+  TIMER_SET_TO_THE_PAST,
   // Interrupts that come often.
   FAST_TICKS,
   CATCH_UP_TICKS,
+  TICKS_WITHOUT_DELAY,
   MANY_MESSAGES,
   // Handlers that fault, or never return.
   NO_VECTORS_BUT_ITSELF,
@@ -291,6 +294,22 @@ static void timer_not_set(void) {
   sink = compute(1ull << 40);
 }
 
+static uint64_t delay;
+static void set_timer_to(uint32_t intid) {
+  (void)intid;
+  asm volatile("msr cntv_tval_el0, %0" ::"r"(delay));
+}
+// Computes, with a timer whose handler sets it to this many ticks from now.
+static _Noreturn void compute_with_timer(int64_t ticks) {
+  delay = (uint64_t)ticks;
+  irq_attach(VIRTUAL_TIMER, false, set_timer_to);
+  write_sysreg(cntv_cval_el0, now_ticks() + ticks_per_second() / 100);
+  write_sysreg(cntv_ctl_el0, 1);
+  isb();
+  irq_enable();
+  for (;;) sink = compute(1 << 20);
+}
+
 static void physical_timer_not_set(void) {
   irq_attach(PHYSICAL_TIMER, false, ignore);
   write_sysreg(cntp_cval_el0, now_ticks() + ticks_per_second() / 100);
@@ -417,6 +436,9 @@ void guest_main(void) {
     break;
   case QUEUE_NOT_READ: queue_not_read(); break;
   case PHYSICAL_TIMER_NOT_SET: physical_timer_not_set(); break;
+  case TIMER_SET_TO_NOW: compute_with_timer(0);
+  case TIMER_SET_TO_THE_PAST: compute_with_timer(-1000);
+  case TICKS_WITHOUT_DELAY: compute_with_timer(ticks_per_second() / 200000);
   case FAST_TICKS: ticks(40, false); break;
   case CATCH_UP_TICKS: ticks(40, true); break;
   case MANY_MESSAGES: many_messages(); break;

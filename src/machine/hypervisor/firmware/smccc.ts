@@ -121,11 +121,33 @@ function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply
  * @param x X0 to X7
  */
 export function unchangingAnswer(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): readonly bigint[] | undefined {
-  const id = Number(x[0] & 0xffff_ffffn), owner = id >>> Fid.OwnerShift & Fid.OwnerMask;
-  if (owner === Owner.StandardSecure) return psciAnswer(vcpu, id & 0xffff, (id & Fid.Smc64) !== 0, x);
-  if (owner !== Owner.Arch && owner !== Owner.StandardHyp) return undefined;
+  if (mayChange(vcpu, x, conduit)) return undefined;
+  const id = Number(x[0] & 0xffff_ffffn), fn = id & 0xffff, wide = (id & Fid.Smc64) !== 0;
+  if (isFast(id) && ownerOf(id) === Owner.StandardSecure && isPsci(vcpu, fn, wide)) return psciAnswer(vcpu, fn, wide, x);
   const reply = perform(vcpu, x, conduit);
   return reply === DEFERRED ? undefined : reply;
+}
+
+const isFast = (id: number) => (id & Fid.Fast) !== 0 && (id & Fid.Reserved) === 0;
+const ownerOf = (id: number) => id >>> Fid.OwnerShift & Fid.OwnerMask;
+
+/** Whether a call may change something, or have another answer the next time, by its number. */
+function mayChange(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): boolean {
+  const id = Number(x[0] & 0xffff_ffffn), fn = id & 0xffff, wide = (id & Fid.Smc64) !== 0;
+  const { geniezone, hypercalls } = vcpu.services;
+  if (!isFast(id)) return false;
+  switch (ownerOf(id)) {
+    case Owner.StandardSecure:
+      return isTrng(fn);
+    case Owner.VendorHyp:
+      if (geniezone) return true;
+      if ((fn & HYPERCALL_CLASS_MASK) === HYPERCALL_CLASS) return wide && hypercalls.has(fn & ~HYPERCALL_CLASS_MASK);
+      return !wide && conduit === "smc" && vcpu.attachments.vpmGroup?.watchdog !== undefined;
+    case GZVM_OWNER:
+      return geniezone?.serves(vcpu, id) ?? false;
+    default:
+      return false;
+  }
 }
 
 function archFeatures(vcpu: Vcpu, id: number): bigint {

@@ -43,7 +43,7 @@ export class IrqBank {
   readonly taken: Uint32Array;
   /**
    * How often each came again before the interrupted code moved, with its line high since its end
-   * and nothing done for its source: a storm, if that continues.
+   * and not nearer to its fall: a storm, if that continues.
    */
   readonly again: Uint32Array;
   /** Those whose flags, priority or route may be others since this was cleared, for searches. */

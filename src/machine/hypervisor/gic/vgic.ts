@@ -282,7 +282,7 @@ export class Vgic {
     cpu.noteEnd(intid, (bank.flags[intid] & (Irq.Edge | Irq.Source)) === Irq.Source);
   }
 
-  /** The guest has done something for the source of an interrupt. */
+  /** The guest has brought the line of an interrupt nearer to its fall. */
   served(cpu: VgicCpu, intid: number): void {
     this.bank(cpu, intid).again[intid] = 0;
   }

@@ -143,12 +143,15 @@ export class VirqSource implements LevelSource {
     return hit.effect.kind !== "double";
   }
 
-  /** The guest has taken something from its source, or set it anew. */
-  served(): void {
+  /**
+   * The guest has taken something from its source, or set it anew.
+   * @param isNearer whether the line has come nearer to its fall, if it is not low by now
+   */
+  served(isNearer: boolean): void {
     this.#lost = undefined;
     if (!this.#binding) return;
     const { vic: { gic }, cpu, intid } = this.#binding;
-    gic.served(cpu, intid);
+    if (isNearer) gic.served(cpu, intid);
     if (!this.object.services.faults.armed.virq) return;
     const own = gic.bank(cpu, intid).taken[intid], ppis = gic.ppisTaken;
     // If both have come, either of them may have made it look.

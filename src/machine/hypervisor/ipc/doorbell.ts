@@ -76,7 +76,7 @@ export class Doorbell extends HypervisorObject {
     this.#flags &= ~clear;
     if (old & clear) {
       this.#received++;
-      this.virq.served();
+      this.virq.served(!this.virq.stillPending());
     }
     return old;
   }

@@ -102,7 +102,7 @@ export class Msgqueue extends HypervisorObject {
     this.#messages.push(message);
     this.#sent++;
     this.#wantsRoom = false;
-    this.sendVirq.served();
+    this.sendVirq.served(true);
     if (push || this.#messages.length === this.#notEmptyThreshold) this.receiveVirq.assertLevel();
   }
 
@@ -117,7 +117,7 @@ export class Msgqueue extends HypervisorObject {
     if (message) {
       this.#tell("receive", message);
       this.#received++;
-      this.receiveVirq.served();
+      this.receiveVirq.served(true);
     }
     if (this.#messages.length === this.#notFullThreshold) this.sendVirq.assertLevel();
   }

@@ -20,6 +20,8 @@ class Timer {
   #due = Infinity;
   #masked = false;
   #level = false;
+  /** Virtual time (ns) for which its condition had held when it was set last. */
+  #late = 0;
   readonly source: VirqSource;
 
   constructor(
@@ -47,12 +49,18 @@ class Timer {
     return this.#masked && this.#due !== Infinity;
   }
 
-  /** The registers may have changed. */
-  reload(): void {
+  /**
+   * The registers may have changed, at virtual time `now` (ns). A line that stays high is served if
+   * it comes nearer to its fall: by periods that are added to a time that has passed.
+   */
+  reload(now: number): void {
     const control = this.registers.getRegister(this.control), before = this.#due;
     this.#masked = (control & TimerControl.Imask) !== 0n;
     this.#due = control & TimerControl.Enable ? timeOfTicks(this.registers.getRegister(this.comparator)) : Infinity;
-    if (this.#due !== before) this.source.served();
+    if (this.#due === before) return;
+    const late = now - this.#due, isNearer = late < this.#late - NS_PER_TICK;
+    this.#late = Math.max(0, late);
+    this.source.served(isNearer || late < 0);
   }
 
   /** Sets the line for virtual time `now` (ns). */
@@ -75,6 +83,7 @@ class Timer {
     this.#due = archive.float("due", this.#due);
     this.#masked = archive.bool("masked", this.#masked);
     this.#level = archive.bool("level", this.#level);
+    this.#late = archive.float("late", this.#late);
     this.source.archive("source", archive);
   }
 
@@ -118,8 +127,8 @@ export class VcpuTimers {
 
   /** Registers were written: sets lines and deadline for virtual time `now` (ns). */
   reload(now: number): void {
-    this.virtual.reload();
-    this.physical.reload();
+    this.virtual.reload(now);
+    this.physical.reload(now);
     this.update(now);
   }
 

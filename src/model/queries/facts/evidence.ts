@@ -27,6 +27,13 @@ export type Evidence =
   | { readonly code: "reads"; readonly range: CodeRange; readonly pa: string; readonly value: string; readonly mapped: readonly string[] }
   /** A register that a loop reads: its name, or its address and the name of its device. */
   | { readonly code: "reads-register"; readonly register: string; readonly of: string | null; readonly value: string }
+  /** An SMCCC call of a loop, to which the answer is -1 for ever. */
+  | {
+    readonly code: "unserved-call";
+    readonly instruction: "hvc" | "smc";
+    readonly function: string;
+    readonly at: CodeRange;
+  }
   | { readonly code: "esr"; readonly esr: string }
   | { readonly code: "far"; readonly range: CodeRange }
   | { readonly code: "last-exception"; readonly exception: string; readonly at: CodeRange }
@@ -122,6 +129,19 @@ const START_REFUSED: Readonly<Record<string, string>> = {
   "ALREADY_ON": "it is on already",
 };
 
+/** Owners of SMCCC functions, bits 29:24 of an id (Arm DEN 0028): the first of each range. */
+const OWNERS: readonly (readonly [first: number, owner: string])[] = [
+  ...[[50, "a Trusted OS"], [48, "a Trusted Application"], [7, "a reserved owner"]] as const,
+  ...[[6, "the hypervisor's vendor"], [5, "the standard hypervisor service"], [4, "the standard secure service"]] as const,
+  ...[[3, "the OEM"], [2, "the silicon provider"], [1, "the CPU's maker"], [0, "Arm"]] as const,
+];
+const OWNER_SHIFT = 24, OWNER_MASK = 0x3f;
+
+function ownerOf(id: string): string {
+  const number = Number(id) >>> OWNER_SHIFT & OWNER_MASK;
+  return OWNERS.find(([first]) => number >= first)?.[1] ?? "";
+}
+
 const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
 type Missed = OfCode<Evidence, "stale-translation">["missed"];
 /** The mistake in a TLBI, or in a store. */
@@ -142,6 +162,10 @@ export const EVIDENCE = new Facts<Evidence>({
   "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
   "reads": ({ range, pa, value, mapped }) => `reads ${rangeText(range)}, ${pa}, which is ${value}; mapped: ${mapped.join(", ")}`,
   "reads-register": ({ register, of, value }) => `reads ${register}${of === null ? "" : ` (${of})`}, which is ${value}`,
+  "unserved-call": ({ instruction, function: id, at }) =>
+    `${instruction.toUpperCase()} at ${rangeText(at)} asks for SMCCC function ${id} of ${
+      ownerOf(id)
+    }, which is not here: X0 is -1 each time`,
   "esr": ({ esr }) => `ESR_EL1 ${esr}`,
   "far": ({ range }) => `FAR_EL1 ${rangeText(range)}`,
   "last-exception": ({ exception, at }) => `the last exception: ${exception} at ${rangeText(at)}`,
@@ -209,6 +233,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 }, {
   "beside": ({ fact }) => VERDICT_FACTS.wayOut(fact),
+  "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier }) => IRQ_FINDINGS.wayOut(barrier),
   "injected": ({ inject }) => removalOf(inject),
   "stale-image": () => "copy what was built to the file that image names, or name that file there",

@@ -30,6 +30,8 @@ const UNCHANGED: Flip = () => 0n;
 /** Each bit of a mask alone. */
 const singleBits = (mask: bigint) => [...mask.toString(2)].reverse().flatMap((digit, index) => digit === "1" ? [1n << BigInt(index)] : []);
 
+/** X0 after an SMCCC call of a function that is not there. */
+const NOT_SUPPORTED = 0xffff_ffff_ffff_ffffn;
 /** Registers that a hypercall gives back. */
 const X_RESULTS = 8;
 /** Errors that last until the caller asks for something else. */
@@ -39,6 +41,13 @@ const LASTING: ReadonlySet<number> = new Set<number>([
   ...[ErrorCode.CSPACE_CAP_NULL, ErrorCode.CSPACE_WRONG_OBJECT_TYPE, ErrorCode.CSPACE_INSUFFICIENT_RIGHTS],
 ]);
 
+/** A call that nobody serves: where it is made, and its function. */
+export interface UnservedCall {
+  readonly pc: bigint;
+  readonly instruction: AskedCall["instruction"];
+  readonly id: number;
+}
+
 /** Whether a vCPU executes instructions when its turn comes, or completes a load of a device. */
 function isAwake(vcpu: Vcpu): boolean {
   return !vcpu.life.isDead && !vcpu.native && !vcpu.life.isBlockedBy(~(Block.Run | Block.Vmmio));
@@ -46,6 +55,7 @@ function isAwake(vcpu: Vcpu): boolean {
 
 export class Prospects {
   readonly #outlooks = new Map<Vcpu, Outlook>();
+  readonly #unserved = new Map<Vcpu, UnservedCall>();
   readonly #sleeps = new Map<Vcpu, Sleep>();
   /** Address spaces in which a vCPU gets on. */
   readonly #working = new Set<AddressSpace | undefined>();
@@ -97,8 +107,7 @@ export class Prospects {
     const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
     const found = view.system.symbols.core.questions.outlook(vcpu.registers, {
       interrupt: vcpu.gic.hasInterrupt,
-      answer: ({ pc, instruction, immediate, x }: AskedCall) =>
-        immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : this.#refusal(vcpu, pc),
+      answer: (call: AskedCall) => call.immediate === 0 ? this.#answer(vcpu, call) : this.#refusal(vcpu, call.pc),
       register: (va, size) => given(`${va}/${size}`, deviceRegister(view, vcpu, va, size)),
       system: (name) => given(name, systemRegister(view, vcpu, name)),
       // As it was the last time: the instruction that asked, at that address.
@@ -106,6 +115,19 @@ export class Prospects {
       limit: isBeside ? LOOKED_AT_BESIDE : LOOKED_AT,
     });
     return { found, changing };
+  }
+
+  /** X0 to X7 after an SMCCC call whose answer cannot change; notes the one that nobody serves. */
+  #answer(vcpu: Vcpu, { pc, instruction, x }: AskedCall): readonly bigint[] | undefined {
+    const answer = unchangingAnswer(vcpu, x, instruction);
+    if (answer?.[0] === NOT_SUPPORTED) this.#unserved.set(vcpu, { pc, instruction, id: Number(x[0] & 0xffff_ffffn) });
+    return answer;
+  }
+
+  /** The call of a loop that nobody serves. */
+  unserved(vcpu: Vcpu, { first, last }: EndlessLoop): UnservedCall | undefined {
+    const call = this.#unserved.get(vcpu);
+    return call && call.pc >= first && call.pc <= last ? call : undefined;
   }
 
   /**

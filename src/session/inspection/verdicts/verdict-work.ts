@@ -105,7 +105,8 @@ function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"spins" | 
     const at = hex(waitAt(view, vcpu, loop) ?? vcpu.registers.pc);
     return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: hint("irq ls", vmOfName(nameOf(id))) };
   }
-  const evidence = [masked(vcpu), ...readsOf(view, vcpu, loop)], vain = { operations: FAULT_KINDS, vcpus: true } as const;
+  const evidence = [...unservedBy(view, vcpu, prospects, loop), masked(vcpu), ...readsOf(view, vcpu, loop)];
+  const vain = { operations: FAULT_KINDS, vcpus: true } as const;
   if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next, vain };
   const reads = loop.inputs.length + loop.registers.length, asked = reads === 0 ? levelAsked(view, vcpu, loop) : undefined;
   return { fact: { code: "spins", vcpu: id, range, reads, asked: asked === undefined ? null : hex(asked) }, evidence, next, vain };
@@ -149,6 +150,14 @@ function waitAt(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigint | 
 /** A loop's code is named by its first instruction, wherever in it the vCPU is. */
 function loopRange(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): CodeRange {
   return rangeOf(view, vcpu, first, last, first);
+}
+
+/** The call of a loop that nobody serves. */
+function unservedBy(view: View, vcpu: Vcpu, prospects: Prospects, loop: EndlessLoop): Evidence[] {
+  const call = prospects.unserved(vcpu, loop);
+  if (!call) return [];
+  const { pc, instruction, id } = call;
+  return [{ code: "unserved-call", instruction, function: hex(id), at: rangeOf(view, vcpu, pc, pc, pc) }];
 }
 
 /** Registers and memory that a loop reads. */

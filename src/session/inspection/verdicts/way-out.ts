@@ -10,7 +10,7 @@ import type { WayOut } from "../../../kit/support/text/way-out.ts";
 
 /** Evidence that may explain what waits in vain. */
 const EXPLAINS: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
-  ...["lost-sgi", "start-refused", "stale-translation", "gicv2-driver", "misplaced", "barred", "wakeup"] as const,
+  ...["unserved-call", "lost-sgi", "start-refused", "stale-translation", "gicv2-driver", "misplaced", "barred", "wakeup"] as const,
 ]);
 
 /** @param because the evidence, in its order. Gives the way out, and the evidence whose it is. */
