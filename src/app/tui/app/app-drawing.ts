@@ -11,6 +11,8 @@ import type { Screen } from "../terminal/cells.ts";
 export class AppDrawing {
   /** The time (`performance.now()`) for which a frame without a mark was requested. */
   #marksUntil = -Infinity;
+  /** Where the last frame was drawn. */
+  #screen: Screen | undefined;
   /** The last frame was drawn before its panes were known to need other rows. */
   #crowded = false;
 
@@ -19,6 +21,7 @@ export class AppDrawing {
   draw(screen: Screen): void {
     const { state } = this, { looks, windows, port } = state;
     state.see();
+    this.#screen = screen;
     state.size = { width: screen.width, height: screen.height };
     looks.look = looks.look.with({ depth: screen.depth });
     drawScreen(screen, looks.look, this.#frameState(), (body) => windows.place(body));
@@ -26,6 +29,11 @@ export class AppDrawing {
     // Only once more: with other rows, a pane may need other rows again.
     this.#crowded = windows.crowded && !this.#crowded;
     if (this.#crowded) queueMicrotask(() => port.changed(false));
+  }
+
+  /** Names of the keys that a click at a cell of the last frame presses. */
+  pressedAt(at: { readonly x: number; readonly y: number }): string | undefined {
+    return this.#screen?.pressedAt(at);
   }
 
   /** The screens as lines of text for screen readers. */
@@ -77,7 +85,7 @@ export class AppDrawing {
       focus: windows.focus,
       away: state.away,
       typing: console.typing,
-      hints: this.hints,
+      hints: this.#hints,
       overlay,
       message: state.messages.current,
       guide: options.guide?.view(state.keymap),
@@ -85,7 +93,7 @@ export class AppDrawing {
   }
 
   /** The row of hints. */
-  get hints(): readonly Hint[] {
+  get #hints(): readonly Hint[] {
     const { session, overlay, console, prefix, keymap, options, context, windows } = this.state;
     if (session.lost && !overlay) return LOST_HINTS;
     if (console.typing && prefix !== "prefix") return typingHints(keymap);

@@ -8,8 +8,6 @@ import type { AppServices } from "./services/app-services.ts";
 import { AppState } from "./app-state.ts";
 import { ConsoleActions } from "./doing/console-actions.ts";
 import { CommandRunner } from "./doing/command-runner.ts";
-import { hintAt } from "./frame/foot.ts";
-import { HINTS_FROM_BELOW } from "./frame/frame.ts";
 import { tabAt, TABS_ROW } from "./frame/header.ts";
 import { HelpOverlay } from "./help.ts";
 import { KeyInput } from "./key-input.ts";
@@ -65,7 +63,7 @@ export class App {
     const commands = new OwnCommands(app, options.commands ?? [], options.runCommand);
     const keys = this.#keys = new KeyInput(
       state,
-      () => ({ handlers, lists, mouse, sessions, commands, hintAt: hintFinder(state, drawing) }),
+      () => ({ handlers, lists, mouse, sessions, commands, pressedAt: (at) => drawing.pressedAt(at) }),
     );
     const runner = new CommandRunner({
       ...app,
@@ -178,14 +176,6 @@ export class App {
   linear(): Linear {
     return this.#drawing.linear();
   }
-}
-
-/** Finds the hint at a cell. */
-function hintFinder(state: AppState, drawing: AppDrawing) {
-  return (x: number, y: number) => {
-    const { width, height } = state.size;
-    return y === height - HINTS_FROM_BELOW ? hintAt(width, drawing.hints, x) : undefined;
-  };
 }
 
 /** The mouse outside of panes. */

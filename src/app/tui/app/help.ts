@@ -8,7 +8,7 @@ import type { Keymap } from "../actions/keymap.ts";
 import { type Key, keyText } from "../terminal/keys.ts";
 import type { OwnProgram } from "./services/own-program.ts";
 import type { Overlay } from "./overlays/overlay.ts";
-import { drawOverlay } from "./overlays/overlay-box.ts";
+import { type DrawnRows, drawOverlay, isOver, NO_ROWS } from "./overlays/overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
 import { OBJECT_LINES } from "./doing/object-menus.ts";
 import type { FileCommand } from "../../configuration/keys/commands.ts";
@@ -54,6 +54,8 @@ export class HelpOverlay implements Overlay {
   readonly #own: readonly Shown[];
   #search = "";
   #top = 0;
+  /** Where its lines are. */
+  #drawn: DrawnRows = NO_ROWS;
 
   /**
    * @param commands the user's own commands
@@ -85,13 +87,21 @@ export class HelpOverlay implements Overlay {
     return true;
   }
 
+  click(x: number, y: number): boolean {
+    return isOver(this.#drawn, x, y);
+  }
+
+  scroll(rows: number): void {
+    this.#top += rows;
+  }
+
   draw(screen: Screen, area: Rectangle, look: Look): void {
     const { count, lines } = this.#found;
     const inside = drawOverlay(screen, look, area, {
       title: {
         text: "Help",
         count,
-        bottom: [...keyPieces("arrows", "scroll  "), ...keyPieces("Esc", "close")],
+        bottom: [...keyPieces("arrows", "scroll  ", ""), ...keyPieces("Esc", "close")],
       },
       rows: SEARCH + lines.length,
       columns: Infinity,
@@ -103,6 +113,7 @@ export class HelpOverlay implements Overlay {
     drawJoinedLine(screen, look, { ...inside, y: inside.y + 1, height: 1 });
     const height = inside.height - SEARCH;
     this.#top = Math.max(Math.min(this.#top, lines.length - height), 0);
+    this.#drawn = { rows: { ...inside, y: inside.y + SEARCH, height }, top: this.#top, above: SEARCH };
     lines.slice(this.#top, this.#top + height).forEach((line, row) => {
       const y = inside.y + SEARCH + row;
       if (typeof line === "string") screen.text(inside.x + 1, y, fit(line, inside.width - 2), look.style("strong"));

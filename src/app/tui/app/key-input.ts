@@ -3,9 +3,8 @@
 import type { AppAction } from "../actions/actions.ts";
 import type { Handlers } from "../actions/action-handlers.ts";
 import type { AppState } from "./app-state.ts";
-import { type Hint, THEN } from "./frame/hints.ts";
 import type { ListActions } from "./doing/list-actions.ts";
-import type { Mouse } from "./doing/mouse.ts";
+import { type Mouse, WHEEL } from "./doing/mouse.ts";
 import type { OtherSessions } from "./start/other-sessions.ts";
 import type { Overlay } from "./overlays/overlay.ts";
 import type { OwnCommands } from "./doing/own-commands.ts";
@@ -19,18 +18,21 @@ interface KeyTakers {
   readonly mouse: Mouse;
   readonly sessions: OtherSessions;
   readonly commands: OwnCommands;
-  /** The hint at a cell. */
-  readonly hintAt: (x: number, y: number) => Hint | undefined;
+  /** Names of the keys that a click at a cell presses, with blanks between them. */
+  readonly pressedAt: (at: { readonly x: number; readonly y: number }) => string | undefined;
 }
 
 export class KeyInput {
   constructor(readonly state: AppState, readonly takers: () => KeyTakers) {}
 
-  /** Takes a key; a click on a hint is its keys. */
+  /** Takes a key; a click on the name of a key, wherever a frame has one, is this key. */
   press(key: Key): void {
-    const hint = key.name === "Click" && key.x !== undefined && key.y !== undefined ? this.takers().hintAt(key.x, key.y) : undefined;
-    if (!hint) return this.#press(key);
-    if (hint.word !== THEN) { for (const name of hint.key.split(" ")) this.#press({ name, bytes: new Uint8Array() }); }
+    const { name, x = -1, y = -1 } = key;
+    const keys = name === "Click" ? this.takers().pressedAt({ x, y }) : undefined;
+    // A key in the frame of a pane is for this pane.
+    if (keys === undefined) return this.#press(key);
+    if (!this.state.overlay && !this.state.session.lost) this.takers().mouse.focusAt(x, y);
+    for (const name of keys.split(" ")) this.#press({ name, bytes: new Uint8Array() });
   }
 
   #press(key: Key): void {
@@ -100,11 +102,17 @@ export class KeyInput {
 
   #overlayKey(overlay: Overlay, key: Key): void {
     const { state } = this;
-    if (key.x !== undefined) return;
+    if (key.x !== undefined && key.y !== undefined) return this.#overlayPointed(overlay, key.name, key.x, key.y);
     const action = state.keymap.actionOf(overlay.context, key.name);
     if (action?.name === "screen.redraw") return state.port.redraw();
     if (action?.name === "suspend" && overlay.context !== "text") return state.port.suspend();
     if (!overlay.key(key, action) && state.overlay === overlay) state.overlay = undefined;
+  }
+
+  /** What the mouse did at a cell while an overlay is open. */
+  #overlayPointed(overlay: Overlay, what: string, x: number, y: number): void {
+    if (what === "WheelUp" || what === "WheelDown") overlay.scroll?.(what === "WheelUp" ? -WHEEL : WHEEL);
+    else if (what === "Click" && overlay.click?.(x, y) === false && this.state.overlay === overlay) this.state.overlay = undefined;
   }
 
   #typed(key: Key): void {

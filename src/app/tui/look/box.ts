@@ -45,6 +45,11 @@ export function hasBoxes({ width, height }: { readonly width: number; readonly h
   return width >= BOXED.columns && height >= BOXED.rows;
 }
 
+/** Whether a cell is in an area. */
+export function isInside({ x, y, width, height }: Rectangle, column: number, row: number): boolean {
+  return column >= x && row >= y && column < x + width && row < y + height;
+}
+
 /** The area of a pane's content, inside its box or below its rule. */
 export function insideOf(area: Rectangle, boxed: boolean): Rectangle {
   if (!isBox(area, boxed)) return { ...area, y: area.y + 1, height: Math.max(area.height - 1, 0) };

@@ -16,6 +16,8 @@ export interface Piece {
   readonly fill?: Role;
   /** Target of a hyperlink. */
   readonly link?: string;
+  /** Names of keys that a click on it presses, with blanks between them. */
+  readonly press?: string;
 }
 
 /** Columns of pieces. */
@@ -29,10 +31,12 @@ export function piecesWidth(pieces: readonly Piece[]): number {
  */
 export function drawPieces(screen: Screen, look: Look, x: number, y: number, pieces: readonly Piece[], width: number): number {
   let used = 0;
-  for (const { text, role = "text", bold, fill, link } of pieces) {
+  for (const { text, role = "text", bold, fill, link, press } of pieces) {
     if (used >= width) break;
     const style = fill ? look.on(fill, role, bold) : bold ? look.bold(role) : look.style(role);
-    used += screen.text(x + used, y, fit(text, width - used), link === undefined ? style : { ...style, link });
+    const columns = screen.text(x + used, y, fit(text, width - used), link === undefined ? style : { ...style, link });
+    if (press) screen.button({ x: x + used, y, width: columns }, press);
+    used += columns;
   }
   return used;
 }
@@ -58,9 +62,14 @@ export function wrapPieces(pieces: readonly Piece[], margin: number, width: numb
   return lines;
 }
 
-/** A key and its effect, as titles and boxes name them. */
-export function keyPieces(name: string, word: string): Piece[] {
-  return [{ text: name, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];
+/** A key and its effect, as titles and boxes name them; a click on them presses it. */
+export function keyPieces(name: string, word: string, press = name): Piece[] {
+  const blanks = word.length - word.trimEnd().length;
+  return [
+    { text: name, role: "accent", bold: true, press },
+    { text: ` ${word.trimEnd()}`, role: "dim", press },
+    ...blanks > 0 ? [{ text: " ".repeat(blanks) }] : [],
+  ];
 }
 
 /** A number in digits, its leading zeros faint. */

@@ -11,7 +11,7 @@ import { columnsOf, idPieces, type ListColumn, loadPieces, quietPieces } from ".
 import { inspector } from "../panes/inspector.ts";
 import { countText, durationText } from "../look/numbers.ts";
 import type { Pane } from "../panes/pane.ts";
-import { digitPieces, type Piece, statePiece } from "../look/pieces.ts";
+import { digitPieces, keyPieces, type Piece, statePiece } from "../look/pieces.ts";
 import { RegisterLines } from "../panes/vcpus/registers.ts";
 import { below, beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
@@ -151,7 +151,7 @@ function registersPane(vcpus: TablePane<typeof VCPUS>): TextPane {
       text: "Registers",
       ...vcpuTitle(vcpus.selectedId),
       right: [[{ text: "*", role: "warn" }, { text: " changed since the last stop", role: "dim" }]],
-      bottom: [{ text: "v", role: "accent", bold: true }, { text: " the next view", role: "dim" }],
+      bottom: keyPieces("v", "the next view"),
     }),
     lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
     selection: () => vcpus.selection,

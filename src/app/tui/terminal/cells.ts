@@ -59,6 +59,12 @@ function intern(cluster: string): number {
   return (CLUSTER | id) >>> 0;
 }
 
+/** Cells of one row that stand for keys: a click on them presses these. */
+interface Button extends CellSpan {
+  /** Names of keys, with blanks between them. */
+  readonly keys: string;
+}
+
 /** A drawing surface of the terminal's size, and what the terminal shows now. */
 export class Screen {
   #width = 0;
@@ -83,6 +89,8 @@ export class Screen {
   /** Where cells with a hyperlink lead: all of a frame to one target. */
   #target = "";
   #shownTarget = "";
+  /** What a click presses, in the frame that is drawn. */
+  #buttons: Button[] = [];
 
   constructor(width: number, height: number, readonly depth: ColorDepth) {
     this.#map = new ColorMap(TERMINAL_THEME, depth);
@@ -131,6 +139,7 @@ export class Screen {
   clear(): void {
     this.#kept = undefined;
     this.#back.page();
+    this.#buttons = [];
     this.cursor = undefined;
   }
 
@@ -151,10 +160,23 @@ export class Screen {
 
   /** Fills a rectangle with blanks on a background; the page by default. */
   fill(area: Rectangle, background: Role = "bg"): void {
+    this.#buttons = this.#buttons.filter(({ x, y, width }) =>
+      y < area.y || y >= area.y + area.height || x + width <= area.x || x >= area.x + area.width
+    );
     const style = { ...PAGE, background: roleColor(background) };
     for (let y = area.y; y < area.y + area.height; y++) {
       for (let x = area.x; x < area.x + area.width; x++) this.#put(x, y, SPACE, style);
     }
+  }
+
+  /** Makes cells a button: a click on them presses these keys, until something else is drawn over them. */
+  button(span: CellSpan, keys: string): void {
+    this.#buttons.push({ ...span, keys });
+  }
+
+  /** Names of the keys that a click at a cell presses, with blanks between them. */
+  pressedAt(at: Pick<Rectangle, "x" | "y">): string | undefined {
+    return this.#buttons.findLast(({ x, y, width }) => y === at.y && at.x >= x && at.x < x + width)?.keys;
   }
 
   /** Sets the background of a rectangle; its text stays. */

@@ -1,7 +1,7 @@
 // The mouse: clicks give a pane the keys and choose rows, tabs and orders, a second one is Enter,
 // or zooms a pane by its title; the wheel scrolls; dividers and the scrubber are dragged.
 
-import { isBox } from "../../look/box.ts";
+import { isBox, isInside } from "../../look/box.ts";
 import type { ConsoleActions } from "./console-actions.ts";
 import type { Divider } from "../../screens/divider.ts";
 import type { AppServices } from "../services/app-services.ts";
@@ -10,7 +10,7 @@ import type { Placed } from "../../screens/screen-model.ts";
 /** Two clicks at one place within this many ms are Enter. */
 const DOUBLE_CLICK = 400;
 /** Rows of one step of the wheel. */
-const WHEEL = 3;
+export const WHEEL = 3;
 
 /** Services that these actions use. */
 export interface MouseServices extends AppServices {
@@ -48,11 +48,22 @@ export class Mouse {
       return;
     }
     this.#dragged = what === "Click" ? windows.dividers.find((divider) => divider.isAt(x, y)) : undefined;
-    const inside = ({ area }: Placed) => x >= area.x && y >= area.y && x < area.x + area.width && y < area.y + area.height;
-    const placed = windows.visible.find(inside);
+    const placed = this.#placedAt(x, y);
     if (!placed) return;
     if (what === "Click") this.#click({ ...placed, boxed: isBox(placed.area, windows.boxed) }, x, y);
     else if (what === "WheelUp" || what === "WheelDown") placed.pane.move(what === "WheelUp" ? -WHEEL : WHEEL);
+  }
+
+  /** Gives the pane at a cell the keys. */
+  focusAt(x: number, y: number): void {
+    const { windows, console } = this.app, pane = this.#placedAt(x, y)?.pane;
+    if (!pane || pane.bare) return;
+    console.typing = console.typing && pane === console;
+    windows.focusOn(pane);
+  }
+
+  #placedAt(x: number, y: number): Placed | undefined {
+    return this.app.windows.visible.find(({ area }) => isInside(area, x, y));
   }
 
   /** Handles it at the scrubber; false if it is elsewhere. */
@@ -72,14 +83,13 @@ export class Mouse {
   }
 
   #click({ pane, area, boxed }: Placed & { readonly boxed: boolean }, x: number, y: number): void {
-    const { windows, console, tree, consoles, clock, enter } = this.app;
+    const { windows, tree, consoles, clock, enter } = this.app;
     // The title, of a box or of a rule, is the first row.
     const onTitle = y === area.y;
     const hit = !onTitle && pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));
     // A pane that never has the focus still takes clicks.
     if (pane.bare) return;
-    console.typing = console.typing && pane === console;
-    windows.focusOn(pane);
+    this.focusAt(x, y);
     if (pane === tree) consoles.preferSelected();
     const now = clock(), last = this.#clicked;
     const again = last.x === x && last.y === y && now - last.at < DOUBLE_CLICK;

@@ -2,7 +2,7 @@
 
 import type { Screen } from "../../terminal/cells.ts";
 import { fit, textWidth } from "../../../../kit/support/text/text-width.ts";
-import type { Hint } from "./hints.ts";
+import { type Hint, THEN } from "./hints.ts";
 import type { Message, MessageKind } from "./messages.ts";
 import type { Look, Role } from "../../look/theme.ts";
 
@@ -30,15 +30,11 @@ function placeHints(columns: number, hints: readonly Hint[]): PlacedHint[] {
 
 /** Draws hints in one row. */
 export function drawHints(screen: Screen, look: Look, y: number, hints: readonly Hint[]): void {
-  for (const { key, word, x } of placeHints(screen.width, hints)) {
+  for (const { key, word, x, width } of placeHints(screen.width, hints)) {
     const after = x + screen.text(x, y, key, look.key);
     if (word) screen.text(after, y, ` ${word}`, look.style("dim"));
+    if (word !== THEN) screen.button({ x, y, width }, key);
   }
-}
-
-/** The hint at a column of its row. */
-export function hintAt(columns: number, hints: readonly Hint[], at: number): Hint | undefined {
-  return placeHints(columns, hints).find(({ x, width }) => at >= x && at < x + width);
 }
 
 /** Columns of a toast's text that its keys leave. */
@@ -75,6 +71,7 @@ export function drawMessage(screen: Screen, look: Look, y: number, { text, kind,
     if (x + Math.min(textWidth(text), LEAST_TEXT) + 2 + width > end) break;
     screen.text(end - width, y, key, look.key);
     screen.text(end - width + textWidth(key) + 1, y, word, look.style("dim"));
+    screen.button({ x: end - width, y, width }, key);
     end -= width + 2;
   }
   screen.text(x, y, fit(text, end - x), look.style("strong"));

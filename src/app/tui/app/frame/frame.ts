@@ -20,7 +20,7 @@ export const MINIMUM = { columns: 60, rows: 16 } as const;
 /** Rows at the top: the header, and the tabs. */
 const TOP = 2;
 /** The row of hints, from the end of the screen. */
-export const HINTS_FROM_BELOW = 2;
+const HINTS_FROM_BELOW = 2;
 /** Rows at the bottom: hints, and the message. */
 const BOTTOM = 2;
 

@@ -4,8 +4,8 @@
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import type { Key } from "../../terminal/keys.ts";
 import type { Overlay } from "./overlay.ts";
-import { drawOverlay } from "./overlay-box.ts";
-import type { Piece } from "../../look/pieces.ts";
+import { type DrawnRows, drawOverlay, isOver, NO_ROWS } from "./overlay-box.ts";
+import { keyPieces, type Piece } from "../../look/pieces.ts";
 import { wrap } from "../../panes/row-lines.ts";
 import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
@@ -33,6 +33,7 @@ export class DangerOverlay implements Overlay {
   readonly whole = false;
   readonly prompt = undefined;
   readonly cursor = undefined;
+  #drawn: DrawnRows = NO_ROWS;
 
   constructor(readonly danger: Danger, readonly yes: () => void) {}
 
@@ -41,15 +42,20 @@ export class DangerOverlay implements Overlay {
     return false;
   }
 
+  click(x: number, y: number): boolean {
+    return isOver(this.#drawn, x, y);
+  }
+
   draw(screen: Screen, area: Rectangle, look: Look): void {
     const width = Math.min(COLUMNS, area.width - 8), lines = this.#lines(width);
     while (lines.length < ROWS) lines.push([]);
-    drawOverlay(screen, look, area, {
+    const rows = drawOverlay(screen, look, area, {
       title: { text: this.danger.question },
       kind: "danger",
       lines: [...lines, this.#keys],
       columns: width + 2,
     });
+    this.#drawn = { rows, top: 0 };
   }
 
   spoken(_look: Look, { width }: SpokenSize): readonly SpokenLine[] {
@@ -71,9 +77,9 @@ export class DangerOverlay implements Overlay {
 
   get #keys(): Piece[] {
     return [
-      { text: ` y  ${this.danger.act} `, role: "ink", fill: "bad", bold: true },
-      { text: "   any other key", role: "accent", bold: true },
-      { text: "  cancels", role: "dim" },
+      { text: ` y  ${this.danger.act} `, role: "ink", fill: "bad", bold: true, press: "y" },
+      { text: "   " },
+      ...keyPieces("any other key", " cancels", "Esc"),
     ];
   }
 }

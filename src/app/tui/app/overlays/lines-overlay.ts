@@ -6,7 +6,7 @@ import { drawThumb } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import type { Key } from "../../terminal/keys.ts";
 import type { Overlay } from "./overlay.ts";
-import { drawOverlay } from "./overlay-box.ts";
+import { type DrawnRows, drawOverlay, isOver, NO_ROWS } from "./overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../../look/pieces.ts";
 import { fieldLines, wrap } from "../../panes/row-lines.ts";
 import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
@@ -44,6 +44,8 @@ export class LinesOverlay implements Overlay {
   readonly prompt = undefined;
   readonly cursor = undefined;
   #top = 0;
+  /** Where its lines are. */
+  #drawn: DrawnRows = NO_ROWS;
 
   /** @param lines the text at a width */
   constructor(readonly title: string, readonly lines: (width: number) => readonly Piece[][], readonly follow?: Follow) {}
@@ -56,6 +58,14 @@ export class LinesOverlay implements Overlay {
     if (action?.name === "help.leave" || action?.name === "cancel") return false;
     this.#top += { Down: 1, j: 1, Up: -1, k: -1, PgDn: PAGE, PgUp: -PAGE }[key.name] ?? 0;
     return true;
+  }
+
+  click(x: number, y: number): boolean {
+    return isOver(this.#drawn, x, y);
+  }
+
+  scroll(rows: number): void {
+    this.#top += rows;
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
@@ -72,6 +82,7 @@ export class LinesOverlay implements Overlay {
     });
     const { height } = inside;
     this.#top = Math.max(Math.min(this.#top, lines.length - height), 0);
+    this.#drawn = { rows: inside, top: this.#top };
     lines.slice(this.#top, this.#top + height).forEach((pieces, row) => {
       drawPieces(screen, look, inside.x + 1, inside.y + row, pieces, inside.width - 2);
     });

@@ -1,6 +1,6 @@
 // Boxes over a screen: centered, opaque, as large as they need to be.
 
-import { drawFrame, type FrameKind, type Title } from "../../look/box.ts";
+import { drawFrame, type FrameKind, isInside, type Title } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
 import type { Look } from "../../look/theme.ts";
@@ -9,6 +9,31 @@ import type { Look } from "../../look/theme.ts";
 const WIDEST = 96;
 const ASIDE = 2;
 const ABOVE_AND_BELOW = 4;
+
+/** Where a box has its list: for the mouse. */
+export interface DrawnRows {
+  /** The cells of the list. */
+  readonly rows: Rectangle;
+  /** Rows of the box above the list and below it, without the frame. */
+  readonly above?: number;
+  readonly below?: number;
+  /** The line in the first row. */
+  readonly top: number;
+}
+
+/** Before it was drawn. */
+export const NO_ROWS: DrawnRows = { rows: { x: 0, y: 0, width: 0, height: 0 }, top: 0 };
+
+/** The line of a list at a cell. */
+export function rowAt({ rows, top }: DrawnRows, x: number, y: number): number | undefined {
+  return isInside(rows, x, y) ? top + y - rows.y : undefined;
+}
+
+/** Whether a cell belongs to the box of a list, with its frame. */
+export function isOver({ rows, above = 0, below = 0 }: DrawnRows, x: number, y: number): boolean {
+  const box = { x: rows.x - 1, y: rows.y - 1 - above, width: rows.width + 2, height: rows.height + 2 + above + below };
+  return isInside(box, x, y);
+}
 
 /** Properties of a box over the screen. */
 interface OverlayBox {

@@ -8,7 +8,7 @@ import { fit, textWidth } from "../../../../kit/support/text/text-width.ts";
 import type { Key } from "../../terminal/keys.ts";
 import { LineEditor } from "./line-editor.ts";
 import type { Line } from "../../panes/pane.ts";
-import { drawOverlay } from "./overlay-box.ts";
+import { type DrawnRows, drawOverlay, isOver, NO_ROWS, rowAt } from "./overlay-box.ts";
 import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
 import { beginRow } from "../../look/row.ts";
 import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
@@ -21,6 +21,10 @@ export interface Overlay {
   readonly whole: boolean;
   /** Takes a key. Returns false when the overlay is done. */
   key(key: Key, action: OverlayAction | undefined): boolean;
+  /** Takes a click at a cell. Returns false when the overlay is done: a click beside its box leaves it. */
+  click?(x: number, y: number): boolean;
+  /** Takes a step of the wheel, in rows. */
+  scroll?(rows: number): void;
   draw(screen: Screen, area: Rectangle, look: Look): void;
   /** Its text for screen readers, which is spoken instead. */
   spoken(look: Look, size: SpokenSize): readonly SpokenLine[];
@@ -47,6 +51,10 @@ export class LinesOverlay implements Overlay {
       { Down: 1, j: 1, Up: -1, k: -1, PgDn: this.#page, Space: this.#page, PgUp: -this.#page, Home: -Infinity, End: Infinity }[key.name];
     if (by !== undefined) this.#top += by;
     return true;
+  }
+
+  scroll(rows: number): void {
+    this.#top += rows;
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
@@ -82,6 +90,8 @@ export class MenuOverlay implements Overlay {
   readonly cursor = undefined;
   #at: number;
   #said = "";
+  /** Where its lines are. */
+  #drawn: DrawnRows = NO_ROWS;
 
   constructor(readonly heading: string, readonly items: readonly MenuItem[]) {
     this.#at = Math.max(items.findIndex(({ reason }) => reason === undefined), 0);
@@ -102,15 +112,26 @@ export class MenuOverlay implements Overlay {
 
   /** Handlers of a menu's actions; false when the menu is done. */
   readonly #handlers: Readonly<Record<ActionsOf["menu"]["name"], () => boolean>> = {
-    "menu.down": () => this.#select(Math.min(this.#at + 1, this.items.length - 1)),
-    "menu.up": () => this.#select(Math.max(this.#at - 1, 0)),
+    "menu.down": () => this.#select(this.#at + 1),
+    "menu.up": () => this.#select(this.#at - 1),
     "menu.choose": () => this.#choose(this.items[this.#at]),
     "menu.leave": () => false,
   };
 
   #select(at: number): true {
-    this.#at = at;
+    this.#at = Math.min(Math.max(at, 0), this.items.length - 1);
     return true;
+  }
+
+  click(x: number, y: number): boolean {
+    const at = rowAt(this.#drawn, x, y);
+    if (at === undefined || !this.items[at]) return isOver(this.#drawn, x, y);
+    this.#select(at);
+    return this.#choose(this.items[at]);
+  }
+
+  scroll(rows: number): void {
+    this.#select(this.#at + rows);
   }
 
   #choose(item: MenuItem | undefined): boolean {
@@ -131,6 +152,7 @@ export class MenuOverlay implements Overlay {
       columns: Math.max(...this.items.map((item) => piecesWidth(itemPieces(item, labels)))) + 2,
     });
     const top = Math.max(0, this.#at - inside.height + 1);
+    this.#drawn = { rows: inside, top };
     this.items.slice(top, top + inside.height).forEach((item, index) => {
       const row = { ...inside, y: inside.y + index, height: 1 };
       beginRow(screen, look, row, { selected: top + index === this.#at ? "here" : undefined }, false);

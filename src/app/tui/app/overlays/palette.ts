@@ -9,7 +9,7 @@ import { type Hint, hintText } from "../../../../kit/support/text/hint.ts";
 import type { Key } from "../../terminal/keys.ts";
 import { LineEditor } from "./line-editor.ts";
 import type { Overlay } from "./overlay.ts";
-import { drawOverlay } from "./overlay-box.ts";
+import { type DrawnRows, drawOverlay, isOver, NO_ROWS, rowAt } from "./overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../../look/pieces.ts";
 import { wrap } from "../../panes/row-lines.ts";
 import { beginRow } from "../../look/row.ts";
@@ -67,6 +67,8 @@ export class PaletteOverlay implements Overlay {
   readonly cursor = undefined;
   readonly #line: LineEditor;
   #at = 0;
+  /** Where its choices are. */
+  #drawn: DrawnRows = NO_ROWS;
 
   constructor(readonly options: PaletteOptions) {
     this.#line = new LineEditor("", options.history);
@@ -75,24 +77,39 @@ export class PaletteOverlay implements Overlay {
   key(key: Key, action: OverlayAction | undefined): boolean {
     const choices = this.options.choices(this.#line.text);
     switch (action?.name) {
-      case "text.accept": {
-        this.#line.keep();
-        const chosen = this.#chosen(choices);
-        if (chosen) chosen.run();
-        else this.options.unknown(this.#line.text);
-        return false;
-      }
+      case "text.accept":
+        return this.#accept(choices);
       case "text.leave":
       case "cancel":
         return false;
       case "text.older":
       case "text.newer":
-        this.#at = Math.min(Math.max(this.#at + (action.name === "text.older" ? -1 : 1), 0), Math.max(choices.length - 1, 0));
+        this.scroll(action.name === "text.older" ? -1 : 1);
         return true;
     }
     const other = key.name === "Tab" ? this.#complete(choices) : this.#line.key(key, action);
     if (other) this.#at = 0;
     return true;
+  }
+
+  #accept(choices: readonly Choice[]): false {
+    this.#line.keep();
+    const chosen = this.#chosen(choices);
+    if (chosen) chosen.run();
+    else this.options.unknown(this.#line.text);
+    return false;
+  }
+
+  click(x: number, y: number): boolean {
+    const at = rowAt(this.#drawn, x, y), choices = this.options.choices(this.#line.text);
+    if (at === undefined || !choices[at]) return isOver(this.#drawn, x, y);
+    this.#at = at;
+    return this.#accept(choices);
+  }
+
+  scroll(rows: number): void {
+    this.#at = Math.max(this.#at + rows, 0);
+    this.#chosen(this.options.choices(this.#line.text));
   }
 
   /** The choice that is marked: objects come and go, so the list may have become shorter. */
@@ -123,6 +140,8 @@ export class PaletteOverlay implements Overlay {
     drawJoinedLine(screen, look, { ...inside, y: inside.y + 1, height: 1 });
     const rows = Math.max(inside.height - INPUT - 1 - EXPLAINED, 1);
     const top = Math.max(0, this.#at - rows + 1);
+    const list = { ...inside, y: inside.y + INPUT, height: rows };
+    this.#drawn = { rows: list, top, above: INPUT, below: Math.max(inside.height - INPUT - rows, 0) };
     choices.slice(top, top + rows).forEach((choice, index) => {
       const row = { ...inside, y: inside.y + INPUT + index, height: 1 };
       drawChoice(screen, look, row, choice, text, top + index === this.#at);

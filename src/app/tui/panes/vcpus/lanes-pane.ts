@@ -20,7 +20,7 @@ import {
 } from "./lanes.ts";
 import { durationText, secondsText, shareMark, shareText } from "../../look/numbers.ts";
 import type { Pane, PaneState } from "../pane.ts";
-import { chipPiece, drawPieces, type Piece } from "../../look/pieces.ts";
+import { chipPiece, drawPieces, keyPieces, type Piece } from "../../look/pieces.ts";
 import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
 import type { Look, Role } from "../../look/theme.ts";
 import { type Answer, type Query, rowsOf } from "../../../../model/queries/query.ts";
@@ -98,20 +98,18 @@ export class LanesPane implements Pane {
   #width = 60;
 
   title(): Title {
-    const keys: Piece[] = [{ text: "+ -", role: "accent", bold: true }, { text: " scale  ", role: "dim" }, {
-      text: "h l",
-      role: "accent",
-      bold: true,
-    }, { text: " move", role: "dim" }];
+    const keys: Piece[] = [
+      ...[...keyPieces("+", ""), ...keyPieces("-", "scale  ")],
+      ...[...keyPieces("h", ""), ...keyPieces("l", "move")],
+    ];
     const follows: Piece[] = [{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }];
     const quiet = this.#quietFor;
     if (quiet !== undefined) follows.push({ text: `  newest ${durationText(quiet)} ago`, role: "dim" });
-    const follow: Piece[] = [{ text: "G", role: "accent", bold: true }, { text: " follows", role: "dim" }];
     return {
       text: "Timeline",
       right: [
         [{ text: "1 column ", role: "dim" }, { text: durationText(SCALES[this.#scale]), role: "text" }],
-        this.#at === undefined ? follows : follow,
+        this.#at === undefined ? follows : keyPieces("G", "follows"),
       ],
       bottom: keys,
     };
