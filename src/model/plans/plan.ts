@@ -12,6 +12,7 @@ import { MiB } from "../../kit/support/values/sizes.ts";
 import type { DebuggedVms } from "../queries/debugged-vms.ts";
 import { RESOURCE_MANAGER } from "../queries/ids.ts";
 import type { KnownVm } from "../queries/fault-rule.ts";
+import type { PlainPlace } from "../queries/move.ts";
 import { UserError } from "../../kit/support/problem.ts";
 
 export {
@@ -132,8 +133,8 @@ export interface ReplayPlan {
   readonly recording: RecordedRun;
   /** Compare with what was recorded, and fail at the first difference. */
   readonly verify: boolean;
-  /** Stop at this virtual time (ns). */
-  readonly to: number | undefined;
+  /** Stop there. */
+  readonly to: PlainPlace | undefined;
   /**
    * File of the cache for states of the run, from which its past is reached sooner; `begins`: the
    * machine begins with the last of them.

@@ -24,6 +24,9 @@ const RUN_PLACES = [
 export const runPlace = v.variant("kind", RUN_PLACES);
 export type PlaceOfRun = Readonly<v.InferOutput<typeof runPlace>>;
 
+/** One without a name, as every machine of the run finds it. */
+export type PlainPlace = Exclude<PlaceOfRun, { readonly kind: "mark" }>;
+
 /** That there is no mark of this name. */
 export function noMark(name: string, names: readonly string[]): Problem {
   const wayOut = names.length ? didYouMeanOneOf(name, names) : way`${hint("mark", name)} makes one`;

@@ -1,6 +1,7 @@
 // How a run ends: one value for each way, with its exit code and its words.
 
 import { waitingText } from "../../model/queries/facts/wait.ts";
+import type { PlainPlace } from "../../model/queries/move.ts";
 import { describeDivergence, type Divergence } from "../recordings/runs/replay.ts";
 import type { WaitingVcpu } from "../../machine/abi/trace.ts";
 
@@ -20,8 +21,8 @@ export type Ending =
   | { readonly kind: "deadlock"; readonly waits: readonly WaitingVcpu[] }
   /** VMs have crashed or panicked, in a run that ends then. */
   | { readonly kind: "failed"; readonly failed: readonly string[] }
-  /** A replay has come to the time (ns) that was asked for. */
-  | { readonly kind: "replayed"; readonly to: number }
+  /** A replay has come to the place that was asked for. */
+  | { readonly kind: "replayed"; readonly to: PlainPlace }
   /** A replay has come to the end of its recording. */
   | { readonly kind: "recorded"; readonly code: number; readonly message: string }
   /** A replay has come to where its recording breaks off. */
@@ -57,7 +58,7 @@ export function outcomeOf(ending: Ending): Outcome {
     case "failed":
       return { code: 1, message: ending.failed.join("; "), own: false };
     case "replayed":
-      return { code: 0, message: `replayed up to ${ending.to / 1e9} s`, own: false };
+      return { code: 0, message: `replayed up to ${replayedTo(ending.to)}`, own: false };
     case "recorded":
       return { code: ending.code, message: ending.message, own: false };
     case "cut-off":
@@ -66,6 +67,8 @@ export function outcomeOf(ending: Ending): Outcome {
       return { code: 1, message: `the replay differs: ${describeDivergence(ending.divergence)}`, own: false };
   }
 }
+
+const replayedTo = (to: PlainPlace) => to.kind === "time" ? `${to.at / 1e9} s` : `instruction ${to.count}`;
 
 /** The requested end, which is a failure if a VM has failed. */
 function reached(message: string, broken: readonly string[], own: boolean): Outcome {

@@ -31,13 +31,14 @@ export class Endings {
     output.flush();
     const { machine } = present, { boundary } = machine;
     // When the end comes from outside, events of that very time may have happened or not: in the
-    // recording and its replay they all have.
-    if (!own && (recording.written || replaying)) machine.settle();
+    // recording and its replay they all have. A place in the run is before them.
+    const isPlace = ending.kind === "replayed";
+    if (!own && !isPlace && (recording.written || replaying)) machine.settle();
     const sealed = recording.end(boundary, code, message, own);
     const verified = plan.replay?.verify ? replaying : undefined;
     const divergence = verified?.compareEnd(boundary, { code, message, own });
     if (divergence) return this.end({ kind: "diverged", divergence });
-    const path = own || sealed !== undefined || replaying?.replay.finished(boundary) ? this.#statesPath(sealed) : undefined;
+    const path = own || isPlace || sealed !== undefined || replaying?.replay.finished(boundary) ? this.#statesPath(sealed) : undefined;
     if (path !== undefined && !present.ended()) run.keepNow();
     const states = denserToEnd(run.milestones);
     // The session of a recording may be gone once its client knows of the end: its states are

@@ -103,7 +103,7 @@ export class Engine {
     this.#hashes = new HashPoints(present, plan.hashAt ?? [], output, port.post);
     this.#searches = new SymbolSearches(port, () => slices.schedule());
     this.#endedVms = new EndedVms(shown, run, plan.history ?? false);
-    const runPresent = (turns: number) => this.#runPresent(turns);
+    const runPresent: EngineParts["runPresent"] = (turns, target) => this.#runPresent(turns, target);
     const parts: EngineParts = { plan, port, shown, run, output, sampler, slices, replaying, recording, runPresent };
     this.#debugging = new Debugging(parts);
     this.#saving = new Saving(parts, this.#debugging);
@@ -327,7 +327,8 @@ export class Engine {
     const end = this.plan.duration ?? Infinity;
     const limit = Math.min(end, this.#replaying?.replay.next ?? Infinity);
     const { time } = machine;
-    const result = this.#endedVms.runPresent(Math.min(limit, this.#hashes.next), TURNS);
+    const turns = this.#replaying?.bound(TURNS) ?? TURNS;
+    const result = this.#endedVms.runPresent(Math.min(limit, this.#hashes.next), turns);
     this.#slices.ran(machine.time - time);
     this.#hashes.postReached();
     this.#recording.check();
@@ -355,6 +356,8 @@ export class Engine {
         return true;
       case "suspended": {
         const { control } = this.system.debugger, stop = control?.takeStop();
+        // On the way to a place.
+        if (!stop && this.#replaying?.replay.plan.to) return true;
         if (!control || !stop) throw new Error("the machine was suspended for nobody");
         this.#debugging.stopped(stop, control);
         return false;
@@ -362,7 +365,7 @@ export class Engine {
       case "stopped":
         throw new Error(`the machine stopped, and the system does not say why: ${JSON.stringify(result.reason)}`);
       case "idle":
-        return this.present.outside.enterSoon() || this.#idle(Math.min(result.next, limit));
+        return this.present.outside.enterSoon() || this.#idle(Math.min(result.next, limit, this.#replaying?.until ?? Infinity));
     }
   }
 
@@ -408,12 +411,12 @@ export class Engine {
     });
   }
 
-  /** Runs the paused present on, for travel; recorded input enters a replay. */
-  #runPresent(turns: number): PresentRun {
+  /** Runs the paused present on, for travel to a count; recorded input enters a replay. */
+  #runPresent(turns: number, target: number): PresentRun {
     if (this.#replayed()) return { kind: "turns" };
-    const limit = this.#replaying?.replay.next ?? Infinity;
-    const result = this.#endedVms.runPresent(limit, turns);
-    return result.kind === "idle" ? { kind: "idle", next: Math.min(result.next, limit) } : result;
+    const replaying = this.#replaying, limit = replaying?.replay.next ?? Infinity;
+    const result = this.#endedVms.runPresent(limit, replaying?.bound(turns, target) ?? turns);
+    return result.kind === "idle" ? { kind: "idle", next: Math.min(result.next, limit, replaying?.until ?? Infinity) } : result;
   }
 
   /** Kernels that have begun to boot are observed, as somebody wants their events. */

@@ -23,6 +23,9 @@ export interface EngineParts {
   /** A recording that is run again. */
   readonly replaying: Replaying | undefined;
   readonly recording: RunRecording;
-  /** Runs the present for a number of turns, as `Machine.run` does. */
-  readonly runPresent: (turns: number) => PresentRun;
+  /**
+   * Runs the present for a number of turns, as `Machine.run` does; `target`: instructions at which it
+   * stops.
+   */
+  readonly runPresent: (turns: number, target: number) => PresentRun;
 }

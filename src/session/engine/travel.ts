@@ -293,7 +293,9 @@ export class Travel {
       let goes = true;
       present.stopAt(target);
       present.stops.muted(() => {
-        do goes = present.instructions() < target && !this.parts.slices.isDone && this.#stepped(); while (goes && performance.now() < end);
+        do goes = present.instructions() < target && !this.parts.slices.isDone && this.#stepped(target); while (
+          goes && performance.now() < end
+        );
       });
       present.stopAt(Infinity);
       this.parts.output.flush();
@@ -302,9 +304,9 @@ export class Travel {
   }
 
   /** Runs the paused machine for a slice; false if it cannot. */
-  #stepped(): boolean {
+  #stepped(target: number): boolean {
     const { machine, debugger: { control } } = this.parts.shown.present;
-    const result = this.parts.runPresent(TURNS);
+    const result = this.parts.runPresent(TURNS, target);
     if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(result.next);
     const stop = result.kind === "suspended" ? control?.takeStop() : undefined;
     if (control && stop) this.debugging.stopped(stop, control);

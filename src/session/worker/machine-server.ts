@@ -14,6 +14,8 @@ import { noAnswer } from "../../model/queries/query.ts";
 import type { ContainedBug } from "../assembly/system/system.ts";
 import { beginAtState, beginSystem, loaded } from "../snapshots/begin.ts";
 import type { Reading } from "../snapshots/file.ts";
+import { isBefore } from "../recordings/past/history.ts";
+import { momentAt } from "../recordings/past/past.ts";
 import type { StateFile } from "../recordings/past/state-file.ts";
 import type { PageFile } from "../state/page-file.ts";
 import { exceptionText, problemText } from "../../kit/support/problem.ts";
@@ -144,7 +146,8 @@ export class MachineServer {
     this.#plan = plan;
     // A second machine gets the recorded outside input, instead of real sockets.
     const second = alone(plan);
-    const kept = this.states?.states.filter(({ at }) => at <= (plan.replay?.to ?? Infinity)) ?? [], last = kept.at(-1);
+    const to = plan.replay?.to, moment = to && momentAt(to);
+    const kept = this.states?.states.filter((one) => moment === undefined || isBefore(one, moment)) ?? [], last = kept.at(-1);
     const there = last && beginAtState(plan, last.state, last.memory);
     const begun = there ?? beginSystem(plan, false, this.#loading());
     if ("refused" in begun) {

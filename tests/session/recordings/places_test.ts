@@ -2,8 +2,9 @@
 // instruction itself, and one step makes the change that the answer has.
 
 import assert from "node:assert/strict";
-import type { BootPlan } from "../../../src/model/plans/plan.ts";
+import type { BootPlan, SessionPlan } from "../../../src/model/plans/plan.ts";
 import { parseAs, vcpuId, vcpuName } from "../../../src/model/queries/ids.ts";
+import type { PlainPlace } from "../../../src/model/queries/move.ts";
 import { type QueryOf, rowsOf } from "../../../src/model/queries/query.ts";
 import type { RowOf } from "../../../src/model/queries/table.ts";
 import { WHO } from "../../../src/model/queries/tables.ts";
@@ -30,6 +31,25 @@ async function checkTime(session: Session, time: number): Promise<void> {
   const [place] = rowsOf(WHO, await session.ask({ table: "who", args: { ...asked, before: { kind: "time", at: time } } }));
   assert.ok(Number(place.t) <= time + QUANTUM + EXIT_COST);
   await check(session, asked, place);
+}
+
+/** A replay up to a place is there where going back is, and the run that leads there is the same. */
+async function checkReplay(session: Session, plan: SessionPlan, to: PlainPlace): Promise<void> {
+  const { present } = session.engine;
+  const at = present.machine.boundary, end = { instructions: 0, registers: "", memory: "", console: "", code: 0, message: "", own: false };
+  assert.equal(await session.move(to), undefined);
+  const replay = new Session({
+    ...plan,
+    history: false,
+    replay: { recording: { inputs: [], checks: [], end: { at, end } }, verify: false, to },
+  });
+  const { end: { code, message } } = await replay.event("ended");
+  assert.deepEqual({ code, message }, {
+    code: 0,
+    message: `replayed up to ${to.kind === "time" ? `${to.at / 1e9} s` : `instruction ${to.count}`}`,
+  });
+  assert.equal(replay.hashes, session.hashes, message);
+  assert.equal(replay.engine.system.machine.time, session.engine.system.machine.time, message);
 }
 
 /** Places of each kind of answer on a machine, and instructions of its CPUs together. */
@@ -90,7 +110,8 @@ for (const cpus of [1, 2, 4]) {
     withGuest("busy-cpus", ["-march=armv8.7-a+mops"], async (elf) => {
       const image = await Deno.readFile(elf),
         what: BootPlan = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined };
-      const session = new Session(await bootPlan({ cpus, cpu: planCpu("max"), memory: 64 << 20, what, history: LONG }));
+      const plan = await bootPlan({ cpus, cpu: planCpu("max"), memory: 64 << 20, what, history: LONG });
+      const session = new Session(plan);
       if (LONG) await session.runOn(LENGTH);
       session.engine.pause(true);
       await session.event("paused");
@@ -107,6 +128,11 @@ for (const cpus of [1, 2, 4]) {
       for (const [asked, place] of places) await check(session, asked, place);
       const { machine } = session.engine.present;
       for (const part of [0.51, 0.76, 0.93]) await checkTime(session, Math.floor(part * machine.time) + 0.5);
+      const [time, count] = [machine.time, session.engine.present.instructions()];
+      for (const part of [0.3, 0.77]) {
+        await checkReplay(session, plan, { kind: "time", at: Math.floor(part * time) });
+        await checkReplay(session, plan, { kind: "instructions", count: Math.floor(part * count) });
+      }
       assert.equal(await session.move({ kind: "now" }), undefined);
       if (LONG) console.log(`${places.length} places of ${cpus} CPUs`);
       session.engine.stop();

@@ -33,6 +33,7 @@ const parserOf = <T>(kind: Kind<T>) => (text: string): T => {
 
 export const parseSize = parserOf(kinds.anySize);
 export const parseDuration = parserOf(kinds.duration);
+export const parsePlaceOfRun = parserOf(kinds.placeOfRun);
 export const parseBytes = parserOf(kinds.bytes);
 /** A whole number in a range. */
 export const parseWhole = (minimum: number, maximum: number) => parserOf(kinds.whole(minimum, maximum));

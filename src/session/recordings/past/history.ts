@@ -91,6 +91,14 @@ const isInMemory = ({ own, state }: Kept) => own > state.size;
 /** Virtual time (ns) before a place by a time at which no CPU has passed it: many turns. */
 const TURN = 1e6;
 
+/** Whether a place is reached from this one. */
+export function isBefore({ at, instructions }: Pick<Milestone, "at" | "instructions">, moment: Moment): boolean {
+  if (typeof moment === "number") return instructions < moment;
+  // A CPU may be further than the boundary of its turn, by an exit or the step of a native guest.
+  if (isTime(moment)) return at < moment.time - TURN;
+  return at < (isMidTurn(moment) ? moment.turn : moment.at);
+}
+
 /** Milestones that are kept. */
 export const COUNT_LIMIT = 1024;
 /** Milestones that are kept whatever they take, unless a budget says otherwise. */
@@ -242,11 +250,7 @@ export class History {
    * as native guests retire nothing.
    */
   before(moment: Moment): Milestone | undefined {
-    if (typeof moment === "number") return this.#milestones.findLast((one) => one.instructions < moment);
-    // A CPU may be further than the boundary of its turn, by an exit or the step of a native guest.
-    if (isTime(moment)) return this.#milestones.findLast((one) => one.at < moment.time - TURN);
-    const at = isMidTurn(moment) ? moment.turn : moment.at;
-    return this.#milestones.findLast((one) => one.at < at);
+    return this.#milestones.findLast((one) => isBefore(one, moment));
   }
 
   /** Drops one that no machine can continue from; the one before it, if there is any. */

@@ -3,6 +3,7 @@
 // what it was.
 
 import type { DebugStop } from "../../../machine/hypervisor/interface.ts";
+import type { PlainPlace } from "../../../model/queries/move.ts";
 import type { StopHit } from "../../../model/queries/stop-rule.ts";
 import type { RunningSystem, System } from "../../assembly/system/system.ts";
 import { letIn } from "./input.ts";
@@ -40,6 +41,24 @@ export function momentOf(system: Pick<RunningSystem, "machine" | "instructions">
   const { machine } = system;
   const { boundary } = machine;
   return machine.inTurn ? { turn: boundary, instructions: system.instructions() } : { at: boundary, settled: machine.settled };
+}
+
+/** The moment of a place. */
+export function momentAt(place: PlainPlace): number | TimeReached {
+  return place.kind === "time" ? { time: place.at } : place.count;
+}
+
+/**
+ * Where a machine stops next on its way to a virtual time (ns), and the turns that lead no further.
+ * Counts of instructions, each at least a nanosecond, and fewer the nearer it is: an exit takes time,
+ * too. Where no CPU retires any, turns come one by one.
+ */
+export function approach(system: Pick<RunningSystem, "machine" | "instructions">, time: number): { instructions: number; turns: number } {
+  const { machine } = system, missing = time - machine.time;
+  return {
+    instructions: system.instructions() + Math.ceil(missing / APPROACH),
+    turns: Math.max(1, Math.floor(missing / machine.quantum)),
+  };
 }
 
 /** Whether a moment is given by a virtual time. */
@@ -99,20 +118,16 @@ export class Past {
     return this.#advance(to, milliseconds);
   }
 
-  /**
-   * Continues by counts of instructions, each at least a nanosecond, and fewer the nearer it is: an
-   * exit takes time, too. Where no CPU retires any, turns come one by one.
-   */
   #advanceToTime(time: number, milliseconds: number): boolean {
     const { system, system: { machine } } = this, limit = performance.now() + milliseconds;
     system.kernelEvents.follow();
     while (machine.time < time && performance.now() < limit) {
       if (!machine.inTurn) this.#enter();
       if (this.#suspended() || this.#isAtEnd) return true;
-      const missing = time - machine.time, end = machine.boundary < this.end ? this.end : Infinity;
-      system.stopAt(system.instructions() + Math.ceil(missing / APPROACH));
+      const { instructions, turns } = approach(system, time), end = machine.boundary < this.end ? this.end : Infinity;
+      system.stopAt(instructions);
       const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, end);
-      const result = machine.run(upTo, Math.max(1, Math.min(TURNS, Math.floor(missing / machine.quantum))));
+      const result = machine.run(upTo, Math.min(TURNS, turns));
       system.consoles.drain();
       system.events.drain();
       if (this.#suspended() || result.kind === "stopped") return true;

@@ -49,7 +49,6 @@ export class Replay {
       inputs[this.#nextInput]?.at ?? Infinity,
       this.plan.verify ? checks[this.#nextCheck]?.at ?? Infinity : Infinity,
       end?.end.own ? end.at + OVERDUE : this.#last,
-      this.plan.to ?? Infinity,
     );
   }
 
@@ -64,7 +63,6 @@ export class Replay {
   /** Whether nothing recorded is left at this time or later. */
   finished(now: number): boolean {
     const { inputs, end } = this.plan.recording;
-    if (this.plan.to !== undefined && now >= this.plan.to) return true;
     if (end?.end.own) return now >= end.at + OVERDUE;
     return this.#nextInput === inputs.length && now >= this.#last;
   }

@@ -3,13 +3,14 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
-import { parseDuration } from "../../common/values.ts";
+import { parseDuration, parsePlaceOfRun } from "../../common/values.ts";
 import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
 import { asciiOption, logOption, plainOption, themeOption } from "../../options/look.ts";
 import { hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
-import { readWithBytes } from "../../start/plans/recordings.ts";
+import { placeIn, readWithBytes } from "../../start/plans/recordings.ts";
 import { displayed, showSession } from "../../start/show.ts";
+import { PLACES_OF_RUN } from "../../../../model/commands/kinds.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
 import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
 
@@ -18,8 +19,8 @@ const EXITS: Exits = {
   codes: { 1: "the runs differ (--verify), or the recording is truncated", 2: "it cannot be read" },
 };
 
-/** A virtual time (ns); that of `end` is later than every other. */
-const parseEnd = (text: string) => text === "end" ? Infinity : parseDuration(text);
+/** A place of the run, or its end. */
+const parseEnd = (text: string) => text === "end" ? text : parsePlaceOfRun(text);
 
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
   withExits(program.command("replay"), EXITS)
@@ -30,8 +31,8 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
       "compare with the recorded state every 10,000,000 instructions and at the end; exits with 1 at the first difference",
     )
     .option(
-      "--to <time>",
-      'stop at this virtual time, or at the "end"; with --tui, begin near it if the session or an earlier replay kept states there',
+      "--to <place>",
+      `stop at a place of the run: ${PLACES_OF_RUN}, or the "end"; with --tui, begin near it if the session or an earlier replay kept states there`,
       parseEnd,
     )
     .option("--tui", "show the screens (default: consoles as text)")
@@ -70,7 +71,7 @@ Examples:
         replay: {
           recording,
           verify,
-          to: to === Infinity ? undefined : to,
+          to: to === undefined || to === "end" ? undefined : placeIn(recording, file, to),
           // A comparison begins at the start.
           states: path === undefined ? undefined : { path, begins: to !== undefined && !verify },
         },

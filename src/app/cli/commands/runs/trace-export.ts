@@ -161,7 +161,10 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
     if (event.kind === "failed") broken.reject(failed(`trace export: ${path}: bug: ${event.message}`));
   };
   try {
-    client.send({ kind: "start", plan: { ...plan, replay: { recording, verify: false, to } } });
+    client.send({
+      kind: "start",
+      plan: { ...plan, replay: { recording, verify: false, to: to === undefined ? undefined : { kind: "time", at: to } } },
+    });
     client.send({ kind: "trace", kinds });
     const all = async () => {
       while (!over) {

@@ -6,14 +6,15 @@ import { ExitCode, Failure } from "../../common/failure.ts";
 import { NamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
 import { connectNamed, sessionOption } from "../../common/session.ts";
-import { parseDuration } from "../../common/values.ts";
 import { hostOption } from "../../options/host.ts";
 import { offering } from "../../common/command-tree.ts";
 import { themeOffers } from "../reference/theme.ts";
 import type { Size, Stage } from "../../start/screens/stage.ts";
 import type { Screen } from "../../../tui/terminal/cells.ts";
 import { bytesOfKey } from "../../../tui/terminal/keys.ts";
-import { BadArgument } from "../../common/values.ts";
+import { BadArgument, parsePlaceOfRun } from "../../common/values.ts";
+import { PLACES_OF_RUN } from "../../../../model/commands/kinds.ts";
+import type { PlaceOfRun } from "../../../../model/queries/move.ts";
 
 /** Forms of a picture, by the end of the file's name. */
 type PictureForm = "svg" | "txt";
@@ -36,7 +37,7 @@ export function registerScreenshot(program: Command, { entry, exit }: CommandCon
     .option("--keys <keys>", "keys to press first, separated by blanks: names such as Enter, and words to type")
     .addOption(sessionOption)
     .option("--recording <file>", "show a recording instead of a session")
-    .option("--to <time>", "with --recording: replay up to this virtual time (default: to the end)", parseDuration)
+    .option("--to <place>", `with --recording: replay up to a place: ${PLACES_OF_RUN} (default: to the end)`, parsePlaceOfRun)
     .option("--run <what>", "show a new machine, paused at its start: a configuration, demo, debian")
     .addOption(hostOption())
     .addHelpText(
@@ -61,7 +62,7 @@ interface ScreenshotOptions {
   readonly keys?: string;
   readonly session?: string;
   readonly recording?: string;
-  readonly to?: number;
+  readonly to?: PlaceOfRun;
   readonly run?: string;
   readonly allowHost?: readonly string[];
 }
@@ -90,10 +91,13 @@ async function stageOf(entry: URL, { recording, run, session, to, theme, allowHo
   const { hostConsent, typedBy } = await import("../../start/plans/consent.ts");
   const { Stage, withoutNetworkFor } = await import("../../start/screens/stage.ts");
   if (recording !== undefined) {
-    const { readNamedRecording } = await import("../../start/plans/recordings.ts");
+    const { placeIn, readNamedRecording } = await import("../../start/plans/recordings.ts");
     const { plan, ...recorded } = await readNamedRecording(recording, hostConsent(allowHost));
     withoutNetworkFor(plan);
-    const stage = Stage.ofPlan(entry, { ...plan, replay: { recording: recorded, verify: false, to } }, {
+    const stage = Stage.ofPlan(entry, {
+      ...plan,
+      replay: { recording: recorded, verify: false, to: to && placeIn(recorded, recording, to) },
+    }, {
       title: `replay ${recording.split("/").at(-1)}`,
       theme,
       replay: true,

@@ -5,6 +5,7 @@ import { digest } from "./consent-store.ts";
 import { Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, placesOf, sourceFile, withoutConnections } from "../../../../model/plans/host-resources.ts";
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { noMark, type PlaceOfRun, type PlainPlace } from "../../../../model/queries/move.ts";
 import { plannedRecording } from "./saved-plans.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
@@ -21,6 +22,18 @@ interface NamedRecording {
  */
 export async function readNamedRecording(file: string, consent: Consent): Promise<Recording> {
   return (await readWithBytes(file, consent)).recording;
+}
+
+/**
+ * The place of a recorded run to which it is replayed.
+ * @throws Failure for the name of a mark that it does not have
+ */
+export function placeIn({ marks = [] }: Pick<Recording, "marks">, file: string, place: PlaceOfRun): PlainPlace {
+  if (place.kind !== "mark") return place;
+  const mark = marks.find(({ name }) => name === place.name);
+  if (mark) return { kind: "instructions", count: mark.instructions };
+  if (marks.length) throw new Failure(noMark(place.name, marks.map(({ name }) => name)));
+  throw new Failure(`${file} has no marks`, "use a count of instructions or a virtual time, for example 120000 or 12ms");
 }
 
 /** The same with the content of its file. */
