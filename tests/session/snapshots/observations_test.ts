@@ -169,6 +169,7 @@ Deno.test("panics with their cause, tasks that ended their VM, and logs that not
       panics: new Map([[1, { ...panic, then: "reset" as const }]]),
       unshown: new Map([[1, { then: "power-off" as const, because }]]),
       logs: new Map([[1, log]]),
+      problems: new Map([["x", { message: "out of memory", reasons: 2 }]]),
     };
     assert.deepEqual(decodeMemory(encodeMemory({ ...memory, ends })).ends, ends);
     const unknown = { ...panic, cause: { code: "constructor" } };

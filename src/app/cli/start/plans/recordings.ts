@@ -32,7 +32,7 @@ export function placeIn({ marks = [] }: Pick<Recording, "marks">, file: string, 
   if (place.kind !== "mark") return place;
   const mark = marks.find(({ name }) => name === place.name);
   if (mark) return { kind: "instructions", count: mark.instructions };
-  if (marks.length) throw new Failure(noMark(place.name, marks.map(({ name }) => name)));
+  if (marks.length) throw new Failure(noMark(place.name, marks.map(({ name }) => name).toSorted()));
   throw new Failure(`${file} has no marks`, "use a count of instructions or a virtual time, for example 120000 or 12ms");
 }
 

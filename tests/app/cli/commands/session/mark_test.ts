@@ -54,6 +54,13 @@ Deno.test("el2 mark names places, el2 back --mark goes there, and a recording an
   const places = rowsOf(PLACES, await session.ask({ table: "time.ls", args: { filter: "kind=mark" } }));
   assert.deepEqual(places.map(({ name }) => name), ["a.b-c_1", "late"]);
   session.engine.stop();
+  const replayed = await place.el2("replay", file, "--to", "late"), count = (await marks()).late;
+  assert.match(replayed.stderr, new RegExp(`^el2: replayed up to instruction ${count}$`, "m"));
+  assert.equal(replayed.code, 0);
+  assert.deepEqual(await fails("replay", file, "--to", "lat"), [
+    2,
+    'el2: there is no mark "lat"; did you mean "late"? Use one of a.b-c_1, late\n',
+  ]);
 
   // A filter takes the first for a range, and makes no difference between the second and "late".
   for (const name of ["1..2", "LATE"]) assert.deepEqual((await place.json("mark", name)).data.map((row) => row.name), [name]);
