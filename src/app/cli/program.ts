@@ -2,8 +2,7 @@
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { commandAt, commandsAbout, foundText } from "./common/command-search.ts";
-import { type CommandNode, commandTree } from "./common/command-tree.ts";
-import { setProgramTree } from "./common/program-tree.ts";
+import { type CommandNode, commandTree, setProgramTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
 import { commonOptionsText, formatHelp } from "./common/common-options.ts";
 import { ExitCode, Failure } from "./common/failure.ts";

@@ -178,3 +178,18 @@ function textAfter(command: Walked): string {
   command.emit("afterHelp", { error: false, write: (text) => after += text });
   return after;
 }
+
+/** The commands of the program that runs, for what is below them, such as the palette. */
+let of: (() => CommandNode) | undefined, tree: CommandNode | undefined;
+
+/** The program that runs has these commands. */
+export function setProgramTree(commands: () => CommandNode): void {
+  of = commands;
+  tree = undefined;
+}
+
+/** The commands of the program that runs. */
+export function programTree(): CommandNode {
+  if (!of) throw new Error("no program runs");
+  return tree ??= of();
+}

@@ -4,6 +4,7 @@ import type { Guide } from "./guide/guide.ts";
 import type { Start } from "./start/other-sessions.ts";
 import type { RunCommand } from "./doing/own-commands.ts";
 import type { OwnProgram } from "./services/own-program.ts";
+import type { Profiler } from "./doing/profiles.ts";
 import type { Fork } from "./doing/time-menu.ts";
 import type { UiState } from "./services/ui-state.ts";
 import type { LookWish } from "../look/theme.ts";
@@ -63,6 +64,7 @@ export interface AppOptions extends LookWish {
   /** First message of the message row. */
   readonly greeting?: string;
   readonly program?: OwnProgram;
+  readonly profiler?: Profiler;
   /** The user's programs, and how one is started. */
   readonly commands?: readonly FileCommand[];
   readonly runCommand?: RunCommand;

@@ -19,6 +19,7 @@ import { Mouse, type MouseServices } from "./doing/mouse.ts";
 import { Navigation } from "./doing/navigation.ts";
 import { OtherSessions } from "./start/other-sessions.ts";
 import { OwnCommands } from "./doing/own-commands.ts";
+import { Profiles } from "./doing/profiles.ts";
 import { readRule } from "./doing/rules.ts";
 import { SCRUBBER_FROM_BELOW, timeAt } from "./frame/scrubber.ts";
 import { SessionEvents } from "./session-events.ts";
@@ -83,7 +84,7 @@ export class App {
       copy: (text) => texts.copy(text),
       mouse: (on) => port.mouse(on),
       choose: () => port.choose(),
-      ...{ commands, done, guide: options.guide, program: options.program },
+      ...{ commands, done, guide: options.guide, program: options.program, profiles: new Profiles(app, options.profiler) },
       themes: state.looks.names,
       theme: (name) => state.looks.choose(name),
     });

@@ -14,6 +14,7 @@ import { hintOf, linesFor, type ObjectLine, WHO_WROTE } from "./doing/object-men
 import { type MenuItem, MenuOverlay, TextOverlay } from "./overlays/overlay.ts";
 import { type Choice, PaletteOverlay, suiting } from "./overlays/palette.ts";
 import type { OwnCommands } from "./doing/own-commands.ts";
+import type { Profiles } from "./doing/profiles.ts";
 import { PALETTE_COMMANDS } from "./doing/palette-commands.ts";
 import type { Steps } from "./services/steps.ts";
 import { listHint } from "../../../model/commands/all.ts";
@@ -52,6 +53,7 @@ interface MenuServices extends AppServices {
   readonly commands: OwnCommands;
   readonly done: Done;
   readonly program: OwnProgram | undefined;
+  readonly profiles: Profiles;
   /** The tour of the session, if it is one. */
   readonly guide: Guide | undefined;
   /** Names of the themes, and how one is chosen. */
@@ -352,6 +354,14 @@ export class Menus {
         run: () => app.mouse(on),
       });
     }
+    offers.push({
+      text: "flame graph",
+      detail: "the profile of the run so far: where instructions were executed, by function, line and process; and waits",
+      aliases: ["flame", "flamegraph", "profile", "perf"],
+      command: hint("profile", { stacks: "FILE.svg" }),
+      off: app.profiles.off,
+      run: () => app.profiles.show(),
+    });
     offers.push({
       text: "system calls",
       detail: "follow the system calls of Linux in VMs, on the screen of events",

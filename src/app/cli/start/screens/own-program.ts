@@ -1,8 +1,7 @@
 // This program once more, for what a screen has it do aside, and its commands, for the palette.
 
 import { commandsAbout } from "../../common/command-search.ts";
-import { type CommandNode, isRunnable } from "../../common/command-tree.ts";
-import { programTree } from "../../common/program-tree.ts";
+import { type CommandNode, isRunnable, programTree } from "../../common/command-tree.ts";
 import { runtimeArguments } from "../../common/runtime.ts";
 import { environmentValue } from "../look/run-program.ts";
 import { COMMANDS } from "../../../../model/commands/all.ts";

@@ -3,6 +3,7 @@
 
 import { commandOptions } from "../look/own-commands.ts";
 import { ownProgram } from "./own-program.ts";
+import { profilerOf } from "./profiler.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
 import { takeOpening } from "./opening.ts";
@@ -296,8 +297,8 @@ function goesOn(name: string): string {
 }
 
 /** Services of a session's screens to start other sessions. */
-function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program"> {
-  return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry, name) };
+function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program" | "profiler"> {
+  return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry, name), profiler: profilerOf(entry) };
 }
 
 /** Shows the start screen, and does what is chosen there; undefined: that has its own exit code. */

@@ -54,9 +54,9 @@ Deno.test("the palette and the help find what the help of a command has", async 
   const program = programDoing(() => Promise.reject(new Error("nothing runs")));
   for (
     const [typed, found] of [
-      [":profile", /> profile \[recordings/],
+      [":profile", /> flame graph[^]*profile \[recordings/],
       [":coverage", /> coverage \[recordings/],
-      [":flame", /profile \[recordings/],
+      [":flame", /> flame graph[^]*profile \[recordings/],
       [":syscall", /> system calls/],
       [":find", /> find \[target\]/],
       [":mark", /> mark \[name\]/],
