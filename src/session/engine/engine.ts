@@ -77,6 +77,8 @@ export class Engine {
   /** Wall times (ms) of the next looks for panics. */
   #nextPanicLook = 0;
   #nextSilentPanicLook = performance.now() + SILENT_PANIC_LOOK;
+  /** Changes of VMs' states up to the last look for crashes. */
+  #seenChanges = -1;
 
   /**
    * @param origin the state that the session began with, unless that is its plan's start
@@ -345,6 +347,7 @@ export class Engine {
       this.#endings.end(ending);
       return true;
     }
+    if (result.kind !== "suspended" && this.#failed()) return this.#slices.isDone;
     switch (result.kind) {
       case "vm-ended":
         return true;
@@ -386,9 +389,25 @@ export class Engine {
 
   /** A slice is over that took so long (ms). */
   #sliceOver(took: number): void {
-    if (this.plan.endsOnFailure && !this.#replaying && !this.#slices.isDone) this.#endOnFailure();
+    if (this.#endsOnFailure && !this.#slices.isDone) this.#endOnFailure();
     if (this.present.kernelEvents.wanted && !this.#slices.isDone) this.#followKernels();
     if (this.plan.history && !this.#slices.isDone) this.#run.keepPresent(took);
+  }
+
+  get #endsOnFailure(): boolean {
+    return this.plan.endsOnFailure === true && !this.#replaying;
+  }
+
+  /**
+   * Looks for a crash where a VM has got another state, between two turns: in turbo, hours may pass
+   * until the slice is over. True if the run has ended, or waits for the end of the look.
+   */
+  #failed(): boolean {
+    const { present } = this, changes = present.vmChanges();
+    if (!this.#endsOnFailure || changes === this.#seenChanges || present.machine.inTurn) return false;
+    this.#seenChanges = changes;
+    this.#endOnFailure();
+    return this.#slices.isDone || this.#searches.busy;
   }
 
   /** Ends the run once a VM has crashed or panicked, while others could continue. */

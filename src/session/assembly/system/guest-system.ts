@@ -282,6 +282,10 @@ export class GuestSystem implements System, Inspected {
     return hasPanicked(new View(this, new Looks()));
   }
 
+  vmChanges(): number {
+    return this.vms.changes;
+  }
+
   crashed(panics: boolean): string[] {
     const crashed = this.vms.broken().filter((vm) => this.vms.exitOf(vm) !== undefined && !this.vms.planned(vm)?.restarts);
     return [...this.#ends(crashed), ...panics ? this.#verdicts("verdict=panicked") : []];

@@ -60,6 +60,8 @@ export interface RunningSystem {
   isSomeSilent(): boolean;
   /** Whether the kernel of a VM that runs has panicked, whether its console shows that or not. */
   hasPanicked(): boolean;
+  /** How often VMs have got another state: without a change, none has crashed since. */
+  vmChanges(): number;
   /** A line for each VM that has crashed and does not run again; with `panics`, also for panics. */
   crashed(panics: boolean): string[];
   /** The contained bugs since the last call. */

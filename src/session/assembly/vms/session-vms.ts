@@ -34,6 +34,7 @@ export class SessionVms implements KnownVms {
   /** State of each VM as the host reports it, by name. */
   readonly #lives = new Map<string, VmState>();
   known: readonly KnownVm[] = [];
+  #changes = 0;
   /** VMs of the configuration. */
   readonly plans = new Map<string, PlannedVm>();
   readonly findings = new Map<string, readonly BootFinding[]>();
@@ -107,9 +108,15 @@ export class SessionVms implements KnownVms {
     for (const [vmid, name] of this.#names) this.hypervisor().names.set(vmid, name);
   }
 
+  /** How often a VM has got another state. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   /** A VM has another state. */
   changed({ vm, vmid, state, exit }: Extract<HostEvent, { kind: "state" }>): void {
     // A VM that is being created has no VMID yet, and its previous life is over.
+    this.#changes++;
     this.#lives.set(vm, state);
     if (state === "creating") this.#forget(vm);
     if (state !== "creating" || vmid !== 0) {
