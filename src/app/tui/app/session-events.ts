@@ -47,7 +47,7 @@ export class SessionEvents {
     if (event.kind === "sample") this.#takeSample(event.sample);
     // No more samples will come: shows the last state at once, and repeats questions that were open
     // when the machine ended.
-    if (event.kind === "ended" || event.kind === "paused" && event.paused) questions.all();
+    if (event.kind === "ended" || event.kind === "paused") questions.all();
     if (session.end) console.typing = false;
     console.past = session.past;
     if (event.kind === "paused") console.rewind(event.past ? event.consoles : undefined);

@@ -25,8 +25,10 @@ import type { Look } from "../look/theme.ts";
 import type { FilterError } from "../../../model/queries/filters/filter.ts";
 import { type Answer, type Query, queryOf, rowsOf } from "../../../model/queries/query.ts";
 import { type RowOf, type Selected, usualColumns } from "../../../model/queries/table.ts";
-import type { SessionTable } from "../../../model/queries/tables.ts";
+import { EVENTS, type SessionTable, SLICES } from "../../../model/queries/tables.ts";
 
+/** Logs whose rows stay as they are: those of others get their answers later. */
+const UNCHANGING: ReadonlySet<string> = new Set([EVENTS.name, SLICES.name]);
 /** Rows requested from a stream: when the selection is away from its end, and when it follows. */
 const STREAM_ROWS = 2000;
 const FOLLOWED_ROWS = 16;
@@ -139,9 +141,9 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     return this.options.staysGood;
   }
 
-  /** Past events do not change in the log. */
+  /** Rows that do not change in the log are not asked for again. */
   get onward(): boolean {
-    return this.options.table.name === "events" && this.options.stream === true;
+    return UNCHANGING.has(this.options.table.name) && this.options.stream === true;
   }
 
   /** Rows of a stream: a following view needs only the end, another one the surroundings. */

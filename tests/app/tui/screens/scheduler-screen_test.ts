@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { roleOf } from "../../../../src/app/tui/terminal/color.ts";
-import { busyShare, columnsOf, lanesOf, type Slice, ticksOf, waitTimes } from "../../../../src/app/tui/panes/vcpus/lanes.ts";
+import { busyShare, columnsOf, GrowingLanes, lanesOf, type Slice, ticksOf, waitTimes } from "../../../../src/app/tui/panes/vcpus/lanes.ts";
 import type { BlockCode } from "../../../../src/machine/abi/trace.ts";
 import type { SliceReason } from "../../../../src/model/queries/facts/slice-reason.ts";
 import { phoneAnswer, phoneRows } from "../phone.ts";
@@ -47,6 +47,53 @@ Deno.test("vCPUs run, are ready, or wait for their VMM, an interrupt or power, a
   assert.equal(busyShare(cpus.get(0)!, 100, 600), 350 / 500);
   assert.deepEqual(waitTimes({ cpus, vcpus }), [{ vcpu: "a/0", middle: 100, p99: 100, count: 1 }]);
   assert.deepEqual(columnsOf(cpus.get(0)!, 100, 100, 5).map((span) => span?.vcpu), ["a/0", "b/0", "a/0", undefined, undefined]);
+});
+
+Deno.test("lanes that grow are those of all switches, wherever they were cut", () => {
+  const rows = [
+    slice(100, 0, "a/0"),
+    slice(120, 1, "b/0"),
+    slice(200, 0, "c/0", yields("a/0")),
+    slice(250, 1, null, { code: "unseen" }),
+    slice(300, 0, "a/0", waits("c/0", "mmio")),
+    slice(400, 0, null, waits("a/0", "wfi")),
+    slice(450, 1, "b/0"),
+  ];
+  const whole = lanesOf(rows, 600);
+  for (let cut = 0; cut <= rows.length; cut++) {
+    const lanes = new GrowingLanes();
+    lanes.add(rows.slice(0, cut), Number(rows[cut - 1]?.t ?? 0));
+    lanes.add(rows.slice(cut), 500);
+    lanes.add([], 600);
+    assert.deepEqual(lanes.cpus, whole.cpus, `${cut}`);
+    assert.deepEqual(lanes.vcpus, whole.vcpus, `${cut}`);
+  }
+});
+
+Deno.test("switches that were told are not asked for again, and stay on the screen", async () => {
+  const rig = new Rig();
+  let cursor = 0;
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "sched.ls") return answer;
+    const { after } = query.args;
+    const rows = after === undefined ? answer.rows : [];
+    return { ...answer, rows, cursor: `0.${++cursor}`, ...after !== undefined && { after } };
+  };
+  await rig.type("8");
+  const before = await rig.lines(), first = rig.requests.length;
+  for (let sample = 0; sample < 60; sample++) {
+    rig.time += 1000;
+    rig.sample();
+    await rig.lines();
+  }
+  const asked = rig.requests.slice(first).flatMap((request) =>
+    request.kind === "query" && request.query.table === "sched.ls" ? [request.query.args.after] : []
+  );
+  assert.ok(asked.length > 2, "asked anew after so many answers");
+  // The list asks once more when it knows how high it is.
+  assert.ok(!asked.slice(1).includes(undefined), `${asked}`);
+  assert.deepEqual((await rig.lines()).slice(2, 30), before.slice(2, 30));
 });
 
 Deno.test("times of the axis are round, and far enough from each other", () => {

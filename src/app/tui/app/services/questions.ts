@@ -7,7 +7,7 @@ import type { Windows } from "./windows.ts";
 import { screenOf } from "../../actions/screen-table.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
 import { TRACE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
-import type { Answer, Query } from "../../../../model/queries/query.ts";
+import { type Answer, isStreamQuery, type Query } from "../../../../model/queries/query.ts";
 import type { Request } from "../../../../model/protocol/protocol.ts";
 
 /**
@@ -25,6 +25,8 @@ interface Asked {
   missing: number;
   /** Answers that are still to come by themselves. */
   left: number;
+  /** Of each of its queries, where the last answer ended in a log: a question that is repeated goes on there. */
+  readonly cursors: (string | undefined)[];
   /** Whether to ask again after the first answers. */
   again: "no" | "if it wants something else" | "yes";
 }
@@ -104,8 +106,8 @@ export class Questions {
       if (asked.again === "no") asked.again = "if it wants something else";
       return;
     }
-    const queries = queriesOf(pane);
-    if (!asked?.left || textOf(queries) !== asked.wanted) this.#ask(pane, queries);
+    const queries = queriesOf(pane), same = textOf(queries) === asked?.wanted;
+    if (!asked?.left || !same) this.#ask(pane, queries, same && pane.onward ? asked?.cursors : undefined);
   }
 
   #end(pane: Pane): void {
@@ -113,7 +115,8 @@ export class Questions {
     this.#asked.delete(pane);
   }
 
-  #ask(pane: Pane, queries: readonly Query[]): void {
+  /** @param after where the rows that the pane has end, by query; otherwise it gets all of them anew */
+  #ask(pane: Pane, queries: readonly Query[], after: readonly (string | undefined)[] = []): void {
     this.#end(pane);
     if (!queries.length) return;
     const every = pane.streams ? this.pace.streams(this.windows.width) : pane.staysGood ?? 0;
@@ -124,14 +127,16 @@ export class Questions {
       end: () => ends.forEach((end) => end()),
       missing: queries.length,
       left: REPEATED * queries.length,
+      cursors: [],
       again: "no",
     };
     this.#asked.set(pane, asked);
     queries.forEach((query, index) => {
       let heard = false;
-      ends.push(this.asker.follow(query, repeat, (answer) => {
+      ends.push(this.asker.follow(continued(query, after[index]), repeat, (answer) => {
         // The session may be another one by now, or the pane wants something else.
         if (this.#asked.get(pane) !== asked) return;
+        asked.cursors[index] = answer.cursor;
         if (heard) {
           asked.left--;
           return this.#answer(pane, [answer]);
@@ -181,6 +186,11 @@ function kindsNamedIn(filter: string): TraceKind[] {
 
 function queriesOf(pane: Pane): readonly Query[] {
   return [pane.queries() ?? []].flat();
+}
+
+/** A question for the rows that follow a place of a log, if it is for a log. */
+function continued(query: Query, after: string | undefined): Query {
+  return after === undefined || !isStreamQuery(query) ? query : { ...query, args: { ...query.args, after } };
 }
 
 function textOf(queries: readonly Query[]): string {

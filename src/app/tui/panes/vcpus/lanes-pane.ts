@@ -10,13 +10,14 @@ import {
   busyShare,
   columnsOf,
   type CpuSpan,
-  type Lanes,
-  lanesOf,
+  GrowingLanes,
   recordedColumns,
   type Slice,
   type Span,
   ticksOf,
   type VcpuSpan,
+  type WaitTimes,
+  waitTimes,
 } from "./lanes.ts";
 import { durationText, secondsText, shareMark, shareText } from "../../look/numbers.ts";
 import type { Pane, PaneState } from "../pane.ts";
@@ -31,7 +32,7 @@ import { VCPU_STATES } from "../../../../model/queries/state-words.ts";
 import { SLICES, VCPUS } from "../../../../model/queries/tables.ts";
 import type { VmMark } from "../../look/vm-marks.ts";
 
-/** Slices that are asked for. */
+/** Switches that are asked for; twice as many are kept at the most. */
 const ROWS = 20_000;
 const SCALES = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 5e7, 1e8] as const;
 /** 100 µs. */
@@ -82,11 +83,14 @@ const UNRECORDED = "not recorded";
 
 export class LanesPane implements Pane {
   readonly name = "lanes";
-  #rows: readonly Slice[] = [];
+  /** A log is not asked for what it told before. */
+  readonly onward = true;
+  #rows: Slice[] = [];
   #vcpus: readonly string[] = [];
   /** Physical CPUs that have vCPUs. */
   #cpus: ReadonlySet<number> = new Set();
-  #lanes: Lanes = { cpus: new Map(), vcpus: new Map() };
+  #lanes = new GrowingLanes();
+  #waits: readonly WaitTimes[] | undefined;
   #loaded = false;
   #error: Blank | undefined;
   #now = 0;
@@ -128,9 +132,14 @@ export class LanesPane implements Pane {
     }
     this.#loaded = true;
     this.#error = blankOf(answer);
-    this.#rows = rowsOf(SLICES, answer);
+    const fresh = rowsOf(SLICES, answer), follows = answer.after !== undefined && this.#rows.length + fresh.length <= 2 * ROWS;
+    const kept = answer.after === undefined ? [] : this.#rows;
+    this.#rows = follows ? kept : kept.slice(-ROWS);
+    for (const row of fresh) this.#rows.push(row);
     this.#now = Math.max(Number(answer.at.ns), Number(this.#rows.at(-1)?.t ?? 0));
-    this.#lanes = lanesOf(this.#rows, this.#now);
+    if (!follows || fresh.length > 0) this.#waits = undefined;
+    if (!follows) this.#lanes = new GrowingLanes();
+    this.#lanes.add(follows ? fresh : this.#rows, this.#now);
   }
 
   /** Whether it shows switches; otherwise it says why there are none. */
@@ -138,9 +147,9 @@ export class LanesPane implements Pane {
     return this.#rows.length > 0;
   }
 
-  /** The content of the lanes. */
-  get lanes(): Lanes {
-    return this.#lanes;
+  /** How long vCPUs waited for a CPU. */
+  get waits(): readonly WaitTimes[] {
+    return this.#waits ??= waitTimes(this.#lanes);
   }
 
   /** Rows that show all of it. */

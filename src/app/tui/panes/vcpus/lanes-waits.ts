@@ -4,7 +4,6 @@ import { type Blank, drawBlank, spokenBlank } from "../blank.ts";
 import { drawFrame, type Title } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import type { LanesPane } from "./lanes-pane.ts";
-import { waitTimes } from "./lanes.ts";
 import { durationText } from "../../look/numbers.ts";
 import type { Pane, PaneState } from "../pane.ts";
 import { chipPiece, drawPieces } from "../../look/pieces.ts";
@@ -32,7 +31,7 @@ export class LaneWaitsPane implements Pane {
   constructor(readonly timeline: LanesPane) {}
 
   title(): Title {
-    return { text: "Waits for a CPU", right: [[{ text: "longest first", role: "dim" }]] };
+    return { text: "Waits for a CPU", right: [[{ text: "longest p99 first", role: "dim" }]] };
   }
 
   queries(): undefined {}
@@ -44,7 +43,7 @@ export class LaneWaitsPane implements Pane {
 
   spoken(look: Look, { width, height }: SpokenSize): readonly SpokenLine[] {
     if (!this.timeline.recorded) return [];
-    const times = waitTimes(this.timeline.lanes);
+    const times = this.timeline.waits;
     if (!times.length) return spokenBlank(look, width, NO_WAIT);
     return times.slice(0, height).map(({ vcpu, middle, p99 }) => ({
       parts: [vcpu, `median ${durationText(middle)}`, `p99 ${durationText(p99)}`],
@@ -55,18 +54,19 @@ export class LaneWaitsPane implements Pane {
     const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
     // Without switches nobody knows who waited.
     if (!this.timeline.recorded) return;
-    const times = waitTimes(this.timeline.lanes), x = inside.x + 1, width = inside.width - 2;
+    const times = this.timeline.waits, x = inside.x + 1, width = inside.width - 2;
     if (!times.length) return drawBlank(screen, look, inside, NO_WAIT);
-    const bar = Math.max(width - NAME - 2 * TIME, 0), longest = times[0].middle || 1;
+    const bar = Math.max(width - NAME - 2 * TIME, 0), longest = times[0].p99 || 1;
+    screen.text(x + NAME, inside.y, fit(`p99 of ${durationText(longest)}`, bar), look.style("dim"));
     screen.text(x + NAME + bar, inside.y, "median".padStart(TIME) + "p99".padStart(TIME), look.style("dim"));
     times.slice(0, inside.height - 1).forEach(({ vcpu, middle, p99 }, row) => {
       const y = inside.y + 1 + row, mark = look.vm(vmOfName(vcpu));
       drawPieces(screen, look, x, y, [chipPiece(mark), { text: ` ${fit(vcpu, NAME - 3)}`, role: mark.ink }], NAME - 1);
-      const cells = Math.max(Math.round(bar * middle / longest), 1);
+      const cells = Math.max(Math.round(bar * p99 / longest), 1);
       screen.text(x + NAME, y, look.glyphs.histogram.repeat(Math.min(cells, bar)), look.style(mark.fill));
       drawPieces(screen, look, x + NAME + bar, y, [
-        { text: durationText(middle).padStart(TIME), role: "text" },
-        { text: durationText(p99).padStart(TIME), role: "dim" },
+        { text: durationText(middle).padStart(TIME), role: "dim" },
+        { text: durationText(p99).padStart(TIME), role: "text" },
       ], 2 * TIME);
     });
   }

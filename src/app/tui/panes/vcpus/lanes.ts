@@ -40,34 +40,56 @@ function stateAfter(waits: readonly BlockCode[]): LaneState {
   return waits[0] === "vcpu_run" ? "vmm" : "waits";
 }
 
-/** Lanes from the switches until `now`. */
-export function lanesOf(rows: readonly Slice[], now: number): Lanes {
-  const cpus = new Map<number, CpuSpan[]>(), vcpus = new Map<string, VcpuSpan[]>();
-  const last = new Map<string, { at: number; state: LaneState }>();
-  const enter = (vcpu: string, at: number, state: LaneState) => {
-    const before = last.get(vcpu);
-    if (before) push(vcpus, vcpu, { from: before.at, to: at, state: before.state });
-    last.set(vcpu, { at, state });
-  };
-  const running = new Map<number, { at: number; vcpu: string | undefined; unseen: boolean }>();
-  for (const row of rows) {
-    const cpu = row.pcpu, at = Number(row.t), { fact } = row;
-    const before = running.get(cpu);
-    if (before) push(cpus, cpu, { from: before.at, to: at, vcpu: before.vcpu, unseen: before.unseen });
-    const unseen = !row.seen;
+/** A span that may still grow. */
+type Open<S extends Span> = { -readonly [K in keyof S]: S[K] };
+
+/** Lanes that grow with the switches: what is known already is not counted again. */
+export class GrowingLanes implements Lanes {
+  readonly cpus = new Map<number, Open<CpuSpan>[]>();
+  readonly vcpus = new Map<string, Open<VcpuSpan>[]>();
+  /** The last span of each, unless nobody knows how it goes on. */
+  readonly #running = new Map<number, Open<CpuSpan>>();
+  readonly #last = new Map<string, Open<VcpuSpan>>();
+
+  /** Takes the switches that follow, up to `now`. */
+  add(rows: readonly Slice[], now: number): void {
+    for (const row of rows) this.#add(row);
+    for (const span of [...this.#running.values(), ...this.#last.values()]) span.to = Math.max(now, span.from);
+  }
+
+  #add(row: Slice): void {
+    const cpu = row.pcpu, at = Number(row.t), { fact } = row, unseen = !row.seen;
+    const before = this.#running.get(cpu);
+    if (before) before.to = at;
     // While nothing was recorded, the vCPUs that ran are unknown.
     if (unseen && before?.vcpu !== undefined) {
-      const ran = last.get(before.vcpu);
-      if (ran) push(vcpus, before.vcpu, { from: ran.at, to: at, state: ran.state });
-      last.delete(before.vcpu);
-    } else if (fact && fact.code !== "unseen") enter(nameOf(fact.vcpu), at, fact.code === "waits" ? stateAfter(fact.waits) : "ready");
+      const ran = this.#last.get(before.vcpu);
+      if (ran) ran.to = at;
+      this.#last.delete(before.vcpu);
+    } else if (fact && fact.code !== "unseen") {
+      this.#enter(nameOf(fact.vcpu), at, fact.code === "waits" ? stateAfter(fact.waits) : "ready");
+    }
     const vcpu = row.vcpu === null ? undefined : nameOf(row.vcpu);
-    if (vcpu !== undefined) enter(vcpu, at, "runs");
-    running.set(cpu, { at, vcpu, unseen });
+    if (vcpu !== undefined) this.#enter(vcpu, at, "runs");
+    const span = { from: at, to: at, vcpu, unseen };
+    push(this.cpus, cpu, span);
+    this.#running.set(cpu, span);
   }
-  for (const [cpu, { at, vcpu, unseen }] of running) push(cpus, cpu, { from: at, to: Math.max(now, at), vcpu, unseen });
-  for (const [vcpu, { at, state }] of last) push(vcpus, vcpu, { from: at, to: Math.max(now, at), state });
-  return { cpus, vcpus };
+
+  #enter(vcpu: string, at: number, state: LaneState): void {
+    const before = this.#last.get(vcpu);
+    if (before) before.to = at;
+    const span = { from: at, to: at, state };
+    push(this.vcpus, vcpu, span);
+    this.#last.set(vcpu, span);
+  }
+}
+
+/** Lanes from the switches until `now`. */
+export function lanesOf(rows: readonly Slice[], now: number): Lanes {
+  const lanes = new GrowingLanes();
+  lanes.add(rows, now);
+  return lanes;
 }
 
 function push<K, S extends Span>(lanes: Map<K, S[]>, key: K, span: S): void {
@@ -143,21 +165,21 @@ export function busyShare(spans: readonly CpuSpan[], from: number, to: number): 
 }
 
 /** How long a vCPU that could run waited for a physical CPU: half of the times less, and 99 %. */
-interface WaitTimes {
+export interface WaitTimes {
   readonly vcpu: string;
   readonly middle: number;
   readonly p99: number;
   readonly count: number;
 }
 
-/** Those of all vCPUs that waited, the longest first. */
+/** Those of all vCPUs that waited, the longest of 99 % first. */
 export function waitTimes({ vcpus }: Lanes): WaitTimes[] {
   const found = [...vcpus].flatMap(([vcpu, spans]): WaitTimes[] => {
     const times = spans.filter(({ state }) => state === "ready").map(({ from, to }) => to - from).sort((a, b) => a - b);
     const at = (share: number) => times[Math.min(Math.floor(times.length * share), times.length - 1)];
     return times.length ? [{ vcpu, middle: at(0.5), p99: at(0.99), count: times.length }] : [];
   });
-  return found.sort((a, b) => b.middle - a.middle);
+  return found.sort((a, b) => b.p99 - a.p99);
 }
 
 /** Times (ns) of an axis: round ones, at least `apart` columns of `step` ns from each other. */
