@@ -4,7 +4,7 @@
 import { ArgumentError, type Kind, type Offers } from "./argument.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../machine/abi/trace.ts";
 import { FilterError } from "../queries/filters/filter.ts";
-import { formatId, type IdKind, paId, parseAs, parseId, withoutKind } from "../queries/ids.ts";
+import { formatId, type IdKind, paId, parseAs, parseId, parsePlace, withoutKind } from "../queries/ids.ts";
 import { MARK_NAME, type PlaceOfRun } from "../queries/move.ts";
 import type { Table } from "../queries/table.ts";
 import { EVENTS } from "../queries/tables.ts";
@@ -63,7 +63,8 @@ export function choice<const W extends string>(...words: readonly W[]): Kind<W> 
 export function whole(minimum: number, maximum: number): Kind<number> {
   return {
     parse: (typed) => {
-      const value = /^\d+$/.test(typed) ? Number(typed) : NaN;
+      if (!/^-?\d+$/.test(typed)) throw new ArgumentError(`"${typed}" is not a whole number`, `use ${minimum}..${maximum}`);
+      const value = Number(typed);
       if (!(value >= minimum && value <= maximum)) throw new ArgumentError(`"${typed}" is outside ${minimum}..${maximum}`);
       return value;
     },
@@ -149,13 +150,16 @@ export const place: Kind<string> = {
   parse: (typed) => /^0x[0-9a-f]+$/i.test(typed) ? paId(BigInt(typed)) : typed,
 };
 
+/** The forms of a place in memory, for help. */
+export const PLACES_IN_MEMORY = "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS or VM:SYMBOL";
+
 /** A place in memory. */
 export const memoryPlace: Kind<string> = {
   ...text,
   parse: (typed) => {
     const at = place.parse(typed), kind = parseId(at)?.kind;
-    if (kind === "pa" || kind === "ipa") return at;
-    throw new ArgumentError(`"${typed}" is not an address`, "use pa:0x58400000 or ipa:VM/0x80003000");
+    if (kind === "pa" || kind === "ipa" || kind === "va" || parsePlace(at)) return at;
+    throw new ArgumentError(`"${typed}" is not a place in memory`, `use ${PLACES_IN_MEMORY}`);
   },
 };
 

@@ -2,7 +2,7 @@
 
 import { maybe, word } from "./argument.ts";
 import { act, action, command, type Group, MESSAGE_MAX } from "./command.ts";
-import { bytes, memoryPlace, size } from "./kinds.ts";
+import { bytes, memoryPlace, PLACES_IN_MEMORY, size } from "./kinds.ts";
 import { listArguments, listOfTable, listOfVm } from "./lists.ts";
 import { bytes as someBytes, name } from "../queries/fields.ts";
 
@@ -11,7 +11,7 @@ const READ = 256;
 
 export const MEMORY: Group = { name: "mem", doc: "the memory of a session: owners, parcels, limits" };
 
-const ADDRESS = word(memoryPlace, "pa:ADDRESS, ipa:VM/ADDRESS, or a physical 0xADDRESS");
+const ADDRESS = word(memoryPlace, `${PLACES_IN_MEMORY}, or a physical 0xADDRESS`);
 
 export const MEM_MAP = listOfVm("mem.map", {
   doc: "list physical memory: owners and mappings",
@@ -34,7 +34,7 @@ export const MEM_READ = command("mem.read", {
   doc: "print bytes of memory",
   args: { address: ADDRESS, size: maybe(size(1, 65536), "number of bytes, such as 64, 0x140 or 4K") },
   right: "looks",
-  examples: ["mem read ipa:ping/0x80000000 64", "mem read pa:0x40000000"],
+  examples: ["mem read ipa:ping/0x80000000 64", "mem read pa:0x40000000", "mem read ping:ticks 8"],
   ask: ({ address, size }) => ({ table: "mem.read", args: { at: address, size } }),
   menus: [{ on: ["pa"], key: "b", label: "read its first bytes", of: (id) => ({ address: id, size: READ }) }],
 });
@@ -62,7 +62,7 @@ export const MEM_CHECK = command("mem.check", {
   menus: [{ on: ["pa", "parcel"], key: "k", label: "check the ownership invariants", of: () => ({}) }],
 });
 
-/** Writes RAM, as a debugger does: at `pa:ADDRESS` or `ipa:VM/ADDRESS`. */
+/** Writes RAM at a place in memory, as a debugger does. */
 export const WRITE = action("mem.write", { at: name, bytes: someBytes(MESSAGE_MAX) });
 export const MEM_WRITE = command("mem.write", {
   doc: "write bytes to memory, as a debugger does",

@@ -268,7 +268,7 @@ export const SESSIONS = define({
     data: {
       kind: "detail",
       doc:
-        "each session: `id`, `name`, `what` runs, `pid`, `started`, `clients`, `paused`, `logs` (folder of its consoles), `configuration` (its absolute path), and how it `ended`, or why it cannot be " +
+        "each session: `id`, `name`, `what` runs, `pid`, `started`, `clients`, `paused`, `logs` (folder of its consoles), `configuration` (its absolute path), `by` (what started it), and how it `ended`, or why it cannot be " +
         "reached; of a session of another version of el2 only its name and that fact",
     },
   },
@@ -284,6 +284,7 @@ export const SESSION_LIST: Listing = {
     state: { kind: "text", doc: "runs or paused, with the VMs that failed or hang; or how it ended", width: 24 },
     pid: { kind: "number", doc: "its process", width: 7, optional: true },
     clients: { kind: "number", doc: "connections to it", width: 7, optional: true },
+    by: { kind: "text", doc: "what started it: el2 up, the screens, or an agent through el2 mcp", width: 10, optional: true },
     started: { kind: "text", doc: "when it began, ISO 8601", width: 24, optional: true },
     logs: { kind: "text", doc: "folder of its consoles", width: 20, optional: true },
     configuration: { kind: "text", doc: "absolute path of its configuration", optional: true },

@@ -57,6 +57,8 @@ const sessionInfo = v.object({
   logs: v.optional(v.string()),
   /** Absolute path of its configuration. */
   configuration: v.optional(v.string()),
+  /** What started it. */
+  by: v.optional(v.string()),
 });
 export type SessionInfo = Readonly<v.InferOutput<typeof sessionInfo>>;
 

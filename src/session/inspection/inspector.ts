@@ -41,7 +41,7 @@ import { readStack } from "./readers/guest/read-stack.ts";
 import { readPageTables } from "./readers/guest/read-page-tables.ts";
 import { readTimers } from "./readers/objects/read-timers.ts";
 import { readVariables } from "./readers/guest/read-variables.ts";
-import { ramAt, readCode, readFrames, readSymbols } from "./readers/guest/read-symbols.ts";
+import { addressAt, ramAt, readCode, readFrames, readSymbols } from "./readers/guest/read-symbols.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import type { Gap } from "../../model/queries/facts/gap.ts";
 import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
@@ -274,12 +274,13 @@ const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
   "code.lines": (view, args) => ({ rows: readLines(view, args.at, args.size ?? 1) }),
   "irq.ls": (view) => ({ rows: readIrqs(view) }),
   "mem.map": (view) => ({ rows: readMemory(view) }),
-  "mem.owner": (view, args) => ({ rows: readOwner(view, args.at) }),
+  "mem.owner": (view, args) => ({ rows: readOwner(view, addressAt(view, args.at).at) }),
   "mem.parcels": (view) => ({ rows: readParcels(view) }),
   "mem.limits": (view) => ({ rows: readLimits(view) }),
   "mem.read": (view, args) => {
-    physical(view, args.at);
-    return { rows: readBytes(view, args.at, args.size ?? 64) };
+    const { at, size } = addressAt(view, args.at, args.size, args.size ?? 64);
+    physical(view, at);
+    return { rows: readBytes(view, at, size) };
   },
   "mem.check": (view) => ({ rows: readViolations(view) }),
   "caps.ls": (view) => ({ rows: readCaps(view) }),

@@ -30,7 +30,7 @@ const RUNS: readonly (readonly [what: string, args: readonly string[], code: num
   ["a guest that nobody has", ["guests", "fetch", "foo"], 2, /"foo" is not a guest that can be fetched; there is debian/],
   ["a session name that can be no file", ["up", "demo", "--name", "a/b"], 2, /--name: "a\/b" is not a session name; use letters, digits/],
   ["attach without a terminal", ["attach"], 2, /attach needs a terminal; without one: el2 logs, el2 events --follow, el2 vm ls/],
-  ["a session that is not there", ["vm", "ls", "--session", "none"], 3, /no session at .*none\.sock; list the sessions with el2 ls/],
+  ["a session that is not there", ["vm", "ls", "--session", "none"], 3, /no session called "none"; start one with el2 up demo/],
   ["a kind of events that is none", ["events", "--kinds", "bad"], 2, /"bad" is not a kind of event; use hvc, rpc/],
 ];
 

@@ -30,6 +30,8 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["--nonsense", /^el2: unknown option "--nonsense"; list the options with el2 --help\n/],
   ["constructor", /unknown command "constructor"; list the commands with el2 --help/],
   ["help no-such-command", /unknown command "no-such-command"/],
+  ["events --limit x", /^el2: --limit: "x" is not a whole number; use 1\.\.1000000000\n/],
+  ["mem read nonsense", /^el2: mem read: "nonsense" is not a place in memory; use pa:ADDRESS, .* or VM:SYMBOL\n/],
   ["vm list", /^el2: unknown command "list" of el2 vm; did you mean "ls"\?\n/],
   ["snapshot sav x", /^el2: unknown command "sav" of el2 snapshot; did you mean "save"\? Use one of save, load, /],
   ["boot no-such-file", /kernel no-such-file: no such file/],

@@ -8,9 +8,11 @@ import { report } from "./print.ts";
 import { Asker } from "../../../session/control/asker.ts";
 import { silenceAt } from "../../../session/control/ownership.ts";
 import { sessionNames, socketPath } from "../../../session/control/places.ts";
+import { isSessionName } from "../../../session/control/session-names.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../../session/control/remote.ts";
 import type { SessionEvent } from "../../../model/protocol/protocol.ts";
 import { didYouMeanOneOf } from "../../../kit/support/text/did-you-mean.ts";
+import { lstatIfThere } from "../../../kit/support/files/own-files.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
 import { nameOf, parseAs, withoutKind } from "../../../model/queries/ids.ts";
 import { endProblem, hasEnded } from "../../../model/queries/facts/problem.ts";
@@ -123,7 +125,11 @@ async function connectTo(
       if (!(error instanceof NoSession)) throw error;
       const silent = silenceAt(socketPath(named));
       if (silent && !error.refused) throw new Failure(silent, undefined, ExitCode.NoSession);
-      throw new Failure(error.message, way`${LIST_SESSIONS}, or ${START_ONE}`, ExitCode.NoSession);
+      if (error.refused || !isSessionName(named) || lstatIfThere(socketPath(named)) !== undefined) {
+        throw new Failure(error.message, way`${LIST_SESSIONS}, or ${START_ONE}`, ExitCode.NoSession);
+      }
+      const others = sessionNames();
+      throw new Failure(`no session called "${named}"`, others.length > 0 ? didYouMeanOneOf(named, others) : START_ONE, ExitCode.NoSession);
     }
   }
   const alive: RemoteSession[] = [];

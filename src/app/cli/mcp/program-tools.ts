@@ -5,7 +5,7 @@ import { SESSION, type Tool, tool } from "./tool.ts";
 import type { CommandNode } from "../common/command-tree.ts";
 import { type Argument, type Arguments, flag, maybe, option, options, word, words } from "../../../model/commands/argument.ts";
 import { file, text, whole } from "../../../model/commands/kinds.ts";
-import { hint, hintArguments } from "../../../kit/support/text/hint.ts";
+import { hint, hintArguments, hintText } from "../../../kit/support/text/hint.ts";
 
 /** Which arguments of a command agents may give, and how it is run for them. */
 interface ProgramTool {
@@ -30,7 +30,15 @@ interface ProgramTool {
 
 const MACHINES: readonly ProgramTool[] = [
   { path: "ls", fixed: { json: true } },
-  { path: "up", changes: true, files: ["what"], options: ["name", "inject", "turbo"], many: ["inject"], host: true },
+  {
+    path: "up",
+    changes: true,
+    files: ["what"],
+    options: ["name", "inject", "turbo"],
+    many: ["inject"],
+    fixed: { by: hintText(hint("mcp")) },
+    host: true,
+  },
   { path: "down", changes: true },
   {
     path: "run",

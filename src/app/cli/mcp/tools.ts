@@ -22,7 +22,7 @@ import {
   words,
 } from "../../../model/commands/argument.ts";
 import type { Command } from "../../../model/commands/command.ts";
-import { choice, idOf, place, text, whole } from "../../../model/commands/kinds.ts";
+import { choice, idOf, place, PLACES_IN_MEMORY, text, whole } from "../../../model/commands/kinds.ts";
 import { listArguments, narrowed, ONE_VM } from "../../../model/commands/lists.ts";
 import { hintFor, pathOf } from "../../../model/commands/words.ts";
 import { type Query, readQuery } from "../../../model/queries/query.ts";
@@ -112,7 +112,7 @@ const TABLE_TOOLS: readonly Tool[] = [
       tree: flag(`for ${tablesWith("tree")}: each below its parent`),
       vcpu: option(idOf("vcpu"), `for ${tablesWith("vcpu")}: vcpu:VM/INDEX`),
       queue: option(idOf("mq"), `for ${tablesWith("queue")}: mq:NUMBER`),
-      at: option(place, "for mem.owner, mem.read: pa:ADDRESS or ipa:VM/ADDRESS; for code: VM:ADDRESS, VM:SYMBOL or VM/INDEX:pc"),
+      at: option(place, `for mem.owner, mem.read: ${PLACES_IN_MEMORY}; for code: VM:ADDRESS, VM:SYMBOL or VM/INDEX:pc`),
       size: option(whole(1, 65536), "for mem.read: bytes; for code: instructions"),
       session: SESSION,
     },

@@ -9,6 +9,7 @@ import { parseAs, vcpuId, vcpuName, vmId, withKind, withoutKind } from "../../..
 import type { Action } from "../../../model/commands/actions.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
 import { readIrqs } from "../readers/objects/read-irqs.ts";
+import { addressAt } from "../readers/guest/read-symbols.ts";
 import { writeBytes } from "../readers/objects/read-memory.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
@@ -38,7 +39,7 @@ const DOING: { readonly [K in Action["kind"]]: (view: View, action: Fields<K>) =
     if (intid >= Intid.SpiEnd) throw new QueryError(`${irq}: an LPI is cleared by its device or the guest's ITS commands`);
     vcpu.gic.gic.clearPending(vcpu.gic, intid);
   },
-  "mem.write": (view, { at, bytes }) => writeBytes(view, at, bytes),
+  "mem.write": (view, { at, bytes }) => writeBytes(view, addressAt(view, at, bytes.length).at, bytes),
   "queue.send": (view, { queue: id, bytes }) => {
     const queue = findQueue(view, id);
     if (queue.isFull) throw new QueryError(`${id} is full: ${queue.count} of ${queue.depth}`);

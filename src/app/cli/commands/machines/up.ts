@@ -33,11 +33,12 @@ import { recorded } from "../../start/plans/recorded.ts";
 import { hostConsent, typedBy } from "../../start/plans/consent.ts";
 import { planOfSnapshot } from "../../start/plans/snapshots.ts";
 import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";
-import { startSession } from "../../start/screens/start-session.ts";
+import { BY, SCREENS, startSession } from "../../start/screens/start-session.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
 import { SessionHub } from "../../../../session/control/hub.ts";
 import { besideSocket, socketPath } from "../../../../session/control/places.ts";
 import { defaultName, isSessionName } from "../../../../session/control/session-names.ts";
+import type { SessionInfo } from "../../../../session/control/conversation.ts";
 import { sessionInfo } from "../../../../session/control/remote.ts";
 import { SessionServer, SocketInUse } from "../../../../session/control/server.ts";
 import { memoryLimits } from "../../../../model/plans/memory-budget.ts";
@@ -50,7 +51,8 @@ import { connectEmbedded, type SessionClient } from "../../../../session/worker/
 import { isSnapshot } from "../../../../session/snapshots/file.ts";
 import { boundGarbage } from "../../../../kit/support/computer/garbage.ts";
 import { ownFolder } from "../../../../kit/support/files/own-folders.ts";
-import { END_CODES, onSignals } from "../../../../kit/support/computer/signals.ts";
+import { onEnd } from "../../../../kit/support/computer/launcher.ts";
+import { END_CODES, END_SIGNALS, onSignals } from "../../../../kit/support/computer/signals.ts";
 import { warn } from "../../../../kit/support/warn.ts";
 import { type Problem, whatText } from "../../../../kit/support/problem.ts";
 import { way, wayOutText } from "../../../../kit/support/text/way-out.ts";
@@ -79,10 +81,19 @@ Examples:
     const warning = groupWarning(plan.memory);
     if (warning !== undefined) warn(warning);
     const log = options.log === undefined ? undefined : resolve(options.log);
-    const { wait, ...begin } = options;
+    const { wait, by = hintText(hint("up")), ...begin } = options;
     const passed = up.options.filter((option) => option.long !== "--wait");
-    await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log })]);
-    if (wait) await vmsRun(name, plan);
+    // The session has a process of its own, which goes on.
+    const unheard = onEnd(END_SIGNALS, (signal) => {
+      report(`el2: session ${name} begins; ${wayOutText(showOrEnd(name))}`);
+      Deno.exit(END_CODES[signal]);
+    });
+    try {
+      await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, by, name, log })]);
+      if (wait) await vmsRun(name, plan);
+    } finally {
+      unheard();
+    }
     const failing = await failingVms(socketPath(name), { filter: "verdict=failed | verdict=panicked", until: BEGINNING, patience: ENDING });
     const all = plan.what.kind === "run" ? plan.what.host.vms.length : 1;
     const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
@@ -93,15 +104,19 @@ Examples:
     }
     if (failing.length) {
       const session = { session: name };
+      // In the words of el2 ls, with those that hang.
+      const all = await failingVms(socketPath(name));
       report(
-        `el2: ${failingText(failing)}; ${wayOutText(way`${hint("why", session)} and ${hint("diagnose", session)} say why`)}`,
+        `el2: ${failingText(all.length > 0 ? all : failing)}; ${
+          wayOutText(way`${hint("why", session)} and ${hint("diagnose", session)} say why`)
+        }`,
       );
     }
     report(`el2: session ${name} is running; ${wayOutText(showOrEnd(name))}`);
   });
   withBeginOptions(program.command("serve", { hidden: true }))
     .description("serve a session (internal)")
-    .action(async (what, { name = defaultName(what), tier, memoryBudget, log, ...options }) => {
+    .action(async (what, { name = defaultName(what), by = SCREENS, tier, memoryBudget, log, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = {
         ...plan,
@@ -109,7 +124,7 @@ Examples:
         ...memoryBudget && { memoryBudget },
       };
       const machine = withLog(connectEmbedded(entry), log);
-      exit(await serveSession(machine, name, what, await recorded(whole, record)));
+      exit(await serveSession(machine, { name, what, by }, await recorded(whole, record)));
     });
 }
 
@@ -175,6 +190,7 @@ function withBeginOptions(command: Command) {
     .addOption(injectOption())
     .addOption(memoryBudgetOption)
     .addOption(hostOption())
+    .addOption(new Option(`${BY} <program>`, "what starts the session, for el2 ls").hideHelp())
     .addOption(logOption);
 }
 
@@ -209,12 +225,16 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
 }
 
 /** The process of a session, until it is asked to end. */
-async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
-  const logs = besideSocket(socketPath(name)).consoles;
+async function serveSession(
+  machine: SessionClient,
+  session: Pick<SessionInfo, "name" | "what" | "by">,
+  plan: SessionPlan,
+): Promise<number> {
+  const { name, what } = session, logs = besideSocket(socketPath(name)).consoles;
   ownFolder(logs);
   const hub = new SessionHub(
     machine,
-    { name, what, started: new Date().toISOString(), logs, configuration: configurationOf(what) },
+    { ...session, started: new Date().toISOString(), logs, configuration: configurationOf(what) },
     memoryLimits(plan.memoryBudget).consoles,
   );
   const ended = Promise.withResolvers<number>();

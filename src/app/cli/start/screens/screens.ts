@@ -5,7 +5,7 @@ import { commandOptions } from "../look/own-commands.ts";
 import { ownProgram } from "./own-program.ts";
 import { profilerOf } from "./profiler.ts";
 import { startOffers } from "./start-offers.ts";
-import { forkOf, freeName, starter } from "./start-session.ts";
+import { forkOf, freeName, SCREENS, starter } from "./start-session.ts";
 import { takeOpening } from "./opening.ts";
 import { type ScreenSurroundings, surroundings, uiOfFile } from "../look/surroundings.ts";
 import type { Look } from "../look/terminal-look.ts";
@@ -73,6 +73,7 @@ export async function showOnScreens(
     started: new Date().toISOString(),
     logs: undefined,
     configuration: options.configuration,
+    by: SCREENS,
   }, memoryLimits(plan.memoryBudget).consoles);
   // As a signal does, also while another session is shown.
   hub.onDown = () => Deno.kill(Deno.pid, "SIGTERM");

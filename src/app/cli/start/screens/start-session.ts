@@ -13,6 +13,11 @@ import { lstatIfThere, openOwn } from "../../../../kit/support/files/own-files.t
 import type { Start } from "../../../tui/app/start/other-sessions.ts";
 import type { Fork } from "../../../tui/app/doing/time-menu.ts";
 
+/** What starts a session that no command did, as `el2 ls` shows it. */
+export const SCREENS = "the screens";
+/** The option with which a command says what starts a session for it. */
+export const BY = "--by";
+
 /** How long a session may take to listen, ms of wall time: a busy computer may need long. */
 const START_TIME = 120_000;
 /** Virtual time (ns) by which a host that makes VMs has made the first. */

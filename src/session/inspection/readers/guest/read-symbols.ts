@@ -10,7 +10,7 @@ import { nameIn, placeIn } from "../../../../inside/symbols/vm-symbols.ts";
 import { placeText, type SymbolTable } from "../../../../inside/symbols/symbol-table.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { physical } from "../objects/read-memory.ts";
-import { formatId, parseId, parsePlace, vcpuId, vcpuName, vmId } from "../../../../model/queries/ids.ts";
+import { formatId, paId, parseId, parsePlace, vcpuId, vcpuName, vmId } from "../../../../model/queries/ids.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { CODE, FRAMES, SYMBOLS } from "../../../../model/queries/tables.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
@@ -134,6 +134,20 @@ export function ramAt(view: View, place: string, size: number): readonly number[
     if (!view.hypervisor.machine.ram.contains(pa, size)) throw new QueryError(`${place} is not RAM`, "devices have registers, not memory");
   }
   return found;
+}
+
+/**
+ * A place in memory as `pa:ADDRESS` or `ipa:VM/ADDRESS`, and how many of `wanted` bytes follow each
+ * other there: of a virtual address or symbol those of its page.
+ * @param size of which none may be missing
+ * @throws QueryError
+ */
+export function addressAt(view: View, place: string, size = 1, wanted = size): { readonly at: string; readonly size: number } {
+  const kind = parseId(place)?.kind;
+  if (kind === "pa" || kind === "ipa") return { at: place, size: wanted };
+  const [pa] = physicalPlaces(view, place), left = PAGE_SIZE - pa % PAGE_SIZE;
+  if (size > left) throw new QueryError(`${size} bytes at ${place} are in two pages`, "ask for each page");
+  return { at: paId(pa), size: Math.min(wanted, left) };
 }
 
 function physicalPlaces(view: View, place: string): readonly number[] {

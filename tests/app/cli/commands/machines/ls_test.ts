@@ -39,7 +39,7 @@ Deno.test("ls with a session's name shows its memory by part, within the budget 
   const both = await place.el2("ls", "small", "--session", "small");
   assert.deepEqual([both.code, both.stderr], [2, "el2: ls: a name and --session both name the session; give one\n"]);
   const nobody = await place.el2("ls", "nobody");
-  assert.equal(nobody.code, 3);
+  assert.deepEqual([nobody.code, nobody.stderr], [3, 'el2: no session called "nobody"; use small\n']);
   const wrong = await place.el2("up", "demo", "--memory-budget", "1MiB");
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /--memory-budget.*"1MiB" is outside/s);

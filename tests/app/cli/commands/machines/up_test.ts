@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Place } from "../../place.ts";
 import { eventually } from "../../../../support/eventually.ts";
+import { el2Command } from "../../../../support/el2.ts";
 import { el2With } from "../../program.ts";
 import { LONG } from "../../../../support/long.ts";
 
@@ -109,6 +110,21 @@ Deno.test("a session that is recorded leaves states of its run in the cache, nam
   assert.match(states, new RegExp(`^[0-9a-f]{64}-${createHash("sha256").update(Deno.readFileSync(recording)).digest("hex")}\\.states$`));
 });
 
+Deno.test("ctrl-C of an up that waits says how to show and to end the session, which goes on", async () => {
+  await using place = new Place();
+  const file = `${place.folder}/one.toml`, image = new URL("../../../../../assets/guests/hello.bin", import.meta.url).pathname;
+  await Deno.writeTextFile(file, `el2 = 1\n[vm.hello]\nimage = "${image}"\nmemory = "4MiB"\n`);
+  const env = { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };
+  const [command, ...args] = el2Command("up", file, "--wait", "--allow-host", image, "--inject", "ioctl name=GH_VM_START -> delay 1000s");
+  const up = new Deno.Command(command, { args, env, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
+  const listed = await eventually(() => place.el2("ls", "--columns", "name,by"), ({ stdout }) => /^one /m.test(stdout));
+  assert.match(listed.stdout, /^one +el2 up$/m);
+  up.kill("SIGINT");
+  const { code, stderr } = await up.output();
+  assert.deepEqual([code, /^el2: session one .*end it with el2 down one$/m.test(new TextDecoder().decode(stderr))], [130, true]);
+  assert.equal((await place.el2("down", "one")).code, 0);
+});
+
 Deno.test("of many VMs that fail, each has its own refusal as the reason; up and ls count them in one short line", async () => {
   await using place = new Place();
   // The first guest's six words: doorbell_send of a capability that it does not have, then wfi.
@@ -120,7 +136,7 @@ Deno.test("of many VMs that fail, each has its own refusal as the reason; up and
   const { code, stderr } = await place.el2("up", file, "--name", "many");
   assert.equal(code, 0, stderr);
   // The Resource Manager's heap has no room for all of them.
-  assert.match(stderr, /^el2: \d\d failed; el2 why --session many and el2 diagnose --session many say why$/m);
+  assert.match(stderr, /^el2: \d\d stuck, \d\d failed; el2 why --session many and el2 diagnose --session many say why$/m);
   const states = async () => (await place.el2("ls", "--columns", "name,state")).stdout;
   const listed = await eventually(states, (text) => /^many +runs; \d\d stuck, \d\d failed$/m.test(text));
   assert.ok(listed.split("\n").every((line) => line.length < 80), listed);

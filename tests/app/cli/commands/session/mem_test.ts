@@ -60,6 +60,15 @@ Deno.test("mem write writes RAM, also over the end of a page, and what is not RA
   // A bare address is a physical one.
   assert.equal((await place.el2("mem", "write", "0x40000000", "0011")).code, 0);
   assert.match(String((await place.json("mem", "read", "pa:0x40000000", "2")).data[0].bytes), /^00 11/);
+  // A symbol and a virtual address are places, too.
+  assert.equal((await place.el2("mem", "write", "ping:ticks", "0a0b")).code, 0);
+  const [{ id, bytes }] = (await place.json("mem", "read", "ping:ticks", "2")).data;
+  assert.equal(bytes, "0a 0b");
+  assert.equal((await place.json("mem", "owner", "ping:ticks")).data[0].owner, "vm:ping");
+  const [{ address }] = (await place.json("symbols", "ping", "name=ticks")).data;
+  assert.equal((await place.json("mem", "read", `va:ping/${address}`, "2")).data[0].id, id);
+  const over = await place.el2("mem", "read", "ping:ticks", "4097");
+  assert.deepEqual([over.code, over.stderr], [1, "el2: 4097 bytes at ping:ticks are in two pages; ask for each page\n"]);
   const none = await place.el2("mem", "write", "0x9000000", "00");
   assert.deepEqual([none.code, /not RAM/.test(none.stderr)], [1, true], none.stderr);
 });
