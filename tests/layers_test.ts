@@ -215,7 +215,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     causes: ["readers/guest", "readers/objects", "readers"],
     linux: ["causes", "readers/guest", "readers", "trace"],
     kernels: ["linux", "readers/guest", "readers"],
-    rules: ["readers/objects", "readers"],
+    rules: ["readers/guest", "readers/objects", "readers"],
     verdicts: ["kernels", "causes", "readers/guest", "readers/objects", "readers", "trace"],
     ".": ["verdicts", "rules", "kernels", "readers/guest", "readers/objects", "readers", "trace"],
     execution: [],

@@ -12,6 +12,8 @@ import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/even
 import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
 import { hintForm, wayOutForm } from "../../../model/queries/facts/problem.ts";
 
+type Ends = RunMemory["ends"];
+
 /** Newest events that a file keeps of those that are always recorded, and of the others. */
 const QUIET_KEPT = 4000, BUSY_KEPT = 1000;
 /** Most operations inside each other. */
@@ -30,13 +32,16 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   const value = decodePlain(bytes);
   // Not the copy that a parser makes: one operation is in several places.
   v.assert(MEMORY, value);
-  const memory = value as unknown as Omit<RunMemory, "events"> & {
+  const memory = value as unknown as Omit<RunMemory, "events" | "ends"> & {
     readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents };
+    readonly ends: Omit<Ends, "problems" | "vmids"> & Partial<Pick<Ends, "vmids">> & {
+      readonly problems: ReadonlyMap<string, string | VmProblem>;
+    };
   };
   const { quiet, busy } = memory.events, { ends } = memory;
-  const problems = new Map([...ends.problems as ReadonlyMap<string, unknown>].map(([vm, problem]) => [
+  const problems = new Map([...ends.problems].map(([vm, problem]) => [
     vm,
-    typeof problem === "string" ? { message: problem, reasons: memory.trace.reasons.count } : problem as VmProblem,
+    typeof problem === "string" ? { message: problem, reasons: memory.trace.reasons.count } : problem,
   ]));
   const { open, published, ports, reasons } = memory.trace;
   const parents = [...quiet.events, ...busy.events].map(({ parent }) => parent as Operation | undefined);
