@@ -7,7 +7,8 @@ import { GENERATING } from "../src/session/assembly/code/generating-program.ts";
 import { buildOf, type FileState, PREPARATION, type Preparation, stateOf } from "../src/session/worker/prepared-program.ts";
 import { MACHINE } from "../src/session/snapshots/instant.ts";
 import { PREPARED_FOLDER } from "../src/kit/support/files/folder-names.ts";
-import { programDigest } from "../src/kit/support/program-identity.ts";
+import { ENGINE } from "../src/kit/support/files/maker.ts";
+import { identityText, programDigest, sourcesDigest } from "../src/kit/support/program-identity.ts";
 import { writeWhole } from "../src/kit/support/files/whole-file.ts";
 import { DistError, outputOf, ROOT } from "./dist/common.ts";
 import { digestOf, filesBelow, finished, makeModules, PUT_IN, withDigest } from "./dist/split.ts";
@@ -66,11 +67,12 @@ async function sourcesOfProgram(): Promise<FileState[]> {
  * sources: each finds what the other has left in the cache.
  */
 async function withDigests(bundled: string): Promise<Map<string, string>> {
-  const digests = [GENERATING, MACHINE].map((folders) => `${folders}:${programDigest(folders)}`).join(" ");
+  const digests = new Map([GENERATING, MACHINE].map((folders) => [folders.join(), programDigest(folders)]));
+  const identity = identityText(undefined, digests.set(ENGINE.join(), sourcesDigest(ENGINE)));
   const texts = new Map<string, string>();
   for (const path of await filesBelow(bundled)) {
     const text = finished(await Deno.readTextFile(`${bundled}/${path}`));
-    texts.set(path, text.includes(PUT_IN) ? withDigest(text, digests) : text);
+    texts.set(path, text.includes(PUT_IN) ? withDigest(text, identity) : text);
   }
   return texts;
 }

@@ -15,7 +15,7 @@
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { VERSION } from "../src/kit/support/version.ts";
-import { buildTime, DistError, outputOf, ROOT, run } from "./dist/common.ts";
+import { buildTime, DistError, outputOf, placeVariables, ROOT, run } from "./dist/common.ts";
 import { differences } from "./release/differences.ts";
 import { releaseNotes } from "./release/notes.ts";
 import { sign } from "./release/signature.ts";
@@ -40,7 +40,7 @@ const STEPS: Readonly<Record<string, () => Promise<string>>> = {
     const place = await Deno.makeTempDir({ prefix: "el2-release-" }), checkout = `${place}/another place`, again = `${place}/dist`;
     try {
       await copyCheckout(checkout);
-      const surroundings = { DENO_DIR: `${place}/cache`, SOURCE_DATE_EPOCH: String(await buildTime()) };
+      const surroundings = { DENO_DIR: `${place}/cache`, SOURCE_DATE_EPOCH: String(await buildTime()), ...await placeVariables() };
       const task = [Deno.execPath(), "task", "-q", "dist", again, ...chosenParts()];
       await run("the second deno task dist", "sh", ["-c", 'umask 077 && exec "$@"', "sh", ...task], checkout, surroundings);
       const { count, different } = await differences(folder, again);

@@ -1,6 +1,7 @@
 // The common part of `deno task dist`.
 
 import { fileURLToPath } from "node:url";
+import { type BuildPlace } from "../../src/kit/support/program-identity.ts";
 
 /** The surroundings prevent a build; the message says what to change. */
 export class DistError extends Error {}
@@ -57,6 +58,26 @@ export async function outputOf(what: string, program: string, args: readonly str
   });
   if (!success) throw new DistError(`${what} failed: ${new TextDecoder().decode(stderr).trim()}`);
   return new TextDecoder().decode(stdout);
+}
+
+/** The commit that is built, unless the environment names it: a copy of a checkout has none. */
+const COMMIT = "EL2_COMMIT";
+/** Address of the releases, for the build of one. */
+const RELEASES = "EL2_RELEASES";
+
+/** Where the program is built. @throws DistError */
+export async function buildPlace(): Promise<BuildPlace> {
+  const commit = Deno.env.get(COMMIT) ?? await outputOf("git rev-parse", "git", ["-C", ROOT, "rev-parse", "HEAD"]);
+  if (!/^[0-9a-f]{40}\s*$/.test(commit)) throw new DistError(`${COMMIT}=${commit} is not a commit`);
+  const releases = Deno.env.get(RELEASES);
+  if (releases !== undefined && !/^https:\/\/[\w./-]+$/.test(releases)) throw new DistError(`${RELEASES}=${releases} is not an address`);
+  return { commit: commit.trim(), releases };
+}
+
+/** The same place for a build elsewhere, as its environment. */
+export async function placeVariables(): Promise<Record<string, string>> {
+  const { commit = "", releases } = await buildPlace();
+  return { [COMMIT]: commit, ...releases !== undefined && { [RELEASES]: releases } };
 }
 
 /**

@@ -5,7 +5,9 @@
 
 import { createHash } from "node:crypto";
 import { dirname, relative } from "node:path";
-import { DistError, fetchPackages, outputOf, ROOT } from "./common.ts";
+import { ENGINE } from "../../src/kit/support/files/maker.ts";
+import { identityText, sourcesDigest } from "../../src/kit/support/program-identity.ts";
+import { buildPlace, DistError, fetchPackages, outputOf, ROOT } from "./common.ts";
 
 /**
  * Roots of the program in several files: folder and source. Each folder is complete: only values
@@ -31,7 +33,7 @@ export const PUT_IN = '"digest of the program"';
 export async function bundle(file: string): Promise<void> {
   await makeModules("-o", file, "main.ts");
   const text = finished(withoutCache(await Deno.readTextFile(file), await packageCache()));
-  await Deno.writeTextFile(file, withDigest(text, digestOf([text])));
+  await Deno.writeTextFile(file, withDigest(text, await wholeIdentity([text])));
 }
 
 /** Makes the program in several files in a new folder. */
@@ -47,7 +49,7 @@ export async function split(folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true });
   const texts = new Map([...namedByContent(built)].map(([path, text]) => [path, finished(text)]));
   texts.set(ENTRY, ROOTS.reduce(loadLate, texts.get(ENTRY)!));
-  const digest = digestOf([...texts].flat());
+  const digest = await wholeIdentity([...texts].flat());
   let identities = 0;
   for (const [path, text] of texts) {
     const whole = text.includes(PUT_IN) ? withDigest(text, digest) : text;
@@ -178,6 +180,11 @@ function escaped(text: string): string {
 
 /** The text of a file of the program, as it starts soonest. */
 export const finished = (text: string): string => escaped(withoutNode(text));
+
+/** The identity of a program: its engine is that of the sources. */
+async function wholeIdentity(texts: readonly string[]): Promise<string> {
+  return identityText(digestOf(texts), new Map([[ENGINE.join(), sourcesDigest(ENGINE)]]), await buildPlace());
+}
 
 export function digestOf(texts: readonly string[]): string {
   const hash = createHash("sha256");

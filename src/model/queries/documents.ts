@@ -29,7 +29,9 @@ export const SNAPSHOT = define({
   commands: [hint("snapshot info")],
   doc: "the header of a snapshot",
   fields: {
-    version: { kind: "text", doc: "version of el2 that saved it, and the only one that loads it" },
+    version: { kind: "text", doc: "version of el2 that saved it" },
+    engine: { kind: "text", optional: true, doc: "id of the engine that saved it, and the only one that loads it without `--anyway`" },
+    commit: { kind: "text", optional: true, doc: "commit of the el2 that saved it" },
     title: { kind: "text", doc: "what runs" },
     ns: { kind: "time", doc: "virtual time in ns" },
     insn: { kind: "count", doc: "instructions that guests had retired" },
@@ -454,6 +456,8 @@ export const ABOUT = define({
   doc: "which el2 this is, and what it runs on",
   fields: {
     el2: { kind: "text", doc: "its version" },
+    engine: { kind: "text", optional: true, doc: "id of everything that decides a run; the same engine gives a recording's run" },
+    commit: { kind: "text", optional: true, doc: "commit of its sources, which may have changes" },
     protocol: { kind: "number", doc: "version of the protocol between sessions and commands" },
     deno: { kind: "text", doc: "version of the runtime" },
     v8: { kind: "text", doc: "version of V8" },

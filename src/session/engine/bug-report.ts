@@ -6,10 +6,10 @@ import type { Query } from "../../model/queries/query.ts";
 import { RecordingError } from "../recordings/file/recording.ts";
 import { RecordingWriter } from "../recordings/file/recording-writer.ts";
 import { savedHeader } from "../recordings/file/save.ts";
+import { makerText } from "../../kit/support/files/maker.ts";
 import { isOfSystem } from "../../kit/support/system-error.ts";
 import { exceptionText } from "../../kit/support/problem.ts";
 import { files, reportIn } from "../../kit/support/files/files.ts";
-import { VERSION } from "../../kit/support/version.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
 import { hint, hintText } from "../../kit/support/text/hint.ts";
 
@@ -41,17 +41,19 @@ export async function writeBugReport(run: BrokenRun, folder?: string, now = new 
   const base = folder === undefined ? files().report() : reportIn(folder, now);
   if (base === undefined) return undefined;
   const recording = await recorded(`${base}.rec`, run);
-  const { error, instructions, time, part, query } = run;
+  const { error, instructions, time, part, query } = run, maker = files().maker();
   const who = query !== undefined
     ? ` to answer ${query.table} ${JSON.stringify(query.args)}, and continued`
     : part === undefined
     ? ""
     : ` in ${part}, and continued without it`;
   const lines = [
-    `el2 ${VERSION} failed${who} at t=${(time / 1e9).toFixed(6)}s, after ${instructions} instructions.`,
+    `el2 ${maker.version} failed${who} at t=${(time / 1e9).toFixed(6)}s, after ${instructions} instructions.`,
     recording,
     "",
     error instanceof Error ? error.stack ?? error.message : String(error),
+    "",
+    makerText(maker),
     "",
   ];
   using report = files().whole(`${base}.txt`);

@@ -36,7 +36,8 @@ export class Endings {
     if (!own && !isPlace && (recording.written || replaying)) machine.settle();
     const sealed = recording.end(boundary, code, message, own);
     const verified = plan.replay?.verify ? replaying : undefined;
-    const divergence = verified?.compareEnd(boundary, { code, message, own });
+    // A user may end a replay anywhere.
+    const divergence = ending.kind === "stopped" ? undefined : replaying?.compareEnd(boundary, { code, message, own });
     if (divergence) return this.end({ kind: "diverged", divergence });
     const path = own || isPlace || sealed !== undefined || replaying?.replay.finished(boundary) ? this.#statesPath(sealed) : undefined;
     if (path !== undefined && !present.ended()) run.keepNow();

@@ -95,7 +95,7 @@ export class Engine {
     const output = this.#output = new Output(shown, plan, port.post, this.#instant);
     const sampler = this.#sampler = new Sampler(shown, port, (id, query) => this.query(id, query));
     const recording = this.#recording = new RunRecording(plan, present, run, output);
-    const replay = plan.replay && new Replay(plan.replay, kept?.states.at(-1)?.inputs);
+    const replay = plan.replay && new Replay(plan.replay, kept?.states.at(-1)?.inputs, present.machine.boundary);
     const replaying = this.#replaying = replay && new Replaying(replay, present, run, recording);
     const slices = this.#slices = new Slices(port, shown, output, sampler, { replays: replay !== undefined, turbo }, {
       held: () => this.#debugging.held || this.#searches.busy,

@@ -65,7 +65,7 @@ export class RunRecording {
   }
 
   /**
-   * Records registers for `replay --verify` when they are due.
+   * Records registers for replays when they are due.
    * @throws WriteFailure
    */
   check(): void {

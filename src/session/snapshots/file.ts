@@ -7,11 +7,11 @@
 import * as v from "valibot";
 import { type MemoryMap, memoryMap, RAM_BASE } from "../../machine/hardware/memory-map.ts";
 import { decodePlain, encodePlain } from "../../machine/hardware/plain.ts";
+import type { Maker } from "../../kit/support/files/maker.ts";
 import { files } from "../../kit/support/files/files.ts";
 import { readToEnd } from "../../kit/support/files/named-file.ts";
 import { fill } from "../../kit/support/files/open-file.ts";
 import type { SavedPlan } from "../../model/plans/saved-plan.ts";
-import { VERSION } from "../../kit/support/version.ts";
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
 import { Page, PageMap } from "../state/page-map.ts";
 import { ownFile, SNAPSHOT_START } from "../../kit/support/files/written-files.ts";
@@ -62,16 +62,14 @@ const PAGES_PER_CHUNK = 256;
 const GZIP_MIN = 256;
 
 /**
- * A file that is not a snapshot, of another version, truncated or changed; the message is for its
+ * A file that is not a snapshot, of another form, truncated or changed; the message is for its
  * user.
  */
 export class SnapshotError extends UserError {}
 
 /** The description of a snapshot, which is readable without loading it. */
-export interface SnapshotHeader {
+export interface SnapshotHeader extends Maker {
   readonly schema: typeof SCHEMA;
-  /** Version of el2 that saved it, and the only one that loads it. */
-  readonly version: string;
   /** The guests: names for display. */
   readonly title: string;
   /** Virtual time in ns, and instructions that the guests had retired. */
@@ -103,6 +101,9 @@ const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const HEADER = v.strictObject({
   schema: v.literal(SCHEMA),
   version: v.string(),
+  engine: v.optional(v.string()),
+  commit: v.optional(v.string()),
+  released: v.optional(v.literal(true)),
   title: v.string(),
   ns: decimal,
   insn: decimal,
@@ -111,8 +112,8 @@ const HEADER = v.strictObject({
   pages: count,
 });
 
-export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version">): SnapshotHeader {
-  return { schema: SCHEMA, version: VERSION, ...fields };
+export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | keyof Maker>): SnapshotHeader {
+  return { schema: SCHEMA, ...files().maker(), ...fields };
 }
 
 /**
@@ -169,9 +170,6 @@ export type Reading = (pages: number, all: number) => void;
 export function readSnapshot(path: string, own = false, bytes: Uint8Array = readToEnd(path), reading?: Reading): SnapshotFile {
   const reader = new SectionReader(path, bytes);
   const header = parseHeader(reader);
-  if (header.version !== VERSION) {
-    reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}`, "only the same version loads it");
-  }
   const map = reader.decoded("header", () => memoryMap(header.memory));
   if (header.pages > pagesOf(map)) reader.fail(`its header says ${header.pages} pages`, `its machine has ${pagesOf(map)}`);
   const encoded = reader.section(Kind.Plan);

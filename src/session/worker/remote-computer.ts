@@ -3,6 +3,7 @@
 
 import type { Computer, OpenLog } from "../outside/computer.ts";
 import { openDisk } from "../outside/disk-file.ts";
+import type { Maker } from "../../kit/support/files/maker.ts";
 import type { Files, GrowingFile, PendingFile } from "../../kit/support/files/files.ts";
 import type { OpenFile, SharedFolder } from "../../machine/virtio/p9/folder.ts";
 import { type Calls, PIECE } from "./calls.ts";
@@ -53,6 +54,7 @@ export function remoteFiles(calls: Calls): Files {
     },
     store: (sha256, bytes) => void calls.call(COMPUTER, "store", sha256, bytes),
     report: () => calls.call(COMPUTER, "report") as string | undefined,
+    maker: () => calls.call(COMPUTER, "maker") as Maker,
   };
 }
 

@@ -124,6 +124,7 @@ export class ServedComputer {
         if (base !== undefined) grants.report(base);
         return base;
       },
+      maker: () => OWN_FILES.maker(),
       folder: (path: string) => {
         const granted = grants.folder(path);
         allow(granted !== undefined, path);

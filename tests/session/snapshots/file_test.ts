@@ -70,7 +70,7 @@ Deno.test("a file that is given up leaves nothing, and what was there stays", ()
     assert.throws(() => writeSnapshot(`${folder}/none/x`, snapshotOf(assemble(plan), plan, "x")).next(), Deno.errors.NotFound);
   }));
 
-Deno.test("a file that is cut off, of another version or none is refused by place and rule", () =>
+Deno.test("a file that is cut off, of another form or none is refused by place and rule", () =>
   inFolder(async (folder) => {
     const path = `${folder}/x`;
     write(path, await demoSnapshot());
@@ -83,8 +83,8 @@ Deno.test("a file that is cut off, of another version or none is refused by plac
     for (const length of [8, 30, 300, whole.length - 1]) await refused(whole.subarray(0, length), /at byte \d+: the file is truncated/);
     await refused(Buffer.concat([whole, Uint8Array.of(0)]), /data after the end/);
     const [header, ...rest] = sectionsOf(whole);
-    const other = new TextDecoder().decode(contentOf(header)).replace(/"version":"[^"]*"/, '"version":"9.9.9"');
-    await refused(fileOf([holding(header, new TextEncoder().encode(other), false), ...rest]), /saved by el2 9\.9\.9/);
+    const other = new TextDecoder().decode(contentOf(header)).replace(/"schema":"[^"]*"/, '"schema":"el2.snapshot/1"');
+    await refused(fileOf([holding(header, new TextEncoder().encode(other), false), ...rest]), /in the form el2\.snapshot\/1/);
     // Every section's own checksum is right, and that of the whole file is the one of before.
     const title = new TextDecoder().decode(contentOf(header)).replace(/"title":"[^"]*"/, '"title":"other"');
     const changed = [holding(header, new TextEncoder().encode(title), false), ...rest];

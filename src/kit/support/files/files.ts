@@ -2,6 +2,7 @@
 // A thread without rights lets another act for it (`useFiles`).
 
 import { cacheFolder, keepNewest } from "./cache.ts";
+import { type Maker, thisMaker } from "./maker.ts";
 import { checkTrustedFolder } from "./own-files.ts";
 import { stateFolder } from "./state-folder.ts";
 import type { SyncWriter } from "./write-all.ts";
@@ -39,6 +40,8 @@ export interface Files {
    * undefined if the environment names no folder for it.
    */
   report(): string | undefined;
+  /** This el2, for headers of files. */
+  maker(): Maker;
 }
 
 /** Files with the rights of this thread. */
@@ -51,6 +54,7 @@ export const OWN_FILES: Files = {
     if (!node.fs.existsSync(path)) writeWhole(path, bytes);
   },
   report: () => reportIn(stateFolder("bugs")),
+  maker: thisMaker,
 };
 
 let current = OWN_FILES;

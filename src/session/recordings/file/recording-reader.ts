@@ -2,10 +2,10 @@
 
 import * as v from "valibot";
 import { ownFile, RECORDING_START } from "../../../kit/support/files/written-files.ts";
+import { makerOf } from "../../../kit/support/files/maker.ts";
 import { within } from "../../../kit/support/problem.ts";
 import { readToEnd } from "../../../kit/support/files/named-file.ts";
 import { decodePlain } from "../../../kit/support/values/plain-json.ts";
-import { VERSION } from "../../../kit/support/version.ts";
 import { CHECK, END, INPUT, MARK } from "./line-schema.ts";
 import { addMark, type Check, type EndState, type Mark, type RecordedInput } from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
@@ -15,7 +15,7 @@ import { RecordingError, type RecordingFile, SCHEMA } from "./recording.ts";
 /**
  * Reads a recording.
  * @param bytes its content, if known
- * @throws RecordingError that names the line and the defect: not a recording, another version,
+ * @throws RecordingError that names the line and the defect: not a recording, of another form,
  * edited, or without its files; or the system's error on the file.
  */
 export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<RecordingFile> {
@@ -24,17 +24,13 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
   const lines = text.split("\n");
   // The program ended while it wrote the text after the last line break.
   lines.pop();
-  const header = lineOf(path, lines, 0) as { schema?: unknown; version?: unknown; plan?: unknown };
-  const by = typeof header.version === "string" ? header.version : "of an unknown version";
+  const header = lineOf(path, lines, 0), maker = makerOf(header);
   if (header.schema === FORMER) {
-    const what = `recorded by el2 ${by} in the form ${FORMER}, this el2 reads ${SCHEMA}`;
+    const what = `recorded by el2 ${maker.version} in the form ${FORMER}, this el2 reads ${SCHEMA}`;
     throw new RecordingError(`${path}:1: ${what}`, "replay it with the el2 that recorded it, or record the run again");
   }
   if (header.schema !== SCHEMA || typeof header.plan !== "object" || header.plan === null) {
     throw new RecordingError(`${path}:1: not a recording that this el2 reads (${SCHEMA})`);
-  }
-  if (header.version !== VERSION) {
-    throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}`, "only the same version gives the same run");
   }
   const inputs: RecordedInput[] = [];
   const marks = new Map<string, Mark>();
@@ -67,6 +63,7 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
   }
   const { from, ...saved } = await loadFiles(path, header.plan) as { readonly from?: { readonly bytes?: unknown } };
   return {
+    maker,
     saved,
     from: from && { path: `${path}: its snapshot`, spare: false, bytes: snapshotIn(path, from.bytes) },
     inputs,

@@ -4,7 +4,6 @@ import { files, type GrowingFile, type PendingFile } from "../../../kit/support/
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { savedPlan } from "../../../model/plans/saved-plan.ts";
 import { encodePlain } from "../../../kit/support/values/plain-json.ts";
-import { VERSION } from "../../../kit/support/version.ts";
 import { writeAll, writing } from "../../../kit/support/files/write-all.ts";
 import type { Check, EndState, Input, Mark, RecordedInput, TurnPlace } from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
@@ -19,7 +18,7 @@ import { SCHEMA } from "./recording.ts";
 export async function recordingHeader(plan: SessionPlan): Promise<string> {
   const { from } = plan, begin = from && { from: { spare: from.spare, bytes: from.bytes } };
   const whole = { ...savedPlan(plan, "run"), ...begin };
-  return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await storeFiles(whole) })}\n`;
+  return `${encodePlain({ schema: SCHEMA, ...files().maker(), plan: await storeFiles(whole) })}\n`;
 }
 
 /**

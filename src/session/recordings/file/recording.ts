@@ -3,9 +3,9 @@
 // (docs/design/decisions.md §3).
 //
 // A file of JSON lines (`plain-json.ts`), readable in an editor:
-//   header   {"schema":"el2.recording/2","version":VERSION,"plan":{..}}
+//   header   {"schema":"el2.recording/2","version":"..","engine":"..","commit":"..","plan":{..}}
 //   input    {"at":NS,"settled":BOOL,"input":{..}}      in order
-//   check    {"at":NS,"check":{..}}                     registers at a place, for `replay --verify`
+//   check    {"at":NS,"check":{..}}                     registers at a place, for replays
 //   end      {"at":NS,"end":{..}}                       how it ended, with hashes of everything
 //   sum      {"sha256":".."}                            of all bytes before this line
 // The plan is a table of a configuration with the files that it names (model/plans/saved-plan.ts).
@@ -13,6 +13,7 @@
 
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import type { RecordedRun } from "../../../model/plans/recorded-run.ts";
+import type { Maker } from "../../../kit/support/files/maker.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 
 export const SCHEMA = "el2.recording/2";
@@ -23,6 +24,8 @@ export interface Recording extends RecordedRun {
 
 /** The content of a recording's file, whose plan is still to be made. */
 export interface RecordingFile extends RecordedRun {
+  /** Which el2 made it. */
+  readonly maker: Maker;
   /** `SavedPlan`, if the file is right: anybody may have written it. */
   readonly saved: unknown;
   /** The snapshot that the run began with. */

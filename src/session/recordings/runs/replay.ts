@@ -10,11 +10,16 @@ import type { Recording } from "../file/recording.ts";
 export interface Divergence {
   /** Virtual time in ns. */
   readonly at: number;
+  /** Instructions that have been retired now. */
+  readonly instructions: number;
   /** The difference: `instructions`, `registers`, … */
   readonly what: string;
   readonly recorded: string;
   readonly now: string;
 }
+
+/** The compared part of an end. */
+type ComparedEnd = Check & Partial<EndState>;
 
 /** Virtual time (ns) after which a machine that has not come to its end has another one. */
 const OVERDUE = 1e9;
@@ -22,21 +27,26 @@ const OVERDUE = 1e9;
 /** The position of a replay. */
 export class Replay {
   #nextInput: number;
-  #nextCheck = 0;
+  #nextCheck: number;
+  #compared = 0;
   #endCompared = false;
   /** Virtual time (ns) of the end, or of the last line of a recording that was cut off. */
   readonly #last: number;
 
-  /** @param entered how many inputs have entered already */
-  constructor(readonly plan: ReplayPlan, entered = 0) {
-    const { inputs, checks, end } = plan.recording;
+  /**
+   * @param entered how many inputs have entered already
+   * @param from virtual time (ns) at which it begins
+   */
+  constructor(readonly plan: ReplayPlan, entered = 0, from = 0) {
+    const { inputs, checks, end } = plan.recording, next = checks.findIndex(({ at }) => at >= from);
     this.#nextInput = entered;
+    this.#nextCheck = next < 0 ? checks.length : next;
     this.#last = end?.at ?? Math.max(inputs.at(-1)?.at ?? 0, checks.at(-1)?.at ?? 0);
   }
 
   /** Number of places at which the run was compared with its recording. */
   get compared(): number {
-    return this.#nextCheck + Number(this.#endCompared);
+    return this.#compared + Number(this.#endCompared);
   }
 
   /**
@@ -47,7 +57,7 @@ export class Replay {
     const { inputs, checks, end } = this.plan.recording;
     return Math.min(
       inputs[this.#nextInput]?.at ?? Infinity,
-      this.plan.verify ? checks[this.#nextCheck]?.at ?? Infinity : Infinity,
+      checks[this.#nextCheck]?.at ?? Infinity,
       end?.end.own ? end.at + OVERDUE : this.#last,
     );
   }
@@ -70,29 +80,37 @@ export class Replay {
   /** Compares what is due; the first difference. */
   compare(now: number, state: () => Check): Divergence | undefined {
     const next = this.plan.recording.checks[this.#nextCheck];
-    if (!this.plan.verify || next === undefined || next.at > now) return undefined;
+    if (next === undefined || next.at > now) return undefined;
     this.#nextCheck++;
-    return difference(now, next.check, state());
+    this.#compared++;
+    return difference<Check>(now, next.check, state());
   }
 
-  compareEnd(now: number, state: EndState): Divergence | undefined {
+  /** @param state what is compared of it */
+  compareEnd(now: number, state: ComparedEnd): Divergence | undefined {
     const { end } = this.plan.recording;
-    if (!this.plan.verify || end === undefined || this.plan.to !== undefined && now < end.at) return undefined;
+    // A recording of a bug has no hashes.
+    if (end === undefined || end.end.registers === "" || this.plan.to !== undefined && now < end.at) return undefined;
     this.#endCompared = true;
-    if (end.at !== now) return { at: now, what: "time of the end", recorded: `${end.at} ns`, now: `${now} ns` };
-    return difference(now, end.end, state);
+    if (end.at !== now) {
+      return { at: now, instructions: state.instructions, what: "time of the end", recorded: `${end.at} ns`, now: `${now} ns` };
+    }
+    return difference<ComparedEnd>(now, end.end, state);
   }
 }
 
-function difference<T extends object>(at: number, recorded: T, now: T): Divergence | undefined {
-  for (const what of Object.keys(recorded) as (keyof T & string)[]) {
-    if (recorded[what] !== now[what]) return { at, what, recorded: String(recorded[what]), now: String(now[what]) };
+/** The first value of the state now that is another one. */
+function difference<T extends Check>(at: number, recorded: T, now: T): Divergence | undefined {
+  for (const what of Object.keys(now) as (keyof T & string)[]) {
+    if (recorded[what] !== now[what]) {
+      return { at, instructions: now.instructions, what, recorded: String(recorded[what]), now: String(now[what]) };
+    }
   }
 }
 
-/** `t:12.481306: registers were 1a2b.., are 3c4d..` */
-export function describeDivergence({ at, what, recorded, now }: Divergence): string {
-  return `t:${(at / 1e9).toFixed(6)}: ${what} were ${recorded}, are ${now}`;
+/** `t:12.481306, instruction 20000000: registers were 1a2b.., are 3c4d..` */
+export function describeDivergence({ at, instructions, what, recorded, now }: Divergence): string {
+  return `t:${(at / 1e9).toFixed(6)}, instruction ${instructions}: ${what} were ${recorded}, are ${now}`;
 }
 
 /**

@@ -9,7 +9,7 @@ import { output } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
 import { parseWhole } from "../../common/values.ts";
 import { Jobs } from "../../../jobs/run-job.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
 import { alone } from "../../../../model/plans/plan.ts";
@@ -34,6 +34,7 @@ interface CompareOptions {
   readonly rows: number;
   readonly json?: true | undefined;
   readonly allowHost?: readonly string[] | undefined;
+  readonly anyway?: boolean | undefined;
 }
 
 export function registerCompareRuns(program: Command, { entry, exit }: CommandContext): void {
@@ -44,6 +45,7 @@ export function registerCompareRuns(program: Command, { entry, exit }: CommandCo
     .option("--bad <files...>", "recordings of bad runs")
     .option("--rows <number>", "number of rows to print", parseWhole(1, 1e6), ROWS)
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addOption(jsonOption)
     .addHelpText(
       "after",
@@ -68,7 +70,7 @@ async function compare(files: readonly string[], options: CompareOptions, entry:
   using jobs = new Jobs(entry);
   const consent = hostConsent(options.allowHost), features: Record<Kind, RunFeatures[]> = { good: [], bad: [] };
   for (const { kind, file } of runs) {
-    const recording = await readNamedRecording(file, consent);
+    const recording = await readNamedRecording(file, consent, options.anyway);
     using progress = new Progress(basename(file), "ns");
     features[kind].push(
       await progress.during(jobs.run({

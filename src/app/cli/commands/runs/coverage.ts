@@ -8,7 +8,7 @@ import { printListing, withListOptions } from "../../common/list-options.ts";
 import { NamedFile } from "../../common/named-file.ts";
 import { output, printRows, report } from "../../common/print.ts";
 import { sessionOption } from "../../common/session.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { executedIn } from "./executed-runs.ts";
 import { coveredBranches, coveredLines } from "../../../../session/export/executed/covered.ts";
 import type { ExecutedLine, ExecutedVm } from "../../../jobs/run-job.ts";
@@ -26,6 +26,7 @@ export function registerCoverage(program: Command, { entry, exit }: CommandConte
     .option("--json", "print one line of JSON per VM and per source file")
     .addOption(sessionOption)
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addHelpText(
       "after",
       `

@@ -9,7 +9,7 @@ import { inline, output, report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
 import { parseWhole } from "../../common/values.ts";
 import { runJob } from "../../../jobs/run-job.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedSnapshot } from "../../start/plans/snapshots.ts";
@@ -44,6 +44,7 @@ interface DiffOptions {
   readonly rows: number;
   readonly vm?: string | undefined;
   readonly allowHost?: readonly string[] | undefined;
+  readonly anyway?: boolean | undefined;
 }
 
 /** Adds `el2 diff`. */
@@ -55,6 +56,7 @@ export function registerDiff(program: Command, { entry, exit }: CommandContext):
     .option("--rows <number>", "snapshots: number of differences to print of each kind; all are counted", parseWhole(0, 1e9), ROWS)
     .option("--vm <vm>", "FILE.tarmac: the VM that it is of (default: the primary VM)")
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addOption(jsonOption)
     .addHelpText(
       "after",
@@ -73,7 +75,7 @@ Examples:
     )
     .action(async (a, b, options) => {
       if (b.endsWith(TARMAC)) {
-        const recording = await readNamedRecording(a, hostConsent(options.allowHost));
+        const recording = await readNamedRecording(a, hostConsent(options.allowHost), options.anyway);
         return exit(await diffTarmac(entry, recording, b, options) ? ExitCode.Done : ExitCode.Failed);
       }
       if (options.vm !== undefined) throw new Failure("diff: --vm is for a recording and a Tarmac trace");
@@ -127,9 +129,9 @@ function firstBytes(file: string): Uint8Array {
   }
 }
 
-async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptions, entry: URL): Promise<boolean> {
+async function diffRecorded(a: string, b: string, { json, allowHost, anyway }: DiffOptions, entry: URL): Promise<boolean> {
   const consent = hostConsent(allowHost);
-  const [first, second] = [await readNamedRecording(a, consent), await readNamedRecording(b, consent)];
+  const [first, second] = [await readNamedRecording(a, consent, anyway), await readNamedRecording(b, consent, anyway)];
   using progress = new Progress("comparing", "instructions");
   const last = first.end && second.end && Math.min(first.end.end.instructions, second.end.end.instructions);
   const { compared, cut, difference } = await progress.during(runJob(entry, {
@@ -152,9 +154,9 @@ async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptio
   return difference === undefined;
 }
 
-async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOptions, entry: URL): Promise<boolean> {
+async function diffSaved(a: string, b: string, { json, rows, allowHost, anyway }: DiffOptions, entry: URL): Promise<boolean> {
   const consent = hostConsent(allowHost);
-  const [first, second] = [await readNamedSnapshot(a, consent), await readNamedSnapshot(b, consent)];
+  const [first, second] = [await readNamedSnapshot(a, consent, { anyway }), await readNamedSnapshot(b, consent, { anyway })];
   const files = [{ path: a, bytes: first.bytes, plan: first.plan }, { path: b, bytes: second.bytes, plan: second.plan }] as const;
   using progress = new Progress("reading the snapshots", "pages");
   const diff = await progress.during(runJob(entry, {

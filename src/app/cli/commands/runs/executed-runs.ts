@@ -30,6 +30,7 @@ export interface CountedRuns {
   readonly session?: string | undefined;
   readonly vm?: string | undefined;
   readonly allowHost?: readonly string[] | undefined;
+  readonly anyway?: boolean | undefined;
 }
 
 /**
@@ -119,11 +120,11 @@ interface Repeated extends AsyncDisposable {
   readonly recordings: readonly Recording[];
 }
 
-async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise<Repeated> {
+async function recordingsIn({ files, session, allowHost, anyway }: CountedRuns): Promise<Repeated> {
   if (files.length && session !== undefined) throw new Failure("recordings and --session are mutually exclusive", "give one");
   const consent = hostConsent(allowHost), recordings: Recording[] = [];
   if (!files.length) return await runOf(session, consent);
-  for (const file of files) recordings.push(await readNamedRecording(file, consent));
+  for (const file of files) recordings.push(await readNamedRecording(file, consent, anyway));
   return { recordings, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 

@@ -8,7 +8,7 @@ import { NamedFile } from "../../common/named-file.ts";
 import { output, printRows, report } from "../../common/print.ts";
 import { sessionOption } from "../../common/session.ts";
 import { parseDuration, parseWhole } from "../../common/values.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { type CountedRuns, eventsIn, executedIn, latenciesIn, processesIn, stacksIn } from "./executed-runs.ts";
 import {
   COUNTED_KINDS,
@@ -67,6 +67,7 @@ export function registerProfile(program: Command, { entry, exit }: CommandContex
     .option("--json", "print one line of JSON per row")
     .addOption(sessionOption)
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addHelpText(
       "after",
       `

@@ -6,7 +6,7 @@ import { Failure } from "../../common/failure.ts";
 import { parseDuration, parsePlaceOfRun } from "../../common/values.ts";
 import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
 import { asciiOption, logOption, plainOption, themeOption } from "../../options/look.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { placeIn, readWithBytes } from "../../start/plans/recordings.ts";
 import { displayed, showSession } from "../../start/show.ts";
@@ -16,7 +16,7 @@ import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
 
 const EXITS: Exits = {
   remark: "that of the recorded run",
-  codes: { 1: "the runs differ (--verify), or the recording is truncated", 2: "it cannot be read" },
+  codes: { 1: "the runs differ, or the recording is truncated", 2: "it cannot be read" },
 };
 
 /** A place of the run, or its end. */
@@ -28,7 +28,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .argument("<file>", "recording")
     .option(
       "--verify",
-      "compare with the recorded state every 10,000,000 instructions and at the end; exits with 1 at the first difference",
+      "compare memory and consoles with the recorded ones at the end, too; registers are always compared, every 10,000,000 instructions",
     )
     .option(
       "--to <place>",
@@ -37,6 +37,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     )
     .option("--tui", "show the screens (default: consoles as text)")
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addOption(memoryBudgetOption)
     .addOption(diskBudgetOption)
     .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
@@ -59,7 +60,7 @@ Examples:
       if (options.tier !== undefined && tier === undefined) {
         throw new Failure(`--tier: "${options.tier}" is not a tier`, `use ${TIERS.join(", ")}`);
       }
-      const { recording: { plan, ...recording }, bytes } = await readWithBytes(file, hostConsent(options.allowHost));
+      const { recording: { plan, ...recording }, bytes } = await readWithBytes(file, hostConsent(options.allowHost), options.anyway);
       const { to, tui, verify = false, diskBudget } = options;
       const hasStates = tui && diskBudget !== 0;
       const path = hasStates ? (await import("../../../../session/recordings/past/states-path.ts")).statesPath(bytes) : undefined;

@@ -7,7 +7,7 @@ import { NamedFile } from "../../common/named-file.ts";
 import { output, report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
 import { runJob } from "../../../jobs/run-job.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedSnapshot } from "../../start/plans/snapshots.ts";
 
@@ -18,10 +18,11 @@ export function addVmcore(group: Command, { entry, exit }: CommandContext): void
     .argument("<file>", "core file to write")
     .option("--vm <vm>", "the VM (default: the one that runs Linux)")
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addHelpText("after", examplesText(["snapshot vmcore before.snap vmcore", "snapshot vmcore before.snap vmcore --vm debian"]))
-    .action(async (snapshot, file, { vm, allowHost }) => {
+    .action(async (snapshot, file, { vm, allowHost, anyway }) => {
       using written = new NamedFile(file, "snapshot vmcore", { onlyFile: true });
-      const { plan, bytes } = await readNamedSnapshot(snapshot, hostConsent(allowHost), ExitCode.Failed);
+      const { plan, bytes } = await readNamedSnapshot(snapshot, hostConsent(allowHost), { anyway, code: ExitCode.Failed });
       using progress = new Progress(`writing ${file}`, "bytes");
       const { size, lacks } = await progress.during(runJob(entry, {
         name: "vmcore",

@@ -14,7 +14,7 @@ import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budge
 import { Progress } from "../../common/progress.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { seedOption } from "../../options/behavior.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { keepGoingOption, logOption } from "../../options/look.ts";
 import { recordOption } from "../../options/record.ts";
 import { recorded } from "../../start/plans/recorded.ts";
@@ -24,6 +24,7 @@ import { namedSnapshot, planOfSnapshot, readNamedSnapshot } from "../../start/pl
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
 import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../../../../model/queries/documents.ts";
 import { readSnapshotHeader, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
+import { makerOf, makerText } from "../../../../kit/support/files/maker.ts";
 import { MiB } from "../../../../kit/support/values/sizes.ts";
 import { within } from "../../../../kit/support/problem.ts";
 import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
@@ -43,6 +44,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
   withExits(group.command("load"), EXITS).description("continue the machine of a snapshot, exactly where it was")
     .argument("<file>", "snapshot")
     .addOption(hostOption())
+    .addOption(anywayOption)
     .option("--stdio", "connect the first VM's console to this terminal, raw")
     .option("--headless", "print consoles as text instead of showing the screens")
     .option("--for <time>", "end after this much more virtual time", parseDuration)
@@ -72,17 +74,18 @@ Examples:
     .addHelpText("after", examplesText(["snapshot info before.snap"]))
     .action(async (file, { json }) => {
       const header = await namedSnapshot(file, readSnapshotHeader);
-      const { schema: _, ...fields } = header;
-      output(`${json ? documentText(SNAPSHOT, fields) : describe(header)}\n`);
+      const { schema: _schema, released: _released, engine = null, commit = null, ...fields } = header;
+      output(`${json ? documentText(SNAPSHOT, { ...fields, engine, commit }) : describe(header)}\n`);
       exit(ExitCode.Done);
     });
   group.command("verify").description("load a snapshot and check its invariants; exits with 1 if one is broken")
     .argument("<file>", "snapshot")
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addOption(jsonOption)
     .addHelpText("after", examplesText(["snapshot verify before.snap"]))
-    .action(async (file, { json, allowHost }) => {
-      const snapshot = await readNamedSnapshot(file, hostConsent(allowHost), ExitCode.Failed);
+    .action(async (file, { json, allowHost, anyway }) => {
+      const snapshot = await readNamedSnapshot(file, hostConsent(allowHost), { anyway, code: ExitCode.Failed });
       // The check loads it into a separate machine.
       const { plan, bytes } = snapshot;
       using progress = new Progress(`checking ${file}`, "pages");
@@ -99,22 +102,25 @@ Examples:
   addVmcore(group as unknown as Command, context);
 }
 
-function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {
+function describe({ title, ns, insn, cpus, memory, pages, ...maker }: SnapshotHeader): string {
   const time = (Number(ns) / 1e9).toFixed(6);
-  return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
+  return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; ${
+    makerText(makerOf(maker))
+  }`;
 }
 
 interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" | "tier" | "memoryBudget" | "diskBudget">> {
   readonly for?: number;
   readonly headless?: boolean;
   readonly allowHost?: readonly string[];
+  readonly anyway?: boolean;
   readonly seed?: number;
   readonly record?: string;
 }
 
 async function load(entry: URL, file: string, options: LoadOptions): Promise<number> {
-  const { for: more, turbo, tier, memoryBudget, diskBudget, headless, allowHost, record, seed } = options;
-  const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost), seed);
+  const { for: more, turbo, tier, memoryBudget, diskBudget, headless, allowHost, anyway, record, seed } = options;
+  const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost), seed, anyway);
   const loaded: SessionPlan = {
     ...plan,
     turbo: turbo ?? plan.turbo,

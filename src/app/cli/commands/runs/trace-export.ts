@@ -11,7 +11,7 @@ import { Progress } from "../../common/progress.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { parseDuration, parseKinds } from "../../common/values.ts";
 import { NamedFile } from "../../common/named-file.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
 import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
@@ -57,6 +57,7 @@ export function addExport(trace: Command, { entry, exit }: CommandContext): void
     .option("--from <time>", "tarmac: begin at this virtual time", parseDuration)
     .option("--vm <vm>", "tarmac: only what this VM executes")
     .addOption(hostOption())
+    .addOption(anywayOption)
     .option("--filter <filter>", "only matching events; tarmac: instructions, by vcpu, vm, pc and el")
     .addHelpText(
       "after",
@@ -140,11 +141,12 @@ interface ReplayOptions {
   readonly to?: number;
   readonly filter?: string;
   readonly allowHost?: readonly string[];
+  readonly anyway?: boolean;
 }
 
 /** The events of a recording, which is run again. */
-async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowHost }: ReplayOptions): Promise<Recorded> {
-  const { plan, ...recording } = await readNamedRecording(path, hostConsent(allowHost));
+async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowHost, anyway }: ReplayOptions): Promise<Recorded> {
+  const { plan, ...recording } = await readNamedRecording(path, hostConsent(allowHost), anyway);
   const client = connectEmbedded(entry);
   using progress = new Progress(`replaying ${path}`, "instructions");
   const asker = new Asker(client), pages = new Pages(asker, filter), last = to === undefined ? recording.end?.end.instructions : undefined;

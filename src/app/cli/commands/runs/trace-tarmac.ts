@@ -25,6 +25,7 @@ export interface TarmacOptions {
   readonly to?: number;
   readonly filter?: string;
   readonly allowHost?: readonly string[];
+  readonly anyway?: boolean;
 }
 
 /**
@@ -37,7 +38,7 @@ export async function exportInstructions(entry: URL, command: string, path: stri
   using file = new NamedFile(path, command);
   if (filter !== undefined) checkedFilter("--filter", filter, INSTRUCTIONS);
   await using repeated = options.recording === undefined ? await runOf(options.session, consent) : undefined;
-  const recording = repeated?.recordings[0] ?? await readNamedRecording(options.recording ?? "", consent);
+  const recording = repeated?.recordings[0] ?? await readNamedRecording(options.recording ?? "", consent, options.anyway);
   const last = to ?? recording.end?.at;
   using progress = new Progress(`tracing ${path}`, "ns");
   file.write(TARMAC_START);

@@ -6,7 +6,7 @@ import { ExitCode, Failure } from "../../common/failure.ts";
 import { NamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
 import { connectNamed, sessionOption } from "../../common/session.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { offering } from "../../common/command-tree.ts";
 import { themeOffers } from "../reference/theme.ts";
 import type { Size, Stage } from "../../start/screens/stage.ts";
@@ -40,6 +40,7 @@ export function registerScreenshot(program: Command, { entry, exit }: CommandCon
     .option("--to <place>", `with --recording: replay up to a place: ${PLACES_OF_RUN} (default: to the end)`, parsePlaceOfRun)
     .option("--run <what>", "show a new machine, paused at its start: a configuration, demo, debian")
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addHelpText(
       "after",
       `
@@ -65,6 +66,7 @@ interface ScreenshotOptions {
   readonly to?: PlaceOfRun;
   readonly run?: string;
   readonly allowHost?: readonly string[];
+  readonly anyway?: boolean;
 }
 
 async function screenshot(entry: URL, file: string, options: ScreenshotOptions): Promise<number> {
@@ -84,7 +86,7 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
  * read-only.
  * @throws Failure
  */
-async function stageOf(entry: URL, { recording, run, session, to, theme, allowHost }: ScreenshotOptions): Promise<Stage> {
+async function stageOf(entry: URL, { recording, run, session, to, theme, allowHost, anyway }: ScreenshotOptions): Promise<Stage> {
   const given = Object.entries({ "--recording": recording, "--run": run, "--session": session }).filter(([, value]) => value !== undefined);
   if (given.length > 1) throw new Failure(`${given.map(([flag]) => flag).join(" and ")} are mutually exclusive`, "give one");
   if (to !== undefined && recording === undefined) throw new Failure("--to: only a recording has an end", "name it with --recording");
@@ -92,7 +94,7 @@ async function stageOf(entry: URL, { recording, run, session, to, theme, allowHo
   const { Stage, withoutNetworkFor } = await import("../../start/screens/stage.ts");
   if (recording !== undefined) {
     const { placeIn, readNamedRecording } = await import("../../start/plans/recordings.ts");
-    const { plan, ...recorded } = await readNamedRecording(recording, hostConsent(allowHost));
+    const { plan, ...recorded } = await readNamedRecording(recording, hostConsent(allowHost), anyway);
     withoutNetworkFor(plan);
     const stage = Stage.ofPlan(entry, {
       ...plan,

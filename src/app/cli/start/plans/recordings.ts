@@ -18,10 +18,11 @@ interface NamedRecording {
 
 /**
  * A recording named by a user, whose machine may read the disks that it names.
+ * @param anyway whether it may be of another engine
  * @throws Failure if it is not a recording, or without consent
  */
-export async function readNamedRecording(file: string, consent: Consent): Promise<Recording> {
-  return (await readWithBytes(file, consent)).recording;
+export async function readNamedRecording(file: string, consent: Consent, anyway?: boolean): Promise<Recording> {
+  return (await readWithBytes(file, consent, anyway)).recording;
 }
 
 /**
@@ -37,11 +38,11 @@ export function placeIn({ marks = [] }: Pick<Recording, "marks">, file: string, 
 }
 
 /** The same with the content of its file. */
-export async function readWithBytes(file: string, consent: Consent): Promise<NamedRecording> {
+export async function readWithBytes(file: string, consent: Consent, anyway?: boolean): Promise<NamedRecording> {
   let recording: Recording, bytes: Uint8Array;
   try {
     bytes = readToEnd(file);
-    recording = await plannedRecording(file, bytes);
+    recording = await plannedRecording(file, bytes, anyway);
   } catch (error) {
     if (error instanceof RecordingError) throw new Failure(problemOf(error));
     throw new Failure(cannotRead(error, `recording ${file}`));

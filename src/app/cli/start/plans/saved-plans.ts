@@ -4,18 +4,24 @@
 import { planOfSaved } from "../../../configuration/saved-plan.ts";
 import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { otherEngine, refusedEngine } from "./other-engine.ts";
 import { readRecording } from "../../../../session/recordings/file/recording-reader.ts";
 import { SnapshotError, type SnapshotFile } from "../../../../session/snapshots/file.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
 import { terminalWord } from "../../../../kit/support/text/terminal-text.ts";
+import { warn } from "../../../../kit/support/warn.ts";
 import { isTold, problemOf } from "../../../../kit/support/problem.ts";
 
 /**
  * A recording whose machine is planned. A machine that writes through to a disk
- * is refused: none was recorded.
+ * is refused: none was recorded. So is one of another engine, unless it is to be opened anyway:
+ * then a line on stderr says so.
  * @throws RecordingError, or the system's error on the file
  */
-export async function plannedRecording(file: string, bytes?: Uint8Array): Promise<Recording> {
-  const { saved, from, ...run } = await readRecording(file, bytes);
+export async function plannedRecording(file: string, bytes?: Uint8Array, anyway = false): Promise<Recording> {
+  const { saved, from, maker, ...run } = await readRecording(file, bytes), other = otherEngine(file, maker);
+  if (other !== undefined && !anyway) throw new RecordingError(refusedEngine(other, maker, hint("replay", file)));
+  if (other !== undefined) warn(other);
   let plan: SessionPlan;
   try {
     plan = await planOfSaved(saved);

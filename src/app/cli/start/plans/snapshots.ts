@@ -4,13 +4,22 @@ import { resolve } from "node:path";
 import { checkUse } from "./consent.ts";
 import { digest } from "./consent-store.ts";
 import { Progress } from "../../common/progress.ts";
+import { otherEngine, refusedEngine } from "./other-engine.ts";
 import { snapshotPlan } from "./saved-plans.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, placesOf, sourceFile } from "../../../../model/plans/host-resources.ts";
 import { plannedDevices, type SessionPlan } from "../../../../model/plans/plan.ts";
 import { warn } from "../../../../kit/support/warn.ts";
-import { readSnapshot, SnapshotError, type SnapshotFile, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
+import {
+  readSnapshot,
+  readSnapshotHeader,
+  SnapshotError,
+  type SnapshotFile,
+  type SnapshotHeader,
+} from "../../../../session/snapshots/file.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
+import { makerOf } from "../../../../kit/support/files/maker.ts";
+import { hint } from "../../../../kit/support/text/hint.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 
 /** A snapshot, its file, and the plan of its machine. */
@@ -26,8 +35,9 @@ export async function planOfSnapshot(
   file: string,
   consent: Consent,
   seed?: number,
+  anyway?: boolean,
 ): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
-  const { bytes, header, plan } = await readNamedSnapshot(file, consent);
+  const { bytes, header, plan } = await readNamedSnapshot(file, consent, { anyway });
   if (plannedDevices(plan).some(({ kind }) => kind === "net")) warn(seed === undefined ? SAME : SAME_BUT_RANDOM);
   return { header, plan: { ...plan, ...seed !== undefined && { seed }, from: { path: resolve(file), spare: false, bytes } } };
 }
@@ -36,15 +46,24 @@ export async function planOfSnapshot(
 const SAME = "each session of this snapshot has the same addresses, keys and random numbers; --seed N gives one other random numbers";
 const SAME_BUT_RANDOM = "each session of this snapshot has the same addresses and keys; only its random numbers from here on are others";
 
+interface SnapshotUse {
+  /** Whether it may be of another engine. */
+  readonly anyway?: boolean | undefined;
+  /** Exit code where it is not a snapshot. */
+  readonly code?: number;
+}
+
 /**
  * A snapshot whose machine may use what it names. A snapshot is untrusted, and its plan may name
  * any file.
  * @throws Failure as `planOfSnapshot`
  */
-export async function readNamedSnapshot(file: string, consent: Consent, code: number = ExitCode.Usage): Promise<NamedSnapshot> {
+export async function readNamedSnapshot(file: string, consent: Consent, { anyway, code }: SnapshotUse = {}): Promise<NamedSnapshot> {
   using progress = new Progress(`reading ${file}`, "pages");
   const snapshot = await namedSnapshot(file, async (path) => {
-    const bytes = readToEnd(path);
+    const bytes = readToEnd(path), maker = makerOf({ ...readSnapshotHeader(path) }), other = otherEngine(path, maker);
+    if (other !== undefined && !anyway) throw new SnapshotError(refusedEngine(other, maker, hint("snapshot load", path)));
+    if (other !== undefined) warn(other);
     const read = readSnapshot(path, false, bytes, (done, all) => progress.at(done, all));
     return { bytes, ...read, plan: await snapshotPlan(path, read) };
   }, code);

@@ -25,7 +25,7 @@ Deno.test("W55: replay --verify is 0 in every tier and shows the same; one chang
     );
     const changed = await el2("replay", file, "--verify");
     assert.equal(changed.code, 1);
-    assert.match(changed.stderr, /the replay differs: t:\d+\.\d{6}: (instructions|registers|memory|console) were /);
+    assert.match(changed.stderr, /the replay differs: t:\d+\.\d{6}, instruction \d+: (instructions|registers|memory|console) were /);
   }));
 
 Deno.test("a recording that was cut off, changed or is none is refused by line, or said to be cut off", () =>
