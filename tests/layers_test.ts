@@ -37,7 +37,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     protocol: ["plans", "commands", "queries", "hypervisor", "abi", "support"],
   },
   inside: {
-    images: ["host", "isa", "formats", "support"],
+    images: ["host", "abi", "isa", "formats", "support"],
     symbols: ["hypervisor", "hardware", "core", "formats", "support"],
     linux: ["symbols", "queries", "formats", "support"],
   },
@@ -165,7 +165,8 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     virtio: ["archive", "capabilities", "memory", "gic"],
     scheduling: ["trace", "archive", "random", "services", "capabilities", "memory", "gic", "virtio"],
     firmware: ["capabilities", "gic", "scheduling"],
-    traps: ["capabilities", "gic", "scheduling", "firmware"],
+    semihosting: ["services", "memory", "scheduling", "firmware"],
+    traps: ["capabilities", "gic", "scheduling", "firmware", "semihosting"],
     debug: ["trace", "scheduling"],
     calls: [
       ...["services", "capabilities", "memory", "gic", "ipc", "virtio"],

@@ -17,6 +17,7 @@ export class PlainVcpuState implements VcpuState {
   pmuLine = false;
   stage2 = 0;
   defaultCacheable = false;
+  semihosting = false;
   readonly elrLow = 0;
   chain = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
   deviceAtomic = undefined;

@@ -1,7 +1,7 @@
 // The plan of one VM of a configuration: reads its files.
 
 import { cpuOfPlan, type CpuPlan } from "../../cpu/isa/cpus/cpus.ts";
-import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage } from "../../inside/images/images.ts";
+import { bareMetalImage, biosImage, callsSemihosting, firmwareImage, flashImage, linuxImage } from "../../inside/images/images.ts";
 import { sameBytes } from "../../kit/support/values/bytes.ts";
 import { sha256 } from "../../kit/support/values/sha256.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
@@ -47,7 +47,13 @@ const NO_IMAGE: VmImage = { bytes: new Uint8Array(0), offset: 0, size: 0, entry:
 export async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
   const { files, links, cid, roomKnown, hasIts, cpu } = place;
   const asKernel = (file: Uint8Array) => linuxImage(file, roomKnown ? vm.memory : undefined, cpu);
-  const asImage = (file: Uint8Array) => roomKnown ? bareMetalImage(file, vm.base, vm.memory, cpu) : undefined;
+  let hasCall = false;
+  const asImage = (file: Uint8Array) => {
+    if (!roomKnown) return undefined;
+    const image = bareMetalImage(file, vm.base, vm.memory, cpu);
+    hasCall ||= callsSemihosting(file);
+    return image;
+  };
   const unpacked = ({ bytes }: VmImage) => bytes;
   const kernel = await load("kernel", vm.kernel, files, refuse, asKernel, unpacked);
   const bareMetal = await load("image", vm.image, files, refuse, asImage);
@@ -79,6 +85,7 @@ export async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: R
     name,
     ...planned(VM, "vm", vm),
     image,
+    ...(vm.semihosting ?? hasCall) && { semihosting: true },
     firmware,
     initrd,
     ...rules.sendsMessages && { msi },

@@ -3,6 +3,7 @@
 
 import type { CpuPlan } from "../../cpu/isa/cpus/cpus.ts";
 import { bankSize, contentSize } from "../../machine/host/boards/flash-size.ts";
+import { SEMIHOSTING_WORD } from "../../machine/abi/semihosting.ts";
 import { QEMU_FLASH_MAX, type VmFirmware, type VmFlash, type VmImage } from "../../machine/host/interface.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
 import { isElf, readElf } from "../../kit/formats/elf.ts";
@@ -26,6 +27,18 @@ export function linuxImage(file: Uint8Array, memory?: number, cpu?: CpuPlan): Vm
 /** Whether a file says where it is loaded: an ELF file, an Image, or a container of one. */
 export function hasHeader(file: Uint8Array): boolean {
   return isElf(file) || isKernel(file);
+}
+
+/** Whether a file is an ELF executable whose code has a semihosting call. */
+export function callsSemihosting(file: Uint8Array): boolean {
+  return isElf(file) && readElf(file).segments.some(({ executable, bytes }) => executable && hasWord(bytes, SEMIHOSTING_WORD));
+}
+
+/** Whether a word is at a multiple of 4. */
+function hasWord(bytes: Uint8Array, word: number): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at + 4 <= bytes.length; at += 4) if (view.getUint32(at, true) === word) return true;
+  return false;
 }
 
 /** Where crosvm puts a BIOS: after the devicetree. */

@@ -3,6 +3,7 @@
 /** Characters that may wait before more are refused; the last ones typed may exceed it. */
 const LIMIT = 4 << 20;
 const FIRST_CAPACITY = 64;
+const BYTE_MAX = 0xff;
 
 /** Characters: bytes, and a break as the port has it, all of 16 bits. */
 export class TypedAhead {
@@ -30,6 +31,17 @@ export class TypedAhead {
   feed(receive: (characters: Uint16Array) => number): void {
     if (this.length > 0) this.#start += receive(this.#characters.subarray(this.#start, this.#end));
     if (this.length === 0) this.#start = this.#end = 0;
+  }
+
+  /** Takes at most so many bytes; breaks among them are lost. */
+  take(limit: number): Uint8Array {
+    const taken: number[] = [];
+    while (this.#start < this.#end && taken.length < limit) {
+      const character = this.#characters[this.#start++];
+      if (character <= BYTE_MAX) taken.push(character);
+    }
+    if (this.length === 0) this.#start = this.#end = 0;
+    return Uint8Array.from(taken);
   }
 
   /** Two bytes per character, little endian. */

@@ -402,7 +402,7 @@ class VmmProgram implements HostProgram {
     const name = JSON.stringify(input.vm);
     if ("bytes" in input || "break" in input) {
       const refused = entry?.vmm ? entry.vmm.type("bytes" in input ? input.bytes : [Pl011Data.BE]) : "gone";
-      if (refused === undefined) return;
+      if (refused === undefined) return this.#options.input.onTaken(input.vm);
       if (entry && refused !== "gone") return this.#complain(entry, `the console takes no input: ${refused.text}`);
       if (entry?.plan.console === true) this.#complain(entry, `the console takes no input: the VM is ${entry.state ?? "not started"}`);
       else this.problem(`no console ${name}`);

@@ -448,6 +448,10 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
     return this.data.ended ? undefined : this.#console?.input;
   }
 
+  take(limit: number): Uint8Array {
+    return this.data.ended || !this.#console ? new Uint8Array(0) : this.#console.take(limit);
+  }
+
   get isBusy(): boolean {
     return !this.data.ended && this.#devices?.isBusy === true;
   }

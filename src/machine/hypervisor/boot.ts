@@ -13,6 +13,7 @@ export type { Hypervisor } from "./hypervisor.ts";
 export type { FlashBank, FlashPlan } from "./memory/flash.ts";
 export { RandomGenerator } from "./random/random-generator.ts";
 export { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "./root-vm.ts";
+export { SemihostedVm } from "./services/semihosted-vm.ts";
 export type { VcpuEnd } from "./scheduling/vcpu-services.ts";
 export { Vcpu } from "./scheduling/vcpu.ts";
 export type { FaultsState } from "./services/faults.ts";

@@ -35,6 +35,7 @@ import type { ExecutionServices } from "./scheduling/execution.ts";
 import { Scheduler } from "./scheduling/scheduler.ts";
 import { Vcpu } from "./scheduling/vcpu.ts";
 import type { VcpuEnd } from "./scheduling/vcpu-services.ts";
+import type { SemihostedVm } from "./services/semihosted-vm.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "./services/behaviour.ts";
 import { Faults } from "./services/faults.ts";
 import type { ObjectChanges } from "./services/object-changes.ts";
@@ -95,6 +96,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** Called when a vCPU stops for good, while it still has its registers. */
   onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
+  /** The debugger of a vCPU's VM, if its semihosting calls are served; set before vCPUs are made. */
+  semihosted: ((vcpu: Vcpu) => SemihostedVm | undefined) | undefined;
   /** Called when an exception in el2 itself has ended a vCPU, and the others continue. */
   onBug: ((vcpu: Vcpu, error: unknown) => void) | undefined;
   /** The debugger of a VM's vCPUs, if any. */

@@ -56,8 +56,9 @@ import { refusing } from "./layout/boot-plan.ts";
 import { layoutFirmware } from "./layout/firmware-layout.ts";
 import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./devices/primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./layout/primary-image.ts";
-import { treeRoom } from "../../inside/images/images.ts";
+import { callsSemihosting, treeRoom } from "../../inside/images/images.ts";
 import { readRootImages } from "./layout/root-images.ts";
+import { serveSemihosting } from "./system/semihosted-vms.ts";
 import { compactSymbols } from "../../inside/symbols/elf-symbols.ts";
 import { deviceName } from "../../machine/virtio/plan.ts";
 import { DeviceMaker, type DeviceSession } from "./devices/virtio-devices.ts";
@@ -181,6 +182,7 @@ function furnish(building: Building): void {
   const { behaviour, seed } = plan;
   const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, ...primary });
   system.install(hypervisor);
+  serveSemihosting(system, semihostedVms(plan));
   if (plan.root) new QueueRpcs(hypervisor).install();
   for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
   giveSymbols(plan, system);
@@ -190,6 +192,13 @@ function furnish(building: Building): void {
   if (hypervisor.behaviour.msi === "gicv2m") attachMessages(machine);
   if (plan.what.kind === "boot") attachDevices(building, plan.what);
   if (plan.what.kind === "run") startHost(building, plan.what);
+}
+
+/** Command lines of the VMs whose semihosting calls are served, by name. */
+function semihostedVms({ what }: SessionPlan): ReadonlyMap<string, string> {
+  if (what.kind === "run") return new Map(what.host.vms.filter((vm) => vm.semihosting).map(({ name, cmdline }) => [name, cmdline]));
+  const { image, append = "", firmware } = what;
+  return new Map(image && !firmware && callsSemihosting(image) ? [[PRIMARY_CONSOLE, append]] : []);
 }
 
 /** Names of addresses: those of ELF images, and those of the plan. */
@@ -348,6 +357,7 @@ function startHost(building: Building, { host }: RunPlan): void {
     machine.interrupt(CONSOLE_INPUT_INTID, true);
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
+  input.onTaken = (vm) => system.consoles.onTyped(vm);
   for (const vm of host.vms) introduce(vm, system, input);
   system.control.host = input;
   system.parts.push({
@@ -407,6 +417,7 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
     type: (bytes: Uint8Array) => input.push(name, bytes),
     sendBreak: () => input.pushBreak(name),
     input: () => input.devices(name)?.unread,
+    take: (limit) => input.devices(name)?.take(limit) ?? new Uint8Array(0),
     closed: () => closedConsole(system.vms.lifeOf(name) ?? (start === "auto" ? "creating" : undefined), name) ?? input.closed,
   });
 }

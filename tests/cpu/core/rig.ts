@@ -53,6 +53,7 @@ const CALLED: readonly FunctionName[] = [
   "raiseUndefined",
   "raiseSupervisorCall",
   "raiseBreakpoint",
+  "raiseHalt",
   "hypervisorCall",
   "secureMonitorCall",
   "raiseFpTrap",

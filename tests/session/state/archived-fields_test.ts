@@ -44,6 +44,8 @@ const DERIVED: Record<string, readonly string[]> = {
     ...[
       "Hypervisor.onVcpuEnd",
       "Hypervisor.onBug",
+      "Hypervisor.semihosted",
+      "ConsoleInput.onTaken",
       "Hypervisor.onUnmappedDevice",
       "Hypervisor.onUnmappedMemory",
       "NativePrograms.#factories",

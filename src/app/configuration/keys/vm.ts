@@ -11,7 +11,7 @@ import { devices, VIRTIO_KINDS } from "./devices.ts";
 import { commandLine, devicetree, file, path, variables } from "./files.ts";
 import { entriesOf, keysOf } from "./key.ts";
 import { duration, ramAddress, size, span } from "./sizes.ts";
-import { mustBe, notKnown, oneOf, outsideOf, text, whole } from "./values.ts";
+import { boolean, mustBe, notKnown, oneOf, outsideOf, text, whole } from "./values.ts";
 
 const WINDOW = keysOf({
   base: { type: ramAddress, doc: "its first IPA" },
@@ -114,6 +114,10 @@ export const VM = keysOf({
   initrd: { type: file, doc: "initial ramdisk of the kernel", needs: [{ keys: { kernel: true } }] },
   symbols: { type: path, doc: "ELF file with symbols, for display and debuggers" },
   cmdline: { type: v.optional(commandLine, ""), doc: "kernel command line: /chosen/bootargs", plan: "vm" },
+  semihosting: {
+    type: v.optional(boolean),
+    doc: "serve semihosting calls, HLT #0xF000: console, command line, exit; true if the image is an ELF file with such a call",
+  },
   memory: { type: v.optional(size(2 * MiB), "256MiB"), doc: "RAM of the VM", plan: "vm" },
   swiotlb: {
     type: v.optional(size(2 * MiB)),

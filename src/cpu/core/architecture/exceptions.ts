@@ -37,6 +37,9 @@ export const ExceptionClass = {
   Brk: 0x3c,
 } as const;
 
+/** The immediate of an HLT that is a semihosting call (Arm, Semihosting for AArch32 and AArch64). */
+export const SEMIHOSTING_IMMEDIATE = 0xf000;
+
 /** Fault status codes (DFSC, IFSC); those with a level have it in bits 1:0. */
 export const FaultStatus = {
   AddressSize: 0x00,

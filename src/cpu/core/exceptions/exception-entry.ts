@@ -14,6 +14,7 @@ import {
   Pstate,
   Sctlr,
   SCTLR_DSSBS_SHIFT,
+  SEMIHOSTING_IMMEDIATE,
   syndrome,
   Vector,
 } from "../architecture/exceptions.ts";
@@ -279,6 +280,13 @@ function defineRaises(library: Library, undefinedInstruction: number): void {
     "raiseBreakpoint",
     (c) => synchronous(library, c, c.parameter(0).or(syndrome(ExceptionClass.Brk, 0)), pc(library, c)),
   );
+  defineSeam(library, "raiseHalt", (c) => {
+    // A program at EL0 must not reach memory of EL1 by it.
+    const isCall = c.load("i32.load", CPU.SEMIHOSTING).and(c.parameter(0).eq(SEMIHOSTING_IMMEDIATE)).and(atEl1(c).ne(0));
+    c.if(isCall, () => c.run(exceptionFunction(library, "trap"), syndrome(ExceptionClass.Unknown, 0)), () => {
+      c.run(callee(library, "raiseUndefined"));
+    });
+  });
   defineSeam(library, "raiseFpTrap", (c) => synchronous(library, c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(library, c)));
 }
 

@@ -11,6 +11,7 @@ import {
   ISS_COND_ALWAYS,
   Pstate,
   Sctlr,
+  SEMIHOSTING_IMMEDIATE,
   SP_ALIGNMENT,
   syndrome,
 } from "../architecture/exceptions.ts";
@@ -346,6 +347,9 @@ export class Evaluation {
     const { state } = this, value = (index: number) => this.#values.of(operands[index]);
     switch (name) {
       case "raiseUndefined":
+        return this.#raise(syndrome(ExceptionClass.Unknown, 0), this.pc);
+      case "raiseHalt":
+        if (state.vcpu.semihosting && value(0) === BigInt(SEMIHOSTING_IMMEDIATE)) throw new Departs("other");
         return this.#raise(syndrome(ExceptionClass.Unknown, 0), this.pc);
       case "raiseSupervisorCall":
         return this.#raise(syndrome(ExceptionClass.Svc, Number(value(0))), this.pc + 4n);

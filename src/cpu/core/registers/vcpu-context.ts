@@ -306,6 +306,14 @@ export class VcpuContext implements VcpuState {
     this.translationsStale = true;
   }
 
+  get semihosting(): boolean {
+    return this.#getWord(CPU.SEMIHOSTING) !== 0;
+  }
+
+  set semihosting(on: boolean) {
+    this.#setWord(CPU.SEMIHOSTING, on ? 1 : 0);
+  }
+
   /** The address of a register: the stack pointer in use is in `Slot.SP`, not in its bank. */
   #slot(name: RegisterName): number {
     const inUse = this.#getWord(CPU.PSTATE) & Pstate.SP ? "SP_EL1" : "SP_EL0";

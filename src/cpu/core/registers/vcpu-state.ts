@@ -200,4 +200,6 @@ export interface VcpuState {
    * as EL2 answers it).
    */
   defaultCacheable: boolean;
+  /** HLT #0xF000 leaves the core as a trap with EC 0 and PC at it; else it is UNDEFINED. */
+  semihosting: boolean;
 }

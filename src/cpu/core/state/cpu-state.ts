@@ -134,6 +134,8 @@ export const CPU = {
   STAGE2_ID: word(),
   /** HCR_EL2.DC: with stage 1 off, memory is Normal write-back instead of Device. 0 or 1. i32. */
   DEFAULT_CACHEABLE: word(),
+  /** HLT #0xF000 is a semihosting call, which leaves the core. 0 or 1. i32. */
+  SEMIHOSTING: word(),
   // System registers. The bank that `Slot.SP` stands for is stale while in use.
   SP_EL0: doubleword(),
   SP_EL1: doubleword(),

@@ -95,7 +95,7 @@ export const system = (): Instruction[] => [
   exceptionCall("HVC", "11010100 000 imm16 000 10", "hypervisorCall"),
   exceptionCall("SMC", "11010100 000 imm16 000 11", "secureMonitorCall"),
   exceptionCall("BRK", "11010100 001 imm16 000 00", "raiseBreakpoint"),
-  insn("HLT", "11010100 010 imm16 000 00", { cold: true }, (f) => `hlt\t${hex(f.imm16)}`, (_, $) => $.doFaulting("raiseUndefined")),
+  exceptionCall("HLT", "11010100 010 imm16 000 00", "raiseHalt"),
 
   insn("ERET", "1101011 0100 11111 000000 11111 00000", { cold: true }, () => "eret", (_, $) => $.doFaulting("exceptionReturn")),
 

@@ -123,6 +123,11 @@ export class VmConsole {
     this.#settle(now);
   }
 
+  /** Takes at most so many typed bytes that the UART has not got. */
+  take(limit: number): Uint8Array {
+    return this.#typed.take(limit);
+  }
+
   /** The state, as plain data. */
   save(): VmConsoleState {
     return { uart: this.#uart.save(), typed: this.#typed.save(), level: this.#level, wakeAt: this.#wakeAt };

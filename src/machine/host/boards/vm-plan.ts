@@ -104,6 +104,8 @@ export interface VmPlan {
   readonly devicetree?: Uint8Array;
   /** `/chosen/bootargs`. */
   readonly cmdline: string;
+  /** Whether its semihosting calls are served; they are not by default. */
+  readonly semihosting?: boolean;
   /** Bytes of RAM, a multiple of 2 MiB. */
   readonly memory: number;
   /**

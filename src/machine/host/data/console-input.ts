@@ -77,6 +77,8 @@ export interface KnownDevices {
   seen(address: number, size: number): (SeenRegister & { readonly device: string }) | undefined;
   /** Input that the guest has not received yet from its console; undefined without one. */
   readonly unread: UartInput | undefined;
+  /** Takes at most so many typed bytes that its console has not given to the guest. */
+  take(limit: number): Uint8Array;
   /** One is about to write the guest's memory. */
   readonly isBusy: boolean;
 }
@@ -97,6 +99,8 @@ export class ConsoleInput {
   requests: (vm: string, recall: RecallOperation) => readonly TraceId[] | undefined = () => undefined;
   /** The devices of a VM's VMM; undefined without one. The host says it once it runs. */
   devices: (vm: string) => KnownDevices | undefined = () => undefined;
+  /** Called when the VMM of a VM has taken typed bytes. */
+  onTaken: (vm: string) => void = () => {};
   #waiting: HostInput[] = [];
   /** Bytes among them that were typed. */
   #typed = 0;

@@ -226,6 +226,14 @@ function endMachine(vcpu: Vcpu, kind: "system-off" | "system-reset"): void {
   vcpu.services.end({ kind, vcpu: vcpu.name });
 }
 
+/** Ends the system of a vCPU as SYSTEM_OFF does. */
+export function powerOffSystem(vcpu: Vcpu): void {
+  const { vpmGroup } = vcpu.attachments;
+  if (vpmGroup) systemOff(vcpu, vpmGroup);
+  else if (vcpu.settings.isCritical) endMachine(vcpu, "system-off");
+  else vcpu.halt();
+}
+
 /** The others are killed; the caller is powered off by force, which its halt vIRQ reports. */
 function endSystem(vcpu: Vcpu, group: VpmGroup): void {
   for (const other of group.vcpus) if (other !== vcpu) other.kill();

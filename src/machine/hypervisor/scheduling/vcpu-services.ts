@@ -8,6 +8,7 @@ import type { CspaceServices } from "../capabilities/cspace.ts";
 import type { DEFERRED, Results } from "../capabilities/hypercall-definition.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { HwirqServices } from "../gic/hwirq.ts";
+import type { SemihostedVm } from "../services/semihosted-vm.ts";
 import type { MadeCalls } from "../services/object-changes.ts";
 import type { VirtioServices } from "../virtio/virtio-mmio.ts";
 
@@ -145,6 +146,8 @@ export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServi
   readonly onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** Called when a vCPU stops for good, while it still has its registers. */
   readonly onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
+  /** The debugger of a vCPU's VM, if its semihosting calls are served; undefined if no VM's are. */
+  readonly semihosted: ((vcpu: Vcpu) => SemihostedVm | undefined) | undefined;
   /** Turning off a watchdog that is off is an error. */
   readonly refusesIdleWatchdog: boolean;
   /** Whether calls and options of the newer drop are available. */

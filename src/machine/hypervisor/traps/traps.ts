@@ -6,6 +6,7 @@ import { ExceptionClass, exceptionClass, type Exit, ExitReason, syndrome } from 
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import { type Conduit, smccc, traceCall } from "../firmware/smccc.ts";
 import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";
+import { semihostingCall } from "../semihosting/semihosting-calls.ts";
 import { clearBehind } from "./call-registers.ts";
 import { isOffered } from "./id-registers.ts";
 import { handleSystemRegister, isIdentificationRead } from "./traps-sysreg.ts";
@@ -70,6 +71,12 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
     case ExceptionClass.InstructionAbortLower:
       handleInstructionAbort(vcpu, exit);
       break;
+    case ExceptionClass.Unknown: {
+      const vm = vcpu.services.semihosted?.(vcpu);
+      if (vm) semihostingCall(vcpu, vm);
+      else vcpu.services.core.takeException(vcpu.registers, syndrome(ExceptionClass.Unknown, 0));
+      break;
+    }
     default:
       if (vcpu.trace.isWanted("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
       injectUndefined(vcpu);

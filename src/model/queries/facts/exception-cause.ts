@@ -48,6 +48,8 @@ export type ExceptionCause =
     readonly stack: string | null;
   }
   | { readonly code: "trap-instruction"; readonly name: string; readonly immediate: number }
+  /** HLT #0xF000 that is not served; the operation, if its registers are as they were. */
+  | { readonly code: "semihosting"; readonly operation: string | null; readonly el: number }
   | { readonly code: "fp-trapped"; readonly el: number }
   | { readonly code: "illegal-state" }
   | { readonly code: "sp-alignment"; readonly sp: string }
@@ -156,6 +158,10 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       stack === null ? "" : `; SP is ${stack}, so that the stack has grown over the code`
     }`,
   "trap-instruction": ({ name, immediate }) => `${name} #${immediate} was executed on purpose: a failed assertion, or a compiler's trap`,
+  "semihosting": ({ operation, el }) =>
+    `it is a semihosting call${operation === null ? "" : ` (${operation})`}, ${
+      el === 0 ? "which EL0 cannot make" : "which nobody serves here"
+    }`,
   "fp-trapped": ({ el }) => `floating point is off at EL${el}: CPACR_EL1.FPEN traps it`,
   "illegal-state": () => "an exception return used an SPSR_EL1 with a level or state that EL1 cannot return to",
   "sp-alignment": ({ sp }) => `SP is ${sp}, not a multiple of 16`,
@@ -216,6 +222,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "sp-alignment": () => "move SP by multiples of 16 only",
   "pc-alignment": () => "fix the pointer that it branched to",
   "no-vectors": () => "set VBAR_EL1 to a vector table that is mapped before the first exception can come",
+  "semihosting": ({ el }) =>
+    el === 0 ? "make it at EL1" : "serve it with semihosting = true for the VM, or give the program's ELF file as the image",
   "fp-trapped": () => "set CPACR_EL1.FPEN to 0b11 first, or build with -mgeneral-regs-only",
   "device-alignment": ({ because }) =>
     because === "stage-1-off" ? "build with -mstrict-align, or turn the MMU on first" : "access it aligned, or map it as Normal memory",

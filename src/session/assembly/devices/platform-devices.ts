@@ -140,6 +140,7 @@ export function attachUart(machine: Machine, system: Pick<GuestSystem, "parts" |
     sendBreak: () => type([Pl011Data.BE]),
     closed: () => waiting.closed,
     input: () => uart.input,
+    take: (limit) => waiting.take(limit),
   });
 }
 
@@ -203,6 +204,7 @@ export function attachSerial(machine: Machine, system: Pick<GuestSystem, "parts"
     sendBreak: () => type([Pl011Data.BE]),
     closed: () => waiting.closed,
     input: () => uart.input,
+    take: (limit) => waiting.take(limit),
   });
 }
 

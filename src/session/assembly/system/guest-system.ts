@@ -1,5 +1,6 @@
 // An assembled machine: the parts that serve a session, and what of them is saved.
 
+import { semihostingExitText } from "../../../machine/abi/semihosting.ts";
 import type { WaitingVcpu } from "../../../machine/abi/trace.ts";
 import * as v from "valibot";
 import { type Persona, PERSONAS } from "../../../machine/abi/ioctl/personas.ts";
@@ -57,6 +58,7 @@ import { MiB } from "../../../kit/support/values/sizes.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 import { SessionControl } from "../vms/vm-control.ts";
 import { VmEnds } from "../vms/vm-ends.ts";
+import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
 import { VmSamples } from "./vm-samples.ts";
 
 const TAILS = v.array(v.strictObject({
@@ -450,6 +452,8 @@ export class GuestSystem implements System, Inspected {
     const wrong = ended?.code === 0 ? this.#verdicts("healthy=no") : [];
     if (wrong.length) return { code: 1, message: wrong.join("; ") };
     if (ended) return ended;
+    const guest = this.vms.guestExitOf(PRIMARY_CONSOLE);
+    if (guest && reason.kind === "system-off") return { code: guest.code === 0 ? 0 : 1, message: semihostingExitText(guest) };
     const panic = this.ends.ofPrimary(), reset = reason.kind !== "system-off", how = reset ? "SYSTEM_RESET" : "SYSTEM_OFF";
     return { code: reset || panic ? 1 : 0, message: panic ?? how, ...reset && { reset } };
   }

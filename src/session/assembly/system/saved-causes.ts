@@ -23,6 +23,7 @@ const FORMS = {
   "overwritten": of("overwritten", { place: text, loaded: text, word: text, stack: v.nullable(text) }),
   "trap-instruction": of("trap-instruction", { name: text, immediate: number }),
   "fp-trapped": of("fp-trapped", { el: number }),
+  "semihosting": of("semihosting", { operation: v.nullable(text), el: number }),
   "illegal-state": of("illegal-state", {}),
   "sp-alignment": of("sp-alignment", { sp: text }),
   "pc-alignment": of("pc-alignment", { address: text }),

@@ -35,6 +35,8 @@ interface ConsoleDoor {
   closed?(): Said | undefined;
   /** The input that its serial port holds. */
   input?(): UartInput | undefined;
+  /** Takes at most so many typed bytes that its serial port has not got. */
+  take?(limit: number): Uint8Array;
 }
 
 /** Named consoles in both directions. */
@@ -43,6 +45,8 @@ export class Consoles {
   /** The end of what each has shown. */
   readonly #shown = new Map<string, Uint8Array>();
   readonly #cleared = new Map<string, ClearedInput>();
+  /** Something has been typed at a console; its VM's host may still have it. */
+  onTyped: (name: string) => void = () => {};
   #output: { readonly console: string; readonly bytes: Bytes }[] = [];
   #waiting = 0;
   /** Consoles that have shown something since `takeSpeakers`. */
@@ -75,6 +79,14 @@ export class Consoles {
     return this.#doors.get(name)?.input?.();
   }
 
+  /**
+   * Takes at most so many bytes that were typed at a console and that its serial port has not got;
+   * undefined if it has none.
+   */
+  take(name: string, limit: number): Uint8Array | undefined {
+    return this.#doors.get(name)?.take?.(limit);
+  }
+
   /** Evidence, which changes nothing for the guest. */
   noteCleared(name: string, by: ClearedInput): void {
     this.#cleared.set(name, by);
@@ -89,6 +101,7 @@ export class Consoles {
   type(name: string, bytes: Uint8Array): boolean {
     const door = this.#doors.get(name);
     door?.type(bytes);
+    if (door) this.onTyped(name);
     return door !== undefined;
   }
 

@@ -10,6 +10,7 @@ import {
   type VmExitReason,
   type VmState,
 } from "../../../machine/host/interface.ts";
+import { type SemihostingExit, semihostingExitText } from "../../../machine/abi/semihosting.ts";
 import type { Hypervisor } from "../../../machine/hypervisor/boot.ts";
 import { Vmid } from "../../inspection/readers/guest-names.ts";
 import type { KnownVms, PlannedVm } from "../../inspection/readers/inspected.ts";
@@ -23,6 +24,7 @@ const SAVED = v.strictObject({
   states: byVmid,
   exits: v.array(v.tuple([v.string(), v.picklist(VM_EXIT_REASONS)])),
   lives: v.array(v.tuple([v.string(), v.picklist(VM_STATES)])),
+  guestExits: v.array(v.tuple([v.string(), v.strictObject({ code: v.number(), by: v.string() })])),
   firstError: v.undefinedable(v.string()),
   crashed: v.undefinedable(v.array(v.string())),
 });
@@ -31,6 +33,8 @@ export class SessionVms implements KnownVms {
   readonly #names = new Map<number, string>([[Vmid.Primary, "host"], [Vmid.ResourceManager, "rm"]]);
   readonly #states = new Map<number, string>();
   readonly #exits = new Map<string, VmExitReason>();
+  /** Ends that programs in VMs asked their debugger for. */
+  readonly #guestExits = new Map<string, SemihostingExit>();
   /** State of each VM as the host reports it, by name. */
   readonly #lives = new Map<string, VmState>();
   known: readonly KnownVm[] = [];
@@ -94,6 +98,16 @@ export class SessionVms implements KnownVms {
     return this.#exits.get(vm);
   }
 
+  /** A program in a VM asks its debugger for its end. */
+  endsItself(vm: string, exit: SemihostingExit): void {
+    this.#guestExits.set(vm, exit);
+  }
+
+  /** How a program in a VM ended itself in this life of the VM. */
+  guestExitOf(vm: string): SemihostingExit | undefined {
+    return this.#guestExits.get(vm);
+  }
+
   gone(): number[] {
     const isGone = (vmid: number, name: string) => this.#exits.has(name) || this.hasFailed(vmid) || this.#lives.get(name) === "creating";
     return [...this.#names].filter(([vmid, name]) => vmid !== 0 && isGone(vmid, name)).map(([vmid]) => vmid);
@@ -145,6 +159,8 @@ export class SessionVms implements KnownVms {
   /** How the session ended, where its VMs have ended. */
   ended(): SessionEnd | undefined {
     if (!this.#crashed) return undefined;
+    const failed = [...this.#guestExits].filter(([vm, { code }]) => code !== 0 && !this.#crashed!.includes(vm));
+    if (failed.length) return { code: 1, message: failed.map(([vm, exit]) => `${vm}: ${semihostingExitText(exit)}`).join("; ") };
     if (!this.#crashed.length) return { code: 0, message: "every VM has ended" };
     const how = this.#crashed.map((vm) => `${vm}${this.#exits.has(vm) ? ` (${this.#exits.get(vm)})` : ""}`).join(", ");
     return { code: 1, message: `crashed: ${how}${this.#firstError === undefined ? "" : `; first error: ${this.#firstError}`}` };
@@ -156,17 +172,19 @@ export class SessionVms implements KnownVms {
       states: [...this.#states],
       exits: [...this.#exits],
       lives: [...this.#lives],
+      guestExits: [...this.#guestExits],
       firstError: this.#firstError,
       crashed: this.#crashed && [...this.#crashed],
     });
   }
 
   restore(saved: unknown): void {
-    const { names, states, exits, lives, firstError, crashed } = v.parse(SAVED, saved);
+    const { names, states, exits, lives, guestExits, firstError, crashed } = v.parse(SAVED, saved);
     for (const [vmid, name] of names) this.#name(vmid, name);
     for (const [vmid, state] of states) this.#states.set(vmid, state);
     for (const [vm, reason] of exits) this.#exits.set(vm, reason);
     for (const [vm, life] of lives) this.#lives.set(vm, life);
+    for (const [vm, exit] of guestExits) this.#guestExits.set(vm, exit);
     this.#firstError = firstError;
     this.#crashed = crashed;
   }
@@ -179,6 +197,7 @@ export class SessionVms implements KnownVms {
   /** A VM is created again: its earlier end or failure no longer counts. */
   #forget(vm: string): void {
     this.#exits.delete(vm);
+    this.#guestExits.delete(vm);
     for (const [vmid, name] of this.#names) if (name === vm && this.hasFailed(vmid)) this.#states.set(vmid, "STOPPED");
   }
 }

@@ -19,6 +19,7 @@ import { unseenEnd, type UnshownBecause } from "../../../model/queries/facts/ver
 import { imageHeader } from "../../../inside/images/kernel-image.ts";
 import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
 import { HOST, paId, vmId } from "../../../model/queries/ids.ts";
+import { semihostingExitText } from "../../../machine/abi/semihosting.ts";
 import type { Reason } from "../../../machine/abi/trace.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -149,7 +150,7 @@ export class VmEnds {
 
   constructor(
     readonly hypervisor: () => Hypervisor,
-    readonly vms: Pick<SessionVms, "hosted" | "planned" | "findings" | "images">,
+    readonly vms: Pick<SessionVms, "hosted" | "planned" | "guestExitOf" | "findings" | "images">,
     readonly symbols: Pick<VmSymbols, "nameOf" | "core">,
     readonly view: () => View,
   ) {}
@@ -294,7 +295,7 @@ export class VmEnds {
     const { pc } = vcpu.registers;
     if (how !== "system-off" && how !== "system-reset") return this.#place(vm, vcpu, pc);
     const call = this.#place(vm, vcpu, pc - 4n);
-    return /: (?:hvc|smc) /.test(call.text) ? call : this.#place(vm, vcpu, pc);
+    return /: (?:hvc|smc|hlt) /.test(call.text) ? call : this.#place(vm, vcpu, pc);
   }
 
   #place(vm: string, vcpu: Vcpu, pc: bigint): LastPlace {
@@ -337,13 +338,17 @@ export class VmEnds {
     if (!stopped && problem !== undefined && before !== undefined) {
       if (reasons.endsVm(vm, (reason) => reason.id > before && this.#mayBeOf(vm, problem, reason))) return;
     }
-    const failed = work?.how === "fault" || work?.how === "bug" || problem !== undefined || exit === undefined && !stopped ||
-      exit !== undefined && !endedByOwnWill(exit) || work?.panic !== undefined;
-    const unseen = work?.unshown && !work.panic && !work.inHandler ? { then: thenOf(work), because: work.unshown } : undefined;
+    const guest = work?.how === "system-off" ? this.vms.guestExitOf(vm) : undefined;
+    const failed = guest
+      ? guest.code !== 0
+      : work?.how === "fault" || work?.how === "bug" || problem !== undefined || exit === undefined && !stopped ||
+        exit !== undefined && !endedByOwnWill(exit) || work?.panic !== undefined;
+    const unseen = !guest && work?.unshown && !work.panic && !work.inHandler ? { then: thenOf(work), because: work.unshown } : undefined;
     // A reset that nothing led to is a wish.
     const isWish = work?.how === "system-reset" && !work.inHandler && !work.panic;
     this.#endLife(vm, failed && !isWish);
-    const unseenProblem = unseen && unseenEnd(unseen), rule = unseenProblem?.what ?? this.#ruleOf(work, exit, problem?.message);
+    const unseenProblem = unseen && unseenEnd(unseen),
+      rule = guest ? semihostingExitText(guest) : unseenProblem?.what ?? this.#ruleOf(work, exit, problem?.message);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
     const cause = isFault || work?.inHandler ? exception?.cause : undefined;

@@ -24,6 +24,7 @@ Deno.test("SVC, BRK, undefined instructions and FP traps have their syndromes an
     ["raiseSupervisorCall", [0x1234], 0x5600_1234, PC + 4n],
     ["raiseBreakpoint", [0x1234], 0xf200_1234, PC],
     ["raiseUndefined", [], 0x0200_0000, PC],
+    ["raiseHalt", [0xf000], 0x0200_0000, PC],
     ["raiseFpTrap", [], 0x1fe0_0000, PC],
   ] as const;
   for (const [name, args, esr, elr] of cases) {
