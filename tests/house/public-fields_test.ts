@@ -14,6 +14,7 @@ const SEATS: Record<string, readonly string[]> = {
       "Hypervisor.onUnmappedMemory",
       "Hypervisor.onVcpuEnd",
       "Hypervisor.onBug",
+      "Hypervisor.semihosted",
       "TraceHub.onWanted",
       "Hypervisor.debug",
       "Hypervisor.checker",

@@ -35,20 +35,18 @@ const OPERATIONS = {
   0x31: { name: "SYS_TICKFREQ", fields: 0, served: true },
 } as const;
 
-type Operation = typeof OPERATIONS[keyof typeof OPERATIONS];
+/** An entry of the table. */
+export type SemihostingOperation = typeof OPERATIONS[keyof typeof OPERATIONS];
 /** Names of the operations that are served. */
-export type ServedOperation = Extract<Operation, { served: true }>["name"];
+export type ServedOperation = Extract<SemihostingOperation, { served: true }>["name"];
 
-/** An operation of semihosting. */
-export interface SemihostingOperation {
-  readonly name: string;
-  readonly fields: number;
-  readonly served: boolean;
-}
+const BY_NUMBER: ReadonlyMap<number, SemihostingOperation> = new Map(
+  Object.entries(OPERATIONS).map(([number, operation]) => [Number(number), operation]),
+);
 
 /** The operation of W0, if the specification has it. */
 export function semihostingOperation(w0: number): SemihostingOperation | undefined {
-  return (OPERATIONS as Readonly<Record<number, SemihostingOperation>>)[w0];
+  return BY_NUMBER.get(w0);
 }
 
 /** The name of a call with this W0. */
@@ -81,7 +79,7 @@ const STOPPED: ReadonlyMap<bigint, string> = new Map([
 
 /** How a program ended itself. */
 export interface SemihostingExit {
-  /** Its exit status; 1 for an end that is no exit of the application. */
+  /** Its exit status; 1 for an end of another kind. */
   readonly code: number;
   /** The call, and what it says besides the code. */
   readonly by: string;
@@ -104,5 +102,5 @@ const EXIT_EXTENDED = 1, STDOUT_STDERR = 2;
 /** Content of `:semihosting-features`: "SHFB", then feature byte 0. */
 export const FEATURES: readonly number[] = [0x53, 0x48, 0x46, 0x42, EXIT_EXTENDED | STDOUT_STDERR];
 
-/** Paths that are no files. */
+/** Paths of the console and of the features. */
 export const CONSOLE_PATH = ":tt", FEATURES_PATH = ":semihosting-features";

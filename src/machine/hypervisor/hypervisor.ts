@@ -96,7 +96,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** Called when a vCPU stops for good, while it still has its registers. */
   onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
-  /** The debugger of a vCPU's VM, if its semihosting calls are served; set before vCPUs are made. */
+  /** The debugger of a vCPU's VM, if its semihosting calls are served; set before VMs are made. */
   semihosted: ((vcpu: Vcpu) => SemihostedVm | undefined) | undefined;
   /** Called when an exception in el2 itself has ended a vCPU, and the others continue. */
   onBug: ((vcpu: Vcpu, error: unknown) => void) | undefined;

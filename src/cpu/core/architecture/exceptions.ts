@@ -37,7 +37,7 @@ export const ExceptionClass = {
   Brk: 0x3c,
 } as const;
 
-/** The immediate of an HLT that is a semihosting call (Arm, Semihosting for AArch32 and AArch64). */
+/** The immediate of an HLT that is a semihosting call (`machine/abi/semihosting.ts`). */
 export const SEMIHOSTING_IMMEDIATE = 0xf000;
 
 /** Fault status codes (DFSC, IFSC); those with a level have it in bits 1:0. */

@@ -105,7 +105,7 @@ export const Functions = {
   raiseSupervisorCall: signature(["i32"]),
   /** BRK, EC 0x3c; (imm16). */
   raiseBreakpoint: signature(["i32"]),
-  /** HLT: a semihosting call of a vCPU that has these leaves the core, PC at it; else UNDEFINED. (imm16). */
+  /** HLT: a semihosting call leaves the core, PC at it, where they are served; else UNDEFINED. */
   raiseHalt: signature(["i32"]),
   /** HVC leaves the core, EC 0x16, PC after it; UNDEFINED at EL0. (imm16). */
   hypervisorCall: signature(["i32"]),

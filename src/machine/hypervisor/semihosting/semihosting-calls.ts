@@ -20,7 +20,7 @@ const NS_PER_CENTISECOND = 10_000_000;
 const HEAP_FIELDS = 4;
 
 /** A call in progress. */
-interface Call {
+interface SemihostingCall {
   readonly vcpu: Vcpu;
   readonly vm: SemihostedVm;
   readonly name: ServedOperation;
@@ -32,7 +32,7 @@ interface Call {
 
 /** It waits for input, and is made again; or its vCPU has ended. */
 const WAITS = "waits", ENDED = "ended";
-type Answer = bigint | typeof WAITS | typeof ENDED;
+type CallResult = bigint | typeof WAITS | typeof ENDED;
 
 /** Answers HLT #0xF000, at which PC is, of a vCPU whose VM is served. */
 export function semihostingCall(vcpu: Vcpu, vm: SemihostedVm): void {
@@ -55,7 +55,7 @@ function waitForInput(vcpu: Vcpu): void {
   else vcpu.suspend(0, undefined);
 }
 
-function answerOf(vcpu: Vcpu, vm: SemihostedVm, w0: number, parameter: bigint): Answer {
+function answerOf(vcpu: Vcpu, vm: SemihostedVm, w0: number, parameter: bigint): CallResult {
   const operation = semihostingOperation(w0);
   if (!operation?.served) {
     vcpu.services.uncovered(vcpu, semihostingName(w0));
@@ -63,11 +63,11 @@ function answerOf(vcpu: Vcpu, vm: SemihostedVm, w0: number, parameter: bigint): 
   }
   const block = operation.fields === 0 ? [] : readFields(vcpu, parameter, operation.fields);
   if (block === undefined) return vm.fail(Errno.Fault);
-  const name = operation.name as ServedOperation;
+  const { name } = operation;
   return ANSWERS[name]({ vcpu, vm, name, parameter, block });
 }
 
-const ANSWERS: Readonly<Record<ServedOperation, (call: Call) => Answer>> = {
+const ANSWERS: Readonly<Record<ServedOperation, (call: SemihostingCall) => CallResult>> = {
   SYS_OPEN({ vcpu, vm, block: [path, mode, length] }) {
     if (length > PATH_MAX) return vm.fail(Errno.Invalid);
     const bytes = length === 0n ? new Uint8Array(0) : readUser(vcpu, path, Number(length));
@@ -141,7 +141,7 @@ const ANSWERS: Readonly<Record<ServedOperation, (call: Call) => Answer>> = {
 };
 
 /** A string up to its zero. */
-function writeString({ vcpu, vm, parameter }: Call): Answer {
+function writeString({ vcpu, vm, parameter }: SemihostingCall): CallResult {
   for (let done = 0; done < WRITE_MAX;) {
     const part = readPart(vcpu, parameter + BigInt(done), WRITE_MAX - done);
     if (!part) return vm.fail(Errno.Fault);
@@ -153,7 +153,7 @@ function writeString({ vcpu, vm, parameter }: Call): Answer {
   return vm.fail(Errno.Invalid);
 }
 
-function read({ vcpu, vm, block: [number, buffer, length] }: Call): Answer {
+function read({ vcpu, vm, block: [number, buffer, length] }: SemihostingCall): CallResult {
   const handle = vm.handle(number);
   if (!handle || handle.kind === "output") return vm.fail(Errno.BadHandle);
   if (length === 0n) return 0n;
@@ -168,7 +168,7 @@ function read({ vcpu, vm, block: [number, buffer, length] }: Call): Answer {
   return length - BigInt(bytes.length);
 }
 
-function exit({ vcpu, vm, name, block: [reason, subcode] }: Call): Answer {
+function exit({ vcpu, vm, name, block: [reason, subcode] }: SemihostingCall): CallResult {
   vm.door.exit(semihostingExit(name, reason, subcode));
   powerOffSystem(vcpu);
   return ENDED;
@@ -177,7 +177,7 @@ function exit({ vcpu, vm, name, block: [reason, subcode] }: Call): Answer {
 /** Bytes from an address to the end of its page. */
 const inPage = (va: bigint) => PAGE_SIZE - Number(va & BigInt(PAGE_SIZE - 1));
 
-/** At most so many bytes from an address to the end of its page; undefined if they cannot be read. */
+/** At most so many bytes, up to the end of a page; undefined if they cannot be read. */
 function readPart(vcpu: Vcpu, va: bigint, most: number): Uint8Array | undefined {
   const at = BigInt.asUintN(64, va), part = readUser(vcpu, at, Math.min(most, inPage(at)));
   return part instanceof Uint8Array ? part : undefined;

@@ -19,7 +19,7 @@ export interface SemihostingDoor {
 
 export const HANDLE_KINDS = ["input", "output", "features"] as const;
 
-/** What a handle stands for, and its position. */
+/** The target of a handle, and its position. */
 export interface SemihostingHandle {
   readonly kind: typeof HANDLE_KINDS[number];
   readonly at: number;
@@ -37,7 +37,7 @@ const MODES = 12, MODES_OF_KIND = 4;
 /** "r" and "rb". */
 const READ_ONLY_MODES = 2;
 
-/** One VM. */
+/** A VM with its open handles. */
 export class SemihostedVm {
   readonly #handles = new Map<number, SemihostingHandle>();
   #errno: number = Errno.None;

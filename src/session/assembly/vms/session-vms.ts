@@ -159,7 +159,8 @@ export class SessionVms implements KnownVms {
   /** How the session ended, where its VMs have ended. */
   ended(): SessionEnd | undefined {
     if (!this.#crashed) return undefined;
-    const failed = [...this.#guestExits].filter(([vm, { code }]) => code !== 0 && !this.#crashed!.includes(vm));
+    const crashed = this.#crashed;
+    const failed = [...this.#guestExits].filter(([vm, { code }]) => code !== 0 && !crashed.includes(vm));
     if (failed.length) return { code: 1, message: failed.map(([vm, exit]) => `${vm}: ${semihostingExitText(exit)}`).join("; ") };
     if (!this.#crashed.length) return { code: 0, message: "every VM has ended" };
     const how = this.#crashed.map((vm) => `${vm}${this.#exits.has(vm) ? ` (${this.#exits.get(vm)})` : ""}`).join(", ");
