@@ -234,7 +234,7 @@ export class Vcpu extends HypervisorObject {
     this.haltVirq.assertEdge();
   }
 
-  /** Its watchdog was not pinged for `time` ms: it halts; a critical one takes the machine along. */
+  /** Its watchdog was not pinged for `time` ms: it halts; a critical one takes the machine too. */
   bite(time: number): void {
     if (this.settings.isCritical) return this.services.stop(`${this.name}: its watchdog was not pinged for ${time} ms`);
     this.services.onVcpuEnd?.(this, "watchdog");
