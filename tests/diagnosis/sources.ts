@@ -20,6 +20,12 @@ const stuck = (name: string, guest: string, state: Readonly<Record<string, unkno
 
 const DEVICE = /^dev:x\/rng/;
 
+/** Polls a ring of a device in this state. */
+const polls = (name: string, guest: string, state: Readonly<Record<string, unknown>>): Broken => ({
+  ...{ name: `polls for ${name}`, guest, keys: ENTROPY, fact: { code: "spins", vcpu: "vcpu:x/0" }, next: /^el2 disasm x\/0:/ },
+  because: [{ code: "polled-device", vcpu: "vcpu:x/0", state }],
+});
+
 const BROKEN: readonly Broken[] = [
   stuck("a driver that never says DRIVER_OK", "NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }),
   stuck("the same of a VM that the hypervisor schedules", "NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }, OWN),
@@ -32,7 +38,20 @@ const BROKEN: readonly Broken[] = [
   {
     ...{ name: "a driver that polls for a request without a notification", guest: "POLL_NOT_NOTIFIED", keys: ENTROPY },
     ...{ fact: { code: "spins", vcpu: "vcpu:x/0" }, next: /^el2 disasm x\/0:/ },
-    because: [{ code: "reads", range: { symbol: /^queue/ } }],
+    because: [{ code: "polled-device", state: { code: "virtio-not-notified" } }, { code: "reads", range: { symbol: /^queue/ } }],
+  },
+  polls("a driver that never says DRIVER_OK", "POLL_NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }),
+  polls("a queue that is not ready", "POLL_QUEUE_OFF", { code: "virtio-queue-off", device: DEVICE, queue: 0 }),
+  polls("a driver of version 1", "POLL_LEGACY", { code: "virtio-legacy", device: DEVICE, queue: 0, rings: /^0x/ }),
+  polls("a queue with more entries than there may be", "POLL_LARGE_QUEUE", { code: "virtio-needs-reset", fault: /power of two/ }),
+  polls("rings that are exchanged", "POLL_EXCHANGED_RINGS", { code: "virtio-rings-exchanged", device: DEVICE, queue: 0 }),
+  polls("a chain that is a circle", "POLL_CIRCLE", { code: "virtio-needs-reset", fault: /chain/ }),
+  polls("a chain that leaves the table", "POLL_NEXT_OUTSIDE", { code: "virtio-needs-reset", fault: /below the table/ }),
+  polls("an available index far ahead", "POLL_INDEX_AHEAD", { code: "virtio-needs-reset", fault: /ahead/ }),
+  {
+    ...{ name: "a flag of the handler of a device that was not notified", guest: "POLL_FLAG_NOT_NOTIFIED", keys: ENTROPY },
+    ...{ fact: { code: "spins", vcpu: "vcpu:x/0" }, next: /^el2 disasm x\/0:/ },
+    because: [{ code: "wakeup", state: { code: "virtio-not-notified", device: DEVICE } }],
   },
   {
     ...{ name: "a driver that has no request left", guest: "ALL_DONE", keys: ENTROPY, fact: { code: "no-wakeup" }, next: /^el2 irq ls x$/ },
@@ -71,6 +90,7 @@ const HEALTHY: readonly Healthy[] = [
   { name: "makes requests, and sleeps until each is answered", guest: "REQUESTS", keys: ENTROPY, until: 0.2e9 },
   { name: "makes them as a VM that the hypervisor schedules", guest: "REQUESTS", ...OWN, until: 0.2e9 },
   { name: "makes requests, and polls", guest: "REQUESTS_POLLED", keys: ENTROPY, until: 0.2e9 },
+  { name: "makes them, and polls a flag that its handler sets", guest: "REQUESTS_BY_FLAG", keys: ENTROPY, until: 0.2e9 },
   { name: "asks for no interrupt, and looks when its timer fires", guest: "REQUESTS_BY_TIMER", keys: ENTROPY },
   { name: "has room for input, of which there is none", guest: "LISTENS", keys: CONSOLE },
   { name: "waits for a doorbell of which it enabled a flag", guest: "BELL_RUNG", more: guests.vm("RING", {}, "y") + BELL },

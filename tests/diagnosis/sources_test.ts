@@ -53,3 +53,18 @@ Deno.test("devices show how far their drivers are, and a VM that sleeps names th
   assert.deepEqual(because.filter(({ code }) => code === "no-driver"), [{ code: "no-driver", devices: ["dev:x/rng1"] }]);
   assert.ok(!verdictOn(system, "y").because.some(({ code }) => code === "no-driver"));
 });
+
+const DEFECTS: Readonly<Record<string, readonly [guest: string, defect: RegExp | undefined]>> = {
+  "a driver of version 1": ["POLL_LEGACY", /QueuePFN/],
+  "a chain that is a circle": ["POLL_CIRCLE", /needs a reset.*: ./],
+  "none, while it serves": ["REQUESTS_POLLED", undefined],
+};
+for (const [name, [guest, defect]] of Object.entries(DEFECTS)) {
+  Deno.test(`el2 vm devices has the defect of a device: ${name}`, async () => {
+    const system = await guests.system(guests.vm(guest, { keys: ENTROPY }));
+    runUntil(system, 5e7);
+    const device = rows(system, "vm.devices", { vm: "vm:x" }).find(({ id }) => id.includes("rng"));
+    if (defect) assert.match(device?.defect ?? "", defect);
+    else assert.equal(device?.defect, null);
+  });
+}

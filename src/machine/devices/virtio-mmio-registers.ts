@@ -33,5 +33,10 @@ export const VirtioMmioRegister = {
   Config: 0x100,
 } as const;
 
+/** The register of version 1, which version 2 does not have: the page of a queue's rings. */
+export const QUEUE_PFN = 0x040;
+/** The size of pages that drivers of version 1 give. */
+export const LEGACY_PAGE_SIZE = 4096;
+
 /** Bits of Status. */
 export const VirtioStatus = { ACKNOWLEDGE: 1, DRIVER: 2, DRIVER_OK: 4, FEATURES_OK: 8, NEEDS_RESET: 64, FAILED: 128 } as const;

@@ -29,6 +29,8 @@ export interface VirtioCondition {
 export interface VirtioPort {
   /** The Status register (virtio 1.2 section 2.1). */
   readonly status: number;
+  /** The rule that the driver broke, or the exception in el2, after which it waits for a reset. */
+  readonly broken: Pick<VirtioCondition, "fault" | "bug">;
   /** @param memory where the rings are read, without an effect on the machine */
   condition(memory: GuestMemory): VirtioCondition;
   /** The queues, as many as the device asked for. */

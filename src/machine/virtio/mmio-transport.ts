@@ -1,7 +1,7 @@
 // Virtio over MMIO, version 2 (virtio 1.2 section 4.2): the registers of one slot, and their
 // device.
 
-import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { LEGACY_PAGE_SIZE, QUEUE_PFN, VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
 import { VirtioTransport } from "./transport.ts";
 import { QUEUE_SIZE_MAX } from "./virtqueue.ts";
 
@@ -104,6 +104,8 @@ export class MmioTransport extends VirtioTransport {
         return queue?.resize(value);
       case R.QueueReady:
         return queue?.enable(value === 1);
+      case QUEUE_PFN:
+        return queue?.placeLegacy(value * LEGACY_PAGE_SIZE);
       case R.QueueDescLow:
       case R.QueueDescHigh:
         return queue?.place("descriptors", offset === R.QueueDescHigh, value);

@@ -134,9 +134,12 @@ export abstract class VirtioTransport implements VirtioPort {
     return this.#status;
   }
 
+  get broken(): Pick<VirtioCondition, "fault" | "bug"> {
+    return { fault: this.#fault, bug: this.#bug };
+  }
+
   condition(memory: GuestMemory): VirtioCondition {
-    const queues = this.queues.map((queue, index) => queue.condition(memory, this.#turns.has(index)));
-    return { fault: this.#fault, bug: this.#bug, queues };
+    return { ...this.broken, queues: this.queues.map((queue, index) => queue.condition(memory, this.#turns.has(index))) };
   }
 
   get running(): boolean {

@@ -225,7 +225,11 @@ export interface VirtqueueState {
   readonly current?: ChainState;
   /** Chains that an injected fault lost, if there are any. */
   readonly lost?: number;
+  /** Where a driver of version 1 has its rings, if one is at work: they are not used. */
+  readonly legacy?: number;
 }
+
+type QueuePart = "descriptors" | "driver" | "device";
 
 /** The progress of device and driver in a queue, as numbers of chains. */
 export interface QueueCondition {
@@ -247,6 +251,9 @@ export interface QueueCondition {
   readonly continues: boolean;
 }
 
+/** Bytes of rings of version 1 besides their entries: their heads, and room up to a page. */
+const LEGACY_RINGS = 4096 + 12;
+
 const SEGMENT = v.strictTuple([count, ofBits(32)]);
 const CHAIN: Form<ChainState> = v.strictObject({
   head: ofBits(16),
@@ -267,10 +274,11 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
   signalled: ofBits(16),
   current: v.exactOptional(CHAIN),
   lost: v.exactOptional(ofBits(16)),
+  legacy: v.exactOptional(count),
 });
 
 /** The part of the state that drivers set and rings count. */
-type QueueRegisters = Omit<VirtqueueState, "current" | "lost">;
+type QueueRegisters = Omit<VirtqueueState, "current" | "lost" | "legacy">;
 const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
 /** Observes the chains of a queue. */
@@ -293,6 +301,7 @@ export class Virtqueue {
   /** The chain that the device is in the middle of, and serves on in its next turn. */
   current: Chain | undefined;
   #lost = 0;
+  #legacy: number | undefined;
   #words: GuestWords;
   #state: { -readonly [K in keyof QueueRegisters]: QueueRegisters[K] } = { ...RESET };
 
@@ -313,21 +322,28 @@ export class Virtqueue {
     this.#state = { ...RESET };
     this.current = undefined;
     this.#lost = 0;
+    this.#legacy = undefined;
     this.observer?.reset();
   }
 
   save(): VirtqueueState {
-    return { ...this.#state, ...this.current && { current: this.current.save() }, ...this.#lost > 0 && { lost: this.#lost } };
+    return {
+      ...this.#state,
+      ...this.current && { current: this.current.save() },
+      ...this.#lost > 0 && { lost: this.#lost },
+      ...this.#legacy !== undefined && { legacy: this.#legacy },
+    };
   }
 
   /** @throws Error if the state is that of no queue */
   restore(state: VirtqueueState): void {
-    const { current, lost = 0, ...registers } = inForm(QUEUE, state), { size, ready } = registers;
+    const { current, lost = 0, legacy, ...registers } = inForm(QUEUE, state), { size, ready } = registers;
     if (size !== 0) this.resize(size);
     demand(!ready || size !== 0, "ready", "a queue is ready when it has a size");
     this.#state = registers;
     this.current = current && this.kept(current);
     this.#lost = lost;
+    this.#legacy = legacy;
   }
 
   /** Entries, as the driver wants them: a power of two up to `QUEUE_SIZE_MAX`. */
@@ -339,7 +355,7 @@ export class Virtqueue {
   }
 
   /** Places the three parts; the driver writes their addresses in halves. */
-  place(part: "descriptors" | "driver" | "device", high: boolean, value: number): void {
+  place(part: QueuePart, high: boolean, value: number): void {
     const old = this.#state[part];
     const low = high ? old % 2 ** 32 : value;
     const top = high ? value : Math.floor(old / 2 ** 32);
@@ -347,17 +363,33 @@ export class Virtqueue {
   }
 
   /** Half of the address of a part, as the driver reads it back. */
-  placed(part: "descriptors" | "driver" | "device", high: boolean): number {
+  placed(part: QueuePart, high: boolean): number {
     const address = this.#state[part];
     return high ? Math.floor(address / 2 ** 32) : address % 2 ** 32;
   }
 
-  /** Whether an address is in one of the three parts. */
+  /** A driver of version 1 says where its rings are. */
+  placeLegacy(address: number): void {
+    this.#legacy = address > 0 ? address : undefined;
+  }
+
+  /** Where a driver of version 1 has its rings; undefined if none is at work. */
+  get legacy(): number | undefined {
+    return this.ready ? undefined : this.#legacy;
+  }
+
+  /** Where a part is. */
+  at(part: QueuePart): number {
+    return this.#state[part];
+  }
+
+  /** Whether an address is in one of the three parts, or in the rings of version 1. */
   holds(address: number): boolean {
-    const { size, descriptors, driver, device } = this.#state;
+    const { legacy } = this, { size, descriptors, driver, device } = this.#state;
     // Both rings end with a word for events.
     const rings = Ring.ENTRIES + 2;
     const parts = [[descriptors, DESCRIPTOR_SIZE * size], [driver, rings + 2 * size], [device, rings + USED_ENTRY_SIZE * size]];
+    if (legacy !== undefined) parts.push([legacy, LEGACY_RINGS + (DESCRIPTOR_SIZE + 2 + USED_ENTRY_SIZE) * size]);
     return parts.some(([from, bytes]) => address >= from && address < from + bytes);
   }
 

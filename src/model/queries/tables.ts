@@ -679,6 +679,7 @@ export const DEVICES = defineTable({
       from: 120,
     },
     driver: { kind: "word", doc: "how far the driver of a virtio device is, by its Status register", optional: true, width: 12, from: 100 },
+    defect: { kind: "text", doc: "why a virtio device does not serve its driver", optional: true, width: 40, from: 140 },
     metrics: { kind: "detail", doc: "counters of a virtio device by name; null for other devices", optional: true },
   },
 });

@@ -11,6 +11,15 @@ enum guest {
   NO_INTERRUPT,
   NO_ROOM,
   POLL_NOT_NOTIFIED,
+  POLL_NOT_READY,
+  POLL_QUEUE_OFF,
+  POLL_LEGACY,
+  POLL_LARGE_QUEUE,
+  POLL_EXCHANGED_RINGS,
+  POLL_CIRCLE,
+  POLL_NEXT_OUTSIDE,
+  POLL_INDEX_AHEAD,
+  POLL_FLAG_NOT_NOTIFIED,
   ALL_DONE,
   BELL_MASKED,
   HIGH_THRESHOLD,
@@ -21,6 +30,7 @@ enum guest {
   // It does all of them.
   REQUESTS,
   REQUESTS_POLLED,
+  REQUESTS_BY_FLAG,
   REQUESTS_BY_TIMER,
   LISTENS,
   BELL_RUNG,
@@ -53,7 +63,7 @@ enum guest {
 // Registers (virtio 1.2 section 4.2.2).
 enum {
   DEVICE_ID = 0x008, DRIVER_FEATURES = 0x020, DRIVER_FEATURES_SEL = 0x024, QUEUE_SEL = 0x030, QUEUE_NUM = 0x038, QUEUE_READY = 0x044,
-  QUEUE_NOTIFY = 0x050, INTERRUPT_STATUS = 0x060, INTERRUPT_ACK = 0x064, STATUS = 0x070, QUEUE_DESC = 0x080, QUEUE_DRIVER = 0x090,
+  GUEST_PAGE_SIZE = 0x028, QUEUE_ALIGN = 0x03c, QUEUE_PFN = 0x040, QUEUE_NOTIFY = 0x050, INTERRUPT_STATUS = 0x060, INTERRUPT_ACK = 0x064, STATUS = 0x070, QUEUE_DESC = 0x080, QUEUE_DRIVER = 0x090,
   QUEUE_DEVICE = 0x0a0,
 };
 enum { READY = 15, SET_UP = 11, DRIVER_OK = 4, CONSOLE = 3, ENTROPY = 4, ENTRIES = 4, WRITABLE = 2, VERSION_1 = 1, NO_INTERRUPT_FLAG = 1 };
@@ -81,8 +91,10 @@ static uint32_t reg(uint32_t offset) { return mmio_read32(device + offset); }
 static void set(uint32_t offset, uint32_t value) { mmio_write32(device + offset, value); }
 static void barrier(void) { asm volatile("dmb sy" ::: "memory"); }
 
+static volatile bool acknowledged;
 static void acknowledge(uint32_t intid) {
   (void)intid;
+  acknowledged = true;
   set(INTERRUPT_ACK, reg(INTERRUPT_STATUS));
 }
 
@@ -132,6 +144,41 @@ static void offer(uint64_t address) {
 static void request(void) {
   offer((uintptr_t)queue.buffer);
   set(QUEUE_NOTIFY, 0);
+}
+
+static _Noreturn void poll_for(uint16_t index) {
+  irq_disable();
+  while (queue.device.index != index) continue;
+  print("answered\n");
+  sleep_on();
+}
+
+// Version 1: a page for descriptors and the available ring, and one for the used ring.
+static struct { char descriptors[4096], used[4096]; } legacy __attribute__((aligned(4096)));
+static _Noreturn void poll_legacy(void) {
+  find(ENTROPY);
+  for (uint32_t status = 0; status < 4; status += status + 1) set(STATUS, status);
+  set(GUEST_PAGE_SIZE, 4096);
+  set(QUEUE_SEL, 0);
+  set(QUEUE_NUM, ENTRIES);
+  set(QUEUE_ALIGN, 4096);
+  set(QUEUE_PFN, (uint32_t)((uintptr_t)&legacy / 4096));
+  set(STATUS, 7);
+  set(QUEUE_NOTIFY, 0);
+  irq_disable();
+  while (!*(volatile uint16_t *)(legacy.used + 2)) continue;
+  sleep_on();
+}
+
+// A request whose descriptor is followed by another one.
+static _Noreturn void poll_chain(uint16_t next) {
+  set_up(ENTROPY, true, READY);
+  offer((uintptr_t)queue.buffer);
+  queue.descriptors[0].flags |= 1;
+  queue.descriptors[0].next = next;
+  barrier();
+  set(QUEUE_NOTIFY, 0);
+  poll_for(1);
 }
 
 // Sleeps until the device has given back as many chains.
@@ -388,6 +435,48 @@ void guest_main(void) {
     request();
     wait_for(1);
     sleep_on();
+  case POLL_NOT_READY:
+    set_up(ENTROPY, true, SET_UP);
+    request();
+    poll_for(1);
+  case POLL_QUEUE_OFF:
+    set_up(ENTROPY, false, READY);
+    request();
+    poll_for(1);
+  case POLL_LEGACY: poll_legacy();
+  case POLL_LARGE_QUEUE:
+    set_up(ENTROPY, false, SET_UP);
+    set(QUEUE_NUM, 2048);
+    set(QUEUE_READY, 1);
+    set(STATUS, READY);
+    request();
+    poll_for(1);
+  case POLL_EXCHANGED_RINGS:
+    set_up(ENTROPY, false, SET_UP);
+    place(QUEUE_DRIVER, &queue.device);
+    place(QUEUE_DEVICE, &queue.driver);
+    set(QUEUE_READY, 1);
+    set(STATUS, READY);
+    request();
+    poll_for(1);
+  case POLL_CIRCLE: poll_chain(0);
+  case POLL_NEXT_OUTSIDE: poll_chain(99);
+  case POLL_INDEX_AHEAD:
+    set_up(ENTROPY, true, READY);
+    queue.driver.index = 10;
+    request();
+    poll_for(1);
+  case POLL_FLAG_NOT_NOTIFIED:
+    set_up(ENTROPY, true, READY);
+    offer((uintptr_t)queue.buffer);
+    while (!acknowledged) continue;
+    break;
+  case REQUESTS_BY_FLAG:
+    for (set_up(ENTROPY, true, READY);; sink++) {
+      acknowledged = false;
+      request();
+      while (!acknowledged) continue;
+    }
   case POLL_STATUS:
     find(ENTROPY);
     set(STATUS, 1);

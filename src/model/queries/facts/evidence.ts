@@ -34,6 +34,8 @@ export type Evidence =
     readonly function: string;
     readonly at: CodeRange;
   }
+  /** A loop reads a ring of a device, which waits for its driver. */
+  | { readonly code: "polled-device"; readonly vcpu: string; readonly range: CodeRange; readonly state: SourceState }
   | { readonly code: "esr"; readonly esr: string }
   | { readonly code: "far"; readonly range: CodeRange }
   | { readonly code: "last-exception"; readonly exception: string; readonly at: CodeRange }
@@ -166,6 +168,7 @@ export const EVIDENCE = new Facts<Evidence>({
     `${instruction.toUpperCase()} at ${rangeText(at)} asks for SMCCC function ${id} of ${
       ownerOf(id)
     }, which is not here: X0 is -1 each time`,
+  "polled-device": ({ vcpu, range, state }) => `${vcpu} polls ${rangeText(range)} for a device: ${SOURCE_STATES.text(state)}`,
   "esr": ({ esr }) => `ESR_EL1 ${esr}`,
   "far": ({ range }) => `FAR_EL1 ${rangeText(range)}`,
   "last-exception": ({ exception, at }) => `the last exception: ${exception} at ${rangeText(at)}`,
@@ -233,6 +236,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 }, {
   "beside": ({ fact }) => VERDICT_FACTS.wayOut(fact),
+  "polled-device": ({ state }) => SOURCE_STATES.wayOut(state),
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier }) => IRQ_FINDINGS.wayOut(barrier),
   "injected": ({ inject }) => removalOf(inject),

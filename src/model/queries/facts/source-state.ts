@@ -36,6 +36,16 @@ export type SourceState =
   | { readonly code: "virtio-needs-reset"; readonly device: string; readonly status: number; readonly fault: string | null }
   | { readonly code: "virtio-out-of-order"; readonly device: string; readonly bug: string }
   | { readonly code: "virtio-queue-off"; readonly device: string; readonly queue: number }
+  /** The driver is of version 1, whose registers a device of version 2 does not have. */
+  | { readonly code: "virtio-legacy"; readonly device: string; readonly queue: number; readonly rings: string }
+  /** Its driver polls the ring that it writes itself. */
+  | {
+    readonly code: "virtio-rings-exchanged";
+    readonly device: string;
+    readonly queue: number;
+    readonly polled: string;
+    readonly used: string;
+  }
   | { readonly code: "virtio-ring-unreadable"; readonly device: string; readonly queue: number }
   | { readonly code: "virtio-silent" } & ChainsOf
   | { readonly code: "virtio-not-notified" } & ChainsOf
@@ -70,6 +80,8 @@ const IDLE: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>([
     "virtio-needs-reset",
     "virtio-out-of-order",
     "virtio-queue-off",
+    "virtio-legacy",
+    "virtio-rings-exchanged",
     "virtio-ring-unreadable",
     "virtio-silent",
   ] as const,
@@ -94,6 +106,14 @@ export const SOURCE_STATES = new Facts<SourceState>({
     `${device} needs a reset (Status ${hex(status)})${fault === null ? "" : `: ${fault}`}`,
   "virtio-out-of-order": ({ device, bug }) => `${device} is out of order by a defect of el2, not of its driver: ${bug}`,
   "virtio-queue-off": (queue) => `${queueOf(queue)} is not ready (QueueReady 0)`,
+  "virtio-legacy": ({ rings, ...queue }) =>
+    `${
+      queueOf(queue)
+    } is not ready (QueueReady 0): its driver wrote QueuePFN (rings at ${rings}) of virtio-mmio version 1, and the device is of version 2`,
+  "virtio-rings-exchanged": ({ polled, used, ...queue }) =>
+    `${polled} is in what QueueDriver names, which the driver writes itself; the device writes the used ring of ${
+      queueOf(queue)
+    } at ${used} (QueueDevice)`,
   "virtio-ring-unreadable": (queue) => `the available ring of ${queueOf(queue)} cannot be read`,
   "virtio-silent": (queue) =>
     `${queueOf(queue)} has given back ${
@@ -122,6 +142,9 @@ export const SOURCE_STATES = new Facts<SourceState>({
   "virtio-needs-reset": () => "fix the driver; then reset the device by Status 0, and set it up again",
   "virtio-out-of-order": () => "reset the device by Status 0, and set it up again; file the report that the session names",
   "virtio-queue-off": () => "write the addresses of the queue, and 1 to QueueReady",
+  "virtio-legacy": () => "use a driver of virtio-mmio version 2: QueueDescLow to QueueDeviceHigh, then QueueReady",
+  "virtio-rings-exchanged": () =>
+    "write the available ring's address to QueueDriverLow and QueueDriverHigh, the used ring's to QueueDeviceLow",
   "virtio-ring-unreadable": () => "write the address of the ring to QueueDriverLow and QueueDriverHigh",
   "virtio-silent": () => "clear the flag, or write the used index to used_event, and look at the used ring once more before the sleep",
   "virtio-not-notified": ({ queue }) => `write ${queue} to QueueNotify after the available index`,

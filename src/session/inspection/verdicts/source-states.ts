@@ -10,6 +10,7 @@ import { MsgqueueRight } from "../../../machine/abi/rights.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
+import { defectOf } from "../readers/objects/driver-progress.ts";
 import { readSpace } from "../readers/objects/read-memory.ts";
 
 /** Addresses of a VM are below this. */
@@ -73,11 +74,9 @@ export function stateNow(view: View, slot: VirtioSlot, object?: VirtioMmio): Sou
     write: () => false,
   };
   const status = object?.status ?? transport?.status ?? 0;
-  const { fault, bug, queues } = transport?.condition(memory) ?? { fault: undefined, bug: undefined, queues: [] };
-  if (bug !== undefined) return { code: "virtio-out-of-order", device, bug };
-  if (status & VirtioStatus.NEEDS_RESET || fault !== undefined) {
-    return { code: "virtio-needs-reset", device, status, fault: fault ?? null };
-  }
+  const defect = defectOf(slot, status);
+  if (defect) return defect;
+  const queues = transport?.condition(memory).queues ?? [];
   if (!(status & VirtioStatus.DRIVER_OK)) return { code: "virtio-not-ready", device, status };
   const numbered = queues.map((queue, index): Queue => ({ ...queue, queue: index, input: slot.device.takesInput(index) }));
   return underWay(device, numbered) ?? (id === VirtioId.Balloon ? { code: "virtio-configured", device } : missing(device, numbered));
@@ -139,4 +138,33 @@ function messagesOf(view: View, vm: string, queue: Msgqueue, source: LevelSource
     wakes_at: isReceiver ? queue.notEmptyThreshold : queue.notFullThreshold,
     sends: queue.sent,
   };
+}
+
+/** Steps that a driver has left out, or that failed: what polls for its device waits in vain. */
+const FAILED: ReadonlySet<string> = new Set<SourceState["code"]>([
+  "virtio-not-ready",
+  "virtio-needs-reset",
+  "virtio-out-of-order",
+  "virtio-queue-off",
+  "virtio-legacy",
+  "virtio-ring-unreadable",
+  "virtio-not-notified",
+  "virtio-lost",
+]);
+
+/** Bytes of the flags and the index of a ring. */
+const RING_HEAD = 4;
+
+/** The defect of a device of a VM for which code waits that reads memory at an address. */
+export function polledState(view: View, vm: string, ipa: number): SourceState | undefined {
+  for (const slot of slotsOf(view, vm)) {
+    const { transport } = slot.device, queue = transport?.queues.findIndex((one) => one.holds(ipa)) ?? -1;
+    if (!transport || queue < 0) continue;
+    const state = stateNow(view, slot), found = transport.queues[queue];
+    if (FAILED.has(state.code)) return state;
+    const offset = ipa - found.at("driver");
+    if (!found.ready || offset < 0 || offset >= RING_HEAD) continue;
+    return { code: "virtio-rings-exchanged", device: slot.id, queue, polled: hex(ipa), used: hex(found.at("device")) };
+  }
+  return undefined;
 }

@@ -12,6 +12,8 @@ import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import { causeOf } from "../causes/exception-cause.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { deviceAt } from "./steady-registers.ts";
+import { polledState } from "./source-states.ts";
+import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "./code-range.ts";
@@ -109,7 +111,14 @@ function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"spins" | 
   const vain = { operations: FAULT_KINDS, vcpus: true } as const;
   if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next, vain };
   const reads = loop.inputs.length + loop.registers.length, asked = reads === 0 ? levelAsked(view, vcpu, loop) : undefined;
-  return { fact: { code: "spins", vcpu: id, range, reads, asked: asked === undefined ? null : hex(asked) }, evidence, next, vain };
+  const cause = polledBy(view, vcpu, loop);
+  return {
+    fact: { code: "spins", vcpu: id, range, reads, asked: asked === undefined ? null : hex(asked) },
+    evidence: [...cause ? [] : sourcesOf(prospects, vcpu, loop), ...evidence],
+    next,
+    vain,
+    ...cause && { cause },
+  };
 }
 
 /**
@@ -150,6 +159,24 @@ function waitAt(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigint | 
 /** A loop's code is named by its first instruction, wherever in it the vCPU is. */
 function loopRange(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): CodeRange {
   return rangeOf(view, vcpu, first, last, first);
+}
+
+/** The device whose ring a loop reads, and which does not serve it. */
+function polledBy(view: View, vcpu: Vcpu, { inputs }: EndlessLoop): Evidence | undefined {
+  for (const { va } of inputs) {
+    const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va);
+    const state = polledState(view, view.vmNameOf(vcpu.addressSpace), ipa);
+    if (state) return { code: "polled-device", vcpu: view.vcpu(vcpu), range: rangeOf(view, vcpu, va, va, va), state };
+  }
+  return undefined;
+}
+
+/** Sources whose interrupts would end a loop that handlers may end, and which need their driver. */
+function sourcesOf(prospects: Prospects, vcpu: Vcpu, loop: EndlessLoop): Evidence[] {
+  if (!loop.open || loop.inputs.length === 0) return [];
+  return prospects.sleepOf(vcpu).wakers.flatMap(({ wait, state }): Evidence[] =>
+    state && isIdle(state) ? [{ code: "wakeup", wait, state }] : []
+  );
 }
 
 /** The call of a loop that nobody serves. */

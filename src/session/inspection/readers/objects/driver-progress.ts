@@ -2,7 +2,8 @@
 
 import { VirtioStatus } from "../../../../machine/virtio/device.ts";
 import { irqId } from "../../../../model/queries/ids.ts";
-import type { DriverProgress } from "../../../../model/queries/facts/source-state.ts";
+import type { DriverProgress, SourceState } from "../../../../model/queries/facts/source-state.ts";
+import { hex } from "../../../../kit/support/text/number-text.ts";
 import type { View, VirtioSlot } from "../inspected.ts";
 import { virqOf } from "./virq-sources.ts";
 
@@ -16,8 +17,24 @@ const STEPS: readonly (readonly [bit: number, word: DriverProgress])[] = [
   [VirtioStatus.ACKNOWLEDGE, "acknowledged"],
 ];
 
-export function driverProgress(view: View, { vm, intid, device }: VirtioSlot): DriverProgress {
-  const irq = irqId(vm, intid), object = view.objects("virtio_mmio").find(({ backendVirq }) => virqOf(view, backendVirq) === irq);
-  const status = object?.status ?? device.transport?.status ?? 0;
+export function driverProgress(view: View, slot: VirtioSlot): DriverProgress {
+  const status = statusOf(view, slot);
   return STEPS.find(([bit]) => status & bit)?.[1] ?? "none";
+}
+
+/** The Status register of a device. */
+export function statusOf(view: View, { vm, intid, device }: VirtioSlot): number {
+  const irq = irqId(vm, intid), object = view.objects("virtio_mmio").find(({ backendVirq }) => virqOf(view, backendVirq) === irq);
+  return object?.status ?? device.transport?.status ?? 0;
+}
+
+/** Why a device does not serve its driver, whatever its driver does next but a reset. */
+export function defectOf({ id: device, device: { transport } }: VirtioSlot, status: number): SourceState | undefined {
+  const { fault, bug } = transport?.broken ?? {};
+  if (bug !== undefined) return { code: "virtio-out-of-order", device, bug };
+  if (status & VirtioStatus.NEEDS_RESET || fault !== undefined) {
+    return { code: "virtio-needs-reset", device, status, fault: fault ?? null };
+  }
+  const queue = transport?.queues.findIndex(({ legacy }) => legacy !== undefined) ?? -1, rings = transport?.queues[queue]?.legacy;
+  return rings === undefined ? undefined : { code: "virtio-legacy", device, queue, rings: hex(rings) };
 }

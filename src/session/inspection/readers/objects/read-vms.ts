@@ -1,6 +1,7 @@
 // Rows about VMs: state, load, and the devices that they see.
 
-import { driverProgress } from "./driver-progress.ts";
+import { defectOf, driverProgress, statusOf } from "./driver-progress.ts";
+import { SOURCE_STATES } from "../../../../model/queries/facts/source-state.ts";
 import { VcpuOption } from "../../../../machine/abi/words.ts";
 import { VmState } from "../../../../machine/abi/rpc/messages/vm.ts";
 import type { AddressSpace, GzVm, Vcpu } from "../../../../machine/hypervisor/inspect.ts";
@@ -111,7 +112,7 @@ export function scheduleOf(vcpus: readonly Vcpu[], vm?: Vm): "native" | "proxy" 
 /** The devices of one VM. */
 export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVICES>[] {
   const name = view.vmName(space.vmid);
-  const none = { ipa: null, size: null, peer: null, virq: null, reach: null, driver: null, metrics: null };
+  const none = { ipa: null, size: null, peer: null, virq: null, reach: null, driver: null, defect: null, metrics: null };
   const rows: RowOf<typeof DEVICES>[] = space.devices.map(({ ipa, size, device }) => ({
     ...none,
     id: devId(name, hex(ipa)),
@@ -147,6 +148,7 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
   for (const slot of view.system.virtio) {
     const { vm, id, device, ipa, size, intid } = slot;
     if (vm !== name) continue;
+    const defect = defectOf(slot, statusOf(view, slot));
     rows.push({
       ...none,
       id,
@@ -158,6 +160,7 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
       by: "el2",
       virq: irqId(name, intid),
       driver: driverProgress(view, slot),
+      defect: defect ? SOURCE_STATES.text(defect) : null,
       metrics: { ...device.metrics() },
     });
   }
