@@ -2,11 +2,13 @@
 // and are the first evidence where nothing was printed.
 
 import assert from "node:assert/strict";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type Bootable, bootFindings } from "../../src/session/assembly/layout/boot-findings.ts";
 import { cells, cells64, devicetree, type DevicetreeNode, node } from "../../src/machine/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/machine/devicetree/writer.ts";
 import { writeCpio } from "../../src/kit/formats/cpio.ts";
 import { BOOT_FINDINGS, type BootFinding } from "../../src/model/queries/facts/boot-finding.ts";
+import { MiB } from "../../src/kit/support/values/sizes.ts";
 import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 
@@ -55,6 +57,22 @@ const ramdiskAt = (start: number, size = ARCHIVE.length) => ({
   "linux,initrd-start": cells64(start),
   "linux,initrd-end": cells64(start + size),
 });
+/** A ramdisk of these bytes where /chosen says, and how a kernel that has it is told. */
+const withRamdisk = (name: string, bytes: Uint8Array, ...codes: Case[3]): Case => [
+  `a ramdisk: ${name}`,
+  { chosen: ramdiskAt(START, bytes.length) },
+  { ramdisk: { start: START, bytes } },
+  codes,
+];
+const cat = (...parts: readonly (ArrayLike<number>)[]) => Uint8Array.from(parts.flatMap((part) => Array.from(part)));
+const half = (bytes: Uint8Array) => bytes.subarray(0, bytes.length >> 1);
+/** Compressed ramdisks: `xz --check=crc32` of four bytes, and lz4's legacy format. */
+const GZIP = new Uint8Array(gzipSync(ARCHIVE)), ZSTD = new Uint8Array(zstdCompressSync(ARCHIVE));
+const XZ = Uint8Array.fromHex(
+  "fd377a585a0000016922de360200210116000000742fe5a3010003656c320a000657d461000118046be9f0a59042990d010000000001595a",
+);
+const LZ4 = Uint8Array.of(0x02, 0x21, 0x4c, 0x18, 5, 0, 0, 0, 0x40, 0x65, 0x6c, 0x32, 0x0a);
+const PADDED = cat(GZIP, new Uint8Array(8 - GZIP.length % 4));
 const CONSOLE = { kind: "console", ports: ["hvc0"] } as const;
 const RAMDISK = { start: START, bytes: ARCHIVE };
 
@@ -86,19 +104,28 @@ const BROKEN: readonly Case[] = [
   ["a ramdisk that /chosen does not name", {}, { ramdisk: RAMDISK }, ["ramdisk-not-named"]],
   ["a ramdisk elsewhere", { chosen: ramdiskAt(START + 0x1000) }, { ramdisk: RAMDISK }, ["ramdisk-elsewhere"]],
   ["half of a ramdisk in /chosen", { chosen: ramdiskAt(START, 512) }, { ramdisk: RAMDISK }, ["ramdisk-elsewhere"]],
-  ["a ramdisk without its end", { chosen: ramdiskAt(START) }, { ramdisk: { start: START, bytes: ARCHIVE.subarray(0, 2000) } }, [
-    "ramdisk-cut",
-  ]],
-  ...([
-    ["lz4's frame format", [0x04, 0x22, 0x4d, 0x18, 0x64]],
-    ["xz with a CRC64", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 4]],
-    ["xz with a SHA-256", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 10]],
-  ] as const).map(([how, magic]): Case => [`a ramdisk in ${how}`, { chosen: ramdiskAt(START, magic.length) }, {
-    ramdisk: { start: START, bytes: Uint8Array.from(magic) },
-  }, ["ramdisk-packed"]]),
-  ["an archive after a compressed one, at an odd byte", { chosen: ramdiskAt(START, ARCHIVE.length + 9) }, {
-    ramdisk: { start: START, bytes: Uint8Array.from([0x1f, 0x8b, 8, 0x30, 0x37, 0, 0, 0, 0, ...ARCHIVE]) },
-  }, ["ramdisk-unaligned"]],
+  withRamdisk("half of an archive", half(ARCHIVE), "ramdisk-cut"),
+  withRamdisk("half of a gzip stream", half(GZIP), "ramdisk-cut"),
+  withRamdisk("a gzip stream without its last byte", GZIP.subarray(0, -1), "ramdisk-cut"),
+  withRamdisk("half of an archive in a gzip stream", new Uint8Array(gzipSync(half(ARCHIVE))), "ramdisk-cut"),
+  withRamdisk("half of a zstd frame", half(ZSTD), "ramdisk-cut"),
+  withRamdisk("half of an xz file", half(XZ), "ramdisk-cut"),
+  withRamdisk("an xz file without its last byte", XZ.subarray(0, -1), "ramdisk-cut"),
+  withRamdisk("half of an lz4 file", LZ4.subarray(0, -3), "ramdisk-cut"),
+  withRamdisk("half of a second archive", cat(ARCHIVE, half(ARCHIVE)), "ramdisk-cut"),
+  withRamdisk("half of a compressed archive after a plain one", cat(ARCHIVE, half(ZSTD)), "ramdisk-cut"),
+  withRamdisk("lz4's frame format", Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x64), "ramdisk-packed"),
+  withRamdisk("xz with a CRC64", XZ.with(7, 4), "ramdisk-packed"),
+  withRamdisk("xz with a SHA-256", XZ.with(7, 10), "ramdisk-packed"),
+  withRamdisk("an image for U-Boot", cat([0x27, 0x05, 0x19, 0x56], new Uint8Array(60), GZIP), "ramdisk-packed"),
+  withRamdisk("an archive after a compressed one, at an odd byte", cat(PADDED, [0], ARCHIVE), "ramdisk-unaligned"),
+  withRamdisk(
+    "an archive after compressed data of another kind, at an odd byte",
+    cat([0x42, 0x5a, 0x68, 0x30, 0x37], ARCHIVE),
+    "ramdisk-unaligned",
+  ),
+  withRamdisk("an archive after a plain one, at an odd byte", cat(ARCHIVE, [0], ARCHIVE), "ramdisk-unaligned"),
+  withRamdisk("a compressed archive after a plain one, at an odd byte", cat(ARCHIVE, [0, 0], GZIP), "ramdisk-unaligned"),
   ...ALL_NODES.map((
     name,
   ): Case => [`a Linux without ${name}`, { nodes: without(name), method: "psci" }, { image: LINUX }, ["node-absent"]]),
@@ -126,16 +153,11 @@ const HEALTHY: readonly Case[] = [
   ["earlycon of a virtio console", { bootargs: "earlycon=virtio_console" }, {}, []],
   ["earlycon with a path", { bootargs: "earlycon", chosen: { "stdout-path": "/serial@9000000" } }, {}, []],
   ["a whole ramdisk", { chosen: ramdiskAt(START) }, { ramdisk: RAMDISK }, []],
-  ["a compressed ramdisk", { chosen: ramdiskAt(START, 4) }, { ramdisk: { start: START, bytes: Uint8Array.of(0x1f, 0x8b, 8, 0) } }, []],
-  ["an archive after a compressed one, at a multiple of 4", { chosen: ramdiskAt(START, ARCHIVE.length + 8) }, {
-    ramdisk: { start: START, bytes: Uint8Array.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, ...ARCHIVE]) },
-  }, []],
-  ["xz with a CRC32", { chosen: ramdiskAt(START, 8) }, {
-    ramdisk: { start: START, bytes: Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 1) },
-  }, []],
-  ["two archives in a row", { chosen: ramdiskAt(START, 2 * ARCHIVE.length) }, {
-    ramdisk: { start: START, bytes: Uint8Array.from([...ARCHIVE, ...ARCHIVE]) },
-  }, []],
+  ...([["gzip", GZIP], ["zstd", ZSTD], ["xz", XZ], ["lz4", LZ4]] as const).map(([name, bytes]) => withRamdisk(name, bytes)),
+  withRamdisk("an archive after a compressed one, at a multiple of 4", cat(PADDED, ARCHIVE)),
+  withRamdisk("archives in a row, plain and compressed", cat(ARCHIVE, ARCHIVE, GZIP, GZIP, ZSTD, XZ)),
+  withRamdisk("zeros", new Uint8Array(4096)),
+  withRamdisk("an archive that unpacks to more than is looked at", new Uint8Array(gzipSync(new Uint8Array(17 * MiB)))),
   ["a Linux with all nodes", { nodes: ALL_NODES, method: "psci" }, { image: LINUX }, []],
   ["a Linux that may use less memory than there is", { ...WHOLE, bootargs: "mem=1G" }, { image: LINUX }, []],
   ["another program without any of them", {}, {}, []],

@@ -173,6 +173,6 @@ function unwrapped(image: Uint8Array, container: Container): Unwrapped {
   return { image, header, container };
 }
 
-function latin1(bytes: Uint8Array, start: number, end: number): string {
+export function latin1(bytes: Uint8Array, start: number, end: number): string {
   return String.fromCharCode(...bytes.subarray(start, end));
 }

@@ -2,11 +2,11 @@
 // state that the caller had found.
 
 import type { ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
-import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
+import type { LinuxFinding, NotRun } from "../../../model/queries/facts/linux-finding.ts";
 import { initEnd, initNotRun, type TakenException } from "./init.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { blockedTasks } from "../waits/hung.ts";
-import { rootNotFound } from "./root.ts";
+import { ramdiskBad, rootNotFound } from "./root.ts";
 import { named } from "../structures/tasks.ts";
 import { loggedWarning, survivedOops } from "./trouble.ts";
 import type { Struct } from "../kernel/types.ts";
@@ -55,7 +55,7 @@ const JUDGES: readonly (readonly [RegExp, Judge])[] = [
   })],
   [/^do_exit$/, ({ reading, task, explain }) => initEnd(reading, task, explain)],
   [/^(?:mount_root|mount_root_generic|mount_block_root|prepare_namespace)$/, ({ reading }) => rootNotFound(reading)],
-  [/^kernel_init$/, ({ reading, task }) => initNotRun(reading, task)],
+  [/^kernel_init$/, ({ reading, task }) => initNotStarted(reading, task)],
   [/^time_init$/, () => ({ code: "devicetree-lacks", node: "timer" })],
   [/^init_IRQ$/, () => ({ code: "devicetree-lacks", node: "interrupt controller" })],
   [/^(?:paging_init|bootmem_init|arm64_memblock_init)$/, () => ({ code: "devicetree-lacks", node: "memory" })],
@@ -71,6 +71,15 @@ export function panicCause(panic: Panic): LinuxFinding | undefined {
     }
     return { code: "panic-called", by: callers[0] ?? "?", task: named(task) };
   });
+}
+
+/** Defects of a program that no ramdisk without its end has. */
+const WHOLE: ReadonlySet<string> = new Set<NotRun["code"]>(["architecture", "folder", "format", "mode"]);
+
+/** A ramdisk that was not unpacked to its end lacks init, or a part of it. */
+function initNotStarted(reading: Reading, task: Struct): LinuxFinding | undefined {
+  const found = initNotRun(reading, task);
+  return found?.code === "init-not-run" && WHOLE.has(found.why.code) ? found : ramdiskBad(reading) ?? found;
 }
 
 function oops({ reading, exception, task }: Panic): LinuxFinding | undefined {

@@ -19,11 +19,21 @@ const DRIVERS: Readonly<Record<string, readonly Driver[]>> = {
 /** Beginnings of the kernel's messages that it could not unpack the ramdisk. */
 const NOT_UNPACKED = /^(?:Initramfs unpacking failed: |rootfs image is not initramfs \()([^;)]*)/;
 
-export function rootNotFound(reading: Reading): LinuxFinding | undefined {
-  const top = rootOf(reading);
-  const files = top ? countFiles(reading, top) : 0;
+/** The ramdisk that the kernel could not unpack, or not as a whole. */
+export function ramdiskBad(reading: Reading): LinuxFinding | undefined {
   const reason = readLog(reading).map(({ text }) => NOT_UNPACKED.exec(text)?.[1]).find((one) => one !== undefined);
-  if (reason !== undefined) return { code: "ramdisk-bad", reason, files };
+  return reason === undefined ? undefined : { code: "ramdisk-bad", reason, files: filesOf(reading) };
+}
+
+function filesOf(reading: Reading): number {
+  const top = rootOf(reading);
+  return top ? countFiles(reading, top) : 0;
+}
+
+export function rootNotFound(reading: Reading): LinuxFinding | undefined {
+  const bad = ramdiskBad(reading);
+  if (bad) return bad;
+  const files = filesOf(reading);
   const root = argument(reading, "root");
   if (root === undefined) return { code: "no-root", program: argument(reading, "rdinit") ?? RAMDISK_PROGRAM, files };
   const disks = [...disksOf(reading)].map(({ name }) => name), [, name] = /^\/dev\/(.*)$/.exec(root) ?? [];

@@ -18,9 +18,13 @@ export type NeededNode = keyof typeof NODE_LINES;
 
 /** Ways to pack a ramdisk that Linux does not unpack, each with the one that it does. */
 export const PACKED = {
-  "lz4-frame": { is: "in lz4's frame format, and Linux reads the legacy format", use: "lz4 -l" },
-  "xz-crc64": { is: "an xz file with a CRC64, and Linux checks CRC32", use: "xz --check=crc32" },
-  "xz-sha256": { is: "an xz file with a SHA-256, and Linux checks CRC32", use: "xz --check=crc32" },
+  "lz4-frame": { is: "in lz4's frame format, and Linux reads the legacy format", fix: "compress it with lz4 -l" },
+  "xz-crc64": { is: "an xz file with a CRC64, and Linux checks CRC32", fix: "compress it with xz --check=crc32" },
+  "xz-sha256": { is: "an xz file with a SHA-256, and Linux checks CRC32", fix: "compress it with xz --check=crc32" },
+  "u-boot": {
+    is: "an image for U-Boot, whose header Linux does not know",
+    fix: "give the file that mkimage took, or all but its first 64 bytes",
+  },
 } as const;
 
 export type BootFinding =
@@ -34,11 +38,15 @@ export type BootFinding =
   | { readonly code: "ramdisk-not-named"; readonly start: string; readonly end: string }
   /** /chosen names another place than that of the ramdisk. */
   | { readonly code: "ramdisk-elsewhere"; readonly start: string; readonly end: string; readonly named: string }
-  /** A cpio archive without its last entry. */
-  | { readonly code: "ramdisk-cut"; readonly size: number }
+  /** A cpio archive without its last entry, or a compressed file without its end. */
+  | {
+    readonly code: "ramdisk-cut";
+    readonly what: "cpio archive" | "gzip stream" | "lz4 file" | "xz file" | "zstd frame";
+    readonly size: number;
+  }
   /** A compressed ramdisk that Linux does not unpack, though the archive may be whole. */
   | { readonly code: "ramdisk-packed"; readonly how: keyof typeof PACKED }
-  /** An archive after a compressed one, at a byte at which Linux does not look for it. */
+  /** An archive after another one, at a byte at which Linux does not look for it. */
   | { readonly code: "ramdisk-unaligned"; readonly at: number }
   /** The kernel's image has fewer bytes than its header says. */
   | { readonly code: "image-cut"; readonly size: number; readonly whole: number }
@@ -62,7 +70,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "earlycon-without-path": () => "the command line has earlycon, and /chosen has no stdout-path",
   "ramdisk-not-named": ({ start, end }) => `a ramdisk is at ${start}..${end}, and /chosen does not name it`,
   "ramdisk-elsewhere": ({ start, end, named }) => `the ramdisk is at ${start}..${end}, and /chosen names ${named}`,
-  "ramdisk-cut": ({ size }) => `the ramdisk of ${size} bytes is a truncated cpio archive`,
+  "ramdisk-cut": ({ what, size }) => `the ramdisk of ${size} bytes is a truncated ${what}`,
   "ramdisk-packed": ({ how }) => `the ramdisk is ${PACKED[how].is}`,
   "ramdisk-unaligned": ({ at }) => `the archive after the first one begins at byte ${at} of the ramdisk, which is not a multiple of 4`,
   "image-cut": ({ size, whole }) => `the kernel's image is truncated: it has ${size} bytes, and its header names ${whole}`,
@@ -79,8 +87,11 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "earlycon-without-path": () => "name the port: earlycon=pl011,ADDRESS",
   "ramdisk-not-named": () => "add linux,initrd-start and linux,initrd-end to /chosen",
   "ramdisk-elsewhere": () => "fix linux,initrd-start and linux,initrd-end in /chosen",
-  "ramdisk-cut": () => "make the archive again: it ends with an entry TRAILER!!!",
-  "ramdisk-packed": ({ how }) => `compress it with ${PACKED[how].use}`,
+  "ramdisk-cut": ({ what }) =>
+    what === "cpio archive"
+      ? "make the archive again: it ends with an entry TRAILER!!!"
+      : "copy or download the whole file, or make it again",
+  "ramdisk-packed": ({ how }) => PACKED[how].fix,
   "ramdisk-unaligned": () => "pad the first one with zeros",
   "image-cut": () => "copy or download the whole file",
   "timer-elsewhere": () => `use ${NODE_LINES.timer}`,

@@ -7,6 +7,7 @@ import { PPI, TIMER_PPIS } from "../../../machine/devicetree/gic.ts";
 import { type DevicetreeNode, readCells } from "../../../machine/devicetree/tree.ts";
 import type { BootFinding, NeededNode } from "../../../model/queries/facts/boot-finding.ts";
 import { imageHeader, wholeSize } from "../../../inside/images/kernel-image.ts";
+import { ramdiskDefect } from "../../../inside/images/ramdisk.ts";
 import { FIRST_PPI } from "../../../machine/hardware/memory-map.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { GiB, KiB, MiB } from "../../../kit/support/values/sizes.ts";
@@ -129,59 +130,11 @@ function addressIn(node: DevicetreeNode | undefined, name: string): number | und
 function ramdiskFindings(chosen: DevicetreeNode | undefined, { start, bytes }: NonNullable<Bootable["ramdisk"]>): BootFinding[] {
   const place = { start: hex(start), end: hex(start + bytes.length) };
   const from = addressIn(chosen, "linux,initrd-start"), to = addressIn(chosen, "linux,initrd-end");
-  const cut: BootFinding[] = isCut(bytes) ? [{ code: "ramdisk-cut", size: bytes.length }] : packed(bytes);
-  if (from === undefined || to === undefined) return [{ code: "ramdisk-not-named", ...place }, ...cut];
+  const found = ramdiskDefect(bytes), defects = found ? [found] : [];
+  if (from === undefined || to === undefined) return [{ code: "ramdisk-not-named", ...place }, ...defects];
   const isThere = from === start && to >= start + bytes.length;
-  return [...isThere ? [] : [{ code: "ramdisk-elsewhere" as const, ...place, named: `${hex(from)}..${hex(to)}` }], ...cut];
+  return [...isThere ? [] : [{ code: "ramdisk-elsewhere" as const, ...place, named: `${hex(from)}..${hex(to)}` }], ...defects];
 }
-
-/** Bytes of the header of a cpio entry (newc), and the places of two of its numbers. */
-const CPIO_HEADER = 110, CPIO_FILE_SIZE = 54, CPIO_NAME_SIZE = 94, CPIO_DIGITS = 8;
-const CPIO_TRAILER = "TRAILER!!!\0";
-
-/** Whether a ramdisk is a cpio archive that ends inside an entry. Compressed ones are not read. */
-function isCut(bytes: Uint8Array): boolean {
-  const text = (at: number, length: number) => String.fromCharCode(...bytes.subarray(at, at + length));
-  if (!/^07070[12]$/.test(text(0, 6))) return false;
-  for (let at = 0; at + CPIO_HEADER <= bytes.length;) {
-    // Other archives may follow the first one, which has no end then.
-    if (!/^07070[12]$/.test(text(at, 6))) return false;
-    const [fileSize, nameSize] = [CPIO_FILE_SIZE, CPIO_NAME_SIZE].map((place) => parseInt(text(at + place, CPIO_DIGITS), 16));
-    const data = aligned(at + CPIO_HEADER + nameSize), end = data + fileSize;
-    if (!(end <= bytes.length)) return true;
-    if (nameSize === CPIO_TRAILER.length && text(at + CPIO_HEADER, nameSize) === CPIO_TRAILER) return false;
-    at = aligned(end);
-  }
-  return true;
-}
-
-const LZ4_FRAME = [0x04, 0x22, 0x4d, 0x18], XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
-/** The byte of an xz file with its kind of check, and its values (The .xz File Format, 2.1.1.2). */
-const XZ_CHECK = 7, XZ_CHECKS: Readonly<Record<number, "xz-crc64" | "xz-sha256">> = { 4: "xz-crc64", 10: "xz-sha256" };
-/** Beginnings of files that Linux unpacks: gzip, zstd, bzip2, legacy lz4, lzma. */
-const COMPRESSED = [[0x1f, 0x8b], [0x28, 0xb5, 0x2f, 0xfd], [0x42, 0x5a, 0x68], [0x02, 0x21, 0x4c, 0x18], [0x5d, 0x00, 0x00]];
-
-/** Findings from the first bytes of a compressed ramdisk, and about a plain archive after it. */
-function packed(bytes: Uint8Array): BootFinding[] {
-  const begins = (magic: readonly number[]) => magic.every((byte, at) => bytes[at] === byte);
-  if (begins(LZ4_FRAME)) return [{ code: "ramdisk-packed", how: "lz4-frame" }];
-  const how = begins(XZ) ? XZ_CHECKS[bytes[XZ_CHECK] ?? 0] : undefined;
-  if (how) return [{ code: "ramdisk-packed", how }];
-  if (![XZ, ...COMPRESSED].some(begins)) return [];
-  const at = plainArchive(bytes);
-  return at === undefined || at % 4 === 0 ? [] : [{ code: "ramdisk-unaligned", at }];
-}
-
-/** Where a plain archive is among compressed data, in which its header does not occur. */
-function plainArchive(bytes: Uint8Array): number | undefined {
-  const isDigit = (byte: number) => byte >= 0x30 && byte <= 0x39 || byte >= 0x41 && byte <= 0x46 || byte >= 0x61 && byte <= 0x66;
-  for (let at = bytes.indexOf(0x30); at >= 0 && at + CPIO_HEADER <= bytes.length; at = bytes.indexOf(0x30, at + 1)) {
-    if (bytes[at + 1] === 0x37 && bytes.subarray(at, at + CPIO_HEADER).every(isDigit)) return at;
-  }
-  return undefined;
-}
-
-const aligned = (at: number) => Math.ceil(at / 4) * 4;
 
 /** Of an Image that is shorter than its own header says. */
 function imageCut(image: Uint8Array): BootFinding[] {
