@@ -8,6 +8,7 @@ import { eventRow } from "../../session/inspection/readers/objects/read-trace.ts
 import { EVENTS } from "../../model/queries/tables.ts";
 import type { LinearRegex } from "../../kit/support/text/linear-regex.ts";
 import { RecentText } from "../../kit/support/text/recent-text.ts";
+import { ShownText } from "../../kit/support/text/shown-text.ts";
 import type { Step } from "./scenario.ts";
 
 /** Characters of a console that are kept for an expectation. */
@@ -15,14 +16,14 @@ const KEPT = 1 << 20;
 
 /** The consoles, as text that no expectation has met yet. */
 export class WatchedConsoles {
-  readonly #texts = new Map<string, { readonly text: RecentText; missed: LinearRegex | undefined; readonly decoder: TextDecoder }>();
+  readonly #texts = new Map<string, { readonly text: RecentText; missed: LinearRegex | undefined; readonly seen: ShownText }>();
 
   /** A console has shown bytes. */
   add(console: string, bytes: Uint8Array): void {
-    const one = this.#texts.get(console) ?? { text: new RecentText(KEPT), missed: undefined, decoder: new TextDecoder() };
+    const one = this.#texts.get(console) ?? { text: new RecentText(KEPT), missed: undefined, seen: new ShownText() };
     this.#texts.set(console, one);
     one.missed = undefined;
-    one.text.add(one.decoder.decode(bytes, { stream: true }));
+    one.text.add(one.seen.of(bytes));
   }
 
   /** Whether a console has shown this; what came up to its end is met then. */

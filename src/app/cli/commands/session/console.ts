@@ -14,6 +14,7 @@ import { PAST } from "../../../../model/protocol/protocol.ts";
 import { joined } from "../../../../kit/support/values/bytes.ts";
 import { LinearRegex } from "../../../../kit/support/text/linear-regex.ts";
 import { RecentText } from "../../../../kit/support/text/recent-text.ts";
+import { ShownText } from "../../../../kit/support/text/shown-text.ts";
 import { KiB } from "../../../../kit/support/values/sizes.ts";
 import { nameOf, vmId } from "../../../../model/queries/ids.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
@@ -36,7 +37,7 @@ type ConsoleOptions = Omit<ValuesOf<typeof CONSOLE.args>, "vm"> & Omit<RunOption
 async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const name = consoleName(vm);
   const pattern = options.expect === undefined ? undefined : regex(options.expect);
-  const decoder = new TextDecoder();
+  const seen = new ShownText();
   // On a terminal, guests' output is shown as text, unless raw output was requested.
   const visible = shownOnStdout(options.raw ?? false);
   const put = (bytes: Uint8Array) => outputBytes(visible(name, bytes));
@@ -47,7 +48,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const search = (bytes: Uint8Array) => {
     // More may come before the program has ended: the match is printed once.
     if (!pattern || isMatched) return;
-    fresh.add(decoder.decode(bytes, { stream: true }).replaceAll("\r", ""));
+    fresh.add(seen.of(bytes).replaceAll("\r", ""));
     const match = fresh.take(pattern);
     if (match === undefined) return;
     isMatched = true;

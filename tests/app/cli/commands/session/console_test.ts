@@ -56,3 +56,14 @@ Deno.test("console --expect ends with the machine, which prints nothing more", a
     assert.equal(code, 1);
   }
 });
+
+Deno.test("console --expect sees a prompt at the end, also where a question to the terminal follows it", async () => {
+  await using place = new Place();
+  const bytes = Array.from(new TextEncoder().encode("~ # \x1b[6n"), (byte) => [A64.loadW2(byte), A64.storeByte]).flat();
+  const image = `${place.folder}/prompt.bin`;
+  await Deno.writeFile(image, imageOf([A64.loadX1High(0x0900), ...bytes, 0xd503207f, 0x17ffffff]));
+  await place.up("one", image);
+  const { code, stdout } = await place.el2("console", "prompt", "--expect", "# $", "--timeout", "60s");
+  assert.deepEqual([code, stdout], [0, "# \n"]);
+  assert.equal((await place.el2("console", "prompt")).stdout, "~ # \x1b[6n", "the bytes are the guest's");
+});
