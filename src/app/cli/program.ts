@@ -7,6 +7,7 @@ import type { CommandContext, Register } from "./common/command.ts";
 import { commonOptionsText, formatHelp } from "./common/common-options.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
+import { HELP_WIDTH, wrapped } from "./common/wrapped.ts";
 import { giveUpFor } from "./common/rights.ts";
 import { hostOption } from "./options/host.ts";
 import { asciiOption, logOption, plainOption, readOnlyOption, themeOption } from "./options/look.ts";
@@ -38,7 +39,7 @@ export function programOf(groups: readonly CommandGroup[], entry: URL, exit: (co
     .version(VERSION, "--version", "print the version")
     .exitOverride()
     .configureOutput({
-      writeOut: output,
+      writeOut: (text) => output(wrapped(text, program.configureOutput().getOutHelpWidth?.() ?? HELP_WIDTH)),
       writeErr: (text) => report(text.replace(/\n$/, "")),
       outputError: (text, write) => write(`el2: ${text.replace(/^error: /, "")}`),
     })
@@ -190,6 +191,7 @@ const TYPED: ReadonlyMap<string, readonly Wanted[]> = new Map(Object.entries<rea
     "see where the time goes",
     hint("profile"),
   ]],
+  strace: [["list system calls as they return", hint("events", { follow: true, kinds: "syscall" })]],
   debug: [["serve gdb", hint("gdb")], ["serve an editor", hint("dap")]],
   step: [["continue by instructions or to an event", hint("on")], ["go back to earlier ones", hint("back")]],
   continue: [["continue a session", hint("resume")]],
@@ -233,6 +235,11 @@ function strict(commands: Command["commands"], tree: () => CommandNode, all = co
     command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
     refuseOptions(command, (flag) => REMOVED_OPTIONS.get(flag) ?? didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag))));
     Object.assign(command, {
+      missingArgument(name: string): never {
+        const example = exampleIn(commandAt(tree(), pathOf(command))?.after ?? "");
+        const text = problemText({ what: `missing required argument '${name}'`, wayOut: example && `for example ${example}` });
+        return command.error(text, { code: "commander.missingArgument" });
+      },
       unknownCommand(): never {
         const [typed] = command.args, names = namesOf(command), meant = names.find((name) => SUBCOMMANDS.get(name)?.includes(typed));
         const gone = insteadOf([command.name(), ...command.args], tree());
@@ -244,6 +251,13 @@ function strict(commands: Command["commands"], tree: () => CommandNode, all = co
     strict(command.commands, tree, all);
   }
 }
+
+/** The names that lead to a command. */
+const pathOf = (command: Command["commands"][number]): string[] =>
+  command.parent?.parent ? [...pathOf(command.parent), command.name()] : [command.name()];
+
+/** The first example in the text of a command's help, without its remark. */
+const exampleIn = (after: string): string | undefined => /^Examples:\n +(\S.*?)(?: {3}.*)?$/m.exec(after)?.[1];
 
 /** Words of other programs for commands below a group. */
 const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entries({

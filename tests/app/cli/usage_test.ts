@@ -23,6 +23,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["vmm", /use el2 run demo --headless --log run\.log,debug\n$/],
   ["cpu show v8.4", /use el2 reference cpu v8\.4\n$/],
   ["spec hypervisor 4.4", /use el2 reference spec hypervisor 4\.4\n$/],
+  ["strace", /to list system calls as they return: el2 events --follow --kinds syscall\n$/],
   ["stack", /^el2: unknown command "stack"; there are el2 vcpu stack, el2 linux stack\n$/],
   ["dmesg", /^el2: unknown command "dmesg"; there is el2 linux log\n$/],
   ["reboot", /^el2: unknown command "reboot"; there is el2 vm reset\n$/],

@@ -8,6 +8,7 @@ Deno.test("work that goes back to an earlier part has a rate and an end again, n
   let time = 0;
   performance.now = () => time;
   try {
+    assert.equal(new Rate("ns").of(160_000, 1_000_000), "0.2ms of 1.0ms");
     const rate = new Rate("instructions");
     const at = (ms: number, done: number) => {
       time = ms;

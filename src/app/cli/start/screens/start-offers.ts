@@ -15,23 +15,23 @@ import type { StartOffers, StartRow } from "../../../tui/app/start/start-screen.
 /** Folders that are searched for configurations, recordings and snapshots. */
 const FOLDERS = [".", "examples"] as const;
 
-/** The tutorials, those for beginners first: a low terminal shows some. */
+/** The tutorials in their order: a low terminal shows some. */
 const LEARN = [
   ["01-why.md", "START returns EINVAL: from an ioctl down to the rule"],
   ["02-who-holds-a-page.md", "reclaim is busy: who holds the page"],
+  ["03-limits.md", "map returns NOMEM with gigabytes free"],
   ["04-a-guest-hangs.md", "a guest hangs: where each vCPU waits"],
   ["05-interrupts.md", "which interrupt storms: rates, sources, findings"],
-  ["07-boot.md", "boot a kernel and use its console"],
-  ["03-limits.md", "map returns NOMEM with gigabytes free"],
   ["06-rpc.md", "what the Resource Manager and a VM said"],
+  ["07-boot.md", "boot a kernel and use its console"],
   ["08-compare.md", "compare two runs"],
   ["09-gdb.md", "attach gdb, also backward"],
   ["10-ci.md", "reproduce in CI"],
   ["11-inside-linux.md", "look inside Linux without an agent"],
-  ["15-does-not-come-up.md", "a Linux does not come up: from nothing to the cause"],
   ["12-who-wrote-this.md", "find who wrote a word in memory"],
   ["13-where-does-the-time-go.md", "where the time goes: functions, call stacks, coverage"],
   ["14-good-runs-and-bad-runs.md", "a test fails sometimes: what only bad runs have"],
+  ["15-does-not-come-up.md", "a Linux does not come up: from nothing to the cause"],
 ] as const;
 
 /** Sessions that answer. */

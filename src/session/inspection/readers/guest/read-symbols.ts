@@ -57,6 +57,12 @@ export function readFrames(view: View, id: string): RowOf<typeof FRAMES>[] {
 const WORD = 4n;
 /** Bytes before the PC that are searched for the first mapped instruction. */
 const FURTHEST = 0x1000n;
+/** A VM that executes instructions, for examples. */
+function exampleVm(view: View): string {
+  const found = view.vcpus().find(({ native }) => !native);
+  return found ? view.vmNameOf(found.addressSpace) : "VM";
+}
+
 /** Instructions of one answer. */
 const MOST = 16_384;
 
@@ -80,7 +86,7 @@ export function codePlace(view: View, place: string): CodePlace {
   if (!wanted) {
     throw new QueryError(
       `${JSON.stringify(place)} is not a place in a VM`,
-      "use for example debian:vectors, debian:0xffff800080010800 or debian/1:pc",
+      `use for example ${exampleVm(view)}:main, ${exampleVm(view)}:0x80010800 or ${exampleVm(view)}/0:pc`,
     );
   }
   const { vm, index, where } = wanted;
