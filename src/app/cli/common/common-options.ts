@@ -1,6 +1,6 @@
 // Options beside commander's own: those that many commands have, which the help of a command names
-// in one line and `el2 help options`, the manual and the reference explain once; and those that
-// have had another word.
+// in one line and `el2 help options`, the manual and the reference explain once; those that
+// have had another word; and the width of help.
 
 import { type Command, Help, Option } from "@commander-js/extra-typings";
 import { commandTree, commonOptions } from "./command-tree.ts";
@@ -19,7 +19,7 @@ export const formatHelp = (command: Command, helper: Help): string => {
   const own = Help.prototype.formatHelp.call(helper, command, helper);
   const names = command.options.filter(isCommon).map(({ short, long }) => short ?? long);
   if (names.length === 0) return own;
-  return `${own}\n${helper.boxWrap(`Common options (el2 help options): ${names.join(", ")}`, helper.helpWidth ?? 80)}\n`;
+  return `${own}\n${helper.boxWrap(`Common options (el2 help options): ${names.join(", ")}`, helper.helpWidth ?? HELP_WIDTH)}\n`;
 };
 
 const isCommon = (option: Option): boolean => "common" in option;
@@ -44,4 +44,25 @@ export class RenamedOption<Usage extends string> extends Option<Usage> {
   is(word: string): boolean {
     return word === this.long || word === this.before;
   }
+}
+
+/** Columns where the width is not known. */
+export const HELP_WIDTH = 80;
+
+/** Text whose paragraphs with longer lines are broken again. */
+export function wrapped(text: string, width: number): string {
+  return text.replaceAll(/(?:^\S.*\n?)+/gm, (part) => part.split("\n").some(({ length }) => length > width) ? broken(part, width) : part);
+}
+
+/** The words of a paragraph in lines that are as full as they may be. */
+function broken(part: string, width: number): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of part.trim().split(/\s+/)) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return `${[...lines, line].join("\n")}${part.endsWith("\n") ? "\n" : ""}`;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { el2 } from "../program.ts";
-import { wrapped } from "../../../../src/app/cli/common/wrapped.ts";
+import { wrapped } from "../../../../src/app/cli/common/common-options.ts";
 
 Deno.test("paragraphs are broken at the width, joined where a line is too long; examples, lists and short ones stay", () => {
   const text = "Usage: el2 x\n\none two three four\nfive\n\nExamples:\n  el2 x --with a-long-line of words\nshort\nlines\n";
