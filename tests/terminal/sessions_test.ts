@@ -211,6 +211,12 @@ Deno.test("a click on the scrubber goes to that time, and y copies to a tmux tha
   await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 120, 36);
   await terminal.set("set-clipboard", "on");
   await terminal.until(/tick \d/);
+  const time = async (kind: string) => {
+    const { data } = JSON.parse((await run(s.folder, "back", "--list", "--json", "--session", "s")).stdout);
+    return Number(data.find((row: { kind: string }) => row.kind === kind)?.t);
+  };
+  // Far more than a second, so that no place is near to another click's: that would end its move.
+  await eventually(() => time("now"), (now) => now > 6e9);
   await terminal.keys("t", "g");
   await terminal.until(/go to \(120000/);
   await terminal.keys("5000", "Enter");
@@ -218,10 +224,6 @@ Deno.test("a click on the scrubber goes to that time, and y copies to a tmux tha
   const lines = (await terminal.screen()).map((line) => line.trimEnd());
   const y = lines.findIndex((line) => /^ 0 s .*now [\d. ]+ s$/.test(line));
   assert.ok(y > 0, lines.join("\n"));
-  const time = async (kind: string) => {
-    const { data } = JSON.parse((await run(s.folder, "back", "--list", "--json", "--session", "s")).stdout);
-    return Number(data.find((row: { kind: string }) => row.kind === kind).t);
-  };
   const now = await time("now");
   const bar = { from: lines[y].search(/[◆━─]/), end: lines[y].lastIndexOf("─") + 1 };
   for (const part of [0.75, 0.25]) {
