@@ -57,7 +57,7 @@ const sessionInfo = v.object({
   logs: v.optional(v.string()),
   /** Absolute path of its configuration. */
   configuration: v.optional(v.string()),
-  /** What started it. */
+  /** Its starter. */
   by: v.optional(v.string()),
 });
 export type SessionInfo = Readonly<v.InferOutput<typeof sessionInfo>>;

@@ -126,10 +126,13 @@ export function listedTools(tools: readonly Tool[]): readonly ListedTool[] {
   });
 }
 
-/** Parts of a description: the schema says whether there may be several, and an answer its exit code. */
+/**
+ * Parts of a description: the schema says whether there may be several, and an answer its exit
+ * code.
+ */
 const OF_A_SHELL = /; (repeatable|exits with \d [^;,]*)/g;
 
-/** With a description, if there is one, without what a shell alone needs. What is out of range is answered by the range. */
+/** With a description, if there is one, without parts for shells alone. Ranges are for answers. */
 function schemaOf({ kind: { schema }, many }: Argument<unknown>, description?: string): Schema {
   const { minimum: _, maximum: __, ...kind } = schema;
   return {

@@ -41,8 +41,8 @@ const ROWS = {
   columns: options(text, "only these columns", { common: true }),
 };
 
-/** What a description begins with, for lists of many. */
-const inBrief = (doc: string) => doc.split(/: |, | \(|; /, 1)[0];
+/** The beginning of a description, for lists of many. */
+const inBrief = (doc: string) => doc.split(/[:;,] | \(/, 1)[0];
 
 /** One of the words that a tool's description lists. */
 const listed = <W extends string>(...names: readonly W[]): Kind<W> => ({ ...choice(...names), schema: { type: "string" } });

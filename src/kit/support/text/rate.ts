@@ -12,7 +12,10 @@ export class Rate {
   /** @param unit what is counted */
   constructor(readonly unit: string) {}
 
-  /** `3.0M of 12.0M bytes, 1.5M/s, 6 s left`, `0.2ms of 1.0ms, …` of ns; without `all` the end is not known. */
+  /**
+   * `3.0M of 12.0M bytes, 1.5M/s, 6 s left`, of ns `0.2ms of 1.0ms, …`; without `all` the end is
+   * not known.
+   */
   of(done: number, all?: number): string {
     // Work that goes to an earlier part begins anew.
     if (this.#first !== undefined && done < this.#first) {

@@ -1,4 +1,4 @@
-// What a reader sees of a console's output: text without the sequences of ECMA-48 that move a
+// The visible part of a console's output: text without the sequences of ECMA-48 that move a
 // terminal's cursor, color it or ask it something.
 
 /** Characters of a sequence without an end after which it is text. */
@@ -15,7 +15,7 @@ export class ShownText {
   readonly #decoder = new TextDecoder();
   #begun = "";
 
-  /** What is seen of these bytes, and of the end of those before. */
+  /** The visible text of these bytes, and of the end of those before. */
   of(bytes: Uint8Array): string {
     const text = (this.#begun + this.#decoder.decode(bytes, { stream: true })).replaceAll(SEQUENCE, "");
     const begun = BEGUN.exec(text)?.[0] ?? "";

@@ -83,7 +83,7 @@ Examples:
     const log = options.log === undefined ? undefined : resolve(options.log);
     const { wait, by = hintText(hint("up")), ...begin } = options;
     const passed = up.options.filter((option) => option.long !== "--wait");
-    // The session has a process of its own, which goes on.
+    // The process of the session continues.
     const unheard = onEnd(END_SIGNALS, (signal) => {
       report(`el2: session ${name} begins; ${wayOutText(showOrEnd(name))}`);
       Deno.exit(END_CODES[signal]);

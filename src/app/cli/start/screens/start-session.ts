@@ -13,7 +13,7 @@ import { lstatIfThere, openOwn } from "../../../../kit/support/files/own-files.t
 import type { Start } from "../../../tui/app/start/other-sessions.ts";
 import type { Fork } from "../../../tui/app/doing/time-menu.ts";
 
-/** What starts a session that no command did, as `el2 ls` shows it. */
+/** The starter of a session that no command started, as `el2 ls` shows it. */
 export const SCREENS = "the screens";
 /** The option with which a command says what starts a session for it. */
 export const BY = "--by";
