@@ -125,6 +125,8 @@ const sessionEnd = v.object({
   problem: v.optional(problem),
   /** The primary VM has asked for a reset. */
   reset: v.optional(v.literal(true)),
+  /** A replay is not the recorded run. */
+  differs: v.optional(v.literal(true)),
 });
 export type SessionEnd = Readonly<v.InferOutput<typeof sessionEnd>>;
 

@@ -26,7 +26,7 @@ export class Endings {
   /** The run is over. */
   end(ending: Ending): void {
     const { code, message, own } = outcomeOf(ending);
-    if (ending.kind === "diverged") return this.#finish(code, message);
+    if (ending.kind === "diverged") return this.#finish(code, message, true);
     const { output, recording, replaying, run, plan, shown: { present } } = this.parts;
     output.flush();
     const { machine } = present, { boundary } = machine;
@@ -36,8 +36,9 @@ export class Endings {
     if (!own && !isPlace && (recording.written || replaying)) machine.settle();
     const sealed = recording.end(boundary, code, message, own);
     const verified = plan.replay?.verify ? replaying : undefined;
-    // A user may end a replay anywhere.
-    const divergence = ending.kind === "stopped" ? undefined : replaying?.compareEnd(boundary, { code, message, own });
+    // A user may end a replay anywhere, and a place is before its events.
+    const isEnd = ending.kind !== "stopped" && (!isPlace || verified !== undefined);
+    const divergence = !isEnd ? undefined : replaying?.compareEnd(boundary, { code, message, own });
     if (divergence) return this.end({ kind: "diverged", divergence });
     const path = own || isPlace || sealed !== undefined || replaying?.replay.finished(boundary) ? this.#statesPath(sealed) : undefined;
     if (path !== undefined && !present.ended()) run.keepNow();
@@ -59,7 +60,7 @@ export class Endings {
     shown.present.outside.close();
   }
 
-  #finish(code: number, message: string): void {
+  #finish(code: number, message: string, differs?: true): void {
     const { output, sampler, port, shown } = this.parts;
     this.travel.end(message);
     output.flush();
@@ -67,7 +68,7 @@ export class Endings {
     this.saving.finish();
     this.halt();
     const reset = shown.present.ended()?.reset;
-    port.post({ kind: "ended", end: { code, message, ...reset && { reset } } });
+    port.post({ kind: "ended", end: { code, message, ...reset && { reset }, ...differs && { differs } } });
   }
 
   /**

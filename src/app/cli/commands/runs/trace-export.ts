@@ -159,6 +159,7 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
     if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
     if (event.kind === "sample") progress.at(event.sample.instructions, last);
     if (event.kind === "ended") over = true;
+    if (event.kind === "ended" && event.end.differs) report(`el2: ${path}: ${event.end.message}`);
     if (event.kind === "ended" && event.end.code === ExitCode.Usage) broken.reject(new Failure(endProblem(event.end)));
     if (event.kind === "failed") broken.reject(failed(`trace export: ${path}: bug: ${event.message}`));
   };

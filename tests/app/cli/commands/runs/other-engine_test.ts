@@ -88,7 +88,11 @@ Deno.test("a hash that differs ends each replay with its place", () =>
     await rewrite(file, (line) => line.includes('"end"') ? line.replace(/"registers":"../, '"registers":"zz') : line);
     const { code, stderr } = await el2("replay", file);
     assert.equal(code, 1);
-    assert.match(stderr, /the replay differs: t:0\.\d{6}, instruction \d+: registers were zz/);
+    const place = /the replay differs: t:0\.\d{6}, instruction \d+: registers were zz/;
+    assert.match(stderr, place);
+    const exported = await el2("trace", "export", `${folder}/a.json`, "--recording", file);
+    assert.equal(exported.code, 0, exported.stderr);
+    assert.match(exported.stderr, place);
   }));
 
 /** A copy of this checkout, as far as the program needs it. */
