@@ -33,9 +33,13 @@ const cause = (name: string, source: string, cause: CauseCase["cause"], wayOut: 
   more,
 });
 
+/** Turns authentication with key DA on, and gives X1 a modifier. */
+const AUTHENTICATES = ".arch armv8.4-a\nmrs x0, sctlr_el1\nmov64 x1, 0x8000000\norr x0, x0, x1\nmsr sctlr_el1, x0\nisb\nmov x1, #1";
+
 const SHARED = `[vm.y]\nimage = "y.bin"\nmemory = "4MiB"\n[link]
 board = { kind = "shm", label = 1, size = "64KiB", access = { x = "r", y = "rw" } }\n`;
 
+const load = (address: string, load = "ldr w1, [x0]") => `mov64 x0, ${address}\n${load}`;
 const UNDEFINED: readonly CauseCase[] = [
   cause(
     "an instruction of SVE",
@@ -110,11 +114,50 @@ add x3, x3, #1
     /16/,
   ),
   cause("a branch to half an instruction", "adr x0, 2f\nadd x0, x0, #2\n2: br x0", { code: "pc-alignment" }, /pointer/),
-  cause("a null function pointer", "mov x0, #0\nblr x0", { code: "jump-to-devices", address: "0x0" }, /null/),
+  cause(
+    "a null function pointer",
+    "mov x0, #0\nblr x0",
+    { code: "jump-to-devices", address: "0x0", by: { how: "call", register: "X0", at: /^0x800000/ } },
+    /null: X0 at 0x8/,
+  ),
+  cause(
+    "a return without an address",
+    "mov64 x30, 0x90000000\nret",
+    { code: "jump-to-devices", address: "0x90000000", by: { how: "return" } },
+    /^save X30/,
+  ),
+  cause(
+    "a branch to 0 after a call of something else",
+    "mov x1, #0\nadr x0, 2f\nblr x0\n2: br x1",
+    { code: "jump-to-devices", address: "0x0", by: null },
+    /^find the pointer that is null$/,
+  ),
+  cause("an address beyond all while stage 1 is off", load("0xffffffffffffff00"), { code: "address-off", bits: 48 }, /turn stage 1 on/),
+  cause("a push before there is a stack", "mov x0, #0\nmov sp, x0\nstp x29, x30, [sp, #-16]!", { code: "no-stack", sp: "0x0" }, /set SP/),
+  cause(
+    "a pointer whose authentication fails",
+    `${AUTHENTICATES}\nmov64 x0, 0x80010000\npacda x0, x1\nmov x1, #2\nautda x0, x1\nldr x2, [x0]`,
+    { code: "failed-authentication", pointer: "0x80010000" },
+    /modifier of PAC/,
+    '[machine]\ncpu = "v8.4"',
+  ),
+  cause(
+    "the same with stage 1 on",
+    `mmu_on\n${AUTHENTICATES}\nmov64 x0, 0x80010000\npacda x0, x1\nmov x1, #2\nautda x0, x1\nldr x2, [x0]`,
+    { code: "failed-authentication", pointer: "0x80010000" },
+    /modifier of PAC/,
+    '[machine]\ncpu = "v8.4"',
+  ),
+  cause(
+    "the same bits in a pointer that nobody has signed",
+    load("0x2000000080010000"),
+    { code: "address-off", bits: 48 },
+    /turn stage 1 on/,
+    '[machine]\ncpu = "v8.4"',
+  ),
   cause("a call of a supervisor without vectors", "svc #1", { code: "no-vectors", vbar: "0x70000000", offset: "0x200" }, /VBAR_EL1/),
 ];
 
-const load = (address: string, load = "ldr w1, [x0]") => `mov64 x0, ${address}\n${load}`;
 const access = (kind: string, address: string, size: number | null = 4) => ({ kind, address, size });
 
 const ALIGNMENT: readonly CauseCase[] = [
@@ -339,7 +382,10 @@ for (const [kind, addresses] of Object.entries(NO_MEMORY)) {
       const found = because.find((one) => one.code === "cause")?.cause;
       const short = `0x${BigInt(address).toString(16)}`;
       assert.ok(matches(found, { code: "jump-to-devices", address: short }), `${address}: ${JSON.stringify(because)}`);
-      assert.match(EXCEPTION_CAUSES.wayOutText(found!) ?? "-", short === "0x0" ? /that is null/ : /^fix the pointer that it branched to$/);
+      assert.match(
+        EXCEPTION_CAUSES.wayOutText(found!) ?? "-",
+        short === "0x0" ? /that is null/ : /^fix the pointer(?:: X0 at 0x| that it branched to$)/,
+      );
     }
   });
 }

@@ -27,6 +27,14 @@ export type StageOneFault = "translation" | "access-flag" | "permission";
 /** Why an access counts as one to Device memory. */
 export type DeviceBecause = "stage-1-off" | "mair" | "stage-2";
 
+/**
+ * The instruction that set PC: the call before the address in X30, with its address and symbol; or a
+ * return, as X30 is the address.
+ */
+export type BranchedBy =
+  | { readonly how: "call"; readonly at: string; readonly symbol: string | null; readonly register: string }
+  | { readonly how: "return" };
+
 export type ExceptionCause =
   // Undefined instructions: what Arm calls the word.
   | {
@@ -75,6 +83,12 @@ export type ExceptionCause =
   /** The tables caused the fault at that time, and have changed since. */
   | { readonly code: "tables-since"; readonly access: FaultingAccess; readonly fault: StageOneFault; readonly level: number }
   | { readonly code: "address-size"; readonly access: FaultingAccess; readonly bits: number }
+  /** Stage 1 is off, so that the address itself has too many bits. */
+  | { readonly code: "address-off"; readonly access: FaultingAccess; readonly bits: number }
+  /** Bits 63:48 are those of a pointer whose authentication failed (FEAT_PAuth). */
+  | { readonly code: "failed-authentication"; readonly access: FaultingAccess; readonly pointer: string }
+  /** An access by SP, which is near 0. */
+  | { readonly code: "no-stack"; readonly access: FaultingAccess; readonly sp: string }
   | { readonly code: "table-outside"; readonly access: FaultingAccess; readonly walk: WalkEnd }
   // Stage 2, and devices.
   | {
@@ -108,7 +122,7 @@ export type ExceptionCause =
     readonly to: readonly string[];
   }
   /** A branch to where no memory is: to a device, or to nothing. */
-  | { readonly code: "jump-to-devices"; readonly address: string; readonly ipa: string }
+  | { readonly code: "jump-to-devices"; readonly address: string; readonly ipa: string; readonly by: BranchedBy | null }
   | {
     readonly code: "nobody-serves";
     readonly access: FaultingAccess;
@@ -131,6 +145,12 @@ const FAULT_WORDS: Readonly<Record<StageOneFault, string>> = {
 const sized = ({ kind, size }: FaultingAccess) => size === null ? kind : `${kind} of ${size} ${size === 1 ? "byte" : "bytes"}`;
 const walkText = ({ ttbr, level, entry, descriptor }: WalkEnd) =>
   `the level ${level} entry at ipa ${entry} (from ${ttbr}) ${descriptor === null ? "cannot be read" : `is ${descriptor}`}`;
+
+/** A branch, up to its target. */
+function branchText(by: BranchedBy | null): string {
+  if (by?.how === "call") return `the call at ${by.at}${by.symbol === null ? "" : ` <${by.symbol}>`} went to ${by.register}, which is`;
+  return by ? "a return went to X30, which is" : "the program branched to";
+}
 
 /** Why memory is Device. */
 export const DEVICE_WORDS: Readonly<Record<DeviceBecause, string>> = {
@@ -183,6 +203,11 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "tables-since": ({ access, fault, level }) =>
     `${access.address} ${FAULT_WORDS[fault]} at stage 1 at that time (level ${level}); its tables have changed since`,
   "address-size": ({ access, bits }) => `the translation of ${access.address} gives an address of more than ${bits} bits`,
+  "address-off": ({ access, bits }) =>
+    `stage 1 is off (SCTLR_EL1.M is 0), so that ${access.address} is the physical address, which has at most ${bits} bits`,
+  "failed-authentication": ({ access, pointer }) =>
+    `${access.address} is ${pointer} but for bits 63:48: the authentication of the pointer (AUT*) failed`,
+  "no-stack": ({ access, sp }) => `the ${sized(access)} at ${access.address} is to the stack, and SP is ${sp}: the program has set none`,
   "table-outside": ({ access, walk }) => `the walk for ${access.address} left the VM's memory: ${walkText(walk)}`,
   "not-given": ({ ipa, stage1, memory }) =>
     `ipa ${ipa} ${stage1 ? "" : "(stage 1 is off) "}is not memory of the VM, and no device is there; its memory: ${
@@ -195,8 +220,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       parcel === null ? "" : `, ${parcel}`
     }`,
   "lent": ({ ipa, parcel, to }) => `ipa ${ipa} is lent: ${parcel} to ${to.join(", ")}`,
-  "jump-to-devices": ({ address, ipa }) =>
-    `the program branched to ${address}${ipa === address ? "" : ` (ipa ${ipa})`}, where no memory is`,
+  "jump-to-devices": ({ address, ipa, by }) => `${branchText(by)} ${address}${ipa === address ? "" : ` (ipa ${ipa})`}, where no memory is`,
   "nobody-serves": ({ ipa, vm, schedule }) =>
     `ipa ${ipa} is for the VMM of ${vm}, ${
       schedule === "own" ? 'but schedule = "own": no VMM sees the access' : "which has no device there"
@@ -237,6 +261,9 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     pan ? "use LDTR or STTR, or clear PSTATE.PAN around it" : "fix AP, PXN and UXN of the descriptor, or the pointer",
   "tables-since": () => "change the tables, and invalidate the TLBs, before the first access",
   "address-size": () => "fix the descriptor, or TCR_EL1.IPS",
+  "address-off": () => "fix the pointer, or turn stage 1 on first",
+  "failed-authentication": () => "give AUT* the key and the modifier of PAC*, and leave the signed pointer as it is",
+  "no-stack": () => "set SP to the end of memory for a stack before the first call",
   "table-outside": ({ walk: { ttbr, level } }) =>
     level < 1 ? `put tables of the VM's own memory into ${ttbr}` : `fix the descriptor of level ${level - 1}, or ${ttbr}`,
   "not-given": () => "fix the pointer; memory and devices of the VM are in its devicetree",
@@ -244,8 +271,14 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     parcel === null ? "wait for the mapping before the first access" : `access it after MEM_ACCEPT of ${parcel} has been answered`,
   "no-right": ({ access: { kind }, parcel }) => parcel === null ? "fix the pointer" : RIGHT_WAYS_OUT[kind] ?? "give this VM the right",
   "lent": ({ parcel, to }) => `wait until ${to.join(", ")} releases ${parcel}, and reclaim it`,
-  "jump-to-devices": ({ address }) =>
-    address === "0x0" ? "find the function pointer that is null; X30 may hold its caller" : "fix the pointer that it branched to",
+  "jump-to-devices": ({ address, by }) =>
+    by === null
+      ? address === "0x0" ? "find the pointer that is null" : "fix the pointer that it branched to"
+      : by.how === "call"
+      ? address === "0x0"
+        ? `find the function pointer that is null: ${by.register} at ${by.at}`
+        : `fix the pointer: ${by.register} at ${by.at}`
+      : "save X30 before a call, and restore it before RET",
   "nobody-serves": ({ schedule }) =>
     schedule === "own"
       ? 'remove schedule = "own", or the access'

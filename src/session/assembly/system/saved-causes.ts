@@ -13,6 +13,11 @@ const access = v.strictObject({
 const ttbr = v.picklist(["TTBR0_EL1", "TTBR1_EL1"]);
 const walk = v.strictObject({ ttbr, level: number, entry: text, descriptor: v.nullable(text) });
 
+const branched = v.variant("how", [
+  v.strictObject({ how: v.literal("call"), at: text, symbol: v.nullable(text), register: text }),
+  v.strictObject({ how: v.literal("return") }),
+]);
+
 const of = <C extends string, E extends v.ObjectEntries>(code: C, entries: E) => v.strictObject({ code: v.literal(code), ...entries });
 
 const FORMS = {
@@ -37,12 +42,15 @@ const FORMS = {
   "no-permission": of("no-permission", { access, walk, el: number, rights: text, pan: flag }),
   "tables-since": of("tables-since", { access, fault: v.picklist(["translation", "access-flag", "permission"]), level: number }),
   "address-size": of("address-size", { access, bits: number }),
+  "address-off": of("address-off", { access, bits: number }),
+  "failed-authentication": of("failed-authentication", { access, pointer: text }),
+  "no-stack": of("no-stack", { access, sp: text }),
   "table-outside": of("table-outside", { access, walk }),
   "not-given": of("not-given", { access, ipa: text, stage1: flag, memory: texts }),
   "given-since": of("given-since", { access, ipa: text, rights: text, parcel: v.nullable(text) }),
   "no-right": of("no-right", { access, ipa: text, rights: text, owner: text, parcel: v.nullable(text) }),
   "lent": of("lent", { access, ipa: text, parcel: text, to: texts }),
-  "jump-to-devices": of("jump-to-devices", { address: text, ipa: text }),
+  "jump-to-devices": of("jump-to-devices", { address: text, ipa: text, by: v.nullable(branched) }),
   "nobody-serves": of("nobody-serves", { access, ipa: text, vm: text, schedule: v.picklist(["proxy", "own"]) }),
   "not-emulated": of("not-emulated", { access, ipa: text, by: text }),
   "device-refuses": of("device-refuses", { access, ipa: text, device: text }),

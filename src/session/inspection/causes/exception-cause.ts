@@ -146,7 +146,9 @@ function operationOf(vcpu: Vcpu): string | null {
 function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
   const written = overwritten(view, vcpu, taken, false);
   if (written) return written;
-  const access = accessOf(readWord(view, vcpu, taken.elr), taken), status = taken.esr & AbortSyndrome.FscMask;
+  const access = accessOf(readWord(view, vcpu, taken.elr), taken), lookAlike = pointerCause(view, vcpu, taken, access);
+  if (lookAlike) return lookAlike;
+  const status = taken.esr & AbortSyndrome.FscMask;
   if (status === FaultStatus.Alignment) return alignmentCause(view, vcpu, taken, access);
   if (status === FaultStatus.External) return stage2Cause(view, vcpu, taken, access);
   const walk = walkOf(view, vcpu, taken.far);
@@ -164,11 +166,40 @@ function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | unde
     case FaultStatus.Permission:
       return walk && "at" in walk ? permissionCause(vcpu, taken, access, walk) : undefined;
     case FaultStatus.AddressSize:
-      return { code: "address-size", access, bits: outputBits(view, vcpu) };
+      return { code: isStage1On(vcpu) ? "address-size" : "address-off", access, bits: outputBits(view, vcpu) };
     case FaultStatus.ExternalOnWalk:
       return at && { code: "table-outside", access, walk: at };
   }
   return undefined;
+}
+
+/** Kinds of faults that a wrong address alone may cause. */
+const OF_ADDRESS: ReadonlySet<number> = new Set([FaultStatus.Translation, FaultStatus.AddressSize]);
+/** SCTLR_EL1.EnIA, EnIB, EnDA and EnDB. */
+const AUTHENTICATES = 1n << 31n | 1n << 30n | 1n << 27n | 1n << 13n;
+/** Bits of an address, and the one that says in which half it is. */
+const VA_BITS = 48, HALF_BIT = 55n;
+
+/** A pointer that is wrong for a reason of its own, whatever the tables say of its address. */
+function pointerCause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAccess): ExceptionCause | undefined {
+  const status = taken.esr & AbortSyndrome.FscMask, { far, elr } = taken, { registers } = vcpu;
+  const sp = BigInt.asIntN(64, spOf(vcpu, taken)), isNear = (value: bigint) => value > -NEAR && value < NEAR;
+  if (isNear(sp) && isNear(BigInt.asIntN(64, far) - sp) && usesSp(view, vcpu, elr)) {
+    return { code: "no-stack", access, sp: hex(spOf(vcpu, taken)) };
+  }
+  if (!OF_ADDRESS.has(faultOf(status).kind) || (registers.getRegister("SCTLR_EL1") & AUTHENTICATES) === 0n) return undefined;
+  if (!view.system.symbols.core.cpu.features.has("FEAT_PAuth")) return undefined;
+  const low = BigInt.asUintN(VA_BITS, far), pointer = far >> HALF_BIT & 1n ? BigInt.asUintN(64, low - (1n << BigInt(VA_BITS))) : low;
+  if (pointer === far) return undefined;
+  const translation = view.system.symbols.core.questions.inspect(registers, pointer);
+  const isThere = translation.ok && vcpu.space.stage2.lookup(translation.ipa) !== undefined;
+  return isThere ? { code: "failed-authentication", access, pointer: hex(pointer) } : undefined;
+}
+
+/** Whether the instruction at an address accesses memory by SP. */
+function usesSp(view: View, vcpu: Vcpu, elr: bigint): boolean {
+  const word = readWord(view, vcpu, elr);
+  return word !== undefined && /\[sp\b/.test(instructionText(word, elr));
 }
 
 const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {

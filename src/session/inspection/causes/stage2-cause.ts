@@ -3,7 +3,7 @@
 
 import { loadStoreSyndrome, Stage2Flags } from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
-import type { ExceptionCause, FaultingAccess } from "../../../model/queries/facts/exception-cause.ts";
+import type { BranchedBy, ExceptionCause, FaultingAccess } from "../../../model/queries/facts/exception-cause.ts";
 import { nameOf, paId, parcelId, vmId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
@@ -27,7 +27,12 @@ export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Faulti
   const device = space.deviceAt(ipa), now = space.stage2.lookup(ipa), page = then ? then.page : now;
   const mapped = page ?? now, isMemory = mapped !== undefined && ram.contains(mapped.pa, 1);
   if (access.kind === "instruction fetch" && !isMemory) {
-    return lentAway(view, vcpu, access, ipa) ?? { code: "jump-to-devices", address: access.address, ipa: at };
+    return lentAway(view, vcpu, access, ipa) ?? {
+      code: "jump-to-devices",
+      address: access.address,
+      ipa: at,
+      by: branchedBy(view, vcpu, taken),
+    };
   }
   if (device) {
     return isPlain
@@ -97,4 +102,21 @@ function memoryOf({ space }: Vcpu): string[] {
   }
   const named = ranges.sort((a, b) => (b.end - b.first) - (a.end - a.first)).slice(0, RANGES_NAMED);
   return named.sort((a, b) => a.first - b.first).map(({ first, end }) => `${hex(first)}..${hex(end - 1)}`);
+}
+
+/** BLR Xn, with n in bits 9:5, and its forms with authentication, whose bits 24 and 11:10 differ. */
+const BLR_MASK = 0xfeff_f000, BLR = 0xd63f_0000, RN_SHIFT = 5, RN_MASK = 0x1f;
+
+/** The branch to an address where no memory is. Registers are as the branch has left them. */
+function branchedBy(view: View, vcpu: Vcpu, { far }: Taken): BranchedBy | null {
+  const { registers } = vcpu, link = registers.getX(30);
+  // X30 is 0 until the first call, too.
+  if (link === far && far !== 0n) return { how: "return" };
+  const word = link % 4n === 0n ? readWord(view, vcpu, link - 4n) : undefined;
+  if (word === undefined || (word & BLR_MASK) >>> 0 !== BLR) return null;
+  const number = word >>> RN_SHIFT & RN_MASK;
+  // X30 is older than the branch if the register has another address.
+  if (registers.getX(number) !== far) return null;
+  const symbol = view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), link - 4n) ?? null;
+  return { how: "call", at: hex(link - 4n), symbol, register: `X${number}` };
 }

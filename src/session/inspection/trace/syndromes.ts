@@ -2,21 +2,26 @@
 
 import { AbortSyndrome, ExceptionClass, exceptionClass, faultOf, FaultStatus } from "../../../cpu/core/interface.ts";
 
-const CLASSES: Readonly<Record<number, string>> = {
+/** The classes that the CPU has. */
+type Known = (typeof ExceptionClass)[keyof typeof ExceptionClass];
+const CLASSES: Readonly<Record<number, string>> & Readonly<Record<Known, string>> = {
   [ExceptionClass.Unknown]: "undefined instruction",
   [ExceptionClass.Wfx]: "trapped WFI or WFE",
   [ExceptionClass.FpAccess]: "access to FP or SIMD while CPACR_EL1 traps it",
+  [ExceptionClass.BranchTarget]: "branch to an instruction that is no target (BTI)",
   [ExceptionClass.IllegalState]: "illegal execution state",
   [ExceptionClass.Svc]: "SVC",
   [ExceptionClass.Hvc]: "HVC",
   [ExceptionClass.Smc]: "SMC",
   [ExceptionClass.SystemRegister]: "trapped system register",
+  [ExceptionClass.PointerAuthentication]: "failed pointer authentication",
   [ExceptionClass.InstructionAbortLower]: "instruction abort from EL0",
   [ExceptionClass.InstructionAbort]: "instruction abort",
   [ExceptionClass.PcAlignment]: "misaligned PC",
   [ExceptionClass.DataAbortLower]: "data abort from EL0",
   [ExceptionClass.DataAbort]: "data abort",
   [ExceptionClass.SpAlignment]: "misaligned SP",
+  [ExceptionClass.MemoryOperation]: "memory copy or set out of its order",
   [ExceptionClass.BreakpointLower]: "breakpoint in EL0",
   [ExceptionClass.Breakpoint]: "breakpoint",
   [ExceptionClass.SoftwareStepLower]: "software step in EL0",
