@@ -71,9 +71,23 @@ for (const [name, { source, cause, wayOut }] of Object.entries(BROKEN)) {
   });
 }
 
+for (const [name, source] of [["a reset", RESET], ["its power-off", OFF]] as const) {
+  Deno.test(`restarts again and again: a guest that asks for ${name} at once`, async () => {
+    const machine = await saidSoon(() => system(`no_vectors\n${source}`), "x"), row = verdictOn(machine, "x");
+    assert.ok(row.fact.code === "restarts" && row.fact.lives >= 20, row.text);
+    assert.match(row.way_out ?? "", /asks for its end/);
+    assert.match(row.next ?? "", /^el2 why why:\d+$/);
+    assert.ok(machine.broken().some((text) => text.startsWith("x: ")), "a run would not fail");
+    assertLasting(machine, (now) => verdictOn(now, "x").fact.code, INSTANTS);
+  });
+}
+
 const SLEEP = "sleep_healthily";
 const HEALTHY_ONES: Readonly<Record<string, string>> = {
   "powers itself off again and again": `no_vectors\n${LONGER}\n${OFF}`,
+  // Each life begins where the time of the one before ended.
+  "asks for a reset at once for 1 ms, and runs then": `no_vectors\nmrs x0, cntvct_el0\nmrs x1, cntfrq_el0
+    mov x2, #1000\nudiv x1, x1, x2\ncmp x0, x1\nb.hi 6f\n${RESET}\n6: ${SLEEP}`,
   "asks for a reset again and again": `no_vectors\n${LONGER}\n${RESET}`,
   "handles an exception in each life, and asks for a reset": `adr x0, vectors\nmsr vbar_el1, x0\nisb\n${LONGER}\nbrk #1\n${RESET}
     .balign 2048\nvectors:\n.zero 0x200\nmrs x10, elr_el1\nadd x10, x10, #4\nmsr elr_el1, x10\neret\n.balign 2048`,

@@ -99,7 +99,7 @@ export type VerdictFact =
   | { readonly code: "powered-off" }
   | { readonly code: "not-started"; readonly call: string; readonly since_ns: number }
   | { readonly code: "buffer-refused"; readonly call: string; readonly rule: string }
-  /** `lives`: ends in a row that nobody wanted, each soon after a start; `how`: the last one. */
+  /** `lives`: ends in a row, each soon after a start; `how`: the last one. */
   | { readonly code: "restarts"; readonly lives: number; readonly how: string }
   | {
     readonly code: "failed" | "off" | "stopped";
@@ -309,6 +309,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "exit-loop": () => "give up after some tries, or wait for an interrupt",
   "wfi-returns": () => "clear PSTATE.I where it waits, or disable the interrupt",
   "starved": () => "give it the priority of its rivals or a higher one, or another physical CPU (affinity_map)",
+  "restarts": () => "find what it lacks where it asks for its end",
   "awaits-dead": ({ what: { by } }) => fixFirst(by),
   "no-wakeup": () => "set a timer, or enable an interrupt that can come, before the sleep",
   "deadlock": () => "have one of them act before it waits, or set a timer",

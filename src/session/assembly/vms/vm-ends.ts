@@ -74,6 +74,11 @@ const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
 };
 /** Virtual time (ns) of a life that is too short to have done its work. */
 const SHORT_LIFE = 10e9;
+/**
+ * Virtual time (ns) of a life in which nothing can boot, ends of such lives in a row that are a
+ * failure, whoever asked for them, and time without one after which they are over.
+ */
+const BRIEF_LIFE = 3e6, BRIEF_LIVES = 20, BRIEF_OVER = 30e6;
 const EXIT_SECTION = "resource-manager 4.3";
 
 /** A problem that the host has reported, and how many reasons there were then. */
@@ -101,8 +106,16 @@ interface Known {
   readonly unshown: Map<number, UnseenEnd>;
   readonly logs: Map<number, readonly LoggedLine[]>;
   /** When VMs were made that are made again and again, and their bad ends in a row. */
-  readonly lives: Map<string, { readonly since: number; readonly bad: number }>;
+  readonly lives: Map<string, Lives>;
 }
+
+/** The last life of a VM: its start, and ends in a row that nobody wanted, and of brief lives. */
+interface Lives {
+  readonly since: number;
+  readonly bad: number;
+  readonly brief: number;
+}
+const NO_LIVES: Lives = { since: 0, bad: 0, brief: 0 };
 
 /** The same for another machine there. */
 export type EndsMemory = Known;
@@ -189,8 +202,9 @@ export class VmEnds {
   }
 
   badLives(vm: string): number {
-    const { since, bad } = this.#known.lives.get(vm) ?? { since: 0, bad: 0 };
-    return this.hypervisor().now - since < SHORT_LIFE ? bad : 0;
+    const { since, bad, brief } = this.#known.lives.get(vm) ?? NO_LIVES, lasted = this.hypervisor().now - since;
+    if (brief >= BRIEF_LIVES && lasted < BRIEF_OVER) return brief;
+    return lasted < SHORT_LIFE ? bad : 0;
   }
 
   /** Listens to the hypervisor. */
@@ -226,7 +240,7 @@ export class VmEnds {
     this.#known.vmids.delete(vm);
     this.#known.told.delete(vm);
     this.#known.before.set(vm, this.hypervisor().trace.reasons.count);
-    this.#known.lives.set(vm, { since: this.hypervisor().now, bad: this.#known.lives.get(vm)?.bad ?? 0 });
+    this.#known.lives.set(vm, { ...this.#known.lives.get(vm) ?? NO_LIVES, since: this.hypervisor().now });
   }
 
   #stopped(vcpu: Vcpu, how: VcpuEnd): void {
@@ -382,9 +396,12 @@ export class VmEnds {
 
   /** A life that ends badly soon after its start is one more in a row. */
   #endLife(vm: string, failed: boolean): void {
-    const { since = 0, bad = 0 } = this.#known.lives.get(vm) ?? {};
-    const isShort = this.hypervisor().now - since < SHORT_LIFE;
-    this.#known.lives.set(vm, { since, bad: failed && isShort ? bad + 1 : 0 });
+    const { since, bad, brief } = this.#known.lives.get(vm) ?? NO_LIVES, lasted = this.hypervisor().now - since;
+    this.#known.lives.set(vm, {
+      since,
+      bad: failed && lasted < SHORT_LIFE ? bad + 1 : 0,
+      brief: lasted < BRIEF_LIFE ? brief + 1 : 0,
+    });
   }
 
   #ruleOf(work: LastWork | undefined, exit: VmExitReason | undefined, problem: string | undefined): string {

@@ -139,7 +139,13 @@ function restarts({ view, vm: { id } }: Patient): Verdict<"restarts"> | undefine
   const lives = view.system.ends.badLives(nameOf(id)), reason = lastEnd(view, id);
   if (lives < BAD_LIVES || !reason) return undefined;
   const evidence = causeOf(view, reason);
-  return { fact: { code: "restarts", lives, how: reason.rule }, evidence, reason, next: hint("why", whyId(reason.id)) };
+  return {
+    fact: { code: "restarts", lives, how: reason.rule },
+    evidence,
+    reason,
+    next: hint("why", whyId(reason.id)),
+    vain: { operations: [] },
+  };
 }
 
 /** The refusal of the buffer that a VM lacked at its start: that came first, and is the cause. */
