@@ -28,8 +28,8 @@ export type StageOneFault = "translation" | "access-flag" | "permission";
 export type DeviceBecause = "stage-1-off" | "mair" | "stage-2";
 
 /**
- * The instruction that set PC: the call before the address in X30, with its address and symbol; or a
- * return, as X30 is the address.
+ * The instruction that set PC: the call before the address in X30, with its address and symbol, or
+ * a return, as X30 is the address.
  */
 export type BranchedBy =
   | { readonly how: "call"; readonly at: string; readonly symbol: string | null; readonly register: string }

@@ -180,7 +180,7 @@ const AUTHENTICATES = 1n << 31n | 1n << 30n | 1n << 27n | 1n << 13n;
 /** Bits of an address, and the one that says in which half it is. */
 const VA_BITS = 48, HALF_BIT = 55n;
 
-/** A pointer that is wrong for a reason of its own, whatever the tables say of its address. */
+/** A pointer that is wrong, whatever the tables have for its address. */
 function pointerCause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAccess): ExceptionCause | undefined {
   const status = taken.esr & AbortSyndrome.FscMask, { far, elr } = taken, { registers } = vcpu;
   const sp = BigInt.asIntN(64, spOf(vcpu, taken)), isNear = (value: bigint) => value > -NEAR && value < NEAR;

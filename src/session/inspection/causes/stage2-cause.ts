@@ -104,7 +104,7 @@ function memoryOf({ space }: Vcpu): string[] {
   return named.sort((a, b) => a.first - b.first).map(({ first, end }) => `${hex(first)}..${hex(end - 1)}`);
 }
 
-/** BLR Xn, with n in bits 9:5, and its forms with authentication, whose bits 24 and 11:10 differ. */
+/** BLR Xn, with n in bits 9:5, and its forms with authentication: bits 24 and 11:10 differ. */
 const BLR_MASK = 0xfeff_f000, BLR = 0xd63f_0000, RN_SHIFT = 5, RN_MASK = 0x1f;
 
 /** The branch to an address where no memory is. Registers are as the branch has left them. */

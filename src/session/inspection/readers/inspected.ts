@@ -98,7 +98,7 @@ export interface Inspected {
     unshownOf(reason: number): UnseenEnd | undefined;
     /** The last lines of a kernel's log that nothing has shown, by the number of the reason. */
     logOf(reason: number): readonly LoggedLine[];
-    /** Its last ends in a row, each soon after its start, that nobody wanted or that came at once. */
+    /** Its last ends in a row, soon after its starts, that nobody wanted or that came at once. */
     badLives(vm: string): number;
   };
 }

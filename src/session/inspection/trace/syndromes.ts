@@ -8,7 +8,7 @@ const CLASSES: Readonly<Record<number, string>> & Readonly<Record<Known, string>
   [ExceptionClass.Unknown]: "undefined instruction",
   [ExceptionClass.Wfx]: "trapped WFI or WFE",
   [ExceptionClass.FpAccess]: "access to FP or SIMD while CPACR_EL1 traps it",
-  [ExceptionClass.BranchTarget]: "branch to an instruction that is no target (BTI)",
+  [ExceptionClass.BranchTarget]: "branch to an instruction that does not permit it (BTI)",
   [ExceptionClass.IllegalState]: "illegal execution state",
   [ExceptionClass.Svc]: "SVC",
   [ExceptionClass.Hvc]: "HVC",
