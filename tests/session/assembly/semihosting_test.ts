@@ -50,6 +50,14 @@ Deno.test("a primary VM's semihosting calls have the same answers", async () => 
   });
 });
 
+Deno.test("a VM that reads its console by semihosting waits for input, and is not stuck", async () => {
+  await inFolder(async (folder) => {
+    const elf = await build("echo", VM, folder);
+    const outcome = await el2("run", elf, "--headless", "--turbo", "--for", "2s");
+    assert.equal(outcome.code, 0, outcome.stderr);
+  });
+});
+
 /** More than the guests need. */
 const TURNS = 1_000_000;
 

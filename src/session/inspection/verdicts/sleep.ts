@@ -16,7 +16,9 @@ import {
 } from "../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../machine/hypervisor/interface.ts";
 import { irqId, nameOf, parcelId, vmId } from "../../../model/queries/ids.ts";
+import { SEMIHOSTING_WORD } from "../../../machine/abi/semihosting.ts";
 import { Vmid } from "../readers/guest-names.ts";
+import { readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
 import { barrierOf, unendedBarrier } from "../readers/objects/read-irqs.ts";
@@ -56,6 +58,8 @@ type Raisers = Omit<Waker, "wait" | "state">;
 export interface Sleep {
   readonly vm: string;
   readonly vcpus: readonly Vcpu[];
+  /** A vCPU waits for what somebody types, by a semihosting call. */
+  readonly reads: boolean;
   /** The timer that wakes it first; undefined if none does. */
   readonly timer: OfCode<Wait, "timer"> | undefined;
   readonly wakers: readonly Waker[];
@@ -108,7 +112,13 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       wakers.push({ wait, state: undefined, raisers: undefined, through: "" });
     }
   }
-  return { vm, vcpus, timer: first, wakers, barred, unasked, unended };
+  return { vm, vcpus, reads: vcpus.some((vcpu) => isReading(view, vcpu)), timer: first, wakers, barred, unasked, unended };
+}
+
+/** Whether a vCPU sleeps in a semihosting call, which it makes again when something is typed. */
+function isReading(view: View, vcpu: Vcpu): boolean {
+  const { registers, life } = vcpu;
+  return registers.semihosting && life.isBlockedBy(Block.Suspend) && readWord(view, vcpu, registers.pc) === SEMIHOSTING_WORD;
 }
 
 /** The queue of which a source tells its sender that it has room. */

@@ -32,8 +32,8 @@ function hopeOf(sleep: Sleep, others: SleepingVms): Waker | undefined {
   return others.stuck.has(sleep.vm) ? undefined : sleep.wakers.find((waker) => canCome(waker, sleep, others));
 }
 
-/** Whether neither a timer nor an interrupt will wake it. */
-const isHopeless = (sleep: Sleep, others: SleepingVms) => !sleep.timer && !hopeOf(sleep, others);
+/** Whether neither a timer nor an interrupt will wake it, nor what somebody types. */
+const isHopeless = (sleep: Sleep, others: SleepingVms) => !sleep.timer && !sleep.reads && !hopeOf(sleep, others);
 
 /** A VM that waits for one that has failed, or waits for ever itself. */
 function awaitsDead(sleep: Sleep, others: SleepingVms): Verdict<"awaits-dead"> | undefined {
