@@ -54,6 +54,8 @@ const vmSample = v.object({
   schedule: v.picklist(["native", "own", "proxy"]),
   /** Its console's name, or undefined. */
   console: v.optional(word),
+  /** Its image is a Linux kernel. */
+  linux: v.optional(v.literal(true)),
   vcpus: listOf(vcpuSample),
   /** Its virtio devices. */
   devices: listOf(deviceSample),

@@ -8,7 +8,7 @@ import { programCommands } from "../../../src/app/cli/start/screens/own-program.
 
 export const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
 
-/** What a command has printed, and its exit code. */
+/** Output of a command, and its exit code. */
 export type Outcome = Awaited<ReturnType<OwnProgram["run"]>>;
 
 /** A program whose commands do this. */

@@ -8,7 +8,7 @@ import type { AppServices } from "./services/app-services.ts";
 import { AppState } from "./app-state.ts";
 import { ConsoleActions } from "./doing/console-actions.ts";
 import { CommandRunner } from "./doing/command-runner.ts";
-import { tabAt, TABS_ROW } from "./frame/header.ts";
+import { hasLinux, tabAt, TABS_ROW } from "./frame/header.ts";
 import { HelpOverlay } from "./help.ts";
 import { KeyInput } from "./key-input.ts";
 import type { Linear } from "./linear.ts";
@@ -183,7 +183,7 @@ export class App {
 function pointing(state: AppState, machine: MachineActions): Pick<MouseServices, "tabAt" | "timeAt" | "point" | "goThere"> {
   const { windows, marks, session } = state;
   return {
-    tabAt: (x, y) => y === TABS_ROW ? tabAt(state.size.width, windows.screen.key, x) : undefined,
+    tabAt: (x, y) => y === TABS_ROW ? tabAt(state.size.width, windows.screen.key, hasLinux(session.sample), x) : undefined,
     timeAt: (x, y) => {
       const { timeline, size: { width, height } } = state;
       if (!timeline || y !== height - SCRUBBER_FROM_BELOW) return undefined;

@@ -43,6 +43,8 @@ export interface TablePaneOptions<T extends SessionTable> {
   tint?(row: RowOf<T>): Role | undefined;
   /** The row that it is about now: selected whenever it is another one. */
   current?(rows: readonly RowOf<T>[]): RowOf<T> | undefined;
+  /** Rows that are folded away until `v` unfolds them, unless a filter is set; and their name. */
+  readonly folds?: { readonly what: string; of(row: RowOf<T>): boolean };
   /** The row selected at first, if there are several. */
   first?(rows: readonly RowOf<T>[]): RowOf<T> | undefined;
 }

@@ -18,7 +18,7 @@ import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { TablePaneOptions } from "./table-options.ts";
 import { isBad, sortRows } from "./table-rows.ts";
-import type { Piece } from "../look/pieces.ts";
+import { keyPieces, type Piece } from "../look/pieces.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import { spokenCells, type SpokenLine, spokenPieces, type SpokenSize } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
@@ -67,6 +67,9 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   #oldest = Infinity;
   readonly #marked = new Set<string>();
   #following: boolean;
+  /** Rows that can be folded are; so many of them. */
+  #isFolded = true;
+  #foldedRows = 0;
   /** It was last drawn in the past. */
   #past = false;
   /** Hidden columns after the first, and whether more exist than were drawn. */
@@ -97,6 +100,8 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
       right.push([{ text: `/${this.filterText}`, role: "accent" }, { text: ` ${shown} of ${this.#rows.length}`, role: "dim" }]);
     }
     if (this.#dropped) right.push([{ text: `${this.#dropped} older gone`, role: "dim" }]);
+    const { folds } = this.options;
+    if (folds && this.#foldedRows > 0) right.push(keyPieces("v", `${this.#foldedRows} ${folds.what} folded`));
     const own = this.options.right?.();
     if (own) right.push([...own]);
     if (stream) {
@@ -208,6 +213,14 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     if (!this.#filter.error) this.#arrange();
   }
 
+  /** Unfolds rows, or folds them and has the next pane show another view. */
+  nextView(): boolean {
+    if (!this.options.folds || this.#isFolded && this.#foldedRows === 0) return false;
+    this.#isFolded = !this.#isFolded;
+    this.#arrange();
+    return !this.#isFolded;
+  }
+
   /** Whether the list has a row, and it matches the filter. */
   shows(id: string): boolean {
     return this.#shown.some((row) => row.id === id);
@@ -217,6 +230,8 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   select(id: string): void {
     this.#selected = id;
     this.#following = false;
+    // A row that is gone to is not folded away.
+    if (this.#foldedRows > 0 && !this.shows(id) && this.#rows.some((row) => row.id === id)) this.nextView();
     const at = this.#shown.findIndex((row) => row.id === id);
     if (at >= 0) this.#at = at;
   }
@@ -440,7 +455,9 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   }
 
   #arrange(): void {
-    const rows = this.#rows.filter((row) => this.#filter.passes(row));
+    const passing = this.#rows.filter((row) => this.#filter.passes(row)), { folds } = this.options;
+    const rows = folds && this.#isFolded && !this.filterText ? passing.filter((row) => !folds.of(row)) : passing;
+    this.#foldedRows = passing.length - rows.length;
     if (this.#sort) sortRows(rows, this.table, this.#sort.column, this.#sort.reverse);
     else if (this.options.order) rows.sort(this.options.order);
     this.#shown = rows;

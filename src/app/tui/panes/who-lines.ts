@@ -16,7 +16,7 @@ export type Access = RowOf<typeof WHO>;
 /** Columns of the names of values, of a place's id, its time and its kind. */
 const NAME = 10, PLACE = 16, TIME = 15, KIND = 8;
 
-/** What was done, by a kind of accesses. */
+/** Verbs of the kinds of accesses. */
 const DID: Readonly<Record<Exclude<Access["kind"], "event" | "never">, string>> = {
   write: "Written",
   read: "Read",

@@ -6,6 +6,8 @@ import { inspector } from "../panes/inspector.ts";
 import { durationText } from "../look/numbers.ts";
 import type { Pane } from "../panes/pane.ts";
 import type { Piece } from "../look/pieces.ts";
+import type { Role } from "../look/theme.ts";
+import { gauge, type Glyphs } from "../terminal/glyphs.ts";
 import { below, beside, type Body, type Placed, type ScreenPanes, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { LINUX_TABLES } from "../../../model/queries/linux-tables.ts";
@@ -24,37 +26,83 @@ const WIDE = 160, WIDE_LIST_SHARE = 0.52;
 const BESIDE = 100;
 /** Wall time (ms) for which processes and a log are good enough: reading all of them takes time. */
 const STAYS_GOOD = 1000;
-/** Columns of a process other than its wait, with blanks. */
-const BESIDE_WAIT = 62;
+/** Columns of a process other than its command, with blanks; name and bars; the parent. */
+const BESIDE_COMMAND = 64, BESIDE_IF_ROOMY = 38, PARENT = 8, WITH_PARENT = 130;
+/** Columns from which on a process has its name beside its command, and bars. */
+const ROOMY = 116;
+/** Cells of a bar. */
+const BAR = 8;
+/** Columns of what a process waits in. */
+const WAITS = 20;
 /** Levels of the log that are errors, and the warning. */
 const ERRORS: ReadonlySet<string> = new Set(["emerg", "alert", "crit", "err"]), WARNING = "warn";
 
-/** A process: its number, name and state, how long it ran, and what it waits in. */
-function taskColumns(width: number): ListColumn<TaskRow>[] {
-  const own = new Map(columnsOf(PS).map((column) => [column.name, column]));
-  const resident = own.get("resident");
+/** States as ps has them: the shape, the word, and whether it is a reason to look. */
+const STATES: Readonly<Record<TaskRow["state"], readonly [shape: keyof Glyphs["shapes"], word: string, ink: Role]>> = {
+  R: ["runs", "runs", "ok"],
+  S: ["waits", "sleeps", "dim"],
+  D: ["waits", "blocked", "warn"],
+  I: ["off", "idle", "dim"],
+  T: ["off", "stopped", "warn"],
+  t: ["off", "traced", "warn"],
+  P: ["suspended", "parked", "dim"],
+  X: ["ended", "dead", "warn"],
+  Z: ["ended", "zombie", "warn"],
+};
+
+/** The largest time and memory of all processes, which fill a bar. */
+interface Largest {
+  time: number;
+  resident: number;
+}
+
+/** A process: its number, state, time and memory, what it waits in, and what it is. */
+function taskColumns(width: number, largest: Largest): ListColumn<TaskRow>[] {
+  const own = new Map(columnsOf(PS).map((column) => [column.name, column])), resident = own.get("resident"), isRoomy = width >= ROOMY;
   const waits = ({ waits, state, cpu }: TaskRow): Piece[] => {
     if (waits !== null) return [{ text: waits, role: state === "D" ? "warn" : "dim" }];
     return state === "R" ? [{ text: `runs on CPU ${cpu ?? "?"}` }] : [{ text: "-", role: "dim" }];
   };
+  const named = ({ name, kernel }: TaskRow): Piece[] => [kernel ? { text: name, role: "dim" } : { text: name, role: "strong", bold: true }];
+  /** A column with a bar after its value, where there is room. */
+  const barred = (name: keyof Largest, column: ListColumn<TaskRow>): ListColumn<TaskRow> =>
+    !isRoomy ? column : {
+      ...column,
+      width: column.width + BAR + 1,
+      pieces: (row, context) => {
+        const share = Number(row[name] ?? 0) / Math.max(largest[name], 1);
+        const bar = gauge(context.look.glyphs.gauge, share, BAR);
+        return [...column.pieces(row, context), { text: ` ${bar}`, role: share > 0 ? "g2" : "faint" }];
+      },
+    };
   return [
     { name: "pid", title: "PID", width: 6, right: true, pieces: ({ pid }) => [{ text: String(pid) }] },
-    { name: "ppid", title: "Parent", width: 6, right: true, from: 110, pieces: ({ ppid }) => quietPieces(String(ppid ?? "-")) },
-    {
-      name: "name",
-      title: "Name",
-      width: 20,
-      pieces: ({ name, kernel }) => [kernel ? { text: name, role: "dim" } : { text: name, role: "strong", bold: true }],
-    },
+    { name: "ppid", title: "Parent", width: 6, right: true, from: WITH_PARENT, pieces: ({ ppid }) => quietPieces(String(ppid ?? "-")) },
+    ...isRoomy ? [{ name: "name", title: "Name", width: 16, pieces: named }] : [],
     {
       name: "state",
       title: "State",
-      width: 5,
-      pieces: ({ state }) => [{ text: state, role: state === "D" || state === "Z" ? "warn" : state === "R" ? "text" : "dim" }],
+      width: 9,
+      pieces: ({ state }, { look }) => {
+        const [shape, word, role] = STATES[state];
+        return [{ text: `${look.glyphs.shapes[shape]} ${word}`, role }];
+      },
     },
-    { name: "time", title: "Time", width: 8, right: true, pieces: ({ time }) => quietPieces(durationText(Number(time ?? 0))) },
-    ...resident ? [{ ...resident, title: "Memory", right: true }] : [],
-    { name: "waits", title: "Waits in", width: Math.max(width - BESIDE_WAIT, 20), pieces: waits },
+    barred("time", {
+      name: "time",
+      title: "Time",
+      width: 8,
+      right: true,
+      pieces: ({ time }) => quietPieces(durationText(Number(time ?? 0))),
+    }),
+    ...resident ? [barred("resident", { ...resident, title: "Memory", right: true })] : [],
+    { name: "waits", title: "Waits in", width: WAITS, pieces: waits },
+    {
+      name: "command",
+      title: "Command",
+      width: Math.max(width - BESIDE_COMMAND - (isRoomy ? BESIDE_IF_ROOMY : 0) - (width >= WITH_PARENT ? PARENT : 0), 16),
+      pieces: (row) => row.command === null ? isRoomy ? [{ text: "-", role: "dim" }] : named(row) : [{ text: row.command }],
+    },
   ];
 }
 
@@ -98,11 +146,17 @@ function namedColumns<T extends Table>(table: T, widths: Readonly<Record<string,
 
 /** Its panes, and their places. */
 export function linuxScreen(): ScreenPanes {
+  const largest: Largest = { time: 0, resident: 0 };
   const processes = new TablePane({
     name: "processes",
     table: PS,
     title: "Linux processes",
-    columns: taskColumns,
+    columns: (width) => taskColumns(width, largest),
+    folds: { what: "kernel threads", of: ({ kernel }) => kernel },
+    taken(rows) {
+      largest.time = Math.max(0, ...rows.map(({ time }) => Number(time ?? 0)));
+      largest.resident = Math.max(0, ...rows.map(({ resident }) => resident ?? 0));
+    },
     staysGood: STAYS_GOOD,
     empty: [
       "No VM runs a Linux that can be read",

@@ -41,6 +41,7 @@ export class VmSamples implements VmSampler {
         state: known.stateOf(vmid),
         schedule: vcpus.length === 0 ? known.planned(name)?.schedule ?? "own" : scheduleOf(vcpus),
         console: consoles.has(name) ? name : undefined,
+        ...known.runsLinux(name) && { linux: true as const },
         vcpus: vcpus.sort((a, b) => a.index - b.index).map((vcpu) => this.#sample(vcpu, elapsed)),
         devices: virtio.filter(({ vm }) => vm === name)
           .map(({ id, device }) => ({ id, kind: `virtio-${device.name}`, metrics: device.metrics() })),

@@ -1,6 +1,7 @@
 // A session's knowledge of its VMs: names by VMID, states as their host reports them, and how they
 // ended. VMs that are gone keep their entries.
 
+import { imageHeader } from "../../../inside/images/kernel-image.ts";
 import * as v from "valibot";
 import {
   endedByOwnWill,
@@ -44,6 +45,8 @@ export class SessionVms implements KnownVms {
   readonly findings = new Map<string, readonly BootFinding[]>();
   /** Images of VMs by name: bytes, and the addresses (IPA) at which they are loaded. */
   readonly images = new Map<string, readonly { readonly address: number; readonly bytes: Uint8Array }[]>();
+  /** Whether images have a banner: each is searched once. */
+  readonly #banners = new WeakMap<Uint8Array, boolean>();
   #firstError: string | undefined;
   #crashed: readonly string[] | undefined;
 
@@ -87,6 +90,20 @@ export class SessionVms implements KnownVms {
       if (offset < 0 || offset + 4 > bytes.length) continue;
       return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(offset, true);
     }
+  }
+
+  /** Whether the image of a VM has the header of a Linux kernel. */
+  isLinux(vm: string): boolean {
+    return this.images.get(vm)?.some(({ bytes }) => imageHeader(bytes) !== undefined) ?? false;
+  }
+
+  /** Whether the image of a VM has the banner of Linux: bare-metal guests may have its header. */
+  runsLinux(vm: string): boolean {
+    return this.images.get(vm)?.some(({ bytes }) => {
+      const known = this.#banners.get(bytes) ?? (imageHeader(bytes) !== undefined && hasText(bytes, BANNER));
+      this.#banners.set(bytes, known);
+      return known;
+    }) ?? false;
   }
 
   /** Whether the native host makes this VM and reports its states. */
@@ -201,4 +218,15 @@ export class SessionVms implements KnownVms {
     this.#guestExits.delete(vm);
     for (const [vmid, name] of this.#names) if (name === vm && this.hasFailed(vmid)) this.#states.set(vmid, "STOPPED");
   }
+}
+
+/** The start of the text with which a Linux begins its log. */
+const BANNER = new TextEncoder().encode("Linux version ");
+
+/** Whether bytes have a text in them. */
+function hasText(bytes: Uint8Array, text: Uint8Array): boolean {
+  for (let at = bytes.indexOf(text[0]); at >= 0; at = bytes.indexOf(text[0], at + 1)) {
+    if (text.every((byte, index) => bytes[at + index] === byte)) return true;
+  }
+  return false;
 }

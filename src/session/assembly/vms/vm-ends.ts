@@ -16,7 +16,6 @@ import type { SessionVms } from "./session-vms.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
 import { type EndedBy, endedByText, LINUX_FINDINGS } from "../../../model/queries/facts/linux-finding.ts";
 import { unseenEnd, type UnshownBecause } from "../../../model/queries/facts/verdict.ts";
-import { imageHeader } from "../../../inside/images/kernel-image.ts";
 import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
 import { HOST, paId, vmId } from "../../../model/queries/ids.ts";
 import { semihostingExitText } from "../../../machine/abi/semihosting.ts";
@@ -163,7 +162,7 @@ export class VmEnds {
 
   constructor(
     readonly hypervisor: () => Hypervisor,
-    readonly vms: Pick<SessionVms, "hosted" | "planned" | "guestExitOf" | "findings" | "images">,
+    readonly vms: Pick<SessionVms, "hosted" | "planned" | "guestExitOf" | "findings" | "isLinux">,
     readonly symbols: Pick<VmSymbols, "nameOf" | "core">,
     readonly view: () => View,
   ) {}
@@ -258,7 +257,7 @@ export class VmEnds {
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
     // A power-off that no exception and no panic led to needs no symbols, which take long to find.
     const shown = this.view().system.consoles.tail(vm);
-    if (endsMachine && how === "system-off" && !firstTaken(vcpu) && !showsPanic(shown) && !(shown === "" && this.#isLinux(vm))) return;
+    if (endsMachine && how === "system-off" && !firstTaken(vcpu) && !showsPanic(shown) && !(shown === "" && this.vms.isLinux(vm))) return;
     const work = this.#workOf(vm, vcpu, how);
     if (endsMachine && !work.panic && !work.inHandler && !work.unshown) return;
     this.#known.work.set(vm, work);
@@ -289,11 +288,6 @@ export class VmEnds {
       by,
       ...asked ? this.#unseen(vm, vcpu) : NOTHING_UNSEEN,
     };
-  }
-
-  /** Whether the image of a VM has the header of a Linux kernel. */
-  #isLinux(vm: string): boolean {
-    return this.vms.images.get(vm)?.some(({ bytes }) => imageHeader(bytes) !== undefined) ?? false;
   }
 
   /** Of a VM whose consoles have shown nothing: why, and its kernel's log. */

@@ -10,7 +10,7 @@ import { pathOf } from "../../../../model/commands/words.ts";
 import { LAUNCHER_VARIABLE } from "../../../../kit/support/computer/launcher.ts";
 import type { OwnProgram, ProgramCommand } from "../../../tui/app/services/own-program.ts";
 
-/** Commands that have the terminal or never end, and the line of the palette for what they do. */
+/** Commands that have the terminal or never end, and the line of the palette that does it. */
 export const ON_SCREENS: ReadonlyMap<string, string> = new Map([
   ["boot", "start"],
   ["run", "run"],
@@ -38,7 +38,7 @@ const ASKED: ReadonlyMap<string, Question> = new Map([["down", {
 /** Whether the palette runs a command as its own program. */
 export const isAside = (path: string): boolean => !ON_SCREENS.has(path) && !FOR_PROGRAMS.has(path);
 
-/** The commands of a program but those of a session, which the screens have in their own process. */
+/** The commands of a program but those of a session, which screens have in their process. */
 export function programCommands(tree: CommandNode): ProgramCommand[] {
   const ofSession = new Set(COMMANDS.map(pathOf));
   const below = (node: CommandNode, path: string): ProgramCommand[] => {

@@ -13,7 +13,7 @@ import type { Recording } from "../../../../session/recordings/file/recording.ts
 /** The paths of frames of a run, with their weights. */
 type Paths = (readonly [names: readonly string[], weight: number])[];
 
-/** Samples of call stacks in a run: more than a terminal has columns, and few enough to be there soon. */
+/** Samples of call stacks in a run: more than a terminal has columns, and soon there. */
 const SAMPLES = 4_000;
 /** The name of code that no symbol, line or process is known for. */
 const UNKNOWN = "?";

@@ -159,7 +159,7 @@ export class CommandRunner {
     app.changed();
   }
 
-  /** What the machine answers. */
+  /** The answer of the machine. */
   async #answer(asked: Query, command: Command, values: AnyValues, heading: string, { signal, tell }: WorkPort): Promise<WorkEnd> {
     const { app } = this;
     if (asked.table === ACCESSES.name) tell("searching back in time");

@@ -6,7 +6,7 @@ import { FlameOverlay, type ShownProfile } from "../overlays/flame-overlay.ts";
 import type { FlameFrame } from "../../panes/flame.ts";
 import type { Problem } from "../../../../kit/support/problem.ts";
 
-/** What the frames of a profile are, in the order of their views. */
+/** Kinds of frames, in the order of their views. */
 export const PROFILED = ["function", "line", "process", "wait"] as const;
 export type Profiled = typeof PROFILED[number];
 

@@ -9,6 +9,7 @@ import { grouped, secondsText, speedPieces } from "../../look/numbers.ts";
 import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
 import { type SpokenLine, spokenPieces } from "../../look/speech.ts";
 import type { Look, Role } from "../../look/theme.ts";
+import type { MachineSample } from "../../../../model/protocol/protocol.ts";
 
 /** Columns of a session's name. */
 const LONGEST_NAME = 16;
@@ -133,13 +134,24 @@ interface Tab {
   readonly whole: boolean;
 }
 
+/** The screen of Linux. */
+const LINUX = screenOf("task").key;
+
+/** Columns of its tab. */
+const LINUX_TAB = 9;
+
+/** Whether a VM has a Linux kernel. */
+export const hasLinux = (sample: MachineSample | undefined): boolean => sample?.vms.some(({ linux }) => linux) ?? false;
+
 /** The tabs in a terminal of a width while a screen is shown. */
-function tabsOf(columns: number, shown: string): Tab[] {
-  let x = columns >= WHOLE_TABS ? 1 : 0;
-  // Screens without a digit have a tab while they are shown.
-  return SCREENS.filter(({ key }) => /\d/.test(key) || key === shown).map(({ key, title, short }) => {
-    const whole = key === shown || columns >= WHOLE_TABS;
-    const word = whole ? title : columns >= SHORT_TABS ? short : "";
+function tabsOf(columns: number, shown: string, linux: boolean): Tab[] {
+  // One more tab needs more room for whole names, or has its key alone.
+  const wholeFrom = WHOLE_TABS + (linux ? LINUX_TAB : 0);
+  let x = columns >= wholeFrom ? 1 : 0;
+  // That of Linux has a tab where a VM runs one, and while it is shown.
+  return SCREENS.filter(({ key }) => key !== LINUX || linux || key === shown).map(({ key, title, short }) => {
+    const whole = key === shown || columns >= wholeFrom;
+    const word = whole ? title : columns >= SHORT_TABS + (key === LINUX ? LINUX_TAB : 0) ? short : "";
     const width = (whole ? 4 : word ? 3 : 2) + word.length;
     x += width;
     return { key, x: x - width, width, word, whole };
@@ -147,12 +159,12 @@ function tabsOf(columns: number, shown: string): Tab[] {
 }
 
 /** The key of the tab at a column; undefined outside of the tabs. */
-export function tabAt(columns: number, shown: string, x: number): string | undefined {
-  return tabsOf(columns, shown).find((tab) => x >= tab.x && x < tab.x + tab.width)?.key;
+export function tabAt(columns: number, shown: string, linux: boolean, x: number): string | undefined {
+  return tabsOf(columns, shown, linux).find((tab) => x >= tab.x && x < tab.x + tab.width)?.key;
 }
 
-export function drawTabs(screen: Screen, look: Look, { screen: shown, newReasons }: FrameState): void {
-  for (const { key, x: from, width, word, whole } of tabsOf(screen.width, shown)) {
+export function drawTabs(screen: Screen, look: Look, { screen: shown, newReasons, sample }: FrameState): void {
+  for (const { key, x: from, width, word, whole } of tabsOf(screen.width, shown, hasLinux(sample))) {
     const here = key === shown;
     let x = from;
     if (here) screen.tint({ x, y: TABS_ROW, width, height: 1 }, "sel");

@@ -24,7 +24,7 @@ export interface ShownProfile {
   readonly root: FlameFrame;
 }
 
-/** What the keys do. */
+/** Effects of the keys. */
 interface FlameWays {
   /** Counts for the next view. */
   readonly next: () => void;

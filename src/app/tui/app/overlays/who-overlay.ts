@@ -1,5 +1,5 @@
-// Who wrote or changed something last, drawn as screen Why is: Enter goes to the place of the run
-// that is selected, `o` searches the one before.
+// The last writes or changes of something, drawn as screen Why is: Enter goes to the selected place
+// of the run, `o` searches the one before.
 
 import type { OverlayAction } from "../../actions/actions.ts";
 import { drawFrame, drawThumb, insideOf } from "../../look/box.ts";
@@ -16,7 +16,7 @@ import type { Overlay } from "./overlay.ts";
 import { placeOfRun } from "../../../../model/commands/kinds.ts";
 import type { PlaceOfRun } from "../../../../model/queries/move.ts";
 
-/** What the answer is to, and its rows, oldest first. */
+/** The question in words, and the rows of its answer, oldest first. */
 interface Answered {
   readonly heading: string;
   /** The command line that prints the same. */
@@ -24,7 +24,7 @@ interface Answered {
   readonly rows: readonly Access[];
 }
 
-/** What the keys do. */
+/** Effects of the keys. */
 interface WhoWays {
   readonly go: (place: PlaceOfRun) => void;
   /** Searches what was before a place; undefined: nothing can be. */
