@@ -123,7 +123,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
     if (error instanceof WriteFailure) {
       report(`el2: ${error.message}`);
-      return ExitCode.Failed;
+      return ExitCode.Usage;
     }
     const code = codeOf(error);
     if (code === undefined) throw error;

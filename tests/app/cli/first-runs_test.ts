@@ -89,13 +89,13 @@ Deno.test("first run: the disk is full", async (t) => {
     [
       ["run", ...DEMO, "--record", `${FULL}/r`],
       undefined,
-      1,
+      2,
       /^el2: --record \/mnt\/r: No space left.*; free some space, or name another place$/m,
     ],
     [["run", ...DEMO, "--log", `${FULL}/l`], undefined, 0, /^el2: --log \/mnt\/l: No space left.*; logging ends here$/m],
-    [["run", ...DEMO], "/dev/full", 1, /^el2: stdout: No space left.*; the run ends$/m],
-    [["reference", "schema"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
-    [["--help"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
+    [["run", ...DEMO], "/dev/full", 2, /^el2: stdout: No space left.*; the run ends$/m],
+    [["reference", "schema"], "/dev/full", 2, /^el2: stdout: No space left.*; free some space, or name another place$/m],
+    [["--help"], "/dev/full", 2, /^el2: stdout: No space left.*; free some space, or name another place$/m],
     [
       ["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", `${FULL}/j`],
       undefined,
@@ -106,7 +106,7 @@ Deno.test("first run: the disk is full", async (t) => {
     [
       ["run", "--record", `${FULL}/r2`, ...DEMO, "--headless"],
       undefined,
-      1,
+      2,
       /^el2: --record \/mnt\/r2: the recording is not complete, and cannot be replayed$/m,
     ],
     [

@@ -8,7 +8,7 @@ import { withLog } from "./log.ts";
 import type { ShownMachine } from "./screens/screens.ts";
 import type { Look } from "./look/terminal-look.ts";
 import { groupWarning } from "../common/computer.ts";
-import { failed } from "../common/failure.ts";
+import { Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
@@ -87,7 +87,7 @@ async function checkRecorded(path: string, before: number | null | undefined): P
   const info = unlessGone(() => Deno.statSync(path));
   // Bytes that go through a pipe are its reader's.
   const isThere = info !== undefined && (!info.isFile || info.ino !== before && isSealed(path));
-  if (!isThere) throw failed(`--record ${path}: the recording is not complete, and cannot be replayed`);
+  if (!isThere) throw new Failure(`--record ${path}: the recording is not complete, and cannot be replayed`);
   report(`el2: recorded ${path}; ${hintText(hint("replay", path))} repeats the run`);
 }
 

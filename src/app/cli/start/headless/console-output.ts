@@ -46,8 +46,8 @@ export class ConsoleOutput {
     raw: boolean,
     /** Called with the number of bytes written. */
     readonly taken: (bytes: number) => void,
-    /** Called when stdout has no reader any more. */
-    readonly closed: () => void,
+    /** Called when stdout takes nothing any more: without a reader, or because it is full. */
+    readonly closed: (full: boolean) => void,
   ) {
     this.#shown = shownOnStdout(raw);
   }
@@ -85,9 +85,10 @@ export class ConsoleOutput {
     const written = writer.write(bytes).then(() => {
       this.#isWithinLine = bytes.at(-1) !== LINE_END;
     }, (error: Error) => {
-      if (!(error instanceof Deno.errors.BrokenPipe) && !this.#full) report(`el2: stdout: ${error.message}; the run ends`);
+      const isFull = !(error instanceof Deno.errors.BrokenPipe);
+      if (isFull && !this.#full) report(`el2: stdout: ${error.message}; the run ends`);
       this.#full = true;
-      this.closed();
+      this.closed(isFull);
     });
     this.#last = this.#last.then(() => written);
   }

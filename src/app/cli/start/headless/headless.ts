@@ -95,7 +95,7 @@ class HeadlessRun {
       options.names,
       options.stdio || (options.raw ?? false),
       (bytes) => client.send({ kind: "taken", bytes }),
-      () => this.#leave(ExitCode.Failed, ""),
+      (full) => this.#leave(full ? ExitCode.Usage : ExitCode.Failed, ""),
     );
     this.#asker = new Asker(client);
     client.onEvent = (event) => this.#receive(event);
