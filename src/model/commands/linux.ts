@@ -1,10 +1,12 @@
 // `el2 linux`: a Linux in a VM, read from the VM's memory without its help.
 
-import { flag, maybe, word } from "./argument.ts";
+import { flag, type Kind, maybe, word } from "./argument.ts";
 import { command, type Group } from "./command.ts";
 import { filterOf, idOf, task } from "./kinds.ts";
 import { asked, listArguments } from "./lists.ts";
-import { parseAs, vmId, withKind } from "../queries/ids.ts";
+import { VM_NAME } from "../plans/limits.ts";
+import { allOfEvents } from "../queries/filters/temporal-filter.ts";
+import { parseAs, vmId, withKind, withoutKind } from "../queries/ids.ts";
 import { TABLES } from "../queries/tables.ts";
 import { LINUX_TABLES, type LinuxTables, type Listed } from "../queries/linux-tables.ts";
 
@@ -18,17 +20,26 @@ type LinuxTable = LinuxTables[keyof LinuxTables];
 type TaskTable = Extract<LinuxTable, { readonly args: { readonly pid: "required" } }>;
 const isOfTask = (table: LinuxTable): table is TaskTable => "pid" in table.args;
 
+const isVm = (text: string) => VM_NAME.test(withoutKind("vm", text));
+
+/** The id of a VM, or what cannot be one: names of VMs are in small letters. */
+const vmOr = (filter: Kind<string>): Kind<string> => ({ ...idOf("vm"), parse: (typed) => isVm(typed) ? typed : filter.parse(typed) });
+
 /** A list of the Linux of one VM, or of all that run one. */
 function list({ name: table }: Exclude<LinuxTable, TaskTable>, name: string, { doc, examples, text, follows, flags, narrows }: Listed) {
   const entry = { doc, right: "looks", examples, lists: true, printed: () => ({ text, follows }) } as const;
   const args = { vm: maybe(idOf("vm"), "only that of this VM"), ...listArguments(table) };
   const ofVm = (vm: string | undefined) => vm === undefined ? {} : { vm: withKind("vm", vm) };
   if (narrows) {
-    const { vm, ...others } = args;
+    const { vm: _, ...others } = args, filter = filterOf(TABLES[table]);
+    const vm = maybe(vmOr(filter), "only that of this VM; a word with a capital or an operator is the filter");
     return command(name, {
       ...entry,
-      args: { vm, matching: maybe(filterOf(TABLES[table]), narrows), ...others },
-      ask: ({ vm, matching }) => asked(table, { ...ofVm(vm), filter: matching }),
+      args: { vm, matching: maybe(filter, narrows), ...others },
+      ask: ({ vm, matching }) =>
+        vm === undefined || isVm(vm)
+          ? asked(table, { ...ofVm(vm), filter: matching })
+          : asked(table, { filter: allOfEvents([vm, matching]) }),
     });
   }
   if (!flags) return command(name, { ...entry, args, ask: ({ vm }) => asked(table, ofVm(vm)) });

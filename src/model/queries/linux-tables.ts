@@ -437,12 +437,12 @@ const LINUX_CONFIG = linuxTable({
   name: "linux.config",
   version: 1,
   doc: "options that the kernel was built with, if it keeps them (CONFIG_IKCONFIG)",
-  empty: "the kernel does not keep its configuration (CONFIG_IKCONFIG); its package has it as /boot/config-RELEASE",
+  empty: "no options",
   args: IN_VM,
   listed: {
     doc: "list the options that the kernel was built with",
     narrows: "only matching options: a part of the name, name~^VIRTIO, value=m",
-    examples: ["linux config debian PREEMPT", "linux config --filter value=m"],
+    examples: ["linux config PREEMPT", "linux config debian value=m"],
   },
   ids: { kind: "config", form: "{vm}/{name}" },
   columns: {

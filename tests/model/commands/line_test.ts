@@ -38,6 +38,21 @@ Deno.test("options: =VALUE, letters, repeated ones, -- before words that look li
   assert.match(readLine("who mq:1 --size", COMMANDS)?.problem?.what ?? "", /--size needs a value/);
 });
 
+Deno.test("linux config: what cannot name a VM is the filter", () => {
+  const asked = (line: string) => {
+    const read = readLine(line, COMMANDS);
+    assert.ok(read?.command.ask && !read.problem, line);
+    const { vm, filter } = read.command.ask(read.values as never).args as { vm?: string; filter?: string };
+    return { ...vm !== undefined && { vm }, ...filter !== undefined && { filter } };
+  };
+  const PREEMPT = { filter: "PREEMPT" };
+  assert.deepEqual(asked("linux config PREEMPT"), PREEMPT);
+  assert.deepEqual(asked("linux config debian PREEMPT"), { vm: "vm:debian", ...PREEMPT });
+  assert.deepEqual(asked("linux config vm:debian"), { vm: "vm:debian" });
+  assert.deepEqual(asked("linux config name~^VIRTIO value=m"), { filter: "name~^VIRTIO value=m" });
+  assert.match(readLine("linux config colour=RED", COMMANDS)?.problem?.what ?? "", /colour/);
+});
+
 Deno.test("usage: words in their order, those that may be left out in brackets", () => {
   const usage = (name: string) => usageOf(COMMANDS.find((one) => one.name === name)!);
   assert.deepEqual(["queue.flush", "vm.ls", "inject", "who"].map(usage), [

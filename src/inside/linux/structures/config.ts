@@ -31,7 +31,12 @@ export function readConfig(reading: Reading): ConfigRow[] {
 }
 
 function linesOf(reading: Reading): string[] {
-  const lines = (configOf(reading) ?? "").split("\n", LINES_MAX + 1);
+  const text = configOf(reading);
+  if (text === undefined) {
+    reading.gap({ code: "no-config" });
+    return [];
+  }
+  const lines = text.split("\n", LINES_MAX + 1);
   if (lines.length > LINES_MAX) reading.gap({ code: "many", of: OF, limit: LINES_MAX });
   return lines.slice(0, LINES_MAX);
 }

@@ -24,6 +24,8 @@ export const gap = v.variant("code", [
   v.object({ code: v.literal("symbol"), of, name }),
   /** There is nothing to read: no VM was named, and none has such a kernel. */
   v.object({ code: v.literal("no-kernel") }),
+  /** It was built without CONFIG_IKCONFIG. */
+  v.object({ code: v.literal("no-config") }),
 ]);
 export type Gap = Readonly<v.InferOutput<typeof gap>>;
 
@@ -38,7 +40,9 @@ export const GAPS = new Facts<Gap>({
   "type": ({ of, name }) => `${of}: the kernel's types have no ${name}`,
   "symbol": ({ of, name }) => `${of}: the kernel's symbols have no ${name}`,
   "no-kernel": () => "no VM's memory has a Linux kernel",
+  "no-config": () => "the kernel does not keep its configuration (CONFIG_IKCONFIG)",
 }, {
   "running": ({ vcpu }) => way`see ${hint("vcpu stack", vcpu)}`,
   "no-kernel": () => "it is read once it has turned its MMU on, if its memory has symbols (kallsyms, --symbols); name a VM that has ended",
+  "no-config": () => "its package has it as /boot/config-RELEASE",
 });
