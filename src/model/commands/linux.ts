@@ -4,9 +4,8 @@ import { flag, type Kind, maybe, word } from "./argument.ts";
 import { command, type Group } from "./command.ts";
 import { filterOf, idOf, task } from "./kinds.ts";
 import { asked, listArguments } from "./lists.ts";
-import { VM_NAME } from "../plans/limits.ts";
 import { allOfEvents } from "../queries/filters/temporal-filter.ts";
-import { parseAs, vmId, withKind, withoutKind } from "../queries/ids.ts";
+import { parseAs, vmId, withKind } from "../queries/ids.ts";
 import { TABLES } from "../queries/tables.ts";
 import { LINUX_TABLES, type LinuxTables, type Listed } from "../queries/linux-tables.ts";
 
@@ -20,7 +19,7 @@ type LinuxTable = LinuxTables[keyof LinuxTables];
 type TaskTable = Extract<LinuxTable, { readonly args: { readonly pid: "required" } }>;
 const isOfTask = (table: LinuxTable): table is TaskTable => "pid" in table.args;
 
-const isVm = (text: string) => VM_NAME.test(withoutKind("vm", text));
+const isVm = (text: string) => !/[A-Z=<>~!\s]/.test(text);
 
 /** The id of a VM, or what cannot be one: names of VMs are in small letters. */
 const vmOr = (filter: Kind<string>): Kind<string> => ({ ...idOf("vm"), parse: (typed) => isVm(typed) ? typed : filter.parse(typed) });

@@ -5,6 +5,8 @@ import { hintFor, usageOf } from "../../../src/model/commands/words.ts";
 import { hintText } from "../../../src/kit/support/text/hint.ts";
 import type { Arguments, GivenOf } from "../../../src/model/commands/argument.ts";
 import { shellWords } from "../../../src/kit/support/text/shell.ts";
+import type { Query } from "../../../src/model/queries/query.ts";
+import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import { sampleValues } from "./samples.ts";
 
 Deno.test("the line of each command reads as the same values again", () => {
@@ -42,7 +44,7 @@ Deno.test("linux config: what cannot name a VM is the filter", () => {
   const asked = (line: string) => {
     const read = readLine(line, COMMANDS);
     assert.ok(read?.command.ask && !read.problem, line);
-    const { vm, filter } = read.command.ask(read.values as never).args as { vm?: string; filter?: string };
+    const { vm, filter } = (read.command.ask(read.values as never) as Query).args as AnyArguments;
     return { ...vm !== undefined && { vm }, ...filter !== undefined && { filter } };
   };
   const PREEMPT = { filter: "PREEMPT" };

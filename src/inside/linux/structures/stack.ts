@@ -25,7 +25,8 @@ export function readTaskStack(reading: Reading, pid: number): StackRow[] | undef
   if (!task) return undefined;
   const rows: StackRow[] = [];
   if (reading.tried(of, () => isRunning(task))) {
-    reading.gap({ code: "running", of, vcpu: vcpuId(vcpuName(reading.vm, task.number("cpu"))) });
+    const cpu = reading.tried(of, () => task.number("cpu"));
+    if (cpu !== undefined) reading.gap({ code: "running", of, vcpu: vcpuId(vcpuName(reading.vm, cpu)) });
     return rows;
   }
   const add = (mode: "kernel" | "user", pc: bigint, symbol: string | undefined, file: string | undefined) => {

@@ -56,7 +56,7 @@ const noTask = ({ vm }: Reading, task: string) =>
 
 /** The number of the one task that has a name. @throws QueryError */
 function numberOf(reading: Reading, name: string): number {
-  const [task, ...others] = tasksNamed(reading, name).map((one) => one.number("pid"));
+  const [task, ...others] = reading.tried("tasks", () => tasksNamed(reading, name).map((one) => one.number("pid"))) ?? [];
   if (task === undefined) throw noTask(reading, name);
   if (!others.length) return task;
   const shown = [task, ...others].slice(0, NAMED_SHOWN).map((pid) => formatId({ kind: "task", vm: reading.vm, pid }));
