@@ -49,6 +49,11 @@ export function semihostingOperation(w0: number): SemihostingOperation | undefin
   return BY_NUMBER.get(w0);
 }
 
+/** The name of a call by its W0, if an instruction is one. */
+export function semihostingAt(instruction: number): ((w0: number) => string) | undefined {
+  return instruction === SEMIHOSTING_WORD ? semihostingName : undefined;
+}
+
 /** The name of a call with this W0. */
 export function semihostingName(w0: number): string {
   return semihostingOperation(w0)?.name ?? `semihosting operation 0x${w0.toString(16)}`;
@@ -81,20 +86,14 @@ const STOPPED: ReadonlyMap<bigint, string> = new Map([
 export interface SemihostingExit {
   /** Its exit status; 1 for an end of another kind. */
   readonly code: number;
-  /** The call, and what it says besides the code. */
-  readonly by: string;
+  readonly text: string;
 }
 
 /** The end that SYS_EXIT or SYS_EXIT_EXTENDED asks for. */
 export function semihostingExit(operation: string, reason: bigint, subcode: bigint): SemihostingExit {
-  if (reason === APPLICATION_EXIT) return { code: Number(BigInt.asIntN(32, subcode)), by: operation };
-  const name = STOPPED.get(reason);
-  return { code: 1, by: `${operation}, ${name === undefined ? `reason 0x${reason.toString(16)}` : `ADP_Stopped_${name}`}` };
-}
-
-/** The end in words. */
-export function semihostingExitText({ code, by }: SemihostingExit): string {
-  return `the guest ended itself with code ${code} (semihosting ${by})`;
+  const code = reason === APPLICATION_EXIT ? Number(BigInt.asIntN(32, subcode)) : 1, name = STOPPED.get(reason);
+  const why = reason === APPLICATION_EXIT ? "" : `, ${name === undefined ? `reason 0x${reason.toString(16)}` : `ADP_Stopped_${name}`}`;
+  return { code, text: `the guest ended itself with code ${code} (semihosting ${operation}${why})` };
 }
 
 /** Bit of feature byte 0: SYS_EXIT_EXTENDED; `:tt` opened for appending is stderr. */

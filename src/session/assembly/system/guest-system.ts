@@ -1,6 +1,5 @@
 // An assembled machine: the parts that serve a session, and what of them is saved.
 
-import { semihostingExitText } from "../../../machine/abi/semihosting.ts";
 import type { WaitingVcpu } from "../../../machine/abi/trace.ts";
 import * as v from "valibot";
 import { type Persona, PERSONAS } from "../../../machine/abi/ioctl/personas.ts";
@@ -453,7 +452,7 @@ export class GuestSystem implements System, Inspected {
     if (wrong.length) return { code: 1, message: wrong.join("; ") };
     if (ended) return ended;
     const guest = this.vms.guestExitOf(PRIMARY_CONSOLE);
-    if (guest && reason.kind === "system-off") return { code: guest.code === 0 ? 0 : 1, message: semihostingExitText(guest) };
+    if (guest && reason.kind === "system-off") return { code: guest.code === 0 ? 0 : 1, message: guest.text };
     const panic = this.ends.ofPrimary(), reset = reason.kind !== "system-off", how = reset ? "SYSTEM_RESET" : "SYSTEM_OFF";
     return { code: reset || panic ? 1 : 0, message: panic ?? how, ...reset && { reset } };
   }

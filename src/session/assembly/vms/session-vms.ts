@@ -11,7 +11,6 @@ import {
   type VmExitReason,
   type VmState,
 } from "../../../machine/host/interface.ts";
-import { type SemihostingExit, semihostingExitText } from "../../../machine/abi/semihosting.ts";
 import type { Hypervisor } from "../../../machine/hypervisor/boot.ts";
 import { Vmid } from "../../inspection/readers/guest-names.ts";
 import type { KnownVms, PlannedVm } from "../../inspection/readers/inspected.ts";
@@ -19,13 +18,17 @@ import type { BootFinding } from "../../../model/queries/facts/boot-finding.ts";
 import type { KnownVm } from "../../../model/queries/fault-rule.ts";
 import type { SessionEnd } from "../../../model/protocol/protocol.ts";
 
+/** How a program in a VM ended it: its exit status, and the call in words. */
+const GUEST_EXIT = v.strictObject({ code: v.number(), text: v.string() });
+type GuestExit = Readonly<v.InferOutput<typeof GUEST_EXIT>>;
+
 const byVmid = v.array(v.tuple([v.number(), v.string()]));
 const SAVED = v.strictObject({
   names: byVmid,
   states: byVmid,
   exits: v.array(v.tuple([v.string(), v.picklist(VM_EXIT_REASONS)])),
   lives: v.array(v.tuple([v.string(), v.picklist(VM_STATES)])),
-  guestExits: v.array(v.tuple([v.string(), v.strictObject({ code: v.number(), by: v.string() })])),
+  guestExits: v.array(v.tuple([v.string(), GUEST_EXIT])),
   firstError: v.undefinedable(v.string()),
   crashed: v.undefinedable(v.array(v.string())),
 });
@@ -35,7 +38,7 @@ export class SessionVms implements KnownVms {
   readonly #states = new Map<number, string>();
   readonly #exits = new Map<string, VmExitReason>();
   /** Ends that programs in VMs asked their debugger for. */
-  readonly #guestExits = new Map<string, SemihostingExit>();
+  readonly #guestExits = new Map<string, GuestExit>();
   /** State of each VM as the host reports it, by name. */
   readonly #lives = new Map<string, VmState>();
   known: readonly KnownVm[] = [];
@@ -116,12 +119,12 @@ export class SessionVms implements KnownVms {
   }
 
   /** A program in a VM asks its debugger for its end. */
-  endsItself(vm: string, exit: SemihostingExit): void {
+  endsItself(vm: string, exit: GuestExit): void {
     this.#guestExits.set(vm, exit);
   }
 
   /** How a program in a VM ended itself in this life of the VM. */
-  guestExitOf(vm: string): SemihostingExit | undefined {
+  guestExitOf(vm: string): GuestExit | undefined {
     return this.#guestExits.get(vm);
   }
 
@@ -178,7 +181,7 @@ export class SessionVms implements KnownVms {
     if (!this.#crashed) return undefined;
     const crashed = this.#crashed;
     const failed = [...this.#guestExits].filter(([vm, { code }]) => code !== 0 && !crashed.includes(vm));
-    if (failed.length) return { code: 1, message: failed.map(([vm, exit]) => `${vm}: ${semihostingExitText(exit)}`).join("; ") };
+    if (failed.length) return { code: 1, message: failed.map(([vm, { text }]) => `${vm}: ${text}`).join("; ") };
     if (!this.#crashed.length) return { code: 0, message: "every VM has ended" };
     const how = this.#crashed.map((vm) => `${vm}${this.#exits.has(vm) ? ` (${this.#exits.get(vm)})` : ""}`).join(", ");
     return { code: 1, message: `crashed: ${how}${this.#firstError === undefined ? "" : `; first error: ${this.#firstError}`}` };

@@ -18,7 +18,6 @@ import { type EndedBy, endedByText, LINUX_FINDINGS } from "../../../model/querie
 import { unseenEnd, type UnshownBecause } from "../../../model/queries/facts/verdict.ts";
 import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
 import { HOST, paId, vmId } from "../../../model/queries/ids.ts";
-import { semihostingExitText } from "../../../machine/abi/semihosting.ts";
 import type { Reason } from "../../../machine/abi/trace.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -356,7 +355,7 @@ export class VmEnds {
     const isWish = work?.how === "system-reset" && !work.inHandler && !work.panic;
     this.#endLife(vm, failed && !isWish);
     const unseenProblem = unseen && unseenEnd(unseen),
-      rule = guest ? semihostingExitText(guest) : unseenProblem?.what ?? this.#ruleOf(work, exit, problem?.message);
+      rule = guest ? guest.text : unseenProblem?.what ?? this.#ruleOf(work, exit, problem?.message);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
     const cause = isFault || work?.inHandler ? exception?.cause : undefined;

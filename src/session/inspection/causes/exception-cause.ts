@@ -18,7 +18,7 @@ import { decode } from "../../../cpu/isa/decode.ts";
 import { cpusWith } from "../../../cpu/isa/cpus/cpus.ts";
 import { optionOf } from "../../../cpu/isa/cpus/features.ts";
 import { nameWord } from "../../../cpu/isa/word-names.ts";
-import { SEMIHOSTING_WORD, semihostingName } from "../../../machine/abi/semihosting.ts";
+import { semihostingAt } from "../../../machine/abi/semihosting.ts";
 import { ipaId } from "../../../machine/abi/ids.ts";
 import type { DeviceBecause, ExceptionCause, FaultingAccess, StageOneFault } from "../../../model/queries/facts/exception-cause.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
@@ -122,7 +122,8 @@ function undefinedCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | 
   if (word === undefined) return undefined;
   const written = overwritten(view, vcpu, taken, true);
   if (written) return written;
-  if (word === SEMIHOSTING_WORD) return { code: "semihosting", operation: operationOf(vcpu), el };
+  const nameOf = semihostingAt(word);
+  if (nameOf) return { code: "semihosting", operation: operationOf(vcpu, nameOf), el };
   const { cpu } = view.system.symbols.core;
   const { name = "", feature, level = 0, atEl1 } = nameWord(word) ?? {};
   if (level > el) return { code: "above-level", name, needs: level, at: el, instead: atEl1 ?? null };
@@ -138,9 +139,9 @@ function undefinedCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | 
 const VECTOR = 0x80n;
 
 /** The semihosting operation of a vCPU that has executed nothing since its call. */
-function operationOf(vcpu: Vcpu): string | null {
+function operationOf(vcpu: Vcpu, nameOf: (w0: number) => string): string | null {
   const { registers } = vcpu, untouched = inVectors(vcpu, registers.pc) && (registers.pc - vectorsOf(vcpu)) % VECTOR === 0n;
-  return untouched ? semihostingName(Number(registers.getX(0) & 0xffff_ffffn)) : null;
+  return untouched ? nameOf(Number(registers.getX(0) & 0xffff_ffffn)) : null;
 }
 
 function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {

@@ -16,7 +16,7 @@ import {
 } from "../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../machine/hypervisor/interface.ts";
 import { irqId, nameOf, parcelId, vmId } from "../../../model/queries/ids.ts";
-import { SEMIHOSTING_WORD } from "../../../machine/abi/semihosting.ts";
+import { semihostingAt } from "../../../machine/abi/semihosting.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import { readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
@@ -118,7 +118,9 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
 /** Whether a vCPU sleeps in a semihosting call, which it makes again when something is typed. */
 function isReading(view: View, vcpu: Vcpu): boolean {
   const { registers, life } = vcpu;
-  return registers.semihosting && life.isBlockedBy(Block.Suspend) && readWord(view, vcpu, registers.pc) === SEMIHOSTING_WORD;
+  if (!registers.semihosting || !life.isBlockedBy(Block.Suspend)) return false;
+  const word = readWord(view, vcpu, registers.pc);
+  return word !== undefined && semihostingAt(word) !== undefined;
 }
 
 /** The queue of which a source tells its sender that it has room. */
