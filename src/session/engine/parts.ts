@@ -24,8 +24,8 @@ export interface EngineParts {
   readonly replaying: Replaying | undefined;
   readonly recording: RunRecording;
   /**
-   * Runs the present for a number of turns, as `Machine.run` does; `target`: instructions at which it
-   * stops.
+   * Runs the present for a number of turns, as `Machine.run` does; `target`: instructions at which
+   * it stops.
    */
   readonly runPresent: (turns: number, target: number) => PresentRun;
 }

@@ -33,7 +33,7 @@ async function checkTime(session: Session, time: number): Promise<void> {
   await check(session, asked, place);
 }
 
-/** A replay up to a place is there where going back is, and the run that leads there is the same. */
+/** A replay up to a place is where going back is, and the run that leads there is the same. */
 async function checkReplay(session: Session, plan: SessionPlan, to: PlainPlace): Promise<void> {
   const { present } = session.engine;
   const at = present.machine.boundary, end = { instructions: 0, registers: "", memory: "", console: "", code: 0, message: "", own: false };

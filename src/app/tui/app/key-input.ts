@@ -109,7 +109,7 @@ export class KeyInput {
     if (!overlay.key(key, action) && state.overlay === overlay) state.overlay = undefined;
   }
 
-  /** What the mouse did at a cell while an overlay is open. */
+  /** The mouse did something at a cell while an overlay is open. */
   #overlayPointed(overlay: Overlay, what: string, x: number, y: number): void {
     if (what === "WheelUp" || what === "WheelDown") overlay.scroll?.(what === "WheelUp" ? -WHEEL : WHEEL);
     else if (what === "Click" && overlay.click?.(x, y) === false && this.state.overlay === overlay) this.state.overlay = undefined;

@@ -89,7 +89,7 @@ export class Screen {
   /** Where cells with a hyperlink lead: all of a frame to one target. */
   #target = "";
   #shownTarget = "";
-  /** What a click presses, in the frame that is drawn. */
+  /** Keys that clicks press, in the frame that is drawn. */
   #buttons: Button[] = [];
 
   constructor(width: number, height: number, readonly depth: ColorDepth) {
@@ -169,7 +169,7 @@ export class Screen {
     }
   }
 
-  /** Makes cells a button: a click on them presses these keys, until something else is drawn over them. */
+  /** Makes cells a button: a click on them presses these keys, until others are drawn there. */
   button(span: CellSpan, keys: string): void {
     this.#buttons.push({ ...span, keys });
   }

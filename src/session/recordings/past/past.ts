@@ -50,8 +50,8 @@ export function momentAt(place: PlainPlace): number | TimeReached {
 
 /**
  * Where a machine stops next on its way to a virtual time (ns), and the turns that lead no further.
- * Counts of instructions, each at least a nanosecond, and fewer the nearer it is: an exit takes time,
- * too. Where no CPU retires any, turns come one by one.
+ * Counts of instructions, each at least a nanosecond, and fewer the nearer it is: an exit takes
+ * time, too. Where no CPU retires any, turns come one by one.
  */
 export function approach(system: Pick<RunningSystem, "machine" | "instructions">, time: number): { instructions: number; turns: number } {
   const { machine } = system, missing = time - machine.time;

@@ -25,7 +25,7 @@ interface Asked {
   missing: number;
   /** Answers that are still to come by themselves. */
   left: number;
-  /** Of each of its queries, where the last answer ended in a log: a question that is repeated goes on there. */
+  /** Where the last answer ended in a log, by query: a question that is repeated continues there. */
   readonly cursors: (string | undefined)[];
   /** Whether to ask again after the first answers. */
   again: "no" | "if it wants something else" | "yes";
@@ -115,7 +115,7 @@ export class Questions {
     this.#asked.delete(pane);
   }
 
-  /** @param after where the rows that the pane has end, by query; otherwise it gets all of them anew */
+  /** @param after where the pane's rows end, by query; otherwise it gets all of them anew */
   #ask(pane: Pane, queries: readonly Query[], after: readonly (string | undefined)[] = []): void {
     this.#end(pane);
     if (!queries.length) return;

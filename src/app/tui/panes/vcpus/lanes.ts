@@ -47,7 +47,7 @@ type Open<S extends Span> = { -readonly [K in keyof S]: S[K] };
 export class GrowingLanes implements Lanes {
   readonly cpus = new Map<number, Open<CpuSpan>[]>();
   readonly vcpus = new Map<string, Open<VcpuSpan>[]>();
-  /** The last span of each, unless nobody knows how it goes on. */
+  /** The last span of each, unless nobody knows how it continues. */
   readonly #running = new Map<number, Open<CpuSpan>>();
   readonly #last = new Map<string, Open<VcpuSpan>>();
 
