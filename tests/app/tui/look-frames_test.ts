@@ -168,7 +168,7 @@ Deno.test("L19: the last digits of a column are in one column of the screen", ()
       const values = declared.kind === "share" ? [0.05, 0.66] : ["7", "1204", "1"];
       const ends = values.map((value, y) => {
         const row = { ...phoneRows(table.name as never)[0] ?? {}, id: "vm:rt", [column.name]: value };
-        drawCell(screen, look, { x, y, width: own }, column.pieces(row, { look, width: own, bad: false, first: false }), true);
+        drawCell(screen, look, { x, y, width: own }, column.pieces(row, { look, width: own, at: 0, bad: false, first: false }), true);
         return textOf(screen.cells(y)).slice(0, x + own).trimEnd().length;
       });
       assert.equal(new Set(ends).size, 1, `${table.name} ${column.name}: ${ends}`);

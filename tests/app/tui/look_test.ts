@@ -139,6 +139,35 @@ Deno.test("L15, L16: a VM keeps letter and slot, also when others end; two VMs n
   assert.equal(new Set(slots).size, 6, "slots 2 to 7");
 });
 
+Deno.test("64 VMs with long names differ: by letter, or where letters repeat by color, and by the ends of their names", async () => {
+  const [vm] = PHONE_SAMPLE.vms, name = (index: number) => `a-vm-with-a-rather-long-name-${String(index).padStart(2, "0")}`;
+  const vms = Array.from({ length: 64 }, (_, index) => ({ ...vm, name: name(index), vmid: 100 + index, vcpus: [] }));
+  const marks = new VmMarks();
+  marks.assign(vms);
+  const shown = vms.map(({ name }) => marks.of(name)).map(({ letter, fill }) => `${letter} ${fill}`);
+  assert.equal(new Set(shown).size, 64);
+  assert.ok(!shown.some((mark) => /^[?#rv]/.test(mark)));
+  for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
+    const rig = new Rig(width, height);
+    rig.sample({ vms });
+    const rows = (await rig.lines()).flatMap((line) => /a-\S*~\S*-\d\d|a-vm-with-a-rather-long-name-\d\d/.exec(line)?.[0] ?? []);
+    assert.ok(rows.length > 4, `${rows}`);
+    assert.equal(new Set(rows).size, rows.length, `${rows}`);
+  }
+});
+
+Deno.test("a title shows a filter once somebody has set one", async () => {
+  const rig = new Rig(200, 60);
+  assert.doesNotMatch(await rig.text(), /kind!=sched/);
+  const lines = await rig.lines(), y = lines.findIndex((line) => line.includes(" Events ") && line.includes("follows"));
+  const x = lines[y].indexOf(" Events ");
+  await rig.type(`\x1b[<0;${x + 3};${y + 1}M`);
+  await rig.keys("/");
+  assert.match((await rig.lines()).at(-1)!, /kind!=sched/, "who edits it sees it");
+  await rig.keys(" kind!=irq\r");
+  assert.match(await rig.text(), /\/kind!=sched kind!=irq/);
+});
+
 Deno.test("L18: the color of the past is in no live frame; in the past row 1, frames and the scrubber have it", async () => {
   for await (const [name, rig] of everyFrame(120, 36, "direct")) {
     const past = rows(rig).flat().some((cell) => ink(cell) === "past" || ground(cell) === "past");

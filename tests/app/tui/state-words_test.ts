@@ -23,6 +23,7 @@ function words(table: Table, state: string): [command: string, screen: string] {
   const context = {
     look: new Look({ theme: themeOf("dark"), depth: "none", glyphs: "ascii", braille: false, painted: false }),
     width: 40,
+    at: 0,
     bad: false,
     first: false,
   };

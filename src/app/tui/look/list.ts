@@ -14,6 +14,8 @@ import { type Column, isAlarm, type Json, type RowOf, type Table } from "../../.
 export interface CellContext {
   readonly look: Look;
   readonly width: number;
+  /** Virtual time (ns) of the rows. */
+  readonly at: number;
   /** The row was refused, or is broken. */
   readonly bad: boolean;
   /** The row is selected, or has another tint: the inks of VMs are not for it. */

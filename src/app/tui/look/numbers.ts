@@ -31,6 +31,11 @@ export function secondsText(ns: number): string {
   return `${grouped(seconds)}.${rest.slice(0, 3)} ${rest.slice(3)}`;
 }
 
+/** A time (ns) at which something is due, to the millisecond: `at 253.000`. */
+export function dueText(ns: number): string {
+  return `at ${(ns / 1e9).toFixed(3)}`;
+}
+
 /** A duration in ns: `0.4 ms`. */
 export function durationText(ns: number): string {
   if (ns < 1) return "0";

@@ -1,7 +1,7 @@
 // Pieces of a line: text with an ink, or on a fill. Rows, titles and hints are made of them.
 
 import type { Screen } from "../terminal/cells.ts";
-import { fit, textWidth } from "../../../kit/support/text/text-width.ts";
+import { fit, fitName, textWidth } from "../../../kit/support/text/text-width.ts";
 import type { Look, Role } from "./theme.ts";
 import type { VmMark } from "./vm-marks.ts";
 import { stateMark } from "./chip.ts";
@@ -14,6 +14,8 @@ export interface Piece {
   readonly bold?: boolean;
   /** Its own background: a chip, a bar. */
   readonly fill?: Role;
+  /** It is a name, which is cut in the middle. */
+  readonly isName?: boolean;
   /** Target of a hyperlink. */
   readonly link?: string;
   /** Names of keys that a click on it presses, with blanks between them. */
@@ -31,10 +33,11 @@ export function piecesWidth(pieces: readonly Piece[]): number {
  */
 export function drawPieces(screen: Screen, look: Look, x: number, y: number, pieces: readonly Piece[], width: number): number {
   let used = 0;
-  for (const { text, role = "text", bold, fill, link, press } of pieces) {
+  for (const { text, role = "text", bold, fill, link, press, isName } of pieces) {
     if (used >= width) break;
     const style = fill ? look.on(fill, role, bold) : bold ? look.bold(role) : look.style(role);
-    const columns = screen.text(x + used, y, fit(text, width - used), link === undefined ? style : { ...style, link });
+    const shown = (isName ? fitName : fit)(text, width - used);
+    const columns = screen.text(x + used, y, shown, link === undefined ? style : { ...style, link });
     if (press) screen.button({ x: x + used, y, width: columns }, press);
     used += columns;
   }
@@ -85,7 +88,7 @@ export function chipPiece({ letter, fill }: VmMark, wide = false): Piece {
 
 /** The letter of a VM, a blank, and its name or an id, in its ink. */
 export function vmPieces(mark: VmMark, name: string, wide = false): Piece[] {
-  return [chipPiece(mark, wide), { text: ` ${name}`, role: mark.ink }];
+  return [chipPiece(mark, wide), { text: ` ${name}`, role: mark.ink, isName: true }];
 }
 
 /** A state of a VM or vCPU: shape and word. */

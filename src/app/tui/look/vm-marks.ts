@@ -15,7 +15,8 @@ export interface VmMark {
 /** The kept part of a mark: its letter, and its slot of the colors. */
 export type KeptMark = readonly [letter: string, slot: number];
 
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+/** `r` and `v` are states in lanes that have letters. */
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdefghijklmnopqstuwxyz";
 /** VMs that every machine has, in the order of their slots. */
 const PLATFORM = ["host", "rm"] as const;
 
@@ -67,12 +68,13 @@ export class VmMarks {
     return mark;
   }
 
-  /** The first letter of its name that is free. */
+  /** The first letter of its name that is free. Once all are taken they repeat, in other colors. */
   #letterFor(name: string): string {
     const taken = new Set([...this.#kept.values()].map(([letter]) => letter));
     const reserved = PLATFORM.filter((one) => one !== name && !this.#kept.has(one)).map((one) => one[0].toUpperCase());
     const candidates = [...name.toUpperCase().replaceAll(/[^A-Z]/g, ""), ...ALPHABET];
-    return candidates.find((letter) => !taken.has(letter) && !reserved.includes(letter)) ?? "?";
+    return candidates.find((letter) => !taken.has(letter) && !reserved.includes(letter)) ??
+      ALPHABET[this.#kept.size % ALPHABET.length];
   }
 
   /** Slots of host and rm are theirs; the others follow. From the ninth VM on colors repeat. */

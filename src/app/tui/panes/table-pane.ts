@@ -58,6 +58,8 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   /** Index of the selected row: if it disappears, the row there is selected instead. */
   #at = 0;
   #top = 0;
+  /** Virtual time (ns) of the rows. */
+  #answered = 0;
   #height = 1;
   readonly #filter: PaneFilter<T>;
   #sort: Sort | undefined;
@@ -96,9 +98,10 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     const right: Piece[][] = [];
     if (this.#sort) right.push([{ text: `by ${this.#sort.column}${this.#sort.reverse ? ", reversed" : ""}`, role: "dim" }]);
     if (this.#left) right.push([{ text: `${this.#left} column${this.#left > 1 ? "s" : ""} left`, role: "dim" }]);
-    if (this.filterText) {
-      right.push([{ text: `/${this.filterText}`, role: "accent" }, { text: ` ${shown} of ${this.#rows.length}`, role: "dim" }]);
-    }
+    // A filter that nobody has set is what the pane is for.
+    const chosen = this.filterText !== (this.options.filter ?? ""), some = shown < this.#rows.length;
+    if (chosen && this.filterText) right.push([{ text: `/${this.filterText}`, role: "accent" }]);
+    if (chosen && this.filterText || some) right.push([{ text: `${shown} of ${this.#rows.length}`, role: "dim" }]);
     if (this.#dropped) right.push([{ text: `${this.#dropped} older gone`, role: "dim" }]);
     const { folds } = this.options;
     if (folds && this.#foldedRows > 0) right.push(keyPieces("v", `${this.#foldedRows} ${folds.what} folded`));
@@ -159,6 +162,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
 
   receive(answer: Answer): void {
     this.#loaded = true;
+    this.#answered = Number(answer.at.ns);
     this.#error = blankOf(answer);
     const kept: { readonly rows: readonly RowOf<T>[]; readonly dropped: number } = answer.after === undefined
       ? { rows: [], dropped: 0 }
@@ -351,7 +355,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     return [
       spokenCells(columns.map(({ column }) => [{ text: column.title }])),
       ...rows.map(({ row, selected }) => {
-        const bad = isBad(row), context = (width: number, first: boolean) => ({ look, width, bad, first });
+        const bad = isBad(row), context = (width: number, first: boolean) => ({ look, width, at: this.#answered, bad, first });
         const cells = columns.map(({ column, width }, index) => column.pieces(row, context(width, index === 0)));
         return spokenCells(bad ? [[{ text: "!" }, ...cells[0] ?? []], ...cells.slice(1)] : cells, selected);
       }),
@@ -440,7 +444,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
       const x = area.x + ROW_MARGIN + offset, { name } = column;
       const kind = this.table.columns[name];
       const width = column.right ? Math.min(column.width, room) : room;
-      const pieces = column.pieces(row, { look, width, bad, first: index === 0 });
+      const pieces = column.pieces(row, { look, width, at: this.#answered, bad, first: index === 0 });
       const since = kind?.kind === "word" ? this.#changes.get(`${row.id} ${name}`) : undefined;
       const changed = since !== undefined && now - since < CHANGED;
       if (changed) this.#oldest = Math.min(this.#oldest, since);

@@ -53,10 +53,10 @@ const SAMPLES = 10;
 
 /** The state of each vCPU, its duration, CPU, load, and what it waits for. */
 function vcpuColumns(activity: Activity): (width: number) => ListColumn<VcpuRow>[] {
-  const waits: ListColumn<RowOf<typeof VCPUS>>["pieces"] = ({ waits, state, symbol }, { width }) => {
+  const waits: ListColumn<RowOf<typeof VCPUS>>["pieces"] = ({ waits, state, symbol }, { at, width }) => {
     if (state === "run") return [{ text: "runs" }];
     const stuck = state === "vmmio" || state === "proxy";
-    return [{ text: waitText(waits, width) || (symbol ?? "-"), role: stuck ? "warn" : "dim" }];
+    return [{ text: waitText(waits, at, width) || (symbol ?? "-"), role: stuck ? "warn" : "dim" }];
   };
   const pc = ({ symbol, pc, native }: VcpuRow): Piece[] =>
     symbol ? [{ text: symbol, role: "link" }] : [{ text: native || !pc ? "native" : pc, role: "dim" }];

@@ -5,6 +5,8 @@ import { eastAsianWidth } from "get-east-asian-width";
 
 /** Made when it is needed: that takes 10 ms, which most screens never pay. */
 let segmenter: Intl.Segmenter | undefined;
+/** Columns from which on a name has a beginning and an end. */
+const LEAST_MIDDLE = 5;
 /** End of a text that was cut. */
 const CUT = "…";
 
@@ -100,6 +102,23 @@ export function fit(text: string, width: number, end = CUT): string {
     used += columns;
   }
   return out + end;
+}
+
+/** A name in at most `width` columns: cut in the middle, as names often differ at their ends alone. */
+export function fitName(name: string, width: number): string {
+  const all = [...clusters(name)], columns = all.map(clusterWidth);
+  if (textWidth(name) <= width) return name;
+  if (width < LEAST_MIDDLE) return fit(name, width);
+  let first = 0, last = all.length, left = width - 1;
+  // The beginning has one column more than the end.
+  for (let front = true; first < last; front = !front) {
+    const next = front ? columns[first] : columns[last - 1];
+    if (next > left) break;
+    left -= next;
+    if (front) first++;
+    else last--;
+  }
+  return all.slice(0, first).join("") + CUT + all.slice(last).join("");
 }
 
 /** `text` in exactly `width` columns, at the left, or at the right. */

@@ -23,7 +23,7 @@ Deno.test("a switch has the VM that ran before; an event of the machine has none
   const look = plainLook("dark", "direct", "full");
   const [, vm] = eventColumns(100, false), [some] = rowsOf(EVENTS, { table: "events", rows: phoneRows("events") });
   const nameOf = (row: Pick<RowOf<typeof EVENTS>, "vm" | "vcpu" | "fields">) =>
-    vm.pieces({ ...some, ...row }, { look, width: 10, bad: false, first: false }).map(({ text }) => text).join("");
+    vm.pieces({ ...some, ...row }, { look, width: 10, at: 0, bad: false, first: false }).map(({ text }) => text).join("");
   const event = { id: "ev:1", vm: null, vcpu: null };
   assert.equal(nameOf({ ...event, fields: { from: "vcpu:host/0", blocked: "an interrupt (WFI)" } }), `${look.vm("host").letter} host`);
   assert.equal(nameOf({ ...event, vm: "vm:ping", fields: { from: "vcpu:host/0" } }), `${look.vm("ping").letter} ping`);

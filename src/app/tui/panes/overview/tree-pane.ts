@@ -7,7 +7,7 @@ import type { Scroll, Title } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import { stateMark } from "../../look/chip.ts";
 import { glyphsOf, history } from "../../terminal/glyphs.ts";
-import { fit } from "../../../../kit/support/text/text-width.ts";
+import { fit, fitName } from "../../../../kit/support/text/text-width.ts";
 import { drawLinks, LinkLines } from "./link-lines.ts";
 import { drawCell, drawHeadings, type ListColumn, loadPieces, placeColumns, type Placement, quietPieces } from "../../look/list.ts";
 import { countText } from "../../look/numbers.ts";
@@ -66,6 +66,8 @@ interface TreeRow {
 interface Details {
   readonly vms: ReadonlyMap<string, VmRow>;
   readonly vcpus: ReadonlyMap<string, RowOf<typeof VCPUS>>;
+  /** Virtual time (ns) of the vCPUs. */
+  readonly at: number;
 }
 
 const QUERIES: readonly Query[] = [{ table: "vm.ls", args: {} }, { table: "vcpu.ls", args: {} }];
@@ -99,7 +101,7 @@ export class TreePane implements FilteredPane {
   #top = 0;
   #height = 1;
   #sample: MachineSample | undefined;
-  #details: Details = { vms: new Map(), vcpus: new Map() };
+  #details: Details = { vms: new Map(), vcpus: new Map(), at: 0 };
 
   /** @param activity what the machine has done lately */
   constructor(readonly activity: Activity) {}
@@ -132,7 +134,7 @@ export class TreePane implements FilteredPane {
       this.#details = { ...this.#details, vms: new Map(rowsOf(VMS, answer).map((row) => [row.id, row])) };
     } else if (table === "vcpu.ls") {
       const rows = rowsOf(VCPUS, answer);
-      this.#details = { ...this.#details, vcpus: new Map(rows.map((row) => [row.id, row])) };
+      this.#details = { ...this.#details, vcpus: new Map(rows.map((row) => [row.id, row])), at: Number(answer.at.ns) };
       this.activity.rate("exits", rows.reduce((all, { exits_rate }) => all + exits_rate, 0));
     } else this.#links.receive(answer);
     if (table === "queue.ls") this.activity.rate("messages", rowsOf(QUEUES, answer).reduce((all, { rate }) => all + rate, 0));
@@ -259,7 +261,7 @@ export class TreePane implements FilteredPane {
           screen,
           look,
           { x: area.x + MARGIN + x, y, width: own },
-          column.pieces(row, { look, width: own, bad, first: false }),
+          column.pieces(row, { look, width: own, at: this.#details.at, bad, first: false }),
           column.right,
         );
       }
@@ -275,7 +277,7 @@ export class TreePane implements FilteredPane {
     const lines = rows.map((row): SpokenLine => {
       const bad = stateMark(row.vcpu?.state ?? row.vm.state).ink === "bad";
       return spokenCells(
-        columns.map(({ column, width }) => column.pieces(row, { look, width, bad, first: false })),
+        columns.map(({ column, width }) => column.pieces(row, { look, width, at: this.#details.at, bad, first: false })),
         row.id === this.#selected,
       );
     });
@@ -357,7 +359,7 @@ export class TreePane implements FilteredPane {
     const folds = vm.vcpus.length > 1 || this.#devices && vm.devices.length > 0;
     const arrow = folds ? ` ${this.#folded.has(vm.name) ? glyphs.folded : glyphs.unfolded}` : "";
     const room = width - (wide ? 4 : 2) - arrow.length;
-    return [chipPiece(mark, wide), { text: ` ${fit(vm.name, room)}`, role: mark.ink, bold: true }, { text: arrow, role: "dim" }];
+    return [chipPiece(mark, wide), { text: ` ${fitName(vm.name, room)}`, role: mark.ink, bold: true }, { text: arrow, role: "dim" }];
   }
 
   #history(row: TreeRow, look: Look, width: number): Piece[] {
@@ -393,7 +395,7 @@ export class TreePane implements FilteredPane {
     const known = this.#details.vcpus.get(vcpuId(vcpuName(vm.name, vcpu.index)));
     if (ink === "ok") return [{ text: (known?.symbol ?? "") || vcpu.pc || "el2's own code" }];
     const waits = known?.waits.length ? known.waits : vcpu.waits.map((code): Wait => ({ code }));
-    return [{ text: waitText(waits, width), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
+    return [{ text: waitText(waits, this.#details.at, width), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
   }
 
   #arrange(): void {

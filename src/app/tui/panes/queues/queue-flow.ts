@@ -151,6 +151,8 @@ export class QueueWaitsPane implements Pane {
   readonly bare = true;
   readonly selection = undefined;
   readonly page = 1;
+  /** Virtual time (ns) of the vCPUs. */
+  #at = 0;
   #vcpus: readonly RowOf<typeof VCPUS>[] = [];
   #irqs: readonly RowOf<typeof IRQS>[] = [];
 
@@ -170,7 +172,7 @@ export class QueueWaitsPane implements Pane {
   }
 
   receive(answer: Answer): void {
-    if (answer.table === "vcpu.ls") this.#vcpus = rowsOf(VCPUS, answer);
+    if (answer.table === "vcpu.ls") [this.#vcpus, this.#at] = [rowsOf(VCPUS, answer), Number(answer.at.ns)];
     else if (answer.table === "irq.ls") this.#irqs = rowsOf(IRQS, answer);
   }
 
@@ -199,7 +201,7 @@ export class QueueWaitsPane implements Pane {
     const lines: (readonly Piece[])[] = [];
     for (const vcpu of this.#vcpus.filter(({ vm }) => vm === row.to)) {
       const name = nameOf(vcpu.id), mark = look.vm(vmOfName(name));
-      const wakes = waitText(vcpu.waits);
+      const wakes = waitText(vcpu.waits, this.#at);
       const who: Piece[] = [chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, vcpu.state)];
       const wait: Piece = { text: `  ${wakes}`, role: "dim" };
       if (piecesWidth([...who, wait]) <= width) lines.push([...who, wait]);

@@ -5,7 +5,7 @@ import { type Blank, blankOf, drawBlank, spokenBlank } from "../blank.ts";
 import type { Title } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import type { LaneState } from "../../terminal/glyphs.ts";
-import { fit } from "../../../../kit/support/text/text-width.ts";
+import { fitName } from "../../../../kit/support/text/text-width.ts";
 import {
   busyShare,
   columnsOf,
@@ -338,7 +338,7 @@ export class LanesPane implements Pane {
     ], area.width - 4);
     shown.forEach((vcpu, index) => {
       const y = top + 1 + index, mark = look.vm(vmOfName(vcpu));
-      drawPieces(screen, look, area.x + 1, y, [chipPiece(mark), { text: ` ${fit(vcpu, LABEL - 4)}`, role: mark.ink }], LABEL - 2);
+      drawPieces(screen, look, area.x + 1, y, [chipPiece(mark), { text: ` ${fitName(vcpu, LABEL - 4)}`, role: mark.ink }], LABEL - 2);
       drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], mark);
     });
     return top + 1 + shown.length;

@@ -7,7 +7,7 @@ import type { LanesPane } from "./lanes-pane.ts";
 import { durationText } from "../../look/numbers.ts";
 import type { Pane, PaneState } from "../pane.ts";
 import { chipPiece, drawPieces } from "../../look/pieces.ts";
-import { fit } from "../../../../kit/support/text/text-width.ts";
+import { fit, fitName } from "../../../../kit/support/text/text-width.ts";
 import { type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 import { vmOfName } from "../../../../model/queries/ids.ts";
@@ -61,7 +61,7 @@ export class LaneWaitsPane implements Pane {
     screen.text(x + NAME + bar, inside.y, "median".padStart(TIME) + "p99".padStart(TIME), look.style("dim"));
     times.slice(0, inside.height - 1).forEach(({ vcpu, middle, p99 }, row) => {
       const y = inside.y + 1 + row, mark = look.vm(vmOfName(vcpu));
-      drawPieces(screen, look, x, y, [chipPiece(mark), { text: ` ${fit(vcpu, NAME - 3)}`, role: mark.ink }], NAME - 1);
+      drawPieces(screen, look, x, y, [chipPiece(mark), { text: ` ${fitName(vcpu, NAME - 3)}`, role: mark.ink }], NAME - 1);
       const cells = Math.max(Math.round(bar * p99 / longest), 1);
       screen.text(x + NAME, y, look.glyphs.histogram.repeat(Math.min(cells, bar)), look.style(mark.fill));
       drawPieces(screen, look, x + NAME + bar, y, [

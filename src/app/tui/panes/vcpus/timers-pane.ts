@@ -1,8 +1,8 @@
 // The timers of a vCPU: when they are due, their control bits and compare values.
 
 import { vcpuTitle } from "../../look/box.ts";
-import { type ListColumn, quietPieces } from "../../look/list.ts";
-import { durationText } from "../../look/numbers.ts";
+import { type CellContext, type ListColumn, quietPieces } from "../../look/list.ts";
+import { dueText } from "../../look/numbers.ts";
 import { digitPieces, type Piece } from "../../look/pieces.ts";
 import { TablePane } from "../table-pane.ts";
 import { parseAs } from "../../../../model/queries/ids.ts";
@@ -36,10 +36,10 @@ export function timersPane(vcpu: () => string | undefined): TablePane<typeof TIM
 }
 
 /** When its condition begins to hold, in words; dim where nothing follows from it. */
-function duePieces({ due, control }: TimerRow): Piece[] {
+function duePieces({ due, control }: TimerRow, { at }: CellContext): Piece[] {
   const bits = control;
   if (!bits.includes("ENABLE")) return [{ text: "off", role: "dim" }];
-  const when = due === null ? "never" : Number(due) > 0 ? `in ${durationText(Number(due))}` : "now";
+  const when = due === null ? "never" : Number(due) > 0 ? dueText(at + Number(due)) : "now";
   return [{ text: when, role: due === null || bits.includes("IMASK") ? "dim" : "strong" }];
 }
 
@@ -50,7 +50,7 @@ function controlPieces({ control }: TimerRow): Piece[] {
 
 const COLUMNS: readonly ListColumn<TimerRow>[] = [
   { name: "name", title: "Timer", width: 8, pieces: ({ name }) => [{ text: name }] },
-  { name: "due", title: "Due", width: 10, pieces: duePieces },
+  { name: "due", title: "Due", width: 13, pieces: duePieces },
   { name: "control", title: "Control", width: 12, pieces: controlPieces },
   {
     name: "irq",

@@ -1,19 +1,21 @@
 // The wait of a vCPU in a line: of many interrupts the first ones.
 
-import { durationText } from "../../look/numbers.ts";
+import { dueText } from "../../look/numbers.ts";
 import { type Wait, WAITS } from "../../../../model/queries/facts/wait.ts";
 
 /** Names that are listed before they are counted. */
 const LISTED = 3;
 
 /**
- * `timer irq 27 in 0.6 ms`, `irq 960, 961`, `irq 32 to 39`. Where that is wider than `width`, the
- * first wakeups whole, and how many more there are: `timer irq 27 in 0.6 ms +2`.
+ * `timer irq 27 at 12.482`, `irq 960, 961`, `irq 32 to 39`. Where that is wider than `width`, the
+ * first wakeups whole, and how many more there are: `timer irq 27 at 12.482 +2`. Times are those of
+ * the run, as a clock that rests leaves them true.
+ * @param now virtual time (ns) of the waits
  */
-export function waitText(waits: readonly Wait[], width = Infinity): string {
+export function waitText(waits: readonly Wait[], now: number, width = Infinity): string {
   const timers: string[] = [], others: string[] = [], irqs: number[] = [];
   for (const wait of waits) {
-    if (wait.code === "timer") timers.push(`timer irq ${wait.intid} ${whenText(wait.in_ns)}`);
+    if (wait.code === "timer") timers.push(`timer irq ${wait.intid} ${dueText(now + wait.in_ns)}`);
     else if (wait.code === "irq") irqs.push(wait.intid);
     else others.push(WAITS.text(wait));
   }
@@ -26,11 +28,6 @@ export function waitText(waits: readonly Wait[], width = Infinity): string {
     if (text.length <= width || shown === 1) return text;
   }
   return whole;
-}
-
-/** When a timer fires, `delay` ns from now. */
-function whenText(delay: number): string {
-  return delay > 0 ? `in ${durationText(delay)}` : "is due";
 }
 
 function irqText(sorted: readonly number[]): string {
