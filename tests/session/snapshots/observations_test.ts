@@ -84,6 +84,14 @@ Deno.test("a VM's problem that has not ended it is a part of a run's memory; old
   assert.deepEqual([read.problems.get("y"), read.vmids], [problem, new Map()]);
 });
 
+Deno.test("lives of VMs that are made again are a part of a run's memory; older files do not count the brief ones", async () => {
+  const memory = (assemble(await failingPlan()) as GuestSystem).remember(), lives = new Map([["x", { since: 1, bad: 2, brief: 3 }]]);
+  assert.deepEqual(decodeMemory(encodeMemory({ ...memory, ends: { ...memory.ends, lives } })).ends.lives, lives);
+  const older = { ...memory.ends, lives: new Map([["x", { since: 1, bad: 2 }]]) };
+  const read = decodeMemory(encodeMemory({ ...memory, ends: older as never })).ends;
+  assert.deepEqual(read.lives.get("x"), { since: 1, bad: 2, brief: 0 });
+});
+
 Deno.test("events whose texts are made when they are read are there after a load", async () => {
   const plan = await failingPlan();
   await inFile((path) => {

@@ -6,7 +6,7 @@ import { RULE_CODES, TRACE_KINDS } from "../../../machine/abi/trace.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 import { SAVED_LINUX_FINDING, SAVED_UNSHOWN } from "./saved-findings.ts";
 import type { RunMemory } from "./system.ts";
-import type { VmProblem } from "../vms/vm-ends.ts";
+import type { Lives, VmProblem } from "../vms/vm-ends.ts";
 import type { Operation } from "../../../machine/hypervisor/boot.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
 import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
@@ -34,8 +34,9 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   v.assert(MEMORY, value);
   const memory = value as unknown as Omit<RunMemory, "events" | "ends"> & {
     readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents };
-    readonly ends: Omit<Ends, "problems" | "vmids"> & Partial<Pick<Ends, "vmids">> & {
+    readonly ends: Omit<Ends, "problems" | "vmids" | "lives"> & Partial<Pick<Ends, "vmids">> & {
       readonly problems: ReadonlyMap<string, string | VmProblem>;
+      readonly lives: ReadonlyMap<string, Omit<Lives, "brief"> & Partial<Lives>>;
     };
   };
   const { quiet, busy } = memory.events, { ends } = memory;
@@ -43,6 +44,7 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
     vm,
     typeof problem === "string" ? { message: problem, reasons: memory.trace.reasons.count } : problem,
   ]));
+  const lives = new Map([...ends.lives].map(([vm, { since, bad, brief = 0 }]) => [vm, { since, bad, brief }]));
   const { open, published, ports, reasons } = memory.trace;
   const parents = [...quiet.events, ...busy.events].map(({ parent }) => parent as Operation | undefined);
   const told = reasons.ring.flatMap((one) => "operation" in one ? [one.operation] : []);
@@ -57,7 +59,7 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   }
   return {
     ...memory,
-    ends: { ...ends, problems, vmids: ends.vmids ?? new Map() },
+    ends: { ...ends, problems, lives, vmids: ends.vmids ?? new Map() },
     events: { quiet: ringOf(quiet), busy: ringOf(busy) },
   };
 }
@@ -172,6 +174,11 @@ const REFUSAL = v.strictObject({
 const OPERATIONS = v.array(v.looseObject({}));
 const USE = v.tuple([count, v.pipe(count, v.maxValue(255)), time, v.pipe(v.number(), v.safeInteger())]);
 
+/** Each field has a form: without one, what is saved could not be read. */
+type FormsOf<T> = Readonly<Record<keyof T, v.GenericSchema>>;
+// Older files do not count brief lives.
+const LIVES = v.strictObject({ since: time, bad: count, brief: v.optional(count) } satisfies FormsOf<Lives>);
+
 const MEMORY = v.strictObject({
   trace: v.strictObject({
     nextId: count,
@@ -183,19 +190,21 @@ const MEMORY = v.strictObject({
     ports: v.array(v.strictObject({ serial: count, frames: OPERATIONS, call: v.optional(count), callNumber: count })),
   }),
   events: v.strictObject({ quiet: EVENTS, busy: EVENTS }),
-  ends: v.strictObject({
-    work: v.map(v.string(), WORK),
-    // Older files have the message alone, and no VMIDs.
-    problems: v.map(v.string(), v.union([v.string(), v.strictObject({ message: v.string(), reasons: count })])),
-    vmids: v.optional(v.map(v.string(), count)),
-    before: v.map(v.string(), count),
-    told: v.set(v.string()),
-    causes: v.map(count, SAVED_CAUSE),
-    panics: v.map(count, v.strictObject({ ...PANIC, then: THEN })),
-    unshown: v.map(count, v.strictObject({ then: THEN, because: SAVED_UNSHOWN })),
-    logs: v.map(count, LOG),
-    lives: v.map(v.string(), v.strictObject({ since: time, bad: count })),
-  }),
+  ends: v.strictObject(
+    {
+      work: v.map(v.string(), WORK),
+      // Older files have the message alone, and no VMIDs.
+      problems: v.map(v.string(), v.union([v.string(), v.strictObject({ message: v.string(), reasons: count })])),
+      vmids: v.optional(v.map(v.string(), count)),
+      before: v.map(v.string(), count),
+      told: v.set(v.string()),
+      causes: v.map(count, SAVED_CAUSE),
+      panics: v.map(count, v.strictObject({ ...PANIC, then: THEN })),
+      unshown: v.map(count, v.strictObject({ then: THEN, because: SAVED_UNSHOWN })),
+      logs: v.map(count, LOG),
+      lives: v.map(v.string(), LIVES),
+    } satisfies FormsOf<Ends>,
+  ),
   steps: count,
   uses: v.strictObject({ current: count, uses: v.map(v.string(), USE) }),
 });

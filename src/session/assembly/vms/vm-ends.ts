@@ -108,7 +108,7 @@ interface Known {
 }
 
 /** The last life of a VM: its start, and ends in a row that nobody wanted, and of brief lives. */
-interface Lives {
+export interface Lives {
   readonly since: number;
   readonly bad: number;
   readonly brief: number;
