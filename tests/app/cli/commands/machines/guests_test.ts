@@ -108,7 +108,7 @@ Deno.test("guests add keeps an image under a name that run takes, with its comma
     assert.equal(exported.stdout, `${own}: the disk of other, 205312 bytes\n`, exported.stderr);
     const compared = await runNative("qemu-img", ["compare", "-f", "qcow2", "-F", "qcow2", own, disk]);
     assert.equal(compared.stdout, "Images are identical.\n", compared.stderr);
-    assert.match((await run("guests", "export", "other", own)).stderr, /own\.qcow2 exists; name another file/);
+    assert.match((await run("guests", "export", "other", own)).stderr, /own\.qcow2: exists; name another file, or remove it$/m);
     const nowhere = await run("guests", "export", "other", `${cache}/none/x.img`);
     assert.match(nowhere.stderr, /^el2: guests export \S+none\/x\.img: no such folder$/m);
     assert.equal(nowhere.code, 2);

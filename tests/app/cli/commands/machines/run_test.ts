@@ -80,7 +80,7 @@ Deno.test("W58: ctrl-c in a headless run stops in order and ends with 130", asyn
   child.kill("SIGINT");
   const [{ code }, stderr] = await Promise.all([child.status, new Response(child.stderr).text(), drain(reader)]);
   assert.equal(code, 130);
-  assert.equal(stderr, "el2: interrupted\n");
+  assert.equal(stderr, `el2: interrupted\nel2: recorded ${file}; el2 replay ${file} repeats the run\n`);
   // In order: what was recorded is whole, up to the end.
   const replayed = await el2("replay", file, "--verify");
   await Deno.remove(file);

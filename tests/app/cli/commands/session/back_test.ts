@@ -15,5 +15,5 @@ Deno.test("what is typed while the past is shown is refused, as every change is"
   assert.equal((await place.el2("console", "hello", "--send", "x")).code, 0);
   await place.json("resume");
   const { code, stderr } = await place.el2("snapshot", "save", "no/such/folder/a.snap");
-  assert.deepEqual([code, stderr], [1, "el2: snapshot no/such/folder/a.snap: no such folder\n"]);
+  assert.deepEqual([code, stderr], [2, "el2: snapshot save no/such/folder/a.snap: no such folder\n"]);
 });
