@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../../../../src/app/catalog/catalog.ts";
+import { LINUX_TABLES } from "../../../../../src/model/queries/linux-tables.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { Place } from "../../place.ts";
 
@@ -39,6 +40,14 @@ Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what 
     (text) => /^el2: 2 tasks of vm:debian have the name sleep; name one: task:debian\/\d+, task:debian\/\d+\n$/.test(text),
   );
   assert.equal((await place.el2("linux", "disks")).stdout, "it has no disks\n");
+  for (const { name, args } of Object.values(LINUX_TABLES)) {
+    const words = [...name.split("."), ..."pid" in args ? ["debian/1"] : [], "-o", "tsv"];
+    const [heading, ...rows] = (await place.el2(...words)).stdout.split("\n").slice(0, -1).map((text) => text.split("\t"));
+    assert.ok(heading?.length > 1, name);
+    for (const row of rows) assert.equal(row.length, heading.length, `${name}: ${row.join(" | ")}`);
+    const swapped = await place.el2(...words, "--columns", `${heading[1]},${heading[0]}`);
+    assert.equal(swapped.stdout.split("\n")[0], `${heading[1]}\t${heading[0]}`, name);
+  }
   const other = await place.el2("linux", "ps", "rm");
   assert.equal(other.code, 1);
   assert.match(other.stderr, /^el2: no Linux kernel is mapped in vm:rm; /);
