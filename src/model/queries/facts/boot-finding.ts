@@ -26,6 +26,7 @@ export const PACKED = {
     fix: "give the file that mkimage took, or all but its first 64 bytes",
   },
 } as const;
+const FIXES: ReadonlyMap<string, string> = new Map(Object.entries(PACKED).map(([how, { fix }]) => [how, fix]));
 
 export type BootFinding =
   /** No console that the command line names exists; those that do, by Linux's names. */
@@ -91,7 +92,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
     what === "cpio archive"
       ? "make the archive again: it ends with an entry TRAILER!!!"
       : "copy or download the whole file, or make it again",
-  "ramdisk-packed": ({ how }) => PACKED[how].fix,
+  "ramdisk-packed": ({ how }) => FIXES.get(how),
   "ramdisk-unaligned": () => "pad the first one with zeros",
   "image-cut": () => "copy or download the whole file",
   "timer-elsewhere": () => `use ${NODE_LINES.timer}`,

@@ -8,6 +8,7 @@ const IDS = [
   "memory",
   "folders",
   "sockets",
+  "names",
   "terminal",
   "colors",
   "locale",
