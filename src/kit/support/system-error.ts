@@ -11,6 +11,11 @@ export function isOfSystem(error: unknown): boolean {
   return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
 }
 
+/** The system's error for a folder where a file is written, before it is tried. */
+export function isFolder(): Error {
+  return Object.assign(new Deno.errors.IsADirectory("Is a directory"), { code: "EISDIR" });
+}
+
 /** Codes of a disk, or of a user's share of it, that is full. */
 const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 
