@@ -24,7 +24,8 @@ export class Replaying {
 
   /**
    * Stops the machine at the place that was asked for, or on the way there, unless it stops
-   * earlier: no turn ends for it, as that would be another run. Returns the turns that it may take of these.
+   * earlier: no turn ends for it, as that would be another run. Returns the turns that it may take
+   * of these.
    */
   bound(turns: number, earlier = Infinity): number {
     const { present, replay: { plan: { to } } } = this;

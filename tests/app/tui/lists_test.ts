@@ -28,7 +28,7 @@ Deno.test("W23: the title shows filter and how many rows it lets through", async
   await rig.lines();
   await rig.type("/vm=debian\r");
   const shown = await rig.text();
-  assert.match(shown, /= vCPUs 2 =+ \/vm=debian 2 of 3/);
+  assert.match(shown, /= vCPUs 2 =+ \/vm=debian +2 of 3/);
   assert.doesNotMatch(shown, /T rt\/0/);
 });
 

@@ -104,7 +104,7 @@ export function fit(text: string, width: number, end = CUT): string {
   return out + end;
 }
 
-/** A name in at most `width` columns: cut in the middle, as names often differ at their ends alone. */
+/** A name in at most `width` columns: cut in the middle, as many differ at their ends alone. */
 export function fitName(name: string, width: number): string {
   const all = [...clusters(name)], columns = all.map(clusterWidth);
   if (textWidth(name) <= width) return name;

@@ -25,7 +25,7 @@ interface Asked {
   missing: number;
   /** Answers that are still to come by themselves. */
   left: number;
-  /** Where the last answer ended in a log, by query: a question that is repeated continues there. */
+  /** Where the last answer ended in a log, by query: a repeated question continues there. */
   readonly cursors: (string | undefined)[];
   /** Whether to ask again after the first answers. */
   again: "no" | "if it wants something else" | "yes";

@@ -12,7 +12,7 @@ Deno.test("W7: screen, filters, folds and colors survive leave and attach", asyn
   const again = new Rig(120, 36, { state });
   const shown = await again.text();
   assert.equal(again.shown, "2");
-  assert.match(shown, /= vCPUs 2 =+ \/vm=debian 2 of 3/);
+  assert.match(shown, /= vCPUs 2 =+ \/vm=debian +2 of 3/);
   await again.type("1");
   assert.match(await again.text(), /D {2}debian >/);
   assert.equal(again.app.state.theme, "nord");
