@@ -99,7 +99,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "not-started": "a call that has not returned gives no reason yet; a rule that has lost its answer is evidence",
   "buffer-refused": "that of the refusal",
   "failed": "that of the refusal or of the exception's cause",
-  "restarts": "that of its last end",
   "broken": "an invariant of el2's own: no user can fix it",
 };
 

@@ -11,7 +11,18 @@ import { TABLE_NAMES, TABLES } from "../../../src/model/queries/tables.ts";
 
 const VALUES: Readonly<Record<string, unknown>> = {
   ...{ filter: "", limit: 1, after: "0", since: 0, kinds: "hvc", vm: "vm:ping", vcpu: "vcpu:ping/0", queue: "mq:1", frame: 0 },
-  ...{ at: "pa:0x0", access: "read", value: 0n, before: { kind: "time", at: 0 }, back: 1, size: 1, pid: 1, threads: true, tree: true },
+  ...{
+    at: "pa:0x0",
+    access: "read",
+    value: 0n,
+    before: { kind: "time", at: 0 },
+    hits: true,
+    back: 1,
+    size: 1,
+    pid: 1,
+    threads: true,
+    tree: true,
+  },
 };
 
 /** The error of a query, if it has one. */
