@@ -1,11 +1,8 @@
 // Files that are being written under a passing name. None of them outlives the program, whether it
 // calls `Deno.exit` or a signal ends it.
 
-import { onUnheardSignals } from "../computer/signals.ts";
+import { END_CODES, END_SIGNALS, onUnheardSignals } from "../computer/signals.ts";
 import { removeIfThere } from "./own-files.ts";
-
-/** Signals that end a program, and the exit codes that shells report for them. */
-const ENDING = new Map([["SIGHUP", 129], ["SIGINT", 130], ["SIGQUIT", 131], ["SIGTERM", 143]] as const);
 
 const paths = new Set<string>();
 let atEnd = false, hears = false;
@@ -27,7 +24,7 @@ export function addUnfinished(path: string): void {
   hears = true;
   // Where nobody ends the work in order, the end of the program does. From now on: a signal that
   // comes while a file is written is heard later.
-  onUnheardSignals([...ENDING.keys()], (signal) => Deno.exit(ENDING.get(signal)));
+  onUnheardSignals(END_SIGNALS, (signal) => Deno.exit(END_CODES[signal]));
 }
 
 /** It has its own name now, or is gone. */
