@@ -8,6 +8,7 @@ import { imageBytes } from "../../kit/formats/image-bytes.ts";
 import type { ReadAt } from "../../kit/formats/zstd.ts";
 import { isQcow2, Qcow2 } from "../../kit/formats/qcow2.ts";
 import { cacheFolder } from "../../kit/support/files/cache.ts";
+import { writeFully } from "../../kit/support/files/write-all.ts";
 import { GiB, KiB } from "../../kit/support/values/sizes.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
 import { UserError } from "../../kit/support/problem.ts";
@@ -146,7 +147,7 @@ class HoledFile implements Disposable {
       const piece = bytes.subarray(from, from + HOLE);
       if (piece.every((byte) => byte === 0)) continue;
       this.#file.seekSync(at + from, Deno.SeekMode.Start);
-      for (let done = 0; done < piece.length;) done += this.#file.writeSync(piece.subarray(done));
+      writeFully(this.#file, piece);
     }
     this.#end = at + bytes.length;
   }

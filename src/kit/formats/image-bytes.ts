@@ -1,6 +1,7 @@
 // A file as the bytes of a disk image.
 
 import { readPart } from "../support/files/open-file.ts";
+import { writeFully } from "../support/files/write-all.ts";
 import type { ImageBytes } from "./qcow2-disk.ts";
 
 export function imageBytes(file: Deno.FsFile): ImageBytes {
@@ -14,7 +15,7 @@ export function imageBytes(file: Deno.FsFile): ImageBytes {
     },
     write(offset, bytes) {
       file.seekSync(offset, Deno.SeekMode.Start);
-      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+      writeFully(file, bytes);
     },
     flush: () => file.syncDataSync(),
     size: end,

@@ -3,6 +3,7 @@
 import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../../kit/formats/pcapng.ts";
 import type { NetDevice } from "../../machine/virtio/net/net.ts";
 import { files } from "../../kit/support/files/files.ts";
+import { writeFully } from "../../kit/support/files/write-all.ts";
 import { joined } from "../../kit/support/values/bytes.ts";
 import { VERSION } from "../../kit/support/version.ts";
 
@@ -44,7 +45,5 @@ export function captureFrames(device: NetDevice, { name, now, begin, onProblem }
  */
 export function captureFile(path: string, start: Uint8Array): (bytes: Uint8Array) => void {
   const file = files().begun(path, start);
-  return (bytes) => {
-    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-  };
+  return (bytes) => writeFully(file, bytes);
 }

@@ -2,6 +2,7 @@
 // and its content goes with the process.
 
 import type { Page } from "./page-map.ts";
+import { writeFully } from "../../kit/support/files/write-all.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { SlotReader } from "./slot-reader.ts";
 
@@ -86,7 +87,7 @@ export class PageFile {
     const bytes = (this.#run ??= new Uint8Array(RUN * PAGE_SIZE)).subarray(0, (end - first) * PAGE_SIZE);
     for (let index = first; index < end; index++) bytes.set(pages[index].bytes, (index - first) * PAGE_SIZE);
     this.file.seekSync(slots[first] * PAGE_SIZE, Deno.SeekMode.Start);
-    for (let at = 0; at < bytes.length;) at += this.file.writeSync(bytes.subarray(at));
+    writeFully(this.file, bytes);
     return end;
   }
 }

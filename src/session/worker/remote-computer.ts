@@ -5,6 +5,7 @@ import type { Computer, OpenLog } from "../outside/computer.ts";
 import { openDisk } from "../outside/disk-file.ts";
 import type { Maker } from "../../kit/support/files/maker.ts";
 import type { Files, GrowingFile, PendingFile } from "../../kit/support/files/files.ts";
+import { writeFully } from "../../kit/support/files/write-all.ts";
 import type { OpenFile, SharedFolder } from "../../machine/virtio/p9/folder.ts";
 import { type Calls, PIECE } from "./calls.ts";
 import { FILE_METHODS, FOLDER_METHODS } from "./computer-methods.ts";
@@ -41,16 +42,18 @@ export function remoteFiles(calls: Calls): Files {
     },
     begun(path, start) {
       const file = calls.call(COMPUTER, "begun", path) as number;
-      const writeSync = (bytes: Uint8Array) => calls.call(file, "write", bytes.subarray(0, PIECE)) as number;
-      const close = () => void calls.call(file, "close");
+      const growing: GrowingFile = {
+        writeSync: (bytes) => calls.call(file, "write", bytes.subarray(0, PIECE)) as number,
+        close: () => void calls.call(file, "close"),
+      };
       try {
-        for (let at = 0; at < start.length;) at += writeSync(start.subarray(at));
+        writeFully(growing, start);
         calls.call(file, "publish");
       } catch (error) {
-        close();
+        growing.close();
         throw error;
       }
-      return { writeSync, close } satisfies GrowingFile;
+      return growing;
     },
     store: (sha256, bytes) => void calls.call(COMPUTER, "store", sha256, bytes),
     report: () => calls.call(COMPUTER, "report") as string | undefined,

@@ -2,6 +2,7 @@
 // `close` gives it back as it was.
 
 import { END_CODES, type EndSignal, onSignals } from "../../../kit/support/computer/signals.ts";
+import { writeFully } from "../../../kit/support/files/write-all.ts";
 import { ENTER, LEAVE, MOUSE_OFF, MOUSE_ON, UNWATCH, WATCH } from "./terminal-modes.ts";
 
 /** Requirements of the program on a terminal; tests supply their own. */
@@ -154,13 +155,9 @@ export class TerminalMode {
   leaveNow(): void {
     if (!this.#entered) return;
     this.#entered = false;
-    writeAll(encoder.encode(this.#toLeave));
+    writeFully(Deno.stdout, encoder.encode(this.#toLeave));
     this.port.setRaw(false);
   }
-}
-
-function writeAll(bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }
 
 /** The slowest write that still counts as a fast link, in ms. */

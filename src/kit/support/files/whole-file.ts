@@ -7,6 +7,7 @@ import { lstatIfThere, NotOurs, removeIfThere } from "./own-files.ts";
 import { KERNELS, leadsTo, placeOf } from "./real-place.ts";
 import { OpenTarget, UnusableTarget } from "./open-target.ts";
 import { addUnfinished, removeUnfinished } from "./unfinished.ts";
+import { writeFully } from "./write-all.ts";
 import { KiB } from "../values/sizes.ts";
 import { node } from "../node-modules.ts";
 
@@ -87,7 +88,7 @@ export class WholeFile implements Disposable {
   }
 
   write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) at += this.#open.writeSync(bytes.subarray(at));
+    writeFully(this.#open, bytes);
   }
 
   /** Gives it its name. It stays open, and can grow. */

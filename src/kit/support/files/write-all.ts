@@ -14,13 +14,19 @@ export interface SyncWriter {
 
 /**
  * Writes all of `bytes`.
+ * @throws as the writer
+ */
+export function writeFully(writer: SyncWriter, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
+}
+
+/**
+ * The same, for the user.
  * @param what for display: `--record bug.rec`
  * @throws WriteFailure; Deno.errors.BrokenPipe without a reader
  */
 export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): void {
-  writing(what, () => {
-    for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
-  });
+  writing(what, () => writeFully(writer, bytes));
 }
 
 /**
