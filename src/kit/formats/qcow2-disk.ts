@@ -2,14 +2,24 @@
 // Clusters are written before the tables that lead to them, so that an end at any moment leaves at
 // most clusters that nobody uses. The format is QEMU's docs/interop/qcow2.txt.
 
-import { BadQcow2, checkAligned, COMPRESSED, DIRTY, headerOf, MAGIC, OFFSET, type Qcow2Header, unpackedCluster, ZERO } from "./qcow2.ts";
+import {
+  BadQcow2,
+  checkAligned,
+  COMPRESSED,
+  COPIED,
+  DIRTY,
+  HEADER_3,
+  headerOf,
+  OFFSET,
+  type Qcow2Header,
+  REFCOUNT_ORDER,
+  unpackedCluster,
+  ZERO,
+} from "./qcow2.ts";
+import { qcow2Head } from "./qcow2-writer.ts";
 import { MiB } from "../support/values/sizes.ts";
 import { formatSize } from "../support/text/units.ts";
 
-/** An entry of a table that leads to a cluster which nothing else uses. */
-const COPIED = 1n << 63n;
-/** Bytes of the header that this writes, and the sizes of what is in it. */
-const HEADER = 104, VERSION = 3, CLUSTER_BITS = 16, REFCOUNT_ORDER = 4;
 /** Bytes of the tables of the second level that are kept. */
 const TABLES = 16 * MiB;
 /** Largest table of refcounts, as QEMU has it. */
@@ -30,24 +40,7 @@ export interface ImageBytes {
  * @param size bytes of the disk, a multiple of 512
  */
 export function createQcow2(file: ImageBytes, size: number): void {
-  const cluster = 2 ** CLUSTER_BITS, entries = Math.max(1, Math.ceil(size / (cluster * cluster / 8)));
-  const l1Clusters = Math.ceil(entries * 8 / cluster);
-  // The header, the refcount table, one block of refcounts, and the table of the first level.
-  const used = 3 + l1Clusters;
-  const head = new Uint8Array(used * cluster), view = new DataView(head.buffer);
-  view.setUint32(0, MAGIC);
-  view.setUint32(4, VERSION);
-  view.setUint32(20, CLUSTER_BITS);
-  view.setBigUint64(24, BigInt(size));
-  view.setUint32(36, entries);
-  view.setBigUint64(40, BigInt(3 * cluster));
-  view.setBigUint64(48, BigInt(cluster));
-  view.setUint32(56, 1);
-  view.setUint32(96, REFCOUNT_ORDER);
-  view.setUint32(100, HEADER);
-  view.setBigUint64(cluster, BigInt(2 * cluster));
-  for (let index = 0; index < used; index++) view.setUint16(2 * cluster + index * 2, 1);
-  file.write(0, head);
+  file.write(0, qcow2Head({ size, clusters: [] }));
 }
 
 export class Qcow2Disk {
@@ -73,7 +66,7 @@ export class Qcow2Disk {
    *   written
    */
   constructor(readonly file: ImageBytes, readonly readOnly: boolean) {
-    const bytes = file.read(0, HEADER + 8), header = this.#header = headerOf(bytes);
+    const bytes = file.read(0, HEADER_3 + 8), header = this.#header = headerOf(bytes);
     this.#cluster = 2 ** header.clusterBits;
     this.#perTable = this.#cluster / 8;
     this.#l1 = this.#longs(header.l1.offset, header.l1.entries);

@@ -2,15 +2,13 @@
 // grow: tables first, then the clusters that have data, in order. The format is QEMU's
 // docs/interop/qcow2.txt.
 
-import { MAGIC } from "./qcow2.ts";
+import { COPIED, HEADER_3, MAGIC, REFCOUNT_ORDER } from "./qcow2.ts";
 
-const VERSION = 3, HEADER = 104, REFCOUNT_ORDER = 4, CLUSTER_BITS = 16;
+const VERSION = 3, CLUSTER_BITS = 16;
 /** Bytes of a cluster. */
 export const CLUSTER = 2 ** CLUSTER_BITS;
 /** Entries of a table in a cluster, and refcounts of 16 bits. */
 const ENTRIES = CLUSTER / 8, REFCOUNTS = CLUSTER / 2;
-/** An entry that leads to a cluster which nothing else uses. */
-const COPIED = 1n << 63n;
 
 /** A disk to write into an image. */
 export interface DiskContent {
@@ -21,12 +19,13 @@ export interface DiskContent {
   read(offset: number, into: Uint8Array): void;
 }
 
-/** Writes an image in pieces; each yields how many clusters are done. */
-export function* writeQcow2({ size, clusters, read }: DiskContent, write: (bytes: Uint8Array) => void): Generator<number> {
+/** The header and the tables of an image, which its clusters follow in their order. */
+export function qcow2Head({ size, clusters }: Pick<DiskContent, "size" | "clusters">): Uint8Array {
   const l1Entries = Math.max(1, Math.ceil(size / CLUSTER / ENTRIES));
   const tables = [...new Set(clusters.map((cluster) => Math.floor(cluster / ENTRIES)))];
   const l1Clusters = Math.ceil(l1Entries / ENTRIES), rest = 1 + l1Clusters + tables.length + clusters.length;
-  const blocks = Math.ceil(rest / (REFCOUNTS - 2)) + 1, refcountClusters = Math.ceil(blocks / ENTRIES);
+  // Each has refcounts for itself and for a cluster of their table, at least.
+  const blocks = Math.ceil(rest / (REFCOUNTS - 2)), refcountClusters = Math.ceil(blocks / ENTRIES);
   const used = rest + blocks + refcountClusters, l1 = 1 + refcountClusters + blocks, l2 = l1 + l1Clusters, data = l2 + tables.length;
   const head = new DataView(new ArrayBuffer(data * CLUSTER));
   head.setUint32(0, MAGIC);
@@ -38,7 +37,7 @@ export function* writeQcow2({ size, clusters, read }: DiskContent, write: (bytes
   head.setBigUint64(48, BigInt(CLUSTER));
   head.setUint32(56, refcountClusters);
   head.setUint32(96, REFCOUNT_ORDER);
-  head.setUint32(100, HEADER);
+  head.setUint32(100, HEADER_3);
   for (let block = 0; block < blocks; block++) head.setBigUint64(CLUSTER + block * 8, BigInt((1 + refcountClusters + block) * CLUSTER));
   for (let cluster = 0; cluster < used; cluster++) head.setUint16((1 + refcountClusters) * CLUSTER + cluster * 2, 1);
   tables.forEach((table, index) => head.setBigUint64(l1 * CLUSTER + table * 8, BigInt((l2 + index) * CLUSTER) | COPIED));
@@ -47,7 +46,12 @@ export function* writeQcow2({ size, clusters, read }: DiskContent, write: (bytes
     const table = placeOf.get(Math.floor(cluster / ENTRIES)) ?? 0;
     head.setBigUint64(table * CLUSTER + cluster % ENTRIES * 8, BigInt((data + index) * CLUSTER) | COPIED);
   });
-  write(new Uint8Array(head.buffer));
+  return new Uint8Array(head.buffer);
+}
+
+/** Writes an image in pieces; each yields how many clusters are done. */
+export function* writeQcow2({ size, clusters, read }: DiskContent, write: (bytes: Uint8Array) => void): Generator<number> {
+  write(qcow2Head({ size, clusters }));
   const bytes = new Uint8Array(CLUSTER);
   for (const [index, cluster] of clusters.entries()) {
     const there = Math.min(CLUSTER, size - cluster * CLUSTER);

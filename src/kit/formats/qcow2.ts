@@ -8,7 +8,10 @@ import { node } from "../support/node-modules.ts";
 
 export const MAGIC = 0x514649fb;
 /** Bytes of the header of version 2, and up to the compression type of version 3. */
-const HEADER_2 = 72, HEADER_3 = 104;
+const HEADER_2 = 72;
+export const HEADER_3 = 104;
+/** Refcounts of 16 bits, which all are that are written: their size in bits, as a power of two. */
+export const REFCOUNT_ORDER = 4;
 /** Bits of incompatible features: dirty, corrupt, external data file, compression type. */
 export const DIRTY = 1n << 0n;
 const CORRUPT = 1n << 1n, COMPRESSION = 1n << 3n;
@@ -16,6 +19,8 @@ const CORRUPT = 1n << 1n, COMPRESSION = 1n << 3n;
 const LEAST_CLUSTER = 9, MOST_CLUSTER = 21;
 /** The host offset in an entry of a table, and its flags. */
 export const OFFSET = 0x00ff_ffff_ffff_fe00n, COMPRESSED = 1n << 62n, ZERO = 1n;
+/** The flag of an entry that leads to a cluster which nothing else uses. */
+export const COPIED = 1n << 63n;
 const SECTOR = 512;
 /** Fewest bytes of a compressed cluster. */
 const PACKED_LEAST = 4;
