@@ -105,21 +105,13 @@ export class WrittenDisk implements ReferredDisk {
   }
 
   read(offset: number, into: Uint8Array): void {
-    try {
-      this.file.read(offset, into);
-    } catch (error) {
-      throw this.#failed(error);
-    }
+    this.#tried(() => this.file.read(offset, into));
     if (this.#old) this.#noteRead(offset, into);
   }
 
   write(offset: number, from: Uint8Array): void {
     if (this.#old) this.#keep(this.#old, offset, from.length, false);
-    try {
-      this.file.write(offset, from);
-    } catch (error) {
-      throw this.#failed(error);
-    }
+    this.#tried(() => this.file.write(offset, from));
   }
 
   zero(offset: number, size: number): void {
@@ -219,11 +211,7 @@ export class WrittenDisk implements ReferredDisk {
   /** Zeroes bytes. */
   #change(offset: number, size: number, change: () => void): void {
     if (this.#old) this.#keep(this.#old, offset, size, true);
-    try {
-      change();
-    } catch (error) {
-      throw this.#failed(error);
-    }
+    this.#tried(change);
   }
 
   #noteRead(offset: number, bytes: Uint8Array): void {
@@ -260,9 +248,13 @@ export class WrittenDisk implements ReferredDisk {
   }
 
   /** A machine of the past cannot repeat what the computer has refused. */
-  #failed(error: unknown): unknown {
-    this.#old?.lose(`disk ${this.path} could not be read or written`);
-    return error;
+  #tried(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#old?.lose(`disk ${this.path} could not be read or written`);
+      throw error;
+    }
   }
 }
 
