@@ -251,7 +251,10 @@ export class SessionHub {
         for (const console of client.behind.keys()) this.#catchUp(client, console, this.#rings.get(console)!);
         return this.#confirm();
       case "query":
-        return this.machine.send({ ...message, id: this.#ask(client, message.id, message.query.args, message.repeat?.times) });
+        return this.machine.send({
+          ...message,
+          id: this.#ask(client, message.id, { args: message.query.args, more: message.repeat?.times }),
+        });
       case "forget":
         for (const [id, asked] of this.#asked) {
           if (asked.client !== client || asked.id !== message.id) continue;
@@ -266,7 +269,7 @@ export class SessionHub {
         this.#noteInput(message.console);
         return this.machine.send(message);
       case "snapshot":
-        return this.machine.send({ ...message, id: this.#ask(client, message.id, undefined, 0, true) });
+        return this.machine.send({ ...message, id: this.#ask(client, message.id, { writes: true }) });
       case "stop-rule":
       case "symbols":
       case "mark":
@@ -294,7 +297,7 @@ export class SessionHub {
   }
 
   /** Notes the client that waits for answers. Returns the hub's number of the query. */
-  #ask(client: HubClient, id: number, args?: Query["args"], more = 0, writes = false): number {
+  #ask(client: HubClient, id: number, { args, more = 0, writes = false }: Partial<Pick<Asked, "args" | "more" | "writes">> = {}): number {
     client.asked++;
     this.#asked.set(++this.#nextId, { client, id, more, answered: false, args, writes });
     return this.#nextId;
