@@ -26,9 +26,7 @@ export const DENO: readonly string[] =
     "realPathSync removeSync rename renameSync stat statSync stderr stdin stdout symlink unrefTimer version writeTextFileSync").split(" ");
 
 /** Modules of Node: those that open something ask for the right to it. */
-export const NODE_MODULES: readonly string[] = [
-  ...["buffer", "crypto", "dgram", "fs", "net", "path", "timers", "v8", "vm", "worker_threads", "zlib"],
-];
+export const NODE_MODULES: readonly string[] = "buffer crypto dgram fs net path timers v8 vm worker_threads zlib".split(" ");
 
 /** Properties of the global object that stay. */
 export const GLOBALS: ReadonlySet<string> = new Set([...LANGUAGE, ...SERVICES]);
