@@ -110,17 +110,16 @@ export class WrittenDisk implements ReferredDisk {
   }
 
   write(offset: number, from: Uint8Array): void {
-    if (this.#old) this.#keep(this.#old, offset, from.length, false);
-    this.#tried(() => this.file.write(offset, from));
+    this.#change(offset, from.length, false, () => this.file.write(offset, from));
   }
 
   zero(offset: number, size: number): void {
-    this.#change(offset, size, () => this.file.zero(offset, size));
+    this.#change(offset, size, true, () => this.file.zero(offset, size));
   }
 
   /** A raw image keeps what is discarded. */
   discard(offset: number, size: number): void {
-    if (this.file.discard) this.#change(offset, size, () => this.file.discard?.(offset, size));
+    if (this.file.discard) this.#change(offset, size, true, () => this.file.discard?.(offset, size));
     else if (this.#old) { for (let block = blockOf(offset); block * BLOCK < offset + size; block++) this.#discarded.add(block); }
   }
 
@@ -208,10 +207,12 @@ export class WrittenDisk implements ReferredDisk {
     if (before) this.#old?.forget(before.absorb(point));
   }
 
-  /** Zeroes bytes. */
-  #change(offset: number, size: number, change: () => void): void {
-    if (this.#old) this.#keep(this.#old, offset, size, true);
-    this.#tried(change);
+  /** @param zeroes whether the bytes are zero from then on */
+  #change(offset: number, size: number, zeroes: boolean, change: () => void): void {
+    this.#tried(() => {
+      if (this.#old) this.#keep(this.#old, offset, size, zeroes);
+      change();
+    });
   }
 
   #noteRead(offset: number, bytes: Uint8Array): void {

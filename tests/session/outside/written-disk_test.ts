@@ -11,6 +11,9 @@ import { type Moment, momentOf, Past } from "../../../src/session/recordings/pas
 import { loaded } from "../../../src/session/snapshots/begin.ts";
 import { PageFile } from "../../../src/session/state/page-file.ts";
 import { UnsavableError } from "../../../src/session/state/parts.ts";
+import { OverlayBacking } from "../../../src/machine/virtio/block/backing.ts";
+import { WrittenDisk } from "../../../src/session/outside/written-disk.ts";
+import { Page } from "../../../src/session/state/page-map.ts";
 import { createQcow2, Qcow2Disk } from "../../../src/kit/formats/qcow2-disk.ts";
 import { imageBytes } from "../../../src/kit/formats/image-bytes.ts";
 import { KiB, MiB } from "../../../src/kit/support/values/sizes.ts";
@@ -204,6 +207,20 @@ Deno.test("an error of the computer, which no machine can repeat, ends the past 
     assert.deepEqual(lost, [`the run before now is forgotten: disk ${image} could not be read or written`]);
     system.outside.close();
   }));
+
+Deno.test("an error while the old bytes are read ends the past, too", () => {
+  const lost: string[] = [], file = new OverlayBacking({ size: MiB, read() {} });
+  const unreadable = () => {
+    throw new Error("Input/output error (os error 5)");
+  };
+  const disk = new WrittenDisk("disk.img", Object.assign(file, { read: unreadable, close() {} }));
+  for (const change of [() => disk.write(0, new Uint8Array(512)), () => disk.zero(0, 512)]) {
+    lost.length = 0;
+    disk.keepOld({ keep: (content) => new Page(content.slice()), forget() {}, lose: (why) => lost.push(why) });
+    assert.throws(change, /Input\/output error/);
+    assert.deepEqual(lost, ["disk disk.img could not be read or written"]);
+  }
+});
 
 Deno.test("a session goes back, is asked who, and returns to a present that has not moved; then it runs on", () =>
   inFolder(async (folder) => {
