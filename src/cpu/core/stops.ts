@@ -36,7 +36,7 @@ interface StoppedCore {
 }
 
 /** An access to RAM inside one page. */
-interface DataAccess {
+interface WatchedAccess {
   readonly va: bigint;
   /** `Access` and `AccessKind`. */
   readonly access: number;
@@ -151,7 +151,7 @@ export class Stops implements CoreStops {
   }
 
   /** The verdict (`Watch`) on an access of the resident vCPU. */
-  watched(vcpu: VcpuContext | undefined, { va, access, wasmAddress, size }: DataAccess): number {
+  watched(vcpu: VcpuContext | undefined, { va, access, wasmAddress, size }: WatchedAccess): number {
     const writes = (access & AccessKind.Write) !== 0, reads = !writes || (access & AccessKind.ReadModifyWrite) !== 0;
     const looked = { stage2: this.core.cpu.STAGE2_ID, va, wasmAddress, size, reads, writes }, found = this.watchpoints.look(looked);
     this.guest.forgetHit();

@@ -166,26 +166,17 @@ export class DataAccess {
   }
 
   /**
-   * The verdict of the watchpoints on an access after its translation; ends the function where one
-   * stops the access. An access with a verdict other than zero must not enter a TLB.
+   * The verdict of the watchpoints on an access after its translation; ends the function with
+   * `result` where one stops the access. An access with a verdict other than zero must not enter a
+   * TLB.
    */
-  watch(c: Code, va: Value, access: Value, wasmAddress: Value): Local {
-    const found = this.look(c, va, access, wasmAddress);
-    c.if(found.eq(Watch.Hit), () => this.#stopBefore(c, zero));
+  watch(c: Code, va: Value, access: Value, wasmAddress: Value, size = sizeOf(access), result: Value = zero): Local {
+    const found = this.look(c, va, access, wasmAddress, size);
+    c.if(found.eq(Watch.Hit), () => {
+      c.run(leave(this.library), ExitReason.Watchpoint, 0, c.call(callee(this.library, "currentPc")));
+      c.return(result);
+    });
     return found;
-  }
-
-  /**
-   * The same for `size` bytes, of whose first the verdict is known; the function ends with
-   * `result`.
-   */
-  watchAll(c: Code, va: Value, access: Value, wasmAddress: Value, size: Value, result: Value): void {
-    c.if(this.look(c, va, access, wasmAddress, size).eq(Watch.Hit), () => this.#stopBefore(c, result));
-  }
-
-  #stopBefore(c: Code, result: Value): void {
-    c.run(leave(this.library), ExitReason.Watchpoint, 0, c.call(callee(this.library, "currentPc")));
-    c.return(result);
   }
 
   /** Whether a region leaves a write of `size` bytes to the interpreter, which may stop. */

@@ -70,7 +70,7 @@ const accessOf = (options: Value, unprivileged: number) => options.and(unprivile
 /** Bytes from an address to the end of its page; backward, the bytes of a page before it. */
 const roomAt = (va: Value, forward: Value) => forward.select(constant("i32", PAGE_SIZE).sub(inPage(va)), inPage(va.sub(1)).add(1));
 
-/** Bytes of one call: those left (i64), at most `room`, watched or not. */
+/** Bytes of one call: those left (i64), at most `room`. */
 const countOf = (c: Code, left: Value, room: Value): Local => c.let(left.ltU(room.wide()).select(left.wrap(), room));
 
 /** The bytes of one call of `copyMemory`: where they are, and how many. */
@@ -118,7 +118,7 @@ function defineCopy(library: Library, data: DataAccess): void {
   const { to, from, count, forward } = copyPiece(c);
   const read = c.let(c.call(library.named("readAddress"), from, accessOf(options, READS)));
   c.if(read.not(), () => c.return(size));
-  data.watchAll(c, from, accessOf(options, READS), read, count, size);
+  data.watch(c, from, accessOf(options, READS), read, count, size);
   const written = writtenAll(c, library, data, to, count);
   copy(c, written, read, count);
   c.result(forward.select(size.add(count.wide()), size.sub(count.wide())));
@@ -163,7 +163,7 @@ function writtenAll(c: Code, library: Library, data: DataAccess, to: Value, coun
   const size = c.parameter(2), access = accessOf(c.parameter(3), WRITES);
   const written = c.let(c.call(library.named("writeAddress"), to, access));
   c.if(written.not(), () => c.return(size));
-  data.watchAll(c, to, access.or(AccessKind.Write), written, count, size);
+  data.watch(c, to, access.or(AccessKind.Write), written, count, size);
   c.run(callee(library, "dropDecoded"), written, count);
   noteMore(c, library, written, count);
   return written;
