@@ -142,11 +142,12 @@ function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: bool
     case Psci.AffinityInfo:
       return affinityInfo(group, args[0], Number(args[1] & 0xffff_ffffn));
     case Psci.SystemOff:
-      return systemOff(vcpu, group);
+      powerOffSystem(vcpu);
+      return DEFERRED;
     case Psci.SystemReset:
-      return systemReset(vcpu, group, { kind: "reset", wide: false, type: 0, cookie: 0n });
+      return systemReset(vcpu, { kind: "reset", wide: false, type: 0, cookie: 0n });
     case Psci.SystemReset2:
-      return systemReset(vcpu, group, { kind: "reset2", wide, type: Number(args[0] & 0xffff_ffffn), cookie: args[1] });
+      return systemReset(vcpu, { kind: "reset2", wide, type: Number(args[0] & 0xffff_ffffn), cookie: args[1] });
     case Psci.SetSuspendMode:
       return args[0] === 0n ? Status.Success : Status.InvalidParameters;
     default:
@@ -205,17 +206,17 @@ function find(group: VpmGroup, mpidr: bigint): Vcpu | undefined | "invalid" {
   return index === undefined ? "invalid" : group.vcpus.find((vcpu) => vcpu.index === index);
 }
 
-function systemOff(vcpu: Vcpu, group: VpmGroup): typeof DEFERRED {
+/** Ends the system of a vCPU, as SYSTEM_OFF does. */
+export function powerOffSystem(vcpu: Vcpu): void {
   if (vcpu.settings.isCritical) endMachine(vcpu, "system-off");
-  else endSystem(vcpu, group);
-  return DEFERRED;
+  else endSystem(vcpu);
 }
 
-function systemReset(vcpu: Vcpu, group: VpmGroup, reset: SystemReset): typeof DEFERRED {
+function systemReset(vcpu: Vcpu, reset: SystemReset): typeof DEFERRED {
   if (vcpu.settings.isCritical) endMachine(vcpu, "system-reset");
   else {
     vcpu.life.askForReset(reset);
-    endSystem(vcpu, group);
+    endSystem(vcpu);
   }
   return DEFERRED;
 }
@@ -226,16 +227,8 @@ function endMachine(vcpu: Vcpu, kind: "system-off" | "system-reset"): void {
   vcpu.services.end({ kind, vcpu: vcpu.name });
 }
 
-/** Ends the system of a vCPU as SYSTEM_OFF does. */
-export function powerOffSystem(vcpu: Vcpu): void {
-  const { vpmGroup } = vcpu.attachments;
-  if (vpmGroup) systemOff(vcpu, vpmGroup);
-  else if (vcpu.settings.isCritical) endMachine(vcpu, "system-off");
-  else vcpu.halt();
-}
-
 /** The others are killed; the caller is powered off by force, which its halt vIRQ reports. */
-function endSystem(vcpu: Vcpu, group: VpmGroup): void {
-  for (const other of group.vcpus) if (other !== vcpu) other.kill();
+function endSystem(vcpu: Vcpu): void {
+  for (const other of vcpu.attachments.vpmGroup?.vcpus ?? []) if (other !== vcpu) other.kill();
   vcpu.halt();
 }
