@@ -24,6 +24,9 @@ const Fid = {
   Reserved: 0x00fe_0000,
 } as const;
 
+const isFast = (id: number) => (id & Fid.Fast) !== 0 && (id & Fid.Reserved) === 0;
+const ownerOf = (id: number) => id >>> Fid.OwnerShift & Fid.OwnerMask;
+
 const Owner = { Arch: 0, StandardSecure: 4, StandardHyp: 5, VendorHyp: 6 } as const;
 
 /** SMCCC_VERSION and SMCCC_ARCH_FEATURES, whole ids. */
@@ -74,9 +77,9 @@ export function traceCall({ trace }: Vcpu, conduit: Conduit, fields: TraceFields
 
 /** Whether a call is a hypercall or one of PSCI, which are operations of the trace. */
 function isOperation(vcpu: Vcpu, id: number, x: readonly bigint[]): boolean {
-  if (!(id & Fid.Fast) || id & Fid.Reserved) return false;
+  if (!isFast(id)) return false;
   const { geniezone, hypercalls } = vcpu.services, fn = id & 0xffff, wide = (id & Fid.Smc64) !== 0;
-  switch (id >>> Fid.OwnerShift & Fid.OwnerMask) {
+  switch (ownerOf(id)) {
     case Owner.StandardSecure:
       return fn < PSCI_END && isPsci(vcpu, fn, wide);
     case Owner.VendorHyp:
@@ -91,11 +94,11 @@ function isOperation(vcpu: Vcpu, id: number, x: readonly bigint[]): boolean {
 
 function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply {
   const id = Number(x[0] & 0xffff_ffffn);
-  if (!(id & Fid.Fast) || id & Fid.Reserved) return UNKNOWN;
+  if (!isFast(id)) return UNKNOWN;
   const wide = (id & Fid.Smc64) !== 0;
   const fn = id & 0xffff;
   const { geniezone } = vcpu.services;
-  switch (id >>> Fid.OwnerShift & Fid.OwnerMask) {
+  switch (ownerOf(id)) {
     case Owner.Arch:
       if (id === SMCCC_VERSION) return [VERSION];
       if (id === SMCCC_ARCH_FEATURES) return [archFeatures(vcpu, Number(x[1] & 0xffff_ffffn))];
@@ -127,9 +130,6 @@ export function unchangingAnswer(vcpu: Vcpu, x: readonly bigint[], conduit: Cond
   const reply = perform(vcpu, x, conduit);
   return reply === DEFERRED ? undefined : reply;
 }
-
-const isFast = (id: number) => (id & Fid.Fast) !== 0 && (id & Fid.Reserved) === 0;
-const ownerOf = (id: number) => id >>> Fid.OwnerShift & Fid.OwnerMask;
 
 /** Whether a call may change something, or have another answer the next time, by its number. */
 function mayChange(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): boolean {
