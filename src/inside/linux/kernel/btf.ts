@@ -58,8 +58,8 @@ const WAY_MAX = 16;
  * again and again. The largest structure of a kernel has some hundred.
  */
 const MEMBERS_MAX = 1 << 14;
-/** Characters of a structure's name, bytes of a type, and elements of an array. */
-const NAME_MAX = 64, SIZE_MAX = 64 * MiB, LENGTH_MAX = 1 << 16;
+/** Bytes of a type, and elements of an array. */
+const SIZE_MAX = 64 * MiB, LENGTH_MAX = 1 << 16;
 const POINTER_SIZE = 8;
 
 /** Where a member is, from the start of its structure. */
@@ -145,12 +145,11 @@ export class Btf {
     for (; at + TYPE_SIZE <= end && number < count; at = nextType(view, at)) {
       offsets[++number] = at;
       if (!isNamedStruct(view, at) || known === named) continue;
-      const name = hashOfTextAt(kept, strings + view.getUint32(at, true), NAME_MAX);
-      work.spend(1 + ((name?.length ?? NAME_MAX) >> 4));
+      const hash = hashOfTextAt(kept, strings + view.getUint32(at, true), work);
       if (work.pauses) yield;
-      if (!name) continue;
+      if (hash === undefined) continue;
       structs[known] = number;
-      hashes[known++] = name.hash;
+      hashes[known++] = hash;
     }
     // The guest may have changed them between the pieces.
     if (at !== end) return undefined;

@@ -20,8 +20,6 @@ const ENTRY_WORDS = 3;
 const PLACES_MAX = 16;
 /** Entries of a table: a kernel exports some thousands, others some tens. */
 const ENTRIES_MIN = 512, ENTRIES_MAX = 1 << 17;
-/** Characters of a name that somebody asks for. */
-const NAME_MAX = 64;
 /** A symbol that every kernel exports. */
 export const ANCHOR = "init_task";
 /** Bytes of a function that are searched for addresses. */
@@ -97,11 +95,8 @@ export class ExportedSymbols {
     const words = wordsOf(bytes), run = yield* longestRun(bytes, words, data, work);
     const hashes = new Int32Array((run.end - run.first) / ENTRY_WORDS);
     for (let entry = 0, word = run.first; word < run.end; entry++, word += ENTRY_WORDS) {
-      const name = hashOfTextAt(bytes, nameAt(words, word), NAME_MAX);
-      work.spend(1 + ((name?.length ?? NAME_MAX) >> 4));
+      hashes[entry] = hashOfTextAt(bytes, nameAt(words, word), work) ?? 0;
       if (work.pauses) yield;
-      // Of a longer one nobody asks for.
-      if (name) hashes[entry] = name.hash;
     }
     return new ExportedSymbols(run, hashes);
   }

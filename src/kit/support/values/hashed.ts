@@ -2,10 +2,14 @@
 // asked for, none has to be made. Whoever wrote the names can give many the same hash, so those
 // that are compared are bounded.
 
+import type { Work } from "./work.ts";
+
 /** Base of the hash of a text: the sum of its characters, each times a power of it, in 32 bits. */
 export const HASH_BASE = 0x0100_0193;
 /** Names with the same hash that are compared: a kernel has one. */
 const SAME_MAX = 8;
+/** Bytes of a name that somebody asks for. */
+const NAME_MAX = 64;
 
 /** The hash of one text after another of this hash. */
 export function hashOf(text: string, hash = 0): number {
@@ -13,16 +17,12 @@ export function hashOf(text: string, hash = 0): number {
   return hash;
 }
 
-/** The hash of the bytes up to a zero, and their number; undefined if they are more than `most`. */
-export function hashOfTextAt(bytes: Uint8Array, at: number, most: number): { readonly hash: number; readonly length: number } | undefined {
-  let hash = 0;
-  for (let length = 0; length <= most; length++) {
-    const byte = bytes[at + length];
-    if (byte === undefined) return undefined;
-    if (byte === 0) return { hash, length };
-    hash = Math.imul(hash, HASH_BASE) + byte | 0;
-  }
-  return undefined;
+/** The hash of the bytes up to a zero; undefined if they are more than those of a name. */
+export function hashOfTextAt(bytes: Uint8Array, at: number, work: Work): number | undefined {
+  let hash = 0, length = 0;
+  while (length < NAME_MAX && bytes[at + length] > 0) hash = Math.imul(hash, HASH_BASE) + bytes[at + length++] | 0;
+  work.spend(1 + (length >> 4));
+  return bytes[at + length] === 0 ? hash : undefined;
 }
 
 /** Whether a text is at a place, with a zero after it. */
