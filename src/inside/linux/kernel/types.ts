@@ -35,15 +35,6 @@ export function programAddress(pointer: bigint, tcr: bigint): bigint | undefined
   return address < 0n ? undefined : address;
 }
 
-/** The field, by the name of one generation. @throws NoType */
-function fieldOf(types: Types, struct: string, name: string, work: Work): TypeField {
-  work.spend();
-  const paths = FIELDS[struct]?.[name];
-  const field = paths ? paths.map((path) => types.field(struct, path, work)).find((found) => found) : types.field(struct, name, work);
-  if (field) return field;
-  throw new NoType(`${struct}.${name}`);
-}
-
 /** Bytes of a text. */
 const TEXT_MAX = 4096;
 
@@ -53,12 +44,25 @@ export class Struct {
 
   /** Whether its type has a field. */
   has(name: string): boolean {
-    return (FIELDS[this.type]?.[name] ?? [name]).some((path) => this.types.field(this.type, path, this.memory.work));
+    return this.#find(name) !== undefined;
+  }
+
+  /** The field, by its name in one generation. */
+  #find(name: string): TypeField | undefined {
+    const { types, type, memory: { work } } = this, paths = FIELDS[type]?.[name];
+    if (!paths) return types.field(type, name, work);
+    for (const path of paths) {
+      const field = types.field(type, path, work);
+      if (field) return field;
+    }
   }
 
   /** @throws NoType */
   #field(name: string): TypeField {
-    return fieldOf(this.types, this.type, name, this.memory.work);
+    this.memory.work.spend();
+    const field = this.#find(name);
+    if (!field) throw new NoType(`${this.type}.${name}`);
+    return field;
   }
 
   /** Elements of an array; 0 of anything else. */
