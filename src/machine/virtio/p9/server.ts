@@ -183,11 +183,11 @@ export class P9Server {
         blockSize: status.blockSize,
         blocks: status.blocks,
         accessSeconds: secondsOf(status.accessed),
-        accessNanoseconds: status.accessed - secondsOf(status.accessed) * SECOND,
+        accessNanoseconds: nanosecondsOf(status.accessed),
         modifySeconds: secondsOf(status.modified),
-        modifyNanoseconds: status.modified - secondsOf(status.modified) * SECOND,
+        modifyNanoseconds: nanosecondsOf(status.modified),
         changeSeconds: secondsOf(status.changed),
-        changeNanoseconds: status.changed - secondsOf(status.changed) * SECOND,
+        changeNanoseconds: nanosecondsOf(status.changed),
         birthSeconds: 0n,
         birthNanoseconds: 0n,
         generation: 0n,
@@ -475,5 +475,10 @@ function timeOf(seconds: bigint, nanoseconds: bigint): bigint {
 
 /** Whole seconds up to a time: before 1970 they are negative. */
 function secondsOf(time: bigint): bigint {
-  return (time - (time % SECOND + SECOND) % SECOND) / SECOND;
+  return (time - nanosecondsOf(time)) / SECOND;
+}
+
+/** Nanoseconds from those seconds on. */
+function nanosecondsOf(time: bigint): bigint {
+  return (time % SECOND + SECOND) % SECOND;
 }
