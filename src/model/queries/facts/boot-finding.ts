@@ -16,17 +16,19 @@ export const NODE_LINES = {
 } as const;
 export type NeededNode = keyof typeof NODE_LINES;
 
-/** Ways to pack a ramdisk that Linux does not unpack, each with the one that it does. */
-export const PACKED = {
-  "lz4-frame": { is: "in lz4's frame format, and Linux reads the legacy format", fix: "compress it with lz4 -l" },
-  "xz-crc64": { is: "an xz file with a CRC64, and Linux checks CRC32", fix: "compress it with xz --check=crc32" },
-  "xz-sha256": { is: "an xz file with a SHA-256, and Linux checks CRC32", fix: "compress it with xz --check=crc32" },
-  "u-boot": {
-    is: "an image for U-Boot, whose header Linux does not know",
-    fix: "give the file that mkimage took, or all but its first 64 bytes",
-  },
+/** Ways to pack a ramdisk that Linux does not unpack. */
+const PACKED = {
+  "lz4-frame": "in lz4's frame format, and Linux reads the legacy format",
+  "xz-crc64": "an xz file with a CRC64, and Linux checks CRC32",
+  "xz-sha256": "an xz file with a SHA-256, and Linux checks CRC32",
+  "u-boot": "an image for U-Boot, whose header Linux does not know",
 } as const;
-const FIXES: ReadonlyMap<string, string> = new Map(Object.entries(PACKED).map(([how, { fix }]) => [how, fix]));
+const REPACKED: Readonly<Record<keyof typeof PACKED, string>> = {
+  "lz4-frame": "compress it with lz4 -l",
+  "xz-crc64": "compress it with xz --check=crc32",
+  "xz-sha256": "compress it with xz --check=crc32",
+  "u-boot": "give the file that mkimage took, or all but its first 64 bytes",
+};
 
 export type BootFinding =
   /** No console that the command line names exists; those that do, by Linux's names. */
@@ -72,7 +74,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-not-named": ({ start, end }) => `a ramdisk is at ${start}..${end}, and /chosen does not name it`,
   "ramdisk-elsewhere": ({ start, end, named }) => `the ramdisk is at ${start}..${end}, and /chosen names ${named}`,
   "ramdisk-cut": ({ what, size }) => `the ramdisk of ${size} bytes is a truncated ${what}`,
-  "ramdisk-packed": ({ how }) => `the ramdisk is ${PACKED[how].is}`,
+  "ramdisk-packed": ({ how }) => `the ramdisk is ${PACKED[how]}`,
   "ramdisk-unaligned": ({ at }) => `the archive after the first one begins at byte ${at} of the ramdisk, which is not a multiple of 4`,
   "image-cut": ({ size, whole }) => `the kernel's image is truncated: it has ${size} bytes, and its header names ${whole}`,
   "timer-elsewhere": ({ named, is }) => `the devicetree's timer names INTID ${named} for the virtual timer, which is INTID ${is}`,
@@ -92,7 +94,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
     what === "cpio archive"
       ? "make the archive again: it ends with an entry TRAILER!!!"
       : "copy or download the whole file, or make it again",
-  "ramdisk-packed": ({ how }) => FIXES.get(how),
+  "ramdisk-packed": ({ how }) => REPACKED[how],
   "ramdisk-unaligned": () => "pad the first one with zeros",
   "image-cut": () => "copy or download the whole file",
   "timer-elsewhere": () => `use ${NODE_LINES.timer}`,
