@@ -1,19 +1,17 @@
 // The CPUs that a plan can have, as data, for those who choose one: names, features, ID registers.
 
 import { absentFeatures, CPU_NAMES, cpuTitle, DEFAULT_CPU, hwcapsOf, parseCpu } from "../../cpu/isa/cpus/cpus.ts";
-import { FEATURE_NAMES, FEATURES, isBase, isBuilt } from "../../cpu/isa/cpus/features.ts";
+import { CHANGEABLE_FEATURES, FEATURE_NAMES, FEATURES, isBase } from "../../cpu/isa/cpus/features.ts";
 import { identificationOf } from "../../cpu/isa/cpus/identification.ts";
+import { hex } from "../../kit/support/text/number-text.ts";
 
-export { DEFAULT_CPU };
+export { CHANGEABLE_FEATURES, DEFAULT_CPU };
 
 /** The CPUs with names; changes may follow the name. */
 export const NAMED_CPUS: readonly { readonly name: string; readonly title: string }[] = CPU_NAMES.map((name) => ({
   name,
   title: cpuTitle(name),
 }));
-
-/** Features that `+` adds to a CPU and `-` leaves out. */
-export const CHANGEABLE_FEATURES: readonly string[] = FEATURE_NAMES.filter((feature) => isBuilt(feature) && !isBase(feature));
 
 /** A feature that a CPU has. */
 interface CpuFeature {
@@ -51,7 +49,7 @@ export function chosenCpu(text: string): ChosenCpu {
   const cpu = parseCpu(text), [base] = cpu.name.split(",");
   const registers = Object.entries(identificationOf(cpu.features)).map(([register, value]) => [
     `ID_AA64${register}_EL1`,
-    `0x${value.toString(16).padStart(16, "0")}`,
+    hex(value, 16),
   ]);
   return {
     name: cpu.name,

@@ -3,7 +3,17 @@
 // (docs/spec/phones.md §A1), less what is not built. `NAME,+FEATURE,-FEATURE` changes one.
 
 import { addressSizesOf } from "./address-sizes.ts";
-import { type Feature, FEATURE_NAMES, type FeatureName, FEATURES, hwcapLine, isBase, isBuilt, PAC_ALGORITHMS } from "./features.ts";
+import {
+  CHANGEABLE_FEATURES,
+  type Feature,
+  FEATURE_NAMES,
+  type FeatureName,
+  FEATURES,
+  hwcapLine,
+  isBase,
+  isBuilt,
+  PAC_ALGORITHMS,
+} from "./features.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 import { nearest } from "../../../kit/support/text/did-you-mean.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -170,14 +180,13 @@ function featureOf(change: string): FeatureName {
   if (!/^[+-]./.test(change)) throw new CpuError(`"${change}" does not change a CPU`, "write +FEATURE or -FEATURE, such as +FEAT_FlagM");
   const wanted = change.slice(1).toLowerCase().replace(/^feat_/, "");
   const feature = FEATURE_NAMES.find((name) => name.slice("FEAT_".length).toLowerCase() === wanted);
-  const choices = () => FEATURE_NAMES.filter((name) => isBuilt(name) && !isBase(name)).join(", ");
   if (!feature) {
     throw new CpuError(`"${change.slice(1)}" is not a feature`, meantFeature(wanted) ?? way`${hint("reference cpu", "max")} lists them`);
   }
   if (isBase(feature) && change[0] === "-") {
-    throw new CpuError(`every CPU of el2 has ${feature}`, `features that it can be without: ${choices()}`);
+    throw new CpuError(`every CPU of el2 has ${feature}`, `features that it can be without: ${CHANGEABLE_FEATURES.join(", ")}`);
   }
-  if (!isBuilt(feature) && change[0] === "+") throw new CpuError(`el2 has not built ${feature}`, `use ${choices()}`);
+  if (!isBuilt(feature) && change[0] === "+") throw new CpuError(`el2 has not built ${feature}`, `use ${CHANGEABLE_FEATURES.join(", ")}`);
   return feature;
 }
 

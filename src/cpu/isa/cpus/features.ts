@@ -176,6 +176,9 @@ export const isBuilt = (name: FeatureName): boolean => !FEATURES[name].absent;
 /** Whether every CPU has it: the entries of the instruction table without a feature are these. */
 export const isBase = (name: FeatureName): boolean => FEATURES[name].architecture === 8;
 
+/** Features that `+` adds to a CPU and `-` leaves out. */
+export const CHANGEABLE_FEATURES: readonly FeatureName[] = FEATURE_NAMES.filter((name) => isBuilt(name) && !isBase(name));
+
 /**
  * Linux's names in the order in which /proc/cpuinfo prints them: that of the bits of HWCAP and
  * HWCAP2.
