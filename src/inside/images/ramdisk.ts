@@ -59,7 +59,7 @@ function archive(bytes: Uint8Array, start: number, size = bytes.length): Part {
   const text = (at: number, length: number) => latin1(bytes, at, at + length);
   const cut = { code: "ramdisk-cut", what: "cpio archive", size } as const;
   for (let at = start, entries = 0; at + CPIO_HEADER <= bytes.length; entries++) {
-    // The kernel reads the rest alone.
+    // The rest is left to the kernel.
     if (entries >= ENTRIES_MOST) return { end: bytes.length };
     // Other parts may follow an archive that has no end.
     if (!CPIO_MAGIC.test(text(at, 6))) return at === start ? UNKNOWN : { end: at };

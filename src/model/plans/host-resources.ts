@@ -48,7 +48,7 @@ export function outsideResources(plan: SessionPlan): readonly HostResource[] {
 /** A file, folder or socket of a plan, by a path that may be relative to the working folder. */
 export function hostPathOf(kind: string, path: unknown, written: boolean): HostPath {
   if (typeof path !== "string") throw new TypeError(`the path of a ${kind} is not a text`);
-  // A path of which the computer tells no place is opened by its name, or not at all.
+  // A path that the computer cannot resolve is opened by its name, or not at all.
   return { kind, path, place: leadsTo(path) ?? node.path.resolve(path), written };
 }
 

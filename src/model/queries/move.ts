@@ -24,7 +24,7 @@ const RUN_PLACES = [
 export const runPlace = v.variant("kind", RUN_PLACES);
 export type PlaceOfRun = Readonly<v.InferOutput<typeof runPlace>>;
 
-/** One without a name, as every machine of the run finds it. */
+/** A place that every machine of the run can find, as it needs no name. */
 export type PlainPlace = Exclude<PlaceOfRun, { readonly kind: "mark" }>;
 
 /** That there is no mark of this name. */

@@ -356,7 +356,7 @@ const RETURNS_ADDRESS: ReadonlySet<string> = new Set(["brk", "mmap", "mremap", "
 /** Those that do not return to the program that made them. */
 const NEVER_RETURNS: ReadonlySet<string> = new Set(["exit", "exit_group"]);
 
-/** Those that give the program all of its registers back: what is in x0 afterwards is none. */
+/** Calls that restore all registers of the program: x0 has no result. */
 const HAS_NO_RESULT: ReadonlySet<string> = new Set(["rt_sigreturn"]);
 
 /** The call of a number; of an unknown one the name has the number, and six arguments are shown. */

@@ -281,7 +281,7 @@ export class Btf {
   }
 }
 
-/** Bytes of a type of each kind, with what is fixed behind it, and of each of its parts. */
+/** Bytes of a type of each kind with its fixed part, and of each further part. */
 const SIZES = Uint8Array.from({ length: 32 }, (_, kind) => TYPE_SIZE + (FIXED[kind] ?? 0));
 const PART_SIZES = Uint8Array.from({ length: 32 }, (_, kind) => PER_PART[kind] ?? 0);
 

@@ -164,7 +164,7 @@ export class Reading {
   }
 
   gap(gap: Gap): void {
-    // That the answer was ended is said whatever else is.
+    // That an answer was cut short is reported however many gaps there are.
     const ends = gap.code === "work" && !this.gaps.some(({ code }) => code === "work");
     if (this.gaps.length < GAPS_MAX || ends) this.gaps.push(gap);
   }

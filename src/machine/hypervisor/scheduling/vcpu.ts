@@ -435,7 +435,7 @@ export class Vcpu extends HypervisorObject {
   /** Its CPU interface is that of its index. */
   #connect(vic: Vic): void {
     this.#gic = vic.gic.cpus[this.index];
-    // Which VM it is of shows when it calls: names of VMs are loaded after their vCPUs.
+    // Its VM is looked up when it calls: names of VMs are loaded after their vCPUs.
     this.registers.semihosting = this.services.semihosted !== undefined;
     this.#gic.connect(() => {
       this.services.scheduler.disturb();

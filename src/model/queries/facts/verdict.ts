@@ -50,8 +50,10 @@ export type VerdictFact =
     readonly interruptible: boolean;
     readonly writers: readonly string[];
   }
-  /** The same, and nothing can end it; `reads` is how many places of memory it reads. */
-  /** `asked` is where it reads CurrentEL, if it goes from there straight to the loop. */
+  /**
+   * The same, and nothing can end it. `reads`: how many places of memory it reads; `asked`: where
+   * it reads CurrentEL, if it goes from there straight to the loop.
+   */
   | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly reads: number; readonly asked: string | null }
   | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange }
   | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string }
