@@ -16,6 +16,7 @@ const ROOT = new URL("../../../../../", import.meta.url).pathname;
 
 Deno.test("el2 mcp only looks unless --allow-change is given", async (t) => {
   await using agent = await Agent.start();
+  assert.match(agent.client.getInstructions() ?? "", /This server only looks: el2 mcp --allow-change also starts/);
   const tools: Listed = (await agent.client.listTools()).tools;
   assert.ok(tools.length > 0);
   for (const { name, annotations } of tools) assert.equal(annotations?.readOnlyHint, true, name);
