@@ -15,7 +15,7 @@ import {
   type ReadResourceRequest,
   ReadResourceRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
-import { boundedText } from "./answers.ts";
+import { type ToolAnswer, toolAnswer } from "./answers.ts";
 import { listedTools, type ToolContext } from "./tool.ts";
 import { toolsOf } from "./tools.ts";
 import { JOBS, promptText } from "./jobs.ts";
@@ -64,16 +64,16 @@ export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptio
   server.setRequestHandler(
     CallToolRequestSchema,
     async ({ params: { name, arguments: given = {} } }: CallToolRequest, extra: { signal: AbortSignal }) => {
-      const answer = (text: string, isError: boolean) => ({ content: [{ type: "text" as const, text }], isError });
+      const answer = ({ text, failed }: ToolAnswer) => ({ content: [{ type: "text" as const, text }], isError: failed });
+      const refused = (text: string) => answer(toolAnswer(text, { failed: true }));
       const tool = tools.find((one) => one.name === name);
       if (!tool) {
         const locked = all.some((one) => one.name === name);
         const names = tools.map((one) => one.name);
-        return answer(
+        return refused(
           locked
             ? `${name}: this server only looks; start it with ${hintText(CHANGING)}`
             : problemText({ what: `there is no tool "${name}"`, wayOut: didYouMean(name, names) }),
-          true,
         );
       }
       // The client cancels the call, or goes.
@@ -83,11 +83,10 @@ export async function serveMcp(entry: URL, { allowChange, host, tree }: McpOptio
       const call = (async () => await tool.call(given, context))();
       calls.add(call);
       try {
-        const { text, failed } = await call;
-        return answer(text, failed);
+        return answer(await call);
       } catch (error) {
         if (!(error instanceof ArgumentError || error instanceof Failure || error instanceof NoPlace)) throw error;
-        return answer(boundedText(error.message, ""), true);
+        return refused(error.message);
       } finally {
         calls.delete(call);
       }
