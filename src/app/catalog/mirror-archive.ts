@@ -30,10 +30,10 @@ interface MirrorOptions {
   readonly keys?: string;
 }
 
-/** Packings of the package list that can be read, the one that takes least time first. */
 /** Mode of the files of a mirror, which others may get from it: they are public, and signed. */
 const SERVED = 0o644;
 
+/** Packings of the package list that can be read, the one that takes least time first. */
 const PACKINGS = ["gz", "xz"] as const;
 const COMPONENT = "main";
 /** Most bytes of a release file, and of a list or package. Debian's have 0.2 and 600 MB. */
