@@ -285,8 +285,8 @@ async function planChecked(
   const run = config && await planConfig(config, files, errors);
   if (run !== undefined && errors.length === 0) {
     const places = placesOf(use());
-    const moved = judgedUse.find((resource) => isPath(resource) && places[resource.path] !== resource.place);
-    if (moved && isPath(moved)) {
+    const moved = judgedUse.filter(isPath).find(({ path, place }) => places[path] !== place);
+    if (moved) {
       return refusedFor({ what: `${terminalWord(moved.path)} leads elsewhere since it was read`, wayOut: "start again" });
     }
     return { ok: true, run: { ...run, places } };
