@@ -9,7 +9,7 @@ import { NamedFile } from "../../common/named-file.ts";
 import { output, printRows, report } from "../../common/print.ts";
 import { sessionOption } from "../../common/session.ts";
 import { anywayOption, hostOption } from "../../options/host.ts";
-import { executedIn } from "./executed-runs.ts";
+import { executedIn, reportNoLines } from "./executed-runs.ts";
 import { coveredBranches, coveredLines } from "../../../../session/export/executed/covered.ts";
 import type { ExecutedLine, ExecutedVm } from "../../../jobs/run-job.ts";
 import { isWithin, leadsTo } from "../../../../kit/support/files/real-place.ts";
@@ -77,9 +77,7 @@ async function write(vms: readonly ExecutedVm[], { lcov, drcov }: Files): Promis
     }
   }
   drcov?.end((await import("../../../../session/export/executed/drcov.ts")).drcov(vms));
-  if (lcov && vms.every((vm) => vm.files.size === 0)) {
-    report("el2: coverage: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
-  }
+  if (lcov) reportNoLines("coverage", vms);
 }
 
 /** Before the path of a source that is not below the working folder. */

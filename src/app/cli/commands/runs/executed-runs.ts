@@ -2,6 +2,7 @@
 // are run again, in a worker, on cores that count.
 
 import { failed, Failure } from "../../common/failure.ts";
+import { report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
 import { openSession } from "../../common/session.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
@@ -42,6 +43,12 @@ export async function executedIn(entry: URL, runs: CountedRuns, parts: ExecutedP
   return await runAgain("counting", runs, vmOf, (recordings, rest) => {
     return runJob(entry, { ...rest, name: "executed", input: { recordings, parts } });
   });
+}
+
+/** Says so if no VM has source lines. */
+export function reportNoLines(command: string, vms: readonly ExecutedVm[]): void {
+  if (vms.some(({ files }) => files.size > 0)) return;
+  report(`el2: ${command}: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)`);
 }
 
 /**

@@ -9,7 +9,7 @@ import { output, printRows, report } from "../../common/print.ts";
 import { sessionOption } from "../../common/session.ts";
 import { parseDuration, parseWhole } from "../../common/values.ts";
 import { anywayOption, hostOption } from "../../options/host.ts";
-import { type CountedRuns, eventsIn, executedIn, latenciesIn, processesIn, stacksIn } from "./executed-runs.ts";
+import { type CountedRuns, eventsIn, executedIn, latenciesIn, processesIn, reportNoLines, stacksIn } from "./executed-runs.ts";
 import {
   COUNTED_KINDS,
   type CountedEvents,
@@ -103,9 +103,7 @@ ${
       } else {
         const executed = async () => {
           const vms = await executedIn(entry, runs, { unexecuted: false, blocks: false });
-          if (by === "line" && vms.every(({ files }) => files.size === 0)) {
-            report("el2: profile: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
-          }
+          if (by === "line") reportNoLines("profile", vms);
           return vms;
         };
         await print(PROFILE, "no instruction was executed", async () => profileOf(await executed(), by));
