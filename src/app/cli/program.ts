@@ -2,7 +2,7 @@
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { commandAt, commandsAbout, foundText } from "./common/command-search.ts";
-import { type CommandNode, commandTree, setProgramTree } from "./common/command-tree.ts";
+import { type CommandNode, commandTree, programTree, setProgramTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
 import { commonOptionsText, formatHelp, HELP_WIDTH, wrapped } from "./common/common-options.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
@@ -96,12 +96,8 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
   setProgramTree(() => commandTree(program));
-  if (args.join(" ") === "help options") {
-    output(commonOptionsText(program));
-    return ExitCode.Done;
-  }
   try {
-    const asked = helpAsked(args, () => commandTree(program));
+    const asked = helpAsked(args, program);
     if (typeof asked === "string") {
       output(asked);
       return ExitCode.Done;
@@ -109,9 +105,9 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     args = asked;
     if (REPEATING.has(args[0]) && !args.includes("--help")) (await import("../jobs/run-job.ts")).Jobs.startFirst(entry);
     giveUpFor(args);
-    const tree = commandTree(program), names = tree.commands.map(({ name }) => name);
-    const hidden = program.commands.map((command) => command.name());
-    if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
+    const known = program.commands.map((command) => command.name());
+    if (/^[^-]/.test(args[0] ?? "") && ![...known, "help"].includes(args[0])) {
+      const tree = programTree(), names = tree.commands.map(({ name }) => name);
       const gone = insteadOf(args, tree), wanted = TYPED.get(args[0]);
       const meant = gone ? way`use ${gone}` : wanted ? waysTo(wanted, tree, args.slice(1)) : wayBelow(program.commands, args[0]);
       const wayOut = meant ?? didYouMean(args[0], names, "list the commands with el2 --help");
@@ -144,16 +140,17 @@ function codeOf(error: unknown): number | undefined {
 }
 
 /**
- * `el2 help COMMAND` as `el2 COMMAND --help`; for other words a text with the commands that are
- * about them. A word that none has is an unknown command.
+ * `el2 help COMMAND` as `el2 COMMAND --help`; for other words a text: the common options, or the
+ * commands that are about these words. A word that none has is an unknown command.
  * @throws Failure if none is about several words
  */
-function helpAsked(args: readonly string[], tree: () => CommandNode): readonly string[] | string {
+function helpAsked(args: readonly string[], program: Command): readonly string[] | string {
   const [help, ...words] = args;
   if (help !== "help") return args;
-  const all = tree();
-  if (commandAt(all, words)) return [...words, "--help"];
-  const found = commandsAbout(all, words);
+  if (words.join(" ") === "options") return commonOptionsText(program);
+  const tree = programTree();
+  if (commandAt(tree, words)) return [...words, "--help"];
+  const found = commandsAbout(tree, words);
   if (found.length > 0) return foundText(found);
   if (words.length > 1) throw new Failure(`no command "${words.join(" ")}", and no help about it`, "list the commands with el2 --help");
   return [...words, "--help"];
