@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { commandAt, commandsAbout, foundText } from "./common/command-search.ts";
 import { type CommandNode, commandTree, programTree, setProgramTree } from "./common/command-tree.ts";
-import type { CommandContext, Register } from "./common/command.ts";
+import { type CommandContext, partsOfHelp, type Register } from "./common/command.ts";
 import { commonOptionsText, formatHelp, HELP_WIDTH, wrapped } from "./common/common-options.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
@@ -232,8 +232,8 @@ function strict(commands: Command["commands"], tree: () => CommandNode, all = co
     refuseOptions(command, (flag) => REMOVED_OPTIONS.get(flag) ?? didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag))));
     Object.assign(command, {
       missingArgument(name: string): never {
-        const example = exampleIn(commandAt(tree(), pathOf(command))?.after ?? "");
-        const text = problemText({ what: `missing required argument '${name}'`, wayOut: example && `for example ${example}` });
+        const [example] = partsOfHelp(commandTree(command).after).examples;
+        const text = problemText({ what: `missing required argument '${name}'`, wayOut: example && `for example ${example.line}` });
         return command.error(text, { code: "commander.missingArgument" });
       },
       unknownCommand(): never {
@@ -247,13 +247,6 @@ function strict(commands: Command["commands"], tree: () => CommandNode, all = co
     strict(command.commands, tree, all);
   }
 }
-
-/** The names that lead to a command. */
-const pathOf = (command: Command["commands"][number]): string[] =>
-  command.parent?.parent ? [...pathOf(command.parent), command.name()] : [command.name()];
-
-/** The first example in the text of a command's help, without its remark. */
-const exampleIn = (after: string): string | undefined => /^Examples:\n +(\S.*?)(?: {3}.*)?$/m.exec(after)?.[1];
 
 /** Words of other programs for commands below a group. */
 const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entries({

@@ -25,6 +25,7 @@ const RUNS: readonly (readonly [what: string, args: readonly string[], code: num
     /vm:readme ended: fault\n.* readme\/0 stopped: .*; its handler at 0x200 cannot be fetched\n(?![^]*go there)[^]* --tui shows it, and goes back in it: el2 back --to \d+\nel2: crashed: readme \(fault\)$/m,
   ],
   ["no argument", ["run"], 2, /missing required argument 'what'; for example el2 run \S+[^]*--help shows/],
+  ["no argument of a command with one example", ["snapshot", "verify"], 2, /'file'; for example el2 snapshot verify before\.snap/],
   ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\? List the commands with el2 --help/],
   ["an image that is none", ["boot", `${ROOT}README.md`], 2, /not an arm64 Linux Image/],
   ["a guest that nobody has", ["guests", "fetch", "foo"], 2, /"foo" is not a guest that can be fetched; there is debian/],

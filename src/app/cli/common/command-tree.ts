@@ -1,7 +1,7 @@
 // The commands as data: what completion, the man page and the reference follow, walked from the
 // program itself.
 
-import type { Argument, Command, Option } from "@commander-js/extra-typings";
+import type { Argument, CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { Offers as KindOffers } from "../../../model/commands/argument.ts";
 
 /** A word that may come next. */
@@ -108,9 +108,9 @@ export function ownAndCommon({ options }: CommandNode): { readonly own: readonly
   };
 }
 
-/** The tree of a program. Hidden commands are not in it. */
-export function commandTree(program: Command): CommandNode {
-  return node(program as unknown as Walked);
+/** A program or command, and the commands below it. Hidden ones are not in it. */
+export function commandTree(command: CommandUnknownOpts): CommandNode {
+  return node(command as unknown as Walked);
 }
 
 /** The used part of a command, whatever its types. */
