@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { commandAt, commandsAbout, foundText } from "./common/command-search.ts";
 import { type CommandNode, commandTree, programTree, setProgramTree } from "./common/command-tree.ts";
-import { type CommandContext, partsOfHelp, type Register } from "./common/command.ts";
+import { partsOfHelp, type Register } from "./common/command.ts";
 import { commonOptionsText, formatHelp, HELP_WIDTH, wrapped } from "./common/common-options.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
@@ -66,17 +66,13 @@ Examples:
     .addOption(themeOption)
     .action(async (options) => {
       const { runDemo } = await import("./commands/machines/run.ts");
-      const code = await runDemo(entry, options, context.run);
+      const run = async (args: readonly string[]) => void await programOf(groups, entry, exit).parseAsync(args, { from: "user" });
+      const code = await runDemo(entry, options, run);
       if (code !== undefined) exit(code);
     });
-  const context: CommandContext = {
-    entry,
-    exit,
-    run: async (args) => void await programOf(groups, entry, exit).parseAsync(args, { from: "user" }),
-  };
   for (const [heading, commands] of groups) {
     const before = program.commands.length;
-    for (const register of commands) register(program, context);
+    for (const register of commands) register(program, { entry, exit });
     for (const command of program.commands.slice(before)) command.helpGroup(heading);
   }
   strict(program.commands, () => commandTree(program));

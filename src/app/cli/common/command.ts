@@ -9,8 +9,6 @@ export interface CommandContext {
   readonly entry: URL;
   /** Takes the exit code. */
   exit(code: number): void;
-  /** Runs another command line of this program. */
-  run(args: readonly string[]): Promise<void>;
 }
 
 /** Adds a command to the program. */
