@@ -12,7 +12,9 @@ export interface FlameFrame {
 /** A frame in the cells of its row. */
 export interface FlameBox {
   readonly frame: FlameFrame;
-  readonly parent: FlameFrame | undefined;
+  readonly parent: FlameBox | undefined;
+  /** The frame below the root that leads to it. */
+  readonly vm: string | undefined;
   readonly row: number;
   readonly x: number;
   readonly width: number;
@@ -47,19 +49,24 @@ export function flameOf(paths: Iterable<readonly [names: readonly string[], weig
  * are narrower than a cell are left out.
  */
 export function flameBoxes(path: readonly FlameFrame[], columns: number): FlameBox[] {
-  const boxes: FlameBox[] = [], last = path.length - 1;
-  path.forEach((frame, row) => boxes.push({ frame, parent: path[row - 1], row, x: 0, width: columns, index: 0 }));
-  const below = (frame: FlameFrame, row: number, from: number, to: number) => {
+  const boxes: FlameBox[] = [];
+  const push = (parent: FlameBox | undefined, frame: FlameFrame, cells: Pick<FlameBox, "x" | "width" | "index">): FlameBox => {
+    const vm = parent?.parent ? parent.vm : parent && frame.name;
+    const box = { frame, parent, vm, row: parent ? parent.row + 1 : 0, ...cells };
+    boxes.push(box);
+    return box;
+  };
+  const below = (box: FlameBox) => {
+    const { frame, x: from, width: all } = box;
     let at = from;
     frame.callees.forEach((callee, index) => {
-      const end = at + (to - from) * callee.weight / Math.max(frame.weight, 1), x = Math.round(at), width = Math.round(end) - x;
+      const end = at + all * callee.weight / Math.max(frame.weight, 1), x = Math.round(at), width = Math.round(end) - x;
       at = end;
-      if (width === 0) return;
-      boxes.push({ frame: callee, parent: frame, row, x, width, index });
-      below(callee, row + 1, x, x + width);
+      if (width > 0) below(push(box, callee, { x, width, index }));
     });
   };
-  const [zoomed] = path.slice(-1);
-  if (zoomed) below(zoomed, last + 1, 0, columns);
+  let zoomed: FlameBox | undefined;
+  for (const frame of path) zoomed = push(zoomed, frame, { x: 0, width: columns, index: 0 });
+  if (zoomed) below(zoomed);
   return boxes;
 }

@@ -76,7 +76,7 @@ export class FlameOverlay implements Overlay {
     if (name === "Backspace" || name === "Esc") return this.#out() || name === "Backspace";
     if (name === "Enter") this.#path = this.#selected;
     else if (name === "v") this.ways.next();
-    else if (name === "j" || name === "Down") this.#to(this.#boxes().find((box) => box.parent === this.#frame));
+    else if (name === "j" || name === "Down") this.#to(this.#boxes().find((box) => box.parent?.frame === this.#frame));
     else if (name === "k" || name === "Up") this.#selected = this.#selected.length > 1 ? this.#selected.slice(0, -1) : this.#selected;
     else if (name === "h" || name === "Left") this.#aside(-1);
     else if (name === "l" || name === "Right") this.#aside(1);
@@ -104,8 +104,8 @@ export class FlameOverlay implements Overlay {
   /** Selects a box below the selected one, or beside it in its row. */
   #to(box: FlameBox | undefined): void {
     if (!box) return;
-    const boxes = this.#boxes(), path: FlameFrame[] = [];
-    for (let next: FlameBox | undefined = box; next; next = boxes.find(({ frame }) => frame === next?.parent)) path.unshift(next.frame);
+    const path: FlameFrame[] = [];
+    for (let next: FlameBox | undefined = box; next; next = next.parent) path.unshift(next.frame);
     this.#selected = path;
   }
 
@@ -147,8 +147,8 @@ export class FlameOverlay implements Overlay {
   }
 
   /** A box in the hue of its VM; its neighbors are lighter or darker, so that each has an edge. */
-  #drawBox(screen: Screen, look: Look, area: Rectangle, { frame, row, index }: FlameBox): void {
-    const isSelected = frame === this.#frame, vm = this.#vmOf(frame), edge = look.letters ? "|" : "▏";
+  #drawBox(screen: Screen, look: Look, area: Rectangle, { frame, vm, row, index }: FlameBox): void {
+    const isSelected = frame === this.#frame, edge = look.letters ? "|" : "▏";
     const name = fit(frame.name, area.width - 1), text = `${edge}${name}${" ".repeat(Math.max(area.width - 1 - textWidth(name), 0))}`;
     const mark = vm === undefined ? undefined : look.vm(vm);
     const style = isSelected
@@ -160,29 +160,6 @@ export class FlameOverlay implements Overlay {
       : look.on("raised", mark.ink);
     screen.text(area.x, area.y, isSelected && look.letters ? `>${text.slice(1)}` : text, style);
   }
-
-  /** The VM of a frame: of all below the root, the one that leads to it. */
-  #vmOf(frame: FlameFrame): string | undefined {
-    if (frame === this.#profile.root) return undefined;
-    return this.#vms.get(frame)?.name;
-  }
-
-  /** The VM of each frame, once the profile is known. */
-  get #vms(): ReadonlyMap<FlameFrame, FlameFrame> {
-    const { root } = this.#profile;
-    if (this.#known?.root === root) return this.#known.vms;
-    const vms = new Map<FlameFrame, FlameFrame>();
-    for (const vm of root.callees) {
-      const waiting = [vm];
-      for (let frame = waiting.pop(); frame; frame = waiting.pop()) {
-        vms.set(frame, vm);
-        waiting.push(...frame.callees);
-      }
-    }
-    this.#known = { root, vms };
-    return vms;
-  }
-  #known: { readonly root: FlameFrame; readonly vms: ReadonlyMap<FlameFrame, FlameFrame> } | undefined;
 
   /** The selected frame in words: its callers, and its shares. */
   #about(look: Look): Line[] {
