@@ -6,7 +6,7 @@ import { RECORD_SAVE, RUN } from "./palette-commands.ts";
 import type { AppServices } from "../services/app-services.ts";
 import type { OwnProgram, ProgramCommand } from "../services/own-program.ts";
 import type { Steps } from "../services/steps.ts";
-import { percentText, type WorkEnd, type WorkPort } from "../services/works.ts";
+import type { WorkEnd, WorkPort } from "../services/works.ts";
 import { DangerOverlay } from "../overlays/danger.ts";
 import { LinesOverlay, type Overlay } from "../overlays/overlay.ts";
 import { WhoOverlay } from "../overlays/who-overlay.ts";
@@ -216,18 +216,10 @@ export class CommandRunner {
   /** Adds the accesses before a place to those that are shown. */
   #older(shown: WhoOverlay, asked: QueryOf<"who">): void {
     const { app } = this;
-    shown.progress = "searching back in time";
-    void app.works.begin("older", async ({ signal }) => {
-      const progress = (done: number, all: number) => {
-        shown.progress = `searching back in time: ${percentText(done, all)}`;
-        app.changed();
-      };
-      signal.addEventListener("abort", () => shown.progress = undefined);
-      const answer = await app.asker.ask(asked, { progress, cancel: signal }), problem = problemIn(answer);
-      shown.progress = undefined;
-      if (problem) return { problem };
-      shown.add(rowsOf(ACCESSES, answer));
-      return undefined;
+    void app.works.beginIn(shown, "older", "searching back in time", async ({ signal, tell }) => {
+      const answer = await app.asker.ask(asked, { progress: tell, cancel: signal }), problem = problemIn(answer);
+      if (!problem) shown.add(rowsOf(ACCESSES, answer));
+      return problem;
     });
   }
 

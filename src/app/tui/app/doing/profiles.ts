@@ -1,7 +1,6 @@
 // The flame graph of the run so far: counted aside, one view after the other.
 
 import type { AppServices } from "../services/app-services.ts";
-import { percentText } from "../services/works.ts";
 import { FlameOverlay, type ShownProfile } from "../overlays/flame-overlay.ts";
 import type { FlameFrame } from "../../panes/flame.ts";
 import type { Problem } from "../../../../kit/support/problem.ts";
@@ -55,16 +54,9 @@ export class Profiles {
     const before = known.get(by);
     if (before) return shown.show(before);
     if (shown.progress !== undefined) return;
-    shown.progress = `counting by ${by}`;
-    void app.works.begin(`by ${by}`, async ({ signal }) => {
-      const done = () => shown.progress = undefined;
-      signal.addEventListener("abort", done);
-      const profile = await this.#profile(by, (now, all) => {
-        shown.progress = `counting by ${by}${all === undefined ? "" : `: ${percentText(now, all)}`}`;
-        app.changed();
-      }, signal);
-      done();
-      if ("problem" in profile) return profile;
+    void app.works.beginIn(shown, `by ${by}`, `counting by ${by}`, async ({ signal, tell }) => {
+      const profile = await this.#profile(by, tell, signal);
+      if ("problem" in profile) return profile.problem;
       known.set(by, profile);
       if (!signal.aborted) shown.show(profile);
       return undefined;

@@ -38,7 +38,7 @@ interface KeptAnswer {
 const SHOW: Hint = { key: ": Enter", word: "show it" };
 
 /** The part of something that is done. */
-export const percentText = (done: number, all: number): string => `${Math.floor(100 * Math.min(done / Math.max(all, 1), 1))} %`;
+const percentText = (done: number, all: number): string => `${Math.floor(100 * Math.min(done / Math.max(all, 1), 1))} %`;
 
 /** Works of one application. */
 export class Works {
@@ -54,14 +54,39 @@ export class Works {
 
   /** Begins some work. `name`: what it is, in words such as `profile` or `who pa:0x1000`. */
   async begin(name: string, work: (port: WorkPort) => Promise<WorkEnd>): Promise<void> {
+    await this.#begin(name, (part) => this.app.say(`${name}: ${part}; ctrl-c cancels`), work);
+  }
+
+  /**
+   * Begins some work for a box that is open. The box shows how much is done, and takes what is
+   * found by itself. `doing`: what it shows, such as `counting by line`.
+   */
+  async beginIn(
+    box: { progress: string | undefined },
+    name: string,
+    doing: string,
+    work: (port: WorkPort) => Promise<Problem | undefined>,
+  ): Promise<void> {
+    box.progress = doing;
+    const show = (part: string) => box.progress = part === "" ? doing : `${doing}: ${part}`;
+    await this.#begin(name, show, async (port) => {
+      const done = () => box.progress = undefined;
+      port.signal.addEventListener("abort", done);
+      const problem = await work(port);
+      if (!port.signal.aborted) done();
+      return problem && { problem };
+    });
+  }
+
+  /** @param show shows how much is done */
+  async #begin(name: string, show: (part: string) => void, work: (port: WorkPort) => Promise<WorkEnd>): Promise<void> {
     const { app } = this, one = { name, cancel: new AbortController() }, before = app.pressed();
     const { signal } = one.cancel;
     this.#running.push(one);
     const canceled = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
     const tell: WorkPort["tell"] = (done, all) => {
       if (signal.aborted) return;
-      const part = typeof done === "string" ? done : all === undefined ? "" : percentText(done, all);
-      app.say(`${name}: ${part}; ctrl-c cancels`);
+      show(typeof done === "string" ? done : all === undefined ? "" : percentText(done, all));
       app.changed();
     };
     const end = await Promise.race([work({ signal, tell }), canceled]);
