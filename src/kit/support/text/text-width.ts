@@ -106,9 +106,9 @@ export function fit(text: string, width: number, end = CUT): string {
 
 /** A name in at most `width` columns: cut in the middle, as many differ at their ends alone. */
 export function fitName(name: string, width: number): string {
-  const all = [...clusters(name)], columns = all.map(clusterWidth);
   if (textWidth(name) <= width) return name;
   if (width < LEAST_MIDDLE) return fit(name, width);
+  const all = [...clusters(name)], columns = all.map(clusterWidth);
   let first = 0, last = all.length, left = width - 1;
   // The beginning has one column more than the end.
   for (let front = true; first < last; front = !front) {

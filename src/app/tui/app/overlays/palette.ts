@@ -75,10 +75,9 @@ export class PaletteOverlay implements Overlay {
   }
 
   key(key: Key, action: OverlayAction | undefined): boolean {
-    const choices = this.options.choices(this.#line.text);
     switch (action?.name) {
       case "text.accept":
-        return this.#accept(choices);
+        return this.#accept();
       case "text.leave":
       case "cancel":
         return false;
@@ -87,39 +86,43 @@ export class PaletteOverlay implements Overlay {
         this.scroll(action.name === "text.older" ? -1 : 1);
         return true;
     }
-    const other = key.name === "Tab" ? this.#complete(choices) : this.#line.key(key, action);
+    const other = key.name === "Tab" ? this.#complete() : this.#line.key(key, action);
     if (other) this.#at = 0;
     return true;
   }
 
-  #accept(choices: readonly Choice[]): false {
+  #accept(): false {
     this.#line.keep();
-    const chosen = this.#chosen(choices);
+    const chosen = this.#chosen();
     if (chosen) chosen.run();
     else this.options.unknown(this.#line.text);
     return false;
   }
 
   click(x: number, y: number): boolean {
-    const at = rowAt(this.#drawn, x, y), choices = this.options.choices(this.#line.text);
-    if (at === undefined || !choices[at]) return isOver(this.#drawn, x, y);
+    const at = rowAt(this.#drawn, x, y);
+    if (at === undefined || !this.#choices[at]) return isOver(this.#drawn, x, y);
     this.#at = at;
-    return this.#accept(choices);
+    return this.#accept();
   }
 
   scroll(rows: number): void {
     this.#at = Math.max(this.#at + rows, 0);
-    this.#chosen(this.options.choices(this.#line.text));
+    this.#chosen();
+  }
+
+  get #choices(): readonly Choice[] {
+    return this.options.choices(this.#line.text);
   }
 
   /** The choice that is marked: objects come and go, so the list may have become shorter. */
-  #chosen(choices: readonly Choice[]): Choice | undefined {
+  #chosen(choices = this.#choices): Choice | undefined {
     this.#at = Math.min(this.#at, Math.max(choices.length - 1, 0));
     return choices[this.#at];
   }
 
-  #complete(choices: readonly Choice[]): boolean {
-    const chosen = this.#chosen(choices);
+  #complete(): boolean {
+    const chosen = this.#chosen();
     return chosen !== undefined && this.#line.set(chosen.path === undefined ? chosen.text : `${chosen.path} `);
   }
 
