@@ -7,6 +7,7 @@ import { Progress } from "../../common/progress.ts";
 import { openSession } from "../../common/session.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedRecording } from "../../start/plans/recordings.ts";
+import { type SavedRun, savedRun } from "../../start/plans/saved-run.ts";
 import {
   type CountedEvents,
   type CountedKind,
@@ -136,21 +137,13 @@ async function recordingsIn({ files, session, allowHost, anyway }: CountedRuns):
 }
 
 /**
- * The run of a session so far, which the session writes as a recording, with images of its disks.
+ * The run of a session so far.
+ * @throws Failure
  */
-export async function runOf(
-  session: string | undefined,
-  consent: Consent,
-): Promise<Repeated & { readonly recordings: readonly [Recording] }> {
+export async function runOf(session: string | undefined, consent: Consent): Promise<SavedRun> {
   using open = await openSession({ session });
-  const folder = await Deno.makeTempDir({ prefix: "el2-counted-" });
-  const remove = () => Deno.remove(folder, { recursive: true });
-  try {
-    const file = `${folder}/session.rec`, error = await open.asker.saveRecording(file, true);
-    if (error !== undefined) throw failed(within("the run of the session cannot be repeated", error));
-    return { recordings: [await readNamedRecording(file, consent)], [Symbol.asyncDispose]: remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  return await savedRun(async (path) => {
+    const problem = await open.asker.saveRecording(path, true);
+    return problem && within("the run of the session cannot be repeated", problem);
+  }, consent);
 }

@@ -3,7 +3,7 @@
 
 import { Failure } from "../../common/failure.ts";
 import { hostConsent } from "../plans/consent.ts";
-import { readNamedRecording } from "../plans/recordings.ts";
+import { savedRun } from "../plans/saved-run.ts";
 import { Jobs } from "../../../jobs/run-job.ts";
 import { flameOf } from "../../../tui/panes/flame.ts";
 import type { Profiled, Profiler } from "../../../tui/app/doing/profiles.ts";
@@ -21,21 +21,17 @@ const UNKNOWN = "?";
 /** A profiler whose workers are started as `entry` is. */
 export function profilerOf(entry: URL): Profiler {
   return async (by, save, tell, signal) => {
-    const folder = await Deno.makeTempDir({ prefix: "el2-profile-" });
     using jobs = new Jobs(entry);
     const canceled = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
     try {
-      const file = `${folder}/session.rec`, problem = await save(file);
-      if (problem !== undefined) return { problem };
-      const recording = await readNamedRecording(file, hostConsent(undefined)), all = recording.end?.end.instructions;
+      await using run = await savedRun(save, hostConsent());
+      const [recording] = run.recordings, all = recording.end?.end.instructions;
       // The worker ends with `jobs`.
       const paths = signal.aborted ? undefined : await Promise.race([pathsOf(jobs, by, recording, (done) => tell(done, all)), canceled]);
       return paths ? { root: flameOf(paths) } : { problem: { what: "canceled" } };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       return { problem: error.problem };
-    } finally {
-      await Deno.remove(folder, { recursive: true });
     }
   };
 }
