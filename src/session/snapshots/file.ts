@@ -217,10 +217,14 @@ export function isSnapshot(path: string): boolean {
  * The header alone, without the check of the whole file's checksum.
  * @throws SnapshotError
  */
-export function readSnapshotHeader(path: string): SnapshotHeader {
+export function readSnapshotHeader(path: string, bytes: Uint8Array = readBeginning(path)): SnapshotHeader {
+  return parseHeader(new SectionReader(path, bytes));
+}
+
+function readBeginning(path: string): Uint8Array {
   using file = Deno.openSync(path);
   const bytes = new Uint8Array(MAGIC.length + SECTION_HEADER + LIMITS[Kind.Header]);
-  return parseHeader(new SectionReader(path, bytes.subarray(0, fill(file, bytes))));
+  return bytes.subarray(0, fill(file, bytes));
 }
 
 function parseHeader(reader: SectionReader): SnapshotHeader {

@@ -7,19 +7,20 @@ import type { Problem } from "../../../../kit/support/problem.ts";
 import type { Hint } from "../../../../kit/support/text/hint.ts";
 import { shellQuoted } from "../../../../kit/support/text/shell.ts";
 import { way, type WayOut } from "../../../../kit/support/text/way-out.ts";
+import { warn } from "../../../../kit/support/warn.ts";
 
 /** Digits of a commit in the name of a folder. */
 const SHORT = 8;
 
-/** The sentence about a file of another engine; undefined for one of this engine. */
-export function otherEngine(file: string, maker: Maker): string | undefined {
+/**
+ * The refusal of a file of another engine, unless it is to be opened anyway: then a line on stderr
+ * says so. The way out is that engine, or this one anyway.
+ */
+export function refusedEngine(file: string, maker: Maker, open: Hint, anyway = false): Problem | undefined {
   const own = thisMaker();
   if (maker.engine !== undefined && maker.engine === own.engine) return undefined;
-  return `${file} was made by another engine: ${makerText(maker)}; this is ${makerText(own)}`;
-}
-
-/** The refusal of a file of another engine; the way out is that engine, or this one anyway. */
-export function refusedEngine(what: string, maker: Maker, open: Hint): Problem {
+  const what = `${file} was made by another engine: ${makerText(maker)}; this is ${makerText(own)}`;
+  if (anyway) return void warn(what);
   const here = way`${{ ...open, options: { ...open.options, anyway: true } }} uses this engine`, fetch = fetching(maker, open);
   return { what, wayOut: fetch === undefined ? here : way`${fetch}; ${here}` };
 }

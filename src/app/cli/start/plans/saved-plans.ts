@@ -4,12 +4,11 @@
 import { planOfSaved } from "../../../configuration/saved-plan.ts";
 import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
-import { otherEngine, refusedEngine } from "./other-engine.ts";
+import { refusedEngine } from "./other-engine.ts";
 import { readRecording } from "../../../../session/recordings/file/recording-reader.ts";
 import { SnapshotError, type SnapshotFile } from "../../../../session/snapshots/file.ts";
 import { hint } from "../../../../kit/support/text/hint.ts";
 import { terminalWord } from "../../../../kit/support/text/terminal-text.ts";
-import { warn } from "../../../../kit/support/warn.ts";
 import { isTold, problemOf } from "../../../../kit/support/problem.ts";
 
 /**
@@ -18,10 +17,10 @@ import { isTold, problemOf } from "../../../../kit/support/problem.ts";
  * then a line on stderr says so.
  * @throws RecordingError, or the system's error on the file
  */
-export async function plannedRecording(file: string, bytes?: Uint8Array, anyway = false): Promise<Recording> {
-  const { saved, from, maker, ...run } = await readRecording(file, bytes), other = otherEngine(file, maker);
-  if (other !== undefined && !anyway) throw new RecordingError(refusedEngine(other, maker, hint("replay", file)));
-  if (other !== undefined) warn(other);
+export async function plannedRecording(file: string, bytes?: Uint8Array, anyway?: boolean): Promise<Recording> {
+  const { saved, from, maker, ...run } = await readRecording(file, bytes),
+    refused = refusedEngine(file, maker, hint("replay", file), anyway);
+  if (refused) throw new RecordingError(refused);
   let plan: SessionPlan;
   try {
     plan = await planOfSaved(saved);

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { checkUse } from "./consent.ts";
 import { digest } from "./consent-store.ts";
 import { Progress } from "../../common/progress.ts";
-import { otherEngine, refusedEngine } from "./other-engine.ts";
+import { refusedEngine } from "./other-engine.ts";
 import { snapshotPlan } from "./saved-plans.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, placesOf, sourceFile } from "../../../../model/plans/host-resources.ts";
@@ -61,9 +61,9 @@ interface SnapshotUse {
 export async function readNamedSnapshot(file: string, consent: Consent, { anyway, code }: SnapshotUse = {}): Promise<NamedSnapshot> {
   using progress = new Progress(`reading ${file}`, "pages");
   const snapshot = await namedSnapshot(file, async (path) => {
-    const bytes = readToEnd(path), maker = makerOf({ ...readSnapshotHeader(path) }), other = otherEngine(path, maker);
-    if (other !== undefined && !anyway) throw new SnapshotError(refusedEngine(other, maker, hint("snapshot load", path)));
-    if (other !== undefined) warn(other);
+    const bytes = readToEnd(path), maker = makerOf({ ...readSnapshotHeader(path, bytes) });
+    const refused = refusedEngine(path, maker, hint("snapshot load", path), anyway);
+    if (refused) throw new SnapshotError(refused);
     const read = readSnapshot(path, false, bytes, (done, all) => progress.at(done, all));
     return { bytes, ...read, plan: await snapshotPlan(path, read) };
   }, code);

@@ -81,6 +81,19 @@ Deno.test("a snapshot of another engine is refused, and loaded anyway; info show
     assert.ok((await el2("snapshot", "info", file)).stdout.includes(`engine ${OTHER}`));
   }));
 
+Deno.test("a snapshot is read once: it may come through a pipe", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/a.snap`, pipe = `${folder}/pipe`, plan = await demoPlan(), system = assemble(plan);
+    for (const _done of writeSnapshot(file, snapshotOf(system, plan, "demo")));
+    assert.ok((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+    // Later readers get nothing.
+    const writer = new Deno.Command("sh", { args: ["-c", 'cat "$0" > "$1"; while sleep 0.1; do : > "$1"; done', file, pipe] }).spawn();
+    const { code, stderr } = await el2("snapshot", "verify", pipe);
+    assert.deepEqual([code, stderr], [0, ""]);
+    writer.kill();
+    await writer.status;
+  }));
+
 Deno.test("a hash that differs ends each replay with its place", () =>
   inFolder(async (folder) => {
     const file = `${folder}/a.rec`;
