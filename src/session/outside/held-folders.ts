@@ -2,6 +2,7 @@
 // write could replace a folder inside by a link, exactly while another session resolves a path
 // there (shared-folder.ts). So a folder that such a guest shares belongs to one session.
 
+import { pause } from "../../kit/support/files/open-file.ts";
 import { node } from "../../kit/support/node-modules.ts";
 
 /** ms to wait for another session: one that was ended has its folders until its process is gone. */
@@ -26,14 +27,14 @@ export function holdFolder(folder: string, written: boolean, patience = PATIENCE
 function hold(path: string, exclusive: boolean, until: number): void {
   const known = held.get(path);
   if (known && (known.exclusive || !exclusive)) return;
-  const file = known?.file ?? opened(path), pause = new Int32Array(new SharedArrayBuffer(4));
+  const file = known?.file ?? opened(path);
   if (file === undefined) return;
   do {
     if (locked(file, exclusive)) {
       held.set(path, { file, exclusive });
       return;
     }
-    Atomics.wait(pause, 0, 0, PAUSE);
+    pause(PAUSE);
   } while (performance.now() < until);
   // A lock that cannot become exclusive may be lost.
   if (known) locked(file, false);

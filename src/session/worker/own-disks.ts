@@ -3,6 +3,7 @@
 // read or write itself.
 
 import { COMPUTER_FILES, DiskError, type DiskFiles, DiskInUse } from "../outside/disk-file.ts";
+import { pause } from "../../kit/support/files/open-file.ts";
 import { leadsTo } from "../../kit/support/files/real-place.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "../../model/plans/plan.ts";
 
@@ -50,13 +51,13 @@ export class OwnDisks implements DiskFiles {
   }
 
   #open(path: string, readOnly: boolean, open: DiskFiles["open"]): void {
-    const name = key(path, readOnly), pause = new Int32Array(new SharedArrayBuffer(4));
+    const name = key(path, readOnly);
     for (let waited = 0; !this.#files.has(name); waited += PAUSE) {
       try {
         this.#files.set(name, this.#atPlace(path, readOnly, open));
       } catch (error) {
         if (!(error instanceof Error)) throw error;
-        if (error instanceof DiskInUse && waited < PATIENCE) Atomics.wait(pause, 0, 0, PAUSE);
+        if (error instanceof DiskInUse && waited < PATIENCE) pause(PAUSE);
         else this.#files.set(name, error);
       }
     }

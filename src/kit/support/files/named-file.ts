@@ -4,7 +4,7 @@ import { isOfSystem, writeWayOut } from "../system-error.ts";
 import { GiB, KiB, MiB } from "../values/sizes.ts";
 import { formatSize } from "../text/units.ts";
 import { joined } from "../values/bytes.ts";
-import { fill } from "./open-file.ts";
+import { fill, pause } from "./open-file.ts";
 import { UnusableTarget } from "./open-target.ts";
 import { bytesForFile } from "../computer/huge-pages.ts";
 import { node } from "../node-modules.ts";
@@ -46,7 +46,6 @@ function readLarge(path: string, size: number): Uint8Array<ArrayBuffer> {
 /** Reads a pipe without waiting for a writer that never comes. */
 function readPipe(path: string): Uint8Array<ArrayBuffer> {
   const file = node.fs.openSync(path, node.fs.constants.O_RDONLY | node.fs.constants.O_NONBLOCK);
-  const clock = new Int32Array(new SharedArrayBuffer(4));
   const pieces: Uint8Array[] = [];
   let size = 0;
   try {
@@ -57,7 +56,7 @@ function readPipe(path: string): Uint8Array<ArrayBuffer> {
       if (count === 0 && size > 0) break;
       if (!count) {
         if (performance.now() > limit) throw new EndlessFile(`is a pipe into which nothing was written for ${PIPE_TIME / 1000} s`);
-        Atomics.wait(clock, 0, 0, PIPE_POLL);
+        pause(PIPE_POLL);
         continue;
       }
       pieces.push(piece.subarray(0, count));

@@ -1,4 +1,11 @@
-// Reads of files that are open.
+// Reads of files that are open, and the wait for a file that is not ready.
+
+const clock = new Int32Array(new SharedArrayBuffer(4));
+
+/** Blocks this thread for some milliseconds. */
+export function pause(milliseconds: number): void {
+  Atomics.wait(clock, 0, 0, milliseconds);
+}
 
 /** The bytes of a file from `at` on; fewer at its end. */
 export function readPart(file: Deno.FsFile, at: number, size: number): Uint8Array<ArrayBuffer> {

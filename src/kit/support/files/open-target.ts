@@ -4,6 +4,7 @@
 import { isFolder } from "../system-error.ts";
 import { node } from "../node-modules.ts";
 import { UserError } from "../problem.ts";
+import { pause } from "./open-file.ts";
 import type { SyncWriter } from "./write-all.ts";
 
 /** How long a pipe may have no reader, or its reader take nothing, ms. */
@@ -45,7 +46,6 @@ export class OpenTarget implements SyncWriter {
 
   /** The result of work that fails with `code` until a reader does its part. */
   #waiting<T>(work: () => T, code: string, what: string, wayOut: string): T {
-    const clock = new Int32Array(new SharedArrayBuffer(4));
     for (const limit = performance.now() + this.patience;;) {
       try {
         return work();
@@ -53,7 +53,7 @@ export class OpenTarget implements SyncWriter {
         if (codeOf(error) !== code) throw error;
         if (performance.now() > limit) throw new UnusableTarget(what, wayOut);
       }
-      Atomics.wait(clock, 0, 0, POLL);
+      pause(POLL);
     }
   }
 }
