@@ -126,15 +126,13 @@ export class ServedComputer {
       },
       maker: () => OWN_FILES.maker(),
       folder: (path: string) => {
-        const granted = grants.folder(path);
-        allow(granted !== undefined, path);
-        const folder = new ComputerFolder(path), { writable } = granted!;
+        const { writable } = grants.folder(path) ?? refuse(path), folder = new ComputerFolder(path);
         holdFolder(path, writable);
         return this.#object(() => this.#folder(folder, writable));
       },
       log: (path: string) => {
         const place = grants.log(path) ?? refuse(path);
-        // It is full at its place, and so are the files that it becomes there.
+        // When it is full, it is renamed at its place: its older files are beside it.
         const log = new ConsoleLog(place, { isPlace: true, allowed: () => grants.log(path) === place });
         const object = this.#object((forget) => ({
           write: (bytes: Uint8Array) => {
