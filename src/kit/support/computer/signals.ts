@@ -18,7 +18,7 @@ export interface SignalSystem {
 }
 
 const OWN: SignalSystem = {
-  // The launcher of the npm package, which runs in Node, has this module.
+  // The launcher of the npm package imports this module in Node, which has no Deno.
   get os() {
     return Deno.build.os;
   },

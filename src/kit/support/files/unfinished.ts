@@ -22,8 +22,8 @@ export function addUnfinished(path: string): void {
   paths.add(path);
   if (!atEnd || hears) return;
   hears = true;
-  // Where nobody ends the work in order, the end of the program does. From now on: a signal that
-  // comes while a file is written is heard later.
+  // A signal that nothing else listens for ends the program in order. It is listened for before the
+  // first file is there: a signal during a synchronous write is delivered only after it.
   onUnheardSignals(END_SIGNALS, (signal) => Deno.exit(END_CODES[signal]));
 }
 

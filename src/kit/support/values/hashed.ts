@@ -1,6 +1,6 @@
-// Texts by their hashes, as numbers: of tables with hundred thousands of names of which few are
-// asked for, none has to be made. Whoever wrote the names can give many the same hash, so those
-// that are compared are bounded.
+// Texts by their hashes, as numbers: a table of hundreds of thousands of names, few of which are
+// asked for, needs no string for each. Whoever wrote the names can give many of them the same hash,
+// so the number of comparisons is bounded.
 
 import type { Work } from "./work.ts";
 
