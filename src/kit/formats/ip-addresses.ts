@@ -1,5 +1,4 @@
-// Addresses of IPv4 and IPv6 as values and as text (RFC 4291, 5952), and those of the resolvers
-// that a computer names (resolv.conf(5)).
+// Addresses of IPv4 and IPv6 as values and as text (RFC 4291, 5952).
 
 /** Address of IPv4 as an unsigned 32-bit number, most significant byte first. */
 export type Ip = number;
@@ -112,18 +111,4 @@ export function networkOf(address: Address, bits: number): Address {
  */
 export function inNetwork(address: Address, network: Address, bits: number): boolean {
   return typeof address === typeof network && networkOf(address, bits) === networkOf(network, bits);
-}
-
-export const RESOLV_CONF = "/etc/resolv.conf";
-/** As the C library has it. */
-const RESOLVERS_MAX = 3;
-/** Where queries go when the computer names no resolver. */
-const LOCAL_RESOLVER = ip("127.0.0.53");
-
-/** The resolvers that the file names, those of IPv4 first; there is always one. */
-export function resolversOf(text: string): Address[] {
-  const named = [...text.matchAll(/^nameserver[ \t]+(\S+)/gm)].map(([, name]) => parseIp(name) ?? parseIp6(name))
-    .filter((address) => address !== undefined).slice(0, RESOLVERS_MAX);
-  const isFour = (address: Address) => typeof address === "number";
-  return named.length ? [...named.filter(isFour), ...named.filter((address) => !isFour(address))] : [LOCAL_RESOLVER];
 }

@@ -1,11 +1,9 @@
 // The resolvers that this computer names (resolv.conf(5)). A query goes to the one that answered
 // last; where it does not answer, to the next.
 
-import { type Address, addressText, RESOLV_CONF, resolversOf } from "../../kit/formats/ip-addresses.ts";
-import { readIfThere } from "../../kit/support/files/cache.ts";
+import { type Address, addressText } from "../../kit/formats/ip-addresses.ts";
+import { ANSWER_MS, RESOLV_CONF } from "../../kit/formats/resolv-conf.ts";
 
-/** Milliseconds before the next resolver is asked: guests ask again after 5 s. */
-export const ANSWER_MS = 1_000;
 /** Queries of a flow that may be without an answer; those beyond are sent once. */
 const PENDING_MAX = 64;
 
@@ -25,11 +23,6 @@ interface Queries {
 }
 
 type OpenSocket = (address: Address, receive: (bytes: Uint8Array) => void) => Queries;
-
-/** Those of this computer, now: a VPN changes them while a machine runs. */
-export function computerResolvers(): Address[] {
-  return resolversOf(new TextDecoder().decode(readIfThere(RESOLV_CONF)));
-}
 
 /** The resolvers as one that answers if any of them does. */
 export class Resolvers {

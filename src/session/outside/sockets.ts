@@ -6,7 +6,8 @@ import type { OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from 
 import { type Address, addressText, DNS_PORT, ip, parseIp, parseIp6 } from "../../kit/formats/ip-addresses.ts";
 import { embedded } from "../../machine/virtio/net/nat/policy.ts";
 import { node } from "../../kit/support/node-modules.ts";
-import { computerResolvers, Resolvers } from "./resolvers.ts";
+import { computerResolvers } from "../../kit/formats/resolv-conf.ts";
+import { Resolvers } from "./resolvers.ts";
 import { checkSteadyFolder, checkTrustedSocket, lstatIfThere, NotOurs, removeIfThere } from "../../kit/support/files/own-files.ts";
 import { closed, inClosedFolder } from "../../kit/support/files/own-socket.ts";
 import { isOfSystem } from "../../kit/support/system-error.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Address, addressText, ip, ip6 } from "../../../src/kit/formats/ip-addresses.ts";
-import { ANSWER_MS, Resolvers } from "../../../src/session/outside/resolvers.ts";
+import { ANSWER_MS } from "../../../src/kit/formats/resolv-conf.ts";
+import { Resolvers } from "../../../src/session/outside/resolvers.ts";
 
 const [DEAD, ALIVE, LAST] = [ip("127.0.0.53"), ip("10.0.0.1"), ip6("2a00::53")];
 const query = (id: number) => Uint8Array.of(id >> 8, id & 0xff, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1);

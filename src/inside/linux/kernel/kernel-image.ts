@@ -123,8 +123,8 @@ function* longestRun(bytes: Uint8Array, words: Int32Array, data: number, work: W
       continue;
     }
     if (++places > PLACES_MAX) break;
-    // From the name backward: the table is just before the names. An entry has three words, so every
-    // third word of a run begins one.
+    // From the name backward: the table is just before the names. An entry has three words, so
+    // every third word of a run begins one.
     const known: (Run | undefined)[] = [];
     for (let word = (place >> 2) - 1, last = Math.max(1, (place - STRINGS_REACH) >> 2); word >= last; word--) {
       if ((word & TOGETHER - 1) === 0) {

@@ -14,10 +14,11 @@ import { DEFAULT_UI } from "../../../configuration/schema.ts";
 import { NoPlace, sessionFolder } from "../../../../session/control/places.ts";
 import { documentText, FINDINGS } from "../../../../model/queries/documents.ts";
 import { canConfine, WORKER_OPTIONS } from "../../../../session/worker/worker-rights.ts";
-import { NoCacheFolder, readIfThere } from "../../../../kit/support/files/cache.ts";
+import { NoCacheFolder } from "../../../../kit/support/files/cache.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../../../kit/support/computer/installed-programs.ts";
-import { addressText, DNS_PORT, RESOLV_CONF, resolversOf } from "../../../../kit/formats/ip-addresses.ts";
+import { addressText, DNS_PORT } from "../../../../kit/formats/ip-addresses.ts";
+import { ANSWER_MS, computerResolvers, RESOLV_CONF } from "../../../../kit/formats/resolv-conf.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 import { MINIMUM } from "../../../tui/app/frame/frame.ts";
 import { UserError } from "../../../../kit/support/problem.ts";
@@ -121,12 +122,9 @@ function sockets(): Finding {
   }
 }
 
-/** Milliseconds that a guest's query waits for an answer before the next resolver is asked. */
-const ANSWER_MS = 1_000;
-
 /** Whether guests with a network card can look up names. */
 async function names(): Promise<Finding> {
-  const resolvers = resolversOf(new TextDecoder().decode(readIfThere(RESOLV_CONF))).map(addressText);
+  const resolvers = computerResolvers().map(addressText);
   const answers = await Promise.all(resolvers.map(resolverAnswers)), silent = resolvers.filter((_, index) => !answers[index]);
   if (silent.length === 0) return { id: "names", ok: true, says: `${resolvers.join(", ")}: look-ups of guests are answered`, remedy: "" };
   const remedy = silent.length < resolvers.length

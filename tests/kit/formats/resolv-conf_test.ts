@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ip, ip6, resolversOf } from "../../../src/kit/formats/ip-addresses.ts";
+import { ip, ip6 } from "../../../src/kit/formats/ip-addresses.ts";
+import { resolversOf } from "../../../src/kit/formats/resolv-conf.ts";
 
 const [DEAD, ALIVE, LAST] = [ip("127.0.0.53"), ip("10.0.0.1"), ip6("2a00::53")];
 
