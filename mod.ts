@@ -16,7 +16,16 @@
 
 export { disassemble } from "./src/cpu/isa/disassemble.ts";
 export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/app/library/primary-machine.ts";
-export type { DevicePlan, INPUT_TYPES, InputType, NetBackend, NetPolicy, NetRule, PortForward } from "./src/machine/virtio/plan.ts";
+export type {
+  DevicePlan,
+  INPUT_TYPES,
+  InputType,
+  NetBackend,
+  NetPolicy,
+  NetRule,
+  PortForward,
+  SectorSize,
+} from "./src/machine/virtio/plan.ts";
 export {
   type Devicetree,
   devicetree,

@@ -146,10 +146,7 @@ export class SessionServer {
     for (let connection = await this.#next(); connection; connection = await this.#next()) {
       const writer = new Writer(connection, this.#kept);
       this.#connections.add(writer);
-      if (this.#connections.size > CLIENTS) {
-        writer.send({ kind: "closed", reason: `${CLIENTS} clients are attached to this session, which serves no more; end one of them` });
-      }
-      const served = this.#connections.size > CLIENTS ? Promise.resolve() : this.#serve(connection, writer);
+      const served = this.#connections.size > CLIENTS ? this.#refuse(connection, writer) : this.#serve(connection, writer);
       served.then(() => writer.settled()).finally(() => {
         this.#connections.delete(writer);
         writer.end();
@@ -172,6 +169,24 @@ export class SessionServer {
         if (!told) warn(`no client can connect for now: ${error instanceof Error ? error.message : error}`);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_AGAIN));
       }
+    }
+  }
+
+  /**
+   * Tells a client why it is not served, and reads until it has heard: a connection that is closed
+   * with something unread is reset, and the reason lost.
+   */
+  async #refuse(connection: Deno.Conn, writer: Writer): Promise<void> {
+    writer.send({ kind: "closed", reason: `${CLIENTS} clients are attached to this session, which serves no more; end one of them` });
+    await writer.settled();
+    const late = setTimeout(() => writer.end(), PARTING_TIME), buffer = new Uint8Array(KiB);
+    try {
+      await connection.closeWrite();
+      while (await connection.read(buffer) !== null);
+    } catch (error) {
+      if (!isGone(error)) warn(`a client that is refused cannot be told: ${error instanceof Error ? error.message : error}`);
+    } finally {
+      clearTimeout(late);
     }
   }
 
