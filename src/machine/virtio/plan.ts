@@ -164,8 +164,8 @@ export type DevicePlan =
   | { readonly kind: "input"; readonly type: InputType };
 
 /** Bytes that a sector of a disk can have. */
-export const SECTOR_SIZES = [512, 4096] as const;
-export type SectorSize = typeof SECTOR_SIZES[number];
+export type SectorSize = 512 | 4096;
+export const SECTOR_SIZES: readonly SectorSize[] = [512, 4096];
 
 /** Most characters of a tag. */
 export const TAG_LENGTH = 31;

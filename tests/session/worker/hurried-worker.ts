@@ -1,0 +1,8 @@
+// A thread whose plan is here at once: it gives up services and rights without a turn between.
+
+import { giveUpRights, giveUpServices } from "../../../src/session/worker/given-up.ts";
+
+Deno.permissions.revokeSync({ name: "read" }); // a worker of el2 begins with fewer than its process
+giveUpServices();
+giveUpRights();
+setTimeout(() => globalThis.postMessage("runs"), 20);
