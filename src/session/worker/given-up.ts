@@ -32,7 +32,7 @@ export function giveUpServices(): void {
   for (const name of Object.getOwnPropertyNames(globalThis)) if (!GLOBALS.has(name)) Reflect.deleteProperty(globalThis, name);
   // Symbols are Deno's own way to the functions of its runtime.
   for (const key of Reflect.ownKeys(Deno)) if (typeof key === "symbol" || !DENO.includes(key)) Reflect.deleteProperty(Deno, key);
-  // Loading Node's modules takes a while: this thread waits for its plan meanwhile, if it is not here.
+  // Loading them takes a while: this thread waits for its plan meanwhile, if that is not here.
   setTimeout(() => done || void [node.worker_threads, moduleOfModules()], 0);
 }
 
