@@ -275,7 +275,7 @@ export class Menus {
       detail: command.help,
       path: command.path,
       command: hint(command.path),
-      off: command.asks && app.readOnly ? "off: read-only" : undefined,
+      off: app.runner.programOff(command),
       run: () => app.runner.runProgram(command, []),
     }));
   }
@@ -318,11 +318,11 @@ export class Menus {
     if (words[0] === "el2") words.shift();
     const found = app.program?.commands().find(({ path }) => words.join(" ").startsWith(`${path} `));
     if (!found) return undefined;
-    const { path, help, asks } = found, given = words.slice(path.split(" ").length);
+    const { path, help } = found, given = words.slice(path.split(" ").length);
     return {
       text: typed,
       detail: help,
-      off: asks && app.readOnly ? "off: read-only" : undefined,
+      off: app.runner.programOff(found),
       command: hint(path, ...given),
       run: () => app.runner.runProgram(found, given),
     };

@@ -30,6 +30,16 @@ export function headingLine(text: string, look: Look, width: number): Line {
   return { text: "", pieces: [{ text: `${text} `, role: "dim" }, { text: line, role: "border" }] };
 }
 
+/** The branch before a step of a chain: each is inside the one before. */
+export function branchPiece(depth: number, look: Look): Piece {
+  return { text: depth ? `${" ".repeat(3 * depth - 1)}${look.glyphs.branch[1]} ` : "  ", role: "faint" };
+}
+
+/** The last line: the command that prints the same. */
+export function commandLine(command: string): Line {
+  return { text: "", pieces: [{ text: "as a command  ", role: "dim" }, { text: command }] };
+}
+
 /** The lines of a reason in a pane of this size; `target`: where its section's hyperlink leads. */
 export function reasonLines(row: Reason, look: Look, width: number, height: number, target?: string): Line[] {
   const blank: Line[] = height >= ROOMY ? [{ text: "" }] : [];
@@ -58,7 +68,7 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
     ...row.shared_errno === null
       ? []
       : [{ text: `the driver returns ${row.err} for ${row.shared_errno} different causes`, role: "dim" } as const],
-    { text: "", pieces: [{ text: "as a command  ", role: "dim" }, { text: hintText(hint("why", row.id)) }] },
+    commandLine(hintText(hint("why", row.id))),
   ];
 }
 
@@ -89,10 +99,9 @@ function askedPieces({ asked_by, t, symbol, source, pc }: Reason, look: Look): P
  */
 function chainLines(row: Reason, look: Look): Line[] {
   const { glyphs } = look, chain = chainOf(row);
-  const branch = (depth: number): Piece => ({ text: depth ? `${" ".repeat(3 * depth - 1)}${glyphs.branch[1]} ` : "  ", role: "faint" });
   const lines = chain.map(({ kind, name, args, result }, depth): Line => ({
     text: "",
-    pieces: [branch(depth), { text: `${glyphs.shapes.runs} `, role: "dim" }, { text: `${kind} `, role: "link" }, {
+    pieces: [branchPiece(depth, look), { text: `${glyphs.shapes.runs} `, role: "dim" }, { text: `${kind} `, role: "link" }, {
       text: name,
       role: "text",
     }, {
@@ -104,11 +113,16 @@ function chainLines(row: Reason, look: Look): Line[] {
   }));
   lines.push({
     text: "",
-    pieces: [branch(chain.length), { text: `${glyphs.shapes.fault} `, role: "bad" }, { text: "rule ", role: "bad", bold: true }, {
-      text: row.rule,
-      role: "strong",
-      bold: true,
-    }],
+    pieces: [
+      branchPiece(chain.length, look),
+      { text: `${glyphs.shapes.fault} `, role: "bad" },
+      { text: "rule ", role: "bad", bold: true },
+      {
+        text: row.rule,
+        role: "strong",
+        bold: true,
+      },
+    ],
     right: [{ text: "failed here", role: "bad", bold: true }],
     tint: "badbg",
     bar: "bad",
@@ -117,7 +131,10 @@ function chainLines(row: Reason, look: Look): Line[] {
   if (last && !AT_THE_HYPERVISOR.has(last.kind)) {
     lines.push({
       text: "",
-      pieces: [branch(chain.length + 1), { text: `${glyphs.shapes.ready} no hypercall: refused before one was made`, role: "dim" }],
+      pieces: [branchPiece(chain.length + 1, look), {
+        text: `${glyphs.shapes.ready} no hypercall: refused before one was made`,
+        role: "dim",
+      }],
     });
   }
   return lines;

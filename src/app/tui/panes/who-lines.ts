@@ -6,7 +6,7 @@ import { secondsText } from "../look/numbers.ts";
 import { type Piece, vmPieces } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import type { Line } from "./pane.ts";
-import { headingLine } from "./reason-lines.ts";
+import { branchPiece, commandLine, headingLine } from "./reason-lines.ts";
 import { wrap } from "./row-lines.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
 import type { WHO } from "../../../model/queries/tables.ts";
@@ -35,7 +35,7 @@ export function accessLines(row: Access, command: string, look: Look, width: num
       ...valueLines("before", row.before, "text", width),
       ...row.kind === "write" || row.kind === "change" ? valueLines("after", row.after, "ok", width) : [],
     ],
-    { text: "", pieces: [{ text: "as a command  ", role: "dim" }, { text: command }] },
+    commandLine(command),
   ];
 }
 
@@ -84,14 +84,13 @@ function byPieces(row: Access, look: Look): Piece[] {
 /** The call frames, the outermost first, and the instruction inside of all. */
 function chainLines({ stack, instruction, text, symbol, pc }: Access, look: Look): Line[] {
   const { glyphs } = look;
-  const branch = (depth: number): Piece => ({ text: depth ? `${" ".repeat(3 * depth - 1)}${glyphs.branch[1]} ` : "  ", role: "faint" });
   const known = stack ?? [], frames = known.length > 0 ? known.map(String).toReversed() : [symbol ?? pc].filter((place) => place !== null);
   return [
     ...frames.map((frame, depth): Line => {
       const [place, source = ""] = frame.split("  ");
       return {
         text: "",
-        pieces: [branch(depth), { text: `${glyphs.shapes.runs} `, role: "dim" }, { text: place, role: "link" }, {
+        pieces: [branchPiece(depth, look), { text: `${glyphs.shapes.runs} `, role: "dim" }, { text: place, role: "link" }, {
           text: `  ${source}`,
           role: "dim",
         }],
@@ -99,7 +98,7 @@ function chainLines({ stack, instruction, text, symbol, pc }: Access, look: Look
     }),
     {
       text: "",
-      pieces: [branch(frames.length), { text: `${glyphs.shapes.ready} `, role: "accent" }, {
+      pieces: [branchPiece(frames.length, look), { text: `${glyphs.shapes.ready} `, role: "accent" }, {
         text: instruction ?? text,
         role: "strong",
         bold: true,

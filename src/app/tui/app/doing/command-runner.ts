@@ -223,11 +223,17 @@ export class CommandRunner {
     });
   }
 
+  /** Why a command of the program cannot run now. */
+  programOff({ asks }: ProgramCommand): string | undefined {
+    return asks && this.#readOnly;
+  }
+
   /** Runs a command of the program aside, with words as a shell would give them. */
-  runProgram({ path, asks }: ProgramCommand, words: readonly string[]): void {
+  runProgram(command: ProgramCommand, words: readonly string[]): void {
+    const { path, asks } = command, off = this.programOff(command);
     const { app } = this, { program } = app, args = [...path.split(" "), ...words], line = args.join(" ");
     if (!program) return app.say(`${path}: commands cannot run here`, "bad");
-    if (asks && app.readOnly) return app.say(`${path}: off: read-only`, "refused");
+    if (off !== undefined) return app.say(`${path}: ${off}`, "refused");
     const perform = () =>
       void app.works.begin(line, async ({ signal, tell }) => {
         tell("runs");
