@@ -5,6 +5,9 @@ import { outputBytes } from "./print.ts";
 import { cannotRead, cannotWrite, readToEnd } from "../../../kit/support/files/named-file.ts";
 import { checkWritable, WholeFile, type WholeOptions } from "../../../kit/support/files/whole-file.ts";
 
+/** A pipe or device may be refused. */
+type NamedOptions = Pick<WholeOptions, "onlyFile">;
+
 /** Reads a file that a flag or argument names. Throws a Failure that names both. */
 export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffer> {
   try {
@@ -15,8 +18,8 @@ export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffe
 }
 
 /** Writes a file that a flag or argument names. Throws a Failure that names both. */
-export function writeNamedFile(path: string, what: string, content: Uint8Array | string, options?: WholeOptions): void {
-  using file = new NamedFile(path, what, options);
+export function writeNamedFile(path: string, what: string, content: Uint8Array | string): void {
+  using file = new NamedFile(path, what);
   file.end(content);
 }
 
@@ -24,11 +27,19 @@ export function writeNamedFile(path: string, what: string, content: Uint8Array |
  * Checks the name of a file that another program or thread writes.
  * @throws Failure that names it
  */
-export function checkNamedFile(path: string, what: string, options?: WholeOptions): void {
+export function checkNamedFile(path: string, what: string, options: NamedOptions = {}): void {
+  writing(`${what} ${path}`, () => checkWritable(path, options));
+}
+
+/**
+ * The result of work that makes or writes a file.
+ * @throws Failure that names it
+ */
+export function writing<T>(name: string, work: () => T): T {
   try {
-    checkWritable(path, options);
+    return work();
   } catch (error) {
-    throw new Failure(cannotWrite(error, `${what} ${path}`));
+    throw new Failure(cannotWrite(error, name));
   }
 }
 
@@ -47,39 +58,31 @@ export class NamedFile implements Disposable {
   /** Bytes that were written. */
   bytes = 0;
 
-  constructor(readonly path: string, what: string, options: WholeOptions = {}) {
+  constructor(readonly path: string, what: string, options: NamedOptions = {}) {
     this.#name = `${what} ${path}`;
-    if (options.onlyFile || options.fresh || !STDOUT.has(path)) this.#file = this.#told(() => new WholeFile(path, options));
+    if (options.onlyFile || !STDOUT.has(path)) this.#file = writing(this.#name, () => new WholeFile(path, options));
   }
 
   write(content: Uint8Array | string): void {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content, file = this.#file;
     if (!file) outputBytes(bytes);
-    else this.#told(() => file.write(bytes));
+    else writing(this.#name, () => file.write(bytes));
     this.bytes += bytes.length;
   }
 
   /** Writes into a regular file, which has zeros between its pieces. */
   writeAt(offset: number, bytes: Uint8Array): void {
-    this.#told(() => this.#file?.file.seekSync(offset, Deno.SeekMode.Start));
+    writing(this.#name, () => this.#file?.file.seekSync(offset, Deno.SeekMode.Start));
     this.write(bytes);
   }
 
   /** Gives it its name, with a last piece or another size. */
   end(last?: Uint8Array | string, size?: number): void {
     if (last !== undefined) this.write(last);
-    this.#told(() => {
+    writing(this.#name, () => {
       if (size !== undefined) this.#file?.file.truncateSync(size);
       this.#file?.commit();
     });
-  }
-
-  #told<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw new Failure(cannotWrite(error, this.#name));
-    }
   }
 
   /** Without `end` no file is left. */

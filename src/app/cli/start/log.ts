@@ -1,6 +1,6 @@
 // `--log FILE`: the events of a session as lines of text, in addition to its display.
 
-import { Failure } from "../common/failure.ts";
+import { writing } from "../common/named-file.ts";
 import { MACHINE_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
 import { Asker } from "../../../session/control/asker.ts";
 import { BUSY_KINDS, QUIET_KINDS } from "../../../machine/abi/trace.ts";
@@ -9,7 +9,6 @@ import { withoutKind } from "../../../model/queries/ids.ts";
 import { rowsOf } from "../../../model/queries/query.ts";
 import { EVENTS } from "../../../model/queries/tables.ts";
 import type { SessionClient } from "../../../session/worker/client.ts";
-import { cannotWrite } from "../../../kit/support/files/named-file.ts";
 import { warn } from "../../../kit/support/warn.ts";
 import { begun, type WholeFile } from "../../../kit/support/files/whole-file.ts";
 import { writeAll, WriteFailure } from "../../../kit/support/files/write-all.ts";
@@ -104,11 +103,7 @@ class LogFile {
 
   /** @throws Failure */
   constructor(readonly path: string) {
-    try {
-      this.#file = begun(path, undefined, { durable: false });
-    } catch (error) {
-      throw new Failure(cannotWrite(error, `--log ${path}`));
-    }
+    this.#file = writing(`--log ${path}`, () => begun(path, undefined, { durable: false }));
   }
 
   /** One event: `!` where something was refused, time in seconds, who, kind, what. */

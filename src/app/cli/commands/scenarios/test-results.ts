@@ -2,8 +2,9 @@
 
 import * as v from "valibot";
 import { Failure } from "../../common/failure.ts";
+import { writing } from "../../common/named-file.ts";
 import type { ScenarioResult } from "../../../scenarios/run.ts";
-import { cannotRead, cannotWrite, readToEnd } from "../../../../kit/support/files/named-file.ts";
+import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { removeIfThere } from "../../../../kit/support/files/own-files.ts";
 import { checkWritable, writeWhole } from "../../../../kit/support/files/whole-file.ts";
 
@@ -91,13 +92,11 @@ export function reported(
  */
 export function beginShard(folder: string): void {
   const file = `${folder}/${FILE}`;
-  try {
+  writing(`--results ${folder}`, () => {
     removeIfThere(file);
     Deno.mkdirSync(folder, { recursive: true });
     checkWritable(file);
-  } catch (error) {
-    throw new Failure(cannotWrite(error, `--results ${folder}`));
-  }
+  });
 }
 
 /**
@@ -105,11 +104,7 @@ export function beginShard(folder: string): void {
  * @throws Failure
  */
 export function writeShard(folder: string, shard: Shard): void {
-  try {
-    writeWhole(`${folder}/${FILE}`, JSON.stringify({ schema: SCHEMA, ...shard }));
-  } catch (error) {
-    throw new Failure(cannotWrite(error, `--results ${folder}`));
-  }
+  writing(`--results ${folder}`, () => writeWhole(`${folder}/${FILE}`, JSON.stringify({ schema: SCHEMA, ...shard })));
 }
 
 /**

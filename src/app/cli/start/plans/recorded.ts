@@ -1,9 +1,8 @@
 // The plan of a run that is recorded.
 
 import { Failure } from "../../common/failure.ts";
+import { checkNamedFile } from "../../common/named-file.ts";
 import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
-import { checkWritable } from "../../../../kit/support/files/whole-file.ts";
-import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
 
 /**
  * The plan, recorded to `path`.
@@ -19,12 +18,8 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
     const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
     throw new Failure(`--record: disk ${disk} is writable, and would differ at the replay`, `use ${overlay}`);
   }
-  try {
-    // The machine's file is made later; errors in the path are reported here.
-    checkWritable(path);
-  } catch (error) {
-    throw new Failure(cannotWrite(error, `--record ${path}`));
-  }
+  // The machine's file is made later; errors in the path are reported here.
+  checkNamedFile(path, "--record");
   const { recordingHeader } = await import("../../../../session/recordings/file/recording-writer.ts");
   const header = await recordingHeader(plan);
   return { ...plan, record: { path, header } };
