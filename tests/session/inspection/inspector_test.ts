@@ -419,6 +419,23 @@ Deno.test("a query that names nothing says what there is", async () => {
   assert.match(error({ table: "vcpu.ls", args: { filter: "stat=on" } }), /no field "stat"/);
 });
 
+Deno.test("a row of memory across the end of a page has the bytes that its VM has there, and is refused if there are none", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const space = [...system.hypervisor.addressSpaces.values()].find(({ vmid }) => system.hypervisor.names.vm(vmid) === "ping")!;
+  const [first, second] = [0x8030_1000, 0x8030_0000].map((ipa) => space.stage2.lookup(ipa)!);
+  space.stage2.map(0x9000_0000, first.pa, 0x1000, first.flags);
+  space.stage2.map(0x9000_1000, second.pa, 0x1000, second.flags);
+  const write = (at: string, text: string) =>
+    assert.equal(system.inspector.act({ kind: "mem.write", at, bytes: new TextEncoder().encode(text) }), undefined);
+  write("ipa:ping/0x80301ff8", "12345678");
+  write("ipa:ping/0x80300000", "abcdefgh");
+  write("ipa:ping/0x80302000", "........");
+  const read = (at: string, size: number) => rows(system, "mem.read", { at, size }).map(({ id, ascii }) => [id, ascii]);
+  assert.deepEqual(read("ipa:ping/0x90000ff8", 16), [["ipa:ping/0x90000ff8", "12345678abcdefgh"]]);
+  assert.throws(() => read("ipa:ping/0x90001ff8", 16), /ipa:ping\/0x90002000 is not mapped in stage 2/);
+});
+
 Deno.test("messages in a queue of the Resource Manager are decoded, over several packets too; what is none says why", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);

@@ -16,6 +16,7 @@ import {
 } from "../../../../machine/hypervisor/inspect.ts";
 import { Vmid } from "../guest-names.ts";
 import { formatId, type Id, ipaId, objId, paId, parcelId, parseId } from "../../../../model/queries/ids.ts";
+import { joined } from "../../../../kit/support/values/bytes.ts";
 import { asciiText, bytesText } from "../../../../kit/support/text/byte-text.ts";
 import { accessText } from "../../../../model/queries/texts/format.ts";
 import { QueryError, type View } from "../inspected.ts";
@@ -195,17 +196,12 @@ const MOST = 64 * KiB;
 
 export function readBytes(view: View, place: string, size: number): RowOf<typeof BYTES>[] {
   if (!(size > 0 && size <= MOST)) throw new QueryError(`cannot read ${size} bytes`, `use 1..${MOST}`);
-  const { ram } = view.hypervisor.machine;
-  const first = addressOf(place);
-  const rows: RowOf<typeof BYTES>[] = [];
-  for (let done = 0; done < size; done += ROW) {
-    const id = { ...first, address: first.address + BigInt(done) }, at = formatId(id);
-    const pa = translated(view, id, at), length = Math.min(ROW, size - done);
-    if (!ram.contains(pa, length)) throw new QueryError(`${at} is not RAM`, "el2 does not read devices, as that can change them");
-    const bytes = ram.bytes(pa, length);
-    rows.push({ id: at, bytes: bytesText(bytes), ascii: asciiText(bytes) });
-  }
-  return rows;
+  const first = addressOf(place), found = ramPieces(view, first, size, "el2 does not read devices, as that can change them");
+  const bytes = joined(found.map(({ pa, length }) => view.hypervisor.machine.ram.bytes(pa, length)));
+  return Array.from({ length: Math.ceil(size / ROW) }, (_, row) => {
+    const shown = bytes.subarray(row * ROW, (row + 1) * ROW);
+    return { id: formatId({ ...first, address: first.address + BigInt(row * ROW) }), bytes: bytesText(shown), ascii: asciiText(shown) };
+  });
 }
 
 /**
@@ -213,17 +209,27 @@ export function readBytes(view: View, place: string, size: number): RowOf<typeof
  * @throws QueryError
  */
 export function writeBytes(view: View, place: string, bytes: Uint8Array): void {
-  const { ram } = view.hypervisor.machine;
-  const first = addressOf(place);
-  const pieces: { readonly pa: number; readonly bytes: Uint8Array }[] = [];
-  for (let done = 0; done < bytes.length;) {
+  let done = 0;
+  for (const { pa, length } of ramPieces(view, addressOf(place), bytes.length, "el2 writes no devices")) {
+    view.hypervisor.machine.ram.write(pa, bytes.subarray(done, done += length), USER_WRITES);
+  }
+}
+
+/**
+ * Where RAM is of which the addresses follow each other: pages may be anywhere.
+ * @param devices why it has to be RAM
+ * @throws QueryError
+ */
+function ramPieces(view: View, first: Address, size: number, devices: string): { readonly pa: number; readonly length: number }[] {
+  const found: { readonly pa: number; readonly length: number }[] = [];
+  for (let done = 0; done < size;) {
     const id = { ...first, address: first.address + BigInt(done) }, at = formatId(id), pa = translated(view, id, at);
-    const length = Math.min(bytes.length - done, PAGE_SIZE - pa % PAGE_SIZE);
-    if (!ram.contains(pa, length)) throw new QueryError(`${at} is not RAM`, "el2 writes no devices");
-    pieces.push({ pa, bytes: bytes.subarray(done, done + length) });
+    const length = Math.min(size - done, PAGE_SIZE - pa % PAGE_SIZE);
+    if (!view.hypervisor.machine.ram.contains(pa, length)) throw new QueryError(`${at} is not RAM`, devices);
+    found.push({ pa, length });
     done += length;
   }
-  for (const piece of pieces) ram.write(piece.pa, piece.bytes, USER_WRITES);
+  return found;
 }
 
 /** Bytes of a VM's memory; undefined if any page is not mapped, or is not RAM. */
