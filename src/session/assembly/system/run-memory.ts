@@ -2,17 +2,31 @@
 // uses of capabilities. They are for display: the machine runs the same without them.
 
 import * as v from "valibot";
-import { RULE_CODES, TRACE_KINDS } from "../../../machine/abi/trace.ts";
+import {
+  type BrokenRule,
+  type EventPlace,
+  RULE_CODES,
+  type RunPoint,
+  TRACE_KINDS,
+  type TraceEvent,
+  type TraceMessage,
+  type TraceResult,
+} from "../../../machine/abi/trace.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 import { SAVED_LINUX_FINDING, SAVED_UNSHOWN } from "./saved-findings.ts";
 import type { RunMemory } from "./system.ts";
-import type { Lives, VmProblem } from "../vms/vm-ends.ts";
+import type { LastWork, Lives, VmProblem } from "../vms/vm-ends.ts";
 import type { Operation } from "../../../machine/hypervisor/boot.ts";
+import type { EndedPanic, GuestPanic, LoggedLine, UnseenEnd } from "../../inspection/readers/inspected.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
 import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
+import type { EndedBy } from "../../../model/queries/facts/linux-finding.ts";
 import { hintForm, wayOutForm } from "../../../model/queries/facts/problem.ts";
 
 type Ends = RunMemory["ends"];
+type Trace = RunMemory["trace"];
+/** A reason of a kind: one that has this field. */
+type ReasonWith<K extends string> = Extract<Trace["reasons"]["ring"][number], Readonly<Record<K, unknown>>>;
 
 /** Newest events that a file keeps of those that are always recorded, and of the others. */
 const QUIET_KEPT = 4000, BUSY_KEPT = 1000;
@@ -77,6 +91,11 @@ function checkOperations(operations: readonly (Operation | undefined)[]): void {
   }
 }
 
+/** Each field has a form: without one, what is saved could not be read. */
+type FormsOf<T> = Readonly<Record<keyof T, v.GenericSchema>>;
+/** The same of an object. */
+type FormOf<T> = { readonly entries: FormsOf<T> };
+
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const time = v.pipe(v.number(), v.finite(), v.minValue(0));
 /** Depth, and number of values, of the fields of an event: whatever they share is counted again. */
@@ -85,14 +104,20 @@ const fields = v.pipe(
   v.record(v.string(), v.unknown()),
   v.check((value) => valuesIn(value, FIELD_DEPTH, 0) <= FIELD_VALUES, "too many fields"),
 );
-const place = { kind: v.picklist(TRACE_KINDS), time, pcpu: v.optional(count), operation: v.boolean(), number: count };
+const place = {
+  kind: v.picklist(TRACE_KINDS),
+  time,
+  pcpu: v.optional(count),
+  operation: v.boolean(),
+  number: count,
+} satisfies FormsOf<EventPlace>;
 const RESULT = v.object({
   code: v.number(),
   name: v.string(),
   refused: v.boolean(),
   expected: v.optional(v.boolean()),
   fields: v.optional(fields),
-});
+}) satisfies FormOf<TraceResult>;
 const RULE = {
   code: v.optional(v.picklist(RULE_CODES)),
   section: v.string(),
@@ -100,9 +125,13 @@ const RULE = {
   object: v.string(),
   values: fields,
   wayOut: v.optional(wayOutForm),
-};
-const MESSAGE = v.object({ type: v.picklist([0, 1, 2, 3]), sequence: count, id: count, payload: v.instance(Uint8Array) });
-// Strict where one place makes the objects: a field of theirs without a form is found by any save.
+} satisfies FormsOf<BrokenRule>;
+const MESSAGE = v.object({
+  type: v.picklist([0, 1, 2, 3]),
+  sequence: count,
+  id: count,
+  payload: v.instance(Uint8Array),
+}) satisfies FormOf<TraceMessage>;
 const OPERATION = v.strictObject({
   ...place,
   id: count,
@@ -118,8 +147,13 @@ const OPERATION = v.strictObject({
   messages: v.optional(v.array(MESSAGE)),
   calls: v.optional(count),
   callsBefore: count,
-});
-const POINT = v.object({ boundary: v.number(), stage: v.picklist(["before", "events", "turn"]), retired: count, steps: count });
+}) satisfies FormOf<Operation>;
+const POINT = v.object({
+  boundary: v.number(),
+  stage: v.picklist(["before", "events", "turn"]),
+  retired: count,
+  steps: count,
+}) satisfies FormOf<RunPoint>;
 const EVENT = v.strictObject({
   ...place,
   id: count,
@@ -133,27 +167,35 @@ const EVENT = v.strictObject({
   why: v.optional(count),
   messages: v.optional(v.array(MESSAGE)),
   calls: v.optional(count),
-});
-const EVENTS = v.strictObject({ events: v.array(EVENT), added: count });
-const CODE = v.strictObject({ pc: v.bigint(), text: v.string() });
-const PANIC = { message: v.nullable(v.string()), cause: v.nullable(SAVED_LINUX_FINDING) };
+}) satisfies FormOf<TraceEvent>;
+const EVENTS = v.strictObject({ events: v.array(EVENT), added: count }) satisfies FormOf<KeptEvents>;
+const CODE = v.strictObject({ pc: v.bigint(), text: v.string() }) satisfies FormOf<LastWork["at"]>;
+const PANIC = { message: v.nullable(v.string()), cause: v.nullable(SAVED_LINUX_FINDING) } satisfies FormsOf<GuestPanic>;
 const THEN = v.picklist(["reset", "power-off"]);
-const LOG = v.array(v.strictObject({ t: v.string(), text: v.string() }));
+const LOG = v.array(v.strictObject({ t: v.string(), text: v.string() }) satisfies FormOf<LoggedLine>);
+const EXCEPTION = v.strictObject({
+  esr: count,
+  at: CODE,
+  far: v.optional(v.string()),
+  cause: v.optional(SAVED_CAUSE),
+}) satisfies FormOf<NonNullable<LastWork["exception"]>>;
 const WORK = v.strictObject({
   vcpu: v.string(),
   how: v.picklist(["bug", "fault", "watchdog", "system-reset", "system-off", "killed"]),
   at: CODE,
   instructions: count,
-  exception: v.optional(v.strictObject({ esr: count, at: CODE, far: v.optional(v.string()), cause: v.optional(SAVED_CAUSE) })),
+  exception: v.optional(EXCEPTION),
   inHandler: v.boolean(),
   panic: v.optional(v.strictObject(PANIC)),
-  by: v.optional(v.strictObject({
-    task: v.strictObject({ name: v.string(), pid: v.number() }),
-    by: v.picklist(["reboot", "sysrq", "kernel"]),
-  })),
+  by: v.optional(
+    v.strictObject({
+      task: v.strictObject({ name: v.string(), pid: v.number() }),
+      by: v.picklist(["reboot", "sysrq", "kernel"]),
+    }) satisfies FormOf<EndedBy>,
+  ),
   unshown: v.optional(SAVED_UNSHOWN),
   log: LOG,
-});
+}) satisfies FormOf<LastWork>;
 const END = v.strictObject({
   ...RULE,
   time,
@@ -163,51 +205,68 @@ const END = v.strictObject({
   settled: v.boolean(),
   result: v.string(),
   command: v.optional(hintForm),
-});
+}) satisfies FormOf<ReasonWith<"end">["end"]>;
 const REFUSAL = v.strictObject({
   id: count,
   operation: v.looseObject({}),
   rule: v.object(RULE),
   alarm: v.boolean(),
   ended: v.optional(v.string()),
-});
+}) satisfies FormOf<ReasonWith<"operation">>;
 const OPERATIONS = v.array(v.looseObject({}));
 const USE = v.tuple([count, v.pipe(count, v.maxValue(255)), time, v.pipe(v.number(), v.safeInteger())]);
 
-/** Each field has a form: without one, what is saved could not be read. */
-type FormsOf<T> = Readonly<Record<keyof T, v.GenericSchema>>;
 // Older files do not count brief lives.
-const LIVES = v.strictObject({ since: time, bad: count, brief: v.optional(count) } satisfies FormsOf<Lives>);
+const LIVES = v.strictObject({ since: time, bad: count, brief: v.optional(count) }) satisfies FormOf<Lives>;
+
+const REASONS = v.strictObject({
+  ring: v.array(v.union([v.strictObject({ id: count, end: END }), REFUSAL])),
+  count,
+  alarms: count,
+}) satisfies FormOf<Trace["reasons"]>;
+const PORT = v.strictObject({
+  serial: count,
+  frames: OPERATIONS,
+  call: v.optional(count),
+  callNumber: count,
+}) satisfies FormOf<Trace["ports"][number]>;
+const COUNTS = v.strictObject({
+  machine: count,
+  dev: count,
+  log: count,
+  runs: count,
+  calls: count,
+}) satisfies FormOf<Trace["counts"]>;
+const TRACE = v.strictObject({
+  nextId: count,
+  counts: COUNTS,
+  last: v.array(v.tuple([v.string(), v.strictObject({ time, number: count }) satisfies FormOf<Trace["last"][number][1]>])),
+  open: OPERATIONS,
+  published: v.array(v.tuple([v.string(), v.looseObject({})])),
+  reasons: REASONS,
+  ports: v.array(PORT),
+}) satisfies FormOf<Trace>;
+const ENDS = v.strictObject({
+  work: v.map(v.string(), WORK),
+  // Older files have the message alone, and no VMIDs.
+  problems: v.map(v.string(), v.union([v.string(), v.strictObject({ message: v.string(), reasons: count }) satisfies FormOf<VmProblem>])),
+  vmids: v.optional(v.map(v.string(), count)),
+  before: v.map(v.string(), count),
+  told: v.set(v.string()),
+  causes: v.map(count, SAVED_CAUSE),
+  panics: v.map(count, v.strictObject({ ...PANIC, then: THEN }) satisfies FormOf<EndedPanic>),
+  unshown: v.map(count, v.strictObject({ then: THEN, because: SAVED_UNSHOWN }) satisfies FormOf<UnseenEnd>),
+  logs: v.map(count, LOG),
+  lives: v.map(v.string(), LIVES),
+}) satisfies FormOf<Ends>;
 
 const MEMORY = v.strictObject({
-  trace: v.strictObject({
-    nextId: count,
-    counts: v.strictObject({ machine: count, dev: count, log: count, runs: count, calls: count }),
-    last: v.array(v.tuple([v.string(), v.strictObject({ time, number: count })])),
-    open: OPERATIONS,
-    published: v.array(v.tuple([v.string(), v.looseObject({})])),
-    reasons: v.strictObject({ ring: v.array(v.union([v.strictObject({ id: count, end: END }), REFUSAL])), count, alarms: count }),
-    ports: v.array(v.strictObject({ serial: count, frames: OPERATIONS, call: v.optional(count), callNumber: count })),
-  }),
-  events: v.strictObject({ quiet: EVENTS, busy: EVENTS }),
-  ends: v.strictObject(
-    {
-      work: v.map(v.string(), WORK),
-      // Older files have the message alone, and no VMIDs.
-      problems: v.map(v.string(), v.union([v.string(), v.strictObject({ message: v.string(), reasons: count })])),
-      vmids: v.optional(v.map(v.string(), count)),
-      before: v.map(v.string(), count),
-      told: v.set(v.string()),
-      causes: v.map(count, SAVED_CAUSE),
-      panics: v.map(count, v.strictObject({ ...PANIC, then: THEN })),
-      unshown: v.map(count, v.strictObject({ then: THEN, because: SAVED_UNSHOWN })),
-      logs: v.map(count, LOG),
-      lives: v.map(v.string(), LIVES),
-    } satisfies FormsOf<Ends>,
-  ),
+  trace: TRACE,
+  events: v.strictObject({ quiet: EVENTS, busy: EVENTS }) satisfies FormOf<RunMemory["events"]>,
+  ends: ENDS,
   steps: count,
-  uses: v.strictObject({ current: count, uses: v.map(v.string(), USE) }),
-});
+  uses: v.strictObject({ current: count, uses: v.map(v.string(), USE) }) satisfies FormOf<RunMemory["uses"]>,
+}) satisfies FormOf<RunMemory>;
 
 /** Number of values in data, added to `before`; Infinity where it nests too deep: a cycle. */
 function valuesIn(value: unknown, depth: number, before: number): number {

@@ -29,7 +29,7 @@ interface LastPlace {
 }
 
 /** The last work of a vCPU. */
-interface LastWork {
+export interface LastWork {
   readonly vcpu: string;
   readonly how: VcpuEnd;
   /** The instruction that it executed last, or the next one where others ended it. */
