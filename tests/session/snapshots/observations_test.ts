@@ -72,24 +72,18 @@ Deno.test("events, reasons and ends of VMs are there after a load, and continue 
   });
 });
 
-Deno.test("a VM's problem that has not ended it is a part of a run's memory; older files have its message alone", async () => {
+Deno.test("a VM's problem that has not ended it is a part of a run's memory", async () => {
   const system = assemble(await failingPlan()) as GuestSystem;
   runUntil(system, 30e6);
   system.ends.note({ kind: "error", at: 30e6, vm: "y", message: "broken" });
   const memory = system.remember(), { ends } = decodeMemory(encodeMemory(memory));
   const problem = { message: "broken", reasons: memory.trace.reasons.count };
   assert.deepEqual([ends.problems.get("y"), ends.vmids], [problem, memory.ends.vmids]);
-  const { vmids: _, ...older } = { ...memory.ends, problems: new Map([["y", "broken"]]) };
-  const read = decodeMemory(encodeMemory({ ...memory, ends: older as never })).ends;
-  assert.deepEqual([read.problems.get("y"), read.vmids], [problem, new Map()]);
 });
 
-Deno.test("lives of VMs that are made again are a part of a run's memory; older files do not count the brief ones", async () => {
+Deno.test("lives of VMs that are made again are a part of a run's memory", async () => {
   const memory = (assemble(await failingPlan()) as GuestSystem).remember(), lives = new Map([["x", { since: 1, bad: 2, brief: 3 }]]);
   assert.deepEqual(decodeMemory(encodeMemory({ ...memory, ends: { ...memory.ends, lives } })).ends.lives, lives);
-  const older = { ...memory.ends, lives: new Map([["x", { since: 1, bad: 2 }]]) };
-  const read = decodeMemory(encodeMemory({ ...memory, ends: older as never })).ends;
-  assert.deepEqual(read.lives.get("x"), { since: 1, bad: 2, brief: 0 });
 });
 
 Deno.test("events whose texts are made when they are read are there after a load", async () => {

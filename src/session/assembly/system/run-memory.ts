@@ -23,7 +23,6 @@ import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
 import type { EndedBy } from "../../../model/queries/facts/linux-finding.ts";
 import { hintForm, wayOutForm } from "../../../model/queries/facts/problem.ts";
 
-type Ends = RunMemory["ends"];
 type Trace = RunMemory["trace"];
 /** A reason of a kind: one that has this field. */
 type ReasonWith<K extends string> = Extract<Trace["reasons"]["ring"][number], Readonly<Record<K, unknown>>>;
@@ -46,19 +45,10 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   const value = decodePlain(bytes);
   // Not the copy that a parser makes: one operation is in several places.
   v.assert(MEMORY, value);
-  const memory = value as unknown as Omit<RunMemory, "events" | "ends"> & {
+  const memory = value as unknown as Omit<RunMemory, "events"> & {
     readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents };
-    readonly ends: Omit<Ends, "problems" | "vmids" | "lives"> & Partial<Pick<Ends, "vmids">> & {
-      readonly problems: ReadonlyMap<string, string | VmProblem>;
-      readonly lives: ReadonlyMap<string, Omit<Lives, "brief"> & Partial<Lives>>;
-    };
   };
-  const { quiet, busy } = memory.events, { ends } = memory;
-  const problems = new Map([...ends.problems].map(([vm, problem]) => [
-    vm,
-    typeof problem === "string" ? { message: problem, reasons: memory.trace.reasons.count } : problem,
-  ]));
-  const lives = new Map([...ends.lives].map(([vm, { since, bad, brief = 0 }]) => [vm, { since, bad, brief }]));
+  const { quiet, busy } = memory.events;
   const { open, published, ports, reasons } = memory.trace;
   const parents = [...quiet.events, ...busy.events].map(({ parent }) => parent as Operation | undefined);
   const told = reasons.ring.flatMap((one) => "operation" in one ? [one.operation] : []);
@@ -71,11 +61,7 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   if (!reasons.ring.every(({ id }, index, all) => id === reasons.count - all.length + 1 + index)) {
     throw new Error("reasons are not in order");
   }
-  return {
-    ...memory,
-    ends: { ...ends, problems, lives, vmids: ends.vmids ?? new Map() },
-    events: { quiet: ringOf(quiet), busy: ringOf(busy) },
-  };
+  return { ...memory, events: { quiet: ringOf(quiet), busy: ringOf(busy) } };
 }
 
 /** @throws Error if one is not an operation, or is inside itself. */
@@ -216,8 +202,7 @@ const REFUSAL = v.strictObject({
 const OPERATIONS = v.array(v.looseObject({}));
 const USE = v.tuple([count, v.pipe(count, v.maxValue(255)), time, v.pipe(v.number(), v.safeInteger())]);
 
-// Older files do not count brief lives.
-const LIVES = v.strictObject({ since: time, bad: count, brief: v.optional(count) }) satisfies FormOf<Lives>;
+const LIVES = v.strictObject({ since: time, bad: count, brief: count }) satisfies FormOf<Lives>;
 
 const REASONS = v.strictObject({
   ring: v.array(v.union([v.strictObject({ id: count, end: END }), REFUSAL])),
@@ -248,9 +233,8 @@ const TRACE = v.strictObject({
 }) satisfies FormOf<Trace>;
 const ENDS = v.strictObject({
   work: v.map(v.string(), WORK),
-  // Older files have the message alone, and no VMIDs.
-  problems: v.map(v.string(), v.union([v.string(), v.strictObject({ message: v.string(), reasons: count }) satisfies FormOf<VmProblem>])),
-  vmids: v.optional(v.map(v.string(), count)),
+  problems: v.map(v.string(), v.strictObject({ message: v.string(), reasons: count }) satisfies FormOf<VmProblem>),
+  vmids: v.map(v.string(), count),
   before: v.map(v.string(), count),
   told: v.set(v.string()),
   causes: v.map(count, SAVED_CAUSE),
@@ -258,7 +242,7 @@ const ENDS = v.strictObject({
   unshown: v.map(count, v.strictObject({ then: THEN, because: SAVED_UNSHOWN }) satisfies FormOf<UnseenEnd>),
   logs: v.map(count, LOG),
   lives: v.map(v.string(), LIVES),
-}) satisfies FormOf<Ends>;
+}) satisfies FormOf<RunMemory["ends"]>;
 
 const MEMORY = v.strictObject({
   trace: TRACE,
