@@ -107,7 +107,6 @@ export class Past {
    * end of the inputs; false if it has to be called again.
    */
   advance(to: Moment, milliseconds: number): boolean {
-    if (isTime(to)) return this.#advanceToTime(to.time, milliseconds);
     if (!isMidTurn(to)) return this.#advance(to, milliseconds);
     const { machine } = this.system;
     if (machine.boundary < to.turn) {
@@ -118,34 +117,18 @@ export class Past {
     return this.#advance(to, milliseconds);
   }
 
-  #advanceToTime(time: number, milliseconds: number): boolean {
-    const { system, system: { machine } } = this, limit = performance.now() + milliseconds;
-    system.kernelEvents.follow();
-    while (machine.time < time && performance.now() < limit) {
-      if (!machine.inTurn) this.#enter();
-      if (this.#suspended() || this.#isAtEnd) return true;
-      const { instructions, turns } = approach(system, time), end = machine.boundary < this.end ? this.end : Infinity;
-      system.stopAt(instructions);
-      const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, end);
-      const result = machine.run(upTo, Math.min(TURNS, turns));
-      system.consoles.drain();
-      system.events.drain();
-      if (this.#suspended() || result.kind === "stopped") return true;
-      if (result.kind !== "idle") continue;
-      machine.skipTo(Math.min(result.next, upTo, time));
-    }
-    return machine.time >= time;
-  }
-
-  #advance(to: Exclude<Moment, TimeReached>, milliseconds: number): boolean {
+  #advance(to: Moment, milliseconds: number): boolean {
     const { system } = this;
     const { machine } = system;
     const limit = performance.now() + milliseconds;
-    const place = typeof to === "number" || isMidTurn(to) ? undefined : to;
+    const time = isTime(to) ? to.time : undefined;
+    const place = typeof to === "number" || isMidTurn(to) || isTime(to) ? undefined : to;
     const count = typeof to === "number" ? to : isMidTurn(to) ? to.instructions : Infinity;
     system.stopAt(count);
     system.kernelEvents.follow();
-    const there = place
+    const there = time !== undefined
+      ? () => machine.time >= time
+      : place
       ? () => !machine.inTurn && machine.boundary >= place.at
       : isMidTurn(to)
       ? () => machine.boundary > to.turn || machine.inTurn && system.instructions() >= count
@@ -156,14 +139,17 @@ export class Past {
       if (this.#isAtEnd) return true;
       const end = machine.boundary < this.end ? this.end : Infinity;
       const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, end, place?.at ?? Infinity);
-      const result = machine.run(upTo, TURNS);
+      const nearer = time === undefined ? undefined : approach(system, time);
+      if (nearer) system.stopAt(nearer.instructions);
+      const result = machine.run(upTo, Math.min(TURNS, nearer?.turns ?? TURNS));
       // Output of the past has been shown before.
       system.consoles.drain();
       system.events.drain();
       if (this.#suspended() || result.kind === "stopped") return true;
       if (result.kind !== "idle") continue;
-      if (result.next === Infinity && upTo === Infinity) return true;
-      machine.skipTo(Math.min(result.next, upTo));
+      const next = Math.min(result.next, upTo, time ?? Infinity);
+      if (next === Infinity) return true;
+      machine.skipTo(next);
     }
     if (!there()) return false;
     if (place) this.#enter();
