@@ -333,7 +333,7 @@ export class SessionRun implements Rerun {
    * @param shown instructions that are retired at the place that is shown
    * @throws QueryError if it is not there
    */
-  momentOf(place: PlaceOfRun, shown: number): number | TimeReached {
+  momentAt(place: PlaceOfRun, shown: number): number | TimeReached {
     const now = this.present.instructions(), { time } = this.present.machine;
     if (place.kind === "time") {
       if (place.at <= time) return { time: place.at };

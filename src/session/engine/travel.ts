@@ -60,7 +60,7 @@ export class Travel {
     let moment: number | TimeReached = 0;
     try {
       if (to.kind === "instructions" || to.kind === "time" || to.kind === "mark") {
-        moment = parts.run.momentOf(to, shown.system.instructions());
+        moment = parts.run.momentAt(to, shown.system.instructions());
       }
     } catch (error) {
       if (!(error instanceof QueryError)) throw error;

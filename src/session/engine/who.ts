@@ -211,7 +211,7 @@ export class Who {
 
   /** The machine at a place of the run. */
   *#systemAt(place: QueryArgument<"before">): InPieces<System> {
-    const { run, shown, shown: { present } } = this.parts, moment = run.momentOf(place, shown.system.instructions());
+    const { run, shown, shown: { present } } = this.parts, moment = run.momentAt(place, shown.system.instructions());
     if (place.kind !== "instructions" || place.order === undefined) return (yield* this.#go(moment)).system;
     // All accesses of a place are before the one after the next.
     const end = place.count + 2;
