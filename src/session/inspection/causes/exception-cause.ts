@@ -21,10 +21,11 @@ import { nameWord } from "../../../cpu/isa/word-names.ts";
 import { semihostingAt } from "../../../machine/abi/semihosting.ts";
 import { ipaId } from "../../../machine/abi/ids.ts";
 import type { DeviceBecause, ExceptionCause, FaultingAccess, StageOneFault } from "../../../model/queries/facts/exception-cause.ts";
+import { plainOf } from "../../../inside/symbols/unwind.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import type { View } from "../readers/inspected.ts";
-import { instructionText, readWord } from "../readers/guest/read-symbols.ts";
+import { instructionText, readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import { entriesOf } from "../readers/guest/stage1.ts";
 import { stage2Cause } from "./stage2-cause.ts";
 import { type Walk, walkStage1 } from "./stage1-walk.ts";
@@ -178,8 +179,6 @@ function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | unde
 const OF_ADDRESS: ReadonlySet<number> = new Set([FaultStatus.Translation, FaultStatus.AddressSize]);
 /** SCTLR_EL1.EnIA, EnIB, EnDA and EnDB. */
 const AUTHENTICATES = 1n << 31n | 1n << 30n | 1n << 27n | 1n << 13n;
-/** Bits of an address, and the one that says in which half it is. */
-const VA_BITS = 48, HALF_BIT = 55n;
 
 /** A pointer that is wrong, whatever the tables have for its address. */
 function pointerCause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAccess): ExceptionCause | undefined {
@@ -190,7 +189,7 @@ function pointerCause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAcce
   }
   if (!OF_ADDRESS.has(faultOf(status).kind) || (registers.getRegister("SCTLR_EL1") & AUTHENTICATES) === 0n) return undefined;
   if (!view.system.symbols.core.cpu.features.has("FEAT_PAuth")) return undefined;
-  const low = BigInt.asUintN(VA_BITS, far), pointer = far >> HALF_BIT & 1n ? BigInt.asUintN(64, low - (1n << BigInt(VA_BITS))) : low;
+  const pointer = plainOf(vcpu)(far);
   if (pointer === far) return undefined;
   const translation = view.system.symbols.core.questions.inspect(registers, pointer);
   const isThere = translation.ok && vcpu.space.stage2.lookup(translation.ipa) !== undefined;
@@ -199,8 +198,7 @@ function pointerCause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAcce
 
 /** Whether the instruction at an address accesses memory by SP. */
 function usesSp(view: View, vcpu: Vcpu, elr: bigint): boolean {
-  const word = readWord(view, vcpu, elr);
-  return word !== undefined && /\[sp\b/.test(instructionText(word, elr));
+  return /\[sp\b/.test(readInstruction(view, vcpu, elr) ?? "");
 }
 
 const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
