@@ -11,7 +11,7 @@ import { nameOf } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { devicetreeOf } from "../readers/guest/read-devicetree.ts";
-import { driverProgress } from "../readers/objects/driver-progress.ts";
+import { driverProgress, statusOf } from "../readers/objects/driver-progress.ts";
 import { slotsOf } from "./source-states.ts";
 import { evidenceRule, isSick, type Patient, type Verdict } from "./verdict.ts";
 
@@ -73,7 +73,7 @@ export const ADDRESS_EVIDENCE = [
  */
 function devicesAt({ view, vm, others }: Patient, progress: DriverProgress): string[] {
   if (!others.asleep.has(vm.id)) return [];
-  return slotsOf(view, nameOf(vm.id)).filter((slot) => driverProgress(view, slot) === progress).map(({ id }) => id);
+  return slotsOf(view, nameOf(vm.id)).filter((slot) => driverProgress(statusOf(view, slot)) === progress).map(({ id }) => id);
 }
 
 export const DEVICE_EVIDENCE = [

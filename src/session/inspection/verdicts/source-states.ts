@@ -10,7 +10,7 @@ import { MsgqueueRight } from "../../../machine/abi/rights.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
-import { defectOf } from "../readers/objects/driver-progress.ts";
+import { defectOf, statusOf } from "../readers/objects/driver-progress.ts";
 import { readSpace } from "../readers/objects/read-memory.ts";
 
 /** Addresses of a VM are below this. */
@@ -58,11 +58,11 @@ function isHostBusy(view: View): boolean {
 
 /** The state of a virtio device; undefined while the host may be about to serve it. */
 export function deviceState(view: View, slot: VirtioSlot, object?: VirtioMmio): SourceState | undefined {
-  return lookOf(view).isHostBusy || object?.isNotified ? undefined : stateNow(view, slot, object);
+  return lookOf(view).isHostBusy || object?.isNotified ? undefined : stateNow(view, slot);
 }
 
 /** The state of a virtio device, whatever the host is about to do. */
-export function stateNow(view: View, slot: VirtioSlot, object?: VirtioMmio): SourceState {
+export function stateNow(view: View, slot: VirtioSlot): SourceState {
   const { id: device, vm, device: { transport, id } } = slot;
   const space = [...view.hypervisor.addressSpaces.values()].find((one) => view.vmNameOf(one) === vm);
   const memory = {
@@ -73,8 +73,7 @@ export function stateNow(view: View, slot: VirtioSlot, object?: VirtioMmio): Sou
     },
     write: () => false,
   };
-  const status = object?.status ?? transport?.status ?? 0;
-  const defect = defectOf(slot, status);
+  const status = statusOf(view, slot), defect = defectOf(slot, status);
   if (defect) return defect;
   const queues = transport?.condition(memory).queues ?? [];
   if (!(status & VirtioStatus.DRIVER_OK)) return { code: "virtio-not-ready", device, status };

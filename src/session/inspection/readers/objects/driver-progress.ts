@@ -17,8 +17,8 @@ const STEPS: readonly (readonly [bit: number, word: DriverProgress])[] = [
   [VirtioStatus.ACKNOWLEDGE, "acknowledged"],
 ];
 
-export function driverProgress(view: View, slot: VirtioSlot): DriverProgress {
-  const status = statusOf(view, slot);
+/** How far a driver has come, by the Status register of its device. */
+export function driverProgress(status: number): DriverProgress {
   return STEPS.find(([bit]) => status & bit)?.[1] ?? "none";
 }
 

@@ -148,7 +148,7 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
   for (const slot of view.system.virtio) {
     const { vm, id, device, ipa, size, intid } = slot;
     if (vm !== name) continue;
-    const defect = defectOf(slot, statusOf(view, slot));
+    const status = statusOf(view, slot), defect = defectOf(slot, status);
     rows.push({
       ...none,
       id,
@@ -159,7 +159,7 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
       size,
       by: "el2",
       virq: irqId(name, intid),
-      driver: driverProgress(view, slot),
+      driver: driverProgress(status),
       defect: defect ? SOURCE_STATES.text(defect) : null,
       metrics: { ...device.metrics() },
     });
