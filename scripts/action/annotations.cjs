@@ -25,4 +25,4 @@ for (const [, attributes, cases] of readFileSync(report, "utf8").matchAll(/<test
   const why = failures.map(([, step, message]) => `${of("name", step)}: ${plain(message)}`).join("; ");
   rows.push(`| ${failures.length ? "failed" : "passed"} | ${cell(of("name", attributes))} | ${of("tests", attributes)} | ${cell(why)} |`);
 }
-appendFileSync(summary, `| Result | Scenario | Steps | Failure |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`);
+appendFileSync(summary, `| Result | Scenario | Tests | Failure |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`);

@@ -17,6 +17,7 @@ const BOUNDS: Readonly<Record<string, string>> = {
   "src/app/catalog/debian-root.ts": "files of a signed package",
   "src/app/catalog/debian.ts": "dependencies of a signed package",
   "src/app/configuration/": "a configuration, whose text is bounded",
+  "src/app/scenarios/ktap.ts": "names of tests in tests, at most DEPTH_MAX",
   "src/app/scenarios/run.ts": "a step of a scenario",
   "src/inside/images/images.ts": "segments of an ELF file: 16 bits",
   "src/inside/images/kernel-image.ts": "sections of a PE file: 16 bits; names in headers",

@@ -18,6 +18,7 @@ import { reasonLines, ruleLine } from "../../model/queries/texts/reason-text.ts"
 import { DIAGNOSES, REASONS } from "../../model/queries/tables.ts";
 import { consolesOf } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step, withConsole } from "./scenario.ts";
+import { caseText, type KtapCase, KtapReader } from "./ktap.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
 import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 import { problemText } from "../../kit/support/problem.ts";
@@ -34,6 +35,8 @@ const BREATH = 100;
 const REASONS_TOLD = 3;
 /** Lines of a console that a failure shows. */
 const TAIL = 8;
+/** Tests of a report that a failure names; the report of the run has all. */
+const FAILURES_TOLD = 10;
 
 export interface StepResult {
   readonly step: Step;
@@ -45,6 +48,8 @@ export interface StepResult {
   readonly message?: string;
   /** Details of that, a line each. */
   readonly details?: readonly string[];
+  /** The tests of the report that it has read. */
+  readonly cases?: readonly KtapCase[];
 }
 
 export interface ScenarioResult {
@@ -66,9 +71,13 @@ interface ScenarioOptions {
 
 /** A step that is not as expected. */
 class StepFailure extends Error {
-  constructor(message: string, readonly details: readonly string[] = []) {
+  constructor(message: string, readonly details: readonly string[] = [], readonly cases?: readonly KtapCase[]) {
     super(message);
   }
+}
+
+function endedText({ code, message }: { readonly code: number; readonly message: string }): string {
+  return `the machine has ended with ${code}: ${message}`;
 }
 
 export class ScenarioRun {
@@ -106,12 +115,19 @@ export class ScenarioRun {
         continue;
       }
       try {
-        await this.#perform(step, index);
-        steps.push({ step, text, result: "ok", at: this.#now });
+        const cases = step.kind === "expect_ktap" ? await this.#expectKtap(step) : void await this.#perform(step, index);
+        steps.push({ step, text, result: "ok", at: this.#now, ...cases && { cases } });
       } catch (failure) {
         if (!(failure instanceof StepFailure)) throw failure;
         failed = true;
-        steps.push({ step, text, result: "failed", at: this.#now, ...this.#explained(failure) });
+        steps.push({
+          step,
+          text,
+          result: "failed",
+          at: this.#now,
+          ...this.#explained(failure),
+          ...failure.cases && { cases: failure.cases },
+        });
       }
       this.#events.reached(index + 1);
     }
@@ -173,7 +189,7 @@ export class ScenarioRun {
     return first === undefined ? undefined : new StepFailure("every step passed, but none expects that this VM fails", [first]);
   }
 
-  async #perform(step: Step, index: number): Promise<void> {
+  async #perform(step: Exclude<Step, { kind: "expect_ktap" }>, index: number): Promise<void> {
     switch (step.kind) {
       case "boot":
         return;
@@ -216,6 +232,34 @@ export class ScenarioRun {
       case "expect_end":
         return await this.#expectEnd(step);
     }
+  }
+
+  /** Waits for the end of a report; its tests. */
+  async #expectKtap(step: Extract<Step, { kind: "expect_ktap" }>): Promise<readonly KtapCase[]> {
+    const console = step.expect_ktap, reader = new KtapReader();
+    this.#console(console);
+    const look = () => {
+      for (let line: string | undefined; !reader.complete && (line = this.#consoles.takeLine(console)) !== undefined;) reader.add(line);
+      return reader.complete;
+    };
+    const isWhole = await this.#until(step, this.#now + step.within, look, true), end = this.system.ended();
+    // A machine that has ended shows no more of its last line.
+    if (!isWhole && end) this.#consoles.tail(console, 1).forEach((line) => reader.add(line));
+    const tail = () => this.#consoles.tail(console, TAIL).map((line) => `${console}| ${line}`);
+    if (!reader.begun) {
+      throw end ? new StepFailure(`there is no report: ${endedText(end)}`, tail()) : this.#missed("report", step.within, tail());
+    }
+    const cases = reader.cases(), failures = cases.filter(({ result }) => result === "failed");
+    if (isWhole && failures.length === 0) return cases;
+    const broken = isWhole
+      ? ""
+      : end
+      ? `${endedText(end)} before the end of the report; `
+      : `the report did not end within ${step.within / 1e9} s of virtual time; `;
+    const names = failures.slice(0, FAILURES_TOLD).map(({ path, message = "" }) => `${caseText(path)}: ${message}`);
+    const more = failures.length - names.length;
+    if (more > 0) names.push(`and ${more} more`);
+    throw new StepFailure(`${broken}${failures.length} of ${cases.length} tests failed`, names, cases);
   }
 
   async #expectRows(step: Extract<Step, { kind: "expect_rows" }>): Promise<void> {
@@ -288,7 +332,7 @@ export class ScenarioRun {
       if (met()) return true;
       const end = this.system.ended();
       if (end && ends) return false;
-      if (end) throw new StepFailure(`the machine has ended with ${end.code}: ${end.message}`);
+      if (end) throw new StepFailure(endedText(end));
       if (machine.boundary >= time) return false;
       await this.#breathe(step);
       this.#followKernels();
@@ -363,7 +407,7 @@ export class ScenarioRun {
     return rowsOf(REASONS, { table: "why", rows: this.#newest("why") }).map((row) => `${row.id} ${ruleLine(row)}`);
   }
 
-  #missed(what: "line" | "event" | "reason" | "end", within: number, details: readonly string[]): StepFailure {
+  #missed(what: "line" | "report" | "event" | "reason" | "end", within: number, details: readonly string[]): StepFailure {
     return new StepFailure(`no such ${what} within ${within / 1e9} s of virtual time`, details);
   }
 }

@@ -116,6 +116,10 @@ export const STEPS = {
     of: CONSOLE,
     within: WITHIN,
   })),
+  expect_ktap: v.strictObject(described({ expect_ktap: name, within }, {
+    expect_ktap: "name of the VM whose console shows a KTAP or TAP report; waits for its end, and fails if a test of it does",
+    within: WITHIN,
+  })),
   expect_event: v.strictObject(described({ expect_event: filterOf("events"), within }, {
     expect_event: "filter; waits for an event after the one that the previous such step matched",
     within: WITHIN,
@@ -305,6 +309,8 @@ export function describeStep(step: Step): string {
       return `send ${JSON.stringify(step.send)} to ${step.to}`;
     case "expect_console":
       return `console ${step.of} shows /${step.expect_console}/`;
+    case "expect_ktap":
+      return `tests of ${step.expect_ktap}`;
     case "expect_event":
       return `event ${step.expect_event}`;
     case "expect_why":

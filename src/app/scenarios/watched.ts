@@ -36,6 +36,11 @@ export class WatchedConsoles {
     return isMet;
   }
 
+  /** The first line that no expectation has met, without its end, which is met then. */
+  takeLine(console: string): string | undefined {
+    return this.#texts.get(console)?.text.takeLine();
+  }
+
   /** The last lines that no expectation has met. */
   tail(console: string, lines: number): string[] {
     return (this.#texts.get(console)?.text.tail(KEPT) ?? "").trimEnd().split(/\r*\n/).slice(-lines);

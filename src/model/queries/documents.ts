@@ -341,7 +341,11 @@ export const TESTED = define({
     seed: { kind: "number", doc: "the seed of its run" },
     ok: { kind: "flag", doc: "every step passed" },
     recording: { kind: "text", optional: true, doc: "the recording of a failed run" },
-    steps: { kind: "detail", doc: "each step: `id`, `line`, `text`, `result`, virtual time `t`, `message` and `details` of a failure" },
+    steps: {
+      kind: "detail",
+      doc:
+        "each step: `id`, `line`, `text`, `result`, virtual time `t`, `message` and `details` of a failure; `cases` of a report: `path` and `result` each",
+    },
   },
 });
 

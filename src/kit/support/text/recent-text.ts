@@ -23,6 +23,15 @@ export class RecentText {
     return found;
   }
 
+  /** Takes the first line away, without its end; undefined if none has come to its end. */
+  takeLine(): string | undefined {
+    const end = this.#text.indexOf("\n");
+    if (end < 0) return undefined;
+    const line = this.#text.slice(0, end);
+    this.#text = this.#text.slice(end + 1);
+    return line;
+  }
+
   /** Its last characters. */
   tail(count: number): string {
     return this.#text.slice(-count);

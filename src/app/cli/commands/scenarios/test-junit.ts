@@ -1,8 +1,8 @@
 // The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case
-// for each step.
+// for each step, or for each test of the report that the step has read.
 
 import { NamedFile } from "../../common/named-file.ts";
-import type { ReportedScenario, ReportedStep } from "./test-results.ts";
+import type { ReportedCase, ReportedScenario, ReportedStep } from "./test-results.ts";
 import { fromXmlText, xmlText } from "../../../../kit/support/text/xml-text.ts";
 
 /**
@@ -26,28 +26,52 @@ function junitReport(results: readonly ReportedScenario[]): string {
 }
 
 function suite({ scenario, seed, steps, elapsed }: ReportedScenario): string {
-  const count = (result: ReportedStep["result"]) => steps.filter((step) => step.result === result).length;
-  const attributes = `tests="${steps.length}" failures="${count("failed")}" skipped="${count("skipped")}" time="${
+  const results = steps.flatMap(({ result, cases }) => cases?.map((one) => one.result) ?? [result]);
+  const count = (result: ReportedStep["result"]) => results.filter((one) => one === result).length;
+  const attributes = `tests="${results.length}" failures="${count("failed")}" skipped="${count("skipped")}" time="${
     (elapsed / 1000).toFixed(3)
   }"`;
-  const cases = steps.map((step, index) => testCase(scenario.name, scenario.file, step, steps[index - 1]?.at ?? 0)).join("");
+  const cases = steps.map((step, index) => stepCases(scenario, step, steps[index - 1]?.at ?? 0)).join("");
   return `  <testsuite name="${
     xmlText(scenario.name)
   }" ${attributes}>\n    <properties><property name="seed" value="${seed}"/></properties>\n` +
     `${cases}  </testsuite>\n`;
 }
 
-/** Times of cases are virtual: the same in every run. */
-function testCase(
-  name: string,
-  file: string,
-  { step, text, result, at, message = "", details = [] }: ReportedStep,
+/** The cases of a step. Times are virtual: the same in every run. */
+function stepCases(
+  { name, file }: ReportedScenario["scenario"],
+  { step: { line }, text, at, cases, ...own }: ReportedStep,
   before: number,
 ): string {
-  const head = `    <testcase classname="${xmlText(name)}" name="${xmlText(text)}" file="${xmlText(file)}" line="${step.line}" ` +
-    `time="${((at - before) / 1e9).toFixed(6)}"`;
+  const place = { file, line }, time = (at - before) / 1e9;
+  if (cases === undefined) return testCase({ ...place, suite: name, name: text, time }, own);
+  return cases.map(({ path, ...one }, index) => {
+    // A report has no times: its first test has all of it.
+    return testCase(
+      { ...place, suite: [name, ...path.slice(0, -1)].join("."), name: path.at(-1) ?? text, time: index === 0 ? time : 0 },
+      one,
+    );
+  }).join("");
+}
+
+/** Where a case belongs. */
+interface CasePlace {
+  readonly suite: string;
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+  readonly time: number;
+}
+
+function testCase({ suite, name, file, line, time }: CasePlace, { result, message, details = [] }: Omit<ReportedCase, "path">): string {
+  const head = `    <testcase classname="${xmlText(suite)}" name="${xmlText(name)}" file="${xmlText(file)}" line="${line}" ` +
+    `time="${time.toFixed(6)}"`;
   if (result === "ok") return `${head}/>\n`;
-  const body = result === "skipped" ? "<skipped/>" : `<failure message="${xmlText(message)}">${xmlText(details.join("\n"))}</failure>`;
+  const why = message === undefined ? "" : ` message="${xmlText(message)}"`;
+  const body = result === "skipped"
+    ? `<skipped${why}/>`
+    : `<failure message="${xmlText(message ?? "")}">${xmlText(details.join("\n"))}</failure>`;
   return `${head}>${body}</testcase>\n`;
 }
 

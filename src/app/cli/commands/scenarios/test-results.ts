@@ -19,13 +19,23 @@ const PART = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(PARTS_MAX
 /** Names of recordings: each becomes the name of a file, on any system. */
 const RECORDING = /(?:^|[\\/])[^\\/\0:]+\.rec$/;
 
+const RESULT = v.picklist(["ok", "failed", "skipped"]);
+
+const CASE = v.object({
+  path: v.array(v.string()),
+  result: RESULT,
+  message: v.optional(v.string()),
+  details: v.optional(v.array(v.string())),
+});
+
 const STEP = v.object({
   step: v.object({ line: v.number() }),
   text: v.string(),
-  result: v.picklist(["ok", "failed", "skipped"]),
+  result: RESULT,
   at: v.number(),
   message: v.optional(v.string()),
   details: v.optional(v.array(v.string())),
+  cases: v.optional(v.pipe(v.array(CASE), v.minLength(1))),
 });
 
 const SCENARIO = v.object({
@@ -52,7 +62,16 @@ const SHARD = v.pipe(
   }),
   // Whether all is well is what the steps say.
   v.check(({ results }) => results.every(({ ok, steps }) => ok === steps.every(({ result }) => result === "ok"))),
+  v.check(({ results }) => results.every(({ steps }) => steps.every(isOfCases))),
 );
+
+/** A step that passed has no test that failed. */
+function isOfCases({ result, cases = [] }: v.InferOutput<typeof STEP>): boolean {
+  return result !== "ok" || cases.every((one) => one.result !== "failed");
+}
+
+/** A test of a report that a step has read. */
+export type ReportedCase = v.InferOutput<typeof CASE>;
 
 /** The part of a step for reports. */
 export type ReportedStep = v.InferOutput<typeof STEP>;
@@ -74,13 +93,14 @@ export function reported(
     ok,
     elapsed,
     recording,
-    steps: steps.map(({ step, text, result, at, message, details }) => ({
+    steps: steps.map(({ step, text, result, at, message, details, cases }) => ({
       step: { line: step.line },
       text,
       result,
       at,
       message,
       details: details && [...details],
+      cases: cases?.map(({ path, result, message, details }) => ({ path: [...path], result, message, details: details && [...details] })),
     })),
   };
 }

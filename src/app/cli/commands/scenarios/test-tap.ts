@@ -1,12 +1,16 @@
 // The results of scenarios as TAP, version 14.
 
 import { output } from "../../common/print.ts";
-import type { ReportedScenario, ReportedStep } from "./test-results.ts";
+import { caseText } from "../../../scenarios/ktap.ts";
+import type { ReportedCase, ReportedScenario, ReportedStep } from "./test-results.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 const seconds = (ns: number) => (ns / 1e9).toFixed(6);
 
-/** TAP, version 14: a test for each step. */
+/** Text after a number sign is a directive. */
+const escaped = (text: string) => text.replaceAll(/[\\#]/g, (sign) => `\\${sign}`).replaceAll("\n", "\\n");
+
+/** TAP, version 14: a test for each step, and a subtest for each test of a report. */
 export class Tap {
   #number = 0;
 
@@ -19,12 +23,30 @@ export class Tap {
     for (const step of steps) {
       const ok = step.result === "ok" ? "ok" : "not ok";
       const skipped = step.result === "skipped" ? " # SKIP a step before it failed" : "";
-      // Text after a number sign is a directive.
-      const text = `${scenario.name}: ${step.text}`.replaceAll(/[\\#]/g, (sign) => `\\${sign}`).replaceAll("\n", "\\n");
+      const text = escaped(`${scenario.name}: ${step.text}`);
+      if (step.cases) output(subtests(text, step.cases));
       output(`${skipped ? "ok" : ok} ${++this.#number} - ${text}${skipped}\n`);
       if (step.result === "failed") output(diagnostics(scenario, seed, step, recording));
     }
   }
+}
+
+/** The tests of a report, before the result of their step. */
+function subtests(name: string, cases: readonly ReportedCase[]): string {
+  const lines = cases.flatMap(({ path, result, message, details = [] }, index) => {
+    const head = `${result === "failed" ? "not ok" : "ok"} ${index + 1} - ${escaped(caseText(path))}`;
+    if (result !== "failed") return [result === "skipped" ? `${head} # SKIP${message === undefined ? "" : ` ${escaped(message)}`}` : head];
+    return [head, ...yaml([`message: ${JSON.stringify(message)}`, ...detailLines(details)])];
+  });
+  return [`# Subtest: ${name}`, `1..${cases.length}`, ...lines].map((line) => `    ${line}\n`).join("");
+}
+
+function detailLines(details: readonly string[]): string[] {
+  return details.length > 0 ? ["details:", ...details.map((line) => `  - ${JSON.stringify(line)}`)] : [];
+}
+
+function yaml(lines: readonly string[]): string[] {
+  return ["---", ...lines, "..."].map((line) => `  ${line}`);
 }
 
 /** The YAML block after a failure. */
@@ -39,10 +61,10 @@ function diagnostics(
     `at: ${JSON.stringify(`${file}:${step.line}`)}`,
     `t: ${seconds(at)}`,
     `seed: ${seed}`,
-    ...details.length ? ["details:", ...details.map((line) => `  - ${JSON.stringify(line)}`)] : [],
+    ...detailLines(details),
     ...recording === undefined
       ? []
       : [`recording: ${JSON.stringify(recording)}`, `replay: ${JSON.stringify(hintText(hint("replay", recording, { verify: true })))}`],
   ];
-  return ["---", ...lines, "..."].map((line) => `  ${line}\n`).join("");
+  return yaml(lines).map((line) => `${line}\n`).join("");
 }

@@ -139,7 +139,7 @@ function jsonOf({ scenario, seed, ok, steps }: ScenarioResult, recording: string
     seed,
     ok,
     recording: recording ?? null,
-    steps: steps.map(({ step, text, result, at, message, details }) => ({
+    steps: steps.map(({ step, text, result, at, message, details, cases }) => ({
       id: `${scenario.name}:${step.line}`,
       line: step.line,
       text,
@@ -147,6 +147,8 @@ function jsonOf({ scenario, seed, ok, steps }: ScenarioResult, recording: string
       t: String(at),
       message: message ?? null,
       details: details ?? [],
+      ...cases &&
+        { cases: cases.map(({ path, result, message, details }) => ({ path, result, message: message ?? null, details: details ?? [] })) },
     })),
   };
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { el2 } from "../../program.ts";
+import { inFolder } from "../../../../support/temporary-folder.ts";
+import { printingImage } from "../../../../support/printing-image.ts";
 
 const EXAMPLES = new URL("../../../../../examples/", import.meta.url).pathname;
 
@@ -77,3 +79,84 @@ Deno.test("W57: a file that is not a scenario starts nothing and ends with 2", a
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+const REPORT = `KTAP version 1
+1..2
+    KTAP version 1
+    # Subtest: numbers
+    1..3
+    ok 1 adds
+    ok 2 divides # SKIP no divider
+    # shifts: 1 is not 2
+    not ok 3 shifts
+not ok 1 numbers
+ok 2 queues
+`;
+
+Deno.test("each test of a report is a case of TAP, JUnit and JSON, and fails its step; a part of a run keeps them", () =>
+  inFolder(async (folder) => {
+    /** A scenario whose machine prints this. */
+    const scenario = async (name: string, report: string, console = "host") => {
+      const file = `${folder}/${name}.test.toml`;
+      await Deno.writeFile(`${folder}/${name}`, printingImage(report));
+      const boot = `boot = { image = "${name}", memory = "64MiB" }`;
+      await Deno.writeTextFile(file, `el2_test = 1\n[[step]]\n${boot}\n[[step]]\nexpect_ktap = "${console}"\n[[step]]\nexpect_end = 0\n`);
+      return file;
+    };
+    const file = await scenario("ktap", REPORT);
+    const run = await el2("test", file, "--junit", `${folder}/one.xml`, "--results", `${folder}/part`);
+    assert.equal(run.code, 1, run.stderr);
+    const lines = run.stdout.split("\n");
+    assert.deepEqual(lines.slice(lines.indexOf("    # Subtest: ktap: tests of host")).slice(0, 13), [
+      "    # Subtest: ktap: tests of host",
+      "    1..4",
+      "    ok 1 - numbers: adds",
+      "    ok 2 - numbers: divides # SKIP no divider",
+      "    not ok 3 - numbers: shifts",
+      "      ---",
+      '      message: "not ok"',
+      "      details:",
+      '        - "# shifts: 1 is not 2"',
+      "      ...",
+      "    ok 4 - queues",
+      "not ok 2 - ktap: tests of host",
+      "  ---",
+    ]);
+    assert.ok(lines.includes('  message: "1 of 4 tests failed"'), run.stdout);
+    assert.ok(lines.includes('    - "numbers: shifts: not ok"'), run.stdout);
+    const junit = (text: string) =>
+      [...text.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*>(<\w+)?/g)].map((one) => one.slice(1));
+    const xml = await Deno.readTextFile(`${folder}/one.xml`);
+    assert.match(xml, /<testsuite name="ktap" tests="6" failures="1" skipped="2"/);
+    assert.match(xml, /<skipped message="no divider"\/>/);
+    assert.deepEqual(junit(xml), [
+      ["ktap", "boot ktap", undefined],
+      ["ktap.numbers", "adds", undefined],
+      ["ktap.numbers", "divides", "<skipped"],
+      ["ktap.numbers", "shifts", "<failure"],
+      ["ktap", "queues", undefined],
+      ["ktap", "ends with 0", "<skipped"],
+    ]);
+    await el2("test", "merge", `${folder}/part`, "--junit", `${folder}/all.xml`);
+    assert.deepEqual(junit(await Deno.readTextFile(`${folder}/all.xml`)), junit(xml));
+
+    // Without the failure; a machine that ends within the report or shows none; no such console.
+    const files = await Promise.all([
+      scenario("good", REPORT.replaceAll("not ok", "ok")),
+      scenario("cut", "TAP version 13\n1..3\nok 1 a\nok 2 b"),
+      scenario("none", "hello\n"),
+      scenario("nobody", REPORT, "hosts"),
+    ]);
+    const others = await el2("test", ...files, "--json", "--recordings", folder);
+    assert.equal(others.code, 1, others.stderr);
+    const [good, ...bad] = others.stdout.trimEnd().split("\n").map((line) => JSON.parse(line).steps[1]);
+    assert.deepEqual(good.cases.map(({ path, result }: { path: string[]; result: string }) => `${path.join("/")} ${result}`), [
+      "numbers/adds ok",
+      "numbers/divides skipped",
+      "numbers/shifts ok",
+      "queues ok",
+    ]);
+    assert.match(bad[0].message, /the machine has ended with 0: .* before the end of the report; 1 of 3 tests failed/);
+    assert.match(bad[1].message, /there is no report: the machine has ended with 0/);
+    assert.match(bad[2].message, /no console "hosts"; there are host/);
+  }));
