@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { ColorMap } from "../../../src/app/tui/terminal/color-map.ts";
-import { Attribute, type ColorDepth, palette, rgbOf, roleColor, roleOf } from "../../../src/app/tui/terminal/color.ts";
+import {
+  Attribute,
+  type ColorDepth,
+  type Fade,
+  fadedColor,
+  palette,
+  rgbOf,
+  roleColor,
+  roleOf,
+} from "../../../src/app/tui/terminal/color.ts";
 import { type Role, ROLES, VM_INKS } from "../../../src/app/tui/terminal/roles.ts";
 import { contrast } from "../../../src/app/tui/look/contrast.ts";
 import { checkLegible, THEME_NAMES, type ThemeName, themeOf } from "../../../src/app/tui/look/themes.ts";
@@ -153,4 +162,21 @@ Deno.test("16 colors on a bright page: inks are dark or the terminal's own, fill
     dark.map(roleColor("ink"), roleColor(fill), 0);
     assert.deepEqual([foreground, background], [dark.foreground, dark.background], fill);
   }
+});
+
+Deno.test("what is older in a history is nearer to the page in direct color, and has the same color in all others", () => {
+  const shades = (theme: ThemeName, depth: ColorDepth) => {
+    const map = new ColorMap(themeOf(theme), depth);
+    return ([0, 1, 2] as Fade[]).map((fade) => {
+      map.map(fadedColor("fill2", fade), roleColor("bg"), 0);
+      return map.foreground;
+    });
+  };
+  for (const theme of COLORED) {
+    const page = themeOf(theme).colors!.bg[0];
+    const [whole, weaker, weakest] = shades(theme, "direct").map((color) => contrast(rgbOf(color)!, page));
+    assert.ok(whole > weaker && weaker > weakest && weakest > 1.3, `${theme}: ${whole} ${weaker} ${weakest}`);
+    for (const depth of ["256", "16", "none"] as const) assert.equal(new Set(shades(theme, depth)).size, 1, `${theme} ${depth}`);
+  }
+  assert.equal(roleOf(fadedColor("fill2", 2)), "fill2");
 });

@@ -255,7 +255,7 @@ async function speeds(rig: Rig) {
   return [
     / (?:s|[×x]\S+) {3}(starting|idle|\S+ MIPS) /.exec(text.split("\n")[0])?.[1],
     /Speed -+ (.*?) -/.exec(text)?.[1],
-    /60 s, peak (\S+) /.exec(text)?.[1],
+    /60 s, log, peak (\S+) /.exec(text)?.[1],
   ];
 }
 

@@ -82,3 +82,8 @@ export class Histories {
 export function scaled(values: readonly number[], peak = Math.max(...values, 0)): number[] {
   return values.map((value) => peak > 0 ? value / peak : 0);
 }
+
+/** Amounts on a logarithmic scale from `least` to `most`; less than that is just above zero. */
+export function logarithmic(values: readonly number[], least: number, most: number): number[] {
+  return values.map((value) => value > 0 ? Math.max(Math.log(value / least) / Math.log(most / least), Number.EPSILON) : 0);
+}

@@ -57,7 +57,7 @@ export function mipsText(mips: number): string {
 }
 
 /** The least that two decimals show. */
-const LEAST_MIPS = 0.01;
+export const LEAST_MIPS = 0.01;
 
 /** How quickly a machine runs. */
 export interface Speed {

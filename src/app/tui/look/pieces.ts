@@ -2,6 +2,8 @@
 
 import type { Screen } from "../terminal/cells.ts";
 import { fit, fitName, textWidth } from "../../../kit/support/text/text-width.ts";
+import { history } from "../terminal/glyphs.ts";
+import type { Fade } from "../terminal/color.ts";
 import type { Look, Role } from "./theme.ts";
 import type { VmMark } from "./vm-marks.ts";
 import { stateMark } from "./chip.ts";
@@ -12,6 +14,8 @@ export interface Piece {
   /** Its ink; `text` by default. */
   readonly role?: Role;
   readonly bold?: boolean;
+  /** Its ink is weaker, as that of what is older. */
+  readonly fade?: Fade;
   /** Its own background: a chip, a bar. */
   readonly fill?: Role;
   /** It is a name, which is cut in the middle. */
@@ -33,9 +37,9 @@ export function piecesWidth(pieces: readonly Piece[]): number {
  */
 export function drawPieces(screen: Screen, look: Look, x: number, y: number, pieces: readonly Piece[], width: number): number {
   let used = 0;
-  for (const { text, role = "text", bold, fill, link, press, isName } of pieces) {
+  for (const { text, role = "text", bold, fade, fill, link, press, isName } of pieces) {
     if (used >= width) break;
-    const style = fill ? look.on(fill, role, bold) : bold ? look.bold(role) : look.style(role);
+    const style = fill ? look.on(fill, role, bold) : bold ? look.bold(role) : fade ? look.faded(role, fade) : look.style(role);
     const shown = (isName ? fitName : fit)(text, width - used);
     const columns = screen.text(x + used, y, shown, link === undefined ? style : { ...style, link });
     if (press) screen.button({ x: x + used, y, width: columns }, press);
@@ -89,6 +93,16 @@ export function chipPiece({ letter, fill }: VmMark, wide = false): Piece {
 /** The letter of a VM, a blank, and its name or an id, in its ink. */
 export function vmPieces(mark: VmMark, name: string, wide = false): Piece[] {
   return [chipPiece(mark, wide), { text: ` ${name}`, role: mark.ink, isName: true }];
+}
+
+/** Amounts from 0 to 1 in one row, the newest at the right: what is older has less color. */
+export function historyPieces({ glyphs }: Look, values: readonly number[], width: number, role: Role): Piece[] {
+  const text = history(glyphs, values, width), third = Math.floor(width / 3);
+  return [
+    { text: text.slice(0, third), role, fade: 2 },
+    { text: text.slice(third, 2 * third), role, fade: 1 },
+    { text: text.slice(2 * third), role },
+  ];
 }
 
 /** A state of a VM or vCPU: shape and word. */

@@ -2,7 +2,7 @@
 // alone: each role has a mark or a word as well.
 
 import { ColorMap } from "../terminal/color-map.ts";
-import { Attribute, type ColorDepth, roleColor, type Style } from "../terminal/color.ts";
+import { Attribute, type ColorDepth, type Fade, fadedColor, roleColor, type Style } from "../terminal/color.ts";
 import type { Screen } from "../terminal/cells.ts";
 import { type Glyphs, glyphsOf, type SetName } from "../terminal/glyphs.ts";
 import { type Role, ROLES } from "../terminal/roles.ts";
@@ -93,6 +93,11 @@ export class Look {
   /** The style of an ink, on the existing background. */
   style(role: Role): Style {
     return STYLES[role];
+  }
+
+  /** The style of a weaker ink, on the existing background. */
+  faded(role: Role, fade: Fade): Style {
+    return { foreground: fadedColor(role, fade), attributes: 0 };
   }
 
   /** The style of an ink in bold. */

@@ -1,10 +1,9 @@
 // Columns of the list of interrupts.
 
-import { history } from "../terminal/glyphs.ts";
 import { type Histories, scaled } from "../look/history.ts";
 import { type ListColumn } from "../look/list.ts";
 import { countText, grouped } from "../look/numbers.ts";
-import { chipPiece, type Piece } from "../look/pieces.ts";
+import { chipPiece, historyPieces, type Piece } from "../look/pieces.ts";
 import { afterVm, nameOf, vmOfName, withoutKind } from "../../../model/queries/ids.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
 import type { IRQS } from "../../../model/queries/tables.ts";
@@ -87,11 +86,8 @@ export function irqColumns(histories: Histories, width: number): ListColumn<IrqR
       width: HISTORY,
       from: 110,
       pieces(row, { look }) {
-        const vm = vmOfName(nameOf(row.id));
-        return [{
-          text: history(look.glyphs, scaled(halved(histories.of(row.id))), HISTORY),
-          role: isStorm(row) ? "bad" : look.vm(vm).fill,
-        }];
+        const role = isStorm(row) ? "bad" : look.vm(vmOfName(nameOf(row.id))).fill;
+        return historyPieces(look, scaled(halved(histories.of(row.id))), HISTORY, role);
       },
     },
   ];

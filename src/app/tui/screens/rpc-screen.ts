@@ -145,7 +145,9 @@ function answerLines(row: RpcRow): Line[] {
     },
   ];
   if (row.errno !== null) lines.push(fieldLine("driver", `returns ${row.errno}`, "text"));
-  lines.push(fieldLine("took", durationText(Number(row.latency)), "text"));
+  const took = Number(row.latency), { calls } = row;
+  lines.push(fieldLine("took", took > 0 ? durationText(took) : "no virtual time", "text"));
+  if (calls !== null) lines.push(fieldLine("needed", calls === 1 ? "1 hypercall" : `${calls || "no"} hypercalls`, "text"));
   if (row.why !== null) {
     lines.push({
       text: "",

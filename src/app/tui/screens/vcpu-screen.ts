@@ -5,13 +5,12 @@ import type { Activity } from "../panes/overview/activity.ts";
 import { codePane } from "../panes/vcpus/code-pane.ts";
 import { eventColumns } from "../panes/event-columns.ts";
 import { exitsPane } from "../panes/vcpus/exits-pane.ts";
-import { history } from "../terminal/glyphs.ts";
 import { vcpuTitle } from "../look/box.ts";
 import { columnsOf, idPieces, type ListColumn, loadPieces, quietPieces } from "../look/list.ts";
 import { inspector } from "../panes/inspector.ts";
 import { countText, durationText } from "../look/numbers.ts";
 import type { Pane } from "../panes/pane.ts";
-import { digitPieces, keyPieces, type Piece, statePiece } from "../look/pieces.ts";
+import { digitPieces, historyPieces, keyPieces, type Piece, statePiece } from "../look/pieces.ts";
 import { RegisterLines } from "../panes/vcpus/registers.ts";
 import { below, beside, type Body, type Placed, type ScreenPanes } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
@@ -89,10 +88,7 @@ function vcpuColumns(activity: Activity): (width: number) => ListColumn<VcpuRow>
       title: `last ${SAMPLES} s`,
       width: SAMPLES,
       from: 110,
-      pieces: ({ id, vm }, { look, width }) => [{
-        text: history(look.glyphs, activity.histories.of(id), width),
-        role: look.vm(vm).fill,
-      }],
+      pieces: ({ id, vm }, { look, width }) => historyPieces(look, activity.histories.of(id), width, look.vm(vm).fill),
     },
     {
       name: "exits_rate",
@@ -150,7 +146,7 @@ function registersPane(vcpus: TablePane<typeof VCPUS>): TextPane {
     title: () => ({
       text: "Registers",
       ...vcpuTitle(vcpus.selectedId),
-      right: [[{ text: "*", role: "warn" }, { text: " changed since the last stop", role: "dim" }]],
+      right: [[{ text: "*", role: "warn" }, { text: " changed since the last look", role: "dim" }]],
       bottom: keyPieces("v", "the next view"),
     }),
     lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],

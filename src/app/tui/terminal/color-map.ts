@@ -1,7 +1,7 @@
 // Maps the roles of cells to a terminal's colors. Every role has an entry for each depth, so
 // nothing is searched; only guests' colors that the terminal lacks are rounded.
 
-import { Attribute, type Color, type ColorDepth, palette, rgb, rgbOf, roleColor, roleOf } from "./color.ts";
+import { Attribute, type Color, type ColorDepth, FADES, palette, rgb, rgbOf, roleColor, roleOf } from "./color.ts";
 import { GROUNDS, type Role, ROLES, TINTS, VM_FILLS } from "./roles.ts";
 import { BASIC, BASIC_ON_BRIGHT, type Theme, type ThemeColors } from "./color-scheme.ts";
 
@@ -26,8 +26,8 @@ export class ColorMap {
   background: Color = 0;
   /** Bits of `Attribute`. */
   attributes = 0;
-  /** Colors by role, if each role has its own color. */
-  readonly #colors: readonly Color[] | undefined;
+  /** Colors by fade and role, if each role has its own color. */
+  readonly #colors: readonly (readonly Color[])[] | undefined;
   /** The theme's page is bright, so that of the terminal is, too. */
   readonly #bright: boolean;
 
@@ -37,7 +37,9 @@ export class ColorMap {
     this.#bright = theme.colors !== undefined && isBright(theme.colors.bg[0]);
     if (!column || !theme.colors) return;
     const { colors } = theme;
-    this.#colors = ROLES.map((role) => role === "bg" && !painted ? 0 : column(colors[role][depth === "direct" ? 0 : 1]));
+    const own = ROLES.map((role) => role === "bg" && !painted ? 0 : column(colors[role][depth === "direct" ? 0 : 1]));
+    const mixed = (page: number) => ROLES.map((role) => rgb(mix(colors[role][0], colors.bg[0], page)));
+    this.#colors = FADES.map((page) => page > 0 && depth === "direct" ? mixed(page) : own);
   }
 
   /** Whether another maps all colors to the same ones. */
@@ -58,8 +60,8 @@ export class ColorMap {
     }
   }
 
-  #color(color: Color, colors: readonly Color[]): Color {
-    return color >= 0x2000000 ? colors[color & 0xff] : this.#ofGuest(color);
+  #color(color: Color, colors: readonly (readonly Color[])[]): Color {
+    return color >= 0x2000000 ? colors[color >> 8 & 3][color & 0xff] : this.#ofGuest(color);
   }
 
   /** Sixteen colors, the terminal's own: tints are left out, the selection is reverse. */
@@ -99,6 +101,12 @@ export class ColorMap {
     if (index < 0) return 0;
     return palette(this.depth === "16" && index > 15 ? basicOf(index) : index);
   }
+}
+
+/** A direct color of two: `share`, 0 to 1, is of the other. */
+function mix(color: number, other: number, share: number): number {
+  const channel = (shift: number) => Math.round((color >> shift & 255) * (1 - share) + (other >> shift & 255) * share) << shift;
+  return channel(16) | channel(8) | channel(0);
 }
 
 /** Whether a direct color is nearer to white than to black. */

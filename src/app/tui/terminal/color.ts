@@ -4,7 +4,7 @@ import { type Role, ROLES } from "./roles.ts";
 
 /**
  * A color in one number: 0 is the terminal's own, 1..256 is palette entry 0..255, 0x1000000 | rgb
- * is a direct color, 0x2000000 | index is a role.
+ * is a direct color, 0x2000000 | fade << 8 | index is a role.
  */
 export type Color = number;
 
@@ -19,6 +19,15 @@ export const rgb = (value: number): Color => DIRECT | value;
 const BY_ROLE = Object.fromEntries(ROLES.map((role, index) => [role, ROLE | index])) as Readonly<Record<Role, Color>>;
 
 export const roleColor = (role: Role): Color => BY_ROLE[role];
+
+/** How much of the page is in a color: none, a third, or more than a half. */
+export const FADES = [0, 0.35, 0.6] as const;
+
+/** An index of `FADES`. */
+export type Fade = 0 | 1 | 2;
+
+/** The color of a role, mixed with the page where the terminal has direct colors. */
+export const fadedColor = (role: Role, fade: Fade): Color => BY_ROLE[role] | fade << 8;
 
 /** The role of a color; undefined for colors of guests and the terminal's own. */
 export function roleOf(color: Color): Role | undefined {

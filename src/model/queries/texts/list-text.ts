@@ -35,12 +35,34 @@ export function listText(
     const contents = rows.map((row) => textWidth(rowCellText(name, column, row)));
     return [name, { ...column, width: Math.max((column.title ?? name).length, ...contents) }];
   });
-  return headingText(columns, width) + rows.map((row) => rowText(columns, row, width)).join("");
+  if (width !== undefined) narrow(columns, shown, width);
+  // No cell is wider than its column, but for columns that were narrowed.
+  const cells = (row: ListRow) => columns.map(([name, column]) => fit(rowCellText(name, column, row), column.width ?? 0, "~"));
+  return headingText(columns, width) + rows.map((row) => lineText(columns, cells(row), width)).join("");
+}
+
+/**
+ * Narrows columns whose contents are wider than declared, those with the most too much first, if
+ * all then have room on the line. Ids stay whole; the end of the line cuts the last column.
+ */
+function narrow(columns: [string, Column][], shown: Listed, width: number): void {
+  const own = ({ width = 0 }: Column) => width, last = columns.length - 1, [, rightmost] = columns[last];
+  const lastWidth = alignsRight(rightmost) ? own(rightmost) : Math.min(own(rightmost), own(shown[last][1]));
+  let excess = columns.slice(0, last).reduce((sum, [, column]) => sum + own(column) + 1, lastWidth) - width;
+  const wide = columns.slice(0, last).map(([name, column], index) => ({ index, name, column, spare: own(column) - own(shown[index][1]) }))
+    .filter(({ column: { kind }, spare }) => kind !== "id" && spare > 0).sort((a, b) => b.spare - a.spare);
+  if (wide.reduce((sum, { spare }) => sum + spare, 0) < excess) return;
+  for (const { index, name, column, spare } of wide) {
+    if (excess <= 0) return;
+    const less = Math.min(spare, excess);
+    columns[index] = [name, { ...column, width: own(column) - less }];
+    excess -= less;
+  }
 }
 
 /** The line of the columns' names. */
 export function headingText(columns: Listed, width: number | undefined): string {
-  return cut(columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" "), width);
+  return lineText(columns, columns.map(([name, column]) => column.title ?? name), width);
 }
 
 /** The columns, wider where a text needs more. */
@@ -49,7 +71,11 @@ export function widened(columns: Listed, text: (column: Listed[number], index: n
 }
 
 export function rowText(columns: Listed, row: ListRow, width: number | undefined): string {
-  return cut(columns.map(([name, column]) => aligned(column, rowCellText(name, column, row))).join(" "), width);
+  return lineText(columns, columns.map(([name, column]) => rowCellText(name, column, row)), width);
+}
+
+function lineText(columns: Listed, cells: readonly string[], width: number | undefined): string {
+  return cut(columns.map(([, column], index) => aligned(column, cells[index])).join(" "), width);
 }
 
 /** The line that names the columns, for programs: a tab between names. */

@@ -46,7 +46,7 @@ Deno.test("the flow names both capabilities and interrupts, and a receiver that 
   assert.match(text, /Flow mq:7 -+ depth 8, 240 bytes per message/);
   assert.match(text, /cap:debian\/0x5 Send +cap:rt\/0x5 Receive/);
   assert.match(text, /D debian +msgqueue_send ---> +###\.\.\.\.\. 3 of 8 +---> msgqueue_receive +T rt/);
-  assert.match(text, /irq:debian\/960 wakes it at 7 +irq:rt\/961 wakes it from 1/);
+  assert.match(text, /irq:debian\/960 wakes it when 7 are left +irq:rt\/961 wakes it when 1 waits/);
   assert.match(
     text,
     /Receiver T rt[^]*T rt\/0 {2}\. waits {2}timer irq 27[^]*irq:rt\/961 disabled, pending[^]*! rt gets no interrupt for its messages/,
@@ -80,5 +80,5 @@ Deno.test("beside a wide list, too, the flow shows calls, capabilities and inter
   const text = await rig.text();
   assert.match(text, /cap:debian\/0x5 Send {5,}cap:rt\/0x5 Receive/);
   assert.match(text, /D debian +msgqueue_send -+> +###\.+ 3 of 8 +-+> msgqueue_receive +T rt/);
-  assert.match(text, /irq:debian\/\d+ wakes it at \d+ +irq:rt\/\d+ wakes it from \d+/);
+  assert.match(text, /irq:debian\/\d+ at \d+ left +irq:rt\/\d+ at \d+ waiting/);
 });

@@ -199,6 +199,29 @@ Deno.test("while nothing is switched for long, what follows has the newest switc
   assert.match(lane(await rig.lines(), /^p0 /), /H\|debian D+$/);
 });
 
+Deno.test("a machine at rest has its last ten switches in sight, and a scale that was chosen stays", async () => {
+  const rig = new Rig(120, 36), quarter = 250_000_000, first = 12_474_000_000;
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "sched.ls") return answer;
+    // The CPU runs for 1 ms of each quarter of a second.
+    const rows = Array.from({ length: 40 }, (_, index) => {
+      const at = first + Math.floor(index / 2) * quarter + index % 2 * 1_000_000;
+      return index % 2 ? slice(at, 0, null, waits("debian/0", "wfi")) : slice(at, 0, "debian/0");
+    });
+    return { ...answer, rows, at: { ...answer.at, ns: String(first + 20 * quarter) } };
+  };
+  const seen = async () => (lane(await rig.lines(), /^p0 /).match(/D+/g) ?? []).length;
+  await rig.type("8");
+  assert.match(await rig.text(), /1 column 50\.0 ms/);
+  assert.ok(await seen() >= 5, (await rig.lines()).join("\n"));
+  await rig.type("+");
+  assert.match(await rig.text(), /1 column 20\.0 ms/);
+  rig.time += 1000;
+  rig.sample();
+  assert.match(await rig.text(), /1 column 20\.0 ms/);
+});
+
 Deno.test("the timeline says that it loads, that nothing was recorded, and which error occurred", async () => {
   const rig = new Rig(80, 24);
   rig.answer = (query) => ({ ...phoneAnswer(query), rows: query.table === "sched.ls" ? [] : phoneRows(query.table) });

@@ -6,11 +6,11 @@ import { MIPS } from "./activity.ts";
 import { type BarPart, drawStacked } from "../../look/bars.ts";
 import { drawFrame, type FrameKind, type Title } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
-import { graph, history, samplesOf } from "../../terminal/glyphs.ts";
-import { KEPT, scaled } from "../../look/history.ts";
-import { countText, mipsText, shareMark, shareText, speedPieces } from "../../look/numbers.ts";
+import { graph, samplesOf } from "../../terminal/glyphs.ts";
+import { KEPT, logarithmic, scaled } from "../../look/history.ts";
+import { countText, LEAST_MIPS, mipsText, shareMark, shareText, speedPieces } from "../../look/numbers.ts";
 import type { Pane, PaneState } from "../pane.ts";
-import { drawPieces, type Piece, piecesWidth, vmPieces } from "../../look/pieces.ts";
+import { drawPieces, historyPieces, type Piece, piecesWidth, vmPieces } from "../../look/pieces.ts";
 import { type SpokenLine } from "../../look/speech.ts";
 import type { Look, Role } from "../../look/theme.ts";
 import { HYPERVISOR_MARK, type VmMark } from "../../look/vm-marks.ts";
@@ -132,13 +132,14 @@ export class MachinePane implements Pane {
     return {
       text: "Speed",
       right: [speedPieces(this.activity.speed, true)],
-      bottom: [{ text: "60 s, peak ", role: "dim" }, { text: mipsText(this.activity.peak), role: "text" }],
+      bottom: [{ text: "60 s, log, peak ", role: "dim" }, { text: mipsText(this.activity.peak), role: "text" }],
     };
   }
 
   #drawSpeed(screen: Screen, look: Look, area: Rectangle): void {
     const mips = this.activity.histories.of(MIPS);
-    const values = scaled(mips, Math.max(...mips, LEAST_PEAK));
+    // A machine at rest is a thousandth as quick as a busy one: both show on a logarithmic scale.
+    const values = logarithmic(mips, LEAST_MIPS, Math.max(...mips, LEAST_PEAK));
     // Where there is room for twice the minute each second has two columns.
     const shown = samplesOf(look.glyphs, area.width) >= 2 * KEPT ? values.flatMap((value) => [value, value]) : values;
     graph(look.glyphs, shown, area.width, area.height).forEach((text, row) => {
@@ -185,7 +186,7 @@ export class MachinePane implements Pane {
       }
       const values = this.activity.histories.of(pcpuId(cpu));
       for (let row = 1; row < Math.min(rows, 3); row++) {
-        if (rows === 2) screen.text(x + label.length, y + 1, history(look.glyphs, values, bar), look.style("g1"));
+        if (rows === 2) drawPieces(screen, look, x + label.length, y + 1, historyPieces(look, values, bar, "g1"), bar);
         else if (row === 1) {
           graph(look.glyphs, values, bar, rows - 1 - (rows > 3 ? 1 : 0)).forEach((text, index) =>
             screen.text(x + label.length, y + 1 + index, text, look.style(GRAPH_INKS[1]))
@@ -248,8 +249,8 @@ export class MachinePane implements Pane {
       const text = countText(value), width = Math.max(area.width - 20, 4);
       screen.text(area.x, area.y + row, name, look.style("dim"));
       screen.text(area.x + 18 - text.length, area.y + row, text, look.style(ink));
-      const line = history(look.glyphs, scaled(this.activity.histories.of(name)), width);
-      screen.text(area.x + 20, area.y + row, line, look.style(name === "refusals" ? "faint" : "g2"));
+      const line = historyPieces(look, scaled(this.activity.histories.of(name)), width, name === "refusals" ? "faint" : "g2");
+      drawPieces(screen, look, area.x + 20, area.y + row, line, width);
     });
   }
 

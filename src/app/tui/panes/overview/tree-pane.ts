@@ -6,14 +6,14 @@ import { blocksText, type Wait } from "../../../../model/queries/facts/wait.ts";
 import type { Scroll, Title } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
 import { stateMark } from "../../look/chip.ts";
-import { glyphsOf, history } from "../../terminal/glyphs.ts";
+import { glyphsOf } from "../../terminal/glyphs.ts";
 import { fit, fitName } from "../../../../kit/support/text/text-width.ts";
 import { drawLinks, LinkLines } from "./link-lines.ts";
 import { drawCell, drawHeadings, type ListColumn, loadPieces, placeColumns, type Placement, quietPieces } from "../../look/list.ts";
 import { countText } from "../../look/numbers.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "../pane.ts";
 import { PaneFilter } from "../pane-filter.ts";
-import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece } from "../../look/pieces.ts";
+import { chipPiece, drawPieces, historyPieces, type Piece, piecesWidth, statePiece } from "../../look/pieces.ts";
 import { wrap } from "../row-lines.ts";
 import { beginRow } from "../../look/row.ts";
 import { spokenCells, type SpokenLine, type SpokenSize } from "../../look/speech.ts";
@@ -364,8 +364,7 @@ export class TreePane implements FilteredPane {
 
   #history(row: TreeRow, look: Look, width: number): Piece[] {
     if (row.device) return [];
-    const values = this.activity.histories.of(row.id);
-    return [{ text: history(look.glyphs, values, width), role: look.vm(row.vm.name).fill }];
+    return historyPieces(look, this.activity.histories.of(row.id), width, look.vm(row.vm.name).fill);
   }
 
   #memory(vm: VmSample): Piece[] {

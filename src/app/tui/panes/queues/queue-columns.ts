@@ -1,10 +1,10 @@
 // Columns of the list of message queues and doorbells.
 
-import { cellsOf, type Glyphs, history } from "../../terminal/glyphs.ts";
+import { cellsOf, type Glyphs } from "../../terminal/glyphs.ts";
 import { type Histories, scaled } from "../../look/history.ts";
 import type { ListColumn } from "../../look/list.ts";
 import { countText, grouped } from "../../look/numbers.ts";
-import { type Piece, vmPieces } from "../../look/pieces.ts";
+import { historyPieces, type Piece, vmPieces } from "../../look/pieces.ts";
 import type { Look } from "../../look/theme.ts";
 import { nameOf } from "../../../../model/queries/ids.ts";
 import { sizeText } from "../../../../kit/support/text/number-text.ts";
@@ -45,7 +45,7 @@ export function queueColumns(histories: Histories): ListColumn<QueueRow>[] {
       title: `Last ${HISTORY} s`,
       width: HISTORY,
       from: 100,
-      pieces: ({ id }, { look }) => [{ text: history(look.glyphs, scaled(histories.of(id)), HISTORY), role: "g2" }],
+      pieces: ({ id, from }, { look }) => historyPieces(look, scaled(histories.of(id)), HISTORY, from === null ? "g2" : look.vm(from).fill),
     },
     {
       name: "sent",
@@ -81,10 +81,7 @@ export function depthPieces({ kind, count, depth, full, flags }: QueueRow, { gly
     const set = Number(flags) !== 0;
     return [
       { text: `${set ? glyphs.shapes.runs : glyphs.shapes.ready} `, role: set ? "warn" : "dim" },
-      set ? { text: `flags ${flags}` } : {
-        text: "quiet",
-        role: "dim",
-      },
+      set ? { text: `flags ${flags}` } : { text: "no flag", role: "dim" },
     ];
   }
   const [used] = cellsOf([Number(count) / Number(depth)], Math.min(Number(depth), SQUARES));

@@ -75,15 +75,15 @@ export class FlowPane implements Pane {
     const arrow = (call: string) =>
       look.glyphs.frame.line.repeat(Math.min(Math.max(half - call.length - 2, 1), ARROW)) + look.glyphs.folded;
     const send = queue ? "msgqueue_send" : "doorbell_send", receive = queue ? "msgqueue_receive" : "doorbell_receive";
-    const sends: Piece[][] = [
+    const sends: (readonly Piece[])[] = [
       this.#capability(row.from, "Send", row.obj),
       [{ text: `${send} `, role: "text" }, { text: arrow(send), role: "dim" }],
-      row.send_virq === null ? [] : irqPieces(row.send_virq, `at ${row.not_full}`),
+      sendIrq(row, more),
     ];
-    const receives: Piece[][] = [
+    const receives: (readonly Piece[])[] = [
       this.#capability(row.to, "Receive", row.obj),
       [{ text: arrow(receive), role: "dim" }, { text: ` ${receive}`, role: "text" }],
-      row.receive_virq === null ? [] : irqPieces(row.receive_virq, queue ? `from ${row.not_empty}` : `for flags ${row.enable}`),
+      receiveIrq(row, more),
     ];
     const room = (index: number) => index === 1 ? half : more;
     sends.forEach((pieces, index) => drawPieces(screen, look, from, top + index, pieces, room(index)));
@@ -109,15 +109,9 @@ export class FlowPane implements Pane {
       }], wakes]);
     const sent = `${countText(Number(row.sent))} sent, ${countText(row.rate)} per second`;
     return [
-      end(row.from, "Send", "send", sent, row.send_virq === null ? [] : irqPieces(row.send_virq, `at ${row.not_full}`)),
+      end(row.from, "Send", "send", sent, sendIrq(row)),
       spokenCells([depthPieces(row, look), ...this.title().right ?? []]),
-      end(
-        row.to,
-        "Receive",
-        "receive",
-        `${countText(Number(row.received))} received`,
-        row.receive_virq === null ? [] : irqPieces(row.receive_virq, queue ? `from ${row.not_empty}` : `for flags ${row.enable}`),
-      ),
+      end(row.to, "Receive", "receive", `${countText(Number(row.received))} received`, receiveIrq(row)),
     ];
   }
 
@@ -129,9 +123,24 @@ export class FlowPane implements Pane {
   }
 }
 
-/** The interrupt that wakes an end, and when. */
-function irqPieces(virq: string, when: string): Piece[] {
-  return [{ text: virq, role: "text" }, { text: ` wakes it ${when}`, role: "dim" }];
+/** The interrupt that wakes the sender, and when, in at most `width` columns. */
+function sendIrq({ send_virq: virq, not_full: left }: QueueRow, width = Infinity): readonly Piece[] {
+  return virq === null ? [] : irqPieces(virq, [`wakes it when ${left} ${left === 1 ? "is" : "are"} left`, `at ${left} left`], width);
+}
+
+/** The same of the receiver. */
+function receiveIrq({ kind, receive_virq: virq, not_empty: sent, enable }: QueueRow, width = Infinity): readonly Piece[] {
+  if (virq === null) return [];
+  const when = kind === "msgqueue"
+    ? [`wakes it when ${sent} ${sent === 1 ? "waits" : "wait"}`, `at ${sent} waiting`]
+    : [`wakes it for flags ${enable}`];
+  return irqPieces(virq, when, width);
+}
+
+/** @param when the same from the longest to the shortest */
+function irqPieces(virq: string, when: readonly string[], width: number): readonly Piece[] {
+  const text = when.find((one) => textWidth(virq) + 1 + textWidth(one) <= width) ?? when.at(-1);
+  return [{ text: virq, role: "text" }, { text: ` ${text}`, role: "dim" }];
 }
 
 /** A VM on its fill. */

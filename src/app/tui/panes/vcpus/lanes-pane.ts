@@ -34,9 +34,11 @@ import type { VmMark } from "../../look/vm-marks.ts";
 
 /** Switches that are asked for; twice as many are kept at the most. */
 const ROWS = 20_000;
-const SCALES = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 5e7, 1e8] as const;
-/** 100 µs. */
+const SCALES = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8] as const;
+/** 100 µs: the least scale that is taken by itself. */
 const FIRST_SCALE = SCALES.indexOf(1e5);
+/** Switches that are shown at the least, whatever scale that takes. */
+const LEAST_SHOWN = 10;
 
 const SECOND = 1e9;
 
@@ -95,6 +97,8 @@ export class LanesPane implements Pane {
   #error: Blank | undefined;
   #now = 0;
   #scale: number = FIRST_SCALE;
+  /** The user has chosen the scale. */
+  #scaled = false;
   /** The cursor (ns); undefined: it follows the newest switch. */
   #at: number | undefined;
   /** The right end (ns) while it does not follow. */
@@ -140,6 +144,18 @@ export class LanesPane implements Pane {
     if (!follows || fresh.length > 0) this.#waits = undefined;
     if (!follows) this.#lanes = new GrowingLanes();
     this.#lanes.add(follows ? fresh : this.#rows, this.#now);
+    if (this.#at === undefined && !this.#scaled) this.#fitScale();
+  }
+
+  /** Shows the last switches of a machine at rest, and no more time than it must of a busy one. */
+  #fitScale(): void {
+    const newest = Number(this.#rows.at(-1)?.t ?? 0);
+    /** Whether that many are known, and a scale shows them. */
+    const holds = (count: number, scale: number) =>
+      newest - Number(this.#rows.at(-count)?.t ?? -Infinity) <= this.#width * SCALES[scale] * (1 - AFTER_NEWEST);
+    if (this.#rows.length < LEAST_SHOWN) return;
+    while (this.#scale < SCALES.length - 1 && !holds(LEAST_SHOWN, this.#scale)) this.#scale++;
+    while (this.#scale > FIRST_SCALE && holds(this.#width, this.#scale - 1)) this.#scale--;
   }
 
   /** Whether it shows switches; otherwise it says why there are none. */
@@ -184,6 +200,7 @@ export class LanesPane implements Pane {
 
   /** More or less time in a column; the cursor stays in sight. */
   zoom(by: number): void {
+    this.#scaled = true;
     const before = SCALES[this.#scale];
     this.#scale = Math.min(Math.max(this.#scale + by, 0), SCALES.length - 1);
     if (this.#at !== undefined) this.#end = this.#at + (this.#end - this.#at) * SCALES[this.#scale] / before;
