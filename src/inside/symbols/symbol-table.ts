@@ -12,6 +12,15 @@ export interface GuestSymbol {
    * `W` weak.
    */
   readonly type: string;
+  /** The kernel's module that it is in. */
+  readonly module?: string;
+}
+
+/** A module of a kernel: outside of its memory it names nothing. */
+export interface ModuleBounds {
+  readonly name: string;
+  /** Addresses from `start` to before `end`. */
+  readonly parts: readonly { readonly start: bigint; readonly end: bigint }[];
 }
 
 /** A place after a symbol. */
@@ -21,16 +30,26 @@ export interface SymbolPlace {
   readonly offset: bigint;
 }
 
-/** `cpu_do_idle+0x14`; at the start of a symbol its name. */
-export function placeText({ symbol: { name }, offset }: SymbolPlace): string {
-  return offset === 0n ? name : `${name}+0x${offset.toString(16)}`;
+/**
+ * `cpu_do_idle+0x14`; at the start of a symbol its name; in a module as Linux prints it,
+ * `name+0x14 [module]`.
+ */
+export function placeText({ symbol: { name, module }, offset }: SymbolPlace): string {
+  return inModule(offset === 0n ? name : `${name}+0x${offset.toString(16)}`, module);
 }
+
+/** The name of a symbol with its module, which tells it from that of another one. */
+export const nameWithModule = ({ name, module }: GuestSymbol): string => inModule(name, module);
+
+const inModule = (text: string, module: string | undefined) => module === undefined ? text : `${text} [${module}]`;
 
 /** Whether a symbol's type is that of code. */
 export const isCode = (type: string): boolean => "TtWw".includes(type);
 
 /** How far after a symbol an address may be to be named after it, unless another symbol ends it. */
 const REACH = BigInt(MiB);
+/** The linker's symbol after all of a program, such as a kernel, near which its modules may be. */
+const END = "_end";
 /** Symbols for compilers and debuggers, which mean nothing to readers. */
 const DOLLAR = "$".charCodeAt(0);
 const MAPPING = /^\$[xd](\.|$)/;
@@ -101,8 +120,11 @@ export class SymbolTable {
   readonly #list: SymbolList;
   #all: readonly GuestSymbol[] | undefined;
 
-  /** @param source where they are from, for display: `vmlinux`, `kallsyms of Linux` */
-  constructor(symbols: Iterable<GuestSymbol> | SymbolList, readonly source: string) {
+  /**
+   * @param source where they are from, for display: `vmlinux`, `kallsyms of Linux`
+   * @param module the one that they are of
+   */
+  constructor(symbols: Iterable<GuestSymbol> | SymbolList, readonly source: string, readonly module?: ModuleBounds) {
     this.#list = Symbol.iterator in symbols ? new MadeSymbols(symbols) : symbols;
   }
 
@@ -134,17 +156,32 @@ export class SymbolTable {
 
   /** The symbol that an address belongs to: the first of those at the highest address below it. */
   at(address: bigint): SymbolPlace | undefined {
+    const part = this.#partAt(address);
+    if (this.module && !part) return undefined;
     const index = this.#list.after(address) - 1;
     if (index < 0) return undefined;
     const start = this.#list.address(index);
-    if (address - start >= REACH) return undefined;
+    if (address - start >= REACH || part && start < part.start || address > start && this.#endsAt(index)) return undefined;
     return { symbol: this.#list.symbol(this.#list.after(start - 1n)), offset: address - start };
   }
 
-  /** Address of the first symbol after an address. */
+  /** Whether a program ends with this symbol: what follows is something else. */
+  #endsAt(index: number): boolean {
+    if (index < this.size - 1) return false;
+    const start = this.#list.address(index);
+    for (let at = index; at >= 0 && this.#list.address(at) === start; at--) if (this.#list.symbol(at).name === END) return true;
+    return false;
+  }
+
+  /** Address of the first symbol after an address, or of the end of the module's memory there. */
   next(address: bigint): bigint | undefined {
-    const index = this.#list.after(address);
-    return index < this.size ? this.#list.address(index) : undefined;
+    const index = this.#list.after(address), end = this.#partAt(address)?.end;
+    const next = index < this.size ? this.#list.address(index) : undefined;
+    return end !== undefined && (next === undefined || next > end) ? end : next;
+  }
+
+  #partAt(address: bigint): ModuleBounds["parts"][number] | undefined {
+    return this.module?.parts.find(({ start, end }) => address >= start && address < end);
   }
 
   /** `cpu_do_idle+0x14`; undefined if no symbol is near. */
@@ -161,4 +198,35 @@ export class SymbolTable {
     const symbol = match && this.find(match[1]);
     return symbol ? symbol.address + BigInt(match[2]) : undefined;
   }
+}
+
+/** A place with a name. */
+export interface NamedPlace {
+  readonly address: bigint;
+  /** The kernel's module that has it. */
+  readonly module?: string | undefined;
+}
+
+/** `MODULE:SYMBOL`. File names of modules have `-` where the kernel has `_`. */
+const OF_MODULE = /^([\w-]+):([^:].*)$/;
+
+/** The module and the symbol of `MODULE:SYMBOL`; undefined for other places. */
+export function moduleSymbol(text: string): { readonly module: string; readonly symbol: string } | undefined {
+  const [, module, symbol] = OF_MODULE.exec(text) ?? [];
+  return module === undefined || /^\d+$/.test(symbol) ? undefined : { module: module.replaceAll("-", "_"), symbol };
+}
+
+/**
+ * The places that `SYMBOL`, `SYMBOL+0xOFFSET` or `MODULE:SYMBOL` means: the symbol of the first
+ * table that has it, or else, of a kernel's modules, one in each that has it.
+ */
+export function placesNamed(tables: readonly SymbolTable[], text: string): NamedPlace[] {
+  const of = moduleSymbol(text), found: NamedPlace[] = [];
+  for (const table of tables) {
+    const module = table.module?.name, wanted = of && module === of.module ? of.symbol : text, address = table.resolve(wanted);
+    if (address === undefined) continue;
+    if (module === undefined) return [{ address }];
+    found.push({ address, module });
+  }
+  return found;
 }

@@ -50,7 +50,15 @@ export class VmSymbols {
   readonly #searches = new Map<unknown, SymbolSearch>();
   #searching: Searching = "at once";
 
-  constructor(readonly core: DebugCore, readonly hypervisor: () => Hypervisor) {}
+  /**
+   * @param modulesOf tables of what the kernel of a VM has loaded, at this instant: it loads and
+   *   unloads them while it runs
+   */
+  constructor(
+    readonly core: DebugCore,
+    readonly hypervisor: () => Hypervisor,
+    readonly modulesOf: (vm: string) => readonly SymbolTable[] = () => [],
+  ) {}
 
   /**
    * Adds the symbols of an ELF file to a VM; later ones take precedence.
@@ -129,24 +137,36 @@ export class VmSymbols {
    * takes a second at most, all pieces together.
    */
   all(vm: string): SymbolTable[] {
-    const kernel = this.#kernel(vm, true);
-    return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : []];
+    const tables = this.ofKernel(vm);
+    return this.#kernel(vm, false) ? [...tables, ...this.modulesOf(vm)] : tables;
   }
 
-  /** The symbols known so far. */
+  /** All without the modules of the kernel: what stays while it runs. */
+  ofKernel(vm: string): SymbolTable[] {
+    return this.#tables(vm, true);
+  }
+
+  /** The symbols known so far, and those of modules that a known kernel has loaded. */
   known(vm: string): SymbolTable[] {
-    const kernel = this.#kernel(vm, false);
+    const tables = this.#tables(vm, false);
+    return this.#kernel(vm, false) ? [...tables, ...this.modulesOf(vm)] : tables;
+  }
+
+  #tables(vm: string, look: boolean): SymbolTable[] {
+    const kernel = this.#kernel(vm, look);
     return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : []];
   }
 
   /**
    * `cpu_do_idle+0x14`. A kernel's symbols are learned from its memory once it has begun to boot,
-   * which takes some hundred milliseconds once.
+   * which takes some hundred milliseconds once; those of its modules when an address is not in the
+   * kernel itself.
    */
   nameOf(vm: string, address: bigint): string | undefined {
-    const tables = this.known(vm), name = nameIn(tables, address);
+    const name = nameIn(this.#tables(vm, false), address);
     if (name !== undefined || address < UPPER_HALF) return name;
-    return this.#learn(vm) ? nameIn(this.known(vm), address) : undefined;
+    const learned = this.#learn(vm) ? nameIn(this.#tables(vm, false), address) : undefined;
+    return learned ?? (this.#kernel(vm, false) && nameIn(this.modulesOf(vm), address));
   }
 
   /**

@@ -6,6 +6,7 @@ import type { SymbolTable } from "../../symbols/symbol-table.ts";
 import { type InPieces, whole, Work } from "../../../kit/support/values/work.ts";
 import { Btf } from "./btf.ts";
 import { addressesIn, ANCHOR, ExportedSymbols, isStillThere, type KernelImage, readImage } from "./kernel-image.ts";
+import { LoadedModules } from "./loaded-modules.ts";
 import { BadMemory, FAILURE, type PhysicalMemory, STEPS_MAX, TooMuch, type TranslationRegisters, VirtualMemory } from "./memory.ts";
 import { SOUGHT, type Sought } from "./sought.ts";
 import { NoType, Struct, type Types } from "./types.ts";
@@ -50,6 +51,7 @@ export class LinuxKernel {
   /** Those that an answer has not found, and whether it has looked for VMCOREINFO. */
   readonly #absent = new WeakMap<VirtualMemory, Set<string>>();
   readonly #withoutInfo = new WeakSet<VirtualMemory>();
+  readonly modules: LoadedModules = new LoadedModules(this);
 
   private constructor(
     readonly symbols: readonly SymbolTable[],

@@ -141,10 +141,10 @@ export class Reading {
     return sum;
   }
 
-  /** The kernel's function that an address is in. */
+  /** The function of the kernel or of its modules that an address is in. */
   placeOf(address: bigint): SymbolPlace | undefined {
     this.spend(PLACE_STEPS);
-    return placeIn(this.kernel.symbols, address);
+    return placeIn(this.kernel.symbols, address) ?? placeIn(this.kernel.modules.in(this.memory).map(({ table }) => table), address);
   }
 
   /** The command line, as /proc/cmdline has it. */

@@ -20,7 +20,8 @@ import { type EndedRows, type Inspected, Looks, QueryError, View, type VirtioSlo
 import { Inspector } from "../../inspection/inspector.ts";
 import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import { showsPanic, showsPanicEnd } from "../../inspection/kernels/kernels.ts";
-import { codePlace } from "../../inspection/readers/guest/read-symbols.ts";
+import { ModuleTables } from "../../inspection/linux/module-tables.ts";
+import { codePlaces } from "../../inspection/readers/guest/read-symbols.ts";
 import { hasPanicked, runsAnother } from "../../inspection/verdicts/panicked.ts";
 import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
 import { evidenceLine } from "../../../model/queries/facts/evidence.ts";
@@ -130,7 +131,8 @@ export class GuestSystem implements System, Inspected {
     readonly limits: MemoryLimits = DEFAULT_LIMITS,
     readonly left?: LeftPages | undefined,
   ) {
-    this.symbols = new VmSymbols(core, () => this.hypervisor);
+    const modules = new ModuleTables(() => new View(this, new Looks()));
+    this.symbols = new VmSymbols(core, () => this.hypervisor, (vm) => modules.of(vm));
     const hypervisor = () => this.hypervisor;
     const bug = (where: string, error: unknown) => this.bug(where, error);
     this.kernelEvents = new KernelEvents({ core, hypervisor, view: () => new View(this, new Looks()), bug });
@@ -426,7 +428,7 @@ export class GuestSystem implements System, Inspected {
   /** A place of code for a stop rule. */
   #placeOf(at: string): BreakPlace {
     const view = new View(this, new Looks());
-    const { vcpu, address, addresses = [address] } = codePlace(view, at);
+    const { vcpu, address, addresses = [address] } = codePlaces(view, at);
     return { vm: view.vmNameOf(vcpu.addressSpace), addresses };
   }
 

@@ -3,7 +3,7 @@
 
 import type { DebugEntry } from "../../../kit/formats/dwarf/entries.ts";
 import type { DebugInfo } from "../../../inside/symbols/debug-info.ts";
-import type { SymbolTable } from "../../../inside/symbols/symbol-table.ts";
+import { nameWithModule, type SymbolTable } from "../../../inside/symbols/symbol-table.ts";
 import { placeIn, type VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
 
 export interface CodeNames {
@@ -43,5 +43,6 @@ export function functionsAt({ tables, infos }: CodeNames, address: bigint): stri
   const info = infos.find((one) => one.lineAt(address) !== undefined), scope = info?.scopeAt(address);
   const name = (entry: DebugEntry) => info?.tried(() => info.nameOf(entry));
   const inlined = scope?.inlined.map((entry) => name(entry) ?? UNKNOWN).reverse() ?? [];
-  return [...inlined, placeIn(tables, address)?.symbol.name ?? (scope && name(scope.function)) ?? UNKNOWN];
+  const place = placeIn(tables, address);
+  return [...inlined, (place ? nameWithModule(place.symbol) : scope && name(scope.function)) ?? UNKNOWN];
 }

@@ -3,6 +3,7 @@
 
 import type { CountedPage } from "../../../cpu/core/interface.ts";
 import type { LineRange } from "../../../inside/symbols/debug-info.ts";
+import { type GuestSymbol, nameWithModule } from "../../../inside/symbols/symbol-table.ts";
 import { placeIn } from "../../../inside/symbols/vm-symbols.ts";
 import { node } from "../../../kit/support/node-modules.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
@@ -61,7 +62,7 @@ class VmReader {
         if (address === last || functions.has(address)) continue;
         last = address;
         const isNamed = infos.length > 0 && this.#lineAt(address) !== undefined || tables.length > 1 && this.#executions(address) > 0;
-        if (isNamed) this.#function(table.symbolAt(index).name, address);
+        if (isNamed) this.#function(table.symbolAt(index));
         else unexecuted.push(address);
       }
     }
@@ -85,12 +86,13 @@ class VmReader {
     }
   }
 
-  #function(name: string, address: bigint): ExecutedFunction {
-    const known = this.#executed.functions.get(address);
+  #function(symbol: GuestSymbol): ExecutedFunction {
+    const { address } = symbol, known = this.#executed.functions.get(address);
     if (known) return known;
     const line = this.#lineAt(address);
     const made = {
-      name,
+      // A file tells which module's it is, too.
+      name: line ? symbol.name : nameWithModule(symbol),
       address,
       file: line && node.path.posix.normalize(line.file),
       line: line?.line,
@@ -104,7 +106,7 @@ class VmReader {
   /** The function that an address belongs to. */
   #functionAt(address: bigint): ExecutedFunction | undefined {
     const found = placeIn(this.names.tables, address);
-    return found && this.#function(found.symbol.name, found.symbol.address);
+    return found && this.#function(found.symbol);
   }
 
   /**

@@ -99,7 +99,7 @@ export function findReading(view: View, space: AddressSpace): Reading | undefine
     new Reading(vm, kernel, memoryOf(view, space, kernel), vcpus.map(({ registers }) => registers).filter(isInKernel));
   const known = KERNELS.get(space);
   if (known && vcpus.some(({ registers }) => known.isUsedBy(translationOf(registers)))) return readingOf(known);
-  const { symbols } = view.system, tables = vcpus.length ? symbols.all(vm) : [];
+  const { symbols } = view.system, tables = vcpus.length ? symbols.ofKernel(vm) : [];
   if (!tables.length) return undefined;
   const physical = physicalMemory(view, space);
   for (const { registers } of vcpus) {

@@ -3,6 +3,11 @@
 import assert from "node:assert/strict";
 import { ordinaryGuest } from "../../../guests/guest.ts";
 import { withPrograms } from "../../../guests/programs.ts";
+import { stackOf } from "../../../../src/inside/linux/structures/frames.ts";
+import { findTask } from "../../../../src/inside/linux/structures/tasks.ts";
+import { probedDevice } from "../../../../src/inside/linux/waits/probe.ts";
+import { findReading } from "../../../../src/session/inspection/linux/read-linux.ts";
+import { Looks, View } from "../../../../src/session/inspection/readers/inspected.ts";
 import { Debian, RELEASES } from "../debian.ts";
 import { LONG } from "../../../support/long.ts";
 
@@ -67,6 +72,33 @@ for (const release of RELEASES) {
     compareLocks(await Debian.booted(release));
   });
 }
+
+Deno.test("a driver starts a device if a call that is not over has it: not by older words of the stack, nor with bytes as its name", async () => {
+  const debian = await Debian.booted("bookworm"), view = new View(debian.system, new Looks());
+  const [space] = debian.system.symbols.vcpus("host").flatMap(({ addressSpace }) => addressSpace ?? []);
+  const reading = findReading(view, space) ?? assert.fail("no kernel");
+  // The shell's parent waits for it, with room below its stack pointer and words above it.
+  const task = findTask(reading, 1) ?? assert.fail("no process 1"),
+    sp = task.big("thread.cpu_context.sp"),
+    { start } = stackOf(reading, task);
+  assert.equal(probedDevice(reading, task), undefined);
+  const put = (at: bigint, value: bigint) => debian.write(at, new Uint8Array(new BigUint64Array([value]).buffer));
+  const text = (at: bigint, value: string) => debian.write(at, Uint8Array.from(`${value}\0`, (one) => one.charCodeAt(0)));
+  const device = start + 0x400n, driver = start + 0x200n, name = start + 0x100n, fields = reading.struct("device", device);
+  put(fields.addressOf("mutex.owner"), task.address);
+  put(fields.addressOf("driver"), driver);
+  put(reading.struct("device_driver", driver).addressOf("name"), name);
+  put(fields.addressOf("kobj.name"), name);
+  text(name, "rng");
+  for (const field of ["init_name", "parent", "of_node"]) put(fields.addressOf(field), 0n);
+  const again = () => probedDevice(findReading(new View(debian.system, new Looks()), space)!, task);
+  put(sp - 0x40n, device);
+  assert.equal(again(), undefined, "a word of a call that is over");
+  put(sp + 0x10n, device);
+  assert.equal(again()?.driver, "rng");
+  text(name, "p\x90\n");
+  assert.equal(again(), undefined, "a name that is not text");
+});
 
 if (LONG) {
   Deno.test("the locks of a real-time kernel, which all have an RT mutex inside, have their holders and waiters", async () => {

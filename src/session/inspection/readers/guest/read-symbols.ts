@@ -7,7 +7,7 @@ import { type Hypervisor, type Vcpu, wordAt } from "../../../../machine/hypervis
 import { CodeFrames } from "../../../../inside/symbols/code-frames.ts";
 import { guestReader, ruleAt } from "../../../../inside/symbols/unwind.ts";
 import { nameIn, placeIn } from "../../../../inside/symbols/vm-symbols.ts";
-import { placeText, type SymbolTable } from "../../../../inside/symbols/symbol-table.ts";
+import { moduleSymbol, placesNamed, placeText, type SymbolTable } from "../../../../inside/symbols/symbol-table.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { physical } from "../objects/read-memory.ts";
 import { formatId, paId, parseId, parsePlace, vcpuId, vcpuName, vmId } from "../../../../model/queries/ids.ts";
@@ -16,7 +16,7 @@ import type { CODE, FRAMES, SYMBOLS } from "../../../../model/queries/tables.ts"
 import { hex } from "../../../../kit/support/text/number-text.ts";
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 import { hint } from "../../../../kit/support/text/hint.ts";
-import { way } from "../../../../kit/support/text/way-out.ts";
+import { way, type WayOut } from "../../../../kit/support/text/way-out.ts";
 
 export { instructionText };
 
@@ -70,18 +70,36 @@ const MOST = 16_384;
 export interface CodePlace {
   readonly vcpu: Vcpu;
   readonly address: bigint;
-  /** Of a source line: where its pieces of code begin, of which `address` is the first. */
+  /**
+   * Of a source line: where its pieces of code begin, of which `address` is the first. Of a name:
+   * those that several modules have.
+   */
   readonly addresses?: readonly bigint[];
   readonly tables: SymbolTable[];
 }
 
 /**
  * `VM:PLACE` or `VM/INDEX:PLACE`: the vCPU through whose translation is read, and the address.
- * `pc-5` is five instructions before the PC, `FILE:LINE` the code of a source line, or of the next
- * line with code.
- * @throws QueryError
+ * `pc-5` is five instructions before the PC, `MODULE:SYMBOL` a symbol of a module of the kernel,
+ * `FILE:LINE` the code of a source line, or of the next line with code.
+ * @throws QueryError, also for a name that several modules have
  */
 export function codePlace(view: View, place: string): CodePlace {
+  const found = codePlaces(view, place), { modules } = found;
+  if (modules.length < 2) return found;
+  const { vm = "", where } = parsePlace(place) ?? {};
+  const shown = modules.slice(0, MODULES_SHOWN).map((module) => `${vm}:${module}:${where}`);
+  throw new QueryError(`${modules.length} modules of ${vmId(vm)} have a symbol ${where}`, `name one: ${shown.join(", ")}`);
+}
+
+/** Modules that are listed. */
+const MODULES_SHOWN = 10;
+
+/**
+ * The same, with all places of the name.
+ * @throws QueryError
+ */
+export function codePlaces(view: View, place: string): CodePlace & { readonly modules: readonly string[] } {
   const wanted = parsePlace(place);
   if (!wanted) {
     throw new QueryError(
@@ -98,34 +116,42 @@ export function codePlace(view: View, place: string): CodePlace {
   const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === index);
   if (!vcpu) throw new QueryError(`no ${vcpuId(vcpuName(vm, index ?? 0))}`, `there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
   const tables = view.system.symbols.all(vm);
+  const at = (address: bigint) => ({ vcpu, address: BigInt.asUintN(64, address), tables, modules: [] });
   const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
-  if (before) return { vcpu, address: BigInt.asUintN(64, vcpu.registers.pc - WORD * BigInt(before[1] ?? 0)), tables };
-  const address = /^(0x[0-9a-f]+|\d+)$/i.test(where)
-    ? BigInt(where)
-    : tables.map((table) => table.resolve(where)).find((one) => one !== undefined);
-  if (address === undefined) {
-    const line = /^(.+):(\d{1,9})$/.exec(where);
-    if (line) {
-      const addresses = view.system.symbols.codeOf(vm, line[1], Number(line[2]));
-      if (!addresses.length) {
-        const { length } = view.system.symbols.infos(vm);
-        throw new QueryError(
-          `${vmId(vm)} has no code for ${where}`,
-          `${
-            length
-              ? "no source file of its ELF files ends with that path, or has code there"
-              : "no ELF file of it has debug information (--symbols)"
-          }`,
-        );
-      }
-      return { vcpu, address: addresses[0], addresses, tables };
-    }
-    const why = tables.length
-      ? way`list its symbols with ${hint("symbols", vm)}`
-      : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
-    throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, why);
+  if (before) return at(vcpu.registers.pc - WORD * BigInt(before[1] ?? 0));
+  if (/^(0x[0-9a-f]+|\d+)$/i.test(where)) return at(BigInt(where));
+  const named = placesNamed(tables, where);
+  if (named.length === 1) return at(named[0].address);
+  const addresses = named.map(({ address }) => address);
+  if (named.length) return { ...at(addresses[0]), addresses, modules: named.flatMap(({ module }) => module ?? []) };
+  const line = /^(.+):(\d{1,9})$/.exec(where);
+  if (line) {
+    const addresses = codeOfLine(view, vm, line[1], Number(line[2]));
+    return { ...at(addresses[0]), addresses };
   }
-  return { vcpu, address: BigInt.asUintN(64, address), tables };
+  throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, whyWithout(vm, tables, where));
+}
+
+/** The way out for a symbol that a VM does not have. */
+function whyWithout(vm: string, tables: readonly SymbolTable[], where: string): WayOut {
+  if (!tables.length) return "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
+  const module = moduleSymbol(where)?.module;
+  if (module !== undefined && !tables.some((table) => table.module?.name === module)) {
+    return way`it has loaded no module ${module}: list them with ${hint("linux modules", vm)}`;
+  }
+  return way`list its symbols with ${hint("symbols", vm)}`;
+}
+
+/** Where the code of a source line begins. @throws QueryError without any */
+function codeOfLine(view: View, vm: string, file: string, line: number): readonly bigint[] {
+  const { symbols } = view.system, addresses = symbols.codeOf(vm, file, line);
+  if (addresses.length) return addresses;
+  throw new QueryError(
+    `${vmId(vm)} has no code for ${file}:${line}`,
+    symbols.infos(vm).length
+      ? "no source file of its ELF files ends with that path, or has code there"
+      : "no ELF file of it has debug information (--symbols)",
+  );
 }
 
 /**

@@ -1,0 +1,192 @@
+// The modules that a Linux kernel has loaded, with their symbols: `struct module` in the kernel's
+// list, and the symbol table that each keeps in memory (struct mod_kallsyms: ELF's symbols with
+// their final addresses, names, letters). A table is kept while its module stays; which modules
+// there are is read anew for each answer.
+//
+// The memory is a guest's: members of the list and symbols are bounded, and steps are those of the
+// answer that needs them. What cannot be read is left out.
+
+import { type GuestSymbol, SymbolTable } from "../../symbols/symbol-table.ts";
+import { BadMemory, FAILURE, TooMuch, type VirtualMemory } from "./memory.ts";
+import { NoType, type Struct } from "./types.ts";
+
+/** Requirements on the kernel. */
+interface ModulesKernel {
+  find(memory: VirtualMemory, symbol: string): bigint | undefined;
+  /** @throws NoType */
+  struct(memory: VirtualMemory, type: string, address: bigint): Struct;
+}
+
+/** Memory of a module. */
+export interface ModulePart {
+  readonly start: bigint;
+  readonly size: number;
+}
+
+/** A module whose code is where it stays: `live`, `coming` or `going`. */
+export interface LoadedModule {
+  readonly name: string;
+  /** Of its `struct module`. */
+  readonly address: bigint;
+  readonly parts: readonly ModulePart[];
+  readonly table: SymbolTable;
+}
+
+interface Known extends LoadedModule {
+  /** Its differences from another one at the same place. */
+  readonly key: string;
+}
+
+/** `module.state` of one that is not in its place yet. */
+const UNFORMED = 3;
+/** Modules, kinds of memory of one, its symbols, and bytes of their names. */
+const MODULES_MAX = 4096, PARTS_MAX = 16, SYMBOLS_MAX = 65_536, NAMES_MAX = 1 << 20;
+/** A name's characters. */
+const NAME_MAX = 512;
+/** Steps for a symbol. */
+const SYMBOL_STEPS = 3;
+/** Bytes at either end of a symbol table that tell it from another one. */
+const SAMPLE = 384;
+/** ELF's symbol (System V ABI): its size, and where its fields are. */
+const SYMBOL_SIZE = 24, INFO = 4, SECTION = 6, VALUE = 8, LENGTH = 16;
+/** Types of symbols: without one, data, function. */
+const FUNCTION = 2;
+/** Marks of the assembler, such as $x, are not names; nor is what no compiler writes. */
+const NAME = /^[\x21-\x23\x25-\x7e][\x21-\x7e]*$/;
+
+export class LoadedModules {
+  #known: readonly Known[] = [];
+  readonly #read = new WeakMap<VirtualMemory, readonly Known[]>();
+
+  constructor(readonly kernel: ModulesKernel) {}
+
+  /**
+   * Those that are loaded, the latest first; none where they cannot be read. The same array while
+   * they are the same.
+   */
+  in(memory: VirtualMemory): readonly LoadedModule[] {
+    let found = this.#read.get(memory);
+    if (!found) {
+      found = this.#find(memory);
+      const before = this.#known;
+      if (found.length === before.length && found.every((one, index) => one === before[index])) found = before;
+      this.#known = found;
+      this.#read.set(memory, found);
+    }
+    return found;
+  }
+
+  #find(memory: VirtualMemory): Known[] {
+    const found: Known[] = [], seen = new Set<bigint>();
+    unlessBad(memory, () => {
+      const head = this.kernel.find(memory, "modules");
+      if (head === undefined) return;
+      const offset = this.kernel.struct(memory, "module", 0n).addressOf("list");
+      const next = (at: bigint) => this.kernel.struct(memory, "list_head", at).pointer("next");
+      for (let at = next(head); at !== head && at !== 0n && !seen.has(at) && seen.size < MODULES_MAX; at = next(at)) {
+        seen.add(at);
+        const module = unlessBad(memory, () => this.#moduleAt(memory, this.kernel.struct(memory, "module", at - offset)));
+        if (module) found.push(module);
+      }
+    });
+    return found;
+  }
+
+  #moduleAt(memory: VirtualMemory, module: Struct): Known | undefined {
+    if (module.number("state") >= UNFORMED) return undefined;
+    const { address } = module, name = module.text("name"), parts = partsOf(module).filter(({ size }) => size > 0);
+    const place = tableOf(module), sample = place && sampleOf(memory, place);
+    const key = JSON.stringify([name, ...[address, ...parts.flatMap(({ start, size }) => [start, size])].map(String), place?.key, sample]);
+    const known = this.#known.find((one) => one.key === key);
+    if (known) return known;
+    const symbols = place && unlessBad(memory, () => readTable(memory, place, name, parts)) || [];
+    const bounds = { name, parts: parts.map(({ start, size }) => ({ start, end: start + BigInt(size) })) };
+    return { key, name, address, parts, table: new SymbolTable(symbols, `module ${name}`, bounds) };
+  }
+}
+
+/** Memory of a module, its code first: of a size of 0 where it has none, or none any more. */
+export function partsOf(module: Struct): ModulePart[] {
+  const parts = module.has("mem")
+    ? Array.from({ length: Math.min(module.lengthOf("mem"), PARTS_MAX) }, (_, index) => `mem[${index}]`)
+    : ["core_layout", "init_layout"];
+  return parts.map((part) => ({ start: module.big(`${part}.base`), size: module.number(`${part}.size`) }));
+}
+
+/** Where the symbols of a module are. */
+interface TablePlace {
+  readonly key: string;
+  readonly symbols: bigint;
+  readonly names: bigint;
+  readonly count: number;
+  /** Their letters; 0: there are none. */
+  readonly letters: bigint;
+}
+
+/** Undefined for a kernel without CONFIG_KALLSYMS. */
+function tableOf(module: Struct): TablePlace | undefined {
+  const table = module.has("kallsyms") ? module.at("kallsyms", "mod_kallsyms") : undefined;
+  if (!table) return undefined;
+  const symbols = table.pointer("symtab"), names = table.pointer("strtab"), count = Math.min(table.number("num_symtab"), SYMBOLS_MAX);
+  const letters = table.has("typetab") ? table.pointer("typetab") : 0n;
+  return { key: [symbols, names, count].join(), symbols, names, count, letters };
+}
+
+/** Words of a table's ends: another module at the same place has others. */
+function sampleOf(memory: VirtualMemory, { symbols, count }: TablePlace): string {
+  const size = count * SYMBOL_SIZE, length = Math.min(SAMPLE, size);
+  let sum = 0;
+  for (const at of [symbols, symbols + BigInt(size - length)]) {
+    for (const byte of memory.bytes(at, length)) sum = Math.imul(sum, 31) + byte | 0;
+  }
+  memory.work.spend(length >> 2);
+  return sum.toString(16);
+}
+
+function readTable(memory: VirtualMemory, place: TablePlace, module: string, parts: readonly ModulePart[]): GuestSymbol[] {
+  const { count, symbols, letters } = place, view = new DataView(memory.bytes(symbols, count * SYMBOL_SIZE).buffer);
+  memory.work.spend(count * SYMBOL_STEPS);
+  const types = letters === 0n ? undefined : memory.bytes(letters, count), names = namesOf(memory, place, view);
+  // Those with a size first: the first symbol at an address gives it its name.
+  const sized: GuestSymbol[] = [], labels: GuestSymbol[] = [];
+  for (let index = 0; index < count; index++) {
+    const at = index * SYMBOL_SIZE, address = view.getBigUint64(at + VALUE, true);
+    // Those of other modules have the address there.
+    if (view.getUint16(at + SECTION, true) === 0) continue;
+    if (!parts.some(({ start, size }) => address >= start && address < start + BigInt(size))) continue;
+    const name = nameAt(names, view.getUint32(at, true));
+    if (!NAME.test(name)) continue;
+    const kind = view.getUint8(at + INFO) & 0xf, type = types ? String.fromCharCode(types[index]) : kind === FUNCTION ? "t" : "d";
+    const isSized = kind !== 0 && view.getBigUint64(at + LENGTH, true) > 0n;
+    (isSized ? sized : labels).push({ name, address, type, module });
+  }
+  return [...sized, ...labels];
+}
+
+/** The bytes of all names, of which the table says where they begin; the last may be cut. */
+function namesOf(memory: VirtualMemory, { names, count }: TablePlace, view: DataView): Uint8Array {
+  let last = 0;
+  for (let index = 0; index < count; index++) last = Math.max(last, view.getUint32(index * SYMBOL_SIZE, true));
+  const wanted = Math.min(last, NAMES_MAX);
+  // The memory after the last name may not be mapped.
+  const more = memory.has(names + BigInt(wanted), NAME_MAX) ? NAME_MAX : memory.text(names + BigInt(wanted), NAME_MAX).length;
+  return memory.bytes(names, wanted + more);
+}
+
+function nameAt(names: Uint8Array, start: number): string {
+  let text = "";
+  for (let at = start; at < names.length && text.length < NAME_MAX && names[at] !== 0; at++) text += String.fromCharCode(names[at]);
+  return text;
+}
+
+/** The value of `read`; undefined where the memory does not let it. */
+function unlessBad<T>(memory: VirtualMemory, read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    // Without steps everything after fails too: an answer that follows has the others.
+    if (!(error instanceof BadMemory || error instanceof NoType || error instanceof TooMuch)) throw error;
+    memory.work.owe(FAILURE);
+    return undefined;
+  }
+}
