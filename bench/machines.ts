@@ -114,13 +114,27 @@ async function runTask(tree: string, ...words: string[]): Promise<void> {
 }
 
 /** The command that runs el2 of the build that is measured. */
-export function el2(...words: string[]): string[] {
+export const el2 = (...words: string[]): string[] => el2Module("main.ts", ...words);
+
+/** The command that runs a module of that build with el2's permissions and settings. */
+export function el2Module(module: string, ...words: string[]): string[] {
   // The permissions of the task `el2`, but for what a bench never needs.
   const { tree } = preferred;
   const rights = ["--allow-read", "--allow-write", "--allow-env", "--allow-ffi", ...WORKER_OPTIONS];
   const { environment, options } = memorySettings(tree);
   const lock = `${tree}/deno.lock`;
-  const run = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, "--lock", lock, ...rights, ...options, `${tree}/main.ts`, ...words];
+  const run = [
+    Deno.execPath(),
+    "run",
+    "--config",
+    `${tree}/deno.json`,
+    "--lock",
+    lock,
+    ...rights,
+    ...options,
+    `${tree}/${module}`,
+    ...words,
+  ];
   return environment.length ? ["env", ...environment, ...run] : run;
 }
 

@@ -1,7 +1,7 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale|linux|export|share|first-run|history [--rounds N] [--guest NAME,..] [--cpus N,..]
-// [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached] [--tier
-// interp|jit|auto] [--cpu NAME] [--json]`: how fast el2 is beside QEMU (TCG, one thread,
+// |all|scale|linux|export|share|first-run|history|translate [--rounds N] [--guest NAME,..]
+// [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached]
+// [--tier interp|jit|auto] [--cpu NAME] [--json]`: how fast el2 is beside QEMU (TCG, one thread,
 // cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
 // comparing: machines and their load differ. `--cpu` (core, boot, userland) gives guests another
 // CPU of el2, beside the newest QEMU with all features. `--ab REV` compares el2 of this tree with
@@ -29,6 +29,7 @@ import { benchNet, netContest } from "./net.ts";
 import { benchRecord, recordContest } from "./record.ts";
 import { benchScale, scaleContest } from "./scale.ts";
 import { benchShare, shareContest } from "./share.ts";
+import { benchTranslate, translateContest } from "./translate.ts";
 import { benchTui, tuiContest } from "./tui.ts";
 import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/app/catalog/catalog.ts";
 import { TIERS } from "../src/cpu/core/tiers.ts";
@@ -36,7 +37,7 @@ import { CpuError, parseCpu } from "../src/cpu/isa/cpus/cpus.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history|translate [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached] [--tier interp|jit|auto] [--cpu NAME] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -125,6 +126,7 @@ const known: typeof benches = {
   export: { run: () => benchExport(rounds, values.json), contest: exportContest },
   share: { run: () => benchShare(rounds, values.json), contest: shareContest },
   history: { run: () => benchHistory(rounds, values.json, values.long), contest: historyContest },
+  translate: { run: () => benchTranslate(rounds, values.json), contest: translateContest },
   "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];

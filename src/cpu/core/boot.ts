@@ -3,6 +3,7 @@
 export { type BlueprintStore, type CoreBlueprint, coreFor, keepBlueprints, keepRegions } from "./core-module.ts";
 export { WasmCore } from "./core.ts";
 export { DECODED_PAGES } from "./state/layout.ts";
-export type { CodeSignature, RegionModule } from "./translator/emission/region-module.ts";
+export type { CodeSignature } from "./translator/emission/code-signature.ts";
+export type { RegionModule } from "./translator/emission/region-module.ts";
 export { type CodeBacking, equal } from "./translator/region-store.ts";
 export type { UndefinedInstruction } from "./undefined-words.ts";

@@ -18,8 +18,17 @@ export interface TranslatorCounters {
   cached: number;
   /** Regions that came back without a module, as their code was changed back. */
   restored: number;
-  /** Milliseconds of real time spent compiling. */
+  /** Searches for a region that was not worth making yet. */
+  searched: number;
+  /** Milliseconds of real time spent compiling, these searches among them. */
   milliseconds: number;
+  /**
+   * Of these, those for finding the instructions of regions, for making the bytes of their modules,
+   * and for what V8 does with the bytes before it runs them.
+   */
+  discoveryMilliseconds: number;
+  emissionMilliseconds: number;
+  modulesMilliseconds: number;
   /** Of instructions and milliseconds those of the beginning, when the compiler itself is slow. */
   coldInstructions: number;
   coldMilliseconds: number;

@@ -5,7 +5,8 @@
 // A guest sees no difference: the translator decides what is compiled before it looks here.
 
 import { hashOfWords } from "../../../kit/support/values/word-hash.ts";
-import type { CodeSignature, RegionModule } from "./emission/region-module.ts";
+import type { CodeSignature } from "./emission/code-signature.ts";
+import type { RegionModule } from "./emission/region-module.ts";
 
 /** A store of modules that outlives the process. */
 export interface CodeBacking {

@@ -17,7 +17,8 @@ import { type CodeMemory, CodeView, decodedPageAddress } from "./code/code-view.
 import type { TranslatorCounters } from "./counters.ts";
 import { Heats, type Hotness, type RegionPlace } from "./heat.ts";
 import { instructionsOf } from "./code/instruction.ts";
-import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./emission/region-module.ts";
+import { signatureOf } from "./emission/code-signature.ts";
+import { type Draft, fillIn, firstName, generateModule, partsOf, regionName } from "./emission/region-module.ts";
 import { CODE_BYTES, RegionSet } from "./region-set.ts";
 import type { RegionStore } from "./region-store.ts";
 import { discover, type Extent } from "./regions/region.ts";
@@ -66,7 +67,11 @@ export class Translator {
     returned: 0,
     cached: 0,
     restored: 0,
+    searched: 0,
     milliseconds: 0,
+    discoveryMilliseconds: 0,
+    emissionMilliseconds: 0,
+    modulesMilliseconds: 0,
     coldInstructions: 0,
     coldMilliseconds: 0,
   };
@@ -218,24 +223,32 @@ export class Translator {
 
   /** @param pays whether it has been hot enough for this many instructions */
   #compile(code: CodeView, head: number, extent: Extent, pays: (instructions: number) => boolean): void {
-    const start = performance.now();
-    const drafts = this.#draftRegions(code, head, extent, pays);
-    if (!drafts.length) return;
+    const { counters } = this, started = performance.now();
+    const drafts = this.#draftRegions(code, head, extent, pays), found = performance.now();
+    counters.discoveryMilliseconds += found - started;
+    if (!drafts.length) {
+      counters.searched++;
+      counters.milliseconds += found - started;
+      return;
+    }
     for (const { code, head } of drafts) this.#heats.cool(code.decodedAt(head));
     const numbers = this.#set.takeNumbers(drafts.length);
     const { library, importedMemory } = this.core, parts = partsOf(drafts);
     const { module, origin } = this.regions.find(signatureOf(importedMemory, parts), () => generateModule(library, importedMemory, parts));
     fillIn(module, drafts, numbers);
+    const emitted = performance.now();
     const imports = { env: { memory: this.link.memory }, core: this.link.exports as WebAssembly.ModuleImports };
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), imports);
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), imports), ready = performance.now();
     drafts.forEach((draft, i) => {
       const functions = { region: exports[regionName(i)], first: exports[firstName(i)], bytes: module.sizes[i] };
       this.#set.install(draft, numbers[i], functions, i === 0 && extent === "loop");
     });
-    const milliseconds = performance.now() - start, { counters } = this;
+    const milliseconds = performance.now() - started;
     counters.modules++;
     counters.wasmBytes += module.bytes.length;
     counters.milliseconds += milliseconds;
+    counters.emissionMilliseconds += emitted - found;
+    counters.modulesMilliseconds += ready - emitted;
     if (origin === "memory") counters.returned++;
     else if (origin === "cache") counters.cached++;
     if (counters.instructions > COLD_INSTRUCTIONS) return;

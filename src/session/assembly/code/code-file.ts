@@ -48,6 +48,12 @@ export function decodeEntry({ hash, content }: StoredEntry, signature: CodeSigna
   return { sizes, gaps, bytes: content.slice(bytesAt) };
 }
 
+/** The signature in an entry that is not damaged. */
+export function signatureIn({ content }: StoredEntry): CodeSignature {
+  const [words] = new Int32Array(content.slice(0, 4).buffer);
+  return new Int32Array(content.slice(12, 12 + 4 * words).buffer);
+}
+
 /** The bytes of a file with these entries. */
 export function encodeFile(entries: readonly StoredEntry[]): Uint8Array<ArrayBuffer> {
   const index = ROW_SIZE * entries.length;

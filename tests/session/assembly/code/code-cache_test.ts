@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { CodeCache } from "../../../../src/session/assembly/code/code-cache.ts";
 import { decodeFile, encodeFile } from "../../../../src/session/assembly/code/code-file.ts";
-import type { CodeSignature, RegionModule } from "../../../../src/cpu/core/translator/emission/region-module.ts";
+import type { CodeSignature, RegionModule } from "../../../../src/cpu/core/boot.ts";
 import { type CodeBacking, RegionStore } from "../../../../src/cpu/core/translator/region-store.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../../../app/cli/program.ts";
 import { type Line, Machine, RAM_BASE } from "../../../cpu/core/program.ts";

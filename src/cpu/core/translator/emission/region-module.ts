@@ -16,6 +16,7 @@ import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { emitHead } from "./head-function.ts";
 import { emitRegion } from "./region-function.ts";
 import { type Callee, ENTER, type NeighborPage } from "./region-options.ts";
+import { neighborsOf, type RegionPart } from "./code-signature.ts";
 import type { Block } from "../regions/region.ts";
 
 /** A region that is about to be compiled. */
@@ -23,15 +24,6 @@ export interface Draft {
   readonly code: CodeView;
   readonly head: number;
   readonly blocks: readonly Block[];
-}
-
-/** A draft as its module has it. */
-export interface RegionPart {
-  readonly blocks: readonly Block[];
-  /** Pages other than that of instruction 0, counted from it. */
-  readonly neighbors: readonly number[];
-  /** Parts of the module that it calls, by the number of their heads here. */
-  readonly callees: ReadonlyMap<number, number>;
 }
 
 /** The parts of a module of these drafts. */
@@ -128,51 +120,4 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
   });
   const { bytes, gaps } = module.encodeWithGaps(encoded, section);
   return { bytes, sizes: functions.map(({ region }) => region.code.length), gaps: gaps.flatMap(({ at, tag }) => [at, tag]) };
-}
-
-/** Pages of a region other than that of instruction 0, counted from it. */
-function neighborsOf(blocks: readonly Block[]): number[] {
-  const offsets = new Set<number>();
-  for (const { first, instructions } of blocks) {
-    for (const at of [first, first + instructions.length - 1]) offsets.add(Math.floor(at / INSTRUCTIONS_PER_PAGE));
-  }
-  offsets.delete(0);
-  return [...offsets];
-}
-
-const ENDINGS = { jump: 0, condition: 1, call: 2, return: 3, indirect: 4 } as const;
-
-/** Stands for what is undefined: numbers of instructions are far smaller. */
-const NONE = 0x7fff_ffff;
-
-/** All that the bytes of a module follow from, besides the program itself. */
-export type CodeSignature = Int32Array<ArrayBuffer>;
-
-export function signatureOf({ minimum }: ImportedMemory, parts: readonly RegionPart[]): CodeSignature {
-  const operations = (hasFusedMultiplyAdd() ? 1 : 0) | (hasWideMultiplication() ? 2 : 0);
-  const out = [minimum, operations, parts.length];
-  for (const { blocks, callees } of parts) {
-    out.push(blocks.length);
-    for (const { first, instructions, ending } of blocks) {
-      out.push(first, instructions.length, ENDINGS[ending.kind]);
-      for (const { word } of instructions) out.push(word);
-      switch (ending.kind) {
-        case "jump":
-          out.push(ending.to);
-          break;
-        case "condition":
-          out.push(ending.to, ending.next);
-          break;
-        case "call":
-          out.push(ending.to ?? NONE, ending.next);
-          break;
-        case "indirect":
-          out.push(ending.table === undefined ? 0 : 1, ending.table ?? 0, ending.targets.length, ...ending.targets);
-          break;
-      }
-    }
-    out.push(callees.size);
-    for (const [at, part] of callees) out.push(at, part);
-  }
-  return Int32Array.from(out);
 }
