@@ -11,10 +11,7 @@ import { EVENTS } from "../queries/tables.ts";
 import { checkFilter } from "../queries/filters/temporal-filter.ts";
 import { bytesOf } from "../../kit/support/text/byte-text.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
-import { formatSize } from "../../kit/support/text/units.ts";
-
-const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
-const TIMES: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+import { formatSize, parseDuration, parseSize } from "../../kit/support/text/units.ts";
 
 const STRING = { type: "string" } as const;
 
@@ -76,17 +73,14 @@ export function whole(minimum: number, maximum: number): Kind<number> {
 /** As many instructions or rows as there may be. */
 export const anyCount = (minimum: number): Kind<number> => whole(minimum, Number.MAX_SAFE_INTEGER);
 
-/** A size in bytes: hexadecimal after 0x, or a number with K, M, G or T, or KiB, all binary. */
-export function parseSize(typed: string): number {
-  if (/^0x[0-9a-f]{1,13}$/i.test(typed)) return Number(typed);
-  const match = /^(\d+(?:\.\d+)?)([KMGT]?)(?:iB|B)?$/.exec(typed);
-  const bytes = match ? Number(match[1]) * UNITS[match[2]] : NaN;
-  if (!Number.isInteger(bytes)) throw new ArgumentError(`"${typed}" is not a size`, "use for example 512MiB or 1GiB");
+function bytesOfSize(typed: string): number {
+  const bytes = parseSize(typed);
+  if (bytes === undefined) throw new ArgumentError(`"${typed}" is not a size`, "use for example 512MiB or 1GiB");
   return bytes;
 }
 
 /** A size of any number of bytes. */
-export const anySize: Kind<number> = { parse: parseSize, spell: String, schema: STRING };
+export const anySize: Kind<number> = { parse: bytesOfSize, spell: String, schema: STRING };
 
 /** A range of bytes: small ones are counted. */
 function rangeText(minimum: number, maximum: number): string {
@@ -98,7 +92,7 @@ export function size(minimum: number, maximum: number): Kind<number> {
   return {
     ...anySize,
     parse: (typed) => {
-      const bytes = parseSize(typed);
+      const bytes = bytesOfSize(typed);
       if (!(bytes >= minimum && bytes <= maximum)) {
         throw new ArgumentError(`"${typed}" is outside ${rangeText(minimum, maximum)}`);
       }
@@ -107,14 +101,14 @@ export function size(minimum: number, maximum: number): Kind<number> {
   };
 }
 
-/** A duration in ns: a number with ns, us, ms, s, m or h. */
-export function parseDuration(typed: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)$/.exec(typed);
-  if (!match) throw new ArgumentError(`"${typed}" is not a duration`, "use for example 10s or 500ms");
-  return Math.round(Number(match[1]) * TIMES[match[2]]);
+function nanosecondsOf(typed: string): number {
+  const ns = parseDuration(typed);
+  if (ns === undefined) throw new ArgumentError(`"${typed}" is not a duration`, "use for example 10s or 500ms");
+  return ns;
 }
 
-export const duration: Kind<number> = { parse: parseDuration, spell: (ns) => `${ns}ns`, schema: STRING };
+/** A duration in ns. */
+export const duration: Kind<number> = { parse: nanosecondsOf, spell: (ns) => `${ns}ns`, schema: STRING };
 
 function numberOf64Bits(what: string): Kind<bigint> {
   return {
@@ -172,7 +166,7 @@ export const placeOfRun: Kind<PlaceOfRun> = {
     const row = parseAs("insn", typed);
     if (row) return { kind: "instructions", count: row.number, ...row.order !== undefined && { order: row.order } };
     if (/^\d+$/.test(typed)) return { kind: "instructions", count: anyCount(0).parse(typed) };
-    if (/^[\d.]+[a-z]+$/.test(typed)) return { kind: "time", at: parseDuration(typed) };
+    if (/^[\d.]+[a-z]+$/.test(typed)) return { kind: "time", at: nanosecondsOf(typed) };
     if (MARK_NAME.test(typed)) return { kind: "mark", name: typed };
     throw new ArgumentError(`"${typed}" is not a place of the run`, "use for example 120000, 12ms, or the name of a mark");
   },

@@ -7,7 +7,6 @@ import { planDemo, planRun, planText } from "../../../src/app/configuration/plan
 import { TomlPositions } from "../../../src/app/configuration/positions.ts";
 import { DEVICE_KINDS } from "../../../src/app/configuration/keys/devices.ts";
 import { deviceKeys, KNOWN_KEYS } from "../../../src/app/configuration/schema.ts";
-import { parseDuration, parseSize } from "../../../src/kit/support/text/units.ts";
 import { readConfig } from "../../../src/app/configuration/config.ts";
 import { buildRootGuest } from "../../../bench/root-guests.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
@@ -126,20 +125,6 @@ Deno.test("planRun() places an error in a file where it is, and one in a change 
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-});
-
-Deno.test("parseSize() takes binary units and nothing else", () => {
-  assert.equal(parseSize("256MiB"), 256 * 2 ** 20);
-  assert.equal(parseSize("256M"), 256 * 2 ** 20);
-  assert.equal(parseSize("1.5G"), 1.5 * 2 ** 30);
-  for (const wrong of ["", "12", "MiB", "-1K", "1 MB", "1e3K", "0.3K", "9999999999G"]) assert.equal(parseSize(wrong), undefined, wrong);
-});
-
-Deno.test("parseDuration() gives nanoseconds", () => {
-  assert.equal(parseDuration("10s"), 10e9);
-  assert.equal(parseDuration("1.5ms"), 1.5e6);
-  assert.equal(parseDuration("100us"), 1e5);
-  assert.equal(parseDuration("10"), undefined);
 });
 
 Deno.test("didYouMean() names the nearest word, or none", () => {

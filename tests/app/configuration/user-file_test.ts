@@ -76,7 +76,7 @@ Deno.test("each key of a command is checked", () => {
     'ui.toml:4:7: key "" is not a key',
     'ui.toml:5:10: where "VM" is not a kind of ids, such as "vm"',
     'ui.toml:6:10: output "window" is not known; use "pane", "message" or "none"',
-    'ui.toml:7:11: timeout "1h" is not a duration; use for example "10s"',
+    'ui.toml:7:11: timeout "1h" is outside 100ms..10min',
     'ui.toml:8:11: confirm "yes" is not true or false',
   ]);
 });

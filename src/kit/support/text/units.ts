@@ -1,44 +1,40 @@
-// Units in configuration files and on the command line: sizes (binary) and durations
+// Units of what users write: sizes (binary) and durations, the same in files and on the command line
 // (docs/design/workstation.md §3).
 
 import { GiB, KiB, MiB } from "../values/sizes.ts";
 
-/** 1024 to the power that a unit stands for; K and KiB are the same. */
-const SIZE_UNITS: Readonly<Record<string, number>> = { K: KiB, KiB, M: MiB, MiB, G: GiB, GiB, T: KiB * GiB, TiB: KiB * GiB };
-
-const DURATION_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, min: 60e9 };
+/** Bytes of a unit: `K`, `KB` and `KiB` are the same. */
+const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, K: KiB, M: MiB, G: GiB, T: KiB * GiB };
+/** Nanoseconds of a unit. */
+const DURATION_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9 };
 
 /** Input of `parseSize` and `parseDuration`, as regular expressions for schemas. */
-export const SIZE_PATTERN = unitPattern(SIZE_UNITS), DURATION_PATTERN = unitPattern(DURATION_UNITS);
-
-function unitPattern(units: Readonly<Record<string, number>>): string {
-  return `^\\d+(\\.\\d+)? ?(${Object.keys(units).join("|")})$`;
-}
-
-function parse(text: string, units: Readonly<Record<string, number>>): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/.exec(text);
-  if (match === null || !Object.hasOwn(units, match[2])) return undefined;
-  const value = Number(match[1]) * units[match[2]];
-  return Number.isSafeInteger(value) ? value : undefined;
-}
+export const SIZE_PATTERN = "^(0x[0-9a-fA-F]{1,13}|\\d+(\\.\\d+)? ?[KMGT]?(i?B)?)$";
+export const DURATION_PATTERN = `^\\d+(\\.\\d+)? ?(${Object.keys(DURATION_UNITS).join("|")})$`;
 
 /**
- * Bytes of a size such as `256MiB` or `1.5G`; undefined if it is not one, or no whole number of
- * bytes.
+ * Bytes of a size such as `256MiB`, `1.5G`, `4096` or `0x1000`; undefined if it is not one, or no
+ * whole number of bytes.
  */
 export function parseSize(text: string): number | undefined {
-  return parse(text, SIZE_UNITS);
+  if (/^0x[0-9a-f]{1,13}$/i.test(text)) return Number(text);
+  const match = /^(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?$/.exec(text);
+  return match ? safe(Number(match[1]) * SIZE_UNITS[match[2]]) : undefined;
 }
 
-/** Nanoseconds of a duration such as `10s` or `1.5ms`; undefined if it is not one. */
+/** Nanoseconds of a duration such as `10s` or `1.5ms`, to the nearest; undefined if it is not one. */
 export function parseDuration(text: string): number | undefined {
-  return parse(text, DURATION_UNITS);
+  const match = /^(\d+(?:\.\d+)?) ?([a-z]+)$/.exec(text);
+  if (!match || !Object.hasOwn(DURATION_UNITS, match[2])) return undefined;
+  return safe(Math.round(Number(match[1]) * DURATION_UNITS[match[2]]));
 }
+
+const safe = (value: number) => Number.isSafeInteger(value) ? value : undefined;
 
 /** A size in the largest unit that shows it exactly: `256MiB`, `3GiB`, `17 bytes`. */
 export function formatSize(bytes: number): string {
-  for (const unit of ["GiB", "MiB", "KiB"]) {
-    if (bytes !== 0 && bytes % SIZE_UNITS[unit] === 0) return `${bytes / SIZE_UNITS[unit]}${unit}`;
+  for (const [unit, size] of [["GiB", GiB], ["MiB", MiB], ["KiB", KiB]] as const) {
+    if (bytes !== 0 && bytes % size === 0) return `${bytes / size}${unit}`;
   }
   return `${bytes} bytes`;
 }
