@@ -13,7 +13,7 @@
 // commands only the entry counts: its help may name others.
 
 import { type CommandNode, isRunnable } from "../../src/app/cli/common/command-tree.ts";
-import { action } from "../../src/model/commands/actions.ts";
+import { anyAction } from "../../src/model/commands/actions.ts";
 import { ACTION_ROWS } from "../../src/app/tui/actions/action-table.ts";
 import { TABLE_NAMES } from "../../src/model/queries/tables.ts";
 import type { Homes } from "./homes.ts";
@@ -24,7 +24,7 @@ import type { Source } from "./sources.ts";
 export function verbsOf(tree: CommandNode): string[] {
   const commands = [...commandsBelow(tree, [])].filter(({ command }) => command.options.some(({ long }) => long === "--session"));
   const names = commands.filter(({ command }) => isRunnable(command)).map(({ path }) => path.join(" "));
-  const actions = action.options.map((option) => option.entries.kind.literal.replace(".", " "));
+  const actions = anyAction.options.map((option) => option.entries.kind.literal.replace(".", " "));
   return [...new Set([...names, ...actions])];
 }
 

@@ -13,7 +13,7 @@ import { KILL, SET } from "./vcpu.ts";
 import { BALLOON, CREATE, RESET, START, STOP } from "./vm.ts";
 import { firstIssue } from "../queries/fields.ts";
 
-export const action = v.variant("kind", [
+export const anyAction = v.variant("kind", [
   STOP.schema,
   START.schema,
   CREATE.schema,
@@ -33,10 +33,10 @@ export const action = v.variant("kind", [
   INJECT_ADD.schema,
   INJECT_REMOVE.schema,
 ]);
-export type Action = Readonly<v.InferOutput<typeof action>>;
+export type Action = Readonly<v.InferOutput<typeof anyAction>>;
 
 /** The action, or what is wrong with one of its fields. */
 export function readAction(given: AnyAction): Action | { readonly issue: string } {
-  const { success, output, issues } = v.safeParse(action, given);
+  const { success, output, issues } = v.safeParse(anyAction, given);
   return success ? output : { issue: firstIssue(issues) };
 }

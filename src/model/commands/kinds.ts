@@ -11,7 +11,7 @@ import { EVENTS } from "../queries/tables.ts";
 import { checkFilter } from "../queries/filters/temporal-filter.ts";
 import { bytesOf } from "../../kit/support/text/byte-text.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
-import { formatSize, parseDuration, parseSize } from "../../kit/support/text/units.ts";
+import { parseDuration, parseSize, sizeRangeText } from "../../kit/support/text/units.ts";
 
 const STRING = { type: "string" } as const;
 
@@ -82,11 +82,6 @@ function bytesOfSize(typed: string): number {
 /** A size of any number of bytes. */
 export const anySize: Kind<number> = { parse: bytesOfSize, spell: String, schema: STRING };
 
-/** A range of bytes: small ones are counted. */
-function rangeText(minimum: number, maximum: number): string {
-  return maximum < 2 ** 20 ? `${minimum}..${maximum} bytes` : `${minimum === 0 ? 0 : formatSize(minimum)}..${formatSize(maximum)}`;
-}
-
 /** A size in a range of bytes. */
 export function size(minimum: number, maximum: number): Kind<number> {
   return {
@@ -94,7 +89,7 @@ export function size(minimum: number, maximum: number): Kind<number> {
     parse: (typed) => {
       const bytes = bytesOfSize(typed);
       if (!(bytes >= minimum && bytes <= maximum)) {
-        throw new ArgumentError(`"${typed}" is outside ${rangeText(minimum, maximum)}`);
+        throw new ArgumentError(`"${typed}" is outside ${sizeRangeText(minimum, maximum)}`);
       }
       return bytes;
     },

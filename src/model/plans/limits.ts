@@ -39,5 +39,5 @@ export const MIN_CID = 3, MAX_CID = 2 ** 32 - 2;
 export const MAX_PARCELS = 4096, MAX_PAGE_TABLES = 2048;
 /** Exponent of the largest block of a kernel's memory; the greatest id of the secure world. */
 export const MAX_ORDER = 10, MAX_SCM = 255;
-/** µs after which the host reclaims a page at the latest. */
+/** us after which the host reclaims a page at the latest. */
 export const RECLAIM_MAX = 60e6;

@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { TRACE_KINDS } from "../../machine/abi/trace.ts";
 import type { DebugAccess } from "../../machine/hypervisor/interface.ts";
-import { action } from "../commands/actions.ts";
+import { anyAction } from "../commands/actions.ts";
 import { bytes, count, listOf, name, text, unsigned } from "../queries/fields.ts";
 import { markName, move } from "../queries/move.ts";
 import { query, repeat } from "../queries/query.ts";
@@ -138,7 +138,7 @@ export const REQUESTS = {
    */
   "stop-rule": request("stop-rule", "changes", { id, change: stopChange }),
   /** Does something to the machine; one `acted` with the same number follows. */
-  act: request("act", "changes", { id, action }, 4 * MiB),
+  act: request("act", "changes", { id, action: anyAction }, 4 * MiB),
   /**
    * Gives VMs to the debugger that asks; one `debug-attached` follows. Nothing stops yet.
    */

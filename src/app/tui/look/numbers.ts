@@ -40,7 +40,7 @@ export function dueText(ns: number): string {
 export function durationText(ns: number): string {
   if (ns < 1) return "0";
   if (ns < 1000) return `${Math.round(ns)} ns`;
-  if (ns < 1e5) return `${(ns / 1e3).toFixed(ns < 1e4 ? 1 : 0)} µs`;
+  if (ns < 1e5) return `${(ns / 1e3).toFixed(ns < 1e4 ? 1 : 0)} us`;
   if (ns < 1e9) return `${(ns / 1e6).toFixed(ns < 1e8 ? 1 : 0)} ms`;
   return `${(ns / 1e9).toFixed(1)} s`;
 }

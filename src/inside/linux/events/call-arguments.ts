@@ -3,7 +3,7 @@
 import { textOf } from "../kernel/memory.ts";
 import { joined } from "../../../kit/support/values/bytes.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import { CHOICES, FLAGS, type Flags, FUTEX, FUTEX_PRIVATE, FUTEX_REALTIME, O_CREAT, O_TMPFILE } from "./call-words.ts";
+import { type Choice, CHOICES, FLAGS, type Flags, FUTEX, FUTEX_PRIVATE, FUTEX_REALTIME, O_CREAT, O_TMPFILE } from "./call-words.ts";
 import { type ArgumentKind, isText, signalName, type SystemCall } from "./system-calls.ts";
 
 const AT_FDCWD = -100;
@@ -59,16 +59,22 @@ function futexText(value: number): string {
 /** A file descriptor, or the current folder. */
 const descriptorText = (value: bigint) => number(value) === AT_FDCWD ? "AT_FDCWD" : String(number(value));
 
+const FLAGS_OF: Readonly<Partial<Record<ArgumentKind, Flags>>> = FLAGS;
+const CHOICES_OF: Readonly<Partial<Record<ArgumentKind, Choice>>> = CHOICES;
+
 /** An argument that needs no memory. */
 function wordText(kind: ArgumentKind, value: bigint): string {
-  const flags = FLAGS[kind];
   switch (kind) {
     case "d":
       return String(BigInt.asIntN(64, value) > 0x7fff_ffffn ? BigInt.asIntN(64, value) : number(value));
     case "u":
       return String(value);
     case "x":
+    case "p":
+    case "s":
       return addressText(value);
+    case "bits":
+      return bits(value);
     case "f":
     case "D":
       return descriptorText(value);
@@ -80,9 +86,14 @@ function wordText(kind: ArgumentKind, value: bigint): string {
       return cloneText(value);
     case "U":
       return futexText(number(value));
+    default:
+      return tableText(kind, value);
   }
+}
+
+function tableText(kind: ArgumentKind, value: bigint): string {
+  const flags = FLAGS_OF[kind], choices = CHOICES_OF[kind];
   if (flags) return flagsText(flags, BigInt.asUintN(32, value));
-  const choices = CHOICES[kind];
   return choices?.[number(value)] ?? choices?.[Number(BigInt.asUintN(32, value))] ?? bits(value);
 }
 
@@ -170,7 +181,7 @@ export function lacksText({ kinds }: SystemCall, values: readonly bigint[], text
 export function argumentTexts({ name, kinds }: SystemCall, values: readonly bigint[], texts: ProgramTexts): string[] {
   const shown = kinds.map((kind, index) => {
     const text = texts[index];
-    return text !== undefined ? shownText(text) : isText(kind) ? addressText(values[index]) : wordText(kind, values[index]);
+    return text !== undefined ? shownText(text) : wordText(kind, values[index]);
   });
   // The mode has a meaning only if the call creates a file.
   const flags = name === "openat" ? Number(values[2] & 0xffff_ffffn) : -1;

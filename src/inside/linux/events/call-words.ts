@@ -1,8 +1,6 @@
 // Words of arguments of system calls, as the kernel's headers have them (include/uapi/asm-generic
 // and include/uapi/linux), by the kinds of `system-calls.ts`.
 
-import type { ArgumentKind } from "./system-calls.ts";
-
 /** Names of bits, from the lowest; a value under `mask` is a choice instead, by its number. */
 export interface Flags {
   readonly mask?: number;
@@ -44,7 +42,7 @@ const OPEN = {
 /** Two flags that many calls have, by other names. */
 const CLOEXEC = OPEN.bits.O_CLOEXEC, NONBLOCK = OPEN.bits.O_NONBLOCK;
 
-export const FLAGS: Readonly<Record<ArgumentKind, Flags>> = {
+export const FLAGS = {
   epoll: { bits: { EPOLL_CLOEXEC: CLOEXEC } },
   efd: { bits: { EFD_SEMAPHORE: 1, EFD_CLOEXEC: CLOEXEC, EFD_NONBLOCK: NONBLOCK } },
   in: { bits: { IN_CLOEXEC: CLOEXEC, IN_NONBLOCK: NONBLOCK } },
@@ -166,7 +164,7 @@ export const FLAGS: Readonly<Record<ArgumentKind, Flags>> = {
       MSG_CMSG_CLOEXEC: 0x4000_0000,
     },
   },
-};
+} satisfies Readonly<Record<string, Flags>>;
 
 export const FUTEX_PRIVATE = 0x80, FUTEX_REALTIME = 0x100;
 export const FUTEX = ["WAIT", "WAKE", "FD", "REQUEUE", "CMP_REQUEUE", "WAKE_OP", "LOCK_PI", "UNLOCK_PI", "TRYLOCK_PI", "WAIT_BITSET"]
@@ -178,7 +176,7 @@ const numbered = (prefix: string, words: string): Choice =>
     [...words.split(" ").entries()].filter(([, word]) => word !== "-").map(([index, word]) => [index, `${prefix}_${word}`]),
   );
 
-export const CHOICES: Readonly<Record<ArgumentKind, Choice>> = {
+export const CHOICES = {
   rlimit: numbered("RLIMIT", "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME"),
   how: numbered("SIG", "BLOCK UNBLOCK SETMASK"),
   shut: numbered("SHUT", "RD WR RDWR"),
@@ -349,4 +347,4 @@ export const CHOICES: Readonly<Record<ArgumentKind, Choice>> = {
     38: "AF_ALG",
     40: "AF_VSOCK",
   },
-};
+} satisfies Readonly<Record<string, Choice>>;

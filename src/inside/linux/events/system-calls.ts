@@ -1,15 +1,25 @@
 // System calls of arm64 Linux by number (include/uapi/asm-generic/unistd.h): the name, and a word
 // for the kind of each argument.
 
+import { CHOICES, FLAGS } from "./call-words.ts";
+
 /**
- * Kinds of arguments. `d`: a signed number, `u`: an unsigned one, `x`: an address, `bits`: neither;
- * `p`: a path, `s`: another text; `f`: a file descriptor, `D`: the one of the folder of the path
- * after it. The rest are words: `o`: flags of open(2), `O`: those without a mode of access, `m`:
- * permissions, `a`: AT_ flags, `r`: access(2), `g`: a signal, `P`: PROT_, `B`: MAP_, `V`: MADV_,
- * `c`: CLONE_, `A`: AF_, `T`: SOCK_, `S`: SEEK_, `F`: F_, `E`: EPOLL_CTL_, `C`: CLOCK_, `U`:
- * FUTEX_, `w`: wait(2), `M`: MSG_; longer ones are named in `call-words.ts`.
+ * Kinds whose words are not a table. `d`: a signed number, `u`: an unsigned one, `x`: an address,
+ * `bits`: neither; `p`: a path, `s`: another text; `f`: a file descriptor, `D`: the one of the
+ * folder of the path after it; `m`: permissions, `g`: a signal, `U`: FUTEX_.
  */
-export type ArgumentKind = string;
+const PLAIN = ["d", "u", "x", "bits", "p", "s", "f", "D", "m", "g", "U"] as const;
+
+/**
+ * Kinds of arguments: a plain one, or the words in a table of `call-words.ts`. `o`: flags of
+ * open(2), `O`: those without a mode of access, `a`: AT_ flags, `r`: access(2), `P`: PROT_, `B`:
+ * MAP_, `V`: MADV_, `c`: CLONE_, `A`: AF_, `T`: SOCK_, `S`: SEEK_, `F`: F_, `E`: EPOLL_CTL_, `C`:
+ * CLOCK_, `w`: wait(2), `M`: MSG_; others have longer names.
+ */
+export type ArgumentKind = typeof PLAIN[number] | keyof typeof FLAGS | keyof typeof CHOICES;
+
+const KINDS: ReadonlySet<string> = new Set([...PLAIN, ...Object.keys(FLAGS), ...Object.keys(CHOICES)]);
+const isKind = (word: string): word is ArgumentKind => KINDS.has(word);
 
 export interface SystemCall {
   readonly name: string;
@@ -346,7 +356,8 @@ const LISTED = `
 
 const CALLS = new Map<number, SystemCall>(
   LISTED.trim().split("\n").map((line) => {
-    const [number, name, ...kinds] = line.split(" ");
+    const [number, name, ...words] = line.split(" "), kinds = words.filter(isKind);
+    if (kinds.length < words.length) throw new Error(`${name} has an argument of an unknown kind`);
     return [Number(number), { name, kinds, hasTexts: kinds.some(isText) }];
   }),
 );
@@ -359,9 +370,12 @@ const NEVER_RETURNS: ReadonlySet<string> = new Set(["exit", "exit_group"]);
 /** Calls that restore all registers of the program: x0 has no result. */
 const HAS_NO_RESULT: ReadonlySet<string> = new Set(["rt_sigreturn"]);
 
+/** The arguments of a call without an entry. */
+const UNKNOWN: readonly ArgumentKind[] = Array(6).fill("bits");
+
 /** The call of a number; of an unknown one the name has the number, and six arguments are shown. */
 export function systemCall(number: number): SystemCall {
-  return CALLS.get(number) ?? { name: `syscall_${number}`, kinds: Array(6).fill("bits"), hasTexts: false };
+  return CALLS.get(number) ?? { name: `syscall_${number}`, kinds: UNKNOWN, hasTexts: false };
 }
 
 export const returnsAddress = ({ name }: SystemCall): boolean => RETURNS_ADDRESS.has(name);

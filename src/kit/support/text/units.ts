@@ -1,5 +1,5 @@
-// Units of what users write: sizes (binary) and durations, the same in files and on the command line
-// (docs/design/workstation.md §3).
+// Units of what users write: sizes (binary) and durations, the same in files and on the command
+// line (docs/design/workstation.md §3).
 
 import { GiB, KiB, MiB } from "../values/sizes.ts";
 
@@ -22,7 +22,7 @@ export function parseSize(text: string): number | undefined {
   return match ? safe(Number(match[1]) * SIZE_UNITS[match[2]]) : undefined;
 }
 
-/** Nanoseconds of a duration such as `10s` or `1.5ms`, to the nearest; undefined if it is not one. */
+/** Nanoseconds of a duration such as `10s` or `1.5ms`, rounded; undefined if it is not one. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([a-z]+)$/.exec(text);
   if (!match || !Object.hasOwn(DURATION_UNITS, match[2])) return undefined;
@@ -37,4 +37,9 @@ export function formatSize(bytes: number): string {
     if (bytes !== 0 && bytes % size === 0) return `${bytes / size}${unit}`;
   }
   return `${bytes} bytes`;
+}
+
+/** A range of bytes: small ones are counted. */
+export function sizeRangeText(minimum: number, maximum: number): string {
+  return maximum < 2 ** 20 ? `${minimum}..${maximum} bytes` : `${minimum === 0 ? 0 : formatSize(minimum)}..${formatSize(maximum)}`;
 }

@@ -2,6 +2,7 @@
 // §4).
 
 import { GZVM_OWNER } from "../../abi/geniezone/calls.ts";
+import { Fid, HypFunction, Owner, ownerOf, PvTime, SMCCC_ARCH_FEATURES, SMCCC_VERSION } from "../../abi/smccc.ts";
 import type { TraceFields } from "../../abi/trace.ts";
 import { API_INFO } from "../../abi/words.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
@@ -14,31 +15,9 @@ import type { Vcpu } from "../scheduling/vcpu.ts";
 /** The instruction that makes a call. */
 export type Conduit = "hvc" | "smc";
 
-/** Parts of a function id. */
-const Fid = {
-  Fast: 0x8000_0000,
-  Smc64: 0x4000_0000,
-  OwnerShift: 24,
-  OwnerMask: 0x3f,
-  /** Must be zero. Bit 16 is a hint about SVE. */
-  Reserved: 0x00fe_0000,
-} as const;
-
 const isFast = (id: number) => (id & Fid.Fast) !== 0 && (id & Fid.Reserved) === 0;
-const ownerOf = (id: number) => id >>> Fid.OwnerShift & Fid.OwnerMask;
 
-const Owner = { Arch: 0, StandardSecure: 4, StandardHyp: 5, VendorHyp: 6 } as const;
-
-/** SMCCC_VERSION and SMCCC_ARCH_FEATURES, whole ids. */
-const SMCCC_VERSION = 0x8000_0000;
-const SMCCC_ARCH_FEATURES = 0x8000_0001;
 const VERSION = 0x1_0003n;
-
-/** Paravirtualized time (Arm DEN0057A), whole ids. */
-const PvTime = { Features: 0xc500_0020, StolenTime: 0xc500_0021 } as const;
-
-/** Numbers that hypervisor owners share. */
-const HypFunction = { CallCount: 0xff00, CallUid: 0xff01, Revision: 0xff03 } as const;
 const UID = [0xcd8f_d5c1n, 0xdb5f_53a4n, 0x36ce_6592n, 0x145f_3d67n];
 
 /** Vendor functions with bits 15:14 = 0b10 are hypercalls, numbered by the rest. */

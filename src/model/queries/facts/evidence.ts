@@ -1,5 +1,6 @@
 // The evidence of verdicts on VMs, as facts.
 
+import { ownerText } from "../../../machine/abi/smccc.ts";
 import { durationText, hex, timeText } from "../../../kit/support/text/number-text.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
@@ -131,19 +132,6 @@ const START_REFUSED: Readonly<Record<string, string>> = {
   "ALREADY_ON": "it is on already",
 };
 
-/** Owners of SMCCC functions, bits 29:24 of an id (Arm DEN 0028): the first of each range. */
-const OWNERS: readonly (readonly [first: number, owner: string])[] = [
-  ...[[50, "a Trusted OS"], [48, "a Trusted Application"], [7, "a reserved owner"]] as const,
-  ...[[6, "the hypervisor's vendor"], [5, "the standard hypervisor service"], [4, "the standard secure service"]] as const,
-  ...[[3, "the OEM"], [2, "the silicon provider"], [1, "the CPU's maker"], [0, "Arm"]] as const,
-];
-const OWNER_SHIFT = 24, OWNER_MASK = 0x3f;
-
-function ownerOf(id: string): string {
-  const number = Number(id) >>> OWNER_SHIFT & OWNER_MASK;
-  return OWNERS.find(([first]) => number >= first)?.[1] ?? "";
-}
-
 const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
 type Missed = OfCode<Evidence, "stale-translation">["missed"];
 /** The mistake in a TLBI, or in a store. */
@@ -166,7 +154,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "reads-register": ({ register, of, value }) => `reads ${register}${of === null ? "" : ` (${of})`}, which is ${value}`,
   "unserved-call": ({ instruction, function: id, at }) =>
     `${instruction.toUpperCase()} at ${rangeText(at)} asks for SMCCC function ${id} of ${
-      ownerOf(id)
+      ownerText(Number(id))
     }, which is not here: X0 is -1 each time`,
   "polled-device": ({ vcpu, range, state }) => `${vcpu} polls ${rangeText(range)} for a device: ${SOURCE_STATES.text(state)}`,
   "esr": ({ esr }) => `ESR_EL1 ${esr}`,

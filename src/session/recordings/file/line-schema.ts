@@ -1,7 +1,7 @@
 // The lines of a recording: its file is untrusted, and all input and comparisons have these shapes.
 
 import * as v from "valibot";
-import { action } from "../../../model/commands/actions.ts";
+import { anyAction } from "../../../model/commands/actions.ts";
 import { count } from "../../../model/queries/fields.ts";
 import { markName } from "../../../model/queries/move.ts";
 import type { Check, EndState, Input, Mark } from "../../../model/plans/recorded-run.ts";
@@ -12,7 +12,7 @@ const bytes = v.instance(Uint8Array);
 export const INPUT: v.GenericSchema<unknown, Input> = v.variant("kind", [
   v.strictObject({ kind: v.literal("console"), console: v.string(), bytes }),
   v.strictObject({ kind: v.literal("outside"), source: count(), data: v.unknown() }),
-  v.strictObject({ kind: v.literal("act"), action }),
+  v.strictObject({ kind: v.literal("act"), action: anyAction }),
 ]);
 
 const check = { instructions: count(), registers: v.string() };

@@ -153,7 +153,7 @@ export class StartScreen {
   #hints(): KeyHint[] {
     const verb = ["run", "attach", "run", "open"][this.#section];
     const keys = this.offers.sections.map(({ key, title }): KeyHint => ({ key, word: title.toLowerCase().split(" ", 1)[0] }));
-    const back = this.offers.from === undefined ? "leave" : `back to ${this.offers.from}`;
+    const back = this.offers.from === undefined ? "quit" : `back to ${this.offers.from}`;
     return [{ key: "Enter", word: verb }, { key: "Tab", word: "next" }, ...keys, { key: "q", word: back }];
   }
 

@@ -75,7 +75,7 @@ Deno.test("at every size each section that is shown has its rows or says how the
       if (key === "g") assert.match(lines.join("\n"), /No guest is in the cache\.[^]*el2 guests fetch debian/, `${width}x${height}`);
       const shell = lines.at(-1)!.trim();
       assert.equal(shell, { e: "shell  el2 run demo", s: "shell  el2 attach nightly", g: "", r: "shell  el2 replay bug.rec --tui" }[key]);
-      assert.match(lines.at(-2)!, /q leave *$/);
+      assert.match(lines.at(-2)!, /q quit *$/);
       const selected = lines.flatMap((_, y) => screen.cells(y)).filter(({ text, background }) =>
         text === "▌" && roleOf(background) === "sel"
       );
