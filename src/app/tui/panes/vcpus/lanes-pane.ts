@@ -35,7 +35,7 @@ import type { VmMark } from "../../look/vm-marks.ts";
 /** Switches that are asked for; twice as many are kept at the most. */
 const ROWS = 20_000;
 const SCALES = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8] as const;
-/** 100 µs: the least scale that is taken by itself. */
+/** 100 us: the least scale that is taken by itself. */
 const FIRST_SCALE = SCALES.indexOf(1e5);
 /** Switches that are shown at the least, whatever scale that takes. */
 const LEAST_SHOWN = 10;
