@@ -30,7 +30,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "options.run": 30,
   keys: 129,
   "names.session": 104,
-  "names.machine": 383,
+  "names.machine": 380,
   "rooms.cli": 20,
   "types.declared": 60,
   "types.exported": 0,

@@ -2,16 +2,7 @@
 // uses of capabilities. They are for display: the machine runs the same without them.
 
 import * as v from "valibot";
-import {
-  type BrokenRule,
-  type EventPlace,
-  RULE_CODES,
-  type RunPoint,
-  TRACE_KINDS,
-  type TraceEvent,
-  type TraceMessage,
-  type TraceResult,
-} from "../../../machine/abi/trace.ts";
+import { RULE_CODES, TRACE_KINDS } from "../../../machine/abi/trace.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 import { SAVED_LINUX_FINDING, SAVED_UNSHOWN } from "./saved-findings.ts";
 import type { RunMemory } from "./system.ts";
@@ -24,6 +15,7 @@ import type { EndedBy } from "../../../model/queries/facts/linux-finding.ts";
 import { hintForm, wayOutForm } from "../../../model/queries/facts/problem.ts";
 
 type Trace = RunMemory["trace"];
+type Event = KeptEvents["events"][number];
 /** A reason of a kind: one that has this field. */
 type ReasonWith<K extends string> = Extract<Trace["reasons"]["ring"][number], Readonly<Record<K, unknown>>>;
 
@@ -90,20 +82,14 @@ const fields = v.pipe(
   v.record(v.string(), v.unknown()),
   v.check((value) => valuesIn(value, FIELD_DEPTH, 0) <= FIELD_VALUES, "too many fields"),
 );
-const place = {
-  kind: v.picklist(TRACE_KINDS),
-  time,
-  pcpu: v.optional(count),
-  operation: v.boolean(),
-  number: count,
-} satisfies FormsOf<EventPlace>;
+const place = { kind: v.picklist(TRACE_KINDS), time, pcpu: v.optional(count), operation: v.boolean(), number: count };
 const RESULT = v.object({
   code: v.number(),
   name: v.string(),
   refused: v.boolean(),
   expected: v.optional(v.boolean()),
   fields: v.optional(fields),
-}) satisfies FormOf<TraceResult>;
+}) satisfies FormOf<NonNullable<Event["result"]>>;
 const RULE = {
   code: v.optional(v.picklist(RULE_CODES)),
   section: v.string(),
@@ -111,13 +97,13 @@ const RULE = {
   object: v.string(),
   values: fields,
   wayOut: v.optional(wayOutForm),
-} satisfies FormsOf<BrokenRule>;
+} satisfies FormsOf<NonNullable<Operation["rule"]>>;
 const MESSAGE = v.object({
   type: v.picklist([0, 1, 2, 3]),
   sequence: count,
   id: count,
   payload: v.instance(Uint8Array),
-}) satisfies FormOf<TraceMessage>;
+}) satisfies FormOf<NonNullable<Event["messages"]>[number]>;
 const OPERATION = v.strictObject({
   ...place,
   id: count,
@@ -139,7 +125,7 @@ const POINT = v.object({
   stage: v.picklist(["before", "events", "turn"]),
   retired: count,
   steps: count,
-}) satisfies FormOf<RunPoint>;
+}) satisfies FormOf<Event["at"]>;
 const EVENT = v.strictObject({
   ...place,
   id: count,
@@ -153,7 +139,7 @@ const EVENT = v.strictObject({
   why: v.optional(count),
   messages: v.optional(v.array(MESSAGE)),
   calls: v.optional(count),
-}) satisfies FormOf<TraceEvent>;
+}) satisfies FormOf<Event>;
 const EVENTS = v.strictObject({ events: v.array(EVENT), added: count }) satisfies FormOf<KeptEvents>;
 const CODE = v.strictObject({ pc: v.bigint(), text: v.string() }) satisfies FormOf<LastWork["at"]>;
 const PANIC = { message: v.nullable(v.string()), cause: v.nullable(SAVED_LINUX_FINDING) } satisfies FormsOf<GuestPanic>;
