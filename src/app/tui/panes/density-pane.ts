@@ -14,8 +14,8 @@ import { EVENTS } from "../../../model/queries/tables.ts";
 
 type EventRow = RowOf<typeof EVENTS>;
 
-/** Events of one answer, and those that are kept. */
-const ASKED = 1000, KEPT = 20_000;
+/** Events of one answer, those that are kept, and those at which the others go. */
+const ASKED = 1000, KEPT = 20_000, MOST = 22_000;
 /** How long (ms) an answer is good enough. */
 const STAYS_GOOD = 1000;
 /** Columns of the names, and of the numbers. */
@@ -51,7 +51,9 @@ export class DensityPane implements Pane {
   readonly page = 1;
   readonly staysGood = STAYS_GOOD;
   readonly onward = true;
-  #events: readonly Event[] = [];
+  #events: Event[] = [];
+  /** Counts for so many columns, until other events come. */
+  #counted: { readonly columns: number; readonly counts: number[][] } | undefined;
   /** The last drawing: position of the columns, and time per column. */
   #shown = { x: 0, columns: 1, from: 0, step: 1 };
 
@@ -67,8 +69,12 @@ export class DensityPane implements Pane {
   }
 
   receive(answer: Answer): void {
-    const kept = answer.after === undefined ? [] : this.#events;
-    this.#events = [...kept, ...rowsOf(EVENTS, answer).map(eventOf)].slice(-KEPT);
+    const rows = rowsOf(EVENTS, answer);
+    if (answer.after === undefined) this.#events = [];
+    else if (rows.length === 0) return;
+    for (const row of rows) this.#events.push(eventOf(row));
+    if (this.#events.length > MOST) this.#events = this.#events.slice(-KEPT);
+    this.#counted = undefined;
   }
 
   move(): void {}
@@ -128,6 +134,11 @@ export class DensityPane implements Pane {
 
   /** Events by class and column; notes what a column stands for. */
   #count(columns: number): number[][] {
+    if (this.#counted?.columns !== columns) this.#counted = { columns, counts: this.#countAnew(columns) };
+    return this.#counted.counts;
+  }
+
+  #countAnew(columns: number): number[][] {
     const counts = NAMES.map(() => Array<number>(columns).fill(0));
     const last = this.#events.at(-1)?.t ?? 0, first = this.#events[0]?.t ?? 0;
     const step = stepFor((last - first) / columns);
