@@ -2,7 +2,7 @@
 // snapshot of it in the cache; in turn with the generated core there as well, and without.
 
 import { type Figure, printDocument } from "./documents.ts";
-import { PROMPT } from "../src/session/snapshots/instant.ts";
+import { PROMPT } from "../src/kit/support/text/shell.ts";
 import type { Contest } from "./ab.ts";
 import { el2, preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";

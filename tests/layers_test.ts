@@ -81,8 +81,11 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["catalog", "assembly", "symbols", "images", "plans", "queries", "host", "virtio", "resource-manager", "hypervisor"],
       ...["hardware", "devicetree", "abi", "isa", "support"],
     ],
-    scenarios: ["configuration", "recordings", "assembly", "inspection", "plans", "commands", "queries", "hypervisor", "abi", "support"],
-    jobs: ["scenarios", "catalog", "batch", "recordings", "inspection", "images", "plans", "isa", "formats", "support"],
+    scenarios: [
+      ...["configuration", "catalog", "recordings", "assembly", "inspection", "plans", "commands", "queries", "hypervisor", "abi"],
+      ...["formats", "support"],
+    ],
+    jobs: ["scenarios", "catalog", "batch", "recordings", "inspection", "images", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     cli: [
       ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],

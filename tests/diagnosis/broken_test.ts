@@ -56,7 +56,7 @@ async function write({ text, inject = [], until = UNTIL, vm = "x" }: BrokenCase)
 /** Runs the machine of one case: the scenario, and how it failed. */
 async function run(broken: BrokenCase) {
   const scenario = readScenario(`${folder}/case.test.toml`, await write(broken));
-  const scenarioRun = new ScenarioRun(scenario, await planScenario(scenario, undefined, TRUSTED.consent));
+  const scenarioRun = new ScenarioRun(await planScenario(scenario, undefined, TRUSTED.consent));
   return { result: await scenarioRun.run(), system: scenarioRun.system };
 }
 

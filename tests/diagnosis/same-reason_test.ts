@@ -41,7 +41,7 @@ for (const [name, fault, inject] of ENDS) {
     await Deno.writeTextFile(`${folder}/case.toml`, `el2 = 1\n${guest(fault)}`);
     const text = `el2_test = 1\ninject = ${JSON.stringify(inject)}\n[[step]]\nboot = "case.toml"\n[[step]]\nat = "200ms"\n`;
     const scenario = readScenario(`${folder}/case.test.toml`, text);
-    const run = new ScenarioRun(scenario, await planScenario(scenario, undefined, TRUSTED.consent));
+    const run = new ScenarioRun(await planScenario(scenario, undefined, TRUSTED.consent));
     const { steps } = await run.run();
     const { system } = run;
     const [why] = rows(system, "why", { filter: allOf(['"vm:x"', "failed=yes | kind=ended"]), limit: 1 });

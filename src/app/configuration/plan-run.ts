@@ -186,7 +186,7 @@ export async function vmTable(
 }
 
 /** Guests of the catalog. */
-const DEBIAN_NAMES: readonly string[] = ["debian", ...DEBIAN_RELEASES.map((release) => `debian-${release}`)];
+export const DEBIAN_NAMES: readonly string[] = ["debian", ...DEBIAN_RELEASES.map((release) => `debian-${release}`)];
 
 /** Plans the embedded three-VM demo. */
 export async function planDemo(): Promise<RunResult> {

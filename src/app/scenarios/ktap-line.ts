@@ -62,6 +62,12 @@ export function withoutPrintk(line: string): { readonly text: string; readonly t
   return within && beginsWord(begun) ? { text: begun, torn: true, isPrintk: false } : { text, torn: false, isPrintk: false };
 }
 
+/** The text of a line before printk wrote into it, or instead of it. */
+export function beforeStamp(line: string): string {
+  const stamp = STAMP_WITHIN.exec(line);
+  return stamp ? line.slice(0, stamp.index).replace(/<\d{1,3}>$/, "") : line;
+}
+
 /** Whether a text is the beginning of a line of a report. */
 function beginsWord(text: string): boolean {
   const word = text.replace(BEFORE, "");

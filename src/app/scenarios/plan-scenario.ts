@@ -2,25 +2,46 @@
 // run is the same run.
 
 import { planOf, type PlanReader, planRun, type RunResult } from "../configuration/plan-run.ts";
-import { type Consent, sourceFile } from "../../model/plans/host-resources.ts";
+import { beyondFolder, type Consent, type PlanSource, sourceFile } from "../../model/plans/host-resources.ts";
 import { knownVms, PRIMARY_CONSOLE, type SessionPlan } from "../../model/plans/plan.ts";
 import { checkNames, FaultRuleError, type KnownVm, parseFaultRule } from "../../model/queries/fault-rule.ts";
+import { shellQuoted } from "../../kit/support/text/shell.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
-import { ONLY_CONSOLE, type Scenario, ScenarioError, type Step } from "./scenario.ts";
-import { problemOf, problemOfAll, within } from "../../kit/support/problem.ts";
+import { ONLY_CONSOLE, type Scenario, ScenarioError, type Step, withConsole } from "./scenario.ts";
+import { guestFile, isGuestRoot, type Ramdisk, ramdiskOf, type RootChoice, rootUse } from "./scenario-root.ts";
+import { problemOf, problemOfAll, UserError, within } from "../../kit/support/problem.ts";
 
 type Boot = Extract<Step, { kind: "boot" }>;
 type Primary = Exclude<Boot["boot"], string>;
+
+/** The console of a Linux that is the primary VM. */
+const CONSOLE = "console=ttyAMA0";
+
+type JudgedReader = PlanReader & { readonly source: PlanSource };
+
+/** A machine, and the folders of its guest that have kselftests. */
+interface PlannedBoot {
+  readonly result: RunResult;
+  readonly kselftests: readonly string[];
+}
+
+/** A scenario whose steps name their consoles and commands, with its machine. */
+export interface PlannedScenario {
+  readonly scenario: Scenario;
+  readonly plan: SessionPlan;
+}
 
 /**
  * Plans a scenario's machine.
  * @param seed instead of those of scenario and configuration
  * @throws ScenarioError that names the missing part, or the error of who asks for consent
  */
-export async function planScenario(scenario: Scenario, seed: number | undefined, consent: Consent): Promise<SessionPlan> {
+export async function planScenario(scenario: Scenario, seed: number | undefined, consent: Consent): Promise<PlannedScenario> {
   const step = scenario.steps[0] as Boot, { boot } = step;
-  const reader: PlanReader = { consent, source: sourceFile("scenario", scenario.file, () => scenario.source), alone: true };
-  const result = typeof boot === "string" ? await planVms(scenario, step, boot, reader) : await planPrimary(scenario, boot, reader);
+  const reader = { consent, source: sourceFile("scenario", scenario.file, () => scenario.source), alone: true };
+  const { result, kselftests } = typeof boot === "string"
+    ? { result: await planVms(scenario, step, boot, reader), kselftests: [] }
+    : await planPrimary(scenario, boot, reader);
   if (!result.ok) {
     throw new ScenarioError(problemOfAll(result.problems.map((problem) => within(`${scenario.file}:${step.line}: boot`, problem))));
   }
@@ -30,7 +51,22 @@ export async function planScenario(scenario: Scenario, seed: number | undefined,
   for (const step of scenario.steps) checkConsole(scenario, step, consoles);
   for (const rule of scenario.inject) checkRule(`${scenario.file}: inject`, rule, vms);
   for (const step of scenario.steps) if (step.kind === "inject") checkRule(`${scenario.file}:${step.line}: inject`, step.inject, vms);
-  return { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true };
+  return {
+    scenario: withKselftest(withConsole(scenario, consoles), kselftests),
+    plan: { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true },
+  };
+}
+
+/** The same with commands for targets of kselftest. @throws ScenarioError if there is none */
+function withKselftest(scenario: Scenario, [folder]: readonly string[]): Scenario {
+  const steps = scenario.steps.map((step): Step => {
+    if (step.kind !== "run" || typeof step.run === "string") return step;
+    const targets = step.run.kselftest.map((target) => `-c ${target}`).join(" ");
+    if (folder !== undefined) return { ...step, run: `cd ${shellQuoted(folder)} && ./run_kselftest.sh ${targets}` };
+    const what = `${scenario.file}:${step.line}: run: no folder of overlay or root has run_kselftest.sh`;
+    throw new ScenarioError(what, "build one with make -C tools/testing/selftests install INSTALL_PATH=FOLDER, and name it in overlay");
+  });
+  return { ...scenario, steps };
 }
 
 /** @throws ScenarioError where a step leaves out the console, and there is not one alone */
@@ -56,10 +92,55 @@ async function planVms(scenario: Scenario, step: Boot, what: string, reader: Pla
   return await planRun(isFile ? beside(scenario, what) : what, reader, step.set);
 }
 
-async function planPrimary(scenario: Scenario, primary: Primary, reader: PlanReader): Promise<RunResult> {
-  const { image, initrd, append: cmdline, memory, cpus } = primary;
-  const files = { kernel: beside(scenario, image), ...initrd !== undefined && { initrd: beside(scenario, initrd) } };
-  return await planOf({ machine: { cpus, memory: formatSize(memory) }, host: { kind: "image", ...files, cmdline } }, reader);
+/** The name of a ramdisk that is made for a scenario. */
+const MADE = "root and overlay";
+
+async function planPrimary(scenario: Scenario, primary: Primary, reader: JudgedReader): Promise<PlannedBoot> {
+  const { image, memory, cpus, append } = primary, choice = rootChoice(scenario, primary), { root, initrd, overlays } = choice;
+  checkRoot(scenario, primary);
+  const kernel = image === undefined ? root && guestFile(root, "Image") : beside(scenario, image);
+  const isMade = overlays.length > 0 || root !== undefined && !isGuestRoot(root);
+  const beyond = beyondFolder(reader.source.folder, rootUse(choice));
+  if (beyond.length > 0) reader.consent(reader.source, beyond);
+  const made = isMade ? await madeRamdisk(scenario, choice) : undefined;
+  const ramdisk = made ? MADE : isGuestRoot(root) ? guestFile(root, "initrd-virtio") : initrd;
+  const cmdline = root === undefined ? append : [CONSOLE, append].filter((part) => part !== undefined).join(" ");
+  const host = { kind: "image", kernel, ...ramdisk !== undefined && { initrd: ramdisk }, cmdline };
+  const files = { folder: ".", ...made && { given: { [MADE]: made.bytes } } };
+  const result = await planOf({ machine: { cpus, memory: formatSize(memory) }, host }, reader, files);
+  return { result, kselftests: made?.kselftests ?? [] };
+}
+
+/** @throws ScenarioError */
+async function madeRamdisk({ file, steps: [{ line }] }: Scenario, choice: RootChoice): Promise<Ramdisk> {
+  try {
+    return await ramdiskOf(choice);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new ScenarioError(problemOf(error, `${file}:${line}: boot`));
+  }
+}
+
+function rootChoice(scenario: Scenario, { root, initrd, overlay }: Primary): RootChoice {
+  const laid = Array.isArray(overlay)
+    ? overlay.map((folder) => ({ folder, place: "/" }))
+    : Object.entries(overlay).map(([place, folder]) => ({ folder, place }));
+  return {
+    root: root === undefined || isGuestRoot(root) ? root : beside(scenario, root),
+    initrd: initrd === undefined ? undefined : beside(scenario, initrd),
+    overlays: laid.map(({ folder, place }) => ({ folder: beside(scenario, folder), place })),
+  };
+}
+
+/** @throws ScenarioError where keys do not go together */
+function checkRoot({ file, steps: [{ line }] }: Scenario, { image, initrd, root, overlay }: Primary): void {
+  const refuse = (what: string, wayOut: string) => {
+    throw new ScenarioError(`${file}:${line}: boot: ${what}`, wayOut);
+  };
+  if (image === undefined && !isGuestRoot(root)) refuse("image is missing", "name a kernel, or a Debian of the catalog as root");
+  if (root !== undefined && initrd !== undefined) refuse("root and initrd are mutually exclusive", "give one");
+  const hasOverlay = Array.isArray(overlay) ? overlay.length > 0 : Object.keys(overlay).length > 0;
+  if (hasOverlay && root === undefined && initrd === undefined) refuse("overlay needs a root or an initrd", 'such as root = "debian"');
 }
 
 /** A path as the scenario means it: relative to its own folder. */

@@ -16,9 +16,10 @@ import { isExactly } from "../../model/queries/filters/filter.ts";
 import { listQuery, rowsOf } from "../../model/queries/query.ts";
 import { reasonLines, ruleLine } from "../../model/queries/texts/reason-text.ts";
 import { DIAGNOSES, REASONS } from "../../model/queries/tables.ts";
-import { consolesOf } from "./plan-scenario.ts";
-import { describeStep, type Scenario, type Step, withConsole } from "./scenario.ts";
+import { consolesOf, type PlannedScenario } from "./plan-scenario.ts";
+import { describeStep, type Scenario, type Step } from "./scenario.ts";
 import { caseText, type KtapCase, KtapReader } from "./ktap.ts";
+import { isPrompt, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
 import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 import { problemText } from "../../kit/support/problem.ts";
@@ -35,6 +36,8 @@ const BREATH = 100;
 const REASONS_TOLD = 3;
 /** Lines of a console that a failure shows. */
 const TAIL = 8;
+/** Virtual time (ns) after which a prompt is one. */
+const PROMPT_STAYS = 10e6;
 /** Tests of a report that a failure names; the report of the run has all. */
 const FAILURES_TOLD = 10;
 
@@ -80,8 +83,28 @@ function endedText({ code, message }: { readonly code: number; readonly message:
   return `the machine has ended with ${code}: ${message}`;
 }
 
+/**
+ * The tests of a report that is well.
+ * @param broken why it is not, whatever its tests say
+ * @throws StepFailure
+ */
+function checkedCases(cases: readonly KtapCase[], broken: string | undefined): readonly KtapCase[] {
+  const failures = cases.filter(({ result }) => result === "failed");
+  if (broken === undefined && failures.length === 0) return cases;
+  const names = failures.slice(0, FAILURES_TOLD).map(({ path, message = "" }) => `${caseText(path)}: ${message}`);
+  const more = failures.length - names.length;
+  if (more > 0) names.push(`and ${more} more`);
+  const failed = failures.length === 0 ? [] : [`${failures.length} of ${cases.length} tests failed`];
+  throw new StepFailure(
+    [...broken === undefined ? [] : [broken], ...failed].join("; "),
+    names,
+    failures.length > 0 ? cases : [...cases, { path: [], result: "failed", message: broken }],
+  );
+}
+
 export class ScenarioRun {
   readonly scenario: Scenario;
+  readonly plan: SessionPlan;
   /** The machine, which the caller may inspect at the end. */
   readonly system: GuestSystem;
   readonly #consoles = new WatchedConsoles();
@@ -96,9 +119,10 @@ export class ScenarioRun {
   /** The newest reason that an expectation has met. */
   #reason = 0;
 
-  /** @param plan from `planScenario` */
-  constructor(given: Scenario, readonly plan: SessionPlan, readonly options: ScenarioOptions = {}) {
-    this.scenario = withConsole(given, consolesOf(plan));
+  /** @param planned from `planScenario` */
+  constructor({ scenario, plan }: PlannedScenario, readonly options: ScenarioOptions = {}) {
+    this.scenario = scenario;
+    this.plan = plan;
     // A machine without sockets, as that of a replay: nothing enters but what the scenario says.
     this.system = assemble(alone(plan));
     this.#events = new WatchedEvents(this.scenario.steps, this.system.hypervisor.trace);
@@ -115,7 +139,7 @@ export class ScenarioRun {
         continue;
       }
       try {
-        const cases = step.kind === "expect_ktap" ? await this.#expectKtap(step) : void await this.#perform(step, index);
+        const cases = await this.#perform(step, index);
         steps.push({ step, text, result: "ok", at: this.#now, ...cases && { cases } });
       } catch (failure) {
         if (!(failure instanceof StepFailure)) throw failure;
@@ -189,7 +213,14 @@ export class ScenarioRun {
     return first === undefined ? undefined : new StepFailure("every step passed, but none expects that this VM fails", [first]);
   }
 
-  async #perform(step: Exclude<Step, { kind: "expect_ktap" }>, index: number): Promise<void> {
+  /** Does a step; the tests that it has read. */
+  async #perform(step: Step, index: number): Promise<readonly KtapCase[] | undefined> {
+    if (step.kind === "expect_ktap") return await this.#expectKtap(step);
+    if (step.kind === "run") return await this.#run(step, index);
+    return void await this.#take(step, index);
+  }
+
+  async #take(step: Exclude<Step, { kind: "expect_ktap" | "run" }>, index: number): Promise<void> {
     switch (step.kind) {
       case "boot":
         return;
@@ -249,17 +280,54 @@ export class ScenarioRun {
     if (!reader.begun) {
       throw end ? new StepFailure(`there is no report: ${endedText(end)}`, tail()) : this.#missed("report", step.within, tail());
     }
-    const cases = reader.cases(), failures = cases.filter(({ result }) => result === "failed");
-    if (isWhole && failures.length === 0) return cases;
-    const broken = isWhole
-      ? ""
-      : end
-      ? `${endedText(end)} before the end of the report; `
-      : `the report did not end within ${step.within / 1e9} s of virtual time; `;
-    const names = failures.slice(0, FAILURES_TOLD).map(({ path, message = "" }) => `${caseText(path)}: ${message}`);
-    const more = failures.length - names.length;
-    if (more > 0) names.push(`and ${more} more`);
-    throw new StepFailure(`${broken}${failures.length} of ${cases.length} tests failed`, names, cases);
+    return checkedCases(reader.cases(), isWhole ? undefined : this.#unfinished("report", step.within));
+  }
+
+  /** Runs a command at the prompt of a shell; the tests that it reports. */
+  async #run(step: Extract<Step, { kind: "run" }>, index: number): Promise<readonly KtapCase[] | undefined> {
+    const { of: console, run: command, within } = step, end = this.#now + within;
+    if (typeof command !== "string") throw new Error("a step that planScenario has not planned");
+    this.#console(console);
+    const last = () => this.#consoles.tail(console, TAIL);
+    const shown = (lines: readonly string[]) => lines.map((line) => `${console}| ${line}`);
+    if (!await this.#untilPrompt(step, console, end)) throw this.#missed("prompt", within, shown(last()));
+    const output = new ShellOutput(index), reader = new KtapReader(), tail: string[] = [];
+    this.#enter({ kind: "console", console, bytes: new TextEncoder().encode(typedLine(command, index)) });
+    const look = () => {
+      for (let line: string | undefined; output.status === undefined && (line = this.#consoles.takeLine(console)) !== undefined;) {
+        if (!output.take(line)) continue;
+        reader.add(line);
+        tail.push(line.trimEnd());
+        if (tail.length > TAIL) tail.shift();
+      }
+      return output.status !== undefined;
+    };
+    const isWhole = await this.#until(step, end, look, true), { status } = output;
+    const cases = reader.begun ? reader.cases() : undefined;
+    const broken = !isWhole
+      ? this.#unfinished("command", within)
+      : status === 0 || status === SKIPPED
+      ? undefined
+      : `exit status ${status}`;
+    if (cases) return checkedCases(cases, broken);
+    if (broken !== undefined) throw new StepFailure(broken, shown([...tail, ...isWhole ? [] : last()].slice(-TAIL)));
+    return status === SKIPPED ? [{ path: [command], result: "skipped", message: `exit status ${SKIPPED}` }] : undefined;
+  }
+
+  /** Waits for a prompt that stays, as a line of output may end like one. */
+  async #untilPrompt(step: Step, console: string, end: number): Promise<boolean> {
+    let since = Infinity;
+    return await this.#until(step, end, () => {
+      if (!isPrompt(this.#consoles.end(console))) since = Infinity;
+      else since = Math.min(since, this.#now);
+      return this.#now - since >= PROMPT_STAYS;
+    }, true);
+  }
+
+  /** Why a report or a command did not come to its end. */
+  #unfinished(what: "report" | "command", within: number): string {
+    const end = this.system.ended();
+    return end ? `${endedText(end)} before the end of the ${what}` : `the ${what} did not end within ${within / 1e9} s of virtual time`;
   }
 
   async #expectRows(step: Extract<Step, { kind: "expect_rows" }>): Promise<void> {
@@ -407,7 +475,7 @@ export class ScenarioRun {
     return rowsOf(REASONS, { table: "why", rows: this.#newest("why") }).map((row) => `${row.id} ${ruleLine(row)}`);
   }
 
-  #missed(what: "line" | "report" | "event" | "reason" | "end", within: number, details: readonly string[]): StepFailure {
+  #missed(what: "line" | "prompt" | "report" | "event" | "reason" | "end", within: number, details: readonly string[]): StepFailure {
     return new StepFailure(`no such ${what} within ${within / 1e9} s of virtual time`, details);
   }
 }

@@ -79,20 +79,42 @@ const tableName = v.picklist(LIST_TABLES, ({ input }) => {
   return wrong("is not a table", didYouMean(name, LIST_TABLES, `list them with ${hintText(hint("reference schema"))}`));
 });
 
+/** A path of the guest. */
+const place = v.pipe(text, v.regex(/^\/[^\0]*$/, mustBe("an absolute path", '"/opt/tests"')));
+
 /** The values of `boot` other than a name that `el2 run` takes: an image as the primary VM. */
 const primary = v.strictObject(described({
-  image: name,
+  image: v.optional(name),
   initrd: v.optional(name),
+  root: v.optional(name),
+  overlay: v.optional(v.union([v.array(name), v.record(place, name)], "is neither a list of folders nor a table of them"), []),
   append: v.optional(text),
   memory: v.optional(size, "256MiB"),
   cpus: v.optional(v.pipe(whole, v.minValue(1, outsideOf("1..8")), v.maxValue(8, outsideOf("1..8"))), 1),
 }, {
-  image: "a kernel or a bare-metal image, which runs as the primary VM",
+  image: "a kernel or a bare-metal image, which runs as the primary VM; by default the kernel of root",
   initrd: "initial ramdisk",
+  root: "root file system instead: debian or another Debian of the catalog, or a folder, which becomes the initial ramdisk",
+  overlay: "folders that are laid over the root at each start: a list, or a table with the place of each in the guest",
   append: "kernel command line",
   memory: "RAM of the primary VM",
   cpus: "physical CPUs",
 }));
+
+/** Bytes of a line that shells of initial ramdisks take. */
+const COMMAND_LINE = 900;
+const command = v.pipe(
+  name,
+  // deno-lint-ignore no-control-regex
+  v.regex(/^[^\0-\x09\x0b-\x1f\x7f]*$/, wrong("has a control character", "use spaces and newlines")),
+  v.check(
+    (source) => source.split("\n").every((line) => line.length <= COMMAND_LINE),
+    wrong(`has a line of more than ${COMMAND_LINE} characters`, "put it into a script in a folder of overlay"),
+  ),
+);
+const kselftest = v.strictObject(described({
+  kselftest: v.pipe(v.array(v.pipe(text, v.regex(/^[\w./-]+$/, "is not the name of a target"))), v.minLength(1, "names no target")),
+}, { kselftest: "targets (collections) of run_kselftest.sh, which a folder of overlay or root has" }));
 
 const OF = "name of the VM", CONSOLE = "name of the console's VM; without it, the machine's only console";
 /** Instead of a name, which has no spaces: the machine has one console. */
@@ -163,6 +185,13 @@ export const STEPS = {
     message: "what the run says at its end matches",
     within: WITHIN,
   })),
+  run: v.strictObject(
+    described({ run: v.union([command, kselftest], "is neither a command nor a table with kselftest"), of: ofConsole, within }, {
+      run: "runs a command, or targets of kselftest, at the prompt of a shell; fails by its exit status, or by a test that it reports",
+      of: CONSOLE,
+      within: WITHIN,
+    }),
+  ),
   inject: v.strictObject(described({ inject: rule }, { inject: "adds a fault rule" })),
   remove: v.strictObject(
     described({ remove: v.pipe(text, v.regex(new RegExp(`^(all|${idPattern("inject")})$`), 'is neither "all" nor inject:NUMBER')) }, {
@@ -291,6 +320,7 @@ function checkOrder(steps: readonly Step[], errors: ConfigErrors): void {
 /** A scenario whose steps that name no console have the machine's only one. */
 export function withConsole(scenario: Scenario, [console]: readonly string[]): Scenario {
   const steps = scenario.steps.map((step): Step => {
+    if (step.kind === "run") return step.of === ONLY_CONSOLE ? { ...step, of: console } : step;
     if (step.kind === "send") return step.to === ONLY_CONSOLE ? { ...step, to: console } : step;
     if (step.kind !== "expect_console" && step.kind !== "expect_no_console") return step;
     return step.of === ONLY_CONSOLE ? { ...step, of: console } : step;
@@ -302,7 +332,7 @@ export function withConsole(scenario: Scenario, [console]: readonly string[]): S
 export function describeStep(step: Step): string {
   switch (step.kind) {
     case "boot":
-      return `boot ${typeof step.boot === "string" ? step.boot : step.boot.image}`;
+      return `boot ${typeof step.boot === "string" ? step.boot : step.boot.image ?? step.boot.root}`;
     case "at":
       return `at ${step.at / 1e9} s`;
     case "send":
@@ -327,6 +357,8 @@ export function describeStep(step: Step): string {
       return `${step.of} ends: /${step.expect_vm_end}/`;
     case "expect_end":
       return `ends with ${step.expect_end}`;
+    case "run":
+      return `run ${typeof step.run === "string" ? step.run : `kselftest ${step.run.kselftest.join(" ")}`}`;
     case "inject":
       return `inject ${step.inject}`;
     case "remove":

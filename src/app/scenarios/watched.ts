@@ -14,6 +14,9 @@ import type { Step } from "./scenario.ts";
 /** Characters of a console that are kept for an expectation. */
 const KEPT = 1 << 20;
 
+/** Characters of a console's end: a prompt, and lines of the kernel after it. */
+const END = 2048;
+
 /** The consoles, as text that no expectation has met yet. */
 export class WatchedConsoles {
   readonly #texts = new Map<string, { readonly text: RecentText; missed: LinearRegex | undefined; readonly seen: ShownText }>();
@@ -39,6 +42,11 @@ export class WatchedConsoles {
   /** The first line that no expectation has met, without its end, which is met then. */
   takeLine(console: string): string | undefined {
     return this.#texts.get(console)?.text.takeLine();
+  }
+
+  /** The last characters that no expectation has met. */
+  end(console: string): string {
+    return this.#texts.get(console)?.text.tail(END) ?? "";
   }
 
   /** The last lines that no expectation has met. */

@@ -10,10 +10,9 @@ import { programDigest } from "../../kit/support/program-identity.ts";
 import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system/system.ts";
 import { writeSnapshot } from "./file.ts";
 import { snapshotOf } from "./save.ts";
+import { PROMPT } from "../../kit/support/text/shell.ts";
 import { node } from "../../kit/support/node-modules.ts";
 
-/** The end of a console's output when it is ready for input: a shell's prompt, or a login's. */
-export const PROMPT = /(?:[#$>]|login:) $/;
 /** Queries of the terminal, and colors: shells put them around their prompts. */
 const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
 /** Bytes at the end of output that are searched. */

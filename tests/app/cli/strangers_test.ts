@@ -267,11 +267,17 @@ const SCENARIOS: Readonly<Record<string, (place: Place) => readonly [step: strin
   "an image elsewhere": ({ secret }) => [`boot = { image = "${secret}" }`, `file ${secret} (ro)`],
   "an image by a link": () => ['boot = { image = "link.bin" }', "/home/secret.bin (ro)"],
   "a ramdisk elsewhere": ({ secret }) => [`boot = { image = "guest.bin", initrd = "${secret}" }`, `file ${secret} (ro)`],
+  "a root elsewhere": ({ home }) => [`boot = { image = "guest.bin", root = "${home}" }`, `folder ${home} (ro)`],
+  "an overlay elsewhere": (
+    { home },
+  ) => [`boot = { image = "guest.bin", initrd = "guest.bin", overlay = { "/x" = "${home}" } }`, `folder ${home} (ro)`],
   "a guest elsewhere": ({ secret }) => [`boot = "${secret}"`, `file ${secret} (ro)`],
   "a configuration elsewhere": () => ['boot = "../other.toml"', "configuration "],
   "what it sets": ({ secret }) => [`boot = "el2.toml"\nset = ["vm.a.symbols=${secret}"]`, `file ${secret} (ro)`],
   "its configuration's disk": () => ['boot = "disk.toml"', "/disk.img (rw)"],
 };
+
+const WRONG: Readonly<Record<string, RegExp>> = { "what it sets": /symbols/, "a root elsewhere": /it has no \/bin\/sh/ };
 
 for (const [name, of] of Object.entries(SCENARIOS)) {
   Deno.test(`a scenario needs consent for ${name}`, () =>
@@ -282,9 +288,10 @@ for (const [name, of] of Object.entries(SCENARIOS)) {
       await Deno.writeTextFile(`${folder}/../other.toml`, vm('image = "stranger/guest.bin"\n'));
       const scenario = readScenario(file, `el2_test = 1\n[[step]]\n${step}\n`);
       const plan = (consent = NEVER) => planScenario(scenario, undefined, consent);
-      // The ELF file is none: that is said once it may be read.
-      if (name !== "what it sets") assert.ok(await plan(hostConsent(["all"])));
-      else await assert.rejects(plan(hostConsent(["all"])), /symbols/);
+      // What is wrong with a file or a folder is said once it may be read.
+      const wrong = WRONG[name];
+      if (wrong === undefined) assert.ok(await plan(hostConsent(["all"])));
+      else await assert.rejects(plan(hostConsent(["all"])), wrong);
       const message = await refusal(plan(), name);
       assert.ok(message.startsWith(`scenario ${file}: `) && message.includes(asks), message);
     }));

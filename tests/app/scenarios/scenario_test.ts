@@ -20,7 +20,7 @@ function wrong(text: string): string[] {
 }
 
 async function run(scenario: Scenario) {
-  return await new ScenarioRun(scenario, await planScenario(scenario, undefined, TRUSTED.consent)).run();
+  return await new ScenarioRun(await planScenario(scenario, undefined, TRUSTED.consent)).run();
 }
 
 const outcomes = async (text: string) => (await run(readScenario("x.toml", text))).steps.map(({ result, message }) => message ?? result);

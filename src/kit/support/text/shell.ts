@@ -1,4 +1,7 @@
-// Words of a POSIX shell.
+// Words and prompts of a POSIX shell.
+
+/** The end of a console's output when it is ready for input: a shell's prompt, or a login's. */
+export const PROMPT = /(?:[#$>]|login:) $/;
 
 /** A text in single quotes, which a shell takes as it is. */
 export const shellQuoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

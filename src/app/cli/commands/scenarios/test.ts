@@ -15,8 +15,8 @@ import { parseDuration, parseWhole } from "../../common/values.ts";
 import { hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { documentText, TESTED } from "../../../../model/queries/documents.ts";
-import { planScenario } from "../../../scenarios/plan-scenario.ts";
-import { alone, type SessionPlan } from "../../../../model/plans/plan.ts";
+import { type PlannedScenario, planScenario } from "../../../scenarios/plan-scenario.ts";
+import { alone } from "../../../../model/plans/plan.ts";
 import { recordPast } from "../../../../session/recordings/file/recording-writer.ts";
 import type { ScenarioResult } from "../../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../../scenarios/scenario.ts";
@@ -100,16 +100,17 @@ function read(file: string): Scenario {
 
 /** Runs a scenario; the path of its recording where it failed. */
 async function runOne(jobs: Jobs, scenario: Scenario, { seed, timeout, recordings, allowHost }: RunOptions) {
-  let plan: SessionPlan;
+  let planned: PlannedScenario;
   try {
-    plan = await planScenario(scenario, seed, hostConsent(allowHost));
+    planned = await planScenario(scenario, seed, hostConsent(allowHost));
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error;
     throw new Failure(problemOf(error));
   }
+  const { plan } = planned;
   const { result, past } = await jobs.run({
     name: "scenario",
-    input: { scenario, plan, timeout: timeout === undefined ? undefined : timeout / 1e6 },
+    input: { planned, timeout: timeout === undefined ? undefined : timeout / 1e6 },
     plans: [alone(plan)],
     hear: ({ step, at }) => report(`el2: ${scenario.file}:${step.line}: t=${(at / 1e9).toFixed(3)}s`),
   });

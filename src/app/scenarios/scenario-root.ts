@@ -1,0 +1,103 @@
+// The initial ramdisk of a scenario's machine: a root (a Debian's of the catalog, or a folder), and
+// folders laid over it. They are read at each start.
+
+import { catalogPath } from "../catalog/catalog.ts";
+import { DEBIAN_NAMES } from "../configuration/plan-run.ts";
+import { hostPathOf, type HostResource } from "../../model/plans/host-resources.ts";
+import { withEntries, writeCpio } from "../../kit/formats/cpio.ts";
+import { readToEnd } from "../../kit/support/files/named-file.ts";
+import { UserError } from "../../kit/support/problem.ts";
+import { FolderArchive } from "./folder-archive.ts";
+
+/** A folder, and its place in the guest. */
+export interface Overlay {
+  /** As the scenario means it: relative to the working folder. */
+  readonly folder: string;
+  readonly place: string;
+}
+
+/** The root file system of a scenario's machine. */
+export interface RootChoice {
+  /** A Debian of the catalog, or the path of a folder. */
+  readonly root: string | undefined;
+  /** Path of a ramdisk that is there instead. */
+  readonly initrd: string | undefined;
+  readonly overlays: readonly Overlay[];
+}
+
+/** The script of kselftest's install target, in the folder of the tests. */
+const RUN_KSELFTEST = "run_kselftest.sh";
+/** Shells of a root file system, by the layouts of distributions. */
+const SHELLS = ["bin/sh", "usr/bin/sh"];
+
+/**
+ * PID 1 of a folder without /init: a shell on the console, with what a distribution mounts first.
+ */
+const INIT = `#!/bin/sh
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=vt100
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mount -t tmpfs tmp /tmp
+cd /root
+exec sh -i
+`;
+
+/** Whether a root is a guest's, which has a kernel, too. */
+export function isGuestRoot(root: string | undefined): root is string {
+  return root !== undefined && DEBIAN_NAMES.includes(root);
+}
+
+/** A file of a guest, as keys name it. */
+export function guestFile(guest: string, file: string): string {
+  return `catalog:${guest}/${file}`;
+}
+
+/** The folders that a root names, for the consent of the user. */
+export function rootUse({ root, overlays }: RootChoice): HostResource[] {
+  const folders = overlays.map(({ folder }) => folder);
+  return [...root === undefined || isGuestRoot(root) ? [] : [root], ...folders].map((folder) => hostPathOf("folder", folder, false));
+}
+
+/** A ramdisk; undefined where the machine has that of a file or of the catalog as it is. */
+export interface Ramdisk {
+  readonly bytes: Uint8Array;
+  /** Folders of the guest that have a kselftest's script. */
+  readonly kselftests: readonly string[];
+}
+
+/**
+ * Makes the ramdisk.
+ * @throws UserError
+ */
+export async function ramdiskOf(choice: RootChoice): Promise<Ramdisk> {
+  const { root, initrd, overlays } = choice;
+  const own = new FolderArchive();
+  if (root !== undefined && !isGuestRoot(root)) addRoot(own, root);
+  for (const { folder, place } of overlays) own.addContent(placeOf(folder), place);
+  const kselftests = own.entries.flatMap(({ path }) =>
+    `/${path}`.endsWith(`/${RUN_KSELFTEST}`) ? [`/${path.slice(0, -RUN_KSELFTEST.length - 1)}`] : []
+  );
+  const base = isGuestRoot(root)
+    ? readToEnd(await catalogPath(guestFile(root, "initrd-virtio")))
+    : initrd === undefined
+    ? undefined
+    : readToEnd(initrd);
+  return { bytes: base === undefined ? writeCpio(own.entries) : withEntries(base, own.entries), kselftests };
+}
+
+function addRoot(archive: FolderArchive, root: string): void {
+  archive.addContent(placeOf(root), "");
+  if (!SHELLS.some((path) => archive.has(path))) {
+    throw new UserError(`root ${root}: it has no /bin/sh`, "name the folder of a root file system");
+  }
+  for (const path of ["dev", "proc", "root", "sys", "tmp"]) archive.addFolder(path);
+  // The kernel opens the console before anything is mounted.
+  if (!archive.has("dev/console")) archive.add({ path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 });
+  if (!archive.has("init")) archive.add({ path: "init", kind: "file", permissions: 0o755, data: new TextEncoder().encode(INIT) });
+}
+
+/** Where a folder is, as the user has been asked for it: without links. */
+function placeOf(folder: string): string {
+  return hostPathOf("folder", folder, false).place;
+}

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { isPrompt, ShellOutput, typedLine } from "../../../src/app/scenarios/shell-run.ts";
+
+/** Output and exit status of a command in the lines of a console. */
+function outputOf(lines: readonly string[]) {
+  const output = new ShellOutput(3);
+  return { lines: lines.filter((line) => output.take(line)), status: output.status };
+}
+
+Deno.test("the output of a command is between the words that the shell prints, of which the kernel may tear one", () => {
+  const echo = typedLine("it's\nall", 3).split("\r");
+  assert.ok(echo.every((line) => line.length < 900 && !line.startsWith("el2-run-3-")), "the echo has none");
+  const begins = "el2-run-3-begins", ends = "el2-run-3-ends-7", torn = "el2-ru[    1.500000] usb 1-1: reset";
+  const wanted = { lines: ["a", "b"], status: 7 };
+  for (const before of [[begins, begins], [begins, torn], [torn, "n-3-begins", begins]]) {
+    for (const after of [[ends, ends], [ends, torn], [torn, "n-3-ends-7", ends]]) {
+      const lines = [...echo, ...before, "a", "b", ...after, "~ # "];
+      assert.deepEqual(outputOf(lines).status, 7);
+      assert.deepEqual(outputOf(lines).lines.filter((line) => line.length === 1), wanted.lines);
+    }
+  }
+  assert.deepEqual(outputOf([begins, "el2-run-2-ends-0", "el2-run-3-ends-"]).status, undefined, "another command, and half a word");
+});
+
+Deno.test("a prompt is one after which the kernel has printed, too; a line of output is none", () => {
+  for (
+    const end of ["~ # ", "a\r\n/ # ", "login: ", "~ # [    2.500000] random: crng init done\r\n", "$ [    2.500000] a\n[    2.600000] b\n"]
+  ) {
+    assert.ok(isPrompt(end), end);
+  }
+  for (const end of ["", "~ # ls", "~ # \r\n", "# [    2.500000] a\nb", "[    2.500000] # ", "[    2.500000] a: 5 # \n"]) {
+    assert.ok(!isPrompt(end), end);
+  }
+});
