@@ -81,6 +81,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerReplay,
     registerDiff,
     registerCompareRuns,
+    registerSession("link"),
     registerSession("mark"),
     registerSession("back"),
     registerSession("on"),

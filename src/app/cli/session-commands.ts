@@ -6,6 +6,7 @@ import { runDiagnose } from "./commands/session/diagnose.ts";
 import { runDisasm } from "./commands/session/disasm.ts";
 import { runEvents } from "./commands/session/events.ts";
 import { runTop } from "./commands/session/irq-top.ts";
+import { runLink } from "./commands/session/link.ts";
 import { runLogs } from "./commands/session/logs.ts";
 import { runMark } from "./commands/session/mark.ts";
 import { addDecode } from "./commands/session/rpc-decode.ts";
@@ -20,7 +21,7 @@ import { type Runner, sessionCommands } from "./common/argv.ts";
 import type { Register } from "./common/command.ts";
 
 const RUNNERS: ReadonlyMap<string, Runner> = new Map([
-  ...[runBreak, runConsole, runDiagnose, runDisasm, runEvents, runTop, runLogs, runMark],
+  ...[runBreak, runConsole, runDiagnose, runDisasm, runEvents, runTop, runLink, runLogs, runMark],
   ...[runSend, runSymbols, runStep, runDtb, runWhy],
 ]);
 

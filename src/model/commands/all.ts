@@ -9,6 +9,7 @@ import { CONSOLE, LOGS } from "./consoles.ts";
 import { INJECT } from "./faults.ts";
 import { INPUT, INPUT_COMMANDS } from "./input.ts";
 import { INTERRUPTS, IRQ_COMMANDS } from "./irq.ts";
+import { LINK } from "./link.ts";
 import { LINUX, LINUX_COMMANDS } from "./linux.ts";
 import { MEM_COMMANDS, MEMORY } from "./mem.ts";
 import { QUEUE_COMMANDS, QUEUES_OF_A_SESSION } from "./queue.ts";
@@ -28,7 +29,7 @@ export const GROUPS: readonly Group[] = [
 export const COMMANDS: readonly Command[] = [
   ...[...VM_COMMANDS, ...VCPU_COMMANDS, ...IRQ_COMMANDS, ...LINUX_COMMANDS, ...MEM_COMMANDS, ...CAPS_COMMANDS],
   ...[...QUEUE_COMMANDS, ...RPC_COMMANDS, CONSOLE, LOGS, ...QUESTIONS, TRACE_START, TRACE_STOP, TRACE_STATS, SYMBOLS],
-  ...[...TIME_COMMANDS, INJECT, ...INPUT_COMMANDS, STATE_HASH],
+  ...[...TIME_COMMANDS, LINK, INJECT, ...INPUT_COMMANDS, STATE_HASH],
 ];
 
 /** Tables whose rows commands of the program print, which are about sessions and files. */

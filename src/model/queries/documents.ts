@@ -49,6 +49,17 @@ export const SNAPSHOT_SAVED = define({
   fields: { file: { kind: "text", doc: "the file, as it was named" }, bytes: { kind: "size", doc: "its size" } },
 });
 
+export const LINKED = define({
+  name: "link",
+  version: 1,
+  commands: [hint("link")],
+  doc: "a link to a place of a recorded run",
+  fields: {
+    link: { kind: "text", doc: "the file and the place" },
+    command: { kind: "text", doc: "the command line that goes there" },
+  },
+});
+
 export const SNAPSHOT_VERIFIED = define({
   name: "snapshot.verify",
   version: 1,
@@ -500,6 +511,7 @@ export const DOCUMENTS: readonly Document[] = [
   SNAPSHOT_SAVED,
   SNAPSHOT_VERIFIED,
   PLACE,
+  LINKED,
   DIFF,
   COMPARE_RUNS,
   SNAPSHOT_DIFF,

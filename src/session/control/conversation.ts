@@ -57,6 +57,8 @@ const sessionInfo = v.object({
   logs: v.optional(v.string()),
   /** Absolute path of its configuration. */
   configuration: v.optional(v.string()),
+  /** Absolute path of the recording that it replays or writes. */
+  recording: v.optional(v.string()),
   /** Its starter. */
   by: v.optional(v.string()),
 });

@@ -122,7 +122,7 @@ export class SessionHub {
    */
   constructor(
     readonly machine: SessionClient,
-    readonly session: Pick<SessionInfo, "name" | "what" | "started" | "logs" | "configuration" | "by">,
+    readonly session: Pick<SessionInfo, "name" | "what" | "started" | "logs" | "configuration" | "recording" | "by">,
     readonly consoleLimit: number,
   ) {
     machine.onEvent = (event) => this.#event(event);

@@ -139,6 +139,7 @@ Deno.test("sessions in the background", async (t) => {
       "resume",
       "on",
       "back",
+      "link",
       "mark",
       "guests fetch",
       "guests add",

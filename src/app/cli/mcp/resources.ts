@@ -5,8 +5,8 @@ import { DOCUMENTS } from "./documents.ts";
 import type { RunProgram } from "./program.ts";
 import { Failure } from "../common/failure.ts";
 import type { Json } from "../../../model/queries/table.ts";
-import { RECORDING_START } from "../../../kit/support/files/written-files.ts";
 import { RecordingError } from "../../../session/recordings/file/recording.ts";
+import { isRecording } from "../start/plans/recordings.ts";
 import { plannedRecording } from "../start/plans/saved-plans.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
 
@@ -54,13 +54,6 @@ async function recordingFiles(): Promise<string[]> {
   const names: string[] = [];
   for await (const { name, isFile } of Deno.readDir(".")) if (isFile && name.endsWith(".rec")) names.push(name);
   return names.sort().filter(isRecording);
-}
-
-function isRecording(file: string): boolean {
-  using opened = Deno.openSync(file);
-  const start = new Uint8Array(RECORDING_START.length);
-  opened.readSync(start);
-  return new TextDecoder().decode(start) === RECORDING_START;
 }
 
 /**

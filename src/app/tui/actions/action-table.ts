@@ -74,6 +74,7 @@ export const ACTION_ROWS = [
     help: "copy the row, its id, JSON or command; or console text",
     hint: "copy",
   },
+  { name: "copy.link", context: "lists", keys: ["Y"], help: "copy a link to this place of the recording", command: hint("link") },
   {
     name: "filter.edit",
     context: "lists",

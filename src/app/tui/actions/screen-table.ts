@@ -4,6 +4,7 @@
 import type { NameIn } from "./action-table.ts";
 import type { TraceKind } from "../../../machine/abi/trace.ts";
 import type { IdKind } from "../../../model/queries/ids.ts";
+import type { SCREEN_NAMES } from "../../../model/commands/link.ts";
 import type { ListTable } from "../../../model/queries/query.ts";
 import { type Hint, hint } from "../../../kit/support/text/hint.ts";
 
@@ -12,8 +13,8 @@ type ShownIn = readonly [pane: string, table?: ListTable | "mem.owner"];
 
 interface ScreenRow {
   readonly key: string;
-  /** Its name in actions. */
-  readonly name: string;
+  /** Its name in actions and links. */
+  readonly name: (typeof SCREEN_NAMES)[number];
   /** Its name on its tab, and on a narrow one. */
   readonly title: string;
   readonly short: string;

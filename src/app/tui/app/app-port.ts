@@ -10,6 +10,7 @@ import type { UiState } from "./services/ui-state.ts";
 import type { LookWish } from "../look/theme.ts";
 import type { Books } from "../screens/books.ts";
 import type { FileCommand } from "../../configuration/keys/commands.ts";
+import type { LinkedScreens } from "../../../model/commands/link.ts";
 import type { Request } from "../../../model/protocol/protocol.ts";
 
 /** The application's requests to its surroundings. */
@@ -71,6 +72,10 @@ export interface AppOptions extends LookWish {
   readonly books?: Books;
   /** A recording is run again. */
   readonly replay?: boolean;
+  /** Absolute path of the recording that the session replays or writes. */
+  readonly recording?: string;
+  /** The screens of a link, shown first. */
+  readonly linked?: LinkedScreens;
   /** A tour of the screens. */
   readonly guide?: Guide;
   /** Wall time in ms; the process's by default. */

@@ -61,10 +61,13 @@ export class AppState {
   pressedKeys = 0;
   /** Keys that guests got. */
   typedKeys = 0;
+  /** Absolute path of the file that the run is in, if it is in one. */
+  recording: string | undefined;
   /** Columns and rows of the terminal. */
   size = { width: 0, height: 0 };
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
+    this.recording = options.recording;
     const clock = this.clock = options.clock ?? (() => performance.now());
     const changed = () => port.changed(false);
     this.asker = new Asker(port);

@@ -21,6 +21,7 @@ import { OtherSessions } from "./start/other-sessions.ts";
 import { OwnCommands } from "./doing/own-commands.ts";
 import { Profiles } from "./doing/profiles.ts";
 import { readRule } from "./doing/rules.ts";
+import { RunLinks } from "./doing/run-links.ts";
 import { SCRUBBER_FROM_BELOW, timeAt } from "./frame/scrubber.ts";
 import { SessionEvents } from "./session-events.ts";
 import { TextsOut } from "./texts-out.ts";
@@ -66,6 +67,7 @@ export class App {
       state,
       () => ({ handlers, lists, mouse, sessions, commands, pressedAt: (at) => drawing.pressedAt(at) }),
     );
+    const links = new RunLinks({ ...app, state, texts, navigation });
     const runner = new CommandRunner({
       ...app,
       typeInto: (vm) => consoles.typeInto(vm),
@@ -74,6 +76,8 @@ export class App {
       start: (what, allowHost) => void sessions.run(what, allowHost),
       startOff: () => sessions.off,
       travel: (to) => travel(BACK, { to }),
+      recorded: (path) => state.recording = path,
+      link: (values) => void links.copy(values),
     });
     const menus = new Menus({
       ...app,
@@ -92,7 +96,7 @@ export class App {
     // A missing handler is a type error.
     const handlers: Handlers = {
       ...{ ...lists.handlers, ...navigation.handlers, ...consoles.handlers, ...sizes.handlers },
-      ...{ ...machine.handlers, ...time.handlers, ...menus.handlers },
+      ...{ ...machine.handlers, ...time.handlers, ...menus.handlers, ...links.handlers },
       "rule.read": () => void readRule(app, options.books),
       "help.show": () => state.overlay = new HelpOverlay(state.keymap, drawing.here(), options.commands, options.program),
       "leave": () => port.leave(),
@@ -110,6 +114,7 @@ export class App {
     if (options.greeting) state.say(options.greeting);
     if (options.state) state.restore(options.state);
     else if (options.layout) windows.show(options.layout);
+    if (options.linked) links.open(options.linked);
   }
 
   /** The user's settings of the screens. */

@@ -7,15 +7,18 @@ import { LONGEST_COPY } from "../terminal/clipboard.ts";
 export class TextsOut {
   constructor(readonly state: AppState) {}
 
-  /** To the clipboard; text too long for terminals, to a file. */
-  copy(text: string): void {
+  /**
+   * To the clipboard; text too long for terminals, to a file.
+   * @param said instead of the text in the message
+   */
+  copy(text: string, said = text): void {
     if (text.length > LONGEST_COPY) {
       const accept = (name: string) => this.toFile(name, text, "too long for the clipboard:");
       this.state.overlay = new TextOverlay({ sign: "too long for the clipboard; write it to: ", text: "el2-copy.txt", accept });
       return;
     }
     this.state.port.copy(text);
-    this.state.say(`copied: ${text}`);
+    this.state.say(`copied: ${said}`);
   }
 
   /** Writes a text to a file, and shows a message with `what` and the path. */

@@ -1,5 +1,6 @@
 // Files that users name: their content, or in a few words why it cannot be read.
 
+import { relative } from "node:path";
 import { isOfSystem, writeWayOut } from "../system-error.ts";
 import { GiB, KiB, MiB } from "../values/sizes.ts";
 import { formatSize } from "../text/units.ts";
@@ -9,6 +10,12 @@ import { UnusableTarget } from "./open-target.ts";
 import { bytesForFile } from "../computer/huge-pages.ts";
 import { node } from "../node-modules.ts";
 import { type Problem, problemOf, UserError, within } from "../problem.ts";
+
+/** An absolute path as a user of this folder writes it. */
+export function pathFromHere(path: string): string {
+  const near = relative(Deno.cwd(), path);
+  return near.startsWith("..") ? path : near;
+}
 
 /** A file without an end, such as a terminal or /dev/zero, or one too large to read. */
 export class EndlessFile extends UserError {}

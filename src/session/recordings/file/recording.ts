@@ -12,6 +12,7 @@
 // Files above a size are not in it but in the cache, under their hash (`plan-files.ts`).
 
 import type { SessionPlan } from "../../../model/plans/plan.ts";
+import type { PlainPlace } from "../../../model/queries/move.ts";
 import type { RecordedRun } from "../../../model/plans/recorded-run.ts";
 import type { Maker } from "../../../kit/support/files/maker.ts";
 import { UserError } from "../../../kit/support/problem.ts";
@@ -20,6 +21,8 @@ export const SCHEMA = "el2.recording/2";
 
 export interface Recording extends RecordedRun {
   readonly plan: SessionPlan;
+  /** Only the run up to this place is meant: a link named it. */
+  readonly until?: PlainPlace;
 }
 
 /** The content of a recording's file, whose plan is still to be made. */

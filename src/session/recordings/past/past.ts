@@ -86,6 +86,7 @@ export class Past {
    * @param entered how many of the inputs had entered at the milestone
    * @param last instructions that were retired at the end: in the turn that began then, if at its
    * beginning they are fewer
+   * @param until a place before the end where it stays, whatever moment it is to go to
    */
   constructor(
     readonly system: System,
@@ -93,6 +94,7 @@ export class Past {
     readonly end: number = Infinity,
     entered = 0,
     readonly last: number = 0,
+    readonly until: number | TimeReached = Infinity,
   ) {
     this.#next = entered;
   }
@@ -118,36 +120,38 @@ export class Past {
   }
 
   #advance(to: Moment, milliseconds: number): boolean {
-    const { system } = this;
+    const { system, until } = this;
     const { machine } = system;
     const limit = performance.now() + milliseconds;
-    const time = isTime(to) ? to.time : undefined;
     const place = typeof to === "number" || isMidTurn(to) || isTime(to) ? undefined : to;
     const count = typeof to === "number" ? to : isMidTurn(to) ? to.instructions : Infinity;
-    system.stopAt(count);
+    const last = Math.min(count, isTime(until) ? Infinity : until);
+    const time = Math.min(isTime(to) ? to.time : Infinity, isTime(until) ? until.time : Infinity);
+    system.stopAt(last);
     system.kernelEvents.follow();
-    const there = time !== undefined
-      ? () => machine.time >= time
+    const there = isTime(to)
+      ? () => machine.time >= to.time
       : place
       ? () => !machine.inTurn && machine.boundary >= place.at
       : isMidTurn(to)
       ? () => machine.boundary > to.turn || machine.inTurn && system.instructions() >= count
       : () => system.instructions() >= count;
     while (!there() && performance.now() < limit) {
+      if (this.#isStaying) return true;
       if (!machine.inTurn) this.#enter();
       if (this.#suspended()) return true;
       if (this.#isAtEnd) return true;
       const end = machine.boundary < this.end ? this.end : Infinity;
       const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, end, place?.at ?? Infinity);
-      const nearer = time === undefined ? undefined : approach(system, time);
-      if (nearer) system.stopAt(nearer.instructions);
+      const nearer = time === Infinity ? undefined : approach(system, time);
+      if (nearer) system.stopAt(Math.min(nearer.instructions, last));
       const result = machine.run(upTo, Math.min(TURNS, nearer?.turns ?? TURNS));
       // Output of the past has been shown before.
       system.consoles.drain();
       system.events.drain();
       if (this.#suspended() || result.kind === "stopped") return true;
       if (result.kind !== "idle") continue;
-      const next = Math.min(result.next, upTo, time ?? Infinity);
+      const next = Math.min(result.next, upTo, time);
       if (next === Infinity) return true;
       machine.skipTo(next);
     }
@@ -156,6 +160,12 @@ export class Past {
     if (place?.settled && !this.#suspended()) machine.settle();
     this.#suspended();
     return true;
+  }
+
+  /** Whether it has come to the place where it stays. */
+  get #isStaying(): boolean {
+    const { system, until } = this;
+    return isTime(until) ? system.machine.time >= until.time : system.instructions() >= until;
   }
 
   get #isAtEnd(): boolean {

@@ -3,7 +3,7 @@
 import { alone, PlanError, type ReplayPlan } from "../../../model/plans/plan.ts";
 import type { Check, EndState, Input } from "../../../model/plans/recorded-run.ts";
 import { beginSystem } from "../../snapshots/begin.ts";
-import { Past } from "../past/past.ts";
+import { momentAt, Past } from "../past/past.ts";
 import type { Recording } from "../file/recording.ts";
 
 /** A difference between a run and its recording. */
@@ -114,14 +114,14 @@ export function describeDivergence({ at, instructions, what, recorded, now }: Di
 }
 
 /**
- * A machine at the start of a recorded run, which ends as the recording does; one that was cut off
- * ends with its last line.
+ * A machine at the start of a recorded run, which ends as the recording does, or where it is to;
+ * one that was cut off ends with its last line.
  * @param counts whether its core counts how often each instruction is executed
  * @throws PlanError if a file of its plan cannot be used
  */
-export function beginAgain({ plan, inputs, checks, end }: Recording, counts = false): Past {
+export function beginAgain({ plan, inputs, checks, end, until }: Recording, counts = false): Past {
   const begun = beginSystem(alone(plan), counts);
   if ("refused" in begun) throw new PlanError(begun.refused);
   const last = end ?? [...inputs, ...checks].sort((a, b) => a.at - b.at).at(-1);
-  return new Past(begun.system, inputs, last?.at ?? 0, 0, end?.end.instructions);
+  return new Past(begun.system, inputs, last?.at ?? 0, 0, end?.end.instructions, until && momentAt(until));
 }

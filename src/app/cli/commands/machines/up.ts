@@ -29,7 +29,7 @@ import { memoryBudgetOption } from "../../options/memory-budget.ts";
 import { logOption } from "../../options/look.ts";
 import { withLog } from "../../start/log.ts";
 import { type Planned, plannedOf } from "../../start/plans/planned.ts";
-import { recorded } from "../../start/plans/recorded.ts";
+import { recorded, recordedTo } from "../../start/plans/recorded.ts";
 import { hostConsent, typedBy } from "../../start/plans/consent.ts";
 import { planOfSnapshot } from "../../start/plans/snapshots.ts";
 import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";
@@ -234,7 +234,7 @@ async function serveSession(
   ownFolder(logs);
   const hub = new SessionHub(
     machine,
-    { ...session, started: new Date().toISOString(), logs, configuration: configurationOf(what) },
+    { ...session, started: new Date().toISOString(), logs, configuration: configurationOf(what), recording: recordedTo(plan) },
     memoryLimits(plan.memoryBudget).consoles,
   );
   const ended = Promise.withResolvers<number>();

@@ -10,10 +10,12 @@ import { Progress } from "../../common/progress.ts";
 import { parseWhole } from "../../common/values.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { anywayOption, hostOption } from "../../options/host.ts";
-import { readNamedRecording } from "../../start/plans/recordings.ts";
+import { fileOfLink, readNamedRecording } from "../../start/plans/recordings.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { readNamedSnapshot } from "../../start/plans/snapshots.ts";
 import { diffTraces, TRACE_START, type TraceDiff, type TraceDifference, TraceError } from "../../../../session/export/diff.ts";
+import type { Recording } from "../../../../session/recordings/file/recording.ts";
+import { placeOfRun } from "../../../../model/commands/kinds.ts";
 import { alone } from "../../../../model/plans/plan.ts";
 import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../../../../model/queries/documents.ts";
 import type { EventRow } from "../../../../model/queries/event-row.ts";
@@ -111,7 +113,7 @@ const STARTS: readonly (readonly [Kind, string])[] = [
 ];
 
 function kindOf(file: string): Kind | "empty" {
-  const start = firstBytes(file);
+  const start = firstBytes(fileOfLink(file));
   if (start.length === 0) return "empty";
   const text = new TextDecoder().decode(start);
   const found = STARTS.find(([, begins]) => text.startsWith(begins));
@@ -131,7 +133,7 @@ function firstBytes(file: string): Uint8Array {
 
 async function diffRecorded(a: string, b: string, { json, allowHost, anyway }: DiffOptions, entry: URL): Promise<boolean> {
   const consent = hostConsent(allowHost);
-  const [first, second] = [await readNamedRecording(a, consent, anyway), await readNamedRecording(b, consent, anyway)];
+  const [first, second] = upToOnePlace(await readNamedRecording(a, consent, anyway), await readNamedRecording(b, consent, anyway));
   using progress = new Progress("comparing", "instructions");
   const last = first.end && second.end && Math.min(first.end.end.instructions, second.end.end.instructions);
   const { compared, cut, difference } = await progress.during(runJob(entry, {
@@ -152,6 +154,18 @@ async function diffRecorded(a: string, b: string, { json, allowHost, anyway }: D
     output(`the runs are equal: ${compared} instructions\n`);
   }
   return difference === undefined;
+}
+
+/**
+ * Both runs up to the place that one of them has, as the other is longer.
+ * @throws Failure for two places
+ */
+function upToOnePlace(first: Recording, second: Recording): [Recording, Recording] {
+  const until = first.until ?? second.until;
+  if (first.until && second.until && placeOfRun.spell(first.until) !== placeOfRun.spell(second.until)) {
+    throw new Failure("diff: the links name two places", "give one of them, or the same");
+  }
+  return [{ ...first, until }, { ...second, until }];
 }
 
 async function diffSaved(a: string, b: string, { json, rows, allowHost, anyway }: DiffOptions, entry: URL): Promise<boolean> {

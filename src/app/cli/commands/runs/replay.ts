@@ -1,6 +1,7 @@
 // `el2 replay F`: a recorded run again.
 
 import type { Command } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
 import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { parseDuration, parsePlaceOfRun } from "../../common/values.ts";
@@ -8,9 +9,11 @@ import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budge
 import { asciiOption, logOption, plainOption, themeOption } from "../../options/look.ts";
 import { anywayOption, hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
-import { placeIn, readWithBytes } from "../../start/plans/recordings.ts";
-import { displayed, showSession } from "../../start/show.ts";
+import { onlyPlace, placeIn, readLinked } from "../../start/plans/recordings.ts";
+import { displayed, type DisplayOptions, showSession } from "../../start/show.ts";
+import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { PLACES_OF_RUN } from "../../../../model/commands/kinds.ts";
+import type { PlaceOfRun } from "../../../../model/queries/move.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
 import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
 
@@ -25,7 +28,7 @@ const parseEnd = (text: string) => text === "end" ? text : parsePlaceOfRun(text)
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
   withExits(program.command("replay"), EXITS)
     .description("replay a recording: the same run, instruction for instruction")
-    .argument("<file>", "recording")
+    .argument("<file>", `recording, or a link to a place of it (${hintText(hint("link"))})`)
     .option(
       "--verify",
       "compare memory and consoles with the recorded ones at the end, too; registers are always compared, every 10,000,000 instructions",
@@ -53,38 +56,54 @@ ${exitsText(EXITS)}
 
 Examples:
   el2 replay bug.rec --verify
-  el2 replay bug.rec --to 12.5s --tui`,
+  el2 replay bug.rec --to 12.5s --tui
+  el2 replay 'bug.rec#to=12.5s&screen=rpc'`,
     )
-    .action(async (file, options) => {
-      const tier = TIERS.find((one) => one === options.tier);
-      if (options.tier !== undefined && tier === undefined) {
-        throw new Failure(`--tier: "${options.tier}" is not a tier`, `use ${TIERS.join(", ")}`);
-      }
-      const { recording: { plan, ...recording }, bytes } = await readWithBytes(file, hostConsent(options.allowHost), options.anyway);
-      const { to, tui, verify = false, diskBudget } = options;
-      const hasStates = tui && diskBudget !== 0;
-      const path = hasStates ? (await import("../../../../session/recordings/past/states-path.ts")).statesPath(bytes) : undefined;
-      const replayed: SessionPlan = {
-        ...plan,
-        ...tier && { tier },
-        ...options.memoryBudget && { memoryBudget: options.memoryBudget },
-        diskBudget,
-        replay: {
-          recording,
-          verify,
-          to: to === undefined || to === "end" ? undefined : placeIn(recording, file, to),
-          // A comparison begins at the start.
-          states: path === undefined ? undefined : { path, begins: to !== undefined && !verify },
-        },
-      };
-      exit(
-        await showSession(entry, replayed, {
-          ...displayed(options),
-          title: `replay ${file.split("/").at(-1)}`,
-          names: plan.what.kind === "run",
-          headless: !options.tui,
-          console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : undefined,
-        }),
-      );
-    });
+    .action(async (named, options) => exit(await replay(entry, named, options)));
+}
+
+interface ReplayOptions extends DisplayOptions, Partial<Pick<SessionPlan, "memoryBudget" | "diskBudget">> {
+  readonly tier?: string;
+  readonly to?: PlaceOfRun | "end";
+  readonly tui?: true;
+  readonly verify?: true;
+  readonly allowHost?: readonly string[];
+  readonly anyway?: boolean;
+}
+
+async function replay(entry: URL, named: string, options: ReplayOptions): Promise<number> {
+  const tier = TIERS.find((one) => one === options.tier);
+  if (options.tier !== undefined && tier === undefined) {
+    throw new Failure(`--tier: "${options.tier}" is not a tier`, `use ${TIERS.join(", ")}`);
+  }
+  const { path, recording: { plan, ...recording }, bytes, linked } = await readLinked(
+    named,
+    hostConsent(options.allowHost),
+    options.anyway,
+  );
+  const { verify = false, diskBudget } = options, to = onlyPlace(options.to, recording), isOnScreens = options.tui || linked !== undefined;
+  const hasStates = isOnScreens && diskBudget !== 0;
+  const states = hasStates ? (await import("../../../../session/recordings/past/states-path.ts")).statesPath(bytes) : undefined;
+  const replayed: SessionPlan = {
+    ...plan,
+    ...tier && { tier },
+    ...options.memoryBudget && { memoryBudget: options.memoryBudget },
+    diskBudget,
+    replay: {
+      recording,
+      verify,
+      to: to === undefined || to === "end" ? undefined : placeIn(recording, path, to),
+      // A comparison begins at the start.
+      states: states === undefined ? undefined : { path: states, begins: to !== undefined && !verify },
+    },
+  };
+  return await showSession(entry, replayed, {
+    ...displayed(options),
+    title: `replay ${path.split("/").at(-1)}`,
+    recording: resolve(path),
+    linked,
+    names: plan.what.kind === "run",
+    headless: !isOnScreens,
+    console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : undefined,
+  });
 }

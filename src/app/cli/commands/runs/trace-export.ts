@@ -13,7 +13,7 @@ import { parseDuration, parseKinds } from "../../common/values.ts";
 import { NamedFile } from "../../common/named-file.ts";
 import { anywayOption, hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
-import { readNamedRecording } from "../../start/plans/recordings.ts";
+import { onlyPlace, readNamedRecording } from "../../start/plans/recordings.ts";
 import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../../../../machine/abi/trace.ts";
 import { Asker } from "../../../../session/control/asker.ts";
 import { MESSAGE_FILTER, MESSAGE_KINDS } from "../../../../session/export/message-capture.ts";
@@ -147,9 +147,12 @@ interface ReplayOptions {
 /** The events of a recording, which is run again. */
 async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowHost, anyway }: ReplayOptions): Promise<Recorded> {
   const { plan, ...recording } = await readNamedRecording(path, hostConsent(allowHost), anyway);
+  const place = onlyPlace(to === undefined ? undefined : { kind: "time", at: to } as const, recording);
   const client = connectEmbedded(entry);
   using progress = new Progress(`replaying ${path}`, "instructions");
-  const asker = new Asker(client), pages = new Pages(asker, filter), last = to === undefined ? recording.end?.end.instructions : undefined;
+  const asker = new Asker(client),
+    pages = new Pages(asker, filter),
+    last = place === undefined ? recording.end?.end.instructions : undefined;
   let over = false;
   const broken = Promise.withResolvers<never>();
   // It may reject when nothing awaits it.
@@ -166,7 +169,7 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
   try {
     client.send({
       kind: "start",
-      plan: { ...plan, replay: { recording, verify: false, to: to === undefined ? undefined : { kind: "time", at: to } } },
+      plan: { ...plan, replay: { recording, verify: false, to: place } },
     });
     client.send({ kind: "trace", kinds });
     const all = async () => {

@@ -8,7 +8,7 @@ import { checkedFilter } from "../../common/values.ts";
 import { NamedFile } from "../../common/named-file.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
-import { readNamedRecording } from "../../start/plans/recordings.ts";
+import { onlyPlace, readNamedRecording } from "../../start/plans/recordings.ts";
 import { TARMAC_START } from "../../../../kit/formats/tarmac.ts";
 import { alone } from "../../../../model/plans/plan.ts";
 import { withoutKind } from "../../../../model/queries/ids.ts";
@@ -39,6 +39,7 @@ export async function exportInstructions(entry: URL, command: string, path: stri
   if (filter !== undefined) checkedFilter("--filter", filter, INSTRUCTIONS);
   await using repeated = options.recording === undefined ? await runOf(options.session, consent) : undefined;
   const recording = repeated?.recordings[0] ?? await readNamedRecording(options.recording ?? "", consent, options.anyway);
+  onlyPlace(to, recording);
   const last = to ?? recording.end?.at;
   using progress = new Progress(`tracing ${path}`, "ns");
   file.write(TARMAC_START);

@@ -93,16 +93,18 @@ async function stageOf(entry: URL, { recording, run, session, to, theme, allowHo
   const { hostConsent, typedBy } = await import("../../start/plans/consent.ts");
   const { Stage, withoutNetworkFor } = await import("../../start/screens/stage.ts");
   if (recording !== undefined) {
-    const { placeIn, readNamedRecording } = await import("../../start/plans/recordings.ts");
-    const { plan, ...recorded } = await readNamedRecording(recording, hostConsent(allowHost), anyway);
+    const { onlyPlace, placeIn, readLinked } = await import("../../start/plans/recordings.ts");
+    const { path, recording: { plan, ...recorded }, linked } = await readLinked(recording, hostConsent(allowHost), anyway);
+    const place = onlyPlace(to, recorded);
     withoutNetworkFor(plan);
     const stage = Stage.ofPlan(entry, {
       ...plan,
-      replay: { recording: recorded, verify: false, to: to && placeIn(recorded, recording, to) },
+      replay: { recording: recorded, verify: false, to: place && placeIn(recorded, path, place) },
     }, {
-      title: `replay ${recording.split("/").at(-1)}`,
+      title: `replay ${path.split("/").at(-1)}`,
       theme,
       replay: true,
+      linked,
     });
     await stage.ready();
     await stage.runToEnd();

@@ -1,8 +1,12 @@
 // The plan of a run that is recorded.
 
+import { resolve } from "node:path";
 import { Failure } from "../../common/failure.ts";
 import { checkNamedFile } from "../../common/named-file.ts";
 import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
+
+/** Absolute path of the file that a run is recorded to. */
+export const recordedTo = ({ record }: SessionPlan): string | undefined => record && resolve(record.path);
 
 /**
  * The plan, recorded to `path`.

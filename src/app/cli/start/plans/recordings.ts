@@ -8,21 +8,37 @@ import { type Recording, RecordingError } from "../../../../session/recordings/f
 import { noMark, type PlaceOfRun, type PlainPlace } from "../../../../model/queries/move.ts";
 import { plannedRecording } from "./saved-plans.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
+import { type LinkedScreens, readLink } from "../../../../model/commands/link.ts";
+import { isOfSystem } from "../../../../kit/support/system-error.ts";
+import { RECORDING_START } from "../../../../kit/support/files/written-files.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 
-/** A recording, and the content of its file. */
+/** A recording, the content of its file, and the place in it that a link named. */
 interface NamedRecording {
+  readonly path: string;
   readonly recording: Recording;
   readonly bytes: Uint8Array;
+  /** The screens of a link, if it names any. */
+  readonly linked: LinkedScreens | undefined;
 }
 
 /**
  * A recording named by a user, whose machine may read the disks that it names.
+ * @param named its file, or a link to a place: then its run is meant up to there
  * @param anyway whether it may be of another engine
  * @throws Failure if it is not a recording, or without consent
  */
-export async function readNamedRecording(file: string, consent: Consent, anyway?: boolean): Promise<Recording> {
-  return (await readWithBytes(file, consent, anyway)).recording;
+export async function readNamedRecording(named: string, consent: Consent, anyway?: boolean): Promise<Recording> {
+  return (await readLinked(named, consent, anyway)).recording;
+}
+
+/**
+ * A place of which only one may be given, by an option or by a link.
+ * @throws Failure for two
+ */
+export function onlyPlace<T>(option: T | undefined, { until }: Pick<Recording, "until">): T | PlainPlace | undefined {
+  if (option !== undefined && until !== undefined) throw new Failure("--to and #to= are mutually exclusive", "give one");
+  return option ?? until;
 }
 
 /**
@@ -37,8 +53,34 @@ export function placeIn({ marks = [] }: Pick<Recording, "marks">, file: string, 
   throw new Failure(`${file} has no marks`, "use a count of instructions or a virtual time, for example 120000 or 12ms");
 }
 
-/** The same with the content of its file. */
-export async function readWithBytes(file: string, consent: Consent, anyway?: boolean): Promise<NamedRecording> {
+/** Whether a file begins as a recording does. */
+export function isRecording(path: string): boolean {
+  using file = Deno.openSync(path);
+  const start = new Uint8Array(RECORDING_START.length);
+  file.readSync(start);
+  return new TextDecoder().decode(start) === RECORDING_START;
+}
+
+/** Whether there is a file of this name. */
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && isOfSystem(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * The file of a link, or of a name alone.
+ * @throws ArgumentError for a wrong place of it
+ */
+export const fileOfLink = (named: string): string => readLink(named, isThere).path;
+
+/** The same in its parts. */
+export async function readLinked(named: string, consent: Consent, anyway?: boolean): Promise<NamedRecording> {
+  const { path: file, place: { to, ...screens } } = readLink(named, isThere);
   let recording: Recording, bytes: Uint8Array;
   try {
     bytes = readToEnd(file);
@@ -49,5 +91,11 @@ export async function readWithBytes(file: string, consent: Consent, anyway?: boo
   }
   const resources = withoutConnections(outsideResources(recording.plan));
   checkUse(sourceFile("recording", file, () => digest(bytes)), resources, consent);
-  return { recording: { ...recording, plan: { ...recording.plan, places: placesOf(resources) } }, bytes };
+  const until = to && placeIn(recording, file, to), plan = { ...recording.plan, places: placesOf(resources) };
+  return {
+    path: file,
+    recording: { ...recording, plan, until },
+    bytes,
+    linked: Object.values(screens).some((one) => one !== undefined) ? screens : undefined,
+  };
 }

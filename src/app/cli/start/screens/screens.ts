@@ -7,6 +7,7 @@ import { profilerOf } from "./profiler.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, SCREENS, starter } from "./start-session.ts";
 import { takeOpening } from "./opening.ts";
+import { recordedTo } from "../plans/recorded.ts";
 import { type ScreenSurroundings, surroundings, uiOfFile } from "../look/surroundings.ts";
 import type { Look } from "../look/terminal-look.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
@@ -46,6 +47,10 @@ export interface ShownMachine {
   readonly readOnly?: boolean;
   /** Absolute path of the configuration. */
   readonly configuration?: string;
+  /** Absolute path of the recording that is run again. */
+  readonly recording?: string;
+  /** The screens of a link, shown first. */
+  readonly linked?: TuiOptions["linked"];
 }
 
 let process: TerminalPort | undefined;
@@ -66,13 +71,14 @@ export async function showOnScreens(
 ): Promise<number> {
   const called = defaultName(options.title);
   const name = await freeName(called);
-  const commands = commandOptions(looks.commands, name);
+  const commands = commandOptions(looks.commands, name), recording = options.recording ?? recordedTo(plan);
   const hub = new SessionHub(client, {
     name,
     what: options.title,
     started: new Date().toISOString(),
     logs: undefined,
     configuration: options.configuration,
+    recording,
     by: SCREENS,
   }, memoryLimits(plan.memoryBudget).consoles);
   // As a signal does, also while another session is shown.
@@ -91,6 +97,8 @@ export async function showOnScreens(
         readOnly: options.readOnly,
         ...beside(entry, name),
         replay: plan.replay !== undefined,
+        recording,
+        linked: first ? options.linked : undefined,
         guide: options.guide,
         state: options.guide ? undefined : await loadUiState(called, options.configuration),
         ...looks,
@@ -184,6 +192,7 @@ async function showAttached(
       title: info.name,
       greeting: greeting ?? looks.note,
       readOnly,
+      recording: info.recording,
       ...beside(entry, info.name),
       logs: info.logs,
       log: `${sessionFolder()}/${info.name}.log`,

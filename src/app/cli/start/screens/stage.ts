@@ -13,6 +13,7 @@ import type { SessionPlan } from "../../../../model/plans/plan.ts";
 import { connectEmbedded } from "../../../../session/worker/client.ts";
 import { Screen } from "../../../tui/terminal/cells.ts";
 import type { ColorDepth } from "../../../tui/terminal/color.ts";
+import type { AppOptions } from "../../../tui/app/app-port.ts";
 import { Offscreen } from "../../../tui/app/offscreen.ts";
 import { wayOutText } from "../../../../kit/support/text/way-out.ts";
 import { LIST_SESSIONS } from "../../common/session.ts";
@@ -39,6 +40,8 @@ interface StageOptions {
   readonly ui?: FileUi;
   readonly readOnly?: boolean;
   readonly replay?: boolean;
+  /** The screens of a link, shown first. */
+  readonly linked?: AppOptions["linked"];
 }
 
 /** Requirements of a stage on a connection. */
@@ -66,7 +69,7 @@ export class Stage implements Disposable {
   /** Questions and requests beside those of the screens. */
   readonly asker: Asker;
 
-  private constructor(client: Connected, { title, theme, ui = DEFAULT_UI, readOnly, replay }: StageOptions) {
+  private constructor(client: Connected, { title, theme, ui = DEFAULT_UI, readOnly, replay, linked }: StageOptions) {
     this.#client = client;
     this.title = title;
     // A picture is the same for every user.
@@ -76,6 +79,7 @@ export class Stage implements Disposable {
       title,
       readOnly,
       replay,
+      linked,
       blocks: false,
       clock: () => performance.now() + this.#skipped,
     });

@@ -16,6 +16,7 @@ import { fieldLines } from "../../panes/row-lines.ts";
 import { ArgumentError, type Arguments, completed, type Typed, type ValuesOf } from "../../../../model/commands/argument.ts";
 import type { Command, Question } from "../../../../model/commands/command.ts";
 import { CONSOLE, consoleName, LOGS } from "../../../../model/commands/consoles.ts";
+import { LINK } from "../../../../model/commands/link.ts";
 import { narrowed } from "../../../../model/commands/lists.ts";
 import { doneText, hintFor, lineFor, pathOf } from "../../../../model/commands/words.ts";
 import { EVENTS_OF_A_SESSION, eventsOf } from "../../../../model/commands/questions.ts";
@@ -43,6 +44,10 @@ export interface RunnerServices extends AppServices {
   readonly startOff: () => string | undefined;
   /** Shows another place of the run. */
   readonly travel: (to: PlaceOfRun) => void;
+  /** The run is in a file, whose absolute path this is. */
+  readonly recorded: (path: string) => void;
+  /** Copies a link to a place of it. */
+  readonly link: (values: ValuesOf<typeof LINK.args>) => void;
 }
 
 /** How a command is run. */
@@ -70,6 +75,7 @@ export class CommandRunner {
   readonly #own: ReadonlyMap<string, OwnWay> = new Map([
     own(CONSOLE, { run: (values) => this.#console(values) }),
     own(EVENTS_OF_A_SESSION, { run: (values) => this.#events(values), when: ({ follow }) => follow === true }),
+    own(LINK, { run: (values) => this.app.link(values) }),
     own(LOGS, { run: () => this.app.showConsoles() }),
     own(RECORD_SAVE, { run: ({ file }) => void this.#record(file), hint: () => undefined, off: () => this.#readOnly }),
     own(RUN, {
@@ -250,7 +256,10 @@ export class CommandRunner {
   async #record(file: string): Promise<void> {
     const { app } = this, problem = await app.asker.saveRecording(resolve(file));
     if (problem) app.say(problemText(problem), "refused");
-    else app.say(`${file}: the run so far; ${hintText(hint("replay", file, { verify: true }))} repeats it`, "ok");
+    else {
+      app.recorded(resolve(file));
+      app.say(`${file}: the run so far; ${hintText(hint("replay", file, { verify: true }))} repeats it`, "ok");
+    }
     app.changed();
   }
 }

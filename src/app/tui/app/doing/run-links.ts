@@ -1,0 +1,72 @@
+// Links to places of a recorded run: the one that a key copies, and the one that the screens open
+// with.
+
+import { resolve } from "node:path";
+import type { AppServices } from "../services/app-services.ts";
+import type { Navigation } from "./navigation.ts";
+import { SCREENS } from "../../actions/screen-table.ts";
+import { placeOf } from "../../look/links.ts";
+import { type FilteredPane, isFiltered } from "../../panes/pane.ts";
+import { TablePane } from "../../panes/table-pane.ts";
+import { hintAt, LINK, type LinkedScreens, linkText, NOT_RECORDED, shownPlace } from "../../../../model/commands/link.ts";
+import type { GivenOf } from "../../../../model/commands/argument.ts";
+import type { GroupHandlers } from "../../actions/action-handlers.ts";
+import { hintText } from "../../../../kit/support/text/hint.ts";
+import { problemText } from "../../../../kit/support/problem.ts";
+import { pathFromHere } from "../../../../kit/support/files/named-file.ts";
+
+/** Values of a link that is made, with the file of its run. */
+type Given = GivenOf<typeof LINK.args>;
+
+/** Services that links use. */
+interface LinkServices extends AppServices {
+  /** With the absolute path of the file that the run is in, if it is in one. */
+  readonly state: { readonly recording: string | undefined };
+  readonly texts: { copy(text: string, said: string): void };
+  readonly navigation: Pick<Navigation, "jump">;
+}
+
+export class RunLinks {
+  readonly handlers = { "copy.link": () => void this.copy(this.#here) } satisfies GroupHandlers;
+
+  constructor(readonly app: LinkServices) {}
+
+  /** Shows the screen and the row of a link. */
+  open({ screen, select, filter }: LinkedScreens): void {
+    const { windows, say } = this.app, key = SCREENS.find(({ name }) => name === screen)?.key;
+    if (key !== undefined) windows.show(key);
+    const place = select === undefined ? undefined : placeOf(select);
+    if (select !== undefined && (place?.screen === key || key === undefined)) this.app.navigation.jump(select);
+    else if (select !== undefined && windows.focus instanceof TablePane) windows.focus.select(select);
+    const pane = this.#filtered;
+    if (filter === undefined) return;
+    if (!pane) return say(`/${filter}: nothing on this screen can be filtered`, "bad");
+    windows.focusOn(pane);
+    pane.setFilter(filter);
+    if (pane.filterError) say(`/${filter}: ${problemText(pane.filterError.problem)}`, "bad");
+  }
+
+  /** The pane whose filter a link has. */
+  get #filtered(): FilteredPane | undefined {
+    const { screen, focus } = this.app.windows;
+    return isFiltered(focus) ? focus : screen.panes.find(isFiltered);
+  }
+
+  /** Copies a link: to the place that is shown, if it names none. */
+  async copy({ file, ...given }: Given): Promise<void> {
+    const { app } = this, recording = file ?? app.state.recording;
+    if (recording === undefined) return app.say(problemText(NOT_RECORDED), "bad");
+    const path = pathFromHere(resolve(recording)), to = given.to ?? shownPlace(await app.asker.ask({ table: "time.ls", args: {} }));
+    app.texts.copy(linkText(path, { ...given, to }), hintText(hintAt(path, { ...given, to })));
+    app.changed();
+  }
+
+  /** The screen, the row and the filter that are shown. */
+  get #here(): LinkedScreens {
+    const { screen, focus } = this.app.windows, id = focus.selection?.row.id;
+    const select = id !== undefined && placeOf(id)?.screen === screen.key ? id : undefined;
+    // A link opens on that pane.
+    const filter = isFiltered(focus) && (select !== undefined || focus === this.#filtered) ? focus.filterText : "";
+    return { screen: screen.entry.name, select, ...filter !== "" && { filter } };
+  }
+}
