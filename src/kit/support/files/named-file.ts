@@ -1,6 +1,5 @@
 // Files that users name: their content, or in a few words why it cannot be read.
 
-import { relative } from "node:path";
 import { isOfSystem, writeWayOut } from "../system-error.ts";
 import { GiB, KiB, MiB } from "../values/sizes.ts";
 import { formatSize } from "../text/units.ts";
@@ -13,8 +12,8 @@ import { type Problem, problemOf, UserError, within } from "../problem.ts";
 
 /** An absolute path as a user of this folder writes it. */
 export function pathFromHere(path: string): string {
-  const near = relative(Deno.cwd(), path);
-  return near.startsWith("..") ? path : near;
+  const here = `${Deno.cwd()}/`;
+  return path.startsWith(here) ? path.slice(here.length) : path;
 }
 
 /** A file without an end, such as a terminal or /dev/zero, or one too large to read. */
