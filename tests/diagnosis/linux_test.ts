@@ -3,66 +3,22 @@
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { type CpioEntry, writeCpio } from "../../src/kit/formats/cpio.ts";
 import { readDevicetree } from "../../src/machine/devicetree/reader.ts";
 import { cells, type DevicetreeNode, node } from "../../src/machine/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/machine/devicetree/writer.ts";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
 import type { LinuxFinding, NotRun } from "../../src/model/queries/facts/linux-finding.ts";
-import { once } from "../../src/cpu/isa/names/once.ts";
-import { guestProgram } from "../guests/programs.ts";
 import { Debian } from "../inside/linux/debian.ts";
 import type { DevicePlan } from "../../src/machine/virtio/plan.ts";
+import { ASKED, assertSick, B, BL, branch, NOP, patch, PATIENCE, ramdisk, verdictOn, waiting } from "./broken-linux.ts";
 import { type FactPart, fits } from "./class-guests.ts";
 import { panicsAtOnce } from "./soon.ts";
 import { LONG } from "../support/long.ts";
 
-/**
- * Virtual time (ns) between two questions, to break in, and of a healthy life; the first two also
- * for tasks that the kernel reports as hung after two minutes.
- */
-const ASKED = 20e6, PATIENCE = 20e9, LIFE = 3e9, HANGS = { asked: 10e9, patience: 300e9 };
-/** Lines of a verdict that have its cause, its place and its way out. */
-const FIRST_LINES = 4;
-
-const FOLDERS: readonly CpioEntry[] = ["dev", "bin", "lib"].map((path) => ({ path, kind: "folder", permissions: 0o755 }));
-const CONSOLE: CpioEntry = { path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 };
-const program = once(() => guestProgram("broken-init"));
-
-/** A ramdisk with these files, by path: the program where no bytes are given. */
-async function ramdisk(files: Readonly<Record<string, Uint8Array | string | undefined>>, permissions = 0o755): Promise<Uint8Array> {
-  const built = await program();
-  assert.ok(built.kind === "file");
-  const bytes = (content: Uint8Array | string | undefined) => typeof content === "string" ? new TextEncoder().encode(content) : content;
-  const entries = Object.entries(files).map(([path, content]): CpioEntry => (
-    { path, kind: "file", permissions, data: bytes(content) ?? built.data }
-  ));
-  return writeCpio([...FOLDERS, CONSOLE, ...entries]);
-}
-
-/** A Linux whose process 1 waits to hear how it has to end. */
-const waiting = once(async () => {
-  const debian = await Debian.start("bookworm", {
-    initrd: await ramdisk({ init: undefined }),
-    append: "console=ttyAMA0 softlockup_panic=1 watchdog_thresh=1",
-  });
-  debian.until(/how\?/);
-  return debian;
-});
-
-const verdictOn = (debian: Debian) => debian.rows("diagnose", { filter: "id=vm:host" })[0];
-
-/** Runs until it is not healthy any more, and expects a fact. */
-function assertSick(debian: Debian, fact: FactPart, lines: RegExp, { asked, patience } = { asked: ASKED, patience: PATIENCE }): void {
-  for (let time = 0; verdictOn(debian)?.healthy ?? true; time += asked) {
-    assert.ok(time < patience && debian.run(asked), `${verdictOn(debian)?.text}\n${debian.shown.slice(-500)}`);
-  }
-  const row = verdictOn(debian);
-  const first = diagnosisLines(row).slice(0, FIRST_LINES).join("\n");
-  assert.ok(fits(row.fact, fact), `${JSON.stringify(row.fact)}\n${first}`);
-  assert.match(first, lines);
-  assert.match(first, /way out: /);
-}
+/** Virtual time (ns) of a healthy life. */
+const LIFE = 3e9;
+/** `ASKED` and `PATIENCE` for tasks that the kernel reports as hung after two minutes. */
+const HANGS = { asked: 10e9, patience: 300e9 };
 
 /** It panics, and has the cause at that instant. */
 function assertBreaks(debian: Debian, cause: Partial<LinuxFinding>, lines: RegExp): void {
@@ -155,14 +111,6 @@ const UNDEFINED = [0], LOAD_NULL = [0xd280_0001, 0xf940_0021], FOREVER = [0x1400
 /** A branch to address 0; a store to the code; BRK, as BUG() has it; pushes without end. */
 const JUMP_NULL = [0xd280_0001, 0xd61f_0020], STORE_CODE = [0x1000_0001, 0xf900_003f], BUG = [0xd421_0000];
 const PUSH_FOREVER = [0xa9bc_7bfd, 0x17ff_ffff], SLEEP_MASKED = [0xd503_4fdf, 0xd503_207f, 0x17ff_ffff];
-const NOP = 0xd503_201f, BL = 0x9400_0000, B = 0x1400_0000;
-
-/** Writes instructions over a function of the kernel, or at an address: that defect. */
-function patch(debian: Debian, at: string | bigint, words: readonly number[]): void {
-  debian.write(typeof at === "string" ? debian.symbol(at) : at, new Uint8Array(Uint32Array.from(words).buffer));
-}
-
-const branch = (kind: number, from: bigint, to: bigint) => kind + Number((to - from) / 4n & 0x3ff_ffffn);
 
 /** Leaves out the call of a function in another one, of which one name is that of this kernel. */
 function dropCall(debian: Debian, names: readonly string[], callee: string): void {

@@ -114,6 +114,20 @@ static void ask_system(void) {
   call3(SYS_SYSINFO, (long)information, 0, 0);
 }
 
+/* Writes the lines of its console to the kernel's log. */
+static void write_log(void) {
+  static char line[512];
+  long file = call3(SYS_OPENAT, CWD, (long)"/dev/kmsg", WRITE_ONLY);
+  for (;;) call3(SYS_WRITE, file, (long)line, call3(SYS_READ, 0, (long)line, sizeof line));
+}
+
+/* The kernel reports, and does not panic. */
+static void report_only(void) {
+  mount_proc();
+  write_to("/proc/sys/kernel/softlockup_panic", "0");
+  write_to("/proc/sys/kernel/hung_task_timeout_secs", "3");
+}
+
 __attribute__((used)) static void work(void) {
   static char way[64];
   call3(SYS_WRITE, 1, (long)"how?\n", 5);
@@ -140,6 +154,8 @@ __attribute__((used)) static void work(void) {
   if (same(way, "sysrq")) mount_proc(), write_to("/proc/sysrq-trigger", "c");
   if (same(way, "sysrq-restart")) mount_proc(), write_to("/proc/sysrq-trigger", "b");
   if (same(way, "sysrq-off")) mount_proc(), write_to("/proc/sysrq-trigger", "o"), stay();
+  if (same(way, "kmsg")) write_log();
+  if (same(way, "report-child-sysinfo")) report_only(), start_child(ask_system), stay();
   if (same(way, "log-twice")) read_log_twice(), stay();
   if (same(way, "log-twice-panic")) read_log_twice(), write_to("/proc/sys/kernel/hung_task_panic", "1"), stay();
   if (same(way, "warn-panic")) mount_proc(), write_to("/proc/sys/kernel/panic_on_warn", "1"), ask_system(), stay();

@@ -37,12 +37,14 @@ export class Reading {
   /**
    * @param vm the VM's name
    * @param vcpus those that are in the kernel
+   * @param now virtual time (ns), where there is one
    */
   constructor(
     readonly vm: string,
     readonly kernel: LinuxKernel,
     readonly memory: VirtualMemory,
     readonly vcpus: readonly KernelRegisters[] = [],
+    readonly now?: number,
   ) {}
 
   /** The structure of this type at an address. */

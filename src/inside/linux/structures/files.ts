@@ -131,6 +131,15 @@ function* mountsOf(reading: Reading, of: string): Generator<{ mount: Struct; roo
   for (const mount of mounts) yield { mount, root };
 }
 
+/**
+ * Whether a file system of a disk is mounted, and takes no writes. An XFS that has shut down has no
+ * flag of that in `s_flags`.
+ */
+export function isMountedWithoutWrites(reading: Reading, disk: string): boolean {
+  const blocks = reading.rows("mounts", () => mountsOf(reading, "mounts"), ({ mount }) => mount.at("mnt.mnt_sb", "super_block"));
+  return blocks.some((block) => block.text("s_id") === disk && (typeOf(block) === "xfs" || (block.big("s_flags") & BLOCK_READONLY) !== 0n));
+}
+
 /** Undefined for a mount that the process cannot see. */
 function mountRow(reading: Reading, mount: Struct, seen: Root): MountRow | undefined {
   const block = mount.at("mnt.mnt_sb", "super_block"), root = mount.at("mnt.mnt_root", "dentry");

@@ -10,7 +10,7 @@ import { BadMemory } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
-type LogRow = RowOf<LinuxTables["linux.log"]>;
+export type LogRow = RowOf<LinuxTables["linux.log"]>;
 
 const OF = "log";
 const STATE_SHIFT = 62n, NUMBER = (1n << STATE_SHIFT) - 1n;
@@ -45,6 +45,64 @@ export function readLog(reading: Reading): LogRow[] {
   return reading.rows(OF, () => numbersIn(ring), (number) => recordOf(reading, ring, number, at));
 }
 
+/** A record that nothing can change any more. */
+export interface LogPlace {
+  readonly number: bigint;
+  readonly t: bigint;
+}
+
+/** The records after a place. */
+export interface LaterLog {
+  /** Whether the ring still has the record there; if not, `rows` are all records. */
+  readonly continues: boolean;
+  readonly rows: readonly LogRow[];
+  /** The last of them that nothing can change any more. */
+  readonly place: LogPlace | undefined;
+  /** Sequence number of the oldest record in the ring; undefined without one. */
+  readonly oldest: number | undefined;
+}
+
+/** The records after a place up to the first that is not finished, the oldest first. */
+export function readLogAfter(reading: Reading, place: LogPlace | undefined): LaterLog | undefined {
+  return reading.tried(OF, () => {
+    const ring = ringOf(reading), continues = place !== undefined && timeAt(reading, ring, place.number) === place.t;
+    const numbers = numbersIn(continues ? { ...ring, first: place.number + 1n & NUMBER } : ring);
+    let last = continues ? place : undefined;
+    const rows: LogRow[] = [];
+    for (const number of last?.number === ring.last ? [] : numbers) {
+      reading.spend();
+      const state = stateAt(reading, ring, number);
+      // As the kernel's own readers, it waits for a record that is being written.
+      if (state !== undefined && state <= COMMITTED) break;
+      const t = timeAt(reading, ring, number);
+      if (t === undefined) continue;
+      const row = reading.tried(OF, () => recordOf(reading, ring, number, () => null));
+      if (row) rows.push(row);
+      last = { number, t };
+    }
+    return { continues, rows, place: last, oldest: infoAt(reading, ring, ring.first).number("seq") };
+  });
+}
+
+const indexOf = (reading: Reading, ring: Ring, number: bigint, type: string) => number % ring.count * BigInt(reading.sizeOf(type));
+
+const infoAt = (reading: Reading, ring: Ring, number: bigint) =>
+  reading.struct("printk_info", ring.infos + indexOf(reading, ring, number, "printk_info"));
+
+const descriptorAt = (reading: Reading, ring: Ring, number: bigint) =>
+  reading.struct("prb_desc", ring.descriptors + indexOf(reading, ring, number, "prb_desc"));
+
+/** The state of a record; undefined if the ring has another one there. */
+function stateAt(reading: Reading, ring: Ring, number: bigint): bigint | undefined {
+  const state = descriptorAt(reading, ring, number).big("state_var.counter");
+  return (state & NUMBER) === number ? state >> STATE_SHIFT : undefined;
+}
+
+/** The time of a record that nothing can change any more; undefined if it is not such a one. */
+function timeAt(reading: Reading, ring: Ring, number: bigint): bigint | undefined {
+  return stateAt(reading, ring, number) === FINALIZED ? infoAt(reading, ring, number).big("ts_nsec") : undefined;
+}
+
 function ringOf(reading: Reading): Ring {
   const ring = reading.struct("printk_ringbuffer", reading.memory.u64(reading.address("prb")));
   const countBits = ring.number("desc_ring.count_bits"), textBits = ring.number("text_data_ring.size_bits");
@@ -71,11 +129,9 @@ function* numbersIn({ count, first, last }: Ring): Generator<bigint> {
 }
 
 function recordOf(reading: Reading, ring: Ring, number: bigint, at: ReturnType<typeof virtualTimes>): LogRow | undefined {
-  const index = number % ring.count, size = (type: string) => BigInt(reading.sizeOf(type));
-  const descriptor = reading.struct("prb_desc", ring.descriptors + index * size("prb_desc"));
-  const state = descriptor.big("state_var.counter");
-  if ((state & NUMBER) !== number || state >> STATE_SHIFT !== COMMITTED && state >> STATE_SHIFT !== FINALIZED) return undefined;
-  const info = reading.struct("printk_info", ring.infos + index * size("printk_info"));
+  const descriptor = descriptorAt(reading, ring, number), state = stateAt(reading, ring, number);
+  if (state !== COMMITTED && state !== FINALIZED) return undefined;
+  const info = infoAt(reading, ring, number);
   const begin = descriptor.big("text_blk_lpos.begin"), next = descriptor.big("text_blk_lpos.next");
   const sequence = info.number("seq"), caller = info.number("caller_id"), t = info.big("ts_nsec");
   return {

@@ -69,6 +69,9 @@ export function tasksNamed(reading: Reading, name: string): Struct[] {
 
 export const named = (task: Struct): NamedTask => ({ name: task.text("comm"), pid: task.number("pid") });
 
+/** When it began to run last, by the clock of the log (ns); of an idle task 0. */
+export const arrivalOf = (task: Struct): bigint => task.big(task.has("sched_info") ? "sched_info.last_arrival" : "se.exec_start");
+
 /** Whether a CPU runs it: what memory has of its registers is older. */
 export const isRunning = (task: Struct): boolean => task.has("on_cpu") && task.number("on_cpu") !== 0;
 

@@ -5,8 +5,10 @@ import type { LinuxFinding, LockWait } from "../../../model/queries/facts/linux-
 import { holderOf, isBlocked, tasksOf, waitOf, waitPlace } from "./locks.ts";
 import { probedDevice } from "./probe.ts";
 import type { Reading } from "../kernel/reading.ts";
-import { named } from "../structures/tasks.ts";
+import { kernelTime } from "../structures/clock.ts";
+import { arrivalOf, named } from "../structures/tasks.ts";
 import type { Struct } from "../kernel/types.ts";
+import { reportsIn } from "../structures/reports.ts";
 import type { Tasks, Waiting } from "./waiting.ts";
 
 const OF = "locks";
@@ -53,9 +55,11 @@ function cycleFrom(reading: Reading, tasks: Tasks, waits: ReadonlyMap<bigint, Wa
 function longest(reading: Reading, tasks: Tasks, waits: ReadonlyMap<bigint, Waiting>, blocked: readonly Struct[]): Hung | undefined {
   const timeout = timeoutOf(reading);
   if (timeout === 0) return undefined;
-  const ran = (task: Struct) => Number(task.big(task.has("sched_info") ? "sched_info.last_arrival" : "se.exec_start"));
-  // The present is when the last of the tasks began to run, or later.
-  const now = reading.rows(OF, () => tasks.values(), ran).reduce((last, one) => Math.max(last, one), 0);
+  const ran = (task: Struct) => Number(arrivalOf(task));
+  // Without its clock, the present is when the last of the tasks began to run, or later.
+  const now = Number(
+    kernelTime(reading) ?? reading.rows(OF, () => tasks.values(), arrivalOf).reduce((last, one) => one > last ? one : last, 0n),
+  );
   const times = reading.rows(OF, () => blocked, (task) => ({ task, for_ns: now - ran(task) }));
   const [worst] = times.filter(({ for_ns }) => for_ns >= timeout * NS_PER_SECOND).sort((a, b) => b.for_ns - a.for_ns);
   return worst && reading.tried(OF, () => hungTask(reading, tasks, waits.get(worst.task.address), worst));
@@ -75,8 +79,9 @@ function hungTask(reading: Reading, tasks: Tasks, wait: Waiting | undefined, { t
   };
 }
 
-/** Seconds; 0: the kernel does not look. */
-function timeoutOf({ kernel, memory }: Reading): number {
-  const at = kernel.find(memory, "sysctl_hung_task_timeout_secs");
-  return at === undefined ? TIMEOUT : Number(memory.u64(at));
+/** Seconds; 0: the kernel does not look. Where its symbols do not name it, a report has it. */
+function timeoutOf(reading: Reading): number {
+  const { kernel, memory } = reading, at = kernel.find(memory, "sysctl_hung_task_timeout_secs");
+  if (at !== undefined) return Number(memory.u64(at));
+  return reportsIn(reading).findLast(({ kind }) => kind === "hung-task")?.seconds ?? TIMEOUT;
 }

@@ -5,6 +5,7 @@ import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
 import { durationText } from "../../../kit/support/text/number-text.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts } from "./fact.ts";
+import { KERNEL_REPORTS, type ReportKind } from "./kernel-report.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 
@@ -84,6 +85,22 @@ export type LinuxFinding =
   | { readonly code: "oops-survived"; readonly what: string; readonly at: string; readonly task: NamedTask; readonly count: number }
   /** The last warning (WARN_ON), after which the kernel continued. */
   | { readonly code: "warned"; readonly at: string; readonly task: NamedTask | null }
+  /**
+   * The kernel's own report, of which `t` is its time (ns, in decimal) and `text` its first line;
+   * `over`: what it is about has ended.
+   */
+  | {
+    readonly code: "reported";
+    readonly kind: ReportKind;
+    readonly t: string;
+    readonly text: string;
+    readonly task: NamedTask | null;
+    readonly at: string | null;
+    readonly cpu: number | null;
+    readonly device: string | null;
+    readonly for_ns: number | null;
+    readonly over: boolean;
+  }
   /** Each task waits for a lock that the next one holds, and the last one for that of the first. */
   | { readonly code: "lock-cycle"; readonly steps: readonly LockWait[] }
   /** The task that holds the lock has ended. */
@@ -142,6 +159,15 @@ const holderText = ({ task, where }: { task: NamedTask; where: string | null }) 
 const list = (names: readonly string[], none: string) => names.join(", ") || none;
 const deferredText = ({ name, reason }: DeferredDevice) => `the probe of ${name} is put off${reason === null ? "" : ` (${reason})`}`;
 const filesText = (files: number) => `${files} ${files === 1 ? "file" : "files"}`;
+
+function reportText({ kind, text, task, at, for_ns, over }: Extract<LinuxFinding, { code: "reported" }>): string {
+  const place = [
+    ...task === null ? [] : [`task ${taskText(task)}`],
+    ...at === null ? [] : [`at ${at}`],
+    ...for_ns === null ? [] : [`for ${durationText(for_ns)}`],
+  ];
+  return `the kernel ${over ? "has reported" : "reports"} ${KERNEL_REPORTS[kind].what}: ${place.length ? place.join(" ") : text}`;
+}
 
 const NOT_RUN = new Facts<NotRun>({
   "missing": () => "it does not exist",
@@ -211,6 +237,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "oops-survived": ({ what, at, task, count }) =>
     `${what} at ${at}, which killed task ${taskText(task)}${count > 1 ? `: oops ${count}` : ""}`,
   "warned": ({ at, task }) => `the kernel has warned at ${at}${task ? `, in task ${taskText(task)}` : ""}`,
+  "reported": reportText,
   "lock-cycle": ({ steps: [first, ...others] }) =>
     others.length === 0
       ? `${lockText(first)} that it holds itself`
@@ -255,6 +282,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "devicetree-lacks": ({ node }) => `add to the devicetree: ${NODE_LINES[node]}`,
   "oops-survived": ({ at }) => way`fix ${at}: its registers and stack are in ${LOG}`,
   "warned": ({ at }) => way`see what ${at} checks: its stack is in ${LOG}`,
+  "reported": ({ kind, at }) => KERNEL_REPORTS[kind].wayOut(at ?? "its place"),
   "lock-cycle": ({ steps }) =>
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,

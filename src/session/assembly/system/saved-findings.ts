@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { type BootFinding, type NeededNode, NODE_LINES } from "../../../model/queries/facts/boot-finding.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { type LinuxFinding, LOCK_TYPES } from "../../../model/queries/facts/linux-finding.ts";
+import { REPORT_KINDS } from "../../../model/queries/facts/kernel-report.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 
 const text = v.string(), number = v.number(), flag = v.boolean(), texts = v.array(v.string()), named = v.nullable(text);
@@ -40,6 +41,17 @@ const FORMS = {
   "devicetree-lacks": of("devicetree-lacks", { node }),
   "oops-survived": of("oops-survived", { what: text, at: text, task, count: number }),
   "warned": of("warned", { at: text, task: v.nullable(task) }),
+  "reported": of("reported", {
+    kind: v.picklist(REPORT_KINDS),
+    t: text,
+    text,
+    task: v.nullable(task),
+    at: named,
+    cpu: v.nullable(number),
+    device: named,
+    for_ns: v.nullable(number),
+    over: flag,
+  }),
   "lock-cycle": of("lock-cycle", { steps: v.array(wait) }),
   "lock-lost": of("lock-lost", { wait, holder: task }),
   "hung": of("hung", {

@@ -6,6 +6,7 @@ import { absentConsole } from "../../../inside/linux/verdicts/consoles.ts";
 import { readLog } from "../../../inside/linux/structures/log.ts";
 import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../../inside/linux/verdicts/trouble.ts";
+import { lastingReport, lastReports } from "../../../inside/linux/verdicts/lasting.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import type { GuestKernel } from "../readers/guest/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
@@ -28,9 +29,9 @@ export const LINUX: GuestKernel = {
   panicOf,
   haltedBy,
   endedBy,
-  brokenBy: (view, space) => found(view, space, survivedOops),
+  brokenBy: (view, space) => found(view, space, (reading) => survivedOops(reading) ?? lastingReport(reading, "life", "mounted")),
   awaits: (view, space) => found(view, space, awaitedRoot),
-  hangOf: (view, space) => found(view, space, blockedTasks),
+  hangOf: (view, space) => found(view, space, (reading) => blockedTasks(reading) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")),
   logOf(view, space) {
     const reading = findReading(view, space);
     return reading && readLog(reading).slice(-LOG_LINES).map(({ t, text }) => ({ t: String(t), text }));
@@ -40,8 +41,10 @@ export const LINUX: GuestKernel = {
     return finding?.code === "console-unregistered" ? finding : undefined;
   },
   remarksOn(view, space) {
+    const reading = findReading(view, space);
     const absent = view.system.vms.findings.get(view.vmNameOf(space))?.some(({ code }) => code === "console-absent");
-    return [...absent ? [] : [absentConsole], lastWarning].flatMap((read) => found(view, space, read) ?? []);
+    const read = [...absent ? [] : [absentConsole], lastWarning, lastReports];
+    return read.flatMap((one) => reading?.tried<LinuxFinding | readonly LinuxFinding[]>("verdict", () => one(reading) ?? []) ?? []);
   },
   stageOf: (view, space) => found(view, space, bootStage),
   placesOf,

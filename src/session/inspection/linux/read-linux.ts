@@ -96,7 +96,7 @@ export function findReading(view: View, space: AddressSpace): Reading | undefine
   const vm = view.vmNameOf(space);
   const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined);
   const readingOf = (kernel: LinuxKernel) =>
-    new Reading(vm, kernel, memoryOf(view, space, kernel), vcpus.map(({ registers }) => registers).filter(isInKernel));
+    new Reading(vm, kernel, memoryOf(view, space, kernel), vcpus.map(({ registers }) => registers).filter(isInKernel), view.now);
   const known = KERNELS.get(space);
   if (known && vcpus.some(({ registers }) => known.isUsedBy(translationOf(registers)))) return readingOf(known);
   const { symbols } = view.system, tables = vcpus.length ? symbols.ofKernel(vm) : [];

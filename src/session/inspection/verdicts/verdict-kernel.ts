@@ -1,6 +1,8 @@
 // Verdicts on kernels in VMs, and evidence from their memory.
 
 import type { AddressSpace } from "../../../machine/hypervisor/inspect.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { nameOf } from "../../../model/queries/ids.ts";
 import { awaitedBy, brokenBy, haltedBy, hangOf, remarksOn, stageOf } from "../kernels/kernels.ts";
@@ -30,7 +32,13 @@ function foundBy<C extends "kernel-broken" | "kernel-waits">(
   command: "linux log" | "linux locks",
 ) {
   const finding = inKernel(patient, read);
-  return finding && { fact: { code, finding }, next: hint(command, nameOf(patient.vm.id)) };
+  const isReport = ({ kind, t }: OfCode<LinuxFinding, "reported">) =>
+    finding?.code === "reported" && finding.kind === kind && finding.t === t;
+  return finding && {
+    fact: { code, finding },
+    next: hint(finding.code === "reported" ? "linux log" : command, nameOf(patient.vm.id)),
+    tells: (one: Evidence) => one.code === "kernel" && one.finding.code === "reported" && isReport(one.finding),
+  };
 }
 
 /** Kernels that have halted, are damaged, or cannot boot. */

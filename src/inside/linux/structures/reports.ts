@@ -1,0 +1,136 @@
+// Reports of a kernel about itself: records of its own facility in its log, recognized by
+// their form. Programs can write the same words to /dev/kmsg; their records have another facility.
+
+import { KERNEL_REPORTS, REPORT_KINDS, type ReportKind } from "../../../model/queries/facts/kernel-report.ts";
+import type { NamedTask } from "../../../model/queries/facts/linux-finding.ts";
+import type { LinuxKernel } from "../kernel/kernel.ts";
+import type { VirtualMemory } from "../kernel/memory.ts";
+import type { Reading } from "../kernel/reading.ts";
+import { type LogPlace, type LogRow, readLogAfter } from "./log.ts";
+
+/** The facility of the kernel's own records. */
+const KERNEL = 0;
+/** Records after its first one in which a report has its details, and reports that are kept. */
+const LINES_MAX = 64, REPORTS_MAX = 64;
+
+/** Values that are null are not in the report. */
+export interface KernelReport {
+  readonly kind: ReportKind;
+  readonly sequence: number;
+  /** The kernel's time (ns). */
+  readonly t: string;
+  /** Its first line. */
+  readonly text: string;
+  readonly task: NamedTask | null;
+  /** A function, with its module. */
+  readonly at: string | null;
+  readonly cpu: number | null;
+  readonly device: string | null;
+  /** Seconds that it names. */
+  readonly seconds: number | null;
+}
+
+/** The first line of a report, and those of the same caller after it. */
+interface FirstLine {
+  readonly kind: ReportKind;
+  readonly row: LogRow;
+  readonly groups: Readonly<Record<string, string | undefined>>;
+  readonly lines: string[];
+}
+
+/** The log of a kernel up to a place. */
+interface ReadLog {
+  place: LogPlace | undefined;
+  begun: FirstLine[];
+  /** The last report of each caller. */
+  readonly of: Map<string | null, FirstLine>;
+}
+
+/** Of each kernel, as long as it runs: a record is read once. */
+const READ = new WeakMap<LinuxKernel, ReadLog>();
+/** Of each answer, which may ask several times. */
+const KNOWN = new WeakMap<VirtualMemory, readonly KernelReport[]>();
+
+/** The reports in a kernel's log, the oldest first. */
+export function reportsIn(reading: Reading): readonly KernelReport[] {
+  let known = KNOWN.get(reading.memory);
+  if (!known) KNOWN.set(reading.memory, known = readReports(reading));
+  return known;
+}
+
+function readReports(reading: Reading): KernelReport[] {
+  const { kernel } = reading, known = READ.get(kernel), later = readLogAfter(reading, known?.place);
+  if (!later) return [];
+  const read: ReadLog = known && later.continues ? known : { place: undefined, begun: [], of: new Map() };
+  for (const row of later.rows) if (row.facility === KERNEL) take(read, row);
+  read.place = later.place;
+  // A report is true as long as the log has it.
+  read.begun = read.begun.filter(({ row }) => row.sequence >= (later.oldest ?? 0)).slice(-REPORTS_MAX);
+  READ.set(kernel, read);
+  return read.begun.map(reportOf);
+}
+
+function take(read: ReadLog, row: LogRow): void {
+  for (const kind of REPORT_KINDS) {
+    for (const form of KERNEL_REPORTS[kind].begins) {
+      const match = form.exec(row.text);
+      if (!match) continue;
+      const begun = { kind, row, groups: match.groups ?? {}, lines: [] };
+      read.begun.push(begun);
+      read.of.set(row.caller, begun);
+      return;
+    }
+  }
+  const { kind, lines } = read.of.get(row.caller) ?? {};
+  if (kind !== undefined && lines && !KERNEL_REPORTS[kind].alone && lines.length < LINES_MAX) lines.push(row.text);
+}
+
+/** Lines of details (arch/arm64/kernel/process.c, lib/dump_stack.c, mm/kasan/report.c). */
+const TASK = /^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted)/, BY_TASK = / by task (.{1,15})\/(\d+)/;
+const STALLED_CPU = /^rcu: \t(\d+)-/;
+const PC = /^pc : (.*)/, TRACE = /^Call trace\b/, FRAME = /^ {1,2}(\S+\+0x[\da-f]+)\/0x[\da-f]+(?: (\[[\w-]+\]))?/;
+const PLACE = /^(\S+?\+0x[\da-f]+)(?:\/0x[\da-f]+)?(?: (\[[\w-]+\]))?/;
+/** Functions that check, wait or report for their callers. */
+const FOR_OTHERS =
+  /^(?:refcount_warn_saturate|__list_(?:add|del)_|usercopy_abort|__check_(?:object|heap)|report_|kasan_|__asan_|kfence_|__ubsan_|ubsan_|dump_|show_|print_|bad_page|slab_|object_err|check_|panic|warn_|__warn|__might_|___might|_*schedule|io_schedule|__switch_to|msleep|wait_|_*wait_|_*mutex_|_*rwsem_|_*down_|_*down\b|_raw_|_*queued_|__delay|__udelay|__const_udelay|arch_counter|arch_timer_|lock_acquire|lockdep_|rcu_)/;
+
+function reportOf({ kind, row, groups, lines }: FirstLine): KernelReport {
+  const first = (pattern: RegExp) => [row.text, ...lines].map((line) => pattern.exec(line)).find((match) => match !== null);
+  const dumped = first(TASK), by = first(BY_TASK), cpu = groups.cpu ?? first(STALLED_CPU)?.[1];
+  const task = groups.pid !== undefined && groups.name !== undefined
+    ? { name: groups.name, pid: Number(groups.pid) }
+    : by
+    ? { name: by[1], pid: Number(by[2]) }
+    : dumped && (cpu === undefined || cpu === dumped[1])
+    ? { name: dumped[3], pid: Number(dumped[2]) }
+    : undefined;
+  return {
+    kind,
+    sequence: row.sequence,
+    t: row.t,
+    text: row.text,
+    task: task ?? null,
+    at: groups.at === undefined ? placeIn(lines) ?? null : placeOf(groups.at) ?? groups.at,
+    cpu: cpu === undefined ? null : Number(cpu),
+    device: groups.device ?? null,
+    seconds: groups.seconds === undefined ? null : Number(groups.seconds),
+  };
+}
+
+/** A function with its module, `spin+0x8 [hang]`. */
+function placeOf(text: string): string | undefined {
+  const [, at, module] = PLACE.exec(text) ?? [];
+  return at && (module === undefined ? at : `${at} ${module}`);
+}
+
+/** The innermost function of a dump that works for itself. */
+function placeIn(lines: readonly string[]): string | undefined {
+  const [, pc = ""] = lines.map((line) => PC.exec(line)).find((match) => match !== null) ?? [];
+  const trace = lines.findIndex((line) => TRACE.test(line));
+  const frames = trace < 0 ? [] : lines.slice(trace + 1).flatMap((line) => {
+    const [, at, module] = FRAME.exec(line) ?? [];
+    return at === undefined ? [] : [module === undefined ? at : `${at} ${module}`];
+  });
+  const places = [placeOf(pc), ...frames].filter((place) => place !== undefined);
+  return places.find((place) => !FOR_OTHERS.test(place)) ?? places[0];
+}

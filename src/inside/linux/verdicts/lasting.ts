@@ -1,0 +1,89 @@
+// Which reports of a kernel about itself are still true: the log or the kernel's tables say when
+// one has ended.
+
+import { KERNEL_REPORTS, type ReportHolds } from "../../../model/queries/facts/kernel-report.ts";
+import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
+import { isMountedWithoutWrites } from "../structures/files.ts";
+import { kernelTime } from "../structures/clock.ts";
+import type { Reading } from "../kernel/reading.ts";
+import type { Struct } from "../kernel/types.ts";
+import { arrivalOf, findTask } from "../structures/tasks.ts";
+import { isBlocked } from "../waits/locks.ts";
+import { type KernelReport, reportsIn } from "../structures/reports.ts";
+
+type Reported = Extract<LinuxFinding, { code: "reported" }>;
+
+const OF = "reports", NS_PER_SECOND = 1e9;
+/** A report comes again after the time that it names: without it, twice as long. */
+const REPEATS = 2;
+/** Kinds of reports that are shown. */
+const REMARKS_MAX = 3;
+
+/** Whether a report is true now. */
+const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelReport) => boolean } = {
+  "on-cpu": (reading, report) => stillOnCpu(reading, report) !== undefined,
+  "asleep": (reading, { task, t }) => {
+    const found = task ? findTask(reading, task.pid) : undefined;
+    return found !== undefined && isBlocked(found) && arrivalOf(found) <= BigInt(t);
+  },
+  "repeated": isRepeated,
+  "mounted": (reading, { device }) => device !== null && isMountedWithoutWrites(reading, device),
+  "life": () => true,
+  "over": () => false,
+};
+
+/** The task of a report, if a CPU executes it in the kernel since then. */
+function stillOnCpu(reading: Reading, report: KernelReport): Struct | undefined {
+  for (const { task, cpu } of runningTasks(reading)) {
+    const isOf = report.task ? task.number("pid") === report.task.pid && (report.cpu ?? cpu) === cpu : cpu === report.cpu;
+    // The idle task does not arrive at its CPU.
+    if (isOf && (task.number("pid") === 0 ? isRepeated(reading, report) : arrivalOf(task) <= BigInt(report.t))) return task;
+  }
+  return undefined;
+}
+
+/** The tasks of the CPUs that are in the kernel. */
+function runningTasks(reading: Reading): { readonly task: Struct; readonly cpu: number }[] {
+  return reading.rows(OF, () => reading.vcpus, (vcpu) => {
+    const task = reading.struct("task_struct", vcpu.getRegister("SP_EL0"));
+    return { task, cpu: task.number("cpu") };
+  });
+}
+
+function isRepeated(reading: Reading, { t, seconds }: KernelReport): boolean {
+  const now = kernelTime(reading);
+  return now !== undefined && seconds !== null && Number(now - BigInt(t)) <= REPEATS * seconds * NS_PER_SECOND;
+}
+
+/** The last report that is true now, of the kinds that hold until then. */
+export function lastingReport(reading: Reading, ...holds: readonly ReportHolds[]): Reported | undefined {
+  return reading.tried(OF, () => {
+    const report = reportsIn(reading).findLast((one) => {
+      const { holds: until } = KERNEL_REPORTS[one.kind];
+      return holds.includes(until) && HOLDS[until](reading, one);
+    });
+    return report && reported(reading, report, false);
+  });
+}
+
+/** The last report of each kind, the latest first: whether it is true now, or over. */
+export function lastReports(reading: Reading): Reported[] {
+  return reading.tried(OF, () => {
+    const last = [...new Map(reportsIn(reading).map((one) => [one.kind, one])).values()].sort((a, b) => b.sequence - a.sequence);
+    return last.slice(0, REMARKS_MAX).map((one) => reported(reading, one, !HOLDS[KERNEL_REPORTS[one.kind].holds](reading, one)));
+  }) ?? [];
+}
+
+function reported(reading: Reading, report: KernelReport, isOver: boolean): Reported {
+  const { kind, t, text, task, at, cpu, device, seconds } = report, since = isOver ? undefined : lastedSince(reading, report);
+  const now = since === undefined ? undefined : kernelTime(reading);
+  const for_ns = now !== undefined && since !== undefined ? Number(now - since) : seconds === null ? null : seconds * NS_PER_SECOND;
+  return { code: "reported", kind, t, text, task, at, cpu, device, for_ns, over: isOver };
+}
+
+/** When what a report is about began, by the kernel's clock (ns). */
+function lastedSince(reading: Reading, report: KernelReport): bigint | undefined {
+  const { holds } = KERNEL_REPORTS[report.kind];
+  const task = holds === "on-cpu" ? stillOnCpu(reading, report) : undefined, arrival = task && arrivalOf(task);
+  return arrival === 0n ? undefined : arrival;
+}
