@@ -39,7 +39,7 @@ export interface Pass {
 export interface Replayed {
   /** The first instructions of a process that has translated nothing; the others; all again. */
   readonly passes: Readonly<Record<"first" | "cold" | "warm", Pass>>;
-  /** Bytes of JavaScript's heap that an instruction of the warm pass takes, at least. */
+  /** Bytes of JavaScript's heap that an instruction of the warm pass takes. */
   readonly allocated: number;
 }
 
@@ -89,21 +89,13 @@ function make(signature: CodeSignature, pass: Pass): void {
   for (const { blocks } of parts) for (const block of blocks) pass.instructions += block.instructions.length;
 }
 
-function allocatedBy(signatures: readonly CodeSignature[]): number {
-  const used = () => node.v8.getHeapStatistics().used_heap_size;
-  const pass = newPass();
-  let bytes = 0;
-  for (const signature of signatures) {
-    const before = used();
-    make(signature, pass);
-    // Less is in use where garbage was collected meanwhile.
-    bytes += Math.max(0, used() - before);
-  }
-  return bytes / pass.instructions;
-}
+/** Bytes of JavaScript's heap that were allocated so far, also those that are free again. */
+const allocated = () => (node.v8.getHeapStatistics() as { total_allocated_bytes?: number }).total_allocated_bytes ?? NaN;
 
 const signatures = recordedRequests(Deno.args[0]);
 const first = newPass(), cold = newPass(), warm = newPass();
 for (const signature of signatures) make(signature, first.instructions < FIRST ? first : cold);
+const before = allocated();
 for (const signature of signatures) make(signature, warm);
-console.log(JSON.stringify({ passes: { first, cold, warm }, allocated: allocatedBy(signatures) } satisfies Replayed));
+const passes = { first, cold, warm };
+console.log(JSON.stringify({ passes, allocated: (allocated() - before) / warm.instructions } satisfies Replayed));

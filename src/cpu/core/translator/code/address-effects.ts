@@ -13,6 +13,13 @@ interface Sum {
   readonly offset: number;
 }
 
+/** A general register that an instruction writes. */
+interface RegisterUpdate {
+  readonly slot: number;
+  /** Its new value, where that is a sum. */
+  readonly sum: Sum | undefined;
+}
+
 /** The effects of an instruction on addresses that are known up to a constant. */
 export interface AddressEffects {
   /** Its only access: `count` neighbors of `size` bytes. */
@@ -22,12 +29,12 @@ export interface AddressEffects {
    * `RegisterSet`; 0 where there is none.
    */
   readonly bases: number;
-  /** General registers that it writes, by slot; with their new values where these are sums. */
-  readonly updates: ReadonlyMap<number, Sum | undefined>;
+  /** Each of the general registers that it writes, once. */
+  readonly updates: readonly RegisterUpdate[];
 }
 
 /** The effects of an instruction that has no access, and whose results are not sums. */
-export const NO_ADDRESSES: AddressEffects = { access: undefined, bases: 0, updates: new Map() };
+export const NO_ADDRESSES: AddressEffects = { access: undefined, bases: 0, updates: [] };
 
 /** Whether instructions with this meaning have others than `NO_ADDRESSES`. */
 export function hasAddresses({ statements }: Builder): boolean {
@@ -91,5 +98,6 @@ export function addressEffects({ statements }: Builder, word: number): AddressEf
       }
     }
   }
-  return accesses.length === 1 ? { access: accesses[0], bases, updates } : { access: undefined, bases: 0, updates };
+  const list = Array.from(updates, ([slot, sum]): RegisterUpdate => ({ slot, sum }));
+  return accesses.length === 1 ? { access: accesses[0], bases, updates: list } : { access: undefined, bases: 0, updates: list };
 }

@@ -94,6 +94,8 @@ const NO_GROUPS: ReadonlyMap<number, GroupMember> = new Map();
 
 /** Used by `accessGroups` alone, once per block. */
 const BASES = new Int32Array(Slot.Dump + 1), OFFSETS = new Float64Array(Slot.Dump + 1);
+/** Of the registers that one instruction writes. */
+const NEW_BASES = new Int32Array(Slot.Dump + 1), NEW_OFFSETS = new Float64Array(Slot.Dump + 1);
 
 /** Groups of two and more in a block, by the indices of its instructions. */
 export function accessGroups(instructions: readonly RegionInstruction[]): ReadonlyMap<number, GroupMember> {
@@ -130,19 +132,19 @@ export function accessGroups(instructions: readonly RegionInstruction[]): Readon
       }
     }
     // All sums are of the values before the instruction.
-    const sums: { slot: number; base: number; offset: number }[] = [];
-    for (const [slot, sum] of updates) {
-      if (sum) sums.push({ slot, base: bases[sum.slot], offset: offsets[sum.slot] + sum.offset });
-      else sums.push({ slot, base: nextBase++, offset: 0 });
+    for (let i = 0; i < updates.length; i++) {
+      const { sum } = updates[i];
+      NEW_BASES[i] = sum ? bases[sum.slot] : nextBase++;
+      NEW_OFFSETS[i] = sum ? offsets[sum.slot] + sum.offset : 0;
     }
     for (let rest = written.general; rest; rest &= rest - 1) {
       const bit = 31 - Math.clz32(rest & -rest), slot = bit === 31 ? Slot.SP : bit;
       bases[slot] = nextBase++;
       offsets[slot] = 0;
     }
-    for (const { slot, base, offset } of sums) {
-      bases[slot] = base;
-      offsets[slot] = offset;
+    for (let i = 0; i < updates.length; i++) {
+      bases[updates[i].slot] = NEW_BASES[i];
+      offsets[updates[i].slot] = NEW_OFFSETS[i];
     }
   }
   for (const group of open.values()) close(group);
@@ -152,6 +154,6 @@ export function accessGroups(instructions: readonly RegionInstruction[]): Readon
 /** Whether SP is as aligned after an instruction as it was before. */
 export function keepsStackAlignment({ addresses: { updates }, use }: RegionInstruction): boolean {
   if (!(use.written.general & generalBit(Slot.SP))) return true;
-  const sum = updates.get(Slot.SP);
+  const sum = updates.find(({ slot }) => slot === Slot.SP)?.sum;
   return sum?.slot === Slot.SP && sum.offset % SP_ALIGNMENT === 0;
 }

@@ -88,7 +88,7 @@ function behind({ use: { read, written }, loads, addresses: { updates } }: Regio
   let after = from & ~written.general;
   if (loads || read.general & from) after |= written.general;
   // A base that moves on.
-  for (const [slot, sum] of updates) {
+  for (const { slot, sum } of updates) {
     const bit = generalBit(slot);
     if (sum && !(from & generalBit(sum.slot))) after &= ~bit;
   }
