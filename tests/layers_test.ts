@@ -40,12 +40,13 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     images: ["host", "abi", "isa", "formats", "support"],
     symbols: ["hypervisor", "hardware", "core", "formats", "support"],
     linux: ["symbols", "queries", "formats", "support"],
+    dumps: ["linux", "symbols", "formats", "support"],
   },
   session: {
     state: ["hypervisor", "hardware", "support"],
     outside: ["state", "virtio", "hardware", "formats", "support"],
     inspection: [
-      ...["linux", "symbols", "protocol", "commands", "queries", "host", "virtio", "resource-manager", "hypervisor", "devicetree"],
+      ...["dumps", "linux", "symbols", "protocol", "commands", "queries", "host", "virtio", "resource-manager", "hypervisor", "devicetree"],
       ...["abi", "core", "isa", "formats", "support"],
     ],
     assembly: [
@@ -63,8 +64,8 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["commands", "queries", "hypervisor", "abi", "support"],
     ],
     worker: [
-      ...["engine", "recordings", "snapshots", "assembly", "outside", "state", "protocol", "plans", "queries", "virtio"],
-      ...["formats", "support"],
+      ...["engine", "recordings", "snapshots", "assembly", "inspection", "dumps", "outside", "state", "protocol", "plans", "queries"],
+      ...["virtio", "formats", "support"],
     ],
     batch: [
       ...["worker", "recordings", "snapshots", "assembly", "inspection", "plans", "queries", "hardware", "abi", "formats"],
@@ -222,6 +223,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     rules: ["readers/guest", "readers/objects", "readers"],
     verdicts: ["kernels", "causes", "readers/guest", "readers/objects", "readers", "trace"],
     ".": ["verdicts", "rules", "kernels", "readers/guest", "readers/objects", "readers", "trace"],
+    dumps: [".", "linux", "readers/guest", "readers", "trace"],
     execution: [],
   },
   assembly: {

@@ -14,6 +14,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   "app/library": "machines of other programs",
   "app/scenarios": "what a scenario enters is in its recording",
   "app/tui": "screens",
+  "inside/dumps": "reads files of memory",
   "inside/linux": "reads memory",
   "inside/symbols": "names addresses",
   "kit/support/computer": "this computer",

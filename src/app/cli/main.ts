@@ -17,6 +17,7 @@ import { registerGuests } from "./commands/machines/guests.ts";
 import { registerLs } from "./commands/machines/ls.ts";
 import { registerMan } from "./commands/reference/man.ts";
 import { registerMcp } from "./commands/clients/mcp.ts";
+import { registerOpen } from "./commands/machines/open.ts";
 import { registerProfile } from "./commands/runs/profile.ts";
 import { registerRecord } from "./commands/runs/record.ts";
 import { registerReference } from "./commands/reference/reference.ts";
@@ -38,6 +39,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerBoot,
     registerRun,
     registerUp,
+    registerOpen,
     registerAttach,
     registerDown,
     registerLs,

@@ -12,6 +12,7 @@
 // names, their characters, and steps of the search are bounded, and the search is in pieces, so
 // that a session answers meanwhile.
 
+import { UPPER_HALF } from "../../kit/formats/page-tables.ts";
 import { ByHash, HASH_BASE, hashOf } from "../../kit/support/values/hashed.ts";
 import { firstIndex, type GuestSymbol, isCode, type SymbolList } from "./symbol-table.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
@@ -22,6 +23,8 @@ export interface KernelMemory {
   /** Address of the first byte. */
   readonly base: bigint;
   readonly bytes: Uint8Array;
+  /** Where it is mapped is not known: the base is 0, and addresses in it are anywhere. */
+  readonly unplaced?: true;
 }
 
 const TOKENS = 256;
@@ -291,7 +294,7 @@ function hashesOf(names: DataView, starts: Uint32Array, tokens: readonly string[
  * A kernel's symbols as they are in its memory. A name is made from its tokens when it is asked
  * for; a symbol is found by the hash of its type and name, which follows from those of the tokens.
  */
-class Kallsyms implements SymbolList {
+export class Kallsyms implements SymbolList {
   #byHash: ByHash | undefined;
   /** By token: whether a name that begins with it is one of code. */
   readonly #isCode: readonly boolean[];
@@ -432,9 +435,10 @@ function selfRelative({ base, bytes }: KernelMemory, offsets: number, count: num
 }
 
 /** Addresses never fall, and the code begins with a page in this memory. */
-function* inOrder({ base, bytes }: KernelMemory, layout: Layout, count: number, code: number, work: Work): InPieces<boolean> {
+function* inOrder({ base, bytes, unplaced }: KernelMemory, layout: Layout, count: number, code: number, work: Work): InPieces<boolean> {
   const start = layout.base + BigInt(layout.offset(code));
-  if (start % PAGE || start < base || start >= base + BigInt(bytes.length)) return false;
+  const isInside = start >= base && start < base + BigInt(bytes.length);
+  if (start % PAGE || !isInside && !(unplaced && start >= UPPER_HALF)) return false;
   let last = layout.offset(0), index = 1;
   for (; index < count && layout.offset(index) >= last; index++) {
     last = layout.offset(index);

@@ -85,6 +85,15 @@ export function readNumber(read: ReadGuest, address: bigint, size: number): bigi
   return bytes && fromLittleEndian(bytes);
 }
 
+/** The registers of a vCPU, or those that a dump has of a CPU. */
+export interface Unwound {
+  readonly registers: {
+    readonly pc: bigint;
+    getX(index: number): bigint;
+    getRegister(name: "TCR_EL1"): bigint;
+  };
+}
+
 /** Rules by address. */
 export interface FrameRules {
   at(address: bigint): FrameRow | undefined;
@@ -95,7 +104,7 @@ export interface FrameRules {
  * @param code rules from instructions, for addresses without call frame information
  */
 export function unwind(
-  vcpu: Vcpu,
+  vcpu: Unwound,
   stackPointer: bigint,
   read: ReadGuest,
   infos: readonly DebugInfo[],
@@ -270,7 +279,7 @@ export function plainAddress(address: bigint, bits: number): bigint {
 type PlainAddress = (address: bigint) => bigint;
 
 /** The same of the addresses of a vCPU, each half of which has its own bits. */
-export function plainOf({ registers }: Pick<Vcpu, "registers">): PlainAddress {
+export function plainOf({ registers }: { readonly registers: Pick<Unwound["registers"], "getRegister"> }): PlainAddress {
   const tcr = registers.getRegister("TCR_EL1"), [low, high] = [false, true].map((upper) => tablesOf(0n, tcr, upper).bits);
   return (address) => plainAddress(address, address & SELECTS_HALF ? high : low);
 }

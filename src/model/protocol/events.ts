@@ -203,6 +203,8 @@ export const sessionEvent = v.variant("kind", [
   v.object({ kind: v.literal("saved"), path: word }),
   /** `error` says why it was not done. */
   v.object({ kind: v.literal("acted"), id, error: v.optional(problem) }),
+  /** A request without a number was not done. */
+  v.object({ kind: v.literal("undone"), request: word, problem }),
   /** `error` says why not. */
   v.object({ kind: v.literal("debug-attached"), error: v.optional(problem) }),
   v.object({ kind: v.literal("debug-answer"), answer: debugAnswer }),

@@ -23,6 +23,13 @@ export type {
   VmSample,
 } from "./events.ts";
 
+/** A file of a dump that a session opens. */
+export interface OpenedDump {
+  readonly path: string;
+  /** The physical address of its first byte, if it is raw memory. */
+  readonly address?: number;
+}
+
 /** A request of a session's process to its machine. */
 export type Request =
   | ClientRequest
@@ -31,6 +38,8 @@ export type Request =
    * the machine: the sender has them no more.
    */
   | { kind: "start"; plan: SessionPlan }
+  /** Opens the files of a dump instead of a machine: `paused` follows, or `ended`. */
+  | { kind: "open"; files: readonly OpenedDump[] }
   /**
    * Before `start`: the memory size of its machine, so that everything that depends on it alone can
    * be made meanwhile.

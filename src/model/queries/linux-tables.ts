@@ -86,7 +86,13 @@ const LINUX_LOG = linuxTable({
     doc: "print the log (dmesg), also without a console and after a panic",
     text: logText,
     follows: { column: "sequence", time: "t" },
-    examples: ["linux log", "linux log debian > dmesg.txt", "linux log --follow", "linux log --filter level=err -o wide"],
+    examples: [
+      "linux log",
+      "linux log --core vmcore",
+      "linux log debian > dmesg.txt",
+      "linux log --follow",
+      "linux log --filter level=err -o wide",
+    ],
   },
   ids: { kind: "log", form: "{vm}/{number}" },
   columns: {

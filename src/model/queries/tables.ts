@@ -97,7 +97,7 @@ export const VCPUS = defineTable({
     native: { kind: "flag", doc: "el2's own code runs here instead of instructions" },
     pending: { kind: "list", doc: "its pending interrupts" },
     yields_to: { kind: "id", doc: "the vCPU that runs instead of it", optional: true },
-    obj: { kind: "id", doc: "the hypervisor's object" },
+    obj: { kind: "id", doc: "the hypervisor's object", optional: true },
   },
 });
 

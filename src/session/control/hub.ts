@@ -119,12 +119,15 @@ export class SessionHub {
   /**
    * @param session with the folder for a log of each console, or undefined for none
    * @param consoleLimit bytes of output that are kept, of all consoles
+   * @param paused whether it is so already
    */
   constructor(
     readonly machine: SessionClient,
     readonly session: Pick<SessionInfo, "name" | "what" | "started" | "logs" | "configuration" | "recording" | "by">,
     readonly consoleLimit: number,
+    paused = false,
   ) {
+    this.#paused = paused;
     machine.onEvent = (event) => this.#event(event);
   }
 
@@ -401,7 +404,8 @@ export class SessionHub {
         this.#finish({ code: 1, message: event.message });
         break;
     }
-    const always = event.kind === "ended" || event.kind === "failed" || event.kind === "paused" || event.kind === "stopped";
+    const always = event.kind === "ended" || event.kind === "failed" || event.kind === "paused" ||
+      event.kind === "stopped" || event.kind === "undone";
     for (const client of [...this.#clients]) if (always || client.options.follow) client.listener(event);
   }
 

@@ -6,10 +6,11 @@ import { SWITCHES } from "./trace/event-log.ts";
 import { BUSY_KINDS } from "../../machine/abi/trace.ts";
 import { type RegisterWrites, registerWrites } from "../../cpu/core/interface.ts";
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
+import { answered, Filters, type FoundRows } from "./answered.ts";
 import { act } from "./rules/act.ts";
 import { formatId } from "../../model/queries/ids.ts";
 import type { Action } from "../../model/commands/actions.ts";
-import { type Filter, FilterError, parseFilter } from "../../model/queries/filters/filter.ts";
+import type { Filter } from "../../model/queries/filters/filter.ts";
 import { isTemporal, kindsForFilter, parseEventFilter, timeOf } from "../../model/queries/filters/temporal-filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
 import {
@@ -43,40 +44,23 @@ import { readTimers } from "./readers/objects/read-timers.ts";
 import { readVariables } from "./readers/guest/read-variables.ts";
 import { addressAt, ramAt, readCode, readFrames, readSymbols } from "./readers/guest/read-symbols.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
-import type { Gap } from "../../model/queries/facts/gap.ts";
 import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
 import { type TableName, TABLES, VARIABLES } from "../../model/queries/tables.ts";
-import { type Problem, problemText } from "../../kit/support/problem.ts";
-import { inQuery } from "../../model/queries/facts/problem.ts";
+import type { Problem } from "../../kit/support/problem.ts";
 
 /** Default limit on the rows of an answer. */
 const DEFAULT_LIMIT = 1000;
 /** Default limit on the instructions of an answer. */
 const DEFAULT_CODE = 16;
-/**
- * Filters that are remembered: looks repeat, and reading a filter takes longer than the rows of
- * most tables.
- */
-const KEPT_FILTERS = 32;
-
 /** Virtual time (ns) between two samples of interrupts without queries. */
 const IRQ_INTERVAL = 1e9;
-
-/** A reader's rows, and where to continue. */
-interface FoundRows<R = Row> {
-  readonly rows: readonly R[];
-  readonly dropped?: number;
-  readonly cursor?: string;
-  /** Parts of the rows that could not be read. */
-  readonly gaps?: readonly Gap[];
-}
 
 type RowsReader<N extends TableName> = (view: View, args: TableArguments<N>, filter: Filter) => FoundRows<RowOf<typeof TABLES[N]>>;
 
 /** Answers queries about one system. */
 export class Inspector {
   readonly #looks = new Looks();
-  readonly #filters = new Map<string, Filter>();
+  readonly #filters = new Filters();
   /** Virtual time (ns) of the last check of interrupts without a question. */
   #irqsSeen = -Infinity;
   /** The event that a run waited for, once it has come. */
@@ -86,24 +70,13 @@ export class Inspector {
 
   /** The answer to a query; an `error` if it names what does not exist. */
   answer(query: Query): Answer {
-    const { hypervisor } = this.system;
-    const at = { ns: String(Math.round(hypervisor.now)), insn: String(this.instructions()) };
-    try {
-      const table = TABLES[query.table];
-      if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `use one of ${Object.keys(TABLES).join(", ")}`);
+    const at = { ns: String(Math.round(this.system.hypervisor.now)), insn: String(this.instructions()) };
+    return answered(query, at, () => {
       const { filter = "" } = query.args, view = new View(this.system, this.#looks);
-      const { rows, dropped = 0, cursor, gaps = [] } = isStreamQuery(query) && isTemporal(filter)
+      return isStreamQuery(query) && isTemporal(filter)
         ? this.#overTime(query, view)
-        : this.#read(query, view, this.#filter(query.table, filter));
-      const after = isStreamQuery(query) ? query.args.after : undefined;
-      const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after }, ...gaps.length > 0 && { gaps } };
-      return { table: query.table, at, rows, dropped, ...places };
-    } catch (error) {
-      if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
-      const isFilter = error instanceof FilterError;
-      const problem = { code: isFilter ? "filter" as const : "query" as const, ...isFilter ? error.marked : error.problem };
-      return { table: query.table, at, rows: [], dropped: 0, error: problemText(inQuery(problem)), problem };
-    }
+        : this.#read(query, view, this.#filters.of(query.table, filter));
+    });
   }
 
   /**
@@ -201,23 +174,12 @@ export class Inspector {
     this.#looks.settled = true;
   }
 
-  /** @throws FilterError */
-  #filter(table: TableName, text: string): Filter {
-    const key = `${table} ${text}`;
-    const known = this.#filters.get(key);
-    if (known) return known;
-    const filter = parseFilter(text, TABLES[table]);
-    if (this.#filters.size === KEPT_FILTERS) this.#filters.clear();
-    this.#filters.set(key, filter);
-    return filter;
-  }
-
   /**
    * The rows of a stream that match a filter over time. The filter sees all rows that are kept; a
    * match counts if a row after the cursor decides it.
    */
   #overTime({ table, args }: QueryOf<StreamTable>, view: View): FoundRows {
-    const everything = this.#filter(table, ""), { after, since = 0, limit = DEFAULT_LIMIT, ...others } = args;
+    const everything = this.#filters.of(table, ""), { after, since = 0, limit = DEFAULT_LIMIT, ...others } = args;
     const unlimited = { ...others, limit: Number.MAX_SAFE_INTEGER },
       read = (more: TableArguments<StreamTable>) => this.#read(queryOf(table, more), view, everything);
     const latest = after === undefined ? undefined : read({ ...unlimited, after });

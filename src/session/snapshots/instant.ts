@@ -31,7 +31,17 @@ const KEPT = 8;
  * (tests/layers_test.ts): commands and screens are a third of all, and every start waits for this.
  */
 export const MACHINE: readonly string[] = [
-  ...["cpu/core", "cpu/isa", "inside/images", "inside/linux", "inside/symbols", "kit/formats", "kit/support", "machine/abi"],
+  ...[
+    "cpu/core",
+    "cpu/isa",
+    "inside/dumps",
+    "inside/images",
+    "inside/linux",
+    "inside/symbols",
+    "kit/formats",
+    "kit/support",
+    "machine/abi",
+  ],
   ...["machine/devices", "machine/devicetree", "machine/hardware", "machine/host", "machine/hypervisor", "machine/platform"],
   ...[
     "machine/resource-manager",

@@ -22,6 +22,8 @@ import { exceptionText, problemText } from "../../kit/support/problem.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
 import type { BrokenRun } from "../engine/bug-report.ts";
 import type { Outbox } from "./outbox.ts";
+import { DumpServer } from "./dump-server.ts";
+import type { DumpSource } from "../../inside/dumps/file-memory.ts";
 import { serveRequest } from "./requests.ts";
 
 /** Exit code for a snapshot that cannot be loaded. */
@@ -32,11 +34,15 @@ const LOADING_INTERVAL = 200;
 /** Serves the requests of one client. */
 export class MachineServer {
   #engine: Engine | undefined;
+  /** A dump, instead of a machine. */
+  #dump: DumpServer | undefined;
   #plan: SessionPlan | undefined;
   #inputEnded = false;
   readonly #standing = new Standing();
   /** A file for states for going back, opened while this thread may. */
   pages: PageFile | undefined;
+  /** Files of the dump that is opened, opened while this thread may. */
+  sources: readonly DumpSource[] = [];
   /** States of the run that is replayed. */
   states: StateFile | undefined;
 
@@ -127,6 +133,10 @@ export class MachineServer {
       case "start":
         if (this.#engine) throw new Error("the machine was already started");
         return this.#begin(request.plan);
+      case "open":
+        if (this.#engine || this.#dump) throw new Error("the machine was already started");
+        this.#dump = DumpServer.open(request.files, this.sources, (event) => this.#post(event), this.#standing);
+        return;
       case "forget":
         this.#engine?.forget(request.id);
         return this.#standing.forget(request.id);
@@ -136,6 +146,7 @@ export class MachineServer {
       case "query":
         if (request.repeat) this.#standing.add(request.id, request.query, request.repeat, performance.now());
     }
+    if (this.#dump) return this.#dump.serve(request);
     if (this.#engine) return serveRequest(this.#engine, request);
     if (request.kind === "stop") this.#post({ kind: "ended", end: { code: 0, message: "stopped before it began" } });
     // The client must not wait for an answer.

@@ -4,7 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { DebugRequest, Request } from "../../model/protocol/protocol.ts";
 
 /** The requests that go to a machine that was started. */
-type EngineRequest = Exclude<Request, { kind: "start" | "prepare" | "forget" } | DebugRequest>;
+type EngineRequest = Exclude<Request, { kind: "start" | "open" | "prepare" | "forget" } | DebugRequest>;
 
 const HANDLERS: { readonly [K in EngineRequest["kind"]]: (engine: Engine, request: Extract<EngineRequest, { kind: K }>) => void } = {
   "input": (engine, { console, bytes }) => engine.input(console, bytes),

@@ -13,6 +13,7 @@ import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
 import type { Connection, SocketMessage } from "./client.ts";
+import { openDumps } from "./dump-files.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnDisks } from "./own-disks.ts";
@@ -43,6 +44,9 @@ export function serveMachine(): void {
       if (start?.plan.history && states !== undefined) server.pages = openPages(states, start.plan.diskBudget);
       const kept = start?.plan.history ? start.plan.replay?.states : undefined;
       if (kept?.begins) server.states = openStates(kept.path);
+      const open = data.find((request) => request.kind === "open");
+      if (open) server.sources = openDumps(open.files);
+      if (open && confined) giveUpRights();
       if (start && confined) {
         disks.openAll(start.plan);
         giveUpRights();

@@ -30,6 +30,7 @@ const STARTING: ReadonlyMap<string, readonly string[]> = new Map([
   ["trace export", ["--to", "1ms"]],
   ["diff", []],
   ["up", []],
+  ["open", []],
   ["screenshot", []],
 ]);
 const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "dap", "doctor", "gdb", "guests fetch", "mcp"]);

@@ -73,7 +73,7 @@ const ONE_OF_EACH: readonly Hint[] = [
   ...[hint("rpc send", "VM_GET_STATE", "vmid=0x80"), hint("mark", "here"), hint("mem map"), hint("rpc ls"), hint("ls")],
   ...["cpu", "phone", "theme", "personas"].map((name) => hint(`reference ${name}`)),
   ...[hint("linux memory"), hint("irq top"), hint("events"), hint("logs"), hint("on"), hint("resume"), hint("consent")],
-  ...[hint("trace stats"), hint("version")],
+  ...[hint("trace stats"), hint("version"), hint("linux maps", 1)],
   ...[hint("rpc decode", "00"), hint("reference phone", "generic"), hint("reference cpu", "v8.4")],
   ...[hint("reference ioctl", "0xc0046700"), hint("pause"), hint("down")],
 ];
@@ -89,7 +89,7 @@ const ELSEWHERE: readonly Hint[] = [
   ...[hint("compare-runs", "good.rec", "bad.rec"), hint("test", "a.test.toml", { results: "parts" })],
   ...[hint("mcp", { "allow-change": true }), hint("mcp", { "allow-host": "a" })],
   ...[hint("doctor"), hint("snapshot info", "a.snap"), hint("snapshot verify", "a.snap"), hint("vm lint", "a.dtb")],
-  ...[hint("coverage", "a.rec"), hint("profile", { by: "exit" })],
+  ...[hint("coverage", "a.rec"), hint("profile", { by: "exit" }), hint("open", "vmcore"), hint("boot", "Image")],
 ];
 
 Deno.test("each kind of hint in src is one of those that are executed", () => {

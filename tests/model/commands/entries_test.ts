@@ -12,7 +12,7 @@ import { hint, hintArguments, hintText, hintWords } from "../../../src/kit/suppo
 import { sampleValues } from "./samples.ts";
 
 /** Options that all commands of a session take, and lists. */
-const COMMON = new Set(["json", "session", "read-only", "columns", "watch", "o", "follow"]);
+const COMMON = new Set(["json", "session", "read-only", "columns", "watch", "o", "follow", "core"]);
 
 /** The words of a line as a POSIX shell splits them, up to the next command or redirection. */
 function shellWords(line: string): string[] {
@@ -33,7 +33,7 @@ function typedIn({ args }: Command, words: readonly string[]): Typed {
     else if (args[long!]) options[long!] = args[long!].form === "flag" ? true : args[long!].many ? [words[++at]] : words[++at];
     else {
       assert.ok(COMMON.has(name), `no option ${words[at]}`);
-      if (["session", "columns", "o"].includes(name)) at++;
+      if (["session", "columns", "o", "core"].includes(name)) at++;
     }
   }
   return typedOf({ args }, hint("x", ...rest, options));

@@ -7,6 +7,7 @@ import { type Arguments, checkedValues, type Kind, type ValuesOf } from "../../.
 import { COMMANDS, GROUPS } from "../../../model/commands/all.ts";
 import type { Command } from "../../../model/commands/command.ts";
 import { pathOf } from "../../../model/commands/words.ts";
+import { coreOption } from "./core-session.ts";
 import { common, RenamedOption } from "./common-options.ts";
 import { offering } from "./command-tree.ts";
 import { type CommandContext, examplesText, type Register } from "./command.ts";
@@ -47,6 +48,7 @@ function addCommand(parent: Program, context: CommandContext, one: Command, runn
   const command = parent.command(one.name.split(".").at(-1) ?? one.name).description(doc) as unknown as Program;
   if (own?.options) own.options(command);
   else withSessionOptions(command);
+  if (one.right === "looks") command.addOption(coreOption());
   for (const [name, argument] of Object.entries(one.args)) {
     if (argument.form === "word") command.addArgument(wordOf(name, argument));
     else command.addOption(optionOf(name, argument));
@@ -57,7 +59,7 @@ function addCommand(parent: Program, context: CommandContext, one: Command, runn
   if (one.lists) withListOptions(command);
   command.addHelpText("after", `${one.notes === undefined ? "" : `\n${one.notes}\n`}${examplesText(one.examples)}`);
   command.action(async (...given: unknown[]) => {
-    const options = command.opts() as RunOptions & ListOptions & Record<string, unknown>;
+    const options = { ...command.opts(), entry: context.entry } as RunOptions & ListOptions & Record<string, unknown>;
     const values = valuesIn(one, given, options);
     context.exit(await (own ? own.run(values, options, context) : runCommand(one, values, options)));
   });

@@ -19,6 +19,8 @@ import { hint, hintText } from "../../../kit/support/text/hint.ts";
 export interface RunOptions extends ListOptions {
   readonly json?: boolean;
   readonly session?: string;
+  readonly core?: readonly string[];
+  readonly entry?: URL;
   readonly readOnly?: boolean;
   readonly follow?: boolean;
 }

@@ -43,6 +43,9 @@ interface SessionOptions {
   readonly follow?: boolean;
   /** The consoles whose output it wants; all if it names none. */
   readonly consoles?: readonly string[];
+  /** Files of a dump that is asked instead, and the program's module for its thread. */
+  readonly core?: readonly string[];
+  readonly entry?: URL;
   /** How one of several sessions is named, for the error that says so. */
   readonly naming?: string;
 }
@@ -52,7 +55,8 @@ interface SessionOptions {
  * @throws Failure with exit code 3 without a session.
  */
 export async function openSession(options: SessionOptions, onConsole?: (console: string, bytes: Uint8Array) => void): Promise<OpenSession> {
-  const session = await connectNamed(options);
+  const { core, entry } = options;
+  const session = core && entry ? await (await import("./core-session.ts")).coreSession(entry, core) : await connectNamed(options);
   const asker = new Asker(session);
   const waiting = new Set<(event: SessionEvent) => void>();
   session.onEvent = (event) => {
@@ -78,6 +82,7 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
       const made = make(event);
       if (made !== undefined) resolve(made);
       else if (event.kind === "ended") reject(failed(hasEnded(endProblem(event.end))));
+      else if (event.kind === "undone") reject(failed(event.problem));
       else if (event.kind === "failed") reject(failed(`the machine has failed: ${event.message.split("\n", 1)[0]}`));
       else return;
       waiting.delete(hear);

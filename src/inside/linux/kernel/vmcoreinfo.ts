@@ -95,6 +95,11 @@ export class VmCoreInfo implements Types {
     return 0;
   }
 
+  /** That of a text which is outside of the memory, as core files have it. */
+  static of(text: string): VmCoreInfo {
+    return new VmCoreInfo(text);
+  }
+
   /** VMCOREINFO at an address; undefined if it is not there. */
   static at(memory: VirtualMemory, address: bigint): VmCoreInfo | undefined {
     const page = address % BigInt(PAGE_SIZE) === 0n ? memory.page(address) : undefined;

@@ -20,7 +20,7 @@ import { QueryError, type View } from "../readers/inspected.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
-interface LinuxRows<R = Row> {
+export interface LinuxRows<R = Row> {
   readonly rows: readonly R[];
   readonly gaps: readonly Gap[];
 }
@@ -38,7 +38,12 @@ export const KERNEL_READERS = Object.fromEntries(
 /** The rows of one of the tables, of one VM or of all that run Linux. */
 function readLinux<N extends keyof LinuxTables>(view: View, table: N, args: TableArguments<N>): LinuxRows {
   const { vm, pid }: AnyArguments = args;
-  const readings = readingsOf(view, vm, pid !== undefined);
+  return linuxRows(readingsOf(view, vm, pid !== undefined), table, args);
+}
+
+/** The rows of one of the tables from kernels' memory. @throws QueryError */
+export function linuxRows<N extends keyof LinuxTables>(readings: readonly Reading[], table: N, args: TableArguments<N>): LinuxRows {
+  const { pid }: AnyArguments = args;
   // A list of kernels may be empty; another one cannot be made without a kernel.
   if (!readings.length && table !== "linux.ls") return { rows: [], gaps: [NO_KERNEL] };
   const rows = readings.flatMap((reading): readonly Row[] => {

@@ -30,6 +30,7 @@ import { logOption } from "../../options/look.ts";
 import { withLog } from "../../start/log.ts";
 import { type Planned, plannedOf } from "../../start/plans/planned.ts";
 import { recorded, recordedTo } from "../../start/plans/recorded.ts";
+import { coreOption, dumpFile, opened } from "../../common/core-session.ts";
 import { hostConsent, typedBy } from "../../start/plans/consent.ts";
 import { planOfSnapshot } from "../../start/plans/snapshots.ts";
 import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";
@@ -115,8 +116,14 @@ Examples:
     report(`el2: session ${name} is running; ${wayOutText(showOrEnd(name))}`);
   });
   withBeginOptions(program.command("serve", { hidden: true }))
+    .addOption(coreOption())
     .description("serve a session (internal)")
-    .action(async (what, { name = defaultName(what), by = SCREENS, tier, memoryBudget, log, ...options }) => {
+    .action(async (what, { name = defaultName(what), by = SCREENS, tier, memoryBudget, log, core, ...options }) => {
+      if (core) {
+        const machine = connectEmbedded(entry);
+        await opened(machine, core.map(dumpFile));
+        return exit(await serveSession(machine, { name, what, by: hintText(hint("open")) }, undefined));
+      }
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = {
         ...plan,
@@ -224,18 +231,19 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
   return { plan: options.turbo ? { ...plan, turbo: true } : plan, record: undefined };
 }
 
-/** The process of a session, until it is asked to end. */
+/** The process of a session, until it is asked to end; without a plan, of one with a dump. */
 async function serveSession(
   machine: SessionClient,
   session: Pick<SessionInfo, "name" | "what" | "by">,
-  plan: SessionPlan,
+  plan: SessionPlan | undefined,
 ): Promise<number> {
   const { name, what } = session, logs = besideSocket(socketPath(name)).consoles;
   ownFolder(logs);
   const hub = new SessionHub(
     machine,
-    { ...session, started: new Date().toISOString(), logs, configuration: configurationOf(what), recording: recordedTo(plan) },
-    memoryLimits(plan.memoryBudget).consoles,
+    { ...session, started: new Date().toISOString(), logs, configuration: configurationOf(what), recording: plan && recordedTo(plan) },
+    memoryLimits(plan?.memoryBudget).consoles,
+    plan === undefined,
   );
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);
@@ -251,9 +259,11 @@ async function serveSession(
     throw failed(`session ${name} is already running`);
   }
   // The socket listens already: it needs no right any more to let clients in.
-  if (!needsNetwork(plan)) giveUp("net");
-  const kept = plan.record ? (await import("../../../../session/recordings/past/states-path.ts")).withStatesKept(plan) : plan;
-  machine.send({ kind: "start", plan: { ...kept, history: true } });
+  if (!plan || !needsNetwork(plan)) giveUp("net");
+  if (plan) {
+    const kept = plan.record ? (await import("../../../../session/recordings/past/states-path.ts")).withStatesKept(plan) : plan;
+    machine.send({ kind: "start", plan: { ...kept, history: true } });
+  }
   boundGarbage();
   const code = await ended.promise;
   // `down` waits until the socket is gone: by then the recording is whole.

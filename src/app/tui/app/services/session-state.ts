@@ -157,6 +157,9 @@ export class SessionState {
           this.say(`at ${at}instruction ${event.instructions}${event.text ? `: ${event.text}` : ""}`);
         } else this.say(problemText(event.error), "bad");
         return true;
+      case "undone":
+        this.say(problemText(event.problem), "bad");
+        return true;
       case "loading":
         this.say(`reading the snapshot: ${Math.floor(100 * event.done / Math.max(event.total, 1))} %`);
         return true;

@@ -22,7 +22,7 @@ import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 import { Work } from "../../../../kit/support/values/work.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { codePlace } from "./read-symbols.ts";
-import { entriesOf, rightsOf, tablesOfHalf } from "./stage1.ts";
+import { entriesOf, rightsOf, type Stage1Registers, tablesOfHalf } from "./stage1.ts";
 
 type PageTableRow = RowOf<typeof PAGE_TABLES>;
 
@@ -49,21 +49,43 @@ export function readPageTables(view: View, vcpu: Vcpu, place: string | undefined
     );
   }
   const work = new Work(ENTRIES_MAX, () => new QueryError(`the tables of ${id} have more than ${ENTRIES_MAX} entries`));
-  const memory = entriesOf(vcpu, view.hypervisor.machine.ram), reading = new Reading(view, vcpu, (ipa) => (work.spend(), memory(ipa)));
-  return place === undefined ? reading.mappings() : reading.walk(codePlace(view, `${vcpuName(reading.vm, vcpu.index)}:${place}`).address);
+  const memory = entriesOf(vcpu, view.hypervisor.machine.ram), vm = view.vmNameOf(vcpu.addressSpace);
+  return pageTableRows({
+    vm,
+    tables: (upper) => tablesOfHalf(registers, upper, addressSizesOf(view.system.symbols.core.cpu.features)),
+    registers,
+    mair: registers.getRegister("MAIR_EL1"),
+    read: (ipa) => (work.spend(), memory(ipa)),
+    paOf: (ipa) => {
+      const page = vcpu.space.stage2.lookup(ipa);
+      return page && page.pa + ipa % PAGE_SIZE;
+    },
+  }, place === undefined ? undefined : codePlace(view, `${vcpuName(vm, vcpu.index)}:${place}`).address);
+}
+
+/** Tables of stage 1, and what else a walk by them needs: of a vCPU, or of the kernel in a dump. */
+export interface Translating {
+  readonly vm: string;
+  tables(upper: boolean): Tables;
+  readonly registers: Stage1Registers;
+  /** Undefined if it is not known: then nor is the kind of memory. */
+  readonly mair: bigint | undefined;
+  /** Counts what it reads. */
+  readonly read: ReadEntry;
+  paOf(ipa: number): number | undefined;
+}
+
+/** All mappings; with an address, the descriptors of the walk for it. @throws QueryError */
+export function pageTableRows(translating: Translating, address: bigint | undefined): PageTableRow[] {
+  const reading = new Reading(translating);
+  return address === undefined ? reading.mappings() : reading.walk(address);
 }
 
 class Reading {
-  readonly vm: string;
   readonly tcr: bigint;
 
-  constructor(readonly view: View, readonly vcpu: Vcpu, readonly read: ReadEntry) {
-    this.vm = view.vmNameOf(vcpu.addressSpace);
-    this.tcr = vcpu.registers.getRegister("TCR_EL1");
-  }
-
-  #tables(upper: boolean): Tables {
-    return tablesOfHalf(this.vcpu.registers, upper, addressSizesOf(this.view.system.symbols.core.cpu.features));
+  constructor(readonly of: Translating) {
+    this.tcr = of.registers.getRegister("TCR_EL1");
   }
 
   /** Neighbors with the same rights whose memory is contiguous are one row. */
@@ -76,7 +98,7 @@ class Reading {
     };
     for (const upper of [false, true]) {
       if (areWalksOff(this.tcr, upper)) continue;
-      for (const { address, leaf } of leavesOf(this.#tables(upper), this.read)) {
+      for (const { address, leaf } of leavesOf(this.of.tables(upper), this.of.read)) {
         const continues = first && address === start + size && outputOf(leaf, 0n) === outputOf(first, 0n) + Number(size) &&
           attributesOf(leaf) === attributesOf(first) && leaf.controls === first.controls && leaf.shift === first.shift;
         if (!continues) {
@@ -92,7 +114,7 @@ class Reading {
 
   /** Each descriptor, from the first table on. */
   walk(address: bigint): PageTableRow[] {
-    const va = untagged(address, this.tcr), upper = va < 0n, tables = this.#tables(upper), name = upper ? "TTBR1_EL1" : "TTBR0_EL1";
+    const va = untagged(address, this.tcr), upper = va < 0n, tables = this.of.tables(upper), name = upper ? "TTBR1_EL1" : "TTBR0_EL1";
     if (!isInHalf(tables, va)) {
       throw new QueryError(`${hex(address)} is outside of the ${tables.bits} bits that ${name}'s tables translate`);
     }
@@ -102,22 +124,22 @@ class Reading {
         const size = 1n << BigInt(at.shift);
         rows.push(this.#row(at, BigInt.asUintN(64, va) & -size, size, address));
       };
-    row(walkTables(tables, va, this.read, row));
+    row(walkTables(tables, va, this.of.read, row));
     return rows;
   }
 
   /** @param address of a walk, whose own physical address is wanted */
   #row(at: Descriptor, start: bigint, size: bigint, address = start): PageTableRow {
-    const leaf = at.kind === "leaf", rights = leaf ? rightsOf(at, this.vcpu.registers) : undefined;
-    const ipa = leaf ? outputOf(at, address) : undefined, page = ipa === undefined ? undefined : this.vcpu.space.stage2.lookup(ipa);
+    const leaf = at.kind === "leaf", rights = leaf ? rightsOf(at, this.of.registers) : undefined;
+    const ipa = leaf ? outputOf(at, address) : undefined, pa = ipa === undefined ? undefined : this.of.paOf(ipa);
     return {
-      id: formatId({ kind: "va", vm: this.vm, address: start }),
+      id: formatId({ kind: "va", vm: this.of.vm, address: start }),
       address: hex(start, 16),
       size: Number(size),
       level: at.level,
       kind: at.kind,
       ipa: ipa === undefined ? null : hex(ipa),
-      pa: page && ipa !== undefined ? hex(page.pa + ipa % PAGE_SIZE) : null,
+      pa: pa === undefined ? null : hex(pa),
       el1: rights?.el1 ?? null,
       el0: rights?.el0 ?? null,
       memory: rights ? this.#memory(rights.attributes) : null,
@@ -127,7 +149,8 @@ class Reading {
   }
 
   #memory(index: number): PageTableRow["memory"] {
-    const attribute = Number(this.vcpu.registers.getRegister("MAIR_EL1") >> BigInt(8 * index) & 0xffn);
+    if (this.of.mair === undefined) return null;
+    const attribute = Number(this.of.mair >> BigInt(8 * index) & 0xffn);
     return !(attribute & NORMAL) ? "device" : attribute === NON_CACHEABLE ? "uncached" : "normal";
   }
 }

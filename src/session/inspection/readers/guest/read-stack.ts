@@ -40,7 +40,7 @@ export function framesOf(view: View, vcpu: Vcpu): ShownFrame[] {
 }
 
 /** A frame, after those of the functions that were inlined at its address. */
-function withInlined(frame: GuestFrame, infos: readonly DebugInfo[]): ShownFrame[] {
+export function withInlined(frame: GuestFrame, infos: readonly DebugInfo[]): ShownFrame[] {
   const info = infos.find((one) => one.lineAt(frame.at) !== undefined);
   const line = info?.lineAt(frame.at), scope = info?.scopeAt(frame.at);
   if (!info || !scope) return [{ frame, name: undefined, source: line, depth: 0, inlined: false, info }];
@@ -62,10 +62,15 @@ function withInlined(frame: GuestFrame, infos: readonly DebugInfo[]): ShownFrame
 export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   const vm = vmOfVcpu(view, vcpu);
   const tables = vcpu.native ? [] : view.system.symbols.all(vm);
-  return framesOf(view, vcpu).map(({ frame, name: own, source, inlined, depth }, index) => {
+  return stackRows(framesOf(view, vcpu), tables, vm, vcpu.index);
+}
+
+/** The rows of frames of a VM's vCPU. */
+export function stackRows(frames: readonly ShownFrame[], tables: readonly SymbolTable[], vm: string, vcpu: number): RowOf<typeof STACK>[] {
+  return frames.map(({ frame, name: own, source, inlined, depth }, index) => {
     const place = depth > 0 || inlined ? undefined : placeOf(tables, frame);
     return {
-      id: formatId({ kind: "frame", vm, index: vcpu.index, frame: index }),
+      id: formatId({ kind: "frame", vm, index: vcpu, frame: index }),
       pc: hex(frame.pc, 16),
       symbol: (place ? placeText(place) : own) ?? null,
       function: place?.symbol.name ?? own ?? null,

@@ -216,26 +216,38 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
   for (let at = first; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
     const word = readWord(view, vcpu, at);
     if (word === undefined) break;
-    const text = aliasText(disassemble(word, at)), [mnemonic, operands = ""] = text.split("\t");
-    const address = isBranch(word) ? ADDRESS.exec(operands)?.[0] : undefined;
-    const target = address === undefined ? undefined : nameIn(tables, BigInt(address));
-    const place = placeIn(tables, at);
-    rows.push({
-      id: formatId({ kind: "va", vm, address: at }),
-      address: hex(at, 16),
-      symbol: place ? placeText(place) : null,
-      word: hex(word, 8),
-      text: text.replace("\t", " ") + (target === undefined ? "" : ` <${target}>`),
-      mnemonic,
-      operands: target === undefined ? operands : operands.slice(0, -address!.length),
-      target: target ?? null,
-      leaves: mnemonic !== UNDEFINED && isBranch(word) && word >>> 22 !== SYSTEM,
-      label: place?.offset === 0n ? place.symbol.name : null,
-      pc: at === vcpu.registers.pc,
-    });
+    rows.push(codeRow({ vm, tables, pc }, at, word));
   }
   if (!rows.length) throw new QueryError(`${hex(address)} is not mapped, or not RAM, in ${view.vcpu(vcpu)} now`);
   return rows;
+}
+
+/** The surroundings of an instruction: its VM, its symbols, and where that executes. */
+interface CodeSurroundings {
+  readonly vm: string;
+  readonly tables: readonly SymbolTable[];
+  readonly pc: bigint | undefined;
+}
+
+/** The row of an instruction. */
+export function codeRow({ vm, tables, pc }: CodeSurroundings, at: bigint, word: number): RowOf<typeof CODE> {
+  const text = aliasText(disassemble(word, at)), [mnemonic, operands = ""] = text.split("\t");
+  const address = isBranch(word) ? ADDRESS.exec(operands)?.[0] : undefined;
+  const target = address === undefined ? undefined : nameIn(tables, BigInt(address));
+  const place = placeIn(tables, at);
+  return {
+    id: formatId({ kind: "va", vm, address: at }),
+    address: hex(at, 16),
+    symbol: place ? placeText(place) : null,
+    word: hex(word, 8),
+    text: text.replace("\t", " ") + (target === undefined ? "" : ` <${target}>`),
+    mnemonic,
+    operands: address === undefined || target === undefined ? operands : operands.slice(0, -address.length),
+    target: target ?? null,
+    leaves: mnemonic !== UNDEFINED && isBranch(word) && word >>> 22 !== SYSTEM,
+    label: place?.offset === 0n ? place.symbol.name : null,
+    pc: at === pc,
+  };
 }
 
 /** The target of a branch, at the end of its operands. */

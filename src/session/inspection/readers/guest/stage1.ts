@@ -7,6 +7,9 @@ import type { Hypervisor, Vcpu } from "../../../../machine/hypervisor/inspect.ts
 import { field } from "../../../../kit/support/values/bits.ts";
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 
+/** Registers that decide a translation. */
+export type Stage1Registers = Pick<VcpuState, "getRegister">;
+
 /** Rights that a leaf and the tables above it give. */
 export interface LeafRights {
   readonly el0: string;
@@ -30,14 +33,14 @@ export function entriesOf({ space }: Vcpu, ram: Hypervisor["machine"]["ram"]): R
 }
 
 /** The tables of a half of the addresses. */
-export function tablesOfHalf(registers: VcpuState, upper: boolean, sizes: Sizes): Tables {
+export function tablesOfHalf(registers: Stage1Registers, upper: boolean, sizes: Sizes): Tables {
   return tablesOf(registers.getRegister(upper ? "TTBR1_EL1" : "TTBR0_EL1"), registers.getRegister("TCR_EL1"), upper, sizes);
 }
 
 const SCTLR_WXN = 19;
 
 /** The rights of a leaf, with what the tables above it take away. */
-export function rightsOf({ value: descriptor = 0n, controls }: Descriptor, registers: VcpuState): LeafRights {
+export function rightsOf({ value: descriptor = 0n, controls }: Descriptor, registers: Stage1Registers): LeafRights {
   const user = field(descriptor, 6, 1) === 1 && !(controls & TableControl.noUser);
   const writable = field(descriptor, 7, 1) === 0 && !(controls & TableControl.noWrite);
   const wxn = writable && field(registers.getRegister("SCTLR_EL1"), SCTLR_WXN, 1) === 1;

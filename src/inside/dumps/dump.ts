@@ -1,0 +1,154 @@
+// A dump: the memory of one or several files, read page by page as it is asked for. Nothing of it
+// is kept but the last pages, and the image of its kernel, which all answers need.
+
+import { type PhysicalMemory, TooMuch } from "../linux/kernel/memory.ts";
+import { hex } from "../../kit/support/text/number-text.ts";
+import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
+import { isElf, readElfCore } from "./elf-core.ts";
+import { DumpError, type DumpSource, type FileMemory, type MemoryRun, plainMemory, runAt, type SavedCpu } from "./file-memory.ts";
+import { isLime, readLime } from "./lime.ts";
+
+/** Pages that are kept for the next answer, and that one answer may read from files. */
+const KEPT_PAGES = 8192, ANSWER_PAGES = 24_576;
+/** Bytes that a search through all memory reads at once. */
+const PIECE = MiB;
+const BEGINNING = 64;
+
+/** A file, and where its first byte is in memory if it is raw. */
+export interface NamedDump {
+  readonly source: DumpSource;
+  readonly address: number | undefined;
+}
+
+export class Dump {
+  readonly memory: DumpMemory;
+
+  private constructor(readonly files: readonly FileMemory[]) {
+    this.memory = new DumpMemory(files);
+  }
+
+  /** @throws DumpError that names the file, the place and the reason */
+  static open(files: readonly NamedDump[]): Dump {
+    const read = files.map(readDump), runs = read.flatMap(({ runs }) => runs).toSorted((one, other) => one.address - other.address);
+    for (const [index, { address }] of runs.entries()) {
+      const before = runs[index - 1];
+      if (before && before.address + before.size > address) {
+        throw new DumpError(`two files have memory at ${hex(address)}`, "give each its own address: FILE@ADDRESS");
+      }
+    }
+    if (!runs.length) throw new DumpError(`${files.map(({ source }) => source.name).join(", ")}: no memory is in it`);
+    return new Dump(read);
+  }
+
+  /** Registers of its CPUs. */
+  get cpus(): readonly SavedCpu[] {
+    return this.files.flatMap(({ cpus }) => cpus);
+  }
+
+  /** The text of VMCOREINFO, where a file has it apart. */
+  get info(): string | undefined {
+    return this.files.find(({ info }) => info !== undefined)?.info;
+  }
+
+  /** The form of its files, such as "ELF core file". */
+  get form(): string {
+    return [...new Set(this.files.map(({ form }) => form))].join(", ");
+  }
+
+  /** Bytes of memory that its files say they have, and end before. */
+  get missing(): number {
+    return this.files.reduce((sum, { missing }) => sum + missing, 0);
+  }
+}
+
+/** @throws DumpError */
+function readDump({ source, address }: NamedDump): FileMemory {
+  if (address !== undefined) return plainMemory(source, "raw memory", [{ address, offset: 0, size: source.size }]);
+  const bytes = new Uint8Array(Math.min(BEGINNING, source.size)), beginning = new DataView(bytes.buffer);
+  source.read(0, bytes);
+  if (isElf(beginning)) return readElfCore(source);
+  if (isLime(beginning)) return readLime(source);
+  throw new DumpError(
+    source.size === 0
+      ? `${source.name}: the file is empty`
+      : `${source.name}: byte 0: not a dump that el2 knows: an ELF core file or LiME's`,
+    `if it is raw memory, name its first address, as in ${source.name}@0x80000000`,
+  );
+}
+
+/** Memory of files by physical address. */
+export class DumpMemory implements PhysicalMemory {
+  readonly #pages = new Map<number, Uint8Array>();
+  #left = ANSWER_PAGES;
+  /** A part of it that is read as a whole. */
+  #held: { readonly address: number; readonly bytes: Uint8Array } = { address: 0, bytes: new Uint8Array() };
+  readonly runs: readonly MemoryRun[];
+
+  constructor(readonly files: readonly FileMemory[]) {
+    this.runs = files.flatMap(({ runs }) => runs).toSorted((one, other) => one.address - other.address);
+  }
+
+  /** Bytes that are kept in memory. */
+  get kept(): number {
+    return this.#pages.size * PAGE_SIZE + this.#held.bytes.length;
+  }
+
+  /** Another answer begins, which may read as many pages as the one before. */
+  renew(): void {
+    this.#left = ANSWER_PAGES;
+  }
+
+  /** @throws TooMuch once an answer has read too many */
+  page(ipa: number): Uint8Array | undefined {
+    const { address, bytes } = this.#held;
+    if (ipa >= address && ipa + PAGE_SIZE <= address + bytes.length) return bytes.subarray(ipa - address, ipa - address + PAGE_SIZE);
+    const known = this.#pages.get(ipa);
+    if (known) return known;
+    const file = this.#fileAt(ipa);
+    if (!file) return undefined;
+    if (this.#left-- <= 0) throw new TooMuch();
+    const page = new Uint8Array(PAGE_SIZE);
+    file.read(ipa, page);
+    if (this.#pages.size >= KEPT_PAGES) {
+      for (const [oldest] of this.#pages) {
+        this.#pages.delete(oldest);
+        break;
+      }
+    }
+    this.#pages.set(ipa, page);
+    return page;
+  }
+
+  *ranges(): Iterable<{ readonly ipa: number; readonly size: number }> {
+    for (const { address, size } of this.runs) yield { ipa: address, size };
+  }
+
+  /** Pages that are read for a search alone: they are valid until the next one. */
+  *written(): Iterable<Uint8Array> {
+    const piece = new Uint8Array(PIECE);
+    for (const { address, size } of this.runs) {
+      for (let done = 0; done < size; done += PIECE) {
+        const length = Math.min(PIECE, size - done);
+        this.read(address + done, piece.subarray(0, length));
+        for (let at = 0; at < length; at += PAGE_SIZE) yield piece.subarray(at, at + PAGE_SIZE);
+      }
+    }
+  }
+
+  /** Whole pages of one run. */
+  read(address: number, into: Uint8Array): void {
+    this.#fileAt(address)?.read(address, into);
+  }
+
+  /** Keeps a part of the memory as one piece, as much of it as is in one run. */
+  hold(address: number, size: number): Uint8Array {
+    const run = runAt(this.runs, address), bytes = new Uint8Array(run ? Math.min(size, run.address + run.size - address) : 0);
+    if (bytes.length) this.read(address, bytes);
+    this.#held = { address, bytes };
+    return bytes;
+  }
+
+  #fileAt(address: number): FileMemory | undefined {
+    return this.files.find(({ runs }) => runAt(runs, address));
+  }
+}

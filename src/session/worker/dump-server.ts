@@ -1,0 +1,78 @@
+// A session without a machine: answers from a dump. Requests that need a machine are refused by
+// name.
+
+import { Dump } from "../../inside/dumps/dump.ts";
+import { DumpError, type DumpSource } from "../../inside/dumps/file-memory.ts";
+import { DumpInspector, withoutMachine } from "../inspection/dumps/dump-inspector.ts";
+import { DumpSystem } from "../inspection/dumps/dump-system.ts";
+import type { Standing } from "../engine/standing.ts";
+import { problemOf, problemText } from "../../kit/support/problem.ts";
+import { whole } from "../../kit/support/values/work.ts";
+import type { OpenedDump, Request, SessionEvent } from "../../model/protocol/protocol.ts";
+import { noAnswer } from "../../model/queries/query.ts";
+
+/** Exit code for a file that is not a dump. */
+const UNUSABLE = 2;
+
+export class DumpServer {
+  readonly #inspector: DumpInspector;
+
+  private constructor(system: DumpSystem, readonly post: (event: SessionEvent) => void, readonly standing: Standing) {
+    this.#inspector = new DumpInspector(system);
+  }
+
+  /** Opens a dump, and says that it answers, or why it cannot be opened. */
+  static open(
+    files: readonly OpenedDump[],
+    sources: readonly DumpSource[],
+    post: (event: SessionEvent) => void,
+    standing: Standing,
+  ): DumpServer | undefined {
+    try {
+      const dump = Dump.open(files.map(({ address }, index) => ({ source: sources[index], address })));
+      const server = new DumpServer(whole(DumpSystem.of(dump)), post, standing);
+      post({ kind: "paused", paused: true, past: false });
+      return server;
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      const problem = problemOf(error);
+      post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
+      return undefined;
+    }
+  }
+
+  serve(request: Exclude<Request, { kind: "start" | "prepare" | "forget" | "open" }>): void {
+    switch (request.kind) {
+      case "query":
+        return this.#answer(request);
+      case "symbols":
+        return this.#give(request);
+      case "taken":
+      case "watch":
+      case "pause":
+      case "input-ended":
+        return;
+      case "stop":
+        return this.post({ kind: "ended", end: { code: 0, message: "the dump is closed" } });
+      case "debug-attach":
+        return this.post({ kind: "debug-attached", error: withoutMachine("a debugger") });
+      default:
+        if ("id" in request) this.post({ kind: "answer", id: request.id, answer: noAnswer(withoutMachine(request.kind)) });
+        else this.post({ kind: "undone", request: request.kind, problem: withoutMachine(request.kind) });
+    }
+  }
+
+  #answer({ id, query }: Extract<Request, { kind: "query" }>): void {
+    const answer = this.standing.answer(id, query, this.#inspector);
+    if (answer) this.post({ kind: "answer", id, answer });
+  }
+
+  #give({ id, vm, file }: Extract<Request, { kind: "symbols" }>): void {
+    try {
+      this.#inspector.give(vm, file);
+      this.post({ kind: "acted", id });
+    } catch (error) {
+      this.post({ kind: "acted", id, error: problemOf(error) });
+    }
+  }
+}
