@@ -86,7 +86,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["configuration", "catalog", "recordings", "assembly", "inspection", "plans", "commands", "queries", "hypervisor", "abi"],
       ...["formats", "support"],
     ],
-    jobs: ["scenarios", "catalog", "batch", "recordings", "inspection", "images", "isa", "formats", "support"],
+    jobs: ["scenarios", "catalog", "batch", "recordings", "snapshots", "inspection", "images", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     cli: [
       ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],

@@ -29,7 +29,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "options.boot": 30,
   "options.run": 30,
   keys: 129,
-  "names.session": 104,
+  "names.session": 105,
   "names.machine": 380,
   "rooms.cli": 20,
   "types.declared": 60,

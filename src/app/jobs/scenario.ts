@@ -1,10 +1,14 @@
 // Job: runs a scenario.
 
 import { type JobPort, JobRefused, made } from "../../session/batch/job.ts";
+import { PreparedStates } from "../../session/snapshots/prepared.ts";
 import type { PastRun } from "../../session/recordings/file/recording-writer.ts";
-import { type ScenarioResult, ScenarioRun } from "../scenarios/run.ts";
+import { type PreparedState, type ScenarioResult, ScenarioRun } from "../scenarios/run.ts";
 import type { PlannedScenario } from "../scenarios/plan-scenario.ts";
 import { ScenarioError, type Step } from "../scenarios/scenario.ts";
+
+/** States of machines that scenarios of this worker share. */
+const states = new PreparedStates();
 
 /** A scenario to run. */
 interface WantedScenario {
@@ -18,11 +22,17 @@ export async function job(
   { planned, timeout }: WantedScenario,
   port: JobPort<{ readonly step: Step; readonly at: number }>,
 ): Promise<{ readonly result: ScenarioResult; readonly past: PastRun | undefined }> {
+  const key = planned.isPrepared ? await states.keyOf(planned.plan) : undefined;
   try {
-    const run = made(() => new ScenarioRun(planned, { timeout, onProgress: (step, at) => port.say({ step, at }) }));
+    const prepared: PreparedState | undefined = key === undefined
+      ? undefined
+      : { begin: (plan) => states.begin(key, plan), keep: (system, shown) => states.keep(key, system, shown) };
+    const run = made(() => new ScenarioRun(planned, { timeout, prepared, onProgress: (step, at) => port.say({ step, at }) }));
     const result = await run.run();
     const failed = result.steps.find((step) => step.result === "failed");
-    return { result, past: failed && run.past(`${failed.text}: ${failed.message}`) };
+    const past = failed && run.past(`${failed.text}: ${failed.message}`);
+    if (key !== undefined) states.leave(key, run.system);
+    return { result, past };
   } catch (error) {
     if (error instanceof ScenarioError) throw new JobRefused(error.problem);
     throw error;

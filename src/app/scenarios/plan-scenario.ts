@@ -25,10 +25,15 @@ interface PlannedBoot {
   readonly kselftests: readonly string[];
 }
 
+/** The clock (s) of machines that share a state: they are the same machine. */
+const STARTED = Math.floor(Date.now() / 1000);
+
 /** A scenario whose steps name their consoles and commands, with its machine. */
 export interface PlannedScenario {
   readonly scenario: Scenario;
   readonly plan: SessionPlan;
+  /** It begins at a prompt, with a state that it shares. */
+  readonly isPrepared: boolean;
 }
 
 /**
@@ -51,9 +56,14 @@ export async function planScenario(scenario: Scenario, seed: number | undefined,
   for (const step of scenario.steps) checkConsole(scenario, step, consoles);
   for (const rule of scenario.inject) checkRule(`${scenario.file}: inject`, rule, vms);
   for (const step of scenario.steps) if (step.kind === "inject") checkRule(`${scenario.file}:${step.line}: inject`, step.inject, vms);
+  if (step.from !== undefined && consoles.length !== 1) {
+    throw new ScenarioError(`${scenario.file}:${step.line}: boot: from needs a machine with one console`, consolesText(consoles));
+  }
+  const { what } = plan, same = step.from !== undefined && what.kind === "boot" && what.startsNow ? { ...what, clock: STARTED } : what;
   return {
+    isPrepared: step.from !== undefined,
     scenario: withKselftest(withConsole(scenario, consoles), kselftests),
-    plan: { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true },
+    plan: { ...plan, what: same, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true },
   };
 }
 
@@ -74,7 +84,11 @@ function checkConsole({ file }: Scenario, step: Step, consoles: readonly string[
   const key = step.kind === "send" ? "to" : "of", name = "to" in step ? step.to : "of" in step ? step.of : undefined;
   if (name !== ONLY_CONSOLE || consoles.length === 1) return;
   const what = `${file}:${step.line}: ${step.kind} needs ${key}`;
-  throw new ScenarioError(what, consoles.length === 0 ? "the machine has no console" : `its consoles are ${consoles.join(", ")}`);
+  throw new ScenarioError(what, consolesText(consoles));
+}
+
+function consolesText(consoles: readonly string[]): string {
+  return consoles.length === 0 ? "the machine has no console" : `its consoles are ${consoles.join(", ")}`;
 }
 
 /** @throws ScenarioError where a rule names what the machine does not have */

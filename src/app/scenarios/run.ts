@@ -18,11 +18,12 @@ import { reasonLines, ruleLine } from "../../model/queries/texts/reason-text.ts"
 import { DIAGNOSES, REASONS } from "../../model/queries/tables.ts";
 import { consolesOf, type PlannedScenario } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step } from "./scenario.ts";
-import { caseText, type KtapCase, KtapReader } from "./ktap.ts";
+import { type KtapCase, KtapReader } from "./ktap.ts";
+import { checkedCases, StepFailure } from "./step-failure.ts";
 import { isPrompt, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
-import { WatchedConsoles, WatchedEvents } from "./watched.ts";
-import { problemText } from "../../kit/support/problem.ts";
+import { type ConsoleBytes, WatchedConsoles, WatchedEvents } from "./watched.ts";
+import { type Problem, problemText } from "../../kit/support/problem.ts";
 
 /** Turns of the physical CPUs between two checks of an expectation. */
 const TURNS = 8;
@@ -36,10 +37,10 @@ const BREATH = 100;
 const REASONS_TOLD = 3;
 /** Lines of a console that a failure shows. */
 const TAIL = 8;
+/** Virtual time (ns) in which a machine comes to its prompt. */
+const PREPARED_WITHIN = 120e9;
 /** Virtual time (ns) after which a prompt is one. */
 const PROMPT_STAYS = 10e6;
-/** Tests of a report that a failure names; the report of the run has all. */
-const FAILURES_TOLD = 10;
 
 export interface StepResult {
   readonly step: Step;
@@ -70,36 +71,20 @@ interface ScenarioOptions {
   readonly timeout?: number;
   /** Called about once per second with the step that waits, and the virtual time (ns). */
   readonly onProgress?: (step: Step, at: number) => void;
+  /** The state with which it begins, or which it leaves to others. */
+  readonly prepared?: PreparedState;
 }
 
-/** A step that is not as expected. */
-class StepFailure extends Error {
-  constructor(message: string, readonly details: readonly string[] = [], readonly cases?: readonly KtapCase[]) {
-    super(message);
-  }
+/** A machine's state at its prompt. */
+export interface PreparedState {
+  /** A machine in it, and all that its consoles had shown; undefined: there is none yet. */
+  begin(plan: SessionPlan): { readonly system: GuestSystem; readonly shown: readonly ConsoleBytes[] } | undefined;
+  /** Keeps it. Returns why it cannot. */
+  keep(system: GuestSystem, shown: readonly ConsoleBytes[]): Problem | undefined;
 }
 
 function endedText({ code, message }: { readonly code: number; readonly message: string }): string {
   return `the machine has ended with ${code}: ${message}`;
-}
-
-/**
- * The tests of a report that is well.
- * @param broken why it is not, whatever its tests say
- * @throws StepFailure
- */
-function checkedCases(cases: readonly KtapCase[], broken: string | undefined): readonly KtapCase[] {
-  const failures = cases.filter(({ result }) => result === "failed");
-  if (broken === undefined && failures.length === 0) return cases;
-  const names = failures.slice(0, FAILURES_TOLD).map(({ path, message = "" }) => `${caseText(path)}: ${message}`);
-  const more = failures.length - names.length;
-  if (more > 0) names.push(`and ${more} more`);
-  const failed = failures.length === 0 ? [] : [`${failures.length} of ${cases.length} tests failed`];
-  throw new StepFailure(
-    [...broken === undefined ? [] : [broken], ...failed].join("; "),
-    names,
-    failures.length > 0 ? cases : [...cases, { path: [], result: "failed", message: broken }],
-  );
 }
 
 export class ScenarioRun {
@@ -108,7 +93,11 @@ export class ScenarioRun {
   /** The machine, which the caller may inspect at the end. */
   readonly system: GuestSystem;
   readonly #consoles = new WatchedConsoles();
-  readonly #events: WatchedEvents;
+  #events: WatchedEvents | undefined;
+  /** Whether it is on its way to a state for others. */
+  #keeps: boolean;
+  /** All that consoles have shown on that way. */
+  readonly #shown: ConsoleBytes[] = [];
   readonly #inputs: RecordedInput[] = [];
   readonly #hash = createHash("sha256");
   readonly #started = performance.now();
@@ -124,8 +113,12 @@ export class ScenarioRun {
     this.scenario = scenario;
     this.plan = plan;
     // A machine without sockets, as that of a replay: nothing enters but what the scenario says.
-    this.system = assemble(alone(plan));
-    this.#events = new WatchedEvents(this.scenario.steps, this.system.hypervisor.trace);
+    const { prepared } = options, begun = prepared?.begin(alone(plan));
+    this.#keeps = prepared !== undefined && !begun;
+    this.system = begun?.system ?? assemble(alone(plan));
+    for (const shown of begun?.shown ?? []) this.#show(shown);
+    // A prepared machine is watched from its prompt on, whichever scenario has brought it there.
+    if (prepared === undefined) this.#watch();
   }
 
   /** Does the steps, until one fails. */
@@ -153,7 +146,7 @@ export class ScenarioRun {
           ...failure.cases && { cases: failure.cases },
         });
       }
-      this.#events.reached(index + 1);
+      this.#events?.reached(index + 1);
     }
     const last = steps.at(-1), broken = failed ? undefined : this.#unexpected();
     if (last && broken) {
@@ -217,13 +210,31 @@ export class ScenarioRun {
   async #perform(step: Step, index: number): Promise<readonly KtapCase[] | undefined> {
     if (step.kind === "expect_ktap") return await this.#expectKtap(step);
     if (step.kind === "run") return await this.#run(step, index);
+    if (step.kind === "boot") return void await this.#boot(step);
     return void await this.#take(step, index);
   }
 
-  async #take(step: Exclude<Step, { kind: "expect_ktap" | "run" }>, index: number): Promise<void> {
+  #watch(): void {
+    this.#events = new WatchedEvents(this.scenario.steps, this.system.hypervisor.trace);
+  }
+
+  /** The machine is there; a prepared one comes to its prompt. */
+  async #boot(step: Step): Promise<void> {
+    const { prepared } = this.options;
+    if (prepared === undefined) return;
+    if (!this.#keeps) return this.#watch();
+    const [console] = consolesOf(this.plan);
+    if (!await this.#untilPrompt(step, console, PREPARED_WITHIN)) {
+      throw this.#missed("prompt", PREPARED_WITHIN, this.#consoles.tail(console, TAIL).map((line) => `${console}| ${line}`));
+    }
+    const problem = prepared.keep(this.system, this.#shown.splice(0));
+    this.#keeps = false;
+    if (problem) throw new StepFailure(`its state cannot be kept: ${problemText(problem)}`);
+    this.#watch();
+  }
+
+  async #take(step: Exclude<Step, { kind: "boot" | "expect_ktap" | "run" }>, index: number): Promise<void> {
     switch (step.kind) {
-      case "boot":
-        return;
       case "at":
         return void await this.#until(step, step.at, () => false);
       case "send":
@@ -240,7 +251,7 @@ export class ScenarioRun {
         throw this.#missed("line", step.within, this.#consoles.tail(step.of, TAIL).map((line) => `${step.of}| ${line}`));
       }
       case "expect_event":
-        if (await this.#until(step, this.#now + step.within, () => this.#events.met(index))) return;
+        if (await this.#until(step, this.#now + step.within, () => this.#events?.met(index) === true)) return;
         throw this.#missed("event", step.within, this.#newest("events").map((row) => `${row.id} ${row.text}`));
       case "expect_why":
         if (await this.#until(step, this.#now + step.within, () => this.#hasReason(step.expect_why))) return;
@@ -431,12 +442,15 @@ export class ScenarioRun {
   }
 
   #takeOutput(): void {
-    for (const { console, bytes } of this.system.consoles.drain()) {
-      this.#hash.update(bytes);
-      this.#consoles.add(console, bytes);
-    }
+    for (const shown of this.system.consoles.drain()) this.#show(shown);
     // No other reader takes them.
     this.system.events.drain();
+  }
+
+  #show(shown: ConsoleBytes): void {
+    this.#hash.update(shown.bytes);
+    this.#consoles.add(shown.console, shown.bytes);
+    if (this.#keeps) this.#shown.push(shown);
   }
 
   #enter(input: Input): void {

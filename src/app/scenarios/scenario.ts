@@ -127,9 +127,11 @@ export const STEPS = {
   boot: v.strictObject(described({
     boot: v.union([name, primary], "is neither a name nor a table with an image"),
     set: v.optional(v.array(name), []),
+    from: v.optional(v.literal("prompt", wrong("is not a prepared state", 'use "prompt", or leave it out'))),
   }, {
     boot: "creates the machine: demo, a configuration next to this file, a guest of the catalog, or a table with an image",
     set: "changes of the configuration: KEY=VALUE",
+    from: 'begin at the first "prompt" of the only console: scenarios of one command that boot the same machine boot it once',
   })),
   at: v.strictObject(described({ at: duration }, { at: "runs the machine until this virtual time" })),
   send: v.strictObject(described({ send: text, to: ofConsole }, { send: "types this into a console", to: CONSOLE })),

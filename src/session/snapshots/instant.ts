@@ -78,7 +78,7 @@ function diskStates(plan: SessionPlan): string {
 }
 
 /** Plain data with digests instead of bytes, which are many in a plan. */
-async function withDigests(value: unknown): Promise<unknown> {
+export async function withDigests(value: unknown): Promise<unknown> {
   if (value instanceof Uint8Array) return { sha256: await digestInPieces(value) };
   if (typeof value !== "object" || value === null) return value;
   const parts: [string, unknown][] = [];

@@ -288,7 +288,7 @@ for (const [name, of] of Object.entries(SCENARIOS)) {
       await Deno.writeTextFile(`${folder}/../other.toml`, vm('image = "stranger/guest.bin"\n'));
       const scenario = readScenario(file, `el2_test = 1\n[[step]]\n${step}\n`);
       const plan = (consent = NEVER) => planScenario(scenario, undefined, consent);
-      // What is wrong with a file or a folder is said once it may be read.
+      // A file or a folder that is wrong is refused once it may be read.
       const wrong = WRONG[name];
       if (wrong === undefined) assert.ok(await plan(hostConsent(["all"])));
       else await assert.rejects(plan(hostConsent(["all"])), wrong);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../../src/app/catalog/catalog.ts";
-import { planScenario } from "../../../src/app/scenarios/plan-scenario.ts";
+import { job } from "../../../src/app/jobs/scenario.ts";
+import { type PlannedScenario, planScenario } from "../../../src/app/scenarios/plan-scenario.ts";
 import { ScenarioRun } from "../../../src/app/scenarios/run.ts";
 import { readScenario } from "../../../src/app/scenarios/scenario.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
@@ -26,6 +27,9 @@ const scenarioOf = (folder: string, boot: string, steps: string) =>
   readScenario(`${folder}/x.test.toml`, `el2_test = 1\n[[step]]\nboot = ${boot}\n${steps}`);
 
 const planned = (folder: string, boot: string, steps = "") => planScenario(scenarioOf(folder, boot, steps), undefined, TRUSTED.consent);
+
+/** The result of a scenario, as el2 test runs it. */
+const run = async (wanted: Promise<PlannedScenario>) => await job({ planned: await wanted, timeout: undefined }, { say() {} });
 
 /** A folder with overlays, and the root file system of a Debian's busybox. */
 async function fill(folder: string): Promise<void> {
@@ -59,16 +63,19 @@ longTest("a command runs in a root of the catalog, with a folder laid over it; i
     assert.match(debian.steps[3].details?.join("\n") ?? "", /^host\| ok 1 - first # SKIP none\nhost\| cat: can't open '\/none'/m);
   }));
 
-Deno.test("a command runs in a root that is a folder, with folders laid over it; its status and tests are the result", () =>
+Deno.test("a command runs in a folder as root, with folders laid over it, from a prompt that is shared; its status and tests are the result", () =>
   inFolder(async (folder) => {
     await fill(folder);
     const { folder: guest } = await catalogEntry("debian");
     await Deno.symlink(`${guest}/Image`, `${folder}/Image`);
-    const boot = '{ image = "Image", root = "root", overlay = { "/opt/tests" = "tests", "/" = "over" } }';
-    const own = await new ScenarioRun(await planned(folder, boot, '[[step]]\nrun = "exit 4"\n[[step]]\nrun = { kselftest = ["deep"] }\n'))
-      .run();
-    assert.deepEqual(own.steps[1].cases, [{ path: ["exit 4"], result: "skipped", message: "exit status 4" }]);
-    const [, , { message, cases, text }] = own.steps;
+    const boot = '{ image = "Image", root = "root", overlay = { "/opt/tests" = "tests", "/" = "over" } }\nfrom = "prompt"';
+    const steps = '[[step]]\nrun = "exit 4"\n[[step]]\nrun = { kselftest = ["deep"] }\n';
+    const first = await run(planned(folder, boot, steps)), again = await run(planned(folder, boot, steps));
+    assert.deepEqual({ ...again.result, elapsed: 0 }, { ...first.result, elapsed: 0 }, "with the state of the first, the same run");
+    assert.deepEqual(again.past, first.past);
+    const { steps: results } = again.result;
+    assert.deepEqual(results[1].cases, [{ path: ["exit 4"], result: "skipped", message: "exit status 4" }]);
+    const [, , { message, cases, text }] = results;
     assert.equal(text, "run cd '/opt/tests/deep' && ./run_kselftest.sh -c deep");
     assert.equal(message, "1 of 2 tests failed");
     assert.deepEqual(cases?.map(({ path, result }) => [path.join("/"), result]), [["first", "skipped"], ["second", "failed"]]);
@@ -79,6 +86,8 @@ Deno.test("what is missing of a root, an overlay or a command is refused with it
     await fill(folder);
     await Deno.writeTextFile(`${folder}/Image`, "");
     const refused: Readonly<Record<string, RegExp>> = {
+      '"demo"\nfrom = "prompt"': /:3: boot: from needs a machine with one console; its consoles are hello, ping, pong$/,
+      '"demo"\nfrom = "boot"': /:4:\d+: from is not a prepared state; use "prompt", or leave it out$/,
       "{ memory = '1GiB' }": /:3: boot: image is missing; name a kernel, or a Debian of the catalog as root$/,
       '{ root = "root" }': /:3: boot: image is missing/,
       '{ root = "debian", initrd = "i" }': /:3: boot: root and initrd are mutually exclusive; give one$/,
