@@ -152,6 +152,11 @@ export class VmSymbols {
     return this.#kernel(vm, false) ? [...tables, ...this.modulesOf(vm)] : tables;
   }
 
+  /** The symbols of a VM's kernel, which are learned once it has begun to boot. */
+  kernelOf(vm: string): SymbolTable | undefined {
+    return this.#kernel(vm, false) ?? (this.#learn(vm) ? this.#kernel(vm, false) : undefined);
+  }
+
   #tables(vm: string, look: boolean): SymbolTable[] {
     const kernel = this.#kernel(vm, look);
     return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : []];

@@ -124,7 +124,7 @@ export const BREAK = command("break", {
     rule: words(eventFilter, "event filters, one per argument; without any, list the active rules"),
     at: options(
       text,
-      "stop before this instruction, VM:SYMBOL or VM:ADDRESS, or as a system call of Linux returns, syscall:NAME[:RESULT]; repeatable",
+      "stop before this instruction, VM:SYMBOL, VM:MODULE:SYMBOL or VM:ADDRESS, or as a system call of Linux returns, syscall:NAME[:RESULT]; repeatable",
       { value: "place" },
     ),
     list: flag("list the active rules, and where they stopped the machine"),
@@ -134,7 +134,8 @@ export const BREAK = command("break", {
   },
   right: "changes",
   excludes: [["remove", "rule"], ["remove", "at"]],
-  notes: "el2 resume continues the machine. el2 symbols lists the symbols. Only one VM at a time can have breakpoints or a gdb.",
+  notes:
+    "el2 resume continues the machine. el2 symbols lists the symbols. Only one VM at a time can have breakpoints or a gdb. VM:MODULE:SYMBOL waits for a module of Linux that is not loaded, and follows it.",
   examples: [
     "break 'kind=rpc refused=yes' --wait         stop at the next request that the Resource Manager refuses",
     "break 'kind=hvc name=addrspace_map vm=rm'",

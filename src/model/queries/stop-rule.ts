@@ -30,6 +30,11 @@ export function callFilter(at: string): string | undefined {
 export interface BreakPlace {
   readonly vm: string;
   readonly addresses: readonly bigint[];
+  /**
+   * Of a name in modules of the VM's kernel: those modules, or the one that it waits for while
+   * there are no addresses. They change as the kernel loads and unloads modules.
+   */
+  readonly modules?: readonly string[];
 }
 
 export interface StopRule {
@@ -40,6 +45,8 @@ export interface StopRule {
   readonly text: string;
   /** How often it has stopped the machine. */
   hits: number;
+  /** Where it stops now, for display; undefined for events. */
+  readonly where: string | undefined;
   /** The event or place of its last stop. */
   last: { readonly time: number; readonly text: string } | undefined;
 }

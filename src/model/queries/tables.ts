@@ -731,6 +731,7 @@ export const STOPS = defineTable({
     id: { kind: "id", doc: "stop:NUMBER", width: 8 },
     kind: { kind: "word", doc: "event: a filter of events; place: before an instruction", width: 5 },
     rule: { kind: "text", doc: "the filter, or the place", width: 40 },
+    place: { kind: "text", doc: "addresses of a place, or the kernel's module that it waits for", width: 30, optional: true },
     hits: { kind: "count", doc: "number of stops", width: 6 },
     t: { kind: "time", doc: "virtual time of the last stop", width: 12, optional: true },
     last: { kind: "text", doc: "event or instruction of the last stop", width: 60, optional: true },

@@ -194,7 +194,7 @@ export class Travel {
     if (to.kind === "event") return to;
     const filter = callFilter(to.at);
     return filter === undefined
-      ? { kind: "place", place: this.parts.shown.present.stops.system.placeOf(to.at) }
+      ? { kind: "place", at: to.at, place: this.parts.shown.present.stops.system.placeOf(to.at) }
       : { kind: "event", filter };
   }
 

@@ -54,6 +54,16 @@ const FUNCTION = 2;
 /** Marks of the assembler, such as $x, are not names; nor is what no compiler writes. */
 const NAME = /^[\x21-\x23\x25-\x7e][\x21-\x7e]*$/;
 
+/**
+ * The function that a kernel calls for each module when the module is in its place and in the list,
+ * before anything in it is executed: it reads the module's parameters. It also reads the command
+ * line's, some ten times.
+ */
+const LOADS = "parse_args";
+
+/** Where a kernel has loaded a module; undefined without such a function. */
+export const loadsAt = (kernel: SymbolTable): bigint | undefined => kernel.find(LOADS)?.address;
+
 export class LoadedModules {
   #known: readonly Known[] = [];
   readonly #read = new WeakMap<VirtualMemory, readonly Known[]>();

@@ -88,6 +88,8 @@ export class DebugControl implements VcpuDebugger {
   readonly #passing = new Set<Vcpu>();
   /** Breakpoints and watchpoints by VM. */
   readonly #vms = new Map<string, VmStops>();
+  /** Lookers at places of the one VM, which stop nothing. */
+  readonly #looks = new Map<bigint, () => void>();
 
   /**
    * @param fromStart stops before the first instruction.
@@ -177,6 +179,24 @@ export class DebugControl implements VcpuDebugger {
     if (only !== undefined) this.#stopsOf(only).insertAhead(address);
   }
 
+  /**
+   * Has somebody look before `address` of the one VM from now on, without a stop: the vCPU has not
+   * executed the instruction, and breakpoints may be inserted and removed.
+   */
+  look(address: bigint, act: () => void): void {
+    const { only } = this.debuggee;
+    if (only === undefined) return;
+    this.#looks.set(address, act);
+    this.#stopsOf(only).look(address);
+  }
+
+  /** Nobody looks there any more. */
+  unlook(address: bigint): void {
+    const { only } = this.debuggee;
+    this.#looks.delete(address);
+    if (only !== undefined) this.#vms.get(only)?.unlook(address);
+  }
+
   /** Removes a breakpoint, if it exists. */
   remove(address: bigint, vm = this.debuggee.only): void {
     if (vm !== undefined) this.#vms.get(vm)?.remove(address);
@@ -225,6 +245,7 @@ export class DebugControl implements VcpuDebugger {
   clear(): void {
     this.#follower = undefined;
     this.#passing.clear();
+    this.#looks.clear();
     for (const stops of this.#vms.values()) stops.clear();
     this.stopAtEvents(undefined);
     this.goOn(undefined);
@@ -302,8 +323,10 @@ export class DebugControl implements VcpuDebugger {
   }
 
   #stopsHere(vcpu: Vcpu): boolean {
-    const conditions = this.#follow(vcpu).conditionsAt(vcpu.registers.pc);
-    return !conditions.length || conditions.some((condition) => this.holdsAt(vcpu, condition));
+    const stops = this.#follow(vcpu), { pc } = vcpu.registers;
+    this.#looks.get(pc)?.();
+    const conditions = stops.conditionsAt(pc);
+    return conditions !== undefined && (!conditions.length || conditions.some((condition) => this.holdsAt(vcpu, condition)));
   }
 
   /** The stops of a vCPU's VM, which follow it to the tables that it has now. */

@@ -29,6 +29,8 @@ const watchKey = (address: bigint, length: number, kind: WatchKind) => `${kind} 
 export class VmStops {
   /** Conditions by address, one of which has to hold; empty: it always stops. */
   readonly #breakpoints = new Map<bigint, readonly BreakpointCondition[]>();
+  /** Addresses at which somebody looks, without a stop. */
+  readonly #looks = new Set<bigint>();
   readonly #watchpoints = new Map<string, Watchpoint>();
   /** The tables of stage 2 that the VM had when it ran last. */
   #stage2: number | undefined;
@@ -52,7 +54,7 @@ export class VmStops {
 
   /** No address stops the VM. */
   get empty(): boolean {
-    return this.#breakpoints.size + this.#watchpoints.size === 0;
+    return this.#breakpoints.size + this.#looks.size + this.#watchpoints.size === 0;
   }
 
   /**
@@ -71,13 +73,31 @@ export class VmStops {
     if (this.#stage2 !== undefined) this.core.stops.insertBreakpoint(this.#stage2, address);
   }
 
-  /** Conditions of the breakpoint at an address. */
-  conditionsAt(address: bigint): readonly BreakpointCondition[] {
-    return this.#breakpoints.get(address) ?? [];
+  /** Conditions of the breakpoint at an address; undefined: somebody only looks there. */
+  conditionsAt(address: bigint): readonly BreakpointCondition[] | undefined {
+    return this.#breakpoints.get(address) ?? (this.#looks.has(address) ? undefined : []);
   }
 
   remove(address: bigint): void {
-    if (this.#breakpoints.delete(address) && this.#stage2 !== undefined) this.core.stops.removeBreakpoint(this.#stage2, address);
+    if (this.#breakpoints.delete(address) && !this.#looks.has(address)) this.#leaveAddress(address);
+  }
+
+  /** Comes by at an address without a stop. */
+  look(address: bigint): void {
+    this.#looks.add(address);
+    if (this.#stage2 !== undefined) this.core.stops.insertBreakpoint(this.#stage2, address);
+  }
+
+  unlook(address: bigint): void {
+    if (this.#looks.delete(address) && !this.#breakpoints.has(address)) this.#leaveAddress(address);
+  }
+
+  #leaveAddress(address: bigint): void {
+    if (this.#stage2 !== undefined) this.core.stops.removeBreakpoint(this.#stage2, address);
+  }
+
+  get #addresses(): ReadonlySet<bigint> {
+    return this.#looks.union(this.#breakpoints);
   }
 
   /** Stops before accesses to `length` bytes; false when the length is invalid, or at too many. */
@@ -106,6 +126,7 @@ export class VmStops {
 
   clear(): void {
     for (const address of [...this.#breakpoints.keys()]) this.remove(address);
+    for (const address of [...this.#looks]) this.unlook(address);
     for (const { address, length, kind } of [...this.#watchpoints.values()]) this.unwatch(address, length, kind);
   }
 
@@ -113,7 +134,7 @@ export class VmStops {
   moveTo(stage2: number): void {
     this.leave();
     this.#stage2 = stage2;
-    for (const address of this.#breakpoints.keys()) this.core.stops.insertBreakpoint(stage2, address);
+    for (const address of this.#addresses) this.core.stops.insertBreakpoint(stage2, address);
     for (const { address, length, kind } of this.#watchpoints.values()) this.core.stops.insertWatchpoint(stage2, address, length, kind);
   }
 
@@ -122,7 +143,7 @@ export class VmStops {
     const stage2 = this.#stage2;
     this.#stage2 = undefined;
     if (stage2 === undefined) return;
-    for (const address of this.#breakpoints.keys()) this.core.stops.removeBreakpoint(stage2, address);
+    for (const address of this.#addresses) this.core.stops.removeBreakpoint(stage2, address);
     for (const { address, length, kind } of this.#watchpoints.values()) this.core.stops.removeWatchpoint(stage2, address, length, kind);
   }
 }

@@ -20,8 +20,8 @@ import { type EndedRows, type Inspected, Looks, QueryError, View, type VirtioSlo
 import { Inspector } from "../../inspection/inspector.ts";
 import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import { showsPanic, showsPanicEnd } from "../../inspection/kernels/kernels.ts";
-import { ModuleTables } from "../../inspection/linux/module-tables.ts";
-import { codePlaces } from "../../inspection/readers/guest/read-symbols.ts";
+import { ModuleTables } from "../../inspection/linux/read-linux.ts";
+import { breakPlace } from "../../inspection/readers/guest/read-symbols.ts";
 import { hasPanicked, runsAnother } from "../../inspection/verdicts/panicked.ts";
 import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
 import { evidenceLine } from "../../../model/queries/facts/evidence.ts";
@@ -38,7 +38,6 @@ import { notSavable } from "../../outside/disk-file.ts";
 import { Outside } from "../../outside/outside.ts";
 import type { PastDisk, WrittenDisk } from "../../outside/written-disk.ts";
 import type { SessionEnd } from "../../../model/protocol/protocol.ts";
-import type { BreakPlace } from "../../../model/queries/stop-rule.ts";
 import type { ResourceManager } from "../../../machine/resource-manager/resource-manager.ts";
 import { type SavedPart, UnsavableError } from "../../state/parts.ts";
 import type { PageMap } from "../../state/page-map.ts";
@@ -131,7 +130,7 @@ export class GuestSystem implements System, Inspected {
     readonly limits: MemoryLimits = DEFAULT_LIMITS,
     readonly left?: LeftPages | undefined,
   ) {
-    const modules = new ModuleTables(() => new View(this, new Looks()));
+    const modules = new ModuleTables(() => new View(this, new Looks()), () => this.instructions());
     this.symbols = new VmSymbols(core, () => this.hypervisor, (vm) => modules.of(vm));
     const hypervisor = () => this.hypervisor;
     const bug = (where: string, error: unknown) => this.bug(where, error);
@@ -152,7 +151,8 @@ export class GuestSystem implements System, Inspected {
     });
     this.stops = new StopRules({
       hypervisor,
-      placeOf: (at) => this.#placeOf(at),
+      placeOf: (at) => breakPlace(new View(this, new Looks()), at),
+      kernelOf: (vm) => this.symbols.kernelOf(vm),
       movedBy: (vm) => this.symbols.moved(vm),
       vcpuOf: (id) => this.#steppable(id),
       controlOf: (vm) => this.debugger.forRules(vm),
@@ -426,12 +426,6 @@ export class GuestSystem implements System, Inspected {
   }
 
   /** A place of code for a stop rule. */
-  #placeOf(at: string): BreakPlace {
-    const view = new View(this, new Looks());
-    const { vcpu, address, addresses = [address] } = codePlaces(view, at);
-    return { vm: view.vmNameOf(vcpu.addressSpace), addresses };
-  }
-
   #steppable(id: string): { vm: string; vcpu: Vcpu } {
     const vcpu = new View(this, new Looks()).findVcpu(id);
     if (vcpu.native || !vcpu.addressSpace) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);

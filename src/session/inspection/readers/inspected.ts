@@ -62,7 +62,7 @@ export interface Inspected {
   /** The events that `el2 trace` takes away. */
   readonly traceBuffer: TraceBuffer;
   /** The rules by which the machine stops. */
-  readonly stops: { readonly rules: readonly StopRule[] };
+  readonly stops: { now(): readonly StopRule[] };
   /** Places of the run. */
   places(): readonly RunPlace[];
   /** Memory of its parts, and of its session's. */

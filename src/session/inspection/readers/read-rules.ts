@@ -6,10 +6,11 @@ import type { INJECTIONS, STOPS } from "../../../model/queries/tables.ts";
 
 /** The rules, in the order in which they were added. */
 export function readStops({ system }: View): RowOf<typeof STOPS>[] {
-  return system.stops.rules.map(({ id, kind, text, hits, last }) => ({
+  return system.stops.now().map(({ id, kind, text, hits, last, where }) => ({
     id,
     kind,
     rule: text,
+    place: where ?? null,
     hits: String(hits),
     t: last ? String(Math.round(last.time)) : null,
     last: last?.text ?? null,

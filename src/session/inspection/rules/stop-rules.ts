@@ -7,11 +7,14 @@ import type { Hypervisor, Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { formatId, parsePlace, vcpuId, vmId, withKind } from "../../../model/queries/ids.ts";
 import { FilterError } from "../../../model/queries/filters/filter.ts";
 import { type EventMatcher, kindsForFilter, parseEventFilter } from "../../../model/queries/filters/temporal-filter.ts";
+import type { SymbolTable } from "../../../inside/symbols/symbol-table.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { eventRow } from "../readers/objects/read-trace.ts";
 import { type BreakPlace, callFilter, type StopChange, type StopHit, type StopRule } from "../../../model/queries/stop-rule.ts";
 import { TABLES } from "../../../model/queries/tables.ts";
+import { FollowedPlace, ModuleLoads, placeNow } from "./module-loads.ts";
 import { problemText } from "../../../kit/support/problem.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
@@ -23,6 +26,8 @@ interface StopSystem {
    * @throws QueryError
    */
   placeOf(at: string): BreakPlace;
+  /** The symbols of a VM's kernel; undefined: it is not known yet. */
+  kernelOf(vm: string): SymbolTable | undefined;
   /** How far a VM's kernel has moved itself; undefined: not known. */
   movedBy(vm: string): bigint | undefined;
   /**
@@ -41,13 +46,25 @@ interface StopSystem {
 
 type EventRow = ReturnType<typeof eventRow>;
 
-type Armed = StopRule & ({ readonly kind: "event"; readonly matcher: EventMatcher<EventRow> } | ArmedPlace);
+type Armed = StopRule & { readonly kind: "event"; readonly matcher: EventMatcher<EventRow> } | PlaceRule;
 
-interface ArmedPlace {
-  readonly kind: "place";
-  place: BreakPlace;
-  /** How far the VM's kernel had moved itself when the place was found. */
-  moved: bigint;
+class PlaceRule implements StopRule {
+  readonly kind = "place";
+  readonly id: string;
+  readonly text: string;
+  hits = 0;
+  last: StopRule["last"];
+
+  /** @param moved how far the VM's kernel had moved itself when the place was found */
+  constructor({ id, text }: Pick<StopRule, "id" | "text">, public place: BreakPlace, public moved: bigint) {
+    this.id = id;
+    this.text = text;
+  }
+
+  get where(): string {
+    const { addresses, modules = [] } = this.place;
+    return addresses.length ? addresses.map((address) => hex(address, 16)).join(", ") : `waits for module ${modules.join(", ")}`;
+  }
 }
 
 /** The rules of one machine. */
@@ -58,6 +75,8 @@ export class StopRules {
   #pending: StopHit | undefined;
   /** The VM with breakpoints, and its stops. */
   #control: { readonly vm: string; readonly control: DebugControl } | undefined;
+  /** The modules of that VM's kernel, while a place is in some. */
+  #loads: ModuleLoads | undefined;
   /** A vCPU at a breakpoint: it executes that instruction before breakpoints count again. */
   #at: Vcpu | undefined;
   #step: { readonly vcpu: Vcpu; left: number } | undefined;
@@ -73,6 +92,17 @@ export class StopRules {
   /** The rules, oldest first. */
   get rules(): readonly StopRule[] {
     return this.#rules;
+  }
+
+  /** The same, with the places of modules that the kernel has now. */
+  now(): readonly StopRule[] {
+    this.#findInModules();
+    return this.#rules;
+  }
+
+  /** A place in modules for another control of the same machine. */
+  follow(at: string, place: BreakPlace, control: DebugControl): FollowedPlace {
+    return new FollowedPlace(this.system, at, place, control);
   }
 
   /** The VM that has breakpoints. */
@@ -105,11 +135,9 @@ export class StopRules {
    */
   take(): StopHit | "passed" | undefined {
     this.#follow();
+    this.#loads?.follow();
     const stop = this.#control?.control.takeStop();
-    if (stop?.cause === "breakpoint") {
-      this.#at = stop.vcpu;
-      this.#reached(stop.vcpu);
-    }
+    if (stop?.cause === "breakpoint" && this.#reached(stop.vcpu)) this.#at = stop.vcpu;
     const hit = this.#pending;
     this.#pending = undefined;
     if (hit && this.#step) this.#cancelStep();
@@ -126,16 +154,15 @@ export class StopRules {
 
   /** Does something to the machine without stopping it. */
   muted(work: () => void): void {
-    const addresses = this.#addresses();
+    for (const address of this.#addresses()) this.#control?.control.remove(address);
     this.#muted = true;
-    for (const address of addresses) this.#control?.control.remove(address);
     try {
       work();
     } finally {
       this.#muted = false;
       this.#pending = undefined;
       this.#control?.control.takeStop();
-      for (const address of addresses) this.#control?.control.insert(address);
+      for (const address of this.#addresses()) this.#control?.control.insert(address);
     }
   }
 
@@ -154,8 +181,8 @@ export class StopRules {
     return this.#passed;
   }
 
-  #make<K extends StopRule["kind"]>(kind: K, text: string): StopRule & { readonly kind: K } {
-    return { id: formatId({ kind: "stop", number: ++this.#count }), kind, text, hits: 0, last: undefined };
+  #make(text: string): Omit<StopRule, "kind" | "where"> {
+    return { id: formatId({ kind: "stop", number: ++this.#count }), text, hits: 0, last: undefined };
   }
 
   #addresses(): bigint[] {
@@ -181,7 +208,11 @@ export class StopRules {
 
   /** No VM is held for these rules when none of them needs it. */
   #release(): void {
-    if (!this.#control || this.#step || this.#addresses().length) return;
+    if (!this.#rules.some((rule) => rule.kind === "place" && rule.place.modules)) {
+      this.#loads?.end();
+      this.#loads = undefined;
+    }
+    if (!this.#control || this.#step || this.#rules.some(({ kind }) => kind === "place")) return;
     this.#control = this.#at = undefined;
     this.system.releaseControl();
   }
@@ -216,7 +247,7 @@ export class StopRules {
   }
 
   #await(filter: string): void {
-    this.#rules.push({ ...this.#make("event", filter), kind: "event", matcher: parseEventFilter(filter, TABLES.events).start() });
+    this.#rules.push({ ...this.#make(filter), kind: "event", where: undefined, matcher: parseEventFilter(filter, TABLES.events).start() });
     this.#listen();
   }
 
@@ -228,21 +259,35 @@ export class StopRules {
       this.#release();
       throw new QueryError(`${at}: no instruction can be there, or there are too many breakpoints`);
     }
-    this.#rules.push({ ...this.#make("place", at), kind: "place", place, moved: this.system.movedBy(place.vm) ?? 0n });
+    this.#rules.push(new PlaceRule(this.#make(at), place, this.system.movedBy(place.vm) ?? 0n));
+    if (!place.modules) return;
+    this.#loads ??= new ModuleLoads(control, () => this.system.kernelOf(place.vm), () => this.#findInModules());
+    this.#loads.follow();
+  }
+
+  /** Finds the places in modules again: the kernel has loaded one, or another is there now. */
+  #findInModules(): void {
+    for (const rule of this.#rules) if (rule.kind === "place" && rule.place.modules) this.#find(rule);
+  }
+
+  /** Finds a place again, which may have others now, or none. */
+  #find(rule: PlaceRule): void {
+    const { place } = rule, { control } = this.#control ?? {};
+    rule.place = placeNow(this.system.placeOf, rule.text, place);
+    if (this.#muted) return;
+    this.#lift(place);
+    for (const address of rule.place.addresses) control?.insert(address);
   }
 
   /** Moves places of a kernel that has moved itself since they were found. */
   #follow(): void {
     if (!this.#control) return;
-    const { vm, control } = this.#control, moved = this.system.movedBy(vm);
+    const moved = this.system.movedBy(this.#control.vm);
     if (moved === undefined) return;
     for (const rule of this.#rules) {
       if (rule.kind !== "place" || rule.moved === moved || !isName(rule.text)) continue;
-      const { place } = rule;
-      rule.place = this.system.placeOf(rule.text);
       rule.moved = moved;
-      this.#lift(place);
-      for (const address of rule.place.addresses) control.insert(address);
+      this.#find(rule);
     }
   }
 
@@ -289,11 +334,18 @@ export class StopRules {
     machine.suspend();
   }
 
-  /** A vCPU has stopped before an instruction. */
-  #reached(vcpu: Vcpu): void {
+  /** A vCPU has stopped before an instruction: whether that is a place of a rule. */
+  #reached(vcpu: Vcpu): boolean {
     const { pc } = vcpu.registers;
-    const rule = this.#rules.find((one) => one.kind === "place" && one.place.addresses.includes(pc));
+    const of = () => this.#rules.find((one): one is PlaceRule => one.kind === "place" && one.place.addresses.includes(pc));
+    let rule = of();
+    if (rule?.place.modules) {
+      // The memory of a module that is unloaded may have other code.
+      this.#findInModules();
+      rule = of();
+    }
     if (rule) this.#hit(rule, `${this.#where(vcpu)}, ${rule.text}`);
+    return rule !== undefined;
   }
 
   #hit(rule: StopRule, text: string): void {

@@ -14,7 +14,15 @@ import { oneVm } from "../../../model/queries/debugged-vms.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
 /** The target of the search. */
-export type Sought = { readonly kind: "event"; readonly filter: string } | { readonly kind: "place"; readonly place: BreakPlace };
+export type Sought = { readonly kind: "event"; readonly filter: string } | SoughtPlace;
+
+interface SoughtPlace {
+  readonly kind: "place";
+  /** Its text. */
+  readonly at: string;
+  /** Where that was when the search began. */
+  readonly place: BreakPlace;
+}
 
 /** The run up to the present place. */
 export interface RunUpTo {
@@ -163,16 +171,19 @@ export class BackTo {
       stops.pass(this.#lead === undefined ? this.#passing : Infinity);
       if (this.#passing < Infinity) this.#count = this.#passing;
       past.onHit = ({ text }) => this.#happened(past, text, () => past.system.stops.change({ kind: "remove", rule: "all" }));
-    } else this.#breakAt(past, sought.place);
+    } else this.#breakAt(past, sought);
     return past;
   }
 
-  #breakAt(past: Past, { vm, addresses }: BreakPlace): void {
-    const control = past.system.debugger.give(oneVm(vm), false);
+  #breakAt(past: Past, sought: SoughtPlace): void {
+    const { vm, addresses } = sought.place, control = past.system.debugger.give(oneVm(vm), false);
     for (const address of addresses) control.insertAhead(address);
+    const followed = sought.place.modules && past.system.stops.follow(sought.at, sought.place, control);
+    if (followed) past.onTurns = () => followed.turns();
     past.onStop = ({ cause, vcpu }) => {
       const text = `${vmId(vm)} at ${hex(vcpu.registers.pc, 16)}`;
       if (cause === "step") control.goOn(undefined);
+      else if (followed && !followed.isAt(vcpu.registers.pc)) return false;
       else if (this.#happened(past, text, () => release(past, control))) return true;
       else control.goOn(vcpu);
       return false;
@@ -194,6 +205,7 @@ export class BackTo {
     this.#count++;
     if (this.#count !== this.#wanted) return false;
     past.onHit = past.onStop = () => false;
+    past.onTurns = () => {};
     disarm();
     this.#reached = { past, text, count: this.#count, from: this.#from, start: this.#start, sought: this.sought };
     return true;
@@ -202,7 +214,8 @@ export class BackTo {
 
 function isSame(a: Sought, b: Sought): boolean {
   if (a.kind === "event") return b.kind === "event" && a.filter === b.filter;
-  return b.kind === "place" && a.place.vm === b.place.vm && a.place.addresses.join() === b.place.addresses.join();
+  if (b.kind === "event" || a.place.vm !== b.place.vm) return false;
+  return a.place.modules ? a.at === b.at : a.place.addresses.join() === b.place.addresses.join();
 }
 
 function release(past: Past, control: DebugControl): void {

@@ -76,6 +76,8 @@ export class Past {
   #next: number;
   /** Called when the machine stops for a debugger; true: `advance` ends there. */
   onStop: (stop: DebugStop) => boolean = () => false;
+  /** Called before the machine continues for some turns. */
+  onTurns: () => void = () => {};
   /** Called when a stop rule has stopped the machine; true: `advance` ends there. */
   onHit: (hit: StopHit) => boolean = () => false;
 
@@ -138,6 +140,7 @@ export class Past {
       : () => system.instructions() >= count;
     while (!there() && performance.now() < limit) {
       if (this.#isStaying) return true;
+      this.onTurns();
       if (!machine.inTurn) this.#enter();
       if (this.#suspended()) return true;
       if (this.#isAtEnd) return true;

@@ -1,15 +1,29 @@
-// Names in the modules of Debian's kernels: those that the guest prints, and where they are shown.
-// The kernel boots once: what a module is cannot be had without one.
+// Names in the modules of Debian's kernels: those that the guest prints, where they are shown, and
+// stops at them. A kernel boots once: modules cannot be had without one.
 
 import assert from "node:assert/strict";
 import type { StopHit } from "../../../../src/model/queries/stop-rule.ts";
+import { BackTo, type Reached, type RunUpTo, type Sought } from "../../../../src/session/recordings/past/back-to.ts";
+import { letIn } from "../../../../src/session/recordings/past/input.ts";
+import { momentOf, Past } from "../../../../src/session/recordings/past/past.ts";
+import type { Rerun } from "../../../../src/session/recordings/past/rerun.ts";
+import { loaded } from "../../../../src/session/snapshots/begin.ts";
+import { hex } from "../../../../src/kit/support/text/number-text.ts";
 import { Debian, RELEASES } from "../debian.ts";
 
 /** Virtual time (ns) within which a command is over. */
 const PATIENCE = 60e9;
 
-/** A Debian with modules, and with addresses in /proc/kallsyms. */
+const BOOTED = new Map<string, Promise<Debian>>();
+
+/** A Debian with modules, and with addresses in /proc/kallsyms. It boots once. */
 async function withModules(release: string): Promise<Debian> {
+  let booted = BOOTED.get(release);
+  if (!booted) BOOTED.set(release, booted = boot(release));
+  return (await booted).copy();
+}
+
+async function boot(release: string): Promise<Debian> {
   const debian = (await Debian.start(release, { initrd: "initrd-virtio" })).withShell();
   debian.loadModules();
   debian.command("dmesg -n 1; echo 0 > /proc/sys/kernel/kptr_restrict");
@@ -17,14 +31,25 @@ async function withModules(release: string): Promise<Debian> {
 }
 
 /** Runs until a rule stops the machine. */
-function toStop({ system: { machine, stops } }: Debian): StopHit {
+function toStop(debian: Debian): StopHit {
+  const { machine, stops } = debian.system;
   stops.goOn();
   for (const last = machine.time + PATIENCE; machine.time < last;) {
     const result = machine.run(last, 1000), hit = stops.take();
     if (hit && hit !== "passed") return hit;
     if (result.kind === "idle") machine.skipTo(Math.min(result.next, last));
   }
-  throw new Error("nothing has stopped the machine");
+  throw new Error(`nothing has stopped the machine: ${debian.shown.slice(-500)}`);
+}
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
+function back(run: RunUpTo, sought: Sought, before?: Reached): Reached | "none" {
+  const way = new BackTo(run, sought, before);
+  for (;;) {
+    const reached = way.advance(Infinity);
+    if (reached !== undefined) return reached;
+  }
 }
 
 /** `ADDRESS TYPE NAME [MODULE]` of all symbols of modules, sorted. */
@@ -38,7 +63,73 @@ const read = (debian: Debian) =>
     module ? symbols.map(({ address, type, name }) => `${address.toString(16)} ${type} ${name} [${module.name}]`) : []
   ).sort();
 
+/** Where a machine is stopped. */
+const placeOf = ({ system }: Debian) => ({
+  instructions: system.instructions(),
+  pc: hex(system.symbols.vcpus("host")[0].registers.pc, 16),
+});
+
 for (const release of RELEASES) {
+  Deno.test(`a stop in a module of Debian ${release} waits for it, follows rmmod and insmod, and is the same in the past`, async () => {
+    const debian = await withModules(release), { system, plan } = debian, { machine, stops } = system;
+    const file = (name: string) => `/lib/modules/${debian.command(`grep ${name}.ko /lib/modules/order`).trim()}`;
+    const [rng, balloon] = [file("virtio_rng"), file("virtio_balloon")];
+    debian.command("rmmod virtio_rng; rmmod virtio_balloon");
+    const before = { at: machine.boundary, instructions: system.instructions(), moment: momentOf(system), inputs: 0, state: system.save() };
+
+    // Code of the module that stays, and code that is gone when the module is initialized.
+    const places = ["host:virtio-rng:init_module", "host:virtio_rng:cleanup_module"];
+    for (const at of places) stops.change({ kind: "place", at });
+    const where = () => debian.rows("stop.ls").map(({ place }) => place);
+    assert.deepEqual(where(), ["waits for module virtio_rng", "waits for module virtio_rng"]);
+    const line = `insmod ${rng}; rmmod virtio_rng; insmod ${balloon}; insmod ${rng}; rmmod virtio_rng; insmod ${rng}; echo EL2-"OVER"\n`;
+    const input = {
+      at: machine.boundary,
+      settled: machine.settled,
+      input: { kind: "console", console: "host", bytes: encode(line) },
+    } as const;
+    letIn(system, input.input);
+    const hits: (ReturnType<typeof placeOf> & { readonly rule: string })[] = [];
+    for (let count = 0; count < 5; count++) {
+      const { rule } = toStop(debian);
+      hits.push({ ...placeOf(debian), rule });
+      assert.ok(where()[rule === "stop:1" ? 0 : 1]?.includes(hits[count].pc), `${where()}`);
+      const [{ symbol }] = debian.rows("vcpu.ls");
+      assert.match(symbol ?? "", /^\w+ \[virtio_rng\]$/);
+    }
+    assert.deepEqual(hits.map(({ rule }) => rule), ["stop:1", "stop:2", "stop:1", "stop:2", "stop:1"]);
+    assert.ok(new Set(hits.map(({ pc }) => pc)).size > 2, "it is not always at the same place");
+    stops.goOn();
+    debian.until(/EL2-OVER/);
+    assert.equal(where()[0], "waits for module virtio_rng", "the code of the initialization is gone");
+    assert.notEqual(where()[1], "waits for module virtio_rng");
+
+    // The run without stops is the same run.
+    const plain = new Past(loaded(plan, before.state), [input]), end = momentOf(system);
+    assert.ok(plain.advance(end, Infinity));
+    assert.equal(plain.system.hashes.registers(), system.hashes.registers());
+    assert.equal(plain.system.hashes.memory(), system.hashes.memory());
+
+    // Back from the end, over each of them.
+    const rerun: Rerun = {
+      milestone: (moment) => typeof moment === "number" && moment <= before.instructions ? undefined : before,
+      mayBeWritten: () => true,
+      pastAt: () => new Past(loaded(plan, before.state), [input]),
+    };
+    for (const [index, at] of places.entries()) {
+      let run: RunUpTo = { rerun, moment: end, instructions: system.instructions(), at: machine.boundary }, reached: Reached | undefined;
+      const sought: Sought = { kind: "place", at, place: stops.system.placeOf(at) };
+      for (const hit of hits.filter(({ rule }) => rule === `stop:${index + 1}`).reverse()) {
+        const found = back(run, sought, reached);
+        assert.ok(found !== "none");
+        reached = found;
+        const there = reached.past.system;
+        assert.deepEqual([there.instructions(), reached.text], [hit.instructions, `vm:host at ${hit.pc}`]);
+        run = { rerun, moment: momentOf(there), instructions: there.instructions(), at: there.machine.boundary };
+      }
+    }
+  });
+
   Deno.test(`symbols of modules of Debian ${release} are what it prints, also after rmmod and insmod`, async () => {
     const debian = await withModules(release);
     assert.ok(read(debian).length > 400, `${read(debian).length} symbols`);

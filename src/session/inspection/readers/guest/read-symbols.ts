@@ -7,6 +7,8 @@ import { type Hypervisor, type Vcpu, wordAt } from "../../../../machine/hypervis
 import { CodeFrames } from "../../../../inside/symbols/code-frames.ts";
 import { guestReader, ruleAt } from "../../../../inside/symbols/unwind.ts";
 import { nameIn, placeIn } from "../../../../inside/symbols/vm-symbols.ts";
+import { loadsAt } from "../../../../inside/linux/kernel/loaded-modules.ts";
+import type { BreakPlace } from "../../../../model/queries/stop-rule.ts";
 import { moduleSymbol, placesNamed, placeText, type SymbolTable } from "../../../../inside/symbols/symbol-table.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { physical } from "../objects/read-memory.ts";
@@ -121,15 +123,32 @@ export function codePlaces(view: View, place: string): CodePlace & { readonly mo
   if (before) return at(vcpu.registers.pc - WORD * BigInt(before[1] ?? 0));
   if (/^(0x[0-9a-f]+|\d+)$/i.test(where)) return at(BigInt(where));
   const named = placesNamed(tables, where);
-  if (named.length === 1) return at(named[0].address);
-  const addresses = named.map(({ address }) => address);
-  if (named.length) return { ...at(addresses[0]), addresses, modules: named.flatMap(({ module }) => module ?? []) };
+  if (named.length) {
+    const addresses = named.map(({ address }) => BigInt.asUintN(64, address)), modules = named.flatMap(({ module }) => module ?? []);
+    return { ...at(addresses[0]), ...addresses.length > 1 && { addresses }, modules };
+  }
   const line = /^(.+):(\d{1,9})$/.exec(where);
   if (line) {
     const addresses = codeOfLine(view, vm, line[1], Number(line[2]));
     return { ...at(addresses[0]), addresses };
   }
   throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, whyWithout(vm, tables, where));
+}
+
+/**
+ * Where breakpoints of a place are. The symbol of a module that is not loaded waits for it: a
+ * kernel may have it later, or again.
+ * @throws QueryError
+ */
+export function breakPlace(view: View, place: string): BreakPlace {
+  const { vm = "", where = "" } = parsePlace(place) ?? {}, { symbols } = view.system;
+  const { module } = moduleSymbol(where) ?? {}, tables = module !== undefined && symbols.vcpus(vm).length ? symbols.all(vm) : [];
+  const loads = tables.length === 0 || tables.some((table) => loadsAt(table) !== undefined);
+  if (module !== undefined && loads && symbols.vcpus(vm).length && !placesNamed(tables, where).length) {
+    return { vm, addresses: [], modules: [module] };
+  }
+  const { vcpu, address, addresses = [address], modules } = codePlaces(view, place);
+  return { vm: view.vmNameOf(vcpu.addressSpace), addresses, ...modules.length && { modules } };
 }
 
 /** The way out for a symbol that a VM does not have. */
