@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
+import { catalogEntry } from "../../src/app/catalog/catalog.ts";
+import { type CpioEntry, withEntries } from "../../src/kit/formats/cpio.ts";
 import { readDevicetree } from "../../src/machine/devicetree/reader.ts";
 import { cells, type DevicetreeNode, node } from "../../src/machine/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/machine/devicetree/writer.ts";
@@ -25,6 +27,48 @@ function assertBreaks(debian: Debian, cause: Partial<LinuxFinding>, lines: RegEx
   panicsAtOnce(debian.system, "host", PATIENCE);
   assertSick(debian, { code: "panicked", cause }, lines);
 }
+
+/** A ramdisk with busybox whose init is a shell script. */
+const SCRIPTS: readonly (readonly [name: string, script: string, cause: Partial<LinuxFinding>, lines: RegExp])[] = [
+  [
+    "that stops at a command that fails",
+    "#!/bin/busybox sh\nset -e\nbusybox mkdir /nowhere/state\necho never\n",
+    { code: "init-exited", status: 1, said: "mkdir: can't create directory '/nowhere/state': No such file or directory" },
+    /exit code 1, .*; the last line on its console: mkdir: can't create directory '\/nowhere\/state': .*\n {2}way out: fix what the last line reports/,
+  ],
+  [
+    "whose program lacks a library",
+    "#!/bin/busybox sh\necho 'x: error while loading shared libraries: libx.so.1: cannot open shared object file' >&2\nexit 127\n",
+    { code: "init-exited", status: 127 },
+    /way out: put libx\.so\.1 where the loader finds it/,
+  ],
+  [
+    "that says nothing",
+    "#!/bin/busybox sh\nexit 1\n",
+    { code: "init-exited", status: 1, said: null },
+    /without process 1\n {2}way out: end it with exec/,
+  ],
+];
+
+for (const [name, script, cause, lines] of LONG ? SCRIPTS : SCRIPTS.slice(0, 1)) {
+  Deno.test(`an init ${name} has the last line of its console in its verdict`, async () => {
+    const { folder } = await catalogEntry("debian-bookworm"),
+      init: CpioEntry = { path: "init", kind: "file", permissions: 0o755, data: new TextEncoder().encode(script) };
+    assertBreaks(await Debian.start("bookworm", { initrd: withEntries(await Deno.readFile(`${folder}/initrd`), [init]) }), cause, lines);
+  });
+}
+
+Deno.test("a program that the kernel refuses, and in which no defect is found, has the kernel's own error", async () => {
+  const debian = await Debian.start("bookworm", { initrd: await ramdisk({ init: undefined }) });
+  while (debian.ask("linux.log").rows.length < 150) assert.ok(debian.run(1e6));
+  // MOV W0, #-ENOMEM; RET.
+  patch(debian, "load_elf_binary", [0x1280_0160, RET]);
+  assertBreaks(
+    debian,
+    { code: "init-not-run", program: "/init", why: { code: "refused", error: "ENOMEM" } },
+    /init \(\/init\) cannot be executed: the kernel refused it with ENOMEM\n {2}way out: give the VM more memory/,
+  );
+});
 
 type Case = readonly [how: string, cause: Partial<LinuxFinding>, lines: RegExp];
 

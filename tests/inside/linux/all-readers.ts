@@ -35,7 +35,7 @@ function tried<T>(reading: Reading, read: () => T): T[] {
 
 function endOf(reading: Reading): unknown {
   const task = findTask(reading, 1);
-  return task && initEnd(reading, task, () => null);
+  return task && initEnd(reading, task, () => null, () => null);
 }
 
 function deviceOf(reading: Reading): unknown {

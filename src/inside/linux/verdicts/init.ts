@@ -5,12 +5,13 @@ import type { ExceptionCause } from "../../../model/queries/facts/exception-caus
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { programRegisters } from "../structures/frames.ts";
+import { readLog } from "../structures/log.ts";
 import { lookUp, rootOf } from "../structures/lookup.ts";
 import { fileName } from "../structures/paths.ts";
 import { whyNotRun } from "./programs.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { mappedAt } from "../structures/stack.ts";
-import { signalName } from "../events/system-calls.ts";
+import { errorName, signalName } from "../events/system-calls.ts";
 import { userMemory } from "../structures/tasks.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -48,6 +49,7 @@ export const argument = (reading: Reading, name: string): string | undefined => 
 export function initEnd(
   reading: Reading,
   task: Struct,
+  said: () => string | null,
   explain: (exception: TakenException) => ExceptionCause | null,
 ): LinuxFinding | undefined {
   if (task.number("tgid") !== 1) return undefined;
@@ -55,13 +57,14 @@ export function initEnd(
   const call = registers.signed("syscallno"), code = task.at("signal", "signal_struct")?.number("group_exit_code") ?? 0;
   const program = programOf(reading, task) ?? task.text("comm"), signal = code & SIGNAL;
   if (signal === 0 || call === SYS_EXIT || call === SYS_EXIT_GROUP) {
-    return { code: "init-exited", program, status: signal === 0 ? code >> STATUS_SHIFT & 0xff : registers.number("orig_x0") & 0xff };
+    const status = signal === 0 ? code >> STATUS_SHIFT & 0xff : registers.number("orig_x0") & 0xff;
+    return { code: "init-exited", program, status, said: said() };
   }
   const pc = registers.big("pc"), esr = breakpointAt(reading, task, pc) ?? task.number("thread.fault_code");
   const taken = { esr, elr: pc, far: task.big("thread.fault_address"), el: 0, sp: registers.big("sp") } as const;
   const cause = SYNCHRONOUS.has(signal) ? explain(taken) : null;
   const at = reading.tried("mappings of init", () => mappedAt(reading, task, pc)) ?? hex(pc);
-  return { code: "init-killed", program, signal: signalName(signal), at, cause };
+  return { code: "init-killed", program, signal: signalName(signal), at, cause, said: said() };
 }
 
 /** BRK, with its immediate in bits 20:5, and its syndrome, which the kernel does not keep. */
@@ -96,5 +99,20 @@ export function initNotRun(reading: Reading, task: Struct): LinuxFinding | undef
     const why = whyNotRun(reading, root, program);
     if (why) return { code: "init-not-run", program, why };
   }
-  return tried.length ? undefined : { code: "init-not-run", program: PROGRAMS[0], why: { code: "missing" } };
+  return tried.length ? refused(reading) : { code: "init-not-run", program: PROGRAMS[0], why: { code: "missing" } };
+}
+
+/** Lines of the kernel about a program that it could not execute (init/main.c). */
+const REFUSED =
+  /^(?:Failed to execute (\S+) |Starting init: (\S+) exists but couldn't execute it |Requested init (\S+) failed )\(error -(\d+)\)/;
+
+/** The kernel's own word, where no defect is in what memory has of the programs. */
+function refused(reading: Reading): LinuxFinding | undefined {
+  for (const { text, facility } of readLog(reading)) {
+    const match = facility === 0 ? REFUSED.exec(text) : null;
+    if (!match) continue;
+    const [, ...groups] = match, [error, program = "?"] = groups.filter((group) => group !== undefined).toReversed();
+    return { code: "init-not-run", program, why: { code: "refused", error: errorName(Number(error)) } };
+  }
+  return undefined;
 }

@@ -19,6 +19,8 @@ export interface Panic {
   readonly task: Struct;
   /** The exception in the kernel that led to it, in words, and the function. */
   readonly exception: { readonly text: string; readonly at: string; readonly cause: ExceptionCause | null } | undefined;
+  /** The last line that programs have shown; null without one. */
+  readonly said: () => string | null;
   /** Why a program's instruction raised an exception. */
   readonly explain: (exception: TakenException) => ExceptionCause | null;
 }
@@ -53,7 +55,7 @@ const JUDGES: readonly (readonly [RegExp, Judge])[] = [
     at: exception?.at ?? "?",
     task: named(task),
   })],
-  [/^do_exit$/, ({ reading, task, explain }) => initEnd(reading, task, explain)],
+  [/^do_exit$/, ({ reading, task, said, explain }) => initEnd(reading, task, said, explain)],
   [/^(?:mount_root|mount_root_generic|mount_block_root|prepare_namespace)$/, ({ reading }) => rootNotFound(reading)],
   [/^kernel_init$/, ({ reading, task }) => initNotStarted(reading, task)],
   [/^time_init$/, () => ({ code: "devicetree-lacks", node: "timer" })],

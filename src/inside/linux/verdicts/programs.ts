@@ -47,7 +47,8 @@ function elfDefect(reading: Reading, root: Struct, bytes: Uint8Array, size: numb
   for (let at = first; at < first + count * HEADER_SIZE && at + HEADER_SIZE <= bytes.length; at += HEADER_SIZE) {
     const kind = view.getUint32(at, true), start = Number(view.getBigUint64(at + OFFSET, true));
     const length = Number(view.getBigUint64(at + FILE_SIZE, true));
-    if (kind === PT_LOAD && start + length > size) return { code: "cut" };
+    // A segment of zeros alone may begin past the end.
+    if (kind === PT_LOAD && length > 0 && start + length > size) return { code: "cut" };
     if (kind === PT_INTERP) {
       const interpreter = textOf(bytes.subarray(start, start + length));
       if (interpreter !== "" && !lookUp(reading, root, interpreter)) return { code: "no-interpreter", interpreter };

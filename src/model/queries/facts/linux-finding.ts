@@ -30,7 +30,9 @@ export type NotRun =
   | { readonly code: "folder" }
   | { readonly code: "empty" }
   | { readonly code: "cut" }
-  | { readonly code: "format"; readonly bytes: string };
+  | { readonly code: "format"; readonly bytes: string }
+  /** The kernel's own error, where no defect of the file is known. */
+  | { readonly code: "refused"; readonly error: string };
 
 /**
  * A device whose driver is being started; its node in the devicetree, and its first interrupt: how
@@ -47,8 +49,8 @@ export type ProbedDevice = {
 export type DeferredDevice = { readonly name: string; readonly reason: string | null };
 
 export type LinuxFinding =
-  /** Process 1 has called exit. */
-  | { readonly code: "init-exited"; readonly program: string; readonly status: number }
+  /** Process 1 has called exit; `said`: the last line of programs on its console. */
+  | { readonly code: "init-exited"; readonly program: string; readonly status: number; readonly said: string | null }
   /** Process 1 was killed; `at` is the file and offset of its PC, or the PC. */
   | {
     readonly code: "init-killed";
@@ -56,6 +58,7 @@ export type LinuxFinding =
     readonly signal: string;
     readonly at: string;
     readonly cause: ExceptionCause | null;
+    readonly said: string | null;
   }
   | { readonly code: "init-not-run"; readonly program: string; readonly why: NotRun }
   /** The ramdisk has no program to begin with, and no root is named; `files` is how many it has. */
@@ -169,6 +172,19 @@ function reportText({ kind, text, task, at, for_ns, over }: Extract<LinuxFinding
   return `the kernel ${over ? "has reported" : "reports"} ${KERNEL_REPORTS[kind].what}: ${place.length ? place.join(" ") : text}`;
 }
 
+/** The kernel's messages. */
+const LOG = hint("linux log");
+
+/** Remedies for errors of execve(2). */
+const REFUSED: Readonly<Record<string, string>> = {
+  EACCES: "give it and its interpreter mode 0755, on a file system that is mounted without noexec",
+  ENOENT: "put it, its interpreter and the folders before them there",
+  ENOEXEC: "begin a script with #!, or build an ELF program for AArch64",
+  ENOMEM: "give the VM more memory, or the program smaller segments",
+  EIO: "see the disk that has it: the kernel could not read it",
+  ELIBBAD: "put the interpreter for AArch64 there, or link it statically (-static)",
+};
+
 const NOT_RUN = new Facts<NotRun>({
   "missing": () => "it does not exist",
   "no-interpreter": ({ interpreter }) => `its interpreter ${interpreter} does not exist`,
@@ -178,6 +194,7 @@ const NOT_RUN = new Facts<NotRun>({
   "empty": () => "it is empty",
   "cut": () => "it is a truncated ELF file",
   "format": ({ bytes }) => `it begins with ${bytes}, and is neither ELF nor a script`,
+  "refused": ({ error }) => `the kernel refused it with ${error}`,
 }, {
   "missing": () => "put it there, or name another with rdinit= or init=",
   "no-interpreter": ({ interpreter }) =>
@@ -190,16 +207,22 @@ const NOT_RUN = new Facts<NotRun>({
   "empty": () => "put the program there",
   "cut": () => "copy the whole file",
   "format": () => "begin a script with #!, or build an ELF program for AArch64",
+  "refused": ({ error }) => REFUSED[error] ?? way`see in ${LOG} what the kernel says before it`,
 });
-
-/** The kernel's messages. */
-const LOG = hint("linux log");
 
 /** Remedies for signals that no exception explains. */
 const SIGNALS: Readonly<Record<string, WayOut>> = {
   SIGABRT: "it gave up by itself: its last messages say why",
   SIGKILL: way`something killed it: see ${LOG}`,
 };
+
+const saidText = (said: string | null) => said === null ? "" : `; the last line on its console: ${said}`;
+
+/** The way out where the loader of programs has said which library is missing. */
+function lacksLibrary(said: string | null): string | undefined {
+  const [, library] = /error while loading shared libraries: (\S+?):/.exec(said ?? "") ?? [];
+  return library && `put ${library} where the loader finds it (/lib, /usr/lib), or link the program statically (-static)`;
+}
 
 /** Exit codes of shells and of the loader of programs. */
 const EXIT_STATUS: Readonly<Record<number, string>> = {
@@ -208,9 +231,10 @@ const EXIT_STATUS: Readonly<Record<number, string>> = {
 };
 
 export const LINUX_FINDINGS = new Facts<LinuxFinding>({
-  "init-exited": ({ program, status }) => `init (${program}) ended with exit code ${status}, and Linux cannot run without process 1`,
-  "init-killed": ({ program, signal, at, cause }) =>
-    `init (${program}) was killed by ${signal} at ${at}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}`,
+  "init-exited": ({ program, status, said }) =>
+    `init (${program}) ended with exit code ${status}, and Linux cannot run without process 1${saidText(said)}`,
+  "init-killed": ({ program, signal, at, cause, said }) =>
+    `init (${program}) was killed by ${signal} at ${at}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}${saidText(said)}`,
   "init-not-run": ({ program, why }) => `init (${program}) cannot be executed: ${NOT_RUN.text(why)}`,
   "no-root": ({ program, files }) =>
     files === 0
@@ -259,7 +283,11 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     }`,
   "panic-called": ({ by, task }) => `${by} called for the panic, in task ${taskText(task)}`,
 }, {
-  "init-exited": ({ status }) => EXIT_STATUS[status] ?? "end it with exec of a program that stays, or with poweroff -f",
+  "init-exited": ({ status, said }) =>
+    lacksLibrary(said) ?? EXIT_STATUS[status] ??
+      `${
+        status === 0 || said === null ? "" : "fix what the last line reports, and "
+      }end it with exec of a program that stays, or with poweroff -f`,
   "init-killed": ({ cause, signal }) =>
     (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? SIGNALS[signal] ?? "see its code there: objdump -d",
   "init-not-run": ({ why }) => NOT_RUN.wayOut(why),

@@ -22,11 +22,12 @@ const notRun = v.variant("code", [
   ...[of("missing", {}), of("folder", {}), of("empty", {}), of("cut", {})] as const,
   ...[of("no-interpreter", { interpreter: text }), of("architecture", { machine: text }), of("mode", { mode: text })] as const,
   of("format", { bytes: text }),
+  of("refused", { error: text }),
 ]);
 
 const FORMS = {
-  "init-exited": of("init-exited", { program: text, status: number }),
-  "init-killed": of("init-killed", { program: text, signal: text, at: text, cause }),
+  "init-exited": of("init-exited", { program: text, status: number, said: named }),
+  "init-killed": of("init-killed", { program: text, signal: text, at: text, cause, said: named }),
   "init-not-run": of("init-not-run", { program: text, why: notRun }),
   "no-root": of("no-root", { program: text, files: number }),
   "root-absent": of("root-absent", { root: text, disks: texts, drivers: texts }),

@@ -27,6 +27,8 @@ const FRAMES = 64, STACKS = 4;
 const RECORD = 16n, RETURN = 8n;
 /** Bytes of code in which a function makes its frame record, by ADD X29, SP: the word. */
 const PROLOGUE = 64, ADD_FRAME = 0x9100_03fd, ADD_MASK = 0xff80_03ff;
+/** The beginning of a line of the log on a console: its level, time and caller. */
+const LOG_PREFIX = /^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /, LINE_MAX = 200;
 const MESSAGE = /Kernel panic - not syncing: (.*)/;
 /** Functions in which exceptions from EL1 begin. */
 const ENTRY = /^el1h?_(?:64_)?(?:sync|irq|fiq|error)$/;
@@ -120,15 +122,35 @@ function causeIn(view: View, vcpu: Vcpu, reading: Reading): GuestPanic["cause"] 
       at: codeName(reading, taken.elr) ?? hex(taken.elr),
       cause: causeOf(view, vcpu, taken) ?? null,
     },
+    said: () => lastLine(view, vcpu, reading),
     explain: (exception) => causeOf(view, vcpu, exception) ?? null,
   }) ?? null;
 }
 
+/** The text on a VM's console since its kernel began to boot. */
+function shownBy(view: View, vcpu: Vcpu): string {
+  const shown = view.system.consoles.tail(view.vmNameOf(vcpu.addressSpace));
+  return shown.slice(Math.max(0, shown.lastIndexOf("Booting Linux on physical CPU"))).replaceAll("\r", "");
+}
+
+/** The last line of programs on a VM's console; null without one. */
+function lastLine(view: View, vcpu: Vcpu, reading: Reading): string | null {
+  const texts = (isOwn: boolean) =>
+    new Set(
+      readLog(reading).filter(({ facility }) => facility === 0 === isOwn).flatMap(({ text }) => text.split("\n").map((one) => one.trim())),
+    );
+  const own = texts(true), written = texts(false);
+  const lines = shownBy(view, vcpu).split("\n").flatMap((line) => {
+    const text = line.replace(LOG_PREFIX, "").trim();
+    // Programs write to the log, too.
+    return text !== "" && (LOG_PREFIX.test(line) ? written.has(text) : !own.has(text)) ? [text] : [];
+  });
+  return lines.at(-1)?.slice(0, LINE_MAX) ?? null;
+}
+
 /** The message of the last panic of a VM's kernel; null if it is nowhere. */
 function panicMessage(view: View, vcpu: Vcpu, reading: Reading | undefined): string | null {
-  const shown = view.system.consoles.tail(view.vmNameOf(vcpu.addressSpace));
-  const life = shown.slice(Math.max(0, shown.lastIndexOf("Booting Linux on physical CPU"))).replaceAll("\r", "");
-  const found = MESSAGE.exec(life)?.[1];
+  const found = MESSAGE.exec(shownBy(view, vcpu))?.[1];
   if (found !== undefined) return found;
   for (const { text } of reading ? readLog(reading) : []) {
     const [, logged] = MESSAGE.exec(text) ?? [];
