@@ -43,6 +43,14 @@ const SUFFIX = /\.ko(\.xz)?$/;
 export async function kernelModules(root: string, wanted: readonly string[]): Promise<KernelModule[]> {
   const files = new Map<string, string>();
   for (const folder of [`${root}/usr/lib/modules`, `${root}/lib/modules`]) if (await exists(folder)) await collect(folder, files);
+  return await orderedModules(files, wanted);
+}
+
+/**
+ * The modules named `wanted`, dependencies first; those that are not among the files are left out.
+ * @param files paths by `moduleName`
+ */
+export async function orderedModules(files: ReadonlyMap<string, string>, wanted: readonly string[]): Promise<KernelModule[]> {
   const ordered = new Map<string, KernelModule>();
   const add = async (name: string): Promise<void> => {
     const path = files.get(name);
@@ -55,6 +63,11 @@ export async function kernelModules(root: string, wanted: readonly string[]): Pr
   return [...ordered.values()];
 }
 
+/** The name of a module by its file. */
+export function moduleName(path: string): string {
+  return canonical(path.slice(path.lastIndexOf("/") + 1).replace(SUFFIX, ""));
+}
+
 /** The kernel takes `-` and `_` in module names for the same. */
 function canonical(name: string): string {
   return name.replaceAll("-", "_");
@@ -64,7 +77,7 @@ async function collect(folder: string, files: Map<string, string>): Promise<void
   for await (const entry of Deno.readDir(folder)) {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory) await collect(path, files);
-    else if (entry.isFile && SUFFIX.test(entry.name)) files.set(canonical(entry.name.replace(SUFFIX, "")), path);
+    else if (entry.isFile && SUFFIX.test(entry.name)) files.set(moduleName(path), path);
   }
 }
 

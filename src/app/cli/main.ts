@@ -14,6 +14,7 @@ import { registerDoctor } from "./commands/reference/doctor.ts";
 import { registerDown } from "./commands/machines/down.ts";
 import { registerGdb } from "./commands/clients/gdb.ts";
 import { registerGuests } from "./commands/machines/guests.ts";
+import { registerKernel } from "./commands/machines/kernel.ts";
 import { registerLs } from "./commands/machines/ls.ts";
 import { registerMan } from "./commands/reference/man.ts";
 import { registerMcp } from "./commands/clients/mcp.ts";
@@ -37,6 +38,7 @@ import { type CommandGroup, programOf, runProgram } from "./program.ts";
 const COMMANDS: readonly CommandGroup[] = [
   ["Run:", [
     registerBoot,
+    registerKernel,
     registerRun,
     registerUp,
     registerOpen,
