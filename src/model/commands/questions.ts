@@ -96,7 +96,7 @@ export const WHO = command("who", {
       "the accesses to memory that count; owner: changes of the page's owner and mappings",
       "write",
     ),
-    size: option(size(1, 4096), "bytes of memory from there on (default: 1)", { value: "bytes" }),
+    size: option(size(1, 4096), "bytes of memory from there on (default: those of a symbol, 8 at most; else 1)", { value: "bytes" }),
     at: option(placeOfRun, `ask from an earlier place of the run: ${PLACES_OF_RUN}`, { value: "place" }),
     all: flag("list the history, oldest first, instead of the last access"),
     back: option(whole(1, 100), "follow the value back to its origin, through at most this many stores, loads and moves", { value: "n" }),
@@ -131,15 +131,12 @@ counts even if the bytes stay the same; of everything else, only changes count. 
   }],
 });
 
-/** Bytes of a value in memory. */
-const VALUE_SIZE = 8;
-
 /**
  * The arguments of a query of `who`: events if there is a filter; else accesses that leave a value,
  * or executions if there is none.
  */
 function findArguments(
-  { at, filter, value, size = VALUE_SIZE, before, limit }: Omit<QueryOf<"who">["args"], "access" | "back">,
+  { at, filter, value, size, before, limit }: Omit<QueryOf<"who">["args"], "access" | "back">,
 ): QueryOf<"who">["args"] {
   const places = { before, limit, hits: true } as const;
   if (filter !== undefined) return { access: "event", filter, ...places };
@@ -154,7 +151,9 @@ export const FIND = command("find", {
       "code: VM:SYMBOL, VM:FILE:LINE, VM:ADDRESS; with --value: pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL or reg:VM/INDEX/NAME",
     ),
     value: option(value, "where the memory or the register got this value", { value: "number" }),
-    size: option(size(1, 8), "bytes of memory that have the value, the lowest first (default: 8)", { value: "bytes" }),
+    size: option(size(1, 8), "bytes of memory that have the value, the lowest first (default: those of a symbol, 8 at most; else 8)", {
+      value: "bytes",
+    }),
     event: option(eventFilter, "instead of a target: events that the filter lets through, also over time (A before B)", {
       value: "filter",
     }),

@@ -34,8 +34,8 @@ import { searched } from "./symbol-searches.ts";
 const MOST = 10_000;
 /** Places through which one value is followed back. */
 const CHAIN = 100;
-/** Bytes that one question is about. */
-const BYTES = 4096;
+/** Bytes that one question is about, and those of a value. */
+const BYTES = 4096, VALUE_SIZE = 8;
 
 type WhoRow = RowOf<typeof WHO>;
 
@@ -149,15 +149,17 @@ export class Who {
   }
 
   *#rows(
-    { at: target, access = "write", before, hits, size = 1, limit = 1, back, filter, value }: QueryOf<"who">["args"],
+    { at: target, access = "write", before, hits, size: given, limit = 1, back, filter, value }: QueryOf<"who">["args"],
   ): InPieces<WhoRow[]> {
     this.#checkPast();
     if (this.debugging.changed) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
     const sought = access === "event" ? filter : target;
     if (sought === undefined) throw new QueryError(`this query needs ${access === "event" ? "filter" : "at"}`);
-    if (size < 1 || size > BYTES) throw new QueryError(`cannot search for ${size} bytes`, `use 1..${BYTES}`);
+    if (given !== undefined && !(given >= 1 && given <= BYTES)) throw new QueryError(`cannot search for ${given} bytes`, `use 1..${BYTES}`);
     if (before === undefined && access !== "event") this.#refuseEnded(sought);
     const system = before === undefined ? this.parts.shown.system : yield* this.#systemAt(before);
+    const size = given ?? (yield* searched(system.symbols, () => usualSize(system, sought, access))) ??
+      (value === undefined ? 1 : VALUE_SIZE);
     const asked = { target: sought, access, size };
     if (back) return yield* this.#chain(system, asked, Math.min(back, CHAIN));
     const counted = { before: cutOf(before), matches: value === undefined ? undefined : hasValue(value, asked) };
@@ -310,6 +312,13 @@ export class Who {
       after: valueText(value),
     };
   }
+}
+
+/** Bytes that a question without a size is about: of a symbol those up to the next one. */
+function usualSize({ inspector }: System, target: string, access: Asked["access"]): number | undefined {
+  if (access !== "write" && access !== "read") return undefined;
+  const size = inspector.symbolSize(target);
+  return size && Math.min(size, VALUE_SIZE);
 }
 
 /**

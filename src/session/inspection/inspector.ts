@@ -42,7 +42,7 @@ import { readStack } from "./readers/guest/read-stack.ts";
 import { readPageTables } from "./readers/guest/read-page-tables.ts";
 import { readTimers } from "./readers/objects/read-timers.ts";
 import { readVariables } from "./readers/guest/read-variables.ts";
-import { addressAt, ramAt, readCode, readFrames, readSymbols } from "./readers/guest/read-symbols.ts";
+import { addressAt, ramAt, readCode, readFrames, readSymbols, symbolSize } from "./readers/guest/read-symbols.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
 import { type TableName, TABLES, VARIABLES } from "../../model/queries/tables.ts";
@@ -86,6 +86,11 @@ export class Inspector {
    */
   ramAt(place: string, size: number): readonly number[] {
     return ramAt(new View(this.system, this.#looks), place, size);
+  }
+
+  /** Bytes of a symbol, `VM:SYMBOL`; undefined for other places. */
+  symbolSize(place: string): number | undefined {
+    return symbolSize(new View(this.system, this.#looks), place);
   }
 
   /**

@@ -3,10 +3,11 @@
 import { checkAnswered, checkRead, ExitCode } from "./failure.ts";
 import { asList, checkColumns, type ListOptions, watching } from "./list-options.ts";
 import { fieldsText, nothingPasses, output, printAnswer, reportGaps } from "./print.ts";
+import { Progress } from "./progress.ts";
 import { checkVm, type OpenSession } from "./session.ts";
-import type { Query } from "../../../model/queries/query.ts";
+import type { Answer, Query } from "../../../model/queries/query.ts";
 import type { Row } from "../../../model/queries/table.ts";
-import { TABLES } from "../../../model/queries/tables.ts";
+import { TABLES, WHO as ACCESSES } from "../../../model/queries/tables.ts";
 
 /** How an answer is printed. */
 interface AnswerOptions {
@@ -31,9 +32,16 @@ export async function answer(open: OpenSession, query: Query, json: boolean, opt
   return await watching(options.list ?? {}, json, () => answerOnce(open, query, json, options));
 }
 
+/** The answer; a search of the run shows its progress, and Ctrl-C ends it. */
+async function asked({ asker }: OpenSession, query: Query): Promise<Answer> {
+  if (query.table !== ACCESSES.name) return await asker.ask(query);
+  using progress = new Progress("searching the run", "instructions");
+  return await progress.during(asker.ask(query, { progress: (done, all) => progress.at(done, all) }));
+}
+
 async function answerOnce(open: OpenSession, query: Query, json: boolean, options: AnswerOptions): Promise<number> {
   const { full = false, text, none = nothingPasses(query.args.filter), vm, list } = options;
-  const got = await open.asker.ask(query);
+  const got = await asked(open, query);
   checkAnswered(got, got.problem?.code === "filter" ? ExitCode.Usage : ExitCode.Failed);
   checkRead(got);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);

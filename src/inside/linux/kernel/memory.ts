@@ -45,7 +45,7 @@ export class TooMuch extends Error {}
  * Steps of one answer: reads, levels of page tables, and whatever loops do between them. A step is
  * some tenth of a microsecond.
  */
-export const STEPS_MAX = 750_000;
+export const STEPS_MAX = 600_000;
 /** Steps that the copy of a page takes, and an exception that says what could not be read. */
 export const COPIED_PAGE = 4, FAILURE = 64;
 /** Characters of a text that are one step: a text also takes room in the answer. */

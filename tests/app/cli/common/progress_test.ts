@@ -1,10 +1,14 @@
 // Progress of long work, and its end by Ctrl-C.
 
 import assert from "node:assert/strict";
+import { answer } from "../../../../src/app/cli/common/answer.ts";
 import { Progress } from "../../../../src/app/cli/common/progress.ts";
+import type { OpenSession } from "../../../../src/app/cli/common/session.ts";
 import { withProgress } from "../../../../src/app/cli/start/headless/shown-progress.ts";
 import type { RecordedRun } from "../../../../src/model/plans/recorded-run.ts";
 import type { MachineSample, Request, SessionEvent } from "../../../../src/model/protocol/protocol.ts";
+import type { Answer } from "../../../../src/model/queries/query.ts";
+import type { Asker } from "../../../../src/session/control/asker.ts";
 import type { SessionClient } from "../../../../src/session/worker/client.ts";
 import { Rate } from "../../../../src/kit/support/text/rate.ts";
 
@@ -84,6 +88,20 @@ Deno.test("Ctrl-C ends a long work in order, in a loop and in a wait", async () 
     return said;
   });
   for (const said of await Promise.all(outcomes)) assert.equal(said, "ready\nwriting x: interrupted 130\n");
+});
+
+Deno.test("a search of the run for an answer shows how much of it is searched", async () => {
+  const found: Answer = { table: "who", at: { ns: "0", insn: "2000" }, rows: [{ id: "insn:0" }], dropped: 0 };
+  const shown = await inTime(true, async (pass) => {
+    const ask: Asker["ask"] = (_query, { progress } = {}) => {
+      pass(1000);
+      progress?.(500, 2000);
+      return Promise.resolve(found);
+    };
+    const open = { asker: { ask }, session: { info: { name: "demo" } } } as unknown as OpenSession;
+    await answer(open, { table: "who", args: { at: "pa:0x40000000" } }, false, { text: () => "" });
+  });
+  assert.equal(shown.split("\x1b[K")[0], "\rsearching the run: 25 %, 500 of 2000 instructions (Ctrl-C stops)");
 });
 
 Deno.test("a replay shows how far it and its snapshot are, but not in a line that a console has begun, or that is still to be written", async () => {

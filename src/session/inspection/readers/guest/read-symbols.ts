@@ -188,6 +188,19 @@ export function ramAt(view: View, place: string, size: number): readonly number[
 }
 
 /**
+ * Bytes from `VM:SYMBOL` to the next symbol, or to the end of its page; undefined for other places.
+ */
+export function symbolSize(view: View, place: string): number | undefined {
+  const { vm, where } = parseId(place) ? {} : parsePlace(place) ?? {};
+  if (vm === undefined || where === undefined) return undefined;
+  const tables = view.system.symbols.all(vm), [named] = placesNamed(tables, where);
+  if (!named) return undefined;
+  const page = BigInt(PAGE_SIZE), ends = tables.flatMap((table) => table.next(named.address) ?? []);
+  const end = [...ends, named.address + page - named.address % page].reduce((first, one) => one < first ? one : first);
+  return Number(end - named.address);
+}
+
+/**
  * A place in memory as `pa:ADDRESS` or `ipa:VM/ADDRESS`, and how many of `wanted` bytes follow each
  * other there: of a virtual address or symbol those of its page.
  * @param size of which none may be missing

@@ -54,6 +54,17 @@ async function names(place: Place): Promise<void> {
   const [run] = await who("ipa:ping/0x80000000", "exec");
   assert.deepEqual([run.kind, run.by, run.vm], ["exec", "vcpu:ping/0", "vm:ping"]);
   assert.match(await text("ipa:ping/0x80000000", "read"), /^never read since the start\n/);
+
+  // A symbol is as long as it is, 8 bytes at most, for both commands; an address is one byte.
+  await place.json("pause");
+  const [ticks] = await who("ping:ticks"), bytes = String(ticks.after).split(" ");
+  assert.equal(bytes.length, 8);
+  assert.equal(String((await who("ping:bell"))[0].after).split(" ").length, 8);
+  const value = `0x${bytes.toReversed().join("")}`, [found] = (await place.json("find", "ping:ticks", "--value", value)).data;
+  assert.deepEqual([found.id, found.after], [ticks.id, ticks.after]);
+  const symbol = (await place.json("symbols", "ping")).data.find(({ name }) => name === "ticks") ?? assert.fail();
+  assert.match(String((await who(`va:ping/${symbol.address}`))[0].after), /^[0-9a-f]{2}$/);
+  await place.json("resume");
 }
 
 async function finds(place: Place): Promise<void> {
