@@ -35,7 +35,7 @@ const PIECE = 256 * KiB, SLICE = 100;
 export function job({ recording, vm, from, to, filter }: WantedInstructions, port: JobPort<SaidInstructions>): number {
   const past = made(() => beginAgain(recording)), { system } = past, { machine } = system;
   const tell = (text = "") => port.say({ text, time: machine.time });
-  if (from !== undefined) { while (!past.advance({ at: from, settled: false }, SLICE)) tell(); }
+  if (from !== undefined) { while (!past.advance({ time: from }, SLICE)) tell(); }
   const wanted = filter === undefined ? undefined : parseFilter(filter, INSTRUCTIONS);
   let text = "", count = 0;
   traceInstructions(system, {
@@ -49,7 +49,7 @@ export function job({ recording, vm, from, to, filter }: WantedInstructions, por
       text = "";
     },
   });
-  const end = to === undefined ? Infinity : { at: to, settled: false };
+  const end = to === undefined ? Infinity : { time: to };
   while (!past.advance(end, SLICE)) tell();
   tell(text);
   return count;

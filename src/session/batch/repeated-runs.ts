@@ -26,9 +26,9 @@ export function repeatedRuns<T>(
   return recordings.map((recording) => {
     const past = made(() => beginAgain(recording, isCounted)), { system } = past, end = begin(system);
     const { machine, kernelEvents } = system;
-    for (let at = machine.boundary; kernelEvents.wanted && machine.boundary >= at; port.say(before + system.instructions())) {
-      at += FOLLOWED;
-      past.advance({ at, settled: false }, Infinity);
+    for (let time = machine.time; kernelEvents.wanted && machine.time >= time; port.say(before + system.instructions())) {
+      time += FOLLOWED;
+      past.advance({ time }, Infinity);
     }
     while (!past.advance(Infinity, SLICE)) port.say(before + system.instructions());
     before += system.instructions();

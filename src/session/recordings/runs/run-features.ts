@@ -40,9 +40,8 @@ export function featuresOf(recording: Recording, rowOf: EventRowOf, progress: (t
   const control = system.debugger.give(EVERY_VM, false);
   control.stopAtEvents((event) => features.event(event));
   for (let part = 1; part <= PARTS; part++) {
-    const at = part === PARTS ? end : end * part / PARTS;
-    while (!past.advance({ at, settled: part === PARTS }, Infinity));
-    if (part === PARTS) { while (!past.advance(Infinity, Infinity)); }
+    const to = part === PARTS ? Infinity : { time: end * part / PARTS };
+    while (!past.advance(to, Infinity));
     features.functions(system);
     progress(system.machine.time);
   }
