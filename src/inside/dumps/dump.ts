@@ -2,16 +2,21 @@
 // is kept but the last pages, and the image of its kernel, which all answers need.
 
 import { type PhysicalMemory, TooMuch } from "../linux/kernel/memory.ts";
+import type { Problem } from "../../kit/support/problem.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { isElf, readElfCore } from "./elf-core.ts";
 import { DumpError, type DumpSource, type FileMemory, type MemoryRun, plainMemory, runAt, type SavedCpu } from "./file-memory.ts";
+import { isFlattened, putTogether } from "./flattened.ts";
+import { isKdump, readKdump } from "./kdump.ts";
 import { isLime, readLime } from "./lime.ts";
 
 /** Pages that are kept for the next answer, and that one answer may read from files. */
 const KEPT_PAGES = 8192, ANSWER_PAGES = 24_576;
-/** Bytes that a search through all memory reads at once. */
-const PIECE = MiB;
+/** Bytes that a search through memory reads, and how many at once. */
+const SEARCHED = 512 * MiB, PIECE = MiB;
+/** Pages that cannot be read, of which the reason is kept. */
+const DAMAGE_MAX = 1024;
 const BEGINNING = 64;
 
 /** A file, and where its first byte is in memory if it is raw. */
@@ -61,17 +66,28 @@ export class Dump {
   }
 }
 
+function beginningOf(source: DumpSource): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(Math.min(BEGINNING, source.size));
+  source.read(0, bytes);
+  return bytes;
+}
+
 /** @throws DumpError */
 function readDump({ source, address }: NamedDump): FileMemory {
   if (address !== undefined) return plainMemory(source, "raw memory", [{ address, offset: 0, size: source.size }]);
-  const bytes = new Uint8Array(Math.min(BEGINNING, source.size)), beginning = new DataView(bytes.buffer);
-  source.read(0, bytes);
+  const bytes = beginningOf(source), beginning = new DataView(bytes.buffer);
+  if (isFlattened(bytes)) {
+    const whole = putTogether(source);
+    if (isKdump(beginningOf(whole))) return readKdump(whole);
+    throw new DumpError(`${source.name}: byte 4096: flattened, and not a compressed dump`);
+  }
+  if (isKdump(bytes)) return readKdump(source);
   if (isElf(beginning)) return readElfCore(source);
   if (isLime(beginning)) return readLime(source);
   throw new DumpError(
     source.size === 0
       ? `${source.name}: the file is empty`
-      : `${source.name}: byte 0: not a dump that el2 knows: an ELF core file or LiME's`,
+      : `${source.name}: byte 0: not a dump that el2 knows: an ELF core file, kdump's compressed form, or LiME's`,
     `if it is raw memory, name its first address, as in ${source.name}@0x80000000`,
   );
 }
@@ -80,6 +96,8 @@ function readDump({ source, address }: NamedDump): FileMemory {
 export class DumpMemory implements PhysicalMemory {
   readonly #pages = new Map<number, Uint8Array>();
   #left = ANSWER_PAGES;
+  /** Why pages could not be read, by address. */
+  readonly damage = new Map<number, Problem>();
   /** A part of it that is read as a whole. */
   #held: { readonly address: number; readonly bytes: Uint8Array } = { address: 0, bytes: new Uint8Array() };
   readonly runs: readonly MemoryRun[];
@@ -108,7 +126,7 @@ export class DumpMemory implements PhysicalMemory {
     if (!file) return undefined;
     if (this.#left-- <= 0) throw new TooMuch();
     const page = new Uint8Array(PAGE_SIZE);
-    file.read(ipa, page);
+    if (!this.#tried(file, ipa, page)) return undefined;
     if (this.#pages.size >= KEPT_PAGES) {
       for (const [oldest] of this.#pages) {
         this.#pages.delete(oldest);
@@ -123,21 +141,42 @@ export class DumpMemory implements PhysicalMemory {
     for (const { address, size } of this.runs) yield { ipa: address, size };
   }
 
-  /** Pages that are read for a search alone: they are valid until the next one. */
+  /**
+   * Pages for a search through memory, each valid until the next one. Large memory is not searched
+   * to its end.
+   */
   *written(): Iterable<Uint8Array> {
     const piece = new Uint8Array(PIECE);
+    let left = SEARCHED;
     for (const { address, size } of this.runs) {
       for (let done = 0; done < size; done += PIECE) {
         const length = Math.min(PIECE, size - done);
+        if ((left -= length) < 0) return;
         this.read(address + done, piece.subarray(0, length));
         for (let at = 0; at < length; at += PAGE_SIZE) yield piece.subarray(at, at + PAGE_SIZE);
       }
     }
   }
 
-  /** Whole pages of one run. */
+  /** Whole pages of one run. Those that cannot be read are zero. */
   read(address: number, into: Uint8Array): void {
-    this.#fileAt(address)?.read(address, into);
+    const file = this.#fileAt(address);
+    if (!file || this.#tried(file, address, into)) return;
+    into.fill(0);
+    for (let at = 0; at < into.length; at += PAGE_SIZE) this.#tried(file, address + at, into.subarray(at, at + PAGE_SIZE));
+  }
+
+  /** Whether pages could be read. */
+  #tried(file: FileMemory, address: number, into: Uint8Array): boolean {
+    try {
+      file.read(address, into);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      if (into.length === PAGE_SIZE && this.damage.size < DAMAGE_MAX) this.damage.set(address, error.problem);
+      into.fill(0);
+      return false;
+    }
   }
 
   /** Keeps a part of the memory as one piece, as much of it as is in one run. */
@@ -146,6 +185,11 @@ export class DumpMemory implements PhysicalMemory {
     if (bytes.length) this.read(address, bytes);
     this.#held = { address, bytes };
     return bytes;
+  }
+
+  /** The part that is kept as one piece. */
+  get held(): { readonly address: number; readonly bytes: Uint8Array } {
+    return this.#held;
   }
 
   #fileAt(address: number): FileMemory | undefined {

@@ -24,8 +24,8 @@ const PT_LOAD = 1, PT_NOTE = 4;
 const NT_PRSTATUS = 1, NT_VMCOREINFO = 0;
 /** 34 registers of 8 bytes are at 112. */
 const PRSTATUS_REGISTERS = 112, GENERAL_REGISTERS = 31, PRSTATUS_USED = PRSTATUS_REGISTERS + 8 * (GENERAL_REGISTERS + 3);
-/** Bytes of all notes, bytes of VMCOREINFO, and CPUs. */
-const NOTES_MAX = 8 * MiB, INFO_MAX = 64 * 1024, CPUS_MAX = 4096;
+/** Bytes of all notes, and notes; bytes of VMCOREINFO, and CPUs. */
+const NOTES_MAX = 8 * MiB, NOTED_MAX = 65_536, INFO_MAX = 64 * 1024, CPUS_MAX = 4096;
 const NOTE_HEADER = 12;
 
 /** Whether a file begins as an ELF file does. */
@@ -64,11 +64,11 @@ export function readElfCore(source: DumpSource): FileMemory {
 /** Registers and VMCOREINFO in the notes of a core file. */
 export function readNotes(source: DumpSource, notes: readonly FileRun[]): Pick<FileMemory, "cpus" | "info"> {
   const cpus: SavedCpu[] = [];
-  let info: string | undefined, left = NOTES_MAX;
+  let info: string | undefined, left = NOTES_MAX, noted = 0;
   for (const { offset, size } of notes) {
     const length = Math.min(size, left, Math.max(0, source.size - offset)), view = viewOf(source, offset, length);
     left -= length;
-    for (let at = 0; at + NOTE_HEADER <= length;) {
+    for (let at = 0; at + NOTE_HEADER <= length && noted++ < NOTED_MAX;) {
       const named = view.getUint32(at, true), content = view.getUint32(at + 4, true), type = view.getUint32(at + 8, true);
       const first = at + NOTE_HEADER + padded(named), end = first + content;
       if (end > length) break;

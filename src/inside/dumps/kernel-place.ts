@@ -18,8 +18,8 @@ export interface PlacedKernel {
   readonly info: VmCoreInfo | undefined;
 }
 
-/** Bytes from the beginning of a kernel on that have its code, its symbols and its types. */
-const IMAGE = 64 * MiB;
+/** Bytes from a kernel's beginning on that have its code, symbols and types: of most, of all. */
+const IMAGES = [40 * MiB, 96 * MiB];
 /** Bytes before `_stext` that its image has, and to which images are aligned. */
 const ALIGNMENT = 0x1_0000;
 /** Pages of functions are sought at such distances; a kernel has as many in a row at least. */
@@ -46,8 +46,18 @@ const TG0: Readonly<Record<number, bigint>> = { 12: 0n, 16: 1n, 14: 2n },
 export function* findKernel(dump: Dump): InPieces<PlacedKernel | undefined> {
   const info = dump.info === undefined ? undefined : VmCoreInfo.of(dump.info);
   const told = info && placeIn(info), work = new Work(STEPS, () => new TooMuch());
-  const found = (told && (yield* byInfo(dump, told, work))) ?? (yield* bySearch(dump, work));
+  const found = (told && (yield* unlessTooMuch(byInfo(dump, told, work)))) ?? (yield* unlessTooMuch(bySearch(dump, work)));
   return found && { ...found, info };
+}
+
+/** Memory that would have to be read too long has no kernel. */
+function* unlessTooMuch<T>(search: InPieces<T | undefined>): InPieces<T | undefined> {
+  try {
+    return yield* search;
+  } catch (error) {
+    if (!(error instanceof TooMuch)) throw error;
+    return undefined;
+  }
 }
 
 /** Where the code of a kernel is, and perhaps its first table. */
@@ -67,21 +77,34 @@ function placeIn(info: VmCoreInfo): Told | undefined {
 type Found = Omit<PlacedKernel, "info">;
 
 function* byInfo(dump: Dump, { code, physical, root }: Told, work: Work): InPieces<Found | undefined> {
-  const start = physical - physical % ALIGNMENT, bytes = dump.memory.hold(start, IMAGE);
-  if (!bytes.length) return undefined;
-  const kallsyms = yield* readKallsyms({ base: code - BigInt(physical - start), bytes });
+  const start = physical - physical % ALIGNMENT;
+  const kallsyms = yield* heldKallsyms(dump, start, (bytes) => readKallsyms({ base: code - BigInt(physical - start), bytes }));
   const registers = root === undefined ? undefined : registersBy(dump, root, code, physical, work);
   if (!kallsyms || !registers) return undefined;
   return { symbols: tableOf(kallsyms), registers };
+}
+
+/** The symbols in memory from a place on, which is kept as one piece. */
+function* heldKallsyms(
+  dump: Dump,
+  start: number,
+  read: (bytes: Uint8Array) => InPieces<Kallsyms | undefined>,
+): InPieces<Kallsyms | undefined> {
+  for (const size of IMAGES) {
+    const bytes = dump.memory.hold(start, size), found = bytes.length ? yield* read(bytes) : undefined;
+    if (found || bytes.length < size) return found;
+  }
+  return undefined;
 }
 
 const tableOf = (symbols: Kallsyms) => new SymbolTable(symbols, "kallsyms");
 
 function* bySearch(dump: Dump, work: Work): InPieces<Found | undefined> {
   for (const first of yield* rowsOfCode(dump)) {
-    const start = Math.max(first - 2 * PROBES, runStart(dump, first)), bytes = dump.memory.hold(start, IMAGE);
-    const kallsyms = bytes.length ? yield* readKallsyms({ base: 0n, bytes, unplaced: true }) : undefined;
+    const start = Math.max(first - 2 * PROBES, runStart(dump, first));
+    const kallsyms = yield* heldKallsyms(dump, start, (bytes) => readKallsyms({ base: 0n, bytes, unplaced: true }));
     if (!kallsyms) continue;
+    const { bytes } = dump.memory.held;
     const symbols = tableOf(kallsyms), code = symbols.find("_stext")?.address;
     if (code === undefined) continue;
     // Symbols that are counted from their own places tell a place in the image, not where that is

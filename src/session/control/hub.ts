@@ -119,15 +119,12 @@ export class SessionHub {
   /**
    * @param session with the folder for a log of each console, or undefined for none
    * @param consoleLimit bytes of output that are kept, of all consoles
-   * @param paused whether it is so already
    */
   constructor(
     readonly machine: SessionClient,
     readonly session: Pick<SessionInfo, "name" | "what" | "started" | "logs" | "configuration" | "recording" | "by">,
     readonly consoleLimit: number,
-    paused = false,
   ) {
-    this.#paused = paused;
     machine.onEvent = (event) => this.#event(event);
   }
 

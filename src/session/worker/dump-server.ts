@@ -4,11 +4,11 @@
 import { Dump } from "../../inside/dumps/dump.ts";
 import { DumpError, type DumpSource } from "../../inside/dumps/file-memory.ts";
 import { DumpInspector, withoutMachine } from "../inspection/dumps/dump-inspector.ts";
-import { DumpSystem } from "../inspection/dumps/dump-system.ts";
+import { DUMP, DumpSystem } from "../inspection/dumps/dump-system.ts";
 import type { Standing } from "../engine/standing.ts";
 import { problemOf, problemText } from "../../kit/support/problem.ts";
 import { whole } from "../../kit/support/values/work.ts";
-import type { OpenedDump, Request, SessionEvent } from "../../model/protocol/protocol.ts";
+import type { MachineSample, OpenedDump, Request, SessionEvent, VmSample } from "../../model/protocol/protocol.ts";
 import { noAnswer } from "../../model/queries/query.ts";
 
 /** Exit code for a file that is not a dump. */
@@ -31,6 +31,7 @@ export class DumpServer {
     try {
       const dump = Dump.open(files.map(({ address }, index) => ({ source: sources[index], address })));
       const server = new DumpServer(whole(DumpSystem.of(dump)), post, standing);
+      post({ kind: "sample", sample: server.#sample() });
       post({ kind: "paused", paused: true, past: false });
       return server;
     } catch (error) {
@@ -39,6 +40,13 @@ export class DumpServer {
       post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
       return undefined;
     }
+  }
+
+  /** The one picture that there is. vCPUs do nothing, for which a picture has no word: lists have them. */
+  #sample(): MachineSample {
+    const { cpus, kernel } = this.#inspector.system;
+    const vm: VmSample = { name: DUMP, vmid: 0, state: "saved", schedule: "own", ...kernel && { linux: true }, vcpus: [], devices: [] };
+    return { time: 0, instructions: 0, reasons: 0, mips: 0, physicalCpus: cpus.length, vms: [vm] };
   }
 
   serve(request: Exclude<Request, { kind: "start" | "prepare" | "forget" | "open" }>): void {

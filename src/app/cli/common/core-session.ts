@@ -5,13 +5,13 @@ import { ExitCode, Failure } from "./failure.ts";
 import { common } from "./common-options.ts";
 import { offering } from "./command-tree.ts";
 import { Option } from "@commander-js/extra-typings";
-import type { OpenedDump } from "../../../model/protocol/protocol.ts";
+import type { OpenedDump, SessionEvent } from "../../../model/protocol/protocol.ts";
 import { defaultName } from "../../../session/control/session-names.ts";
 import type { RemoteSession } from "../../../session/control/remote.ts";
 import { connectEmbedded, type SessionClient } from "../../../session/worker/client.ts";
 
 /** Words of `open` and `--core`. */
-export const DUMP_FILES = "an ELF core file, LiME's, or raw memory as FILE@ADDRESS";
+export const DUMP_FILES = "an ELF core file, kdump's compressed form, LiME's, or raw memory as FILE@ADDRESS";
 
 /** `--core`, of commands that only look. */
 export const coreOption = () =>
@@ -31,18 +31,19 @@ export function dumpFile(text: string): OpenedDump {
 }
 
 /**
- * Has a machine's thread open a dump, and waits until it answers.
+ * Has a machine's thread open a dump, and waits until it answers. Returns what it has said.
  * @throws Failure that says why it cannot be opened
  */
-export async function opened(client: SessionClient, files: readonly OpenedDump[]): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+export async function opened(client: SessionClient, files: readonly OpenedDump[]): Promise<readonly SessionEvent[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly SessionEvent[]>(), heard: SessionEvent[] = [];
   client.onEvent = (event) => {
-    if (event.kind === "paused") resolve();
+    heard.push(event);
+    if (event.kind === "paused") resolve(heard);
     if (event.kind === "ended") reject(new Failure(event.end.problem ?? event.end.message, undefined, event.end.code));
     if (event.kind === "failed") reject(new Failure(event.message, undefined, ExitCode.Failed));
   };
   client.send({ kind: "open", files });
-  await promise;
+  return await promise;
 }
 
 /** @throws Failure */

@@ -48,18 +48,15 @@ function* mapleNode(reading: Reading, entry: bigint, level: number): Generator<b
     // A node that is not full ends at a pivot of zero, whose slot is of the rest if it is the first
     // such one; a full one has its kind in the last slot.
     const last = pivot === 0n && slot > 0;
-    if (!last || slot < pivots) {
-      if (kind.leaf) { if (isPointer(child)) yield child; }
-      else if (isNode(child)) yield* mapleNode(reading, child, level + 1);
-    } else if (isLast(kind.leaf, child)) {
+    // Of nodes inside of a tree, only the root's pointer has the bits of a node; others have the kind
+    // of theirs above those.
+    if (isPointer(child)) {
       if (kind.leaf) yield child;
       else yield* mapleNode(reading, child, level + 1);
     }
     if (last) return;
   }
 }
-
-const isLast = (leaf: boolean, child: bigint) => leaf ? isPointer(child) : isNode(child);
 
 /** The pointers in an xarray or radix tree, in the order of their indexes. */
 export function* arrayEntries(reading: Reading, array: Struct, level = 0): Generator<bigint> {

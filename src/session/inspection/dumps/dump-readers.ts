@@ -185,6 +185,8 @@ function readBytes(system: DumpSystem, place: string, wanted: number | undefined
     const shown = id?.kind === "ipa" ? ipaId(DUMP, at) : paId(at),
       length = Math.min(ROW, size - done, isPhysical ? ROW : PAGE_SIZE - at % PAGE_SIZE);
     const bytes = system.bytesAt(at, length);
+    const damage = system.dump.memory.damage.get(at - at % PAGE_SIZE);
+    if (damage) throw new QueryError(damage);
     if (!bytes) throw new QueryError(`${shown} is not in the dump`, way`${hint("mem map")} lists what is`);
     rows.push({ id: shown, bytes: bytesText(bytes), ascii: asciiText(bytes) });
   }

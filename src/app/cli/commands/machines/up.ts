@@ -43,6 +43,7 @@ import type { SessionInfo } from "../../../../session/control/conversation.ts";
 import { sessionInfo } from "../../../../session/control/remote.ts";
 import { SessionServer, SocketInUse } from "../../../../session/control/server.ts";
 import { memoryLimits } from "../../../../model/plans/memory-budget.ts";
+import type { SessionEvent } from "../../../../model/protocol/protocol.ts";
 import { type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
 import { vmId } from "../../../../model/queries/ids.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
@@ -121,8 +122,8 @@ Examples:
     .action(async (what, { name = defaultName(what), by = SCREENS, tier, memoryBudget, log, core, ...options }) => {
       if (core) {
         const machine = connectEmbedded(entry);
-        await opened(machine, core.map(dumpFile));
-        return exit(await serveSession(machine, { name, what, by: hintText(hint("open")) }, undefined));
+        const heard = await opened(machine, core.map(dumpFile));
+        return exit(await serveSession(machine, { name, what, by: hintText(hint("open")) }, undefined, heard));
       }
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = {
@@ -231,11 +232,15 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
   return { plan: options.turbo ? { ...plan, turbo: true } : plan, record: undefined };
 }
 
-/** The process of a session, until it is asked to end; without a plan, of one with a dump. */
+/**
+ * The process of a session, until it is asked to end; without a plan, of one with a dump.
+ * @param heard events before anybody could attach
+ */
 async function serveSession(
   machine: SessionClient,
   session: Pick<SessionInfo, "name" | "what" | "by">,
   plan: SessionPlan | undefined,
+  heard: readonly SessionEvent[] = [],
 ): Promise<number> {
   const { name, what } = session, logs = besideSocket(socketPath(name)).consoles;
   ownFolder(logs);
@@ -243,8 +248,8 @@ async function serveSession(
     machine,
     { ...session, started: new Date().toISOString(), logs, configuration: configurationOf(what), recording: plan && recordedTo(plan) },
     memoryLimits(plan?.memoryBudget).consoles,
-    plan === undefined,
   );
+  for (const event of heard) machine.onEvent(event);
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);
   hub.onEnd = ({ message }) => warn(message);

@@ -1,0 +1,209 @@
+// Compressed dumps of kdump (makedumpfile, and QEMU's kdump-zlib): a header, notes, two bitmaps
+// (pages that there are, and those that are in the file), then a description of each page
+// (makedumpfile: IMPLEMENTATION; crash: diskdump.h). Pages are packed each by itself.
+
+import { readNotes } from "./elf-core.ts";
+import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type MemoryRun, RUNS_MAX } from "./file-memory.ts";
+import { LzoError, unpackLzo } from "./lzo.ts";
+import { node } from "../../kit/support/node-modules.ts";
+import { KiB, MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
+
+const SIGNATURE = "KDUMP   ";
+/** Fields of the header, and of the one after it. */
+const Header = { version: 8, block: 428, sub: 432, bitmap: 436, pages: 440, size: 464 } as const;
+const Sub = {
+  split: 12,
+  start: 16,
+  end: 24,
+  info: 32,
+  infoSize: 40,
+  note: 48,
+  noteSize: 56,
+  start64: 80,
+  end64: 88,
+  pages64: 96,
+  size: 104,
+} as const;
+/** Versions that have notes, and page numbers of 64 bits. */
+const NOTES_VERSION = 4, WIDE_VERSION = 6;
+const DESCRIPTION = 24;
+const Packed = { zlib: 1, lzo: 2, snappy: 4, zstd: 0x20 } as const;
+/** Bytes of a page, and of one bitmap: for 512 GiB with pages of 4 KiB. */
+const BLOCKS = [4, 16, 64].map((size) => size * KiB), BITMAP_MAX = 16 * MiB;
+/** Bits of a bitmap of which the number of pages before is kept. */
+const GROUP = 4096;
+/** Pages that are kept unpacked: small ones lie in large ones. */
+const KEPT = 64;
+const INFO_MAX = 64 * KiB;
+
+/** Whether a file begins so. */
+export const isKdump = (beginning: Uint8Array): boolean =>
+  beginning.length >= SIGNATURE.length && [...SIGNATURE].every((letter, index) => beginning[index] === letter.charCodeAt(0));
+
+/** @throws DumpError */
+export function readKdump(source: DumpSource): FileMemory {
+  const header = viewOf(source, 0, Header.size),
+    block = header.getInt32(Header.block, true),
+    version = header.getInt32(Header.version, true);
+  if (!BLOCKS.includes(block)) throw new DumpError(`${source.name}: byte ${Header.block}: pages of ${block} bytes, not of 4, 16 or 64 KiB`);
+  const subBlocks = header.getInt32(Header.sub, true), bitmapBlocks = header.getUint32(Header.bitmap, true);
+  if (subBlocks < 1 || subBlocks * block > MiB * 64) {
+    throw new DumpError(`${source.name}: byte ${Header.sub}: a header of ${subBlocks} blocks`);
+  }
+  const sub = viewOf(source, block, Sub.size),
+    number = (at: number) => Number(sub.getBigUint64(at, true)),
+    isWide = version >= WIDE_VERSION;
+  const half = Math.floor(bitmapBlocks / 2) * block, bitmaps = (1 + subBlocks) * block;
+  if (half === 0 || half > BITMAP_MAX) {
+    throw new DumpError(`${source.name}: byte ${Header.bitmap}: bitmaps of ${half} bytes`, `at most ${BITMAP_MAX} are read`);
+  }
+  const last = isWide ? number(Sub.pages64) : header.getUint32(Header.pages, true), pages = Math.min(last, 8 * half, ADDRESS_END / block);
+  const there = viewOf(source, bitmaps, half), packed = viewOf(source, bitmaps + half, half);
+  const split = sub.getInt32(Sub.split, true) !== 0;
+  const [first, end] = split ? [number(isWide ? Sub.start64 : Sub.start), number(isWide ? Sub.end64 : Sub.end)] : [0, pages];
+  const table = bitmaps + bitmapBlocks * block, descriptions = new Descriptions(source, table, packed, first, Math.min(end, pages));
+  const info = number(Sub.infoSize),
+    notes = version >= NOTES_VERSION
+      ? readNotes(source, [{ address: 0, offset: number(Sub.note), size: number(Sub.noteSize) }])
+      : undefined;
+  const blocks = new UnpackedBlocks(source, block, descriptions);
+  return {
+    form: "compressed dump (kdump)",
+    runs: runsOf(source, there, first, Math.min(end, pages), block),
+    read: (address, into) => blocks.read(address, into),
+    cpus: notes?.cpus ?? [],
+    info: notes?.info ?? (info > 0 && info <= INFO_MAX ? textAt(source, number(Sub.info), info) : undefined),
+    missing: 0,
+  };
+}
+
+/** Bits that are set in a byte. */
+const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
+/** Bytes of a bitmap that have no end of a run. */
+const NONE = 0, ALL = 0xff;
+
+const hasBit = (bits: DataView, index: number): boolean => (bits.getUint8(index >>> 3) >>> (index & 7) & 1) === 1;
+
+/** Memory that there is, by its bitmap. */
+function runsOf(source: DumpSource, bits: DataView, first: number, end: number, block: number): MemoryRun[] {
+  const runs: MemoryRun[] = [];
+  let start = -1;
+  for (let index = first; index <= end; index++) {
+    if (index % 8 === 0 && index + 8 <= end && bits.getUint8(index / 8) === (start < 0 ? NONE : ALL)) {
+      index += 7;
+      continue;
+    }
+    const isThere = index < end && hasBit(bits, index);
+    if (isThere === start >= 0) continue;
+    if (isThere) start = index;
+    else {
+      if (runs.push({ address: start * block, size: (index - start) * block }) > RUNS_MAX) {
+        throw new DumpError(`${source.name}: more than ${RUNS_MAX} runs of memory`);
+      }
+      start = -1;
+    }
+  }
+  return runs;
+}
+
+/** Where each page is in the file: descriptions of those that it has, in order. */
+class Descriptions {
+  /** Pages of the file before each group of bits. */
+  readonly #before: Uint32Array;
+
+  constructor(readonly source: DumpSource, readonly table: number, readonly bits: DataView, readonly first: number, readonly end: number) {
+    this.#before = new Uint32Array(Math.ceil(end / GROUP) + 1);
+    for (let group = 0, count = 0; group < this.#before.length; group++) {
+      this.#before[group] = count;
+      count += this.#count(group * GROUP, Math.min((group + 1) * GROUP, end));
+    }
+  }
+
+  #count(from: number, to: number): number {
+    let count = 0;
+    for (let index = Math.max(from, this.first); index < to;) {
+      const isByte = index % 8 === 0 && index + 8 <= to;
+      count += isByte ? ONES[this.bits.getUint8(index / 8)] : Number(hasBit(this.bits, index));
+      index += isByte ? 8 : 1;
+    }
+    return count;
+  }
+
+  /** Undefined if the page was left out. */
+  of(page: number): DataView | undefined {
+    if (page < this.first || page >= this.end || !hasBit(this.bits, page)) return undefined;
+    const group = Math.floor(page / GROUP), before = this.#before[group] + this.#count(group * GROUP, page);
+    return viewOf(this.source, this.table + DESCRIPTION * before, DESCRIPTION);
+  }
+}
+
+/** Pages of the file, of which the last ones stay unpacked. */
+class UnpackedBlocks {
+  readonly #kept = new Map<number, Uint8Array>();
+
+  constructor(readonly source: DumpSource, readonly block: number, readonly descriptions: Descriptions) {}
+
+  read(address: number, into: Uint8Array): void {
+    for (let done = 0; done < into.length; done += PAGE_SIZE) {
+      const at = address + done, inside = at % this.block;
+      into.set(this.#page((at - inside) / this.block).subarray(inside, inside + PAGE_SIZE), done);
+    }
+  }
+
+  #page(page: number): Uint8Array {
+    const known = this.#kept.get(page);
+    if (known) return known;
+    const bytes = new Uint8Array(this.block), description = this.descriptions.of(page);
+    // Pages that were left out are those of zeros, of programs and of caches: they read as zeros.
+    if (description) this.#unpack(page, description, bytes);
+    for (const [oldest] of this.#kept) {
+      if (this.#kept.size < KEPT) break;
+      this.#kept.delete(oldest);
+    }
+    this.#kept.set(page, bytes);
+    return bytes;
+  }
+
+  #unpack(page: number, description: DataView, into: Uint8Array): void {
+    const offset = Number(description.getBigUint64(0, true)),
+      size = description.getUint32(8, true),
+      flags = description.getUint32(12, true);
+    const damaged = (what: string) => new DumpError(`${this.source.name}: byte ${offset}: page ${page}: ${what}`);
+    if (size > this.block || offset + size > this.source.size) throw damaged(`${size} bytes, which the file does not have`);
+    const packed = new Uint8Array(size), options = { maxOutputLength: this.block };
+    this.source.read(offset, packed);
+    try {
+      if (flags & Packed.zlib) into.set(whole(node.zlib.inflateSync(packed, options), this.block));
+      else if (flags & Packed.lzo) unpackLzo(packed, into);
+      else if (flags & Packed.zstd) into.set(whole(node.zlib.zstdDecompressSync(packed, options), this.block));
+      else if (flags & Packed.snappy) throw damaged("packed by Snappy, which el2 does not read");
+      else if (size !== this.block) throw damaged(`${size} bytes that are not packed`);
+      else into.set(packed);
+    } catch (error) {
+      if (error instanceof DumpError) throw error;
+      // Those of zlib have a code, those of zstd have not.
+      if (error instanceof LzoError || error instanceof Error && ("code" in error || error.constructor === Error)) {
+        throw damaged(`cannot be unpacked: ${error.message}`);
+      }
+      throw error;
+    }
+  }
+}
+
+function whole(bytes: Uint8Array, size: number): Uint8Array {
+  if (bytes.length !== size) throw new LzoError(`${bytes.length} bytes, not ${size}`);
+  return bytes;
+}
+
+function textAt(source: DumpSource, at: number, size: number): string {
+  const view = viewOf(source, at, size);
+  return new TextDecoder("latin1").decode(view).replace(/\0[^]*$/, "");
+}
+
+/** @throws DumpError */
+function viewOf(source: DumpSource, at: number, size: number): DataView {
+  if (!(at + size <= source.size)) throw new DumpError(`${source.name}: byte ${at}: the file ends before`);
+  const bytes = new Uint8Array(size);
+  source.read(at, bytes);
+  return new DataView(bytes.buffer);
+}

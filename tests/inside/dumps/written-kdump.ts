@@ -1,0 +1,108 @@
+// Compressed dumps as makedumpfile writes them, for tests.
+
+import zlib from "node:zlib";
+
+const BITS = 8, DESCRIPTION = 24;
+/** How a page is packed, and the flag for that. */
+type Packing = readonly [flag: number, pack: (page: Uint8Array) => Uint8Array];
+export const PACKINGS: Readonly<Record<"none" | "zlib" | "zstd", Packing>> = {
+  none: [0, (page) => page],
+  zlib: [1, (page) => zlib.deflateSync(page, { level: 1 })],
+  zstd: [0x20, (page) => zlib.zstdCompressSync(page)],
+};
+
+interface KdumpOptions {
+  readonly packing: Packing;
+  readonly block?: number;
+  /** The physical address of the first byte. */
+  readonly address: number;
+  /** Whether a page is left out. */
+  readonly leaves?: (page: Uint8Array) => boolean;
+}
+
+const isZero = (page: Uint8Array) => page.every((byte) => byte === 0);
+
+/** A dump of memory. */
+export function kdumpOf(
+  memory: Uint8Array,
+  { packing: [flag, pack], block = 4096, address, leaves = isZero }: KdumpOptions,
+): Uint8Array<ArrayBuffer> {
+  const first = address / block, pages = first + memory.length / block, half = Math.ceil(pages / BITS / block) * block;
+  const table = 2 * block + 2 * half, head = new Uint8Array(table), view = new DataView(head.buffer);
+  head.set(new TextEncoder().encode("KDUMP   "));
+  view.setInt32(8, 6, true);
+  view.setInt32(428, block, true);
+  view.setInt32(432, 1, true);
+  view.setUint32(436, 2 * half / block, true);
+  view.setUint32(440, pages, true);
+  view.setBigUint64(block + 96, BigInt(pages), true);
+  const kept: number[] = [];
+  for (let page = first; page < pages; page++) {
+    const isKept = !leaves(memory.subarray((page - first) * block, (page - first + 1) * block));
+    head[2 * block + (page >>> 3)] |= 1 << (page & 7);
+    if (isKept) head[2 * block + half + (page >>> 3)] |= 1 << (page & 7);
+    if (isKept) kept.push(page);
+  }
+  const descriptions = new Uint8Array(DESCRIPTION * kept.length),
+    described = new DataView(descriptions.buffer),
+    parts: Uint8Array[] = [head, descriptions];
+  let at = table + descriptions.length;
+  for (const [index, page] of kept.entries()) {
+    const plain = memory.subarray((page - first) * block, (page - first + 1) * block),
+      packed = pack(plain),
+      isSmaller = packed.length < block;
+    described.setBigUint64(DESCRIPTION * index, BigInt(at), true);
+    described.setUint32(DESCRIPTION * index + 8, isSmaller ? packed.length : block, true);
+    described.setUint32(DESCRIPTION * index + 12, isSmaller ? flag : 0, true);
+    parts.push(isSmaller ? packed : plain);
+    at += isSmaller ? packed.length : block;
+  }
+  return joined(parts);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** A piece of a file: where it belongs, and its bytes. */
+export type Piece = readonly [place: number, bytes: Uint8Array];
+
+/** The same as it is written through a pipe, in pieces. */
+export function flattenedOf(pieces: readonly Piece[]): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(4096);
+  header.set(new TextEncoder().encode("makedumpfile"));
+  header[23] = header[31] = 1;
+  const pieceOf = (place: number, size: number) => {
+    const bytes = new Uint8Array(16), view = new DataView(bytes.buffer);
+    view.setBigInt64(0, BigInt(place));
+    view.setBigInt64(8, BigInt(size));
+    return bytes;
+  };
+  return joined([header, ...pieces.flatMap(([place, bytes]) => [pieceOf(place, bytes.length), bytes]), pieceOf(-1, -1)]);
+}
+
+/** Pieces of a file of so many bytes. */
+export function piecesOf(bytes: Uint8Array, size: number): Piece[] {
+  return Array.from(
+    { length: Math.ceil(bytes.length / size) },
+    (_, index) => [index * size, bytes.subarray(index * size, (index + 1) * size)],
+  );
+}
+
+/** 64 KiB of text, zeros, and copies from near and far, by `lzop -1`. */
+export const LZO =
+  "AL5sTnSSEyUiLjGhzRO+Eu1CaWbOJPwj19qNIJdhagaVbsKK1AMTaCjUVx48Xe5uXsBKkRFfXTtRPsJTpBatbuU4lBHQKJqjTPXANHxZyvCElfNhGwtQaNWY" +
+  "BPkutymZVVd5mb54wBBmhwKZ5X9s0jW8+49Ene7iO+HszIy/9b++wgvb+Guc5U+FtgfPRulKSyr71OWPT+FcERKCGKMrGPdy34/Vekdb3uR0NJMmXJGd2Yvm" +
+  "VFmKnQ8fDtQq3eDc2F6Qbq0c2avqngAAAAAAAAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAIEYABC/wAwCY2NhYWKyAGJh3QBjpAFgA2QBAmJhYmJjrAQGYmNhYmNhY2FjnAEGYmNjYmFiYWNibAhwAXkDYnYHYWJgAwJhY2FiYWAEAmFhYWNh" +
+  "kQBjYgNjYWAIAmFiY2JifAtgCmgFkQlhYAZjCmNjYXgDcA9sDngHAWFjY2NtBmKAAI0MY3gNcAxgCXgClApgFrgQhBRwFZwDbRFiiBFkFqAIZApwE2wVbQBi" +
+  "hB10EH0PYpAjbB6WFWNjbR9hcBB0FWwMbCacBogjbCZuHGNiYBZ4G24RYmJkHmgJdA9gBXkjY2kNYmwLYBuhHWEQAAAAAAAAAAAAAAC64BIiEDMgAAhUNBA9" +
+  "Y0l4eXoSwkpjYSAAAAAAAAAAAAAAAKPMNCAAAAAAAAAAAAAAAKKsYyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAGHcLhBb0MQQAAAAAAAAAAAAAAAmcCoAAwAAAAAAAAAAAAAAAAAAAAAAAAAAACAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACwAAAAEAAAAAAAAAAAAAAAAAAAAAAAAAEQAA";
