@@ -1,5 +1,5 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale|linux|export|share|first-run|history|translate [--rounds N] [--guest NAME,..]
+// |all|scale|linux|export|share|first-run|history|translate|loop [--rounds N] [--guest NAME,..]
 // [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached]
 // [--tier interp|jit|auto] [--cpu NAME] [--json]`: how fast el2 is beside QEMU (TCG, one thread,
 // cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
@@ -23,6 +23,7 @@ import { benchFirstRun, firstRunContest } from "./first-run.ts";
 import { benchHistory, historyContest } from "./history.ts";
 import { benchInstant, instantContest } from "./instant.ts";
 import { benchLinux, linuxContest } from "./linux.ts";
+import { benchLoop, loopContest } from "./loop.ts";
 import { benchMark, markContest } from "./mark.ts";
 import { benchMemory, memoryContest } from "./memory.ts";
 import { benchNet, netContest } from "./net.ts";
@@ -37,7 +38,7 @@ import { CpuError, parseCpu } from "../src/cpu/isa/cpus/cpus.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history|translate [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history|translate|loop [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached] [--tier interp|jit|auto] [--cpu NAME] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -127,6 +128,7 @@ const known: typeof benches = {
   share: { run: () => benchShare(rounds, values.json), contest: shareContest },
   history: { run: () => benchHistory(rounds, values.json, values.long), contest: historyContest },
   translate: { run: () => benchTranslate(rounds, values.json), contest: translateContest },
+  loop: { run: () => benchLoop(rounds, values.json), contest: loopContest },
   "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];
