@@ -10,7 +10,7 @@ import { FrameTable } from "../../kit/formats/dwarf/frames.ts";
 import { type LineRange, LineTable } from "../../kit/formats/dwarf/line-table.ts";
 import { type AddressRange, rangeAt, rangesOf, sortByStart } from "../../kit/formats/dwarf/lists.ts";
 import { debugSections, type DwarfSections } from "../../kit/formats/dwarf/sections.ts";
-import { readElfSections } from "../../kit/formats/elf-sections.ts";
+import { type ElfSection, readElfSections } from "../../kit/formats/elf-sections.ts";
 import { Work } from "../../kit/support/values/work.ts";
 
 export type { LineRange };
@@ -75,7 +75,12 @@ export class DebugInfo {
 
   /** That of an ELF file whose program is `moved` from where it was linked; undefined: none. */
   static of(file: Uint8Array, moved = 0n): DebugInfo | undefined {
-    const sections = debugSections(readElfSections(file), moved);
+    return DebugInfo.ofSections(readElfSections(file), moved);
+  }
+
+  /** The same, of its sections. */
+  static ofSections(all: readonly ElfSection[], moved = 0n): DebugInfo | undefined {
+    const sections = debugSections(all, moved);
     const has = ([".debug_info", ".debug_frame", ".eh_frame"] as const).some((name) => sections.bytes(name).length > 0);
     return has ? new DebugInfo(sections) : undefined;
   }

@@ -5,6 +5,7 @@ import { DEBUG_SECTIONS, isDebugSection } from "../../kit/formats/dwarf/sections
 import { EM_AARCH64, ET_EXEC, isElf } from "../../kit/formats/elf.ts";
 import { type ElfSection, readElfSections, StringTable } from "../../kit/formats/elf-sections.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
+import { isModuleFile } from "./module-file.ts";
 import { type GuestSymbol, isCode } from "./symbol-table.ts";
 import { joined } from "../../kit/support/values/bytes.ts";
 import { UserError } from "../../kit/support/problem.ts";
@@ -52,10 +53,13 @@ export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
 }
 
 /**
- * An ELF file with only the symbols and the debug information of another.
+ * An ELF file with only the symbols and the debug information of another; the object of a kernel's
+ * module is as it was.
  * @throws Error that names the defect of the file, or that it has no symbols
  */
 export function symbolsAlone(file: Uint8Array): Uint8Array<ArrayBuffer> {
+  // Where a module is loaded is known only then.
+  if (isModuleFile(file)) return file.slice();
   return writeElfSymbols(readElfSymbols(file), debugPart(file));
 }
 

@@ -8,6 +8,7 @@ import { type AddressRange, rangesOf } from "../../kit/formats/dwarf/lists.ts";
 import { UPPER_HALF } from "../../kit/formats/page-tables.ts";
 import { type DebugInfo, rangesBudget } from "./debug-info.ts";
 import { GivenFile } from "./given-file.ts";
+import { isModuleFile, isNowhere, type LoadedSymbols, ModuleFile, type PlacedModule } from "./module-file.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { hasKernelMemory, isMapped, readKernelMemory, vectorsOf } from "./kernel-memory.ts";
 import { type InPieces, whole } from "../../kit/support/values/work.ts";
@@ -33,6 +34,8 @@ export type Searching = "at once" | "by the caller" | "never";
 /** Names of one machine's guests. */
 export class VmSymbols {
   readonly #given = new Map<string, GivenFile[]>();
+  /** Files of modules, the latest first. */
+  readonly #moduleFiles = new Map<string, ModuleFile[]>();
   /** How far kernels have moved themselves, by tables of stage 2. */
   readonly #moved = new Map<number, bigint>();
   /**
@@ -51,13 +54,13 @@ export class VmSymbols {
   #searching: Searching = "at once";
 
   /**
-   * @param modulesOf tables of what the kernel of a VM has loaded, at this instant: it loads and
+   * @param modulesOf modules that the kernel of a VM has loaded, at this instant: it loads and
    *   unloads them while it runs
    */
   constructor(
     readonly core: DebugCore,
     readonly hypervisor: () => Hypervisor,
-    readonly modulesOf: (vm: string) => readonly SymbolTable[] = () => [],
+    readonly modulesOf: (vm: string) => readonly LoadedSymbols[] = () => [],
   ) {}
 
   /**
@@ -65,6 +68,7 @@ export class VmSymbols {
    * @throws Error that names the defect of the file
    */
   give(vm: string, file: Uint8Array, source: string): void {
+    if (isModuleFile(file)) return void this.#moduleFiles.set(vm, [new ModuleFile(file, source), ...this.#filesOfModules(vm)]);
     this.#given.set(vm, [new GivenFile(file, source), ...this.#given.get(vm) ?? []]);
     // How far a kernel has moved follows from its file, which may be the new one.
     this.#moved.clear();
@@ -96,7 +100,42 @@ export class VmSymbols {
 
   /** The debug information of a VM's ELF files. */
   infos(vm: string): readonly DebugInfo[] {
-    return this.#placed(vm).flatMap(({ info }) => info ?? []);
+    return [...this.#placed(vm).flatMap(({ info }) => info ?? []), ...this.#placedModules(vm).flatMap(({ info }) => info ?? [])];
+  }
+
+  #filesOfModules(vm: string): readonly ModuleFile[] {
+    return this.#moduleFiles.get(vm) ?? [];
+  }
+
+  /** Modules that are loaded now, by their files, or else as the kernel has them. */
+  #modules(vm: string): readonly SymbolTable[] {
+    const files = this.#filesOfModules(vm);
+    return this.modulesOf(vm).map((loaded) => files.find((file) => file.fits(loaded))?.at(loaded).table ?? loaded.table);
+  }
+
+  /** Files of modules that are loaded now. */
+  #placedModules(vm: string): readonly PlacedModule[] {
+    const files = this.#filesOfModules(vm);
+    if (!files.length || !this.#kernel(vm, false)) return [];
+    return this.modulesOf(vm).flatMap((loaded) => files.find((file) => file.fits(loaded))?.at(loaded) ?? []);
+  }
+
+  /** Modules that are loaded in another build than their files are of, and that in words. */
+  misfits(vm: string): Map<string, string> {
+    const files = this.#filesOfModules(vm), found = new Map<string, string>();
+    if (!files.length || !this.#kernel(vm, false)) return found;
+    for (const loaded of this.modulesOf(vm)) {
+      const of = files.filter((file) => file.isOf(loaded)), name = loaded.table.module?.name ?? "?";
+      if (!of.length || of.some((file) => file.fits(loaded))) continue;
+      const ids = `its build id is ${of[0].buildId ?? "absent"}, that of the module in memory ${loaded.buildId ?? "absent"}`;
+      found.set(name, `the file of module ${name} is of another build: ${ids}`);
+    }
+    return found;
+  }
+
+  /** Names of the modules whose files have a place in them, loaded or not. */
+  modulesWith(vm: string, has: (file: PlacedModule) => boolean): string[] {
+    return this.#filesOfModules(vm).flatMap((file) => file.name !== undefined && has(file.unplaced) ? file.name : []);
   }
 
   /** The source line of an address, where a file has it. */
@@ -127,7 +166,9 @@ export class VmSymbols {
   codeOf(vm: string, file: string, line: number): readonly bigint[] {
     for (const info of this.infos(vm)) {
       const code = info.codeOf(file, line);
-      if (code?.addresses.length) return code.addresses;
+      // Code of a module that is not loaded has no address.
+      const addresses = code?.addresses.filter((address) => !isNowhere(address)) ?? [];
+      if (addresses.length) return addresses;
     }
     return [];
   }
@@ -138,7 +179,7 @@ export class VmSymbols {
    */
   all(vm: string): SymbolTable[] {
     const tables = this.ofKernel(vm);
-    return this.#kernel(vm, false) ? [...tables, ...this.modulesOf(vm)] : tables;
+    return this.#kernel(vm, false) ? [...tables, ...this.#modules(vm)] : tables;
   }
 
   /** All without the modules of the kernel: what stays while it runs. */
@@ -149,7 +190,7 @@ export class VmSymbols {
   /** The symbols known so far, and those of modules that a known kernel has loaded. */
   known(vm: string): SymbolTable[] {
     const tables = this.#tables(vm, false);
-    return this.#kernel(vm, false) ? [...tables, ...this.modulesOf(vm)] : tables;
+    return this.#kernel(vm, false) ? [...tables, ...this.#modules(vm)] : tables;
   }
 
   /** The symbols of a VM's kernel, which are learned once it has begun to boot. */
@@ -171,7 +212,7 @@ export class VmSymbols {
     const name = nameIn(this.#tables(vm, false), address);
     if (name !== undefined || address < UPPER_HALF) return name;
     const learned = this.#learn(vm) ? nameIn(this.#tables(vm, false), address) : undefined;
-    return learned ?? (this.#kernel(vm, false) && nameIn(this.modulesOf(vm), address));
+    return learned ?? (this.#kernel(vm, false) && nameIn(this.#modules(vm), address));
   }
 
   /**

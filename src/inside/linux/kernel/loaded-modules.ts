@@ -8,7 +8,7 @@
 
 import { type GuestSymbol, SymbolTable } from "../../symbols/symbol-table.ts";
 import { BadMemory, FAILURE, TooMuch, type VirtualMemory } from "./memory.ts";
-import { NoType, type Struct } from "./types.ts";
+import { NoType, Struct } from "./types.ts";
 
 /** Requirements on the kernel. */
 interface ModulesKernel {
@@ -30,6 +30,10 @@ export interface LoadedModule {
   readonly address: bigint;
   readonly parts: readonly ModulePart[];
   readonly table: SymbolTable;
+  /** In its memory, in hexadecimal; undefined without one. */
+  readonly buildId: string | undefined;
+  /** Addresses of its sections by their names, once the kernel has them in /sys/module. */
+  readonly sections: ReadonlyMap<string, bigint>;
 }
 
 interface Known extends LoadedModule {
@@ -106,12 +110,30 @@ export class LoadedModules {
     if (module.number("state") >= UNFORMED) return undefined;
     const { address } = module, name = module.text("name"), parts = partsOf(module).filter(({ size }) => size > 0);
     const place = tableOf(module), sample = place && sampleOf(memory, place);
-    const key = JSON.stringify([name, ...[address, ...parts.flatMap(({ start, size }) => [start, size])].map(String), place?.key, sample]);
+    const attributes = module.has("sect_attrs") ? module.pointer("sect_attrs") : 0n;
+    const key = JSON.stringify([
+      name,
+      ...[address, attributes, ...parts.flatMap(({ start, size }) => [start, size])].map(String),
+      place?.key,
+      sample,
+    ]);
     const known = this.#known.find((one) => one.key === key);
     if (known) return known;
     const symbols = place && unlessBad(memory, () => readTable(memory, place, name, parts)) || [];
     const bounds = { name, parts: parts.map(({ start, size }) => ({ start, end: start + BigInt(size) })) };
-    return { key, name, address, parts, table: new SymbolTable(symbols, `module ${name}`, bounds) };
+    const buildId = unlessBad(memory, () => buildIdIn(memory, parts));
+    const sections = attributes === 0n
+      ? undefined
+      : unlessBad(memory, () => sectionsOf(this.kernel.struct(memory, ATTRIBUTES, attributes)));
+    return {
+      key,
+      name,
+      address,
+      parts,
+      table: new SymbolTable(symbols, `module ${name}`, bounds),
+      buildId,
+      sections: sections ?? new Map(),
+    };
   }
 }
 
@@ -121,6 +143,43 @@ export function partsOf(module: Struct): ModulePart[] {
     ? Array.from({ length: Math.min(module.lengthOf("mem"), PARTS_MAX) }, (_, index) => `mem[${index}]`)
     : ["core_layout", "init_layout"];
   return parts.map((part) => ({ start: module.big(`${part}.base`), size: module.number(`${part}.size`) }));
+}
+
+/** A note with a build id: lengths of owner and id, its kind, the owner "GNU". */
+const NOTE = [4, 20, 3, 0x0055_4e47], ID_SIZE = 20;
+/** Bytes of a module that are searched for it. */
+const SEARCHED_MAX = 16 << 20;
+
+/** The build id in a module's memory. */
+function buildIdIn(memory: VirtualMemory, parts: readonly ModulePart[]): string | undefined {
+  for (const { start, size } of parts) {
+    if (size > SEARCHED_MAX) continue;
+    const bytes = unlessBad(memory, () => memory.bytes(start, size & -4)), words = bytes && new Uint32Array(bytes.buffer);
+    if (!words) continue;
+    memory.work.spend(words.length >> 4);
+    for (let at = words.indexOf(NOTE[3]); at >= 0; at = words.indexOf(NOTE[3], at + 1)) {
+      if (at < 3 || NOTE.some((word, index) => words[at - 3 + index] !== word)) continue;
+      return bytes.subarray(4 * at + 4, 4 * at + 4 + ID_SIZE).toHex();
+    }
+  }
+  return undefined;
+}
+
+/** The attributes of sections in /sys/module; each was a structure with an address until 6.13. */
+const ATTRIBUTES = "module_sect_attrs", ATTRIBUTE = "module_sect_attr", BINARY = "bin_attribute";
+const SECTIONS_MAX = 256, SECTION_NAME_MAX = 256;
+
+function sectionsOf(attributes: Struct): Map<string, bigint> {
+  const { types, memory } = attributes, found = new Map<string, bigint>();
+  const own = types.sizeOf(ATTRIBUTE), size = own ?? types.sizeOf(BINARY) ?? 0, first = attributes.addressOf("attrs");
+  const count = Math.min(attributes.has("nsections") ? attributes.number("nsections") : SECTIONS_MAX, SECTIONS_MAX);
+  for (let index = 0; index < count && size > 0; index++) {
+    const one = new Struct(memory, types, own ? ATTRIBUTE : BINARY, first + BigInt(index * size));
+    const name = one.textAt(own ? "battr.attr.name" : "attr.name", SECTION_NAME_MAX);
+    if (name === undefined) break;
+    found.set(name, one.big(own ? "address" : "private"));
+  }
+  return found;
 }
 
 /** Where the symbols of a module are. */

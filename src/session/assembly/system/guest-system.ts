@@ -20,7 +20,7 @@ import { type EndedRows, type Inspected, Looks, QueryError, View, type VirtioSlo
 import { Inspector } from "../../inspection/inspector.ts";
 import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import { showsPanic, showsPanicEnd } from "../../inspection/kernels/kernels.ts";
-import { ModuleTables } from "../../inspection/linux/read-linux.ts";
+import { ModulesNow } from "../../inspection/linux/read-linux.ts";
 import { breakPlace } from "../../inspection/readers/guest/read-symbols.ts";
 import { hasPanicked, runsAnother } from "../../inspection/verdicts/panicked.ts";
 import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
@@ -130,7 +130,7 @@ export class GuestSystem implements System, Inspected {
     readonly limits: MemoryLimits = DEFAULT_LIMITS,
     readonly left?: LeftPages | undefined,
   ) {
-    const modules = new ModuleTables(() => new View(this, new Looks()), () => this.instructions());
+    const modules = new ModulesNow(() => new View(this, new Looks()), () => this.instructions());
     this.symbols = new VmSymbols(core, () => this.hypervisor, (vm) => modules.of(vm));
     const hypervisor = () => this.hypervisor;
     const bug = (where: string, error: unknown) => this.bug(where, error);

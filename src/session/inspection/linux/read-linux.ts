@@ -6,7 +6,7 @@ import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts"
 import { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
 import type { PhysicalMemory, VirtualMemory } from "../../../inside/linux/kernel/memory.ts";
 import { Reading } from "../../../inside/linux/kernel/reading.ts";
-import type { SymbolTable } from "../../../inside/symbols/symbol-table.ts";
+import type { LoadedModule } from "../../../inside/linux/kernel/loaded-modules.ts";
 import { LINUX_READERS } from "../../../inside/linux/readers.ts";
 import { tasksNamed } from "../../../inside/linux/structures/tasks.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
@@ -138,28 +138,28 @@ function memoryOf(view: View, space: AddressSpace, kernel: LinuxKernel): Virtual
 interface ModulesAt {
   /** Of the machine: `Machine.places`, virtual time, and instructions that are retired. */
   readonly place: string;
-  readonly tables: readonly SymbolTable[];
+  readonly modules: readonly LoadedModule[];
 }
 
-/** The symbols of modules of a machine. An answer that names many addresses looks for them once. */
-export class ModuleTables {
+/** The modules of a machine's kernels. An answer that names many addresses looks for them once. */
+export class ModulesNow {
   readonly #known = new WeakMap<AddressSpace, ModulesAt>();
 
   constructor(readonly view: () => View, readonly instructions: () => number) {}
 
   /**
-   * One for each module of a VM's kernel, the latest first.
+   * Those of a VM's kernel, the latest first.
    * @throws SymbolSearch
    */
-  of(vm: string): readonly SymbolTable[] {
+  of(vm: string): readonly LoadedModule[] {
     const view = this.view(), { machine } = view.hypervisor;
     const space = view.system.symbols.vcpus(vm).find(({ addressSpace }) => addressSpace)?.addressSpace;
     if (!space) return [];
     const known = this.#known.get(space), place = [machine.places, machine.time, this.instructions()].join();
-    if (known?.place === place) return known.tables;
-    const reading = findReading(view, space), tables = reading?.kernel.modules.in(reading.memory).map(({ table }) => table) ?? [];
-    if (reading) this.#known.set(space, { place, tables });
-    return tables;
+    if (known?.place === place) return known.modules;
+    const reading = findReading(view, space), modules = reading?.kernel.modules.in(reading.memory) ?? [];
+    if (reading) this.#known.set(space, { place, modules });
+    return modules;
   }
 }
 

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { StopHit } from "../../../../src/model/queries/stop-rule.ts";
+import { catalogEntry } from "../../../../src/app/catalog/catalog.ts";
 import { BackTo, type Reached, type RunUpTo, type Sought } from "../../../../src/session/recordings/past/back-to.ts";
 import { letIn } from "../../../../src/session/recordings/past/input.ts";
 import { momentOf, Past } from "../../../../src/session/recordings/past/past.ts";
@@ -40,6 +41,15 @@ function toStop(debian: Debian): StopHit {
     if (result.kind === "idle") machine.skipTo(Math.min(result.next, last));
   }
   throw new Error(`nothing has stopped the machine: ${debian.shown.slice(-500)}`);
+}
+
+/** `virtio_rng.ko` of a release. */
+async function ofRamdisk(release: string): Promise<Uint8Array> {
+  const { folder } = await catalogEntry(`debian-${release}`), bytes = await Deno.readFile(`${folder}/initrd-virtio`);
+  const text = new TextDecoder("latin1").decode(bytes), name = text.indexOf("virtio_rng.ko\0"), entry = text.lastIndexOf("070701", name);
+  // cpio's newc: sizes of the file and of its name, in hexadecimal; both are padded to words.
+  const field = (at: number) => parseInt(text.slice(entry + at, entry + at + 8), 16), start = entry + 110 + field(94) + 3 & -4;
+  return bytes.slice(start, start + field(54));
 }
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -128,6 +138,39 @@ for (const release of RELEASES) {
         run = { rerun, moment: momentOf(there), instructions: there.instructions(), at: there.machine.boundary };
       }
     }
+  });
+
+  Deno.test(`the file of a module of Debian ${release} names its variables, and a file of another build does not`, async () => {
+    const debian = await withModules(release), { symbols } = debian.system;
+    const tableOf = () => symbols.all("host").find(({ module }) => module?.name === "virtio_rng");
+    const isVariable = (type: string) => "dDbB".includes(type);
+    const [own, other] = await Promise.all([release, RELEASES.find((one) => one !== release) ?? "trixie"].map(ofRamdisk));
+    symbols.give("host", other, "other.ko");
+    assert.equal(tableOf()?.source, "module virtio_rng");
+    assert.match(
+      symbols.misfits("host").get("virtio_rng") ?? "",
+      /^the file of module virtio_rng is of another build: its build id is [0-9a-f]{40}, that of the module in memory [0-9a-f]{40}$/,
+    );
+    assert.match(
+      debian.ask("code.lines", { at: "host:virtio-rng.c:1" }).error ?? "",
+      /has no code for virtio-rng.c:1; the file of module virtio_rng is of another build/,
+    );
+    const names = new Set(tableOf()?.symbols.map(({ name }) => name));
+    symbols.give("host", own, "virtio_rng.ko");
+    assert.equal(symbols.misfits("host").size, 0);
+    assert.equal(tableOf()?.source, "virtio_rng.ko");
+    // Both have the same names at the same places; the kernel of bookworm names no variables.
+    for (
+      const { name, address } of read(debian).flatMap((line) =>
+        line.endsWith("[virtio_rng]") ? [{ name: line.split(" ")[2], address: line.split(" ")[0] }] : []
+      )
+    ) {
+      if (names.has(name)) assert.ok(tableOf()?.symbols.some((one) => one.name === name && one.address.toString(16) === address), name);
+    }
+    const data = BigInt(debian.command("cat /sys/module/virtio_rng/sections/.data").trim());
+    const variables = tableOf()?.symbols.filter(({ type, address }) => isVariable(type) && address >= data && address < data + 0x1000n) ??
+      [];
+    assert.ok(variables.some(({ name }) => name === "virtio_rng_driver"), variables.map(({ name }) => name).join());
   });
 
   Deno.test(`symbols of modules of Debian ${release} are what it prints, also after rmmod and insmod`, async () => {

@@ -127,7 +127,7 @@ export function codePlaces(view: View, place: string): CodePlace & { readonly mo
     const addresses = named.map(({ address }) => BigInt.asUintN(64, address)), modules = named.flatMap(({ module }) => module ?? []);
     return { ...at(addresses[0]), ...addresses.length > 1 && { addresses }, modules };
   }
-  const line = /^(.+):(\d{1,9})$/.exec(where);
+  const line = LINE.exec(where);
   if (line) {
     const addresses = codeOfLine(view, vm, line[1], Number(line[2]));
     return { ...at(addresses[0]), addresses };
@@ -142,14 +142,29 @@ export function codePlaces(view: View, place: string): CodePlace & { readonly mo
  */
 export function breakPlace(view: View, place: string): BreakPlace {
   const { vm = "", where = "" } = parsePlace(place) ?? {}, { symbols } = view.system;
-  const { module } = moduleSymbol(where) ?? {}, tables = module !== undefined && symbols.vcpus(vm).length ? symbols.all(vm) : [];
-  const loads = tables.length === 0 || tables.some((table) => loadsAt(table) !== undefined);
-  if (module !== undefined && loads && symbols.vcpus(vm).length && !placesNamed(tables, where).length) {
-    return { vm, addresses: [], modules: [module] };
+  const { module } = moduleSymbol(where) ?? {}, named = module === undefined ? modulesOfPlace(view, vm, where) : [module];
+  if (named.length && symbols.vcpus(vm).length) {
+    const tables = symbols.all(vm), loads = tables.length === 0 || tables.some((table) => loadsAt(table) !== undefined);
+    const line = LINE.exec(where),
+      has = placesNamed(tables, where).length > 0 || line && symbols.codeOf(vm, line[1], Number(line[2])).length > 0;
+    const [misfit] = module === undefined && !has ? named.flatMap((name) => symbols.misfits(vm).get(name) ?? []) : [];
+    if (misfit !== undefined) throw new QueryError(`${vmId(vm)} has no code for ${where}`, misfit);
+    if (loads && !has) return { vm, addresses: [], modules: named };
   }
-  const { vcpu, address, addresses = [address], modules } = codePlaces(view, place);
-  return { vm: view.vmNameOf(vcpu.addressSpace), addresses, ...modules.length && { modules } };
+  const { vcpu, address, addresses = [address], modules } = codePlaces(view, place), all = modules.length ? modules : named;
+  return { vm: view.vmNameOf(vcpu.addressSpace), addresses, ...all.length && { modules: all } };
 }
+
+/** The modules whose given files have a symbol or a source line, loaded or not. */
+function modulesOfPlace({ system: { symbols } }: View, vm: string, where: string): string[] {
+  const line = LINE.exec(where);
+  return symbols.modulesWith(
+    vm,
+    ({ table, info }) => line ? (info?.codeOf(line[1], Number(line[2]))?.addresses.length ?? 0) > 0 : table.resolve(where) !== undefined,
+  );
+}
+
+const LINE = /^(.+):(\d{1,9})$/;
 
 /** The way out for a symbol that a VM does not have. */
 function whyWithout(vm: string, tables: readonly SymbolTable[], where: string): WayOut {
@@ -167,9 +182,10 @@ function codeOfLine(view: View, vm: string, file: string, line: number): readonl
   if (addresses.length) return addresses;
   throw new QueryError(
     `${vmId(vm)} has no code for ${file}:${line}`,
-    symbols.infos(vm).length
-      ? "no source file of its ELF files ends with that path, or has code there"
-      : "no ELF file of it has debug information (--symbols)",
+    [...symbols.misfits(vm).values()].join("; ") ||
+      (symbols.infos(vm).length
+        ? "no source file of its ELF files ends with that path, or has code there"
+        : "no ELF file of it has debug information (--symbols)"),
   );
 }
 

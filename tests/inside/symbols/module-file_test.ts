@@ -1,0 +1,130 @@
+// Object files of modules: placed, they have the symbols, lines and variables that the linker gives
+// the same object at the same addresses.
+
+import assert from "node:assert/strict";
+import { DebugInfo } from "../../../src/inside/symbols/debug-info.ts";
+import { readElfSymbols, symbolsAlone } from "../../../src/inside/symbols/elf-symbols.ts";
+import { isModuleFile, isNowhere, type LoadedSymbols, ModuleFile } from "../../../src/inside/symbols/module-file.ts";
+import { SymbolTable } from "../../../src/inside/symbols/symbol-table.ts";
+import { native, withTempFolder } from "../../session/debug/programs.ts";
+
+const SOURCE = `__attribute__((section(".modinfo"), used)) static const char name[] = "name=poke";
+__attribute__((section(".gnu.linkonce.this_module"), used)) static char this_module[64];
+static int count = 3;
+long total[4];
+__attribute__((noinline)) static long twice(long value) {
+  long sum = value * count;
+  return sum + total[value & 3];
+}
+long poke_write(long value) {
+  total[1] += twice(value) + count++;
+  return total[1];
+}
+__attribute__((section(".init.text"))) int poke_init(void) {
+  return (int) poke_write(count);
+}
+`;
+const TEXT = 0xffff_8000_0100_0000n, DATA = 0xffff_8000_0100_8000n, BSS = 0xffff_8000_0100_9000n, INIT = 0xffff_8000_0200_0000n;
+
+interface Built {
+  readonly module: Uint8Array;
+  readonly linked: Uint8Array;
+}
+
+async function built(folder: string, source: string): Promise<Built> {
+  const file = (name: string) => `${folder}/${name}`, hex = (address: bigint) => `0x${address.toString(16)}`;
+  await Deno.writeTextFile(file("poke.c"), source);
+  await native(
+    "aarch64-linux-gnu-gcc",
+    "-g",
+    "-O2",
+    "-ffreestanding",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-pic",
+    "-c",
+    "-o",
+    file("poke.o"),
+    file("poke.c"),
+  );
+  await native("aarch64-linux-gnu-ld", "-r", "--build-id=sha1", "-o", file("poke.ko"), file("poke.o"));
+  const starts = [`-Ttext=${hex(TEXT)}`, `-Tdata=${hex(DATA)}`, `-Tbss=${hex(BSS)}`, `--section-start=.init.text=${hex(INIT)}`];
+  await native("aarch64-linux-gnu-ld", ...starts, "--build-id=none", "-e", "0", "-o", file("linked.elf"), file("poke.o"));
+  return { module: await Deno.readFile(file("poke.ko")), linked: await Deno.readFile(file("linked.elf")) };
+}
+
+/** The module as a kernel has it that keeps the names of functions alone. */
+function loadedOf({ linked }: Built, buildId: string | undefined, sections: LoadedSymbols["sections"] = new Map()): LoadedSymbols {
+  const parts = [{ start: TEXT, end: BSS + 0x1000n }, { start: INIT, end: INIT + 0x1000n }];
+  const symbols = readElfSymbols(linked).filter(({ type }) => type === "t" || type === "T");
+  return { table: new SymbolTable(symbols, "module poke", { name: "poke", parts }), buildId, sections };
+}
+
+const linesOf = (info: DebugInfo | undefined) =>
+  [...info?.lines() ?? []].map(({ file, line, start, end }) => `${file}:${line} ${start.toString(16)} ${end.toString(16)}`).sort();
+
+Deno.test("a module's file, placed by the names that the kernel has, has the lines and symbols that the linker gives it there", async () => {
+  await withTempFolder(async (folder) => {
+    const files = await built(folder, SOURCE);
+    assert.ok(isModuleFile(files.module));
+    assert.deepEqual(symbolsAlone(files.module), files.module);
+    const file = new ModuleFile(files.module, "poke.ko");
+    assert.equal(file.name, "poke");
+    assert.match(file.buildId ?? "", /^[0-9a-f]{40}$/);
+
+    const sections = new Map([[".data", DATA], [".bss", BSS]]), loaded = loadedOf(files, file.buildId, sections);
+    assert.ok(file.fits(loaded));
+    const { table, info } = file.at(loaded), oracle = DebugInfo.of(files.linked);
+    assert.deepEqual(linesOf(info), linesOf(oracle));
+    assert.ok(linesOf(info).length > 8);
+    for (const name of ["twice", "poke_write", "poke_init", "count", "total"]) {
+      const expected = readElfSymbols(files.linked).find((one) => one.name === name);
+      assert.equal(table.find(name)?.address, expected?.address, name);
+      assert.equal(table.find(name)?.module, "poke");
+    }
+    const scope = info?.scopeAt(INIT);
+    assert.equal(scope && info?.nameOf(scope.function), "poke_init");
+
+    // Its initialization is over: that code has no address, and nothing is named there.
+    const symbols = loaded.table.symbols.filter(({ name }) => name !== "poke_init");
+    const later = {
+      ...loaded,
+      table: new SymbolTable(symbols, "module poke", { name: "poke", parts: [{ start: TEXT, end: BSS + 0x1000n }] }),
+    };
+    const placed = file.at(later), line = SOURCE.split("\n").findIndex((text) => text.includes("poke_write(count)")) + 1;
+    assert.ok(placed.info?.codeOf("poke.c", line)?.addresses.every(isNowhere));
+    assert.equal(placed.info?.lineAt(INIT), undefined);
+    assert.equal(placed.table.find("poke_init"), undefined);
+    assert.equal(placed.info?.lineAt(TEXT)?.file.endsWith("poke.c"), true);
+    assert.ok(file.unplaced.info?.codeOf("poke.c", line)?.addresses.length);
+  });
+});
+
+Deno.test("a module's file is of one build: for another it does not fit", async () => {
+  await withTempFolder(async (folder) => {
+    const files = await built(folder, SOURCE), file = new ModuleFile(files.module, "poke.ko");
+    const other = await built(folder, SOURCE.replace("value * count", "value + count"));
+    const loaded = loadedOf(other, new ModuleFile(other.module, "other.ko").buildId);
+    assert.deepEqual([file.isOf(loaded), file.fits(loaded)], [true, false]);
+    assert.deepEqual([file.isOf(loadedOf(files, undefined)), file.fits(loadedOf(files, undefined))], [true, false]);
+  });
+});
+
+Deno.test("a damaged file of a module is refused or has less: nothing fails otherwise, nothing loops", async () => {
+  await withTempFolder(async (folder) => {
+    const files = await built(folder, SOURCE), loaded = loadedOf(files, new ModuleFile(files.module, "poke.ko").buildId);
+    let seed = 7, whole = 0;
+    const random = (below: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % below;
+    for (let count = 0; count < 400; count++) {
+      const bytes = files.module.slice();
+      for (let change = random(4); change >= 0; change--) bytes[64 + random(bytes.length - 64)] = random(256);
+      try {
+        const { info } = new ModuleFile(bytes, "poke.ko").at(loaded);
+        linesOf(info);
+        whole++;
+      } catch (error) {
+        assert.ok(error instanceof Error && !(error instanceof TypeError || error instanceof RangeError), String(error));
+      }
+    }
+    assert.ok(whole > 100);
+  });
+});
