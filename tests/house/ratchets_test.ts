@@ -36,7 +36,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.exported": 0,
   folders: 7,
   "folders.flat": 0,
-  "files.small": 161,
+  "files.small": 160,
   spreads: 6,
   "code.src": 138,
   "code.tests": 101,

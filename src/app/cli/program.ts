@@ -179,6 +179,7 @@ const TYPED: ReadonlyMap<string, readonly Wanted[]> = new Map(Object.entries<rea
   ssh: [SCREENS, ["forward a port to a guest", hint("run", "debian", { net: "user", forward: "2222:22" })]],
   connect: [SCREENS],
   memory: [["list who owns and maps memory", hint("mem map")], ["see what a Linux uses", hint("linux memory")]],
+  crash: [["ask a dump of memory", hint("open", "vmcore")]],
   top: [["see what vCPUs do", hint("vcpu ls", { watch: true })], ["list busy interrupts", hint("irq top")], [
     "see where the time goes",
     hint("profile"),

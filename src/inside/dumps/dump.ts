@@ -2,7 +2,8 @@
 // is kept but the last pages, and the image of its kernel, which all answers need.
 
 import { type PhysicalMemory, TooMuch } from "../linux/kernel/memory.ts";
-import type { Problem } from "../../kit/support/problem.ts";
+import { ownFile } from "../../kit/support/files/written-files.ts";
+import { type Problem, within } from "../../kit/support/problem.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { isElf, readElfCore } from "./elf-core.ts";
@@ -84,6 +85,8 @@ function readDump({ source, address }: NamedDump): FileMemory {
   if (isKdump(bytes)) return readKdump(source);
   if (isElf(beginning)) return readElfCore(source);
   if (isLime(beginning)) return readLime(source);
+  const own = ownFile(bytes, source.name);
+  if (own) throw new DumpError(within(source.name, own));
   throw new DumpError(
     source.size === 0
       ? `${source.name}: the file is empty`

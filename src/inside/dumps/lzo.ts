@@ -1,5 +1,5 @@
-// LZO1X, as makedumpfile compresses pages (Linux: Documentation/staging/lzo.rst describes the stream).
-// An instruction copies bytes from what was written before, then up to three literal ones.
+// LZO1X, as makedumpfile packs pages (the stream: Linux, Documentation/staging/lzo.rst). An
+// instruction copies bytes that were written before, then up to three literal ones.
 
 /** Literals after which another one follows in the same instruction, or a long run of them. */
 const LONG_RUN = 4;

@@ -3,6 +3,7 @@
 // virtual address.
 
 import { hex } from "../support/text/number-text.ts";
+import { ownFile } from "../support/files/written-files.ts";
 import { UserError } from "../support/problem.ts";
 
 /** One PT_LOAD segment. */
@@ -69,6 +70,8 @@ export function elfView(bytes: Uint8Array): DataView {
 export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent" = "fixed"): ElfImage {
   const view = elfView(bytes);
   const type = view.getUint16(16, true);
+  const other = ownFile(bytes);
+  if (other) throw new UserError(other);
   if (kind === "fixed" && type !== ET_EXEC) throw new Error("ELF file is not an executable linked to fixed addresses (ET_EXEC)");
   if (kind === "position-independent" && type !== ET_DYN) throw new Error("ELF file is not a position-independent executable (ET_DYN)");
   const table = readElfNumber(view, 32), count = view.getUint16(56, true), size = view.getUint16(54, true);

@@ -42,7 +42,7 @@ export class DumpServer {
     }
   }
 
-  /** The one picture that there is. vCPUs do nothing, for which a picture has no word: lists have them. */
+  /** The one picture that there is. CPUs that do nothing have no word in it: lists have them. */
   #sample(): MachineSample {
     const { cpus, kernel } = this.#inspector.system;
     const vm: VmSample = { name: DUMP, vmid: 0, state: "saved", schedule: "own", ...kernel && { linux: true }, vcpus: [], devices: [] };

@@ -1,4 +1,5 @@
-// How files that el2 writes begin: other readers of files say what they were given.
+// How files begin that el2 writes, and dumps that it opens: other readers of files say what they
+// were given.
 
 import type { Problem } from "../problem.ts";
 import { hint } from "../text/hint.ts";
@@ -13,12 +14,32 @@ const OWN = [
   { start: SNAPSHOT_START, kind: "snapshot", command: "snapshot load", does: "continues it" },
 ] as const;
 
+/** Dumps of memory that others write. */
+const DUMPS = [
+  { start: "KDUMP   ", kind: "a compressed dump of memory" },
+  { start: "makedumpfile", kind: "a compressed dump of memory" },
+  { start: "EMiL", kind: "a LiME dump of memory" },
+] as const;
+const ELF = "\x7fELF", ELF_TYPE = 16, ET_CORE = 4;
+
+const begins = (file: Uint8Array, start: string) => new TextDecoder().decode(file.subarray(0, start.length)) === start;
+
+/** The kind of a dump of memory; undefined for other files. */
+function dumpKind(file: Uint8Array): string | undefined {
+  if (begins(file, ELF) && file[ELF_TYPE] === ET_CORE) return "an ELF core file";
+  return DUMPS.find(({ start }) => begins(file, start))?.kind;
+}
+
 /**
- * The kind of a file that el2 has written, and the command for it; undefined for others.
+ * The kind of a file that el2 has written or can open, and the command for it; undefined for others.
  * @param path where it is known
  */
 export function ownFile(file: Uint8Array, path?: string): Problem | undefined {
-  const own = OWN.find(({ start }) => new TextDecoder().decode(file.subarray(0, start.length)) === start);
+  const dump = dumpKind(file);
+  if (dump !== undefined) {
+    return { what: `it is ${dump}`, wayOut: way`${hint("open", path ?? "FILE")} shows what it has` };
+  }
+  const own = OWN.find(({ start }) => begins(file, start));
   if (!own) return undefined;
   const { kind, command, does } = own;
   return { what: `it is a ${kind}`, wayOut: way`${path === undefined ? command : hint(command, path)} ${does}` };

@@ -47,6 +47,7 @@ Deno.test("a file that is no dump is refused with the place, the reason and the 
     view.setUint16(18, 62, true);
     await Deno.writeFile(`${folder}/x86`, elf);
     await Deno.writeTextFile(`${folder}/text`, "no dump");
+    await Deno.writeTextFile(`${folder}/snapshot`, "EL2SNAP\n");
     await Deno.writeFile(`${folder}/empty`, new Uint8Array());
     const cases: readonly (readonly [word: string, says: RegExp])[] = [
       ["none", /none: no such file$/m],
@@ -56,6 +57,7 @@ Deno.test("a file that is no dump is refused with the place, the reason and the 
         "text",
         /text: byte 0: not a dump that el2 knows: .*; if it is raw memory, name its first address, as in \S+text@0x80000000$/m,
       ],
+      ["snapshot", /snapshot: it is a snapshot; el2 snapshot load \S+snapshot continues it$/m],
       ["x86", /x86: a core file of machine 62, not of AArch64 \(183\)$/m],
     ];
     for (const [word, says] of cases) {
@@ -63,6 +65,8 @@ Deno.test("a file that is no dump is refused with the place, the reason and the 
       assert.equal(code, 2, stderr);
       assert.match(stderr, says);
     }
+    const loaded = await el2With({ XDG_RUNTIME_DIR: folder }, "snapshot", "info", `${folder}/x86`);
+    assert.match(loaded.stderr, /it is an ELF core file; el2 open \S+x86 shows what it has$/m);
     const { code, stderr } = await el2With({ XDG_RUNTIME_DIR: folder }, "open", `${folder}/text`);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /text: byte 0: not a dump/);
