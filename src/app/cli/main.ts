@@ -21,6 +21,7 @@ import { registerMcp } from "./commands/clients/mcp.ts";
 import { registerOpen } from "./commands/machines/open.ts";
 import { registerProfile } from "./commands/runs/profile.ts";
 import { registerRecord } from "./commands/runs/record.ts";
+import { registerRecording } from "./commands/runs/recording.ts";
 import { registerReference } from "./commands/reference/reference.ts";
 import { registerReplay } from "./commands/runs/replay.ts";
 import { registerRun } from "./commands/machines/run.ts";
@@ -85,6 +86,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerReplay,
     registerDiff,
     registerCompareRuns,
+    registerRecording,
     registerSession("link"),
     registerSession("mark"),
     registerSession("back"),

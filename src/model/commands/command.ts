@@ -8,7 +8,7 @@ import { type IdKind, vmIn } from "../queries/ids.ts";
 import type { Query } from "../queries/query.ts";
 import type { TableName } from "../queries/tables.ts";
 import type { Row, Selected } from "../queries/table.ts";
-import type { Move } from "../queries/move.ts";
+import type { MarkNote, Move } from "../queries/move.ts";
 import type { StopChange } from "../queries/stop-rule.ts";
 import type { TraceKind } from "../../machine/abi/trace.ts";
 import type { Hint } from "../../kit/support/text/hint.ts";
@@ -27,7 +27,7 @@ export type Step =
   | { readonly kind: "input"; readonly console: string; readonly bytes: Uint8Array }
   | { readonly kind: "pause" | "resume" }
   | { readonly kind: "move"; readonly to: Move }
-  | { readonly kind: "mark"; readonly name: string }
+  | { readonly kind: "mark" } & MarkNote
   | { readonly kind: "stop-rule"; readonly change: StopChange }
   | { readonly kind: "trace"; readonly kinds: readonly TraceKind[] };
 

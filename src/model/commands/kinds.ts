@@ -5,7 +5,7 @@ import { ArgumentError, type Kind, type Offers } from "./argument.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../machine/abi/trace.ts";
 import { FilterError } from "../queries/filters/filter.ts";
 import { formatId, type IdKind, paId, parseAs, parseId, parsePlace, withoutKind } from "../queries/ids.ts";
-import { MARK_NAME, type PlaceOfRun } from "../queries/move.ts";
+import { AUTHOR_MAX, MARK_NAME, MARK_TEXT_MAX, type MarkNote, ONE_LINE, type PlaceOfRun } from "../queries/move.ts";
 import type { Table } from "../queries/table.ts";
 import { EVENTS } from "../queries/tables.ts";
 import { checkFilter } from "../queries/filters/temporal-filter.ts";
@@ -235,6 +235,43 @@ export const markName: Kind<string> = {
     throw new ArgumentError(
       `"${typed}" cannot name a mark`,
       "begin with a letter or digit, and use up to 64 letters, digits, - _ and .",
+    );
+  },
+};
+
+/**
+ * A mark's name, or a text, from which a name follows: its letters and digits, or where it has
+ * none of ASCII their sum.
+ */
+export const markNote: Kind<MarkNote> = {
+  ...text,
+  phrase: true,
+  parse: (typed) => {
+    if (MARK_NAME.test(typed)) return { name: typed };
+    if (typed.length > MARK_TEXT_MAX || !ONE_LINE.test(typed)) {
+      throw new ArgumentError(
+        `${JSON.stringify(typed.slice(0, MARK_TEXT_MAX))} cannot be the text of a mark`,
+        `use one line of up to ${MARK_TEXT_MAX} characters`,
+      );
+    }
+    const words = typed.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replace(/^-/, "").slice(0, SLUG).replace(/-$/, "");
+    const sum = [...typed].reduce((all, one) => (all * 31 + (one.codePointAt(0) ?? 0)) % 1e6, 0);
+    return { name: words || `mark-${sum}`, text: typed };
+  },
+  spell: ({ name, text: words }) => words ?? name,
+};
+
+/** Characters of a name that follows from a text. */
+const SLUG = 40;
+
+/** The name of a person. */
+export const author: Kind<string> = {
+  ...text,
+  parse: (typed) => {
+    if (typed.length <= AUTHOR_MAX && ONE_LINE.test(typed)) return typed;
+    throw new ArgumentError(
+      `${JSON.stringify(typed.slice(0, AUTHOR_MAX))} is not a name`,
+      `use one line of up to ${AUTHOR_MAX} characters`,
     );
   },
 };

@@ -2,7 +2,7 @@
 
 import { flag, maybe, option, options, words } from "./argument.ts";
 import { command, move, type Step } from "./command.ts";
-import { anyCount, duration, eventFilter, markName, placeOfRun, PLACES_OF_RUN, text } from "./kinds.ts";
+import { anyCount, author, duration, eventFilter, markName, markNote, placeOfRun, PLACES_OF_RUN, text } from "./kinds.ts";
 import { rowIn } from "../queries/rows.ts";
 import type { StopChange } from "../queries/stop-rule.ts";
 import type { Selected } from "../queries/table.ts";
@@ -106,16 +106,21 @@ export const ON = command("on", {
 });
 
 export const MARK = command("mark", {
-  doc: "name the point of a session's run that is shown, for el2 back --mark; recordings keep the names; without a name: list the marks",
-  args: { name: maybe(markName, "letters, digits, - _ and .; a mark with this name moves here") },
+  doc:
+    "mark the point of a session's run that is shown, for el2 back --mark; recordings, and the recording that is replayed, keep the marks; without a name: list them",
+  args: {
+    name: maybe(markNote, "a name (letters, digits, - _ and .), or a text, from which the name follows; a mark with this name moves here"),
+    by: option(author, "who makes the mark", { value: "name" }),
+  },
   right: "notes",
-  examples: ["mark before-the-reset", "mark", "back --mark before-the-reset"],
+  needs: [["by", "name"]],
+  examples: ["mark before-the-reset", 'mark "here it is lost" --by ann', "mark", "back --mark here-it-is-lost"],
   lists: true,
-  steps: ({ name }) => name === undefined ? [] : [{ kind: "mark", name }],
+  steps: ({ name: note, by }) => note === undefined ? [] : [{ kind: "mark", ...note, ...by !== undefined && { by } }],
   ask: ({ name }) => name === undefined ? { table: "time.ls", args: { filter: "kind=mark" } } : undefined,
   printed: () => ({ none: "no marks" }),
   done: () => "marked",
-  next: ({ name }) => ({ hint: hintFor(BACK, { mark: name }), does: "goes there" }),
+  next: ({ name }) => ({ hint: hintFor(BACK, { mark: name?.name }), does: "goes there" }),
 });
 
 export const BREAK = command("break", {

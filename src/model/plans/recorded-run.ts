@@ -2,6 +2,7 @@
 // and the machine's final state.
 
 import type { Action } from "../commands/actions.ts";
+import type { Mark } from "../queries/move.ts";
 
 /** Something that enters the machine from outside. */
 export type Input =
@@ -40,15 +41,6 @@ export interface EndState extends Check {
   readonly message: string;
   readonly memory: string;
   readonly console: string;
-}
-
-/** A place of the run that a user has named. */
-export interface Mark {
-  readonly name: string;
-  /** Instructions that had been retired. */
-  readonly instructions: number;
-  /** Virtual time, ns. */
-  readonly time: number;
 }
 
 /** Marks of a run. */

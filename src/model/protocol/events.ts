@@ -7,6 +7,7 @@ import { BLOCK_CODES, TRACE_KINDS } from "../../machine/abi/trace.ts";
 import type { DebugAnswer } from "../../machine/hypervisor/interface.ts";
 import { amount, bytes, count, listOf } from "../queries/fields.ts";
 import { answer } from "../queries/query.ts";
+import { mark } from "../queries/move.ts";
 
 const word = v.string();
 const address = v.bigint();
@@ -202,7 +203,7 @@ export const sessionEvent = v.variant("kind", [
   /** A snapshot of this session is whole, and its file stays. */
   v.object({ kind: v.literal("saved"), path: word }),
   /** `error` says why it was not done. */
-  v.object({ kind: v.literal("acted"), id, error: v.optional(problem) }),
+  v.object({ kind: v.literal("acted"), id, error: v.optional(problem), mark: v.optional(mark) }),
   /** A request without a number was not done. */
   v.object({ kind: v.literal("undone"), request: word, problem }),
   /** `error` says why not. */

@@ -6,7 +6,7 @@ import { TRACE_KINDS } from "../../machine/abi/trace.ts";
 import type { DebugAccess } from "../../machine/hypervisor/interface.ts";
 import { anyAction } from "../commands/actions.ts";
 import { bytes, count, listOf, name, text, unsigned } from "../queries/fields.ts";
-import { markName, move } from "../queries/move.ts";
+import { markNote, move } from "../queries/move.ts";
 import { query, repeat } from "../queries/query.ts";
 import { stopChange } from "../queries/stop-rule.ts";
 import { debuggedVms } from "../queries/debugged-vms.ts";
@@ -131,7 +131,7 @@ export const REQUESTS = {
    * Names the place of the run that is shown; changes nothing in the machine, but all clients see
    * the mark, and recordings have it. One `acted` with the same number follows.
    */
-  mark: request("mark", "changes", { id, name: markName }),
+  mark: request("mark", "changes", { id, ...markNote.entries }),
   /**
    * Adds a rule by which the machine stops, or removes one. One `acted` with the same number
    * follows.

@@ -49,6 +49,30 @@ export const SNAPSHOT_SAVED = define({
   fields: { file: { kind: "text", doc: "the file, as it was named" }, bytes: { kind: "size", doc: "its size" } },
 });
 
+export const RECORDING = define({
+  name: "recording.contents",
+  version: 1,
+  commands: [hint("recording show")],
+  doc: "the contents of a recording's file",
+  fields: {
+    version: { kind: "text", doc: "version of el2 that recorded it" },
+    engine: { kind: "text", optional: true, doc: "id of the engine that recorded it" },
+    commit: { kind: "text", optional: true, doc: "commit of the el2 that recorded it" },
+    bytes: { kind: "size", doc: "size of the file" },
+    end: { kind: "detail", optional: true, doc: "`ns` and `insn` of its end; null if it was cut off" },
+    files: {
+      kind: "detail",
+      doc: "each file of the run: `kind`, `name`, `sha256`, `bytes`, and `in`: recording, cache, or null where it is missing",
+    },
+    uses: { kind: "detail", doc: "disks, folders, sockets and logs by path: `kind` and `path`" },
+    typed: { kind: "detail", doc: "typed input by console: `console`, `bytes`, and the first 4,096 of them as `text`" },
+    inputs: { kind: "detail", doc: "how many inputs there are of each kind" },
+    consoles: { kind: "list", doc: "VMs whose output a replay prints again" },
+    marks: { kind: "detail", doc: "marks: `name`, `text` and `by`" },
+    paths: { kind: "list", doc: "absolute paths in it" },
+  },
+});
+
 export const LINKED = define({
   name: "link",
   version: 1,
@@ -511,6 +535,7 @@ export const DOCUMENTS: readonly Document[] = [
   SNAPSHOT_SAVED,
   SNAPSHOT_VERIFIED,
   PLACE,
+  RECORDING,
   LINKED,
   DIFF,
   COMPARE_RUNS,

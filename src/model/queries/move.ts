@@ -12,6 +12,27 @@ import { way } from "../../kit/support/text/way-out.ts";
 export const MARK_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 export const markName = v.pipe(v.string(), v.regex(MARK_NAME));
 
+/** Characters of a mark's text and of its author's name. */
+export const MARK_TEXT_MAX = 200, AUTHOR_MAX = 64;
+/** A text in one line: files of strangers have it, too. */
+// deno-lint-ignore no-control-regex
+export const ONE_LINE = /^[^\x00-\x1f\x7f-\x9f]+$/;
+const line = (most: number) => v.pipe(v.string(), v.maxLength(most), v.regex(ONE_LINE));
+
+/** A name for a place of a run, with the words of a user about it. */
+export const markNote = v.strictObject({ name: markName, text: v.optional(line(MARK_TEXT_MAX)), by: v.optional(line(AUTHOR_MAX)) });
+export type MarkNote = Readonly<v.InferOutput<typeof markNote>>;
+
+/** A place of the run that a user has named. */
+export const mark = v.strictObject({
+  ...markNote.entries,
+  /** Instructions that had been retired. */
+  instructions: count(),
+  /** Virtual time, ns. */
+  time: v.pipe(v.number(), v.finite(), v.minValue(0)),
+});
+export type Mark = Readonly<v.InferOutput<typeof mark>>;
+
 const RUN_PLACES = [
   /** The place after so many retired instructions; `order`: of several there, the one before it. */
   v.strictObject({ kind: v.literal("instructions"), count: count(), order: v.optional(count()) }),

@@ -749,6 +749,8 @@ export const PLACES = defineTable({
     t: { kind: "time", doc: "virtual time", width: 12 },
     insn: { kind: "count", doc: `instructions that all guests had retired: ${hintText(hint("back"))} --to goes there`, width: 12 },
     name: { kind: "text", doc: `the mark's name: ${hintText(hint("back"))} --mark NAME goes there`, width: 20, optional: true },
+    text: { kind: "text", doc: "the mark's text", width: 40, optional: true },
+    by: { kind: "text", doc: "who made the mark, if it says so", width: 12, optional: true },
     file: { kind: "text", doc: "the snapshot's file", width: 60, optional: true },
   },
 });

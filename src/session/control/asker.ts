@@ -4,7 +4,7 @@ import type { SessionClient } from "../worker/client.ts";
 import { type Answer, problemIn, type Query, type Repeat } from "../../model/queries/query.ts";
 import type { AnyAction } from "../../model/commands/command.ts";
 import { readAction } from "../../model/commands/actions.ts";
-import type { Move } from "../../model/queries/move.ts";
+import type { MarkNote, Move } from "../../model/queries/move.ts";
 import type { StopChange } from "../../model/queries/stop-rule.ts";
 import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
 import type { TraceKind } from "../../machine/abi/trace.ts";
@@ -90,8 +90,8 @@ export class Asker {
   }
 
   /** Names the place of the run that is shown. Resolves to undefined on success. */
-  mark(name: string): Promise<Problem | undefined> {
-    return this.#done((id) => ({ kind: "mark", id, name }));
+  mark(note: MarkNote): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "mark", id, ...note }));
   }
 
   /** Adds or removes a stop rule. Resolves to undefined on success. */

@@ -8,7 +8,7 @@ import { FilterError } from "../../model/queries/filters/filter.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import type { Query } from "../../model/queries/query.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
-import type { Move } from "../../model/queries/move.ts";
+import type { MarkNote, Move } from "../../model/queries/move.ts";
 import type { DebugRequest } from "../../model/protocol/protocol.ts";
 import { letIn } from "../recordings/past/input.ts";
 import type { Input, RecordedInput } from "../../model/plans/recorded-run.ts";
@@ -245,10 +245,11 @@ export class Engine {
   }
 
   /** Names the place of the run that is shown. */
-  mark(id: number, name: string): void {
+  mark(id: number, note: MarkNote): void {
     try {
-      this.#recording.mark(this.#run.mark(name, this.system));
-      this.#acted(id);
+      const mark = this.#run.mark(note, this.system);
+      this.#recording.mark(mark);
+      this.port.post({ kind: "acted", id, mark });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.#acted(id, error.problem);

@@ -1,7 +1,8 @@
 // The recording of a run in progress: each input at its place, registers at intervals, and how it
 // ended (`--record`).
 
-import type { Check, EndState, Input, Mark } from "../../model/plans/recorded-run.ts";
+import type { Check, EndState, Input } from "../../model/plans/recorded-run.ts";
+import type { Mark } from "../../model/queries/move.ts";
 import { RecordingWriter } from "../recordings/file/recording-writer.ts";
 import { saveRecording } from "../recordings/file/save.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";

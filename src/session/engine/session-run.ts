@@ -4,13 +4,13 @@
 import { type Moment, momentOf, Past, type TimeReached } from "../recordings/past/past.ts";
 import type { Rerun } from "../recordings/past/rerun.ts";
 import type { RunUpTo } from "../recordings/past/back-to.ts";
-import { addMark, type Input, type Mark, type RecordedInput, type TurnPlace } from "../../model/plans/recorded-run.ts";
+import { addMark, type Input, type RecordedInput, type TurnPlace } from "../../model/plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/readers/run-place.ts";
 import { COUNT_LIMIT, History, isLater, type KeptMilestone, type Milestone } from "../recordings/past/history.ts";
 import type { MemoryUse } from "../../model/queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../../model/plans/memory-budget.ts";
 import { OTHER_CALLS } from "../../machine/hypervisor/inspect.ts";
-import { noMark, type PlaceOfRun } from "../../model/queries/move.ts";
+import { type Mark, type MarkNote, noMark, type PlaceOfRun } from "../../model/queries/move.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { EarlierPages } from "../state/pages.ts";
@@ -321,8 +321,8 @@ export class SessionRun implements Rerun {
    * Gives the place of a machine a name; an earlier mark of that name is replaced.
    * @throws UserError if there are too many
    */
-  mark(name: string, system: RunningSystem): Mark {
-    const mark = { name, instructions: system.instructions(), time: system.machine.time };
+  mark(note: MarkNote, system: RunningSystem): Mark {
+    const mark = { ...note, instructions: system.instructions(), time: system.machine.time };
     const refused = addMark(this.#marks, mark);
     if (refused !== undefined) throw new UserError(refused);
     return mark;

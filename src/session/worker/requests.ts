@@ -20,7 +20,7 @@ const HANDLERS: { readonly [K in EngineRequest["kind"]]: (engine: Engine, reques
   "act": (engine, { id, action }) => engine.act(id, action),
   "trace": (engine, { kinds }) => engine.trace(kinds),
   "symbols": (engine, { id, vm, file }) => engine.symbols(id, vm, file),
-  "mark": (engine, { id, name }) => engine.mark(id, name),
+  "mark": (engine, { id, kind: _, ...note }) => engine.mark(id, note),
   "stop-rule": (engine, { id, change }) => engine.stopRule(id, change),
   "watch": (engine, { kinds, budget }) => engine.watch(kinds, budget),
 };

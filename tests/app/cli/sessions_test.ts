@@ -140,6 +140,7 @@ Deno.test("sessions in the background", async (t) => {
       "on",
       "back",
       "link",
+      "recording show",
       "mark",
       "guests fetch",
       "guests add",

@@ -110,7 +110,7 @@ Deno.test("a place later than the present is refused with what leads there, and 
   assert.equal(await session.move({ kind: "time", at: time / 2 }), undefined);
   assert.ok(engine.system.machine.time >= time / 2);
   const { hashes } = session;
-  engine.mark(1, "there");
+  engine.mark(1, { name: "there" });
   assert.equal((await session.event("acted")).error, undefined);
   assert.equal(await session.move({ kind: "now" }), undefined);
   assert.equal(await session.move({ kind: "mark", name: "there" }), undefined);

@@ -47,8 +47,10 @@ export async function perform(open: OpenSession, step: Step, options: RunOptions
       return refused(await asker.act(step.action));
     case "stop-rule":
       return refused(await asker.stopRule(step.change));
-    case "mark":
-      return refused(await asker.mark(step.name));
+    case "mark": {
+      const { kind: _, ...note } = step;
+      return refused(await asker.mark(note));
+    }
     case "move":
       return await goTo(open, step.to, { ...options, timeout: values.timeout as number | undefined });
     case "pause":

@@ -106,7 +106,11 @@ async function shownUntilEnd(entry: URL, planned: SessionPlan, options: ShowOpti
   const machine = options.machine ?? connectEmbedded(entry);
   if (options.instant) machine.send({ kind: "prepare", plan: { memory: planned.memory, cpu: planned.cpu } });
   const plan = options.instant ? await instantPlan(machine, planned) : planned;
-  const logged = withLog(machine, options.log);
+  const { recording } = options,
+    marked = recording !== undefined && planned.replay && !headless
+      ? (await import("./kept-marks.ts")).withMarksKept(machine, recording)
+      : machine;
+  const logged = withLog(marked, options.log);
   const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);
   // Without a screen or gdb there is no travel back.
   const history = !headless || options.gdb !== undefined;

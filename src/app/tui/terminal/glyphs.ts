@@ -44,7 +44,7 @@ export interface Glyphs {
   readonly cursor: string;
   readonly thumb: string;
   /** States of the session, and marks of the scrubber. */
-  readonly marks: Readonly<Record<"live" | "paused" | "past" | "replay" | "lost" | "snapshot", string>>;
+  readonly marks: Readonly<Record<"live" | "paused" | "past" | "replay" | "lost" | "snapshot" | "mark", string>>;
 }
 
 const LIGHT: BoxFrame = { corners: ["╭", "╮", "╰", "╯"], line: "─", side: "│", joints: ["├", "┤"] };
@@ -73,7 +73,7 @@ const FULL: Glyphs = {
   shared: "▀",
   cursor: "◆",
   thumb: "┃",
-  marks: { live: "●", paused: "■", past: "◆", replay: "▸", lost: "×", snapshot: "▴" },
+  marks: { live: "●", paused: "■", past: "◆", replay: "▸", lost: "×", snapshot: "▴", mark: "▾" },
 };
 
 const BLOCKS: Glyphs = {
@@ -92,7 +92,7 @@ const BLOCKS: Glyphs = {
   lanes: { runs: "█", ready: "░", vmm: "▒", waits: "─", suspended: "·" },
   cursor: "+",
   thumb: "█",
-  marks: { live: "■", paused: "■", past: "+", replay: "►", lost: "×", snapshot: "▲" },
+  marks: { live: "■", paused: "■", past: "+", replay: "►", lost: "×", snapshot: "▲", mark: "▼" },
 };
 
 const ASCII: Glyphs = {
@@ -114,7 +114,7 @@ const ASCII: Glyphs = {
   shared: "*",
   cursor: "@",
   thumb: "#",
-  marks: { live: "o", paused: "#", past: "*", replay: ">", lost: "x", snapshot: "^" },
+  marks: { live: "o", paused: "#", past: "*", replay: ">", lost: "x", snapshot: "^", mark: "v" },
 };
 
 /** The set of a name. Without braille graphs are blocks; the rest of the set stays. */

@@ -8,12 +8,14 @@ import type { PLACES } from "../../../model/queries/tables.ts";
 /** The places, in the order of the run. */
 export function readPlaces({ system }: View): RowOf<typeof PLACES>[] {
   const places = system.places().toSorted((a, b) => a.instructions - b.instructions || a.time - b.time);
-  return places.map(({ kind, instructions, time, file, name }, index) => ({
+  return places.map(({ kind, instructions, time, file, name, text, by }, index) => ({
     id: formatId({ kind: "place", number: index + 1 }),
     kind,
     t: String(Math.round(time)),
     insn: String(instructions),
     file: file ?? null,
     name: name ?? null,
+    text: text ?? null,
+    by: by ?? null,
   }));
 }

@@ -10,4 +10,6 @@ export interface RunPlace {
   readonly file?: string;
   /** The mark's. */
   readonly name?: string;
+  readonly text?: string;
+  readonly by?: string;
 }

@@ -3,8 +3,7 @@
 import * as v from "valibot";
 import { anyAction } from "../../../model/commands/actions.ts";
 import { count } from "../../../model/queries/fields.ts";
-import { markName } from "../../../model/queries/move.ts";
-import type { Check, EndState, Input, Mark } from "../../../model/plans/recorded-run.ts";
+import type { Check, EndState, Input } from "../../../model/plans/recorded-run.ts";
 
 const bytes = v.instance(Uint8Array);
 
@@ -16,13 +15,6 @@ export const INPUT: v.GenericSchema<unknown, Input> = v.variant("kind", [
 ]);
 
 const check = { instructions: count(), registers: v.string() };
-
-/** A place with a name. */
-export const MARK: v.GenericSchema<unknown, Mark> = v.strictObject({
-  name: markName,
-  instructions: count(),
-  time: v.pipe(v.number(), v.finite(), v.minValue(0)),
-});
 
 /** Registers at a place. */
 export const CHECK: v.GenericSchema<unknown, Check> = v.strictObject(check);

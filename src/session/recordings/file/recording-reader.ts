@@ -2,15 +2,24 @@
 
 import * as v from "valibot";
 import { ownFile, RECORDING_START } from "../../../kit/support/files/written-files.ts";
-import { makerOf } from "../../../kit/support/files/maker.ts";
+import { type Maker, makerOf } from "../../../kit/support/files/maker.ts";
 import { within } from "../../../kit/support/problem.ts";
 import { readToEnd } from "../../../kit/support/files/named-file.ts";
 import { decodePlain } from "../../../kit/support/values/plain-json.ts";
-import { CHECK, END, INPUT, MARK } from "./line-schema.ts";
-import { addMark, type Check, type EndState, type Mark, type RecordedInput } from "../../../model/plans/recorded-run.ts";
+import { CHECK, END, INPUT } from "./line-schema.ts";
+import { type Mark, mark as MARK } from "../../../model/queries/move.ts";
+import { addMark, type Check, type EndState, type RecordedInput, type RecordedRun } from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
 import { loadFiles } from "./plan-files.ts";
 import { RecordingError, type RecordingFile, SCHEMA } from "./recording.ts";
+
+/** A recording without the files that are not in it. */
+export interface RecordingLines extends RecordedRun {
+  readonly maker: Maker;
+  readonly marks: readonly Mark[];
+  /** Its plan, without the large files. */
+  readonly plan: object;
+}
 
 /**
  * Reads a recording.
@@ -19,6 +28,16 @@ import { RecordingError, type RecordingFile, SCHEMA } from "./recording.ts";
  * edited, or without its files; or the system's error on the file.
  */
 export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<RecordingFile> {
+  const { plan, ...run } = readRecordingLines(path, bytes);
+  const { from, ...saved } = await loadFiles(path, plan) as { readonly from?: { readonly bytes?: unknown } };
+  return { ...run, saved, from: from && { path: `${path}: its snapshot`, spare: false, bytes: snapshotIn(path, from.bytes) } };
+}
+
+/**
+ * The same without the files that are not in it.
+ * @throws RecordingError
+ */
+export function readRecordingLines(path: string, bytes: Uint8Array): RecordingLines {
   const text = new TextDecoder().decode(bytes), own = text.startsWith(RECORDING_START) ? undefined : ownFile(bytes, path);
   if (own) throw new RecordingError(within(path, own));
   const lines = text.split("\n");
@@ -52,6 +71,8 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     const wrong = (what: string) => defect(path, index, what);
     if (typeof line.at !== "number" || !(line.at >= last) || end) throw wrong("out of order");
     last = line.at;
+    // Marks change nothing in the run, so none is an input besides.
+    if (line.mark !== undefined && Object.keys(line).length > 2) throw wrong("a mark with other parts");
     if (line.input !== undefined && typeof line.settled === "boolean") {
       inputs.push({ at: line.at, settled: line.settled, input: checked(wrong, INPUT, line.input) });
     } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(wrong, CHECK, line.check) });
@@ -61,16 +82,7 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     } else if (line.end !== undefined) end = { at: line.at, end: checked(wrong, END, line.end) };
     else throw wrong("not an input, mark, check or end");
   }
-  const { from, ...saved } = await loadFiles(path, header.plan) as { readonly from?: { readonly bytes?: unknown } };
-  return {
-    maker,
-    saved,
-    from: from && { path: `${path}: its snapshot`, spare: false, bytes: snapshotIn(path, from.bytes) },
-    inputs,
-    marks: [...marks.values()],
-    checks,
-    end: sealed ? end : undefined,
-  };
+  return { maker, plan: header.plan, inputs, marks: [...marks.values()], checks, end: sealed ? end : undefined };
 }
 
 /** The form before plans were tables. */

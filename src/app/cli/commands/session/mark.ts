@@ -12,11 +12,11 @@ export const runMark = runner(MARK, {
     const { name } = values;
     if (name === undefined || !options.json) return await runCommand(MARK, values, options);
     using open = await openSession(options);
-    await perform(open, { kind: "mark", name }, options);
+    for (const step of MARK.steps?.(values) ?? []) await perform(open, step, options);
     const marks = await open.asker.ask({ table: "time.ls", args: { filter: "kind=mark" } });
     checkAnswered(marks);
     // A filter would take a name with two dots for a range, and ignores the case of letters.
-    printAnswer(open.session.info.name, { ...marks, rows: marks.rows.filter((row) => row.name === name) }, true);
+    printAnswer(open.session.info.name, { ...marks, rows: marks.rows.filter((row) => row.name === name.name) }, true);
     return ExitCode.Done;
   },
 });

@@ -101,9 +101,11 @@ export class TimeMenu {
     const answer = await app.asker.ask({ table: "time.ls", args: {} }), rows = rowsOf(PLACES, answer), { error } = answer;
     if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "bad");
     const items = rows.map((row): MenuItem => {
-      const text = (name: "kind" | "t" | "name" | "file") => row[name] === null ? "" : cellText(PLACES.columns[name], row[name]);
-      // Of a name and a file, a place has one at most.
-      const label = `${text("kind").padEnd(8)} t=${text("t")}s  ${row.insn.padStart(12)} instructions  ${text("name")}${text("file")}`;
+      const text = (name: "kind" | "t" | "name" | "text" | "by" | "file") =>
+        row[name] === null ? "" : cellText(PLACES.columns[name], row[name]);
+      // Of a mark and a file, a place has one at most.
+      const mark = [text("name"), text("text"), row.by === null ? "" : `(${text("by")})`].filter((one) => one !== "").join("  ");
+      const label = `${text("kind").padEnd(8)} t=${text("t")}s  ${row.insn.padStart(12)} instructions  ${mark}${text("file")}`;
       return {
         label: label.trimEnd(),
         reason: row.kind === "shown" ? "here" : undefined,

@@ -10,6 +10,7 @@ export interface Timeline {
   readonly now: number;
   readonly snapshots: readonly number[];
   readonly refusals: readonly number[];
+  readonly marks: readonly number[];
 }
 
 /** Position of a scrubber's line in its row. */
@@ -31,7 +32,7 @@ function trackOf(area: Rectangle, { now }: Timeline): Track {
 const endText = (now: number) => `now ${secondsText(now)} s `;
 
 export function drawScrubber(screen: Screen, look: Look, area: Rectangle, timeline: Timeline): void {
-  const { here, now, snapshots, refusals } = timeline;
+  const { here, now, snapshots, refusals, marks } = timeline;
   screen.tint(area, "pastbg");
   const { x, width } = trackOf(area, timeline);
   const [done, left] = look.glyphs.gauge;
@@ -41,6 +42,7 @@ export function drawScrubber(screen: Screen, look: Look, area: Rectangle, timeli
   screen.text(at(here), area.y, left.repeat(x + width - at(here)), look.style("faint"));
   for (const time of snapshots) screen.text(at(time), area.y, look.glyphs.marks.snapshot, look.style("strong"));
   for (const time of refusals) screen.text(at(time), area.y, "!", look.bold("bad"));
+  for (const time of marks) screen.text(at(time), area.y, look.glyphs.marks.mark, look.bold("accent"));
   screen.text(at(here), area.y, look.glyphs.marks.past, look.bold("past"));
   screen.text(x + width + 2, area.y, endText(now), look.style("past"));
 }

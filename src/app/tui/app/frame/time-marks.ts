@@ -1,5 +1,5 @@
-// The marks of a run on the scrubber of the past: its snapshots, its refusals, and the pointed-at
-// time.
+// The marks of a run on the scrubber of the past: its snapshots, its refusals, the places that
+// users have named, and the pointed-at time.
 
 import type { Timeline } from "./scrubber.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
@@ -19,6 +19,8 @@ export interface WayThere {
 /** The marks of one run. */
 export class TimeMarks {
   #snapshots: readonly number[] = [];
+  /** Times of the places that users have named. */
+  #named: readonly number[] = [];
   /**
    * The newest time (ns) of the run: a client that attaches while the past is shown has not seen
    * it.
@@ -35,6 +37,7 @@ export class TimeMarks {
     this.asker.ask({ table: "time.ls", args: {} }).then(({ rows }) => {
       this.#now = Number(rows.find(({ kind }) => kind === "now")?.t ?? 0);
       this.#snapshots = rows.filter(({ kind }) => kind === "snapshot").map(({ t }) => Number(t));
+      this.#named = rows.filter(({ kind }) => kind === "mark").map(({ t }) => Number(t));
       this.changed();
     });
     this.asker.ask({ table: "why", args: { limit: MARKED } }).then((answer) => {
@@ -49,7 +52,7 @@ export class TimeMarks {
    */
   timeline(here: number, seen: number): Timeline {
     const now = Math.max(seen, this.#now);
-    return { here: this.#pointed ?? here, now, snapshots: this.#snapshots, refusals: [...this.#refusals.values()] };
+    return { here: this.#pointed ?? here, now, snapshots: this.#snapshots, refusals: [...this.#refusals.values()], marks: this.#named };
   }
 
   /** Sets the pointed-at time, or none. */

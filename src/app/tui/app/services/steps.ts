@@ -44,8 +44,10 @@ export class Steps {
         return await asker.act(step.action);
       case "stop-rule":
         return await asker.stopRule(step.change);
-      case "mark":
-        return await asker.mark(step.name);
+      case "mark": {
+        const { kind: _, ...note } = step;
+        return await asker.mark(note);
+      }
       case "move":
         this.session.beginMove();
         return void this.send({ kind: "move", id: 0, to: step.to });

@@ -34,10 +34,15 @@ Deno.test("el2 mark names places, el2 back --mark goes there, and a recording an
     1,
     'el2: there is no mark "lat"; did you mean "late"? Use one of a.b-c_1, late\n',
   ]);
-  assert.deepEqual(await fails("mark", "two words"), [
+  assert.deepEqual(await fails("mark", "two\nlines"), [
     2,
-    'el2: mark: "two words" cannot name a mark; begin with a letter or digit, and use up to 64 letters, digits, - _ and .\n',
+    'el2: mark: "two\\nlines" cannot be the text of a mark; use one line of up to 200 characters\n',
   ]);
+  assert.deepEqual(await fails("mark", "--by", "ann"), [2, "el2: mark: --by needs name\n"]);
+  const [said] = (await place.json("mark", "Here it is lost!", "--by", "Ann")).data;
+  assert.deepEqual([said.name, said.text, said.by], ["here-it-is-lost", "Here it is lost!", "Ann"]);
+  const { stdout: listed } = await place.el2("mark");
+  assert.match(listed, /here-it-is-lost +Here it is lost! +Ann/);
   assert.deepEqual(await fails("back", "--mark", "lat", "--now"), [
     2,
     "el2: back: --by, --to, --event, --at, --mark, --now and --list are mutually exclusive; give one\n",
@@ -52,14 +57,14 @@ Deno.test("el2 mark names places, el2 back --mark goes there, and a recording an
   assert.deepEqual(Object.fromEntries(recording.marks?.map(({ name, instructions }) => [name, instructions]) ?? []), await marks());
   const session = new Session({ ...await demoPlan(), replay: { recording, verify: false, to: undefined } });
   const places = rowsOf(PLACES, await session.ask({ table: "time.ls", args: { filter: "kind=mark" } }));
-  assert.deepEqual(places.map(({ name }) => name), ["a.b-c_1", "late"]);
+  assert.deepEqual(places.map(({ name }) => name), ["a.b-c_1", "here-it-is-lost", "late"]);
   session.engine.stop();
   const replayed = await place.el2("replay", file, "--to", "late"), count = (await marks()).late;
   assert.match(replayed.stderr, new RegExp(`^el2: replayed up to instruction ${count}$`, "m"));
   assert.equal(replayed.code, 0);
   assert.deepEqual(await fails("replay", file, "--to", "lat"), [
     2,
-    'el2: there is no mark "lat"; did you mean "late"? Use one of a.b-c_1, late\n',
+    'el2: there is no mark "lat"; did you mean "late"? Use one of a.b-c_1, here-it-is-lost, late\n',
   ]);
 
   // A filter takes the first for a range, and makes no difference between the second and "late".

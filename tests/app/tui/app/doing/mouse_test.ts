@@ -73,9 +73,10 @@ Deno.test("the scrubber of the past marks snapshots and refusals; a click and a 
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
-    const snapshot = { id: "place:2", kind: "snapshot", t: "6000000000", insn: "5", name: null, file: "a.snap" };
+    const snapshot = { id: "place:2", kind: "snapshot", t: "6000000000", insn: "5", name: null, text: null, by: null, file: "a.snap" };
+    const mark = { id: "place:1", kind: "mark", t: "1000000000", insn: "1", name: "lost", text: "here", by: null, file: null };
     if (query.table === "why") return { ...answer, rows: answer.rows.map((row) => ({ ...row, t: "3000000000" })) };
-    return query.table === "time.ls" ? { ...answer, error: undefined, rows: [snapshot] } : answer;
+    return query.table === "time.ls" ? { ...answer, error: undefined, rows: [mark, snapshot] } : answer;
   };
   await rig.lines();
   rig.apply({ kind: "paused", paused: true, past: true });
@@ -84,6 +85,7 @@ Deno.test("the scrubber of the past marks snapshots and refusals; a click and a 
   assert.match(line, /^ 0 s .*now 12\.481 306 s *$/);
   assert.match(line, /━▴━/, "the snapshot in the middle");
   assert.match(line, /!/, "a refusal");
+  assert.match(line, /^ 0 s {2}━+▾━+!/, "a mark before it");
   const half = line.indexOf("▴");
   await rig.type(click(half, 33));
   const moves = () => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
@@ -106,7 +108,7 @@ Deno.test("a client that attaches while the past is shown reads how long ago tha
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
-    const now = { id: "place:2", kind: "now", t: "20000000000", insn: "9", name: null, file: null };
+    const now = { id: "place:2", kind: "now", t: "20000000000", insn: "9", name: null, text: null, by: null, file: null };
     return query.table === "time.ls" ? { ...answer, error: undefined, rows: [now] } : answer;
   };
   rig.apply({ kind: "paused", paused: true, past: true });

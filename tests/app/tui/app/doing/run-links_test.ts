@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 
 Deno.test("Y copies a link to the place, the screen, the row and the filter; a run in no file says how to save it", async () => {
   const rig = new Rig(120, 36, { recording: resolve("runs/bug.rec") }), { answer } = rig;
-  const row = (kind: string, insn: string) => ({ id: `place:${insn}`, kind, t: "1", insn, file: null, name: null });
+  const row = (kind: string, insn: string) => ({ id: `place:${insn}`, kind, t: "1", insn, file: null, name: null, text: null, by: null });
   const rows = [row("shown", "120000"), row("now", "130000")];
   rig.answer = (query) => query.table === "time.ls" ? { ...answer(query), table: "time.ls", rows } : answer(query);
   await rig.keys("7");

@@ -101,10 +101,10 @@ Deno.test("t f makes another session continue from the place shown; a screen tha
 Deno.test("t l lists the places of the run, and goes to the one that is chosen", async () => {
   const rig = new Rig();
   const places = [
-    { id: "place:1", kind: "start", t: "0", insn: "0", name: null, file: null },
-    { id: "place:2", kind: "snapshot", t: "914207000", insn: "120000", name: null, file: "/home/me/phone.snap" },
-    { id: "place:3", kind: "shown", t: "1914207000", insn: "130000", name: null, file: null },
-    { id: "place:4", kind: "now", t: "2914207000", insn: "140000", name: null, file: null },
+    { id: "place:1", kind: "start", t: "0", insn: "0", name: null, text: null, by: null, file: null },
+    { id: "place:2", kind: "snapshot", t: "914207000", insn: "120000", name: null, text: null, by: null, file: "/home/me/phone.snap" },
+    { id: "place:3", kind: "shown", t: "1914207000", insn: "130000", name: null, text: null, by: null, file: null },
+    { id: "place:4", kind: "now", t: "2914207000", insn: "140000", name: null, text: null, by: null, file: null },
   ];
   const { answer } = rig;
   rig.answer = (query) => query.table === "time.ls" ? { ...answer(query), table: "time.ls", rows: places } : answer(query);

@@ -1,0 +1,155 @@
+// The contents of a recording, as somebody sees them who gets its file: images, uses of the
+// computer, typed input, names and paths. The machine is not made, so images may be missing.
+
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { textsOf } from "../../../configuration/keys/host-paths.ts";
+import { Schema } from "../../../configuration/schema.ts";
+import { RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { readRecordingLines } from "../../../../session/recordings/file/recording-reader.ts";
+import { storedFile } from "../../../../kit/support/files/files.ts";
+import { type Maker, makerText } from "../../../../kit/support/files/maker.ts";
+import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
+
+/** Bytes of typed text that are shown of a console, and entries of each list. */
+const TYPED_MAX = 4096, LISTED_MAX = 1000;
+
+const content = v.union([v.instance(Uint8Array), v.object({ $file: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) })]);
+/** The parts of a plan that are looked at. */
+const plan = v.object({
+  table: v.object({
+    keys: v.record(v.string(), v.unknown()),
+    files: v.record(v.string(), content),
+    variables: v.optional(v.record(v.string(), content), {}),
+  }),
+  run: v.optional(v.object({ symbols: v.optional(v.record(v.string(), content), {}) }), {}),
+  from: v.optional(v.object({ bytes: content })),
+});
+type Content = v.InferOutput<typeof content>;
+
+/** A file that the run needs. */
+export type ContainedFile = {
+  readonly kind: "image" | "firmware variables" | "symbols" | "snapshot";
+  /** As the configuration names it, or the VM of symbols. */
+  readonly name: string;
+  readonly sha256: string;
+  /** null if it is not here. */
+  readonly bytes: number | null;
+  /** `recording`, `cache`, or null: it is missing. */
+  readonly in: "recording" | "cache" | null;
+};
+
+/** An object of the computer that the run uses by its path. */
+type UsedPath = {
+  readonly kind: string;
+  readonly path: string;
+};
+
+export type RecordingContents = {
+  readonly bytes: number;
+  readonly maker: Maker;
+  /** Its end: virtual time (ns) and instructions; null if it was cut off. */
+  readonly end: { readonly ns: string; readonly insn: string } | null;
+  readonly files: readonly ContainedFile[];
+  readonly uses: readonly UsedPath[];
+  readonly typed: readonly { readonly console: string; readonly bytes: number; readonly text: string }[];
+  /** Actions of users by their kinds, and events of sockets and timers. */
+  readonly inputs: Readonly<Record<string, number>>;
+  /** VMs: the run prints on their consoles again. */
+  readonly consoles: readonly string[];
+  readonly marks: readonly { readonly name: string; readonly text: string | null; readonly by: string | null }[];
+  /** Absolute paths, which may have names of people. */
+  readonly paths: readonly string[];
+};
+
+/** @throws RecordingError */
+export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
+  const { maker, inputs, marks, end, plan: written } = readRecordingLines(path, bytes), parsed = v.safeParse(plan, written);
+  if (!parsed.success) throw new RecordingError(`${path}:1: its plan does not make a machine`);
+  const { table: { keys, files, variables }, run: { symbols }, from } = parsed.output;
+  const listed = (kind: ContainedFile["kind"], all: Readonly<Record<string, Content>>) =>
+    Object.entries(all).slice(0, LISTED_MAX).map(([name, one]) => contained(kind, name, one));
+  const uses = [...textsOf(Schema, keys)].flatMap(({ use, value }): UsedPath[] =>
+    use === undefined || typeof value !== "string" || value === use.none || Object.hasOwn(files, value) || Object.hasOwn(variables, value)
+      ? []
+      : [{ kind: use.kind, path: value }]
+  ).slice(0, LISTED_MAX);
+  const contents = [
+    ...[...listed("image", files), ...listed("firmware variables", variables), ...listed("symbols", symbols ?? {})],
+    ...from ? [contained("snapshot", "snapshot", from.bytes)] : [],
+  ];
+  const counted = new Map<string, number>();
+  for (const { input } of inputs) {
+    const kind = input.kind === "act" ? input.action.kind : input.kind;
+    counted.set(kind, (counted.get(kind) ?? 0) + 1);
+  }
+  const named = [...contents.map(({ name }) => name), ...uses.map((one) => one.path)];
+  return {
+    bytes: bytes.length,
+    maker,
+    end: end ? { ns: String(end.at), insn: String(end.end.instructions) } : null,
+    files: contents,
+    uses,
+    typed: typedIn(inputs),
+    inputs: Object.fromEntries([...counted].slice(0, LISTED_MAX)),
+    consoles: Object.keys(typeof keys.vm === "object" && keys.vm !== null ? keys.vm : {}).slice(0, LISTED_MAX),
+    marks: marks.map(({ name, text = null, by = null }) => ({ name, text, by })),
+    paths: [...new Set(named.filter((name) => name.startsWith("/")))],
+  };
+}
+
+function contained(kind: ContainedFile["kind"], name: string, one: Content): ContainedFile {
+  if (one instanceof Uint8Array) {
+    return { kind, name, sha256: createHash("sha256").update(one).digest("hex"), bytes: one.length, in: "recording" };
+  }
+  const size = lstatIfThere(storedFile(one.$file))?.size;
+  return { kind, name, sha256: one.$file, bytes: size ?? null, in: size === undefined ? null : "cache" };
+}
+
+function typedIn(inputs: ReturnType<typeof readRecordingLines>["inputs"]): RecordingContents["typed"] {
+  const consoles = new Map<string, { bytes: number; pieces: Uint8Array[] }>();
+  for (const { input } of inputs) {
+    if (input.kind !== "console") continue;
+    const typed = consoles.get(input.console) ?? { bytes: 0, pieces: [] };
+    consoles.set(input.console, typed);
+    if (typed.bytes < TYPED_MAX) typed.pieces.push(input.bytes.subarray(0, TYPED_MAX - typed.bytes));
+    typed.bytes += input.bytes.length;
+  }
+  const decoder = new TextDecoder();
+  return [...consoles].slice(0, LISTED_MAX).map(([console, { bytes, pieces }]) => ({
+    console,
+    bytes,
+    text: pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode(),
+  }));
+}
+
+/** Contents as JSON. */
+export function contentsJson({ maker, ...rest }: RecordingContents) {
+  const { version, engine, commit } = maker;
+  return { ...rest, version, engine: engine || null, commit: commit || null };
+}
+
+/** Contents in lines. */
+export function contentsText(file: string, contents: RecordingContents, size: (bytes: number) => string): string {
+  const { bytes, maker, end, files, uses, typed, inputs, consoles, marks, paths } = contents;
+  const title = `${file}: ${size(bytes)}, ${end ? `t=${Number(end.ns) / 1e9}, ${end.insn} instructions` : "cut off"}; ${makerText(maker)}`;
+  const section = (name: string, lines: readonly string[], none: string) =>
+    lines.length ? [name, ...lines.map((line) => `  ${line}`)] : [`${name}: ${none}`];
+  const place = (one: ContainedFile) => one.in === null ? "missing" : `${size(one.bytes ?? 0)} in the ${one.in}`;
+  return [
+    title,
+    ...section("images", files.map((one) => `${one.kind} ${one.name}  ${place(one)}  sha256 ${one.sha256}`), "none"),
+    ...section("disks, folders, sockets and logs, by path", uses.map(({ kind, path }) => `${kind} ${path}`), "none"),
+    ...section("typed input", typed.map(({ console, bytes, text }) => `${console}  ${bytes} bytes  ${JSON.stringify(text)}`), "none"),
+    ...section("all input", Object.entries(inputs).map(([kind, count]) => `${count} ${kind}`), "none"),
+    `console output: not in the file; a replay prints that of ${consoles.join(", ") || "the guests"} again`,
+    ...section(
+      "marks",
+      marks.map(({ name, text, by }) => [name, ...text === null ? [] : [text], ...by === null ? [] : [`(${by})`]].join("  ")),
+      "none",
+    ),
+    "sources: none",
+    ...section("absolute paths", paths, "none"),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { keepMarks } from "../../../../../src/session/recordings/file/marks.ts";
+import { recordingHeader } from "../../../../../src/session/recordings/file/recording-writer.ts";
+import { saveRecording } from "../../../../../src/session/recordings/file/save.ts";
+import { DEMO } from "../recordings.ts";
+import { typedBy } from "../../../../../src/app/cli/start/plans/consent.ts";
+import { plannedOf } from "../../../../../src/app/cli/start/plans/planned.ts";
+import { el2, el2Refused } from "../../program.ts";
+import { inFolder } from "../../../../support/temporary-folder.ts";
+
+const END = { instructions: 9, registers: "aa", own: false, code: 0, message: "ended", memory: "bb", console: "cc" };
+
+Deno.test("recording show lists what a stranger sees: images, disks, typed input, marks, paths; merge takes marks of copies", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/a.rec`, copy = `${folder}/b.rec`, disk = `${folder}/disk.img`;
+    await Deno.writeFile(disk, new Uint8Array(4096));
+    await Deno.writeTextFile(
+      `${folder}/el2.toml`,
+      `el2 = 1\n[machine]\nmemory = "192MiB"\n[vm.rt]\nimage = "${
+        new URL("guests/hello.bin", `file://${DEMO}`).pathname
+      }"\nmemory = "4MiB"\n` +
+        `devices = [{ kind = "block", image = "${disk}", mode = "ro" }]\n`,
+    );
+    const typed = (at: number, text: string) => ({
+      at,
+      settled: true,
+      input: { kind: "console", console: "rt", bytes: new TextEncoder().encode(text) },
+    } as const);
+    const inputs = [
+      typed(1, "root\n"),
+      typed(2, "se\x1b[2Jcret"),
+      { at: 3, settled: true, input: { kind: "outside", source: 0, data: 1 } } as const,
+    ];
+    saveRecording(file, await recordingHeader((await plannedOf(`${folder}/el2.toml`, typedBy(undefined))).plan), { inputs }, 9, END);
+    await Deno.copyFile(file, copy);
+    keepMarks(copy, [{ name: "lost", instructions: 5, time: 5, text: "here it is lost", by: "Ann" }]);
+    const merged = await el2("recording", "merge", file, copy);
+    assert.deepEqual([merged.code, merged.stderr], [0, `el2: ${file}: 1 mark\n`]);
+
+    const { stdout, code, stderr } = await el2("recording", "show", file);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^images\n {2}image \/.*hello\.bin {2}10784 bytes in the recording {2}sha256 [0-9a-f]{64}$/m);
+    assert.match(stdout, new RegExp(`^disks, folders, sockets and logs, by path\n  disk ${disk}$`, "m"));
+    assert.match(stdout, /^typed input\n {2}rt {2}15 bytes {2}"root\\nse\\u001b\[2Jcret"\nall input\n {2}2 console\n {2}1 outside$/m);
+    assert.match(stdout, /^marks\n {2}lost {2}here it is lost {2}\(Ann\)$/m);
+    assert.match(stdout, /^console output: not in the file; a replay prints that of rt again$/m);
+    assert.match(stdout, new RegExp(`^absolute paths\n  /.*hello\\.bin\n  ${disk}$`, "m"));
+    const json = JSON.parse((await el2("recording", "show", file, "--json")).stdout);
+    assert.equal(json.schema, "el2.recording.contents/1");
+    assert.deepEqual(json.typed, [{ console: "rt", bytes: 15, text: "root\nse\x1b[2Jcret" }]);
+    assert.deepEqual([json.uses, json.inputs], [[{ kind: "disk", path: disk }], { console: 2, outside: 1 }]);
+
+    for (const words of [["show", `${folder}/none`], ["show", disk], ["merge", file, disk], ["merge", file, `${folder}/none`]]) {
+      const refused = await el2Refused(["recording", ...words]);
+      assert.equal(refused.code, 2, words.join(" "));
+    }
+  }));
