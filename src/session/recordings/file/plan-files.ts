@@ -8,7 +8,7 @@ import { KiB } from "../../../kit/support/values/sizes.ts";
 import { RecordingError } from "./recording.ts";
 
 /** Size in bytes from which a file is kept in the cache. */
-const LARGE = 64 * KiB;
+export const LARGE = 64 * KiB;
 
 /**
  * A plan with marks instead of large files, which are put into the cache. A file or a part that the
@@ -48,10 +48,18 @@ export async function loadFiles(path: string, plan: object): Promise<object> {
   return await loaded(plan) as object;
 }
 
+/** A file that recordings of a folder share, by its hash. */
+const sharedFile = (recording: string, hash: string): string => `${recording.slice(0, recording.lastIndexOf("/") + 1)}${SHARED}/${hash}`;
+
+/** The folder of such files beside their recordings. */
+export const SHARED = "images";
+
 async function loadFile(path: string, hash: string): Promise<Uint8Array> {
-  const file = storedFile(hash);
-  if (!/^[0-9a-f]{64}$/.test(hash) || !await exists(file)) {
-    throw new RecordingError(`${path}: a file of the run, SHA-256 ${hash}, is not in the cache`, `copy it to ${file}`);
+  const isHash = /^[0-9a-f]{64}$/.test(hash), shared = sharedFile(path, hash), cached = storedFile(hash);
+  const file = isHash && !await exists(cached) && await exists(shared) ? shared : cached;
+  if (!isHash || !await exists(file)) {
+    const shown = isHash ? hash : JSON.stringify(hash.slice(0, 64));
+    throw new RecordingError(`${path}: a file of the run, SHA-256 ${shown}, is not in the cache`, `copy it to ${isHash ? shared : cached}`);
   }
   const bytes = readToEnd(file);
   if (await sha256(bytes) !== hash) throw new RecordingError(`${path}: ${file} was changed`, "its SHA-256 does not match its name");
@@ -59,7 +67,7 @@ async function loadFile(path: string, hash: string): Promise<Uint8Array> {
 }
 
 /** A list or an object with each part replaced. */
-async function mapped(value: object, replaced: (part: unknown) => unknown): Promise<unknown> {
+export async function mapped(value: object, replaced: (part: unknown) => unknown): Promise<unknown> {
   if (Array.isArray(value)) return await Promise.all(value.map(replaced));
   const parts = Object.entries(value).map(async ([name, part]) => [name, await replaced(part)] as const);
   return Object.fromEntries(await Promise.all(parts));

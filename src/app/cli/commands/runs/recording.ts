@@ -1,37 +1,36 @@
-// `el2 recording show|merge`: what is in the file of a recording, and marks of its copies.
+// `el2 recording show|pack|merge`: what is in the file of a recording, and marks of its copies.
 
 import type { Command } from "@commander-js/extra-typings";
+import { addPack, told } from "./recording-pack.ts";
 import { contentsJson, contentsOf, contentsText } from "./recording-contents.ts";
 import { jsonOption } from "../../common/common-options.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
-import { ExitCode, Failure } from "../../common/failure.ts";
+import { ExitCode } from "../../common/failure.ts";
 import { readNamedFile } from "../../common/named-file.ts";
 import { output, report } from "../../common/print.ts";
 import { fileOfLink } from "../../start/plans/recordings.ts";
 import { documentText, RECORDING } from "../../../../model/queries/documents.ts";
 import { mergeMarks } from "../../../../session/recordings/file/marks.ts";
-import { RecordingError } from "../../../../session/recordings/file/recording.ts";
-import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
-import { problemOf } from "../../../../kit/support/problem.ts";
 import { formatSize } from "../../../../kit/support/text/units.ts";
 
 export function registerRecording(program: Command, { exit }: CommandContext): void {
-  const group = program.command("recording").description("the file of a recording: its contents, and marks of copies");
+  const group = program.command("recording").description("the file of a recording: its contents, copies for others, and marks of copies");
   group.command("show").description("show what somebody sees who gets the file: images, disks, typed input, names and paths")
     .argument("<file>", "recording")
     .addOption(jsonOption)
     .addHelpText("after", examplesText(["recording show bug.rec", "recording show bug.rec --json | jq .typed"]))
     .action((named, { json }) => {
-      const file = fileOfLink(named), contents = told(() => contentsOf(file, readNamedFile(file, "recording show")), "recording show");
+      const file = fileOfLink(named), contents = tried(() => contentsOf(file, readNamedFile(file, "recording show")), "recording show");
       output(json ? `${documentText(RECORDING, contentsJson(contents))}\n` : contentsText(file, contents, shortSize));
       exit(ExitCode.Done);
     });
+  addPack(group, exit);
   group.command("merge").description("add the marks of copies to a recording; of two with a name, the copy's counts")
     .argument("<file>", "recording")
     .argument("<copy...>", "copies of it, with marks of others")
     .addHelpText("after", examplesText(["recording merge bug.rec from-ann.rec from-bo.rec"]))
     .action((file, copies) => {
-      const marks = told(() => mergeMarks(read(file), copies.map(read)), "recording merge");
+      const marks = tried(() => mergeMarks(read(file), copies.map(read)), "recording merge");
       report(`el2: ${file}: ${marks} mark${marks === 1 ? "" : "s"}`);
       exit(ExitCode.Done);
     });
@@ -44,12 +43,10 @@ const read = (path: string) => ({ path, bytes: readNamedFile(path, "recording me
 const shortSize = (bytes: number) => bytes < 1024 ? `${bytes} bytes` : formatSize(bytes);
 
 /** @throws Failure for a file that is not what it should be, or cannot be read or written */
-function told<T>(work: () => T, command: string): T {
+function tried<T>(work: () => T, command: string): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    if (error instanceof RecordingError) throw new Failure(problemOf(error, command));
-    throw new Failure(cannotWrite(error, command));
+    throw told(error, command);
   }
 }

@@ -1,0 +1,104 @@
+// `el2 recording pack`: copies of recordings for others: with the files of their runs, and without
+// what can be left out.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { examplesText } from "../../common/command.ts";
+import { ExitCode, Failure } from "../../common/failure.ts";
+import { readNamedFile, writeNamedFile } from "../../common/named-file.ts";
+import { report } from "../../common/print.ts";
+import { packedRecording } from "../../../../session/recordings/file/pack.ts";
+import { RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { readRecordingLines } from "../../../../session/recordings/file/recording-reader.ts";
+import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
+import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
+import { problemOf } from "../../../../kit/support/problem.ts";
+
+/** Parts that a copy can lack, where the run allows it. */
+const REDACTIONS = ["input", "paths", "console"] as const;
+type Redaction = typeof REDACTIONS[number];
+
+interface PackOptions {
+  readonly withoutImages?: true;
+  readonly redact?: readonly Redaction[];
+}
+
+/** Adds the command below `recording`. */
+// deno-lint-ignore no-explicit-any
+export function addPack(group: Command<any, any, any>, exit: (code: number) => void): void {
+  group.command("pack").description(
+    "copy a recording with the files of its run inside; into a folder: each file once for all recordings there",
+  )
+    .argument("<file...>", "recordings, and last the file or FOLDER/ to write")
+    .option("--without-images", "leave out the files of the run: whoever opens it is asked for them by their digests")
+    .addOption(
+      new Option("--redact <what>", "leave this out, or say why the run does not allow that; repeatable").choices(REDACTIONS)
+        .argParser((text: string, all: readonly Redaction[] = []) => [...all, redaction(text)]),
+    )
+    .addHelpText("after", examplesText(["recording pack bug.rec for-bo.rec --redact paths", "recording pack failed/*.rec shared/"]))
+    .action(async (named: readonly string[], options: PackOptions) => {
+      const to = named.at(-1), files = named.slice(0, -1);
+      if (to === undefined || files.length === 0) {
+        throw new Failure("recording pack: no file to write is named", "name it last: recording pack bug.rec for-bo.rec");
+      }
+      const isFolder = to.endsWith("/") || files.length > 1;
+      for (const file of files) {
+        await pack(file, isFolder ? `${to.replace(/\/+$/, "")}/${file.slice(file.lastIndexOf("/") + 1)}` : to, isFolder, options);
+      }
+      exit(ExitCode.Done);
+    });
+}
+
+/** @throws Failure */
+function redaction(text: string): Redaction {
+  const found = REDACTIONS.find((one) => one === text);
+  if (found === undefined) throw new Failure(`--redact: "${text}" is not one of ${REDACTIONS.join(", ")}`);
+  return found;
+}
+
+async function pack(file: string, to: string, isFolder: boolean, { withoutImages, redact = [] }: PackOptions): Promise<void> {
+  const bytes = readNamedFile(file, "recording pack");
+  const images = withoutImages ? "absent" : isFolder ? "beside" : "inside", folder = to.slice(0, to.lastIndexOf("/") + 1);
+  try {
+    for (const one of redact) checkRedacted(one, file, bytes);
+    const { text, files } = await packedRecording(file, bytes, { images, withoutPaths: redact.includes("paths") });
+    if (isFolder) Deno.mkdirSync(folder, { recursive: true });
+    if (images === "beside") { for (const [path, content] of files) writeShared(`${folder}${path}`, content); }
+    writeNamedFile(to, "recording pack", text);
+  } catch (error) {
+    throw told(error, "recording pack");
+  }
+  report(`el2: ${to}: a copy of ${file}`);
+}
+
+/** A file that is there already stays: its name is its content's sum. */
+function writeShared(path: string, content: Uint8Array): void {
+  if (lstatIfThere(path)?.size === content.length) return;
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  writeNamedFile(path, "recording pack", content);
+}
+
+/**
+ * Why a run does not allow that a part is left out.
+ * @throws RecordingError
+ */
+function checkRedacted(one: Redaction, file: string, bytes: Uint8Array): void {
+  if (one === "console") {
+    throw new RecordingError(`--redact console: ${file} has no console output: a replay prints it, as it follows from the run`);
+  }
+  if (one === "paths") return;
+  const typed = readRecordingLines(file, bytes).inputs.flatMap(({ input }) =>
+    input.kind === "console" ? [input.bytes.length] : input.kind === "act" && input.action.kind.startsWith("input.") ? [1] : []
+  );
+  if (typed.length === 0) return;
+  throw new RecordingError(
+    `--redact input: ${file} has ${typed.reduce((sum, size) => sum + size, 0)} bytes that were typed, from which the run follows`,
+    "record the run again without them",
+  );
+}
+
+/** The Failure of a file that is not what it should be, or cannot be read or written. */
+export function told(error: unknown, command: string): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof RecordingError) return new Failure(problemOf(error, command));
+  return new Failure(cannotWrite(error, command));
+}

@@ -1,0 +1,90 @@
+// A recording for others: with the files of its run inside, beside it or absent, and without paths.
+
+import { RecordingError } from "./recording.ts";
+import { readRecordingLines } from "./recording-reader.ts";
+import { LARGE, loadFiles, mapped, SHARED } from "./plan-files.ts";
+import { node } from "../../../kit/support/node-modules.ts";
+import { decodePlain, encodePlain } from "../../../kit/support/values/plain-json.ts";
+import { sha256 } from "../../../kit/support/values/sha256.ts";
+import { MiB } from "../../../kit/support/values/sizes.ts";
+import { formatSize } from "../../../kit/support/text/units.ts";
+
+/** Bytes of files that one recording may contain: it is read as one text. */
+const INSIDE_MAX = 256 * MiB;
+
+/** Where the files of the run go; `beside`: large ones into a folder that recordings share. */
+interface PackWish {
+  readonly images: "inside" | "beside" | "absent";
+  /** Names of files lose their folders. */
+  readonly withoutPaths: boolean;
+}
+
+/** A packed recording, and its files that are not in it, by their paths beside it. */
+interface PackedRecording {
+  readonly text: string;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** The part of a plan that names files. */
+interface NamingPlan {
+  readonly table?: { readonly keys?: unknown; readonly files?: object; readonly variables?: object };
+}
+
+/**
+ * Packs a recording.
+ * @throws RecordingError if a file of its run is missing, they are too large, or a path has to stay
+ */
+export async function packedRecording(path: string, bytes: Uint8Array, { images, withoutPaths }: PackWish): Promise<PackedRecording> {
+  const { end, plan: written } = readRecordingLines(path, bytes),
+    lines = new TextDecoder().decode(bytes).split("\n").slice(0, end ? -2 : -1);
+  const whole = await loadFiles(path, written), files = new Map<string, Uint8Array>();
+  let inside = 0;
+  const placed = async (value: unknown): Promise<unknown> => {
+    if (!(value instanceof Uint8Array)) return typeof value === "object" && value !== null ? await mapped(value, placed) : value;
+    if (images === "absent" || images === "beside" && value.length >= LARGE) {
+      const hash = await sha256(value);
+      files.set(`${SHARED}/${hash}`, value);
+      return { $file: hash };
+    }
+    inside += value.length;
+    return value;
+  };
+  const plan = await placed(withoutPaths ? withoutFolders(path, whole) : whole);
+  if (inside > INSIDE_MAX) {
+    throw new RecordingError(
+      `${path}: its files have ${formatSize(inside)}, and ${formatSize(INSIDE_MAX)} fit into one recording`,
+      "pack it into a folder, or use --without-images",
+    );
+  }
+  const text = [encodePlain({ ...Object(decodePlain(lines[0])), plan }), ...lines.slice(1)].map((line) => `${line}\n`).join("");
+  const sum = node.crypto.createHash("sha256").update(text).digest("hex");
+  return { text: end ? `${text}${encodePlain({ sha256: sum })}\n` : text, files };
+}
+
+/**
+ * A plan whose files have names without folders.
+ * @throws RecordingError for a path that is opened again at each replay
+ */
+function withoutFolders(path: string, plan: NamingPlan): NamingPlan {
+  const { keys, files = {}, variables = {} } = plan.table ?? {}, names = new Map<string, string>();
+  for (const name of Object.keys({ ...files, ...variables })) {
+    const base = name.slice(name.lastIndexOf("/") + 1), taken = new Set(names.values());
+    let short = base;
+    for (let number = 2; taken.has(short); number++) short = `${number}-${base}`;
+    names.set(name, short);
+  }
+  const renamed = (value: unknown): unknown => {
+    if (typeof value === "string") {
+      const known = names.get(value);
+      if (known === undefined && value.startsWith("/")) {
+        throw new RecordingError(`${path}: the path ${value} has to stay`, "each replay opens it: record a run that does not use it");
+      }
+      return known ?? value;
+    }
+    if (Array.isArray(value)) return value.map(renamed);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, renamed(part)]));
+  };
+  const short = (all: object) => Object.fromEntries(Object.entries(all).map(([name, one]) => [names.get(name) ?? name, one]));
+  return { ...plan, table: { ...plan.table, keys: renamed(keys), files: short(files), variables: short(variables) } };
+}
