@@ -4,19 +4,27 @@
 #include "linux.h"
 
 enum {
+  SYS_FLOCK = 32,
   SYS_MKDIRAT = 34,
   SYS_MOUNT = 40,
   SYS_OPENAT = 56,
+  SYS_PIPE2 = 59,
   SYS_EXIT_GROUP = 94,
+  SYS_FUTEX = 98,
   SYS_NANOSLEEP = 101,
+  SYS_KILL = 129,
   SYS_REBOOT = 142,
   SYS_SETHOSTNAME = 161,
   SYS_PRCTL = 167,
+  SYS_GETPID = 172,
+  SYS_GETTID = 178,
   SYS_SYSINFO = 179,
   SYS_CLONE = 220,
   SYS_MMAP = 222,
 };
-enum { SIGCHLD = 17, VFORK = 0x4100 }; /* CLONE_VM | CLONE_VFORK */
+enum { SIGCHLD = 17, SIGSTOP = 19, VFORK = 0x4100 }; /* CLONE_VM | CLONE_VFORK */
+enum { THREAD = 0x10f00 }; /* CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD */
+enum { LOCK_EXCLUSIVE = 2 };   /* flock(2) */
 enum { CWD = -100, WRITE_ONLY = 1 };
 enum { SET_SECCOMP = 22, STRICT = 1 }; /* prctl(2) */
 /* reboot(2) */
@@ -78,6 +86,61 @@ static void wait_in_vfork(void) {
   __asm__ volatile("svc 0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x8) : "memory");
   if (x0 == 0) stay();
 }
+
+/* Two threads of a process, with mutexes as those of C libraries: the lock, and its holder. */
+static int mutexes[2][4], circle;
+
+static void take(int which) { mutexes[which][0] = 2, mutexes[which][2] = call3(SYS_GETTID, 0, 0, 0); }
+
+static void wait_for(int which) {
+  for (;;) call(SYS_FUTEX, (long)mutexes[which], 0, 2, 0, 0, 0);
+}
+
+__attribute__((used)) static void second_thread(void) {
+  take(1);
+  sleep_seconds(1);
+  if (circle) wait_for(0);
+  stay();
+}
+
+static void start_thread(void) {
+  static char stack[65536] __attribute__((aligned(16)));
+  register long x8 __asm__("x8") = SYS_CLONE;
+  register long x0 __asm__("x0") = THREAD;
+  register long x1 __asm__("x1") = (long)(stack + sizeof stack);
+  register long x2 __asm__("x2") = 0, x3 __asm__("x3") = 0, x4 __asm__("x4") = 0;
+  __asm__ volatile("svc 0; cbnz x0, 1f; bl second_thread; 1:"
+                   : "+r"(x0)
+                   : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x8)
+                   : "memory", "x30");
+}
+
+static void lock_in_circle(void) {
+  circle = 1;
+  take(0);
+  start_thread();
+  sleep_seconds(1);
+  wait_for(1);
+}
+
+/* The second thread holds its mutex while it sleeps. */
+static void wait_for_sleeper(void) {
+  start_thread();
+  sleep_seconds(1);
+  wait_for(1);
+}
+
+/* Reads a pipe whose other end its parent has, too. */
+static int pipe_ends[2];
+
+static void read_pipe(void) {
+  char byte;
+  call3(SYS_READ, pipe_ends[0], (long)&byte, 1);
+}
+
+static void lock_file(void) { call3(SYS_FLOCK, call3(SYS_OPENAT, CWD, (long)"/init", 0), LOCK_EXCLUSIVE, 0); }
+
+static void stop_itself(void) { call3(SYS_KILL, call3(SYS_GETPID, 0, 0, 0), SIGSTOP, 0); }
 
 /* Two readers of the kernel's log: the second waits for the file's lock, which the first holds. */
 static long log_file;
@@ -154,6 +217,11 @@ __attribute__((used)) static void work(void) {
   if (same(way, "sysrq")) mount_proc(), write_to("/proc/sysrq-trigger", "c");
   if (same(way, "sysrq-restart")) mount_proc(), write_to("/proc/sysrq-trigger", "b");
   if (same(way, "sysrq-off")) mount_proc(), write_to("/proc/sysrq-trigger", "o"), stay();
+  if (same(way, "mutexes")) start_child(lock_in_circle), stay();
+  if (same(way, "mutex")) start_child(wait_for_sleeper), stay();
+  if (same(way, "stopped")) start_child(stop_itself), stay();
+  if (same(way, "pipe")) call3(SYS_PIPE2, (long)pipe_ends, 0, 0), start_child(read_pipe), stay();
+  if (same(way, "flock")) lock_file(), start_child(lock_file), stay();
   if (same(way, "kmsg")) write_log();
   if (same(way, "report-child-sysinfo")) report_only(), start_child(ask_system), stay();
   if (same(way, "log-twice")) read_log_twice(), stay();

@@ -9,6 +9,11 @@ export const FIELDS: Readonly<Record<string, Readonly<Record<string, readonly st
     // Of the CPU: in thread_info where the configuration has it in the task.
     cpu: ["thread_info.cpu", "cpu"],
   },
+  // 6.9 moved what locks and leases have in common into a structure.
+  file_lock: {
+    list: ["c.flc_list", "fl_list"],
+    pid: ["c.flc_pid", "fl_pid"],
+  },
   // Real-time kernels have an RT mutex in it.
   device: { "mutex.owner": ["mutex.owner.counter", "mutex.rtmutex.owner"] },
 };

@@ -25,7 +25,9 @@ export function virtualTimes(reading: Reading): (ns: bigint) => string | null {
 export function kernelTime(reading: Reading): bigint | undefined {
   const clock = reading.now === undefined ? undefined : clockOf(reading);
   if (!clock || reading.now === undefined || clock.rate === 0n) return undefined;
-  return clock.ns + ((BigInt(Math.floor(reading.now)) * clock.rate / SECOND - clock.ticks) * clock.mult >> clock.shift);
+  const ticks = BigInt(Math.floor(reading.now)) * clock.rate / SECOND;
+  // The time of a file of memory is not that of its kernel.
+  return ticks < clock.ticks ? undefined : clock.ns + ((ticks - clock.ticks) * clock.mult >> clock.shift);
 }
 
 /** The line on which ticks of the system counter become nanoseconds. */

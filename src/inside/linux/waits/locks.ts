@@ -24,8 +24,17 @@ const RT_FUNCTIONS = /^_*(?:rt_mutex_|rtlock_|rwbase_)/;
 /** `task_struct.exit_state` of a task that has ended, and states in which no signal wakes it. */
 const ENDED = 0x30, UNINTERRUPTIBLE = 0x2, KILLABLE = 0x100, IDLE = 0x400;
 
-export const tasksOf = (reading: Reading): Tasks =>
-  new Map(reading.rows(OF, () => allTasks(reading), (task): [bigint, Struct] => [task.address, task]));
+/** Tasks of an answer, which may ask several times. */
+const TASKS = new WeakMap<Reading["memory"], Tasks>();
+
+export function tasksOf(reading: Reading): Tasks {
+  let tasks = TASKS.get(reading.memory);
+  if (!tasks) {
+    tasks = new Map(reading.rows(OF, () => allTasks(reading), (task): [bigint, Struct] => [task.address, task]));
+    TASKS.set(reading.memory, tasks);
+  }
+  return tasks;
+}
 
 export function readLocks(reading: Reading): LockRow[] {
   const tasks = tasksOf(reading);

@@ -21,6 +21,18 @@ export type LockType = typeof LOCK_TYPES[number];
 /** A task that waits for a lock of the kernel, in a function. */
 export type LockWait = { readonly task: NamedTask; readonly lock: LockType; readonly where: string | null };
 
+/**
+ * A wait of a program: for a mutex at an address, for a writer or a reader of a pipe, for a lock of
+ * a file, for a signal or its tracer; `peers`: tasks that have the other end.
+ */
+export type ProgramWait = {
+  readonly task: NamedTask;
+  readonly for: typeof PROGRAM_WAITS[number];
+  readonly what: string | null;
+  readonly peers: readonly NamedTask[];
+};
+export const PROGRAM_WAITS = ["mutex", "writer", "reader", "lock", "signal", "tracer"] as const;
+
 /** Why a program cannot be executed. */
 export type NotRun =
   | { readonly code: "missing" }
@@ -106,6 +118,10 @@ export type LinuxFinding =
   }
   /** Each task waits for a lock that the next one holds, and the last one for that of the first. */
   | { readonly code: "lock-cycle"; readonly steps: readonly LockWait[] }
+  /** Programs wait for others. */
+  | { readonly code: "program-waits"; readonly waits: readonly ProgramWait[] }
+  /** Each thread waits for a mutex of the next one, and the last one for that of the first. */
+  | { readonly code: "program-deadlock"; readonly steps: readonly ProgramWait[] }
   /** The task that holds the lock has ended. */
   | { readonly code: "lock-lost"; readonly wait: LockWait; readonly holder: NamedTask }
   /** No signal can wake it, and it has not run for so long; `lock`: the lock that it waits for. */
@@ -159,6 +175,18 @@ export const endedByText = ({ task, by }: EndedBy): string => BY_TEXT[by](taskTe
 const lockText = ({ task, lock, where }: LockWait) => `task ${taskText(task)} waits${where === null ? "" : ` in ${where}`} for a ${lock}`;
 const holderText = ({ task, where }: { task: NamedTask; where: string | null }) =>
   ` that task ${taskText(task)} holds${where === null ? "" : `, which waits in ${where}`}`;
+const PROGRAM_WAIT_TEXTS: { readonly [F in ProgramWait["for"]]: (what: string | null, peers: string) => string } = {
+  "mutex": (what, peers) => `waits for the mutex at ${what}, which ${peers} holds`,
+  "writer": (what, peers) => `waits for a writer of ${what}, which ${peers || "nobody"} has open`,
+  "reader": (what, peers) => `waits for a reader of ${what}, which ${peers || "nobody"} has open`,
+  "lock": (what, peers) => `waits for a lock of ${what}${peers && `, which ${peers} holds`}`,
+  "signal": () => "is stopped, and waits for SIGCONT",
+  "tracer": (_, peers) => `is stopped by its tracer${peers && ` ${peers}`}`,
+};
+const programWaitText = ({ task, for: kind, what, peers }: ProgramWait) =>
+  `program ${taskText(task)} ${
+    PROGRAM_WAIT_TEXTS[kind](what, peers.map((peer) => peer.pid === task.pid ? "it itself" : taskText(peer)).join(", "))
+  }`;
 const list = (names: readonly string[], none: string) => names.join(", ") || none;
 const deferredText = ({ name, reason }: DeferredDevice) => `the probe of ${name} is put off${reason === null ? "" : ` (${reason})`}`;
 const filesText = (files: number) => `${files} ${files === 1 ? "file" : "files"}`;
@@ -268,6 +296,8 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
       : `${lockText(first)} that ${taskText(others[0].task)} holds, and ${
         others.map((one, index) => `${lockText(one)} of ${taskText((others[index + 1] ?? first).task)}`).join(", ")
       }`,
+  "program-waits": ({ waits }) => waits.map(programWaitText).join("; "),
+  "program-deadlock": ({ steps }) => steps.map(programWaitText).join(", and "),
   "lock-lost": ({ wait, holder }) => `${lockText(wait)} that task ${taskText(holder)} holds, which has ended`,
   "hung": ({ task, where, for_ns, lock, holder, disk, device }) =>
     `task ${taskText(task)} has waited for ${durationText(for_ns)} in ${where ?? "the kernel"}, and no signal can wake it${
@@ -313,6 +343,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "reported": ({ kind, at }) => KERNEL_REPORTS[kind].wayOut(at ?? "its place"),
   "lock-cycle": ({ steps }) =>
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
+  "program-deadlock": () => "take these mutexes in the same order in each thread",
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) =>
     way`see ${disk ? "the disk's queue (vm devices), and " : ""}its stack: ${hint("linux stack", (holder?.task ?? task).pid)}`,

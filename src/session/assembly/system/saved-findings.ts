@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { type BootFinding, type NeededNode, NODE_LINES } from "../../../model/queries/facts/boot-finding.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
-import { type LinuxFinding, LOCK_TYPES } from "../../../model/queries/facts/linux-finding.ts";
+import { type LinuxFinding, LOCK_TYPES, PROGRAM_WAITS } from "../../../model/queries/facts/linux-finding.ts";
 import { REPORT_KINDS } from "../../../model/queries/facts/kernel-report.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 
@@ -12,6 +12,7 @@ const cause = v.nullable(SAVED_CAUSE);
 const task = v.strictObject({ name: text, pid: number });
 const lock = v.picklist(LOCK_TYPES);
 const wait = v.strictObject({ task, lock, where: named });
+const programWait = v.strictObject({ task, for: v.picklist(PROGRAM_WAITS), what: named, peers: v.array(task) });
 const interrupt = v.nullable(v.strictObject({ intid: number, count: v.nullable(number) }));
 const device = v.nullable(v.strictObject({ name: text, driver: text, node: named, interrupt }));
 const node = v.picklist(Object.keys(NODE_LINES) as NeededNode[]);
@@ -53,6 +54,8 @@ const FORMS = {
     for_ns: v.nullable(number),
     over: flag,
   }),
+  "program-waits": of("program-waits", { waits: v.array(programWait) }),
+  "program-deadlock": of("program-deadlock", { steps: v.array(programWait) }),
   "lock-cycle": of("lock-cycle", { steps: v.array(wait) }),
   "lock-lost": of("lock-lost", { wait, holder: task }),
   "hung": of("hung", {

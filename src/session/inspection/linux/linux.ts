@@ -7,6 +7,7 @@ import { readLog } from "../../../inside/linux/structures/log.ts";
 import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../../inside/linux/verdicts/trouble.ts";
 import { lastingReport, lastReports } from "../../../inside/linux/verdicts/lasting.ts";
+import { programDeadlock, programWaits } from "../../../inside/linux/waits/program-waits.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import type { GuestKernel } from "../readers/guest/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
@@ -31,7 +32,12 @@ export const LINUX: GuestKernel = {
   endedBy,
   brokenBy: (view, space) => found(view, space, (reading) => survivedOops(reading) ?? lastingReport(reading, "life", "mounted")),
   awaits: (view, space) => found(view, space, awaitedRoot),
-  hangOf: (view, space) => found(view, space, (reading) => blockedTasks(reading) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")),
+  hangOf: (view, space) =>
+    found(
+      view,
+      space,
+      (reading) => blockedTasks(reading) ?? programDeadlock(reading) ?? lastingReport(reading, "on-cpu", "asleep", "repeated"),
+    ),
   logOf(view, space) {
     const reading = findReading(view, space);
     return reading && readLog(reading).slice(-LOG_LINES).map(({ t, text }) => ({ t: String(t), text }));
@@ -46,6 +52,7 @@ export const LINUX: GuestKernel = {
     const read = [...absent ? [] : [absentConsole], lastWarning, lastReports];
     return read.flatMap((one) => reading?.tried<LinuxFinding | readonly LinuxFinding[]>("verdict", () => one(reading) ?? []) ?? []);
   },
+  waitsOf: (view, space) => found(view, space, programWaits),
   stageOf: (view, space) => found(view, space, bootStage),
   placesOf,
   // It has found no KVM.

@@ -5,7 +5,7 @@ import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { nameOf } from "../../../model/queries/ids.ts";
-import { awaitedBy, brokenBy, haltedBy, hangOf, remarksOn, stageOf } from "../kernels/kernels.ts";
+import { awaitedBy, brokenBy, haltedBy, hangOf, remarksOn, stageOf, waitsOf } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
 import { evidenceRule, isSick, type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -63,6 +63,18 @@ export const STAGE_EVIDENCE = [
     read(patient) {
       const stage = inKernel(patient, stageOf);
       return stage ? [asEvidence(stage)] : [];
+    },
+  }),
+];
+
+/** Waits of its programs, in a VM that sleeps. */
+export const PROGRAM_EVIDENCE = [
+  evidenceRule({
+    codes: ["kernel"],
+    when: ({ vm, others }) => others.asleep.has(vm.id),
+    read(patient) {
+      const waits = inKernel(patient, waitsOf);
+      return waits ? [asEvidence(waits)] : [];
     },
   }),
 ];

@@ -4,7 +4,7 @@
 import { ADDRESS_EVIDENCE, BOOT_EVIDENCE, DEVICE_EVIDENCE } from "./described.ts";
 import { END_RULES, RESTART_RULES, START_RULES } from "./verdict-end.ts";
 import { BARRIER_EVIDENCE, DRIVER_EVIDENCE, IRQ_RULES } from "./verdict-irq.ts";
-import { KERNEL_RULES, REMARK_EVIDENCE, STAGE_EVIDENCE, TASK_RULES } from "./verdict-kernel.ts";
+import { KERNEL_RULES, PROGRAM_EVIDENCE, REMARK_EVIDENCE, STAGE_EVIDENCE, TASK_RULES } from "./verdict-kernel.ts";
 import { MESSAGE_EVIDENCE, MESSAGE_RULES } from "./verdict-messages.ts";
 import { REST_RULES, SLEEP_RULES } from "./verdict-sleep.ts";
 import { START_EVIDENCE, TRAIL_EVIDENCE } from "./verdict-trail.ts";
@@ -41,5 +41,6 @@ export const EVIDENCE_RULES: readonly EvidenceRule[] = [
   ...MESSAGE_EVIDENCE,
   ...DEVICE_EVIDENCE,
   ...BARRIER_EVIDENCE,
+  ...PROGRAM_EVIDENCE,
   ...REMARK_EVIDENCE,
 ];

@@ -28,6 +28,8 @@ export interface GuestKernel {
   stageOf(view: View, space: AddressSpace): LinuxFinding | undefined;
   /** Tasks of a kernel that wait for ever, though nothing else is wrong with its VM. */
   hangOf(view: View, space: AddressSpace): LinuxFinding | undefined;
+  /** Waits of its programs for one another. */
+  waitsOf(view: View, space: AddressSpace): LinuxFinding | undefined;
   /** The last lines of a kernel's own log. */
   logOf(view: View, space: AddressSpace): readonly LoggedLine[] | undefined;
   /** Why none of the consoles that a kernel's command line names shows anything. */

@@ -1,0 +1,45 @@
+// Programs of a Linux whose tasks all wait: a line names what each waits for, and who has the other
+// end; a circle of mutexes is a verdict.
+
+import assert from "node:assert/strict";
+import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
+import type { ProgramWait } from "../../src/model/queries/facts/linux-finding.ts";
+import { assertSick, verdictOn, waiting } from "./broken-linux.ts";
+import { fits } from "./class-guests.ts";
+
+/** Virtual time (ns) in which a wait begins, and between two questions. */
+const BEGUN = 2e9, ASKED = 100e6;
+
+const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "what">, line: RegExp])[] = [
+  ["mutex", { for: "mutex", what: "0x" }, /program init \((\d+)\) waits for the mutex at 0x[0-9a-f]+, which init \((?!\1)\d+\) holds/],
+  ["stopped", { for: "signal", what: null }, /program init \(\d+\) is stopped, and waits for SIGCONT/],
+  [
+    "pipe",
+    { for: "writer", what: "pipe:" },
+    /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself has open/,
+  ],
+  ["flock", { for: "lock", what: "/init" }, /program init \(\d+\) waits for a lock of \/init, which init \(1\) holds/],
+];
+
+for (const [how, { for: kind, what }, line] of WAITS) {
+  Deno.test(`a program that waits for another one is healthy, and its wait is named: ${how}`, async () => {
+    const debian = (await waiting()).copy();
+    debian.type(`${how}\n`);
+    for (let time = 0; time < BEGUN; time += ASKED) {
+      assert.ok(debian.run(ASKED));
+      assert.ok(verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
+    }
+    const { because, evidence } = verdictOn(debian),
+      waits = [{ for: kind, what: what === null ? null : new RegExp(`^${RegExp.escape(what)}`) }];
+    assert.ok(because.some((one) => fits(one, { code: "kernel", finding: { code: "program-waits", waits } })), JSON.stringify(because));
+    assert.match(evidence.join("\n"), line);
+  });
+}
+
+Deno.test("threads that wait for each other's mutexes are stuck", async () => {
+  const debian = (await waiting()).copy();
+  debian.type("mutexes\n");
+  const lines =
+    /stuck: program init \((\d+)\) waits for the mutex at 0x\w+, which init \((\d+)\) holds, and program init \(\2\) waits for the mutex at 0x\w+, which init \(\1\) holds\n {2}way out: take these mutexes/;
+  assertSick(debian, { code: "kernel-waits", finding: { code: "program-deadlock" } }, lines);
+});
