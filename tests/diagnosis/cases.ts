@@ -190,6 +190,13 @@ const HANGS: readonly BrokenCase[] = [
     },
   ),
   hang(
+    "a doorbell of a VM that polls memory that nobody writes",
+    file(vm("listenBell", { bells: " in=3 out=2" }) + vm("poll", { name: "y" }) + LINKS),
+    "stuck",
+    /^waits for irq:x\/960 \(db:\d+\) of vm:y, which is in an endless loop$/,
+    { wayOut: /fix vm:y first: `el2 diagnose vm:y`/ },
+  ),
+  hang(
     "two VMs that wait for room in each other's queue",
     pair("fillQueue"),
     "deadlocked",

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { demoSystem, runUntil } from "../session/inspection/system.ts";
-import { buildBroken } from "./broken-guest.ts";
+import { buildBroken, FAULT } from "./broken-guest.ts";
 import { LONG } from "../support/long.ts";
 import { runHealthy } from "./healthy.ts";
 
@@ -25,6 +25,11 @@ function demo({ machine = "", host = "", vm = "" } = {}): string {
 
 const vm = (image: string, keys = "") => `[vm.${image}]\nimage = "${image}.bin"\nmemory = "4MiB"\n${keys}\n`;
 const LOW = vm("broken", 'schedule = "own"\ncmdline = "fault=0"\npriority = -20');
+const BROKEN = 'image = "broken.bin"\nmemory = "4MiB"\n';
+/** One waits for the doorbell of another one, which has its timer and does not ring. */
+const LISTENER =
+  `el2 = 1\n[vm.x]\n${BROKEN}cmdline = "fault=${FAULT.listenBell} in=3 out=2"\n[vm.y]\n${BROKEN}cmdline = "fault=${FAULT.none}"\n` +
+  '[link]\nthere = { kind = "doorbell", label = 2, from = "x", to = "y" }\nback = { kind = "doorbell", label = 3, from = "y", to = "x" }\n';
 const ENDS = ["off", "off", "off"];
 
 /** A configuration, the virtual time (ns) that it runs, and its verdicts then. */
@@ -94,6 +99,7 @@ const CASES: readonly HealthyCase[] = [
     until: 2e9,
   },
   { name: "a guest that waits for its virtio console", text: `el2 = 1\n${vm("teletype", 'devices = [{ kind = "console" }]')}`, until: 2e9 },
+  { name: "a guest that waits for a doorbell of one that works", text: LISTENER },
   { name: "a guest without a console", text: `el2 = 1\n${vm("broken", 'devices = []\nschedule = "own"\ncmdline = "fault=0"')}` },
 ];
 

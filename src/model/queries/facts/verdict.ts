@@ -64,7 +64,7 @@ export type VerdictFact =
   // Sleep.
   | { readonly code: "waits"; readonly what: Wait; readonly others: number }
   | { readonly code: "awaits"; readonly what: readonly Awaited[]; readonly others: number }
-  | { readonly code: "awaits-dead"; readonly what: Awaited; readonly failed: boolean }
+  | { readonly code: "awaits-dead"; readonly what: Awaited; readonly does: "failed" | "loops" | "waits" }
   /** Nothing is under way in the source, and only the VM itself could start it. */
   | { readonly code: "source-idle"; readonly irq: string; readonly state: SourceState }
   | { readonly code: "no-wakeup" }
@@ -229,6 +229,9 @@ const DROPPED_WAYS_OUT: Readonly<Partial<Record<ItsRule, string>>> = {
   "lpis-disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
 };
 
+/** Words for the other end of a wait. */
+const PEER_DOES = { failed: "has failed", loops: "is in an endless loop", waits: "waits for ever itself" } as const;
+
 const fixFirst = (vm: string) => way`fix ${vm} first: \`${hint("diagnose", vm)}\``;
 
 export const VERDICT_FACTS = new Facts<VerdictFact>({
@@ -258,8 +261,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "waits": ({ what, others }) => `${WAITS.text(what)}${orMore(others)}`,
   "awaits": ({ what: [first, ...more], others }) =>
     `${awaitedText(more.length === 0 ? first : { ...first, by: [first, ...more].map(({ by }) => by).join(", ") })}${orMore(others)}`,
-  "awaits-dead": ({ what, failed }) =>
-    `waits for ${awaitedText(what)}${what.until === null ? ", which" : "; it"} ${failed ? "has failed" : "waits for ever itself"}`,
+  "awaits-dead": ({ what, does }) => `waits for ${awaitedText(what)}${what.until === null ? ", which" : "; it"} ${PEER_DOES[does]}`,
   "source-idle": ({ irq, state }) => `waits for ${irq}, which nothing will raise: ${SOURCE_STATES.text(state)}`,
   "no-wakeup": () => "every vCPU waits for an interrupt, and none can come",
   "deadlock": ({ steps: [first, ...others] }) =>

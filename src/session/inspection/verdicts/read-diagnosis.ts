@@ -85,7 +85,13 @@ function patientsOf(view: View, vms: readonly VmFacts[]): Patient[] {
       { vm, online },
     ) => [vm.id, online.length === 1 ? prospects.sleepOf(online[0]) : sleepOf(view, vm.id, online)]),
   );
-  const known = { asleep, failed: new Set(found.filter(({ vm }) => vm.state === "failed").map(({ vm }) => vm.id)) };
+  const loops = ({ vm, online }: Omit<Patient, "others">) =>
+    online.length > 0 && !asleep.has(vm.id) && online.every((vcpu) => prospects.isStuck(vcpu));
+  const known = {
+    asleep,
+    endless: new Set(found.filter(loops).map(({ vm }) => vm.id)),
+    failed: new Set(found.filter(({ vm }) => vm.state === "failed").map(({ vm }) => vm.id)),
+  };
   const isDead = (id: string) => {
     const patient = patients.find(({ vm }) => vm.id === id);
     if (!patient) return false;

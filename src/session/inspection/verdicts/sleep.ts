@@ -189,17 +189,22 @@ export interface SleepingVms {
   readonly asleep: ReadonlyMap<string, Sleep>;
   /** VMs that have failed. */
   readonly failed: ReadonlySet<string>;
+  /** Those whose vCPUs execute loops that nothing can end. */
+  readonly endless: ReadonlySet<string>;
   /** Those of `asleep` that all wait for each other. */
   readonly stuck: ReadonlyMap<string, Sleep>;
 }
 
-/** VMs that all wait for each other: none can wake before another of them runs. */
-export function stuckOf({ asleep, failed }: Pick<SleepingVms, "asleep" | "failed">): ReadonlyMap<string, Sleep> {
+/**
+ * VMs that all wait for each other, or for one that does nothing any more: none can wake before
+ * another of them runs.
+ */
+export function stuckOf({ asleep, failed, endless }: Omit<SleepingVms, "stuck">): ReadonlyMap<string, Sleep> {
   const stuck = new Map([...asleep].filter(([, { timer }]) => !timer));
   for (let before = -1; before !== stuck.size;) {
     before = stuck.size;
     for (const [vm, { wakers }] of stuck) {
-      const isFree = (one: string) => !stuck.has(one) && !failed.has(one);
+      const isFree = (one: string) => !stuck.has(one) && !failed.has(one) && !endless.has(one);
       const free = wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)));
       if (free) stuck.delete(vm);
     }

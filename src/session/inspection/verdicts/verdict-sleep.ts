@@ -35,18 +35,18 @@ function hopeOf(sleep: Sleep, others: SleepingVms): Waker | undefined {
 /** Whether neither a timer nor an interrupt will wake it, nor what somebody types. */
 const isHopeless = (sleep: Sleep, others: SleepingVms) => !sleep.timer && !sleep.reads && !hopeOf(sleep, others);
 
-/** A VM that waits for one that has failed, or waits for ever itself. */
+/** A VM that waits for one that has failed, is in an endless loop, or waits for ever itself. */
 function awaitsDead(sleep: Sleep, others: SleepingVms): Verdict<"awaits-dead"> | undefined {
   const { wakers, vm } = sleep;
   if (!isHopeless(sleep, others)) return undefined;
   for (const waker of wakers) {
     const { raisers = [], through } = waker;
     if (!isAble(waker)) continue;
-    const peer = raisers.find((one) => one !== vm && (others.failed.has(one) || others.stuck.has(one)));
+    const peer = raisers.find((one) => one !== vm && (others.failed.has(one) || others.endless.has(one) || others.stuck.has(one)));
     if (peer === undefined) continue;
-    const failed = others.failed.has(peer);
+    const failed = others.failed.has(peer), does = failed ? "failed" : others.endless.has(peer) ? "loops" : "waits";
     return {
-      fact: { code: "awaits-dead", what: awaited(waker, peer), failed },
+      fact: { code: "awaits-dead", what: awaited(waker, peer), does },
       evidence: [{ code: waker.until ? "answers" : "raises", by: peer, through }],
       next: failed ? hint("why", { about: peer }) : hint("diagnose", nameOf(peer)),
       vain: { operations: FAULT_KINDS },
@@ -118,9 +118,9 @@ function noWakeup(view: View, { vm, vcpus, wakers, barred }: Sleep): Evidence[] 
 }
 
 /** Whether another VM may still raise it. A VM that was ended may be started again. */
-function canCome(waker: Waker, { vm }: Sleep, { failed }: SleepingVms): boolean {
+function canCome(waker: Waker, { vm }: Sleep, { failed, endless }: SleepingVms): boolean {
   const { raisers } = waker;
-  return isAble(waker) && (raisers === undefined || raisers.some((one) => one !== vm && !failed.has(one)));
+  return isAble(waker) && (raisers === undefined || raisers.some((one) => one !== vm && !failed.has(one) && !endless.has(one)));
 }
 
 /** A VM that waits for another one, and that in the end for the first. */
