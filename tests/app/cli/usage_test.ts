@@ -164,7 +164,17 @@ Deno.test("el2 help is --help, and el2 help COMMAND … that of the command", as
 Deno.test("help names the options that many commands have in one line, and el2 help options explains each", async () => {
   const list = await el2("vm", "ls", "--help"), page = await el2("help", "options");
   const [, names] = /^Common options \(el2 help options\): ([^]*?)\n\n/m.exec(list.stdout) ?? [];
-  assert.deepEqual(names?.split(/,\s+/), ["--json", "--session", "--read-only", "--filter", "--limit", "--columns", "--watch", "-o"]);
+  assert.deepEqual(names?.split(/,\s+/), [
+    "--json",
+    "--session",
+    "--read-only",
+    "--core",
+    "--filter",
+    "--limit",
+    "--columns",
+    "--watch",
+    "-o",
+  ]);
   assert.doesNotMatch(list.stdout, /^ +(?:-o, )?--(?:json|filter|output)/m);
   assert.equal(page.code, 0);
   for (const name of names.split(/,\s+/)) assert.match(page.stdout, new RegExp(`^ {2}${name}\\b.*\\w`, "m"), name);

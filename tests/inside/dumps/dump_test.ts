@@ -26,7 +26,7 @@ function answerOf(inspector: DumpInspector, table: TableName, args: AnyArguments
     { rows, error, gaps } = inspector.answer(rightQuery(table, { ...taken?.vm && { vm: "vm:dump" }, ...args }));
   return JSON.parse(
     JSON.stringify({ rows, error, gaps }).replaceAll(
-      /\b(vm|vcpu|sym|va|ipa|reg|frame):dump\b|(:)dump\//g,
+      /\b(vm|vcpu|sym|va|ipa|reg|frame|var):dump\b|(:)dump\//g,
       (text) => text.replace("dump", "host"),
     )
       .replaceAll(/"(\w+):dump(\/|")/g, '"$1:host$2'),
@@ -76,6 +76,10 @@ Deno.test("registers, stacks, symbols, code and tables of a core file are the ma
       assert.equal(value, same?.value, String(name));
     }
     assert.equal(dumped.length, 34);
+  }
+  for (const at of ["x19", "x30 + 8", "do_idle", "*(sp)", "(long)pc"]) {
+    const [dumped, live] = [answerOf(inspector, "vcpu.vars", { vcpu: "dump/0", at }), liveOf(debian, "vcpu.vars", { vcpu: "host/0", at })];
+    assert.deepEqual(dumped, live, at);
   }
   assert.deepEqual(answerOf(inspector, "symbols", {}), liveOf(debian, "symbols", {}));
   for (const place of ["do_idle", "vectors+0x200"]) {

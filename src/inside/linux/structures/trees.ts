@@ -48,8 +48,7 @@ function* mapleNode(reading: Reading, entry: bigint, level: number): Generator<b
     // A node that is not full ends at a pivot of zero, whose slot is of the rest if it is the first
     // such one; a full one has its kind in the last slot.
     const last = pivot === 0n && slot > 0;
-    // Of nodes inside of a tree, only the root's pointer has the bits of a node; others have the kind
-    // of theirs above those.
+    // Only the root's pointer has the bits of a node. Others have the kind of theirs above those.
     if (isPointer(child)) {
       if (kind.leaf) yield child;
       else yield* mapleNode(reading, child, level + 1);

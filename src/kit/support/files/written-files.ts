@@ -31,7 +31,7 @@ function dumpKind(file: Uint8Array): string | undefined {
 }
 
 /**
- * The kind of a file that el2 has written or can open, and the command for it; undefined for others.
+ * The kind of a file that el2 has written or opens, and the command for it; undefined for others.
  * @param path where it is known
  */
 export function ownFile(file: Uint8Array, path?: string): Problem | undefined {

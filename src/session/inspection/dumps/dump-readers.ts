@@ -19,12 +19,25 @@ import { memoryRow } from "../../../model/queries/memory-use.ts";
 import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
 import type { TableArguments } from "../../../model/queries/query.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
-import type { BYTES, CODE, MEMORY, REGISTERS, SYMBOLS, TableName, TABLES, VCPUS, VMS } from "../../../model/queries/tables.ts";
+import type {
+  BYTES,
+  CODE,
+  MEMORY,
+  REGISTERS,
+  STACK,
+  SYMBOLS,
+  TableName,
+  TABLES,
+  VARIABLES,
+  VCPUS,
+  VMS,
+} from "../../../model/queries/tables.ts";
 import type { FoundRows } from "../answered.ts";
 import { linuxRows } from "../linux/read-linux.ts";
 import { pageTableRows } from "../readers/guest/read-page-tables.ts";
-import { stackRows, withInlined } from "../readers/guest/read-stack.ts";
+import { type ShownFrame, stackRows, withInlined } from "../readers/guest/read-stack.ts";
 import { codeRow } from "../readers/guest/read-symbols.ts";
+import { variableRows } from "../readers/guest/read-variables.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { pstateParts, registerWords } from "../trace/register-words.ts";
 import { DUMP, type DumpSystem } from "./dump-system.ts";
@@ -124,11 +137,20 @@ function kernelReader(system: DumpSystem) {
   return (address: bigint, size: number) => memory?.has(address, size) ? memory.bytes(address, size) : undefined;
 }
 
-function readStack(system: DumpSystem, cpu: SavedCpu) {
+function framesOf(system: DumpSystem, cpu: SavedCpu): ShownFrame[] {
   const read = kernelReader(system), { infos, symbols } = system;
   const registers = { pc: cpu.pc, getX: (index: number) => cpu.x[index], getRegister: (name: string) => system.registers(name) };
-  const frames = unwind({ registers }, cpu.sp, read, infos, new CodeFrames(symbols, read)).flatMap((frame) => withInlined(frame, infos));
-  return stackRows(frames, symbols, DUMP, cpu.index);
+  return unwind({ registers }, cpu.sp, read, infos, new CodeFrames(symbols, read)).flatMap((frame) => withInlined(frame, infos));
+}
+
+function readStack(system: DumpSystem, cpu: SavedCpu): RowOf<typeof STACK>[] {
+  return stackRows(framesOf(system, cpu), system.symbols, DUMP, cpu.index);
+}
+
+function readVariables(system: DumpSystem, cpu: SavedCpu, frame: number, expression: string | undefined): RowOf<typeof VARIABLES>[] {
+  const { symbols: tables } = system, read = kernelReader(system);
+  const register = (name: string) => name === "pstate" || name === "cpsr" ? BigInt(cpu.pstate) : undefined;
+  return variableRows({ vm: DUMP, index: cpu.index, frames: framesOf(system, cpu), tables, read, register }, frame, expression);
 }
 
 /** The virtual address of a symbol, a number or a CPU's PC. @throws QueryError */
@@ -274,6 +296,7 @@ export const DUMP_READERS: DumpReaders = {
   "vcpu.ls": (system) => ({ rows: system.cpus.map((cpu) => readVcpu(system, cpu)) }),
   "vcpu.regs": (system, { vcpu }) => ({ rows: readRegisters(cpuOf(system, vcpu)) }),
   "vcpu.stack": (system, { vcpu }) => ({ rows: readStack(system, cpuOf(system, vcpu)) }),
+  "vcpu.vars": (system, { vcpu, frame, at }) => ({ rows: readVariables(system, cpuOf(system, vcpu), frame ?? 0, at) }),
   "vcpu.tables": (system, { at }) => ({ rows: readPageTables(system, at) }),
   "symbols": (system, { vm }) => {
     checkVm(vm);

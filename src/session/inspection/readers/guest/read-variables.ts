@@ -2,12 +2,13 @@
 
 import { DEBUG_REGISTERS } from "../../../../machine/hypervisor/interface.ts";
 import type { Vcpu } from "../../../../machine/hypervisor/inspect.ts";
-import { formatId, vcpuId } from "../../../../model/queries/ids.ts";
+import { formatId, vcpuId, vcpuName } from "../../../../model/queries/ids.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { VARIABLES } from "../../../../model/queries/tables.ts";
 import { evaluate, ExpressionError, type ExpressionScope } from "../../../../inside/symbols/guest-expressions.ts";
 import { FrameValues, type GuestValue, type NamedValue } from "../../../../inside/symbols/guest-values.ts";
-import { guestReader, readNumber } from "../../../../inside/symbols/unwind.ts";
+import type { SymbolTable } from "../../../../inside/symbols/symbol-table.ts";
+import { guestReader, type ReadGuest, readNumber } from "../../../../inside/symbols/unwind.ts";
 import { nameIn } from "../../../../inside/symbols/vm-symbols.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { framesOf, type ShownFrame, vmOfVcpu } from "./read-stack.ts";
@@ -27,12 +28,38 @@ type VariableRow = RowOf<typeof VARIABLES>;
  * @throws QueryError
  */
 export function readVariables(view: View, vcpu: Vcpu, number: number, expression: string | undefined): VariableRow[] {
-  const name = view.vcpuName(vcpu), shown = framesOf(view, vcpu)[number];
+  const { symbols } = view.system, vm = vmOfVcpu(view, vcpu);
+  return variableRows(
+    {
+      vm,
+      index: vcpu.index,
+      frames: framesOf(view, vcpu),
+      tables: symbols.all(vm),
+      read: guestReader(symbols.core, view.hypervisor.machine.ram, vcpu),
+      register: (name) => DEBUG_REGISTERS.find((one) => one.name.toLowerCase() === name)?.read(vcpu),
+    },
+    number,
+    expression,
+  );
+}
+
+/** A stack and what its values are made of: of a vCPU, or of a CPU in a dump. */
+export interface FramedCpu {
+  readonly vm: string;
+  readonly index: number;
+  readonly frames: readonly ShownFrame[];
+  readonly tables: readonly SymbolTable[];
+  readonly read: ReadGuest;
+  /** One that is not of a frame, by its name in lower case. */
+  register(name: string): bigint | undefined;
+}
+
+/** @throws QueryError */
+export function variableRows(cpu: FramedCpu, number: number, expression: string | undefined): VariableRow[] {
+  const { vm, index, tables, read } = cpu, name = vcpuName(vm, index), shown = cpu.frames[number];
   if (!shown) throw new QueryError(`${vcpuId(name)} has no frame ${number}`, way`list them with ${hint("vcpu stack", name)}`);
-  const { symbols } = view.system, tables = symbols.all(vmOfVcpu(view, vcpu));
-  const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
   const values = shown.info && new FrameValues(shown.info, shown.frame, shown.depth, read, (address) => nameIn(tables, address));
-  const idOf = (path: string) => formatId({ kind: "var", vm: vmOfVcpu(view, vcpu), index: vcpu.index, frame: number, path });
+  const idOf = (path: string) => formatId({ kind: "var", vm, index, frame: number, path });
   const rowOf = (one: NamedValue): VariableRow => ({
     id: idOf(one.path),
     name: one.name,
@@ -49,7 +76,7 @@ export function readVariables(view: View, vcpu: Vcpu, number: number, expression
   }
   const scope: ExpressionScope = {
     values,
-    register: (register) => registerOf(vcpu, shown, number, register),
+    register: (register) => registerOf(cpu, shown, number, register),
     symbol: (symbol) => tables.map((table) => table.resolve(symbol)).find((one) => one !== undefined),
     memory: (address) => readNumber(read, address, WORD),
   };
@@ -89,14 +116,13 @@ function placeOf({ where }: GuestValue): string | null {
 }
 
 /** A register of a frame: of the innermost, any that a debugger knows. */
-function registerOf(vcpu: Vcpu, { frame }: ShownFrame, number: number, name: string): bigint | undefined {
+function registerOf(cpu: FramedCpu, { frame }: ShownFrame, number: number, name: string): bigint | undefined {
   if (name === "pc") return frame.pc;
   if (name === "sp") return frame.registers[STACK_POINTER];
   const general = /^x(\d{1,2})$/.exec(name), low = /^w(\d{1,2})$/.exec(name);
   if (general) return frame.registers[Number(general[1])];
   if (low) return frame.registers[Number(low[1])] === undefined ? undefined : BigInt.asUintN(32, frame.registers[Number(low[1])]!);
-  const register = number === 0 ? DEBUG_REGISTERS.find((one) => one.name.toLowerCase() === name.toLowerCase()) : undefined;
-  return register?.read(vcpu);
+  return number === 0 ? cpu.register(name.toLowerCase()) : undefined;
 }
 
 function fail(message: string): never {
