@@ -24,7 +24,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "key.more": 0,
   commands: 59,
   "commands.all": 136,
-  options: 116,
+  options: 115,
   "options.lines": 395,
   "options.boot": 30,
   "options.run": 30,

@@ -215,7 +215,7 @@ export const COMPARE_RUNS = define({
     good: { kind: "number", doc: "good runs" },
     bad: { kind: "number", doc: "bad runs" },
     exact: { kind: "flag", doc: "each feature is in all bad runs and in no good one, or the other way round; otherwise in most" },
-    found: { kind: "number", doc: "features that were found; --rows limits those that are listed" },
+    found: { kind: "number", doc: "features that were found; --limit bounds those that are listed" },
     features: {
       kind: "detail",
       doc:
@@ -237,7 +237,7 @@ export const SNAPSHOT_DIFF = define({
       kind: "detail",
       doc:
         "by what was compared (`name`: `plan`, a table, or `state`, the fields that are saved): things that `differ`, `of` how many, and " +
-        "`rows` with `id`, `field` (null: the whole thing), `first` and `second`, at most --rows of them",
+        "`rows` with `id`, `field` (null: the whole thing), `first` and `second`, at most --limit of them",
     },
     memory: {
       kind: "detail",

@@ -61,7 +61,7 @@ for (const cpus of [2, 4]) {
       const recording = await recorded(elf, cpus, 25_000_000 * cpus), { events, hash } = eventsOf(recording);
       assert.ok(events.length > 100, `${events.length} events`);
       const counted: string[] = [];
-      // Who wants events of kernels looks for kernels now and then.
+      // A reader of kernel events looks for kernels now and then.
       const [after] = repeatedRuns([recording], { say() {} }, true, ({ inspector, hashes }) => {
         inspector.system.hypervisor.trace.listen(["mmio", "psci", "syscall"], (event) => void counted.push(placeOf(event)));
         return () => hashes.registers();

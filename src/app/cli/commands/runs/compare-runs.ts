@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
-import { jsonOption } from "../../common/common-options.ts";
+import { jsonOption, RenamedOption } from "../../common/common-options.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
@@ -31,7 +31,7 @@ const ROWS = 20;
 interface CompareOptions {
   readonly good?: readonly string[] | undefined;
   readonly bad?: readonly string[] | undefined;
-  readonly rows: number;
+  readonly limit: number;
   readonly json?: true | undefined;
   readonly allowHost?: readonly string[] | undefined;
   readonly anyway?: boolean | undefined;
@@ -43,7 +43,7 @@ export function registerCompareRuns(program: Command, { entry, exit }: CommandCo
     .argument("[files...]", "recordings; names that begin with good or bad say which they are")
     .option("--good <files...>", "recordings of good runs")
     .option("--bad <files...>", "recordings of bad runs")
-    .option("--rows <number>", "number of rows to print", parseWhole(1, 1e6), ROWS)
+    .addOption(new RenamedOption("--limit <rows>", "print at most this many rows", "--rows").argParser(parseWhole(1, 1e6)).default(ROWS))
     .addOption(hostOption())
     .addOption(anywayOption)
     .addOption(jsonOption)
@@ -66,7 +66,7 @@ ${
 }
 
 async function compare(files: readonly string[], options: CompareOptions, entry: URL): Promise<number> {
-  const { rows, json } = options, runs = sorted(files, options);
+  const { limit, json } = options, runs = sorted(files, options);
   using jobs = new Jobs(entry);
   const consent = hostConsent(options.allowHost), features: Record<Kind, RunFeatures[]> = { good: [], bad: [] };
   for (const { kind, file } of runs) {
@@ -84,9 +84,9 @@ async function compare(files: readonly string[], options: CompareOptions, entry:
   const compared = compareRuns(features.good, features.bad), { good, bad } = { good: features.good.length, bad: features.bad.length };
   if (json) {
     const { exact, features: all } = compared;
-    const shown = all.slice(0, rows).map(({ time, ...one }) => ({ ...one, ns: String(Math.round(time)) }));
+    const shown = all.slice(0, limit).map(({ time, ...one }) => ({ ...one, ns: String(Math.round(time)) }));
     output(`${documentText(COMPARE_RUNS, { good, bad, exact, found: all.length, features: shown })}\n`);
-  } else output(comparisonText(compared, { good, bad }, rows));
+  } else output(comparisonText(compared, { good, bad }, limit));
   return compared.exact ? ExitCode.Done : ExitCode.Failed;
 }
 
@@ -111,12 +111,12 @@ function sorted(files: readonly string[], { good = [], bad = [] }: CompareOption
   return runs;
 }
 
-function comparisonText({ exact, features }: RunComparison, runs: Record<Kind, number>, rows: number): string {
+function comparisonText({ exact, features }: RunComparison, runs: Record<Kind, number>, limit: number): string {
   const lines = [`${runs.bad} bad runs, ${runs.good} good runs`];
   if (!exact) lines.push("nothing occurs in all bad runs and in no good one, or the other way round");
   if (!exact && features.length > 0) lines.push("closest:");
-  for (const one of features.slice(0, rows)) lines.push(featureText(one, runs));
-  if (features.length > rows) lines.push(`and ${features.length - rows} more; --rows NUMBER prints more`);
+  for (const one of features.slice(0, limit)) lines.push(featureText(one, runs));
+  if (features.length > limit) lines.push(`and ${features.length - limit} more; --limit ROWS prints more`);
   return lines.map((line) => `${line}\n`).join("");
 }
 

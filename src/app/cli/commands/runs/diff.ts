@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { diffTarmac } from "./diff-tarmac.ts";
-import { jsonOption } from "../../common/common-options.ts";
+import { jsonOption, RenamedOption } from "../../common/common-options.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { inline, output, report } from "../../common/print.ts";
@@ -43,7 +43,7 @@ const TARMAC = ".tarmac";
 
 interface DiffOptions {
   readonly json?: true | undefined;
-  readonly rows: number;
+  readonly limit: number;
   readonly vm?: string | undefined;
   readonly allowHost?: readonly string[] | undefined;
   readonly anyway?: boolean | undefined;
@@ -55,7 +55,10 @@ export function registerDiff(program: Command, { entry, exit }: CommandContext):
     .description("compare two recordings, snapshots or traces, and show the first difference")
     .argument("<a>", `${KINDS.join(", ")} (${hintText(hint("trace export", "trace.ndjson"))})`)
     .argument("<b>", "another file of the same kind, or for a recording FILE.tarmac: what another machine executed")
-    .option("--rows <number>", "snapshots: number of differences to print of each kind; all are counted", parseWhole(0, 1e9), ROWS)
+    .addOption(
+      new RenamedOption("--limit <rows>", "snapshots: print at most this many differences of each kind; all are counted", "--rows")
+        .argParser(parseWhole(0, 1e9)).default(ROWS),
+    )
     .option("--vm <vm>", "FILE.tarmac: the VM that it is of (default: the primary VM)")
     .addOption(hostOption())
     .addOption(anywayOption)
@@ -71,7 +74,7 @@ ${exitsText(EXITS)}
 
 Examples:
   el2 diff good.rec bad.rec
-  el2 diff before.snap after.snap --rows 100
+  el2 diff before.snap after.snap --limit 100
   el2 diff monday.ndjson tuesday.ndjson --json
   el2 diff bug.rec model.tarmac`,
     )
@@ -168,14 +171,14 @@ function upToOnePlace(first: Recording, second: Recording): [Recording, Recordin
   return [{ ...first, until }, { ...second, until }];
 }
 
-async function diffSaved(a: string, b: string, { json, rows, allowHost, anyway }: DiffOptions, entry: URL): Promise<boolean> {
+async function diffSaved(a: string, b: string, { json, limit, allowHost, anyway }: DiffOptions, entry: URL): Promise<boolean> {
   const consent = hostConsent(allowHost);
   const [first, second] = [await readNamedSnapshot(a, consent, { anyway }), await readNamedSnapshot(b, consent, { anyway })];
   const files = [{ path: a, bytes: first.bytes, plan: first.plan }, { path: b, bytes: second.bytes, plan: second.plan }] as const;
   using progress = new Progress("reading the snapshots", "pages");
   const diff = await progress.during(runJob(entry, {
     name: "snapshots",
-    input: { files, rows },
+    input: { files, rows: limit },
     plans: [first.plan, second.plan],
     hear: ({ done, all }) => progress.at(done, all),
   }));
@@ -202,7 +205,7 @@ function snapshotText({ equal, headers: [first, second], groups, memory }: Snaps
       lines.push(`  ${[id, ...field === null ? [] : [field]].join("  ")}  ${inline(first)} | ${inline(second)}`);
     }
     const shown = new Set(rows.map(({ id }) => id)).size;
-    if (shown < differ) lines.push(`  and ${differ - shown} more; --rows NUMBER prints more`);
+    if (shown < differ) lines.push(`  and ${differ - shown} more; --limit ROWS prints more`);
   }
   if (memory.differ) lines.push(`memory: ${memory.differ} of ${memory.of} pages differ`);
   for (const { vms, pages, ipas, pa, first, second } of memory.places) {

@@ -17,9 +17,9 @@ Deno.test("compare-runs names the injected fault of the bad runs first, as text 
     assert.equal(text.code, 0, text.stderr);
     assert.match(
       text.stdout,
-      /^1 bad runs, 1 good runs\n {2}bad {3}1\/1 bad 0\/1 good .* rule injected inject:1[^]*--rows NUMBER prints more\n$/,
+      /^1 bad runs, 1 good runs\n {2}bad {3}1\/1 bad 0\/1 good .* rule injected inject:1[^]*--limit ROWS prints more\n$/,
     );
-    const json = JSON.parse((await el2("compare-runs", "--good", good, "--bad", bad, "--rows", "1", "--json")).stdout);
+    const json = JSON.parse((await el2("compare-runs", "--good", good, "--bad", bad, "--limit", "1", "--json")).stdout);
     assert.deepEqual([json.good, json.bad, json.exact, json.features.length, json.features[0].kind], [1, 1, true, 1, "event"]);
     const equal = await el2("compare-runs", "--good", good, "--bad", good);
     assert.equal(equal.code, 1);

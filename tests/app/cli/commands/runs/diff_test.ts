@@ -62,11 +62,11 @@ Deno.test("diff of two snapshots names registers, objects, pages and fields in w
 
     runTo(system, 2_000_000);
     save(d, system, plan);
-    const text = await el2("diff", a, d, "--rows", "2");
+    const text = await el2("diff", a, d, "--limit", "2");
     assert.equal(text.code, 1, text.stderr);
     assert.match(text.stdout, /^the snapshots differ: t=8\.\d+ and t=\d+\.\d+, 300000 and 2000000 instructions$/m);
     assert.match(text.stdout, /^vcpu\.regs: \d+ of \d+ differ$/m);
-    assert.match(text.stdout, /^ {2}and \d+ more; --rows NUMBER prints more$/m);
+    assert.match(text.stdout, /^ {2}and \d+ more; --limit ROWS prints more$/m);
     assert.match(text.stdout, /^memory: \d+ of \d+ pages differ$/m);
     assert.ok(text.stdout.split("\n").length < 50, text.stdout);
   }));
