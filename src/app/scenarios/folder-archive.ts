@@ -44,17 +44,22 @@ export class FolderArchive {
 
   /**
    * Adds the content of a folder below a place of the guest.
+   * @param empty names in the folder whose content is left out
    * @throws UserError that names what cannot be read, or cannot be in a guest
    */
-  addContent(folder: string, place: string): void {
+  addContent(folder: string, place: string, empty: readonly string[] = []): void {
     const below = place.split("/").filter((name) => name !== "").join("/");
     this.addFolder(below);
-    this.#addContent(folder, below);
+    this.#addContent(folder, below, empty);
   }
 
-  #addContent(folder: string, below: string): void {
+  #addContent(folder: string, below: string, empty: readonly string[] = []): void {
     const names = named(folder, () => [...Deno.readDirSync(folder)].map(({ name }) => name)).sort();
-    for (const name of names) this.#addNamed(`${folder}/${name}`, below === "" ? name : `${below}/${name}`);
+    for (const name of names) {
+      const path = below === "" ? name : `${below}/${name}`;
+      if (empty.includes(name)) this.addFolder(path);
+      else this.#addNamed(`${folder}/${name}`, path);
+    }
   }
 
   #addNamed(source: string, path: string): void {

@@ -30,6 +30,9 @@ const RUN_KSELFTEST = "run_kselftest.sh";
 /** Shells of a root file system, by the layouts of distributions. */
 const SHELLS = ["bin/sh", "usr/bin/sh"];
 
+/** Folders of a root that a guest fills: a root that was made by root has devices in /dev. */
+const MOUNTED = ["dev", "proc", "run", "sys"];
+
 /**
  * PID 1 of a folder without /init: a shell on the console, with what a distribution mounts first.
  */
@@ -87,11 +90,11 @@ export async function ramdiskOf(choice: RootChoice): Promise<Ramdisk> {
 }
 
 function addRoot(archive: FolderArchive, root: string): void {
-  archive.addContent(placeOf(root), "");
+  archive.addContent(placeOf(root), "", MOUNTED);
   if (!SHELLS.some((path) => archive.has(path))) {
     throw new UserError(`root ${root}: it has no /bin/sh`, "name the folder of a root file system");
   }
-  for (const path of ["dev", "proc", "root", "sys", "tmp"]) archive.addFolder(path);
+  for (const path of [...MOUNTED, "root", "tmp"]) archive.addFolder(path);
   // The kernel opens the console before anything is mounted.
   if (!archive.has("dev/console")) archive.add({ path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 });
   if (!archive.has("init")) archive.add({ path: "init", kind: "file", permissions: 0o755, data: new TextEncoder().encode(INIT) });

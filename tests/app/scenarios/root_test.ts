@@ -37,6 +37,9 @@ async function fill(folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/root/bin`, { recursive: true });
   await Deno.writeFile(`${folder}/root/bin/sh`, fileIn(await Deno.readFile(`${guest}/initrd`), "bin/busybox"), { mode: 0o755 });
   for (const name of ["mount", "cat"]) await Deno.symlink("sh", `${folder}/root/bin/${name}`);
+  // The guest has its own devices.
+  await Deno.mkdir(`${folder}/root/dev`);
+  await new Deno.Command("mkfifo", { args: [`${folder}/root/dev/initctl`] }).output();
   await Deno.mkdir(`${folder}/tests/deep`, { recursive: true });
   await Deno.writeTextFile(`${folder}/tests/deep/run_kselftest.sh`, TEST, { mode: 0o755 });
   await Deno.mkdir(`${folder}/over/opt`, { recursive: true });
@@ -95,6 +98,8 @@ Deno.test("what is missing of a root, an overlay or a command is refused with it
       '{ image = "Image", root = "none" }': /:3: boot: .*\/none: no such file/,
       '{ image = "Image", root = "over" }': /:3: boot: root .*\/over: it has no \/bin\/sh; name the folder of a root file system$/,
       '{ root = "debian", overlay = ["over", "gone"] }': /:3: boot: .*\/gone: no such file/,
+      '{ root = "debian", overlay = ["root"] }':
+        /:3: boot: .*\/root\/dev\/initctl: is not a file, a folder or a link; remove it from the folder$/,
       '{ root = "debian", overlay = { "tests" = "over" } }': /:3:\d+: .*is not an absolute path/,
     };
     for (const [boot, says] of Object.entries(refused)) {
