@@ -276,8 +276,11 @@ function failed(path: readonly string[], message: string, details: readonly stri
   return { path, result: "failed", message, ...details.length > 0 && { details } };
 }
 
-/** Adds the cases of a report. */
-function reportCases(report: Report, path: readonly string[], cases: KtapCase[]): void {
+/**
+ * Adds the cases of a report.
+ * @param isSkipped its test was, in the middle: those of the plan that follow were not run
+ */
+function reportCases(report: Report, path: readonly string[], cases: KtapCase[], isSkipped = false): void {
   const { plan, skip, bail, tests } = report;
   const seen = new Set<number>();
   for (const test of tests) {
@@ -291,7 +294,7 @@ function reportCases(report: Report, path: readonly string[], cases: KtapCase[])
   for (const orphan of report.inner) reportCases(orphan, orphan.name === undefined ? path : [...path, orphan.name], cases);
   if (bail !== undefined) cases.push(failed([...path, "Bail out!"], bail === "" ? "the tests were given up" : bail));
   else if (plan === 0 && tests.length === 0) cases.push({ path, result: "skipped", ...skip && { message: skip } });
-  else gapCases(report, path, cases);
+  else if (!isSkipped) gapCases(report, path, cases);
 }
 
 /** The parts of a plan that have no result. */
@@ -319,7 +322,8 @@ function testCases(test: Test, path: readonly string[], cases: KtapCase[]): void
   const own = [...path, nameOf(test)], before = cases.length;
   for (const report of test.inner) {
     // A kselftest runs programs, each with a report that has no name but the test's.
-    reportCases(report, report.name === undefined || report.name === test.name ? own : [...own, report.name], cases);
+    const within = report.name === undefined || report.name === test.name ? own : [...own, report.name];
+    reportCases(report, within, cases, test.directive === "skip");
   }
   const hasCases = cases.length > before;
   if (isFine(test)) {
