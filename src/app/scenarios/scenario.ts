@@ -280,9 +280,21 @@ function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | und
   }
   const [kind] = kinds;
   const result = v.safeParse(STEPS[kind], raw, { abortPipeEarly: true });
-  for (const issue of result.issues ?? []) addIssue(errors, path, issue, kind);
-  if (!result.success) return undefined;
+  if (!result.success) {
+    // The issue of a union is that nothing fits; in a table it is known what does not.
+    const table = tableIssues(kind, raw), where = table.length > 0 ? [...path, kind] : path;
+    for (const issue of table.length > 0 ? table : result.issues) addIssue(errors, where, issue, kind);
+    return undefined;
+  }
   return { kind, line: errors.positions.key([...path, kind])?.line ?? 0, ...result.output } as Step;
+}
+
+/** The issues of a value that may be a name or a table, and is a table. */
+function tableIssues(kind: StepKind, raw: object): readonly v.BaseIssue<unknown>[] {
+  const value = Object.entries(raw).find(([key]) => key === kind)?.[1];
+  const isTable = typeof value === "object" && value !== null && !Array.isArray(value);
+  const table = kind === "boot" ? primary : kind === "run" ? kselftest : undefined;
+  return isTable && table ? v.safeParse(table, value, { abortPipeEarly: true }).issues ?? [] : [];
 }
 
 /** @param kind of a step: a key that is missing is reported there */

@@ -58,6 +58,18 @@ Deno.test("each wrong scenario says what, where and what there is", () => {
     /^x\.toml:5:\d+: expect_diagnosis .*is not a verdict; did you mean "spins"\?.*deadlocked/,
   );
   assert.match(wrong(`sede = 1\n${HEAD}`)[0], /^x\.toml:1:1: unknown key "sede"; did you mean "seed"/);
+  const inTable = (boot: string) => wrong(`el2_test = 1\n[[step]]\nboot = ${boot}\n`)[0];
+  assert.match(
+    inTable('{ root = "debian", overlay = "tests" }'),
+    /^x\.toml:3:\d+: overlay is neither a list of folders nor a table of them$/,
+  );
+  assert.match(inTable('{ image = "a", memroy = "1GiB" }'), /^x\.toml:3:\d+: unknown key "memroy"/);
+  assert.match(inTable('{ image = "a", cpus = 9 }'), /^x\.toml:3:\d+: cpus .*1\.\.8/);
+  assert.match(inTable("5"), /^x\.toml:3:\d+: boot is neither a name nor a table with an image$/);
+  assert.match(
+    wrong(`${HEAD}[[step]]\nrun = { kselftests = ["a"] }\n`)[0],
+    /^x\.toml:5:\d+: (unknown key "kselftests"|kselftest is missing)/,
+  );
   const many = wrong(`${HEAD}[[step]]\nat = 5\n[[step]]\nat = "x"\n`);
   assert.equal(many.length, 2, "all at once");
 });
