@@ -27,9 +27,11 @@ interface Breakpoint extends Terms {
   readonly group: BreakpointGroup;
   /** Finds its addresses in a VM. */
   readonly find: (vm: string) => Promise<FoundCode>;
-  /** The one VM that it is for. */
+  /** The one VM that it is for; without a VM of that name, a module of any VM's kernel. */
   readonly only: string | undefined;
   places: readonly CodePlace[];
+  /** Whether one of them was in a module of a kernel: it moves when the kernel loads it again. */
+  inModule: boolean;
   /**
    * VMs that had not mapped code at its places yet. A kernel that moves itself has other places
    * once it is mapped.
@@ -53,6 +55,7 @@ interface WantedBreakpoint {
 interface FoundCode {
   readonly addresses: readonly bigint[];
   readonly line?: number;
+  readonly inModule?: boolean;
   /** The reason if there are none. */
   readonly message?: string;
 }
@@ -85,7 +88,10 @@ const EVENT_NAMES: Readonly<Record<string, (rest: string) => string>> = {
   "hvc:": (rest) => `kind=hvc name=${rest}`,
   "rpc:": (rest) => `kind=rpc name=${rest}`,
 };
-/** `VM:NAME`: a function of one VM. Names of C++ and Rust have `::`. */
+/**
+ * `VM:NAME` or `MODULE:NAME`: a function of one VM, or of a module in any. Names of C++ and Rust
+ * have `::`.
+ */
 const FUNCTION_OF_VM = /^([a-z][a-z0-9-]*):(?!:)(.+)$/;
 const WATCHES: Readonly<Record<string, WatchKind>> = { read: "read", write: "write", readWrite: "access" };
 /** Conditions of one place that the machine evaluates. */
@@ -112,9 +118,19 @@ export class Breakpoints {
   #here: (Breakpoint | DataBreakpoint)[] = [];
   /** Filters of the exception request, and of function breakpoints. */
   #events: { filters: readonly string[]; named: readonly string[] } = { filters: [], named: [] };
+  /** Where kernels have loaded a module, by VM, while a breakpoint waits for one or is in one. */
+  readonly #loads = new Map<string, bigint>();
 
-  /** @param current the vCPU that an address without a name means */
-  constructor(readonly target: DapTarget, readonly threads: Threads, readonly current: () => number) {}
+  /**
+   * @param current the vCPU that an address without a name means
+   * @param changed called with those that have a place now
+   */
+  constructor(
+    readonly target: DapTarget,
+    readonly threads: Threads,
+    readonly current: () => number,
+    readonly changed: (breakpoints: readonly DebugProtocol.Breakpoint[]) => void,
+  ) {}
 
   /** Breakpoints of a source file. */
   async setSource(path: string, guestPath: string, wanted: readonly Arguments[]): Promise<DebugProtocol.Breakpoint[]> {
@@ -144,8 +160,8 @@ export class Breakpoints {
     const set = await this.#replace(
       "function",
       code.map((one) => {
-        const [, only, name] = FUNCTION_OF_VM.exec(one.text("name")) ?? ["", undefined, one.text("name")];
-        return { terms: termsOf(one), find: (vm) => this.#function(vm, name), only };
+        const name = one.text("name"), [, of, rest = name] = FUNCTION_OF_VM.exec(name) ?? [];
+        return { terms: termsOf(one), find: (vm) => this.#function(vm, vm === of ? rest : name), only: of };
       }),
     );
     code.forEach((one, index) => answers.set(one, set[index]));
@@ -221,6 +237,10 @@ export class Breakpoints {
 
   /** Whether a vCPU of a VM that is about to execute this instruction stops there again. */
   has(vm: string, pc: bigint): boolean {
+    return this.#loads.get(vm) === pc || this.#isWanted(vm, pc);
+  }
+
+  #isWanted(vm: string, pc: bigint): boolean {
     return this.#code.some(({ places }) => places.some((place) => place.vm === vm && place.address === pc));
   }
 
@@ -234,10 +254,17 @@ export class Breakpoints {
    * place until now.
    */
   async placeIn(vm: string): Promise<DebugProtocol.Breakpoint[]> {
+    const changed = await this.#placeAgain(vm, (one) => one.unmapped.has(vm));
+    await this.#awaitModules(vm);
+    return changed;
+  }
+
+  /** Sets those without a place in a VM, and some of those with one. */
+  async #placeAgain(vm: string, also: (one: Breakpoint) => boolean): Promise<DebugProtocol.Breakpoint[]> {
     const changed: DebugProtocol.Breakpoint[] = [];
     for (const one of this.#code) {
       const before = one.places.filter((place) => place.vm === vm);
-      if (before.length && !one.unmapped.has(vm)) continue;
+      if (before.length && !also(one)) continue;
       const isNew = one.places.length === 0;
       one.places = one.places.filter((place) => place.vm !== vm);
       const answer = await this.#place(one, [vm]);
@@ -246,6 +273,23 @@ export class Breakpoints {
       if (isNew && answer.verified) changed.push(answer);
     }
     return changed;
+  }
+
+  #isFor({ only }: Breakpoint, vm: string): boolean {
+    return only === undefined || only === vm || !this.threads.vms.includes(only);
+  }
+
+  /** Stops a VM for a moment where its kernel loads a module, if a breakpoint depends on that. */
+  async #awaitModules(vm: string): Promise<void> {
+    const waits = (one: Breakpoint) => one.group !== "instruction" && this.#isFor(one, vm) && !one.places.some((place) => place.vm === vm);
+    const isWanted = this.#code.some((one) => one.inModule || waits(one));
+    const code = isWanted ? await this.target.query({ table: "code", args: { at: `${vm}:${LOADS}`, size: 1 } }) : undefined;
+    const at = code && code.error === undefined ? BigInt(rowsOf(CODE, code)[0].address) : undefined, before = this.#loads.get(vm);
+    if (at === before) return;
+    this.#loads.delete(vm);
+    if (before !== undefined) await this.#remove([{ vm, address: before }]);
+    if (at === undefined || (await this.target.ask({ kind: "insert-breakpoint", vm, address: at })).kind !== "done") return;
+    this.#loads.set(vm, at);
   }
 
   /** The machine leaves a stop. The way back over one takes its hit back. */
@@ -260,6 +304,7 @@ export class Breakpoints {
    */
   async reached(stop: DapStop, isBack: boolean): Promise<Reached> {
     const vcpu = this.threads.nameOf(stop.vcpu), at = this.threads.vmOf(stop.vcpu);
+    if (stop.cause === "breakpoint" && stop.pc === this.#loads.get(at)) this.changed(await this.#placeAgain(at, (one) => one.inModule));
     const here: readonly (Breakpoint | DataBreakpoint)[] = stop.cause === "watchpoint"
       ? this.#data.filter(({ vm, address, length }) =>
         vm === at && stop.watch && stop.watch.address >= address && stop.watch.address < address + BigInt(length)
@@ -317,10 +362,11 @@ export class Breakpoints {
     await this.#remove(old.flatMap(({ places }) => places));
     const answers: DebugProtocol.Breakpoint[] = [];
     for (const [index, { terms, find, only }] of wanted.entries()) {
-      const one: Breakpoint = { ...terms, id: this.#next++, group, find, only, places: [], unmapped: new Set(), hits: 0 };
+      const one: Breakpoint = { ...terms, id: this.#next++, group, find, only, places: [], inModule: false, unmapped: new Set(), hits: 0 };
       this.#code.push(one);
       answers.push({ ...more[index], ...await this.#place(one, this.threads.vms) });
     }
+    for (const vm of this.threads.vms) await this.#awaitModules(vm);
     return answers;
   }
 
@@ -350,11 +396,12 @@ export class Breakpoints {
     const places: CodePlace[] = [], messages: string[] = [];
     let reference: string | undefined, line: number | undefined;
     for (const vm of vms) {
-      if (one.only !== undefined && one.only !== vm) continue;
+      if (!this.#isFor(one, vm)) continue;
       const found = await one.find(vm);
       one.unmapped.delete(vm);
+      one.inModule ||= found.inModule ?? false;
       if (found.addresses.length && !await this.#isMapped(vm, found.addresses[0])) one.unmapped.add(vm);
-      if (found.message !== undefined) messages.push(found.message);
+      if (found.message !== undefined && (one.only ?? vm) === vm) messages.push(found.message);
       for (const address of found.addresses) {
         const answer = await this.#arm(vm, address, one);
         if (answer.kind === "refused") messages.push(answer.message);
@@ -368,7 +415,10 @@ export class Breakpoints {
     if (reference !== undefined) {
       return { id: one.id, verified: true, instructionReference: reference, ...line !== undefined && { line } };
     }
-    const message = messages.slice(0, MESSAGES).join("; ") || `no VM ${one.only ?? ""} executes instructions yet`.replace("  ", " ");
+    const nobody = one.only === undefined
+      ? "no VM executes instructions yet"
+      : `no VM ${one.only} executes instructions yet, and no kernel has loaded a module ${one.only}`;
+    const message = messages.slice(0, MESSAGES).join("; ") || nobody;
     return { id: one.id, verified: false, message };
   }
 
@@ -380,17 +430,22 @@ export class Breakpoints {
     const answer = await this.target.query({ table: "code.lines", args: { at: `${vm}:${path}:${line}` } });
     if (answer.error !== undefined) return { addresses: [], message: answer.error };
     const rows = rowsOf(LINES, answer);
-    return { addresses: rows.map(({ address }) => BigInt(address)), line: rows[0]?.line };
+    return { addresses: rows.map(({ address }) => BigInt(address)), line: rows[0]?.line, inModule: isInModule(rows[0]?.symbol) };
   }
 
   async #function(vm: string, name: string): Promise<FoundCode> {
     const at = `${vm}:${name}`;
     const code = await this.target.query({ table: "code", args: { at, size: 1 } });
     if (code.error !== undefined) return { addresses: [], message: code.error };
-    const entry = BigInt(rowsOf(CODE, code)[0].address);
-    return { addresses: [await bodyOf(this.target, vm, entry) ?? entry] };
+    const [{ address, symbol }] = rowsOf(CODE, code), entry = BigInt(address);
+    return { addresses: [await bodyOf(this.target, vm, entry) ?? entry], inModule: isInModule(symbol) };
   }
 }
+
+/** The function that a kernel calls when a module is in its place, before its code. */
+const LOADS = "parse_args";
+/** Whether a symbol is that of a module: `name+0x10 [module]`. */
+const isInModule = (symbol: string | null | undefined) => symbol?.endsWith("]") ?? false;
 
 /** Instructions that make room on the stack. */
 const PROLOGUE = /^(sub\s+sp, sp, |st[pr]\s.*\[sp, #-\d+\]!)/;

@@ -326,7 +326,8 @@ export class DapSession {
   }
 
   #debuggeeOf(target: DapTarget): Debuggee {
-    const current = () => this.#stop?.vcpu ?? 0, threads = this.#threads, breakpoints = new Breakpoints(target, threads, current);
+    const current = () => this.#stop?.vcpu ?? 0, threads = this.#threads;
+    const breakpoints = new Breakpoints(target, threads, current, (changed) => this.#changed(changed));
     return {
       target,
       memory: new Memory(target, threads, current),
@@ -400,7 +401,11 @@ export class DapSession {
   }
 
   async #placeBreakpoints(vm: string): Promise<void> {
-    for (const breakpoint of await this.#machine.breakpoints.placeIn(vm)) this.#event("breakpoint", { reason: "changed", breakpoint });
+    this.#changed(await this.#machine.breakpoints.placeIn(vm));
+  }
+
+  #changed(breakpoints: readonly DebugProtocol.Breakpoint[]): void {
+    for (const breakpoint of breakpoints) this.#event("breakpoint", { reason: "changed", breakpoint });
   }
 
   async #restart(): Promise<undefined> {

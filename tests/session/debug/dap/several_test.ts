@@ -71,7 +71,7 @@ Deno.test("the vCPUs of all VMs are threads: each VM has the breakpoints of its 
     assert.deepEqual(functions.breakpoints.map(({ verified, message }) => [verified, message]), [
       [true, undefined],
       [false, 'vm:counter has no symbol "leaf"; list its symbols with el2 symbols counter'],
-      [false, "no VM nobody executes instructions yet"],
+      [false, "no VM nobody executes instructions yet, and no kernel has loaded a module nobody"],
     ]);
     await client.ask("setFunctionBreakpoints", { breakpoints: [] });
     const entry = client.event("stopped");
