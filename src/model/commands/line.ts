@@ -74,8 +74,9 @@ function typedIn({ name: command, args }: Command, given: readonly ShellWord[]):
 function typedWords(command: Pick<Command, "name" | "args">, given: readonly ShellWord[]): Typed {
   const names = Object.keys(command.args).filter((name) => command.args[name].form === "word"), [only] = names;
   // `inject rpc nth=1 -> NOMEM`: one rule, though its blanks are not quoted.
-  if (names.length === 1 && command.args[only].many && command.args[only].kind.phrase && !given.some(({ quoted }) => quoted)) {
-    return given.length === 0 ? {} : { [only]: [given.map(({ text }) => text).join(" ")] };
+  if (names.length === 1 && command.args[only].kind.phrase && !given.some(({ quoted }) => quoted)) {
+    const phrase = given.map(({ text }) => text).join(" ");
+    return given.length === 0 ? {} : { [only]: command.args[only].many ? [phrase] : phrase };
   }
   const { typed, left } = wordsFor(command, given.map(({ text }) => text));
   if (left.length > 0) throw new ArgumentError(`${pathOf(command)}: ${JSON.stringify(left[0])} is one word too many`);

@@ -106,10 +106,9 @@ export const ON = command("on", {
 });
 
 export const MARK = command("mark", {
-  doc:
-    "mark the point of a session's run that is shown, for el2 back --mark; recordings, and the recording that is replayed, keep the marks; without a name: list them",
+  doc: "mark the point of a session's run that is shown, for el2 back --mark; recordings keep marks; without a name: list them",
   args: {
-    name: maybe(markNote, "a name (letters, digits, - _ and .), or a text, from which the name follows; a mark with this name moves here"),
+    name: maybe(markNote, "one word, or a text from which the name follows; moves a mark of that name"),
     by: option(author, "who makes the mark", { value: "name" }),
   },
   right: "notes",

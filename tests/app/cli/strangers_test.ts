@@ -328,7 +328,7 @@ for (const [name, of] of Object.entries(LAUNCHES)) {
 
 /** Texts of tools for agents that name no file. */
 const NO_PATHS = ("about address append arguments at by code columns event expect expression fields filter for hex id inject " +
-  "kinds mark matching memory name object payload remove rule section select send session size start target task timeout to type until value vm what")
+  "kinds mark matching memory name object payload remove rule section send session size start target task timeout to type until value vm what")
   .split(" ");
 
 Deno.test("each argument of a tool for agents that names a file is one of the working folder, or allowed", () =>

@@ -33,6 +33,10 @@ Deno.test("words of a shell: quotes, backslashes, what is still open; nothing is
 Deno.test("options: =VALUE, letters, repeated ones, -- before words that look like options", () => {
   const values = (line: string) => readLine(line, COMMANDS)?.values;
   assert.equal(values("who mq:1 --size=8")?.size, 8);
+  const note = { name: "here-it-is-lost", text: "here it is lost" };
+  for (const line of ["mark here it is lost --by ann", 'mark "here it is lost" --by ann']) {
+    assert.deepEqual(values(line), { name: note, by: "ann" });
+  }
   assert.deepEqual(values("break --at a:main --at b:main")?.at, ["a:main", "b:main"]);
   assert.equal(values("logs -f")?.follow, true);
   assert.equal(values("input wheel host -- -3")?.what, "-3");

@@ -23,6 +23,7 @@ import {
 } from "../../../model/commands/argument.ts";
 import type { Command } from "../../../model/commands/command.ts";
 import { choice, idOf, place, PLACES_IN_MEMORY, text, whole } from "../../../model/commands/kinds.ts";
+import { LINK } from "../../../model/commands/link.ts";
 import { listArguments, narrowed, ONE_VM } from "../../../model/commands/lists.ts";
 import { hintFor, pathOf } from "../../../model/commands/words.ts";
 import { type Query, readQuery } from "../../../model/queries/query.ts";
@@ -89,8 +90,8 @@ function isTable({ name, args, ask, steps }: Command): boolean {
 /** Whether a command only changes something, and says so. */
 const isChange = ({ right, steps, done: said, ask }: Command) => right === "changes" && steps !== undefined && said !== undefined && !ask;
 
-/** Commands that are tools by their own names. */
-const OWN: readonly Command[] = COMMANDS.filter((command) => !isTable(command) && !isChange(command));
+/** Commands that are tools by their own names. A link is made for people; tools take one. */
+const OWN: readonly Command[] = COMMANDS.filter((command) => !isTable(command) && !isChange(command) && command.name !== LINK.name);
 
 const TABLE_TOOLS: readonly Tool[] = [
   tool({

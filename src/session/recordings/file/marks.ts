@@ -24,8 +24,8 @@ export function keepMarks(path: string, added: readonly Mark[], bytes = readToEn
     const refused = addMark(all, mark);
     if (refused !== undefined) throw new RecordingError(`${path}: ${refused}`);
   }
-  const lines = runLines(bytes), last = lines.pop();
-  lines.push(...[...all.values()].map((mark) => encodePlain({ at: end.at, mark })), ...last === undefined ? [] : [last]);
+  const run = runLines(bytes), last = run.length - 1, marked = [...all.values()].map((mark) => encodePlain({ at: end.at, mark }));
+  const lines = run.slice(0, last).concat(marked, run.slice(last));
   const text = `${lines.join("\n")}\n`;
   writeWhole(path, `${text}${encodePlain({ sha256: node.crypto.createHash("sha256").update(text).digest("hex") })}\n`);
 }

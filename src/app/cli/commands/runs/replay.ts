@@ -28,7 +28,7 @@ const parseEnd = (text: string) => text === "end" ? text : parsePlaceOfRun(text)
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
   withExits(program.command("replay"), EXITS)
     .description("replay a recording: the same run, instruction for instruction")
-    .argument("<file>", `recording, or a link to a place of it (${hintText(hint("link"))})`)
+    .argument("<file>", `recording, or a link (${hintText(hint("link"))})`)
     .option(
       "--verify",
       "compare memory and consoles with the recorded ones at the end, too; registers are always compared, every 10,000,000 instructions",
