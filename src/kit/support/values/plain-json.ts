@@ -5,7 +5,8 @@ import { decodeBase64, encodeBase64 } from "./base64.ts";
 
 /** Text of a value of plain data. */
 export function encodePlain(value: unknown): string {
-  // Most messages have nothing to mark. A function that looks at each value takes several times as long.
+  // Most messages have nothing to mark. A function that looks at each value takes several times as
+  // long.
   return hasMarked(value) ? JSON.stringify(value, marked) : JSON.stringify(value);
 }
 
