@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
 import { REPORT_KINDS, type ReportKind } from "../../src/model/queries/facts/kernel-report.ts";
 import { type KernelReport, reportsIn } from "../../src/inside/linux/structures/reports.ts";
+import { readLog, readLogAfter } from "../../src/inside/linux/structures/log.ts";
 import { Reading } from "../../src/inside/linux/kernel/reading.ts";
 import { RAM_BASE } from "../../src/machine/hardware/memory-map.ts";
 import { CopiedMemory } from "../inside/linux/copied-memory.ts";
@@ -220,12 +221,12 @@ const SAMPLES: { readonly [K in ReportKind]: ReportLines } = {
   },
 };
 
-/** The reports in the log. */
-function reportsOf({ system }: Debian): readonly KernelReport[] {
+/** The memory of its kernel. */
+function readingOf({ system }: Debian): Reading {
   const [{ registers }] = system.symbols.vcpus("host"), physical = new CopiedMemory(system.machine.ram.bytes(RAM_BASE, 256 << 20));
   const place = { ttbr1: registers.getRegister("TTBR1_EL1"), tcr: registers.getRegister("TCR_EL1") };
   const kernel = learnedKernel({ physical, registers: place, tables: system.symbols.all("host") });
-  return reportsIn(new Reading("host", kernel, kernel.memory(physical)));
+  return new Reading("host", kernel, kernel.memory(physical));
 }
 
 Deno.test("a report of each kind is known by its form, with its task, place, CPU and device; and not if a program writes it", async () => {
@@ -235,7 +236,7 @@ Deno.test("a report of each kind is known by its form, with its task, place, CPU
     sayBySysinfo(debian, lines);
     debian.type("sysinfo\n");
     debian.run(ASKED);
-    const found = reportsOf(debian);
+    const found = reportsIn(readingOf(debian));
     assert.deepEqual(found.map(({ kind }) => kind), kinds);
     for (const one of found) assert.ok(fits(one, SAMPLES[one.kind].values), JSON.stringify(one));
     written.type("kmsg\n");
@@ -246,7 +247,7 @@ Deno.test("a report of each kind is known by its form, with its task, place, CPU
       const { facility, text } = written.rows("linux.log").at(-1)!;
       assert.deepEqual([facility, text], [1, line]);
     }
-    assert.deepEqual(reportsOf(written), []);
+    assert.deepEqual(reportsIn(readingOf(written)), []);
     assert.ok(verdictOn(written).healthy);
   }
 });
@@ -274,4 +275,18 @@ Deno.test("a kernel whose memory is damaged has failed; one that warns of a refe
     "reference-count",
     /a reference count that is wrong: task init \(1\) at take\+0x14 \[ring\]; way out: find in take/,
   );
+});
+
+Deno.test("of a log that has grown by more than an answer reads, the last records count", async () => {
+  const debian = (await waiting()).copy();
+  sayBySysinfo(debian, SAMPLES["list-corruption"].lines);
+  debian.type("sysinfo\n");
+  debian.run(ASKED);
+  const reading = readingOf(debian), all = readLog(reading).map(({ sequence }) => sequence), most = 5;
+  const later = readLogAfter(reading, undefined, most) ?? assert.fail();
+  assert.deepEqual(later.rows.map(({ sequence }) => sequence), all.slice(-most));
+  assert.deepEqual(readLogAfter(reading, later.place, most)?.rows, []);
+  // A record that the ring has elsewhere, or another one there: all is read again.
+  const other = { number: later.place!.number, t: later.place!.t + 1n };
+  assert.deepEqual(readLogAfter(reading, other, all.length)?.rows.map(({ sequence }) => sequence), all);
 });

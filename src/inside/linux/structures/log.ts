@@ -62,11 +62,15 @@ export interface LaterLog {
   readonly oldest: number | undefined;
 }
 
-/** The records after a place up to the first that is not finished, the oldest first. */
-export function readLogAfter(reading: Reading, place: LogPlace | undefined): LaterLog | undefined {
+/**
+ * The records after a place up to the first that is not finished, the oldest first: the last ones,
+ * if there are more.
+ */
+export function readLogAfter(reading: Reading, place: LogPlace | undefined, most: number): LaterLog | undefined {
   return reading.tried(OF, () => {
     const ring = ringOf(reading), continues = place !== undefined && timeAt(reading, ring, place.number) === place.t;
-    const numbers = numbersIn(continues ? { ...ring, first: place.number + 1n & NUMBER } : ring);
+    const after = continues ? place.number + 1n & NUMBER : ring.first, isLong = (ring.last - after & NUMBER) >= BigInt(most);
+    const numbers = numbersIn({ ...ring, first: isLong ? ring.last - BigInt(most - 1) & NUMBER : after });
     let last = continues ? place : undefined;
     const rows: LogRow[] = [];
     for (const number of last?.number === ring.last ? [] : numbers) {
