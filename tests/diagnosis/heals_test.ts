@@ -113,7 +113,7 @@ heals("healed by the priority of its rivals", STARVED, async () => {
 
 /** Wrong configurations, the way out of each, and the change as it says it. */
 const FIXED: Readonly<Record<string, readonly [told: RegExp, change: (text: string, told: RegExpExecArray) => string]>> = {
-  "a size without a unit": [/use for example "(\w+)"/, (text, [, size]) => text.replace('"4"', `"${size}"`)],
+  "a size without a unit": [/memory "4" is outside (\w+)\.\./, (text, [, size]) => text.replace('"4"', `"${size}"`)],
   "a misspelled key": [/did you mean "(\w+)"/, (text, [, key]) => text.replace("memroy", key)],
   "a driver that cannot run vCPUs": [/give vm "x" (schedule = "own") and (devices = \[\])/, (text, [, ...keys]) => text + keys.join("\n")],
   "a priority above its owner's": [/use -\d+\.\.(-\d+)/, (text, [, most]) => text.replace("priority = 10", `priority = ${most}`)],
