@@ -63,7 +63,7 @@ export class Dump {
 
   /** Bytes of memory that its files say they have, and end before. */
   get missing(): number {
-    return this.files.reduce((sum, { missing }) => sum + missing, 0);
+    return Math.ceil(this.files.reduce((sum, { missing }) => sum + missing, 0) / PAGE_SIZE) * PAGE_SIZE;
   }
 }
 

@@ -105,6 +105,20 @@ Deno.test("registers, stacks, symbols, code and tables of a core file are the ma
   }
 });
 
+Deno.test("a file that is cut short has the memory up to there, and says what it lacks", () => {
+  const lime = limeOf(new Uint8Array(4 * MiB).fill(0x33), MiB), inspector = opened(one(lime.subarray(0, 3 * MiB + 64)));
+  assert.match(
+    String(inspector.answer({ table: "vm.ls", args: {} }).rows[0].doing),
+    /^3MiB of memory \(LiME dump\), of which the file lacks 1MiB at its end$/,
+  );
+  const last = RAM + 3 * MiB;
+  assert.equal(inspector.answer({ table: "mem.read", args: { at: `pa:0x${(last - 16).toString(16)}`, size: 16 } }).error, undefined);
+  assert.match(
+    inspector.answer({ table: "mem.read", args: { at: `pa:0x${last.toString(16)}`, size: 16 } }).error ?? "",
+    /is not in the dump/,
+  );
+});
+
 Deno.test("without a kernel there are its memory and what it cannot say", () => {
   const inspector = opened(one(new Uint8Array(8 * MiB).fill(0x5a), 0x8000_0000));
   assert.match(JSON.stringify(inspector.answer({ table: "mem.read", args: { at: "pa:0x80000010", size: 16 } }).rows), /5a 5a 5a/);

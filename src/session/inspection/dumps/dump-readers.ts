@@ -10,6 +10,7 @@ import { isInHalf, UPPER_HALF } from "../../../kit/formats/page-tables.ts";
 import { asciiText, bytesText } from "../../../kit/support/text/byte-text.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
+import { formatSize } from "../../../kit/support/text/units.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 import { KiB, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { Work } from "../../../kit/support/values/work.ts";
@@ -55,7 +56,8 @@ export function checkVm(vm: string | undefined): void {
   if (vm !== undefined && withKind("vm", vm) !== vmId(DUMP)) throw new QueryError(`no ${withKind("vm", vm)}`, `there is ${vmId(DUMP)}`);
 }
 
-function readVm({ dump, cpus, kernel }: DumpSystem): RowOf<typeof VMS> {
+function readVm({ dump, cpus }: DumpSystem): RowOf<typeof VMS> {
+  const memory = dump.memory.runs.reduce((sum, { size }) => sum + size, 0);
   return {
     id: vmId(DUMP),
     vmid: null,
@@ -67,7 +69,7 @@ function readVm({ dump, cpus, kernel }: DumpSystem): RowOf<typeof VMS> {
     vcpus: cpus.length,
     cpu: 0,
     instructions: "0",
-    memory: dump.memory.runs.reduce((sum, { size }) => sum + size, 0),
+    memory,
     exit: null,
     ended: null,
     why: null,
@@ -75,7 +77,9 @@ function readVm({ dump, cpus, kernel }: DumpSystem): RowOf<typeof VMS> {
     input_refused: null,
     input_way_out: null,
     healthy: true,
-    doing: `memory ${kernel ? "of a Linux" : "without a Linux"} (${dump.form})`,
+    doing: `${formatSize(memory)} of memory (${dump.form})${
+      dump.missing ? `, of which the file lacks ${formatSize(dump.missing)} at its end` : ""
+    }`,
   };
 }
 

@@ -13,7 +13,6 @@ import { socketPath } from "../../../../session/control/places.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
 import { LINUX_TABLES } from "../../../../model/queries/linux-tables.ts";
 import { VMS } from "../../../../model/queries/tables.ts";
-import { formatSize } from "../../../../kit/support/text/units.ts";
 import { wayOutText } from "../../../../kit/support/text/way-out.ts";
 import { resolve } from "node:path";
 
@@ -56,6 +55,6 @@ async function found(session: string): Promise<string> {
   using open = await openSession({ session, readOnly: true });
   const [vm] = rowsOf(VMS, await open.asker.ask({ table: "vm.ls", args: {} }));
   const [kernel] = rowsOf(LINUX_TABLES["linux.ls"], await open.asker.ask({ table: "linux.ls", args: {} }));
-  const memory = `${formatSize(Number(vm?.memory ?? 0))} of memory, ${vm?.vcpus ? `registers of ${vm.vcpus} CPUs` : "no registers"}`;
+  const memory = `${vm?.doing}, ${vm?.vcpus ? `registers of ${vm.vcpus} CPUs` : "no registers"}`;
   return kernel ? `${memory}, Linux ${kernel.release}` : `${memory}, no Linux kernel was found`;
 }

@@ -13,7 +13,7 @@ Deno.test("a dump is a session that stands: it is asked, listed and ended, and w
     assert.equal(open.code, 0, open.stderr);
     assert.match(
       open.stderr,
-      /session low\.bin: 24KiB of memory, no registers, no Linux kernel was found; show it with el2 attach low\.bin/,
+      /session low\.bin: 24KiB of memory \(raw memory\), no registers, no Linux kernel was found; show it with el2 attach low\.bin/,
     );
     try {
       assert.match((await run("ls")).stdout, /^low\.bin .* paused /m);
