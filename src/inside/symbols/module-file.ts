@@ -126,7 +126,9 @@ export class ModuleFile {
     for (const [section, of] of votes) bases.set(section, [...of].reduce((best, one) => one[1] > best[1] ? one : best)[0]);
     for (const [index, { name }] of this.#sections.entries()) {
       const address = sections.get(name);
-      if (address !== undefined && this.#isLoaded(index) && !bases.has(index)) bases.set(index, address);
+      if (address === undefined || !this.#isLoaded(index) || bases.has(index)) continue;
+      // The kernel still lists sections of an initialization that is over: others may be there now.
+      if (table.module?.parts.some(({ start, end }) => address >= start && address < end)) bases.set(index, address);
     }
     return bases;
   }

@@ -84,10 +84,12 @@ Deno.test("a module's file, placed by the names that the kernel has, has the lin
     const scope = info?.scopeAt(INIT);
     assert.equal(scope && info?.nameOf(scope.function), "poke_init");
 
-    // Its initialization is over: that code has no address, and nothing is named there.
+    // Its initialization is over: that code has no address, and nothing is named there, though the
+    // kernel still lists the section.
     const symbols = loaded.table.symbols.filter(({ name }) => name !== "poke_init");
     const later = {
       ...loaded,
+      sections: new Map([...sections, [".init.text", INIT]]),
       table: new SymbolTable(symbols, "module poke", { name: "poke", parts: [{ start: TEXT, end: BSS + 0x1000n }] }),
     };
     const placed = file.at(later), line = SOURCE.split("\n").findIndex((text) => text.includes("poke_write(count)")) + 1;
