@@ -23,7 +23,7 @@ function fits({ kind, optional, words }: Column, value: unknown): boolean {
   if (value === null && optional) return true;
   if (kind === "detail") return value !== undefined;
   if (kind === "list") return Array.isArray(value) && value.every((one) => typeof one === "string");
-  if (words && !(words as readonly unknown[]).includes(value)) return false;
+  if (words && !words.some((word) => word === value)) return false;
   switch (TYPES[kind]) {
     case "string":
       return typeof value === "string";
