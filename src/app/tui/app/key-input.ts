@@ -28,11 +28,20 @@ export class KeyInput {
   /** Takes a key; a click on the name of a key, wherever a frame has one, is this key. */
   press(key: Key): void {
     const { name, x = -1, y = -1 } = key;
+    if (name === "Release") return this.#release(x, y);
     const keys = name === "Click" ? this.takers().pressedAt({ x, y }) : undefined;
     // A key in the frame of a pane is for this pane.
     if (keys === undefined) return this.#press(key);
     if (!this.state.overlay && !this.state.session.lost) this.takers().mouse.focusAt(x, y);
     for (const name of keys.split(" ")) this.#press({ name, bytes: new Uint8Array() });
+  }
+
+  /** The end of a click is part of it: what the click was answered with stays. */
+  #release(x: number, y: number): void {
+    const { state } = this;
+    if (!state.overlay && !state.session.lost) this.takers().mouse.press("Release", x, y);
+    state.see();
+    state.port.changed(true);
   }
 
   #press(key: Key): void {

@@ -108,7 +108,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     const own = this.options.right?.();
     if (own) right.push([...own]);
     if (stream) {
-      if (!this.#following) right.push([{ text: "G", role: "accent", bold: true }, { text: " follows", role: "dim" }]);
+      if (!this.#following) right.push(keyPieces("G", "follows"));
       else if (this.#past) right.push([{ text: "until then", role: "dim" }]);
       else right.push([{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }]);
     }

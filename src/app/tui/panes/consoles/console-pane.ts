@@ -5,7 +5,7 @@ import { ConsoleView } from "./console-view.ts";
 import { MergedConsoles } from "./merged-consoles.ts";
 import type { Title } from "../../look/box.ts";
 import type { Pane, PaneState } from "../pane.ts";
-import type { Piece } from "../../look/pieces.ts";
+import { keyPieces, type Piece } from "../../look/pieces.ts";
 import { type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
 
@@ -125,10 +125,7 @@ export class ConsolePane implements Pane {
     }
     if (back === 0) return { ...about, right: [[{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }]] };
     const away: Piece[] = [{ text: `${back} rows back`, role: "dim" }];
-    const follow: Piece[] = [{ text: `${unseen} new, `, role: "dim" }, { text: "G", role: "accent", bold: true }, {
-      text: " follows",
-      role: "dim",
-    }];
+    const follow: Piece[] = [{ text: `${unseen} new, `, role: "dim" }, ...keyPieces("G", "follows")];
     return { ...about, right: [away, follow] };
   }
 

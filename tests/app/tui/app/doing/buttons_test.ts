@@ -105,3 +105,18 @@ Deno.test("what lies below a box takes no click through it", async () => {
   await rig.type(click(x, y + 4));
   assert.match(await rig.text(), /type to search/);
 });
+
+Deno.test("the answer to a click stays when the button is let go", async () => {
+  const rig = new Rig(120, 36);
+  await rig.keys("y");
+  await clickAt(rig, "i  id");
+  assert.match(await rig.text(), /copied: vm:\w+/);
+});
+
+Deno.test("a click on what a list or a console says of following follows", async () => {
+  const rig = new Rig(120, 36);
+  await rig.keys("7");
+  await rig.keys("k");
+  await clickAt(rig, "G follows");
+  assert.match(await rig.text(), /Requests to the Resource Manager =.*o follows/);
+});
