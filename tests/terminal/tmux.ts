@@ -35,6 +35,26 @@ export class TmuxTerminal implements AsyncDisposable {
     await this.keys("-l", `\x1b[<0;${x + 1};${y + 1}M\x1b[<0;${x + 1};${y + 1}m`);
   }
 
+  /** Presses the mouse's left button at a cell, moves to another, and releases it there. */
+  async drag([fromX, fromY]: readonly [x: number, y: number], [toX, toY]: readonly [x: number, y: number]): Promise<void> {
+    await this.keys("-l", `\x1b[<0;${fromX + 1};${fromY + 1}M\x1b[<32;${toX + 1};${toY + 1}M\x1b[<0;${toX + 1};${toY + 1}m`);
+  }
+
+  /** Turns the mouse's wheel at a cell, counted from 0. */
+  async wheel(x: number, y: number, direction: "up" | "down"): Promise<void> {
+    await this.keys("-l", `\x1b[<${direction === "up" ? 64 : 65};${x + 1};${y + 1}M`);
+  }
+
+  /**
+   * The cell at which a text, or a pattern, begins: the first from the top that is on the screen
+   * within `seconds`.
+   */
+  async place(text: RegExp, seconds = 90): Promise<readonly [x: number, y: number]> {
+    const lines = (await this.until(text, seconds)).split("\n"), y = lines.findIndex((line) => text.test(line));
+    if (y < 0) throw new Error(`${text} is in no line:\n${lines.join("\n")}`);
+    return [lines[y].search(text), y];
+  }
+
   /** Sets an option of tmux for all of its windows. */
   async set(option: string, value: string): Promise<void> {
     await this.#run(["set-option", "-g", option, value]);
