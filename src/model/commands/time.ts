@@ -106,10 +106,10 @@ export const ON = command("on", {
 });
 
 export const MARK = command("mark", {
-  doc: "mark the point of a session's run that is shown, for el2 back --mark; recordings keep marks; without a name: list them",
+  doc: "mark the point of a session's run that is shown; recordings keep marks; without a name: list them",
   args: {
-    name: maybe(markNote, "one word, or a text from which the name follows; moves a mark of that name"),
-    by: option(author, "who makes the mark", { value: "name" }),
+    name: maybe(markNote, "a word, or a text from which its name follows; moves a mark of that name"),
+    by: option(author, "who marks it", { value: "name" }),
   },
   right: "notes",
   needs: [["by", "name"]],

@@ -12,7 +12,7 @@ import { way } from "../../../../kit/support/text/way-out.ts";
 
 export function registerRecord(program: Command, { exit }: CommandContext): void {
   program.command("record")
-    .description("save the run of a session so far as a recording; run, boot and snapshot load record theirs with --record")
+    .description("save the run of a session so far as a recording; run and boot have --record")
     .argument("<file>", "recording to write")
     .addOption(sessionOption)
     .addHelpText("after", examplesText(["record bug.rec", "record bug.rec --session phone", "replay bug.rec --verify"]))

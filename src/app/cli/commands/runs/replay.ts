@@ -31,11 +31,11 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .argument("<file>", `recording, or a link (${hintText(hint("link"))})`)
     .option(
       "--verify",
-      "compare memory and consoles with the recorded ones at the end, too; registers are always compared, every 10,000,000 instructions",
+      "compare memory and consoles at the end, too; registers are compared every 10,000,000 instructions",
     )
     .option(
       "--to <place>",
-      `stop at a place of the run: ${PLACES_OF_RUN}, or the "end"; with --tui, begin near it if the session or an earlier replay kept states there`,
+      `stop at a place of the run: ${PLACES_OF_RUN}, or the "end"`,
       parseEnd,
     )
     .option("--tui", "show the screens (default: consoles as text)")
