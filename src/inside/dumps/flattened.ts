@@ -80,16 +80,14 @@ function piecesOnce(name: string, pieces: readonly Piece[]): Piece[] {
     const end = piece.place + piece.size, first = firstAfter(kept, piece.place);
     let after = first;
     while (after < kept.length && kept[after].place < end) after++;
-    const parts: Piece[] = [];
-    for (const old of kept.slice(first, after)) {
-      if (old.place < piece.place) parts.push({ ...old, size: piece.place - old.place });
-      const rest = old.place + old.size - end;
-      if (rest > 0) parts.push({ place: end, size: rest, at: old.at + old.size - rest });
-    }
+    const begun = kept[first], ended = kept[after - 1];
+    const before = after > first && begun.place < piece.place ? { ...begun, size: piece.place - begun.place } : undefined;
+    const rest = after > first ? ended.place + ended.size - end : 0;
     left -= kept.length - first;
     if (left < 0) throw new DumpError(`${name}: its pieces are in no order`, "put it together: makedumpfile -R DUMP < FILE");
-    const low = parts.filter(({ place }) => place < piece.place), high = parts.filter(({ place }) => place >= end);
-    kept.splice(first, after - first, ...low, piece, ...high);
+    kept.splice(first, after - first, piece);
+    if (rest > 0) kept.splice(first + 1, 0, { place: end, size: rest, at: ended.at + ended.size - rest });
+    if (before) kept.splice(first, 0, before);
   }
   return kept;
 }

@@ -90,7 +90,7 @@ function isTable({ name, args, ask, steps }: Command): boolean {
 /** Whether a command only changes something, and says so. */
 const isChange = ({ right, steps, done: said, ask }: Command) => right === "changes" && steps !== undefined && said !== undefined && !ask;
 
-/** Commands that are tools by their own names. A link is made for people; tools take one. */
+/** Commands that are tools by their own names. Tools take links, and make none. */
 const OWN: readonly Command[] = COMMANDS.filter((command) => !isTable(command) && !isChange(command) && command.name !== LINK.name);
 
 const TABLE_TOOLS: readonly Tool[] = [
