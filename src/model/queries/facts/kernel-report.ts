@@ -27,7 +27,7 @@ const LOG = hint("linux log");
 const loop = (at: string) => `find the loop in ${at}; cond_resched() in long loops`;
 const stack = (at: string) => way`see what ${at} does: its stack is in ${LOG}`;
 const damage = (at: string) => way`fix ${at}: what it found, and its stack, are in ${LOG}`;
-const disk = () => way`see the disk's image, its faults and its queue: ${hint("vm devices")}`;
+const disk = () => way`check the disk's image; its faults are in ${hint("inject", { list: true })}`;
 
 const FORMS = {
   // These last until something ends them.
@@ -54,7 +54,7 @@ const FORMS = {
     what: "a workqueue lockup: work waits, and no worker takes it",
     holds: "repeated",
     alone: true,
-    wayOut: () => way`find the work that does not end: ${hint("linux stack")} of the kworkers, and the list in ${LOG}`,
+    wayOut: () => way`find the work that does not end: kworkers are in ${hint("linux ps", { threads: true })}, pending works in ${LOG}`,
   },
   "hung-task": {
     begins: [/^INFO: task (?<name>.{1,15}):(?<pid>\d+) blocked (?:in I\/O wait )?for more than (?<seconds>\d+) seconds\./],
@@ -166,7 +166,7 @@ const FORMS = {
     what: "a network card that does not send",
     holds: "over",
     alone: true,
-    wayOut: () => way`see its queue and its interrupt: ${hint("vm devices")}`,
+    wayOut: () => way`see whether its interrupt arrives: ${hint("irq ls")}`,
   },
   "watchdog-left": {
     begins: [/^watchdog: watchdog\d+: watchdog did not stop!/],

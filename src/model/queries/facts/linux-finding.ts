@@ -345,8 +345,12 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
   "program-deadlock": () => "take these mutexes in the same order in each thread",
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
-  "hung": ({ task, holder, disk }) =>
-    way`see ${disk ? "the disk's queue (vm devices), and " : ""}its stack: ${hint("linux stack", (holder?.task ?? task).pid)}`,
+  "hung": ({ task, holder, disk }) => {
+    const stack = hint("linux stack", (holder?.task ?? task).pid);
+    return disk
+      ? way`see whether the disk's interrupt arrives with ${hint("irq ls")}, and its stack: ${stack}`
+      : way`see its stack: ${stack}`;
+  },
   "console-unregistered": ({ drivers, deferred }) =>
     drivers.length
       ? way`give a ramdisk that loads the module for ${drivers.join(", ")}, or build the kernel with it; its messages are in ${LOG}`
