@@ -129,7 +129,6 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   until: FILTERS,
   port: ["0", "1", "65536"],
   seed: ["1", "-1"],
-  rows: ["1", "3"],
   memory: ["64MiB", "3", "1"],
 };
 

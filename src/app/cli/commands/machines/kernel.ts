@@ -5,7 +5,6 @@ import type { CommandContext } from "../../common/command.ts";
 import { type Exits, exitsText, offering, withExits } from "../../common/command-tree.ts";
 import { displayed, showSession } from "../../start/show.ts";
 import { checked } from "../../start/plans/planned.ts";
-import { kernelTree, treeRamdisk } from "../../start/plans/kernel-tree.ts";
 import { planOf } from "../../../configuration/plan-run.ts";
 import { PRIMARY_CONSOLE } from "../../../../model/plans/plan.ts";
 
@@ -37,6 +36,7 @@ Examples:
   el2 kernel ../linux/build`,
     )
     .action(async (folder) => {
+      const { kernelTree, treeRamdisk } = await import("../../start/plans/kernel-tree.ts");
       const tree = await kernelTree(folder), ramdisk = await treeRamdisk(tree);
       const devices = [{ kind: "9p", folder, mode: "ro" }];
       const host = { kind: "image", kernel: tree.image, initrd: RAMDISK, cmdline: "console=ttyAMA0", devices };

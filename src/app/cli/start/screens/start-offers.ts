@@ -32,6 +32,8 @@ const LEARN = [
   ["13-where-does-the-time-go.md", "where the time goes: functions, call stacks, coverage"],
   ["14-good-runs-and-bad-runs.md", "a test fails sometimes: what only bad runs have"],
   ["15-does-not-come-up.md", "a Linux does not come up: from nothing to the cause"],
+  ["16-selftests-in-ci.md", "selftests of a kernel in CI, each a case of the report"],
+  ["17-send-the-place.md", "send a colleague the place: links, marks and packed recordings"],
 ] as const;
 
 /** Sessions that answer. */
