@@ -2,7 +2,6 @@
 
 import { giveUpRights, giveUpServices } from "../../../src/session/worker/given-up.ts";
 
-Deno.permissions.revokeSync({ name: "read" }); // a worker of el2 begins with fewer than its process
 giveUpServices();
 giveUpRights();
 setTimeout(() => globalThis.postMessage("runs"), 20);
