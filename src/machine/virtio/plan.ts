@@ -163,7 +163,17 @@ export type DevicePlan =
   | { readonly kind: "balloon" }
   | { readonly kind: "input"; readonly type: InputType };
 
-/** Bytes that a sector of a disk can have. */
+/**
+ * Bytes that a sector of a disk can have.
+ *
+ * ```ts
+ * import type { DevicePlan, SectorSize } from "@el2/el2";
+ *
+ * const sector: SectorSize = 4096;
+ * const disk: DevicePlan = { kind: "block", image: "disk.img", mode: "overlay", sector };
+ * console.log(disk.kind);
+ * ```
+ */
 export type SectorSize = 512 | 4096;
 export const SECTOR_SIZES: readonly SectorSize[] = [512, 4096];
 
