@@ -129,15 +129,25 @@ export class WholeFile implements Disposable {
  */
 function targetOf(path: string, { onlyFile, fresh, isPlace }: WholeOptions): { target: string; there: Deno.FileInfo | undefined } {
   if (path === "") throw new Deno.errors.NotFound("a file has a name");
-  const info = lstatIfThere(path), isKernels = path.startsWith(KERNELS);
+  const info = lookAt(path), isKernels = path.startsWith(KERNELS);
   if (info && fresh) throw new Deno.errors.AlreadyExists("File exists");
   if (isPlace && !isKernels) checkPlace(path, info);
   const target = info?.isSymlink ? leadsTo(path) : path;
   if (target === undefined) throw new UnusableTarget("is a link that leads nowhere", "name another file");
-  const there = target.startsWith(KERNELS) ? Deno.statSync(target) : lstatIfThere(target);
+  const there = target.startsWith(KERNELS) ? Deno.statSync(target) : lookAt(target);
   if (there?.isDirectory) throw isFolder();
   if (there && !there.isFile && onlyFile) throw new UnusableTarget("is not a regular file", "name another file");
   return { target, there };
+}
+
+/** @throws UnusableTarget for a device that Deno gives only to programs with all rights */
+function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return lstatIfThere(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new UnusableTarget("is a device to which el2 has no right", "name another file");
+  }
 }
 
 /** @throws NotOurs if there is a link on the way, or in its place */
