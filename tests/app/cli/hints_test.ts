@@ -45,7 +45,7 @@ Deno.test("each command in a way out of a fact takes the arguments that it is gi
     Object.entries(waysOut as Record<string, (fact: never) => WayOut | undefined>).filter(([code]) => code !== "reported")
       .map(([, one]) => one)
   );
-  // What a kernel reports has ways out by its kind, which is a word of this table.
+  // Reports of a kernel have ways out by their kind, which is a word of this table.
   const reported = Object.values(KERNEL_REPORTS).map(({ wayOut }) => wayOut);
   const hints = [...write, ...reported, ...Object.values(CAPABILITY_WAYS_OUT)].flatMap((one) => hintsOf(one(ANY)))
     .filter(({ command }) => typeof command === "string");
