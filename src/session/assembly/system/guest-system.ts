@@ -425,7 +425,7 @@ export class GuestSystem implements System, Inspected {
     }
   }
 
-  /** A place of code for a stop rule. */
+  /** A vCPU for a step, and the name of its VM. */
   #steppable(id: string): { vm: string; vcpu: Vcpu } {
     const vcpu = new View(this, new Looks()).findVcpu(id);
     if (vcpu.native || !vcpu.addressSpace) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
