@@ -8,7 +8,7 @@ import { imageBytes } from "../../kit/formats/image-bytes.ts";
 import type { ReadAt } from "../../kit/formats/zstd.ts";
 import { isQcow2, Qcow2 } from "../../kit/formats/qcow2.ts";
 import { cacheFolder } from "../../kit/support/files/cache.ts";
-import { writeFully } from "../../kit/support/files/write-all.ts";
+import { writePart } from "../../kit/support/files/write-all.ts";
 import { GiB, KiB } from "../../kit/support/values/sizes.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
 import { UserError } from "../../kit/support/problem.ts";
@@ -146,8 +146,7 @@ class HoledFile implements Disposable {
     for (let from = 0; from < bytes.length; from += HOLE) {
       const piece = bytes.subarray(from, from + HOLE);
       if (piece.every((byte) => byte === 0)) continue;
-      this.#file.seekSync(at + from, Deno.SeekMode.Start);
-      writeFully(this.#file, piece);
+      writePart(this.#file, at + from, piece);
     }
     this.#end = at + bytes.length;
   }

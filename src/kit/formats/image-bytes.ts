@@ -1,7 +1,7 @@
 // A file as the bytes of a disk image.
 
 import { readPart } from "../support/files/open-file.ts";
-import { writeFully } from "../support/files/write-all.ts";
+import { writePart } from "../support/files/write-all.ts";
 import type { ImageBytes } from "./qcow2-disk.ts";
 
 export function imageBytes(file: Deno.FsFile): ImageBytes {
@@ -13,10 +13,7 @@ export function imageBytes(file: Deno.FsFile): ImageBytes {
       if (offset >= end()) return new Uint8Array();
       return readPart(file, offset, size);
     },
-    write(offset, bytes) {
-      file.seekSync(offset, Deno.SeekMode.Start);
-      writeFully(file, bytes);
-    },
+    write: (offset, bytes) => writePart(file, offset, bytes),
     flush: () => file.syncDataSync(),
     size: end,
   };

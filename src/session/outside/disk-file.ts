@@ -7,7 +7,7 @@ import { imageBytes } from "../../kit/formats/image-bytes.ts";
 import { Qcow2Disk } from "../../kit/formats/qcow2-disk.ts";
 import { UnsavableError } from "../state/parts.ts";
 import { cannotRead } from "../../kit/support/files/named-file.ts";
-import { writeFully } from "../../kit/support/files/write-all.ts";
+import { writePart } from "../../kit/support/files/write-all.ts";
 import type { BlockBacking } from "../../machine/virtio/block/backing.ts";
 import { problemOf, UserError } from "../../kit/support/problem.ts";
 
@@ -183,8 +183,7 @@ export class DiskFile implements FileDisk {
   }
 
   write(offset: number, from: Uint8Array): void {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    writeFully(this.#file, from);
+    writePart(this.#file, offset, from);
   }
 
   flush(): void {

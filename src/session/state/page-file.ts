@@ -2,7 +2,7 @@
 // and its content goes with the process.
 
 import type { Page } from "./page-map.ts";
-import { writeFully } from "../../kit/support/files/write-all.ts";
+import { writePart } from "../../kit/support/files/write-all.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { SlotReader } from "./slot-reader.ts";
 
@@ -86,8 +86,7 @@ export class PageFile {
     while (end < pages.length && end - first < RUN && slots[end] === slots[end - 1] + 1) end++;
     const bytes = (this.#run ??= new Uint8Array(RUN * PAGE_SIZE)).subarray(0, (end - first) * PAGE_SIZE);
     for (let index = first; index < end; index++) bytes.set(pages[index].bytes, (index - first) * PAGE_SIZE);
-    this.file.seekSync(slots[first] * PAGE_SIZE, Deno.SeekMode.Start);
-    writeFully(this.file, bytes);
+    writePart(this.file, slots[first] * PAGE_SIZE, bytes);
     return end;
   }
 }

@@ -20,8 +20,14 @@ export function writeFully(writer: SyncWriter, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
 }
 
+/** Writes all of `bytes` into a file from `at` on. */
+export function writePart(file: Deno.FsFile, at: number, bytes: Uint8Array): void {
+  file.seekSync(at, Deno.SeekMode.Start);
+  writeFully(file, bytes);
+}
+
 /**
- * The same, for the user.
+ * Writes all of `bytes` for the user.
  * @param what for display: `--record bug.rec`
  * @throws WriteFailure; Deno.errors.BrokenPipe without a reader
  */
