@@ -32,6 +32,9 @@ const ENDINGS = ["jump", "condition", "call", "return", "indirect"] as const;
 /** Stands for what is undefined: numbers of instructions are far smaller. */
 const NONE = 0x7fff_ffff;
 
+/** Index of the number of parts; the memory and the operations of this computer are before it. */
+const PARTS_AT = 2;
+
 /** All that the bytes of a module follow from, besides the program itself. */
 export type CodeSignature = Int32Array<ArrayBuffer>;
 
@@ -48,8 +51,6 @@ export function signatureOf({ minimum }: ImportedMemory, parts: readonly RegionP
           out.push(ending.to);
           break;
         case "condition":
-          out.push(ending.to, ending.next);
-          break;
         case "call":
           out.push(ending.to ?? NONE, ending.next);
           break;
@@ -65,11 +66,11 @@ export function signatureOf({ minimum }: ImportedMemory, parts: readonly RegionP
 }
 
 /**
- * The parts with a signature, in `memory` and of instructions that are translated. Words after the
+ * The parts that a signature was made of; all of their instructions are translated. Words after the
  * last part, which say what CPU it is of, are not read.
  */
 export function partsFrom(signature: CodeSignature, instructions: Instructions): RegionPart[] {
-  let at = 0;
+  let at = PARTS_AT;
   const next = () => signature[at++], list = <T>(read: () => T) => Array.from({ length: next() }, read);
   const instruction = (): RegionInstruction => {
     const found = instructions.translatable(next());
@@ -94,7 +95,6 @@ export function partsFrom(signature: CodeSignature, instructions: Instructions):
       }
     }
   };
-  at = 2;
   return list((): RegionPart => {
     const blocks = list((): Block => {
       const first = next(), count = next(), kind = ENDINGS[next()];
