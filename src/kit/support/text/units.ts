@@ -11,6 +11,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1
 /** Input of `parseSize` and `parseDuration`, as regular expressions for schemas. */
 export const SIZE_PATTERN = "^(0x[0-9a-fA-F]{1,13}|\\d+(\\.\\d+)? ?[KMGT]?(i?B)?)$";
 export const DURATION_PATTERN = `^\\d+(\\.\\d+)? ?(${Object.keys(DURATION_UNITS).join("|")})$`;
+const DURATION = new RegExp(DURATION_PATTERN);
 
 /**
  * Bytes of a size such as `256MiB`, `1.5G`, `4096` or `0x1000`; undefined if it is not one, or no
@@ -24,9 +25,8 @@ export function parseSize(text: string): number | undefined {
 
 /** Nanoseconds of a duration such as `10s` or `1.5ms`, rounded; undefined if it is not one. */
 export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([a-z]+)$/.exec(text);
-  if (!match || !Object.hasOwn(DURATION_UNITS, match[2])) return undefined;
-  return safe(Math.round(Number(match[1]) * DURATION_UNITS[match[2]]));
+  const match = DURATION.exec(text);
+  return match ? safe(Math.round(Number.parseFloat(text) * DURATION_UNITS[match[2]])) : undefined;
 }
 
 const safe = (value: number) => Number.isSafeInteger(value) ? value : undefined;
@@ -41,5 +41,5 @@ export function formatSize(bytes: number): string {
 
 /** A range of bytes: small ones are counted. */
 export function sizeRangeText(minimum: number, maximum: number): string {
-  return maximum < 2 ** 20 ? `${minimum}..${maximum} bytes` : `${minimum === 0 ? 0 : formatSize(minimum)}..${formatSize(maximum)}`;
+  return maximum < MiB ? `${minimum}..${maximum} bytes` : `${minimum === 0 ? 0 : formatSize(minimum)}..${formatSize(maximum)}`;
 }
