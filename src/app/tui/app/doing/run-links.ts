@@ -33,11 +33,12 @@ export class RunLinks {
 
   /** Shows the screen and the row of a link. */
   open({ screen, select, filter }: LinkedScreens): void {
-    const { windows, say } = this.app, key = SCREENS.find(({ name }) => name === screen)?.key;
+    const { windows, navigation, say } = this.app, key = SCREENS.find(({ name }) => name === screen)?.key;
     if (key !== undefined) windows.show(key);
-    const place = select === undefined ? undefined : placeOf(select);
-    if (select !== undefined && (place?.screen === key || key === undefined)) this.app.navigation.jump(select);
-    else if (select !== undefined && windows.focus instanceof TablePane) windows.focus.select(select);
+    if (select !== undefined) {
+      if (key === undefined || placeOf(select)?.screen === key) navigation.jump(select);
+      else if (windows.focus instanceof TablePane) windows.focus.select(select);
+    }
     const pane = this.#filtered;
     if (filter === undefined) return;
     if (!pane) return say(`/${filter}: nothing on this screen can be filtered`, "bad");
