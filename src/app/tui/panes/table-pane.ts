@@ -98,10 +98,10 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     const right: Piece[][] = [];
     if (this.#sort) right.push([{ text: `by ${this.#sort.column}${this.#sort.reverse ? ", reversed" : ""}`, role: "dim" }]);
     if (this.#left) right.push([{ text: `${this.#left} column${this.#left > 1 ? "s" : ""} left`, role: "dim" }]);
-    // A filter that nobody has set is what the pane is for.
-    const chosen = this.filterText !== (this.options.filter ?? ""), some = shown < this.#rows.length;
-    if (chosen && this.filterText) right.push([{ text: `/${this.filterText}`, role: "accent" }]);
-    if (chosen && this.filterText || some) right.push([{ text: `${shown} of ${this.#rows.length}`, role: "dim" }]);
+    // The pane's own filter selects its subject, and is not shown.
+    const chosen = this.filterText === this.options.filter ? "" : this.filterText;
+    if (chosen) right.push([{ text: `/${chosen}`, role: "accent" }]);
+    if (chosen || shown < this.#rows.length) right.push([{ text: `${shown} of ${this.#rows.length}`, role: "dim" }]);
     if (this.#dropped) right.push([{ text: `${this.#dropped} older gone`, role: "dim" }]);
     const { folds } = this.options;
     if (folds && this.#foldedRows > 0) right.push(keyPieces("v", `${this.#foldedRows} ${folds.what} folded`));
