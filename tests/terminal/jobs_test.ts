@@ -1,10 +1,9 @@
 // Jobs of people at the screens, in a real terminal, with a look at the result.
 
 import assert from "node:assert/strict";
-import { el2With } from "../app/cli/program.ts";
-import { el2Command } from "../support/el2.ts";
 import { eventually } from "../support/eventually.ts";
 import { LONG } from "../support/long.ts";
+import { run, session, shell } from "./demo-session.ts";
 import { type Act, BY_KEYS, BY_MOUSE, type Job, type Step } from "./jobs.ts";
 import { TmuxTerminal } from "./tmux.ts";
 
@@ -15,21 +14,6 @@ const OF_CI: readonly string[] = [
 ];
 
 const OVERVIEW = /Virtual machines \d[^]*▌ *E +hello[^]*\? help/;
-
-/** A session of the demo, and its environment, ended with its scope. */
-async function session(): Promise<{ readonly folder: string; readonly env: Record<string, string> } & AsyncDisposable> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
-  const env = { XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: `${folder}/state`, LANG: "C.UTF-8" };
-  assert.equal((await el2With(env, "up", "demo", "--name", "s")).code, 0);
-  return {
-    folder,
-    env,
-    async [Symbol.asyncDispose]() {
-      await el2With(env, "down", "s");
-      await Deno.remove(folder, { recursive: true });
-    },
-  };
-}
 
 async function perform(terminal: TmuxTerminal, act: Act): Promise<void> {
   if ("keys" in act) return await terminal.keys(...act.keys);
@@ -52,17 +36,17 @@ async function follow(terminal: TmuxTerminal, steps: readonly Step[]): Promise<v
   }
 }
 
-async function doJob(terminal: TmuxTerminal, s: Awaited<ReturnType<typeof session>>, job: Job): Promise<void> {
+async function doJob(terminal: TmuxTerminal, folder: string, job: Job): Promise<void> {
   await terminal.resize(...job.size);
   // Each begins with hello selected, in the pane of VMs.
   await terminal.keys(":vm:hello", "Enter");
   await terminal.until(OVERVIEW);
   await follow(terminal, job.steps);
   const { prints, writes, copies } = job;
-  if (prints) await eventually(async () => (await el2With(s.env, ...prints[0], "--session", "s")).stdout, (text) => prints[1].test(text));
+  if (prints) await eventually(async () => (await run(folder, ...prints[0], "--session", "s")).stdout, (text) => prints[1].test(text));
   if (writes) {
     await eventually(
-      () => Deno.readTextFile(`${s.folder}/${writes[0]}`).catch(() => undefined),
+      () => Deno.readTextFile(`${folder}/${writes[0]}`).catch(() => undefined),
       (text) => text !== undefined && writes[1].test(text),
     );
   }
@@ -75,21 +59,20 @@ const WAYS = [["keys alone", BY_KEYS], ["the mouse", BY_MOUSE]] as const;
 Deno.test("jobs of people at the screens are done by keys alone, and by the mouse", async (t) => {
   for (const name of OF_CI) assert.ok(WAYS.some(([, jobs]) => jobs.some(({ job }) => job === name)), name);
   await using s = await session();
-  const set = Object.entries(s.env).map(([name, value]) => `${name}=${value}`).join(" ");
-  const command = `cd ${s.folder} && exec env ${set} ${el2Command("attach", "s").map((one) => `'${one}'`).join(" ")}`;
+  const command = `cd ${s.folder} && exec env ${shell(s.folder, "attach", "s")}`;
   let terminal: TmuxTerminal | undefined;
   for (const [way, jobs] of WAYS) {
     for (const job of jobs.filter(({ job }) => LONG || OF_CI.includes(job))) {
       await t.step(`by ${way}: ${job.job} (${job.size.join("x")})`, async () => {
         try {
           terminal ??= await begin(command, job);
-          await doJob(terminal, s, job);
+          await doJob(terminal, s.folder, job);
         } catch (error) {
           // The next job has another client, and a machine that runs, whatever this one has done.
           await terminal?.[Symbol.asyncDispose]();
           terminal = undefined;
-          await el2With(s.env, "back", "--now", "--session", "s");
-          await el2With(s.env, "resume", "--session", "s");
+          await run(s.folder, "back", "--now", "--session", "s");
+          await run(s.folder, "resume", "--session", "s");
           throw error;
         }
       });

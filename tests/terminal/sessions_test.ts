@@ -1,35 +1,12 @@
 // Sessions and terminals: attaching, leaving, losing, suspending, in tmux.
 
 import assert from "node:assert/strict";
-import { el2With, type Outcome } from "../app/cli/program.ts";
-import { el2Command } from "../support/el2.ts";
 import { eventually } from "../support/eventually.ts";
+import { run, session, shell } from "./demo-session.ts";
 import { SANE, TmuxTerminal } from "./tmux.ts";
 import { longTest } from "../support/long.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
-
-/** The command line for a shell, with its own runtime folder. */
-function shell(folder: string, ...args: string[]): string {
-  return `XDG_RUNTIME_DIR=${folder} XDG_STATE_HOME=${folder}/state LANG=C.UTF-8 ${el2Command(...args).map((one) => `'${one}'`).join(" ")}`;
-}
-
-function run(folder: string, ...args: string[]): Promise<Outcome> {
-  return el2With({ XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: `${folder}/state`, LANG: "C.UTF-8" }, ...args);
-}
-
-/** A session in the background, ended with its scope. */
-async function session(): Promise<{ folder: string } & AsyncDisposable> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
-  assert.equal((await run(folder, "up", "demo", "--name", "s")).code, 0);
-  return {
-    folder,
-    async [Symbol.asyncDispose]() {
-      await run(folder, "down", "s");
-      await Deno.remove(folder, { recursive: true });
-    },
-  };
-}
 
 /** A pattern of the last line that a guest of session `s` wrote: older ones leave the pane. */
 async function earlierOutput(folder: string): Promise<string> {
@@ -231,13 +208,14 @@ Deno.test("a click on the scrubber goes to that time, and y copies to a tmux tha
   };
   for (const part of [0.75, 0.25]) {
     const before = await time("shown");
+    // Events lie where they lie: guests print each second.
+    const isThere = (shown: number) => shown !== before && Math.abs(shown - part * now) < 0.1 * now + 1.1e9;
     let looks = 0;
     await eventually(async () => {
       // A screen that is drawn anew between the look at it and the click may have moved its lines.
       if (looks++ % 20 === 0) await clickAt(part);
       return await time("shown");
-      // Events lie where they lie: guests print each second.
-    }, (shown) => shown !== before && Math.abs(shown - part * now) < 0.1 * now + 1.1e9);
+    }, isThere);
   }
   assert.doesNotMatch((await terminal.screen()).join("\n"), /ERROR/);
   await terminal.keys("1", "y", "i");

@@ -46,13 +46,13 @@ export class TmuxTerminal implements AsyncDisposable {
   }
 
   /**
-   * The cell at which a text, or a pattern, begins: the first from the top that is on the screen
-   * within `seconds`.
+   * The cell, counted from 0, at which a match begins: the first one in the topmost line with any.
+   * @throws Error if the screen has none within `seconds`
    */
-  async place(text: RegExp, seconds = 90): Promise<readonly [x: number, y: number]> {
-    const lines = (await this.until(text, seconds)).split("\n"), y = lines.findIndex((line) => text.test(line));
-    if (y < 0) throw new Error(`${text} is in no line:\n${lines.join("\n")}`);
-    return [lines[y].search(text), y];
+  async place(pattern: RegExp, seconds = 90): Promise<readonly [x: number, y: number]> {
+    const lines = (await this.until(pattern, seconds)).split("\n"), y = lines.findIndex((line) => pattern.test(line));
+    if (y < 0) throw new Error(`${pattern} is in no line:\n${lines.join("\n")}`);
+    return [lines[y].search(pattern), y];
   }
 
   /** Sets an option of tmux for all of its windows. */

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
 import { SANE, TmuxTerminal } from "./tmux.ts";
+import { shellQuoted } from "../../src/kit/support/text/shell.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 /** Separate sessions and states of screens: the user's own are not touched. */
 const FOLDER = Deno.makeTempDirSync({ prefix: "el2-test-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
 const APART = `env XDG_RUNTIME_DIR=${FOLDER} XDG_STATE_HOME=${FOLDER}`;
-const PROGRAM = `${APART} ${el2Command().map((one) => `'${one}'`).join(" ")}`;
+const PROGRAM = `${APART} ${el2Command().map(shellQuoted).join(" ")}`;
 /** A shell that stays after el2, as a person's does. */
 const IN_SHELL = `cd ${ROOT} && ${PROGRAM}; echo "left with $?"; exec sleep 1000`;
 
