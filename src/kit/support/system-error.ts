@@ -11,8 +11,8 @@ export function isOfSystem(error: unknown): boolean {
   return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
 }
 
-/** The system's error for a folder where a file is written, before it is tried. */
-export function isFolder(): Error {
+/** The error that the system would have for a write to a folder. */
+export function folderError(): Error {
   return Object.assign(new Deno.errors.IsADirectory("Is a directory"), { code: "EISDIR" });
 }
 

@@ -1,7 +1,7 @@
 // Pipes and devices that are written: neither a pipe without a reader nor a reader that takes
 // nothing keeps the program waiting.
 
-import { isFolder } from "../system-error.ts";
+import { folderError } from "../system-error.ts";
 import { node } from "../node-modules.ts";
 import { UserError } from "../problem.ts";
 import { pause } from "./open-file.ts";
@@ -22,7 +22,7 @@ export class OpenTarget implements SyncWriter {
 
   /** @throws UnusableTarget; the system's error */
   constructor(readonly path: string, info: Deno.FileInfo, readonly patience = READER_TIME) {
-    if (info.isDirectory) throw isFolder();
+    if (info.isDirectory) throw folderError();
     if (info.isSocket) throw new UnusableTarget("is a socket", "name another file");
     const { O_WRONLY, O_NONBLOCK } = node.fs.constants;
     // Without O_NONBLOCK, opening a pipe waits for its reader, and no signal ends that.

@@ -2,7 +2,7 @@
 // renamed. A full disk or the end of the program leaves the old file or the new one, and the new
 // one has mode 0600. A file that grows gets its name when it has its beginning.
 
-import { isFolder } from "../system-error.ts";
+import { folderError } from "../system-error.ts";
 import { lstatIfThere, NotOurs, removeIfThere } from "./own-files.ts";
 import { KERNELS, leadsTo, placeOf } from "./real-place.ts";
 import { OpenTarget, UnusableTarget } from "./open-target.ts";
@@ -135,7 +135,7 @@ function targetOf(path: string, { onlyFile, fresh, isPlace }: WholeOptions): { t
   const target = info?.isSymlink ? leadsTo(path) : path;
   if (target === undefined) throw new UnusableTarget("is a link that leads nowhere", "name another file");
   const there = target.startsWith(KERNELS) ? Deno.statSync(target) : lookAt(target);
-  if (there?.isDirectory) throw isFolder();
+  if (there?.isDirectory) throw folderError();
   if (there && !there.isFile && onlyFile) throw new UnusableTarget("is not a regular file", "name another file");
   return { target, there };
 }
