@@ -16,7 +16,7 @@ export type Act =
 export type Step = readonly [act: Act, shown: RegExp];
 
 export interface Job {
-  /** The wish of somebody. */
+  /** The wish of a user. */
   readonly job: string;
   /** Columns and rows of the terminal. */
   readonly size: readonly [columns: number, rows: number];

@@ -6,8 +6,8 @@ import { readIfThere } from "../support/files/cache.ts";
 /** Where systems have it; without the file, a query goes to the usual local one. */
 export const RESOLV_CONF = "/etc/resolv.conf";
 /**
- * Milliseconds for which the answer of a resolver is waited for: guests, whose queries then reach
- * the next one, ask again after 5 s.
+ * Milliseconds to wait for a resolver's answer before the next one is asked: guests repeat a query
+ * after 5 s.
  */
 export const ANSWER_MS = 1_000;
 /** As the C library has it. */

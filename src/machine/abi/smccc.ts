@@ -23,7 +23,7 @@ export const PvTime = { Features: 0xc500_0020, StolenTime: 0xc500_0021 } as cons
 /** Numbers that hypervisor owners share. */
 export const HypFunction = { CallCount: 0xff00, CallUid: 0xff01, Revision: 0xff03 } as const;
 
-/** The words for owners: the first number of each, from the last on. */
+/** The words for each owner, from its first number on; the greatest number comes first. */
 const WORDS: readonly (readonly [first: number, owner: string])[] = [
   ...[[50, "a Trusted OS"], [48, "a Trusted Application"], [7, "a reserved owner"]] as const,
   ...[[Owner.VendorHyp, "the hypervisor's vendor"], [Owner.StandardHyp, "the standard hypervisor service"]] as const,

@@ -314,7 +314,7 @@ export class Who {
   }
 }
 
-/** Bytes that a question without a size is about: of a symbol those up to the next one. */
+/** Bytes that a question without a size is about: a symbol ends where the next one begins. */
 function usualSize({ inspector }: System, target: string, access: Asked["access"]): number | undefined {
   if (access !== "write" && access !== "read") return undefined;
   const size = inspector.symbolSize(target);

@@ -36,7 +36,7 @@ export class KeyInput {
     for (const name of keys.split(" ")) this.#press({ name, bytes: new Uint8Array() });
   }
 
-  /** The end of a click is part of it: what the click was answered with stays. */
+  /** The end of a click is part of it: the message that answered the click stays. */
   #release(x: number, y: number): void {
     const { state } = this;
     if (!state.overlay && !state.session.lost) this.takers().mouse.press("Release", x, y);

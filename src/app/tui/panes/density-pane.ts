@@ -14,8 +14,10 @@ import { EVENTS } from "../../../model/queries/tables.ts";
 
 type EventRow = RowOf<typeof EVENTS>;
 
-/** Events of one answer, those that are kept, and those at which the others go. */
-const ASKED = 1000, KEPT = 20_000, MOST = 22_000;
+/** Most events of one answer. */
+const ASKED = 1000;
+/** Beyond `MOST` events only the newest `KEPT` stay. */
+const KEPT = 20_000, MOST = 22_000;
 /** How long (ms) an answer is good enough. */
 const STAYS_GOOD = 1000;
 /** Columns of the names, and of the numbers. */

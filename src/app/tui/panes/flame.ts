@@ -13,7 +13,7 @@ export interface FlameFrame {
 export interface FlameBox {
   readonly frame: FlameFrame;
   readonly parent: FlameBox | undefined;
-  /** The frame below the root that leads to it. */
+  /** Name of the frame below the root that leads to it; undefined for the root. */
   readonly vm: string | undefined;
   readonly row: number;
   readonly x: number;

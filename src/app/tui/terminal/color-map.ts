@@ -103,7 +103,7 @@ export class ColorMap {
   }
 }
 
-/** A direct color of two: `share`, 0 to 1, is of the other. */
+/** A mix of two direct colors, with this share (0 to 1) of the other. */
 function mix(color: number, other: number, share: number): number {
   const channel = (shift: number) => Math.round((color >> shift & 255) * (1 - share) + (other >> shift & 255) * share) << shift;
   return channel(16) | channel(8) | channel(0);

@@ -23,8 +23,8 @@ export interface TranslatorCounters {
   /** Milliseconds of real time spent compiling, these searches among them. */
   milliseconds: number;
   /**
-   * Of these, those for finding the instructions of regions, for making the bytes of their modules,
-   * and for what V8 does with the bytes before it runs them.
+   * Parts of these: finding the instructions of regions, making the bytes of their modules, and
+   * V8's work on the bytes before it runs them.
    */
   discoveryMilliseconds: number;
   emissionMilliseconds: number;

@@ -5,7 +5,7 @@ import { eastAsianWidth } from "get-east-asian-width";
 
 /** Made when it is needed: that takes 10 ms, which most screens never pay. */
 let segmenter: Intl.Segmenter | undefined;
-/** Columns from which on a name has a beginning and an end. */
+/** Fewest columns for a beginning and an end of a name. */
 const LEAST_MIDDLE = 5;
 /** End of a text that was cut. */
 const CUT = "…";
@@ -104,7 +104,7 @@ export function fit(text: string, width: number, end = CUT): string {
   return out + end;
 }
 
-/** A name in at most `width` columns: cut in the middle, as many differ at their ends alone. */
+/** A name in at most `width` columns: cut in the middle, since many differ only at their ends. */
 export function fitName(name: string, width: number): string {
   if (textWidth(name) <= width) return name;
   if (width < LEAST_MIDDLE) return fit(name, width);

@@ -41,7 +41,7 @@ export function decodePlain(text: string, deepest = DEEPEST): unknown {
   return MARKS.test(text) ? JSON.parse(text, unmarked) : JSON.parse(text);
 }
 
-/** A mark may be in a text: as it is written here, or in another way that JSON has for the same. */
+/** Matches every text that has a mark, also one with JSON's escapes; some have none. */
 const MARKS = /\$[b\\]|\\u0024/;
 
 function unmarked(_name: string, part: unknown): unknown {

@@ -21,7 +21,7 @@ export interface Overlay {
   readonly whole: boolean;
   /** Takes a key. Returns false when the overlay is done. */
   key(key: Key, action: OverlayAction | undefined): boolean;
-  /** Takes a click at a cell. Returns false when the overlay is done, as beside its box. */
+  /** Takes a click at a cell. Returns false when that closes the overlay, as outside its box. */
   click?(x: number, y: number): boolean;
   /** Takes a step of the wheel, in rows. */
   scroll?(rows: number): void;

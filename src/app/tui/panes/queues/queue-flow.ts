@@ -137,7 +137,7 @@ function receiveIrq({ kind, receive_virq: virq, not_empty: sent, enable }: Queue
   return irqPieces(virq, when, width);
 }
 
-/** @param when the same from the longest to the shortest */
+/** @param when the same condition in several words, the longest first */
 function irqPieces(virq: string, when: readonly string[], width: number): readonly Piece[] {
   const text = when.find((one) => textWidth(virq) + 1 + textWidth(one) <= width) ?? when.at(-1);
   return [{ text: virq, role: "text" }, { text: ` ${text}`, role: "dim" }];

@@ -9,7 +9,7 @@ const LISTED = 3;
 /**
  * `timer irq 27 at 12.482`, `irq 960, 961`, `irq 32 to 39`. Where that is wider than `width`, the
  * first wakeups whole, and how many more there are: `timer irq 27 at 12.482 +2`. Times are those of
- * the run, as a clock that rests leaves them true.
+ * the run, which stay right while the machine is paused.
  * @param now virtual time (ns) of the waits
  */
 export function waitText(waits: readonly Wait[], now: number, width = Infinity): string {

@@ -29,7 +29,7 @@ export interface AddressEffects {
    * `RegisterSet`; 0 where there is none.
    */
   readonly bases: number;
-  /** Each of the general registers that it writes, once. */
+  /** The general registers that it writes, each once. */
   readonly updates: readonly RegisterUpdate[];
 }
 
