@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../../src/app/cli/common/runtime.ts";
 import { FROM_SOURCES } from "../../../src/session/worker/prepared-program.ts";
+import { filesBelow, ROOT } from "../../support/files.ts";
 
-const ROOT = new URL("../../../", import.meta.url);
 const SOURCE = new URL("../../../src/", import.meta.url);
 /**
  * Modules that only a machine needs: a worker, or a command with a machine in its own thread, loads
@@ -49,29 +49,43 @@ function chainsTo(entry: string, unwanted: (module: string) => boolean): string[
   return chains;
 }
 
-const isHeavy = (module: string) => HEAVY.includes(module);
+const MODULES = [...filesBelow(SOURCE, ".ts")];
+
+/** Whether a module is heavy, or at one of these places, each of which has modules. */
+function isAt(...places: readonly RegExp[]): (module: string) => boolean {
+  const all = [...HEAVY.map((module) => new RegExp(`^${module}$`)), ...places];
+  for (const place of all) assert.ok(MODULES.some((module) => place.test(module)), `there is no module ${place}`);
+  return (module) => all.some((place) => place.test(module));
+}
+
+const MESSAGES = /^machine\/abi\/rpc\/messages\/(?!vm)/, DEBUG = /^session\/debug\//, CONTROL = /^session\/control\/(hub|server)/;
+const ACTIONS = /^model\/commands\/actions\./;
 
 Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands, nor configurations, nor recordings", () => {
-  const others =
-    /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot)|configuration\/(?!phones)|recordings\/recording-|inspection\/rules|abi\/rpc\/messages\/(?!vm))/;
-  assert.deepEqual(chainsTo("app/cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
+  const screens = /^app\/tui\//,
+    commands = /^app\/cli\/commands\/(?!machines\/boot\.)/,
+    configurations = /^app\/configuration\/(?!keys\/names\.)/;
+  const others = [screens, commands, configurations, /^session\/recordings\/file\/recording-/, /^session\/inspection\/rules\//];
+  assert.deepEqual(chainsTo("app/cli/boot.ts", isAt(...others, DEBUG, CONTROL, MESSAGES, ACTIONS)), []);
 });
 
 Deno.test("a plan of el2 boot needs neither the Resource Manager's rules, nor the formats of disks", () => {
-  const others = /^(resource-manager\/(?!config\/limits)|abi\/(rpc\/messages\/(?!vm)|hypercalls)|formats\/qcow2|outside)/;
-  assert.deepEqual(chainsTo("app/cli/options/boot-table.ts", (module) => isHeavy(module) || others.test(module)), []);
+  const rules = /^machine\/resource-manager\/(?!config\/limits)/, disks = /^kit\/formats\/qcow2/;
+  const others = [rules, disks, /^machine\/abi\/hypercalls/, /^session\/outside\//];
+  assert.deepEqual(chainsTo("app/cli/options/boot-table.ts", isAt(...others, MESSAGES)), []);
 });
 
 Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor other commands, nor JSON Schemas, nor readers of recordings", () => {
-  const others =
-    /^(tui\/app\/(app|run)\.|debug|control\/(hub|server)|cli\/commands\/(?!run)|support\/json-schema|recordings\/recording-reader)/;
-  assert.deepEqual(chainsTo("app/cli/run.ts", (module) => isHeavy(module) || others.test(module)), []);
+  const screens = /^app\/tui\/app\/(app|run)\./,
+    commands = /^app\/cli\/commands\/(?!machines\/run\.)/,
+    schemas = /^kit\/support\/values\/json-schema\./;
+  const others = [screens, commands, schemas, /^session\/recordings\/file\/recording-reader\./];
+  assert.deepEqual(chainsTo("app/cli/run.ts", isAt(...others, DEBUG, CONTROL, ACTIONS)), []);
 });
 
 Deno.test("commands load neither a machine nor screens before they need one: --help and completion answer at once", () => {
-  const isUnwanted = (module: string) =>
-    isHeavy(module) || ["app/tui/app/app.ts", "app/tui/app/run.ts", "app/catalog/debian.ts", "app/catalog/xz.ts"].includes(module);
-  assert.deepEqual(chainsTo("app/cli/main.ts", isUnwanted), [], "reached from the command line");
+  const unwanted = isAt(/^app\/tui\/app\/(app|run)\.ts$/, /^app\/catalog\/debian\.ts$/, /^app\/catalog\/xz\.ts$/);
+  assert.deepEqual(chainsTo("app/cli/main.ts", unwanted), [], "reached from the command line");
 });
 
 Deno.test("el2 --version, and the worker before it loads the machine, load at most ten modules", async () => {

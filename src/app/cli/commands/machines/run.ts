@@ -19,7 +19,6 @@ import { checked, type MoreDevices, plannedOf, withDevices, withImages } from ".
 import { fixedPlan } from "../../start/screens/fixed-plan.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, showSession } from "../../start/show.ts";
-import { runningSessions } from "../../start/screens/start-offers.ts";
 
 import { collectSymbols } from "../../start/plans/symbol-files.ts";
 import { planDemo } from "../../../configuration/plan-run.ts";
@@ -202,7 +201,7 @@ export async function runDemo(
 ): Promise<number | undefined> {
   const own = options.config ?? (await exists(OWN_CONFIGURATION) ? OWN_CONFIGURATION : undefined);
   const here = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  if (own === undefined && here && (await runningSessions()).length > 0) {
+  if (own === undefined && here && (await (await import("../../start/screens/start-offers.ts")).runningSessions()).length > 0) {
     const { showStart } = await import("../../start/screens/screens.ts");
     return await showStart(entry, options, run);
   }
