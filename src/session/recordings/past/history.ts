@@ -99,6 +99,14 @@ export function isBefore({ at, instructions }: Pick<Milestone, "at" | "instructi
   return at < (isMidTurn(moment) ? moment.turn : moment.at);
 }
 
+/** What has happened at a boundary: nothing, its events, a part of the turn that begins there. */
+const stageOf = (moment: Moment) => typeof moment === "number" || isTime(moment) ? 0 : isMidTurn(moment) ? 2 : Number(moment.settled);
+
+/** Whether a place is further in the run than another one with the same count of instructions. */
+function isFurther(one: Milestone, other: Milestone): boolean {
+  return one.at > other.at || one.at === other.at && stageOf(one.moment) > stageOf(other.moment);
+}
+
 /** Milestones that are kept. */
 export const COUNT_LIMIT = 1024;
 /** Milestones that are kept whatever they take, unless a budget says otherwise. */
@@ -168,13 +176,19 @@ export class History {
   }
 
   /**
-   * Keeps one. If there is no room, pages of the earliest go into the file; if that is full, the
+   * Keeps one; of two with the same count of instructions, the further one, so that the end of a run
+   * is kept although it was reached by waiting. If there is no room, pages of the earliest go into the file; if that is full, the
    * milestones that are missed least are dropped.
    * @param spent wall time (ms) that the run took up to it, if known
    */
   add(milestone: Milestone, spent?: number): void {
-    const found = this.#milestones.findIndex(({ instructions }) => instructions >= milestone.instructions);
-    if (this.#milestones[found]?.instructions === milestone.instructions) return release(milestone.state);
+    const found = this.#milestones.findIndex(({ instructions }) => instructions >= milestone.instructions),
+      same = this.#milestones[found]?.instructions === milestone.instructions ? this.#milestones[found] : undefined;
+    if (same && !isFurther(milestone, same)) return release(milestone.state);
+    if (same) {
+      this.#milestones.splice(found, 1);
+      release(same.state);
+    }
     const index = found < 0 ? this.#milestones.length : found, state = KeptState.of(milestone.state);
     this.#milestones.splice(index, 0, {
       ...milestone,

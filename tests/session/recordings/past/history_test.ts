@@ -30,6 +30,27 @@ Deno.test("a place is reached from the last state before it, never from one with
   assert.equal(history.before(100), undefined);
 });
 
+Deno.test("of states with the same count the furthest is kept: the end of a run, reached by waiting, is the last", () => {
+  const history = new History(),
+    moments: Milestone["moment"][] = [
+      { at: 1000, settled: false },
+      { at: 1000, settled: true },
+      { at: 1000, settled: false },
+      { turn: 1000, instructions: 100 },
+      { at: 1000, settled: true },
+      { at: 1500, settled: false },
+      { turn: 1200, instructions: 100 },
+    ];
+  const kept = moments.map((moment) => {
+    const at = typeof moment === "object" && "turn" in moment ? moment.turn : typeof moment === "object" && "at" in moment ? moment.at : 0;
+    history.add({ ...milestone(100), at, moment });
+    assert.equal(history.length, 1);
+    return moments.indexOf(history.milestones[0].moment);
+  });
+  assert.deepEqual(kept, [0, 1, 1, 3, 3, 5, 5]);
+  assert.equal(history.before({ at: 1000, settled: true }), undefined);
+});
+
 Deno.test("a session that began with a state is never without it", () => {
   const history = new History(EMPTY);
   for (let count = 1; count < 500; count++) history.add(milestone(1000 * count));
