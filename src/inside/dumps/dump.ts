@@ -2,11 +2,12 @@
 // is kept but the last pages, and the image of its kernel, which all answers need.
 
 import { type PhysicalMemory, TooMuch } from "../linux/kernel/memory.ts";
+import { isElf } from "../../kit/formats/elf.ts";
 import { ownFile } from "../../kit/support/files/written-files.ts";
 import { type Problem, within } from "../../kit/support/problem.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
-import { isElf, readElfCore } from "./elf-core.ts";
+import { readElfCore } from "./elf-core.ts";
 import { DumpError, type DumpSource, type FileMemory, type MemoryRun, plainMemory, runAt, type SavedCpu } from "./file-memory.ts";
 import { isFlattened, putTogether } from "./flattened.ts";
 import { isKdump, readKdump } from "./kdump.ts";
@@ -76,15 +77,15 @@ function beginningOf(source: DumpSource): Uint8Array<ArrayBuffer> {
 /** @throws DumpError */
 function readDump({ source, address }: NamedDump): FileMemory {
   if (address !== undefined) return plainMemory(source, "raw memory", [{ address, offset: 0, size: source.size }]);
-  const bytes = beginningOf(source), beginning = new DataView(bytes.buffer);
+  const bytes = beginningOf(source);
   if (isFlattened(bytes)) {
     const whole = putTogether(source);
     if (isKdump(beginningOf(whole))) return readKdump(whole);
     throw new DumpError(`${source.name}: byte 4096: flattened, and not a compressed dump`);
   }
   if (isKdump(bytes)) return readKdump(source);
-  if (isElf(beginning)) return readElfCore(source);
-  if (isLime(beginning)) return readLime(source);
+  if (isElf(bytes)) return readElfCore(source);
+  if (isLime(bytes)) return readLime(source);
   const own = ownFile(bytes, source.name);
   if (own) throw new DumpError(within(source.name, own));
   throw new DumpError(

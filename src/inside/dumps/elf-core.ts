@@ -2,9 +2,10 @@
 // (Linux: fs/proc/vmcore.c), QEMU's dump-guest-memory and el2 itself write them. Notes have the
 // registers of CPUs (`struct elf_prstatus` of arm64) and VMCOREINFO.
 
+import { EM_AARCH64 } from "../../kit/formats/elf.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
-import { MiB } from "../../kit/support/values/sizes.ts";
+import { KiB, MiB } from "../../kit/support/values/sizes.ts";
 import {
   ADDRESS_END,
   DumpError,
@@ -14,22 +15,22 @@ import {
   plainMemory,
   RUNS_MAX,
   type SavedCpu,
+  viewOf,
 } from "./file-memory.ts";
 
 const HEADER_SIZE = 64, SEGMENT_SIZE = 56, SECTION_INFO = 44;
-const MAGIC = 0x464c_457f, CLASS_64 = 2, LITTLE = 1, ET_CORE = 4, EM_AARCH64 = 183;
+const CLASS_64 = 2, LITTLE = 1, ET_CORE = 4;
 /** Stands for more segments than its field holds: their number is in the first section header. */
 const PN_XNUM = 0xffff;
 const PT_LOAD = 1, PT_NOTE = 4;
 const NT_PRSTATUS = 1, NT_VMCOREINFO = 0;
 /** 34 registers of 8 bytes are at 112. */
 const PRSTATUS_REGISTERS = 112, GENERAL_REGISTERS = 31, PRSTATUS_USED = PRSTATUS_REGISTERS + 8 * (GENERAL_REGISTERS + 3);
-/** Bytes of all notes, and notes; bytes of VMCOREINFO, and CPUs. */
-const NOTES_MAX = 8 * MiB, NOTED_MAX = 65_536, INFO_MAX = 64 * 1024, CPUS_MAX = 4096;
+/** Limits: bytes of all notes, the number of notes, and that of CPUs. */
+const NOTES_MAX = 8 * MiB, NOTED_MAX = 65_536, CPUS_MAX = 4096;
+/** Bytes of VMCOREINFO that are read. */
+export const INFO_MAX = 64 * KiB;
 const NOTE_HEADER = 12;
-
-/** Whether a file begins as an ELF file does. */
-export const isElf = (beginning: DataView): boolean => beginning.byteLength >= 4 && beginning.getUint32(0, true) === MAGIC;
 
 /** @throws DumpError */
 export function readElfCore(source: DumpSource): FileMemory {
@@ -93,18 +94,10 @@ function cpuIn(view: DataView, note: number, index: number): SavedCpu {
 const padded = (size: number) => Math.ceil(size / 4) * 4;
 
 /** Characters up to a zero. */
-function textOf(view: DataView, at: number, size: number): string {
+export function textOf(view: DataView, at: number, size: number): string {
   const bytes = new Uint8Array(view.buffer, view.byteOffset + at, size), zero = bytes.indexOf(0);
   return new TextDecoder("latin1").decode(zero < 0 ? bytes : bytes.subarray(0, zero));
 }
 
 /** A number of 64 bits; too large ones are beyond every file and memory. */
 const numberAt = (view: DataView, at: number): number => Number(view.getBigUint64(at, true));
-
-/** Bytes of a file; it has been looked at how many. */
-function viewOf(source: DumpSource, at: number, size: number): DataView {
-  const bytes = new Uint8Array(size);
-  if (at + size > source.size) throw new DumpError(`${source.name}: byte ${at}: the file ends inside of what describes it`);
-  source.read(at, bytes);
-  return new DataView(bytes.buffer);
-}

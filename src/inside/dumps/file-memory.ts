@@ -47,6 +47,14 @@ export interface FileMemory {
 /** A file that cannot be read as a dump: the place and the reason. */
 export class DumpError extends UserError {}
 
+/** Bytes of a file that describe it. @throws DumpError if it ends before */
+export function viewOf(source: DumpSource, at: number, size: number): DataView {
+  if (at + size > source.size) throw new DumpError(`${source.name}: byte ${at}: the file ends before the end of what describes it`);
+  const bytes = new Uint8Array(size);
+  source.read(at, bytes);
+  return new DataView(bytes.buffer);
+}
+
 /** Bytes of a file that are memory. */
 export interface FileRun extends MemoryRun {
   /** Where they are in the file. */

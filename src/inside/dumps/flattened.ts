@@ -1,9 +1,10 @@
 // The flattened form in which makedumpfile and QEMU write a dump through a pipe: pieces, each after
 // its place and size (makedumpfile(8), -F). A later piece may write over an earlier one.
 
+import { begins, DumpStart } from "../../kit/support/files/written-files.ts";
 import { DumpError, type DumpSource } from "./file-memory.ts";
 
-const MAGIC = "makedumpfile", HEADER = 4096, PIECE_HEADER = 16;
+const HEADER = 4096, PIECE_HEADER = 16;
 /** Pieces that are read: a writer gathers megabytes. */
 const PIECES_MAX = 1 << 18;
 /** Moves of pieces that are put in order: some write over the first one. */
@@ -12,8 +13,7 @@ const MOVES_MAX = 1 << 27;
 const SIZE_MAX = 2 ** 46;
 
 /** Whether a file begins so. */
-export const isFlattened = (beginning: Uint8Array): boolean =>
-  beginning.length >= MAGIC.length && [...MAGIC].every((letter, index) => beginning[index] === letter.charCodeAt(0));
+export const isFlattened = (beginning: Uint8Array): boolean => begins(beginning, DumpStart.flattened);
 
 /** A piece: its place in the dump, and in the file. */
 interface Piece {

@@ -2,13 +2,13 @@
 // (pages that there are, and those that are in the file), then a description of each page
 // (makedumpfile: IMPLEMENTATION; crash: diskdump.h). Pages are packed each by itself.
 
-import { readNotes } from "./elf-core.ts";
-import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type MemoryRun, RUNS_MAX } from "./file-memory.ts";
+import { INFO_MAX, readNotes, textOf } from "./elf-core.ts";
+import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type MemoryRun, RUNS_MAX, viewOf } from "./file-memory.ts";
 import { LzoError, unpackLzo } from "./lzo.ts";
+import { begins, DumpStart } from "../../kit/support/files/written-files.ts";
 import { node } from "../../kit/support/node-modules.ts";
 import { KiB, MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 
-const SIGNATURE = "KDUMP   ";
 /** Fields of the header, and of the one after it. */
 const Header = { version: 8, block: 428, sub: 432, bitmap: 436, pages: 440, size: 464 } as const;
 const Sub = {
@@ -34,11 +34,9 @@ const BLOCKS = [4, 16, 64].map((size) => size * KiB), BITMAP_MAX = 16 * MiB;
 const GROUP = 4096;
 /** Pages that are kept unpacked: small ones lie in large ones. */
 const KEPT = 64;
-const INFO_MAX = 64 * KiB;
 
 /** Whether a file begins so. */
-export const isKdump = (beginning: Uint8Array): boolean =>
-  beginning.length >= SIGNATURE.length && [...SIGNATURE].every((letter, index) => beginning[index] === letter.charCodeAt(0));
+export const isKdump = (beginning: Uint8Array): boolean => begins(beginning, DumpStart.kdump);
 
 /** @throws DumpError */
 export function readKdump(source: DumpSource): FileMemory {
@@ -72,7 +70,7 @@ export function readKdump(source: DumpSource): FileMemory {
     runs: runsOf(source, there, first, Math.min(end, pages), block),
     read: (address, into) => blocks.read(address, into),
     cpus: notes?.cpus ?? [],
-    info: notes?.info ?? (info > 0 && info <= INFO_MAX ? textAt(source, number(Sub.info), info) : undefined),
+    info: notes?.info ?? (info > 0 && info <= INFO_MAX ? textOf(viewOf(source, number(Sub.info), info), 0, info) : undefined),
     missing: 0,
   };
 }
@@ -193,17 +191,4 @@ class UnpackedBlocks {
 function whole(bytes: Uint8Array, size: number): Uint8Array {
   if (bytes.length !== size) throw new LzoError(`${bytes.length} bytes, not ${size}`);
   return bytes;
-}
-
-function textAt(source: DumpSource, at: number, size: number): string {
-  const view = viewOf(source, at, size);
-  return new TextDecoder("latin1").decode(view).replace(/\0[^]*$/, "");
-}
-
-/** @throws DumpError */
-function viewOf(source: DumpSource, at: number, size: number): DataView {
-  if (!(at + size <= source.size)) throw new DumpError(`${source.name}: byte ${at}: the file ends before`);
-  const bytes = new Uint8Array(size);
-  source.read(at, bytes);
-  return new DataView(bytes.buffer);
 }

@@ -1,18 +1,16 @@
 // LiME's format of memory: runs one after another, each after a header of 32 bytes with its first
 // and last physical address (github.com/504ensicsLabs/LiME, its documentation of the format).
 
+import { begins, DumpStart } from "../../kit/support/files/written-files.ts";
 import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type FileRun, plainMemory, RUNS_MAX } from "./file-memory.ts";
 
-const HEADER = 32, MAGIC = 0x4c69_4d45, VERSION = 1;
-/** The same with runs that are compressed: the form of AVML (github.com/microsoft/avml). */
-const COMPRESSED = 0x4c4d_5641;
+const HEADER = 32, VERSION = 1;
+/** Start of a run that is compressed: the form of AVML (github.com/microsoft/avml). */
+const COMPRESSED = "AVML";
 
 /** Whether a file begins as one of LiME's does. */
-export function isLime(beginning: DataView): boolean {
-  if (beginning.byteLength < HEADER) return false;
-  const magic = beginning.getUint32(0, true);
-  return magic === MAGIC || magic === COMPRESSED;
-}
+export const isLime = (beginning: Uint8Array): boolean =>
+  beginning.length >= HEADER && (begins(beginning, DumpStart.lime) || begins(beginning, COMPRESSED));
 
 /** @throws DumpError */
 export function readLime(source: DumpSource): FileMemory {
@@ -20,8 +18,8 @@ export function readLime(source: DumpSource): FileMemory {
   for (let at = 0; at + HEADER <= source.size;) {
     source.read(at, bytes);
     const damaged = (what: string, wayOut?: string) => new DumpError(`${source.name}: byte ${at}: ${what}`, wayOut);
-    if (view.getUint32(0, true) === COMPRESSED) throw damaged("a run that AVML has compressed", "make it LiME's with: avml-convert");
-    if (view.getUint32(0, true) !== MAGIC) throw damaged("no header of LiME, where the run before it ends");
+    if (begins(bytes, COMPRESSED)) throw damaged("a run that AVML has compressed", "make it LiME's with: avml-convert");
+    if (!begins(bytes, DumpStart.lime)) throw damaged("no header of LiME, where the run before it ends");
     if (view.getUint32(4, true) !== VERSION) {
       throw damaged(`version ${view.getUint32(4, true)} of LiME's format`, `el2 reads version ${VERSION}`);
     }

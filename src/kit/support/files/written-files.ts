@@ -14,15 +14,18 @@ const OWN = [
   { start: SNAPSHOT_START, kind: "snapshot", command: "snapshot load", does: "continues it" },
 ] as const;
 
-/** Dumps of memory that others write. */
+/** Starts of dumps of memory that others write. */
+export const DumpStart = { kdump: "KDUMP   ", flattened: "makedumpfile", lime: "EMiL" } as const;
+
 const DUMPS = [
-  { start: "KDUMP   ", kind: "a compressed dump of memory" },
-  { start: "makedumpfile", kind: "a compressed dump of memory" },
-  { start: "EMiL", kind: "a LiME dump of memory" },
+  { start: DumpStart.kdump, kind: "a compressed dump of memory" },
+  { start: DumpStart.flattened, kind: "a compressed dump of memory" },
+  { start: DumpStart.lime, kind: "a LiME dump of memory" },
 ] as const;
 const ELF = "\x7fELF", ELF_TYPE = 16, ET_CORE = 4;
 
-const begins = (file: Uint8Array, start: string) => new TextDecoder().decode(file.subarray(0, start.length)) === start;
+/** Whether a file begins with these characters. */
+export const begins = (file: Uint8Array, start: string) => new TextDecoder().decode(file.subarray(0, start.length)) === start;
 
 /** The kind of a dump of memory; undefined for other files. */
 function dumpKind(file: Uint8Array): string | undefined {

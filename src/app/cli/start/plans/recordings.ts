@@ -10,7 +10,7 @@ import { plannedRecording } from "./saved-plans.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { type LinkedScreens, readLink } from "../../../../model/commands/link.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
-import { RECORDING_START } from "../../../../kit/support/files/written-files.ts";
+import { begins, RECORDING_START } from "../../../../kit/support/files/written-files.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 
 /** A recording, the content of its file, and the place in it that a link named. */
@@ -58,7 +58,7 @@ export function isRecording(path: string): boolean {
   using file = Deno.openSync(path);
   const start = new Uint8Array(RECORDING_START.length);
   file.readSync(start);
-  return new TextDecoder().decode(start) === RECORDING_START;
+  return begins(start, RECORDING_START);
 }
 
 /** Whether there is a file of this name. */
@@ -78,7 +78,7 @@ function isThere(path: string): boolean {
  */
 export const fileOfLink = (named: string): string => readLink(named, isThere).path;
 
-/** The same in its parts. */
+/** A recording as `readNamedRecording` reads it, and what else its file and a link to it have. */
 export async function readLinked(named: string, consent: Consent, anyway?: boolean): Promise<NamedRecording> {
   const { path: file, place: { to, ...screens } } = readLink(named, isThere);
   let recording: Recording, bytes: Uint8Array;
