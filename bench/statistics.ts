@@ -1,6 +1,6 @@
 // Figures over repeated measurements.
 
-import { median } from "../src/kit/support/values/statistics.ts";
+import { median } from "../src/kit/support/values/in-order.ts";
 
 export { median };
 

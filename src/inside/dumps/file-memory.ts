@@ -1,6 +1,7 @@
 // Memory that files have, whatever their format, and the plain runs of bytes that most of them are.
 // A file is a stranger's: nothing is read but what is asked for, and it may end early.
 
+import { firstIndex } from "../../kit/support/values/in-order.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { UserError } from "../../kit/support/problem.ts";
 
@@ -114,12 +115,6 @@ function withoutOverlaps(runs: readonly FileRun[]): FileRun[] {
 
 /** The run with an address, of runs in order. */
 export function runAt<R extends MemoryRun>(runs: readonly R[], address: number): R | undefined {
-  let low = 0, high = runs.length;
-  while (low < high) {
-    const middle = low + high >> 1;
-    if (runs[middle].address + runs[middle].size <= address) low = middle + 1;
-    else high = middle;
-  }
-  const run = runs[low];
+  const run = runs[firstIndex(runs.length, (index) => runs[index].address + runs[index].size > address)];
   return run && address >= run.address ? run : undefined;
 }

@@ -2,6 +2,7 @@
 // its place and size (makedumpfile(8), -F). A later piece may write over an earlier one.
 
 import { begins, DumpStart } from "../../kit/support/files/written-files.ts";
+import { firstIndex } from "../../kit/support/values/in-order.ts";
 import { DumpError, type DumpSource } from "./file-memory.ts";
 
 const HEADER = 4096, PIECE_HEADER = 16;
@@ -58,16 +59,9 @@ function readerOf(source: DumpSource, pieces: readonly Piece[]): DumpSource["rea
   };
 }
 
-/** The first piece that ends after a place. */
-function firstAfter(pieces: readonly Piece[], place: number): number {
-  let low = 0, high = pieces.length;
-  while (low < high) {
-    const middle = low + high >> 1;
-    if (pieces[middle].place + pieces[middle].size <= place) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+/** Index of the first piece that ends after a place. */
+const firstAfter = (pieces: readonly Piece[], place: number): number =>
+  firstIndex(pieces.length, (index) => pieces[index].place + pieces[index].size > place);
 
 /** Pieces in order, of each byte the one that was written last. @throws DumpError */
 function piecesOnce(name: string, pieces: readonly Piece[]): Piece[] {

@@ -13,8 +13,9 @@
 // that a session answers meanwhile.
 
 import { UPPER_HALF } from "../../kit/formats/page-tables.ts";
+import { firstIndex } from "../../kit/support/values/in-order.ts";
 import { ByHash, HASH_BASE, hashOf } from "../../kit/support/values/hashed.ts";
-import { firstIndex, type GuestSymbol, isCode, type SymbolList } from "./symbol-table.ts";
+import { type GuestSymbol, isCode, type SymbolList } from "./symbol-table.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { type InPieces, Work } from "../../kit/support/values/work.ts";
 

@@ -1,5 +1,6 @@
 // Names of a guest's addresses, and back.
 
+import { firstIndex } from "../../kit/support/values/in-order.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 
 /** One symbol, from an ELF file or a kernel's own table. */
@@ -65,17 +66,6 @@ export interface SymbolList {
   symbol(index: number): GuestSymbol;
   /** The symbol of this name; of several the lowest. */
   find(name: string): GuestSymbol | undefined;
-}
-
-/** The first index of a list for which something is true that is true for all after it. */
-export function firstIndex(length: number, isTrue: (index: number) => boolean): number {
-  let low = 0, high = length;
-  while (low < high) {
-    const middle = low + high >> 1;
-    if (isTrue(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** Symbols that were made before. */

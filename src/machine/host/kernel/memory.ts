@@ -6,6 +6,7 @@ import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { PageAllocator, type PageAllocatorState, type PageRange } from "./page-allocator.ts";
+import { firstIndex } from "../../../kit/support/values/in-order.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /** Signals that an access raises. */
@@ -394,13 +395,7 @@ export class HostMemory {
 /** IPA of a page of an object that exists. */
 function lookup(object: MemoryObject, page: number): Ipa | undefined {
   const { runs } = object;
-  let low = 0, high = runs.length;
-  while (low < high) {
-    const middle = low + high >> 1;
-    if (runs[middle].first + runs[middle].count <= page) low = middle + 1;
-    else high = middle;
-  }
-  const run = runs[low];
+  const run = runs[firstIndex(runs.length, (index) => runs[index].first + runs[index].count > page)];
   return run !== undefined && run.first <= page ? asIpa(run.ipa + (page - run.first) * PAGE_SIZE) : undefined;
 }
 

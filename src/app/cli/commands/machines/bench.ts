@@ -11,7 +11,7 @@ import { type Tier, TIERS } from "../../../../model/plans/plan.ts";
 import { BENCH, documentText } from "../../../../model/queries/documents.ts";
 import { connectEmbedded } from "../../../../session/worker/client.ts";
 import { MiB } from "../../../../kit/support/values/sizes.ts";
-import { median } from "../../../../kit/support/values/statistics.ts";
+import { median } from "../../../../kit/support/values/in-order.ts";
 import { formatSize } from "../../../../kit/support/text/units.ts";
 import { problemOfAll, UserError } from "../../../../kit/support/problem.ts";
 
