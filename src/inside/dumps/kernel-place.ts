@@ -5,11 +5,12 @@
 import { leavesOf, outputOf, tablesOf, UPPER_HALF } from "../../kit/formats/page-tables.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { type InPieces, Work } from "../../kit/support/values/work.ts";
-import { TooMuch, translate, type TranslationRegisters } from "../linux/kernel/memory.ts";
+import { entriesOf, TooMuch, translate, type TranslationRegisters } from "../linux/kernel/memory.ts";
 import { VmCoreInfo } from "../linux/kernel/vmcoreinfo.ts";
 import { type Kallsyms, readKallsyms } from "../symbols/kallsyms.ts";
 import { SymbolTable } from "../symbols/symbol-table.ts";
 import type { Dump } from "./dump.ts";
+import { runAt } from "./file-memory.ts";
 
 /** A kernel's symbols, and its registers of translation as they follow from its tables. */
 export interface PlacedKernel {
@@ -150,12 +151,7 @@ const LEAVES_MAX = 65_536;
 /** The address at which tables have code of the kernel; undefined if they have not. */
 function executableAt({ memory }: Dump, { ttbr1, tcr }: TranslationRegisters, physical: number, work: Work): bigint | undefined {
   let left = LEAVES_MAX;
-  const read = (at: number) => {
-    work.spend();
-    const page = memory.page(at - at % PAGE_SIZE);
-    return page && new DataView(page.buffer, page.byteOffset + at % PAGE_SIZE).getBigUint64(0, true);
-  };
-  for (const { address, leaf } of leavesOf(tablesOf(ttbr1, tcr, true), read)) {
+  for (const { address, leaf } of leavesOf(tablesOf(ttbr1, tcr, true), entriesOf(memory, work))) {
     const output = outputOf(leaf, address);
     if (physical >= output && physical < output + 2 ** leaf.shift && !((leaf.value ?? 0n) & PXN)) {
       return address + BigInt(physical - output);
@@ -172,8 +168,7 @@ function* pagesOf(start: number, size: number): Generator<number> {
   for (let at = start; at < start + size; at += PAGE_SIZE) yield at;
 }
 
-const runStart = ({ memory }: Dump, at: number) =>
-  memory.runs.find(({ address, size }) => at >= address && at < address + size)?.address ?? at;
+const runStart = ({ memory }: Dump, at: number) => runAt(memory.runs, at)?.address ?? at;
 
 /** The physical addresses at which rows of pages with functions begin, the longest first. */
 function* rowsOfCode({ memory }: Dump): InPieces<number[]> {

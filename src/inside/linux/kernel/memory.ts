@@ -60,7 +60,8 @@ export function translate(physical: PhysicalMemory, tables: Tables, address: big
 
 const outputAt = (end: Descriptor, address: bigint) => end.kind === "leaf" ? outputOf(end, address) : undefined;
 
-function entriesOf(physical: PhysicalMemory, work: Work): ReadEntry {
+/** Reads descriptors, and counts them. */
+export function entriesOf(physical: PhysicalMemory, work: Work): ReadEntry {
   return (at) => {
     work.spend();
     const page = physical.page(at - at % PAGE_SIZE);

@@ -3,7 +3,7 @@
 
 import { CodeFrames } from "../../../inside/symbols/code-frames.ts";
 import type { SavedCpu } from "../../../inside/dumps/file-memory.ts";
-import { TooMuch, translate } from "../../../inside/linux/kernel/memory.ts";
+import { entriesOf, TooMuch, translate } from "../../../inside/linux/kernel/memory.ts";
 import { unwind } from "../../../inside/symbols/unwind.ts";
 import { nameIn } from "../../../inside/symbols/vm-symbols.ts";
 import { isInHalf, UPPER_HALF } from "../../../kit/formats/page-tables.ts";
@@ -244,11 +244,7 @@ function readPageTables(system: DumpSystem, place: string | undefined) {
     tables: () => tables,
     registers: { getRegister: (name) => system.registers(name) },
     mair: undefined,
-    read: (ipa) => {
-      work.spend();
-      const page = dump.memory.page(ipa - ipa % PAGE_SIZE);
-      return page && new DataView(page.buffer, page.byteOffset + ipa % PAGE_SIZE).getBigUint64(0, true);
-    },
+    read: entriesOf(dump.memory, work),
     paOf: (ipa) => ipa,
   }, address);
 }
