@@ -36,7 +36,7 @@ export class Dump {
 
   /** @throws DumpError that names the file, the place and the reason */
   static open(files: readonly NamedDump[]): Dump {
-    const read = files.map(readDump), runs = read.flatMap(({ runs }) => runs).toSorted((one, other) => one.address - other.address);
+    const dump = new Dump(files.map(readDump)), { runs } = dump.memory;
     for (const [index, { address }] of runs.entries()) {
       const before = runs[index - 1];
       if (before && before.address + before.size > address) {
@@ -44,7 +44,7 @@ export class Dump {
       }
     }
     if (!runs.length) throw new DumpError(`${files.map(({ source }) => source.name).join(", ")}: no memory is in it`);
-    return new Dump(read);
+    return dump;
   }
 
   /** Registers of its CPUs. */
@@ -131,11 +131,9 @@ export class DumpMemory implements PhysicalMemory {
     if (this.#left-- <= 0) throw new TooMuch();
     const page = new Uint8Array(PAGE_SIZE);
     if (!this.#tried(file, ipa, page)) return undefined;
-    if (this.#pages.size >= KEPT_PAGES) {
-      for (const [oldest] of this.#pages) {
-        this.#pages.delete(oldest);
-        break;
-      }
+    for (const [oldest] of this.#pages) {
+      if (this.#pages.size < KEPT_PAGES) break;
+      this.#pages.delete(oldest);
     }
     this.#pages.set(ipa, page);
     return page;

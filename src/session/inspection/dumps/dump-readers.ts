@@ -234,11 +234,11 @@ function readCode(system: DumpSystem, place: string, count: number): RowOf<typeo
 }
 
 function readPageTables(system: DumpSystem, place: string | undefined) {
-  const { kernel, dump, tables } = system;
-  if (!tables) throw new QueryError(`no kernel was found in the dump${kernel ? "" : ", and so no tables"}`);
+  const { dump, tables } = system;
+  if (!tables) throw new QueryError("no kernel was found in the dump, and so no tables");
   const work = new Work(ENTRIES_MAX, () => new QueryError(`the kernel's tables have more than ${ENTRIES_MAX} entries`));
   const address = place === undefined ? undefined : addressOf(system, `${DUMP}:${place}`);
-  if (address !== undefined) physicalHalf(place ?? "", address);
+  if (address !== undefined) checkUpperHalf(place ?? "", address);
   return pageTableRows({
     vm: DUMP,
     tables: () => tables,
@@ -250,7 +250,7 @@ function readPageTables(system: DumpSystem, place: string | undefined) {
 }
 
 /** @throws QueryError for an address of programs */
-function physicalHalf(place: string, address: bigint): void {
+function checkUpperHalf(place: string, address: bigint): void {
   if (address < UPPER_HALF) {
     throw new QueryError(`${place}: a dump has no TTBR0_EL1`, way`${hint("linux maps", 1)} has the mappings of a program`);
   }
