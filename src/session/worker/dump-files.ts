@@ -1,13 +1,16 @@
 // The files of a dump, which the worker of guests opens by itself before it gives up its rights. It
 // reads the pages that are asked for.
 
+import type { NamedDump } from "../../inside/dumps/dump.ts";
 import { DumpError, type DumpSource } from "../../inside/dumps/file-memory.ts";
 import type { OpenedDump } from "../../model/protocol/protocol.ts";
 import { cannotRead } from "../../kit/support/files/named-file.ts";
+import { fill } from "../../kit/support/files/open-file.ts";
+import type { Problem } from "../../kit/support/problem.ts";
 
 /** Opens the files. One that cannot be opened or read is reported where it is needed. */
-export function openDumps(files: readonly OpenedDump[]): DumpSource[] {
-  return files.map(({ path }) => opened(path));
+export function openDumps(files: readonly OpenedDump[]): NamedDump[] {
+  return files.map(({ path, address }) => ({ source: opened(path), address }));
 }
 
 function opened(path: string): DumpSource {
@@ -25,7 +28,7 @@ function opened(path: string): DumpSource {
 }
 
 /** A file that cannot be read says so when it is. */
-function broken(name: string, problem: ConstructorParameters<typeof DumpError>[0]): DumpSource {
+function broken(name: string, problem: Problem): DumpSource {
   return {
     name,
     get size(): number {
@@ -38,16 +41,10 @@ function broken(name: string, problem: ConstructorParameters<typeof DumpError>[0
 }
 
 function readAt(file: Deno.FsFile, path: string, at: number, into: Uint8Array): void {
-  let done = 0;
   try {
     file.seekSync(at, Deno.SeekMode.Start);
-    while (done < into.length) {
-      const count = file.readSync(into.subarray(done));
-      if (count === null) break;
-      done += count;
-    }
+    into.fill(0, fill(file, into));
   } catch (error) {
     throw new DumpError(cannotRead(error, path));
   }
-  into.fill(0, done);
 }

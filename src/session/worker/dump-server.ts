@@ -1,18 +1,15 @@
 // A session without a machine: answers from a dump. Requests that need a machine are refused by
 // name.
 
-import { Dump } from "../../inside/dumps/dump.ts";
-import { DumpError, type DumpSource } from "../../inside/dumps/file-memory.ts";
+import { Dump, type NamedDump } from "../../inside/dumps/dump.ts";
+import { DumpError } from "../../inside/dumps/file-memory.ts";
 import { DumpInspector, withoutMachine } from "../inspection/dumps/dump-inspector.ts";
 import { DUMP, DumpSystem } from "../inspection/dumps/dump-system.ts";
 import type { Standing } from "../engine/standing.ts";
-import { problemOf, problemText } from "../../kit/support/problem.ts";
+import { type Problem, problemOf } from "../../kit/support/problem.ts";
 import { whole } from "../../kit/support/values/work.ts";
-import type { MachineSample, OpenedDump, Request, SessionEvent, VmSample } from "../../model/protocol/protocol.ts";
+import type { MachineSample, Request, SessionEvent, VmSample } from "../../model/protocol/protocol.ts";
 import { noAnswer } from "../../model/queries/query.ts";
-
-/** Exit code for a file that is not a dump. */
-const UNUSABLE = 2;
 
 export class DumpServer {
   readonly #inspector: DumpInspector;
@@ -21,24 +18,20 @@ export class DumpServer {
     this.#inspector = new DumpInspector(system);
   }
 
-  /** Opens a dump, and says that it answers, or why it cannot be opened. */
+  /** Opens a dump, and reports that it answers. If it cannot be opened, the reason is returned. */
   static open(
-    files: readonly OpenedDump[],
-    sources: readonly DumpSource[],
+    files: readonly NamedDump[],
     post: (event: SessionEvent) => void,
     standing: Standing,
-  ): DumpServer | undefined {
+  ): DumpServer | { readonly refused: Problem } {
     try {
-      const dump = Dump.open(files.map(({ address }, index) => ({ source: sources[index], address })));
-      const server = new DumpServer(whole(DumpSystem.of(dump)), post, standing);
+      const server = new DumpServer(whole(DumpSystem.of(Dump.open(files))), post, standing);
       post({ kind: "sample", sample: server.#sample() });
       post({ kind: "paused", paused: true, past: false });
       return server;
     } catch (error) {
       if (!(error instanceof DumpError)) throw error;
-      const problem = problemOf(error);
-      post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
-      return undefined;
+      return { refused: error.problem };
     }
   }
 

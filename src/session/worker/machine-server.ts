@@ -18,15 +18,15 @@ import { isBefore } from "../recordings/past/history.ts";
 import { momentAt } from "../recordings/past/past.ts";
 import type { StateFile } from "../recordings/past/state-file.ts";
 import type { PageFile } from "../state/page-file.ts";
-import { exceptionText, problemText } from "../../kit/support/problem.ts";
+import { exceptionText, type Problem, problemText } from "../../kit/support/problem.ts";
 import { WriteFailure } from "../../kit/support/files/write-all.ts";
 import type { BrokenRun } from "../engine/bug-report.ts";
 import type { Outbox } from "./outbox.ts";
 import { DumpServer } from "./dump-server.ts";
-import type { DumpSource } from "../../inside/dumps/file-memory.ts";
+import type { NamedDump } from "../../inside/dumps/dump.ts";
 import { serveRequest } from "./requests.ts";
 
-/** Exit code for a snapshot that cannot be loaded. */
+/** Exit code for a snapshot or a dump that cannot be used. */
 const UNUSABLE = 2;
 /** Wall time (ms) between two reports of a snapshot that is read. */
 const LOADING_INTERVAL = 200;
@@ -41,8 +41,8 @@ export class MachineServer {
   readonly #standing = new Standing();
   /** A file for states for going back, opened while this thread may. */
   pages: PageFile | undefined;
-  /** Files of the dump that is opened, opened while this thread may. */
-  sources: readonly DumpSource[] = [];
+  /** Files of a dump, opened while this thread may. */
+  files: readonly NamedDump[] = [];
   /** States of the run that is replayed. */
   states: StateFile | undefined;
 
@@ -135,8 +135,7 @@ export class MachineServer {
         return this.#begin(request.plan);
       case "open":
         if (this.#engine || this.#dump) throw new Error("the machine was already started");
-        this.#dump = DumpServer.open(request.files, this.sources, (event) => this.#post(event), this.#standing);
-        return;
+        return this.#openDump();
       case "forget":
         this.#engine?.forget(request.id);
         return this.#standing.forget(request.id);
@@ -153,6 +152,12 @@ export class MachineServer {
     if ("id" in request) this.#post({ kind: "answer", id: request.id, answer: noAnswer("no machine") });
   }
 
+  #openDump(): void {
+    const opened = DumpServer.open(this.files, (event) => this.#post(event), this.#standing);
+    if ("refused" in opened) return this.#refuse(opened.refused);
+    this.#dump = opened;
+  }
+
   #begin(plan: SessionPlan): void {
     this.#plan = plan;
     // A second machine gets the recorded outside input, instead of real sockets.
@@ -161,10 +166,7 @@ export class MachineServer {
     const kept = this.states?.states.filter((one) => moment === undefined || isBefore(one, moment)) ?? [], last = kept.at(-1);
     const there = last && beginAtState(plan, last.state, last.memory);
     const begun = there ?? beginSystem(plan, false, this.#loading());
-    if ("refused" in begun) {
-      const problem = begun.refused;
-      return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
-    }
+    if ("refused" in begun) return this.#refuse(begun.refused);
     const again: Again = (state, left, disks) => state ? loaded(second, state, left, disks) : assemble(second, undefined, false, disks);
     const port = {
       post: (event: SessionEvent) => this.#post(event),
@@ -180,6 +182,11 @@ export class MachineServer {
     this.#engine = new Engine(begun.system, begun.plan, port, begun.state, there && { states: kept, start: there.start });
     if (this.#inputEnded) this.#engine.endInput();
     this.#engine.start();
+  }
+
+  /** The session ends before it begins. */
+  #refuse(problem: Problem): void {
+    this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
   }
 
   /** Reports now and then how much of a snapshot is read. */

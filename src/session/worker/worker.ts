@@ -45,12 +45,9 @@ export function serveMachine(): void {
       const kept = start?.plan.history ? start.plan.replay?.states : undefined;
       if (kept?.begins) server.states = openStates(kept.path);
       const open = data.find((request) => request.kind === "open");
-      if (open) server.sources = openDumps(open.files);
-      if (open && confined) giveUpRights();
-      if (start && confined) {
-        disks.openAll(start.plan);
-        giveUpRights();
-      }
+      if (open) server.files = openDumps(open.files);
+      if (start && confined) disks.openAll(start.plan);
+      if ((start || open) && confined) giveUpRights();
       return server.receive(data, () => taken++);
     }
     if (data.kind === "connect") {

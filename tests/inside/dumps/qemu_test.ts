@@ -91,9 +91,10 @@ async function dumpsOf(
     await qmp.command("dump-guest-memory", { paging: false, protocol: `file:${folder}/core` });
     await qmp.command("dump-guest-memory", { paging: false, protocol: `file:${folder}/kdump`, format: "kdump-zlib" });
     await qmp.command("pmemsave", { val: RAM, size: GiB, filename: `${folder}/raw` });
-    const files = [{ path: `${folder}/core` }, { path: `${folder}/kdump` }, { path: `${folder}/raw`, address: RAM }],
-      sources = openDumps(files);
-    const [core, kdump, raw] = files.map(({ address }, index) => ({ source: sources[index], address }));
+    const [core, kdump, raw] = openDumps([{ path: `${folder}/core` }, { path: `${folder}/kdump` }, {
+      path: `${folder}/raw`,
+      address: RAM,
+    }]);
     return { shown, dumps: { "core file": core, "compressed dump": kdump, "raw memory": raw } };
   } finally {
     child.kill("SIGKILL");

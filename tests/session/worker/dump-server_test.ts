@@ -8,7 +8,8 @@ import { sourceOf } from "../../inside/dumps/foreign.ts";
 
 Deno.test("who attaches to a dump sees its VM, and what needs a machine is refused with an answer", () => {
   const heard: SessionEvent[] = [], post = (event: SessionEvent) => void heard.push(event);
-  const server = DumpServer.open([{ path: "x", address: 0 }], [sourceOf("x", new Uint8Array(8192))], post, new Standing()) ?? assert.fail();
+  const server = DumpServer.open([{ source: sourceOf("x", new Uint8Array(8192)), address: 0 }], post, new Standing());
+  assert.ok(server instanceof DumpServer);
   const [sample, paused] = heard.splice(0);
   assert.ok(sample.kind === "sample");
   assert.deepEqual(sample.sample.vms.map(({ name, linux }) => [name, linux]), [["dump", undefined]]);
