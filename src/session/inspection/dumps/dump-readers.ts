@@ -20,24 +20,12 @@ import { memoryRow } from "../../../model/queries/memory-use.ts";
 import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
 import type { TableArguments } from "../../../model/queries/query.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
-import type {
-  BYTES,
-  CODE,
-  MEMORY,
-  REGISTERS,
-  STACK,
-  SYMBOLS,
-  TableName,
-  TABLES,
-  VARIABLES,
-  VCPUS,
-  VMS,
-} from "../../../model/queries/tables.ts";
+import type { BYTES, CODE, MEMORY, REGISTERS, STACK, TableName, TABLES, VARIABLES, VCPUS, VMS } from "../../../model/queries/tables.ts";
 import type { FoundRows } from "../answered.ts";
 import { linuxRows } from "../linux/read-linux.ts";
 import { pageTableRows } from "../readers/guest/read-page-tables.ts";
 import { type ShownFrame, stackRows, withInlined } from "../readers/guest/read-stack.ts";
-import { codeRow } from "../readers/guest/read-symbols.ts";
+import { addressIn, codeRow, symbolRows } from "../readers/guest/read-symbols.ts";
 import { variableRows } from "../readers/guest/read-variables.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { pstateParts, registerWords } from "../trace/register-words.ts";
@@ -168,9 +156,8 @@ function addressOf(system: DumpSystem, place: string): bigint {
   }
   const { vm, index, where } = wanted;
   checkVm(vm);
-  const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
-  if (before) return BigInt.asUintN(64, cpuOf(system, vcpuName(DUMP, index ?? 0)).pc - WORD * BigInt(before[1] ?? 0));
-  if (/^(0x[0-9a-f]+|\d+)$/i.test(where)) return BigInt.asUintN(64, BigInt(where));
+  const plain = addressIn(where, () => cpuOf(system, vcpuName(DUMP, index ?? 0)).pc);
+  if (plain !== undefined) return plain;
   for (const table of system.symbols) {
     const found = table.resolve(where);
     if (found !== undefined) return found;
@@ -256,17 +243,6 @@ function checkUpperHalf(place: string, address: bigint): void {
   }
 }
 
-function readSymbols({ symbols }: DumpSystem): RowOf<typeof SYMBOLS>[] {
-  const rows = new Map<string, RowOf<typeof SYMBOLS>>();
-  for (const { symbols: all, source } of symbols) {
-    for (const { name, address, type } of all) {
-      const id = formatId({ kind: "sym", vm: DUMP, name, address });
-      if (!rows.has(id)) rows.set(id, { id, address: hex(address, 16), type, name, source });
-    }
-  }
-  return [...rows.values()];
-}
-
 function readMap({ dump }: DumpSystem): RowOf<typeof MEMORY>[] {
   return dump.memory.runs.map(({ address, size }) => ({
     id: paId(address),
@@ -300,7 +276,7 @@ export const DUMP_READERS: DumpReaders = {
   "vcpu.tables": (system, { at }) => ({ rows: readPageTables(system, at) }),
   "symbols": (system, { vm }) => {
     checkVm(vm);
-    return { rows: readSymbols(system) };
+    return { rows: symbolRows(DUMP, system.symbols) };
   },
   "code": (system, { at, size }) => ({ rows: readCode(system, at, size ?? INSTRUCTIONS) }),
   "mem.map": (system) => ({ rows: readMap(system) }),

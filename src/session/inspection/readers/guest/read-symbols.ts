@@ -22,11 +22,16 @@ import { way, type WayOut } from "../../../../kit/support/text/way-out.ts";
 
 export { instructionText };
 
-/** The symbols of a VM by address. One that several files have is listed once, from the first. */
+/** The symbols of a VM by address. */
 export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
   const vm = view.vmNameOf(view.findSpace(id));
+  return symbolRows(vm, view.system.symbols.all(vm));
+}
+
+/** Symbols of tables. One that several have is listed once, from the first. */
+export function symbolRows(vm: string, tables: readonly SymbolTable[]): RowOf<typeof SYMBOLS>[] {
   const rows = new Map<string, RowOf<typeof SYMBOLS>>();
-  for (const { symbols, source } of view.system.symbols.all(vm)) {
+  for (const { symbols, source } of tables) {
     for (const { name, address, type } of symbols) {
       const row = { id: formatId({ kind: "sym", vm, name, address }), address: hex(address, 16), type, name, source };
       if (!rows.has(row.id)) rows.set(row.id, row);
@@ -97,8 +102,15 @@ export function codePlace(view: View, place: string): CodePlace {
 /** Modules that are listed. */
 const MODULES_SHOWN = 10;
 
+/** The address that is a number, or counted from the PC: `pc-5`; undefined for a name. */
+export function addressIn(where: string, pc: () => bigint): bigint | undefined {
+  const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
+  if (before) return BigInt.asUintN(64, pc() - WORD * BigInt(before[1] ?? 0));
+  return /^(0x[0-9a-f]+|\d+)$/i.test(where) ? BigInt.asUintN(64, BigInt(where)) : undefined;
+}
+
 /**
- * The same, with all places of the name.
+ * The same as `codePlace`, with all places of the name.
  * @throws QueryError
  */
 export function codePlaces(view: View, place: string): CodePlace & { readonly modules: readonly string[] } {
@@ -119,9 +131,8 @@ export function codePlaces(view: View, place: string): CodePlace & { readonly mo
   if (!vcpu) throw new QueryError(`no ${vcpuId(vcpuName(vm, index ?? 0))}`, `there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
   const tables = view.system.symbols.all(vm);
   const at = (address: bigint) => ({ vcpu, address: BigInt.asUintN(64, address), tables, modules: [] });
-  const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
-  if (before) return at(vcpu.registers.pc - WORD * BigInt(before[1] ?? 0));
-  if (/^(0x[0-9a-f]+|\d+)$/i.test(where)) return at(BigInt(where));
+  const plain = addressIn(where, () => vcpu.registers.pc);
+  if (plain !== undefined) return at(plain);
   const named = placesNamed(tables, where);
   if (named.length) {
     const addresses = named.map(({ address }) => BigInt.asUintN(64, address)), modules = named.flatMap(({ module }) => module ?? []);
