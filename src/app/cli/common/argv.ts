@@ -48,7 +48,7 @@ function addCommand(parent: Program, context: CommandContext, one: Command, runn
   const command = parent.command(one.name.split(".").at(-1) ?? one.name).description(doc) as unknown as Program;
   if (own?.options) own.options(command);
   else withSessionOptions(command);
-  if (one.right === "looks") command.addOption(coreOption());
+  if (one.right === "looks") command.addOption(coreOption(context.entry));
   for (const [name, argument] of Object.entries(one.args)) {
     if (argument.form === "word") command.addArgument(wordOf(name, argument));
     else command.addOption(optionOf(name, argument));
@@ -59,7 +59,7 @@ function addCommand(parent: Program, context: CommandContext, one: Command, runn
   if (one.lists) withListOptions(command);
   command.addHelpText("after", `${one.notes === undefined ? "" : `\n${one.notes}\n`}${examplesText(one.examples)}`);
   command.action(async (...given: unknown[]) => {
-    const options = { ...command.opts(), entry: context.entry } as RunOptions & ListOptions & Record<string, unknown>;
+    const options = command.opts() as RunOptions & ListOptions & Record<string, unknown>;
     const values = valuesIn(one, given, options);
     context.exit(await (own ? own.run(values, options, context) : runCommand(one, values, options)));
   });

@@ -13,11 +13,19 @@ import { connectEmbedded, type SessionClient } from "../../../session/worker/cli
 /** Words of `open` and `--core`. */
 export const DUMP_FILES = "an ELF core file, kdump's compressed form, LiME's, or raw memory as FILE@ADDRESS";
 
+/** A dump that a command names. */
+export interface NamedCore {
+  /** The program's module, for the thread that opens it. */
+  readonly entry: URL;
+  /** As `dumpFile` takes them. */
+  readonly files: readonly string[];
+}
+
 /** `--core`, of commands that only look. */
-export const coreOption = () =>
+export const coreOption = (entry: URL) =>
   common(offering(
     new Option("--core <file>", `ask a dump instead of a session: ${DUMP_FILES}; again for each of several files`)
-      .argParser((text, all: string[] = []) => [...all, text]).conflicts("session"),
+      .argParser((text, before?: NamedCore): NamedCore => ({ entry, files: [...before?.files ?? [], text] })).conflicts("session"),
     "files",
   ));
 
@@ -47,16 +55,16 @@ export async function opened(client: SessionClient, files: readonly OpenedDump[]
 }
 
 /** @throws Failure */
-export async function coreSession(entry: URL, words: readonly string[]): Promise<RemoteSession> {
+export async function coreSession({ entry, files }: NamedCore): Promise<RemoteSession> {
   const client = connectEmbedded(entry);
   try {
-    await opened(client, words.map(dumpFile));
+    await opened(client, files.map(dumpFile));
   } catch (error) {
     client.close();
     throw error;
   }
-  const what = words.join(" ");
-  const info = { name: defaultName(words[0]), what, pid: Deno.pid, started: new Date().toISOString(), clients: 1, paused: true };
+  const what = files.join(" ");
+  const info = { name: defaultName(files[0]), what, pid: Deno.pid, started: new Date().toISOString(), clients: 1, paused: true };
   return {
     info,
     path: what,

@@ -1,6 +1,7 @@
 // Runs a command of a session: its steps, then its question, whose answer it prints.
 
 import { answer } from "./answer.ts";
+import type { NamedCore } from "./core-session.ts";
 import { checkAnswered, ExitCode, failed, Failure } from "./failure.ts";
 import type { ListOptions } from "./list-options.ts";
 import { goTo, setPaused } from "./moves.ts";
@@ -19,8 +20,7 @@ import { hint, hintText } from "../../../kit/support/text/hint.ts";
 export interface RunOptions extends ListOptions {
   readonly json?: boolean;
   readonly session?: string;
-  readonly core?: readonly string[];
-  readonly entry?: URL;
+  readonly core?: NamedCore;
   readonly readOnly?: boolean;
   readonly follow?: boolean;
 }

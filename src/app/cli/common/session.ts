@@ -2,6 +2,7 @@
 // that exists.
 
 import { type Command, Option } from "@commander-js/extra-typings";
+import type { NamedCore } from "./core-session.ts";
 import { common, jsonOption, RenamedOption } from "./common-options.ts";
 import { ExitCode, failed, Failure } from "./failure.ts";
 import { report } from "./print.ts";
@@ -43,9 +44,8 @@ interface SessionOptions {
   readonly follow?: boolean;
   /** The consoles whose output it wants; all if it names none. */
   readonly consoles?: readonly string[];
-  /** Files of a dump that is asked instead, and the program's module for its thread. */
-  readonly core?: readonly string[];
-  readonly entry?: URL;
+  /** A dump that is asked instead. */
+  readonly core?: NamedCore;
   /** How one of several sessions is named, for the error that says so. */
   readonly naming?: string;
 }
@@ -55,8 +55,8 @@ interface SessionOptions {
  * @throws Failure with exit code 3 without a session.
  */
 export async function openSession(options: SessionOptions, onConsole?: (console: string, bytes: Uint8Array) => void): Promise<OpenSession> {
-  const { core, entry } = options;
-  const session = core && entry ? await (await import("./core-session.ts")).coreSession(entry, core) : await connectNamed(options);
+  const { core } = options;
+  const session = core ? await (await import("./core-session.ts")).coreSession(core) : await connectNamed(options);
   const asker = new Asker(session);
   const waiting = new Set<(event: SessionEvent) => void>();
   session.onEvent = (event) => {

@@ -117,12 +117,12 @@ Examples:
     report(`el2: session ${name} is running; ${wayOutText(showOrEnd(name))}`);
   });
   withBeginOptions(program.command("serve", { hidden: true }))
-    .addOption(coreOption())
+    .addOption(coreOption(entry))
     .description("serve a session (internal)")
     .action(async (what, { name = defaultName(what), by = SCREENS, tier, memoryBudget, log, core, ...options }) => {
       if (core) {
         const machine = connectEmbedded(entry);
-        const heard = await opened(machine, core.map(dumpFile));
+        const heard = await opened(machine, core.files.map(dumpFile));
         return exit(await serveSession(machine, { name, what, by: hintText(hint("open")) }, undefined, heard));
       }
       const { plan, record } = await sessionPlan(what, options);
@@ -233,8 +233,9 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
 }
 
 /**
- * The process of a session, until it is asked to end; without a plan, of one with a dump.
- * @param heard events before anybody could attach
+ * The process of a session, until it is asked to end.
+ * @param plan of its machine; undefined for a dump, which is open already
+ * @param heard events that came before any client could attach
  */
 async function serveSession(
   machine: SessionClient,
