@@ -18,14 +18,17 @@ import {
   viewOf,
 } from "./file-memory.ts";
 
-const HEADER_SIZE = 64, SEGMENT_SIZE = 56, SECTION_INFO = 44;
-const CLASS_64 = 2, LITTLE = 1, ET_CORE = 4;
+export const HEADER_SIZE = 64, SEGMENT_SIZE = 56;
+export const CLASS_64 = 2, LITTLE = 1, ET_CORE = 4;
 /** Stands for more segments than its field holds: their number is in the first section header. */
-const PN_XNUM = 0xffff;
-const PT_LOAD = 1, PT_NOTE = 4;
-const NT_PRSTATUS = 1, NT_VMCOREINFO = 0;
-/** 34 registers of 8 bytes are at 112. */
-const PRSTATUS_REGISTERS = 112, GENERAL_REGISTERS = 31, PRSTATUS_USED = PRSTATUS_REGISTERS + 8 * (GENERAL_REGISTERS + 3);
+export const PN_XNUM = 0xffff;
+/** `sh_info` of a section header. */
+export const SECTION_INFO = 44;
+export const PT_LOAD = 1, PT_NOTE = 4;
+export const NT_PRSTATUS = 1, NT_VMCOREINFO = 0;
+/** `struct elf_prstatus` of arm64: 34 registers of 8 bytes, of which 31 are general, are at 112. */
+export const PRSTATUS_REGISTERS = 112, GENERAL_REGISTERS = 31;
+const PRSTATUS_USED = PRSTATUS_REGISTERS + 8 * (GENERAL_REGISTERS + 3);
 /** Limits: bytes of all notes, the number of notes, and that of CPUs. */
 const NOTES_MAX = 8 * MiB, NOTED_MAX = 65_536, CPUS_MAX = 4096;
 /** Bytes of VMCOREINFO that are read. */
@@ -91,7 +94,8 @@ function cpuIn(view: DataView, note: number, index: number): SavedCpu {
   return { index, x, sp, pc, pstate: Number(pstate & 0xffff_ffffn) };
 }
 
-const padded = (size: number) => Math.ceil(size / 4) * 4;
+/** The size of a note's name or content in the file. */
+export const padded = (size: number) => Math.ceil(size / 4) * 4;
 
 /** Characters up to a zero. */
 export function textOf(view: DataView, at: number, size: number): string {

@@ -4,26 +4,35 @@
 // zeros are left out of the file, which has holes there.
 
 import { type AddressSpace, stackPointer, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import {
+  CLASS_64,
+  ET_CORE,
+  GENERAL_REGISTERS,
+  HEADER_SIZE,
+  LITTLE,
+  NT_PRSTATUS,
+  NT_VMCOREINFO,
+  padded,
+  PN_XNUM,
+  PRSTATUS_REGISTERS,
+  PT_LOAD,
+  PT_NOTE,
+  SECTION_INFO,
+  SEGMENT_SIZE,
+} from "../../../inside/dumps/elf-core.ts";
 import { translate } from "../../../inside/linux/kernel/memory.ts";
+import { EM_AARCH64 } from "../../../kit/formats/elf.ts";
 import type { Reading } from "../../../inside/linux/kernel/reading.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { vmId } from "../../../model/queries/ids.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
 import { findReading } from "./read-linux.ts";
 
-const HEADER_SIZE = 64, SEGMENT_SIZE = 56, SECTION_SIZE = 64;
-/** Stands for more segments than its field holds: their number is in the first section header. */
-const PN_XNUM = 0xffff;
-/** `sh_info` of a section header. */
-const SECTION_INFO = 44;
-const ET_CORE = 4, EM_AARCH64 = 183, CLASS_64 = 2, LITTLE = 1, VERSION = 1;
-const PT_LOAD = 1, PT_NOTE = 4, READ_WRITE_EXECUTE = 7;
-const NT_PRSTATUS = 1, NT_VMCOREINFO = 0;
+const SECTION_SIZE = 64, VERSION = 1, READ_WRITE_EXECUTE = 7;
 /** As in cores of QEMU, which have notes of all CPUs. */
 const QEMU_STATE = 0;
-/** `struct elf_prstatus` of arm64: the process is at 32, 34 registers of 8 bytes are at 112. */
-const PRSTATUS_SIZE = 392, PRSTATUS_PID = 32, PRSTATUS_REGISTERS = 112;
-const GENERAL_REGISTERS = 31;
+/** `struct elf_prstatus` of arm64: its size, and where the process is. */
+const PRSTATUS_SIZE = 392, PRSTATUS_PID = 32;
 const PAGE = BigInt(PAGE_SIZE);
 /** Bytes around a kernel's first code that may be its image. */
 const IMAGE_MAX = 0x1000_0000n, IMAGE_ALIGNMENT = 0x1_0000n;
@@ -203,7 +212,7 @@ function writeSegment(view: DataView, index: number, type: number, { virtual, ip
 
 /** A note: sizes, type, name and content, each padded to 4 bytes. */
 function note(name: string, type: number, content: Uint8Array): Uint8Array {
-  const padded = (size: number) => Math.ceil(size / 4) * 4, text = new TextEncoder().encode(`${name}\0`);
+  const text = new TextEncoder().encode(`${name}\0`);
   const bytes = new Uint8Array(12 + padded(text.length) + padded(content.length)), view = new DataView(bytes.buffer);
   [text.length, content.length, type].forEach((word, index) => view.setUint32(4 * index, word, true));
   bytes.set(text, 12);
