@@ -1,5 +1,5 @@
-// A dump: the memory of one or several files, read page by page as it is asked for. Nothing of it
-// is kept but the last pages, and the image of its kernel, which all answers need.
+// A dump: the memory of one or several files, read page by page as it is asked for. Only the pages
+// that were read last are kept, and the image of its kernel, which all answers need.
 
 import { type PhysicalMemory, TooMuch } from "../linux/kernel/memory.ts";
 import { isElf } from "../../kit/formats/elf.ts";
@@ -19,6 +19,7 @@ const KEPT_PAGES = 8192, ANSWER_PAGES = 24_576;
 const SEARCHED = 512 * MiB, PIECE = MiB;
 /** Pages that cannot be read, of which the reason is kept. */
 const DAMAGE_MAX = 1024;
+/** Bytes of a file by which its form is known. */
 const BEGINNING = 64;
 
 /** A file, and where its first byte is in memory if it is raw. */

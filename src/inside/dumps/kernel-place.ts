@@ -1,6 +1,6 @@
 // The kernel in a dump: its symbols, and the tables by which it is mapped. VMCOREINFO says where
 // they are. Without it the kernel's code is sought (whole pages of functions, megabytes in a row),
-// its symbols behind it, and then the tables that map that code to where it is.
+// its symbols after it, and then the tables that map that code to where it is.
 
 import { leavesOf, outputOf, tablesOf, UPPER_HALF } from "../../kit/formats/page-tables.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
@@ -23,12 +23,14 @@ export interface PlacedKernel {
 const IMAGES = [40 * MiB, 96 * MiB];
 /** Bytes before `_stext` that its image has, and to which images are aligned. */
 const ALIGNMENT = 0x1_0000;
-/** Pages of functions are sought at such distances; a kernel has as many in a row at least. */
+/** Bytes between pages that are looked at, and how many in a row have functions at least. */
 const PROBES = MiB, ROW = 5;
 /** The longest rows of such pages that may be a kernel. */
 const ROWS_MAX = 4;
-/** Functions that begin in a page of code, and of those that are compared one part of so many. */
-const FUNCTIONS = 4, SAMPLES = 128, FIT = 0.5;
+/** Functions that begin in a page of code at least. */
+const FUNCTIONS = 4;
+/** Functions that are compared, and the share of them that has to fit. */
+const SAMPLES = 128, FIT = 0.5;
 /** Steps of the search for tables. */
 const STEPS = 32 * MiB;
 /** Sizes of pages with the bits of addresses that kernels have, and whether descriptors have 52. */

@@ -27,7 +27,6 @@ interface ShowOptions extends ShownMachine {
   readonly stdio: boolean;
   /** File that gets a line for each event. */
   readonly log: string | undefined;
-  /** Level of the logged events. */
   /** Begin at the first prompt, where the cache has that (`instant.ts`). */
   readonly instant?: boolean;
   /** Wall time in ms. */

@@ -1,7 +1,7 @@
-// `el2 open`: the memory of others as a session that is asked and does not run.
+// `el2 open`: a dump of memory as a session, which answers and does not run.
 
 import { Argument, type Command } from "@commander-js/extra-typings";
-import { type CommandContext } from "../../common/command.ts";
+import type { CommandContext } from "../../common/command.ts";
 import { type Exits, exitsText, offering, withExits } from "../../common/command-tree.ts";
 import { DUMP_FILES, dumpFile } from "../../common/core-session.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";

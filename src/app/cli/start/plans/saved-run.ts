@@ -17,7 +17,7 @@ export interface SavedRun extends AsyncDisposable {
  * @throws Failure
  */
 export async function savedRun(save: (path: string) => Promise<Problem | undefined>, consent: Consent): Promise<SavedRun> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-counted-" });
+  const folder = await Deno.makeTempDir({ prefix: "el2-run-" });
   const remove = () => Deno.remove(folder, { recursive: true });
   try {
     const file = `${folder}/session.rec`, problem = await save(file);
