@@ -25,8 +25,8 @@ export function registerOpen(program: Command, { entry, exit }: CommandContext):
     .addHelpText(
       "after",
       `
-A dump has memory, and registers where the file has them. Its Linux kernel, if it has one, is found by itself: where it was moved to, its tables
-of pages, its symbols and types. Nothing runs: commands that need a machine say so.
+A dump has memory, and registers where the file has them. If a Linux kernel is in it, el2 finds that without help: its place, page tables, symbols
+and types. Nothing runs: commands that need a machine say so.
 
 ${exitsText(EXITS)}
 
