@@ -56,9 +56,8 @@ export async function kernelTree(folder: string): Promise<KernelTree> {
     module,
     value: new RegExp(`^CONFIG_${option}=([ym])$`, "m").exec(text)?.[1],
   }));
-  const lacking = values.filter(({ module, value }) => value !== "y" && (value === undefined || module === undefined)).map(({ option }) =>
-    option
-  );
+  const isLacking = ({ module, value }: typeof values[number]) => value === undefined || value === "m" && module === undefined;
+  const lacking = values.filter(isLacking).map(({ option }) => option);
   if (lacking.length > 0) {
     const wayOut = `in the tree: scripts/config ${lacking.map((option) => `-e ${option}`).join(" ")}, make ARCH=arm64 olddefconfig Image`;
     throw new Failure(`${settings}: lacks ${lacking.map((option) => `CONFIG_${option}`).join(", ")}`, wayOut);
