@@ -3,12 +3,11 @@
 
 import { ArgumentError, type Kind, type Offers } from "./argument.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../machine/abi/trace.ts";
-import { FilterError } from "../queries/filters/filter.ts";
 import { formatId, type IdKind, paId, parseAs, parseId, parsePlace, withoutKind } from "../queries/ids.ts";
 import { AUTHOR_MAX, MARK_NAME, MARK_TEXT_MAX, type MarkNote, ONE_LINE, type PlaceOfRun } from "../queries/move.ts";
 import type { Table } from "../queries/table.ts";
 import { EVENTS } from "../queries/tables.ts";
-import { checkFilter } from "../queries/filters/temporal-filter.ts";
+import { filterError } from "../queries/filters/temporal-filter.ts";
 import { bytesOf } from "../../kit/support/text/byte-text.ts";
 import { hex } from "../../kit/support/text/number-text.ts";
 import { parseDuration, parseSize, sizeRangeText } from "../../kit/support/text/units.ts";
@@ -199,13 +198,9 @@ export function filterOf(table: Table): Kind<string> {
     ...text,
     phrase: true,
     parse: (typed) => {
-      try {
-        checkFilter(typed, table);
-        return typed;
-      } catch (error) {
-        if (!(error instanceof FilterError)) throw error;
-        throw new ArgumentError(error.marked);
-      }
+      const error = filterError(typed, table);
+      if (error) throw new ArgumentError(error.marked);
+      return typed;
     },
   };
 }

@@ -5,11 +5,9 @@ import { type Argument, ArgumentError, type GivenOf, type Kind, maybe, option, v
 import { command } from "./command.ts";
 import { choice, eventFilter, file, phrase, placeOfRun, PLACES_OF_RUN, text } from "./kinds.ts";
 import { kindOf } from "../queries/ids.ts";
-import { FilterError } from "../queries/filters/filter.ts";
-import { checkFilter } from "../queries/filters/temporal-filter.ts";
+import { filterError } from "../queries/filters/temporal-filter.ts";
 import type { PlaceOfRun } from "../queries/move.ts";
 import { type Answer, rowsOf } from "../queries/query.ts";
-import type { Table } from "../queries/table.ts";
 import { PLACES, TABLE_NAMES, TABLES } from "../queries/tables.ts";
 import type { Problem } from "../../kit/support/problem.ts";
 import { type Hint, hint } from "../../kit/support/text/hint.ts";
@@ -33,18 +31,8 @@ const objectId: Kind<string> = {
 /** A filter of rows of any table: the screen knows which. */
 const rowFilter: Kind<string> = {
   ...phrase,
-  parse: (typed) => TABLE_NAMES.some((name) => isFilterOf(TABLES[name], typed)) ? typed : eventFilter.parse(typed),
+  parse: (typed) => TABLE_NAMES.some((name) => !filterError(typed, TABLES[name])) ? typed : eventFilter.parse(typed),
 };
-
-function isFilterOf(table: Table, typed: string): boolean {
-  try {
-    checkFilter(typed, table);
-    return true;
-  } catch (error) {
-    if (error instanceof FilterError) return false;
-    throw error;
-  }
-}
 
 /** The parts of a place. */
 const PLACE = {

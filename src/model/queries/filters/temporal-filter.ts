@@ -64,6 +64,17 @@ export function checkFilter(text: string, table: Table): void {
   else parseFilter(text, table);
 }
 
+/** The error of a filter that `checkFilter` refuses. */
+export function filterError(text: string, table: Table): FilterError | undefined {
+  try {
+    checkFilter(text, table);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FilterError) return error;
+    throw error;
+  }
+}
+
 /** Whether a text is a filter over time. */
 export function isTemporal(text: string): boolean {
   return operatorIn(tokensOf(text)) !== undefined;

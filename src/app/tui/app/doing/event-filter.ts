@@ -4,8 +4,8 @@ import { TextOverlay } from "../overlays/overlay.ts";
 import type { Line, Pane } from "../../panes/pane.ts";
 import { TablePane } from "../../panes/table-pane.ts";
 import { kindOf } from "../../../../model/queries/ids.ts";
-import { FilterError } from "../../../../model/queries/filters/filter.ts";
-import { checkFilter } from "../../../../model/queries/filters/temporal-filter.ts";
+import type { FilterError } from "../../../../model/queries/filters/filter.ts";
+import { filterError } from "../../../../model/queries/filters/temporal-filter.ts";
 import { EVENTS, REASONS, RPCS } from "../../../../model/queries/tables.ts";
 import { rowIn } from "../../../../model/queries/rows.ts";
 
@@ -22,12 +22,12 @@ export function filterPrompt(
     text,
     history,
     changed: (text) => {
-      const error = filterError(text);
+      const error = targetError(text);
       return error && markedLine(sign, text, error);
     },
     accept: (text) => {
       const filter = text.trim();
-      const error = filter === "" ? undefined : filterError(filter);
+      const error = filter === "" ? undefined : targetError(filter);
       if (error) refuse(`${filter}: ${error.message}`);
       else accept(filter);
     },
@@ -52,15 +52,8 @@ function placeOfCode(text: string): string | undefined {
 }
 
 /** The error of a filter; undefined for a place of code. */
-function filterError(text: string): FilterError | undefined {
-  if (placeOfCode(text) !== undefined) return undefined;
-  try {
-    checkFilter(text, EVENTS);
-    return undefined;
-  } catch (error) {
-    if (error instanceof FilterError) return error;
-    throw error;
-  }
+function targetError(text: string): FilterError | undefined {
+  return placeOfCode(text) === undefined ? filterError(text, EVENTS) : undefined;
 }
 
 /** The events that are about what is selected in a pane. */
