@@ -2,8 +2,8 @@
 
 import { RecordingError } from "./recording.ts";
 import { readRecordingLines } from "./recording-reader.ts";
+import { sealed } from "./recording-writer.ts";
 import { LARGE, loadFiles, mapped, SHARED } from "./plan-files.ts";
-import { node } from "../../../kit/support/node-modules.ts";
 import { decodePlain, encodePlain } from "../../../kit/support/values/plain-json.ts";
 import { sha256 } from "../../../kit/support/values/sha256.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
@@ -57,8 +57,7 @@ export async function packedRecording(path: string, bytes: Uint8Array, { images,
     );
   }
   const text = [encodePlain({ ...Object(decodePlain(lines[0])), plan }), ...lines.slice(1)].map((line) => `${line}\n`).join("");
-  const sum = node.crypto.createHash("sha256").update(text).digest("hex");
-  return { text: end ? `${text}${encodePlain({ sha256: sum })}\n` : text, files };
+  return { text: end ? sealed(text) : text, files };
 }
 
 /**

@@ -22,6 +22,12 @@ export async function recordingHeader(plan: SessionPlan): Promise<string> {
   return `${encodePlain({ schema: SCHEMA, ...files().maker(), plan: await storeFiles(whole) })}\n`;
 }
 
+/** The last line, with the checksum of all lines before. */
+const sealLine = (sum: string): string => `${encodePlain({ sha256: sum })}\n`;
+
+/** The text of a whole recording, of its lines up to the end. */
+export const sealed = (lines: string): string => lines + sealLine(node.crypto.createHash("sha256").update(lines).digest("hex"));
+
 /**
  * Writes a recording, line by line: of a run, so that the lines so far survive the end of the
  * program; of a past run, as a whole. An older file stays until the first line, which has all of
@@ -67,8 +73,7 @@ export class RecordingWriter implements Disposable {
   /** Seals it. Returns the SHA-256 of the file in hexadecimal digits. */
   end(at: number, end: EndState): string {
     this.#line({ at, end });
-    const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
-    this.#write(sum);
+    this.#write(sealLine(this.#sum.copy().digest("hex")));
     this.#pending?.commit();
     this.#growing?.close();
     return this.#sum.copy().digest("hex");
