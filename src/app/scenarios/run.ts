@@ -5,6 +5,7 @@ import { waitingText } from "../../model/queries/facts/wait.ts";
 import { createHash } from "node:crypto";
 import { assemble } from "../../session/assembly/assemble.ts";
 import type { GuestSystem } from "../../session/assembly/system/guest-system.ts";
+import type { ConsoleBytes, PreparedMachine } from "../../session/snapshots/prepared.ts";
 import { letIn } from "../../session/recordings/past/input.ts";
 import type { EndState, Input, RecordedInput } from "../../model/plans/recorded-run.ts";
 import type { PastRun } from "../../session/recordings/file/recording-writer.ts";
@@ -22,7 +23,7 @@ import { type KtapCase, KtapReader } from "./ktap.ts";
 import { checkedCases, StepFailure } from "./step-failure.ts";
 import { isPrompt, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
-import { type ConsoleBytes, WatchedConsoles, WatchedEvents } from "./watched.ts";
+import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 import { type Problem, problemText } from "../../kit/support/problem.ts";
 
 /** Turns of the physical CPUs between two checks of an expectation. */
@@ -77,8 +78,8 @@ interface ScenarioOptions {
 
 /** A machine's state at its prompt. */
 export interface PreparedState {
-  /** A machine in it, and all that its consoles had shown; undefined: there is none yet. */
-  begin(plan: SessionPlan): { readonly system: GuestSystem; readonly shown: readonly ConsoleBytes[] } | undefined;
+  /** A machine in it; undefined: there is none yet. */
+  begin(plan: SessionPlan): PreparedMachine | undefined;
   /** Keeps it. Returns why it cannot. */
   keep(system: GuestSystem, shown: readonly ConsoleBytes[]): Problem | undefined;
 }

@@ -17,12 +17,6 @@ const KEPT = 1 << 20;
 /** Characters of a console's end: a prompt, and lines of the kernel after it. */
 const END = 2048;
 
-/** Output of a console. */
-export interface ConsoleBytes {
-  readonly console: string;
-  readonly bytes: Uint8Array;
-}
-
 /** The consoles, as text that no expectation has met yet. */
 export class WatchedConsoles {
   readonly #texts = new Map<string, { readonly text: RecentText; missed: LinearRegex | undefined; readonly seen: ShownText }>();

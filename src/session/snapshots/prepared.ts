@@ -17,9 +17,16 @@ import { withDigests } from "./instant.ts";
 const KEPT = 2;
 
 /** Bytes that a console has shown. */
-interface ConsoleBytes {
+export interface ConsoleBytes {
   readonly console: string;
   readonly bytes: Uint8Array;
+}
+
+/** A machine in a prepared state. */
+export interface PreparedMachine {
+  readonly system: GuestSystem;
+  /** All that its consoles had shown. */
+  readonly shown: readonly ConsoleBytes[];
 }
 
 interface Prepared {
@@ -46,8 +53,8 @@ export class PreparedStates {
     return node.crypto.createHash("sha256").update(encodePlain(wanted)).digest("hex");
   }
 
-  /** A machine in the state of this key, and all that its consoles had shown. */
-  begin(key: string, plan: SessionPlan): { readonly system: GuestSystem; readonly shown: readonly ConsoleBytes[] } | undefined {
+  /** A machine in the state of this key. */
+  begin(key: string, plan: SessionPlan): PreparedMachine | undefined {
     const prepared = this.#kept.find((one) => one.key === key);
     const left = this.#left?.key === key ? this.#left.memory : undefined;
     this.#left = undefined;
@@ -74,7 +81,7 @@ export class PreparedStates {
     }
   }
 
-  /** A machine that has begun with a state, or whose state was kept, is done with. */
+  /** Takes the memory of a machine that began with a state, or whose state was kept, and is no longer used. */
   leave(key: string, system: GuestSystem): void {
     const pages = this.#kept.find((one) => one.key === key)?.state.pages;
     const memory = pages && system.leave(pages);
