@@ -23,7 +23,7 @@ import { type KtapCase, KtapReader } from "./ktap.ts";
 import { checkedCases, StepFailure } from "./step-failure.ts";
 import { isPrompt, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
-import { WatchedConsoles, WatchedEvents } from "./watched.ts";
+import { consoleLines, WatchedConsoles, WatchedEvents } from "./watched.ts";
 import { type Problem, problemText } from "../../kit/support/problem.ts";
 
 /** Turns of the physical CPUs between two checks of an expectation. */
@@ -226,7 +226,7 @@ export class ScenarioRun {
     if (!this.#keeps) return this.#watch();
     const [console] = consolesOf(this.plan);
     if (!await this.#untilPrompt(step, console, PREPARED_WITHIN)) {
-      throw this.#missed("prompt", PREPARED_WITHIN, this.#consoles.tail(console, TAIL).map((line) => `${console}| ${line}`));
+      throw this.#missed("prompt", PREPARED_WITHIN, this.#consoles.last(console, TAIL));
     }
     const problem = prepared.keep(this.system, this.#shown.splice(0));
     this.#keeps = false;
@@ -249,7 +249,7 @@ export class ScenarioRun {
         const pattern = new LinearRegex(step.expect_console, "m");
         this.#console(step.of);
         if (await this.#until(step, this.#now + step.within, () => this.#consoles.meet(step.of, pattern))) return;
-        throw this.#missed("line", step.within, this.#consoles.tail(step.of, TAIL).map((line) => `${step.of}| ${line}`));
+        throw this.#missed("line", step.within, this.#consoles.last(step.of, TAIL));
       }
       case "expect_event":
         if (await this.#until(step, this.#now + step.within, () => this.#events?.met(index) === true)) return;
@@ -288,9 +288,9 @@ export class ScenarioRun {
     const isWhole = await this.#until(step, this.#now + step.within, look, true), end = this.system.ended();
     // A machine that has ended shows no more of its last line.
     if (!isWhole && end) this.#consoles.tail(console, 1).forEach((line) => reader.add(line));
-    const tail = () => this.#consoles.tail(console, TAIL).map((line) => `${console}| ${line}`);
     if (!reader.begun) {
-      throw end ? new StepFailure(`there is no report: ${endedText(end)}`, tail()) : this.#missed("report", step.within, tail());
+      const last = this.#consoles.last(console, TAIL);
+      throw end ? new StepFailure(`there is no report: ${endedText(end)}`, last) : this.#missed("report", step.within, last);
     }
     return checkedCases(reader.cases(), isWhole ? undefined : this.#unfinished("report", step.within));
   }
@@ -300,9 +300,7 @@ export class ScenarioRun {
     const { of: console, run: command, within } = step, end = this.#now + within;
     if (typeof command !== "string") throw new Error("a step that planScenario has not planned");
     this.#console(console);
-    const last = () => this.#consoles.tail(console, TAIL);
-    const shown = (lines: readonly string[]) => lines.map((line) => `${console}| ${line}`);
-    if (!await this.#untilPrompt(step, console, end)) throw this.#missed("prompt", within, shown(last()));
+    if (!await this.#untilPrompt(step, console, end)) throw this.#missed("prompt", within, this.#consoles.last(console, TAIL));
     const output = new ShellOutput(index), reader = new KtapReader(), tail: string[] = [];
     this.#enter({ kind: "console", console, bytes: new TextEncoder().encode(typedLine(command, index)) });
     const look = () => {
@@ -322,7 +320,9 @@ export class ScenarioRun {
       ? undefined
       : `exit status ${status}`;
     if (cases) return checkedCases(cases, broken);
-    if (broken !== undefined) throw new StepFailure(broken, shown([...tail, ...isWhole ? [] : last()].slice(-TAIL)));
+    if (broken !== undefined) {
+      throw new StepFailure(broken, [...consoleLines(console, tail), ...isWhole ? [] : this.#consoles.last(console, TAIL)].slice(-TAIL));
+    }
     return status === SKIPPED ? [{ path: [command], result: "skipped", message: `exit status ${SKIPPED}` }] : undefined;
   }
 

@@ -17,6 +17,9 @@ const KEPT = 1 << 20;
 /** Characters of a console's end: a prompt, and lines of the kernel after it. */
 const END = 2048;
 
+/** Lines of a console, for a failure. */
+export const consoleLines = (console: string, lines: readonly string[]): string[] => lines.map((line) => `${console}| ${line}`);
+
 /** The consoles, as text that no expectation has met yet. */
 export class WatchedConsoles {
   readonly #texts = new Map<string, { readonly text: RecentText; missed: LinearRegex | undefined; readonly seen: ShownText }>();
@@ -52,6 +55,11 @@ export class WatchedConsoles {
   /** The last lines that no expectation has met. */
   tail(console: string, lines: number): string[] {
     return (this.#texts.get(console)?.text.tail(KEPT) ?? "").trimEnd().split(/\r*\n/).slice(-lines);
+  }
+
+  /** The same for a failure. */
+  last(console: string, lines: number): string[] {
+    return consoleLines(console, this.tail(console, lines));
   }
 }
 
