@@ -13,6 +13,9 @@ export function archiveFile(path: string, data: Uint8Array | string, permissions
   return { path, kind: "file", permissions, data: typeof data === "string" ? new TextEncoder().encode(data) : data };
 }
 
+/** The kernel opens it before it mounts /dev. */
+export const CONSOLE_DEVICE = { path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 } satisfies CpioEntry;
+
 /** Modules in `/lib/modules`, where `order` lists them as insmod takes them. */
 export function moduleFiles(modules: readonly KernelModule[]): CpioEntry[] {
   const order = modules.map((module) => `${module.file}\n`).join("");
@@ -22,10 +25,7 @@ export function moduleFiles(modules: readonly KernelModule[]): CpioEntry[] {
   ];
 }
 
-/**
- * An initramfs with busybox as its only program, `init`, and modules (`moduleFiles`).
- * The kernel's console needs its device node before /dev is mounted.
- */
+/** An initramfs with busybox as its only program, `init`, and modules (`moduleFiles`). */
 export function busyboxArchive(
   busybox: Uint8Array,
   init: string,
@@ -36,7 +36,7 @@ export function busyboxArchive(
   return writeCpio([
     ...["bin", "dev", "proc", "root", "sys", "tmp"].map(archiveFolder),
     archiveFile("bin/busybox", busybox, 0o755),
-    { path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 },
+    CONSOLE_DEVICE,
     { path: "dev/null", kind: "device", permissions: 0o666, major: 1, minor: 3 },
     archiveFile("init", init, 0o755),
     ...library,

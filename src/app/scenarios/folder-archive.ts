@@ -1,6 +1,7 @@
 // A folder of this computer as entries of an initramfs: files, folders and links with their
 // permissions, all of them root's.
 
+import { archiveFile, archiveFolder } from "../catalog/busybox-archive.ts";
 import type { CpioEntry } from "../../kit/formats/cpio.ts";
 import { cannotRead, readToEnd } from "../../kit/support/files/named-file.ts";
 import { UserError } from "../../kit/support/problem.ts";
@@ -38,7 +39,7 @@ export class FolderArchive {
     const names = path.split("/").filter((name) => name !== "");
     for (const [index] of names.entries()) {
       const part = names.slice(0, index + 1).join("/");
-      if (!this.has(part)) this.add({ path: part, kind: "folder", permissions: 0o755 });
+      if (!this.has(part)) this.add(archiveFolder(part));
     }
   }
 
@@ -73,7 +74,7 @@ export class FolderArchive {
     if (!status.isFile) throw new FolderError(`${source}: is not a file, a folder or a link`, "remove it from the folder");
     this.#bytes += status.size;
     if (this.#bytes > BYTES_MAX) throw new FolderError(`${source}: more than ${formatSize(BYTES_MAX)}`, "name a smaller folder");
-    this.add({ path, kind: "file", permissions, data: named(source, () => readToEnd(source)) });
+    this.add(archiveFile(path, named(source, () => readToEnd(source)), permissions));
   }
 }
 

@@ -1,6 +1,7 @@
 // The initial ramdisk of a scenario's machine: a root (a Debian's of the catalog, or a folder), and
 // folders laid over it. They are read at each start.
 
+import { archiveFile, CONSOLE_DEVICE } from "../catalog/busybox-archive.ts";
 import { catalogPath } from "../catalog/catalog.ts";
 import { DEBIAN_NAMES } from "../configuration/plan-run.ts";
 import { hostPathOf, type HostResource } from "../../model/plans/host-resources.ts";
@@ -30,7 +31,7 @@ const RUN_KSELFTEST = "run_kselftest.sh";
 /** Shells of a root file system, by the layouts of distributions. */
 const SHELLS = ["bin/sh", "usr/bin/sh"];
 
-/** Folders of a root that a guest fills: a root that was made by root has devices in /dev. */
+/** Folders in which a guest mounts something. Their content is left out: in /dev it is devices. */
 const MOUNTED = ["dev", "proc", "run", "sys"];
 
 /**
@@ -62,7 +63,7 @@ export function rootUse({ root, overlays }: RootChoice): HostResource[] {
   return [...root === undefined || isGuestRoot(root) ? [] : [root], ...folders].map((folder) => hostPathOf("folder", folder, false));
 }
 
-/** A ramdisk; undefined where the machine has that of a file or of the catalog as it is. */
+/** A ramdisk that was made for a scenario. */
 export interface Ramdisk {
   readonly bytes: Uint8Array;
   /** Folders of the guest that have a kselftest's script. */
@@ -95,9 +96,8 @@ function addRoot(archive: FolderArchive, root: string): void {
     throw new UserError(`root ${root}: it has no /bin/sh`, "name the folder of a root file system");
   }
   for (const path of [...MOUNTED, "root", "tmp"]) archive.addFolder(path);
-  // The kernel opens the console before anything is mounted.
-  if (!archive.has("dev/console")) archive.add({ path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 });
-  if (!archive.has("init")) archive.add({ path: "init", kind: "file", permissions: 0o755, data: new TextEncoder().encode(INIT) });
+  if (!archive.has("dev/console")) archive.add(CONSOLE_DEVICE);
+  if (!archive.has("init")) archive.add(archiveFile("init", INIT, 0o755));
 }
 
 /** Where a folder is, as the user has been asked for it: without links. */
