@@ -5,10 +5,12 @@ import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { textsOf } from "../../../configuration/keys/host-paths.ts";
 import { Schema } from "../../../configuration/schema.ts";
+import type { RecordedInput } from "../../../../model/plans/recorded-run.ts";
 import { RecordingError } from "../../../../session/recordings/file/recording.ts";
 import { readRecordingLines } from "../../../../session/recordings/file/recording-reader.ts";
 import { storedFile } from "../../../../kit/support/files/files.ts";
 import { type Maker, makerText } from "../../../../kit/support/files/maker.ts";
+import { formatSize } from "../../../../kit/support/text/units.ts";
 import { lstatIfThere } from "../../../../kit/support/files/own-files.ts";
 
 /** Bytes of typed text that are shown of a console, and entries of each list. */
@@ -106,7 +108,7 @@ function contained(kind: ContainedFile["kind"], name: string, one: Content): Con
   return { kind, name, sha256: one.$file, bytes: size ?? null, in: size === undefined ? null : "cache" };
 }
 
-function typedIn(inputs: ReturnType<typeof readRecordingLines>["inputs"]): RecordingContents["typed"] {
+function typedIn(inputs: readonly RecordedInput[]): RecordingContents["typed"] {
   const consoles = new Map<string, { bytes: number; pieces: Uint8Array[] }>();
   for (const { input } of inputs) {
     if (input.kind !== "console") continue;
@@ -129,8 +131,11 @@ export function contentsJson({ maker, ...rest }: RecordingContents) {
   return { ...rest, version, engine: engine || null, commit: commit || null };
 }
 
+/** Bytes below a KiB as they are. */
+const size = (bytes: number): string => bytes < 1024 ? `${bytes} bytes` : formatSize(bytes);
+
 /** Contents in lines. */
-export function contentsText(file: string, contents: RecordingContents, size: (bytes: number) => string): string {
+export function contentsText(file: string, contents: RecordingContents): string {
   const { bytes, maker, end, files, uses, typed, inputs, consoles, marks, paths } = contents;
   const title = `${file}: ${size(bytes)}, ${end ? `t=${Number(end.ns) / 1e9}, ${end.insn} instructions` : "cut off"}; ${makerText(maker)}`;
   const section = (name: string, lines: readonly string[], none: string) =>

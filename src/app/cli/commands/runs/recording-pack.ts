@@ -6,7 +6,6 @@ import { examplesText } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { readNamedFile, writeNamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
-import { packedRecording } from "../../../../session/recordings/file/pack.ts";
 import { RecordingError } from "../../../../session/recordings/file/recording.ts";
 import { readRecordingLines } from "../../../../session/recordings/file/recording-reader.ts";
 import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
@@ -56,17 +55,16 @@ function redaction(text: string): Redaction {
 }
 
 async function pack(file: string, to: string, isFolder: boolean, { withoutImages, redact = [] }: PackOptions): Promise<void> {
+  const { packedRecording } = await import("../../../../session/recordings/file/pack.ts");
   const bytes = readNamedFile(file, "recording pack");
   const images = withoutImages ? "absent" : isFolder ? "beside" : "inside", folder = to.slice(0, to.lastIndexOf("/") + 1);
-  try {
+  await tried("recording pack", async () => {
     for (const one of redact) checkRedacted(one, file, bytes);
     const { text, files } = await packedRecording(file, bytes, { images, withoutPaths: redact.includes("paths") });
     if (isFolder) Deno.mkdirSync(folder, { recursive: true });
     if (images === "beside") { for (const [path, content] of files) writeShared(`${folder}${path}`, content); }
     writeNamedFile(to, "recording pack", text);
-  } catch (error) {
-    throw told(error, "recording pack");
-  }
+  });
   report(`el2: ${to}: a copy of ${file}`);
 }
 
@@ -77,10 +75,7 @@ function writeShared(path: string, content: Uint8Array): void {
   writeNamedFile(path, "recording pack", content);
 }
 
-/**
- * Why a run does not allow that a part is left out.
- * @throws RecordingError
- */
+/** @throws RecordingError if the run does not allow this part to be left out */
 function checkRedacted(one: Redaction, file: string, bytes: Uint8Array): void {
   if (one === "console") {
     throw new RecordingError(`--redact console: ${file} has no console output: a replay prints it, as it follows from the run`);
@@ -96,9 +91,12 @@ function checkRedacted(one: Redaction, file: string, bytes: Uint8Array): void {
   );
 }
 
-/** The Failure of a file that is not what it should be, or cannot be read or written. */
-export function told(error: unknown, command: string): Failure {
-  if (error instanceof Failure) return error;
-  if (error instanceof RecordingError) return new Failure(problemOf(error, command));
-  return new Failure(cannotWrite(error, command));
+/** @throws Failure for a file that is not the right recording, or cannot be read or written */
+export async function tried<T>(command: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(error instanceof RecordingError ? problemOf(error, command) : cannotWrite(error, command));
+  }
 }

@@ -1,8 +1,7 @@
 // `el2 recording show|pack|merge`: what is in the file of a recording, and marks of its copies.
 
 import type { Command } from "@commander-js/extra-typings";
-import { addPack, told } from "./recording-pack.ts";
-import { contentsJson, contentsOf, contentsText } from "./recording-contents.ts";
+import { addPack, tried } from "./recording-pack.ts";
 import { jsonOption } from "../../common/common-options.ts";
 import { type CommandContext, examplesText } from "../../common/command.ts";
 import { ExitCode } from "../../common/failure.ts";
@@ -10,8 +9,6 @@ import { readNamedFile } from "../../common/named-file.ts";
 import { output, report } from "../../common/print.ts";
 import { fileOfLink } from "../../start/plans/recordings.ts";
 import { documentText, RECORDING } from "../../../../model/queries/documents.ts";
-import { mergeMarks } from "../../../../session/recordings/file/marks.ts";
-import { formatSize } from "../../../../kit/support/text/units.ts";
 
 export function registerRecording(program: Command, { exit }: CommandContext): void {
   const group = program.command("recording").description("the file of a recording: its contents, copies for others, and marks of copies");
@@ -19,9 +16,11 @@ export function registerRecording(program: Command, { exit }: CommandContext): v
     .argument("<file>", "recording")
     .addOption(jsonOption)
     .addHelpText("after", examplesText(["recording show bug.rec", "recording show bug.rec --json | jq .typed"]))
-    .action((named, { json }) => {
-      const file = fileOfLink(named), contents = tried(() => contentsOf(file, readNamedFile(file, "recording show")), "recording show");
-      output(json ? `${documentText(RECORDING, contentsJson(contents))}\n` : contentsText(file, contents, shortSize));
+    .action(async (named, { json }) => {
+      const { contentsJson, contentsOf, contentsText } = await import("./recording-contents.ts");
+      const file = fileOfLink(named), bytes = readNamedFile(file, "recording show");
+      const contents = await tried("recording show", () => contentsOf(file, bytes));
+      output(json ? `${documentText(RECORDING, contentsJson(contents))}\n` : contentsText(file, contents));
       exit(ExitCode.Done);
     });
   addPack(group, exit);
@@ -29,8 +28,9 @@ export function registerRecording(program: Command, { exit }: CommandContext): v
     .argument("<file>", "recording")
     .argument("<copy...>", "copies of it, with marks of others")
     .addHelpText("after", examplesText(["recording merge bug.rec from-ann.rec from-bo.rec"]))
-    .action((file, copies) => {
-      const marks = tried(() => mergeMarks(read(file), copies.map(read)), "recording merge");
+    .action(async (file, copies) => {
+      const { mergeMarks } = await import("../../../../session/recordings/file/marks.ts");
+      const marks = await tried("recording merge", () => mergeMarks(read(file), copies.map(read)));
       report(`el2: ${file}: ${marks} mark${marks === 1 ? "" : "s"}`);
       exit(ExitCode.Done);
     });
@@ -38,15 +38,3 @@ export function registerRecording(program: Command, { exit }: CommandContext): v
 
 /** @throws Failure */
 const read = (path: string) => ({ path, bytes: readNamedFile(path, "recording merge") });
-
-/** Bytes below a KiB as they are. */
-const shortSize = (bytes: number) => bytes < 1024 ? `${bytes} bytes` : formatSize(bytes);
-
-/** @throws Failure for a file that is not what it should be, or cannot be read or written */
-function tried<T>(work: () => T, command: string): T {
-  try {
-    return work();
-  } catch (error) {
-    throw told(error, command);
-  }
-}
