@@ -41,24 +41,27 @@ export const parseWhole = (minimum: number, maximum: number) => parserOf(kinds.w
 export const parseSizeIn = (minimum: number, maximum: number) => parserOf(kinds.size(minimum, maximum));
 
 /** Kinds of events, separated by commas; `all`. */
-export const parseKinds = (text: string) => checked("--kinds", kinds.eventKinds, text);
+export const parseKinds = (text: string) => checkedValue("--kinds", kinds.eventKinds, text);
 
 /**
  * A filter of events.
  * @param flag its option
  * @throws Failure that marks the invalid character
  */
-export const checkedEventFilter = (flag: string, text: string): string => checked(flag, kinds.eventFilter, text);
+export const checkedEventFilter = (flag: string, text: string): string => checkedValue(flag, kinds.eventFilter, text);
 
 /**
  * A filter of a table's rows.
  * @param flag its option
  * @throws Failure that marks the invalid character
  */
-export const checkedFilter = (flag: string, text: string, table: Table): string => checked(flag, kinds.filterOf(table), text);
+export const checkedFilter = (flag: string, text: string, table: Table): string => checkedValue(flag, kinds.filterOf(table), text);
 
-/** @throws Failure */
-function checked<T>(flag: string, kind: Kind<T>, text: string): T {
+/**
+ * The value of an option, for options that commander does not check.
+ * @throws Failure that names the option
+ */
+export function checkedValue<T>(flag: string, kind: Kind<T>, text: string): T {
   try {
     return kind.parse(text);
   } catch (error) {

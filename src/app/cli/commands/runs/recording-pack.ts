@@ -6,6 +6,8 @@ import { examplesText } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { readNamedFile, writeNamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
+import { checkedValue } from "../../common/values.ts";
+import { choice } from "../../../../model/commands/kinds.ts";
 import { RecordingError } from "../../../../session/recordings/file/recording.ts";
 import { readRecordingLines } from "../../../../session/recordings/file/recording-reader.ts";
 import { cannotWrite } from "../../../../kit/support/files/named-file.ts";
@@ -31,7 +33,7 @@ export function addPack(group: Command<any, any, any>, exit: (code: number) => v
     .option("--without-images", "leave out the files of the run: whoever opens it is asked for them by their digests")
     .addOption(
       new Option("--redact <what>", "leave this out, or say why the run does not allow that; repeatable").choices(REDACTIONS)
-        .argParser((text: string, all: readonly Redaction[] = []) => [...all, redaction(text)]),
+        .argParser((text: string, all: readonly Redaction[] = []) => [...all, checkedValue("--redact", choice(...REDACTIONS), text)]),
     )
     .addHelpText("after", examplesText(["recording pack bug.rec for-bo.rec --redact paths", "recording pack failed/*.rec shared/"]))
     .action(async (named: readonly string[], options: PackOptions) => {
@@ -45,13 +47,6 @@ export function addPack(group: Command<any, any, any>, exit: (code: number) => v
       }
       exit(ExitCode.Done);
     });
-}
-
-/** @throws Failure */
-function redaction(text: string): Redaction {
-  const found = REDACTIONS.find((one) => one === text);
-  if (found === undefined) throw new Failure(`--redact: "${text}" is not one of ${REDACTIONS.join(", ")}`);
-  return found;
 }
 
 async function pack(file: string, to: string, isFolder: boolean, { withoutImages, redact = [] }: PackOptions): Promise<void> {
