@@ -49,11 +49,6 @@ interface Report {
   inner: Report[];
 }
 
-/** A test by its names, in one line. */
-export function caseText(path: readonly string[]): string {
-  return path.length === 0 ? "the report" : path.join(": ");
-}
-
 export class KtapReader {
   /** Reports that are open, each within the one before. */
   #open: Report[] = [];

@@ -1,9 +1,14 @@
 // The failure of a step, and the verdict on a report that a step has read.
 
-import { caseText, type KtapCase } from "./ktap.ts";
+import type { KtapCase } from "./ktap.ts";
 
 /** Tests of a report that a failure names; the report of the run has all. */
 const FAILURES_TOLD = 10;
+
+/** A test by its names, in one line. */
+export function caseText(path: readonly string[]): string {
+  return path.length === 0 ? "the report" : path.join(": ");
+}
 
 /** A step that is not as expected. */
 export class StepFailure extends Error {

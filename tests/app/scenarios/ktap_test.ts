@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { caseText, KtapReader } from "../../../src/app/scenarios/ktap.ts";
+import { KtapReader } from "../../../src/app/scenarios/ktap.ts";
+import { caseText } from "../../../src/app/scenarios/step-failure.ts";
 import { LONG } from "../../support/long.ts";
 import { cpuTime } from "../../support/cpu-time.ts";
 

@@ -1,7 +1,7 @@
 // The results of scenarios as TAP, version 14.
 
 import { output } from "../../common/print.ts";
-import { caseText } from "../../../scenarios/ktap.ts";
+import { caseText } from "../../../scenarios/step-failure.ts";
 import type { ReportedCase, ReportedScenario, ReportedStep } from "./test-results.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 

@@ -15,7 +15,7 @@ import { parseDuration, parseWhole } from "../../common/values.ts";
 import { hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { documentText, TESTED } from "../../../../model/queries/documents.ts";
-import { type PlannedScenario, planScenario } from "../../../scenarios/plan-scenario.ts";
+import type { PlannedScenario } from "../../../scenarios/plan-scenario.ts";
 import { alone } from "../../../../model/plans/plan.ts";
 import { recordPast } from "../../../../session/recordings/file/recording-writer.ts";
 import type { ScenarioResult } from "../../../scenarios/run.ts";
@@ -100,6 +100,7 @@ function read(file: string): Scenario {
 
 /** Runs a scenario; the path of its recording where it failed. */
 async function runOne(jobs: Jobs, scenario: Scenario, { seed, timeout, recordings, allowHost }: RunOptions) {
+  const { planScenario } = await import("../../../scenarios/plan-scenario.ts");
   let planned: PlannedScenario;
   try {
     planned = await planScenario(scenario, seed, hostConsent(allowHost));
