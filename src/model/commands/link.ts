@@ -69,8 +69,8 @@ export function readLink(typed: string, isThere: (path: string) => boolean): { r
   for (const part of fragment === "" ? [] : fragment.split("&")) {
     const [, name, value] = /^([^=]*)=(.*)$/s.exec(part) ?? [];
     if (value === undefined) throw new ArgumentError(`${typed}: "${part}" is not NAME=VALUE`, `use for example ${path}#to=12ms`);
-    const before = Object.hasOwn(given, name) ? given[name] : [], text = decoded(typed, value);
-    given[name] = [before].flat().length === 0 ? text : [before, text].flat();
+    const text = decoded(typed, value);
+    given[name] = Object.hasOwn(given, name) ? [given[name], text].flat() : text;
   }
   return { path, place: valuesOf(typed, IN_LINKS, given) };
 }
