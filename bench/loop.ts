@@ -1,6 +1,6 @@
-// `deno task bench loop`: the loop of somebody who writes a test of a kernel. From an edit of the
-// test to its result, by a scenario of el2 and by QEMU with the same kernel and ramdisk; and the
-// restore of a prepared machine in the process of the scenarios.
+// `deno task bench loop`: the edit loop of a kernel test. The time from an edit of the test to its
+// result, by a scenario of el2 and by QEMU with the same kernel and ramdisk; and the restore of a
+// prepared machine in the process of the scenarios.
 
 import type { Contest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";

@@ -1,5 +1,5 @@
 // `deno task bench translate`: what it costs to translate code of real programs. In runs of ten
-// programs of Debian: microseconds and bytes an instruction by phase, and how many regions were
+// programs of Debian: microseconds and bytes per instruction, by phase, and how many regions were
 // made again or looked for in vain. Then the requests of these runs alone, in another process,
 // whose compiler is cold at first and then warm.
 
@@ -46,7 +46,7 @@ async function replay(cache: string): Promise<Replayed> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** Microseconds an instruction. */
+/** Microseconds per instruction. */
 const each = (milliseconds: number, instructions: number): number => milliseconds * 1000 / instructions;
 const all = ({ phases, instructions }: Pass): number => each(PHASES.reduce((sum, phase) => sum + phases[phase], 0), instructions);
 

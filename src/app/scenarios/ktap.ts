@@ -1,6 +1,6 @@
 // Reads a KTAP or TAP report line by line (`ktap-line.ts` has the lines), as consoles show it: with
-// lines of the kernel between and within its own, and with lines that are missing or torn. What a
-// report does not say is not well: a test of the plan without a result has failed.
+// lines of the kernel between and within its own, and with lines that are missing or torn. A test
+// of the plan without a result has failed.
 
 import { type Directive, type KtapLine, ktapLine, LINE_MAX, withoutPrintk } from "./ktap-line.ts";
 
@@ -273,7 +273,7 @@ function failed(path: readonly string[], message: string, details: readonly stri
 
 /**
  * Adds the cases of a report.
- * @param isSkipped its test was, in the middle: those of the plan that follow were not run
+ * @param isSkipped whether its test was skipped: the rest of its plan was not run then
  */
 function reportCases(report: Report, path: readonly string[], cases: KtapCase[], isSkipped = false): void {
   const { plan, skip, bail, tests } = report;
@@ -329,7 +329,7 @@ function testCases(test: Test, path: readonly string[], cases: KtapCase[]): void
     cases.push({ path: own, result: isSkipped ? "skipped" : "ok", ...isSkipped && message !== "" && { message } });
     return;
   }
-  // Where a subtest failed, that is why its test did.
+  // The failure of a subtest explains that of its test, unless the test timed out.
   const isTold = test.directive !== "timeout" && cases.slice(before).some(({ result }) => result === "failed");
   if (!isTold) cases.push(failed(own, messageOf(test), test.details));
 }

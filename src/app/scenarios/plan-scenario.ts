@@ -25,7 +25,7 @@ interface PlannedBoot {
   readonly kselftests: readonly string[];
 }
 
-/** The clock (s) of machines that share a state: they are the same machine. */
+/** The clock (s) of all machines of this process that share a state: it has to be the same. */
 const STARTED = Math.floor(Date.now() / 1000);
 
 /** A scenario whose steps name their consoles and commands, with its machine. */
@@ -39,7 +39,7 @@ export interface PlannedScenario {
 /**
  * Plans a scenario's machine.
  * @param seed instead of those of scenario and configuration
- * @throws ScenarioError that names the missing part, or the error of who asks for consent
+ * @throws ScenarioError that names the missing part, or the error of `consent`
  */
 export async function planScenario(scenario: Scenario, seed: number | undefined, consent: Consent): Promise<PlannedScenario> {
   const step = scenario.steps[0] as Boot, { boot } = step;

@@ -40,7 +40,7 @@ const REASONS_TOLD = 3;
 const TAIL = 8;
 /** Virtual time (ns) in which a machine comes to its prompt. */
 const PREPARED_WITHIN = 120e9;
-/** Virtual time (ns) after which a prompt is one. */
+/** Virtual time (ns) for which a prompt has to stay. */
 const PROMPT_STAYS = 10e6;
 
 export interface StepResult {
@@ -207,7 +207,7 @@ export class ScenarioRun {
     return first === undefined ? undefined : new StepFailure("every step passed, but none expects that this VM fails", [first]);
   }
 
-  /** Does a step; the tests that it has read. */
+  /** Does a step. Returns the tests of the report that it has read. */
   async #perform(step: Step, index: number): Promise<readonly KtapCase[] | undefined> {
     if (step.kind === "expect_ktap") return await this.#expectKtap(step);
     if (step.kind === "run") return await this.#run(step, index);
@@ -219,7 +219,7 @@ export class ScenarioRun {
     this.#events = new WatchedEvents(this.scenario.steps, this.system.hypervisor.trace);
   }
 
-  /** The machine is there; a prepared one comes to its prompt. */
+  /** The machine is made already. The first of those that share a state runs to its prompt. */
   async #boot(step: Step): Promise<void> {
     const { prepared } = this.options;
     if (prepared === undefined) return;
@@ -277,7 +277,7 @@ export class ScenarioRun {
     }
   }
 
-  /** Waits for the end of a report; its tests. */
+  /** Waits for the end of a report. Returns its tests. */
   async #expectKtap(step: Extract<Step, { kind: "expect_ktap" }>): Promise<readonly KtapCase[]> {
     const console = step.expect_ktap, reader = new KtapReader();
     this.#console(console);
@@ -295,7 +295,7 @@ export class ScenarioRun {
     return checkedCases(reader.cases(), isWhole ? undefined : this.#unfinished("report", step.within));
   }
 
-  /** Runs a command at the prompt of a shell; the tests that it reports. */
+  /** Runs a command at the prompt of a shell. Returns the tests that it reports. */
   async #run(step: Extract<Step, { kind: "run" }>, index: number): Promise<readonly KtapCase[] | undefined> {
     const { of: console, run: command, within } = step, end = this.#now + within;
     if (typeof command !== "string") throw new Error("a step that planScenario has not planned");

@@ -18,8 +18,8 @@ export class StepFailure extends Error {
 }
 
 /**
- * The tests of a report that is well.
- * @param broken why it is not, whatever its tests say
+ * The tests of a report, none of which failed.
+ * @param broken why the step fails whatever the tests say
  * @throws StepFailure
  */
 export function checkedCases(cases: readonly KtapCase[], broken: string | undefined): readonly KtapCase[] {

@@ -235,8 +235,8 @@ export const markName: Kind<string> = {
 };
 
 /**
- * A mark's name, or a text, from which a name follows: its letters and digits, or where it has
- * none of ASCII their sum.
+ * A mark's name, or a text, from which its name is made: of the letters and digits of ASCII, or of
+ * a checksum if the text has none.
  */
 export const markNote: Kind<MarkNote> = {
   ...text,

@@ -42,7 +42,7 @@ const PLACE = {
   filter: option(rowFilter, "filter of the rows on that screen"),
 };
 
-/** The same without dashes: they are not options there. */
+/** The same parts as a link has them: without dashes. */
 const IN_LINKS = { to: bare(PLACE.to), screen: bare(PLACE.screen), select: bare(PLACE.select), filter: bare(PLACE.filter) };
 
 function bare<T>(one: Argument<T>): Argument<T> {
@@ -103,10 +103,10 @@ export function shownPlace(answer: Answer): PlaceOfRun | undefined {
   return at && { kind: "instructions", count: Number(at.insn) };
 }
 
-/** The command that goes to a place, on the screens. */
+/** The command that shows a place on the screens. */
 export const hintAt = (path: string, place: LinkPlace): Hint => hint("replay", linkText(path, place), { tui: true });
 
-/** That a run is in no file, to which a link could be. */
+/** Why there is no link to a run. */
 export const NOT_RECORDED: Problem = {
   what: "this run is not in a recording",
   wayOut: way`${hint("record", "bug.rec")} saves it`,

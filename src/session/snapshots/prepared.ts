@@ -81,7 +81,7 @@ export class PreparedStates {
     }
   }
 
-  /** Takes the memory of a machine that began with a state, or whose state was kept, and is no longer used. */
+  /** Takes the memory of a machine that began with a state, or left it, and is no longer used. */
   leave(key: string, system: GuestSystem): void {
     const pages = this.#kept.find((one) => one.key === key)?.state.pages;
     const memory = pages && system.leave(pages);

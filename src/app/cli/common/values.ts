@@ -58,7 +58,7 @@ export const checkedEventFilter = (flag: string, text: string): string => checke
 export const checkedFilter = (flag: string, text: string, table: Table): string => checkedValue(flag, kinds.filterOf(table), text);
 
 /**
- * The value of an option, for options that commander does not check.
+ * The value of an option that commander does not check.
  * @throws Failure that names the option
  */
 export function checkedValue<T>(flag: string, kind: Kind<T>, text: string): T {

@@ -160,7 +160,7 @@ async function diffRecorded(a: string, b: string, { json, allowHost, anyway }: D
 }
 
 /**
- * Both runs up to the place that one of them has, as the other is longer.
+ * Both runs up to the place that a link to one of them names: the other may be longer.
  * @throws Failure for two places
  */
 function upToOnePlace(first: Recording, second: Recording): [Recording, Recording] {

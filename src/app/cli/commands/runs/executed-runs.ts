@@ -46,7 +46,7 @@ export async function executedIn(entry: URL, runs: CountedRuns, parts: ExecutedP
   });
 }
 
-/** Says so if no VM has source lines. */
+/** Reports that no VM has source lines, if so. */
 export function reportNoLines(command: string, vms: readonly ExecutedVm[]): void {
   if (vms.some(({ files }) => files.size > 0)) return;
   report(`el2: ${command}: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)`);

@@ -62,11 +62,11 @@ const SHARD = v.pipe(
   }),
   // Whether all is well is what the steps say.
   v.check(({ results }) => results.every(({ ok, steps }) => ok === steps.every(({ result }) => result === "ok"))),
-  v.check(({ results }) => results.every(({ steps }) => steps.every(isOfCases))),
+  v.check(({ results }) => results.every(({ steps }) => steps.every(agreesWithCases))),
 );
 
 /** A step that passed has no test that failed. */
-function isOfCases({ result, cases = [] }: v.InferOutput<typeof STEP>): boolean {
+function agreesWithCases({ result, cases = [] }: v.InferOutput<typeof STEP>): boolean {
   return result !== "ok" || cases.every((one) => one.result !== "failed");
 }
 

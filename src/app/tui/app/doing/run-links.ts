@@ -1,5 +1,5 @@
-// Links to places of a recorded run: the one that a key copies, and the one that the screens open
-// with.
+// Links to places of a recorded run: a key copies one to what is shown, and the screens open at the
+// one that the user has named.
 
 import { resolve } from "node:path";
 import type { AppServices } from "../services/app-services.ts";
