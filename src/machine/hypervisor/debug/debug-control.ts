@@ -88,8 +88,6 @@ export class DebugControl implements VcpuDebugger {
   readonly #passing = new Set<Vcpu>();
   /** Breakpoints and watchpoints by VM. */
   readonly #vms = new Map<string, VmStops>();
-  /** Lookers at places of the one VM, which stop nothing. */
-  readonly #looks = new Map<bigint, () => void>();
 
   /**
    * @param fromStart stops before the first instruction.
@@ -180,20 +178,17 @@ export class DebugControl implements VcpuDebugger {
   }
 
   /**
-   * Has somebody look before `address` of the one VM from now on, without a stop: the vCPU has not
+   * Calls `act` before `address` of the one VM from now on, without a stop: the vCPU has not
    * executed the instruction, and breakpoints may be inserted and removed.
    */
   look(address: bigint, act: () => void): void {
     const { only } = this.debuggee;
-    if (only === undefined) return;
-    this.#looks.set(address, act);
-    this.#stopsOf(only).look(address);
+    if (only !== undefined) this.#stopsOf(only).look(address, act);
   }
 
   /** Nobody looks there any more. */
   unlook(address: bigint): void {
     const { only } = this.debuggee;
-    this.#looks.delete(address);
     if (only !== undefined) this.#vms.get(only)?.unlook(address);
   }
 
@@ -245,7 +240,6 @@ export class DebugControl implements VcpuDebugger {
   clear(): void {
     this.#follower = undefined;
     this.#passing.clear();
-    this.#looks.clear();
     for (const stops of this.#vms.values()) stops.clear();
     this.stopAtEvents(undefined);
     this.goOn(undefined);
@@ -324,7 +318,7 @@ export class DebugControl implements VcpuDebugger {
 
   #stopsHere(vcpu: Vcpu): boolean {
     const stops = this.#follow(vcpu), { pc } = vcpu.registers;
-    this.#looks.get(pc)?.();
+    stops.lookAt(pc);
     const conditions = stops.conditionsAt(pc);
     return conditions !== undefined && (!conditions.length || conditions.some((condition) => this.holdsAt(vcpu, condition)));
   }

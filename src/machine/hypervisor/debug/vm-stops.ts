@@ -29,8 +29,8 @@ const watchKey = (address: bigint, length: number, kind: WatchKind) => `${kind} 
 export class VmStops {
   /** Conditions by address, one of which has to hold; empty: it always stops. */
   readonly #breakpoints = new Map<bigint, readonly BreakpointCondition[]>();
-  /** Addresses at which somebody looks, without a stop. */
-  readonly #looks = new Set<bigint>();
+  /** What is called before an address, without a stop. */
+  readonly #looks = new Map<bigint, () => void>();
   readonly #watchpoints = new Map<string, Watchpoint>();
   /** The tables of stage 2 that the VM had when it ran last. */
   #stage2: number | undefined;
@@ -82,10 +82,15 @@ export class VmStops {
     if (this.#breakpoints.delete(address) && !this.#looks.has(address)) this.#leaveAddress(address);
   }
 
-  /** Comes by at an address without a stop. */
-  look(address: bigint): void {
-    this.#looks.add(address);
+  /** Calls `act` before `address`, without a stop. */
+  look(address: bigint, act: () => void): void {
+    this.#looks.set(address, act);
     if (this.#stage2 !== undefined) this.core.stops.insertBreakpoint(this.#stage2, address);
+  }
+
+  /** A vCPU is at an address: calls what looks there. */
+  lookAt(address: bigint): void {
+    this.#looks.get(address)?.();
   }
 
   unlook(address: bigint): void {
@@ -97,7 +102,7 @@ export class VmStops {
   }
 
   get #addresses(): ReadonlySet<bigint> {
-    return this.#looks.union(this.#breakpoints);
+    return new Set(this.#looks.keys()).union(this.#breakpoints);
   }
 
   /** Stops before accesses to `length` bytes; false when the length is invalid, or at too many. */
@@ -126,7 +131,7 @@ export class VmStops {
 
   clear(): void {
     for (const address of [...this.#breakpoints.keys()]) this.remove(address);
-    for (const address of [...this.#looks]) this.unlook(address);
+    for (const address of [...this.#looks.keys()]) this.unlook(address);
     for (const { address, length, kind } of [...this.#watchpoints.values()]) this.unwatch(address, length, kind);
   }
 
