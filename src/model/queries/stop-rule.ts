@@ -26,6 +26,13 @@ export function callFilter(at: string): string | undefined {
   return name && `kind=syscall name=${name}${result === undefined ? "" : ` res=${result}`}`;
 }
 
+/**
+ * The function that a Linux kernel calls for each module when the module is in its place and in the
+ * list, before anything in it is executed: it reads the module's parameters. It also reads the
+ * command line's, some ten times.
+ */
+export const MODULE_LOADS = "parse_args";
+
 /** Where breakpoints of one place are: a source line may have several pieces of code. */
 export interface BreakPlace {
   readonly vm: string;

@@ -6,6 +6,7 @@
 // The memory is a guest's: members of the list and symbols are bounded, and steps are those of the
 // answer that needs them. What cannot be read is left out.
 
+import { MODULE_LOADS } from "../../../model/queries/stop-rule.ts";
 import { type GuestSymbol, SymbolTable } from "../../symbols/symbol-table.ts";
 import { BadMemory, FAILURE, TooMuch, type VirtualMemory } from "./memory.ts";
 import { NoType, Struct } from "./types.ts";
@@ -42,7 +43,7 @@ interface Known extends LoadedModule {
 }
 
 /** `module.state` of one that is not in its place yet. */
-const UNFORMED = 3;
+export const UNFORMED = 3;
 /** Modules, kinds of memory of one, its symbols, and bytes of their names. */
 const MODULES_MAX = 4096, PARTS_MAX = 16, SYMBOLS_MAX = 65_536, NAMES_MAX = 1 << 20;
 /** A name's characters. */
@@ -58,15 +59,8 @@ const FUNCTION = 2;
 /** Marks of the assembler, such as $x, are not names; nor is what no compiler writes. */
 const NAME = /^[\x21-\x23\x25-\x7e][\x21-\x7e]*$/;
 
-/**
- * The function that a kernel calls for each module when the module is in its place and in the list,
- * before anything in it is executed: it reads the module's parameters. It also reads the command
- * line's, some ten times.
- */
-const LOADS = "parse_args";
-
 /** Where a kernel has loaded a module; undefined without such a function. */
-export const loadsAt = (kernel: SymbolTable): bigint | undefined => kernel.find(LOADS)?.address;
+export const loadsAt = (kernel: SymbolTable): bigint | undefined => kernel.find(MODULE_LOADS)?.address;
 
 export class LoadedModules {
   #known: readonly Known[] = [];

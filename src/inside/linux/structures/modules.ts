@@ -4,7 +4,7 @@ import { formatId, vmId } from "../../../model/queries/ids.ts";
 import type { LinuxTables } from "../../../model/queries/linux-tables.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import { partsOf } from "../kernel/loaded-modules.ts";
+import { partsOf, UNFORMED } from "../kernel/loaded-modules.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -13,7 +13,6 @@ type ModuleRow = RowOf<LinuxTables["linux.modules"]>;
 const OF = "modules";
 /** `module.state`. */
 const STATES = ["live", "coming", "going", "unformed"] as const;
-const UNFORMED = 3;
 /** A module that nobody uses has this count of users. */
 const USERS_BASE = 1;
 /** Modules that use one. */

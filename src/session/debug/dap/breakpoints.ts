@@ -6,6 +6,7 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { WatchKind } from "../../../cpu/core/interface.ts";
 import type { DebugAnswer } from "../../../machine/hypervisor/interface.ts";
 import { rowsOf } from "../../../model/queries/query.ts";
+import { MODULE_LOADS } from "../../../model/queries/stop-rule.ts";
 import { CODE, LINES, VARIABLES } from "../../../model/queries/tables.ts";
 import { type Arguments, RequestError } from "./arguments.ts";
 import type { DapStop, DapTarget } from "./target.ts";
@@ -283,7 +284,7 @@ export class Breakpoints {
   async #awaitModules(vm: string): Promise<void> {
     const waits = (one: Breakpoint) => one.group !== "instruction" && this.#isFor(one, vm) && !one.places.some((place) => place.vm === vm);
     const isWanted = this.#code.some((one) => one.inModule || waits(one));
-    const code = isWanted ? await this.target.query({ table: "code", args: { at: `${vm}:${LOADS}`, size: 1 } }) : undefined;
+    const code = isWanted ? await this.target.query({ table: "code", args: { at: `${vm}:${MODULE_LOADS}`, size: 1 } }) : undefined;
     const at = code && code.error === undefined ? BigInt(rowsOf(CODE, code)[0].address) : undefined, before = this.#loads.get(vm);
     if (at === before) return;
     this.#loads.delete(vm);
@@ -442,8 +443,6 @@ export class Breakpoints {
   }
 }
 
-/** The function that a kernel calls when a module is in its place, before its code. */
-const LOADS = "parse_args";
 /** Whether a symbol is that of a module: `name+0x10 [module]`. */
 const isInModule = (symbol: string | null | undefined) => symbol?.endsWith("]") ?? false;
 
