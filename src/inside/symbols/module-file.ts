@@ -47,7 +47,7 @@ const NOTE_HEADER = 16;
  */
 const NOWHERE = 0x00f0_0000_0000_0000n, NOWHERE_BITS = 32n;
 
-/** Whether an address is one of a section that is not loaded. */
+/** Whether an address is in a section that is not loaded. */
 export const isNowhere = (address: bigint): boolean => address >= NOWHERE && address < NOWHERE << 1n;
 
 interface FileSymbol {
