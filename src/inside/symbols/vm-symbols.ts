@@ -107,24 +107,31 @@ export class VmSymbols {
     return this.#moduleFiles.get(vm) ?? [];
   }
 
+  /** Modules that are loaded now; none while no kernel is known. */
+  #loaded(vm: string): readonly LoadedSymbols[] {
+    return this.#kernel(vm, false) ? this.modulesOf(vm) : [];
+  }
+
+  /** The file of a module that is loaded, if it was given. */
+  #placedModule(vm: string, loaded: LoadedSymbols): PlacedModule | undefined {
+    return this.#filesOfModules(vm).find((file) => file.fits(loaded))?.at(loaded);
+  }
+
   /** Modules that are loaded now, by their files, or else as the kernel has them. */
-  #modules(vm: string): readonly SymbolTable[] {
-    const files = this.#filesOfModules(vm);
-    return this.modulesOf(vm).map((loaded) => files.find((file) => file.fits(loaded))?.at(loaded).table ?? loaded.table);
+  #modules(vm: string): SymbolTable[] {
+    return this.#loaded(vm).map((loaded) => this.#placedModule(vm, loaded)?.table ?? loaded.table);
   }
 
   /** Files of modules that are loaded now. */
-  #placedModules(vm: string): readonly PlacedModule[] {
-    const files = this.#filesOfModules(vm);
-    if (!files.length || !this.#kernel(vm, false)) return [];
-    return this.modulesOf(vm).flatMap((loaded) => files.find((file) => file.fits(loaded))?.at(loaded) ?? []);
+  #placedModules(vm: string): PlacedModule[] {
+    return this.#filesOfModules(vm).length ? this.#loaded(vm).flatMap((loaded) => this.#placedModule(vm, loaded) ?? []) : [];
   }
 
   /** Modules that are loaded in another build than their files are of, and that in words. */
   misfits(vm: string): Map<string, string> {
     const files = this.#filesOfModules(vm), found = new Map<string, string>();
-    if (!files.length || !this.#kernel(vm, false)) return found;
-    for (const loaded of this.modulesOf(vm)) {
+    if (!files.length) return found;
+    for (const loaded of this.#loaded(vm)) {
       const of = files.filter((file) => file.isOf(loaded)), name = loaded.table.module?.name ?? "?";
       if (!of.length || of.some((file) => file.fits(loaded))) continue;
       const ids = `its build id is ${of[0].buildId ?? "absent"}, that of the module in memory ${loaded.buildId ?? "absent"}`;
@@ -178,8 +185,7 @@ export class VmSymbols {
    * takes a second at most, all pieces together.
    */
   all(vm: string): SymbolTable[] {
-    const tables = this.ofKernel(vm);
-    return this.#kernel(vm, false) ? [...tables, ...this.#modules(vm)] : tables;
+    return [...this.ofKernel(vm), ...this.#modules(vm)];
   }
 
   /** All without the modules of the kernel: what stays while it runs. */
@@ -189,8 +195,7 @@ export class VmSymbols {
 
   /** The symbols known so far, and those of modules that a known kernel has loaded. */
   known(vm: string): SymbolTable[] {
-    const tables = this.#tables(vm, false);
-    return this.#kernel(vm, false) ? [...tables, ...this.#modules(vm)] : tables;
+    return [...this.#tables(vm, false), ...this.#modules(vm)];
   }
 
   /** The symbols of a VM's kernel, which are learned once it has begun to boot. */
@@ -212,7 +217,7 @@ export class VmSymbols {
     const name = nameIn(this.#tables(vm, false), address);
     if (name !== undefined || address < UPPER_HALF) return name;
     const learned = this.#learn(vm) ? nameIn(this.#tables(vm, false), address) : undefined;
-    return learned ?? (this.#kernel(vm, false) && nameIn(this.#modules(vm), address));
+    return learned ?? nameIn(this.#modules(vm), address);
   }
 
   /**
