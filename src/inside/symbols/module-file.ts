@@ -9,14 +9,14 @@ import { type ElfSection, readElfSections, StringTable } from "../../kit/formats
 import { UserError } from "../../kit/support/problem.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { DebugInfo } from "./debug-info.ts";
-import { type GuestSymbol, type ModuleBounds, SymbolTable } from "./symbol-table.ts";
+import { type GuestSymbol, type ModuleBounds, partAt, SymbolTable } from "./symbol-table.ts";
 
 /** A module that a kernel has loaded. */
 export interface LoadedSymbols {
   readonly table: SymbolTable;
-  /** In its memory, in hexadecimal. */
+  /** In its memory, in hexadecimal; undefined without one. */
   readonly buildId: string | undefined;
-  /** Addresses of sections by their names, as far as the kernel lists them. */
+  /** Addresses of its sections by their names, once the kernel has them in /sys/module. */
   readonly sections: ReadonlyMap<string, bigint>;
 }
 
@@ -128,7 +128,7 @@ export class ModuleFile {
       const address = sections.get(name);
       if (address === undefined || !this.#isLoaded(index) || bases.has(index)) continue;
       // The kernel still lists sections of an initialization that is over: others may be there now.
-      if (table.module?.parts.some(({ start, end }) => address >= start && address < end)) bases.set(index, address);
+      if (table.module && partAt(table.module.parts, address)) bases.set(index, address);
     }
     return bases;
   }

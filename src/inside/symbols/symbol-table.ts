@@ -17,12 +17,21 @@ export interface GuestSymbol {
   readonly module?: string;
 }
 
+/** Memory of a module: addresses from `start` to before `end`. */
+export interface ModulePart {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
 /** A module of a kernel: outside of its memory it names nothing. */
 export interface ModuleBounds {
   readonly name: string;
-  /** Addresses from `start` to before `end`. */
-  readonly parts: readonly { readonly start: bigint; readonly end: bigint }[];
+  readonly parts: readonly ModulePart[];
 }
+
+/** The part that has an address. */
+export const partAt = (parts: readonly ModulePart[], address: bigint): ModulePart | undefined =>
+  parts.find(({ start, end }) => address >= start && address < end);
 
 /** A place after a symbol. */
 export interface SymbolPlace {
@@ -170,8 +179,8 @@ export class SymbolTable {
     return end !== undefined && (next === undefined || next > end) ? end : next;
   }
 
-  #partAt(address: bigint): ModuleBounds["parts"][number] | undefined {
-    return this.module?.parts.find(({ start, end }) => address >= start && address < end);
+  #partAt(address: bigint): ModulePart | undefined {
+    return this.module && partAt(this.module.parts, address);
   }
 
   /** `cpu_do_idle+0x14`; undefined if no symbol is near. */

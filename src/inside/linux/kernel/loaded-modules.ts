@@ -7,7 +7,8 @@
 // answer that needs them. What cannot be read is left out.
 
 import { MODULE_LOADS } from "../../../model/queries/stop-rule.ts";
-import { type GuestSymbol, SymbolTable } from "../../symbols/symbol-table.ts";
+import type { LoadedSymbols } from "../../symbols/module-file.ts";
+import { type GuestSymbol, type ModuleBounds, type ModulePart, partAt, SymbolTable } from "../../symbols/symbol-table.ts";
 import { BadMemory, FAILURE, TooMuch, type VirtualMemory } from "./memory.ts";
 import { NoType, Struct } from "./types.ts";
 
@@ -18,24 +19,8 @@ interface ModulesKernel {
   struct(memory: VirtualMemory, type: string, address: bigint): Struct;
 }
 
-/** Memory of a module. */
-export interface ModulePart {
-  readonly start: bigint;
-  readonly size: number;
-}
-
 /** A module whose code is where it stays: `live`, `coming` or `going`. */
-export interface LoadedModule {
-  readonly name: string;
-  /** Of its `struct module`. */
-  readonly address: bigint;
-  readonly parts: readonly ModulePart[];
-  readonly table: SymbolTable;
-  /** In its memory, in hexadecimal; undefined without one. */
-  readonly buildId: string | undefined;
-  /** Addresses of its sections by their names, once the kernel has them in /sys/module. */
-  readonly sections: ReadonlyMap<string, bigint>;
-}
+export interface LoadedModule extends ModuleBounds, LoadedSymbols {}
 
 interface Known extends LoadedModule {
   /** Its differences from another one at the same place. */
@@ -102,19 +87,18 @@ export class LoadedModules {
 
   #moduleAt(memory: VirtualMemory, module: Struct): Known | undefined {
     if (module.number("state") >= UNFORMED) return undefined;
-    const { address } = module, name = module.text("name"), parts = partsOf(module).filter(({ size }) => size > 0);
+    const { address } = module, name = module.text("name"), parts = partsOf(module).filter(({ start, end }) => end > start);
     const place = tableOf(module), sample = place && sampleOf(memory, place);
     const attributes = module.has("sect_attrs") ? module.pointer("sect_attrs") : 0n;
     const key = JSON.stringify([
       name,
-      ...[address, attributes, ...parts.flatMap(({ start, size }) => [start, size])].map(String),
+      ...[address, attributes, ...parts.flatMap(({ start, end }) => [start, end])].map(String),
       place?.key,
       sample,
     ]);
     const known = this.#known.find((one) => one.key === key);
     if (known) return known;
     const symbols = place && unlessBad(memory, () => readTable(memory, place, name, parts)) || [];
-    const bounds = { name, parts: parts.map(({ start, size }) => ({ start, end: start + BigInt(size) })) };
     const buildId = unlessBad(memory, () => buildIdIn(memory, parts));
     const sections = attributes === 0n
       ? undefined
@@ -122,21 +106,23 @@ export class LoadedModules {
     return {
       key,
       name,
-      address,
       parts,
-      table: new SymbolTable(symbols, `module ${name}`, bounds),
+      table: new SymbolTable(symbols, `module ${name}`, { name, parts }),
       buildId,
       sections: sections ?? new Map(),
     };
   }
 }
 
-/** Memory of a module, its code first: of a size of 0 where it has none, or none any more. */
+/** Memory of a module, its code first: empty where it has none, or none any more. */
 export function partsOf(module: Struct): ModulePart[] {
   const parts = module.has("mem")
     ? Array.from({ length: Math.min(module.lengthOf("mem"), PARTS_MAX) }, (_, index) => `mem[${index}]`)
     : ["core_layout", "init_layout"];
-  return parts.map((part) => ({ start: module.big(`${part}.base`), size: module.number(`${part}.size`) }));
+  return parts.map((part) => {
+    const start = module.big(`${part}.base`);
+    return { start, end: start + module.big(`${part}.size`) };
+  });
 }
 
 /** A note with a build id: lengths of owner and id, its kind, the owner "GNU". */
@@ -146,7 +132,8 @@ const SEARCHED_MAX = 16 << 20;
 
 /** The build id in a module's memory. */
 function buildIdIn(memory: VirtualMemory, parts: readonly ModulePart[]): string | undefined {
-  for (const { start, size } of parts) {
+  for (const { start, end } of parts) {
+    const size = Number(end - start);
     if (size > SEARCHED_MAX) continue;
     const bytes = unlessBad(memory, () => memory.bytes(start, size & -4)), words = bytes && new Uint32Array(bytes.buffer);
     if (!words) continue;
@@ -216,7 +203,7 @@ function readTable(memory: VirtualMemory, place: TablePlace, module: string, par
     const at = index * SYMBOL_SIZE, address = view.getBigUint64(at + VALUE, true);
     // Those of other modules have the address there.
     if (view.getUint16(at + SECTION, true) === 0) continue;
-    if (!parts.some(({ start, size }) => address >= start && address < start + BigInt(size))) continue;
+    if (!partAt(parts, address)) continue;
     const name = nameAt(names, view.getUint32(at, true));
     if (!NAME.test(name)) continue;
     const kind = view.getUint8(at + INFO) & 0xf, type = types ? String.fromCharCode(types[index]) : kind === FUNCTION ? "t" : "d";

@@ -3,6 +3,7 @@
 import { formatId, vmId } from "../../../model/queries/ids.ts";
 import type { LinuxTables } from "../../../model/queries/linux-tables.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
+import { partAt } from "../../symbols/symbol-table.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { partsOf, UNFORMED } from "../kernel/loaded-modules.ts";
 import type { Reading } from "../kernel/reading.ts";
@@ -36,7 +37,7 @@ function moduleRow(reading: Reading, module: Struct): ModuleRow | undefined {
     vm: vmId(reading.vm),
     name,
     state: STATES[state],
-    size: parts.reduce((sum, { size }) => sum + size, 0),
+    size: parts.reduce((sum, { start, end }) => sum + Number(end - start), 0),
     used: module.has("refcnt") ? module.signed("refcnt.counter") - USERS_BASE : null,
     by: usersOf(reading, module),
     address: hex(parts[0].start, 16),
@@ -55,7 +56,7 @@ function usersOf(reading: Reading, module: Struct): string[] {
 /** `+0x10 [module]`, from the start of a module's memory, for an address without a symbol. */
 export function nameInModules({ kernel, memory }: Reading, address: bigint): string | undefined {
   for (const { name, parts } of kernel.modules.in(memory)) {
-    const part = parts.find(({ start, size }) => address >= start && address < start + BigInt(size));
+    const part = partAt(parts, address);
     if (part) return `+0x${(address - part.start).toString(16)} [${name}]`;
   }
   return undefined;
