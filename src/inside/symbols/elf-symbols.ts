@@ -5,19 +5,23 @@ import { DEBUG_SECTIONS, isDebugSection } from "../../kit/formats/dwarf/sections
 import { EM_AARCH64, ET_EXEC, isElf } from "../../kit/formats/elf.ts";
 import { type ElfSection, readElfSections, StringTable } from "../../kit/formats/elf-sections.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
-import { isModuleFile } from "./module-file.ts";
 import { type GuestSymbol, isCode } from "./symbol-table.ts";
 import { joined } from "../../kit/support/values/bytes.ts";
 import { UserError } from "../../kit/support/problem.ts";
 
-const HEADER_SIZE = 64, SECTION_SIZE = 64, SYMBOL_SIZE = 24;
-const SectionType = { SymbolTable: 2, Strings: 3, NoBits: 8, DynamicSymbols: 11 } as const;
-const SectionFlags = { Write: 1, Alloc: 2, Execute: 4 } as const;
-const SectionIndex = { Undefined: 0, Absolute: 0xfff1 } as const;
-const SymbolType = { NoType: 0, Object: 1, Function: 2 } as const;
+const HEADER_SIZE = 64, SECTION_SIZE = 64;
+/** Bytes of an entry of a symbol table. */
+export const SYMBOL_SIZE = 24;
+export const SectionType = { SymbolTable: 2, Strings: 3, NoBits: 8, DynamicSymbols: 11 } as const;
+export const SectionFlags = { Write: 1, Alloc: 2, Execute: 4 } as const;
+/** Numbers from `Reserved` on are not of sections. */
+export const SectionIndex = { Undefined: 0, Reserved: 0xff00, Absolute: 0xfff1 } as const;
+export const SymbolType = { NoType: 0, Object: 1, Function: 2 } as const;
 const Binding = { Local: 0, Global: 1, Weak: 2 } as const;
-/** An object file (`e_type`). */
-const ET_REL = 1;
+/** `e_type`, and that of an object file. */
+const E_TYPE = 16, ET_REL = 1;
+/** The structure that makes an object a module of a kernel. */
+const THIS_MODULE = ".gnu.linkonce.this_module";
 /** Bytes of debug information that are kept: it is sent to the machine, and saved with it. */
 const DEBUG_MAX = 192 * MiB;
 const PROGRAM_BITS = 1;
@@ -25,6 +29,40 @@ const PROGRAM_BITS = 1;
 const LAST_SIZE = 4096n;
 /** Areas of code or data of a written file: numbers of sections from 0xff00 on are reserved. */
 const AREAS_MAX = 0xfe00;
+
+/** An entry of a symbol table. */
+export interface ElfSymbol {
+  /** Where its name is in the string table. */
+  readonly nameAt: number;
+  readonly binding: number;
+  readonly type: number;
+  /** Number of its section, or one of `SectionIndex`. */
+  readonly section: number;
+  readonly value: bigint;
+  readonly size: bigint;
+}
+
+/** The entries of a symbol table, in its order. */
+export function* elfSymbols(table: Uint8Array): Generator<ElfSymbol> {
+  const view = new DataView(table.buffer, table.byteOffset, table.length);
+  for (let at = 0; at + SYMBOL_SIZE <= table.length; at += SYMBOL_SIZE) {
+    yield {
+      nameAt: view.getUint32(at, true),
+      binding: table[at + 4] >> 4,
+      type: table[at + 4] & 0xf,
+      section: view.getUint16(at + 6, true),
+      value: view.getBigUint64(at + 8, true),
+      size: view.getBigUint64(at + 16, true),
+    };
+  }
+}
+
+const isObject = (file: Uint8Array) => new DataView(file.buffer, file.byteOffset).getUint16(E_TYPE, true) === ET_REL;
+
+/** Whether a file is the object of a kernel's module. */
+export function isModuleFile(file: Uint8Array): boolean {
+  return isElf(file) && isObject(file) && readElfSections(file).some(({ name }) => name === THIS_MODULE);
+}
 
 /**
  * The symbols of code and data of an executable or object. Objects and functions with a size come
@@ -38,16 +76,13 @@ export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
   if (!table) throw new UserError("ELF file has no symbols", "it was stripped");
   const strings = sections[table.link];
   if (strings?.type !== SectionType.Strings) throw new Error("ELF symbol table names no string table");
-  const names = new StringTable(strings.bytes),
-    entries = table.bytes,
-    view = new DataView(entries.buffer, entries.byteOffset, entries.length);
+  const names = new StringTable(strings.bytes);
   const sized: GuestSymbol[] = [], labels: GuestSymbol[] = [];
-  for (let at = 0; at + SYMBOL_SIZE <= entries.length; at += SYMBOL_SIZE) {
-    const kind = entries[at + 4] & 0xf, index = view.getUint16(at + 6, true);
-    if (kind > SymbolType.Function || index === SectionIndex.Undefined) continue;
-    const type = letter(entries[at + 4] >> 4, index === SectionIndex.Absolute ? undefined : sections[index]);
-    const isSized = kind !== SymbolType.NoType && view.getBigUint64(at + 16, true) > 0n;
-    (isSized ? sized : labels).push({ name: names.at(view.getUint32(at, true)), address: view.getBigUint64(at + 8, true), type });
+  for (const { nameAt, binding, type, section, value, size } of elfSymbols(table.bytes)) {
+    if (type > SymbolType.Function || section === SectionIndex.Undefined) continue;
+    const letter = letterOf(binding, section === SectionIndex.Absolute ? undefined : sections[section]);
+    const isSized = type !== SymbolType.NoType && size > 0n;
+    (isSized ? sized : labels).push({ name: names.at(nameAt), address: value, type: letter });
   }
   return [...sized, ...labels];
 }
@@ -77,7 +112,7 @@ export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | unde
 /** The sections of debug information, in the order of their use, up to the limit on their sum. */
 function debugPart(file: Uint8Array): ElfSection[] {
   // Addresses of an object file are not those of the guest.
-  if (new DataView(file.buffer, file.byteOffset).getUint16(16, true) === ET_REL) return [];
+  if (isObject(file)) return [];
   const order = (name: string) => (DEBUG_SECTIONS as readonly string[]).indexOf(name);
   const byName = new Map(readElfSections(file).filter(isDebugSection).map((section) => [section.name, section]));
   const sections = [...byName.values()].sort((a, b) => order(a.name) - order(b.name));
@@ -85,8 +120,8 @@ function debugPart(file: Uint8Array): ElfSection[] {
   return sections.filter(({ bytes }) => bytes.length <= left && (left -= bytes.length, true));
 }
 
-/** As `nm` has it. */
-function letter(binding: number, section: ElfSection | undefined): string {
+/** The letter of nm(1) for a symbol of a section; undefined: of an absolute one. */
+export function letterOf(binding: number, section: ElfSection | undefined): string {
   if (binding === Binding.Weak) return "W";
   const flags = Number(section?.flags ?? 0n);
   const upper = !section

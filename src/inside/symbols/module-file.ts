@@ -4,11 +4,11 @@
 // file is used for a module with the same build id alone.
 
 import { DEBUG_SECTIONS } from "../../kit/formats/dwarf/sections.ts";
-import { isElf } from "../../kit/formats/elf.ts";
 import { type ElfSection, readElfSections, StringTable } from "../../kit/formats/elf-sections.ts";
 import { UserError } from "../../kit/support/problem.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { DebugInfo } from "./debug-info.ts";
+import { type ElfSymbol, elfSymbols, letterOf, SectionFlags, SectionIndex, SectionType, SymbolType } from "./elf-symbols.ts";
 import { type GuestSymbol, type ModuleBounds, partAt, SymbolTable } from "./symbol-table.ts";
 
 /** A module that a kernel has loaded. */
@@ -26,19 +26,13 @@ export interface PlacedModule {
   readonly info: DebugInfo | undefined;
 }
 
-const ET_REL = 1, E_TYPE = 16;
 /** Bytes of a file: it is sent to the machine, and saved with it. */
 const FILE_MAX = 192 * MiB;
-const SHF_WRITE = 1n, SHF_ALLOC = 2n, SHF_EXECUTE = 4n;
-const SHT_SYMTAB = 2, SHT_NOBITS = 8;
-const SYMBOL_SIZE = 24, RELOCATION_SIZE = 24;
-/** Section numbers from here on are reserved. */
-const SHN_RESERVED = 0xff00;
-const STT_FUNC = 2, STB_LOCAL = 0, STB_WEAK = 2;
+const RELOCATION_SIZE = 24;
 /** Relocations of debug information. */
 const Relocation = { Abs64: 257, Abs32: 258, Prel64: 260, Prel32: 261 } as const;
-/** The structure that makes an object a module, and the sections that name it. */
-const THIS_MODULE = ".gnu.linkonce.this_module", MODULE_INFO = ".modinfo", BUILD_ID = ".note.gnu.build-id";
+/** The sections that name a module. */
+const MODULE_INFO = ".modinfo", BUILD_ID = ".note.gnu.build-id";
 /** Header of that note, with the owner "GNU". */
 const NOTE_HEADER = 16;
 /**
@@ -50,18 +44,8 @@ const NOWHERE = 0x00f0_0000_0000_0000n, NOWHERE_BITS = 32n;
 /** Whether an address is in a section that is not loaded. */
 export const isNowhere = (address: bigint): boolean => address >= NOWHERE && address < NOWHERE << 1n;
 
-interface FileSymbol {
+interface FileSymbol extends ElfSymbol {
   readonly name: string;
-  readonly section: number;
-  readonly value: bigint;
-  readonly size: bigint;
-  readonly info: number;
-}
-
-/** Whether a file is the object of a module. */
-export function isModuleFile(file: Uint8Array): boolean {
-  if (!isElf(file) || new DataView(file.buffer, file.byteOffset).getUint16(E_TYPE, true) !== ET_REL) return false;
-  return readElfSections(file).some(({ name }) => name === THIS_MODULE);
 }
 
 export class ModuleFile {
@@ -87,7 +71,7 @@ export class ModuleFile {
   }
 
   #section(name: string): ElfSection | undefined {
-    return this.#sections.find((section) => section.name === name && section.type !== SHT_NOBITS);
+    return this.#sections.find((section) => section.name === name && section.type !== SectionType.NoBits);
   }
 
   /** Whether it is of a module, whatever its build. */
@@ -134,7 +118,7 @@ export class ModuleFile {
   }
 
   #isLoaded(section: number): boolean {
-    return ((this.#sections[section]?.flags ?? 0n) & SHF_ALLOC) !== 0n;
+    return (Number(this.#sections[section]?.flags ?? 0n) & SectionFlags.Alloc) !== 0;
   }
 
   #place(bases: ReadonlyMap<number, bigint>, module: ModuleBounds | undefined): PlacedModule {
@@ -144,10 +128,10 @@ export class ModuleFile {
     };
     const sized: GuestSymbol[] = [], labels: GuestSymbol[] = [];
     for (const symbol of this.#symbols) {
-      const { section, info, name, value } = symbol;
-      if (symbol.name === "" || !this.#isLoaded(section) || (info & 0xf) > STT_FUNC || module && !bases.has(section)) continue;
-      const type = letterOf(info >> 4, this.#sections[section]);
-      (symbol.size > 0n ? sized : labels).push({ name, address: baseOf(section) + value, type, ...module && { module: module.name } });
+      const { section, binding, name, value, size } = symbol;
+      if (name === "" || !this.#isLoaded(section) || symbol.type > SymbolType.Function || module && !bases.has(section)) continue;
+      const type = letterOf(binding, this.#sections[section]);
+      (size > 0n ? sized : labels).push({ name, address: baseOf(section) + value, type, ...module && { module: module.name } });
     }
     return {
       table: new SymbolTable([...sized, ...labels], this.source, module),
@@ -183,24 +167,12 @@ export class ModuleFile {
 
 /** The symbols of a file by number, as relocations have them. @throws Error: the defect */
 function symbolsOf(sections: readonly ElfSection[]): FileSymbol[] {
-  const table = sections.find(({ type }) => type === SHT_SYMTAB), strings = table && sections[table.link];
+  const table = sections.find(({ type }) => type === SectionType.SymbolTable), strings = table && sections[table.link];
   if (!table || !strings) throw new UserError("the module's file has no symbols", "it was stripped");
-  const names = new StringTable(strings.bytes), view = new DataView(table.bytes.buffer, table.bytes.byteOffset, table.bytes.length);
-  return Array.from({ length: Math.floor(table.bytes.length / SYMBOL_SIZE) }, (_, index) => {
-    const at = index * SYMBOL_SIZE, section = view.getUint16(at + 6, true);
-    return {
-      name: names.at(view.getUint32(at, true)),
-      info: view.getUint8(at + 4),
-      section: section < SHN_RESERVED ? section : 0,
-      value: view.getBigUint64(at + 8, true),
-      size: view.getBigUint64(at + 16, true),
-    };
-  });
-}
-
-/** The letter of nm(1). */
-function letterOf(binding: number, { flags, type }: ElfSection): string {
-  if (binding === STB_WEAK) return "W";
-  const upper = flags & SHF_EXECUTE ? "T" : type === SHT_NOBITS ? "B" : flags & SHF_WRITE ? "D" : "R";
-  return binding === STB_LOCAL ? upper.toLowerCase() : upper;
+  const names = new StringTable(strings.bytes);
+  return Array.from(elfSymbols(table.bytes), (symbol) => ({
+    ...symbol,
+    name: names.at(symbol.nameAt),
+    section: symbol.section < SectionIndex.Reserved ? symbol.section : SectionIndex.Undefined,
+  }));
 }

@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { DebugInfo } from "../../../src/inside/symbols/debug-info.ts";
-import { readElfSymbols, symbolsAlone } from "../../../src/inside/symbols/elf-symbols.ts";
-import { isModuleFile, isNowhere, type LoadedSymbols, ModuleFile } from "../../../src/inside/symbols/module-file.ts";
+import { isModuleFile, readElfSymbols, symbolsAlone } from "../../../src/inside/symbols/elf-symbols.ts";
+import { isNowhere, type LoadedSymbols, ModuleFile } from "../../../src/inside/symbols/module-file.ts";
 import { SymbolTable } from "../../../src/inside/symbols/symbol-table.ts";
 import { native, withTempFolder } from "../../session/debug/programs.ts";
 

@@ -7,6 +7,7 @@
 // answer that needs them. What cannot be read is left out.
 
 import { MODULE_LOADS } from "../../../model/queries/stop-rule.ts";
+import { type ElfSymbol, elfSymbols, SectionIndex, SYMBOL_SIZE, SymbolType } from "../../symbols/elf-symbols.ts";
 import type { LoadedSymbols } from "../../symbols/module-file.ts";
 import { type GuestSymbol, type ModuleBounds, type ModulePart, partAt, SymbolTable } from "../../symbols/symbol-table.ts";
 import { BadMemory, FAILURE, TooMuch, type VirtualMemory } from "./memory.ts";
@@ -37,10 +38,6 @@ const NAME_MAX = 512;
 const SYMBOL_STEPS = 3;
 /** Bytes at either end of a symbol table that tell it from another one. */
 const SAMPLE = 384;
-/** ELF's symbol (System V ABI): its size, and where its fields are. */
-const SYMBOL_SIZE = 24, INFO = 4, SECTION = 6, VALUE = 8, LENGTH = 16;
-/** Types of symbols: without one, data, function. */
-const FUNCTION = 2;
 /** Marks of the assembler, such as $x, are not names; nor is what no compiler writes. */
 const NAME = /^[\x21-\x23\x25-\x7e][\x21-\x7e]*$/;
 
@@ -194,36 +191,33 @@ function sampleOf(memory: VirtualMemory, { symbols, count }: TablePlace): string
 }
 
 function readTable(memory: VirtualMemory, place: TablePlace, module: string, parts: readonly ModulePart[]): GuestSymbol[] {
-  const { count, symbols, letters } = place, view = new DataView(memory.bytes(symbols, count * SYMBOL_SIZE).buffer);
+  const { count, symbols, letters } = place, entries = [...elfSymbols(memory.bytes(symbols, count * SYMBOL_SIZE))];
   memory.work.spend(count * SYMBOL_STEPS);
-  const types = letters === 0n ? undefined : memory.bytes(letters, count), names = namesOf(memory, place, view);
+  const types = letters === 0n ? undefined : memory.bytes(letters, count), names = namesOf(memory, place, entries);
   // Those with a size first: the first symbol at an address gives it its name.
   const sized: GuestSymbol[] = [], labels: GuestSymbol[] = [];
-  for (let index = 0; index < count; index++) {
-    const at = index * SYMBOL_SIZE, address = view.getBigUint64(at + VALUE, true);
+  for (const [index, { nameAt, type: kind, section, value: address, size }] of entries.entries()) {
     // Those of other modules have the address there.
-    if (view.getUint16(at + SECTION, true) === 0) continue;
-    if (!partAt(parts, address)) continue;
-    const name = nameAt(names, view.getUint32(at, true));
+    if (section === SectionIndex.Undefined || !partAt(parts, address)) continue;
+    const name = nameFrom(names, nameAt);
     if (!NAME.test(name)) continue;
-    const kind = view.getUint8(at + INFO) & 0xf, type = types ? String.fromCharCode(types[index]) : kind === FUNCTION ? "t" : "d";
-    const isSized = kind !== 0 && view.getBigUint64(at + LENGTH, true) > 0n;
+    const type = types ? String.fromCharCode(types[index]) : kind === SymbolType.Function ? "t" : "d";
+    const isSized = kind !== SymbolType.NoType && size > 0n;
     (isSized ? sized : labels).push({ name, address, type, module });
   }
   return [...sized, ...labels];
 }
 
 /** The bytes of all names, of which the table says where they begin; the last may be cut. */
-function namesOf(memory: VirtualMemory, { names, count }: TablePlace, view: DataView): Uint8Array {
-  let last = 0;
-  for (let index = 0; index < count; index++) last = Math.max(last, view.getUint32(index * SYMBOL_SIZE, true));
+function namesOf(memory: VirtualMemory, { names }: TablePlace, symbols: readonly ElfSymbol[]): Uint8Array {
+  const last = symbols.reduce((most, { nameAt }) => Math.max(most, nameAt), 0);
   const wanted = Math.min(last, NAMES_MAX);
   // The memory after the last name may not be mapped.
   const more = memory.has(names + BigInt(wanted), NAME_MAX) ? NAME_MAX : memory.text(names + BigInt(wanted), NAME_MAX).length;
   return memory.bytes(names, wanted + more);
 }
 
-function nameAt(names: Uint8Array, start: number): string {
+function nameFrom(names: Uint8Array, start: number): string {
   let text = "";
   for (let at = start; at < names.length && text.length < NAME_MAX && names[at] !== 0; at++) text += String.fromCharCode(names[at]);
   return text;
