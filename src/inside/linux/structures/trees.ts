@@ -58,8 +58,8 @@ function* mapleNode(reading: Reading, entry: bigint, level: number): Generator<b
 }
 
 /** The pointers in an xarray or radix tree, in the order of their indexes. */
-export function* arrayEntries(reading: Reading, array: Struct, level = 0): Generator<bigint> {
-  yield* arrayEntry(reading, array.big("xa_head"), level);
+export function* arrayEntries(reading: Reading, array: Struct): Generator<bigint> {
+  yield* arrayEntry(reading, array.big("xa_head"), 0);
 }
 
 function* arrayEntry(reading: Reading, entry: bigint, level: number): Generator<bigint> {
