@@ -19,7 +19,7 @@ type MountRow = RowOf<LinuxTables["linux.mounts"]>;
 const READ = 1n, WRITE = 2n, EXECUTE = 4n, MAY_SHARE = 0x80n;
 const MAPPINGS_MAX = 65_536, FILES_MAX = 65_536;
 /** `file.f_mode`. */
-const MODE_READ = 1, MODE_WRITE = 2;
+export const MODE_READ = 1, MODE_WRITE = 2;
 const NAME_MAX = 64;
 /** `mount.mnt.mnt_flags` and `super_block.s_flags` of what is read-only. */
 const MOUNT_READONLY = 0x40, BLOCK_READONLY = 1n;

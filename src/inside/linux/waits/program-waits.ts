@@ -7,7 +7,7 @@ import type { LinuxFinding, NamedTask, ProgramWait } from "../../../model/querie
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
-import { openFiles } from "../structures/files.ts";
+import { MODE_READ, MODE_WRITE, openFiles } from "../structures/files.ts";
 import { programRegisters } from "../structures/frames.ts";
 import { fileName, fileSystemOf } from "../structures/paths.ts";
 import { isKernelThread, isRunning, named, processes, stateOf, userMemory } from "../structures/tasks.ts";
@@ -22,8 +22,6 @@ const WAITING_COMMANDS: ReadonlySet<number> = new Set([7, 38]);
 const FUTEX_COMMAND = 0x7f, WAIT = 0, WAIT_BITSET = 9, CONTENDED = 2;
 /** Bytes from a mutex's lock to its holder. */
 const HOLDER = 8;
-/** `file.f_mode`. */
-const MODE_READ = 1, MODE_WRITE = 2;
 /** Waits that are shown, peers of each, and locks of a file that are looked at. */
 const WAITS_MAX = 3, PEERS_MAX = 3, LOCKS_MAX = 1024;
 
