@@ -25,6 +25,8 @@ const NUMBER_SIZE = 8n;
 /** Bits of a level, and bytes of a text. */
 const LEVEL = 7, TEXT_MAX = 0xffff;
 const CPU_CALLER = 0x8000_0000;
+/** The facility of the kernel's own records: those of programs have another. */
+const KERNEL = 0;
 
 interface Ring {
   readonly count: bigint;
@@ -45,6 +47,9 @@ export function readLog(reading: Reading): LogRow[] {
   return reading.rows(OF, () => numbersIn(ring), (number) => recordOf(reading, ring, number, at));
 }
 
+/** Whether a record is the kernel's own: programs can write any words to /dev/kmsg. */
+export const isOfKernel = ({ facility }: Pick<LogRow, "facility">): boolean => facility === KERNEL;
+
 /** A record that nothing can change any more. */
 export interface LogPlace {
   readonly number: bigint;
@@ -58,8 +63,8 @@ export interface LaterLog {
   readonly rows: readonly LogRow[];
   /** The last of them that nothing can change any more. */
   readonly place: LogPlace | undefined;
-  /** Sequence number of the oldest record in the ring; undefined without one. */
-  readonly oldest: number | undefined;
+  /** Sequence number of the oldest record in the ring. */
+  readonly oldest: number;
 }
 
 /**

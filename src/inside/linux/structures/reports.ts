@@ -6,10 +6,8 @@ import type { NamedTask } from "../../../model/queries/facts/linux-finding.ts";
 import type { LinuxKernel } from "../kernel/kernel.ts";
 import type { VirtualMemory } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
-import { type LogPlace, type LogRow, readLogAfter } from "./log.ts";
+import { isOfKernel, type LogPlace, type LogRow, readLogAfter } from "./log.ts";
 
-/** The facility of the kernel's own records. */
-const KERNEL = 0;
 /** Records after its first one in which a report has its details, and reports that are kept. */
 const LINES_MAX = 64, REPORTS_MAX = 64;
 /** Records that an answer reads: the last ones of a log that has grown by more. */
@@ -64,10 +62,10 @@ function readReports(reading: Reading): KernelReport[] {
   const { kernel } = reading, known = READ.get(kernel), later = readLogAfter(reading, known?.place, RECORDS_MAX);
   if (!later) return [];
   const read: ReadLog = known && later.continues ? known : { place: undefined, begun: [], of: new Map() };
-  for (const row of later.rows) if (row.facility === KERNEL) take(read, row);
+  for (const row of later.rows) if (isOfKernel(row)) take(read, row);
   read.place = later.place;
   // A report is true as long as the log has it.
-  read.begun = read.begun.filter(({ row }) => row.sequence >= (later.oldest ?? 0)).slice(-REPORTS_MAX);
+  read.begun = read.begun.filter(({ row }) => row.sequence >= later.oldest).slice(-REPORTS_MAX);
   for (const [caller, one] of read.of) if (!read.begun.includes(one)) read.of.delete(caller);
   READ.set(kernel, read);
   return read.begun.map(reportOf);

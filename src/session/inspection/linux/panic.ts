@@ -7,7 +7,7 @@ import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { programRegisters } from "../../../inside/linux/structures/frames.ts";
 import { panicCause } from "../../../inside/linux/verdicts/panic-cause.ts";
 import type { Reading } from "../../../inside/linux/kernel/reading.ts";
-import { readLog } from "../../../inside/linux/structures/log.ts";
+import { isOfKernel, readLog } from "../../../inside/linux/structures/log.ts";
 import { codeName } from "../../../inside/linux/structures/stack.ts";
 import { isKernelThread, named } from "../../../inside/linux/structures/tasks.ts";
 import type { EndedBy, NamedTask } from "../../../model/queries/facts/linux-finding.ts";
@@ -137,7 +137,7 @@ function shownBy(view: View, vcpu: Vcpu): string {
 function lastLine(view: View, vcpu: Vcpu, reading: Reading): string | null {
   const texts = (isOwn: boolean) =>
     new Set(
-      readLog(reading).filter(({ facility }) => facility === 0 === isOwn).flatMap(({ text }) => text.split("\n").map((one) => one.trim())),
+      readLog(reading).filter((row) => isOfKernel(row) === isOwn).flatMap(({ text }) => text.split("\n").map((one) => one.trim())),
     );
   const own = texts(true), written = texts(false);
   const lines = shownBy(view, vcpu).split("\n").flatMap((line) => {
