@@ -135,10 +135,9 @@ function shownBy(view: View, vcpu: Vcpu): string {
 
 /** The last line of programs on a VM's console; null without one. */
 function lastLine(view: View, vcpu: Vcpu, reading: Reading): string | null {
+  const log = readLog(reading);
   const texts = (isOwn: boolean) =>
-    new Set(
-      readLog(reading).filter((row) => isOfKernel(row) === isOwn).flatMap(({ text }) => text.split("\n").map((one) => one.trim())),
-    );
+    new Set(log.filter((row) => isOfKernel(row) === isOwn).flatMap(({ text }) => text.split("\n").map((one) => one.trim())));
   const own = texts(true), written = texts(false);
   const lines = shownBy(view, vcpu).split("\n").flatMap((line) => {
     const text = line.replace(LOG_PREFIX, "").trim();
