@@ -19,7 +19,7 @@ const REPEATS = 2;
 /** Kinds of reports that are shown. */
 const REMARKS_MAX = 3;
 
-/** Whether a report is true now. */
+/** Whether a report is true now, by until when it holds. */
 const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelReport) => boolean } = {
   "on-cpu": (reading, report) => stillOnCpu(reading, report) !== undefined,
   "asleep": (reading, { task, t }) => {
@@ -31,6 +31,8 @@ const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelRep
   "life": () => true,
   "over": () => false,
 };
+
+const isTrue = (reading: Reading, report: KernelReport): boolean => HOLDS[KERNEL_REPORTS[report.kind].holds](reading, report);
 
 /** The task of a report, if a CPU executes it in the kernel since then. */
 function stillOnCpu(reading: Reading, report: KernelReport): Struct | undefined {
@@ -58,10 +60,7 @@ function isRepeated(reading: Reading, { t, seconds }: KernelReport): boolean {
 /** The last report that is true now, of the kinds that hold until then. */
 export function lastingReport(reading: Reading, ...holds: readonly ReportHolds[]): Reported | undefined {
   return reading.tried(OF, () => {
-    const report = reportsIn(reading).findLast((one) => {
-      const { holds: until } = KERNEL_REPORTS[one.kind];
-      return holds.includes(until) && HOLDS[until](reading, one);
-    });
+    const report = reportsIn(reading).findLast((one) => holds.includes(KERNEL_REPORTS[one.kind].holds) && isTrue(reading, one));
     return report && reported(reading, report, false);
   });
 }
@@ -70,7 +69,7 @@ export function lastingReport(reading: Reading, ...holds: readonly ReportHolds[]
 export function lastReports(reading: Reading): Reported[] {
   return reading.tried(OF, () => {
     const last = [...new Map(reportsIn(reading).map((one) => [one.kind, one])).values()].sort((a, b) => b.sequence - a.sequence);
-    return last.slice(0, REMARKS_MAX).map((one) => reported(reading, one, !HOLDS[KERNEL_REPORTS[one.kind].holds](reading, one)));
+    return last.slice(0, REMARKS_MAX).map((one) => reported(reading, one, !isTrue(reading, one)));
   }) ?? [];
 }
 
