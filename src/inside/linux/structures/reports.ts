@@ -86,8 +86,10 @@ function take(read: ReadLog, row: LogRow): void {
   if (kind !== undefined && lines && !KERNEL_REPORTS[kind].alone && lines.length < LINES_MAX) lines.push(row.text);
 }
 
-/** Lines of details (arch/arm64/kernel/process.c, lib/dump_stack.c, mm/kasan/report.c). */
-const TASK = /^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted)/, BY_TASK = / by task (.{1,15})\/(\d+)/;
+/** The line of a dump with its CPU and task, by number and name (lib/dump_stack.c). */
+export const DUMPED_TASK = /^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted)/;
+/** Lines of details (arch/arm64/kernel/process.c, mm/kasan/report.c). */
+const BY_TASK = / by task (.{1,15})\/(\d+)/;
 const STALLED_CPU = /^rcu: \t(\d+)-/;
 const PC = /^pc : (.*)/, TRACE = /^Call trace\b/, FRAME = /^ {1,2}(\S+\+0x[\da-f]+)\/0x[\da-f]+(?: (\[[\w-]+\]))?/;
 const PLACE = /^(\S+?\+0x[\da-f]+)(?:\/0x[\da-f]+)?(?: (\[[\w-]+\]))?/;
@@ -95,15 +97,20 @@ const PLACE = /^(\S+?\+0x[\da-f]+)(?:\/0x[\da-f]+)?(?: (\[[\w-]+\]))?/;
 const FOR_OTHERS =
   /^(?:refcount_warn_saturate|__list_(?:add|del)_|usercopy_abort|__check_(?:object|heap)|report_|kasan_|__asan_|kfence_|__ubsan_|ubsan_|dump_|show_|print_|bad_page|slab_|object_err|check_|panic|warn_|__warn|__might_|___might|_*schedule|io_schedule|__switch_to|msleep|wait_|_*wait_|_*mutex_|_*rwsem_|_*down_|_*down\b|_raw_|_*queued_|__delay|__udelay|__const_udelay|arch_counter|arch_timer_|lock_acquire|lockdep_|rcu_)/;
 
+/** The match in the first line that has one; nothing if none has. */
+export const firstMatch = (lines: readonly string[], pattern: RegExp): readonly string[] =>
+  lines.map((line) => pattern.exec(line)).find((match) => match !== null) ?? [];
+
 function reportOf({ kind, row, groups, lines }: FirstLine): KernelReport {
-  const first = (pattern: RegExp) => [row.text, ...lines].map((line) => pattern.exec(line)).find((match) => match !== null);
-  const dumped = first(TASK), by = first(BY_TASK), cpu = groups.cpu ?? first(STALLED_CPU)?.[1];
+  const first = (pattern: RegExp) => firstMatch([row.text, ...lines], pattern);
+  const [, dumpedCpu, dumpedPid, dumpedName] = first(DUMPED_TASK), [, byName, byPid] = first(BY_TASK);
+  const [, stalled] = first(STALLED_CPU), cpu: string | undefined = groups.cpu ?? stalled;
   const task = groups.pid !== undefined && groups.name !== undefined
     ? { name: groups.name, pid: Number(groups.pid) }
-    : by
-    ? { name: by[1], pid: Number(by[2]) }
-    : dumped && (cpu === undefined || cpu === dumped[1])
-    ? { name: dumped[3], pid: Number(dumped[2]) }
+    : byPid !== undefined
+    ? { name: byName, pid: Number(byPid) }
+    : dumpedPid !== undefined && (cpu === undefined || cpu === dumpedCpu)
+    ? { name: dumpedName, pid: Number(dumpedPid) }
     : undefined;
   return {
     kind,
@@ -126,7 +133,7 @@ function placeOf(text: string): string | undefined {
 
 /** The innermost function of a dump that works for itself. */
 function placeIn(lines: readonly string[]): string | undefined {
-  const [, pc = ""] = lines.map((line) => PC.exec(line)).find((match) => match !== null) ?? [];
+  const [, pc = ""] = firstMatch(lines, PC);
   const trace = lines.findIndex((line) => TRACE.test(line));
   const frames = trace < 0 ? [] : lines.slice(trace + 1).flatMap((line) => {
     const [, at, module] = FRAME.exec(line) ?? [];

@@ -7,6 +7,7 @@ import { readLog } from "../structures/log.ts";
 import { probedDevice } from "../waits/probe.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { rootNotFound } from "./root.ts";
+import { DUMPED_TASK, firstMatch } from "../structures/reports.ts";
 import { findTask, isRunning } from "../structures/tasks.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -15,11 +16,6 @@ const DIED = 1n << 7n, WARNED = 1n << 9n;
 /** Lines of a warning, and of an oops (arch/arm64/kernel/traps.c): their beginnings. */
 const WARNING = /^WARNING: .*? at (.*)/;
 const FAULT = /^Unable to handle (.*)/, ERROR = /^Internal error: (.*?) \[#(\d+)\]/, PC = /^pc : (\S+)/, LINK = /^lr : (\S+)/;
-const TASK = /^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted)/;
-
-/** The match in the first line that has one; nothing if none has. */
-const firstMatch = (lines: readonly string[], pattern: RegExp): readonly string[] =>
-  lines.map((line) => pattern.exec(line)).find((match) => match !== null) ?? [];
 
 /** Whether a bit of `tainted_mask` is set. */
 function isTainted({ kernel, memory }: Reading, bit: bigint): boolean {
@@ -36,7 +32,7 @@ export function lastWarning(reading: Reading): LinuxFinding | undefined {
 export function loggedWarning(reading: Reading): LinuxFinding {
   const texts = readLog(reading).map(({ text }) => text), start = texts.findLastIndex((text) => WARNING.test(text));
   const [, at = "?"] = WARNING.exec(texts[start] ?? "") ?? [];
-  const [, pid, name] = firstMatch(start < 0 ? [] : texts.slice(start), TASK);
+  const [, , pid, name] = firstMatch(start < 0 ? [] : texts.slice(start), DUMPED_TASK);
   return { code: "warned", at, task: pid === undefined ? null : { name, pid: Number(pid) } };
 }
 
@@ -46,7 +42,7 @@ export function survivedOops(reading: Reading): Extract<LinuxFinding, { code: "o
   const texts = readLog(reading).map(({ text }) => text), start = Math.max(0, texts.findLastIndex((text) => ERROR.test(text)));
   const [, what = "an oops", count = "1"] = ERROR.exec(texts[start] ?? "") ?? [];
   const first = (pattern: RegExp) => firstMatch(texts.slice(start), pattern);
-  const [, pid = "0", name = "?"] = first(TASK), [, pc = "?"] = first(PC), [, link = "?"] = first(LINK);
+  const [, , pid = "0", name = "?"] = first(DUMPED_TASK), [, pc = "?"] = first(PC), [, link = "?"] = first(LINK);
   // No function is at such an address: the caller has jumped there.
   const at = pc.startsWith("0x") ? `${pc}, called by ${link}` : pc;
   // A line before it has the address.
