@@ -2,7 +2,6 @@
 
 import type { AddressSpace } from "../../../machine/hypervisor/inspect.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
-import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { nameOf } from "../../../model/queries/ids.ts";
 import { awaitedBy, brokenBy, haltedBy, hangOf, remarksOn, stageOf, waitsOf } from "../kernels/kernels.ts";
@@ -32,13 +31,15 @@ function foundBy<C extends "kernel-broken" | "kernel-waits">(
   command: "linux log" | "linux locks",
 ) {
   const finding = inKernel(patient, read);
-  const isReport = ({ kind, t }: OfCode<LinuxFinding, "reported">) =>
-    finding?.code === "reported" && finding.kind === kind && finding.t === t;
   return finding && {
     fact: { code, finding },
     next: hint(finding.code === "reported" ? "linux log" : command, nameOf(patient.vm.id)),
-    tells: (one: Evidence) => one.code === "kernel" && one.finding.code === "reported" && isReport(one.finding),
+    tells: (one: Evidence) => one.code === "kernel" && isSameReport(one.finding, finding),
   };
+}
+
+function isSameReport(one: LinuxFinding, other: LinuxFinding): boolean {
+  return one.code === "reported" && other.code === "reported" && one.kind === other.kind && one.t === other.t;
 }
 
 /** Kernels that have halted, are damaged, or cannot boot. */
