@@ -195,16 +195,20 @@ export interface SleepingVms {
   readonly stuck: ReadonlyMap<string, Sleep>;
 }
 
+/** Whether a VM does nothing for others any more: it has failed, or executes an endless loop. */
+export const isGone = ({ failed, endless }: Pick<SleepingVms, "failed" | "endless">, vm: string): boolean =>
+  failed.has(vm) || endless.has(vm);
+
 /**
  * VMs that all wait for each other, or for one that does nothing any more: none can wake before
  * another of them runs.
  */
-export function stuckOf({ asleep, failed, endless }: Omit<SleepingVms, "stuck">): ReadonlyMap<string, Sleep> {
-  const stuck = new Map([...asleep].filter(([, { timer }]) => !timer));
+export function stuckOf(vms: Omit<SleepingVms, "stuck">): ReadonlyMap<string, Sleep> {
+  const stuck = new Map([...vms.asleep].filter(([, { timer }]) => !timer));
   for (let before = -1; before !== stuck.size;) {
     before = stuck.size;
     for (const [vm, { wakers }] of stuck) {
-      const isFree = (one: string) => !stuck.has(one) && !failed.has(one) && !endless.has(one);
+      const isFree = (one: string) => !stuck.has(one) && !isGone(vms, one);
       const free = wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)));
       if (free) stuck.delete(vm);
     }

@@ -12,7 +12,7 @@ import { conId, irqId, nameOf } from "../../../model/queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
 import { rangeOf } from "./code-range.ts";
-import { isAble, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
+import { isAble, isGone, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
 import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
@@ -42,7 +42,7 @@ function awaitsDead(sleep: Sleep, others: SleepingVms): Verdict<"awaits-dead"> |
   for (const waker of wakers) {
     const { raisers = [], through } = waker;
     if (!isAble(waker)) continue;
-    const peer = raisers.find((one) => one !== vm && (others.failed.has(one) || others.endless.has(one) || others.stuck.has(one)));
+    const peer = raisers.find((one) => one !== vm && (isGone(others, one) || others.stuck.has(one)));
     if (peer === undefined) continue;
     const failed = others.failed.has(peer), does = failed ? "failed" : others.endless.has(peer) ? "loops" : "waits";
     return {
@@ -118,9 +118,9 @@ function noWakeup(view: View, { vm, vcpus, wakers, barred }: Sleep): Evidence[] 
 }
 
 /** Whether another VM may still raise it. A VM that was ended may be started again. */
-function canCome(waker: Waker, { vm }: Sleep, { failed, endless }: SleepingVms): boolean {
+function canCome(waker: Waker, { vm }: Sleep, others: SleepingVms): boolean {
   const { raisers } = waker;
-  return isAble(waker) && (raisers === undefined || raisers.some((one) => one !== vm && !failed.has(one) && !endless.has(one)));
+  return isAble(waker) && (raisers === undefined || raisers.some((one) => one !== vm && !isGone(others, one)));
 }
 
 /** A VM that waits for another one, and that in the end for the first. */
