@@ -6,6 +6,7 @@ import { DebugInfo } from "../../../src/inside/symbols/debug-info.ts";
 import { isModuleFile, readElfSymbols, symbolsAlone } from "../../../src/inside/symbols/elf-symbols.ts";
 import { isNowhere, type LoadedSymbols, ModuleFile } from "../../../src/inside/symbols/module-file.ts";
 import { SymbolTable } from "../../../src/inside/symbols/symbol-table.ts";
+import { Random } from "../../support/random.ts";
 import { native, withTempFolder } from "../../session/debug/programs.ts";
 
 const SOURCE = `__attribute__((section(".modinfo"), used)) static const char name[] = "name=poke";
@@ -114,11 +115,11 @@ Deno.test("a module's file is of one build: for another it does not fit", async 
 Deno.test("a damaged file of a module is refused or has less: nothing fails otherwise, nothing loops", async () => {
   await withTempFolder(async (folder) => {
     const files = await built(folder, SOURCE), loaded = loadedOf(files, new ModuleFile(files.module, "poke.ko").buildId);
-    let seed = 7, whole = 0;
-    const random = (below: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % below;
+    const random = new Random(7);
+    let whole = 0;
     for (let count = 0; count < 400; count++) {
       const bytes = files.module.slice();
-      for (let change = random(4); change >= 0; change--) bytes[64 + random(bytes.length - 64)] = random(256);
+      for (let change = random.below(4); change >= 0; change--) bytes[64 + random.below(bytes.length - 64)] = random.below(256);
       try {
         const { info } = new ModuleFile(bytes, "poke.ko").at(loaded);
         linesOf(info);
