@@ -1,6 +1,7 @@
 // Compressed dumps as makedumpfile writes them, for tests.
 
 import zlib from "node:zlib";
+import { joined } from "../../../src/kit/support/values/bytes.ts";
 
 const BITS = 8, DESCRIPTION = 24;
 /** How a page is packed, and the flag for that. */
@@ -36,38 +37,27 @@ export function kdumpOf(
   view.setUint32(436, 2 * half / block, true);
   view.setUint32(440, pages, true);
   view.setBigUint64(block + 96, BigInt(pages), true);
-  const kept: number[] = [];
+  const kept: number[] = [], pageOf = (page: number) => memory.subarray((page - first) * block, (page - first + 1) * block);
   for (let page = first; page < pages; page++) {
-    const isKept = !leaves(memory.subarray((page - first) * block, (page - first + 1) * block));
-    head[2 * block + (page >>> 3)] |= 1 << (page & 7);
-    if (isKept) head[2 * block + half + (page >>> 3)] |= 1 << (page & 7);
-    if (isKept) kept.push(page);
+    const at = 2 * block + (page >>> 3), bit = 1 << (page & 7);
+    head[at] |= bit;
+    if (leaves(pageOf(page))) continue;
+    head[at + half] |= bit;
+    kept.push(page);
   }
   const descriptions = new Uint8Array(DESCRIPTION * kept.length),
     described = new DataView(descriptions.buffer),
     parts: Uint8Array[] = [head, descriptions];
   let at = table + descriptions.length;
   for (const [index, page] of kept.entries()) {
-    const plain = memory.subarray((page - first) * block, (page - first + 1) * block),
-      packed = pack(plain),
-      isSmaller = packed.length < block;
+    const plain = pageOf(page), packed = pack(plain), isSmaller = packed.length < block, part = isSmaller ? packed : plain;
     described.setBigUint64(DESCRIPTION * index, BigInt(at), true);
-    described.setUint32(DESCRIPTION * index + 8, isSmaller ? packed.length : block, true);
+    described.setUint32(DESCRIPTION * index + 8, part.length, true);
     described.setUint32(DESCRIPTION * index + 12, isSmaller ? flag : 0, true);
-    parts.push(isSmaller ? packed : plain);
-    at += isSmaller ? packed.length : block;
-  }
-  return joined(parts);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
+    parts.push(part);
     at += part.length;
   }
-  return bytes;
+  return joined(parts);
 }
 
 /** A piece of a file: where it belongs, and its bytes. */
