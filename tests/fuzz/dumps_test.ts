@@ -7,7 +7,7 @@ import { findKernel } from "../../src/inside/dumps/kernel-place.ts";
 import { LzoError, unpackLzo } from "../../src/inside/dumps/lzo.ts";
 import { TooMuch } from "../../src/inside/linux/kernel/memory.ts";
 import { whole } from "../../src/kit/support/values/work.ts";
-import { limeOf, sourceOf } from "../inside/dumps/foreign.ts";
+import { dumpOf, limeOf } from "../inside/dumps/foreign.ts";
 import { flattenedOf, kdumpOf, LZO, PACKINGS, piecesOf } from "../inside/dumps/written-kdump.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, edge, patched } from "./grammars.ts";
@@ -64,7 +64,7 @@ for (const [name, make] of Object.entries(FORMS)) {
       return chance(random, 3) ? whole : damaged(random, patched(random, whole));
     },
     read(bytes: Uint8Array, random) {
-      const dump = Dump.open([{ source: sourceOf("dump", bytes), address: undefined }]);
+      const dump = Dump.open([dumpOf(bytes)]);
       dump.memory.renew();
       for (const { address, size } of dump.memory.runs.slice(0, PAGES)) {
         dump.memory.page(address);

@@ -2,23 +2,17 @@
 // answers at the same instant.
 
 import assert from "node:assert/strict";
-import { Dump, type NamedDump } from "../../../src/inside/dumps/dump.ts";
-import { DumpInspector } from "../../../src/session/inspection/dumps/dump-inspector.ts";
-import { DumpSystem } from "../../../src/session/inspection/dumps/dump-system.ts";
+import type { NamedDump } from "../../../src/inside/dumps/dump.ts";
+import type { DumpInspector } from "../../../src/session/inspection/dumps/dump-inspector.ts";
 import { LINUX_TABLES } from "../../../src/model/queries/linux-tables.ts";
 import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { Table } from "../../../src/model/queries/table.ts";
 import { type TableName, TABLES } from "../../../src/model/queries/tables.ts";
 import { MiB } from "../../../src/kit/support/values/sizes.ts";
-import { whole } from "../../../src/kit/support/values/work.ts";
 import { rightQuery } from "../../session/inspection/system.ts";
 import { Debian, RELEASES } from "../linux/debian.ts";
 import { writtenCore } from "../linux/written-core.ts";
-import { limeOf, RAM, rawOf, sourceOf, withoutInfo } from "./foreign.ts";
-
-export const opened = (...files: readonly NamedDump[]) => new DumpInspector(whole(DumpSystem.of(Dump.open(files))));
-
-const one = (bytes: Uint8Array, address?: number): NamedDump => ({ source: sourceOf("dump", bytes), address });
+import { dumpOf, limeOf, opened, RAM, rawOf, withoutInfo } from "./foreign.ts";
 
 /** The answer of a dump, with the machine's name of the VM. */
 function answerOf(inspector: DumpInspector, table: TableName, args: AnyArguments): unknown {
@@ -47,10 +41,10 @@ for (const release of RELEASES) {
   Deno.test(`all tables about Debian ${release} are the same from a core file, LiME's and raw parts as from the machine`, async () => {
     const debian = await Debian.booted(release, 2), core = writtenCore(debian), raw = rawOf(debian), half = raw.length / 2;
     const forms: Readonly<Record<string, readonly NamedDump[]>> = {
-      "own core file": [one(core)],
-      "core file without VMCOREINFO": [one(withoutInfo(core))],
-      "LiME": [one(limeOf(raw, 64 * MiB))],
-      "raw parts": [one(raw.subarray(half), RAM + half), one(raw.subarray(0, half), RAM)],
+      "own core file": [dumpOf(core)],
+      "core file without VMCOREINFO": [dumpOf(withoutInfo(core))],
+      "LiME": [dumpOf(limeOf(raw, 64 * MiB))],
+      "raw parts": [dumpOf(raw.subarray(half), RAM + half), dumpOf(raw.subarray(0, half), RAM)],
     };
     for (const [form, files] of Object.entries(forms)) {
       const inspector = opened(...files);
@@ -64,7 +58,7 @@ for (const release of RELEASES) {
 }
 
 Deno.test("registers, stacks, symbols, code and tables of a core file are the machine's", async () => {
-  const debian = await Debian.booted("bookworm", 2), inspector = opened(one(writtenCore(debian)));
+  const debian = await Debian.booted("bookworm", 2), inspector = opened(dumpOf(writtenCore(debian)));
   for (const vcpu of ["host/0", "host/1"]) {
     const stack = liveOf(debian, "vcpu.stack", { vcpu });
     assert.ok(stack.rows.length > 3);
@@ -106,7 +100,7 @@ Deno.test("registers, stacks, symbols, code and tables of a core file are the ma
 });
 
 Deno.test("a file that is cut short has the memory up to there, and says what it lacks", () => {
-  const lime = limeOf(new Uint8Array(4 * MiB).fill(0x33), MiB), inspector = opened(one(lime.subarray(0, 3 * MiB + 64)));
+  const lime = limeOf(new Uint8Array(4 * MiB).fill(0x33), MiB), inspector = opened(dumpOf(lime.subarray(0, 3 * MiB + 64)));
   assert.match(
     String(inspector.answer({ table: "vm.ls", args: {} }).rows[0].doing),
     /^3MiB of memory \(LiME dump\), of which the file lacks 1MiB at its end$/,
@@ -120,7 +114,7 @@ Deno.test("a file that is cut short has the memory up to there, and says what it
 });
 
 Deno.test("without a kernel there are its memory and what it cannot say", () => {
-  const inspector = opened(one(new Uint8Array(8 * MiB).fill(0x5a), 0x8000_0000));
+  const inspector = opened(dumpOf(new Uint8Array(8 * MiB).fill(0x5a), 0x8000_0000));
   assert.match(JSON.stringify(inspector.answer({ table: "mem.read", args: { at: "pa:0x80000010", size: 16 } }).rows), /5a 5a 5a/);
   assert.deepEqual(inspector.answer({ table: "linux.ps", args: {} }).gaps, [{ code: "no-kernel" }]);
   assert.match(inspector.answer({ table: "vcpu.regs", args: { vcpu: "dump/0" } }).error ?? "", /has no registers of CPUs/);

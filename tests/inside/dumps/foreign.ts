@@ -1,6 +1,10 @@
 // The memory of a Debian in the formats of others, as files in memory.
 
+import { Dump, type NamedDump } from "../../../src/inside/dumps/dump.ts";
 import type { DumpSource } from "../../../src/inside/dumps/file-memory.ts";
+import { whole } from "../../../src/kit/support/values/work.ts";
+import { DumpInspector } from "../../../src/session/inspection/dumps/dump-inspector.ts";
+import { DumpSystem } from "../../../src/session/inspection/dumps/dump-system.ts";
 import { writtenCore } from "../linux/written-core.ts";
 import type { Debian } from "../linux/debian.ts";
 
@@ -8,7 +12,7 @@ import type { Debian } from "../linux/debian.ts";
 export const RAM = 0x4000_0000;
 
 /** A file that is in memory. */
-export function sourceOf(name: string, bytes: Uint8Array): DumpSource {
+function sourceOf(name: string, bytes: Uint8Array): DumpSource {
   return {
     name,
     size: bytes.length,
@@ -19,6 +23,12 @@ export function sourceOf(name: string, bytes: Uint8Array): DumpSource {
     },
   };
 }
+
+/** A dump that is in memory; one of raw memory has an address. */
+export const dumpOf = (bytes: Uint8Array, address?: number): NamedDump => ({ source: sourceOf("dump", bytes), address });
+
+/** What answers questions about a dump. */
+export const opened = (...files: readonly NamedDump[]) => new DumpInspector(whole(DumpSystem.of(Dump.open(files))));
 
 /** The RAM of a Debian, from its core file. */
 export function rawOf(debian: Debian): Uint8Array {

@@ -5,9 +5,10 @@ import assert from "node:assert/strict";
 import { Dump } from "../../../src/inside/dumps/dump.ts";
 import { DumpError } from "../../../src/inside/dumps/file-memory.ts";
 import { unpackLzo } from "../../../src/inside/dumps/lzo.ts";
+import { joined } from "../../../src/kit/support/values/bytes.ts";
 import { KiB, MiB, PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
 import { Random } from "../../support/random.ts";
-import { sourceOf } from "./foreign.ts";
+import { dumpOf } from "./foreign.ts";
 import { flattenedOf, kdumpOf, LZO, PACKINGS, type Piece, piecesOf } from "./written-kdump.ts";
 
 const ADDRESS = 0x4000_0000;
@@ -19,11 +20,7 @@ function lzoPage(): Uint8Array {
   const parts = [words, new Uint8Array(17_000), words, few, new Uint8Array(3000), few.subarray(50, 350), words.subarray(20, 90)];
   const rest = [new TextEncoder().encode("xyz"), words.subarray(5, 9), few.subarray(1, 4), new Uint8Array(25_000), words.subarray(0, 100)];
   const page = new Uint8Array(64 * KiB);
-  let at = 0;
-  for (const part of [...parts, ...rest]) {
-    page.set(part, at);
-    at += part.length;
-  }
+  page.set(joined([...parts, ...rest]));
   return page;
 }
 
@@ -39,7 +36,7 @@ function memoryOf(size: number): Uint8Array {
 
 /** All of a dump's memory, page by page. */
 function readAll(file: Uint8Array, size: number): Uint8Array {
-  const { memory } = Dump.open([{ source: sourceOf("dump", file), address: undefined }]), bytes = new Uint8Array(size);
+  const { memory } = Dump.open([dumpOf(file)]), bytes = new Uint8Array(size);
   assert.deepEqual(memory.runs, [{ address: ADDRESS, size }]);
   for (let at = 0; at < size; at += PAGE_SIZE) bytes.set(memory.page(ADDRESS + at) ?? assert.fail(`no page at ${at}`), at);
   return bytes;
@@ -75,7 +72,7 @@ Deno.test("a page that is left out is zero, one that is damaged is not there and
   for (const [name, packing] of Object.entries(PACKINGS)) {
     if (name === "none") continue;
     const file = kdumpOf(memory, { packing, address: ADDRESS }),
-      { memory: whole } = Dump.open([{ source: sourceOf("dump", file), address: undefined }]);
+      { memory: whole } = Dump.open([dumpOf(file)]);
     // Of two pages in the file the first is packed.
     const at = file.length - 5 * (PAGE_SIZE + 20);
     file.fill(0xee, at, at + 4 * PAGE_SIZE);
@@ -104,7 +101,7 @@ Deno.test("headers that cannot be are refused with their place", () => {
   ];
   for (const [file, says] of cases) {
     assert.throws(
-      () => Dump.open([{ source: sourceOf("dump", file), address: undefined }]),
+      () => Dump.open([dumpOf(file)]),
       (error) => error instanceof DumpError && says.test(error.message),
       String(says),
     );

@@ -3,21 +3,19 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../../src/app/catalog/catalog.ts";
-import { Dump, type NamedDump } from "../../../src/inside/dumps/dump.ts";
-import { DumpInspector } from "../../../src/session/inspection/dumps/dump-inspector.ts";
-import { DumpSystem } from "../../../src/session/inspection/dumps/dump-system.ts";
+import type { NamedDump } from "../../../src/inside/dumps/dump.ts";
 import { openDumps } from "../../../src/session/worker/dump-files.ts";
 import { LINUX_TABLES } from "../../../src/model/queries/linux-tables.ts";
 import type { Table } from "../../../src/model/queries/table.ts";
 import type { TableName } from "../../../src/model/queries/tables.ts";
 import { GiB } from "../../../src/kit/support/values/sizes.ts";
-import { whole } from "../../../src/kit/support/values/work.ts";
 import { nativeProgram } from "../../../scripts/native-tools.ts";
 import { rightQuery } from "../../session/inspection/system.ts";
 import { eventually } from "../../support/eventually.ts";
 import { LONG } from "../../support/long.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { RELEASES } from "../linux/debian.ts";
+import { opened } from "./foreign.ts";
 
 const RAM = 0x4000_0000;
 
@@ -107,7 +105,7 @@ for (const release of LONG ? RELEASES : []) {
     inFolder(async (folder) => {
       const { shown, dumps } = await dumpsOf(release, folder), answers = new Map<string, unknown>();
       for (const [form, dump] of Object.entries(dumps)) {
-        const inspector = new DumpInspector(whole(DumpSystem.of(Dump.open([dump]))));
+        const inspector = opened(dump);
         for (const { name, args } of Object.values(LINUX_TABLES) as readonly Table[]) {
           const table = name as TableName,
             { rows, error, gaps } = inspector.answer(rightQuery(table, { ...args?.vm && { vm: "vm:dump" }, ...args?.pid && { pid: 1 } }));
