@@ -155,12 +155,12 @@ export function breakPlace(view: View, place: string): BreakPlace {
   const { vm = "", where = "" } = parsePlace(place) ?? {}, { symbols } = view.system;
   const { module } = moduleSymbol(where) ?? {}, named = module === undefined ? modulesOfPlace(view, vm, where) : [module];
   if (named.length && symbols.vcpus(vm).length) {
-    const tables = symbols.all(vm), loads = tables.length === 0 || tables.some((table) => loadsAt(table) !== undefined);
-    const line = LINE.exec(where),
-      has = placesNamed(tables, where).length > 0 || line && symbols.codeOf(vm, line[1], Number(line[2])).length > 0;
-    const [misfit] = module === undefined && !has ? named.flatMap((name) => symbols.misfits(vm).get(name) ?? []) : [];
-    if (misfit !== undefined) throw new QueryError(`${vmId(vm)} has no code for ${where}`, misfit);
-    if (loads && !has) return { vm, addresses: [], modules: named };
+    const tables = symbols.all(vm), line = LINE.exec(where);
+    if (!placesNamed(tables, where).length && !(line && symbols.codeOf(vm, line[1], Number(line[2])).length)) {
+      const [misfit] = module === undefined ? named.flatMap((name) => symbols.misfits(vm).get(name) ?? []) : [];
+      if (misfit !== undefined) throw new QueryError(`${vmId(vm)} has no code for ${where}`, misfit);
+      if (!tables.length || tables.some((table) => loadsAt(table) !== undefined)) return { vm, addresses: [], modules: named };
+    }
   }
   const { vcpu, address, addresses = [address], modules } = codePlaces(view, place), all = modules.length ? modules : named;
   return { vm: view.vmNameOf(vcpu.addressSpace), addresses, ...all.length && { modules: all } };
