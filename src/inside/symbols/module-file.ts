@@ -1,7 +1,7 @@
 // The object file of a kernel's module (`drv.ko`, `drv.ko.debug`) for one that is loaded. Its
 // sections are where the kernel has put them, which follows from the symbols that both have. Its
 // debug information is relocated to there (ELF for the Arm 64-bit Architecture, section 5.7). A
-// file is used for a module with the same build id alone.
+// file is used only for a module with the same build id.
 
 import { DEBUG_SECTIONS } from "../../kit/formats/dwarf/sections.ts";
 import { type ElfSection, readElfSections, StringTable } from "../../kit/formats/elf-sections.ts";

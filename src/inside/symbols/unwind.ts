@@ -278,7 +278,7 @@ export function plainAddress(address: bigint, bits: number): bigint {
 
 type PlainAddress = (address: bigint) => bigint;
 
-/** The same of the addresses of a vCPU, each half of which has its own bits. */
+/** The same for the addresses of a vCPU, of which each half has its own number of bits. */
 export function plainOf({ registers }: { readonly registers: Pick<Unwound["registers"], "getRegister"> }): PlainAddress {
   const tcr = registers.getRegister("TCR_EL1"), [low, high] = [false, true].map((upper) => tablesOf(0n, tcr, upper).bits);
   return (address) => plainAddress(address, address & SELECTS_HALF ? high : low);

@@ -128,7 +128,7 @@ export class VmSymbols {
     return this.#filesOfModules(vm).length ? this.#loaded(vm).flatMap((loaded) => this.#placedModule(vm, loaded) ?? []) : [];
   }
 
-  /** Modules that are loaded in another build than their files are of, and that in words. */
+  /** Why files are not used for modules that are loaded, by name: they are of another build. */
   misfits(vm: string): Map<string, string> {
     const files = this.#filesOfModules(vm), found = new Map<string, string>();
     if (!files.length) return found;
@@ -141,7 +141,7 @@ export class VmSymbols {
     return found;
   }
 
-  /** Names of the modules whose files have a place in them, loaded or not. */
+  /** Names of the modules whose files meet a condition, loaded or not. */
   modulesWith(vm: string, has: (file: PlacedModule) => boolean): string[] {
     return this.#filesOfModules(vm).flatMap((file) => file.name !== undefined && has(file.unplaced) ? file.name : []);
   }

@@ -24,7 +24,7 @@ interface ModulesKernel {
 export interface LoadedModule extends ModuleBounds, LoadedSymbols {}
 
 interface Known extends LoadedModule {
-  /** Its differences from another one at the same place. */
+  /** Tells it from another module at the same place. */
   readonly key: string;
 }
 
@@ -41,7 +41,7 @@ const SAMPLE = 384;
 /** Marks of the assembler, such as $x, are not names; nor is what no compiler writes. */
 const NAME = /^[\x21-\x23\x25-\x7e][\x21-\x7e]*$/;
 
-/** Where a kernel has loaded a module; undefined without such a function. */
+/** The address of `MODULE_LOADS` in a kernel; undefined without it. */
 export const loadsAt = (kernel: SymbolTable): bigint | undefined => kernel.find(MODULE_LOADS)?.address;
 
 export class LoadedModules {
@@ -179,7 +179,7 @@ function tableOf(module: Struct): TablePlace | undefined {
   return { key: [symbols, names, count].join(), symbols, names, count, letters };
 }
 
-/** Words of a table's ends: another module at the same place has others. */
+/** A checksum of both ends of a table: another module at the same place has another. */
 function sampleOf(memory: VirtualMemory, { symbols, count }: TablePlace): string {
   const size = count * SYMBOL_SIZE, length = Math.min(SAMPLE, size);
   let sum = 0;
@@ -208,7 +208,7 @@ function readTable(memory: VirtualMemory, place: TablePlace, module: string, par
   return [...sized, ...labels];
 }
 
-/** The bytes of all names, of which the table says where they begin; the last may be cut. */
+/** The bytes of all names that the symbols have; the last name may be truncated. */
 function namesOf(memory: VirtualMemory, { names }: TablePlace, symbols: readonly ElfSymbol[]): Uint8Array {
   const last = symbols.reduce((most, { nameAt }) => Math.max(most, nameAt), 0);
   const wanted = Math.min(last, NAMES_MAX);
@@ -223,7 +223,7 @@ function nameFrom(names: Uint8Array, start: number): string {
   return text;
 }
 
-/** The value of `read`; undefined where the memory does not let it. */
+/** The value of `read`; undefined if the memory cannot be read. */
 function unlessBad<T>(memory: VirtualMemory, read: () => T): T | undefined {
   try {
     return read();

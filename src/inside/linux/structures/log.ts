@@ -81,7 +81,7 @@ export function readLogAfter(reading: Reading, place: LogPlace | undefined, most
     for (const number of last?.number === ring.last ? [] : numbers) {
       reading.spend();
       const state = stateAt(reading, ring, number);
-      // As the kernel's own readers, it waits for a record that is being written.
+      // Like the kernel's own readers, it waits for a record that is being written.
       if (state !== undefined && state <= COMMITTED) break;
       const t = timeAt(reading, ring, number);
       if (t === undefined) continue;
@@ -107,7 +107,7 @@ function stateAt(reading: Reading, ring: Ring, number: bigint): bigint | undefin
   return (state & NUMBER) === number ? state >> STATE_SHIFT : undefined;
 }
 
-/** The time of a record that nothing can change any more; undefined if it is not such a one. */
+/** The time of a record that nothing can change any more; undefined for another one. */
 function timeAt(reading: Reading, ring: Ring, number: bigint): bigint | undefined {
   return stateAt(reading, ring, number) === FINALIZED ? infoAt(reading, ring, number).big("ts_nsec") : undefined;
 }

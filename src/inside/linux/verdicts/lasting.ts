@@ -34,7 +34,7 @@ const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelRep
 
 const isTrue = (reading: Reading, report: KernelReport): boolean => HOLDS[KERNEL_REPORTS[report.kind].holds](reading, report);
 
-/** The task of a report, if a CPU executes it in the kernel since then. */
+/** The task of a report, if a CPU has been executing it in the kernel since then. */
 function stillOnCpu(reading: Reading, report: KernelReport): Struct | undefined {
   for (const { task, cpu } of runningTasks(reading)) {
     const isOf = report.task ? task.number("pid") === report.task.pid && (report.cpu ?? cpu) === cpu : cpu === report.cpu;

@@ -25,7 +25,7 @@ const HOLDER = 8;
 /** Waits that are shown, peers of each, and locks of a file that are looked at. */
 const WAITS_MAX = 3, PEERS_MAX = 3, LOCKS_MAX = 1024;
 
-/** A wait with its task, and the task that it waits for alone. */
+/** A wait with its task, and the only task that can end it. */
 interface Found {
   readonly task: Struct;
   readonly wait: ProgramWait;

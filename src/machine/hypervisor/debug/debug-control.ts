@@ -186,7 +186,7 @@ export class DebugControl implements VcpuDebugger {
     if (only !== undefined) this.#stopsOf(only).look(address, act);
   }
 
-  /** Nobody looks there any more. */
+  /** Ends `look` at an address. */
   unlook(address: bigint): void {
     const { only } = this.debuggee;
     if (only !== undefined) this.#vms.get(only)?.unlook(address);

@@ -40,7 +40,7 @@ export class ModuleLoads {
     readonly loaded: () => void,
   ) {}
 
-  /** The VM may have another kernel, or one that is known only now. */
+  /** Looks in the kernel that the VM has now: another one than before, or one not known before. */
   follow(): void {
     const kernel = this.kernelOf();
     if (kernel === this.#kernel) return;
@@ -51,7 +51,7 @@ export class ModuleLoads {
     if (kernel) this.loaded();
   }
 
-  /** The VM has none any more. */
+  /** Looks no longer. */
   end(): void {
     if (this.#at !== undefined) this.control.unlook(this.#at);
     this.#kernel = this.#at = undefined;
@@ -77,7 +77,7 @@ export class FollowedPlace {
     this.#loads = new ModuleLoads(control, () => system.kernelOf(place.vm), () => this.#find());
   }
 
-  /** Before the machine continues for some turns. */
+  /** To be called before the machine continues for some turns: its kernel may be another one. */
   turns(): void {
     this.#loads.follow();
   }

@@ -68,7 +68,7 @@ export interface Translating {
   readonly vm: string;
   tables(upper: boolean): Tables;
   readonly registers: Stage1Registers;
-  /** Undefined if it is not known: then nor is the kind of memory. */
+  /** Undefined if it is not known: then the kind of memory is not known either. */
   readonly mair: bigint | undefined;
   /** Counts what it reads. */
   readonly read: ReadEntry;

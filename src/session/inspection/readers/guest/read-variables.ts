@@ -50,7 +50,7 @@ export interface FramedCpu {
   readonly frames: readonly ShownFrame[];
   readonly tables: readonly SymbolTable[];
   readonly read: ReadGuest;
-  /** One that is not of a frame, by its name in lower case. */
+  /** A register that frames do not have, by its name in lower case. */
   register(name: string): bigint | undefined;
 }
 

@@ -216,8 +216,8 @@ export function writeBytes(view: View, place: string, bytes: Uint8Array): void {
 }
 
 /**
- * Where RAM is of which the addresses follow each other: pages may be anywhere.
- * @param devices why it has to be RAM
+ * The RAM at consecutive addresses, in pieces: its pages may be anywhere.
+ * @param devices the reason to give where it is not RAM
  * @throws QueryError
  */
 function ramPieces(view: View, first: Address, size: number, devices: string): { readonly pa: number; readonly length: number }[] {
