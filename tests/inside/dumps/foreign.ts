@@ -27,7 +27,7 @@ function sourceOf(name: string, bytes: Uint8Array): DumpSource {
 /** A dump that is in memory; one of raw memory has an address. */
 export const dumpOf = (bytes: Uint8Array, address?: number): NamedDump => ({ source: sourceOf("dump", bytes), address });
 
-/** What answers questions about a dump. */
+/** The answers of a dump in one or several files. */
 export const opened = (...files: readonly NamedDump[]) => new DumpInspector(whole(DumpSystem.of(Dump.open(files))));
 
 /** The RAM of a Debian, from its core file. */

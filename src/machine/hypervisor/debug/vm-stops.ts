@@ -29,7 +29,7 @@ const watchKey = (address: bigint, length: number, kind: WatchKind) => `${kind} 
 export class VmStops {
   /** Conditions by address, one of which has to hold; empty: it always stops. */
   readonly #breakpoints = new Map<bigint, readonly BreakpointCondition[]>();
-  /** What is called before an address, without a stop. */
+  /** Functions that are called before an address, without a stop. */
   readonly #looks = new Map<bigint, () => void>();
   readonly #watchpoints = new Map<string, Watchpoint>();
   /** The tables of stage 2 that the VM had when it ran last. */
@@ -88,7 +88,7 @@ export class VmStops {
     if (this.#stage2 !== undefined) this.core.stops.insertBreakpoint(this.#stage2, address);
   }
 
-  /** A vCPU is at an address: calls what looks there. */
+  /** Calls the function of an address, where a vCPU is now. */
   lookAt(address: bigint): void {
     this.#looks.get(address)?.();
   }
