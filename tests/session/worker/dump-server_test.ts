@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import type { Request, SessionEvent } from "../../../src/model/protocol/protocol.ts";
 import { Standing } from "../../../src/session/engine/standing.ts";
 import { DumpServer } from "../../../src/session/worker/dump-server.ts";
-import { sourceOf } from "../../inside/dumps/foreign.ts";
+import { dumpOf } from "../../inside/dumps/foreign.ts";
 
 Deno.test("who attaches to a dump sees its VM, and what needs a machine is refused with an answer", () => {
   const heard: SessionEvent[] = [], post = (event: SessionEvent) => void heard.push(event);
-  const server = DumpServer.open([{ source: sourceOf("x", new Uint8Array(8192)), address: 0 }], post, new Standing());
+  const server = DumpServer.open([dumpOf(new Uint8Array(8192), 0)], post, new Standing());
   assert.ok(server instanceof DumpServer);
   const [sample, paused] = heard.splice(0);
   assert.ok(sample.kind === "sample");
