@@ -83,8 +83,8 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["hardware", "devicetree", "abi", "isa", "support"],
     ],
     scenarios: [
-      ...["configuration", "catalog", "recordings", "assembly", "inspection", "plans", "commands", "queries", "hypervisor", "abi"],
-      ...["formats", "support"],
+      ...["configuration", "catalog", "recordings", "snapshots", "assembly", "inspection", "plans", "commands", "queries"],
+      ...["hypervisor", "abi", "formats", "support"],
     ],
     jobs: ["scenarios", "catalog", "batch", "recordings", "snapshots", "inspection", "images", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],

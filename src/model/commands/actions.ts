@@ -12,6 +12,7 @@ import { REQUEST } from "./rpc.ts";
 import { KILL, SET } from "./vcpu.ts";
 import { BALLOON, CREATE, RESET, START, STOP } from "./vm.ts";
 import { firstIssue } from "../queries/fields.ts";
+import type { Problem } from "../../kit/support/problem.ts";
 
 export const anyAction = v.variant("kind", [
   STOP.schema,
@@ -35,8 +36,17 @@ export const anyAction = v.variant("kind", [
 ]);
 export type Action = Readonly<v.InferOutput<typeof anyAction>>;
 
-/** The action, or what is wrong with one of its fields. */
-export function readAction(given: AnyAction): Action | { readonly issue: string } {
+/** Takes actions for a session. */
+interface Actor {
+  /** Performs one. Resolves to undefined on success. */
+  act(action: Action): Promise<Problem | undefined>;
+}
+
+/**
+ * Performs the action of a command, unless a field of it is wrong. Resolves to undefined on
+ * success.
+ */
+export async function actOn(actor: Actor, given: AnyAction): Promise<Problem | undefined> {
   const { success, output, issues } = v.safeParse(anyAction, given);
-  return success ? output : { issue: firstIssue(issues) };
+  return success ? await actor.act(output) : { what: `${given.kind}: ${firstIssue(issues)}` };
 }

@@ -2,7 +2,7 @@
 
 import type { SessionClient } from "../worker/client.ts";
 import { type Answer, problemIn, type Query, type Repeat } from "../../model/queries/query.ts";
-import type { AnyAction } from "../../model/commands/command.ts";
+import type { Action } from "../../model/commands/actions.ts";
 import type { MarkNote, Move } from "../../model/queries/move.ts";
 import type { StopChange } from "../../model/queries/stop-rule.ts";
 import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
@@ -66,12 +66,8 @@ export class Asker {
   }
 
   /** Performs an action on the machine. Resolves to undefined on success. */
-  async act(given: AnyAction): Promise<Problem | undefined> {
-    // It knows all commands, and whoever only asks starts sooner without it.
-    const { readAction } = await import("../../model/commands/actions.ts");
-    const action = readAction(given);
-    if ("issue" in action) return { what: `${given.kind}: ${action.issue}` };
-    return await this.#done((id) => ({ kind: "act", id, action }));
+  act(action: Action): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "act", id, action }));
   }
 
   /** Adds symbols for a VM. Resolves to undefined on success. */

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { COMMANDS, GROUPS } from "../../../src/model/commands/all.ts";
-import { anyAction, readAction } from "../../../src/model/commands/actions.ts";
+import { type Action, actOn, anyAction } from "../../../src/model/commands/actions.ts";
 import { ArgumentError, checkedValues, type Typed, valuesOf } from "../../../src/model/commands/argument.ts";
 import type { Command } from "../../../src/model/commands/command.ts";
 import { FLUSH } from "../../../src/model/commands/queue.ts";
@@ -55,7 +55,7 @@ Deno.test("each command has a name of its own, in a group or by itself, a text a
   }
 });
 
-Deno.test("each action that an example takes is one of the schema, and each of the schema is taken; a value that is too long is named", () => {
+Deno.test("each action that an example takes is one of the schema, and each of the schema is taken; a value that is too long is named", async () => {
   const taken = COMMANDS.flatMap((one) => {
     const path = pathOf(one), own = one.examples.filter((example) => example.startsWith(`${path} `));
     return own.flatMap((example) => {
@@ -69,12 +69,16 @@ Deno.test("each action that an example takes is one of the schema, and each of t
       }
     });
   }).flatMap((step) => step.kind === "act" ? [step.action] : []);
-  for (const one of taken) assert.deepEqual(readAction(one), one);
+  const heard: Action[] = [], actor = { act: (action: Action) => Promise.resolve(void heard.push(action)) };
+  for (const one of taken) assert.equal(await actOn(actor, one), undefined);
+  assert.deepEqual(heard, taken);
   assert.deepEqual(
     [...new Set(taken.map(({ kind }) => kind))].sort(),
     anyAction.options.map(({ entries }) => entries.kind.literal).sort(),
   );
-  assert.deepEqual(readAction(FLUSH.of({ queue: "q".repeat(257) })), { issue: "queue: is longer than 256 characters" });
+  const wrong = await actOn(actor, FLUSH.of({ queue: "q".repeat(257) }));
+  assert.deepEqual(wrong, { what: "queue.flush: queue: is longer than 256 characters" });
+  assert.equal(heard.length, taken.length);
 });
 
 Deno.test("exclusions, needs and prompts name arguments that there are", () => {

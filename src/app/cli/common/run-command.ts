@@ -7,6 +7,7 @@ import type { ListOptions } from "./list-options.ts";
 import { goTo, setPaused } from "./moves.ts";
 import { output, report, RowStream } from "./print.ts";
 import { type OpenSession, openSession } from "./session.ts";
+import { actOn } from "../../../model/commands/actions.ts";
 import type { Arguments, ValuesOf } from "../../../model/commands/argument.ts";
 import type { Command, Followed, Printed, Step } from "../../../model/commands/command.ts";
 import { narrowed } from "../../../model/commands/lists.ts";
@@ -44,7 +45,7 @@ export async function perform(open: OpenSession, step: Step, options: RunOptions
   const { asker, session } = open;
   switch (step.kind) {
     case "act":
-      return refused(await asker.act(step.action));
+      return refused(await actOn(asker, step.action));
     case "stop-rule":
       return refused(await asker.stopRule(step.change));
     case "mark": {

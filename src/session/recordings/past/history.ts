@@ -99,12 +99,15 @@ export function isBefore({ at, instructions }: Pick<Milestone, "at" | "instructi
   return at < (isMidTurn(moment) ? moment.turn : moment.at);
 }
 
-/** What has happened at a boundary: nothing, its events, a part of the turn that begins there. */
-const stageOf = (moment: Moment) => typeof moment === "number" || isTime(moment) ? 0 : isMidTurn(moment) ? 2 : Number(moment.settled);
+/** Progress at a boundary: nothing has happened, its events have, or a part of a turn. */
+function progressAt(moment: Moment): number {
+  if (typeof moment === "number" || isTime(moment)) return 0;
+  return isMidTurn(moment) ? 2 : Number(moment.settled);
+}
 
 /** Whether a place is further in the run than another one with the same count of instructions. */
 function isFurther(one: Milestone, other: Milestone): boolean {
-  return one.at > other.at || one.at === other.at && stageOf(one.moment) > stageOf(other.moment);
+  return one.at > other.at || one.at === other.at && progressAt(one.moment) > progressAt(other.moment);
 }
 
 /** Milestones that are kept. */
@@ -176,9 +179,9 @@ export class History {
   }
 
   /**
-   * Keeps one; of two with the same count of instructions, the further one, so that the end of a run
-   * is kept although it was reached by waiting. If there is no room, pages of the earliest go into the file; if that is full, the
-   * milestones that are missed least are dropped.
+   * Keeps one; of two with the same count of instructions, the further one, so that the end of a
+   * run is kept although it was reached by waiting. If there is no room, pages of the earliest go
+   * into the file; if that is full, the milestones that are missed least are dropped.
    * @param spent wall time (ms) that the run took up to it, if known
    */
   add(milestone: Milestone, spent?: number): void {

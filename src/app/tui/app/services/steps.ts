@@ -3,6 +3,7 @@
 import type { Done } from "./done.ts";
 import type { SessionState } from "./session-state.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
+import { actOn } from "../../../../model/commands/actions.ts";
 import { ArgumentError, type Arguments, completed, type GivenOf } from "../../../../model/commands/argument.ts";
 import type { Command, Step } from "../../../../model/commands/command.ts";
 import { hintFor } from "../../../../model/commands/words.ts";
@@ -41,7 +42,7 @@ export class Steps {
       case "trace":
         return await asker.trace(step.kinds);
       case "act":
-        return await asker.act(step.action);
+        return await actOn(asker, step.action);
       case "stop-rule":
         return await asker.stopRule(step.change);
       case "mark": {
