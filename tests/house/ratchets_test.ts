@@ -25,7 +25,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   commands: 59,
   "commands.all": 136,
   options: 115,
-  "options.lines": 395,
+  "options.lines": 400,
   "options.boot": 30,
   "options.run": 30,
   keys: 129,

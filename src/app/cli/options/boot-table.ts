@@ -38,7 +38,7 @@ export async function bootTable(image: string | undefined, options: BootOptions)
   if (image === undefined && firmware === undefined && tableOf(own.rm).kind !== "image") {
     throw new Failure("boot: no image", "name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app");
   }
-  const more = devicesOf("boot", options), guest = image === undefined ? undefined : await guestOf(image, options, tableOf(own.host).uart);
+  const more = devicesOf(options), guest = image === undefined ? undefined : await guestOf(image, options, tableOf(own.host).uart);
   const host = guest
     ? { ...guest, cmdline: [guest.cmdline, append].filter((part) => part !== undefined).join(" "), devices: joined(guest.devices, more) }
     : { kind: "image", kernel: image, initrd, cmdline: append, firmware, devices: more };

@@ -17,7 +17,7 @@ export function diskOption() {
     "--disk <file[,mode]>",
     "add a raw disk image as a virtio disk, mode rw (default), ro or overlay (changes stay in memory); repeatable",
   )
-    .argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseDisk(text)]);
+    .argParser(texts(parseDisk));
 }
 
 /** `--net user|none[,KEY=VALUE..][,capture=FILE]`, once for each card. */
@@ -26,7 +26,7 @@ export function netOption() {
     "--net <backend[,key=value]>",
     "add a network card: user (NAT to the internet, no root) or none (no cable); user takes host, lan, internet, allow, deny and capture " +
       "(docs/own-guests.md); repeatable",
-  ).argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseNet(text)]);
+  ).argParser(texts(parseNet));
 }
 
 /** `--forward HOST:GUEST`, once for each port. */
@@ -35,7 +35,7 @@ export function forwardOption() {
     "--forward <[udp:]host:guest>",
     "with --net user, on the first such card: forward a TCP (or UDP) port of 127.0.0.1 to a port of the guest; repeatable",
   )
-    .argParser((text: string, before: string[] | undefined): string[] => [...before ?? [], forwardOf(text)]);
+    .argParser(texts(checkForward));
 }
 
 /** `--share DIR[,ro][,tag=NAME]`, once for each folder. */
@@ -44,25 +44,37 @@ export function shareOption() {
     "--share <dir[,ro][,tag=name]>",
     `share a folder with the guest: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: read-only; repeatable with tags; ` +
       "Debian's cloud kernel has no 9p; use the one of el2 guests fetch debian --disk",
-  ).argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseShare(text)]);
+  ).argParser(texts(parseShare));
 }
 
-/** The options for devices. */
+/** Texts that a parser reads: checked where they were typed, kept for the command line of a session's process. */
+const texts = (parse: (text: string) => unknown) => (text: string, before: string[] | undefined): string[] => {
+  parse(text);
+  return [...before ?? [], text];
+};
+
+/** The options for devices, each as it was typed. */
 export interface DeviceOptions {
-  readonly disk?: readonly DeviceTable[];
-  readonly share?: readonly DeviceTable[];
-  readonly net?: readonly DeviceTable[];
+  readonly disk?: readonly string[];
+  readonly share?: readonly string[];
+  readonly net?: readonly string[];
   readonly forward?: readonly string[];
 }
 
+/** The first of the options that asks for a device. */
+export function firstDevice({ disk, share, net, forward }: DeviceOptions): string | undefined {
+  return disk ? "--disk" : share ? "--share" : net ? "--net" : forward && "--forward";
+}
+
 /** The devices of the options, in the order of their slots. */
-export function devicesOf(command: string, { disk = [], share = [], net = [], forward }: DeviceOptions): DeviceTable[] {
-  const connected = net.find(({ backend }) => backend === "user");
-  if (forward && connected === undefined) throw new Failure(`${command}: --forward needs --net user`);
-  const tags = share.map(({ tag }) => tag);
+export function devicesOf({ disk = [], share = [], net = [], forward }: DeviceOptions): DeviceTable[] {
+  const cards = net.map(parseNet), folders = share.map(parseShare);
+  const connected = cards.find(({ backend }) => backend === "user");
+  if (forward && connected === undefined) throw new Failure("--forward needs --net user");
+  const tags = folders.map(({ tag }) => tag);
   const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
-  if (twice !== undefined) throw new Failure(`${command}: two shares have the tag "${twice}"`, "name one with --share DIR,tag=NAME");
-  return [...disk, ...share, ...net.map((card) => forward && card === connected ? { ...card, forward } : card)];
+  if (twice !== undefined) throw new Failure(`--share: two shares have the tag "${twice}"`, "name one with --share DIR,tag=NAME");
+  return [...disk.map(parseDisk), ...folders, ...cards.map((card) => forward && card === connected ? { ...card, forward } : card)];
 }
 
 function parseDisk(text: string): DeviceTable {
@@ -72,9 +84,8 @@ function parseDisk(text: string): DeviceTable {
   return { kind: "block", image, mode: mode ?? "rw" };
 }
 
-function forwardOf(text: string): string {
+function checkForward(text: string): void {
   if (!parseForward(text)) throw new BadArgument(`"${text}" is not a pair of ports`, "use for example 2222:22 or udp:5353:53");
-  return text;
 }
 
 function parseNet(text: string): DeviceTable {

@@ -6,18 +6,17 @@ import { type Exits, exitsText, offering, withExits } from "../../common/command
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { output } from "../../common/print.ts";
-import { parseCounts, parseDuration, parseGdbPlace, parseSize, parseWhole } from "../../common/values.ts";
+import { parseCounts, parseGdbPlace, parseSize, parseWhole } from "../../common/values.ts";
 import type { BootOptions } from "../../options/boot-table.ts";
-import { checkedRules, cpuOption, injectOption, readRules, setOption } from "../../options/behavior.ts";
-import { diskOption, forwardOption, netOption, shareOption } from "../../options/devices.ts";
+import { checkedRules, readRules } from "../../options/behavior.ts";
 import { asciiOption, logOption, plainOption, rawOption, readOnlyOption } from "../../options/look.ts";
-import { memoryBudgetOption } from "../../options/memory-budget.ts";
 import { recordingsOption, recordOption } from "../../options/record.ts";
+import { stdioOption, timeoutOption, withCoreOptions, withDeviceOptions, withMachineOptions } from "../../options/start.ts";
 import type { GdbPlace } from "../../start/debuggers/gdb-link.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, showSession } from "../../start/show.ts";
 import { MAX_CPUS } from "../../../../model/plans/limits.ts";
-import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, type Tier, TIERS } from "../../../../model/plans/plan.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, type Tier } from "../../../../model/plans/plan.ts";
 import { oneVm } from "../../../../model/queries/debugged-vms.ts";
 import { connectEmbedded } from "../../../../session/worker/client.ts";
 
@@ -32,41 +31,30 @@ const EXITS: Exits = {
 
 /** The options by what they are about, as help shows them. */
 function withOptions(command: Command<[string | undefined]>) {
-  return command
+  const image = command
     .optionsGroup("Image:")
     .option("--initrd <file>", "initial ramdisk")
     .option("--append <string>", "kernel command line")
     .option("--firmware <file>", "start this firmware (U-Boot, EDK2) from flash; the image, if given, is passed to it through fw_cfg")
     .optionsGroup("Machine:")
     .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(sizeText).default("1GiB"))
-    .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1)
-    .addOption(cpuOption())
-    .option("--turbo", "skip idle time instead of sleeping")
+    .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1);
+  const machine = withMachineOptions(image)
     .option("--reboot", "restart when the guest requests a reset (default: exit with 1); discards the changes to overlay disks")
-    .addOption(setOption())
-    .option("--print-config", "print the machine as a configuration for el2 run, and start nothing")
-    .optionsGroup("Devices:")
-    .addOption(diskOption())
-    .addOption(netOption())
-    .addOption(forwardOption())
-    .addOption(shareOption())
+    .option("--print-config", "print the machine as a configuration for el2 run, and start nothing");
+  const run = withDeviceOptions(machine)
     .optionsGroup("Run:")
-    .option("--stdio", "connect the console to this terminal, raw (ctrl-] d ends the run)")
+    .addOption(stdioOption)
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
-    .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
+    .addOption(timeoutOption)
     .option(
       "--gdb <where>",
       "start a gdb server: a socket with a / in its path, or a port of 127.0.0.1 (0: any free one), which every local user can connect to; the VM waits for gdb",
       parseGdbPlace,
     )
-    .addOption(injectOption())
     .addOption(recordOption)
-    .addOption(recordingsOption)
-    .optionsGroup("Core:")
-    .addOption(
-      new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
-    )
-    .addOption(memoryBudgetOption)
+    .addOption(recordingsOption);
+  return withCoreOptions(run)
     .option("--hash-at <n,...>", "print a hash of the machine's state at these instruction counts (JSON on stderr)", parseCounts)
     .addOption(new Option("--stats", "print statistics of the core at the end (JSON on stderr)"))
     .optionsGroup("Display:")
@@ -85,7 +73,7 @@ function sizeText(text: string): string {
 
 /** The options besides those of the configuration. */
 interface RunOptions {
-  readonly tier: Tier;
+  readonly tier?: Tier;
   readonly memoryBudget?: number;
   readonly inject?: readonly string[];
   readonly hashAt?: readonly number[];

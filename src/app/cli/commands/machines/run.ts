@@ -1,29 +1,28 @@
 // `el2 run WHAT` and bare `el2`: VMs under the native host.
 
-import { Argument, type Command, Option } from "@commander-js/extra-typings";
+import { Argument, type Command } from "@commander-js/extra-typings";
 import { machineOffers } from "../../options/machine-words.ts";
 import { type Exits, exitsText, offering, withExits } from "../../common/command-tree.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { checkedEventFilter, parseDuration, parseGdbPlace } from "../../common/values.ts";
-import { changesOf, checkedRules, cpuOption, injectOption, phoneOption, readRules, setOption } from "../../options/behavior.ts";
-import { type DeviceOptions, devicesOf, diskOption, forwardOption, netOption, shareOption } from "../../options/devices.ts";
+import { phoneOption } from "../../options/behavior.ts";
 import { asciiOption, keepGoingOption, logOption, plainOption, rawOption, readOnlyOption, themeOption } from "../../options/look.ts";
 import { hostOption } from "../../options/host.ts";
-import { memoryBudgetOption } from "../../options/memory-budget.ts";
 import { recordingsOption, recordOption } from "../../options/record.ts";
+import { headlessOption, stdioOption, timeoutOption, withCoreOptions, withDeviceOptions, withMachineOptions } from "../../options/start.ts";
+import { startPlan } from "../../options/start-plan.ts";
 import { typedBy } from "../../start/plans/consent.ts";
 import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";
 import type { GdbPlace } from "../../start/debuggers/gdb-link.ts";
-import { checked, type MoreDevices, plannedOf, withDevices, withImages } from "../../start/plans/planned.ts";
+import { checked, plannedOf } from "../../start/plans/planned.ts";
 import { fixedPlan } from "../../start/screens/fixed-plan.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, showSession } from "../../start/show.ts";
-
 import { collectSymbols } from "../../start/plans/symbol-files.ts";
 import { planDemo } from "../../../configuration/plan-run.ts";
 import { OWN_CONFIGURATION } from "../../../configuration/ui.ts";
-import { DEFAULT_TIER, plannedVms, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
+import { plannedVms, PRIMARY_CONSOLE, type SessionPlan } from "../../../../model/plans/plan.ts";
 import { exists } from "../../../../kit/support/files/cache.ts";
 import { didYouMeanOneOf } from "../../../../kit/support/text/did-you-mean.ts";
 import { type DebuggedVms, oneVm } from "../../../../model/queries/debugged-vms.ts";
@@ -45,25 +44,12 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .action(async (whats, options) => {
       if (options.headless && options.stdio) throw new Failure("run: --headless prints consoles, and --stdio connects one", "give one");
       const what = whats.join(" "), headless = options.headless || options.stdio || options.console !== undefined;
-      const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
-      const reader = typedBy(options.allowHost), rules = options.inject && await readRules(options.inject);
-      if (more && whats.length > 1) throw new Failure(`${more.option}: several images have no devices in common`, "write a configuration");
-      const { plan: run, ui, record } = whats.length > 1
-        ? await withImages(whats, changes)
-        : more
-        ? await withDevices(what, more, changes)
-        : headless
-        ? await plannedOf(what, reader, changes)
-        : await fixedPlan(what, reader, changes);
-      const inject = rules && await checkedRules(rules, run);
+      const { plan: run, ui, record } = await startPlan(whats, options, headless ? plannedOf : fixedPlan);
       if (options.console !== undefined) checkVm("--console", options.console, vmsOf(run));
       for (const vm of Object.keys(options.symbols ?? {})) checkVm("--symbols", vm, vmsOf(run));
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const plan: SessionPlan = {
         ...run,
-        tier: options.tier,
-        memoryBudget: options.memoryBudget,
-        inject,
         duration: options.for,
         until: options.until,
         debug,
@@ -87,7 +73,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
 
 /** The command with its options. */
 function runCommand(program: Command) {
-  return withExits(program.command("run"), EXITS)
+  const run = withExits(program.command("run"), EXITS)
     .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")
     .addArgument(offering(
       new Argument(
@@ -97,46 +83,36 @@ function runCommand(program: Command) {
       machineOffers,
       "files",
     ))
-    .option("--stdio", "connect the first VM's console to this terminal, raw")
+    .optionsGroup("Run:")
+    .addOption(stdioOption)
     .option("--for <time>", "end after this much virtual time", parseDuration)
     .option(
       "--until <filter>",
       "end at the first event that matches this filter; exits with 4 if --for passes first",
       (text) => checkedEventFilter("--until", text),
     )
-    .option("--headless", "print consoles as text instead of showing the screens")
+    .addOption(headlessOption)
     .option("--console <vm>", "show, or with --stdio connect, only this VM's console")
-    .addOption(setOption())
     .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
     .addOption(hostOption())
-    .addOption(diskOption())
-    .addOption(shareOption())
-    .addOption(netOption())
-    .addOption(forwardOption())
-    .option("--turbo", "skip idle time instead of sleeping")
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
-    .addOption(memoryBudgetOption)
-    .addOption(
-      new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
-    )
     .option(
       "--gdb <[vm:]where>",
       "start a gdb server for this VM (default: the first): a socket with a / in its path, or a port of 127.0.0.1, which every local user can connect to; the VM waits for gdb",
       parseGdb,
     )
-    .addOption(cpuOption())
-    .addOption(phoneOption())
-    .addOption(injectOption())
     .addOption(keepGoingOption)
+    .addOption(recordOption)
+    .addOption(recordingsOption)
+    .addOption(timeoutOption);
+  return withCoreOptions(withDeviceOptions(withMachineOptions(run).addOption(phoneOption())))
+    .optionsGroup("Display:")
     .addOption(logOption)
     .addOption(rawOption)
     .addOption(readOnlyOption)
     .addOption(asciiOption)
     .addOption(plainOption)
     .addOption(themeOption)
-    .addOption(recordOption)
-    .addOption(recordingsOption)
-    .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
     .addHelpText(
       "after",
       `
@@ -223,11 +199,4 @@ export async function runDemo(
 /** The console that `--stdio` joins: that of the first VM that has one. */
 function firstConsole(plan: SessionPlan): string | undefined {
   return plan.what.kind === "run" ? plan.what.host.vms.find((vm) => vm.console)?.name : PRIMARY_CONSOLE;
-}
-
-/** The devices that options ask for. */
-export function moreDevices({ disk, share, net, forward }: DeviceOptions): MoreDevices | undefined {
-  if (!disk && !share && !net && !forward) return undefined;
-  const option = disk ? "--disk" : share ? "--share" : net ? "--net" : "--forward";
-  return { devices: devicesOf("run", { disk, share, net, forward }), option };
 }

@@ -1,7 +1,7 @@
 // `el2 up`, and the hidden `serve` that it starts: a session without a terminal, in its own process
 // behind a Unix socket.
 
-import { Argument, type Command, Option } from "@commander-js/extra-typings";
+import { Argument, Command, Option } from "@commander-js/extra-typings";
 import { machineOffers } from "../../options/machine-words.ts";
 import { offering } from "../../common/command-tree.ts";
 import { resolve } from "node:path";
@@ -12,26 +12,17 @@ import { failingText, failingVms } from "./failing.ts";
 import { report } from "../../common/print.ts";
 import { giveUp, needsNetwork } from "../../common/rights.ts";
 import { openSession, showOrEnd } from "../../common/session.ts";
-import {
-  argumentsOf,
-  changesOf,
-  checkedRules,
-  cpuOption,
-  injectOption,
-  type KeyOptions,
-  phoneOption,
-  readRules,
-  seedOption,
-  setOption,
-} from "../../options/behavior.ts";
+import { argumentsOf, phoneOption, seedOption } from "../../options/behavior.ts";
 import { hostOption } from "../../options/host.ts";
-import { memoryBudgetOption } from "../../options/memory-budget.ts";
 import { logOption } from "../../options/look.ts";
+import { recordOption } from "../../options/record.ts";
+import { turboOption, withCoreOptions, withDeviceOptions, withMachineOptions } from "../../options/start.ts";
+import { type StartOptions, startPlan } from "../../options/start-plan.ts";
 import { withLog } from "../../start/log.ts";
-import { type Planned, plannedOf } from "../../start/plans/planned.ts";
+import type { Planned } from "../../start/plans/planned.ts";
 import { recorded, recordedTo } from "../../start/plans/recorded.ts";
 import { coreOption, dumpFile, opened } from "../../common/core-session.ts";
-import { hostConsent, typedBy } from "../../start/plans/consent.ts";
+import { hostConsent } from "../../start/plans/consent.ts";
 import { planOfSnapshot } from "../../start/plans/snapshots.ts";
 import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";
 import { BY, SCREENS, startSession } from "../../start/screens/start-session.ts";
@@ -44,7 +35,7 @@ import { sessionInfo } from "../../../../session/control/remote.ts";
 import { SessionServer, SocketInUse } from "../../../../session/control/server.ts";
 import { memoryLimits } from "../../../../model/plans/memory-budget.ts";
 import type { SessionEvent } from "../../../../model/protocol/protocol.ts";
-import { type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
+import type { SessionPlan } from "../../../../model/plans/plan.ts";
 import { vmId } from "../../../../model/queries/ids.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
 import { reasonLines } from "../../../../model/queries/texts/reason-text.ts";
@@ -119,20 +110,14 @@ Examples:
   withBeginOptions(program.command("serve", { hidden: true }))
     .addOption(coreOption(entry))
     .description("serve a session (internal)")
-    .action(async (what, { name = defaultName(what), by = SCREENS, tier, memoryBudget, log, core, ...options }) => {
+    .action(async (what, { name = defaultName(what), by = SCREENS, log, core, ...options }) => {
       if (core) {
         const machine = connectEmbedded(entry);
         const heard = await opened(machine, core.files.map(dumpFile));
         return exit(await serveSession(machine, { name, what, by: hintText(hint("open")) }, undefined, heard));
       }
-      const { plan, record } = await sessionPlan(what, options);
-      const whole: SessionPlan = {
-        ...plan,
-        ...tier && { tier },
-        ...memoryBudget && { memoryBudget },
-      };
-      const machine = withLog(connectEmbedded(entry), log);
-      exit(await serveSession(machine, { name, what, by }, await recorded(whole, record)));
+      const { plan, record } = await sessionPlan(what, options), whole = await recorded(plan, options.record ?? record);
+      exit(await serveSession(withLog(connectEmbedded(entry), log), { name, what, by }, whole));
     });
 }
 
@@ -186,50 +171,48 @@ async function explain(asker: Asker, session: string, vm: string): Promise<never
 
 /** Adds what `up` takes, and the process that it starts. */
 function withBeginOptions(command: Command) {
-  return command
+  const session = command
     .addArgument(offering(new Argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot"), machineOffers, "files"))
+    .optionsGroup("Session:")
     .option("--name <session>", "name of the session (default: from WHAT)")
-    .option("--turbo", "skip idle time instead of sleeping")
-    .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
-    .addOption(cpuOption())
-    .addOption(phoneOption())
-    .addOption(setOption())
     .addOption(seedOption)
-    .addOption(injectOption())
-    .addOption(memoryBudgetOption)
+    .addOption(recordOption)
     .addOption(hostOption())
     .addOption(new Option(`${BY} <program>`, "what starts the session, for el2 ls").hideHelp())
     .addOption(logOption);
+  return withCoreOptions(withDeviceOptions(withMachineOptions(session).addOption(phoneOption())));
 }
 
-/** Options for the start of a machine. */
-interface BeginOptions extends KeyOptions {
-  readonly inject?: string[];
+/** Options for the start of a machine, new or of a snapshot. */
+interface BeginOptions extends StartOptions {
   readonly seed?: number;
-  /** `KEY=VALUE` each. */
-  readonly set?: readonly string[];
-  readonly allowHost?: string[];
 }
+
+/** Options of a new machine that one of a snapshot takes as well. */
+const OF_BOTH = [turboOption.long];
 
 /**
  * The plan of a session's machine, and the file for its recording.
  * @throws Failure with all errors
  */
 async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
-  const { inject, seed, allowHost } = options;
+  const { seed, tier, memoryBudget } = options;
   if (!isSnapshot(what)) {
     if (seed !== undefined) throw new Failure(`--seed: ${what} is not a snapshot`, `use --set machine.seed=${seed}`);
-    const rules = inject && await readRules(inject);
-    const { plan, record, ui } = await plannedOf(what, typedBy(allowHost), [...changesOf(options), ...options.set ?? []]);
-    const checked = rules && await checkedRules(rules, plan);
+    const { plan, record, ui } = await startPlan([what], options);
     await checkedUi(what, ui);
-    return { plan: { ...plan, inject: checked }, record };
+    return { plan, record };
   }
-  const fixed = [cpuOption(), phoneOption(), setOption(), injectOption()];
+  const fixed = withDeviceOptions(withMachineOptions(new Command())).addOption(phoneOption()).options.filter(({ long }) =>
+    !OF_BOTH.includes(long)
+  );
   const [extra] = argumentsOf(fixed, { ...options });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this`, "remove the option");
-  const { plan } = await planOfSnapshot(what, hostConsent(allowHost), seed);
-  return { plan: options.turbo ? { ...plan, turbo: true } : plan, record: undefined };
+  const { plan } = await planOfSnapshot(what, hostConsent(options.allowHost), seed);
+  return {
+    plan: { ...plan, ...options.turbo && { turbo: true }, ...tier && { tier }, ...memoryBudget && { memoryBudget } },
+    record: undefined,
+  };
 }
 
 /**

@@ -4,17 +4,16 @@ import type { Command } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
-import { parseDuration, parsePlaceOfRun } from "../../common/values.ts";
-import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
+import { parsePlaceOfRun } from "../../common/values.ts";
 import { asciiOption, logOption, plainOption, themeOption } from "../../options/look.ts";
-import { anywayOption, hostOption } from "../../options/host.ts";
+import { timeoutOption, withCoreOptions, withSavedOptions } from "../../options/start.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { onlyPlace, placeIn, readLinked } from "../../start/plans/recordings.ts";
 import { displayed, type DisplayOptions, showSession } from "../../start/show.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { PLACES_OF_RUN } from "../../../../model/commands/kinds.ts";
 import type { PlaceOfRun } from "../../../../model/queries/move.ts";
-import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
+import { PRIMARY_CONSOLE, type SessionPlan } from "../../../../model/plans/plan.ts";
 import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
 
 const EXITS: Exits = {
@@ -26,7 +25,7 @@ const EXITS: Exits = {
 const parseEnd = (text: string) => text === "end" ? text : parsePlaceOfRun(text);
 
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
-  withExits(program.command("replay"), EXITS)
+  const replay = withExits(program.command("replay"), EXITS)
     .description("replay a recording: the same run, instruction for instruction")
     .argument("<file>", `recording, or a link (${hintText(hint("link"))})`)
     .option(
@@ -39,16 +38,13 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
       parseEnd,
     )
     .option("--tui", "show the screens (default: consoles as text)")
-    .addOption(hostOption())
-    .addOption(anywayOption)
-    .addOption(memoryBudgetOption)
-    .addOption(diskBudgetOption)
-    .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
+    .addOption(timeoutOption);
+  withCoreOptions(withSavedOptions(replay))
+    .optionsGroup("Display:")
     .addOption(logOption)
     .addOption(asciiOption)
     .addOption(plainOption)
     .addOption(themeOption)
-    .option("--timeout <time>", "end the replay with exit code 4 after this much wall time", parseDuration)
     .addHelpText(
       "after",
       `
@@ -59,11 +55,10 @@ Examples:
   el2 replay bug.rec --to 12.5s --tui
   el2 replay 'bug.rec#to=12.5s&screen=rpc'`,
     )
-    .action(async (named, options) => exit(await replay(entry, named, options)));
+    .action(async (named, options) => exit(await replayed(entry, named, options)));
 }
 
-interface ReplayOptions extends DisplayOptions, Partial<Pick<SessionPlan, "memoryBudget" | "diskBudget">> {
-  readonly tier?: string;
+interface ReplayOptions extends DisplayOptions, Partial<Pick<SessionPlan, "tier" | "memoryBudget" | "diskBudget">> {
   readonly to?: PlaceOfRun | "end";
   readonly tui?: true;
   readonly verify?: true;
@@ -71,23 +66,21 @@ interface ReplayOptions extends DisplayOptions, Partial<Pick<SessionPlan, "memor
   readonly anyway?: boolean;
 }
 
-async function replay(entry: URL, named: string, options: ReplayOptions): Promise<number> {
-  const tier = TIERS.find((one) => one === options.tier);
-  if (options.tier !== undefined && tier === undefined) {
-    throw new Failure(`--tier: "${options.tier}" is not a tier`, `use ${TIERS.join(", ")}`);
-  }
+async function replayed(entry: URL, named: string, options: ReplayOptions): Promise<number> {
   const { path, recording: { plan, ...recording }, bytes, linked } = await readLinked(
     named,
     hostConsent(options.allowHost),
     options.anyway,
   );
-  const { verify = false, diskBudget } = options, to = onlyPlace(options.to, recording), isOnScreens = options.tui || linked !== undefined;
+  const { verify = false, tier, memoryBudget, diskBudget } = options,
+    to = onlyPlace(options.to, recording),
+    isOnScreens = options.tui || linked !== undefined;
   const hasStates = isOnScreens && diskBudget !== 0;
   const states = hasStates ? (await import("../../../../session/recordings/past/states-path.ts")).statesPath(bytes) : undefined;
-  const replayed: SessionPlan = {
+  const again: SessionPlan = {
     ...plan,
     ...tier && { tier },
-    ...options.memoryBudget && { memoryBudget: options.memoryBudget },
+    ...memoryBudget && { memoryBudget },
     diskBudget,
     replay: {
       recording,
@@ -97,7 +90,7 @@ async function replay(entry: URL, named: string, options: ReplayOptions): Promis
       states: states === undefined ? undefined : { path: states, begins: to !== undefined && !verify },
     },
   };
-  return await showSession(entry, replayed, {
+  return await showSession(entry, again, {
     ...displayed(options),
     title: `replay ${path.split("/").at(-1)}`,
     recording: resolve(path),

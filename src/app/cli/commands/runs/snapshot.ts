@@ -1,6 +1,6 @@
 // `el2 snapshot save|load|info|verify|vmcore`: the whole state of a machine as a file.
 
-import { type Command, Option } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { addVmcore } from "./snapshot-vmcore.ts";
 import { jsonOption } from "../../common/common-options.ts";
@@ -10,18 +10,18 @@ import { checkNamedFile } from "../../common/named-file.ts";
 import { output } from "../../common/print.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
 import { parseDuration } from "../../common/values.ts";
-import { diskBudgetOption, memoryBudgetOption } from "../../options/memory-budget.ts";
 import { Progress } from "../../common/progress.ts";
 import { runJob } from "../../../jobs/run-job.ts";
 import { seedOption } from "../../options/behavior.ts";
 import { anywayOption, hostOption } from "../../options/host.ts";
 import { keepGoingOption, logOption } from "../../options/look.ts";
 import { recordOption } from "../../options/record.ts";
+import { headlessOption, stdioOption, timeoutOption, turboOption, withCoreOptions, withSavedOptions } from "../../options/start.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, type DisplayOptions, showSession } from "../../start/show.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { namedSnapshot, planOfSnapshot, readNamedSnapshot } from "../../start/plans/snapshots.ts";
-import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../../../model/plans/plan.ts";
+import { PRIMARY_CONSOLE, type SessionPlan } from "../../../../model/plans/plan.ts";
 import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../../../../model/queries/documents.ts";
 import { readSnapshotHeader, type SnapshotHeader } from "../../../../session/snapshots/file.ts";
 import { makerOf, makerText } from "../../../../kit/support/files/maker.ts";
@@ -41,22 +41,19 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     .argument("<file>", "snapshot to write")
     .addHelpText("after", "\nExamples:\n  el2 snapshot save before.snap\n  el2 snapshot load before.snap")
     .action(async (file, options) => exit(await save(file, options)));
-  withExits(group.command("load"), EXITS).description("continue the machine of a snapshot, exactly where it was")
+  const load = withExits(group.command("load"), EXITS).description("continue the machine of a snapshot, exactly where it was")
     .argument("<file>", "snapshot")
-    .addOption(hostOption())
-    .addOption(anywayOption)
-    .option("--stdio", "connect the first VM's console to this terminal, raw")
-    .option("--headless", "print consoles as text instead of showing the screens")
+    .optionsGroup("Run:")
+    .addOption(stdioOption)
+    .addOption(headlessOption)
     .option("--for <time>", "end after this much more virtual time", parseDuration)
-    .option("--turbo", "skip idle time instead of sleeping")
+    .addOption(turboOption)
     .addOption(seedOption)
-    .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(recordOption)
-    .addOption(memoryBudgetOption)
-    .addOption(diskBudgetOption)
     .addOption(keepGoingOption)
     .addOption(logOption)
-    .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
+    .addOption(timeoutOption);
+  withCoreOptions(withSavedOptions(load))
     .addHelpText(
       "after",
       `
@@ -67,7 +64,7 @@ Examples:
   el2 snapshot load before.snap --stdio --tier interp
   el2 snapshot load before.snap --seed 2`,
     )
-    .action(async (file, options) => exit(await load(entry, file, options)));
+    .action(async (file, options) => exit(await continued(entry, file, options)));
   group.command("info").description("print the header of a snapshot")
     .argument("<file>", "snapshot")
     .addOption(jsonOption)
@@ -118,7 +115,7 @@ interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" 
   readonly record?: string;
 }
 
-async function load(entry: URL, file: string, options: LoadOptions): Promise<number> {
+async function continued(entry: URL, file: string, options: LoadOptions): Promise<number> {
   const { for: more, turbo, tier, memoryBudget, diskBudget, headless, allowHost, anyway, record, seed } = options;
   const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost), seed, anyway);
   const loaded: SessionPlan = {

@@ -110,6 +110,32 @@ Deno.test("a session that is recorded leaves states of its run in the cache, nam
   assert.match(states, new RegExp(`^[0-9a-f]{64}-${createHash("sha256").update(Deno.readFileSync(recording)).digest("hex")}\\.states$`));
 });
 
+Deno.test("up takes the devices and the recording of run: the session's VM has them, and its run repeats", async () => {
+  await using place = new Place();
+  const image = new URL("../../../../../assets/guests/hello.bin", import.meta.url).pathname, { folder } = place;
+  Deno.writeFileSync(`${folder}/d.img`, new Uint8Array(4096));
+  const up = await place.el2(
+    ...["up", image, "--name", "one", "--disk", `${folder}/d.img,overlay`, "--share", `${folder},ro,tag=own`],
+    ...["--net", "user,lan=yes", "--net", "none", "--record", `${folder}/a.rec`, "--tier", "interp"],
+  );
+  assert.equal(up.code, 0, up.stderr);
+  const { data } = await place.json("vm", "devices", "hello");
+  const added = data.map(({ kind }) => String(kind)).filter((kind) => kind.startsWith("virtio-"));
+  assert.deepEqual(added, ["virtio-block", "virtio-9p", "virtio-net", "virtio-net"]);
+  assert.equal((await place.el2("down", "one")).code, 0);
+  const replayed = await place.el2("replay", `${folder}/a.rec`, "--verify");
+  assert.equal(replayed.code, 0, replayed.stderr);
+  const snapshot = await place.el2("up", "demo", "--name", "two");
+  assert.equal(snapshot.code, 0, snapshot.stderr);
+  assert.equal((await place.el2("snapshot", "save", `${folder}/b.snap`, "--session", "two")).code, 0);
+  const refused = await place.el2("up", `${folder}/b.snap`, "--name", "three", "--net", "none");
+  assert.deepEqual([refused.code, /--net: the snapshot .*b\.snap sets this/.test(refused.stderr)], [2, true], refused.stderr);
+  const continued = await place.el2("up", `${folder}/b.snap`, "--name", "three", "--record", `${folder}/c.rec`);
+  assert.equal(continued.code, 0, continued.stderr);
+  for (const name of ["two", "three"]) assert.equal((await place.el2("down", name)).code, 0);
+  assert.equal((await place.el2("replay", `${folder}/c.rec`, "--verify")).code, 0);
+});
+
 Deno.test("ctrl-C of an up that waits says how to show and to end the session, which goes on", async () => {
   await using place = new Place();
   const file = `${place.folder}/one.toml`, image = new URL("../../../../../assets/guests/hello.bin", import.meta.url).pathname;
