@@ -55,7 +55,7 @@ export const SYMBOLS = command("symbols", {
     add: option(file, "first add the symbols of this ELF file to the VM", { value: "file", changes: true, lineOnly: true }),
     output: option(
       file,
-      "write an ELF file with all symbols and call frames, for gdb's symbol-file; wide or tsv: print the list in that form",
+      "write an ELF file with all symbols and call frames, for gdb's symbol-file; wide, tsv or json: print the list in that form",
       { value: "file", short: "o", changes: true, lineOnly: true },
     ),
   },

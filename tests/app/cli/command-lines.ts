@@ -114,7 +114,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   limit: ["1", "5", "0", "100000"],
   tail: ["1", "0", "100"],
   columns: ["id", "id,state", "nope", "id,,id"],
-  output: ["wide", "tsv"],
+  output: ["wide", "tsv", "json"],
   timeout: ["1ms", "20ms", "0s"],
   for: ["1ms", "0s"],
   to: ["0", "1", "1000", "1ms"],

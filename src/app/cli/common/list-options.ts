@@ -12,6 +12,10 @@ const PERIOD = 1000;
 /** Cursor to the corner, and clear everything after it. */
 const CLEAR = new TextEncoder().encode("\x1b[H\x1b[J");
 
+const TEXT_FORMS = ["wide", "tsv"] as const;
+/** Values of `-o`. */
+export const LIST_FORMS = [...TEXT_FORMS, "json"] as const;
+
 /** How a list is printed. */
 export interface ListOptions extends ListForm {
   readonly watch?: true;
@@ -19,10 +23,17 @@ export interface ListOptions extends ListForm {
 
 /** Adds the options of a list. */
 export function withListOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
-  return withColumns(command).addOption(common(
-    new Option("-o, --output <form>", "wide: all columns of the list, however long the lines; tsv: exact values with tabs between them")
-      .choices(["wide", "tsv"] as const).conflicts("json"),
-  ));
+  const option = new Option(
+    "-o, --output <form>",
+    "wide: all columns of the list, however long the lines; tsv: exact values with tabs between them; json: as --json",
+  ).choices(TEXT_FORMS).conflicts("json");
+  const listed = withColumns(command).addOption(common(option));
+  // A third word, which sets `--json` and is no value of this option.
+  option.choices(LIST_FORMS);
+  listed.on("option:output", (form: string) => {
+    if (form === "json") listed.setOptionValue("json", true).setOptionValue("output", undefined);
+  });
+  return listed;
 }
 
 /** Adds those of a list whose `-o` also names a file. */

@@ -47,7 +47,7 @@ export function shareOption() {
   ).argParser(texts(parseShare));
 }
 
-/** Texts that a parser reads: checked where they were typed, kept for the command line of a session's process. */
+/** Texts that a parser reads, kept as they are for the command line of a session's process. */
 const texts = (parse: (text: string) => unknown) => (text: string, before: string[] | undefined): string[] => {
   parse(text);
   return [...before ?? [], text];

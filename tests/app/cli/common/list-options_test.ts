@@ -90,6 +90,7 @@ Deno.test("every list prints the columns that are named, exact values with tabs,
     for (const row of rows) assert.equal(row.length, heading.length, `${path}: ${row.join(" | ")}`);
     const swapped = await run("-o", "tsv", "--columns", `${heading[1]},${heading[0]}`);
     assert.deepEqual(swapped[0], [heading[1], heading[0]], path);
+    assert.match((await run("-o", "json")).flat().join(""), /^\{\s*"schema": ?"el2\./, path);
   }
 });
 
@@ -110,7 +111,7 @@ Deno.test("lists have the columns that are named, all columns, or tabs, and --wa
   assert.equal(values[heading.indexOf("state")], "running");
   const wrong = await place.el2("vm", "ls", "--columns", "sate");
   assert.deepEqual([wrong.code, /vm\.ls has no column "sate"; did you mean "state"/.test(wrong.stderr)], [2, true]);
-  assert.equal((await place.el2("vm", "ls", "-o", "tsv", "--json")).code, 2);
+  for (const both of [["-o", "tsv", "--json"], ["-o", "json", "-o", "wide"]]) assert.equal((await place.el2("vm", "ls", ...both)).code, 2);
 
   const [program, ...args] = el2Command("vm", "ls", "--watch", "--columns", "id");
   const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };

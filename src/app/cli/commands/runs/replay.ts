@@ -3,7 +3,6 @@
 import type { Command } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import type { CommandContext } from "../../common/command.ts";
-import { Failure } from "../../common/failure.ts";
 import { parsePlaceOfRun } from "../../common/values.ts";
 import { asciiOption, logOption, plainOption, themeOption } from "../../options/look.ts";
 import { timeoutOption, withCoreOptions, withSavedOptions } from "../../options/start.ts";

@@ -2,7 +2,7 @@
 
 import { runner } from "../../common/argv.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
-import { withColumns } from "../../common/list-options.ts";
+import { LIST_FORMS, withColumns } from "../../common/list-options.ts";
 import { report } from "../../common/print.ts";
 import { refused, runCommand, type RunOptions } from "../../common/run-command.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
@@ -10,15 +10,14 @@ import { readSymbolFile, writeSymbols } from "../../start/plans/symbol-files.ts"
 import { SYMBOLS } from "../../../../model/commands/recording.ts";
 import { withoutKind } from "../../../../model/queries/ids.ts";
 
-/** Values of `-o` that name a form of the list, and no file. */
-const FORMS = ["wide", "tsv"] as const;
-
 export const runSymbols = runner(SYMBOLS, {
   options: (command) => withColumns(withSessionOptions(command)),
   async run(values, options) {
     const { vm, add, output } = values, name = withoutKind("vm", vm);
-    const form = FORMS.find((one) => one === output), list: RunOptions = { ...options, output: form };
-    if (form && options.json) throw new Failure(`symbols: -o ${form} and --json are mutually exclusive`, "give one");
+    // A form of the list, and not a file.
+    const form = LIST_FORMS.find((one) => one === output);
+    const list: RunOptions = form === "json" ? { ...options, output: undefined, json: true } : { ...options, output: form };
+    if (list.output && options.json) throw new Failure(`symbols: -o ${form} and --json are mutually exclusive`, "give one");
     using open = await openSession(options);
     if (add !== undefined) refused(await open.asker.symbols(name, readSymbolFile(add)));
     if (output !== undefined && !form) {

@@ -29,7 +29,7 @@ Deno.test("completion offers commands, options and choices, with what they do", 
   assert.deepEqual(await complete("boot", "d"), ["debian"]);
   assert.deepEqual(await complete("tour", "q"), ["queues"]);
   // Short options have values, too.
-  assert.deepEqual(await complete("vm", "ls", "-o", ""), ["wide", "tsv"]);
+  assert.deepEqual(await complete("vm", "ls", "-o", ""), ["wide", "tsv", "json"]);
   for (const words of [["v"], ["vm", ""], ["run", "--"]]) {
     for (const { word, help } of (await completions(TREE, words)).offers) assert.ok(help, `${words} ${word}`);
   }
