@@ -220,6 +220,31 @@ Deno.test("a kernel that warns and continues is healthy, and its warning is show
   assert.match(evidence.join("\n"), /the kernel has warned at __arm64_sys_sysinfo\+0x.*, in task init \(1\); way out: see /);
 });
 
+Deno.test("a warning and an oops are the kernel's, whatever programs write to its log afterwards", async () => {
+  const warned = (await waiting()).copy(), died = warned.copy();
+  warn(warned);
+  patch(died, "__arm64_sys_sysinfo", LOAD_NULL);
+  for (const debian of [warned, died]) {
+    debian.type("child-sysinfo-kmsg\n");
+    debian.run(1e9);
+    for (
+      const line of [
+        ...["Unable to handle nothing at address 0", "Internal error: Oops: 1 [#9] SMP", "WARNING: CPU: 0 PID: 9 at take+0x1/0x2"],
+        "CPU: 0 PID: 9 Comm: taken Not tainted 6.1.0",
+      ]
+    ) {
+      debian.type(`${line}\n`);
+      debian.run(1e9);
+      assert.equal(debian.rows("linux.log").at(-1)?.text, line);
+    }
+  }
+  const found = (finding: FactPart) => ({ code: "kernel", finding } as const);
+  const { because } = verdictOn(warned), warning = found({ code: "warned", at: /^__arm64_sys_sysinfo/, task: { name: "init" } });
+  assert.ok(because.some((one) => fits(one, warning)), JSON.stringify(because));
+  const oops = { code: "oops-survived", what: /NULL pointer/, at: /^__arm64_sys_sysinfo/, task: { name: "init" }, count: 1 };
+  assert.ok(fits(verdictOn(died).fact, { code: "kernel-broken", finding: oops }), verdictOn(died).text);
+});
+
 const OF_INIT = { name: "init", pid: 1 };
 const DEFECTS: readonly (readonly [name: string, symbol: string, words: readonly number[], how: string, fact: FactPart, lines: RegExp])[] =
   [

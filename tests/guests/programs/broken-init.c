@@ -236,6 +236,7 @@ __attribute__((used)) static void work(void) {
   if (same(way, "vfork")) start_child(wait_in_vfork), stay();
   if (same(way, "sysinfo")) ask_system(), stay();
   if (same(way, "child-sysinfo")) start_child(ask_system), stay();
+  if (same(way, "child-sysinfo-kmsg")) start_child(ask_system), write_log();
   stay();
 }
 

@@ -50,6 +50,9 @@ export function readLog(reading: Reading): LogRow[] {
 /** Whether a record is the kernel's own: programs can write any words to /dev/kmsg. */
 export const isOfKernel = ({ facility }: Pick<LogRow, "facility">): boolean => facility === KERNEL;
 
+/** The kernel's own records, the oldest first. */
+export const kernelLog = (reading: Reading): LogRow[] => readLog(reading).filter(isOfKernel);
+
 /** A record that nothing can change any more. */
 export interface LogPlace {
   readonly number: bigint;

@@ -5,7 +5,7 @@ import type { ExceptionCause } from "../../../model/queries/facts/exception-caus
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { programRegisters } from "../structures/frames.ts";
-import { isOfKernel, readLog } from "../structures/log.ts";
+import { kernelLog } from "../structures/log.ts";
 import { lookUp, rootOf } from "../structures/lookup.ts";
 import { fileName } from "../structures/paths.ts";
 import { whyNotRun } from "./programs.ts";
@@ -108,8 +108,8 @@ const REFUSED =
 
 /** The kernel's own word, where no defect is in what memory has of the programs. */
 function refused(reading: Reading): LinuxFinding | undefined {
-  for (const row of readLog(reading)) {
-    const match = isOfKernel(row) ? REFUSED.exec(row.text) : null;
+  for (const { text } of kernelLog(reading)) {
+    const match = REFUSED.exec(text);
     if (!match) continue;
     const [, named, started, requested, error] = match, program = named ?? started ?? requested;
     return { code: "init-not-run", program, why: { code: "refused", error: errorName(Number(error)) } };

@@ -5,7 +5,7 @@ import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts
 import { disksOf, diskSystems } from "../structures/disks.ts";
 import { absentDrivers, type Driver } from "../structures/drivers.ts";
 import { argument, RAMDISK_PROGRAM } from "./init.ts";
-import { readLog } from "../structures/log.ts";
+import { kernelLog } from "../structures/log.ts";
 import { countFiles, rootOf } from "../structures/lookup.ts";
 import type { Reading } from "../kernel/reading.ts";
 
@@ -21,7 +21,7 @@ const NOT_UNPACKED = /^(?:Initramfs unpacking failed: |rootfs image is not initr
 
 /** The ramdisk that the kernel could not unpack, or not as a whole. */
 export function ramdiskBad(reading: Reading): LinuxFinding | undefined {
-  const reason = readLog(reading).map(({ text }) => NOT_UNPACKED.exec(text)?.[1]).find((one) => one !== undefined);
+  const reason = kernelLog(reading).map(({ text }) => NOT_UNPACKED.exec(text)?.[1]).find((one) => one !== undefined);
   return reason === undefined ? undefined : { code: "ramdisk-bad", reason, files: filesOf(reading) };
 }
 

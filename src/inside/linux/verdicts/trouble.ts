@@ -3,7 +3,7 @@
 
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { kernelFrames } from "../structures/frames.ts";
-import { readLog } from "../structures/log.ts";
+import { kernelLog } from "../structures/log.ts";
 import { probedDevice } from "../waits/probe.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { rootNotFound } from "./root.ts";
@@ -28,25 +28,33 @@ export function lastWarning(reading: Reading): LinuxFinding | undefined {
   return isTainted(reading, WARNED) ? loggedWarning(reading) : undefined;
 }
 
+/** The last line of the kernel of this form, the lines before it, and it with those after. */
+function lastLogged(reading: Reading, form: RegExp): { readonly before: readonly string[]; readonly from: readonly string[] } {
+  const log = kernelLog(reading), start = log.findLastIndex(({ text }) => form.test(text));
+  if (start < 0) return { before: [], from: [] };
+  // Lines of other CPUs may be between them.
+  const { caller } = log[start], texts = (rows: typeof log) => rows.filter((one) => one.caller === caller).map(({ text }) => text);
+  return { before: texts(log.slice(0, start)), from: texts(log.slice(start)) };
+}
+
 /** The last one in the log. */
 export function loggedWarning(reading: Reading): LinuxFinding {
-  const texts = readLog(reading).map(({ text }) => text), start = texts.findLastIndex((text) => WARNING.test(text));
-  const [, at = "?"] = WARNING.exec(texts[start] ?? "") ?? [];
-  const [, , pid, name] = firstMatch(start < 0 ? [] : texts.slice(start), DUMPED_TASK);
+  const { from } = lastLogged(reading, WARNING),
+    [, at = "?"] = WARNING.exec(from[0] ?? "") ?? [],
+    [, , pid, name] = firstMatch(from, DUMPED_TASK);
   return { code: "warned", at, task: pid === undefined ? null : { name, pid: Number(pid) } };
 }
 
 /** The last oops, if the kernel has had one. */
 export function survivedOops(reading: Reading): Extract<LinuxFinding, { code: "oops-survived" }> | undefined {
   if (!isTainted(reading, DIED)) return undefined;
-  const texts = readLog(reading).map(({ text }) => text), start = Math.max(0, texts.findLastIndex((text) => ERROR.test(text)));
-  const [, what = "an oops", count = "1"] = ERROR.exec(texts[start] ?? "") ?? [];
-  const first = (pattern: RegExp) => firstMatch(texts.slice(start), pattern);
+  const { before, from } = lastLogged(reading, ERROR), [, what = "an oops", count = "1"] = ERROR.exec(from[0] ?? "") ?? [];
+  const first = (pattern: RegExp) => firstMatch(from, pattern);
   const [, , pid = "0", name = "?"] = first(DUMPED_TASK), [, pc = "?"] = first(PC), [, link = "?"] = first(LINK);
   // No function is at such an address: the caller has jumped there.
   const at = pc.startsWith("0x") ? `${pc}, called by ${link}` : pc;
   // A line before it has the address.
-  const [, fault] = FAULT.exec(texts.slice(0, start).findLast((text) => FAULT.test(text)) ?? "") ?? [];
+  const [, fault] = FAULT.exec(before.findLast((text) => FAULT.test(text)) ?? "") ?? [];
   const isFault = fault !== undefined && what.startsWith("Oops:");
   return {
     code: "oops-survived",

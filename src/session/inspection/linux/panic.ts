@@ -7,7 +7,7 @@ import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { programRegisters } from "../../../inside/linux/structures/frames.ts";
 import { panicCause } from "../../../inside/linux/verdicts/panic-cause.ts";
 import type { Reading } from "../../../inside/linux/kernel/reading.ts";
-import { isOfKernel, readLog } from "../../../inside/linux/structures/log.ts";
+import { isOfKernel, kernelLog, readLog } from "../../../inside/linux/structures/log.ts";
 import { codeName } from "../../../inside/linux/structures/stack.ts";
 import { isKernelThread, named } from "../../../inside/linux/structures/tasks.ts";
 import type { EndedBy, NamedTask } from "../../../model/queries/facts/linux-finding.ts";
@@ -151,7 +151,7 @@ function lastLine(view: View, vcpu: Vcpu, reading: Reading): string | null {
 function panicMessage(view: View, vcpu: Vcpu, reading: Reading | undefined): string | null {
   const found = MESSAGE.exec(shownBy(view, vcpu))?.[1];
   if (found !== undefined) return found;
-  for (const { text } of reading ? readLog(reading) : []) {
+  for (const { text } of reading ? kernelLog(reading) : []) {
     const [, logged] = MESSAGE.exec(text) ?? [];
     if (logged !== undefined) return logged;
   }
