@@ -238,8 +238,8 @@ Deno.test("a warning and an oops are the kernel's, whatever programs write to it
       assert.equal(debian.rows("linux.log").at(-1)?.text, line);
     }
   }
-  const found = (finding: FactPart) => ({ code: "kernel", finding } as const);
-  const { because } = verdictOn(warned), warning = found({ code: "warned", at: /^__arm64_sys_sysinfo/, task: { name: "init" } });
+  const { because } = verdictOn(warned),
+    warning = { code: "kernel", finding: { code: "warned", at: /^__arm64_sys_sysinfo/, task: { name: "init" } } } as const;
   assert.ok(because.some((one) => fits(one, warning)), JSON.stringify(because));
   const oops = { code: "oops-survived", what: /NULL pointer/, at: /^__arm64_sys_sysinfo/, task: { name: "init" }, count: 1 };
   assert.ok(fits(verdictOn(died).fact, { code: "kernel-broken", finding: oops }), verdictOn(died).text);

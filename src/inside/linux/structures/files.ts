@@ -131,13 +131,10 @@ function* mountsOf(reading: Reading, of: string): Generator<{ mount: Struct; roo
   for (const mount of mounts) yield { mount, root };
 }
 
-/**
- * Whether a file system of a disk is mounted, and takes no writes. An XFS that has shut down has no
- * flag of that in `s_flags`.
- */
-export function isMountedWithoutWrites(reading: Reading, disk: string): boolean {
-  const blocks = reading.rows("mounts", () => mountsOf(reading, "mounts"), ({ mount }) => mount.at("mnt.mnt_sb", "super_block"));
-  return blocks.some((block) => block.text("s_id") === disk && (typeOf(block) === "xfs" || (block.big("s_flags") & BLOCK_READONLY) !== 0n));
+/** Whether a file system of a disk is mounted. */
+export function isMounted(reading: Reading, disk: string): boolean {
+  return reading.rows("mounts", () => mountsOf(reading, "mounts"), ({ mount }) => mount.at("mnt.mnt_sb", "super_block"))
+    .some((block) => block.text("s_id") === disk);
 }
 
 /** Undefined for a mount that the process cannot see. */

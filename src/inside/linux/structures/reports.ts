@@ -1,7 +1,7 @@
 // Reports of a kernel about itself: records of its own facility in its log, recognized by
 // their form. Programs can write the same words to /dev/kmsg; their records have another facility.
 
-import { KERNEL_REPORTS, REPORT_KINDS, type ReportKind } from "../../../model/queries/facts/kernel-report.ts";
+import { KERNEL_REPORTS, REPORT_KINDS, type ReportForm, type ReportKind } from "../../../model/queries/facts/kernel-report.ts";
 import type { NamedTask } from "../../../model/queries/facts/linux-finding.ts";
 import type { LinuxKernel } from "../kernel/kernel.ts";
 import type { VirtualMemory } from "../kernel/memory.ts";
@@ -28,6 +28,8 @@ export interface KernelReport {
   readonly device: string | null;
   /** Seconds that it names. */
   readonly seconds: number | null;
+  /** A later line says that it is over. */
+  readonly ended: boolean;
 }
 
 /** The first line of a report, and those of the same caller after it. */
@@ -36,6 +38,7 @@ interface FirstLine {
   readonly row: LogRow;
   readonly groups: Readonly<Record<string, string | undefined>>;
   readonly lines: string[];
+  ended: boolean;
 }
 
 /** The log of a kernel up to a place. */
@@ -76,14 +79,23 @@ function take(read: ReadLog, row: LogRow): void {
     for (const form of KERNEL_REPORTS[kind].begins) {
       const match = form.exec(row.text);
       if (!match) continue;
-      const begun = { kind, row, groups: match.groups ?? {}, lines: [] };
+      const begun: FirstLine = { kind, row, groups: match.groups ?? {}, lines: [], ended: false };
       read.begun.push(begun);
       read.of.set(row.caller, begun);
       return;
     }
   }
+  end(read, row);
   const { kind, lines } = read.of.get(row.caller) ?? {};
   if (kind !== undefined && lines && !KERNEL_REPORTS[kind].alone && lines.length < LINES_MAX) lines.push(row.text);
+}
+
+/** Ends the reports of which a line says that they are over. */
+function end(read: ReadLog, { text }: LogRow): void {
+  for (const one of read.begun) {
+    const { ends = [] }: ReportForm = KERNEL_REPORTS[one.kind];
+    one.ended ||= ends.map((form) => form.exec(text)).some((match) => match !== null && match.groups?.device === one.groups.device);
+  }
 }
 
 /** The line of a dump with its CPU and task, by number and name (lib/dump_stack.c). */
@@ -101,7 +113,7 @@ const FOR_OTHERS =
 export const firstMatch = (lines: readonly string[], pattern: RegExp): readonly string[] =>
   lines.map((line) => pattern.exec(line)).find((match) => match !== null) ?? [];
 
-function reportOf({ kind, row, groups, lines }: FirstLine): KernelReport {
+function reportOf({ kind, row, groups, lines, ended }: FirstLine): KernelReport {
   const first = (pattern: RegExp) => firstMatch([row.text, ...lines], pattern);
   const [, dumpedCpu, dumpedPid, dumpedName] = first(DUMPED_TASK), [, byName, byPid] = first(BY_TASK);
   const [, stalled] = first(STALLED_CPU), cpu: string | undefined = groups.cpu ?? stalled;
@@ -122,6 +134,7 @@ function reportOf({ kind, row, groups, lines }: FirstLine): KernelReport {
     cpu: cpu === undefined ? null : Number(cpu),
     device: groups.device ?? null,
     seconds: groups.seconds === undefined ? null : Number(groups.seconds),
+    ended,
   };
 }
 

@@ -3,7 +3,7 @@
 
 import { KERNEL_REPORTS, type ReportHolds } from "../../../model/queries/facts/kernel-report.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
-import { isMountedWithoutWrites } from "../structures/files.ts";
+import { isMounted } from "../structures/files.ts";
 import { kernelTime } from "../structures/clock.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
@@ -27,12 +27,13 @@ const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelRep
     return found !== undefined && isBlocked(found) && arrivalOf(found) <= BigInt(t);
   },
   "repeated": isRepeated,
-  "mounted": (reading, { device }) => device !== null && isMountedWithoutWrites(reading, device),
+  "mounted": (reading, { device }) => device !== null && isMounted(reading, device),
   "life": () => true,
   "over": () => false,
 };
 
-const isTrue = (reading: Reading, report: KernelReport): boolean => HOLDS[KERNEL_REPORTS[report.kind].holds](reading, report);
+const isTrue = (reading: Reading, report: KernelReport): boolean =>
+  !report.ended && HOLDS[KERNEL_REPORTS[report.kind].holds](reading, report);
 
 /** The task of a report, if a CPU has been executing it in the kernel since then. */
 function stillOnCpu(reading: Reading, report: KernelReport): Struct | undefined {

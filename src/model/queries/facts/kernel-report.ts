@@ -17,6 +17,8 @@ export interface ReportForm {
   readonly begins: readonly RegExp[];
   readonly what: string;
   readonly holds: ReportHolds;
+  /** Lines after which it is over, for the same `device`. */
+  readonly ends?: readonly RegExp[];
   /** No dump of registers and stack follows it. */
   readonly alone?: true;
   /** @param at the function, with its module */
@@ -70,6 +72,11 @@ const FORMS = {
     ],
     what: "a file system that it has stopped writing to after an error",
     holds: "mounted",
+    ends: [
+      /^EXT4-fs \((?<device>[\w.-]+)\): mounted filesystem/,
+      /^BTRFS info \(device (?<device>[\w.-]+)[^)]*\): (?:first mount of|using \w+ .*checksum)/,
+      /^XFS \((?<device>[\w.-]+)\): Mounting V\d/,
+    ],
     alone: true,
     wayOut: () => way`see the error before it in ${LOG}, and check the disk with fsck`,
   },

@@ -1,0 +1,60 @@
+// Linux guests whose disks fail or are damaged: file systems that the kernel has stopped writing to
+// are a failure as long as they are mounted; an error of a disk is a remark.
+
+import assert from "node:assert/strict";
+import { nativeProgram } from "../../scripts/native-tools.ts";
+import { once } from "../../src/cpu/isa/names/once.ts";
+import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
+import type { ReportKind } from "../../src/model/queries/facts/kernel-report.ts";
+import { Debian } from "../inside/linux/debian.ts";
+import { assertSick, verdictOn } from "./broken-linux.ts";
+import { fits } from "./class-guests.ts";
+
+const SIZE = 16 << 20;
+const folder = await Deno.makeTempDir({ prefix: "el2-disks-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+const inject = ({ system }: Debian, rule: string) => assert.equal(system.inspector.act({ kind: "inject.add", rule }), undefined);
+
+/** It is healthy, and these reports are over. */
+function assertOver(debian: Debian, ...kinds: readonly ReportKind[]): void {
+  const row = verdictOn(debian);
+  assert.ok(row.healthy, diagnosisLines(row).join("\n"));
+  for (const kind of kinds) {
+    const remark = { code: "kernel", finding: { code: "reported", kind, device: /^vda/, over: true } } as const;
+    assert.ok(row.because.some((one) => fits(one, remark)), `${kind}: ${JSON.stringify(row.because)}`);
+  }
+}
+
+/** One with an ext4 on its disk, which is mounted on /mnt. */
+const withExt4 = once(async () => {
+  const image = `${folder}/ext4.img`;
+  await Deno.writeFile(image, new Uint8Array(SIZE));
+  const { success } = await new Deno.Command(await nativeProgram("mke2fs"), { args: ["-q", "-t", "ext4", image] }).output();
+  assert.ok(success);
+  const debian = (await Debian.start("bookworm", { initrd: "initrd-virtio", devices: [{ kind: "block", image, mode: "overlay" }] }))
+    .withShell();
+  debian.loadModules();
+  debian.command("mdev -s; mkdir /mnt; mount -t ext4 /dev/vda /mnt; echo one > /mnt/one; sync");
+  return debian;
+});
+
+const ABORTED = { code: "kernel-broken", finding: { code: "reported", kind: "file-system-abort", device: "vda" } } as const;
+const LINES = /failed: the kernel reports a file system that it has stopped writing to .*\(vda\)[^]*way out: see the error before it/;
+
+Deno.test("an ext4 whose disk does not take writes is a failure until it is mounted again; reads that fail are remarks", async () => {
+  const debian = (await withExt4()).copy(), read = debian.copy();
+  assert.ok(verdictOn(debian).healthy);
+  inject(read, "dev=host/blk0 op=read nth=1 -> IOERR");
+  read.command("dd if=/dev/vda of=/dev/null bs=4k count=1 skip=2000 iflag=direct");
+  assertOver(read, "input-output-error");
+
+  inject(debian, "dev=host/blk0 op=write nth=1.. -> IOERR");
+  debian.command("echo two > /mnt/two; sync; echo three > /mnt/three");
+  assertSick(debian, ABORTED, LINES);
+  assert.equal(debian.system.inspector.act({ kind: "inject.remove", rule: "all" }), undefined);
+  debian.command("umount /mnt");
+  assertOver(debian, "file-system-abort", "file-system-error");
+  debian.command("mount -t ext4 /dev/vda /mnt; echo four > /mnt/four; sync");
+  assertOver(debian, "file-system-abort", "input-output-error");
+});
