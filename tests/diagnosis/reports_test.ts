@@ -81,8 +81,17 @@ Deno.test("a task that the kernel reports as hung hangs, whatever time it was to
   const debian = (await waiting()).copy();
   sleepInSysinfo(debian, 1e9);
   debian.type("report-child-sysinfo\n");
+  debian.until(/blocked for more than/);
   assertSick(debian, hung, HUNG, { asked: ASKED, patience: PATIENCE });
   assert.match(evidenceOf(debian), /the kernel reports a hung task: task init \(\d+\) at __arm64_sys_sysinfo\+0x\w+ for \d\.\ds/);
+});
+
+Deno.test("a task hangs after the time that the kernel was told to wait for, before the kernel reports it", async () => {
+  const debian = (await waiting()).copy();
+  sleepInSysinfo(debian, 1e9);
+  debian.type("report-child-sysinfo\n");
+  assertSick(debian, hung, /task init \(\d+\) has waited for 3\.\ds in msleep/, { asked: ASKED, patience: PATIENCE });
+  assert.ok(debian.rows("linux.log").every(({ text }) => !text.includes("blocked for more than")));
 });
 
 Deno.test("a task that wakes after the kernel has reported it as hung leaves its VM healthy", async () => {

@@ -6,6 +6,7 @@ import { holderOf, isBlocked, tasksOf, waitOf, waitPlace } from "./locks.ts";
 import { probedDevice } from "./probe.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { kernelTime } from "../structures/clock.ts";
+import { settingAt } from "../structures/sysctl.ts";
 import { arrivalOf, named } from "../structures/tasks.ts";
 import type { Struct } from "../kernel/types.ts";
 import { reportsIn } from "../structures/reports.ts";
@@ -79,9 +80,11 @@ function hungTask(reading: Reading, tasks: Tasks, wait: Waiting | undefined, { t
   };
 }
 
-/** Seconds; 0: the kernel does not look. Where its symbols do not name it, a report has it. */
+/** Seconds; 0: the kernel does not look. Without symbols and settings, a report has it. */
 function timeoutOf(reading: Reading): number {
-  const { kernel, memory } = reading, at = kernel.find(memory, "sysctl_hung_task_timeout_secs");
+  const { kernel, memory } = reading;
+  const at = kernel.find(memory, "sysctl_hung_task_timeout_secs") ??
+    reading.tried("settings", () => settingAt(reading, "kernel", "hung_task_timeout_secs"));
   if (at !== undefined) return Number(memory.u64(at));
   return reportsIn(reading).findLast(({ kind }) => kind === "hung-task")?.seconds ?? TIMEOUT;
 }
