@@ -33,14 +33,19 @@ export async function ramdisk(files: Readonly<Record<string, Uint8Array | string
 }
 
 /** A Linux whose process 1 waits to hear how it has to end. */
-export const waiting = once(async () => {
+export const waiting = once(() => waitingOn(1));
+/** The same with two CPUs: one of them reports what keeps the other. */
+export const waitingOnTwo = once(() => waitingOn(2));
+
+async function waitingOn(cpus: number): Promise<Debian> {
   const debian = await Debian.start("bookworm", {
+    cpus,
     initrd: await ramdisk({ init: undefined }),
     append: "console=ttyAMA0 softlockup_panic=1 watchdog_thresh=1 rcupdate.rcu_cpu_stall_timeout=3",
   });
   debian.until(/how\?/);
   return debian;
-});
+}
 
 export const verdictOn = (debian: Debian) => debian.rows("diagnose", { filter: "id=vm:host" })[0];
 

@@ -11,7 +11,7 @@ import { RAM_BASE } from "../../src/machine/hardware/memory-map.ts";
 import { CopiedMemory } from "../inside/linux/copied-memory.ts";
 import { learnedKernel } from "../inside/linux/learned-kernel.ts";
 import type { Debian } from "../inside/linux/debian.ts";
-import { assertSick, BL, branch, patch, PATIENCE, sayBySysinfo, verdictOn, waiting } from "./broken-linux.ts";
+import { assertSick, BL, branch, patch, PATIENCE, sayBySysinfo, verdictOn, waiting, waitingOnTwo } from "./broken-linux.ts";
 import { fits } from "./class-guests.ts";
 
 /** Virtual time (ns) of a healthy life after a report, and between two questions in it. */
@@ -21,6 +21,8 @@ const APART = 600e6;
 
 /** WFE, ADD X0, X0, #1 and a branch back: a loop that no rule proves to be endless. */
 const ENDLESS = [0xd503_205f, 0x9100_0400, 0x17ff_fffe];
+/** MSR DAIFSet, #2: interrupts are masked. */
+const MASK = 0xd503_42df;
 /**
  * A loop of so many seconds: MRS X0, CNTVCT_EL0, MRS X2, CNTFRQ_EL0, MOV X3, MADD X1, X2, X3, X0;
  * WFE, MRS X0, CNTVCT_EL0, CMP X0, X1, B.LO to the WFE; RET.
@@ -62,6 +64,26 @@ Deno.test("a loop that ends after the kernel has reported it leaves its VM healt
   assertSick(debian, { code: "kernel-waits", finding: lockup(false) }, REPORTED, { asked: ASKED, patience: PATIENCE });
   while (!verdictOn(debian).healthy) assert.ok(debian.run(ASKED) && debian.system.machine.time < PATIENCE);
   assertRemarked(debian, "soft-lockup", /has reported a soft lockup: .*: task init \(\d+\) at __arm64_sys_sysinfo\+0x\w+ for 3\.0s/);
+});
+
+const STALLED =
+  /an RCU stall: a CPU or a task keeps RCU waiting: task init \(\d+\) at __arm64_sys_sysinfo\+0x\w+ for \d\.\ds\n {2}way out: find the loop/;
+const stall = { code: "kernel-waits", finding: { code: "reported", kind: "rcu-stall", at: /^__arm64_sys_sysinfo\+0x/ } } as const;
+
+Deno.test("a loop that the kernel reports as a stall of RCU, until it ends", async () => {
+  const ends = (await waitingOnTwo()).copy();
+  patch(ends, "__arm64_sys_sysinfo", during(6));
+  ends.type("stall-child-sysinfo\n");
+  assertSick(ends, stall, STALLED, { asked: ASKED, patience: PATIENCE });
+  while (!verdictOn(ends).healthy) assert.ok(ends.run(ASKED) && ends.system.machine.time < PATIENCE);
+  assertRemarked(ends, "rcu-stall", /has reported an RCU stall: .*: task init \(\d+\) at __arm64_sys_sysinfo/);
+});
+
+Deno.test("a CPU that takes no interrupts is the one that RCU waits for, whichever reports it", async () => {
+  const debian = (await waitingOnTwo()).copy();
+  patch(debian, "__arm64_sys_sysinfo", [MASK, ...ENDLESS]);
+  debian.type("stall-child-sysinfo\n");
+  assertSick(debian, stall, STALLED, { asked: ASKED, patience: PATIENCE });
 });
 
 /**
@@ -127,7 +149,11 @@ const INIT = { name: "init", pid: 1 };
 
 const SAMPLES: { readonly [K in ReportKind]: ReportLines } = {
   "hard-lockup": {
-    lines: ["watchdog: Watchdog detected hard LOCKUP on cpu 3", ...dump(1, "init"), "pc : spin+0x8/0x20 [hang]"],
+    lines: [
+      "watchdog: Watchdog detected hard LOCKUP on cpu 3",
+      ...dump(1, "init").map((line) => line.replace("CPU: 0", "CPU: 3")),
+      "pc : spin+0x8/0x20 [hang]",
+    ],
     values: { cpu: 3, at: "spin+0x8 [hang]" },
   },
   "soft-lockup": {

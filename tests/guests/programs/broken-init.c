@@ -8,6 +8,7 @@ enum {
   SYS_MKDIRAT = 34,
   SYS_MOUNT = 40,
   SYS_OPENAT = 56,
+  SYS_CLOSE = 57,
   SYS_PIPE2 = 59,
   SYS_EXIT_GROUP = 94,
   SYS_FUTEX = 98,
@@ -177,6 +178,9 @@ static void ask_system(void) {
   call3(SYS_SYSINFO, (long)information, 0, 0);
 }
 
+/* RCU has to wait for all CPUs before it frees a file. */
+static void free_file(void) { call3(SYS_CLOSE, call3(SYS_OPENAT, CWD, (long)"/init", 0), 0, 0); }
+
 /* Writes the lines of its console to the kernel's log. */
 static void write_log(void) {
   static char line[512];
@@ -189,6 +193,12 @@ static void report_only(void) {
   mount_proc();
   write_to("/proc/sys/kernel/softlockup_panic", "0");
   write_to("/proc/sys/kernel/hung_task_timeout_secs", "3");
+}
+
+/* No task has to give up its CPU in time, but for RCU. */
+static void report_stalls_only(void) {
+  mount_proc();
+  write_to("/proc/sys/kernel/soft_watchdog", "0");
 }
 
 __attribute__((used)) static void work(void) {
@@ -224,6 +234,7 @@ __attribute__((used)) static void work(void) {
   if (same(way, "flock")) lock_file(), start_child(lock_file), stay();
   if (same(way, "kmsg")) write_log();
   if (same(way, "report-child-sysinfo")) report_only(), start_child(ask_system), stay();
+  if (same(way, "stall-child-sysinfo")) report_stalls_only(), start_child(ask_system), sleep_seconds(1), free_file(), stay();
   if (same(way, "log-twice")) read_log_twice(), stay();
   if (same(way, "log-twice-panic")) read_log_twice(), write_to("/proc/sys/kernel/hung_task_panic", "1"), stay();
   if (same(way, "warn-panic")) mount_proc(), write_to("/proc/sys/kernel/panic_on_warn", "1"), ask_system(), stay();

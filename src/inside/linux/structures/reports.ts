@@ -103,6 +103,8 @@ export const DUMPED_TASK = /^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?
 /** Lines of details (arch/arm64/kernel/process.c, mm/kasan/report.c). */
 const BY_TASK = / by task (.{1,15})\/(\d+)/;
 const STALLED_CPU = /^rcu: \t(\d+)-/;
+/** The thread of RCU itself has not run: its CPU is stalled, and another one reports it. */
+const STARVED_CPU = /^rcu: \S+ kthread starved for .*->cpu=(\d+)/, RUNNING = /^task:(.{1,15}?) +state:R .*\bpid:(\d+)/;
 const PC = /^pc : (.*)/, TRACE = /^Call trace\b/, FRAME = /^ {1,2}(\S+\+0x[\da-f]+)\/0x[\da-f]+(?: (\[[\w-]+\]))?/;
 const PLACE = /^(\S+?\+0x[\da-f]+)(?:\/0x[\da-f]+)?(?: (\[[\w-]+\]))?/;
 /** Functions that check, wait or report for their callers. */
@@ -116,13 +118,16 @@ export const firstMatch = (lines: readonly string[], pattern: RegExp): readonly 
 function reportOf({ kind, row, groups, lines, ended }: FirstLine): KernelReport {
   const first = (pattern: RegExp) => firstMatch([row.text, ...lines], pattern);
   const [, dumpedCpu, dumpedPid, dumpedName] = first(DUMPED_TASK), [, byName, byPid] = first(BY_TASK);
-  const [, stalled] = first(STALLED_CPU), cpu: string | undefined = groups.cpu ?? stalled;
+  const [, starved] = first(STARVED_CPU), [, stalled] = first(STALLED_CPU), cpu: string | undefined = groups.cpu ?? starved ?? stalled;
+  const [, runningName, runningPid] = starved === undefined ? [] : first(RUNNING), isOfCpu = cpu === undefined || cpu === dumpedCpu;
   const task = groups.pid !== undefined && groups.name !== undefined
     ? { name: groups.name, pid: Number(groups.pid) }
     : byPid !== undefined
     ? { name: byName, pid: Number(byPid) }
-    : dumpedPid !== undefined && (cpu === undefined || cpu === dumpedCpu)
+    : dumpedPid !== undefined && isOfCpu
     ? { name: dumpedName, pid: Number(dumpedPid) }
+    : runningPid !== undefined
+    ? { name: runningName, pid: Number(runningPid) }
     : undefined;
   return {
     kind,
@@ -130,7 +135,7 @@ function reportOf({ kind, row, groups, lines, ended }: FirstLine): KernelReport 
     t: row.t,
     text: row.text,
     task: task ?? null,
-    at: groups.at === undefined ? placeIn(lines) ?? null : placeOf(groups.at) ?? groups.at,
+    at: groups.at !== undefined ? placeOf(groups.at) ?? groups.at : isOfCpu ? placeIn(lines) ?? null : null,
     cpu: cpu === undefined ? null : Number(cpu),
     device: groups.device ?? null,
     seconds: groups.seconds === undefined ? null : Number(groups.seconds),

@@ -7,8 +7,9 @@ import { isMounted } from "../structures/files.ts";
 import { kernelTime } from "../structures/clock.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
-import { arrivalOf, findTask } from "../structures/tasks.ts";
+import { arrivalOf, findTask, named } from "../structures/tasks.ts";
 import { isBlocked } from "../waits/locks.ts";
+import { codeName } from "../structures/stack.ts";
 import { type KernelReport, reportsIn } from "../structures/reports.ts";
 
 type Reported = Extract<LinuxFinding, { code: "reported" }>;
@@ -35,21 +36,29 @@ const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelRep
 const isTrue = (reading: Reading, report: KernelReport): boolean =>
   !report.ended && HOLDS[KERNEL_REPORTS[report.kind].holds](reading, report);
 
+/** A task that a CPU executes in the kernel. */
+interface RunningTask {
+  readonly task: Struct;
+  readonly cpu: number;
+  readonly pc: bigint;
+}
+
 /** The task of a report, if a CPU has been executing it in the kernel since then. */
-function stillOnCpu(reading: Reading, report: KernelReport): Struct | undefined {
-  for (const { task, cpu } of runningTasks(reading)) {
+function stillOnCpu(reading: Reading, report: KernelReport): RunningTask | undefined {
+  for (const running of runningTasks(reading)) {
+    const { task, cpu } = running;
     const isOf = report.task ? task.number("pid") === report.task.pid && (report.cpu ?? cpu) === cpu : cpu === report.cpu;
     // The idle task does not arrive at its CPU.
-    if (isOf && (task.number("pid") === 0 ? isRepeated(reading, report) : arrivalOf(task) <= BigInt(report.t))) return task;
+    if (isOf && (task.number("pid") === 0 ? isRepeated(reading, report) : arrivalOf(task) <= BigInt(report.t))) return running;
   }
   return undefined;
 }
 
 /** The tasks of the CPUs that are in the kernel. */
-function runningTasks(reading: Reading): { readonly task: Struct; readonly cpu: number }[] {
+function runningTasks(reading: Reading): RunningTask[] {
   return reading.rows(OF, () => reading.vcpus, (vcpu) => {
     const task = reading.struct("task_struct", vcpu.getRegister("SP_EL0"));
-    return { task, cpu: task.number("cpu") };
+    return { task, cpu: task.number("cpu"), pc: vcpu.pc };
   });
 }
 
@@ -75,15 +84,15 @@ export function lastReports(reading: Reading): Reported[] {
 }
 
 function reported(reading: Reading, report: KernelReport, isOver: boolean): Reported {
-  const { kind, t, text, task, at, cpu, device, seconds } = report, since = isOver ? undefined : lastedSince(reading, report);
-  const now = since === undefined ? undefined : kernelTime(reading);
-  const for_ns = now !== undefined && since !== undefined ? Number(now - since) : seconds === null ? null : seconds * NS_PER_SECOND;
-  return { code: "reported", kind, t, text, task, at, cpu, device, for_ns, over: isOver };
-}
-
-/** When what a report is about began, by the kernel's clock (ns). */
-function lastedSince(reading: Reading, report: KernelReport): bigint | undefined {
-  const { holds } = KERNEL_REPORTS[report.kind];
-  const task = holds === "on-cpu" ? stillOnCpu(reading, report) : undefined, arrival = task && arrivalOf(task);
-  return arrival === 0n ? undefined : arrival;
+  const { kind, t, text, task, at, cpu, device, seconds } = report, { holds } = KERNEL_REPORTS[kind];
+  const running = !isOver && holds === "on-cpu" ? stillOnCpu(reading, report) : undefined;
+  // The idle task has no arrival.
+  const since = (running && arrivalOf(running.task)) || undefined, now = since === undefined ? undefined : kernelTime(reading);
+  return {
+    ...{ code: "reported", kind, t, text, cpu, device, over: isOver },
+    // A CPU that others report cannot tell its place: it is still there.
+    task: task ?? (running ? named(running.task) : null),
+    at: at ?? (running ? codeName(reading, running.pc) ?? null : null),
+    for_ns: now !== undefined && since !== undefined ? Number(now - since) : seconds === null ? null : seconds * NS_PER_SECOND,
+  };
 }
