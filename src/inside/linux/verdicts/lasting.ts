@@ -89,7 +89,13 @@ function reported(reading: Reading, report: KernelReport, isOver: boolean): Repo
   // The idle task has no arrival.
   const since = (running && arrivalOf(running.task)) || undefined, now = since === undefined ? undefined : kernelTime(reading);
   return {
-    ...{ code: "reported", kind, t, text, cpu, device, over: isOver },
+    code: "reported",
+    kind,
+    t,
+    text,
+    cpu,
+    device,
+    over: isOver,
     // A CPU that others report cannot tell its place: it is still there.
     task: task ?? (running ? named(running.task) : null),
     at: at ?? (running ? codeName(reading, running.pc) ?? null : null),
