@@ -1,6 +1,7 @@
 // The launcher that waits for this program, so that it can restore the terminal after any end: a
 // shell script, scripts/start.ts or the npm package's; or the server of an agent, which runs
-// commands so. Its process and this one end together.
+// commands so. Its process and this one end together. So do a command and its parent, if only that
+// waits for the result.
 
 import { END_CODES, type EndSignal, onSignals } from "./signals.ts";
 
@@ -15,7 +16,7 @@ function isAwaited(): boolean {
   return Deno.env.get(LAUNCHER_VARIABLE) === String(Deno.ppid);
 }
 
-/** Sent to this program when the launcher has gone; a listener that ends it prevents the rest. */
+/** Sent to this program when its parent has gone; a listener that ends it prevents the rest. */
 const GONE = "el2-launcher-gone";
 
 /**
@@ -26,9 +27,18 @@ const GONE = "el2-launcher-gone";
 export function followLauncher(): void {
   if (!isAwaited()) return;
   onSignals(["SIGINT", "SIGQUIT"], () => {})();
-  const launcher = Deno.ppid;
+  endWithParent();
+}
+
+/** The same for a program whose result only its parent wants: a job's shell, an editor. */
+export function followParent(): void {
+  if (!isAwaited()) endWithParent();
+}
+
+function endWithParent(): void {
+  const parent = Deno.ppid;
   const timer = setInterval(() => {
-    if (Deno.ppid === launcher) return;
+    if (Deno.ppid === parent) return;
     clearInterval(timer);
     if (dispatchEvent(new Event(GONE, { cancelable: true }))) Deno.exit(END_CODES.SIGHUP);
   }, LOOK);

@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { hostOption } from "../../options/host.ts";
+import { followParent } from "../../../../kit/support/computer/launcher.ts";
 
 export function registerDap(program: Command, { entry, exit }: CommandContext): void {
   program.command("dap")
@@ -32,6 +33,7 @@ Examples:
         await listenDap(entry, listen, { tokenFile, allowHost });
         return exit(ExitCode.Done);
       }
+      followParent();
       const { serveDap } = await import("../../start/debuggers/dap-link.ts");
       await serveDap(entry, { readable: Deno.stdin.readable, writable: Deno.stdout.writable }, { allowHost });
       exit(ExitCode.Done);

@@ -21,6 +21,7 @@ import { recordPast } from "../../../../session/recordings/file/recording-writer
 import type { ScenarioResult } from "../../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../../scenarios/scenario.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
+import { followParent } from "../../../../kit/support/computer/launcher.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 import { type Exits, exitsText, withExits } from "../../common/command-tree.ts";
 
@@ -59,6 +60,7 @@ Examples:
       using junit = junitFile(options.junit);
       if (options.results !== undefined) beginShard(options.results);
       const recordings = options.recordings ?? options.results ?? ".";
+      followParent();
       const results: ReportedScenario[] = [];
       const report = options.json ? undefined : new Tap(scenarios);
       using jobs = new Jobs(entry);

@@ -20,6 +20,7 @@ import { nameOf, vmId } from "../../../../model/queries/ids.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
 import { VMS } from "../../../../model/queries/tables.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
+import { followParent } from "../../../../kit/support/computer/launcher.ts";
 import { hasEnded } from "../../../../model/queries/facts/problem.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
@@ -37,6 +38,7 @@ type ConsoleOptions = Omit<ValuesOf<typeof CONSOLE.args>, "vm"> & Omit<RunOption
 async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const name = consoleName(vm);
   const pattern = options.expect === undefined ? undefined : regex(options.expect);
+  if (pattern) followParent();
   const seen = new ShownText();
   // On a terminal, guests' output is shown as text, unless raw output was requested.
   const visible = shownOnStdout(options.raw ?? false);

@@ -8,6 +8,7 @@ import { A64, imageOf, SYSTEM_OFF } from "../../program.ts";
 import { programRunner } from "../../../../../src/app/cli/mcp/program.ts";
 import { el2Command } from "../../../../support/el2.ts";
 import { eventually } from "../../../../support/eventually.ts";
+import { runs } from "../../../../support/processes.ts";
 import { LONG } from "../../../../support/long.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
 
@@ -109,11 +110,6 @@ Deno.test("el2 mcp answers the calls that it has got when its input ends", async
 const childrenOf = (pid: number) => {
   const { stdout } = new Deno.Command("ps", { args: ["-o", "pid=", "--ppid", String(pid)] }).outputSync();
   return new TextDecoder().decode(stdout).trim().split(/\s+/).filter(Boolean).map(Number);
-};
-/** Whether a process runs; one that has ended may still be waited for. */
-const runs = (pid: number) => {
-  const { stdout } = new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] }).outputSync();
-  return /^[^Z\s]/.test(new TextDecoder().decode(stdout).trim());
 };
 
 Deno.test("a call that is canceled ends its command; a client that goes, and a signal, end the server with all of them", async (t) => {
