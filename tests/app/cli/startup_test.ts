@@ -97,6 +97,23 @@ Deno.test("el2 --version, and the worker before it loads the machine, load at mo
   assert.ok(modules.length <= 10, modules.join("\n"));
 });
 
+Deno.test("the worker and the command line are loaded without the data of Intl, which takes 10 ms", async () => {
+  const modules = ["session/worker/worker.ts", "app/cli/main.ts", "app/cli/boot.ts", "app/cli/run.ts"];
+  const program = `
+    for (const name of Object.getOwnPropertyNames(Intl)) {
+      if (typeof Intl[name] === "function") Intl[name] = class { constructor() { throw new Error("made at the start: Intl." + name); } };
+    }
+    for (const module of ${JSON.stringify(modules.map((module) => new URL(module, SOURCE).href))}) await import(module);`;
+  const args = ["run", "-q", "--no-check", ...PERMISSIONS, `--config=${new URL("deno.json", ROOT).pathname}`, "-"];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "null", stderr: "piped" }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(program));
+  await writer.close();
+  const { code, stderr } = await child.output();
+  assert.equal(new TextDecoder().decode(stderr), "");
+  assert.equal(code, 0);
+});
+
 Deno.test("a command that waits for what cannot come ends with 1 and says so", async () => {
   const main = new URL("app/cli/main.ts", SOURCE).href, stuck = "data:text/javascript,export const main = () => new Promise(() => {});";
   const map = `data:application/json,${encodeURIComponent(JSON.stringify({ imports: { [main]: stuck } }))}`;

@@ -27,10 +27,14 @@ export function lockOf(entry: URL): readonly string[] {
 }
 
 /**
- * Options of a program in one file, which keep the surroundings out: no configuration, package or
- * module of others.
+ * Options of a program without a checkout. They keep the surroundings out: no configuration,
+ * package or module of others. As in a checkout, by deno.json, modules that may be imported later
+ * are not read before: that is half of the time in which a command starts.
  */
-export const ALONE: readonly string[] = ["--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];
+export const ALONE: readonly string[] = [
+  ...["--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"],
+  "--unstable-lazy-dynamic-imports",
+];
 
 /** Arguments after Deno's path that start this program, whose module is `entry`. */
 export function runtimeArguments(entry: URL): readonly string[] {

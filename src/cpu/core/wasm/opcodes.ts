@@ -123,23 +123,37 @@ function opcode(name: string, code: readonly number[]): Opcode {
   return { code, bytes: NO_RESULT.has(name) ? 0 : bytes };
 }
 
+/**
+ * A table of instructions by name, made when the first is asked for: a start that finds its core in
+ * the cache comes far without any.
+ */
+class Instructions<Form> {
+  #forms: ReadonlyMap<string, Form> | undefined;
+
+  constructor(readonly make: () => Iterable<readonly [string, Form]>) {}
+
+  get(name: string): Form | undefined {
+    return (this.#forms ??= new Map(this.make())).get(name);
+  }
+}
+
 /** Each instruction without an immediate. */
-export const PLAIN_OPCODES: ReadonlyMap<string, Opcode> = new Map<string, Opcode>([
+export const PLAIN_OPCODES = new Instructions<Opcode>(() => [
   ...pairs(PLAIN).map(([name, code]) => [name, opcode(name, [parseInt(code, 16)])] as const),
   ...pairs(PREFIXED).map(([name, code]) => [name, opcode(name, [0xfc, Number(code)])] as const),
   ...pairs(VECTOR).map(([name, code]) => [name, opcode(name, [0xfd, ...unsignedLeb(Number(code))])] as const),
 ]);
 
 /** Encoding and natural alignment (log2 bytes) of each load and store. */
-export const MEMORY_OPCODES: ReadonlyMap<string, { code: readonly number[]; align: number }> = new Map(
+export const MEMORY_OPCODES = new Instructions<{ readonly code: readonly number[]; readonly align: number }>(() =>
   pairs(MEMORY).map(([name, text]) => {
     const [hex, align] = text.split(":");
     const number = parseInt(hex, 16);
     return [name, { code: number < 256 ? [number] : [0xfd, ...unsignedLeb(number & 255)], align: Number(align) }] as const;
-  }),
+  })
 );
 
 /** Each instruction whose immediate is a lane. */
-export const LANE_OPCODES: ReadonlyMap<string, Opcode> = new Map(
-  pairs(LANE).map(([name, code]) => [name, opcode(name, [0xfd, Number(code)])] as const),
+export const LANE_OPCODES = new Instructions<Opcode>(() =>
+  pairs(LANE).map(([name, code]) => [name, opcode(name, [0xfd, Number(code)])] as const)
 );

@@ -9,7 +9,6 @@ import type { Struct } from "../kernel/types.ts";
 
 const OF = "disks";
 const NAME_MAX = 32, DISKS_MAX = 4096;
-const BY_NUMBER = new Intl.Collator("en", { numeric: true });
 /** `file_system_type.fs_flags`. */
 const REQUIRES_DEVICE = 1, SYSTEMS_MAX = 256;
 /** Bits of `block_device.__bd_flags`: the partition's number, and read-only. */
@@ -70,5 +69,8 @@ export function readDisks(reading: Reading): RowOf<LinuxTables["linux.disks"]>[]
       openers: device.has("bd_openers.counter") ? device.signed("bd_openers.counter") : null,
     } as const;
   });
-  return reading.sorted(rows, (a, b) => BY_NUMBER.compare(a.name, b.name));
+  return reading.sorted(rows, (a, b) => sortingName(a.name) < sortingName(b.name) ? -1 : 1);
 }
+
+/** A name by which disks are in order, sda2 before sda10. Intl's data would cost 10 ms of each start. */
+const sortingName = (name: string) => name.replaceAll(/\d+/g, (digits) => digits.padStart(NAME_MAX, "0"));
