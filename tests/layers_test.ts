@@ -86,10 +86,11 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["configuration", "catalog", "recordings", "snapshots", "assembly", "inspection", "plans", "commands", "queries"],
       ...["hypervisor", "abi", "formats", "support"],
     ],
+    explain: ["configuration", "devicetree", "abi", "isa", "support"],
     jobs: ["scenarios", "catalog", "batch", "recordings", "snapshots", "inspection", "images", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     cli: [
-      ...["tui", "jobs", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],
+      ...["tui", "jobs", "explain", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],
       ...["recordings", "snapshots", "symbols", "commands", "protocol", "plans", "queries"],
       ...["devicetree", "abi", "formats", "support"],
     ],
@@ -234,6 +235,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     devices: ["system", "layout"],
     ".": ["devices", "system", "layout"],
   },
+  explain: { forms: [], ".": ["forms"] },
   tui: {
     terminal: [],
     actions: ["terminal"],

@@ -10,6 +10,7 @@ const CHECKOUT = new URL("../../", import.meta.url);
 const OTHERS: Readonly<Record<string, string>> = {
   "app/catalog": "the plan has the guests that it finds",
   "app/cli": "commands",
+  "app/explain": "reads logs",
   "app/jobs": "jobs of commands",
   "app/library": "machines of other programs",
   "app/scenarios": "what a scenario enters is in its recording",

@@ -6,7 +6,7 @@ import { parseRegex, type RegexNode } from "../../src/kit/support/text/regex-syn
 import { ROOT } from "../support/files.ts";
 
 /** Folders whose patterns read files, memory and packets of strangers. */
-const FOLDERS = ["src/kit/formats", "src/inside"];
+const FOLDERS = ["src/app/explain", "src/kit/formats", "src/inside"];
 const LITERAL = /(?:[=(,:?!&|;[]|=>|\breturn)\s*\/(?![*/])((?:[^\\/[\n]|\\.|\[(?:[^\\\]\n]|\\.)*\])+)\/([dgimsuvy]*)/g;
 const CODES = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code));
 

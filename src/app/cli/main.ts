@@ -12,6 +12,7 @@ import { registerCompareRuns } from "./commands/runs/compare-runs.ts";
 import { registerDiff } from "./commands/runs/diff.ts";
 import { registerDoctor } from "./commands/reference/doctor.ts";
 import { registerDown } from "./commands/machines/down.ts";
+import { registerExplain } from "./commands/reference/explain.ts";
 import { registerGdb } from "./commands/clients/gdb.ts";
 import { registerGuests } from "./commands/machines/guests.ts";
 import { registerKernel } from "./commands/machines/kernel.ts";
@@ -95,7 +96,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerSession("state"),
     registerScreenshot,
   ]],
-  ["Test and measure:", [registerTest, registerCoverage, registerProfile, registerBench, registerDoctor]],
+  ["Test and measure:", [registerTest, registerCoverage, registerProfile, registerBench, registerDoctor, registerExplain]],
   ["Reference:", [
     registerReference,
     registerCompletion,

@@ -349,6 +349,31 @@ export const FINDINGS = define({
   fields: { data: { kind: "detail", doc: "each requirement: `id`, whether it is `ok`, what el2 found (`says`), and a `remedy`" } },
 });
 
+export const EXPLAINED = define({
+  name: "explain",
+  version: 1,
+  commands: [hint("explain")],
+  doc: "what the lines of logs say, and the causes that they speak for",
+  fields: {
+    files: { kind: "list", doc: "the files, as they were named; stdin" },
+    lines: {
+      kind: "detail",
+      doc:
+        "each line that is explained: `file` and `line` (0: a file without lines), `text`, `by` whom, what it `says`, the `call` with its " +
+        "answer, the `rule` of the books, how many lines are like it (`count`), whether it is `cut` off, whether it is a `failure`, and its " +
+        "`sign`: kind and values",
+    },
+    causes: {
+      kind: "detail",
+      doc:
+        "the likeliest first: `id`, what it `says`, whether it was read in a source (`certain`), `points`, `chance` (sure, likely, " +
+        "possible), `lines` that speak for it and `against` it, `tries`, what the files do not say (`asks`), the `rule`, and the command " +
+        "that `shows` it",
+    },
+    notes: { kind: "list", doc: "what was not read, and why" },
+  },
+});
+
 export const LINT = define({
   name: "vm.lint",
   version: 1,
@@ -546,6 +571,7 @@ export const DOCUMENTS: readonly Document[] = [
   SESSIONS,
   ERROR,
   FINDINGS,
+  EXPLAINED,
   LINT,
   TESTED,
   GUEST,

@@ -68,6 +68,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "el2 test ": "tests/app/cli/commands/scenarios/test_test.ts",
   "el2 bench": "tests/app/cli/commands/machines/bench_test.ts",
   "el2 doctor": "tests/app/cli/commands/reference/doctor_test.ts",
+  "el2 explain": "tests/app/cli/commands/reference/explain_test.ts",
   "el2 trace export": "tests/app/cli/commands/runs/trace-export_test.ts",
   "el2 trace start; ": "tests/app/cli/commands/runs/trace-export_test.ts",
   "el2 trace calls": "tests/app/cli/commands/trace-calls_test.ts",

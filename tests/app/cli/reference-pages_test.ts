@@ -111,6 +111,8 @@ Deno.test("documents of commands that need no session have the fields of their s
   try {
     const dtb = `${folder}/bad.dtb`;
     await Deno.writeFile(dtb, new Uint8Array(64));
+    const log = `${folder}/dmesg.txt`;
+    await Deno.writeTextFile(log, "misc gunyah: Failed to start VM: -19\n");
     const scenario = new URL("../../../examples/refused-lend.test.toml", import.meta.url).pathname;
     const guest = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
     // The catalog of a new user is empty.
@@ -123,6 +125,7 @@ Deno.test("documents of commands that need no session have the fields of their s
       ["ioctl.decode", ["reference", "ioctl", "0x5401", "--json"]],
       ["rpc.decode", ["rpc", "decode", "2102", "--json"]],
       ["vm.lint", ["vm", "lint", dtb, "--json"]],
+      ["explain", ["explain", log, "--json"]],
       ["test", ["test", scenario, "--json"]],
       ["guest", ["guests", "ls", "--json"]],
       ["version", ["version", "--json"]],

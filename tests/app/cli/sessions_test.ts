@@ -115,7 +115,11 @@ Deno.test("sessions in the background", async (t) => {
     }
     // Answers without a session, or not about the state of its machine, have a schema.
     const others = [
-      ...[["ls"], ["version"], ["doctor"], ["guests", "ls"], ["reference", "ioctl", "0xB201"], ["rpc", "decode", "21010f00"]],
+      ...[["ls"], ["version"], ["doctor"], ["explain", "main.ts"], ["guests", "ls"], ["reference", "ioctl", "0xB201"], [
+        "rpc",
+        "decode",
+        "21010f00",
+      ]],
       ...["personas", "phone sm8650", "phone", "cpu", "cpu v8.4", "theme", "spec observed 4"].map((
         page,
       ) => ["reference", ...page.split(" ")]),

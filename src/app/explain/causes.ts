@@ -1,0 +1,128 @@
+// The known causes: those of reports, and others that VMMs and their users meet.
+
+import { call, type Cause, type Evidence, rpc, step } from "./cause.ts";
+import { REPORTED_CAUSES } from "./reported-causes.ts";
+import { hint } from "../../kit/support/text/hint.ts";
+import { way } from "../../kit/support/text/way-out.ts";
+
+const sign = (of: Evidence["of"], points: number, must?: true): Evidence => ({ of, points, ...must && { must } });
+
+/** Causes without a mystery: nothing of Gunyah's is wrong. */
+const OTHERS: readonly Cause[] = [
+  {
+    id: "closed-device",
+    says: "the device may not be opened: its node belongs to root, or SELinux forbids it",
+    certain: true,
+    evidence: [sign("not-opened", 30, true), { of: "node", where: { closed: "yes" }, points: 14, must: true }, {
+      of: "called",
+      points: -20,
+    }],
+    tries: ["start the VMM as root; if that is refused, see `dmesg | grep avc` for SELinux's rule"],
+    book: ["vm-manager", "4"],
+  },
+  {
+    id: "no-driver",
+    says: "this kernel has no driver of Gunyah's, or the driver found no hypervisor that it knows",
+    certain: true,
+    evidence: [{ of: "no-node", where: { path: "/dev/gunyah" }, points: 25, must: true }, step("probe", "ENODEV", 30, true)],
+    tries: ["see whether a hypervisor answers: `dmesg | grep -i gunyah`; without a line, the kernel lacks CONFIG_GUNYAH"],
+    book: ["vm-manager", "13"],
+  },
+  {
+    id: "only-protected",
+    says:
+      "this Resource Manager initializes VMs of Android's kind alone: the image of a VM without authentication is taken, and its VM_INIT refused",
+    certain: false,
+    evidence: [rpc("VM_INIT", ["MEM_INVALID", "DENIED"], 25, true), rpc("VM_CONFIG_IMAGE", "DENIED", 25, true)],
+    tries: ["make the VM a protected one (crosvm: --protected-vm-without-firmware)"],
+    book: ["resource-manager", "3.8"],
+  },
+  {
+    id: "refused-devicetree",
+    says: "the Resource Manager does not take the VM's devicetree",
+    certain: true,
+    evidence: [
+      { of: "lint", where: { kind: "refused" }, points: 22, must: true },
+      rpc(["VM_INIT", "VM_CONFIG_IMAGE"], ["VALIDATE_FAILED", "ARGUMENT_INVALID", "NORESOURCE", "LOOKUP_FAILED"], 22, true),
+    ],
+    tries: [way`check it with ${hint("vm lint", "guest.dtb")}`],
+    asks: ["the devicetree that the VMM passed: give it to this command, too"],
+    book: ["resource-manager", "7.1"],
+  },
+  {
+    id: "devicetree-range",
+    says: "the range of SET_DTB_CONFIG is not inside one region of the VM's memory",
+    certain: true,
+    evidence: [step(["dtb-region", "firmware-region"], "EINVAL", 30, true), step("dtb", ["ENOENT", "EINVAL"], 28, true)],
+    tries: ["put the devicetree inside one region, with its whole size, before START"],
+    book: ["vm-manager", "6"],
+  },
+  {
+    id: "guest-reset",
+    says: "the guest asked for a reset, or its watchdog bit: a VM of Gunyah ends then and is not started again",
+    certain: true,
+    evidence: [sign("vm-end", 15, true), { of: "panic", points: 6 }],
+    tries: ["read what the guest printed last; a kernel with panic=-1 resets after a panic", "start the VMM again: VMs do not reboot"],
+    book: ["vm-manager", "8"],
+  },
+  {
+    id: "no-disk",
+    says: "the guest's kernel started and found no disk: the VM works, and its root or partitions were not given to it",
+    certain: true,
+    evidence: [sign("no-disk", 25, true), sign("panic", 3)],
+    tries: ["give the VM its disk (crosvm: --block), and name it in the command line: root=/dev/vda"],
+  },
+  {
+    id: "guest-panic",
+    says: "the guest's kernel gave up; the VM around it works",
+    certain: true,
+    evidence: [sign("panic", 12, true)],
+    tries: ["run the same kernel here with its ramdisk: el2 names the cause of a panic"],
+  },
+  {
+    id: "sandbox",
+    says: "crosvm puts its devices into sandboxes, and Android has neither their folder nor permits their namespaces",
+    certain: true,
+    evidence: [sign("jail", 30, true)],
+    tries: ["start crosvm with --disable-sandbox"],
+  },
+  {
+    id: "kept-limit",
+    says: "SELinux does not let virtmgr raise the limit of locked memory for a program that was started by Magisk",
+    certain: true,
+    evidence: [sign("limit-kept", 30, true)],
+    tries: ['permit it: `magiskpolicy --live "allow virtualizationservice magisk process { setrlimit }"`'],
+  },
+  {
+    id: "other-android",
+    says: "the VMM brings libraries of another version of Android than the phone has",
+    certain: true,
+    evidence: [sign("linker", 30, true)],
+    tries: ["take a build for this version of Android, or run it without the libraries that it brings"],
+  },
+  {
+    id: "other-build",
+    says: "this build of the VMM has no such option",
+    certain: true,
+    evidence: [sign("usage", 30, true)],
+    tries: ["leave the option out, or take the build that its documentation is about: `crosvm run --help`"],
+  },
+  {
+    id: "unmapped-region",
+    says: "GenieZone's driver gives EL2 the pages of a whole region, and the VMM has not mapped all of them, or not as one mapping",
+    certain: true,
+    evidence: [sign("gz-refused", 28, true), call("GZVM_SET_USER_MEMORY_REGION", ["EFAULT", "EINVAL"], 25, true)],
+    tries: ["map each region as one mapping of exactly its size, before SET_USER_MEMORY_REGION"],
+    book: ["geniezone", "3.3"],
+  },
+  {
+    id: "many-slots",
+    says: "GenieZone's driver has 10 slots of memory",
+    certain: true,
+    evidence: [call("GZVM_SET_USER_MEMORY_REGION", "ENXIO", 30, true)],
+    tries: ["use slots 0 to 9"],
+    book: ["geniezone", "3.3"],
+  },
+];
+
+export const CAUSES: readonly Cause[] = [...REPORTED_CAUSES, ...OTHERS];

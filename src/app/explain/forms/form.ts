@@ -1,0 +1,106 @@
+// A form is a message that a program prints: its format string, what it says, and the sign that it
+// gives. The tables beside this file have one form per entry.
+
+import { errnoName } from "../../../machine/abi/ioctl/errno.ts";
+import { errorName } from "../../../machine/abi/errors.ts";
+import { rmErrorName } from "../../../machine/abi/rpc/errors.ts";
+import { RPC_MESSAGES, rpcName } from "../../../machine/abi/rpc/messages/all.ts";
+import { type Format, format, type Match } from "./format.ts";
+import type { Book, SignKind, SignValue, SignValues } from "./sign.ts";
+
+/** Programs, and the words by which a line shows its program: others print the same messages. */
+export const PROGRAMS = {
+  gunyah: { name: "Gunyah's driver", marks: ["gunyah", "gh_", "ghvm"] },
+  geniezone: { name: "GenieZone's driver", marks: ["gzvm", "geniezone", "gz_"] },
+  crosvm: { name: "crosvm", marks: ["crosvm", "hypervisor::", "devices::", "vm_memory::", "arch::"] },
+  qemu: { name: "QEMU", marks: ["gunyah", "gzvm", "qemu"] },
+  hypervisor: { name: "Gunyah's hypervisor", marks: ["[HYP]", "HYP]"] },
+  rm: { name: "the Resource Manager", marks: ["[RM]", "RM]"] },
+  kernel: { name: "a Linux kernel", marks: [] },
+  shell: { name: "a command", marks: [] },
+} as const satisfies Readonly<Record<string, { readonly name: string; readonly marks: readonly string[] }>>;
+
+export type ProgramName = keyof typeof PROGRAMS;
+
+/** The values of a form's sentence; one that the line lacks is "?". */
+export type Said = Readonly<Record<string, SignValue>>;
+
+export interface FormEntry {
+  readonly by: ProgramName;
+  /** As its program has it: C's or Rust's. */
+  readonly format: string;
+  /**
+   * The names of its values in their order. `errno`, `rm`, `hyp` and `message` become names of the
+   * tables; `_` is of no use.
+   */
+  readonly names?: readonly string[];
+  /** A line after it, among the next few, with values that it lacks. */
+  readonly then?: { readonly format: string; readonly names: readonly string[] };
+  readonly sign: SignKind;
+  /** SignValues that all such lines have. */
+  readonly values?: SignValues;
+  readonly says: string | ((said: Said) => string);
+  /** The request or hypercall that it is about. */
+  readonly call?: string;
+  readonly book?: Book;
+  /** No failure. */
+  readonly quiet?: true;
+  /** No other program prints this, with or without a mark of its program. */
+  readonly own?: true;
+  /** Programs without VMs print this, too: marks of its program do not make it its own. */
+  readonly shared?: true;
+  /** The values have to be so. */
+  readonly only?: (values: SignValues) => boolean;
+}
+
+export interface Form extends FormEntry {
+  readonly matched: Format;
+  readonly follows: Format | undefined;
+}
+
+export function form(entry: FormEntry): Form {
+  return { ...entry, matched: format(entry.format), follows: entry.then && format(entry.then.format) };
+}
+
+/** SignValues of a match by their names. */
+export function valuesOf({ values }: Match, names: readonly string[] = []): SignValues {
+  const named: Record<string, SignValue> = {};
+  names.forEach((name, index) => {
+    const value = values[index];
+    if (name !== "_" && value !== undefined) named[nameOf(name)] = converted(name, value);
+  });
+  return named;
+}
+
+const nameOf = (name: string) => name === "rm" || name === "hyp" ? "error" : name;
+
+function converted(name: string, value: SignValue): SignValue {
+  switch (name) {
+    case "errno":
+      return typeof value === "number" ? value === 0 ? "OK" : errnoName(value) : value;
+    case "rm":
+      return typeof value === "number" ? rmErrorName(value) : value;
+    case "hyp":
+      return typeof value === "number" ? errorName(value) : value;
+    case "message":
+      return rpcName(parseInt(String(value), 16) >>> 0);
+    case "address":
+      return `0x${value}`;
+    case "path":
+      return String(value).replace(/^['"`]|['"`]$/g, "");
+    default:
+      return value;
+  }
+}
+
+/** The call of a sign with its answer. */
+export function callText(call: string | undefined, { message, errno, error }: SignValues): string | undefined {
+  const of = message ?? call, answer = error ?? errno;
+  return of === undefined ? undefined : answer === undefined ? String(of) : `${of} -> ${answer}`;
+}
+
+/** Where the Resource Manager's book has a message. */
+export function messageBook(name: SignValue | undefined): Book | undefined {
+  for (const message of RPC_MESSAGES.values()) if (message.name === name) return ["resource-manager", message.section];
+  return undefined;
+}

@@ -1,0 +1,36 @@
+// The messages in a text: forms are found by a word that each of their lines has.
+
+import { CROSVM_FORMS, QEMU_FORMS } from "./vmm-forms.ts";
+import { type Form, form, valuesOf } from "./form.ts";
+import { type Match, matchFormat } from "./format.ts";
+import { GENIEZONE_FORMS } from "./geniezone-forms.ts";
+import { GUNYAH_FORMS } from "./gunyah-forms.ts";
+import { HYPERVISOR_FORMS, KERNEL_FORMS, SHELL_FORMS } from "./system-forms.ts";
+
+export const FORMS: readonly Form[] = [
+  ...[GUNYAH_FORMS, GENIEZONE_FORMS, CROSVM_FORMS, QEMU_FORMS, HYPERVISOR_FORMS, KERNEL_FORMS, SHELL_FORMS].flatMap((all) => all.map(form)),
+];
+
+const BY_WORD: ReadonlyMap<string, readonly Form[]> = Map.groupBy(FORMS, ({ matched }) => matched.word);
+
+/** The words by which forms are found. */
+export function wordsOfMessages(words: readonly string[]): string[] {
+  return words.filter((word) => BY_WORD.has(word));
+}
+
+/** The messages in a text that has these words. */
+export function messagesOf(text: string, words: readonly string[]): [Form, Match][] {
+  const found: [Form, Match][] = [], seen = new Set<Form>();
+  for (const word of words) {
+    for (const form of BY_WORD.get(word) ?? []) {
+      if (seen.has(form)) continue;
+      seen.add(form);
+      const match = matchFormat(form.matched, text);
+      if (match && isMeant(form, match)) found.push([form, match]);
+    }
+  }
+  const whole = found.filter(([, { cut }]) => !cut);
+  return found.filter(([, one]) => !one.cut || !whole.some(([, other]) => other.start < one.end && one.start < other.end));
+}
+
+const isMeant = ({ only, names, values }: Form, match: Match) => match.cut || only?.({ ...valuesOf(match, names), ...values }) !== false;

@@ -1,0 +1,98 @@
+// The meaning of a line of a log as values. Causes ask for signs and never for words of a log.
+
+import type { Request } from "../../../machine/abi/ioctl/request.ts";
+
+/** The kinds of signs, with their values. */
+export const SIGN_KINDS = {
+  platform: "`generation` of the driver that this kernel or chip has, `name` of the kernel or chip",
+  node: "a device's node: `path`, `mode`, `owner`",
+  "no-node": "a device's node that is missing: `path`",
+  "not-opened": "a device that could not be opened: `path`, `errno`",
+  "not-read": "a device that was read as a file: `path`, `errno`",
+  called: "a request to a driver that succeeded: `call`, `before` or after `start`, `nth` of its name",
+  call: "a request to a driver that failed: `call`, `errno`, `before` or after `start`, `nth` of its name",
+  step: "a step of VM_START that failed: `step`, `errno`",
+  rpc: "a message that the Resource Manager refused: `message`, `error`",
+  hypercall: "a hypercall that was refused: `call`, `error`",
+  reclaim: "memory that did not come back: `errno` or `error`",
+  "page-fault": "a page of a VM that the driver could not provide: `errno`",
+  scm: "pages that the secure world did not assign: `errno`",
+  allocation: "contiguous memory of the host's kernel that was not there: `order`, `name` of the process",
+  "huge-pages": "memory that could not be had in large pages",
+  lent: "an access of the VMM to memory that it has lent: `device`",
+  "queue-lent": "a queue in memory that the VMM has lent",
+  sigbus: "SIGBUS in a VMM",
+  "locked-limit": "the locked memory that a process may have: `bytes`",
+  "limit-kept": "the limit of locked memory, which could not be raised",
+  "option-off": "an option that a kernel was built without: `name`",
+  "no-hyp-mode": "a kernel that does not run at EL2",
+  trap: "a trap that the hypervisor did not handle: `register`, `class`",
+  raz: "an ID register that the hypervisor reads as zero: `register`",
+  "vm-end": "the end of a VM: `type`",
+  exit: "an exit of a vCPU that the VMM does not know: `reason`",
+  conduit: "an EL2 that does not answer GenieZone's driver",
+  "module-refused": "a module that was not loaded: `name`, `errno`",
+  "gz-memory": "memory of GenieZone: `region` that firmware reserves",
+  "no-gz-node": "a devicetree without GenieZone's node",
+  "gz-refused": "memory that GenieZone's hypervisor refused",
+  watchdog: "a watchdog driver that did not probe: `errno`",
+  bite: "a watchdog that reset the machine",
+  jail: "a sandbox that could not be made",
+  linker: "a VMM that was not linked: `library`",
+  usage: "a word of a command line that the VMM does not know: `word`",
+  firmware: "UEFI firmware, `name`",
+  "busy-vmm": "a VMM that takes CPUs: `share` of one, in percent",
+  "no-disk": "a guest without its disk: `name`",
+  panic: "a panic of a guest's kernel: `reason`",
+  lint: "a finding in a VM's devicetree: `kind`",
+  tree: "a devicetree: `bytes`, `ranges` of its memory, `pools`",
+  guest: "a step of a guest's start",
+  host: "a step of a driver or a hypervisor",
+} as const;
+
+export type SignKind = keyof typeof SIGN_KINDS;
+
+export type SignValue = string | number;
+export type SignValues = Readonly<Record<string, SignValue>>;
+
+/** A line of a file, from 1. */
+export interface LinePlace {
+  readonly file: string;
+  readonly line: number;
+}
+
+export interface Sign {
+  readonly kind: SignKind;
+  readonly values: SignValues;
+  readonly at: LinePlace;
+}
+
+/** A section of a book: `el2 reference spec BOOK SECTION`. */
+export type Book = readonly [name: "hypervisor" | "resource-manager" | "vm-manager" | "geniezone", section: string];
+
+/** A line, or a value of a file, with what it says. */
+export interface Explained {
+  readonly at: LinePlace;
+  /** The line as the file has it, or the place in a file that has no lines. */
+  readonly text: string;
+  /** The program that wrote it. */
+  readonly by: string;
+  readonly says: string;
+  /** The request, message or hypercall, with its answer. */
+  readonly call?: string;
+  readonly book?: Book;
+  /** The line ends before its message does. */
+  readonly cut?: true;
+  /** Lines like this one; 1 for a single one. */
+  readonly count: number;
+  /** Not a failure. */
+  readonly quiet?: true;
+  /** It is what programs without VMs write, too: it counts only beside others. */
+  readonly shared?: true;
+  readonly sign: Sign;
+}
+
+/** The name of a request without the generation that its table has. */
+export function callName({ name }: Request): string {
+  return name.replace(/ \(.*\)$/, "");
+}

@@ -1,0 +1,301 @@
+// Messages of the hypervisor and the Resource Manager, of Linux kernels on either side, and of
+// commands that look at devices.
+
+import { systemRegisterName, systemRegisterNumber } from "../../../cpu/isa/names/system-register-names.ts";
+import type { FormEntry, Said } from "./form.ts";
+
+/** The register of a trapped access, by its syndrome (ISS of class 0x18). */
+function registerOf(iss: number): string {
+  const op0 = iss >>> 20 & 3, op2 = iss >>> 17 & 7, op1 = iss >>> 14 & 7, crn = iss >>> 10 & 15, crm = iss >>> 1 & 15;
+  return systemRegisterName(systemRegisterNumber(op0, op1, crn, crm, op2)) ?? `S${op0}_${op1}_C${crn}_C${crm}_${op2}`;
+}
+
+const TRAPPED_REGISTER = 0x18;
+
+function trapText({ vm, esr, elr }: Said): string {
+  const syndrome = parseInt(String(esr), 16), trapClass = syndrome >>> 26 & 0x3f;
+  const at = elr === "?" ? "" : ` at 0x${elr}`;
+  if (!Number.isFinite(syndrome)) return `VM ${vm} did something${at} that the hypervisor does not handle`;
+  if (trapClass !== TRAPPED_REGISTER) {
+    return `VM ${vm} caused an exception${at} of class 0x${trapClass.toString(16)} that the hypervisor does not handle`;
+  }
+  return `VM ${vm} ${syndrome & 1 ? "reads" : "writes"} ${
+    registerOf(syndrome & 0x1ff_ffff)
+  }${at}, and the hypervisor has no rule for that register`;
+}
+
+export const HYPERVISOR_FORMS: readonly FormEntry[] = [
+  {
+    by: "hypervisor",
+    format: "Unhandled trap from VM %d, ESR_EL2 = 0x%x, ELR_EL2 = 0x%llx",
+    names: ["vm", "esr", "elr"],
+    sign: "trap",
+    says: trapText,
+    book: ["hypervisor", "6.7"],
+    own: true,
+  },
+  {
+    by: "hypervisor",
+    format: "sysreg_read: unhandled TID3 trap, ISS: 0x%x. RAZ",
+    names: ["iss"],
+    sign: "raz",
+    says: ({ iss }) =>
+      `the VM reads ${registerOf(parseInt(String(iss), 16) || 0)}, an ID register that the hypervisor does not know, and gets 0: harmless`,
+    book: ["hypervisor", "6.7"],
+    own: true,
+    quiet: true,
+  },
+  {
+    by: "hypervisor",
+    format: "Hypervisor cold boot, version: gunyah%s",
+    names: ["version"],
+    sign: "host",
+    says: "Gunyah starts, before the boot loader and Linux",
+    own: true,
+    quiet: true,
+  },
+  {
+    by: "rm",
+    format: "Starting Resource Manager, version: %s",
+    names: ["version"],
+    sign: "host",
+    says: "the Resource Manager starts",
+    book: ["resource-manager", "9.2"],
+    own: true,
+    quiet: true,
+  },
+  {
+    by: "rm",
+    format: "memparcel_construct ret=%d",
+    names: ["rm"],
+    sign: "rpc",
+    values: { message: "MEM_LEND" },
+    says: ({ error }) => `the Resource Manager made no parcel: ${error}`,
+    book: ["resource-manager", "3.1"],
+    own: true,
+    only: ({ error }) => error !== "OK",
+  },
+  {
+    by: "rm",
+    format: "memparcel_construct ret=0",
+    sign: "host",
+    says: "the Resource Manager made a parcel",
+    book: ["resource-manager", "5.1"],
+    own: true,
+    quiet: true,
+  },
+  {
+    by: "rm",
+    format: "create_resmem_nodes: memparcel labelled %d is the base memory at 0x%x",
+    names: ["label", "address"],
+    sign: "host",
+    says: ({ label, address }) => `the memory of the VM at ${address} is the parcel with the label ${label}`,
+    book: ["resource-manager", "7.4"],
+    own: true,
+    quiet: true,
+  },
+];
+
+const kernel = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "kernel", format, ...more });
+
+export const KERNEL_FORMS: readonly FormEntry[] = [
+  kernel("kvm [%d]: HYP mode not available", {
+    names: ["_"],
+    sign: "no-hyp-mode",
+    says: "this kernel was started at EL1: something else has EL2, and there is no /dev/kvm",
+    own: true,
+  }),
+  kernel("kvm: HYP mode not available", {
+    sign: "no-hyp-mode",
+    says: "this kernel was started at EL1: something else has EL2, and there is no /dev/kvm",
+    own: true,
+  }),
+  kernel("%s: page allocation failure: order:%d", {
+    names: ["name", "order"],
+    sign: "allocation",
+    says: ({ name, order }) => `${name} needed ${2 ** Number(order)} contiguous pages of kernel memory, and there were none`,
+    book: ["vm-manager", "5.1"],
+    shared: true,
+    only: ({ order }) => Number(order) >= 4,
+  }),
+  kernel("Booting Linux on physical CPU 0x%llx [0x%x]", {
+    names: ["_", "midr"],
+    sign: "guest",
+    says: ({ midr }) =>
+      midr === "000f0480" ? "a kernel starts on a vCPU of Gunyah: its MIDR is the one of vCPUs that are not pinned" : "a kernel starts",
+    book: ["hypervisor", "6.7"],
+    shared: true,
+    quiet: true,
+  }),
+  kernel("Machine model: linux,dummy-virt", {
+    sign: "guest",
+    says: "the kernel has a devicetree of crosvm or of QEMU's virt: it runs in a VM",
+    shared: true,
+    quiet: true,
+  }),
+  kernel("psci: PSCIv%s detected in firmware.", {
+    names: ["version"],
+    sign: "guest",
+    says: ({ version }) => `PSCI ${version} answers: CPUs can be turned on`,
+    book: ["hypervisor", "6.5"],
+    shared: true,
+    quiet: true,
+  }),
+  kernel("psci: failed to boot CPU%d (%d)", {
+    names: ["cpu", "error"],
+    sign: "guest",
+    says: ({ cpu, error }) => `PSCI CPU_ON of CPU ${cpu} failed with ${error}`,
+    book: ["hypervisor", "6.5"],
+    shared: true,
+  }),
+  kernel("CPU%d: failed to come online", {
+    names: ["cpu"],
+    sign: "guest",
+    says: ({ cpu }) => `CPU ${cpu} was turned on and did not arrive in the kernel`,
+    book: ["hypervisor", "6.5"],
+    shared: true,
+  }),
+  kernel("GICv3: CPU%d: found redistributor", {
+    names: ["cpu"],
+    sign: "guest",
+    says: ({ cpu }) => `CPU ${cpu} has its redistributor`,
+    book: ["hypervisor", "6.1"],
+    shared: true,
+    quiet: true,
+  }),
+  kernel("CPU%d: mpidr %x has no re-distributor!", {
+    names: ["cpu", "_"],
+    sign: "guest",
+    says: ({ cpu }) => `the GIC has no redistributor for CPU ${cpu}: its region in the devicetree is too short or elsewhere`,
+    book: ["hypervisor", "6.1"],
+    shared: true,
+  }),
+  kernel("CPU%d: failed to set up redistributor", {
+    names: ["cpu"],
+    sign: "guest",
+    says: ({ cpu }) => `the redistributor of CPU ${cpu} does not wake`,
+    book: ["hypervisor", "6.1"],
+    shared: true,
+  }),
+  kernel("virtio_blk virtio%d: [%s] %d %d-byte logical blocks", {
+    names: ["_", "name", "_", "_"],
+    sign: "guest",
+    says: ({ name }) => `the disk ${name} is there, and its queue works so far`,
+    shared: true,
+    quiet: true,
+  }),
+  kernel("virtio-mmio %s: Wrong magic value 0x%lx!", {
+    names: ["device", "value"],
+    sign: "guest",
+    says: ({ device }) => `there is no virtio device at ${device}: the devicetree names a place that nothing emulates`,
+    book: ["hypervisor", "7.1"],
+    shared: true,
+  }),
+  kernel("Version %ld not supported!", {
+    names: ["version"],
+    sign: "guest",
+    says: ({ version }) => `a virtio-mmio device speaks version ${version}, and the driver does not`,
+    book: ["hypervisor", "7.1"],
+    shared: true,
+  }),
+  kernel("# CONFIG_%s is not set", {
+    names: ["name"],
+    sign: "option-off",
+    says: ({ name }) => `this kernel has no ${name}: its queues and buffers lie in RAM, not in the pool`,
+    shared: true,
+    only: ({ name }) => name === "DMA_RESTRICTED_POOL",
+  }),
+  kernel("partition(s) not found after polling timeout: %s", {
+    names: ["name"],
+    sign: "no-disk",
+    says: ({ name }) => `Android's init did not find its partitions: ${name}`,
+    shared: true,
+  }),
+  kernel("VFS: Unable to mount root fs on %s", {
+    names: ["name"],
+    sign: "no-disk",
+    says: "the guest's kernel has no root file system",
+    shared: true,
+  }),
+  kernel("Kernel panic - not syncing: %s", {
+    names: ["reason"],
+    sign: "panic",
+    says: ({ reason }) => `the kernel gave up: ${reason}`,
+    shared: true,
+  }),
+  kernel("insmod: failed to load %s: %s", {
+    names: ["name", "reason"],
+    sign: "module-refused",
+    says: ({ name, reason }) => `the module ${name} was not loaded: ${reason}`,
+    only: ({ name }) => /gzvm|gunyah|gh_/.test(String(name)),
+    own: true,
+  }),
+  kernel("Watchdog bark! Now = %s", {
+    names: ["_"],
+    sign: "bite",
+    says: "a CPU of the host did not answer in time, and its watchdog is about to reset the phone",
+    shared: true,
+  }),
+  kernel("Causing a watchdog bite!", { sign: "bite", says: "the host's watchdog resets the phone", shared: true }),
+  kernel("UEFI firmware (version %s built at %s)", {
+    names: ["name", "_"],
+    sign: "firmware",
+    says: "EDK2 starts in the VM",
+    shared: true,
+    quiet: true,
+  }),
+  kernel("edk2-gunyah.fd", {
+    sign: "firmware",
+    values: { name: "edk2-gunyah" },
+    says: "the VM starts with EDK2 for Gunyah's VMs",
+    own: true,
+    quiet: true,
+  }),
+  kernel("Fatal signal %d (SIGBUS), code %d (%s)", {
+    names: ["_", "_", "code"],
+    sign: "sigbus",
+    says: ({ code }) => `the process died of SIGBUS (${code})`,
+    shared: true,
+  }),
+  kernel("killed by SIGBUS", { sign: "sigbus", says: "the process died of SIGBUS", shared: true }),
+];
+
+const DEVICES = /^\/dev\/(?:gunyah|gzvm|halla|qgunyah)$/;
+const isDevice = ({ path }: Readonly<Record<string, unknown>>) => DEVICES.test(String(path));
+
+const shell = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "shell", format, ...more });
+
+export const SHELL_FORMS: readonly FormEntry[] = [
+  shell("%s: Invalid argument", {
+    names: ["path"],
+    sign: "not-read",
+    values: { errno: "EINVAL" },
+    says: ({ path }) => `${path} is there; it cannot be read, and that says nothing about its requests`,
+    own: true,
+    only: isDevice,
+  }),
+  shell("%s: No such file or directory", {
+    names: ["path"],
+    sign: "no-node",
+    says: ({ path }) => `there is no ${path}: this kernel has no such driver, or the driver found no hypervisor`,
+    own: true,
+    only: isDevice,
+    book: ["vm-manager", "13"],
+  }),
+  shell("%s: Permission denied", {
+    names: ["path"],
+    sign: "not-opened",
+    values: { errno: "EACCES" },
+    says: ({ path }) => `${path} may not be opened: by its mode, or by SELinux`,
+    own: true,
+    only: isDevice,
+    book: ["vm-manager", "4"],
+  }),
+  shell("failed to open %s: %s (os error %d)", {
+    names: ["path", "_", "errno"],
+    sign: "not-opened",
+    says: ({ path, errno }) => `${path} could not be opened: ${errno}`,
+    own: true,
+    only: isDevice,
+  }),
+];

@@ -1,0 +1,322 @@
+// Messages of VMMs: crosvm, with the additions of Android's and of Droid-VM's builds, and QEMU's
+// ports to Gunyah and GenieZone.
+
+import { ExitType } from "../../../machine/abi/rpc/messages/vm.ts";
+import type { FormEntry } from "./form.ts";
+import type { SignValue } from "./sign.ts";
+
+const EXIT_TYPES: Readonly<Record<number, string>> = {
+  [ExitType.VmExit]: "the guest called VM_EXIT",
+  [ExitType.PlatformOff]: "the guest called PSCI SYSTEM_OFF",
+  [ExitType.PlatformReset]: "the guest called PSCI SYSTEM_RESET; VMs of Gunyah are not started again",
+  [ExitType.PsciSystemReset2]: "the guest called PSCI SYSTEM_RESET2; VMs of Gunyah are not started again",
+  [ExitType.WatchdogBite]: "its watchdog bit",
+  [ExitType.SoftwareError]: "the hypervisor ended it after an error of its software",
+  [ExitType.AsyncHwError]: "the hypervisor ended it after an asynchronous error of the hardware",
+  [ExitType.VmStopForced]: "its owner stopped it by force",
+};
+const GOOD_ENDS: ReadonlySet<SignValue> = new Set([ExitType.VmExit, ExitType.PlatformOff, ExitType.VmStopForced]);
+
+const crosvm = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "crosvm", format, own: true, ...more });
+const qemu = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "qemu", format, ...more });
+
+/** A request of QEMU's ports that failed. */
+const qemuCall = (format: string, call: string, names: readonly string[], book: FormEntry["book"]): FormEntry =>
+  qemu(format, { names, sign: "call", values: { call }, says: ({ errno }) => `${call} failed with ${errno}`, call, book });
+
+const CAUSED = { format: "(os error %d)", names: ["errno"] };
+
+export const CROSVM_FORMS: readonly FormEntry[] = [
+  crosvm("exiting with error %d: failed to create vm", {
+    names: ["_"],
+    then: CAUSED,
+    sign: "call",
+    values: { call: "GH_CREATE_VM" },
+    says: ({ errno }) => `crosvm's first requests failed with ${errno}: CREATE_VM, or the memory of the VM`,
+    call: "GH_CREATE_VM",
+    book: ["vm-manager", "4"],
+  }),
+  crosvm("failed to initialize virtual machine %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "call",
+    values: { call: "GH_VM_START" },
+    says: ({ errno }) => `the VM was made and could not be started: ${errno}`,
+    call: "GH_VM_START",
+    book: ["vm-manager", "7"],
+  }),
+  crosvm("failed to set up guest memory: %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "call",
+    values: { call: "GH_VM_SET_USER_MEM_REGION" },
+    says: ({ errno }) => `memory could not be given to the VM: ${errno}`,
+    call: "GH_VM_SET_USER_MEM_REGION",
+    book: ["vm-manager", "5.1"],
+  }),
+  crosvm("failed to register irq fd: %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "call",
+    values: { call: "GH_VM_ADD_FUNCTION" },
+    says: ({ errno }) => `an interrupt could not be registered: ${errno}`,
+    call: "GH_VM_ADD_FUNCTION",
+    book: ["vm-manager", "10"],
+  }),
+  crosvm("failed to register ioevent to VM: %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "call",
+    values: { call: "GH_VM_ADD_FUNCTION", function: "ioeventfd" },
+    says: ({ errno }) => `an ioeventfd could not be registered: ${errno}`,
+    call: "GH_VM_ADD_FUNCTION",
+    book: ["vm-manager", "10"],
+  }),
+  crosvm("failed to create VCPU: %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "call",
+    values: { call: "GH_VM_ADD_FUNCTION", function: "vcpu" },
+    says: ({ errno }) => `a vCPU could not be made: ${errno}`,
+    call: "GH_VM_ADD_FUNCTION",
+    book: ["vm-manager", "10"],
+  }),
+  crosvm("GH-DIAG: GH_VM_START failed", {
+    then: CAUSED,
+    sign: "call",
+    values: { call: "GH_VM_START" },
+    says: ({ errno }) => `the VM could not be started: ${errno}`,
+    call: "GH_VM_START",
+    book: ["vm-manager", "7"],
+  }),
+  crosvm("exiting with error %d: the architecture failed to build the vm", {
+    names: ["_"],
+    sign: "guest",
+    says: "crosvm made the VM, its memory and devices, and then failed at the step of its last line",
+    book: ["vm-manager", "14.3"],
+    quiet: true,
+  }),
+  crosvm("host access to lent memory region at %#llx (purpose=%s)", {
+    names: ["address", "purpose"],
+    sign: "lent",
+    says: ({ address }) => `a device of the VMM reads or writes ${address}, which the VM has and the VMM has lent to it`,
+    book: ["vm-manager", "5.2"],
+  }),
+  crosvm("%s activate failed: ", {
+    names: ["device"],
+    sign: "lent",
+    says: ({ device }) => `the device ${device} could not use the queues that its driver gave it`,
+    book: ["vm-manager", "5.2"],
+    own: undefined,
+  }),
+  crosvm("get_avail_index: ", {
+    sign: "queue-lent",
+    says: "a device could not read the available ring of its queue",
+    book: ["vm-manager", "5.2"],
+  }),
+  crosvm("Gunyah failed to reclaim %s", {
+    names: ["_"],
+    sign: "reclaim",
+    values: { errno: "EBUSY" },
+    says: "RECLAIM_REGION failed: pages that a balloon of the guest gave back stay with the VM",
+    call: "GH_VM_ANDROID_RECLAIM_REGION",
+    book: ["vm-manager", "5.3"],
+  }),
+  crosvm("unknown gh exit reason: %d", {
+    names: ["reason"],
+    sign: "exit",
+    says: ({ reason }) =>
+      reason === 3
+        ? "RUN returned with a page fault of the VM that was not resolved, an exit that crosvm does not know"
+        : `RUN returned with the exit reason ${reason}, which crosvm does not know`,
+    call: "GH_VCPU_RUN",
+    book: ["vm-manager", "9"],
+  }),
+  crosvm("exit type %d", {
+    names: ["type"],
+    sign: "vm-end",
+    says: ({ type }) => EXIT_TYPES[Number(type)] ?? `exit type ${type}, which no book has`,
+    book: ["vm-manager", "8"],
+    own: undefined,
+    only: ({ type }) => !GOOD_ENDS.has(type),
+  }),
+  crosvm("exit type %d", {
+    names: ["type"],
+    sign: "guest",
+    says: ({ type }) => EXIT_TYPES[Number(type)] ?? "",
+    book: ["vm-manager", "8"],
+    own: undefined,
+    quiet: true,
+    only: ({ type }) => GOOD_ENDS.has(type),
+  }),
+  crosvm("Unknown vm status: %d", {
+    names: ["reason"],
+    sign: "exit",
+    says: ({ reason }) => `the VM's status is ${reason}, which crosvm does not know`,
+    book: ["vm-manager", "8"],
+    own: undefined,
+  }),
+  crosvm("vcpu hit unknown error: %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "page-fault",
+    says: ({ errno }) => `RUN failed with ${errno}, and the VM ends`,
+    call: "GH_VCPU_RUN",
+    book: ["vm-manager", "9"],
+  }),
+  crosvm("vcpu hit unknown error: Out of memory", {
+    sign: "huge-pages",
+    values: { errno: "ENOMEM" },
+    says: "RUN failed with ENOMEM, and the VM ends",
+    call: "GH_VCPU_RUN",
+    book: ["vm-manager", "9"],
+  }),
+  crosvm("page fault at 0x%llx", {
+    names: ["address"],
+    sign: "huge-pages",
+    says: ({ address }) => `the VM touched ${address}, and the host had no page for it`,
+    call: "GH_VCPU_RUN",
+    book: ["vm-manager", "5.4"],
+    own: undefined,
+  }),
+  crosvm("vcpu hw run failure: %#x", {
+    names: ["reason"],
+    sign: "exit",
+    says: "the VM could not be loaded: VM_INIT failed",
+    book: ["vm-manager", "8"],
+  }),
+  crosvm("mTHP not available", {
+    sign: "platform",
+    says: "the host's kernel has no large pages of several sizes; pages of 2 MiB are tried",
+    quiet: true,
+  }),
+  crosvm("GH: preparing LEND region: hva=0x%llx size=0x%llx", {
+    names: ["_", "size"],
+    sign: "guest",
+    says: ({ size }) => `memory of 0x${size} bytes is prepared to be lent`,
+    quiet: true,
+  }),
+  crosvm("creating hypervisor: Gunyah {", {
+    sign: "host",
+    says: "crosvm opens /dev/gunyah",
+    book: ["vm-manager", "14.3"],
+    quiet: true,
+  }),
+  crosvm("creating hypervisor: Geniezone {", {
+    sign: "host",
+    says: "crosvm opens /dev/gzvm",
+    book: ["geniezone", "9"],
+    quiet: true,
+  }),
+  crosvm('"%s" is not a directory, cannot create jail', {
+    names: ["folder"],
+    sign: "jail",
+    says: ({ folder }) => `crosvm has no folder ${folder} to put its devices' sandboxes in`,
+  }),
+  crosvm("libminijail[%d]: clone(%s) failed", {
+    names: ["_", "_"],
+    sign: "jail",
+    says: "the kernel does not let crosvm make namespaces for its sandboxes",
+  }),
+  crosvm("arg parsing failed: Unrecognized argument: %s", {
+    names: ["word"],
+    sign: "usage",
+    says: ({ word }) => `this build of crosvm has no option ${word}`,
+  }),
+  crosvm('CANNOT LINK EXECUTABLE "%s": cannot locate symbol "%s" referenced by "%s"', {
+    names: ["program", "_", "library"],
+    sign: "linker",
+    says: ({ program, library }) => `${program} was built for another Android: ${library} of this one needs a symbol that it does not find`,
+    own: undefined,
+    only: ({ program }) => /crosvm|qemu/.test(String(program)),
+  }),
+  crosvm("Failed to remove memlock rlimit: ", {
+    sign: "limit-kept",
+    says: "virtmgr may not raise the limit of locked memory: SELinux does not permit it",
+  }),
+  crosvm("system reset event", {
+    sign: "vm-end",
+    values: { type: ExitType.PlatformReset },
+    says: EXIT_TYPES[ExitType.PlatformReset],
+    book: ["vm-manager", "8"],
+    own: undefined,
+  }),
+  crosvm("system crash event on vcpu %d", {
+    names: ["vcpu"],
+    sign: "vm-end",
+    values: { type: ExitType.SoftwareError },
+    says: "the VM crashed: its watchdog bit, or the hypervisor ended it",
+    book: ["vm-manager", "8"],
+  }),
+  crosvm("Unknown GZVM system event %d", {
+    names: ["reason"],
+    sign: "exit",
+    says: ({ reason }) => `GenieZone reported the system event ${reason}, which crosvm does not know`,
+    book: ["geniezone", "4"],
+  }),
+];
+
+export const QEMU_FORMS: readonly FormEntry[] = [
+  qemu("Failed to start VM:%s (errno=%d)", {
+    names: ["_", "errno"],
+    sign: "call",
+    values: { call: "GH_VM_START" },
+    says: ({ errno }) => `the VM was made and could not be started: ${errno}`,
+    call: "GH_VM_START",
+    book: ["vm-manager", "7"],
+    own: true,
+  }),
+  qemuCall("GUNYAH_VM_SET_DTB_CONFIG failed: %s (errno=%d)", "GH_VM_SET_DTB_CONFIG", ["_", "errno"], ["vm-manager", "6"]),
+  qemuCall("could not create VCPU %d: %s (errno=%d)", "GH_VM_ADD_FUNCTION", ["_", "_", "errno"], ["vm-manager", "10"]),
+  qemuCall("SET_BOOT_CONTEXT PC failed: %s (errno=%d)", "GUNYAH_VM_SET_BOOT_CONTEXT", ["_", "errno"], ["vm-manager", "6"]),
+  qemuCall("SET_BOOT_CONTEXT X0 failed: %s (errno=%d)", "GUNYAH_VM_SET_BOOT_CONTEXT", ["_", "errno"], ["vm-manager", "6"]),
+  qemuCall("IRQFD bell-%x FAILED: %s (errno=%d)", "GH_VM_ADD_FUNCTION", ["_", "_", "errno"], ["vm-manager", "10"]),
+  qemuCall("IRQFD virtio bell-%x FAILED: %s (errno=%d)", "GH_VM_ADD_FUNCTION", ["_", "_", "errno"], ["vm-manager", "10"]),
+  qemuCall("gzvm: GZVM_SET_DTB_CONFIG failed: %s (errno=%d)", "GZVM_SET_DTB_CONFIG", ["_", "errno"], ["geniezone", "3.3"]),
+  qemuCall("gzvm: GZVM_IRQ_LINE failed for irq=%d level=%d: %s", "GZVM_IRQ_LINE", ["_", "_", "_"], ["geniezone", "6"]),
+  qemu("SET_BOOT_CONTEXT not supported (ENOTTY)", {
+    sign: "platform",
+    says: "this driver has no SET_BOOT_CONTEXT; the guest begins where its image does",
+    call: "GUNYAH_VM_SET_BOOT_CONTEXT",
+    book: ["vm-manager", "6"],
+    quiet: true,
+  }),
+  qemu("gh SIGBUS at hva=0x%llx code=%d", {
+    names: ["address", "code"],
+    sign: "sigbus",
+    says: ({ address }) => `QEMU touched ${address}, a page that it has lent or that the host has taken away`,
+    book: ["vm-manager", "5.2"],
+    own: true,
+  }),
+  qemu("=== GUNYAH SIGNAL DIAGNOSTIC ===", {
+    sign: "sigbus",
+    says: "QEMU touched a page that it has lent, or one that is not there",
+    book: ["vm-manager", "5.2"],
+    own: true,
+  }),
+  qemu("cpu %d: WDT BITE", {
+    names: ["vcpu"],
+    sign: "vm-end",
+    values: { type: ExitType.WatchdogBite },
+    says: "the VM's watchdog bit",
+    book: ["vm-manager", "8"],
+    own: true,
+  }),
+  qemu("cpu %d: VM CRASHED", {
+    names: ["vcpu"],
+    sign: "vm-end",
+    values: { type: ExitType.SoftwareError },
+    says: "the hypervisor ended the VM after an error",
+    book: ["vm-manager", "8"],
+    own: true,
+  }),
+  qemu("cpu %d: PSCI SYSTEM_RESET", {
+    names: ["vcpu"],
+    sign: "vm-end",
+    values: { type: ExitType.PlatformReset },
+    says: EXIT_TYPES[ExitType.PlatformReset],
+    book: ["vm-manager", "8"],
+    own: true,
+  }),
+  qemu("*** WARNING: protected_vm=false ***", {
+    sign: "platform",
+    says: "all memory is shared with the VM, and none is lent",
+    own: true,
+    quiet: true,
+  }),
+  qemu("GUNYAH_VM_START OK", { sign: "guest", says: "the VM runs", call: "GH_VM_START", quiet: true }),
+];

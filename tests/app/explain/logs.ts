@@ -1,0 +1,325 @@
+// Logs as phones print them, in the words of the drivers and VMMs, and the cause that comes first.
+// Each is a report that docs/spec/phones.md names; addresses, times and sizes are others.
+
+export interface ReportedLog {
+  /** The report: a section of phones.md §B, or what it is about. */
+  readonly report: string;
+  readonly files: Readonly<Record<string, string>>;
+  /** The id of the first cause. */
+  readonly first: string;
+}
+
+const crosvm = (text: string) =>
+  text.trimStart().replaceAll(/^(DEBUG|INFO|WARN|ERROR) /gm, (_, level) => `[2026-03-01T10:20:30.123456789+00:00 ${level.padEnd(5)} `);
+
+export const REPORTED: readonly ReportedLog[] = [
+  {
+    report: "B1",
+    files: {
+      "dmesg.txt": `
+[  120.100000] gunyah_rsc_mgr hypervisor:qcom,resource-manager-rpc@5b1e0a77c3d9f204: RM rejected message 56000004. Error: 2
+[  120.100100] misc gunyah: Failed to start VM: -19
+`,
+      "strace.txt": `
+openat(AT_FDCWD, "/dev/gunyah", O_RDWR|O_CLOEXEC) = 5
+ioctl(5, _IOC(_IOC_NONE, 0x47, 0, 0), 0) = 6
+ioctl(6, _IOC(_IOC_WRITE, 0x41, 0x11, 0x20), 0x7ffd1c6400) = 0
+ioctl(6, 0x40204701, 0x7ffd1c6400)      = 0
+[pid  4721] ioctl(6, _IOC(_IOC_WRITE, 0x47, 0x2, 0x10), 0x7ffd1c6300 <unfinished ...>
+[pid  4722] futex(0x7b00, FUTEX_WAIT_PRIVATE, 2, NULL) = 0
+[pid  4721] <... ioctl resumed>)        = 0
+[pid  4721] ioctl(6, 0x4703, 0)         = -1 ENODEV (No such device)
+`,
+    },
+    first: "shared-without-node",
+  },
+  {
+    report: "B4",
+    files: { "strace.txt": `ioctl(7, _IOC(_IOC_WRITE, 0x47, 0xa, 0x10), 0x7fe0) = -1 ENODEV (No such device)\n` },
+    first: "boot-context",
+  },
+  {
+    report: "B5",
+    files: {
+      "dmesg.txt": `
+[ 4012.771201] crosvm: page allocation failure: order:10, mode:0x40dc0(GFP_KERNEL|__GFP_COMP|__GFP_ZERO), nodemask=(null),cpuset=/,mems_allowed=0
+[ 4012.771240] Call trace:
+[ 4012.771300]  gh_vm_mem_alloc+0x1a4/0x5e0 [gunyah]
+`,
+      "crosvm.txt": crosvm(`
+ERROR crosvm] exiting with error 1: failed to create vm
+
+Caused by:
+    Cannot allocate memory (os error 12)
+`),
+    },
+    first: "contiguous-memory",
+  },
+  {
+    report: "B6, by its kernel's log",
+    files: {
+      "dmesg.txt": `
+<6>[  512.001000] qcom_scm firmware:qcom_scm: Assign memory protection call failed -22
+<4>[  512.001400] misc gunyah: Failed to lend parcel 0: -22
+`,
+    },
+    first: "secure-world",
+  },
+  {
+    report: "B6, by its VMM alone",
+    files: {
+      "stderr.txt": `Kernel: 6.1.118-android14-11-g0123456789ab\n` + crosvm(`
+INFO hypervisor::gunyah::mthp] GH: preparing LEND region: hva=0x7a12000000 size=0x1bc00000 (444 MB)
+INFO hypervisor::gunyah::mthp] GH: Phase 1: mTHP not available
+ERROR crosvm] exiting with error 1: the architecture failed to build the vm
+
+Caused by:
+    failed to initialize virtual machine No such device (os error 19)
+`),
+    },
+    first: "secure-world",
+  },
+  {
+    report: "B7",
+    files: {
+      "crosvm.txt": crosvm(`
+DEBUG crosvm::crosvm::sys::linux] creating hypervisor: Gunyah { device: Some("/dev/gunyah") }
+ERROR crosvm] exiting with error 1: the architecture failed to build the vm
+
+Caused by:
+    failed to initialize virtual machine Out of memory (os error 12)
+`),
+      "dmesg.txt": `
+[ 7001.500000] misc gunyah: Failed to allocate parcel for DTB: -12
+[ 7001.500200] gunyah_rsc_mgr hypervisor:qcom,resource-manager-rpc@77d3a1: RM rejected message 51000015. Error: 7
+[ 7001.500210] misc gunyah: Failed to reclaim parcel: -22
+[ 7001.500215] misc gunyah: Failed to reclaim firmware parcel: -22
+`,
+    },
+    first: "locked-memory",
+  },
+  {
+    report: "B8",
+    files: {
+      "dmesg.txt": `
+[ 9100.000100] gh_rsc_mgr hypervisor: RM rejected message 51000012. Error: 2
+[ 9100.000200] misc gunyah: Failed to lend parcel 1: -19
+`,
+    },
+    first: "leaked-parcels",
+  },
+  {
+    report: "B9",
+    files: {
+      "strace.txt": `${
+        "ioctl(6, 0x40204701, 0x7ffd1c6400) = 0\n".repeat(39)
+      }ioctl(6, 0x40204701, 0x7ffd1c6400) = -1 ENODEV (No such device)\n`,
+    },
+    first: "many-shares",
+  },
+  {
+    report: "B10",
+    files: {
+      "strace.txt": `${
+        "ioctl(6, 0x40204701, 0x7ffd1c6400) = 0\n".repeat(1019)
+      }ioctl(6, 0x40204701, 0x7ffd1c6400) = -1 ENODEV (No such device)\n`,
+    },
+    first: "small-steps",
+  },
+  {
+    report: "B11",
+    files: {
+      "logcat.txt":
+        `11-02 10:11:12.345  3210  3222 F libc    : Fatal signal 7 (SIGBUS), code 3 (BUS_OBJERR), fault addr 0x7a00 in tid 3222 (crosvm_vcpu0), pid 3210 (crosvm)\n11-02 10:11:12.000  3210  3222 I crosvm  : [INFO hypervisor::gunyah] exit type 7\n`,
+    },
+    first: "page-death",
+  },
+  {
+    report: "B12",
+    files: {
+      "dmesg.txt": `
+[  611.100000] gunyah_vm_mgr: Failed to map guest address 0x00000000c1230000: 10
+[  611.100010] gunyah_vm_mgr: Failed to map guest address 0x00000000c4560000: 10
+[  611.100020] gunyah_vm_mgr: Failed to provide folio for guest addr: 00000000c1230000: -12
+[  611.100030] gunyah_vm_mgr: Failed to provide folio for guest addr: 00000000c4560000: -12
+`,
+    },
+    first: "page-tables",
+  },
+  {
+    report: "B12, as words in a report",
+    files: {
+      "report.txt":
+        "During affected sessions, later starts fail with:\n\n - Gunyah page fault, attempt=-12\n - vcpu: Out of memory\n - Failed to map guest address: GUNYAH_ERROR_NOMEM\n (10)\n - Failed to provide folio: -12\n",
+    },
+    first: "page-tables",
+  },
+  {
+    report: "B12, the balloon",
+    files: {
+      "crosvm.txt": crosvm(
+        "WARN hypervisor::gunyah] Gunyah failed to reclaim gunyah_address_range { guest_phys_addr: 2151677952, size: 4096 }\n",
+      ).repeat(1112),
+    },
+    first: "page-tables",
+  },
+  {
+    report: "B14",
+    files: {
+      "crosvm.txt": crosvm(`
+DEBUG crosvm::crosvm::sys::unix] creating hypervisor: Gunyah { device: Some("/dev/gunyah") }
+ERROR crosvm] exiting with error 1: failed to create vm
+
+Caused by:
+    Invalid argument (os error 22)
+`),
+    },
+    first: "other-magic",
+  },
+  {
+    report: "B14, read as a file",
+    files: { "shell.txt": "$ cat /dev/gunyah\ncat: /dev/gunyah: Invalid argument\n" },
+    first: "other-magic",
+  },
+  {
+    report: "B15",
+    files: {
+      "crosvm.txt": crosvm(`
+ERROR devices::virtio::queue] get_avail_index: host access to lent memory region at 0xb1234002 (purpose=GuestMemoryRegion) in protected VM
+`),
+    },
+    first: "lent-queue",
+  },
+  {
+    report: "B16",
+    files: {
+      "crosvm.txt": crosvm(`
+ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to get host address: host access to lent memory region at 0x10aa00000 (purpose=GuestMemoryRegion) in protected VM
+`),
+    },
+    first: "device-without-access-platform",
+  },
+  {
+    report: "B17",
+    files: {
+      "stderr.txt": crosvm(
+        "ERROR hypervisor::gunyah] page fault at 0xa1b2c000\nERROR crosvm::crosvm::sys::linux::vcpu] vcpu hit unknown error: Out of memory (os error 12)\n",
+      ),
+    },
+    first: "huge-pages",
+  },
+  {
+    report: "B20",
+    files: { "strace.txt": "ioctl(6, 0x4703, 0) = 0\nioctl(6, 0x40204701, 0x7ffd1c6400) = -1 ENOMEM (Cannot allocate memory)\n" },
+    first: "unpinnable-page",
+  },
+  {
+    report: "B23",
+    files: {
+      "console.txt":
+        "[  77.1] gh_vcpu_mgr: vcpu 0 runs\n[  201.000000] Watchdog bark! Now = 201.000000\n[  201.000400] Causing a watchdog bite!\n[ 201.0] Running under Gunyah hypervisor 0/v1\n",
+    },
+    first: "fault-loop",
+  },
+  {
+    report: "B24",
+    files: {
+      "uart.txt": `
+[RM] Starting Resource Manager, version: 0123456 (Mon Jan 1 00:00:00 2024 UTC)
+[HYP] sysreg_read: unhandled TID3 trap, ISS: 0x34004d. RAZ
+[HYP] Unhandled trap from VM 3, ESR_EL2 = 0x62380405, ELR_EL2 = 0xffffb0cd12345678
+`,
+    },
+    first: "sysreg-without-feature",
+  },
+  {
+    report: "B25",
+    files: { "dmesg.txt": "[    2.100000] gunyah-wdt gunyah-wdt: probe with driver gunyah-wdt failed with error -22\n" },
+    first: "idle-watchdog",
+  },
+  { report: "B26, by its module", files: { "shell.txt": "insmod: failed to load gzvm.ko: No such device\n" }, first: "silent-geniezone" },
+  {
+    report: "B26, by its driver",
+    files: { "dmesg.txt": "[    3.3] gzvm geniezone-hyp: Not found available conduit\n" },
+    first: "silent-geniezone",
+  },
+  {
+    report: "B26, by what there is",
+    files: {
+      "shell.txt":
+        "ls: /dev/gzvm: No such file or directory\n# ls /proc/device-tree/reserved-memory\nmblock-14-gz\nmblock-18-gz-log\nmblock-19-gz_ffa_mailbox\n",
+    },
+    first: "silent-geniezone",
+  },
+  { report: "B28", files: { "boot.txt": "[    0.090000] kvm [1]: HYP mode not available\n" }, first: "kvm-on-gunyah" },
+  {
+    report: "B29",
+    files: {
+      "crosvm.txt": crosvm(
+        "ERROR crosvm] exiting with error 1: the architecture failed to build the vm\n\nCaused by:\n    failed to register ioevent to VM: Invalid argument (os error 22)\n",
+      ),
+    },
+    first: "datamatch",
+  },
+  {
+    report: "B29, the exit",
+    files: {
+      "crosvm.txt": crosvm(
+        "WARN hypervisor::gunyah] unknown gh exit reason: 3\nERROR crosvm::crosvm::sys::linux::vcpu] vcpu hit unknown error: Invalid argument (os error 22)\n",
+      ),
+    },
+    first: "unresolved-page-fault",
+  },
+  {
+    report: "B12 with crosvm's exit",
+    files: {
+      "both.txt": crosvm("WARN hypervisor::gunyah] unknown gh exit reason: 3\n") +
+        "[  489.1] gunyah_vm_mgr: Failed to map guest address 0x00000000d1111000: 10\n[  489.2] gunyah_vm_mgr: Failed to provide folio for guest addr: 00000000d1111000: -12\n",
+    },
+    first: "page-tables",
+  },
+  {
+    report: "crosvm's sandbox",
+    files: { "stderr.txt": crosvm(`ERROR crosvm] exiting with error 1: "/var/empty" is not a directory, cannot create jail\n`) },
+    first: "sandbox",
+  },
+  {
+    report: "virtmgr's limit",
+    files: {
+      "stderr.txt":
+        "thread 'main' panicked at virtualizationmanager/src/main.rs:134:42:\nFailed to remove memlock rlimit: Status(-5, EX_ILLEGAL_STATE): 'Permission denied (os error 13)'\n",
+    },
+    first: "kept-limit",
+  },
+  {
+    report: "microdroid without its disks",
+    files: {
+      "console.txt": crosvm(`DEBUG crosvm::crosvm::sys::linux] creating hypervisor: Gunyah { device: Some("/dev/gunyah") }\n`) + `
+[    0.000000][    T0] Booting Linux on physical CPU 0x0000000000 [0x000f0480]
+[    0.000000][    T0] Machine model: linux,dummy-virt
+[   10.637150][    T1] init: partition(s) not found after polling timeout: super, vbmeta_a
+[   10.645314][    T1] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00007f00
+`,
+    },
+    first: "no-disk",
+  },
+  {
+    report: "a VMM for another Android",
+    files: {
+      "stderr.txt":
+        `CANNOT LINK EXECUTABLE "/data/data/app/usr/bin/crosvm": cannot locate symbol "_ZN7android6binder" referenced by "/system/lib64/libaudioclient.so"...\n`,
+    },
+    first: "other-android",
+  },
+  {
+    report: "an option of another build",
+    files: { "stderr.txt": crosvm("ERROR crosvm] arg parsing failed: Unrecognized argument: --prepare-lend-mthp-mode\n") },
+    first: "other-build",
+  },
+  {
+    report: "a closed device",
+    files: { "shell.txt": "crw------- 1 root root 10, 117 2026-01-01 00:00 /dev/gunyah\nsh: /dev/gunyah: Permission denied\n" },
+    first: "closed-device",
+  },
+  { report: "no driver", files: { "shell.txt": "ls: cannot access '/dev/gunyah': No such file or directory\n" }, first: "no-driver" },
+];
