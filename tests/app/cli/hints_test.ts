@@ -99,7 +99,7 @@ const ELSEWHERE: readonly Hint[] = [
   ...[hint("diff", "a.rec", "b.rec"), hint("snapshot save", "a.snap"), hint("snapshot load", "a.snap")],
   ...[hint("trace export", "a.pcapng"), hint("gdb", "ping"), hint("guests fetch", "debian", { disk: true })],
   ...[hint("events", { follow: true, json: true }), hint("vm stop", "ping"), hint("vm kill", "ping"), hint("vm reset", "ping")],
-  ...[hint("profile"), hint("dap"), hint("bench", { against: "qemu" })],
+  ...[hint("profile"), hint("explain", "dmesg.txt"), hint("dap"), hint("bench", { against: "qemu" })],
   ...[hint("compare-runs", "good.rec", "bad.rec"), hint("test", "a.test.toml", { results: "parts" })],
   ...[hint("mcp", { "allow-change": true }), hint("mcp", { "allow-host": "a" })],
   ...[hint("doctor"), hint("snapshot info", "a.snap"), hint("snapshot verify", "a.snap"), hint("vm lint", "a.dtb")],
