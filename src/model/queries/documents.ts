@@ -365,8 +365,7 @@ export const EXPLAINED = define({
     },
     causes: {
       kind: "detail",
-      doc:
-        "the likeliest first: `id`, what it `says`, whether it was read in a source (`certain`), `points`, `chance` (sure, likely, " +
+      doc: "the likeliest first: `id`, what it `says`, whether it was read in a source (`certain`), `points`, `chance` (sure, likely, " +
         "possible), `lines` that speak for it and `against` it, `tries`, what the files do not say (`asks`), the `rule`, and the command " +
         "that `shows` it",
     },
