@@ -7,7 +7,7 @@ import { once } from "../../src/cpu/isa/names/once.ts";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
 import type { ReportKind } from "../../src/model/queries/facts/kernel-report.ts";
 import { Debian } from "../inside/linux/debian.ts";
-import { assertSick, verdictOn } from "./broken-linux.ts";
+import { assertSick, patch, verdictOn } from "./broken-linux.ts";
 import { fits } from "./class-guests.ts";
 
 const SIZE = 16 << 20;
@@ -57,4 +57,42 @@ Deno.test("an ext4 whose disk does not take writes is a failure until it is moun
   assertOver(debian, "file-system-abort", "file-system-error");
   debian.command("mount -t ext4 /dev/vda /mnt; echo four > /mnt/four; sync");
   assertOver(debian, "file-system-abort", "input-output-error");
+});
+
+/** MOV W0, #0; RET: the handler of virtio finds nothing. */
+const NONE = [0x5280_0000, 0xd65f_03c0], HANDLER = "vm_interrupt";
+const READS = "dd if=/dev/vda of=/dev/null bs=4k count=1 skip=2001 iflag=direct && echo read-$((1 + 1))";
+const MOMENT = 20e6, LATER = 1e9;
+
+Deno.test("a disk's interrupt that no handler claims is a failure once Linux has disabled it, and names the program that waits", async () => {
+  const debian = (await withExt4()).copy();
+  verdictOn(debian);
+  const at = debian.system.symbols.all("host").map((table) => table.find(HANDLER)?.address).find((one) => one !== undefined);
+  assert.ok(at !== undefined, "the module of virtio is not known");
+  const words = debian.system.machine.ram.bytes(debian.placeOf(at), 8).slice();
+  patch(debian, at, NONE);
+  const soon = debian.copy();
+  soon.type(`${READS}\n`);
+  for (let asked = 0; asked < 3; asked++) {
+    soon.run(MOMENT);
+    assert.ok(verdictOn(soon).healthy || verdictOn(soon).fact.code === "irq-storm", diagnosisLines(verdictOn(soon)).join("\n"));
+  }
+  // It finds its interrupts again before Linux gives them up.
+  soon.write(at, words);
+  soon.until(/read-2/);
+  assert.ok(verdictOn(soon).healthy, diagnosisLines(verdictOn(soon)).join("\n"));
+
+  debian.type(`${READS}\n`);
+  debian.until(/Disabling IRQ #/);
+  const finding = { code: "reported", kind: "unclaimed-interrupt", at: `${HANDLER} [virtio_mmio]` } as const;
+  assertSick(
+    debian,
+    { code: "kernel-broken", finding },
+    /no handler claims, so that it has disabled it: irq \d+, at vm_interrupt \[virtio_mmio\]\n {2}way out: find in vm_interrupt/,
+  );
+  debian.run(LATER);
+  assert.match(
+    verdictOn(debian).evidence.join("\n"),
+    /program dd \(\d+\) waits for a disk, and Linux has disabled interrupt \d+ of virtio0/,
+  );
 });

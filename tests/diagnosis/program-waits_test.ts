@@ -18,6 +18,18 @@ const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "w
     { for: "writer", what: "pipe:" },
     /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself has open/,
   ],
+  ["pi", { for: "mutex", what: "0x" }, /program init \((\d+)\) waits for the mutex at 0x[0-9a-f]+, which init \((?!\1)\d+\) holds/],
+  [
+    "pair",
+    { for: "sender", what: "socket:[" },
+    /program init \((\d+)\) waits for data from socket:\[\d+\], whose other end init \(1\), it itself has open/,
+  ],
+  [
+    "connection",
+    { for: "sender", what: "127.0.0.1:" },
+    /program init \((\d+)\) waits for data from 127\.0\.0\.1:\d+ \(TCP\), whose other end init \(1\), it itself has open/,
+  ],
+  ["poll", { for: "sender", what: "127.0.0.1:4660 (UDP)" }, /program init \(\d+\) waits for data from 127\.0\.0\.1:4660 \(UDP\)$/m],
   ["flock", { for: "lock", what: "/init" }, /program init \(\d+\) waits for a lock of \/init, which init \(1\) holds/],
 ];
 

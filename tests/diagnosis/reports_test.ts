@@ -179,6 +179,13 @@ const SAMPLES: { readonly [K in ReportKind]: ReportLines } = {
     lines: ["EXT4-fs (vda1): Remounting filesystem read-only"],
     values: { device: "vda1", at: null, task: null },
   },
+  "unclaimed-interrupt": {
+    lines: [
+      ...['irq 14: nobody cared (try booting with the "irqpoll" option)', ...dump(0, "swapper/0", "note_interrupt+0x1/0x2")],
+      ...["handlers:", "[<0000000041140fd3>] vm_interrupt [virtio_mmio]", "Disabling IRQ #14"],
+    ],
+    values: { device: "irq 14", task: null, at: "vm_interrupt [virtio_mmio]" },
+  },
   "memory-bug": {
     lines: [
       "BUG: KFENCE: use-after-free read in take+0x14/0x40 [ring]",

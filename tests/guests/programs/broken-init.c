@@ -4,12 +4,14 @@
 #include "linux.h"
 
 enum {
+  SYS_IOCTL = 29,
   SYS_FLOCK = 32,
   SYS_MKDIRAT = 34,
   SYS_MOUNT = 40,
   SYS_OPENAT = 56,
   SYS_CLOSE = 57,
   SYS_PIPE2 = 59,
+  SYS_PPOLL = 73,
   SYS_EXIT_GROUP = 94,
   SYS_FUTEX = 98,
   SYS_NANOSLEEP = 101,
@@ -20,12 +22,19 @@ enum {
   SYS_GETPID = 172,
   SYS_GETTID = 178,
   SYS_SYSINFO = 179,
+  SYS_SOCKET = 198,
+  SYS_SOCKETPAIR = 199,
+  SYS_BIND = 200,
+  SYS_LISTEN = 201,
+  SYS_ACCEPT = 202,
+  SYS_CONNECT = 203,
   SYS_CLONE = 220,
   SYS_MMAP = 222,
 };
 enum { SIGCHLD = 17, SIGSTOP = 19, VFORK = 0x4100 }; /* CLONE_VM | CLONE_VFORK */
 enum { THREAD = 0x10f00 }; /* CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD */
-enum { LOCK_EXCLUSIVE = 2 };   /* flock(2) */
+enum { LOCK_EXCLUSIVE = 2 }; /* flock(2) */
+enum { LOCK_PI = 6 };        /* futex(2) */
 enum { CWD = -100, WRITE_ONLY = 1 };
 enum { SET_SECCOMP = 22, STRICT = 1 }; /* prctl(2) */
 /* reboot(2) */
@@ -89,7 +98,7 @@ static void wait_in_vfork(void) {
 }
 
 /* Two threads of a process, with mutexes as those of C libraries: the lock, and its holder. */
-static int mutexes[2][4], circle;
+static int mutexes[2][4], circle, owned;
 
 static void take(int which) { mutexes[which][0] = 2, mutexes[which][2] = call3(SYS_GETTID, 0, 0, 0); }
 
@@ -99,6 +108,7 @@ static void wait_for(int which) {
 
 __attribute__((used)) static void second_thread(void) {
   take(1);
+  call(SYS_FUTEX, (long)&owned, LOCK_PI, 0, 0, 0, 0);
   sleep_seconds(1);
   if (circle) wait_for(0);
   stay();
@@ -124,6 +134,13 @@ static void lock_in_circle(void) {
   wait_for(1);
 }
 
+/* The second thread holds a lock that gives its priority away. */
+static void wait_for_owner(void) {
+  start_thread();
+  sleep_seconds(1);
+  call(SYS_FUTEX, (long)&owned, LOCK_PI, 0, 0, 0, 0);
+}
+
 /* The second thread holds its mutex while it sleeps. */
 static void wait_for_sleeper(void) {
   start_thread();
@@ -137,6 +154,49 @@ static int pipe_ends[2];
 static void read_pipe(void) {
   char byte;
   call3(SYS_READ, pipe_ends[0], (long)&byte, 1);
+}
+
+/* Two sockets of a pair, of which a child reads one. */
+static void read_pair(void) {
+  int ends[2];
+  call(SYS_SOCKETPAIR, 1, 1, 0, (long)ends, 0, 0);
+  pipe_ends[0] = ends[0], pipe_ends[1] = ends[1];
+  start_child(read_pipe);
+}
+
+/* The two ends of a connection to itself, or an answer that nobody sends. */
+static void up(void) {
+  static char request[40] = "lo";
+  long file = call3(SYS_SOCKET, 2, 2, 0);
+  request[16] = 0x41; /* IFF_UP | IFF_RUNNING */
+  call3(SYS_IOCTL, file, 0x8914, (long)request); /* SIOCSIFFLAGS */
+}
+
+static long at_port(int type, unsigned char address[16]) {
+  long file = call3(SYS_SOCKET, 2, type, 0);
+  address[0] = 2, address[2] = 0x12, address[3] = 0x34, address[4] = 127, address[7] = 1;
+  return file;
+}
+
+static void read_connection(void) {
+  static unsigned char address[16];
+  up();
+  long listener = at_port(1, address);
+  call3(SYS_BIND, listener, (long)address, 16);
+  call3(SYS_LISTEN, listener, 1, 0);
+  pipe_ends[1] = call3(SYS_SOCKET, 2, 1, 0);
+  call3(SYS_CONNECT, pipe_ends[1], (long)address, 16);
+  pipe_ends[0] = call3(SYS_ACCEPT, listener, 0, 0);
+  start_child(read_pipe);
+}
+
+static void poll_answer(void) {
+  static unsigned char address[16];
+  struct { int file; short events, found; } polled = {0, 1, 0};
+  up();
+  polled.file = at_port(2, address);
+  call3(SYS_CONNECT, polled.file, (long)address, 16);
+  call(SYS_PPOLL, (long)&polled, 1, 0, 0, 0, 0);
 }
 
 static void lock_file(void) { call3(SYS_FLOCK, call3(SYS_OPENAT, CWD, (long)"/init", 0), LOCK_EXCLUSIVE, 0); }
@@ -231,6 +291,10 @@ __attribute__((used)) static void work(void) {
   if (same(way, "mutex")) start_child(wait_for_sleeper), stay();
   if (same(way, "stopped")) start_child(stop_itself), stay();
   if (same(way, "pipe")) call3(SYS_PIPE2, (long)pipe_ends, 0, 0), start_child(read_pipe), stay();
+  if (same(way, "pi")) start_child(wait_for_owner), stay();
+  if (same(way, "pair")) read_pair(), stay();
+  if (same(way, "connection")) read_connection(), stay();
+  if (same(way, "poll")) start_child(poll_answer), stay();
   if (same(way, "flock")) lock_file(), start_child(lock_file), stay();
   if (same(way, "kmsg")) write_log();
   if (same(way, "report-child-sysinfo")) report_only(), start_child(ask_system), stay();

@@ -21,6 +21,10 @@ export function readLinuxIrqs(reading: Reading): IrqRow[] {
   return reading.rows(OF, () => descriptors(reading), (desc) => irqRow(reading, desc));
 }
 
+/** Interrupts with handlers that Linux has disabled. */
+export const disabledIrqs = (reading: Reading): IrqRow[] =>
+  readLinuxIrqs(reading).filter(({ disabled, handlers }) => disabled && handlers.length > 0);
+
 function* descriptors(reading: Reading): Generator<Struct> {
   const { symbol, address } = reading.anyOf("sparse_irqs", "irq_desc_tree");
   const entries = symbol === "sparse_irqs"

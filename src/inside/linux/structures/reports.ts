@@ -107,6 +107,8 @@ const STALLED_CPU = /^rcu: \t(\d+)-/;
 const STARVED_CPU = /^rcu: \S+ kthread starved for .*->cpu=(\d+)/, RUNNING = /^task:(.{1,15}?) +state:R .*\bpid:(\d+)/;
 const PC = /^pc : (.*)/, TRACE = /^Call trace\b/, FRAME = /^ {1,2}(\S+\+0x[\da-f]+)\/0x[\da-f]+(?: (\[[\w-]+\]))?/;
 const PLACE = /^(\S+?\+0x[\da-f]+)(?:\/0x[\da-f]+)?(?: (\[[\w-]+\]))?/;
+/** A handler of an interrupt (kernel/irq/spurious.c). */
+const HANDLER = /^\[<[\da-f]+>\] (\S+(?: \[[\w-]+\])?)/;
 /** Functions that check, wait or report for their callers. */
 const FOR_OTHERS =
   /^(?:refcount_warn_saturate|__list_(?:add|del)_|usercopy_abort|__check_(?:object|heap)|report_|kasan_|__asan_|kfence_|__ubsan_|ubsan_|dump_|show_|print_|bad_page|slab_|object_err|check_|panic|warn_|__warn|__might_|___might|_*schedule|io_schedule|__switch_to|msleep|wait_|_*wait_|_*mutex_|_*rwsem_|_*down_|_*down\b|_raw_|_*queued_|__delay|__udelay|__const_udelay|arch_counter|arch_timer_|lock_acquire|lockdep_|rcu_)/;
@@ -117,30 +119,39 @@ export const firstMatch = (lines: readonly string[], pattern: RegExp): readonly 
 
 function reportOf({ kind, row, groups, lines, ended }: FirstLine): KernelReport {
   const first = (pattern: RegExp) => firstMatch([row.text, ...lines], pattern);
-  const [, dumpedCpu, dumpedPid, dumpedName] = first(DUMPED_TASK), [, byName, byPid] = first(BY_TASK);
-  const [, starved] = first(STARVED_CPU), [, stalled] = first(STALLED_CPU), cpu: string | undefined = groups.cpu ?? starved ?? stalled;
-  const [, runningName, runningPid] = starved === undefined ? [] : first(RUNNING), isOfCpu = cpu === undefined || cpu === dumpedCpu;
-  const task = groups.pid !== undefined && groups.name !== undefined
-    ? { name: groups.name, pid: Number(groups.pid) }
-    : byPid !== undefined
-    ? { name: byName, pid: Number(byPid) }
-    : dumpedPid !== undefined && isOfCpu
-    ? { name: dumpedName, pid: Number(dumpedPid) }
-    : runningPid !== undefined
-    ? { name: runningName, pid: Number(runningPid) }
-    : undefined;
+  const [, dumped] = first(DUMPED_TASK), [, starved] = first(STARVED_CPU), [, stalled] = first(STALLED_CPU);
+  const cpu: string | undefined = groups.cpu ?? starved ?? stalled, isOfCpu = cpu === undefined || cpu === dumped;
+  const [, handler] = kind === "unclaimed-interrupt" ? first(HANDLER) : [], at = groups.at ?? handler;
   return {
     kind,
     sequence: row.sequence,
     t: row.t,
     text: row.text,
-    task: task ?? null,
-    at: groups.at !== undefined ? placeOf(groups.at) ?? groups.at : isOfCpu ? placeIn(lines) ?? null : null,
+    // What a device does interrupts any task.
+    task: taskIn(first, groups, isOfCpu && groups.device === undefined, starved !== undefined),
+    at: at !== undefined ? placeOf(at) ?? at : isOfCpu ? placeIn(lines) ?? null : null,
     cpu: cpu === undefined ? null : Number(cpu),
     device: groups.device ?? null,
     seconds: groups.seconds === undefined ? null : Number(groups.seconds),
     ended,
   };
+}
+
+/**
+ * The task that a report is about.
+ * @param isDumped the dump is of it
+ * @param isListed it is in a list of the tasks of CPUs
+ */
+function taskIn(
+  first: (pattern: RegExp) => readonly string[],
+  groups: FirstLine["groups"],
+  isDumped: boolean,
+  isListed: boolean,
+): NamedTask | null {
+  const [, byName, byPid] = first(BY_TASK), [, , dumpedPid, dumpedName] = isDumped ? first(DUMPED_TASK) : [];
+  const [, listedName, listedPid] = isListed ? first(RUNNING) : [];
+  const name = groups.name ?? byName ?? dumpedName ?? listedName, pid = groups.pid ?? byPid ?? dumpedPid ?? listedPid;
+  return name === undefined || pid === undefined ? null : { name, pid: Number(pid) };
 }
 
 /** A function with its module, `spin+0x8 [hang]`. */

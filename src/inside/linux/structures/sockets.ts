@@ -20,7 +20,7 @@ const STATES = [
   ...["", "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait", "close", "close-wait", "last-ack", "listen"],
   ...["closing", "new-syn-recv"],
 ] as const;
-const UNIX = 1, INET = 2, INET6 = 10, STREAM = 1, PATH_MAX = 108, IPV4_SIZE = 4, IPV6_SIZE = 16;
+const UNIX = 1, INET = 2, INET6 = 10, STREAM = 1, DATAGRAM = 2, PATH_MAX = 108, IPV4_SIZE = 4, IPV6_SIZE = 16;
 
 interface Open {
   readonly process: Struct;
@@ -43,10 +43,9 @@ export function readSockets(reading: Reading): SocketRow[] {
   return reading.rows(OF, () => openSockets(reading), ({ process, fd, inode }) => {
     if (seen.has(inode.address)) return undefined;
     seen.add(inode.address);
-    const offset = reading.struct("socket_alloc", 0n).addressOf("vfs_inode");
-    const socket = reading.struct("socket_alloc", inode.address - offset).inner("socket", "socket"), sock = socket.at("sk", "sock");
+    const sock = socketOf(reading, inode);
     if (!sock) return undefined;
-    const family = sock.number("__sk_common.skc_family"), type = socket.number("type"), isInet = family === INET || family === INET6;
+    const family = sock.number("__sk_common.skc_family"), type = sock.number("sk_type"), isInet = family === INET || family === INET6;
     return {
       id: formatId({ kind: "socket", vm: reading.vm, number: inode.number("i_ino") }),
       vm: vmId(reading.vm),
@@ -59,6 +58,39 @@ export function readSockets(reading: Reading): SocketRow[] {
       fd,
     };
   });
+}
+
+const socketOffset = (reading: Reading, field: "vfs_inode" | "socket") => reading.struct("socket_alloc", 0n).addressOf(field);
+
+/** The socket of an inode; undefined while it has none. */
+export const socketOf = (reading: Reading, inode: Struct): Struct | undefined =>
+  reading.struct("socket", inode.address - socketOffset(reading, "vfs_inode") + socketOffset(reading, "socket")).at("sk", "sock");
+
+/** The inode of a socket; undefined after it was closed. */
+export function inodeOf(reading: Reading, sock: Struct): Struct | undefined {
+  const socket = sock.pointer("sk_socket");
+  if (socket === 0n) return undefined;
+  return reading.struct("inode", socket - socketOffset(reading, "socket") + socketOffset(reading, "vfs_inode"));
+}
+
+/** The other end of a socket of family unix; undefined without one. */
+export const unixPeer = (reading: Reading, sock: Struct): Struct | undefined =>
+  sock.number("__sk_common.skc_family") === UNIX ? reading.struct("unix_sock", sock.address).at("peer", "sock") : undefined;
+
+/** A socket of TCP or UDP; `peerPort` is 0 if it has no other end. */
+export interface InetSocket {
+  readonly type: "TCP" | "UDP";
+  readonly local: string;
+  readonly peer: string;
+  readonly peerPort: number;
+}
+
+/** Undefined for those of other families and types. */
+export function inetSocket(sock: Struct): InetSocket | undefined {
+  const family = sock.number("__sk_common.skc_family"), type = sock.number("sk_type");
+  if (family !== INET && family !== INET6 || type !== STREAM && type !== DATAGRAM) return undefined;
+  const peerPort = sock.number("__sk_common.skc_dport");
+  return { type: type === STREAM ? "TCP" : "UDP", ...inetEnds(sock, family), peerPort };
 }
 
 /** Both ends. The local port is in the CPU's byte order, the peer's in that of the network. */
@@ -76,7 +108,7 @@ const ipv6 = (bytes: Uint8Array) =>
   `[${Array.from({ length: IPV6_SIZE / 2 }, (_, index) => (bytes[2 * index] << 8 | bytes[2 * index + 1]).toString(16)).join(":")}]`;
 
 /** The path of a socket of family unix; those in the abstract namespace begin with @. */
-function unixPath(reading: Reading, sock: Struct): string | null {
+export function unixPath(reading: Reading, sock: Struct): string | null {
   const address = reading.struct("unix_sock", sock.address).at("addr", "unix_address");
   if (!address) return null;
   const size = Math.min(address.number("len") - 2, PATH_MAX);

@@ -4,6 +4,7 @@
 import { KERNEL_REPORTS, type ReportHolds } from "../../../model/queries/facts/kernel-report.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { isMounted } from "../structures/files.ts";
+import { disabledIrqs } from "../structures/irqs.ts";
 import { kernelTime } from "../structures/clock.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
@@ -29,6 +30,7 @@ const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelRep
   },
   "repeated": isRepeated,
   "mounted": (reading, { device }) => device !== null && isMounted(reading, device),
+  "disabled": (reading, { device }) => disabledIrqs(reading).some(({ irq }) => device === `irq ${irq}`),
   "life": () => true,
   "over": () => false,
 };

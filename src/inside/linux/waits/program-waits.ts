@@ -1,5 +1,6 @@
-// Waits of programs for other programs: for a mutex whose holder its memory names, for the other
-// end of a pipe, for a lock of a file, for a signal or a tracer. System calls are those of
+// Waits of programs for others: for a mutex whose holder its memory or the kernel names, for the
+// other end of a pipe or a socket, for a lock of a file, for a signal or a tracer, for a disk whose
+// interrupt is disabled. System calls are those of
 // include/uapi/asm-generic/unistd.h. A mutex is that of glibc, whose third word is its holder
 // (nptl/sysdeps/nptl/bits/struct_mutex.h).
 
@@ -9,20 +10,27 @@ import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 import { MODE_READ, MODE_WRITE, openFiles } from "../structures/files.ts";
 import { programRegisters } from "../structures/frames.ts";
+import { disabledIrqs } from "../structures/irqs.ts";
 import { fileName, fileSystemOf } from "../structures/paths.ts";
-import { isKernelThread, isRunning, named, processes, stateOf, userMemory } from "../structures/tasks.ts";
+import { isKernelThread, isRunning, named, stateOf, userMemory } from "../structures/tasks.ts";
 import { tasksOf } from "./locks.ts";
+import { openersOf } from "./openers.ts";
+import { ownerOf } from "./rt-locks.ts";
+import { socketWait } from "./socket-waits.ts";
 import type { Tasks } from "./waiting.ts";
 
 const OF = "waits of programs";
-const FCNTL = 25, FLOCK = 32, READ = 63, WRITE = 64, READV = 65, WRITEV = 66, FUTEX = 98;
+const FCNTL = 25, FLOCK = 32, READ = 63, WRITE = 64, READV = 65, WRITEV = 66, PPOLL = 73, FUTEX = 98;
+const CONNECT = 203, SENDTO = 206, RECVFROM = 207, SENDMSG = 211, RECVMSG = 212;
 /** Commands of fcntl(2) that wait: F_SETLKW, F_OFD_SETLKW. */
 const WAITING_COMMANDS: ReadonlySet<number> = new Set([7, 38]);
-/** FUTEX_WAIT and FUTEX_WAIT_BITSET without their flags: a word of that value has waiters. */
-const FUTEX_COMMAND = 0x7f, WAIT = 0, WAIT_BITSET = 9, CONTENDED = 2;
+/** Commands of futex(2) without their flags, and the value of a mutex that has waiters. */
+const FUTEX_COMMAND = 0x7f, WAIT = 0, LOCK_PI = 6, WAIT_BITSET = 9, LOCK_PI2 = 13, CONTENDED = 2;
 /** Bytes from a mutex's lock to its holder. */
 const HOLDER = 8;
-/** Waits that are shown, peers of each, and locks of a file that are looked at. */
+/** `struct pollfd`: its size, and where its events are; files of a poll that are looked at. */
+const POLLED = 8, POLLED_EVENTS = 4n, POLL_IN = 1, POLLED_MAX = 8;
+/** Waits that are shown, holders of a lock, and locks of a file that are looked at. */
 const WAITS_MAX = 3, PEERS_MAX = 3, LOCKS_MAX = 1024;
 
 /** A wait with its task, and the only task that can end it. */
@@ -75,17 +83,26 @@ function waitOf(reading: Reading, tasks: Tasks, task: Struct): Found | undefined
     return { task, wait: { task: named(task), for: "tracer", what: null, peers: tracer ? [named(tracer)] : [] } };
   }
   if (state !== "S" && state !== "D") return undefined;
+  if (task.number("in_iowait") !== 0) return diskWait(reading, task);
   const registers = programRegisters(reading, task), first = registers.big("orig_x0");
   const argument = (index: number) => registers.big(`regs[${index}]`);
   switch (registers.signed("syscallno")) {
     case FUTEX:
-      return mutexWait(reading, tasks, task, first, Number(argument(1) & BigInt(FUTEX_COMMAND)), argument(3));
+      return futexWait(reading, tasks, task, first, Number(argument(1) & BigInt(FUTEX_COMMAND)), argument(3));
     case READ:
     case READV:
-      return pipeWait(reading, task, Number(first), MODE_WRITE);
+    case RECVFROM:
+    case RECVMSG:
+      return endWait(reading, task, Number(first), MODE_WRITE);
     case WRITE:
     case WRITEV:
-      return pipeWait(reading, task, Number(first), MODE_READ);
+    case SENDTO:
+    case SENDMSG:
+      return endWait(reading, task, Number(first), MODE_READ);
+    case CONNECT:
+      return connectionWait(reading, task, Number(first));
+    case PPOLL:
+      return pollWait(reading, task, first, Number(argument(1)));
     case FLOCK:
       return fileWait(reading, tasks, task, Number(first), "flc_flock");
     case FCNTL:
@@ -94,38 +111,70 @@ function waitOf(reading: Reading, tasks: Tasks, task: Struct): Found | undefined
   return undefined;
 }
 
+/** A wait for a mutex, or with others at one address. */
+function futexWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint, command: number, timeout: bigint): Found | undefined {
+  if (command === LOCK_PI || command === LOCK_PI2) return ownedWait(reading, tasks, task, address, timeout);
+  return command === WAIT || command === WAIT_BITSET ? mutexWait(reading, tasks, task, address, timeout) : undefined;
+}
+
+const lockedBy = (task: Struct, holder: Struct, address: bigint, timeout: bigint): Found => (
+  { task, wait: { task: named(task), for: "mutex", what: hex(address), peers: [named(holder)] }, holder, isEndless: timeout === 0n }
+);
+
+/** A wait for a mutex that gives its holder's priority away: the kernel knows the holder. */
+function ownedWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint, timeout: bigint): Found | undefined {
+  const lock = task.at("pi_blocked_on", "rt_mutex_waiter")?.pointer("lock") ?? 0n;
+  const holder = lock === 0n ? undefined : tasks.get(ownerOf(reading, lock));
+  return holder && lockedBy(task, holder, address, timeout);
+}
+
 /** A wait for a mutex, if the word after it names another thread of the same process. */
-function mutexWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint, command: number, timeout: bigint): Found | undefined {
-  if (command !== WAIT && command !== WAIT_BITSET) return undefined;
+function mutexWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint, timeout: bigint): Found | undefined {
   const mm = task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm);
   if (!memory?.has(address, HOLDER + 4) || memory.u32(address) !== CONTENDED) return undefined;
   const pid = memory.u32(address + BigInt(HOLDER)), tgid = task.number("tgid");
   const holder = tasks.values().find((one) => one.number("pid") === pid && one.number("tgid") === tgid && one.address !== task.address);
-  return holder && {
-    task,
-    wait: { task: named(task), for: "mutex", what: hex(address), peers: [named(holder)] },
-    holder,
-    isEndless: timeout === 0n,
-  };
+  return holder && lockedBy(task, holder, address, timeout);
 }
 
-/** A wait for the other end of a pipe. */
-function pipeWait(reading: Reading, task: Struct, fd: number, other: number): Found | undefined {
+/**
+ * A wait for the other end of a pipe or a socket.
+ * @param other the mode of the end that has to act
+ */
+function endWait(reading: Reading, task: Struct, fd: number, other: number): Found | undefined {
   const inode = fileOf(reading, task, fd)?.at("f_inode", "inode");
-  if (!inode || inode.pointer("i_pipe") === 0n || fileSystemOf(inode) !== "pipefs") return undefined;
-  const peers: NamedTask[] = [];
-  for (const process of processes(reading)) {
-    const has = reading.tried(OF, () => openFiles(reading, process).some(({ file }) => isEnd(file, inode, other)));
-    if (has && peers.push(named(process)) === PEERS_MAX) break;
+  if (!inode) return undefined;
+  const isRead = other === MODE_WRITE;
+  if (inode.pointer("i_pipe") !== 0n && fileSystemOf(inode) === "pipefs") {
+    const what = `pipe:[${inode.big("i_ino")}]`;
+    return { task, wait: { task: named(task), for: isRead ? "writer" : "reader", what, peers: openersOf(reading, inode, other) } };
   }
-  return {
-    task,
-    wait: { task: named(task), for: other === MODE_WRITE ? "writer" : "reader", what: `pipe:[${inode.big("i_ino")}]`, peers },
-  };
+  const wait = socketWait(reading, inode, isRead ? "sender" : "receiver");
+  return wait && { task, wait: { task: named(task), ...wait } };
 }
 
-const isEnd = (file: Struct, inode: Struct, mode: number) =>
-  file.pointer("f_inode") === inode.address && (file.number("f_mode") & mode) !== 0;
+function connectionWait(reading: Reading, task: Struct, fd: number): Found | undefined {
+  const inode = fileOf(reading, task, fd)?.at("f_inode", "inode"), wait = inode && socketWait(reading, inode, "connection");
+  return wait && { task, wait: { task: named(task), ...wait } };
+}
+
+/** A wait for one of a few files, of which the first that has another end is named. */
+function pollWait(reading: Reading, task: Struct, address: bigint, count: number): Found | undefined {
+  const mm = task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm);
+  if (count > POLLED_MAX || !memory?.has(address, count * POLLED)) return undefined;
+  for (let at = 0; at < count; at++) {
+    const entry = address + BigInt(at * POLLED), events = memory.u16(entry + POLLED_EVENTS);
+    const found = endWait(reading, task, memory.u32(entry), events & POLL_IN ? MODE_WRITE : MODE_READ);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** A wait for a disk that cannot report, as Linux has disabled an interrupt. */
+function diskWait(reading: Reading, task: Struct): Found | undefined {
+  const disabled = disabledIrqs(reading).map(({ irq, handlers }) => `interrupt ${irq} of ${handlers.join(", ")}`);
+  return disabled.length ? { task, wait: { task: named(task), for: "disk", what: disabled.join(" and "), peers: [] } } : undefined;
+}
 
 /** A wait for a lock that another process has on a file. */
 function fileWait(reading: Reading, tasks: Tasks, task: Struct, fd: number, list: "flc_flock" | "flc_posix"): Found | undefined {

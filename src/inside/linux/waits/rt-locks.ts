@@ -40,7 +40,7 @@ export function rtWait(reading: Reading, task: Struct, names: readonly string[])
 }
 
 /** The address of the task that holds an RT mutex. */
-function ownerOf(reading: Reading, mutex: bigint): bigint {
+export function ownerOf(reading: Reading, mutex: bigint): bigint {
   return reading.struct(reading.hasType("rt_mutex_base") ? "rt_mutex_base" : "rt_mutex", mutex).big("owner") & ~HAS_WAITERS;
 }
 

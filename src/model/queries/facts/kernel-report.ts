@@ -7,10 +7,10 @@ import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 
 /**
  * Until when a report is true: while its CPU executes the same task, while its task sleeps, while
- * it is repeated, while the file system is mounted, as long as the kernel lives; or it is about
- * something that is over.
+ * it is repeated, while the file system is mounted, while the interrupt is disabled, as long as the
+ * kernel lives; or it is about something that is over.
  */
-export type ReportHolds = "on-cpu" | "asleep" | "repeated" | "mounted" | "life" | "over";
+export type ReportHolds = "on-cpu" | "asleep" | "repeated" | "mounted" | "disabled" | "life" | "over";
 
 export interface ReportForm {
   /** Groups are values of the report: `name`, `pid`, `cpu`, `seconds`, `at`, `device`. */
@@ -79,6 +79,12 @@ const FORMS = {
     ],
     alone: true,
     wayOut: () => way`see the error before it in ${LOG}, and check the disk with fsck`,
+  },
+  "unclaimed-interrupt": {
+    begins: [/^(?<device>irq \d+): nobody cared/],
+    what: "an interrupt that no handler claims, so that it has disabled it",
+    holds: "disabled",
+    wayOut: (at) => `find in ${at} why it does not find, and clear, what its device reports`,
   },
   // Damage of its memory.
   "memory-bug": {

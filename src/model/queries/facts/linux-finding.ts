@@ -22,8 +22,9 @@ export type LockType = typeof LOCK_TYPES[number];
 export type LockWait = { readonly task: NamedTask; readonly lock: LockType; readonly where: string | null };
 
 /**
- * A wait of a program: for a mutex at an address, for a writer or a reader of a pipe, for a lock of
- * a file, for a signal or its tracer; `peers`: tasks that have the other end.
+ * A wait of a program: for a mutex at an address, for a writer or a reader of a pipe, for data from
+ * a socket's other end, room in it or a connection to it, for a lock of a file, for a signal or its
+ * tracer, for a disk whose interrupt is disabled; `peers`: tasks that have the other end.
  */
 export type ProgramWait = {
   readonly task: NamedTask;
@@ -31,7 +32,7 @@ export type ProgramWait = {
   readonly what: string | null;
   readonly peers: readonly NamedTask[];
 };
-export const PROGRAM_WAITS = ["mutex", "writer", "reader", "lock", "signal", "tracer"] as const;
+export const PROGRAM_WAITS = ["mutex", "writer", "reader", "sender", "receiver", "connection", "lock", "signal", "tracer", "disk"] as const;
 
 /** Why a program cannot be executed. */
 export type NotRun =
@@ -179,8 +180,12 @@ const PROGRAM_WAIT_TEXTS: { readonly [F in ProgramWait["for"]]: (what: string | 
   "mutex": (what, peers) => `waits for the mutex at ${what}, which ${peers} holds`,
   "writer": (what, peers) => `waits for a writer of ${what}, which ${peers || "nobody"} has open`,
   "reader": (what, peers) => `waits for a reader of ${what}, which ${peers || "nobody"} has open`,
+  "sender": (what, peers) => `waits for data from ${what}${peers && `, whose other end ${peers} has open`}`,
+  "receiver": (what, peers) => `waits for room in ${what}${peers && `, whose other end ${peers} has open`}`,
+  "connection": (what) => `waits for a connection to ${what}`,
   "lock": (what, peers) => `waits for a lock of ${what}${peers && `, which ${peers} holds`}`,
   "signal": () => "is stopped, and waits for SIGCONT",
+  "disk": (what) => `waits for a disk, and Linux has disabled ${what}`,
   "tracer": (_, peers) => `is stopped by its tracer${peers && ` ${peers}`}`,
 };
 const programWaitText = ({ task, for: kind, what, peers }: ProgramWait) =>
@@ -191,10 +196,10 @@ const list = (names: readonly string[], none: string) => names.join(", ") || non
 const deferredText = ({ name, reason }: DeferredDevice) => `the probe of ${name} is put off${reason === null ? "" : ` (${reason})`}`;
 const filesText = (files: number) => `${files} ${files === 1 ? "file" : "files"}`;
 
-function reportText({ kind, text, task, at, for_ns, over }: Extract<LinuxFinding, { code: "reported" }>): string {
+function reportText({ kind, text, task, at, device, for_ns, over }: Extract<LinuxFinding, { code: "reported" }>): string {
   const place = [
     ...task === null ? [] : [`task ${taskText(task)}`],
-    ...at === null ? [] : [`at ${at}`],
+    ...at === null ? [] : [...device === null ? [] : [`${device},`], `at ${at}`],
     ...for_ns === null ? [] : [`for ${durationText(for_ns)}`],
   ];
   return `the kernel ${over ? "has reported" : "reports"} ${KERNEL_REPORTS[kind].what}: ${place.length ? place.join(" ") : text}`;

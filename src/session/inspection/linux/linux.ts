@@ -30,7 +30,8 @@ export const LINUX: GuestKernel = {
   panicOf,
   haltedBy,
   endedBy,
-  brokenBy: (view, space) => found(view, space, (reading) => survivedOops(reading) ?? lastingReport(reading, "life", "mounted")),
+  brokenBy: (view, space) =>
+    found(view, space, (reading) => survivedOops(reading) ?? lastingReport(reading, "life", "mounted", "disabled")),
   awaits: (view, space) => found(view, space, awaitedRoot),
   hangOf: (view, space) =>
     found(
