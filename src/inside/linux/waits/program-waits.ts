@@ -4,7 +4,7 @@
 // include/uapi/asm-generic/unistd.h. A mutex is that of glibc, whose third word is its holder
 // (nptl/sysdeps/nptl/bits/struct_mutex.h).
 
-import type { LinuxFinding, NamedTask, ProgramWait } from "../../../model/queries/facts/linux-finding.ts";
+import type { LinuxFinding, ProgramWait } from "../../../model/queries/facts/linux-finding.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
@@ -14,9 +14,8 @@ import { disabledIrqs } from "../structures/irqs.ts";
 import { fileName, fileSystemOf } from "../structures/paths.ts";
 import { isKernelThread, isRunning, named, stateOf, userMemory } from "../structures/tasks.ts";
 import { tasksOf } from "./locks.ts";
-import { openersOf } from "./openers.ts";
+import { openersOf, socketWait } from "./other-ends.ts";
 import { ownerOf } from "./rt-locks.ts";
-import { socketWait } from "./socket-waits.ts";
 import type { Tasks } from "./waiting.ts";
 
 const OF = "waits of programs";
