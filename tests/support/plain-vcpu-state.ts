@@ -20,6 +20,7 @@ export class PlainVcpuState implements VcpuState {
   semihosting = false;
   readonly elrLow = 0;
   chain = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
+  entered = undefined;
   deviceAtomic = undefined;
   staleUse = undefined;
   readonly debug = new DebugComparators();

@@ -46,6 +46,7 @@ export { type RegisterWrites, registerWrites } from "./registers/register-writes
 export {
   DEVICE_BECAUSE,
   type DeviceAtomicAccess,
+  ENTERED_BY,
   MISSED,
   type RegisterName,
   V_REGISTERS,

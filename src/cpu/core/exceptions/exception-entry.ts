@@ -18,7 +18,7 @@ import {
   syndrome,
   Vector,
 } from "../architecture/exceptions.ts";
-import { CPU, Pending, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
+import { CPU, Entry, Pending, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { callee, define as defineFunction, type FunctionName } from "../state/functions.ts";
 import { currentSpace, Regime } from "../state/tlb-layout.ts";
 import { Code, constant, type Operand, type Value } from "../wasm/expression.ts";
@@ -376,6 +376,9 @@ function defineReturn(library: Library, features: ReadonlySet<FeatureName>): voi
     });
     c.run(exceptionFunction(library, "writeFlags"), spsr);
     endChain(c, spsr);
+    c.store("i32.store", CPU.ENTRY, constant("i32", Entry.Return));
+    c.store("i32.store", CPU.ENTRY_SPSR, spsr);
+    c.store("i64.store", CPU.ENTRY_PC, target);
     c.store("i64.store", CPU.PC, target);
     c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
     c.store("i32.store", CPU.EVENT, constant("i32", 1));

@@ -6,13 +6,15 @@ import { addressKeyOf } from "../../../kit/support/values/address-key.ts";
 import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
-import { CONTEXT_SIZE, CPU, CPU_STATE, DeviceAtomic, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
+import { CONTEXT_SIZE, CPU, CPU_STATE, DeviceAtomic, Entry, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import { WRITTEN_REGISTERS } from "../state/layout.ts";
 import { Miss } from "../state/tlb-layout.ts";
 import { WRITE_BITS } from "./register-writes.ts";
 import {
   DEVICE_BECAUSE,
   type DeviceAtomicAccess,
+  type Entered,
+  ENTERED_BY,
   type ExceptionChain,
   MISSED,
   type RegisterName,
@@ -216,6 +218,17 @@ export class VcpuContext implements VcpuState {
     this.#set(CPU.CHAIN_ESR, chain.esr);
     this.#set(CPU.CHAIN_ELR, chain.elr);
     this.#set(CPU.CHAIN_FAR, chain.far);
+  }
+
+  get entered(): Entered | undefined {
+    const by = this.#getWord(CPU.ENTRY);
+    return by === Entry.None ? undefined : { by: ENTERED_BY[by - 1], at: this.#get(CPU.ENTRY_PC), spsr: this.#getWord(CPU.ENTRY_SPSR) };
+  }
+
+  set entered(entered: Entered | undefined) {
+    this.#setWord(CPU.ENTRY, entered ? ENTERED_BY.indexOf(entered.by) + 1 : Entry.None);
+    this.#setWord(CPU.ENTRY_SPSR, entered?.spsr ?? 0);
+    this.#set(CPU.ENTRY_PC, entered?.at ?? 0n);
   }
 
   get deviceAtomic(): DeviceAtomicAccess | undefined {

@@ -103,6 +103,17 @@ export interface ExceptionChain {
   readonly interrupts: number;
 }
 
+/** In the order of `Entry`. */
+export const ENTERED_BY = ["return", "power-on"] as const;
+
+/** Where a vCPU was sent other than by a branch, the last time: evidence. */
+export interface Entered {
+  readonly by: typeof ENTERED_BY[number];
+  readonly at: bigint;
+  /** SPSR_EL1 of an exception return, else 0. */
+  readonly spsr: number;
+}
+
 /** In the order of `DeviceAtomic`. */
 export const DEVICE_BECAUSE = ["stage-1-off", "stage-1", "stage-2"] as const;
 
@@ -177,6 +188,8 @@ export interface VcpuState {
   keyOf(name: "PC" | RegisterName): number;
   /** Exceptions that it has not returned from. */
   chain: ExceptionChain;
+  /** Its last exception return or power-on. */
+  entered: Entered | undefined;
   /** Its first exclusive or atomic access to Device memory: evidence. */
   deviceAtomic: DeviceAtomicAccess | undefined;
   /** Its first use of a translation that the tables no longer held: evidence. */

@@ -53,6 +53,9 @@ export const REPEAT_ARGUMENTS = 9;
 /** Registers that a call need not preserve: X0 to X17. */
 export const REPEAT_RESULTS = 18;
 
+/** Values of `CPU.ENTRY`. */
+export const Entry = { None: 0, Return: 1, PowerOn: 2 } as const;
+
 /** Values of `CPU.DEVICE_ATOMIC`: none, or what made the memory Device. */
 export const DeviceAtomic = { None: 0, Stage1Off: 1, Stage1: 2, Stage2: 3 } as const;
 
@@ -178,6 +181,10 @@ export const CPU = {
   CHAIN_ESR: doubleword(),
   CHAIN_ELR: doubleword(),
   CHAIN_FAR: doubleword(),
+  /** The last exception return, or the power-on since: `Entry`, SPSR_EL1, i32; its target, i64. */
+  ENTRY: word(),
+  ENTRY_SPSR: word(),
+  ENTRY_PC: doubleword(),
   /**
    * The first exclusive or atomic access to Device memory: `DeviceAtomic`, i32; its address and
    * that of its instruction, i64.

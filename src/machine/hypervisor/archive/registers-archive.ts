@@ -1,7 +1,7 @@
 // The architectural state of a vCPU in an archive: registers with flags resolved, and what the core
 // keeps between two instructions.
 
-import { type Core, DEVICE_BECAUSE, MISSED, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../../cpu/core/interface.ts";
+import { type Core, DEVICE_BECAUSE, ENTERED_BY, MISSED, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../../cpu/core/interface.ts";
 import type { Archive } from "../../hardware/archive.ts";
 
 const STEPPED = ["none", "other", "exclusive"] as const;
@@ -22,6 +22,11 @@ export function archiveRegisters(archive: Archive, core: Core, registers: VcpuSt
     registers.event = archive.bool("event", registers.event);
     registers.defaultCacheable = archive.bool("defaultCacheable", registers.defaultCacheable);
     archiveChain(archive, registers);
+    registers.entered = archive.maybe("entered", registers.entered, (entered) => ({
+      by: archive.choice("by", entered?.by, ENTERED_BY),
+      at: archive.word("at", entered?.at),
+      spsr: archive.integer("spsr", entered?.spsr, 0, 0xffff_ffff),
+    }));
     registers.deviceAtomic = archive.maybe("deviceAtomic", registers.deviceAtomic, (access) => ({
       because: archive.choice("because", access?.because, DEVICE_BECAUSE),
       va: archive.word("va", access?.va),

@@ -488,6 +488,7 @@ export class Vcpu extends HypervisorObject {
     this.registers.setRegister("CPACR_EL1", 0n);
     this.performance?.disable();
     this.registers.chain = NO_CHAIN;
+    this.registers.entered = { by: "power-on", at: this.registers.pc, spsr: 0 };
   }
 
   #quiesce(): void {
