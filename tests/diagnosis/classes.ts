@@ -128,8 +128,11 @@ export const BROKEN_CLASSES: Readonly<Record<string, readonly Broken[]>> = {
     {
       name: "vectors that are undefined instructions themselves",
       guest: "NO_VECTORS_BUT_ITSELF",
-      fact: { code: "fault-loop", vcpu: "vcpu:x/0", at: { symbol: /^guest_main/ }, exception: /^undefined instruction/ },
-      because: [{ code: "last-exception", at: { symbol: /^undefined_vectors/ } }],
+      fact: {
+        ...{ code: "fault-loop", vcpu: "vcpu:x/0", at: { symbol: /^guest_main/ }, exception: /^undefined instruction/ },
+        then: { at: { symbol: /^undefined_vectors/ } },
+      },
+      because: [{ code: "cause", cause: { code: "empty-vector", vector: { offset: "0x200" } } }],
       next: DISASM,
     },
     {
@@ -148,8 +151,7 @@ export const BROKEN_CLASSES: Readonly<Record<string, readonly Broken[]>> = {
     {
       name: "a stack that each exception moves further down",
       guest: "STACK_RUNS_DOWN",
-      fact: { code: "fault-loop", vcpu: "vcpu:x/0", at: { symbol: /^guest_main/ } },
-      because: [{ code: "last-exception", at: { symbol: /^deep_vectors/ } }],
+      fact: { code: "fault-loop", vcpu: "vcpu:x/0", at: { symbol: /^guest_main/ }, then: { at: { symbol: /^deep_vectors/ } } },
       next: DISASM,
     },
     {

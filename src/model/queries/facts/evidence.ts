@@ -39,7 +39,6 @@ export type Evidence =
   | { readonly code: "polled-device"; readonly vcpu: string; readonly range: CodeRange; readonly state: SourceState }
   | { readonly code: "esr"; readonly esr: string }
   | { readonly code: "far"; readonly range: CodeRange }
-  | { readonly code: "last-exception"; readonly exception: string; readonly at: CodeRange }
   /** The verdict on another vCPU of the VM. */
   | { readonly code: "beside"; readonly fact: VerdictFact }
   | { readonly code: "priority"; readonly priority: number }
@@ -159,7 +158,6 @@ export const EVIDENCE = new Facts<Evidence>({
   "polled-device": ({ vcpu, range, state }) => `${vcpu} polls ${rangeText(range)} for a device: ${SOURCE_STATES.text(state)}`,
   "esr": ({ esr }) => `ESR_EL1 ${esr}`,
   "far": ({ range }) => `FAR_EL1 ${rangeText(range)}`,
-  "last-exception": ({ exception, at }) => `the last exception: ${exception} at ${rangeText(at)}`,
   "beside": ({ fact }) => VERDICT_FACTS.text(fact),
   "priority": ({ priority }) => `priority ${priority}`,
   "rivals": ({ pcpu, rivals }) => `${pcpu} runs ${rivals.map(({ vcpu, priority }) => `${vcpu} of priority ${priority}`).join(", ")}`,

@@ -28,12 +28,27 @@ export type StageOneFault = "translation" | "access-flag" | "permission";
 export type DeviceBecause = "stage-1-off" | "mair" | "stage-2";
 
 /**
- * The instruction that set PC: the call before the address in X30, with its address and symbol, or
- * a return, as X30 is the address.
+ * The setter of PC: the call before the address in X30, with its address and symbol; a return, as
+ * X30 is the address; an exception return; the power-on of the vCPU; or a branch, to the only
+ * register that has the address.
  */
 export type BranchedBy =
   | { readonly how: "call"; readonly at: string; readonly symbol: string | null; readonly register: string }
-  | { readonly how: "return" };
+  | { readonly how: "return" | "exception-return" }
+  /** `first`: the vCPU that the VM starts with. */
+  | { readonly how: "power-on"; readonly first: boolean }
+  | { readonly how: "branch"; readonly register: string };
+
+/** Why a leaf of stage 1 does not give a right: a bit beside it, or its own attributes. */
+export type DeniedBy = "pan" | "wxn" | "user-writable" | "descriptor";
+
+/** The entry of a vector table that an exception or an interrupt enters. */
+export type Vector = {
+  /** The address of the table. */
+  readonly vbar: string;
+  /** From there, `0x280`. */
+  readonly offset: string;
+};
 
 export type ExceptionCause =
   // Undefined instructions: what Arm calls the word.
@@ -46,7 +61,11 @@ export type ExceptionCause =
   }
   | { readonly code: "not-offered"; readonly name: string; readonly feature: string; readonly option: string }
   | { readonly code: "above-level"; readonly name: string; readonly needs: number; readonly at: number; readonly instead: string | null }
-  | { readonly code: "not-code"; readonly word: string }
+  /** MSR or MRS of an encoding without a name; `ofMake`: IMPLEMENTATION DEFINED. */
+  | { readonly code: "not-a-register"; readonly register: string; readonly ofMake: boolean }
+  /** `after`: the instruction before it, if that leads there. */
+  | { readonly code: "not-code"; readonly word: string; readonly after: string | null; readonly by: BranchedBy | null }
+  | { readonly code: "empty-vector"; readonly word: string; readonly vector: Vector }
   /** Its image had another instruction there; SP if the stack is next to it, where it grows. */
   | {
     readonly code: "overwritten";
@@ -59,13 +78,35 @@ export type ExceptionCause =
   /** HLT #0xF000 that is not served; the operation, if its registers are as they were. */
   | { readonly code: "semihosting"; readonly operation: string | null; readonly el: number }
   | { readonly code: "fp-trapped"; readonly el: number }
-  | { readonly code: "illegal-state" }
+  /** The mode in SPSR_EL1 at the exception return, and whether its IL was set. */
+  | { readonly code: "illegal-state"; readonly mode: string | null; readonly il: boolean }
   | { readonly code: "sp-alignment"; readonly sp: string }
-  | { readonly code: "pc-alignment"; readonly address: string }
+  | { readonly code: "pc-alignment"; readonly address: string; readonly by: BranchedBy | null }
+  /** FEAT_BTI. `branch`: how it came; `pad`: the landing pad that the pointer may mean. */
+  | {
+    readonly code: "no-landing-pad";
+    readonly address: string;
+    readonly branch: "BLR" | "BR" | "BR of X16 or X17";
+    readonly instruction: string | null;
+    readonly pad: string | null;
+  }
+  /** FEAT_FPAC: AUT* or an instruction that has it; `modifier`: a register, or 0. */
+  | {
+    readonly code: "not-authenticated";
+    readonly instruction: string;
+    readonly register: string;
+    readonly pointer: string;
+    readonly signed: boolean;
+    readonly modifier: string;
+  }
+  /** FEAT_MOPS. `left`: bytes that an epilogue found; null: it was entered with other flags. */
+  | { readonly code: "copy-out-of-order"; readonly instruction: string; readonly part: string; readonly left: string | null }
   /** Its vectors, or one of them, cannot be fetched: the offset from VBAR_EL1. */
   | { readonly code: "no-vectors"; readonly vbar: string; readonly offset: string }
   // Alignment.
   | { readonly code: "device-alignment"; readonly access: FaultingAccess; readonly because: DeviceBecause }
+  /** DC ZVA, which needs Normal memory whatever the address is. */
+  | { readonly code: "zva-to-device"; readonly access: FaultingAccess; readonly because: DeviceBecause }
   | { readonly code: "alignment-checked"; readonly access: FaultingAccess }
   | { readonly code: "ordered-alignment"; readonly access: FaultingAccess }
   // Stage 1.
@@ -78,15 +119,36 @@ export type ExceptionCause =
     readonly walk: WalkEnd;
     readonly el: number;
     readonly rights: string;
-    readonly pan: boolean;
+    readonly because: DeniedBy;
+  }
+  /** A branch to an address that stage 1 does not map; `walk`: null outside of the tables. */
+  | { readonly code: "jump-unmapped"; readonly address: string; readonly by: BranchedBy | null; readonly walk: WalkEnd | null }
+  /** The write of SCTLR_EL1 that turned stage 1 on, and which the tables do not map. */
+  | { readonly code: "turned-on-unmapped"; readonly at: string; readonly walk: WalkEnd | null }
+  /** With another value of a field of TCR_EL1 the tables map it; or the CPU lacks this one. */
+  | {
+    readonly code: "tables-of-other-form";
+    readonly address: string;
+    readonly ttbr: WalkEnd["ttbr"];
+    readonly field: string;
+    readonly has: string;
+    readonly wants: string;
+    readonly cpu: string | null;
   }
   /** The tables caused the fault at that time, and have changed since. */
   | { readonly code: "tables-since"; readonly access: FaultingAccess; readonly fault: StageOneFault; readonly level: number }
-  | { readonly code: "address-size"; readonly access: FaultingAccess; readonly bits: number }
+  /** `output`: memory of the VM, to which the tables lead: IPS alone is too small. */
+  | { readonly code: "address-size"; readonly access: FaultingAccess; readonly bits: number; readonly output: string | null }
   /** Stage 1 is off, so that the address itself has too many bits. */
   | { readonly code: "address-off"; readonly access: FaultingAccess; readonly bits: number }
   /** Bits 63:48 are those of a pointer whose authentication failed (FEAT_PAuth). */
   | { readonly code: "failed-authentication"; readonly access: FaultingAccess; readonly pointer: string }
+  /** Its signature is still in the pointer: it was not authenticated. */
+  | { readonly code: "still-signed"; readonly access: FaultingAccess; readonly pointer: string }
+  /** Bits 63:56 have a tag, which TCR_EL1 does not ignore. */
+  | { readonly code: "tagged"; readonly access: FaultingAccess; readonly pointer: string; readonly tbi: "TBI0" | "TBI1" }
+  /** An access by SP to a page below mapped memory. */
+  | { readonly code: "stack-overflow"; readonly access: FaultingAccess; readonly sp: string; readonly bottom: string }
   /** An access by SP, which is near 0. */
   | { readonly code: "no-stack"; readonly access: FaultingAccess; readonly sp: string }
   | { readonly code: "table-outside"; readonly access: FaultingAccess; readonly walk: WalkEnd }
@@ -146,11 +208,59 @@ const sized = ({ kind, size }: FaultingAccess) => size === null ? kind : `${kind
 const walkText = ({ ttbr, level, entry, descriptor }: WalkEnd) =>
   `the level ${level} entry at ipa ${entry} (from ${ttbr}) ${descriptor === null ? "cannot be read" : `is ${descriptor}`}`;
 
-/** A branch, up to its target. */
-function branchText(by: BranchedBy | null): string {
-  if (by?.how === "call") return `the call at ${by.at}${by.symbol === null ? "" : ` <${by.symbol}>`} went to ${by.register}, which is`;
-  return by ? "a return went to X30, which is" : "the program branched to";
+/** A setter of PC, as it led to a place. */
+function leadText(by: BranchedBy): string {
+  switch (by.how) {
+    case "call":
+      return `the call at ${by.at}${by.symbol === null ? "" : ` <${by.symbol}>`} by ${by.register}`;
+    case "return":
+      return "a return to X30";
+    case "exception-return":
+      return "an exception return (ERET)";
+    case "power-on":
+      return by.first ? "the start of the vCPU" : "CPU_ON";
+    case "branch":
+      return `a branch to ${by.register}`;
+  }
 }
+
+const wentText = (by: BranchedBy | null, address: string) =>
+  by === null ? `the program branched to ${address}` : `${leadText(by)} led to ${address}`;
+
+/** The pointer to fix, where it is not the address alone that is known. */
+function branchWayOut(by: BranchedBy | null, address: string): string {
+  const isNull = address === "0x0";
+  switch (by?.how) {
+    case "call":
+      return isNull ? `find the function pointer that is null: ${by.register} at ${by.at}` : `fix the pointer: ${by.register} at ${by.at}`;
+    case "return":
+      return "save X30 before a call, and restore it before RET";
+    case "exception-return":
+      return "write the address of code to ELR_EL1 before ERET";
+    case "power-on":
+      return by.first ? "have the image begin with code, or name its entry" : "give CPU_ON the address of code";
+    case "branch":
+      return `fix the pointer in ${by.register}`;
+  }
+  return isNull ? "find the pointer that is null" : "fix the pointer that it branched to";
+}
+
+/** Exceptions and interrupts by the offsets of their vectors. */
+const ENTERS = ["a synchronous exception", "an interrupt", "an FIQ", "an SError"];
+const FROM = ["EL1 with SP_EL0", "EL1", "EL0", "AArch32"];
+const enteredText = ({ offset }: Vector) => `${ENTERS[Number(offset) >> 7 & 3]} from ${FROM[Number(offset) >> 9 & 3]}`;
+
+/** Why a right is missing that the leaf itself may have. */
+const DENIED: { readonly [B in Exclude<DeniedBy, "pan" | "descriptor">]: string } = {
+  "wxn": "SCTLR_EL1.WXN is 1, so that memory that can be written is not executable",
+  "user-writable": "EL0 can write it, so that EL1 cannot execute it",
+};
+const DENIED_WAYS_OUT: { readonly [B in DeniedBy]: string } = {
+  "pan": "use LDTR or STTR, or clear PSTATE.PAN around it",
+  "wxn": "map code read-only (AP[2]), or clear SCTLR_EL1.WXN",
+  "user-writable": "map code of EL1 without AP[1], or read-only",
+  "descriptor": "fix AP, PXN and UXN of the descriptor, or the pointer",
+};
 
 /** Why memory is Device. */
 export const DEVICE_WORDS: Readonly<Record<DeviceBecause, string>> = {
@@ -172,7 +282,22 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "not-offered": ({ name, feature, option }) =>
     `${name} is part of ${feature}, which the hypervisor hides from vCPUs without the option ${option}`,
   "above-level": ({ name, needs, at }) => `${name || "the operation"} belongs to EL${needs}, and was executed at EL${at}`,
-  "not-code": ({ word }) => `the word ${word} is not an instruction: the program ran into data, or past its end`,
+  "not-a-register": ({ register, ofMake }) =>
+    ofMake
+      ? `${register} is IMPLEMENTATION DEFINED: a register of one make of CPUs, which this one does not have`
+      : `${register} is not a register: Arm has not allocated this encoding`,
+  "not-code": ({ word, after, by }) =>
+    `the word ${word} is not an instruction: ${
+      after !== null
+        ? `the program ran into it after "${after}"`
+        : by === null
+        ? "the program branched to data"
+        : `${leadText(by)} led there`
+    }`,
+  "empty-vector": ({ word, vector }) =>
+    `${
+      enteredText(vector)
+    } entered the vector at VBAR_EL1 + ${vector.offset} (VBAR_EL1 is ${vector.vbar}), where ${word} is not an instruction`,
   "overwritten": ({ place, loaded, word, stack }) =>
     `the code was overwritten: the image has "${loaded}" at ${place}, which is ${word} now${
       stack === null ? "" : `; SP is ${stack}, so that the stack has grown over the code`
@@ -183,11 +308,29 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       el === 0 ? "which EL0 cannot make" : "which nobody serves here"
     }`,
   "fp-trapped": ({ el }) => `floating point is off at EL${el}: CPACR_EL1.FPEN traps it`,
-  "illegal-state": () => "an exception return used an SPSR_EL1 with a level or state that EL1 cannot return to",
+  "illegal-state": ({ mode, il }) =>
+    mode === null
+      ? "an exception return used an SPSR_EL1 with a level or state that EL1 cannot return to"
+      : il
+      ? "an exception return used an SPSR_EL1 with IL set"
+      : `an exception return used an SPSR_EL1 with mode ${mode}, to which EL1 cannot return`,
   "sp-alignment": ({ sp }) => `SP is ${sp}, not a multiple of 16`,
-  "pc-alignment": ({ address }) => `the program branched to ${address}, not a multiple of 4`,
+  "pc-alignment": ({ address, by }) => `${wentText(by, address)}, not a multiple of 4`,
+  "no-landing-pad": ({ address, branch, instruction, pad }) =>
+    `${branch} went to ${address} in a guarded page (GP), and ${
+      instruction === null ? "the word" : `"${instruction}"`
+    } there is not a landing pad for it${pad === null ? "" : `; ${pad} has one`}`,
+  "not-authenticated": ({ instruction, register, pointer, signed, modifier }) =>
+    signed
+      ? `${instruction}: the signature in ${register} (${pointer}) is for another key, modifier or address; its modifier is ${modifier}`
+      : `${instruction}: ${register} is ${pointer}, which nobody has signed, or which was overwritten since`,
+  "copy-out-of-order": ({ instruction, part, left }) =>
+    left === null
+      ? `${instruction} found PSTATE.C set, which ${part} of the same copy clears`
+      : `${instruction} found ${left} bytes that ${part} of the same copy has not moved`,
   "no-vectors": ({ vbar, offset }) => `its vector at VBAR_EL1 + ${offset} cannot be fetched (VBAR_EL1 is ${vbar})`,
   "device-alignment": ({ access, because }) => `the ${sized(access)} at ${access.address} is not aligned, and ${DEVICE_WORDS[because]}`,
+  "zva-to-device": ({ access, because }) => `DC ZVA at ${access.address} needs Normal memory, and ${DEVICE_WORDS[because]}`,
   "alignment-checked": ({ access }) => `the ${sized(access)} at ${access.address} is not aligned, and SCTLR_EL1.A checks alignment`,
   "ordered-alignment": ({ access }) => `an exclusive, atomic or ordered ${sized(access)} at ${access.address} must be aligned to its size`,
   "no-translation": ({ access, walk }) => `${access.address} is not mapped at stage 1: ${walkText(walk)}`,
@@ -196,17 +339,38 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       ? `${access.address} is in the half of ${ttbr}, which TCR_EL1 disables`
       : `${access.address} is outside of the ${bits} bits that TCR_EL1 gives to ${ttbr}`,
   "access-flag": ({ access, walk }) => `${access.address} is mapped, but its access flag is 0: ${walkText(walk)}`,
-  "no-permission": ({ access, walk, el, rights, pan }) =>
-    pan
+  "no-permission": ({ access, walk, el, rights, because }) =>
+    because === "pan"
       ? `the ${access.kind} at ${access.address} is of EL${el} to memory of EL0, and PSTATE.PAN is set`
-      : `the ${access.kind} at ${access.address} is not permitted at EL${el}, which has ${rights || "no rights"}: ${walkText(walk)}`,
+      : `the ${access.kind} at ${access.address} is not permitted at EL${el}, which has ${rights || "no rights"}: ${
+        because === "descriptor" ? walkText(walk) : DENIED[because]
+      }`,
+  "jump-unmapped": ({ address, by, walk }) =>
+    `${wentText(by, address)}, which stage 1 does not map: ${walk === null ? "it is outside of its tables" : walkText(walk)}`,
+  "turned-on-unmapped": ({ at, walk }) =>
+    `stage 1 was turned on by code at ${at}, which its tables do not map: ${
+      walk === null ? "it is outside of its tables" : walkText(walk)
+    }`,
+  "tables-of-other-form": ({ address, ttbr, field, has, wants, cpu }) =>
+    cpu === null
+      ? `TCR_EL1.${field} is for ${has}, and the tables of ${ttbr} map ${address} if it is for ${wants}`
+      : `TCR_EL1.${field} and the tables of ${ttbr} are for ${has}, which the CPU "${cpu}" does not have`,
   "tables-since": ({ access, fault, level }) =>
     `${access.address} ${FAULT_WORDS[fault]} at stage 1 at that time (level ${level}); its tables have changed since`,
-  "address-size": ({ access, bits }) => `the translation of ${access.address} gives an address of more than ${bits} bits`,
+  "address-size": ({ access, bits, output }) =>
+    `the translation of ${access.address} gives ${
+      output === null ? "an address" : `ipa ${output}, memory of the VM,`
+    } of more than ${bits} bits`,
   "address-off": ({ access, bits }) =>
     `stage 1 is off (SCTLR_EL1.M is 0), so that ${access.address} is the physical address, which has at most ${bits} bits`,
   "failed-authentication": ({ access, pointer }) =>
     `${access.address} is ${pointer} but for bits 63:48: the authentication of the pointer (AUT*) failed`,
+  "still-signed": ({ access, pointer }) => `${access.address} is ${pointer} with a signature (PAC*), which no AUT* has removed`,
+  "tagged": ({ access, pointer, tbi }) => `${access.address} is ${pointer} with a tag in bits 63:56, and TCR_EL1.${tbi} is 0`,
+  "stack-overflow": ({ access, sp, bottom }) =>
+    `the ${
+      sized(access)
+    } at ${access.address} is to the stack, which has run past its end: SP is ${sp}, and mapped memory begins at ${bottom}`,
   "no-stack": ({ access, sp }) => `the ${sized(access)} at ${access.address} is to the stack, and SP is ${sp}: the program has set none`,
   "table-outside": ({ access, walk }) => `the walk for ${access.address} left the VM's memory: ${walkText(walk)}`,
   "not-given": ({ ipa, stage1, memory }) =>
@@ -220,7 +384,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       parcel === null ? "" : `, ${parcel}`
     }`,
   "lent": ({ ipa, parcel, to }) => `ipa ${ipa} is lent: ${parcel} to ${to.join(", ")}`,
-  "jump-to-devices": ({ address, ipa, by }) => `${branchText(by)} ${address}${ipa === address ? "" : ` (ipa ${ipa})`}, where no memory is`,
+  "jump-to-devices": ({ address, ipa, by }) => `${wentText(by, address)}${ipa === address ? "" : ` (ipa ${ipa})`}, where no memory is`,
   "nobody-serves": ({ ipa, vm, schedule }) =>
     `ipa ${ipa} is for the VMM of ${vm}, ${
       schedule === "own" ? 'but schedule = "own": no VMM sees the access' : "which has no device there"
@@ -238,31 +402,64 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       : `build without ${feature}: no CPU of el2 has it`,
   "not-offered": () => "read the ID register first: the feature's field is 0",
   "above-level": ({ needs, instead }) => instead === null ? `read CurrentEL first, and skip it below EL${needs}` : `use ${instead} at EL1`,
-  "not-code": () => "find the branch that led there: its return address, or the function's end",
+  "not-a-register": ({ ofMake }) =>
+    ofMake ? "read MIDR_EL1 first, and skip it on other CPUs" : "read the ID register of its feature first, or fix the encoding",
+  "not-code": ({ after, by }) =>
+    after === null ? branchWayOut(by, "") : "end the function before it with RET or a branch, or put the data elsewhere",
+  "empty-vector": ({ vector }) => `put code at VBAR_EL1 + ${vector.offset}, or VBAR_EL1 to a vector table`,
   "overwritten": ({ place, stack }) =>
     way`${stack === null ? "find the store" : "end the recursion, or give the stack more room"}: \`${hint("who", place, { size: 4 })}\``,
   "trap-instruction": () => "find the assertion at that address: disassemble it, or see the source line with --symbols",
-  "illegal-state": () => "write SPSR_EL1 with EL1h, EL1t or EL0t in its mode before ERET",
+  "illegal-state": ({ mode, il }) =>
+    il
+      ? "clear IL (bit 20) in SPSR_EL1 before ERET"
+      : mode?.startsWith("EL2")
+      ? "read CurrentEL first: a VM starts at EL1, and returns to EL1h"
+      : "write SPSR_EL1 with EL1h, EL1t or EL0t in its mode before ERET",
   "sp-alignment": () => "move SP by multiples of 16 only",
-  "pc-alignment": () => "fix the pointer that it branched to",
+  "pc-alignment": ({ address, by }) => branchWayOut(by, address),
+  "no-landing-pad": ({ branch, instruction, pad }) =>
+    pad !== null
+      ? `branch to ${pad}`
+      : /^bti|^paci/.test(instruction ?? "")
+      ? `begin it with BTI ${branch === "BLR" ? "C" : "J"}${branch === "BR" ? ", or branch by X16 or X17" : ""}`
+      : "build it with -mbranch-protection=bti, or map it without GP",
+  "not-authenticated": ({ signed, modifier, register }) =>
+    !signed
+      ? `sign ${register} with PAC* and SCTLR_EL1.En* set before it is saved, and find what overwrote it`
+      : modifier.startsWith("SP")
+      ? "give SP the value that it had at PAC*: pop all that the function has pushed; and use the same key"
+      : "give AUT* the key and the modifier of PAC*, and leave the signed pointer as it is",
+  "copy-out-of-order": ({ part }) => `execute ${part} before it with the same registers, and set no flags between them`,
   "no-vectors": () => "set VBAR_EL1 to a vector table that is mapped before the first exception can come",
   "semihosting": ({ el }) =>
     el === 0 ? "make it at EL1" : "serve it with semihosting = true for the VM, or give the program's ELF file as the image",
   "fp-trapped": () => "set CPACR_EL1.FPEN to 0b11 first, or build with -mgeneral-regs-only",
   "device-alignment": ({ because }) =>
     because === "stage-1-off" ? "build with -mstrict-align, or turn the MMU on first" : "access it aligned, or map it as Normal memory",
+  "zva-to-device": ({ because }) =>
+    because === "stage-1-off" ? "turn the MMU on first, or use stores" : "map it as Normal memory, or use stores",
   "alignment-checked": () => "clear SCTLR_EL1.A, or build with -mstrict-align",
   "ordered-alignment": ({ access: { size } }) => `align the object${size === null ? "" : ` to ${size} bytes`}`,
   "no-translation": ({ access }) => `map ${access.address} before it is used, or fix the pointer`,
   "outside-of-tables": ({ ttbr, bits }) =>
     bits === null ? `clear TCR_EL1.EPD of ${ttbr}, or fix the pointer` : `fix the pointer, or TCR_EL1.T${ttbr[4]}SZ`,
   "access-flag": () => "set AF (bit 10) in the descriptor",
-  "no-permission": ({ pan }) =>
-    pan ? "use LDTR or STTR, or clear PSTATE.PAN around it" : "fix AP, PXN and UXN of the descriptor, or the pointer",
+  "no-permission": ({ because }) => DENIED_WAYS_OUT[because],
+  "jump-unmapped": ({ address, by }) => branchWayOut(by, address),
+  "turned-on-unmapped": ({ at }) => `map the page of ${at} at its own address, executable, until the program runs elsewhere`,
+  "tables-of-other-form": ({ field, has, wants, cpu }) =>
+    cpu === null
+      ? `set TCR_EL1.${field} for ${wants}, or make tables for ${has}`
+      : `read ID_AA64MMFR0_EL1 first: use a CPU that has ${has} (cpu = "max"), or tables for another size`,
   "tables-since": () => "change the tables, and invalidate the TLBs, before the first access",
-  "address-size": () => "fix the descriptor, or TCR_EL1.IPS",
-  "address-off": () => "fix the pointer, or turn stage 1 on first",
+  "address-size": ({ output }) => output === null ? "fix the descriptor" : "set TCR_EL1.IPS to ID_AA64MMFR0_EL1.PARange",
+  "address-off": ({ access }) =>
+    BigInt(access.address) >> 48n === 0xffffn ? "fix the pointer, or turn stage 1 on first" : "fix the pointer",
   "failed-authentication": () => "give AUT* the key and the modifier of PAC*, and leave the signed pointer as it is",
+  "still-signed": () => "authenticate it with AUT* first, or strip it with XPAC*",
+  "tagged": ({ tbi }) => `set TCR_EL1.${tbi}, or remove the tag`,
+  "stack-overflow": () => "end the recursion, or give the stack more room",
   "no-stack": () => "set SP to the end of memory for a stack before the first call",
   "table-outside": ({ walk: { ttbr, level } }) =>
     level < 1 ? `put tables of the VM's own memory into ${ttbr}` : `fix the descriptor of level ${level - 1}, or ${ttbr}`,
@@ -271,14 +468,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     parcel === null ? "wait for the mapping before the first access" : `access it after MEM_ACCEPT of ${parcel} has been answered`,
   "no-right": ({ access: { kind }, parcel }) => parcel === null ? "fix the pointer" : RIGHT_WAYS_OUT[kind] ?? "give this VM the right",
   "lent": ({ parcel, to }) => `wait until ${to.join(", ")} releases ${parcel}, and reclaim it`,
-  "jump-to-devices": ({ address, by }) =>
-    by === null
-      ? address === "0x0" ? "find the pointer that is null" : "fix the pointer that it branched to"
-      : by.how === "call"
-      ? address === "0x0"
-        ? `find the function pointer that is null: ${by.register} at ${by.at}`
-        : `fix the pointer: ${by.register} at ${by.at}`
-      : "save X30 before a call, and restore it before RET",
+  "jump-to-devices": ({ address, by }) => branchWayOut(by, address),
   "nobody-serves": ({ schedule }) =>
     schedule === "own"
       ? 'remove schedule = "own", or the access'

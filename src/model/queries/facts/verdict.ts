@@ -32,6 +32,9 @@ export type Awaited = {
   readonly until: "accept" | "release" | null;
 };
 
+/** An exception, and the place that raised it. */
+type RaisedException = { readonly exception: string; readonly at: CodeRange };
+
 /** The activity, wait or defect of a VM. Times are virtual, in ns. */
 export type VerdictFact =
   // Work.
@@ -57,9 +60,12 @@ export type VerdictFact =
   | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly reads: number; readonly asked: string | null }
   | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange }
   | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string }
-  /** `at` is the place of the first exception. */
-  | { readonly code: "crashed"; readonly vcpu: string; readonly exception: string; readonly at: CodeRange; readonly handler: CodeRange }
-  | { readonly code: "fault-loop"; readonly vcpu: string; readonly exception: string; readonly at: CodeRange }
+  /** `then`: the exception of the handler itself, if that is another one. */
+  | (
+    & { readonly code: "crashed"; readonly vcpu: string; readonly handler: CodeRange; readonly then: RaisedException | null }
+    & RaisedException
+  )
+  | ({ readonly code: "fault-loop"; readonly vcpu: string; readonly then: RaisedException | null } & RaisedException)
   | { readonly code: "starved"; readonly vcpu: string; readonly for_ns: number }
   // Sleep.
   | { readonly code: "waits"; readonly what: Wait; readonly others: number }
@@ -253,10 +259,14 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     `${vcpu} loops at ${rangeText(range)}: its calls and accesses to devices have the same answers again and again`,
   "wfi-returns": ({ vcpu, at }) =>
     `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take`,
-  "crashed": ({ vcpu, exception, at, handler }) =>
-    `${vcpu} took ${exception} at ${rangeText(at)}, and its handler does not return: it is at ${rangeText(handler)}`,
-  "fault-loop": ({ vcpu, exception, at }) =>
-    `${vcpu} took ${exception} at ${rangeText(at)}, and its handler takes the same exception again and again`,
+  "crashed": ({ vcpu, exception, at, handler, then }) =>
+    `${vcpu} took ${exception} at ${rangeText(at)}, and its handler${
+      then === null ? "" : ` took ${then.exception} at ${rangeText(then.at)} and`
+    } does not return: it is at ${rangeText(handler)}`,
+  "fault-loop": ({ vcpu, exception, at, then }) =>
+    `${vcpu} took ${exception} at ${rangeText(at)}, and its handler takes ${
+      then === null ? "the same exception" : `${then.exception} at ${rangeText(then.at)}`
+    } again and again`,
   "starved": ({ vcpu, for_ns }) => `${vcpu} can run and has not for ${durationText(for_ns)}`,
   "waits": ({ what, others }) => `${WAITS.text(what)}${orMore(others)}`,
   "awaits": ({ what: [first, ...more], others }) =>

@@ -6,7 +6,8 @@ import { endedByOwnWill, type HostEvent, type VmExitReason } from "../../../mach
 import type { Hypervisor, Vcpu, VcpuEnd } from "../../../machine/hypervisor/boot.ts";
 import { instructionAt } from "../../inspection/readers/guest/read-symbols.ts";
 import { Vector } from "../../../cpu/core/interface.ts";
-import { causeOf, noVectors } from "../../inspection/causes/exception-cause.ts";
+import { causeOf } from "../../inspection/causes/exception-cause.ts";
+import { noVectors } from "../../inspection/causes/vectors.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
 import type { EndedPanic, GuestPanic, LoggedLine, UnseenEnd, View } from "../../inspection/readers/inspected.ts";
 import { endedBy, logOf, panicOf, showsPanic, unshownBecause } from "../../inspection/kernels/kernels.ts";

@@ -1,22 +1,42 @@
 // The walk of stage 1 for a virtual address, as the core makes it (cpu/core/memory/mmu.ts), with
 // the descriptor at which it ended. Arm ARM D5.2.
 
-import type { VcpuState } from "../../../cpu/core/interface.ts";
-import { areWalksOff, isInHalf, type ReadEntry, type Sizes, untagged, walkTables } from "../../../kit/formats/page-tables.ts";
+import { Sctlr, type VcpuState } from "../../../cpu/core/interface.ts";
+import { addressSizesOf } from "../../../cpu/isa/cpus/address-sizes.ts";
+import type { FeatureName } from "../../../cpu/isa/cpus/features.ts";
+import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { areWalksOff, isInHalf, outputOf, type ReadEntry, type Sizes, untagged, walkTables } from "../../../kit/formats/page-tables.ts";
 import type { WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
-import { type LeafRights, rightsOf, tablesOfHalf } from "../readers/guest/stage1.ts";
+import { entriesOf, type LeafRights, rightsOf, type Stage1Registers, tablesOfHalf } from "../readers/guest/stage1.ts";
+import type { View } from "../readers/inspected.ts";
 import { field } from "../../../kit/support/values/bits.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
 /** The end of a walk: a descriptor, or the reason why none was read. */
 export type Walk =
   | { readonly end: "disabled" | "outside"; readonly ttbr: WalkEnd["ttbr"]; readonly bits: number }
-  | { readonly end: "invalid" | "unreadable" | "leaf"; readonly at: WalkEnd; readonly rights: LeafRights };
+  | { readonly end: "invalid" | "unreadable"; readonly at: WalkEnd; readonly rights: LeafRights }
+  /** `output`: the address that it gives. */
+  | { readonly end: "leaf"; readonly at: WalkEnd; readonly rights: LeafRights; readonly output: number };
 
 const NO_RIGHTS: LeafRights = { el0: "", el1: "", user: false, attributes: 0 };
 
+export const isStage1On = ({ registers }: Vcpu): boolean => (Number(registers.getRegister("SCTLR_EL1")) & Sctlr.M) !== 0;
+
+/**
+ * The walk of stage 1 for an address; undefined while stage 1 is off.
+ * @param tcr TCR_EL1, by default as it is
+ * @param features by default those of the CPU
+ */
+export function walkOf(view: View, vcpu: Vcpu, va: bigint, tcr?: bigint, features?: ReadonlySet<FeatureName>): Walk | undefined {
+  if (!isStage1On(vcpu)) return undefined;
+  const { registers } = vcpu, read = entriesOf(vcpu, view.hypervisor.machine.ram);
+  const getRegister: VcpuState["getRegister"] = (name) => name === "TCR_EL1" && tcr !== undefined ? tcr : registers.getRegister(name);
+  return walkStage1({ getRegister }, va, read, addressSizesOf(features ?? view.system.symbols.core.cpu.features));
+}
+
 /** @param sizes those that the CPU has */
-export function walkStage1(registers: VcpuState, va: bigint, read: ReadEntry, sizes: Sizes): Walk {
+function walkStage1(registers: Stage1Registers, va: bigint, read: ReadEntry, sizes: Sizes): Walk {
   const upper = field(va, 55, 1) === 1, tcr = registers.getRegister("TCR_EL1");
   const ttbr = upper ? "TTBR1_EL1" as const : "TTBR0_EL1" as const, address = untagged(va, tcr);
   const tables = tablesOfHalf(registers, upper, sizes);
@@ -26,5 +46,6 @@ export function walkStage1(registers: VcpuState, va: bigint, read: ReadEntry, si
   const { kind, level, entry, value } = end;
   if (kind === "table") throw new Error("a walk does not end at a table");
   const at = { ttbr, level, entry: hex(entry), descriptor: value === undefined ? null : hex(value, 16) };
-  return { end: kind, at, rights: kind === "leaf" ? rightsOf(end, registers) : NO_RIGHTS };
+  if (kind !== "leaf") return { end: kind, at, rights: NO_RIGHTS };
+  return { end: kind, at, rights: rightsOf(end, registers), output: outputOf(end, address) };
 }

@@ -3,13 +3,16 @@
 
 import { loadStoreSyndrome, Stage2Flags } from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
-import type { BranchedBy, ExceptionCause, FaultingAccess } from "../../../model/queries/facts/exception-cause.ts";
+import type { ExceptionCause, FaultingAccess } from "../../../model/queries/facts/exception-cause.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { nameOf, paId, parcelId, vmId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { readWord } from "../readers/guest/read-symbols.ts";
 import { Vmid } from "../readers/guest-names.ts";
+import { branchedBy } from "./branched.ts";
+import { causeRule } from "./cause-rule.ts";
 import type { Taken } from "./taken.ts";
 
 /** The CPU interface of a GICv2 on QEMU's virt: drivers that have it built in find nothing here. */
@@ -18,7 +21,22 @@ const GICC = 0x0801_0000, GICC_SIZE = 0x1_0000;
 /** Ranges of a VM's memory that a cause names. */
 const RANGES_NAMED = 4;
 
-export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAccess): ExceptionCause {
+export const STAGE2_RULES = [causeRule({
+  codes: [
+    ...["jump-to-devices", "device-refuses", "not-emulated", "gicv2-interface", "no-device", "no-right"] as const,
+    ...["nobody-serves", "given-since", "lent", "not-given"] as const,
+  ],
+  asks: "what has the VM at the address: memory, a device, or what another VM has of it?",
+  judge: ({ view, vcpu, taken, access }) => stage2Cause(view, vcpu, taken, access),
+})];
+
+type Stage2Cause = OfCode<
+  ExceptionCause,
+  | ("jump-to-devices" | "device-refuses" | "not-emulated" | "gicv2-interface" | "no-device")
+  | ("no-right" | "nobody-serves" | "given-since" | "lent" | "not-given")
+>;
+
+function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAccess): Stage2Cause {
   const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
   const { space } = vcpu, then = keptAbort(vcpu, taken);
   const ipa = then?.ipa ?? core.questions.inspect(vcpu.registers, taken.far).ipa, at = hex(ipa), vm = view.vmOf(space);
@@ -31,7 +49,7 @@ export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Faulti
       code: "jump-to-devices",
       address: access.address,
       ipa: at,
-      by: branchedBy(view, vcpu, taken),
+      by: branchedBy(view, vcpu, taken.far),
     };
   }
   if (device) {
@@ -71,19 +89,19 @@ function rightsOf({ flags }: Mapped): string {
 }
 
 /** A mapping that does not give the right to this access. */
-function withoutRight(view: View, access: FaultingAccess, ipa: string, page: Mapped): ExceptionCause {
+function withoutRight(view: View, access: FaultingAccess, ipa: string, page: Mapped): Stage2Cause {
   const [row] = readOwner(view, paId(page.pa));
   return { code: "no-right", access, ipa, rights: rightsOf(page), owner: row?.owner ?? vmId("?"), parcel: row?.parcel ?? null };
 }
 
 /** Memory that came after the access. */
-function givenSince(view: View, access: FaultingAccess, ipa: string, page: Mapped): ExceptionCause {
+function givenSince(view: View, access: FaultingAccess, ipa: string, page: Mapped): Stage2Cause {
   const [row] = readOwner(view, paId(page.pa));
   return { code: "given-since", access, ipa, rights: rightsOf(page), parcel: row?.parcel ?? null };
 }
 
 /** A VM's own memory that another VM has now. */
-function lentAway(view: View, { space }: Vcpu, access: FaultingAccess, ipa: number): ExceptionCause | undefined {
+function lentAway(view: View, { space }: Vcpu, access: FaultingAccess, ipa: number): Stage2Cause | undefined {
   const parcel = view.parcels().find(({ owner, regions }) =>
     owner === space.vmid && regions.some(({ ownerIpa, size }) => ipa >= ownerIpa && ipa < ownerIpa + size)
   );
@@ -102,21 +120,4 @@ function memoryOf({ space }: Vcpu): string[] {
   }
   const named = ranges.sort((a, b) => (b.end - b.first) - (a.end - a.first)).slice(0, RANGES_NAMED);
   return named.sort((a, b) => a.first - b.first).map(({ first, end }) => `${hex(first)}..${hex(end - 1)}`);
-}
-
-/** BLR Xn, with n in bits 9:5, and its forms with authentication: bits 24 and 11:10 differ. */
-const BLR_MASK = 0xfeff_f000, BLR = 0xd63f_0000, RN_SHIFT = 5, RN_MASK = 0x1f;
-
-/** The branch to an address where no memory is. Registers are as the branch has left them. */
-function branchedBy(view: View, vcpu: Vcpu, { far }: Taken): BranchedBy | null {
-  const { registers } = vcpu, link = registers.getX(30);
-  // X30 is 0 until the first call, too.
-  if (link === far && far !== 0n) return { how: "return" };
-  const word = link % 4n === 0n ? readWord(view, vcpu, link - 4n) : undefined;
-  if (word === undefined || (word & BLR_MASK) >>> 0 !== BLR) return null;
-  const number = word >>> RN_SHIFT & RN_MASK;
-  // X30 is older than the branch if the register has another address.
-  if (registers.getX(number) !== far) return null;
-  const symbol = view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), link - 4n) ?? null;
-  return { how: "call", at: hex(link - 4n), symbol, register: `X${number}` };
 }

@@ -10,6 +10,7 @@ import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import { causeOf } from "../causes/exception-cause.ts";
+import { lastTaken } from "../causes/taken.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { deviceAt } from "./steady-registers.ts";
 import { polledState } from "./source-states.ts";
@@ -67,28 +68,29 @@ function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"crashed
   const id = view.vcpu(vcpu), { pc } = vcpu.registers, { elr } = first;
   const at = rangeOf(view, vcpu, elr, elr, elr), exception = syndromeText(first.esr);
   const cause = causeOf(view, vcpu, { ...first, far: first.far ?? 0n, el: chain.length > 0 ? 1 : 0 });
+  const last = lastOf(vcpu, first),
+    then = last ? { exception: syndromeText(last.esr), at: rangeOf(view, vcpu, last.elr, last.elr, last.elr) } : null;
+  const causes = [cause, last && causeOf(view, vcpu, last)];
   const evidence: Evidence[] = [
-    ...cause ? [{ code: "cause" as const, cause }] : [],
+    ...causes.flatMap((cause) => cause ? [{ code: "cause" as const, cause }] : []),
     { code: "esr", esr: hex(first.esr, 8) },
     ...first.far === undefined ? [] : [{ code: "far" as const, range: rangeOf(view, vcpu, first.far, first.far, first.far) }],
-    ...lastOf(view, vcpu, first),
   ];
   // After a branch to nowhere there is no code to show: its caller is on the stack.
   const next = readWord(view, vcpu, elr) === undefined ? hint("vcpu stack", id) : hint("disasm", `${nameOf(id)}:${hex(elr)}`);
   // The exception that nothing answered is this one.
   const tells = ({ code }: Evidence) => code === "unanswered";
   if (repeats || loop && loop.exceptions > 0) {
-    return { fact: { code: "fault-loop", vcpu: id, exception, at }, evidence, next, tells };
+    return { fact: { code: "fault-loop", vcpu: id, exception, at, then }, evidence, next, tells };
   }
   const handler = loop ? loopRange(view, vcpu, loop) : rangeOf(view, vcpu, pc, pc, pc);
-  return { fact: { code: "crashed", vcpu: id, exception, at, handler }, evidence: [...evidence, masked(vcpu)], next, tells };
+  return { fact: { code: "crashed", vcpu: id, exception, at, handler, then }, evidence: [...evidence, masked(vcpu)], next, tells };
 }
 
 /** The exception that came last, where it is another one. */
-function lastOf(view: View, vcpu: Vcpu, first: Taken): Evidence[] {
-  const esr = Number(vcpu.registers.getRegister("ESR_EL1") & 0xffff_ffffn), elr = vcpu.registers.getRegister("ELR_EL1");
-  if (vcpu.registers.chain.length < 2 || esr === first.esr && elr === first.elr) return [];
-  return [{ code: "last-exception", exception: syndromeText(esr), at: rangeOf(view, vcpu, elr, elr, elr) }];
+function lastOf(vcpu: Vcpu, { esr, elr }: Taken) {
+  const last = lastTaken(vcpu);
+  return vcpu.registers.chain.length < 2 || last.esr === esr && last.elr === elr ? undefined : last;
 }
 
 function masked(vcpu: Vcpu): Evidence {

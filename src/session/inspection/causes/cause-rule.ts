@@ -1,0 +1,35 @@
+// A candidate for the cause of an exception: what it asks of the machine, as it is now, before it
+// claims to be the cause. Its way out holds where the answer is yes.
+
+import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import type { ExceptionCause, FaultingAccess } from "../../../model/queries/facts/exception-cause.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
+import type { View } from "../readers/inspected.ts";
+import type { Taken } from "./taken.ts";
+
+/** An exception whose cause is sought. */
+export interface Suspect {
+  readonly view: View;
+  readonly vcpu: Vcpu;
+  readonly taken: Taken;
+  /** The access of an abort; of others it means nothing. */
+  readonly access: FaultingAccess;
+}
+
+type Code = ExceptionCause["code"];
+
+export interface CauseRule {
+  /** Codes of the causes that it may give. */
+  readonly codes: readonly Code[];
+  /** The question that tells it from the other candidates of a symptom. */
+  readonly asks: string;
+  readonly judge: (suspect: Suspect) => ExceptionCause | undefined;
+}
+
+interface Declared<C extends Code> extends CauseRule {
+  readonly codes: readonly C[];
+  readonly judge: (suspect: Suspect) => OfCode<ExceptionCause, C> | undefined;
+}
+
+/** Declares a candidate: its causes have its codes. */
+export const causeRule = <const C extends Code>(rule: Declared<C>): CauseRule => rule;

@@ -1,0 +1,327 @@
+// Guests with one symptom and different causes: for each candidate one that has it, and the same as
+// its way out says, which is healthy.
+
+import type { ExceptionCause } from "../../src/model/queries/facts/exception-cause.ts";
+import type { Symptom } from "../../src/session/inspection/causes/exception-cause.ts";
+
+export interface LookAlike {
+  readonly symptom: Symptom;
+  readonly cause: { readonly code: ExceptionCause["code"]; readonly [name: string]: unknown };
+  readonly wayOut: RegExp;
+  /** The guest, and the same as its way out says. */
+  readonly sick: string;
+  readonly healed: string;
+  /** Keys of its VM. */
+  readonly keys?: string;
+  /** Its handler faults, too, again and again: it does not end. */
+  readonly loops?: true;
+}
+
+/** A program without vectors: its first exception ends it. It turns stage 1 off and sleeps. */
+const program = (code: string) =>
+  `.arch armv8.8-a+sve+fp16+dotprod+mops\nno_vectors\n${code}\nmrs x0, sctlr_el1\nbic x0, x0, #1\nmsr sctlr_el1, x0\nisb\nsleep_healthily`;
+
+/** A part of a program that is wrong, and the right one in its place. */
+const instead = (of: (part: string) => string, wrong: string, right: string) => ({ sick: program(of(wrong)), healed: program(of(right)) });
+const only = (part: string) => part;
+
+/** Sets bits of SCTLR_EL1. */
+const setSctlr = (bits: string) => `mrs x0, sctlr_el1\nmov64 x1, ${bits}\norr x0, x0, x1\nmsr sctlr_el1, x0\nisb\n`;
+/** Turns authentication on with a key for IA, and sets SP. */
+const SIGNS = `${setSctlr("0xc8002000")}mov64 x9, 0x80020000\nmov sp, x9\nmsr apiakeylo_el1, x9\n`;
+/** Stage 1 on, with code in a guarded page and checks of branches to it. */
+const GUARDED = `${setSctlr("0x800000000")}mmu_on\nentry 1, 0, 0x4000080000701\ndsb sy\ntlbi vmalle1\ndsb sy\nisb\n`;
+const EXCEPTION_RETURN = "msr elr_el1, x0\nmov x0, #0\neret\n8:";
+const toMode = (mode: string) => `mov x0, #${mode}\nmsr spsr_el1, x0\n`;
+const AT_8 = "adr x0, 8f\n";
+/** Copies 64 bytes that stage 1 maps as Normal memory. */
+const COPY = "mmu_on\nmov64 x0, 0x80010000\nmov64 x1, 0x80020000\nmov x2, #64\n";
+/** Stage 1 by these registers, and no other macro's tables. */
+const turnsOn = (ttbr: string, tcr: string) =>
+  `set ttbr0_el1, ${ttbr}\nset mair_el1, 0xff\nset tcr_el1, ${tcr}\ndsb sy\nisb\n${setSctlr("1")}`;
+const store = (address: string, value: string) => `mov64 x0, ${address}\nmov64 x1, ${value}\nstr x1, [x0]\n`;
+const VECTORS = ".balign 2048\nvectors:";
+const handles = (offset: string, handler: string) => `${VECTORS}\n.zero ${offset}\n${handler}\n.balign 2048`;
+const TICKS = "adr x0, vectors\nmsr vbar_el1, x0\nisb\ntimer_gic\ntimer_period\nmsr cntv_tval_el0, x2\nmov x3, #1\nmsr cntv_ctl_el0, x3\n" +
+  "msr daifclr, #2\n9: wfi\nb 9b\n";
+const cpuOn = (entry: string) => `mov64 x0, 0xc4000003\nmov x1, #1\n${entry}\nmov x3, #0\nhvc #0\nsleep_healthily\n7: wfi\nb 7b`;
+
+const UNDEFINED: readonly LookAlike[] = [
+  {
+    symptom: "undefined instruction",
+    cause: { code: "not-a-register", register: "S3_7_C15_C0_0", ofMake: true },
+    wayOut: /MIDR_EL1/,
+    ...instead(only, "mrs x0, s3_7_c15_c0_0", "mrs x0, midr_el1"),
+  },
+  {
+    symptom: "undefined instruction",
+    cause: { code: "not-a-register", register: "S3_0_C13_C5_4", ofMake: false },
+    wayOut: /ID register/,
+    ...instead(only, "msr s3_0_c13_c5_4, x0", "msr tpidr_el1, x0"),
+  },
+  {
+    symptom: "undefined instruction",
+    cause: { code: "not-code", by: { how: "branch", register: "X3" }, after: null },
+    wayOut: /pointer in X3/,
+    ...instead((to) => `${to}\nbr x3\n8:`, "mov64 x3, 0x80180000", "adr x3, 8f"),
+  },
+  {
+    symptom: "undefined instruction",
+    cause: { code: "not-code", by: { how: "return" }, after: null },
+    wayOut: /save X30/,
+    ...instead((to) => `${to}\nret\n8:`, "mov64 x30, 0x80180000", "adr x30, 8f"),
+  },
+  {
+    symptom: "undefined instruction",
+    cause: { code: "not-code", by: { how: "exception-return" }, after: null },
+    wayOut: /ELR_EL1/,
+    ...instead((to) => `${toMode("0x3c5")}${to}${EXCEPTION_RETURN}`, "mov64 x0, 0x80180000\n", AT_8),
+  },
+  {
+    symptom: "undefined instruction",
+    cause: { code: "not-code", by: null, after: "add x3, x3, #0x1" },
+    wayOut: /^end the function/,
+    ...instead((end) => `add x3, x3, #1\n${end}.word 0\n8:`, "", "b 8f\n"),
+  },
+  {
+    symptom: "undefined instruction",
+    cause: { code: "not-code", by: { how: "power-on", first: true } },
+    wayOut: /image begin with code/,
+    sick: ".word 0",
+    healed: "sleep_healthily",
+  },
+  {
+    symptom: "undefined instruction",
+    cause: { code: "empty-vector", vector: { offset: "0x280" } },
+    loops: true,
+    wayOut: /code at VBAR_EL1 \+ 0x280/,
+    sick: `${TICKS}${VECTORS} .zero 2048`,
+    healed: `${TICKS}${handles("0x280", "mrs x3, icc_iar1_el1\nmsr cntv_tval_el0, x2\nmsr icc_eoir1_el1, x3\neret")}`,
+  },
+  {
+    symptom: "undefined instruction",
+    cause: { code: "empty-vector", vector: { offset: "0x400" } },
+    loops: true,
+    wayOut: /code at VBAR_EL1 \+ 0x400/,
+    ...((call: (vectors: string) => string) => ({ sick: call(`${VECTORS} .zero 2048`), healed: call(handles("0x400", "b 8b")) }))(
+      (vectors) =>
+        `adr x0, vectors\nmsr vbar_el1, x0\nmsr spsr_el1, xzr\nadr x0, 3f\nmsr elr_el1, x0\neret\n3: svc #0\n8: sleep_healthily\n${vectors}`,
+    ),
+  },
+];
+
+const BRANCHES: readonly LookAlike[] = [
+  {
+    symptom: "external abort",
+    cause: { code: "jump-to-devices", address: "0x0", by: { how: "exception-return" } },
+    wayOut: /ELR_EL1/,
+    ...instead((to) => `${toMode("0x3c5")}${to}${EXCEPTION_RETURN}`, "mov x0, #0\n", AT_8),
+  },
+  {
+    symptom: "external abort",
+    cause: { code: "jump-to-devices", address: "0x0", by: { how: "power-on", first: false } },
+    wayOut: /CPU_ON/,
+    sick: cpuOn("mov x2, #0"),
+    healed: cpuOn("adr x2, 7f"),
+    keys: "vcpus = 2",
+  },
+  {
+    symptom: "misaligned PC",
+    cause: { code: "pc-alignment", by: { how: "exception-return" } },
+    wayOut: /ELR_EL1/,
+    ...instead((to) => `${toMode("0x3c5")}${AT_8}${to}${EXCEPTION_RETURN}`, "add x0, x0, #2\n", ""),
+  },
+  {
+    symptom: "illegal execution state",
+    cause: { code: "illegal-state", mode: "EL2h", il: false },
+    wayOut: /CurrentEL/,
+    ...instead((mode) => `${toMode(mode)}${AT_8}${EXCEPTION_RETURN}`, "0x3c9", "0x3c5"),
+  },
+  {
+    symptom: "illegal execution state",
+    cause: { code: "illegal-state", mode: "AArch32", il: false },
+    wayOut: /EL1h/,
+    ...instead((mode) => `${toMode(mode)}${AT_8}${EXCEPTION_RETURN}`, "0x1d3", "0x3c5"),
+  },
+  {
+    symptom: "illegal execution state",
+    cause: { code: "illegal-state", il: true },
+    wayOut: /clear IL/,
+    ...instead((mode) => `mov64 x0, ${mode}\nmsr spsr_el1, x0\n${AT_8}${EXCEPTION_RETURN}`, "0x1003c5", "0x3c5"),
+  },
+  ...([
+    ["call", "mov x3, #0\nblr x3\n8:", "adr x3, 8f\nblr x3\n8:", /null: X3 at 0x8/],
+    ["return", "mov64 x30, 0x90000000\nret\n8:", "adr x30, 8f\nret\n8:", /save X30/],
+    ["branch", "mov64 x5, 0x123456789000\nbr x5\n8:", "adr x5, 8f\nbr x5\n8:", /pointer in X5/],
+    [
+      "exception-return",
+      `${toMode("0x3c5")}mov64 x0, 0x90000000\n${EXCEPTION_RETURN}`,
+      `${toMode("0x3c5")}${AT_8}${EXCEPTION_RETURN}`,
+      /ELR_EL1/,
+    ],
+  ] as const).map(([how, wrong, right, wayOut]): LookAlike => ({
+    symptom: "translation fault",
+    cause: { code: "jump-unmapped", by: { how } },
+    wayOut,
+    ...instead((to) => `mmu_on\n${to}`, wrong, right),
+  })),
+  {
+    symptom: "BTI",
+    cause: { code: "no-landing-pad", branch: "BLR", instruction: "nop", pad: null },
+    wayOut: /-mbranch-protection=bti/,
+    ...instead((pad) => `${GUARDED}adr x3, 8f\nblr x3\n8: ${pad}`, "nop", "bti c"),
+  },
+  {
+    symptom: "BTI",
+    cause: { code: "no-landing-pad", branch: "BR", instruction: "bti c" },
+    wayOut: /BTI J, or branch by X16/,
+    ...instead((register) => `${GUARDED}adr ${register}, 8f\nbr ${register}\n8: bti c`, "x3", "x16"),
+  },
+  {
+    symptom: "BTI",
+    cause: { code: "no-landing-pad", instruction: "nop", pad: /^0x800001/ },
+    wayOut: /^branch to 0x8/,
+    ...instead((label) => `${GUARDED}adr x3, ${label}\nblr x3\n7: bti c\n8: nop`, "8f", "7f"),
+  },
+  {
+    symptom: "pointer authentication",
+    cause: { code: "not-authenticated", instruction: "autiasp", register: "X30", signed: false },
+    wayOut: /^sign X30/,
+    ...instead((sign) => `${SIGNS}adr x30, 8f\n${sign}autiasp\nret\n8:`, "", "paciasp\n"),
+  },
+  {
+    symptom: "pointer authentication",
+    cause: { code: "not-authenticated", instruction: "retaa", signed: true, modifier: "SP, 0x8001ffe0" },
+    wayOut: /^give SP the value/,
+    ...instead((pop) => `${SIGNS}adr x30, 8f\npaciasp\nsub sp, sp, #32\n${pop}retaa\n8:`, "", "add sp, sp, #32\n"),
+  },
+  {
+    symptom: "pointer authentication",
+    cause: { code: "not-authenticated", register: "X0", signed: true, modifier: "X1, 0x2" },
+    wayOut: /modifier of PAC/,
+    ...instead((modifier) => `${SIGNS}adr x0, 8f\nmov x1, #1\npacda x0, x1\nmov x1, #${modifier}\nautda x0, x1\n8:`, "2", "1"),
+  },
+  {
+    symptom: "memory copy or set",
+    cause: { code: "copy-out-of-order", part: "the prologue (cpyfp)", left: null },
+    wayOut: /set no flags/,
+    ...instead(
+      (between) => `${COPY}cpyfp [x0]!, [x1]!, x2!\n${between}cpyfm [x0]!, [x1]!, x2!\ncpyfe [x0]!, [x1]!, x2!`,
+      "cmp x3, x3\n",
+      "",
+    ),
+  },
+  {
+    symptom: "memory copy or set",
+    cause: { code: "copy-out-of-order", part: "the main part (cpyfm)", left: "0x40" },
+    wayOut: /^execute the main part/,
+    ...instead(
+      (before) => `${COPY}cmn x3, x3\n${before}cpyfe [x0]!, [x1]!, x2!`,
+      "",
+      "cpyfp [x0]!, [x1]!, x2!\ncpyfm [x0]!, [x1]!, x2!\n",
+    ),
+  },
+];
+
+const ADDRESSES: readonly LookAlike[] = [
+  {
+    symptom: "address size fault",
+    cause: { code: "address-size", output: /^0x100000/, bits: 32 },
+    loops: true,
+    wayOut: /TCR_EL1\.IPS/,
+    ...instead((tcr) => `${store("0x100100020", "0x100000701")}${turnsOn("0x100100000", tcr)}`, "0x80193519", "0x280193519"),
+    keys: "base = 0x100000000",
+  },
+  {
+    symptom: "address size fault",
+    cause: { code: "address-off" },
+    wayOut: /^fix the pointer$/,
+    ...instead((address) => `mov64 x0, ${address}\nldr w1, [x0]`, "0x0001000080010000", "0x80010000"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "tagged", pointer: "0x80010000", tbi: "TBI0" },
+    wayOut: /set TCR_EL1\.TBI0/,
+    ...instead((tcr) => `mmu_on ${tcr}\nmov64 x0, 0x3400000080010000\nldr w1, [x0]`, "0x180193519", "0x2180193519"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "still-signed", pointer: "0x80010000" },
+    wayOut: /AUT\*/,
+    ...instead((strip) => `mmu_on\n${SIGNS}mov64 x0, 0x80010000\nmov x1, #1\npacda x0, x1\n${strip}ldr x2, [x0]`, "", "xpacd x0\n"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "stack-overflow", bottom: "0x80208000" },
+    wayOut: /more room/,
+    ...instead(
+      (size) => `entry 3, 8, 0x80208703\nmmu_on\nmov64 x9, 0x80208100\nmov sp, x9\nmov x3, #4\n2: ${size}\nsubs x3, x3, #1\nb.ne 2b`,
+      "stp x29, x30, [sp, #-96]!",
+      "stp x29, x30, [sp, #-16]!",
+    ),
+  },
+  {
+    symptom: "external abort",
+    cause: { code: "stack-overflow", bottom: "0x80000000" },
+    wayOut: /more room/,
+    ...instead((top) => `mov64 x9, ${top}\nmov sp, x9\nstp x29, x30, [sp, #-16]!`, "0x80000000", "0x80020000"),
+  },
+  {
+    symptom: "alignment fault",
+    cause: { code: "zva-to-device", because: "stage-1-off" },
+    wayOut: /use stores/,
+    ...instead((clear) => `mov64 x0, 0x80010000\n${clear}`, "dc zva, x0", "stp xzr, xzr, [x0]"),
+  },
+  {
+    symptom: "alignment fault",
+    cause: { code: "ordered-alignment" },
+    wayOut: /to 4 bytes/,
+    ...instead((offset) => `mmu_on\n${setSctlr("2")}mov64 x0, 0x8001000${offset}\nldaxr w1, [x0]`, "2", "4"),
+  },
+  {
+    symptom: "permission fault",
+    cause: { code: "no-permission", because: "wxn" },
+    loops: true,
+    wayOut: /SCTLR_EL1\.WXN/,
+    ...instead(
+      (rights) => `mmu_on\nentry 1, 0, ${rights}\ndsb sy\ntlbi vmalle1\ndsb sy\nisb\n${setSctlr("0x80000")}`,
+      "0x80000701",
+      "0x80000781",
+    ),
+  },
+  {
+    symptom: "permission fault",
+    cause: { code: "no-permission", because: "user-writable" },
+    wayOut: /without AP\[1\]/,
+    ...instead(
+      (rights) =>
+        `mmu_on\nmov64 x0, 0x80001000\nmov64 x1, 0xd61f0060\nstr w1, [x0]\ndc cvau, x0\ndsb sy\nic iallu\ndsb sy\nisb
+        entry 3, 4, ${rights}\ndsb sy\nisb\nadr x3, 8f\nmov64 x0, 0x80204000\nbr x0\n8:`,
+      "0x80001743",
+      "0x80001703",
+    ),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "turned-on-unmapped", at: /^0x800000/ },
+    loops: true,
+    wayOut: /at its own address/,
+    ...instead((block) => `${store("0x80100010", block)}${turnsOn("0x80100000", "0x180193519")}`, "0", "0x80000701"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "tables-of-other-form", field: "TG0", has: "pages of 64 KiB", wants: "pages of 4 KiB", cpu: null },
+    loops: true,
+    wayOut: /set TCR_EL1\.TG0 for pages of 4 KiB/,
+    ...instead((tcr) => `mmu_on ${tcr}`, "0x180197519", "0x180193519"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "tables-of-other-form", field: "T0SZ", has: "48 bits", wants: "39 bits" },
+    loops: true,
+    wayOut: /set TCR_EL1\.T0SZ for 39 bits/,
+    ...instead((tcr) => `mmu_on ${tcr}`, "0x180193510", "0x180193519"),
+  },
+];
+
+export const LOOK_ALIKES: readonly LookAlike[] = [...UNDEFINED, ...BRANCHES, ...ADDRESSES];
