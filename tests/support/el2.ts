@@ -32,3 +32,9 @@ export async function qemuCommand(...args: string[]): Promise<string[]> {
   const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-nographic", "-nic", "none", "-no-reboot"];
   return [await nativeProgram("qemu-system-aarch64"), ...platform, ...args];
 }
+
+/** Whether a process runs; one that has ended may still be waited for. */
+export function runs(pid: number): boolean {
+  const { stdout } = new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] }).outputSync();
+  return /^[^Z\s]/.test(new TextDecoder().decode(stdout).trim());
+}

@@ -4,6 +4,8 @@
 import { type Answer, noAnswer, type Query } from "../../model/queries/query.ts";
 import { exceptionText } from "../../kit/support/problem.ts";
 import { type Searching, SymbolSearch } from "../../inside/symbols/vm-symbols.ts";
+import type { InPieces } from "../../kit/support/values/work.ts";
+import type { System } from "../assembly/system/system.ts";
 import type { EndedVms } from "./ended-vms.ts";
 import type { EnginePort } from "./loop.ts";
 import type { Shown } from "./shown.ts";
@@ -15,6 +17,9 @@ import type { Who } from "./who.ts";
  * recording of events.
  */
 const OF_THE_PRESENT = /^(stop|trace|time|session)\./;
+
+/** A place of a machine's run. */
+const placeOf = (system: System) => [system.machine.places, system.machine.time, system.instructions()].join();
 
 export class Answers {
   /** Tables whose answers have failed by a bug of el2. */
@@ -31,22 +36,42 @@ export class Answers {
   /** Answers a question. It changes nothing. */
   query(id: number, query: Query): void {
     if (query.table === "who") return this.who.ask(id, query, (error) => this.#unanswered(id, query, error));
-    this.searches.before((searching) => {
-      const answer = this.#answer(id, query, searching);
-      if (answer) this.port.post({ kind: "answer", id, answer });
-    });
+    this.searches.answer((searching) => this.#post(id, query, searching));
   }
 
   /** @throws SymbolSearch */
-  #answer(id: number, query: Query, searching: Searching): Answer | undefined {
-    const { inspector, symbols } = OF_THE_PRESENT.test(query.table) ? this.shown.present : this.shown.system;
+  *#post(id: number, query: Query, searching: Searching): InPieces<void> {
+    const answer = yield* this.#answer(id, query, searching);
+    if (answer) this.port.post({ kind: "answer", id, answer });
+  }
+
+  /** @throws SymbolSearch */
+  *#answer(id: number, query: Query, searching: Searching): InPieces<Answer | undefined> {
+    const system = this.#asked(query), { inspector, symbols } = system, place = placeOf(system), { standing } = this.port;
     try {
-      const answer = symbols.asked(searching, () => this.port.standing.answer(id, query, inspector));
-      return answer?.error === undefined ? answer : this.endedVms.answer(query, searching) ?? answer;
+      const pieces = inspector.answering(standing.asked(id, query, inspector));
+      for (;;) {
+        const { done, value } = symbols.asked(searching, () => pieces.next());
+        if (done) {
+          const answer = standing.given(id, inspector, value);
+          return answer?.error === undefined ? answer : this.endedVms.answer(query, searching) ?? answer;
+        }
+        yield;
+        const now = this.#asked(query);
+        // A client has shown another place meanwhile: an answer is about one.
+        if (now !== system || placeOf(now) !== place) {
+          return now.symbols.asked(searching, () => standing.answer(id, query, now.inspector));
+        }
+      }
     } catch (error) {
       if (error instanceof SymbolSearch) throw error;
       return this.#unanswered(id, query, error);
     }
+  }
+
+  /** The machine that a question is about. */
+  #asked({ table }: Query): System {
+    return OF_THE_PRESENT.test(table) ? this.shown.present : this.shown.system;
   }
 
   /** The answer after a bug of el2, reported once per table: screens ask again and again. */

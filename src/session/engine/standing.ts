@@ -39,12 +39,21 @@ export class Standing {
    * cursor is always given: its time says until when nothing happened.
    */
   answer(id: number, query: Query, from: Answering): Answer | undefined {
-    const question = this.#questions.get(id);
-    if (!question) return from.answer(query);
-    const { last, onward } = question;
+    return this.given(id, from, from.answer(this.asked(id, query, from)));
+  }
+
+  /** The question as its source is asked it. */
+  asked(id: number, query: Query, from: Answering): Query {
+    const { last, onward } = this.#questions.get(id) ?? {};
     const after = onward && last?.from === from ? last.answer.cursor : undefined;
-    const answer = from.answer(after === undefined || !isStreamQuery(query) ? query : { ...query, args: { ...query.args, after } });
-    const again = last !== undefined && answer.cursor === undefined && isSameState(answer, last.answer);
+    return after === undefined || !isStreamQuery(query) ? query : { ...query, args: { ...query.args, after } };
+  }
+
+  /** A source's answer; undefined if it is not given. */
+  given(id: number, from: Answering, answer: Answer): Answer | undefined {
+    const question = this.#questions.get(id);
+    if (!question) return answer;
+    const { last } = question, again = last !== undefined && answer.cursor === undefined && isSameState(answer, last.answer);
     if (again && last.again) return undefined;
     if (last && --question.left === 0) this.#questions.delete(id);
     question.last = { from, answer, again };

@@ -1,5 +1,6 @@
-// Searches for the symbols of kernels, which a guest can make long: they are done in pieces, with
-// requests let in between, while the machine waits. The answers that need them come afterwards.
+// Searches for the symbols of kernels, and answers about kernels, which a guest can make long: they
+// are done in pieces, with requests let in between, while the machine waits. The answers that need
+// searches come afterwards.
 
 import type { InPieces } from "../../kit/support/values/work.ts";
 import { type Searching, SymbolSearch, type VmSymbols } from "../../inside/symbols/vm-symbols.ts";
@@ -25,6 +26,8 @@ export function* searched<T>(symbols: VmSymbols, work: () => T): InPieces<T> {
 /** The searches of one session that are under way. */
 export class SymbolSearches {
   readonly #waiting = new Map<SymbolSearch, (() => void)[]>();
+  /** Answers that have begun. */
+  #answering = 0;
 
   /** @param over called when the machine may continue */
   constructor(readonly port: EnginePort, readonly over: () => void) {}
@@ -33,7 +36,7 @@ export class SymbolSearches {
    * Whether some are under way. A machine that ran on would be far past the place of the question.
    */
   get busy(): boolean {
-    return this.#waiting.size > 0;
+    return this.#waiting.size > 0 || this.#answering > 0;
   }
 
   /**
@@ -48,6 +51,27 @@ export class SymbolSearches {
       if (!(error instanceof SymbolSearch)) throw error;
       this.#after(error, () => this.before(work, done + 1));
     }
+  }
+
+  /** Makes an answer in pieces, likewise. */
+  answer(work: (searching: Searching) => InPieces<void>, done = 0): void {
+    const pieces = work(searchingAfter(done));
+    let waits = false;
+    inPieces(this.port, () => {
+      try {
+        if (!pieces.next().done) {
+          if (!waits) this.#answering++;
+          waits = true;
+          return false;
+        }
+      } catch (error) {
+        if (!(error instanceof SymbolSearch)) throw error;
+        this.#after(error, () => this.answer(work, done + 1));
+      }
+      if (waits) this.#answering--;
+      if (waits && !this.busy) this.over();
+      return true;
+    });
   }
 
   /** Does something once a search is done, which begins unless it is under way. */

@@ -6,6 +6,7 @@ import { inQuery } from "../../model/queries/facts/problem.ts";
 import { type Answer, isStreamQuery, type Query } from "../../model/queries/query.ts";
 import type { Row } from "../../model/queries/table.ts";
 import { type TableName, TABLES } from "../../model/queries/tables.ts";
+import type { InPieces } from "../../kit/support/values/work.ts";
 import { problemText } from "../../kit/support/problem.ts";
 import { QueryError } from "./readers/inspected.ts";
 
@@ -24,6 +25,9 @@ export interface FoundRows<R = Row> {
   readonly gaps?: readonly Gap[];
 }
 
+/** Rows that are found at once or in pieces. */
+export type MaybeInPieces<F> = F | InPieces<F>;
+
 /** Filters of questions. */
 export class Filters {
   readonly #known = new Map<string, Filter>();
@@ -41,11 +45,11 @@ export class Filters {
 }
 
 /** The answer to a query; an `error` if it names what does not exist. */
-export function answered(query: Query, at: Answer["at"], read: () => FoundRows): Answer {
+export function* answered(query: Query, at: Answer["at"], read: () => MaybeInPieces<FoundRows>): InPieces<Answer> {
   try {
     const table = TABLES[query.table];
     if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `use one of ${Object.keys(TABLES).join(", ")}`);
-    const { rows, dropped = 0, cursor, gaps = [] } = read();
+    const found = read(), { rows, dropped = 0, cursor, gaps = [] } = "rows" in found ? found : yield* found;
     const after = isStreamQuery(query) ? query.args.after : undefined;
     const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after }, ...gaps.length > 0 && { gaps } };
     return { table: query.table, at, rows, dropped, ...places };

@@ -6,7 +6,7 @@ import { SWITCHES } from "./trace/event-log.ts";
 import { BUSY_KINDS } from "../../machine/abi/trace.ts";
 import { type RegisterWrites, registerWrites } from "../../cpu/core/interface.ts";
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
-import { answered, Filters, type FoundRows } from "./answered.ts";
+import { answered, Filters, type FoundRows, type MaybeInPieces } from "./answered.ts";
 import { act } from "./rules/act.ts";
 import { formatId } from "../../model/queries/ids.ts";
 import type { Action } from "../../model/commands/actions.ts";
@@ -46,6 +46,7 @@ import { addressAt, ramAt, readCode, readFrames, readSymbols, symbolSize } from 
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
 import { type TableName, TABLES, VARIABLES } from "../../model/queries/tables.ts";
+import { type InPieces, whole } from "../../kit/support/values/work.ts";
 import type { Problem } from "../../kit/support/problem.ts";
 
 /** Default limit on the rows of an answer. */
@@ -55,7 +56,11 @@ const DEFAULT_CODE = 16;
 /** Virtual time (ns) between two samples of interrupts without queries. */
 const IRQ_INTERVAL = 1e9;
 
-type RowsReader<N extends TableName> = (view: View, args: TableArguments<N>, filter: Filter) => FoundRows<RowOf<typeof TABLES[N]>>;
+type RowsReader<N extends TableName> = (
+  view: View,
+  args: TableArguments<N>,
+  filter: Filter,
+) => MaybeInPieces<FoundRows<RowOf<typeof TABLES[N]>>>;
 
 /** Answers queries about one system. */
 export class Inspector {
@@ -70,6 +75,11 @@ export class Inspector {
 
   /** The answer to a query; an `error` if it names what does not exist. */
   answer(query: Query): Answer {
+    return whole(this.answering(query));
+  }
+
+  /** The same in pieces, at all of which the machine has to be as it was at the first. */
+  answering(query: Query): InPieces<Answer> {
     const at = { ns: String(Math.round(this.system.hypervisor.now)), insn: String(this.instructions()) };
     return answered(query, at, () => {
       const { filter = "" } = query.args, view = new View(this.system, this.#looks);
@@ -186,7 +196,7 @@ export class Inspector {
   #overTime({ table, args }: QueryOf<StreamTable>, view: View): FoundRows {
     const everything = this.#filters.of(table, ""), { after, since = 0, limit = DEFAULT_LIMIT, ...others } = args;
     const unlimited = { ...others, limit: Number.MAX_SAFE_INTEGER },
-      read = (more: TableArguments<StreamTable>) => this.#read(queryOf(table, more), view, everything);
+      read = (more: TableArguments<StreamTable>) => whole(this.#read(queryOf(table, more), view, everything));
     const latest = after === undefined ? undefined : read({ ...unlimited, after });
     // A list that is followed is asked for again and again: rows of the whole log take long.
     if (latest?.rows.length === 0) return latest;
@@ -202,10 +212,10 @@ export class Inspector {
     return { ...fresh, rows: table === "why" ? rows.slice(0, limit) : rows.slice(-limit) };
   }
 
-  #read(query: Query, view: View, filter: Filter): FoundRows {
+  *#read(query: Query, view: View, filter: Filter): InPieces<FoundRows> {
     if (query.table === "hash") return { rows: this.hashes() };
     if (query.table === "who") throw new QueryError("this query needs a session, which can repeat its run");
-    const result = found(query, view, filter);
+    const rowsFound = found(query, view, filter), result = "rows" in rowsFound ? rowsFound : yield* rowsFound;
     if (isStream(TABLES[query.table])) return result;
     const rows = result.rows.filter((row) => filter.matches(row));
     return { ...result, rows: rows.slice(0, query.args.limit ?? Infinity) };
@@ -219,14 +229,18 @@ function found<N extends ReadTable>(
   { table, args }: { readonly table: N; readonly args: TableArguments<N> },
   view: View,
   filter: Filter,
-): FoundRows {
+): MaybeInPieces<FoundRows> {
   return READERS[table](view, args, filter);
 }
 
 /** Readers of streams filter by themselves, because they read no more than they need. */
 const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
-  "vm.ls": (view) => ({ rows: readVms(view) }),
-  "diagnose": (view) => ({ rows: readDiagnoses(view) }),
+  *"vm.ls"(view) {
+    return { rows: yield* readVms(view) };
+  },
+  *diagnose(view) {
+    return { rows: yield* readDiagnoses(view) };
+  },
   "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(args.vm)) }),
   "vm.dtb": (view, args) => ({ rows: readDevicetreeOf(view, args.vm) }),
   "vcpu.ls": (view) => ({ rows: readVcpus(view) }),

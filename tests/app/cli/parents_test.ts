@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Place } from "./place.ts";
-import { el2Command } from "../../support/el2.ts";
+import { el2Command, runs } from "../../support/el2.ts";
 import { eventually } from "../../support/eventually.ts";
-import { runs } from "../../support/processes.ts";
 
 const SHELL = '"$@" <&3 & echo "pid $!"; wait';
 

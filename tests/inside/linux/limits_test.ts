@@ -8,7 +8,8 @@ import { Reading } from "../../../src/inside/linux/kernel/reading.ts";
 import { once } from "../../../src/cpu/isa/names/once.ts";
 import { LinuxKernel } from "../../../src/inside/linux/kernel/kernel.ts";
 import { asTree } from "../../../src/inside/linux/structures/tasks.ts";
-import { PIECE_STEPS, Work } from "../../../src/kit/support/values/work.ts";
+import { mapInPieces, PIECE_STEPS, Work } from "../../../src/kit/support/values/work.ts";
+import { linuxRows } from "../../../src/session/inspection/linux/read-linux.ts";
 import { cpuTime } from "../../support/cpu-time.ts";
 import { LONG } from "../../support/long.ts";
 import { Random } from "../../support/random.ts";
@@ -102,6 +103,19 @@ Deno.test("a hostile kernel at every limit: each reader answers within its steps
   }
   // Otherwise they were not hostile enough.
   assert.ok(atLimit > CASES, `${atLimit} answers came to their limit; the longest took ${longest} ms`);
+});
+
+Deno.test("an answer about several hostile kernels has a piece for each, and one that costs nothing is whole", () => {
+  const { kernel, physical } = hostileKernel({ members: chosen(undefined), symbols: "all" });
+  const readings = Array.from({ length: 4 }, (_, number) => new Reading(`vm-${number}`, kernel, kernel.memory(physical)));
+  const steps: number[] = [], rows = linuxRows(readings, "linux.ps", { threads: true });
+  for (let before = Work.spent, done = false; !done; before = Work.spent) {
+    done = rows.next().done === true;
+    steps.push(Work.spent - before);
+  }
+  assert.equal(steps.length, readings.length);
+  for (const count of steps) assert.ok(count <= STEPS_MAX + OVER, `a piece of ${count} steps`);
+  assert.ok(mapInPieces(readings, ({ vm }) => vm).next().done);
 });
 
 Deno.test("the search in an image full of beginnings is in pieces, and ends", () => {

@@ -160,12 +160,12 @@ Deno.test("an exception while an exit of the host is handled ends the machine, a
 });
 
 Deno.test("an exception while a question is answered ends the answer alone, and is reported once", async () => {
-  const whole = Inspector.prototype.answer;
+  const whole = Inspector.prototype.answering;
   const broken = function (this: Inspector, query: Query) {
     if (query.table === "why") throw new TypeError("the bug");
     return whole.call(this, query);
   };
-  await withBug(Inspector.prototype, "answer", broken, async () => {
+  await withBug(Inspector.prototype, "answering", broken, async () => {
     await using session = new Session(await demoPlan({ duration: 3e9 }));
     const answers = [await session.ask("why", ""), await session.ask("why", "failed=yes")];
     for (const { rows, error } of answers) {

@@ -28,7 +28,7 @@ export function withListOptions<Args extends unknown[], Opts extends Record<stri
     "wide: all columns of the list, however long the lines; tsv: exact values with tabs between them; json: as --json",
   ).choices(TEXT_FORMS).conflicts("json");
   const listed = withColumns(command).addOption(common(option));
-  // A third word, which sets `--json` and is no value of this option.
+  // A third word, which sets `--json` instead of a value.
   option.choices(LIST_FORMS);
   listed.on("option:output", (form: string) => {
     if (form === "json") listed.setOptionValue("json", true).setOptionValue("output", undefined);

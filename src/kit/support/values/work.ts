@@ -16,6 +16,23 @@ export function whole<T>(pieces: InPieces<T>): T {
 /** Steps of a piece: some milliseconds. */
 export const PIECE_STEPS = 1 << 18;
 
+/** Steps after which a piece of work on many things ends. */
+const THING_STEPS = PIECE_STEPS >> 2;
+
+/** Results of work on each of many things, with pauses between those that have taken long. */
+export function* mapInPieces<T, R>(things: readonly T[], work: (thing: T) => R): InPieces<R[]> {
+  const results: R[] = [];
+  let before = Work.spent;
+  for (const thing of things) {
+    results.push(work(thing));
+    if (Work.spent - before < THING_STEPS || results.length === things.length) continue;
+    yield;
+    // Others have worked meanwhile.
+    before = Work.spent;
+  }
+  return results;
+}
+
 /** The steps that one piece of reading may take. A step is a byte, a word or an entry. */
 export class Work {
   static #spent = 0;

@@ -9,6 +9,7 @@ import { way } from "../../../kit/support/text/way-out.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
 import { answered, Filters, type FoundRows } from "../answered.ts";
 import { QueryError } from "../readers/inspected.ts";
+import { whole } from "../../../kit/support/values/work.ts";
 import { DumpError } from "../../../inside/dumps/file-memory.ts";
 import { TooMuch } from "../../../inside/linux/kernel/memory.ts";
 import { checkVm, DUMP_READERS, readKernel } from "./dump-readers.ts";
@@ -36,12 +37,12 @@ export class DumpInspector {
 
   /** The answer to a query; an `error` if it names what does not exist. */
   answer(query: Query): Answer {
-    return answered(query, AT, () => {
+    return whole(answered(query, AT, () => {
       this.system.renew();
       const filter = this.#filters.of(query.table, query.args.filter ?? ""), found = read(query, this.system);
       const rows = found.rows.filter((row) => filter.matches(row));
       return { ...found, rows: rows.slice(0, query.args.limit ?? Infinity) };
-    });
+    }));
   }
 }
 

@@ -1,6 +1,7 @@
 // Rows of a dump, in the tables of sessions with a machine: the kernel's own, memory, tables of
 // translation, symbols, code, and the registers of CPUs where the dump has them.
 
+import { whole } from "../../../kit/support/values/work.ts";
 import { CodeFrames } from "../../../inside/symbols/code-frames.ts";
 import type { SavedCpu } from "../../../inside/dumps/file-memory.ts";
 import { entriesOf, TooMuch, translate } from "../../../inside/linux/kernel/memory.ts";
@@ -263,7 +264,7 @@ export function readKernel<N extends keyof LinuxTables>(system: DumpSystem, tabl
   const { vm }: AnyArguments = args;
   checkVm(vm);
   const reading = system.reading();
-  return linuxRows(reading ? [reading] : [], table, args);
+  return whole(linuxRows(reading ? [reading] : [], table, args));
 }
 
 /** Readers of the other tables that a dump has. */

@@ -15,7 +15,7 @@ import type { TableArguments } from "../../../model/queries/query.ts";
 import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
 import { formatId, vmId } from "../../../model/queries/ids.ts";
 import type { Row, RowOf } from "../../../model/queries/table.ts";
-import type { InPieces } from "../../../kit/support/values/work.ts";
+import { type InPieces, mapInPieces } from "../../../kit/support/values/work.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -26,7 +26,7 @@ export interface LinuxRows<R = Row> {
   readonly gaps: readonly Gap[];
 }
 
-type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: TableArguments<N>) => LinuxRows<RowOf<LinuxTables[N]>> };
+type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: TableArguments<N>) => InPieces<LinuxRows<RowOf<LinuxTables[N]>>> };
 
 /** Kernels that were found, as long as their VMs exist. */
 const KERNELS = new WeakMap<AddressSpace, LinuxKernel>();
@@ -37,22 +37,26 @@ export const KERNEL_READERS = Object.fromEntries(
 ) as Readers;
 
 /** The rows of one of the tables, of one VM or of all that run Linux. */
-function readLinux<N extends keyof LinuxTables>(view: View, table: N, args: TableArguments<N>): LinuxRows {
+function readLinux<N extends keyof LinuxTables>(view: View, table: N, args: TableArguments<N>): InPieces<LinuxRows> {
   const { vm, pid }: AnyArguments = args;
   return linuxRows(readingsOf(view, vm, pid !== undefined), table, args);
 }
 
-/** The rows of one of the tables from kernels' memory. @throws QueryError */
-export function linuxRows<N extends keyof LinuxTables>(readings: readonly Reading[], table: N, args: TableArguments<N>): LinuxRows {
+/** The rows of one of the tables from kernels' memory, a kernel in a piece. @throws QueryError */
+export function* linuxRows<N extends keyof LinuxTables>(
+  readings: readonly Reading[],
+  table: N,
+  args: TableArguments<N>,
+): InPieces<LinuxRows> {
   const { pid }: AnyArguments = args;
   // A list of kernels may be empty; another one cannot be made without a kernel.
   if (!readings.length && table !== "linux.ls") return { rows: [], gaps: [NO_KERNEL] };
-  const rows = readings.flatMap((reading): readonly Row[] => {
+  const rows = yield* mapInPieces(readings, (reading): readonly Row[] => {
     const found = LINUX_READERS[table](reading, args, typeof pid === "string" ? numberOf(reading, pid) : pid ?? 0);
     if (found) return found;
     throw noTask(reading, String(pid));
   });
-  return { rows, gaps: readings.flatMap(({ gaps }) => gaps) };
+  return { rows: rows.flat(), gaps: readings.flatMap(({ gaps }) => gaps) };
 }
 
 const NO_KERNEL: Gap = { code: "no-kernel" };

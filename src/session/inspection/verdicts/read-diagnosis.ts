@@ -18,6 +18,7 @@ import { END_RULES } from "./verdict-end.ts";
 import { EVIDENCE_RULES, VERDICT_RULES } from "./verdict-rules.ts";
 import { isSick, type OtherVms, type Patient, type Verdict, type VerdictRule } from "./verdict.ts";
 import { wayOutOf } from "./way-out.ts";
+import { type InPieces, mapInPieces } from "../../../kit/support/values/work.ts";
 import { hintText, hintValues } from "../../../kit/support/text/hint.ts";
 import { wayOutText } from "../../../kit/support/text/way-out.ts";
 
@@ -29,25 +30,27 @@ const DIGITS = 12;
 type Diagnosis = RowOf<typeof DIAGNOSES>;
 
 /** A verdict for each VM that runs guests' instructions, or did. */
-export function readDiagnoses(view: View): Diagnosis[] {
+export function* readDiagnoses(view: View): InPieces<Diagnosis[]> {
   const vms = readVmFacts(view);
   const primary = vms.find(({ vmid }) => vmid === hex(Vmid.Primary))?.id;
   const notes = notesOf(view.system.consoles.tail(PRIMARY));
-  return diagnose(view, vms).map((row) => row.id === primary && row.healthy ? notes.reduce(withNote, row) : row);
+  const rows = yield* diagnose(view, vms);
+  return rows.map((row) => row.id === primary && row.healthy ? notes.reduce(withNote, row) : row);
 }
 
 /** The VMs, each with its verdict, if any. */
-export function readVms(view: View): RowOf<typeof VMS>[] {
+export function* readVms(view: View): InPieces<RowOf<typeof VMS>[]> {
   const vms = readVmFacts(view);
-  const verdicts = new Map(diagnose(view, vms).map((row) => [row.id, row]));
+  const rows = yield* diagnose(view, vms), verdicts = new Map(rows.map((row) => [row.id, row]));
   return vms.map((vm) => {
     const { verdict = null, healthy = true, text = null } = verdicts.get(vm.id) ?? {};
     return { ...vm, verdict, healthy, doing: text };
   });
 }
 
-function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
-  return patientsOf(view, vms).map((patient) => {
+/** The verdicts, a VM in a piece. */
+function diagnose(view: View, vms: readonly VmFacts[]): InPieces<Diagnosis[]> {
+  return mapInPieces(patientsOf(view, vms), (patient) => {
     const { id } = patient.vm, judged = judge(patient, VERDICT_RULES), { fact, next } = judged;
     const healthy = !isSick(judged), text = VERDICT_FACTS.text(fact);
     const cause = healthy ? undefined : plannedCause(patient) ?? judged.cause;

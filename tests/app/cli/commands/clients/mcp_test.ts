@@ -6,9 +6,8 @@ import { Agent, CALLS_MAX, type Job, type Listed, type Row } from "../../agent.t
 import { MYSTERIES } from "../../mysteries-by-tools.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../../program.ts";
 import { programRunner } from "../../../../../src/app/cli/mcp/program.ts";
-import { el2Command } from "../../../../support/el2.ts";
+import { el2Command, runs } from "../../../../support/el2.ts";
 import { eventually } from "../../../../support/eventually.ts";
-import { runs } from "../../../../support/processes.ts";
 import { LONG } from "../../../../support/long.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
 
