@@ -15,10 +15,16 @@ const LOOK = 30_000;
 const FIRST_LOOK: FirstLook = { after: 6000, again: 1000, limit: LOOK };
 /**
  * Garbage that may gather outside the young generation: this much, or this share of what lives.
- * Resident memory, of which V8's heap is a part, may grow by the least.
+ * Memory of the process beside it may grow by the least.
  */
 const LEAST = 2 * MiB;
 const SHARE = 0.1;
+/**
+ * While collections free little of what has gathered, such as events that are kept or the memory of
+ * another thread, the next one waits for twice as much, up to so many times: each takes a tenth of
+ * a second of CPU time for nothing.
+ */
+const MOST_PATIENCE = 16;
 /**
  * Environment variables with which launchers start Deno, for memory outside of V8's heap. Each
  * thread has its own arena there. The GNU C library returns the free end of an arena to the system
@@ -45,13 +51,25 @@ interface Heap {
 interface Sizes {
   /** `Heap.held`. */
   readonly held: number;
-  /** Of the whole process. */
-  readonly resident: number;
+  /** Resident memory of the process, other than that. */
+  readonly beside: number;
 }
 
-/** Whether there may be much garbage now, as memory was `last` after a collection. */
-export function isCollectionDue({ held, resident }: Sizes, last: Sizes): boolean {
-  return held > last.held + Math.max(LEAST, last.held * SHARE) || resident > last.resident + LEAST;
+/**
+ * Whether there may be much garbage now, as memory was `last` after a collection.
+ * @param patience how many times the usual garbage may gather
+ */
+export function isCollectionDue({ held, beside }: Sizes, last: Sizes, patience = 1): boolean {
+  return held > last.held + Math.max(LEAST, last.held * SHARE) * patience || beside > last.beside + LEAST * patience;
+}
+
+/**
+ * The patience after a collection.
+ * @param last bytes held after the one before, `before` and `after` bytes held around this one
+ */
+export function patienceAfter(patience: number, last: number, before: number, after: number): number {
+  const isWorthIt = before - after >= Math.max((before - last) / 2, LEAST);
+  return isWorthIt ? 1 : Math.min(patience * 2, MOST_PATIENCE);
 }
 
 /** When the first check happens, in ms. */
@@ -77,13 +95,19 @@ export function whenSettled(isBusy: () => boolean, look: () => void, { after, ag
  * @param isBusy whether a collection would delay work
  */
 export function boundGarbage(isBusy: () => boolean = () => false): void {
-  let heap: Promise<Heap> | undefined, last = { held: 0, resident: 0 };
+  let heap: Promise<Heap> | undefined, last: Sizes = { held: 0, beside: 0 }, patience = 1;
   const look = async () => {
     const { collect, held } = await (heap ??= ownHeap());
-    const sizes = () => ({ held: held(), resident: Deno.memoryUsage().rss });
-    if (!isCollectionDue(sizes(), last)) return;
+    const sizes = (): Sizes => {
+      const own = held();
+      return { held: own, beside: Deno.memoryUsage().rss - own };
+    };
+    const before = sizes();
+    if (!isCollectionDue(before, last, patience)) return;
     collect();
-    last = sizes();
+    const after = sizes();
+    patience = patienceAfter(patience, last.held, before.held, after.held);
+    last = after;
   };
   whenSettled(isBusy, look);
   Deno.unrefTimer(setInterval(look, LOOK));

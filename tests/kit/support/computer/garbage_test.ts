@@ -1,7 +1,7 @@
 // The bounds of a process's garbage, of which V8 knows one by an option only.
 
 import assert from "node:assert/strict";
-import { isCollectionDue, whenSettled } from "../../../../src/kit/support/computer/garbage.ts";
+import { isCollectionDue, patienceAfter, whenSettled } from "../../../../src/kit/support/computer/garbage.ts";
 import { MiB } from "../../../../src/kit/support/values/sizes.ts";
 import { V8_OPTIONS } from "../../../../src/kit/support/computer/v8-options.ts";
 import { inFolder } from "../../../support/temporary-folder.ts";
@@ -59,11 +59,21 @@ Deno.test("the options of el2 bound the young generation of both threads, which 
   bounded.forEach((limit, thread) => assert.ok(other[thread] - limit > 40, `${other} and ${bounded} MiB`));
 });
 
-Deno.test("garbage is collected after 2 MiB or a tenth of the heap, or where resident memory has grown", () => {
-  const due = (held: number, resident: number, lastHeld = 10, lastResident = 200) =>
-    isCollectionDue({ held: held * MiB, resident: resident * MiB }, { held: lastHeld * MiB, resident: lastResident * MiB });
+Deno.test("garbage is collected after 2 MiB or a tenth of the heap, or where memory beside it has grown", () => {
+  const due = (held: number, beside: number, lastHeld = 10, lastBeside = 200) =>
+    isCollectionDue({ held: held * MiB, beside: beside * MiB }, { held: lastHeld * MiB, beside: lastBeside * MiB });
   assert.deepEqual([due(10, 200), due(12, 202), due(12.1, 200), due(10, 202.1), due(0, 100)], [false, false, true, true, false]);
   assert.deepEqual([due(43.9, 200, 40), due(44.1, 200, 40)], [false, true]);
+});
+
+Deno.test("collections that free little of what has gathered come later and later, until one frees much", () => {
+  const after = (patience: number, last: number, before: number, then: number) =>
+    patienceAfter(patience, last * MiB, before * MiB, then * MiB);
+  assert.deepEqual([after(1, 40, 60, 58), after(2, 58, 80, 78), after(16, 58, 80, 78)], [2, 4, 16], "events are kept");
+  assert.deepEqual([after(1, 20, 20, 20), after(1, 20, 20.5, 20)], [2, 2], "another thread's memory has grown");
+  assert.deepEqual([after(8, 40, 60, 45), after(8, 40, 60, 50)], [1, 1]);
+  const due = (patience: number) => isCollectionDue({ held: 50 * MiB, beside: 210 * MiB }, { held: 40 * MiB, beside: 200 * MiB }, patience);
+  assert.deepEqual([due(1), due(2), due(4), due(8)], [true, true, true, false]);
 });
 
 /** How often a thread is asked before its heap is checked. */
