@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { roleOf } from "../../../../src/app/tui/terminal/color.ts";
-import { busyShare, columnsOf, GrowingLanes, lanesOf, type Slice, ticksOf, waitTimes } from "../../../../src/app/tui/panes/vcpus/lanes.ts";
+import {
+  busyShare,
+  columnsOf,
+  GrowingLanes,
+  lanesOf,
+  runsBetween,
+  type Slice,
+  ticksOf,
+  waitTimes,
+} from "../../../../src/app/tui/panes/vcpus/lanes.ts";
 import type { BlockCode } from "../../../../src/machine/abi/trace.ts";
 import type { SliceReason } from "../../../../src/model/queries/facts/slice-reason.ts";
 import { phoneAnswer, phoneRows } from "../phone.ts";
@@ -28,14 +37,15 @@ function lane(lines: readonly string[], name: RegExp): string {
 }
 
 Deno.test("vCPUs run, are ready, or wait for their VMM, an interrupt or power, as the switches say", () => {
-  const { cpus, vcpus } = lanesOf([
-    slice(100, 0, "a/0"),
-    slice(200, 0, "b/0", yields("a/0")),
-    slice(300, 0, "a/0", waits("b/0", "mmio")),
-    slice(400, 0, null, waits("a/0", "wfi", "vcpu_run")),
-    slice(450, 0, "c/0"),
-    slice(500, 0, null, waits("c/0", "suspended")),
-  ], 600);
+  const lanes = lanesOf([
+      slice(100, 0, "a/0"),
+      slice(200, 0, "b/0", yields("a/0")),
+      slice(300, 0, "a/0", waits("b/0", "mmio")),
+      slice(400, 0, null, waits("a/0", "wfi", "vcpu_run")),
+      slice(450, 0, "c/0"),
+      slice(500, 0, null, waits("c/0", "suspended")),
+    ], 600),
+    { cpus, vcpus } = lanes;
   assert.deepEqual(vcpus.get("a/0")?.map(({ from, to, state }) => [from, to, state]), [
     [100, 200, "runs"],
     [200, 300, "ready"],
@@ -45,7 +55,9 @@ Deno.test("vCPUs run, are ready, or wait for their VMM, an interrupt or power, a
   assert.deepEqual(vcpus.get("b/0")?.map(({ state }) => state), ["runs", "vmm"]);
   assert.deepEqual(vcpus.get("c/0")?.map(({ state }) => state), ["runs", "suspended"]);
   assert.equal(busyShare(cpus.get(0)!, 100, 600), 350 / 500);
-  assert.deepEqual(waitTimes({ cpus, vcpus }), [{ vcpu: "a/0", middle: 100, p99: 100, count: 1 }]);
+  assert.deepEqual([runsBetween(vcpus.get("a/0")!, 200, 300), runsBetween(vcpus.get("a/0")!, 250, 301)], [false, true]);
+  assert.deepEqual([runsBetween(vcpus.get("a/0")!, 400, 900), runsBetween([], 0, 900)], [false, false]);
+  assert.deepEqual(waitTimes(lanes), [{ vcpu: "a/0", middle: 100, p99: 100, count: 1 }]);
   assert.deepEqual(columnsOf(cpus.get(0)!, 100, 100, 5).map((span) => span?.vcpu), ["a/0", "b/0", "a/0", undefined, undefined]);
 });
 

@@ -12,6 +12,7 @@ import {
   type CpuSpan,
   GrowingLanes,
   recordedColumns,
+  runsBetween,
   type Slice,
   type Span,
   ticksOf,
@@ -343,9 +344,8 @@ export class LanesPane implements Pane {
     const room = bottom - top - 1;
     if (room < 1) return top;
     const end = window.start + window.width * window.step;
-    const active = (vcpu: string) =>
-      this.#lanes.vcpus.get(vcpu)?.some(({ from, to, state }) => state === "runs" && to > window.start && from < end);
-    const kept = new Set([...all.filter(active), ...all.filter((vcpu) => !active(vcpu))].slice(0, room));
+    const active = new Set(all.filter((vcpu) => runsBetween(this.#lanes.vcpus.get(vcpu) ?? [], window.start, end)));
+    const kept = new Set([...active, ...all.filter((vcpu) => !active.has(vcpu))].slice(0, room));
     const shown = all.filter((vcpu) => kept.has(vcpu));
     const { line } = look.glyphs.frame, count = shown.length < all.length ? `${shown.length} of ${all.length}` : "";
     screen.text(area.x, top, line.repeat(area.width), look.style("border"));

@@ -31,6 +31,8 @@ export interface Lanes {
   readonly cpus: ReadonlyMap<number, readonly CpuSpan[]>;
   /** By `VM/INDEX`. */
   readonly vcpus: ReadonlyMap<string, readonly VcpuSpan[]>;
+  /** Times (ns) for which a vCPU could run and waited for a physical CPU, until it got one. */
+  readonly waits: ReadonlyMap<string, readonly number[]>;
 }
 
 /** The state of a vCPU that has stopped running. */
@@ -47,6 +49,7 @@ type Open<S extends Span> = { -readonly [K in keyof S]: S[K] };
 export class GrowingLanes implements Lanes {
   readonly cpus = new Map<number, Open<CpuSpan>[]>();
   readonly vcpus = new Map<string, Open<VcpuSpan>[]>();
+  readonly waits = new Map<string, number[]>();
   /** The last span of each, unless nobody knows how it continues. */
   readonly #running = new Map<number, Open<CpuSpan>>();
   readonly #last = new Map<string, Open<VcpuSpan>>();
@@ -79,6 +82,7 @@ export class GrowingLanes implements Lanes {
   #enter(vcpu: string, at: number, state: LaneState): void {
     const before = this.#last.get(vcpu);
     if (before) before.to = at;
+    if (before?.state === "ready") push(this.waits, vcpu, at - before.from);
     const span = { from: at, to: at, state };
     push(this.vcpus, vcpu, span);
     this.#last.set(vcpu, span);
@@ -92,10 +96,10 @@ export function lanesOf(rows: readonly Slice[], now: number): Lanes {
   return lanes;
 }
 
-function push<K, S extends Span>(lanes: Map<K, S[]>, key: K, span: S): void {
-  const spans = lanes.get(key);
-  if (spans) spans.push(span);
-  else lanes.set(key, [span]);
+function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }
 
 /**
@@ -138,6 +142,12 @@ export function recordedColumns({ cpus }: Lanes, start: number, step: number, wi
   return found;
 }
 
+/** Whether a vCPU ran between two times (ns). */
+export function runsBetween(spans: readonly VcpuSpan[], start: number, end: number): boolean {
+  for (let at = firstAfter(spans, start); at < spans.length && spans[at].from < end; at++) if (spans[at].state === "runs") return true;
+  return false;
+}
+
 /** Index of the first span that ends after a time. */
 function firstAfter(spans: readonly Span[], time: number): number {
   let low = 0, high = spans.length;
@@ -173,9 +183,10 @@ export interface WaitTimes {
 }
 
 /** Those of all vCPUs that waited, the longest of 99 % first. */
-export function waitTimes({ vcpus }: Lanes): WaitTimes[] {
+export function waitTimes({ vcpus, waits }: Lanes): WaitTimes[] {
   const found = [...vcpus].flatMap(([vcpu, spans]): WaitTimes[] => {
-    const times = spans.filter(({ state }) => state === "ready").map(({ from, to }) => to - from).sort((a, b) => a - b);
+    const last = spans.at(-1), still = last?.state === "ready" ? [last.to - last.from] : [];
+    const times = Float64Array.from([...waits.get(vcpu) ?? [], ...still]).sort();
     const at = (share: number) => times[Math.min(Math.floor(times.length * share), times.length - 1)];
     return times.length ? [{ vcpu, middle: at(0.5), p99: at(0.99), count: times.length }] : [];
   });
