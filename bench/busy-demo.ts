@@ -6,7 +6,7 @@ import { threadTimes } from "./thread-times.ts";
 import { runTui, type TuiOptions } from "../src/app/tui/app/run.ts";
 import type { TerminalPort } from "../src/app/tui/terminal/terminal.ts";
 import { connectEmbedded, type SessionClient } from "../src/session/worker/client.ts";
-import { planText } from "../src/app/configuration/plan-run.ts";
+import { planText, type RunResult } from "../src/app/configuration/plan-run.ts";
 import { Asker } from "../src/session/control/asker.ts";
 import { SessionHub } from "../src/session/control/hub.ts";
 import { DEFAULT_LIMITS } from "../src/model/plans/memory-budget.ts";
@@ -36,7 +36,7 @@ function configuration(computing: string | undefined): string {
   return `el2 = 1\n[machine]\ncpus = 2\nmemory = "128MiB"\n[host]\nmemory = "64MiB"\n${vms.join("\n")}\n[link]\n${links.join("\n")}\n`;
 }
 
-/** A terminal that takes everything at once and counts it. */
+/** A terminal that takes everything at once and counts it, and to which a bench may type. */
 export class CountingTerminal implements TerminalPort {
   bytes = 0;
   frames = 0;
@@ -57,6 +57,9 @@ export class CountingTerminal implements TerminalPort {
   onResize(): () => void {
     return () => {};
   }
+  type(text: string): void {
+    this.#controller?.enqueue(new TextEncoder().encode(text));
+  }
   end(): void {
     this.#controller?.close();
   }
@@ -72,7 +75,14 @@ export function showOn(terminal: CountingTerminal, client: SessionClient, option
  * @param computing an image that computes, as one more VM: the machine is never idle then
  */
 export async function busyPlan(computing?: string): Promise<SessionPlan> {
-  const planned = await planText(configuration(computing), undefined, fileURLToPath(new URL("../assets/guests", import.meta.url)));
+  return sessionPlan(await planText(configuration(computing), undefined, fileURLToPath(new URL("../assets/guests", import.meta.url))));
+}
+
+/**
+ * A configuration's plan for a session.
+ * @throws Error if there is none
+ */
+export function sessionPlan(planned: RunResult): SessionPlan {
   if (!planned.ok) throw new Error(planned.problems.map(problemText).join("\n"));
   const { ui: _, ...plan } = planned.run;
   return plan;

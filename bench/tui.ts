@@ -1,6 +1,7 @@
 // `deno task bench tui`: what the TUI costs a busy machine, beside the same machine without a
 // screen, in interleaved rounds: process CPU, guest instructions per CPU second; bytes a frame at
-// three sizes, and 0 bytes when nothing changes; then what a person waits for
+// three sizes, and 0 bytes when nothing changes; what screens cost a machine at rest; then what a
+// person waits for
 // (docs/design/workstation.md §7).
 
 import { type Figure, printDocument } from "./documents.ts";
@@ -11,6 +12,7 @@ import { printedContest } from "./ab.ts";
 import { median, percentile } from "./statistics.ts";
 import { type FrameBytes, measureBytes } from "./tui-bytes.ts";
 import { type Held, measureFirstFrame, measureKeys, measureLink, measureStart } from "./tui-latency.ts";
+import { type IdleCost, measureIdle } from "./tui-idle.ts";
 import { MACHINES_PER_TURN, measureTurns } from "./tui-turns.ts";
 
 /** Wall time before and of a measurement, ms. */
@@ -90,6 +92,8 @@ function quartiles(values: readonly number[]): readonly [number, number] {
 const COMPARED = [
   ...[
     "cpu_headless",
+    "idle_cpu_scheduler",
+    "idle_cpu_events",
     "bytes_per_frame_80x24",
     "bytes_per_frame_120x36",
     "bytes_per_frame_200x60",
@@ -124,6 +128,7 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     starts: number[] = [],
     firsts: number[] = [],
     bytes: FrameBytes[][] = [],
+    idle: IdleCost[] = [],
     keys: number[] = [];
   await measureStart(); // the first read from disk is not a warm start
   for (let round = 0; round < rounds; round++) {
@@ -133,6 +138,7 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     ratiosComputing.push(...await measureTurns(PAIRS_OF_TURNS_COMPUTING, image));
     links.push(await measureSlowLink());
     bytes.push(await measureBytes(image));
+    idle.push(await measureIdle());
     starts.push(await measureStart());
     firsts.push(await measureFirstFrame());
     keys.push(...await measureKeys());
@@ -151,6 +157,8 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     instructions_per_worker_second_quartiles_computing: quartiles(ratiosComputing),
     ...bytesOf(bytes, "bytes_per_frame", ({ bytesPerFrame }) => bytesPerFrame),
     ...bytesOf(bytes, "bytes_per_written_frame", ({ bytesPerWrittenFrame }) => bytesPerWrittenFrame),
+    idle_cpu_scheduler: median(idle.map((one) => one[8])) * 100,
+    idle_cpu_events: median(idle.map((one) => one[9])) * 100,
     paused_bytes: Math.max(...bytes.flat().map(({ paused }) => paused)),
     first_frame_seconds: median(firsts),
     key_to_frame_p50_ms: percentile(keys, 0.5),
@@ -163,6 +171,8 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     const table: Figure[] = [
       { what: "CPU above a session without a screen", unit: "points of a CPU", values: [result.cpu_points_over_headless], most: 5 },
       { what: "guest instructions per CPU second, with and without a screen", unit: "share", values: ratios, least: 0.95 },
+      { what: "CPU of the demo at rest, while 8 is shown", unit: "points of a CPU", values: idle.map((one) => one[8] * 100), most: 5 },
+      { what: "CPU of the demo at rest, while 9 is shown", unit: "points of a CPU", values: idle.map((one) => one[9] * 100), most: 5 },
       { what: "key to frame, p99", unit: "ms", values: [result.key_to_frame_p99_ms], most: 30 },
       { what: "first frame", unit: "s", values: firsts, most: 0.5 },
     ];
