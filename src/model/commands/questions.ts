@@ -198,7 +198,7 @@ export const EVENTS_OF_A_SESSION = command("events", {
     "events --follow --kinds hvc,virq --filter vm=ping --limit 100",
     "events --follow --kinds syscall,task --vm debian --filter comm=cat",
   ],
-  prints: { "sched.ls": { filter: "kind=sched" } },
+  prints: { "sched.ls": { filter: "kind=sched" }, density: {} },
   lists: true,
   ask: ({ kinds, vm }) => asked(EVENTS.name, { filter: eventsOf(vm), kinds: kinds?.join(","), limit: LOOKED }),
 });

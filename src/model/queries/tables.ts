@@ -260,7 +260,7 @@ export const SYMBOLS = defineTable({
 export const FRAMES = defineTable({
   name: "symbols.frames",
   version: 1,
-  doc: "call frame information of a VM's functions that no ELF file describes, from their instructions",
+  doc: "call frame information of functions that no ELF file describes, from their instructions",
   empty: "no functions: no ELF file was given (--symbols), and no Linux kernel with kallsyms runs here",
   args: { vm: "required" },
   columns: {
@@ -561,6 +561,21 @@ export const EVENTS = defineTable({
   },
 });
 
+export const DENSITY = defineTable({
+  name: "density",
+  version: 1,
+  doc: "number of events, by millisecond and kind, oldest first",
+  empty: EVENTS.empty,
+  args: EVENTS.args,
+  columns: {
+    id: { kind: "id", doc: "the first of these events", width: 9 },
+    t: { ...AT, doc: "virtual time in ns at which the millisecond begins" },
+    kind: EVENTS.columns.kind,
+    events: { kind: "number", doc: "events that began in it", width: 8 },
+    refused: { kind: "number", doc: "those of them that were refused, or failed", width: 8 },
+  },
+});
+
 const NOT_RECORDED = `no events are recorded; start recording with ${hintText(hint("trace start"))}`;
 
 const TRACE_STATS = defineTable({
@@ -791,7 +806,7 @@ export const SESSION_MEMORY = defineTable({
   name: "session.memory",
   version: 1,
   doc:
-    "the memory of a session in bytes by part, and the limits that --memory-budget and --disk-budget set; those of traces and code are estimates",
+    "memory of a session, in bytes by part, and the limits that --memory-budget and --disk-budget set; those of traces and code are estimates",
   empty: "no machine",
   columns: {
     id: { kind: "id", doc: "memory:PART: ram, code, traces, history, history-disk, inputs or consoles", width: 16, alias: ["part"] },
@@ -843,6 +858,7 @@ export const TABLES = {
   "queue.ring": MESSAGES,
   "rpc.ls": RPCS,
   "events": EVENTS,
+  "density": DENSITY,
   "trace.stats": TRACE_STATS,
   "trace.events": TRACE_EVENTS,
   "why": REASONS,

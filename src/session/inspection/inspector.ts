@@ -31,6 +31,7 @@ import { readIrqFindings, readIrqs } from "./readers/objects/read-irqs.ts";
 import { physical, readBytes, readMemory, readOwner, readViolations } from "./readers/objects/read-memory.ts";
 import { readLimits, readParcels } from "./readers/objects/read-parcels.ts";
 import { readMessages, readQueues } from "./readers/objects/read-queues.ts";
+import { readDensity } from "./readers/objects/read-density.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./readers/objects/read-trace.ts";
 import { type MayChange, type ObjectState, objectState } from "./readers/objects/read-states.ts";
 import { readDevices } from "./readers/objects/read-vms.ts";
@@ -275,6 +276,10 @@ const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
     const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address), kinds = kindsOf(args.kinds);
     const gaps = KERNEL_KINDS.some((kind) => kinds.has(kind)) ? view.system.kernelEvents.gaps : [];
     return { ...fromLog(view, args, filter, kinds, (event) => eventRow(event, nameOf)), gaps };
+  },
+  "density": (view, { kinds, limit = DEFAULT_LIMIT, ...places }, filter) => {
+    const { log } = view.system, rows = readDensity(log, kindsOf(kinds), places).filter((row) => filter.matches(row));
+    return { rows: rows.slice(-limit), dropped: log.lostSince(places.after ?? "0.0"), cursor: log.cursor };
   },
   ...KERNEL_READERS,
   "session.memory": (view) => ({ rows: view.system.memory().map(memoryRow) }),

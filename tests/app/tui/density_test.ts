@@ -11,9 +11,10 @@ const event = (id: number, t: number, kind: string, refused = false) =>
 /** A rig with these events. */
 function rigOf(width: number, height: number, rows: ReturnType<typeof event>[]): Rig {
   const rig = new Rig(width, height, { ascii: false }, "direct");
+  const counts = rows.map((row) => wholeRow("density", { ...row, events: 1, refused: Number(row.refused) }));
   rig.answer = (query) => {
-    const answer = phoneAnswer(query);
-    return query.table === "events" ? { ...answer, after: undefined, rows } : answer;
+    const answer = phoneAnswer(query), given = { "events": rows, "density": counts };
+    return query.table === "events" || query.table === "density" ? { ...answer, after: undefined, rows: given[query.table] } : answer;
   };
   return rig;
 }

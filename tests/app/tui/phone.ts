@@ -515,6 +515,11 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       why: "why:37",
     },
   ],
+  "density": [
+    { id: "ev:90208", t: "12480000000", kind: "mmio", events: 1 },
+    { id: "ev:90209", t: "12481000000", kind: "hvc", events: 1 },
+    { id: "ev:90211", t: "12481000000", kind: "rpc", events: 1, refused: 1 },
+  ],
   "why": [
     {
       id: "why:37",

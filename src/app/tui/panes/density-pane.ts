@@ -9,14 +9,12 @@ import type { Pane, PaneState } from "./pane.ts";
 import { type SpokenLine, type SpokenSize } from "../look/speech.ts";
 import type { Look, Role } from "../look/theme.ts";
 import { type Answer, type Query, rowsOf } from "../../../model/queries/query.ts";
-import type { RowOf } from "../../../model/queries/table.ts";
-import { EVENTS } from "../../../model/queries/tables.ts";
+import { TRACE_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
+import { DENSITY } from "../../../model/queries/tables.ts";
 
-type EventRow = RowOf<typeof EVENTS>;
-
-/** Most events of one answer. */
-const ASKED = 1000;
-/** Beyond `MOST` events only the newest `KEPT` stay. */
+/** Counts of one answer at the most. */
+const ASKED = 5000;
+/** Beyond `MOST` counts only the newest `KEPT` stay. */
 const KEPT = 20_000, MOST = 22_000;
 /** How long (ms) an answer is good enough. */
 const STAYS_GOOD = 1000;
@@ -26,12 +24,14 @@ const NAME = 12, COUNT = 9;
 const STEPS = [1, 2, 5].map((step) => step * 1e6);
 
 /** Classes of events: their kinds and inks. Refused operations count there too. */
-const CLASSES: readonly { readonly name: string; readonly kinds: ReadonlySet<string>; readonly ink: Role }[] = [
-  { name: "calls", kinds: new Set(["hvc", "rpc", "ioctl", "psci"]), ink: "link" },
-  { name: "interrupts", kinds: new Set(["virq"]), ink: "vm1" },
-  { name: "machine", kinds: new Set(["trap", "mmio", "mem", "state", "fault", "inject"]), ink: "g2" },
+const CLASSES: readonly { readonly name: string; readonly kinds: readonly TraceKind[]; readonly ink: Role }[] = [
+  { name: "calls", kinds: ["hvc", "rpc", "ioctl", "psci"], ink: "link" },
+  { name: "interrupts", kinds: ["virq"], ink: "vm1" },
+  { name: "machine", kinds: ["trap", "mmio", "mem", "state", "rule"], ink: "g2" },
 ];
 const REFUSED = CLASSES.length;
+/** The screen Scheduler shows how often vCPUs take turns. */
+const KINDS = TRACE_KINDS.filter((kind) => kind !== "sched").join();
 const NAMES = [...CLASSES.map(({ name }) => name), "refused"];
 
 const NO_EVENT: Blank = {
@@ -40,10 +40,12 @@ const NO_EVENT: Blank = {
   how: "Calls, interrupts and traps are recorded while this screen is open.",
 };
 
-interface Event {
+/** Events of a class in a millisecond. */
+interface Count {
   readonly t: number;
   readonly of: number;
-  readonly refused: boolean;
+  readonly events: number;
+  readonly refused: number;
 }
 
 export class DensityPane implements Pane {
@@ -53,8 +55,8 @@ export class DensityPane implements Pane {
   readonly page = 1;
   readonly staysGood = STAYS_GOOD;
   readonly onward = true;
-  #events: Event[] = [];
-  /** Counts for so many columns, until other events come. */
+  #counts: Count[] = [];
+  /** By class and column, for so many columns, until other events come. */
   #counted: { readonly columns: number; readonly counts: number[][] } | undefined;
   /** The last drawing: position of the columns, and time per column. */
   #shown = { x: 0, columns: 1, from: 0, step: 1 };
@@ -67,15 +69,17 @@ export class DensityPane implements Pane {
   }
 
   queries(): Query {
-    return { table: "events", args: { filter: "kind!=sched", limit: ASKED } };
+    return { table: "density", args: { kinds: KINDS, limit: ASKED } };
   }
 
   receive(answer: Answer): void {
-    const rows = rowsOf(EVENTS, answer);
-    if (answer.after === undefined) this.#events = [];
+    const rows = rowsOf(DENSITY, answer);
+    if (answer.after === undefined) this.#counts = [];
     else if (rows.length === 0) return;
-    for (const row of rows) this.#events.push(eventOf(row));
-    if (this.#events.length > MOST) this.#events = this.#events.slice(-KEPT);
+    for (const { t, kind, events, refused } of rows) {
+      this.#counts.push({ t: Number(t), of: CLASSES.findIndex(({ kinds }) => kinds.includes(kind)), events, refused });
+    }
+    if (this.#counts.length > MOST) this.#counts = this.#counts.slice(-KEPT);
     this.#counted = undefined;
   }
 
@@ -95,10 +99,10 @@ export class DensityPane implements Pane {
     const { from, step } = this.#shown = { ...this.#shown, x: NAME + 1, columns };
     const title: Title = {
       ...this.title(),
-      bottom: this.#events.length ? [{ text: "a column is ", role: "dim" }, { text: durationText(step) }] : undefined,
+      bottom: this.#counts.length ? [{ text: "a column is ", role: "dim" }, { text: durationText(step) }] : undefined,
     };
     const inside = drawFrame(screen, look, area, title, { boxed, kind });
-    if (!this.#events.length) {
+    if (!this.#counts.length) {
       return drawBlank(screen, look, inside, NO_EVENT);
     }
     const rows = Math.max(Math.floor((inside.height - (inside.height > NAMES.length ? 1 : 0)) / NAMES.length), 1);
@@ -127,7 +131,7 @@ export class DensityPane implements Pane {
   }
 
   spoken(look: Look, { width }: SpokenSize): readonly SpokenLine[] {
-    if (!this.#events.length) return spokenBlank(look, width, NO_EVENT);
+    if (!this.#counts.length) return spokenBlank(look, width, NO_EVENT);
     const counts = this.#count(width), time = width * this.#shown.step;
     return [{
       parts: NAMES.map((name, index) => `${name} ${amountText(index, counts[index].reduce((sum, count) => sum + count, 0), time)}`),
@@ -142,15 +146,15 @@ export class DensityPane implements Pane {
 
   #countAnew(columns: number): number[][] {
     const counts = NAMES.map(() => Array<number>(columns).fill(0));
-    const last = this.#events.at(-1)?.t ?? 0, first = this.#events[0]?.t ?? 0;
+    const last = this.#counts.at(-1)?.t ?? 0, first = this.#counts[0]?.t ?? 0;
     const step = stepFor((last - first) / columns);
     const from = (Math.floor(last / step) + 1 - columns) * step;
     this.#shown = { ...this.#shown, from, step };
-    for (const { t, of, refused } of this.#events) {
+    for (const { t, of, events, refused } of this.#counts) {
       const at = Math.floor((t - from) / step);
       if (at < 0 || at >= columns) continue;
-      if (of >= 0) counts[of][at]++;
-      if (refused) counts[REFUSED][at]++;
+      if (of >= 0) counts[of][at] += events;
+      counts[REFUSED][at] += refused;
     }
     return counts;
   }
@@ -170,10 +174,6 @@ function historyOf(look: Look, values: readonly number[], columns: number): stri
 /** One value per sample of a graph, which may have two per column. */
 function doubled(look: Look, values: readonly number[]): readonly number[] {
   return look.glyphs.steps === undefined ? values.flatMap((value) => [value, value]) : values;
-}
-
-function eventOf({ t, kind, refused }: EventRow): Event {
-  return { t: Number(t), of: CLASSES.findIndex(({ kinds }) => kinds.has(kind)), refused };
 }
 
 /** The least round time that is not under a span (ns). */

@@ -101,10 +101,15 @@ const whyOf = (why: number | undefined) => why === undefined ? null : whyId(why)
 /** Returns the symbol of an address of a VM, if known. */
 type NameOf = (vm: string, address: bigint) => string | undefined;
 
+/** Whether it was refused, or failed. */
+export function isRefused({ fields: { refused }, result }: TraceEvent): boolean {
+  return result?.refused ?? refused === true;
+}
+
 /** One event. With `nameOf`, a PC is shown with its symbol. */
 export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENTS> {
   const { time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
-  const { refused = false, ...given } = fields;
+  const { refused: _said, ...given } = fields;
   const symbol = typeof given.pc === "bigint" ? nameOf?.(vmOfName(vcpu), given.pc) : undefined;
   const { blocked } = given;
   const told: TraceFields = isBlocked(blocked) ? { ...given, blocked: blocksText(blocked), waits: blocked } : given;
@@ -130,7 +135,7 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
     text: sentence ?? `${name}${words && ` ${words}`}${outcome}`,
     args: sentence === undefined ? words : null,
     res: result ? result.name : null,
-    refused: result?.refused ?? refused === true,
+    refused: isRefused(event),
     why: whyOf(why),
     end: String(Math.round(end)),
     parent: parent === undefined ? null : evId(eventName(parent)),
