@@ -5,6 +5,7 @@ import { REPORTED_CAUSES } from "./reported-causes.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
 
+const platform = (generation: readonly string[], points: number): Evidence => ({ of: "platform", where: { generation }, points });
 const sign = (of: Evidence["of"], points: number, must?: true): Evidence => ({ of, points, ...must && { must } });
 
 /** Causes without a mystery: nothing of Gunyah's is wrong. */
@@ -13,12 +14,55 @@ const OTHERS: readonly Cause[] = [
     id: "closed-device",
     says: "the device may not be opened: its node belongs to root, or SELinux forbids it",
     certain: true,
-    evidence: [sign("not-opened", 30, true), { of: "node", where: { closed: "yes" }, points: 14, must: true }, {
+    evidence: [sign("not-opened", 30, true), sign("denied", 28, true), { of: "node", where: { closed: "yes" }, points: 14, must: true }, {
       of: "called",
       points: -20,
     }],
     tries: ["start the VMM as root; if that is refused, see `dmesg | grep avc` for SELinux's rule"],
     book: ["vm-manager", "4"],
+  },
+  {
+    id: "loaded-module",
+    says: "the module is there already: its device exists, and a second one is refused",
+    certain: true,
+    evidence: [{ of: "module-refused", where: { reason: ["File exists", "Device or resource busy"] }, points: 30, must: true }],
+    tries: ["use the device that is there"],
+    book: ["geniezone", "11"],
+  },
+  {
+    id: "full-pool",
+    says: "the pool through which a protected VM bounces its buffers is too small for what its devices have under way",
+    certain: true,
+    evidence: [sign("full-pool", 25, true), sign("pool", 4)],
+    tries: ["give the VM a larger pool (crosvm: --swiotlb 128), or fewer and smaller requests at a time"],
+    book: ["resource-manager", "7.6"],
+  },
+  {
+    id: "no-devicetree",
+    says: "the kernel's entry takes the devicetree's address in X0: aligned to 8 bytes, at most 2 MiB, in memory that the VM has",
+    certain: true,
+    evidence: [sign("no-tree", 30, true)],
+    tries: ["put the devicetree where X0 points before the first instruction, or set X0 (SET_BOOT_CONTEXT, VCPU register)"],
+    book: ["vm-manager", "6"],
+  },
+  {
+    id: "vendor-requests",
+    says: "the VMM makes the vendor's requests (magic 0xB2), and this device has the driver of Android's common kernels",
+    certain: true,
+    evidence: [
+      { of: "call", where: { generation: "legacy", errno: ["ENOTTY", "EINVAL"] }, points: 24, must: true },
+      platform(["ack-6.1", "ack-6.6", "ack-6.12"], 6),
+    ],
+    tries: ["take a VMM that makes the requests of magic 'G', such as crosvm or QEMU's port"],
+    book: ["vm-manager", "2"],
+  },
+  {
+    id: "too-soon",
+    says: "the Resource Manager had not yet freed the VM before this one: it refuses VM_INIT for a while after a VM's end",
+    certain: false,
+    evidence: [rpc("VM_INIT", "NORESOURCE", 18, true), step("init", "ENODEV", 6, true), call("GH_VM_START", "ENODEV", 2)],
+    tries: ["wait some seconds after a VM's end, and start again"],
+    book: ["resource-manager", "4.4"],
   },
   {
     id: "no-driver",
@@ -42,7 +86,7 @@ const OTHERS: readonly Cause[] = [
     says: "the Resource Manager does not take the VM's devicetree",
     certain: true,
     evidence: [
-      { of: "lint", where: { kind: "refused" }, points: 22, must: true },
+      { of: "lint", where: { kind: "refused", node: "other" }, points: 22, must: true },
       rpc(["VM_INIT", "VM_CONFIG_IMAGE"], ["VALIDATE_FAILED", "ARGUMENT_INVALID", "NORESOURCE", "LOOKUP_FAILED"], 22, true),
     ],
     tries: [way`check it with ${hint("vm lint", "guest.dtb")}`],

@@ -69,9 +69,25 @@ const RECOGNIZERS: readonly Recognizer[] = [
     found: ([, mode, owner, group, path]) => node(path, mode, owner, group),
   },
   {
-    has: "g",
+    has: "crw",
     pattern: /^(c[rwxst-]{9})[.+]? +\d+ +(\S{1,32}) +(\S{1,32}) +(?:\S+ +)?\d+, *\d+ .{1,40} (gunyah|gzvm)$/,
     found: ([, mode, owner, group, path]) => node(`/dev/${path}`, mode, owner, group),
+  },
+  {
+    has: "avc: ",
+    pattern: /avc: +denied +\{ ([a-z_ ]{1,80}) \} .*?(?:name|path)="(?:\/dev\/)?(gunyah|gzvm)"/,
+    found: ([, rights, name]) => ({
+      by: "SELinux",
+      kind: "denied",
+      values: { path: `/dev/${name}` },
+      says: `SELinux does not permit ${rights} of /dev/${name}`,
+      book: ["vm-manager", "4"],
+    }),
+  },
+  {
+    has: "{ setrlimit }",
+    pattern: /avc: +denied +\{ (setrlimit) \} .*virtualization/,
+    found: () => ({ by: "SELinux", kind: "limit-kept", values: {}, says: "virtmgr may not raise the limit of locked memory" }),
   },
   {
     has: "Max locked memory",

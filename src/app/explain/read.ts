@@ -52,10 +52,10 @@ function readText(file: string, bytes: Uint8Array, kept: KeptLines, notes: strin
   if (stopped) notes.push(`${file} has more than ${LINES_MAX} lines: only those are read`);
   let before: LineWords | undefined;
   for (let index = 0; index < lines.length; index++) {
-    const line = lines[index], at: LinePlace = { file, line: index + 1 }, own: LineWords = { text: line, words: line.match(WORD) ?? [] };
+    const line = lines[index], at: LinePlace = { file, line: index + 1 }, own = wordsOf(line);
     const listing = calls.read(line, at) ?? listed(line, at);
     if (listing) kept.add(listing);
-    for (const [form, match] of messagesOf(line, own.words)) kept.add(explainedBy(form, match, line, at, lines));
+    for (const [form, match] of messagesOf(line, own.known)) kept.add(explainedBy(form, match, line, at, lines));
     for (const { form, match, text } of before ? tornMessages(before, own) : []) {
       kept.add(explainedBy(form, match, text, { file, line: index }, lines), true);
     }
@@ -67,15 +67,22 @@ function readText(file: string, bytes: Uint8Array, kept: KeptLines, notes: strin
 interface LineWords {
   readonly text: string;
   readonly words: readonly string[];
+  /** Those by which messages are found. */
+  readonly known: readonly string[];
+}
+
+function wordsOf(text: string): LineWords {
+  const words = text.match(WORD) ?? [];
+  return { text, words, known: wordsOfMessages(words) };
 }
 
 /** Messages that begin in one line and end in the next. */
 function tornMessages(first: LineWords, next: LineWords): { form: Form; match: Match; text: string }[] {
-  const body = bodyOf(next.text).trimStart();
-  if (body === "" || first.text === "") return [];
-  const border = `${first.words.at(-1) ?? ""}${body.match(WORD)?.[0] ?? ""}`,
-    words = wordsOfMessages([...first.words, border, ...next.words]);
+  if (first.text === "" || next.text === "") return [];
+  const border = /\w$/.test(first.text) ? `${first.words.at(-1) ?? ""}${bodyOf(next.text).match(WORD)?.[0] ?? ""}` : "";
+  const words = [...first.known, ...next.known, ...wordsOfMessages([border])];
   if (words.length === 0) return [];
+  const body = bodyOf(next.text).trimStart();
   return ["", " "].flatMap((between) => {
     const from = first.text.length, text = `${first.text}${between}${body}`;
     return messagesOf(text, words).flatMap(([form, match]) => {
@@ -95,7 +102,7 @@ function explainedBy(form: Form, match: Match, line: string, at: LinePlace, line
   const program = PROGRAMS[form.by], values = { ...valuesOf(match, form.names), ...followingOf(form, at, lines), ...form.values };
   const said: Said = new Proxy<Record<string, SignValue>>({ ...values }, { get: (all, name) => all[String(name)] ?? "?" });
   const call = callText(form.call, values), book = form.book ?? messageBook(values.message);
-  const isOwn = form.own || !form.shared && program.marks.some((mark) => line.includes(mark));
+  const isOwn = form.own && !match.cut || !form.shared && program.marks.some((mark) => line.includes(mark));
   return {
     at,
     text: line,

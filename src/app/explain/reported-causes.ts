@@ -75,6 +75,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
       call(START, "ENODEV", 12, true),
       step(["lend", "share"], ["EINVAL", "ENODEV"], 8),
       platform("ack-6.1", 6),
+      platform(["ack-6.6", "ack-6.12"], -8),
       rpc("VM_START", "NORESOURCE", -10),
       rpc(PARCEL, NO_ROOM, -15),
     ],
@@ -121,7 +122,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     says: "a node of /reserved-memory names memory that nobody gave the VM, such as the pool of restricted DMA without its shared region",
     certain: true,
     evidence: [
-      { of: "tree", where: { pools: "without-parcel" }, points: 20 },
+      { of: "lint", where: { kind: "refused", node: "reserved-memory" }, points: 25, must: true },
       rpc("VM_START", "NORESOURCE", 13, true),
       step("start", "ENODEV", 4, true),
       call(START, "ENODEV", 5, true),
@@ -211,7 +212,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     evidence: [
       { of: "hypercall", where: { call: "addrspace_map", error: "NOMEM" }, points: 30, must: true },
       { of: "page-fault", where: { errno: "ENOMEM" }, points: 12, must: true },
-      { of: "reclaim", where: { errno: "EBUSY" }, points: 8, must: true },
+      { of: "reclaim", where: { errno: "EBUSY" }, points: 12, must: true },
       { of: "exit", where: { reason: 3 }, points: 5 },
       platform(["ack-6.6", "ack-6.12"], 3),
     ],
@@ -231,7 +232,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     evidence: [
       call(MAKE, "EINVAL", 25, true),
       { of: "call", where: { generation: "legacy" }, points: 15 },
-      { of: "not-read", points: 8, must: true },
+      { of: "not-read", points: 12, must: true },
       platform("legacy", 10),
       platform(["ack-6.1", "ack-6.6", "ack-6.12"], -8),
       { of: "called", where: { call: MAKE }, points: -20 },
@@ -252,6 +253,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
       sign("lent", 15, true),
       sign("queue-lent", 10),
       { of: "option-off", points: 15, must: true },
+      { of: "pool", points: -25 },
       { of: "lent", where: { device: ANY }, points: -8 },
     ],
     tries: [
@@ -267,10 +269,16 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     says:
       "this one device does not offer VIRTIO_F_ACCESS_PLATFORM (a vhost-user backend often does not), so its driver does not use the pool",
     certain: true,
-    evidence: [{ of: "lent", where: { device: ANY }, points: 30, must: true }, { of: "queue-lent", points: -15 }, {
-      of: "option-off",
-      points: -15,
-    }],
+    evidence: [
+      sign("no-access-platform", 30, true),
+      { of: "pool", points: 3 },
+      { of: "lent", where: { device: ANY }, points: 30, must: true },
+      { of: "queue-lent", points: -15 },
+      {
+        of: "option-off",
+        points: -15,
+      },
+    ],
     tries: ["have the device offer feature bit 33, or run the VM without it: other devices that work have it"],
     book: ["resource-manager", "7.6"],
     mystery: "16-device-without-access-platform",
@@ -334,7 +342,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
       sign("conduit", 30, true),
       sign("no-gz-node", 25, true),
       { of: "no-node", where: { path: "/dev/gzvm" }, points: 20, must: true },
-      { of: "module-refused", where: { name: "gzvm.ko", reason: "No such device" }, points: 22, must: true },
+      { of: "module-refused", where: { module: ["gzvm.ko", "gzvm"], reason: "No such device" }, points: 22, must: true },
       sign("gz-memory", 12, true),
       { of: "node", where: { path: "/dev/gzvm" }, points: -30 },
     ],

@@ -37,7 +37,7 @@ export function explainTree(file: string, bytes: Uint8Array): Explained[] {
   for (const { kind, path, property, what, does } of lintVm(bytes).slice(0, FINDINGS_MAX)) {
     const where = property === undefined ? path : `${path} ${property}`;
     all.push(
-      explained(where, `${what}: ${does}`, "lint", { kind, path }, {
+      explained(where, `${what}: ${does}`, "lint", { kind, node: path.startsWith("/reserved-memory/") ? "reserved-memory" : "other" }, {
         book: ["resource-manager", "7.1"],
         ...kind !== "refused" && { quiet: true },
       }),

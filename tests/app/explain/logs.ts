@@ -1,6 +1,20 @@
 // Logs as phones print them, in the words of the drivers and VMMs, and the cause that comes first.
 // Each is a report that docs/spec/phones.md names; addresses, times and sizes are others.
 
+import { ROOT } from "../../support/files.ts";
+import type { LogFile } from "../../../src/app/explain/read.ts";
+
+const encoder = new TextEncoder();
+
+/** A text, or the file of the checkout that follows an @. */
+export function bytesOfText(text: string): Uint8Array {
+  return text.startsWith("@") ? Deno.readFileSync(new URL(text.slice(1), ROOT)) : encoder.encode(text);
+}
+
+export function logFiles(files: Readonly<Record<string, string>>): LogFile[] {
+  return Object.entries(files).map(([name, text]) => ({ name, bytes: bytesOfText(text) }));
+}
+
 export interface ReportedLog {
   /** The report: a section of phones.md §B, or what it is about. */
   readonly report: string;
@@ -322,4 +336,104 @@ ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to
     first: "closed-device",
   },
   { report: "no driver", files: { "shell.txt": "ls: cannot access '/dev/gunyah': No such file or directory\n" }, first: "no-driver" },
+  {
+    report: "B2, with a tree",
+    files: {
+      "dmesg.txt": "[ 1.0] gunyah_rsc_mgr hypervisor: RM rejected message 56000004. Error: 2\n",
+      "tree": "@examples/mysteries/02-node-without-parcel/bare.dtb",
+    },
+    first: "node-without-parcel",
+  },
+  {
+    report: "B30",
+    files: { "shell.txt": "crosvm run --bios edk2-gunyah.fd\n", "tree": "@examples/mysteries/30-large-devicetree/large.dtb" },
+    first: "large-devicetree",
+  },
+  {
+    report: "B32",
+    files: {
+      "top.txt":
+        "[HYP] sysreg_read: unhandled TID3 trap, ISS: 0x34004d. RAZ\n 4711 me        20   0 4096000 212000  20000 R 798.7   1.3  10:11.12 qemu-system-aarch64\n",
+    },
+    first: "wfi-returns",
+  },
+  {
+    report: "only VMs of Android's kind",
+    files: { "dmesg.txt": "[ 1.0] gunyah: RM rejected message 5600000b. Error: 10\n[ 1.1] misc gunyah: Failed to initialize VM: -22\n" },
+    first: "only-protected",
+  },
+  {
+    report: "a refused devicetree",
+    files: { "dmesg.txt": "[ 1.0] gunyah: RM rejected message 5600000b. Error: 8\n[ 1.1] misc gunyah: Failed to initialize VM: -22\n" },
+    first: "refused-devicetree",
+  },
+  {
+    report: "a devicetree outside of memory",
+    files: { "dmesg.txt": "[ 1.0] misc gunyah: Failed to find the memory_handle for DTB\n" },
+    first: "devicetree-range",
+  },
+  {
+    report: "a guest's reset",
+    files: { "crosvm.txt": crosvm("INFO hypervisor::gunyah] exit type 2\nINFO crosvm::crosvm::sys::linux::vcpu] system reset event\n") },
+    first: "guest-reset",
+  },
+  {
+    report: "a guest's panic",
+    files: {
+      "console.txt": crosvm("INFO crosvm::crosvm::sys::linux] creating hypervisor: Gunyah { device: None }\n") +
+        "[ 1.0] Kernel panic - not syncing: Oops: Fatal exception\n",
+    },
+    first: "guest-panic",
+  },
+  {
+    report: "GenieZone's regions",
+    files: { "dmesg.txt": "[ 5.0] gzvm: Failed to register memregion to hypervisor\n" },
+    first: "unmapped-region",
+  },
+  {
+    report: "GenieZone's slots",
+    files: { "strace.txt": "ioctl(4, _IOC(_IOC_WRITE, 0x92, 0x46, 0x20), 0x7ffd) = -1 ENXIO (No such device or address)\n" },
+    first: "many-slots",
+  },
+  {
+    report: "a module that is loaded",
+    files: { "shell.txt": "insmod: failed to load /data/local/tmp/gzvm.ko: File exists\n" },
+    first: "loaded-module",
+  },
+  {
+    report: "a full pool",
+    files: {
+      "console.txt":
+        "[ 0.1] Reserved memory: created restricted DMA pool at 0x00000000b0000000, size 8 MiB\n[ 9.0] virtio_blk: swiotlb buffer is full (sz: 65536 bytes), total 4096 (slots), used 4090 (slots)\n",
+    },
+    first: "full-pool",
+  },
+  {
+    report: "no devicetree",
+    files: {
+      "console.txt":
+        "[    0.000000] Error: invalid device tree blob at physical address 0x0000000080000004 (virtual address 0x0000000000000000)\n",
+    },
+    first: "no-devicetree",
+  },
+  {
+    report: "the vendor's requests",
+    files: {
+      "strace.txt": 'openat(AT_FDCWD, "/dev/gunyah", O_RDWR) = 3\nioctl(3, 0xb201, 0) = -1 ENOTTY (Inappropriate ioctl for device)\n',
+    },
+    first: "vendor-requests",
+  },
+  {
+    report: "a start too soon",
+    files: { "dmesg.txt": "[ 1.0] gunyah: RM rejected message 5600000b. Error: 2\n[ 1.1] misc gunyah: Failed to initialize VM: -19\n" },
+    first: "too-soon",
+  },
+  {
+    report: "SELinux",
+    files: {
+      "dmesg.txt":
+        '[ 3.0] type=1400 audit(0.0:12): avc: denied { read write } for comm="crosvm" name="gunyah" dev="tmpfs" ino=9 scontext=u:r:shell:s0 tcontext=u:object_r:vendor_gunyah_chr_device:s0 tclass=chr_file\n',
+    },
+    first: "closed-device",
+  },
 ];

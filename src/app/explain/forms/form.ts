@@ -86,6 +86,8 @@ function converted(name: string, value: SignValue): SignValue {
       return rpcName(parseInt(String(value), 16) >>> 0);
     case "address":
       return `0x${value}`;
+    case "module":
+      return String(value).replace(/^.*\//, "");
     case "path":
       return String(value).replace(/^['"`]|['"`]$/g, "");
     default:

@@ -33,7 +33,7 @@ const CUT_MIN = 12;
 /** Words by which messages are looked up. */
 export const WORD = /[A-Za-z_]{3,}/g;
 
-const CONVERSION = /%(?:%|[-+ #0]*\d*(?:\.(?:\d+|\*))?(?:hh|h|ll|l|z)?([diuxXspc])[SKfFbB]?)|\{([^{}]*)\}/g;
+const CONVERSION = /%(?:%|[-+ #]{0,3}\d{0,3}(?:\.(?:\d{1,3}|\*))?(?:hh|h|ll|l|z)?([diuxXspc])[SKfFbB]?)|\{([^{}]*)\}/g;
 
 /** @throws Error for a format without a literal part that has a word */
 export function format(source: string): Format {
@@ -108,7 +108,7 @@ function matchAt({ before, head, parts }: Format, text: string, start: number): 
     }
     const next = parts[index + 1], until = next && "literal" in next ? next.literal : undefined;
     const value = part.conversion === "text" ? textAt(text, at, until) : valueAt(part.conversion, text, at);
-    if (value === undefined) return text.slice(at).trim() === "" || part.conversion === "text" ? cut() : undefined;
+    if (value === undefined) return text.slice(at).trim() === "" ? cut() : undefined;
     values.push(value.value);
     at = value.end;
   }
@@ -121,14 +121,20 @@ function lastWord(text: string, end: number): string {
   return text.slice(start, end);
 }
 
-const NUMBER = /[-+]?\d{1,20}/y, HEX = /(?:0[xX])?[0-9a-fA-F]{1,32}/y;
+/** A number, or the errno that somebody has put in its place. */
+const NUMBER = /[-+]?(?:0[xX][0-9a-fA-F]{1,16}|\d{1,20}|E[A-Z0-9]{2,14})/y, HEX = /(?:0[xX])?[0-9a-fA-F]{1,32}/y;
 
 function valueAt(conversion: "int" | "hex", text: string, at: number): { value: SignValue; end: number } | undefined {
   const pattern = conversion === "int" ? NUMBER : HEX;
   pattern.lastIndex = at;
   const found = pattern.exec(text);
   if (found === null) return undefined;
-  return { value: conversion === "int" ? Number(found[0]) : found[0].replace(/^0x/i, ""), end: pattern.lastIndex };
+  return { value: conversion === "int" ? numberOf(found[0]) : found[0].replace(/^0x/i, ""), end: pattern.lastIndex };
+}
+
+function numberOf(text: string): SignValue {
+  const digits = text.replace(/^[-+]/, "");
+  return digits.startsWith("E") ? digits : text.startsWith("-") ? -Number(digits) : Number(digits);
 }
 
 /** A text up to a literal, or to the end of the line. */

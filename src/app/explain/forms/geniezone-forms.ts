@@ -8,6 +8,16 @@ const by = "geniezone";
 export const GENIEZONE_FORMS: readonly FormEntry[] = [
   {
     by,
+    format: "gzvm: probe of %s failed with error %d",
+    names: ["_", "errno"],
+    sign: "conduit",
+    says: ({ errno }) => `the driver did not take GenieZone's node: ${errno}`,
+    call: "PROBE",
+    book: ["geniezone", "2"],
+    own: true,
+  },
+  {
+    by,
     format: "Not found available conduit",
     sign: "conduit",
     says: "EL2 did not answer the driver's PROBE, so there is no /dev/gzvm",
@@ -17,7 +27,7 @@ export const GENIEZONE_FORMS: readonly FormEntry[] = [
   },
   {
     by,
-    format: "gzvm: probe of %s failed with error %d",
+    format: "gzvm %s: probe with driver gzvm failed with error %d",
     names: ["_", "errno"],
     sign: "conduit",
     says: ({ errno }) => `the driver did not take GenieZone's node: ${errno}`,
@@ -85,6 +95,7 @@ export const GENIEZONE_FORMS: readonly FormEntry[] = [
   ...["mblock-%d-gz", "mblock-%d-gz-log", "mblock-%d-gz_ffa_mailbox"].map((format): FormEntry => ({
     by,
     format,
+    names: ["_"],
     sign: "gz-memory",
     says: "the firmware reserves memory for GenieZone: its image is there, whether it runs or not",
     book: ["geniezone", "1"],

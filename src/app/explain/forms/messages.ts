@@ -26,11 +26,15 @@ export function messagesOf(text: string, words: readonly string[]): [Form, Match
       if (seen.has(form)) continue;
       seen.add(form);
       const match = matchFormat(form.matched, text);
-      if (match && isMeant(form, match)) found.push([form, match]);
+      if (match && isErrno(form, match) && isMeant(form, match)) found.push([form, match]);
     }
   }
   const whole = found.filter(([, { cut }]) => !cut);
   return found.filter(([, one]) => !one.cut || !whole.some(([, other]) => other.start < one.end && one.start < other.end));
 }
+
+/** A kernel's errno is below zero. */
+const isErrno = ({ by, names = [] }: Form, { values }: Match) =>
+  by !== "gunyah" && by !== "geniezone" || names.every((name, index) => name !== "errno" || !(Number(values[index]) > 0));
 
 const isMeant = ({ only, names, values }: Form, match: Match) => match.cut || only?.({ ...valuesOf(match, names), ...values }) !== false;

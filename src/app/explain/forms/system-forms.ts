@@ -27,6 +27,16 @@ function trapText({ vm, esr, elr }: Said): string {
 export const HYPERVISOR_FORMS: readonly FormEntry[] = [
   {
     by: "hypervisor",
+    format: "[HYP] Processing package image (%d)",
+    names: ["_"],
+    sign: "host",
+    says: "the hypervisor unpacks the Resource Manager",
+    book: ["hypervisor", "8.1"],
+    own: true,
+    quiet: true,
+  },
+  {
+    by: "hypervisor",
     format: "Unhandled trap from VM %d, ESR_EL2 = 0x%x, ELR_EL2 = 0x%llx",
     names: ["vm", "esr", "elr"],
     sign: "trap",
@@ -223,12 +233,80 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
     says: ({ reason }) => `the kernel gave up: ${reason}`,
     shared: true,
   }),
-  kernel("insmod: failed to load %s: %s", {
-    names: ["name", "reason"],
-    sign: "module-refused",
-    says: ({ name, reason }) => `the module ${name} was not loaded: ${reason}`,
-    only: ({ name }) => /gzvm|gunyah|gh_/.test(String(name)),
+  ...["insmod: failed to load %s: %s", "insmod: ERROR: could not insert module %s: %s", "modprobe: ERROR: could not insert '%s': %s"]
+    .map((format) =>
+      kernel(format, {
+        names: ["module", "reason"],
+        sign: "module-refused",
+        says: ({ module, reason }) => `the module ${module} was not loaded: ${reason}`,
+        only: ({ module }) => /^(?:gzvm|gunyah|gh_)/.test(String(module)),
+        own: true,
+      })
+    ),
+  kernel("device must provide VIRTIO_F_ACCESS_PLATFORM", {
+    sign: "no-access-platform",
+    says: "a guest that may use the pool alone has a device that does not offer VIRTIO_F_ACCESS_PLATFORM: its driver gives up",
+    book: ["resource-manager", "7.6"],
     own: true,
+  }),
+  kernel("swiotlb buffer is full (sz: %zu bytes)", {
+    names: ["size"],
+    sign: "full-pool",
+    says: ({ size }) => `no room for ${size} bytes in the memory that the guest bounces its buffers through`,
+    book: ["resource-manager", "7.6"],
+    shared: true,
+  }),
+  kernel("created restricted DMA pool at 0x%llx, size %ld MiB", {
+    names: ["address", "size"],
+    sign: "pool",
+    says: ({ address, size }) => `the guest bounces its buffers through a pool of ${size} MiB at ${address}`,
+    book: ["resource-manager", "7.6"],
+    own: true,
+    quiet: true,
+  }),
+  kernel("Error: invalid device tree blob at physical address 0x%llx", {
+    names: ["address"],
+    sign: "no-tree",
+    says: ({ address }) => `X0 at the kernel's entry was ${address}, where it found no devicetree`,
+    own: true,
+  }),
+  kernel("OF: reserved mem: 0x%llx..0x%llx (%lu KiB) %s", {
+    names: ["address", "_", "size", "name"],
+    sign: "host",
+    says: ({ address, size }) => `${size} KiB at ${address} are the hypervisor's: Linux does not use them`,
+    only: ({ name }) => /gunyah|hyp[_-]|geniezone|\bgz\b/.test(String(name)),
+    own: true,
+    quiet: true,
+  }),
+  kernel("smccc: KVM: hypervisor services detected", {
+    sign: "guest",
+    says: "the hypervisor names itself KVM by SMCCC: the guest is not one of Gunyah's",
+    book: ["hypervisor", "1.5"],
+    shared: true,
+    quiet: true,
+  }),
+  kernel("psci: SMC Calling Convention v%s", {
+    names: ["version"],
+    sign: "guest",
+    says: ({ version }) => `SMCCC ${version} is there`,
+    book: ["hypervisor", "6.6"],
+    shared: true,
+    quiet: true,
+  }),
+  kernel("psci: MIGRATE_INFO_TYPE not supported.", {
+    sign: "guest",
+    says: "PSCI has no Trusted OS to migrate: usual in a VM",
+    book: ["hypervisor", "6.5"],
+    shared: true,
+    quiet: true,
+  }),
+  kernel("arch_timer: cp15 timer(s) running at %sMHz (virt).", {
+    names: ["rate"],
+    sign: "guest",
+    says: ({ rate }) => `the guest has the virtual timer, at ${rate} MHz`,
+    book: ["hypervisor", "6.4"],
+    shared: true,
+    quiet: true,
   }),
   kernel("Watchdog bark! Now = %s", {
     names: ["_"],

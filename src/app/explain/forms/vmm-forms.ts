@@ -179,6 +179,12 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     says: "the VM could not be loaded: VM_INIT failed",
     book: ["vm-manager", "8"],
   }),
+  crosvm("invalid ack_features (page %d, value 0x%x)", {
+    names: ["page", "_"],
+    sign: "guest",
+    says: ({ page }) => `a driver of the guest wrote page ${page} of its features, which crosvm does not have: harmless`,
+    quiet: true,
+  }),
   crosvm("mTHP not available", {
     sign: "platform",
     says: "the host's kernel has no large pages of several sizes; pages of 2 MiB are tried",

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { el2 } from "../../program.ts";
 import { el2Command } from "../../../../support/el2.ts";
+import { CAUSES } from "../../../../../src/app/explain/causes.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
+import { ROOT } from "../../../../support/files.ts";
+import { longTest } from "../../../../support/long.ts";
+import { REPORTED } from "../../../explain/logs.ts";
 
 const DMESG = `
 [   12.000000] usb 1-1: new high-speed USB device number 2 using xhci-hcd
@@ -72,4 +76,30 @@ Deno.test("a log without such lines is explained by one line, and no scenario is
     assert.deepEqual([none.code, [...Deno.readDirSync(folder)].length], [2, 1]);
     const missing = await el2("explain", `${folder}/missing`);
     assert.deepEqual([missing.code, missing.stderr], [2, `el2: explain ${folder}/missing: no such file\n`]);
+  }));
+
+/** Lines that were refused, for which no report is known. */
+const REFUSED = [
+  ...["MEM_LEND 51000012", "VM_CONFIG_IMAGE 56000009", "VM_INIT 5600000b", "VM_GET_HYP_RESOURCES 56000020", "VM_START 56000004"].map((
+    one,
+  ) => `misc gunyah: RM rejected message ${one.split(" ")[1]}. Error: 5`),
+  ...["0x4700", "0x40104702", "0x4703", "0x40104704"].map((code) => `ioctl(6, ${code}, 0) = -1 EBADF (Bad file descriptor)`),
+];
+
+longTest("the scenario of each mystery, and of each refusal in a VM's start, passes", () =>
+  inFolder(async (folder) => {
+    const logs = CAUSES.filter(({ mystery }) => mystery !== undefined && !mystery.startsWith("28"))
+      .map(({ id }) => Object.values(REPORTED.find(({ first }) => first === id)!.files));
+    for (const [index, texts] of [...logs, ...REFUSED.map((text) => [text])].entries()) {
+      const files = texts.map((text, nth) => {
+        const path = `${folder}/${index}-${nth}`;
+        if (text.startsWith("@")) Deno.copyFileSync(new URL(text.slice(1), ROOT), path);
+        else Deno.writeTextFileSync(path, text);
+        return path;
+      });
+      const scenario = `${folder}/${index}.test.toml`, { code, stderr } = await el2("explain", ...files, "--scenario", scenario);
+      assert.equal(code, 0, stderr);
+      const run = await el2("test", scenario);
+      assert.equal(run.code, 0, `${Deno.readTextFileSync(scenario)}${run.stdout}${run.stderr}`);
+    }
   }));
