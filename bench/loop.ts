@@ -33,7 +33,8 @@ interface LoopTimes {
 const SCENARIO = `el2_test = 1
 [[step]]
 boot = { root = "debian", overlay = ["tests"] }
-`;
+`,
+  PREPARED = `${SCENARIO}from = "prompt"\n`;
 const RUN = '[[step]]\nrun = "/opt/tests/all.sh"\n';
 
 /** PID 1 for QEMU: the test, and no shell. The bench ends the machine at its last line. */
@@ -80,7 +81,7 @@ async function inLoop(work: (folder: string) => Promise<void>): Promise<void> {
 
 async function makeLoop(folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/tests/opt/tests`, { recursive: true });
-  await Deno.writeTextFile(`${folder}/a.test.toml`, SCENARIO + RUN);
+  await Deno.writeTextFile(`${folder}/a.test.toml`, PREPARED + RUN);
   await edit(folder);
 }
 
@@ -118,7 +119,7 @@ async function qemuSeconds(folder: string): Promise<number> {
 
 /** Milliseconds until a machine is in the state of another one, which has then run a test. */
 async function restoreTimes(folder: string): Promise<number[]> {
-  const scenario = readScenario(`${folder}/a.test.toml`, `${SCENARIO}from = "prompt"\n${RUN}`);
+  const scenario = readScenario(`${folder}/a.test.toml`, PREPARED + RUN);
   const planned = await planScenario(scenario, undefined, () => {}), states = new PreparedStates(), key = await states.keyOf(planned.plan);
   const times: number[] = [];
   for (let count = 0; count <= CASES; count++) {
@@ -129,7 +130,7 @@ async function restoreTimes(folder: string): Promise<number[]> {
           if (begun) times.push(performance.now() - began);
           return begun;
         },
-        keep: (system, shown) => states.keep(key, system, shown),
+        keep: (system, shown) => states.keep(key, system, planned.plan, shown),
       },
     });
     const { ok } = await run.run();

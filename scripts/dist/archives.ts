@@ -2,6 +2,7 @@
 // (deb(5)), gzip, zip (PKWARE APPNOTE 6.3.10).
 
 import { crc32, gzipSync } from "node:zlib";
+import { tarBlocks } from "../../src/kit/formats/tar-writer.ts";
 import { joined } from "../../src/kit/support/values/bytes.ts";
 import { MiB } from "../../src/kit/support/values/sizes.ts";
 
@@ -16,47 +17,11 @@ export interface Entry {
   readonly executable?: boolean;
 }
 
-const BLOCK = 512;
-const NAME_MAX = 100, PREFIX_MAX = 155;
-
 /** The parts of a tar archive. @param modified of all entries, seconds since 1970 */
 function blocksOf(entries: readonly Entry[], modified: number): Uint8Array[] {
-  const blocks = entries.flatMap((entry) => {
-    const size = entry.data?.length ?? 0;
-    const padding = new Uint8Array(-size & BLOCK - 1);
-    return [header(entry, size, modified), entry.data ?? new Uint8Array(), padding];
-  });
-  return [...blocks, new Uint8Array(2 * BLOCK)];
-}
-
-function header({ path, data, target, executable }: Entry, size: number, modified: number): Uint8Array {
-  const folder = data === undefined && target === undefined;
-  const bytes = new Uint8Array(BLOCK);
-  const text = (at: number, value: string) => bytes.set(new TextEncoder().encode(value), at);
-  const octal = (at: number, width: number, value: number) => text(at, value.toString(8).padStart(width - 1, "0"));
-  const [prefix, name] = splitPath(folder ? `${path}/` : path);
-  text(0, name);
-  octal(100, 8, target !== undefined ? 0o777 : folder || executable ? 0o755 : 0o644);
-  octal(108, 8, 0);
-  octal(116, 8, 0);
-  octal(124, 12, size);
-  octal(136, 12, modified);
-  text(148, "        ");
-  text(156, target !== undefined ? "2" : folder ? "5" : "0");
-  text(157, target ?? "");
-  text(257, "ustar\x0000root");
-  text(297, "root");
-  text(345, prefix);
-  text(148, `${bytes.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0")}\0 `);
-  return bytes;
-}
-
-/** Prefix and name of a header. @throws Error if the path fits in no header */
-function splitPath(path: string): [prefix: string, name: string] {
-  if (path.length <= NAME_MAX) return ["", path];
-  const at = path.indexOf("/", path.length - NAME_MAX - 1);
-  if (at <= 0 || at > PREFIX_MAX || at === path.length - 1) throw new Error(`${path}: too long for a tar header`);
-  return [path.slice(0, at), path.slice(at + 1)];
+  const permissions = ({ data, target, executable }: Entry) =>
+    target !== undefined ? 0o777 : data === undefined || executable ? 0o755 : 0o644;
+  return tarBlocks(entries.map((entry) => ({ ...entry, permissions: permissions(entry) })), modified);
 }
 
 /** All folders above some files, each before what is in it, and the files, sorted. */

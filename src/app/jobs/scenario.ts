@@ -3,7 +3,8 @@
 import { type JobPort, JobRefused, made } from "../../session/batch/job.ts";
 import { PreparedStates } from "../../session/snapshots/prepared.ts";
 import type { PastRun } from "../../session/recordings/file/recording-writer.ts";
-import { type PreparedState, type ScenarioResult, ScenarioRun } from "../scenarios/run.ts";
+import { type PreparedState, type ScenarioResult, Undelivered } from "../scenarios/run-terms.ts";
+import { ScenarioRun } from "../scenarios/run.ts";
 import type { PlannedScenario } from "../scenarios/plan-scenario.ts";
 import { ScenarioError, type Step } from "../scenarios/scenario.ts";
 
@@ -17,24 +18,39 @@ interface WantedScenario {
   readonly timeout: number | undefined;
 }
 
+/** Its result, and its run if it failed; or why the guest did not take files. */
+type ScenarioOutcome = { readonly result: ScenarioResult; readonly past: PastRun | undefined } | { readonly undelivered: string };
+
 /** Tells about once per second which step waits, at which virtual time (ns). */
 export async function job(
   { planned, timeout }: WantedScenario,
   port: JobPort<{ readonly step: Step; readonly at: number }>,
-): Promise<{ readonly result: ScenarioResult; readonly past: PastRun | undefined }> {
-  const key = planned.isPrepared ? await states.keyOf(planned.plan) : undefined;
+): Promise<ScenarioOutcome> {
+  const { plan, kept } = planned, key = planned.isPrepared ? await states.keyOf(plan) : undefined;
+  let isFresh = false;
+  const prepared: PreparedState | undefined = key === undefined ? undefined : {
+    begin(alone) {
+      if (kept?.bytes) states.read(key, kept.path, kept.bytes);
+      return states.begin(key, alone);
+    },
+    keep(system, shown) {
+      isFresh = true;
+      return states.keep(key, system, plan, shown);
+    },
+  };
   try {
-    const prepared: PreparedState | undefined = key === undefined
-      ? undefined
-      : { begin: (plan) => states.begin(key, plan), keep: (system, shown) => states.keep(key, system, shown) };
     const run = made(() => new ScenarioRun(planned, { timeout, prepared, onProgress: (step, at) => port.say({ step, at }) }));
     const result = await run.run();
     const failed = result.steps.find((step) => step.result === "failed");
     const past = failed && run.past(`${failed.text}: ${failed.message}`);
-    if (key !== undefined) states.leave(key, run.system);
+    if (key !== undefined) {
+      states.leave(key, run.system);
+      if (kept && isFresh) states.write(key, kept.path, kept.made);
+    }
     return { result, past };
   } catch (error) {
     if (error instanceof ScenarioError) throw new JobRefused(error.problem);
+    if (error instanceof Undelivered) return { undelivered: error.message };
     throw error;
   }
 }

@@ -8,6 +8,7 @@ import { checkNames, FaultRuleError, type KnownVm, parseFaultRule } from "../../
 import { shellQuoted } from "../../kit/support/text/shell.ts";
 import { formatSize } from "../../kit/support/text/units.ts";
 import { ONLY_CONSOLE, type Scenario, ScenarioError, type Step, withConsole } from "./scenario.ts";
+import { type KeptPrompts, type PreparedPlan, RAMDISK, withClock } from "./kept-prompts.ts";
 import { guestFile, isGuestRoot, type Ramdisk, ramdiskOf, type RootChoice, rootUse } from "./scenario-root.ts";
 import { problemOf, problemOfAll, UserError, within } from "../../kit/support/problem.ts";
 
@@ -19,19 +20,20 @@ const CONSOLE = "console=ttyAMA0";
 
 type JudgedReader = PlanReader & { readonly source: PlanSource };
 
-/** A machine, and the folders of its guest that have kselftests. */
+/** A machine, and the ramdisk that was made for it. */
 interface PlannedBoot {
   readonly result: RunResult;
-  readonly kselftests: readonly string[];
+  readonly ramdisk?: Ramdisk;
+  /** The state at its prompt follows from its plan: it has no disks and folders of the computer. */
+  readonly isWhole?: boolean;
 }
 
 /** The clock (s) of all machines of this process that share a state: it has to be the same. */
 const STARTED = Math.floor(Date.now() / 1000);
 
 /** A scenario whose steps name their consoles and commands, with its machine. */
-export interface PlannedScenario {
+export interface PlannedScenario extends PreparedPlan {
   readonly scenario: Scenario;
-  readonly plan: SessionPlan;
   /** It begins at a prompt, with a state that it shares. */
   readonly isPrepared: boolean;
 }
@@ -39,32 +41,37 @@ export interface PlannedScenario {
 /**
  * Plans a scenario's machine.
  * @param seed instead of those of scenario and configuration
+ * @param prompts states of earlier processes, and those for later ones
  * @throws ScenarioError that names the missing part, or the error of `consent`
  */
-export async function planScenario(scenario: Scenario, seed: number | undefined, consent: Consent): Promise<PlannedScenario> {
-  const step = scenario.steps[0] as Boot, { boot } = step;
+export async function planScenario(
+  scenario: Scenario,
+  seed: number | undefined,
+  consent: Consent,
+  prompts?: KeptPrompts,
+): Promise<PlannedScenario> {
+  const step = scenario.steps[0] as Boot, { boot } = step, isPrepared = step.from !== undefined;
   const reader = { consent, source: sourceFile("scenario", scenario.file, () => scenario.source), alone: true };
-  const { result, kselftests } = typeof boot === "string"
-    ? { result: await planVms(scenario, step, boot, reader), kselftests: [] }
+  const { result, ramdisk, isWhole }: PlannedBoot = typeof boot === "string"
+    ? { result: await planVms(scenario, step, boot, reader) }
     : await planPrimary(scenario, boot, reader);
   if (!result.ok) {
     throw new ScenarioError(problemOfAll(result.problems.map((problem) => within(`${scenario.file}:${step.line}: boot`, problem))));
   }
-  const { ui: _, recordTo: _recordTo, ...plan } = result.run;
-  const vms = knownVms(plan);
-  const consoles = consolesOf(plan);
+  const { ui: _, recordTo: _recordTo, ...planned } = result.run;
+  const vms = knownVms(planned);
+  const consoles = consolesOf(planned);
   for (const step of scenario.steps) checkConsole(scenario, step, consoles);
   for (const rule of scenario.inject) checkRule(`${scenario.file}: inject`, rule, vms);
   for (const step of scenario.steps) if (step.kind === "inject") checkRule(`${scenario.file}:${step.line}: inject`, step.inject, vms);
-  if (step.from !== undefined && consoles.length !== 1) {
+  if (isPrepared && consoles.length !== 1) {
     throw new ScenarioError(`${scenario.file}:${step.line}: boot: from needs a machine with one console`, consolesText(consoles));
   }
-  const { what } = plan, same = step.from !== undefined && what.kind === "boot" && what.startsNow ? { ...what, clock: STARTED } : what;
-  return {
-    isPrepared: step.from !== undefined,
-    scenario: withKselftest(withConsole(scenario, consoles), kselftests),
-    plan: { ...plan, what: same, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true },
-  };
+  const plan = { ...planned, seed: seed ?? scenario.seed ?? planned.seed, inject: scenario.inject, turbo: true };
+  const all = { scenario: withKselftest(withConsole(scenario, consoles), ramdisk?.kselftests ?? []), isPrepared };
+  if (!isPrepared) return { ...all, plan };
+  const shared = withClock(plan, STARTED);
+  return { ...all, ...prompts && isWhole ? await prompts.plan(shared, ramdisk) : { plan: shared } };
 }
 
 /** The same with commands for targets of kselftest. @throws ScenarioError if there is none */
@@ -106,8 +113,8 @@ async function planVms(scenario: Scenario, step: Boot, what: string, reader: Pla
   return await planRun(isFile ? beside(scenario, what) : what, reader, step.set);
 }
 
-/** The name of a ramdisk that is made for a scenario. */
-const MADE = "root and overlay";
+/** A command line that names an init. */
+const INIT = /(?:^|\s)(?:rd)?init=/;
 
 async function planPrimary(scenario: Scenario, primary: Primary, reader: JudgedReader): Promise<PlannedBoot> {
   const { image, memory, cpus, append } = primary, choice = rootChoice(scenario, primary), { root, initrd, overlays } = choice;
@@ -117,12 +124,13 @@ async function planPrimary(scenario: Scenario, primary: Primary, reader: JudgedR
   const beyond = beyondFolder(reader.source.folder, rootUse(choice));
   if (beyond.length > 0) reader.consent(reader.source, beyond);
   const made = isMade ? await madeRamdisk(scenario, choice) : undefined;
-  const ramdisk = made ? MADE : isGuestRoot(root) ? guestFile(root, "initrd-virtio") : initrd;
+  const hasOwnInit = append !== undefined && INIT.test(append);
+  const ramdisk = made ? RAMDISK : isGuestRoot(root) ? guestFile(root, "initrd-virtio") : initrd;
   const cmdline = root === undefined ? append : [CONSOLE, append].filter((part) => part !== undefined).join(" ");
   const host = { kind: "image", kernel, ...ramdisk !== undefined && { initrd: ramdisk }, cmdline };
-  const files = { folder: ".", ...made && { given: { [MADE]: made.bytes } } };
+  const files = { folder: ".", ...made && { given: { [RAMDISK]: made.bytes } } };
   const result = await planOf({ machine: { cpus, memory: formatSize(memory) }, host }, reader, files);
-  return { result, kselftests: made?.kselftests ?? [] };
+  return { result, ramdisk: hasOwnInit && made ? { ...made, late: [], with: () => made.bytes } : made, isWhole: true };
 }
 
 /** @throws ScenarioError */

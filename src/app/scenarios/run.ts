@@ -5,7 +5,6 @@ import { waitingText } from "../../model/queries/facts/wait.ts";
 import { createHash } from "node:crypto";
 import { assemble } from "../../session/assembly/assemble.ts";
 import type { GuestSystem } from "../../session/assembly/system/guest-system.ts";
-import type { ConsoleBytes, PreparedMachine } from "../../session/snapshots/prepared.ts";
 import { letIn } from "../../session/recordings/past/input.ts";
 import type { EndState, Input, RecordedInput } from "../../model/plans/recorded-run.ts";
 import type { PastRun } from "../../session/recordings/file/recording-writer.ts";
@@ -20,11 +19,13 @@ import { DIAGNOSES, REASONS } from "../../model/queries/tables.ts";
 import { consolesOf, type PlannedScenario } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step } from "./scenario.ts";
 import { type KtapCase, KtapReader } from "./ktap.ts";
+import { type Delivery, TAKES } from "./delivery.ts";
+import { type ConsoleBytes, type ScenarioOptions, type ScenarioResult, type StepResult, Undelivered } from "./run-terms.ts";
 import { checkedCases, StepFailure } from "./step-failure.ts";
-import { isPrompt, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
+import { isPrompt, type ShellCommand, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
 import { consoleLines, WatchedConsoles, WatchedEvents } from "./watched.ts";
-import { type Problem, problemText } from "../../kit/support/problem.ts";
+import { problemText } from "../../kit/support/problem.ts";
 
 /** Turns of the physical CPUs between two checks of an expectation. */
 const TURNS = 8;
@@ -40,49 +41,10 @@ const REASONS_TOLD = 3;
 const TAIL = 8;
 /** Virtual time (ns) in which a machine comes to its prompt. */
 const PREPARED_WITHIN = 120e9;
+/** Virtual time (ns) in which a guest takes the files that have changed. */
+const DELIVERED_WITHIN = 60e9;
 /** Virtual time (ns) for which a prompt has to stay. */
 const PROMPT_STAYS = 10e6;
-
-export interface StepResult {
-  readonly step: Step;
-  readonly text: string;
-  readonly result: "ok" | "failed" | "skipped";
-  /** Virtual time (ns) at its end. */
-  readonly at: number;
-  /** Why it failed. */
-  readonly message?: string;
-  /** Details of that, a line each. */
-  readonly details?: readonly string[];
-  /** The tests of the report that it has read. */
-  readonly cases?: readonly KtapCase[];
-}
-
-export interface ScenarioResult {
-  readonly scenario: Scenario;
-  readonly seed: number;
-  readonly steps: readonly StepResult[];
-  readonly ok: boolean;
-  /** Wall time, ms. */
-  readonly elapsed: number;
-}
-
-/** How a scenario is run. */
-interface ScenarioOptions {
-  /** Wall time (ms) after which the step in progress fails. */
-  readonly timeout?: number;
-  /** Called about once per second with the step that waits, and the virtual time (ns). */
-  readonly onProgress?: (step: Step, at: number) => void;
-  /** The state with which it begins, or which it leaves to others. */
-  readonly prepared?: PreparedState;
-}
-
-/** A machine's state at its prompt. */
-export interface PreparedState {
-  /** A machine in it; undefined: there is none yet. */
-  begin(plan: SessionPlan): PreparedMachine | undefined;
-  /** Keeps it. Returns why it cannot. */
-  keep(system: GuestSystem, shown: readonly ConsoleBytes[]): Problem | undefined;
-}
 
 function endedText({ code, message }: { readonly code: number; readonly message: string }): string {
   return `the machine has ended with ${code}: ${message}`;
@@ -91,6 +53,7 @@ function endedText({ code, message }: { readonly code: number; readonly message:
 export class ScenarioRun {
   readonly scenario: Scenario;
   readonly plan: SessionPlan;
+  readonly #delivery: Delivery | undefined;
   /** The machine, which the caller may inspect at the end. */
   readonly system: GuestSystem;
   readonly #consoles = new WatchedConsoles();
@@ -110,9 +73,10 @@ export class ScenarioRun {
   #reason = 0;
 
   /** @param planned from `planScenario` */
-  constructor({ scenario, plan }: PlannedScenario, readonly options: ScenarioOptions = {}) {
+  constructor({ scenario, plan, delivery }: PlannedScenario, readonly options: ScenarioOptions = {}) {
     this.scenario = scenario;
     this.plan = plan;
+    this.#delivery = delivery;
     // A machine without sockets, as that of a replay: nothing enters but what the scenario says.
     const { prepared } = options, begun = prepared?.begin(alone(plan));
     this.#keeps = prepared !== undefined && !begun;
@@ -122,7 +86,7 @@ export class ScenarioRun {
     if (prepared === undefined) this.#watch();
   }
 
-  /** Does the steps, until one fails. */
+  /** Does the steps, until one fails. @throws Undelivered */
   async run(): Promise<ScenarioResult> {
     const steps: StepResult[] = [];
     let failed = false;
@@ -223,15 +187,31 @@ export class ScenarioRun {
   async #boot(step: Step): Promise<void> {
     const { prepared } = this.options;
     if (prepared === undefined) return;
-    if (!this.#keeps) return this.#watch();
     const [console] = consolesOf(this.plan);
-    if (!await this.#untilPrompt(step, console, PREPARED_WITHIN)) {
-      throw this.#missed("prompt", PREPARED_WITHIN, this.#consoles.last(console, TAIL));
+    if (this.#keeps) {
+      if (!await this.#untilPrompt(step, console, PREPARED_WITHIN)) {
+        throw this.#missed("prompt", PREPARED_WITHIN, this.#consoles.last(console, TAIL));
+      }
+      const problem = prepared.keep(this.system, this.#shown.splice(0));
+      this.#keeps = false;
+      if (problem) throw new StepFailure(`its state cannot be kept: ${problemText(problem)}`);
     }
-    const problem = prepared.keep(this.system, this.#shown.splice(0));
-    this.#keeps = false;
-    if (problem) throw new StepFailure(`its state cannot be kept: ${problemText(problem)}`);
+    if (this.#delivery) await this.#deliver(step, console, this.#delivery);
     this.#watch();
+  }
+
+  /** @throws Undelivered */
+  async #deliver(step: Step, console: string, { command, input }: Delivery): Promise<void> {
+    const end = this.#now + DELIVERED_WITHIN, lines: string[] = [], pieces = input.values();
+    const isReady = await this.#untilPrompt(step, console, end);
+    const status = isReady
+      ? await this.#command(step, { console, command, number: 0, end }, (line) => lines.push(line.trimEnd()), () => {
+        // A guest that is idle has read what was typed.
+        const piece = lines.includes(TAKES) ? pieces.next().value : undefined;
+        if (piece !== undefined) this.#type(console, piece);
+      })
+      : undefined;
+    if (status !== 0) throw new Undelivered([status === undefined ? "no end" : `exit status ${status}`, ...lines.slice(-TAIL)].join("; "));
   }
 
   async #take(step: Exclude<Step, { kind: "boot" | "expect_ktap" | "run" }>, index: number): Promise<void> {
@@ -240,7 +220,7 @@ export class ScenarioRun {
         return void await this.#until(step, step.at, () => false);
       case "send":
         this.#console(step.to);
-        return this.#enter({ kind: "console", console: step.to, bytes: new TextEncoder().encode(step.send) });
+        return this.#type(step.to, step.send);
       case "inject":
         return this.#act(INJECT_ADD.of({ rule: step.inject }));
       case "remove":
@@ -301,18 +281,13 @@ export class ScenarioRun {
     if (typeof command !== "string") throw new Error("a step that planScenario has not planned");
     this.#console(console);
     if (!await this.#untilPrompt(step, console, end)) throw this.#missed("prompt", within, this.#consoles.last(console, TAIL));
-    const output = new ShellOutput(index), reader = new KtapReader(), tail: string[] = [];
-    this.#enter({ kind: "console", console, bytes: new TextEncoder().encode(typedLine(command, index)) });
-    const look = () => {
-      for (let line: string | undefined; output.status === undefined && (line = this.#consoles.takeLine(console)) !== undefined;) {
-        if (!output.take(line)) continue;
-        reader.add(line);
-        tail.push(line.trimEnd());
-        if (tail.length > TAIL) tail.shift();
-      }
-      return output.status !== undefined;
-    };
-    const isWhole = await this.#until(step, end, look, true), { status } = output;
+    const reader = new KtapReader(), tail: string[] = [];
+    const status = await this.#command(step, { console, command, number: index, end }, (line) => {
+      reader.add(line);
+      tail.push(line.trimEnd());
+      if (tail.length > TAIL) tail.shift();
+    });
+    const isWhole = status !== undefined;
     const cases = reader.begun ? reader.cases() : undefined;
     const broken = !isWhole
       ? this.#unfinished("command", within)
@@ -324,6 +299,29 @@ export class ScenarioRun {
       throw new StepFailure(broken, [...consoleLines(console, tail), ...isWhole ? [] : this.#consoles.last(console, TAIL)].slice(-TAIL));
     }
     return status === SKIPPED ? [{ path: [command], result: "skipped", message: `exit status ${SKIPPED}` }] : undefined;
+  }
+
+  /**
+   * Runs a command at a prompt. Returns its exit status; undefined if there is none in time.
+   * @param hear gets each line of its output
+   * @param idle called when all CPUs wait
+   */
+  async #command(
+    step: Step,
+    { console, command, number, end }: ShellCommand,
+    hear: (line: string) => void,
+    idle: () => void = () => {},
+  ): Promise<number | undefined> {
+    const output = new ShellOutput(number);
+    this.#type(console, typedLine(command, number));
+    await this.#until(step, end, (isIdle) => {
+      for (let line: string | undefined; output.status === undefined && (line = this.#consoles.takeLine(console)) !== undefined;) {
+        if (output.take(line)) hear(line);
+      }
+      if (isIdle) idle();
+      return output.status !== undefined;
+    }, true);
+    return output.status;
   }
 
   /** Waits for a prompt that stays, as a line of output may end like one. */
@@ -405,11 +403,11 @@ export class ScenarioRun {
    * @param ends whether the machine may end meanwhile
    * @throws StepFailure if it cannot continue
    */
-  async #until(step: Step, time: number, met: () => boolean, ends = false): Promise<boolean> {
+  async #until(step: Step, time: number, met: (isIdle: boolean) => boolean, ends = false): Promise<boolean> {
     const { machine } = this.system;
-    for (;;) {
+    for (let isIdle = false;;) {
       this.#takeOutput();
-      if (met()) return true;
+      if (met(isIdle)) return true;
       const end = this.system.ended();
       if (end && ends) return false;
       if (end) throw new StepFailure(endedText(end));
@@ -417,6 +415,7 @@ export class ScenarioRun {
       await this.#breathe(step);
       this.#followKernels();
       const result = machine.run(time, TURNS);
+      isIdle = result.kind === "idle";
       if (result.kind === "idle") machine.skipTo(Math.min(result.next, time));
     }
   }
@@ -452,6 +451,10 @@ export class ScenarioRun {
     this.#hash.update(shown.bytes);
     this.#consoles.add(shown.console, shown.bytes);
     if (this.#keeps) this.#shown.push(shown);
+  }
+
+  #type(console: string, text: string): void {
+    this.#enter({ kind: "console", console, bytes: new TextEncoder().encode(text) });
   }
 
   #enter(input: Input): void {

@@ -5,10 +5,11 @@ import { archiveFile, CONSOLE_DEVICE } from "../catalog/busybox-archive.ts";
 import { catalogPath } from "../catalog/catalog.ts";
 import { DEBIAN_NAMES } from "../configuration/plan-run.ts";
 import { hostPathOf, type HostResource } from "../../model/plans/host-resources.ts";
-import { withEntries, writeCpio } from "../../kit/formats/cpio.ts";
+import { type CpioEntry, withEntries, writeCpio } from "../../kit/formats/cpio.ts";
 import { readToEnd } from "../../kit/support/files/named-file.ts";
 import { UserError } from "../../kit/support/problem.ts";
 import { FolderArchive } from "./folder-archive.ts";
+import { lateFiles } from "./delivery.ts";
 
 /** A folder, and its place in the guest. */
 export interface Overlay {
@@ -68,6 +69,10 @@ export interface Ramdisk {
   readonly bytes: Uint8Array;
   /** Folders of the guest that have a kselftest's script. */
   readonly kselftests: readonly string[];
+  /** Its files that a guest can still get at its prompt. */
+  readonly late: readonly CpioEntry[];
+  /** It, with others instead of these. */
+  with(late: readonly CpioEntry[]): Uint8Array;
 }
 
 /**
@@ -76,10 +81,11 @@ export interface Ramdisk {
  */
 export async function ramdiskOf(choice: RootChoice): Promise<Ramdisk> {
   const { root, initrd, overlays } = choice;
-  const own = new FolderArchive();
-  if (root !== undefined && !isGuestRoot(root)) addRoot(own, root);
-  for (const { folder, place } of overlays) own.addContent(placeOf(folder), place);
-  const kselftests = own.entries.flatMap(({ path }) =>
+  const archive = new FolderArchive();
+  const hasOwnInit = root === undefined || !isGuestRoot(root) && addRoot(archive, root);
+  const rooted = [...archive.entries];
+  for (const { folder, place } of overlays) archive.addContent(placeOf(folder), place);
+  const kselftests = archive.entries.flatMap(({ path }) =>
     `/${path}`.endsWith(`/${RUN_KSELFTEST}`) ? [`/${path.slice(0, -RUN_KSELFTEST.length - 1)}`] : []
   );
   const base = isGuestRoot(root)
@@ -87,17 +93,26 @@ export async function ramdiskOf(choice: RootChoice): Promise<Ramdisk> {
     : initrd === undefined
     ? undefined
     : readToEnd(initrd);
-  return { bytes: base === undefined ? writeCpio(own.entries) : withEntries(base, own.entries), kselftests };
+  const late = new Set(hasOwnInit ? [] : lateFiles(rooted, archive.entries.slice(rooted.length)));
+  const early = archive.entries.filter((entry) => !late.has(entry));
+  const ramdisk = (others: Iterable<CpioEntry>) => {
+    const entries = [...early, ...others];
+    return base === undefined ? writeCpio(entries) : withEntries(base, entries);
+  };
+  return { bytes: ramdisk(late), kselftests, late: [...late], with: ramdisk };
 }
 
-function addRoot(archive: FolderArchive, root: string): void {
+/** Adds a root's content. Returns whether it has an init. */
+function addRoot(archive: FolderArchive, root: string): boolean {
   archive.addContent(placeOf(root), "", MOUNTED);
   if (!SHELLS.some((path) => archive.has(path))) {
     throw new UserError(`root ${root}: it has no /bin/sh`, "name the folder of a root file system");
   }
   for (const path of [...MOUNTED, "root", "tmp"]) archive.addFolder(path);
   if (!archive.has("dev/console")) archive.add(CONSOLE_DEVICE);
-  if (!archive.has("init")) archive.add(archiveFile("init", INIT, 0o755));
+  const hasInit = archive.has("init");
+  if (!hasInit) archive.add(archiveFile("init", INIT, 0o755));
+  return hasInit;
 }
 
 /** Where a folder is, as the user has been asked for it: without links. */

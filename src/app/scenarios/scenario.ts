@@ -131,7 +131,7 @@ export const STEPS = {
   }, {
     boot: "creates the machine: demo, a configuration next to this file, a guest of the catalog, or a table with an image",
     set: "changes of the configuration: KEY=VALUE",
-    from: 'begin at the first "prompt" of the only console: scenarios of one command that boot the same machine boot it once',
+    from: 'begin at the first "prompt" of the only console: scenarios that boot the same machine boot it once',
   })),
   at: v.strictObject(described({ at: duration }, { at: "runs the machine until this virtual time" })),
   send: v.strictObject(described({ send: text, to: ofConsole }, { send: "types this into a console", to: CONSOLE })),

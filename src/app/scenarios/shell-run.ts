@@ -20,6 +20,16 @@ export function typedLine(command: string, number: number): string {
   return `${begins}; sh -c ${shellQuoted(command)}; ${ends}\n`.replaceAll("\n", "\r");
 }
 
+/** A command for a shell. */
+export interface ShellCommand {
+  readonly console: string;
+  readonly command: string;
+  /** Of the command in its run. */
+  readonly number: number;
+  /** Virtual time (ns). */
+  readonly end: number;
+}
+
 /** The output of a command, line by line. */
 export class ShellOutput {
   readonly #begins: string;

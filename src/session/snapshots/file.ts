@@ -124,17 +124,22 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | keyof Mak
  * @param newest how many files the cache keeps that it goes into
  * @throws Error if the file cannot be written.
  */
-export function* writeSnapshot(
-  path: string,
-  { header, saved, state, memory }: Snapshot,
-  packed = true,
-  newest?: number,
-): Generator<number> {
+export function* writeSnapshot(path: string, snapshot: Snapshot, packed = true, newest?: number): Generator<number> {
   using file = files().whole(path, { newest });
+  yield* snapshotParts((bytes) => file.write(bytes), snapshot, packed);
+  file.commit();
+}
+
+/** The bytes of a snapshot go to `put`, in the steps of `writeSnapshot`. */
+export function* snapshotParts(
+  put: (bytes: Uint8Array) => void,
+  { header, saved, state, memory }: SnapshotFile,
+  packed: boolean,
+): Generator<number> {
   const sum = node.crypto.createHash("sha256");
   const write = (bytes: Uint8Array) => {
     sum.update(bytes);
-    file.write(bytes);
+    put(bytes);
   };
   const section = (kind: Kind, content: Uint8Array, pack = packed) => {
     const small = pack && content.length >= GZIP_MIN ? node.zlib.gzipSync(content, { level: GZIP_LEVEL }) : content;
@@ -155,7 +160,6 @@ export function* writeSnapshot(
     yield done += chunk.length;
   }
   section(Kind.End, sum.copy().digest(), false);
-  file.commit();
 }
 
 /** Hears how many of a snapshot's pages were read. */

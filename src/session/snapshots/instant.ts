@@ -24,7 +24,7 @@ const TAIL = 64;
  */
 const PIECE = 1 << 22;
 /** Files that are kept: a machine has one for each version of el2. */
-const KEPT = 8;
+export const SNAPSHOTS_KEPT = 8;
 
 /**
  * Folders of the sources that a machine is made of, which are those that its worker may import
@@ -57,11 +57,11 @@ export const MACHINE: readonly string[] = [
   ...["session/outside", "session/recordings", "session/snapshots", "session/state", "session/worker"],
 ];
 
-/** Where the snapshot of a plan's first prompt belongs. */
-export async function instantPath(plan: SessionPlan): Promise<string> {
+/** Where the snapshot of a plan's first prompt belongs. @param ending of its name */
+export async function instantPath(plan: SessionPlan, ending = "snapshot"): Promise<string> {
   const wanted = await withDigests(withoutNow({ ...bare(plan), inject: plan.inject }));
   const hash = node.crypto.createHash("sha256").update(programDigest(MACHINE)).update(encodePlain(wanted)).update(diskStates(plan));
-  return `${instantIn(cacheFolder())}/${hash.digest("hex")}.snapshot`;
+  return `${instantIn(cacheFolder())}/${hash.digest("hex")}.${ending}`;
 }
 
 /**
@@ -105,7 +105,7 @@ function withoutNow(plan: SessionPlan): SessionPlan {
 }
 
 /** The plan without its table, for a file that is only loaded together with its plan. */
-function withoutTable(plan: SessionPlan): SessionPlan {
+export function withoutTable(plan: SessionPlan): SessionPlan {
   return { ...plan, table: { keys: {}, files: {}, variables: {} } };
 }
 
@@ -156,7 +156,7 @@ export class InstantSnapshot {
   write(): Generator<number> {
     this.#made = true;
     // Not compressed: reading it is what must be quick.
-    return writeSnapshot(this.path, snapshotOf(this.system, withoutTable(this.plan), "instant"), false, KEPT);
+    return writeSnapshot(this.path, snapshotOf(this.system, withoutTable(this.plan), "instant"), false, SNAPSHOTS_KEPT);
   }
 
   /** Input typed meanwhile, in order. */

@@ -12,8 +12,12 @@ import { NotOurs } from "../../kit/support/files/own-files.ts";
  * A system with its plan.
  * @throws UnsavableError, or UserError for a plan without a table
  */
-export function snapshotOf(system: RunningSystem & SavableSystem & RememberingSystem, plan: SessionPlan, title: string): Snapshot {
-  const state = system.save();
+export function snapshotOf(
+  system: RunningSystem & SavableSystem & RememberingSystem,
+  plan: SessionPlan,
+  title: string,
+  state = system.save(),
+): Snapshot {
   const header = snapshotHeader({
     title,
     ns: String(Math.floor(system.machine.time)),

@@ -1,18 +1,32 @@
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../../src/app/catalog/catalog.ts";
+import { el2Process } from "../cli/program.ts";
 import { job } from "../../../src/app/jobs/scenario.ts";
+import { KeptPrompts } from "../../../src/app/scenarios/kept-prompts.ts";
 import { type PlannedScenario, planScenario } from "../../../src/app/scenarios/plan-scenario.ts";
 import { ScenarioRun } from "../../../src/app/scenarios/run.ts";
 import { readScenario } from "../../../src/app/scenarios/scenario.ts";
-import { inFolder } from "../../support/temporary-folder.ts";
+import { inCache, inFolder } from "../../support/temporary-folder.ts";
 import { longTest } from "../../support/long.ts";
 import { TRUSTED } from "../../support/trusted.ts";
+
+/** Programs that el2's init and scenarios call. */
+const PROGRAMS = ["mount", "cat", "stty", "base64", "gunzip", "tail", "tar", "rm", "wc"];
 
 /** A file of an archive in the newc format, from the start of the one with this name. */
 function fileIn(archive: Uint8Array, path: string): Uint8Array {
   const text = new TextDecoder("latin1").decode(archive), at = text.indexOf(`\0${path}\0`) + 1 || text.indexOf(`${path}\0`);
   const header = at - 110, data = header + Math.ceil((110 + path.length + 1) / 4) * 4;
   return archive.subarray(data, data + parseInt(text.slice(header + 54, header + 62), 16));
+}
+
+/** Makes `root` and `Image` in a folder. */
+async function busyboxRoot(folder: string): Promise<void> {
+  const { folder: guest } = await catalogEntry("debian");
+  await Deno.mkdir(`${folder}/root/bin`, { recursive: true });
+  await Deno.writeFile(`${folder}/root/bin/sh`, fileIn(await Deno.readFile(`${guest}/initrd`), "bin/busybox"), { mode: 0o755 });
+  for (const name of PROGRAMS) await Deno.symlink("sh", `${folder}/root/bin/${name}`);
+  await Deno.symlink(`${guest}/Image`, `${folder}/Image`);
 }
 
 const TEST = `#!/bin/sh
@@ -29,14 +43,15 @@ const scenarioOf = (folder: string, boot: string, steps: string) =>
 const planned = (folder: string, boot: string, steps = "") => planScenario(scenarioOf(folder, boot, steps), undefined, TRUSTED.consent);
 
 /** The result of a scenario, as el2 test runs it. */
-const run = async (wanted: Promise<PlannedScenario>) => await job({ planned: await wanted, timeout: undefined }, { say() {} });
+async function run(wanted: PlannedScenario | Promise<PlannedScenario>) {
+  const outcome = await job({ planned: await wanted, timeout: undefined }, { say() {} });
+  assert.ok("result" in outcome);
+  return outcome;
+}
 
 /** A folder with overlays, and the root file system of a Debian's busybox. */
 async function fill(folder: string): Promise<void> {
-  const { folder: guest } = await catalogEntry("debian");
-  await Deno.mkdir(`${folder}/root/bin`, { recursive: true });
-  await Deno.writeFile(`${folder}/root/bin/sh`, fileIn(await Deno.readFile(`${guest}/initrd`), "bin/busybox"), { mode: 0o755 });
-  for (const name of ["mount", "cat"]) await Deno.symlink("sh", `${folder}/root/bin/${name}`);
+  await busyboxRoot(folder);
   // The guest has its own devices.
   await Deno.mkdir(`${folder}/root/dev`);
   await new Deno.Command("mkfifo", { args: [`${folder}/root/dev/initctl`] }).output();
@@ -67,26 +82,92 @@ longTest("a command runs in a root of the catalog, with a folder laid over it; i
   }));
 
 Deno.test("a command runs in a folder as root, with folders laid over it, from a prompt that is shared; its status and tests are the result", () =>
-  inFolder(async (folder) => {
-    await fill(folder);
-    const { folder: guest } = await catalogEntry("debian");
-    await Deno.symlink(`${guest}/Image`, `${folder}/Image`);
-    const boot = '{ image = "Image", root = "root", overlay = { "/opt/tests" = "tests", "/" = "over" } }\nfrom = "prompt"';
-    const steps = '[[step]]\nrun = "exit 4"\n[[step]]\nrun = { kselftest = ["deep"] }\n';
-    const first = await run(planned(folder, boot, steps)), again = await run(planned(folder, boot, steps));
-    assert.deepEqual({ ...again.result, elapsed: 0 }, { ...first.result, elapsed: 0 }, "with the state of the first, the same run");
-    assert.deepEqual(again.past, first.past);
-    const { steps: results } = again.result;
-    assert.deepEqual(results[1].cases, [{ path: ["exit 4"], result: "skipped", message: "exit status 4" }]);
-    const [, , { message, cases, text }] = results;
-    assert.equal(text, "run cd '/opt/tests/deep' && ./run_kselftest.sh -c deep");
-    assert.equal(message, "1 of 2 tests failed");
-    assert.deepEqual(cases?.map(({ path, result }) => [path.join("/"), result]), [["first", "skipped"], ["second", "failed"]]);
-  }));
+  inFolder((folder) =>
+    fill(folder).then(() =>
+      inCache(async () => {
+        const boot = '{ image = "Image", root = "root", overlay = { "/opt/tests" = "tests", "/" = "over" } }\nfrom = "prompt"';
+        const steps = '[[step]]\nrun = "exit 4"\n[[step]]\nrun = { kselftest = ["deep"] }\n';
+        const prompts = new KeptPrompts(),
+          wanted = () => planScenario(scenarioOf(folder, boot, steps), undefined, TRUSTED.consent, prompts);
+        const first = await run(wanted()), again = await run(wanted());
+        assert.deepEqual({ ...again.result, elapsed: 0 }, { ...first.result, elapsed: 0 }, "with the state of the first, the same run");
+        assert.deepEqual(again.past, first.past);
+        const { steps: results } = again.result;
+        assert.deepEqual(results[1].cases, [{ path: ["exit 4"], result: "skipped", message: "exit status 4" }]);
+        const [, , { message, cases, text }] = results;
+        assert.equal(text, "run cd '/opt/tests/deep' && ./run_kselftest.sh -c deep");
+        assert.equal(message, "1 of 2 tests failed");
+        assert.deepEqual(cases?.map(({ path, result }) => [path.join("/"), result]), [["first", "skipped"], ["second", "failed"]]);
+
+        await Deno.writeTextFile(`${folder}/over/opt/data`, "ok 1 - edited\n");
+        const edited = await wanted(), { ino } = await Deno.stat(edited.kept?.path ?? "");
+        assert.ok(edited.delivery, "the file of the first is there, and gets the edit");
+        const { result } = await run(edited);
+        assert.deepEqual(result.steps[2].cases?.map(({ path }) => path.join("/")), ["edited", "second"]);
+        assert.equal((await Deno.stat(edited.kept?.path ?? "")).ino, ino, "it is kept as it was");
+      })
+    )
+  ));
+
+const KEPT = `el2_test = 1
+[[step]]
+boot = { image = "Image", root = "root", overlay = { "/opt" = "over" } }
+from = "prompt"
+[[step]]
+run = "/opt/tests/all.sh"
+`;
+
+// Processes that boot Linux three times; CI has the same in one process, and the file alone.
+longTest(
+  "an edited overlay gets into the state that an earlier el2 test has kept: files that changed, are new, have gone",
+  () =>
+    inFolder(async (folder) => {
+      await busyboxRoot(folder);
+      await Deno.writeTextFile(`${folder}/a.test.toml`, KEPT);
+      await Deno.mkdir(`${folder}/over/tests/old`, { recursive: true });
+      await Deno.writeTextFile(`${folder}/over/tests/old/file`, "1");
+      await Deno.symlink("file", `${folder}/over/tests/link`);
+      const check = async (script: string, code = 0) => {
+        await Deno.writeTextFile(`${folder}/over/tests/all.sh`, `#!/bin/sh\ncd /opt/tests\n${script}\n`, { mode: 0o755 });
+        const run = await el2Process(["test", "a.test.toml", "--allow-host", "all"], { EL2_CACHE: `${folder}/cache` }, folder);
+        assert.equal(run.code, code, run.stdout + run.stderr);
+        return run;
+      };
+      const kept = () =>
+        [...Deno.readDirSync(`${folder}/cache/instant`)].map(({ name }) => {
+          const { ino, mtime } = Deno.statSync(`${folder}/cache/instant/${name}`);
+          return { name, ino, mtime };
+        });
+
+      await check("[ -e old/file ] && [ -L link ] && [ ! -e new ]");
+      const first = kept();
+      assert.match(first.map(({ name }) => name).join(), /^[0-9a-f]{64}\.prompt$/);
+
+      await Deno.remove(`${folder}/over/tests/old`, { recursive: true });
+      await Deno.remove(`${folder}/over/tests/link`);
+      await Deno.mkdir(`${folder}/over/tests/link`);
+      await Deno.writeFile(`${folder}/over/tests/link/a b'c`, crypto.getRandomValues(new Uint8Array(60_000)));
+      await Deno.writeTextFile(`${folder}/over/tests/new`, "#!/bin/sh\nexit 0\n", { mode: 0o755 });
+      const size = `[ "$(wc -c < "link/a b'c")" = 60000 ]`;
+      await check(`[ ! -e old ] && [ -d link ] && ./new && ${size} && [ ! -e /.el2-changes ] && [ ! -e /.el2-changes.gz ]`);
+      assert.deepEqual(kept(), first, "the same state");
+
+      const failed = await check("exit 3", 1);
+      assert.match(failed.stdout, /message: "exit status 3"/);
+      const replay = await el2Process(["replay", "a.rec", "--verify"], { EL2_CACHE: `${folder}/cache` }, folder);
+      assert.match(replay.stderr, /exit status 3; identical to the recording/, "with the files as they were typed");
+
+      const [{ name }] = first, path = `${folder}/cache/instant/${name}`, bytes = await Deno.readFile(path);
+      await Deno.writeFile(path, bytes.subarray(0, bytes.length / 2));
+      assert.match((await check("true")).stderr, /\.prompt: at byte \d+: the file is truncated; the machine starts from the beginning/);
+      assert.equal((await Deno.stat(path)).size, bytes.length, "and is kept again");
+    }),
+);
 
 Deno.test("what is missing of a root, an overlay or a command is refused with its place and the way out", () =>
   inFolder(async (folder) => {
     await fill(folder);
+    await Deno.remove(`${folder}/Image`);
     await Deno.writeTextFile(`${folder}/Image`, "");
     const refused: Readonly<Record<string, RegExp>> = {
       '"demo"\nfrom = "prompt"': /:3: boot: from needs a machine with one console; its consoles are hello, ping, pong$/,

@@ -3,6 +3,9 @@ import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { PreparedStates } from "../../../src/session/snapshots/prepared.ts";
+import { SnapshotError } from "../../../src/session/snapshots/file.ts";
+import { foundPrompt, readPrompt } from "../../../src/session/snapshots/prompt-file.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 import { printingImage } from "../../support/printing-image.ts";
 import { MiB } from "../../../src/kit/support/values/sizes.ts";
 
@@ -32,7 +35,7 @@ Deno.test("machines of a plan begin with the state that the first has left, each
   }
   assert.ok(!first.ended());
   const shown = [{ console: "host", bytes: new TextEncoder().encode(before) }];
-  assert.equal(states.keep(key, first, shown), undefined);
+  assert.equal(states.keep(key, first, plan, shown), undefined);
   const end = finish(first);
   assert.equal(before + end.text, `${"a".repeat(3000)}# ${"b".repeat(3000)}`);
   states.leave(key, first);
@@ -43,6 +46,22 @@ Deno.test("machines of a plan begin with the state that the first has left, each
     assert.deepEqual(finish(begun.system), end);
     states.leave(key, begun.system);
   }
+  await inFolder((folder) => {
+    const path = `${folder}/a.prompt`, made = { late: [1, 2], clock: undefined }, later = new PreparedStates();
+    states.write(key, path, made);
+    const found = foundPrompt(path);
+    assert.deepEqual(found?.made, made);
+    const { bytes } = found;
+    later.read(key, path, bytes);
+    const begun = later.begin(key, plan);
+    assert.deepEqual([begun?.shown, begun && finish(begun.system)], [shown, end], "the same in a later process");
+    for (let at = 0; at < bytes.length; at += Math.ceil(bytes.length / 50)) {
+      const damaged = bytes.slice();
+      damaged[at] ^= 1;
+      assert.throws(() => readPrompt(path, damaged).snapshot(), SnapshotError, `byte ${at}`);
+      assert.throws(() => readPrompt(path, bytes.slice(0, at)).snapshot(), SnapshotError, `${at} bytes`);
+    }
+  });
 });
 
 Deno.test("a state belongs to what its machine was made of: another image, seed, fault or size has another", async () => {

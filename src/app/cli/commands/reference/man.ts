@@ -54,7 +54,7 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
 export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["EL2_SESSION", "session that commands use: its name, or the path of its socket"],
   ["EL2_THEME", "colors of the screens: auto, terminal, dark, light, high-contrast, solarized, gruvbox, nord, deuteranopia"],
-  ["EL2_CACHE", "cache folder: fetched guests (in its folder guests), snapshots of --instant, generated code"],
+  ["EL2_CACHE", "cache folder: fetched guests (in its folder guests), snapshots of first prompts, generated code"],
   ["EL2_NO_CODE_CACHE", "set: translate all code anew, and keep none of it in the cache folder"],
   ["EL2_RUNTIME", "folder into which the one file unpacks itself (default: ~/.cache/el2/runtime)"],
   ["XDG_RUNTIME_DIR", "folder of the sockets and logs of sessions, and of their consoles' logs"],

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { Failure } from "../../common/failure.ts";
 import { writing } from "../../common/named-file.ts";
-import type { ScenarioResult } from "../../../scenarios/run.ts";
+import type { ScenarioResult } from "../../../scenarios/run-terms.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { removeIfThere } from "../../../../kit/support/files/own-files.ts";
 import { checkWritable, writeWhole } from "../../../../kit/support/files/whole-file.ts";

@@ -15,10 +15,10 @@ import { parseDuration, parseWhole } from "../../common/values.ts";
 import { hostOption } from "../../options/host.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
 import { documentText, TESTED } from "../../../../model/queries/documents.ts";
-import type { PlannedScenario } from "../../../scenarios/plan-scenario.ts";
+import type { KeptPrompts } from "../../../scenarios/kept-prompts.ts";
 import { alone } from "../../../../model/plans/plan.ts";
 import { recordPast } from "../../../../session/recordings/file/recording-writer.ts";
-import type { ScenarioResult } from "../../../scenarios/run.ts";
+import type { ScenarioResult } from "../../../scenarios/run-terms.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../../scenarios/scenario.ts";
 import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { followParent } from "../../../../kit/support/computer/launcher.ts";
@@ -64,8 +64,9 @@ Examples:
       const results: ReportedScenario[] = [];
       const report = options.json ? undefined : new Tap(scenarios);
       using jobs = new Jobs(entry);
+      const { KeptPrompts } = await import("../../../scenarios/kept-prompts.ts"), prompts = new KeptPrompts();
       for (const scenario of scenarios) {
-        const { result, recording } = await runOne(jobs, scenario, { ...options, recordings });
+        const { result, recording } = await runOne({ jobs, prompts }, scenario, { ...options, recordings });
         results.push(reported(result, recording));
         if (report) report.scenario(results.at(-1)!, recording);
         else output(`${documentText(TESTED, jsonOf(result, recording))}\n`);
@@ -100,23 +101,15 @@ function read(file: string): Scenario {
   }
 }
 
+/** The common part of the scenarios of a command. */
+interface Shared {
+  readonly jobs: Jobs;
+  readonly prompts: KeptPrompts;
+}
+
 /** Runs a scenario; the path of its recording where it failed. */
-async function runOne(jobs: Jobs, scenario: Scenario, { seed, timeout, recordings, allowHost }: RunOptions) {
-  const { planScenario } = await import("../../../scenarios/plan-scenario.ts");
-  let planned: PlannedScenario;
-  try {
-    planned = await planScenario(scenario, seed, hostConsent(allowHost));
-  } catch (error) {
-    if (!(error instanceof ScenarioError)) throw error;
-    throw new Failure(problemOf(error));
-  }
-  const { plan } = planned;
-  const { result, past } = await jobs.run({
-    name: "scenario",
-    input: { planned, timeout: timeout === undefined ? undefined : timeout / 1e6 },
-    plans: [alone(plan)],
-    hear: ({ step, at }) => report(`el2: ${scenario.file}:${step.line}: t=${(at / 1e9).toFixed(3)}s`),
-  });
+async function runOne(shared: Shared, scenario: Scenario, options: RunOptions) {
+  const { recordings } = options, { plan, result, past } = await outcomeOf(shared, scenario, options);
   if (past === undefined) return { result, recording: undefined };
   const recording = `${recordings}/${scenario.name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.rec`;
   try {
@@ -128,6 +121,37 @@ async function runOne(jobs: Jobs, scenario: Scenario, { seed, timeout, recording
     return { result, recording: undefined };
   }
   return { result, recording };
+}
+
+/** Runs a scenario with a kept state of its prompt, or from the start. */
+async function outcomeOf({ jobs, prompts }: Shared, scenario: Scenario, { seed, timeout, allowHost }: RunOptions) {
+  for (;;) {
+    const planned = await plannedOf(scenario, seed, allowHost, prompts), { plan, kept } = planned;
+    const outcome = await jobs.run({
+      name: "scenario",
+      input: { planned, timeout: timeout === undefined ? undefined : timeout / 1e6 },
+      plans: [{ ...alone(plan), instant: kept?.path }],
+      hear: ({ step, at }) => report(`el2: ${scenario.file}:${step.line}: t=${(at / 1e9).toFixed(3)}s`),
+    });
+    if ("result" in outcome) {
+      if (kept) prompts.left(kept);
+      return { plan, ...outcome };
+    }
+    const [{ line }] = scenario.steps;
+    report(`el2: ${scenario.file}:${line}: the guest boots again: it did not take the changed files (${outcome.undelivered})`);
+    // Without the state, nothing is delivered.
+    if (kept) prompts.refuse(kept);
+  }
+}
+
+async function plannedOf(scenario: Scenario, seed: number | undefined, allowHost: RunOptions["allowHost"], prompts: KeptPrompts) {
+  const { planScenario } = await import("../../../scenarios/plan-scenario.ts");
+  try {
+    return await planScenario(scenario, seed, hostConsent(allowHost), prompts);
+  } catch (error) {
+    if (!(error instanceof ScenarioError)) throw error;
+    throw new Failure(problemOf(error));
+  }
 }
 
 function readDurations(file: string): Map<string, number> {

@@ -1,0 +1,55 @@
+// Options and result of the run of a scenario.
+
+import type { Problem } from "../../kit/support/problem.ts";
+import type { SessionPlan } from "../../model/plans/plan.ts";
+import type { GuestSystem } from "../../session/assembly/system/guest-system.ts";
+import type { PreparedMachine } from "../../session/snapshots/prepared.ts";
+import type { KtapCase } from "./ktap.ts";
+import type { Scenario, Step } from "./scenario.ts";
+
+/** Bytes that a console has shown. */
+export type ConsoleBytes = PreparedMachine["shown"][number];
+
+/** How a scenario is run. */
+export interface ScenarioOptions {
+  /** Wall time (ms) after which the step in progress fails. */
+  readonly timeout?: number;
+  /** Called about once per second with the step that waits, and the virtual time (ns). */
+  readonly onProgress?: (step: Step, at: number) => void;
+  /** The state with which it begins, or which it leaves to others. */
+  readonly prepared?: PreparedState;
+}
+
+/** A machine's state at its prompt. */
+export interface PreparedState {
+  /** A machine in it; undefined: there is none yet. */
+  begin(plan: SessionPlan): PreparedMachine | undefined;
+  /** Keeps it. Returns why it cannot. */
+  keep(system: GuestSystem, shown: readonly ConsoleBytes[]): Problem | undefined;
+}
+
+/** A guest at its prompt takes no files. */
+export class Undelivered extends Error {}
+
+export interface StepResult {
+  readonly step: Step;
+  readonly text: string;
+  readonly result: "ok" | "failed" | "skipped";
+  /** Virtual time (ns) at its end. */
+  readonly at: number;
+  /** Why it failed. */
+  readonly message?: string;
+  /** Details of that, a line each. */
+  readonly details?: readonly string[];
+  /** The tests of the report that it has read. */
+  readonly cases?: readonly KtapCase[];
+}
+
+export interface ScenarioResult {
+  readonly scenario: Scenario;
+  readonly seed: number;
+  readonly steps: readonly StepResult[];
+  readonly ok: boolean;
+  /** Wall time, ms. */
+  readonly elapsed: number;
+}
