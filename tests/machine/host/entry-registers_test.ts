@@ -4,23 +4,11 @@ import assert from "node:assert/strict";
 import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
 import { imageOf } from "../../app/cli/program.ts";
 import { demoSystem, runUntil } from "../../session/inspection/system.ts";
+import { elfOf } from "../../support/elf-file.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 
 /** A kernel that stays where it is entered. */
 const STAYS = imageOf([0x1400_0000]);
-
-/** An ELF of these words, loaded at `address`, and linked to and entered at `virtual`. */
-function elfOf(words: readonly number[], address: number, virtual: bigint): Uint8Array {
-  const code = new Uint8Array(Uint32Array.from(words).buffer), bytes = new Uint8Array(120 + code.length);
-  const view = new DataView(bytes.buffer), size = BigInt(code.length);
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  bytes.set(code, 120);
-  for (const [at, value] of [[16, 2], [18, 183], [52, 64], [54, 56], [56, 1]]) view.setUint16(at, value, true);
-  for (const [at, value] of [[20, 1], [64, 1], [68, 5]]) view.setUint32(at, value, true);
-  const wide = [[24, virtual], [32, 64n], [72, 120n], [80, virtual], [88, BigInt(address)], [96, size], [104, size]] as const;
-  for (const [at, value] of wide) view.setBigUint64(at, value, true);
-  return bytes;
-}
 
 const KEYS = {
   "el2": 'schedule = "proxy"',

@@ -4,9 +4,10 @@ import { changesOf, checkedRules, type KeyOptions, readRules } from "./behavior.
 import { type DeviceOptions, devicesOf, firstDevice } from "./devices.ts";
 import { Failure } from "../common/failure.ts";
 import { typedBy } from "../start/plans/consent.ts";
-import { type Planned, plannedOf, withDevices, withImages } from "../start/plans/planned.ts";
+import { type Planned, plannedLine, plannedOf, withDevices, withImages } from "../start/plans/planned.ts";
 import type { PlanReader } from "../../configuration/plan-run.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
+import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 
 /** Makes the plan of a configuration, an image or a guest. */
 type Planner = (what: string, reader: PlanReader, changes: readonly string[]) => Promise<Planned>;
@@ -18,6 +19,8 @@ export interface StartOptions extends KeyOptions, DeviceOptions, Partial<Pick<Se
   /** `KEY=VALUE` each. */
   readonly set?: readonly string[];
   readonly allowHost?: readonly string[];
+  /** A command line of another program, instead of what is named. */
+  readonly from?: string;
 }
 
 /**
@@ -33,6 +36,12 @@ export async function startPlan(whats: readonly string[], options: StartOptions,
 
 async function namedPlan(whats: readonly string[], options: StartOptions, planner: Planner): Promise<Planned> {
   const changes = [...options.set ?? [], ...changesOf(options)], device = firstDevice(options), [what] = whats;
+  if (options.from !== undefined) {
+    if (what !== undefined) throw new Failure(`${terminalWord(what)} and --from`, "give one");
+    if (device !== undefined) throw new Failure(`${device}: the command line of --from lists the devices`, "add it there");
+    return await plannedLine(options.from, changes);
+  }
+  if (what === undefined) throw new Failure("run: no WHAT", "name a configuration, an image or a guest, or give --from");
   if (whats.length > 1) {
     if (device !== undefined) throw new Failure(`${device}: several images have no devices in common`, "write a configuration");
     return await withImages(whats, changes);

@@ -58,7 +58,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
       exit(
         await showSession(entry, await recorded(plan, options.record ?? record), {
           ...displayed(options),
-          title: what.split("/").at(-1) ?? what,
+          title: options.from === undefined ? what.split("/").at(-1) ?? what : "from",
           gdb: options.gdb?.place,
           names: options.console === undefined,
           headless: options.headless ?? options.console !== undefined,
@@ -77,12 +77,16 @@ function runCommand(program: Command) {
     .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")
     .addArgument(offering(
       new Argument(
-        "<what...>",
+        "[what...]",
         "FILE.toml, images (arm64 Linux Image, ELF, raw; each is a VM with the file's name), demo, or debian (with its disk if guests fetch --disk made one)",
       ),
       machineOffers,
       "files",
     ))
+    .option(
+      "--from <line>",
+      "instead of WHAT: a command line of crosvm run, qemu-system-aarch64 or lkvm run; its el2.toml and what is absent are printed first",
+    )
     .optionsGroup("Run:")
     .addOption(stdioOption)
     .option("--for <time>", "end after this much virtual time", parseDuration)
@@ -124,7 +128,8 @@ Examples:
   el2 run debian --stdio --disk data.img
   el2 run server.elf client.elf
   el2 run debian --stdio --net user,lan=yes --forward 2222:22
-  el2 run guest.bin --for 10s --turbo`,
+  el2 run guest.bin --for 10s --turbo
+  el2 run --from 'crosvm run --mem 512 --block root.img,root Image' --stdio`,
     );
 }
 

@@ -4,7 +4,8 @@ import { Failure } from "../../common/failure.ts";
 import { diskGuestTable, hasDiskGuest } from "../../../catalog/boot.ts";
 import { changed, type Table } from "../../../configuration/config.ts";
 import { planOf, type PlanReader, planRun, type RunResult, vmNameOf, vmTable } from "../../../configuration/plan-run.ts";
-import { problemOfAll, problemText } from "../../../../kit/support/problem.ts";
+import { problemOf, problemOfAll, problemText, UserError } from "../../../../kit/support/problem.ts";
+import { sayOnStderr } from "../../../../kit/support/warn.ts";
 import type { FileUi } from "../../../configuration/schema.ts";
 import type { SessionPlan } from "../../../../model/plans/plan.ts";
 
@@ -65,6 +66,23 @@ export async function withImages(images: readonly string[], changes: readonly st
     table.vm[vmNameOf(image, Object.keys(table.vm))] = { ...vm, on_exit: "stop" };
   }
   return await plannedTable(changed(table, changes));
+}
+
+/**
+ * The plan of another program's command line; its configuration goes to stderr, with all that is
+ * absent.
+ * @throws Failure that names the option or the file
+ */
+export async function plannedLine(text: string, changes: readonly string[]): Promise<Planned> {
+  const { machineOfLine } = await import("../../../configuration/from/command-line.ts");
+  try {
+    const machine = machineOfLine(text), table = machine.table();
+    sayOnStderr(machine.text(table).trimEnd());
+    return await plannedTable(changed(table, changes));
+  } catch (error) {
+    if (!(error instanceof UserError) || error instanceof Failure) throw error;
+    throw new Failure(problemOf(error, "--from"));
+  }
 }
 
 /** The devices of a guest, and then others; a network card among them replaces the guest's. */

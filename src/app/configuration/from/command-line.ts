@@ -1,0 +1,50 @@
+// The machine of a command line of crosvm, QEMU or kvmtool, as a configuration of el2.
+
+import { basename } from "node:path";
+import { UserError } from "../../../kit/support/problem.ts";
+import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
+import { crosvmMachine } from "./crosvm.ts";
+import { ForeignMachine } from "./foreign-machine.ts";
+import { lkvmMachine } from "./lkvm.ts";
+import { qemuMachine } from "./qemu.ts";
+import { shellCommand } from "./shell-line.ts";
+
+/** A program: the words that start it, and its machine. */
+interface Program {
+  readonly names: readonly string[];
+  /** The word after it that runs a VM. */
+  readonly verb?: string;
+  readonly read: (machine: ForeignMachine, words: readonly string[]) => void;
+}
+
+const PROGRAMS: readonly Program[] = [
+  { names: ["crosvm"], verb: "run", read: crosvmMachine },
+  { names: ["lkvm", "lkvm-static", "kvmtool", "vm"], verb: "run", read: lkvmMachine },
+  { names: ["qemu-system-aarch64"], read: qemuMachine },
+];
+/** Programs for CPUs of others. */
+const OTHERS = /^qemu-system-\w+$|^qemu-kvm$/;
+
+/**
+ * The machine that a command line describes.
+ * @throws UserError that names the option, the word or the file
+ */
+export function machineOfLine(text: string): ForeignMachine {
+  const { words, rest } = shellCommand(text);
+  const at = words.findIndex((word) => programOf(word) !== undefined || OTHERS.test(basename(word)));
+  if (at < 0) throw new UserError("no command of crosvm, QEMU or kvmtool", "give one, such as 'crosvm run … KERNEL'");
+  const program = programOf(words[at]);
+  if (program === undefined) throw new UserError(`${terminalWord(words[at])}: not for arm64`, "give a line of qemu-system-aarch64");
+  // Options of crosvm itself, such as --log-level, are before its verb.
+  const verb = program.verb === undefined ? at : words.indexOf(program.verb, at);
+  if (verb < 0) throw new UserError(`${terminalWord(words[at])}: no ${program.verb}`, `give a line of ${program.names[0]} ${program.verb}`);
+  const machine = new ForeignMachine([program.names[0], ...program.verb === undefined ? [] : [program.verb]].join(" "));
+  if (rest !== "" && !/^&\s*$/.test(rest)) machine.absent(rest, "it is the shell's, and is not run");
+  program.read(machine, words.slice(verb + 1));
+  machine.check();
+  return machine;
+}
+
+function programOf(word: string): Program | undefined {
+  return PROGRAMS.find(({ names }) => names.includes(basename(word)));
+}
