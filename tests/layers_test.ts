@@ -80,7 +80,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     catalog: ["library", "images", "virtio", "formats", "support"],
     configuration: [
       ...["catalog", "assembly", "symbols", "images", "plans", "queries", "host", "virtio", "resource-manager", "hypervisor"],
-      ...["hardware", "devicetree", "abi", "isa", "support"],
+      ...["hardware", "devicetree", "abi", "isa", "formats", "support"],
     ],
     scenarios: [
       ...["configuration", "catalog", "recordings", "snapshots", "assembly", "inspection", "plans", "commands", "queries"],

@@ -5,7 +5,7 @@ import { stringify } from "smol-toml";
 import { rulesOf } from "../../../machine/host/interface.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY, MINIMUM_PRIMARY_MEMORY } from "../../../machine/hardware/memory-map.ts";
 import { BLOCK, DEFAULT_HOST_MEMORY, MAX_CPUS } from "../../../model/plans/limits.ts";
-import { isElf } from "../../../kit/formats/elf.ts";
+import { hasHeader } from "../../../inside/images/images.ts";
 import { isKernel } from "../../../inside/images/kernel-image.ts";
 import { cannotRead, readToEnd } from "../../../kit/support/files/named-file.ts";
 import { type Problem, problemOfAll, UserError } from "../../../kit/support/problem.ts";
@@ -79,7 +79,7 @@ export class ForeignMachine {
   #isImage(path: string, raw: "raw" | undefined): boolean {
     try {
       const bytes = readToEnd(path);
-      return isElf(bytes) || raw !== undefined && !isKernel(bytes);
+      return !isKernel(bytes) && (raw !== undefined || hasHeader(bytes));
     } catch (error) {
       cannotRead(error);
       return false;
