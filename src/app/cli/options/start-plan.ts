@@ -39,7 +39,7 @@ async function namedPlan(whats: readonly string[], options: StartOptions, planne
   if (options.from !== undefined) {
     if (what !== undefined) throw new Failure(`${terminalWord(what)} and --from`, "give one");
     if (device !== undefined) throw new Failure(`${device}: the command line of --from lists the devices`, "add it there");
-    return await plannedLine(options.from, changes);
+    return await plannedLine(options.from, typedBy(options.allowHost), changes);
   }
   if (what === undefined) throw new Failure("run: no WHAT", "name a configuration, an image or a guest, or give --from");
   if (whats.length > 1) {

@@ -1,6 +1,8 @@
-// The machine of a command line of crosvm, QEMU or kvmtool, as a configuration of el2.
+// The machine of a command line of crosvm, QEMU or kvmtool, or of a vm_config.json, as a
+// configuration of el2.
 
 import { basename } from "node:path";
+import { avfMachine } from "./avf.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { crosvmMachine } from "./crosvm.ts";
@@ -19,9 +21,11 @@ interface Program {
 
 const PROGRAMS: readonly Program[] = [
   { names: ["crosvm"], verb: "run", read: crosvmMachine },
-  { names: ["lkvm", "lkvm-static", "kvmtool", "vm"], verb: "run", read: lkvmMachine },
+  { names: ["lkvm", "lkvm-static", "kvmtool"], verb: "run", read: lkvmMachine },
   { names: ["qemu-system-aarch64"], read: qemuMachine },
 ];
+/** Android's program for a vm_config.json. */
+const AVF = "vm";
 /** Programs for CPUs of others. */
 const OTHERS = /^qemu-system-\w+$|^qemu-kvm$/;
 
@@ -30,9 +34,12 @@ const OTHERS = /^qemu-system-\w+$|^qemu-kvm$/;
  * @throws UserError that names the option, the word or the file
  */
 export function machineOfLine(text: string): ForeignMachine {
-  const { words, rest } = shellCommand(text);
+  const { words, rest } = shellCommand(text), file = configurationOf(words);
+  if (file !== undefined) return machineOfFile(file);
   const at = words.findIndex((word) => programOf(word) !== undefined || OTHERS.test(basename(word)));
-  if (at < 0) throw new UserError("no command of crosvm, QEMU or kvmtool", "give one, such as 'crosvm run … KERNEL'");
+  if (at < 0) {
+    throw new UserError("no command of crosvm, QEMU or kvmtool, and no vm_config.json", "give one, such as 'crosvm run … KERNEL'");
+  }
   const program = programOf(words[at]);
   if (program === undefined) throw new UserError(`${terminalWord(words[at])}: not for arm64`, "give a line of qemu-system-aarch64");
   // Options of crosvm itself, such as --log-level, are before its verb.
@@ -41,6 +48,19 @@ export function machineOfLine(text: string): ForeignMachine {
   const machine = new ForeignMachine([program.names[0], ...program.verb === undefined ? [] : [program.verb]].join(" "));
   if (rest !== "" && !/^&\s*$/.test(rest)) machine.absent(rest, "it is the shell's, and is not run");
   program.read(machine, words.slice(verb + 1));
+  machine.check();
+  return machine;
+}
+
+/** The file of `FILE.json` or `vm run FILE.json`. */
+function configurationOf(words: readonly string[]): string | undefined {
+  const file = words.findLast((word) => word.endsWith(".json"));
+  return words.length === 1 || words.some((word, at) => basename(word) === AVF && words[at + 1] === "run") ? file : undefined;
+}
+
+function machineOfFile(file: string): ForeignMachine {
+  const machine = new ForeignMachine(file, file);
+  avfMachine(machine, file);
   machine.check();
   return machine;
 }

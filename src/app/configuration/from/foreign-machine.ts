@@ -48,8 +48,11 @@ export class ForeignMachine {
   readonly #absences: Absence[] = [];
   readonly #missing: Problem[] = [];
 
-  /** @param program that the line starts, as the text names it */
-  constructor(readonly program: string) {}
+  /**
+   * @param program that the line starts, as the text names it
+   * @param source the file that describes the machine, instead of the line
+   */
+  constructor(readonly program: string, readonly source?: string) {}
 
   absent(option: string, why: string): void {
     if (!this.#absences.some((other) => other.option === option && other.why === why)) this.#absences.push({ option, why });
@@ -111,7 +114,7 @@ export class ForeignMachine {
   check(): void {
     if (this.#missing.length > 0) throw new UserError(problemOfAll(this.#missing));
     if (!["kernel", "image", "bios", "firmware"].some((key) => key in this.keys)) {
-      throw new UserError(`the command line of ${this.program} names no kernel and no firmware`);
+      throw new UserError(`${terminalWord(this.program)} names no kernel and no firmware`);
     }
   }
 
@@ -141,6 +144,6 @@ export class ForeignMachine {
   /** Its table as a file, after what is absent. */
   text(table: Table): string {
     const lines = this.#absences.map(({ option, why }) => `# absent: ${terminalWord(option)}: ${why}`);
-    return [`# ${this.program}, as a machine of el2`, ...lines, stringify(table)].join("\n");
+    return [`# ${terminalWord(this.program)}, as a machine of el2`, ...lines, stringify(table)].join("\n");
   }
 }

@@ -85,7 +85,7 @@ function runCommand(program: Command) {
     ))
     .option(
       "--from <line>",
-      "instead of WHAT: a command line of crosvm run, qemu-system-aarch64 or lkvm run; its el2.toml and what is absent are printed first",
+      "instead of WHAT: a command line of crosvm run, qemu-system-aarch64 or lkvm run, or Android's vm_config.json; its el2.toml and what is absent are printed first",
     )
     .optionsGroup("Run:")
     .addOption(stdioOption)

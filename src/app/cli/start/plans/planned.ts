@@ -7,6 +7,7 @@ import { planOf, type PlanReader, planRun, type RunResult, vmNameOf, vmTable } f
 import { problemOf, problemOfAll, problemText, UserError } from "../../../../kit/support/problem.ts";
 import { sayOnStderr } from "../../../../kit/support/warn.ts";
 import type { FileUi } from "../../../configuration/schema.ts";
+import { sourceFile } from "../../../../model/plans/host-resources.ts";
 import type { SessionPlan } from "../../../../model/plans/plan.ts";
 
 /**
@@ -69,16 +70,18 @@ export async function withImages(images: readonly string[], changes: readonly st
 }
 
 /**
- * The plan of another program's command line; its configuration goes to stderr, with all that is
- * absent.
+ * The plan of another program's command line or file; its configuration goes to stderr, with all
+ * that is absent.
  * @throws Failure that names the option or the file
  */
-export async function plannedLine(text: string, changes: readonly string[]): Promise<Planned> {
+export async function plannedLine(text: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
   const { machineOfLine } = await import("../../../configuration/from/command-line.ts");
   try {
-    const machine = machineOfLine(text), table = machine.table();
+    const machine = machineOfLine(text), table = machine.table(), { source } = machine;
+    // Somebody else may have written the file.
+    const judged = source === undefined ? undefined : { ...reader, source: sourceFile("configuration", source, () => machine.text(table)) };
     sayOnStderr(machine.text(table).trimEnd());
-    return await plannedTable(changed(table, changes));
+    return await plannedTable(changed(structuredClone(table), changes), judged);
   } catch (error) {
     if (!(error instanceof UserError) || error instanceof Failure) throw error;
     throw new Failure(problemOf(error, "--from"));
