@@ -8,6 +8,7 @@ import type { TraceEvent, TraceKind } from "../../../src/machine/abi/trace.ts";
 import { MEM_LEND, MEM_RECLAIM } from "../../../src/machine/abi/rpc/messages/memory.ts";
 import { VM_START, VM_STOP } from "../../../src/machine/abi/rpc/messages/lifecycle.ts";
 import { VM_GET_VMID, VM_LOOKUP_NAME } from "../../../src/machine/abi/rpc/messages/queries.ts";
+import { asPa } from "../../../src/machine/abi/numbers.ts";
 import { encodePackets, PacketType } from "../../../src/machine/abi/rpc/packet.ts";
 import { RmError } from "../../../src/machine/abi/rpc/errors.ts";
 import { BASE, guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "./machine.ts";
@@ -109,6 +110,29 @@ Deno.test("who lends memory again hears which parcel it is in and who holds that
   const twice = { ...page(0x4700_0000n), sgl: [{ address: 0x4700_0000n, size: 0x2000n }, { address: 0x4700_1000n, size: 0x1000n }] };
   assert.equal(machine.primary.ask(MEM_LEND, twice).error, "MEM_INVALID");
   assert.equal(machine.system.hypervisor.trace.reasons.last!.rule, "the memory is in this parcel already");
+});
+
+Deno.test("memory that cannot be lent has a reason for each cause: none is there, a device, memory of another VM, a part of a range", () => {
+  const machine = new Machine(), { primary, system: { hypervisor } } = machine, { reasons } = hypervisor.trace;
+  const lend = (address: number, size: number) => {
+    assert.equal(
+      primary.ask(MEM_LEND, { ...page(0n), sgl: [{ address: BigInt(address), size: BigInt(size) }] }).error,
+      "MEM_INVALID",
+    );
+    const { rule, values } = reasons.last!;
+    return { rule, vbase: values.vbase, owner: values.owner };
+  };
+  const { stage2 } = hypervisor.addressSpaces.get(3)!,
+    ownerAt = (ipa: number) => {
+      const { pa } = stage2.lookup(ipa)!;
+      return hypervisor.memory.ownerOf(asPa(pa))!.name;
+    };
+  const end = 0x4800_0000, device = 0x900_0000, others = 0x804e_d000, rule = "the extent owns the mapped pages";
+  assert.deepEqual(lend(0x9000_0000, 0x1000), { rule: "the first page is not mapped", vbase: 0x9000_0000n, owner: undefined });
+  assert.deepEqual(lend(end - 0x1000, 0x2000), { rule: "the first page is not mapped", vbase: BigInt(end), owner: undefined });
+  assert.deepEqual(lend(device, 0x1000), { rule, vbase: BigInt(device), owner: ownerAt(device) });
+  assert.deepEqual(lend(others, 0x1000), { rule, vbase: BigInt(others), owner: ownerAt(others) });
+  assert.equal(new Set([device, others, end - 0x1000].map(ownerAt)).size, 3);
 });
 
 Deno.test("who listens changes nothing", () => {

@@ -78,7 +78,8 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
     if (next?.pa !== start.pa + length || next.flags !== start.flags) break;
   }
   if (!services.memory.owns(extent, asPa(start.pa), length)) {
-    return call.refuse(ErrorCode.MEMDB_NOT_OWNER, "the extent owns the mapped pages", values);
+    const owner = services.memory.ownerOf(asPa(start.pa))?.name;
+    return call.refuse(ErrorCode.MEMDB_NOT_OWNER, "the extent owns the mapped pages", { ...values, owner });
   }
   const offset = start.pa - extent.base;
   const attributes = extent.attributesAt(addressSpace, offset, asIpa(first), start.flags);
