@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
 import type { System } from "../../../src/session/assembly/system/system.ts";
 import { type Again, SessionRun } from "../../../src/session/engine/session-run.ts";
 import { alone, PRIMARY_CONSOLE } from "../../../src/model/plans/plan.ts";
@@ -243,6 +244,36 @@ Deno.test("a session goes back, is asked who, and returns to a present that has 
     await session.event("paused");
     assert.notDeepEqual(Deno.readFileSync(image), content);
     assert.equal(await session.move({ kind: "instructions", count }), undefined);
+    engine.stop();
+    assert.equal(session.heard("failed"), false);
+  }));
+
+Deno.test("a session goes back to code and stops at it, while its disk keeps the bytes of the present", () =>
+  inFolder(async (folder) => {
+    const image = `${folder}/disk.img`;
+    Deno.writeFileSync(image, new Uint8Array(MiB).fill(7));
+    const session = new Session(await writerPlan(image)), { engine } = session;
+    await session.runOn(400_000);
+    engine.pause(true);
+    await session.event("paused");
+    const pcOf = (system: System) =>
+      Number([...(system as GuestSystem).hypervisor.scheduler.vcpus].find(({ native }) => !native)!.registers.pc);
+    const pc = pcOf(engine.present), at = `host:0x${pc.toString(16)}`;
+    const present = session.hashes, content = Deno.readFileSync(image), count = engine.present.instructions();
+    assert.equal(await session.move({ kind: "place", at }), undefined);
+    assert.deepEqual([pcOf(engine.system), engine.system.instructions() < count], [pc, true]);
+    // It is set in the past, and stops the present.
+    engine.stopRule(2, { kind: "place", at });
+    assert.equal((await session.event("acted")).error, undefined);
+    assert.deepEqual(Deno.readFileSync(image), content);
+    assert.equal(await session.move({ kind: "now" }), undefined);
+    assert.equal(session.hashes, present);
+    for (let stops = 0; stops < 2; stops++) {
+      engine.pause(false);
+      while (!(await session.event("paused")).paused);
+      assert.equal(pcOf(engine.present), pc);
+    }
+    assert.ok(engine.present.instructions() > count);
     engine.stop();
     assert.equal(session.heard("failed"), false);
   }));
