@@ -41,7 +41,7 @@ async function git(...args: string[]): Promise<string | undefined> {
 Deno.test("CONTRIBUTING lists the files to touch for each thing that is added often", () => {
   assert.deepEqual([...LISTS.keys()], [
     ...["A hypercall", "An RM message", "An instruction", "A CPU feature", "A device", "A key", "A fact", "A verdict"],
-    ...["A report of a Linux kernel", "A Linux table", "A screen", "A command"],
+    ...["A report of a Linux kernel", "A line or a cause of `el2 explain`", "A Linux table", "A screen", "A command"],
   ]);
   for (const [name, list] of LISTS) {
     const steps = [...list.matchAll(/^(\d+)\. /gm)].map(([, number]) => Number(number));

@@ -40,12 +40,13 @@ export function explanationText(explanation: Explanation): string {
     return [`nothing in ${files.join(", ")} belongs to Gunyah, GenieZone, their VMMs or their guests`, ...notes].join("\n");
   }
   const close = causes.filter(({ points }) => points >= causes[0].points - CLOSE).slice(0, ADVICE_MAX);
+  const advice = close.flatMap((one) => adviceText(one, causes.indexOf(one)));
   return [
     "what happened",
     ...lines.flatMap(lineText),
     "",
     ...causes.length === 0 ? ["why", "  nothing in these lines is a failure"] : ["why, the likeliest first", ...causes.flatMap(causeText)],
-    ...close.length === 0 ? [] : ["", "what to try", ...close.flatMap((one) => adviceText(one, causes.indexOf(one)))],
+    ...advice.length === 0 ? [] : ["", "what to try", ...advice],
     ...openText(explanation),
   ].join("\n");
 }

@@ -34,6 +34,7 @@ const LEARN = [
   ["15-does-not-come-up.md", "a Linux does not come up: from nothing to the cause"],
   ["16-selftests-in-ci.md", "selftests of a kernel in CI, each a case of the report"],
   ["17-send-the-place.md", "send a colleague the place: links, marks and packed recordings"],
+  ["18-pasted-log.md", "somebody pasted a log: what it says, why, and what to try"],
 ] as const;
 
 /** Sessions that answer. */
