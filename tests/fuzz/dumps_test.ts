@@ -2,13 +2,14 @@
 // those that are opened are read. EL2_LONG=1 has 100,000 of each form.
 
 import { Dump } from "../../src/inside/dumps/dump.ts";
-import { DumpError } from "../../src/inside/dumps/file-memory.ts";
+import { DumpError, PackedError } from "../../src/inside/dumps/file-memory.ts";
 import { findKernel } from "../../src/inside/dumps/kernel-place.ts";
-import { LzoError, unpackLzo } from "../../src/inside/dumps/lzo.ts";
+import { unpackLzo } from "../../src/inside/dumps/lzo.ts";
+import { unpackSnappy } from "../../src/inside/dumps/snappy.ts";
 import { TooMuch } from "../../src/inside/linux/kernel/memory.ts";
 import { whole } from "../../src/kit/support/values/work.ts";
 import { dumpOf, limeOf } from "../inside/dumps/foreign.ts";
-import { flattenedOf, kdumpOf, LZO, PACKINGS, piecesOf } from "../inside/dumps/written-kdump.ts";
+import { flattenedOf, kdumpOf, LZO, PACKINGS, piecesOf, SNAPPY } from "../inside/dumps/written-kdump.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, edge, patched } from "./grammars.ts";
 import { readerTest } from "./run.ts";
@@ -75,9 +76,12 @@ for (const [name, make] of Object.entries(FORMS)) {
   }, (error) => error instanceof DumpError || error instanceof TooMuch);
 }
 
-const STREAM = Uint8Array.fromBase64(LZO), UNPACKED = 64 * 1024;
+const UNPACKED = 64 * 1024;
 
-readerTest("LZO", {
-  input: (random) => chance(random, 8) ? STREAM : damaged(random, patched(random, STREAM)),
-  read: (bytes: Uint8Array) => unpackLzo(bytes, new Uint8Array(UNPACKED)),
-}, (error) => error instanceof LzoError);
+for (const [name, unpack, packed] of [["LZO", unpackLzo, LZO], ["Snappy", unpackSnappy, SNAPPY]] as const) {
+  const stream = Uint8Array.fromBase64(packed);
+  readerTest(name, {
+    input: (random) => chance(random, 8) ? stream : damaged(random, patched(random, stream)),
+    read: (bytes: Uint8Array) => unpack(bytes, new Uint8Array(UNPACKED)),
+  }, (error) => error instanceof PackedError);
+}

@@ -48,6 +48,9 @@ export interface FileMemory {
 /** A file that cannot be read as a dump: the place and the reason. */
 export class DumpError extends UserError {}
 
+/** Packed bytes that are not a stream, or have another size than their page. */
+export class PackedError extends Error {}
+
 /** Bytes of a file that describe it. @throws DumpError if it ends before */
 export function viewOf(source: DumpSource, at: number, size: number): DataView {
   if (at + size > source.size) throw new DumpError(`${source.name}: byte ${at}: the file ends before the end of what describes it`);

@@ -3,8 +3,9 @@
 // (makedumpfile: IMPLEMENTATION; crash: diskdump.h). Pages are packed each by itself.
 
 import { INFO_MAX, readNotes, textOf } from "./elf-core.ts";
-import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type MemoryRun, RUNS_MAX, viewOf } from "./file-memory.ts";
-import { LzoError, unpackLzo } from "./lzo.ts";
+import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type MemoryRun, PackedError, RUNS_MAX, viewOf } from "./file-memory.ts";
+import { unpackLzo } from "./lzo.ts";
+import { unpackSnappy } from "./snappy.ts";
 import { begins, DumpStart } from "../../kit/support/files/written-files.ts";
 import { node } from "../../kit/support/node-modules.ts";
 import { KiB, MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
@@ -174,13 +175,12 @@ class UnpackedBlocks {
       if (flags & Packed.zlib) into.set(whole(node.zlib.inflateSync(packed, options), this.block));
       else if (flags & Packed.lzo) unpackLzo(packed, into);
       else if (flags & Packed.zstd) into.set(whole(node.zlib.zstdDecompressSync(packed, options), this.block));
-      else if (flags & Packed.snappy) throw damaged("packed by Snappy, which el2 does not read");
-      else if (size !== this.block) throw damaged(`${size} bytes that are not packed`);
+      else if (flags & Packed.snappy) unpackSnappy(packed, into);
+      else if (size !== this.block) throw new PackedError(`${size} bytes that are not packed`);
       else into.set(packed);
     } catch (error) {
-      if (error instanceof DumpError) throw error;
       // Those of zlib have a code, those of zstd have not.
-      if (error instanceof LzoError || error instanceof Error && ("code" in error || error.constructor === Error)) {
+      if (error instanceof PackedError || error instanceof Error && ("code" in error || error.constructor === Error)) {
         throw damaged(`cannot be unpacked: ${error.message}`);
       }
       throw error;
@@ -189,6 +189,6 @@ class UnpackedBlocks {
 }
 
 function whole(bytes: Uint8Array, size: number): Uint8Array {
-  if (bytes.length !== size) throw new LzoError(`${bytes.length} bytes, not ${size}`);
+  if (bytes.length !== size) throw new PackedError(`${bytes.length} bytes, not ${size}`);
   return bytes;
 }

@@ -1,20 +1,19 @@
 // LZO1X, as makedumpfile packs pages (the stream: Linux, Documentation/staging/lzo.rst). An
 // instruction copies bytes that were written before, then up to three literal ones.
 
+import { PackedError } from "./file-memory.ts";
+
 /** Literals after which another one follows in the same instruction, or a long run of them. */
 const LONG_RUN = 4;
 
-/** Packed bytes that are not a stream, or have more than their page. */
-export class LzoError extends Error {}
-
 /**
  * Fills `into` with the unpacked bytes.
- * @throws LzoError where they do not fill it exactly
+ * @throws PackedError where they do not fill it exactly
  */
 export function unpackLzo(packed: Uint8Array, into: Uint8Array): void {
   let at = 0, written = 0, literals = 0;
   const byte = (): number => {
-    if (at >= packed.length) throw new LzoError(`the stream ends inside of an instruction at byte ${at}`);
+    if (at >= packed.length) throw new PackedError(`the stream ends inside of an instruction at byte ${at}`);
     return packed[at++];
   };
   /** A length whose field is 0 continues in the next bytes. */
@@ -27,7 +26,7 @@ export function unpackLzo(packed: Uint8Array, into: Uint8Array): void {
   };
   const copyLiterals = (count: number) => {
     if (at + count > packed.length || written + count > into.length) {
-      throw new LzoError(`${count} literal bytes at byte ${at} are too many`);
+      throw new PackedError(`${count} literal bytes at byte ${at} are too many`);
     }
     into.set(packed.subarray(at, at + count), written);
     at += count;
@@ -35,7 +34,7 @@ export function unpackLzo(packed: Uint8Array, into: Uint8Array): void {
   };
   const copyMatch = (distance: number, count: number) => {
     if (distance > written || written + count > into.length) {
-      throw new LzoError(`a copy of ${count} bytes from ${distance} before, at byte ${at}`);
+      throw new PackedError(`a copy of ${count} bytes from ${distance} before, at byte ${at}`);
     }
     // It may reach into what it writes itself.
     for (const end = written + count; written < end; written++) into[written] = into[written - distance];
@@ -70,5 +69,5 @@ export function unpackLzo(packed: Uint8Array, into: Uint8Array): void {
     copyLiterals(after);
     literals = after;
   }
-  if (written !== into.length) throw new LzoError(`${written} bytes, not ${into.length}`);
+  if (written !== into.length) throw new PackedError(`${written} bytes, not ${into.length}`);
 }

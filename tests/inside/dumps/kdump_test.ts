@@ -1,19 +1,20 @@
 // Compressed dumps: pages in each packing, left out and damaged; the flattened form, with pieces
-// that are written over. LZO's stream is one that lzop made.
+// that are written over. The streams of LZO and Snappy are of lzop and libsnappy.
 
 import assert from "node:assert/strict";
 import { Dump } from "../../../src/inside/dumps/dump.ts";
 import { DumpError } from "../../../src/inside/dumps/file-memory.ts";
 import { unpackLzo } from "../../../src/inside/dumps/lzo.ts";
+import { unpackSnappy } from "../../../src/inside/dumps/snappy.ts";
 import { joined } from "../../../src/kit/support/values/bytes.ts";
 import { KiB, MiB, PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
 import { Random } from "../../support/random.ts";
 import { dumpOf } from "./foreign.ts";
-import { flattenedOf, kdumpOf, LZO, PACKINGS, type Piece, piecesOf } from "./written-kdump.ts";
+import { flattenedOf, kdumpOf, LZO, PACKINGS, type Piece, piecesOf, SNAPPY } from "./written-kdump.ts";
 
 const ADDRESS = 0x4000_0000;
 /** The page that was packed so, by the same generator of numbers. */
-function lzoPage(): Uint8Array {
+function packedPage(): Uint8Array {
   let x = 7;
   const next = () => (x = Number(BigInt(x) * 1103515245n + 12345n & 0x7fff_ffffn)) >>> 16;
   const words = Uint8Array.from({ length: 200 }, () => next() & 0xff), few = Uint8Array.from({ length: 400 }, () => 97 + next() % 3);
@@ -57,12 +58,23 @@ Deno.test("pages of 4 and 64 KiB come back from each packing, flattened or not",
   }
 });
 
-Deno.test("LZO's copies from near and far come back", () => {
-  const packed = Uint8Array.fromBase64(LZO), page = lzoPage(), into = new Uint8Array(page.length);
-  unpackLzo(packed, into);
-  assert.deepEqual(into, page);
-  const file = kdumpOf(page, { packing: [2, () => packed], block: 64 * KiB, address: ADDRESS });
-  assert.deepEqual(readAll(file, page.length), page);
+for (const [name, unpack, stream, flag] of [["LZO", unpackLzo, LZO, 2], ["Snappy", unpackSnappy, SNAPPY, 4]] as const) {
+  Deno.test(`${name}: copies from near and far come back`, () => {
+    const packed = Uint8Array.fromBase64(stream), page = packedPage(), into = new Uint8Array(page.length);
+    unpack(packed, into);
+    assert.deepEqual(into, page);
+    const file = kdumpOf(page, { packing: [flag, () => packed], block: 64 * KiB, address: ADDRESS });
+    assert.deepEqual(readAll(file, page.length), page);
+  });
+}
+
+Deno.test("the parts of a dump that was split are one memory, in any order", () => {
+  const memory = memoryOf(64 * KiB), cuts = [0, 5, 6, 16].map((page) => ADDRESS / PAGE_SIZE + page);
+  const parts = cuts.slice(1).map((end, index) => kdumpOf(memory, { packing: PACKINGS.zlib, address: ADDRESS, part: [cuts[index], end] }));
+  const { memory: whole } = Dump.open(parts.toReversed().map((part) => dumpOf(part)));
+  for (let at = 0; at < memory.length; at += PAGE_SIZE) assert.deepEqual(whole.page(ADDRESS + at), memory.subarray(at, at + PAGE_SIZE));
+  assert.equal(whole.page(ADDRESS + memory.length), undefined);
+  assert.throws(() => Dump.open([dumpOf(parts[0]), dumpOf(parts[0])]), /two files have memory at 0x40000000/);
 });
 
 Deno.test("a page that is left out is zero, one that is damaged is not there and says why", () => {
