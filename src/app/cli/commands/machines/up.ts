@@ -13,7 +13,7 @@ import { report } from "../../common/print.ts";
 import { giveUp, needsNetwork } from "../../common/rights.ts";
 import { openSession, showOrEnd } from "../../common/session.ts";
 import { argumentsOf, phoneOption, seedOption } from "../../options/behavior.ts";
-import { hostOption } from "../../options/host.ts";
+import { anywayOption, hostOption } from "../../options/host.ts";
 import { logOption } from "../../options/look.ts";
 import { recordOption } from "../../options/record.ts";
 import { turboOption, withCoreOptions, withDeviceOptions, withMachineOptions } from "../../options/start.ts";
@@ -178,6 +178,7 @@ function withBeginOptions(command: Command) {
     .addOption(seedOption)
     .addOption(recordOption)
     .addOption(hostOption())
+    .addOption(anywayOption)
     .addOption(new Option(`${BY} <program>`, "what starts the session, for el2 ls").hideHelp())
     .addOption(logOption);
   return withCoreOptions(withDeviceOptions(withMachineOptions(session).addOption(phoneOption())));
@@ -186,6 +187,7 @@ function withBeginOptions(command: Command) {
 /** Options for the start of a machine, new or of a snapshot. */
 interface BeginOptions extends StartOptions {
   readonly seed?: number;
+  readonly anyway?: boolean;
 }
 
 /** Options of a new machine that one of a snapshot takes as well. */
@@ -196,9 +198,10 @@ const OF_BOTH = [turboOption.long];
  * @throws Failure with all errors
  */
 async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
-  const { seed, tier, memoryBudget } = options;
+  const { seed, anyway, tier, memoryBudget } = options;
   if (!isSnapshot(what)) {
     if (seed !== undefined) throw new Failure(`--seed: ${what} is not a snapshot`, `use --set machine.seed=${seed}`);
+    if (anyway) throw new Failure(`--anyway: ${what} is not a snapshot`, "remove the option");
     const { plan, record, ui } = await startPlan([what], options);
     await checkedUi(what, ui);
     return { plan, record };
@@ -208,7 +211,7 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
   );
   const [extra] = argumentsOf(fixed, { ...options });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this`, "remove the option");
-  const { plan } = await planOfSnapshot(what, hostConsent(options.allowHost), seed);
+  const { plan } = await planOfSnapshot(what, hostConsent(options.allowHost), { seed, anyway, by: "up" });
   return {
     plan: { ...plan, ...options.turbo && { turbo: true }, ...tier && { tier }, ...memoryBudget && { memoryBudget } },
     record: undefined,

@@ -117,7 +117,7 @@ interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" 
 
 async function continued(entry: URL, file: string, options: LoadOptions): Promise<number> {
   const { for: more, turbo, tier, memoryBudget, diskBudget, headless, allowHost, anyway, record, seed } = options;
-  const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost), seed, anyway);
+  const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost), { seed, anyway });
   const loaded: SessionPlan = {
     ...plan,
     turbo: turbo ?? plan.turbo,

@@ -25,19 +25,23 @@ import { problemOf } from "../../../../kit/support/problem.ts";
 /** A snapshot, its file, and the plan of its machine. */
 type NamedSnapshot = SnapshotFile & { readonly bytes: Uint8Array; readonly plan: SessionPlan };
 
+/** How a session begins with a snapshot. */
+interface SnapshotStart extends SnapshotUse {
+  /** Of the numbers that guests draw from here on, instead of the snapshot's. */
+  readonly seed?: number | undefined;
+}
+
 /**
  * The plan of a session that begins with a snapshot. If that has a network card, a line says what
  * its copies have in common.
- * @param seed of what guests draw from here on, instead of the snapshot's
  * @throws Failure if it cannot be read, or wants something of this computer without consent
  */
 export async function planOfSnapshot(
   file: string,
   consent: Consent,
-  seed?: number,
-  anyway?: boolean,
+  { seed, ...use }: SnapshotStart = {},
 ): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
-  const { bytes, header, plan } = await readNamedSnapshot(file, consent, { anyway });
+  const { bytes, header, plan } = await readNamedSnapshot(file, consent, use);
   if (plannedDevices(plan).some(({ kind }) => kind === "net")) warn(seed === undefined ? SAME : SAME_BUT_RANDOM);
   return { header, plan: { ...plan, ...seed !== undefined && { seed }, from: { path: resolve(file), spare: false, bytes } } };
 }
@@ -49,6 +53,8 @@ const SAME_BUT_RANDOM = "each session of this snapshot has the same addresses an
 interface SnapshotUse {
   /** Whether it may be of another engine. */
   readonly anyway?: boolean | undefined;
+  /** The command that opens it. */
+  readonly by?: string | undefined;
   /** Exit code where it is not a snapshot. */
   readonly code?: number;
 }
@@ -58,11 +64,15 @@ interface SnapshotUse {
  * any file.
  * @throws Failure as `planOfSnapshot`
  */
-export async function readNamedSnapshot(file: string, consent: Consent, { anyway, code }: SnapshotUse = {}): Promise<NamedSnapshot> {
+export async function readNamedSnapshot(
+  file: string,
+  consent: Consent,
+  { anyway, by = "snapshot load", code }: SnapshotUse = {},
+): Promise<NamedSnapshot> {
   using progress = new Progress(`reading ${file}`, "pages");
   const snapshot = await namedSnapshot(file, async (path) => {
     const bytes = readToEnd(path), maker = makerOf({ ...readSnapshotHeader(path, bytes) });
-    const refused = refusedEngine(path, maker, hint("snapshot load", path), anyway);
+    const refused = refusedEngine(path, maker, hint(by, path), anyway);
     if (refused) throw new SnapshotError(refused);
     const read = readSnapshot(path, false, bytes, (done, all) => progress.at(done, all));
     return { bytes, ...read, plan: await snapshotPlan(path, read) };

@@ -10,7 +10,7 @@ import { demoPlan, runTo } from "../../../../session/snapshots/systems.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
 import { denoFolder } from "../../../../support/el2.ts";
 import { PERMISSIONS } from "../../../../../src/app/cli/common/runtime.ts";
-import { el2 } from "../../program.ts";
+import { el2, el2With } from "../../program.ts";
 import { DEMO, rewrite } from "../recordings.ts";
 
 const COMMIT = "7467012e00000000000000000000000000000001", OTHER = "0123456789abcdef";
@@ -65,7 +65,7 @@ Deno.test("another version with the same engine is replayed, and a header that n
     assert.match((await el2("replay", file)).stderr, /worktree add --detach \.\.\/el2-0\.0\.9 v0\.0\.9 checks that version out/);
   }));
 
-Deno.test("a snapshot of another engine is refused, and loaded anyway; info shows who made it", () =>
+Deno.test("a snapshot of another engine is refused, and loaded or made a session anyway; info shows who made it", () =>
   inFolder(async (folder) => {
     const file = `${folder}/a.snap`, plan = await demoPlan(), system = assemble(plan);
     runTo(system, 300_000);
@@ -78,6 +78,14 @@ Deno.test("a snapshot of another engine is refused, and loaded anyway; info show
       assert.ok(refused.stderr.includes(`made by another engine: el2 ${version}, engine ${OTHER}, commit ${COMMIT}`), refused.stderr);
       assert.equal((await el2("snapshot", ...args, file, "--anyway")).code, 0);
     }
+    const session = (...args: string[]) => el2With({ XDG_RUNTIME_DIR: folder, EL2_SESSION: "" }, ...args),
+      refused = await session("up", file);
+    assert.deepEqual([refused.code, refused.stdout], [2, ""]);
+    assert.match(refused.stderr, /made by another engine: .*; el2 up \S+a\.snap --anyway uses this engine$/m);
+    assert.match((await session("up", DEMO, "--anyway")).stderr, /--anyway: \S+ is not a snapshot; remove the option$/m);
+    const up = await session("up", file, "--anyway");
+    assert.equal(up.code, 0, up.stderr);
+    assert.equal((await session("down")).code, 0);
     assert.ok((await el2("snapshot", "info", file)).stdout.includes(`engine ${OTHER}`));
   }));
 
