@@ -1,6 +1,15 @@
 // Starts jobs for commands, in the thread with rights.
 
-import { type JobInput, type JobMessage, type JobOrder, JobRefused, type JobResult, type JobSaid, type JobTable } from "./job.ts";
+import {
+  type JobInput,
+  type JobMessage,
+  type JobNotice,
+  type JobOrder,
+  JobRefused,
+  type JobResult,
+  type JobSaid,
+  type JobTable,
+} from "./job.ts";
 import { plannedDevices, type SessionPlan } from "../../model/plans/plan.ts";
 import { JOB_NAME, largeFilesOf, newWorker } from "../worker/client.ts";
 import { Services } from "../worker/confined-worker.ts";
@@ -14,6 +23,8 @@ export interface WantedJob<T extends JobTable, N extends keyof T> {
   readonly plans: readonly SessionPlan[];
   /** The command has no more use for the files of the plans: they are moved, not copied. */
   readonly moved?: boolean;
+  /** The part of the input of which the same holds. */
+  readonly given?: unknown;
   /** Takes the job's messages. */
   readonly hear?: (said: JobSaid<T, N>) => void;
 }
@@ -27,9 +38,12 @@ export class JobRunner<T extends JobTable> implements Disposable {
 
   constructor(readonly entry: URL) {}
 
-  /** Starts the worker of the first job, as long as this process has rights that it may need. */
-  static startFirst(entry: URL): void {
-    spare ??= new JobWorker(entry);
+  /**
+   * Starts the worker of the first job, as long as this process has rights that it may need.
+   * @param name of the job, if it is known: it is loaded meanwhile
+   */
+  static startFirst(entry: URL, name?: string): void {
+    spare ??= new JobWorker(entry, name);
   }
 
   /** @throws JobRefused if it cannot be done; an Error for a bug of el2 in it */
@@ -57,17 +71,19 @@ class JobWorker implements Disposable {
   #hear: (message: JobMessage) => void = () => {};
   #failed: (error: unknown) => void = this.#ready.reject;
 
-  constructor(entry: URL) {
+  constructor(entry: URL, first?: string) {
     this.#worker = newWorker(entry, JOB_NAME);
     this.#worker.onerror = (error) => {
       error.preventDefault();
       this.#failed(new Error(error.message));
     };
     this.#worker.onmessage = ({ data }: MessageEvent<JobMessage>) => data.kind === "ready" ? this.#ready.resolve() : this.#hear(data);
+    // What is posted before the worker listens may be lost.
+    if (first !== undefined) this.#ready.promise.then(() => this.#worker.postMessage({ loads: first } satisfies JobNotice), () => {});
   }
 
   async run<T extends JobTable, N extends keyof T>(
-    { name, input, plans, moved = false, hear }: WantedJob<T, N>,
+    { name, input, plans, moved = false, given, hear }: WantedJob<T, N>,
   ): Promise<JobResult<T, N>> {
     await this.#ready.promise;
     const { promise, resolve, reject } = Promise.withResolvers<JobResult<T, N>>();
@@ -97,7 +113,7 @@ class JobWorker implements Disposable {
     const surroundings = this.#connected ? undefined : await this.#services?.begin();
     this.#connected = true;
     const order: JobOrder = { name, input, plans, surroundings, taken: this.#taken.buffer };
-    const files = moved ? largeFilesOf(plans) : [];
+    const files = largeFilesOf([moved && plans, given]);
     this.#worker.postMessage(order, { transfer: surroundings ? [surroundings.port, ...files] : files });
     return await promise;
   }

@@ -1,7 +1,7 @@
 // The worker of a job: it loads the job's modules, opens the disks of its plans, and gives up its
 // rights before a guest runs.
 
-import { type Job, type JobMessage, type JobOrder, JobRefused, type JobTable } from "./job.ts";
+import { type Job, type JobMessage, type JobNotice, type JobOrder, JobRefused, type JobTable } from "./job.ts";
 import { keepCores, saveRegions } from "../assembly/code/core-cache.ts";
 import { startsSystem } from "../../model/plans/plan.ts";
 import { OwnDisks } from "../worker/own-disks.ts";
@@ -16,7 +16,9 @@ const WAITING_MAX = 64;
 export function serve(jobs: JobTable): void {
   if (isConfined()) giveUpServices();
   const post = (message: JobMessage) => globalThis.postMessage(message);
-  globalThis.onmessage = ({ data }: MessageEvent<JobOrder>) => {
+  globalThis.onmessage = ({ data }: MessageEvent<JobOrder | JobNotice>) => {
+    // The order of the job reports an error.
+    if ("loads" in data) return void jobs[data.loads]().catch(() => {});
     work(jobs, data, post).then(
       (result) => post({ kind: "done", result }),
       (error) => {

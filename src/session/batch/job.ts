@@ -60,6 +60,11 @@ export interface JobOrder {
   readonly taken: SharedArrayBuffer;
 }
 
+/** The message that has a worker load a job before its order comes. */
+export interface JobNotice {
+  readonly loads: string;
+}
+
 /** A worker's word to the thread of the command. */
 export type JobMessage =
   | { readonly kind: "ready" }

@@ -63,6 +63,7 @@ Examples:
       followParent();
       const results: ReportedScenario[] = [];
       const report = options.json ? undefined : new Tap(scenarios);
+      Jobs.startFirst(entry, "scenario");
       using jobs = new Jobs(entry);
       const { KeptPrompts } = await import("../../../scenarios/kept-prompts.ts"), prompts = new KeptPrompts();
       for (const scenario of scenarios) {
@@ -131,6 +132,7 @@ async function outcomeOf({ jobs, prompts }: Shared, scenario: Scenario, { seed, 
       name: "scenario",
       input: { planned, timeout: timeout === undefined ? undefined : timeout / 1e6 },
       plans: [{ ...alone(plan), instant: kept?.path }],
+      given: kept?.bytes,
       hear: ({ step, at }) => report(`el2: ${scenario.file}:${step.line}: t=${(at / 1e9).toFixed(3)}s`),
     });
     if ("result" in outcome) {
