@@ -9,6 +9,9 @@ import type { ReportKind } from "../../src/model/queries/facts/kernel-report.ts"
 import { Debian } from "../inside/linux/debian.ts";
 import { assertSick, patch, verdictOn } from "./broken-linux.ts";
 import { fits } from "./class-guests.ts";
+import { CLOUD_KERNEL } from "../../src/app/catalog/debian.ts";
+import { ordinaryGuest } from "../guests/guest.ts";
+import { LONG } from "../support/long.ts";
 
 const SIZE = 16 << 20;
 const folder = await Deno.makeTempDir({ prefix: "el2-disks-" });
@@ -96,3 +99,42 @@ Deno.test("a disk's interrupt that no handler claims is a failure once Linux has
     /program dd \(\d+\) waits for a disk, and Linux has disabled interrupt \d+ of virtio0/,
   );
 });
+
+/** File systems of modules, with their programs; and the kernel's watchdog. */
+const OTHERS = [["xfs", "mkfs.xfs -q -f /dev/vda"], ["btrfs", "mkfs.btrfs -q -f /dev/vda"]] as const;
+const LARGE = 512 << 20, BITES = 10e9;
+
+if (LONG) {
+  Deno.test("an XFS and a Btrfs whose disk does not take writes are failures until they are unmounted; a watchdog is named", async () => {
+    const { image, initrd } = await ordinaryGuest("bookworm", ["xfsprogs", "btrfs-progs"], CLOUD_KERNEL, ["xfs", "btrfs", "softdog"]);
+    const disk = `${folder}/large.img`;
+    await Deno.writeFile(disk, new Uint8Array());
+    await Deno.truncate(disk, LARGE);
+    const started = Debian.of(image, { initrd, memory: 1 << 30, devices: [{ kind: "block", image: disk, mode: "overlay" }] }).withShell();
+    started.loadModules();
+    for (const [type, make] of OTHERS) {
+      const debian = started.copy();
+      debian.command(`mdev -s; mkdir /mnt; ${make}; mount -t ${type} /dev/vda /mnt; echo one > /mnt/one; sync`);
+      assert.ok(verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
+      inject(debian, "dev=host/blk0 op=write nth=1.. -> IOERR");
+      debian.command("echo two > /mnt/two; sync; echo three > /mnt/three; sync");
+      assertSick(debian, ABORTED, /failed: the kernel reports a file system that it has stopped writing to /);
+      assert.equal(debian.system.inspector.act({ kind: "inject.remove", rule: "all" }), undefined);
+      debian.command("umount /mnt");
+      assertOver(debian, "file-system-abort");
+      debian.command(`mount -t ${type} /dev/vda /mnt`);
+      assert.ok(verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
+    }
+    const left = started.copy();
+    left.command("mdev -s; exec 5> /dev/watchdog");
+    assert.ok(!left.run(LATER * 100), "the watchdog has not bitten");
+    assert.match(verdictOn(left).text, /the kernel's watchdog \(softdog\), to which no program has written in time/);
+    const kept = started.copy();
+    kept.command("mdev -s; exec 5> /dev/watchdog");
+    for (let time = 0; time < 8; time++) {
+      assert.ok(kept.run(BITES));
+      kept.command("echo >&5");
+    }
+    assert.ok(verdictOn(kept).healthy);
+  });
+}

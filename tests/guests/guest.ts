@@ -169,14 +169,16 @@ export interface OrdinaryGuest {
  * catalog with its modules. Everything is fetched.
  * @param packages Debian packages of programs in the ramdisk, which get what they depend on
  * @param kernel the package of another kernel
+ * @param more names of modules besides those for virtio
  */
 export async function ordinaryGuest(
   release: DebianRelease = "bookworm",
   packages: readonly string[] = [],
   kernel = ORDINARY_KERNEL,
+  more: readonly string[] = [],
 ): Promise<OrdinaryGuest> {
   return await withDebianArchive({ release }, async (apt, work) => {
-    const { image, modules, version } = await fetchKernel(apt, kernel, VIRTIO_MODULES, work);
+    const { image, modules, version } = await fetchKernel(apt, kernel, [...VIRTIO_MODULES, ...more], work);
     const { binary } = await fetchBusybox(apt, work);
     const initrd = initramfs(binary, modules);
     return { image, version, initrd: packages.length === 0 ? initrd : withEntries(initrd, await programs(apt, packages, work)) };

@@ -37,6 +37,8 @@ interface Options {
   /** Changes the kernel's image. */
   readonly image?: (image: Uint8Array) => Uint8Array;
   readonly devices?: readonly DevicePlan[];
+  /** Bytes. */
+  readonly memory?: number;
 }
 
 /** Programs of tests that a Debian with a shell has. */
@@ -65,10 +67,10 @@ export class Debian {
 
   /** One of any kernel. */
   static of(image: Uint8Array, options: Options & { readonly initrd: Uint8Array | null }): Debian {
-    const { cpus = 1, initrd, append: more = "console=ttyAMA0", dtb, devices } = options;
+    const { cpus = 1, initrd, append: more = "console=ttyAMA0", dtb, devices, memory = 256 * MIB } = options;
     const append = `${NO_SELF_TESTS} ${more}`;
     const what = { kind: "boot", image, initrd: initrd ?? undefined, dtb, append, devices } as const;
-    const plan: SessionPlan = { cpus, memory: 256 * MIB, turbo: true, seed: 1, what };
+    const plan: SessionPlan = { cpus, memory, turbo: true, seed: 1, what };
     return new Debian(plan, assemble(plan));
   }
 

@@ -12,8 +12,11 @@ import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 /** A task, by its name and number. */
 export type NamedTask = { readonly name: string; readonly pid: number };
 
-/** The task that made a kernel end its VM: by a system call, by a key of sysrq, or the kernel's. */
-export type EndedBy = { readonly task: NamedTask; readonly by: "reboot" | "sysrq" | "kernel" };
+/**
+ * The task that made a kernel end its VM: by a system call, by a key of sysrq, or the kernel's; or
+ * the one that the kernel's own watchdog has interrupted.
+ */
+export type EndedBy = { readonly task: NamedTask; readonly by: "reboot" | "sysrq" | "watchdog" | "kernel" };
 
 export const LOCK_TYPES = ["mutex", "rwsem", "rtmutex", "spinlock", "rwlock"] as const;
 export type LockType = typeof LOCK_TYPES[number];
@@ -121,6 +124,8 @@ export type LinuxFinding =
   | { readonly code: "lock-cycle"; readonly steps: readonly LockWait[] }
   /** Programs wait for others. */
   | { readonly code: "program-waits"; readonly waits: readonly ProgramWait[] }
+  /** Nobody on a network has answered that an address of IPv4 is its own. */
+  | { readonly code: "no-neighbor"; readonly neighbors: readonly { readonly address: string; readonly device: string }[] }
   /** Each thread waits for a mutex of the next one, and the last one for that of the first. */
   | { readonly code: "program-deadlock"; readonly steps: readonly ProgramWait[] }
   /** The task that holds the lock has ended. */
@@ -169,6 +174,7 @@ const taskText = ({ name, pid }: NamedTask) => `${name} (${pid})`;
 const BY_TEXT: { readonly [B in EndedBy["by"]]: (task: string) => string } = {
   "reboot": (task) => `reboot(2) of process ${task}`,
   "sysrq": (task) => `sysrq, written by process ${task}`,
+  "watchdog": (task) => `the kernel's watchdog (softdog), to which no program has written in time, and which interrupted task ${task}`,
   "kernel": (task) => `the kernel's own task ${task}`,
 };
 export const endedByText = ({ task, by }: EndedBy): string => BY_TEXT[by](taskText(task));
@@ -301,6 +307,8 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
       : `${lockText(first)} that ${taskText(others[0].task)} holds, and ${
         others.map((one, index) => `${lockText(one)} of ${taskText((others[index + 1] ?? first).task)}`).join(", ")
       }`,
+  "no-neighbor": ({ neighbors }) =>
+    `nobody has answered its requests (ARP) for ${neighbors.map(({ address, device }) => `${address} on ${device}`).join(", ")}`,
   "program-waits": ({ waits }) => waits.map(programWaitText).join("; "),
   "program-deadlock": ({ steps }) => steps.map(programWaitText).join(", and "),
   "lock-lost": ({ wait, holder }) => `${lockText(wait)} that task ${taskText(holder)} holds, which has ended`,
@@ -348,6 +356,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "reported": ({ kind, at }) => KERNEL_REPORTS[kind].wayOut(at ?? "its place"),
   "lock-cycle": ({ steps }) =>
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
+  "no-neighbor": () => "start what has this address on its network, or fix the addresses, the mask of the network or the route of this VM",
   "program-deadlock": () => "take these mutexes in the same order in each thread",
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) => {

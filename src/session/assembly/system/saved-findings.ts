@@ -54,6 +54,7 @@ const FORMS = {
     for_ns: v.nullable(number),
     over: flag,
   }),
+  "no-neighbor": of("no-neighbor", { neighbors: v.array(v.strictObject({ address: text, device: text })) }),
   "program-waits": of("program-waits", { waits: v.array(programWait) }),
   "program-deadlock": of("program-deadlock", { steps: v.array(programWait) }),
   "lock-cycle": of("lock-cycle", { steps: v.array(wait) }),

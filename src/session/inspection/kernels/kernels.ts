@@ -41,8 +41,8 @@ export const awaitedBy = (view: View, space: AddressSpace) => first((kernel) => 
 /** The stage of an unfinished boot. */
 export const stageOf = (view: View, space: AddressSpace) => first((kernel) => kernel.stageOf(view, space));
 
-/** Waits of its programs for one another. */
-export const waitsOf = (view: View, space: AddressSpace) => first((kernel) => kernel.waitsOf(view, space));
+/** Waits of its programs for one another, and for answers of its networks. */
+export const waitsOf = (view: View, space: AddressSpace) => KERNELS.flatMap((kernel) => kernel.waitsOf(view, space));
 
 /** Tasks that wait for ever. */
 export const hangOf = (view: View, space: AddressSpace) => first((kernel) => kernel.hangOf(view, space));

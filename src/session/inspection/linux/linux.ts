@@ -7,6 +7,7 @@ import { readLog } from "../../../inside/linux/structures/log.ts";
 import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../../inside/linux/verdicts/trouble.ts";
 import { lastingReport, lastReports } from "../../../inside/linux/verdicts/lasting.ts";
+import { unansweredNeighbors } from "../../../inside/linux/structures/neighbors.ts";
 import { programDeadlock, programWaits } from "../../../inside/linux/waits/program-waits.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import type { GuestKernel } from "../readers/guest/guest-kernel.ts";
@@ -53,7 +54,7 @@ export const LINUX: GuestKernel = {
     const read = [...absent ? [] : [absentConsole], lastWarning, lastReports];
     return read.flatMap((one) => reading?.tried<LinuxFinding | readonly LinuxFinding[]>("verdict", () => one(reading) ?? []) ?? []);
   },
-  waitsOf: (view, space) => found(view, space, programWaits),
+  waitsOf: (view, space) => [programWaits, unansweredNeighbors].flatMap((read) => found(view, space, read) ?? []),
   stageOf: (view, space) => found(view, space, bootStage),
   placesOf,
   // It has found no KVM.

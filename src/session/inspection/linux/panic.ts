@@ -32,7 +32,7 @@ const LOG_PREFIX = /^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /, LINE_MAX = 20
 const MESSAGE = /Kernel panic - not syncing: (.*)/;
 /** Functions in which exceptions from EL1 begin. */
 const ENTRY = /^el1h?_(?:64_)?(?:sync|irq|fiq|error)$/;
-const SYSRQ = "__handle_sysrq", SYS_REBOOT = 142;
+const SYSRQ = "__handle_sysrq", WATCHDOG = "softdog_fire", SYS_REBOOT = 142;
 const PANIC = "panic", HALT = "machine_halt";
 
 /** Whether a console's text has the words of a panic, which any program can print. */
@@ -99,7 +99,10 @@ export function endedBy(view: View, vcpu: Vcpu): EndedBy | undefined {
   return reading?.tried("current task", () => {
     const task = currentOf(reading, vcpu), functions = new Set(functionsOf(view, vcpu));
     const isCalled = !isKernelThread(task) && programRegisters(reading, task).signed("syscallno") === SYS_REBOOT;
-    return { task: named(task), by: functions.has(SYSRQ) ? "sysrq" : isCalled ? "reboot" : "kernel" };
+    return {
+      task: named(task),
+      by: functions.has(WATCHDOG) ? "watchdog" : functions.has(SYSRQ) ? "sysrq" : isCalled ? "reboot" : "kernel",
+    };
   });
 }
 

@@ -73,10 +73,7 @@ export const PROGRAM_EVIDENCE = [
   evidenceRule({
     codes: ["kernel"],
     when: ({ vm, others }) => others.asleep.has(vm.id),
-    read(patient) {
-      const waits = inKernel(patient, waitsOf);
-      return waits ? [asEvidence(waits)] : [];
-    },
+    read: (patient) => (inKernel(patient, waitsOf) ?? []).map(asEvidence),
   }),
 ];
 

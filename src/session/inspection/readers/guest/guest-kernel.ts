@@ -29,7 +29,7 @@ export interface GuestKernel {
   /** Tasks of a kernel that wait for ever, though nothing else is wrong with its VM. */
   hangOf(view: View, space: AddressSpace): LinuxFinding | undefined;
   /** Waits of its programs for one another. */
-  waitsOf(view: View, space: AddressSpace): LinuxFinding | undefined;
+  waitsOf(view: View, space: AddressSpace): readonly LinuxFinding[];
   /** The last lines of a kernel's own log. */
   logOf(view: View, space: AddressSpace): readonly LoggedLine[] | undefined;
   /** Why none of the consoles that a kernel's command line names shows anything. */
