@@ -251,8 +251,11 @@ export interface QueueCondition {
   readonly continues: boolean;
 }
 
-/** Bytes of rings of version 1 besides their entries: their heads, and room up to a page. */
-const LEGACY_RINGS = 4096 + 12;
+/**
+ * Bytes of the rings of version 1 of the largest queue: entries, heads, and room up to a page. Its
+ * driver places them by a size that the device may not have been told.
+ */
+const LEGACY_RINGS = 4096 + 12 + (DESCRIPTOR_SIZE + 2 + USED_ENTRY_SIZE) * QUEUE_SIZE_MAX;
 
 const SEGMENT = v.strictTuple([count, ofBits(32)]);
 const CHAIN: Form<ChainState> = v.strictObject({
@@ -389,7 +392,7 @@ export class Virtqueue {
     // Both rings end with a word for events.
     const rings = Ring.ENTRIES + 2;
     const parts = [[descriptors, DESCRIPTOR_SIZE * size], [driver, rings + 2 * size], [device, rings + USED_ENTRY_SIZE * size]];
-    if (legacy !== undefined) parts.push([legacy, LEGACY_RINGS + (DESCRIPTOR_SIZE + 2 + USED_ENTRY_SIZE) * size]);
+    if (legacy !== undefined) parts.push([legacy, LEGACY_RINGS]);
     return parts.some(([from, bytes]) => address >= from && address < from + bytes);
   }
 

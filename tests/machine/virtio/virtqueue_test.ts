@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { RngDevice } from "../../../src/machine/virtio/rng/rng.ts";
-import { VirtioMmioRegister as R, VirtioStatus } from "../../../src/machine/devices/virtio-mmio-registers.ts";
+import { LEGACY_PAGE_SIZE, QUEUE_PFN, VirtioMmioRegister as R, VirtioStatus } from "../../../src/machine/devices/virtio-mmio-registers.ts";
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
 
 function rng() {
@@ -18,6 +18,16 @@ Deno.test("a source of randomness fills what it is given and interrupts once unt
   assert.equal(driver.level, false);
   driver.request([{ in: 8 }]);
   assert.equal(driver.interrupts, 2);
+});
+
+Deno.test("the rings of a driver of version 1 are known up to the largest queue, whatever size it has told", () => {
+  const driver = rng(), rings = MEMORY_BASE + 0x6000;
+  driver.set(R.QueueNum, 8);
+  driver.set(QUEUE_PFN, rings / LEGACY_PAGE_SIZE);
+  const [queue] = driver.transport.queues;
+  // The index of the used ring, after 256 descriptors and their available ring, and the last entry.
+  assert.ok([rings, rings + 0x2002, rings + 0x2000 + 4 + 8 * 256].every((at) => queue.holds(at)));
+  assert.ok(![rings - 1, rings + 0x4000].some((at) => queue.holds(at)));
 });
 
 Deno.test("a queue wraps around its ring many times", () => {
