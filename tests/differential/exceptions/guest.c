@@ -1,6 +1,6 @@
 // A bare-metal guest that provokes the exceptions of the EL1&0 regime one after the other and
 // prints what it finds in the registers. The same text on two machines is the same behaviour. Only
-// what Armv8.0 with PAN defines is asked for.
+// what Armv8.0 with PAN defines is asked for; with SECURED, how keys and guarded pages take effect.
 
 typedef unsigned long u64;
 typedef unsigned int u32;
@@ -332,6 +332,8 @@ static void synchronize(const char *name, const u32 *words, int count) {
   }
   put('\n');
 }
+/** An exception return to the instruction after it, with the state in X3. */
+#define TO_LOWER 0xd5184003, 0x10000083, 0xd5184023, 0xd503201f, 0xd69f03e0
 #define SYNCHRONIZE(name, ...) ({ static const u32 words[] = {__VA_ARGS__}; synchronize(name, words, COUNT(words)); })
 
 /** What is fetched after each kind of context synchronization event. */
@@ -361,8 +363,20 @@ static void contexts(void) {
       CHANGED("twice", TLBI, DSB, ISB, 0xd503201f, 0xd503201f, ISB);
       // An exception return to the same page.
       change.x3 = EL1H;
-      CHANGED("eret", TLBI, DSB, 0xd5184003, 0x10000083, 0xd5184023, 0xd503201f, 0xd69f03e0);
+      CHANGED("eret", TLBI, DSB, TO_LOWER);
     }
+  // EL0 begins with an exception return. EL1 may execute the page up to that in each of these forms,
+  // and what EL0 ends with it may not execute.
+  const u64 user = (u64)code | LEAF | NORMAL | SHARED | AF | READ_ONLY | USER, lower[] = {user, user | UXN, page & ~UXN, user | nG};
+  for (u32 i = 0; i < COUNT(lower); i++) {
+    change.pc = BASE, change.x0 = (u64)&pages[CODE_PAGE], change.x2 = lower[i], change.x3 = EL0, hex(i), put('\n');
+    map(CODE_PAGE, code, user), SYNCHRONIZE("el0", STORE, DSB, TLBI, DSB, TO_LOWER);
+    map(CODE_PAGE, code, user), SYNCHRONIZE("el0 isb", STORE, DSB, TLBI, DSB, TO_LOWER, ISB);
+    change.x2 = user, map(CODE_PAGE, code, lower[i]), SYNCHRONIZE("el0 again", STORE, DSB, TLBI, DSB, TO_LOWER, ISB);
+  }
+  // Attribute 2 was Device. QEMU lets unaligned accesses to Device pass, so there is no other way round.
+  change.pc = BASE, map(CODE_PAGE, code, kernel), map(DATA_PAGE, data, LEAF | 2 << 2 | SHARED | AF);
+  change.x0 = 0xffff00, change.x2 = DATA + 1, SYNCHRONIZE("mair normal", 0xd518a200, TLBI, DSB, ISB, 0xf9400043);
   map(DATA_PAGE, data, LEAF | NORMAL | SHARED | AF | USER);
   for (int half = 0; half < 2; half++) {
     change.pc = half ? high : BASE;
@@ -388,6 +402,32 @@ static void contexts(void) {
   // The translation that is turned on gives the running code no right of execution.
   change.pc = (u64)code, change.x0 = SCTLR_BASE, change.sctlr = SCTLR_BASE & ~1ul;
   SYNCHRONIZE("on", 0xd5181000, ISB);
+  change.sctlr = 0;
+}
+
+/** Keys of pointer authentication (FEAT_PAuth) and guarded pages (FEAT_BTI). */
+static void secured(void) {
+  enum { DSB = 0xd5033f9f, ISB = 0xd5033fdf, STORE = 0xf9000002, TLBI = 0xd508871f, SCTLR = 0xd5181000, BRANCH = 0xd61f0060, NEXT = 0x10000043 };
+  enum { PACIA_X1 = 0xdac10041, PACIA_X3 = 0xdac10043, KEY = 0xd5182100, DIFFER = 0xeb03003f, X1_IF = 0x9a9f07e1 };
+  const u64 kernel = LEAF | NORMAL | SHARED | AF | READ_ONLY | UXN, user = LEAF | NORMAL | SHARED | AF | READ_ONLY | USER, guarded = 1ul << 50;
+  const u64 enIA = SCTLR_BASE | 1ul << 31, bt1 = SCTLR_BASE | 1ul << 36, bt0 = SCTLR_BASE | 1ul << 35;
+  text("secured\n");
+  change.pc = BASE, change.x2 = 0x22, change.x3 = 0, change.sctlr = enIA;
+  map(CODE_PAGE, code, kernel);
+  change.x0 = 0x123456789, SYNCHRONIZE("key", PACIA_X1, KEY, ISB, PACIA_X3, DIFFER, X1_IF);
+  change.x0 = SCTLR_BASE, SYNCHRONIZE("no key", SCTLR, ISB, PACIA_X1);
+  map(CODE_PAGE, code, user), change.x0 = 0x987654321, change.x3 = EL0;
+  SYNCHRONIZE("key of el0", PACIA_X1, KEY, TO_LOWER, 0xd2800003, PACIA_X3, DIFFER, X1_IF);
+  for (int on = 0; on < 2; on++) {
+    map(CODE_PAGE, code, kernel | guarded);
+    change.sctlr = on ? SCTLR_BASE : bt1, change.x0 = on ? bt1 : SCTLR_BASE, SYNCHRONIZE("bti", SCTLR, ISB, NEXT, BRANCH);
+    map(CODE_PAGE, code, on ? kernel : kernel | guarded);
+    change.sctlr = bt1, change.x0 = (u64)&pages[CODE_PAGE], change.x2 = (u64)code | (on ? kernel | guarded : kernel);
+    SYNCHRONIZE("guarded", STORE, DSB, TLBI, DSB, ISB, NEXT, BRANCH);
+    // EL0 begins as after an indirect branch.
+    map(CODE_PAGE, code, user | guarded), change.x3 = EL0 | 2 << 10;
+    change.sctlr = on ? SCTLR_BASE : bt0, change.x0 = on ? bt0 : SCTLR_BASE, SYNCHRONIZE("bti of el0", SCTLR, TO_LOWER);
+  }
   change.sctlr = 0;
 }
 
@@ -458,6 +498,10 @@ int main(void) {
   flush();
   MSR(sctlr_el1, SCTLR_BASE);
   MSR(tpidr_el0, 0), MSR(tpidr_el1, 0), MSR(tpidrro_el0, 0), MSR(cntkctl_el1, 0), MSR(contextidr_el1, 0), MSR(par_el1, 0);
+#ifdef SECURED
+  contexts();
+  secured();
+#else
   attributes();
   addresses();
   alignment();
@@ -465,6 +509,7 @@ int main(void) {
   returns();
   debug();
   contexts();
+#endif
   text("end\n");
   return 0;
 }

@@ -154,6 +154,22 @@ Deno.test("a changed TCR_EL1, MAIR_EL1 or SCTLR_EL1.M drops everything", () => {
   }
 });
 
+// QEMU, beside which exceptions_test.ts puts the rest, has no alignment faults of Device memory: Arm
+// ARM B2.5, and D19.2 (MAIR_EL1).
+Deno.test("memory that MAIR_EL1 makes Device has alignment faults from then on, and none once it is Normal again", () => {
+  const { rig } = mapped(Leaf.Accessed), esrOf = (va: bigint) => rig.call("slowLoad", va, 8).esr;
+  const attribute = (value: bigint) => {
+    rig.call("writeSystemRegister", 3 << 14 | 10 << 7 | 2 << 3, value);
+    tlbi(rig, 0, 0n);
+  };
+  attribute(0xffn);
+  assert.deepEqual([esrOf(VA), esrOf(VA + 1n)], [undefined, undefined]);
+  attribute(0n);
+  assert.deepEqual([esrOf(VA), Number(esrOf(VA + 1n)) & 0x3f], [undefined, 0x21]);
+  attribute(0xffn);
+  assert.equal(esrOf(VA + 1n), undefined);
+});
+
 Deno.test("inner-shareable TLBI reaches the other vCPUs of the VM, local TLBI and other VMs' do not", () => {
   const other = {};
   for (const [shareable, sameVm, dropped] of [[true, true, true], [false, true, false], [true, false, false]]) {
