@@ -16,6 +16,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   "app/scenarios": "what a scenario enters is in its recording",
   "app/tui": "screens",
   "inside/dumps": "reads files of memory",
+  "inside/expressions": "evaluates expressions about memory",
   "inside/linux": "reads memory",
   "inside/symbols": "names addresses",
   "kit/support/computer": "this computer",

@@ -70,6 +70,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerSession("diagnose"),
     registerSession("show"),
     registerSession("trace"),
+    registerSession("print"),
     registerSession("symbols"),
     registerSession("disasm"),
   ]],

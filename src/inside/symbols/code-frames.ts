@@ -5,7 +5,8 @@ import { FrameRegister, type FrameRow } from "../../kit/formats/dwarf/frames.ts"
 import { KiB } from "../../kit/support/values/sizes.ts";
 import { type CodePiece, type CodeRow, FrameAnalysis } from "./code-analysis.ts";
 import { isCode, type SymbolTable } from "./symbol-table.ts";
-import type { FrameRules, ReadGuest } from "./unwind.ts";
+import type { ReadGuest } from "../expressions/values.ts";
+import type { FrameRules } from "./unwind.ts";
 
 /** Larger gaps between symbols are not functions. */
 const FUNCTION_MAX = BigInt(256 * KiB);

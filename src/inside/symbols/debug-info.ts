@@ -165,6 +165,17 @@ export class DebugInfo {
   }
 
   /**
+   * The entries at the top of the units: types, variables, functions.
+   * @param work counts bytes of units
+   */
+  *declarations(work: Work): Generator<DebugEntry> {
+    for (const unit of this.#units) {
+      work.spend(unit.end - unit.offset);
+      yield* this.tried(() => this.entriesOf(unit))?.children ?? [];
+    }
+  }
+
+  /**
    * The entry that an attribute refers to.
    * @throws DwarfError
    */

@@ -11,6 +11,7 @@ import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
 import type { Ram } from "../../machine/hardware/ram.ts";
 import { fromLittleEndian } from "../../kit/support/values/bytes.ts";
 import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
+import type { ReadGuest } from "../expressions/values.ts";
 import type { DebugInfo } from "./debug-info.ts";
 
 const MOST = 64;
@@ -43,9 +44,6 @@ export interface GuestFrame {
   readonly at: bigint;
   readonly note: string | undefined;
 }
-
-/** Reads guest memory at a virtual address; undefined if it is not all RAM. */
-export type ReadGuest = (address: bigint, size: number) => Uint8Array | undefined;
 
 /** Reads through a vCPU's current translation, without effects. */
 export function guestReader(core: Pick<DebugCore, "questions">, ram: Pick<Ram, "contains" | "bytes">, { registers }: Vcpu): ReadGuest {

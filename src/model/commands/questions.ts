@@ -10,6 +10,7 @@ import {
   eventKinds,
   filterOf,
   idOf,
+  phrase,
   place,
   placeOfRun,
   PLACES_OF_RUN,
@@ -24,7 +25,7 @@ import { allOf, isExactly, mentions } from "../queries/filters/filter.ts";
 import { type IdKind, kindOf, parseAs, withKind, withoutKind } from "../queries/ids.ts";
 import { type QueryOf, rowsOf } from "../queries/query.ts";
 import type { Row } from "../queries/table.ts";
-import { DIAGNOSES, EVENTS, REASONS, type TableName, WHO as ACCESSES } from "../queries/tables.ts";
+import { DIAGNOSES, EVENTS, PRINTED as EXPRESSIONS, REASONS, type TableName, WHO as ACCESSES } from "../queries/tables.ts";
 import { reasonLines } from "../queries/texts/reason-text.ts";
 import { whoText } from "../queries/texts/who-text.ts";
 import { diagnosisLines } from "../queries/texts/diagnosis-text.ts";
@@ -256,4 +257,25 @@ export const SHOW = command("show", {
   printed: () => ({ full: true, fails: "none" }),
 });
 
-export const QUESTIONS: readonly Command[] = [WHY, DIAGNOSE, WHO, FIND, EVENTS_OF_A_SESSION, DISASM, SHOW];
+export const PRINT = command("print", {
+  doc: "print the value of an expression in C's syntax: variables, structures and collections of a kernel or a program",
+  args: { expression: word(phrase, "the expression; VM:EXPR for one of several VMs, VM/0:EXPR for a frame's variables and registers") },
+  right: "looks",
+  notes: `Types are those of the kernel's BTF, or of ELF files with debug information (--symbols, el2 symbols VM --add FILE). Members
+follow . or ->, pointers may be cast: ((struct task_struct *)0xffff000003460000)->comm. A text in quotes is equal to an array of char or
+what a pointer to char leads to. A symbol whose type is not known is its address. Helpers for Linux: list(HEAD, struct T, MEMBER),
+hlist(HEAD, struct T, MEMBER), rbtree(ROOT, struct T, MEMBER), xarray(&ARRAY, struct T), per_cpu(VARIABLE, CPU), and for all guests
+container_of(POINTER, struct T, MEMBER), sizeof. A member, * or [N] after a collection is of each member, or of member N.`,
+  examples: [
+    "print init_task.comm",
+    "print 'list(&init_task.tasks, struct task_struct, tasks)->comm'",
+    "print 'debian:per_cpu(runqueues, 0).curr->pid'",
+    "print rt/0:total --json",
+    "print 'init_task.thread_info' --core vmcore",
+  ],
+  lists: true,
+  ask: ({ expression }) => ({ table: EXPRESSIONS.name, args: { at: expression } }),
+  printed: () => ({ text: ({ value }) => `${value}\n` }),
+});
+
+export const QUESTIONS: readonly Command[] = [WHY, DIAGNOSE, WHO, FIND, EVENTS_OF_A_SESSION, DISASM, PRINT, SHOW];

@@ -35,6 +35,7 @@ interface OwnParts {
   timer: Vcpu & Named;
   frame: Frame;
   var: Frame & { path: string };
+  val: Vm & { path: string };
   /** Without a VM: of the whole machine. */
   limit: Partial<Vm> & Named;
   pa: Address;
@@ -103,6 +104,7 @@ const FORMS: Readonly<Record<IdKind, string>> = {
   timer: "{vm}/{index}/{name}",
   frame: "{vm}/{index}/{frame}",
   var: "{vm}/{index}/{frame}/{path}",
+  val: "{vm}/{path}",
   ...linuxForms(),
   limit: "[{vm}/]{name}",
   pa: "{address}",
@@ -300,6 +302,19 @@ interface CodePlaceText {
 export function parsePlace(text: string): CodePlaceText | undefined {
   const [, vm, index, where] = /^(?:vm:|vcpu:)?([^/:]+)(?:\/(\d+))?:(.+)$/.exec(text) ?? [];
   return vm === undefined ? undefined : { vm, index: index === undefined ? undefined : Number(index), where };
+}
+
+/** An expression, and the VM or vCPU in which it is meant. */
+export interface ScopedExpression {
+  readonly vm?: string;
+  readonly index?: number;
+  readonly expression: string;
+}
+
+/** The parts of `EXPR`, `VM:EXPR` and `VM/INDEX:EXPR`; C's own expressions have no colon. */
+export function scopedExpression(text: string): ScopedExpression {
+  const { vm, index, where } = parsePlace(text) ?? {};
+  return vm !== undefined && where !== undefined && /^[\w.-]+$/.test(vm) ? { vm, index, expression: where } : { expression: text };
 }
 
 /** A text with other ids for those of VMs and interrupts by their numbers (`numberedId`). */

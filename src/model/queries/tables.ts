@@ -224,6 +224,24 @@ export const VARIABLES = defineTable({
   },
 });
 
+export const PRINTED = defineTable({
+  name: "print",
+  version: 1,
+  doc: "the value of an expression in C's syntax, by types of a kernel's BTF or of an ELF file's debug information",
+  empty: "the collection is empty",
+  args: { at: "required" },
+  columns: {
+    id: { kind: "id", doc: "val:VM/EXPRESSION" },
+    vm: { kind: "id", doc: "the VM" },
+    expression: { kind: "text", doc: "the expression; of a collection with the number of its member", width: 40 },
+    type: { kind: "text", doc: "its type in C's syntax; none for an address or a register", optional: true, width: 24 },
+    value: { kind: "text", doc: "its value, as a C programmer writes it: of a structure a line per member", width: 60 },
+    number: { kind: "text", doc: "a number, pointer or enumeration in decimal", optional: true, from: 200, width: 20 },
+    address: { kind: "address", doc: "its virtual address, if it is in memory", optional: true, width: 18, from: 120 },
+    size: { kind: "size", doc: "bytes, where the type is known", optional: true, from: 120 },
+  },
+});
+
 export const LINES = defineTable({
   name: "code.lines",
   version: 1,
@@ -840,6 +858,7 @@ export const TABLES = {
   "vcpu.timers": TIMERS,
   "vcpu.tables": PAGE_TABLES,
   "vcpu.vars": VARIABLES,
+  "print": PRINTED,
   "symbols": SYMBOLS,
   "symbols.frames": FRAMES,
   "code": CODE,

@@ -42,7 +42,8 @@ import { readLines } from "./readers/guest/read-lines.ts";
 import { readStack } from "./readers/guest/read-stack.ts";
 import { readPageTables } from "./readers/guest/read-page-tables.ts";
 import { readTimers } from "./readers/objects/read-timers.ts";
-import { readVariables } from "./readers/guest/read-variables.ts";
+import { readPrinted } from "./expressions/read-print.ts";
+import { readVariables } from "./expressions/read-variables.ts";
 import { addressAt, ramAt, readCode, readFrames, readSymbols, symbolSize } from "./readers/guest/read-symbols.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
@@ -250,6 +251,7 @@ const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
   "vcpu.timers": (view, args) => ({ rows: readTimers(view, view.findVcpu(args.vcpu)) }),
   "vcpu.tables": (view, args) => ({ rows: readPageTables(view, view.findVcpu(args.vcpu), args.at) }),
   "vcpu.vars": (view, args) => ({ rows: readVariables(view, view.findVcpu(args.vcpu), args.frame ?? 0, args.at) }),
+  "print": (view, args) => readPrinted(view, args.at),
   "symbols": (view, args) => ({ rows: readSymbols(view, args.vm) }),
   "symbols.frames": (view, args) => ({ rows: readFrames(view, args.vm) }),
   "code": (view, args) => ({ rows: readCode(view, args.at, args.size ?? DEFAULT_CODE) }),

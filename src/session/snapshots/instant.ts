@@ -35,6 +35,7 @@ export const MACHINE: readonly string[] = [
     "cpu/core",
     "cpu/isa",
     "inside/dumps",
+    "inside/expressions",
     "inside/images",
     "inside/linux",
     "inside/symbols",

@@ -75,6 +75,9 @@ Deno.test("registers, stacks, symbols, code and tables of a core file are the ma
     const [dumped, live] = [answerOf(inspector, "vcpu.vars", { vcpu: "dump/0", at }), liveOf(debian, "vcpu.vars", { vcpu: "host/0", at })];
     assert.deepEqual(dumped, live, at);
   }
+  for (const at of ["host/0:$x19", "host:init_task", "host:list(&init_task.tasks, struct task_struct, tasks)->comm"]) {
+    assert.deepEqual(answerOf(inspector, "print", { at: at.replace("host", "dump") }), liveOf(debian, "print", { at }), at);
+  }
   assert.deepEqual(answerOf(inspector, "symbols", {}), liveOf(debian, "symbols", {}));
   for (const place of ["do_idle", "vectors+0x200"]) {
     const [dumped, live] = [

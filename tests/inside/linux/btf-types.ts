@@ -45,3 +45,36 @@ export function exampleBtf(): Uint8Array {
   writer.type("outer", STRUCT | 0x80, 3, 64, ...member("x", 7, 0), ...member("next", 8, 384), ...member("wide", 2, 5 << 24 | 451));
   return writer.bytes();
 }
+
+/**
+ * `struct thing`, whose 96 bytes have a member of every kind: a number, arrays, bit fields, an
+ * enumeration, a text, a pointer to itself, and a member of a structure without a name.
+ */
+export function describedBtf(): Uint8Array {
+  const ENUM = 6, SIGNED = 1 << 24, writer = new BtfWriter();
+  const member = (name: string, type: number, offset: number, bits = 0) => [writer.string(name), type, bits << 24 | offset];
+  writer.type("int", INT, 0, 4, SIGNED | 32);
+  writer.type("unsigned short", INT, 0, 2, 16);
+  writer.type("char", INT, 0, 1, 8);
+  writer.type("u8", TYPEDEF, 0, 5);
+  writer.type("unsigned char", INT, 0, 1, 8);
+  writer.type("color", ENUM, 2, 4, writer.string("RED"), 1, writer.string("BLUE"), 5);
+  writer.type("", ARRAY, 0, 0, 2, 1, 3);
+  writer.type("", ARRAY, 0, 0, 3, 1, 16);
+  writer.type("", STRUCT, 1, 4, ...member("inner", 1, 0));
+  writer.type("", POINTER, 0, 12);
+  writer.type("", ARRAY, 0, 0, 2, 1, 4);
+  const members = [
+    ...member("number", 1, 0),
+    ...member("words", 7, 32),
+    ...member("", 9, 96),
+    ...member("low", 1, 128, 3),
+    ...member("high", 1, 132, 4),
+    ...member("color", 6, 256),
+    ...member("name", 8, 512),
+    ...member("self", 10, 640),
+    ...member("spaces", 11, 704),
+  ];
+  writer.type("thing", STRUCT | 0x80, 9, 96, ...members);
+  return writer.bytes();
+}

@@ -8,7 +8,7 @@ import { FrameValues } from "../../../src/inside/symbols/guest-values.ts";
 import { unwind } from "../../../src/inside/symbols/unwind.ts";
 import { buildProgram, withTempFolder } from "../../session/debug/programs.ts";
 
-Deno.test("an array of two dimensions has no parts, and its text says that it has elements", async () => {
+Deno.test("an array of two dimensions has its rows as parts", async () => {
   await withTempFolder(async (folder) => {
     const info = DebugInfo.of(compactSymbols(await buildProgram("grid", `${folder}/grid.elf`, { optimize: "-O0" }))!)!;
     const [pc] = info.codeOf("grid.c", 7)!.addresses;
@@ -17,7 +17,11 @@ Deno.test("an array of two dimensions has no parts, and its text says that it ha
     const [frame] = unwind({ registers } as unknown as Vcpu, 0x4022_0000n, read, [info]);
     const values = new FrameValues(info, frame, 0, read, () => undefined);
     const [grid, row] = ["grid", "row"].map((name) => values.find(name)!);
-    assert.deepEqual([values.text(grid), values.parts(grid, "grid"), values.count(grid)], ["{…}", [], 0]);
+    assert.deepEqual(values.parts(grid, "grid").map(({ path, type }) => [path, type.name, type.size()]), [
+      ["grid[0]", "volatile int32_t[3]", 12],
+      ["grid[1]", "volatile int32_t[3]", 12],
+    ]);
+    assert.equal(values.text(grid), "{{16843009, 16843009, 16843009}, {16843009, 16843009, 16843009}}");
     assert.equal(values.text(row), "{16843009, 16843009, 16843009}");
     assert.equal(values.parts(row, "row").length, values.count(row));
   });

@@ -24,6 +24,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   flags: "0x1",
   size: "0",
   bytes: "00",
+  expression: "ping/0:$sp",
 };
 
 /** Those of one command, also of arguments that are not required. */

@@ -43,6 +43,7 @@ const IDS: { readonly [K in IdKind]: fc.Arbitrary<Id> } = {
   timer: fc.record({ kind: only("timer"), vm, index: number, name: text }),
   frame: fc.record({ kind: only("frame"), vm, index: number, frame: number }),
   var: fc.record({ kind: only("var"), vm, index: number, frame: number, path: text }),
+  val: fc.record({ kind: only("val"), vm, path: text }),
   task: fc.record({ kind: only("task"), vm, pid: number }),
   call: fc.record({ kind: only("call"), vm, pid: number, number }),
   fd: fc.record({ kind: only("fd"), vm, pid: number, number }),

@@ -72,6 +72,7 @@ function argumentsOf(table: TableName, queue: string): AnyArguments {
     "code": "ping:start",
     "code.lines": "ping:0x80000000",
     "vcpu.vars": "$sp",
+    "print": "ping/0:$sp",
     // The MMU of the demo's VMs is off.
     "vcpu.tables": undefined,
   };

@@ -6,6 +6,7 @@
 
 import { ByHash, hashOf, hashOfTextAt, isTextAt } from "../../../kit/support/values/hashed.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
+import { textOf } from "./memory.ts";
 import type { InPieces, Work } from "../../../kit/support/values/work.ts";
 
 const MAGIC = 0xeb9f, VERSION = 1;
@@ -14,22 +15,24 @@ const HEADER_SIZE = 24, HEADER_MAX = 64;
 /** Bytes of types and of strings; a kernel has three million of each. */
 const SECTION_MAX = 16 * MiB;
 const TYPES_MAX = 1 << 20;
-const TYPE_SIZE = 12;
+export const TYPE_SIZE = 12;
 /** Types that are counted together. */
 const TOGETHER = 256;
 
 /** Kinds of types. */
-const Kind = {
+export const Kind = {
   Int: 1,
   Pointer: 2,
   Array: 3,
   Struct: 4,
   Union: 5,
   Enum: 6,
+  Forward: 7,
   Typedef: 8,
   Volatile: 9,
   Const: 10,
   Restrict: 11,
+  Function: 12,
   FuncProto: 13,
   Variable: 14,
   Section: 15,
@@ -41,7 +44,7 @@ const Kind = {
 
 /** Bytes that follow a type: fixed, and for each of its parts. */
 const FIXED: Readonly<Record<number, number>> = { [Kind.Int]: 4, [Kind.Array]: 12, [Kind.Variable]: 4, [Kind.DeclTag]: 4 };
-const PER_PART: Readonly<Record<number, number>> = {
+export const PER_PART: Readonly<Record<number, number>> = {
   [Kind.Struct]: 12,
   [Kind.Union]: 12,
   [Kind.Enum]: 8,
@@ -49,6 +52,8 @@ const PER_PART: Readonly<Record<number, number>> = {
   [Kind.Section]: 12,
   [Kind.Enum64]: 12,
 };
+/** Enumerations whose values have 32 bits. */
+const PLAIN_ENUMS: ReadonlySet<number> = new Set([Kind.Enum]);
 /** Last known kind. */
 const KIND_LAST = 19;
 /** Names in front of a type, each for another one, and structures without a name in each other. */
@@ -61,6 +66,8 @@ const MEMBERS_MAX = 1 << 14;
 /** Bytes of a type, and elements of an array. */
 const SIZE_MAX = 64 * MiB, LENGTH_MAX = 1 << 16;
 const POINTER_SIZE = 8;
+/** Characters of a name. */
+const NAME_MAX = 512;
 
 /** Where a member is, from the start of its structure. */
 export interface TypeField {
@@ -72,6 +79,18 @@ export interface TypeField {
   readonly bits?: { readonly shift: number; readonly width: number };
   /** Its structure or union, by number. */
   readonly type: number;
+}
+
+/** A type as it is written: where it begins, and the words that all have. */
+export interface TypeEntry {
+  readonly at: number;
+  readonly kind: number;
+  /** Where its name is; 0: it has none. */
+  readonly name: number;
+  readonly parts: number;
+  readonly flag: boolean;
+  /** Its size, or the number of the type that it is for. */
+  readonly value: number;
 }
 
 /** Where types and strings are, in bytes. */
@@ -156,7 +175,33 @@ export class Btf {
     return new Btf(kept, number, offsets, structs.subarray(0, known), hashes.subarray(0, known), strings);
   }
 
-  #type(number: number): { at: number; kind: number; name: number; parts: number; flag: boolean; value: number } {
+  /** The type of a number from 1 to `count`. */
+  entry(number: number): TypeEntry {
+    return this.#type(number);
+  }
+
+  /** A word of a type's, at an offset that its entry leads to. */
+  word(at: number): number {
+    return this.#view.getUint32(at, true);
+  }
+
+  /** The text at an offset of the strings, up to a zero. */
+  text(offset: number): string {
+    const start = this.strings + offset;
+    return textOf(this.bytes.subarray(start, start + NAME_MAX));
+  }
+
+  /** The first type of a name and one of some kinds; undefined without one. */
+  named(name: string, kinds: ReadonlySet<number>, work: Work): number | undefined {
+    for (let number = 1; number <= this.count; number++) {
+      if (number % TOGETHER === 0) work.spend(TOGETHER >> 3);
+      const entry = this.#type(number);
+      if (kinds.has(entry.kind) && this.#isString(entry.name, name)) return number;
+    }
+    return undefined;
+  }
+
+  #type(number: number): TypeEntry {
     const at = this.#types[number], info = this.#view.getUint32(at + 4, true);
     const name = this.#view.getUint32(at, true), value = this.#view.getUint32(at + 8, true);
     return { at, kind: info >>> 24 & 0x1f, name, parts: info & 0xffff, flag: info >>> 31 === 1, value };
@@ -268,16 +313,30 @@ export class Btf {
 
   /** The value of an enumeration's name; undefined if no enumeration has this name. */
   constant(name: string, work: Work): number | undefined {
+    const value = this.enumerator(name, PLAIN_ENUMS, work)?.value;
+    return value === undefined ? undefined : Number(BigInt.asIntN(32, value));
+  }
+
+  /** The first enumeration of some kinds that has a name, and its value. */
+  enumerator(name: string, kinds: ReadonlySet<number>, work: Work): { readonly number: number; readonly value: bigint } | undefined {
     for (let number = 1; number <= this.count; number++) {
-      const { at, kind, parts } = this.#type(number);
+      const { at, kind, parts, flag } = this.#type(number);
       if (number % TOGETHER === 0) work.spend(TOGETHER >> 3);
-      if (kind !== Kind.Enum) continue;
+      if (!kinds.has(kind)) continue;
       work.spend(parts >> 3);
-      for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += 8) {
-        if (this.#isString(this.#view.getUint32(member, true), name)) return this.#view.getInt32(member + 4, true);
+      for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += PER_PART[kind]) {
+        if (this.#isString(this.word(member), name)) return { number, value: this.valueOf(member, kind, flag) };
       }
     }
     return undefined;
+  }
+
+  /** The value of an enumeration's part. */
+  valueOf(part: number, kind: number, isSigned: boolean): bigint {
+    const low = BigInt(this.word(part + 4));
+    if (kind !== Kind.Enum64) return isSigned ? BigInt.asIntN(32, low) : low;
+    const wide = BigInt(this.word(part + 8)) << 32n | low;
+    return isSigned ? BigInt.asIntN(64, wide) : wide;
   }
 }
 

@@ -2,6 +2,7 @@
 // translation, symbols, code, and the registers of CPUs where the dump has them.
 
 import { whole } from "../../../kit/support/values/work.ts";
+import { KernelNames } from "../../../inside/linux/structures/kernel-names.ts";
 import { CodeFrames } from "../../../inside/symbols/code-frames.ts";
 import type { SavedCpu } from "../../../inside/dumps/file-memory.ts";
 import { entriesOf, TooMuch, translate } from "../../../inside/linux/kernel/memory.ts";
@@ -15,19 +16,31 @@ import { formatSize } from "../../../kit/support/text/units.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 import { KiB, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { Work } from "../../../kit/support/values/work.ts";
-import { formatId, ipaId, paId, parseId, parsePlace, vcpuId, vcpuName, vmId, withKind } from "../../../model/queries/ids.ts";
+import {
+  formatId,
+  ipaId,
+  paId,
+  parseId,
+  parsePlace,
+  scopedExpression,
+  vcpuId,
+  vcpuName,
+  vmId,
+  withKind,
+} from "../../../model/queries/ids.ts";
 import type { LinuxTables } from "../../../model/queries/linux-tables.ts";
 import { memoryRow } from "../../../model/queries/memory-use.ts";
 import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
 import type { TableArguments } from "../../../model/queries/query.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
-import type { BYTES, CODE, MEMORY, REGISTERS, STACK, TableName, TABLES, VARIABLES, VCPUS, VMS } from "../../../model/queries/tables.ts";
+import type { BYTES, CODE, MEMORY, PRINTED, REGISTERS, STACK, TableName, TABLES, VCPUS, VMS } from "../../../model/queries/tables.ts";
 import type { FoundRows } from "../answered.ts";
 import { linuxRows } from "../linux/read-linux.ts";
 import { pageTableRows } from "../readers/guest/read-page-tables.ts";
 import { type ShownFrame, stackRows, withInlined } from "../readers/guest/read-stack.ts";
 import { addressIn, codeRow, symbolRows } from "../readers/guest/read-symbols.ts";
-import { variableRows } from "../readers/guest/read-variables.ts";
+import { kernelScope, printedRows } from "../expressions/read-print.ts";
+import { type FramedCpu, frameScope, variableRows } from "../expressions/read-variables.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { pstateParts, registerWords } from "../trace/register-words.ts";
 import { DUMP, type DumpSystem } from "./dump-system.ts";
@@ -140,10 +153,30 @@ function readStack(system: DumpSystem, cpu: SavedCpu): RowOf<typeof STACK>[] {
   return stackRows(framesOf(system, cpu), system.symbols, DUMP, cpu.index);
 }
 
-function readVariables(system: DumpSystem, cpu: SavedCpu, frame: number, expression: string | undefined): RowOf<typeof VARIABLES>[] {
-  const { symbols: tables } = system, read = kernelReader(system);
-  const register = (name: string) => name === "pstate" || name === "cpsr" ? BigInt(cpu.pstate) : undefined;
-  return variableRows({ vm: DUMP, index: cpu.index, frames: framesOf(system, cpu), tables, read, register }, frame, expression);
+function framedCpu(system: DumpSystem, cpu: SavedCpu): FramedCpu {
+  const { symbols: tables, infos } = system, reading = system.reading(), names = reading && new KernelNames(reading);
+  return {
+    vm: DUMP,
+    index: cpu.index,
+    frames: framesOf(system, cpu),
+    tables,
+    infos,
+    read: kernelReader(system),
+    register: (name) => name === "pstate" || name === "cpsr" ? BigInt(cpu.pstate) : undefined,
+    kernel: () => names,
+  };
+}
+
+/** @throws QueryError */
+function readPrinted(system: DumpSystem, text: string): FoundRows<RowOf<typeof PRINTED>> {
+  const { vm, index, expression } = scopedExpression(text), reading = system.reading();
+  checkVm(vm);
+  if (index !== undefined) {
+    const cpu = framedCpu(system, cpuOf(system, vcpuName(DUMP, index)));
+    return printedRows({ vm: DUMP, expression, scope: frameScope(cpu, 0), gaps: () => cpu.kernel()?.reading.gaps ?? [] });
+  }
+  if (!reading) throw new QueryError("no kernel was found in the dump, whose types and symbols would give names a meaning");
+  return printedRows({ vm: DUMP, expression, scope: kernelScope(reading, system.infos), gaps: () => reading.gaps });
 }
 
 /** The virtual address of a symbol, a number or a CPU's PC. @throws QueryError */
@@ -273,7 +306,8 @@ export const DUMP_READERS: DumpReaders = {
   "vcpu.ls": (system) => ({ rows: system.cpus.map((cpu) => readVcpu(system, cpu)) }),
   "vcpu.regs": (system, { vcpu }) => ({ rows: readRegisters(cpuOf(system, vcpu)) }),
   "vcpu.stack": (system, { vcpu }) => ({ rows: readStack(system, cpuOf(system, vcpu)) }),
-  "vcpu.vars": (system, { vcpu, frame, at }) => ({ rows: readVariables(system, cpuOf(system, vcpu), frame ?? 0, at) }),
+  "vcpu.vars": (system, { vcpu, frame, at }) => ({ rows: variableRows(framedCpu(system, cpuOf(system, vcpu)), frame ?? 0, at) }),
+  "print": (system, { at }) => readPrinted(system, at),
   "vcpu.tables": (system, { at }) => ({ rows: readPageTables(system, at) }),
   "symbols": (system, { vm }) => {
     checkVm(vm);

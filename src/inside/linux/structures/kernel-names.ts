@@ -1,0 +1,98 @@
+// The names of a kernel in expressions: its variables, functions, types and values of enumerations,
+// and the members of its collections.
+
+import { hex } from "../../../kit/support/text/number-text.ts";
+import type { TypedNumber } from "../../expressions/arithmetic.ts";
+import type { CType } from "../../expressions/c-types.ts";
+import { type Collections, typeOfText } from "../../expressions/evaluate.ts";
+import { ExpressionError, parseType } from "../../expressions/syntax.ts";
+import type { TypedValue } from "../../expressions/values.ts";
+import type { Btf } from "../kernel/btf.ts";
+import { BtfTypes } from "../kernel/btf-types.ts";
+import { GLOBALS } from "../kernel/globals.ts";
+import type { Reading } from "../kernel/reading.ts";
+import { arrayEntries, redBlackEntries } from "./trees.ts";
+
+/** Types by the BTF that they are read from, which stays as long as its kernel. */
+const TYPES = new WeakMap<Btf, BtfTypes>();
+
+function typesOf(btf: Btf): BtfTypes {
+  let types = TYPES.get(btf);
+  if (!types) TYPES.set(btf, types = new BtfTypes(btf));
+  return types;
+}
+
+/** Data that each CPU has and modules use, whose addresses each kernel tells. */
+const EXPORTED = ["kstat", "kernel_cpustat", "irq_stat", "cpu_number"];
+/** Members of a list of one direction. */
+const MEMBERS_MAX = 65_536;
+
+export class KernelNames {
+  readonly #types: BtfTypes | undefined;
+
+  constructor(readonly reading: Reading) {
+    const { btf } = reading.kernel;
+    this.#types = btf && typesOf(btf);
+  }
+
+  get #work() {
+    return this.reading.memory.work;
+  }
+
+  type(tag: string | undefined, name: string): CType | undefined {
+    return this.#types?.type(tag, name, this.#work);
+  }
+
+  constant(name: string): TypedNumber | undefined {
+    return this.#types?.constant(name, this.#work);
+  }
+
+  symbol(name: string): bigint | undefined {
+    return this.reading.kernel.find(this.reading.memory, name);
+  }
+
+  /** A variable or function of a known type. */
+  variable(name: string): TypedValue | undefined {
+    const types = this.#types, address = types && (this.symbol(name) ?? this.#perCpu(name, types));
+    if (address === undefined) return undefined;
+    const declared = Object.hasOwn(GLOBALS, name) ? typeOfText(parseType(GLOBALS[name]), (tag, one) => this.type(tag, one)) : undefined;
+    const type = declared ?? types?.variable(name, this.#work) ?? types?.function(name, this.#work);
+    return type && { type, where: { kind: "memory", address } };
+  }
+
+  /** Data that each CPU has and the symbols do not: their distance to others is in the types. */
+  #perCpu(name: string, types: BtfTypes): bigint | undefined {
+    if (!types.variable(name, this.#work)) return undefined;
+    const offsets = new Map(types.perCpu(this.#work).map((one) => [one.name, one.offset] as const)), wanted = offsets.get(name);
+    for (const exported of EXPORTED) {
+      const offset = offsets.get(exported), address = offset === undefined ? undefined : this.symbol(exported);
+      if (wanted !== undefined && offset !== undefined && address !== undefined) return address + BigInt(wanted - offset);
+    }
+    return undefined;
+  }
+
+  readonly collections: Collections = {
+    list: (head, struct, member) => this.reading.list("list", head, struct, member).map(({ address }) => address),
+    hlist: (head, struct, member) => this.#hlist(head, struct, member),
+    rbtree: (root, struct, member) => {
+      return redBlackEntries(this.reading, this.reading.struct("rb_root", root), struct, member).map(({ address }) => address);
+    },
+    xarray: (array) => arrayEntries(this.reading, this.reading.struct("xarray", array)),
+    perCpu: (address, cpu) => {
+      const { cpus } = this.reading;
+      if (!(cpu >= 0 && cpu < cpus)) throw new ExpressionError(`no CPU ${cpu}`, `this kernel has CPUs 0 to ${cpus - 1}`);
+      return this.reading.perCpu(address, cpu);
+    },
+  };
+
+  *#hlist(head: bigint, struct: string, member: string): Generator<bigint> {
+    const { reading } = this, offset = reading.struct(struct, 0n).addressOf(member);
+    const seen = new Set<bigint>();
+    for (let at = reading.struct("hlist_head", head).pointer("first"); at !== 0n; at = reading.struct("hlist_node", at).pointer("next")) {
+      if (seen.has(at)) return reading.gap({ code: "cycle", of: "hlist", address: hex(at, 16) });
+      if (seen.size === MEMBERS_MAX) return reading.gap({ code: "many", of: "hlist", limit: MEMBERS_MAX });
+      seen.add(at);
+      yield at - offset;
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { buildProgram } from "../../../../session/debug/programs.ts";
+import { Place } from "../../place.ts";
+
+Deno.test("print shows values of a program by its debug information, as text and as JSON", async () => {
+  await using place = new Place();
+  await place.up("one");
+  const file = `${place.folder}/grid.elf`;
+  await buildProgram("grid", file);
+  assert.equal((await place.el2("symbols", "ping", "--add", file)).code, 0);
+  const { code, stdout, stderr } = await place.el2("print", "ping:sizeof(grid) / sizeof(int32_t)");
+  assert.deepEqual([code, stdout], [0, "6\n"], stderr);
+  const [row] = (await place.json("print", "ping:&grid[1]")).data;
+  assert.deepEqual([row.id, row.type, row.vm, row.size], ["val:ping/&grid[1]", "volatile int32_t[3] *", "vm:ping", 8]);
+  assert.equal((await place.el2("print", "ping/0:$sp % 16")).stdout, "0\n");
+});
+
+Deno.test("print says what it does not find, and how to name a VM", async () => {
+  await using place = new Place();
+  await place.up("one");
+  for (
+    const [expression, error] of [
+      ["ping:nothing", /^el2: no variable, symbol or register called "nothing"\n$/],
+      ["nobody:1", /^el2: no vm:nobody; there are /],
+      ["ping:1 +", /"1 \+": it ends too early/],
+      ["jiffies", /jiffies may be of several VMs; name one: .*ping:jiffies/],
+      ["ping:list(0, struct page, lru)", /list is for Linux/],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await place.el2("print", expression);
+    assert.deepEqual([code, stdout], [1, ""], expression);
+    assert.match(stderr, error);
+  }
+});
