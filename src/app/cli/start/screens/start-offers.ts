@@ -35,6 +35,7 @@ const LEARN = [
   ["16-selftests-in-ci.md", "selftests of a kernel in CI, each a case of the report"],
   ["17-send-the-place.md", "send a colleague the place: links, marks and packed recordings"],
   ["18-pasted-log.md", "somebody pasted a log: what it says, why, and what to try"],
+  ["19-a-dump-from-a-phone.md", "a dump from a phone: why it crashed, what ran"],
 ] as const;
 
 /** Sessions that answer. */
