@@ -28,7 +28,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "options.lines": 404,
   "options.boot": 30,
   "options.run": 31,
-  keys: 129,
+  keys: 130,
   "names.session": 109,
   "names.machine": 381,
   "rooms.cli": 21,

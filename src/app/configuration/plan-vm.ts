@@ -73,7 +73,8 @@ export async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: R
   if (image === undefined) return undefined;
   const swiotlb = vm.swiotlb ?? (firmware && rules.swiotlb);
   const base = flash && rules.flashRam ? rules.flashRam : vm.base;
-  const needed = rules.needs({ image, firmware, initrd, base, swiotlb, devicetreeFirst: bios && true, flash });
+  const fields = planned(VM, "vm", vm);
+  const needed = rules.needs({ ...fields, image, firmware, initrd, base, swiotlb, devicetreeFirst: bios && true, flash });
   if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
     const what = `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with`;
@@ -83,7 +84,7 @@ export async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: R
   const schedule = vm.schedule === "proxy" ? "proxy" : ownSchedule(vm);
   return {
     name,
-    ...planned(VM, "vm", vm),
+    ...fields,
     image,
     ...(vm.semihosting ?? hasCall) && { semihosting: true },
     firmware,

@@ -30,6 +30,7 @@ const X0 = 0x6030_0000_0010_0000n, PC = X0 + 64n;
 const PURPOSES = {
   firmware: SlotPurpose.Firmware,
   ram: SlotPurpose.Guest,
+  pstore: SlotPurpose.Guest,
   pool: SlotPurpose.StaticSwiotlb,
   window: SlotPurpose.Guest,
 } as const;

@@ -113,6 +113,8 @@ interface HostedVm {
   reported: number;
   /** Tag of a VM_STOP whose reply is awaited. */
   stopping: number | undefined;
+  /** Content of the region that outlives the VM, of its last run. */
+  pstore: Uint8Array | undefined;
 }
 
 /** Saved state: plain data. */
@@ -295,6 +297,7 @@ class VmmProgram implements HostProgram {
       again: false,
       reported: 0,
       stopping: undefined,
+      pstore: undefined,
       devices: made.length === 0 ? undefined : new VmDevices(
         made,
         plan.schedule === "proxy" ? boardOf(plan).virtio.registers : "hypervisor",
@@ -319,6 +322,7 @@ class VmmProgram implements HostProgram {
     const services: BoardServices = {
       runTime: (pid, fd) => manager.runTime(kernel.knownFile(pid, fd).target),
       variables: this.#options.variables?.(plan.name),
+      pstore: { content: entry.pstore, keep: (content) => void (entry.pstore = content) },
     };
     const events: VmmEvents = {
       output: (byte) => this.#options.events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) }),

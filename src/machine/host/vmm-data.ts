@@ -25,6 +25,8 @@ export interface VmmData {
   memory: number;
   /** User address of the pool for DMA, if there is one. */
   pool?: number;
+  /** User address of the region that outlives the VM, if there is one. */
+  pstore?: number;
   /** User addresses of the windows of RAM that it has so far. */
   windows?: number[];
   /** User address of the arrays of its flash, one after the other. */

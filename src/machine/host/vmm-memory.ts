@@ -16,12 +16,16 @@ import { hex } from "../../kit/support/text/number-text.ts";
 
 /** The memory of one VM. Steps that are refused throw `Refused`. */
 export class VmmMemory implements ProcessMemory {
-  /** @param variables for firmware; without them its variables are lost with the VM */
+  /**
+   * @param variables for firmware; without them its variables are lost with the VM
+   * @param kept content of the region that outlives the VM, from its last run
+   */
   constructor(
     readonly steps: Steps,
     readonly plan: VmPlan,
     readonly board: Board,
     readonly variables: FlashVariables | undefined,
+    readonly kept: Uint8Array | undefined,
   ) {}
 
   /** Guest address of the devicetree. */
@@ -47,6 +51,10 @@ export class VmmMemory implements ProcessMemory {
   map({ purpose, size }: Pick<VmRegion, "purpose" | "size">): number {
     const { data } = this.steps, address = this.steps.mapMemory(size);
     if (purpose === "pool") data.pool = address;
+    if (purpose === "pstore") {
+      data.pstore = address;
+      if (this.kept !== undefined) this.steps.store(address, this.kept);
+    }
     if (purpose === "window") (data.windows ??= []).push(address);
     return address;
   }
@@ -89,6 +97,14 @@ export class VmmMemory implements ProcessMemory {
     };
   }
 
+  /** Content of the region that outlives the VM; undefined before the VM has it, or without one. */
+  get outliving(): Uint8Array | undefined {
+    const { pstore } = this.plan, { data, kernel, pid } = this.steps;
+    if (pstore === undefined || data.pstore === undefined) return undefined;
+    const bytes = new Uint8Array(pstore);
+    return kernel.loadInto(pid, data.pstore, bytes) === undefined ? bytes : undefined;
+  }
+
   read(address: number, into: Uint8Array): boolean {
     const at = this.#userAddress(address, into.length);
     return at !== undefined && this.steps.kernel.loadInto(this.steps.pid, at, into) === undefined;
@@ -111,9 +127,10 @@ export class VmmMemory implements ProcessMemory {
   }
 
   #userAddress(address: number, length: number): number | undefined {
-    const { base, memory, swiotlb = 0, windows } = this.plan, { data } = this.steps;
-    const pool = base + memory - swiotlb, end = base + memory;
-    if (address >= base && address + length <= pool) return data.memory + address - base;
+    const { base, memory, swiotlb = 0, pstore = 0, windows } = this.plan, { data } = this.steps;
+    const pool = base + memory - swiotlb, kept = pool - pstore, end = base + memory;
+    if (data.pstore !== undefined && address >= kept && address + length <= pool) return data.pstore + address - kept;
+    if (address >= base && address + length <= kept) return data.memory + address - base;
     if (data.pool !== undefined && address >= pool && address + length <= end) return data.pool + address - pool;
     if (windows === undefined) return undefined;
     for (let index = 0; index < windows.length; index++) {

@@ -78,6 +78,8 @@ export interface BoardServices {
   readonly runTime?: RunTime;
   /** For firmware; without them its variables are lost with the VM. */
   readonly variables?: FlashVariables;
+  /** For a region that outlives the VM: its content, and who keeps it. */
+  readonly pstore?: { readonly content: Uint8Array | undefined; keep(content: Uint8Array): void };
 }
 
 /** An exit of a vCPU. Addresses are the guest's. */
@@ -146,6 +148,7 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
   readonly memory: VmmMemory;
   readonly #driver: VmmDriver;
   readonly #events: VmmEvents;
+  readonly #keep: ((content: Uint8Array) => void) | undefined;
   readonly #console: VmConsole | undefined;
   readonly #virtio: VmDevices | undefined;
   /** The rest of the board's devices, if it has some. */
@@ -159,8 +162,9 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
     this.board = boardOf(plan);
     this.data = data;
     this.steps = new Steps(kernel, data);
-    this.memory = new VmmMemory(this.steps, plan, this.board, services.variables);
+    this.memory = new VmmMemory(this.steps, plan, this.board, services.variables, services.pstore?.content);
     this.#events = events;
+    this.#keep = services.pstore?.keep;
     this.#console = plan.console ? this.board.console.make(events.output, events.cleared) : undefined;
     this.#virtio = devices;
     this.#devices = this.board.devices?.(plan, devices?.functions ?? [], this.#process(services.runTime));
@@ -215,6 +219,8 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
   end(): void {
     if (this.data.ended) return;
     this.data.ended = true;
+    const content = this.memory.outliving;
+    if (content !== undefined) this.#keep?.(content);
     this.#virtio?.disconnect();
     this.kernel.exit(this.pid);
   }

@@ -4,6 +4,7 @@ import { UserError } from "../../../kit/support/problem.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
+import { BLOCK } from "../../../model/plans/limits.ts";
 import type { ForeignMachine } from "./foreign-machine.ts";
 import { crosvmValues, numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
@@ -95,6 +96,13 @@ class CrosvmLine {
     this.#unread(option, parts.unread());
   }
 
+  /** Whole blocks of the VM's memory; crosvm's is a file beside it. */
+  pstore(option: string, value: string): void {
+    const parts = crosvmValues(value, "path"), size = numberOf(`${option} size`, parts.get("size") ?? "", 1);
+    this.machine.keys.pstore = formatSize(Math.ceil(size / BLOCK) * BLOCK);
+    this.machine.absent(`${option} path=${parts.get("path") ?? ""}`, "the region outlives the VM, not the run: no file keeps it");
+  }
+
   /** `0=600000,1800000,1=…`: the guest's governor sees the same list on each vCPU. */
   frequencies(option: string, value: string): void {
     const list = value.split(",").map((part) => part.slice(part.indexOf("=") + 1)).map((text) => numberOf(option, text, 1));
@@ -164,7 +172,6 @@ const OTHERS: readonly ForeignOption[] = [
   ...absent("el2's keys [machine] cpu and seed say what vCPUs have", "--mte", "--no-pmu", "--smccc-trng", "--nested MODE", "--ffa MODE"),
   ...absent("vCPUs are alike", "--cpu-capacity LIST", "--cpu-cluster SET", "--cpu-ipc-ratio LIST", "--dynamic-power-coefficient LIST"),
   ...absent("the address is el2's", "--mac MAC", "--mmio-address-range LIST", "--pci-start ADDRESS", "--pci OPTIONS"),
-  ...absent("no memory survives the VM", "--pstore OPTIONS"),
   ...absent("the option --gdb serves a debugger", "--gdb PORT"),
   ...absent("the keys of that file are not read: write them into the line", "--cfg PATH"),
   ...absent("the devicetree is not written", "--dump-device-tree-blob PATH"),
@@ -258,6 +265,7 @@ function crosvmOptions(line: CrosvmLine, params: string[]): readonly ForeignOpti
       becomes: (machine, value, option) => Object.assign(keys, { type: "protected", firmware: machine.file(option, value) }),
     },
     { spec: "--cpu-frequencies-khz CPU=KHZ", becomes: (_, value, option) => line.frequencies(option, value) },
+    { spec: "--pstore OPTIONS", becomes: (_, value, option) => line.pstore(option, value) },
     {
       spec: "--hypervisor KIND",
       becomes: ({ tables }, value) => {

@@ -124,6 +124,12 @@ export const VM = keysOf({
     doc: "part of the RAM that VM and VMM share for DMA; 64MiB if protected, else none",
     needs: [{ keys: { platform: CROSVM } }],
   },
+  pstore: {
+    type: v.optional(size(2 * MiB)),
+    doc: "part of the RAM that keeps its content over resets and panics: ramoops in the devicetree; none by default",
+    needs: [{ keys: { platform: CROSVM, type: ["unauthenticated"] } }],
+    plan: "vm",
+  },
   datamatch_flag: {
     type: v.optional(whole(1, 2)),
     doc: "flag by which the VMM asks the driver to compare an ioeventfd's data; crosvm sends 2, and Gunyah's is 1",

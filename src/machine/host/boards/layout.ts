@@ -16,11 +16,11 @@ export interface VmLayout {
 }
 
 /** The content of a VM's memory at its start. */
-export type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "base" | "swiotlb" | "devicetreeFirst" | "flash">;
+export type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "base" | "swiotlb" | "pstore" | "devicetreeFirst" | "flash">;
 
 /** A region of a VM's memory, as its VMM names it to the driver. */
 export interface VmRegion {
-  readonly purpose: "firmware" | "ram" | "pool" | "window";
+  readonly purpose: "firmware" | "ram" | "pstore" | "pool" | "window";
   readonly base: number;
   readonly size: number;
 }

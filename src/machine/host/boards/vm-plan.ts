@@ -114,6 +114,11 @@ export interface VmPlan {
    */
   readonly swiotlb?: number;
   /**
+   * Bytes of RAM, before the pool, that keep their content when the VM starts again: ramoops, a
+   * multiple of 2 MiB. None by default, and only on crosvm's platform.
+   */
+  readonly pstore?: number;
+  /**
    * Kinds of devices that do not offer ACCESS_PLATFORM, as some vhost-user backends of protected
    * VMs: drivers then leave the pool out.
    */

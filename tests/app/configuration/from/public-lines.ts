@@ -131,10 +131,11 @@ export const PUBLIC_LINES: readonly PublicLine[] = [
   },
   {
     of: "a hypervisor's log: options before run, a protected VM",
-    line: "crosvm --log-level=debug run --protected-vm --swiotlb 64 --hypervisor gunyah --no-balloon --no-rng -m 512 @/Image",
+    line:
+      "crosvm --log-level=debug run --protected-vm --swiotlb 64 --hypervisor gunyah --no-balloon --no-rng -m 512 --pstore path=@/p.bin,size=1048576 @/Image",
     devices: [],
-    keys: { "vm.guest.swiotlb": "64MiB", "vm.guest.memory": "512MiB" },
-    absent: ["--protected-vm"],
+    keys: { "vm.guest.swiotlb": "64MiB", "vm.guest.memory": "512MiB", "vm.guest.pstore": "2MiB" },
+    absent: ["--protected-vm", "--pstore path=@/p.bin"],
   },
   {
     of: "QEMU's documentation: Linux on virt",

@@ -22,6 +22,7 @@ import {
   crosvmRegions,
 } from "./map.ts";
 import { batteryNode, pl030Node, stallDetectorNode } from "./nodes.ts";
+import { KiB } from "../../../../kit/support/values/sizes.ts";
 import type { VmLayout } from "../layout.ts";
 import { boardBell, type DriverTraits, linkNode } from "../nodes.ts";
 import type { VmPlan } from "../vm-plan.ts";
@@ -38,6 +39,9 @@ const ADDRESS_LIMIT = 2 ** 40;
 const MEMORY_32 = 0x0200_0000, MEMORY_64 = 0x4300_0000;
 /** The lowest bit of the CPUs in a PPI's specifier. */
 const PPI_CPUS_SHIFT = 8;
+
+/** Bytes of a record of a panic. */
+const RAMOOPS_RECORD = 64 * KiB;
 
 const serialName = (base: number) => `U6_16550A@${base.toString(16)}`;
 
@@ -98,20 +102,33 @@ function memoryRange(plan: VmPlan): Uint8Array {
   return cells64(base, plan.base + plan.memory - base, ...(plan.windows ?? []).flatMap((window) => [window.base, window.size]));
 }
 
-/** The pool for buffers of devices. */
+/** The pool for buffers of devices, and the region for records of panics. */
 function reservedMemory(plan: VmPlan): DevicetreeNode[] {
-  const pool = crosvmRegions(plan).find(({ purpose }) => purpose === "pool");
-  if (pool === undefined) return [];
-  return [
-    node("reserved-memory", { "#address-cells": 2, "#size-cells": 2, ranges: true }, [
-      node(`restricted_dma_reserved@${pool.base.toString(16)}`, {
-        reg: cells64(pool.base, pool.size),
-        phandle: PHANDLE_POOL,
-        compatible: "restricted-dma-pool",
-        alignment: cells64(CROSVM_POOL_ALIGNMENT),
-      }),
-    ]),
-  ];
+  const nodes = crosvmRegions(plan).flatMap(({ purpose, base, size }) => {
+    if (purpose === "pool") return [poolNode(base, size)];
+    return purpose === "pstore" ? [ramoopsNode(base, size)] : [];
+  });
+  return nodes.length === 0 ? [] : [node("reserved-memory", { "#address-cells": 2, "#size-cells": 2, ranges: true }, nodes)];
+}
+
+function poolNode(base: number, size: number): DevicetreeNode {
+  return node(`restricted_dma_reserved@${base.toString(16)}`, {
+    reg: cells64(base, size),
+    phandle: PHANDLE_POOL,
+    compatible: "restricted-dma-pool",
+    alignment: cells64(CROSVM_POOL_ALIGNMENT),
+  });
+}
+
+/** Binding reserved-memory/ramoops: a quarter is for the console, as much for programs. */
+function ramoopsNode(base: number, size: number): DevicetreeNode {
+  return node(`ramoops@${base.toString(16)}`, {
+    compatible: "ramoops",
+    reg: cells64(base, size),
+    "record-size": RAMOOPS_RECORD,
+    "console-size": size / 4,
+    "pmsg-size": size / 4,
+  });
 }
 
 function cpuMask({ vcpus }: VmPlan): number {
@@ -215,14 +232,14 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
     node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
     node("vdevices", { generate: "/hypervisor" }, [
       ...crosvmLines(plan).map(boardBell),
-      ...crosvmRegions(plan).flatMap(({ purpose, base }, label) => purpose === "pool" ? [pool(base, label)] : []),
+      ...crosvmRegions(plan).flatMap(({ purpose, base }, label) => purpose === "pool" || purpose === "pstore" ? [shared(base, label)] : []),
       ...plan.links.map(linkNode),
     ]),
   ]);
 }
 
-/** The pool as a vdevice: the Resource Manager of older drivers accepts its parcel by that. */
-function pool(base: number, label: number): DevicetreeNode {
+/** A shared region as a vdevice: RM of older drivers accepts its parcel by that. */
+function shared(base: number, label: number): DevicetreeNode {
   return node(`shm-${label.toString(16)}`, { "vdevice-type": "shm", "peer-default": true, "dma_base": cells64(0) }, [
     node("memory", { optional: true, label, "#address-cells": 2, base: cells64(base) }),
   ]);

@@ -59,13 +59,14 @@ export function crosvmBar(index: number): number {
 }
 
 /** The regions of a VM's memory by address; each one's index is its label. */
-export function crosvmRegions(plan: Pick<VmPlan, "base" | "memory" | "firmware" | "swiotlb" | "windows">): VmRegion[] {
-  const { base, memory, firmware, swiotlb = 0, windows = [] } = plan;
-  const ram = memory - swiotlb;
+export function crosvmRegions(plan: Pick<VmPlan, "base" | "memory" | "firmware" | "swiotlb" | "pstore" | "windows">): VmRegion[] {
+  const { base, memory, firmware, swiotlb = 0, pstore = 0, windows = [] } = plan;
+  const ram = memory - swiotlb - pstore;
   return [
     ...firmware === undefined ? [] : [{ purpose: "firmware" as const, ...CROSVM_FIRMWARE }],
     ...ramRegions({ base, memory: ram }),
-    ...swiotlb === 0 ? [] : [{ purpose: "pool" as const, base: base + ram, size: swiotlb }],
+    ...pstore === 0 ? [] : [{ purpose: "pstore" as const, base: base + ram, size: pstore }],
+    ...swiotlb === 0 ? [] : [{ purpose: "pool" as const, base: base + ram + pstore, size: swiotlb }],
     ...windows.map((window) => ({ purpose: "window" as const, ...window })),
   ];
 }
@@ -77,19 +78,19 @@ function initrdOffset({ base, image }: Contents): number {
 
 /** Bytes of memory that a VM needs at least for what it is loaded with. */
 export function crosvmNeeds(plan: Contents): number {
-  const { image, initrd, swiotlb = 0 } = plan;
+  const { image, initrd, swiotlb = 0, pstore = 0 } = plan;
   const loaded = initrd === undefined ? image.offset + image.size : initrdOffset(plan) + initrd.length;
   const last = plan.devicetreeFirst ? 0 : CROSVM_DEVICETREE_SIZE;
-  return Math.ceil(loaded / CROSVM_DEVICETREE_SIZE) * CROSVM_DEVICETREE_SIZE + last + swiotlb;
+  return Math.ceil(loaded / CROSVM_DEVICETREE_SIZE) * CROSVM_DEVICETREE_SIZE + last + swiotlb + pstore;
 }
 
 /** Lays out a VM with at least that many bytes. */
 export function crosvmLayout(plan: Contents & Pick<VmPlan, "memory">): VmLayout {
-  const { base, memory, initrd, firmware, swiotlb = 0 } = plan;
+  const { base, memory, initrd, firmware, swiotlb = 0, pstore = 0 } = plan;
   return {
     initrd: initrd && initrdOffset(plan),
     firmware: firmware && CROSVM_FIRMWARE.base - base,
-    devicetree: plan.devicetreeFirst ? 0 : memory - swiotlb - CROSVM_DEVICETREE_SIZE,
+    devicetree: plan.devicetreeFirst ? 0 : memory - swiotlb - pstore - CROSVM_DEVICETREE_SIZE,
   };
 }
 
