@@ -22,6 +22,10 @@ const OPEN =
   /\bopen(?:at)?\((?:[^,"]{1,40}, )?"(\/dev\/(?:gunyah|gzvm|halla))"[^)]{0,100}\) += (-?\d+)(?:<[^>]{0,100}>)?(?: (E[A-Z0-9]+))?/;
 /** The thread of a line: `strace -f` writes it first. */
 const THREAD = /^\s*(?:\[pid +)?(\d+)\]?/;
+/** KVM's magic; of its requests, only the magic counts here. */
+const KVM_MAGIC = 0xae;
+/** Requests of these have a meaning of their drivers alone. */
+const GENERATIONS: Readonly<Record<number, string>> = { [LEGACY_MAGIC]: "legacy", [KVM_MAGIC]: "kvm" };
 /** Threads whose calls are remembered. */
 const THREADS_MAX = 4096;
 
@@ -58,7 +62,7 @@ export class TracedCalls {
     }
     const found = IOCTL.exec(line);
     if (found === null) return undefined;
-    const code = codeOf(found[2]);
+    const code = codeOf(found[2]) ?? (found[2].startsWith("KVM_") ? KVM_MAGIC << 8 : undefined);
     if (code === undefined) return undefined;
     const begun = { code, descriptor: found[1], argument: found[3] ?? "" };
     if (line.includes("<unfinished ...>")) {
@@ -87,7 +91,7 @@ export class TracedCalls {
     const generations = geniezone ? "GenieZone" : personas.join(", ");
     const sign: Sign = {
       kind: failed ? "call" : "called",
-      values: { ...values, ...magic === LEGACY_MAGIC && { generation: "legacy" } },
+      values: { ...values, ...GENERATIONS[magic] && { generation: GENERATIONS[magic] } },
       at,
     };
     return {
@@ -97,9 +101,11 @@ export class TracedCalls {
       count: 1,
       sign,
       says: request === undefined
-        ? `${describeCode(code)}: ${
-          known ? `the number of ${name}, with another size or direction` : "no driver that el2 knows has this request"
-        }`
+        ? magic === KVM_MAGIC
+          ? "a request of KVM's to a device that is not KVM"
+          : `${describeCode(code)}: ${
+            known ? `the number of ${name}, with another size or direction` : "no driver that el2 knows has this request"
+          }`
         : `${name} on the ${request.on}'s descriptor (${generations})${argumentText(request.struct?.name, argument)}`,
       call: `${name} -> ${answer}`,
       ...bookOf(name),

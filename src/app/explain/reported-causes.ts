@@ -27,6 +27,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     evidence: [
       step(["dtb", "firmware"], "ENOMEM", 30, true),
       call(REGION, "ENOMEM", 15, true),
+      call(MAKE, "ENOMEM", 12, true),
       call(START, "ENOMEM", 12, true),
       { of: "locked-limit", where: { bytes: { from: 0 } }, points: 15 },
       { of: "locked-limit", where: { bytes: "enough" }, points: -30 },
@@ -212,7 +213,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     evidence: [
       { of: "hypercall", where: { call: "addrspace_map", error: "NOMEM" }, points: 30, must: true },
       { of: "page-fault", where: { errno: "ENOMEM" }, points: 12, must: true },
-      { of: "reclaim", where: { errno: "EBUSY" }, points: 12, must: true },
+      { of: "reclaim", where: { errno: "EBUSY", from: "balloon" }, points: 12, must: true },
       { of: "exit", where: { reason: 3 }, points: 5 },
       platform(["ack-6.6", "ack-6.12"], 3),
     ],
@@ -231,7 +232,9 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     certain: true,
     evidence: [
       call(MAKE, "EINVAL", 25, true),
-      { of: "call", where: { generation: "legacy" }, points: 15 },
+      call(MAKE, "ENOTTY", 12, true),
+      { of: "call", where: { generation: "legacy" }, points: -25 },
+      { of: "called", where: { generation: "legacy" }, points: 10 },
       { of: "not-read", points: 12, must: true },
       platform("legacy", 10),
       platform(["ack-6.1", "ack-6.6", "ack-6.12"], -8),

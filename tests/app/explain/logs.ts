@@ -436,4 +436,53 @@ ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to
     },
     first: "closed-device",
   },
+  {
+    report: "KVM's requests",
+    files: { "strace.txt": "ioctl(3</dev/gunyah>, KVM_GET_API_VERSION, 0) = -1 ENOTTY (Inappropriate ioctl for device)\n" },
+    first: "kvm-requests",
+  },
+  {
+    report: "an access to nothing",
+    files: { "uart.txt": "[HYP] Unhandled trap from VM 45, ESR_EL2 = 0x93c08046, ELR_EL2 = 0xffff800080012345\n" },
+    first: "ungranted-memory",
+  },
+  {
+    report: "a parcel that is held",
+    files: {
+      "dmesg.txt":
+        "[ 5.5] gh_vm_mgr: Failed to reclaim memory parcel for label 3: -16\n[ 5.6] gh_rsc_mgr: RM rejected message 51000015. Error: 5\n",
+    },
+    first: "held-parcel",
+  },
+  { report: "B7, in one line", files: { "out.txt": "crosvm: failed to create vm: Out of memory (os error 12)\n" }, first: "locked-memory" },
+  {
+    report: "B5, by the kernel alone",
+    files: { "dmesg.txt": "[  100.0] crosvm: page allocation failure: order:9, mode:0x40dc0\n" },
+    first: "contiguous-memory",
+  },
+  {
+    report: "B14, in logcat",
+    files: {
+      "logcat.txt":
+        "06-25 13:13:35.681  4711  4720 E crosvm  : exiting with error 1: failed to create vm\n06-25 13:13:35.681  4711  4720 E crosvm  :\n06-25 13:13:35.681  4711  4720 E crosvm  : Caused by:\n06-25 13:13:35.681  4711  4720 E crosvm  :     Invalid argument (os error 22)\n",
+    },
+    first: "other-magic",
+  },
+  {
+    report: "a closed device, by crosvm",
+    files: {
+      "out.txt": crosvm("ERROR crosvm] exiting with error 1: failed to open Gunyah device /dev/gunyah\n") +
+        "\nCaused by:\n    Permission denied (os error 13)\n",
+    },
+    first: "closed-device",
+  },
+  {
+    report: "no driver, by crosvm",
+    files: {
+      "out.txt": crosvm(
+        "ERROR crosvm] exiting with error 1: failed to open Gunyah device /dev/gunyah: No such file or directory (os error 2)\n",
+      ),
+    },
+    first: "no-driver",
+  },
 ];

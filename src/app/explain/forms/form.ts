@@ -89,7 +89,7 @@ function converted(name: string, value: SignValue): SignValue {
     case "module":
       return String(value).replace(/^.*\//, "");
     case "path":
-      return String(value).replace(/^['"`]|['"`]$/g, "");
+      return String(value).replace(/:.*$/, "").replace(/^['"`]|['"`]$/g, "");
     default:
       return value;
   }

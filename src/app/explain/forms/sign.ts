@@ -32,6 +32,7 @@ export const SIGN_KINDS = {
   "option-off": "an option that a kernel was built without: `name`",
   "no-hyp-mode": "a kernel that does not run at EL2",
   trap: "a trap that the hypervisor did not handle: `register`, `class`",
+  abort: "an access of a VM to memory that it does not have",
   raz: "an ID register that the hypervisor reads as zero: `register`",
   "vm-end": "the end of a VM: `type`",
   exit: "an exit of a vCPU that the VMM does not know: `reason`",

@@ -10,12 +10,16 @@ function registerOf(iss: number): string {
   return systemRegisterName(systemRegisterNumber(op0, op1, crn, crm, op2)) ?? `S${op0}_${op1}_C${crn}_C${crm}_${op2}`;
 }
 
-const TRAPPED_REGISTER = 0x18;
+/** Classes of exceptions: a trapped register, and aborts of instructions and data. */
+const TRAPPED_REGISTER = 0x18, ABORTS: ReadonlySet<number> = new Set([0x20, 0x24]);
+
+const classOf = (esr: unknown) => parseInt(String(esr), 16) >>> 26 & 0x3f;
 
 function trapText({ vm, esr, elr }: Said): string {
-  const syndrome = parseInt(String(esr), 16), trapClass = syndrome >>> 26 & 0x3f;
+  const syndrome = parseInt(String(esr), 16), trapClass = classOf(esr);
   const at = elr === "?" ? "" : ` at 0x${elr}`;
   if (!Number.isFinite(syndrome)) return `VM ${vm} did something${at} that the hypervisor does not handle`;
+  if (ABORTS.has(trapClass)) return `VM ${vm} ${trapClass === 0x20 ? "executes" : "reads or writes"} memory${at} that it does not have`;
   if (trapClass !== TRAPPED_REGISTER) {
     return `VM ${vm} caused an exception${at} of class 0x${trapClass.toString(16)} that the hypervisor does not handle`;
   }
@@ -43,6 +47,17 @@ export const HYPERVISOR_FORMS: readonly FormEntry[] = [
     says: trapText,
     book: ["hypervisor", "6.7"],
     own: true,
+    only: ({ esr }) => !ABORTS.has(classOf(esr)),
+  },
+  {
+    by: "hypervisor",
+    format: "Unhandled trap from VM %d, ESR_EL2 = 0x%x, ELR_EL2 = 0x%llx",
+    names: ["vm", "esr", "elr"],
+    sign: "abort",
+    says: trapText,
+    book: ["hypervisor", "4.7"],
+    own: true,
+    only: ({ esr }) => ABORTS.has(classOf(esr)),
   },
   {
     by: "hypervisor",
@@ -125,8 +140,16 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
     sign: "allocation",
     says: ({ name, order }) => `${name} needed ${2 ** Number(order)} contiguous pages of kernel memory, and there were none`,
     book: ["vm-manager", "5.1"],
+    own: true,
+    only: ({ name, order }) => Number(order) >= 4 && /^(?:crosvm|qemu-system-aar|virtmgr)/.test(String(name)),
+  }),
+  kernel("%s: page allocation failure: order:%d", {
+    names: ["name", "order"],
+    sign: "allocation",
+    says: ({ name, order }) => `${name} needed ${2 ** Number(order)} contiguous pages of kernel memory, and there were none`,
+    book: ["vm-manager", "5.1"],
     shared: true,
-    only: ({ order }) => Number(order) >= 4,
+    only: ({ name, order }) => Number(order) >= 4 && !/^(?:crosvm|qemu-system-aar|virtmgr)/.test(String(name)),
   }),
   kernel("Booting Linux on physical CPU 0x%llx [0x%x]", {
     names: ["_", "midr"],

@@ -36,6 +36,39 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     call: "GH_CREATE_VM",
     book: ["vm-manager", "4"],
   }),
+  crosvm("failed to create vm: %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "call",
+    values: { call: "GH_CREATE_VM" },
+    says: ({ errno }) => `crosvm's first requests failed with ${errno}: CREATE_VM, or the memory of the VM`,
+    call: "GH_CREATE_VM",
+    book: ["vm-manager", "4"],
+    own: undefined,
+  }),
+  ...["failed to open Gunyah device %s", "failed to open GenieZone device %s"].map((format) =>
+    crosvm(format, {
+      names: ["path"],
+      then: CAUSED,
+      sign: "not-opened",
+      says: ({ path, errno }) => `${path} could not be opened: ${errno}`,
+      book: ["vm-manager", "4"],
+    })
+  ),
+  crosvm("DTB and payload are not part of same memory region.", {
+    sign: "step",
+    values: { step: "dtb-region", errno: "EINVAL" },
+    says: "the devicetree is in another region of the VM's memory than the payload, which this kind of VM does not permit",
+    call: "GH_VM_SET_DTB_CONFIG",
+    book: ["vm-manager", "6"],
+  }),
+  crosvm("set_boot_pc failed", {
+    then: CAUSED,
+    sign: "call",
+    values: { call: "GUNYAH_VM_SET_BOOT_CONTEXT" },
+    says: ({ errno }) => `the guest's entry could not be set: ${errno}`,
+    call: "GUNYAH_VM_SET_BOOT_CONTEXT",
+    book: ["vm-manager", "6"],
+  }),
   crosvm("failed to initialize virtual machine %s (os error %d)", {
     names: ["_", "errno"],
     sign: "call",
@@ -112,7 +145,7 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
   crosvm("Gunyah failed to reclaim %s", {
     names: ["_"],
     sign: "reclaim",
-    values: { errno: "EBUSY" },
+    values: { errno: "EBUSY", from: "balloon" },
     says: "RECLAIM_REGION failed: pages that a balloon of the guest gave back stay with the VM",
     call: "GH_VM_ANDROID_RECLAIM_REGION",
     book: ["vm-manager", "5.3"],
