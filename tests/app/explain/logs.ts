@@ -485,4 +485,27 @@ ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to
     },
     first: "no-driver",
   },
+  {
+    report: "B2, in the Resource Manager's log",
+    files: {
+      "rm.log":
+        "[RM] VM_CONFIG_IMAGE: from:3 vmid:69 auth:0 mp:4 img: 0/0 dt: 0x200000/0x200000\n[RM] VM_INIT: from:3 vmid:69\n[RM] No memparcel matching /reserved-memory/restricted_dma_reserved!\n[RM] VM_START: from:3 vmid:69, ret=2\n",
+    },
+    first: "node-without-parcel",
+  },
+  {
+    report: "B8, in the Resource Manager's log",
+    files: { "rm.log": "[RM] VM_ALLOCATE: 3 vmid=70, ret=0\n[RM] MEM_LEND VM 3 ret 2\n" },
+    first: "leaked-parcels",
+  },
+  {
+    report: "a VM's configuration, in the Resource Manager's log",
+    files: { "rm.log": "[RM] handle_vcpu: invalid priority\n[RM] process_dtb: ret 6\n" },
+    first: "refused-devicetree",
+  },
+  {
+    report: "a watchdog's bite, in the Resource Manager's log",
+    files: { "rm.log": "[RM] watchdog bite: VM 45, exit_code 1\n[RM] VM_EXIT: VM 45 exit_flags = 0, exit_code 1\n" },
+    first: "guest-reset",
+  },
 ];

@@ -30,8 +30,8 @@ export interface FormEntry {
   /** As its program has it: C's or Rust's. */
   readonly format: string;
   /**
-   * The names of its values in their order. `errno`, `rm`, `hyp` and `message` become names of the
-   * tables; `_` is of no use.
+   * The names of its values in their order. `errno`, `rm`, `hyp`, `message` and `operation` become
+   * names of the tables; `_` is of no use.
    */
   readonly names?: readonly string[];
   /** A line after it, among the next few, with values that it lacks. */
@@ -72,7 +72,7 @@ export function valuesOf({ values }: Match, names: readonly string[] = []): Sign
   return named;
 }
 
-const nameOf = (name: string) => name === "rm" || name === "hyp" ? "error" : name;
+const nameOf = (name: string) => name === "rm" || name === "hyp" ? "error" : name === "operation" ? "message" : name;
 
 function converted(name: string, value: SignValue): SignValue {
   switch (name) {
@@ -84,6 +84,8 @@ function converted(name: string, value: SignValue): SignValue {
       return typeof value === "number" ? errorName(value) : value;
     case "message":
       return rpcName(parseInt(String(value), 16) >>> 0);
+    case "operation":
+      return `MEM_${value}`;
     case "address":
       return `0x${value}`;
     case "module":

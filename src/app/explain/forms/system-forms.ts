@@ -1,5 +1,5 @@
-// Messages of the hypervisor and the Resource Manager, of Linux kernels on either side, and of
-// commands that look at devices.
+// Messages of the hypervisor, of Linux kernels on either side, and of commands that look at
+// devices.
 
 import { systemRegisterName, systemRegisterNumber } from "../../../cpu/isa/names/system-register-names.ts";
 import type { FormEntry, Said } from "./form.ts";
@@ -76,46 +76,6 @@ export const HYPERVISOR_FORMS: readonly FormEntry[] = [
     names: ["version"],
     sign: "host",
     says: "Gunyah starts, before the boot loader and Linux",
-    own: true,
-    quiet: true,
-  },
-  {
-    by: "rm",
-    format: "Starting Resource Manager, version: %s",
-    names: ["version"],
-    sign: "host",
-    says: "the Resource Manager starts",
-    book: ["resource-manager", "9.2"],
-    own: true,
-    quiet: true,
-  },
-  {
-    by: "rm",
-    format: "memparcel_construct ret=%d",
-    names: ["rm"],
-    sign: "rpc",
-    values: { message: "MEM_LEND" },
-    says: ({ error }) => `the Resource Manager made no parcel: ${error}`,
-    book: ["resource-manager", "3.1"],
-    own: true,
-    only: ({ error }) => error !== "OK",
-  },
-  {
-    by: "rm",
-    format: "memparcel_construct ret=0",
-    sign: "host",
-    says: "the Resource Manager made a parcel",
-    book: ["resource-manager", "5.1"],
-    own: true,
-    quiet: true,
-  },
-  {
-    by: "rm",
-    format: "create_resmem_nodes: memparcel labelled %d is the base memory at 0x%x",
-    names: ["label", "address"],
-    sign: "host",
-    says: ({ label, address }) => `the memory of the VM at ${address} is the parcel with the label ${label}`,
-    book: ["resource-manager", "7.4"],
     own: true,
     quiet: true,
   },
