@@ -35,6 +35,39 @@ const OTHERS: readonly Cause[] = [
     book: ["geniezone", "11"],
   },
   {
+    id: "bad-image",
+    says:
+      "the file is not a kernel that the VMM can load: an arm64 Image has the magic ARM\\x64 at 0x38; a compressed one has to be unpacked",
+    certain: true,
+    evidence: [sign("image", 28, true)],
+    tries: ["see what it is: `file Image`; unpack it with gunzip or lz4, or take arch/arm64/boot/Image of the build"],
+  },
+  {
+    id: "missing-cpu",
+    says:
+      "PSCI CPU_ON was refused, or the CPU did not arrive: the devicetree names CPUs that the VM does not have, or with other affinities",
+    certain: false,
+    evidence: [sign("cpu", 20, true)],
+    tries: ["give the VM as many vCPUs as its devicetree has, and the same reg; ALREADY_ON is -4, INVALID_PARAMETERS -2"],
+    book: ["hypervisor", "6.5"],
+  },
+  {
+    id: "refused-features",
+    says:
+      "the driver and the virtio device do not agree on features: a device of a VM wants VIRTIO_F_VERSION_1, and a protected VM ACCESS_PLATFORM",
+    certain: false,
+    evidence: [sign("features", 29, true)],
+    tries: ["see what the device offers and what the driver chose; an old driver of the legacy interface fails so, too"],
+    book: ["hypervisor", "7.1"],
+  },
+  {
+    id: "host-memory",
+    says: "the host ran out of memory and ended the VMM: memory that is lent or pinned cannot be swapped out",
+    certain: true,
+    evidence: [sign("oom", 30, true)],
+    tries: ["give the VM less memory, or end other programs before; Android ends large processes in the background first"],
+  },
+  {
     id: "held-parcel",
     says: "a VM still has the parcel: it is mapped there, or the VM was not reset, so that its owner does not get it back",
     certain: true,

@@ -13,7 +13,7 @@ export interface Ranked {
 }
 
 /** A cause with fewer points is not named. */
-const POINTS_MIN = 8;
+const POINTS_MIN = 5;
 
 /** The causes that the lines speak for, the likeliest first. */
 export function rank(lines: readonly Explained[], causes: readonly Cause[] = CAUSES): Ranked[] {
@@ -30,7 +30,8 @@ function weighed(cause: Cause, lines: readonly Explained[]): Ranked | undefined 
   for (const evidence of cause.evidence) {
     const found = lines.filter((line) => isEvidence(evidence, line));
     if (found.length === 0) continue;
-    points += evidence.points;
+    // The words of a line that no form has are half as good.
+    points += found.every(({ sign: { values } }) => values.guess === "yes") ? Math.trunc(evidence.points / 2) : evidence.points;
     hasNeeded ||= evidence.must === true;
     for (const one of found) {
       const side = evidence.points > 0 ? kept : against;

@@ -7,6 +7,7 @@ import { messagesOf, wordsOfMessages } from "./forms/messages.ts";
 import { type Match, matchFormat, WORD } from "./forms/format.ts";
 import { bodyOf, isBinary, LINE_MAX, LINES_MAX, linesOf } from "./lines.ts";
 import { listed } from "./listings.ts";
+import { spoken } from "./speakers.ts";
 import type { Explained, LinePlace, SignValue, SignValues } from "./forms/sign.ts";
 
 /** A file, or the standard input. */
@@ -55,10 +56,11 @@ function readText(file: string, bytes: Uint8Array, kept: KeptLines, notes: strin
     const line = lines[index], at: LinePlace = { file, line: index + 1 }, own = wordsOf(line);
     const listing = calls.read(line, at) ?? listed(line, at);
     if (listing) kept.add(listing);
-    for (const [form, match] of messagesOf(line, own.known)) kept.add(explainedBy(form, match, line, at, lines));
-    for (const { form, match, text } of before ? tornMessages(before, own) : []) {
-      kept.add(explainedBy(form, match, text, { file, line: index }, lines), true);
-    }
+    const messages = messagesOf(line, own.known), torn = before ? tornMessages(before, own) : [];
+    for (const [form, match] of messages) kept.add(explainedBy(form, match, line, at, lines));
+    for (const { form, match, text } of torn) kept.add(explainedBy(form, match, text, { file, line: index }, lines), true);
+    const unknown = listing || messages.length > 0 || torn.length > 0 ? undefined : spoken(line, at);
+    if (unknown) kept.add(unknown);
     before = own;
   }
 }
@@ -135,19 +137,21 @@ class KeptLines {
 
   /** @param torn it replaces what its first line alone said */
   add(one: Explained, torn = false): void {
+    // The first part of a torn line had words that no form has.
+    if (torn) this.#forget(({ at, sign }) => at.line === one.at.line && at.file === one.at.file && sign.values.guess === "yes");
     const { sign: { kind, values }, by, cut } = one;
     const same = Object.entries(values).filter(([name]) => !OWN_VALUES.has(name)).map(([name, value]) => `${name}=${value}`);
     const key = [kind, by, cut ? "cut" : "", one.at.file, ...same, one.quiet ? "" : withoutNumbers(one.says)].join("\n");
-    if (torn) {
-      for (const [other, { at, cut, sign }] of this.#byText) {
-        if (cut && at.line === one.at.line && at.file === one.at.file && sign.kind === kind) this.#byText.delete(other);
-      }
-    }
+    if (torn) this.#forget(({ at, cut, sign }) => cut === true && at.line === one.at.line && at.file === one.at.file && sign.kind === kind);
     const before = this.#byText.get(key);
     if (before) {
       this.#byText.set(key, { ...before, count: before.count + 1, sign: { ...before.sign, values: latest(before.sign.values, values) } });
     } else if (this.#byText.size < KEPT_MAX) this.#byText.set(key, one);
     else this.dropped++;
+  }
+
+  #forget(isMeant: (line: Explained) => boolean): void {
+    for (const [key, line] of this.#byText) if (isMeant(line)) this.#byText.delete(key);
   }
 
   /** Those that belong to VMs: what other programs write, too, counts only beside them. */

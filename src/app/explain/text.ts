@@ -45,10 +45,17 @@ export function explanationText(explanation: Explanation): string {
     "what happened",
     ...lines.flatMap(lineText),
     "",
-    ...causes.length === 0 ? ["why", "  nothing in these lines is a failure"] : ["why, the likeliest first", ...causes.flatMap(causeText)],
+    ...causes.length === 0 ? ["why", ...noCauseText(lines)] : ["why, the likeliest first", ...causes.flatMap(causeText)],
     ...advice.length === 0 ? [] : ["", "what to try", ...advice],
     ...openText(explanation),
   ].join("\n");
+}
+
+function noCauseText(lines: readonly Explained[]): string[] {
+  const failures = lines.filter(({ quiet }) => !quiet);
+  return [
+    failures.length === 0 ? "  nothing in these lines is a failure" : `  el2 knows no cause of the failure in ${placesText(failures)}`,
+  ];
 }
 
 function lineText(one: Explained): string[] {

@@ -7,7 +7,7 @@ import { explain, type Explanation } from "../../../src/app/explain/explain.ts";
 import { FORMS } from "../../../src/app/explain/forms/messages.ts";
 import { explanationText } from "../../../src/app/explain/text.ts";
 import type { LogFile } from "../../../src/app/explain/read.ts";
-import { bytesOfText, logFiles, REPORTED, type ReportedLog } from "./logs.ts";
+import { bytesOfText, logFiles, REPORTED, type ReportedLog, SPOKEN } from "./logs.ts";
 import { ROOT } from "../../support/files.ts";
 import { UNRELATED } from "./unrelated.ts";
 
@@ -66,6 +66,22 @@ for (const [name, text] of Object.entries(UNRELATED)) {
     assert.deepEqual([explanation.lines.length, explanation.causes.length], [0, 0], explanationText(explanation));
   });
 }
+
+Deno.test("a failure in words that no form has is shown with its speaker, call and errno, and never called no failure", async () => {
+  for (const [line, call, errno] of SPOKEN) {
+    const explanation = await explain([{ name: "log", bytes: bytesOfText(line) }]), [one] = explanation.lines;
+    assert.deepEqual(
+      [explanation.lines.length, one?.sign.values.call, one?.sign.values.errno, one?.quiet],
+      [1, call, errno, undefined],
+      line,
+    );
+    assert.match(one.says, /el2 does not know this message$/);
+    assert.doesNotMatch(explanationText(explanation), /nothing in these lines is a failure/);
+    for (const { points } of explanation.causes.filter(({ cause }) => cause.evidence.length > 0)) assert.ok(points < 20, line);
+  }
+  const healthy = await explain([{ name: "log", bytes: bytesOfText("[ 0.5] Running under Gunyah hypervisor 0/v1\n") }]);
+  assert.match(explanationText(healthy), /nothing in these lines is a failure$/);
+});
 
 Deno.test("each form is found in a line that its program prints, with all its values", async () => {
   for (const { format, by, only, names = [], sign } of FORMS) {

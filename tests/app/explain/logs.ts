@@ -508,4 +508,46 @@ ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to
     files: { "rm.log": "[RM] watchdog bite: VM 45, exit_code 1\n[RM] VM_EXIT: VM 45 exit_flags = 0, exit_code 1\n" },
     first: "guest-reset",
   },
+  {
+    report: "a kernel that is not loaded",
+    files: {
+      "crosvm.txt": crosvm(
+        "ERROR crosvm] exiting with error 1: the architecture failed to build the vm: failed to load kernel: invalid magic\n",
+      ),
+    },
+    first: "bad-image",
+  },
+  {
+    report: "a CPU that does not start",
+    files: { "console.txt": "[ 0.07] CPU1: failed to come online\n[ 0.08] psci: failed to boot CPU1 (-22)\n" },
+    first: "missing-cpu",
+  },
+  {
+    report: "features that a device refuses",
+    files: {
+      "console.txt":
+        "[ 1.2] virtio_blk virtio0: device refuses features: f\n[ 1.3] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n",
+    },
+    first: "refused-features",
+  },
+  {
+    report: "a host without memory",
+    files: { "dmesg.txt": "[ 113.8] Out of memory: Killed process 8833 (crosvm) total-vm:10485760kB\n" },
+    first: "host-memory",
+  },
+];
+
+/** Failures in words that no form has, with the call that they name and its errno. */
+export const SPOKEN: readonly (readonly [line: string, call: string | undefined, errno: string | undefined])[] = [
+  ["[ 5.1] gunyah_vm_mgr: cannot create a vm: -12", "GH_CREATE_VM", "ENOMEM"],
+  ["[ 5.1] gh_secure_vm_loader soc:qcom,gh-secure-vm-loader@0: VM_START failed for vmid 45 ret=-22", "GH_VM_START", "EINVAL"],
+  ["[ 5.1] gzvm: could not create vm: failed (-12)", "GZVM_CREATE_VM", "ENOMEM"],
+  ["06-01 10:11:12.333  1234  1234 E crosvm  : failed to run devices: failed to start the vm: ENODEV", "GH_VM_START", "ENODEV"],
+  ["06-01 10:11:12.335  1234  1234 E virtmgr : VM died: HANGUP", undefined, undefined],
+  ["qemu-system-aarch64: failed to create Gunyah VM: Operation not permitted", "GH_CREATE_VM", "EPERM"],
+  [
+    "[2026-03-01T10:20:30.123+00:00 ERROR devices::virtio::vsock] failed to open vhost device: No such file or directory (os error 2)",
+    undefined,
+    "ENOENT",
+  ],
 ];

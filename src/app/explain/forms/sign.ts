@@ -52,6 +52,10 @@ export const SIGN_KINDS = {
   panic: "a panic of a guest's kernel: `reason`",
   lint: "a finding in a VM's devicetree: `kind`, and whether its `node` is of reserved-memory",
   tree: "a devicetree: `bytes`",
+  image: "a guest's kernel that was not loaded: `reason`",
+  cpu: "a CPU of a guest that did not start: `cpu`",
+  features: "a virtio device that refuses its driver's features",
+  oom: "a VMM that the host ended for its memory",
   guest: "a step of a guest's start",
   host: "a step of a driver or a hypervisor",
 } as const;

@@ -136,14 +136,14 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
   }),
   kernel("psci: failed to boot CPU%d (%d)", {
     names: ["cpu", "error"],
-    sign: "guest",
+    sign: "cpu",
+    own: true,
     says: ({ cpu, error }) => `PSCI CPU_ON of CPU ${cpu} failed with ${error}`,
     book: ["hypervisor", "6.5"],
-    shared: true,
   }),
   kernel("CPU%d: failed to come online", {
     names: ["cpu"],
-    sign: "guest",
+    sign: "cpu",
     says: ({ cpu }) => `CPU ${cpu} was turned on and did not arrive in the kernel`,
     book: ["hypervisor", "6.5"],
     shared: true,
@@ -183,6 +183,22 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
     says: ({ device }) => `there is no virtio device at ${device}: the devicetree names a place that nothing emulates`,
     book: ["hypervisor", "7.1"],
     shared: true,
+  }),
+  ...["device refuses features: %x", "device failed features_ok"].map((format) =>
+    kernel(format, {
+      names: format.includes("%") ? ["features"] : [],
+      sign: "features",
+      says: "the virtio device did not keep FEATURES_OK: it does not take the features that its driver chose",
+      book: ["hypervisor", "7.1"],
+      own: true,
+    })
+  ),
+  kernel("Out of memory: Killed process %d (%s)", {
+    names: ["_", "name"],
+    sign: "oom",
+    says: ({ name }) => `the host ran out of memory and ended ${name}, with its VM`,
+    own: true,
+    only: ({ name }) => /^(?:crosvm|qemu-system-aar)/.test(String(name)),
   }),
   kernel("Version %ld not supported!", {
     names: ["version"],

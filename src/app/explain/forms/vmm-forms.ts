@@ -122,8 +122,15 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "guest",
     says: "crosvm made the VM, its memory and devices, and then failed at the step of its last line",
     book: ["vm-manager", "14.3"],
-    quiet: true,
   }),
+  ...["kernel could not be loaded: %s", "failed to load kernel: %s", "error loading Kernel from Elf image: %s"].map((format) =>
+    crosvm(format, {
+      names: ["reason"],
+      sign: "image",
+      says: ({ reason }) => `the guest's kernel was not loaded: ${reason}`,
+      own: undefined,
+    })
+  ),
   crosvm("host access to lent memory region at %#llx (purpose=%s)", {
     names: ["address", "purpose"],
     sign: "lent",

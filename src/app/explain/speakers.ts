@@ -1,0 +1,87 @@
+// Lines of known speakers whose words no form has: a driver, a VMM or a manager of VMs that reports
+// a failure. Its errno and the call that its words name are taken from the line.
+
+import { bookOf } from "./calls.ts";
+import type { Explained, LinePlace } from "./forms/sign.ts";
+import { bodyOf } from "./lines.ts";
+import { Errno, errnoName } from "../../machine/abi/ioctl/errno.ts";
+
+/** Speakers, and their messages; of a VMM, only those that it marks as errors. */
+const SPEAKERS: readonly (readonly [has: string, pattern: RegExp, by: string])[] = [
+  ["] ", /\b(?:ERROR|WARN) +(?:crosvm|hypervisor|devices|vm_memory|arch|aarch64|vm_control)[\w:]{0,80}\] (.{1,400})/, "crosvm"],
+  ["crosvm", /^(?:\S{1,40} )?crosvm: (.{1,400})/, "crosvm"],
+  [
+    " ",
+    /^[-\d]{5,10} [\d:.]{8,16} +\d+ +\d+ [EF] (?:crosvm|virtmgr|virtualizationmanager|virtualizationservice) *: (.{1,400})/,
+    "crosvm or its manager",
+  ],
+  ["qemu-system-aarch64: ", /^qemu-system-aarch64: (.{0,200}(?:[Gg]unyah|gzvm|GZVM).{0,200})/, "QEMU"],
+];
+/** A driver, as the kernel's log names it: its device may follow. */
+const DRIVER = /^(?:misc )?(?:gunyah|gh|gzvm|geniezone|ghvm)(?:[_-]\w{1,40}){0,6}(?: [\w.,:@-]{1,80})?: (.{1,400})/;
+
+const FAILURE =
+  /\b(?:fail|error|reject|refus|den(?:y|ied)|unexpected|invalid|unsupported|not (?:detected|found|supported|permitted)|unable|cannot|died|panicked|timed? ?out)/i;
+
+/** Errors by the words of C libraries. */
+const WORDS: readonly (readonly [RegExp, keyof typeof Errno])[] = [
+  [/Operation not permitted/, "EPERM"],
+  [/Permission denied/, "EACCES"],
+  [/No such file or directory/, "ENOENT"],
+  [/No such device\b(?! or)/, "ENODEV"],
+  [/Out of memory|Cannot allocate memory/, "ENOMEM"],
+  [/Device or resource busy/, "EBUSY"],
+  [/File exists/, "EEXIST"],
+  [/Invalid argument/, "EINVAL"],
+  [/Inappropriate ioctl/, "ENOTTY"],
+  [/Bad message/, "EBADMSG"],
+  [/(?:Operation|Not) supported/, "EOPNOTSUPP"],
+];
+const CODE = /(?:os error |errno[= ]|ret(?:urned)?[= ]|rc[= ]|: |error |\((?=-))-?(\d{1,3})\b(?!\.)/;
+
+/** The call that words name: Gunyah's, and GenieZone's. */
+const CALLS: readonly (readonly [RegExp, gunyah: string, geniezone: string])[] = [
+  [/creat\w* .{0,20}\bvm\b|create_vm/i, "GH_CREATE_VM", "GZVM_CREATE_VM"],
+  [/start\w* .{0,20}\bvm\b|vm_start|\bvmid\b/i, "GH_VM_START", "GZVM_RUN"],
+  [/ioeventfd|irqfd|irq fd/i, "GH_VM_ADD_FUNCTION", "GZVM_IRQFD"],
+  [/boot.?(?:context|pc)/i, "GUNYAH_VM_SET_BOOT_CONTEXT", "GZVM_SET_ONE_REG"],
+  [/dtb|device ?tree|fdt/i, "GH_VM_SET_DTB_CONFIG", "GZVM_SET_DTB_CONFIG"],
+  [/mem(?:ory)?.{0,12}region|guest memory|memslot/i, "GH_VM_SET_USER_MEM_REGION", "GZVM_SET_USER_MEMORY_REGION"],
+  [/vcpu/i, "GH_VCPU_RUN", "GZVM_RUN"],
+];
+
+/** The meaning of a failure in words that no form has. */
+export function spoken(line: string, at: LinePlace): Explained | undefined {
+  const found = speakerOf(line);
+  if (found === undefined || !FAILURE.test(found.message)) return undefined;
+  const { message, by } = found, errno = errnoOf(message), isGeniezone = /gzvm|geniezone/i.test(line);
+  const names = CALLS.find(([pattern]) => pattern.test(message)), call = names?.[isGeniezone ? 2 : 1];
+  const what = call === undefined ? "a failure" : `${call} seems to have failed`;
+  return {
+    at,
+    text: line,
+    by,
+    says: `${what}${errno === undefined ? "" : `, with ${errno}`}; el2 does not know this message`,
+    ...call !== undefined && errno !== undefined && { call: `${call} -> ${errno}` },
+    ...call !== undefined && bookOf(call),
+    count: 1,
+    sign: { kind: "call", values: { ...call !== undefined && { call }, ...errno !== undefined && { errno }, guess: "yes" }, at },
+  };
+}
+
+function speakerOf(line: string): { message: string; by: string } | undefined {
+  for (const [has, pattern, by] of SPEAKERS) {
+    const message = line.includes(has) ? pattern.exec(line)?.[1] : undefined;
+    if (message !== undefined) return { message, by };
+  }
+  if (!/gunyah|gh[_-]|gzvm|geniezone|ghvm/.test(line)) return undefined;
+  const message = DRIVER.exec(bodyOf(line))?.[1];
+  return message === undefined ? undefined : { message, by: "a driver" };
+}
+
+function errnoOf(message: string): string | undefined {
+  const word = message.match(/\bE[A-Z]{3,10}\b/g)?.find((one) => Object.hasOwn(Errno, one));
+  if (word !== undefined) return word;
+  const code = CODE.exec(message);
+  return code && Number(code[1]) > 0 ? errnoName(Number(code[1])) : WORDS.find(([pattern]) => pattern.test(message))?.[1];
+}
