@@ -51,10 +51,13 @@ export class DumpError extends UserError {}
 /** Packed bytes that are not a stream, or have another size than their page. */
 export class PackedError extends Error {}
 
-/** Bytes of a file that describe it. @throws DumpError if it ends before */
-export function viewOf(source: DumpSource, at: number, size: number): DataView {
+/**
+ * Bytes of a file that describe it.
+ * @param bytes that become them
+ * @throws DumpError if it ends before
+ */
+export function viewOf(source: DumpSource, at: number, size: number, bytes = new Uint8Array(size)): DataView {
   if (at + size > source.size) throw new DumpError(`${source.name}: byte ${at}: the file ends before the end of what describes it`);
-  const bytes = new Uint8Array(size);
   source.read(at, bytes);
   return new DataView(bytes.buffer);
 }

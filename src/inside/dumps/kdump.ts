@@ -33,6 +33,8 @@ const Packed = { zlib: 1, lzo: 2, snappy: 4, zstd: 0x20 } as const;
 const BLOCKS = [4, 16, 64].map((size) => size * KiB), BITMAP_MAX = 16 * MiB;
 /** Bits of a bitmap of which the number of pages before is kept. */
 const GROUP = 4096;
+/** Bytes that a chunk of an unpacked page is longer: a chunk that is full is followed by another. */
+const CHUNK_MORE = 64;
 /** Pages that are kept unpacked: small ones lie in large ones. */
 const KEPT = 64;
 
@@ -109,6 +111,7 @@ function runsOf(source: DumpSource, bits: DataView, first: number, end: number, 
 class Descriptions {
   /** Pages of the file before each group of bits. */
   readonly #before: Uint32Array;
+  readonly #description = new Uint8Array(DESCRIPTION);
 
   constructor(readonly source: DumpSource, readonly table: number, readonly bits: DataView, readonly first: number, readonly end: number) {
     this.#before = new Uint32Array(Math.ceil(end / GROUP) + 1);
@@ -128,21 +131,34 @@ class Descriptions {
     return count;
   }
 
-  /** Undefined if the page was left out. */
+  /** Undefined if the page was left out. It is valid until the next one. */
   of(page: number): DataView | undefined {
     if (page < this.first || page >= this.end || !hasBit(this.bits, page)) return undefined;
     const group = Math.floor(page / GROUP), before = this.#before[group] + this.#count(group * GROUP, page);
-    return viewOf(this.source, this.table + DESCRIPTION * before, DESCRIPTION);
+    return viewOf(this.source, this.table + DESCRIPTION * before, DESCRIPTION, this.#description);
   }
 }
 
-/** Pages of the file, of which the last ones stay unpacked. */
+/**
+ * Pages of the file. Large ones, in which several of the reader's lie, stay unpacked for a while. A
+ * kernel's image has thousands: their buffers are used again, as garbage of such size is collected
+ * late.
+ */
 class UnpackedBlocks {
   readonly #kept = new Map<number, Uint8Array>();
+  readonly #packed: Uint8Array;
 
-  constructor(readonly source: DumpSource, readonly block: number, readonly descriptions: Descriptions) {}
+  constructor(readonly source: DumpSource, readonly block: number, readonly descriptions: Descriptions) {
+    this.#packed = new Uint8Array(block);
+  }
 
   read(address: number, into: Uint8Array): void {
+    if (this.block === PAGE_SIZE) {
+      for (let done = 0; done < into.length; done += PAGE_SIZE) {
+        this.#fill((address + done) / PAGE_SIZE, into.subarray(done, done + PAGE_SIZE));
+      }
+      return;
+    }
     for (let done = 0; done < into.length; done += PAGE_SIZE) {
       const at = address + done, inside = at % this.block;
       into.set(this.#page((at - inside) / this.block).subarray(inside, inside + PAGE_SIZE), done);
@@ -152,15 +168,18 @@ class UnpackedBlocks {
   #page(page: number): Uint8Array {
     const known = this.#kept.get(page);
     if (known) return known;
-    const bytes = new Uint8Array(this.block), description = this.descriptions.of(page);
-    // Pages that were left out are those of zeros, of programs and of caches: they read as zeros.
-    if (description) this.#unpack(page, description, bytes);
-    for (const [oldest] of this.#kept) {
-      if (this.#kept.size < KEPT) break;
-      this.#kept.delete(oldest);
-    }
+    const [oldest] = this.#kept.size < KEPT ? [] : this.#kept, bytes = oldest?.[1] ?? new Uint8Array(this.block);
+    if (oldest) this.#kept.delete(oldest[0]);
+    this.#fill(page, bytes);
     this.#kept.set(page, bytes);
     return bytes;
+  }
+
+  /** Pages that were left out are those of zeros, of programs and of caches: they read as zeros. */
+  #fill(page: number, into: Uint8Array): void {
+    const description = this.descriptions.of(page);
+    if (description) this.#unpack(page, description, into);
+    else into.fill(0);
   }
 
   #unpack(page: number, description: DataView, into: Uint8Array): void {
@@ -169,7 +188,7 @@ class UnpackedBlocks {
       flags = description.getUint32(12, true);
     const damaged = (what: string) => new DumpError(`${this.source.name}: byte ${offset}: page ${page}: ${what}`);
     if (size > this.block || offset + size > this.source.size) throw damaged(`${size} bytes, which the file does not have`);
-    const packed = new Uint8Array(size), options = { maxOutputLength: this.block };
+    const packed = this.#packed.subarray(0, size), options = { maxOutputLength: this.block, chunkSize: this.block + CHUNK_MORE };
     this.source.read(offset, packed);
     try {
       if (flags & Packed.zlib) into.set(whole(node.zlib.inflateSync(packed, options), this.block));

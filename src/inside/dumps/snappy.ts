@@ -1,5 +1,5 @@
-// Snappy, as makedumpfile packs pages (the stream: google/snappy, format_description.txt): the size,
-// then literal bytes and copies of bytes that were written before.
+// Snappy, as makedumpfile packs pages (the stream: google/snappy, format_description.txt): the
+// size, then literal bytes and copies of bytes that were written before.
 
 import { PackedError } from "./file-memory.ts";
 

@@ -78,7 +78,7 @@ class JobWorker implements Disposable {
       this.#failed(new Error(error.message));
     };
     this.#worker.onmessage = ({ data }: MessageEvent<JobMessage>) => data.kind === "ready" ? this.#ready.resolve() : this.#hear(data);
-    // What is posted before the worker listens may be lost.
+    // A message may be lost before the worker listens.
     if (first !== undefined) this.#ready.promise.then(() => this.#worker.postMessage({ loads: first } satisfies JobNotice), () => {});
   }
 
