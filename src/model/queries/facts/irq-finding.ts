@@ -3,6 +3,7 @@
 
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { Facts, type OfCode } from "./fact.ts";
+import { isOf } from "../ids.ts";
 
 /** Why a pending interrupt is not delivered. Priorities are those of the GIC, 0 the highest. */
 export type Barrier =
@@ -114,7 +115,10 @@ export const IRQ_FINDINGS = new Facts<IrqFinding>({
   "no-vcpu": stopped,
   "vcpu-off": ({ vcpu }) => `waits: ${vcpu} is powered off`,
 }, {
-  "storm": ({ source }) => STORM_WAYS_OUT[source] ?? `the handler makes ${source || "its source"} lower the line`,
+  "storm": ({ source }) =>
+    isOf("dev", source)
+      ? `acknowledge what ${source} reports in the handler: write it to InterruptACK, or read the ISR status of a PCI device`
+      : STORM_WAYS_OUT[source] ?? `the handler makes ${source || "its source"} lower the line`,
   "disabled": () => "enable it, or make its source stop",
   "lpi-disabled": () => "enable it in the LPI configuration table, and invalidate the ITS's copy (INV)",
   "edge-source": () => "configure it as edge-triggered (ICFGR)",

@@ -6,8 +6,10 @@ import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
+import { irqId, nameOf } from "../../../model/queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
 import { rangeOf } from "./code-range.ts";
+import { slotsOf } from "./source-states.ts";
 import { evidenceRule, isSick, type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
@@ -32,10 +34,15 @@ function otherGic(view: View, vcpus: readonly Vcpu[]): OfCode<Evidence, "gicv2-d
 }
 
 /** An interrupt that comes again before the interrupted code moves. */
-function storm({ irqs }: Patient): Verdict<"irq-storm"> | undefined {
+function storm({ view, vm, irqs }: Patient): Verdict<"irq-storm"> | undefined {
   for (const { id, source, fact } of irqs) {
     if (fact?.code !== "storm") continue;
-    return { fact: { code: "irq-storm", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: hint("show", id) };
+    const name = nameOf(vm.id), device = slotsOf(view, name).find(({ intid }) => irqId(name, intid, 0) === id)?.id, by = device ?? source;
+    return {
+      fact: { code: "irq-storm", irq: id, finding: device === undefined ? fact : { code: "storm", source: device } },
+      evidence: [{ code: "source", source: by }],
+      next: hint("show", id),
+    };
   }
   return undefined;
 }
