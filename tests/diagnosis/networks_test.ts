@@ -7,7 +7,7 @@ import { Debian } from "../inside/linux/debian.ts";
 import { verdictOn } from "./broken-linux.ts";
 import { fits } from "./class-guests.ts";
 
-/** Virtual time (ns) between two questions, after which requests have no answer, and for an answer. */
+/** Virtual time (ns) between two questions, and after which requests have no answer. */
 const ASKED = 200e6, UNANSWERED = 4e9;
 
 Deno.test("addresses that nobody on the network has, and answers that do not come, are lines until they are there", async () => {
@@ -28,7 +28,7 @@ Deno.test("addresses that nobody on the network has, and answers that do not com
   assert.match(lines, /program wget \(\d+\) waits for a connection to 1\.2\.3\.4:80 \(TCP\)/);
   debian.until(/No route to host|Host is unreachable/);
 
-  // It has an address of its own there now.
+  // The address is on its own loopback now.
   debian.command("ip addr add 10.0.2.77/24 dev lo; ip neigh flush dev eth0; ip route flush default; wget -O /dev/null http://10.0.2.77/");
   assert.ok(!isUnanswered() && verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
 });

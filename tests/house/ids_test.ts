@@ -33,6 +33,9 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   // Names of function breakpoints, and spaces of addresses in references of memory.
   "src/session/debug/dap/breakpoints.ts": ["rpc:"],
   "src/session/debug/dap/threads.ts": ["^(?:([^:]+):)??(?:(va|ipa|pa):)?([^:]+)$"],
+  // A line of a Linux kernel, and its name of a socket.
+  "src/inside/linux/structures/reports.ts": ["^task:(.{1,15}?) +state:R .*\\bpid:(\\d+)"],
+  "src/inside/linux/waits/other-ends.ts": ["socket:[…]"],
 };
 
 Deno.test("ids are built and cut by src/model/queries/ids.ts alone", () => {

@@ -107,7 +107,7 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
     functions: ["get_taint"],
     fits: (_, address, memory) => address % 8n === 0n && memory.has(address, 8) && memory.u64(address) < 1n << TAINTS,
   },
-  /** Its header leads back to it. Functions have the address of its set, which is its first field. */
+  /** Its header leads back to it. Functions have the address of its set, its first field. */
   sysctl_table_root: {
     functions: ["register_sysctl_sz", "register_sysctl", "__register_sysctl_init", "__register_sysctl_base", "proc_sys_init"],
     fits: (struct, address) => struct("ctl_table_root", address).pointer("default_set.dir.header.root") === address,

@@ -1,5 +1,5 @@
-// Addresses of IPv4 that a kernel asks its networks for (net/core/neighbour.c and net/ipv4/arp.c in
-// its sources), and to which nobody answers.
+// Addresses of IPv4 that a kernel asks its networks for (net/ipv4/arp.c in its sources), and to
+// which nobody answers.
 
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { BadMemory } from "../kernel/memory.ts";
@@ -7,7 +7,7 @@ import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
 const OF = "neighbors";
-/** `neighbour.nud_state`: it is being asked for, or nobody has answered. */
+/** `nud_state`: it is being asked for, or nobody has answered. */
 const INCOMPLETE = 0x01, FAILED = 0x20;
 /** Requests without an answer: the first one may be under way. */
 const UNANSWERED = 2;

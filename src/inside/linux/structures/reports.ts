@@ -127,7 +127,7 @@ function reportOf({ kind, row, groups, lines, ended }: FirstLine): KernelReport 
     sequence: row.sequence,
     t: row.t,
     text: row.text,
-    // What a device does interrupts any task.
+    // A device interrupts whatever task is running.
     task: taskIn(first, groups, isOfCpu && groups.device === undefined, starved !== undefined),
     at: at !== undefined ? placeOf(at) ?? at : isOfCpu ? placeIn(lines) ?? null : null,
     cpu: cpu === undefined ? null : Number(cpu),

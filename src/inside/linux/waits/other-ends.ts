@@ -47,7 +47,7 @@ export function openersOf(reading: Reading, inode: Struct, mode: number): NamedT
 
 type Wait = Pick<ProgramWait, "for" | "what" | "peers">;
 
-/** The wait of a task for data, room or an answer of a socket's other end; undefined without one. */
+/** The wait of a task for a socket's other end: for data, room or an answer. */
 export function socketWait(reading: Reading, inode: Struct, kind: "sender" | "receiver" | "connection"): Wait | undefined {
   if (fileSystemOf(inode) !== "sockfs") return undefined;
   const sock = socketOf(reading, inode), inet = sock && inetSocket(sock);

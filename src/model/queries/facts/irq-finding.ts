@@ -3,7 +3,6 @@
 
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { Facts, type OfCode } from "./fact.ts";
-import { isOf } from "../ids.ts";
 
 /** Why a pending interrupt is not delivered. Priorities are those of the GIC, 0 the highest. */
 export type Barrier =
@@ -33,7 +32,7 @@ export type Barrier =
 export type IrqFinding =
   | Barrier
   /** Its line was high at each end, and it came again before the interrupted code moved. */
-  | { readonly code: "storm"; readonly source: string }
+  | { readonly code: "storm"; readonly source: string; readonly virtio?: true }
   | { readonly code: "no-source" }
   | { readonly code: "vcpu-off"; readonly vcpu: string };
 
@@ -115,8 +114,8 @@ export const IRQ_FINDINGS = new Facts<IrqFinding>({
   "no-vcpu": stopped,
   "vcpu-off": ({ vcpu }) => `waits: ${vcpu} is powered off`,
 }, {
-  "storm": ({ source }) =>
-    isOf("dev", source)
+  "storm": ({ source, virtio }) =>
+    virtio
       ? `acknowledge what ${source} reports in the handler: write it to InterruptACK, or read the ISR status of a PCI device`
       : STORM_WAYS_OUT[source] ?? `the handler makes ${source || "its source"} lower the line`,
   "disabled": () => "enable it, or make its source stop",

@@ -39,7 +39,7 @@ function storm({ view, vm, irqs }: Patient): Verdict<"irq-storm"> | undefined {
     if (fact?.code !== "storm") continue;
     const name = nameOf(vm.id), device = slotsOf(view, name).find(({ intid }) => irqId(name, intid, 0) === id)?.id, by = device ?? source;
     return {
-      fact: { code: "irq-storm", irq: id, finding: device === undefined ? fact : { code: "storm", source: device } },
+      fact: { code: "irq-storm", irq: id, finding: device === undefined ? fact : { code: "storm", source: device, virtio: true } },
       evidence: [{ code: "source", source: by }],
       next: hint("show", id),
     };
