@@ -137,6 +137,18 @@ Deno.test("a symbol that two ELF files of a VM have is listed once, from the lat
   assert.deepEqual(found.map(({ id, source }) => [id, source]), [["sym:ping/start@0x80000000", "second"]]);
 });
 
+Deno.test("each VM has its memory: of the configuration, and of host and Resource Manager the RAM that they can access", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const memory = new Map(rows(system, "vm.ls").map(({ id, memory }) => [id, memory]));
+  for (const name of ["hello", "ping", "pong"]) assert.equal(memory.get(`vm:${name}`), 4 * MiB, name);
+  const mapped = (vm: string) => rows(system, "mem.map", { filter: `vm=${vm}` }).filter(({ pa }) => Number(pa) >= 0x4000_0000);
+  const ofHost = mapped("host").filter(({ vm }) => vm.length === 1).reduce((sum, { size }) => sum + size, 0);
+  assert.equal(memory.get("vm:host"), ofHost);
+  assert.equal(memory.get("vm:rm"), mapped("rm").reduce((sum, { size }) => sum + size, 0));
+  assert.ok(ofHost > 64 * MiB);
+});
+
 Deno.test("W36: mem owner names owner, parcel, mappings and rights", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);

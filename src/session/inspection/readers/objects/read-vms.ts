@@ -7,6 +7,7 @@ import { VmState } from "../../../../machine/abi/rpc/messages/vm.ts";
 import type { AddressSpace, GzVm, Vcpu } from "../../../../machine/hypervisor/inspect.ts";
 import { findVm, type Vm } from "../../../../machine/resource-manager/interface.ts";
 import { Vmid } from "../guest-names.ts";
+import { ownBytes } from "./read-memory.ts";
 import type { View } from "../inspected.ts";
 import { NetDevice } from "../../../../machine/virtio/net/net.ts";
 import { conId, devId, irqId, nameOf, vmId, whyId } from "../../../../model/queries/ids.ts";
@@ -30,7 +31,7 @@ export function readVmFacts(view: View): VmFacts[] {
   const { state } = view.system.manager;
   // A VM that has ended or failed keeps its row, to show how it ended.
   const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid), ...view.system.vms.gone()]);
-  const vcpus = view.vcpus();
+  const vcpus = view.vcpus(), owned = ownBytes(view);
   const rows = [...vmids].sort((a, b) => a - b).map((vmid) => {
     const name = view.vmName(vmid);
     const vm = findVm(state, vmid);
@@ -50,7 +51,7 @@ export function readVmFacts(view: View): VmFacts[] {
       vcpus: own.length,
       cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.usage.time), 0) / 1e9,
       instructions: String(own.reduce((sum, vcpu) => sum + vcpu.usage.instructions, 0)),
-      memory: planned?.memory ?? (zoned ? memoryOf(zoned) : vm?.memorySize || null),
+      memory: planned?.memory ?? (zoned ? memoryOf(zoned) : vm?.memorySize || owned.get(vmid) || null),
       exit: view.system.vms.exitOf(name) ?? null,
       ended: end?.rule ?? null,
       why: end ? whyId(end.id) : null,
