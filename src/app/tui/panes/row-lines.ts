@@ -2,7 +2,7 @@
 
 import type { Line } from "./pane.ts";
 import { grouped, valueText } from "../look/numbers.ts";
-import { plainText } from "../../../model/queries/texts/format.ts";
+import { fieldText, plainText } from "../../../model/queries/texts/format.ts";
 import { type Json, membersOf, type RowOf, type Selected } from "../../../model/queries/table.ts";
 import type { MESSAGES } from "../../../model/queries/tables.ts";
 
@@ -40,7 +40,7 @@ function detailLines(name: string, value: Json, width: number): Line[] {
   const parts = Array.isArray(value)
     ? value
     : value !== null && typeof value === "object"
-    ? Object.entries(value).map(([key, one]) => `${key} ${plainText(one)}`)
+    ? Object.entries(value).map(([key, one]) => `${key} ${fieldText(key, one)}`)
     : [value];
   const lines = parts.map(plainText);
   if (!lines.length) return [{ text: `${name}-` }];

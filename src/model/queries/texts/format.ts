@@ -3,7 +3,7 @@
 
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { Access } from "../../../machine/abi/words.ts";
-import { countText, durationText, sizeText, timeText } from "../../../kit/support/text/number-text.ts";
+import { countText, durationText, hex, sizeText, timeText } from "../../../kit/support/text/number-text.ts";
 import type { Column, Json, ListRow } from "../table.ts";
 
 /** A value of a column as a list shows it. */
@@ -50,8 +50,13 @@ export function alignsRight({ kind }: Column): boolean {
 export function plainText(value: Json): string {
   if (value === null) return "-";
   if (Array.isArray(value)) return value.map(plainText).join(" ");
-  if (typeof value === "object") return Object.entries(value).map(([name, field]) => `${name}=${plainText(field)}`).join(" ");
+  if (typeof value === "object") return Object.entries(value).map(([name, field]) => `${name}=${fieldText(name, field)}`).join(" ");
   return String(value);
+}
+
+/** A field of structured data: VMIDs are hexadecimal, as wherever VMs are listed. */
+export function fieldText(name: string, value: Json): string {
+  return name === "vmid" && typeof value === "number" ? hex(value) : plainText(value);
 }
 
 /** A file without its folders, with what follows it. */

@@ -4,7 +4,7 @@
 import type { Line } from "../pane.ts";
 import { type Piece, piecesWidth } from "../../look/pieces.ts";
 import type { Look, Role } from "../../look/theme.ts";
-import { plainText } from "../../../../model/queries/texts/format.ts";
+import { fieldText, plainText } from "../../../../model/queries/texts/format.ts";
 import type { MessagePart } from "../../../../machine/abi/rpc/text/message-bytes.ts";
 import { MESSAGE_KINDS, recordedParts } from "../../../../model/queries/message-bytes.ts";
 import { membersOf, type RowOf } from "../../../../model/queries/table.ts";
@@ -77,7 +77,7 @@ function valueOf(row: RpcRow, kind: typeof MESSAGE_KINDS[number], { name, hex }:
   if (name === "error") return /^0+$/.test(hex) ? "0 OK" : (row.res ?? littleEndian(hex));
   const value = membersOf(kind === "reply" ? row.reply : row.request)[name];
   if (value === undefined) return `${hex.length / 2} bytes`;
-  return Array.isArray(value) ? value.map(plainText).join("; ") || "none" : plainText(value);
+  return Array.isArray(value) ? value.map(plainText).join("; ") || "none" : fieldText(name, value);
 }
 
 function littleEndian(hex: string): string {
