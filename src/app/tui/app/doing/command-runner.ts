@@ -24,7 +24,7 @@ import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.t
 import { isOf, withKind } from "../../../../model/queries/ids.ts";
 import { problemIn, type Query, type QueryOf, rowsOf } from "../../../../model/queries/query.ts";
 import type { PlaceOfRun } from "../../../../model/queries/move.ts";
-import type { RowOf } from "../../../../model/queries/table.ts";
+import type { Row, RowOf } from "../../../../model/queries/table.ts";
 import { TABLES, WHO as ACCESSES } from "../../../../model/queries/tables.ts";
 import { listText } from "../../../../model/queries/texts/list-text.ts";
 import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
@@ -152,8 +152,11 @@ export class CommandRunner {
     const query = command.ask?.(values);
     if (query) {
       return await app.works.begin(heading, async (port) => {
+        const before = steps.length > 0 ? (await app.asker.ask(query)).rows : [];
         const problem = await app.steps.run(command, values);
-        return problem === undefined ? await this.#answer(query, command, values, heading, port) : { problem };
+        if (problem !== undefined) return { problem };
+        const gone = before.length > 0 ? await this.#gone(before, query) : [];
+        return gone.length > 0 ? { said: `removed ${gone.join(", ")}` } : await this.#answer(query, command, values, heading, port);
       });
     }
     const problem = await app.steps.run(command, values);
@@ -163,6 +166,12 @@ export class CommandRunner {
       app.say(asks ? asks.taken ?? `${asks.act}: done` : doneText(command, values), "ok");
     }
     app.changed();
+  }
+
+  /** What a list had and has no more: ids, with the rules of rules. */
+  async #gone(before: readonly Row[], query: Query): Promise<string[]> {
+    const after = new Set((await this.app.asker.ask(query)).rows.map(({ id }) => id));
+    return before.filter(({ id }) => !after.has(id)).map(({ id, rule }) => typeof rule === "string" ? `${id} ${rule}` : id);
   }
 
   /** The answer of the machine. */
