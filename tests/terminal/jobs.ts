@@ -178,13 +178,19 @@ export const BY_KEYS: readonly Job[] = [
     steps: [[keys("2"), /vCPUs \d/], [keys("e"), /write the rows to: \S+/], [keys("C-u", "rows.ndjson", "Enter"), /rows\.ndjson/]],
     writes: ["rows.ndjson", /"id":"vcpu:hello\/0"/],
   },
+  {
+    job: "ask which versions run",
+    size: USUAL,
+    steps: [[keys(":version", "Enter"), /─ version[^]*deno +2\.[^]*v8 /]],
+    after: [close],
+  },
   { job: "copy the id of a VM", size: USUAL, steps: [[keys("y"), /i {2}id +vm:/], [keys("i"), /copied: vm:\w+/]], copies: /^vm:\w+$/ },
   {
     job: "stop at the next event of a kind",
     size: USUAL,
     steps: [[keys("9"), /Events/], [keys("b"), /stop at:/], [keys("C-u", "kind=virq vm=ping", "Enter"), /PAUSED/]],
     prints: [["break", "--list"], /kind=virq vm=ping/],
-    after: [[keys(":break --remove all", "Enter"), /no stop rules/], [keys("Escape"), /PAUSED[^]*\? help/], [keys("p"), LIVE]],
+    after: [[keys(":break --remove all", "Enter"), /removed stop:\d+ kind=virq vm=ping/], [keys("p"), LIVE]],
   },
   {
     job: "save the machine as a file",

@@ -9,7 +9,7 @@ import { TmuxTerminal } from "./tmux.ts";
 
 /** Done in the fast subset: one of each kind of result. */
 const OF_CI: readonly string[] = [
-  ...["type to a guest", "go to an instruction of the run", "keep the rows of a list", "copy the id of a VM"],
+  ...["type to a guest", "go to an instruction of the run", "keep the rows of a list", "copy the id of a VM", "ask which versions run"],
   ...["go to a screen", "choose a line of a menu", "zoom the timeline by its border", "scroll a list"],
 ];
 

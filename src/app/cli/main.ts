@@ -37,7 +37,7 @@ import { keepSpare, type SessionClient } from "../../session/worker/client.ts";
 import { type CommandGroup, programOf, runProgram } from "./program.ts";
 
 /** The commands, below the headings of `el2 --help`. */
-const COMMANDS: readonly CommandGroup[] = [
+export const COMMANDS: readonly CommandGroup[] = [
   ["Run:", [
     registerBoot,
     registerKernel,

@@ -86,12 +86,21 @@ Examples:
 /** Commands that always repeat whole runs: their worker asks for huge pages. */
 const REPEATING = new Set(["profile", "coverage", "compare-runs", "diff"]);
 
-/** Runs a command line of a program with these commands, and returns the exit code. */
-export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {
+/**
+ * Runs a command line of a program with these commands, and returns the exit code.
+ * @param all commands of the whole program, of which these are a part
+ */
+export async function runProgram(
+  groups: readonly CommandGroup[],
+  args: readonly string[],
+  entry: URL,
+  all?: () => Promise<readonly CommandGroup[]>,
+): Promise<number> {
   removeUnfinishedAtEnd();
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
-  setProgramTree(() => commandTree(program));
+  const whole = async () => all ? commandTree(programOf(await all(), entry, () => {})) : programTree();
+  setProgramTree(() => commandTree(program), whole);
   try {
     const asked = helpAsked(args, program);
     if (typeof asked === "string") {

@@ -13,5 +13,5 @@ export type Outcome = Awaited<ReturnType<OwnProgram["run"]>>;
 
 /** A program whose commands do this. */
 export function programDoing(run: OwnProgram["run"]): OwnProgram {
-  return { commands: () => programCommands(TREE), about: (words) => commandsAbout(TREE, words), run };
+  return { load: () => Promise.resolve(), commands: () => programCommands(TREE), about: (words) => commandsAbout(TREE, words), run };
 }

@@ -181,11 +181,23 @@ function textAfter(command: Walked): string {
 
 /** The commands of the program that runs, for what is below them, such as the palette. */
 let of: (() => CommandNode) | undefined, tree: CommandNode | undefined;
+let ofAll: (() => Promise<CommandNode>) | undefined, allOfIt: Promise<CommandNode> | undefined;
 
-/** The program that runs has these commands. */
-export function setProgramTree(commands: () => CommandNode): void {
+/**
+ * The program that runs has these commands.
+ * @param all of the whole program, of which a command that is loaded alone is a part
+ */
+export function setProgramTree(commands: () => CommandNode, all: () => Promise<CommandNode>): void {
   of = commands;
   tree = undefined;
+  ofAll = all;
+  allOfIt = undefined;
+}
+
+/** The commands of the whole program, which may have to be loaded. */
+export async function wholeTree(): Promise<CommandNode> {
+  if (!ofAll) throw new Error("no program runs");
+  return await (allOfIt ??= ofAll());
 }
 
 /** The commands of the program that runs. */

@@ -98,7 +98,10 @@ export class App {
       ...{ ...lists.handlers, ...navigation.handlers, ...consoles.handlers, ...sizes.handlers },
       ...{ ...machine.handlers, ...time.handlers, ...menus.handlers, ...links.handlers },
       "rule.read": () => void readRule(app, options.books),
-      "help.show": () => state.overlay = new HelpOverlay(state.keymap, drawing.here(), options.commands, options.program),
+      "help.show": () => {
+        state.overlay = new HelpOverlay(state.keymap, drawing.here(), options.commands, options.program);
+        options.program?.load().then(app.changed);
+      },
       "leave": () => port.leave(),
       "screen.redraw": () => port.redraw(),
       "suspend": () => port.suspend(),

@@ -164,14 +164,24 @@ export class Menus {
         changed();
       });
     }
+    this.app.program?.load().then(changed);
     this.app.show(
       new PaletteOverlay({
         history: this.#paletteHistory,
         choices: (text) => this.#choices(text),
         count: () => this.#offers().length,
-        unknown: (text) => this.app.say(`no action or object called ${JSON.stringify(text)}; ? lists the actions`),
+        unknown: (text) => void this.#unknown(text),
       }),
     );
+  }
+
+  /** Runs what a text means once the commands of the program are loaded. */
+  async #unknown(text: string): Promise<void> {
+    const { program, say } = this.app;
+    await program?.load();
+    const [choice] = this.#choices(text);
+    if (choice) choice.run();
+    else say(`no action or object called ${JSON.stringify(text)}; ? lists the actions`);
   }
 
   /** Adds a stop rule, from the selection. */

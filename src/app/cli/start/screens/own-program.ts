@@ -1,7 +1,7 @@
 // This program once more, for what a screen has it do aside, and its commands, for the palette.
 
 import { commandsAbout } from "../../common/command-search.ts";
-import { type CommandNode, isRunnable, programTree } from "../../common/command-tree.ts";
+import { type CommandNode, isRunnable, wholeTree } from "../../common/command-tree.ts";
 import { runtimeArguments } from "../../common/runtime.ts";
 import { environmentValue } from "../look/run-program.ts";
 import { COMMANDS } from "../../../../model/commands/all.ts";
@@ -57,10 +57,13 @@ export function programCommands(tree: CommandNode): ProgramCommand[] {
 
 /** Runs commands of this program, which is started as `entry` is, about a session. */
 export function ownProgram(entry: URL, session: string): OwnProgram {
-  let commands: readonly ProgramCommand[] | undefined;
+  let tree: CommandNode | undefined, commands: readonly ProgramCommand[] = [];
   return {
-    commands: () => commands ??= programCommands(programTree()),
-    about: (words) => commandsAbout(programTree(), words),
+    load: async () => {
+      if (!tree) commands = programCommands(tree = await wholeTree());
+    },
+    commands: () => commands,
+    about: (words) => tree ? commandsAbout(tree, words) : [],
     run: async (args, hear, signal) => {
       // It ends with this program.
       const env = { NO_COLOR: "1", [LAUNCHER_VARIABLE]: String(Deno.pid), EL2_SESSION: environmentValue(session) };

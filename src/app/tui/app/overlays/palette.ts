@@ -233,12 +233,13 @@ function score(wanted: string, choice: Choice): number {
   return path === wanted ? 3500 : nameScore(wanted, choice) / 100;
 }
 
-function nameScore(wanted: string, { text, detail, aliases }: Choice): number {
+function nameScore(wanted: string, { text, detail, aliases, path = text }: Choice): number {
   if (wanted === "") return 0;
   if (aliases?.includes(wanted)) return 4000;
   const name = text.toLowerCase();
   if (name.startsWith(wanted)) return 3000 - name.length;
   if (name.includes(wanted)) return 2000 - name.length;
-  if (matchOf(wanted, name).length === 0) return detail.toLowerCase().includes(wanted) ? 100 : -1;
+  // Letters in order are those of a command's name: its arguments have nearly all.
+  if (matchOf(wanted, path.toLowerCase()).length === 0) return detail.toLowerCase().includes(wanted) ? 100 : -1;
   return 1000 - name.length;
 }

@@ -16,6 +16,8 @@ export interface ProgramCommand {
 
 /** This program once more. */
 export interface OwnProgram {
+  /** Loads its commands: before, it seems to have none. */
+  readonly load: () => Promise<void>;
   readonly commands: () => readonly ProgramCommand[];
   /** Commands whose help has all words, those of a session too, best first. */
   readonly about: (words: readonly string[]) => readonly Pick<ProgramCommand, "path" | "help">[];

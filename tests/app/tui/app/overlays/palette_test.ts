@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Choice, PaletteOverlay } from "../../../../../src/app/tui/app/overlays/palette.ts";
+import { type Choice, PaletteOverlay, suiting } from "../../../../../src/app/tui/app/overlays/palette.ts";
 import { Screen } from "../../../../../src/app/tui/terminal/cells.ts";
 import { lookFor } from "../../../../../src/app/tui/look/theme.ts";
 
@@ -28,4 +28,14 @@ Deno.test("Tab and Enter take the last choice when the marked one has gone", () 
   assert.deepEqual(ran, ["one"]);
   choices = [];
   assert.equal(palette.key(key("Tab"), undefined), true);
+});
+
+Deno.test("letters in order are sought in the name of a command, and not in its arguments", () => {
+  const offers = [
+    { text: "vcpu vars <vcpu> [expression]", path: "vcpu vars", detail: "", run: () => {} },
+    { text: "version", path: "version", detail: "", run: () => {} },
+  ];
+  assert.deepEqual(suiting("version", offers).map(({ text }) => text), ["version"]);
+  assert.deepEqual(suiting("vcvars", offers).map(({ path }) => path), ["vcpu vars"]);
+  assert.deepEqual(suiting("vcpu vars <vcpu>", offers).map(({ path }) => path), ["vcpu vars"]);
 });
