@@ -36,7 +36,12 @@ export const VMS = defineTable({
     vcpus: { kind: "number", doc: "vCPUs that exist", width: 5 },
     cpu: { kind: "share", doc: "share of one physical CPU", width: 5 },
     instructions: { kind: "count", doc: "instructions retired", width: 7 },
-    memory: { kind: "size", doc: "its memory in bytes: of the configuration, else what it was lent or given, else the RAM that it can access", width: 7, optional: true },
+    memory: {
+      kind: "size",
+      doc: "its memory in bytes: of the configuration, else what it was lent or given, else the RAM that it can access",
+      width: 7,
+      optional: true,
+    },
     exit: { kind: "word", doc: "why it ended", width: 12, optional: true, from: 100 },
     ended: { kind: "text", doc: "how it came to that", optional: true },
     why: { kind: "id", doc: "the reason of its end", optional: true },
