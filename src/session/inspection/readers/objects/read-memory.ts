@@ -2,7 +2,6 @@
 
 import { asPa } from "../../../../machine/abi/numbers.ts";
 import { USER_WRITES } from "../../../../machine/abi/ram-writer.ts";
-import { RAM_BASE } from "../../../../machine/hardware/memory-map.ts";
 import { Access, MapAttributes } from "../../../../machine/abi/words.ts";
 import {
   type AddressSpace,
@@ -89,10 +88,10 @@ function* pieces(view: View): Generator<OwnedPiece> {
 
 /** Bytes of RAM that VMs can access, by VMID: pages that the host can access too are the other's. */
 export function ownBytes(view: View): ReadonlyMap<number, number> {
-  const bytes = new Map<number, number>();
+  const { ram } = view.hypervisor.machine, bytes = new Map<number, number>();
   for (const { pa, size, mappings } of pieces(view)) {
     const vmids = mappings.map(({ space }) => space.vmid), vmid = vmids.find((one) => one !== Vmid.Primary) ?? vmids[0];
-    if (pa >= RAM_BASE && vmid !== undefined) bytes.set(vmid, (bytes.get(vmid) ?? 0) + size);
+    if (ram.contains(pa, size) && vmid !== undefined) bytes.set(vmid, (bytes.get(vmid) ?? 0) + size);
   }
   return bytes;
 }
