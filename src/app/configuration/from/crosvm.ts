@@ -24,9 +24,9 @@ const NO_SOCKETS = "no input from sockets: keys go to the console";
 class CrosvmLine {
   rng = true;
   balloon = true;
-  /** A console was chosen, and what is on the first port. */
+  /** A console was chosen; the line says what the first port is. */
   console = false;
-  readonly console1: { given: boolean } = { given: false };
+  firstPort = false;
   readonly serial: string[] = [];
   root: string | undefined;
   disks = 0;
@@ -56,7 +56,7 @@ class CrosvmLine {
     parts.get("stdin", "input", "input-unix-stream", "out-timestamp", "out_timestamp", "max-queue-sizes", "name");
     this.console ||= isConsole;
     if (hardware === "serial") {
-      this.console1.given ||= port === 1;
+      this.firstPort ||= port === 1;
       if (isConsole) this.serial.push(`console=ttyS${port - 1}`);
       if (isEarly) this.serial.push(`earlycon=uart8250,mmio,${SERIAL_PORTS[port - 1] ?? SERIAL_PORTS[0]}`);
       if (port !== 1 && type !== "sink") this.machine.absent(`${option} ${value}`, `what the guest writes to ttyS${port - 1} is not kept`);
@@ -113,7 +113,7 @@ class CrosvmLine {
   end(params: readonly string[]): void {
     const { machine } = this;
     // The first port is a console unless the line chooses another one, or uses the port itself.
-    const serial = this.console || this.console1.given ? this.serial : ["console=ttyS0", ...this.serial];
+    const serial = this.console || this.firstPort ? this.serial : ["console=ttyS0", ...this.serial];
     if (this.rng) machine.device("rng", { kind: "rng" });
     if (this.balloon) machine.device("balloon", { kind: "balloon" });
     machine.cmdline.push(...serial, this.root ?? "", ...params);
