@@ -365,8 +365,8 @@ static void contexts(void) {
       change.x3 = EL1H;
       CHANGED("eret", TLBI, DSB, TO_LOWER);
     }
-  // EL0 begins with an exception return. EL1 may execute the page up to that in each of these forms,
-  // and what EL0 ends with it may not execute.
+  // EL0 begins with an exception return. EL1 may execute the page up to that in each of these
+  // forms. EL0 ends at a page that it may not execute.
   const u64 user = (u64)code | LEAF | NORMAL | SHARED | AF | READ_ONLY | USER, lower[] = {user, user | UXN, page & ~UXN, user | nG};
   for (u32 i = 0; i < COUNT(lower); i++) {
     change.pc = BASE, change.x0 = (u64)&pages[CODE_PAGE], change.x2 = lower[i], change.x3 = EL0, hex(i), put('\n');
@@ -374,7 +374,7 @@ static void contexts(void) {
     map(CODE_PAGE, code, user), SYNCHRONIZE("el0 isb", STORE, DSB, TLBI, DSB, TO_LOWER, ISB);
     change.x2 = user, map(CODE_PAGE, code, lower[i]), SYNCHRONIZE("el0 again", STORE, DSB, TLBI, DSB, TO_LOWER, ISB);
   }
-  // Attribute 2 was Device. QEMU lets unaligned accesses to Device pass, so there is no other way round.
+  // Attribute 2 was Device. QEMU lets unaligned accesses to Device pass: the reverse is not here.
   change.pc = BASE, map(CODE_PAGE, code, kernel), map(DATA_PAGE, data, LEAF | 2 << 2 | SHARED | AF);
   change.x0 = 0xffff00, change.x2 = DATA + 1, SYNCHRONIZE("mair normal", 0xd518a200, TLBI, DSB, ISB, 0xf9400043);
   map(DATA_PAGE, data, LEAF | NORMAL | SHARED | AF | USER);

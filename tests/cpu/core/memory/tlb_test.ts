@@ -154,8 +154,8 @@ Deno.test("a changed TCR_EL1, MAIR_EL1 or SCTLR_EL1.M drops everything", () => {
   }
 });
 
-// QEMU, beside which exceptions_test.ts puts the rest, has no alignment faults of Device memory: Arm
-// ARM B2.5, and D19.2 (MAIR_EL1).
+// Arm ARM B2.5, and D19.2 (MAIR_EL1). QEMU, the oracle of exceptions_test.ts, has no alignment
+// faults of Device memory.
 Deno.test("memory that MAIR_EL1 makes Device has alignment faults from then on, and none once it is Normal again", () => {
   const { rig } = mapped(Leaf.Accessed), esrOf = (va: bigint) => rig.call("slowLoad", va, 8).esr;
   const attribute = (value: bigint) => {
