@@ -35,5 +35,5 @@ export {
   type PropertyValue,
 } from "./src/machine/devicetree/tree.ts";
 export { writeDevicetree } from "./src/machine/devicetree/writer.ts";
-export { HostMachine, type HostMachineOptions } from "./src/app/library/host-machine.ts";
+export { HostMachine, type HostMachineOptions, type HostRefusal } from "./src/app/library/host-machine.ts";
 export { PERSONA_NAMES, type PersonaName } from "./src/machine/abi/ioctl/personas.ts";

@@ -62,7 +62,7 @@ export function runGuest(image: Uint8Array): string {
   const host = new HostMachine({ device: "v14", memory: 64 << 20 });
   /** A result that is no error, or the reason of the error. */
   const must = (what: string, result: number): number => {
-    if (result < 0) throw new Error(`${what}: errno ${-result}: ${host.reason}`);
+    if (result < 0) throw new Error(`${what}: errno ${-result}: ${host.reason?.text ?? ""}`);
     return result;
   };
   const scratch = host.mapAnonymous(4096);

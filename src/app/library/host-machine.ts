@@ -5,6 +5,9 @@
 import type { PersonaName } from "../../machine/abi/ioctl/personas.ts";
 import { hostGuest, type Visit } from "../../machine/host/boot.ts";
 import { assemble } from "../../session/assembly/assemble.ts";
+import { whyId } from "../../model/queries/ids.ts";
+import { rowsOf } from "../../model/queries/query.ts";
+import { REASONS } from "../../model/queries/tables.ts";
 import type { GuestSystem } from "../../session/assembly/system/guest-system.ts";
 import { VisitedHost } from "./visited-host.ts";
 import { KiB, MiB } from "../../kit/support/values/sizes.ts";
@@ -30,6 +33,33 @@ export interface HostMachineOptions {
   memlock?: number;
 }
 
+/**
+ * Why a call of a `HostMachine` was refused.
+ *
+ * ```ts
+ * import { HostMachine, type HostRefusal } from "@el2/el2";
+ *
+ * const host = new HostMachine({ device: "v14" });
+ * host.ioctl(host.open("/dev/gunyah"), 0xb201);
+ * const refusal: HostRefusal | undefined = host.reason;
+ * console.log(refusal?.call, refusal?.code, refusal?.text, refusal?.wayOut); // 0xb201 ENOTTY …
+ * ```
+ */
+export interface HostRefusal {
+  /** The call that was made: the name of an ioctl. */
+  readonly call: string;
+  /** Its error: `EINVAL`. */
+  readonly code: string;
+  /** The section of the specification that has the rule. */
+  readonly section: string;
+  /** The rule that was broken. */
+  readonly text: string;
+  /** The values that broke it, by name. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** A way to avoid the refusal, where one is known. */
+  readonly wayOut: string | undefined;
+}
+
 /** Bytes of RAM that are the host's own. */
 const RESERVED = 32 * MiB;
 /** Virtual time (ns) that an ioctl may take that has to end. */
@@ -46,13 +76,17 @@ const PATIENCE = 1e12;
  * const GH_CREATE_VM = 0x4700, GH_VM_START = 0x4703;
  * const host = new HostMachine({ device: "v14" });
  * const vm = host.ioctl(host.open("/dev/gunyah"), GH_CREATE_VM);
- * console.log(host.ioctl(vm, GH_VM_START) < 0, host.reason); // the VM has no memory
+ * console.log(host.ioctl(vm, GH_VM_START) < 0, host.reason?.text); // the VM has no memory
  * ```
  */
 export class HostMachine {
-  readonly #system: Pick<GuestSystem, "machine" | "hypervisor">;
+  readonly #system: Pick<GuestSystem, "machine" | "hypervisor" | "inspector">;
   readonly #host = new VisitedHost(() => this.#system.machine);
   readonly #pid: number;
+  /** Reasons that there were when an ioctl that has not ended began, by its number. */
+  readonly #began = new Map<number, number>();
+  /** The ioctl that ended last: its result, and the reasons that there were when it began. */
+  #last: { readonly result: number; readonly began: number } | undefined;
 
   /**
    * Boots the host; the process exists then.
@@ -79,13 +113,24 @@ export class HostMachine {
     return this.#system.machine.time;
   }
 
-  /**
-   * Why the last call was refused: the rule that it broke, with its section of the specification;
-   * empty before the first.
-   */
-  get reason(): string {
-    const last = this.#system.hypervisor.trace.reasons.last;
-    return last ? `${last.section}: ${last.rule}` : "";
+  /** Why the ioctl that ended last was refused; undefined if it was not, or by no rule of el2's. */
+  get reason(): HostRefusal | undefined {
+    const last = this.#last;
+    if (!last || last.result >= 0) return undefined;
+    // Guests and other threads are refused meanwhile, too.
+    const own = this.#system.hypervisor.trace.reasons.list().find(({ id, chain: [first] }) =>
+      id > last.began && first?.kind === "ioctl" && first.result.code === last.result
+    );
+    if (!own) return undefined;
+    const [row] = rowsOf(REASONS, this.#system.inspector.answer({ table: "why", args: { filter: `id=${whyId(own.id)}` } }));
+    return row && {
+      call: row.call,
+      code: row.err,
+      section: row.section,
+      text: row.rule,
+      values: row.values as HostRefusal["values"],
+      wayOut: row.way_out ?? undefined,
+    };
   }
 
   /** A descriptor for /dev/gunyah or /dev/gzvm. */
@@ -103,15 +148,17 @@ export class HostMachine {
    * @throws Error when it has none within a long virtual time.
    */
   ioctl(fd: number, code: number, argument: number | bigint = 0): number {
-    const { task, result } = this.#begin(fd, code, argument);
-    const end = result ?? this.wait(task, PATIENCE);
+    const task = this.start(fd, code, argument), end = this.wait(task, PATIENCE);
     if (end === undefined) throw new Error(`ioctl 0x${code.toString(16)} does not end`);
+    this.#host.program.results.delete(task);
     return end;
   }
 
   /** Begins an ioctl in its own thread; the number is for `wait` and `signal`. */
   start(fd: number, code: number, argument: number | bigint = 0): number {
-    const { task, result } = this.#begin(fd, code, argument);
+    const began = this.#system.hypervisor.trace.reasons.count;
+    const { task, result } = this.#visit(({ kernel }) => kernel.ioctl(this.#pid, fd, code, BigInt.asUintN(64, BigInt(argument))));
+    this.#began.set(task, began);
     if (result !== undefined) this.#host.program.results.set(task, result);
     return task;
   }
@@ -121,7 +168,11 @@ export class HostMachine {
    * (ns).
    */
   wait(task: number, time: number): number | undefined {
-    return this.#host.await(task, time);
+    const result = this.#host.await(task, time), began = this.#began.get(task);
+    if (result === undefined || began === undefined) return result;
+    this.#began.delete(task);
+    this.#last = { result, began };
+    return result;
   }
 
   /** A signal for the thread that is in this ioctl. */
@@ -172,10 +223,6 @@ export class HostMachine {
   /** Lets virtual time (ns) pass. */
   sleep(time: number): void {
     this.#host.pass(time);
-  }
-
-  #begin(fd: number, code: number, argument: number | bigint) {
-    return this.#visit(({ kernel }) => kernel.ioctl(this.#pid, fd, code, BigInt.asUintN(64, BigInt(argument))));
   }
 
   /** @throws Error if the host met what should not happen. */

@@ -27,10 +27,32 @@ Deno.test("a refused call says why, a descriptor that is closed is EBADF", () =>
   const host = new HostMachine({ device: "v14", memory: 64 << 20 });
   const device = host.open("/dev/gunyah");
   assert.equal(host.ioctl(device, 0xb201), -25);
-  assert.match(host.reason, /^vm-manager 2: 0xb201 is GH_CREATE_VM \(legacy\) of legacy; this device speaks v14/);
+  const { code = "", section = "", text = "" } = host.reason ?? {};
+  assert.deepEqual([code, section], ["ENOTTY", "vm-manager 2"]);
+  assert.match(text, /^0xb201 is GH_CREATE_VM \(legacy\) of legacy; this device speaks v14/);
   assert.equal(host.close(device), 0);
   assert.equal(host.ioctl(device, 0x4700), -9);
   assert.equal(host.open("/dev/kvm"), -2);
+});
+
+Deno.test("the reason is of the call that ended last: not of one before it, and not of a guest's", () => {
+  const host = new HostMachine({ device: "v14", memory: 64 << 20 }), device = host.open("/dev/gunyah");
+  const told = () => [host.reason?.call, host.reason?.code];
+  assert.deepEqual(told(), [undefined, undefined]);
+  host.ioctl(device, 0xb201);
+  assert.equal(told()[1], "ENOTTY");
+  const vm = host.ioctl(device, 0x4700);
+  assert.ok(vm >= 0);
+  assert.deepEqual(told(), [undefined, undefined], "the last call was not refused");
+  const start = host.start(vm, 0x4703), other = host.start(device, 0xb201);
+  assert.equal(host.wait(other, 1e9), -25);
+  assert.equal(told()[1], "ENOTTY");
+  assert.equal(host.wait(start, 1e9), -22);
+  assert.deepEqual(told(), ["GH_VM_START", "EINVAL"]);
+  const { text = "", wayOut } = host.reason ?? {};
+  assert.deepEqual([text === "", typeof wayOut], [false, "string"]);
+  assert.equal(host.ioctl(vm + 100, 0x4703), -9);
+  assert.deepEqual(told(), [undefined, undefined], "el2 has no rule for a descriptor that is not open");
 });
 
 Deno.test("an ioctl in its own thread can be waited for and signaled", () => {

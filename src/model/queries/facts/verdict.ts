@@ -205,8 +205,11 @@ const orMore = (others: number) => others > 0 ? ` or ${others} more` : "";
 export const absenceText = ({ peer, failed }: Absence) => failed ? `${peer}, which has failed` : `${peer}, which does not exist`;
 
 /** How a VM ended: the operation that ended it, and the words of that. */
-function endText({ call, result, how }: OfCode<VerdictFact, "failed" | "off" | "stopped">): string {
-  return `${call === null ? "" : `${call} -> ${result}: `}${how ?? "it has ended, and its owner takes it down"}`;
+function endText({ code, call, result, how }: OfCode<VerdictFact, "failed" | "off" | "stopped">): string {
+  const unknown = code === "failed"
+    ? "it has failed, and no refusal and no fault of it is recorded"
+    : "it has ended, and its owner takes it down";
+  return `${call === null ? "" : `${call} -> ${result}: `}${how ?? unknown}`;
 }
 
 function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leaked">): string {

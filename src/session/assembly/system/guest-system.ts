@@ -296,7 +296,9 @@ export class GuestSystem implements System, Inspected {
 
   /** Why each of these VMs ended. */
   #ends(vms: readonly string[]): string[] {
-    return vms.map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
+    return vms.map((vm) =>
+      `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "it has failed, and no refusal and no fault of it is recorded"}`
+    );
   }
 
   isAlive(vm: string): boolean {
