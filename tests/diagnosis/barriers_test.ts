@@ -39,6 +39,9 @@ interface BarrierCase {
   readonly source: string;
   readonly verdict: string;
   readonly fact: IrqFinding;
+  /** The barriers after it, and words of the way out of each. */
+  readonly then?: readonly (readonly [IrqFinding, RegExp])[];
+  readonly keys?: string;
 }
 
 const BROKEN: readonly BarrierCase[] = [
@@ -60,6 +63,7 @@ const BROKEN: readonly BarrierCase[] = [
     source: driver({ enable: "", distributor: "" }),
     verdict: "lost",
     fact: { code: "disabled", intid: 27 },
+    then: [[{ code: "group-disabled", group: 1, intid: 27, other: false }, /set EnableGrp1/]],
   },
   {
     name: "disabled at the CPU interface",
@@ -72,6 +76,15 @@ const BROKEN: readonly BarrierCase[] = [
     source: driver({ interface: "", mask: "" }),
     verdict: "lost",
     fact: { code: "interface-disabled", group: 1 },
+    then: [[{ code: "priority-masked", priority: 0, pmr: 0 }, /ICC_PMR_EL1/]],
+  },
+  {
+    name: "disabled, and of a vCPU that is off",
+    source: driver({ timer: SPI("1").replace("str w2, [x1, #0x104]\n", "") }),
+    verdict: "lost",
+    fact: { code: "disabled", intid: 40 },
+    then: [[{ code: "vcpu-off", vcpu: "vcpu:x/1" }, /CPU_ON/]],
+    keys: "vcpus = 2",
   },
   {
     name: "of a priority that is masked",
@@ -91,15 +104,17 @@ const BROKEN: readonly BarrierCase[] = [
   { name: "that goes to no vCPU", source: driver({ timer: SPI("0x700") }), verdict: "lost", fact: { code: "no-target" } },
 ];
 
-for (const { name, source, verdict, fact } of BROKEN) {
+for (const { name, source, verdict, fact, then = [], keys = "" } of BROKEN) {
   Deno.test(`an interrupt ${name}`, async () => {
     await assembleGuest(folder, "x", source);
-    const system = await demoSystem('el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n', undefined, folder);
+    const system = await demoSystem(`el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n${keys}\n`, undefined, folder);
     runUntil(system, 1e8);
     const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
     assert.equal(row.verdict, verdict, row.text);
     const found = row.fact.code === "lost" ? row.fact.finding : row.because.find((one) => one.code === "barred")?.barrier;
     assert.deepEqual(found, fact);
+    if (row.fact.code === "lost") assert.deepEqual(row.fact.then, then.map(([barrier]) => barrier), row.text);
+    for (const [, wayOut] of then) assert.match(row.way_out ?? "", wayOut);
   });
 }
 

@@ -270,6 +270,11 @@ export class VgicCpu {
     return undefined;
   }
 
+  /** What was written to ICC_IGRPEN0_EL1 or ICC_IGRPEN1_EL1, whatever the distributor enables. */
+  enablesGroup(group: number): boolean {
+    return this.#groupEnable[group];
+  }
+
   /**
    * MSR of an ICC register.
    * @returns false if the access is UNDEFINED

@@ -6,7 +6,7 @@ import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { removalOf } from "./injected.ts";
-import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
+import { type Barrier, barriersText, type IrqFinding, stoppedText, stoppedWayOut } from "./irq-finding.ts";
 import { LINUX_FINDINGS, type LinuxFinding } from "./linux-finding.ts";
 import { isIdle, SOURCE_STATES, type SourceState } from "./source-state.ts";
 import {
@@ -44,7 +44,13 @@ export type Evidence =
   | { readonly code: "priority"; readonly priority: number }
   | { readonly code: "rivals"; readonly pcpu: string; readonly rivals: readonly { readonly vcpu: string; readonly priority: number }[] }
   | { readonly code: "wakeup"; readonly wait: Wait; readonly state: SourceState | null }
-  | { readonly code: "barred"; readonly irq: string; readonly in_ns: number | null; readonly barrier: Barrier }
+  | {
+    readonly code: "barred";
+    readonly irq: string;
+    readonly in_ns: number | null;
+    readonly barrier: Barrier;
+    readonly then: readonly IrqFinding[];
+  }
   | { readonly code: "nobody"; readonly irq: string; readonly through: string }
   | { readonly code: "only-itself"; readonly irq: string; readonly vm: string }
   | { readonly code: "nothing-set"; readonly vcpu: string }
@@ -60,7 +66,7 @@ export type Evidence =
   | { readonly code: "asleep"; readonly for_ns: number }
   | { readonly code: "named-peer"; readonly node: string; readonly peer: string }
   | { readonly code: "absent-peer"; readonly node: string; readonly label: number; readonly peer: Absence }
-  | { readonly code: "finding"; readonly irq: string; readonly finding: IrqFinding }
+  | { readonly code: "finding"; readonly irq: string; readonly finding: IrqFinding; readonly then: readonly IrqFinding[] }
   | { readonly code: "console"; readonly console: string }
   /** A line of a kernel's log, at the guest's own time (ns), where no console has shown it. */
   | { readonly code: "logged"; readonly t: string; readonly text: string }
@@ -162,8 +168,10 @@ export const EVIDENCE = new Facts<Evidence>({
   "priority": ({ priority }) => `priority ${priority}`,
   "rivals": ({ pcpu, rivals }) => `${pcpu} runs ${rivals.map(({ vcpu, priority }) => `${vcpu} of priority ${priority}`).join(", ")}`,
   "wakeup": ({ wait, state }) => `${WAITS.text(wait)}${state === null ? "" : `: ${SOURCE_STATES.text(state)}`}`,
-  "barred": ({ irq, in_ns, barrier }) =>
-    in_ns === null ? `${irq}: ${BARRIERS.text(barrier)}` : `${irq} (timer) is due in ${durationText(in_ns)}, but ${BARRIERS.text(barrier)}`,
+  "barred": ({ irq, in_ns, barrier, then }) => {
+    const barriers = barriersText([barrier, ...then]);
+    return in_ns === null ? `${irq}: ${barriers}` : `${irq} (timer) is due in ${durationText(in_ns)}, but ${barriers}`;
+  },
   "nobody": ({ irq, through }) => `${irq}: no VM is at the other end of ${through}`,
   "only-itself": ({ irq, vm }) => `${irq}: only ${vm} itself can raise it`,
   "nothing-set": ({ vcpu }) => `${vcpu}: no timer is set, no interrupt with a source is enabled`,
@@ -180,7 +188,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "asleep": ({ for_ns }) => `the VM has slept for ${durationText(for_ns)}`,
   "named-peer": ({ node, peer }) => `devicetree node ${node} names its peer "${peer}"`,
   "absent-peer": ({ node, label, peer }) => `${node} (label ${label}): its peer is ${absenceText(peer)}`,
-  "finding": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
+  "finding": ({ irq, finding, then }) => `${irq} ${stoppedText(finding, then)}`,
   "console": ({ console }) => `${console} shows it`,
   "logged": ({ t, text }) => `its log at ${timeText(Number(t))}: ${text}`,
   "in-progress": ({ call, of }) => `ioctl ${call} of ${of} is in progress`,
@@ -224,7 +232,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "beside": ({ fact }) => VERDICT_FACTS.wayOut(fact),
   "polled-device": ({ state }) => SOURCE_STATES.wayOut(state),
   "unserved-call": () => "take -1 for an answer, and do without the function",
-  "barred": ({ barrier }) => IRQ_FINDINGS.wayOut(barrier),
+  "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),
   "injected": ({ inject }) => removalOf(inject),
   "stale-image": () => "copy what was built to the file that image names, or name that file there",
   "tree-overrun": () => "make the devicetree smaller, or use a BIOS with more room for it",

@@ -2,6 +2,7 @@
 // §6), with the step of its path that stops it.
 
 import { hex } from "../../../kit/support/text/number-text.ts";
+import type { WayOut } from "../../../kit/support/text/way-out.ts";
 import { Facts, type OfCode } from "./fact.ts";
 
 /** Why a pending interrupt is not delivered. Priorities are those of the GIC, 0 the highest. */
@@ -136,3 +137,19 @@ export const IRQ_FINDINGS = new Facts<IrqFinding>({
   "no-vcpu": () => "write the affinity of a vCPU into its IROUTER",
   "vcpu-off": () => "start it with PSCI CPU_ON",
 });
+
+/** Barriers of an interrupt, in the order of its path. */
+export function barriersText(path: readonly IrqFinding[]): string {
+  return path.map((one) => isBarrier(one) ? BARRIERS.text(one) : IRQ_FINDINGS.text(one)).join("; after that: ");
+}
+
+/** The first barrier of an interrupt, and those that would stop it after that. */
+export function stoppedText(first: IrqFinding, then: readonly IrqFinding[]): string {
+  return then.length === 0 ? IRQ_FINDINGS.text(first) : `${IRQ_FINDINGS.text(first)}; after that: ${barriersText(then)}`;
+}
+
+/** The way out of the first alone would not help. */
+export function stoppedWayOut(first: IrqFinding, then: readonly IrqFinding[]): WayOut | undefined {
+  if (then.length === 0) return IRQ_FINDINGS.wayOut(first);
+  return [first, ...then].map((one) => IRQ_FINDINGS.wayOutText(one) ?? "").join(", and ");
+}

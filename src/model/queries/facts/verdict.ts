@@ -6,7 +6,7 @@ import { durationText, sizeText } from "../../../kit/support/text/number-text.ts
 import type { Problem } from "../../../kit/support/problem.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { Facts, type OfCode } from "./fact.ts";
-import { IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
+import { IRQ_FINDINGS, type IrqFinding, stoppedText, stoppedWayOut } from "./irq-finding.ts";
 import { type EndedBy, endedByText, LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
 import { SOURCE_STATES, type SourceState } from "./source-state.ts";
 import type { VerdictWord } from "./verdict-words.ts";
@@ -75,7 +75,8 @@ export type VerdictFact =
   | { readonly code: "source-idle"; readonly irq: string; readonly state: SourceState }
   | { readonly code: "no-wakeup" }
   | { readonly code: "deadlock"; readonly steps: readonly { readonly vm: string; readonly what: Awaited }[] }
-  | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding }
+  /** `then`: barriers after the first, on the path of the interrupt. */
+  | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding; readonly then: readonly IrqFinding[] }
   | { readonly code: "unheard"; readonly irq: string; readonly source: string }
   /** A device's last message to the ITS has made no LPI pending. Numbers in hexadecimal. */
   | { readonly code: "message-dropped"; readonly device: string; readonly event: string; readonly rule: ItsRule }
@@ -279,7 +280,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "no-wakeup": () => "every vCPU waits for an interrupt, and none can come",
   "deadlock": ({ steps: [first, ...others] }) =>
     `waits for ${awaitedText(first.what)}, and ${others.map(({ vm, what: { by } }) => `${vm} for ${by}`).join(", ")}`,
-  "lost": ({ irq, finding }) => `${irq} is pending and ${IRQ_FINDINGS.text(finding)}`,
+  "lost": ({ irq, finding, then }) => `${irq} is pending and ${stoppedText(finding, then)}`,
   "unheard": ({ irq, source }) => `${irq} (${source}) was raised and is not pending: the interrupt was lost`,
   "message-dropped": ({ device, event, rule }) =>
     `the message of device ${device}, event ${event}, has made no LPI pending: ${ITS_RULES[rule]}`,
@@ -338,7 +339,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
         " and ",
       )
     }`,
-  "lost": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+  "lost": ({ finding, then }) => stoppedWayOut(finding, then),
   "source-idle": ({ state }) => SOURCE_STATES.wayOut(state),
   "message-dropped": ({ rule }) => DROPPED_WAYS_OUT[rule] ?? "have GITS_BASER and MAPD name zeroed tables that are large enough",
   "unread-input": () => "write UARTICR first, and then read until FR.RXFE is set",

@@ -21,7 +21,7 @@ import { Vmid } from "../readers/guest-names.ts";
 import { readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
-import { barrierOf, unendedBarrier } from "../readers/objects/read-irqs.ts";
+import { barriersOf, unendedBarrier } from "../readers/objects/read-irqs.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
 import type { Barrier } from "../../../model/queries/facts/irq-finding.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
@@ -66,7 +66,12 @@ export interface Sleep {
   /** Wakeups that cannot reach a vCPU. */
   readonly barred: readonly Evidence[];
   /** Pending interrupts of queues that have room, which the sender has not enabled. */
-  readonly unasked: readonly { readonly irq: string; readonly barrier: Barrier; readonly queue: Msgqueue }[];
+  readonly unasked: readonly {
+    readonly irq: string;
+    readonly barrier: Barrier;
+    readonly then: readonly Barrier[];
+    readonly queue: Msgqueue;
+  }[];
   /** A pending interrupt that waits for the end of one that was acknowledged. */
   readonly unended: { readonly irq: string; readonly barrier: Barrier } | undefined;
 }
@@ -80,14 +85,14 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   let due = Infinity, first: OfCode<Wait, "timer"> | undefined;
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
-    const barrier = (intid: number) => barrierOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
+    const barriers = (intid: number) => barriersOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
     const comesHere = (intid: number) => intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index;
     for (const [intid, timer] of [[TimerPpi.Virtual, vcpu.timers.virtual], [TimerPpi.Physical, vcpu.timers.physical]] as const) {
       const silent = timer.isMasked ? maskedTimer(timer.control) : farTimer(vcpu, timer);
-      if (silent) barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: silent });
+      if (silent) barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: silent, then: barriers(intid) });
       if (timer.deadline === Infinity) continue;
-      const why = barrier(intid), irq = irqId(name, intid, vcpu.index), in_ns = Math.max(0, timer.deadline - view.now);
-      if (why !== undefined) barred.push({ code: "barred", irq, in_ns, barrier: why });
+      const [why, ...then] = barriers(intid), irq = irqId(name, intid, vcpu.index), in_ns = Math.max(0, timer.deadline - view.now);
+      if (why !== undefined) barred.push({ code: "barred", irq, in_ns, barrier: why, then });
       else if (timer.deadline < due) [due, first] = [timer.deadline, { code: "timer", irq, intid, in_ns }];
     }
     for (const intid of [...vcpu.gic.bank.live(0, Intid.PrivateEnd), ...gic.shared.live(Intid.PrivateEnd, Intid.SpiEnd)]) {
@@ -101,9 +106,9 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
       if (!comesHere(intid)) continue;
       const wait = { code: "irq" as const, irq: irqId(name, intid, vcpu.index), intid, source: names.get(source) ?? "hardware" };
-      const why = barrier(intid);
-      if (queue && why?.code === "disabled" && bank.isPending(intid)) unasked.push({ irq: wait.irq, barrier: why, queue });
-      if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why });
+      const [why, ...then] = barriers(intid);
+      if (queue && why?.code === "disabled" && bank.isPending(intid)) unasked.push({ irq: wait.irq, barrier: why, then, queue });
+      if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why, then });
       else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
     }
     // One stands for all LPIs: only the ITS's tables know which of them a device raises.

@@ -58,7 +58,7 @@ export const BARRIER_EVIDENCE = [
   evidenceRule({
     codes: ["finding"],
     read: ({ irqs }) =>
-      irqs.flatMap(({ id, fact }) => fact && isBarrier(fact) ? [{ code: "finding" as const, irq: id, finding: fact }] : [])
+      irqs.flatMap(({ id, fact, then }) => fact && isBarrier(fact) ? [{ code: "finding" as const, irq: id, finding: fact, then }] : [])
         .slice(0, FINDINGS_LISTED),
   }),
 ];

@@ -65,7 +65,7 @@ const AT_REST: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>([
 function unended({ timer, unended, barred }: Sleep): Verdict<"lost"> | undefined {
   if (timer || !unended) return undefined;
   const { irq, barrier } = unended;
-  return { fact: { code: "lost", irq, finding: barrier }, evidence: barred, next: hint("show", irq) };
+  return { fact: { code: "lost", irq, finding: barrier, then: [] }, evidence: barred, next: hint("show", irq) };
 }
 
 /**
@@ -74,7 +74,9 @@ function unended({ timer, unended, barred }: Sleep): Verdict<"lost"> | undefined
  */
 function unasked({ vm, unasked, barred }: Sleep, { stuck }: SleepingVms): Verdict<"lost"> | undefined {
   const found = stuck.has(vm) ? unasked.find(({ queue }) => queue.wantsRoom) : undefined;
-  return found && { fact: { code: "lost", irq: found.irq, finding: found.barrier }, evidence: barred, next: hint("show", found.irq) };
+  if (!found) return undefined;
+  const { irq, barrier: finding, then } = found;
+  return { fact: { code: "lost", irq, finding, then }, evidence: barred, next: hint("show", irq) };
 }
 
 /** Whether something else may wake a VM whose interrupt of a queue with room is disabled. */
@@ -186,9 +188,9 @@ function unheard(view: View, sleep: Sleep): Verdict<"unheard"> | undefined {
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */
 function masked({ irqs, others }: Patient, sleep: Sleep): Verdict<"lost"> | undefined {
   if (sleep.timer) return undefined;
-  for (const { id, source, pend, fact } of irqs) {
+  for (const { id, source, pend, fact, then } of irqs) {
     if (!pend || !fact || !isBarrier(fact) || isUnneeded(id, sleep, others)) continue;
-    return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: hint("show", id) };
+    return { fact: { code: "lost", irq: id, finding: fact, then }, evidence: [{ code: "source", source }], next: hint("show", id) };
   }
   return undefined;
 }

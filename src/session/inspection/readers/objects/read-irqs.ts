@@ -16,6 +16,7 @@ import {
 import { Block } from "../../../../machine/hypervisor/interface.ts";
 import { irqId, vcpuId, vcpuName, vmId } from "../../../../model/queries/ids.ts";
 import { type Barrier, IRQ_FINDINGS, type IrqFinding } from "../../../../model/queries/facts/irq-finding.ts";
+import type { OfCode } from "../../../../model/queries/facts/fact.ts";
 import type { View } from "../inspected.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { IRQS } from "../../../../model/queries/tables.ts";
@@ -37,7 +38,11 @@ const EOI_MODE = 2;
 
 type IrqRow = RowOf<typeof IRQS>;
 /** An interrupt that cannot come, or comes too often. */
-export type FoundIrq = Pick<IrqRow, "id" | "vm" | "source" | "pend" | "count" | "rate"> & { readonly fact: IrqFinding | null };
+export type FoundIrq = Pick<IrqRow, "id" | "vm" | "source" | "pend" | "count" | "rate"> & {
+  readonly fact: IrqFinding | null;
+  /** The barriers after that of `fact`, on its path. */
+  readonly then: readonly IrqFinding[];
+};
 
 /** An interrupt, in the bank of a vCPU or the one of all. */
 interface UsedIrq {
@@ -60,7 +65,7 @@ export function readIrqFindings(view: View): FoundIrq[] {
   return vicReaders(view).flatMap((reader) => reader.findings()).sort(byUrgency);
 }
 
-function byUrgency(one: FoundIrq, other: FoundIrq): number {
+function byUrgency(one: Omit<FoundIrq, "then">, other: Omit<FoundIrq, "then">): number {
   return other.rate - one.rate || Number(other.pend) - Number(one.pend) || other.count - one.count;
 }
 
@@ -70,28 +75,33 @@ function vicReaders(view: View): VicReader[] {
 }
 
 /**
- * Why an interrupt does not come to a vCPU that is there, once it is pending: the first barrier of
- * its path.
+ * Why an interrupt does not come to a vCPU that is there, once it is pending: the barriers of its
+ * path, in order.
  */
-export function barrierOf(gic: Vgic, target: VgicCpu, bank: IrqBank, intid: number): Barrier | undefined {
-  const flags = bank.flags[intid];
-  if (!(flags & Irq.Enabled)) return { code: "disabled", intid };
-  return groupBarrier(gic, flags, intid) ?? interfaceBarrier(target, bank.priority[intid], flags);
+export function barriersOf(gic: Vgic, target: VgicCpu, bank: IrqBank, intid: number): readonly Barrier[] {
+  const flags = bank.flags[intid], barrier = groupBarrier(gic, flags, intid), group = groupOf(flags);
+  return [
+    ...flags & Irq.Enabled ? [] : [{ code: "disabled", intid } as const],
+    ...barrier ? [barrier] : [],
+    // One that is in the wrong group belongs to the other.
+    ...interfaceBarriers(target, bank.priority[intid], barrier?.other ? 1 - group : group),
+  ];
 }
 
 const groupOf = (flags: number) => flags & Irq.Group1 ? 1 : 0;
 
-function groupBarrier(gic: Vgic, flags: number, intid: number): Barrier | undefined {
+function groupBarrier(gic: Vgic, flags: number, intid: number): OfCode<Barrier, "group-disabled"> | undefined {
   const group = groupOf(flags);
   return gic.groups & 1 << group ? undefined : { code: "group-disabled", group, intid, other: (gic.groups & 2 >> group) !== 0 };
 }
 
 /** At the CPU interface of a vCPU. */
-function interfaceBarrier(target: VgicCpu, priority: number, flags: number): Barrier | undefined {
-  const group = groupOf(flags);
-  if (!target.readRegister(group ? Icc.IGRPEN1 : Icc.IGRPEN0)) return { code: "interface-disabled", group };
+function interfaceBarriers(target: VgicCpu, priority: number, group: number): Barrier[] {
   const pmr = target.readRegister(Icc.PMR) ?? 0;
-  return priority >= pmr ? { code: "priority-masked", priority, pmr } : undefined;
+  return [
+    ...target.enablesGroup(group) ? [] : [{ code: "interface-disabled", group } as const],
+    ...priority >= pmr ? [{ code: "priority-masked", priority, pmr } as const] : [],
+  ];
 }
 
 /** The barrier of a pending interrupt that waits for its own end, or for that of another one. */
@@ -105,6 +115,12 @@ export function unendedBarrier(cpu: VgicCpu, intid: number): Barrier | undefined
   const priority = bank.priority[intid];
   return running < IDLE && priority >= running ? { code: "not-preempting", priority, running } : undefined;
 }
+
+/** Barriers before an interrupt has come to its vCPU; of those, which come before its route. */
+const ON_PATH: ReadonlySet<IrqFinding["code"]> = new Set<IrqFinding["code"]>([
+  ...["disabled", "group-disabled", "no-target", "no-vcpu", "interface-disabled"] as const,
+]);
+const isBeforeRoute = ({ code }: IrqFinding) => code === "disabled" || code === "group-disabled";
 
 const textOf = (fact: IrqFinding | null) => fact && IRQ_FINDINGS.text(fact);
 
@@ -124,7 +140,8 @@ class VicReader {
   }
 
   findings(): FoundIrq[] {
-    return [...Array.from(this.#used(), (used) => this.#facts(used)), ...this.#readLpis()].filter(({ fact }) => fact !== null);
+    const lpis = this.#readLpis().map((row): FoundIrq => ({ ...row, then: [] }));
+    return [...Array.from(this.#used(), (used) => this.#facts(used)), ...lpis].filter(({ fact }) => fact !== null);
   }
 
   /** The interrupts that are used, of all banks: of a thousand only a few are. */
@@ -184,7 +201,8 @@ class VicReader {
     const index = intid < Intid.PrivateEnd ? cpu.index : this.#gic.routeOf(intid);
     const id = irqId(this.vm, intid, cpu.index), count = bank.taken[intid], rate = this.view.rate(id, count);
     const source = this.#sourceText(bank, intid), fact = this.#finding({ cpu, bank, intid }, index, source) ?? null;
-    return { id, vm: vmId(this.vm), source, pend: bank.isPending(intid), count, rate, fact, index };
+    const then = fact ? this.#barriersAfter(fact, bank, intid, index) : [];
+    return { id, vm: vmId(this.vm), source, pend: bank.isPending(intid), count, rate, fact, then, index };
   }
 
   #vcpuId(index: number): string {
@@ -250,6 +268,23 @@ class VicReader {
     const vcpu = this.#vcpuAt(index);
     if (!vcpu) return { code: "no-vcpu", vcpu: index };
     if (vcpu.life.isPoweredOff) return { code: "vcpu-off", vcpu: this.#vcpuId(index) };
-    return interfaceBarrier(this.#gic.cpus[index], priority, flags);
+    return interfaceBarriers(this.#gic.cpus[index], priority, groupOf(flags))[0];
+  }
+
+  /** The barriers after the first one of an interrupt that nothing has acknowledged. */
+  #barriersAfter({ code }: IrqFinding, bank: IrqBank, intid: number, index: number | undefined): readonly IrqFinding[] {
+    if (!ON_PATH.has(code)) return [];
+    const target = index === undefined ? undefined : this.#vcpuAt(index), cpu = index === undefined ? undefined : this.#gic.cpus[index];
+    const route: IrqFinding[] = index === undefined
+      ? [{ code: "no-target" }]
+      : !target
+      ? [{ code: "no-vcpu", vcpu: index }]
+      : target.life.isPoweredOff
+      ? [{ code: "vcpu-off", vcpu: this.#vcpuId(index) }]
+      : [];
+    const all = cpu ? barriersOf(this.#gic, cpu, bank, intid) : [];
+    // Of a vCPU that is not on, the interface is as its reset leaves it.
+    const path = [...all.filter(isBeforeRoute), ...route, ...route.length > 0 ? [] : all.filter((one) => !isBeforeRoute(one))];
+    return path.slice(path.findIndex((one) => one.code === code) + 1);
   }
 }
