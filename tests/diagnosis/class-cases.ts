@@ -28,7 +28,13 @@ export interface Broken extends Setting {
   /** Lines of evidence that are among those given. */
   readonly because?: readonly ({ readonly code: Evidence["code"] } & Readonly<Record<string, unknown>>)[];
   readonly next: RegExp;
+  /** The evidence that stands first. */
+  readonly first?: Evidence["code"];
 }
+
+/** Evidence that is idle, and of a failure, which stands above it. */
+const IDLE: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>(["nothing-set", "no-driver", "asleep"]);
+const FAILED: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>(["cause", "refused", "unanswered", "lost-sgi", "start-refused"]);
 
 export interface Healthy extends Setting {
   readonly name: string;
@@ -48,7 +54,7 @@ function said(system: GuestSystem) {
 export function testBroken(guests: ClassGuests, kinds: Readonly<Record<string, readonly Broken[]>>): void {
   for (const [kind, cases] of Object.entries(kinds)) {
     for (const broken of cases) {
-      const { name, guest, more = "", fact, because = [], next } = broken;
+      const { name, guest, more = "", fact, because = [], next, first } = broken;
       Deno.test(`${kind}: ${name}`, async () => {
         const system = await saidSoon(() => guests.system(guests.vm(guest, broken) + more, broken.inject), "x");
         const row = verdictOn(system, "x");
@@ -57,6 +63,9 @@ export function testBroken(guests: ClassGuests, kinds: Readonly<Record<string, r
           assert.ok(row.because.some((one) => fits(one, line)), JSON.stringify({ line, of: row.because }, undefined, 1));
         }
         assert.match(row.next ?? "", next);
+        const codes = row.because.map(({ code }) => code), firstIdle = codes.findIndex((code) => IDLE.has(code));
+        if (first !== undefined) assert.equal(codes[0], first, codes.join());
+        assert.ok(firstIdle < 0 || codes.findLastIndex((code) => FAILED.has(code)) < firstIdle, codes.join());
         assert.ok(row.way_out !== null, `${row.text} has no way out`);
         const reported = system.broken();
         assert.ok(reported.some((text) => text.startsWith("x: ")), `a run would not fail: ${reported}`);

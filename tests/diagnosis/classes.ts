@@ -178,6 +178,7 @@ export const TRAILS: readonly Broken[] = [
     fact: { code: "spins", vcpu: "vcpu:x/0" },
     because: [{ code: "lost-sgi", from: "vcpu:x/0", affinity: "0x9" }],
     next: DISASM,
+    first: "lost-sgi",
   },
   {
     name: "a console that is somewhere else",
@@ -185,6 +186,7 @@ export const TRAILS: readonly Broken[] = [
     fact: { code: "spins", vcpu: "vcpu:x/0" },
     because: [{ code: "unanswered", vcpu: "vcpu:x/0", at: { symbol: /^touch_nowhere/ }, ipa: "0x70000000" }],
     next: DISASM,
+    first: "unanswered",
   },
   {
     name: "a call that was refused",
@@ -192,6 +194,7 @@ export const TRAILS: readonly Broken[] = [
     fact: { code: "spins", vcpu: "vcpu:x/0" },
     because: [{ code: "refused", call: "doorbell_send", why: /^why:/ }],
     next: DISASM,
+    first: "refused",
   },
 ];
 

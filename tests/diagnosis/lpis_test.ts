@@ -75,22 +75,31 @@ for (const [name, [changes, rule, wayOut]] of Object.entries(DROPPED)) {
   });
 }
 
-/** Of LPIs that are pending and do not come. */
-const PENDING: Readonly<Record<string, readonly [changes: Partial<typeof STEPS>, finding: IrqFinding]>> = {
+const GROUP_OFF = { code: "group-disabled", group: 1, intid: LPI, other: false } as const;
+const INTERFACE_OFF = { code: "interface-disabled", group: 1 } as const;
+
+/** Of LPIs that are pending and do not come: the barriers, in order. */
+const PENDING: Readonly<Record<string, readonly [changes: Partial<typeof STEPS>, finding: IrqFinding, ...then: IrqFinding[]]>> = {
   "that is disabled": [{ properties: STEPS.properties.replace("0xa1", "0xa0") }, { code: "lpi-disabled" }],
   "that is disabled, in a group that is off": [
     { properties: STEPS.properties.replace("0xa1", "0xa0"), distributor: "", interface: "" },
     { code: "lpi-disabled" },
+    GROUP_OFF,
+    INTERFACE_OFF,
   ],
-  "of a group that is off": [{ distributor: "", interface: "" }, { code: "group-disabled", group: 1, intid: LPI, other: false }],
-  "of a group that is off at the CPU interface": [{ interface: "", mask: "" }, { code: "interface-disabled", group: 1 }],
+  "of a group that is off": [{ distributor: "", interface: "" }, GROUP_OFF, INTERFACE_OFF],
+  "of a group that is off at the CPU interface": [
+    { interface: "", mask: "" },
+    INTERFACE_OFF,
+    { code: "priority-masked", priority: 0xa0, pmr: 0 },
+  ],
   "of a priority that is masked": [{ mask: STEPS.mask.replace("0xf0", "0xa0") }, { code: "priority-masked", priority: 0xa0, pmr: 0xa0 }],
 };
 
-for (const [name, [changes, finding]] of Object.entries(PENDING)) {
+for (const [name, [changes, finding, ...then]] of Object.entries(PENDING)) {
   Deno.test(`an LPI ${name}`, async () => {
     const [row] = rows(await slept(driver(changes)), "diagnose", { filter: "id=vm:host" });
-    assert.deepEqual([row.verdict, row.fact], ["lost", { code: "lost", irq: `irq:host/${LPI}`, finding }]);
+    assert.deepEqual([row.verdict, row.fact], ["lost", { code: "lost", irq: `irq:host/${LPI}`, finding, then }]);
   });
 }
 

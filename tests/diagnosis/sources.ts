@@ -30,6 +30,14 @@ const BROKEN: readonly Broken[] = [
   stuck("a driver that never says DRIVER_OK", "NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }),
   stuck("the same of a VM that the hypervisor schedules", "NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }, OWN),
   stuck("a request without a notification", "NOT_NOTIFIED", { code: "virtio-not-notified", device: DEVICE, queue: 0, available: 1 }),
+  {
+    ...{ name: "a request without a notification, and the interrupt is disabled", guest: "NOT_NOTIFIED_NOR_ENABLED", keys: ENTROPY },
+    ...{ fact: { code: "no-wakeup" }, next: /^el2 irq ls x$/ },
+    because: [
+      { code: "barred", irq: /^irq:x\//, barrier: { code: "disabled" } },
+      { code: "wakeup", state: { code: "virtio-not-notified", device: DEVICE } },
+    ],
+  },
   stuck("a queue that is not ready", "QUEUE_OFF", { code: "virtio-queue-off", device: DEVICE, queue: 0 }),
   stuck("a chain that names no memory", "BROKEN_CHAIN", { code: "virtio-needs-reset", fault: /a buffer/ }),
   stuck("a driver that asked for no interrupt", "NO_INTERRUPT", { code: "virtio-silent", used: 1 }),

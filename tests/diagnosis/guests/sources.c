@@ -6,6 +6,7 @@ enum guest {
   // The driver leaves a step out.
   NOT_READY,
   NOT_NOTIFIED,
+  NOT_NOTIFIED_NOR_ENABLED,
   QUEUE_OFF,
   BROKEN_CHAIN,
   NO_INTERRUPT,
@@ -402,6 +403,13 @@ void guest_main(void) {
     sleep_on();
   case NOT_NOTIFIED:
     set_up(ENTROPY, true, READY);
+    offer((uintptr_t)queue.buffer);
+    wait_for(1);
+    break;
+  case NOT_NOTIFIED_NOR_ENABLED:
+    set_up(ENTROPY, true, READY);
+    // GICD_ICENABLER of all SPIs.
+    for (uint64_t word = 1; word < 4; word++) mmio_write32(0x8000180 + 4 * word, ~0u);
     offer((uintptr_t)queue.buffer);
     wait_for(1);
     break;

@@ -15,6 +15,7 @@ import { readVmFacts, type VmFacts } from "../readers/objects/read-vms.ts";
 import { Prospects } from "./prospects.ts";
 import { isAsleep, isOnline, sleepOf, stuckOf } from "./sleep.ts";
 import { END_RULES } from "./verdict-end.ts";
+import { ranked } from "./evidence-rank.ts";
 import { EVIDENCE_RULES, VERDICT_RULES } from "./verdict-rules.ts";
 import { isSick, type OtherVms, type Patient, type Verdict, type VerdictRule } from "./verdict.ts";
 import { wayOutOf } from "./way-out.ts";
@@ -54,8 +55,9 @@ function diagnose(view: View, vms: readonly VmFacts[]): InPieces<Diagnosis[]> {
     const { id } = patient.vm, judged = judge(patient, VERDICT_RULES), { fact, next } = judged;
     const healthy = !isSick(judged), text = VERDICT_FACTS.text(fact);
     const cause = healthy ? undefined : plannedCause(patient) ?? judged.cause;
-    const because = EVIDENCE_RULES.flatMap((rule) => rule.when?.(patient, judged) ?? true ? rule.read(patient, judged) : [])
+    const found = EVIDENCE_RULES.flatMap((rule) => rule.when?.(patient, judged) ?? true ? rule.read(patient, judged) : [])
       .filter((one) => !judged.tells?.(one));
+    const because = ranked(found);
     const { wayOut, of } = cause ? { wayOut: EVIDENCE.wayOut(cause) } : wayOutOf(view, judged, because);
     // The verdict has its way out already.
     const lines = [...cause ? [text] : [], ...because.map((one) => one === of ? EVIDENCE.text(one) : evidenceLine(one))];

@@ -29,7 +29,7 @@ import { isIdle, type SourceState } from "../../../model/queries/facts/source-st
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import { type Wait, WAITS } from "../../../model/queries/facts/wait.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import { sourceStateOf } from "./source-states.ts";
+import { hasFailed, slotsOf, sourceStateOf } from "./source-states.ts";
 
 /** Whether a vCPU is powered on. */
 export const isOnline = (vcpu: Vcpu): boolean => !vcpu.life.isDead && !vcpu.life.isBlockedBy(Block.Lifecycle | Block.Off);
@@ -102,14 +102,16 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
         if (barrier) unended = { irq: irqId(name, intid, vcpu.index), barrier };
       }
       const queue = roomOf(source), asks = bank.flags[intid] & Irq.Enabled || bank.isPending(intid) || queue?.wantsRoom;
-      if (intid < Intid.SgiEnd || !source || !asks) continue;
+      if (intid < Intid.SgiEnd || !source || !comesHere(intid)) continue;
       if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
-      if (!comesHere(intid)) continue;
+      const begun = asks ? undefined : begunState(view, name, intid, source);
+      if (!asks && !begun) continue;
       const wait = { code: "irq" as const, irq: irqId(name, intid, vcpu.index), intid, source: names.get(source) ?? "hardware" };
       const [why, ...then] = barriers(intid);
       if (queue && why?.code === "disabled" && bank.isPending(intid)) unasked.push({ irq: wait.irq, barrier: why, then, queue });
       if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why, then });
       else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
+      if (begun) barred.push({ code: "wakeup", wait, state: begun });
     }
     // One stands for all LPIs: only the ITS's tables know which of them a device raises.
     if (vcpu.gic.lpis?.enabled && gic.its?.enabled) {
@@ -118,6 +120,13 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
     }
   }
   return { vm, vcpus, reads: vcpus.some((vcpu) => isReading(view, vcpu)), timer: first, wakers, barred, unasked, unended };
+}
+
+/** A request of a virtio driver that has not enabled the interrupt of its device. */
+function begunState(view: View, vm: string, intid: number, source: LevelSource): SourceState | undefined {
+  if (!slotsOf(view, vm).some((slot) => slot.intid === intid)) return undefined;
+  const state = sourceStateOf(view, vm, intid, source);
+  return state && (state.code === "virtio-serves" || hasFailed(state) && state.code !== "virtio-not-ready") ? state : undefined;
 }
 
 /** Whether a vCPU sleeps in a semihosting call, which it makes again when something is typed. */

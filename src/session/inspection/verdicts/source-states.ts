@@ -151,6 +151,9 @@ const FAILED: ReadonlySet<string> = new Set<SourceState["code"]>([
   "virtio-lost",
 ]);
 
+/** Whether a driver has left out a step, or failed: nothing comes of it. */
+export const hasFailed = ({ code }: SourceState): boolean => FAILED.has(code) || code === "virtio-silent";
+
 /** Bytes of the flags and the index of a ring. */
 const RING_HEAD = 4;
 

@@ -65,7 +65,7 @@ export function readIrqFindings(view: View): FoundIrq[] {
   return vicReaders(view).flatMap((reader) => reader.findings()).sort(byUrgency);
 }
 
-function byUrgency(one: Omit<FoundIrq, "then">, other: Omit<FoundIrq, "then">): number {
+function byUrgency(one: Pick<FoundIrq, "rate" | "pend" | "count">, other: Pick<FoundIrq, "rate" | "pend" | "count">): number {
   return other.rate - one.rate || Number(other.pend) - Number(one.pend) || other.count - one.count;
 }
 
@@ -83,8 +83,7 @@ export function barriersOf(gic: Vgic, target: VgicCpu, bank: IrqBank, intid: num
   return [
     ...flags & Irq.Enabled ? [] : [{ code: "disabled", intid } as const],
     ...barrier ? [barrier] : [],
-    // One that is in the wrong group belongs to the other.
-    ...interfaceBarriers(target, bank.priority[intid], barrier?.other ? 1 - group : group),
+    ...interfaceBarriers(target, bank.priority[intid], rightGroup(barrier, group)),
   ];
 }
 
@@ -94,6 +93,9 @@ function groupBarrier(gic: Vgic, flags: number, intid: number): OfCode<Barrier, 
   const group = groupOf(flags);
   return gic.groups & 1 << group ? undefined : { code: "group-disabled", group, intid, other: (gic.groups & 2 >> group) !== 0 };
 }
+
+/** The group of an interrupt, once its barrier is gone: one in the wrong group belongs to the other. */
+const rightGroup = (barrier: OfCode<Barrier, "group-disabled"> | undefined, group: number) => barrier?.other ? 1 - group : group;
 
 /** At the CPU interface of a vCPU. */
 function interfaceBarriers(target: VgicCpu, priority: number, group: number): Barrier[] {
@@ -116,11 +118,8 @@ export function unendedBarrier(cpu: VgicCpu, intid: number): Barrier | undefined
   return running < IDLE && priority >= running ? { code: "not-preempting", priority, running } : undefined;
 }
 
-/** Barriers before an interrupt has come to its vCPU; of those, which come before its route. */
-const ON_PATH: ReadonlySet<IrqFinding["code"]> = new Set<IrqFinding["code"]>([
-  ...["disabled", "group-disabled", "no-target", "no-vcpu", "interface-disabled"] as const,
-]);
-const isBeforeRoute = ({ code }: IrqFinding) => code === "disabled" || code === "group-disabled";
+/** Barriers of an enabled interrupt after which there may be others. */
+const ON_PATH: ReadonlySet<IrqFinding["code"]> = new Set<IrqFinding["code"]>(["group-disabled", "interface-disabled"]);
 
 const textOf = (fact: IrqFinding | null) => fact && IRQ_FINDINGS.text(fact);
 
@@ -136,12 +135,11 @@ class VicReader {
   }
 
   rows(): IrqRow[] {
-    return [...Array.from(this.#used(), (used) => this.#read(used)), ...this.#readLpis()];
+    return [...Array.from(this.#used(), (used) => this.#read(used)), ...this.#readLpis().map(({ then: _, ...row }) => row)];
   }
 
   findings(): FoundIrq[] {
-    const lpis = this.#readLpis().map((row): FoundIrq => ({ ...row, then: [] }));
-    return [...Array.from(this.#used(), (used) => this.#facts(used)), ...lpis].filter(({ fact }) => fact !== null);
+    return [...Array.from(this.#used(), (used) => this.#facts(used)), ...this.#readLpis()].filter(({ fact }) => fact !== null);
   }
 
   /** The interrupts that are used, of all banks: of a thousand only a few are. */
@@ -159,7 +157,7 @@ class VicReader {
   }
 
   /** The LPIs that are pending, or were acknowledged: each at its last vCPU. */
-  #readLpis(): IrqRow[] {
+  #readLpis(): (IrqRow & Pick<FoundIrq, "then">)[] {
     const found = new Map<number, { cpu: VgicCpu; count: number }>();
     for (const { gic: cpu } of this.vcpus) {
       for (const intid of [...cpu.lpis?.taken.keys() ?? [], ...cpu.lpis?.pending.keys() ?? []]) {
@@ -172,10 +170,14 @@ class VicReader {
     return Array.from(found, ([intid, { cpu, count }]) => this.#readLpi(cpu, intid, count));
   }
 
-  #readLpi(cpu: VgicCpu, intid: number, count: number): IrqRow {
+  #readLpi(cpu: VgicCpu, intid: number, count: number): IrqRow & Pick<FoundIrq, "then"> {
     const { priority, enabled: en } = cpu.lpis!.configured(intid), pend = cpu.lpis!.pending.has(intid);
     const id = irqId(this.vm, intid, cpu.index), rate = this.view.rate(id, count);
-    const fact = !pend ? null : en ? this.#stopped(cpu.index, priority, Irq.Group1, intid) ?? null : { code: "lpi-disabled" } as const;
+    const path: IrqFinding[] = [
+      ...en ? [] : [{ code: "lpi-disabled" as const }],
+      ...this.#barriersTo(cpu.index, priority, Irq.Group1, intid),
+    ];
+    const [fact = null, ...then] = pend ? path : [];
     return {
       id,
       vm: vmId(this.vm),
@@ -194,6 +196,7 @@ class VicReader {
       rate,
       finding: textOf(fact),
       fact,
+      then,
     };
   }
 
@@ -263,28 +266,25 @@ class VicReader {
 
   /** Where an interrupt stops that is pending and enabled, and goes to a vCPU. */
   #stopped(index: number, priority: number, flags: number, intid: number): IrqFinding | undefined {
-    const group = groupBarrier(this.#gic, flags, intid);
-    if (group) return group;
+    return this.#barriersTo(index, priority, flags, intid)[0];
+  }
+
+  /** The barriers of a pending interrupt that is enabled, in the order of its path. */
+  #barriersTo(index: number | undefined, priority: number, flags: number, intid: number): IrqFinding[] {
+    const barrier = groupBarrier(this.#gic, flags, intid), group = groupOf(flags), before = barrier ? [barrier] : [];
+    if (index === undefined) return [...before, { code: "no-target" }];
     const vcpu = this.#vcpuAt(index);
-    if (!vcpu) return { code: "no-vcpu", vcpu: index };
-    if (vcpu.life.isPoweredOff) return { code: "vcpu-off", vcpu: this.#vcpuId(index) };
-    return interfaceBarriers(this.#gic.cpus[index], priority, groupOf(flags))[0];
+    if (!vcpu) return [...before, { code: "no-vcpu", vcpu: index }];
+    // Its interface is as its reset leaves it.
+    if (vcpu.life.isPoweredOff) return [...before, { code: "vcpu-off", vcpu: this.#vcpuId(index) }];
+    return [...before, ...interfaceBarriers(this.#gic.cpus[index], priority, rightGroup(barrier, group))];
   }
 
   /** The barriers after the first one of an interrupt that nothing has acknowledged. */
   #barriersAfter({ code }: IrqFinding, bank: IrqBank, intid: number, index: number | undefined): readonly IrqFinding[] {
+    if (code === "disabled") return this.#barriersTo(index, bank.priority[intid], bank.flags[intid], intid);
     if (!ON_PATH.has(code)) return [];
-    const target = index === undefined ? undefined : this.#vcpuAt(index), cpu = index === undefined ? undefined : this.#gic.cpus[index];
-    const route: IrqFinding[] = index === undefined
-      ? [{ code: "no-target" }]
-      : !target
-      ? [{ code: "no-vcpu", vcpu: index }]
-      : target.life.isPoweredOff
-      ? [{ code: "vcpu-off", vcpu: this.#vcpuId(index) }]
-      : [];
-    const all = cpu ? barriersOf(this.#gic, cpu, bank, intid) : [];
-    // Of a vCPU that is not on, the interface is as its reset leaves it.
-    const path = [...all.filter(isBeforeRoute), ...route, ...route.length > 0 ? [] : all.filter((one) => !isBeforeRoute(one))];
+    const path = this.#barriersTo(index, bank.priority[intid], bank.flags[intid], intid);
     return path.slice(path.findIndex((one) => one.code === code) + 1);
   }
 }
