@@ -42,7 +42,7 @@ function crash(name: string, fault: keyof typeof FAULT, says: string, cause: Exc
 }
 
 const CRASHES: readonly BrokenCase[] = [
-  crash("an undefined instruction", "undefined", String.raw`undefined instruction at 0x8000\w+: udf #0`, "not-code", /end the function/),
+  crash("an undefined instruction", "undefined", String.raw`undefined instruction at 0x8000\w+: udf #0`, "not-code", /find the branch/),
   crash(
     "a load from where nothing is",
     "loadNowhere",
@@ -156,7 +156,7 @@ const HANGS: readonly BrokenCase[] = [
     "a timer that is disabled in the GIC",
     file(vm("disabledTimer")),
     "lost",
-    /^irq:x\/27 is pending and cannot fire: disabled \(GICR_ISENABLER0 bit 27\)$/,
+    /^irq:x\/27 is pending and cannot fire: disabled \(GICR_ISENABLER0 bit 27\); after that: it is in group 0/,
     {
       wayOut: /el2 show irq:x\/27/,
     },

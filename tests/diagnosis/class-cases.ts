@@ -28,11 +28,11 @@ export interface Broken extends Setting {
   /** Lines of evidence that are among those given. */
   readonly because?: readonly ({ readonly code: Evidence["code"] } & Readonly<Record<string, unknown>>)[];
   readonly next: RegExp;
-  /** The evidence that stands first. */
+  /** The first of its evidence. */
   readonly first?: Evidence["code"];
 }
 
-/** Evidence that is idle, and of a failure, which stands above it. */
+/** Evidence of what is idle, and of failures, which comes before it. */
 const IDLE: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>(["nothing-set", "no-driver", "asleep"]);
 const FAILED: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>(["cause", "refused", "unanswered", "lost-sgi", "start-refused"]);
 

@@ -128,7 +128,7 @@ export class HostMachine {
       code: row.err,
       section: row.section,
       text: row.rule,
-      values: row.values as HostRefusal["values"],
+      values: own.values,
       wayOut: row.way_out ?? undefined,
     };
   }

@@ -270,7 +270,7 @@ export class VgicCpu {
     return undefined;
   }
 
-  /** What was written to ICC_IGRPEN0_EL1 or ICC_IGRPEN1_EL1, whatever the distributor enables. */
+  /** The bit of ICC_IGRPEN0_EL1 or ICC_IGRPEN1_EL1 as written, whatever the distributor enables. */
   enablesGroup(group: number): boolean {
     return this.#groupEnable[group];
   }

@@ -405,7 +405,9 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "not-a-register": ({ ofMake }) =>
     ofMake ? "read MIDR_EL1 first, and skip it on other CPUs" : "read the ID register of its feature first, or fix the encoding",
   "not-code": ({ after, by }) =>
-    after === null ? branchWayOut(by, "") : "end the function before it with RET or a branch, or put the data elsewhere",
+    after === null
+      ? by === null ? "find the branch that led there" : branchWayOut(by, "")
+      : "end the function before it with RET or a branch, or put the data elsewhere",
   "empty-vector": ({ vector }) => `put code at VBAR_EL1 + ${vector.offset}, or VBAR_EL1 to a vector table`,
   "overwritten": ({ place, stack }) =>
     way`${stack === null ? "find the store" : "end the recursion, or give the stack more room"}: \`${hint("who", place, { size: 4 })}\``,

@@ -94,7 +94,7 @@ function groupBarrier(gic: Vgic, flags: number, intid: number): OfCode<Barrier, 
   return gic.groups & 1 << group ? undefined : { code: "group-disabled", group, intid, other: (gic.groups & 2 >> group) !== 0 };
 }
 
-/** The group of an interrupt, once its barrier is gone: one in the wrong group belongs to the other. */
+/** The group of an interrupt without its barrier: the other, if it is in the wrong one. */
 const rightGroup = (barrier: OfCode<Barrier, "group-disabled"> | undefined, group: number) => barrier?.other ? 1 - group : group;
 
 /** At the CPU interface of a vCPU. */
