@@ -90,7 +90,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     export: ["inspection", "queries", "abi", "formats", "support"],
   },
   app: {
-    library: ["assembly", "plans", "host", "hardware", "abi", "support"],
+    library: ["assembly", "plans", "queries", "host", "hardware", "abi", "support"],
     catalog: ["library", "images", "virtio", "formats", "support"],
     configuration: [
       ...["catalog", "assembly", "symbols", "images", "plans", "queries", "host", "virtio", "resource-manager", "hypervisor"],
