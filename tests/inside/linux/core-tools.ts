@@ -95,11 +95,29 @@ export class Drgn {
   }
 
   async read(core: string, vmlinux: string): Promise<DrgnView> {
-    const script = fileURLToPath(new URL("read-core.py", import.meta.url));
-    const { success, stdout, stderr } = await new Deno.Command(this.command, { args: [...this.args, script, core, vmlinux], env: this.env })
-      .output();
+    return JSON.parse(await this.#run("read-core.py", [core, vmlinux]));
+  }
+
+  /** The values of expressions in Python: numbers in decimal, texts, and lists of these. */
+  async evaluate(core: string, vmlinux: string, expressions: readonly string[]): Promise<readonly (string | readonly string[])[]> {
+    return JSON.parse(await this.#run("evaluate-core.py", [core, vmlinux], expressions.join("\n")));
+  }
+
+  async #run(name: string, args: readonly string[], input = ""): Promise<string> {
+    const script = fileURLToPath(new URL(name, import.meta.url));
+    const child = new Deno.Command(this.command, {
+      args: [...this.args, script, ...args],
+      env: this.env,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter(), output = child.output();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+    const { success, stdout, stderr } = await output;
     assert.ok(success, new TextDecoder().decode(stderr));
-    return JSON.parse(new TextDecoder().decode(stdout));
+    return new TextDecoder().decode(stdout);
   }
 }
 
