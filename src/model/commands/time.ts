@@ -131,6 +131,7 @@ export const BREAK = command("break", {
       "stop before this instruction, VM:SYMBOL, VM:MODULE:SYMBOL or VM:ADDRESS, or as a system call of Linux returns, syscall:NAME[:RESULT]; repeatable",
       { value: "place" },
     ),
+    if: option(text, "with --at: only where this expression is other than 0, such as $x0 > 4096 (el2 print)", { value: "expr" }),
     list: flag("list the active rules, and where they stopped the machine"),
     remove: option(text, "remove a rule: stop:NUMBER, or all", { value: "id" }),
     wait: flag("wait until a rule stops the machine, and print the rule and the place", { lineOnly: true }),
@@ -138,20 +139,22 @@ export const BREAK = command("break", {
   },
   right: "changes",
   excludes: [["remove", "rule"], ["remove", "at"]],
+  needs: [["if", "at"]],
   notes:
     "el2 resume continues the machine. el2 symbols lists the symbols. Only one VM at a time can have breakpoints or a gdb. VM:MODULE:SYMBOL waits for a module of Linux that is not loaded, and follows it.",
   examples: [
     "break 'kind=rpc refused=yes' --wait         stop at the next request that the Resource Manager refuses",
     "break 'kind=hvc name=addrspace_map vm=rm'",
     "break --at debian:vfs_open --wait --timeout 60s && el2 vcpu stack debian/0",
+    "break --at debian:vfs_open --if '$x1 && init_task.pid == 0'",
     "break --at syscall:openat:ENOENT --wait     stop as a program of Linux does not find a file",
     "break --remove all && el2 resume",
   ],
   lists: true,
-  steps: ({ rule, at = [], remove }) => {
+  steps: ({ rule, at = [], if: holds, remove }) => {
     const changes: StopChange[] = [
       ...rule.map((filter): StopChange => ({ kind: "event", filter })),
-      ...at.map((one): StopChange => ({ kind: "place", at: one })),
+      ...at.map((one): StopChange => ({ kind: "place", at: one, holds })),
     ];
     if (remove !== undefined) changes.push({ kind: "remove", rule: remove });
     return changes.map((change) => ({ kind: "stop-rule", change }));

@@ -8,8 +8,9 @@ export const stopChange = v.variant("kind", [
   v.strictObject({ kind: v.literal("event"), filter: text() }),
   /**
    * A place of code: `VM:SYMBOL`, `VM:ADDRESS` or `VM/INDEX:pc`; or a system call (`callFilter`).
+   * `holds`: an expression that is other than 0 there.
    */
-  v.strictObject({ kind: v.literal("place"), at: text() }),
+  v.strictObject({ kind: v.literal("place"), at: text(), holds: v.optional(text()) }),
   /** Once: when the vCPU has executed this many instructions from now on. */
   v.strictObject({ kind: v.literal("step"), vcpu: name, count: count() }),
   /** `stop:N`, or `all`. */

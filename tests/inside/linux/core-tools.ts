@@ -98,8 +98,11 @@ export class Drgn {
     return JSON.parse(await this.#run("read-core.py", [core, vmlinux]));
   }
 
-  /** The values of expressions in Python: numbers in decimal, texts, and lists of these. */
-  async evaluate(core: string, vmlinux: string, expressions: readonly string[]): Promise<readonly (string | readonly string[])[]> {
+  /**
+   * The values of expressions in Python: numbers in decimal, texts, and lists of these; null where
+   * nothing is mapped.
+   */
+  async evaluate(core: string, vmlinux: string, expressions: readonly string[]): Promise<readonly (string | null | readonly string[])[]> {
     return JSON.parse(await this.#run("evaluate-core.py", [core, vmlinux], expressions.join("\n")));
   }
 

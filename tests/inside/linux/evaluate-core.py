@@ -30,6 +30,13 @@ def plain(value):
     return str(int(value.value_()))
 
 
+def evaluated(line):
+    try:
+        return plain(eval(line, names))
+    except FaultError:
+        return None
+
+
 names = {name: value for name, value in globals().items() if not name.startswith("_")}
 names["v"] = lambda name: program[name]
-print(json.dumps([plain(eval(line, names)) for line in sys.stdin.read().splitlines()]))
+print(json.dumps([evaluated(line) for line in sys.stdin.read().splitlines()]))

@@ -157,6 +157,7 @@ export class GuestSystem implements System, Inspected {
       vcpuOf: (id) => this.#steppable(id),
       controlOf: (vm) => this.debugger.forRules(vm),
       releaseControl: () => this.debugger.rulesEnded(),
+      holds: (vcpu, text) => this.inspector.holds(this.hypervisor.names.vcpu(vcpu), text),
     });
     const hashes = () =>
       (["registers", "memory"] as const).map((name) => ({ id: formatId({ kind: "hash", name }), hash: this.hashes[name]() }));

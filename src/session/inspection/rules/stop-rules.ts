@@ -42,6 +42,8 @@ interface StopSystem {
   controlOf(vm: string): DebugControl;
   /** No VM is stopped by these rules any more. */
   releaseControl(): void;
+  /** Whether an expression is other than 0 in a vCPU's frame; undefined: it has no value. */
+  holds(vcpu: Vcpu, expression: string): boolean | undefined;
 }
 
 type EventRow = ReturnType<typeof eventRow>;
@@ -55,10 +57,14 @@ class PlaceRule implements StopRule {
   hits = 0;
   last: StopRule["last"];
 
-  /** @param moved how far the VM's kernel had moved itself when the place was found */
-  constructor({ id, text }: Pick<StopRule, "id" | "text">, public place: BreakPlace, public moved: bigint) {
+  /**
+   * @param at the place as it was written
+   * @param moved how far the VM's kernel had moved itself when the place was found
+   * @param condition an expression
+   */
+  constructor(id: string, readonly at: string, public place: BreakPlace, public moved: bigint, readonly condition?: string) {
     this.id = id;
-    this.text = text;
+    this.text = condition === undefined ? at : `${at} if ${condition}`;
   }
 
   get where(): string {
@@ -120,7 +126,9 @@ export class StopRules {
         return this.#await(change.filter);
       case "place": {
         const call = callFilter(change.at);
-        return call === undefined ? this.#break(change.at) : this.#await(call);
+        if (call === undefined) return this.#break(change.at, change.holds);
+        if (change.holds !== undefined) throw new QueryError(`${change.at} is not an instruction`, "a filter chooses among system calls");
+        return this.#await(call);
       }
       case "step":
         return this.#begin(change.vcpu, change.count);
@@ -137,7 +145,7 @@ export class StopRules {
     this.#follow();
     this.#loads?.follow();
     const stop = this.#control?.control.takeStop();
-    if (stop?.cause === "breakpoint" && this.#reached(stop.vcpu)) this.#at = stop.vcpu;
+    if (stop?.cause === "breakpoint") this.#reached(stop.vcpu);
     const hit = this.#pending;
     this.#pending = undefined;
     if (hit && this.#step) this.#cancelStep();
@@ -251,7 +259,7 @@ export class StopRules {
     this.#listen();
   }
 
-  #break(at: string): void {
+  #break(at: string, condition?: string): void {
     const place = this.system.placeOf(at);
     const control = this.#controlOf(place.vm);
     if (!place.addresses.every((address) => control.insert(address))) {
@@ -259,7 +267,7 @@ export class StopRules {
       this.#release();
       throw new QueryError(`${at}: no instruction can be there, or there are too many breakpoints`);
     }
-    this.#rules.push(new PlaceRule(this.#make(at), place, this.system.movedBy(place.vm) ?? 0n));
+    this.#rules.push(new PlaceRule(this.#make(at).id, at, place, this.system.movedBy(place.vm) ?? 0n, condition));
     if (!place.modules) return;
     this.#loads ??= new ModuleLoads(control, () => this.system.kernelOf(place.vm), () => this.#findInModules());
     this.#loads.follow();
@@ -273,7 +281,7 @@ export class StopRules {
   /** Finds a place again, which may have others now, or none. */
   #find(rule: PlaceRule): void {
     const { place } = rule, { control } = this.#control ?? {};
-    rule.place = placeNow(this.system.placeOf, rule.text, place);
+    rule.place = placeNow(this.system.placeOf, rule.at, place);
     if (this.#muted) return;
     this.#lift(place);
     for (const address of rule.place.addresses) control?.insert(address);
@@ -285,7 +293,7 @@ export class StopRules {
     const moved = this.system.movedBy(this.#control.vm);
     if (moved === undefined) return;
     for (const rule of this.#rules) {
-      if (rule.kind !== "place" || rule.moved === moved || !isName(rule.text)) continue;
+      if (rule.kind !== "place" || rule.moved === moved || !isName(rule.at)) continue;
       rule.moved = moved;
       this.#find(rule);
     }
@@ -334,18 +342,22 @@ export class StopRules {
     machine.suspend();
   }
 
-  /** A vCPU has stopped before an instruction: whether that is a place of a rule. */
-  #reached(vcpu: Vcpu): boolean {
+  /** A vCPU has stopped before an instruction, which may be the place of rules. */
+  #reached(vcpu: Vcpu): void {
     const { pc } = vcpu.registers;
-    const of = () => this.#rules.find((one): one is PlaceRule => one.kind === "place" && one.place.addresses.includes(pc));
-    let rule = of();
-    if (rule?.place.modules) {
+    const of = () => this.#rules.filter((one): one is PlaceRule => one.kind === "place" && one.place.addresses.includes(pc));
+    let rules = of();
+    if (rules.some(({ place }) => place.modules)) {
       // The memory of a module that is unloaded may have other code.
       this.#findInModules();
-      rule = of();
+      rules = of();
     }
-    if (rule) this.#hit(rule, `${this.#where(vcpu)}, ${rule.text}`);
-    return rule !== undefined;
+    if (!rules.length) return;
+    // Without a value, nobody knows whether it holds: it stops, as debuggers do.
+    const rule = rules.find(({ condition }) => condition === undefined || this.system.holds(vcpu, condition) !== false);
+    if (!rule) return this.#control?.control.goOn(vcpu);
+    this.#at = vcpu;
+    this.#hit(rule, `${this.#where(vcpu)}, ${rule.text}`);
   }
 
   #hit(rule: StopRule, text: string): void {

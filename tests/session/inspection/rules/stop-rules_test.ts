@@ -46,6 +46,24 @@ Deno.test("the machine stops at each event that a filter lets through, and the r
   assert.deepEqual(hashes(system), hashes(plain));
 });
 
+Deno.test("a place with a condition stops the machine where that holds, or has no value, and the run is the same run", async () => {
+  const plain = await demoSystem();
+  runUntil(plain, END);
+  const system = await demoSystem();
+  runUntil(system, STARTED);
+  const [{ pc }] = rows(system, "vcpu.ls", { filter: "id=vcpu:ping/0" }), at = `ping:${pc}`;
+  system.stops.change({ kind: "place", at, holds: "$pc % 4 != 0 || $x0 != (unsigned long)$x0" });
+  assert.equal(runToStop(system, END), undefined);
+  assert.deepEqual(hashes(system), hashes(plain));
+  assert.equal(rows(system, "stop.ls")[0].hits, "0");
+  system.stops.change({ kind: "place", at, holds: `$pc == ${pc}` });
+  assert.equal(runToStop(system, Infinity)?.text, `vcpu:ping/0 at ${pc}, ${at} if $pc == ${pc}`);
+  system.stops.change({ kind: "remove", rule: "all" });
+  system.stops.change({ kind: "place", at, holds: "nobody" });
+  assert.match(runToStop(system, Infinity)?.text ?? "", /if nobody$/);
+  assert.throws(() => system.stops.change({ kind: "place", at: "syscall:openat", holds: "1" }), /is not an instruction; a filter chooses/);
+});
+
 Deno.test("the machine stops before an instruction, and continues from there", async () => {
   const plain = await demoSystem();
   runUntil(plain, END);
