@@ -168,7 +168,7 @@ export class CommandRunner {
     app.changed();
   }
 
-  /** What a list had and has no more: ids, with the rules of rules. */
+  /** The rows that a list has lost: their ids, and the texts of rules. */
   async #gone(before: readonly Row[], query: Query): Promise<string[]> {
     const after = new Set((await this.app.asker.ask(query)).rows.map(({ id }) => id));
     return before.filter(({ id }) => !after.has(id)).map(({ id, rule }) => typeof rule === "string" ? `${id} ${rule}` : id);

@@ -55,6 +55,8 @@ export interface GuideStep {
   readonly on?: string;
   /** It is done in the past. */
   readonly past?: true;
+  /** It is done in the palette. */
+  readonly palette?: true;
   /** It is done with this object selected. */
   readonly object?: string;
 }
@@ -238,6 +240,22 @@ export const CHAPTERS: readonly GuideChapter[] = [
         task: "Press {object.back} to go back.",
         goal: { screen: "6" },
       },
+      {
+        text: "Requests to the Resource Manager are messages in such queues too.",
+        task: "Press {screen.rpc} for the requests.",
+        goal: { screen: "7" },
+      },
+      {
+        text: "Each row is a request with its result, and the hypercalls that it needed. Below are the bytes of the selected one.",
+        task: "Press {screen.caps} for the rights.",
+        goal: { screen: "5" },
+      },
+      {
+        text:
+          "A VM reaches a queue, or any other object, by a capability: a slot and what it permits. Where a VM runs Linux, screen L shows its processes.",
+        task: "Press {screen.over} to go back to the overview.",
+        goal: { screen: "1" },
+      },
     ],
   },
   {
@@ -283,6 +301,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         text: "The lines below the list show the effect of Enter, and the shell command that does the same.",
         task: "Type scheduler, then press Enter.",
         goal: { screen: "8", overlay: "none" },
+        palette: true,
       },
       {
         text:

@@ -100,7 +100,7 @@ function isReached(goal: Goal, seen: Seen, before: Seen): boolean {
 }
 
 /** The way back to a step, for a reader who is elsewhere. */
-function wayBack({ goal, on, past, object }: GuideStep, seen: Seen): string | undefined {
+function wayBack({ goal, on, past, palette, object }: GuideStep, seen: Seen): string | undefined {
   if (seen.overlay !== "none") return undefined;
   if (seen.typing && goal.typing === undefined && !goal.typed) {
     return "Your keys go to a guest: press {console.prefix}, then {console.leave}.";
@@ -108,6 +108,7 @@ function wayBack({ goal, on, past, object }: GuideStep, seen: Seen): string | un
   if (!seen.typing && goal.typed) return "Press {console.enter} to type into hello.";
   if (past && !seen.past) return "This is the present: press {time.back} to go back.";
   if (seen.past && !past && goal.past === undefined) return "This is the past: press {time.travel}, then n to return to the present.";
+  if (palette) return "The palette is closed: press {palette.show} to open it.";
   if (on !== undefined && seen.screen !== on) return `This step is on screen ${on}: press ${on}.`;
   if (object !== undefined && seen.selected !== object) {
     return `This step is about ${nameOf(object)}: select it with {list.down} and {list.up} first.`;
