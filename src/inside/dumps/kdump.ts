@@ -33,7 +33,7 @@ const Packed = { zlib: 1, lzo: 2, snappy: 4, zstd: 0x20 } as const;
 const BLOCKS = [4, 16, 64].map((size) => size * KiB), BITMAP_MAX = 16 * MiB;
 /** Bits of a bitmap of which the number of pages before is kept. */
 const GROUP = 4096;
-/** Bytes that a chunk of an unpacked page is longer: a chunk that is full is followed by another. */
+/** Bytes that the chunk of an unpacked page is longer: after a full chunk there is another. */
 const CHUNK_MORE = 64;
 /** Pages that are kept unpacked: small ones lie in large ones. */
 const KEPT = 64;

@@ -5,6 +5,7 @@ import { errnoName } from "../../../machine/abi/ioctl/errno.ts";
 import { errorName } from "../../../machine/abi/errors.ts";
 import { rmErrorName } from "../../../machine/abi/rpc/errors.ts";
 import { RPC_MESSAGES, rpcName } from "../../../machine/abi/rpc/messages/all.ts";
+import { lastPart } from "../../../model/queries/texts/format.ts";
 import { type Format, format, type Match } from "./format.ts";
 import type { Book, SignKind, SignValue, SignValues } from "./sign.ts";
 
@@ -89,7 +90,7 @@ function converted(name: string, value: SignValue): SignValue {
     case "address":
       return `0x${value}`;
     case "module":
-      return String(value).replace(/^.*\//, "");
+      return lastPart(String(value));
     case "path":
       return String(value).replace(/:.*$/, "").replace(/^['"`]|['"`]$/g, "");
     default:
