@@ -100,7 +100,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["configuration", "catalog", "recordings", "snapshots", "assembly", "inspection", "plans", "commands", "queries"],
       ...["hypervisor", "abi", "formats", "support"],
     ],
-    explain: ["configuration", "devicetree", "abi", "isa", "support"],
+    explain: ["configuration", "queries", "devicetree", "abi", "isa", "support"],
     jobs: ["scenarios", "catalog", "batch", "recordings", "snapshots", "inspection", "images", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     cli: [
