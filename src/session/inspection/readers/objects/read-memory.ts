@@ -86,7 +86,7 @@ function* pieces(view: View): Generator<OwnedPiece> {
   }
 }
 
-/** Bytes of RAM that VMs can access, by VMID: pages that the host can access too are the other's. */
+/** Bytes of RAM that VMs can access, by VMID. Pages that the host has, too, are the other VM's. */
 export function ownBytes(view: View): ReadonlyMap<number, number> {
   const { ram } = view.hypervisor.machine, bytes = new Map<number, number>();
   for (const { pa, size, mappings } of pieces(view)) {
