@@ -22,9 +22,9 @@ import { doneText, hintFor, lineFor, pathOf } from "../../../../model/commands/w
 import { EVENTS_OF_A_SESSION, eventsOf } from "../../../../model/commands/questions.ts";
 import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
 import { isOf, withKind } from "../../../../model/queries/ids.ts";
-import { problemIn, type Query, type QueryOf, rowsOf } from "../../../../model/queries/query.ts";
+import { type Answer, problemIn, type Query, type QueryOf, rowsOf } from "../../../../model/queries/query.ts";
 import type { PlaceOfRun } from "../../../../model/queries/move.ts";
-import type { Row, RowOf } from "../../../../model/queries/table.ts";
+import type { RowOf } from "../../../../model/queries/table.ts";
 import { TABLES, WHO as ACCESSES } from "../../../../model/queries/tables.ts";
 import { listText } from "../../../../model/queries/texts/list-text.ts";
 import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
@@ -169,7 +169,7 @@ export class CommandRunner {
   }
 
   /** The rows that a list has lost: their ids, and the texts of rules. */
-  async #gone(before: readonly Row[], query: Query): Promise<string[]> {
+  async #gone(before: Answer["rows"], query: Query): Promise<string[]> {
     const after = new Set((await this.app.asker.ask(query)).rows.map(({ id }) => id));
     return before.filter(({ id }) => !after.has(id)).map(({ id, rule }) => typeof rule === "string" ? `${id} ${rule}` : id);
   }
