@@ -2,14 +2,13 @@
 // the tables are read, and what has changed since. Arm ARM D5.2, D5.4.
 
 import { AbortSyndrome, faultOf, FaultStatus, Pstate } from "../../../cpu/core/interface.ts";
-import type { FeatureName } from "../../../cpu/isa/cpus/features.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { DeniedBy, FaultingAccess, StageOneFault, WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
 import type { View } from "../readers/inspected.ts";
 import { branchedBy } from "./branched.ts";
 import { causeRule, type Suspect } from "./cause-rule.ts";
-import { isStage1On, type Walk, walkOf } from "./stage1-walk.ts";
+import { type Features, isStage1On, type Walk, walkOf } from "./stage1-walk.ts";
 
 const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
   [FaultStatus.Translation]: "translation",
@@ -84,25 +83,31 @@ interface OtherForm {
   readonly has: string;
   readonly wants: string;
   readonly tcr: bigint;
-  readonly lacks?: FeatureName;
+  /** With those that the CPU lacks. */
+  readonly features: Features;
+  readonly lacking?: true;
 }
 
-function otherForms(tcr: bigint, features: ReadonlySet<FeatureName>): OtherForm[] {
+function otherForms(tcr: bigint, features: Features): OtherForm[] {
   const granule = GRANULES.find(({ value }) => value === (tcr >> TG0_SHIFT & TG0_MASK)), size = tcr & T0SZ_MASK;
   const has = granule?.pages ?? "pages of no size", lacks = granule?.feature;
   return [
-    ...lacks !== undefined && !features.has(lacks) ? [{ field: "TG0" as const, has, wants: has, tcr, lacks }] : [],
+    ...lacks !== undefined && !features.has(lacks)
+      ? [{ field: "TG0" as const, has, wants: has, tcr, features: new Set([...features, lacks]), lacking: true as const }]
+      : [],
     ...GRANULES.filter((one) => one !== granule).map(({ value, pages }) => ({
       field: "TG0" as const,
       has,
       wants: pages,
       tcr: tcr & ~(TG0_MASK << TG0_SHIFT) | value << TG0_SHIFT,
+      features,
     })),
     ...SIZES.filter((value) => value !== size).map((value) => ({
       field: "T0SZ" as const,
       has: bitsText(size),
       wants: bitsText(value),
       tcr: tcr & ~T0SZ_MASK | value,
+      features,
     })),
   ];
 }
@@ -114,11 +119,11 @@ const TRANSLATION_RULES = [
     judge(suspect) {
       const { view, vcpu, taken: { far } } = suspect;
       if (!isFetch(suspect) || turnedOn(suspect) === undefined) return undefined;
-      const { cpu: { features, name } } = view.system.symbols.core;
-      for (const { tcr, field, has, wants, lacks } of otherForms(vcpu.registers.getRegister("TCR_EL1"), features)) {
-        const walk = walkOf(view, vcpu, far, tcr, lacks ? new Set([...features, lacks]) : features);
+      const { cpu } = view.system.symbols.core;
+      for (const { tcr, field, has, wants, features, lacking } of otherForms(vcpu.registers.getRegister("TCR_EL1"), cpu.features)) {
+        const walk = walkOf(view, vcpu, far, tcr, features);
         if (walk?.end !== "leaf" || walk.output !== Number(far) || !walk.rights.el1.includes("x")) continue;
-        return { code: "tables-of-other-form", address: hex(far), ttbr: walk.at.ttbr, field, has, wants, cpu: lacks ? name : null };
+        return { code: "tables-of-other-form", address: hex(far), ttbr: walk.at.ttbr, field, has, wants, cpu: lacking ? cpu.name : null };
       }
       return undefined;
     },

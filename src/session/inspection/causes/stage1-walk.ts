@@ -3,7 +3,6 @@
 
 import { Sctlr, type VcpuState } from "../../../cpu/core/interface.ts";
 import { addressSizesOf } from "../../../cpu/isa/cpus/address-sizes.ts";
-import type { FeatureName } from "../../../cpu/isa/cpus/features.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { areWalksOff, isInHalf, outputOf, type ReadEntry, type Sizes, untagged, walkTables } from "../../../kit/formats/page-tables.ts";
 import type { WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
@@ -23,12 +22,15 @@ const NO_RIGHTS: LeafRights = { el0: "", el1: "", user: false, attributes: 0 };
 
 export const isStage1On = ({ registers }: Vcpu): boolean => (Number(registers.getRegister("SCTLR_EL1")) & Sctlr.M) !== 0;
 
+/** Those of a CPU. */
+export type Features = Parameters<typeof addressSizesOf>[0];
+
 /**
  * The walk of stage 1 for an address; undefined while stage 1 is off.
  * @param tcr TCR_EL1, by default as it is
  * @param features by default those of the CPU
  */
-export function walkOf(view: View, vcpu: Vcpu, va: bigint, tcr?: bigint, features?: ReadonlySet<FeatureName>): Walk | undefined {
+export function walkOf(view: View, vcpu: Vcpu, va: bigint, tcr?: bigint, features?: Features): Walk | undefined {
   if (!isStage1On(vcpu)) return undefined;
   const { registers } = vcpu, read = entriesOf(vcpu, view.hypervisor.machine.ram);
   const getRegister: VcpuState["getRegister"] = (name) => name === "TCR_EL1" && tcr !== undefined ? tcr : registers.getRegister(name);
