@@ -258,8 +258,8 @@ export const SHOW = command("show", {
 });
 
 export const PRINT = command("print", {
-  doc: "print the value of an expression in C's syntax: variables, structures and collections of a kernel or a program",
-  args: { expression: word(phrase, "the expression; VM:EXPR for one of several VMs, VM/0:EXPR for a frame's variables and registers") },
+  doc: "print an expression in C's syntax: variables, structures and collections of a kernel or program",
+  args: { expression: word(phrase, "VM:EXPR for one of several VMs, VM/0:EXPR for a frame's variables and registers") },
   right: "looks",
   notes: `Types are those of the kernel's BTF, or of ELF files with debug information (--symbols, el2 symbols VM --add FILE). Members
 follow . or ->, pointers may be cast: ((struct task_struct *)0xffff000003460000)->comm. A text in quotes is equal to an array of char or

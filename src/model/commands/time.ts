@@ -131,7 +131,7 @@ export const BREAK = command("break", {
       "stop before this instruction, VM:SYMBOL, VM:MODULE:SYMBOL or VM:ADDRESS, or as a system call of Linux returns, syscall:NAME[:RESULT]; repeatable",
       { value: "place" },
     ),
-    if: option(text, "with --at: only where this expression is other than 0, such as $x0 > 4096 (el2 print)", { value: "expr" }),
+    if: option(text, "with --at: only where this is other than 0, such as $x0 > 4096 (el2 print)", { value: "expr" }),
     list: flag("list the active rules, and where they stopped the machine"),
     remove: option(text, "remove a rule: stop:NUMBER, or all", { value: "id" }),
     wait: flag("wait until a rule stops the machine, and print the rule and the place", { lineOnly: true }),
@@ -154,7 +154,7 @@ export const BREAK = command("break", {
   steps: ({ rule, at = [], if: holds, remove }) => {
     const changes: StopChange[] = [
       ...rule.map((filter): StopChange => ({ kind: "event", filter })),
-      ...at.map((one): StopChange => ({ kind: "place", at: one, holds })),
+      ...at.map((one): StopChange => ({ kind: "place", at: one, ...holds !== undefined && { holds } })),
     ];
     if (remove !== undefined) changes.push({ kind: "remove", rule: remove });
     return changes.map((change) => ({ kind: "stop-rule", change }));

@@ -327,7 +327,7 @@ for (const [name, of] of Object.entries(LAUNCHES)) {
 }
 
 /** Texts of tools for agents that name no file. */
-const NO_PATHS = ("about address append arguments at by code columns event expect expression fields filter for hex id inject " +
+const NO_PATHS = ("about address append arguments at by code columns event expect expression fields filter for hex id if inject " +
   "kinds mark matching memory name object payload remove rule section send session size start target task timeout to type until value vm what")
   .split(" ");
 

@@ -131,6 +131,7 @@ function healthy(query: Query): Answer {
         res: "OK",
         err: typeof row.err === "boolean" ? false : null,
         failed: false,
+        refused: typeof row.refused === "number" ? 0 : row.refused,
         finding: null,
         fact: null,
         used: typeof row.used === "number" ? 1 : "1",

@@ -23,7 +23,7 @@ export interface ToolContext {
 }
 
 /** The session that a tool is about. */
-export const SESSION = option({ ...text, offers: "sessions" }, "name of the session; may be left out if only one is running", {
+export const SESSION = option({ ...text, offers: "sessions" }, "name of the session, if several are running", {
   common: true,
 });
 
@@ -112,18 +112,25 @@ export function listedTools(tools: readonly Tool[]): readonly ListedTool[] {
     const required = Object.entries(args).filter(([, { required }]) => required).map(([name]) => name);
     const properties = Object.fromEntries(
       Object.entries(args).map(([name, one]) => {
-        const known = one.common ? name : `${name}: ${one.doc}`, doc = described.has(known) ? undefined : one.doc;
-        described.add(known);
+        const known = one.common ? name : `${name}: ${one.doc}`, forms = formsIn(one.doc);
+        const doc = described.has(known) ? undefined : described.has(forms) ? one.doc.slice(0, one.doc.length - forms.length) : one.doc;
+        described.add(known).add(forms);
         return [name, schemaOf(one, doc)];
       }),
     );
     return {
       name,
-      description: doc,
+      description: doc.replaceAll(/ {2,}/g, " "),
       inputSchema: { type: "object", properties, ...required.length > 0 && { required } },
       ...!changes && { annotations: { readOnlyHint: true } },
     };
   });
+}
+
+/** The end of a description that lists the forms of its argument, from the colon on, or nothing. */
+function formsIn(doc: string): string {
+  const colon = doc.indexOf(": ");
+  return colon < 0 ? "" : doc.slice(colon);
 }
 
 /**

@@ -93,12 +93,20 @@ const isChange = ({ right, steps, done: said, ask }: Command) => right === "chan
 /** Commands that are tools by their own names. Tools take links, and make none. */
 const OWN: readonly Command[] = COMMANDS.filter((command) => !isTable(command) && !isChange(command) && command.name !== LINK.name);
 
+/** The end of a table's description that the group in its name says, too. */
+const OF_GROUP = / of (?:Linux|a vCPU|a VM|a session|the hypervisor|the Resource Manager)(?: by use)?$/;
+
+/** A table with what it has, unless a tool of its name says that, or the table before it. */
+function namedTable(name: typeof TABLE_NAMES[number], index: number): string {
+  const { doc } = TABLES[name], before = TABLE_NAMES[index - 1];
+  if (OWN.some((one) => one.name === name) || before !== undefined && TABLES[before].doc === doc) return name;
+  return `${name} (${inBrief(doc).replace(OF_GROUP, "")})`;
+}
+
 const TABLE_TOOLS: readonly Tool[] = [
   tool({
     name: "table",
-    doc: `Rows of any table of a session, as JSON. The tables: ${
-      TABLE_NAMES.map((name) => OWN.some((one) => one.name === name) ? name : `${name} (${inBrief(TABLES[name].doc)})`).join("; ")
-    }. The tool columns describes a table's columns.`,
+    doc: `Rows of a session's tables, as JSON: ${TABLE_NAMES.map(namedTable).join("; ")}. The tool columns describes columns.`,
     args: {
       table: word(listed(...TABLE_NAMES), "one of those"),
       filter: option(

@@ -7,7 +7,9 @@ import { typedBy } from "../start/plans/consent.ts";
 import { type Planned, plannedLine, plannedOf, withDevices, withImages } from "../start/plans/planned.ts";
 import type { PlanReader } from "../../configuration/plan-run.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** Makes the plan of a configuration, an image or a guest. */
 type Planner = (what: string, reader: PlanReader, changes: readonly string[]) => Promise<Planned>;
@@ -41,7 +43,9 @@ async function namedPlan(whats: readonly string[], options: StartOptions, planne
     if (device !== undefined) throw new Failure(`${device}: the command line of --from lists the devices`, "add it there");
     return await plannedLine(options.from, typedBy(options.allowHost), changes);
   }
-  if (what === undefined) throw new Failure("run: no WHAT", "name a configuration, an image or a guest, or give --from");
+  if (what === undefined) {
+    throw new Failure("missing required argument 'what'", way`for example ${hint("run", "demo")}; --help shows more, and --from`);
+  }
   if (whats.length > 1) {
     if (device !== undefined) throw new Failure(`${device}: several images have no devices in common`, "write a configuration");
     return await withImages(whats, changes);

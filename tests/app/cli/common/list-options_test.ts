@@ -65,7 +65,14 @@ Deno.test("every list prints the columns that are named, exact values with tabs,
   const [rpc] = (await place.json("rpc", "ls", "--limit", "1")).data;
   const named: Record<string, string> = {
     ...{ vm: "ping", vcpu: "ping/0", irq: "irq:ping/27", address: "ipa:ping/0x80000000", parcel: "parcel:0x0" },
-    ...{ queue: String(queue.id), cap: String(cap.id), rpc: String(rpc.id), id: "vm:ping", target: "ipa:ping/0x80000000" },
+    ...{
+      queue: String(queue.id),
+      cap: String(cap.id),
+      rpc: String(rpc.id),
+      id: "vm:ping",
+      target: "ipa:ping/0x80000000",
+      expression: "ping/0:$pc",
+    },
   };
   for (const [path, { arguments: taken }] of lists(tree())) {
     // No VM of the demo has a Linux, so that it has no tasks to list something of.
