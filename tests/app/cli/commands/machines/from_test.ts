@@ -22,7 +22,7 @@ Deno.test("a line of QEMU prints its configuration and what is absent, and runs"
 
 Deno.test("a line beside WHAT or devices, one without files, and neither are refused with code 2", async () => {
   const cases: readonly (readonly [args: readonly string[], says: RegExp])[] = [
-    [["run"], /^el2: run: no WHAT; name a configuration, an image or a guest, or give --from\n$/],
+    [["run"], /^el2: missing required argument 'what'; for example el2 run demo; --help shows more, and --from\n$/],
     [["run", "demo", "--from", "crosvm run x"], /^el2: demo and --from; give one\n$/],
     [["run", "--from", "crosvm run x", "--net", "user"], /^el2: --net: the command line of --from lists the devices; add it there\n$/],
     [
