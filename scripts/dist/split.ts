@@ -160,14 +160,19 @@ function loadLate(text: string, [folder, source]: typeof ROOTS[number]): string 
 const COMMANDER = /(?<=^\/\/ \S+\/commander\/\S+\/command\.js\n)(?:import .*\n)+/m;
 const OF_NODE = /^import (childProcess|fs|process) from "(node:\w+)";$/gm;
 
+/** Lines of the bundler for packages that are CommonJS modules. */
+const REQUIRE = /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/gm;
+const LATE_REQUIRE = 'var __require = (name) => globalThis.process.getBuiltinModule("node:module").createRequire(import.meta.url)(name);';
+
 /**
  * Loads modules of Node with which commander starts other programs, as el2 never does, at their
- * first use: they take 40 ms of each start.
+ * first use: they take 40 ms of each start. So does the one with which CommonJS modules load others,
+ * which the bundler puts beside helpers of all files.
  */
 function withoutNode(text: string): string {
   const late = (_: string, name: string, module: string) =>
     `const ${name} = new Proxy({}, { get: (_, key) => globalThis.process.getBuiltinModule("${module}")[key] });`;
-  return text.replace(COMMANDER, (imports) => imports.replaceAll(OF_NODE, late));
+  return text.replace(COMMANDER, (imports) => imports.replaceAll(OF_NODE, late)).replace(REQUIRE, LATE_REQUIRE);
 }
 
 /**
