@@ -166,8 +166,8 @@ const LATE_REQUIRE = 'var __require = (name) => globalThis.process.getBuiltinMod
 
 /**
  * Loads modules of Node with which commander starts other programs, as el2 never does, at their
- * first use: they take 40 ms of each start. So does the one with which CommonJS modules load others,
- * which the bundler puts beside helpers of all files.
+ * first use: they take 40 ms of each start. So does the module with which packages require others:
+ * the bundler puts it beside helpers of all files.
  */
 function withoutNode(text: string): string {
   const late = (_: string, name: string, module: string) =>
