@@ -23,6 +23,9 @@ const ROOTS = [
   ["cli", "src/app/cli/main.ts"],
 ] as const;
 
+/** Roots that are parts of the command line, and its module, which they import for all commands. */
+const PARTS = ["boot", "run", "attach"], WHOLE = "./main.ts", WHOLE_ROOT = "../cli/main.js";
+
 /** The entry among the files. */
 const ENTRY = "el2.js";
 
@@ -41,14 +44,18 @@ export async function split(folder: string): Promise<void> {
   const apart = ROOTS.flatMap(([_, source]) => ["--external", `./${source}`]);
   await Promise.all([
     makeModules("--code-splitting", ...apart, "--outdir", folder, "main.ts"),
-    ...ROOTS.map(([name, source]) => makeModules("--code-splitting", "--outdir", `${folder}/${name}`, source)),
+    ...ROOTS.map(([name, source]) => {
+      const others = PARTS.includes(name) ? ["--external", WHOLE] : [];
+      return makeModules("--code-splitting", ...others, "--outdir", `${folder}/${name}`, source);
+    }),
   ]);
   await Deno.rename(`${folder}/main.js`, `${folder}/${ENTRY}`);
   const built = new Map<string, string>(), cache = await packageCache();
   for (const path of await filesBelow(folder)) built.set(path, withoutCache(await Deno.readTextFile(`${folder}/${path}`), cache));
   await Deno.remove(folder, { recursive: true });
   const texts = new Map([...namedByContent(built)].map(([path, text]) => [path, finished(text)]));
-  texts.set(ENTRY, ROOTS.reduce(loadLate, texts.get(ENTRY)!));
+  texts.set(ENTRY, ROOTS.reduce((text, [name, source]) => loadLate(text, `./${source}`, moduleOf(name, source)), texts.get(ENTRY)!));
+  for (const name of PARTS) texts.set(`${name}/${name}.js`, loadLate(texts.get(`${name}/${name}.js`)!, WHOLE, WHOLE_ROOT));
   const digest = await wholeIdentity([...texts].flat());
   let identities = 0;
   for (const [path, text] of texts) {
@@ -145,15 +152,18 @@ export function namedByContent(files: ReadonlyMap<string, string>): Map<string, 
   return renamed;
 }
 
+/** The file of a root. */
+const moduleOf = (name: string, source: string): string => `${name}/${source.slice(source.lastIndexOf("/") + 1).replace(/\.ts$/, ".js")}`;
+
 /**
  * Imports a root's module only when it is needed: what a literal names is loaded with the module
  * that has it.
+ * @param text of the file that imports it, once
  */
-function loadLate(text: string, [folder, source]: typeof ROOTS[number]): string {
-  const module = source.slice(source.lastIndexOf("/") + 1).replace(/\.ts$/, ".js");
-  const parts = text.split(`import("./${source}")`);
-  if (parts.length !== 2) throw new DistError(`${ENTRY} imports ${source} ${parts.length - 1} times`);
-  return parts.join(`import(new URL("${folder}/${module}", import.meta.url).href)`);
+function loadLate(text: string, specifier: string, module: string): string {
+  const parts = text.split(`import("${specifier}")`);
+  if (parts.length !== 2) throw new DistError(`a file of the program imports ${specifier} ${parts.length - 1} times`);
+  return parts.join(`import(new URL("${module}", import.meta.url).href)`);
 }
 
 /** The module of the command line's library that would start programs, and its first lines. */

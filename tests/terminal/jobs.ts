@@ -181,7 +181,7 @@ export const BY_KEYS: readonly Job[] = [
   {
     job: "ask which versions run",
     size: USUAL,
-    steps: [[keys(":version", "Enter"), /━ version[^]*deno +2\.[^]*v8 /]],
+    steps: [[keys(":version", "Enter"), /[─━] version[^]*deno +2\.[^]*v8 /]],
     after: [close],
   },
   { job: "copy the id of a VM", size: USUAL, steps: [[keys("y"), /i {2}id +vm:/], [keys("i"), /copied: vm:\w+/]], copies: /^vm:\w+$/ },

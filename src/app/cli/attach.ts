@@ -5,5 +5,5 @@ import { runProgram } from "./program.ts";
 
 /** Runs a command line that begins with `attach`, and returns the exit code. */
 export async function main(args: readonly string[], entry: URL): Promise<number> {
-  return await runProgram([["Run:", [registerAttach]]], args, entry, async () => (await import("./main.ts")).COMMANDS);
+  return await runProgram([["Run:", [registerAttach]]], args, entry, async () => (await import("./main.ts")).treeOf(entry));
 }

@@ -10,5 +10,5 @@ import { runProgram } from "./program.ts";
  */
 export async function main(args: readonly string[], entry: URL, spare?: SessionClient): Promise<number> {
   keepSpare(spare);
-  return await runProgram([["Run:", [registerBoot]]], args, entry, async () => (await import("./main.ts")).COMMANDS);
+  return await runProgram([["Run:", [registerBoot]]], args, entry, async () => (await import("./main.ts")).treeOf(entry));
 }

@@ -35,9 +35,10 @@ import { registerUp } from "./commands/machines/up.ts";
 import { registerVersion } from "./commands/reference/version.ts";
 import { keepSpare, type SessionClient } from "../../session/worker/client.ts";
 import { type CommandGroup, programOf, runProgram } from "./program.ts";
+import { type CommandNode, commandTree } from "./common/command-tree.ts";
 
 /** The commands, below the headings of `el2 --help`. */
-export const COMMANDS: readonly CommandGroup[] = [
+const COMMANDS: readonly CommandGroup[] = [
   ["Run:", [
     registerBoot,
     registerKernel,
@@ -113,6 +114,9 @@ export const COMMANDS: readonly CommandGroup[] = [
 export function makeProgram(entry: URL, exit: (code: number) => void): Command {
   return programOf(COMMANDS, entry, exit);
 }
+
+/** The commands of the program as data, for a part of it. */
+export const treeOf = (entry: URL): CommandNode => commandTree(makeProgram(entry, () => {}));
 
 /**
  * Runs a command line and returns the exit code.

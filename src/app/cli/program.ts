@@ -88,19 +88,18 @@ const REPEATING = new Set(["profile", "coverage", "compare-runs", "diff"]);
 
 /**
  * Runs a command line of a program with these commands, and returns the exit code.
- * @param all commands of the whole program, of which these are a part
+ * @param all the tree of the whole program, of which these are a part
  */
 export async function runProgram(
   groups: readonly CommandGroup[],
   args: readonly string[],
   entry: URL,
-  all?: () => Promise<readonly CommandGroup[]>,
+  all = () => Promise.resolve(programTree()),
 ): Promise<number> {
   removeUnfinishedAtEnd();
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
-  const whole = async () => all ? commandTree(programOf(await all(), entry, () => {})) : programTree();
-  setProgramTree(() => commandTree(program), whole);
+  setProgramTree(() => commandTree(program), all);
   try {
     const asked = helpAsked(args, program);
     if (typeof asked === "string") {

@@ -13,5 +13,5 @@ import { runProgram } from "./program.ts";
 export async function main(args: readonly string[], entry: URL, spare?: SessionClient, opening?: Opening): Promise<number> {
   keepSpare(spare);
   if (opening) (await import("./start/screens/opening.ts")).keepOpening(opening);
-  return await runProgram([["Run:", [registerRun]]], args, entry, async () => (await import("./main.ts")).COMMANDS);
+  return await runProgram([["Run:", [registerRun]]], args, entry, async () => (await import("./main.ts")).treeOf(entry));
 }
