@@ -118,9 +118,6 @@ export function unendedBarrier(cpu: VgicCpu, intid: number): Barrier | undefined
   return running < IDLE && priority >= running ? { code: "not-preempting", priority, running } : undefined;
 }
 
-/** Barriers of an enabled interrupt after which there may be others. */
-const ON_PATH: ReadonlySet<IrqFinding["code"]> = new Set<IrqFinding["code"]>(["group-disabled", "interface-disabled"]);
-
 const textOf = (fact: IrqFinding | null) => fact && IRQ_FINDINGS.text(fact);
 
 class VicReader {
@@ -203,8 +200,8 @@ class VicReader {
   #facts({ cpu, bank, intid }: UsedIrq) {
     const index = intid < Intid.PrivateEnd ? cpu.index : this.#gic.routeOf(intid);
     const id = irqId(this.vm, intid, cpu.index), count = bank.taken[intid], rate = this.view.rate(id, count);
-    const source = this.#sourceText(bank, intid), fact = this.#finding({ cpu, bank, intid }, index, source) ?? null;
-    const then = fact ? this.#barriersAfter(fact, bank, intid, index) : [];
+    const source = this.#sourceText(bank, intid);
+    const [fact = null, ...then] = this.#findings({ cpu, bank, intid }, index, source);
     return { id, vm: vmId(this.vm), source, pend: bank.isPending(intid), count, rate, fact, then, index };
   }
 
@@ -242,31 +239,27 @@ class VicReader {
     };
   }
 
-  /** The defect: a storm, or why a pending interrupt does not come. */
-  #finding({ bank, intid }: UsedIrq, index: number | undefined, by: string): IrqFinding | undefined {
-    const flags = bank.flags[intid], source = bank.sources.get(intid);
-    if (bank.again[intid] >= STORM && flags & Irq.Enabled && flags & LINE) return { code: "storm", source: by };
-    if (!(flags & Irq.Enabled)) return bank.isPending(intid) ? { code: "disabled", intid } : undefined;
-    if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) return { code: "edge-source" };
+  /** What is wrong with it: a storm, or the barriers of a pending interrupt in order. */
+  #findings({ bank, intid }: UsedIrq, index: number | undefined, by: string): readonly IrqFinding[] {
+    const flags = bank.flags[intid], source = bank.sources.get(intid), isPending = bank.isPending(intid);
+    const path = () => this.#barriersTo(index, bank.priority[intid], flags, intid);
+    if (bank.again[intid] >= STORM && flags & Irq.Enabled && flags & LINE) return [{ code: "storm", source: by }];
+    if (!(flags & Irq.Enabled)) return isPending ? [{ code: "disabled", intid }, ...path()] : [];
+    if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) return [{ code: "edge-source" }];
     // The native host and Resource Manager leave interrupts enabled whose VM has ended.
     const isNative = this.vcpus.some(({ native }) => native);
-    if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid) && !isNative) return { code: "no-source" };
-    const isPending = bank.isPending(intid), isComing = isPending && !(flags & Irq.Active);
+    if (!source && intid >= Intid.PrivateEnd && !isPending && !isNative) return [{ code: "no-source" }];
     const target = isPending && index !== undefined ? this.#vcpuAt(index) : undefined;
     // A vCPU that runs is about to end it.
     const isAsleep = target !== undefined && target.life.isBlockedBy(Block.Wfi | Block.Suspend) && !target.life.isPoweredOff;
-    return (isAsleep ? unendedBarrier(target.gic, intid) : undefined) ??
-      (isComing ? groupBarrier(this.#gic, flags, intid) : undefined) ??
-      (index === undefined ? { code: "no-target" } : isComing ? this.#stopped(index, bank.priority[intid], flags, intid) : undefined);
+    const unended = isAsleep ? unendedBarrier(target.gic, intid) : undefined;
+    if (unended) return [unended];
+    if (isPending && !(flags & Irq.Active)) return path();
+    return index === undefined ? [{ code: "no-target" }] : [];
   }
 
   #vcpuAt(index: number): Vcpu | undefined {
     return this.vcpus.find((one) => one.index === index);
-  }
-
-  /** Where an interrupt stops that is pending and enabled, and goes to a vCPU. */
-  #stopped(index: number, priority: number, flags: number, intid: number): IrqFinding | undefined {
-    return this.#barriersTo(index, priority, flags, intid)[0];
   }
 
   /** The barriers of a pending interrupt that is enabled, in the order of its path. */
@@ -278,13 +271,5 @@ class VicReader {
     // Its interface is as its reset leaves it.
     if (vcpu.life.isPoweredOff) return [...before, { code: "vcpu-off", vcpu: this.#vcpuId(index) }];
     return [...before, ...interfaceBarriers(this.#gic.cpus[index], priority, rightGroup(barrier, group))];
-  }
-
-  /** The barriers after the first one of an interrupt that nothing has acknowledged. */
-  #barriersAfter({ code }: IrqFinding, bank: IrqBank, intid: number, index: number | undefined): readonly IrqFinding[] {
-    if (code === "disabled") return this.#barriersTo(index, bank.priority[intid], bank.flags[intid], intid);
-    if (!ON_PATH.has(code)) return [];
-    const path = this.#barriersTo(index, bank.priority[intid], bank.flags[intid], intid);
-    return path.slice(path.findIndex((one) => one.code === code) + 1);
   }
 }
