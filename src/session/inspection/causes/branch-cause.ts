@@ -8,7 +8,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import { plainOf } from "../../../inside/symbols/unwind.ts";
 import { readInstruction } from "../readers/guest/read-symbols.ts";
 import { branchedBy } from "./branched.ts";
-import { causeRule, type Suspect } from "./cause-rule.ts";
+import { causeRule, instructionOf } from "./cause-rule.ts";
 import { spOf } from "./vectors.ts";
 
 /** SPSR_EL1.M of modes that EL1 cannot return to. */
@@ -51,8 +51,8 @@ const PAD = /^(?:bti|paciasp|pacibsp)\b/;
 export const BRANCH_TARGET_RULES = [causeRule({
   codes: ["no-landing-pad"],
   asks: "is there a landing pad, and does it take this kind of branch?",
-  judge({ view, vcpu, taken: { esr, elr } }) {
-    const instruction = readInstruction(view, vcpu, elr) ?? null;
+  judge(suspect) {
+    const { view, vcpu, taken: { esr, elr } } = suspect, instruction = instructionOf(suspect) ?? null;
     let pad: string | null = null;
     for (let at = elr - 4n; at >= elr - 4n * PAD_WITHIN && pad === null && !PAD.test(instruction ?? ""); at -= 4n) {
       if (PAD.test(readInstruction(view, vcpu, at) ?? "")) pad = hex(at);
@@ -81,8 +81,8 @@ function authenticated({ registers }: Vcpu, sp: bigint, instruction: string) {
 export const AUTHENTICATION_RULES = [causeRule({
   codes: ["not-authenticated"],
   asks: "has the pointer a signature?",
-  judge({ view, vcpu, taken }) {
-    const instruction = readInstruction(view, vcpu, taken.elr);
+  judge(suspect) {
+    const { vcpu, taken } = suspect, instruction = instructionOf(suspect);
     if (instruction === undefined) return undefined;
     const { pointer, register, modifier } = authenticated(vcpu, spOf(vcpu, taken), instruction);
     const signed = plainOf(vcpu)(pointer) !== pointer;
@@ -98,8 +98,8 @@ const PARTS = { p: "the prologue", m: "the main part" } as const;
 export const MEMORY_OPERATION_RULES = [causeRule({
   codes: ["copy-out-of-order"],
   asks: "are bytes left for its epilogue, or were its flags set?",
-  judge: ({ view, vcpu, taken: { esr, elr } }: Suspect) => {
-    const instruction = readInstruction(view, vcpu, elr), isEpilogue = (esr & EPILOGUE) !== 0;
+  judge(suspect) {
+    const { vcpu, taken: { esr } } = suspect, instruction = instructionOf(suspect), isEpilogue = (esr & EPILOGUE) !== 0;
     if (instruction === undefined) return undefined;
     const before = (letter: keyof typeof PARTS) =>
       `${PARTS[letter]} (${instruction.split(" ")[0].replace(/^(cpyf?|setg?)[me]/, `$1${letter}`)})`;

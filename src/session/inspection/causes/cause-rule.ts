@@ -4,6 +4,7 @@
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { ExceptionCause, FaultingAccess } from "../../../model/queries/facts/exception-cause.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
+import { instructionText } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 import type { Taken } from "./taken.ts";
 
@@ -12,9 +13,15 @@ export interface Suspect {
   readonly view: View;
   readonly vcpu: Vcpu;
   readonly taken: Taken;
+  /** The word at ELR; undefined if no RAM is mapped there. */
+  readonly word: number | undefined;
   /** The access of an abort; of others it means nothing. */
   readonly access: FaultingAccess;
 }
+
+/** The instruction at ELR. */
+export const instructionOf = ({ word, taken }: Pick<Suspect, "word" | "taken">): string | undefined =>
+  word === undefined ? undefined : instructionText(word, taken.elr);
 
 type Code = ExceptionCause["code"];
 

@@ -102,9 +102,10 @@ export function symptomOf(esr: number): Symptom | undefined {
 export function causeOf(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
   const symptom = symptomOf(taken.esr);
   if (!symptom) return undefined;
-  const access = accessOf(readWord(view, vcpu, taken.elr), taken), rules: readonly CauseRule[] = SYMPTOMS[symptom];
+  const word = readWord(view, vcpu, taken.elr), suspect = { view, vcpu, taken, word, access: accessOf(word, taken) };
+  const rules: readonly CauseRule[] = SYMPTOMS[symptom];
   for (const { judge } of rules) {
-    const cause = judge({ view, vcpu, taken, access });
+    const cause = judge(suspect);
     if (cause) return cause;
   }
   return undefined;

@@ -7,9 +7,8 @@ import { untagged } from "../../../kit/formats/page-tables.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { plainOf } from "../../../inside/symbols/unwind.ts";
-import { readInstruction } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
-import { causeRule, type Suspect } from "./cause-rule.ts";
+import { causeRule, instructionOf, type Suspect } from "./cause-rule.ts";
 import { spOf } from "./vectors.ts";
 
 /** Bytes around SP and 0 within which an access is to the stack, and below the end of a stack. */
@@ -19,8 +18,9 @@ const isNear = (value: bigint) => value > -NEAR && value < NEAR;
 const signed = (value: bigint) => BigInt.asIntN(64, value);
 
 /** Whether the instruction accesses memory by SP, and close to it. */
-function isToStack({ view, vcpu, taken }: Suspect): boolean {
-  return isNear(signed(taken.far - spOf(vcpu, taken))) && /\[sp\b/.test(readInstruction(view, vcpu, taken.elr) ?? "");
+function isToStack(suspect: Suspect): boolean {
+  const { vcpu, taken } = suspect;
+  return isNear(signed(taken.far - spOf(vcpu, taken))) && /\[sp\b/.test(instructionOf(suspect) ?? "");
 }
 
 /** Whether a vCPU has memory at a virtual address. */

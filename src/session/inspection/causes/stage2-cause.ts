@@ -9,10 +9,9 @@ import { nameOf, paId, parcelId, vmId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
-import { readWord } from "../readers/guest/read-symbols.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import { branchedBy } from "./branched.ts";
-import { causeRule } from "./cause-rule.ts";
+import { causeRule, type Suspect } from "./cause-rule.ts";
 import type { Taken } from "./taken.ts";
 
 /** The CPU interface of a GICv2 on QEMU's virt: drivers that have it built in find nothing here. */
@@ -27,7 +26,7 @@ export const STAGE2_RULES = [causeRule({
     ...["nobody-serves", "given-since", "lent", "not-given"] as const,
   ],
   asks: "what has the VM at the address: memory, a device, or what another VM has of it?",
-  judge: ({ view, vcpu, taken, access }) => stage2Cause(view, vcpu, taken, access),
+  judge: stage2Cause,
 })];
 
 type Stage2Cause = OfCode<
@@ -36,11 +35,10 @@ type Stage2Cause = OfCode<
   | ("no-right" | "nobody-serves" | "given-since" | "lent" | "not-given")
 >;
 
-function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: FaultingAccess): Stage2Cause {
+function stage2Cause({ view, vcpu, taken, word, access }: Suspect): Stage2Cause {
   const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
   const { space } = vcpu, then = keptAbort(vcpu, taken);
   const ipa = then?.ipa ?? core.questions.inspect(vcpu.registers, taken.far).ipa, at = hex(ipa), vm = view.vmOf(space);
-  const word = readWord(view, vcpu, taken.elr);
   const isPlain = word !== undefined && loadStoreSyndrome(word) !== 0;
   const device = space.deviceAt(ipa), now = space.stage2.lookup(ipa), page = then ? then.page : now;
   const mapped = page ?? now, isMemory = mapped !== undefined && ram.contains(mapped.pa, 1);

@@ -30,8 +30,8 @@ const overwritten = (isUndefined: boolean) =>
   causeRule({
     codes: ["overwritten"],
     asks: "has its image another instruction there?",
-    judge({ view, vcpu, taken }) {
-      const { elr } = taken, word = readWord(view, vcpu, elr);
+    judge({ view, vcpu, taken, word }) {
+      const { elr } = taken;
       const translation = view.system.symbols.core.questions.inspect(vcpu.registers, elr);
       if (word === undefined || !translation.ok) return undefined;
       const { ipa } = translation, vm = view.vmNameOf(vcpu.addressSpace), loaded = view.system.vms.loadedWord(vm, ipa);
@@ -89,15 +89,10 @@ function registerOf(word: number | undefined): { readonly register: string; read
 
 const UDF_MASK = 0xffff_0000;
 
-const wordOf = ({ view, vcpu, taken }: Suspect) => readWord(view, vcpu, taken.elr);
-const namedAt = (suspect: Suspect) => {
-  const word = wordOf(suspect);
-  return word === undefined ? undefined : nameWord(word);
-};
+const namedAt = ({ word }: Suspect) => word === undefined ? undefined : nameWord(word);
 
 /** A word that nobody calls an instruction. */
-function nameless(suspect: Suspect): string | undefined {
-  const word = wordOf(suspect);
+function nameless({ word }: Suspect): string | undefined {
   return word !== undefined && ((word & UDF_MASK) === 0 || (nameWord(word)?.name ?? "") === "") ? hex(word, 8) : undefined;
 }
 
@@ -106,9 +101,9 @@ export const UNDEFINED_RULES = [
   causeRule({
     codes: ["semihosting"],
     asks: "is it HLT #0xF000?",
-    judge(suspect) {
-      const word = wordOf(suspect), nameOf = word === undefined ? undefined : semihostingAt(word);
-      return nameOf && { code: "semihosting", operation: operationOf(suspect.vcpu, nameOf), el: suspect.taken.el };
+    judge({ vcpu, taken: { el }, word }) {
+      const nameOf = word === undefined ? undefined : semihostingAt(word);
+      return nameOf && { code: "semihosting", operation: operationOf(vcpu, nameOf), el };
     },
   }),
   causeRule({
@@ -116,7 +111,7 @@ export const UNDEFINED_RULES = [
     asks: "does it belong to a higher exception level?",
     judge(suspect) {
       const { name = "", level = 0, atEl1 } = namedAt(suspect) ?? {}, { el } = suspect.taken;
-      if (name === "" && registerOf(wordOf(suspect))?.ofMake) return undefined;
+      if (name === "" && registerOf(suspect.word)?.ofMake) return undefined;
       return level > el ? { code: "above-level", name, needs: level, at: el, instead: atEl1 ?? null } : undefined;
     },
   }),
@@ -124,7 +119,7 @@ export const UNDEFINED_RULES = [
     codes: ["not-a-register"],
     asks: "is it MSR or MRS, and the register one that Arm has not named?",
     judge(suspect) {
-      const { kind, name } = namedAt(suspect) ?? {}, register = registerOf(wordOf(suspect));
+      const { kind, name } = namedAt(suspect) ?? {}, register = registerOf(suspect.word);
       return register && (kind !== "register" || name === "") ? { code: "not-a-register", ...register } : undefined;
     },
   }),
