@@ -6,6 +6,7 @@ import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { DeniedBy, FaultingAccess, StageOneFault, WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
 import type { View } from "../readers/inspected.ts";
+import { readSpace } from "../readers/objects/read-memory.ts";
 import { branchedBy } from "./branched.ts";
 import { causeRule, type Suspect } from "./cause-rule.ts";
 import { type Features, isStage1On, type Walk, walkOf } from "./stage1-walk.ts";
@@ -58,11 +59,8 @@ function turnedOn({ view, vcpu, taken: { elr } }: Suspect): bigint | undefined {
 
 /** The word at an address as code has it that runs without stage 1. */
 function wordAtIpa(view: View, { space }: Vcpu, at: bigint): number | undefined {
-  const ipa = Number(at), page = Number.isSafeInteger(ipa) ? space.stage2.lookup(ipa) : undefined, { ram } = view.hypervisor.machine;
-  const pa = page && page.pa + ipa % 0x1000;
-  if (pa === undefined || !ram.contains(pa, 4)) return undefined;
-  const bytes = ram.bytes(pa, 4);
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const ipa = Number(at), bytes = Number.isSafeInteger(ipa) ? readSpace(view, space, ipa, 4) : undefined;
+  return bytes && new DataView(bytes.buffer).getUint32(0, true);
 }
 
 /** TCR_EL1.T0SZ and TG0: their places, and values of TG0 with pages that a CPU may lack. */
