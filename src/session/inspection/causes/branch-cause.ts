@@ -11,8 +11,9 @@ import { branchedBy } from "./branched.ts";
 import { causeRule, instructionOf } from "./cause-rule.ts";
 import { spOf } from "./vectors.ts";
 
-/** SPSR_EL1.M of modes that EL1 cannot return to. */
-const MODES: Readonly<Record<number, string>> = { 8: "EL2t", 9: "EL2h", 12: "EL3t", 13: "EL3h" };
+/** SPSR_EL1.M of modes that EL1 can return to, and names of others. */
+const LEGAL_MODES: ReadonlySet<number> = new Set([Pstate.EL0t, Pstate.EL1t, Pstate.EL1h]);
+const OTHER_MODES: Readonly<Record<number, string>> = { 8: "EL2t", 9: "EL2h", 12: "EL3t", 13: "EL3h" };
 
 export const ILLEGAL_STATE_RULES = [causeRule({
   codes: ["illegal-state"],
@@ -21,13 +22,10 @@ export const ILLEGAL_STATE_RULES = [causeRule({
     const { entered } = vcpu.registers;
     if (entered?.by !== "return" || entered.at !== elr) return { code: "illegal-state", mode: null, il: false };
     const { spsr } = entered, number = spsr & Pstate.Mode;
-    const mode = number & Pstate.Aarch32 ? "AArch32" : MODES[number] ?? hex(number);
-    return { code: "illegal-state", mode, il: IS_LEGAL.has(number) };
+    const mode = number & Pstate.Aarch32 ? "AArch32" : OTHER_MODES[number] ?? hex(number);
+    return { code: "illegal-state", mode, il: LEGAL_MODES.has(number) };
   },
 })];
-
-/** Modes that EL1 can return to. */
-const IS_LEGAL: ReadonlySet<number> = new Set([Pstate.EL0t, Pstate.EL1t, Pstate.EL1h]);
 
 export const PC_ALIGNMENT_RULES = [causeRule({
   codes: ["pc-alignment"],
