@@ -10,6 +10,7 @@ import { once } from "../../src/cpu/isa/names/once.ts";
 import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { CASES, cause, type CauseCase, load } from "./cause-cases.ts";
+import { fits } from "./class-guests.ts";
 import { runHealthy } from "./healthy.ts";
 import { LONG } from "../support/long.ts";
 
@@ -52,7 +53,7 @@ for (const one of CASES) {
     const [row] = rows(system, "diagnose", { filter: `id=${vm}` });
     const found = row.because.find((one) => one.code === "cause");
     assert.ok(found, `${row.text} ${JSON.stringify(row.because)}`);
-    assert.ok(matches(found.cause, cause), JSON.stringify(found.cause));
+    assert.ok(fits(found.cause, cause), JSON.stringify(found.cause));
     assert.equal(row.verdict, "failed");
     assert.match(EXCEPTION_CAUSES.wayOutText(found.cause) ?? "-", wayOut);
     const [reason] = rows(system, "why", { filter: `ended=${vm}` });
@@ -77,7 +78,7 @@ for (const [kind, addresses] of Object.entries(NO_MEMORY)) {
       const [{ because }] = rows(system, "diagnose", { filter: `id=vm:${kind === "primary" ? "host" : "x"}` });
       const found = because.find((one) => one.code === "cause")?.cause;
       const short = `0x${BigInt(address).toString(16)}`;
-      assert.ok(matches(found, { code: "jump-to-devices", address: short }), `${address}: ${JSON.stringify(because)}`);
+      assert.ok(fits(found, { code: "jump-to-devices", address: short }), `${address}: ${JSON.stringify(because)}`);
       assert.match(
         EXCEPTION_CAUSES.wayOutText(found!) ?? "-",
         short === "0x0" ? /that is null/ : /^fix the pointer(?:: X0 at 0x| in X0$)/,
@@ -145,7 +146,7 @@ for (const { name, source, more, cause, wayOut, how, at } of CRASHES) {
     const row = verdict();
     assert.deepEqual([row.fact.code, row.healthy], [how, false], row.text);
     const found = row.because.find((one) => one.code === "cause");
-    assert.ok(found && matches(found.cause, cause), JSON.stringify(row.because));
+    assert.ok(found && fits(found.cause, cause), JSON.stringify(row.because));
     assert.match(EXCEPTION_CAUSES.wayOutText(found.cause) ?? "-", wayOut);
     assert.ok("vcpu" in row.fact && row.fact.vcpu === at, JSON.stringify(row.fact));
   });
@@ -157,10 +158,10 @@ Deno.test("the cause of an abort is as of its time: memory that was mapped, or g
   runUntil(system, 1e8);
   const space = system.hypervisor.addressSpaces.get(0x80) ?? assert.fail("no VM");
   const found = () => rows(system, "diagnose", { filter: "id=vm:x" })[0].because.find((one) => one.code === "cause")?.cause;
-  assert.ok(matches(found(), { code: "not-given", ipa: "0x80800000" }));
+  assert.ok(fits(found(), { code: "not-given", ipa: "0x80800000" }));
   const { pa } = space.stage2.lookup(0x8000_0000) ?? assert.fail("no memory");
   assert.ok(space.stage2.map(0x8080_0000, pa, 0x1000, Stage2Flags.Read));
-  assert.ok(matches(found(), { code: "given-since", ipa: "0x80800000", rights: "r" }), JSON.stringify(found()));
+  assert.ok(fits(found(), { code: "given-since", ipa: "0x80800000", rights: "r" }), JSON.stringify(found()));
 });
 
 /** A guest whose handler of synchronous exceptions does this, and that sleeps afterwards. */
@@ -197,14 +198,3 @@ Deno.test(`healthy: guests of which each ${Object.keys(HEALTHY).join(", or ")}`,
   assert.deepEqual(runHealthy(system, 3e8), sources.map(() => "waits"));
   assert.deepEqual(rows(system, "why", { filter: "kind=ended" }), []);
 });
-
-/** Whether a fact has these values. */
-function matches(fact: unknown, wanted: unknown): boolean {
-  if (wanted instanceof RegExp) return typeof fact === "string" && wanted.test(fact);
-  if (typeof wanted !== "object" || wanted === null) return fact === wanted;
-  if (Array.isArray(wanted)) {
-    return Array.isArray(fact) && wanted.length === fact.length && wanted.every((one, index) => matches(fact[index], one));
-  }
-  return typeof fact === "object" && fact !== null &&
-    Object.entries(wanted).every(([name, value]) => matches((fact as Record<string, unknown>)[name], value));
-}
