@@ -13,6 +13,7 @@ import { Access } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { Refusal } from "../calls/refusals.ts";
 import type { AssignedRange, AssignedVm, PhysicalRange } from "../state/state.ts";
+import { firstIndex } from "../../../kit/support/values/in-order.ts";
 
 /** One order to the firmware. */
 interface AssignOrder {
@@ -116,12 +117,5 @@ function replace(table: AssignedRange[], { base, size }: PhysicalRange, vms: rea
 }
 
 function firstEndingAbove(table: readonly AssignedRange[], address: number): number {
-  let low = 0;
-  let high = table.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (table[middle].base + table[middle].size > address) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  return firstIndex(table.length, (index) => table[index].base + table[index].size > address);
 }

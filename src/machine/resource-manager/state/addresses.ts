@@ -3,6 +3,7 @@
 // (the primary) takes IPA = PA only.
 
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
+import { firstIndex } from "../../../kit/support/values/in-order.ts";
 
 /** A range of addresses, bytes. */
 export interface AddressRange {
@@ -30,15 +31,8 @@ function overlaps(a: AddressRange, b: AddressRange): boolean {
 }
 
 /** Index of the first taken range that ends above `address`. */
-function position(from: Addresses, address: Ipa): number {
-  let low = 0;
-  let high = from.taken.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (from.taken[middle].base + from.taken[middle].size > address) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+function position({ taken }: Addresses, address: Ipa): number {
+  return firstIndex(taken.length, (index) => taken[index].base + taken[index].size > address);
 }
 
 /**

@@ -4,6 +4,7 @@
 import type { Screen } from "../../terminal/cells.ts";
 import type { Patch } from "./memory-views.ts";
 import type { Look } from "../../look/theme.ts";
+import { firstIndex } from "../../../../kit/support/values/in-order.ts";
 
 /** Memory that looks the same, from one address to before another. */
 export interface Region {
@@ -81,15 +82,8 @@ export function regionAt(regions: readonly Region[], from: number, to: number): 
 }
 
 /** Index of the first region that ends after an address. */
-function firstAfter(regions: readonly Region[], address: number): number {
-  let low = 0, high = regions.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (regions[middle].to <= address) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+const firstAfter = (regions: readonly Region[], address: number): number =>
+  firstIndex(regions.length, (index) => regions[index].to > address);
 
 /** Regions that begin in a range of addresses. */
 export function beginningIn(regions: readonly Region[], from: number, to: number): Region[] {

@@ -5,6 +5,7 @@ import type { BlockCode } from "../../../../machine/abi/trace.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { SLICES } from "../../../../model/queries/tables.ts";
 import { nameOf } from "../../../../model/queries/ids.ts";
+import { firstIndex } from "../../../../kit/support/values/in-order.ts";
 
 /** A switch of a physical CPU. */
 export type Slice = RowOf<typeof SLICES>;
@@ -149,15 +150,7 @@ export function runsBetween(spans: readonly VcpuSpan[], start: number, end: numb
 }
 
 /** Index of the first span that ends after a time. */
-function firstAfter(spans: readonly Span[], time: number): number {
-  let low = 0, high = spans.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (spans[middle].to <= time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+const firstAfter = (spans: readonly Span[], time: number): number => firstIndex(spans.length, (index) => spans[index].to > time);
 
 /**
  * The share of a time for which a physical CPU was busy, 0 to 1; undefined if nothing was
