@@ -11,8 +11,8 @@ import { type InetSocket, inetSocket, inodeOf, socketOf, unixPath, unixPeer } fr
 import { named, processes } from "../structures/tasks.ts";
 
 const OF = "open files";
-/** Processes that are named of those that have a file open. */
-const PEERS_MAX = 3;
+/** Processes that a wait names, of those that have its file open or hold its lock. */
+export const PEERS_MAX = 3;
 
 interface Opener {
   readonly process: Struct;
@@ -45,7 +45,8 @@ export function openersOf(reading: Reading, inode: Struct, mode: number): NamedT
   return [...open].slice(0, PEERS_MAX).map(named);
 }
 
-type Wait = Pick<ProgramWait, "for" | "what" | "peers">;
+/** A wait, of whatever task. */
+export type Wait = Pick<ProgramWait, "for" | "what" | "peers">;
 
 /** The wait of a task for a socket's other end: for data, room or an answer. */
 export function socketWait(reading: Reading, inode: Struct, kind: "sender" | "receiver" | "connection"): Wait | undefined {

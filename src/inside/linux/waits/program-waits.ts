@@ -1,8 +1,7 @@
 // Waits of programs for others: for a mutex whose holder its memory or the kernel names, for the
 // other end of a pipe or a socket, for a lock of a file, for a signal or a tracer, for a disk whose
-// interrupt is disabled. System calls are those of
-// include/uapi/asm-generic/unistd.h. A mutex is that of glibc, whose third word is its holder
-// (nptl/sysdeps/nptl/bits/struct_mutex.h).
+// interrupt is disabled. System calls are those of include/uapi/asm-generic/unistd.h. A mutex is
+// that of glibc, whose third word is its holder (nptl/sysdeps/nptl/bits/struct_mutex.h).
 
 import type { LinuxFinding, ProgramWait } from "../../../model/queries/facts/linux-finding.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
@@ -14,7 +13,7 @@ import { disabledIrqs } from "../structures/irqs.ts";
 import { fileName, fileSystemOf } from "../structures/paths.ts";
 import { isKernelThread, isRunning, named, stateOf, userMemory } from "../structures/tasks.ts";
 import { tasksOf } from "./locks.ts";
-import { openersOf, socketWait } from "./other-ends.ts";
+import { openersOf, PEERS_MAX, socketWait, type Wait } from "./other-ends.ts";
 import { ownerOf } from "./rt-locks.ts";
 import type { Tasks } from "./waiting.ts";
 
@@ -29,8 +28,8 @@ const FUTEX_COMMAND = 0x7f, WAIT = 0, LOCK_PI = 6, WAIT_BITSET = 9, LOCK_PI2 = 1
 const HOLDER = 8;
 /** `struct pollfd`: its size, and where its events are; files of a poll that are looked at. */
 const POLLED = 8, POLLED_EVENTS = 4n, POLL_IN = 1, POLLED_MAX = 8;
-/** Waits that are shown, holders of a lock, and locks of a file that are looked at. */
-const WAITS_MAX = 3, PEERS_MAX = 3, LOCKS_MAX = 1024;
+/** Waits that are shown, and locks of a file that are looked at. */
+const WAITS_MAX = 3, LOCKS_MAX = 1024;
 
 /** A wait with its task, and the only task that can end it. */
 interface Found {
@@ -39,6 +38,8 @@ interface Found {
   readonly holder?: Struct;
   readonly isEndless?: boolean;
 }
+
+const found = (task: Struct, wait: Wait): Found => ({ task, wait: { task: named(task), ...wait } });
 
 /** Waits in a Linux whose tasks all wait. */
 export function programWaits(reading: Reading): LinuxFinding | undefined {
@@ -64,22 +65,22 @@ export function programDeadlock(reading: Reading): LinuxFinding | undefined {
 const FOUND = new WeakMap<Reading["memory"], readonly Found[]>();
 
 function waitsOf(reading: Reading): readonly Found[] {
-  let found = FOUND.get(reading.memory);
-  if (!found) {
+  let known = FOUND.get(reading.memory);
+  if (!known) {
     const tasks = tasksOf(reading),
       programs = reading.tried(OF, () => tasks.values().filter((task) => !isKernelThread(task)).toArray()) ?? [];
-    FOUND.set(reading.memory, found = reading.rows(OF, () => programs, (task) => waitOf(reading, tasks, task)));
+    FOUND.set(reading.memory, known = reading.rows(OF, () => programs, (task) => waitOf(reading, tasks, task)));
   }
-  return found;
+  return known;
 }
 
 function waitOf(reading: Reading, tasks: Tasks, task: Struct): Found | undefined {
   if (isRunning(task)) return undefined;
   const state = stateOf(task);
-  if (state === "T") return { task, wait: { task: named(task), for: "signal", what: null, peers: [] } };
+  if (state === "T") return found(task, { for: "signal", what: null, peers: [] });
   if (state === "t") {
     const tracer = task.at("parent", "task_struct");
-    return { task, wait: { task: named(task), for: "tracer", what: null, peers: tracer ? [named(tracer)] : [] } };
+    return found(task, { for: "tracer", what: null, peers: tracer ? [named(tracer)] : [] });
   }
   if (state !== "S" && state !== "D") return undefined;
   if (task.number("in_iowait") !== 0) return diskWait(reading, task);
@@ -117,7 +118,7 @@ function futexWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint
 }
 
 const lockedBy = (task: Struct, holder: Struct, address: bigint, timeout: bigint): Found => (
-  { task, wait: { task: named(task), for: "mutex", what: hex(address), peers: [named(holder)] }, holder, isEndless: timeout === 0n }
+  { ...found(task, { for: "mutex", what: hex(address), peers: [named(holder)] }), holder, isEndless: timeout === 0n }
 );
 
 /** A wait for a mutex that gives its holder's priority away: the kernel knows the holder. */
@@ -146,25 +147,25 @@ function endWait(reading: Reading, task: Struct, fd: number, other: number): Fou
   const isRead = other === MODE_WRITE;
   if (inode.pointer("i_pipe") !== 0n && fileSystemOf(inode) === "pipefs") {
     const what = `pipe:[${inode.big("i_ino")}]`;
-    return { task, wait: { task: named(task), for: isRead ? "writer" : "reader", what, peers: openersOf(reading, inode, other) } };
+    return found(task, { for: isRead ? "writer" : "reader", what, peers: openersOf(reading, inode, other) });
   }
   const wait = socketWait(reading, inode, isRead ? "sender" : "receiver");
-  return wait && { task, wait: { task: named(task), ...wait } };
+  return wait && found(task, wait);
 }
 
 function connectionWait(reading: Reading, task: Struct, fd: number): Found | undefined {
   const inode = fileOf(reading, task, fd)?.at("f_inode", "inode"), wait = inode && socketWait(reading, inode, "connection");
-  return wait && { task, wait: { task: named(task), ...wait } };
+  return wait && found(task, wait);
 }
 
-/** A wait for one of a few files, of which the first that has another end is named. */
+/** A wait for any of several files: it names the first of them that has another end. */
 function pollWait(reading: Reading, task: Struct, address: bigint, count: number): Found | undefined {
   const mm = task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm);
   if (count > POLLED_MAX || !memory?.has(address, count * POLLED)) return undefined;
   for (let at = 0; at < count; at++) {
     const entry = address + BigInt(at * POLLED), events = memory.u16(entry + POLLED_EVENTS);
-    const found = endWait(reading, task, memory.u32(entry), events & POLL_IN ? MODE_WRITE : MODE_READ);
-    if (found) return found;
+    const wait = endWait(reading, task, memory.u32(entry), events & POLL_IN ? MODE_WRITE : MODE_READ);
+    if (wait) return wait;
   }
   return undefined;
 }
@@ -172,7 +173,7 @@ function pollWait(reading: Reading, task: Struct, address: bigint, count: number
 /** A wait for a disk that cannot report, as Linux has disabled an interrupt. */
 function diskWait(reading: Reading, task: Struct): Found | undefined {
   const disabled = disabledIrqs(reading).map(({ irq, handlers }) => `interrupt ${irq} of ${handlers.join(", ")}`);
-  return disabled.length ? { task, wait: { task: named(task), for: "disk", what: disabled.join(" and "), peers: [] } } : undefined;
+  return disabled.length ? found(task, { for: "disk", what: disabled.join(" and "), peers: [] }) : undefined;
 }
 
 /** A wait for a lock that another process has on a file. */
@@ -182,7 +183,7 @@ function fileWait(reading: Reading, tasks: Tasks, task: Struct, fd: number, list
   const holders = reading.list(OF, context.addressOf(list), "file_lock", "list").take(LOCKS_MAX).map((lock) => lock.number("pid"))
     .toArray();
   const peers = tasks.values().filter((one) => holders.includes(one.number("pid"))).take(PEERS_MAX).map(named).toArray();
-  return { task, wait: { task: named(task), for: "lock", what: fileName(reading, file), peers } };
+  return found(task, { for: "lock", what: fileName(reading, file), peers });
 }
 
 const fileOf = (reading: Reading, task: Struct, wanted: number): Struct | undefined =>
