@@ -28,6 +28,10 @@ export interface FoundRows<R = Row> {
 /** Rows that are found at once or in pieces. */
 export type MaybeInPieces<F> = F | InPieces<F>;
 
+export function* inPieces<F extends FoundRows>(found: MaybeInPieces<F>): InPieces<F> {
+  return "rows" in found ? found : yield* found;
+}
+
 /** Filters of questions. */
 export class Filters {
   readonly #known = new Map<string, Filter>();
@@ -49,7 +53,7 @@ export function* answered(query: Query, at: Answer["at"], read: () => MaybeInPie
   try {
     const table = TABLES[query.table];
     if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `use one of ${Object.keys(TABLES).join(", ")}`);
-    const found = read(), { rows, dropped = 0, cursor, gaps = [] } = "rows" in found ? found : yield* found;
+    const { rows, dropped = 0, cursor, gaps = [] } = yield* inPieces(read());
     const after = isStreamQuery(query) ? query.args.after : undefined;
     const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after }, ...gaps.length > 0 && { gaps } };
     return { table: query.table, at, rows, dropped, ...places };

@@ -6,7 +6,7 @@ import { SWITCHES } from "./trace/event-log.ts";
 import { BUSY_KINDS } from "../../machine/abi/trace.ts";
 import { type RegisterWrites, registerWrites } from "../../cpu/core/interface.ts";
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
-import { answered, Filters, type FoundRows, type MaybeInPieces } from "./answered.ts";
+import { answered, Filters, type FoundRows, inPieces, type MaybeInPieces } from "./answered.ts";
 import { act } from "./rules/act.ts";
 import { formatId } from "../../model/queries/ids.ts";
 import type { Action } from "../../model/commands/actions.ts";
@@ -217,7 +217,7 @@ export class Inspector {
   *#read(query: Query, view: View, filter: Filter): InPieces<FoundRows> {
     if (query.table === "hash") return { rows: this.hashes() };
     if (query.table === "who") throw new QueryError("this query needs a session, which can repeat its run");
-    const rowsFound = found(query, view, filter), result = "rows" in rowsFound ? rowsFound : yield* rowsFound;
+    const result = yield* inPieces(found(query, view, filter));
     if (isStream(TABLES[query.table])) return result;
     const rows = result.rows.filter((row) => filter.matches(row));
     return { ...result, rows: rows.slice(0, query.args.limit ?? Infinity) };

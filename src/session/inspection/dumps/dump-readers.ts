@@ -1,7 +1,6 @@
 // Rows of a dump, in the tables of sessions with a machine: the kernel's own, memory, tables of
 // translation, symbols, code, and the registers of CPUs where the dump has them.
 
-import { whole } from "../../../kit/support/values/work.ts";
 import { KernelNames } from "../../../inside/linux/structures/kernel-names.ts";
 import { CodeFrames } from "../../../inside/symbols/code-frames.ts";
 import type { SavedCpu } from "../../../inside/dumps/file-memory.ts";
@@ -15,7 +14,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 import { KiB, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import { Work } from "../../../kit/support/values/work.ts";
+import { whole, Work } from "../../../kit/support/values/work.ts";
 import {
   formatId,
   ipaId,
