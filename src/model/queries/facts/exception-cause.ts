@@ -207,6 +207,8 @@ const FAULT_WORDS: Readonly<Record<StageOneFault, string>> = {
 const sized = ({ kind, size }: FaultingAccess) => size === null ? kind : `${kind} of ${size} ${size === 1 ? "byte" : "bytes"}`;
 const walkText = ({ ttbr, level, entry, descriptor }: WalkEnd) =>
   `the level ${level} entry at ipa ${entry} (from ${ttbr}) ${descriptor === null ? "cannot be read" : `is ${descriptor}`}`;
+const endText = (walk: WalkEnd | null) => walk === null ? "it is outside of its tables" : walkText(walk);
+const parcelText = (parcel: string | null) => parcel === null ? "" : `, ${parcel}`;
 
 /** A setter of PC, as it led to a place. */
 function leadText(by: BranchedBy): string {
@@ -268,6 +270,10 @@ export const DEVICE_WORDS: Readonly<Record<DeviceBecause, string>> = {
   "mair": "its page is Device memory (MAIR_EL1)",
   "stage-2": "it is mapped as Device memory at stage 2",
 };
+
+/** For pointers whose authentication fails, and for stacks that grow too far. */
+const AUTHENTICATE_AS_SIGNED = "give AUT* the key and the modifier of PAC*, and leave the signed pointer as it is";
+const STACK_WAY_OUT = "end the recursion, or give the stack more room";
 
 /** For accesses to shared memory. */
 const WRITE = 'give this VM access "rw" in [link], or the right in the parcel\'s list';
@@ -345,12 +351,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       : `the ${access.kind} at ${access.address} is not permitted at EL${el}, which has ${rights || "no rights"}: ${
         because === "descriptor" ? walkText(walk) : DENIED[because]
       }`,
-  "jump-unmapped": ({ address, by, walk }) =>
-    `${wentText(by, address)}, which stage 1 does not map: ${walk === null ? "it is outside of its tables" : walkText(walk)}`,
-  "turned-on-unmapped": ({ at, walk }) =>
-    `stage 1 was turned on by code at ${at}, which its tables do not map: ${
-      walk === null ? "it is outside of its tables" : walkText(walk)
-    }`,
+  "jump-unmapped": ({ address, by, walk }) => `${wentText(by, address)}, which stage 1 does not map: ${endText(walk)}`,
+  "turned-on-unmapped": ({ at, walk }) => `stage 1 was turned on by code at ${at}, which its tables do not map: ${endText(walk)}`,
   "tables-of-other-form": ({ address, ttbr, field, has, wants, cpu }) =>
     cpu === null
       ? `TCR_EL1.${field} is for ${has}, and the tables of ${ttbr} map ${address} if it is for ${wants}`
@@ -378,11 +380,9 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       memory.join(", ") || "none"
     }`,
   "given-since": ({ ipa, rights, parcel }) =>
-    `ipa ${ipa} was not memory of the VM at that time; it has been mapped since: ${rights}${parcel === null ? "" : `, ${parcel}`}`,
+    `ipa ${ipa} was not memory of the VM at that time; it has been mapped since: ${rights}${parcelText(parcel)}`,
   "no-right": ({ access, ipa, rights, owner, parcel }) =>
-    `the ${access.kind} needs a right that the VM does not have: ipa ${ipa} is mapped ${rights}, owner ${owner}${
-      parcel === null ? "" : `, ${parcel}`
-    }`,
+    `the ${access.kind} needs a right that the VM does not have: ipa ${ipa} is mapped ${rights}, owner ${owner}${parcelText(parcel)}`,
   "lent": ({ ipa, parcel, to }) => `ipa ${ipa} is lent: ${parcel} to ${to.join(", ")}`,
   "jump-to-devices": ({ address, ipa, by }) => `${wentText(by, address)}${ipa === address ? "" : ` (ipa ${ipa})`}, where no memory is`,
   "nobody-serves": ({ ipa, vm, schedule }) =>
@@ -409,8 +409,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       ? by === null ? "find the branch that led there" : branchWayOut(by, "")
       : "end the function before it with RET or a branch, or put the data elsewhere",
   "empty-vector": ({ vector }) => `put code at VBAR_EL1 + ${vector.offset}, or VBAR_EL1 to a vector table`,
-  "overwritten": ({ place, stack }) =>
-    way`${stack === null ? "find the store" : "end the recursion, or give the stack more room"}: \`${hint("who", place, { size: 4 })}\``,
+  "overwritten": ({ place, stack }) => way`${stack === null ? "find the store" : STACK_WAY_OUT}: \`${hint("who", place, { size: 4 })}\``,
   "trap-instruction": () => "find the assertion at that address: disassemble it, or see the source line with --symbols",
   "illegal-state": ({ mode, il }) =>
     il
@@ -431,7 +430,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       ? `sign ${register} with PAC* and SCTLR_EL1.En* set before it is saved, and find what overwrote it`
       : modifier.startsWith("SP")
       ? "give SP the value that it had at PAC*: pop all that the function has pushed; and use the same key"
-      : "give AUT* the key and the modifier of PAC*, and leave the signed pointer as it is",
+      : AUTHENTICATE_AS_SIGNED,
   "copy-out-of-order": ({ part }) => `execute ${part} before it with the same registers, and set no flags between them`,
   "no-vectors": () => "set VBAR_EL1 to a vector table that is mapped before the first exception can come",
   "semihosting": ({ el }) =>
@@ -458,10 +457,10 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "address-size": ({ output }) => output === null ? "fix the descriptor" : "set TCR_EL1.IPS to ID_AA64MMFR0_EL1.PARange",
   "address-off": ({ access }) =>
     BigInt(access.address) >> 48n === 0xffffn ? "fix the pointer, or turn stage 1 on first" : "fix the pointer",
-  "failed-authentication": () => "give AUT* the key and the modifier of PAC*, and leave the signed pointer as it is",
+  "failed-authentication": () => AUTHENTICATE_AS_SIGNED,
   "still-signed": () => "authenticate it with AUT* first, or strip it with XPAC*",
   "tagged": ({ tbi }) => `set TCR_EL1.${tbi}, or remove the tag`,
-  "stack-overflow": () => "end the recursion, or give the stack more room",
+  "stack-overflow": () => STACK_WAY_OUT,
   "no-stack": () => "set SP to the end of memory for a stack before the first call",
   "table-outside": ({ walk: { ttbr, level } }) =>
     level < 1 ? `put tables of the VM's own memory into ${ttbr}` : `fix the descriptor of level ${level - 1}, or ${ttbr}`,
