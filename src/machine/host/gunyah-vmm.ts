@@ -37,7 +37,7 @@ import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts"
 import { RegisterSet } from "../abi/words.ts";
 import type { OtherVmm } from "./boards/board.ts";
 import { bellLabel } from "./boards/labels.ts";
-import { type Range, type VmRegion, wholePages } from "./boards/layout.ts";
+import { isShared, type Range, wholePages } from "./boards/layout.ts";
 import type { DriverTraits } from "./boards/nodes.ts";
 import type { IoctlResult } from "./kernel/kernel.ts";
 import type { DriverQuirks } from "./data/plan.ts";
@@ -200,9 +200,6 @@ function done(gunyah: Gunyah, result: number): void {
 
 // ---- memory ----
 
-/** Regions that the VMM reaches in any case. */
-const SHARED: readonly VmRegion["purpose"][] = ["pool", "pstore"];
-
 /**
  * Whether the VMM keeps its access to the VM's memory. Without devices nothing is lost by lending
  * it; a protected VM's memory is lent even if its devices stop working, and so is memory that
@@ -231,7 +228,7 @@ function giveMemory(gunyah: Gunyah): IoctlResult {
     return giveRegion(gunyah, label, range, data.memory + plan.memory, shares(gunyah));
   }
   const region = board.regions(plan)[label];
-  if (hasRegions) return giveRegion(gunyah, label, region, gunyah.vmm.map(region), shares(gunyah) || SHARED.includes(region.purpose));
+  if (hasRegions) return giveRegion(gunyah, label, region, gunyah.vmm.map(region), shares(gunyah) || isShared(region));
   // A window of RAM, which is empty.
   const { address, give } = guestMemory(gunyah, region);
   (data.windows ??= []).push(address);

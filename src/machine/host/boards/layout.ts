@@ -25,6 +25,9 @@ export interface VmRegion {
   readonly size: number;
 }
 
+/** Whether a VMM reaches a region in any case, as it does not reach lent memory. */
+export const isShared = ({ purpose }: Pick<VmRegion, "purpose">): boolean => purpose === "pool" || purpose === "pstore";
+
 /** Addresses and bytes. */
 export interface Range {
   readonly base: number;

@@ -23,7 +23,7 @@ import {
 } from "./map.ts";
 import { batteryNode, pl030Node, stallDetectorNode } from "./nodes.ts";
 import { KiB } from "../../../../kit/support/values/sizes.ts";
-import type { VmLayout } from "../layout.ts";
+import { isShared, type VmLayout } from "../layout.ts";
 import { boardBell, type DriverTraits, linkNode } from "../nodes.ts";
 import type { VmPlan } from "../vm-plan.ts";
 
@@ -232,14 +232,14 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
     node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
     node("vdevices", { generate: "/hypervisor" }, [
       ...crosvmLines(plan).map(boardBell),
-      ...crosvmRegions(plan).flatMap(({ purpose, base }, label) => purpose === "pool" || purpose === "pstore" ? [shared(base, label)] : []),
+      ...crosvmRegions(plan).flatMap((region, label) => isShared(region) ? [sharedNode(region.base, label)] : []),
       ...plan.links.map(linkNode),
     ]),
   ]);
 }
 
 /** A shared region as a vdevice: RM of older drivers accepts its parcel by that. */
-function shared(base: number, label: number): DevicetreeNode {
+function sharedNode(base: number, label: number): DevicetreeNode {
   return node(`shm-${label.toString(16)}`, { "vdevice-type": "shm", "peer-default": true, "dma_base": cells64(0) }, [
     node("memory", { optional: true, label, "#address-cells": 2, base: cells64(base) }),
   ]);
