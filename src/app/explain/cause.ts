@@ -9,8 +9,8 @@ export type Wanted = SignValue | readonly SignValue[] | { readonly from: number;
 /** A sign that speaks for a cause, or against it with points below zero. */
 export interface Evidence {
   readonly of: SignKind;
-  /** SignValues that it has to have: one, one of several, a bound, or "any". */
-  readonly where?: Readonly<Record<string, SignValue | readonly SignValue[] | { readonly from: number; readonly to?: number }>>;
+  /** The values of the sign, by their names. */
+  readonly where?: Readonly<Record<string, Wanted>>;
   readonly points: number;
   /** The cause needs one of those so marked. */
   readonly must?: true;
@@ -30,6 +30,16 @@ export interface Cause {
   /** The folder of examples/mysteries that shows it. */
   readonly mystery?: string;
 }
+
+/** Any sign of a kind, whatever its values. */
+export const sign = (of: SignKind, points: number, must?: true): Evidence => ({ of, points, ...must && { must } });
+
+/** Evidence of the driver's generation. */
+export const platform = (generation: string | readonly string[], points: number): Evidence => ({
+  of: "platform",
+  where: { generation },
+  points,
+});
 
 /** Evidence of a request that failed. */
 export const call = (

@@ -1,12 +1,9 @@
 // The known causes: those of reports, and others that VMMs and their users meet.
 
-import { call, type Cause, type Evidence, rpc, step } from "./cause.ts";
+import { call, type Cause, platform, rpc, sign, step } from "./cause.ts";
 import { REPORTED_CAUSES } from "./reported-causes.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
-
-const platform = (generation: readonly string[], points: number): Evidence => ({ of: "platform", where: { generation }, points });
-const sign = (of: Evidence["of"], points: number, must?: true): Evidence => ({ of, points, ...must && { must } });
 
 /** Causes without a mystery: nothing of Gunyah's is wrong. */
 const OTHERS: readonly Cause[] = [
@@ -19,10 +16,7 @@ const OTHERS: readonly Cause[] = [
       where: { closed: "yes" },
       points: 14,
       must: true,
-    }, {
-      of: "called",
-      points: -20,
-    }],
+    }, sign("called", -20)],
     tries: ["start the VMM as root; if that is refused, see `dmesg | grep avc` for SELinux's rule"],
     book: ["vm-manager", "4"],
   },
@@ -174,7 +168,7 @@ const OTHERS: readonly Cause[] = [
     id: "guest-reset",
     says: "the guest asked for a reset, or its watchdog bit: a VM of Gunyah ends then and is not started again",
     certain: true,
-    evidence: [sign("vm-end", 15, true), { of: "panic", points: 6 }],
+    evidence: [sign("vm-end", 15, true), sign("panic", 6)],
     tries: ["read what the guest printed last; a kernel with panic=-1 resets after a panic", "start the VMM again: VMs do not reboot"],
     book: ["vm-manager", "8"],
   },

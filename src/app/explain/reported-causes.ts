@@ -1,7 +1,7 @@
 // The causes of published reports (docs/spec/phones.md §B). Points: 30 and more, the file has the
 // cause's own words; 20, signs of it and of little else; 10, one of several causes of the same.
 
-import { call, type Cause, type Evidence, rpc, step } from "./cause.ts";
+import { call, type Cause, type Evidence, platform, rpc, sign, step } from "./cause.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
 
@@ -10,10 +10,8 @@ const REGION = [SHARE, LEND];
 const PARCEL = ["MEM_LEND", "MEM_SHARE", "MEM_DONATE"];
 const NO_ROOM = ["NORESOURCE", "NOMEM"];
 
-const platform = (generation: string | readonly string[], points: number): Evidence => ({ of: "platform", where: { generation }, points });
 /** A value that is there, whatever it is. */
 const ANY = "any";
-const sign = (of: Evidence["of"], points: number, must?: true): Evidence => ({ of, points, ...must && { must } });
 const no = (of: Evidence["of"], where: Evidence["where"] = {}): Evidence => ({ of, where, points: -20 });
 
 const DMESG = "the kernel's log of the phone at that time: `dmesg` as root";
@@ -31,7 +29,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
       call(START, "ENOMEM", 12, true),
       { of: "locked-limit", where: { bytes: { from: 0 } }, points: 15 },
       { of: "locked-limit", where: { bytes: "enough" }, points: -30 },
-      { of: "limit-kept", points: 10 },
+      sign("limit-kept", 10),
       rpc("MEM_RECLAIM", "HANDLE_INVALID", 3),
       no("allocation"),
       no("hypercall", { call: "addrspace_map" }),
@@ -72,7 +70,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
       "the secure world has no id for the VM's VMID: this kernel does not map VMIDs above 0x3F to that of the Resource Manager, or names the wrong owner of the pages",
     certain: true,
     evidence: [
-      { of: "scm", points: 30, must: true },
+      sign("scm", 30, true),
       call(START, "ENODEV", 12, true),
       step(["lend", "share"], ["EINVAL", "ENODEV"], 8),
       platform("ack-6.1", 6),
@@ -154,7 +152,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     evidence: [
       rpc(PARCEL, NO_ROOM, 22, true),
       step(["lend", "share"], ["ENODEV", "ENOMEM"], 12, true),
-      { of: "reclaim", points: 4 },
+      sign("reclaim", 4),
       rpc("VM_ALLOCATE", NO_ROOM, 20, true),
       no("allocation"),
       { of: "call", where: { call: REGION, nth: { from: 30 } }, points: -6 },
@@ -197,7 +195,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     id: "page-death",
     says: "the VMM touched a page that it has lent and not locked: the host had reclaimed or moved it",
     certain: false,
-    evidence: [{ of: "sigbus", points: 25, must: true }, no("lent"), platform("ack-6.1", 2)],
+    evidence: [sign("sigbus", 25, true), no("lent"), platform("ack-6.1", 2)],
     tries: [
       "lock all memory of the VM before it is lent (mlock), and let no thread of the VMM read it afterwards",
       "a crash that does not come back after a reboot fits, too",
@@ -235,7 +233,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
       call(MAKE, "ENOTTY", 12, true),
       { of: "call", where: { generation: "legacy" }, points: -25 },
       { of: "called", where: { generation: "legacy" }, points: 10 },
-      { of: "not-read", points: 12, must: true },
+      sign("not-read", 12, true),
       platform("legacy", 10),
       platform(["ack-6.1", "ack-6.6", "ack-6.12"], -8),
       { of: "called", where: { call: MAKE }, points: -20 },
@@ -255,8 +253,8 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     evidence: [
       sign("lent", 15, true),
       sign("queue-lent", 10),
-      { of: "option-off", points: 15, must: true },
-      { of: "pool", points: -25 },
+      sign("option-off", 15, true),
+      sign("pool", -25),
       { of: "lent", where: { device: ANY }, points: -8 },
     ],
     tries: [
@@ -274,13 +272,10 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     certain: true,
     evidence: [
       sign("no-access-platform", 30, true),
-      { of: "pool", points: 3 },
+      sign("pool", 3),
       { of: "lent", where: { device: ANY }, points: 30, must: true },
-      { of: "queue-lent", points: -15 },
-      {
-        of: "option-off",
-        points: -15,
-      },
+      sign("queue-lent", -15),
+      sign("option-off", -15),
     ],
     tries: ["have the device offer feature bit 33, or run the VM without it: other devices that work have it"],
     book: ["resource-manager", "7.6"],
@@ -360,7 +355,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     id: "kvm-on-gunyah",
     says: "this kernel is Gunyah's primary VM: Gunyah has EL2, so /dev/kvm cannot exist",
     certain: true,
-    evidence: [sign("no-hyp-mode", 30, true), { of: "host", points: 3 }],
+    evidence: [sign("no-hyp-mode", 30, true), sign("host", 3)],
     tries: [
       "use /dev/gunyah, or skip the test there: the kernel is right",
       "for KVM, the firmware has to start Linux at EL2, without Gunyah",
