@@ -3,11 +3,11 @@
 
 import { callName, type Sign } from "./forms/sign.ts";
 import type { Explained, LinePlace, SignValues } from "./forms/sign.ts";
-import { decodeRequest } from "../../machine/abi/ioctl/decode.ts";
+import { decodeRequest, KVM_MAGIC } from "../../machine/abi/ioctl/decode.ts";
 import { errnoName } from "../../machine/abi/ioctl/errno.ts";
 import { GZVM_MAGIC } from "../../machine/abi/ioctl/geniezone.ts";
 import { LEGACY_MAGIC } from "../../machine/abi/ioctl/gunyah.ts";
-import { describeCode, Direction, requestParts } from "../../machine/abi/ioctl/request.ts";
+import { describeCode, Direction, requestCode, requestParts } from "../../machine/abi/ioctl/request.ts";
 
 /** A call whose end is on a later line, by its thread. */
 interface BegunCall {
@@ -22,10 +22,10 @@ const OPEN =
   /\bopen(?:at)?\((?:[^,"]{1,40}, )?"(\/dev\/(?:gunyah|gzvm|halla))"[^)]{0,100}\) += (-?\d+)(?:<[^>]{0,100}>)?(?: (E[A-Z0-9]+))?/;
 /** The thread of a line: `strace -f` writes it first. */
 const THREAD = /^\s*(?:\[pid +)?(\d+)\]?/;
-/** KVM's magic; of its requests, only the magic counts here. */
-const KVM_MAGIC = 0xae;
-/** Requests of these have a meaning of their drivers alone. */
+/** Drivers whose magic no other driver has. */
 const GENERATIONS: Readonly<Record<number, string>> = { [LEGACY_MAGIC]: "legacy", [KVM_MAGIC]: "kvm" };
+/** A request of KVM's; only its magic counts here. */
+const KVM_CODE = requestCode({ direction: Direction.None, size: 0, magic: KVM_MAGIC, number: 0 });
 /** Threads whose calls are remembered. */
 const THREADS_MAX = 4096;
 
@@ -62,7 +62,7 @@ export class TracedCalls {
     }
     const found = IOCTL.exec(line);
     if (found === null) return undefined;
-    const code = codeOf(found[2]) ?? (found[2].startsWith("KVM_") ? KVM_MAGIC << 8 : undefined);
+    const code = codeOf(found[2]) ?? (found[2].startsWith("KVM_") ? KVM_CODE : undefined);
     if (code === undefined) return undefined;
     const begun = { code, descriptor: found[1], argument: found[3] ?? "" };
     if (line.includes("<unfinished ...>")) {
@@ -128,21 +128,25 @@ function codeOf(text: string): number | undefined {
   if (parts === null) return undefined;
   const words = parts[2].split(",").map((one) => one.trim());
   const direction = parts[1] === "C" ? directionOf(words.shift() ?? "") : DIRECTIONS[parts[1] ?? ""];
-  const [magic, number, size] = words.map((one) => one.length === 3 && one.startsWith("'") ? one.charCodeAt(1) : Number(one));
-  if (direction === undefined || !(magic <= 0xff) || !(number <= 0xff) || !((size ?? 0) <= 0x3fff)) return undefined;
-  return (direction << 30 | (size ?? 0) << 16 | magic << 8 | number) >>> 0;
+  const [magic, number, size = 0] = words.map((one) => one.length === 3 && one.startsWith("'") ? one.charCodeAt(1) : Number(one));
+  if (direction === undefined || !(magic <= 0xff) || !(number <= 0xff) || !(size <= 0x3fff)) return undefined;
+  return requestCode({ direction, size, magic, number });
 }
 
-const DIRECTIONS: Readonly<Record<string, number>> = { "": Direction.None, W: Direction.Write, R: Direction.Read, WR: Direction.ReadWrite };
+/** As _IOC() takes it. */
+const DIRECTION_WORDS: ReadonlySet<string> = new Set(["_IOC_WRITE", "_IOC_READ", "_IOC_NONE", "0"]);
+/** As the names of _IO(), _IOW(), _IOR() and _IOWR() have it. */
+const DIRECTIONS: Readonly<Record<string, Direction>> = {
+  "": Direction.None,
+  W: Direction.Write,
+  R: Direction.Read,
+  WR: Direction.ReadWrite,
+};
 
-function directionOf(word: string): number | undefined {
-  let direction = 0;
-  for (const one of word.split("|")) {
-    if (one === "_IOC_WRITE") direction |= Direction.Write;
-    else if (one === "_IOC_READ") direction |= Direction.Read;
-    else if (one !== "_IOC_NONE" && one !== "0") return undefined;
-  }
-  return direction;
+function directionOf(text: string): Direction | undefined {
+  const words = text.split("|"), isWrite = words.includes("_IOC_WRITE"), isRead = words.includes("_IOC_READ");
+  if (!words.every((word) => DIRECTION_WORDS.has(word))) return undefined;
+  return DIRECTIONS[`${isWrite ? "W" : ""}${isRead ? "R" : ""}`];
 }
 
 const inRange = (code: number) => code <= 0xffff_ffff ? code : undefined;

@@ -18,7 +18,7 @@ export interface Decoded {
 }
 
 /** KVM's magic. */
-const KVM_MAGIC = 0xae;
+export const KVM_MAGIC = 0xae;
 
 const ALL: readonly Request[] = [...ALL_REQUESTS, ...Object.values(GH_EL2), ...GZVM_REQUESTS];
 const BY_CODE = new Map(ALL.map((request) => [request.code, request]));

@@ -30,7 +30,8 @@ export interface Request {
   readonly struct: Struct | undefined;
 }
 
-function requestCode({ direction, size, magic, number }: RequestParts): number {
+/** The code of a request, as C's _IOC() makes it. */
+export function requestCode({ direction, size, magic, number }: RequestParts): number {
   return (direction << 30 | size << 16 | magic << 8 | number) >>> 0;
 }
 
