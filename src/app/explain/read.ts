@@ -8,6 +8,7 @@ import { type Match, matchFormat, WORD } from "./forms/format.ts";
 import { bodyOf, isBinary, LINE_MAX, LINES_MAX, linesOf } from "./lines.ts";
 import { listed } from "./listings.ts";
 import { spoken } from "./speakers.ts";
+import { FDT_MAGIC } from "../../machine/devicetree/format.ts";
 import type { Explained, LinePlace, SignValue, SignValues } from "./forms/sign.ts";
 
 /** A file, or the standard input. */
@@ -27,7 +28,7 @@ export interface ReadLines {
 const KEPT_MAX = 1000;
 /** Lines after a message that are searched for what it lacks. */
 const FOLLOWING = 6;
-/** SignValues that differ between lines that say the same. */
+/** Values that differ between lines that say the same. */
 const OWN_VALUES: ReadonlySet<string> = new Set(["address", "nth", "size", "vcpu", "label", "cpu"]);
 
 export async function readFiles(files: readonly LogFile[]): Promise<ReadLines> {
@@ -43,7 +44,8 @@ export async function readFiles(files: readonly LogFile[]): Promise<ReadLines> {
   return { lines: kept.lines(), notes };
 }
 
-const isTree = (bytes: Uint8Array) => bytes[0] === 0xd0 && bytes[1] === 0x0d && bytes[2] === 0xfe && bytes[3] === 0xed;
+/** Also a tree that is cut off within its header. */
+const isTree = (bytes: Uint8Array) => bytes.length >= 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) === FDT_MAGIC;
 
 function readText(file: string, bytes: Uint8Array, kept: KeptLines, notes: string[]): void {
   const { lines, longLine, stopped } = linesOf(bytes), calls = new TracedCalls();

@@ -6,14 +6,8 @@ import type { Explained, LinePlace, Sign, SignValues } from "./forms/sign.ts";
 import { readDevicetree } from "../../machine/devicetree/reader.ts";
 import { findChild, readStrings, walk } from "../../machine/devicetree/tree.ts";
 
-const MAGIC = 0xd00d_feed;
-const HEADER = 40;
 /** Findings that are explained; a tree of strangers may have thousands. */
 const FINDINGS_MAX = 100;
-
-export function isDevicetree(bytes: Uint8Array): boolean {
-  return bytes.length >= HEADER && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) === MAGIC;
-}
 
 export function explainTree(file: string, bytes: Uint8Array): Explained[] {
   const explained = (where: string, says: string, kind: Sign["kind"], values: SignValues, more: Partial<Explained> = {}): Explained => {

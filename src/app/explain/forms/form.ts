@@ -38,7 +38,7 @@ export interface FormEntry {
   /** A line after it, among the next few, with values that it lacks. */
   readonly then?: { readonly format: string; readonly names: readonly string[] };
   readonly sign: SignKind;
-  /** SignValues that all such lines have. */
+  /** Values that all such lines have. */
   readonly values?: SignValues;
   readonly says: string | ((said: Said) => string);
   /** The request or hypercall that it is about. */
@@ -63,7 +63,7 @@ export function form(entry: FormEntry): Form {
   return { ...entry, matched: format(entry.format), follows: entry.then && format(entry.then.format) };
 }
 
-/** SignValues of a match by their names. */
+/** Values of a match by their names. */
 export function valuesOf({ values }: Match, names: readonly string[] = []): SignValues {
   const named: Record<string, SignValue> = {};
   names.forEach((name, index) => {
