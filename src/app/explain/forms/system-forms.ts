@@ -1,13 +1,13 @@
 // Messages of the hypervisor, of Linux kernels on either side, and of commands that look at
 // devices.
 
-import { systemRegisterName, systemRegisterNumber } from "../../../cpu/isa/names/system-register-names.ts";
+import { systemRegisterNumber, systemRegisterText } from "../../../cpu/isa/names/system-register-names.ts";
 import type { FormEntry, Said } from "./form.ts";
 
 /** The register of a trapped access, by its syndrome (ISS of class 0x18). */
 function registerOf(iss: number): string {
   const op0 = iss >>> 20 & 3, op2 = iss >>> 17 & 7, op1 = iss >>> 14 & 7, crn = iss >>> 10 & 15, crm = iss >>> 1 & 15;
-  return systemRegisterName(systemRegisterNumber(op0, op1, crn, crm, op2)) ?? `S${op0}_${op1}_C${crn}_C${crm}_${op2}`;
+  return systemRegisterText(systemRegisterNumber(op0, op1, crn, crm, op2));
 }
 
 /** Classes of exceptions: a trapped register, and aborts of instructions and data. */
