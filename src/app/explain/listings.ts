@@ -1,7 +1,9 @@
 // Lines of listings: `ls -l /dev`, limits of processes, /proc/iomem, properties and versions of a
 // phone, rows of top. What a chip or a kernel is says which driver it has.
 
-import type { Explained, LinePlace, Sign, SignValues } from "./forms/sign.ts";
+import type { Explained, LinePlace, Sign, SignValue, SignValues } from "./forms/sign.ts";
+import { PHONE_NAMES } from "../configuration/keys/names.ts";
+import { ownValue } from "../configuration/phones.ts";
 import type { PersonaName } from "../../machine/abi/ioctl/personas.ts";
 
 type ListedLine = Omit<Explained, "at" | "text" | "count" | "sign"> & { readonly kind: Sign["kind"]; readonly values: SignValues };
@@ -13,19 +15,12 @@ interface Recognizer {
   readonly found: (groups: readonly string[]) => ListedLine | undefined;
 }
 
-/** The kernels of phones, by Android's name of the branch; the oldest by their version. */
-const GENERATIONS: readonly (readonly [RegExp, PersonaName])[] = [
-  [/^5\.15$/, "legacy"],
-  [/^6\.1$/, "ack-6.1"],
-  [/^6\.6$/, "ack-6.6"],
-  [/^6\.12$/, "ack-6.12"],
-];
-/** The kernels that chips are sold with (docs/spec/phones.md §A2). */
-const CHIPS: Readonly<Record<string, PersonaName>> = {
-  SM8550: "legacy",
-  SM8650: "ack-6.1",
-  SM8750: "ack-6.6",
-  SM8850: "ack-6.12",
+/** The driver that a kernel of Android has, by its version. */
+const GENERATIONS: Readonly<Record<string, PersonaName>> = {
+  "5.15": "legacy",
+  "6.1": "ack-6.1",
+  "6.6": "ack-6.6",
+  "6.12": "ack-6.12",
 };
 /** A limit of locked memory, below which no VM's memory fits. Bytes. */
 const LOCKED_LOW = 2 ** 24;
@@ -37,7 +32,7 @@ const RECOGNIZERS: readonly Recognizer[] = [
     has: "android",
     pattern: /\b(\d{1,2}\.\d{1,3})\.\d{1,4}-android(\d\d)-/,
     found: ([, version, android]) => {
-      const generation = GENERATIONS.find(([pattern]) => pattern.test(version))?.[1];
+      const generation = GENERATIONS[version];
       return generation &&
         {
           by: "a kernel's version",
@@ -52,15 +47,14 @@ const RECOGNIZERS: readonly Recognizer[] = [
     has: "SM8",
     pattern: /\b(SM8[45678]50)\b/,
     found: ([, name]) => {
-      const generation = CHIPS[name];
-      return generation &&
-        {
-          by: "a chip's name",
-          kind: "platform",
-          values: { generation, name },
-          says: `phones with ${name} have drivers of the generation ${generation}`,
-          ...shared,
-        };
+      const generation = chipGeneration(name);
+      return generation === undefined ? undefined : {
+        by: "a chip's name",
+        kind: "platform",
+        values: { generation, name },
+        says: `phones with ${name} have drivers of the generation ${generation}`,
+        ...shared,
+      };
     },
   },
   {
@@ -119,6 +113,12 @@ const RECOGNIZERS: readonly Recognizer[] = [
         : { by: "top", kind: "busy-vmm", values: { share: Number(share) }, says: `QEMU takes ${share} % of a CPU`, shared: true },
   },
 ];
+
+/** The driver of the phones with a chip; undefined for other chips. */
+function chipGeneration(chip: string): SignValue | undefined {
+  const phone = PHONE_NAMES.find((name) => name === chip.toLowerCase()), value = phone && ownValue(phone, "kernel")?.value;
+  return typeof value === "string" ? value : undefined;
+}
 
 function node(path: string, mode: string, owner: string, group: string): ListedLine {
   const closed = owner === "root" && mode[8] !== "w";
