@@ -1,6 +1,8 @@
 // The lines of a file as text: bytes of any encoding that logs have, without what terminals and
 // loggers put around a message.
 
+import { withoutSequences } from "../../kit/support/text/shown-text.ts";
+
 /** The bounds of what is read, and of a line. */
 export const BYTES_MAX = 64 * 2 ** 20, LINES_MAX = 2_000_000, LINE_MAX = 4096;
 
@@ -12,8 +14,6 @@ export interface Lines {
   readonly stopped: boolean;
 }
 
-// deno-lint-ignore no-control-regex
-const ESCAPES = /\x1b(?:\[[0-9;?]{0,32}[@-~]|[@-Z\\^_])/g;
 /** Minus signs and spaces of word processors and chats. */
 const TYPED: readonly (readonly [RegExp, string])[] = [[/[\u2212\u2012\u2013]/g, "-"], [/[\u00a0\u2007\u202f]/g, " "], [
   /[\u200b\ufeff]/g,
@@ -33,13 +33,17 @@ export function linesOf(bytes: Uint8Array): Lines {
 }
 
 function decoded(bytes: Uint8Array): string {
-  const [first, second] = bytes;
-  const wide = first === 0xff && second === 0xfe ? "utf-16le" : first === 0xfe && second === 0xff ? "utf-16be" : undefined;
-  return new TextDecoder(wide ?? "utf-8").decode(bytes);
+  return new TextDecoder(wideEncoding(bytes) ?? "utf-8").decode(bytes);
+}
+
+/** The encoding of a text that begins with the byte order mark of UTF-16; undefined for others. */
+function wideEncoding([first, second]: Uint8Array): "utf-16le" | "utf-16be" | undefined {
+  if (first === 0xff && second === 0xfe) return "utf-16le";
+  return first === 0xfe && second === 0xff ? "utf-16be" : undefined;
 }
 
 function plain(line: string): string {
-  let text = line.includes("\x1b") ? line.replaceAll(ESCAPES, "") : line;
+  let text = line.includes("\x1b") ? withoutSequences(line) : line;
   // deno-lint-ignore no-control-regex
   if (/[^\x00-\x7f]/.test(text)) { for (const [typed, meant] of TYPED) text = text.replaceAll(typed, meant); }
   return text.replace(/\r+$/, "");
@@ -64,7 +68,7 @@ export function bodyOf(line: string): string {
 
 /** A text that has no lines: its bytes are not those of a log. */
 export function isBinary(bytes: Uint8Array): boolean {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe || bytes[0] === 0xfe && bytes[1] === 0xff) return false;
+  if (wideEncoding(bytes) !== undefined) return false;
   const head = bytes.subarray(0, LINE_MAX);
   let zeros = 0;
   for (const byte of head) if (byte === 0) zeros++;

@@ -10,6 +10,9 @@ const SEQUENCE = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)
 // deno-lint-ignore no-control-regex
 const BEGUN = /\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)$/;
 
+/** A whole text without such sequences. */
+export const withoutSequences = (text: string): string => text.replaceAll(SEQUENCE, "");
+
 /** The text of one console, which comes in pieces. */
 export class ShownText {
   readonly #decoder = new TextDecoder();
@@ -17,7 +20,7 @@ export class ShownText {
 
   /** The visible text of these bytes, and of the end of those before. */
   of(bytes: Uint8Array): string {
-    const text = (this.#begun + this.#decoder.decode(bytes, { stream: true })).replaceAll(SEQUENCE, "");
+    const text = withoutSequences(this.#begun + this.#decoder.decode(bytes, { stream: true }));
     const begun = BEGUN.exec(text)?.[0] ?? "";
     this.#begun = begun.length > LONGEST ? "" : begun;
     return text.slice(0, text.length - this.#begun.length);
