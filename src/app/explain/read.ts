@@ -105,7 +105,7 @@ function isWhole(form: Form, line: string): boolean {
 function explainedBy(form: Form, match: Match, line: string, at: LinePlace, lines: readonly string[]): Explained {
   const program = PROGRAMS[form.by], values = { ...valuesOf(match, form.names), ...followingOf(form, at, lines), ...form.values };
   const said: Said = new Proxy<Record<string, SignValue>>({ ...values }, { get: (all, name) => all[String(name)] ?? "?" });
-  const call = callText(form.call, values), book = form.book ?? messageBook(values.message);
+  const call = callText(values, form.call), book = form.book ?? messageBook(values.message);
   const isOwn = form.own && !match.cut || !form.shared && program.marks.some((mark) => line.includes(mark));
   return {
     at,

@@ -41,7 +41,7 @@ export interface FormEntry {
   /** Values that all such lines have. */
   readonly values?: SignValues;
   readonly says: string | ((said: Said) => string);
-  /** The request or hypercall that it is about. */
+  /** The request or hypercall that it is about, if its values do not have it. */
   readonly call?: string;
   readonly book?: Book;
   /** No failure. */
@@ -98,9 +98,12 @@ function converted(name: string, value: SignValue): SignValue {
   }
 }
 
-/** The call of a sign with its answer. */
-export function callText(call: string | undefined, { message, errno, error }: SignValues): string | undefined {
-  const of = message ?? call, answer = error ?? errno;
+/**
+ * The call of a sign with its answer.
+ * @param other the call that a line is about, if its sign has none
+ */
+export function callText({ message, call, errno, error }: SignValues, other: string | undefined): string | undefined {
+  const of = message ?? call ?? other, answer = error ?? errno;
   return of === undefined ? undefined : answer === undefined ? String(of) : `${of} -> ${answer}`;
 }
 

@@ -33,7 +33,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_CREATE_VM" },
     says: ({ errno }) => `crosvm's first requests failed with ${errno}: CREATE_VM, or the memory of the VM`,
-    call: "GH_CREATE_VM",
     book: ["vm-manager", "4"],
   }),
   crosvm("failed to create vm: %s (os error %d)", {
@@ -41,7 +40,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_CREATE_VM" },
     says: ({ errno }) => `crosvm's first requests failed with ${errno}: CREATE_VM, or the memory of the VM`,
-    call: "GH_CREATE_VM",
     book: ["vm-manager", "4"],
     own: undefined,
   }),
@@ -66,7 +64,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GUNYAH_VM_SET_BOOT_CONTEXT" },
     says: ({ errno }) => `the guest's entry could not be set: ${errno}`,
-    call: "GUNYAH_VM_SET_BOOT_CONTEXT",
     book: ["vm-manager", "6"],
   }),
   crosvm("failed to initialize virtual machine %s (os error %d)", {
@@ -74,7 +71,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_VM_START" },
     says: ({ errno }) => `the VM was made and could not be started: ${errno}`,
-    call: "GH_VM_START",
     book: ["vm-manager", "7"],
   }),
   crosvm("failed to set up guest memory: %s (os error %d)", {
@@ -82,7 +78,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_VM_SET_USER_MEM_REGION" },
     says: ({ errno }) => `memory could not be given to the VM: ${errno}`,
-    call: "GH_VM_SET_USER_MEM_REGION",
     book: ["vm-manager", "5.1"],
   }),
   crosvm("failed to register irq fd: %s (os error %d)", {
@@ -90,7 +85,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_VM_ADD_FUNCTION" },
     says: ({ errno }) => `an interrupt could not be registered: ${errno}`,
-    call: "GH_VM_ADD_FUNCTION",
     book: ["vm-manager", "10"],
   }),
   crosvm("failed to register ioevent to VM: %s (os error %d)", {
@@ -98,7 +92,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_VM_ADD_FUNCTION", function: "ioeventfd" },
     says: ({ errno }) => `an ioeventfd could not be registered: ${errno}`,
-    call: "GH_VM_ADD_FUNCTION",
     book: ["vm-manager", "10"],
   }),
   crosvm("failed to create VCPU: %s (os error %d)", {
@@ -106,7 +99,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_VM_ADD_FUNCTION", function: "vcpu" },
     says: ({ errno }) => `a vCPU could not be made: ${errno}`,
-    call: "GH_VM_ADD_FUNCTION",
     book: ["vm-manager", "10"],
   }),
   crosvm("GH-DIAG: GH_VM_START failed", {
@@ -114,7 +106,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_VM_START" },
     says: ({ errno }) => `the VM could not be started: ${errno}`,
-    call: "GH_VM_START",
     book: ["vm-manager", "7"],
   }),
   crosvm("exiting with error %d: the architecture failed to build the vm", {
@@ -302,7 +293,6 @@ export const QEMU_FORMS: readonly FormEntry[] = [
     sign: "call",
     values: { call: "GH_VM_START" },
     says: ({ errno }) => `the VM was made and could not be started: ${errno}`,
-    call: "GH_VM_START",
     book: ["vm-manager", "7"],
     own: true,
   }),
