@@ -54,6 +54,13 @@ export interface FormEntry {
   readonly only?: (values: SignValues) => boolean;
 }
 
+/** Forms of one program. */
+export const formsOf = (by: ProgramName) => (format: string, entry: Omit<FormEntry, "by" | "format">): FormEntry => ({
+  by,
+  format,
+  ...entry,
+});
+
 export interface Form extends FormEntry {
   readonly matched: Format;
   readonly follows: Format | undefined;

@@ -1,10 +1,10 @@
 // Messages of the Resource Manager's log, as the open one writes them. Its lines begin with [RM].
 
 import { ExitType } from "../../../machine/abi/rpc/messages/vm.ts";
-import { type FormEntry, messageBook } from "./form.ts";
+import { type FormEntry, formsOf, messageBook } from "./form.ts";
 import type { SignValues } from "./sign.ts";
 
-const rm = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "rm", format, ...more });
+const rm = formsOf("rm");
 
 /** A message with its answer: a refusal, or its success. */
 function answered(format: string, names: readonly string[], message?: string): FormEntry[] {

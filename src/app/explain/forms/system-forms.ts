@@ -2,7 +2,8 @@
 // devices.
 
 import { systemRegisterNumber, systemRegisterText } from "../../../cpu/isa/names/system-register-names.ts";
-import type { FormEntry, Said } from "./form.ts";
+import { type FormEntry, formsOf, type Said } from "./form.ts";
+import type { SignKind } from "./sign.ts";
 
 /** The register of a trapped access, by its syndrome (ISS of class 0x18). */
 function registerOf(iss: number): string {
@@ -28,40 +29,31 @@ function trapText({ vm, esr, elr }: Said): string {
   }${at}, and the hypervisor has no rule for that register`;
 }
 
+const hypervisor = formsOf("hypervisor");
+
+/** A trap that ends a VM. */
+const unhandled = (sign: SignKind, section: string, isAbort: boolean): FormEntry =>
+  hypervisor("Unhandled trap from VM %d, ESR_EL2 = 0x%x, ELR_EL2 = 0x%llx", {
+    names: ["vm", "esr", "elr"],
+    sign,
+    says: trapText,
+    book: ["hypervisor", section],
+    own: true,
+    only: ({ esr }) => ABORTS.has(classOf(esr)) === isAbort,
+  });
+
 export const HYPERVISOR_FORMS: readonly FormEntry[] = [
-  {
-    by: "hypervisor",
-    format: "[HYP] Processing package image (%d)",
+  hypervisor("[HYP] Processing package image (%d)", {
     names: ["_"],
     sign: "host",
     says: "the hypervisor unpacks the Resource Manager",
     book: ["hypervisor", "8.1"],
     own: true,
     quiet: true,
-  },
-  {
-    by: "hypervisor",
-    format: "Unhandled trap from VM %d, ESR_EL2 = 0x%x, ELR_EL2 = 0x%llx",
-    names: ["vm", "esr", "elr"],
-    sign: "trap",
-    says: trapText,
-    book: ["hypervisor", "6.7"],
-    own: true,
-    only: ({ esr }) => !ABORTS.has(classOf(esr)),
-  },
-  {
-    by: "hypervisor",
-    format: "Unhandled trap from VM %d, ESR_EL2 = 0x%x, ELR_EL2 = 0x%llx",
-    names: ["vm", "esr", "elr"],
-    sign: "abort",
-    says: trapText,
-    book: ["hypervisor", "4.7"],
-    own: true,
-    only: ({ esr }) => ABORTS.has(classOf(esr)),
-  },
-  {
-    by: "hypervisor",
-    format: "sysreg_read: unhandled TID3 trap, ISS: 0x%x. RAZ",
+  }),
+  unhandled("trap", "6.7", false),
+  unhandled("abort", "4.7", true),
+  hypervisor("sysreg_read: unhandled TID3 trap, ISS: 0x%x. RAZ", {
     names: ["iss"],
     sign: "raz",
     says: ({ iss }) =>
@@ -69,48 +61,43 @@ export const HYPERVISOR_FORMS: readonly FormEntry[] = [
     book: ["hypervisor", "6.7"],
     own: true,
     quiet: true,
-  },
-  {
-    by: "hypervisor",
-    format: "Hypervisor cold boot, version: gunyah%s",
+  }),
+  hypervisor("Hypervisor cold boot, version: gunyah%s", {
     names: ["version"],
     sign: "host",
     says: "Gunyah starts, before the boot loader and Linux",
     own: true,
     quiet: true,
-  },
+  }),
 ];
 
-const kernel = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "kernel", format, ...more });
+const kernel = formsOf("kernel");
+
+/** Programs that make VMs, as the kernel names them. */
+const VMM = /^(?:crosvm|qemu-system-aar|virtmgr)/;
+
+/** Contiguous memory that a VMM, or another program, did not get. Large blocks only. */
+const failedAllocation = (isVmm: boolean): FormEntry =>
+  kernel("%s: page allocation failure: order:%d", {
+    names: ["name", "order"],
+    sign: "allocation",
+    says: ({ name, order }) => `${name} needed ${2 ** Number(order)} contiguous pages of kernel memory, and there were none`,
+    book: ["vm-manager", "5.1"],
+    only: ({ name, order }) => Number(order) >= 4 && VMM.test(String(name)) === isVmm,
+    ...isVmm ? { own: true } : { shared: true },
+  });
 
 export const KERNEL_FORMS: readonly FormEntry[] = [
-  kernel("kvm [%d]: HYP mode not available", {
-    names: ["_"],
-    sign: "no-hyp-mode",
-    says: "this kernel was started at EL1: something else has EL2, and there is no /dev/kvm",
-    own: true,
-  }),
-  kernel("kvm: HYP mode not available", {
-    sign: "no-hyp-mode",
-    says: "this kernel was started at EL1: something else has EL2, and there is no /dev/kvm",
-    own: true,
-  }),
-  kernel("%s: page allocation failure: order:%d", {
-    names: ["name", "order"],
-    sign: "allocation",
-    says: ({ name, order }) => `${name} needed ${2 ** Number(order)} contiguous pages of kernel memory, and there were none`,
-    book: ["vm-manager", "5.1"],
-    own: true,
-    only: ({ name, order }) => Number(order) >= 4 && /^(?:crosvm|qemu-system-aar|virtmgr)/.test(String(name)),
-  }),
-  kernel("%s: page allocation failure: order:%d", {
-    names: ["name", "order"],
-    sign: "allocation",
-    says: ({ name, order }) => `${name} needed ${2 ** Number(order)} contiguous pages of kernel memory, and there were none`,
-    book: ["vm-manager", "5.1"],
-    shared: true,
-    only: ({ name, order }) => Number(order) >= 4 && !/^(?:crosvm|qemu-system-aar|virtmgr)/.test(String(name)),
-  }),
+  ...["kvm [%d]: HYP mode not available", "kvm: HYP mode not available"].map((format) =>
+    kernel(format, {
+      names: format.includes("%") ? ["_"] : [],
+      sign: "no-hyp-mode",
+      says: "this kernel was started at EL1: something else has EL2, and there is no /dev/kvm",
+      own: true,
+    })
+  ),
+  failedAllocation(true),
+  failedAllocation(false),
   kernel("Booting Linux on physical CPU 0x%llx [0x%x]", {
     names: ["_", "midr"],
     sign: "guest",
@@ -340,7 +327,7 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
 const DEVICES = /^\/dev\/(?:gunyah|gzvm|halla|qgunyah)$/;
 const isDevice = ({ path }: Readonly<Record<string, unknown>>) => DEVICES.test(String(path));
 
-const shell = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "shell", format, ...more });
+const shell = formsOf("shell");
 
 export const SHELL_FORMS: readonly FormEntry[] = [
   shell("%s: Invalid argument", {

@@ -2,8 +2,8 @@
 // ports to Gunyah and GenieZone.
 
 import { ExitType } from "../../../machine/abi/rpc/messages/vm.ts";
-import type { FormEntry } from "./form.ts";
-import type { SignValue } from "./sign.ts";
+import { type FormEntry, formsOf } from "./form.ts";
+import type { SignValue, SignValues } from "./sign.ts";
 
 const EXIT_TYPES: Readonly<Record<number, string>> = {
   [ExitType.VmExit]: "the guest called VM_EXIT",
@@ -17,12 +17,27 @@ const EXIT_TYPES: Readonly<Record<number, string>> = {
 };
 const GOOD_ENDS: ReadonlySet<SignValue> = new Set([ExitType.VmExit, ExitType.PlatformOff, ExitType.VmStopForced]);
 
-const crosvm = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "crosvm", format, own: true, ...more });
-const qemu = (format: string, more: Omit<FormEntry, "by" | "format">): FormEntry => ({ by: "qemu", format, ...more });
+const ofCrosvm = formsOf("crosvm");
+const crosvm: typeof ofCrosvm = (format, entry) => ofCrosvm(format, { own: true, ...entry });
+const qemu = formsOf("qemu");
+
+/** A request of crosvm that failed; its line ends with an error of Rust. */
+const crosvmCall = (format: string, values: SignValues, says: string, section: string): FormEntry =>
+  crosvm(format, {
+    names: ["_", "errno"],
+    sign: "call",
+    values,
+    says: ({ errno }) => `${says}: ${errno}`,
+    book: ["vm-manager", section],
+  });
 
 /** A request of QEMU's ports that failed. */
 const qemuCall = (format: string, call: string, names: readonly string[], book: FormEntry["book"]): FormEntry =>
-  qemu(format, { names, sign: "call", values: { call }, says: ({ errno }) => `${call} failed with ${errno}`, call, book });
+  qemu(format, { names, sign: "call", values: { call }, says: ({ errno }) => `${call} failed with ${errno}`, book });
+
+/** The end of a VM as QEMU's ports report it. */
+const qemuEnd = (format: string, type: ExitType, says: string): FormEntry =>
+  qemu(format, { names: ["vcpu"], sign: "vm-end", values: { type }, says, book: ["vm-manager", "8"], own: true });
 
 const CAUSED = { format: "(os error %d)", names: ["errno"] };
 
@@ -66,41 +81,26 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     says: ({ errno }) => `the guest's entry could not be set: ${errno}`,
     book: ["vm-manager", "6"],
   }),
-  crosvm("failed to initialize virtual machine %s (os error %d)", {
-    names: ["_", "errno"],
-    sign: "call",
-    values: { call: "GH_VM_START" },
-    says: ({ errno }) => `the VM was made and could not be started: ${errno}`,
-    book: ["vm-manager", "7"],
-  }),
-  crosvm("failed to set up guest memory: %s (os error %d)", {
-    names: ["_", "errno"],
-    sign: "call",
-    values: { call: "GH_VM_SET_USER_MEM_REGION" },
-    says: ({ errno }) => `memory could not be given to the VM: ${errno}`,
-    book: ["vm-manager", "5.1"],
-  }),
-  crosvm("failed to register irq fd: %s (os error %d)", {
-    names: ["_", "errno"],
-    sign: "call",
-    values: { call: "GH_VM_ADD_FUNCTION" },
-    says: ({ errno }) => `an interrupt could not be registered: ${errno}`,
-    book: ["vm-manager", "10"],
-  }),
-  crosvm("failed to register ioevent to VM: %s (os error %d)", {
-    names: ["_", "errno"],
-    sign: "call",
-    values: { call: "GH_VM_ADD_FUNCTION", function: "ioeventfd" },
-    says: ({ errno }) => `an ioeventfd could not be registered: ${errno}`,
-    book: ["vm-manager", "10"],
-  }),
-  crosvm("failed to create VCPU: %s (os error %d)", {
-    names: ["_", "errno"],
-    sign: "call",
-    values: { call: "GH_VM_ADD_FUNCTION", function: "vcpu" },
-    says: ({ errno }) => `a vCPU could not be made: ${errno}`,
-    book: ["vm-manager", "10"],
-  }),
+  crosvmCall(
+    "failed to initialize virtual machine %s (os error %d)",
+    { call: "GH_VM_START" },
+    "the VM was made and could not be started",
+    "7",
+  ),
+  crosvmCall(
+    "failed to set up guest memory: %s (os error %d)",
+    { call: "GH_VM_SET_USER_MEM_REGION" },
+    "memory could not be given to the VM",
+    "5.1",
+  ),
+  crosvmCall("failed to register irq fd: %s (os error %d)", { call: "GH_VM_ADD_FUNCTION" }, "an interrupt could not be registered", "10"),
+  crosvmCall(
+    "failed to register ioevent to VM: %s (os error %d)",
+    { call: "GH_VM_ADD_FUNCTION", function: "ioeventfd" },
+    "an ioeventfd could not be registered",
+    "10",
+  ),
+  crosvmCall("failed to create VCPU: %s (os error %d)", { call: "GH_VM_ADD_FUNCTION", function: "vcpu" }, "a vCPU could not be made", "10"),
   crosvm("GH-DIAG: GH_VM_START failed", {
     then: CAUSED,
     sign: "call",
@@ -324,30 +324,9 @@ export const QEMU_FORMS: readonly FormEntry[] = [
     book: ["vm-manager", "5.2"],
     own: true,
   }),
-  qemu("cpu %d: WDT BITE", {
-    names: ["vcpu"],
-    sign: "vm-end",
-    values: { type: ExitType.WatchdogBite },
-    says: "the VM's watchdog bit",
-    book: ["vm-manager", "8"],
-    own: true,
-  }),
-  qemu("cpu %d: VM CRASHED", {
-    names: ["vcpu"],
-    sign: "vm-end",
-    values: { type: ExitType.SoftwareError },
-    says: "the hypervisor ended the VM after an error",
-    book: ["vm-manager", "8"],
-    own: true,
-  }),
-  qemu("cpu %d: PSCI SYSTEM_RESET", {
-    names: ["vcpu"],
-    sign: "vm-end",
-    values: { type: ExitType.PlatformReset },
-    says: EXIT_TYPES[ExitType.PlatformReset],
-    book: ["vm-manager", "8"],
-    own: true,
-  }),
+  qemuEnd("cpu %d: WDT BITE", ExitType.WatchdogBite, "the VM's watchdog bit"),
+  qemuEnd("cpu %d: VM CRASHED", ExitType.SoftwareError, "the hypervisor ended the VM after an error"),
+  qemuEnd("cpu %d: PSCI SYSTEM_RESET", ExitType.PlatformReset, EXIT_TYPES[ExitType.PlatformReset]),
   qemu("*** WARNING: protected_vm=false ***", {
     sign: "platform",
     says: "all memory is shared with the VM, and none is lent",
