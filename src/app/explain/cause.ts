@@ -19,7 +19,7 @@ export interface Evidence {
 export interface Cause {
   readonly id: string;
   readonly says: string;
-  /** It was read in a source, or is a guess that fits. */
+  /** It was read in a source; otherwise it is a guess that fits. */
   readonly certain: boolean;
   readonly evidence: readonly Evidence[];
   /** Advice for the phone, the surest first. */

@@ -202,7 +202,7 @@ const OTHERS: readonly Cause[] = [
   },
   {
     id: "other-android",
-    says: "the VMM brings libraries of another version of Android than the phone has",
+    says: "the VMM was built for another version of Android than the phone has",
     certain: true,
     evidence: [sign("linker", 30, true)],
     tries: ["take a build for this version of Android, or run it without the libraries that it brings"],

@@ -17,7 +17,7 @@ export interface Explanation {
   readonly notes: readonly string[];
 }
 
-/** Causes that are named. */
+/** The most causes that are shown. */
 const CAUSES_MAX = 8;
 /** Points of a cause that follows from a refusal alone. */
 const POINTS_OF_BOOKS = 9;

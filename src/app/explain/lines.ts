@@ -3,7 +3,7 @@
 
 import { withoutSequences } from "../../kit/support/text/shown-text.ts";
 
-/** The bounds of what is read, and of a line. */
+/** The most bytes and lines that are read, and characters of a line. */
 export const BYTES_MAX = 64 * 2 ** 20, LINES_MAX = 2_000_000, LINE_MAX = 4096;
 
 export interface Lines {

@@ -30,7 +30,7 @@ function weighed(cause: Cause, lines: readonly Explained[]): Ranked | undefined 
   for (const evidence of cause.evidence) {
     const found = lines.filter((line) => isEvidence(evidence, line));
     if (found.length === 0) continue;
-    // The words of a line that no form has are half as good.
+    // A line in words that no form has counts half.
     points += found.every(({ sign: { values } }) => values.guess === "yes") ? Math.trunc(evidence.points / 2) : evidence.points;
     hasNeeded ||= evidence.must === true;
     for (const one of found) {

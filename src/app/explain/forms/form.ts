@@ -32,7 +32,7 @@ export interface FormEntry {
   readonly format: string;
   /**
    * The names of its values in their order. `errno`, `rm`, `hyp`, `message` and `operation` become
-   * names of the tables; `_` is of no use.
+   * names of the tables; `_` is skipped.
    */
   readonly names?: readonly string[];
   /** A line after it, among the next few, with values that it lacks. */

@@ -257,7 +257,8 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
   crosvm('CANNOT LINK EXECUTABLE "%s": cannot locate symbol "%s" referenced by "%s"', {
     names: ["program", "_", "library"],
     sign: "linker",
-    says: ({ program, library }) => `${program} was built for another Android: ${library} of this one needs a symbol that it does not find`,
+    says: ({ program, library }) =>
+      `${program} was built for another version of Android: ${library} needs a symbol that no library on this phone has`,
     own: undefined,
     only: ({ program }) => /crosvm|qemu/.test(String(program)),
   }),
