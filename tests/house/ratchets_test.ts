@@ -38,7 +38,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "folders.flat": 0,
   "files.small": 161,
   spreads: 6,
-  "code.src": 147,
+  "code.src": 146,
   "code.tests": 105,
   longFunctions: 0,
   longTables: 8,
