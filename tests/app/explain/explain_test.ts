@@ -49,6 +49,7 @@ Deno.test("the cause comes first as loggers, terminals, chats and other systems 
     "journal": b7.replaceAll(/^\[.*?\] /gm, "Mar 01 10:00:00 phone kernel: "),
     "quoted": b7.replaceAll(/^/gm, "> "),
     "colors": b7.replaceAll("Failed", "\x1b[31mFailed\x1b[0m"),
+    "titles": b7.replaceAll("Failed", "Failed\x1b]0;dmesg\x07"),
     "typographic": b7.replaceAll(" -", " \u2212"),
     "carriage returns": b7.replaceAll("\n", "\r\n"),
     "UTF-16": Uint8Array.from([0xff, 0xfe, ...[...b7].flatMap((one) => [one.charCodeAt(0) & 0xff, one.charCodeAt(0) >> 8])]),
