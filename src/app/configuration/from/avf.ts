@@ -4,7 +4,7 @@
 
 import { dirname, isAbsolute, join } from "node:path";
 import * as v from "valibot";
-import { cannotRead, readToEnd } from "../../../kit/support/files/named-file.ts";
+import { cannotRead, readToEnd, statIfReadable } from "../../../kit/support/files/named-file.ts";
 import { problemOf, UserError, within } from "../../../kit/support/problem.ts";
 import { KiB, MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
@@ -128,15 +128,7 @@ class AvfReader {
   }
 }
 
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    cannotRead(error);
-    return false;
-  }
-}
+const isThere = (path: string): boolean => statIfReadable(path) !== undefined;
 
 /**
  * The machine of a file.

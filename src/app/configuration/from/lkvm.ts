@@ -1,7 +1,7 @@
 // `lkvm run` (kvmtool): its options, as builtin-run.c of kvmtool declares them, and their keys.
 
 import { UserError } from "../../../kit/support/problem.ts";
-import { cannotRead } from "../../../kit/support/files/named-file.ts";
+import { statIfReadable } from "../../../kit/support/files/named-file.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { parseSize } from "../../../kit/support/text/units.ts";
@@ -89,23 +89,14 @@ function sizeOf(option: string, text: string): number {
 function disk(machine: ForeignMachine, line: LkvmLine, option: string, value: string): void {
   const [path, ...flags] = value.split(","), mode = flags.includes("ro") ? "ro" : "rw";
   if (path.startsWith("scsi:")) return machine.absent(`${option} ${value}`, "no target of this computer's SCSI");
-  if (!isFolder(path)) {
+  // A missing one counts as an image, which is then the error.
+  if (!statIfReadable(path)?.isDirectory) {
     line.disks++;
     return machine.disk({ option, path, mode });
   }
   line.folder = true;
   machine.absent(`${option} ${path}`, `the folder's tag is ${DEFAULT_TAG}, and kvmtool's own /virt/init is not in it`);
   machine.share(option, path, DEFAULT_TAG, mode);
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch (error) {
-    // It counts as an image, which is then missing.
-    cannotRead(error);
-    return false;
-  }
 }
 
 function network(machine: ForeignMachine, line: LkvmLine, option: string, value: string): void {

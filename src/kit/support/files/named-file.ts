@@ -100,6 +100,16 @@ export function cannotRead(error: unknown, of?: string): Problem {
   throw error;
 }
 
+/** What a path names; undefined if nothing does, or that cannot be read. */
+export function statIfReadable(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    cannotRead(error);
+    return undefined;
+  }
+}
+
 /**
  * Why a file could not be written; `of`: its name. Anything that is not about the file is a bug of
  * ours and continues.

@@ -7,9 +7,8 @@ import { type Consent, outsideResources, placesOf, sourceFile, withoutConnection
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
 import { noMark, type PlaceOfRun, type PlainPlace } from "../../../../model/queries/move.ts";
 import { plannedRecording } from "./saved-plans.ts";
-import { cannotRead, readToEnd } from "../../../../kit/support/files/named-file.ts";
+import { cannotRead, readToEnd, statIfReadable } from "../../../../kit/support/files/named-file.ts";
 import { type LinkedScreens, readLink } from "../../../../model/commands/link.ts";
-import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { begins, RECORDING_START } from "../../../../kit/support/files/written-files.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 
@@ -62,15 +61,7 @@ export function isRecording(path: string): boolean {
 }
 
 /** Whether there is a file of this name. */
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && isOfSystem(error)) return false;
-    throw error;
-  }
-}
+const isThere = (path: string): boolean => statIfReadable(path) !== undefined;
 
 /**
  * The file of a link, or of a name alone.
