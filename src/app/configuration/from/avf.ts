@@ -10,13 +10,13 @@ import { KiB, MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { MAX_CPUS } from "../../../model/plans/limits.ts";
 import { isTable } from "../config.ts";
+import { NO_ASSIGNMENT, NO_DISPLAY, NO_USB, NOT_PROTECTED, OWN_DEBUGGER } from "./absences.ts";
 import type { ForeignMachine } from "./foreign-machine.ts";
 
 /** Characters of a file, and memory of a VM that names none. */
 const TEXT_MAX = 256 * KiB, MEMORY = 256 * MiB;
 /** Words for which the Terminal app puts its folders. */
 const APP_FOLDERS = /^\$(?:PAYLOAD_DIR|APP_DATA_DIR)\//;
-const NO_GPU = "no GPU and no display: the guest has its consoles";
 
 const text = v.string("is not a text");
 const Disk = v.looseObject({
@@ -53,7 +53,7 @@ const KEYS: Readonly<Record<string, AvfKey>> = {
   params: key(text, ({ machine }, params) => machine.cmdline.push(params)),
   disks: key(v.array(Disk, "is not a list"), (reader, disks) => disks.forEach((disk, index) => reader.disk(`disks[${index}]`, disk))),
   protected: key(v.boolean("is not true or false"), ({ machine }, set) => {
-    if (set) machine.absent("protected", "the phone's firmware for protected VMs is not here: the VM is not protected");
+    if (set) machine.absent("protected", NOT_PROTECTED);
   }),
   memory_mib: key(
     v.pipe(v.number("is not a number"), v.integer("is not a whole number"), v.minValue(1, "is below 1")),
@@ -77,12 +77,12 @@ const KEYS: Readonly<Record<string, AvfKey>> = {
   sharedPath: key(v.array(v.looseObject({ sharedPath: text }, "is not a table"), "is not a list"), (reader, paths) => {
     for (const { sharedPath: path } of paths) reader.share(path);
   }),
-  gpu: { absent: NO_GPU },
-  display: { absent: NO_GPU },
+  gpu: { absent: NO_DISPLAY },
+  display: { absent: NO_DISPLAY },
   audio: { absent: "no sound" },
-  usb_config: { absent: "no USB" },
-  devices: { absent: "no device of this computer is assigned to VMs" },
-  gdb_port: { absent: "the option --gdb serves a debugger" },
+  usb_config: { absent: NO_USB },
+  devices: { absent: NO_ASSIGNMENT },
+  gdb_port: { absent: OWN_DEBUGGER },
   platform_version: {},
   debuggable: {},
   console_out: {},

@@ -5,6 +5,16 @@ import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 import { BLOCK } from "../../../model/plans/limits.ts";
+import {
+  NO_ASSIGNMENT,
+  NO_DEVICETREE_FILE,
+  NO_DISPLAY,
+  NO_INTERFACE,
+  NOT_PROTECTED,
+  OWN_DEBUGGER,
+  OWN_MAC,
+  STARTS_ANEW,
+} from "./absences.ts";
 import type { ForeignMachine } from "./foreign-machine.ts";
 import { crosvmValues, numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
@@ -14,10 +24,7 @@ const MEMORY = 256 * MiB;
 const DISK_LETTERS = "abcdefghijklmnopqrstuvwxyz";
 /** Addresses of its four serial ports. */
 const SERIAL_PORTS = ["0x3f8", "0x2f8", "0x3e8", "0x2e8"];
-const TAP = "no interface of this computer: the card is behind a NAT (net, backend user)";
-const NO_GPU = "no GPU and no display: the guest has its consoles";
 const NO_MEDIA = "no such device of virtio";
-const NO_ASSIGNMENT = "no device of this computer is assigned to VMs";
 const NO_SOCKETS = "no input from sockets: keys go to the console";
 
 /** The parts of the machine that only all options together decide. */
@@ -73,8 +80,8 @@ class CrosvmLine {
   net(option: string, value: string): void {
     const parts = crosvmValues(value, "tap-name"), mac = parts.get("mac"), tap = parts.get("tap-name", "tap-fd", "host-ip");
     parts.get("netmask", "vhost-net", "vq-pairs", "packed-queue");
-    if (tap !== undefined) this.machine.absent(`${option} ${value}`, TAP);
-    if (mac !== undefined) this.machine.absent(`${option} mac=${mac}`, "the card has an address of el2's");
+    if (tap !== undefined) this.machine.absent(`${option} ${value}`, NO_INTERFACE);
+    if (mac !== undefined) this.machine.absent(`${option} mac=${mac}`, OWN_MAC);
     this.#unread(option, parts.unread());
     this.machine.device(option, { kind: "net", backend: "user" });
   }
@@ -127,20 +134,20 @@ class CrosvmLine {
 /** Options that have no equal, and those about the process. */
 const OTHERS: readonly ForeignOption[] = [
   ...absent(
-    "the phone's firmware for protected VMs is not here: the VM is not protected",
+    NOT_PROTECTED,
     "--protected-vm",
     "--protected-vm-without-firmware",
   ),
   ...absent("the firmware is not run: the VM begins in its kernel", "--unprotected-vm-with-firmware PATH"),
   ...absent(
-    NO_GPU,
+    NO_DISPLAY,
     "--gpu [OPTIONS]",
     "--gpu-display OPTIONS",
     "--gpu-render-server OPTIONS",
     "--wayland-sock PATH",
     "--x-display DISPLAY",
   ),
-  ...absent(NO_GPU, "--display-window-keyboard", "--display-window-mouse", "--android-display-service NAME"),
+  ...absent(NO_DISPLAY, "--display-window-keyboard", "--display-window-mouse", "--android-display-service NAME"),
   ...absent(NO_SOCKETS, "--input TYPE", "--evdev PATH", "--keyboard PATH", "--mouse PATH", "--multi-touch PATH", "--single-touch PATH"),
   ...absent(NO_SOCKETS, "--trackpad PATH", "--rotary PATH", "--switches PATH"),
   ...absent(
@@ -168,13 +175,13 @@ const OTHERS: readonly ForeignOption[] = [
     "--fdt-position PLACE",
     "--android-fstab PATH",
   ),
-  ...absent("the machine starts anew", "--restore PATH", "--suspended", "--suspended-vcpus"),
+  ...absent(STARTS_ANEW, "--restore PATH", "--suspended", "--suspended-vcpus"),
   ...absent("el2's keys [machine] cpu and seed say what vCPUs have", "--mte", "--no-pmu", "--smccc-trng", "--nested MODE", "--ffa MODE"),
   ...absent("vCPUs are alike", "--cpu-capacity LIST", "--cpu-cluster SET", "--cpu-ipc-ratio LIST", "--dynamic-power-coefficient LIST"),
   ...absent("the address is el2's", "--mac MAC", "--mmio-address-range LIST", "--pci-start ADDRESS", "--pci OPTIONS"),
-  ...absent("the option --gdb serves a debugger", "--gdb PORT"),
+  ...absent(OWN_DEBUGGER, "--gdb PORT"),
   ...absent("the keys of that file are not read: write them into the line", "--cfg PATH"),
-  ...absent("the devicetree is not written", "--dump-device-tree-blob PATH"),
+  ...absent(NO_DEVICETREE_FILE, "--dump-device-tree-blob PATH"),
   ...ofProcess("--disable-sandbox", "--seccomp-policy-dir PATH", "--seccomp-log-failures", "--pivot-root PATH", "--socket -s PATH"),
   ...ofProcess(
     "--log-file PATH",

@@ -6,13 +6,13 @@ import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { parseSize } from "../../../kit/support/text/units.ts";
 import { DEFAULT_TAG } from "../../../model/plans/plan.ts";
+import { NO_ASSIGNMENT, NO_DEVICETREE_FILE, NO_INTERFACE } from "./absences.ts";
 import type { ForeignMachine } from "./foreign-machine.ts";
 import { numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
 
 /** Memory without `--mem`: 64 MiB for each CPU, and three more. */
 const MEMORY_UNIT = 64 * MiB, MORE_UNITS = 3;
-const NO_DISPLAY = "no display: the guest has its consoles";
 
 /** The parts of the machine that only the whole line decides. */
 interface LkvmLine {
@@ -52,8 +52,8 @@ function lkvmOptions(line: LkvmLine): readonly ForeignOption[] {
     { spec: "--balloon", becomes: (machine, _, option) => machine.device(option, { kind: "balloon" }) },
     { spec: "--name NAME", becomes: (machine, value) => machine.name = value },
     { spec: "--nodefaults", becomes: () => line.defaults = false },
-    ...absent(NO_DISPLAY, "--vnc", "--gtk", "--sdl"),
-    ...absent("no device of this computer is assigned to VMs", "--vfio-pci DEVICE"),
+    ...absent("no display: the guest has its consoles", "--vnc", "--gtk", "--sdl"),
+    ...absent(NO_ASSIGNMENT, "--vfio-pci DEVICE"),
     ...absent("no flash on this board", "--flash -F PATH"),
     ...absent("the firmware is 2 MiB after the start of RAM", "--firmware-address ADDRESS"),
     ...absent("the CPU has no AArch32", "--aarch32"),
@@ -66,7 +66,7 @@ function lkvmOptions(line: LkvmLine): readonly ForeignOption[] {
       "--override-bad-firmware-cntfrq HZ",
     ),
     ...absent("the seed is that of [machine] seed", "--kaslr-seed SEED"),
-    ...absent("the devicetree is not written", "--dump-dtb FILE"),
+    ...absent(NO_DEVICETREE_FILE, "--dump-dtb FILE"),
     ...absent("the guest's terminal is this one", "--tty ID"),
     ...absent("the script is not run", "--sandbox SCRIPT"),
     ...absent("virtio is a PCI function, version 1", "--virtio-legacy"),
@@ -104,7 +104,7 @@ function network(machine: ForeignMachine, line: LkvmLine, option: string, value:
   line.card ??= mode !== "none";
   if (mode === "none") return;
   if (mode === "tap" || /tapif=|fd=/.test(value)) {
-    machine.absent(`${option} ${value}`, "no interface of this computer: the card is behind a NAT (net, backend user)");
+    machine.absent(`${option} ${value}`, NO_INTERFACE);
   }
   machine.device(option, { kind: "net", backend: "user" });
 }

@@ -1,6 +1,8 @@
 // Devices of QEMU by their models: what a `-device` becomes. Several models have a form for each
 // bus: `virtio-blk-device` is on virtio-mmio, `virtio-blk-pci` and `virtio-blk` are PCI functions.
 
+import { NO_ASSIGNMENT, NO_DISPLAY, NO_USB } from "./absences.ts";
+
 /** A model becomes a device of a machine, nothing that a guest needs, or an absence. */
 export type QemuModel =
   | { readonly becomes: "disk" | "net" | "9p" | "vsock" | "rng" | "balloon" | "console" }
@@ -10,9 +12,6 @@ export type QemuModel =
   /** Like another one, with what is different. */
   | { readonly becomes: "disk" | "net"; readonly instead: string }
   | { readonly becomes: "absent"; readonly why: string };
-
-const NO_GPU = "no GPU and no display: the guest has its consoles";
-const NO_USB = "no USB";
 
 const MODELS: Readonly<Record<string, QemuModel>> = {
   "virtio-blk": { becomes: "disk" },
@@ -37,10 +36,10 @@ const MODELS: Readonly<Record<string, QemuModel>> = {
   e1000e: { becomes: "net", instead: "no e1000e: the card is one of virtio" },
   rtl8139: { becomes: "net", instead: "no RTL8139: the card is one of virtio" },
   "usb-net": { becomes: "net", instead: "no USB: the card is one of virtio" },
-  "virtio-gpu": { becomes: "absent", why: NO_GPU },
-  "virtio-gpu-gl": { becomes: "absent", why: NO_GPU },
-  ramfb: { becomes: "absent", why: NO_GPU },
-  VGA: { becomes: "absent", why: NO_GPU },
+  "virtio-gpu": { becomes: "absent", why: NO_DISPLAY },
+  "virtio-gpu-gl": { becomes: "absent", why: NO_DISPLAY },
+  ramfb: { becomes: "absent", why: NO_DISPLAY },
+  VGA: { becomes: "absent", why: NO_DISPLAY },
   "qemu-xhci": { becomes: "absent", why: NO_USB },
   "nec-usb-xhci": { becomes: "absent", why: NO_USB },
   "usb-ehci": { becomes: "absent", why: NO_USB },
@@ -49,7 +48,7 @@ const MODELS: Readonly<Record<string, QemuModel>> = {
   "usb-mouse": { becomes: "absent", why: NO_USB },
   "virtio-mouse": { becomes: "absent", why: "virtio has a keyboard and a tablet here" },
   virtserialport: { becomes: "absent", why: "no channel of virtio to a program of this computer: vsock is one" },
-  "vfio-pci": { becomes: "absent", why: "no device of this computer is assigned to VMs" },
+  "vfio-pci": { becomes: "absent", why: NO_ASSIGNMENT },
   "virtio-iommu": { becomes: "absent", why: "no IOMMU" },
   loader: { becomes: "absent", why: "the file is not loaded: an ELF file says where its parts are" },
 };

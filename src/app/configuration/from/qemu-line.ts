@@ -6,6 +6,7 @@ import { cannotRead } from "../../../kit/support/files/named-file.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { isQcow2 } from "../../../kit/formats/qcow2.ts";
 import { parseForward } from "../../../model/plans/plan.ts";
+import { NO_INTERFACE, OWN_MAC } from "./absences.ts";
 import type { ForeignMachine } from "./foreign-machine.ts";
 import { type KeyValues, numberOf, qemuValues } from "./key-values.ts";
 import { type QemuModel, qemuModel } from "./qemu-devices.ts";
@@ -99,7 +100,7 @@ export class QemuLine {
 
   #backend(option: string, type: string, value: string): Record<string, unknown> {
     if (type !== "user") {
-      this.machine.absent(`${option} ${type}`, "no interface of this computer: the card is behind a NAT (net, backend user)");
+      this.machine.absent(`${option} ${type}`, NO_INTERFACE);
     }
     const forward = [...value.matchAll(/(?:^|,)hostfwd=([^,]*)/g)].flatMap(([, text]) => this.#forward(option, text));
     if (qemuValues(value, "type").has("restrict")) return { kind: "net", backend: "user", forward, internet: false };
@@ -147,7 +148,7 @@ export class QemuLine {
     const { model, pci } = qemuModel(name);
     if (pci !== undefined) this.#pci.add(pci);
     if ("instead" in model) this.machine.absent(option, model.instead);
-    if (parts.get("mac") !== undefined) this.machine.absent(`${option} mac=${parts.get("mac")}`, "the card has an address of el2's");
+    if (parts.get("mac") !== undefined) this.machine.absent(`${option} mac=${parts.get("mac")}`, OWN_MAC);
     this.#put(option, model, parts);
   }
 

@@ -5,6 +5,7 @@ import { UserError } from "../../../kit/support/problem.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { parseSize } from "../../../kit/support/text/units.ts";
+import { NO_DISPLAY, NO_USB, OWN_DEBUGGER, STARTS_ANEW } from "./absences.ts";
 import type { ForeignMachine } from "./foreign-machine.ts";
 import { numberOf, qemuValues } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
@@ -12,7 +13,6 @@ import { QemuLine } from "./qemu-line.ts";
 
 /** Memory without `-m`. */
 const MEMORY = 128 * MiB;
-const NO_DISPLAY = "no GPU and no display: the guest has its consoles";
 
 /** CPUs of QEMU, and the name of the nearest one; v8 is the default. */
 const CPUS: Readonly<Record<string, string | undefined>> = {
@@ -89,9 +89,9 @@ function rtc(machine: ForeignMachine, value: string, option: string): void {
 /** Options that have no equal, and those about the process. */
 const OTHERS: readonly ForeignOption[] = [
   ...absent(NO_DISPLAY, "-vga KIND", "-vnc ADDRESS", "-spice OPTIONS", "-g SIZE", "-display KIND", "-sdl", "-curses"),
-  ...absent("no USB", "-usb", "-usbdevice DEVICE"),
+  ...absent(NO_USB, "-usb", "-usbdevice DEVICE"),
   ...absent("no sound", "-audiodev OPTIONS", "-audio OPTIONS", "-soundhw KIND"),
-  ...absent("the option --gdb serves a debugger", "-gdb PLACE", "-s", "-S"),
+  ...absent(OWN_DEBUGGER, "-gdb PLACE", "-s", "-S"),
   ...absent("el2's commands and screens are the monitor", "-qmp PLACE", "-qmp-pretty PLACE"),
   ...absent(
     "the guest finds no such table",
@@ -103,7 +103,7 @@ const OTHERS: readonly ForeignOption[] = [
   ),
   ...absent("no TPM", "-tpmdev OPTIONS"),
   ...absent("all memory is one node", "-numa OPTIONS"),
-  ...absent("the machine starts anew", "-loadvm NAME", "-incoming PLACE"),
+  ...absent(STARTS_ANEW, "-loadvm NAME", "-incoming PLACE"),
   ...absent("an option of that file is not read: write it into the line", "-readconfig FILE", "-set OPTION"),
   ...absent("no device for it", "-parallel DEVICE", "-mtdblock FILE", "-iscsi OPTIONS", "-watchdog MODEL", "-fda FILE", "-fdb FILE"),
   ...absent("virtual time is el2's: one instruction is one nanosecond", "-icount OPTIONS"),
