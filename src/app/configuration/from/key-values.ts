@@ -2,7 +2,9 @@
 // a value alone; a part without a value is a flag.
 
 import { UserError } from "../../../kit/support/problem.ts";
+import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
+import { parseSize } from "../../../kit/support/text/units.ts";
 
 /** The parts of an argument. */
 export class KeyValues {
@@ -86,4 +88,17 @@ export function numberOf(option: string, text: string, least = 0): number {
     throw new UserError(`${option}: "${terminalWord(text)}" is not a whole number${least > 0 ? ` from ${least} up` : ""}`);
   }
   return value;
+}
+
+/**
+ * Memory of an option's argument: MiB without a unit.
+ * @param parse a size with a unit, as the program writes it
+ * @throws UserError that names the option
+ */
+export function memoryOf(option: string, text: string, parse = parseSize): number {
+  const size = /^\d+$/.test(text) ? Number(text) * MiB : parse(text);
+  if (size === undefined || !(size > 0)) {
+    throw new UserError(`${option}: "${terminalWord(text)}" is not a size`, "use for example 512 or 2G");
+  }
+  return size;
 }

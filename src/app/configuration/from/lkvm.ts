@@ -4,11 +4,10 @@ import { UserError } from "../../../kit/support/problem.ts";
 import { statIfReadable } from "../../../kit/support/files/named-file.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
-import { parseSize } from "../../../kit/support/text/units.ts";
 import { DEFAULT_TAG } from "../../../model/plans/plan.ts";
 import { NO_ASSIGNMENT, NO_DEVICETREE_FILE, NO_INTERFACE } from "./absences.ts";
 import type { ForeignMachine } from "./foreign-machine.ts";
-import { numberOf } from "./key-values.ts";
+import { memoryOf, numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
 
 /** Memory without `--mem`: 64 MiB for each CPU, and three more. */
@@ -33,7 +32,7 @@ function lkvmOptions(line: LkvmLine): readonly ForeignOption[] {
     { spec: "--params -p PARAMS", becomes: (_, value) => line.params.push(value) },
     { spec: "--firmware -f PATH", becomes: (machine, value, option) => machine.keys.bios = machine.file(option, value) },
     { spec: "--cpus -c COUNT", becomes: (machine, value, option) => machine.cpus = numberOf(option, value, 1) },
-    { spec: "--mem -m SIZE", becomes: (machine, value, option) => machine.memory = sizeOf(option, value) },
+    { spec: "--mem -m SIZE", becomes: (machine, value, option) => machine.memory = memoryOf(option, value) },
     { spec: "--disk -d IMAGE", becomes: (machine, value, option) => disk(machine, line, option, value) },
     {
       spec: "--9p FOLDER[,TAG]",
@@ -74,15 +73,6 @@ function lkvmOptions(line: LkvmLine): readonly ForeignOption[] {
     ...ofProcess("--dev FILE", "--hugetlbfs PATH", "--loglevel LEVEL", "--debug", "--debug-single-step", "--debug-ioport", "--debug-mmio"),
     ...ofProcess("--debug-iodelay N", "--vcpu-affinity LIST", "--no-dhcp", "--force-pci", "--virtio-transport KIND"),
   ];
-}
-
-/** MiB without a unit. */
-function sizeOf(option: string, text: string): number {
-  const size = /^\d+$/.test(text) ? Number(text) * MiB : parseSize(text);
-  if (size === undefined || !(size > 0)) {
-    throw new UserError(`${option}: "${terminalWord(text)}" is not a size`, "use for example 512 or 1G");
-  }
-  return size;
 }
 
 /** An image, or a folder that is the root, by 9P. */

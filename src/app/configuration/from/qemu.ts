@@ -1,13 +1,11 @@
 // `qemu-system-aarch64`: its options, as qemu-options.hx of QEMU declares them, and their keys.
 // A machine of QEMU is the primary VM; with `-accel gunyah` a VM on its board.
 
-import { UserError } from "../../../kit/support/problem.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
-import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { parseSize } from "../../../kit/support/text/units.ts";
 import { NO_DISPLAY, NO_USB, OWN_DEBUGGER, STARTS_ANEW } from "./absences.ts";
 import type { ForeignMachine } from "./foreign-machine.ts";
-import { numberOf, qemuValues } from "./key-values.ts";
+import { memoryOf, numberOf, qemuValues } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
 import { QemuLine } from "./qemu-line.ts";
 
@@ -63,12 +61,7 @@ function board(line: QemuLine, value: string, option: string): void {
 }
 
 function memory(machine: ForeignMachine, value: string, option: string): void {
-  const text = qemuValues(value, "size").get("size") ?? "";
-  const size = /^\d+$/.test(text) ? Number(text) * MiB : parseSize(text.toUpperCase());
-  if (size === undefined || !(size > 0)) {
-    throw new UserError(`${option}: "${terminalWord(text)}" is not a size`, "use for example 512 or 2G");
-  }
-  machine.memory = size;
+  machine.memory = memoryOf(option, qemuValues(value, "size").get("size") ?? "", (text) => parseSize(text.toUpperCase()));
 }
 
 /** `-smp 4` or `-smp cpus=4`; without cpus, what the topology makes. */
