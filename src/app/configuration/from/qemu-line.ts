@@ -40,7 +40,12 @@ export class QemuLine {
 
   constructor(readonly machine: ForeignMachine) {}
 
-  drive(option: string, value: string, { media = "" } = {}): void {
+  /** A drive by its file alone, in whose name commas are no separators. */
+  image(option: string, path: string, media?: "cdrom"): void {
+    this.drive(option, `file=${path.replaceAll(",", ",,")}`, media);
+  }
+
+  drive(option: string, value: string, media = ""): void {
     const parts = qemuValues(value, "file"), path = parts.get("file", "file.filename"), where = parts.get("if") ?? "virtio";
     const readOnly = parts.has("readonly", "read-only") || (parts.get("media") ?? media) === "cdrom";
     if (where === "pflash") {
@@ -84,7 +89,7 @@ export class QemuLine {
 
   netdev(option: string, value: string): void {
     const parts = qemuValues(value, "type"), id = parts.get("id") ?? "";
-    this.#netdevs.set(id, this.#backend(option, parts.get("type") ?? "user", value));
+    this.#netdevs.set(id, this.#backend(option, value, parts));
   }
 
   /** `-nic` and `-net`: a card with its back end. */
@@ -95,15 +100,15 @@ export class QemuLine {
     const model = parts.get("model") ?? "virtio";
     if (!model.startsWith("virtio")) this.machine.absent(`${option} model=${model}`, "the card is one of virtio");
     this.#pci.add(true);
-    this.machine.device(option, this.#backend(option, type, value));
+    this.machine.device(option, this.#backend(option, value, parts));
   }
 
-  #backend(option: string, type: string, value: string): Record<string, unknown> {
-    if (type !== "user") {
-      this.machine.absent(`${option} ${type}`, NO_INTERFACE);
-    }
+  /** @param value the parts as they were written: `hostfwd` may be among them more than once */
+  #backend(option: string, value: string, parts: KeyValues): Record<string, unknown> {
+    const type = parts.get("type") ?? "user";
+    if (type !== "user") this.machine.absent(`${option} ${type}`, NO_INTERFACE);
     const forward = [...value.matchAll(/(?:^|,)hostfwd=([^,]*)/g)].flatMap(([, text]) => this.#forward(option, text));
-    if (qemuValues(value, "type").has("restrict")) return { kind: "net", backend: "user", forward, internet: false };
+    if (parts.has("restrict")) return { kind: "net", backend: "user", forward, internet: false };
     return { kind: "net", backend: "user", ...forward.length > 0 && { forward } };
   }
 

@@ -50,10 +50,10 @@ function board(line: QemuLine, value: string, option: string): void {
   }
   const version = parts.get("gic-version", "gic_version") ?? line.gicVersion;
   line.gicVersion = ["2", "3"].includes(version) ? version : "3";
-  if (version === "2" && parts.get("gic-version") !== undefined) {
-    machine.absent(`${option} gic-version=2`, "the interrupt controller is a GICv3");
+  // A line that names no version has QEMU's default, a GICv2: that is not reported.
+  if (version === "4" || version === "2" && parts.get("gic-version") !== undefined) {
+    machine.absent(`${option} gic-version=${version}`, "the interrupt controller is a GICv3");
   }
-  if (version === "4") machine.absent(`${option} gic-version=4`, "the interrupt controller is a GICv3");
   for (const [key, why] of Object.entries(MACHINE_ABSENT)) {
     const set = parts.get(key);
     if (set !== undefined && set !== "off" && set !== "none") machine.absent(`${option} ${key}=${set}`, why);
@@ -155,9 +155,9 @@ function qemuOptions(line: QemuLine): readonly ForeignOption[] {
     { spec: "-drive OPTIONS", becomes: (_, value, option) => line.drive(option, value) },
     ...["-hda FILE", "-hdb FILE", "-hdc FILE", "-hdd FILE", "-sd FILE"].map((spec): ForeignOption => ({
       spec,
-      becomes: (_, value, option) => line.drive(option, `file=${value.replaceAll(",", ",,")}`),
+      becomes: (_, value, option) => line.image(option, value),
     })),
-    { spec: "-cdrom FILE", becomes: (_, value, option) => line.drive(option, `file=${value.replaceAll(",", ",,")}`, { media: "cdrom" }) },
+    { spec: "-cdrom FILE", becomes: (_, value, option) => line.image(option, value, "cdrom") },
     { spec: "-blockdev OPTIONS", becomes: (_, value, option) => line.node(option, value) },
     { spec: "-snapshot", becomes: () => line.overlay = true },
     { spec: "-device MODEL", becomes: (_, value, option) => line.device(option, value) },
@@ -187,6 +187,6 @@ export function qemuMachine(machine: ForeignMachine, words: readonly string[]): 
   const line = new QemuLine(machine);
   const style = { program: machine.program, nameOf: (word: string) => word.replace(/^--/, "-") };
   // A word alone is the image of the first disk.
-  applyOptions(machine, words, qemuOptions(line), style, (word) => line.drive("disk", `file=${word.replaceAll(",", ",,")}`));
+  applyOptions(machine, words, qemuOptions(line), style, (word) => line.image("disk", word));
   line.end();
 }
