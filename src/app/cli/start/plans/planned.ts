@@ -74,14 +74,14 @@ export async function withImages(images: readonly string[], changes: readonly st
  * that is absent.
  * @throws Failure that names the option or the file
  */
-export async function plannedLine(text: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
+export async function plannedLine(line: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
   const { machineOfLine } = await import("../../../configuration/from/command-line.ts");
   try {
-    const machine = machineOfLine(text), table = machine.table(), { source } = machine;
+    const machine = machineOfLine(line), table = machine.table(), text = machine.text(table), { source } = machine;
     // Somebody else may have written the file.
-    const judged = source === undefined ? undefined : { ...reader, source: sourceFile("configuration", source, () => machine.text(table)) };
-    sayOnStderr(machine.text(table).trimEnd());
-    return await plannedTable(changed(structuredClone(table), changes), judged);
+    const judged = source === undefined ? undefined : { ...reader, source: sourceFile("configuration", source, () => text) };
+    sayOnStderr(text.trimEnd());
+    return await plannedTable(changed(table, changes), judged);
   } catch (error) {
     if (!(error instanceof UserError) || error instanceof Failure) throw error;
     throw new Failure(problemOf(error, "--from"));
