@@ -2,7 +2,7 @@
 // `up` make one, `replay` and `snapshot load` continue one. Each option is declared once.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { cpuOption, injectOption, setOption } from "./behavior.ts";
+import { cpuOption, injectOption, phoneOption, setOption } from "./behavior.ts";
 import { diskOption, forwardOption, netOption, shareOption } from "./devices.ts";
 import { anywayOption, hostOption } from "./host.ts";
 import { diskBudgetOption, memoryBudgetOption } from "./memory-budget.ts";
@@ -15,7 +15,7 @@ export const headlessOption = new Option("--headless", "print consoles as text i
 export const timeoutOption = new Option("--timeout <time>", "end the run with exit code 4 after this much wall time")
   .argParser(parseDuration);
 
-/** Options of a machine that is made. */
+/** Options of a new machine. */
 export function withMachineOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
   return command
     .optionsGroup("Machine:")
@@ -25,7 +25,7 @@ export function withMachineOptions<Args extends unknown[], Opts extends Record<s
     .addOption(injectOption());
 }
 
-/** Devices of a machine that is made. */
+/** Devices of a new machine. */
 export function withDeviceOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
   return command
     .optionsGroup("Devices:")
@@ -33,6 +33,11 @@ export function withDeviceOptions<Args extends unknown[], Opts extends Record<st
     .addOption(netOption())
     .addOption(forwardOption())
     .addOption(shareOption());
+}
+
+/** Options of a machine that `startPlan` makes. */
+export function withStartOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
+  return withDeviceOptions(withMachineOptions(command).addOption(phoneOption()));
 }
 
 /** How a machine is executed. */
@@ -44,7 +49,7 @@ export function withCoreOptions<Args extends unknown[], Opts extends Record<stri
     .addOption(memoryBudgetOption);
 }
 
-/** Options of a file that has a machine. */
+/** Options about a recording or snapshot, whose machine is continued. */
 export function withSavedOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
   return command
     .optionsGroup("File:")

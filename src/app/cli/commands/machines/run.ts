@@ -6,11 +6,10 @@ import { type Exits, exitsText, offering, withExits } from "../../common/command
 import type { CommandContext } from "../../common/command.ts";
 import { Failure } from "../../common/failure.ts";
 import { checkedEventFilter, parseDuration, parseGdbPlace } from "../../common/values.ts";
-import { phoneOption } from "../../options/behavior.ts";
 import { asciiOption, keepGoingOption, logOption, plainOption, rawOption, readOnlyOption, themeOption } from "../../options/look.ts";
 import { hostOption } from "../../options/host.ts";
 import { recordingsOption, recordOption } from "../../options/record.ts";
-import { headlessOption, stdioOption, timeoutOption, withCoreOptions, withDeviceOptions, withMachineOptions } from "../../options/start.ts";
+import { headlessOption, stdioOption, timeoutOption, withCoreOptions, withStartOptions } from "../../options/start.ts";
 import { startPlan } from "../../options/start-plan.ts";
 import { typedBy } from "../../start/plans/consent.ts";
 import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";
@@ -109,7 +108,7 @@ function runCommand(program: Command) {
     .addOption(recordOption)
     .addOption(recordingsOption)
     .addOption(timeoutOption);
-  return withCoreOptions(withDeviceOptions(withMachineOptions(run).addOption(phoneOption())))
+  return withCoreOptions(withStartOptions(run))
     .optionsGroup("Display:")
     .addOption(logOption)
     .addOption(rawOption)

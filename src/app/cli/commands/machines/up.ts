@@ -12,11 +12,11 @@ import { failingText, failingVms } from "./failing.ts";
 import { report } from "../../common/print.ts";
 import { giveUp, needsNetwork } from "../../common/rights.ts";
 import { openSession, showOrEnd } from "../../common/session.ts";
-import { argumentsOf, phoneOption, seedOption } from "../../options/behavior.ts";
+import { argumentsOf, seedOption } from "../../options/behavior.ts";
 import { anywayOption, hostOption } from "../../options/host.ts";
 import { logOption } from "../../options/look.ts";
 import { recordOption } from "../../options/record.ts";
-import { turboOption, withCoreOptions, withDeviceOptions, withMachineOptions } from "../../options/start.ts";
+import { turboOption, withCoreOptions, withStartOptions } from "../../options/start.ts";
 import { type StartOptions, startPlan } from "../../options/start-plan.ts";
 import { withLog } from "../../start/log.ts";
 import type { Planned } from "../../start/plans/planned.ts";
@@ -181,7 +181,7 @@ function withBeginOptions(command: Command) {
     .addOption(anywayOption)
     .addOption(new Option(`${BY} <program>`, "what starts the session, for el2 ls").hideHelp())
     .addOption(logOption);
-  return withCoreOptions(withDeviceOptions(withMachineOptions(session).addOption(phoneOption())));
+  return withCoreOptions(withStartOptions(session));
 }
 
 /** Options for the start of a machine, new or of a snapshot. */
@@ -190,7 +190,7 @@ interface BeginOptions extends StartOptions {
   readonly anyway?: boolean;
 }
 
-/** Options of a new machine that one of a snapshot takes as well. */
+/** Options of a new machine that also apply to the machine of a snapshot. */
 const OF_BOTH = [turboOption.long];
 
 /**
@@ -206,9 +206,7 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
     await checkedUi(what, ui);
     return { plan, record };
   }
-  const fixed = withDeviceOptions(withMachineOptions(new Command())).addOption(phoneOption()).options.filter(({ long }) =>
-    !OF_BOTH.includes(long)
-  );
+  const fixed = withStartOptions(new Command()).options.filter(({ long }) => !OF_BOTH.includes(long));
   const [extra] = argumentsOf(fixed, { ...options });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this`, "remove the option");
   const { plan } = await planOfSnapshot(what, hostConsent(options.allowHost), { seed, anyway, by: "up" });
