@@ -88,11 +88,9 @@ export class KeptPrompts {
     if (this.#unusable.has(path)) return undefined;
     const inMemory = this.#inMemory.get(path);
     if (inMemory) return { path, made: inMemory };
-    const found = foundPrompt(path);
-    if (!found) return undefined;
-    const { bytes } = found, made: MadeOf = v.parse(MADE_OF, found.made);
-    const isOld = made.clock !== undefined && clock !== undefined && Math.abs(clock - made.clock) > AGE_MAX;
-    return isOld ? undefined : { path, made, bytes };
+    const found = foundPrompt<MadeOf>(path, MADE_OF), started = found?.made.clock;
+    const isOld = started !== undefined && clock !== undefined && Math.abs(clock - started) > AGE_MAX;
+    return found && !isOld ? { path, ...found } : undefined;
   }
 }
 

@@ -65,8 +65,13 @@ export function readPrompt(path: string, bytes: Uint8Array): PromptFile {
   if (end > bytes.length) fail("it is truncated");
   const head = bytes.subarray(HEAD, end);
   if (node.zlib.crc32(head) !== view.getUint32(4, true)) fail("a checksum is wrong");
+  return { ...checked(path, PROMPT_HEAD, () => decodePlain(head)), snapshot: () => readSnapshot(path, true, bytes.subarray(end)) };
+}
+
+/** @throws SnapshotError if the data of a file cannot be decoded, or has another form */
+function checked<T>(path: string, form: v.GenericSchema<unknown, T>, decode: () => unknown): T {
   try {
-    return { ...v.parse(PROMPT_HEAD, decodePlain(head)), snapshot: () => readSnapshot(path, true, bytes.subarray(end)) };
+    return v.parse(form, decode());
   } catch (error) {
     throw new SnapshotError(problemOf(error, path));
   }
@@ -83,8 +88,17 @@ export function unlessDamaged<T>(work: () => T): T | undefined {
   }
 }
 
-/** A file and the data of its maker; undefined without one that is right. */
-export function foundPrompt(path: string): { readonly bytes: Uint8Array; readonly made: unknown } | undefined {
+/**
+ * A file and the data of its maker; undefined if there is no intact one.
+ * @param form of the data: another version of its maker may have written another one
+ */
+export function foundPrompt<T>(
+  path: string,
+  form: v.GenericSchema<unknown, T>,
+): { readonly bytes: Uint8Array; readonly made: T } | undefined {
   const bytes = unlessUnusable("states of prompts are not read", () => readIfThere(path));
-  return bytes && unlessDamaged(() => ({ bytes, made: readPrompt(path, bytes).made }));
+  return bytes && unlessDamaged(() => {
+    const { made } = readPrompt(path, bytes);
+    return { bytes, made: checked(path, form, () => made) };
+  });
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import * as v from "valibot";
 import { assemble } from "../../../src/session/assembly/assemble.ts";
 import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
@@ -49,8 +50,9 @@ Deno.test("machines of a plan begin with the state that the first has left, each
   await inFolder((folder) => {
     const path = `${folder}/a.prompt`, made = { late: [1, 2], clock: undefined }, later = new PreparedStates();
     states.write(key, path, made);
-    const found = foundPrompt(path);
+    const found = foundPrompt(path, v.looseObject({ late: v.array(v.number()) }));
     assert.deepEqual(found?.made, made);
+    assert.equal(foundPrompt(path, v.strictObject({ early: v.number() })), undefined, "the data of another version of its maker");
     const { bytes } = found;
     later.read(key, path, bytes);
     const begun = later.begin(key, plan);
