@@ -9,7 +9,7 @@ import { type MemoryMap, memoryMap, RAM_BASE } from "../../machine/hardware/memo
 import { decodePlain, encodePlain } from "../../machine/hardware/plain.ts";
 import type { Maker } from "../../kit/support/files/maker.ts";
 import { files } from "../../kit/support/files/files.ts";
-import { readToEnd } from "../../kit/support/files/named-file.ts";
+import { beginningOf, readToEnd } from "../../kit/support/files/named-file.ts";
 import { fill } from "../../kit/support/files/open-file.ts";
 import type { SavedPlan } from "../../model/plans/saved-plan.ts";
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
@@ -206,15 +206,9 @@ function isInRam({ primaryEnd, hypervisorBase, ramEnd }: MemoryMap, page: number
 
 /** Whether a file says that it is a snapshot. */
 export function isSnapshot(path: string): boolean {
-  try {
-    using file = Deno.openSync(path);
-    const start = new Uint8Array(MAGIC.length);
-    return fill(file, start) === start.length && startsWith(start, MAGIC);
-  } catch (error) {
-    // The later reader of the file reports the error.
-    if (error instanceof Error && "code" in error) return false;
-    throw error;
-  }
+  // The later reader of the file reports why it cannot be read.
+  const start = beginningOf(path, MAGIC.length);
+  return start !== undefined && startsWith(start, MAGIC);
 }
 
 /**

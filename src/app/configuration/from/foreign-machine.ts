@@ -7,7 +7,7 @@ import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY, MINIMUM_PRIMARY_MEMORY
 import { BLOCK, DEFAULT_HOST_MEMORY, MAX_CPUS } from "../../../model/plans/limits.ts";
 import { hasHeader } from "../../../inside/images/images.ts";
 import { isKernel } from "../../../inside/images/kernel-image.ts";
-import { cannotRead, readToEnd } from "../../../kit/support/files/named-file.ts";
+import { beginningOf, cannotRead } from "../../../kit/support/files/named-file.ts";
 import { type Problem, problemOfAll, UserError } from "../../../kit/support/problem.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
@@ -32,6 +32,9 @@ export interface ForeignDisk {
 const SECTORS = [512, 4096];
 /** Devices of one machine that are written into a configuration. */
 const DEVICES_MAX = 64;
+
+/** Bytes with which a file begins that say its format. */
+export const START = 64;
 
 export class ForeignMachine {
   /** Where the machine runs: a VM on the board of this name, or as the primary VM. */
@@ -78,15 +81,10 @@ export class ForeignMachine {
     this.keys[key] = path;
   }
 
-  /** A missing file counts as a kernel: its absence is the error. */
+  /** A missing file counts as a kernel: that it is missing is the error. */
   #isImage(path: string, raw: "raw" | undefined): boolean {
-    try {
-      const bytes = readToEnd(path);
-      return !isKernel(bytes) && (raw !== undefined || hasHeader(bytes));
-    } catch (error) {
-      cannotRead(error);
-      return false;
-    }
+    const start = beginningOf(path, START);
+    return start !== undefined && !isKernel(start) && (raw !== undefined || hasHeader(start));
   }
 
   device(option: string, device: Table): void {

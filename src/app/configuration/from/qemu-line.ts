@@ -2,12 +2,12 @@
 // the devices that use them, and the serial port.
 
 import { UserError } from "../../../kit/support/problem.ts";
-import { cannotRead } from "../../../kit/support/files/named-file.ts";
+import { beginningOf } from "../../../kit/support/files/named-file.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { isQcow2 } from "../../../kit/formats/qcow2.ts";
 import { parseForward } from "../../../model/plans/plan.ts";
 import { NO_INTERFACE, OWN_MAC } from "./absences.ts";
-import type { ForeignMachine } from "./foreign-machine.ts";
+import { type ForeignMachine, START } from "./foreign-machine.ts";
 import { type KeyValues, numberOf, qemuValues } from "./key-values.ts";
 import { type QemuModel, qemuModel } from "./qemu-devices.ts";
 
@@ -233,12 +233,6 @@ export class QemuLine {
 
 /** Whether a file is a qcow2 image; a missing one is not. */
 function hasQcow2(path: string): boolean {
-  try {
-    using file = Deno.openSync(path);
-    const head = new Uint8Array(4);
-    return file.readSync(head) === head.length && isQcow2(head);
-  } catch (error) {
-    cannotRead(error);
-    return false;
-  }
+  const start = beginningOf(path, START);
+  return start !== undefined && isQcow2(start);
 }

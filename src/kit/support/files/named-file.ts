@@ -4,7 +4,7 @@ import { isOfSystem, writeWayOut } from "../system-error.ts";
 import { GiB, KiB, MiB } from "../values/sizes.ts";
 import { formatSize } from "../text/units.ts";
 import { joined } from "../values/bytes.ts";
-import { fill, pause } from "./open-file.ts";
+import { fill, pause, readPart } from "./open-file.ts";
 import { UnusableTarget } from "./open-target.ts";
 import { bytesForFile } from "../computer/huge-pages.ts";
 import { node } from "../node-modules.ts";
@@ -101,9 +101,23 @@ export function cannotRead(error: unknown, of?: string): Problem {
 }
 
 /** What a path names; undefined if nothing does, or that cannot be read. */
-export function statIfReadable(path: string): Deno.FileInfo | undefined {
+export const statIfReadable = (path: string): Deno.FileInfo | undefined => ifReadable(() => Deno.statSync(path));
+
+/**
+ * The first bytes of a regular file, fewer if it is shorter; undefined if it cannot be read, and for
+ * anything else: a pipe would wait for its writer, and its bytes are read once.
+ */
+export function beginningOf(path: string, size: number): Uint8Array | undefined {
+  return ifReadable(() => {
+    if (!Deno.statSync(path).isFile) return undefined;
+    using file = Deno.openSync(path);
+    return readPart(file, 0, size);
+  });
+}
+
+function ifReadable<T>(read: () => T): T | undefined {
   try {
-    return Deno.statSync(path);
+    return read();
   } catch (error) {
     cannotRead(error);
     return undefined;

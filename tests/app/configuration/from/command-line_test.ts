@@ -73,6 +73,16 @@ Deno.test("a line that describes no machine is refused with its option, its word
     }
   }));
 
+Deno.test("a pipe as a disk or kernel is not opened: its writer may never come", () =>
+  inFolder(async (folder) => {
+    await makePublicFiles(folder);
+    const pipe = `${folder}/pipe`;
+    assert.ok((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+    const ofQemu = machineOfLine(`qemu-system-aarch64 -kernel ${folder}/Image -drive file=${pipe}`);
+    assert.ok(devicesOf(ofQemu.table()).some(({ image }) => image === pipe));
+    assert.equal(machineOfLine(`crosvm run ${pipe}`).keys.kernel, pipe);
+  }));
+
 /** Files of phones, as AOSP's documents and projects have them, with other paths. */
 const FILES: readonly (Omit<PublicLine, "line"> & { readonly file: Record<string, unknown> })[] = [
   {

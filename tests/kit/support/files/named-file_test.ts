@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cannotRead, cannotWrite, EndlessFile, readToEnd } from "../../../../src/kit/support/files/named-file.ts";
+import { beginningOf, cannotRead, cannotWrite, EndlessFile, readToEnd } from "../../../../src/kit/support/files/named-file.ts";
 import { problemText } from "../../../../src/kit/support/problem.ts";
 import { writeAll, WriteFailure } from "../../../../src/kit/support/files/write-all.ts";
 
@@ -22,6 +22,22 @@ Deno.test("D10: a pipe into which nobody writes is refused after a while, one th
   assert.equal(reason, "is a pipe into which nothing was written for 10 s");
   assert.ok(performance.now() - begun < 20_000);
   Deno.removeSync(work, { recursive: true });
+});
+
+Deno.test("the beginning is that of a regular file; a pipe keeps its bytes, and is not waited for", async () => {
+  const work = folder(), pipe = `${work}/p`;
+  await new Deno.Command("mkfifo", { args: [pipe] }).output();
+  Deno.writeTextFileSync(`${work}/file`, "hello");
+  try {
+    const begins = (path: string, size: number) => {
+      const bytes = beginningOf(path, size);
+      return bytes && new TextDecoder().decode(bytes);
+    };
+    assert.deepEqual([begins(`${work}/file`, 2), begins(`${work}/file`, 9)], ["he", "hello"]);
+    assert.deepEqual([pipe, work, "/dev/zero", `${work}/none`, ""].map((path) => beginningOf(path, 2)), Array(5).fill(undefined));
+  } finally {
+    Deno.removeSync(work, { recursive: true });
+  }
 });
 
 Deno.test("devices, sockets and files that are too large are refused", () => {
