@@ -1,7 +1,7 @@
-// Files of overlays that a guest can still get at its prompt, as nothing has looked at them on the
-// way there: that is known of el2's own inits, which use the folders of a system alone. And the
-// delivery of what has changed of them, as text that is typed there: a shell script that removes
-// what is gone and unpacks the archive that follows in it, compressed, in base64.
+// Late files: files of overlays that a guest can still get at its prompt, as nothing on the way
+// there has looked at them. That is known for el2's own inits, which use only the folders of a
+// system. And their delivery: what has changed is typed at the prompt, as a shell script that
+// removes what is gone and unpacks the archive after it, compressed, in base64.
 
 import type { CpioEntry } from "../../kit/formats/cpio.ts";
 import { fitsTar, tarBlocks, type WrittenEntry } from "../../kit/formats/tar-writer.ts";

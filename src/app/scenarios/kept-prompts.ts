@@ -1,6 +1,7 @@
-// States of machines at their prompts in the cache, for scenarios of later processes: found again
-// by what the machine was made of, but for the files of overlays that a guest can get at its
-// prompt. The machine is then planned as it was, and what has changed since is delivered to it.
+// States of machines at their prompts, which the cache keeps for scenarios of later processes. A
+// state is found by all that its machine was made of, except the files of overlays that the guest
+// can still get at its prompt. The machine is planned with the files of then, and those that have
+// changed since are delivered to it.
 
 import * as v from "valibot";
 import type { CpioEntry } from "../../kit/formats/cpio.ts";
@@ -25,7 +26,7 @@ const LATE = v.variant("kind", [
 ]);
 const MADE_OF = v.strictObject({ late: v.array(LATE), clock: v.optional(v.number()) });
 
-/** The material of a kept state that its name does not have. */
+/** The material of a kept state, except that of which the name of its file is a digest. */
 interface MadeOf {
   readonly late: readonly CpioEntry[];
   /** Of the machine's start, seconds since 1970. */
@@ -36,7 +37,7 @@ interface MadeOf {
 export interface KeptPrompt {
   readonly path: string;
   readonly made: MadeOf;
-  /** The file, where the state may not be in memory. */
+  /** The file's content, unless the state is in the memory of the machines' thread. */
   readonly bytes?: Uint8Array;
 }
 

@@ -22,7 +22,7 @@ export interface ScenarioOptions {
 
 /** A machine's state at its prompt. */
 export interface PreparedState {
-  /** A machine in it; undefined: there is none yet. */
+  /** A machine in this state; undefined if the state does not exist yet. */
   begin(plan: SessionPlan): PreparedMachine | undefined;
   /** Keeps it. Returns why it cannot. */
   keep(system: GuestSystem, shown: readonly ConsoleBytes[]): Problem | undefined;

@@ -71,7 +71,7 @@ export interface Ramdisk {
   readonly kselftests: readonly string[];
   /** Its files that a guest can still get at its prompt. */
   readonly late: readonly CpioEntry[];
-  /** It, with others instead of these. */
+  /** The ramdisk with other late files. */
   with(late: readonly CpioEntry[]): Uint8Array;
 }
 

@@ -15,7 +15,7 @@ import type { ForeignMachine } from "./foreign-machine.ts";
 
 /** Characters of a file, and memory of a VM that names none. */
 const TEXT_MAX = 256 * KiB, MEMORY = 256 * MiB;
-/** Words for which the Terminal app puts its folders. */
+/** Variables that the Terminal app replaces with its folders. */
 const APP_FOLDERS = /^\$(?:PAYLOAD_DIR|APP_DATA_DIR)\//;
 
 const text = v.string("is not a text");
@@ -99,7 +99,10 @@ class AvfReader {
 
   constructor(readonly machine: ForeignMachine, readonly folder: string) {}
 
-  /** A path of the file, from here; one of a phone that is not here is sought beside the file. */
+  /**
+   * The place of a path in the file, relative to the file's folder. If nothing is there, as for
+   * most paths of a phone, it is that of a file of the same name in this folder.
+   */
   path(path: string): string {
     const own = path.replace(APP_FOLDERS, ""), place = isAbsolute(own) ? own : join(this.folder, own);
     const beside = join(this.folder, own.split("/").at(-1) ?? "");
@@ -118,7 +121,7 @@ class AvfReader {
     this.machine.disk({ option, path: this.path(image), mode: writable ? "rw" : "ro" });
   }
 
-  /** A folder of the phone; the Terminal app names the first `android`, and its own `internal`. */
+  /** A shared folder; the Terminal app tags the phone's storage `android`, its own `internal`. */
   share(path: string): void {
     const tag = path.startsWith("/storage") ? "android" : this.#shares++ === 0 ? "internal" : `internal${this.#shares}`;
     const folder = this.path(path);

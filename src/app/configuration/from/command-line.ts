@@ -26,7 +26,7 @@ const PROGRAMS: readonly Program[] = [
 ];
 /** Android's program for a vm_config.json. */
 const AVF = "vm";
-/** Programs for CPUs of others. */
+/** QEMU's programs for other CPUs. */
 const OTHERS = /^qemu-system-\w+$|^qemu-kvm$/;
 
 /**

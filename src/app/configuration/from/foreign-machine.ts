@@ -61,7 +61,7 @@ export class ForeignMachine {
     if (!this.#absences.some((other) => other.option === option && other.why === why)) this.#absences.push({ option, why });
   }
 
-  /** A file or folder that an option names; a missing one is an error of the option. */
+  /** A file or folder that an option names; `check` reports a missing one with its option. */
   file(option: string, path: string): string {
     try {
       Deno.statSync(path);

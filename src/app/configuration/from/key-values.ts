@@ -61,7 +61,7 @@ export function crosvmValues(text: string, first: string): KeyValues {
   return new KeyValues(first, [...parts, part]);
 }
 
-/** Parts of QEMU's arguments: two commas are one of a value. */
+/** Parts of QEMU's arguments: two commas in a row stand for a comma in a value. */
 export function qemuValues(text: string, first: string): KeyValues {
   const parts: string[] = [];
   let part = "";

@@ -10,7 +10,7 @@ import type { ForeignMachine } from "./foreign-machine.ts";
 import { memoryOf, numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
 
-/** Memory without `--mem`: 64 MiB for each CPU, and three more. */
+/** Memory without `--mem`: 64 MiB for each CPU, and three times 64 MiB more. */
 const MEMORY_UNIT = 64 * MiB, MORE_UNITS = 3;
 
 /** The parts of the machine that only the whole line decides. */

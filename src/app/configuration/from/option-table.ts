@@ -24,7 +24,7 @@ export interface OptionStyle {
   readonly program: string;
   /** `-c2` and `--cpus=2` are options with a value. */
   readonly joined?: true;
-  /** The name in the table of one that was written otherwise. */
+  /** The table's name of an option, which may be written in another way. */
   readonly nameOf?: (word: string) => string;
 }
 

@@ -9,7 +9,7 @@ export type QemuModel =
   | { readonly becomes: "input"; readonly type: "keyboard" | "tablet" }
   | { readonly becomes: "nothing" }
   | { readonly becomes: "pvpanic" }
-  /** Like another one, with what is different. */
+  /** A device of another model; `instead` says what differs. */
   | { readonly becomes: "disk" | "net"; readonly instead: string }
   | { readonly becomes: "absent"; readonly why: string };
 

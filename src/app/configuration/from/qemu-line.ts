@@ -40,7 +40,7 @@ export class QemuLine {
 
   constructor(readonly machine: ForeignMachine) {}
 
-  /** A drive by its file alone, in whose name commas are no separators. */
+  /** A drive by the name of its file alone, in which commas do not separate. */
   image(option: string, path: string, media?: "cdrom"): void {
     this.drive(option, `file=${path.replaceAll(",", ",,")}`, media);
   }

@@ -100,12 +100,12 @@ export function cannotRead(error: unknown, of?: string): Problem {
   throw error;
 }
 
-/** What a path names; undefined if nothing does, or that cannot be read. */
+/** The status of the file that a path names; undefined if there is none, or it cannot be read. */
 export const statIfReadable = (path: string): Deno.FileInfo | undefined => ifReadable(() => Deno.statSync(path));
 
 /**
- * The first bytes of a regular file, fewer if it is shorter; undefined if it cannot be read, and for
- * anything else: a pipe would wait for its writer, and its bytes are read once.
+ * The first bytes of a regular file, fewer if it is shorter; undefined if it cannot be read, and
+ * for anything else: a pipe would wait for its writer, and its bytes are read once.
  */
 export function beginningOf(path: string, size: number): Uint8Array | undefined {
   return ifReadable(() => {
