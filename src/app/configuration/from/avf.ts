@@ -10,8 +10,7 @@ import { KiB, MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { MAX_CPUS } from "../../../model/plans/limits.ts";
 import { isTable } from "../config.ts";
-import { NO_ASSIGNMENT, NO_DISPLAY, NO_USB, NOT_PROTECTED, OWN_DEBUGGER } from "./absences.ts";
-import type { ForeignMachine } from "./foreign-machine.ts";
+import { type ForeignMachine, NO_ASSIGNMENT, NO_DISPLAY, NO_USB, NOT_PROTECTED, OWN_DEBUGGER } from "./foreign-machine.ts";
 
 /** Characters of a file, and memory of a VM that names none. */
 const TEXT_MAX = 256 * KiB, MEMORY = 256 * MiB;

@@ -6,6 +6,7 @@ import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 import { BLOCK } from "../../../model/plans/limits.ts";
 import {
+  type ForeignMachine,
   NO_ASSIGNMENT,
   NO_DEVICETREE_FILE,
   NO_DISPLAY,
@@ -14,8 +15,7 @@ import {
   OWN_DEBUGGER,
   OWN_MAC,
   STARTS_ANEW,
-} from "./absences.ts";
-import type { ForeignMachine } from "./foreign-machine.ts";
+} from "./foreign-machine.ts";
 import { crosvmValues, numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
 

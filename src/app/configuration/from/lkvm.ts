@@ -5,8 +5,7 @@ import { statIfReadable } from "../../../kit/support/files/named-file.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { DEFAULT_TAG } from "../../../model/plans/plan.ts";
-import { NO_ASSIGNMENT, NO_DEVICETREE_FILE, NO_INTERFACE } from "./absences.ts";
-import type { ForeignMachine } from "./foreign-machine.ts";
+import { type ForeignMachine, NO_ASSIGNMENT, NO_DEVICETREE_FILE, NO_INTERFACE } from "./foreign-machine.ts";
 import { memoryOf, numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
 

@@ -1,7 +1,7 @@
 // Devices of QEMU by their models: what a `-device` becomes. Several models have a form for each
 // bus: `virtio-blk-device` is on virtio-mmio, `virtio-blk-pci` and `virtio-blk` are PCI functions.
 
-import { NO_ASSIGNMENT, NO_DISPLAY, NO_USB } from "./absences.ts";
+import { NO_ASSIGNMENT, NO_DISPLAY, NO_USB } from "./foreign-machine.ts";
 
 /** A model becomes a device of a machine, nothing that a guest needs, or an absence. */
 export type QemuModel =

@@ -6,8 +6,7 @@ import { beginningOf } from "../../../kit/support/files/named-file.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { isQcow2 } from "../../../kit/formats/qcow2.ts";
 import { parseForward } from "../../../model/plans/plan.ts";
-import { NO_INTERFACE, OWN_MAC } from "./absences.ts";
-import { type ForeignMachine, START } from "./foreign-machine.ts";
+import { type ForeignMachine, NO_INTERFACE, OWN_MAC, START } from "./foreign-machine.ts";
 import { type KeyValues, numberOf, qemuValues } from "./key-values.ts";
 import { type QemuModel, qemuModel } from "./qemu-devices.ts";
 

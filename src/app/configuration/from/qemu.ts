@@ -3,8 +3,7 @@
 
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { parseSize } from "../../../kit/support/text/units.ts";
-import { NO_DISPLAY, NO_USB, OWN_DEBUGGER, STARTS_ANEW } from "./absences.ts";
-import type { ForeignMachine } from "./foreign-machine.ts";
+import { type ForeignMachine, NO_DISPLAY, NO_USB, OWN_DEBUGGER, STARTS_ANEW } from "./foreign-machine.ts";
 import { memoryOf, numberOf, qemuValues } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
 import { QemuLine } from "./qemu-line.ts";
