@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { INT, pointerTo } from "../../../src/inside/expressions/c-types.ts";
-import { evaluate, type ExpressionScope, type Result } from "../../../src/inside/expressions/evaluate.ts";
+import { evaluate, type ExpressionScope, type Result, tried } from "../../../src/inside/expressions/evaluate.ts";
 import { ExpressionError } from "../../../src/inside/expressions/syntax.ts";
 import { valueText } from "../../../src/inside/expressions/value-text.ts";
 import { Values } from "../../../src/inside/expressions/values.ts";
@@ -11,7 +11,7 @@ import { BtfTypes } from "../../../src/inside/linux/kernel/btf-types.ts";
 import { whole, Work } from "../../../src/kit/support/values/work.ts";
 import { LONG } from "../../support/long.ts";
 import { Random } from "../../support/random.ts";
-import { describedBtf } from "../linux/btf-types.ts";
+import { BtfWriter, describedBtf, STRUCT } from "../linux/btf-types.ts";
 
 const BASE = 0x1000n;
 const work = () => new Work(1_000_000, () => new ExpressionError("too much"));
@@ -158,6 +158,15 @@ Deno.test("what has no value is told with the word that is wrong", () => {
   }
   assert.throws(() => evaluate("1+".repeat(300) + "1", scope), /more than 512/);
   assert.throws(() => evaluate(" ".repeat(5000), scope), /longer than/);
+});
+
+Deno.test("structures without names in each other, many in each, are refused each time", () => {
+  const writer = new BtfWriter();
+  writer.type("thing", STRUCT, 200, 8, ...Array.from({ length: 200 }, () => [0, 1, 0]).flat());
+  const nested = scopeOf(writer.bytes());
+  for (const text of ["a_thing.member", "a_thing.member", "a_thing"]) {
+    assert.throws(() => tried(() => textOf(nested, evaluate(text, nested))), /a structure of more than 65536 members/);
+  }
 });
 
 const WORDS = [

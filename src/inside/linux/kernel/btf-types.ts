@@ -189,13 +189,15 @@ class BtfType implements CType {
   }
 
   members(work: Work): Iterable<CMember> {
-    return this.#members ??= isRecord(this) && this.entry.kind !== Kind.Forward ? this.#readMembers(work) : [];
+    if (!isRecord(this) || this.entry.kind === Kind.Forward) return [];
+    // Whoever goes through them pays, although they are read once: structures may be in each other.
+    work.spend(this.entry.parts);
+    return this.#members ??= this.#readMembers();
   }
 
-  #readMembers(work: Work): CMember[] {
+  #readMembers(): CMember[] {
     const { types, types: { btf }, entry: { at, kind, parts, flag } } = this, size = PER_PART[kind];
     return Array.from({ length: parts }, (_, part): CMember => {
-      work.spend();
       const member = at + TYPE_SIZE + part * size, name = btf.word(member), word = btf.word(member + 8);
       const bit = flag ? word & 0xff_ffff : word, width = flag ? word >>> 24 : 0;
       return {
