@@ -198,11 +198,10 @@ class BtfType implements CType {
   #readMembers(): CMember[] {
     const { types, types: { btf }, entry: { at, kind, parts, flag } } = this, size = PER_PART[kind];
     return Array.from({ length: parts }, (_, part): CMember => {
-      const member = at + TYPE_SIZE + part * size, name = btf.word(member), word = btf.word(member + 8);
-      const bit = flag ? word & 0xff_ffff : word, width = flag ? word >>> 24 : 0;
+      const { name, type, bit, width } = btf.member(at + TYPE_SIZE + part * size, flag);
       return {
         name: name === 0 ? undefined : btf.text(name),
-        type: types.of(btf.word(member + 4)),
+        type: types.of(type),
         offset: bit >>> 3,
         bits: width === 0 ? undefined : { offset: bit, size: width },
       };

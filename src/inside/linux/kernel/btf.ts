@@ -93,6 +93,18 @@ export interface TypeEntry {
   readonly value: number;
 }
 
+/** A member as it is written. */
+interface MemberEntry {
+  /** Where its name is; 0: it has none. */
+  readonly name: number;
+  /** Its type, by number. */
+  readonly type: number;
+  /** Its first bit from the start of the structure. */
+  readonly bit: number;
+  /** Bits of a bit field; 0 for any other member. */
+  readonly width: number;
+}
+
 /** Where types and strings are, in bytes. */
 interface Sections {
   readonly start: number;
@@ -175,11 +187,6 @@ export class Btf {
     return new Btf(kept, number, offsets, structs.subarray(0, known), hashes.subarray(0, known), strings);
   }
 
-  /** The type of a number from 1 to `count`. */
-  entry(number: number): TypeEntry {
-    return this.#type(number);
-  }
-
   /** A word of a type's, at an offset that its entry leads to. */
   word(at: number): number {
     return this.#view.getUint32(at, true);
@@ -195,28 +202,38 @@ export class Btf {
   named(name: string, kinds: ReadonlySet<number>, work: Work): number | undefined {
     for (let number = 1; number <= this.count; number++) {
       if (number % TOGETHER === 0) work.spend(TOGETHER >> 3);
-      const entry = this.#type(number);
+      const entry = this.entry(number);
       if (kinds.has(entry.kind) && this.#isString(entry.name, name)) return number;
     }
     return undefined;
   }
 
-  #type(number: number): TypeEntry {
-    const at = this.#types[number], info = this.#view.getUint32(at + 4, true);
-    const name = this.#view.getUint32(at, true), value = this.#view.getUint32(at + 8, true);
+  /** The type of a number from 1 to `count`. */
+  entry(number: number): TypeEntry {
+    const at = this.#types[number], info = this.word(at + 4);
+    const name = this.word(at), value = this.word(at + 8);
     return { at, kind: info >>> 24 & 0x1f, name, parts: info & 0xffff, flag: info >>> 31 === 1, value };
+  }
+
+  /**
+   * The member at an offset that its structure's entry leads to.
+   * @param hasWidths the flag of that entry
+   */
+  member(at: number, hasWidths: boolean): MemberEntry {
+    const word = this.word(at + 8), bit = hasWidths ? word & 0xff_ffff : word, width = hasWidths ? word >>> 24 : 0;
+    return { name: this.word(at), type: this.word(at + 4), bit, width };
   }
 
   /** The structure or union of a name; of several the first. */
   #find(name: string): number | undefined {
-    return this.#structs[this.#named.find(hashOf(name), (index) => this.#isString(this.#type(this.#structs[index]).name, name))];
+    return this.#structs[this.#named.find(hashOf(name), (index) => this.#isString(this.entry(this.#structs[index]).name, name))];
   }
 
   /** The type that typedefs and qualifiers lead to; 0: none. */
   #plain(number: number): number {
     for (let way = 0, at = number; way < WAY_MAX; way++) {
       if (at === 0 || at > this.count) return 0;
-      const { kind, value } = this.#type(at);
+      const { kind, value } = this.entry(at);
       const named = kind >= Kind.Typedef && kind <= Kind.Restrict || kind === Kind.TypeTag;
       if (!named) return at;
       at = value;
@@ -228,16 +245,16 @@ export class Btf {
   #size(number: number, way = 0): number {
     const type = this.#plain(number);
     if (type === 0 || way === WAY_MAX) return 0;
-    const { at, kind, value } = this.#type(type);
+    const { at, kind, value } = this.entry(type);
     if (kind === Kind.Pointer) return POINTER_SIZE;
     if (kind === Kind.FuncProto) return 0;
-    const size = kind === Kind.Array ? this.#length(at) * this.#size(this.#view.getUint32(at + TYPE_SIZE, true), way + 1) : value;
+    const size = kind === Kind.Array ? this.#length(at) * this.#size(this.word(at + TYPE_SIZE), way + 1) : value;
     return size <= SIZE_MAX ? size : 0;
   }
 
   /** Elements of the array at an offset. */
   #length(at: number): number {
-    return Math.min(this.#view.getUint32(at + TYPE_SIZE + 8, true), LENGTH_MAX);
+    return Math.min(this.word(at + TYPE_SIZE + 8), LENGTH_MAX);
   }
 
   /** Bytes of a structure; undefined without one of this name. */
@@ -269,15 +286,12 @@ export class Btf {
   #member(of: TypeField, name: string, depth: number, work: Work): TypeField | undefined {
     const type = this.#plain(of.type);
     if (type === 0 || depth === WAY_MAX) return undefined;
-    const { at, kind, parts, flag } = this.#type(type);
+    const { at, kind, parts, flag } = this.entry(type);
     if (kind !== Kind.Struct && kind !== Kind.Union || (this.#left -= parts + 1) < 0) return undefined;
     work.spend(1 + (parts >> 3));
     const hidden: TypeField[] = [];
-    for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += 12) {
-      const nameAt = this.#view.getUint32(member, true), word = this.#view.getUint32(member + 8, true);
-      const target = this.#view.getUint32(member + 4, true);
-      const bit = flag ? word & 0xff_ffff : word, width = flag ? word >>> 24 : 0;
-      const offset = of.offset + (bit >>> 3);
+    for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += PER_PART[kind]) {
+      const { name: nameAt, type: target, bit, width } = this.member(member, flag), offset = of.offset + (bit >>> 3);
       if (nameAt === 0) hidden.push({ offset, size: 0, type: target });
       else if (this.#isString(nameAt, name)) {
         return { offset, size: this.#size(target), type: target, ...width > 0 && { bits: { shift: bit & 7, width } } };
@@ -297,9 +311,9 @@ export class Btf {
   #element(of: TypeField, index: number): TypeField | undefined {
     const type = this.#plain(of.type);
     if (type === 0) return undefined;
-    const { at, kind } = this.#type(type);
+    const { at, kind } = this.entry(type);
     if (kind !== Kind.Array || index >= this.#length(at)) return undefined;
-    const element = this.#view.getUint32(at + TYPE_SIZE, true), size = this.#size(element);
+    const element = this.word(at + TYPE_SIZE), size = this.#size(element);
     return { offset: of.offset + index * size, size, type: element };
   }
 
@@ -307,7 +321,7 @@ export class Btf {
   lengthOf({ type: number }: TypeField): number {
     const type = this.#plain(number);
     if (type === 0) return 0;
-    const { at, kind } = this.#type(type);
+    const { at, kind } = this.entry(type);
     return kind === Kind.Array ? this.#length(at) : 0;
   }
 
@@ -320,7 +334,7 @@ export class Btf {
   /** The first enumeration of some kinds that has a name, and its value. */
   enumerator(name: string, kinds: ReadonlySet<number>, work: Work): { readonly number: number; readonly value: bigint } | undefined {
     for (let number = 1; number <= this.count; number++) {
-      const { at, kind, parts, flag } = this.#type(number);
+      const { at, kind, parts, flag } = this.entry(number);
       if (number % TOGETHER === 0) work.spend(TOGETHER >> 3);
       if (!kinds.has(kind)) continue;
       work.spend(parts >> 3);
