@@ -56,6 +56,7 @@ export class BtfTypes {
   readonly #types = new Map<number, CType>();
   readonly #named = new Map<string, number | undefined>();
   readonly #constants = new Map<string, TypedNumber | undefined>();
+  #perCpu: ReadonlyMap<string, number> | undefined;
 
   constructor(readonly btf: Btf) {}
 
@@ -83,13 +84,17 @@ export class BtfTypes {
     return this.#valueOf(name, VARIABLES, work);
   }
 
-  /** Where the data that each CPU has are, from the start of all, by their names. */
-  *perCpu(work: Work): Generator<{ readonly name: string; readonly offset: number }> {
+  /** Where a variable that each CPU has is, from the start of all of them. */
+  perCpu(name: string, work: Work): number | undefined {
+    return (this.#perCpu ??= new Map(this.#readPerCpu(work))).get(name);
+  }
+
+  *#readPerCpu(work: Work): Generator<readonly [name: string, offset: number]> {
     const { btf } = this, section = this.#find(PER_CPU, SECTIONS, work), { at, parts } = section ? btf.entry(section) : { at: 0, parts: 0 };
     for (let part = 0, entry = at + TYPE_SIZE; part < parts; part++, entry += PER_PART[Kind.Section]) {
       work.spend();
       const number = btf.word(entry);
-      if (number > 0 && number <= btf.count) yield { name: btf.text(btf.entry(number).name), offset: btf.word(entry + 4) };
+      if (number > 0 && number <= btf.count) yield [btf.text(btf.entry(number).name), btf.word(entry + 4)];
     }
   }
 
@@ -127,6 +132,8 @@ function remembered<T>(known: Map<string, T | undefined>, name: string, find: ()
 class BtfType implements CType {
   readonly kind: TypeKind;
   #members: readonly CMember[] | undefined;
+  /** Where names are, by value: an array may have an element for each look-up. */
+  #enumerators: ReadonlyMap<bigint, number> | undefined;
 
   constructor(readonly types: BtfTypes, readonly entry: TypeEntry) {
     const { kind, at, flag } = entry;
@@ -209,12 +216,18 @@ class BtfType implements CType {
   }
 
   enumerator(value: bigint): string | undefined {
-    const { types: { btf }, entry: { at, kind, parts, flag } } = this;
     if (this.kind !== "enum") return undefined;
+    const name = (this.#enumerators ??= this.#readEnumerators()).get(value);
+    return name === undefined ? undefined : this.types.btf.text(name);
+  }
+
+  #readEnumerators(): ReadonlyMap<bigint, number> {
+    const { types: { btf }, entry: { at, kind, parts, flag } } = this, names = new Map<bigint, number>();
     for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += PER_PART[kind]) {
-      if (btf.valueOf(member, kind, flag) === value) return btf.text(btf.word(member));
+      const value = btf.valueOf(member, kind, flag);
+      if (!names.has(value)) names.set(value, btf.word(member));
     }
-    return undefined;
+    return names;
   }
 }
 

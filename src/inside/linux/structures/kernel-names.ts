@@ -62,11 +62,11 @@ export class KernelNames {
 
   /** Data that each CPU has and the symbols do not: their distance to others is in the types. */
   #perCpu(name: string, types: BtfTypes): bigint | undefined {
-    if (!types.variable(name, this.#work)) return undefined;
-    const offsets = new Map(types.perCpu(this.#work).map((one) => [one.name, one.offset] as const)), wanted = offsets.get(name);
+    const wanted = types.variable(name, this.#work) && types.perCpu(name, this.#work);
+    if (wanted === undefined) return undefined;
     for (const exported of EXPORTED) {
-      const offset = offsets.get(exported), address = offset === undefined ? undefined : this.symbol(exported);
-      if (wanted !== undefined && offset !== undefined && address !== undefined) return address + BigInt(wanted - offset);
+      const offset = types.perCpu(exported, this.#work), address = offset === undefined ? undefined : this.symbol(exported);
+      if (offset !== undefined && address !== undefined) return address + BigInt(wanted - offset);
     }
     return undefined;
   }
