@@ -4,7 +4,6 @@
 import { DwarfError } from "../../kit/formats/dwarf/cursor.ts";
 import { problemOf } from "../../kit/support/problem.ts";
 import { didYouMean } from "../../kit/support/text/did-you-mean.ts";
-import { Work } from "../../kit/support/values/work.ts";
 import { calculated, literal, signed, truth, type TypedNumber, wrapped } from "./arithmetic.ts";
 import { arrayOf, basicType, type CType, fixedType, isArithmetic, isPointer, isRecord, LONG, pointerTo, UNSIGNED_LONG } from "./c-types.ts";
 import { type Expression, ExpressionError, type HelperName, type HelperPart, parseExpression, type TypeText } from "./syntax.ts";
@@ -18,6 +17,7 @@ export type Single =
   | { readonly kind: "text"; readonly text: string }
   /** Of a member of a collection that does not have it. */
   | { readonly kind: "none"; readonly why: string };
+/** `elements` are found as they are asked for, once. */
 export type Result = Single | { readonly kind: "several"; readonly elements: Iterable<Single> };
 
 /** Members of a kernel's collections by their addresses. */
@@ -34,8 +34,6 @@ export interface Collections {
 /** Where names come from. */
 export interface ExpressionScope {
   readonly values: Values;
-  /** Counts the entries of types that are read. */
-  readonly work: Work;
   /** A variable with its type. */
   variable(name: string): TypedValue | undefined;
   /** A register by its name without `$`. */
@@ -254,13 +252,13 @@ class Evaluation {
       const type = typeOf(place), { number: address } = addressOf(place);
       return { kind: "typed", value: { type, where: { kind: "memory", address: collections.perCpu(address, Number(cpu)) } } };
     }
-    const type = this.#struct(second), head = headOf(valueAt(0), this);
+    const type = this.#struct(second), head = this.#addressIn(valueAt(0));
     const addresses = helper === "xarray" ? collections.xarray(head) : collections[helper](head, type.own ?? "", path);
-    return { kind: "several", elements: { [Symbol.iterator]: () => Iterator.from(addresses).map((address) => pointer(type, address)) } };
+    return { kind: "several", elements: Iterator.from(addresses).map((address) => pointer(type, address)) };
   }
 
   #container(one: Single, part: HelperPart | undefined, path: string): Single {
-    const type = this.#struct(part), offset = offsetOf(type, path, this.scope);
+    const type = this.#struct(part), offset = offsetOf(type, path, this.scope.values);
     return pointer(type, BigInt.asUintN(64, this.#number(one).number - BigInt(offset)));
   }
 
@@ -273,13 +271,12 @@ class Evaluation {
   }
 
   /** The address of a head: of the head itself, or what a pointer to it has. */
-  addressIn(one: Single): bigint {
+  #addressIn(one: Single): bigint {
     if (one.kind === "number") return one.number;
     return isPointer(typeOf(one).plain) ? this.#number(one).number : addressOf(one).number;
   }
 }
 
-const headOf = (one: Single, evaluation: Evaluation) => evaluation.addressIn(one);
 const bare = (number: bigint): Single => ({ kind: "number", type: UNSIGNED_LONG, number: BigInt.asUintN(64, number), bare: true });
 const pointer = (type: CType, number: bigint): Single => ({ kind: "number", type: pointerTo(type), number });
 const wordAt = (address: bigint): TypedValue => ({ type: UNSIGNED_LONG, where: { kind: "memory", address } });
@@ -316,7 +313,7 @@ function mapped(of: Result, change: (one: Single) => Single): Result {
       return { kind: "none", why: error.problem.what };
     }
   };
-  return { kind: "several", elements: { [Symbol.iterator]: () => Iterator.from(of.elements).map(orNone) } };
+  return { kind: "several", elements: Iterator.from(of.elements).map(orNone) };
 }
 
 function nth(elements: Iterable<Single>, index: bigint): Single {
@@ -339,10 +336,9 @@ function ofPointers(operator: string, left: TypedNumber, right: TypedNumber): Ty
 }
 
 /** Bytes from the start of a structure to a member. */
-function offsetOf(type: CType, path: string, { values, work }: ExpressionScope): number {
+function offsetOf(type: CType, path: string, values: Values): number {
   let place: TypedValue = { type, where: { kind: "memory", address: 0n } };
   for (const [, name, index] of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
-    work.spend();
     if (isPointer(place.type.plain)) throw new ExpressionError(`${path} leads out of ${type.name}`);
     const next = name === undefined ? values.element(place, Number(index), "") : values.member(place, name);
     if (!next) throw new ExpressionError(`${type.name} has no member called ${JSON.stringify(path)}`);

@@ -31,7 +31,6 @@ function scopeOf(bytes: Uint8Array): ExpressionScope {
   const thing = types?.type("struct", "thing", work());
   return {
     values: new Values(read, (address) => address === BASE ? "a_thing" : undefined),
-    work: work(),
     variable: (name) => name === "a_thing" && thing ? { type: thing, where: { kind: "memory", address: BASE } } : undefined,
     register: (name) => name === "x0" ? 7n : name === "x1" ? 0xffff_ffff_ffff_ffffn : undefined,
     symbol: (name) => name === "plain" ? BASE + 8n : undefined,

@@ -12,12 +12,8 @@ import type { FrameValues } from "../../../inside/symbols/guest-values.ts";
 import { placeText, type SymbolTable } from "../../../inside/symbols/symbol-table.ts";
 import { placeIn } from "../../../inside/symbols/vm-symbols.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
-import { Work } from "../../../kit/support/values/work.ts";
 import { GAPS } from "../../../model/queries/facts/gap.ts";
 import { QueryError } from "../readers/inspected.ts";
-
-/** Entries of types that one answer reads. */
-const TYPES_MAX = 1_000_000;
 
 /** The surroundings of an expression. */
 export interface Surroundings {
@@ -56,7 +52,6 @@ export function scopeOf({ tables, infos, read, frame, register, kernel }: Surrou
   const symbol = (name: string) => tables.map((table) => table.resolve(name)).find((one) => one !== undefined) ?? kernel()?.symbol(name);
   return {
     values: frame ?? new Values(read, (address) => pointedAt(tables, address)),
-    work: new Work(TYPES_MAX, () => new ExpressionError(`it needs more than ${TYPES_MAX} members of types`)),
     register,
     symbol,
     variable(name) {
