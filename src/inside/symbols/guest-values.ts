@@ -14,6 +14,9 @@ import { type GuestFrame, readNumber } from "./unwind.ts";
 const VARIABLES_MAX = 4096;
 
 export class FrameValues extends Values {
+  /** An expression looks for each of its names in all of them. */
+  #variables: readonly NamedValue[] | undefined;
+
   /**
    * @param depth how many of the functions inlined at the address are inner frames
    */
@@ -28,7 +31,11 @@ export class FrameValues extends Values {
   }
 
   /** Arguments and local variables that are in scope, the innermost first, and the unit's own. */
-  variables(): NamedValue[] {
+  variables(): readonly NamedValue[] {
+    return this.#variables ??= this.#readVariables();
+  }
+
+  #readVariables(): NamedValue[] {
     const { info, frame: { at } } = this, scope = info.scopeAt(at);
     if (!scope) return [];
     const chain = [scope.function, ...scope.inlined], shown = chain.length - 1 - this.depth;
