@@ -58,20 +58,25 @@ export class Values {
    * The parts of a value: members, elements, or the target of a pointer.
    * @param most how many at most
    */
-  parts({ type, where }: TypedValue, path: string, most = PARTS_MAX): NamedValue[] {
+  parts(value: TypedValue, path: string, most = PARTS_MAX): NamedValue[] {
+    return [...this.#parts(value, path).take(most)];
+  }
+
+  *#parts({ type, where }: TypedValue, path: string): Generator<NamedValue> {
     const plain = type.plain;
-    if (isRecord(plain)) return [...this.#members(plain, where, path).take(most)];
+    if (isRecord(plain)) return yield* this.#members(plain, where, path);
     if (plain.kind === "array") {
-      const count = Math.min(most, elements(plain));
-      return Array.from({ length: count }, (_, index) => this.element({ type, where }, index, path) ?? []).flat();
+      for (let index = 0, count = elements(plain); index < count; index++) {
+        const element = this.element({ type, where }, index, path);
+        if (element) yield element;
+      }
+      return;
     }
-    if (!isPointer(plain) || plain.target.plain.size() === undefined) return [];
-    const target = this.dereference({ type, where });
-    if (!target) return [];
+    const target = isPointer(plain) && plain.target.plain.size() !== undefined ? this.dereference({ type, where }) : undefined;
+    if (!target) return;
     // The members of a structure are of interest, not the structure.
-    return isRecord(target.type.plain)
-      ? [...this.#members(target.type.plain, target.where, path, "->").take(most)]
-      : [{ ...target, name: `*${path}`, kind: "element", path: `*(${path})` }];
+    if (isRecord(target.type.plain)) yield* this.#members(target.type.plain, target.where, path, "->");
+    else yield { ...target, name: `*${path}`, kind: "element", path: `*(${path})` };
   }
 
   /** How many parts a value has. */
@@ -115,7 +120,7 @@ export class Values {
   }
 
   member(value: TypedValue, name: string): NamedValue | undefined {
-    return this.parts(value, "").find((one) => one.name === name);
+    return this.#parts(value, "").take(PARTS_MAX).find((one) => one.name === name);
   }
 
   dereference(value: TypedValue): TypedValue | undefined {
@@ -246,7 +251,7 @@ export class Values {
       return this.#quoted(plain, value.where.address, STRING_MAX) ?? UNREADABLE;
     }
     let text = "";
-    for (const part of this.parts(value, "", TEXT_MAX)) {
+    for (const part of this.#parts(value, "").take(TEXT_MAX)) {
       const own = this.text(part, depth + 1);
       text += `${text === "" ? "" : ", "}${isRecord(plain) ? `${part.name} = ` : ""}${own}`;
       if (text.length > TEXT_MAX) return `{${text.slice(0, TEXT_MAX)}…}`;
