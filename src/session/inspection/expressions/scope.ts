@@ -43,13 +43,7 @@ export function pointedAt(tables: readonly SymbolTable[], address: bigint): stri
 
 /** The scope of expressions there. */
 export function scopeOf({ tables, infos, read, frame, register, kernel }: Surroundings): ExpressionScope {
-  const first = <T>(of: (info: DebugInfo) => T | undefined): T | undefined => {
-    for (const info of infos) {
-      const found = of(info);
-      if (found !== undefined) return found;
-    }
-  };
-  const symbol = (name: string) => tables.map((table) => table.resolve(name)).find((one) => one !== undefined) ?? kernel()?.symbol(name);
+  const symbol = (name: string) => first(tables, (table) => table.resolve(name)) ?? kernel()?.symbol(name);
   return {
     values: frame ?? new Values(read, (address) => pointedAt(tables, address)),
     register,
@@ -57,15 +51,24 @@ export function scopeOf({ tables, infos, read, frame, register, kernel }: Surrou
     variable(name) {
       const known = frame?.find(name) ?? kernel()?.variable(name);
       if (known) return known;
-      const type = first((info) => debugNames(info).variable(name)), address = type && symbol(name);
+      const type = first(infos, (info) => debugNames(info).variable(name)), address = type && symbol(name);
       return type && address !== undefined ? { type, where: { kind: "memory", address } } : undefined;
     },
-    constant: (name) => kernel()?.constant(name) ?? first((info) => debugNames(info).constant(name)),
-    type: (tag, name) => kernel()?.type(tag, name) ?? first((info) => debugNames(info).type(tag, name)),
+    constant: (name) => kernel()?.constant(name) ?? first(infos, (info) => debugNames(info).constant(name)),
+    type: (tag, name) => kernel()?.type(tag, name) ?? first(infos, (info) => debugNames(info).type(tag, name)),
     get collections() {
       return kernel()?.collections;
     },
   };
+}
+
+/** What is found in the first of some things that have it. */
+function first<T, F>(things: readonly T[], find: (thing: T) => F | undefined): F | undefined {
+  for (const thing of things) {
+    const found = find(thing);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The value of an expression. @throws QueryError */
