@@ -225,9 +225,9 @@ function resolve(tables: readonly SymbolTable[], name: string): bigint | undefin
 }
 
 function* btfAt(memory: VirtualMemory, address: bigint): InPieces<Btf | undefined> {
-  if (!memory.has(address, HEADER)) return undefined;
-  const size = Btf.size(memory.bytes(address, HEADER));
-  return size !== undefined && memory.has(address, size) ? yield* Btf.read(memory.bytes(address, size), memory.work) : undefined;
+  const header = memory.mapped(address, HEADER), size = header && Btf.size(header);
+  const bytes = size === undefined ? undefined : memory.mapped(address, size);
+  return bytes && (yield* Btf.read(bytes, memory.work));
 }
 
 function* btfIn({ bytes }: KernelImage, work: Work): InPieces<Btf | undefined> {

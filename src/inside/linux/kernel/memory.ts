@@ -171,6 +171,11 @@ export class VirtualMemory {
     return bytes;
   }
 
+  /** A copy; undefined where not all is mapped. */
+  mapped(address: bigint, size: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.has(address, size) ? this.bytes(address, size) : undefined;
+  }
+
   /** Bytes as text, up to a zero. */
   textIn(address: bigint, size: number): string {
     this.work.spend(size / CHARACTERS | 0);

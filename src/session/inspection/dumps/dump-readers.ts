@@ -139,7 +139,7 @@ function readRegisters({ index, x, sp, pc, pstate }: SavedCpu): RowOf<typeof REG
 /** Reads virtual memory of the kernel; undefined where it is not mapped. */
 function kernelReader(system: DumpSystem) {
   const memory = system.memory();
-  return (address: bigint, size: number) => memory?.has(address, size) ? memory.bytes(address, size) : undefined;
+  return (address: bigint, size: number) => memory?.mapped(address, size);
 }
 
 function framesOf(system: DumpSystem, cpu: SavedCpu): ShownFrame[] {

@@ -81,7 +81,7 @@ export function kernelScope(reading: Reading, infos: readonly DebugInfo[]): Expr
   return scopeOf({
     tables: [...kernel.symbols, ...kernel.modules.in(memory).map(({ table }) => table)],
     infos,
-    read: (address, size) => memory.has(address, size) ? memory.bytes(address, size) : undefined,
+    read: (address, size) => memory.mapped(address, size),
     register: () => undefined,
     kernel: () => names,
   });
