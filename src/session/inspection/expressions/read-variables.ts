@@ -71,14 +71,13 @@ function frameOf(cpu: FramedCpu, number: number) {
 }
 
 /** The scope of expressions in a frame. @throws QueryError */
-export function frameScope(cpu: FramedCpu, number: number): ExpressionScope {
-  const { shown, values } = frameOf(cpu, number);
+export function frameScope(cpu: FramedCpu, number: number, { shown, values } = frameOf(cpu, number)): ExpressionScope {
   return scopeOf({ ...cpu, frame: values, register: (name) => registerOf(cpu, shown, number, name) });
 }
 
 /** @throws QueryError */
 export function variableRows(cpu: FramedCpu, number: number, expression: string | undefined): VariableRow[] {
-  const { vm, index, tables } = cpu, { shown, values: own } = frameOf(cpu, number);
+  const { vm, index, tables } = cpu, frame = frameOf(cpu, number), { shown, values: own } = frame;
   const idOf = (path: string) => formatId({ kind: "var", vm, index, frame: number, path });
   const rowOf = (values: Values, one: NamedValue): VariableRow => ({
     id: idOf(one.path),
@@ -94,7 +93,7 @@ export function variableRows(cpu: FramedCpu, number: number, expression: string 
   if (expression === undefined) {
     return own?.variables().map((one) => shown.info?.tried(() => rowOf(own, one)) ?? broken(idOf(one.path), one)) ?? [];
   }
-  const scope = frameScope(cpu, number), result = valueOf(expression, scope), { values } = scope;
+  const scope = frameScope(cpu, number, frame), result = valueOf(expression, scope), { values } = scope;
   if (result.kind !== "typed" && result.kind !== "number") {
     throw new QueryError(`${expression} has neither a place nor a number`, way`${hint("print", expression)} prints it`);
   }
@@ -132,8 +131,10 @@ function placeOf({ where }: TypedValue): string | null {
 function registerOf(cpu: FramedCpu, { frame }: ShownFrame, number: number, name: string): bigint | undefined {
   if (name === "pc") return frame.pc;
   if (name === "sp") return frame.registers[STACK_POINTER];
-  const general = /^x(\d{1,2})$/.exec(name), low = /^w(\d{1,2})$/.exec(name);
-  if (general) return frame.registers[Number(general[1])];
-  if (low) return frame.registers[Number(low[1])] === undefined ? undefined : BigInt.asUintN(32, frame.registers[Number(low[1])]!);
+  const [, width, index] = /^([xw])(\d{1,2})$/.exec(name) ?? [];
+  if (index !== undefined) {
+    const value = frame.registers[Number(index)];
+    return value === undefined || width === "x" ? value : BigInt.asUintN(32, value);
+  }
   return number === 0 ? cpu.register(name.toLowerCase()) : undefined;
 }
