@@ -2,10 +2,11 @@
 // those that are opened are read. EL2_LONG=1 has 100,000 of each form.
 
 import { Dump } from "../../src/inside/dumps/dump.ts";
-import { DumpError, PackedError } from "../../src/inside/dumps/file-memory.ts";
+import { DumpError } from "../../src/inside/dumps/file-memory.ts";
 import { findKernel } from "../../src/inside/dumps/kernel-place.ts";
 import { unpackLzo } from "../../src/inside/dumps/lzo.ts";
 import { unpackSnappy } from "../../src/inside/dumps/snappy.ts";
+import { PackedError } from "../../src/inside/dumps/unpacking.ts";
 import { TooMuch } from "../../src/inside/linux/kernel/memory.ts";
 import { whole } from "../../src/kit/support/values/work.ts";
 import { dumpOf, limeOf } from "../inside/dumps/foreign.ts";

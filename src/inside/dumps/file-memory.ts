@@ -48,9 +48,6 @@ export interface FileMemory {
 /** A file that cannot be read as a dump: the place and the reason. */
 export class DumpError extends UserError {}
 
-/** Packed bytes that are not a stream, or have another size than their page. */
-export class PackedError extends Error {}
-
 /**
  * Bytes of a file that describe it.
  * @param bytes that become them

@@ -3,9 +3,10 @@
 // (makedumpfile: IMPLEMENTATION; crash: diskdump.h). Pages are packed each by itself.
 
 import { INFO_MAX, readNotes, textOf } from "./elf-core.ts";
-import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type MemoryRun, PackedError, RUNS_MAX, viewOf } from "./file-memory.ts";
+import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type MemoryRun, RUNS_MAX, viewOf } from "./file-memory.ts";
 import { unpackLzo } from "./lzo.ts";
 import { unpackSnappy } from "./snappy.ts";
+import { PackedError } from "./unpacking.ts";
 import { begins, DumpStart } from "../../kit/support/files/written-files.ts";
 import { node } from "../../kit/support/node-modules.ts";
 import { KiB, MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
