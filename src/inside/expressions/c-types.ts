@@ -172,7 +172,7 @@ const integer = (own: string, bytes: number, isSigned: boolean) => new MadeType(
 /** The types of C by the AArch64 procedure call standard, where `char` has no sign. */
 export const INT: CType = integer("int", 4, true), UNSIGNED_INT: CType = integer("unsigned int", 4, false);
 export const LONG: CType = integer("long", 8, true), UNSIGNED_LONG: CType = integer("unsigned long", 8, false);
-export const CHAR: CType = new MadeType("character", "char", 1);
+const CHAR = new MadeType("character", "char", 1);
 const SHORT = integer("short", 2, true), UNSIGNED_SHORT = integer("unsigned short", 2, false);
 const SIGNED_CHAR = new MadeType("character", "signed char", 1, true), UNSIGNED_CHAR = integer("unsigned char", 1, false);
 const LONG_LONG = integer("long long", 8, true), UNSIGNED_LONG_LONG = integer("unsigned long long", 8, false);
@@ -206,7 +206,7 @@ const BASIC: Readonly<Record<string, CType>> = {
 };
 
 /** Words that name a type of C together. */
-export const BASIC_WORDS: ReadonlySet<string> = new Set([...Object.keys(BASIC).flatMap((name) => name.split(" "))]);
+export const BASIC_WORDS: ReadonlySet<string> = new Set(Object.keys(BASIC).flatMap((name) => name.split(" ")));
 
 /** The type that some words name together; undefined if C has no such type. */
 export function basicType(words: readonly string[]): CType | undefined {

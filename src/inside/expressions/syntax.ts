@@ -38,7 +38,7 @@ export type HelperPart =
   | { readonly kind: "member"; readonly path: string };
 
 /** The arguments of the helpers, in order. */
-export const HELPERS = {
+const HELPERS = {
   list: ["value", "type", "member"],
   hlist: ["value", "type", "member"],
   rbtree: ["value", "type", "member"],
