@@ -38,8 +38,8 @@ import { linuxRows } from "../linux/read-linux.ts";
 import { pageTableRows } from "../readers/guest/read-page-tables.ts";
 import { type ShownFrame, stackRows, withInlined } from "../readers/guest/read-stack.ts";
 import { addressIn, codeRow, symbolRows } from "../readers/guest/read-symbols.ts";
-import { kernelScope, printedRows } from "../expressions/read-print.ts";
-import { type FramedCpu, frameScope, variableRows } from "../expressions/read-variables.ts";
+import { printedInFrame, printedOfKernel } from "../expressions/read-print.ts";
+import { type FramedCpu, variableRows } from "../expressions/read-variables.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { pstateParts, registerWords } from "../trace/register-words.ts";
 import { DUMP, type DumpSystem } from "./dump-system.ts";
@@ -170,12 +170,9 @@ function framedCpu(system: DumpSystem, cpu: SavedCpu): FramedCpu {
 function readPrinted(system: DumpSystem, text: string): FoundRows<RowOf<typeof PRINTED>> {
   const { vm, index, expression } = scopedExpression(text), reading = system.reading();
   checkVm(vm);
-  if (index !== undefined) {
-    const cpu = framedCpu(system, cpuOf(system, vcpuName(DUMP, index)));
-    return printedRows({ vm: DUMP, expression, scope: frameScope(cpu, 0), gaps: () => cpu.kernel()?.reading.gaps ?? [] });
-  }
+  if (index !== undefined) return printedInFrame(framedCpu(system, cpuOf(system, vcpuName(DUMP, index))), expression);
   if (!reading) throw new QueryError("no kernel was found in the dump, whose types and symbols would give names a meaning");
-  return printedRows({ vm: DUMP, expression, scope: kernelScope(reading, system.infos), gaps: () => reading.gaps });
+  return printedOfKernel(reading, system.infos, expression);
 }
 
 /** The virtual address of a symbol, a number or a CPU's PC. @throws QueryError */

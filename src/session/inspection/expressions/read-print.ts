@@ -14,7 +14,7 @@ import type { RowOf } from "../../../model/queries/table.ts";
 import type { PRINTED } from "../../../model/queries/tables.ts";
 import { findReading, type LinuxRows } from "../linux/read-linux.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
-import { framedCpu, frameScope } from "./read-variables.ts";
+import { type FramedCpu, framedCpu, frameScope } from "./read-variables.ts";
 import { asQuery, scopeOf, valueOf } from "./scope.ts";
 
 type PrintedRow = RowOf<typeof PRINTED>;
@@ -31,27 +31,18 @@ interface Placed {
   readonly gaps: () => readonly Gap[];
 }
 
-/** @throws QueryError */
+/**
+ * An expression is evaluated in a frame of the vCPU that it names, else in a kernel.
+ * @throws QueryError
+ */
 export function readPrinted(view: View, text: string): LinuxRows<PrintedRow> {
-  return printedRows(placed(view, text));
-}
-
-/** Where an expression is evaluated: in a frame of a vCPU that it names, else in a kernel. */
-function placed(view: View, text: string): Placed {
   const wanted = scopedExpression(text), { vm, index, expression } = wanted;
   if (vm !== undefined && index !== undefined) return ofVcpu(view, vcpuId(vcpuName(vm, index)), expression);
   const space = vm === undefined ? undefined : view.findSpace(vm);
   const readings = (space ? [space] : [...view.hypervisor.addressSpaces.values()]).flatMap((one) => findReading(view, one) ?? []);
   if (readings.length > 1) throw several(wanted, readings.map((one) => one.vm));
   const [reading] = readings;
-  if (reading) {
-    return {
-      vm: reading.vm,
-      expression,
-      scope: kernelScope(reading, view.system.symbols.infos(reading.vm)),
-      gaps: () => reading.gaps,
-    };
-  }
+  if (reading) return printedOfKernel(reading, view.system.symbols.infos(reading.vm), expression);
   return ofVcpu(view, firstVcpu(view, wanted), expression);
 }
 
@@ -70,13 +61,19 @@ function firstVcpu(view: View, wanted: ScopedExpression): string {
   return view.vcpu(first);
 }
 
-function ofVcpu(view: View, id: string, expression: string): Placed {
-  const cpu = framedCpu(view, view.findVcpu(id));
-  return { vm: cpu.vm, expression, scope: frameScope(cpu, 0), gaps: () => cpu.kernel()?.reading.gaps ?? [] };
+const ofVcpu = (view: View, id: string, expression: string) => printedInFrame(framedCpu(view, view.findVcpu(id)), expression);
+
+/** In the innermost frame of a CPU. @throws QueryError */
+export function printedInFrame(cpu: FramedCpu, expression: string): LinuxRows<PrintedRow> {
+  return printedRows({ vm: cpu.vm, expression, scope: frameScope(cpu, 0), gaps: () => cpu.kernel()?.reading.gaps ?? [] });
 }
 
-/** The scope of expressions about a kernel, whatever its CPUs do. */
-export function kernelScope(reading: Reading, infos: readonly DebugInfo[]): ExpressionScope {
+/** In a kernel, whatever its CPUs do. @throws QueryError */
+export function printedOfKernel(reading: Reading, infos: readonly DebugInfo[], expression: string): LinuxRows<PrintedRow> {
+  return printedRows({ vm: reading.vm, expression, scope: kernelScope(reading, infos), gaps: () => reading.gaps });
+}
+
+function kernelScope(reading: Reading, infos: readonly DebugInfo[]): ExpressionScope {
   const { memory, kernel } = reading, names = new KernelNames(reading);
   return scopeOf({
     tables: [...kernel.symbols, ...kernel.modules.in(memory).map(({ table }) => table)],
@@ -88,7 +85,7 @@ export function kernelScope(reading: Reading, infos: readonly DebugInfo[]): Expr
 }
 
 /** @throws QueryError */
-export function printedRows({ vm, expression, scope, gaps }: Placed): LinuxRows<PrintedRow> {
+function printedRows({ vm, expression, scope, gaps }: Placed): LinuxRows<PrintedRow> {
   const result = valueOf(expression, scope), { values } = scope;
   if (result.kind !== "several") return { rows: [asQuery(() => rowOf(vm, values, result, expression))], gaps: gaps() };
   const rows: PrintedRow[] = [];
