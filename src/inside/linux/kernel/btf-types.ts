@@ -197,7 +197,7 @@ class BtfType implements CType {
 
   members(work: Work): Iterable<CMember> {
     if (!isRecord(this) || this.entry.kind === Kind.Forward) return [];
-    // Whoever goes through them pays, although they are read once: structures may be in each other.
+    // They are read once, but each walk counts them: structures may be in each other.
     work.spend(this.entry.parts);
     return this.#members ??= this.#readMembers();
   }

@@ -62,7 +62,7 @@ export function scopeOf({ tables, infos, read, frame, register, kernel }: Surrou
   };
 }
 
-/** What is found in the first of some things that have it. */
+/** The first result of a look-up in several things. */
 function first<T, F>(things: readonly T[], find: (thing: T) => F | undefined): F | undefined {
   for (const thing of things) {
     const found = find(thing);
