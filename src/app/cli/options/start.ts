@@ -6,6 +6,7 @@ import { cpuOption, injectOption, phoneOption, setOption } from "./behavior.ts";
 import { diskOption, forwardOption, netOption, shareOption } from "./devices.ts";
 import { anywayOption, hostOption } from "./host.ts";
 import { diskBudgetOption, memoryBudgetOption } from "./memory-budget.ts";
+import type { StartOptions } from "./start-plan.ts";
 import { parseDuration } from "../common/values.ts";
 import { DEFAULT_TIER, TIERS } from "../../../model/plans/plan.ts";
 
@@ -35,8 +36,14 @@ export function withDeviceOptions<Args extends unknown[], Opts extends Record<st
     .addOption(shareOption());
 }
 
-/** Options of a machine that `startPlan` makes. */
-export function withStartOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
+/**
+ * Options of a machine that `startPlan` makes. The type is declared: inferred through both functions
+ * above, types of all that imports `run` take minutes to check.
+ */
+export function withStartOptions<Args extends unknown[], Opts extends Record<string, unknown>>(
+  command: Command<Args, Opts>,
+): Command<Args, Opts & Pick<StartOptions, keyof StartOptions>>;
+export function withStartOptions(command: Command<unknown[], Record<string, unknown>>) {
   return withDeviceOptions(withMachineOptions(command).addOption(phoneOption()));
 }
 
