@@ -6,6 +6,7 @@ import type { ExceptionCause, FaultingAccess } from "../../../model/queries/fact
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { instructionText } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
+import type { Walk } from "./stage1-walk.ts";
 import type { Taken } from "./taken.ts";
 
 /** An exception whose cause is sought. */
@@ -17,6 +18,8 @@ export interface Suspect {
   readonly word: number | undefined;
   /** The access of an abort; of others it means nothing. */
   readonly access: FaultingAccess;
+  /** The walk of stage 1 for the address of an abort; undefined while stage 1 is off. */
+  readonly walk: () => Walk | undefined;
 }
 
 /** The instruction at ELR. */

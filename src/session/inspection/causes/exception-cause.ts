@@ -3,6 +3,7 @@
 // now; the first that is the cause gives it. Arm ARM D1.10, D5.4, D13.2.37.
 
 import { AbortSyndrome, ExceptionClass, exceptionClass, faultOf, FaultStatus } from "../../../cpu/core/interface.ts";
+import { once } from "../../../cpu/isa/names/once.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
 import type { View } from "../readers/inspected.ts";
@@ -19,6 +20,7 @@ import {
 import { type CauseRule, causeRule } from "./cause-rule.ts";
 import { POINTER_RULES } from "./pointer-cause.ts";
 import { STAGE1_RULES } from "./stage1-cause.ts";
+import { walkOf } from "./stage1-walk.ts";
 import { STAGE2_RULES } from "./stage2-cause.ts";
 import { accessOf, type Taken } from "./taken.ts";
 import { OVERGROWN_RULE, UNDEFINED_RULES } from "./undefined-cause.ts";
@@ -102,7 +104,8 @@ export function symptomOf(esr: number): Symptom | undefined {
 export function causeOf(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
   const symptom = symptomOf(taken.esr);
   if (!symptom) return undefined;
-  const word = readWord(view, vcpu, taken.elr), suspect = { view, vcpu, taken, word, access: accessOf(word, taken) };
+  const word = readWord(view, vcpu, taken.elr), walk = once(() => walkOf(view, vcpu, taken.far));
+  const suspect = { view, vcpu, taken, word, access: accessOf(word, taken), walk };
   const rules: readonly CauseRule[] = SYMPTOMS[symptom];
   for (const { judge } of rules) {
     const cause = judge(suspect);

@@ -22,7 +22,6 @@ const ACCESS_FLAG = 1n << 10n;
 /** The right that an access needs, as `LeafRights` have it. */
 const rightFor = ({ kind }: FaultingAccess) => kind === "instruction fetch" ? "x" : kind === "load" ? "r" : "w";
 
-const walkFor = ({ view, vcpu, taken }: Suspect) => walkOf(view, vcpu, taken.far);
 /** The descriptor at which a walk ended. */
 const endOf = (walk: Walk | undefined): WalkEnd | undefined => walk && "at" in walk ? walk.at : undefined;
 
@@ -31,7 +30,7 @@ const TABLES_SINCE = causeRule({
   codes: ["tables-since"],
   asks: "does a walk of the tables end in the same fault now?",
   judge(suspect) {
-    const { taken: { esr, el }, access } = suspect, walk = walkFor(suspect);
+    const { taken: { esr, el }, access } = suspect, walk = suspect.walk();
     const { kind, level } = faultOf(esr & AbortSyndrome.FscMask), fault = STAGE_ONE_FAULTS[kind];
     if (!fault || !walk || !("at" in walk)) return undefined;
     const isLevel = walk.at.level === level, isLeaf = walk.end === "leaf";
@@ -131,14 +130,14 @@ const TRANSLATION_RULES = [
     asks: "has the code just turned stage 1 on?",
     judge(suspect) {
       const at = isFetch(suspect) ? turnedOn(suspect) : undefined;
-      return at === undefined ? undefined : { code: "turned-on-unmapped", at: hex(at), walk: endOf(walkFor(suspect)) ?? null };
+      return at === undefined ? undefined : { code: "turned-on-unmapped", at: hex(at), walk: endOf(suspect.walk()) ?? null };
     },
   }),
   causeRule({
     codes: ["jump-unmapped"],
     asks: "is it a fetch, and what set PC?",
     judge(suspect) {
-      const { view, vcpu, taken: { far } } = suspect, walk = walkFor(suspect);
+      const { view, vcpu, taken: { far } } = suspect, walk = suspect.walk();
       if (!isFetch(suspect) || !walk) return undefined;
       return { code: "jump-unmapped", address: hex(far), by: branchedBy(view, vcpu, far), walk: endOf(walk) ?? null };
     },
@@ -147,7 +146,7 @@ const TRANSLATION_RULES = [
     codes: ["outside-of-tables"],
     asks: "is the address outside of the tables' bits?",
     judge(suspect) {
-      const walk = walkFor(suspect), { access } = suspect;
+      const walk = suspect.walk(), { access } = suspect;
       if (!walk || "at" in walk) return undefined;
       return { code: "outside-of-tables", access, ttbr: walk.ttbr, bits: walk.end === "disabled" ? null : walk.bits };
     },
@@ -156,7 +155,7 @@ const TRANSLATION_RULES = [
     codes: ["no-translation"],
     asks: "is a descriptor invalid?",
     judge(suspect) {
-      const walk = walkFor(suspect);
+      const walk = suspect.walk();
       return walk?.end === "invalid" ? { code: "no-translation", access: suspect.access, walk: walk.at } : undefined;
     },
   }),
@@ -197,7 +196,7 @@ const ADDRESS_SIZE_RULES = [
     codes: ["address-size"],
     asks: "has the VM memory at the address that the tables give?",
     judge(suspect) {
-      const { view, vcpu, access } = suspect, walk = walkFor(suspect), { bits, most } = outputBits(view, vcpu);
+      const { view, vcpu, access } = suspect, walk = suspect.walk(), { bits, most } = outputBits(view, vcpu);
       const output = walk?.end === "leaf" && walk.output < 2 ** most && vcpu.space.stage2.lookup(walk.output) ? hex(walk.output) : null;
       return { code: "address-size", access, bits, output };
     },
@@ -213,7 +212,7 @@ export const STAGE1_RULES = {
       codes: ["access-flag"],
       asks: "is AF 0 in the descriptor?",
       judge(suspect) {
-        const walk = endOf(walkFor(suspect));
+        const walk = endOf(suspect.walk());
         return walk && { code: "access-flag", access: suspect.access, walk };
       },
     }),
@@ -224,7 +223,7 @@ export const STAGE1_RULES = {
       codes: ["no-permission"],
       asks: "do PAN, WXN or a right of EL0 take the right away, or the descriptor alone?",
       judge(suspect) {
-        const walk = walkFor(suspect), { taken: { el }, access } = suspect;
+        const walk = suspect.walk(), { taken: { el }, access } = suspect;
         if (!walk || !("at" in walk)) return undefined;
         const { at, rights } = walk;
         return { code: "no-permission", access, walk: at, el, rights: el ? rights.el1 : rights.el0, because: deniedBy(suspect, walk) };
@@ -238,7 +237,7 @@ export const STAGE1_RULES = {
       codes: ["table-outside"],
       asks: "is a table outside of the VM's memory?",
       judge(suspect) {
-        const walk = endOf(walkFor(suspect));
+        const walk = endOf(suspect.walk());
         return walk && { code: "table-outside", access: suspect.access, walk };
       },
     }),
