@@ -102,7 +102,7 @@ export class FunctionBuilder {
 
   /** An instruction without an immediate. */
   op(name: string): this {
-    const found = PLAIN_OPCODES.get(name);
+    const found = PLAIN_OPCODES().get(name);
     if (!found) throw new Error(`no such WebAssembly instruction: ${name}`);
     const { code } = found;
     this.valueBytes += found.bytes;
@@ -116,7 +116,7 @@ export class FunctionBuilder {
    * Alignment is a hint: 0 is always right.
    */
   memory(name: string, offset = 0): this {
-    const entry = MEMORY_OPCODES.get(name);
+    const entry = MEMORY_OPCODES().get(name);
     if (!entry) throw new Error(`no such WebAssembly load or store: ${name}`);
     if (entry.code.length === 1) this.code.push(entry.code[0]);
     else this.code.pushAll(entry.code);
@@ -126,7 +126,7 @@ export class FunctionBuilder {
 
   /** A lane instruction such as `i8x16.extract_lane_u`. */
   lane(name: string, lane: number): this {
-    const found = LANE_OPCODES.get(name);
+    const found = LANE_OPCODES().get(name);
     if (!found) throw new Error(`no such WebAssembly lane instruction: ${name}`);
     this.valueBytes += found.bytes;
     return this.bytes(found.code).bytes([lane]);

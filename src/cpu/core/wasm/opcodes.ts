@@ -2,6 +2,8 @@
 // WebAssembly Core Specification 2.0, section 5.4 (binary format, instructions) and section 5.4.8
 // (vector instructions).
 
+import { once } from "../../isa/names/once.ts";
+
 /** Plain instructions: one opcode byte, no immediate. */
 const PLAIN = `
 45 i32.eqz 46 i32.eq 47 i32.ne 48 i32.lt_s 49 i32.lt_u 4a i32.gt_s 4b i32.gt_u 4c i32.le_s 4d i32.le_u 4e i32.ge_s 4f i32.ge_u
@@ -123,37 +125,32 @@ function opcode(name: string, code: readonly number[]): Opcode {
   return { code, bytes: NO_RESULT.has(name) ? 0 : bytes };
 }
 
-/**
- * A table of instructions by name, made when the first is asked for: a start that finds its core in
- * the cache comes far without any.
- */
-class Instructions<Form> {
-  #forms: ReadonlyMap<string, Form> | undefined;
-
-  constructor(readonly make: () => Iterable<readonly [string, Form]>) {}
-
-  get(name: string): Form | undefined {
-    return (this.#forms ??= new Map(this.make())).get(name);
-  }
-}
+// The tables are made at their first use: a start that finds its core in the cache needs them late,
+// if at all.
 
 /** Each instruction without an immediate. */
-export const PLAIN_OPCODES = new Instructions<Opcode>(() => [
-  ...pairs(PLAIN).map(([name, code]) => [name, opcode(name, [parseInt(code, 16)])] as const),
-  ...pairs(PREFIXED).map(([name, code]) => [name, opcode(name, [0xfc, Number(code)])] as const),
-  ...pairs(VECTOR).map(([name, code]) => [name, opcode(name, [0xfd, ...unsignedLeb(Number(code))])] as const),
-]);
+export const PLAIN_OPCODES = once(() =>
+  new Map<string, Opcode>([
+    ...pairs(PLAIN).map(([name, code]) => [name, opcode(name, [parseInt(code, 16)])] as const),
+    ...pairs(PREFIXED).map(([name, code]) => [name, opcode(name, [0xfc, Number(code)])] as const),
+    ...pairs(VECTOR).map(([name, code]) => [name, opcode(name, [0xfd, ...unsignedLeb(Number(code))])] as const),
+  ])
+);
 
 /** Encoding and natural alignment (log2 bytes) of each load and store. */
-export const MEMORY_OPCODES = new Instructions<{ readonly code: readonly number[]; readonly align: number }>(() =>
-  pairs(MEMORY).map(([name, text]) => {
-    const [hex, align] = text.split(":");
-    const number = parseInt(hex, 16);
-    return [name, { code: number < 256 ? [number] : [0xfd, ...unsignedLeb(number & 255)], align: Number(align) }] as const;
-  })
+export const MEMORY_OPCODES = once(() =>
+  new Map<string, { readonly code: readonly number[]; readonly align: number }>(
+    pairs(MEMORY).map(([name, text]) => {
+      const [hex, align] = text.split(":");
+      const number = parseInt(hex, 16);
+      return [name, { code: number < 256 ? [number] : [0xfd, ...unsignedLeb(number & 255)], align: Number(align) }] as const;
+    }),
+  )
 );
 
 /** Each instruction whose immediate is a lane. */
-export const LANE_OPCODES = new Instructions<Opcode>(() =>
-  pairs(LANE).map(([name, code]) => [name, opcode(name, [0xfd, Number(code)])] as const)
+export const LANE_OPCODES = once(() =>
+  new Map<string, Opcode>(
+    pairs(LANE).map(([name, code]) => [name, opcode(name, [0xfd, Number(code)])] as const),
+  )
 );
