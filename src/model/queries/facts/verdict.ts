@@ -14,7 +14,7 @@ import { accessText, type DeviceAccess, type Wait, WAITS } from "./wait.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
-/** A range of code, one address if both are equal, with the symbol and source line of its PC. */
+/** A range of code, one address if both are equal, with the symbol and source line of the first. */
 export type CodeRange = {
   readonly first: string;
   readonly last: string;

@@ -30,7 +30,7 @@ function otherGic(view: View, vcpus: readonly Vcpu[]): OfCode<Evidence, "gicv2-d
   const vcpu = vcpus.find(({ index }) => index === store?.vcpu);
   if (!store || !vcpu || offset === undefined || name === undefined || use === undefined) return [];
   const register = offset === 0x800 ? `${name}${store.offset - offset >> 2}` : name;
-  return [{ code: "gicv2-driver", register, at: rangeOf(view, vcpu, store.pc, store.pc, store.pc), use }];
+  return [{ code: "gicv2-driver", register, at: rangeOf(view, vcpu, store.pc), use }];
 }
 
 /** An interrupt that comes again before the interrupted code moves. */

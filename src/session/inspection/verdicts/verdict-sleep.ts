@@ -91,7 +91,7 @@ function unread(view: View, sleep: Sleep): Verdict<"unread-input"> | undefined {
   const name = nameOf(vm), input = view.system.consoles.input(name);
   if (timer || !input || input.characters === 0 || input.raised || !input.enabled) return undefined;
   const cleared = view.system.consoles.cleared(name), by = vcpus.find(({ index }) => index === cleared?.vcpu);
-  const at = cleared && by && rangeOf(view, by, cleared.pc, cleared.pc, cleared.pc);
+  const at = cleared && by && rangeOf(view, by, cleared.pc);
   return {
     fact: { code: "unread-input", console: conId(name), characters: input.characters },
     evidence: [

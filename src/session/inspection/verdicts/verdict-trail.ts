@@ -29,7 +29,7 @@ function refusedStart({ view, vcpus }: Patient): OfCode<Evidence, "start-refused
 function startRefused(view: View, vcpu: Vcpu, { pc, mpidr, status }: RefusedStart): OfCode<Evidence, "start-refused"> {
   // PC is after an HVC, and at an SMC.
   const at = readInstruction(view, vcpu, pc - 4n)?.startsWith("hvc") ? pc - 4n : pc;
-  return { code: "start-refused", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, at, at, at), mpidr: hex(mpidr), status };
+  return { code: "start-refused", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, at), mpidr: hex(mpidr), status };
 }
 
 /** Exclusive and atomic accesses to Device memory, which may fail on a CPU. */
@@ -41,7 +41,7 @@ export function deviceAtomic(view: View, vcpu: Vcpu, { va, pc, because }: Device
   return {
     code: "device-atomic",
     vcpu: view.vcpu(vcpu),
-    at: rangeOf(view, vcpu, pc, pc, pc),
+    at: rangeOf(view, vcpu, pc),
     address: hex(va),
     instruction: readInstruction(view, vcpu, pc) ?? null,
     because: because === "stage-1" ? "mair" : because,
@@ -54,7 +54,7 @@ export function staleUses(view: View, vcpus: readonly Vcpu[]): OfCode<Evidence, 
     const use = vcpu.registers.staleUse;
     // Until then the vCPU may invalidate by itself, as an interprocessor interrupt asks for.
     if (!use?.forGood) return [];
-    const { missed, pc, operand, cpu } = use.tlbi, place = (at: bigint) => rangeOf(view, vcpu, at, at, at);
+    const { missed, pc, operand, cpu } = use.tlbi, place = (at: bigint) => rangeOf(view, vcpu, at);
     const by = view.vcpus().find((one) => one.addressSpace === vcpu.addressSpace && one.registers.getRegister("MPIDR_EL1") === cpu);
     return [{
       code: "stale-translation",
@@ -83,7 +83,7 @@ function unanswered({ view, vcpus }: Patient): OfCode<Evidence, "unanswered">[] 
   return vcpus.flatMap((vcpu): OfCode<Evidence, "unanswered">[] => {
     const { externalAbort: abort } = vcpu;
     if (!abort) return [];
-    return [{ code: "unanswered", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, abort.pc, abort.pc, abort.pc), ipa: hex(abort.ipa) }];
+    return [{ code: "unanswered", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, abort.pc), ipa: hex(abort.ipa) }];
   });
 }
 

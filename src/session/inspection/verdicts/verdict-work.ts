@@ -66,15 +66,15 @@ function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"crashed
   const first = firstOf(vcpu, loop);
   if (!first || !repeats && !isStuck) return undefined;
   const id = view.vcpu(vcpu), { pc } = vcpu.registers, { elr } = first;
-  const at = rangeOf(view, vcpu, elr, elr, elr), exception = syndromeText(first.esr);
+  const at = rangeOf(view, vcpu, elr), exception = syndromeText(first.esr);
   const cause = causeOf(view, vcpu, { ...first, far: first.far ?? 0n, el: chain.length > 0 ? 1 : 0 });
   const last = lastOf(vcpu, first),
-    then = last ? { exception: syndromeText(last.esr), at: rangeOf(view, vcpu, last.elr, last.elr, last.elr) } : null;
+    then = last ? { exception: syndromeText(last.esr), at: rangeOf(view, vcpu, last.elr) } : null;
   const causes = [cause, last && causeOf(view, vcpu, last)];
   const evidence: Evidence[] = [
     ...causes.flatMap((cause) => cause ? [{ code: "cause" as const, cause }] : []),
     { code: "esr", esr: hex(first.esr, 8) },
-    ...first.far === undefined ? [] : [{ code: "far" as const, range: rangeOf(view, vcpu, first.far, first.far, first.far) }],
+    ...first.far === undefined ? [] : [{ code: "far" as const, range: rangeOf(view, vcpu, first.far) }],
   ];
   // After a branch to nowhere there is no code to show: its caller is on the stack.
   const next = readWord(view, vcpu, elr) === undefined ? hint("vcpu stack", id) : hint("disasm", `${nameOf(id)}:${hex(elr)}`);
@@ -83,7 +83,7 @@ function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"crashed
   if (repeats || loop && loop.exceptions > 0) {
     return { fact: { code: "fault-loop", vcpu: id, exception, at, then }, evidence, next, tells };
   }
-  const handler = loop ? loopRange(view, vcpu, loop) : rangeOf(view, vcpu, pc, pc, pc);
+  const handler = loop ? loopRange(view, vcpu, loop) : rangeOf(view, vcpu, pc);
   return { fact: { code: "crashed", vcpu: id, exception, at, handler, then }, evidence: [...evidence, masked(vcpu)], next, tells };
 }
 
@@ -160,7 +160,7 @@ function waitAt(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigint | 
 
 /** A loop's code is named by its first instruction, wherever in it the vCPU is. */
 function loopRange(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): CodeRange {
-  return rangeOf(view, vcpu, first, last, first);
+  return rangeOf(view, vcpu, first, last);
 }
 
 /** The device whose ring a loop reads, and which does not serve it. */
@@ -168,7 +168,7 @@ function polledBy(view: View, vcpu: Vcpu, { inputs }: EndlessLoop): Evidence | u
   for (const { va } of inputs) {
     const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va);
     const state = polledState(view, view.vmNameOf(vcpu.addressSpace), ipa);
-    if (state) return { code: "polled-device", vcpu: view.vcpu(vcpu), range: rangeOf(view, vcpu, va, va, va), state };
+    if (state) return { code: "polled-device", vcpu: view.vcpu(vcpu), range: rangeOf(view, vcpu, va), state };
   }
   return undefined;
 }
@@ -186,7 +186,7 @@ function unservedBy(view: View, vcpu: Vcpu, prospects: Prospects, loop: EndlessL
   const call = prospects.unserved(vcpu, loop);
   if (!call) return [];
   const { pc, instruction, id } = call;
-  return [{ code: "unserved-call", instruction, function: hex(id), at: rangeOf(view, vcpu, pc, pc, pc) }];
+  return [{ code: "unserved-call", instruction, function: hex(id), at: rangeOf(view, vcpu, pc) }];
 }
 
 /** Registers and memory that a loop reads. */
@@ -209,7 +209,7 @@ function reads(view: View, vcpu: Vcpu, { va, pa, size, value }: SeenWord): Evide
   const [page] = readOwner(view, paId(pa));
   return {
     code: "reads",
-    range: rangeOf(view, vcpu, va, va, va),
+    range: rangeOf(view, vcpu, va),
     pa: paId(pa),
     value: hex(value, 2 * size),
     mapped: page?.mapped ?? [],
