@@ -239,7 +239,7 @@ class VicReader {
     };
   }
 
-  /** Findings on an interrupt: a storm, or the barriers of a pending one in the order of its path. */
+  /** Findings on an interrupt: a storm, or the barriers of a pending one, in order. */
   #findings({ bank, intid }: UsedIrq, index: number | undefined, by: string): readonly IrqFinding[] {
     const flags = bank.flags[intid], source = bank.sources.get(intid), isPending = bank.isPending(intid);
     const path = () => this.#barriersTo(index, bank.priority[intid], flags, intid);
