@@ -37,8 +37,8 @@ export function withDeviceOptions<Args extends unknown[], Opts extends Record<st
 }
 
 /**
- * Options of a machine that `startPlan` makes. The type is declared: inferred through both functions
- * above, types of all that imports `run` take minutes to check.
+ * Options of a machine that `startPlan` makes. The type is declared: where it is inferred through
+ * both functions, a check of types can take hours.
  */
 export function withStartOptions<Args extends unknown[], Opts extends Record<string, unknown>>(
   command: Command<Args, Opts>,
