@@ -7,9 +7,15 @@ export interface FoundCommand {
   /** `vcpu stack`. */
   readonly path: string;
   readonly help: string;
-  /** The options and arguments that have the words, if its name and its first sentence do not. */
+  /**
+   * The options and arguments that have the words, if its name and its first sentence do not, each
+   * with the document that it names.
+   */
   readonly by: readonly string[];
 }
+
+/** The name of a document in a help. */
+const DOCUMENT = /docs\/[a-z-]+\.md/;
 
 /** The node of a command; undefined if there is none of this path. */
 export function commandAt(tree: CommandNode, path: readonly string[]): CommandNode | undefined {
@@ -29,7 +35,8 @@ export function commandsAbout(tree: CommandNode, words: readonly string[]): Foun
     const parts = [...node.arguments.map(({ name, help }) => ({ name, help })), ...options];
     if (path !== "" && has(path, node.help)) named.push({ path, help: node.help, by: [] });
     else if (path !== "" && has(path, node.help, node.after, ...parts.flatMap(({ name, help }) => [name, help]))) {
-      told.push({ path, help: node.help, by: parts.filter(({ name, help }) => has(name, help)).map(({ name }) => name) });
+      const by = parts.filter(({ name, help }) => has(name, help)).flatMap(({ name, help }) => [name, ...help.match(DOCUMENT) ?? []]);
+      told.push({ path, help: node.help, by });
     }
     for (const below of node.commands) visit(below, `${path} ${below.name}`.trim());
   };

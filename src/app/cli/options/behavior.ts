@@ -16,7 +16,7 @@ import { way } from "../../../kit/support/text/way-out.ts";
 export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
   const text = `an architecture, core or phone with changes, such as v8.4,+FEAT_RNG (${
     hintText(hint("reference cpu"))
-  }; default: "${DEFAULT_CPU}"; all but v8 have pages of 16K and 64K)`;
+  }; default: "${DEFAULT_CPU}"; all but v8 have pages of 16K and 64K, docs/own-guests.md)`;
   return offering(new Option("--cpu <name>", text).argParser((text: string) => readCpu(text, cpuNamed)), cpuOffers);
 }
 

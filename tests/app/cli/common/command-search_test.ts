@@ -45,6 +45,9 @@ Deno.test("el2 help of a word lists the commands about it, of a command its help
   assert.match(found.stdout, /^(?:[a-z][a-z -]* {2}.+\n)+$/);
   const flame = await el2("help", "flame", "graph");
   assert.match(flame.stdout, /^profile +.*--stacks/m);
+  const pages = await el2("help", "16K");
+  assert.match(pages.stdout, /^boot .*\(--cpu <name>, docs\/own-guests\.md\)$/m);
+  assert.match(await Deno.readTextFile(new URL("../../../../docs/own-guests.md", import.meta.url)), /pages of 16 or 64 KiB/);
   assert.match((await el2("help", "vm", "ls")).stdout, /^Usage: el2 vm ls/);
   const none = await el2("help", "no-such-word");
   assert.deepEqual([none.code, none.stdout], [2, ""]);
