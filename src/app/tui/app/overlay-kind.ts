@@ -6,10 +6,12 @@ import { HelpOverlay } from "./help.ts";
 import { VerdictOverlay } from "./overlays/lines-overlay.ts";
 import { MenuOverlay, type Overlay } from "./overlays/overlay.ts";
 import { PaletteOverlay } from "./overlays/palette.ts";
+import { WhoOverlay } from "./overlays/who-overlay.ts";
 
 /** The kinds, by their classes. */
 const KINDS = [
   [VerdictOverlay, "verdict"],
+  [WhoOverlay, "who"],
   [PaletteOverlay, "palette"],
   [HelpOverlay, "help"],
   [DangerOverlay, "question"],

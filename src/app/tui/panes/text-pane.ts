@@ -96,13 +96,13 @@ export class TextPane implements Pane {
   }
 }
 
-/** Draws a line: its tint and bar, its text or pieces, and its right end. */
+/** Draws a line: its tint and bar, its text or pieces, and its right end in at most half of it. */
 export function drawLine(screen: Screen, look: Look, area: Rectangle, { text, role = "text", pieces, right, tint, bar }: Line): void {
   if (tint) screen.tint(area, tint);
   if (bar) screen.text(area.x, area.y, look.glyphs.selected, look.style(bar));
-  const end = right ? area.width - 1 - piecesWidth(right) : area.width;
+  const end = right ? Math.max(area.width - 1 - piecesWidth(right), Math.ceil(area.width / 2)) : area.width;
   // A blank between a text that is cut and the right end.
   if (pieces) drawPieces(screen, look, area.x + 1, area.y, pieces, right ? end - 2 : end - 1);
   else screen.text(area.x, area.y, fit(` ${text}`, end), look.style(role));
-  if (right) drawPieces(screen, look, area.x + end, area.y, right, area.width - end);
+  if (right) drawPieces(screen, look, area.x + end, area.y, right, area.width - 1 - end);
 }

@@ -1,11 +1,11 @@
 // The chapters of `el2 tour`: texts about the screens, keys to press, and the states of the screens
 // that end the steps. They are about the machine of `planTour` (`app/configuration/plan-run.ts`).
 
-import { isOf, vcpuId, vmId } from "../../../../model/queries/ids.ts";
+import { irqId, isOf, vcpuId, vmId } from "../../../../model/queries/ids.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 /** Kinds of boxes over a screen. */
-export type OverlayKind = "verdict" | "palette" | "help" | "question" | "menu" | "other";
+export type OverlayKind = "verdict" | "who" | "palette" | "help" | "question" | "menu" | "other";
 
 /** The state of the screens that steps depend on. */
 export interface Seen {
@@ -171,8 +171,20 @@ export const CHAPTERS: readonly GuideChapter[] = [
         text:
           "The findings name the defect: interrupt 27 of sleeper is pending and disabled. A filter shows only the interrupts of this VM.",
         task: "Press {filter.edit}, type vm=sleeper, then press Enter.",
-        goal: { screen: "3", filter: (text) => text.includes("sleeper"), overlay: "none" },
+        goal: { screen: "3", selected: is(irqId("sleeper", 27)), filter: (text) => text.includes("sleeper"), overlay: "none" },
         on: "3",
+      },
+      {
+        text: "How did it come to that? el2 repeats the run so far, and finds the last change of the selected object.",
+        task: "Press {object.who}.",
+        goal: { overlay: "who" },
+        on: "3",
+        object: irqId("sleeper", 27),
+      },
+      {
+        text: "The change: the code that made it, the calls that led there, and the values. Enter goes to its place in the run.",
+        task: "Press Esc to close it.",
+        goal: { overlay: "none" },
       },
       {
         text: `Every list takes such a filter, and so does every command: ${hintText(hint("irq ls", { filter: "vm=sleeper" }))}.`,

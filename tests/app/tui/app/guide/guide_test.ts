@@ -129,17 +129,17 @@ for (const [columns, rows, depth] of SIZES) {
 
 Deno.test("wrong keys lead nowhere: the strip stays, and says the way back", async () => {
   const guide = new Guide("queues"), rig = new Rig(80, 24, { guide }, "none");
-  assert.match(await rig.text(), /Tour 20 of \d+ +Queues/);
+  assert.match(await rig.text(), /Tour 22 of \d+ +Queues/);
   await rig.keys("3jkvs");
   assert.match(await rig.text(), /Press 6 for the queues/);
   await rig.keys("6");
-  assert.match(await rig.text(), /Tour 21 of \d+/);
+  assert.match(await rig.text(), /Tour 23 of \d+/);
   await rig.keys("2j");
   assert.match(await rig.text(), /This step is on screen 6: press 6\./);
   await rig.keys("c");
   assert.match(await rig.text(), /Your keys go to a guest: press ctrl-\], then d\./);
   await rig.keys("6x");
-  assert.match(await rig.text(), /Tour 21 of \d+/, "these went to the guest");
+  assert.match(await rig.text(), /Tour 23 of \d+/, "these went to the guest");
   await rig.type("\x1d");
   await rig.type("d");
   await rig.keys("6");
@@ -225,7 +225,7 @@ Deno.test("tasks name keys of actions that exist, fit into one row, and the stri
 Deno.test("the tour shows at least nine of the ten jobs' places: each screen that it visits, console, palette, help, past", () => {
   const visited = new Set(STEPS.flatMap(({ goal: { screen } }) => screen ?? []));
   assert.deepEqual(SCREENS.filter((key) => !visited.has(key)), ["L"], "the machine of the tour has no Linux");
-  for (const overlay of ["verdict", "palette", "help"]) assert.ok(STEPS.some(({ goal }) => goal.overlay === overlay), overlay);
+  for (const overlay of ["verdict", "who", "palette", "help"]) assert.ok(STEPS.some(({ goal }) => goal.overlay === overlay), overlay);
   assert.ok(STEPS.some(({ goal }) => goal.past) && STEPS.some(({ goal }) => goal.typed));
 });
 
