@@ -259,7 +259,10 @@ export const SHOW = command("show", {
 
 export const PRINT = command("print", {
   doc: "print an expression in C's syntax: variables, structures and collections of a kernel or program",
-  args: { expression: word(phrase, "VM:EXPR for one of several VMs, VM/0:EXPR for a frame's variables and registers") },
+  args: {
+    expression: word(phrase, "VM:EXPR for one of several VMs, VM/0:EXPR for a frame's variables and registers"),
+    at: option(placeOfRun, `the value at an earlier place of the run: ${PLACES_OF_RUN}`, { value: "place" }),
+  },
   right: "looks",
   notes: `Types are those of the kernel's BTF, or of ELF files with debug information (--symbols, el2 symbols VM --add FILE). Members
 follow . or ->, pointers may be cast: ((struct task_struct *)0xffff000003460000)->comm. A text in quotes is equal to an array of char or
@@ -271,10 +274,11 @@ container_of(POINTER, struct T, MEMBER), sizeof. A member, * or [N] after a coll
     "print 'list(&init_task.tasks, struct task_struct, tasks)->comm'",
     "print 'debian:per_cpu(runqueues, 0).curr->pid'",
     "print rt/0:total --json",
+    "print init_task.signal->nr_threads --at 120ms",
     "print 'init_task.thread_info' --core vmcore",
   ],
   lists: true,
-  ask: ({ expression }) => ({ table: EXPRESSIONS.name, args: { at: expression } }),
+  ask: ({ expression, at }) => ({ table: EXPRESSIONS.name, args: { at: expression, before: at } }),
   printed: () => ({ text: ({ value }) => `${value}\n` }),
 });
 

@@ -33,7 +33,7 @@ export const QUERY_ARGUMENTS = {
   access: v.picklist(["write", "read", "exec", "owner", "event"]),
   /** Only accesses after which the memory or the register has this value. */
   value: unsigned(64),
-  /** Only what was before this place of the run. */
+  /** Only what was before this place of the run; of an expression, its value there. */
   before: runPlace,
   /** Accesses alone: no row for the place where the search has ended. */
   hits: v.literal(true),

@@ -11,6 +11,7 @@ import {
   type QueryArguments,
   type TakenArguments,
 } from "./query-arguments.ts";
+import type { PlaceOfRun } from "./move.ts";
 import { isStream, type Row, type RowOf, type Table } from "./table.ts";
 import { TABLE_NAMES, type TableName, TABLES } from "./tables.ts";
 import { areRowsOf, rowIssue } from "./rows.ts";
@@ -52,6 +53,15 @@ export function listQuery(table: ListTable, args: QueryArguments<NoArguments>): 
 
 /** Tables whose rows are events in their order. */
 export type StreamTable = { [N in TableName]: "after" extends keyof TableArguments<N> ? N : never }[TableName];
+
+/** A question for which the run has to be repeated. */
+export type PastQuery = QueryOf<"who"> | EarlierQuery;
+/** A question about an earlier place. */
+export type EarlierQuery = QueryOf<"print"> & { readonly args: { readonly before: PlaceOfRun } };
+
+export function isAboutPast(query: Query): query is PastQuery {
+  return query.table === "who" || query.table === "print" && query.args.before !== undefined;
+}
 
 /** Whether a query is for what happens. */
 export function isStreamQuery(query: Query): query is QueryOf<StreamTable> {

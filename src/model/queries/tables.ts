@@ -234,7 +234,7 @@ export const PRINTED = defineTable({
   version: 1,
   doc: "the value of an expression in C's syntax, by types of a kernel's BTF or of an ELF file's debug information",
   empty: "the collection is empty",
-  args: { at: "required" },
+  args: { at: "required", before: "optional" },
   columns: {
     id: { kind: "id", doc: "val:VM/EXPRESSION" },
     vm: { kind: "id", doc: "the VM" },

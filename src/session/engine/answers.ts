@@ -1,7 +1,7 @@
 // Answers to questions about a session's machine: at once, after a search for symbols, or piece by
 // piece where the run has to be searched.
 
-import { type Answer, noAnswer, type Query } from "../../model/queries/query.ts";
+import { type Answer, isAboutPast, noAnswer, type Query } from "../../model/queries/query.ts";
 import { exceptionText } from "../../kit/support/problem.ts";
 import { type Searching, SymbolSearch } from "../../inside/symbols/vm-symbols.ts";
 import type { InPieces } from "../../kit/support/values/work.ts";
@@ -35,7 +35,7 @@ export class Answers {
 
   /** Answers a question. It changes nothing. */
   query(id: number, query: Query): void {
-    if (query.table === "who") return this.who.ask(id, query, (error) => this.#unanswered(id, query, error));
+    if (isAboutPast(query)) return this.who.ask(id, query, (error) => this.#unanswered(id, query, error));
     this.searches.answer((searching) => this.#post(id, query, searching));
   }
 

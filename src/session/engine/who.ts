@@ -1,6 +1,6 @@
 // `el2 who` and `el2 find`: the latest accesses to memory, changes of a register or an object,
-// or events, before a place of the run. Other machines repeat the run meanwhile; the session's own
-// runs on.
+// or events, before a place of the run; and what is asked about an earlier place. Other machines
+// repeat the run meanwhile; the session's own runs on.
 
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { instructionText } from "../inspection/readers/guest/read-symbols.ts";
@@ -9,7 +9,7 @@ import type { TraceEvent } from "../../machine/abi/trace.ts";
 import { ABSENT } from "../inspection/readers/objects/read-states.ts";
 import { eventRow } from "../inspection/readers/objects/read-trace.ts";
 import { formatId, nameOf, paId, parseAs, parseId, vcpuId, vcpuName, vmId, vmOfName } from "../../model/queries/ids.ts";
-import { type Answer, type QueryOf, rowsOf } from "../../model/queries/query.ts";
+import { type Answer, type EarlierQuery, type PastQuery, type Query, type QueryOf, rowsOf } from "../../model/queries/query.ts";
 import type { QueryArgument } from "../../model/queries/query-arguments.ts";
 import type { RowOf } from "../../model/queries/table.ts";
 import { STACK, type WHO } from "../../model/queries/tables.ts";
@@ -58,7 +58,7 @@ const DID = { write: "written", read: "read", exec: "executed", change: "changed
 /** A question that waits for its answer. */
 interface OpenQuestion {
   readonly id: number;
-  readonly query: QueryOf<"who">;
+  readonly query: PastQuery;
   /** The answer after an exception in el2 itself. */
   readonly failed: (error: unknown) => Answer;
   forgotten?: boolean;
@@ -81,7 +81,7 @@ export class Who {
     return this.#waiting.length > 0;
   }
 
-  ask(id: number, query: QueryOf<"who">, failed: OpenQuestion["failed"]): void {
+  ask(id: number, query: PastQuery, failed: OpenQuestion["failed"]): void {
     this.#waiting.push({ id, query, failed });
     if (this.#waiting.length === 1) this.#next();
   }
@@ -123,13 +123,17 @@ export class Who {
     });
   }
 
-  *#answer(query: QueryOf<"who">): InPieces<Answer> {
+  *#answer(query: PastQuery): InPieces<Answer> {
     const { system } = this.parts.shown;
     const at = { ns: String(Math.round(system.machine.time)), insn: String(system.instructions()) };
     try {
-      const rows = yield* this.#rows(query.args);
       this.#checkPast();
-      return { table: query.table, at, rows, dropped: 0 };
+      if (this.debugging.changed) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
+      const answer = query.table === "who"
+        ? { table: query.table, at, rows: yield* this.#rows(query.args), dropped: 0 }
+        : yield* this.#earlier(query);
+      this.#checkPast();
+      return answer;
     } catch (thrown) {
       // Without a past, machines of it fail in any way.
       const error = this.parts.run.lost === undefined ? thrown : this.#lost(this.parts.run.lost);
@@ -151,8 +155,6 @@ export class Who {
   *#rows(
     { at: target, access = "write", before, hits, size: given, limit = 1, back, filter, value }: QueryOf<"who">["args"],
   ): InPieces<WhoRow[]> {
-    this.#checkPast();
-    if (this.debugging.changed) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
     const sought = access === "event" ? filter : target;
     if (sought === undefined) throw new QueryError(`this query needs ${access === "event" ? "filter" : "at"}`);
     if (given !== undefined && !(given >= 1 && given <= BYTES)) throw new QueryError(`cannot search for ${given} bytes`, `use 1..${BYTES}`);
@@ -220,6 +222,19 @@ export class Who {
     return end < present.instructions() ? (yield* this.#go(end)).system : present;
   }
 
+  /** What the machine at an earlier place answers. */
+  *#earlier({ table, args: { before, ...args } }: EarlierQuery): InPieces<Answer> {
+    const { run, shown } = this.parts, past = yield* this.#go(run.momentAt(before, shown.system.instructions()));
+    return yield* this.#leaving(past, { table, args });
+  }
+
+  /** The answer of a past that nothing else is asked. */
+  *#leaving(past: Past, query: Query): InPieces<Answer> {
+    const { inspector, symbols } = past.system, answer = yield* searched(symbols, () => inspector.answer(query));
+    this.parts.run.leave(past);
+    return answer;
+  }
+
   *#go(moment: Moment): InPieces<Past> {
     const { run } = this.parts, past = run.pastAt(run.milestone(moment));
     while (!past.advance(moment, MOVE_SLICE)) yield;
@@ -249,9 +264,7 @@ export class Who {
 
   /** The call frames of a vCPU at an instruction count. */
   *#stackAt(instructions: number, vcpu: string): InPieces<string[]> {
-    const past = yield* this.#go(instructions), { inspector, symbols } = past.system;
-    const answer = yield* searched(symbols, () => inspector.answer({ table: STACK.name, args: { vcpu } }));
-    this.parts.run.leave(past);
+    const answer = yield* this.#leaving(yield* this.#go(instructions), { table: STACK.name, args: { vcpu } });
     return rowsOf(STACK, answer).map(({ pc, symbol, source }) => [symbol ?? pc, source].filter((word) => word !== null).join("  "));
   }
 

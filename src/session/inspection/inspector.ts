@@ -15,6 +15,7 @@ import { isTemporal, kindsForFilter, parseEventFilter, timeOf } from "../../mode
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
 import {
   type Answer,
+  isAboutPast,
   isStreamQuery,
   type Query,
   type QueryOf,
@@ -216,7 +217,7 @@ export class Inspector {
 
   *#read(query: Query, view: View, filter: Filter): InPieces<FoundRows> {
     if (query.table === "hash") return { rows: this.hashes() };
-    if (query.table === "who") throw new QueryError("this query needs a session, which can repeat its run");
+    if (isAboutPast(query)) throw new QueryError("this query needs a session, which can repeat its run");
     const result = yield* inPieces(found(query, view, filter));
     if (isStream(TABLES[query.table])) return result;
     const rows = result.rows.filter((row) => filter.matches(row));

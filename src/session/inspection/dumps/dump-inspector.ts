@@ -2,7 +2,7 @@
 // a machine are refused by name.
 
 import { LINUX_TABLES, type LinuxTables } from "../../../model/queries/linux-tables.ts";
-import type { Answer, Query, QueryOf, TableArguments } from "../../../model/queries/query.ts";
+import { type Answer, isAboutPast, type Query, type QueryOf, type TableArguments } from "../../../model/queries/query.ts";
 import type { TableName } from "../../../model/queries/tables.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
@@ -50,6 +50,7 @@ const isOfLinux = (query: Query): query is QueryOf<keyof LinuxTables> => query.t
 
 /** @throws QueryError */
 function read(query: Query, system: DumpSystem): FoundRows {
+  if (isAboutPast(query)) throw new QueryError(withoutMachine("a question about the past"));
   try {
     return isOfLinux(query) ? readKernel(system, query.table, query.args) : rowsOf(query, system);
   } catch (error) {

@@ -15,6 +15,22 @@ Deno.test("print shows values of a program by its debug information, as text and
   assert.equal((await place.el2("print", "ping/0:$sp % 16")).stdout, "0\n");
 });
 
+Deno.test("print --at shows the value at an earlier place of the run, and leaves the session where it is", async () => {
+  await using place = new Place();
+  await place.up("one");
+  const shown = async () => (await place.json("back", "--list")).data.filter(({ kind }) => kind === "shown");
+  const [write] = (await place.json("who", "reg:ping/0/x0")).data;
+  const number = async (...words: string[]) => (await place.json("print", "ping/0:$x0", ...words)).data[0].number;
+  assert.equal(await number("--at", String(write.id)), String(BigInt(write.before as string)));
+  assert.equal(await number("--at", String(Number(String(write.id).split(/[:/]/)[1]) + 1)), String(BigInt(write.after as string)));
+  assert.deepEqual(await shown(), []);
+  const late = await place.el2("print", "ping/0:$x0", "--at", "999999999999");
+  assert.deepEqual([late.code, late.stdout], [1, ""]);
+  assert.match(late.stderr, /instruction 999999999999 is later than the present.*el2 resume|el2 on/);
+  const none = await place.el2("print", "ping/0:nothing", "--at", String(write.id));
+  assert.match(none.stderr, /no variable, symbol or register called "nothing"/);
+});
+
 Deno.test("print says what it does not find, and how to name a VM", async () => {
   await using place = new Place();
   await place.up("one");
