@@ -1,5 +1,5 @@
 // Programs of a Linux whose tasks all wait: a line names what each waits for, and who has the other
-// end; a circle of mutexes is a verdict.
+// end; a circle of them is a verdict.
 
 import assert from "node:assert/strict";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
@@ -12,6 +12,27 @@ const BEGUN = 2e9, ASKED = 100e6;
 
 const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "what">, line: RegExp])[] = [
   ["mutex", { for: "mutex", what: "0x" }, /program init \((\d+)\) waits for the mutex at 0x[0-9a-f]+, which init \((?!\1)\d+\) holds/],
+  [
+    "robust",
+    { for: "mutex", what: "0x" },
+    /program init \((\d+)\) waits for the mutex at 0x[0-9a-f]+, which init \((?!\1)\d+\) holds/,
+  ],
+  [
+    "futex",
+    { for: "futex", what: "0x" },
+    /program init \((\d+)\) waits to be woken at the futex at 0x[0-9a-f]+, as init \((?!\1)\d+\) does/,
+  ],
+  ["join", { for: "thread", what: null }, /program init \((\d+)\) waits for the end of thread init \((?!\1)\d+\)$/m],
+  [
+    "epoll-pipe",
+    { for: "writer", what: "pipe:" },
+    /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself has open/,
+  ],
+  [
+    "epoll",
+    { for: "events", what: "pipe:" },
+    /program init \(\d+\) waits for events of pipe:\[\d+\], 127\.0\.0\.1:4660 \(TCP\); init \(1\) has other ends of them open/,
+  ],
   ["stopped", { for: "signal", what: null }, /program init \(\d+\) is stopped, and waits for SIGCONT/],
   [
     "pipe",
@@ -53,5 +74,13 @@ Deno.test("threads that wait for each other's mutexes are stuck", async () => {
   debian.type("mutexes\n");
   const lines =
     /stuck: program init \((\d+)\) waits for the mutex at 0x\w+, which init \((\d+)\) holds, and program init \(\2\) waits for the mutex at 0x\w+, which init \(\1\) holds\n {2}way out: take these mutexes/;
+  assertSick(debian, { code: "kernel-waits", finding: { code: "program-deadlock" } }, lines);
+});
+
+Deno.test("threads of which one waits for the other's end, which waits for its mutex, are stuck", async () => {
+  const debian = (await waiting()).copy();
+  debian.type("join-circle\n");
+  const lines =
+    /stuck: program init \((\d+)\) waits for the (?:end of thread init \((\d+)\), and program init \(\2\) waits for the mutex at 0x\w+, which init \(\1\) holds|mutex at 0x\w+, which init \((\d+)\) holds, and program init \(\3\) waits for the end of thread init \(\1\))\n {2}way out: release the mutex before/;
   assertSick(debian, { code: "kernel-waits", finding: { code: "program-deadlock" } }, lines);
 });

@@ -4,6 +4,9 @@
 #include "linux.h"
 
 enum {
+  SYS_EPOLL_CREATE1 = 20,
+  SYS_EPOLL_CTL = 21,
+  SYS_EPOLL_PWAIT = 22,
   SYS_IOCTL = 29,
   SYS_FLOCK = 32,
   SYS_MKDIRAT = 34,
@@ -13,6 +16,7 @@ enum {
   SYS_PIPE2 = 59,
   SYS_PPOLL = 73,
   SYS_EXIT_GROUP = 94,
+  SYS_SET_TID_ADDRESS = 96,
   SYS_FUTEX = 98,
   SYS_NANOSLEEP = 101,
   SYS_KILL = 129,
@@ -34,7 +38,8 @@ enum {
 enum { SIGCHLD = 17, SIGSTOP = 19, VFORK = 0x4100 }; /* CLONE_VM | CLONE_VFORK */
 enum { THREAD = 0x10f00 }; /* CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD */
 enum { LOCK_EXCLUSIVE = 2 }; /* flock(2) */
-enum { LOCK_PI = 6 };        /* futex(2) */
+enum { LOCK_PI = 6, PRIVATE = 128 }; /* futex(2) */
+enum { WAITERS = (int)0x80000000 };
 enum { CWD = -100, WRITE_ONLY = 1 };
 enum { SET_SECCOMP = 22, STRICT = 1 }; /* prctl(2) */
 /* reboot(2) */
@@ -98,7 +103,9 @@ static void wait_in_vfork(void) {
 }
 
 /* Two threads of a process, with mutexes as those of C libraries: the lock, and its holder. */
-static int mutexes[2][4], circle, owned;
+static int mutexes[2][4], circle, owned, robust[4], thread_id;
+/* What the second thread does after it has taken its locks. */
+static void (*second)(void);
 
 static void take(int which) { mutexes[which][0] = 2, mutexes[which][2] = call3(SYS_GETTID, 0, 0, 0); }
 
@@ -107,10 +114,13 @@ static void wait_for(int which) {
 }
 
 __attribute__((used)) static void second_thread(void) {
+  thread_id = call3(SYS_SET_TID_ADDRESS, (long)&thread_id, 0, 0);
+  robust[0] = thread_id | WAITERS;
   take(1);
   call(SYS_FUTEX, (long)&owned, LOCK_PI, 0, 0, 0, 0);
   sleep_seconds(1);
   if (circle) wait_for(0);
+  if (second) second();
   stay();
 }
 
@@ -146,6 +156,38 @@ static void wait_for_sleeper(void) {
   start_thread();
   sleep_seconds(1);
   wait_for(1);
+}
+
+/* Both threads wait at a word that has no holder. */
+static void wait_at_word(void) {
+  static int word;
+  for (;;) call(SYS_FUTEX, (long)&word, PRIVATE, 0, 0, 0, 0);
+}
+
+static void wait_together(void) {
+  second = wait_at_word;
+  start_thread();
+  wait_at_word();
+}
+
+/* The first thread waits for the end of the second one, which may wait for its mutex. */
+static void join(void) {
+  start_thread();
+  sleep_seconds(1);
+  for (;;) call(SYS_FUTEX, (long)&thread_id, 0, thread_id, 0, 0, 0);
+}
+
+static void join_in_circle(void) {
+  circle = 1;
+  take(0);
+  join();
+}
+
+/* A mutex that survives its holder, the second thread. */
+static void wait_for_robust(void) {
+  start_thread();
+  sleep_seconds(1);
+  for (;;) call(SYS_FUTEX, (long)robust, 0, robust[0], 0, 0, 0);
 }
 
 /* Reads a pipe whose other end its parent has, too. */
@@ -197,6 +239,33 @@ static void poll_answer(void) {
   polled.file = at_port(2, address);
   call3(SYS_CONNECT, polled.file, (long)address, 16);
   call(SYS_PPOLL, (long)&polled, 1, 0, 0, 0, 0);
+}
+
+/* Events of files that it watches: of a pipe, and of a socket that listens; or of a pipe alone. */
+static void watch(long poll, long file) {
+  struct { unsigned events; unsigned long data; } event = {1, 0};
+  call(SYS_EPOLL_CTL, poll, 1, file, (long)&event, 0, 0);
+}
+
+static void wait_for_events(long poll) {
+  static char events[16];
+  call(SYS_EPOLL_PWAIT, poll, (long)events, 1, -1, 0, 0);
+}
+
+static void watch_pipe(void) {
+  long poll = call3(SYS_EPOLL_CREATE1, 0, 0, 0);
+  watch(poll, pipe_ends[0]);
+  wait_for_events(poll);
+}
+
+static void watch_both(void) {
+  static unsigned char address[16];
+  long poll = call3(SYS_EPOLL_CREATE1, 0, 0, 0), listener = at_port(1, address);
+  call3(SYS_BIND, listener, (long)address, 16);
+  call3(SYS_LISTEN, listener, 1, 0);
+  watch(poll, pipe_ends[0]);
+  watch(poll, listener);
+  wait_for_events(poll);
 }
 
 static void lock_file(void) { call3(SYS_FLOCK, call3(SYS_OPENAT, CWD, (long)"/init", 0), LOCK_EXCLUSIVE, 0); }
@@ -295,6 +364,12 @@ __attribute__((used)) static void work(void) {
   if (same(way, "pair")) read_pair(), stay();
   if (same(way, "connection")) read_connection(), stay();
   if (same(way, "poll")) start_child(poll_answer), stay();
+  if (same(way, "futex")) start_child(wait_together), stay();
+  if (same(way, "join")) start_child(join), stay();
+  if (same(way, "join-circle")) start_child(join_in_circle), stay();
+  if (same(way, "robust")) start_child(wait_for_robust), stay();
+  if (same(way, "epoll-pipe")) call3(SYS_PIPE2, (long)pipe_ends, 0, 0), start_child(watch_pipe), stay();
+  if (same(way, "epoll")) up(), call3(SYS_PIPE2, (long)pipe_ends, 0, 0), start_child(watch_both), stay();
   if (same(way, "flock")) lock_file(), start_child(lock_file), stay();
   if (same(way, "kmsg")) write_log();
   if (same(way, "report-child-sysinfo")) report_only(), start_child(ask_system), stay();

@@ -52,7 +52,7 @@ export function readSockets(reading: Reading): SocketRow[] {
       family: FAMILIES[family] ?? String(family),
       type: TYPES[type] ?? String(type),
       state: isInet && type === STREAM ? STATES[sock.number("__sk_common.skc_state")] ?? null : null,
-      ...(isInet ? inetEnds(sock, family) : { local: family === UNIX ? unixPath(reading, sock) : null, peer: null }),
+      ...(isInet ? inetEnds(sock, family) : { local: unixPath(reading, sock), peer: null }),
       pid: process.number("pid"),
       name: process.text("comm"),
       fd,
@@ -109,6 +109,7 @@ const ipv6 = (bytes: Uint8Array) =>
 
 /** The path of a socket of family unix; those in the abstract namespace begin with @. */
 export function unixPath(reading: Reading, sock: Struct): string | null {
+  if (sock.number("__sk_common.skc_family") !== UNIX) return null;
   const address = reading.struct("unix_sock", sock.address).at("addr", "unix_address");
   if (!address) return null;
   const size = Math.min(address.number("len") - 2, PATH_MAX);

@@ -6,7 +6,7 @@ import type { NamedTask, ProgramWait } from "../../../model/queries/facts/linux-
 import { MODE_READ, MODE_WRITE, openFiles } from "../structures/files.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
-import { fileSystemOf } from "../structures/paths.ts";
+import { fileName, fileSystemOf } from "../structures/paths.ts";
 import { type InetSocket, inetSocket, inodeOf, socketOf, unixPath, unixPeer } from "../structures/sockets.ts";
 import { named, processes } from "../structures/tasks.ts";
 
@@ -39,14 +39,34 @@ function openersIn(reading: Reading): ReadonlyMap<bigint, readonly Opener[]> {
  * The first processes that have an inode open.
  * @param mode bits of `file.f_mode`, of which one has to be set
  */
-export function openersOf(reading: Reading, inode: Struct, mode: number): NamedTask[] {
+function openersOf(reading: Reading, inode: Struct, mode: number): NamedTask[] {
   const found = openersIn(reading).get(inode.address) ?? [];
   const open = new Set(found.filter((one) => (one.mode & mode) !== 0).map(({ process }) => process));
   return [...open].slice(0, PEERS_MAX).map(named);
 }
 
 /** A wait, of whatever task. */
-export type Wait = Pick<ProgramWait, "for" | "what" | "peers">;
+type Wait = Pick<ProgramWait, "for" | "what" | "peers">;
+
+/** A wait with its task, and the only task that can end it. */
+export interface Found {
+  readonly task: Struct;
+  readonly wait: ProgramWait;
+  readonly holder?: Struct;
+  readonly isEndless?: boolean;
+}
+
+export const found = (task: Struct, wait: Wait): Found => ({ task, wait: { task: named(task), ...wait } });
+
+/**
+ * The wait for the other end of a pipe or a socket.
+ * @param other the mode of the end that has to act
+ */
+export function endWait(reading: Reading, inode: Struct, other: number): Wait | undefined {
+  const isRead = other === MODE_WRITE;
+  if (inode.pointer("i_pipe") === 0n || fileSystemOf(inode) !== "pipefs") return socketWait(reading, inode, isRead ? "sender" : "receiver");
+  return { for: isRead ? "writer" : "reader", what: `pipe:[${inode.big("i_ino")}]`, peers: openersOf(reading, inode, other) };
+}
 
 /** The wait of a task for a socket's other end: for data, room or an answer. */
 export function socketWait(reading: Reading, inode: Struct, kind: "sender" | "receiver" | "connection"): Wait | undefined {
@@ -69,4 +89,13 @@ function peersOf(reading: Reading, { local, peer, type }: InetSocket): ProgramWa
     }
   }
   return [];
+}
+
+/** The name of an open file, with the address or the path of a socket. */
+export function namedEnd(reading: Reading, file: Struct): string {
+  const name = fileName(reading, file), inode = file.at("f_inode", "inode");
+  const sock = inode && fileSystemOf(inode) === "sockfs" ? socketOf(reading, inode) : undefined, inet = sock && inetSocket(sock);
+  if (inet) return `${inet.local} (${inet.type})`;
+  const path = sock ? unixPath(reading, sock) : null;
+  return path === null ? name : `${name} of ${path}`;
 }

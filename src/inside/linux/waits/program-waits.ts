@@ -1,49 +1,36 @@
-// Waits of programs for others: for a mutex whose holder its memory or the kernel names, for the
-// other end of a pipe or a socket, for a lock of a file, for a signal or a tracer, for a disk whose
-// interrupt is disabled. System calls are those of include/uapi/asm-generic/unistd.h. A mutex is
-// that of glibc, whose third word is its holder (nptl/sysdeps/nptl/bits/struct_mutex.h).
+// Waits of programs for others: at a futex, for the other end of a pipe or a socket, for events of
+// several files, for a lock of a file, for a signal or a tracer, for a disk whose interrupt is
+// disabled. System calls are those of include/uapi/asm-generic/unistd.h.
 
-import type { LinuxFinding, ProgramWait } from "../../../model/queries/facts/linux-finding.ts";
-import { hex } from "../../../kit/support/text/number-text.ts";
+import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 import { MODE_READ, MODE_WRITE, openFiles } from "../structures/files.ts";
 import { programRegisters } from "../structures/frames.ts";
 import { disabledIrqs } from "../structures/irqs.ts";
-import { fileName, fileSystemOf } from "../structures/paths.ts";
+import { fileName } from "../structures/paths.ts";
 import { isKernelThread, isRunning, named, stateOf, userMemory } from "../structures/tasks.ts";
+import { eventsWait } from "./event-waits.ts";
+import { futexWait, oneByFutex } from "./futex-waits.ts";
 import { tasksOf } from "./locks.ts";
-import { openersOf, PEERS_MAX, socketWait, type Wait } from "./other-ends.ts";
-import { ownerOf } from "./rt-locks.ts";
+import { endWait, type Found, found, PEERS_MAX, socketWait } from "./other-ends.ts";
 import type { Tasks } from "./waiting.ts";
 
 const OF = "waits of programs";
-const FCNTL = 25, FLOCK = 32, READ = 63, WRITE = 64, READV = 65, WRITEV = 66, PPOLL = 73, FUTEX = 98;
+const EPOLL_PWAIT = 22, EPOLL_PWAIT2 = 441, FCNTL = 25, FLOCK = 32, READ = 63, WRITE = 64, READV = 65, WRITEV = 66, PPOLL = 73, FUTEX = 98;
 const CONNECT = 203, SENDTO = 206, RECVFROM = 207, SENDMSG = 211, RECVMSG = 212;
 /** Commands of fcntl(2) that wait: F_SETLKW, F_OFD_SETLKW. */
 const WAITING_COMMANDS: ReadonlySet<number> = new Set([7, 38]);
-/** Commands of futex(2) without their flags, and the value of a mutex that has waiters. */
-const FUTEX_COMMAND = 0x7f, WAIT = 0, LOCK_PI = 6, WAIT_BITSET = 9, LOCK_PI2 = 13, CONTENDED = 2;
-/** Bytes from a mutex's lock to its holder. */
-const HOLDER = 8;
 /** `struct pollfd`: its size, and where its events are; files of a poll that are looked at. */
 const POLLED = 8, POLLED_EVENTS = 4n, POLL_IN = 1, POLLED_MAX = 8;
 /** Waits that are shown, and locks of a file that are looked at. */
 const WAITS_MAX = 3, LOCKS_MAX = 1024;
 
-/** A wait with its task, and the only task that can end it. */
-interface Found {
-  readonly task: Struct;
-  readonly wait: ProgramWait;
-  readonly holder?: Struct;
-  readonly isEndless?: boolean;
-}
-
-const found = (task: Struct, wait: Wait): Found => ({ task, wait: { task: named(task), ...wait } });
-
-/** Waits in a Linux whose tasks all wait. */
+/** Waits in a Linux whose tasks all wait, first those that name what has to end them. */
 export function programWaits(reading: Reading): LinuxFinding | undefined {
-  const waits = waitsOf(reading).slice(0, WAITS_MAX).map(({ wait }) => wait);
+  const isVague = ({ wait }: Found) => wait.for === "futex" || wait.for === "events";
+  const ordered = oneByFutex(waitsOf(reading)).sort((one, other) => Number(isVague(one)) - Number(isVague(other)));
+  const waits = ordered.slice(0, WAITS_MAX).map(({ wait }) => wait);
   return waits.length ? { code: "program-waits", waits } : undefined;
 }
 
@@ -88,17 +75,22 @@ function waitOf(reading: Reading, tasks: Tasks, task: Struct): Found | undefined
   const argument = (index: number) => registers.big(`regs[${index}]`);
   switch (registers.signed("syscallno")) {
     case FUTEX:
-      return futexWait(reading, tasks, task, first, Number(argument(1) & BigInt(FUTEX_COMMAND)), argument(3));
+      return futexWait(reading, tasks, task, { address: first, command: Number(argument(1)), timeout: argument(3) });
+    case EPOLL_PWAIT:
+    case EPOLL_PWAIT2: {
+      const file = fileOf(reading, task, Number(first));
+      return file && eventsWait(reading, task, file);
+    }
     case READ:
     case READV:
     case RECVFROM:
     case RECVMSG:
-      return endWait(reading, task, Number(first), MODE_WRITE);
+      return fileEndWait(reading, task, Number(first), MODE_WRITE);
     case WRITE:
     case WRITEV:
     case SENDTO:
     case SENDMSG:
-      return endWait(reading, task, Number(first), MODE_READ);
+      return fileEndWait(reading, task, Number(first), MODE_READ);
     case CONNECT:
       return connectionWait(reading, task, Number(first));
     case PPOLL:
@@ -111,45 +103,9 @@ function waitOf(reading: Reading, tasks: Tasks, task: Struct): Found | undefined
   return undefined;
 }
 
-/** A wait for a mutex, or with others at one address. */
-function futexWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint, command: number, timeout: bigint): Found | undefined {
-  if (command === LOCK_PI || command === LOCK_PI2) return ownedWait(reading, tasks, task, address, timeout);
-  return command === WAIT || command === WAIT_BITSET ? mutexWait(reading, tasks, task, address, timeout) : undefined;
-}
-
-const lockedBy = (task: Struct, holder: Struct, address: bigint, timeout: bigint): Found => (
-  { ...found(task, { for: "mutex", what: hex(address), peers: [named(holder)] }), holder, isEndless: timeout === 0n }
-);
-
-/** A wait for a mutex that gives its holder's priority away: the kernel knows the holder. */
-function ownedWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint, timeout: bigint): Found | undefined {
-  const lock = task.at("pi_blocked_on", "rt_mutex_waiter")?.pointer("lock") ?? 0n;
-  const holder = lock === 0n ? undefined : tasks.get(ownerOf(reading, lock));
-  return holder && lockedBy(task, holder, address, timeout);
-}
-
-/** A wait for a mutex, if the word after it names another thread of the same process. */
-function mutexWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint, timeout: bigint): Found | undefined {
-  const mm = task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm);
-  if (!memory?.has(address, HOLDER + 4) || memory.u32(address) !== CONTENDED) return undefined;
-  const pid = memory.u32(address + BigInt(HOLDER)), tgid = task.number("tgid");
-  const holder = tasks.values().find((one) => one.number("pid") === pid && one.number("tgid") === tgid && one.address !== task.address);
-  return holder && lockedBy(task, holder, address, timeout);
-}
-
-/**
- * A wait for the other end of a pipe or a socket.
- * @param other the mode of the end that has to act
- */
-function endWait(reading: Reading, task: Struct, fd: number, other: number): Found | undefined {
-  const inode = fileOf(reading, task, fd)?.at("f_inode", "inode");
-  if (!inode) return undefined;
-  const isRead = other === MODE_WRITE;
-  if (inode.pointer("i_pipe") !== 0n && fileSystemOf(inode) === "pipefs") {
-    const what = `pipe:[${inode.big("i_ino")}]`;
-    return found(task, { for: isRead ? "writer" : "reader", what, peers: openersOf(reading, inode, other) });
-  }
-  const wait = socketWait(reading, inode, isRead ? "sender" : "receiver");
+/** A wait for the other end of a file. @param other the mode of the end that has to act */
+function fileEndWait(reading: Reading, task: Struct, fd: number, other: number): Found | undefined {
+  const inode = fileOf(reading, task, fd)?.at("f_inode", "inode"), wait = inode && endWait(reading, inode, other);
   return wait && found(task, wait);
 }
 
@@ -164,7 +120,7 @@ function pollWait(reading: Reading, task: Struct, address: bigint, count: number
   if (count > POLLED_MAX || !memory?.has(address, count * POLLED)) return undefined;
   for (let at = 0; at < count; at++) {
     const entry = address + BigInt(at * POLLED), events = memory.u16(entry + POLLED_EVENTS);
-    const wait = endWait(reading, task, memory.u32(entry), events & POLL_IN ? MODE_WRITE : MODE_READ);
+    const wait = fileEndWait(reading, task, memory.u32(entry), events & POLL_IN ? MODE_WRITE : MODE_READ);
     if (wait) return wait;
   }
   return undefined;

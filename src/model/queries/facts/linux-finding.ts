@@ -25,9 +25,11 @@ export type LockType = typeof LOCK_TYPES[number];
 export type LockWait = { readonly task: NamedTask; readonly lock: LockType; readonly where: string | null };
 
 /**
- * A wait of a program: for a mutex at an address, for a writer or a reader of a pipe, for data from
- * a socket's other end, room in it or a connection to it, for a lock of a file, for a signal or its
- * tracer, for a disk whose interrupt is disabled; `peers`: tasks that have the other end.
+ * A wait of a program: for a mutex at an address, for the end of a thread, at a futex without a
+ * holder, for a writer or a reader of a pipe, for data from a socket's other end, room in it or a
+ * connection to it, for events of several files, for a lock of a file, for a signal or its tracer,
+ * for a disk whose interrupt is disabled; `peers`: tasks that have the other end, or wait at the
+ * same futex.
  */
 export type ProgramWait = {
   readonly task: NamedTask;
@@ -35,7 +37,9 @@ export type ProgramWait = {
   readonly what: string | null;
   readonly peers: readonly NamedTask[];
 };
-export const PROGRAM_WAITS = ["mutex", "writer", "reader", "sender", "receiver", "connection", "lock", "signal", "tracer", "disk"] as const;
+export const PROGRAM_WAITS = [
+  ...["mutex", "thread", "futex", "writer", "reader", "sender", "receiver", "connection", "events", "lock", "signal", "tracer", "disk"],
+] as const;
 
 /** Why a program cannot be executed. */
 export type NotRun =
@@ -126,7 +130,7 @@ export type LinuxFinding =
   | { readonly code: "program-waits"; readonly waits: readonly ProgramWait[] }
   /** Nobody on a network has answered that an address of IPv4 is its own. */
   | { readonly code: "no-neighbor"; readonly neighbors: readonly { readonly address: string; readonly device: string }[] }
-  /** Each thread waits for a mutex of the next one, and the last one for that of the first. */
+  /** Each thread waits for a mutex or the end of the next one, and the last one for the first. */
   | { readonly code: "program-deadlock"; readonly steps: readonly ProgramWait[] }
   /** The task that holds the lock has ended. */
   | { readonly code: "lock-lost"; readonly wait: LockWait; readonly holder: NamedTask }
@@ -184,11 +188,15 @@ const holderText = ({ task, where }: { task: NamedTask; where: string | null }) 
   ` that task ${taskText(task)} holds${where === null ? "" : `, which waits in ${where}`}`;
 const PROGRAM_WAIT_TEXTS: { readonly [F in ProgramWait["for"]]: (what: string | null, peers: string) => string } = {
   "mutex": (what, peers) => `waits for the mutex at ${what}, which ${peers} holds`,
+  "thread": (_, peers) => `waits for the end of thread ${peers}`,
+  "futex": (what, peers) => `waits to be woken at the futex at ${what}${peers && `, as ${peers} ${peers.includes(",") ? "do" : "does"}`}`,
   "writer": (what, peers) => `waits for a writer of ${what}, which ${peers || "nobody"} has open`,
   "reader": (what, peers) => `waits for a reader of ${what}, which ${peers || "nobody"} has open`,
   "sender": (what, peers) => `waits for data from ${what}${peers && `, whose other end ${peers} has open`}`,
   "receiver": (what, peers) => `waits for room in ${what}${peers && `, whose other end ${peers} has open`}`,
   "connection": (what) => `waits for a connection to ${what}`,
+  "events": (what, peers) =>
+    `waits for events of ${what ?? "no file"}${peers && `; ${peers} ${peers.includes(",") ? "have" : "has"} other ends of them open`}`,
   "lock": (what, peers) => `waits for a lock of ${what}${peers && `, which ${peers} holds`}`,
   "signal": () => "is stopped, and waits for SIGCONT",
   "disk": (what) => `waits for a disk, and Linux has disabled ${what}`,
@@ -357,7 +365,10 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "lock-cycle": ({ steps }) =>
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
   "no-neighbor": () => "start what has this address on its network, or fix the addresses, the mask of the network or the route of this VM",
-  "program-deadlock": () => "take these mutexes in the same order in each thread",
+  "program-deadlock": ({ steps }) =>
+    steps.some((step) => step.for === "thread")
+      ? "release the mutex before the wait for the thread's end"
+      : "take these mutexes in the same order in each thread",
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) => {
     const stack = hint("linux stack", (holder?.task ?? task).pid);

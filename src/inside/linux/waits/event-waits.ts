@@ -1,0 +1,34 @@
+// Waits for events of any of several files (fs/eventpoll.c in the kernel's sources): which files a
+// program watches, and who has their other ends.
+
+import type { Reading } from "../kernel/reading.ts";
+import type { Struct } from "../kernel/types.ts";
+import { MODE_READ, MODE_WRITE } from "../structures/files.ts";
+import { redBlackEntries } from "../structures/trees.ts";
+import { endWait, type Found, found, namedEnd, PEERS_MAX } from "./other-ends.ts";
+
+/** `epoll_event.events`: those that a program asks for, and that the file can be read. */
+const ASKED = 0x0fff_ffff, IN = 1;
+/** Files of an epoll that are looked at, and those that are named. */
+const WATCHED_MAX = 256, NAMED_MAX = 4;
+
+/** @param file that of epoll_create(2) */
+export function eventsWait(reading: Reading, task: Struct, file: Struct): Found | undefined {
+  const poll = file.at("private_data", "eventpoll");
+  if (!poll) return undefined;
+  const items = redBlackEntries(reading, poll.inner("rbr.rb_root", "rb_root"), "epitem", "rbn");
+  const watched = items.take(WATCHED_MAX).filter((item) => (item.number("event.events") & ASKED) !== 0)
+    .map((item) => ({ file: item.at("ffd.file", "file"), isRead: (item.number("event.events") & IN) !== 0 }))
+    .flatMap(({ file, isRead }) => file ? [{ file, isRead }] : []).toArray();
+  const ends = watched.flatMap(({ file, isRead }) => {
+    const inode = file.at("f_inode", "inode");
+    return inode && endWait(reading, inode, isRead ? MODE_WRITE : MODE_READ) || [];
+  });
+  if (watched.length === 1 && ends.length === 1) return found(task, ends[0]);
+  const names = watched.slice(0, NAMED_MAX).map((one) => namedEnd(reading, one.file)), more = watched.length - names.length;
+  const others = new Map(
+    ends.flatMap(({ peers }) => peers).filter(({ pid }) => pid !== task.number("pid")).map((peer) => [peer.pid, peer]),
+  );
+  const what = names.length ? `${names.join(", ")}${more ? ` and ${more} more` : ""}` : null;
+  return found(task, { for: "events", what, peers: others.values().take(PEERS_MAX).toArray() });
+}
