@@ -35,7 +35,7 @@ if (entry === "--settings") {
   // The keys of a terminal reach the program too, which decides what follows.
   for (const signal of ["SIGINT", "SIGQUIT"] as const) Deno.addSignalListener(signal, () => {});
   const program = new URL(entry, root), preflight = `${import.meta.dirname}/preflight.sh`;
-  const run = [Deno.execPath(), "run", "-q", ...PERMISSIONS, ...lockOf(program), program.href, ...args];
+  const run = [Deno.execPath(), "run", "-q", ...PERMISSIONS, ...lockOf(new URL("main.ts", root)), program.href, ...args];
   // Deno may not read the limits of this process: the shell gives them to the program.
   const words = Deno.build.os === "windows" ? run : ["sh", "-c", '. "$0" && exec "$@"', preflight, ...run];
   const modes = Deno.build.os !== "windows" && Deno.stdin.isTerminal() ? stty("-g") : undefined;

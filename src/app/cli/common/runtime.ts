@@ -22,7 +22,7 @@ export const ENVIRONMENT = Object.entries(MALLOC_SETTINGS).map(([name, value]) =
  * all that is in it, also what only tests need.
  */
 export function lockOf(entry: URL): readonly string[] {
-  const [, root] = /^file:\/\/(.*\/)(?:main|bench\/main|scripts\/[a-z]+)\.ts$/.exec(entry.href) ?? [];
+  const [, root] = /^file:\/\/(.*\/)main\.ts$/.exec(entry.href) ?? [];
   return root === undefined ? [] : [`--lock=${decodeURIComponent(root)}deno.lock`];
 }
 
