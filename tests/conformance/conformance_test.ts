@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { DEFAULT_CPU } from "../../src/cpu/isa/cpus/cpus.ts";
-import { once } from "../../src/cpu/isa/names/once.ts";
+import { once } from "../../src/kit/support/values/once.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
 import { runNative } from "../support/oracles.ts";

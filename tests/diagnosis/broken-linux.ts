@@ -2,7 +2,7 @@
 // functions of the kernel are overwritten.
 
 import assert from "node:assert/strict";
-import { once } from "../../src/cpu/isa/names/once.ts";
+import { once } from "../../src/kit/support/values/once.ts";
 import { type CpioEntry, writeCpio } from "../../src/kit/formats/cpio.ts";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
 import { guestProgram } from "../guests/programs.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
 import { Stage2Flags } from "../../src/cpu/core/interface.ts";
 import { EXCEPTION_CAUSES } from "../../src/model/queries/facts/exception-cause.ts";
-import { once } from "../../src/cpu/isa/names/once.ts";
+import { once } from "../../src/kit/support/values/once.ts";
 import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { CASES, cause, type CauseCase, load } from "./cause-cases.ts";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { once } from "../../src/cpu/isa/names/once.ts";
+import { once } from "../../src/kit/support/values/once.ts";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
 import type { ReportKind } from "../../src/model/queries/facts/kernel-report.ts";
 import { Debian } from "../inside/linux/debian.ts";

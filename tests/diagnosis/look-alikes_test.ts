@@ -2,7 +2,7 @@
 // the question that the candidate asks of the machine. Its way out, applied, heals.
 
 import assert from "node:assert/strict";
-import { once } from "../../src/cpu/isa/names/once.ts";
+import { once } from "../../src/kit/support/values/once.ts";
 import { EXCEPTION_CAUSES } from "../../src/model/queries/facts/exception-cause.ts";
 import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
 import { SYMPTOMS } from "../../src/session/inspection/causes/exception-cause.ts";

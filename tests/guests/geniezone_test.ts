@@ -26,7 +26,7 @@ import { Access } from "../../src/machine/abi/words.ts";
 import { catalogEntry } from "../../src/app/catalog/catalog.ts";
 import { planText } from "../../src/app/configuration/plan-run.ts";
 import type { VmPlan } from "../../src/machine/host/data/plan.ts";
-import { once } from "../../src/cpu/isa/names/once.ts";
+import { once } from "../../src/kit/support/values/once.ts";
 import { vmContents } from "../../src/machine/host/vm-contents.ts";
 import { boardOf } from "../../src/machine/host/boards.ts";
 import { DEVICETREE_SIZE } from "../../src/machine/host/boards/el2/map.ts";

@@ -7,7 +7,7 @@ import type { NativeVcpu } from "../../src/machine/abi/native-guest.ts";
 
 /** `NativeVcpu.call` by an `hvc`. */
 export function callByList(hvc: NativeVcpu["hvc"], number: number, registers: CallRegisters): void {
-  registers.load(hvc(number, ...CALL_SHAPES[hypercallName(number)!].argumentsIn(registers)));
+  registers.load(hvc(number, ...CALL_SHAPES[hypercallName(number)!]().argumentsIn(registers)));
 }
 
 /** Registers that hold these values from X0 on. */

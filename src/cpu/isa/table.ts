@@ -15,7 +15,7 @@ import { extensions } from "./extensions.ts";
 import { fpAndSimd } from "./vectors/fp-simd.ts";
 import { ALWAYS, type FieldValues, type Instruction } from "./notation/insn.ts";
 import { loadsAndStores } from "./general/loads-stores.ts";
-import { once } from "./names/once.ts";
+import { once } from "../../kit/support/values/once.ts";
 import { system } from "./general/system.ts";
 
 /** The part without floating point and AdvSIMD. */

@@ -5,7 +5,7 @@
 
 import { decode } from "./decode.ts";
 import { fieldValues } from "./notation/insn.ts";
-import { once } from "./names/once.ts";
+import { once } from "../../kit/support/values/once.ts";
 import { operationName, operationNumber } from "./names/system-operation-names.ts";
 import { systemRegisterName, systemRegisterNumber } from "./names/system-register-names.ts";
 

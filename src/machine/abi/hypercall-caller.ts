@@ -10,6 +10,7 @@ import {
   type HypercallSignature,
   type ResultKind,
 } from "./hypercalls.ts";
+import { once } from "../../kit/support/values/once.ts";
 import { CallRegisters } from "./call-registers.ts";
 import type { NativeVcpu } from "./native-guest.ts";
 
@@ -33,7 +34,7 @@ export class HypercallCaller extends HypercallMethods {
   vcpu!: NativeVcpu;
 
   hypervisor_identify(): HypercallResults<"hypervisor_identify"> {
-    return CALL_SHAPES.hypervisor_identify.make(this.vcpu, {});
+    return CALL_SHAPES.hypervisor_identify().make(this.vcpu, {});
   }
 
   override invoke<N extends FallibleCall>(call: CallShape<N>, args: HypercallArguments<N>): HypercallResults<N> {
@@ -144,16 +145,16 @@ export class CallShape<N extends HypercallName = HypercallName> {
   }
 }
 
-/** All calls by name. */
+/** All calls by name, each made at its first use: a machine without native guests needs none. */
 export const CALL_SHAPES = Object.fromEntries(
-  (Object.keys(HYPERCALLS) as HypercallName[]).map((name) => [name, new CallShape(name)]),
-) as { readonly [N in HypercallName]: CallShape<N> };
+  (Object.keys(HYPERCALLS) as HypercallName[]).map((name) => [name, once(() => new CallShape(name))]),
+) as { readonly [N in HypercallName]: () => CallShape<N> };
 
-for (const shape of Object.values(CALL_SHAPES) as CallShape<FallibleCall>[]) {
-  if (shape.name as HypercallName === "vcpu_run" || shape.name as HypercallName === "hypervisor_identify") continue;
-  Object.defineProperty(HypercallMethods.prototype, shape.name, {
+for (const [name, shape] of Object.entries(CALL_SHAPES) as [FallibleCall, () => CallShape<FallibleCall>][]) {
+  if (name as HypercallName === "vcpu_run" || name as HypercallName === "hypervisor_identify") continue;
+  Object.defineProperty(HypercallMethods.prototype, name, {
     value(this: HypercallCaller, args: HypercallArguments<FallibleCall>) {
-      return this.invoke(shape, args);
+      return this.invoke(shape(), args);
     },
   });
 }

@@ -7,7 +7,7 @@ import type { KernelPlace, LinuxKernel } from "../../../src/inside/linux/kernel/
 import type { PhysicalMemory } from "../../../src/inside/linux/kernel/memory.ts";
 import { SOUGHT } from "../../../src/inside/linux/kernel/sought.ts";
 import { type SymbolList, SymbolTable } from "../../../src/inside/symbols/symbol-table.ts";
-import { once } from "../../../src/cpu/isa/names/once.ts";
+import { once } from "../../../src/kit/support/values/once.ts";
 import { MiB, PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
 import { ARRAY, BtfWriter, INT, STRUCT } from "./btf-types.ts";
 import { learnedKernel } from "./learned-kernel.ts";

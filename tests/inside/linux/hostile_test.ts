@@ -7,7 +7,7 @@ import type { LinuxKernel } from "../../../src/inside/linux/kernel/kernel.ts";
 import { STEPS_MAX } from "../../../src/inside/linux/kernel/memory.ts";
 import { Reading } from "../../../src/inside/linux/kernel/reading.ts";
 import { RAM_BASE } from "../../../src/machine/hardware/memory-map.ts";
-import { once } from "../../../src/cpu/isa/names/once.ts";
+import { once } from "../../../src/kit/support/values/once.ts";
 import { PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
 import { Work } from "../../../src/kit/support/values/work.ts";
 import { LONG } from "../../support/long.ts";

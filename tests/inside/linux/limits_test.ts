@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { STEPS_MAX } from "../../../src/inside/linux/kernel/memory.ts";
 import { Reading } from "../../../src/inside/linux/kernel/reading.ts";
-import { once } from "../../../src/cpu/isa/names/once.ts";
+import { once } from "../../../src/kit/support/values/once.ts";
 import { LinuxKernel } from "../../../src/inside/linux/kernel/kernel.ts";
 import { asTree } from "../../../src/inside/linux/structures/tasks.ts";
 import { mapInPieces, PIECE_STEPS, Work } from "../../../src/kit/support/values/work.ts";

@@ -154,7 +154,7 @@ export class FakePlatform {
   /** vcpu_run of host vCPU `index` comes back. */
   returnRun(host: NativeGuest, index: number, state: number, data0 = 0n, data1 = 0n, data2 = 0n, error = 0n): void {
     assert.ok(this.inside.delete(index), `host vCPU ${index} is not inside vcpu_run`);
-    host.runReturned(this.vcpu(index), CALL_SHAPES.vcpu_run.read(registersWith([error, BigInt(state), data0, data1, data2])));
+    host.runReturned(this.vcpu(index), CALL_SHAPES.vcpu_run().read(registersWith([error, BigInt(state), data0, data1, data2])));
     this.settle(host);
   }
 
@@ -183,7 +183,7 @@ export class FakePlatform {
       },
       vcpuRun: (args) => {
         assert.ok(!this.inside.has(index), "vcpu_run inside vcpu_run");
-        const [cap, resume, action] = CALL_SHAPES.vcpu_run.encode(args);
+        const [cap, resume, action] = CALL_SHAPES.vcpu_run().encode(args);
         this.inside.set(index, { cap, resume, action });
       },
       read: (ipa, length) => ipa >= RAM && ipa + length <= RAM + this.size ? this.memory.slice(ipa - RAM, ipa - RAM + length) : undefined,

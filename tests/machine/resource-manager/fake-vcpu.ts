@@ -111,7 +111,7 @@ export class FakeVcpu implements NativeVcpu {
 
   vcpuRun(args: HypercallArguments<"vcpu_run">): void {
     if (this.running !== undefined) throw new Error("vcpu_run is under way");
-    this.running = CALL_SHAPES.vcpu_run.encode(args);
+    this.running = CALL_SHAPES.vcpu_run().encode(args);
   }
 
   readInto(ipa: number, into: Uint8Array): boolean {

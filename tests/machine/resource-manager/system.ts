@@ -114,7 +114,7 @@ class FaultyVcpu implements NativeVcpu {
 
   vcpuRun(args: HypercallArguments<"vcpu_run">): void {
     // Its answer comes in a later event: seen here, and not to be made to fail.
-    this.fail(Hypercall.vcpu_run, CALL_SHAPES.vcpu_run.encode(args));
+    this.fail(Hypercall.vcpu_run, CALL_SHAPES.vcpu_run().encode(args));
     this.vcpu.vcpuRun(args);
   }
 

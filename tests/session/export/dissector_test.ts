@@ -5,7 +5,7 @@ import { tsharkCommand } from "../../../scripts/native-tools.ts";
 import { RPC_MESSAGES, rpcName } from "../../../src/machine/abi/rpc/messages/all.ts";
 import { decodeHeader, PacketType, RPC_HEADER_SIZE } from "../../../src/machine/abi/rpc/packet.ts";
 import { dissectorLua } from "../../../src/session/export/dissector.ts";
-import { once } from "../../../src/cpu/isa/names/once.ts";
+import { once } from "../../../src/kit/support/values/once.ts";
 import { readPackets } from "../../kit/formats/read-pcapng.ts";
 import { el2Command } from "../../support/el2.ts";
 import { Random } from "../../support/random.ts";

@@ -2,7 +2,7 @@
 // WebAssembly Core Specification 2.0, section 5.4 (binary format, instructions) and section 5.4.8
 // (vector instructions).
 
-import { once } from "../../isa/names/once.ts";
+import { once } from "../../../kit/support/values/once.ts";
 
 /** Plain instructions: one opcode byte, no immediate. */
 const PLAIN = `

@@ -1,7 +1,7 @@
 // Names of the operands of SYS: cache and TLB maintenance, address translation (Arm ARM C5.3 to
 // C5.5). TLBI forms for Inner and Outer Shareable (IS, OS) and ranges (R) have a CRm each.
 
-import { once } from "./once.ts";
+import { once } from "../../../kit/support/values/once.ts";
 
 /** Lines of "op1.CRn.CRm: name op2, ...". */
 const NAMES = `

@@ -1,7 +1,7 @@
 // Names of the system registers of Armv8-A, for assembly text and reasons. Arm ARM D12.
 // The core's implementation is in cpu/core/registers/system-registers.ts.
 
-import { once } from "./once.ts";
+import { once } from "../../../kit/support/values/once.ts";
 
 /** Lines of "op0.op1.CRn: name CRm.op2, ...", continued by indentation. */
 const NAMES = `

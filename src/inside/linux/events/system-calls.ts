@@ -1,6 +1,7 @@
 // System calls of arm64 Linux by number (include/uapi/asm-generic/unistd.h): the name, and a word
 // for the kind of each argument.
 
+import { once } from "../../../kit/support/values/once.ts";
 import { CHOICES, FLAGS } from "./call-words.ts";
 
 /**
@@ -354,12 +355,14 @@ const LISTED = `
 466 removexattrat D p a s
 467 open_tree_attr D p bits x u`;
 
-const CALLS = new Map<number, SystemCall>(
-  LISTED.trim().split("\n").map((line) => {
-    const [number, name, ...words] = line.split(" "), kinds = words.filter(isKind);
-    if (kinds.length < words.length) throw new Error(`${name} has an argument of an unknown kind`);
-    return [Number(number), { name, kinds, hasTexts: kinds.some(isText) }];
-  }),
+const CALLS = once(() =>
+  new Map<number, SystemCall>(
+    LISTED.trim().split("\n").map((line) => {
+      const [number, name, ...words] = line.split(" "), kinds = words.filter(isKind);
+      if (kinds.length < words.length) throw new Error(`${name} has an argument of an unknown kind`);
+      return [Number(number), { name, kinds, hasTexts: kinds.some(isText) }];
+    }),
+  )
 );
 
 /** Those that return an address. */
@@ -375,7 +378,7 @@ const UNKNOWN: readonly ArgumentKind[] = Array(6).fill("bits");
 
 /** The call of a number; of an unknown one the name has the number, and six arguments are shown. */
 export function systemCall(number: number): SystemCall {
-  return CALLS.get(number) ?? { name: `syscall_${number}`, kinds: UNKNOWN, hasTexts: false };
+  return CALLS().get(number) ?? { name: `syscall_${number}`, kinds: UNKNOWN, hasTexts: false };
 }
 
 export const returnsAddress = ({ name }: SystemCall): boolean => RETURNS_ADDRESS.has(name);

@@ -142,7 +142,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
       // results.
       if (!this.#runReturned) return 0;
       this.#runReturned = false;
-      this.guest.runReturned(this, CALL_SHAPES.vcpu_run.read(this.runRegisters));
+      this.guest.runReturned(this, CALL_SHAPES.vcpu_run().read(this.runRegisters));
     }
     return EVENT_COST + this.#accesses * ACCESS_COST;
   }
@@ -193,7 +193,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
     if (this.#insideRun || this.#start || this.#runReturned) throw new Error("this vCPU is inside vcpu_run");
     this.#countCall();
     this.#insideRun = true;
-    CALL_SHAPES.vcpu_run.put(run, this.runRegisters);
+    CALL_SHAPES.vcpu_run().put(run, this.runRegisters);
     const made = this.services.hypercalls.callWith(this.vcpu, Hypercall.vcpu_run, this.runRegisters);
     if (!made) throw new Error("vcpu_run has no entry in the table");
     if (made !== DEFERRED) this.completeRun();

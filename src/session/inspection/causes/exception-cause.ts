@@ -3,7 +3,7 @@
 // now; the first that is the cause gives it. Arm ARM D1.10, D5.4, D13.2.37.
 
 import { AbortSyndrome, ExceptionClass, exceptionClass, faultOf, FaultStatus } from "../../../cpu/core/interface.ts";
-import { once } from "../../../cpu/isa/names/once.ts";
+import { once } from "../../../kit/support/values/once.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
 import type { View } from "../readers/inspected.ts";
