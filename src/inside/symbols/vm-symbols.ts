@@ -21,6 +21,9 @@ import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
  */
 const BOOTED = 20e6;
 
+/** Characters of a source line. */
+const LINE_MAX = 200;
+
 /** A search for a kernel's symbols that an answer needs: the caller does it, and asks again. */
 export class SymbolSearch extends Error {
   /** @param pieces of the search; the symbols that it finds stay known */
@@ -35,6 +38,9 @@ export type Searching = "at once" | "by the caller" | "never";
 /** Names of one machine's guests. */
 export class VmSymbols {
   readonly #given = new Map<string, GivenFile[]>();
+  /** Texts of source files by name; their lines, once one was asked for. */
+  #sources: Readonly<Record<string, string>> = {};
+  readonly #lines = new Map<string, readonly string[]>();
   /** Files of modules, the latest first. */
   readonly #moduleFiles = new Map<string, ModuleFile[]>();
   /** How far kernels have moved themselves, by tables of stage 2. */
@@ -73,6 +79,21 @@ export class VmSymbols {
     this.#given.set(vm, [new GivenFile(file, source), ...this.#given.get(vm) ?? []]);
     // How far a kernel has moved follows from its file, which may be the new one.
     this.#moved.clear();
+  }
+
+  /** Gives texts of source files, by the names that debug information has for them. */
+  giveSources(sources: Readonly<Record<string, string>>): void {
+    this.#sources = sources;
+  }
+
+  /** The text of a source line, which counts from 1; undefined if its file is not known. */
+  textOf(file: string, line: number): string | undefined {
+    let lines = this.#lines.get(file);
+    if (!lines) {
+      if (!Object.hasOwn(this.#sources, file)) return undefined;
+      this.#lines.set(file, lines = this.#sources[file].split("\n"));
+    }
+    return lines[line - 1]?.trim().slice(0, LINE_MAX);
   }
 
   /**

@@ -5,7 +5,7 @@
 import type { CpuPlan } from "../../cpu/isa/cpus/cpus.ts";
 import type { Tier } from "../../cpu/core/tiers.ts";
 import { deviceName, type DevicePlan } from "../../machine/virtio/plan.ts";
-import type { RecordedRun } from "./recorded-run.ts";
+import type { RecordedRun, Sources } from "./recorded-run.ts";
 import type { NativeHostPlan, VariablesPlan } from "../../machine/host/interface.ts";
 import type { Behaviour } from "../../machine/hypervisor/options.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
@@ -184,6 +184,8 @@ export interface SessionPlan {
   readonly root?: RootPlan;
   /** ELF files with symbols of VMs, by VM. Guests cannot see them. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
+  /** Source files that came with its recording. */
+  readonly sources?: Sources;
   /** Files that consoles are written to, by console; a replay writes none. */
   readonly logs?: Readonly<Record<string, string>>;
   /** File that everything which enters the machine is recorded to. */

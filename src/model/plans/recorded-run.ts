@@ -53,6 +53,9 @@ export function addMark(marks: Map<string, Mark>, mark: Mark): string | undefine
   return undefined;
 }
 
+/** Texts of source files, by the names that debug information has for them. */
+export type Sources = Readonly<Record<string, string>>;
+
 export interface RecordedRun {
   readonly inputs: readonly RecordedInput[];
   /** Of each name one, in the order in which the names were first given. */

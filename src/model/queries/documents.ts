@@ -69,6 +69,7 @@ export const RECORDING = define({
     inputs: { kind: "detail", doc: "how many inputs there are of each kind" },
     consoles: { kind: "list", doc: "VMs whose output a replay prints again" },
     marks: { kind: "detail", doc: "marks: `name`, `text` and `by`" },
+    sources: { kind: "detail", doc: "source files in it: `path` and `bytes`" },
     paths: { kind: "list", doc: "absolute paths in it" },
   },
 });

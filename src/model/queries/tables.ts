@@ -144,6 +144,7 @@ export const STACK = defineTable({
     offset: { kind: "number", doc: "bytes from its start to the program counter", optional: true },
     file: { kind: "text", doc: "the source file alone", optional: true },
     line: { kind: "number", doc: "the source line alone", optional: true },
+    text: { kind: "text", doc: "the text of that line, if the recording has its source files", optional: true, width: 40, from: 160 },
     by: {
       kind: "word",
       doc:
@@ -262,6 +263,7 @@ export const LINES = defineTable({
     column: { kind: "number", doc: "the column, from 1", optional: true, width: 6, from: 120 },
     statement: { kind: "flag", doc: "a statement begins here", width: 9, from: 140 },
     symbol: { kind: "text", doc: "the symbol at this address", optional: true, width: 32, from: 100 },
+    text: { kind: "text", doc: "the text of the line, if the recording has its source files", optional: true, width: 40, from: 160 },
   },
 });
 

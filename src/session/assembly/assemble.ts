@@ -202,10 +202,11 @@ function semihostedVms({ what }: SessionPlan): ReadonlyMap<string, string> {
 }
 
 /** Names of addresses: those of ELF images, and those of the plan. */
-function giveSymbols({ what, symbols = {} }: SessionPlan, system: Pick<GuestSystem, "symbols">): void {
+function giveSymbols({ what, symbols = {}, sources = {} }: SessionPlan, system: Pick<GuestSystem, "symbols">): void {
   const image = what.kind === "boot" && what.image ? compactSymbols(what.image) : undefined;
   if (image) system.symbols.give(PRIMARY_CONSOLE, image, "image");
   for (const [vm, file] of Object.entries(symbols)) system.symbols.give(vm, file, "symbols");
+  system.symbols.giveSources(sources);
 }
 
 /** Makes the devices of a system's VMs. `outside` is how what comes from outside reaches them. */

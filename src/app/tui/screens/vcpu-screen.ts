@@ -106,8 +106,11 @@ function vcpuColumns(activity: Activity): (width: number) => ListColumn<VcpuRow>
   };
 }
 
+/** Columns of a call frame before its place, with their gaps; the least of a place. */
+const BEFORE_PLACE = 2 * DIGITS + 26 + 6, PLACE = 24;
+
 /** Call frames: the function bold, its offset and addresses dim. */
-function stackColumns(): ListColumn<FrameRow>[] {
+function stackColumns(paneWidth: number): ListColumn<FrameRow>[] {
   const own = new Map(columnsOf(STACK).map((column) => [column.name, column]));
   const address = (name: "pc" | "frame", title: string, from?: number): ListColumn<FrameRow> => ({
     name,
@@ -127,13 +130,14 @@ function stackColumns(): ListColumn<FrameRow>[] {
   const note = own.get("note");
   const place = (row: FrameRow): Piece[] => {
     const source = row.source !== null ? [{ text: row.source.slice(row.source.lastIndexOf("/") + 1) }] : [];
-    return [...source, ...row.note !== null ? [{ text: `${source.length ? "  " : ""}${row.note}` }] : []];
+    const text: Piece[] = row.text !== null ? [{ text: `  ${row.text}`, role: "dim" }] : [];
+    return [...source, ...text, ...row.note !== null ? [{ text: `${source.length ? "  " : ""}${row.note}` }] : []];
   };
   return [
     address("pc", "PC"),
     { name: "symbol", title: "Function", width: 26, pieces: symbol },
     address("frame", "Frame record", 64),
-    ...note ? [{ ...note, width: 24, from: 96, pieces: place }] : [],
+    ...note ? [{ ...note, width: Math.max(PLACE, paneWidth - BEFORE_PLACE), from: 96, pieces: place }] : [],
   ];
 }
 
@@ -160,12 +164,11 @@ function registersPane(vcpus: TablePane<typeof VCPUS>): TextPane {
 }
 
 function stackPane(vcpus: TablePane<typeof VCPUS>): Pane {
-  const columns = stackColumns();
   return new TablePane({
     name: "stack",
     table: STACK,
     title: "Call stack",
-    columns: () => columns,
+    columns: stackColumns,
     args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
   });
 }

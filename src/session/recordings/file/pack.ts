@@ -1,9 +1,12 @@
-// A recording for others: with the files of its run inside, beside it or absent, and without paths.
+// A recording for others: with the files of its run inside, beside it or absent, with source files,
+// and without paths.
 
 import { RecordingError } from "./recording.ts";
 import { readRecordingLines } from "./recording-reader.ts";
 import { sealed } from "./recording-writer.ts";
 import { LARGE, loadFiles, mapped, SHARED } from "./plan-files.ts";
+import { namedSources } from "./named-sources.ts";
+import { readSources, type SourceConsent } from "./sources.ts";
 import { decodePlain, encodePlain } from "../../../kit/support/values/plain-json.ts";
 import { sha256 } from "../../../kit/support/values/sha256.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
@@ -17,12 +20,16 @@ interface PackWish {
   readonly images: "inside" | "beside" | "absent";
   /** Names of files lose their folders. */
   readonly withoutPaths: boolean;
+  /** Source files of this computer that its programs name get into it, if they may. */
+  readonly sources?: SourceConsent | undefined;
 }
 
 /** A packed recording, and its files that are not in it, by their paths beside it. */
 interface PackedRecording {
   readonly text: string;
   readonly files: ReadonlyMap<string, Uint8Array>;
+  /** How many source files are in it. */
+  readonly sources: number;
 }
 
 /** The part of a plan that names files. */
@@ -34,8 +41,9 @@ interface NamingPlan {
  * Packs a recording.
  * @throws RecordingError if a file of its run is missing, they are too large, or a path has to stay
  */
-export async function packedRecording(path: string, bytes: Uint8Array, { images, withoutPaths }: PackWish): Promise<PackedRecording> {
-  const { end, plan: written } = readRecordingLines(path, bytes),
+export async function packedRecording(path: string, bytes: Uint8Array, wish: PackWish): Promise<PackedRecording> {
+  const { images, withoutPaths } = wish,
+    { end, plan: written, sources: before } = readRecordingLines(path, bytes),
     lines = new TextDecoder().decode(bytes).split("\n").slice(0, end ? -2 : -1);
   const whole = await loadFiles(path, written), files = new Map<string, Uint8Array>();
   let inside = 0;
@@ -56,8 +64,11 @@ export async function packedRecording(path: string, bytes: Uint8Array, { images,
       "pack it into a folder, or use --without-images",
     );
   }
-  const text = [encodePlain({ ...Object(decodePlain(lines[0])), plan }), ...lines.slice(1)].map((line) => `${line}\n`).join("");
-  return { text: end ? sealed(text) : text, files };
+  const copied = wish.sources ? readSources(path, before, namedSources(path, whole), wish.sources) : before;
+  const sources = withoutPaths ? {} : copied, count = Object.keys(sources).length;
+  const { sources: _, ...header } = Object(decodePlain(lines[0])), kept = count ? { sources } : {};
+  const text = [encodePlain({ ...header, plan, ...kept }), ...lines.slice(1)].map((line) => `${line}\n`).join("");
+  return { text: end ? sealed(text) : text, files, sources: count };
 }
 
 /**

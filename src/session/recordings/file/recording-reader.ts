@@ -8,10 +8,18 @@ import { readToEnd } from "../../../kit/support/files/named-file.ts";
 import { decodePlain } from "../../../kit/support/values/plain-json.ts";
 import { CHECK, END, INPUT } from "./line-schema.ts";
 import { type Mark, mark as MARK } from "../../../model/queries/move.ts";
-import { addMark, type Check, type EndState, type RecordedInput, type RecordedRun } from "../../../model/plans/recorded-run.ts";
+import {
+  addMark,
+  type Check,
+  type EndState,
+  type RecordedInput,
+  type RecordedRun,
+  type Sources,
+} from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
 import { loadFiles } from "./plan-files.ts";
 import { RecordingError, type RecordingFile, SCHEMA } from "./recording.ts";
+import { sourcesIn } from "./sources.ts";
 
 /** A recording without the files that are not in it. */
 export interface RecordingLines extends RecordedRun {
@@ -19,6 +27,7 @@ export interface RecordingLines extends RecordedRun {
   readonly marks: readonly Mark[];
   /** Its plan, without the large files. */
   readonly plan: object;
+  readonly sources: Sources;
 }
 
 /**
@@ -82,7 +91,15 @@ export function readRecordingLines(path: string, bytes: Uint8Array): RecordingLi
     } else if (line.end !== undefined) end = { at: line.at, end: checked(wrong, END, line.end) };
     else throw wrong("not an input, mark, check or end");
   }
-  return { maker, plan: header.plan, inputs, marks: [...marks.values()], checks, end: sealed ? end : undefined };
+  return {
+    maker,
+    plan: header.plan,
+    sources: sourcesIn(path, header.sources),
+    inputs,
+    marks: [...marks.values()],
+    checks,
+    end: sealed ? end : undefined,
+  };
 }
 
 /** The form before plans were tables. */

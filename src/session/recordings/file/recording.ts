@@ -4,6 +4,7 @@
 //
 // A file of JSON lines (`plain-json.ts`), readable in an editor:
 //   header   {"schema":"el2.recording/2","version":"..","engine":"..","commit":"..","plan":{..}}
+//            and "sources":{"NAME":".."} in a copy that has source files (`sources.ts`)
 //   input    {"at":NS,"settled":BOOL,"input":{..}}      in order
 //   check    {"at":NS,"check":{..}}                     registers at a place, for replays
 //   end      {"at":NS,"end":{..}}                       how it ended, with hashes of everything
@@ -13,7 +14,7 @@
 
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import type { PlainPlace } from "../../../model/queries/move.ts";
-import type { RecordedRun } from "../../../model/plans/recorded-run.ts";
+import type { RecordedRun, Sources } from "../../../model/plans/recorded-run.ts";
 import type { Maker } from "../../../kit/support/files/maker.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 
@@ -31,6 +32,7 @@ export interface RecordingFile extends RecordedRun {
   readonly maker: Maker;
   /** `SavedPlan`, if the file is right: anybody may have written it. */
   readonly saved: unknown;
+  readonly sources: Sources;
   /** The snapshot that the run began with. */
   readonly from: SessionPlan["from"];
 }

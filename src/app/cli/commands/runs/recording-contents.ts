@@ -60,13 +60,15 @@ export type RecordingContents = {
   /** VMs: the run prints on their consoles again. */
   readonly consoles: readonly string[];
   readonly marks: readonly { readonly name: string; readonly text: string | null; readonly by: string | null }[];
+  /** Source files by the names that debug information has for them. */
+  readonly sources: readonly { readonly path: string; readonly bytes: number }[];
   /** Absolute paths, which may have names of people. */
   readonly paths: readonly string[];
 };
 
 /** @throws RecordingError */
 export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
-  const { maker, inputs, marks, end, plan: written } = readRecordingLines(path, bytes), parsed = v.safeParse(plan, written);
+  const { maker, inputs, marks, end, plan: written, sources } = readRecordingLines(path, bytes), parsed = v.safeParse(plan, written);
   if (!parsed.success) throw new RecordingError(`${path}:1: its plan does not make a machine`);
   const { table: { keys, files, variables }, run: { symbols }, from } = parsed.output;
   const listed = (kind: ContainedFile["kind"], all: Readonly<Record<string, Content>>) =>
@@ -96,6 +98,7 @@ export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
     inputs: Object.fromEntries([...counted].slice(0, LISTED_MAX)),
     consoles: Object.keys(typeof keys.vm === "object" && keys.vm !== null ? keys.vm : {}).slice(0, LISTED_MAX),
     marks: marks.map(({ name, text = null, by = null }) => ({ name, text, by })),
+    sources: Object.entries(sources).map(([path, text]) => ({ path, bytes: new TextEncoder().encode(text).length })),
     paths: [...new Set(named.filter((name) => name.startsWith("/")))],
   };
 }
@@ -136,7 +139,7 @@ const size = (bytes: number): string => bytes < 1024 ? `${bytes} bytes` : format
 
 /** Contents in lines. */
 export function contentsText(file: string, contents: RecordingContents): string {
-  const { bytes, maker, end, files, uses, typed, inputs, consoles, marks, paths } = contents;
+  const { bytes, maker, end, files, uses, typed, inputs, consoles, marks, sources, paths } = contents;
   const title = `${file}: ${size(bytes)}, ${end ? `t=${Number(end.ns) / 1e9}, ${end.insn} instructions` : "cut off"}; ${makerText(maker)}`;
   const section = (name: string, lines: readonly string[], none: string) =>
     lines.length ? [name, ...lines.map((line) => `  ${line}`)] : [`${name}: ${none}`];
@@ -153,7 +156,7 @@ export function contentsText(file: string, contents: RecordingContents): string 
       marks.map(({ name, text, by }) => [name, ...text === null ? [] : [text], ...by === null ? [] : [`(${by})`]].join("  ")),
       "none",
     ),
-    "sources: none",
+    ...section("sources", sources.map(({ path, bytes }) => `${path}  ${size(bytes)}`), "none"),
     ...section("absolute paths", paths, "none"),
     "",
   ].join("\n");

@@ -6,6 +6,8 @@ import { examplesText } from "../../common/command.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { readNamedFile, writeNamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
+import { hostOption } from "../../options/host.ts";
+import { checkCopied } from "../../start/plans/consent.ts";
 import { checkedValue } from "../../common/values.ts";
 import { choice } from "../../../../model/commands/kinds.ts";
 import { RecordingError } from "../../../../session/recordings/file/recording.ts";
@@ -20,6 +22,8 @@ type Redaction = typeof REDACTIONS[number];
 
 interface PackOptions {
   readonly withoutImages?: true;
+  readonly withSources?: true;
+  readonly allowHost?: readonly string[];
   readonly redact?: readonly Redaction[];
 }
 
@@ -31,13 +35,28 @@ export function addPack(group: Command<any, any, any>, exit: (code: number) => v
   )
     .argument("<file...>", "recordings, and last the file or FOLDER/ to write")
     .option("--without-images", "leave out the files of the run: whoever opens it is asked for them by their digests")
+    .option(
+      "--with-sources",
+      "put in the source files that the debug information of its programs names, after asking; replays show their lines",
+    )
+    .addOption(hostOption())
     .addOption(
       new Option("--redact <what>", "leave this out, or say why the run does not allow that; repeatable").choices(REDACTIONS)
         .argParser((text: string, all: readonly Redaction[] = []) => [...all, checkedValue("--redact", choice(...REDACTIONS), text)]),
     )
-    .addHelpText("after", examplesText(["recording pack bug.rec for-bo.rec --redact paths", "recording pack failed/*.rec shared/"]))
+    .addHelpText(
+      "after",
+      examplesText([
+        "recording pack bug.rec for-bo.rec --redact paths",
+        "recording pack failed/*.rec shared/",
+        "recording pack bug.rec for-bo.rec --with-sources",
+      ]),
+    )
     .action(async (named: readonly string[], options: PackOptions) => {
       const to = named.at(-1), files = named.slice(0, -1);
+      if (options.withSources && options.redact?.includes("paths")) {
+        throw new Failure("--with-sources and --redact paths are mutually exclusive: source files have paths", "give one");
+      }
       if (to === undefined || files.length === 0) {
         throw new Failure("recording pack: no file to write is named", "name it last: recording pack bug.rec for-bo.rec");
       }
@@ -49,18 +68,24 @@ export function addPack(group: Command<any, any, any>, exit: (code: number) => v
     });
 }
 
-async function pack(file: string, to: string, isFolder: boolean, { withoutImages, redact = [] }: PackOptions): Promise<void> {
+async function pack(file: string, to: string, isFolder: boolean, options: PackOptions): Promise<void> {
+  const { withoutImages, withSources, allowHost, redact = [] } = options;
   const { packedRecording } = await import("../../../../session/recordings/file/pack.ts");
   const bytes = readNamedFile(file, "recording pack");
   const images = withoutImages ? "absent" : isFolder ? "beside" : "inside", folder = to.slice(0, to.lastIndexOf("/") + 1);
-  await tried("recording pack", async () => {
+  const count = await tried("recording pack", async () => {
     for (const one of redact) checkRedacted(one, file, bytes);
-    const { text, files } = await packedRecording(file, bytes, { images, withoutPaths: redact.includes("paths") });
+    const { text, files, sources } = await packedRecording(file, bytes, {
+      images,
+      withoutPaths: redact.includes("paths"),
+      sources: withSources && ((sources) => checkCopied(file, sources, allowHost)),
+    });
     if (isFolder) Deno.mkdirSync(folder, { recursive: true });
     if (images === "beside") { for (const [path, content] of files) writeShared(`${folder}${path}`, content); }
     writeNamedFile(to, "recording pack", text);
+    return sources;
   });
-  report(`el2: ${to}: a copy of ${file}`);
+  report(`el2: ${to}: a copy of ${file}${count || withSources ? `, with ${count} source file${count === 1 ? "" : "s"}` : ""}`);
 }
 
 /** A file that is there already stays: its name is its content's sum. */

@@ -7,6 +7,7 @@ import { Failure } from "../../common/failure.ts";
 import {
   beyondFolder,
   type Consent,
+  type HostPath,
   type HostResource,
   isPath,
   type PlanSource,
@@ -72,10 +73,26 @@ function subject(resource: HostResource): string {
   return isPath(resource) ? JSON.stringify([resource.kind, resource.place, resource.written]) : resourceText(resource);
 }
 
+/**
+ * Checks that files of this computer may be copied into a recording, as its programs name them.
+ * Their names are shown whole, and the answer counts once: they may be other files the next time.
+ * @throws Failure without consent
+ */
+export function checkCopied(recording: string, files: readonly HostPath[], allowed: readonly string[] = []): void {
+  const wanted = files.filter((file) => !isAllowed(file, allowed));
+  if (wanted.length === 0) return;
+  const what = `recording pack ${recording}: its copy would have these files of this computer`;
+  if (asked([`${what}:`, ...wanted.map((file) => `  ${resourceText(file)}`)].join("\n"), "Copy them? [y/N]")) return;
+  throw new Failure(
+    `${what}: ${resourceTexts(wanted).join(", ")}`,
+    `allow them with --allow-host PATH (a file or folder) or --allow-host ${ALL}`,
+  );
+}
+
 /** Asks on the terminal; without one the answer is no. */
-function asked(text: string): boolean {
+function asked(text: string, last = "Allow this as long as the file does not change? [y/N]"): boolean {
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return false;
-  const question = `el2: ${text}\nAllow this as long as the file does not change? [y/N]`;
+  const question = `el2: ${text}\n${last}`;
   for (const line of question.split("\n")) sayOnStderr(line);
   const bytes = new Uint8Array(ANSWER), count = Deno.stdin.readSync(bytes) ?? 0;
   return /^y(es)?\s*$/i.test(new TextDecoder().decode(bytes.subarray(0, count)));

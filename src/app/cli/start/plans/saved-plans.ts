@@ -18,7 +18,7 @@ import { isTold, problemOf } from "../../../../kit/support/problem.ts";
  * @throws RecordingError, or the system's error on the file
  */
 export async function plannedRecording(file: string, bytes?: Uint8Array, anyway?: boolean): Promise<Recording> {
-  const { saved, from, maker, ...run } = await readRecording(file, bytes),
+  const { saved, from, maker, sources, ...run } = await readRecording(file, bytes),
     refused = refusedEngine(file, maker, hint("replay", file), anyway);
   if (refused) throw new RecordingError(refused);
   let plan: SessionPlan;
@@ -32,7 +32,7 @@ export async function plannedRecording(file: string, bytes?: Uint8Array, anyway?
   if (written !== undefined) {
     throw new RecordingError(`${file}:1: its machine writes to ${terminalWord(written)}, which no recorded machine does`);
   }
-  return { plan: from ? { ...plan, from } : plan, ...run };
+  return { plan: { ...plan, sources, ...from && { from } }, ...run };
 }
 
 /**

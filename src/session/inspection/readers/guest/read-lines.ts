@@ -29,6 +29,7 @@ export function readLines(view: View, place: string, count: number): RowOf<typeo
     column: column === 0 ? null : column,
     statement,
     symbol: nameIn(tables, start) ?? null,
+    text: symbols.textOf(file, line) ?? null,
   });
   const lineAt = (at: bigint) => {
     const line = symbols.lineAt(vm, at);

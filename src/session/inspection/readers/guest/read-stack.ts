@@ -60,9 +60,11 @@ export function withInlined(frame: GuestFrame, infos: readonly DebugInfo[]): Sho
 
 /** The rows of `vcpu stack`. */
 export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
-  const vm = vmOfVcpu(view, vcpu);
-  const tables = vcpu.native ? [] : view.system.symbols.all(vm);
-  return stackRows(framesOf(view, vcpu), tables, vm, vcpu.index);
+  const vm = vmOfVcpu(view, vcpu), { symbols } = view.system;
+  const tables = vcpu.native ? [] : symbols.all(vm);
+  return stackRows(framesOf(view, vcpu), tables, vm, vcpu.index).map((row) =>
+    row.file === null || row.line === null ? row : { ...row, text: symbols.textOf(row.file, row.line) ?? null }
+  );
 }
 
 /** The rows of frames of a VM's vCPU. */
@@ -79,6 +81,7 @@ export function stackRows(frames: readonly ShownFrame[], tables: readonly Symbol
       source: source ? `${source.file}:${source.line}` : null,
       file: source?.file ?? null,
       line: source?.line ?? null,
+      text: null,
       by: inlined ? "inline" : frame.by,
       cfa: frame.cfa === undefined ? null : hex(frame.cfa, 16),
       note: frame.note ?? null,
