@@ -15,7 +15,7 @@ import type { PlaceOfRun } from "./move.ts";
 import { isStream, type Row, type RowOf, type Table } from "./table.ts";
 import { TABLE_NAMES, type TableName, TABLES } from "./tables.ts";
 import { areRowsOf, rowIssue } from "./rows.ts";
-import { gap } from "./facts/gap.ts";
+import { gap, unrecorded } from "./facts/gap.ts";
 import { inQuery, queryProblem } from "./facts/problem.ts";
 import { asProblem, type Problem, problemText, type Said } from "../../kit/support/problem.ts";
 
@@ -116,6 +116,8 @@ export const answer = v.pipe(
     after: v.optional(v.string()),
     /** Gaps in the rows, where a guest's memory could not be read. */
     gaps: v.optional(listOf(gap)),
+    /** Of events: times in which some were not recorded. */
+    unrecorded: v.optional(listOf(unrecorded)),
     /** Why there is no answer: an object that does not exist, or an error in the query. */
     error: v.optional(v.string()),
     /** The same as data. */

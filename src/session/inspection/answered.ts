@@ -1,7 +1,7 @@
 // Rows as an answer, whoever has read them, or the defect of the question. Filters are remembered.
 
 import { type Filter, FilterError, parseFilter } from "../../model/queries/filters/filter.ts";
-import type { Gap } from "../../model/queries/facts/gap.ts";
+import type { Gap, Unrecorded } from "../../model/queries/facts/gap.ts";
 import { inQuery } from "../../model/queries/facts/problem.ts";
 import { type Answer, isStreamQuery, type Query } from "../../model/queries/query.ts";
 import type { Row } from "../../model/queries/table.ts";
@@ -23,6 +23,8 @@ export interface FoundRows<R = Row> {
   readonly cursor?: string;
   /** Parts of the rows that could not be read. */
   readonly gaps?: readonly Gap[];
+  /** Times in which events of the log were not recorded. */
+  readonly unrecorded?: readonly Unrecorded[];
 }
 
 /** Rows that are found at once or in pieces. */
@@ -53,10 +55,11 @@ export function* answered(query: Query, at: Answer["at"], read: () => MaybeInPie
   try {
     const table = TABLES[query.table];
     if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `use one of ${Object.keys(TABLES).join(", ")}`);
-    const { rows, dropped = 0, cursor, gaps = [] } = yield* inPieces(read());
+    const { rows, dropped = 0, cursor, gaps = [], unrecorded = [] } = yield* inPieces(read());
     const after = isStreamQuery(query) ? query.args.after : undefined;
-    const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after }, ...gaps.length > 0 && { gaps } };
-    return { table: query.table, at, rows, dropped, ...places };
+    const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after } };
+    const missing = { ...gaps.length > 0 && { gaps }, ...unrecorded.length > 0 && { unrecorded } };
+    return { table: query.table, at, rows, dropped, ...places, ...missing };
   } catch (error) {
     if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
     const isFilter = error instanceof FilterError;

@@ -278,7 +278,11 @@ const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
   "events": (view, args, filter) => {
     const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address), kinds = kindsOf(args.kinds);
     const gaps = KERNEL_KINDS.some((kind) => kinds.has(kind)) ? view.system.kernelEvents.gaps : [];
-    return { ...fromLog(view, args, filter, kinds, (event) => eventRow(event, nameOf)), gaps };
+    return {
+      ...fromLog(view, args, filter, kinds, (event) => eventRow(event, nameOf)),
+      gaps,
+      unrecorded: view.system.log.unrecorded(kinds),
+    };
   },
   "density": (view, { kinds, limit = DEFAULT_LIMIT, ...places }, filter) => {
     const { log } = view.system, rows = readDensity(log, kindsOf(kinds), places).filter((row) => filter.matches(row));

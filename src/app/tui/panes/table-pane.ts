@@ -15,10 +15,12 @@ import {
   type Sort,
 } from "../look/list.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
+import { drawGap, gapsOf, type RowGap, RowGaps } from "./row-gaps.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { TablePaneOptions } from "./table-options.ts";
 import { isBad, sortRows } from "./table-rows.ts";
 import { keyPieces, type Piece } from "../look/pieces.ts";
+import { WordChanges } from "./word-changes.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import { spokenCells, type SpokenLine, spokenPieces, type SpokenSize } from "../look/speech.ts";
 import type { Look } from "../look/theme.ts";
@@ -36,8 +38,9 @@ const FOLLOWED_ROWS = 16;
 const CARD_ROWS = 4;
 /** Number of answers in which a row is sought. */
 const SOUGHT = 3;
-/** How long (ms) a changed word is marked. */
-const CHANGED = 1000;
+
+/** A line of a list. */
+type ShownLine<R> = { readonly row: R; readonly selected: boolean } | { readonly gap: RowGap };
 
 /** A list. */
 export class TablePane<T extends SessionTable = SessionTable> implements FilteredPane {
@@ -45,6 +48,9 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   readonly table: T;
   #rows: readonly RowOf<T>[] = [];
   #shown: readonly RowOf<T>[] = [];
+  #unrecorded: NonNullable<Answer["unrecorded"]> = [];
+  /** Gaps between the rows that are shown. */
+  #gaps = new RowGaps();
   #dropped = 0;
   #error: ReturnType<typeof blankOf>;
   #loaded = false;
@@ -57,16 +63,14 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   #current: string | undefined;
   /** Index of the selected row: if it disappears, the row there is selected instead. */
   #at = 0;
+  /** The first line: rows and gaps have one each. */
   #top = 0;
   /** Virtual time (ns) of the rows. */
   #answered = 0;
   #height = 1;
   readonly #filter: PaneFilter<T>;
   #sort: Sort | undefined;
-  /** When a word of a row changed, by row and column (wall ms). */
-  readonly #changes = new Map<string, number>();
-  /** When the oldest of the changes that were last drawn came. */
-  #oldest = Infinity;
+  readonly #changes: WordChanges<T>;
   readonly #marked = new Set<string>();
   #following: boolean;
   /** Rows that can be folded are; so many of them. */
@@ -88,6 +92,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     this.name = options.name;
     this.table = options.table;
     this.#filter = new PaneFilter(this.table);
+    this.#changes = new WordChanges(this.table);
     this.#following = options.stream ?? false;
     if (options.filter !== undefined) this.setFilter(options.filter);
   }
@@ -117,11 +122,15 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   }
 
   get scroll(): Scroll {
-    return { top: this.#top, height: this.#height, count: this.#shown.length };
+    return { top: this.#top, height: this.#height, count: this.#lineCount };
   }
 
   get needs(): number {
-    return this.options.card ? this.#shown.length * CARD_ROWS : this.#shown.length + 1;
+    return this.options.card ? this.#shown.length * CARD_ROWS : this.#lineCount + 1;
+  }
+
+  get #lineCount(): number {
+    return this.#shown.length + this.#gaps.gaps.length;
   }
 
   queries(): Query | undefined {
@@ -138,7 +147,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   }
 
   get marksUntil(): number {
-    return this.#oldest + CHANGED;
+    return this.#changes.marksUntil;
   }
 
   get streams(): boolean {
@@ -169,9 +178,10 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
       : { rows: this.#rows, dropped: this.#dropped };
     this.#dropped = this.options.stream ? kept.dropped + answer.dropped : 0;
     const rows = [...kept.rows, ...rowsOf(this.table, answer)].slice(-this.#limit);
-    this.#noteChanges(rows);
+    if (!this.options.stream) this.#changes.note(this.#rows, rows);
     this.options.taken?.(rows);
     this.#rows = rows;
+    this.#unrecorded = answer.unrecorded ?? [];
     const { usual = {} } = this.options;
     const own = Object.keys(usual).filter((name) => rows.every((row) => row[name] === usual[name]));
     this.#usual = usualColumns(this.table, rows).union(new Set(own));
@@ -315,7 +325,8 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
       this.#clickHeading(column - ROW_MARGIN);
       return false;
     }
-    const hit = this.#shown[this.#top + (this.options.card ? Math.floor(row / CARD_ROWS) : row - 1)];
+    const line = this.#gaps.at(this.#top + (this.options.card ? Math.floor(row / CARD_ROWS) : row - 1));
+    const hit = typeof line === "number" ? this.#shown[line] : undefined;
     if (hit) this.select(hit.id);
     return hit !== undefined;
   }
@@ -331,12 +342,14 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused, past }: PaneState): void {
     this.#past = past;
-    this.#oldest = Infinity;
+    this.#changes.begin();
     if (this.options.card) return this.#drawCards(screen, area, look, focused, this.options.card);
     const { place, rows } = this.#listed(area, focused);
     drawHeadings(screen, look, { ...area, x: area.x + ROW_MARGIN }, place, this.#sort);
-    rows.forEach(({ row, selected }, index) => {
-      this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, place, row, { focused, selected });
+    rows.forEach((shown, index) => {
+      const line = { ...area, y: area.y + 1 + index, height: 1 };
+      if ("gap" in shown) drawGap(screen, look, line, shown.gap);
+      else this.#drawRow(screen, line, look, place, shown.row, { focused, selected: shown.selected });
     });
     if (!this.#shown.length) {
       drawBlank(screen, look, { ...area, x: area.x + 1, y: area.y + 1, width: area.width - 1, height: area.height - 1 }, this.#blank);
@@ -346,15 +359,17 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   spoken(look: Look, size: SpokenSize, focused: boolean): readonly SpokenLine[] {
     const { card } = this.options;
     if (card) {
-      return this.#scrolledTo(Math.max(Math.floor((size.height + 1) / CARD_ROWS), 1), focused).flatMap(({ row, selected }) =>
-        card(row, look).map((pieces, line) => spokenPieces(pieces, selected && line === 0))
+      return this.#scrolledTo(Math.max(Math.floor((size.height + 1) / CARD_ROWS), 1), focused).flatMap((shown) =>
+        "gap" in shown ? [] : card(shown.row, look).map((pieces, line) => spokenPieces(pieces, shown.selected && line === 0))
       );
     }
     const { place: { columns }, rows } = this.#listed(size, focused);
     if (!rows.length) return spokenBlank(look, size.width, this.#blank);
     return [
       spokenCells(columns.map(({ column }) => [{ text: column.title }])),
-      ...rows.map(({ row, selected }) => {
+      ...rows.map((shown) => {
+        if ("gap" in shown) return { parts: [shown.gap.text] };
+        const { row, selected } = shown;
         const bad = isBad(row), context = (width: number, first: boolean) => ({ look, width, at: this.#answered, bad, first });
         const cells = columns.map(({ column, width }, index) => column.pieces(row, context(width, index === 0)));
         return spokenCells(bad ? [[{ text: "!" }, ...cells[0] ?? []], ...cells.slice(1)] : cells, selected);
@@ -363,19 +378,22 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   }
 
   /** The columns that fit, and the rows, scrolled to the selected one. */
-  #listed({ width, height }: SpokenSize, focused: boolean): { place: Placement<RowOf<T>>; rows: { row: RowOf<T>; selected: boolean }[] } {
+  #listed({ width, height }: SpokenSize, focused: boolean): { place: Placement<RowOf<T>>; rows: ShownLine<RowOf<T>>[] } {
     const place = this.#headings = this.#place(width - ROW_MARGIN);
     return { place, rows: this.#scrolledTo(Math.max(height - 1, 1), focused) };
   }
 
-  /** As many rows, the selected one among them. */
-  #scrolledTo(height: number, focused: boolean): { row: RowOf<T>; selected: boolean }[] {
+  /** As many lines, that of the selected row among them. */
+  #scrolledTo(height: number, focused: boolean): ShownLine<RowOf<T>>[] {
     this.#height = height;
-    const at = this.#index();
-    this.#top = Math.min(Math.max(this.#top, at - height + 1), Math.max(at, 0), Math.max(this.#shown.length - height, 0));
+    const index = this.#index(), at = this.#gaps.lineOf(index);
+    this.#top = Math.min(Math.max(this.#top, at - height + 1), Math.max(at, 0), Math.max(this.#lineCount - height, 0));
     // A following stream is at its end, which is not a selection of the user's.
-    const chosen = focused || !this.#following ? at - this.#top : -1;
-    return this.#shown.slice(this.#top, this.#top + height).map((row, index) => ({ row, selected: index === chosen }));
+    const chosen = focused || !this.#following ? index : -1;
+    return Array.from({ length: Math.min(height, this.#lineCount - this.#top) }, (_, line) => {
+      const shown = this.#gaps.at(this.#top + line);
+      return typeof shown === "number" ? { row: this.#shown[shown], selected: shown === chosen } : { gap: shown };
+    });
   }
 
   #drawCards(screen: Screen, area: Rectangle, look: Look, focused: boolean, card: NonNullable<TablePaneOptions<T>["card"]>): void {
@@ -442,12 +460,9 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     const now = performance.now();
     columns.forEach(({ column, x: offset, width: room }, index) => {
       const x = area.x + ROW_MARGIN + offset, { name } = column;
-      const kind = this.table.columns[name];
       const width = column.right ? Math.min(column.width, room) : room;
       const pieces = column.pieces(row, { look, width, at: this.#answered, bad, first: index === 0 });
-      const since = kind?.kind === "word" ? this.#changes.get(`${row.id} ${name}`) : undefined;
-      const changed = since !== undefined && now - since < CHANGED;
-      if (changed) this.#oldest = Math.min(this.#oldest, since);
+      const changed = this.#changes.isMarked(row.id, name, now);
       drawCell(screen, look, { x, y: area.y, width }, changed ? pieces.map((piece) => ({ ...piece, bold: true })) : pieces, column.right);
       if (changed && index > 0) screen.text(x - 1, area.y, "*", look.bold("warn"));
     });
@@ -465,6 +480,9 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     if (this.#sort) sortRows(rows, this.table, this.#sort.column, this.#sort.reverse);
     else if (this.options.order) rows.sort(this.options.order);
     this.#shown = rows;
+    const isInOrder = !this.#sort && this.#unrecorded.length > 0;
+    const passes = (kind: string, index: number) => this.#filter.passes({ ...rows[index], kind });
+    this.#gaps = isInOrder ? gapsOf(this.#unrecorded, rows.map(({ end }) => Number(end)), passes) : new RowGaps();
     if (!rows.length) return;
     if (this.#following) this.#at = rows.length - 1;
     const at = this.#following ? this.#at : rows.findIndex(({ id }) => id === this.#selected);
@@ -473,18 +491,6 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
       this.#selected = rows[at].id;
     } else if (this.#selected === undefined) {
       this.#selected = (this.options.first?.(rows) ?? rows[Math.min(this.#at, rows.length - 1)]).id;
-    }
-  }
-
-  #noteChanges(rows: readonly RowOf<T>[]): void {
-    const before = new Map(this.#rows.map((row) => [row.id, row]));
-    const words = Object.entries(this.table.columns).filter(([, column]) => column.kind === "word" && column.width !== undefined);
-    const now = performance.now();
-    for (const [key, time] of this.#changes) if (now - time >= CHANGED) this.#changes.delete(key);
-    if (this.options.stream) return;
-    for (const row of rows) {
-      const old = before.get(row.id);
-      if (old) { for (const [name] of words) if (old[name] !== row[name]) this.#changes.set(`${row.id} ${name}`, now); }
     }
   }
 }

@@ -1,7 +1,9 @@
-// Gaps in an answer, where a guest's memory could not be read: the rest of the answer is right.
+// Gaps in an answer: where a guest's memory could not be read, and when events were not recorded.
+// The rest of the answer is right.
 
 import * as v from "valibot";
 import { Facts } from "./fact.ts";
+import { TRACE_KINDS } from "../../../machine/abi/trace.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
@@ -28,6 +30,16 @@ export const gap = v.variant("code", [
   v.object({ code: v.literal("no-config") }),
 ]);
 export type Gap = Readonly<v.InferOutput<typeof gap>>;
+
+/** A span of virtual time (ns) in which a kind of events was not recorded, as it was after it. */
+export const unrecorded = v.object({
+  from: v.number(),
+  to: v.number(),
+  kind: v.picklist(TRACE_KINDS),
+  /** Some of its events were recorded: views that show only a few want no more. */
+  some: v.boolean(),
+});
+export type Unrecorded = Readonly<v.InferOutput<typeof unrecorded>>;
 
 export const GAPS = new Facts<Gap>({
   "unmapped": ({ of, address }) => `${of}: nothing is mapped at ${address}`,

@@ -11,6 +11,8 @@ import {
   type TraceKind,
 } from "../../../machine/abi/trace.ts";
 import type { TraceHub } from "../../../machine/hypervisor/inspect.ts";
+import type { Unrecorded } from "../../../model/queries/facts/gap.ts";
+import { UnrecordedTimes } from "./unrecorded-times.ts";
 
 /** Kinds with some events in the ring of busy events. */
 const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];
@@ -37,6 +39,7 @@ export class EventLog {
   /** Busy events that may still be recorded before the next `renew`. */
   #left = 0;
   #endWatch: (() => void) | undefined;
+  readonly #unrecorded = new UnrecordedTimes();
 
   /**
    * @param cpus physical CPUs of the machine
@@ -51,6 +54,11 @@ export class EventLog {
   /** Kinds that are recorded now. */
   get kinds(): readonly TraceKind[] {
     return [...QUIET_KINDS, ...this.#watched];
+  }
+
+  /** Times that have ended in which some of these kinds were not recorded. */
+  unrecorded(kinds: ReadonlySet<TraceKind>): readonly Unrecorded[] {
+    return this.#unrecorded.of(kinds);
   }
 
   /**
@@ -68,6 +76,7 @@ export class EventLog {
     if (this.#watched.has("sched") && !wanted.includes("sched")) this.#lookAway();
     this.#watched = new Set(wanted);
     this.#budget = budget;
+    this.#unrecorded.watch(this.#watched, budget === Infinity ? "all" : "some", this.hub.now());
     this.renew();
   }
 
@@ -143,6 +152,7 @@ export class EventLog {
   recall({ quiet, busy }: EventMemory): void {
     this.#quiet.recall(quiet);
     this.#busy.recall(busy);
+    this.#unrecorded.forget(this.hub.now());
   }
 
   /**
@@ -152,6 +162,7 @@ export class EventLog {
    * @param here where the machine is
    */
   follow(first: EventLog, began: EventMemory | undefined, here: RunPoint): void {
+    this.#unrecorded.follow(first.#unrecorded, this.hub.now());
     const quiet = began ? began.quiet.size + began.quiet.dropped : 0, busy = began ? began.busy.size + began.busy.dropped : 0;
     const isBefore = ({ at }: TraceEvent) => isReached(at, here);
     if (first.#quiet.dropped <= quiet) {

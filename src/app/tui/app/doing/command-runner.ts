@@ -212,7 +212,7 @@ export class CommandRunner {
     windows.show(screen.key);
     const pane = windows.screen.panes.find((one) => one.name === name);
     if (!pane || !isFiltered(pane)) throw new Error(`no pane ${name}`);
-    pane.setFilter(allOfEvents([filter, eventsOf(vm), kinds && `kind=${kinds.join(",")}`]));
+    pane.setFilter(allOfEvents([filter, eventsOf(vm), kinds?.map((kind) => `kind=${kind}`).join(" | ")]));
     windows.focusOn(pane);
   }
 

@@ -143,6 +143,8 @@ Deno.test("events --follow is the screen of events with that filter; logs is all
   await rig.type(":events --follow --vm rt --filter kind=rpc\r");
   assert.equal(rig.shown, "9");
   assert.match(await rig.text(), /kind=rpc vm=rt/);
+  await rig.type(":events --follow --kinds rpc,virq\r");
+  assert.match(await rig.text(), /kind=rpc \| kind=virq/);
   await rig.type(":logs\r");
   assert.equal(rig.shown, "1");
   assert.match(await rig.text(), /= Consoles all =[^]*rt ready/);
