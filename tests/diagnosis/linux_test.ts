@@ -118,6 +118,15 @@ for (const how of ["stay", "child-killed", "child-dies", "vfork", "sysinfo"].fil
   });
 }
 
+Deno.test("memory that the command line takes is named where no memory is left, and a VM with it is healthy before", async () => {
+  const debian = await Debian.start("bookworm", { initrd: await ramdisk({ init: undefined }), append: "console=ttyAMA0 hugepages=70" });
+  debian.until(/how\?/);
+  assert.ok(verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
+  debian.type("memory\n");
+  const taken = { option: "hugepages=70", size: 140 << 20, of: 256 << 20 };
+  assertBreaks(debian, { code: "out-of-memory", taken }, /hugepages=70 takes 140M of the VM's 256M\n {2}way out: remove hugepages=70/);
+});
+
 /** Ends that a task asks for. */
 const ASKED_ENDS: readonly (readonly [how: string, fact: FactPart, line: RegExp])[] = [
   ["child-restart", { code: "reset", by: { by: "reboot", task: { name: "init" } } }, /SYSTEM_RESET\): reboot\(2\) of process init \(\d+\)/],
@@ -504,8 +513,8 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
   [
     "a limit of memory that is just too low",
     { append: "mem=48M" },
-    { code: "panicked", cause: { code: "out-of-memory" } },
-    /no memory is left of 1\d MiB/,
+    { code: "panicked", cause: { code: "out-of-memory", taken: { option: "mem=48M", size: 208 << 20, of: 256 << 20 } } },
+    /no memory is left of 1\d MiB, [^]*; mem=48M takes 208M of the VM's 256M\n {2}way out: remove mem=48M from the command line/,
   ],
   ["a root by UUID without a disk", { given: () => null, append: "root=UUID=1234-5678" }, {
     code: "panicked",

@@ -32,3 +32,28 @@ Deno.test("addresses that nobody on the network has, and answers that do not com
   debian.command("ip addr add 10.0.2.77/24 dev lo; ip neigh flush dev eth0; ip route flush default; wget -O /dev/null http://10.0.2.77/");
   assert.ok(!isUnanswered() && verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
 });
+
+Deno.test("addresses of IPv6 that nobody on the network has are lines until they are there", async () => {
+  const debian =
+    (await Debian.start("bookworm", { initrd: "initrd-virtio", devices: [{ kind: "net", backend: "pair:nobody", forward: [] }] }))
+      .withShell();
+  debian.loadModules();
+  debian.command(
+    "echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad; ip link set lo up; ip link set eth0 up; ip addr add fd00::15/64 dev eth0",
+  );
+  const unanswered = () => verdictOn(debian).because.filter((one) => one.code === "kernel" && one.finding.code === "no-neighbor");
+  assert.deepEqual(unanswered(), []);
+  debian.type("wget -O /dev/null http://[fd00::77]/\n");
+  for (let time = 0; unanswered().length === 0; time += ASKED) {
+    assert.ok(time < UNANSWERED && debian.run(ASKED), debian.shown.slice(-300));
+  }
+  const row = verdictOn(debian), lines = diagnosisLines(row).join("\n");
+  assert.ok(row.healthy, lines);
+  assert.match(lines, /nobody has answered its requests \(neighbor discovery\) for fd00::77 on eth0; way out: start what has this address/);
+  debian.until(/No route to host|Host is unreachable/);
+
+  // Its own loopback has the address, and the network is off.
+  debian.command("ip link set eth0 down; ip -6 addr add fd00::77/64 dev lo; wget -O /dev/null http://[fd00::77]/");
+  assert.deepEqual(unanswered(), []);
+  assert.ok(verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
+});

@@ -1,7 +1,8 @@
-// Addresses of IPv4 that a kernel asks its networks for (net/ipv4/arp.c in its sources), and to
-// which nobody answers.
+// Addresses that a kernel asks its networks for (net/ipv4/arp.c and net/ipv6/ndisc.c in its
+// sources), and to which nobody answers.
 
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
+import { addressText } from "../../../kit/formats/ip-addresses.ts";
 import { BadMemory } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
@@ -11,10 +12,16 @@ const OF = "neighbors";
 const INCOMPLETE = 0x01, FAILED = 0x20;
 /** Requests without an answer: the first one may be under way. */
 const UNANSWERED = 2;
-const BUCKET_BITS_MAX = 16, NEIGHBORS_MAX = 4096, SHOWN_MAX = 3, BYTES_OF_IPV4 = 4;
+const BUCKET_BITS_MAX = 16, NEIGHBORS_MAX = 4096, SHOWN_MAX = 3;
 
-function* neighbors(reading: Reading): Generator<Struct> {
-  const all = reading.global("neigh_table", "arp_tbl");
+/** The tables of IPv4 and IPv6, the bytes of their addresses, and these as text. */
+const TABLES: readonly (readonly [symbol: string, size: number, text: (address: Uint8Array) => string])[] = [
+  ["arp_tbl", 4, (address) => address.join(".")],
+  ["nd_tbl", 16, (address) => addressText(address.toHex())],
+];
+
+function* neighbors(reading: Reading, symbol: string): Generator<Struct> {
+  const all = reading.global("neigh_table", symbol);
   if (all.number("entries.counter") === 0) return;
   const table = all.at("nht", "neigh_hash_table"), bits = table?.number("hash_shift") ?? 0;
   if (!table || bits > BUCKET_BITS_MAX) return;
@@ -39,10 +46,12 @@ function isUnanswered(neighbor: Struct): boolean {
 
 /** The addresses for which a kernel has asked in vain; undefined if there is none. */
 export function unansweredNeighbors(reading: Reading): LinuxFinding | undefined {
-  const found = reading.rows(OF, () => neighbors(reading), (one) => {
-    if (!isUnanswered(one)) return undefined;
-    const address = reading.memory.bytes(one.addressOf("primary_key"), BYTES_OF_IPV4).join(".");
-    return { address, device: one.at("dev", "net_device")?.text("name") ?? "?" };
-  });
+  const found = TABLES.flatMap(([symbol, size, text]) =>
+    reading.rows(OF, () => neighbors(reading, symbol), (one) => {
+      if (!isUnanswered(one)) return undefined;
+      const address = text(reading.memory.bytes(one.addressOf("primary_key"), size));
+      return { address, device: one.at("dev", "net_device")?.text("name") ?? "?" };
+    })
+  );
   return found.length ? { code: "no-neighbor", neighbors: found.slice(0, SHOWN_MAX) } : undefined;
 }

@@ -8,6 +8,7 @@ import type { Reading } from "../kernel/reading.ts";
 import { blockedTasks } from "../waits/hung.ts";
 import { ramdiskBad, rootNotFound } from "./root.ts";
 import { named } from "../structures/tasks.ts";
+import { takenMemory } from "./taken-memory.ts";
 import { loggedWarning, survivedOops } from "./trouble.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -46,6 +47,7 @@ const JUDGES: readonly (readonly [RegExp, Judge])[] = [
     code: "out-of-memory",
     task: named(task),
     total: totalMemory(reading),
+    taken: reading.tried("memory", () => takenMemory(reading)) ?? null,
   })],
   [/^(?:watchdog|check_hung_task|check_hung_uninterruptible_tasks)$/, ({ reading }) => blockedTasks(reading)],
   [/^(?:__warn|check_panic_on_warn)$/, ({ reading }) => loggedWarning(reading)],

@@ -2,7 +2,7 @@
 // state. Names of functions, tasks and files are the guest's.
 
 import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
-import { durationText } from "../../../kit/support/text/number-text.ts";
+import { durationText, sizeText } from "../../../kit/support/text/number-text.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts } from "./fact.ts";
 import { KERNEL_REPORTS, type ReportKind } from "./kernel-report.ts";
@@ -68,6 +68,9 @@ export type ProbedDevice = {
 /** A device whose probe was put off, and the kernel's reason. */
 export type DeferredDevice = { readonly name: string; readonly reason: string | null };
 
+/** Bytes that an option of the command line takes of a VM's memory, and those of the memory. */
+export type TakenMemory = { readonly option: string; readonly size: number; readonly of: number };
+
 export type LinuxFinding =
   /** Process 1 has called exit; `said`: the last line of programs on its console. */
   | { readonly code: "init-exited"; readonly program: string; readonly status: number; readonly said: string | null }
@@ -99,7 +102,13 @@ export type LinuxFinding =
   }
   /** Calls in the kernel that need more than the stack of a task. */
   | { readonly code: "stack-overflow"; readonly at: string; readonly task: NamedTask }
-  | { readonly code: "out-of-memory"; readonly task: NamedTask; readonly total: number | null }
+  /** `total`: bytes that the kernel has. */
+  | {
+    readonly code: "out-of-memory";
+    readonly task: NamedTask;
+    readonly total: number | null;
+    readonly taken: TakenMemory | null;
+  }
   | { readonly code: "lockup"; readonly task: NamedTask; readonly at: string }
   | { readonly code: "rcu-stall"; readonly task: NamedTask; readonly at: string }
   | { readonly code: "sysrq-crash"; readonly task: NamedTask }
@@ -128,7 +137,7 @@ export type LinuxFinding =
   | { readonly code: "lock-cycle"; readonly steps: readonly LockWait[] }
   /** Programs wait for others. */
   | { readonly code: "program-waits"; readonly waits: readonly ProgramWait[] }
-  /** Nobody on a network has answered that an address of IPv4 is its own. */
+  /** Nobody on a network has answered that an address is its own. */
   | { readonly code: "no-neighbor"; readonly neighbors: readonly { readonly address: string; readonly device: string }[] }
   /** Each thread waits for a mutex or the end of the next one, and the last one for the first. */
   | { readonly code: "program-deadlock"; readonly steps: readonly ProgramWait[] }
@@ -206,6 +215,10 @@ const programWaitText = ({ task, for: kind, what, peers }: ProgramWait) =>
   `program ${taskText(task)} ${
     PROGRAM_WAIT_TEXTS[kind](what, peers.map((peer) => peer.pid === task.pid ? "it itself" : taskText(peer)).join(", "))
   }`;
+/** The protocols that ask for the addresses of IPv4 and IPv6. */
+const neighborRequests = (neighbors: readonly { readonly address: string }[]) => [
+  ...new Set(neighbors.map(({ address }) => address.includes(":") ? "neighbor discovery" : "ARP")),
+];
 const list = (names: readonly string[], none: string) => names.join(", ") || none;
 const deferredText = ({ name, reason }: DeferredDevice) => `the probe of ${name} is put off${reason === null ? "" : ` (${reason})`}`;
 const filesText = (files: number) => `${files} ${files === 1 ? "file" : "files"}`;
@@ -297,10 +310,10 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "oops": ({ exception, at, task, cause }) =>
     `${exception} in the kernel at ${at}, in task ${taskText(task)}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}`,
   "stack-overflow": ({ at, task }) => `the kernel's stack of task ${taskText(task)} overflowed at ${at}`,
-  "out-of-memory": ({ task, total }) =>
+  "out-of-memory": ({ task, total, taken }) =>
     `no memory is left${total === null ? "" : ` of ${total >> 20} MiB`}, and no task that could be killed; ${
       taskText(task)
-    } asked for more`,
+    } asked for more${taken === null ? "" : `; ${taken.option} takes ${sizeText(taken.size)} of the VM's ${sizeText(taken.of)}`}`,
   "lockup": ({ task, at }) => `a CPU has been in the kernel too long: task ${taskText(task)} at ${at}`,
   "rcu-stall": ({ task, at }) => `a CPU has kept RCU waiting for too long: task ${taskText(task)} at ${at}`,
   "sysrq-crash": ({ task }) => `task ${taskText(task)} asked for the crash (/proc/sysrq-trigger)`,
@@ -316,7 +329,9 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
         others.map((one, index) => `${lockText(one)} of ${taskText((others[index + 1] ?? first).task)}`).join(", ")
       }`,
   "no-neighbor": ({ neighbors }) =>
-    `nobody has answered its requests (ARP) for ${neighbors.map(({ address, device }) => `${address} on ${device}`).join(", ")}`,
+    `nobody has answered its requests (${neighborRequests(neighbors).join(", ")}) for ${
+      neighbors.map(({ address, device }) => `${address} on ${device}`).join(", ")
+    }`,
   "program-waits": ({ waits }) => waits.map(programWaitText).join("; "),
   "program-deadlock": ({ steps }) => steps.map(programWaitText).join(", and "),
   "lock-lost": ({ wait, holder }) => `${lockText(wait)} that task ${taskText(holder)} holds, which has ended`,
@@ -354,7 +369,8 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "ramdisk-bad": () => "make the archive again: cpio -o -H newc, whole, and compressed as Linux reads it (lz4 -l, xz --check=crc32)",
   "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `fix ${at}`,
   "stack-overflow": ({ at }) => `find the recursion, or the large variables, in ${at} and its callers`,
-  "out-of-memory": () => "give the VM more memory, or the program less work",
+  "out-of-memory": ({ taken }) =>
+    taken === null ? "give the VM more memory, or the program less work" : `remove ${taken.option} from the command line`,
   "lockup": () => "find the loop in that function; cond_resched() in long loops",
   "rcu-stall": () => "find the loop in that function; cond_resched() in long loops",
   "sysrq-crash": () => "nothing is broken: it was asked for",

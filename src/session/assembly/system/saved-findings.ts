@@ -36,7 +36,11 @@ const FORMS = {
   "ramdisk-bad": of("ramdisk-bad", { reason: text, files: number }),
   "oops": of("oops", { exception: text, at: text, task, cause }),
   "stack-overflow": of("stack-overflow", { at: text, task }),
-  "out-of-memory": of("out-of-memory", { task, total: v.nullable(number) }),
+  "out-of-memory": of("out-of-memory", {
+    task,
+    total: v.nullable(number),
+    taken: v.nullable(v.strictObject({ option: text, size: number, of: number })),
+  }),
   "lockup": of("lockup", { task, at: text }),
   "rcu-stall": of("rcu-stall", { task, at: text }),
   "sysrq-crash": of("sysrq-crash", { task }),
