@@ -338,8 +338,9 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
   linux: {
     kernel: [],
     structures: ["kernel"],
+    pstore: ["structures", "kernel"],
     waits: ["structures", "kernel"],
-    ".": ["waits", "structures", "kernel"],
+    ".": ["waits", "pstore", "structures", "kernel"],
     events: ["structures", "kernel"],
     verdicts: ["events", "waits", "structures", "kernel"],
   },

@@ -30,7 +30,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "options.run": 31,
   keys: 130,
   "names.session": 109,
-  "names.machine": 381,
+  "names.machine": 380,
   "rooms.cli": 21,
   "types.declared": 61,
   "types.exported": 0,

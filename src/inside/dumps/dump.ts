@@ -2,6 +2,7 @@
 // that were read last are kept, and the image of its kernel, which all answers need.
 
 import { type PhysicalMemory, TooMuch } from "../linux/kernel/memory.ts";
+import { isZone } from "../linux/pstore/ramoops.ts";
 import { isElf } from "../../kit/formats/elf.ts";
 import { ownFile } from "../../kit/support/files/written-files.ts";
 import { type Problem, within } from "../../kit/support/problem.ts";
@@ -87,12 +88,13 @@ function readDump({ source, address }: NamedDump): FileMemory {
   if (isKdump(bytes)) return readKdump(source);
   if (isElf(bytes)) return readElfCore(source);
   if (isLime(bytes)) return readLime(source);
+  if (isZone(bytes)) return plainMemory(source, "region of ramoops", [{ address: 0, offset: 0, size: source.size }]);
   const own = ownFile(bytes, source.name);
   if (own) throw new DumpError(within(source.name, own));
   throw new DumpError(
     source.size === 0
       ? `${source.name}: the file is empty`
-      : `${source.name}: byte 0: not a dump that el2 knows: an ELF core file, kdump's compressed form, or LiME's`,
+      : `${source.name}: byte 0: not a dump that el2 knows: an ELF core file, kdump's compressed form, LiME's, or a region of ramoops`,
     `if it is raw memory, name its first address, as in ${source.name}@0x80000000`,
   );
 }

@@ -13,7 +13,7 @@ import { readSockets } from "./structures/sockets.ts";
 import { readFiles, readMaps, readMounts } from "./structures/files.ts";
 import { readLinuxIrqs } from "./structures/irqs.ts";
 import { readLocks } from "./waits/locks.ts";
-import { readLog } from "./structures/log.ts";
+import { readLogs } from "./pstore/earlier-log.ts";
 import { translate } from "./kernel/memory.ts";
 import { readMemoryUse } from "./structures/memory-use.ts";
 import { readInterfaces } from "./structures/net.ts";
@@ -35,7 +35,7 @@ type TableReader<N extends keyof LinuxTables> = (
 
 export const LINUX_READERS: { readonly [N in keyof LinuxTables]: TableReader<N> } = {
   "linux.ls": (reading) => [readKernel(reading)],
-  "linux.log": readLog,
+  "linux.log": readLogs,
   "linux.ps": (reading, { threads, tree }) => {
     const rows = readTasks(reading, threads ?? false);
     return tree ? asTree(rows) : rows;

@@ -73,7 +73,13 @@ type LinuxIds = Extract<LinuxTables[keyof LinuxTables], { readonly ids: object }
 type LinuxValues = Vm & Numbered & Named & Address & { pid: number; path: string };
 /** The names of a form's parts. */
 type NamesIn<F extends string> = F extends `${string}{${infer N}}${infer Rest}` ? N | NamesIn<Rest> : never;
-type LinuxParts = { [I in LinuxIds as I["kind"]]: Pick<LinuxValues, NamesIn<I["form"]> & keyof LinuxValues> };
+/** The names of those that may be absent. */
+type OptionalIn<F extends string> = F extends `${string}[${infer Part}]${string}` ? NamesIn<Part> : never;
+type LinuxParts = {
+  [I in LinuxIds as I["kind"]]:
+    & Pick<LinuxValues, Exclude<NamesIn<I["form"]>, OptionalIn<I["form"]>> & keyof LinuxValues>
+    & Partial<Pick<LinuxValues, OptionalIn<I["form"]> & keyof LinuxValues>>;
+};
 
 /** The parts of an id, by its kind. */
 type IdParts = OwnParts & LinuxParts;

@@ -41,11 +41,12 @@ const linuxTable = <const T extends LinuxTable>(table: T): T => table;
 
 const NS_PER_US = 1000n, US_PER_SECOND = 1_000_000n, SECONDS_WIDTH = 5, FRACTION_WIDTH = 6;
 
-/** A record of the log as `dmesg` prints it: each of its lines with the time. */
-function logText({ t, text }: Row): string {
+/** A record as `dmesg` prints it: before each line the time, and the record of ramoops. */
+function logText({ t, text, record }: Row): string {
   const us = BigInt(String(t)) / NS_PER_US;
   const seconds = String(us / US_PER_SECOND).padStart(SECONDS_WIDTH), fraction = String(us % US_PER_SECOND).padStart(FRACTION_WIDTH, "0");
-  return String(text).split("\n").map((line) => `[${seconds}.${fraction}] ${line}\n`).join("");
+  const before = record === null ? "" : `${record}: `;
+  return String(text).split("\n").map((line) => `${before}[${seconds}.${fraction}] ${line}\n`).join("");
 }
 
 /** States as `ps` and /proc name them. */
@@ -79,30 +80,45 @@ const LINUX = linuxTable({
 const LINUX_LOG = linuxTable({
   name: "linux.log",
   version: 1,
-  doc: "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic",
+  doc:
+    "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic; before it, the log of an earlier boot that ramoops has kept",
   empty: "the log is empty",
   args: IN_VM,
   listed: {
-    doc: "print the log (dmesg), also without a console and after a panic",
+    doc: "print the log (dmesg), also without a console and after a panic, and before it that of an earlier boot (ramoops)",
     text: logText,
     follows: { column: "sequence", time: "t" },
     examples: [
       "linux log",
       "linux log --core vmcore",
+      "linux log --core ramoops.bin",
       "linux log debian > dmesg.txt",
       "linux log --follow",
       "linux log --filter level=err -o wide",
     ],
   },
-  ids: { kind: "log", form: "{vm}/{number}" },
+  ids: { kind: "log", form: "{vm}/{number}[@{name}]" },
   columns: {
-    id: { kind: "id", doc: "log:VM/NUMBER", width: 16 },
+    id: { kind: "id", doc: "log:VM/NUMBER; of an earlier boot log:VM/LINE@RECORD", width: 16 },
     vm: HIDDEN_VM,
-    sequence: { kind: "number", doc: "number of the record", width: 6, title: "seq" },
+    record: {
+      kind: "text",
+      doc: "of an earlier boot: the record of ramoops, such as dmesg-ramoops-0",
+      width: 17,
+      optional: true,
+      from: 140,
+    },
+    sequence: { kind: "number", doc: "number of the record in the ring", width: 6, title: "seq", optional: true },
     t: { kind: "time", doc: "the guest's time since its boot in ns", width: 11, alias: ["time"] },
     at: { kind: "time", doc: "virtual time in ns, as events have it", width: 11, optional: true, from: 120 },
-    level: { kind: "word", doc: LOG_LEVELS.join(" "), width: 6, words: LOG_LEVELS },
-    facility: { kind: "number", doc: "0: the kernel; 1: programs", width: 4, title: "fac", usual: 0, from: 100 },
+    level: {
+      kind: "word",
+      doc: `${LOG_LEVELS.join(" ")}; none in the console's text of an earlier boot`,
+      width: 6,
+      words: LOG_LEVELS,
+      optional: true,
+    },
+    facility: { kind: "number", doc: "0: the kernel; 1: programs", width: 4, title: "fac", usual: 0, from: 100, optional: true },
     caller: { kind: "text", doc: "T and the thread, or C and the CPU, where the kernel keeps it", width: 6, optional: true, from: 140 },
     device: { kind: "text", doc: "subsystem and device", width: 20, optional: true, from: 160 },
     text: { kind: "text", doc: "the message", width: 100 },

@@ -70,9 +70,9 @@ export class Comparison {
       ({ sequence }) => sequence,
       before["linux.log"],
       after["linux.log"],
-      ({ sequence }) => sequence,
+      ({ sequence }) => Number(sequence),
       {
-        priority: [({ priority }) => Number(priority), ({ facility, level }) => facility * 8 + LEVELS.indexOf(level)],
+        priority: [({ priority }) => Number(priority), ({ facility, level }) => Number(facility) * 8 + LEVELS.indexOf(String(level))],
         time: [({ us }) => BigInt(us), ({ t }) => BigInt(t) / 1000n],
         text: [({ message }) => message, ({ text }) => escaped(text)],
         device: [({ device }) => device, ({ device }) => device ?? ""],

@@ -11,7 +11,7 @@ import type { RemoteSession } from "../../../session/control/remote.ts";
 import { connectEmbedded, type SessionClient } from "../../../session/worker/client.ts";
 
 /** Words of `open` and `--core`. */
-export const DUMP_FILES = "an ELF core file, kdump's compressed form, LiME's, or raw memory as FILE@ADDRESS";
+export const DUMP_FILES = "an ELF core file, kdump's compressed form, LiME's, a region of ramoops, or raw memory as FILE@ADDRESS";
 
 /** A dump that a command names. */
 export interface NamedCore {

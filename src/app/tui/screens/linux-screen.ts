@@ -106,16 +106,17 @@ function taskColumns(width: number, largest: Largest): ListColumn<TaskRow>[] {
   ];
 }
 
-/** A record: its time, and the text by its level. */
+/** A record: its time, and the text by its level; those of an earlier boot are dim. */
 function logColumns(width: number): ListColumn<LogRow>[] {
-  const role = (level: string): Piece["role"] => ERRORS.has(level) ? "bad" : level === WARNING ? "warn" : "text";
+  const role = ({ record, level }: LogRow): Piece["role"] =>
+    record !== null ? "dim" : level === null ? "text" : ERRORS.has(level) ? "bad" : level === WARNING ? "warn" : "text";
   return [
     { name: "t", title: "Time", width: 11, right: true, pieces: ({ t }) => [{ text: (Number(t) / 1e9).toFixed(6), role: "dim" }] },
     {
       name: "text",
       title: "Message",
       width: Math.max(width - 13, 20),
-      pieces: ({ text, level }) => [{ text: text.replaceAll("\n", " "), role: role(level) }],
+      pieces: (row) => [{ text: row.text.replaceAll("\n", " "), role: role(row) }],
     },
   ];
 }

@@ -45,6 +45,37 @@ export function propertiesOf(node: Struct): ReadonlyMap<string, Struct> {
   return found;
 }
 
+/** The nodes right below one. */
+function* below(reading: Reading, node: Struct): Generator<Struct> {
+  let count = 0;
+  for (let child = node.at("child", "device_node"); child; child = child.at("sibling", "device_node")) {
+    if (++count > NODES_MAX) throw new BadMemory("invalid", "a devicetree without end", child.address);
+    reading.spend();
+    yield child;
+  }
+}
+
+interface Reserved {
+  readonly properties: ReadonlyMap<string, Struct>;
+  /** Cells of an address and of a size in `reg`. */
+  readonly cells: { readonly address: number; readonly size: number };
+}
+
+/** The nodes of reserved memory that are compatible with a binding. */
+export function* reservedNodes(reading: Reading, binding: string): Generator<Reserved> {
+  const root = reading.memory.u64(reading.address("of_root"));
+  if (root === 0n) return;
+  for (const parent of below(reading, reading.struct("device_node", root))) {
+    if (parent.textAt("full_name", NAME_MAX) !== "reserved-memory") continue;
+    const own = propertiesOf(parent), count = (name: string) => cellsOf(own.get(name))[0] ?? 1;
+    const cells = { address: count("#address-cells"), size: count("#size-cells") };
+    for (const node of below(reading, parent)) {
+      const properties = propertiesOf(node);
+      if (textsOf(properties.get("compatible")).includes(binding)) yield { properties, cells };
+    }
+  }
+}
+
 function textsOf(property: Struct | undefined): string[] {
   const size = property ? Math.min(property.number("length"), VALUE_MAX) : 0;
   if (!property || size === 0) return [];

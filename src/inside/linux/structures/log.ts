@@ -11,6 +11,8 @@ import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
 export type LogRow = RowOf<LinuxTables["linux.log"]>;
+/** A record of the ring, which has what records of ramoops may lack. */
+export type RingRow = LogRow & { readonly [N in "sequence" | "level" | "facility"]: NonNullable<LogRow[N]> };
 
 const OF = "log";
 const STATE_SHIFT = 62n, NUMBER = (1n << STATE_SHIFT) - 1n;
@@ -24,6 +26,7 @@ const NONE = 1n;
 const NUMBER_SIZE = 8n;
 /** Bits of a level, and bytes of a text. */
 const LEVEL = 7, TEXT_MAX = 0xffff;
+const FACILITY_SHIFT = 3;
 const CPU_CALLER = 0x8000_0000;
 /** The facility of the kernel's own records: those of programs have another. */
 const KERNEL = 0;
@@ -39,8 +42,12 @@ interface Ring {
   readonly last: bigint;
 }
 
+/** The level and the facility of a priority as syslog writes it. */
+export const levelOf = (priority: number | undefined) =>
+  priority === undefined ? { level: null, facility: null } : { level: LOG_LEVELS[priority & LEVEL], facility: priority >> FACILITY_SHIFT };
+
 /** The records, the oldest first. */
-export function readLog(reading: Reading): LogRow[] {
+export function readLog(reading: Reading): RingRow[] {
   const ring = reading.tried(OF, () => ringOf(reading));
   if (!ring) return [];
   const at = virtualTimes(reading);
@@ -51,7 +58,7 @@ export function readLog(reading: Reading): LogRow[] {
 export const isOfKernel = ({ facility }: Pick<LogRow, "facility">): boolean => facility === KERNEL;
 
 /** The kernel's own records, the oldest first. */
-export const kernelLog = (reading: Reading): LogRow[] => readLog(reading).filter(isOfKernel);
+export const kernelLog = (reading: Reading): RingRow[] => readLog(reading).filter(isOfKernel);
 
 /** A record that nothing can change any more. */
 export interface LogPlace {
@@ -63,7 +70,7 @@ export interface LogPlace {
 export interface LaterLog {
   /** Whether the ring still has the record there; if not, `rows` are all records. */
   readonly continues: boolean;
-  readonly rows: readonly LogRow[];
+  readonly rows: readonly RingRow[];
   /** The last of them that nothing can change any more. */
   readonly place: LogPlace | undefined;
   /** Sequence number of the oldest record in the ring. */
@@ -80,7 +87,7 @@ export function readLogAfter(reading: Reading, place: LogPlace | undefined, most
     const after = continues ? place.number + 1n & NUMBER : ring.first, isLong = (ring.last - after & NUMBER) >= BigInt(most);
     const numbers = numbersIn({ ...ring, first: isLong ? ring.last - BigInt(most - 1) & NUMBER : after });
     let last = continues ? place : undefined;
-    const rows: LogRow[] = [];
+    const rows: RingRow[] = [];
     for (const number of last?.number === ring.last ? [] : numbers) {
       reading.spend();
       const state = stateAt(reading, ring, number);
@@ -140,7 +147,7 @@ function* numbersIn({ count, first, last }: Ring): Generator<bigint> {
   }
 }
 
-function recordOf(reading: Reading, ring: Ring, number: bigint, at: ReturnType<typeof virtualTimes>): LogRow | undefined {
+function recordOf(reading: Reading, ring: Ring, number: bigint, at: ReturnType<typeof virtualTimes>): RingRow | undefined {
   const descriptor = descriptorAt(reading, ring, number), state = stateAt(reading, ring, number);
   if (state !== COMMITTED && state !== FINALIZED) return undefined;
   const info = infoAt(reading, ring, number);
@@ -149,6 +156,7 @@ function recordOf(reading: Reading, ring: Ring, number: bigint, at: ReturnType<t
   return {
     id: formatId({ kind: "log", vm: reading.vm, number: sequence }),
     vm: vmId(reading.vm),
+    record: null,
     sequence,
     t: String(t),
     at: at(t),

@@ -6,7 +6,7 @@ import type { NamedTask } from "../../../model/queries/facts/linux-finding.ts";
 import type { LinuxKernel } from "../kernel/kernel.ts";
 import type { VirtualMemory } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
-import { isOfKernel, type LogPlace, type LogRow, readLogAfter } from "./log.ts";
+import { isOfKernel, type LogPlace, readLogAfter, type RingRow } from "./log.ts";
 
 /** Records after its first one in which a report has its details, and reports that are kept. */
 const LINES_MAX = 64, REPORTS_MAX = 64;
@@ -35,7 +35,7 @@ export interface KernelReport {
 /** The first line of a report, and those of the same caller after it. */
 interface FirstLine {
   readonly kind: ReportKind;
-  readonly row: LogRow;
+  readonly row: RingRow;
   readonly groups: Readonly<Record<string, string | undefined>>;
   readonly lines: string[];
   ended: boolean;
@@ -74,7 +74,7 @@ function readReports(reading: Reading): KernelReport[] {
   return read.begun.map(reportOf);
 }
 
-function take(read: ReadLog, row: LogRow): void {
+function take(read: ReadLog, row: RingRow): void {
   for (const kind of REPORT_KINDS) {
     for (const form of KERNEL_REPORTS[kind].begins) {
       const match = form.exec(row.text);
@@ -91,7 +91,7 @@ function take(read: ReadLog, row: LogRow): void {
 }
 
 /** Ends the reports of which a line says that they are over. */
-function end(read: ReadLog, { text }: LogRow): void {
+function end(read: ReadLog, { text }: RingRow): void {
   for (const one of read.begun) {
     const { ends = [] }: ReportForm = KERNEL_REPORTS[one.kind];
     one.ended ||= ends.map((form) => form.exec(text)).some((match) => match !== null && match.groups?.device === one.groups.device);

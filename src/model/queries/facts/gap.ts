@@ -26,6 +26,8 @@ export const gap = v.variant("code", [
   v.object({ code: v.literal("symbol"), of, name }),
   /** There is nothing to read: no VM was named, and none has such a kernel. */
   v.object({ code: v.literal("no-kernel") }),
+  /** Its bytes have codes that correct errors, which were not used. */
+  v.object({ code: v.literal("uncorrected"), of }),
   /** It was built without CONFIG_IKCONFIG. */
   v.object({ code: v.literal("no-config") }),
 ]);
@@ -52,6 +54,7 @@ export const GAPS = new Facts<Gap>({
   "type": ({ of, name }) => `${of}: the kernel's types have no ${name}`,
   "symbol": ({ of, name }) => `${of}: the kernel's symbols have no ${name}`,
   "no-kernel": () => "no VM's memory has a Linux kernel",
+  "uncorrected": ({ of }) => `${of}: its error-correcting codes (ECC) are not read; some characters may be damaged`,
   "no-config": () => "the kernel does not keep its configuration (CONFIG_IKCONFIG)",
 }, {
   "running": ({ vcpu }) => way`see ${hint("vcpu stack", vcpu)}`,

@@ -4,7 +4,9 @@
 import { KernelNames } from "../../../inside/linux/structures/kernel-names.ts";
 import { CodeFrames } from "../../../inside/symbols/code-frames.ts";
 import type { SavedCpu } from "../../../inside/dumps/file-memory.ts";
-import { entriesOf, TooMuch, translate } from "../../../inside/linux/kernel/memory.ts";
+import { readRegion } from "../../../inside/linux/pstore/earlier-log.ts";
+import { REGION_MAX } from "../../../inside/linux/pstore/ramoops.ts";
+import { entriesOf, STEPS_MAX, TooMuch, translate } from "../../../inside/linux/kernel/memory.ts";
 import { unwind } from "../../../inside/symbols/unwind.ts";
 import { nameIn } from "../../../inside/symbols/vm-symbols.ts";
 import { isInHalf, UPPER_HALF } from "../../../kit/formats/page-tables.ts";
@@ -27,6 +29,7 @@ import {
   vmId,
   withKind,
 } from "../../../model/queries/ids.ts";
+import type { Gap } from "../../../model/queries/facts/gap.ts";
 import type { LinuxTables } from "../../../model/queries/linux-tables.ts";
 import { memoryRow } from "../../../model/queries/memory-use.ts";
 import type { AnyArguments } from "../../../model/queries/query-arguments.ts";
@@ -292,8 +295,18 @@ function readMap({ dump }: DumpSystem): RowOf<typeof MEMORY>[] {
 export function readKernel<N extends keyof LinuxTables>(system: DumpSystem, table: N, args: TableArguments<N>): FoundRows {
   const { vm }: AnyArguments = args;
   checkVm(vm);
-  const reading = system.reading();
-  return whole(linuxRows(reading ? [reading] : [], table, args));
+  const reading = system.reading(), rows = whole(linuxRows(reading ? [reading] : [], table, args));
+  return table === "linux.log" && !reading ? keptLog(system) ?? rows : rows;
+}
+
+/** The records of ramoops in a file that has little more; undefined without one. */
+function keptLog({ dump: { memory } }: DumpSystem): FoundRows | undefined {
+  const [first] = memory.runs, last = memory.runs.at(-1), gaps: Gap[] = [];
+  if (!first || !last || last.address + last.size - first.address > REGION_MAX) return undefined;
+  const region = { base: first.address, size: last.address + last.size - first.address };
+  const reading = { memory, work: new Work(STEPS_MAX, () => new TooMuch()), failed: (gap: Gap) => gaps.push(gap) };
+  const rows = readRegion(DUMP, region, reading);
+  return rows.length || gaps.length ? { rows, gaps } : undefined;
 }
 
 /** Readers of the other tables that a dump has. */

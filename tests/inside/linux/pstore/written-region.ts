@@ -1,0 +1,35 @@
+// A region of ramoops as Linux lays it out (fs/pstore/ram.c and ram_core.c): zones of a size, each
+// with a magic, the place of the next byte and the count of bytes, and then a ring of them.
+
+import { deflateRawSync } from "node:zlib";
+
+/** A zone: its size, and all bytes that were written to it one after another. */
+export interface WrittenZone {
+  readonly size: number;
+  readonly written: Uint8Array;
+}
+
+const MAGIC = 0x4347_4244, HEADER = 12;
+const encode = (text: string) => new TextEncoder().encode(text);
+
+export const consoleZone = (size: number, text: string): WrittenZone => ({ size, written: encode(text) });
+
+/** A part of a dump at this second of the day's time. */
+export function dumpZone(size: number, seconds: number, text: string, packed = true): WrittenZone {
+  const header = encode(`====${seconds}.000250-${packed ? "C" : "D"}\n`), content = packed ? deflateRawSync(text) : encode(text);
+  return { size, written: new Uint8Array([...header, ...content]) };
+}
+
+export function writtenRegion(...zones: readonly WrittenZone[]): Uint8Array<ArrayBuffer> {
+  const region = new Uint8Array(zones.reduce((sum, { size }) => sum + size, 0)), view = new DataView(region.buffer);
+  let at = 0;
+  for (const { size, written } of zones) {
+    const room = size - HEADER;
+    view.setUint32(at, MAGIC, true);
+    view.setUint32(at + 4, written.length % room, true);
+    view.setUint32(at + 8, Math.min(written.length, room), true);
+    written.forEach((byte, index) => region[at + HEADER + index % room] = byte);
+    at += size;
+  }
+  return region;
+}
