@@ -57,10 +57,13 @@ async function withoutLibraries(error: unknown, message: (text: string) => unkno
  * so sooner.
  */
 async function start(entry: URL): Promise<number> {
-  (await import("./src/kit/support/computer/launcher.ts")).followLauncher();
+  // The worker is what a start waits for longest: nothing is loaded before it begins.
+  const followed = import("./src/kit/support/computer/launcher.ts").then(({ followLauncher }) => followLauncher());
   const prepared = preparedProgram(entry);
-  const part = <M>(name: ProgramPart, fromSources: () => Promise<M>): Promise<M> =>
-    prepared?.isCurrent() ? import(prepared.module(name).href) : fromSources();
+  const part = async <M>(name: ProgramPart, fromSources: () => Promise<M>): Promise<M> => {
+    const [module] = await Promise.all([prepared?.isCurrent() ? import(prepared.module(name).href) : fromSources(), followed]);
+    return module;
+  };
   // Without options and a configuration, the demo's first frame need not wait until the command
   // line is loaded, nor compete with the worker for processors.
   const isDemo = Deno.args.length === 2 && Deno.args[0] === "run" && Deno.args[1] === "demo";
