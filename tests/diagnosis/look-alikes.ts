@@ -132,6 +132,33 @@ const BRANCHES: readonly LookAlike[] = [
     ...instead((to) => `${toMode("0x3c5")}${AT_8}${to}${EXCEPTION_RETURN}`, "add x0, x0, #2\n", ""),
   },
   {
+    symptom: "misaligned SP",
+    cause: { code: "sp-selection", sp: "0x80010008", other: "0x80020000" },
+    wayOut: /set SPSel to 1/,
+    ...instead(
+      (select) =>
+        `${setSctlr("8")}mov64 x0, 0x80020000\nmov sp, x0\nmov64 x0, 0x80010008\nmsr sp_el0, x0\nmsr spsel, #${select}\nldr x1, [sp]`,
+      "0",
+      "1",
+    ),
+  },
+  {
+    symptom: "misaligned SP",
+    cause: { code: "sp-alignment", sp: "0x80020008" },
+    wayOut: /multiples of 16/,
+    ...instead((sp) => `${setSctlr("8")}mov64 x0, ${sp}\nmov sp, x0\nldr x1, [sp]`, "0x80020008", "0x80020000"),
+  },
+  {
+    symptom: "misaligned SP",
+    cause: { code: "sp-alignment", sp: "0x80010008" },
+    wayOut: /multiples of 16/,
+    ...instead(
+      (sp) => `${setSctlr("8")}mov x0, #0\nmov sp, x0\nmsr spsel, #0\nmov64 x0, ${sp}\nmov sp, x0\nldr x1, [sp]`,
+      "0x80010008",
+      "0x80010000",
+    ),
+  },
+  {
     symptom: "illegal execution state",
     cause: { code: "illegal-state", mode: "EL2h", il: false },
     wayOut: /CurrentEL/,

@@ -81,6 +81,8 @@ export type ExceptionCause =
   /** The mode in SPSR_EL1 at the exception return, and whether its IL was set. */
   | { readonly code: "illegal-state"; readonly mode: string | null; readonly il: boolean }
   | { readonly code: "sp-alignment"; readonly sp: string }
+  /** The same, where EL1 uses SP_EL0, and SP_EL1 is aligned. */
+  | { readonly code: "sp-selection"; readonly sp: string; readonly other: string }
   | { readonly code: "pc-alignment"; readonly address: string; readonly by: BranchedBy | null }
   /** FEAT_BTI. `branch`: how it came; `pad`: the landing pad that the pointer may mean. */
   | {
@@ -320,6 +322,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       : il
       ? "an exception return used an SPSR_EL1 with IL set"
       : `an exception return used an SPSR_EL1 with mode ${mode}, to which EL1 cannot return`,
+  "sp-selection": ({ sp, other }) => `EL1 uses SP_EL0 as SP (SPSel is 0), which is ${sp}, not a multiple of 16; SP_EL1 is ${other}`,
   "sp-alignment": ({ sp }) => `SP is ${sp}, not a multiple of 16`,
   "pc-alignment": ({ address, by }) => `${wentText(by, address)}, not a multiple of 4`,
   "no-landing-pad": ({ address, branch, instruction, pad }) =>
@@ -417,6 +420,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       : mode?.startsWith("EL2")
       ? "read CurrentEL first: a VM starts at EL1, and returns to EL1h"
       : "write SPSR_EL1 with EL1h, EL1t or EL0t in its mode before ERET",
+  "sp-selection": () => "set SPSel to 1 before the first access by SP, or SP_EL0 to a stack",
   "sp-alignment": () => "move SP by multiples of 16 only",
   "pc-alignment": ({ address, by }) => branchWayOut(by, address),
   "no-landing-pad": ({ branch, instruction, pad }) =>

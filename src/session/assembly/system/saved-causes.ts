@@ -35,6 +35,7 @@ const FORMS = {
   "fp-trapped": of("fp-trapped", { el: number }),
   "semihosting": of("semihosting", { operation: v.nullable(text), el: number }),
   "illegal-state": of("illegal-state", { mode: v.nullable(text), il: flag }),
+  "sp-selection": of("sp-selection", { sp: text, other: text }),
   "sp-alignment": of("sp-alignment", { sp: text }),
   "pc-alignment": of("pc-alignment", { address: text, by: branched }),
   "no-landing-pad": of("no-landing-pad", {

@@ -9,7 +9,7 @@ import { plainOf } from "../../../inside/symbols/unwind.ts";
 import { readInstruction } from "../readers/guest/read-symbols.ts";
 import { branchedBy } from "./branched.ts";
 import { causeRule, instructionOf } from "./cause-rule.ts";
-import { spOf } from "./vectors.ts";
+import { spOf, usedSpEl0 } from "./vectors.ts";
 
 /** SPSR_EL1.M of modes that EL1 can return to, and names of others. */
 const LEGAL_MODES: ReadonlySet<number> = new Set([Pstate.EL0t, Pstate.EL1t, Pstate.EL1h]);
@@ -33,11 +33,25 @@ export const PC_ALIGNMENT_RULES = [causeRule({
   judge: ({ view, vcpu, taken: { far } }) => ({ code: "pc-alignment", address: hex(far), by: branchedBy(view, vcpu, far) }),
 })];
 
-export const SP_ALIGNMENT_RULES = [causeRule({
-  codes: ["sp-alignment"],
-  asks: "which stack pointer is in use?",
-  judge: ({ vcpu, taken }) => ({ code: "sp-alignment", sp: hex(spOf(vcpu, taken)) }),
-})];
+/** Bytes of which SP is a multiple where it is used. */
+const SP_ALIGNMENT = 16n;
+
+export const SP_ALIGNMENT_RULES = [
+  causeRule({
+    codes: ["sp-selection"],
+    asks: "does EL1 use SP_EL0, and has it a stack in SP_EL1?",
+    judge({ vcpu, taken }) {
+      const other = vcpu.registers.getRegister("SP_EL1");
+      if (!usedSpEl0(vcpu, taken) || other === 0n || other % SP_ALIGNMENT !== 0n) return undefined;
+      return { code: "sp-selection", sp: hex(spOf(vcpu, taken)), other: hex(other) };
+    },
+  }),
+  causeRule({
+    codes: ["sp-alignment"],
+    asks: "is SP not a multiple of 16?",
+    judge: ({ vcpu, taken }) => ({ code: "sp-alignment", sp: hex(spOf(vcpu, taken)) }),
+  }),
+];
 
 /** PSTATE.BTYPE in the syndrome: how the branch came (D24.2.40). */
 const BRANCHES = ["BR", "BR of X16 or X17", "BLR", "BR"] as const;

@@ -27,7 +27,21 @@ export function noVectors(vcpu: Vcpu, offset: number | bigint = Vector.CurrentSp
   return { code: "no-vectors", vbar: hex(vectorsOf(vcpu)), offset: hex(offset, 3) };
 }
 
-export const spOf = ({ registers }: Vcpu, { sp, el }: Taken): bigint => sp ?? registers.getRegister(el ? "SP_EL1" : "SP_EL0");
+/** M of SPSR_EL1 for EL1 with SP_EL0, and its mask. */
+const EL1T = 4, MODE = 0x1f;
+
+/** Whether EL1 used SP_EL0 at an exception, as far as SPSR_EL1 or the next exception shows it. */
+export function usedSpEl0(vcpu: Vcpu, { el, elr, esr }: Taken): boolean {
+  const { registers } = vcpu, last = registers.getRegister("ELR_EL1");
+  if (el === 0) return false;
+  const isLast = last === elr && Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn) === esr;
+  if (isLast) return (Number(registers.getRegister("SPSR_EL1")) & MODE) === EL1T;
+  // The vector's own instruction raised the next one.
+  return registers.chain.length === 2 && inVectors(vcpu, last) && last - vectorsOf(vcpu) < BigInt(Vector.CurrentSpx);
+}
+
+export const spOf = (vcpu: Vcpu, taken: Taken): bigint =>
+  taken.sp ?? vcpu.registers.getRegister(taken.el && !usedSpEl0(vcpu, taken) ? "SP_EL1" : "SP_EL0");
 
 /** A vector that cannot be fetched. A vCPU may start there, too. */
 export const VECTORS_RULE = causeRule({
