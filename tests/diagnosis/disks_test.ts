@@ -103,8 +103,8 @@ const OTHERS = [["xfs", "mkfs.xfs -q -f /dev/vda"], ["btrfs", "mkfs.btrfs -q -f 
 const LARGE = 512 << 20, BITES = 10e9;
 
 if (LONG) {
-  Deno.test("an XFS and a Btrfs whose disk does not take writes are failures until they are unmounted; a watchdog is named", async () => {
-    const { image, initrd } = await ordinaryGuest("bookworm", ["xfsprogs", "btrfs-progs"], CLOUD_KERNEL, ["xfs", "btrfs", "softdog"]);
+  Deno.test("an XFS and a Btrfs whose disk does not take writes are failures until they are unmounted", async () => {
+    const { image, initrd } = await ordinaryGuest("bookworm", ["xfsprogs", "btrfs-progs"], CLOUD_KERNEL, ["xfs", "btrfs"]);
     const disk = `${folder}/large.img`;
     await Deno.writeFile(disk, new Uint8Array());
     await Deno.truncate(disk, LARGE);
@@ -123,10 +123,19 @@ if (LONG) {
       debian.command(`mount -t ${type} /dev/vda /mnt`);
       assert.ok(verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
     }
+  });
+
+  Deno.test("a Linux that its own watchdog resets has failed; one that writes to it in time is healthy", async () => {
+    const { image, initrd } = await ordinaryGuest("bookworm", [], CLOUD_KERNEL, ["softdog"]);
+    const started = Debian.of(image, { initrd }).withShell();
+    started.loadModules();
     const left = started.copy();
     left.command("mdev -s; exec 5> /dev/watchdog");
     assert.ok(!left.run(LATER * 100), "the watchdog has not bitten");
-    assert.match(verdictOn(left).text, /the kernel's watchdog \(softdog\), to which no program has written in time/);
+    const bitten = verdictOn(left);
+    assert.ok(fits(bitten.fact, { code: "watchdog-bite", by: { by: "watchdog" } }) && !bitten.healthy, bitten.text);
+    assert.match(bitten.way_out ?? "", /writes to \/dev\/watchdog/);
+    assert.match(bitten.text, /the kernel's watchdog \(softdog\), to which no program has written in time/);
     const kept = started.copy();
     kept.command("mdev -s; exec 5> /dev/watchdog");
     for (let time = 0; time < 8; time++) {

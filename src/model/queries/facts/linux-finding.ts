@@ -16,7 +16,8 @@ export type NamedTask = { readonly name: string; readonly pid: number };
  * The task that made a kernel end its VM: by a system call, by a key of sysrq, or the kernel's; or
  * the one that the kernel's own watchdog has interrupted.
  */
-export type EndedBy = { readonly task: NamedTask; readonly by: "reboot" | "sysrq" | "watchdog" | "kernel" };
+export type EndedBy = { readonly task: NamedTask; readonly by: typeof ENDED_BY[number] };
+export const ENDED_BY = ["reboot", "sysrq", "watchdog", "kernel"] as const;
 
 export const LOCK_TYPES = ["mutex", "rwsem", "rtmutex", "spinlock", "rwlock"] as const;
 export type LockType = typeof LOCK_TYPES[number];
@@ -190,6 +191,8 @@ const BY_TEXT: { readonly [B in EndedBy["by"]]: (task: string) => string } = {
   "watchdog": (task) => `the kernel's watchdog (softdog), to which no program has written in time, and which interrupted task ${task}`,
   "kernel": (task) => `the kernel's own task ${task}`,
 };
+/** The way out of an end by the kernel's own watchdog. */
+export const WATCHDOG_WAY_OUT = "keep the program running that writes to /dev/watchdog, or have it write V there before it closes it";
 export const endedByText = ({ task, by }: EndedBy): string => BY_TEXT[by](taskText(task));
 
 const lockText = ({ task, lock, where }: LockWait) => `task ${taskText(task)} waits${where === null ? "" : ` in ${where}`} for a ${lock}`;

@@ -7,7 +7,7 @@ import type { Problem } from "../../../kit/support/problem.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { IRQ_FINDINGS, type IrqFinding, stoppedText, stoppedWayOut } from "./irq-finding.ts";
-import { type EndedBy, endedByText, LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
+import { type EndedBy, endedByText, LINUX_FINDINGS, type LinuxFinding, type NamedTask, WATCHDOG_WAY_OUT } from "./linux-finding.ts";
 import { SOURCE_STATES, type SourceState } from "./source-state.ts";
 import type { VerdictWord } from "./verdict-words.ts";
 import { accessText, type DeviceAccess, type Wait, WAITS } from "./wait.ts";
@@ -100,7 +100,11 @@ export type VerdictFact =
   | { readonly code: "broken"; readonly rule: string }
   // Starts and ends.
   /** The primary VM has ended the machine; `by`: the task that asked its kernel for it. */
-  | { readonly code: "switched-off" | "reset"; readonly by: EndedBy | null }
+  | { readonly code: "switched-off"; readonly by: EndedBy | null }
+  /** `places`: where it was asked for, and the callers, if no task is known. */
+  | { readonly code: "reset"; readonly by: EndedBy | null; readonly places: readonly CodeRange[] }
+  /** Its kernel's own watchdog has reset it, while this task ran. */
+  | { readonly code: "watchdog-bite"; readonly by: EndedBy }
   /** It ended by its own wish, and no console has ever shown anything. */
   | { readonly code: "unseen"; readonly then: "reset" | "power-off"; readonly because: UnshownBecause }
   | { readonly code: "gated" }
@@ -176,6 +180,7 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "broken": "broken",
   "switched-off": "off",
   "reset": "stopped",
+  "watchdog-bite": "failed",
   "unseen": "failed",
   "gated": "starts",
   "no-vcpu": "starts",
@@ -223,6 +228,9 @@ function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leake
 }
 
 const byText = (by: EndedBy | null) => by === null ? "" : `: ${endedByText(by)}`;
+
+const placesText = (places: readonly CodeRange[]) =>
+  places.map((place, index) => `${index === 0 ? " at" : ", called at"} ${rangeText(place)}`).join("");
 
 /** The request for an end. */
 const THEN = { "reset": "a reset (PSCI SYSTEM_RESET)", "power-off": "its power-off (PSCI SYSTEM_OFF)" } as const;
@@ -300,7 +308,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "halted": ({ by: { name, pid } }) => `the kernel has halted: task ${name} (${pid}) asked for it by reboot(2)`,
   "broken": ({ rule }) => rule,
   "switched-off": ({ by }) => `it powered itself off (PSCI SYSTEM_OFF)${byText(by)}`,
-  "reset": ({ by }) => `it asked for a reset (PSCI SYSTEM_RESET)${byText(by)}`,
+  "reset": ({ by, places }) => `it asked for a reset (PSCI SYSTEM_RESET)${byText(by)}${placesText(places)}`,
+  "watchdog-bite": ({ by }) => `it asked for a reset (PSCI SYSTEM_RESET)${byText(by)}`,
   "unseen": ({ then, because }) =>
     `nothing was printed before the guest asked for ${THEN[then]}: ${
       because.code === "console-absent" ? BOOT_FINDINGS.text(because) : LINUX_FINDINGS.text(because)
@@ -327,6 +336,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "exit-loop": () => "give up after some tries, or wait for an interrupt",
   "wfi-returns": () => "clear PSTATE.I where it waits, or disable the interrupt",
   "starved": () => "give it the priority of its rivals or a higher one, or another physical CPU (affinity_map)",
+  "watchdog-bite": () => WATCHDOG_WAY_OUT,
   "restarts": () => "find what it lacks where it asks for its end",
   "awaits-dead": ({ what: { by } }) => fixFirst(by),
   "no-wakeup": () => "set a timer, or enable an interrupt that can come, before the sleep",

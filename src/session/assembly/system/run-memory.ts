@@ -11,7 +11,7 @@ import type { Operation } from "../../../machine/hypervisor/boot.ts";
 import type { EndedPanic, GuestPanic, LoggedLine, UnseenEnd } from "../../inspection/readers/inspected.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
 import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
-import type { EndedBy } from "../../../model/queries/facts/linux-finding.ts";
+import { ENDED_BY, type EndedBy } from "../../../model/queries/facts/linux-finding.ts";
 import { hintForm, wayOutForm } from "../../../model/queries/facts/problem.ts";
 
 type Trace = RunMemory["trace"];
@@ -162,7 +162,7 @@ const WORK = v.strictObject({
   by: v.optional(
     v.strictObject({
       task: v.strictObject({ name: v.string(), pid: v.number() }),
-      by: v.picklist(["reboot", "sysrq", "kernel"]),
+      by: v.picklist(ENDED_BY),
     }) satisfies FormOf<EndedBy>,
   ),
   unshown: v.optional(SAVED_UNSHOWN),

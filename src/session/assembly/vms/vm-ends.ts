@@ -7,7 +7,7 @@ import type { Hypervisor, Vcpu, VcpuEnd } from "../../../machine/hypervisor/boot
 import { instructionAt } from "../../inspection/readers/guest/read-symbols.ts";
 import { Vector } from "../../../cpu/core/interface.ts";
 import { causeOf } from "../../inspection/causes/exception-cause.ts";
-import { noVectors } from "../../inspection/causes/vectors.ts";
+import { noVectors, usedSpEl0 } from "../../inspection/causes/vectors.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
 import type { EndedPanic, GuestPanic, LoggedLine, UnseenEnd, View } from "../../inspection/readers/inspected.ts";
 import { endedBy, logOf, panicOf, showsPanic, unshownBecause } from "../../inspection/kernels/kernels.ts";
@@ -15,7 +15,7 @@ import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
-import { type EndedBy, endedByText, LINUX_FINDINGS } from "../../../model/queries/facts/linux-finding.ts";
+import { type EndedBy, endedByText, LINUX_FINDINGS, WATCHDOG_WAY_OUT } from "../../../model/queries/facts/linux-finding.ts";
 import { unseenEnd, type UnshownBecause } from "../../../model/queries/facts/verdict.ts";
 import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
 import { HOST, paId, vmId } from "../../../model/queries/ids.ts";
@@ -346,14 +346,15 @@ export class VmEnds {
     if (!stopped && problem !== undefined && before !== undefined) {
       if (reasons.endsVm(vm, (reason) => reason.id > before && this.#mayBeOf(vm, problem, reason))) return;
     }
+    const hasBitten = work?.by?.by === "watchdog";
     const guest = work?.how === "system-off" ? this.vms.guestExitOf(vm) : undefined;
     const failed = guest
       ? guest.code !== 0
       : work?.how === "fault" || work?.how === "bug" || problem !== undefined || exit === undefined && !stopped ||
-        exit !== undefined && !endedByOwnWill(exit) || work?.panic !== undefined;
+        exit !== undefined && !endedByOwnWill(exit) || work?.panic !== undefined || hasBitten;
     const unseen = !guest && work?.unshown && !work.panic && !work.inHandler ? { then: thenOf(work), because: work.unshown } : undefined;
     // A reset that nothing led to is a wish.
-    const isWish = work?.how === "system-reset" && !work.inHandler && !work.panic;
+    const isWish = work?.how === "system-reset" && !work.inHandler && !work.panic && !hasBitten;
     this.#endLife(vm, failed && !isWish);
     const unseenProblem = unseen && unseenEnd(unseen),
       rule = guest ? guest.text : unseenProblem?.what ?? this.#ruleOf(work, exit, problem?.message);
@@ -379,6 +380,7 @@ export class VmEnds {
       ...instructions !== undefined && instructions > 0 && { command: hint("back", { to: instructions }) },
       ...cause && { wayOut: EXCEPTION_CAUSES.wayOut(cause) },
       ...work?.panic?.cause && { wayOut: LINUX_FINDINGS.wayOut(work.panic.cause) },
+      ...hasBitten && { wayOut: WATCHDOG_WAY_OUT },
       ...unseenProblem && { wayOut: unseenProblem.wayOut },
       ...work?.how === "bug" && { wayOut: BUG_WAY_OUT },
     });
@@ -424,8 +426,9 @@ export class VmEnds {
 const thenOf = ({ how }: LastWork) => how === "system-off" ? "power-off" as const : "reset" as const;
 
 /** A vector that cannot be fetched is the cause where the exception is not. */
-function vectorsCause(vcpu: Vcpu, how: VcpuEnd, { el }: Taken): ExceptionCause | undefined {
-  return how === "fault" ? noVectors(vcpu, el === 0 ? Vector.LowerAarch64 : Vector.CurrentSpx) : undefined;
+function vectorsCause(vcpu: Vcpu, how: VcpuEnd, taken: Taken): ExceptionCause | undefined {
+  if (how !== "fault") return undefined;
+  return noVectors(vcpu, taken.el === 0 ? Vector.LowerAarch64 : usedSpEl0(vcpu, taken) ? Vector.CurrentSp0 : Vector.CurrentSpx);
 }
 
 const BUG_WAY_OUT = "file the report that the session names, with the recording beside it; the other VMs continue";

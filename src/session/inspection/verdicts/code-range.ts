@@ -4,6 +4,8 @@ import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { lastPart } from "../../../model/queries/texts/format.ts";
 import type { CodeRange } from "../../../model/queries/facts/verdict.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
+import { framesOf } from "../readers/guest/read-stack.ts";
+import { readInstruction } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 
 /** Code with the symbol and the source line of its first address, if a known image has them. */
@@ -16,4 +18,16 @@ export function rangeOf(view: View, vcpu: Vcpu, first: bigint, last = first): Co
     symbol: symbols.nameOf(vm, first) ?? null,
     source: source === undefined ? null : lastPart(source),
   };
+}
+
+/** Places on the stack that are named. */
+const PLACES_MAX = 3;
+/** Instructions that call EL2, which PC is after. */
+const CALL = /^(?:hvc|smc|hlt)\b/;
+
+/** The place at which a vCPU has called EL2, and its callers as far as the stack shows them. */
+export function callPlaces(view: View, vcpu: Vcpu): CodeRange[] {
+  const frames = framesOf(view, vcpu).filter(({ inlined }) => !inlined).slice(0, PLACES_MAX);
+  const isAfter = (at: bigint) => CALL.test(readInstruction(view, vcpu, at - 4n) ?? "");
+  return frames.map(({ frame: { at } }, index) => rangeOf(view, vcpu, index === 0 && isAfter(at) ? at - 4n : at));
 }

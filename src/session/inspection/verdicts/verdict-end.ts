@@ -9,6 +9,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Operation } from "../../../machine/hypervisor/inspect.ts";
 import { endedBy, panicOf, showsPanic } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
+import { callPlaces } from "./code-range.ts";
 import { isQuiet } from "./quiet.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";
@@ -43,12 +44,14 @@ function hasEnded(patient: Patient): boolean {
 const lastEnd = (view: View, id: string) => view.hypervisor.trace.reasons.endOf(nameOf(id));
 
 /** The end of the machine that the primary VM asked for. */
-function switchedOff({ view, vm: { vmid }, vcpus }: Patient): Verdict<"switched-off" | "reset"> | undefined {
+function switchedOff({ view, vm: { vmid }, vcpus }: Patient): Verdict<"switched-off" | "reset" | "watchdog-bite"> | undefined {
   const { stopReason } = view.hypervisor.machine;
   if (vmid !== hex(Vmid.Primary) || !stopReason || stopReason.kind === "crash") return undefined;
   const caller = vcpus.find(({ name }) => name === stopReason.vcpu);
   const by = caller && endedBy(view, caller);
-  return { fact: { code: stopReason.kind === "system-off" ? "switched-off" : "reset", by: by ?? null } };
+  if (by?.by === "watchdog") return { fact: { code: "watchdog-bite", by } };
+  if (stopReason.kind === "system-off") return { fact: { code: "switched-off", by: by ?? null } };
+  return { fact: { code: "reset", by: by ?? null, places: caller && !by ? callPlaces(view, caller) : [] } };
 }
 
 /** The refusal that kept a VM from its start. */
@@ -234,7 +237,7 @@ export const RESTART_RULES = [verdictRule({ codes: ["restarts"], of: "vm", judge
 /** Ends, and panics, which come before them. */
 export const END_RULES = [
   verdictRule({ codes: ["buffer-refused"], of: "vm", when: hasEnded, judge: bufferRefused }),
-  verdictRule({ codes: ["switched-off", "reset"], of: "vm", when: (patient) => !hasEnded(patient), judge: switchedOff }),
+  verdictRule({ codes: ["switched-off", "reset", "watchdog-bite"], of: "vm", when: (patient) => !hasEnded(patient), judge: switchedOff }),
   verdictRule({ codes: ["panicked"], of: "vm", judge: panicked }),
   verdictRule({ codes: ["unseen"], of: "vm", when: hasEnded, judge: unseen }),
   verdictRule({
