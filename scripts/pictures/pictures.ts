@@ -4,12 +4,17 @@
 import { fileURLToPath } from "node:url";
 import { encodeRequest } from "../../src/machine/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/machine/abi/rpc/messages/memory.ts";
-import { type Size, Stage } from "../../src/app/cli/start/screens/stage.ts";
+import { commandsAbout } from "../../src/app/cli/common/command-search.ts";
+import { treeOf } from "../../src/app/cli/main.ts";
+import { ownProgram, programCommands } from "../../src/app/cli/start/screens/own-program.ts";
+import { profilerOf } from "../../src/app/cli/start/screens/profiler.ts";
+import { type Size, Stage, type StageOptions } from "../../src/app/cli/start/screens/stage.ts";
 import { planText } from "../../src/app/configuration/plan-run.ts";
 import { picture } from "../../src/app/tui/look/picture.ts";
 import type { ThemeName } from "../../src/app/tui/look/themes.ts";
 import { textBytes } from "../../src/app/tui/terminal/keys.ts";
 import { REQUEST } from "../../src/model/commands/rpc.ts";
+import type { OwnProgram } from "../../src/app/tui/app/services/own-program.ts";
 import type { StopChange } from "../../src/model/queries/stop-rule.ts";
 import { type Problem, problemOfAll, UserError } from "../../src/kit/support/problem.ts";
 
@@ -29,6 +34,8 @@ const THEMES: readonly ThemeName[] = ["dark", "light"];
 const RECLAIM = { handle: 1, flags: 0 };
 /** Where ping has mapped it. */
 const LENT = "0x803f0000";
+/** Where ping has the message that it sends. */
+const WRITTEN = "0x800089f0";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url);
 /** A Debian beside the demo, which computes. */
@@ -41,14 +48,19 @@ memory = "192MiB"
 devices = [{ kind = "pl011", log = "/dev/null" }]
 `;
 
+/** Runs that `compare-runs` compares: before and after input to hello. */
+const GOOD = "good.rec", BAD = "bad.rec";
+/** Wall time (ms) after which an answer that is not there is an error. */
+const PATIENCE = 60_000;
+
 const ENTRY = new URL("../../main.ts", import.meta.url);
 
 /** The machine of a configuration, paused at its beginning, with screens in front of it. */
-async function open(title: string, configuration: string): Promise<Stage> {
+async function open(title: string, configuration: string, aside?: StageOptions["aside"]): Promise<Stage> {
   const planned = await planText(configuration, undefined, fileURLToPath(new URL("../../assets", import.meta.url)));
   if (!planned.ok) throw new UserError(problemOfAll(planned.problems));
   const { ui, recordTo: _, ...plan } = planned.run;
-  const stage = Stage.ofPlan(ENTRY, plan, { title, ui });
+  const stage = Stage.ofPlan(ENTRY, plan, { title, ui, aside });
   await stage.ready();
   return stage;
 }
@@ -85,6 +97,74 @@ async function done(session: Stage, answer: Promise<Problem | undefined>): Promi
 async function reclaim(session: Stage): Promise<void> {
   await done(session, session.asker.act(REQUEST.of({ id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, RECLAIM) })));
   await runTo(session, `kind=rpc name=${MEM_RECLAIM.name}`);
+}
+
+/** Waits for the answer to a line of the palette, and takes its picture in both themes. */
+async function answerOf(session: Stage, keys: readonly string[], shown: RegExp, name: string, title: string): Promise<MadePicture[]> {
+  await session.pressAll(keys, SIZE);
+  for (const limit = performance.now() + PATIENCE;;) {
+    const lines = (await session.frame(SIZE)).toLines().join("\n");
+    if (shown.test(lines)) break;
+    if (performance.now() > limit) throw new Error(`${keys.join("")}: no ${shown} on the screen:\n${lines}`);
+  }
+  const made = await both(session, name, title);
+  await session.pressAll(["\x1b"], SIZE);
+  return made;
+}
+
+/** The program, whose recordings are in a folder that its answers do not name. */
+function programIn(folder: string): OwnProgram {
+  const tree = treeOf(ENTRY), { run } = ownProgram(ENTRY, "demo");
+  return {
+    load: () => Promise.resolve(),
+    commands: () => programCommands(tree),
+    about: (words) => commandsAbout(tree, words),
+    run: async (args, hear, signal) => {
+      const { answer, ...rest } = await run(args.map((word) => word.endsWith(".rec") ? `${folder}/${word}` : word), hear, signal);
+      return { ...rest, answer: answer.replaceAll(`${folder}/`, "") };
+    },
+  };
+}
+
+/** The pictures of answers about a run: who, where, what ran, how two runs differ. */
+export async function answerPictures(): Promise<MadePicture[]> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-pictures-" });
+  try {
+    using session = await open("demo", await Deno.readTextFile(DEMO), { program: programIn(folder), profiler: profilerOf(ENTRY) });
+    await runTo(session, "kind=hvc vm=ping t>1.2s");
+    await done(session, session.asker.saveRecording(`${folder}/${GOOD}`));
+    session.send({ kind: "input", console: "hello", bytes: textBytes("x") });
+    await runTo(session, "kind=hvc vm=ping t>2.1s");
+    await done(session, session.asker.saveRecording(`${folder}/${BAD}`));
+    await session.frame(SIZE);
+    return [
+      ...await answerOf(session, [":flame\r"], /Flame graph/, "flame", "the profile of a run as a flame graph, a box per function"),
+      ...await answerOf(
+        session,
+        [`:who ipa:ping/${WRITTEN} --size 8\r`],
+        /Places of the run/,
+        "who",
+        "who wrote a message last, by which calls, and where in the run",
+      ),
+      ...await answerOf(
+        session,
+        [`:find --event 'kind=hvc name=msgqueue_send vm=ping'\r`],
+        /Places of the run/,
+        "find",
+        "where in a run a VM has sent messages",
+      ),
+      ...await answerOf(session, [`:coverage ${BAD}\r`], /lines_hit/, "coverage", "how much of each VM's code a run has executed"),
+      ...await answerOf(
+        session,
+        [`:compare-runs ${GOOD} ${BAD}\r`],
+        /1\/1 bad/,
+        "compare-runs",
+        "what a run with input has and one without it lacks",
+      ),
+    ];
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 /** The pictures of the demo alone. */

@@ -30,11 +30,7 @@ export function accessLines(row: Access, command: string, look: Look, width: num
     ...wrap(sentenceOf(row), 0, width - 1).map((text): Line => ({ text, role: "strong" })),
     ...row.kind === "never" ? [] : [{ text: "", pieces: byPieces(row, look) }],
     ...row.kind === "never" ? [] : [headingLine("The chain", look, width), ...chainLines(row, look)],
-    headingLine("Values", look, width),
-    ...row.kind === "never" ? valueLines("held", row.before, "text", width) : [
-      ...valueLines("before", row.before, "text", width),
-      ...row.kind === "write" || row.kind === "change" ? valueLines("after", row.after, "ok", width) : [],
-    ],
+    ...row.kind === "event" ? [] : [headingLine("Values", look, width), ...valuesOf(row, width)],
     commandLine(command),
   ];
 }
@@ -53,6 +49,12 @@ export function placeLines(rows: readonly Access[], selected: number, look: Look
     right: row.kind === "write" || row.kind === "change" ? [{ text: `${row.before} → ${row.after}`, role: "text" }] : undefined,
     ...index === selected && { tint: "sel", bar: "accent" } as const,
   }));
+}
+
+function valuesOf({ kind, before, after }: Access, width: number): Line[] {
+  if (kind === "never") return valueLines("held", before, "text", width);
+  const changed = kind === "write" || kind === "change";
+  return [...valueLines("before", before, "text", width), ...changed ? valueLines("after", after, "ok", width) : []];
 }
 
 /** The access in a sentence. */

@@ -32,7 +32,7 @@ export interface Size {
 }
 
 /** Content and look of a stage. */
-interface StageOptions {
+export interface StageOptions {
   readonly title: string;
   /** Name of a theme, or `auto`. */
   readonly theme?: string;
@@ -42,6 +42,8 @@ interface StageOptions {
   readonly replay?: boolean;
   /** The screens of a link, shown first. */
   readonly linked?: AppOptions["linked"];
+  /** Commands and profiles that the palette runs aside. */
+  readonly aside?: Pick<AppOptions, "program" | "profiler">;
 }
 
 /** Requirements of a stage on a connection. */
@@ -69,7 +71,7 @@ export class Stage implements Disposable {
   /** Questions and requests beside those of the screens. */
   readonly asker: Asker;
 
-  private constructor(client: Connected, { title, theme, ui = DEFAULT_UI, readOnly, replay, linked }: StageOptions) {
+  private constructor(client: Connected, { title, theme, ui = DEFAULT_UI, readOnly, replay, linked, aside }: StageOptions) {
     this.#client = client;
     this.title = title;
     // A picture is the same for every user.
@@ -80,6 +82,7 @@ export class Stage implements Disposable {
       readOnly,
       replay,
       linked,
+      ...aside,
       blocks: false,
       clock: () => performance.now() + this.#skipped,
     });
