@@ -29,7 +29,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "options.boot": 30,
   "options.run": 31,
   keys: 130,
-  "names.session": 109,
+  "names.session": 110,
   "names.machine": 380,
   "rooms.cli": 21,
   "types.declared": 61,

@@ -70,7 +70,10 @@ export const RECORDING = define({
     consoles: { kind: "list", doc: "VMs whose output a replay prints again" },
     marks: { kind: "detail", doc: "marks: `name`, `text` and `by`" },
     sources: { kind: "detail", doc: "source files in it: `path` and `bytes`" },
+    data: { kind: "detail", doc: "what entered from outside: `from` (shared folders, connections, datagrams) and `bytes`" },
+    hosts: { kind: "list", doc: "host names that guests asked for" },
     paths: { kind: "list", doc: "absolute paths in it" },
+    folders: { kind: "list", doc: "folders in which its programs were built, by their debug information" },
   },
 });
 

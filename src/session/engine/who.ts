@@ -222,7 +222,7 @@ export class Who {
     return end < present.instructions() ? (yield* this.#go(end)).system : present;
   }
 
-  /** What the machine at an earlier place answers. */
+  /** The answer of the machine at an earlier place. */
   *#earlier({ table, args: { before, ...args } }: EarlierQuery): InPieces<Answer> {
     const { run, shown } = this.parts, past = yield* this.#go(run.momentAt(before, shown.system.instructions()));
     return yield* this.#leaving(past, { table, args });

@@ -5,6 +5,7 @@ import { writeWhole } from "../../../kit/support/files/whole-file.ts";
 import { encodePlain } from "../../../kit/support/values/plain-json.ts";
 import { addMark } from "../../../model/plans/recorded-run.ts";
 import type { Mark } from "../../../model/queries/move.ts";
+import { imagesOf } from "./recorded-images.ts";
 import { RecordingError } from "./recording.ts";
 import { readRecordingLines } from "./recording-reader.ts";
 import { sealed } from "./recording-writer.ts";
@@ -44,10 +45,10 @@ interface ReadFile {
  * @throws RecordingError if a file is not a copy: its run is another one
  */
 export function mergeMarks({ path, bytes }: ReadFile, copies: readonly ReadFile[]): number {
-  const own = complete(path, bytes), run = own.run.join("\n"), added = new Map<string, Mark>();
+  const own = complete(path, bytes), run = runOf(own), added = new Map<string, Mark>();
   for (const { path: other, bytes } of copies) {
     const copy = complete(other, bytes);
-    if (copy.run.join("\n") !== run) throw new RecordingError(`${other} is not a copy of ${path}: its run is another one`);
+    if (runOf(copy) !== run) throw new RecordingError(`${other} is not a copy of ${path}: its run is another one`);
     for (const mark of copy.marks) added.set(mark.name, mark);
   }
   return write(path, own, [...added.values()]);
@@ -60,6 +61,14 @@ interface Complete {
   readonly marks: readonly Mark[];
   /** The lines of its run: those of marks and the checksum are left out. */
   readonly run: readonly string[];
+}
+
+/**
+ * A text that copies of a recording have in common: all but the first line, of which a packed copy
+ * has another one, and the images of that.
+ */
+function runOf({ run: [header, ...lines] }: Complete): string {
+  return [...[...imagesOf(header).values()].sort(), ...lines].join("\n");
 }
 
 /** @throws RecordingError for one that was cut off: its program may still write it */

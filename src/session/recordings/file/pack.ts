@@ -57,6 +57,7 @@ export async function packedRecording(path: string, bytes: Uint8Array, wish: Pac
     inside += value.length;
     return value;
   };
+  if (withoutPaths && images !== "absent") checkDebugInfo(path, whole);
   const plan = await placed(withoutPaths ? withoutFolders(path, whole) : whole);
   if (inside > INSIDE_MAX) {
     throw new RecordingError(
@@ -69,6 +70,17 @@ export async function packedRecording(path: string, bytes: Uint8Array, wish: Pac
   const { sources: _, ...header } = Object(decodePlain(lines[0])), kept = count ? { sources } : {};
   const text = [encodePlain({ ...header, plan, ...kept }), ...lines.slice(1)].map((line) => `${line}\n`).join("");
   return { text: end ? sealed(text) : text, files, sources: count };
+}
+
+/** @throws RecordingError for paths in programs, whose bytes are those of the run */
+function checkDebugInfo(path: string, plan: object): void {
+  const [first, ...others] = namedSources(path, plan);
+  if (first === undefined) return;
+  const all = others.length ? ` and ${others.length} other source files` : "";
+  throw new RecordingError(
+    `${path}: the debug information of its programs names ${first}${all}`,
+    "use --without-images, or record a run of programs that are built with -ffile-prefix-map=FOLDER=.",
+  );
 }
 
 /**

@@ -15,7 +15,11 @@ const PIECE = 64 * KiB;
  * @throws the system's error on the file
  */
 export function recordedImages(path: string): ReadonlyMap<string, string> {
-  const header = firstLine(path);
+  return imagesOf(firstLine(path));
+}
+
+/** The same by the first line of a file. */
+export function imagesOf(header: string): ReadonlyMap<string, string> {
   if (!header.startsWith(RECORDING_START)) return new Map();
   try {
     const { plan } = decodePlain(header) as { plan?: { table?: { files?: unknown }; from?: unknown } };

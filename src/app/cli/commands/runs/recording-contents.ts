@@ -2,12 +2,16 @@
 // computer, typed input, names and paths. The machine is not made, so images may be missing.
 
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import * as v from "valibot";
+import { type Brought, broughtBy } from "./recording-brought.ts";
 import { textsOf } from "../../../configuration/keys/host-paths.ts";
 import { Schema } from "../../../configuration/schema.ts";
 import type { RecordedInput } from "../../../../model/plans/recorded-run.ts";
 import { RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { namedSources } from "../../../../session/recordings/file/named-sources.ts";
 import { readRecordingLines } from "../../../../session/recordings/file/recording-reader.ts";
+import { readToEnd } from "../../../../kit/support/files/named-file.ts";
 import { storedFile } from "../../../../kit/support/files/files.ts";
 import { type Maker, makerText } from "../../../../kit/support/files/maker.ts";
 import { formatSize } from "../../../../kit/support/text/units.ts";
@@ -62,8 +66,14 @@ export type RecordingContents = {
   readonly marks: readonly { readonly name: string; readonly text: string | null; readonly by: string | null }[];
   /** Source files by the names that debug information has for them. */
   readonly sources: readonly { readonly path: string; readonly bytes: number }[];
+  /** Data that entered from networks, sockets and shared folders. */
+  readonly data: Brought["data"];
+  /** Host names that guests asked for. */
+  readonly hosts: Brought["hosts"];
   /** Absolute paths, which may have names of people. */
   readonly paths: readonly string[];
+  /** Folders in which programs were built, by their debug information. */
+  readonly folders: readonly string[];
 };
 
 /** @throws RecordingError */
@@ -87,6 +97,7 @@ export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
     const kind = input.kind === "act" ? input.action.kind : input.kind;
     counted.set(kind, (counted.get(kind) ?? 0) + 1);
   }
+  const built = [...Object.values(files), ...Object.values(symbols ?? {})].flatMap((one) => bytesOf(one) ?? []);
   const named = [...contents.map(({ name }) => name), ...uses.map((one) => one.path)];
   return {
     bytes: bytes.length,
@@ -99,8 +110,17 @@ export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
     consoles: Object.keys(typeof keys.vm === "object" && keys.vm !== null ? keys.vm : {}).slice(0, LISTED_MAX),
     marks: marks.map(({ name, text = null, by = null }) => ({ name, text, by })),
     sources: Object.entries(sources).map(([path, text]) => ({ path, bytes: new TextEncoder().encode(text).length })),
+    ...broughtBy(inputs, LISTED_MAX),
     paths: [...new Set(named.filter((name) => name.startsWith("/")))],
+    folders: [...new Set(namedSources(path, built).map((name) => dirname(name)))].slice(0, LISTED_MAX),
   };
+}
+
+/** A file of the run; undefined if it is not here. */
+function bytesOf(one: Content): Uint8Array | undefined {
+  if (one instanceof Uint8Array) return one;
+  const stored = storedFile(one.$file);
+  return lstatIfThere(stored)?.isFile ? readToEnd(stored) : undefined;
 }
 
 function contained(kind: ContainedFile["kind"], name: string, one: Content): ContainedFile {
@@ -139,7 +159,7 @@ const size = (bytes: number): string => bytes < 1024 ? `${bytes} bytes` : format
 
 /** Contents in lines. */
 export function contentsText(file: string, contents: RecordingContents): string {
-  const { bytes, maker, end, files, uses, typed, inputs, consoles, marks, sources, paths } = contents;
+  const { bytes, maker, end, files, uses, typed, inputs, consoles, marks, sources, data, hosts, paths, folders } = contents;
   const title = `${file}: ${size(bytes)}, ${end ? `t=${Number(end.ns) / 1e9}, ${end.insn} instructions` : "cut off"}; ${makerText(maker)}`;
   const section = (name: string, lines: readonly string[], none: string) =>
     lines.length ? [name, ...lines.map((line) => `  ${line}`)] : [`${name}: ${none}`];
@@ -150,6 +170,7 @@ export function contentsText(file: string, contents: RecordingContents): string 
     ...section("disks, folders, sockets and logs, by path", uses.map(({ kind, path }) => `${kind} ${path}`), "none"),
     ...section("typed input", typed.map(({ console, bytes, text }) => `${console}  ${bytes} bytes  ${JSON.stringify(text)}`), "none"),
     ...section("all input", Object.entries(inputs).map(([kind, count]) => `${count} ${kind}`), "none"),
+    ...section("data from outside", data.map(({ from, bytes }) => `${from}  ${size(bytes)}`), "none"),
     `console output: not in the file; a replay prints that of ${consoles.join(", ") || "the guests"} again`,
     ...section(
       "marks",
@@ -157,7 +178,9 @@ export function contentsText(file: string, contents: RecordingContents): string 
       "none",
     ),
     ...section("sources", sources.map(({ path, bytes }) => `${path}  ${size(bytes)}`), "none"),
+    ...section("host names", hosts, "none"),
     ...section("absolute paths", paths, "none"),
+    ...section("folders in debug information", folders, "none"),
     "",
   ].join("\n");
 }

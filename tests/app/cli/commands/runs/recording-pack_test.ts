@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { keepMarks } from "../../../../../src/session/recordings/file/marks.ts";
 import { DEMO } from "../recordings.ts";
 import { el2With, type Outcome } from "../../program.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
@@ -36,6 +37,10 @@ Deno.test("a packed recording opens where no image is; without images it asks fo
     assert.ok(!(await Deno.readTextFile(out)).includes(folder), "no path of this computer");
     const replayed = await other("replay", out, "--verify");
     assert.equal(replayed.code, 0, replayed.stderr);
+    // Its marks join those of the recording that it is a copy of.
+    keepMarks(out, [{ name: "lost", instructions: 5, time: 5, text: "here it is lost", by: "Ann" }]);
+    const merged = await mine("recording", "merge", file, out);
+    assert.deepEqual([merged.code, merged.stderr], [0, `el2: ${file}: 1 mark\n`]);
 
     assert.equal((await mine("recording", "pack", file, bare, "--without-images")).code, 0);
     assert.ok((await Deno.stat(bare)).size < 32 * 1024);

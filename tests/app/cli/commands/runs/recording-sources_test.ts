@@ -58,6 +58,18 @@ Deno.test("source files are packed by consent alone, named ones only, and their 
     });
     assert.match((await run("recording", "show", "b.rec")).stdout, new RegExp(`^sources\\n(  .*\\n)*  ${source}  \\S+ \\S+$`, "m"));
 
+    // Paths in a program cannot be taken out of it.
+    assert.match(
+      (await run("recording", "show", "a.rec")).stdout,
+      new RegExp(`^folders in debug information\\n(  .*\\n)*  ${folder}/src$`, "m"),
+    );
+    const kept = await run("recording", "pack", "a.rec", "d.rec", "--redact", "paths");
+    assert.equal(kept.code, 2);
+    assert.match(
+      kept.stderr,
+      new RegExp(`the debug information of its programs names ${folder}/src/calls\\.S and \\d+ other source files`),
+    );
+
     await Deno.remove(`${folder}/src`, { recursive: true });
     assert.ok((await pictured(folder, run, "b.rec")).includes(`${FILE}:54  ${LINE}`));
     const bare = await pictured(folder, run, "a.rec");

@@ -10,6 +10,14 @@ import { inFolder } from "../../../../support/temporary-folder.ts";
 
 const END = { instructions: 9, registers: "aa", own: false, code: 0, message: "ended", memory: "bb", console: "cc" };
 
+const outside = (data: unknown) => ({ at: 3, settled: true, input: { kind: "outside", source: 0, data } } as const);
+
+/** A resolver's answer (RFC 1035) without records. */
+function answerAbout(...labels: string[]): Uint8Array {
+  const name = labels.flatMap((label) => [label.length, ...new TextEncoder().encode(label)]);
+  return new Uint8Array([0x12, 0x34, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, ...name, 0, 0, 1, 0, 1]);
+}
+
 Deno.test("recording show lists what a stranger sees: images, disks, typed input, marks, paths; merge takes marks of copies", () =>
   inFolder(async (folder) => {
     const file = `${folder}/a.rec`, copy = `${folder}/b.rec`, disk = `${folder}/disk.img`;
@@ -29,7 +37,13 @@ Deno.test("recording show lists what a stranger sees: images, disks, typed input
     const inputs = [
       typed(1, "root\n"),
       typed(2, "se\x1b[2Jcret"),
-      { at: 3, settled: true, input: { kind: "outside", source: 0, data: 1 } } as const,
+      outside(null),
+      outside({ ticket: 1, bytes: new Uint8Array(5000) }),
+      outside({ kind: "connected" }),
+      outside({ kind: "data", bytes: new Uint8Array(7) }),
+      outside(answerAbout("deb", "example", "org")),
+      outside({ peer: { address: 1, port: 2 }, bytes: answerAbout("se\x1b[2Jcret") }),
+      outside(answerAbout("deb", "example", "org").subarray(0, 20)),
     ];
     saveRecording(file, await recordingHeader((await plannedOf(`${folder}/el2.toml`, typedBy(undefined))).plan), { inputs }, 9, END);
     await Deno.copyFile(file, copy);
@@ -41,14 +55,20 @@ Deno.test("recording show lists what a stranger sees: images, disks, typed input
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^images\n {2}image \/.*hello\.bin {2}10784 bytes in the recording {2}sha256 [0-9a-f]{64}$/m);
     assert.match(stdout, new RegExp(`^disks, folders, sockets and logs, by path\n  disk ${disk}$`, "m"));
-    assert.match(stdout, /^typed input\n {2}rt {2}15 bytes {2}"root\\nse\\u001b\[2Jcret"\nall input\n {2}2 console\n {2}1 outside$/m);
+    assert.match(stdout, /^typed input\n {2}rt {2}15 bytes {2}"root\\nse\\u001b\[2Jcret"\nall input\n {2}2 console\n {2}7 outside$/m);
+    assert.match(
+      stdout,
+      /^data from outside\n {2}shared folders {2}5000 bytes\n {2}connections {2}7 bytes\n {2}datagrams {2}\d+ bytes\n/m,
+    );
+    assert.match(stdout, /^host names\n {2}deb\.example\.org\nabsolute paths$/m);
     assert.match(stdout, /^marks\n {2}lost {2}here it is lost {2}\(Ann\)$/m);
     assert.match(stdout, /^console output: not in the file; a replay prints that of rt again$/m);
     assert.match(stdout, new RegExp(`^absolute paths\n  /.*hello\\.bin\n  ${disk}$`, "m"));
     const json = JSON.parse((await el2("recording", "show", file, "--json")).stdout);
     assert.equal(json.schema, "el2.recording.contents/1");
     assert.deepEqual(json.typed, [{ console: "rt", bytes: 15, text: "root\nse\x1b[2Jcret" }]);
-    assert.deepEqual([json.uses, json.inputs], [[{ kind: "disk", path: disk }], { console: 2, outside: 1 }]);
+    assert.deepEqual([json.uses, json.inputs], [[{ kind: "disk", path: disk }], { console: 2, outside: 7 }]);
+    assert.deepEqual([json.hosts, json.folders, json.sources], [["deb.example.org"], [], []]);
 
     for (const words of [["show", `${folder}/none`], ["show", disk], ["merge", file, disk], ["merge", file, `${folder}/none`]]) {
       const refused = await el2Refused(["recording", ...words]);
