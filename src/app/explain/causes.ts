@@ -223,6 +223,33 @@ const OTHERS: readonly Cause[] = [
     book: ["geniezone", "3.3"],
   },
   {
+    id: "no-vm-image",
+    says: "the VM's image is not among the files of firmware: the vendor's loader requests NAME.mdt and its parts NAME.b00 and on",
+    certain: true,
+    evidence: [step("image-file", "ENOENT", 30, true)],
+    tries: ["put the files where the kernel looks: `cat /sys/module/firmware_class/parameters/path`, /vendor/firmware, /lib/firmware"],
+    book: ["vm-manager", "7"],
+  },
+  {
+    id: "changed-instance",
+    says: "the VM's image or payload is another one than that with which its instance was made: its secrets are bound to the first",
+    certain: true,
+    evidence: [{
+      of: "avf-end",
+      where: { reason: ["PVM_FIRMWARE_INSTANCE_IMAGE_CHANGED", "MICRODROID_PAYLOAD_HAS_CHANGED"] },
+      points: 30,
+      must: true,
+    }],
+    tries: ["remove the instance, and make the VM anew (VirtualMachineManager.delete; vm tool: another --instance)"],
+  },
+  {
+    id: "other-key",
+    says: "pvmfw starts only images that the key of its platform has signed, and this one has another signature or none",
+    certain: true,
+    evidence: [{ of: "avf-end", where: { reason: "PVM_FIRMWARE_PUBLIC_KEY_MISMATCH" }, points: 30, must: true }],
+    tries: ["take the image of the phone's own com.android.virt, or a VM that is not protected"],
+  },
+  {
     id: "many-slots",
     says: "GenieZone's driver has 10 slots of memory",
     certain: true,

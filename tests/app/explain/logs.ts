@@ -535,6 +535,41 @@ ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to
     files: { "dmesg.txt": "[ 113.8] Out of memory: Killed process 8833 (crosvm) total-vm:10485760kB\n" },
     first: "host-memory",
   },
+  {
+    report: "a vendor's kernel whose Resource Manager refuses a start",
+    files: {
+      "dmesg.txt": `
+[   41.500100] gh_rm_call: Reply for seq:118 failed with RM err: 10
+[   41.500200] gh_rm_vm_init: Unable to send VM_INIT to RM: -22
+`,
+    },
+    first: "only-protected",
+  },
+  {
+    report: "a vendor's kernel without the image",
+    files: {
+      "dmesg.txt": `
+[   12.100100] gh_secure_vm_loader soc:qcom,gh-secure-vm-loader@1: Error requesting fw "oemvm.mdt": -2
+[   12.100200] gh_secure_vm_loader soc:qcom,gh-secure-vm-loader@1: Loading Secure VM oemvm failed -2
+`,
+    },
+    first: "no-vm-image",
+  },
+  {
+    report: "a Microdroid whose payload was updated",
+    files: {
+      "logcat.txt": `
+03-01 10:00:03.120  2201  2214 I virtmgr : crosvm(2216) exited with status exit status: 0
+03-01 10:00:03.121  2201  2214 I virtmgr : VM returned failure reason 'MICRODROID_PAYLOAD_HAS_CHANGED|apk 1'
+`,
+    },
+    first: "changed-instance",
+  },
+  {
+    report: "pvmfw and an image of another key",
+    files: { "logcat.txt": "03-01 10:00:03.121  2201  2214 I virtmgr : VM returned failure reason 'PVM_FIRMWARE_PUBLIC_KEY_MISMATCH'\n" },
+    first: "other-key",
+  },
 ];
 
 /** Failures in words that no form has, with the call that they name and its errno. */

@@ -14,6 +14,7 @@ export const PROGRAMS = {
   gunyah: { name: "Gunyah's driver", marks: ["gunyah", "gh_", "ghvm"] },
   geniezone: { name: "GenieZone's driver", marks: ["gzvm", "geniezone", "gz_"] },
   crosvm: { name: "crosvm", marks: ["crosvm", "hypervisor::", "devices::", "vm_memory::", "arch::"] },
+  avf: { name: "Android's virtmgr", marks: ["virtmgr", "virtualizationmanager", "virtualizationservice"] },
   qemu: { name: "QEMU", marks: ["gunyah", "gzvm", "qemu"] },
   hypervisor: { name: "Gunyah's hypervisor", marks: ["[HYP]", "HYP]"] },
   rm: { name: "the Resource Manager", marks: ["[RM]", "RM]"] },
@@ -32,7 +33,7 @@ export interface FormEntry {
   readonly format: string;
   /**
    * The names of its values in their order. `errno`, `rm`, `hyp`, `message` and `operation` become
-   * names of the tables; `_` is skipped.
+   * names of the tables, `request` is the name of a message; `_` is skipped.
    */
   readonly names?: readonly string[];
   /** A line after it, among the next few, with values that it lacks. */
@@ -80,7 +81,7 @@ export function valuesOf({ values }: Match, names: readonly string[] = []): Sign
   return named;
 }
 
-const nameOf = (name: string) => name === "rm" || name === "hyp" ? "error" : name === "operation" ? "message" : name;
+const nameOf = (name: string) => name === "rm" || name === "hyp" ? "error" : name === "operation" || name === "request" ? "message" : name;
 
 function converted(name: string, value: SignValue): SignValue {
   switch (name) {

@@ -34,6 +34,7 @@ export const SIGN_KINDS = {
   trap: "a trap that the hypervisor did not handle: `register`, `class`",
   abort: "an access of a VM to memory that it does not have",
   raz: "an ID register that the hypervisor reads as zero: `register`",
+  "avf-end": "the death of a VM of Android's: `status` of crosvm, or `reason`",
   "vm-end": "the end of a VM: `type`",
   exit: "an exit of a vCPU that the VMM does not know: `reason`",
   conduit: "an EL2 that does not answer GenieZone's driver",

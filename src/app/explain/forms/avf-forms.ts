@@ -1,0 +1,62 @@
+// Messages of Android's manager of VMs, virtmgr (packages/modules/Virtualization): how crosvm ended,
+// and why a Microdroid says that it failed.
+
+import { type FormEntry, formsOf } from "./form.ts";
+
+const avf = formsOf("avf");
+
+/** The exit statuses of crosvm with --extended-status that it gives a meaning. */
+const STATUSES: Readonly<Record<string, string>> = {
+  "exit status: 1": "crosvm could not start the VM; the lines of crosvm before it have the reason (START_FAILED)",
+  "exit status: 32": "the guest asked for a reset (REBOOT)",
+  "exit status: 33": "the guest has crashed (CRASH)",
+  "exit status: 36": "a vCPU of the guest stalled: its watchdog ended the VM (WATCHDOG_REBOOT)",
+};
+const SHUTDOWN = "exit status: 0";
+
+/** Reasons for the death of a VM that its guest or virtmgr names. */
+const REASONS: Readonly<Record<string, string>> = {
+  PVM_FIRMWARE_PUBLIC_KEY_MISMATCH: "pvmfw does not accept the image: another key has signed it than the one that pvmfw trusts",
+  PVM_FIRMWARE_INSTANCE_IMAGE_CHANGED: "pvmfw refuses the VM: its image is not the one with which its instance was made",
+  MICRODROID_FAILED_TO_CONNECT_TO_VIRTUALIZATION_SERVICE: "Microdroid could not reach virtmgr by vsock",
+  MICRODROID_PAYLOAD_HAS_CHANGED: "the APK or an APEX is not the one with which the VM's instance was made",
+  MICRODROID_PAYLOAD_VERIFICATION_FAILED: "the APK or an APEX did not pass its verification",
+  MICRODROID_INVALID_PAYLOAD_CONFIG: "the configuration of the VM's payload is not valid",
+  MICRODROID_UNKNOWN_RUNTIME_ERROR: "Microdroid failed, and does not say why: its own log has more",
+  HANGUP: "Microdroid did not start its payload in time",
+};
+
+export const AVF_FORMS: readonly FormEntry[] = [
+  avf("crosvm({}) exited with status {}", {
+    names: ["_", "status"],
+    sign: "avf-end",
+    says: ({ status }) => STATUSES[status] ?? `crosvm ended by itself or was killed: ${status}`,
+    only: ({ status }) => status !== SHUTDOWN,
+    own: true,
+  }),
+  avf("crosvm({}) exited with status {}", {
+    names: ["_", "status"],
+    sign: "host",
+    says: "the VM was shut down (SHUTDOWN)",
+    only: ({ status }) => status === SHUTDOWN,
+    own: true,
+    quiet: true,
+  }),
+  // A bar separates the reason from more about it.
+  ...[["VM returned failure reason '{}|{}'", "_"], ["VM returned failure reason '{}'"]].map(([format, ...more]) =>
+    avf(format, {
+      names: ["reason", ...more],
+      sign: "avf-end",
+      says: ({ reason }) => REASONS[reason] ?? `the guest reports ${reason}, which el2 does not know`,
+      only: ({ reason }) => !String(reason).includes("|"),
+      own: true,
+    })
+  ),
+  avf("Microdroid({}) failed to start payload within {} secs timeout", {
+    names: ["_", "seconds"],
+    sign: "avf-end",
+    values: { reason: "HANGUP" },
+    says: ({ seconds }) => `Microdroid did not start its payload in ${seconds} s: virtmgr ends the VM (HANGUP)`,
+    own: true,
+  }),
+];
