@@ -199,11 +199,9 @@ function pointing(state: AppState, machine: MachineActions): Pick<MouseServices,
     },
     point: (time) => marks.point(time),
     goThere: () => {
-      const way = marks.way, here = session.sample?.time;
+      const at = marks.pointed;
       marks.point(undefined);
-      if (!way || here === undefined) return;
-      const { command, event } = way(here);
-      machine.travel(command, { event });
+      if (at !== undefined) machine.travel(BACK, { to: { kind: "time", at } });
     },
   };
 }

@@ -3,18 +3,11 @@
 
 import type { Timeline } from "./scrubber.ts";
 import type { Asker } from "../../../../session/control/asker.ts";
-import { BACK, ON } from "../../../../model/commands/time.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
 import { REASONS } from "../../../../model/queries/tables.ts";
 
 /** Refusals that are marked at the most. */
 const MARKED = 100;
-
-/** The way to a place of the run: to an event, back or on. */
-export interface WayThere {
-  readonly command: typeof BACK | typeof ON;
-  readonly event: string;
-}
 
 /** The marks of one run. */
 export class TimeMarks {
@@ -60,10 +53,8 @@ export class TimeMarks {
     this.#pointed = time;
   }
 
-  /** How to get to the pointed-at time; undefined without one. */
-  get way(): ((here: number) => WayThere) | undefined {
-    const time = this.#pointed;
-    if (time === undefined) return undefined;
-    return (here) => time < here ? { command: BACK, event: `t<=${time}ns` } : { command: ON, event: `t>=${time}ns` };
+  /** The pointed-at time (ns); undefined without one. */
+  get pointed(): number | undefined {
+    return this.#pointed;
   }
 }
