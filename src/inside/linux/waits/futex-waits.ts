@@ -44,11 +44,21 @@ function ownedWait(reading: Reading, tasks: Tasks, task: Struct, futex: Futex): 
   return holder && lockedBy(task, holder, futex);
 }
 
+/** Threads by the word that the kernel clears at their end, of an answer, which may ask for many. */
+const THREADS = new WeakMap<Tasks, ReadonlyMap<string, Struct>>();
+const wordOf = (task: Struct, address: bigint) => `${task.big("mm")} ${address}`;
+
+function threadsOf(tasks: Tasks): ReadonlyMap<string, Struct> {
+  let known = THREADS.get(tasks);
+  if (!known) THREADS.set(tasks, known = new Map(tasks.values().map((one) => [wordOf(one, one.big("clear_child_tid")), one])));
+  return known;
+}
+
 /** A wait for the end of a thread, at the word that the kernel clears then. */
 function joinWait(tasks: Tasks, task: Struct, { address, timeout }: Futex): Found | undefined {
-  const mm = task.pointer("mm");
-  const thread = tasks.values().find((one) => one !== task && one.pointer("mm") === mm && one.big("clear_child_tid") === address);
-  return thread && { ...found(task, { for: "thread", what: null, peers: [named(thread)] }), holder: thread, isEndless: timeout === 0n };
+  const thread = threadsOf(tasks).get(wordOf(task, address));
+  if (!thread || thread === task) return undefined;
+  return { ...found(task, { for: "thread", what: null, peers: [named(thread)] }), holder: thread, isEndless: timeout === 0n };
 }
 
 /** A wait for a mutex, if its words name another thread that shares it. */
