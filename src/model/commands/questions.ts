@@ -132,6 +132,27 @@ counts even if the bytes stay the same; of everything else, only changes count. 
   }],
 });
 
+export const WHO_PRINT = command("who.print", {
+  doc: "find what changed the value of an expression last (el2 print): the instruction, device or program, the value before and after",
+  args: {
+    expression: word(phrase, "VM:EXPR for one of several VMs"),
+    at: option(placeOfRun, `ask from an earlier place of the run: ${PLACES_OF_RUN}`, { value: "place" }),
+    all: flag("list the history, oldest first, instead of the last change"),
+    limit: option(whole(1, 10_000), `with --all, at most this many of the latest changes (default: ${HISTORY})`, { value: "rows" }),
+  },
+  right: "looks",
+  notes:
+    `The expression may follow pointers and go through lists: whatever it is read from at each place of the run is watched. Variables and
+registers of a frame come and go, and have no history.`,
+  examples: ["who print jiffies", "who print 'debian:init_task.signal->nr_threads' --all", "who print ping:total --at 12ms"],
+  lists: true,
+  ask: ({ expression, at, all, limit }) => ({
+    table: ACCESSES.name,
+    args: { at: expression, access: "print", before: at, limit: all ? limit ?? HISTORY : 1 },
+  }),
+  printed: ({ all }) => all ? {} : { text: whoText },
+});
+
 /**
  * The arguments of a query of `who`: events if there is a filter; else accesses that leave a value,
  * or executions if there is none.
@@ -282,4 +303,4 @@ container_of(POINTER, struct T, MEMBER), sizeof. A member, * or [N] after a coll
   printed: () => ({ text: ({ value }) => `${value}\n` }),
 });
 
-export const QUESTIONS: readonly Command[] = [WHY, DIAGNOSE, WHO, FIND, EVENTS_OF_A_SESSION, DISASM, PRINT, SHOW];
+export const QUESTIONS: readonly Command[] = [WHY, DIAGNOSE, WHO, WHO_PRINT, FIND, EVENTS_OF_A_SESSION, DISASM, PRINT, SHOW];

@@ -29,8 +29,11 @@ export const QUERY_ARGUMENTS = {
    * `VM/INDEX:pc`; of variables an expression.
    */
   at: text(),
-  /** Of a question about accesses: which ones; `event`: events that `filter` lets through. */
-  access: v.picklist(["write", "read", "exec", "owner", "event"]),
+  /**
+   * Of a question about accesses: which ones; `event`: events that `filter` lets through; `print`:
+   * changes of an expression's value.
+   */
+  access: v.picklist(["write", "read", "exec", "owner", "event", "print"]),
   /** Only accesses after which the memory or the register has this value. */
   value: unsigned(64),
   /** Only what was before this place of the run; of an expression, its value there. */

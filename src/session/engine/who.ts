@@ -340,6 +340,12 @@ function usualSize({ inspector }: System, target: string, access: Asked["access"
  */
 export function watchedOf({ inspector }: Pick<System, "inspector">, { target, access, size }: Asked): Watched {
   if (access === "event") return eventsThat(target);
+  if (access === "print") {
+    // An expression without a value now is wrong, or asked from the wrong place.
+    const { problem } = inspector.valueOf(target);
+    if (problem) throw new QueryError(problem);
+    return { kind: "expression", text: target };
+  }
   const ofObject = (id: string): Watched => ({ kind: "object", id, mayChange: inspector.objectState(id).mayChange });
   if (access === "owner") return ofObject(paId(inspector.ramAt(target, size)[0]));
   const object = parseId(target);
@@ -363,7 +369,7 @@ function cutOf(place: QueryArgument<"before"> | undefined): Counted["before"] {
   return place?.kind === "instructions" && place.order !== undefined ? { at: place.count, order: place.order - 1 } : undefined;
 }
 
-const isOfMemory = (access: Asked["access"]) => access !== "owner" && access !== "event";
+const isOfMemory = (access: Asked["access"]) => access !== "owner" && access !== "event" && access !== "print";
 
 /**
  * Whether an access leaves a value.

@@ -44,6 +44,7 @@ import { readStack } from "./readers/guest/read-stack.ts";
 import { readPageTables } from "./readers/guest/read-page-tables.ts";
 import { readTimers } from "./readers/objects/read-timers.ts";
 import { readPrinted } from "./expressions/read-print.ts";
+import { type WatchedValue, watchedValue } from "./expressions/watched-value.ts";
 import { readVariables } from "./expressions/read-variables.ts";
 import { addressAt, ramAt, readCode, readFrames, readSymbols, symbolSize } from "./readers/guest/read-symbols.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
@@ -122,6 +123,11 @@ export class Inspector {
   objectState(id: string): Pick<ObjectState, "kinds"> & { readonly read: () => string; readonly mayChange: MayChange } {
     const view = () => new View(this.system, this.#looks), { kinds, read, mayChange } = objectState(id);
     return { kinds, read: () => read(view()), mayChange: mayChange(view()) };
+  }
+
+  /** The value of an expression, and where it was read. */
+  valueOf(expression: string): WatchedValue {
+    return watchedValue(new View(this.system, this.#looks), expression);
   }
 
   /** How a system register changes; undefined: not by MSR alone. */

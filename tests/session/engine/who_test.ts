@@ -118,3 +118,38 @@ Deno.test("a value is followed back to the instruction that computed it, through
   assert.deepEqual(short, chain.slice(0, 2));
   engine.stop();
 });
+
+/**
+ * A word A, a pointer to it, A again, a word B, the pointer to B, another A, another B: A is 0x80
+ * bytes after the first instruction, B 0x88, the pointer 0x90.
+ */
+const POINTED = [
+  ...[0x10000002, 0xd2824681, 0xf9004041, 0x91020045, 0xf9004845, 0xf9004041, 0xd28000e6],
+  ...[0xf9004446, 0x91022047, 0xf9004847, 0xd2800128, 0xf9004048, 0xf9004448, 0x14000000],
+];
+
+Deno.test("who print finds the writes that change a value, wherever its pointers lead meanwhile", async () => {
+  const { session, pc } = await pausedAfter(...POINTED), { engine } = session;
+  const pointer = `0x${(pc - 4n * BigInt(POINTED.length - 1) + 0x90n).toString(16)}`, at = `host:**(unsigned long **)${pointer}`;
+  const history = async (limit: number) => rowsOf(WHO, await session.ask({ table: "who", args: { at, access: "print", limit } }));
+  const [first, ...changes] = await history(9);
+  assert.equal(first.kind, "never");
+  assert.match(first.before ?? "", /^<no vm:host/);
+  assert.deepEqual(changes.map(({ kind, instruction, before, after }) => [kind, instruction?.split(/\s+/).join(" "), before, after]), [
+    ["change", undefined, "<no vm:host; there are vm:rm>", "<not mapped>"],
+    ["change", "str x5, [x2, #144]", "<not mapped>", "4660"],
+    ["change", "str x7, [x2, #144]", "4660", "7"],
+    ["change", "str x8, [x2, #136]", "7", "9"],
+  ]);
+  const [last] = await history(1);
+  assert.deepEqual({ ...last, stack: null }, { ...changes[3], stack: null });
+  const value = async (id: string) => {
+    const [, count] = id.split(":");
+    const { rows } = await session.ask({ table: "print", args: { at, before: { kind: "instructions", count: Number(count) } } });
+    return rows[0]?.value;
+  };
+  assert.deepEqual(await Promise.all(changes.slice(2).map(({ id }) => value(id))), ["4660", "7"]);
+  const wrong = await session.ask({ table: "who", args: { at: "host/0:$x0", access: "print" } });
+  assert.match(wrong.error ?? "", /variables and registers of a frame come and go; name the VM alone/);
+  engine.stop();
+});

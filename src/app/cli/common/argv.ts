@@ -25,12 +25,13 @@ export interface Runner<A extends Arguments = Arguments> {
 /** A runner for a command's entry. */
 export const runner = <A extends Arguments>(command: Command<A>, one: Runner<A>): readonly [name: string, Runner] => [command.name, one];
 
-/** Adds the commands of a group, or the one with this name; then `more`. */
+/** Adds the commands of a group, or the one with this name and those below it; then `more`. */
 export function sessionCommands(name: string, runners: ReadonlyMap<string, Runner>, more?: Register): Register {
   return (program, context) => {
     const group = GROUPS.find((one) => one.name === name);
-    if (!group) return addCommand(program, context, commandNamed(name), runners);
-    const parent = program.command(group.name).description(group.doc) as unknown as Program;
+    const parent = group
+      ? program.command(group.name).description(group.doc) as unknown as Program
+      : addCommand(program, context, commandNamed(name), runners);
     for (const one of COMMANDS.filter((one) => one.name.startsWith(`${name}.`))) addCommand(parent, context, one, runners);
     more?.(parent, context);
   };
@@ -42,7 +43,7 @@ function commandNamed(name: string): Command {
   return found;
 }
 
-function addCommand(parent: Program, context: CommandContext, one: Command, runners: ReadonlyMap<string, Runner>): void {
+function addCommand(parent: Program, context: CommandContext, one: Command, runners: ReadonlyMap<string, Runner>): Program {
   const own = runners.get(one.name);
   const doc = one.right === "changes" ? `${one.doc}; changes the machine` : one.doc;
   const command = parent.command(one.name.split(".").at(-1) ?? one.name).description(doc) as unknown as Program;
@@ -63,6 +64,7 @@ function addCommand(parent: Program, context: CommandContext, one: Command, runn
     const values = valuesIn(one, given, options);
     context.exit(await (own ? own.run(values, options, context) : runCommand(one, values, options)));
   });
+  return command;
 }
 
 /**

@@ -30,7 +30,8 @@ const MEMBERS_MAX = 65_536;
 export class KernelNames {
   readonly #types: BtfTypes | undefined;
 
-  constructor(readonly reading: Reading) {
+  /** @param members by which members of collections are found */
+  constructor(readonly reading: Reading, readonly members = reading) {
     const { btf } = reading.kernel;
     this.#types = btf && typesOf(btf);
   }
@@ -72,12 +73,12 @@ export class KernelNames {
   }
 
   readonly collections: Collections = {
-    list: (head, struct, member) => this.reading.list("list", head, struct, member).map(({ address }) => address),
+    list: (head, struct, member) => this.members.list("list", head, struct, member).map(({ address }) => address),
     hlist: (head, struct, member) => this.#hlist(head, struct, member),
     rbtree: (root, struct, member) => {
-      return redBlackEntries(this.reading, this.reading.struct("rb_root", root), struct, member).map(({ address }) => address);
+      return redBlackEntries(this.members, this.members.struct("rb_root", root), struct, member).map(({ address }) => address);
     },
-    xarray: (array) => arrayEntries(this.reading, this.reading.struct("xarray", array)),
+    xarray: (array) => arrayEntries(this.members, this.members.struct("xarray", array)),
     perCpu: (address, cpu) => {
       const { cpus } = this.reading;
       if (!(cpu >= 0 && cpu < cpus)) throw new ExpressionError(`no CPU ${cpu}`, `this kernel has CPUs 0 to ${cpus - 1}`);
@@ -86,7 +87,7 @@ export class KernelNames {
   };
 
   *#hlist(head: bigint, struct: string, member: string): Generator<bigint> {
-    const { reading } = this, offset = reading.struct(struct, 0n).addressOf(member);
+    const { members: reading } = this, offset = reading.struct(struct, 0n).addressOf(member);
     const seen = new Set<bigint>();
     for (let at = reading.struct("hlist_head", head).pointer("first"); at !== 0n; at = reading.struct("hlist_node", at).pointer("next")) {
       if (seen.has(at)) return reading.gap({ code: "cycle", of: "hlist", address: hex(at, 16) });

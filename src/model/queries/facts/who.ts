@@ -14,6 +14,8 @@ export type WhoFact =
   | { readonly code: "event"; readonly event: string; readonly what: string; readonly vcpu: string | null; readonly place: string | null }
   /** A register changed between two instructions of its vCPU; `place`: the one before. */
   | { readonly code: "exit"; readonly vcpu: string; readonly place: string | null }
+  /** An expression has another value, and nobody wrote what it was read from. */
+  | { readonly code: "unseen" }
   /** An interrupt of a vCPU; `place`: the instruction before which it was taken. */
   | { readonly code: "interrupt"; readonly vcpu: string; readonly place: string }
   /**
@@ -34,6 +36,7 @@ export const WHO_FACTS = new Facts<WhoFact>({
   "call": ({ vcpu }) => `the hypervisor, with the result of a hypercall of ${vcpu}`,
   "program": ({ vcpu }) => `the program of ${vcpu}, which is el2's own code`,
   "user": () => "a user (mem write)",
+  "unseen": () => "no write: its VM has begun, page tables have changed, or a kernel has become known by this place",
   "never": ({ did, since }) => `never ${did} since ${since}`,
 }, {
   "never": ({ at }) => at === undefined ? undefined : `--at ${at} searches what is before that`,

@@ -7,6 +7,7 @@ import { valueText } from "../../../inside/expressions/value-text.ts";
 import type { Reading } from "../../../inside/linux/kernel/reading.ts";
 import { KernelNames } from "../../../inside/linux/structures/kernel-names.ts";
 import type { DebugInfo } from "../../../inside/symbols/debug-info.ts";
+import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
 import { formatId, type ScopedExpression, scopedExpression, vcpuId, vcpuName, vmId, withKind } from "../../../model/queries/ids.ts";
@@ -36,14 +37,27 @@ interface Placed {
  * @throws QueryError
  */
 export function readPrinted(view: View, text: string): LinuxRows<PrintedRow> {
-  const wanted = scopedExpression(text), { vm, index, expression } = wanted;
-  if (vm !== undefined && index !== undefined) return ofVcpu(view, vcpuId(vcpuName(vm, index)), expression);
-  const space = vm === undefined ? undefined : view.findSpace(vm);
-  const readings = (space ? [space] : [...view.hypervisor.addressSpaces.values()]).flatMap((one) => findReading(view, one) ?? []);
-  if (readings.length > 1) throw several(wanted, readings.map((one) => one.vm));
-  const [reading] = readings;
-  if (reading) return printedOfKernel(reading, view.system.symbols.infos(reading.vm), expression);
-  return ofVcpu(view, firstVcpu(view, wanted), expression);
+  const wanted = scopedExpression(text), { reading, vcpu } = whereIn(view, wanted);
+  if (!reading) return printedInFrame(framedCpu(view, vcpu), wanted.expression);
+  return printedOfKernel(reading, view.system.symbols.infos(reading.vm), wanted.expression);
+}
+
+/** A kernel with its VM's memory, or a vCPU. */
+export type ExpressionPlace =
+  | { readonly reading: Reading; readonly space: AddressSpace; readonly vcpu?: undefined }
+  | { readonly vcpu: Vcpu; readonly reading?: undefined; readonly space?: undefined };
+
+/** The place that an expression is about. @throws QueryError */
+export function whereIn(view: View, wanted: ScopedExpression): ExpressionPlace {
+  const { vm, index } = wanted;
+  if (vm !== undefined && index !== undefined) return { vcpu: view.findVcpu(vcpuId(vcpuName(vm, index))) };
+  const spaces = vm === undefined ? [...view.hypervisor.addressSpaces.values()] : [view.findSpace(vm)];
+  const kernels = spaces.flatMap((space) => {
+    const reading = findReading(view, space);
+    return reading ? [{ reading, space }] : [];
+  });
+  if (kernels.length > 1) throw several(wanted, kernels.map(({ reading }) => reading.vm));
+  return kernels[0] ?? { vcpu: view.findVcpu(firstVcpu(view, wanted)) };
 }
 
 const several = ({ expression }: ScopedExpression, vms: readonly string[]) =>
@@ -61,8 +75,6 @@ function firstVcpu(view: View, wanted: ScopedExpression): string {
   return view.vcpu(first);
 }
 
-const ofVcpu = (view: View, id: string, expression: string) => printedInFrame(framedCpu(view, view.findVcpu(id)), expression);
-
 /** In the innermost frame of a CPU. @throws QueryError */
 export function printedInFrame(cpu: FramedCpu, expression: string): LinuxRows<PrintedRow> {
   return printedRows({ vm: cpu.vm, expression, scope: frameScope(cpu, 0), gaps: () => cpu.kernel()?.reading.gaps ?? [] });
@@ -73,19 +85,20 @@ export function printedOfKernel(reading: Reading, infos: readonly DebugInfo[], e
   return printedRows({ vm: reading.vm, expression, scope: kernelScope(reading, infos), gaps: () => reading.gaps });
 }
 
-function kernelScope(reading: Reading, infos: readonly DebugInfo[]): ExpressionScope {
-  const { memory, kernel } = reading, names = new KernelNames(reading);
+/** @param values by which values and members of collections are read */
+export function kernelScope(reading: Reading, infos: readonly DebugInfo[], values = reading): ExpressionScope {
+  const { memory, kernel } = reading, names = new KernelNames(reading, values);
   return scopeOf({
     tables: [...kernel.symbols, ...kernel.modules.in(memory).map(({ table }) => table)],
     infos,
-    read: (address, size) => memory.mapped(address, size),
+    read: (address, size) => values.memory.mapped(address, size),
     register: () => undefined,
     kernel: () => names,
   });
 }
 
 /** @throws QueryError */
-function printedRows({ vm, expression, scope, gaps }: Placed): LinuxRows<PrintedRow> {
+export function printedRows({ vm, expression, scope, gaps }: Placed): LinuxRows<PrintedRow> {
   const result = valueOf(expression, scope), { values } = scope;
   if (result.kind !== "several") return { rows: [asQuery(() => rowOf(vm, values, result, expression))], gaps: gaps() };
   const rows: PrintedRow[] = [];

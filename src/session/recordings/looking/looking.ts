@@ -19,13 +19,15 @@ export interface EventMatching {
 }
 
 /**
- * The object of a search: bytes of RAM, a register of `vcpu:VM/INDEX`, an object by its id, or
- * events. If they are matched over time, that begins at the start of the run.
+ * The object of a search: bytes of RAM, the value of an expression, a register of
+ * `vcpu:VM/INDEX`, an object by its id, or events. If they are matched over time, that begins at
+ * the start of the run.
  */
 export type Watched =
   | { readonly kind: "object"; readonly id: string; readonly mayChange?: (changes: ObjectChanges) => boolean }
   | { readonly kind: "event"; readonly kinds: readonly TraceKind[]; readonly isTemporal: boolean; start(): EventMatching }
   | { readonly kind: "memory"; readonly watch: MemoryWatch }
+  | { readonly kind: "expression"; readonly text: string }
   | {
     readonly kind: "register";
     readonly vcpu: string;
@@ -36,6 +38,8 @@ export type Watched =
 
 /** An interrupt of the vCPU changed a register. */
 export const INTERRUPT = { code: "interrupt" } as const;
+/** No write was seen: a VM began, page tables changed, or a kernel became known. */
+export const UNSEEN = { code: "unseen" } as const;
 
 /** The bytes, the value of the register, or the state of the object in words. */
 export type Value = Uint8Array | bigint | string;
@@ -61,7 +65,7 @@ export interface PastAccess {
   /** The instruction that did it, or the vCPU's last one before. */
   readonly instruction?: PastInstruction | undefined;
   /** The writer, unless that was an instruction; an interrupt: before that instruction. */
-  readonly by?: RamWriter | typeof INTERRUPT | undefined;
+  readonly by?: RamWriter | typeof INTERRUPT | typeof UNSEEN | undefined;
   /** The event at which an object changed: an instruction's exit, unless it is of no vCPU. */
   readonly event?: TraceEvent | undefined;
   readonly before: Value;
@@ -77,6 +81,8 @@ export interface Looking {
   begin?(): void;
   /** The machine has stopped for its debugger; true: the search continues elsewhere. */
   stopped?(stop: DebugStop): boolean;
+  /** The machine is about to continue for some turns. */
+  turns?(): void;
   /** The accesses, and what was there before them. */
   end(): { readonly accesses: readonly PastAccess[]; readonly first: Value };
 }

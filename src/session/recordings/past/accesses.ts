@@ -9,6 +9,7 @@ import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
 import { listeningStart, Way } from "./rerun.ts";
 import { lookAtEvents } from "../looking/events.ts";
+import { lookAtExpression } from "../looking/expression.ts";
 import type { Looking, Noted, PastAccess, Value, Watched } from "../looking/looking.ts";
 import { lookAtMemory } from "../looking/memory.ts";
 import { lookAtObject } from "../looking/object.ts";
@@ -121,7 +122,7 @@ export class AccessSearch {
 
   /** Whether a machine goes through several parts: to begin with another state takes long. */
   get #isJoined(): boolean {
-    return this.#length === Infinity && (this.watched.kind === "memory" || this.watched.kind === "register");
+    return this.#length === Infinity && this.watched.kind !== "event" && this.watched.kind !== "object";
   }
 
   /** The state at the beginning of so many parts that may all have an access. */
@@ -169,6 +170,7 @@ export class AccessSearch {
   #look(): Looking {
     const { past } = this.#stretch, looking = this.#looking ??= lookAt(past.system, this.watched, (access) => this.#note(access));
     past.onStop = (stop) => looking.stopped?.(stop) ?? false;
+    past.onTurns = () => looking.turns?.();
     return looking;
   }
 
@@ -241,7 +243,7 @@ function numbered(accesses: readonly PastAccess[]): NumberedAccess[] {
 
 /** The object in the index of writes; undefined: it is not indexed. */
 function writtenObject(watched: Watched): WrittenObject | undefined {
-  if (watched.kind === "event") return undefined;
+  if (watched.kind === "event" || watched.kind === "expression") return undefined;
   if (watched.kind === "object") return watched.mayChange && { mayChange: watched.mayChange };
   if (watched.kind === "memory") return watched.watch.kind === "write" ? watched.watch : undefined;
   return watched.writes?.bit === undefined ? undefined : { bit: watched.writes.bit };
@@ -251,6 +253,8 @@ function lookAt(system: System, watched: Watched, noted: Noted): Looking {
   switch (watched.kind) {
     case "memory":
       return lookAtMemory(system, watched.watch, noted);
+    case "expression":
+      return lookAtExpression(system, watched.text, noted);
     case "register":
       return lookAtRegister(system, watched, noted);
     case "object":

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { buildProgram } from "../../../../session/debug/programs.ts";
+import { eventually } from "../../../../support/eventually.ts";
 import { Place } from "../../place.ts";
 
 Deno.test("print shows values of a program by its debug information, as text and as JSON", async () => {
@@ -29,6 +30,23 @@ Deno.test("print --at shows the value at an earlier place of the run, and leaves
   assert.match(late.stderr, /instruction 999999999999 is later than the present.*el2 resume|el2 on/);
   const none = await place.el2("print", "ping/0:nothing", "--at", String(write.id));
   assert.match(none.stderr, /no variable, symbol or register called "nothing"/);
+});
+
+Deno.test("who print names what changed a value last, as text and as a list, and print --at has the value before", async () => {
+  await using place = new Place();
+  await place.up("one");
+  const count = "ping:*ticks", history = async () => (await place.json("who", "print", count, "--all", "--limit", "2")).data;
+  const changes = await eventually(history, (all) => all.length === 2 && all.every(({ by }) => by === "vcpu:ping/0"));
+  const { code, stdout, stderr } = await place.el2("who", "print", count);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^change: vcpu:ping\/0 at .*\n {2}st[rp] .*\n {2}0x[0-9a-f]+ -> 0x[0-9a-f]+\n/);
+  for (const { id, before } of changes) {
+    const [row] = (await place.json("print", count, "--at", String(id))).data;
+    assert.equal(row.value, before);
+  }
+  const wrong = await place.el2("who", "print", "ping:nothing");
+  assert.deepEqual([wrong.code, wrong.stdout], [1, ""]);
+  assert.match(wrong.stderr, /no variable, symbol or register called "nothing"/);
 });
 
 Deno.test("print says what it does not find, and how to name a VM", async () => {
