@@ -239,7 +239,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     verdicts: ["kernels", "causes", "readers/guest", "readers/objects", "readers", "trace"],
     expressions: ["linux", "readers/guest", "readers"],
     ".": ["expressions", "verdicts", "rules", "kernels", "readers/guest", "readers/objects", "readers", "trace"],
-    dumps: [".", "expressions", "linux", "readers/guest", "readers", "trace"],
+    dumps: [".", "expressions", "verdicts", "linux", "readers/guest", "readers", "trace"],
     execution: [],
   },
   assembly: {

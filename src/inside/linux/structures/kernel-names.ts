@@ -61,6 +61,12 @@ export class KernelNames {
     return type && { type, where: { kind: "memory", address } };
   }
 
+  /** The address of a CPU's part of a variable that each CPU has; undefined if it is not known. */
+  ofCpu(name: string, cpu: number): bigint | undefined {
+    const types = this.#types, address = this.symbol(name) ?? (types && this.#perCpu(name, types));
+    return address === undefined ? undefined : this.reading.perCpu(address, cpu);
+  }
+
   /** Data that each CPU has and the symbols do not: their distance to others is in the types. */
   #perCpu(name: string, types: BtfTypes): bigint | undefined {
     const wanted = types.variable(name, this.#work) && types.perCpu(name, this.#work);

@@ -1,4 +1,4 @@
-// Values in order: the middle one, and the first one for which something is true.
+// Values in order: the middle one, the first one for which something is true, and the first answer.
 
 /** The middle value; between the two middle ones where their count is even. */
 export function median(values: readonly number[]): number {
@@ -16,4 +16,13 @@ export function firstIndex(length: number, isTrue: (index: number) => boolean): 
     else low = middle + 1;
   }
   return low;
+}
+
+/** The first answer that one of them has. */
+export function firstOf<V, T>(values: readonly V[], ask: (value: V) => T | undefined): T | undefined {
+  for (const value of values) {
+    const answer = ask(value);
+    if (answer !== undefined) return answer;
+  }
+  return undefined;
 }

@@ -96,6 +96,8 @@ export type VerdictFact =
   | { readonly code: "kernel-broken" | "kernel-waits"; readonly finding: LinuxFinding }
   /** The kernel has stopped all CPUs, as a task asked for. */
   | { readonly code: "halted"; readonly by: NamedTask }
+  /** The kernel of a dump, in which nothing is wrong that el2 knows. */
+  | { readonly code: "saved" }
   /** Of the machine: an invariant of its memory or objects does not hold. */
   | { readonly code: "broken"; readonly rule: string }
   // Starts and ends.
@@ -177,6 +179,7 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "kernel-broken": "failed",
   "kernel-waits": "stuck",
   "halted": "stopped",
+  "saved": "stopped",
   "broken": "broken",
   "switched-off": "off",
   "reset": "stopped",
@@ -306,6 +309,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "kernel-broken": ({ finding }) => LINUX_FINDINGS.text(finding),
   "kernel-waits": ({ finding }) => LINUX_FINDINGS.text(finding),
   "halted": ({ by: { name, pid } }) => `the kernel has halted: task ${name} (${pid}) asked for it by reboot(2)`,
+  "saved": () => "a dump: its kernel has not panicked, and el2 finds no defect in it",
   "broken": ({ rule }) => rule,
   "switched-off": ({ by }) => `it powered itself off (PSCI SYSTEM_OFF)${byText(by)}`,
   "reset": ({ by, places }) => `it asked for a reset (PSCI SYSTEM_RESET)${byText(by)}${placesText(places)}`,

@@ -21,7 +21,7 @@ const AT: Answer["at"] = { ns: "0", insn: "0" };
 /** Why something cannot be done with a dump. */
 export const withoutMachine = (what: string): Problem => ({
   what: `${what} needs a machine, and this session is a dump, which has memory and registers alone`,
-  wayOut: way`it answers ${hint("linux log")}, ${hint("linux ps")}, ${hint("mem map")} and the like`,
+  wayOut: way`it answers ${hint("diagnose")}, ${hint("linux log")}, ${hint("mem map")} and the like`,
 });
 
 export class DumpInspector {

@@ -46,6 +46,7 @@ import { type FramedCpu, variableRows } from "../expressions/read-variables.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { pstateParts, registerWords } from "../trace/register-words.ts";
 import { DUMP, type DumpSystem } from "./dump-system.ts";
+import { readDumpDiagnosis } from "./dump-diagnosis.ts";
 
 /** Limits of one answer: descriptors, bytes, instructions. */
 const ENTRIES_MAX = 4_000_000, BYTES_MAX = 64 * KiB, CODE_MAX = 16_384;
@@ -312,6 +313,7 @@ function keptLog({ dump: { memory } }: DumpSystem): FoundRows | undefined {
 /** Readers of the other tables that a dump has. */
 export const DUMP_READERS: DumpReaders = {
   "vm.ls": (system) => ({ rows: [readVm(system)] }),
+  "diagnose": readDumpDiagnosis,
   "vcpu.ls": (system) => ({ rows: system.cpus.map((cpu) => readVcpu(system, cpu)) }),
   "vcpu.regs": (system, { vcpu }) => ({ rows: readRegisters(cpuOf(system, vcpu)) }),
   "vcpu.stack": (system, { vcpu }) => ({ rows: readStack(system, cpuOf(system, vcpu)) }),

@@ -7,6 +7,7 @@ import { findKernel, type PlacedKernel } from "../../../inside/dumps/kernel-plac
 import { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
 import { BadMemory, type VirtualMemory } from "../../../inside/linux/kernel/memory.ts";
 import { Reading } from "../../../inside/linux/kernel/reading.ts";
+import { KernelNames } from "../../../inside/linux/structures/kernel-names.ts";
 import { allTasks, isRunning } from "../../../inside/linux/structures/tasks.ts";
 import { GivenFile } from "../../../inside/symbols/given-file.ts";
 import type { SymbolTable } from "../../../inside/symbols/symbol-table.ts";
@@ -61,6 +62,11 @@ export class DumpSystem {
     return this.dump.cpus;
   }
 
+  /** Those that execute its kernel. */
+  get inKernel(): readonly SavedCpu[] {
+    return this.cpus.filter(isInKernel);
+  }
+
   /** Another answer begins. */
   renew(): void {
     this.dump.memory.renew();
@@ -78,7 +84,7 @@ export class DumpSystem {
       DUMP,
       this.kernel,
       this.kernel.memory(this.dump.memory),
-      this.cpus.filter(isInKernel).map((cpu) => ({
+      this.inKernel.map((cpu) => ({
         pc: cpu.pc,
         getX: (index: number) => cpu.x[index],
         getRegister: () => currentTask(reading, cpu.index),
@@ -117,7 +123,9 @@ export class DumpSystem {
 const isInKernel = ({ pc, pstate }: SavedCpu) => pc >= UPPER_HALF && (pstate & Pstate.ElMask) !== 0;
 
 /** The task of a CPU, whose register with its address is not in a dump. */
-function currentTask(reading: Reading, cpu: number): bigint {
+export function currentTask(reading: Reading, cpu: number): bigint {
+  const queue = new KernelNames(reading).ofCpu("runqueues", cpu);
+  if (queue !== undefined) return reading.struct("rq", queue).pointer("curr");
   for (const task of allTasks(reading)) if (isRunning(task) && task.number("cpu") === cpu) return task.address;
   throw new BadMemory("invalid", `CPU ${cpu} runs no task`, 0n);
 }

@@ -3,8 +3,9 @@
 import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { EndedBy, NamedTask } from "../../../model/queries/facts/linux-finding.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import { firstOf } from "../../../kit/support/values/in-order.ts";
 import { LINUX } from "../linux/linux.ts";
-import type { GuestKernel, KernelPlaces } from "../readers/guest/guest-kernel.ts";
+import type { GuestKernel, KernelFindings, KernelPlaces } from "../readers/guest/guest-kernel.ts";
 import type { GuestPanic, LoggedLine, View } from "../readers/inspected.ts";
 
 export { KERNEL_READERS } from "../linux/read-linux.ts";
@@ -18,13 +19,7 @@ export const showsPanic = (text: string): boolean => KERNELS.some((kernel) => ke
 export const showsPanicEnd = (text: string): boolean => KERNELS.some((kernel) => kernel.showsPanicEnd(text));
 
 /** The first answer that one of the kernels has. */
-function first<T>(ask: (kernel: GuestKernel) => T | undefined): T | undefined {
-  for (const kernel of KERNELS) {
-    const answer = ask(kernel);
-    if (answer !== undefined) return answer;
-  }
-  return undefined;
-}
+const first = <T>(ask: (kernel: GuestKernel) => T | undefined) => firstOf(KERNELS, ask);
 
 /** The panic that a vCPU executes; undefined without one. */
 export const panicOf = (view: View, vcpu: Vcpu): GuestPanic | undefined => first((kernel) => kernel.panicOf(view, vcpu));
@@ -32,20 +27,18 @@ export const panicOf = (view: View, vcpu: Vcpu): GuestPanic | undefined => first
 /** The task that has halted a vCPU for good. */
 export const haltedBy = (view: View, vcpu: Vcpu): NamedTask | undefined => first((kernel) => kernel.haltedBy(view, vcpu));
 
-/** A defect with which a kernel still runs. */
-export const brokenBy = (view: View, space: AddressSpace) => first((kernel) => kernel.brokenBy(view, space));
-
-/** Something without which a kernel cannot boot, and which does not come. */
-export const awaitedBy = (view: View, space: AddressSpace) => first((kernel) => kernel.awaits(view, space));
-
-/** The stage of an unfinished boot. */
-export const stageOf = (view: View, space: AddressSpace) => first((kernel) => kernel.stageOf(view, space));
-
-/** Waits of its programs for one another, and for answers of its networks. */
-export const waitsOf = (view: View, space: AddressSpace) => KERNELS.flatMap((kernel) => kernel.waitsOf(view, space));
-
-/** Tasks that wait for ever. */
-export const hangOf = (view: View, space: AddressSpace) => first((kernel) => kernel.hangOf(view, space));
+/** The findings in the memory of a VM's kernel. */
+export function findingsOf(view: View, space: AddressSpace): KernelFindings {
+  const all = KERNELS.map((kernel) => kernel.findingsOf(view, space));
+  return {
+    brokenBy: () => firstOf(all, (one) => one.brokenBy()),
+    awaits: () => firstOf(all, (one) => one.awaits()),
+    stage: () => firstOf(all, (one) => one.stage()),
+    hang: () => firstOf(all, (one) => one.hang()),
+    waits: () => all.flatMap((one) => one.waits()),
+    remarks: () => all.flatMap((one) => one.remarks()),
+  };
+}
 
 /** The task that made the kernel of a vCPU end its VM. */
 export const endedBy = (view: View, vcpu: Vcpu): EndedBy | undefined => first((kernel) => kernel.endedBy(view, vcpu));
@@ -55,9 +48,6 @@ export const logOf = (view: View, space: AddressSpace): readonly LoggedLine[] =>
 
 /** Why its consoles show nothing. */
 export const unshownBecause = (view: View, space: AddressSpace) => first((kernel) => kernel.unshownBecause(view, space));
-
-/** Remarks on a kernel, healthy or not. */
-export const remarksOn = (view: View, space: AddressSpace) => KERNELS.flatMap((kernel) => kernel.remarksOn(view, space));
 
 /** The places in the code of a VM's kernel at which it is observed. */
 export const placesOf = (view: View, space: AddressSpace): KernelPlaces | undefined => first((kernel) => kernel.placesOf(view, space));

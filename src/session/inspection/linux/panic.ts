@@ -2,39 +2,31 @@
 // needs no console and cannot be quoted. Its message is on the console, or in the kernel's log; the
 // cause follows from its callers (src/inside/linux/verdicts/panic-cause.ts).
 
-import { FrameRegister } from "../../../kit/formats/dwarf/frames.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { programRegisters } from "../../../inside/linux/structures/frames.ts";
 import { panicCause } from "../../../inside/linux/verdicts/panic-cause.ts";
 import type { Reading } from "../../../inside/linux/kernel/reading.ts";
-import { isOfKernel, kernelLog, readLog } from "../../../inside/linux/structures/log.ts";
+import { isOfKernel, kernelLog, type LogRow, readLog } from "../../../inside/linux/structures/log.ts";
 import { codeName } from "../../../inside/linux/structures/stack.ts";
 import { isKernelThread, named } from "../../../inside/linux/structures/tasks.ts";
 import type { EndedBy, NamedTask } from "../../../model/queries/facts/linux-finding.ts";
-import type { SymbolPlace } from "../../../inside/symbols/symbol-table.ts";
-import type { ReadGuest } from "../../../inside/expressions/values.ts";
-import { guestReader, plainOf, readNumber } from "../../../inside/symbols/unwind.ts";
+import { guestReader, plainOf } from "../../../inside/symbols/unwind.ts";
 import { placeIn } from "../../../inside/symbols/vm-symbols.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { causeOf } from "../causes/exception-cause.ts";
 import { firstTaken } from "../causes/taken.ts";
 import type { GuestPanic, View } from "../readers/inspected.ts";
 import { syndromeText } from "../trace/syndromes.ts";
+import { firstOf } from "../../../kit/support/values/in-order.ts";
+import { functionsOfCpu, PANIC } from "./kernel-stack.ts";
 import { findReading, isInKernel } from "./read-linux.ts";
 
-/** Frames that are looked at, and changes of stacks: to that of interrupts, and back. */
-const FRAMES = 64, STACKS = 4;
-/** A frame record's size: the caller's frame pointer and its address. */
-const RECORD = 16n, RETURN = 8n;
-/** Bytes of code in which a function makes its frame record, by ADD X29, SP: the word. */
-const PROLOGUE = 64, ADD_FRAME = 0x9100_03fd, ADD_MASK = 0xff80_03ff;
 /** The beginning of a line of the log on a console: its level, time and caller. */
 const LOG_PREFIX = /^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /, LINE_MAX = 200;
 const MESSAGE = /Kernel panic - not syncing: (.*)/;
-/** Functions in which exceptions from EL1 begin. */
-const ENTRY = /^el1h?_(?:64_)?(?:sync|irq|fiq|error)$/;
 const SYSRQ = "__handle_sysrq", WATCHDOG = "softdog_fire", SYS_REBOOT = 142;
-const PANIC = "panic", HALT = "machine_halt";
+/** The function in which a kernel stays once it has halted. */
+export const HALT = "machine_halt";
 
 /** Whether a console's text has the words of a panic, which any program can print. */
 export const showsPanic = (text: string) => MESSAGE.test(text);
@@ -43,33 +35,14 @@ export const showsPanic = (text: string) => MESSAGE.test(text);
 const REPORT_END = /---\[ end Kernel panic[^\n]*\]---/;
 export const showsPanicEnd = (text: string) => REPORT_END.test(text);
 
-/** Whether a function has made its frame record by this place. */
-function hasRecord(read: ReadGuest, { symbol: { address }, offset }: SymbolPlace): boolean {
-  const code = read(address, Math.min(Number(offset), PROLOGUE));
-  if (!code) return true;
-  const words = new DataView(code.buffer, code.byteOffset), count = code.length >> 2;
-  return Array.from({ length: count }, (_, index) => words.getUint32(4 * index, true)).some((word) =>
-    (word & ADD_MASK) >>> 0 === ADD_FRAME
-  );
-}
-
 /** The functions on the stack of a vCPU in the kernel, from the one that it executes outward. */
-function* functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
-  const { registers } = vcpu, { symbols, hypervisor: { machine: { ram } } } = view.system;
-  const tables = symbols.known(view.vmNameOf(vcpu.addressSpace)), read = guestReader(symbols.core, ram, vcpu);
-  const first = placeIn(tables, registers.pc), isLeaf = first !== undefined && !hasRecord(read, first);
-  if (isLeaf) yield first.symbol.name;
-  const plain = plainOf(vcpu);
-  let address = isLeaf ? plain(registers.getX(FrameRegister.X30)) - 4n : registers.pc, stacks = 0;
-  for (let count = 0, frame = registers.getX(FrameRegister.X29); count < FRAMES; count++) {
-    const name = placeIn(tables, address)?.symbol.name;
-    yield name;
-    const caller = readNumber(read, frame, Number(RETURN)), called = readNumber(read, frame + RETURN, Number(RECORD - RETURN));
-    if (caller === undefined || called === undefined || caller <= frame && ++stacks > STACKS) return;
-    // A call is before the address to which it returns; an exception has the address itself.
-    address = ENTRY.test(name ?? "") ? called : plain(called) - 4n;
-    frame = caller;
-  }
+function functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
+  const { symbols, hypervisor: { machine: { ram } } } = view.system, tables = symbols.known(view.vmNameOf(vcpu.addressSpace));
+  return functionsOfCpu(vcpu.registers, {
+    read: guestReader(symbols.core, ram, vcpu),
+    plain: plainOf(vcpu),
+    placeOf: (address) => placeIn(tables, address),
+  });
 }
 
 /** Whether a vCPU executes a function of its kernel, or one that this has called. */
@@ -115,11 +88,10 @@ export function panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined {
 }
 
 function causeIn(view: View, vcpu: Vcpu, reading: Reading): GuestPanic["cause"] {
-  const all = [...functionsOf(view, vcpu)], callers = all.slice(all.lastIndexOf(PANIC) + 1).map((name) => name ?? "?");
   const taken = firstTaken(vcpu);
   return panicCause({
     reading,
-    callers,
+    callers: callersOf([...functionsOf(view, vcpu)]),
     task: currentOf(reading, vcpu),
     exception: taken && {
       text: syndromeText(taken.esr),
@@ -155,9 +127,16 @@ function lastLine(view: View, vcpu: Vcpu, reading: Reading): string | null {
 function panicMessage(view: View, vcpu: Vcpu, reading: Reading | undefined): string | null {
   const found = MESSAGE.exec(shownBy(view, vcpu))?.[1];
   if (found !== undefined) return found;
-  for (const { text } of reading ? kernelLog(reading) : []) {
-    const [, logged] = MESSAGE.exec(text) ?? [];
-    if (logged !== undefined) return logged;
-  }
-  return null;
+  return reading ? loggedPanic(reading)?.message ?? null : null;
 }
+
+/** The callers of the panic on a stack. */
+export const callersOf = (functions: readonly (string | undefined)[]): string[] =>
+  functions.slice(functions.lastIndexOf(PANIC) + 1).map((name) => name ?? "?");
+
+/** The first panic that a kernel has logged; programs can log the words, and those do not count. */
+export const loggedPanic = (reading: Reading): { readonly message: string; readonly row: LogRow } | undefined =>
+  firstOf(kernelLog(reading), (row) => {
+    const [, message] = MESSAGE.exec(row.text) ?? [];
+    return message === undefined ? undefined : { message, row };
+  });

@@ -4,8 +4,8 @@
 import { nameOf } from "../../../model/queries/ids.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
 import type { DIAGNOSES, VMS } from "../../../model/queries/tables.ts";
-import { EVIDENCE, type Evidence, evidenceLine } from "../../../model/queries/facts/evidence.ts";
-import { VERDICT_FACTS, wordOf } from "../../../model/queries/facts/verdict.ts";
+import { type Evidence, evidenceLine } from "../../../model/queries/facts/evidence.ts";
+import { wordOf } from "../../../model/queries/facts/verdict.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { notesOf } from "../kernels/kernels.ts";
 import { Vmid } from "../readers/guest-names.ts";
@@ -15,13 +15,12 @@ import { readVmFacts, type VmFacts } from "../readers/objects/read-vms.ts";
 import { Prospects } from "./prospects.ts";
 import { isAsleep, isOnline, sleepOf, stuckOf } from "./sleep.ts";
 import { END_RULES } from "./verdict-end.ts";
-import { ranked } from "./evidence-rank.ts";
 import { EVIDENCE_RULES, VERDICT_RULES } from "./verdict-rules.ts";
-import { isSick, type OtherVms, type Patient, type Verdict, type VerdictRule } from "./verdict.ts";
-import { wayOutOf } from "./way-out.ts";
+import { diagnosisOf, evidenceBy } from "./verdict-row.ts";
+import type { OtherVms, Patient, Verdict, VerdictRule } from "./verdict.ts";
+import { machineKernel } from "./machine-kernel.ts";
+import { remedyOf } from "../readers/objects/read-trace.ts";
 import { type InPieces, mapInPieces } from "../../../kit/support/values/work.ts";
-import { hintText, hintValues } from "../../../kit/support/text/hint.ts";
-import { wayOutText } from "../../../kit/support/text/way-out.ts";
 
 /** The primary VM's console. */
 const PRIMARY = "host";
@@ -52,34 +51,30 @@ export function* readVms(view: View): InPieces<RowOf<typeof VMS>[]> {
 /** The verdicts, a VM in a piece. */
 function diagnose(view: View, vms: readonly VmFacts[]): InPieces<Diagnosis[]> {
   return mapInPieces(patientsOf(view, vms), (patient) => {
-    const { id } = patient.vm, judged = judge(patient, VERDICT_RULES), { fact, next } = judged;
-    const healthy = !isSick(judged), text = VERDICT_FACTS.text(fact);
-    const cause = healthy ? undefined : plannedCause(patient) ?? judged.cause;
-    const found = EVIDENCE_RULES.flatMap((rule) => rule.when?.(patient, judged) ?? true ? rule.read(patient, judged) : [])
-      .filter((one) => !judged.tells?.(one));
-    const because = ranked(found);
-    const { wayOut, of } = cause ? { wayOut: EVIDENCE.wayOut(cause) } : wayOutOf(view, judged, because);
-    // The verdict has its way out already.
-    const lines = [...cause ? [text] : [], ...because.map((one) => one === of ? EVIDENCE.text(one) : evidenceLine(one))];
-    return {
-      id,
-      verdict: wordOf(fact),
-      healthy,
-      text: cause ? EVIDENCE.text(cause) : text,
-      evidence: [...new Set(lines)],
-      way_out: wayOutText(wayOut) ?? null,
-      next: next ? hintText(next) : null,
-      hint: next ? hintValues(next) : null,
-      fact,
-      because: cause ? [cause, ...because] : because,
-    };
+    const judged = judge(patient, VERDICT_RULES);
+    return diagnosisOf({
+      id: patient.vm.id,
+      judged,
+      evidence: evidenceOf(patient, judged),
+      planned: plannedCause(patient),
+      remedyOf: (reason) => remedyOf(view, reason),
+    });
   });
 }
+
+/** The evidence of all readers about a VM with a verdict. */
+function evidenceOf(patient: Patient, judged: Verdict): Evidence[] {
+  return EVIDENCE_RULES.flatMap((rule) =>
+    rule.of === "kernel" ? evidenceBy(rule, patient.kernel, judged) : evidenceBy(rule, patient, judged)
+  );
+}
+
+type FoundPatient = Omit<Patient, "others" | "kernel">;
 
 /** The VMs that run guests' instructions, or did. */
 function patientsOf(view: View, vms: readonly VmFacts[]): Patient[] {
   const all = view.vcpus(), irqs = Map.groupBy(readIrqFindings(view), ({ vm }) => vm);
-  const found = vms.flatMap((vm): Omit<Patient, "others">[] => {
+  const found = vms.flatMap((vm): FoundPatient[] => {
     const vcpus = all.filter((vcpu) => view.vmOf(vcpu.addressSpace) === vm.id);
     if (vcpus.some(({ native }) => native)) return [];
     return [{ view, vm, vcpus, online: vcpus.filter(isOnline), irqs: irqs.get(vm.id) ?? [] }];
@@ -90,7 +85,7 @@ function patientsOf(view: View, vms: readonly VmFacts[]): Patient[] {
       { vm, online },
     ) => [vm.id, online.length === 1 ? prospects.sleepOf(online[0]) : sleepOf(view, vm.id, online)]),
   );
-  const loops = ({ vm, online }: Omit<Patient, "others">) =>
+  const loops = ({ vm, online }: FoundPatient) =>
     online.length > 0 && !asleep.has(vm.id) && online.every((vcpu) => prospects.isStuck(vcpu));
   const known = {
     asleep,
@@ -103,7 +98,10 @@ function patientsOf(view: View, vms: readonly VmFacts[]): Patient[] {
     return patient.vm.state === "failed" || patient.vm.ended !== null && wordOf(judge(patient, END_RULES).fact) === "failed";
   };
   const others: OtherVms = { ...known, stuck: stuckOf(known), prospects, isDead };
-  const patients = found.map((patient): Patient => ({ ...patient, others }));
+  const patients = found.map((patient): Patient => {
+    const { vm: { id }, online } = patient;
+    return { ...patient, others, kernel: machineKernel(view, nameOf(id), online, asleep.has(id)) };
+  });
   return patients;
 }
 
@@ -116,6 +114,8 @@ function judge(patient: Patient, rules: readonly VerdictRule[]): Verdict {
       ? rule.judge(patient, undefined)
       : rule.of === "sleep"
       ? sleep && rule.judge(patient, sleep)
+      : rule.of === "kernel"
+      ? patient.kernel && rule.judge(patient.kernel)
       : worstOf(patient, rule, rules);
     if (verdict) return verdict;
   }

@@ -3,17 +3,17 @@
 import { MEM_RECLAIM, MEM_SHARE } from "../../../machine/abi/rpc/messages/memory.ts";
 import type { FaultKind } from "../../../machine/abi/faults.ts";
 import type { Reason } from "../../../machine/abi/trace.ts";
-import { conId, nameOf, parcelId, whyId } from "../../../model/queries/ids.ts";
+import { nameOf, parcelId, whyId } from "../../../model/queries/ids.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Operation } from "../../../machine/hypervisor/inspect.ts";
-import { endedBy, panicOf, showsPanic } from "../kernels/kernels.ts";
+import { endedBy } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
 import { callPlaces } from "./code-range.ts";
 import { isQuiet } from "./quiet.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";
-import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { type JudgedKernel, kernelRule, type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
 /**
@@ -64,30 +64,26 @@ function bufferRefused({ view, vm }: Patient): Verdict<"buffer-refused"> | undef
   };
 }
 
-/** The panic after which a VM ended, or in which one of its vCPUs is now. */
-function panicked(patient: Patient): Verdict<"panicked"> | undefined {
-  const { view, vm, online } = patient, name = nameOf(vm.id);
-  const found = (fact: Verdict<"panicked">["fact"]) => ({
-    fact,
-    ...fact.cause && { cause: { code: "kernel", finding: fact.cause } as const },
-    // A panic has its place already.
-    tells: (one: Evidence) => one.code === "kernel" && one.finding.code === "booting",
-  });
-  if (hasEnded(patient)) {
-    const reason = lastEnd(view, vm.id), panic = reason && view.system.ends.panicOf(reason.id);
-    return panic && { ...found({ code: "panicked", ...panic }), ...afterEnd(view, reason) };
-  }
-  for (const vcpu of online) {
-    const panic = panicOf(view, vcpu);
-    if (!panic) continue;
-    const isShown = showsPanic(view.system.consoles.tail(name));
-    return {
-      ...found({ code: "panicked", ...panic, then: null }),
-      evidence: isShown ? [{ code: "console", console: conId(name) }] : [],
-      next: hint("vcpu stack", view.vcpu(vcpu)),
-    };
-  }
-  return undefined;
+/** The panic in which a kernel is. */
+function inPanic(kernel: JudgedKernel): Verdict<"panicked"> | undefined {
+  const found = kernel.panic();
+  if (!found) return undefined;
+  const { message, cause, evidence, next } = found;
+  return { ...panicVerdict({ code: "panicked", message, cause, then: null }), evidence, next };
+}
+
+/** A verdict that shows the cause of a panic, where that is known. */
+const panicVerdict = (fact: Verdict<"panicked">["fact"]): Verdict<"panicked"> => ({
+  fact,
+  ...fact.cause && { cause: { code: "kernel", finding: fact.cause } as const },
+  // A panic has its place already.
+  tells: (one) => one.code === "kernel" && one.finding.code === "booting",
+});
+
+/** The panic after which a VM ended. */
+function endedInPanic({ view, vm }: Patient): Verdict<"panicked"> | undefined {
+  const reason = lastEnd(view, vm.id), panic = reason && view.system.ends.panicOf(reason.id);
+  return panic && { ...panicVerdict({ code: "panicked", ...panic }), ...afterEnd(view, reason) };
 }
 
 /** An end before which nothing was printed. */
@@ -238,7 +234,8 @@ export const RESTART_RULES = [verdictRule({ codes: ["restarts"], of: "vm", judge
 export const END_RULES = [
   verdictRule({ codes: ["buffer-refused"], of: "vm", when: hasEnded, judge: bufferRefused }),
   verdictRule({ codes: ["switched-off", "reset", "watchdog-bite"], of: "vm", when: (patient) => !hasEnded(patient), judge: switchedOff }),
-  verdictRule({ codes: ["panicked"], of: "vm", judge: panicked }),
+  verdictRule({ codes: ["panicked"], of: "vm", when: hasEnded, judge: endedInPanic }),
+  kernelRule({ codes: ["panicked"], when: (patient) => !hasEnded(patient), judge: inPanic }),
   verdictRule({ codes: ["unseen"], of: "vm", when: hasEnded, judge: unseen }),
   verdictRule({
     codes: ["failed"],

@@ -1,42 +1,33 @@
-// Verdicts on kernels in VMs, and evidence from their memory.
+// Verdicts on kernels in VMs and in dumps, and evidence from their memory.
 
-import type { AddressSpace } from "../../../machine/hypervisor/inspect.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
-import { nameOf } from "../../../model/queries/ids.ts";
-import { awaitedBy, brokenBy, haltedBy, hangOf, remarksOn, stageOf, waitsOf } from "../kernels/kernels.ts";
-import type { View } from "../readers/inspected.ts";
-import { evidenceRule, isSick, type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { isSick, type JudgedKernel, kernelEvidence, kernelRule, type Verdict } from "./verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
-/** The findings of a reader in the kernel of a VM's vCPUs. */
-function inKernel<T>({ view, online: [vcpu] }: Patient, read: (view: View, space: AddressSpace) => T | undefined): T | undefined {
-  return vcpu?.addressSpace && read(view, vcpu.addressSpace);
-}
-
 /** A halt that a task has asked for. */
-function halted({ view, online }: Patient): Verdict<"halted"> | undefined {
-  for (const vcpu of online) {
-    const by = haltedBy(view, vcpu);
-    if (by) return { fact: { code: "halted", by } };
-  }
-  return undefined;
+function halted(kernel: JudgedKernel): Verdict<"halted"> | undefined {
+  const by = kernel.haltedBy();
+  return by && { fact: { code: "halted", by } };
 }
 
 /** A verdict on a finding, with the command that shows more of it. */
-function foundBy<C extends "kernel-broken" | "kernel-waits">(
-  patient: Patient,
+const foundBy = <C extends "kernel-broken" | "kernel-waits">(
   code: C,
-  read: (view: View, space: AddressSpace) => LinuxFinding | undefined,
+  read: (kernel: JudgedKernel) => LinuxFinding | undefined,
   command: "linux log" | "linux locks",
-) {
-  const finding = inKernel(patient, read);
-  return finding && {
-    fact: { code, finding },
-    next: hint(finding.code === "reported" ? "linux log" : command, nameOf(patient.vm.id)),
-    tells: (one: Evidence) => one.code === "kernel" && isSameReport(one.finding, finding),
-  };
-}
+) =>
+  kernelRule({
+    codes: [code],
+    judge(kernel) {
+      const finding = read(kernel);
+      return finding && {
+        fact: { code, finding },
+        next: hint(finding.code === "reported" ? "linux log" : command, kernel.vm),
+        tells: (one: Evidence) => one.code === "kernel" && isSameReport(one.finding, finding),
+      };
+    },
+  });
 
 function isSameReport(one: LinuxFinding, other: LinuxFinding): boolean {
   return one.code === "reported" && other.code === "reported" && one.kind === other.kind && one.t === other.t;
@@ -44,25 +35,31 @@ function isSameReport(one: LinuxFinding, other: LinuxFinding): boolean {
 
 /** Kernels that have halted, are damaged, or cannot boot. */
 export const KERNEL_RULES = [
-  verdictRule({ codes: ["halted"], of: "vm", judge: halted }),
-  verdictRule({ codes: ["kernel-broken"], of: "vm", judge: (patient) => foundBy(patient, "kernel-broken", brokenBy, "linux log") }),
-  verdictRule({ codes: ["kernel-waits"], of: "vm", judge: (patient) => foundBy(patient, "kernel-waits", awaitedBy, "linux log") }),
+  kernelRule({ codes: ["halted"], judge: halted }),
+  foundBy("kernel-broken", (kernel) => kernel.brokenBy(), "linux log"),
+  foundBy("kernel-waits", (kernel) => kernel.awaits(), "linux log"),
 ];
 
 /** Tasks that wait for ever, though nothing else is wrong. */
-export const TASK_RULES = [
-  verdictRule({ codes: ["kernel-waits"], of: "vm", judge: (patient) => foundBy(patient, "kernel-waits", hangOf, "linux locks") }),
+export const TASK_RULES = [foundBy("kernel-waits", (kernel) => kernel.hang(), "linux locks")];
+
+/** Kernels of dumps in which nothing is wrong. */
+export const SAVED_RULES = [
+  kernelRule({
+    codes: ["saved"],
+    judge: ({ isSaved, vm }) => isSaved ? { fact: { code: "saved" }, next: hint("linux log", vm) } : undefined,
+  }),
 ];
 
 const asEvidence = (finding: LinuxFinding) => ({ code: "kernel" as const, finding });
 
 /** The stage of its boot. */
 export const STAGE_EVIDENCE = [
-  evidenceRule({
+  kernelEvidence({
     codes: ["kernel"],
     when: (_, verdict) => isSick(verdict),
-    read(patient) {
-      const stage = inKernel(patient, stageOf);
+    read(kernel) {
+      const stage = kernel?.stage();
       return stage ? [asEvidence(stage)] : [];
     },
   }),
@@ -70,14 +67,14 @@ export const STAGE_EVIDENCE = [
 
 /** Waits of its programs, in a VM that sleeps. */
 export const PROGRAM_EVIDENCE = [
-  evidenceRule({
+  kernelEvidence({
     codes: ["kernel"],
-    when: ({ vm, others }) => others.asleep.has(vm.id),
-    read: (patient) => (inKernel(patient, waitsOf) ?? []).map(asEvidence),
+    when: (kernel) => kernel?.isAsleep() ?? false,
+    read: (kernel) => (kernel?.waits() ?? []).map(asEvidence),
   }),
 ];
 
 /** Remarks on it, healthy or not. */
 export const REMARK_EVIDENCE = [
-  evidenceRule({ codes: ["kernel"], read: (patient) => (inKernel(patient, remarksOn) ?? []).map(asEvidence) }),
+  kernelEvidence({ codes: ["kernel"], read: (kernel) => (kernel?.remarks() ?? []).map(asEvidence) }),
 ];

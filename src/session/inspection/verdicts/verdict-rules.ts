@@ -4,7 +4,7 @@
 import { ADDRESS_EVIDENCE, BOOT_EVIDENCE, DEVICE_EVIDENCE } from "./described.ts";
 import { END_RULES, RESTART_RULES, START_RULES } from "./verdict-end.ts";
 import { BARRIER_EVIDENCE, DRIVER_EVIDENCE, IRQ_RULES } from "./verdict-irq.ts";
-import { KERNEL_RULES, PROGRAM_EVIDENCE, REMARK_EVIDENCE, STAGE_EVIDENCE, TASK_RULES } from "./verdict-kernel.ts";
+import { KERNEL_RULES, PROGRAM_EVIDENCE, REMARK_EVIDENCE, SAVED_RULES, STAGE_EVIDENCE, TASK_RULES } from "./verdict-kernel.ts";
 import { MESSAGE_EVIDENCE, MESSAGE_RULES } from "./verdict-messages.ts";
 import { REST_RULES, SLEEP_RULES } from "./verdict-sleep.ts";
 import { START_EVIDENCE, TRAIL_EVIDENCE } from "./verdict-trail.ts";
@@ -23,12 +23,13 @@ export const VERDICT_RULES: readonly VerdictRule[] = [
   ...MESSAGE_RULES,
   ...TASK_RULES,
   // Healthy.
+  ...SAVED_RULES,
   ...REST_RULES,
   ...WORK_RULES,
 ];
 
 /** The evidence of the rule that gave the verdict. */
-const OF_RULE: EvidenceRule = { codes: [], read: (_, { evidence = [] }) => evidence };
+const OF_RULE: EvidenceRule = { codes: [], of: "kernel", read: (_, { evidence = [] }) => evidence };
 
 export const EVIDENCE_RULES: readonly EvidenceRule[] = [
   ...BOOT_EVIDENCE,

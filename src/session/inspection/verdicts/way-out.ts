@@ -3,8 +3,6 @@
 
 import { EVIDENCE, type Evidence } from "../../../model/queries/facts/evidence.ts";
 import { VERDICT_FACTS } from "../../../model/queries/facts/verdict.ts";
-import type { View } from "../readers/inspected.ts";
-import { remedyOf } from "../readers/objects/read-trace.ts";
 import { isSick, type Verdict } from "./verdict.ts";
 import type { WayOut } from "../../../kit/support/text/way-out.ts";
 
@@ -13,9 +11,12 @@ const EXPLAINS: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
   ...["unserved-call", "lost-sgi", "start-refused", "stale-translation", "gicv2-driver", "misplaced", "barred", "wakeup"] as const,
 ]);
 
+/** The way out of a refusal. */
+export type RemedyOf = (reason: NonNullable<Verdict["reason"]>) => WayOut | undefined;
+
 /** @param because the evidence, in its order. Gives the way out, and the evidence whose it is. */
 export function wayOutOf(
-  view: View,
+  remedyOf: RemedyOf,
   verdict: Verdict,
   because: readonly Evidence[],
 ): { readonly wayOut?: WayOut; readonly of?: Evidence } {
@@ -26,7 +27,7 @@ export function wayOutOf(
       const wayOut = test(of.code) ? EVIDENCE.wayOut(of) : undefined;
       return wayOut === undefined ? [] : [{ wayOut, of }];
     });
-  const [cause] = waysOf((code) => code === "cause" || code === "injected"), remedy = reason && remedyOf(view, reason);
+  const [cause] = waysOf((code) => code === "cause" || code === "injected"), remedy = reason && remedyOf(reason);
   if (cause) return cause;
   if (remedy !== undefined) return { wayOut: remedy };
   const [explains] = vain && !vain.precise ? waysOf((code) => EXPLAINS.has(code)) : [];

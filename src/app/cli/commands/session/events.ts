@@ -22,10 +22,10 @@ type EventOptions = ValuesOf<typeof EVENTS_OF_A_SESSION.args> & Omit<RunOptions,
 export const runEvents = runner(EVENTS_OF_A_SESSION, { run: (values, options) => events({ ...options, ...values }) });
 
 async function events(options: EventOptions): Promise<number> {
-  const { session, kinds, follow, watch } = options;
+  const { session, core, kinds, follow, watch } = options;
   checkColumns(EVENTS, options);
   if (follow && watch) throw new Failure("events: --follow prints new events, --watch all of them every second", "give one");
-  using open = await openSession({ session });
+  using open = await openSession({ session, core });
   if (options.vm !== undefined) await checkVm(open, options.vm);
   if (kinds) open.session.send({ kind: "watch", kinds });
   return await watching(options, options.json ?? false, () => printEvents(open, options));

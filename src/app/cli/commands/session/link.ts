@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { runner } from "../../common/argv.ts";
 import { checkAnswered, ExitCode, Failure } from "../../common/failure.ts";
 import { output, outputBytes, report } from "../../common/print.ts";
+import type { RunOptions } from "../../common/run-command.ts";
 import { openSession } from "../../common/session.ts";
 import { hintAt, LINK, type LinkPlace, linkText, NOT_RECORDED, shownPlace } from "../../../../model/commands/link.ts";
 import { documentText, LINKED } from "../../../../model/queries/documents.ts";
@@ -13,7 +14,7 @@ import { hintText } from "../../../../kit/support/text/hint.ts";
 
 export const runLink = runner(LINK, {
   async run({ file, ...given }, options) {
-    const { path, place } = given.to === undefined ? await inSession(file, options.session) : { path: file, place: undefined };
+    const { path, place } = given.to === undefined ? await inSession(file, options) : { path: file, place: undefined };
     if (path === undefined) throw new Failure("link: --to needs a recording", "name it: bug.rec --to 12ms");
     checkRecording(path);
     const linked: LinkPlace = { ...given, to: given.to ?? place }, link = linkText(path, linked), command = hintText(hintAt(path, linked));
@@ -28,8 +29,8 @@ export const runLink = runner(LINK, {
 });
 
 /** The place that a session shows, and the recording that it is in. */
-async function inSession(file: string | undefined, session: string | undefined) {
-  using open = await openSession({ session });
+async function inSession(file: string | undefined, { session, core }: RunOptions) {
+  using open = await openSession({ session, core });
   const { info } = open.session, { recording } = info;
   if (file !== undefined && recording !== undefined && resolve(file) !== recording) {
     throw new Failure(`link: session ${info.name} is in ${pathFromHere(recording)}, not in ${file}`, "name a place of the file with --to");

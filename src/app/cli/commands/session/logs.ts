@@ -1,6 +1,7 @@
 // `el2 logs`: the consoles of a session's VMs in one stream, line by line.
 
 import { runner } from "../../common/argv.ts";
+import type { NamedCore } from "../../common/core-session.ts";
 import { checkAnswered, ExitCode } from "../../common/failure.ts";
 import { LogLines } from "../../common/log-lines.ts";
 import { outputBytes, report } from "../../common/print.ts";
@@ -20,9 +21,10 @@ interface LogsOptions {
   readonly follow?: true;
   readonly tail?: number;
   readonly session?: string;
+  readonly core?: NamedCore;
 }
 
-async function logs(vms: readonly string[], { follow, tail, session }: LogsOptions): Promise<number> {
+async function logs(vms: readonly string[], { follow, tail, session, core }: LogsOptions): Promise<number> {
   const wanted = new Set(vms.map((vm) => consoleName(vm)));
   const terminal = Deno.stdout.isTerminal();
   const lines = new LogLines(terminal && !Deno.env.get("NO_COLOR"));
@@ -30,7 +32,7 @@ async function logs(vms: readonly string[], { follow, tail, session }: LogsOptio
   const shown = new Map<string, Uint8Array[]>();
   let live = false;
   const consoles = wanted.size ? [...wanted] : undefined;
-  using open = await openSession({ session, readOnly: true, follow: true, consoles }, (console_, bytes) => {
+  using open = await openSession({ session, core, readOnly: true, follow: true, consoles }, (console_, bytes) => {
     if (live) return put(lines.add(console_, bytes, new Date()));
     const before = shown.get(console_);
     if (before) before.push(bytes);

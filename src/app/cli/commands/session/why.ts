@@ -55,11 +55,11 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
 
 /** @param number of a reason; undefined for the last one */
 async function explain(number: number | undefined, options: WhyOptions): Promise<number> {
-  const { json = false, session, vm, about, filter } = options;
+  const { json = false, session, core, vm, about, filter } = options;
   // Columns and forms are those of lists.
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
-  using open = await openSession({ session });
+  using open = await openSession({ session, core });
   const terms = allOfEvents([filter, reasonFilter({ reason: number === undefined ? "last" : whyId(number), vm, about })]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
   const print = async () => {

@@ -20,22 +20,12 @@ export interface GuestKernel {
   haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined;
   /** The task that made the kernel of a vCPU end its VM, in the vCPU's last call. */
   endedBy(view: View, vcpu: Vcpu): EndedBy | undefined;
-  /** A defect with which a kernel still runs. */
-  brokenBy(view: View, space: AddressSpace): LinuxFinding | undefined;
-  /** Something without which a kernel cannot boot, and which does not come. */
-  awaits(view: View, space: AddressSpace): LinuxFinding | undefined;
-  /** The stage of an unfinished boot. */
-  stageOf(view: View, space: AddressSpace): LinuxFinding | undefined;
-  /** Tasks of a kernel that wait for ever, though nothing else is wrong with its VM. */
-  hangOf(view: View, space: AddressSpace): LinuxFinding | undefined;
-  /** Waits of its programs for one another. */
-  waitsOf(view: View, space: AddressSpace): readonly LinuxFinding[];
+  /** The findings in the memory of a VM's kernel, each read when it is asked for. */
+  findingsOf(view: View, space: AddressSpace): KernelFindings;
   /** The last lines of a kernel's own log. */
   logOf(view: View, space: AddressSpace): readonly LoggedLine[] | undefined;
   /** Why none of the consoles that a kernel's command line names shows anything. */
   unshownBecause(view: View, space: AddressSpace): OfCode<LinuxFinding, "console-unregistered"> | undefined;
-  /** Remarks on a kernel, healthy or not, from its state. */
-  remarksOn(view: View, space: AddressSpace): readonly LinuxFinding[];
   /** Remarks on a healthy VM, from what its console has shown. */
   notes(shown: string): readonly Evidence[];
   /**
@@ -43,6 +33,22 @@ export interface GuestKernel {
    * @throws SymbolSearch
    */
   placesOf(view: View, space: AddressSpace): KernelPlaces | undefined;
+}
+
+/** Findings in the memory of a kernel. */
+export interface KernelFindings {
+  /** A defect with which it still runs. */
+  brokenBy(): LinuxFinding | undefined;
+  /** Something without which it cannot boot, and which does not come. */
+  awaits(): LinuxFinding | undefined;
+  /** The stage of an unfinished boot. */
+  stage(): LinuxFinding | undefined;
+  /** Tasks that wait for ever, though nothing else is wrong with its VM. */
+  hang(): LinuxFinding | undefined;
+  /** Waits of its programs for one another, and for answers of its networks. */
+  waits(): readonly LinuxFinding[];
+  /** Remarks on it, healthy or not, from its state. */
+  remarks(): readonly LinuxFinding[];
 }
 
 /** Places in the code of one kernel. */

@@ -1,7 +1,9 @@
 // `el2 open` and `--core`: memory of others as a session, and for one command.
 
 import assert from "node:assert/strict";
+import { COMMANDS } from "../../../../../src/model/commands/all.ts";
 import { el2With } from "../../program.ts";
+import { LONG } from "../../../../support/long.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
 
 Deno.test("a dump is a session that stands: it is asked, listed and ended, and what needs a machine is refused by name", () =>
@@ -21,7 +23,7 @@ Deno.test("a dump is a session that stands: it is asked, listed and ended, and w
       assert.match((await run("mem", "read", "ipa:dump/0x80000000", "16")).stdout, /a text in memory/);
       assert.match((await run("mem", "map")).stdout, /pa:0x880000000 .* raw memory/);
       for (
-        const words of [["irq", "ls"], ["resume"], ["back"], ["who", "pa:0x80000000"], ["diagnose"], ["mark", "here"], [
+        const words of [["irq", "ls"], ["resume"], ["back"], ["who", "pa:0x80000000"], ["mark", "here"], [
           "snapshot",
           "save",
           `${folder}/x`,
@@ -37,6 +39,19 @@ Deno.test("a dump is a session that stands: it is asked, listed and ended, and w
     const { code, stdout } = await run("mem", "read", "pa:0x80000000", "--core", `${folder}/low.bin@0x80000000`);
     assert.equal(code, 0);
     assert.match(stdout, /a text in memory/);
+  }));
+
+/** Commands that look and print by themselves. The others take the option in one place. */
+const OWN: ReadonlySet<string> = new Set(["why", "events", "link", "logs"]);
+
+Deno.test("each command that only looks asks the file of --core, whatever sessions there are", () =>
+  inFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/ram`, new Uint8Array(8192));
+    for (const { name, examples: [example] } of COMMANDS.filter(({ name, right }) => right === "looks" && (LONG || OWN.has(name)))) {
+      const words = [...example.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word);
+      const { code, stderr } = await el2With({ XDG_RUNTIME_DIR: folder, EL2_SESSION: "" }, ...words, "--core", `${folder}/ram@0`);
+      assert.ok(code !== 3 && !/no session/.test(stderr), `${name}: ${stderr}`);
+    }
   }));
 
 Deno.test("a file that is no dump is refused with the place, the reason and the way out", () =>

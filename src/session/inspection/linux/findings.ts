@@ -1,0 +1,35 @@
+// Findings in a Linux kernel's memory, whether a machine runs it or a dump has it.
+
+import type { Reading } from "../../../inside/linux/kernel/reading.ts";
+import { unansweredNeighbors } from "../../../inside/linux/structures/neighbors.ts";
+import { absentConsole } from "../../../inside/linux/verdicts/consoles.ts";
+import { lastingReport, lastReports } from "../../../inside/linux/verdicts/lasting.ts";
+import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../../inside/linux/verdicts/trouble.ts";
+import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
+import { programDeadlock, programWaits } from "../../../inside/linux/waits/program-waits.ts";
+import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
+import type { KernelFindings } from "../readers/guest/guest-kernel.ts";
+
+/**
+ * @param readingOf the kernel's memory; undefined without a kernel
+ * @param lacksConsole whether the machine lacks the console, which the kernel then cannot have
+ */
+export function linuxFindings(readingOf: () => Reading | undefined, lacksConsole = () => false): KernelFindings {
+  /** The finding of one reader; undefined if there is none, or the kernel cannot be read. */
+  const found = <T>(read: (reading: Reading) => T | undefined): T | undefined => {
+    const reading = readingOf();
+    return reading?.tried("verdict", () => read(reading));
+  };
+  return {
+    brokenBy: () => found((reading) => survivedOops(reading) ?? lastingReport(reading, "life", "mounted", "disabled")),
+    awaits: () => found(awaitedRoot),
+    stage: () => found(bootStage),
+    hang: () =>
+      found((reading) => blockedTasks(reading) ?? programDeadlock(reading) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")),
+    waits: () => [programWaits, unansweredNeighbors].flatMap((read) => found(read) ?? []),
+    remarks: () =>
+      [...lacksConsole() ? [] : [absentConsole], lastWarning, lastReports].flatMap((read) =>
+        found<LinuxFinding | readonly LinuxFinding[]>(read) ?? []
+      ),
+  };
+}
