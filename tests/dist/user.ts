@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Outcome, runIn } from "./programs.ts";
-
-/** Wall time (ms) until a command that continues must have printed what is wanted. */
-const PATIENCE = 60_000;
+import { PATIENCE } from "../support/patience.ts";
 
 export type Environment = Record<string, string>;
 /** Declares a test on the build, in an empty folder. */

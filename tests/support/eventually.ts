@@ -1,9 +1,10 @@
 // Questions that are asked again until the answer is as wanted.
 
 import assert from "node:assert/strict";
+import { PATIENCE } from "./patience.ts";
 
-/** Wall time (ms) between two questions, and after which nothing comes any more, however busy. */
-const PAUSE = 100, PATIENCE = 120_000;
+/** Wall time (ms) between two questions. */
+const PAUSE = 100;
 
 /** The first answer that is wanted. */
 export async function eventually<T>(ask: () => Promise<T>, isWanted: (answer: T) => boolean): Promise<T> {

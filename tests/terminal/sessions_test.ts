@@ -7,6 +7,7 @@ import { SANE, TmuxTerminal } from "./tmux.ts";
 import { diskWriter } from "../session/outside/disk-writer.ts";
 import { longTest } from "../support/long.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { PATIENCE } from "../support/patience.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
 
@@ -164,10 +165,12 @@ Deno.test("screens of one session in the background, one after the other", async
       assert.equal((await Deno.stat(file)).size, before, new TextDecoder().decode((await Deno.readFile(file)).subarray(before)));
       // The copy works: a key is drawn.
       await terminal.keys("j");
-      for (const limit = Date.now() + 60_000; (await Deno.stat(file)).size === before;) assert.ok(Date.now() < limit, "nothing is copied");
+      for (const limit = Date.now() + PATIENCE; (await Deno.stat(file)).size === before;) {
+        assert.ok(Date.now() < limit, "nothing is copied");
+      }
       await terminal.keys("p");
       await terminal.until(/LIVE/);
-      for (const limit = Date.now() + 60_000; (await at()).ns === stopped.ns;) assert.ok(Date.now() < limit, "virtual time goes on");
+      for (const limit = Date.now() + PATIENCE; (await at()).ns === stopped.ns;) assert.ok(Date.now() < limit, "virtual time goes on");
     },
   );
   await t.step("W83: when the session goes, the screen says LOST, counts, and q exits with 3", async () => {
@@ -464,7 +467,7 @@ Deno.test("a run without a screen ends in order when its terminal goes away: its
       await using terminal = await TmuxTerminal.start(`exec env ${shell(folder, "run", DEMO, "--headless", "--record", file)}`, 100, 30);
       await terminal.until(/hello\| tick 1/);
     }
-    const limit = performance.now() + 60_000;
+    const limit = performance.now() + PATIENCE;
     const whole = async () => (await Deno.readTextFile(file)).includes('{"sha256"');
     while (!await whole()) {
       assert.ok(performance.now() < limit, "the recording is not sealed");

@@ -1,6 +1,7 @@
 // A real terminal for tests: tmux with its own server, keys in and screens out.
 
 import { nativeProgram } from "../../scripts/native-tools.ts";
+import { PATIENCE } from "../support/patience.ts";
 
 /**
  * Wall time (ms) between two looks at a screen, at first and after a while: each is a process of
@@ -47,10 +48,10 @@ export class TmuxTerminal implements AsyncDisposable {
 
   /**
    * The cell, counted from 0, at which a match begins: the first one in the topmost line with any.
-   * @throws Error if the screen has none within `seconds`
+   * @throws Error if the screen has none within `PATIENCE`
    */
-  async place(pattern: RegExp, seconds = 90): Promise<readonly [x: number, y: number]> {
-    const lines = (await this.until(pattern, seconds)).split("\n"), y = lines.findIndex((line) => pattern.test(line));
+  async place(pattern: RegExp): Promise<readonly [x: number, y: number]> {
+    const lines = (await this.until(pattern)).split("\n"), y = lines.findIndex((line) => pattern.test(line));
     if (y < 0) throw new Error(`${pattern} is in no line:\n${lines.join("\n")}`);
     return [lines[y].search(pattern), y];
   }
@@ -76,17 +77,17 @@ export class TmuxTerminal implements AsyncDisposable {
 
   /**
    * Waits until the screen matches and returns it.
-   * @throws Error with the last screen when it does not within `seconds`.
+   * @throws Error with the last screen when it does not within `PATIENCE`
    */
-  async until(pattern: RegExp, seconds = 90): Promise<string> {
-    const end = performance.now() + seconds * 1000;
+  async until(pattern: RegExp): Promise<string> {
+    const end = performance.now() + PATIENCE;
     let shown = "";
     for (let pause = SOON; performance.now() < end; pause = Math.min(1.5 * pause, LATER)) {
       shown = (await this.screen()).join("\n");
       if (pattern.test(shown)) return shown;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
-    throw new Error(`no ${pattern} on the screen within ${seconds} s:\n${shown}`);
+    throw new Error(`no ${pattern} on the screen in ${PATIENCE / 1000} s:\n${shown}`);
   }
 
   /** Has all bytes that the program writes from now on appended to a file. */

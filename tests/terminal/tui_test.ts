@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
 import { SANE, TmuxTerminal } from "./tmux.ts";
 import { shellQuoted } from "../../src/kit/support/text/shell.ts";
+import { PATIENCE } from "../support/patience.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 /** Separate sessions and states of screens: the user's own are not touched. */
@@ -16,7 +17,7 @@ Deno.test("W1: in an empty folder the demo shows a guest console line within 10 
   const empty = `${FOLDER}/empty`;
   await Deno.mkdir(empty);
   await using terminal = await TmuxTerminal.start(`cd ${empty} && exec ${PROGRAM}`, 80, 24);
-  const shown = await terminal.until(/ hello[\s\S]*(hello from EL1|tick \d)[\s\S]*\? help/, 10);
+  const shown = await terminal.until(/ hello[\s\S]*(hello from EL1|tick \d)[\s\S]*\? help/);
   assert.match(shown, / Virtual machines /);
   assert.ok(shown.split("\n").length >= 24);
 });
@@ -68,7 +69,7 @@ Deno.test("W64: with NO_COLOR the screens have no color codes, without it they h
     const written = async () => await Deno.readTextFile(file).catch(() => "");
     // All of it is drawn anew, with what cyan and green are for: ids and what runs.
     await terminal.keys("2", "C-l");
-    for (const limit = Date.now() + 60_000; !/Registers/.test(await written());) assert.ok(Date.now() < limit, await written());
+    for (const limit = Date.now() + PATIENCE; !/Registers/.test(await written());) assert.ok(Date.now() < limit, await written());
     assert.equal(codes(await written()).some(isColour), name === "some", JSON.stringify(await written()));
   }
 });

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { ownUid } from "../../../src/kit/support/files/own-files.ts";
 import { checkOwnFolder } from "../../../src/kit/support/files/own-folders.ts";
 import { el2Process, el2With, type Outcome } from "./program.ts";
+import { PATIENCE } from "../../support/patience.ts";
 
 /** The folder of our sessions below TMPDIR. */
 const OWN = `el2-${ownUid()}`;
@@ -148,7 +149,7 @@ async function hasEnded(pid: number): Promise<void> {
     const { stdout } = await new Deno.Command("ps", { args: ["-L", "-o", "stat=", "-p", `${pid}`] }).output();
     return new TextDecoder().decode(stdout).split("\n").filter((state) => /^[^ZX]/.test(state)).length;
   };
-  for (const limit = Date.now() + 60_000; await threads() > 0;) {
+  for (const limit = Date.now() + PATIENCE; await threads() > 0;) {
     assert.ok(Date.now() < limit, `process ${pid} lives`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -203,7 +204,7 @@ Deno.test("a process that ends removes its own socket only", async () => {
     const { ino } = Deno.lstatSync(socket);
     Deno.kill(pid, "SIGTERM");
     const there = () => [...Deno.readDirSync(`${tmp}/${OWN}`)].some(({ name }) => name === "k.token");
-    for (const limit = Date.now() + 120_000; there();) {
+    for (const limit = Date.now() + PATIENCE; there();) {
       assert.ok(Date.now() < limit, "the session has not ended");
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -8,11 +8,10 @@ import type { Screen } from "../../../src/app/tui/terminal/cells.ts";
 import { Attribute, type Color, palette, rgb } from "../../../src/app/tui/terminal/color.ts";
 import { randomWalk } from "./random-walk.ts";
 import { LONG } from "../../support/long.ts";
+import { PATIENCE } from "../../support/patience.ts";
 
 /** Steps of random keys. */
 const STEPS = LONG ? 10_000 : 40;
-/** Wall time (ms) after which a terminal that does not show a frame is wrong. */
-const PATIENCE = 120_000;
 
 /** A cell as the terminal has it. */
 interface Cell {

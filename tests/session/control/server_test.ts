@@ -9,6 +9,7 @@ import { besideSocket } from "../../../src/session/control/places.ts";
 import { SessionServer, SocketInUse } from "../../../src/session/control/server.ts";
 import { openOwn, takeLock } from "../../../src/kit/support/files/own-files.ts";
 import { MiB } from "../../../src/kit/support/values/sizes.ts";
+import { PATIENCE } from "../../support/patience.ts";
 
 const MACHINE: SessionClient = { send() {}, onEvent() {}, close() {} };
 
@@ -199,7 +200,7 @@ Deno.test("all clients together can make the session keep so much; the one that 
   await sendAll(half, partOfFrame("symbols", 100 * MiB, 3 * MiB));
   await sendAll(small, partOfFrame("symbols", 100 * MiB, 5000));
   while (hub.info.clients < 3) await new Promise((resolve) => setTimeout(resolve, 1));
-  for (const limit = Date.now() + 120_000; hub.info.clients === 3; await new Promise((resolve) => setTimeout(resolve, 5))) {
+  for (const limit = Date.now() + PATIENCE; hub.info.clients === 3; await new Promise((resolve) => setTimeout(resolve, 5))) {
     assert.ok(Date.now() < limit);
     machine.onEvent({ kind: "paused", paused: true, past: true, consoles: [{ console: "a", bytes: new Uint8Array(100_000) }] });
   }

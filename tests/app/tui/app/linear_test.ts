@@ -11,6 +11,7 @@ import { Rig } from "../rig.ts";
 import { ScriptedTerminal } from "../scripted-terminal.ts";
 import { snapshotsOf } from "../snapshots.ts";
 import { STATES } from "../states.ts";
+import { PATIENCE } from "../../../support/patience.ts";
 
 const SNAPSHOTS = snapshotsOf(import.meta.url);
 
@@ -113,7 +114,7 @@ Deno.test("--plain: what is copied reaches the clipboard, and the mouse is off a
     queueMicrotask(() => session.onEvent({ kind: "answer", id: request.id, answer: phoneAnswer(request.query) }));
   };
   const until = async (what: () => boolean) => {
-    for (const limit = performance.now() + 60_000; !what();) {
+    for (const limit = performance.now() + PATIENCE; !what();) {
       assert.ok(performance.now() < limit, terminal.written.slice(-1000));
       session.onEvent({ kind: "sample", sample: PHONE_SAMPLE });
       await new Promise((resolve) => setTimeout(resolve, 20));

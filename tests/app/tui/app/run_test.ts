@@ -6,6 +6,7 @@ import type { SessionClient } from "../../../../src/session/worker/client.ts";
 import { copySequence } from "../../../../src/app/tui/terminal/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "../phone.ts";
 import type { Request } from "../../../../src/model/protocol/protocol.ts";
+import { PATIENCE } from "../../../support/patience.ts";
 
 const OPTIONS = { title: "test", depth: "16", ascii: true, mouse: true, slowLink: false } as const;
 
@@ -51,7 +52,7 @@ for (const tmux of [false, true]) {
       }
     };
     const until = async (what: () => boolean) => {
-      for (const limit = performance.now() + 60_000; !what();) {
+      for (const limit = performance.now() + PATIENCE; !what();) {
         assert.ok(performance.now() < limit, terminal.written.slice(-2000));
         session.onEvent({ kind: "sample", sample: PHONE_SAMPLE });
         await new Promise((resolve) => setTimeout(resolve, 50));

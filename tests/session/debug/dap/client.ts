@@ -5,10 +5,9 @@ import assert from "node:assert/strict";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { encodeMessage } from "../../../../src/session/debug/dap/messages.ts";
 import { serveDap } from "../../../../src/app/cli/start/debuggers/dap-link.ts";
+import { PATIENCE } from "../../../support/patience.ts";
 
 const ENTRY = new URL("../../../../main.ts", import.meta.url);
-/** Wall time (ms) for one answer or event. */
-const PATIENCE = 60_000;
 
 /** A response that says no. */
 export class Refused extends Error {}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Place } from "../../place.ts";
 import { readPackets } from "../../../../kit/formats/read-pcapng.ts";
+import { PATIENCE } from "../../../../support/patience.ts";
 
 Deno.test("a trace is recorded, counted, and written in the format that the file's name says; unrecorded, what events lists is written", async () => {
   await using place = new Place();
@@ -18,7 +19,7 @@ Deno.test("a trace is recorded, counted, and written in the format that the file
   const started = await place.json("trace", "start", "--kinds", "hvc,msg");
   assert.deepEqual(started.data.map(({ id }) => id), ["trace:hvc", "trace:msg"]);
   const events = async () => (await place.json("trace", "stats")).data.reduce((sum, row) => sum + Number(row.events), 0);
-  for (const limit = Date.now() + 60_000; await events() === 0;) assert.ok(Date.now() < limit, "nothing is recorded");
+  for (const limit = Date.now() + PATIENCE; await events() === 0;) assert.ok(Date.now() < limit, "nothing is recorded");
   const stopped = await place.json("trace", "stop");
   const others = await place.el2("trace", "export", kept, ...filter);
   assert.deepEqual([others.code, others.stderr], [1, "el2: no events are recorded; count the recorded events with el2 trace stats\n"]);
@@ -42,7 +43,7 @@ Deno.test("trace calls lists the hypercalls that were recorded", async () => {
   await place.up("one");
   await place.json("trace", "start", "--kinds", "hvc");
   const calls = async () => (await place.json("trace", "calls", "--vm", "ping", "--limit", "3")).data;
-  for (const limit = Date.now() + 60_000; (await calls()).length < 3;) assert.ok(Date.now() < limit, "nothing is recorded");
+  for (const limit = Date.now() + PATIENCE; (await calls()).length < 3;) assert.ok(Date.now() < limit, "nothing is recorded");
   for (const row of await calls()) assert.deepEqual([row.kind, row.vm], ["hvc", "vm:ping"]);
   const none = await place.el2("trace", "calls", "--vm", "nobody|vm=ping");
   assert.deepEqual([none.code, none.stdout], [1, ""], none.stderr);

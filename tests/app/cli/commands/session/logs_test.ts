@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { el2Command } from "../../../../support/el2.ts";
 import { Place } from "../../place.ts";
+import { PATIENCE } from "../../../../support/patience.ts";
 
 Deno.test("logs prints the consoles of all VMs with names, of chosen VMs, and their last lines", async () => {
   await using place = new Place();
   await place.up("one");
-  for (const limit = Date.now() + 60_000;;) {
+  for (const limit = Date.now() + PATIENCE;;) {
     const { stdout, stderr } = await place.el2("logs");
     assert.equal(stderr, "");
     const names = new Set(stdout.trimEnd().split("\n").map((line) => line.split(/ +/)[1]));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Place } from "../../place.ts";
+import { PATIENCE } from "../../../../support/patience.ts";
 
 Deno.test("vm reset ends a VM and starts it anew; vm kill ends a VM, and the others continue", async () => {
   await using place = new Place();
@@ -13,14 +14,14 @@ Deno.test("vm reset ends a VM and starts it anew; vm kill ends a VM, and the oth
   {
     assert.equal((await place.el2("vm", "reset", "hello")).code, 0);
     const made = async () => (await place.json("vm", "timeline", "hello")).data.filter(({ msg }) => msg === "VM_ALLOCATE").length;
-    for (const limit = Date.now() + 60_000; await made() < 2;) assert.ok(Date.now() < limit, "nothing is made anew");
+    for (const limit = Date.now() + PATIENCE; await made() < 2;) assert.ok(Date.now() < limit, "nothing is made anew");
     const { code } = await place.el2("console", "hello", "--send", "y", "--expect", "typed 'y'", "--timeout", "60s");
     assert.equal(code, 0);
     assert.equal((await place.json("show", "vm:hello")).data[0].exit, null, "its life before is over");
   }
   assert.equal((await place.el2("vm", "kill", "pong")).code, 0);
   const stopped = async () => (await place.json("vm", "ls")).data.some(({ id, state }) => id === "vm:pong" && state === "stopped");
-  for (const limit = Date.now() + 60_000; !await stopped();) {
+  for (const limit = Date.now() + PATIENCE; !await stopped();) {
     assert.ok(Date.now() < limit, "pong does not stop");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

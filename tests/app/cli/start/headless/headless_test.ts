@@ -5,6 +5,7 @@ import { runHeadless } from "../../../../../src/app/cli/start/headless/headless.
 import type { Row } from "../../../../../src/model/queries/table.ts";
 import type { MachineSample, Request, SessionEvent } from "../../../../../src/model/protocol/protocol.ts";
 import type { SessionClient } from "../../../../../src/session/worker/client.ts";
+import { PATIENCE } from "../../../../support/patience.ts";
 
 Deno.test("a session ends once: another end while its output drains is ignored", async () => {
   const client: SessionClient = { send() {}, onEvent() {}, close() {} };
@@ -43,7 +44,7 @@ Deno.test("a failed run that is being explained is not a run that timed out", as
     const code = runHeadless(client, { stdio: false, console: undefined, names: false, timeout: 1, interactive: false });
     client.onEvent({ kind: "ended", end: { code: 1, message: "VM a failed" } });
     // The time is over before the questions are answered.
-    for (const limit = Date.now() + 120_000; held.length < 3; await new Promise((resolve) => setTimeout(resolve, 1))) {
+    for (const limit = Date.now() + PATIENCE; held.length < 3; await new Promise((resolve) => setTimeout(resolve, 1))) {
       assert.ok(Date.now() < limit);
     }
     answer(held[2]);

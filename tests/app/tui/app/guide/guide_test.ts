@@ -15,6 +15,7 @@ import { Keymap } from "../../../../../src/app/tui/actions/keymap.ts";
 import { Offscreen } from "../../../../../src/app/tui/app/offscreen.ts";
 import { Rig, SCREENS } from "../../rig.ts";
 import { LONG } from "../../../../support/long.ts";
+import { PATIENCE } from "../../../../support/patience.ts";
 
 const ENTRY = new URL("../../../../../main.ts", import.meta.url);
 const KEYMAP = new Keymap();
@@ -67,7 +68,7 @@ class Reader implements Disposable {
   }
 
   async until(is: () => boolean, what: string): Promise<void> {
-    for (const limit = performance.now() + 60_000; !is();) {
+    for (const limit = performance.now() + PATIENCE; !is();) {
       assert.ok(performance.now() < limit, `${what}\n${this.text()}`);
       this.text();
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -82,7 +83,7 @@ class Reader implements Disposable {
     if (!task.includes("until")) this.press(...keysOf(guide));
     else {
       // On a busy computer rows may come later than the first keys.
-      for (const limit = performance.now() + 60_000; !done() && performance.now() < limit;) {
+      for (const limit = performance.now() + PATIENCE; !done() && performance.now() < limit;) {
         this.press(...keysOf(guide));
         for (let wait = 0; wait < 20 && !done(); wait++) {
           this.text();
