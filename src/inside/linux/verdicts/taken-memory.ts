@@ -7,7 +7,7 @@ import type { Reading } from "../kernel/reading.ts";
 import { kernelLog } from "../structures/log.ts";
 
 const MIB = 1 << 20;
-/** What takes less of the memory than one part of so many is not the cause. */
+/** An option that takes less than one part of so many of the memory is not the cause. */
 const PARTS = 8;
 
 /** Lines of the log: their bytes. */
@@ -40,6 +40,6 @@ function bytesOf(reading: Reading, option: string): number {
 export function takenMemory(reading: Reading): TakenMemory | null {
   const of = memoryOf(reading),
     taken = (reading.commandLine() ?? "").split(/\s+/).filter((option) => /^(?:mem|hugepages|crashkernel)=/.test(option))
-      .map((option) => ({ option, size: bytesOf(reading, option), of })).filter(({ size }) => size >= of / PARTS);
+      .map((option) => ({ option, size: bytesOf(reading, option), of })).filter(({ size }) => PARTS * size >= of);
   return taken.sort((one, other) => other.size - one.size)[0] ?? null;
 }
