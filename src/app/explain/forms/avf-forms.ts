@@ -1,5 +1,5 @@
-// Messages of Android's manager of VMs, virtmgr (packages/modules/Virtualization): how crosvm ended,
-// and why a Microdroid says that it failed.
+// Messages of virtmgr, Android's manager of VMs (packages/modules/Virtualization): how crosvm
+// ended, and why a Microdroid says that it failed.
 
 import { type FormEntry, formsOf } from "./form.ts";
 

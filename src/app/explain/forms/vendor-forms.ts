@@ -9,7 +9,7 @@ const gunyah = formsOf("gunyah");
 /** Steps by the message in which each fails. */
 const STEPS: Readonly<Record<string, string>> = { VM_CONFIG_IMAGE: "configure", VM_INIT: "init", VM_START: "start" };
 
-/** A message that was refused, or did not reach the Resource Manager: the driver prints its errno. */
+/** A message that was refused or did not reach the Resource Manager, with the driver's errno. */
 const step = (format: string, message: string): FormEntry =>
   gunyah(format, {
     names: ["errno"],
