@@ -189,7 +189,7 @@ Deno.test("screens of one session in the background, one after the other", async
 });
 
 /**
- * Clicks on the scrubber of session `s` go to the times there, after one jump into the past by keys.
+ * Clicks on the scrubber of session `s` go to the times there, after a jump into the past by keys.
  * @param least ns of virtual time that the run must have
  */
 async function clickTimes(terminal: TmuxTerminal, folder: string, least: number): Promise<void> {

@@ -28,7 +28,7 @@ export const INJECT_ADD = action("inject.add", { rule: someText() });
 /** It holds no more: `inject:N`, or `all`. */
 export const INJECT_REMOVE = action("inject.remove", { rule: name });
 export const INJECT = command("inject", {
-  doc: "inject faults into a session's machine: the n-th call, request, allocation or interrupt",
+  doc: "inject faults into a session's machine",
   args: {
     rule: words(rule, "KIND FIELD=VALUE … -> EFFECT, one per argument; without any, list the active rules"),
     list: flag("list the active rules and their hits"),

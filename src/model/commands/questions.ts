@@ -84,9 +84,13 @@ export const DIAGNOSE = command("diagnose", {
   printed: () => ({ text: (row) => rowsOf(DIAGNOSES, { table: DIAGNOSES.name, rows: [row] }).flatMap(diagnosisLines).join("\n") }),
 });
 
+/** Options of questions about the past, with the same words in each. */
+const EARLIER = option(placeOfRun, `ask at an earlier place of the run: ${PLACES_OF_RUN}`, { value: "place" });
+const ALL = flag("list the history, oldest first, instead of the end of it");
+const OF_ALL = option(whole(1, 10_000), `with --all, at most this many of the latest (default: ${HISTORY})`, { value: "rows" });
+
 export const WHO = command("who", {
-  doc:
-    "find who wrote this last: the instruction, device or program that wrote bytes of memory, or changed a register, interrupt, capability, queue or parcel",
+  doc: "find who wrote or changed this last: the instruction, device or program",
   args: {
     target: word(
       place,
@@ -97,11 +101,11 @@ export const WHO = command("who", {
       "the accesses to memory that count; owner: changes of the page's owner and mappings",
       "write",
     ),
-    size: option(size(1, 4096), "bytes of memory from there on (default: those of a symbol, 8 at most; else 1)", { value: "bytes" }),
-    at: option(placeOfRun, `ask from an earlier place of the run: ${PLACES_OF_RUN}`, { value: "place" }),
-    all: flag("list the history, oldest first, instead of the last access"),
-    back: option(whole(1, 100), "follow the value back to its origin, through at most this many stores, loads and moves", { value: "n" }),
-    limit: option(whole(1, 10_000), `with --all, at most this many of the latest accesses (default: ${HISTORY})`, { value: "rows" }),
+    size: option(size(1, 4096), "bytes of memory (default: those of a symbol, 8 at most; else 1)", { value: "bytes" }),
+    at: EARLIER,
+    all: ALL,
+    back: option(whole(1, 100), "follow the value to its origin, through at most this many stores, loads and moves", { value: "n" }),
+    limit: OF_ALL,
   },
   right: "looks",
   excludes: [["all", "back"]],
@@ -133,12 +137,12 @@ counts even if the bytes stay the same; of everything else, only changes count. 
 });
 
 export const WHO_PRINT = command("who.print", {
-  doc: "find what changed the value of an expression last (el2 print): the instruction, device or program, the value before and after",
+  doc: "find what changed the value of an expression last (el2 print), with the value before and after",
   args: {
     expression: word(phrase, "VM:EXPR for one of several VMs"),
-    at: option(placeOfRun, `ask from an earlier place of the run: ${PLACES_OF_RUN}`, { value: "place" }),
-    all: flag("list the history, oldest first, instead of the last change"),
-    limit: option(whole(1, 10_000), `with --all, at most this many of the latest changes (default: ${HISTORY})`, { value: "rows" }),
+    at: EARLIER,
+    all: ALL,
+    limit: OF_ALL,
   },
   right: "looks",
   notes:
@@ -173,13 +177,13 @@ export const FIND = command("find", {
       "code: VM:SYMBOL, VM:FILE:LINE, VM:ADDRESS; with --value: pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL or reg:VM/INDEX/NAME",
     ),
     value: option(value, "where the memory or the register got this value", { value: "number" }),
-    size: option(size(1, 8), "bytes of memory that have the value, the lowest first (default: those of a symbol, 8 at most; else 8)", {
+    size: option(size(1, 8), "bytes of memory, the lowest first (default: those of a symbol, 8 at most; else 8)", {
       value: "bytes",
     }),
     event: option(eventFilter, "instead of a target: events that the filter lets through, also over time (A before B)", {
       value: "filter",
     }),
-    at: option(placeOfRun, `only before that: ${PLACES_OF_RUN}`, { value: "place" }),
+    at: EARLIER,
     limit: option(whole(1, 10_000), `at most this many of the latest places (default: ${PLACES})`, { value: "rows" }),
   },
   right: "looks",
@@ -282,7 +286,7 @@ export const PRINT = command("print", {
   doc: "print an expression in C's syntax: variables, structures and collections of a kernel or program",
   args: {
     expression: word(phrase, "VM:EXPR for one of several VMs, VM/0:EXPR for a frame's variables and registers"),
-    at: option(placeOfRun, `the value at an earlier place of the run: ${PLACES_OF_RUN}`, { value: "place" }),
+    at: EARLIER,
   },
   right: "looks",
   notes: `Types are those of the kernel's BTF, or of ELF files with debug information (--symbols, el2 symbols VM --add FILE). Members

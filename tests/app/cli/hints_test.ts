@@ -87,7 +87,7 @@ const ONE_OF_EACH: readonly Hint[] = [
     hint("resume"),
     hint("consent"),
   ],
-  ...[hint("trace stats"), hint("print", "ping/0:$sp"), hint("version"), hint("linux maps", 1)],
+  ...[hint("trace stats"), hint("print", "ping/0:$sp"), hint("who print", "host:1 + 1"), hint("version"), hint("linux maps", 1)],
   ...[hint("rpc decode", "00"), hint("reference phone", "generic"), hint("reference cpu", "v8.4")],
   ...[hint("reference ioctl", "0xc0046700"), hint("pause"), hint("down")],
 ];

@@ -44,7 +44,7 @@ function ownedWait(reading: Reading, tasks: Tasks, task: Struct, futex: Futex): 
   return holder && lockedBy(task, holder, futex);
 }
 
-/** Threads by the word that the kernel clears at their end, of an answer, which may ask for many. */
+/** Threads by the word that the kernel clears at their end; an answer may ask for many. */
 const THREADS = new WeakMap<Tasks, ReadonlyMap<string, Struct>>();
 const wordOf = (task: Struct, address: bigint) => `${task.big("mm")} ${address}`;
 
