@@ -23,6 +23,8 @@ const EXAMPLES = examplesOf(commandTree(makeProgram(new URL(import.meta.url), ()
 const LINUX = [
   ...[
     "el2 who debian:",
+    "el2 who print jiffies",
+    "el2 who print 'debian:",
     "el2 linux ",
     "el2 console debian --",
     "el2 symbols debian ",
@@ -48,6 +50,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "el2 down": "tests/app/cli/commands/machines/down_test.ts",
   "el2 mcp": "tests/app/cli/commands/clients/mcp_test.ts",
   "el2 vm lint": "tests/app/cli/commands/session/vm-lint_test.ts",
+  "el2 who print ping:total": "tests/app/cli/commands/session/print_test.ts",
   "el2 vm balloon": "tests/app/cli/commands/session/vm_test.ts",
   "el2 vcpu vars rt/0": "tests/app/cli/commands/session/vcpu_test.ts",
   "el2 disasm guest.elf": "tests/app/cli/commands/session/disasm_test.ts",

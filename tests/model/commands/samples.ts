@@ -31,6 +31,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
 const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "rpc.send": { message: "VM_GET_OWNER" },
   "queue.send": { message: "hi" },
+  "who.print": { expression: "ping:*ticks" },
   "find": { target: "ping:0x80000000" },
   "input.key": { what: "a" },
   "input.text": { what: "a" },

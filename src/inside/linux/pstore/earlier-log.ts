@@ -33,7 +33,8 @@ interface Kept extends PstoreLine {
 export function readLogs(reading: Reading): LogRow[] {
   const { vm, memory } = reading, source = { memory: memory.physical, work: memory.work, failed: (gap: Gap) => reading.gap(gap) };
   const ring = readLog(reading),
-    rows = regionsOf(reading).flatMap((region) => {
+    regions = reading.tried(OF, () => regionsOf(reading)) ?? [],
+    rows = regions.flatMap((region) => {
       if (region.corrects) reading.gap({ code: "uncorrected", of: OF });
       return reading.tried(OF, () => rowsOf(vm, recordsIn(region, source), memory.work, ring)) ?? [];
     });

@@ -179,7 +179,8 @@ async function argumentsOf(command: CommandNode, line: CompletedLine, session: s
   const argument = all[line.given.length] ?? (all.at(-1)?.variadic ? all.at(-1) : undefined);
   if (!argument) return { offers: commands, files: false };
   const { offers, files } = await offered(argument.name, argument, line, session);
-  return { offers: [...commands, ...offers], files };
+  // A word that was given is an argument: what would be a command below comes first.
+  return { offers: line.given.length > 0 ? offers : [...commands, ...offers], files };
 }
 
 /** Words of an argument or value: its choices, what it declares, else what its name stands for. */
