@@ -125,7 +125,8 @@ async function failing(place: Place, examples: readonly string[]): Promise<strin
       const line = part.trim().replace(TO_FILE, "");
       // Folders for the files of other programs.
       if (/^(D=\S+; )?mkdir -p /.test(line)) continue;
-      const { code, stderr } = await place.el2(...wordsOf(line).slice(1));
+      const words = wordsOf(line).slice(1).map((word) => /^[\w-]+\.dtb$/.test(word) ? `${place.folder}/${word}` : word);
+      const { code, stderr } = await place.el2(...words);
       if (code !== (CODES[line] ?? 0)) failed.push(`${line}: ${code} ${stderr.trim()}`);
     }
   }

@@ -3,10 +3,10 @@
 
 import type { TakenMemory } from "../../../model/queries/facts/linux-finding.ts";
 import { parseSize } from "../../../kit/support/text/units.ts";
+import { MiB } from "../../../kit/support/values/sizes.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { kernelLog } from "../structures/log.ts";
 
-const MIB = 1 << 20;
 /** An option that takes less than one part of so many of the memory is not the cause. */
 const PARTS = 8;
 
@@ -15,13 +15,13 @@ const RESERVED: Readonly<Record<string, readonly [line: RegExp, bytes: (match: R
   hugepages: [/^HugeTLB: registered ([\d.]+) ([KMG])iB page size, pre-allocated (\d+) pages/, ([, size, unit, pages]) => (
     Number(size) * Number(pages) * 1024 ** (1 + "KMG".indexOf(unit))
   )],
-  crashkernel: [/^crashkernel reserved: 0x[\da-f]+ - 0x[\da-f]+ \((\d+) MB\)/, ([, size]) => Number(size) * MIB],
+  crashkernel: [/^crashkernel reserved: 0x[\da-f]+ - 0x[\da-f]+ \((\d+) MB\)/, ([, size]) => Number(size) * MiB],
 };
 
 /** Bytes of a VM's memory, without pages that a device has for it. */
 function memoryOf({ memory }: Reading): number {
   let sum = 0;
-  for (const { size } of memory.physical.ranges()) if (size >= MIB) sum += size;
+  for (const { size } of memory.physical.ranges()) if (size >= MiB) sum += size;
   return sum;
 }
 

@@ -1,6 +1,6 @@
 // The vectors of a vCPU, and its stack pointer at an exception.
 
-import { Vector } from "../../../cpu/core/interface.ts";
+import { Pstate, Vector } from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
@@ -27,15 +27,12 @@ export function noVectors(vcpu: Vcpu, offset: number | bigint = Vector.CurrentSp
   return { code: "no-vectors", vbar: hex(vectorsOf(vcpu)), offset: hex(offset, 3) };
 }
 
-/** M of SPSR_EL1 for EL1 with SP_EL0, and its mask. */
-const EL1T = 4, MODE = 0x1f;
-
 /** Whether EL1 used SP_EL0 at an exception, as far as SPSR_EL1 or the next exception shows it. */
 export function usedSpEl0(vcpu: Vcpu, { el, elr, esr }: Taken): boolean {
   const { registers } = vcpu, last = registers.getRegister("ELR_EL1");
   if (el === 0) return false;
   const isLast = last === elr && Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn) === esr;
-  if (isLast) return (Number(registers.getRegister("SPSR_EL1")) & MODE) === EL1T;
+  if (isLast) return (Number(registers.getRegister("SPSR_EL1")) & Pstate.Mode) === Pstate.EL1t;
   // The vector's own instruction raised the next one.
   return registers.chain.length === 2 && inVectors(vcpu, last) && last - vectorsOf(vcpu) < BigInt(Vector.CurrentSpx);
 }

@@ -22,12 +22,13 @@ export function rangeOf(view: View, vcpu: Vcpu, first: bigint, last = first): Co
 
 /** Places on the stack that are named. */
 const PLACES_MAX = 3;
-/** Instructions that call EL2, which PC is after. */
-const CALL = /^(?:hvc|smc|hlt)\b/;
+
+/** The address of a call of EL2: PC is after an HVC, and at an SMC. */
+export const calledAt = (view: View, vcpu: Vcpu, pc: bigint): bigint =>
+  readInstruction(view, vcpu, pc - 4n)?.startsWith("hvc") ? pc - 4n : pc;
 
 /** The place at which a vCPU has called EL2, and its callers as far as the stack shows them. */
 export function callPlaces(view: View, vcpu: Vcpu): CodeRange[] {
   const frames = framesOf(view, vcpu).filter(({ inlined }) => !inlined).slice(0, PLACES_MAX);
-  const isAfter = (at: bigint) => CALL.test(readInstruction(view, vcpu, at - 4n) ?? "");
-  return frames.map(({ frame: { at } }, index) => rangeOf(view, vcpu, index === 0 && isAfter(at) ? at - 4n : at));
+  return frames.map(({ frame: { at } }, index) => rangeOf(view, vcpu, index === 0 ? calledAt(view, vcpu, at) : at));
 }

@@ -11,7 +11,7 @@ import { irqId, nameOf, vcpuId, vcpuName, vmOfName, whyId } from "../../../model
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readInstruction } from "../readers/guest/read-symbols.ts";
-import { rangeOf } from "./code-range.ts";
+import { calledAt, rangeOf } from "./code-range.ts";
 import { evidenceRule, isSick, type Patient, type Verdict } from "./verdict.ts";
 
 /** vCPUs that are off. */
@@ -27,9 +27,8 @@ function refusedStart({ view, vcpus }: Patient): OfCode<Evidence, "start-refused
 }
 
 function startRefused(view: View, vcpu: Vcpu, { pc, mpidr, status }: RefusedStart): OfCode<Evidence, "start-refused"> {
-  // PC is after an HVC, and at an SMC.
-  const at = readInstruction(view, vcpu, pc - 4n)?.startsWith("hvc") ? pc - 4n : pc;
-  return { code: "start-refused", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, at), mpidr: hex(mpidr), status };
+  const at = rangeOf(view, vcpu, calledAt(view, vcpu, pc));
+  return { code: "start-refused", vcpu: view.vcpu(vcpu), at, mpidr: hex(mpidr), status };
 }
 
 /** Exclusive and atomic accesses to Device memory, which may fail on a CPU. */

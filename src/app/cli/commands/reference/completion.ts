@@ -179,7 +179,7 @@ async function argumentsOf(command: CommandNode, line: CompletedLine, session: s
   const argument = all[line.given.length] ?? (all.at(-1)?.variadic ? all.at(-1) : undefined);
   if (!argument) return { offers: commands, files: false };
   const { offers, files } = await offered(argument.name, argument, line, session);
-  // A word that was given is an argument: what would be a command below comes first.
+  // A command below this one can only be the first word.
   return { offers: line.given.length > 0 ? offers : [...commands, ...offers], files };
 }
 
