@@ -42,7 +42,7 @@ Deno.test("source files are packed by consent alone, named ones only, and their 
     assert.equal(refused.code, 2);
     assert.match(
       refused.stderr,
-      new RegExp(`its copy would have these files of this computer: source ${source} \\(ro\\), .*--allow-host PATH`),
+      new RegExp(`its copy would have these files of this computer: .*source ${source} \\(ro\\)[,;] .*--allow-host PATH`),
     );
     await assert.rejects(Deno.stat(`${folder}/b.rec`), Deno.errors.NotFound);
 
@@ -67,7 +67,7 @@ Deno.test("source files are packed by consent alone, named ones only, and their 
     assert.equal(kept.code, 2);
     assert.match(
       kept.stderr,
-      new RegExp(`the debug information of its programs names ${folder}/src/calls\\.S and \\d+ other source files`),
+      new RegExp(`the debug information of its programs names /\\S+ and \\d+ other source files`),
     );
 
     await Deno.remove(`${folder}/src`, { recursive: true });
