@@ -39,6 +39,9 @@ const COPY = "mmu_on\nmov64 x0, 0x80010000\nmov64 x1, 0x80020000\nmov x2, #64\n"
 /** Stage 1 by these registers, and no other macro's tables. */
 const turnsOn = (ttbr: string, tcr: string) =>
   `set ttbr0_el1, ${ttbr}\nset mair_el1, 0xff\nset tcr_el1, ${tcr}\ndsb sy\nisb\n${setSctlr("1")}`;
+/** The same tables for the upper half: runs this there, and comes back. */
+const inUpperHalf = (tcr: string, code: string) =>
+  `mmu_on ${tcr}\nadr x0, 7f\nadr x9, 8f\norr x0, x0, #0xffffff8000000000\nbr x0\n7: ${code}\nbr x9\n8:`;
 const store = (address: string, value: string) => `mov64 x0, ${address}\nmov64 x1, ${value}\nstr x1, [x0]\n`;
 const VECTORS = ".balign 2048\nvectors:";
 const handles = (offset: string, handler: string) => `${VECTORS}\n.zero ${offset}\n${handler}\n.balign 2048`;
@@ -348,6 +351,42 @@ const ADDRESSES: readonly LookAlike[] = [
     loops: true,
     wayOut: /set TCR_EL1\.T0SZ for 39 bits/,
     ...instead((tcr) => `mmu_on ${tcr}`, "0x180193510", "0x180193519"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "tables-of-other-form", ttbr: "TTBR1_EL1", field: "TG1", has: "pages of 64 KiB", wants: "pages of 4 KiB" },
+    wayOut: /set TCR_EL1\.TG1 for pages of 4 KiB/,
+    ...instead((tcr) => inUpperHalf(tcr, "nop"), "0x1c0193519", "0x180193519"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "tables-of-other-form", ttbr: "TTBR1_EL1", field: "T1SZ", has: "48 bits", wants: "39 bits" },
+    wayOut: /set TCR_EL1\.T1SZ for 39 bits/,
+    ...instead((tcr) => `mmu_on ${tcr}\nmov64 x0, 0xffffff8080010000\nldr w1, [x0]`, "0x180103519", "0x180193519"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "tables-of-other-form", ttbr: "TTBR1_EL1", field: "T1SZ", has: "36 bits", wants: "39 bits" },
+    wayOut: /set TCR_EL1\.T1SZ for 39 bits/,
+    ...instead((tcr) => inUpperHalf(tcr, "nop"), "0x1801c3519", "0x180193519"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "tables-of-other-form", ttbr: "TTBR0_EL1", field: "T0SZ", has: "48 bits", wants: "39 bits" },
+    loops: true,
+    wayOut: /set TCR_EL1\.T0SZ for 39 bits/,
+    ...((size: (tcr: string) => string) => ({ sick: size("0x180193510"), healed: size("0x180193519") }))((tcr) =>
+      program(inUpperHalf(
+        "",
+        `adr x0, vectors\nmsr vbar_el1, x0\nset tcr_el1, ${tcr}\nisb\nmov64 x0, 0x80010000\nmov x9, x0\nldr w1, [x9]\nadr x9, 8f\nand x9, x9, #0xffffffff`,
+      )) + `\n${VECTORS} .zero 2048`
+    ),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "jump-unmapped", address: "0xfffffff080000000", by: { how: "branch", register: "X1" } },
+    wayOut: /pointer in X1/,
+    ...instead((to) => inUpperHalf("", `adr x2, 7b\n${to}\nbr x1\n6:`), "mov64 x1, 0xfffffff080000000", "adr x1, 6f"),
   },
 ];
 

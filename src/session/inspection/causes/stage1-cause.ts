@@ -4,12 +4,13 @@
 import { AbortSyndrome, faultOf, FaultStatus, Pstate } from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import type { DeniedBy, FaultingAccess, StageOneFault, WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
+import type { DeniedBy, StageOneFault, WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
 import type { View } from "../readers/inspected.ts";
-import { readSpace } from "../readers/objects/read-memory.ts";
 import { branchedBy } from "./branched.ts";
 import { causeRule, type Suspect } from "./cause-rule.ts";
-import { type Features, isStage1On, type Walk, walkOf } from "./stage1-walk.ts";
+import { endOf, isStage1On, rightFor, type Walk } from "./stage1-walk.ts";
+import { TABLE_FORM_RULE } from "./table-form.ts";
+import { TURNED_ON_RULE } from "./turned-on.ts";
 
 const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
   [FaultStatus.Translation]: "translation",
@@ -18,12 +19,6 @@ const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
 };
 
 const ACCESS_FLAG = 1n << 10n;
-
-/** The right that an access needs, as `LeafRights` have it. */
-const rightFor = ({ kind }: FaultingAccess) => kind === "instruction fetch" ? "x" : kind === "load" ? "r" : "w";
-
-/** The descriptor at which a walk ended. */
-const endOf = (walk: Walk | undefined): WalkEnd | undefined => walk && "at" in walk ? walk.at : undefined;
 
 /** A fault that a walk now does not find at its level. */
 const TABLES_SINCE = causeRule({
@@ -44,95 +39,9 @@ const TABLES_SINCE = causeRule({
 
 const isFetch = ({ access }: Suspect) => access.kind === "instruction fetch";
 
-/** MSR SCTLR_EL1, Xt; the instructions before a fetch among which it is: an ISB may follow. */
-const MSR_SCTLR = 0xd518_1000, RT_MASK = 0x1f, TURNED_WITHIN = 2;
-
-/** The address just before a fetch at which stage 1 was turned on: the same without it. */
-function turnedOn({ view, vcpu, taken: { elr } }: Suspect): bigint | undefined {
-  for (let back = 1; back <= TURNED_WITHIN; back++) {
-    const at = elr - 4n * BigInt(back), word = wordAtIpa(view, vcpu, at);
-    if (word !== undefined && (word & ~RT_MASK) >>> 0 === MSR_SCTLR) return at;
-  }
-  return undefined;
-}
-
-/** The word at an address as code has it that runs without stage 1. */
-function wordAtIpa(view: View, { space }: Vcpu, at: bigint): number | undefined {
-  const ipa = Number(at), bytes = Number.isSafeInteger(ipa) ? readSpace(view, space, ipa, 4) : undefined;
-  return bytes && new DataView(bytes.buffer).getUint32(0, true);
-}
-
-/** TCR_EL1.T0SZ and TG0: their places, and values of TG0 with pages that a CPU may lack. */
-const TG0_SHIFT = 14n, TG0_MASK = 3n, T0SZ_MASK = 0x3fn;
-const GRANULES = [
-  { value: 0n, pages: "pages of 4 KiB", feature: undefined },
-  { value: 2n, pages: "pages of 16 KiB", feature: "FEAT_TGran16K" },
-  { value: 1n, pages: "pages of 64 KiB", feature: "FEAT_TGran64K" },
-] as const;
-/** Sizes for which tables of pages of 4 KiB begin at the levels 0 to 2. */
-const SIZES = [16n, 25n, 28n, 34n] as const;
-
-const bitsText = (size: bigint) => `${64n - size} bits`;
-
-/** Another value of a field of TCR_EL1, or the one that it has, which the CPU lacks. */
-interface OtherForm {
-  readonly field: "TG0" | "T0SZ";
-  readonly has: string;
-  readonly wants: string;
-  readonly tcr: bigint;
-  /** With those that the CPU lacks. */
-  readonly features: Features;
-  readonly lacking?: true;
-}
-
-function otherForms(tcr: bigint, features: Features): OtherForm[] {
-  const granule = GRANULES.find(({ value }) => value === (tcr >> TG0_SHIFT & TG0_MASK)), size = tcr & T0SZ_MASK;
-  const has = granule?.pages ?? "pages of no size", lacks = granule?.feature;
-  return [
-    ...lacks !== undefined && !features.has(lacks)
-      ? [{ field: "TG0" as const, has, wants: has, tcr, features: new Set([...features, lacks]), lacking: true as const }]
-      : [],
-    ...GRANULES.filter((one) => one !== granule).map(({ value, pages }) => ({
-      field: "TG0" as const,
-      has,
-      wants: pages,
-      tcr: tcr & ~(TG0_MASK << TG0_SHIFT) | value << TG0_SHIFT,
-      features,
-    })),
-    ...SIZES.filter((value) => value !== size).map((value) => ({
-      field: "T0SZ" as const,
-      has: bitsText(size),
-      wants: bitsText(value),
-      tcr: tcr & ~T0SZ_MASK | value,
-      features,
-    })),
-  ];
-}
-
 const TRANSLATION_RULES = [
-  causeRule({
-    codes: ["tables-of-other-form"],
-    asks: "has the code just turned stage 1 on, and do the tables map it with another TG0 or T0SZ?",
-    judge(suspect) {
-      const { view, vcpu, taken: { far } } = suspect;
-      if (!isFetch(suspect) || turnedOn(suspect) === undefined) return undefined;
-      const { cpu } = view.system.symbols.core;
-      for (const { tcr, field, has, wants, features, lacking } of otherForms(vcpu.registers.getRegister("TCR_EL1"), cpu.features)) {
-        const walk = walkOf(view, vcpu, far, tcr, features);
-        if (walk?.end !== "leaf" || walk.output !== Number(far) || !walk.rights.el1.includes("x")) continue;
-        return { code: "tables-of-other-form", address: hex(far), ttbr: walk.at.ttbr, field, has, wants, cpu: lacking ? cpu.name : null };
-      }
-      return undefined;
-    },
-  }),
-  causeRule({
-    codes: ["turned-on-unmapped"],
-    asks: "has the code just turned stage 1 on?",
-    judge(suspect) {
-      const at = isFetch(suspect) ? turnedOn(suspect) : undefined;
-      return at === undefined ? undefined : { code: "turned-on-unmapped", at: hex(at), walk: endOf(suspect.walk()) ?? null };
-    },
-  }),
+  TABLE_FORM_RULE,
+  TURNED_ON_RULE,
   causeRule({
     codes: ["jump-unmapped"],
     asks: "is it a fetch, and what set PC?",
@@ -232,7 +141,7 @@ export const STAGE1_RULES = {
   ],
   addressSize: ADDRESS_SIZE_RULES,
   onWalk: [
-    ...TRANSLATION_RULES.slice(0, 1),
+    TABLE_FORM_RULE,
     causeRule({
       codes: ["table-outside"],
       asks: "is a table outside of the VM's memory?",

@@ -5,7 +5,7 @@ import { Sctlr, type VcpuState } from "../../../cpu/core/interface.ts";
 import { addressSizesOf } from "../../../cpu/isa/cpus/address-sizes.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { areWalksOff, isInHalf, outputOf, type ReadEntry, type Sizes, untagged, walkTables } from "../../../kit/formats/page-tables.ts";
-import type { WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
+import type { FaultingAccess, WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
 import { entriesOf, type LeafRights, rightsOf, type Stage1Registers, tablesOfHalf } from "../readers/guest/stage1.ts";
 import type { View } from "../readers/inspected.ts";
 import { field } from "../../../kit/support/values/bits.ts";
@@ -18,9 +18,18 @@ export type Walk =
   /** `output`: the address that it gives. */
   | { readonly end: "leaf"; readonly at: WalkEnd; readonly rights: LeafRights; readonly output: number };
 
+/** The descriptor at which a walk ended. */
+export const endOf = (walk: Walk | undefined): WalkEnd | undefined => walk && "at" in walk ? walk.at : undefined;
+
 const NO_RIGHTS: LeafRights = { el0: "", el1: "", user: false, attributes: 0 };
 
 export const isStage1On = ({ registers }: Vcpu): boolean => (Number(registers.getRegister("SCTLR_EL1")) & Sctlr.M) !== 0;
+
+/** Whether TTBR1_EL1 has the tables for an address. */
+export const isInUpperHalf = (va: bigint): boolean => field(va, 55, 1) === 1;
+
+/** The right that an access needs, as `LeafRights` have it. */
+export const rightFor = ({ kind }: FaultingAccess) => kind === "instruction fetch" ? "x" : kind === "load" ? "r" : "w";
 
 /** Those of a CPU. */
 export type Features = Parameters<typeof addressSizesOf>[0];
@@ -39,7 +48,7 @@ export function walkOf(view: View, vcpu: Vcpu, va: bigint, tcr?: bigint, feature
 
 /** @param sizes those that the CPU has */
 function walkStage1(registers: Stage1Registers, va: bigint, read: ReadEntry, sizes: Sizes): Walk {
-  const upper = field(va, 55, 1) === 1, tcr = registers.getRegister("TCR_EL1");
+  const upper = isInUpperHalf(va), tcr = registers.getRegister("TCR_EL1");
   const ttbr = upper ? "TTBR1_EL1" as const : "TTBR0_EL1" as const, address = untagged(va, tcr);
   const tables = tablesOfHalf(registers, upper, sizes);
   if (!isInHalf(tables, address)) return { end: "outside", ttbr, bits: tables.bits };
