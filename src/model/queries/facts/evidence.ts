@@ -56,6 +56,8 @@ export type Evidence =
   | { readonly code: "nothing-set"; readonly vcpu: string }
   | { readonly code: "answers"; readonly by: string; readonly through: string }
   | { readonly code: "raises"; readonly by: string; readonly through: string }
+  /** The verdict on the VM at the other end of a wait, and the virtual time (ns) of its end. */
+  | { readonly code: "other-end"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string | null }
   | { readonly code: "step"; readonly vm: string; readonly what: Awaited }
   | { readonly code: "source"; readonly source: string }
   | { readonly code: "condition"; readonly condition: string }
@@ -177,6 +179,8 @@ export const EVIDENCE = new Facts<Evidence>({
   "nothing-set": ({ vcpu }) => `${vcpu}: no timer is set, no interrupt with a source is enabled`,
   "answers": ({ by, through }) => `${by} answers for ${through}`,
   "raises": ({ by, through }) => `${by} raises it by ${through}`,
+  "other-end": ({ vm, fact, ended_ns }) =>
+    `${vm}${ended_ns === null ? "" : ` ended at ${timeText(Number(ended_ns))}`}: ${VERDICT_FACTS.text(fact)}`,
   "step": ({ vm, what }) =>
     what.until === null
       ? `${vm} waits for ${what.irq}, which ${what.by} raises by ${what.through}`

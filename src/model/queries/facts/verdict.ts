@@ -70,7 +70,7 @@ export type VerdictFact =
   // Sleep.
   | { readonly code: "waits"; readonly what: Wait; readonly others: number }
   | { readonly code: "awaits"; readonly what: readonly Awaited[]; readonly others: number }
-  | { readonly code: "awaits-dead"; readonly what: Awaited; readonly does: "failed" | "loops" | "waits" }
+  | { readonly code: "awaits-dead"; readonly what: Awaited; readonly does: PeerDoes }
   /** Nothing is under way in the source, and only the VM itself could start it. */
   | { readonly code: "source-idle"; readonly irq: string; readonly state: SourceState }
   | { readonly code: "no-wakeup" }
@@ -250,8 +250,15 @@ const DROPPED_WAYS_OUT: Readonly<Partial<Record<ItsRule, string>>> = {
   "lpis-disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
 };
 
-/** Words for the other end of a wait. */
-const PEER_DOES = { failed: "has failed", loops: "is in an endless loop", waits: "waits for ever itself" } as const;
+/** Words for the other end of a wait in vain. */
+const PEER_DOES = {
+  failed: "has failed",
+  ended: "has ended",
+  faults: "faults again and again",
+  loops: "is in an endless loop",
+  waits: "waits for ever itself",
+} as const;
+export type PeerDoes = keyof typeof PEER_DOES;
 
 const fixFirst = (vm: string) => way`fix ${vm} first: \`${hint("diagnose", vm)}\``;
 
@@ -342,7 +349,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "starved": () => "give it the priority of its rivals or a higher one, or another physical CPU (affinity_map)",
   "watchdog-bite": () => WATCHDOG_WAY_OUT,
   "restarts": () => "find what it lacks where it asks for its end",
-  "awaits-dead": ({ what: { by } }) => fixFirst(by),
+  "awaits-dead": ({ what: { by }, does }) => does === "ended" ? way`start ${by} again: \`${hint("vm start", by)}\`` : fixFirst(by),
   "no-wakeup": () => "set a timer, or enable an interrupt that can come, before the sleep",
   "deadlock": () => "have one of them act before it waits, or set a timer",
   "unheard": () => "run the machine again without rules that lose interrupts",

@@ -199,7 +199,11 @@ export class Prospects {
   #canBeInterrupted(vcpu: Vcpu): boolean {
     const { timer, wakers, vm } = this.sleepOf(vcpu);
     if (timer) return true;
-    const isFree = (name: string) => this.view.vcpus().some((one) => this.view.vmOf(one.addressSpace) === name && this.#isFree(one));
+    const isFree = (name: string) => {
+      const own = this.view.vcpus().filter((one) => this.view.vmOf(one.addressSpace) === name);
+      // One that is not there yet will be.
+      return own.length === 0 || own.some((one) => this.#isFree(one));
+    };
     if (wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)))) return true;
     return hasEnabledSgi(vcpu) && isFree(vm);
   }

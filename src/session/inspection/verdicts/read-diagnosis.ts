@@ -97,7 +97,15 @@ function patientsOf(view: View, vms: readonly VmFacts[]): Patient[] {
     if (!patient) return false;
     return patient.vm.state === "failed" || patient.vm.ended !== null && wordOf(judge(patient, END_RULES).fact) === "failed";
   };
-  const others: OtherVms = { ...known, stuck: stuckOf(known), prospects, isDead };
+  const verdicts = new Map<string, Verdict | undefined>();
+  const verdictOn = (id: string) => {
+    const patient = verdicts.has(id) ? undefined : patients.find(({ vm }) => vm.id === id);
+    // Not yet: rules may ask about the VM that asks.
+    verdicts.set(id, verdicts.get(id));
+    if (patient) verdicts.set(id, judge(patient, VERDICT_RULES));
+    return verdicts.get(id);
+  };
+  const others: OtherVms = { ...known, stuck: stuckOf(known), prospects, isDead, verdictOn };
   const patients = found.map((patient): Patient => {
     const { vm: { id }, online } = patient;
     return { ...patient, others, kernel: machineKernel(view, nameOf(id), online, asleep.has(id)) };

@@ -29,6 +29,7 @@ import { isIdle, type SourceState } from "../../../model/queries/facts/source-st
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import { type Wait, WAITS } from "../../../model/queries/facts/wait.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
+import { absentPeers } from "./absent-peers.ts";
 import { hasFailed, slotsOf, sourceStateOf } from "./source-states.ts";
 
 /** Whether a vCPU is powered on. */
@@ -44,8 +45,10 @@ export interface Waker {
   readonly wait: OfCode<Wait, "irq">;
   /** Of its source; undefined if it is not known. */
   readonly state: SourceState | undefined;
-  /** The VMs that can raise it; undefined if it is something else. */
+  /** The VMs that can raise it, or could if they were there; undefined if it is something else. */
   readonly raisers: readonly string[] | undefined;
+  /** The VMs that have ended and could have raised it, if no other one can. */
+  readonly gone: readonly string[];
   /** The queue or doorbell that the raisers have to use, or the parcel that they answer for. */
   readonly through: string;
   /** The raisers' next step with the parcel; undefined if it is a queue or doorbell. */
@@ -116,7 +119,7 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
     // One stands for all LPIs: only the ITS's tables know which of them a device raises.
     if (vcpu.gic.lpis?.enabled && gic.its?.enabled) {
       const wait = { code: "irq" as const, irq: irqId(name, LPI_FIRST, vcpu.index), intid: LPI_FIRST, source: "ITS" };
-      wakers.push({ wait, state: undefined, raisers: undefined, through: "" });
+      wakers.push({ wait, state: undefined, ...UNKNOWN });
     }
   }
   return { vm, vcpus, reads: vcpus.some((vcpu) => isReading(view, vcpu)), timer: first, wakers, barred, unasked, unended };
@@ -159,12 +162,18 @@ export function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Raisers 
     : object instanceof Msgqueue
     ? source === object.receiveVirq ? MsgqueueRight.Send : MsgqueueRight.Receive
     : undefined;
-  if (!object || right === undefined) return { raisers: undefined, through: "" };
-  if (isOfManager(view, object)) return answerersOf(view, vcpu) ?? { raisers: undefined, through: "" };
+  if (!object || right === undefined) return UNKNOWN;
+  if (isOfManager(view, object)) return answerersOf(view, vcpu) ?? UNKNOWN;
   const manager = view.vm(Vmid.ResourceManager);
   const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
-  return { raisers: [...new Set(holders)].filter((vm) => vm !== manager), through: view.object(object) };
+  const raisers = [...new Set(holders)].filter((vm) => vm !== manager), through = view.object(object);
+  if (raisers.length > 0) return { raisers, gone: [], through };
+  const { gone, coming } = absentPeers(view, object);
+  return { raisers: coming, gone, through };
 }
+
+/** Of a source that is neither a queue nor a doorbell. */
+const UNKNOWN: Raisers = { raisers: undefined, gone: [], through: "" };
 
 /**
  * The VMs whose answer a VM awaits from the Resource Manager: they have to accept its memory
@@ -179,7 +188,7 @@ function answerersOf(view: View, { addressSpace }: Vcpu): Raisers | undefined {
   const parcel = view.parcels().find(({ handle, owner }) => handle === wait.handle && owner === addressSpace.vmid);
   const late = parcel?.borrowers.filter(({ vmid, accepted }) => accepted === (wait.until === "release") && (wait.of?.has(vmid) ?? true));
   if (!late?.length) return undefined;
-  return { raisers: late.map(({ vmid }) => view.vm(vmid)), through: parcelId(wait.handle), until: wait.until };
+  return { raisers: late.map(({ vmid }) => view.vm(vmid)), gone: [], through: parcelId(wait.handle), until: wait.until };
 }
 
 /**

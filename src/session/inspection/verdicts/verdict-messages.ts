@@ -9,16 +9,16 @@ import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { Absence } from "../../../model/queries/facts/verdict.ts";
 import { evidenceRule, type Verdict, verdictRule } from "./verdict.ts";
-import { vmId } from "../../../model/queries/ids.ts";
+import { nameOf } from "../../../model/queries/ids.ts";
+import { namedPeer } from "./absent-peers.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
 /** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */
-function absence(view: View, { config }: Vdevice, hasFailed: (vm: string) => boolean): Absence | undefined {
-  // VMs that a guest makes, and those that other kinds of names mean, are not known in advance.
-  const [, name] = config.peerDefault ? [] : /^vm-name:(.*)$/.exec(config.peer ?? "") ?? [];
-  if (name === undefined || view.system.vms.plans.size === 0) return undefined;
-  if (hasFailed(vmId(name))) return { peer: vmId(name), failed: true };
-  return view.system.vms.plans.has(name) ? undefined : { peer: String(config.peer), failed: false };
+function absence(view: View, device: Vdevice, hasFailed: (vm: string) => boolean): Absence | undefined {
+  const peer = namedPeer(device);
+  if (peer === undefined || view.system.vms.plans.size === 0) return undefined;
+  if (hasFailed(peer)) return { peer, failed: true };
+  return view.system.vms.plans.has(nameOf(peer)) ? undefined : { peer: String(device.config.peer), failed: false };
 }
 
 const vdevicesOf = (view: View, vm: VmFacts) => view.system.manager.state.vms.find(({ vmid }) => vmid === Number(vm.vmid))?.vdevices ?? [];

@@ -6,14 +6,16 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import { type Evidence, injectedBy } from "../../../model/queries/facts/evidence.ts";
 import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
 import { isIdle, type SourceState } from "../../../model/queries/facts/source-state.ts";
-import type { Awaited } from "../../../model/queries/facts/verdict.ts";
+import { type Awaited, type PeerDoes, type VerdictFact, wordOf } from "../../../model/queries/facts/verdict.ts";
+import { isHealthy } from "../../../model/queries/facts/verdict-words.ts";
 import { WAITS } from "../../../model/queries/facts/wait.ts";
 import { conId, irqId, nameOf } from "../../../model/queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
 import { rangeOf } from "./code-range.ts";
 import { isAble, isGone, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
-import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { type OtherVms, type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { isOfHandler } from "./verdict-work.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
 const wakeup = ({ wait, state }: Pick<Waker, "wait" | "state">): Evidence => ({ code: "wakeup", wait, state: state ?? null });
@@ -35,24 +37,36 @@ function hopeOf(sleep: Sleep, others: SleepingVms): Waker | undefined {
 /** Whether neither a timer nor an interrupt will wake it, nor what somebody types. */
 const isHopeless = (sleep: Sleep, others: SleepingVms) => !sleep.timer && !sleep.reads && !hopeOf(sleep, others);
 
-/** A VM that waits for one that has failed, is in an endless loop, or waits for ever itself. */
-function awaitsDead(sleep: Sleep, others: SleepingVms): Verdict<"awaits-dead"> | undefined {
+/** A VM that waits for one that has ended, is in an endless loop, or waits for ever itself. */
+function awaitsDead(view: View, sleep: Sleep, others: OtherVms): Verdict<"awaits-dead"> | undefined {
   const { wakers, vm } = sleep;
   if (!isHopeless(sleep, others)) return undefined;
   for (const waker of wakers) {
-    const { raisers = [], through } = waker;
+    const { raisers = [], gone: [gone], through } = waker;
     if (!isAble(waker)) continue;
-    const peer = raisers.find((one) => one !== vm && (isGone(others, one) || others.stuck.has(one)));
+    const peer = raisers.find((one) => one !== vm && (isGone(others, one) || others.stuck.has(one))) ?? gone;
     if (peer === undefined) continue;
-    const failed = others.failed.has(peer), does = failed ? "failed" : others.endless.has(peer) ? "loops" : "waits";
+    const fact = others.verdictOn(peer)?.fact, does = doingOf(peer, fact, peer === gone, others);
+    const isOver = does === "failed" || does === "ended", end = isOver ? view.hypervisor.trace.reasons.endOf(nameOf(peer)) : undefined;
     return {
       fact: { code: "awaits-dead", what: awaited(waker, peer), does },
-      evidence: [{ code: waker.until ? "answers" : "raises", by: peer, through }],
-      next: failed ? hint("why", { about: peer }) : hint("diagnose", nameOf(peer)),
+      evidence: [
+        ...fact ? [{ code: "other-end" as const, vm: peer, fact, ended_ns: end ? String(end.time) : null }] : [],
+        ...peer === gone ? [] : [{ code: waker.until ? "answers" as const : "raises" as const, by: peer, through }],
+      ],
+      next: isOver ? hint("why", { about: peer }) : hint("diagnose", nameOf(peer)),
       vain: { operations: FAULT_KINDS },
     };
   }
   return undefined;
+}
+
+/** The activity of the other end of a wait in vain. @param fact the verdict on it */
+function doingOf(peer: string, fact: VerdictFact | undefined, isOver: boolean, { failed, endless }: OtherVms): PeerDoes {
+  if (failed.has(peer)) return "failed";
+  if (isOver) return fact && !isHealthy(wordOf(fact)) ? "failed" : "ended";
+  if (!endless.has(peer)) return "waits";
+  return fact && isOfHandler(fact) ? "faults" : "loops";
 }
 
 /** Virtual time (ns) since the last of its vCPUs ran. */
@@ -223,7 +237,7 @@ export const SLEEP_RULES = [
   verdictRule({ codes: ["lost"], of: "sleep", judge: masked }),
   verdictRule({ codes: ["lost"], of: "sleep", judge: (_, sleep) => unended(sleep) }),
   verdictRule({ codes: ["message-dropped"], of: "sleep", judge: (_, sleep) => dropped(sleep) }),
-  verdictRule({ codes: ["awaits-dead"], of: "sleep", judge: ({ others }, sleep) => awaitsDead(sleep, others) }),
+  verdictRule({ codes: ["awaits-dead"], of: "sleep", judge: ({ view, others }, sleep) => awaitsDead(view, sleep, others) }),
   verdictRule({
     codes: ["source-idle"],
     of: "sleep",

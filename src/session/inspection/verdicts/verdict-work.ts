@@ -23,7 +23,7 @@ import { isAsleep } from "./sleep.ts";
 import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { FAULT_KINDS, type FaultKind } from "../../../machine/abi/faults.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
-import type { CodeRange } from "../../../model/queries/facts/verdict.ts";
+import type { CodeRange, VerdictFact } from "../../../model/queries/facts/verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
 /** Exceptions in a row with the same address and syndrome, without a return, that are a loop. */
@@ -86,6 +86,9 @@ function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"crashed
   const handler = loop ? loopRange(view, vcpu, loop) : rangeOf(view, vcpu, pc);
   return { fact: { code: "crashed", vcpu: id, exception, at, handler, then }, evidence: [...evidence, masked(vcpu)], next, tells };
 }
+
+/** Whether a verdict is on a handler that faults, or does not return. */
+export const isOfHandler = ({ code }: VerdictFact): boolean => code === "crashed" || code === "fault-loop";
 
 /** The exception that came last, where it is another one. */
 function lastOf(vcpu: Vcpu, { esr, elr }: Taken) {

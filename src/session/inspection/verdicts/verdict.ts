@@ -81,6 +81,8 @@ export interface OtherVms extends SleepingVms {
   readonly prospects: Prospects;
   /** Whether a VM failed, or ended by a fault: nobody serves its queues. */
   readonly isDead: (vm: string) => boolean;
+  /** The verdict on a VM; undefined for one that is not known, or is being judged. */
+  readonly verdictOn: (vm: string) => Verdict | undefined;
 }
 
 /** The subject of a rule: the VM as a whole, each of its vCPUs that is on, or its sleep. */

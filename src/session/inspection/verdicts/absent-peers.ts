@@ -1,0 +1,37 @@
+// The VMs that a devicetree names as the other end of a queue or doorbell, and that are not there:
+// some have ended, others are yet to start.
+
+import type { HypervisorObject } from "../../../machine/hypervisor/inspect.ts";
+import type { Vdevice } from "../../../machine/resource-manager/interface.ts";
+import { nameOf, vmId } from "../../../model/queries/ids.ts";
+import type { View } from "../readers/inspected.ts";
+
+interface AbsentPeers {
+  /** Those that nobody starts again by himself. */
+  readonly gone: readonly string[];
+  /** Those that are made, or wait for a start. */
+  readonly coming: readonly string[];
+}
+
+/** The VM that a vdevice names as its peer: `vm:NAME`. */
+export function namedPeer({ config }: Vdevice): string | undefined {
+  // VMs that other kinds of names mean are not known in advance.
+  const [, name] = config.peerDefault ? [] : /^vm-name:(.*)$/.exec(config.peer ?? "") ?? [];
+  return name === undefined ? undefined : vmId(name);
+}
+
+/** The VMs at the other end of an object that has only one left. */
+export function absentPeers(view: View, object: HypervisorObject): AbsentPeers {
+  const devices = view.system.manager.state.vms.flatMap(({ vdevices }) => vdevices);
+  const named = devices.filter(({ objects }) => objects.some(({ cap }) => view.rootObject(cap) === object))
+    .flatMap((device) => namedPeer(device) ?? []).filter((vm) => view.system.vms.plans.has(nameOf(vm)));
+  const { gone = [], coming = [] } = Object.groupBy(new Set(named), (vm) => mayCome(view, nameOf(vm)) ? "coming" : "gone");
+  return { gone, coming };
+}
+
+/** Whether a VM that is not there will be made without a request, or waits for its first start. */
+function mayCome({ system: { vms } }: View, name: string): boolean {
+  if (vms.withoutVmid(new Set()).includes(name)) return false;
+  if ([...vms.names].some(([vmid, known]) => known === name && vms.hasFailed(vmid))) return false;
+  return vms.exitOf(name) === undefined || vms.planned(name)?.restarts === true;
+}

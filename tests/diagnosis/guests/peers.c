@@ -1,0 +1,219 @@
+// Two VMs of which one waits for the other: what the other does instead, and healthy ones that look
+// like them. The boot argument case=N says which (enum guest). Bell 2 rings the one that waits,
+// bell 3 the other.
+#include "quiet.h"
+
+enum guest {
+  // The one that waits.
+  LISTEN,
+  ASK_BY_BELL,
+  ASK_BY_MESSAGE,
+  ASK_TWICE,
+  LISTEN_TO_ANOTHER_FLAG,
+  LISTEN_AND_WRITE,
+  FILL_AND_LISTEN,
+  SEND_NOTHING,
+  // The other.
+  POLL_OWN_MEMORY,
+  POLL_BOARD,
+  FAULT_FOR_EVER,
+  LOOP,
+  SLEEP_DEAF,
+  END,
+  RESET,
+  CRASH,
+  TICK,
+  ANSWER_BELL,
+  ANSWER_MESSAGE,
+  ANSWER_ONCE,
+  ANSWER_LATE,
+  DEAF_TO_BELL,
+  WRITE_AND_RING,
+  RING,
+};
+
+enum { NOWHERE = 0x70000000, WAITER_BELL = 2, PEER_BELL = 3 };
+
+static volatile uint32_t flag;
+static volatile uint64_t sink;
+
+static fdt_node labelled_bell(const char *compatible, uint64_t label) {
+  fdt_node node = NULL;
+  while ((node = fdt_next_compatible(node, compatible)) && fdt_cell(node, "qcom,label", 0) != label) continue;
+  if (!node) fail("no doorbell");
+  return node;
+}
+
+static uint64_t bell_to_ring(uint64_t label) { return fdt_cells2(labelled_bell("qcom,gunyah-doorbell-source", label), "reg", 0); }
+
+// The bell that rings this VM, whose interrupt is enabled.
+static uint64_t bell_heard(uint64_t label) {
+  struct fdt_interrupt rung;
+  fdt_node node = labelled_bell("qcom,gunyah-doorbell", label);
+  if (!fdt_interrupt(node, 0, &rung)) fail("no interrupt");
+  irq_attach(rung.intid, rung.edge, ignore);
+  return fdt_cells2(node, "reg", 0);
+}
+
+// Interrupts are masked before and after, so that none comes between a look and the sleep.
+static void rest(void) {
+  wait_for_interrupt();
+  irq_enable();
+  isb();
+  irq_disable();
+}
+
+static void hear(uint64_t bell) {
+  while (!doorbell_receive(bell, ~0ull).x[1]) rest();
+}
+
+static void ring(uint64_t bell) { doorbell_send(bell, 1); }
+
+static void after_ms(uint64_t ms) {
+  for (uint64_t until = now_ticks() + ticks_per_second() / 1000 * ms; now_ticks() < until;) continue;
+}
+
+static volatile uint32_t *board(void) {
+  fdt_node buffer = fdt_named("buffer");
+  if (!buffer) fail("no shared memory");
+  return (volatile uint32_t *)fdt_cells2(buffer, "reg", 0);
+}
+
+static struct message_queue_pair messages;
+static void hear_messages(void) { irq_attach(messages.not_empty.intid, messages.not_empty.edge, ignore); }
+static void take_message(void) {
+  struct ball ball;
+  while (!ball_receive(&messages, &ball)) rest();
+}
+static void send_message(void) {
+  struct ball ball = {0};
+  msgqueue_send(messages.tx, &ball, sizeof ball, MSGQUEUE_SEND_PUSH);
+}
+
+static __attribute__((noinline)) void find_messages(void) {
+  struct message_queue_pair pair = messages_find();
+  messages.tx = pair.tx, messages.rx = pair.rx, messages.not_full = pair.not_full, messages.not_empty = pair.not_empty;
+}
+
+static void without_vectors(void) {
+  write_sysreg(vbar_el1, NOWHERE);
+  isb();
+}
+
+void guest_main(void) {
+  uint64_t bell, other;
+  irq_disable();
+  switch (boot_argument("case", ~0ull)) {
+  case LISTEN:
+    for (bell = bell_heard(WAITER_BELL);; sink++) hear(bell);
+  case ASK_BY_BELL:
+    for (bell = bell_heard(WAITER_BELL), other = bell_to_ring(PEER_BELL);; sink++) {
+      ring(other);
+      hear(bell);
+    }
+  case ASK_BY_MESSAGE:
+    for (find_messages(), hear_messages();; sink++) {
+      send_message();
+      take_message();
+    }
+  case ASK_TWICE:
+    for (bell = bell_heard(WAITER_BELL), other = bell_to_ring(PEER_BELL);; sink++) {
+      ring(other);
+      ring(other);
+      hear(bell);
+    }
+  case LISTEN_TO_ANOTHER_FLAG:
+    bell = bell_heard(WAITER_BELL);
+    HVC(0x6015, bell, 2, 0, 0, 0);
+    for (;; sink++) rest();
+  case LISTEN_AND_WRITE:
+    for (bell = bell_heard(WAITER_BELL);; sink++) {
+      hear(bell);
+      board()[0]++;
+    }
+  case FILL_AND_LISTEN:
+    find_messages();
+    irq_attach(messages.not_full.intid, messages.not_full.edge, ignore);
+    for (struct ball ball = {0};;) {
+      while (msgqueue_send(messages.tx, &ball, sizeof ball, MSGQUEUE_SEND_PUSH).x[0] == GUNYAH_OK) sink++;
+      rest();
+    }
+  case SEND_NOTHING:
+    find_messages();
+    hear_messages();
+    msgqueue_send(messages.tx, NULL, 0, MSGQUEUE_SEND_PUSH);
+    take_message();
+    break;
+  case POLL_OWN_MEMORY:
+    while (!flag) continue;
+    ring(bell_to_ring(WAITER_BELL));
+    break;
+  case POLL_BOARD:
+    for (volatile uint32_t *word = board(), seen = 0;; seen++) {
+      while (*word == seen) continue;
+      ring(bell_to_ring(WAITER_BELL));
+    }
+  case FAULT_FOR_EVER: asm volatile("mov x9, #0x70000000\n\tmov sp, x9\n\tldr x9, [sp]" ::: "x9", "memory"); break;
+  case LOOP:
+    for (;;) asm volatile("");
+  case SLEEP_DEAF: sleep_on();
+  case END: after_ms(boot_argument("ms", 20)); break;
+  case RESET:
+    after_ms(boot_argument("ms", 20));
+    psci_system_reset();
+    break;
+  case CRASH:
+    without_vectors();
+    after_ms(boot_argument("ms", 20));
+    asm volatile("udf #0");
+    break;
+  case TICK:
+    timer_every(ticks_per_second() / 50);
+    irq_enable();
+    sleep_on();
+  case ANSWER_BELL:
+    for (bell = bell_heard(PEER_BELL), other = bell_to_ring(WAITER_BELL);;) {
+      hear(bell);
+      after_ms(boot_argument("ms", 1));
+      ring(other);
+    }
+  case ANSWER_MESSAGE:
+    for (find_messages(), hear_messages();;) {
+      take_message();
+      after_ms(boot_argument("ms", 1));
+      send_message();
+    }
+  // For every two rings.
+  case ANSWER_ONCE:
+    for (bell = bell_heard(PEER_BELL), other = bell_to_ring(WAITER_BELL), after_ms(5);;) {
+      hear(bell);
+      hear(bell);
+      ring(other);
+    }
+  // Looks at each tick, and wants to hear of nothing.
+  case ANSWER_LATE:
+    bell = fdt_cells2(labelled_bell("qcom,gunyah-doorbell", PEER_BELL), "reg", 0), other = bell_to_ring(WAITER_BELL);
+    timer_every(ticks_per_second() / 50);
+    for (;;) {
+      rest();
+      if (doorbell_receive(bell, ~0ull).x[1]) ring(other);
+    }
+  case DEAF_TO_BELL:
+    bell = bell_heard(PEER_BELL), other = bell_to_ring(WAITER_BELL);
+    HVC(0x6015, bell, 0, 0, 0, 0);
+    for (;;) {
+      hear(bell);
+      ring(other);
+    }
+  case RING:
+    timer_every(ticks_per_second() / 50);
+    for (other = bell_to_ring(WAITER_BELL);; ring(other)) rest();
+  case WRITE_AND_RING:
+    timer_every(ticks_per_second() / 50);
+    for (other = bell_to_ring(WAITER_BELL);;) {
+      rest();
+      board()[0]++;
+      ring(other);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// VMs that wait for another one: in vain, with what the other does instead, and healthy ones that
+// look like them.
+
+import type { Broken, Healthy } from "./class-cases.ts";
+import { ClassGuests, type FactPart, type Setting } from "./class-guests.ts";
+
+export const guests = await ClassGuests.build("peers");
+
+/** Bells and queues between both, and memory that both can write. */
+export const LINKS = `[link]
+ring = { kind = "doorbell", label = 2, from = "y", to = "x" }
+other = { kind = "doorbell", label = 3, from = "x", to = "y" }
+messages = { kind = "msgqueue-pair", label = 1, between = ["x", "y"], depth = 8, size = 64 }
+board = { kind = "shm", label = 4, size = "64KiB", access = { x = "rw", y = "rw" } }
+`;
+
+/** The other VM, and what links both. */
+export const peer = (guest: string, setting: Setting = {}) => guests.vm(guest, setting, "y") + LINKS;
+
+/** Waits in vain for a VM that does this, and on which this is the verdict. */
+const vain = (name: string, guest: string, other: string, does: string, fact: FactPart, next = /^el2 diagnose y$/): Broken => ({
+  ...{ name, guest, more: peer(other), next, first: "other-end" },
+  fact: { code: "awaits-dead", what: { by: "vm:y", irq: /^irq:x\/96\d/ }, does },
+  because: [{ code: "other-end", vm: "vm:y", fact }],
+});
+
+/** The same of a VM that has ended, with its time. */
+const after = (name: string, guest: string, other: string, does: string, fact: FactPart): Broken => ({
+  ...vain(name, guest, other, does, fact, /^el2 why vm:y$|^el2 why --about vm:y$/),
+  because: [{ code: "other-end", vm: "vm:y", fact, ended_ns: /^2\d{7}/ }],
+});
+
+const IN_VAIN: readonly Broken[] = [
+  vain("polls memory of its own", "LISTEN", "POLL_OWN_MEMORY", "loops", { code: "spins", reads: 1, range: { symbol: /^guest_main/ } }),
+  vain("loops", "LISTEN", "LOOP", "loops", { code: "spins", reads: 0 }),
+  vain("faults", "LISTEN", "FAULT_FOR_EVER", "faults", { code: "fault-loop", at: { symbol: /^guest_main/ } }),
+  vain("sleeps, and nothing wakes it", "LISTEN", "SLEEP_DEAF", "waits", { code: "no-wakeup" }),
+  vain("does not hear its bell", "ASK_BY_BELL", "SLEEP_DEAF", "waits", { code: "lost", irq: /^irq:y\/96/, finding: { code: "disabled" } }),
+  vain("does not hear of messages", "ASK_BY_MESSAGE", "SLEEP_DEAF", "waits", { code: "lost", finding: { code: "disabled" } }),
+  vain("takes nothing of a full queue", "FILL_AND_LISTEN", "SLEEP_DEAF", "waits", { code: "lost", finding: { code: "disabled" } }),
+  after("has powered itself off", "LISTEN", "END", "ended", { code: "off" }),
+  after("has powered itself off before it answers", "ASK_BY_MESSAGE", "END", "ended", { code: "off" }),
+  after("has powered itself off with a full queue", "FILL_AND_LISTEN", "END", "ended", { code: "off" }),
+  after("has asked for a reset", "LISTEN", "RESET", "failed", { code: "failed", how: /SYSTEM_RESET/ }),
+  after("was stopped by an exception", "ASK_BY_BELL", "CRASH", "failed", { code: "failed", how: /undefined instruction/ }),
+];
+
+const ANSWERED: readonly Healthy[] = [
+  { name: "a VM that ticks", guest: "LISTEN", more: peer("TICK") },
+  { name: "answers by a bell", guest: "ASK_BY_BELL", more: peer("ANSWER_BELL"), until: 0.1e9 },
+  { name: "answers at ticks to a bell that is not heard", guest: "ASK_BY_BELL", more: peer("ANSWER_LATE") },
+  { name: "answers by messages", guest: "ASK_BY_MESSAGE", more: peer("ANSWER_MESSAGE"), until: 0.1e9 },
+  { name: "room in a queue of a VM that ticks", guest: "FILL_AND_LISTEN", more: peer("TICK") },
+  { name: "a VM that is started by hand", guest: "LISTEN", more: peer("TICK", { keys: 'start = "manual"' }) },
+  { name: "a VM that starts again each time that it ends", guest: "LISTEN", more: peer("END", { keys: 'on_exit = "restart"' }) },
+];
+
+/** By what the guest waits for. */
+export const BROKEN_PEERS: Readonly<Record<string, readonly Broken[]>> = { "waits for a VM that does something else": IN_VAIN };
+export const HEALTHY_PEERS: Readonly<Record<string, readonly Healthy[]>> = { "waits for a VM that does something else": ANSWERED };
