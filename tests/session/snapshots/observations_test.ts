@@ -113,6 +113,37 @@ Deno.test("events whose texts are made when they are read are there after a load
   });
 });
 
+Deno.test("times in which events were not recorded are there after a load, and in a past that begins there", async () => {
+  const plan = await failingPlan();
+  await inFile((path) => {
+    const system = assemble(plan) as GuestSystem, times = (of: System) => of.inspector.answer({ table: "events", args: {} }).unrecorded;
+    runUntil(system, 10e6);
+    system.log.watch(WATCHED);
+    runUntil(system, 20e6);
+    system.log.watch([]);
+    runUntil(system, 30e6);
+    for (const _done of writeSnapshot(path, snapshotOf(system, plan, "x")));
+    const begun = beginSystem({ ...plan, from: { path, spare: false, bytes: Deno.readFileSync(path) } });
+    assert.ok("system" in begun);
+    const second = begun.system as GuestSystem, before = times(system);
+    assert.deepEqual(before?.map(({ kind }) => kind), WATCHED);
+    assert.deepEqual(times(second), before);
+    const run = new SessionRun(second, (state) => state ? loaded(plan, state) : assemble(plan), begun.state);
+    for (const one of [system, second]) {
+      runUntil(one, 40e6);
+      one.log.watch(WATCHED);
+    }
+    assert.equal(times(system)?.length, 4);
+    assert.deepEqual(times(second), times(system), "what began before the file ends after it");
+    assert.deepEqual(times(run.pastAt(run.milestone({ at: 30e6, settled: false })).system as GuestSystem), before);
+    const memory = system.remember(), { unrecorded } = memory.events;
+    for (const open of [[{ ...unrecorded.open[0], kind: "rpc" }], unrecorded.open.map((one) => ({ ...one, from: -1 }))]) {
+      const changed = { ...memory.events, unrecorded: { ...unrecorded, open: open as typeof unrecorded.open } };
+      assert.throws(() => decodeMemory(encodeMemory({ ...memory, events: changed })));
+    }
+  });
+});
+
 /** A VM of `nop; udf #0` without an exception table, next to one that runs. */
 async function crashingPlan(): Promise<SessionPlan> {
   const folder = await Deno.makeTempDir({ prefix: "el2-observed-" });

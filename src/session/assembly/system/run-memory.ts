@@ -2,7 +2,7 @@
 // uses of capabilities. They are for display: the machine runs the same without them.
 
 import * as v from "valibot";
-import { RULE_CODES, TRACE_KINDS } from "../../../machine/abi/trace.ts";
+import { BUSY_KINDS, RULE_CODES, TRACE_KINDS } from "../../../machine/abi/trace.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 import { SAVED_LINUX_FINDING, SAVED_UNSHOWN } from "./saved-findings.ts";
 import type { RunMemory } from "./system.ts";
@@ -10,6 +10,7 @@ import type { LastWork, Lives, VmProblem } from "../vms/vm-ends.ts";
 import type { Operation } from "../../../machine/hypervisor/boot.ts";
 import type { EndedPanic, GuestPanic, LoggedLine, UnseenEnd } from "../../inspection/readers/inspected.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
+import { SPANS_KEPT, type UnrecordedMemory } from "../../inspection/trace/unrecorded-times.ts";
 import { decodePlain, encodePlain } from "../../../machine/hardware/plain.ts";
 import { ENDED_BY, type EndedBy } from "../../../model/queries/facts/linux-finding.ts";
 import { hintForm, wayOutForm } from "../../../model/queries/facts/problem.ts";
@@ -25,8 +26,8 @@ const QUIET_KEPT = 4000, BUSY_KEPT = 1000;
 const DEPTH = 64;
 
 /** The memory as bytes. Objects that are reached in two ways stay one. */
-export function encodeMemory({ events: { quiet, busy }, ...rest }: RunMemory): Uint8Array {
-  return encodePlain({ ...rest, events: { quiet: keptEvents(quiet, QUIET_KEPT), busy: keptEvents(busy, BUSY_KEPT) } });
+export function encodeMemory({ events: { quiet, busy, unrecorded }, ...rest }: RunMemory): Uint8Array {
+  return encodePlain({ ...rest, events: { quiet: keptEvents(quiet, QUIET_KEPT), busy: keptEvents(busy, BUSY_KEPT), unrecorded } });
 }
 
 /**
@@ -38,9 +39,9 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   // Not the copy that a parser makes: one operation is in several places.
   v.assert(MEMORY, value);
   const memory = value as unknown as Omit<RunMemory, "events"> & {
-    readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents };
+    readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents; readonly unrecorded: UnrecordedMemory };
   };
-  const { quiet, busy } = memory.events;
+  const { quiet, busy, unrecorded } = memory.events;
   const { open, published, ports, reasons } = memory.trace;
   const parents = [...quiet.events, ...busy.events].map(({ parent }) => parent as Operation | undefined);
   const told = reasons.ring.flatMap((one) => "operation" in one ? [one.operation] : []);
@@ -53,7 +54,7 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   if (!reasons.ring.every(({ id }, index, all) => id === reasons.count - all.length + 1 + index)) {
     throw new Error("reasons are not in order");
   }
-  return { ...memory, events: { quiet: ringOf(quiet), busy: ringOf(busy) } };
+  return { ...memory, events: { quiet: ringOf(quiet), busy: ringOf(busy), unrecorded } };
 }
 
 /** @throws Error if one is not an operation, or is inside itself. */
@@ -141,6 +142,12 @@ const EVENT = v.strictObject({
   calls: v.optional(count),
 }) satisfies FormOf<Event>;
 const EVENTS = v.strictObject({ events: v.array(EVENT), added: count }) satisfies FormOf<KeptEvents>;
+const OPEN = { from: time, kind: v.picklist(BUSY_KINDS), some: v.boolean() } satisfies FormsOf<UnrecordedMemory["open"][number]>;
+const SPAN = v.strictObject({ ...OPEN, to: time }) satisfies FormOf<UnrecordedMemory["spans"][number]>;
+const UNRECORDED = v.strictObject({
+  spans: v.pipe(v.array(SPAN), v.maxLength(SPANS_KEPT)),
+  open: v.pipe(v.array(v.strictObject(OPEN)), v.maxLength(BUSY_KINDS.length)),
+}) satisfies FormOf<UnrecordedMemory>;
 const CODE = v.strictObject({ pc: v.bigint(), text: v.string() }) satisfies FormOf<LastWork["at"]>;
 const PANIC = { message: v.nullable(v.string()), cause: v.nullable(SAVED_LINUX_FINDING) } satisfies FormsOf<GuestPanic>;
 const THEN = v.picklist(["reset", "power-off"]);
@@ -232,7 +239,7 @@ const ENDS = v.strictObject({
 
 const MEMORY = v.strictObject({
   trace: TRACE,
-  events: v.strictObject({ quiet: EVENTS, busy: EVENTS }) satisfies FormOf<RunMemory["events"]>,
+  events: v.strictObject({ quiet: EVENTS, busy: EVENTS, unrecorded: UNRECORDED }) satisfies FormOf<RunMemory["events"]>,
   ends: ENDS,
   steps: count,
   uses: v.strictObject({ current: count, uses: v.map(v.string(), USE) }) satisfies FormOf<RunMemory["uses"]>,

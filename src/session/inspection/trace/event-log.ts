@@ -12,7 +12,7 @@ import {
 } from "../../../machine/abi/trace.ts";
 import type { TraceHub } from "../../../machine/hypervisor/inspect.ts";
 import type { Unrecorded } from "../../../model/queries/facts/gap.ts";
-import { UnrecordedTimes } from "./unrecorded-times.ts";
+import { type UnrecordedMemory, UnrecordedTimes } from "./unrecorded-times.ts";
 
 /** Kinds with some events in the ring of busy events. */
 const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];
@@ -145,14 +145,14 @@ export class EventLog {
 
   /** The events kept now, for the log of another machine at this place of the run. */
   remember(): EventMemory {
-    return { quiet: this.#quiet.remember(), busy: this.#busy.remember() };
+    return { quiet: this.#quiet.remember(), busy: this.#busy.remember(), unrecorded: this.#unrecorded.remember() };
   }
 
   /** Takes up what another log kept at the place where this machine is. */
-  recall({ quiet, busy }: EventMemory): void {
+  recall({ quiet, busy, unrecorded }: EventMemory): void {
     this.#quiet.recall(quiet);
     this.#busy.recall(busy);
-    this.#unrecorded.forget(this.hub.now());
+    this.#unrecorded.recall(unrecorded, this.hub.now());
   }
 
   /**
@@ -162,7 +162,8 @@ export class EventLog {
    * @param here where the machine is
    */
   follow(first: EventLog, began: EventMemory | undefined, here: RunPoint): void {
-    this.#unrecorded.follow(first.#unrecorded, this.hub.now());
+    const now = this.hub.now();
+    this.#unrecorded.recall(first.#unrecorded.until(now), now);
     const quiet = began ? began.quiet.size + began.quiet.dropped : 0, busy = began ? began.busy.size + began.busy.dropped : 0;
     const isBefore = ({ at }: TraceEvent) => isReached(at, here);
     if (first.#quiet.dropped <= quiet) {
@@ -191,6 +192,7 @@ export class EventLog {
 export interface EventMemory {
   readonly quiet: RingMemory;
   readonly busy: RingMemory;
+  readonly unrecorded: UnrecordedMemory;
 }
 
 /** A run that is run again has it again. */

@@ -1,47 +1,70 @@
 // Which kinds of events a log has not recorded, and when: what lies between two of its rows.
 
-import type { TraceKind } from "../../../machine/abi/trace.ts";
+import { BUSY_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
 import type { Unrecorded } from "../../../model/queries/facts/gap.ts";
 
 /** Spans that are kept, the newest. */
-const KEPT = 200;
+export const SPANS_KEPT = 200;
+
+/** A span that has not ended. */
+type OpenSpan = Omit<Unrecorded, "to">;
+
+/** The times of a log at a place of the run, for the log of another machine there. */
+export interface UnrecordedMemory {
+  readonly spans: readonly Unrecorded[];
+  readonly open: readonly OpenSpan[];
+}
+
+/** How much of a kind is recorded. */
+type Share = "none" | "some" | "all";
+
+const shareOf = (open: OpenSpan | undefined): Share => !open ? "all" : open.some ? "some" : "none";
 
 /** Times of one log. */
 export class UnrecordedTimes {
   #spans: readonly Unrecorded[] = [];
-  /** How much of each kind is recorded, since when (ns); the others: nothing, since `#began`. */
-  readonly #shares = new Map<TraceKind, { readonly share: "none" | "some" | "all"; readonly since: number }>();
-  #began = 0;
+  /** Kinds that are not recorded now, or only in part. */
+  #open: ReadonlyMap<TraceKind, OpenSpan> = new Map(BUSY_KINDS.map((kind) => [kind, { from: 0, kind, some: false }]));
 
   /** Spans of these kinds, in the order of their ends. */
   of(kinds: ReadonlySet<TraceKind>): readonly Unrecorded[] {
     return this.#spans.filter(({ kind }) => kinds.has(kind));
   }
 
-  /** From `now` on this share of `kinds` is recorded, and nothing of all others. */
+  /** From `now` on this share of `kinds` is recorded, and nothing of the other busy ones. */
   watch(kinds: ReadonlySet<TraceKind>, share: "some" | "all", now: number): void {
-    for (const kind of this.#shares.keys()) if (!kinds.has(kind)) this.#turn(kind, "none", now);
-    for (const kind of kinds) this.#turn(kind, share, now);
+    this.#turn((kind) => kinds.has(kind) ? share : "none", now);
   }
 
-  #turn(kind: TraceKind, share: "none" | "some" | "all", now: number): void {
-    const before = this.#shares.get(kind) ?? { share: "none", since: this.#began };
-    if (before.share === share) return;
-    this.#shares.set(kind, { share, since: now });
-    if (before.share === "all" || share === "none" || before.since === now) return;
-    this.#spans = [...this.#spans, { from: before.since, to: now, kind, some: before.share === "some" }].slice(-KEPT);
+  #turn(shareFrom: (kind: TraceKind) => Share, now: number): void {
+    const open = new Map(this.#open), spans = [...this.#spans];
+    for (const kind of BUSY_KINDS) {
+      const ended = open.get(kind), share = shareFrom(kind);
+      if (shareOf(ended) === share) continue;
+      if (share === "all") open.delete(kind);
+      else open.set(kind, { from: now, kind, some: share === "some" });
+      if (ended && share !== "none" && ended.from !== now) spans.push({ ...ended, to: now });
+    }
+    this.#open = open;
+    this.#spans = spans.slice(-SPANS_KEPT);
   }
 
-  /** The log got its events from elsewhere until `now`: nothing is known of times before. */
-  forget(now: number): void {
-    this.#spans = [];
-    this.#began = now;
-    for (const [kind, { share }] of this.#shares) this.#shares.set(kind, { share, since: now });
+  remember(): UnrecordedMemory {
+    return { spans: this.#spans, open: [...this.#open.values()] };
   }
 
-  /** The log got the events of another one until `now`, and lacks what that lacks. */
-  follow(first: UnrecordedTimes, now: number): void {
-    this.forget(now);
-    this.#spans = first.#spans.filter(({ to }) => to <= now);
+  /** The log has the events of another one until `now`, and lacks what that lacks. */
+  recall({ spans, open }: UnrecordedMemory, now: number): void {
+    const own = this.#open;
+    this.#spans = spans;
+    this.#open = new Map(open.map((span) => [span.kind, span]));
+    this.#turn((kind) => shareOf(own.get(kind)), now);
+  }
+
+  /** The times until `now`. */
+  until(now: number): UnrecordedMemory {
+    const ended = this.#spans.filter(({ to }) => to <= now), later = this.#spans.filter(({ to }) => to > now);
+    const open = [...later, ...this.#open.values()].filter(({ from }) => from <= now);
+    return { spans: ended, open: open.map(({ from, kind, some }) => ({ from, kind, some })) };
   }
 }

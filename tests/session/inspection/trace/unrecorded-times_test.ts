@@ -57,4 +57,29 @@ Deno.test("the log of a place in the past lacks what the first run's log lacks u
   again.log.follow(first.log, began, again.point());
   again.log.watch(["hvc"]);
   assert.deepEqual(again.log.unrecorded(ALL).map(({ from, to }) => [from, to]), [[0, 100], [200, 300]]);
+  again.log.watch([]);
+  again.clock.time = 450;
+  again.log.follow(first.log, began, again.point());
+  again.clock.time = 470;
+  again.log.watch(["hvc"]);
+  assert.deepEqual(again.log.unrecorded(ALL).map(({ from, to }) => [from, to]), [[0, 100], [200, 300], [400, 470]], "one is under way");
+});
+
+Deno.test("the log of another machine at this place lacks what this one's lacks, and says so once it records", () => {
+  const first = machine(), second = machine();
+  first.clock.time = 100;
+  first.log.watch(["hvc"]);
+  first.log.watch(["hvc", "virq"], 8);
+  first.clock.time = 300;
+  first.log.watch(["virq"]);
+  second.clock.time = first.clock.time = 500;
+  second.log.recall(first.log.remember());
+  assert.deepEqual(second.log.unrecorded(ALL), first.log.unrecorded(ALL));
+  second.clock.time = 600;
+  second.log.watch(["hvc", "virq", "sched"]);
+  assert.deepEqual(second.log.unrecorded(ALL).slice(-3), [
+    { from: 300, to: 600, kind: "hvc", some: false },
+    { from: 500, to: 600, kind: "virq", some: false },
+    { from: 0, to: 600, kind: "sched", some: false },
+  ]);
 });
