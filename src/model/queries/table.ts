@@ -158,6 +158,22 @@ export function isAlarm({ alarm }: Column, value: Json | undefined): boolean {
 /** The JSON Schema that schemas are written in. */
 export const SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema";
 
+/** JSON Schema of the gaps between rows. */
+const UNRECORDED: Json = {
+  type: "array",
+  description: "spans of virtual time before the rows, or between them, in which events were not recorded; absent: none",
+  items: {
+    type: "object",
+    required: ["from", "to", "kind", "some"],
+    properties: {
+      from: { type: "string", pattern: "^[0-9]+$" },
+      to: { type: "string", pattern: "^[0-9]+$" },
+      kind: { type: "string", description: "the kind of events" },
+      some: { type: "boolean", description: "some of its events were recorded" },
+    },
+  },
+};
+
 /** JSON Schema of a table's rows. */
 export function jsonSchema(table: Table): Json {
   const properties: Record<string, Json> = {};
@@ -180,6 +196,7 @@ export function jsonSchema(table: Table): Json {
       data: { type: "array", items: { type: "object", required: Object.keys(table.columns), properties } },
       dropped: { type: "integer", description: "rows that were lost before they could be read" },
       gaps: { type: "array", description: "what the rows lack, as a guest's memory does not let it be read; absent: nothing" },
+      ...isStream(table) && { unrecorded: UNRECORDED },
     },
   };
 }

@@ -14,6 +14,7 @@ import {
   tsvRow,
   widened,
 } from "../../../model/queries/texts/list-text.ts";
+import { gapsOf, type RowGap } from "../../../model/queries/texts/row-gaps.ts";
 import type { Answer } from "../../../model/queries/query.ts";
 import { type Json, type Listing, type ListRow, type Row, schemaName, type Table } from "../../../model/queries/table.ts";
 import { TABLES } from "../../../model/queries/tables.ts";
@@ -88,12 +89,18 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
   if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
   printRows(table, answer.rows, none, list);
   reportGaps(answer);
+  const { unrecorded = [], rows } = answer;
+  for (const gap of gapsOf(unrecorded, rows, () => true)) reportRowGap(gap, rows[gap.before]);
   if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
 }
 
 /** Prints the gaps of an answer to stderr. */
 export function reportGaps({ gaps = [] }: Answer): void {
   for (const gap of gaps) report(`el2: incomplete: ${problemText(GAPS.problem(gap))}`);
+}
+
+function reportRowGap(gap: RowGap, { id }: ListRow): void {
+  report(`el2: incomplete: ${gap.text}, before ${id}`);
 }
 
 export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListForm): void {
@@ -121,8 +128,9 @@ function lineWidth({ columns, output: form }: ListForm): number | undefined {
 export const nothingPasses = (filter: string | undefined): string | undefined => filter ? `no rows match ${filter}` : undefined;
 
 /** The document of `--json`. */
-export function answerJson(session: string, { table, at, rows, dropped, gaps }: Answer): Json {
-  return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped, ...gaps && { gaps } };
+export function answerJson(session: string, { table, at, rows, dropped, gaps, unrecorded }: Answer): Json {
+  const spans = unrecorded?.map(({ from, to, ...rest }) => ({ from: String(Math.round(from)), to: String(Math.round(to)), ...rest }));
+  return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped, ...gaps && { gaps }, ...spans && { unrecorded: spans } };
 }
 
 /**
@@ -139,9 +147,14 @@ export class RowStream {
     output(list.output === "tsv" ? tsvHeading(this.#shown) : headingText(this.#shown, lineWidth(list)));
   }
 
-  print(session: string, answer: Answer, row: Row): void {
-    if (this.json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
-    if (this.list.output === "tsv") return output(tsvRow(row, this.#shown));
+  /** @param gap between the row before and this one */
+  print(session: string, answer: Answer, row: Row, gap?: RowGap): void {
+    if (this.json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row], unrecorded: gap?.spans }))}\n`);
+    if (this.list.output === "tsv") {
+      if (gap) reportRowGap(gap, row);
+      return output(tsvRow(row, this.#shown));
+    }
+    if (gap) output(`-- ${gap.text} --\n`);
     // The last column moves nothing.
     this.#shown = widened(this.#shown, ([name, column], index) => index < this.#shown.length - 1 ? rowCellText(name, column, row) : "");
     output(rowText(this.#shown, row, lineWidth(this.list)));

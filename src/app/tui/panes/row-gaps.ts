@@ -1,20 +1,19 @@
-// Gaps between the rows of a list of events, where events were not recorded: each takes a line.
+// Gaps between the rows of a list on a screen: each takes a line.
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { Look } from "../look/theme.ts";
-import type { TraceKind } from "../../../machine/abi/trace.ts";
 import type { Unrecorded } from "../../../model/queries/facts/gap.ts";
-import { firstIndex } from "../../../kit/support/values/in-order.ts";
+import type { ListRow } from "../../../model/queries/table.ts";
+import { gapsOf, type RowGap } from "../../../model/queries/texts/row-gaps.ts";
 import { fit, textWidth } from "../../../kit/support/text/text-width.ts";
-
-/** A gap, and the index of the row below it. */
-export interface RowGap {
-  readonly before: number;
-  readonly text: string;
-}
 
 export class RowGaps {
   constructor(readonly gaps: readonly RowGap[] = []) {}
+
+  /** Of rows in their order; `passes`: whether a row would be among them. */
+  static of<R extends ListRow>(unrecorded: readonly Unrecorded[], rows: readonly R[], passes: (row: R) => boolean): RowGaps {
+    return new RowGaps(gapsOf(unrecorded, rows, passes));
+  }
 
   /** The line of a row. */
   lineOf(index: number): number {
@@ -26,32 +25,6 @@ export class RowGaps {
     const above = this.gaps.findLastIndex(({ before }, number) => before + number <= line), gap = this.gaps[above];
     return gap && gap.before + above === line ? gap : line - above - 1;
   }
-}
-
-/**
- * The gaps of rows that end at these times, in their order. `shows`: whether a kind would be among
- * the rows there.
- */
-export function gapsOf(
-  spans: readonly Unrecorded[],
-  ends: readonly number[],
-  shows: (kind: TraceKind, before: number) => boolean,
-): RowGaps {
-  const found = new Map<number, Map<TraceKind, boolean>>();
-  for (const { to, kind, some } of spans) {
-    const before = firstIndex(ends.length, (index) => ends[index] >= to);
-    if (before === 0 || before === ends.length) continue;
-    const known = found.get(before) ?? new Map<TraceKind, boolean>();
-    if (shows(kind, before)) found.set(before, known.set(kind, (known.get(kind) ?? true) && some));
-  }
-  return new RowGaps([...found].map(([before, kinds]) => ({ before, text: gapText(kinds) })));
-}
-
-/** `not recorded: sched; only some of: hvc, virq`. */
-function gapText(kinds: ReadonlyMap<TraceKind, boolean>): string {
-  const of = (wanted: boolean) => [...kinds].filter(([, some]) => some === wanted).map(([kind]) => kind).join(", ");
-  const none = of(false), some = of(true);
-  return [none && `not recorded: ${none}`, some && `only some of: ${some}`].filter((part) => part !== "").join("; ");
 }
 
 /** Draws a gap as a line with its text in the middle. */

@@ -15,7 +15,8 @@ import {
   type Sort,
 } from "../look/list.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
-import { drawGap, gapsOf, type RowGap, RowGaps } from "./row-gaps.ts";
+import { drawGap, RowGaps } from "./row-gaps.ts";
+import type { RowGap } from "../../../model/queries/texts/row-gaps.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { TablePaneOptions } from "./table-options.ts";
 import { isBad, sortRows } from "./table-rows.ts";
@@ -481,8 +482,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     else if (this.options.order) rows.sort(this.options.order);
     this.#shown = rows;
     const isInOrder = !this.#sort && this.#unrecorded.length > 0;
-    const passes = (kind: string, index: number) => this.#filter.passes({ ...rows[index], kind });
-    this.#gaps = isInOrder ? gapsOf(this.#unrecorded, rows.map(({ end }) => Number(end)), passes) : new RowGaps();
+    this.#gaps = isInOrder ? RowGaps.of(this.#unrecorded, rows, (row) => this.#filter.passes(row)) : new RowGaps();
     if (!rows.length) return;
     if (this.#following) this.#at = rows.length - 1;
     const at = this.#following ? this.#at : rows.findIndex(({ id }) => id === this.#selected);

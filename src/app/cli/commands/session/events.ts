@@ -8,13 +8,18 @@ import type { RunOptions } from "../../common/run-command.ts";
 import { checkVm, type OpenSession, openSession } from "../../common/session.ts";
 import type { ValuesOf } from "../../../../model/commands/argument.ts";
 import { EVENTS_OF_A_SESSION, eventsOf } from "../../../../model/commands/questions.ts";
-import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
+import { allOfEvents, parseEventFilter } from "../../../../model/queries/filters/temporal-filter.ts";
+import { type Answer, rowsOf } from "../../../../model/queries/query.ts";
+import type { RowOf } from "../../../../model/queries/table.ts";
 import { EVENTS } from "../../../../model/queries/tables.ts";
+import { gapsOf, type RowGap } from "../../../../model/queries/texts/row-gaps.ts";
 
 /** Pause between two checks for new events, ms. */
 const POLL = 50;
 /** Events of one look. */
 const BATCH = 20_000;
+
+type EventRow = RowOf<typeof EVENTS>;
 
 /** The entry's values, and how the events are printed. */
 type EventOptions = ValuesOf<typeof EVENTS_OF_A_SESSION.args> & Omit<RunOptions, "follow">;
@@ -35,7 +40,7 @@ async function printEvents({ session, asker }: OpenSession, options: EventOption
   const { json = false, kinds, follow = false, limit = Infinity } = options;
   const filter = allOfEvents([options.filter, eventsOf(options.vm)]);
   const stream = new RowStream(EVENTS, options, json);
-  let left = limit, after: string | undefined, gaps = "";
+  let left = limit, after: string | undefined, gaps = "", last: EventRow | undefined;
   if (follow) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
   for (;;) {
     const answer = await asker.ask({ table: "events", args: { filter, after, kinds: kinds?.join(","), limit: BATCH } });
@@ -44,12 +49,23 @@ async function printEvents({ session, asker }: OpenSession, options: EventOption
     if (now !== gaps) reportGaps(answer);
     gaps = now;
     if (after !== undefined && answer.dropped) report(`el2: ${answer.dropped} events were lost`);
-    for (const row of answer.rows) {
+    const rows = [...last ? [last] : [], ...rowsOf(EVENTS, answer)];
+    const missing = gapsIn(answer, rows, filter);
+    for (const [index, row] of rows.entries()) {
+      if (row === last) continue;
       if (left-- <= 0) break;
-      stream.print(session.info.name, answer, row);
+      stream.print(session.info.name, answer, row, missing.find(({ before }) => before === index));
     }
+    last = rows.at(-1);
     if (left <= 0 || !follow) return ExitCode.Done;
     after = answer.cursor;
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
+}
+
+/** The gaps of rows that pass a filter; of one over time, what is missing may be of any kind. */
+function gapsIn({ unrecorded }: Answer, rows: readonly EventRow[], filter: string | undefined): readonly RowGap[] {
+  if (!unrecorded) return [];
+  const wanted = filter === undefined ? undefined : parseEventFilter(filter, EVENTS);
+  return gapsOf(unrecorded, rows, (row) => !wanted || wanted.isTemporal || wanted.start().see(row).length > 0);
 }
