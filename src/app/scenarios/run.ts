@@ -24,7 +24,7 @@ import { type ConsoleBytes, type ScenarioOptions, type ScenarioResult, type Step
 import { checkedCases, StepFailure } from "./step-failure.ts";
 import { isPrompt, type ShellCommand, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
-import { consoleLines, WatchedConsoles, WatchedEvents } from "./watched.ts";
+import { consoleLines, WatchedConsoles, WatchedEvents, WatchedValue } from "./watched.ts";
 import { problemText } from "../../kit/support/problem.ts";
 
 /** Turns of the physical CPUs between two checks of an expectation. */
@@ -239,6 +239,8 @@ export class ScenarioRun {
         throw this.#missed("reason", step.within, this.#reasons());
       case "expect_rows":
         return await this.#expectRows(step);
+      case "expect_print":
+        return await this.#expectPrint(step);
       case "expect_no_console": {
         const pattern = new LinearRegex(step.expect_no_console, "m");
         this.#console(step.of);
@@ -340,20 +342,28 @@ export class ScenarioRun {
     return end ? `${endedText(end)} before the end of the ${what}` : `the ${what} did not end within ${within / 1e9} s of virtual time`;
   }
 
-  async #expectRows(step: Extract<Step, { kind: "expect_rows" }>): Promise<void> {
-    const rows = () => this.system.inspector.answer(listQuery(step.expect_rows, { filter: step.filter })).rows.length;
-    const met = (count: number) => step.count === undefined ? count > 0 : count === step.count;
+  /** As `#until` within a step's time, with costly looks, which are so far apart. */
+  async #answers(step: Step & { readonly within: number }, interval: number, met: () => boolean, ends: boolean): Promise<boolean> {
     let looked = -Infinity;
     const look = () => {
-      if (this.#now - looked < ROWS_INTERVAL) return false;
+      if (this.#now - looked < interval) return false;
       looked = this.#now;
-      return met(rows());
+      return met();
     };
-    if (await this.#until(step, this.#now + step.within, look)) return;
-    const count = rows();
     // The last look may have been a while ago.
-    if (met(count)) return;
-    throw new StepFailure(`${count} rows match, not ${step.count ?? "one or more"}`);
+    return await this.#until(step, this.#now + step.within, look, ends) || met();
+  }
+
+  async #expectRows(step: Extract<Step, { kind: "expect_rows" }>): Promise<void> {
+    const rows = () => this.system.inspector.answer(listQuery(step.expect_rows, { filter: step.filter })).rows.length;
+    const met = () => step.count === undefined ? rows() > 0 : rows() === step.count;
+    if (await this.#answers(step, ROWS_INTERVAL, met, false)) return;
+    throw new StepFailure(`${rows()} rows match, not ${step.count ?? "one or more"}`);
+  }
+
+  async #expectPrint(step: Extract<Step, { kind: "expect_print" }>): Promise<void> {
+    const value = new WatchedValue((query) => this.system.inspector.answer(query), step.expect_print);
+    if (!await this.#answers(step, VERDICT_INTERVAL, () => value.is(step.is), true)) throw value.failure(step.is);
   }
 
   async #expectDiagnosis(step: Extract<Step, { kind: "expect_diagnosis" }>): Promise<void> {
@@ -361,15 +371,8 @@ export class ScenarioRun {
       return this.system.inspector.answer({ table: "diagnose", args: { filter: isExactly("id", withKind("vm", step.of)) } })
         .rows[0];
     };
-    let looked = -Infinity;
-    const look = () => {
-      if (this.#now - looked < VERDICT_INTERVAL) return false;
-      looked = this.#now;
-      return row()?.verdict === step.expect_diagnosis;
-    };
-    if (await this.#until(step, this.#now + step.within, look, true)) return;
+    if (await this.#answers(step, VERDICT_INTERVAL, () => row()?.verdict === step.expect_diagnosis, true)) return;
     const last = row();
-    if (last?.verdict === step.expect_diagnosis) return;
     throw new StepFailure(last ? `the diagnosis is ${last.verdict}: ${last.text}` : `there is no diagnosis of ${JSON.stringify(step.of)}`);
   }
 
@@ -377,13 +380,10 @@ export class ScenarioRun {
     const vm = withoutKind("vm", step.of);
     const pattern = new LinearRegex(step.expect_vm_end, "m");
     const end = () => this.system.hypervisor.trace.reasons.endOf(vm);
-    const text = () => {
-      const reason = end();
-      return reason && `${reason.result ?? reason.chain[0]?.result.name ?? ""}: ${reason.rule}`;
-    };
     await this.#until(step, this.#now + step.within, () => end() !== undefined, true);
-    const found = text();
-    if (found === undefined) throw this.#missed("end", step.within, this.system.waits().map(waitingText));
+    const reason = end();
+    if (!reason) throw this.#missed("end", step.within, this.system.waits().map(waitingText));
+    const found = `${reason.result ?? reason.chain[0]?.result.name ?? ""}: ${reason.rule}`;
     if (!pattern.test(found)) throw new StepFailure(`it ended with another reason: ${found}`);
   }
 

@@ -163,6 +163,11 @@ export const STEPS = {
     count: "how many rows there are; at least one if it is left out",
     within: WITHIN,
   })),
+  expect_print: v.strictObject(described({ expect_print: name, is: text, within }, {
+    expect_print: `waits until this expression has the value (${hintText(hint("print"))})`,
+    is: "the value as it is printed, a text without its quotes, or a number",
+    within: WITHIN,
+  })),
   expect_no_console: v.strictObject(described({ expect_no_console: regex, of: ofConsole, within }, {
     expect_no_console: "fails if a console shows a match within this time",
     of: CONSOLE,
@@ -361,6 +366,8 @@ export function describeStep(step: Step): string {
       return `reason ${step.expect_why}`;
     case "expect_rows":
       return `${step.expect_rows}${step.filter && ` ${step.filter}`}: ${step.count === undefined ? "some" : step.count} rows`;
+    case "expect_print":
+      return `${step.expect_print} is ${step.is}`;
     case "expect_no_console":
       return `console ${step.of} does not show /${step.expect_no_console}/`;
     case "expect_no_why":

@@ -1,15 +1,17 @@
-// The input of a scenario's expectations: the output of consoles, and past events.
+// The input of a scenario's expectations: the output of consoles, past events, and values.
 
 import type { TraceEvent, TraceKind } from "../../machine/abi/trace.ts";
 import type { TraceHub } from "../../machine/hypervisor/inspect.ts";
 import { type EventMatcher, kindsForFilter, parseEventFilter } from "../../model/queries/filters/temporal-filter.ts";
 import type { RowOf } from "../../model/queries/table.ts";
 import { eventRow } from "../../session/inspection/readers/objects/read-trace.ts";
-import { EVENTS } from "../../model/queries/tables.ts";
+import { type Answer, type Query, rowsOf } from "../../model/queries/query.ts";
+import { EVENTS, PRINTED } from "../../model/queries/tables.ts";
 import type { LinearRegex } from "../../kit/support/text/linear-regex.ts";
 import { RecentText } from "../../kit/support/text/recent-text.ts";
 import { ShownText } from "../../kit/support/text/shown-text.ts";
 import type { Step } from "./scenario.ts";
+import { StepFailure } from "./step-failure.ts";
 
 /** Characters of a console that are kept for an expectation. */
 const KEPT = 1 << 20;
@@ -101,5 +103,28 @@ export class WatchedEvents {
   #note(event: TraceEvent): void {
     const step = this.#steps[this.#next];
     if (step && step.barrier <= this.#done && step.matcher.see(eventRow(event)).length > 0) this.#next++;
+  }
+}
+
+/** The value of one expression, as `el2 print` prints it. */
+export class WatchedValue {
+  constructor(readonly ask: (query: Query) => Answer, readonly expression: string) {}
+
+  #printed() {
+    const answer = this.ask({ table: PRINTED.name, args: { at: this.expression } });
+    return { rows: rowsOf(PRINTED, answer), error: answer.error };
+  }
+
+  /** Whether it is this text, with or without a text's quotes, or this number. */
+  is(wanted: string): boolean {
+    const { rows: [row, ...more] } = this.#printed();
+    return row !== undefined && !more.length && [row.value, row.number].some((one) => one === wanted || one === JSON.stringify(wanted));
+  }
+
+  /** Why a step fails that wants something else. */
+  failure(wanted: string): StepFailure {
+    const { rows: [row, ...more], error } = this.#printed();
+    if (more.length) return new StepFailure(`${more.length + 1} values: choose one, as in list(…)[0]`);
+    return new StepFailure(`it is ${row?.value ?? `without a value: ${error}`}, not ${wanted}`);
   }
 }

@@ -89,10 +89,12 @@ Deno.test("the schema of scenarios refuses values that are not steps, two steps 
   const step = (text: string) => errorsOf(scenario, `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\n${text}\n`).length;
   assert.equal(step('expect_console = "x"\nof = "a"'), 0);
   assert.equal(step('expect_rows = "vm.ls"\ncount = 3'), 0);
+  assert.equal(step('expect_print = "init_task.pid"\nis = "0"'), 0);
   for (
     const wrong of [
       'expect_consol = "x"',
       'expect_vm_end = "x"',
+      'expect_print = "x"',
       'expect_console = "("\nof = "a"',
       'at = "1s"\nsend = "x"',
       'at = "soon"',

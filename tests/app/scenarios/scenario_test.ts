@@ -114,6 +114,11 @@ Deno.test("consoles, rows and the end are as expected, or it says how they are",
   const rows = `${HEAD}[[step]]\nexpect_rows = "vm.ls"\nfilter = "id=vm:ping state=running"\nwithin = "20ms"
 [[step]]\nexpect_rows = "vm.ls"\nfilter = "id=vm:ping"\ncount = 2\nwithin = "2ms"\n`;
   assert.deepEqual(await outcomes(rows), ["ok", "ok", "1 rows match, not 2"]);
+  // Its timer ticks once per second.
+  const print = (is: string) => `${HEAD}[[step]]\nexpect_print = "ping:*ticks"\nis = "${is}"\nwithin = "1100ms"\n`;
+  assert.deepEqual(await outcomes(print("1")), ["ok", "ok"]);
+  assert.deepEqual(await outcomes(print("2")), ["ok", "it is 0x1, not 2"]);
+  assert.match((await outcomes(print("1").replace("ticks", "nothing")))[1], /^it is without a value: no variable, symbol .* "nothing"/);
   const end = `el2_test = 1\ninject = ["hvc name=addrspace_map vm=rm nth=1 -> BUSY"]\n[[step]]\nboot = "demo"
 [[step]]\nexpect_end = 1\nmessage = "cannot boot: addrspace_map"\n`;
   assert.deepEqual(await outcomes(end), ["ok", "ok"]);

@@ -37,6 +37,10 @@ filter = "name=init state=S waits=do_wait"
 count = 1
 
 [[step]]
+expect_print = "list(&init_task.tasks, struct task_struct, tasks)[0]->comm"
+is = "init"
+
+[[step]]
 expect_rows = "linux.log"
 filter = 'text="Run /init as init process"'
 count = 1
