@@ -58,7 +58,10 @@ Deno.test("two VMs that each wait until the other accepts its parcel are deadloc
   const parcel = /^waits for vm:y to accept (parcel:0x\w+), and vm:y for vm:x$/.exec(x.text)?.[1];
   assert.deepEqual([x.verdict, y.verdict, x.next], ["deadlocked", "deadlocked", `el2 show ${parcel}`], `${x.text}\n${y.text}`);
   const steps = x.because.flatMap((one) => one.code === "step" ? [evidenceLine(one)] : []);
-  assert.match(steps.join("\n"), /^vm:x waits for vm:y to accept parcel:0x\w+\nvm:y waits for vm:x to accept parcel:0x\w+$/);
+  assert.match(
+    steps.join("\n"),
+    /^vm:x waits at 0x\w+ for vm:y to accept parcel:0x\w+\nvm:y waits at 0x\w+ for vm:x to accept parcel:0x\w+$/,
+  );
 });
 
 Deno.test("a cycle over a parcel and a message queue is a deadlock", async () => {

@@ -36,11 +36,17 @@ const IN_VAIN: readonly Broken[] = [
   vain("faults", "LISTEN", "FAULT_FOR_EVER", "faults", { code: "fault-loop", at: { symbol: /^guest_main/ } }),
   vain("sleeps, and nothing wakes it", "LISTEN", "SLEEP_DEAF", "waits", { code: "no-wakeup" }),
   vain("does not hear its bell", "ASK_BY_BELL", "SLEEP_DEAF", "waits", { code: "lost", irq: /^irq:y\/96/, finding: { code: "disabled" } }),
-  vain("does not hear of messages", "ASK_BY_MESSAGE", "SLEEP_DEAF", "waits", { code: "lost", finding: { code: "disabled" } }),
+  {
+    ...vain("does not hear of messages", "ASK_BY_MESSAGE", "SLEEP_DEAF", "waits", { code: "lost", finding: { code: "disabled" } }),
+    because: [{ code: "untaken", by: "vm:y", through: /^mq:/, messages: { count: 1, refused: false }, irq: /^irq:y\/96/ }],
+  },
   vain("takes nothing of a full queue", "FILL_AND_LISTEN", "SLEEP_DEAF", "waits", { code: "lost", finding: { code: "disabled" } }),
   after("has powered itself off", "LISTEN", "END", "ended", { code: "off" }),
   after("has powered itself off before it answers", "ASK_BY_MESSAGE", "END", "ended", { code: "off" }),
-  after("has powered itself off with a full queue", "FILL_AND_LISTEN", "END", "ended", { code: "off" }),
+  {
+    ...after("has powered itself off with a full queue", "FILL_AND_LISTEN", "END", "ended", { code: "off" }),
+    because: [{ code: "untaken", by: "vm:y", through: /^mq:/, messages: { count: 8, refused: true } }],
+  },
   after("has asked for a reset", "LISTEN", "RESET", "failed", { code: "failed", how: /SYSTEM_RESET/ }),
   after("was stopped by an exception", "ASK_BY_BELL", "CRASH", "failed", { code: "failed", how: /undefined instruction/ }),
 ];
@@ -55,6 +61,52 @@ const ANSWERED: readonly Healthy[] = [
   { name: "a VM that starts again each time that it ends", guest: "LISTEN", more: peer("END", { keys: 'on_exit = "restart"' }) },
 ];
 
+/** Both wait for each other; evidence shows why. */
+const ring = (name: string, guest: string, other: string, because: Broken["because"], more: Partial<Broken> = {}): Broken => ({
+  ...{ name, guest, more: peer(other), because, next: /^el2 queue ls --filter vm=x$/ },
+  fact: {
+    code: "deadlock",
+    steps: [{ vm: "vm:x", what: { by: "vm:y" }, at: { symbol: /./ } }, { vm: "vm:y", what: { by: "vm:x" }, at: { symbol: /./ } }],
+  },
+  ...more,
+});
+
+const SENT = { code: "swallowed", by: "vm:x" } as const;
+const SENDS: readonly Broken[] = [
+  ring("a ring whose flag is masked", "LISTEN_TO_ANOTHER_FLAG", "RING_ONCE", [
+    { code: "unheard-ring", bell: /^db:/, sends: 1, flags: "0x1", wakes: "0x2" },
+  ], { first: "unheard-ring" }),
+  ring("two rings that are one", "ASK_TWICE", "ANSWER_ONCE", [{ code: "merged-ring", through: /^db:/, by: "vm:x", sends: 2 }]),
+  ring("a ring without a flag", "RING_NOTHING", "ANSWER_BELL", [{ ...SENT, through: /^db:/, why: "no-flag" }], { first: "swallowed" }),
+  ring("a message without bytes", "SEND_NOTHING", "ANSWER_MESSAGE", [{ ...SENT, through: /^mq:/, why: "empty" }], { first: "swallowed" }),
+];
+
+const HEARD: readonly Healthy[] = [
+  { name: "rings of which every second one is heard", guest: "LISTEN_TO_ANOTHER_FLAG", more: peer("RING_TWO_FLAGS") },
+  { name: "rings of a flag that is masked, by a VM that may ring another", guest: "LISTEN_TO_ANOTHER_FLAG", more: peer("RING") },
+  { name: "two rings for each answer", guest: "ASK_TWICE", more: peer("ANSWER_BELL"), until: 0.1e9 },
+  { name: "one flag of many", guest: "ASK_BY_BELL", more: peer("HEAR_ONE_FLAG"), until: 0.1e9 },
+  { name: "a message without bytes before others", guest: "SEND_SOMETHING", more: peer("ANSWER_MESSAGE"), until: 0.1e9 },
+];
+
+const POLLED: readonly Broken[] = [
+  ring("a bell, and memory that its ringer polls", "LISTEN_AND_WRITE", "POLL_BOARD", [
+    { code: "step", vm: "vm:y", what: { by: "vm:x", through: "ipa:y/0x40001000", until: "write" } },
+  ]),
+];
+const WRITTEN: readonly Healthy[] = [
+  { name: "a bell, and memory that both write", guest: "LISTEN_AND_WRITE", more: peer("WRITE_AND_RING") },
+  { name: "memory that the other polls, and writes at ticks", guest: "WRITE_AT_TICKS", more: peer("POLL_BOARD"), until: 0.1e9 },
+];
+
 /** By what the guest waits for. */
-export const BROKEN_PEERS: Readonly<Record<string, readonly Broken[]>> = { "waits for a VM that does something else": IN_VAIN };
-export const HEALTHY_PEERS: Readonly<Record<string, readonly Healthy[]>> = { "waits for a VM that does something else": ANSWERED };
+export const BROKEN_PEERS: Readonly<Record<string, readonly Broken[]>> = {
+  "waits for a VM that does something else": IN_VAIN,
+  "sends that arrive nowhere": SENDS,
+  "a ring of different waits": POLLED,
+};
+export const HEALTHY_PEERS: Readonly<Record<string, readonly Healthy[]>> = {
+  "waits for a VM that does something else": ANSWERED,
+  "sends that arrive nowhere": HEARD,
+  "a ring of different waits": WRITTEN,
+};

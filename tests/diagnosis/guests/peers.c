@@ -11,8 +11,11 @@ enum guest {
   ASK_TWICE,
   LISTEN_TO_ANOTHER_FLAG,
   LISTEN_AND_WRITE,
+  WRITE_AT_TICKS,
   FILL_AND_LISTEN,
   SEND_NOTHING,
+  RING_NOTHING,
+  SEND_SOMETHING,
   // The other.
   POLL_OWN_MEMORY,
   POLL_BOARD,
@@ -27,9 +30,11 @@ enum guest {
   ANSWER_MESSAGE,
   ANSWER_ONCE,
   ANSWER_LATE,
-  DEAF_TO_BELL,
   WRITE_AND_RING,
   RING,
+  RING_ONCE,
+  HEAR_ONE_FLAG,
+  RING_TWO_FLAGS,
 };
 
 enum { NOWHERE = 0x70000000, WAITER_BELL = 2, PEER_BELL = 3 };
@@ -55,6 +60,15 @@ static uint64_t bell_heard(uint64_t label) {
   return fdt_cells2(node, "reg", 0);
 }
 
+// The same as a level, which the flags that are enabled raise.
+static uint64_t bell_of_level(uint64_t label) {
+  struct fdt_interrupt rung;
+  if (!fdt_interrupt(labelled_bell("qcom,gunyah-doorbell", label), 0, &rung)) fail("no interrupt");
+  uint64_t bell = bell_heard(label);
+  irq_attach(rung.intid, false, ignore);
+  return bell;
+}
+
 // Interrupts are masked before and after, so that none comes between a look and the sleep.
 static void rest(void) {
   wait_for_interrupt();
@@ -65,6 +79,17 @@ static void rest(void) {
 
 static void hear(uint64_t bell) {
   while (!doorbell_receive(bell, ~0ull).x[1]) rest();
+}
+
+// The handler would leave a level high: flags are taken before it runs.
+static void hear_level(uint64_t bell, uint64_t flags) {
+  for (bool rung = false; !rung;) {
+    wait_for_interrupt();
+    rung = doorbell_receive(bell, flags).x[1] & flags;
+    irq_enable();
+    isb();
+    irq_disable();
+  }
 }
 
 static void ring(uint64_t bell) { doorbell_send(bell, 1); }
@@ -123,14 +148,17 @@ void guest_main(void) {
       hear(bell);
     }
   case LISTEN_TO_ANOTHER_FLAG:
-    bell = bell_heard(WAITER_BELL);
+    bell = bell_of_level(WAITER_BELL);
     HVC(0x6015, bell, 2, 0, 0, 0);
-    for (;; sink++) rest();
+    for (;; sink++) hear_level(bell, 2);
   case LISTEN_AND_WRITE:
     for (bell = bell_heard(WAITER_BELL);; sink++) {
       hear(bell);
       board()[0]++;
     }
+  case WRITE_AT_TICKS:
+    bell_heard(WAITER_BELL);
+    for (timer_every(ticks_per_second() / 50);; board()[0]++) rest();
   case FILL_AND_LISTEN:
     find_messages();
     irq_attach(messages.not_full.intid, messages.not_full.edge, ignore);
@@ -143,6 +171,19 @@ void guest_main(void) {
     hear_messages();
     msgqueue_send(messages.tx, NULL, 0, MSGQUEUE_SEND_PUSH);
     take_message();
+    break;
+  case SEND_SOMETHING:
+    find_messages();
+    hear_messages();
+    msgqueue_send(messages.tx, NULL, 0, MSGQUEUE_SEND_PUSH);
+    for (;;) {
+      send_message();
+      take_message();
+    }
+  case RING_NOTHING:
+    bell = bell_heard(WAITER_BELL);
+    doorbell_send(bell_to_ring(PEER_BELL), 0);
+    hear(bell);
     break;
   case POLL_OWN_MEMORY:
     while (!flag) continue;
@@ -198,16 +239,28 @@ void guest_main(void) {
       rest();
       if (doorbell_receive(bell, ~0ull).x[1]) ring(other);
     }
-  case DEAF_TO_BELL:
-    bell = bell_heard(PEER_BELL), other = bell_to_ring(WAITER_BELL);
-    HVC(0x6015, bell, 0, 0, 0, 0);
-    for (;;) {
-      hear(bell);
-      ring(other);
-    }
   case RING:
     timer_every(ticks_per_second() / 50);
     for (other = bell_to_ring(WAITER_BELL);; ring(other)) rest();
+  case RING_ONCE:
+    bell = bell_heard(PEER_BELL);
+    ring(bell_to_ring(WAITER_BELL));
+    hear(bell);
+    break;
+  case RING_TWO_FLAGS:
+    timer_every(ticks_per_second() / 50);
+    for (other = bell_to_ring(WAITER_BELL);; doorbell_send(other, 2)) {
+      rest();
+      ring(other);
+    }
+  case HEAR_ONE_FLAG:
+    bell = bell_of_level(PEER_BELL), other = bell_to_ring(WAITER_BELL);
+    HVC(0x6015, bell, 1, 0, 0, 0);
+    for (;;) {
+      hear_level(bell, 1);
+      ring(other);
+      after_ms(1);
+    }
   case WRITE_AND_RING:
     timer_every(ticks_per_second() / 50);
     for (other = bell_to_ring(WAITER_BELL);;) {

@@ -16,6 +16,9 @@ declare module "../capabilities/object-types.ts" {
 
 const ALL_FLAGS = 0xffff_ffff_ffff_ffffn;
 
+/** Why a ring changes nothing: it names no flag, or its flags are set already. */
+const RING_SWALLOWS = ["none", "no-flag", "merged"] as const;
+
 export class Doorbell extends HypervisorObject {
   static readonly SIZE = 512;
   readonly type = "doorbell";
@@ -26,6 +29,7 @@ export class Doorbell extends HypervisorObject {
   #autoAck = 0n;
   #sent = 0;
   #received = 0;
+  #swallows: typeof RING_SWALLOWS[number] = "none";
   /** Bound to an ITS, each send is a message of a device. */
   readonly messages = new MsiSource(this);
   readonly virq = new VirqSource(this, "flags", () => (this.#flags & this.#enabled) !== 0n);
@@ -47,6 +51,11 @@ export class Doorbell extends HypervisorObject {
     return this.#received;
   }
 
+  /** Why the last send has not changed anything. */
+  get swallows(): typeof RING_SWALLOWS[number] {
+    return this.#swallows;
+  }
+
   /** The masks: flags that raise the vIRQ, flags that clear themselves then. */
   get enabled(): bigint {
     return this.#enabled;
@@ -58,6 +67,7 @@ export class Doorbell extends HypervisorObject {
   /** Sets flags, or sends a message; gives all flags that were set before. */
   send(flags: bigint): bigint {
     const old = this.#flags;
+    this.#swallows = flags === 0n ? "no-flag" : (old & flags) === flags ? "merged" : "none";
     if (this.messages.send(flags)) {
       this.#sent++;
       return old;
@@ -110,6 +120,7 @@ export class Doorbell extends HypervisorObject {
     this.#autoAck = archive.word("autoAck", this.#autoAck);
     this.#sent = archive.integer("sent", this.#sent);
     this.#received = archive.integer("received", this.#received);
+    this.#swallows = RING_SWALLOWS[archive.integer("swallows", RING_SWALLOWS.indexOf(this.#swallows), 0, RING_SWALLOWS.length - 1)];
     this.virq.archive("virq", archive);
     this.messages.archive("messages", archive);
   }

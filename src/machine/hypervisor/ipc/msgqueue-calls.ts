@@ -51,14 +51,18 @@ export const calls: readonly HypercallDefinition[] = [
       }
       // The real hypervisor takes a message of no bytes, and queues nothing. It does so with every
       // message that it cannot copy.
-      if (size === 0n) return { not_full: true };
+      const swallowed = (why: Msgqueue["swallows"]) => {
+        msgqueue.swallow(why);
+        return { not_full: true };
+      };
+      if (size === 0n) return swallowed("empty");
       const { hasQuirks } = call.services;
       if (size > BigInt(msgqueue.maximumSize)) {
-        if (hasQuirks) return { not_full: true };
+        if (hasQuirks) return swallowed("too-big");
         return call.refuse(ErrorCode.ARGUMENT_SIZE, "the message is too big", { size, limit: msgqueue.maximumSize });
       }
       const message = readUser(call.caller, data, Number(size));
-      if (typeof message === "number") return hasQuirks ? { not_full: true } : message;
+      if (typeof message === "number") return hasQuirks ? swallowed("unreadable") : message;
       msgqueue.append(message, (send_flags & MsgqueueSendFlags.Push) !== 0);
       return { not_full: !msgqueue.isFull };
     },

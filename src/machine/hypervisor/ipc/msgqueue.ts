@@ -19,6 +19,10 @@ const DEPTH_END = 256;
 const MESSAGE_SIZE_END = 1024;
 /** Heap bytes of a message in addition to its content. */
 const MESSAGE_HEADER_SIZE = 8;
+
+/** Why a send that is OK queues nothing. */
+export const SWALLOWS = ["none", "empty", "too-big", "unreadable"] as const;
+
 /** A message queue. */
 export class Msgqueue extends HypervisorObject {
   static readonly SIZE = 512;
@@ -32,6 +36,7 @@ export class Msgqueue extends HypervisorObject {
   #sent = 0;
   #received = 0;
   #wantsRoom = false;
+  #swallows: typeof SWALLOWS[number] = "none";
   /** The sender's vIRQ ("tx", not full). */
   readonly sendVirq = new VirqSource(this, "not full", () => this.#messages.length <= this.#notFullThreshold);
   /** The receiver's vIRQ ("rx", not empty). */
@@ -69,6 +74,10 @@ export class Msgqueue extends HypervisorObject {
   get wantsRoom(): boolean {
     return this.#wantsRoom;
   }
+  /** Why the last send, which was OK, has queued nothing. */
+  get swallows(): typeof SWALLOWS[number] {
+    return this.#swallows;
+  }
   /** The messages, oldest first, for display. */
   get messages(): readonly Uint8Array[] {
     return this.#messages;
@@ -81,6 +90,11 @@ export class Msgqueue extends HypervisorObject {
   /** A send is refused, as the queue is full. */
   overflows(): void {
     this.#wantsRoom = true;
+  }
+
+  /** A send is OK, and queues nothing. */
+  swallow(why: typeof SWALLOWS[number]): void {
+    this.#swallows = why;
   }
 
   /** Sets the depth and the maximum size in bytes, while in state INIT. */
@@ -102,6 +116,7 @@ export class Msgqueue extends HypervisorObject {
     this.#messages.push(message);
     this.#sent++;
     this.#wantsRoom = false;
+    this.#swallows = "none";
     this.sendVirq.served(true);
     if (push || this.#messages.length === this.#notEmptyThreshold) this.receiveVirq.assertLevel();
   }
@@ -184,6 +199,7 @@ export class Msgqueue extends HypervisorObject {
     this.#sent = archive.integer("sent", this.#sent);
     this.#received = archive.integer("received", this.#received);
     this.#wantsRoom = archive.bool("wantsRoom", this.#wantsRoom);
+    this.#swallows = SWALLOWS[archive.integer("swallows", SWALLOWS.indexOf(this.#swallows), 0, SWALLOWS.length - 1)];
     this.sendVirq.archive("sendVirq", archive);
     this.receiveVirq.archive("receiveVirq", archive);
   }

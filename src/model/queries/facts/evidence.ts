@@ -58,7 +58,25 @@ export type Evidence =
   | { readonly code: "raises"; readonly by: string; readonly through: string }
   /** The verdict on the VM at the other end of a wait, and the virtual time (ns) of its end. */
   | { readonly code: "other-end"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string | null }
-  | { readonly code: "step"; readonly vm: string; readonly what: Awaited }
+  /** Flags of a doorbell that raise no interrupt; `wakes`: those that do, null if none is bound. */
+  | { readonly code: "unheard-ring"; readonly bell: string; readonly sends: number; readonly flags: string; readonly wakes: string | null }
+  /** The last send to a queue or doorbell was OK, and has done nothing. */
+  | { readonly code: "swallowed"; readonly through: string; readonly by: string; readonly why: keyof typeof SWALLOWED }
+  /** The last ring of a doorbell came before the one before it was taken. */
+  | { readonly code: "merged-ring"; readonly through: string; readonly by: string; readonly sends: number }
+  /**
+   * Messages that another VM has not taken, or a ring (null); `path`: the barriers of its
+   * interrupt.
+   */
+  | {
+    readonly code: "untaken";
+    readonly by: string;
+    readonly through: string;
+    readonly messages: { readonly count: number; readonly refused: boolean } | null;
+    readonly irq: string | null;
+    readonly path: readonly IrqFinding[];
+  }
+  | { readonly code: "step"; readonly vm: string; readonly what: Awaited; readonly at: CodeRange }
   | { readonly code: "source"; readonly source: string }
   | { readonly code: "condition"; readonly condition: string }
   /** The vCPU has cleared the receive interrupts of a serial port, and characters were left. */
@@ -132,6 +150,14 @@ const DEVICE_WAYS_OUT: { readonly [B in DeviceBecause]: string } = {
   "stage-2": "take memory that stage 2 maps as Normal",
 };
 
+/** Why a send has done nothing, and the way out. */
+const SWALLOWED = {
+  "empty": { why: "it has no bytes", wayOut: "send a byte or more" },
+  "too-big": { why: "it has more bytes than a message of this queue", wayOut: "send no more bytes than the queue's messages have" },
+  "unreadable": { why: "its bytes cannot be read", wayOut: "name memory that the VM has" },
+  "no-flag": { why: "it names no flag", wayOut: "name a flag in new_flags" },
+} as const;
+
 /** Why PSCI refuses to start a vCPU, by its error. */
 const START_REFUSED: Readonly<Record<string, string>> = {
   "INVALID_PARAMETERS": "no vCPU of a VIC can have this affinity",
@@ -181,10 +207,22 @@ export const EVIDENCE = new Facts<Evidence>({
   "raises": ({ by, through }) => `${by} raises it by ${through}`,
   "other-end": ({ vm, fact, ended_ns }) =>
     `${vm}${ended_ns === null ? "" : ` ended at ${timeText(Number(ended_ns))}`}: ${VERDICT_FACTS.text(fact)}`,
-  "step": ({ vm, what }) =>
-    what.until === null
-      ? `${vm} waits for ${what.irq}, which ${what.by} raises by ${what.through}`
-      : `${vm} waits for ${awaitedText(what)}`,
+  "unheard-ring": ({ bell, sends, flags, wakes }) =>
+    `${bell} was rung (${sends} ${sends === 1 ? "send" : "sends"}), and its flags ${flags} raise nothing: ${
+      wakes === null ? "no interrupt is bound to it" : `flags that raise its interrupt: ${wakes}`
+    }`,
+  "swallowed": ({ through, by, why }) => `the last send of ${by} to ${through} was OK and did nothing: ${SWALLOWED[why].why}`,
+  "merged-ring": ({ through, by, sends }) =>
+    `the last of ${sends} rings of ${through} by ${by} came before the one before it was taken: both are one`,
+  "untaken": ({ by, through, messages, irq, path: [first, ...then] }) => {
+    const what = messages === null ? "the last ring" : `${messages.count} ${messages.count === 1 ? "message" : "messages"}`;
+    const barrier = first === undefined ? "" : `: ${irq} ${stoppedText(first, then)}`;
+    return `${by} has not taken ${what} of ${through}${messages?.refused ? ", which is full (a send was refused)" : ""}${barrier}`;
+  },
+  "step": ({ vm, what, at }) =>
+    `${vm} waits at ${rangeText(at)} for ${
+      what.until === null ? `${what.irq}, which ${what.by} raises by ${what.through}` : awaitedText(what)
+    }`,
   "source": ({ source }) => source,
   "input-cleared": ({ vcpu, at }) => `${vcpu} wrote UARTICR at ${rangeText(at)} while characters were left`,
   "masked-input": ({ console, characters }) => `${portText(console, characters)}, and its receive interrupts are masked (UARTIMSC)`,
@@ -235,6 +273,10 @@ export const EVIDENCE = new Facts<Evidence>({
 }, {
   "beside": ({ fact }) => VERDICT_FACTS.wayOut(fact),
   "polled-device": ({ state }) => SOURCE_STATES.wayOut(state),
+  "unheard-ring": ({ wakes }) =>
+    wakes === null ? "bind an interrupt to it (doorbell_bind_virq)" : "enable these flags with gh_hypercall doorbell_mask before the sleep",
+  "swallowed": ({ by, why }) => `have ${by} ${SWALLOWED[why].wayOut}`,
+  "merged-ring": () => "ring again only after an answer, or count with the messages of a queue",
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),
   "injected": ({ inject }) => removalOf(inject),

@@ -22,14 +22,17 @@ export type CodeRange = {
   readonly source: string | null;
 };
 
-/** Another VM that has to act: to raise an interrupt, or to do something with a parcel. */
+/**
+ * Another VM that has to act: to raise an interrupt, to do something with a parcel, or to write to
+ * memory.
+ */
 export type Awaited = {
-  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel. */
+  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel or memory. */
   readonly irq: string;
   readonly by: string;
-  /** The queue, doorbell or parcel. */
+  /** The queue, doorbell, parcel or address. */
   readonly through: string;
-  readonly until: "accept" | "release" | null;
+  readonly until: "accept" | "release" | "write" | null;
 };
 
 /** An exception, and the place that raised it. */
@@ -74,7 +77,7 @@ export type VerdictFact =
   /** Nothing is under way in the source, and only the VM itself could start it. */
   | { readonly code: "source-idle"; readonly irq: string; readonly state: SourceState }
   | { readonly code: "no-wakeup" }
-  | { readonly code: "deadlock"; readonly steps: readonly { readonly vm: string; readonly what: Awaited }[] }
+  | { readonly code: "deadlock"; readonly steps: readonly { readonly vm: string; readonly what: Awaited; readonly at: CodeRange }[] }
   /** `then`: barriers after the first, on the path of the interrupt. */
   | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding; readonly then: readonly IrqFinding[] }
   | { readonly code: "unheard"; readonly irq: string; readonly source: string }

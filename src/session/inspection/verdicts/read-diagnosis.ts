@@ -105,7 +105,7 @@ function patientsOf(view: View, vms: readonly VmFacts[]): Patient[] {
     if (patient) verdicts.set(id, judge(patient, VERDICT_RULES));
     return verdicts.get(id);
   };
-  const others: OtherVms = { ...known, stuck: stuckOf(known), prospects, isDead, verdictOn };
+  const others: OtherVms = { ...known, stuck: stuckOf(known), prospects, isDead, verdictOn, irqsOf: (vm) => irqs.get(vm) ?? [] };
   const patients = found.map((patient): Patient => {
     const { vm: { id }, online } = patient;
     return { ...patient, others, kernel: machineKernel(view, nameOf(id), online, asleep.has(id)) };

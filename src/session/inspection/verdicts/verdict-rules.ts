@@ -6,6 +6,7 @@ import { END_RULES, RESTART_RULES, START_RULES } from "./verdict-end.ts";
 import { BARRIER_EVIDENCE, DRIVER_EVIDENCE, IRQ_RULES } from "./verdict-irq.ts";
 import { KERNEL_RULES, PROGRAM_EVIDENCE, REMARK_EVIDENCE, SAVED_RULES, STAGE_EVIDENCE, TASK_RULES } from "./verdict-kernel.ts";
 import { MESSAGE_EVIDENCE, MESSAGE_RULES } from "./verdict-messages.ts";
+import { SEND_EVIDENCE } from "./verdict-sends.ts";
 import { REST_RULES, SLEEP_RULES } from "./verdict-sleep.ts";
 import { START_EVIDENCE, TRAIL_EVIDENCE } from "./verdict-trail.ts";
 import { VCPU_RULES, WORK_RULES } from "./verdict-work.ts";
@@ -37,6 +38,7 @@ export const EVIDENCE_RULES: readonly EvidenceRule[] = [
   ...ADDRESS_EVIDENCE,
   ...DRIVER_EVIDENCE,
   OF_RULE,
+  ...SEND_EVIDENCE,
   ...STAGE_EVIDENCE,
   ...TRAIL_EVIDENCE,
   ...MESSAGE_EVIDENCE,

@@ -6,7 +6,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import { type Evidence, injectedBy } from "../../../model/queries/facts/evidence.ts";
 import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
 import { isIdle, type SourceState } from "../../../model/queries/facts/source-state.ts";
-import { type Awaited, type PeerDoes, type VerdictFact, wordOf } from "../../../model/queries/facts/verdict.ts";
+import { type PeerDoes, type VerdictFact, wordOf } from "../../../model/queries/facts/verdict.ts";
 import { isHealthy } from "../../../model/queries/facts/verdict-words.ts";
 import { WAITS } from "../../../model/queries/facts/wait.ts";
 import { conId, irqId, nameOf } from "../../../model/queries/ids.ts";
@@ -15,14 +15,11 @@ import { sourceNames } from "../readers/objects/virq-sources.ts";
 import { rangeOf } from "./code-range.ts";
 import { isAble, isGone, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
 import { type OtherVms, type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { awaited, RING_OF_SLEEPS } from "./wait-rings.ts";
 import { isOfHandler } from "./verdict-work.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
 const wakeup = ({ wait, state }: Pick<Waker, "wait" | "state">): Evidence => ({ code: "wakeup", wait, state: state ?? null });
-
-function awaited({ wait, through, until }: Waker, by: string): Awaited {
-  return { irq: WAITS.text(wait), by, through, until: until ?? null };
-}
 
 /** The wakeups of a sleeping VM. */
 function wakeups(view: View, sleep: Sleep): Evidence[] {
@@ -139,26 +136,6 @@ function canCome(waker: Waker, { vm }: Sleep, others: SleepingVms): boolean {
   return isAble(waker) && (raisers === undefined || raisers.some((one) => one !== vm && !isGone(others, one)));
 }
 
-/** A VM that waits for another one, and that in the end for the first. */
-function deadlocked({ vm }: Sleep, { stuck }: SleepingVms): Verdict<"deadlock"> | undefined {
-  const steps: { vm: string; waker: Waker; by: string }[] = [];
-  for (let at = vm; steps.every((step) => step.vm !== at);) {
-    const waker = stuck.get(at)?.wakers.find((waker) => isAble(waker) && waker.raisers?.some((one) => one !== at && stuck.has(one)));
-    if (!waker) return undefined;
-    const by = waker.raisers!.find((one) => one !== at && stuck.has(one))!;
-    steps.push({ vm: at, waker, by });
-    at = by;
-  }
-  const told = steps.map(({ vm, waker, by }) => ({ vm, what: awaited(waker, by) }));
-  const [{ waker }] = steps;
-  return {
-    fact: { code: "deadlock", steps: told },
-    evidence: told.flatMap((step, index): Evidence[] => [{ code: "step", ...step }, wakeup(steps[index].waker)]),
-    next: waker.until ? hint("show", waker.through) : hint("queue ls", { filter: `vm=${nameOf(vm)}` }),
-    vain: { operations: FAULT_KINDS },
-  };
-}
-
 /** Whether the interrupt of a source was lost on its way, and the sleeping guest will not look. */
 function isUnheard(source: VirqSource, isEdge: boolean, { timer }: Sleep): boolean {
   const { object } = source, queue = roomOf(source);
@@ -233,7 +210,7 @@ export const SLEEP_RULES = [
   verdictRule({ codes: ["unheard"], of: "sleep", judge: ({ view }, sleep) => unheard(view, sleep) }),
   verdictRule({ codes: ["unread-input"], of: "sleep", judge: ({ view }, sleep) => unread(view, sleep) }),
   verdictRule({ codes: ["lost"], of: "sleep", judge: ({ others }, sleep) => unasked(sleep, others) }),
-  verdictRule({ codes: ["deadlock"], of: "sleep", judge: ({ others }, sleep) => deadlocked(sleep, others) }),
+  RING_OF_SLEEPS,
   verdictRule({ codes: ["lost"], of: "sleep", judge: masked }),
   verdictRule({ codes: ["lost"], of: "sleep", judge: (_, sleep) => unended(sleep) }),
   verdictRule({ codes: ["message-dropped"], of: "sleep", judge: (_, sleep) => dropped(sleep) }),

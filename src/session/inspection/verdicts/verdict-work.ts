@@ -20,6 +20,7 @@ import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "./code-range.ts";
 import { callsOf } from "./verdict-end.ts";
 import { isAsleep } from "./sleep.ts";
+import { RING_OF_LOOPS } from "./wait-rings.ts";
 import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { FAULT_KINDS, type FaultKind } from "../../../machine/abi/faults.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
@@ -298,6 +299,7 @@ export const VCPU_RULES = [
     judge: ({ view, others }, vcpu) => crashed(view, vcpu, others.prospects),
   }),
   verdictRule({ codes: ["vmm-silent", "vmm-absent"], of: "vcpu", judge: ({ view }, vcpu) => unserved(view, vcpu) }),
+  RING_OF_LOOPS,
   verdictRule({
     codes: ["spins", "exit-loop", "wfi-returns"],
     of: "vcpu",

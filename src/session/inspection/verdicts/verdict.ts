@@ -83,6 +83,8 @@ export interface OtherVms extends SleepingVms {
   readonly isDead: (vm: string) => boolean;
   /** The verdict on a VM; undefined for one that is not known, or is being judged. */
   readonly verdictOn: (vm: string) => Verdict | undefined;
+  /** The interrupts of a VM that have a finding. */
+  readonly irqsOf: (vm: string) => readonly FoundIrq[];
 }
 
 /** The subject of a rule: the VM as a whole, each of its vCPUs that is on, or its sleep. */

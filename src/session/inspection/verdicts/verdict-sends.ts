@@ -1,0 +1,96 @@
+// The fate of sends and rings, as evidence about a VM that sleeps: a ring that raises nothing, a
+// send that queued nothing, messages and rings that the other end has not taken, and why.
+
+import { DoorbellRight, MsgqueueRight } from "../../../machine/abi/rights.ts";
+import { Doorbell, Msgqueue, type VirqSource } from "../../../machine/hypervisor/inspect.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
+import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
+import { vmId } from "../../../model/queries/ids.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+import { Vmid } from "../readers/guest-names.ts";
+import type { View } from "../readers/inspected.ts";
+import { virqOf } from "../readers/objects/virq-sources.ts";
+import { absentPeers } from "./absent-peers.ts";
+import { evidenceRule, isSick, type Patient, type Verdict } from "./verdict.ts";
+
+/** A queue or doorbell between two VMs. */
+interface Link {
+  readonly object: Doorbell | Msgqueue;
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+}
+
+/** The interrupt by which the receiver hears. */
+const heardBy = (object: Doorbell | Msgqueue): VirqSource => object instanceof Doorbell ? object.virq : object.receiveVirq;
+
+/** The queues and doorbells of a VM with other VMs; the Resource Manager's own are none of them. */
+function linksOf(view: View, vm: string): Link[] {
+  const manager = view.vm(Vmid.ResourceManager);
+  return [...view.objects("doorbell"), ...view.objects("msgqueue")].flatMap((object): Link[] => {
+    const [send, receive] = object instanceof Doorbell
+      ? [DoorbellRight.Send, DoorbellRight.Receive]
+      : [MsgqueueRight.Send, MsgqueueRight.Receive];
+    const owners = (right: number) => {
+      const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
+      return [...new Set(holders)].filter((one) => one !== manager);
+    };
+    const from = owners(send), to = owners(receive);
+    return from.includes(vm) || to.includes(vm) ? [{ object, from, to }] : [];
+  });
+}
+
+/** Flags of a doorbell that raise no interrupt. */
+function unheardRing(view: View, { object }: Link): OfCode<Evidence, "unheard-ring">[] {
+  if (!(object instanceof Doorbell) || object.flags === 0n || object.messages.vic !== undefined) return [];
+  const { flags, enabled, virq, sent: sends } = object, isUnbound = virq.vic === undefined;
+  if (!isUnbound && (virq.isEdge || (flags & enabled) !== 0n)) return [];
+  return [{ code: "unheard-ring", bell: view.object(object), sends, flags: hex(flags), wakes: isUnbound ? null : hex(enabled) }];
+}
+
+/** A last send that was OK and has done nothing. */
+function swallowed(view: View, { object, from }: Link): OfCode<Evidence, "swallowed" | "merged-ring">[] {
+  const { swallows: why } = object, sent = { through: view.object(object), by: from.join(", ") };
+  if (why === "none") return [];
+  if (why !== "merged") return [{ code: "swallowed", ...sent, why }];
+  // Flags that are set may still be taken.
+  return object instanceof Doorbell && object.flags === 0n ? [{ code: "merged-ring", ...sent, sends: object.sent }] : [];
+}
+
+/** Messages and rings that the other end has not taken, and that nothing is about to tell it of. */
+function untaken({ view, others }: Patient, { object, to }: Link): OfCode<Evidence, "untaken">[] {
+  const count = object instanceof Msgqueue ? object.count : 0;
+  const isWaiting = object instanceof Msgqueue ? count > 0 : object.flags !== 0n;
+  const gone = to.length > 0 || !isWaiting ? [] : absentPeers(view, object).gone;
+  return (isWaiting ? [...to, ...gone] : []).flatMap((by): OfCode<Evidence, "untaken">[] => {
+    const irq = virqOf(view, heardBy(object)), found = others.irqsOf(by).find(({ id }) => id === irq);
+    const path = found?.pend && found.fact && isBarrier(found.fact) ? [found.fact, ...found.then] : [];
+    if (path.length === 0 && !others.stuck.has(by) && !others.endless.has(by) && !gone.includes(by)) return [];
+    const messages = object instanceof Msgqueue ? { count, refused: object.wantsRoom } : null;
+    return [{ code: "untaken", by, through: view.object(object), messages, irq, path }];
+  });
+}
+
+const sleepsOn = ({ vm, others }: Patient) => others.asleep.get(vm.id)?.timer === undefined && others.asleep.has(vm.id);
+
+/** Its wait is in vain, or that of another VM that waits for it. */
+const isInVain = (patient: Patient, verdict: Verdict) => sleepsOn(patient) && isSick(verdict);
+
+export const SEND_EVIDENCE = [
+  evidenceRule({
+    codes: ["unheard-ring"],
+    when: isInVain,
+    read: ({ view, vm }) => linksOf(view, vm.id).flatMap((link) => unheardRing(view, link)),
+  }),
+  evidenceRule({
+    codes: ["swallowed", "merged-ring"],
+    when: isInVain,
+    read: ({ view, vm }) => linksOf(view, vm.id).flatMap((link) => swallowed(view, link)),
+  }),
+  evidenceRule({
+    codes: ["untaken"],
+    when: sleepsOn,
+    read: (patient) =>
+      linksOf(patient.view, patient.vm.id).filter(({ from }) => from.includes(patient.vm.id)).flatMap((link) => untaken(patient, link)),
+  }),
+];
