@@ -97,6 +97,8 @@ export class Rig {
 
   /** Queries that the test answers itself. */
   held: (query: Query) => boolean = () => false;
+  /** Whether a state that stays is not sent again, as sessions have it. */
+  sparing = false;
 
   /** A new picture of the machine, as it comes five times per second. */
   sample(changed: Partial<MachineSample> = {}): void {
@@ -163,7 +165,8 @@ export class Rig {
   }
 
   #answer(id: number, query: Query): void {
-    this.app.apply({ kind: "answer", id, answer: this.answer(query) });
+    const found = this.answer(query), answer = this.sparing ? this.#standing.given(id, this, found) : found;
+    if (answer) this.app.apply({ kind: "answer", id, answer });
   }
 
   #send(request: Request): void {

@@ -23,8 +23,8 @@ interface Asked {
   readonly end: () => void;
   /** Answers that are awaited for the first time. */
   missing: number;
-  /** Answers that are still to come by themselves. */
-  left: number;
+  /** Answers that are still to come by themselves, by query: of a state that stays none is sent. */
+  readonly left: number[];
   /** Where the last answer ended in a log, by query: a repeated question continues there. */
   readonly cursors: (string | undefined)[];
   /** Whether to ask again after the first answers. */
@@ -107,7 +107,7 @@ export class Questions {
       return;
     }
     const queries = queriesOf(pane), same = textOf(queries) === asked?.wanted;
-    if (!asked?.left || !same) this.#ask(pane, queries, same && pane.onward ? asked?.cursors : undefined);
+    if (!asked?.left.every((left) => left > 0) || !same) this.#ask(pane, queries, same && pane.onward ? asked?.cursors : undefined);
   }
 
   #end(pane: Pane): void {
@@ -126,7 +126,7 @@ export class Questions {
       wanted: textOf(queries),
       end: () => ends.forEach((end) => end()),
       missing: queries.length,
-      left: REPEATED * queries.length,
+      left: queries.map(() => REPEATED),
       cursors: [],
       again: "no",
     };
@@ -138,7 +138,7 @@ export class Questions {
         if (this.#asked.get(pane) !== asked) return;
         asked.cursors[index] = answer.cursor;
         if (heard) {
-          asked.left--;
+          asked.left[index]--;
           return this.#answer(pane, [answer]);
         }
         heard = true;

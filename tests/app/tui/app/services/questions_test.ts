@@ -35,6 +35,21 @@ Deno.test("who only looks asks a vCPU's list and registers once in 25 pictures, 
   assert.deepEqual((await samples(rig, 2)).filter((kind) => kind === "query").length, 2);
 });
 
+Deno.test("a list that changes stays up to date beside one that does not", async () => {
+  const rig = await looking("1");
+  rig.sparing = true;
+  let changes = 0;
+  rig.answer = (query) => {
+    const { rows, ...answer } = phoneAnswer(query), isChanging = query.table === "vcpu.ls";
+    return { ...answer, rows: isChanging ? rows.map((row) => ({ ...row, symbol: `work+${changes}` })) : rows, cursor: undefined };
+  };
+  for (changes = 1; changes <= 120; changes++) {
+    rig.time += 5000;
+    await samples(rig, 1);
+  }
+  assert.match((await rig.lines()).join("\n"), /work\+120\b/);
+});
+
 Deno.test("a screen that was left is answered no more; one that comes is answered at once", async () => {
   const rig = await looking("2");
   const asked: string[] = [];
