@@ -353,19 +353,19 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
       else this.#drawRow(screen, line, look, place, shown.row, { focused, selected: shown.selected });
     });
     if (!this.#shown.length) {
-      drawBlank(screen, look, { ...area, x: area.x + 1, y: area.y + 1, width: area.width - 1, height: area.height - 1 }, this.#blank);
+      drawBlank(screen, look, { ...area, x: area.x + 1, y: area.y + 1, width: area.width - 1, height: area.height - 1 }, this.blank);
     }
   }
 
   spoken(look: Look, size: SpokenSize, focused: boolean): readonly SpokenLine[] {
     const { card } = this.options;
-    if (card) {
+    if (card && this.#shown.length) {
       return this.#scrolledTo(Math.max(Math.floor((size.height + 1) / CARD_ROWS), 1), focused).flatMap((shown) =>
         "gap" in shown ? [] : card(shown.row, look).map((pieces, line) => spokenPieces(pieces, shown.selected && line === 0))
       );
     }
     const { place: { columns }, rows } = this.#listed(size, focused);
-    if (!rows.length) return spokenBlank(look, size.width, this.#blank);
+    if (!rows.length) return spokenBlank(look, size.width, this.blank);
     return [
       spokenCells(columns.map(({ column }) => [{ text: column.title }])),
       ...rows.map((shown) => {
@@ -411,7 +411,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
         drawCell(screen, look, { x: area.x + ROW_MARGIN + 1, y, width: area.width - ROW_MARGIN - 2 }, pieces);
       });
     });
-    if (!this.#shown.length) drawBlank(screen, look, area, this.#blank);
+    if (!this.#shown.length) drawBlank(screen, look, area, this.blank);
   }
 
   /** Why it shows no row. */
@@ -422,7 +422,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     return this.#rows.length || this.filterText ? nothingPasses(this.filterText) : this.table.empty;
   }
 
-  get #blank(): Blank {
+  get blank(): Blank {
     if (this.#error !== undefined) return this.#error;
     const { args, empty, table } = this.options, isAsked = !args || args() !== undefined;
     if (isAsked && !this.#loaded) {

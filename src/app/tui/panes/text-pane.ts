@@ -2,6 +2,7 @@
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { fit } from "../../../kit/support/text/text-width.ts";
+import { type Blank, drawBlank, spokenBlank } from "./blank.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import type { Line, Pane } from "./pane.ts";
 import { drawPieces, piecesWidth } from "../look/pieces.ts";
@@ -13,6 +14,8 @@ interface TextPaneOptions {
   readonly name: string;
   readonly title: () => Title;
   readonly lines: (width: number, look: Look) => readonly Line[];
+  /** What stands where there are none. */
+  readonly blank?: () => Blank | undefined;
   /** The queries for its lines, if it needs any. */
   readonly queries?: () => Query | readonly Query[] | undefined;
   readonly receive?: (answer: Answer) => void;
@@ -77,11 +80,15 @@ export class TextPane implements Pane {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    this.#shown(look, area).forEach((line, row) => drawLine(screen, look, { ...area, y: area.y + row, height: 1 }, line));
+    const lines = this.#shown(look, area), blank = lines.length ? undefined : this.options.blank?.();
+    if (blank) return drawBlank(screen, look, area, blank);
+    lines.forEach((line, row) => drawLine(screen, look, { ...area, y: area.y + row, height: 1 }, line));
   }
 
   spoken(look: Look, size: SpokenSize): readonly SpokenLine[] {
-    return this.#shown(look, size).map(({ text, pieces = [{ text }], right = [] }) => {
+    const lines = this.#shown(look, size), blank = lines.length ? undefined : this.options.blank?.();
+    if (blank) return spokenBlank(look, size.width, blank);
+    return lines.map(({ text, pieces = [{ text }], right = [] }) => {
       const line = spokenPieces(pieces);
       return { parts: [...line.parts, ...spokenPieces(right).parts] };
     });

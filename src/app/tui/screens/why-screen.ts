@@ -61,6 +61,8 @@ export function whyScreen(books?: Books): ScreenPanes {
     selection: () => reasons.selection,
     queries: () => alone ? reasons.queries() : undefined,
     receive: (answer) => reasons.receive(answer),
+    // Where there is no room for the list, nobody else says that it has no rows.
+    blank: () => alone ? reasons.blank : undefined,
     lines(width, look) {
       const row = reasons.selection?.row;
       return row ? reasonLines(row, look, width, height, isCited(row.section) ? books?.target(row.section) : undefined) : [];

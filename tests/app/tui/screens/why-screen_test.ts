@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { eventually } from "../../../support/eventually.ts";
 import { roleOf } from "../../../../src/app/tui/terminal/color.ts";
 import type { Query } from "../../../../src/model/queries/query.ts";
 import type { Json } from "../../../../src/model/queries/table.ts";
@@ -173,4 +174,19 @@ Deno.test("the newest refusal that failed is selected at first, not one that was
   };
   await rig.type("0");
   assert.match(await rig.text(), /- why:37 -/);
+});
+
+Deno.test("a narrow screen without refusals says so, and that they are awaited, in lines for screen readers, too", async () => {
+  for (const [width, height] of [[80, 24], [120, 36]]) {
+    const rig = new Rig(width, height);
+    rig.held = ({ table }) => table === "why";
+    rig.answer = (query) => ({ ...phoneAnswer(query), ...query.table === "why" && { rows: [] } });
+    await rig.type("0");
+    await eventually(() => rig.text(), (text) => /loading/.test(text));
+    rig.held = () => false;
+    await rig.type("10");
+    for (const text of [await rig.text(), rig.app.linear().lines.join("\n")]) {
+      assert.match(text, /Nothing was refused[^]*el2 inject makes one/, `${width}x${height}`);
+    }
+  }
 });
