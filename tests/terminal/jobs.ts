@@ -198,7 +198,7 @@ export const BY_KEYS: readonly Job[] = [
     steps: [[keys("t", "s"), /snapshot/], [keys("C-u", "kept.snap", "Enter"), /kept\.snap/]],
     writes: ["kept.snap", /^./],
   },
-  { job: "see what a function costs", size: LARGE, steps: [[keys(":flame", "Enter"), /h j k l select; Enter zooms in/]], after: [close] },
+  { job: "see what a function costs", size: LARGE, steps: [[keys(":flame", "Enter"), /h j k l select; v: by function/]], after: [close] },
   { job: "see who wrote a variable last", size: USUAL, steps: [[keys(":who ping:ticks", "Enter"), /insn:\d+/]], after: [close] },
   { job: "freeze what is shown", size: SMALL, steps: [[keys("Space"), /FROZEN/]], after: [[keys("Space"), /^(?![^]*FROZEN)/]] },
   {

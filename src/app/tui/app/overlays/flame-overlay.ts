@@ -60,7 +60,7 @@ export class FlameOverlay implements Overlay {
 
   get prompt(): Line {
     if (this.progress !== undefined) return { text: `${this.progress}; ctrl-c cancels`, role: "dim" };
-    return { text: "h j k l select; Enter zooms in, Backspace and Esc out; v: function, line, process, wait", role: "dim" };
+    return { text: "h j k l select; v: by function, line, process, wait", role: "dim" };
   }
 
   /** Shows another profile. */

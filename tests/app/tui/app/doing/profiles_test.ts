@@ -72,6 +72,17 @@ Deno.test(":flame counts with a percentage, and shows the graph; keys select, En
   assert.doesNotMatch(await rig.text(), /Flame graph/);
 });
 
+Deno.test("at 80 columns the keys of the graph are whole", async () => {
+  const { asked, one } = profiler(), rig = new Rig(80, 24, { profiler: one });
+  await rig.type(":flame\r");
+  asked[0].end();
+  await settle();
+  assert.match(
+    await rig.text(),
+    /Enter zoom {2}Backspace out {2}v view {2}Esc close[^]*\n h j k l select; v: by function, line, process, wait(?:\n|$)/,
+  );
+});
+
 Deno.test("v shows the views, each counted once; ctrl-c cancels a view and leaves the graph, what is wrong is said", async () => {
   const { asked, one } = profiler();
   const rig = new Rig(100, 30, { profiler: one });
