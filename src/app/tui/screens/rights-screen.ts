@@ -31,6 +31,9 @@ const ID = 16;
 /** Columns of all others but the answer and whether it is a master, with their blanks. */
 const OTHERS = 74;
 
+/** Columns of the rights: at the least, and of all that a thread has. */
+const RIGHTS = 24, ALL_RIGHTS = 96;
+
 /** A capability's owner, object and rights, and the result of its last use. */
 function capColumns(width: number): ListColumn<CapRow>[] {
   const answer = width >= WITH_MASTER ? 28 : 20;
@@ -41,7 +44,7 @@ function capColumns(width: number): ListColumn<CapRow>[] {
     {
       name: "rights",
       title: "Rights",
-      width: Math.min(Math.max(width - OTHERS - answer - (width >= WITH_MASTER ? 8 : 0), 24), 60),
+      width: Math.min(Math.max(width - OTHERS - answer - (width >= WITH_MASTER ? 8 : 0), RIGHTS), ALL_RIGHTS),
       pieces: ({ rights }) => {
         const text = rights.join(" ");
         return [text ? { text } : { text: "none", role: "dim" }];

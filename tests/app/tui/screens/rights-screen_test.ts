@@ -22,6 +22,16 @@ Deno.test("capabilities: whose, to what, with which rights, and what the last us
   assert.match(text, /!H host\/0x3 +thread +debian\/0 +Affinity YieldTo +2 +12\.479000 vcpu_set_priority/);
 });
 
+Deno.test("in a wide terminal the rights that a Resource Manager has to a vCPU are whole", async () => {
+  const rig = new Rig(400, 60), rights = "Power Affinity Priority Timeslice YieldTo BindVirq State Lifecycle WriteContext Disable Activate";
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    return query.table === "caps.ls" ? { ...answer, rows: answer.rows.map((row) => ({ ...row, rights: rights.split(" ") })) } : answer;
+  };
+  await rig.type("5");
+  assert.match(await rig.text(), new RegExp(`thread +debian/0 +${rights} `));
+});
+
 Deno.test("the other holders of the selected capability's object are listed below, with their rights", async () => {
   const rig = new Rig(120, 36);
   rig.answer = withHolder;
