@@ -1,7 +1,10 @@
 // Answers of the tools of `el2 mcp`: bounded, and each says what it left out.
 
+import { GAPS } from "../../../model/queries/facts/gap.ts";
+import { gapsOf } from "../../../model/queries/texts/row-gaps.ts";
 import type { Answer } from "../../../model/queries/query.ts";
 import type { Json, Row } from "../../../model/queries/table.ts";
+import { problemText } from "../../../kit/support/problem.ts";
 import { terminalText } from "../../../kit/support/text/terminal-text.ts";
 
 /** A tool's answer. */
@@ -25,6 +28,8 @@ export function toolAnswer(text: string, { failed = false, hint = "ask for less"
 export const ANSWER_MAX = 24_000;
 /** Share of a truncated text to keep from its beginning. */
 const HEAD = 0.6;
+/** Gaps that are named, and characters of each. */
+const MOST_GAPS = 10, GAP_MAX = 200;
 /** Characters for what surrounds the rows. */
 const FRAME = 600;
 
@@ -51,8 +56,8 @@ interface RowChoice {
  * rows and how to see them.
  */
 export function rowsText(session: string, answer: Answer, { limit, columns, atLeast = false }: RowChoice): string {
-  const rows: Json[] = [];
-  let size = FRAME;
+  const rows: Json[] = [], incomplete = incompleteText(answer);
+  let size = FRAME + JSON.stringify(incomplete).length;
   for (const row of answer.rows.slice(0, limit)) {
     const chosen = columns ? chosenColumns(row, columns) : row;
     size += terminalText(JSON.stringify(chosen)).length + 1;
@@ -68,7 +73,22 @@ export function rowsText(session: string, answer: Answer, { limit, columns, atLe
       see: `narrow with "filter", choose "columns", or raise "limit"`,
     }
     : null;
-  return JSON.stringify({ table: answer.table, session, at: answer.at, rows, left_out: leftOut });
+  return JSON.stringify({
+    table: answer.table,
+    session,
+    at: answer.at,
+    rows,
+    left_out: leftOut,
+    ...incomplete.length > 0 && { incomplete },
+  });
+}
+
+/** What the rows lack: a guest's memory that could not be read, events that were not recorded. */
+function incompleteText({ rows, gaps = [], unrecorded = [] }: Answer): string[] {
+  const unread = gaps.map((gap) => problemText(GAPS.problem(gap)));
+  const times = gapsOf(unrecorded, rows, () => true).map(({ before, text }) => `${text}, before ${rows[before].id}`);
+  const all = [...unread, ...times].map((text) => terminalText(text).slice(0, GAP_MAX));
+  return all.length > MOST_GAPS ? [...all.slice(-MOST_GAPS), `and ${all.length - MOST_GAPS} more`] : all;
 }
 
 /** Which rows an answer has: some of those after the first `after`. */

@@ -34,3 +34,24 @@ Deno.test("a failure and what follows an answer are bounded too", () => {
   const { text, failed } = toolAnswer(NAME.repeat(9), { failed: true, hint: "look elsewhere", end: "\nexit code 1" });
   assert.ok(failed && /\[\d+ characters left out; look elsewhere\]/.test(checked(text)) && text.endsWith("\nexit code 1"));
 });
+
+Deno.test("an answer says what its rows lack, bounded: memory that was not read, times that were not recorded", () => {
+  const events = Array.from({ length: 40 }, (_, index) => ({ id: `ev:${index}`, end: String(index) }));
+  const unrecorded = events.map((_, index) => ({ from: index - 1, to: index, kind: "hvc", some: false }));
+  const gaps = [{ code: "type", of: NAME, name: NAME }];
+  const said = (answer: object) => {
+    const text = rowsText("s", { table: "events", at: 0, rows: events, dropped: 0, ...answer } as never, { limit: 50 });
+    return JSON.parse(checked(toolAnswer(text).text));
+  };
+  assert.ok(!("incomplete" in said({})));
+  assert.deepEqual(said({ unrecorded: unrecorded.slice(0, 3) }).incomplete, [
+    "not recorded: hvc, before ev:1",
+    "not recorded: hvc, before ev:2",
+  ]);
+  assert.equal(said({ gaps, unrecorded }).incomplete.length, 11);
+  assert.equal(said({ gaps, unrecorded }).incomplete.at(-1), "and 30 more");
+  assert.match(
+    said({ gaps: [{ code: "type", of: "tasks", name: "mm_struct" }] }).incomplete[0],
+    /^tasks: the kernel's types have no mm_struct/,
+  );
+});
