@@ -19,6 +19,7 @@ import { defineContextMove, defineRun } from "./exceptions/run-function.ts";
 import { defineBranchTargets } from "./interpreter/branch-targets.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import { defineInterpreter, makeDispatch } from "./interpreter/interpreter.ts";
+import { defineRegionCalls } from "./interpreter/region-calls.ts";
 import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
 import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMemoryOperations } from "./memory/memory-operations.ts";
@@ -304,6 +305,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineFloatingPoint(library, cpu.features);
   if (cpu.features.has("FEAT_BTI")) defineBranchTargets(library);
   const instructions = instructionSetOf(cpu), fills = new OperandFills(), handlers = defineInterpreter(library, fills, instructions);
+  defineRegionCalls(library);
   defineDecoder(library, fills, decoder);
   if (retired !== undefined) defineCountedExecution(library, retired);
   defineRun(library, exited);

@@ -98,6 +98,9 @@ export const SplitGroup = {
 /** Calls whose targets are known: a power of two. */
 export const KNOWN_CALLS = 16;
 
+/** The address of no region, as it is misaligned. */
+export const NOT_CALLED = 1;
+
 /** No page: differences from it are not multiples of 16. */
 export const NO_STACK_PAGE = 1;
 
@@ -381,10 +384,10 @@ export const CPU = {
   /** `SplitGroup`s. */
   SPLIT_GROUPS: field(4, 3 * SPLIT_GROUPS),
   /**
-   * Addresses that calls went to, i64, and the places in the table of the regions there, i32, or 0:
-   * see enter-function.ts.
+   * Addresses of the regions that calls went to, i64, or `NOT_CALLED`, and their places in the
+   * table, i32, or 0: see interpreter/region-calls.ts.
    */
-  CALLED: field(8, KNOWN_CALLS),
+  CALLED: field(16, KNOWN_CALLS / 2),
   CALLED_SLOTS: field(16, KNOWN_CALLS / 4),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),

@@ -72,7 +72,9 @@ const found = () => {
   deepest = deepest ? Math.min(deepest, place) : place;
   return BYTES;
 };
-const core = { ...link.exports, readableAt: found, writableAt: found, readableGroupAt: found, writableGroupAt: found };
+const at = Object.fromEntries(["readableAt", "writableAt", "keptAt"].map((name) => [name, found]));
+const groupsAt = Object.fromEntries(["readableGroupAt", "writableGroupAt", "keptGroupAt"].map((name) => [name, () => [found(), 1]]));
+const core = { ...link.exports, ...at, ...groupsAt };
 
 /** Bytes of its frame at most, as the region itself has it. */
 function boundOf(blocks: readonly Block[], callees: ReadonlyMap<number, number>): number {

@@ -18,20 +18,19 @@ import { pushAtomicsTlb, type Surroundings } from "../../interpreter/surrounding
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../../architecture/exceptions.ts";
 import { INSTRUCTIONS_PER_PAGE, INSTRUCTIONS_SHIFT } from "../../state/layout.ts";
-import { CPU, FetchEntry, KeptPage, Slot, TlbSet } from "../../state/cpu-state.ts";
-import { callee } from "../../state/functions.ts";
+import { CPU, FetchEntry, KeptPage, KNOWN_CALLS, Slot, TlbSet } from "../../state/cpu-state.ts";
+import { callee as functionOf } from "../../state/functions.ts";
 import type { Callees } from "../../wasm/library.ts";
 import { LocalPool } from "../../wasm/local-pool.ts";
 import { frameBound } from "../../wasm/frame-bound.ts";
 import { FunctionBuilder, type Label } from "../../wasm/module.ts";
 import { keepsStackAlignment } from "../regions/access-groups.ts";
-import { emitFindAgain } from "./enter-function.ts";
 import { settleFlags } from "./known-flags.ts";
 import { type RegionContext, RegionEmitter, surroundings } from "./region-emitter.ts";
 import { StateLocals } from "./state-locals.ts";
 import { WaysOut } from "./ways-out.ts";
 import type { Block } from "../regions/region.ts";
-import { type Callee, ENTER, type NeighborPage, type RegionOptions } from "./region-options.ts";
+import type { Callee, NeighborPage, RegionOptions } from "./region-options.ts";
 import { RegionPlan } from "../regions/region-plan.ts";
 import { add, generalBit, keepOnly, type RegisterSet, without } from "../code/register-use.ts";
 
@@ -155,7 +154,7 @@ class RegionFunction {
 
   /** Returns the address and the budget on the stack, or continues there. */
   #end(f: FunctionBuilder, chains: boolean): void {
-    if (chains) f.get(STACK).callLate(ENTER, true);
+    if (chains) f.get(STACK).returnCall(functionOf(this.library, "enterRegion"));
     else f.op("return");
   }
 
@@ -233,7 +232,7 @@ class RegionFunction {
     // The region may be all that has code there, and go there seldom: it would never begin.
     f.op("i64.ne").ifLikely(false, () => {
       page();
-      f.call(callee(this.library, "fetchableAt")).op("i32.eqz").if(leave);
+      f.call(functionOf(this.library, "fetchableAt")).op("i32.eqz").if(leave);
     });
     entry();
     f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
@@ -407,25 +406,24 @@ class RegionFunction {
 
   /** Ends in the region at the address in `#answer`; all state is in the CPU state. */
   #chain(): void {
-    this.#body.get(this.#answer).get(LEFT).get(STACK).callLate(ENTER, true);
+    this.#body.get(this.#answer).get(LEFT).get(STACK).returnCall(functionOf(this.library, "enterRegion"));
   }
 
   /** Calls the address in `#answer`, and continues after that. */
   #call(node: number, next: number, callee: Callee | undefined): void {
     const f = this.#body;
-    const call = (name: string) => {
-      f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub").callLate(name).set(LEFT).set(this.#answer);
+    const call = (target: () => void) => {
+      f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub");
+      target();
+      f.set(LEFT).set(this.#answer);
     };
     if (callee) {
       f.i32Later(callee.decoded).memory("i32.load16_u").i32Later(callee.handler).op("i32.eq");
-      f.ifLikely(true, () => call(callee.name), () => call(ENTER));
+      const enter = () => void f.call(functionOf(this.library, "enterRegion"));
+      f.ifLikely(true, () => call(() => void f.callLate(callee.name)), () => call(enter));
     } else {
-      emitFindAgain(f, this.#answer, this.#slot, next - 1);
-      f.get(this.#slot).ifLikely(true, () => {
-        f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub").get(this.#slot);
-        this.options.callIndirect(f);
-        f.set(LEFT).set(this.#answer);
-      });
+      this.#findCalled(next - 1 & KNOWN_CALLS - 1);
+      f.get(this.#slot).ifLikely(true, () => call(() => this.options.callIndirect(f.get(this.#slot))));
     }
     f.get(this.#answer);
     this.#address(next);
@@ -448,15 +446,27 @@ class RegionFunction {
   }
 
   /**
+   * Puts the place in the table of the region at the address in `#answer` into `#slot`, or 0, for
+   * one of the known calls (interpreter/region-calls.ts).
+   */
+  #findCalled(call: number): void {
+    const f = this.#body, slot = this.#slot;
+    f.i32(0).memory("i64.load", CPU.CALLED + 8 * call).get(this.#answer).op("i64.eq").ifLikely(
+      true,
+      () => void f.i32(0).memory("i32.load", CPU.CALLED_SLOTS + 4 * call).set(slot),
+      () => void f.get(this.#answer).i32(call).call(functionOf(this.library, "findCalled")).set(slot),
+    );
+  }
+
+  /**
    * Forgets what is kept where another region has kept it, or where the interpreter was at work
    * since.
    */
   #ownKeptPages(f: FunctionBuilder): void {
-    const { kept: places } = this.#plan;
-    if (!places.length) return;
+    const { keptPages: places } = this.#plan;
+    if (!places) return;
     f.i32(0).memory("i32.load", CPU.KEPT_BY).i32Later(this.options.handler).op("i32.ne").ifLikely(false, () => {
-      f.i32(0).i32Later(this.options.handler).memory("i32.store", CPU.KEPT_BY);
-      for (const kept of places) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
+      f.i32Later(this.options.handler).i32(CPU.KEPT_PAGES + KeptPage.Size * places).call(functionOf(this.library, "ownKeptPages"));
     });
   }
 

@@ -11,11 +11,10 @@ import { fillGap, FunctionBuilder, type ImportedMemory, WasmModule } from "../..
 import { hasWideMultiplication } from "../../wasm/wide-multiplication.ts";
 import { Bytes } from "../../../../kit/support/values/bytes.ts";
 import { type CodeView, decodedPageAddress } from "../code/code-view.ts";
-import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { emitHead } from "./head-function.ts";
 import { emitRegion } from "./region-function.ts";
-import { type Callee, ENTER, type NeighborPage } from "./region-options.ts";
+import type { Callee, NeighborPage } from "./region-options.ts";
 import { neighborsOf, type RegionPart } from "./code-signature.ts";
 import type { Block } from "../regions/region.ts";
 
@@ -105,10 +104,7 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
     return { region, head };
   });
   // Imports precede functions: only now is known what the code calls.
-  const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-  emitFind(find);
-  emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
-  const names: Record<string, FunctionBuilder> = { [FIND]: find, [ENTER]: enter };
+  const names: Record<string, FunctionBuilder> = {};
   functions.forEach(({ region: { code } }, i) => {
     names[regionName(i)] = module.function(regionName(i), REGION_PARAMETERS, REGION_RESULTS, true, new Bytes(code.length + LATE_CALLS));
   });

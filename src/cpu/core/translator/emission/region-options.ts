@@ -3,9 +3,6 @@
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { Operations } from "../code/inline-calls.ts";
 
-/** Name of the function that a region calls to continue at an address (enter-function.ts). */
-export const ENTER = "enter";
-
 /**
  * A page of the region other than the head's: it must follow in virtual memory when the region
  * runs.
