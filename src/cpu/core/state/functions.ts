@@ -103,13 +103,13 @@ export const Functions = {
   /** (va, access with `Write`, seams, place, `KeptPage`) -> the same for a group. */
   keptGroupAt: signature(["i64", "i32", "i32", "i32", "i32"], "i32", "i32"),
   /**
-   * (handler of a region, Wasm address after its last `KeptPage`): those before are its own from now
-   * on, and nothing is kept in them.
+   * (handler of a region, Wasm address after its last `KeptPage`): those before are its own from
+   * now on, and nothing is kept in them.
    */
   ownKeptPages: signature(["i32", "i32"]),
   /**
-   * (address, left, stack) -> (address, left): what the region at an address does; the parameters if
-   * there is none.
+   * (address, left, stack) -> (address, left): what the region at an address does; the parameters
+   * if there is none.
    */
   enterRegion: signature(["i64", "i32", "i32"], "i64", "i32"),
   /**

@@ -42,6 +42,22 @@ export function settleFlags(f: FunctionBuilder, known: KnownFlags | undefined): 
   f.i32(0).i32(kind).memory("i32.store", CPU.FLAGS_KIND);
 }
 
+/** The local that holds a value, or what puts it on the stack. */
+export type KeptValue = number | (() => void);
+
+/** Flags that follow from values, of which each is given as what puts it on the stack. */
+export function keptFlags(
+  f: FunctionBuilder,
+  values: readonly KeptValue[],
+  flags: (values: readonly (() => void)[]) => KnownFlags,
+): KnownFlags {
+  return {
+    ...flags(values.map((value) => typeof value === "number" ? () => void f.get(value) : value)),
+    locals: values.filter((value) => typeof value === "number"),
+    moved: (from, to) => keptFlags(f, values.map((value) => value === from ? to : value), flags),
+  };
+}
+
 /** The flags of `a - b`, of which each puts an operand on the stack. */
 export function flagsOfDifference(f: FunctionBuilder, type: Type, a: () => void, b: () => void): KnownFlags {
   const wide = () => void (type === "i32" && f.op("i64.extend_i32_s"));

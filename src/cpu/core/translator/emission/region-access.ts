@@ -179,7 +179,7 @@ export class RegionAccesses {
     else this.#compareGroup(member, place);
   }
 
-  /** Computes where the bytes of a group are by the TLB entry of its first byte, or by a function. */
+  /** Finds where the bytes of a group are by the TLB entry of the first, or by a function. */
   #compareGroup(member: LocatedMember, place: AccessPlace): void {
     const { f } = this, { va, wasmAddress, bytes, write } = place, entry = this.at.local("i64");
     f.get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
@@ -195,8 +195,8 @@ export class RegionAccesses {
   }
 
   /**
-   * Has a function find where the bytes of a group are: zero where they are in two pages. Leaves the
-   * region where that does not serve all of the group.
+   * Has a function find where the bytes of a group are: zero where they are in two pages. Leaves
+   * the region where that does not serve all of the group.
    * @param kept where the function keeps their page
    */
   #findGroup({ group: { alignment, seams, split } }: LocatedMember, place: AccessPlace, kept: number | undefined): void {
