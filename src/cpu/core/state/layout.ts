@@ -1,7 +1,7 @@
 // The layout of the core's part of the Wasm memory: the region below guest RAM that
 // machine/hardware/memory-map.ts leaves to the core.
 //
-//   0x0000_0100  CPU state (cpu-state.ts)
+//   0x0000_0040  CPU state (cpu-state.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
 //   0x0000_6000  S-boxes of AES and SM4
 //   0x0001_0000  contexts of vCPUs
@@ -24,7 +24,7 @@
 //   0x0c00_0000  for each 4 KiB of the Wasm memory, its lines that may have been written as a whole
 //   0x0c80_0000  for each 64 bytes of the Wasm memory, its words that may have been written
 
-import { CONTEXT_SIZE, CPU_STATE } from "./cpu-state.ts";
+import { CONTEXT_SIZE, NEAREST } from "./cpu-state.ts";
 import { EMPTY_SET_SIZE, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 
@@ -163,7 +163,7 @@ export const TLB_POOL: TlbPoolLayout = {
  * state, `TABLE_PAGES`, and the map of pages that may be write-mapped.
  */
 export const OF_VCPUS = [
-  { start: CPU_STATE, end: CRC_TABLES },
+  { start: NEAREST, end: CRC_TABLES },
   { start: TABLE_PAGES, end: WRITTEN_PAGES },
 ] as const;
 

@@ -30,12 +30,9 @@ import { type RegionContext, RegionEmitter, surroundings } from "./region-emitte
 import { StateLocals } from "./state-locals.ts";
 import { WaysOut } from "./ways-out.ts";
 import type { Block } from "../regions/region.ts";
-import type { Callee, NeighborPage, RegionOptions } from "./region-options.ts";
+import { ADDRESS, type Callee, LEFT, type NeighborPage, type RegionOptions, STACK } from "./region-options.ts";
 import { RegionPlan } from "../regions/region-plan.ts";
 import { add, generalBit, keepOnly, type RegisterSet, without } from "../code/register-use.ts";
-
-/** The parameters as locals. */
-const ADDRESS = 0, LEFT = 1, STACK = 2;
 
 /** Makes the function of a region. */
 export function emitRegion(
@@ -86,18 +83,16 @@ class RegionFunction {
   readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS, scratch);
   readonly #plan: RegionPlan;
   readonly #state = new StateLocals(this.#body);
-  readonly #waysOut = new WaysOut(this.#state);
   readonly #context: RegionContext;
   readonly #surroundings: Surroundings;
   readonly #temporaries = new LocalPool(this.#body);
   /**
-   * Locals: the virtual address of instruction 0; the TLB set, and that of atomic accesses; what
-   * leaving adds to the first.
+   * Locals: the virtual address of instruction 0; the TLB set, and that of atomic accesses.
    */
   readonly #base = this.#body.local("i64");
+  readonly #waysOut = new WaysOut(this.#body, this.#state, this.#base);
   readonly #tlb = this.#body.local("i32");
   readonly #atomicsTlb: number | undefined;
-  readonly #offset = this.#body.local("i32");
   /** See `RegionContext.fast`. */
   readonly #fast = this.#body.local("i32");
   /** Labels of loops, and of the code after blocks, by node. */
@@ -136,27 +131,19 @@ class RegionFunction {
   }
 
   emit(): FunctionBuilder {
-    const body = this.#body;
     scratch.clear();
     this.#tree(0, undefined);
     for (let next = this.#pending.pop(); next; next = this.#pending.pop()) next();
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
-    this.#waysOut.emit(f, body, (chains) => {
-      f.get(this.#base).get(this.#offset).op("i64.extend_i32_s").op("i64.add").get(LEFT);
-      this.#end(f, chains);
-    });
-    f.op("unreachable");
-    f.locals.push(...body.locals);
+    this.#waysOut.emit(f, this.#enterRegion);
+    f.locals.push(...this.#body.locals);
     // The largest ones run where no other region waits for them.
     return f.fill(FRAME, Math.min(frameBound(f), STACK_BYTES));
   }
 
-  /** Returns the address and the budget on the stack, or continues there. */
-  #end(f: FunctionBuilder, chains: boolean): void {
-    if (chains) f.get(STACK).returnCall(functionOf(this.library, "enterRegion"));
-    else f.op("return");
-  }
+  /** Ends in the region at the address on the stack. */
+  readonly #enterRegion = (f: FunctionBuilder): void => void f.get(LEFT).get(STACK).returnCall(functionOf(this.library, "enterRegion"));
 
   /** Looks whether the region can run, and loads what it needs. */
   #enter(f: FunctionBuilder): void {
@@ -311,9 +298,8 @@ class RegionFunction {
         this.#count("arrive", first + i);
       }
       const leave = (known: KnownFlags | undefined) => {
-        this.#spend(i);
         this.#count("turnBack", first + i);
-        this.#leave(first + i, dirty, known, false);
+        this.#waysOut.leave(first + i, i, dirty, known);
       };
       this.#temporaries.releaseAll(flags?.locals);
       const member = groups.get(i), kept = keeps?.get(i);
@@ -406,7 +392,7 @@ class RegionFunction {
 
   /** Ends in the region at the address in `#answer`; all state is in the CPU state. */
   #chain(): void {
-    this.#body.get(this.#answer).get(LEFT).get(STACK).returnCall(functionOf(this.library, "enterRegion"));
+    this.#enterRegion(this.#body.get(this.#answer));
   }
 
   /** Calls the address in `#answer`, and continues after that. */
@@ -477,9 +463,9 @@ class RegionFunction {
     this.#jump(targets, node, (jump) => {
       f.get(LEFT).i32(instructions.length + plan.longestOf(targets)).op("i32.lt_s");
       f.ifLikely(false, () => {
-        this.#spend(instructions.length - 1);
-        this.#count("turnBack", first + instructions.length - 1);
-        this.#leave(first + instructions.length - 1, dirty, flags, false);
+        const last = instructions.length - 1;
+        this.#count("turnBack", first + last);
+        this.#waysOut.leave(first + last, last, dirty, flags);
       });
       // The budget is counted for the way inside; the other one does it itself.
       f.block((elsewhere) => {
@@ -546,13 +532,13 @@ class RegionFunction {
     const f = this.#body, { flow, longest } = this.#plan, to = this.#plan.target(from, index);
     if (to === undefined) {
       this.#depart(from, index);
-      return this.#leave(index, dirty, flags, chains);
+      return chains ? this.#waysOut.chain(index, dirty, flags, this.#enterRegion) : this.#waysOut.leave(index, 0, dirty, flags);
     }
     if (flow.isLoop[to]) {
       f.get(LEFT).i32(longest[to]).op("i32.lt_s");
       f.ifLikely(false, () => {
         this.#depart(from, index);
-        this.#leave(index, dirty, flags, false);
+        this.#waysOut.leave(index, 0, dirty, flags);
       });
     }
     this.#pass(from, to);
@@ -572,18 +558,6 @@ class RegionFunction {
     const label = this.#labels.get(node);
     if (!label) throw new Error("a node is reached from outside of its block");
     return label;
-  }
-
-  /** Out of the region, at an instruction. */
-  #leave(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
-    const f = this.#body;
-    settleFlags(f, flags);
-    const label = this.#waysOut.labelFor(dirty, chains);
-    if (label !== undefined) return void f.i32(4 * index).set(this.#offset).brOuter(label);
-    this.#state.store(f, dirty);
-    this.#address(index);
-    f.get(LEFT);
-    this.#end(f, chains);
   }
 
   #spend(count: number): void {
