@@ -6,7 +6,7 @@ import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, Pstate, Sctlr, SP_ALIGNMENT, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { CPU, Slot, SplitGroup, TlbSet, Watching, xAddress } from "../state/cpu-state.ts";
-import { Access, callee, define as defineFunction, groupBytes, splitGroup, splitOffset } from "../state/functions.ts";
+import { Access, callee, define as defineFunction, groupBytes, groupCopy, splitGroup, splitOffset } from "../state/functions.ts";
 import { fetchEntryOffset, TlbFlags, type TlbPoolLayout } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
@@ -281,6 +281,14 @@ function defineGroupAt(
   // No access may be in both pages itself.
   c.if(limit.and(sizeOf(access).sub(1)).or(seams.shrU(limit.shrU(3)).and(1)), () => c.return(zero, zero));
   const first = partAt(va, limit), second = partAt(va.add(limit.wide()), bytes.sub(limit));
+  if (!writes) {
+    const whole = c.let(groupCopy(place));
+    c.if(whole, () => {
+      copy(c, whole, first, limit);
+      copy(c, whole.add(limit), second, bytes.sub(limit));
+      c.return(whole, one);
+    });
+  }
   const split = c.let(splitGroup(place));
   c.store("i32.store", split, first, SplitGroup.First);
   c.store("i32.store", split, second.sub(limit), SplitGroup.Second);

@@ -5,7 +5,8 @@
 // `CPU.EXIT_*`) and returns any value; its caller checks PENDING and does nothing more. Callers
 // store `CPU.IP` before; callers of those that read the time also `CPU.END`.
 
-import { CPU, SplitGroup } from "./cpu-state.ts";
+import { CPU, SPLIT_GROUPS, SplitGroup } from "./cpu-state.ts";
+import { GROUP_COPIES } from "./layout.ts";
 import type { Value } from "../wasm/expression.ts";
 import type { Callees, Library } from "../wasm/library.ts";
 import type { FunctionBuilder, FunctionType, ValueType } from "../wasm/module.ts";
@@ -39,13 +40,20 @@ export const Access = {
   ElementsShift: 20,
 } as const;
 
-/** Bits of a place of a group below the number of its `SplitGroup`: one less than its bytes. */
-const GROUP_SHIFT = 8;
+/**
+ * Bits of a place of a group below the number of its `SplitGroup`: one less than its bytes. Above
+ * it: a copy of the bytes serves where they are in two pages.
+ */
+const GROUP_SHIFT = 8, GROUP_COPIED = SPLIT_GROUPS << GROUP_SHIFT;
 
-export const groupPlace = (bytes: number, split: number): number => split << GROUP_SHIFT | bytes - 1;
+export const groupPlace = (bytes: number, split: number, copied: boolean): number =>
+  (copied ? GROUP_COPIED : 0) | split << GROUP_SHIFT | bytes - 1;
+/** Where a copy of its bytes is, or 0 if none serves. */
+export const groupCopy = (place: Value): Value =>
+  place.and(GROUP_COPIED).select(place.and(SPLIT_GROUPS - 1 << GROUP_SHIFT).add(GROUP_COPIES), 0);
 export const groupBytes = (place: Value): Value => place.and((1 << GROUP_SHIFT) - 1).add(1);
 /** The `SplitGroup` of a place, or of a byte in it. */
-export const splitGroup = (place: Value): Value => place.shrU(GROUP_SHIFT).mul(SplitGroup.Size).add(CPU.SPLIT_GROUPS);
+export const splitGroup = (place: Value): Value => place.shrU(GROUP_SHIFT).and(SPLIT_GROUPS - 1).mul(SplitGroup.Size).add(CPU.SPLIT_GROUPS);
 
 /** A byte of a group, as `splitPlace` takes it. */
 export const splitByte = (offset: number, split: number): number => split << GROUP_SHIFT | offset;
@@ -83,10 +91,11 @@ export const Functions = {
   writableAt: signature(["i64", "i32"], "i32"),
   /**
    * (va, access, seams, place) -> the same for a group of accesses, whose size and `SplitGroup`
-   * `place` has (`groupPlace`): the Wasm address of its bytes in one page, or 0 where they are in
-   * two, which the `SplitGroup` then tells; and 1, or 0 where `readableAt` is 0. The access has the
-   * greatest alignment of theirs. An access to two neighbors has its seam in the middle: bit N of
-   * `seams` where that is 8 * N bytes from `va`, all bits where it is elsewhere.
+   * `place` has (`groupPlace`): the Wasm address of its bytes in one page, or of a copy of them, or
+   * 0 where they are in two pages, which the `SplitGroup` then tells; and 1, or 0 where
+   * `readableAt` is 0. The access has the greatest alignment of theirs. An access to two neighbors
+   * has its seam in the middle: bit N of `seams` where that is 8 * N bytes from `va`, all bits
+   * where it is elsewhere.
    */
   readableGroupAt: signature(["i64", "i32", "i32", "i32"], "i32", "i32"),
   writableGroupAt: signature(["i64", "i32", "i32", "i32"], "i32", "i32"),

@@ -4,6 +4,7 @@
 //   0x0000_0040  CPU state (cpu-state.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
 //   0x0000_6000  S-boxes of AES and SM4
+//   0x0000_8000  copies of groups of accesses in two pages
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of decoded pages; the count of marked instructions
 //   0x0021_0000  candidates of the decoder (decoded/candidates.ts)
@@ -40,6 +41,12 @@ export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
 /** The S-box of SM4, 256 bytes. */
 export const SM4_TABLE = AES_TABLES + 2 * 256;
+
+/**
+ * Copies of groups of accesses that are in two pages, 256 bytes for each `SplitGroup`
+ * (memory/memory-access.ts).
+ */
+export const GROUP_COPIES = 0x8000;
 
 /**
  * u16 for each handler: the handler that executes its first instruction alone, as an exclusive or

@@ -36,8 +36,9 @@ interface Meaning {
   readonly repetition: Statement | undefined;
   /** It may leave the region before it does anything. */
   readonly mayLeave: boolean;
-  /** It reads memory. */
+  /** It reads memory; it may write some. */
   readonly loads: boolean;
+  readonly stores: boolean;
   /** It has an access, or a sum as its result (address-effects.ts). */
   readonly hasAddresses: boolean;
   readonly branch: Statement & { kind: "branch" | "branchTo" } | undefined;
@@ -165,6 +166,7 @@ function meaningOf(encoding: Encoding, semantics: Builder): Meaning | undefined 
     mayLeave: guard !== undefined || statements.some(isTried) || branch?.kind === "branchTo" && branch.type !== undefined ||
       statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "ramAddress"),
     loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "ramAddress"),
+    stores: statements.some((s) => s.kind.startsWith("store") || s.kind === "ramAddress" || isTried(s)),
     hasAddresses: hasAddresses(semantics),
     branch,
     isCall: branch !== undefined && semantics.statements.some((s) => s.kind === "setRegister"),

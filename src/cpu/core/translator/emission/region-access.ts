@@ -92,6 +92,7 @@ export class RegionAccesses {
   #inGroup(member: LocatedMember, { address, hit }: MemoryAccess, wasmAddress: number): void {
     const { f } = this;
     if (member.first) this.#locateGroup(member, address);
+    if (member.group.copied) return hit(member.wasmAddress, member.offset);
     f.get(member.wasmAddress).ifLikely(true, () => hit(member.wasmAddress, member.offset), () => {
       f.i32(splitByte(member.offset, member.group.split));
       callSeam(this.at, "splitPlace").set(wasmAddress);
@@ -199,9 +200,9 @@ export class RegionAccesses {
    * the region where that does not serve all of the group.
    * @param kept where the function keeps their page
    */
-  #findGroup({ group: { alignment, seams, split } }: LocatedMember, place: AccessPlace, kept: number | undefined): void {
+  #findGroup({ group: { alignment, copied, seams, split } }: LocatedMember, place: AccessPlace, kept: number | undefined): void {
     const { f } = this, { va, wasmAddress, bytes, write } = place;
-    f.get(va).i32(alignment | (write && kept !== undefined ? Access.Write : 0)).i32(seams).i32(groupPlace(bytes, split));
+    f.get(va).i32(alignment | (write && kept !== undefined ? Access.Write : 0)).i32(seams).i32(groupPlace(bytes, split, copied));
     if (kept !== undefined) f.i32(kept);
     callSeam(this.at, kept !== undefined ? "keptGroupAt" : write ? "writableGroupAt" : "readableGroupAt");
     f.op("i32.eqz").ifLikely(false, () => this.leave());
