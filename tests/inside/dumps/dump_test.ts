@@ -8,7 +8,7 @@ import { LINUX_TABLES } from "../../../src/model/queries/linux-tables.ts";
 import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { Table } from "../../../src/model/queries/table.ts";
 import { type TableName, TABLES } from "../../../src/model/queries/tables.ts";
-import { MiB } from "../../../src/kit/support/values/sizes.ts";
+import { GiB, MiB, PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";
 import { rightQuery } from "../../session/inspection/system.ts";
 import { Debian, RELEASES } from "../linux/debian.ts";
 import { writtenCore } from "../linux/written-core.ts";
@@ -100,6 +100,29 @@ Deno.test("registers, stacks, symbols, code and tables of a core file are the ma
       bytes(debian.ask("mem.read", { at: `host:${address}`, size: 64 })),
     );
   }
+});
+
+/** Raw memory that is zero after `raw`, and how many bytes are read of it. */
+function sparseOf(raw: Uint8Array, size: number): { readonly file: NamedDump; readonly bytesRead: () => number } {
+  let count = 0;
+  const source = {
+    name: "sparse",
+    size,
+    read(at: number, into: Uint8Array) {
+      const there = raw.subarray(at, at + into.length);
+      into.set(there);
+      into.fill(0, there.length);
+      count += into.length;
+    },
+  };
+  return { file: { source, address: RAM }, bytesRead: () => count };
+}
+
+Deno.test("of 64 GiB of raw memory, a page for each MiB and the kernel's are read", async () => {
+  const { file, bytesRead } = sparseOf(rawOf(await Debian.booted("bookworm", 2)), 64 * GiB), inspector = opened(file);
+  assert.ok(inspector.answer({ table: "linux.ps", args: {} }).rows.length > 10);
+  assert.ok(bytesRead() < 64 * GiB / MiB * PAGE_SIZE + 96 * MiB, `${bytesRead()} bytes`);
+  assert.ok(inspector.system.dump.memory.kept < 64 * MiB, `${inspector.system.dump.memory.kept} bytes are kept`);
 });
 
 Deno.test("a file that is cut short has the memory up to there, and says what it lacks", () => {

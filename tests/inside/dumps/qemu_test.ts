@@ -1,121 +1,67 @@
 // Dumps of a Debian that QEMU has run, which el2 has not seen before: its log is what the console
-// showed, and its core file, its compressed dump and its raw memory answer alike. EL2_LONG.
+// showed; its core file, its compressed dump and its raw memory answer alike, and as drgn does.
+// EL2_LONG.
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../../src/app/catalog/catalog.ts";
 import type { NamedDump } from "../../../src/inside/dumps/dump.ts";
+import type { DumpInspector } from "../../../src/session/inspection/dumps/dump-inspector.ts";
 import { openDumps } from "../../../src/session/worker/dump-files.ts";
 import { LINUX_TABLES } from "../../../src/model/queries/linux-tables.ts";
+import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { Table } from "../../../src/model/queries/table.ts";
-import type { TableName } from "../../../src/model/queries/tables.ts";
-import { GiB } from "../../../src/kit/support/values/sizes.ts";
-import { nativeProgram } from "../../../scripts/native-tools.ts";
+import { type TableName, TABLES } from "../../../src/model/queries/tables.ts";
+import { withPrograms } from "../../guests/programs.ts";
 import { rightQuery } from "../../session/inspection/system.ts";
-import { eventually } from "../../support/eventually.ts";
 import { LONG } from "../../support/long.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
+import { type Asked, debugKernel, Drgn } from "../linux/core-tools.ts";
 import { RELEASES } from "../linux/debian.ts";
-import { opened } from "./foreign.ts";
+import { compareView, locksOf } from "../linux/drgn-view.ts";
+import { rowsIn } from "../linux/rows.ts";
+import { dumpOf, limeOf, opened } from "./foreign.ts";
+import { dumpsOf, Qemu, QEMU_MEMORY, QEMU_RAM, withAddresses } from "./qemu.ts";
 
-const RAM = 0x4000_0000;
+/** A prompt of the shell. */
+const READY = /EL2-READY[^]*# /;
+/** Modules, a mount, an interface, and programs that sleep, with files and a lock. */
+const WORK = "mkdir /m /held; mount -t tmpfs tmp /m; ifconfig lo 127.0.0.1 up; sleep 1000 & exec 5</etc; held-folder & sleep 1; " +
+  "mkdir /held/x & mkdir /held/y & sleep 1; ps -o stat,comm | grep -c '^D.*mkdir' | sed s/^/EL2-LOCKED-/\n";
 
-/** QEMU's protocol of commands: one at a time. */
-class Qmp implements Disposable {
-  readonly #buffer = new Uint8Array(1 << 16);
-  #text = "";
-
-  constructor(readonly connection: Deno.Conn) {}
-
-  async #line(): Promise<Record<string, unknown>> {
-    for (;;) {
-      const end = this.#text.indexOf("\n");
-      if (end >= 0) {
-        const line = this.#text.slice(0, end);
-        this.#text = this.#text.slice(end + 1);
-        return JSON.parse(line);
-      }
-      const count = await this.connection.read(this.#buffer);
-      assert.ok(count !== null, "QEMU has ended");
-      this.#text += new TextDecoder().decode(this.#buffer.subarray(0, count));
-    }
-  }
-
-  async command(execute: string, given: Record<string, unknown> = {}): Promise<void> {
-    await this.connection.write(new TextEncoder().encode(`${JSON.stringify({ execute, arguments: given })}\n`));
-    for (let answer = await this.#line();; answer = await this.#line()) {
-      assert.equal(answer.error, undefined);
-      if ("return" in answer) return;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.connection.close();
-  }
+/** The files of a dump in each form, and what a console has shown. */
+async function dumpsIn(folder: string, qemu: Qemu): Promise<Readonly<Record<string, readonly NamedDump[]>>> {
+  const { core, kdump, raw } = await dumpsOf(qemu, folder);
+  const [ofCore, ofKdump, ofRaw] = openDumps([{ path: core }, { path: kdump }, { path: raw, address: QEMU_RAM }]);
+  return { "core file": [ofCore], "compressed dump": [ofKdump], "raw memory": [ofRaw] };
 }
 
-/** Dumps of a release at its shell, in each form. */
-async function dumpsOf(
-  release: string,
-  folder: string,
-): Promise<{ readonly shown: string; readonly dumps: Readonly<Record<string, NamedDump>> }> {
-  const { folder: guest } = await catalogEntry(`debian-${release}`), socket = `${folder}/qmp`, console = `${folder}/console`;
-  const machine = [
-    "-M",
-    "virt,gic-version=3",
-    "-cpu",
-    "max",
-    "-smp",
-    "2",
-    "-m",
-    "1024",
-    "-nic",
-    "none",
-    "-display",
-    "none",
-    "-monitor",
-    "none",
-  ];
-  const guests = ["-kernel", `${guest}/Image`, "-initrd", `${guest}/initrd`, "-append", "console=ttyAMA0", "-serial", `file:${console}`];
-  const child = new Deno.Command(await nativeProgram("qemu-system-aarch64"), {
-    args: [...machine, ...guests, "-qmp", `unix:${socket},server=on,wait=off`],
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  try {
-    const shown = await eventually(async () => await Deno.readTextFile(console).catch(() => ""), (text) => text.includes("EL2-READY"));
-    using qmp = new Qmp(await Deno.connect({ transport: "unix", path: socket }));
-    await qmp.command("qmp_capabilities");
-    await qmp.command("stop");
-    await qmp.command("dump-guest-memory", { paging: false, protocol: `file:${folder}/core` });
-    await qmp.command("dump-guest-memory", { paging: false, protocol: `file:${folder}/kdump`, format: "kdump-zlib" });
-    await qmp.command("pmemsave", { val: RAM, size: GiB, filename: `${folder}/raw` });
-    const [core, kdump, raw] = openDumps([{ path: `${folder}/core` }, { path: `${folder}/kdump` }, {
-      path: `${folder}/raw`,
-      address: RAM,
-    }]);
-    return { shown, dumps: { "core file": core, "compressed dump": kdump, "raw memory": raw } };
-  } finally {
-    child.kill("SIGKILL");
-    await child.status;
-  }
+/** A dump as it is asked about its Linux. */
+function askedOf(inspector: DumpInspector): Asked {
+  const ask = (table: TableName, args: AnyArguments = {}) => {
+    const { args: taken }: Table = TABLES[table];
+    return inspector.answer(rightQuery(table, { ...taken?.vm && { vm: "vm:dump" }, ...args }));
+  };
+  return { ask, rows: (table, args) => rowsIn(table, ask(table, args)) };
 }
 
 for (const release of LONG ? RELEASES : []) {
   Deno.test(`a Debian ${release} that QEMU has run is read from each of its dumps`, () =>
     inFolder(async (folder) => {
-      const { shown, dumps } = await dumpsOf(release, folder), answers = new Map<string, unknown>();
-      for (const [form, dump] of Object.entries(dumps)) {
-        const inspector = opened(dump);
+      const { folder: guest } = await catalogEntry(`debian-${release}`);
+      await using qemu = await Qemu.started(`${guest}/Image`, `${guest}/initrd`, folder);
+      await qemu.until(READY);
+      const answers = new Map<string, unknown>();
+      for (const [form, files] of Object.entries(await dumpsIn(folder, qemu))) {
+        const inspector = opened(...files), { ask } = askedOf(inspector);
         for (const { name, args } of Object.values(LINUX_TABLES) as readonly Table[]) {
-          const table = name as TableName,
-            { rows, error, gaps } = inspector.answer(rightQuery(table, { ...args?.vm && { vm: "vm:dump" }, ...args?.pid && { pid: 1 } }));
+          const table = name as TableName, { rows, error, gaps } = ask(table, args?.pid ? { pid: 1 } : {});
           assert.equal(error, undefined, `${form} ${table}`);
           if (!answers.has(table)) answers.set(table, { rows, gaps });
           else assert.deepEqual({ rows, gaps }, answers.get(table), `${form}: ${table}`);
           if (table === "linux.irqs") assert.ok(rows.length > 2, "it has interrupts");
           if (table !== "linux.log") continue;
           const log = new Set(rows.map(({ text }) => String(text).trim()));
-          const missing = [...shown.matchAll(/^\[ *\d+\.\d+\] (.*\S)\s*$/gm)].map(([, text]) => text.trim()).filter((text) =>
+          const missing = [...qemu.shown.matchAll(/^\[ *\d+\.\d+\] (.*\S)\s*$/gm)].map(([, text]) => text.trim()).filter((text) =>
             !log.has(text)
           );
           assert.deepEqual(missing, []);
@@ -129,5 +75,27 @@ for (const release of LONG ? RELEASES : []) {
           );
         }
       }
+    }));
+
+  Deno.test(`drgn reads of the core file that QEMU has written what el2 reads of each dump: ${release}`, () =>
+    inFolder(async (folder) => {
+      const drgn = await Drgn.fetched(release, folder), kernel = await debugKernel(release, folder, ["qemu_fw_cfg"]);
+      await Deno.writeFile(`${folder}/Image`, kernel.image);
+      await Deno.writeFile(`${folder}/initrd`, await withPrograms(kernel.initrd, "held-folder"));
+      await using qemu = await Qemu.started(`${folder}/Image`, `${folder}/initrd`, folder);
+      await qemu.until(READY);
+      await qemu.type(WORK);
+      await qemu.until(/^EL2-LOCKED-2/m);
+      const dumps = await dumpsIn(folder, qemu), raw = await Deno.readFile(`${folder}/raw`), half = QEMU_MEMORY / 2;
+      const forms = {
+        ...dumps,
+        "LiME": [dumpOf(limeOf(raw, half))],
+        "raw parts": [dumpOf(raw.subarray(half), QEMU_RAM + half), dumpOf(raw.subarray(0, half), QEMU_RAM)],
+      };
+      const locks = locksOf(askedOf(opened(...dumps["core file"])));
+      assert.equal(locks.length, 1);
+      await withAddresses(`${folder}/core`);
+      const view = await drgn.read(`${folder}/core`, kernel.vmlinux, locks);
+      for (const files of Object.values(forms)) compareView(askedOf(opened(...files)), view);
     }));
 }

@@ -10,7 +10,11 @@ import { Deb } from "../../../src/app/catalog/deb.ts";
 import { CLOUD_KERNEL, DEBIAN_MIRROR, fetchBusybox, fetchKernel, initramfs, withDebianArchive } from "../../../src/app/catalog/debian.ts";
 import { VIRTIO_MODULES } from "../../../src/app/catalog/kernel-modules.ts";
 import { MirrorArchive } from "../../../src/app/catalog/mirror-archive.ts";
+import type { Answer } from "../../../src/model/queries/query.ts";
+import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
+import type { TableName } from "../../../src/model/queries/tables.ts";
 import type { Debian } from "./debian.ts";
+import type { Row } from "./rows.ts";
 
 /** The release whose drgn reads the kernels of a release: a newer kernel may need a newer one. */
 const DRGN_RELEASES: Readonly<Record<DebianRelease, DebianRelease>> = { bookworm: "trixie", trixie: "trixie", sid: "sid" };
@@ -33,10 +37,13 @@ export interface DebugKernel {
   readonly vmlinux: string;
 }
 
-/** The newest cloud kernel of a release. */
-export async function debugKernel(release: DebianRelease, folder: string): Promise<DebugKernel> {
+/**
+ * The newest cloud kernel of a release.
+ * @param more modules that its ramdisk loads beside those for virtio
+ */
+export async function debugKernel(release: DebianRelease, folder: string, more: readonly string[] = []): Promise<DebugKernel> {
   return await withDebianArchive({ release }, async (archive, work) => {
-    const { image, version, modules } = await fetchKernel(archive, CLOUD_KERNEL, VIRTIO_MODULES, work);
+    const { image, version, modules } = await fetchKernel(archive, CLOUD_KERNEL, [...VIRTIO_MODULES, ...more], work);
     const { binary } = await fetchBusybox(archive, work);
     const [deb] = await archive.download([`linux-image-${version}-dbg`], work);
     await new Deb(deb).unpack(`${work}/debug`);
@@ -68,11 +75,28 @@ export interface DrgnView {
     readonly comm: string;
     readonly state: string;
     readonly ppid: number;
+    readonly uid: number;
+    /** Its arguments; null for threads of the kernel. */
+    readonly command: string | null;
+    /** Number, path, position and flags of its open files. */
+    readonly files: readonly (readonly [fd: number, path: string, position: number, flags: number])[];
+    /** Whether it waits for a lock of the kernel, by its stack. */
+    readonly waits: boolean;
     /** Functions, the innermost first, with those that were inlined. */
     readonly stack: readonly string[];
   }[];
   /** The stack of what each CPU runs. */
   readonly cpus: readonly (readonly string[])[];
+  readonly devices: readonly { readonly name: string; readonly mtu: number; readonly up: boolean; readonly addresses: readonly string[] }[];
+  /** Of each lock that it was asked about, the thread that holds it alone, and those that wait. */
+  readonly locks: readonly { readonly owner: number | null; readonly waiters: readonly number[] }[];
+}
+
+/** A machine or a dump whose Linux is asked. */
+export interface Asked {
+  ask(table: TableName, args?: AnyArguments): Answer;
+  /** The rows of a table, of which nothing may be missing. */
+  rows<N extends TableName>(table: N, args?: AnyArguments): readonly Row<N>[];
 }
 
 /** drgn with its own Python, which do not depend on those of this computer. */
@@ -94,8 +118,9 @@ export class Drgn {
     });
   }
 
-  async read(core: string, vmlinux: string): Promise<DrgnView> {
-    return JSON.parse(await this.#run("read-core.py", [core, vmlinux]));
+  /** @param locks types and addresses, such as `mutex 0x…` */
+  async read(core: string, vmlinux: string, locks: readonly string[] = []): Promise<DrgnView> {
+    return JSON.parse(await this.#run("read-core.py", [core, vmlinux], locks.join("\n")));
   }
 
   /**
@@ -153,8 +178,8 @@ export function isWithin(some: readonly string[], all: readonly string[]): boole
 }
 
 /** The log as makedumpfile and crash print it, without what they indent later lines with. */
-export function dmesgOf(debian: Debian): string[] {
-  return debian.rows("linux.log").flatMap(({ t, text }) => {
+export function dmesgOf(asked: Asked): string[] {
+  return asked.rows("linux.log").flatMap(({ t, text }) => {
     const us = BigInt(t) / 1000n, time = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
     return text.split("\n").map((line, index) => index === 0 ? `${time} ${line}` : line);
   }).map((line) => line.trim());
