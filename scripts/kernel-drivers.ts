@@ -10,6 +10,7 @@ import { ARCHITECTURE } from "../src/app/catalog/debian.ts";
 import type { KernelModule } from "../src/app/catalog/kernel-modules.ts";
 import { runTool } from "../src/app/catalog/tool.ts";
 import { exists, withLock } from "../src/kit/support/files/cache.ts";
+import { lastPart } from "../src/model/queries/texts/format.ts";
 import { sha256 } from "../src/kit/support/values/sha256.ts";
 import { openPackages, wholeFolder } from "./debian-state.ts";
 import { nativeProgram } from "./native-tools.ts";
@@ -47,6 +48,8 @@ const PROGRAMS = [["basic/fixdep", "basic/fixdep"], ["genksyms/genksyms", "genks
 const SETTINGS = ["CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", "CONFIG_DEBUG_INFO_BTF_MODULES="];
 /** Tracing patches code before each function, whose place depends on the kernel's own compiler. */
 const UNTRACED = "ccflags-remove-y := $(CC_FLAGS_FTRACE)\n";
+/** Older headers do not say it. */
+const CROSS = "CROSS_COMPILE=aarch64-linux-gnu-";
 /** Programs of the cross compiler that the build starts by their names. */
 const TOOLS = ["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ld", "aarch64-linux-gnu-nm", "aarch64-linux-gnu-objcopy"] as const;
 
@@ -60,33 +63,64 @@ export async function debianDrivers(
   drivers: readonly Driver[],
   own: Readonly<Record<string, string>> = {},
 ): Promise<BuiltDrivers> {
-  await Deno.mkdir(STATE, { recursive: true });
-  return await withLock(`${STATE}/${release}.lock`, async () => {
-    const open = (architecture: string) => openPackages({ release, architecture, folder: `${STATE}/apt-${release}-${architecture}` });
-    const apt = await open(ARCHITECTURE);
-    const headers = packageOf((await apt.show(`linux-headers-${ARCHITECTURE}`)).get("Depends"), /linux-headers-[^ ,]+/);
-    const version = headers.replace("linux-headers-", "");
+  const headers = await headersOf(release, `linux-headers-${ARCHITECTURE}`), source = `${STATE}/source-${headers.version}`;
+  await locked(release, () => wholeFolder(source, async (work) => fetchSources(await packagesOf(release, ARCHITECTURE), work)));
+  const files: Record<string, string> = {};
+  for (const path of drivers.flatMap((driver) => SOURCES[driver])) files[lastPart(path)] = await Deno.readTextFile(`${source}/${path}`);
+  for (const [name, text] of Object.entries(own)) files[`${name}.c`] = text;
+  return await built(headers, [...drivers, ...Object.keys(own)], files);
+}
 
-    const folder = `${STATE}/${version}`;
+/**
+ * Builds modules of one source each for a kernel of a suite.
+ * @param headers a package that depends on the kernel's, such as `linux-headers-arm64-16k`
+ * @throws Error if a package cannot be fetched, or a module does not build
+ */
+export async function builtModules(suite: string, headers: string, sources: Readonly<Record<string, string>>): Promise<BuiltDrivers> {
+  const files = Object.fromEntries(Object.entries(sources).map(([name, text]) => [`${name}.c`, text]));
+  return await built(await headersOf(suite, headers), Object.keys(sources), files);
+}
+
+const locked = <T>(suite: string, work: () => Promise<T>) => withLock(`${STATE}/${suite}.lock`, work);
+
+/** A suite's packages, for kernels that modules are built for. */
+export const packagesOf = (suite: string, architecture: string) =>
+  openPackages({ release: suite, architecture, folder: `${STATE}/apt-${suite}-${architecture}` });
+
+/** A kernel's headers, with the programs that build modules against them. */
+interface Headers {
+  readonly suite: string;
+  /** `uname -r`. */
+  readonly version: string;
+  readonly folder: string;
+}
+
+async function headersOf(suite: string, metapackage: string): Promise<Headers> {
+  await Deno.mkdir(STATE, { recursive: true });
+  return await locked(suite, async () => {
+    const apt = await packagesOf(suite, ARCHITECTURE);
+    const headers = packageOf((await apt.show(metapackage)).get("Depends"), /linux-headers-[^ ,]+/);
+    const version = headers.replace("linux-headers-", ""), folder = `${STATE}/${version}`;
     await wholeFolder(folder, async (work) => {
-      await fetchHeaders(apt, await open(MACHINE), headers, work);
-      await fetchSources(apt, work);
+      await fetchHeaders(apt, suite, headers, work);
       await Deno.remove(`${work}/debs`, { recursive: true });
     });
-    const modules = [...drivers, ...Object.keys(own)];
-    const key = await sha256(new TextEncoder().encode(JSON.stringify([drivers, own, SETTINGS, UNTRACED])));
-    const built = `${folder}/built-${key.slice(0, 16)}`;
-    await wholeFolder(built, async (work) => {
-      for (const path of drivers.flatMap((driver) => SOURCES[driver])) {
-        await Deno.copyFile(`${folder}/source/${path}`, `${work}/${path.replace(/.*\//, "")}`);
-      }
-      for (const [name, text] of Object.entries(own)) await Deno.writeTextFile(`${work}/${name}.c`, text);
+    return { suite, version, folder };
+  });
+}
+
+/** The modules, built once of these files. */
+async function built({ suite, version, folder }: Headers, modules: readonly string[], files: Readonly<Record<string, string>>) {
+  const key = await sha256(new TextEncoder().encode(JSON.stringify([modules, files, SETTINGS, UNTRACED])));
+  const made = `${folder}/built-${key.slice(0, 16)}`, headers = `linux-headers-${version}`;
+  await locked(suite, () =>
+    wholeFolder(made, async (work) => {
+      for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${work}/${name}`, text);
       await useHeaders(`${folder}/root`, headers);
       await build(`${folder}/root/usr/src/${headers}`, work, modules);
-    });
-    const read = async (name: string) => ({ file: `${name}.ko`, bytes: await Deno.readFile(`${built}/${name}.ko`) });
-    return { version, modules: await Promise.all(modules.map(read)) };
-  });
+    }));
+  const read = async (name: string) => ({ file: `${name}.ko`, bytes: await Deno.readFile(`${made}/${name}.ko`) });
+  return { version, modules: await Promise.all(modules.map(read)) };
 }
 
 function packageOf(depends: string | undefined, name: RegExp): string {
@@ -96,11 +130,16 @@ function packageOf(depends: string | undefined, name: RegExp): string {
 }
 
 /** The headers in `work`/root, with the programs that they need. */
-async function fetchHeaders(apt: Apt, machine: Apt, headers: string, work: string): Promise<void> {
-  const downloads = `${work}/debs`, depends = (await apt.show(headers)).get("Depends");
+async function fetchHeaders(apt: Apt, suite: string, headers: string, work: string): Promise<void> {
+  const downloads = `${work}/debs`, depends = (await apt.show(headers)).get("Depends"), machine = await packagesOf(suite, MACHINE);
   const common = packageOf(depends, /linux-headers-[^ ,]+-common/), kbuild = packageOf(depends, /linux-kbuild-[^ ,]+/);
-  // The programs may need a newer C library than this machine has.
-  const debs = [...await apt.download([headers, common], downloads), ...await machine.download([kbuild, "libc6"], downloads)];
+  // The programs may need a newer C library than this machine has; backports have none.
+  const base = suite.replace(/-backports$/, ""), libraries = base === suite ? machine : await packagesOf(base, MACHINE);
+  const debs = [
+    ...await apt.download([headers, common], downloads),
+    ...await machine.download([kbuild], downloads),
+    ...await libraries.download(["libc6"], downloads),
+  ];
   for (const deb of debs) await new Deb(deb).unpack(`${work}/root`);
 }
 
@@ -108,7 +147,7 @@ async function fetchHeaders(apt: Apt, machine: Apt, headers: string, work: strin
 async function useHeaders(root: string, headers: string): Promise<void> {
   const makefile = `${root}/usr/src/${headers}/Makefile`;
   await Deno.writeTextFile(makefile, (await Deno.readTextFile(makefile)).replaceAll(/(?<=[ =])\S*\/usr\/src\//g, `${root}/usr/src/`));
-  const libraries = `${root}/usr/lib/${Deno.build.arch}-linux-gnu`;
+  const libraries = `${root}${await exists(`${root}/lib`) ? "" : "/usr"}/lib/${Deno.build.arch}-linux-gnu`;
   const [loader] = (await names(libraries)).filter((name) => name.startsWith("ld-linux-"));
   const scripts = `${root}/usr/src/${headers}/scripts`;
   for (const [name, started] of PROGRAMS) {
@@ -123,16 +162,16 @@ async function names(folder: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
 }
 
-/** The folders of the drivers in `work`/source, from Debian's package of kernel sources. */
+/** The folders of the drivers in `work`, from Debian's package of kernel sources. */
 async function fetchSources(apt: Apt, work: string): Promise<void> {
   const name = packageOf((await apt.show("linux-source")).get("Depends"), /linux-source-[^ ,]+/);
   const [deb] = await apt.download([name], `${work}/debs`);
   await new Deb(deb).unpack(`${work}/debs/source`);
-  await Deno.mkdir(`${work}/source`);
   const folders = new Set(Object.values(SOURCES).flat().map((file) => `${name}/${file.replace(/\/[^/]*$/, "")}`));
   const archive = `${work}/debs/source/usr/src/${name}.tar.xz`;
-  const extract = ["tar", "xf", archive, "-I", await nativeProgram("xz"), "-C", `${work}/source`, "--strip-components=1"];
+  const extract = ["tar", "xf", archive, "-I", await nativeProgram("xz"), "-C", work, "--strip-components=1"];
   await runTool([...extract, ...folders]);
+  await Deno.remove(`${work}/debs`, { recursive: true });
 }
 
 /** Builds `NAME.ko` of each `NAME.c` in `folder`. */
@@ -140,6 +179,16 @@ async function build(headers: string, folder: string, modules: readonly string[]
   await Deno.writeTextFile(`${folder}/Kbuild`, UNTRACED + modules.map((name) => `obj-m += ${name}.o\n`).join(""));
   const programs = await Promise.all(TOOLS.map((name) => nativeProgram(name)));
   const folders = new Set(programs.map((path) => path.replace(/\/[^/]*$/, "")));
-  const make = [await nativeProgram("make"), "-C", headers, `M=${folder}`, `CC=${programs[0]}`, "KCFLAGS=-w", ...SETTINGS, "modules"];
+  const make = [
+    await nativeProgram("make"),
+    "-C",
+    headers,
+    `M=${folder}`,
+    `CC=${programs[0]}`,
+    CROSS,
+    "KCFLAGS=-w",
+    ...SETTINGS,
+    "modules",
+  ];
   await runTool(["env", `PATH=${[...folders, Deno.env.get("PATH")].join(":")}`, ...make]);
 }

@@ -170,6 +170,9 @@ export async function withDebianArchive<T>(
   });
 }
 
+/** What kernel and busybox need of an archive. */
+type Packages = Pick<MirrorArchive, "show" | "download">;
+
 /** A kernel out of its packages. */
 export interface Kernel {
   /** The raw Image. */
@@ -188,7 +191,7 @@ export interface Kernel {
  * The kernel that a metapackage depends on. In newer releases vmlinuz and modules are in packages
  * that the image's depends on.
  */
-export async function fetchKernel(archive: MirrorArchive, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
+export async function fetchKernel(archive: Packages, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
   const image = await kernelPackage(archive, metapackage);
   const root = `${work}/kernel`;
   await Deno.mkdir(root);
@@ -236,7 +239,7 @@ async function vmlinuz(root: string): Promise<string | undefined> {
 }
 
 /** The program of busybox-static. */
-export async function fetchBusybox(archive: MirrorArchive, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
+export async function fetchBusybox(archive: Packages, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
   const [deb] = await archive.download([BUSYBOX], work);
   const root = `${work}/busybox`;
   await Deno.mkdir(root);

@@ -44,4 +44,8 @@ export class Counters implements CoreCounters {
   executedPages(): readonly CountedPage[] {
     return this.#counts?.pages() ?? [];
   }
+
+  takeExecuted(vm: string, start: bigint, end: bigint): readonly CountedPage[] {
+    return this.#counts?.take(vm, start, end) ?? [];
+  }
 }

@@ -24,6 +24,8 @@ import { PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 /** Instructions after which counters are emptied: all of them may be in one counter. */
 const EMPTIED_AFTER = 2 ** 30;
 
+const INSTRUCTION_SIZE = 4;
+
 /** The code that a virtual page had. */
 export interface CountedPage {
   /** The VM, as `ExecutionCounting.vmOf` names it. */
@@ -115,6 +117,29 @@ export class ExecutionCounts {
   pages(): readonly CountedPage[] {
     this.#emptyAll();
     return [...this.#pages.values()];
+  }
+
+  /**
+   * Takes the counts of a VM's code from `start` to before `end`: the next code there counts from
+   * 0. Pages have the counts of those addresses alone.
+   */
+  take(vm: string, start: bigint, end: bigint): CountedPage[] {
+    this.#emptyAll();
+    const taken: CountedPage[] = [], size = BigInt(PAGE_SIZE);
+    for (let address = start - start % size; address < end; address += size) {
+      const page = this.#pages.get(`${vm} ${address}`);
+      if (!page) continue;
+      const of = (from: number, to: number) => ({
+        counts: page.counts.slice(from, to),
+        departures: page.departures.slice(from, to),
+        conditional: page.conditional.slice(from, to),
+      });
+      const first = address < start ? Number(start - address) / INSTRUCTION_SIZE : 0;
+      const last = end - address < size ? Number(end - address) / INSTRUCTION_SIZE : INSTRUCTIONS_PER_PAGE;
+      taken.push({ vm, address: address + BigInt(first * INSTRUCTION_SIZE), ...of(first, last) });
+      for (const numbers of [page.counts, page.departures, page.conditional]) numbers.fill(0, first, last);
+    }
+    return taken;
   }
 
   #emptyAll(): void {

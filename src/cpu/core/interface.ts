@@ -172,6 +172,11 @@ export interface CoreCounters {
   readonly exits: Readonly<Record<string, number>>;
   /** The code that was executed so far, if the core counts executions. No vCPU may be running. */
   executedPages(): readonly CountedPage[];
+  /**
+   * Those counts of a VM's code from `start` to before `end`, also in the middle of a run: other
+   * code is there from now on, which counts from 0. Parts of pages, by their first address.
+   */
+  takeExecuted(vm: string, start: bigint, end: bigint): readonly CountedPage[];
 }
 
 /** Stops of `run`, and looks, before an instruction. Memory stays as it is. */

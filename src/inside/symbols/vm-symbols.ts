@@ -122,7 +122,12 @@ export class VmSymbols {
 
   /** The debug information of a VM's ELF files. */
   infos(vm: string): readonly DebugInfo[] {
-    return [...this.#placed(vm).flatMap(({ info }) => info ?? []), ...this.#placedModules(vm).flatMap(({ info }) => info ?? [])];
+    return [...this.infosOfKernel(vm), ...this.#placedModules(vm).flatMap(({ info }) => info ?? [])];
+  }
+
+  /** All without the modules of the kernel. */
+  infosOfKernel(vm: string): readonly DebugInfo[] {
+    return this.#placed(vm).flatMap(({ info }) => info ?? []);
   }
 
   #filesOfModules(vm: string): readonly ModuleFile[] {
@@ -130,30 +135,30 @@ export class VmSymbols {
   }
 
   /** Modules that are loaded now; none while no kernel is known. */
-  #loaded(vm: string): readonly LoadedSymbols[] {
+  loaded(vm: string): readonly LoadedSymbols[] {
     return this.#kernel(vm, false) ? this.modulesOf(vm) : [];
   }
 
   /** The file of a module that is loaded, if it was given. */
-  #placedModule(vm: string, loaded: LoadedSymbols): PlacedModule | undefined {
+  placedModule(vm: string, loaded: LoadedSymbols): PlacedModule | undefined {
     return this.#filesOfModules(vm).find((file) => file.fits(loaded))?.at(loaded);
   }
 
   /** Modules that are loaded now, by their files, or else as the kernel has them. */
   #modules(vm: string): SymbolTable[] {
-    return this.#loaded(vm).map((loaded) => this.#placedModule(vm, loaded)?.table ?? loaded.table);
+    return this.loaded(vm).map((loaded) => this.placedModule(vm, loaded)?.table ?? loaded.table);
   }
 
   /** Files of modules that are loaded now. */
   #placedModules(vm: string): PlacedModule[] {
-    return this.#filesOfModules(vm).length ? this.#loaded(vm).flatMap((loaded) => this.#placedModule(vm, loaded) ?? []) : [];
+    return this.#filesOfModules(vm).length ? this.loaded(vm).flatMap((loaded) => this.placedModule(vm, loaded) ?? []) : [];
   }
 
   /** Why files are not used for modules that are loaded, by name: they are of another build. */
   misfits(vm: string): Map<string, string> {
     const files = this.#filesOfModules(vm), found = new Map<string, string>();
     if (!files.length) return found;
-    for (const loaded of this.#loaded(vm)) {
+    for (const loaded of this.loaded(vm)) {
       const of = files.filter((file) => file.isOf(loaded)), name = loaded.table.module?.name ?? "?";
       if (!of.length || of.some((file) => file.fits(loaded))) continue;
       const ids = `its build id is ${of[0].buildId ?? "absent"}, that of the module in memory ${loaded.buildId ?? "absent"}`;

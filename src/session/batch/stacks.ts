@@ -2,6 +2,7 @@
 
 import { type JobPort, made } from "./job.ts";
 import { CodeNaming } from "../inspection/execution/code-names.ts";
+import { ModuleCode } from "../inspection/execution/module-code.ts";
 import { type SampledStack, StackSamples } from "../inspection/execution/stack-samples.ts";
 import { beginAgain } from "../recordings/runs/replay.ts";
 import type { Recording } from "../recordings/file/recording.ts";
@@ -20,7 +21,7 @@ export function job({ recordings, every }: WantedStacks, port: JobPort<number>):
   let before = 0;
   return recordings.flatMap((recording) => {
     const past = made(() => beginAgain(recording)), { system } = past;
-    const naming = new CodeNaming(system), samples = new StackSamples();
+    const modules = new ModuleCode(system.symbols), naming = new CodeNaming(system, modules), samples = new StackSamples(modules);
     const first = system.instructions();
     for (let count = 1; past.advance(first + count * every, Infinity) && system.instructions() >= first + count * every; count++) {
       samples.sample(system.inspector.system);

@@ -154,3 +154,18 @@ Deno.test("a conditional branch at the end of a page was not taken if the next p
     assert.deepEqual(countsFrom(machine.core, end - 8, 2), [[5, 0], [5, 0]], tier);
   }
 });
+
+Deno.test("counts that are taken are of what ran before, and what is there next counts from 0", () => {
+  const nop: Line = ["hint", 0xd503201f], at = RAM_BASE + 0x1000, executed = (...each: number[]) => each.map((count) => [count, 0]);
+  for (const tier of TIERS) {
+    const machine = new Machine({ tier, counts, ...tier === "jit" && { hotness: eager } }), { counters } = machine.core;
+    machine.load(at, [nop, nop, nop]);
+    for (let i = 0; i < 5; i++) machine.run(3, at);
+    const taken = counters.takeExecuted("vm", BigInt(at + 4), BigInt(at + 8));
+    assert.deepEqual(taken.map(({ address, counts: [...each] }) => [Number(address), each]), [[at + 4, [5]]]);
+    assert.deepEqual(counters.takeExecuted("another", BigInt(at), BigInt(at + PAGE_SIZE)), []);
+    assert.deepEqual(countsFrom(machine.core, at, 3), executed(5, 0, 5), tier);
+    for (let i = 0; i < 2; i++) machine.run(3, at);
+    assert.deepEqual(countsFrom(machine.core, at, 3), executed(7, 2, 7), tier);
+  }
+});

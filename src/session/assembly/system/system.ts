@@ -231,7 +231,7 @@ export interface VisibleSystem {
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Events inside the kernels of VMs. */
-  readonly kernelEvents: Pick<KernelEvents, "wanted" | "follow">;
+  readonly kernelEvents: Pick<KernelEvents, "wanted" | "follow" | "hearLoads">;
   /** Whether a vCPU of this VM can still run. */
   isAlive(vm: string): boolean;
   /** Rows of what the machine no longer has, as its VMs ended. */

@@ -2,17 +2,17 @@
 // memory of its VM, which the VM then loses.
 
 import type { DebugEntry } from "../../../kit/formats/dwarf/entries.ts";
-import type { DebugInfo } from "../../../inside/symbols/debug-info.ts";
-import { nameWithModule, type SymbolTable } from "../../../inside/symbols/symbol-table.ts";
+import { nameWithModule } from "../../../inside/symbols/symbol-table.ts";
 import { placeIn, type VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
-
-export interface CodeNames {
-  readonly tables: readonly SymbolTable[];
-  readonly infos: readonly DebugInfo[];
-}
+import { type CodeNames, ModuleCode } from "./module-code.ts";
 
 /** The names that are known now; a kernel's are read from its memory. */
-export const namesOf = (symbols: VmSymbols, vm: string): CodeNames => ({ tables: symbols.all(vm), infos: symbols.infos(vm) });
+export function namesOf(symbols: VmSymbols, vm: string, modules = new ModuleCode(symbols)): CodeNames {
+  const tables = symbols.ofKernel(vm);
+  modules.now(vm, symbols.loaded(vm));
+  const ofModules = modules.namesOf(vm);
+  return { ...ofModules, tables: [...tables, ...ofModules.tables], infos: [...symbols.infosOfKernel(vm), ...ofModules.infos] };
+}
 
 /** The parts of a machine that name code. */
 interface NamedSystem {
@@ -24,14 +24,18 @@ export class CodeNaming {
   readonly #ended = new Map<string, CodeNames>();
 
   /** @param system has not run yet */
-  constructor(readonly system: NamedSystem) {
+  constructor(readonly system: NamedSystem, readonly modules: ModuleCode) {
     system.ends.onChange((vm, now) => {
-      if (now === "ends") this.#ended.set(vm, namesOf(system.symbols, vm));
+      if (now === "ends") this.#ended.set(vm, this.#now(vm));
     });
   }
 
   of(vm: string): CodeNames {
-    return this.#ended.get(vm) ?? namesOf(this.system.symbols, vm);
+    return this.#ended.get(vm) ?? this.#now(vm);
+  }
+
+  #now(vm: string): CodeNames {
+    return namesOf(this.system.symbols, vm, this.modules);
   }
 }
 

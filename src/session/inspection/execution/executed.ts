@@ -1,5 +1,9 @@
 // The executed parts of each VM's code, as plain data: of one run, or of several together.
 
+import type { CountedPage } from "../../../cpu/core/interface.ts";
+
+const WORD = 4;
+
 /** A function, by a symbol. */
 export interface ExecutedFunction {
   readonly name: string;
@@ -93,6 +97,20 @@ export function together(runs: readonly (readonly ExecutedVm[])[]): ExecutedVm[]
     }
   }
   return [...vms.values()].sort((a, b) => a.vm < b.vm ? -1 : 1);
+}
+
+/** The code of a page that was executed. */
+export function executedBlocks({ address, counts }: CountedPage): ExecutedBlock[] {
+  const blocks: ExecutedBlock[] = [];
+  let first = -1;
+  for (let index = 0; index <= counts.length; index++) {
+    const isExecuted = index < counts.length && counts[index] !== 0;
+    if (isExecuted && first < 0) first = index;
+    if (isExecuted || first < 0) continue;
+    blocks.push({ address: address + BigInt(first * WORD), size: (index - first) * WORD });
+    first = -1;
+  }
+  return blocks;
 }
 
 /** Pieces of code in order; those that touch or overlap are one. */

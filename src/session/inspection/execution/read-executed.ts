@@ -7,8 +7,8 @@ import { type GuestSymbol, nameWithModule } from "../../../inside/symbols/symbol
 import { placeIn } from "../../../inside/symbols/vm-symbols.ts";
 import { node } from "../../../kit/support/node-modules.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import type { CodeNames } from "./code-names.ts";
-import { type ExecutedBlock, type ExecutedFunction, type ExecutedLine, type ExecutedVm, joined } from "./executed.ts";
+import { executedBlocks, type ExecutedFunction, type ExecutedLine, type ExecutedVm, joined } from "./executed.ts";
+import type { CodeNames } from "./module-code.ts";
 
 const WORD = 4n, PAGE = BigInt(PAGE_SIZE);
 
@@ -29,26 +29,26 @@ export function readExecuted(
   return Array.from(byVm, ([vm, pages]) => new VmReader(vm, pages, names(vm)).read(parts));
 }
 
+/** The most executions of a line by the functions that have it. */
+type LineCounts = Map<ExecutedLine, Map<bigint, number>>;
+
 class VmReader {
   /** By address, ascending. */
   readonly #pages: ReadonlyMap<bigint, CountedPage>;
   readonly #executed: ExecutedVm;
   #range: LineRange | undefined;
 
-  constructor(readonly vm: string, pages: readonly CountedPage[], readonly names: CodeNames) {
-    this.#pages = new Map([...pages].sort((a, b) => a.address < b.address ? -1 : 1).map((page) => [page.address, page]));
+  constructor(readonly vm: string, readonly own: readonly CountedPage[], readonly names: CodeNames) {
+    this.#pages = new Map([...own, ...names.pages].sort((a, b) => a.address < b.address ? -1 : 1).map((page) => [page.address, page]));
     this.#executed = { vm, instructions: 0, functions: new Map(), unexecuted: new BigUint64Array(), files: new Map(), blocks: [] };
   }
 
   read(parts: ExecutedParts): ExecutedVm {
-    const executed = this.#executed, blocks: ExecutedBlock[] = [];
+    const executed = this.#executed;
     this.#readLines();
-    for (const page of this.#pages.values()) {
-      this.#count(page);
-      if (parts.blocks) blocks.push(...blocksOf(page));
-    }
+    for (const page of this.#pages.values()) this.#count(page);
     if (parts.unexecuted) this.#readUnexecuted();
-    executed.blocks = joined(blocks);
+    if (parts.blocks) executed.blocks = joined([...this.own.flatMap(executedBlocks), ...this.names.blocks]);
     return executed;
   }
 
@@ -120,23 +120,27 @@ class VmReader {
   /**
    * Every line that has code, with its executions: those of its most frequent statement, summed
    * over the functions that have the line, as a header's may be in several. A statement's first
-   * instruction counts: code that belongs to no line may follow it.
+   * instruction counts: code that belongs to no line may follow it. Where compilers have mixed the
+   * code of lines, one may have instructions and no statement: then those count.
    */
   #readLines(): void {
-    const { tables, infos } = this.names, most = new Map<ExecutedLine, Map<bigint, number>>();
+    const { tables, infos } = this.names, statements: LineCounts = new Map(), others: LineCounts = new Map();
     for (const info of infos) {
       for (const { file, line: number, statement, start } of info.lines()) {
-        if (!statement || number === 0) continue;
+        if (number === 0) continue;
         // Of several rows at one address, the others have no code.
         const own = info.lineAt(start);
         if (own?.line !== number || own.file !== file) continue;
         const line = this.#line(file, number), inside = placeIn(tables, start)?.symbol.address ?? 0n;
+        const most = statement ? statements : others;
         let byFunction = most.get(line);
         if (!byFunction) most.set(line, byFunction = new Map());
         byFunction.set(inside, Math.max(byFunction.get(inside) ?? 0, this.#executions(start)));
       }
     }
-    for (const [line, byFunction] of most) line.executions = [...byFunction.values()].reduce((sum, count) => sum + count, 0);
+    for (const [line, byFunction] of [...others, ...statements]) {
+      line.executions = [...byFunction.values()].reduce((sum, count) => sum + count, 0);
+    }
   }
 
   #countLine(address: bigint, count: number, { departures, conditional }: CountedPage, index: number): void {
@@ -170,17 +174,5 @@ class VmReader {
       if (range) return this.#range = range;
     }
     return undefined;
-  }
-}
-
-/** The code of a page that was executed. */
-function* blocksOf({ address, counts }: CountedPage): Generator<ExecutedBlock> {
-  let first = -1;
-  for (let index = 0; index <= counts.length; index++) {
-    const isExecuted = index < counts.length && counts[index] !== 0;
-    if (isExecuted && first < 0) first = index;
-    if (isExecuted || first < 0) continue;
-    yield { address: address + BigInt(first) * WORD, size: (index - first) * Number(WORD) };
-    first = -1;
   }
 }

@@ -6,7 +6,8 @@ import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
 import { CodeFrames } from "../../../inside/symbols/code-frames.ts";
 import { type FrameRules, guestReader, standingReader, unwind } from "../../../inside/symbols/unwind.ts";
 import type { VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
-import { type CodeNames, functionsAt } from "./code-names.ts";
+import { functionsAt } from "./code-names.ts";
+import type { CodeNames, ModuleCode } from "./module-code.ts";
 
 /** The parts of a machine that are sampled. */
 interface SampledSystem {
@@ -41,6 +42,9 @@ export class StackSamples {
   /** Analyzed functions of the VM with these tables of stage 2, by its symbols. */
   readonly #code = new Map<number, { readonly tables: number; readonly frames: CodeFrames }>();
 
+  /** @param modules names the code of modules that are unloaded later */
+  constructor(readonly modules?: ModuleCode) {}
+
   /** Takes a sample of a machine that is suspended in the middle of a turn; false: none runs. */
   sample({ hypervisor, symbols }: SampledSystem): boolean {
     const cpu = hypervisor.machine.suspendedCpu, vcpu = cpu && hypervisor.scheduler.runsOn(cpu.index);
@@ -62,10 +66,10 @@ export class StackSamples {
         code = { tables: tables.length, frames: new CodeFrames(tables, guestReader(symbols.core, ram, vcpu)) },
       );
     }
+    this.modules?.now(vm, symbols.loaded(vm));
     // The first function of a stack has no caller, or one at 0.
-    return unwind(vcpu, sp, read, symbols.infos(vm), rulesFrom(code.frames, registers.pc)).filter(({ pc }) => pc !== 0n).map(({ at }) =>
-      at
-    );
+    return unwind(vcpu, sp, read, symbols.infos(vm), rulesFrom(code.frames, registers.pc)).filter(({ pc }) => pc !== 0n)
+      .map(({ at }) => this.modules?.addressOf(vm, at) ?? at);
   }
 
   /** All samples by functions, the most frequent stacks first. */

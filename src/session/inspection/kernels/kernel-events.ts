@@ -5,6 +5,7 @@
 import { KERNEL_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
 import type { DebugCore, VcpuState } from "../../../cpu/core/interface.ts";
 import type { AddressSpace, Hypervisor } from "../../../machine/hypervisor/inspect.ts";
+import type { LoadedSymbols } from "../../../inside/symbols/module-file.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
 import type { KernelPlace, KernelPlaces } from "../readers/guest/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
@@ -27,6 +28,9 @@ interface Observed {
   readonly at: ReadonlyMap<bigint, KernelPlace>;
 }
 
+/** Hears of each module that a kernel loads, before its code is executed: which it has now. */
+type LoadListener = (vm: string, modules: readonly LoadedSymbols[]) => void;
+
 /** The observation of the kernels of one machine. */
 export class KernelEvents {
   readonly #observed = new Map<AddressSpace, Observed>();
@@ -34,12 +38,19 @@ export class KernelEvents {
   readonly #places = new Map<number, ReadonlyMap<number, KernelPlace>>();
   #kinds: readonly TraceKind[] = [];
   #gap: Gap | undefined;
+  #onLoad: LoadListener | undefined;
 
   constructor(readonly system: ObservedSystem) {}
 
-  /** Whether anybody wants such events. */
+  /** Whether anybody wants such events, or hears of modules. */
   get wanted(): boolean {
-    return this.#kinds.length > 0;
+    return this.#kinds.length > 0 || this.#onLoad !== undefined;
+  }
+
+  /** Calls a function for each module that a kernel loads. */
+  hearLoads(listener: LoadListener): void {
+    this.#onLoad = listener;
+    this.#beginAgain();
   }
 
   /** Kernels that cannot be observed, and the last event whose memory could not be read. */
@@ -53,8 +64,12 @@ export class KernelEvents {
     if (kinds.length === this.#kinds.length && kinds.every((kind) => this.#kinds.includes(kind))) return;
     this.#kinds = kinds;
     this.#gap = undefined;
+    this.#beginAgain();
+  }
+
+  #beginAgain(): void {
     for (const space of [...this.#observed.keys()]) this.#leave(space);
-    this.system.core.stops.observer = kinds.length ? (vcpu, time, retired) => this.#pass(vcpu, time, retired) : undefined;
+    this.system.core.stops.observer = this.wanted ? (vcpu, time, retired) => this.#pass(vcpu, time, retired) : undefined;
   }
 
   /**
@@ -69,8 +84,14 @@ export class KernelEvents {
       const places = placesOf(view, space), known = this.#observed.get(space), stage2 = stage2Of(view, space);
       if (known && known.places.of === places?.of && known.stage2 === stage2) continue;
       if (known) this.#leave(space);
-      if (places && stage2 !== undefined) this.#enter(space, { stage2, places, at: places.at(this.#kinds) });
+      if (places && stage2 !== undefined) this.#enter(space, { stage2, places, at: this.#placesIn(view.vmNameOf(space), places) });
     }
+  }
+
+  #placesIn(vm: string, places: KernelPlaces): ReadonlyMap<bigint, KernelPlace> {
+    const { loads } = places, listener = this.#onLoad, at = places.at(this.#kinds);
+    if (!loads || !listener) return at;
+    return new Map([...at, [loads.at, { seen: () => void listener(vm, loads.modules()) }]]);
   }
 
   #enter(space: AddressSpace, observed: Observed): void {

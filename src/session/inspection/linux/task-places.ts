@@ -7,6 +7,7 @@ import type { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
 import { SeenMemory } from "../../../inside/linux/kernel/memory.ts";
 import { gapOf, Reading } from "../../../inside/linux/kernel/reading.ts";
 import { TaskEvents, type TaskPlace } from "../../../inside/linux/events/task-events.ts";
+import { MODULE_LOADS } from "../../../model/queries/stop-rule.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import type { KernelPlace, KernelPlaces } from "../readers/guest/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
@@ -65,11 +66,13 @@ function placesIn(view: View, space: AddressSpace, { kernel, vm }: Reading): Ker
       }
     },
   });
+  const loads = kernel.find(kernel.memory(physical), MODULE_LOADS);
   const all = events.places(new Reading(vm, kernel, kernel.memory(physical)));
   return {
     of: kernel,
     at: (kinds) =>
       new Map([...all].filter(([, place]) => place.kinds.some((kind) => kinds.includes(kind))).map(([at, place]) => [at, placeOf(place)])),
+    loads: loads === undefined ? undefined : { at: loads, modules: () => kernel.modules.in(kernel.memory(physical)) },
     forget: () => events.forget(),
   };
 }

@@ -3,6 +3,7 @@
 import type { TraceKind } from "../../../../machine/abi/trace.ts";
 import type { VcpuState } from "../../../../cpu/core/interface.ts";
 import type { AddressSpace, Observed, Vcpu } from "../../../../machine/hypervisor/inspect.ts";
+import type { LoadedSymbols } from "../../../../inside/symbols/module-file.ts";
 import type { Gap } from "../../../../model/queries/facts/gap.ts";
 import type { OfCode } from "../../../../model/queries/facts/fact.ts";
 import type { EndedBy, LinuxFinding, NamedTask } from "../../../../model/queries/facts/linux-finding.ts";
@@ -59,8 +60,16 @@ export interface KernelPlaces {
   readonly gap?: Gap | undefined;
   /** By virtual address, those at which events of these kinds are seen. */
   at(kinds: readonly TraceKind[]): ReadonlyMap<bigint, KernelPlace>;
+  /** Where it calls a function when a module is in its place, and nothing of it was executed. */
+  readonly loads?: KernelLoads | undefined;
   /** Forgets calls in progress: the kernel continues unobserved. */
   forget(): void;
+}
+
+export interface KernelLoads {
+  readonly at: bigint;
+  /** The modules that it has now. */
+  modules(): readonly LoadedSymbols[];
 }
 
 export interface KernelPlace {
