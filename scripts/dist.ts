@@ -40,8 +40,8 @@ try {
   const build: Build = { folder, bundle: `${folder}/el2.js`, split: `${folder}/split`, time: await buildTime() };
   const runtime = parts.has("file") ? await compileRuntime() : undefined;
   const packs = parts.has("others") || parts.has("file") && runtime === undefined;
-  await Promise.all([bundle(build.bundle), packs ? split(build.split) : undefined]);
-  const { files, folders, said } = await makeParts(build, runtime);
+  const [modules] = await Promise.all([bundle(build.bundle), packs ? split(build.split) : undefined]);
+  const { files, folders, said } = await makeParts(build, modules, runtime);
   await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksums(files));
   await Deno.mkdir(dist, { recursive: true });
   for (const name of folders) await replaceFolder(`${folder}/${name}`, `${dist}/${name}`);
@@ -57,11 +57,12 @@ try {
 
 /**
  * Builds the parts that were asked for: their files, their folders, and what to print.
+ * @param modules the paths of those in the bundle
  * @param runtime that of `deno compile`; with it, that makes the one file of this platform
  */
-async function makeParts(build: Build, runtime: string | undefined): Promise<{ files: string[]; folders: string[]; said: string[] }> {
-  const files = ["el2.js"], folders: string[] = [], said: string[] = [];
-  const packages = ["npm", "deb", "sbom"].some((part) => parts.has(part)) ? await bundledPackages(build.bundle) : [];
+async function makeParts(build: Build, modules: readonly string[], runtime?: string) {
+  const files: string[] = ["el2.js"], folders: string[] = [], said: string[] = [];
+  const packages = ["npm", "deb", "sbom"].some((part) => parts.has(part)) ? await bundledPackages(modules) : [];
   const made = (name: string, how: string) => {
     files.push(name);
     said.push(`${dist}/${name}: ${how}`);

@@ -27,11 +27,9 @@ export async function moduleGraph(file: string): Promise<ModuleGraph> {
   return JSON.parse(await outputOf("deno info", Deno.execPath(), ["info", "--json", file], ROOT));
 }
 
-/** Those with code in the bundle of `main.ts`, by name. @param bundle its path */
-export async function bundledPackages(bundle: string): Promise<BundledPackage[]> {
-  const { npmPackages } = await moduleGraph("main.ts");
-  // The bundler leaves the path of each module in a comment.
-  const paths = (await Deno.readTextFile(bundle)).match(/^\/\/ \S+$/gm)?.join("\n") ?? "";
+/** Those with code in the bundle of `main.ts`, by name. @param modules the paths of its modules */
+export async function bundledPackages(modules: readonly string[]): Promise<BundledPackage[]> {
+  const { npmPackages } = await moduleGraph("main.ts"), paths = modules.join("\n");
   const lock = JSON.parse(await Deno.readTextFile(`${ROOT}deno.lock`)) as { npm: Record<string, { integrity: string }> };
   const ids = Object.keys(npmPackages).filter((id) => paths.includes(`/${npmPackages[id].name}/${npmPackages[id].version}/`)).sort();
   return await Promise.all(ids.map(async (id) => {
