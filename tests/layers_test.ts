@@ -248,7 +248,8 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     vms: [],
     system: ["vms"],
     devices: ["system", "layout"],
-    ".": ["devices", "system", "layout"],
+    building: ["devices", "system", "layout"],
+    ".": ["building", "devices", "system", "layout"],
   },
   explain: { forms: [], ".": ["forms"] },
   tui: {
