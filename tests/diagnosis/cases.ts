@@ -100,7 +100,7 @@ const CRASHES: readonly BrokenCase[] = [
     kind: "crash",
     text: file(vm("vendorReset")),
     verdict: "failed",
-    says: /^the guest asked for a reset \(PSCI SYSTEM_RESET2\)$/,
+    says: /^the guest asked for a reset \(PSCI SYSTEM_RESET2\) at 0x[0-9a-f]+/,
     wayOut: /el2 back --to \d+/,
   },
 ];
@@ -355,7 +355,7 @@ const REFUSALS: readonly BrokenCase[] = [
   refusal(
     "an image that the firmware refuses",
     file(`${FIRMWARE}image = "not-an-image.bin"\n`),
-    /^the guest asked for a reset \(PSCI SYSTEM_RESET2\)$/,
+    /^the guest asked for a reset \(PSCI SYSTEM_RESET2\) at 0x[0-9a-f]+/,
     {
       wayOut: /el2 back --to \d+/,
     },

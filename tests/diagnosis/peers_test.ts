@@ -2,9 +2,11 @@
 // may still act is healthy, whenever one asks.
 
 import assert from "node:assert/strict";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
 import { rows, runUntil } from "../session/inspection/system.ts";
 import { Random } from "../support/random.ts";
 import { LONG } from "../support/long.ts";
+import { writeLinked } from "./broken-guest.ts";
 import { testBroken, testHealthy } from "./class-cases.ts";
 import { verdictOn } from "./class-guests.ts";
 import { assertHealthy, runHealthy } from "./healthy.ts";
@@ -42,4 +44,30 @@ Deno.test("a VM whose other end was ended by force is stuck until that one is st
   runHealthy(system, 5e8);
   assert.equal(bell().id, before.id);
   assert.ok(Number(bell().received) > Number(before.received), "its bell is rung again");
+});
+
+/** A VM with a link to the Resource Manager. */
+async function linked(guest: string): Promise<GuestSystem> {
+  await writeLinked(guests.folder, guests.configuration(guests.vm(guest)), "x");
+  return guests.system(guests.vm(guest, { keys: 'dtb = "x.dtb"' }));
+}
+
+/** The line about what the Resource Manager has dropped. */
+const droppedOf = (system: GuestSystem) => verdictOn(system, "x").because.filter((one) => one.code === "dropped");
+
+Deno.test("a packet that the Resource Manager drops is an event, and a line at its sender until a request is answered", async () => {
+  const [system, twin] = [await linked("SEND_HALF_A_PACKET"), await linked("SEND_HALF_AND_WHOLE")];
+  for (const one of [system, twin]) runHealthy(one, 1e8);
+  const [line] = droppedOf(system), [event] = rows(system, "rpc.ls", { filter: "msg=PACKET_DROPPED" });
+  assert.deepEqual(line, { code: "dropped", vm: "vm:x", way: "from", event: event.id, rule: "4 bytes, the header has 8" });
+  assert.equal(event.vm, "vm:x");
+  assert.equal(rows(twin, "rpc.ls", { filter: "msg=PACKET_DROPPED" }).length, 1);
+  assert.deepEqual(droppedOf(twin), []);
+});
+
+Deno.test("a reset of a VM has the place of its call", async () => {
+  const system = await guests.system(guests.vm("LISTEN") + peer("RESET"));
+  runUntil(system, 1e8);
+  const { text } = verdictOn(system, "y");
+  assert.match(text, /^the guest asked for a reset \(PSCI SYSTEM_RESET\) at 0x[0-9a-f]+ <guest_main\+0x[0-9a-f]+>/);
 });

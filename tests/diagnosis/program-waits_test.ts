@@ -22,6 +22,11 @@ const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "w
     { for: "futex", what: "0x" },
     /program init \((\d+)\) waits to be woken at the futex at 0x[0-9a-f]+, as init \((?!\1)\d+\) does/,
   ],
+  [
+    "own-mutex-time",
+    { for: "mutex", what: "0x" },
+    /program init \(\d+\) waits for the mutex at 0x[0-9a-f]+, which it itself holds/,
+  ],
   ["join", { for: "thread", what: null }, /program init \((\d+)\) waits for the end of thread init \((?!\1)\d+\)$/m],
   [
     "epoll-pipe",
@@ -83,4 +88,12 @@ Deno.test("threads of which one waits for the other's end, which waits for its m
   const lines =
     /stuck: program init \((\d+)\) waits for the (?:end of thread init \((\d+)\), and program init \(\2\) waits for the mutex at 0x\w+, which init \(\1\) holds|mutex at 0x\w+, which init \((\d+)\) holds, and program init \(\3\) waits for the end of thread init \(\1\))\n {2}way out: release the mutex before/;
   assertSick(debian, { code: "kernel-waits", finding: { code: "program-deadlock" } }, lines);
+});
+
+Deno.test("a thread that waits for its own mutex is stuck", async () => {
+  const debian = (await waiting()).copy();
+  debian.type("own-mutex\n");
+  const lines =
+    /stuck: program init \(\d+\) waits for the mutex at 0x\w+, which it itself holds\n {2}way out: release the mutex on every path, or make it recursive/;
+  assertSick(debian, { code: "kernel-waits", finding: { code: "program-deadlock", steps: [{ for: "mutex" }] } }, lines);
 });

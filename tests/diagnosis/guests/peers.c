@@ -15,6 +15,8 @@ enum guest {
   FILL_AND_LISTEN,
   SEND_NOTHING,
   RING_NOTHING,
+  SEND_HALF_A_PACKET,
+  SEND_HALF_AND_WHOLE,
   SEND_SOMETHING,
   // The other.
   POLL_OWN_MEMORY,
@@ -120,6 +122,33 @@ static __attribute__((noinline)) void find_messages(void) {
   messages.tx = pair.tx, messages.rx = pair.rx, messages.not_full = pair.not_full, messages.not_empty = pair.not_empty;
 }
 
+// A request of the VM's own VMID (docs/spec/resource-manager.md §2.2, §3.9), or its first bytes.
+enum { RM_REQUEST = 1, RM_VERSION = 0x21, VM_GET_VMID = 0x56000024, RM_HEADER = 8 };
+static void ask_manager(size_t bytes) {
+  struct {
+    uint8_t version, type;
+    uint16_t sequence;
+    uint32_t id;
+  } request = {.version = RM_VERSION, .type = RM_REQUEST, .sequence = 1, .id = VM_GET_VMID};
+  msgqueue_send(messages.tx, &request, bytes, MSGQUEUE_SEND_PUSH);
+}
+
+static void find_manager(void) {
+  fdt_node node = fdt_next_compatible(NULL, "gunyah-resource-manager");
+  messages.tx = fdt_cells2(node, "reg", 0);
+  messages.rx = fdt_cells2(node, "reg", 1);
+  if (!node || !fdt_interrupt(node, 1, &messages.not_empty)) fail("no Resource Manager");
+  hear_messages();
+}
+
+static _Noreturn void take_answers(void) {
+  static uint8_t packet[240];
+  for (;;) {
+    while (msgqueue_receive(messages.rx, packet, sizeof packet).x[0] == GUNYAH_OK) sink++;
+    rest();
+  }
+}
+
 static void without_vectors(void) {
   write_sysreg(vbar_el1, NOWHERE);
   isb();
@@ -180,6 +209,15 @@ void guest_main(void) {
       send_message();
       take_message();
     }
+  case SEND_HALF_A_PACKET:
+    find_manager();
+    ask_manager(RM_HEADER / 2);
+    take_answers();
+  case SEND_HALF_AND_WHOLE:
+    find_manager();
+    ask_manager(RM_HEADER / 2);
+    ask_manager(RM_HEADER);
+    take_answers();
   case RING_NOTHING:
     bell = bell_heard(WAITER_BELL);
     doorbell_send(bell_to_ring(PEER_BELL), 0);

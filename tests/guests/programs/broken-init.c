@@ -144,6 +144,14 @@ static void lock_in_circle(void) {
   wait_for(1);
 }
 
+/* A mutex that is taken twice: for ever, and each time for some seconds. */
+static void take_twice(void) { take(0), wait_for(0); }
+
+static void try_twice(void) {
+  long time[2] = {3, 0};
+  for (take(0);;) call(SYS_FUTEX, (long)mutexes[0], 0, 2, (long)time, 0, 0);
+}
+
 /* The second thread holds a lock that gives its priority away. */
 static void wait_for_owner(void) {
   start_thread();
@@ -357,6 +365,8 @@ __attribute__((used)) static void work(void) {
   if (same(way, "sysrq-restart")) mount_proc(), write_to("/proc/sysrq-trigger", "b");
   if (same(way, "sysrq-off")) mount_proc(), write_to("/proc/sysrq-trigger", "o"), stay();
   if (same(way, "mutexes")) start_child(lock_in_circle), stay();
+  if (same(way, "own-mutex")) start_child(take_twice), stay();
+  if (same(way, "own-mutex-time")) start_child(try_twice), stay();
   if (same(way, "mutex")) start_child(wait_for_sleeper), stay();
   if (same(way, "stopped")) start_child(stop_itself), stay();
   if (same(way, "pipe")) call3(SYS_PIPE2, (long)pipe_ends, 0, 0), start_child(read_pipe), stay();

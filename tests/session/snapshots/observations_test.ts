@@ -195,7 +195,15 @@ Deno.test("panics with their cause, tasks that ended their VM, and logs that not
     const memory = first.remember(), because = { code: "console-absent", named: ["hvc0"], has: [] } as const;
     const task = { name: "init", pid: 1 }, cause = { code: "panic-called", by: "do_exit", task } as const, log = [{ t: "1", text: "x" }];
     const panic = { message: null, cause }, place = { pc: 0n, text: "" };
-    const work = { vcpu: "x/0", how: "system-off", at: place, instructions: 1, exception: undefined, inHandler: false } as const;
+    const work = {
+      vcpu: "x/0",
+      how: "system-off",
+      at: place,
+      instructions: 1,
+      exception: undefined,
+      inHandler: false,
+      called: [],
+    } as const;
     const ends = {
       ...memory.ends,
       work: new Map([["x", { ...work, panic, by: { task, by: "reboot" as const }, unshown: because, log }]]),

@@ -61,7 +61,7 @@ function joinWait(tasks: Tasks, task: Struct, { address, timeout }: Futex): Foun
   return { ...found(task, { for: "thread", what: null, peers: [named(thread)] }), holder: thread, isEndless: timeout === 0n };
 }
 
-/** A wait for a mutex, if its words name another thread that shares it. */
+/** A wait for a mutex, if its words name a thread that shares it, which may be the task itself. */
 function mutexWait(reading: Reading, tasks: Tasks, task: Struct, futex: Futex): Found | undefined {
   const { address, command } = futex, mm = task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm);
   if (!memory?.has(address, HOLDER + 4)) return undefined;
@@ -70,7 +70,7 @@ function mutexWait(reading: Reading, tasks: Tasks, task: Struct, futex: Futex): 
   const pid = isRobust ? word & HOLDER_MASK : memory.u32(address + BigInt(HOLDER)), tgid = task.number("tgid");
   const isShared = (command & PRIVATE) === 0;
   const holder = tasks.values().find((one) =>
-    one.number("pid") === pid && one !== task && one.pointer("mm") !== 0n && (isShared || one.number("tgid") === tgid)
+    one.number("pid") === pid && one.pointer("mm") !== 0n && (isShared || one.number("tgid") === tgid)
   );
   return holder && lockedBy(task, holder, futex);
 }

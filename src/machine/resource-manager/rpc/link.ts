@@ -9,6 +9,7 @@ import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessag
 import type { Fields, Values } from "../../abi/rpc/layout.ts";
 import type { RpcNotification } from "../../abi/rpc/message.ts";
 import { traceFields } from "../../abi/rpc/messages/all.ts";
+import type { TraceFields } from "../../abi/trace.ts";
 import { msgqueueCreateInfo } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { RECEIVE_BUFFER, RECEIVE_BUFFER_SIZE, SEND_BUFFER } from "../state/memory-layout.ts";
@@ -48,7 +49,13 @@ export function notify<F extends Fields>(context: Context, vm: Vm, message: RpcN
   const hit = faults.armed.rpc ? faults.hit("rpc", { msg: message.name, vm: vm.vmid, seq: sequence, type: "notification" }) : undefined;
   if (hit?.effect.kind === "lose") return;
   for (let times = hit?.effect.kind === "double" ? 2 : 1; times > 0; times--) {
-    if (vm.link.notifications.length === NOTIFICATIONS_MAX) vm.link.notifications.shift();
+    if (vm.link.notifications.length === NOTIFICATIONS_MAX) {
+      vm.link.notifications.shift();
+      tellDrop(context, "NOTIFICATION_DROPPED", {
+        to: vm.vmid,
+        dropped: `${NOTIFICATIONS_MAX} notifications wait for it: the oldest goes`,
+      });
+    }
     vm.link.notifications.push(sent);
   }
   flush(context, vm.link);
@@ -72,6 +79,7 @@ export function flush(context: Context, link: Link): void {
       // A VM whose configuration made its queue too small for packets loses the message: a part of
       // it would be useless.
       context.log(`VM ${link.vmid}: message lost: ${errorName(code)}`);
+      tellDrop(context, "MESSAGE_DROPPED", { to: link.vmid, dropped: `its queue refuses a packet: ${errorName(code)}` });
       link.packets = [];
     }
   }
@@ -106,7 +114,7 @@ export function receiveMessage(context: Context, link: Link): RpcMessage | undef
     const result = reassembler.accept(packet);
     link.partial = reassembler.partial;
     if (result.done) return result.message;
-    if (result.dropped !== undefined) context.log(`VM ${link.vmid}: packet dropped: ${result.dropped}`);
+    if (result.dropped !== undefined) dropPacket(context, link, result.dropped);
   }
 }
 
@@ -122,7 +130,18 @@ function discardHead(context: Context, link: Link, buffer: number): void {
   });
   if (error !== ErrorCode.OK) return;
   if (size === 0) throw new Error(`VM ${link.vmid}: a message is too long for the packet buffer of the Resource Manager`);
-  context.log(`VM ${link.vmid}: packet dropped: ${size} bytes exceed ${RPC_PACKET_SIZE}`);
+  dropPacket(context, link, `${size} bytes exceed ${RPC_PACKET_SIZE}`);
+}
+
+/** A packet of a VM is thrown away: its sender gets no answer. */
+function dropPacket(context: Context, { vmid }: Link, rule: string): void {
+  context.log(`VM ${vmid}: packet dropped: ${rule}`);
+  tellDrop(context, "PACKET_DROPPED", { from: vmid, dropped: rule });
+}
+
+/** Nobody hears of it otherwise. @param fields whose it is, and `dropped`: why */
+function tellDrop({ calls: { trace } }: Context, name: string, fields: TraceFields): void {
+  if (trace.isWanted("rpc")) trace.event("rpc", name, fields);
 }
 
 /** The two queues of a link and the VM's ends. */

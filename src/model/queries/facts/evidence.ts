@@ -76,6 +76,8 @@ export type Evidence =
     readonly irq: string | null;
     readonly path: readonly IrqFinding[];
   }
+  /** The Resource Manager has thrown away a packet of a VM, or a message to it. */
+  | { readonly code: "dropped"; readonly vm: string; readonly way: "from" | "to"; readonly event: string; readonly rule: string }
   | { readonly code: "step"; readonly vm: string; readonly what: Awaited; readonly at: CodeRange }
   | { readonly code: "source"; readonly source: string }
   | { readonly code: "condition"; readonly condition: string }
@@ -219,6 +221,8 @@ export const EVIDENCE = new Facts<Evidence>({
     const barrier = first === undefined ? "" : `: ${irq} ${stoppedText(first, then)}`;
     return `${by} has not taken ${what} of ${through}${messages?.refused ? ", which is full (a send was refused)" : ""}${barrier}`;
   },
+  "dropped": ({ vm, way, event, rule }) =>
+    `the Resource Manager has dropped a ${way === "from" ? "packet of" : "message to"} ${vm} (${event}), and answers nothing: ${rule}`,
   "step": ({ vm, what, at }) =>
     `${vm} waits at ${rangeText(at)} for ${
       what.until === null ? `${what.irq}, which ${what.by} raises by ${what.through}` : awaitedText(what)
@@ -276,6 +280,10 @@ export const EVIDENCE = new Facts<Evidence>({
   "unheard-ring": ({ wakes }) =>
     wakes === null ? "bind an interrupt to it (doorbell_bind_virq)" : "enable these flags with gh_hypercall doorbell_mask before the sleep",
   "swallowed": ({ by, why }) => `have ${by} ${SWALLOWED[why].wayOut}`,
+  "dropped": ({ way }) =>
+    way === "from"
+      ? "send whole packets: a header of 8 bytes, and the parts of a message in order"
+      : "have it take its messages, and give its queue messages of 240 bytes",
   "merged-ring": () => "ring again only after an answer, or count with the messages of a queue",
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),

@@ -387,6 +387,8 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "program-deadlock": ({ steps }) =>
     steps.some((step) => step.for === "thread")
       ? "release the mutex before the wait for the thread's end"
+      : steps.length === 1
+      ? "release the mutex on every path, or make it recursive (PTHREAD_MUTEX_RECURSIVE)"
       : "take these mutexes in the same order in each thread",
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) => {

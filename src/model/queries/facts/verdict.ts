@@ -235,7 +235,7 @@ function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leake
 
 const byText = (by: EndedBy | null) => by === null ? "" : `: ${endedByText(by)}`;
 
-const placesText = (places: readonly CodeRange[]) =>
+export const placesText = (places: readonly CodeRange[]) =>
   places.map((place, index) => `${index === 0 ? " at" : ", called at"} ${rangeText(place)}`).join("");
 
 /** The request for an end. */

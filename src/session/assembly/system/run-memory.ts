@@ -172,6 +172,14 @@ const WORK = v.strictObject({
       by: v.picklist(ENDED_BY),
     }) satisfies FormOf<EndedBy>,
   ),
+  called: v.array(
+    v.strictObject({
+      first: v.string(),
+      last: v.string(),
+      symbol: v.nullable(v.string()),
+      source: v.nullable(v.string()),
+    }) satisfies FormOf<LastWork["called"][number]>,
+  ),
   unshown: v.optional(SAVED_UNSHOWN),
   log: LOG,
 }) satisfies FormOf<LastWork>;

@@ -11,12 +11,13 @@ import { noVectors, usedSpEl0 } from "../../inspection/causes/vectors.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
 import type { EndedPanic, GuestPanic, LoggedLine, UnseenEnd, View } from "../../inspection/readers/inspected.ts";
 import { endedBy, logOf, panicOf, showsPanic, unshownBecause } from "../../inspection/kernels/kernels.ts";
+import { callPlaces } from "../../inspection/verdicts/code-range.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
 import { type EndedBy, endedByText, LINUX_FINDINGS, WATCHDOG_WAY_OUT } from "../../../model/queries/facts/linux-finding.ts";
-import { unseenEnd, type UnshownBecause } from "../../../model/queries/facts/verdict.ts";
+import { type CodeRange, placesText, unseenEnd, type UnshownBecause } from "../../../model/queries/facts/verdict.ts";
 import { PRIMARY_CONSOLE } from "../../../model/plans/plan.ts";
 import { HOST, paId, vmId } from "../../../model/queries/ids.ts";
 import type { Reason } from "../../../machine/abi/trace.ts";
@@ -44,6 +45,8 @@ export interface LastWork {
   readonly panic: GuestPanic | undefined;
   /** The task that made its kernel ask for the end. */
   readonly by: EndedBy | undefined;
+  /** Where it asked for a reset, and the callers, if nothing else says why. */
+  readonly called: readonly CodeRange[];
   /** Why no console has shown anything; undefined if one has, or none was named. */
   readonly unshown: UnshownBecause | undefined;
   /** The last lines of its kernel's log, where no console has shown anything. */
@@ -286,6 +289,7 @@ export class VmEnds {
       inHandler,
       panic,
       by,
+      called: how === "system-reset" && !panic && !by && !inHandler ? callPlaces(this.view(), vcpu) : [],
       ...asked ? this.#unseen(vm, vcpu) : NOTHING_UNSEEN,
     };
   }
@@ -419,7 +423,8 @@ export class VmEnds {
       return `${work.vcpu} took ${syndromeText(esr)} at ${at.text}${why}; in its handler ${asked}`;
     }
     if (work?.by && asked) return `${asked}: ${endedByText(work.by)}`;
-    return asked ?? (exit === undefined ? "it could not be made" : EXIT_RULES[exit]);
+    if (work && asked) return `${asked}${placesText(work.called)}`;
+    return exit === undefined ? "it could not be made" : EXIT_RULES[exit];
   }
 }
 

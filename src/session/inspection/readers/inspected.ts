@@ -19,6 +19,7 @@ import type { MemoryUse } from "../../../model/queries/memory-use.ts";
 import type { RunPlace } from "./run-place.ts";
 import { type KnownParcel, parcelsOfRequests } from "../trace/parcels-of-requests.ts";
 import { type ParcelWait, ParcelWaits } from "../trace/parcel-waits.ts";
+import { type DroppedMessage, DroppedMessages } from "../trace/dropped-messages.ts";
 import { RefusedReclaims } from "../trace/refused-reclaims.ts";
 import type { TraceBuffer } from "../trace/trace-buffer.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
@@ -213,6 +214,7 @@ export class Looks {
   readonly rates = new Rates();
   readonly refusedReclaims = new RefusedReclaims();
   readonly parcelWaits = new ParcelWaits();
+  readonly droppedMessages = new DroppedMessages();
   /** Nothing can happen any more. */
   settled = false;
 }
@@ -350,6 +352,11 @@ export class View {
   /** Handles of parcels whose owner could not reclaim them because a VM still holds them. */
   get refusedReclaims(): ReadonlySet<number> {
     return this.#looks.refusedReclaims.read(this.system.log);
+  }
+
+  /** The last message of a VM, or to it, that the Resource Manager has thrown away. */
+  droppedMessage(vmid: number): DroppedMessage | undefined {
+    return this.#looks.droppedMessages.read(this.system.log).get(vmid);
   }
 
   /** The wait of a VM for others that have to accept or release its memory parcel. */

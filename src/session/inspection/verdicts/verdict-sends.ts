@@ -1,5 +1,6 @@
 // The fate of sends and rings, as evidence about a VM that sleeps: a ring that raises nothing, a
-// send that queued nothing, messages and rings that the other end has not taken, and why.
+// send that queued nothing, messages and rings that the other end has not taken, and why; and what
+// the Resource Manager has dropped.
 
 import { DoorbellRight, MsgqueueRight } from "../../../machine/abi/rights.ts";
 import { Doorbell, Msgqueue, type VirqSource } from "../../../machine/hypervisor/inspect.ts";
@@ -76,7 +77,14 @@ const sleepsOn = ({ vm, others }: Patient) => others.asleep.get(vm.id)?.timer ==
 /** Its wait is in vain, or that of another VM that waits for it. */
 const isInVain = (patient: Patient, verdict: Verdict) => sleepsOn(patient) && isSick(verdict);
 
+/** Messages that the Resource Manager has thrown away. */
+function dropped({ view, vm }: Patient): OfCode<Evidence, "dropped">[] {
+  const found = vm.vmid === null ? undefined : view.droppedMessage(Number(vm.vmid));
+  return found ? [{ code: "dropped", vm: vm.id, ...found }] : [];
+}
+
 export const SEND_EVIDENCE = [
+  evidenceRule({ codes: ["dropped"], when: ({ vm }) => vm.ended === null, read: dropped }),
   evidenceRule({
     codes: ["unheard-ring"],
     when: isInVain,
