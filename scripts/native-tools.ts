@@ -43,6 +43,9 @@ const FIRMWARE = {
   EDK2: { file: "usr/share/qemu-efi-aarch64/QEMU_EFI.fd", package: "qemu-efi-aarch64" },
 } as const;
 
+/** Browsers without a window, the first of which is unpacked where the machine has none. */
+const BROWSERS = ["chromium-headless-shell", "chromium"] as const;
+
 /** A program that `nativeProgram` knows. */
 export type NativeProgram = keyof typeof PROGRAMS;
 
@@ -125,6 +128,16 @@ function isUnpacked(program: string): boolean {
 }
 
 /**
+ * The path of a Chromium that draws pages without a window.
+ * @throws Error that names the package and how to get it
+ */
+export async function nativeBrowser(): Promise<string> {
+  const path = await findBrowser();
+  if (path) return path;
+  throw new Error(`no browser is there; run: deno task setup (or install the package ${BROWSERS.join(" or ")})`);
+}
+
+/**
  * The path of a native library, for `Deno.dlopen`.
  * @throws Error that names the library and how to get it when neither the machine nor .state/tools
  * has it.
@@ -155,6 +168,13 @@ export async function missingPackages(): Promise<string[]> {
 }
 
 /**
+ * The package of a browser, if none is there. Not every distribution has it: it is fetched apart.
+ */
+export async function missingBrowser(): Promise<string[]> {
+  return await findBrowser() ? [] : [BROWSERS[0]];
+}
+
+/**
  * Packages of the firmware that this machine and .state/tools lack. Not every distribution has
  * them: they are fetched apart.
  */
@@ -173,7 +193,14 @@ export async function fetchNativePackages(
   installed: ReadonlySet<string>,
   progress?: (percent: number, what: string) => void,
 ): Promise<void> {
-  await UNPACKED.fetch(packages, Object.keys(PROGRAMS), installed, progress);
+  await UNPACKED.fetch(packages, [...Object.keys(PROGRAMS), ...BROWSERS], installed, progress);
+}
+
+async function findBrowser(): Promise<string | undefined> {
+  for (const name of BROWSERS) {
+    const path = await UNPACKED.find(name);
+    if (path) return path;
+  }
 }
 
 async function findLibrary(name: string): Promise<string | undefined> {

@@ -7,12 +7,12 @@ import { DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, findEntry } from "../src/app/c
 import { fetchDebian, isCurrentRamdisk } from "../src/app/catalog/debian.ts";
 import { fetchPackages } from "./dist/common.ts";
 import { installedPackages } from "./unpacked-programs.ts";
-import { fetchNativePackages, missingFirmware, missingPackages } from "./native-tools.ts";
+import { fetchNativePackages, missingBrowser, missingFirmware, missingPackages } from "./native-tools.ts";
 
 // Tests run in several processes, which would each fetch a package that they need first.
 await attempt("packages", fetchPackages);
 
-for (const [what, missing] of [["native tools", missingPackages], ["firmware", missingFirmware]] as const) {
+for (const [what, missing] of [["native tools", missingPackages], ["firmware", missingFirmware], ["a browser", missingBrowser]] as const) {
   await attempt(what, async () => {
     const packages = await missing();
     if (packages.length > 0) await fetchNativePackages(packages, await installedPackages(), report());

@@ -102,6 +102,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     ],
     explain: ["configuration", "queries", "devicetree", "abi", "isa", "support"],
     jobs: ["scenarios", "catalog", "batch", "recordings", "snapshots", "inspection", "images", "isa", "formats", "support"],
+    web: [],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     cli: [
       ...["tui", "jobs", "explain", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],

@@ -15,6 +15,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   "app/library": "machines of other programs",
   "app/scenarios": "what a scenario enters is in its recording",
   "app/tui": "screens",
+  "app/web": "pages of browsers",
   "inside/dumps": "reads files of memory",
   "inside/expressions": "evaluates expressions about memory",
   "inside/linux": "reads memory",

@@ -36,7 +36,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.exported": 0,
   folders: 7,
   "folders.flat": 0,
-  "files.small": 160,
+  "files.small": 161,
   spreads: 6,
   "code.src": 148,
   "code.tests": 106,

@@ -1,0 +1,180 @@
+// A headless Chromium that tests steer by the Chrome DevTools Protocol: pages, keys, clicks, touch,
+// pictures, and what the browser refuses or complains about.
+
+import assert from "node:assert/strict";
+import { nativeBrowser } from "../../scripts/native-tools.ts";
+import { eventually } from "./eventually.ts";
+
+/** How a page is shown. */
+export interface PageLook {
+  readonly width: number;
+  readonly height: number;
+  readonly dark?: boolean;
+  /** A telephone: touch instead of a mouse. */
+  readonly touch?: boolean;
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** A browser with an empty profile. */
+export class Browser implements AsyncDisposable {
+  readonly #answers = new Map<number, PromiseWithResolvers<Values>>();
+  readonly #pages = new Map<string, Page>();
+  #next = 0;
+
+  private constructor(readonly process: Deno.ChildProcess, readonly profile: string, readonly socket: WebSocket) {
+    socket.onmessage = ({ data }) => this.#hear(JSON.parse(data));
+    socket.onclose = () => this.#answers.forEach(({ reject }) => reject(new Error("the browser has ended")));
+  }
+
+  static async start(): Promise<Browser> {
+    const profile = await Deno.makeTempDir({ prefix: "el2-test-browser-" });
+    // Pages are the tests' own, and containers lack what Chromium's sandbox needs.
+    const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"];
+    const process = new Deno.Command(await nativeBrowser(), {
+      args: [...args, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    let said = "";
+    const { promise: address, resolve, reject } = Promise.withResolvers<string>();
+    (async () => {
+      for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) {
+        said = (said + text).slice(-4000);
+        const found = /DevTools listening on (\S+)/.exec(said)?.[1];
+        if (found) resolve(found);
+      }
+      reject(new Error(`the browser did not start: ${said}`));
+    })();
+    const socket = new WebSocket(await address);
+    await new Promise((resolve, reject) => {
+      socket.onopen = resolve;
+      socket.onerror = reject;
+    });
+    return new Browser(process, profile, socket);
+  }
+
+  /** A new page at an address. */
+  async open(url: string, { width, height, dark = false, touch = false }: PageLook): Promise<Page> {
+    const { targetId } = await this.ask("Target.createTarget", { url: "about:blank" });
+    const { sessionId } = await this.ask("Target.attachToTarget", { targetId, flatten: true });
+    const page = new Page(this, sessionId as string, targetId as string);
+    this.#pages.set(page.session, page);
+    for (const domain of ["Page", "Runtime", "Log", "Network"]) await page.ask(`${domain}.enable`);
+    await page.ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: touch });
+    await page.ask("Emulation.setTouchEmulationEnabled", { enabled: touch });
+    await page.setDark(dark);
+    await page.ask("Page.navigate", { url });
+    return page;
+  }
+
+  /** Sends a command, and returns its result. */
+  async ask(method: string, params: Values = {}, sessionId?: string): Promise<Values> {
+    const id = ++this.#next, answer = Promise.withResolvers<Values>();
+    this.#answers.set(id, answer);
+    this.socket.send(JSON.stringify({ id, method, params, sessionId }));
+    return await answer.promise;
+  }
+
+  #hear({ id, result, error, method, params, sessionId }: Record<string, unknown>): void {
+    if (typeof id !== "number") return this.#pages.get(sessionId as string)?.hear(method as string, params as Values);
+    const answer = this.#answers.get(id);
+    this.#answers.delete(id);
+    if (error) answer?.reject(new Error(JSON.stringify(error)));
+    else answer?.resolve(result as Values);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise((resolve) => this.socket.onclose = resolve);
+    await this.ask("Browser.close");
+    await this.process.status;
+    await closed;
+    await Deno.remove(this.profile, { recursive: true });
+  }
+}
+
+/** A page that a test looks at. */
+export class Page {
+  /** Complaints of the browser, such as what it has refused, and errors of scripts. */
+  readonly complaints: string[] = [];
+  /** Addresses that the page has asked for, without fragments. */
+  readonly requests: string[] = [];
+
+  constructor(readonly browser: Browser, readonly session: string, readonly target: string) {}
+
+  ask(method: string, params: Values = {}): Promise<Values> {
+    return this.browser.ask(method, params, this.session);
+  }
+
+  hear(method: string, params: Values): void {
+    if (method === "Log.entryAdded") this.complaints.push((params.entry as { text: string }).text);
+    if (method === "Runtime.exceptionThrown") this.complaints.push(JSON.stringify(params.exceptionDetails));
+    if (method === "Network.requestWillBeSent") this.requests.push((params.request as { url: string }).url);
+    if (method === "Network.webSocketCreated") this.requests.push(params.url as string);
+  }
+
+  /** The value of an expression in the page, as JSON has it. */
+  async value(expression: string): Promise<unknown> {
+    const { result, exceptionDetails } = await this.ask("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true });
+    assert.equal(exceptionDetails, undefined, `${expression}: ${JSON.stringify(exceptionDetails)}`);
+    return (result as { value?: unknown }).value;
+  }
+
+  /** The text of an element, with a line for each of its rows; "" without such an element. */
+  async text(selector: string): Promise<string> {
+    return String(await this.value(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? ""`)).replaceAll("\u00a0", " ");
+  }
+
+  /** Waits until an element shows a text. */
+  async shows(selector: string, wanted: RegExp): Promise<string> {
+    return await eventually(() => this.text(selector), (text) => wanted.test(text));
+  }
+
+  /** Types a text, as a keyboard does. */
+  async type(text: string): Promise<void> {
+    for (const character of text) {
+      const key = KEYS[character] ?? { key: character, text: character };
+      await this.ask("Input.dispatchKeyEvent", { type: "keyDown", ...key });
+      await this.ask("Input.dispatchKeyEvent", { type: "keyUp", ...key });
+    }
+  }
+
+  /** Clicks at a place, in pixels of the page. */
+  async click(x: number, y: number): Promise<void> {
+    for (const type of ["mousePressed", "mouseReleased"]) {
+      await this.ask("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1 });
+    }
+  }
+
+  /** Touches a place with a finger. */
+  async touch(x: number, y: number): Promise<void> {
+    await this.ask("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x, y }] });
+    await this.ask("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  }
+
+  async setDark(dark: boolean): Promise<void> {
+    await this.ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }] });
+  }
+
+  async resize(width: number, height: number): Promise<void> {
+    await this.ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+  }
+
+  /** A picture of it, as PNG. */
+  async picture(): Promise<Uint8Array> {
+    const { data } = await this.ask("Page.captureScreenshot", { format: "png" });
+    return Uint8Array.fromBase64(data as string);
+  }
+
+  async close(): Promise<void> {
+    await this.browser.ask("Target.closeTarget", { targetId: this.target });
+  }
+}
+
+/** Keys without a character, by the byte that a terminal has for them. */
+const KEYS: Readonly<Record<string, Values>> = {
+  "\r": { key: "Enter", code: "Enter", windowsVirtualKeyCode: 13, text: "\r" },
+  "\x1b": { key: "Escape", code: "Escape", windowsVirtualKeyCode: 27 },
+  "\t": { key: "Tab", code: "Tab", windowsVirtualKeyCode: 9 },
+};
