@@ -102,10 +102,11 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     ],
     explain: ["configuration", "queries", "devicetree", "abi", "isa", "support"],
     jobs: ["scenarios", "catalog", "batch", "recordings", "snapshots", "inspection", "images", "isa", "formats", "support"],
-    web: [],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
+    replays: ["jobs", "configuration", "recordings", "plans", "queries", "support"],
+    web: ["tui", "replays", "worker", "recordings", "outside", "commands", "protocol", "support"],
     cli: [
-      ...["tui", "jobs", "explain", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],
+      ...["web", "tui", "replays", "jobs", "explain", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],
       ...["recordings", "snapshots", "symbols", "commands", "protocol", "plans", "queries"],
       ...["devicetree", "abi", "formats", "support"],
     ],

@@ -85,7 +85,13 @@ export async function filesBelow(folder: string): Promise<string[]> {
  */
 export async function makeModules(...args: string[]): Promise<void> {
   await (ready ??= fetchBundler());
-  await denoBundle(...args);
+  await denoBundle("--platform", "deno", ...args);
+}
+
+/** Makes a script for pages of browsers, which have no modules of Deno and Node. */
+export async function bundleForPages(...args: string[]): Promise<void> {
+  await (ready ??= fetchBundler());
+  await denoBundle("--platform", "browser", "--format", "iife", ...args);
 }
 
 let ready: Promise<void> | undefined;
@@ -99,7 +105,7 @@ async function fetchBundler(): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-" });
   try {
     await Deno.writeTextFile(`${folder}/empty.ts`, "");
-    await denoBundle("-o", `${folder}/empty.js`, `${folder}/empty.ts`);
+    await denoBundle("--platform", "deno", "-o", `${folder}/empty.js`, `${folder}/empty.ts`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -107,7 +113,7 @@ async function fetchBundler(): Promise<void> {
 
 /** In the checkout: the bundler names modules by their paths from the current folder. */
 async function denoBundle(...args: string[]): Promise<void> {
-  await outputOf("deno bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", `--lock=${ROOT}deno.lock`, ...args], ROOT);
+  await outputOf("deno bundle", Deno.execPath(), ["bundle", "-q", `--lock=${ROOT}deno.lock`, ...args], ROOT);
 }
 
 /** Path from the checkout of the folder in which Deno keeps packages. */

@@ -13,6 +13,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   "app/explain": "reads logs",
   "app/jobs": "jobs of commands",
   "app/library": "machines of other programs",
+  "app/replays": "reads what a recording has; the run follows from the plan",
   "app/scenarios": "what a scenario enters is in its recording",
   "app/tui": "screens",
   "app/web": "pages of browsers",

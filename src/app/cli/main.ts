@@ -24,6 +24,7 @@ import { registerProfile } from "./commands/runs/profile.ts";
 import { registerRecord } from "./commands/runs/record.ts";
 import { registerRecording } from "./commands/runs/recording.ts";
 import { registerReference } from "./commands/reference/reference.ts";
+import { registerPublish } from "./commands/runs/publish.ts";
 import { registerReplay } from "./commands/runs/replay.ts";
 import { registerRun } from "./commands/machines/run.ts";
 import { registerScreenshot } from "./commands/screens/screenshot.ts";
@@ -87,6 +88,7 @@ const COMMANDS: readonly CommandGroup[] = [
   ["Record, go back, compare:", [
     registerRecord,
     registerReplay,
+    registerPublish,
     registerDiff,
     registerCompareRuns,
     registerRecording,

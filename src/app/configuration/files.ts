@@ -1,7 +1,6 @@
 // Objects that keys of a configuration name: files, which are read, and devices. A failure is an
 // error at the key.
 
-import { dirname } from "node:path";
 import { readDevicetree } from "../../machine/devicetree/reader.ts";
 import { catalogPath } from "../catalog/catalog.ts";
 import { type ConfigFact, ruled } from "../../model/plans/config-fact.ts";
@@ -11,6 +10,7 @@ import type { FileDevice } from "./schema.ts";
 import { cannotRead, readToEnd } from "../../kit/support/files/named-file.ts";
 import { type Problem, problemOf, UserError, within } from "../../kit/support/problem.ts";
 import { leadsInto } from "../../kit/support/files/real-place.ts";
+import { node } from "../../kit/support/node-modules.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, PlanError } from "../../model/plans/plan.ts";
 
 /** Where the files are that keys name. */
@@ -133,7 +133,7 @@ export function logOf(devices: readonly FileDevice[] | undefined, files: Files, 
   const log = devices?.find((device) => device.kind === "pl011")?.log;
   if (log === undefined || files.closed) return undefined;
   const path = inFolder(log, files);
-  const problem = cannotWrite(path, dirname(log));
+  const problem = cannotWrite(path, node.path.dirname(log));
   if (problem !== undefined) refuse("devices", { code: "rule", ...within(`log ${log}`, problem) });
   return path;
 }
@@ -145,7 +145,7 @@ export function logOf(devices: readonly FileDevice[] | undefined, files: Files, 
 export function refuseInShared(files: readonly string[], devices: readonly DevicePlan[], refuse: Refuse): void {
   const shared = devices.flatMap((device) => device.kind === "9p" && device.mode === "rw" ? [device.folder] : []);
   for (const file of files) {
-    const folder = shared.find((each) => leadsInto(dirname(file), each));
+    const folder = shared.find((each) => leadsInto(node.path.dirname(file), each));
     if (folder === undefined) continue;
     const wayOut = 'name a file elsewhere, or share the folder with mode "ro"';
     refuse("devices", ruled(`${file} is in ${folder}, which a guest may change`, wayOut));
@@ -168,7 +168,7 @@ function cannotWrite(path: string, folder: string): Problem | undefined {
     if (!(error instanceof Deno.errors.NotFound)) return { ...problemOf(error), wayOut: "name a writable file" };
   }
   try {
-    Deno.statSync(dirname(path));
+    Deno.statSync(node.path.dirname(path));
     return undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { what: `no folder ${folder}`, wayOut: "create it, or name another file" };

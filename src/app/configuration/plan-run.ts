@@ -1,7 +1,6 @@
 // From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan
 // of a native host: reads the files.
 
-import { basename } from "node:path";
 import type { DriverQuirks, NativeHostPlan, VmPlan } from "../../machine/host/interface.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../machine/hypervisor/options.ts";
 import { checkRoot } from "../../session/assembly/layout/boot-plan.ts";
@@ -66,6 +65,7 @@ import { RootImageError } from "../../session/assembly/layout/root-images.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { terminalWord } from "../../kit/support/text/terminal-text.ts";
 import { mapWayOut, way } from "../../kit/support/text/way-out.ts";
+import { node } from "../../kit/support/node-modules.ts";
 
 /** A machine and its guests: the content of a configuration, with all files read. */
 export interface RunConfiguration {
@@ -221,7 +221,7 @@ function imageTable(image: string, devices: VmDevices) {
  * another VM has it.
  */
 export function vmNameOf(image: string, others: readonly string[] = []): string {
-  const file = basename(image).replace(/\.[a-z]\w*$/i, "").toLowerCase();
+  const file = node.path.basename(image).replace(/\.[a-z]\w*$/i, "").toLowerCase();
   const stem = file.replaceAll(/[^a-z0-9-]/g, "-").replace(/^[^a-z]+/, "").slice(0, VM_NAME_MAX - NUMBER_ROOM) || "vm";
   let name = stem;
   for (let number = 2; TAKEN_NAMES.includes(name) || others.includes(name); number++) name = `${stem}-${number}`;

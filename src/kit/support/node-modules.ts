@@ -6,11 +6,21 @@ const NAMES = ["buffer", "crypto", "dgram", "fs", "net", "path", "timers", "v8",
 /** The modules by their names without `node:`. */
 type NodeModules = { readonly [Name in typeof NAMES[number]]: ReturnType<typeof process.getBuiltinModule<`node:${Name}`>> };
 
+/** Gives a module by its name without `node:`. */
+export type ModuleSource = (name: typeof NAMES[number]) => unknown;
+
+let source: ModuleSource = (name) => globalThis.process.getBuiltinModule(`node:${name}`);
+
+/** From now on modules come from there: a page of a browser has none of Node's. */
+export function useModules(others: ModuleSource): void {
+  source = others;
+}
+
 /** Node's modules. Reading one loads it. */
 export const node = Object.defineProperties(
   {},
   Object.fromEntries(NAMES.map((name) => {
     let loaded: unknown;
-    return [name, { get: () => loaded ??= globalThis.process.getBuiltinModule(`node:${name}`) }];
+    return [name, { get: () => loaded ??= source(name) }];
   })),
 ) as NodeModules;

@@ -21,7 +21,21 @@ export const ALL_RIGHTS = ["read", "write", "env", "net", "run", ...NEVER] as co
  * Commands that start programs: an editor, sessions, mke2fs, QEMU. A word that is not a command
  * may be an option of the demo, which has a screen.
  */
-const STARTING = new Set(["boot", "run", "up", "attach", "open", "replay", "snapshot", "guests", "mcp", "bench", "tour", "doctor"]);
+const STARTING = new Set([
+  "boot",
+  "run",
+  "up",
+  "attach",
+  "open",
+  "replay",
+  "snapshot",
+  "guests",
+  "mcp",
+  "bench",
+  "tour",
+  "doctor",
+  "publish",
+]);
 
 /** Commands that read the images of guests, into huge pages. */
 const READING = new Set(["boot", "run"]);

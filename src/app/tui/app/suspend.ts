@@ -1,8 +1,6 @@
 // Suspends the process as ctrl-z of a terminal does: its whole process group stops until a shell
 // continues it. The kernel drops that signal where no shell could (an orphaned process group).
 
-import { setTimeout as sleep } from "node:timers/promises";
-
 /**
  * Looks for SIGCONT, and the time (ms) between them. They are counted, as time passes while the
  * process is stopped.
@@ -21,7 +19,7 @@ export async function stopUntilContinued(): Promise<boolean> {
   Deno.addSignalListener("SIGCONT", onContinue);
   try {
     Deno.kill(OWN_GROUP, "SIGTSTP");
-    for (let look = 0; look < LOOKS && !continued; look++) await sleep(BETWEEN);
+    for (let look = 0; look < LOOKS && !continued; look++) await new Promise((resolve) => setTimeout(resolve, BETWEEN));
     return continued;
   } finally {
     Deno.removeSignalListener("SIGCONT", onContinue);

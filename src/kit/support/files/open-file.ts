@@ -1,10 +1,8 @@
 // Reads of files that are open, and the wait for a file that is not ready.
 
-const clock = new Int32Array(new SharedArrayBuffer(4));
-
 /** Blocks this thread for some milliseconds. */
 export function pause(milliseconds: number): void {
-  Atomics.wait(clock, 0, 0, milliseconds);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 /** The bytes of a file from `at` on; fewer at its end. */

@@ -13,7 +13,7 @@ import { MiB } from "../../../kit/support/values/sizes.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 
 /** Bytes of files that one recording may contain: it is read as one text. */
-const INSIDE_MAX = 256 * MiB;
+export const INSIDE_MAX = 256 * MiB;
 
 /** Where the files of the run go; `beside`: large ones into a folder that recordings share. */
 interface PackWish {

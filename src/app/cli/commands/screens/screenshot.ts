@@ -93,7 +93,8 @@ async function stageOf(entry: URL, { recording, run, session, to, theme, allowHo
   const { hostConsent, typedBy } = await import("../../start/plans/consent.ts");
   const { Stage, withoutNetworkFor } = await import("../../start/screens/stage.ts");
   if (recording !== undefined) {
-    const { onlyPlace, placeIn, readLinked } = await import("../../start/plans/recordings.ts");
+    const { onlyPlace, readLinked } = await import("../../start/plans/recordings.ts");
+    const { placeIn } = await import("../../../replays/planned-recording.ts");
     const { path, recording: { plan, ...recorded }, linked } = await readLinked(recording, hostConsent(allowHost), anyway);
     const place = onlyPlace(to, recorded);
     withoutNetworkFor(plan);

@@ -5,8 +5,9 @@ import { digest } from "./consent-store.ts";
 import { Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, placesOf, sourceFile, withoutConnections } from "../../../../model/plans/host-resources.ts";
 import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
-import { noMark, type PlaceOfRun, type PlainPlace } from "../../../../model/queries/move.ts";
+import type { PlainPlace } from "../../../../model/queries/move.ts";
 import { plannedRecording } from "./saved-plans.ts";
+import { placeIn } from "../../../replays/planned-recording.ts";
 import { cannotRead, readToEnd, statIfReadable } from "../../../../kit/support/files/named-file.ts";
 import { type LinkedScreens, readLink } from "../../../../model/commands/link.ts";
 import { begins, RECORDING_START } from "../../../../kit/support/files/written-files.ts";
@@ -38,18 +39,6 @@ export async function readNamedRecording(named: string, consent: Consent, anyway
 export function onlyPlace<T>(option: T | undefined, { until }: Pick<Recording, "until">): T | PlainPlace | undefined {
   if (option !== undefined && until !== undefined) throw new Failure("--to and #to= are mutually exclusive", "give one");
   return option ?? until;
-}
-
-/**
- * The place of a recorded run to which it is replayed.
- * @throws Failure for the name of a mark that it does not have
- */
-export function placeIn({ marks = [] }: Pick<Recording, "marks">, file: string, place: PlaceOfRun): PlainPlace {
-  if (place.kind !== "mark") return place;
-  const mark = marks.find(({ name }) => name === place.name);
-  if (mark) return { kind: "instructions", count: mark.instructions };
-  if (marks.length) throw new Failure(noMark(place.name, marks.map(({ name }) => name).toSorted()));
-  throw new Failure(`${file} has no marks`, "use a count of instructions or a virtual time, for example 120000 or 12ms");
 }
 
 /** Whether a file begins as a recording does. */

@@ -2,38 +2,21 @@
 // this computer before the user has consented.
 
 import { planOfSaved } from "../../../configuration/saved-plan.ts";
-import { type SessionPlan, writtenDisk } from "../../../../model/plans/plan.ts";
-import { type Recording, RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { recordingOf } from "../../../replays/planned-recording.ts";
+import type { SessionPlan } from "../../../../model/plans/plan.ts";
+import type { Recording } from "../../../../session/recordings/file/recording.ts";
 import { refusedEngine } from "./other-engine.ts";
-import { readRecording } from "../../../../session/recordings/file/recording-reader.ts";
 import { SnapshotError, type SnapshotFile } from "../../../../session/snapshots/file.ts";
 import { hint } from "../../../../kit/support/text/hint.ts";
-import { terminalWord } from "../../../../kit/support/text/terminal-text.ts";
 import { isTold, problemOf } from "../../../../kit/support/problem.ts";
 
 /**
- * A recording whose machine is planned. A machine that writes through to a disk
- * is refused: none was recorded. So is one of another engine, unless it is to be opened anyway:
- * then a line on stderr says so.
+ * A recording whose machine is planned. One of another engine is refused, unless it is to be opened
+ * anyway: then a line on stderr says so.
  * @throws RecordingError, or the system's error on the file
  */
-export async function plannedRecording(file: string, bytes?: Uint8Array, anyway?: boolean): Promise<Recording> {
-  const { saved, from, maker, sources, ...run } = await readRecording(file, bytes),
-    refused = refusedEngine(file, maker, hint("replay", file), anyway);
-  if (refused) throw new RecordingError(refused);
-  let plan: SessionPlan;
-  try {
-    plan = await planOfSaved(saved);
-  } catch (error) {
-    if (!isTold(error)) throw error;
-    throw new RecordingError(problemOf(error, `${file}:1: its plan does not make a machine`));
-  }
-  const written = writtenDisk(plan);
-  if (written !== undefined) {
-    throw new RecordingError(`${file}:1: its machine writes to ${terminalWord(written)}, which no recorded machine does`);
-  }
-  return { plan: { ...plan, sources, ...from && { from } }, ...run };
-}
+export const plannedRecording = (file: string, bytes?: Uint8Array, anyway?: boolean): Promise<Recording> =>
+  recordingOf(file, bytes, (maker) => refusedEngine(file, maker, hint("replay", file), anyway));
 
 /**
  * The plan of a snapshot's machine.

@@ -1,7 +1,6 @@
 // Runs commands of a session from the screens: what changes the machine asks first where the entry
 // has a question; an answer is shown in lines over the screen.
 
-import { resolve } from "node:path";
 import { RECORD_SAVE, RUN } from "./palette-commands.ts";
 import type { AppServices } from "../services/app-services.ts";
 import type { OwnProgram, ProgramCommand } from "../services/own-program.ts";
@@ -29,6 +28,7 @@ import { TABLES, WHO as ACCESSES } from "../../../../model/queries/tables.ts";
 import { listText } from "../../../../model/queries/texts/list-text.ts";
 import { type Hint, hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { type Problem, problemText } from "../../../../kit/support/problem.ts";
+import { node } from "../../../../kit/support/node-modules.ts";
 
 type AnyValues = ValuesOf<Arguments>;
 
@@ -263,10 +263,10 @@ export class CommandRunner {
 
   /** The session's process has another folder. */
   async #record(file: string): Promise<void> {
-    const { app } = this, problem = await app.asker.saveRecording(resolve(file));
+    const { app } = this, problem = await app.asker.saveRecording(node.path.resolve(file));
     if (problem) app.say(problemText(problem), "refused");
     else {
-      app.recorded(resolve(file));
+      app.recorded(node.path.resolve(file));
       app.say(`${file}: the run so far; ${hintText(hint("replay", file, { verify: true }))} repeats it`, "ok");
     }
     app.changed();

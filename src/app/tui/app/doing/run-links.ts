@@ -1,7 +1,6 @@
 // Links to places of a recorded run: a key copies one to what is shown, and the screens open at the
 // one that the user has named.
 
-import { resolve } from "node:path";
 import type { AppServices } from "../services/app-services.ts";
 import type { Navigation } from "./navigation.ts";
 import { SCREENS } from "../../actions/screen-table.ts";
@@ -14,6 +13,7 @@ import type { GroupHandlers } from "../../actions/action-handlers.ts";
 import { hintText } from "../../../../kit/support/text/hint.ts";
 import { problemText } from "../../../../kit/support/problem.ts";
 import { pathFromHere } from "../../../../kit/support/files/named-file.ts";
+import { node } from "../../../../kit/support/node-modules.ts";
 
 /** Values of a link that is made, with the file of its run. */
 type Given = GivenOf<typeof LINK.args>;
@@ -57,7 +57,8 @@ export class RunLinks {
   async copy({ file, ...given }: Given): Promise<void> {
     const { app } = this, recording = file ?? app.state.recording;
     if (recording === undefined) return app.say(problemText(NOT_RECORDED), "bad");
-    const path = pathFromHere(resolve(recording)), to = given.to ?? shownPlace(await app.asker.ask({ table: "time.ls", args: {} }));
+    const path = pathFromHere(node.path.resolve(recording)),
+      to = given.to ?? shownPlace(await app.asker.ask({ table: "time.ls", args: {} }));
     app.texts.copy(linkText(path, { ...given, to }), hintText(hintAt(path, { ...given, to })));
     app.changed();
   }

@@ -1,7 +1,6 @@
 // `t`: travel to other places of the run, and saving the place that is shown as a file or as a new
 // session.
 
-import { resolve } from "node:path";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import type { AppServices } from "../services/app-services.ts";
 import { type MenuItem, MenuOverlay, TextOverlay } from "../overlays/overlay.ts";
@@ -17,6 +16,7 @@ import { rowsOf } from "../../../../model/queries/query.ts";
 import type { GroupHandlers } from "../../actions/action-handlers.ts";
 import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 import { type Problem, problemText } from "../../../../kit/support/problem.ts";
+import { node } from "../../../../kit/support/node-modules.ts";
 
 /**
  * Starts a session that continues from a snapshot, and resolves to its name. `save` writes the
@@ -165,7 +165,7 @@ export class TimeMenu {
    * one. Resolves to an error, if any.
    */
   #written(path: string, passing = false): Promise<Problem | undefined> {
-    const file = resolve(path);
+    const file = node.path.resolve(path);
     if (!passing) this.app.done.note(hint("snapshot save", file));
     const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);
     return this.app.asker.snapshot(file, this.app.title, progress, { passing });

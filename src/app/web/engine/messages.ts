@@ -1,0 +1,21 @@
+// Messages between a page and the worker in which its recording replays. After the first one and
+// its answer, they are lists of requests and of events, as between a session and its machine.
+
+import type { LinkedScreens } from "../../../model/commands/link.ts";
+import type { Problem } from "../../../kit/support/problem.ts";
+
+/** The first message to the worker: a recording, of which it makes the machine. */
+export interface Opening {
+  readonly kind: "open";
+  /** Name of the recording's file. */
+  readonly name: string;
+  /** The file, compressed by gzip. */
+  readonly packed: Uint8Array<ArrayBuffer>;
+  /** The fragment of the page's address, without its `#`. */
+  readonly fragment: string;
+}
+
+/** The answer to it: the machine runs, or why there is none. */
+export type Opened =
+  | { readonly kind: "opened"; readonly linked: LinkedScreens | undefined }
+  | { readonly kind: "refused"; readonly problem: Problem };

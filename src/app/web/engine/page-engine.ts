@@ -1,0 +1,48 @@
+// The worker of a page in which a recording replays: the machine's side of the protocol, in a
+// thread that has no right to anything and shares no memory with the page.
+
+import "../host/page-modules.ts";
+import type { Opened, Opening } from "./messages.ts";
+import { giveUpServices, pageComputer } from "./page-computer.ts";
+import { placeIn, recordingOf } from "../../replays/planned-recording.ts";
+import { pageZlib } from "../host/page-zlib.ts";
+import { readLink } from "../../../model/commands/link.ts";
+import type { Request } from "../../../model/protocol/protocol.ts";
+import { useComputer } from "../../../session/outside/computer.ts";
+import { INSIDE_MAX } from "../../../session/recordings/file/pack.ts";
+import { MachineServer } from "../../../session/worker/machine-server.ts";
+import { Outbox } from "../../../session/worker/outbox.ts";
+import { makerText, thisMaker } from "../../../kit/support/files/maker.ts";
+import { isTold, problemOf } from "../../../kit/support/problem.ts";
+
+/** Bytes of a recording whose files have at most `INSIDE_MAX`, in base64, and its lines. */
+const LARGEST = 2 * INSIDE_MAX;
+
+giveUpServices();
+useComputer(pageComputer);
+const server = new MachineServer(new Outbox((events) => globalThis.postMessage(events)), () => false);
+
+globalThis.onmessage = ({ data }: MessageEvent<Opening | readonly Request[]>) => {
+  if (!("kind" in data)) return server.receive(data, () => {});
+  open(data).then((opened) => globalThis.postMessage(opened));
+};
+
+async function open({ name, packed, fragment }: Opening): Promise<Opened> {
+  try {
+    const { place: { to, ...screens } } = readLink(`${name}#${fragment}`, (path) => path === name);
+    const bytes = pageZlib.gunzipSync(packed, { maxOutputLength: LARGEST });
+    const { plan, ...recording } = await recordingOf(name, bytes, (maker) => {
+      const own = thisMaker();
+      return maker.engine === own.engine
+        ? undefined
+        : { what: `${name} was made by ${makerText(maker)}; this page is of ${makerText(own)}` };
+    });
+    const whole = { ...recording, plan };
+    const replay = { recording: whole, verify: true, to: to && placeIn(whole, name, to) };
+    server.receive([{ kind: "start", plan: { ...plan, history: true, replay } }], () => {});
+    return { kind: "opened", linked: screens };
+  } catch (error) {
+    if (!isTold(error)) throw error;
+    return { kind: "refused", problem: problemOf(error) };
+  }
+}

@@ -1,0 +1,34 @@
+// Deno in a page: the names that a machine, its recording and its screens ask. A page has no files,
+// no environment and no signals, so that each file is one that does not exist.
+
+/** Errors of the system by their names. */
+const ERRORS = ["AlreadyExists", "BrokenPipe", "Busy", "InvalidData", "IsADirectory", "NotADirectory", "NotCapable", "NotFound"];
+const OTHERS = ["PermissionDenied", "WouldBlock"];
+
+const errors = Object.fromEntries([...ERRORS, ...OTHERS].map((name) => [
+  name,
+  class extends Error {
+    override readonly name = name;
+  },
+]));
+
+const noFile = (path: string | URL): never => {
+  throw new errors.NotFound(`${path}: a page has no files`);
+};
+
+/** Calls that name a file, and return at once, or later. */
+const AT_ONCE = ["lstatSync", "mkdirSync", "openSync", "readDirSync", "readFileSync", "readLinkSync", "readTextFileSync", "realPathSync"];
+const AT_ONCE_TOO = ["chmodSync", "linkSync", "makeTempFileSync", "removeSync", "renameSync", "statSync"];
+const LATER = ["open", "readFile", "readTextFile", "realPath", "stat"];
+
+export const pageDeno = {
+  build: { os: "linux", standalone: false, target: "page" },
+  version: { deno: "", v8: "", typescript: "" },
+  env: { get: () => undefined },
+  errors,
+  addSignalListener() {},
+  removeSignalListener() {},
+  ...Object.fromEntries([...AT_ONCE, ...AT_ONCE_TOO].map((name) => [name, noFile])),
+  // deno-lint-ignore require-await -- the error comes later, too
+  ...Object.fromEntries(LATER.map((name) => [name, async (path: string) => noFile(path)])),
+};

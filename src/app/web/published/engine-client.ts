@@ -1,0 +1,49 @@
+// The page's end of the worker in which a recording replays.
+
+import type { Opened, Opening } from "../engine/messages.ts";
+import type { Request, SessionEvent } from "../../../model/protocol/protocol.ts";
+import type { SessionClient } from "../../../session/worker/client.ts";
+
+/** A recording that is open. */
+export interface OpenedRun extends Extract<Opened, { kind: "opened" }> {
+  readonly client: SessionClient;
+}
+
+/**
+ * Starts the worker, and opens a recording in it.
+ * @param program the worker's whole program
+ */
+export function openRun(program: string, opening: Opening): Promise<OpenedRun | Extract<Opened, { kind: "refused" }>> {
+  const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
+  const worker = new Worker(address);
+  const unheard: SessionEvent[] = [];
+  let tell = (event: SessionEvent): void => void unheard.push(event), waiting: Request[] = [];
+  const client: SessionClient = {
+    send(request) {
+      if (waiting.push(request) > 1) return;
+      queueMicrotask(() => {
+        worker.postMessage(waiting);
+        waiting = [];
+      });
+    },
+    get onEvent() {
+      return tell;
+    },
+    set onEvent(listener) {
+      tell = listener;
+      queueMicrotask(() => unheard.splice(0).forEach(tell));
+    },
+    close: () => worker.terminate(),
+  };
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }: MessageEvent<Opened | readonly SessionEvent[]>) => {
+      if (!("kind" in data)) return data.forEach((event) => tell(event));
+      resolve(data.kind === "opened" ? { ...data, client } : data);
+    };
+    worker.onerror = (error) => {
+      reject(new Error(error.message));
+      tell({ kind: "failed", message: error.message });
+    };
+    worker.postMessage(opening, [opening.packed.buffer]);
+  });
+}

@@ -1,0 +1,52 @@
+// The page of a published recording: el2's screens in the terminal of the page, and the machine in
+// a worker. All is in files beside the page; nothing is fetched.
+
+import "../host/page-modules.ts";
+import { openRun } from "./engine-client.ts";
+import { loadScript, programOf } from "./page-scripts.ts";
+import { PageTerminalPort } from "./terminal-port.ts";
+import { loadPieces, PAGE_SCRIPTS, type PublishedRun } from "./run-pieces.ts";
+import { browser, element } from "../page/browser.ts";
+import { openTerminal } from "../page/terminal.ts";
+import { runTui } from "../../tui/app/run.ts";
+import { formatSize } from "../../../kit/support/text/units.ts";
+import { problemOf, problemText } from "../../../kit/support/problem.ts";
+
+const port = new PageTerminalPort();
+const terminal = openTerminal(port);
+port.draws((bytes) => terminal.draw(bytes));
+// A link to another place, pasted into the same page.
+addEventListener("hashchange", () => browser.location.reload());
+
+show().catch((error) => {
+  terminal.say(problemText(problemOf(error)));
+});
+
+async function show(): Promise<void> {
+  const run: PublishedRun = JSON.parse(element("#run").textContent ?? "");
+  const say = (text: string) => void port.write(new TextEncoder().encode(`\x1b[2J\x1b[H${text}`));
+  say(`loading ${run.name}`);
+  const program = await programOf(PAGE_SCRIPTS.engine);
+  const packed = await loadPieces(
+    run,
+    loadScript,
+    (bytes) => say(`loading ${run.name}: ${formatSize(bytes)} of ${formatSize(run.packed)}`),
+  );
+  const opened = await openRun(program, { kind: "open", name: run.name, packed, fragment: browser.location.hash.slice(1) });
+  if (opened.kind === "refused") return terminal.say(problemText(opened.problem));
+  const { end } = await runTui(opened.client, port, {
+    title: run.name,
+    readOnly: true,
+    replay: true,
+    recording: run.name,
+    linked: opened.linked,
+    depth: "direct",
+    ascii: false,
+    mouse: true,
+    slowLink: false,
+    ask: true,
+    bright: !browser.matchMedia("(prefers-color-scheme: dark)").matches,
+    stop: () => Promise.resolve(false),
+  });
+  terminal.say(`${end ? `${end.message}. ` : ""}Reload the page to see it again.`);
+}
