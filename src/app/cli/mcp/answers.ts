@@ -83,7 +83,7 @@ export function rowsText(session: string, answer: Answer, { limit, columns, atLe
   });
 }
 
-/** What the rows lack: a guest's memory that could not be read, events that were not recorded. */
+/** Gaps of the rows: a guest's memory that could not be read, events that were not recorded. */
 function incompleteText({ rows, gaps = [], unrecorded = [] }: Answer): string[] {
   const unread = gaps.map((gap) => problemText(GAPS.problem(gap)));
   const times = gapsOf(unrecorded, rows, () => true).map(({ before, text }) => `${text}, before ${rows[before].id}`);

@@ -14,7 +14,7 @@ interface TextPaneOptions {
   readonly name: string;
   readonly title: () => Title;
   readonly lines: (width: number, look: Look) => readonly Line[];
-  /** What stands where there are none. */
+  /** Its text where it has no lines. */
   readonly blank?: () => Blank | undefined;
   /** The queries for its lines, if it needs any. */
   readonly queries?: () => Query | readonly Query[] | undefined;
