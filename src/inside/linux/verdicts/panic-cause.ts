@@ -6,7 +6,7 @@ import type { LinuxFinding, NotRun } from "../../../model/queries/facts/linux-fi
 import { initEnd, initNotRun, type TakenException } from "./init.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { blockedTasks } from "../waits/hung.ts";
-import { ramdiskBad, rootNotFound } from "./root.ts";
+import { type GivenDisk, ramdiskBad, rootNotFound } from "./root.ts";
 import { named } from "../structures/tasks.ts";
 import { takenMemory } from "./taken-memory.ts";
 import { loggedWarning, survivedOops } from "./trouble.ts";
@@ -24,6 +24,8 @@ export interface Panic {
   readonly said: () => string | null;
   /** Why a program's instruction raised an exception. */
   readonly explain: (exception: TakenException) => ExceptionCause | null;
+  /** The VM's disks; undefined if they are unknown. */
+  readonly disks: readonly GivenDisk[] | undefined;
 }
 
 type Judge = (panic: Panic) => LinuxFinding | undefined;
@@ -58,7 +60,7 @@ const JUDGES: readonly (readonly [RegExp, Judge])[] = [
     task: named(task),
   })],
   [/^do_exit$/, ({ reading, task, said, explain }) => initEnd(reading, task, said, explain)],
-  [/^(?:mount_root|mount_root_generic|mount_block_root|prepare_namespace)$/, ({ reading }) => rootNotFound(reading)],
+  [/^(?:mount_root|mount_root_generic|mount_block_root|prepare_namespace)$/, ({ reading, disks }) => rootNotFound(reading, disks)],
   [/^kernel_init$/, ({ reading, task }) => initNotStarted(reading, task)],
   [/^time_init$/, () => ({ code: "devicetree-lacks", node: "timer" })],
   [/^init_IRQ$/, () => ({ code: "devicetree-lacks", node: "interrupt controller" })],

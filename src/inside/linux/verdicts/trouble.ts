@@ -6,7 +6,7 @@ import { kernelFrames } from "../structures/frames.ts";
 import { kernelLog } from "../structures/log.ts";
 import { probedDevice } from "../waits/probe.ts";
 import type { Reading } from "../kernel/reading.ts";
-import { rootNotFound } from "./root.ts";
+import { type GivenDisk, rootNotFound } from "./root.ts";
 import { DUMPED_TASK, firstMatch } from "../structures/reports.ts";
 import { findTask, isRunning } from "../structures/tasks.ts";
 import type { Struct } from "../kernel/types.ts";
@@ -86,10 +86,18 @@ export function bootStage(reading: Reading): LinuxFinding | undefined {
   return { code: "booting", initcall: call > 0 ? functions[call - 1] : null, device, waits: waits ?? null };
 }
 
-/** A root that is waited for (`rootwait`) and whose driver this kernel does not have. */
-export function awaitedRoot(reading: Reading): LinuxFinding | undefined {
+/** Causes of a root that is not there, which time does not mend. */
+const LASTING: ReadonlySet<LinuxFinding["code"]> = new Set<LinuxFinding["code"]>([
+  ...["root-without-disk", "root-without-driver", "root-by-programs"] as const,
+]);
+
+/**
+ * A root that is waited for (`rootwait`) and that cannot come.
+ * @param disks the VM's; undefined if they are unknown
+ */
+export function awaitedRoot(reading: Reading, disks: readonly GivenDisk[] | undefined): LinuxFinding | undefined {
   const init = bootingInit(reading);
   if (!init || !functionsOf(reading, init).some((name) => name === "prepare_namespace" || name === "wait_for_root")) return undefined;
-  const found = rootNotFound(reading);
-  return found?.code === "root-absent" && found.drivers.length > 0 ? found : undefined;
+  const found = rootNotFound(reading, disks);
+  return found && LASTING.has(found.code) ? found : undefined;
 }

@@ -87,8 +87,19 @@ export type LinuxFinding =
   | { readonly code: "init-not-run"; readonly program: string; readonly why: NotRun }
   /** The ramdisk has no program to begin with, and no root is named; `files` is how many it has. */
   | { readonly code: "no-root"; readonly program: string; readonly files: number }
-  /** The disk that `root=` names is not there. */
-  | { readonly code: "root-absent"; readonly root: string; readonly disks: readonly string[]; readonly drivers: readonly string[] }
+  /** The VM has no disk; `drivers`: modules that one would need, and that the kernel lacks. */
+  | { readonly code: "root-without-disk"; readonly root: string; readonly drivers: readonly string[] }
+  /** Modules that the kernel lacks; `devices`: the VM's disks that need them, if these are known. */
+  | {
+    readonly code: "root-without-driver";
+    readonly root: string;
+    readonly devices: readonly string[];
+    readonly drivers: readonly string[];
+  }
+  /** A name that the kernel itself does not look up; the disks that it has. */
+  | { readonly code: "root-by-programs"; readonly root: string; readonly disks: readonly string[] }
+  /** The disk that `root=` names is not there; the disks that are. */
+  | { readonly code: "root-absent"; readonly root: string; readonly disks: readonly string[] }
   /** It is there, and no file system that the kernel knows is on it. */
   | { readonly code: "root-unreadable"; readonly root: string; readonly systems: readonly string[] }
   /** `reason`: the kernel's own words. */
@@ -303,10 +314,15 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     files === 0
       ? "there is no ramdisk, and the command line names no root"
       : `the ramdisk has ${filesText(files)} and no ${program}, and the command line names no root`,
-  "root-absent": ({ root, disks, drivers }) =>
-    `root=${root} is not there: the kernel has the disks ${list(disks, "(none)")}${
-      drivers.length ? `, and no driver for ${drivers.join(", ")}` : ""
+  "root-without-disk": ({ root, drivers }) =>
+    `root=${root} is not there: the VM has no disk${drivers.length ? `, and the kernel no driver ${drivers.join(", ")}` : ""}`,
+  "root-without-driver": ({ root, devices, drivers }) =>
+    `root=${root} is not there: the kernel has no driver ${drivers.join(", ")}${
+      devices.length === 0 ? "" : `, which ${devices.join(", ")} ${devices.length === 1 ? "needs" : "need"}`
     }`,
+  "root-by-programs": ({ root, disks }) =>
+    `root=${root} is not there: the kernel itself does not look up such a name; it has the disks ${list(disks, "(none)")}`,
+  "root-absent": ({ root, disks }) => `root=${root} is not there: the kernel has the disks ${list(disks, "(none)")}`,
   "root-unreadable": ({ root, systems }) =>
     `root=${root} has no file system that the kernel knows; it has ${list(systems, "none")} without modules`,
   "ramdisk-bad": ({ reason, files }) => `the ramdisk was not unpacked after ${filesText(files)}: ${reason}`,
@@ -362,12 +378,17 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "init-not-run": ({ why }) => NOT_RUN.wayOut(why),
   "no-root": ({ program, files }) =>
     files === 0 ? "give a ramdisk (--initrd), or a disk with root=" : `put ${program} into the ramdisk, or name a root with root=`,
-  "root-absent": ({ disks, drivers }) =>
+  "root-without-disk": ({ drivers }) =>
     drivers.length
-      ? `give a ramdisk that loads the module for ${drivers.join(", ")}, or build the kernel with it`
-      : disks.length
-      ? `name one of them: root=/dev/${disks[0]}`
+      ? `give the VM a disk (--disk), and a ramdisk that loads ${drivers.join(", ")} (--initrd)`
       : "give the VM a disk (--disk), or a ramdisk (--initrd)",
+  "root-without-driver": ({ root, devices, drivers }) =>
+    `give a ramdisk that loads ${drivers.join(", ")}, or build the kernel with ${drivers.length === 1 ? "it" : "them"}${
+      devices.length > 0 && /^\/dev\/(?!vd|disk\/|mapper\/)/.test(root) ? ", and name the disk as virtio_blk does: root=/dev/vda" : ""
+    }`,
+  "root-by-programs": ({ disks }) =>
+    `name the disk itself (root=/dev/${disks[0] ?? "vda"}) or a partition (root=PARTUUID=…), or give a ramdisk whose programs find it`,
+  "root-absent": ({ disks }) => disks.length ? `name one of them: root=/dev/${disks[0]}` : way`see in ${LOG} which disks it has found`,
   "root-unreadable": () => "make one of these file systems on it, or give a ramdisk that loads the module",
   "ramdisk-bad": () => "make the archive again: cpio -o -H newc, whole, and compressed as Linux reads it (lz4 -l, xz --check=crc32)",
   "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `fix ${at}`,

@@ -4,7 +4,7 @@
 import { AbortSyndrome, faultOf, FaultStatus, Pstate } from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import type { DeniedBy, StageOneFault, WalkEnd } from "../../../model/queries/facts/exception-cause.ts";
+import type { DeniedBy, StageOneFault } from "../../../model/queries/facts/exception-cause.ts";
 import type { View } from "../readers/inspected.ts";
 import { branchedBy } from "./branched.ts";
 import { causeRule, type Suspect } from "./cause-rule.ts";

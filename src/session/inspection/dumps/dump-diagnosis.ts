@@ -18,6 +18,7 @@ import type { RowOf } from "../../../model/queries/table.ts";
 import type { DIAGNOSES } from "../../../model/queries/tables.ts";
 import type { FoundRows } from "../answered.ts";
 import { linuxFindings } from "../linux/findings.ts";
+import { UNKNOWN_MACHINE } from "../linux/known-machine.ts";
 import { functionsOfCpu, PANIC, panicOn, type StackReader } from "../linux/kernel-stack.ts";
 import { callersOf, HALT, loggedPanic } from "../linux/panic.ts";
 import { QueryError } from "../readers/inspected.ts";
@@ -49,7 +50,7 @@ export function readDumpDiagnosis(system: DumpSystem): FoundRows<RowOf<typeof DI
 function dumpKernel(system: DumpSystem, reading: Reading): JudgedKernel {
   const cpus = system.inKernel.map((cpu, index) => ({ index: cpu.index, registers: reading.vcpus[index] }));
   return {
-    ...linuxFindings(() => reading),
+    ...linuxFindings(() => reading, UNKNOWN_MACHINE),
     vm: DUMP,
     isSaved: true,
     isAsleep: () => reading.tried("tasks", () => ![...allTasks(reading)].some(isRunning)) ?? false,
@@ -119,7 +120,15 @@ function causeOf(reading: Reading, callers: readonly string[], task: () => bigin
   const found = reading.tried("current task", () => reading.struct("task_struct", task()));
   // A dump does not have the exceptions that its CPUs took: the kernel's log has them.
   return found
-    ? panicCause({ reading, callers, task: found, exception: undefined, said: () => lastSaid(reading), explain: () => null }) ?? null
+    ? panicCause({
+      reading,
+      callers,
+      task: found,
+      exception: undefined,
+      disks: UNKNOWN_MACHINE.disks,
+      said: () => lastSaid(reading),
+      explain: () => null,
+    }) ?? null
     : null;
 }
 

@@ -9,12 +9,10 @@ import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
 import { programDeadlock, programWaits } from "../../../inside/linux/waits/program-waits.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import type { KernelFindings } from "../readers/guest/guest-kernel.ts";
+import type { KnownMachine } from "./known-machine.ts";
 
-/**
- * @param readingOf the kernel's memory; undefined without a kernel
- * @param lacksConsole whether the machine lacks the console, which the kernel then cannot have
- */
-export function linuxFindings(readingOf: () => Reading | undefined, lacksConsole = () => false): KernelFindings {
+/** @param readingOf the kernel's memory; undefined without a kernel */
+export function linuxFindings(readingOf: () => Reading | undefined, machine: KnownMachine): KernelFindings {
   /** The finding of one reader; undefined if there is none, or the kernel cannot be read. */
   const found = <T>(read: (reading: Reading) => T | undefined): T | undefined => {
     const reading = readingOf();
@@ -22,13 +20,13 @@ export function linuxFindings(readingOf: () => Reading | undefined, lacksConsole
   };
   return {
     brokenBy: () => found((reading) => survivedOops(reading) ?? lastingReport(reading, "life", "mounted", "disabled")),
-    awaits: () => found(awaitedRoot),
+    awaits: () => found((reading) => awaitedRoot(reading, machine.disks)),
     stage: () => found(bootStage),
     hang: () =>
       found((reading) => blockedTasks(reading) ?? programDeadlock(reading) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")),
     waits: () => [programWaits, unansweredNeighbors].flatMap((read) => found(read) ?? []),
     remarks: () =>
-      [...lacksConsole() ? [] : [absentConsole], lastWarning, lastReports].flatMap((read) =>
+      [...machine.lacksConsole ? [] : [absentConsole], lastWarning, lastReports].flatMap((read) =>
         found<LinuxFinding | readonly LinuxFinding[]>(read) ?? []
       ),
   };

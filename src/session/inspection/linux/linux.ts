@@ -4,6 +4,7 @@ import { absentConsole } from "../../../inside/linux/verdicts/consoles.ts";
 import { readLog } from "../../../inside/linux/structures/log.ts";
 import type { GuestKernel } from "../readers/guest/guest-kernel.ts";
 import { linuxFindings } from "./findings.ts";
+import { machineOf } from "./known-machine.ts";
 import { placesOf } from "./task-places.ts";
 import { endedBy, haltedBy, panicOf, showsPanic, showsPanicEnd } from "./panic.ts";
 import { findReading } from "./read-linux.ts";
@@ -17,11 +18,7 @@ export const LINUX: GuestKernel = {
   panicOf,
   haltedBy,
   endedBy,
-  findingsOf: (view, space) =>
-    linuxFindings(
-      () => findReading(view, space),
-      () => view.system.vms.findings.get(view.vmNameOf(space))?.some(({ code }) => code === "console-absent") ?? false,
-    ),
+  findingsOf: (view, space) => linuxFindings(() => findReading(view, space), machineOf(view, view.vmNameOf(space))),
   logOf(view, space) {
     const reading = findReading(view, space);
     return reading && readLog(reading).slice(-LOG_LINES).map(({ t, text }) => ({ t: String(t), text }));

@@ -18,6 +18,7 @@ import { firstTaken } from "../causes/taken.ts";
 import type { GuestPanic, View } from "../readers/inspected.ts";
 import { syndromeText } from "../trace/syndromes.ts";
 import { firstOf } from "../../../kit/support/values/in-order.ts";
+import { machineOf } from "./known-machine.ts";
 import { functionsOfCpu, PANIC } from "./kernel-stack.ts";
 import { findReading, isInKernel } from "./read-linux.ts";
 
@@ -100,6 +101,7 @@ function causeIn(view: View, vcpu: Vcpu, reading: Reading): GuestPanic["cause"] 
     },
     said: () => lastLine(view, vcpu, reading),
     explain: (exception) => causeOf(view, vcpu, exception) ?? null,
+    disks: machineOf(view, view.vmNameOf(vcpu.addressSpace)).disks,
   }) ?? null;
 }
 
