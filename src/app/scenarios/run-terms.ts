@@ -2,6 +2,8 @@
 
 import type { Problem } from "../../kit/support/problem.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
+import type { RowOf } from "../../model/queries/table.ts";
+import type { DIAGNOSES } from "../../model/queries/tables.ts";
 import type { GuestSystem } from "../../session/assembly/system/guest-system.ts";
 import type { PreparedMachine } from "../../session/snapshots/prepared.ts";
 import type { KtapCase } from "./ktap.ts";
@@ -31,6 +33,9 @@ export interface PreparedState {
 /** A guest at its prompt takes no files. */
 export class Undelivered extends Error {}
 
+/** A verdict on a VM: its text and way out, and the facts that they follow from. */
+export type StepVerdict = Pick<RowOf<typeof DIAGNOSES>, "id" | "verdict" | "text" | "way_out" | "fact" | "because">;
+
 export interface StepResult {
   readonly step: Step;
   readonly text: string;
@@ -41,6 +46,8 @@ export interface StepResult {
   readonly message?: string;
   /** Details of that, a line each. */
   readonly details?: readonly string[];
+  /** What is wrong with VMs at its end. */
+  readonly verdicts?: readonly StepVerdict[];
   /** The tests of the report that it has read. */
   readonly cases?: readonly KtapCase[];
 }

@@ -143,7 +143,7 @@ export class ScenarioRun {
   }
 
   /** A failure with what is wrong with VMs, and why. */
-  #explained({ message, details }: StepFailure): { message: string; details: string[] } {
+  #explained({ message, details }: StepFailure): Required<Pick<StepResult, "message" | "details" | "verdicts">> {
     const sick = rowsOf(DIAGNOSES, this.system.inspector.answer({ table: "diagnose", args: { filter: "healthy=no" } }));
     const reasons = rowsOf(REASONS, this.system.inspector.answer({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } }));
     const why = reasons.toReversed().flatMap((row) => reasonLines(row, true).map(({ text }) => text));
@@ -151,6 +151,7 @@ export class ScenarioRun {
     return {
       message: first === undefined ? message : `${first}; ${message}`,
       details: [...sick.flatMap(diagnosisLines), ...why, ...details],
+      verdicts: sick.map(({ id, verdict, text, way_out, fact, because }) => ({ id, verdict, text, way_out, fact, because })),
     };
   }
 

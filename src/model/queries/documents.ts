@@ -407,7 +407,8 @@ export const TESTED = define({
     steps: {
       kind: "detail",
       doc:
-        "each step: `id`, `line`, `text`, `result`, virtual time `t`, `message` and `details` of a failure; `cases` of a report: `path` and `result` each",
+        "each step: `id`, `line`, `text`, `result`, virtual time `t`; of a failure `message`, `details`, and `verdicts` on VMs as `diagnose` has them; " +
+        "`cases` of a report: `path` and `result` each",
     },
   },
 });

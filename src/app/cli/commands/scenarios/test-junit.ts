@@ -1,8 +1,9 @@
 // The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case
-// for each step, or for each test of the report that the step has read.
+// for each step, or for each test of the report that the step has read. The verdicts on VMs are
+// properties of the case that failed; the code of the first is the type of its failure.
 
 import { NamedFile } from "../../common/named-file.ts";
-import type { ReportedCase, ReportedScenario, ReportedStep } from "./test-results.ts";
+import type { ReportedCase, ReportedScenario, ReportedStep, ReportedVerdict } from "./test-results.ts";
 import { fromXmlText, xmlText } from "../../../../kit/support/text/xml-text.ts";
 
 /**
@@ -41,16 +42,18 @@ function suite({ scenario, seed, steps, elapsed }: ReportedScenario): string {
 /** The cases of a step. Times are virtual: the same in every run. */
 function stepCases(
   { name, file }: ReportedScenario["scenario"],
-  { step: { line }, text, at, cases, ...own }: ReportedStep,
+  { step: { line }, text, at, cases, verdicts = [], ...own }: ReportedStep,
   before: number,
 ): string {
   const place = { file, line }, time = (at - before) / 1e9;
-  if (cases === undefined) return testCase({ ...place, suite: name, name: text, time }, own);
+  if (cases === undefined) return testCase({ ...place, suite: name, name: text, time }, own, verdicts);
+  const failed = cases.findIndex(({ result }) => result === "failed");
   return cases.map(({ path, ...one }, index) => {
     // A report has no times: its first test has all of it.
     return testCase(
       { ...place, suite: [name, ...path.slice(0, -1)].join("."), name: path.at(-1) ?? text, time: index === 0 ? time : 0 },
       one,
+      index === failed ? verdicts : [],
     );
   }).join("");
 }
@@ -64,15 +67,32 @@ interface CasePlace {
   readonly time: number;
 }
 
-function testCase({ suite, name, file, line, time }: CasePlace, { result, message, details = [] }: Omit<ReportedCase, "path">): string {
+function testCase(
+  { suite, name, file, line, time }: CasePlace,
+  { result, message, details = [] }: Omit<ReportedCase, "path">,
+  verdicts: readonly ReportedVerdict[],
+): string {
   const head = `    <testcase classname="${xmlText(suite)}" name="${xmlText(name)}" file="${xmlText(file)}" line="${line}" ` +
     `time="${time.toFixed(6)}"`;
   if (result === "ok") return `${head}/>\n`;
   const why = message === undefined ? "" : ` message="${xmlText(message)}"`;
   const body = result === "skipped"
     ? `<skipped${why}/>`
-    : `<failure message="${xmlText(message ?? "")}">${xmlText(details.join("\n"))}</failure>`;
-  return `${head}>${body}</testcase>\n`;
+    : `<failure message="${xmlText(message ?? "")}"${typeOf(verdicts)}>${xmlText(details.join("\n"))}</failure>`;
+  return `${head}>${result === "failed" ? properties(verdicts) : ""}${body}</testcase>\n`;
+}
+
+const typeOf = ([first]: readonly ReportedVerdict[]) => first ? ` type="${xmlText(first.fact.code)}"` : "";
+
+/** `vm:rt.verdict`, `vm:rt.text` and so on; `facts`: the verdict and its evidence, as JSON. */
+function properties(verdicts: readonly ReportedVerdict[]): string {
+  const all = verdicts.flatMap(({ id, verdict, text, way_out, fact, because }) =>
+    [
+      ...[["verdict", verdict], ["code", fact.code], ["text", text], ...way_out === null ? [] : [["way_out", way_out]]],
+      ["facts", JSON.stringify([fact, ...because])],
+    ].map(([name, value]) => `<property name="${xmlText(`${id}.${name}`)}" value="${xmlText(value)}"/>`)
+  );
+  return all.length === 0 ? "" : `<properties>${all.join("")}</properties>`;
 }
 
 /** Wall time (s) of each scenario in a report, by its file; undefined if it is not a report. */

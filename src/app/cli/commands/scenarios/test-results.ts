@@ -28,6 +28,16 @@ const CASE = v.object({
   details: v.optional(v.array(v.string())),
 });
 
+const FACT = v.looseObject({ code: v.string() });
+const VERDICT = v.object({
+  id: v.string(),
+  verdict: v.string(),
+  text: v.string(),
+  way_out: v.nullable(v.string()),
+  fact: FACT,
+  because: v.array(FACT),
+});
+
 const STEP = v.object({
   step: v.object({ line: v.number() }),
   text: v.string(),
@@ -35,6 +45,7 @@ const STEP = v.object({
   at: v.number(),
   message: v.optional(v.string()),
   details: v.optional(v.array(v.string())),
+  verdicts: v.optional(v.array(VERDICT)),
   cases: v.optional(v.pipe(v.array(CASE), v.minLength(1))),
 });
 
@@ -70,6 +81,9 @@ function agreesWithCases({ result, cases = [] }: v.InferOutput<typeof STEP>): bo
   return result !== "ok" || cases.every((one) => one.result !== "failed");
 }
 
+/** A verdict on a VM at the end of a step. */
+export type ReportedVerdict = v.InferOutput<typeof VERDICT>;
+
 /** A test of a report that a step has read. */
 export type ReportedCase = v.InferOutput<typeof CASE>;
 
@@ -93,13 +107,14 @@ export function reported(
     ok,
     elapsed,
     recording,
-    steps: steps.map(({ step, text, result, at, message, details, cases }) => ({
+    steps: steps.map(({ step, text, result, at, message, details, verdicts, cases }) => ({
       step: { line: step.line },
       text,
       result,
       at,
       message,
       details: details && [...details],
+      verdicts: verdicts?.map(({ fact, because, ...row }) => ({ ...row, fact: { ...fact }, because: because.map((one) => ({ ...one })) })),
       cases: cases?.map(({ path, result, message, details }) => ({ path: [...path], result, message, details: details && [...details] })),
     })),
   };

@@ -169,7 +169,7 @@ function jsonOf({ scenario, seed, ok, steps }: ScenarioResult, recording: string
     seed,
     ok,
     recording: recording ?? null,
-    steps: steps.map(({ step, text, result, at, message, details, cases }) => ({
+    steps: steps.map(({ step, text, result, at, message, details, verdicts, cases }) => ({
       id: `${scenario.name}:${step.line}`,
       line: step.line,
       text,
@@ -177,6 +177,7 @@ function jsonOf({ scenario, seed, ok, steps }: ScenarioResult, recording: string
       t: String(at),
       message: message ?? null,
       details: details ?? [],
+      verdicts: verdicts ?? [],
       ...cases &&
         { cases: cases.map(({ path, result, message, details }) => ({ path, result, message: message ?? null, details: details ?? [] })) },
     })),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { el2 } from "../../program.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
+import { fromXmlText } from "../../../../../src/kit/support/text/xml-text.ts";
 import { printingImage } from "../../../../support/printing-image.ts";
 
 const EXAMPLES = new URL("../../../../../examples/", import.meta.url).pathname;
@@ -58,6 +59,36 @@ Deno.test("--json has a line for each scenario", async () => {
   assert.deepEqual([result.name, result.ok, result.seed, result.recording], ["refused-lend", true, 1, null]);
   assert.deepEqual(result.steps.map(({ result }: { result: string }) => result), ["ok", "ok", "ok", "ok"]);
 });
+
+Deno.test("a failed step has the verdict on its VM as values: code, text, way out and evidence, also in JUnit of merged parts", () =>
+  inFolder(async (folder) => {
+    // An endless loop.
+    await Deno.writeFile(`${folder}/loop`, new Uint8Array(Uint32Array.of(0x1400_0000).buffer));
+    await Deno.writeTextFile(`${folder}/loop.toml`, 'el2 = 1\n[vm.loop]\nimage = "loop"\n');
+    const file = `${folder}/loop.test.toml`, steps = (expect: string) => `el2_test = 1\n[[step]]\nboot = "loop.toml"\n${expect}`;
+    const never = '[[step]]\nexpect_console = "never"\nof = "loop"\nwithin = "10ms"\n';
+    await Deno.writeTextFile(file, steps(never));
+    const run = await el2("test", file, "--json", "--recordings", folder, "--junit", `${folder}/one.xml`, "--results", `${folder}/part`);
+    assert.equal(run.code, 1, run.stderr);
+    const [booted, failed] = JSON.parse(run.stdout).steps, [verdict, ...others] = failed.verdicts;
+    assert.deepEqual([booted.verdicts, others], [[], []]);
+    assert.deepEqual([verdict.id, verdict.verdict, verdict.fact.code], ["vm:loop", "spins", "spins"]);
+    assert.ok(failed.message.startsWith(`vm:loop spins: ${verdict.text}; `), failed.message);
+    const junit = await Deno.readTextFile(`${folder}/one.xml`), [, type] = /<failure message="[^"]*" type="([^"]*)">/.exec(junit) ?? [];
+    const property = (name: string) =>
+      fromXmlText(new RegExp(`<property name="vm:loop\\.${name}" value="([^"]*)"/>`).exec(junit)?.[1] ?? assert.fail(name));
+    assert.deepEqual([type, property("code"), property("verdict")], ["spins", "spins", "spins"]);
+    assert.deepEqual([property("text"), property("way_out")], [verdict.text, verdict.way_out]);
+    assert.deepEqual(JSON.parse(property("facts")), [verdict.fact, ...verdict.because]);
+    await el2("test", "merge", `${folder}/part`, "--junit", `${folder}/all.xml`);
+    assert.equal(await Deno.readTextFile(`${folder}/all.xml`), junit);
+
+    // A scenario that expects the verdict has none.
+    await Deno.writeTextFile(file, steps('[[step]]\nexpect_diagnosis = "spins"\nof = "loop"\nwithin = "1s"\n'));
+    const healthy = await el2("test", file, "--junit", `${folder}/one.xml`);
+    assert.equal(healthy.code, 0, healthy.stdout + healthy.stderr);
+    assert.doesNotMatch(await Deno.readTextFile(`${folder}/one.xml`), /vm:loop/);
+  }));
 
 Deno.test("W57: a file that is not a scenario starts nothing and ends with 2", async () => {
   const folder = await Deno.makeTempDir();
