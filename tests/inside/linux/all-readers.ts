@@ -19,7 +19,7 @@ export const ALL_READERS: readonly (readonly [string, Read])[] = [
     [name, (reading: Reading) => read(reading, { threads: true, pid: 1 }, 1) ?? []] as const
   ),
   // Readers of verdicts.
-  ["root", (reading) => tried(reading, () => rootNotFound(reading))],
+  ["root", (reading) => tried(reading, () => rootNotFound(reading, undefined))],
   ["init", (reading) => tried(reading, () => endOf(reading))],
   ["program", (reading) => tried(reading, () => programOf(reading))],
   ["hung", (reading) => tried(reading, () => blockedTasks(reading) ?? "none")],
