@@ -33,6 +33,10 @@ const SPI = (route: string) => `
   str w2, [x1, #0x104]
   str w2, [x1, #0x204]`;
 
+/** Enables the interrupt of the doorbell by which a VM's owner asks it to end: irq:x/33. */
+const BELL = (route: string) =>
+  SPI(route).replace("(1 << 8)", "2").replace("0x08006140", "0x08006108").replace(/\n *str w2, \[x1, #0x204\]/, "");
+
 /** The finding on irq:x/INTID, or the barrier of a timer that nobody waits for any more. */
 interface BarrierCase {
   readonly name: string;
@@ -41,6 +45,8 @@ interface BarrierCase {
   readonly fact: IrqFinding;
   /** The barriers after it, and words of the way out of each. */
   readonly then?: readonly (readonly [IrqFinding, RegExp])[];
+  /** Words of the way out. */
+  readonly wayOut?: RegExp;
   readonly keys?: string;
 }
 
@@ -101,10 +107,25 @@ const BROKEN: readonly BarrierCase[] = [
       control: "CNTV_CTL_EL0",
     },
   },
+  {
+    name: "of a doorbell that goes to a vCPU that is off",
+    source: driver({ timer: BELL("1") }),
+    verdict: "stuck",
+    fact: { code: "vcpu-off", vcpu: "vcpu:x/1" },
+    wayOut: /^start it with PSCI CPU_ON$/,
+    keys: "vcpus = 2",
+  },
+  {
+    name: "of a doorbell that goes to no vCPU",
+    source: driver({ timer: BELL("0x700") }),
+    verdict: "stuck",
+    fact: { code: "no-target" },
+    wayOut: /IROUTER/,
+  },
   { name: "that goes to no vCPU", source: driver({ timer: SPI("0x700") }), verdict: "lost", fact: { code: "no-target" } },
 ];
 
-for (const { name, source, verdict, fact, then = [], keys = "" } of BROKEN) {
+for (const { name, source, verdict, fact, then = [], wayOut = /./, keys = "" } of BROKEN) {
   Deno.test(`an interrupt ${name}`, async () => {
     await assembleGuest(folder, "x", source);
     const system = await demoSystem(`el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n${keys}\n`, undefined, folder);
@@ -114,6 +135,8 @@ for (const { name, source, verdict, fact, then = [], keys = "" } of BROKEN) {
     const found = row.fact.code === "lost" ? row.fact.finding : row.because.find((one) => one.code === "barred")?.barrier;
     assert.deepEqual(found, fact);
     if (row.fact.code === "lost") assert.deepEqual(row.fact.then, then.map(([barrier]) => barrier), row.text);
+    assert.match(row.way_out ?? "", wayOut);
+    assert.ok(row.because.every(({ code }) => code !== "nothing-set"), row.evidence.join("\n"));
     for (const [, wayOut] of then) assert.match(row.way_out ?? "", wayOut);
   });
 }
@@ -153,6 +176,7 @@ for (const [name, [source, register]] of Object.entries(GICV2)) {
 
 const TAKE = "1: wfi\nmrs x3, icc_iar1_el1\nmsr cntv_tval_el0, x2\nmsr icc_eoir1_el1, x3\nb 1b";
 const HEALTHY: Readonly<Record<string, string>> = {
+  "waits for the doorbell of its owner": driver({ timer: BELL("0") }),
   "polls its interrupt with PSTATE.I set": driver({}).replace("1: wfi\nb 1b", TAKE),
   "disables and enables it again": driver({}).replace(
     "1: wfi\nb 1b",

@@ -6,7 +6,7 @@ import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { removalOf } from "./injected.ts";
-import { type Barrier, barriersText, type IrqFinding, stoppedText, stoppedWayOut } from "./irq-finding.ts";
+import { barriersText, type IrqFinding, stoppedText, stoppedWayOut } from "./irq-finding.ts";
 import { LINUX_FINDINGS, type LinuxFinding } from "./linux-finding.ts";
 import { isIdle, SOURCE_STATES, type SourceState } from "./source-state.ts";
 import {
@@ -48,7 +48,7 @@ export type Evidence =
     readonly code: "barred";
     readonly irq: string;
     readonly in_ns: number | null;
-    readonly barrier: Barrier;
+    readonly barrier: IrqFinding;
     readonly then: readonly IrqFinding[];
   }
   | { readonly code: "nobody"; readonly irq: string; readonly through: string }

@@ -23,7 +23,7 @@ import type { View } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
 import { barriersOf, unendedBarrier } from "../readers/objects/read-irqs.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
-import type { Barrier } from "../../../model/queries/facts/irq-finding.ts";
+import type { Barrier, IrqFinding } from "../../../model/queries/facts/irq-finding.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { isIdle, type SourceState } from "../../../model/queries/facts/source-state.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
@@ -122,7 +122,24 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       wakers.push({ wait, state: undefined, ...UNKNOWN });
     }
   }
+  barred.push(...vcpus.slice(0, 1).flatMap((vcpu) => misrouted(view, vcpu)));
   return { vm, vcpus, reads: vcpus.some((vcpu) => isReading(view, vcpu)), timer: first, wakers, barred, unasked, unended };
+}
+
+/** Enabled interrupts of a vCPU's VM that go to no vCPU that is on, whoever raises them. */
+function misrouted(view: View, { addressSpace, gic: { gic } }: Vcpu): OfCode<Evidence, "barred">[] {
+  const vm = view.vmNameOf(addressSpace), all = view.vcpus().filter((one) => one.addressSpace === addressSpace);
+  return [...gic.shared.live(Intid.PrivateEnd, Intid.SpiEnd)].flatMap((intid): OfCode<Evidence, "barred">[] => {
+    const source = gic.shared.sources.get(intid), route = gic.routeOf(intid), target = all.find(({ index }) => index === route);
+    if (!source || !(gic.shared.flags[intid] & Irq.Enabled) || target && isOnline(target)) return [];
+    const irq = WAITS.text({ code: "irq", irq: irqId(vm, intid, 0), intid, source: sourceNames(view).get(source) ?? "hardware" });
+    const barrier: IrqFinding = target
+      ? { code: "vcpu-off", vcpu: view.vcpu(target) }
+      : route === undefined
+      ? { code: "no-target" }
+      : { code: "no-vcpu", vcpu: route };
+    return [{ code: "barred", irq, in_ns: null, barrier, then: [] }];
+  });
 }
 
 /** A request of a virtio driver that has not enabled the interrupt of its device. */
