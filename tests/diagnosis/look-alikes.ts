@@ -269,6 +269,13 @@ const ADDRESSES: readonly LookAlike[] = [
     ...instead((address) => `mov64 x0, ${address}\nldr w1, [x0]`, "0x0001000080010000", "0x80010000"),
   },
   {
+    // SCTLR_EL1 with bits above 53.
+    symptom: "translation fault",
+    cause: { code: "no-translation", walk: { ttbr: "TTBR0_EL1", level: 2 } },
+    wayOut: /^map 0x90000000 before it is used/,
+    ...instead((address) => `mmu_on\n${setSctlr("0x220000000000000")}mov64 x0, ${address}\nldr w1, [x0]`, "0x90000000", "0x80010000"),
+  },
+  {
     symptom: "translation fault",
     cause: { code: "tagged", pointer: "0x80010000", tbi: "TBI0" },
     wayOut: /set TCR_EL1\.TBI0/,

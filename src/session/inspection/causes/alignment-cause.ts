@@ -29,7 +29,7 @@ export const ALIGNMENT_RULES = [
     codes: ["ordered-alignment"],
     asks: "is it exclusive, atomic or ordered?",
     judge(suspect) {
-      const { vcpu, access } = suspect, isChecked = (Number(vcpu.registers.getRegister("SCTLR_EL1")) & Sctlr.A) !== 0;
+      const { vcpu, access } = suspect, isChecked = (vcpu.registers.getRegister("SCTLR_EL1") & BigInt(Sctlr.A)) !== 0n;
       const isOrdered = access.kind === "atomic access" || ORDERED.test(instructionOf(suspect) ?? "");
       return isOrdered || !isChecked ? { code: "ordered-alignment", access } : undefined;
     },

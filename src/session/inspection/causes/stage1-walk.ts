@@ -23,7 +23,7 @@ export const endOf = (walk: Walk | undefined): WalkEnd | undefined => walk && "a
 
 const NO_RIGHTS: LeafRights = { el0: "", el1: "", user: false, attributes: 0 };
 
-export const isStage1On = ({ registers }: Vcpu): boolean => (Number(registers.getRegister("SCTLR_EL1")) & Sctlr.M) !== 0;
+export const isStage1On = ({ registers }: Vcpu): boolean => (registers.getRegister("SCTLR_EL1") & BigInt(Sctlr.M)) !== 0n;
 
 /** Whether TTBR1_EL1 has the tables for an address. */
 export const isInUpperHalf = (va: bigint): boolean => field(va, 55, 1) === 1;
