@@ -417,7 +417,8 @@ function* findLayout(
   const layouts = [
     based(memory, before - size, before, count),
     ...behind.map((at) => based(memory, at, at + size, count)),
-    ...behind.map((at) => selfRelative(memory, at, count)),
+    // They are aligned to 4 bytes: a table that began after the first entry would be in order, too.
+    ...behind.toReversed().map((at) => selfRelative(memory, at, count)),
   ];
   for (const layout of layouts) if (layout && (yield* inOrder(memory, layout, count, code, work))) return layout;
   return undefined;

@@ -7,9 +7,9 @@ const CODE = BASE + 0x1_0000n;
 
 /**
  * The layouts of tables: as until 6.1.0, with the table by name of 6.1 to 6.3, since 6.4, and with
- * offsets from their own places.
+ * offsets from their own places, at a multiple of 8 and of 4.
  */
-export const LAYOUTS = ["oldest", "by-name", "behind", "self-relative"] as const;
+export const LAYOUTS = ["oldest", "by-name", "behind", "self-relative", "self-relative-4"] as const;
 export type Layout = typeof LAYOUTS[number];
 
 /** Symbols in the order of addresses: `_stext`, some hundred others, and a long name. */
@@ -28,7 +28,7 @@ export function exampleSymbols(): GuestSymbol[] {
 export function kernelImage(symbols: readonly GuestSymbol[], layout: Layout): Uint8Array {
   const bytes = new Uint8Array(0x8_0000), view = new DataView(bytes.buffer);
   let at = 0x2_0000;
-  const align = () => at = at + 7 & ~7;
+  const half = layout === "self-relative-4", align = () => at = half ? at + 3 & ~3 : at + 7 & ~7;
   const offset = ({ address }: GuestSymbol) => Number(address - BASE);
   const based = () => {
     for (const symbol of symbols) view.setUint32((at += 4) - 4, offset(symbol), true);
@@ -56,6 +56,8 @@ export function kernelImage(symbols: readonly GuestSymbol[], layout: Layout): Ui
     }
   }
   align();
+  // The offsets then begin at 4 bytes, too.
+  if (half) at = (at & ~7) + 12;
   const tokens = at, index: number[] = [];
   for (let token = 0; token < 256; token++) {
     index.push(at - tokens);
@@ -67,6 +69,8 @@ export function kernelImage(symbols: readonly GuestSymbol[], layout: Layout): Ui
   for (const one of index) view.setUint16((at += 2) - 2, one, true);
   align();
   if (layout === "behind") based();
-  if (layout === "self-relative") { for (const symbol of symbols) view.setInt32((at += 4) - 4, offset(symbol) - at + 4, true); }
+  if (layout.startsWith("self-relative")) { for (const symbol of symbols) view.setInt32((at += 4) - 4, offset(symbol) - at + 4, true); }
+  // The table by name, which follows, continues the order of what is read as offsets.
+  if (half) bytes.fill(0x11, at, at + 3 * symbols.length);
   return bytes;
 }
