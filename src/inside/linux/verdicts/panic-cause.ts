@@ -6,9 +6,9 @@ import type { LinuxFinding, NotRun } from "../../../model/queries/facts/linux-fi
 import { initEnd, initNotRun, type TakenException } from "./init.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { blockedTasks } from "../waits/hung.ts";
+import { outOfMemory } from "./memory-cause.ts";
 import { type GivenDisk, ramdiskBad, rootNotFound } from "./root.ts";
 import { named } from "../structures/tasks.ts";
-import { takenMemory } from "./taken-memory.ts";
 import { loggedWarning, survivedOops } from "./trouble.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -45,12 +45,7 @@ const JUDGES: readonly (readonly [RegExp, Judge])[] = [
     task: named(panic.task),
     at: interrupted(panic),
   })],
-  [/^(?:out_of_memory|check_panic_on_oom)$/, ({ reading, task }) => ({
-    code: "out-of-memory",
-    task: named(task),
-    total: totalMemory(reading),
-    taken: reading.tried("memory", () => takenMemory(reading)) ?? null,
-  })],
+  [/^(?:out_of_memory|check_panic_on_oom)$/, ({ reading, task }) => outOfMemory(reading, named(task))],
   [/^(?:watchdog|check_hung_task|check_hung_uninterruptible_tasks)$/, ({ reading }) => blockedTasks(reading)],
   [/^(?:__warn|check_panic_on_warn)$/, ({ reading }) => loggedWarning(reading)],
   [/^(?:die|die_kernel_fault|arm64_serror_panic|make_task_dead|oops_end|arm64_notify_die)$/, oops],
@@ -93,9 +88,4 @@ function oops({ reading, exception, task }: Panic): LinuxFinding | undefined {
   // The vCPU has returned from the exception, and the kernel ends in a task: the log has it.
   const logged = survivedOops(reading);
   return logged && { code: "oops", exception: logged.what, at: logged.at, task: named(task), cause: null };
-}
-
-function totalMemory(reading: Reading): number | null {
-  const pages = reading.tried("memory", () => reading.memory.u64(reading.address("_totalram_pages")));
-  return pages === undefined ? null : Number(pages) * 2 ** reading.kernel.tables.granule;
 }

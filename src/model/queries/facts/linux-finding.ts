@@ -72,6 +72,15 @@ export type DeferredDevice = { readonly name: string; readonly reason: string | 
 /** Bytes that an option of the command line takes of a VM's memory, and those of the memory. */
 export type TakenMemory = { readonly option: string; readonly size: number; readonly of: number };
 
+/** Bytes of a kernel's memory that files in it, its structures, or programs have. */
+export type UsedMemory = {
+  readonly by: typeof MEMORY_USERS[number];
+  readonly size: number;
+  /** The largest cache of structures, or the largest program. */
+  readonly name: string | null;
+};
+export const MEMORY_USERS = ["files", "kernel", "programs"] as const;
+
 export type LinuxFinding =
   /** Process 1 has called exit; `said`: the last line of programs on its console. */
   | { readonly code: "init-exited"; readonly program: string; readonly status: number; readonly said: string | null }
@@ -120,6 +129,7 @@ export type LinuxFinding =
     readonly task: NamedTask;
     readonly total: number | null;
     readonly taken: TakenMemory | null;
+    readonly used: UsedMemory | null;
   }
   | { readonly code: "lockup"; readonly task: NamedTask; readonly at: string }
   | { readonly code: "rcu-stall"; readonly task: NamedTask; readonly at: string }
@@ -246,6 +256,12 @@ function reportText({ kind, text, task, at, device, for_ns, over }: Extract<Linu
   return `the kernel ${over ? "has reported" : "reports"} ${KERNEL_REPORTS[kind].what}: ${place.length ? place.join(" ") : text}`;
 }
 
+const USED: { readonly [B in UsedMemory["by"]]: (size: string, name: string | null) => string } = {
+  files: (size) => `files in memory have ${size}`,
+  kernel: (size, name) => `structures of the kernel have ${size}${name === null ? "" : `, most of them ${name}`}`,
+  programs: (size, name) => `programs have ${size}${name === null ? "" : `, most of them ${name}`}`,
+};
+
 /** The kernel's messages. */
 const LOG = hint("linux log");
 
@@ -329,10 +345,12 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "oops": ({ exception, at, task, cause }) =>
     `${exception} in the kernel at ${at}, in task ${taskText(task)}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}`,
   "stack-overflow": ({ at, task }) => `the kernel's stack of task ${taskText(task)} overflowed at ${at}`,
-  "out-of-memory": ({ task, total, taken }) =>
+  "out-of-memory": ({ task, total, taken, used }) =>
     `no memory is left${total === null ? "" : ` of ${total >> 20} MiB`}, and no task that could be killed; ${
       taskText(task)
-    } asked for more${taken === null ? "" : `; ${taken.option} takes ${sizeText(taken.size)} of the VM's ${sizeText(taken.of)}`}`,
+    } asked for more${taken === null ? "" : `; ${taken.option} takes ${sizeText(taken.size)} of the VM's ${sizeText(taken.of)}`}${
+      used === null ? "" : `; ${USED[used.by](sizeText(used.size), used.name)}`
+    }`,
   "lockup": ({ task, at }) => `a CPU has been in the kernel too long: task ${taskText(task)} at ${at}`,
   "rcu-stall": ({ task, at }) => `a CPU has kept RCU waiting for too long: task ${taskText(task)} at ${at}`,
   "sysrq-crash": ({ task }) => `task ${taskText(task)} asked for the crash (/proc/sysrq-trigger)`,
@@ -393,8 +411,14 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "ramdisk-bad": () => "make the archive again: cpio -o -H newc, whole, and compressed as Linux reads it (lz4 -l, xz --check=crc32)",
   "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `fix ${at}`,
   "stack-overflow": ({ at }) => `find the recursion, or the large variables, in ${at} and its callers`,
-  "out-of-memory": ({ taken }) =>
-    taken === null ? "give the VM more memory, or the program less work" : `remove ${taken.option} from the command line`,
+  "out-of-memory": ({ taken, used }) =>
+    taken !== null
+      ? `remove ${taken.option} from the command line`
+      : used?.by === "files"
+      ? "give the VM more memory, or the ramdisk and folders of tmpfs fewer files"
+      : used?.by === "kernel"
+      ? way`find what allocates ${used.name ?? "them"}: ${hint("linux slabs")}; or give the VM more memory`
+      : `give the VM more memory, or ${used?.name ?? "the program"} less work`,
   "lockup": () => "find the loop in that function; cond_resched() in long loops",
   "rcu-stall": () => "find the loop in that function; cond_resched() in long loops",
   "sysrq-crash": () => "nothing is broken: it was asked for",

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { type BootFinding, type NeededNode, NODE_LINES } from "../../../model/queries/facts/boot-finding.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
-import { type LinuxFinding, LOCK_TYPES, PROGRAM_WAITS } from "../../../model/queries/facts/linux-finding.ts";
+import { type LinuxFinding, LOCK_TYPES, MEMORY_USERS, PROGRAM_WAITS } from "../../../model/queries/facts/linux-finding.ts";
 import { REPORT_KINDS } from "../../../model/queries/facts/kernel-report.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 
@@ -43,6 +43,7 @@ const FORMS = {
     task,
     total: v.nullable(number),
     taken: v.nullable(v.strictObject({ option: text, size: number, of: number })),
+    used: v.nullable(v.strictObject({ by: v.picklist(MEMORY_USERS), size: number, name: named })),
   }),
   "lockup": of("lockup", { task, at: text }),
   "rcu-stall": of("rcu-stall", { task, at: text }),
