@@ -71,3 +71,25 @@ Deno.test("a reset of a VM has the place of its call", async () => {
   const { text } = verdictOn(system, "y");
   assert.match(text, /^the guest asked for a reset \(PSCI SYSTEM_RESET\) at 0x[0-9a-f]+ <guest_main\+0x[0-9a-f]+>/);
 });
+
+/**
+ * One waits for a bell of the next, which polls memory of the third, which waits for a message of
+ * the first.
+ */
+const THREE = `[link]
+ring = { kind = "doorbell", label = 2, from = "y", to = "x" }
+board = { kind = "shm", label = 4, size = "64KiB", access = { y = "rw", z = "rw" } }
+messages = { kind = "msgqueue-pair", label = 1, between = ["x", "z"], depth = 8, size = 64 }
+`;
+
+Deno.test("three VMs that wait in three ways are one ring, whoever of them is asked", async () => {
+  const three = guests.vm("LISTEN") + guests.vm("POLL_BOARD", {}, "y") + guests.vm("ASK_BY_MESSAGE", {}, "z");
+  const system = await guests.system(three + THREE);
+  runUntil(system, 1e8);
+  const ring = ["x", "y", "z"];
+  for (const first of ring.keys()) {
+    const { fact } = verdictOn(system, ring[first]), expected = [0, 1, 2].map((step) => `vm:${ring[(first + step) % 3]}`);
+    assert.ok(fact.code === "deadlock", JSON.stringify(fact));
+    assert.deepEqual(fact.steps.map(({ vm }) => vm), expected);
+  }
+});
