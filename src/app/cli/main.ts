@@ -28,6 +28,7 @@ import { registerPublish } from "./commands/runs/publish.ts";
 import { registerReplay } from "./commands/runs/replay.ts";
 import { registerRun } from "./commands/machines/run.ts";
 import { registerScreenshot } from "./commands/screens/screenshot.ts";
+import { registerServe } from "./commands/screens/serve.ts";
 import { registerSnapshot } from "./commands/runs/snapshot.ts";
 import { registerSession } from "./session-commands.ts";
 import { registerTest } from "./commands/scenarios/test.ts";
@@ -47,6 +48,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerUp,
     registerOpen,
     registerAttach,
+    registerServe,
     registerDown,
     registerLs,
     registerGuests,

@@ -68,8 +68,8 @@ export async function removeLeftovers(path: string): Promise<Owner | undefined> 
   const owned = await takeOwnership(path);
   if (!owned) return ownerOf(path) ?? { pid: "?" };
   try {
-    const { lock, token, gdb, log, consoles } = besideSocket(path);
-    for (const file of [path, token, gdb, log]) removeIfThere(file);
+    const { lock, token, gdb, pages, log, consoles } = besideSocket(path);
+    for (const file of [path, token, gdb, pages, log]) removeIfThere(file);
     if (lstatIfThere(consoles)?.isDirectory) Deno.removeSync(consoles, { recursive: true });
     removeIfThere(lock);
   } finally {

@@ -70,6 +70,8 @@ export interface BesideSocket {
   readonly token: string;
   /** Socket of a gdb server: a session has one debugger at a time. */
   readonly gdb: string;
+  /** Socket of the process that serves its screens to browsers. */
+  readonly pages: string;
   /** The last words of the session's process. */
   readonly log: string;
   /** Folder of the logs of consoles. */
@@ -78,7 +80,14 @@ export interface BesideSocket {
 
 export function besideSocket(socket: string): BesideSocket {
   const stem = socket.replace(/\.sock$/, "");
-  return { lock: `${stem}.lock`, token: `${stem}.token`, gdb: `${stem}.gdb`, log: `${stem}.log`, consoles: `${stem}.consoles` };
+  return {
+    lock: `${stem}.lock`,
+    token: `${stem}.token`,
+    gdb: `${stem}.gdb`,
+    pages: `${stem}.web`,
+    log: `${stem}.log`,
+    consoles: `${stem}.consoles`,
+  };
 }
 
 /** Names of the sessions that have a socket, whether or not a process listens on it. */

@@ -33,7 +33,7 @@ const STARTING: ReadonlyMap<string, readonly string[]> = new Map([
   ["open", []],
   ["screenshot", []],
 ]);
-const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "dap", "doctor", "gdb", "guests fetch", "mcp"]);
+const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "dap", "doctor", "gdb", "guests fetch", "mcp", "serve"]);
 /** With these a command of a session stays. */
 const STAYING_OPTIONS: ReadonlySet<string> = new Set(["--watch", "--follow", "--stdio", "--tui", "--wait", "--gdb", "--expect"]);
 

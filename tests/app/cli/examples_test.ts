@@ -47,6 +47,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "el2 run ": "tests/app/cli/commands/machines/run_test.ts",
   "el2 up ": "tests/app/cli/commands/machines/up_test.ts",
   "el2 attach": "tests/app/cli/commands/screens/attach_test.ts",
+  "el2 serve": "tests/app/cli/commands/screens/serve_test.ts",
   "el2 down": "tests/app/cli/commands/machines/down_test.ts",
   "el2 mcp": "tests/app/cli/commands/clients/mcp_test.ts",
   "el2 vm lint": "tests/app/cli/commands/session/vm-lint_test.ts",

@@ -16,7 +16,7 @@ class Served implements AsyncDisposable {
   readonly #heard: Promise<void>;
 
   constructor(readonly place: Place, readonly name: string, limits = "") {
-    const [program, ...args] = el2Command("serve", "demo", "--name", name);
+    const [program, ...args] = el2Command("background", "demo", "--name", name);
     this.socket = `${place.folder}/el2/${name}.sock`;
     this.process = new Deno.Command("/bin/sh", {
       args: ["-c", `${limits} exec "$@"`, "sh", program, ...args],

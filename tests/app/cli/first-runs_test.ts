@@ -217,7 +217,7 @@ Deno.test("first run: no place for a cache", async () => {
 Deno.test("first run: a session whose disk is full, so that neither its consoles nor its messages are kept, continues", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   const env = { XDG_RUNTIME_DIR: folder, NO_COLOR: "1" };
-  const [program, ...rest] = el2Command("serve", "demo", "--name", "s");
+  const [program, ...rest] = el2Command("background", "demo", "--name", "s");
   // A folder where the log should be refuses even root.
   await Deno.mkdir(`${folder}/el2/s.consoles/hello.log`, { recursive: true, mode: 0o700 });
   const child = new Deno.Command("/bin/sh", { args: ["-c", 'exec "$@" 2>/dev/full', "sh", program, ...rest], env, stdin: "null" }).spawn();

@@ -94,8 +94,8 @@ const ONE_OF_EACH: readonly Hint[] = [
 
 /** Kinds that start a machine or a screen, need a file, or never end: their forms are checked. */
 const ELSEWHERE: readonly Hint[] = [
-  ...[hint("run", "demo"), hint("up", "demo"), hint("attach", "demo"), hint("tour"), hint("replay", "a.rec")],
-  ...[hint("record", "a.rec"), hint("link", "a.rec", { to: 1 }), hint("recording show", "a.rec")],
+  ...[hint("run", "demo"), hint("up", "demo"), hint("attach", "demo"), hint("serve", "demo", { end: true }), hint("tour")],
+  ...[hint("replay", "a.rec"), hint("record", "a.rec"), hint("link", "a.rec", { to: 1 }), hint("recording show", "a.rec")],
   ...[hint("diff", "a.rec", "b.rec"), hint("snapshot save", "a.snap"), hint("snapshot load", "a.snap")],
   ...[hint("trace export", "a.pcapng"), hint("gdb", "ping"), hint("guests fetch", "debian", { disk: true })],
   ...[hint("events", { follow: true, json: true }), hint("vm stop", "ping"), hint("vm kill", "ping"), hint("vm reset", "ping")],

@@ -19,7 +19,7 @@ import { harm, HOSTILE, MARK, runOnTerminal } from "./hostile.ts";
  * Commands that serve or draw until they are told to end, that measure, or that end the session;
  * each has its own tests.
  */
-const LEFT_OUT = new Set(["mcp", "dap", "bench", "attach", "down", "gdb", "doctor"]);
+const LEFT_OUT = new Set(["mcp", "dap", "bench", "attach", "down", "gdb", "doctor", "serve"]);
 
 /** Commands that end VMs. */
 const ENDING = new Set(["vm reset", "vm stop", "vm kill", "vcpu kill"]);

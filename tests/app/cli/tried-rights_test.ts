@@ -52,7 +52,7 @@ async function saidByWorker(flags: readonly string[], ...job: readonly string[])
 const WAYS: Readonly<Record<string, () => Promise<string>>> = {
   screen: () => tried(true, "start", "run", "demo"),
   headless: () => tried(false, "start", "run", "demo", "--headless"),
-  session: () => tried(false, "start", "serve", "demo", "--name", "s"),
+  session: () => tried(false, "start", "background", "demo", "--name", "s"),
   command: () => tried(false, "given up", "vm", "ls"),
   starter: () => tried(false, "given up", "guests", "ls"),
   worker: () => ofWorker(PERMISSIONS),

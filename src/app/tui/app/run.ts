@@ -2,7 +2,7 @@
 // and always restores the terminal.
 
 import { App } from "./app.ts";
-import type { AppOptions } from "./app-port.ts";
+import type { AppOptions, AppPort } from "./app-port.ts";
 import { Screen } from "../terminal/cells.ts";
 import type { ColorDepth } from "../terminal/color.ts";
 import { copySequence, noticeSequence } from "../terminal/clipboard.ts";
@@ -42,6 +42,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly opened?: Screen;
   /** Stops the program until it is continued; false if nobody could (`stopUntilContinued`). */
   readonly stop?: () => Promise<boolean>;
+  /** Writes a text to a file of this computer (`saveFile`). */
+  readonly save?: AppPort["save"];
   /** Inside tmux: sequences for the terminal are passed through. */
   readonly tmux?: boolean;
   /** Its name, `TERM`. */
@@ -139,7 +141,7 @@ class TerminalSession {
       redraw: () => this.#screen.invalidate(),
       copy: (text) => this.#say(copySequence(text, this.options.tmux ?? false)),
       notify: (text) => this.#say(noticeSequence(text, this.options.tmux ?? false, this.options.term)),
-      save: saveFile,
+      save: this.options.save ?? saveFile,
       suspend: () => this.#suspension ??= this.#suspend().finally(() => this.#suspension = undefined),
       mouse: (on) => this.#say(this.#mode.setMouse(on)),
       reconnect: () => void this.#connection.tryAgain(),

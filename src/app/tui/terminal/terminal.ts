@@ -12,6 +12,8 @@ export interface TerminalPort {
   readonly input: AsyncIterable<Uint8Array>;
   /** Writes all bytes; resolves when the terminal took them. */
   write(bytes: Uint8Array): Promise<void>;
+  /** Writes at once, when the program fails; a port without it is given back by its owner. */
+  writeNow?(bytes: Uint8Array): void;
   setRaw(raw: boolean): void;
   /** Calls back when the size changes. Returns what ends it. */
   onResize(callback: () => void): () => void;
@@ -95,6 +97,10 @@ export class ProcessTerminal implements TerminalPort {
     return this.#writer.write(bytes);
   }
 
+  writeNow(bytes: Uint8Array): void {
+    writeFully(Deno.stdout, bytes);
+  }
+
   setRaw(raw: boolean): void {
     Deno.stdin.setRaw(raw);
   }
@@ -155,7 +161,7 @@ export class TerminalMode {
   leaveNow(): void {
     if (!this.#entered) return;
     this.#entered = false;
-    writeFully(Deno.stdout, encoder.encode(this.#toLeave));
+    this.port.writeNow?.(encoder.encode(this.#toLeave));
     this.port.setRaw(false);
   }
 }

@@ -2,7 +2,7 @@
 // The link's fragment has the token.
 
 import { browser } from "./browser.ts";
-import { type PageMessage, type ServerMessage, SUBPROTOCOL } from "./messages.ts";
+import { type PageMessage, type ScreenMessage, SUBPROTOCOL } from "./messages.ts";
 import { openTerminal } from "./terminal.ts";
 
 const { document, location } = browser;
@@ -18,7 +18,7 @@ const terminal = openTerminal({
 // A link of another session, pasted into the same page.
 addEventListener("hashchange", () => location.reload());
 
-if (token === undefined) terminal.say("This address has no token: open the link that el2 serve has printed, as it is.");
+if (token === undefined) terminal.say("This address has no token: open the link as it was printed, with the part after #.");
 else connect(token);
 
 function isOpen(): boolean {
@@ -42,7 +42,7 @@ function connect(token: string): void {
     terminal.say(
       wasOpen
         ? `${reason || "The connection is gone"}. Reload the page to try again.`
-        : "el2 serve does not answer, or refuses this link: its token holds until it ends. Open the link that it printed last.",
+        : "The server does not answer, or refuses this link: each start has its own token. Open the link that was printed last.",
     );
 }
 
@@ -51,7 +51,7 @@ async function draw(bytes: Uint8Array): Promise<void> {
   say({ kind: "drawn" });
 }
 
-function hear(message: ServerMessage): void {
+function hear(message: ScreenMessage): void {
   switch (message.kind) {
     case "title":
       document.title = message.title;

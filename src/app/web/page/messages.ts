@@ -15,7 +15,7 @@ export type PageMessage =
   | { readonly kind: "drawn" };
 
 /** A message of the screens to a page. */
-export type ServerMessage =
+export type ScreenMessage =
   | { readonly kind: "title"; readonly title: string }
   /** The screen is another viewer's, of this size. */
   | { readonly kind: "follow"; readonly columns: number; readonly rows: number }

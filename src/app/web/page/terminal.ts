@@ -56,8 +56,9 @@ export function openTerminal(backend: Backend): PageTerminal {
     terminal.options.theme = theme();
     type(dark.matches ? NOW_DARK : NOW_LIGHT);
   });
-  terminal.parser.registerOscHandler(OSC_CLIPBOARD, copied);
   const room = new Room(terminal, place, backend);
+  // The clipboard of one who follows is not the leader's.
+  terminal.parser.registerOscHandler(OSC_CLIPBOARD, (data) => room.isKept || copied(data));
   new browser.ResizeObserver(() => room.fit()).observe(place);
   listenToKeys(terminal, type);
   terminal.focus();
@@ -85,6 +86,10 @@ class Room {
     this.terminal = terminal;
     this.place = place;
     this.backend = backend;
+  }
+
+  get isKept(): boolean {
+    return this.#kept !== undefined;
   }
 
   keep(columns: number, rows: number): void {

@@ -48,12 +48,12 @@ Deno.test("a session in the background has no right to run programs, to connect,
   const env = { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };
   const ready = `exists(${JSON.stringify(`${place.folder}/el2/s.sock`)})`;
   const without = "read write env", nat = `${place.folder}/nat.toml`;
-  assert.equal(await rightsLeft({ ...env, WANTED: without }, ["serve", "demo", "--name", "s"], ready), without);
+  assert.equal(await rightsLeft({ ...env, WANTED: without }, ["background", "demo", "--name", "s"], ready), without);
   await Deno.remove(`${place.folder}/el2`, { recursive: true });
   const image = new URL("../../../../assets/guests/hello.bin", import.meta.url).pathname;
   await Deno.writeTextFile(nat, `el2 = 1\n[vm.a]\nimage = "${image}"\ndevices = [{ kind = "net", backend = "user" }]\n`);
   const withNet = "read write env net";
-  assert.equal(await rightsLeft({ ...env, WANTED: withNet }, ["serve", nat, "--name", "s", "--allow-host", "all"], ready), withNet);
+  assert.equal(await rightsLeft({ ...env, WANTED: withNet }, ["background", nat, "--name", "s", "--allow-host", "all"], ready), withNet);
 });
 
 /**
@@ -95,7 +95,7 @@ Deno.test("a process gives up its rights before it reads what the user names, an
   await Deno.copyFile(new URL("../../../../assets/guests/hello.bin", import.meta.url), `${given}/hello.bin`);
   await Deno.writeTextFile(`${given}/c.toml`, 'el2 = 1\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n');
   const never = ["revoke ffi", "revoke sys", "revoke import"];
-  const background = await steps(place, ["serve", `${given}/c.toml`, "--name", "s"]);
+  const background = await steps(place, ["background", `${given}/c.toml`, "--name", "s"]);
   assert.deepEqual(background.slice(0, 4), [...never, "revoke run"], background.join());
   assert.ok(background.indexOf("read c.toml") > 3 && background.indexOf("read hello.bin") > 3, background.join());
   assert.deepEqual(background.slice(-2), ["revoke net", "start machine"], background.join());

@@ -93,11 +93,9 @@ Deno.test("a telephone gets 80 columns, keys that it lacks, and a screen of anot
   for (const [x, y] of keys) await page.touch(x, y);
   await eventually(() => Promise.resolve(heard.typed), (typed) => typed === "\x1b\t\r\x1b[D");
   heard.say({ kind: "follow", columns: 200, rows: 50 });
-  await eventually(
-    () => page.value(`document.querySelector(".xterm-screen").getBoundingClientRect().width`),
-    (width) => Number(width) > 300 && Number(width) <= 412,
-  );
-  assert.equal(await page.value(`document.querySelectorAll(".xterm-rows > div").length`), 50);
+  const shown =
+    `[document.querySelectorAll(".xterm-rows > div").length, document.querySelector(".xterm-screen").getBoundingClientRect().width]`;
+  await eventually(() => page.value(shown) as Promise<number[]>, ([rows, width]) => rows === 50 && width > 300 && width <= 412);
 });
 
 Deno.test("a link without its token says so in the page", async () => {

@@ -1,5 +1,5 @@
-// `el2 up`, and the hidden `serve` that it starts: a session without a terminal, in its own process
-// behind a Unix socket.
+// `el2 up`, and the hidden `background` that it starts: a session without a terminal, in its own
+// process behind a Unix socket.
 
 import { Argument, Command, Option } from "@commander-js/extra-typings";
 import { machineOffers } from "../../options/machine-words.ts";
@@ -107,7 +107,7 @@ Examples:
     }
     report(`el2: session ${name} is running; ${wayOutText(showOrEnd(name))}`);
   });
-  withBeginOptions(program.command("serve", { hidden: true }))
+  withBeginOptions(program.command("background", { hidden: true }))
     .addOption(coreOption(entry))
     .description("serve a session (internal)")
     .action(async (what, { name = defaultName(what), by = SCREENS, log, core, ...options }) => {

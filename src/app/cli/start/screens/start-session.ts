@@ -30,7 +30,7 @@ const PASSING_TIME = 5_000;
 
 /**
  * Starts the process of a session and waits until it listens.
- * @param args after `serve`
+ * @param args after `background`
  * @throws Failure with the reason if it does not start
  */
 export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
@@ -50,7 +50,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   const child = new Deno.Command(shellPath(), {
     // The shell gives the process a log for what it says last, which Deno's own pipes would not
     // outlive.
-    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtimeArguments(entry), "serve", ...args],
+    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtimeArguments(entry), "background", ...args],
     stdin: "null",
     stdout: "null",
     stderr: "null",

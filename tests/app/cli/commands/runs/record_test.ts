@@ -192,7 +192,7 @@ Deno.test("a session in the background is recorded completely, however it ends; 
       ...LONG ? [{ prepare: ["vcpu", "step", "a/0"] }] : [],
     ];
     for (const { prepare, signal } of cases) {
-      const [program, ...args] = el2Command("serve", config, "--name", "r", "--allow-host", folder);
+      const [program, ...args] = el2Command("background", config, "--name", "r", "--allow-host", folder);
       const server = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null", env }).spawn();
       await eventually(() => el2With(env, "show", "vm:a"), ({ code }) => code === 0);
       await session(...prepare);
