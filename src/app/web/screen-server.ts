@@ -38,7 +38,7 @@ export class ScreenServer {
   #closed = false;
 
   /**
-   * @param hostname an address of this computer, or a name of one
+   * @param hostname an address of this computer
    * @param welcome takes a page whose size is known
    * @throws Deno.errors.AddrInUse, AddrNotAvailable
    */

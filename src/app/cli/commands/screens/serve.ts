@@ -1,5 +1,6 @@
 // `el2 serve`: the screens of a session in a browser.
 
+import { isIP } from "node:net";
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
@@ -9,10 +10,10 @@ import { hint, hintText } from "../../../../kit/support/text/hint.ts";
 
 const LOOPBACK = "127.0.0.1";
 const PORT_MAX = 65_535;
-/** An address or a name, then a port; one of IPv6 has brackets. */
-const LISTEN = /^(?:(\[[0-9a-f:.]+\]|[\w.-]+):)?(\d{1,5})$/i;
+/** An address, then a port; one of IPv6 has brackets. */
+const LISTEN = /^(?:(\[[0-9a-f:.]+\]|[\d.]+):)?(\d{1,5})$/i;
 /** Addresses that stand for all addresses of the computer. */
-const EVERY = /^(?:0|0\.0\.0\.0|[0:]+)$/;
+const EVERY = /^(?:0\.0\.0\.0|[0:.]+)$/;
 
 export function registerServe(program: Command, { exit }: CommandContext): void {
   program.command("serve")
@@ -57,7 +58,9 @@ Examples:
 /** @throws Failure */
 function parseListen(text: string): { readonly hostname: string; readonly port: number } {
   const [, name = LOOPBACK, digits] = LISTEN.exec(text) ?? [], port = Number(digits), hostname = name.replace(/^\[|\]$/g, "");
-  if (!(port <= PORT_MAX)) throw new Failure(`--listen: "${text}" is neither a port nor ADDRESS:PORT`, "use for example 8080");
+  if (!(port <= PORT_MAX && isIP(hostname))) {
+    throw new Failure(`--listen: "${text}" is neither a port nor ADDRESS:PORT`, "use for example 8080");
+  }
   if (EVERY.test(hostname)) throw new Failure(`--listen: ${hostname} is every address of this computer`, "name one of them");
   return { hostname, port };
 }
