@@ -36,7 +36,7 @@ const ELSEWHERE = "not from a browser: use a terminal on that computer";
 
 /** Serves a session until it ends, a signal comes, or somebody asks for the end; the exit code. */
 export async function serveScreens(session: RemoteSession, serving: Serving): Promise<number> {
-  const { info: { name }, path } = session, { promise: over, resolve: end } = Promise.withResolvers<Ending>();
+  const { info: { name }, path } = session, { promise: over, resolve: end } = Promise.withResolvers<ServingEnd>();
   const socket = await ServingSocket.open(besideSocket(path).pages, name, () => end({ code: ExitCode.Done, why: ENDED }));
   session.onGone = (reason) => end({ code: ExitCode.NoSession, why: reason ?? `session ${name} has ended` });
   const endSignals = onEnd(END_SIGNALS, (signal) => end({ code: END_CODES[signal], why: ENDED }));
@@ -55,7 +55,7 @@ export async function serveScreens(session: RemoteSession, serving: Serving): Pr
 }
 
 /** Why no pages are served any more, and the exit code. */
-interface Ending {
+interface ServingEnd {
   readonly code: number;
   readonly why: string;
 }
