@@ -219,7 +219,7 @@ export const BY_KEYS: readonly Job[] = [
     steps: [[keys("x"), /Events[^]*\/"vm:hello"/]],
     after: [[keys("/", "C-u", "Enter"), UNFILTERED]],
   },
-  { job: "return to where one was", size: MEDIUM, steps: [[keys("3"), /Interrupts \d/], [keys("BSpace"), OVERVIEW]] },
+  { job: "return to where one was", size: MEDIUM, steps: [[keys("Enter"), /Registers E hello\/0/], [keys("BSpace"), OVERVIEW]] },
   { job: "see what can be done to a VM", size: USUAL, steps: [[keys("!"), /! stop: ask it to shut down/]], after: [close] },
   {
     job: "see the Linux of a VM",
