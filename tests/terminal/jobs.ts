@@ -79,7 +79,7 @@ export const BY_KEYS: readonly Job[] = [
   {
     job: "read the bytes of a request",
     size: LARGE,
-    steps: [[keys("7", "/", "id=rpc:124", "Enter"), /21 01 {2}1e 00[^]*message +0x56000004 VM_START/]],
+    steps: [[keys("7", "/", "id=rpc:124", "Enter"), /\/id=rpc:124 [^]*21 01 {2}1e 00[^]*message +0x56000004 VM_START/]],
     after: [[keys("Escape"), /VM_SET_BOOT_CONTEXT/]],
   },
   {
