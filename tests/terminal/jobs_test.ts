@@ -39,7 +39,10 @@ async function follow(terminal: TmuxTerminal, steps: readonly Step[]): Promise<v
 async function doJob(terminal: TmuxTerminal, folder: string, job: Job): Promise<void> {
   await terminal.resize(...job.size);
   // Each begins with hello selected, in the pane of VMs.
-  await terminal.keys(":vm:hello", "Enter");
+  await terminal.keys(":vm:hello");
+  // Clicks are at what is drawn: the overview of before is not waited for.
+  await terminal.until(/:vm:hello/);
+  await terminal.keys("Enter");
   await terminal.until(OVERVIEW);
   await follow(terminal, job.steps);
   const { prints, writes, copies } = job;
