@@ -21,6 +21,7 @@ import { debianPackage } from "./dist/debian-package.ts";
 import { jsrPackage } from "./dist/jsr-package.ts";
 import { npmPackage } from "./dist/npm-package.ts";
 import { compile, compileRuntime, pack, programName } from "./dist/one-file.ts";
+import { writePage } from "./dist/page.ts";
 import { sbom } from "./dist/sbom.ts";
 import { bundle, split } from "./dist/split.ts";
 import { denoOf, TARGETS } from "./dist/targets.ts";
@@ -41,6 +42,7 @@ try {
   const runtime = parts.has("file") ? await compileRuntime() : undefined;
   const packs = parts.has("others") || parts.has("file") && runtime === undefined;
   const [modules] = await Promise.all([bundle(build.bundle), packs ? split(build.split) : undefined]);
+  if (packs) await writePage(`${build.split}/page`);
   const { files, folders, said } = await makeParts(build, modules, runtime);
   await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksums(files));
   await Deno.mkdir(dist, { recursive: true });

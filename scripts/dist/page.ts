@@ -1,25 +1,35 @@
-// The programs of a published recording's page (src/app/web/published): the page's own, and that of
-// its worker, each in one script.
+// The programs of a published recording's page (src/app/web/published): its own, and that of its
+// worker, each in one script.
 
 import { ENGINE } from "../../src/kit/support/files/maker.ts";
 import { identityText, sourcesDigest } from "../../src/kit/support/program-identity.ts";
-import { PAGE_SCRIPTS, PROGRAM } from "../../src/app/web/published/run-pieces.ts";
+import { PAGE_SCRIPTS, PROGRAM } from "../../src/app/web/published/program-names.ts";
 import { buildPlace, DistError } from "./common.ts";
 import { bundleForPages, digestOf, PUT_IN, withDigest } from "./split.ts";
 
-const SOURCES = { page: "src/app/web/published/published.ts", engine: "src/app/web/engine/page-engine.ts" };
+const SOURCES = {
+  start: "src/app/web/published/start.ts",
+  page: "src/app/web/published/published.ts",
+  engine: "src/app/web/engine/page-engine.ts",
+};
 
 /** The missing address of modules in one script, and an address below which there is nothing. */
 const NO_ADDRESS = /\b(import_meta\d*) = \{\}/g, ADDRESS = '$1 = { url: "el2:/page/program.js" }';
 /** Browsers that have no `using` yet: files alone are given back by it, and a page has none. */
 const USING = /^(\s*)using (?=\w+ = )/gm;
 
+/** Writes the scripts of a page into a folder. @throws DistError */
+export async function writePage(folder: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  for (const [name, text] of await pageScripts()) await Deno.writeTextFile(`${folder}/${name}`, text);
+}
+
 /** The scripts of a page by name. @throws DistError */
-export async function pageScripts(): Promise<Map<string, string>> {
+async function pageScripts(): Promise<Map<string, string>> {
   const folder = await Deno.makeTempDir({ prefix: "el2-" });
   try {
     const place = await buildPlace(), scripts = new Map<string, string>();
-    for (const kind of ["page", "engine"] as const) {
+    for (const kind of ["start", "page", "engine"] as const) {
       const whole = `${folder}/${kind}.js`, small = `${folder}/small.js`;
       await bundleForPages("-o", whole, SOURCES[kind]);
       const text = (await Deno.readTextFile(whole)).replaceAll(NO_ADDRESS, ADDRESS).replaceAll(USING, "$1const ");
@@ -27,7 +37,7 @@ export async function pageScripts(): Promise<Map<string, string>> {
       await Deno.writeTextFile(whole, text.includes(PUT_IN) ? withDigest(text, identity) : text);
       await bundleForPages("--minify", "-o", small, whole);
       const program = await Deno.readTextFile(small);
-      scripts.set(PAGE_SCRIPTS[kind], kind === "page" ? program : `function ${PROGRAM}() {\n${program}}\n`);
+      scripts.set(PAGE_SCRIPTS[kind], kind !== "engine" ? program : `function ${PROGRAM}() {\n${program}}\n`);
     }
     return scripts;
   } finally {
@@ -38,8 +48,7 @@ export async function pageScripts(): Promise<Map<string, string>> {
 if (import.meta.main) {
   const [folder] = Deno.args;
   try {
-    await Deno.mkdir(folder, { recursive: true });
-    for (const [name, text] of await pageScripts()) await Deno.writeTextFile(`${folder}/${name}`, text);
+    await writePage(folder);
   } catch (error) {
     if (!(error instanceof DistError)) throw error;
     console.error(error.message);

@@ -36,7 +36,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.exported": 0,
   folders: 7,
   "folders.flat": 0,
-  "files.small": 163,
+  "files.small": 165,
   spreads: 6,
   "code.src": 150,
   "code.tests": 107,

@@ -74,6 +74,8 @@ export interface AppOptions extends LookWish {
   readonly replay?: boolean;
   /** Absolute path of the recording that the session replays or writes. */
   readonly recording?: string;
+  /** The address of the page with these screens, in a browser: links lead there. */
+  readonly address?: string;
   /** The screens of a link, shown first. */
   readonly linked?: LinkedScreens;
   /** A tour of the screens. */

@@ -67,7 +67,7 @@ export class App {
       state,
       () => ({ handlers, lists, mouse, sessions, commands, pressedAt: (at) => drawing.pressedAt(at) }),
     );
-    const links = new RunLinks({ ...app, state, texts, navigation });
+    const links = new RunLinks({ ...app, state, texts, navigation, address: options.address });
     const runner = new CommandRunner({
       ...app,
       typeInto: (vm) => consoles.typeInto(vm),

@@ -25,6 +25,7 @@ export const pageDeno = {
   build: { os: "linux", standalone: false, target: "page" },
   version: { deno: "", v8: "", typescript: "" },
   env: { get: () => undefined },
+  cwd: () => "/",
   errors,
   addSignalListener() {},
   removeSignalListener() {},

@@ -11,7 +11,7 @@ const path = {
   dirname: (path: string) => path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".",
   basename: (path: string) => path.slice(path.lastIndexOf("/") + 1),
   extname: (path: string) => /(?<=[^/])\.[^./]*$/.exec(path)?.[0] ?? "",
-  resolve: (...parts: readonly string[]) => path.join(...parts),
+  resolve: (...parts: readonly string[]) => parts.at(-1),
   join: (...parts: readonly string[]) => path.normalize(parts.filter((part) => part !== "").join("/")),
   normalize(joined: string) {
     const kept: string[] = [];

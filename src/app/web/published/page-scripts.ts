@@ -1,6 +1,6 @@
 // Scripts that a page loads from beside itself.
 
-import { PROGRAM } from "./run-pieces.ts";
+import { PROGRAM } from "./program-names.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 import { browser, element, type PageElement } from "../page/browser.ts";
 

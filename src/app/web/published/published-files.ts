@@ -3,7 +3,8 @@
 import html from "../page/page.html" with { type: "text" };
 import styles from "../page/page.css" with { type: "text" };
 import xtermStyles from "@xterm/xterm.css" with { type: "text" };
-import { PAGE_SCRIPTS, piecesOf } from "./run-pieces.ts";
+import { PAGE_SCRIPTS } from "./program-names.ts";
+import { piecesOf } from "./run-pieces.ts";
 
 /**
  * The policy of the page: it may load scripts and styles beside it, start a worker that it has
@@ -26,7 +27,7 @@ export function publishedFiles(name: string, packed: Uint8Array, programs: Reado
   const head = [
     `<meta http-equiv="Content-Security-Policy" content="${PUBLISHED_POLICY}" />`,
     `<script type="application/json" id="run">${JSON.stringify(run).replaceAll("<", "\\u003c")}</script>`,
-    `<script defer src="${PAGE_SCRIPTS.page}"></script>`,
+    `<script defer src="${PAGE_SCRIPTS.start}"></script>`,
   ].join("\n    ");
   if (!html.includes(LIVE)) throw new Error("the page has no script to replace");
   return new Map([

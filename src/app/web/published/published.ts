@@ -5,7 +5,8 @@ import "../host/page-modules.ts";
 import { openRun } from "./engine-client.ts";
 import { loadScript, programOf } from "./page-scripts.ts";
 import { PageTerminalPort } from "./terminal-port.ts";
-import { loadPieces, PAGE_SCRIPTS, type PublishedRun } from "./run-pieces.ts";
+import { PAGE_SCRIPTS } from "./program-names.ts";
+import { loadPieces, type PublishedRun } from "./run-pieces.ts";
 import { browser, element } from "../page/browser.ts";
 import { openTerminal } from "../page/terminal.ts";
 import { runTui } from "../../tui/app/run.ts";
@@ -39,6 +40,7 @@ async function show(): Promise<void> {
     readOnly: true,
     replay: true,
     recording: run.name,
+    address: location.href.replace(/#.*$/s, ""),
     linked: opened.linked,
     depth: "direct",
     ascii: false,

@@ -6,12 +6,6 @@ import { joined } from "../../../kit/support/values/bytes.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 
-/** The scripts that each page has: its own program, and that of its worker. */
-export const PAGE_SCRIPTS = { page: "el2.js", engine: "engine.js" } as const;
-
-/** The function that the script with the worker's program declares. */
-export const PROGRAM = "el2Program";
-
 /** The subject of a page, as JSON in it. */
 export interface PublishedRun {
   /** Name of the recording's file. */

@@ -3,7 +3,7 @@
 
 import { failed, Failure } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
-import { PAGE_SCRIPTS } from "../../../web/published/run-pieces.ts";
+import { PAGE_SCRIPTS } from "../../../web/published/program-names.ts";
 import { CHECKOUT } from "../../../../kit/support/files/checkout.ts";
 import { unlessGone } from "../../../../kit/support/files/cache.ts";
 import { PREPARED_FOLDER } from "../../../../kit/support/files/folder-names.ts";

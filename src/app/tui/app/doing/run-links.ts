@@ -22,7 +22,9 @@ type Given = GivenOf<typeof LINK.args>;
 interface LinkServices extends AppServices {
   /** With the absolute path of the file that the run is in, if it is in one. */
   readonly state: { readonly recording: string | undefined };
-  readonly texts: { copy(text: string, said: string): void };
+  /** The address of the page that shows the run, in a browser. */
+  readonly address: string | undefined;
+  readonly texts: { copy(text: string, said?: string): void };
   readonly navigation: Pick<Navigation, "jump">;
 }
 
@@ -57,9 +59,11 @@ export class RunLinks {
   async copy({ file, ...given }: Given): Promise<void> {
     const { app } = this, recording = file ?? app.state.recording;
     if (recording === undefined) return app.say(problemText(NOT_RECORDED), "bad");
-    const path = pathFromHere(node.path.resolve(recording)),
-      to = given.to ?? shownPlace(await app.asker.ask({ table: "time.ls", args: {} }));
-    app.texts.copy(linkText(path, { ...given, to }), hintText(hintAt(path, { ...given, to })));
+    const to = given.to ?? shownPlace(await app.asker.ask({ table: "time.ls", args: {} })), place = { ...given, to };
+    if (app.address === undefined) {
+      const path = pathFromHere(node.path.resolve(recording));
+      app.texts.copy(linkText(path, place), hintText(hintAt(path, place)));
+    } else app.texts.copy(linkText(app.address, place));
     app.changed();
   }
 

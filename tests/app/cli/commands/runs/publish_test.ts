@@ -49,7 +49,7 @@ longTest(
       assert.equal(recorded.code, 0, recorded.stderr);
       const published = await el2("publish", `${folder}/demo.rec`, `${folder}/site/`);
       assert.equal(published.code, 0, published.stderr);
-      const programs = ["el2.js", "engine.js"].map((name) => Deno.readFileSync(`${folder}/site/${name}`));
+      const programs = ["start.js", "el2.js", "engine.js"].map((name) => Deno.readFileSync(`${folder}/site/${name}`));
       assert.ok(programs.reduce((sum, { length }) => sum + length, 0) < 4 * 2 ** 20);
       await using browser = await Browser.start();
       await using server = serve(`${folder}/site`, "/some/where/");
@@ -57,7 +57,10 @@ longTest(
       await page.shows(ROWS, /ended: .*identical to the recording \(state hashes compared: 1\)/);
       await page.type("7");
       await page.shows(ROWS, /VM_START/);
-      const place = await browser.open(`${server.url}#to=100000&screen=rpc`, LAPTOP);
+      await page.type("Y");
+      const [, link = ""] = /copied: (\S+#to=\d+&screen=rpc)/.exec(await page.shows(ROWS, /copied: \S+#to=\d+&screen=rpc/)) ?? [];
+      assert.ok(link.startsWith(server.url), link);
+      const place = await browser.open(link.replace(/to=\d+/, "to=100000"), LAPTOP);
       await place.shows(ROWS, /Requests to the Resource Manager/);
       await place.shows(ROWS, /replayed up to instruction 100 ?000/);
       const wrong = await browser.open(`${server.url}#to=nowhere`, LAPTOP);
