@@ -41,7 +41,7 @@ async function doJob(terminal: TmuxTerminal, folder: string, job: Job): Promise<
   // Each begins with hello selected, in the pane of VMs.
   await terminal.keys(":vm:hello");
   // Clicks are at what is drawn: the overview of before is not waited for.
-  await terminal.until(/:vm:hello/);
+  await terminal.until(/: vm:hello/);
   await terminal.keys("Enter");
   await terminal.until(OVERVIEW);
   await follow(terminal, job.steps);
