@@ -41,6 +41,14 @@ def addresses_of(device):
     return found
 
 
+def waiters_of(lock, name):
+    # Since Linux 7.0, a lock points to its first waiter, whose list has the others.
+    if hasattr(lock, "wait_list"):
+        return list_for_each_entry(name, lock.wait_list.address_of_(), "list")
+    first = lock.first_waiter
+    return [first, *list_for_each_entry(name, first.list.address_of_(), "list")] if first else []
+
+
 def lock_at(line):
     kind, address = line.split()
     types = {"mutex": "struct mutex", "rwsem": "struct rw_semaphore"}
@@ -51,7 +59,7 @@ def lock_at(line):
     task = None if shared or not owner & ~OWNER_FLAGS else Object(program, "struct task_struct *", owner & ~OWNER_FLAGS)
     return {
         "owner": task.pid.value_() if task else None,
-        "waiters": [one.task.pid.value_() for one in list_for_each_entry(waiters[kind], lock.wait_list.address_of_(), "list")],
+        "waiters": [one.task.pid.value_() for one in waiters_of(lock, waiters[kind])],
     }
 
 
