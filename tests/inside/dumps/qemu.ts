@@ -133,9 +133,11 @@ export async function withAddresses(core: string): Promise<void> {
   const told = (pattern: RegExp) => BigInt(pattern.exec(info)?.[1] ?? assert.fail(`${core}: ${pattern}`));
   const offset = told(/kimage_voffset\)=(0x[0-9a-f]+)/), first = told(/PHYS_OFFSET\)=(0x[0-9a-f]+)/);
   const map = -(1n << told(/VA_BITS\)=(\d+)/)), code = BigInt(`0x${/SYMBOL\(_stext\)=([0-9a-f]+)/.exec(info)?.[1]}`);
-  const image = BigInt.asUintN(64, code - code % ALIGNMENT - offset), count = view.getUint16(56, true);
+  const image = BigInt.asUintN(64, code - code % ALIGNMENT - offset),
+    count = view.getUint16(56, true),
+    headers = Number(view.getBigUint64(32, true));
   const table = new Uint8Array(SEGMENT_SIZE * (count + 1)), segments = new DataView(table.buffer);
-  table.set(bytes.subarray(HEADER_SIZE, HEADER_SIZE + SEGMENT_SIZE * count));
+  table.set(bytes.subarray(headers, headers + SEGMENT_SIZE * count));
   for (let at = 0; at < SEGMENT_SIZE * count; at += SEGMENT_SIZE) {
     const [place, , address, size] = [8, 16, 24, 32].map((field) => segments.getBigUint64(at + field, true));
     if (segments.getUint32(at, true) !== PT_LOAD) continue;

@@ -2,14 +2,19 @@
 
 export const INT = 1, POINTER = 2, ARRAY = 3, STRUCT = 4, UNION = 5, TYPEDEF = 8, CONST = 10;
 
-/** Writes types, numbered from 1. */
+/** Writes types, numbered from 1; those of a module after its kernel's. */
 export class BtfWriter {
   readonly #types: number[] = [];
-  #strings = "\0";
+  #strings: string;
+
+  /** @param kernel bytes of the strings that a module's follow */
+  constructor(readonly kernel = 0) {
+    this.#strings = kernel ? "" : "\0";
+  }
 
   string(text: string): number {
     if (text === "") return 0;
-    const at = this.#strings.length;
+    const at = this.kernel + this.#strings.length;
     this.#strings += `${text}\0`;
     return at;
   }

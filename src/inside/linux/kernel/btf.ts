@@ -4,6 +4,7 @@
 // circles, so ways are bounded; each type and member that is looked at is counted, and sizes and
 // lengths are no more than a kernel's can be.
 
+import { joined } from "../../../kit/support/values/bytes.ts";
 import { ByHash, hashOf, hashOfTextAt, isTextAt } from "../../../kit/support/values/hashed.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { textOf } from "./memory.ts";
@@ -126,6 +127,9 @@ function sectionsOf(header: Uint8Array): Sections | undefined {
   return { start: length, end: length + types, strings: length + stringsAt, size: length + stringsAt + strings };
 }
 
+/** Bytes of all parts. */
+const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, { length }) => sum + length, 0);
+
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** The types of a kernel. */
@@ -185,6 +189,20 @@ export class Btf {
     // The guest may have changed them between the pieces.
     if (at !== end) return undefined;
     return new Btf(kept, number, offsets, structs.subarray(0, known), hashes.subarray(0, known), strings);
+  }
+
+  /** These types and then those of a module, whose numbers and strings follow the ones here. */
+  *continued(module: Uint8Array, work: Work): InPieces<Btf | undefined> {
+    const own = sectionsOf(this.bytes), more = sectionsOf(module);
+    if (!own || !more || more.size > module.length) return undefined;
+    const all = [[this.bytes, own], [module, more]] as const;
+    const types = all.map(([bytes, { start, end }]) => bytes.subarray(start, end));
+    const strings = all.map(([bytes, { strings, size }]) => bytes.subarray(strings, size));
+    const header = new Uint8Array(HEADER_SIZE), view = viewOf(header), [typesSize, stringsSize] = [types, strings].map(sizeOf);
+    view.setUint16(0, MAGIC, true);
+    view.setUint8(2, VERSION);
+    [HEADER_SIZE, 0, typesSize, typesSize, stringsSize].forEach((value, index) => view.setUint32(4 + 4 * index, value, true));
+    return yield* Btf.read(joined([header, ...types, ...strings]), work);
   }
 
   /** A word of a type's, at an offset that its entry leads to. */

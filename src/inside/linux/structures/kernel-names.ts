@@ -11,6 +11,7 @@ import type { Btf } from "../kernel/btf.ts";
 import { BtfTypes } from "../kernel/btf-types.ts";
 import { GLOBALS } from "../kernel/globals.ts";
 import type { Reading } from "../kernel/reading.ts";
+import { moduleTypes } from "../kernel/module-types.ts";
 import { arrayEntries, redBlackEntries } from "./trees.ts";
 
 /** Types by the BTF that they are read from, which stays as long as its kernel. */
@@ -41,11 +42,22 @@ export class KernelNames {
   }
 
   type(tag: string | undefined, name: string): CType | undefined {
-    return this.#types?.type(tag, name, this.#work);
+    return this.#found(name, (types) => types.type(tag, name, this.#work));
   }
 
   constant(name: string): TypedNumber | undefined {
-    return this.#types?.constant(name, this.#work);
+    return this.#found(name, (types) => types.constant(name, this.#work));
+  }
+
+  /** In the kernel's types, or else in those of its modules. */
+  #found<T>(name: string, find: (types: BtfTypes) => T | undefined): T | undefined {
+    const own = this.#types && find(this.#types);
+    if (own !== undefined) return own;
+    for (const types of moduleTypes(this.reading, name)) {
+      const found = find(types);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   symbol(name: string): bigint | undefined {
