@@ -1,6 +1,8 @@
 // Objects that keys of a configuration name: files, which are read, and devices. A failure is an
 // error at the key.
 
+import { symbolsAlone } from "../../inside/symbols/elf-symbols.ts";
+import { isElf } from "../../kit/formats/elf.ts";
 import { readDevicetree } from "../../machine/devicetree/reader.ts";
 import { catalogPath } from "../catalog/catalog.ts";
 import { type ConfigFact, ruled } from "../../model/plans/config-fact.ts";
@@ -87,20 +89,30 @@ export async function load<T>(
   reference: string | undefined,
   files: Files,
   refuse: Refuse,
-  make: (file: Uint8Array) => T,
+  make: (file: Uint8Array) => T | Promise<T>,
   kept: (made: T, file: Uint8Array) => Uint8Array = (_, file) => file,
 ): Promise<T | undefined> {
   if (reference === undefined) return undefined;
   const file = await contentOf(key, reference, files, refuse);
   if (file === undefined) return undefined;
   try {
-    const made = make(file);
+    const made = await make(file);
     files.taken?.read(reference, kept(made, file), file);
     return made;
   } catch (error) {
     refuse(key, problemFact(error, `${key} ${reference}`));
     return undefined;
   }
+}
+
+/**
+ * The symbols of an ELF file, which may be packed with xz or zstd, as distributions have modules.
+ * @throws Error that names the defect of the file, or that it has no symbols
+ */
+export async function symbolsIn(file: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  if (isElf(file)) return symbolsAlone(file);
+  const { unpackedImage } = await import("../catalog/added-files.ts");
+  return symbolsAlone(await unpackedImage(file.slice()));
 }
 
 async function contentOf(key: string, reference: string, files: Files, refuse: Refuse): Promise<Uint8Array | undefined> {

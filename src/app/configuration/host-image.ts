@@ -4,7 +4,7 @@
 import type { CpuPlan } from "../../cpu/isa/cpus/cpus.ts";
 import { checkBootPlan } from "../../session/assembly/layout/boot-plan.ts";
 import { ruled } from "../../model/plans/config-fact.ts";
-import { checkedDevicetree, type Files, load, logOf, planDevice, problemFact, type Refuse } from "./files.ts";
+import { checkedDevicetree, type Files, load, logOf, planDevice, problemFact, type Refuse, symbolsIn } from "./files.ts";
 import { IMAGE_HOST } from "./keys/host.ts";
 import { planned } from "./keys/key.ts";
 import type { FileHost } from "./schema.ts";
@@ -12,7 +12,6 @@ import { hasHeader } from "../../inside/images/images.ts";
 import { keptVariables } from "./variables-file.ts";
 import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../../model/plans/plan.ts";
 import { DEVICETREE_WINDOW } from "../../session/assembly/layout/primary-image.ts";
-import { symbolsAlone } from "../../inside/symbols/elf-symbols.ts";
 
 /** The settings of the file that a primary VM depends on. */
 interface HostPlace {
@@ -49,7 +48,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     load("initrd", host.initrd, files, refuse, whole),
     load("dtb", host.dtb, files, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
   ]);
-  const symbols = await load("symbols", host.symbols, { ...files, taken: undefined }, refuse, symbolsAlone);
+  const symbols = await load("symbols", host.symbols, { ...files, taken: undefined }, refuse, symbolsIn);
   const firmware = await planFirmware(host, files, refuse);
   const devices = await Promise.all(
     (host.devices ?? []).map((device) => planDevice(device, PRIMARY_CID, files, (fact) => refuse("devices", fact))),

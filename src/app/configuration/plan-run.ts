@@ -4,7 +4,7 @@
 import type { DriverQuirks, NativeHostPlan, VmPlan } from "../../machine/host/interface.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../machine/hypervisor/options.ts";
 import { checkRoot } from "../../session/assembly/layout/boot-plan.ts";
-import { compactSymbols, symbolsAlone } from "../../inside/symbols/elf-symbols.ts";
+import { compactSymbols } from "../../inside/symbols/elf-symbols.ts";
 import { sameBytes } from "../../kit/support/values/bytes.ts";
 import { exists } from "../../kit/support/files/cache.ts";
 import { addedConfiguration } from "../catalog/add.ts";
@@ -23,7 +23,7 @@ import {
   type Table,
 } from "./config.ts";
 import { type ConfigError, type ConfigFact, configProblem, hiddenProblem, ruled } from "../../model/plans/config-fact.ts";
-import { type Files, inFolder, load, logOf, problemFact, type Refuse, refuseInShared, TakenFiles } from "./files.ts";
+import { type Files, inFolder, load, logOf, problemFact, type Refuse, refuseInShared, symbolsIn, TakenFiles } from "./files.ts";
 import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
 import { TomlPositions } from "./positions.ts";
@@ -388,7 +388,7 @@ async function planVms(
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
     // Symbols that the user names take precedence over those of the image.
-    const named = await load("symbols", vm.symbols, { ...files, taken: undefined }, refuse, symbolsAlone);
+    const named = await load("symbols", vm.symbols, { ...files, taken: undefined }, refuse, symbolsIn);
     const known = named ?? await load("image", vm.image, files, refuse, compactSymbols);
     if (known) symbols[name] = known;
     const before = vms.find(({ firmware }) => firmware !== undefined);

@@ -18,7 +18,7 @@ import { checked, plannedOf } from "../../start/plans/planned.ts";
 import { fixedPlan } from "../../start/screens/fixed-plan.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, showSession } from "../../start/show.ts";
-import { collectSymbols } from "../../start/plans/symbol-files.ts";
+import { collectSymbols, readSymbolFiles } from "../../start/plans/symbol-files.ts";
 import { planDemo } from "../../../configuration/plan-run.ts";
 import { OWN_CONFIGURATION } from "../../../configuration/ui.ts";
 import { plannedVms, PRIMARY_CONSOLE, type SessionPlan } from "../../../../model/plans/plan.ts";
@@ -52,7 +52,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         duration: options.for,
         until: options.until,
         debug,
-        symbols: { ...run.symbols, ...options.symbols },
+        symbols: { ...run.symbols, ...await readSymbolFiles(options.symbols) },
       };
       exit(
         await showSession(entry, await recorded(plan, options.record ?? record), {

@@ -19,7 +19,7 @@ export const runSymbols = runner(SYMBOLS, {
     const list: RunOptions = form === "json" ? { ...options, output: undefined, json: true } : { ...options, output: form };
     if (list.output && options.json) throw new Failure(`symbols: -o ${form} and --json are mutually exclusive`, "give one");
     using open = await openSession(options);
-    if (add !== undefined) refused(await open.asker.symbols(name, readSymbolFile(add)));
+    if (add !== undefined) refused(await open.asker.symbols(name, await readSymbolFile(add)));
     if (output !== undefined && !form) {
       report(`el2: ${await writeSymbols(open.asker, name, output)}`);
       return ExitCode.Done;

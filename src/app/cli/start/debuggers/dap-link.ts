@@ -257,7 +257,7 @@ class MachineLink implements DapTarget {
 
   async addSymbols(vm: string, path: string): Promise<string | undefined> {
     try {
-      const problem = await this.#asker.symbols(vm, readSymbolFile(path));
+      const problem = await this.#asker.symbols(vm, await readSymbolFile(path));
       return problem && problemText(problem);
     } catch (error) {
       if (error instanceof Failure) return error.message;

@@ -8,7 +8,8 @@ import type { ElfSection } from "../../../../kit/formats/elf-sections.ts";
 import { vmId } from "../../../../model/queries/ids.ts";
 import { type Answer, rowsOf } from "../../../../model/queries/query.ts";
 import { FRAMES, SYMBOLS } from "../../../../model/queries/tables.ts";
-import { symbolsAlone, writeElfSymbols } from "../../../../inside/symbols/elf-symbols.ts";
+import { symbolsIn } from "../../../configuration/files.ts";
+import { writeElfSymbols } from "../../../../inside/symbols/elf-symbols.ts";
 import { problemOf } from "../../../../kit/support/problem.ts";
 
 /**
@@ -48,18 +49,28 @@ function frameSection(answer: Answer): ElfSection {
  * The symbols of a file that an option names, as an ELF file without other content.
  * @throws Failure that names the file and the error in it.
  */
-export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
+export async function readSymbolFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
   const file = readNamedFile(path, "symbols");
   try {
-    return symbolsAlone(file);
+    return await symbolsIn(file);
   } catch (error) {
     throw new Failure(problemOf(error, `symbols ${path}`));
   }
 }
 
-/** `--symbols VM=FILE`, repeatable. */
-export function collectSymbols(text: string, before: Record<string, Uint8Array> = {}): Record<string, Uint8Array> {
+/** `--symbols VM=FILE`, repeatable: files by VM. */
+export function collectSymbols(text: string, before: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf("=");
   if (at < 1 || at === text.length - 1) throw new Failure(`--symbols: "${text}" is not VM=FILE`, "use for example rt=rt.elf");
-  return { ...before, [text.slice(0, at)]: readSymbolFile(text.slice(at + 1)) };
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/**
+ * The symbols of those files.
+ * @throws Failure
+ */
+export async function readSymbolFiles(files: Readonly<Record<string, string>> = {}): Promise<Record<string, Uint8Array>> {
+  const symbols: Record<string, Uint8Array> = {};
+  for (const [vm, path] of Object.entries(files)) symbols[vm] = await readSymbolFile(path);
+  return symbols;
 }
