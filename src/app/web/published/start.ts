@@ -1,5 +1,5 @@
-// The first script of a published page: it loads the page's program if the browser has all that this
-// and its worker need, and names what is missing else. Old browsers execute it, too.
+// The first script of a published page: it loads the program of the page if the browser has all
+// that this and its worker need, or else names what is missing. Old browsers execute it, too.
 
 import { browser, element } from "../page/browser.ts";
 import { missingFeatures } from "./features.ts";
