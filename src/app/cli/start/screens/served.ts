@@ -61,10 +61,8 @@ interface ServingEnd {
 }
 
 function tell(name: string, { control, follow }: Serving, server: ScreenServer): void {
-  const seen = follow ? "the screen of the first page, to all" : "a screen to each page";
-  report(
-    `el2: serves session ${name}: ${seen}, ${control ? "which may change it" : "to look"}. The link is a key: give it to whom you trust`,
-  );
+  const seen = follow ? "all pages show the screen of the first one" : "each page has its own screen";
+  report(`el2: serves session ${name}: ${seen}; ${control ? "who has the link can change the session" : "pages only look"}`);
   if (!server.isLocal) {
     report(
       `el2: warning: ${server.address} is reached from other computers, without encryption: ` +
