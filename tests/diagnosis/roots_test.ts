@@ -50,7 +50,7 @@ const CASES: readonly Case[] = [
     { code: "root-without-disk" },
     "give the VM a disk (--disk), or a ramdisk (--initrd)",
   ],
-  // Whatever the name is, its driver is that of the VM's disk.
+  // The driver is that of the VM's disk, for each name.
   ...["/dev/vda", "UUID=1234-5678", "PARTUUID=11-01", "fe00"].map((root): Case => [
     { root, disks: [], lacks: lacksAll },
     { code: "root-without-driver", devices: ["dev:host/blk0"], drivers: ["virtio_mmio", "virtio_blk"] },

@@ -46,7 +46,7 @@ export interface StepResult {
   readonly message?: string;
   /** Details of that, a line each. */
   readonly details?: readonly string[];
-  /** What is wrong with VMs at its end. */
+  /** Verdicts on VMs that are not healthy at its end. */
   readonly verdicts?: readonly StepVerdict[];
   /** The tests of the report that it has read. */
   readonly cases?: readonly KtapCase[];

@@ -1,4 +1,4 @@
-// What has the memory of a kernel that has none left: candidates in the order in which they are
+// The user of the memory of a kernel that has none left: candidates in the order in which they are
 // asked; the first that has a large part of it gives the cause.
 
 import type { LinuxFinding, NamedTask, TakenMemory, UsedMemory } from "../../../model/queries/facts/linux-finding.ts";

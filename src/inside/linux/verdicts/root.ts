@@ -1,4 +1,4 @@
-// Why a kernel has not mounted its root file system (init/do_mounts.c in its sources): candidates in
+// Causes of a root file system that a kernel has not mounted (init/do_mounts.c in its sources), in
 // the order in which they are asked; the first that is the cause gives it.
 
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";

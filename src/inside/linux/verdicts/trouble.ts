@@ -86,7 +86,7 @@ export function bootStage(reading: Reading): LinuxFinding | undefined {
   return { code: "booting", initcall: call > 0 ? functions[call - 1] : null, device, waits: waits ?? null };
 }
 
-/** Causes of a root that is not there, which time does not mend. */
+/** Causes of a root that is not there, which time does not change. */
 const LASTING: ReadonlySet<LinuxFinding["code"]> = new Set<LinuxFinding["code"]>([
   ...["root-without-disk", "root-without-driver", "root-by-programs"] as const,
 ]);

@@ -98,7 +98,7 @@ export type LinuxFinding =
   | { readonly code: "no-root"; readonly program: string; readonly files: number }
   /** The VM has no disk; `drivers`: modules that one would need, and that the kernel lacks. */
   | { readonly code: "root-without-disk"; readonly root: string; readonly drivers: readonly string[] }
-  /** Modules that the kernel lacks; `devices`: the VM's disks that need them, if these are known. */
+  /** Modules that the kernel lacks; `devices`: disks of the VM that need them, if known. */
   | {
     readonly code: "root-without-driver";
     readonly root: string;
