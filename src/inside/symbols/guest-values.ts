@@ -8,6 +8,7 @@ import type { Work } from "../../kit/support/values/work.ts";
 import { type NamedValue, type ReadGuest, Values } from "../expressions/values.ts";
 import { type DebugInfo, rangesBudget } from "./debug-info.ts";
 import { GuestType } from "./guest-types.ts";
+import { isNowhere } from "./module-file.ts";
 import { type GuestFrame, readNumber } from "./unwind.ts";
 
 /** Variables of a frame. */
@@ -77,7 +78,10 @@ export class FrameValues extends Values {
       return { name, kind, path: name, type, where: { kind: "value", value: BigInt.asUintN(64, constant.value.value) } };
     }
     const expression = location && expressionAt(location.entry.unit, location.value, this.frame.at, work);
-    return { name, kind, path: name, type, where: expression && locate(expression, this.#state(owner, work)) };
+    const where = expression && locate(expression, this.#state(owner, work));
+    // One in a section of a module that is not loaded.
+    if (isStatic && where?.kind === "memory" && isNowhere(where.address)) return undefined;
+    return { name, kind, path: name, type, where };
   }
 
   #state(owner: DebugEntry, work: Work): FrameState {

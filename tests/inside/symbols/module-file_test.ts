@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { DebugInfo } from "../../../src/inside/symbols/debug-info.ts";
+import { FrameValues } from "../../../src/inside/symbols/guest-values.ts";
 import { isModuleFile, readElfSymbols, symbolsAlone } from "../../../src/inside/symbols/elf-symbols.ts";
 import { isNowhere, type LoadedSymbols, ModuleFile } from "../../../src/inside/symbols/module-file.ts";
 import { SymbolTable } from "../../../src/inside/symbols/symbol-table.ts";
@@ -98,6 +99,11 @@ Deno.test("a module's file, placed by the names that the kernel has, has the lin
     assert.equal(placed.info?.lineAt(INIT), undefined);
     assert.equal(placed.table.find("poke_init"), undefined);
     assert.equal(placed.info?.lineAt(TEXT)?.file.endsWith("poke.c"), true);
+    // Nor has the text about the module, which is not loaded.
+    const frame = { pc: TEXT, at: TEXT, by: "pc", registers: [], cfa: undefined, record: undefined, note: undefined } as const;
+    const values = placed.info && new FrameValues(placed.info, frame, 0, () => undefined, () => undefined);
+    const statics = values?.variables().filter(({ kind }) => kind === "static").map(({ name }) => name).sort();
+    assert.deepEqual(statics, ["count", "total"]);
     assert.ok(file.unplaced.info?.codeOf("poke.c", line)?.addresses.length);
   });
 });
