@@ -64,7 +64,7 @@ new CoreCode(core, memory, ram, {
   decodedPages: undefined,
   translator: (linked) => new Translator(core, link = linked, { samples: 1, landings: 1 }),
 });
-const imports = { env: { memory }, core: link!.exports as WebAssembly.ModuleImports };
+const { imports } = link!;
 const instructions = instructionsOf(core.dispatch.instructions);
 /** Regions of a run are not collected either. */
 const kept: WebAssembly.Instance[] = [];
