@@ -1,5 +1,6 @@
-// What the bytes of modules of regions are for, by kind: read back from the modules, as sequences
-// of instructions that the translator emits for one purpose (cpu/core/translator/emission).
+// The purposes of the bytes of modules of regions, by kind: read back from the modules, as
+// sequences of instructions that the translator emits for one purpose
+// (cpu/core/translator/emission).
 
 import { CPU, KEPT_PAGES, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../src/cpu/core/state/cpu-state.ts";
 import { firstName, regionName } from "../src/cpu/core/translator/emission/region-module.ts";
@@ -24,7 +25,7 @@ const SEQUENCES: readonly (readonly [kind: string, sequence: RegExp])[] = [
   ],
 ];
 
-/** What a constant address in the CPU state, or in a TLB set, is of. */
+/** The part of the CPU state, or of a TLB set, that has a constant address. */
 function placeOf(offset: number): string {
   const within = (start: number, end: number) => offset >= start && offset < end;
   if (within(xAddress(0), xAddress(Slot.Dump + 1)) || within(vAddress(0), vAddress(32))) return "register";

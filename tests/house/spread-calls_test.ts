@@ -41,7 +41,6 @@ const BOUNDS: Readonly<Record<string, string>> = {
   "src/session/assembly/": "devices and VMs of a plan",
   "src/session/debug/packets.ts": "two digits",
   "src/session/engine/who.ts": "the rows of one place",
-  "src/session/inspection/execution/read-executed.ts": "a page of code",
   "src/session/inspection/verdicts/": "vCPUs and evidence of a verdict",
   "src/session/recordings/runs/": "recordings that were typed",
 };

@@ -170,7 +170,7 @@ export async function withDebianArchive<T>(
   });
 }
 
-/** What kernel and busybox need of an archive. */
+/** The part of an archive that kernel and busybox need. */
 type Packages = Pick<MirrorArchive, "show" | "download">;
 
 /** A kernel out of its packages. */

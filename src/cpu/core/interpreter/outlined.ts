@@ -23,7 +23,7 @@ import { pushAtomicsTlb, type Surroundings } from "./surroundings.ts";
 export interface Link {
   readonly memory: WebAssembly.Memory;
   readonly table: WebAssembly.Table;
-  /** What functions of other modules import. */
+  /** The imports of functions of other modules. */
   readonly imports: WebAssembly.Imports;
 }
 

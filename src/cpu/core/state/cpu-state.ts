@@ -3,8 +3,8 @@
 // docs/design/decisions.md §9; docs/design/core.md §I6.
 //
 // One part, the context, belongs to a vCPU: `Core.run` copies it in and out when another vCPU
-// becomes resident. What is before and after it is derived or belongs to one `run`. All values are
-// little-endian. To add a field, append a line to its part.
+// becomes resident. The fields before and after it are derived or belong to one `run`. All values
+// are little-endian. To add a field, append a line to its part.
 
 /** First address of the context. */
 export const CPU_STATE = 0x100;

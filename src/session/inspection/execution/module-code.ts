@@ -1,6 +1,6 @@
 // The code of kernel modules in a run that is counted or sampled. A kernel loads a module anywhere,
 // again at another place, and frees the code that initialized it: other code is there later. So
-// each build of a module has a place of its own here, for its counts wherever it was.
+// each build of a module has its own place here, for its counts wherever it was.
 
 import type { CountedPage } from "../../../cpu/core/interface.ts";
 import type { DebugInfo } from "../../../inside/symbols/debug-info.ts";
@@ -58,7 +58,7 @@ export class ModuleCode {
   /** @param counters of the core, if it counts */
   constructor(readonly symbols: Pick<VmSymbols, "placedModule">, readonly counters?: Counters) {}
 
-  /** The modules that a VM's kernel has now. What was counted in others is theirs. */
+  /** The modules that a VM's kernel has now. Counts of others are theirs. */
   now(vm: string, modules: readonly LoadedSymbols[]): void {
     const of = this.#of(vm), before = of.modules;
     if (modules === before) return;
@@ -67,7 +67,7 @@ export class ModuleCode {
     for (const one of modules) if (!before.includes(one)) note(of, one);
   }
 
-  /** The same address in the place of the module's build that has it now. */
+  /** The same address within the place that the module's build has here. */
   addressOf(vm: string, address: bigint): bigint {
     const of = this.#vms.get(vm);
     for (const one of of?.modules ?? []) {
@@ -102,7 +102,7 @@ export class ModuleCode {
     for (const [index, { start, end }] of partsOf(module).entries()) {
       const place = placeOf(build.place, index);
       for (const taken of this.counters.takeExecuted(vm, start, end)) {
-        blocks.push(...executedBlocks(taken));
+        for (const block of executedBlocks(taken)) blocks.push(block);
         add(build.pages, taken, place + (taken.address - start));
       }
     }

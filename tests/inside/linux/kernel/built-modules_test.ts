@@ -34,7 +34,7 @@ const RELOADS = 5;
 /** The number of a line. */
 const lineOf = (lines: readonly string[], part: string) => lines.findIndex((line) => line.includes(part)) + 1;
 const load = (name: string) => `insmod /drivers/${name}.ko`;
-/** The twin takes the place of the module, so that it has another one each time. */
+/** The twin is loaded where the module was, so that the module has another place each time. */
 const RELOADED = Array.from({ length: RELOADS }, (_, index) => {
   const [before, after] = index % 2 ? ["rmmod twin", "true"] : ["true", load("twin")];
   return `${load("scribe")}; echo ${index + 1} > /proc/scribe; ${before}; rmmod scribe; ${after}`;

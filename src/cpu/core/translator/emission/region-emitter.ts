@@ -283,7 +283,7 @@ export class RegionEmitter extends ConstantEmitter {
     const slot = this.slot(bank, index, true);
     if (slot === Slot.Dump) return;
     const local = this.state.general(slot);
-    // What was loaded is there already.
+    // The loaded value is there already.
     if (value.kind === "local" && this.locals[value.id] === local) return;
     this.value(value);
     this.#keepFlagsOf(slot);
@@ -351,7 +351,7 @@ export class RegionEmitter extends ConstantEmitter {
     this.#accesses.emit(access);
   }
 
-  /** What puts a value on the stack later than now: a constant, or the local that holds it. */
+  /** A way to put a value on the stack later than now: a constant, or the local that holds it. */
   #keep(node: Node): KeptValue {
     if (node.isStatic || node.kind === "constant") return () => this.value(node);
     // Values that are used here are forwarded only if they are constant: zero from XZR is, too.

@@ -150,7 +150,7 @@ export class WaysOut {
     else f.op("unreachable");
   }
 
-  /** What the number says. */
+  /** The end that the number says. */
   #end(f: FunctionBuilder): void {
     if (this.#endsInFlags) {
       f.get(this.#number).i32(KINDS - 1).op("i32.and").if(() => {
