@@ -16,9 +16,12 @@ export const MULTIARCH = `${Deno.build.arch}-linux-gnu`;
 /** Folders of programs in a package; Chromium's in usr/bin starts the machine's own. */
 const PROGRAM_FOLDERS = ["usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin"];
 
-/** Folders of libraries in a tree of packages. */
+/**
+ * Folders of libraries in a tree of packages. PulseAudio's library, which Chromium loads, names the
+ * folder of the one that it needs by a path of the machine.
+ */
 function librariesBelow(root: string): string[] {
-  return [`usr/lib/${MULTIARCH}`, `lib/${MULTIARCH}`, "usr/lib"].map((folder) => `${root}/${folder}`);
+  return [`usr/lib/${MULTIARCH}`, `lib/${MULTIARCH}`, "usr/lib", `usr/lib/${MULTIARCH}/pulseaudio`].map((folder) => `${root}/${folder}`);
 }
 
 /** A folder of unpacked packages. */
