@@ -90,7 +90,7 @@ class RegionFunction {
    * Locals: the virtual address of instruction 0; the TLB set, and that of atomic accesses.
    */
   readonly #base = this.#body.local("i64");
-  readonly #waysOut = new WaysOut(this.#body, this.#state, this.#base);
+  readonly #waysOut: WaysOut;
   readonly #tlb = this.#body.local("i32");
   readonly #atomicsTlb: number | undefined;
   /** See `RegionContext.fast`. */
@@ -114,6 +114,7 @@ class RegionFunction {
   constructor(readonly library: Callees, blocks: readonly Block[], readonly options: RegionOptions) {
     this.#plan = new RegionPlan(blocks, checksBranches(library));
     this.#counts = countsInstructions(library);
+    this.#waysOut = new WaysOut(this.#body, this.#state, this.#base, library);
     if (this.#plan.usesAtomics) this.#atomicsTlb = this.#body.local("i32");
     this.#context = {
       f: this.#body,
@@ -136,14 +137,11 @@ class RegionFunction {
     for (let next = this.#pending.pop(); next; next = this.#pending.pop()) next();
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
-    this.#waysOut.emit(f, this.#enterRegion);
+    this.#waysOut.emit(f);
     f.locals.push(...this.#body.locals);
     // The largest ones run where no other region waits for them.
     return f.fill(FRAME, Math.min(frameBound(f), STACK_BYTES));
   }
-
-  /** Ends in the region at the address on the stack. */
-  readonly #enterRegion = (f: FunctionBuilder): void => void f.get(LEFT).get(STACK).returnCall(functionOf(this.library, "enterRegion"));
 
   /** Looks whether the region can run, and loads what it needs. */
   #enter(f: FunctionBuilder): void {
@@ -392,7 +390,7 @@ class RegionFunction {
 
   /** Ends in the region at the address in `#answer`; all state is in the CPU state. */
   #chain(): void {
-    this.#enterRegion(this.#body.get(this.#answer));
+    this.#waysOut.enter(this.#body.get(this.#answer));
   }
 
   /** Calls the address in `#answer`, and continues after that. */
@@ -532,7 +530,7 @@ class RegionFunction {
     const f = this.#body, { flow, longest } = this.#plan, to = this.#plan.target(from, index);
     if (to === undefined) {
       this.#depart(from, index);
-      return chains ? this.#waysOut.chain(index, dirty, flags, this.#enterRegion) : this.#waysOut.leave(index, 0, dirty, flags);
+      return chains ? this.#waysOut.chain(index, dirty, flags) : this.#waysOut.leave(index, 0, dirty, flags);
     }
     if (flow.isLoop[to]) {
       f.get(LEFT).i32(longest[to]).op("i32.lt_s");

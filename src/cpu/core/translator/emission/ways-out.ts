@@ -6,12 +6,14 @@
 import { bitsOf } from "../../../../kit/support/values/bits.ts";
 import type { KnownFlags } from "../../interpreter/conditions.ts";
 import { CPU } from "../../state/cpu-state.ts";
+import { callee } from "../../state/functions.ts";
 import { INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
+import type { Callees } from "../../wasm/library.ts";
 import type { FunctionBuilder, Label } from "../../wasm/module.ts";
 import { add, noRegisters, type RegisterSet, without } from "../code/register-use.ts";
 import { comparisonOf, settleFlags } from "./known-flags.ts";
 import { FlagsKind } from "./lazy-flags.ts";
-import { LEFT } from "./region-options.ts";
+import { LEFT, STACK } from "./region-options.ts";
 import type { StateLocals } from "./state-locals.ts";
 
 /** A way out: the registers that it stores, and whether a region there is entered at once. */
@@ -67,7 +69,7 @@ export class WaysOut {
   #endsInFlags = false;
 
   /** @param base local: the virtual address of instruction 0 */
-  constructor(readonly f: FunctionBuilder, readonly state: StateLocals, readonly base: number) {
+  constructor(readonly f: FunctionBuilder, readonly state: StateLocals, readonly base: number, readonly library: Callees) {
     this.#number = f.local("i32");
     this.#a = f.local("i64");
     this.#b = f.local("i64");
@@ -84,14 +86,19 @@ export class WaysOut {
   }
 
   /** Appends a way out that enters a region there at once. */
-  chain(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, enter: (f: FunctionBuilder) => void): void {
+  chain(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
     const { f } = this;
     settleFlags(f, flags);
     const label = this.#labelFor(dirty, true);
     if (label !== undefined) return void f.i32(4 * index).set(this.#number).brOuter(label);
     this.state.store(f, dirty);
     f.get(this.base).i64(4 * index).op("i64.add");
-    enter(f);
+    this.enter(f);
+  }
+
+  /** Ends in the region at the address on the stack. */
+  enter(f: FunctionBuilder): void {
+    f.get(LEFT).get(STACK).returnCall(callee(this.library, "enterRegion"));
   }
 
   /** Has the end store the operands of a comparison; other flags are stored here. */
@@ -125,11 +132,8 @@ export class WaysOut {
     return name;
   }
 
-  /**
-   * Appends the body and after it the ways out, of which those into another region end in `enter`,
-   * for the address on the stack. The block of what is stored last is outermost.
-   */
-  emit(f: FunctionBuilder, enter: (f: FunctionBuilder) => void): void {
+  /** Appends the body and after it the ways out. The block of what is stored last is outermost. */
+  emit(f: FunctionBuilder): void {
     const ways = this.#ways.toSorted((a, b) => Number(b.chains) - Number(a.chains) || sizeOf(a.dirty) - sizeOf(b.dirty));
     const stored = noRegisters();
     for (const { dirty } of ways) add(stored, dirty);
@@ -142,7 +146,7 @@ export class WaysOut {
       this.state.store(f, rest >= 0 ? without(dirty, ways[rest].dirty) : dirty);
       if (chains) {
         f.get(this.base).get(this.#number).op("i64.extend_i32_s").op("i64.add");
-        enter(f);
+        this.enter(f);
       } else if (rest !== i - 1) f.br(labels[rest >= 0 ? ways[rest].name : END]);
     }
     f.closeBlock();
