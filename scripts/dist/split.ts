@@ -117,7 +117,7 @@ async function denoBundle(...args: string[]): Promise<void> {
 }
 
 /** Path from the checkout of the folder in which Deno keeps packages. */
-async function packageCache(): Promise<string> {
+export async function packageCache(): Promise<string> {
   const { npmCache } = JSON.parse(await outputOf("deno info", Deno.execPath(), ["info", "--json"], ROOT)) as { npmCache: string };
   return relative(ROOT, npmCache);
 }

@@ -14,7 +14,7 @@ import { type Outcome, runIn } from "./programs.ts";
 import { sharedUser } from "./user.ts";
 import { documentedSymbols, writeExamples } from "../app/library/examples.ts";
 import { pathWithoutDeno } from "../../scripts/path-without-deno.ts";
-import { filesBelow } from "../../scripts/dist/split.ts";
+import { filesBelow, makeModules, packageCache, withoutCache } from "../../scripts/dist/split.ts";
 import { TARGETS } from "../../scripts/dist/targets.ts";
 import { PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
 import { VERSION } from "../../src/kit/support/version.ts";
@@ -253,7 +253,7 @@ longArtefact("deno publish takes the JSR package without a warning", async () =>
 });
 
 /** Declarations of what is disposed of at the end of its block. */
-const usings = (text: string) => [...text.matchAll(/^ *(?:await )?using [\w$]+ = /gm)].length;
+const usings = (text: string) => [...text.matchAll(/(?:^ *|[{};])(?:await )?using [\w$]+ ?= ?/gm)].length;
 
 artefact("the bundle disposes of the same values as the sources", async () => {
   // A minifier had dropped that, and sessions waited for a lock for ever.
@@ -264,7 +264,7 @@ artefact("the bundle disposes of the same values as the sources", async () => {
   assert.equal(usings(await Deno.readTextFile(`${DIST}/el2.js`)), expected);
 });
 
-artefact("checksums cover every file, and the SBOM names each package of the bundle", async (_, env) => {
+artefact("checksums cover every file, and the SBOM names each package of the bundle", async (here, env) => {
   const sums = await runIn(DIST, "sha256sum", ["-c", "SHA256SUMS"], env);
   assert.equal(sums.code, 0, sums.stderr);
   const files = Array.from(Deno.readDirSync(DIST)).filter(({ name, isFile }) => isFile && !APART.includes(name)).map(({ name }) =>
@@ -277,8 +277,9 @@ artefact("checksums cover every file, and the SBOM names each package of the bun
   const [own, ...others] = sbom.packages;
   assert.ok((await Deno.readTextFile(`${DIST}/SHA256SUMS`)).includes(`${own.checksums[0].checksumValue}  el2.js`));
   const names = others.map(({ name, versionInfo }: { name: string; versionInfo: string }) => `${name}@${versionInfo}`);
-  // The modules of the bundle: esbuild leaves the path of each in a comment.
-  const bundle = await Deno.readTextFile(`${DIST}/el2.js`);
+  // The modules of the bundle: where it keeps its comments, the path of each is in one.
+  await makeModules("-o", `${here}/commented.js`, "main.ts");
+  const bundle = withoutCache(await Deno.readTextFile(`${here}/commented.js`), await packageCache());
   const inside = new Set(
     Array.from(bundle.matchAll(/^\/\/ npm\/((?:@[^/]+\/)?[^/]+)\/([\d.]+)\//gm), ([, name, version]) => `${name}@${version}`),
   );
