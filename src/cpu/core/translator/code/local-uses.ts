@@ -13,16 +13,8 @@ export interface LocalUse {
   values: number;
 }
 
-const known = new WeakMap<Builder, readonly LocalUse[]>();
-
 /** The uses of each local value, by its number. */
-export function localUses($: Builder): readonly LocalUse[] {
-  let uses = known.get($);
-  if (!uses) known.set($, uses = findUses($));
-  return uses;
-}
-
-function findUses($: Builder): LocalUse[] {
+export function localUses($: Builder): LocalUse[] {
   const uses = $.locals.map((): LocalUse => ({ count: 0, last: -1, once: false, values: 0 }));
   $.statements.forEach((statement, i) => {
     const once = /^(let|setRegister|load|loadPair|store|storePair)$/.test(statement.kind);

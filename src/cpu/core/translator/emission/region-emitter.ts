@@ -14,9 +14,9 @@ import type { Callees } from "../../wasm/library.ts";
 import type { LocalPool } from "../../wasm/local-pool.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import { ConstantEmitter } from "./constant-emitter.ts";
+import { slotsWritten } from "../code/forwarded-values.ts";
 import { inlineCall, type Operations } from "../code/inline-calls.ts";
 import type { RegionInstruction } from "../code/instruction.ts";
-import { ForwardedValues } from "./forwarded-values.ts";
 import { FLAG_TYPES, FLAGS, flagsOfDifference, keptFlags, type KeptValue } from "./known-flags.ts";
 import { type AccessSite, RegionAccesses } from "./region-access.ts";
 import { isLogical, startsWhole } from "../code/register-use.ts";
@@ -83,7 +83,6 @@ export interface Site extends AccessSite {
 /** Emits one instruction of a region. */
 export class RegionEmitter extends ConstantEmitter {
   readonly state: StateLocals;
-  readonly #forwarded: ForwardedValues;
   #branchChecked = false;
   /** The place for the flags inside of an `if`. */
   #choiceFlags: Readonly<Record<Flag, number>> | undefined;
@@ -103,10 +102,6 @@ export class RegionEmitter extends ConstantEmitter {
     super(instruction.semantics, at, instruction.word);
     this.state = context.state;
     this.knownFlags = flags;
-    this.#forwarded = new ForwardedValues(
-      instruction.semantics,
-      (node) => this.slot(node.bank, node.index, node.kind === "setRegister"),
-    );
   }
 
   /** Knowledge of the flags after the instruction. */
@@ -132,7 +127,7 @@ export class RegionEmitter extends ConstantEmitter {
     const forwards = statements === this.$.statements;
     for (let i = 0; i < statements.length; i++) {
       const s = statements[i];
-      if (forwards && this.#forward(s, i)) continue;
+      if (forwards && this.#forward(s)) continue;
       if (!this.#branchChecked && (s.kind === "setRegister" || s.kind === "branchTo")) this.#checkBranch();
       if (s.kind === "branch" || s.kind === "branchTo" || s === this.instruction.repetition) continue;
       if (s.kind === "setVector" && startsWhole(statements, i)) {
@@ -144,30 +139,30 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   /** Prepares the locals of a statement, other than one inside of an `if`; true if that is all. */
-  #forward(s: Statement, index: number): boolean {
+  #forward(s: Statement): boolean {
     switch (s.kind) {
       case "let": {
-        const place = this.#forwarded.forward(index);
+        const place = this.instruction.places[s.id];
         if (typeof place === "number") this.locals[s.id] = this.state.general(place);
         return place !== undefined;
       }
       case "load":
-        this.#loadInto(s.id, index);
+        this.#loadInto(s.id);
         break;
       case "loadPair":
-        for (const id of s.ids) this.#loadInto(id, index);
+        for (const id of s.ids) this.#loadInto(id);
         break;
       case "if":
-        for (const slot of this.#forwarded.written(s)) this.#keepFlagsOf(slot);
+        for (const slot of slotsWritten(s, this.word)) this.#keepFlagsOf(slot);
         break;
     }
     return false;
   }
 
   /** Loads into a register at once, where that is all that becomes of the value. */
-  #loadInto(id: number, index: number): void {
-    const slot = this.#forwarded.target(index, id);
-    if (slot === undefined) return;
+  #loadInto(id: number): void {
+    const slot = this.instruction.places[id];
+    if (typeof slot !== "number") return;
     this.#keepFlagsOf(slot);
     this.locals[id] = this.state.general(slot);
   }
@@ -290,13 +285,18 @@ export class RegionEmitter extends ConstantEmitter {
     this.f.set(local);
   }
 
+  /** The value that is emitted instead of a local. */
+  #forwarded(node: Node): Node | undefined {
+    const place = node.kind === "local" ? this.instruction.places[node.id] : undefined;
+    return typeof place === "object" ? place : undefined;
+  }
+
   protected override value(node: Node): void {
-    const forwarded = node.kind === "local" ? this.#forwarded.valueOf(node.id) : undefined;
-    super.value(forwarded ?? node);
+    super.value(this.#forwarded(node) ?? node);
   }
 
   protected override bind(node: Node): number {
-    if (node.kind !== "local" || !this.#forwarded.valueOf(node.id)) return super.bind(node);
+    if (!this.#forwarded(node)) return super.bind(node);
     const local = this.at.local(node.type);
     this.value(node);
     this.f.set(local);
@@ -355,7 +355,6 @@ export class RegionEmitter extends ConstantEmitter {
   #keep(node: Node): KeptValue {
     if (node.isStatic || node.kind === "constant") return () => this.value(node);
     // Values that are used here are forwarded only if they are constant: zero from XZR is, too.
-    const isForwarded = node.kind === "local" && this.#forwarded.valueOf(node.id) !== undefined;
-    return isForwarded ? () => this.value(node) : this.bind(node);
+    return this.#forwarded(node) ? () => this.value(node) : this.bind(node);
   }
 }
