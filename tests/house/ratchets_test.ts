@@ -44,7 +44,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   longTables: 8,
   manyParameters: 0,
   nonNull: 133,
-  casts: 331,
+  casts: 329,
   longFiles: 17,
   circles: 4,
   pairs: 0,

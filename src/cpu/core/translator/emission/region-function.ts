@@ -289,6 +289,7 @@ class RegionFunction {
   #instructions(node: number, block: Block, before: KnownFlags | undefined): BlockEnd {
     const plan = this.#plan, dirty = { ...plan.data.dirty[node] }, { first, instructions } = block;
     const groups = plan.groups[node], keeps = plan.keepPages.get(node);
+    const filled = () => this.#loadAtomicsTlb(this.#body);
     let flags = before, emitter: RegionEmitter | undefined, stackAligned = plan.keepsStackAligned;
     instructions.forEach((instruction, i) => {
       if (i && beginsPage(first + i)) {
@@ -302,7 +303,7 @@ class RegionFunction {
       this.#temporaries.releaseAll(flags?.locals);
       const member = groups.get(i), kept = keeps?.get(i);
       const located = member && { ...member, wasmAddress: this.#groupAddresses[member.group.split] ??= this.#body.local("i32") };
-      const site = { leave, member: located, kept, stackAligned, filled: () => this.#loadAtomicsTlb(this.#body) };
+      const site = { leave, member: located, kept, stackAligned, filled };
       emitter = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, site);
       emitter.emitBody();
       stackAligned = plan.keepsStackAligned || (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
