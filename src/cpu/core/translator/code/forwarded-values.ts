@@ -1,4 +1,4 @@
-// Values that an instruction names and that need no local of their own: registers that it does not
+// Values that an instruction names and that need no local: registers that it does not
 // write before their last use, values that are used once, and what it loads into a register.
 
 import type { Builder, Node, Statement } from "../../../isa/notation/builder.ts";
