@@ -1,5 +1,5 @@
-// Values that an instruction names and that need no local: registers that it does not
-// write before their last use, values that are used once, and what it loads into a register.
+// Values that an instruction names and that need no local: registers that it does not write before
+// their last use, values that are used once, and what it loads into a register.
 
 import type { Builder, Node, Statement } from "../../../isa/notation/builder.ts";
 import { constantSlot } from "../../interpreter/emitter.ts";
