@@ -79,7 +79,7 @@ const ONE_OF_EACH: readonly Hint[] = [
   ...[
     hint("linux memory"),
     hint("linux modules", "ping"),
-
+    hint("linux slabs"),
     hint("irq top"),
     hint("events"),
     hint("logs"),

@@ -17,9 +17,11 @@ export function eventsWait(reading: Reading, task: Struct, file: Struct): Found 
   const poll = file.at("private_data", "eventpoll");
   if (!poll) return undefined;
   const items = redBlackEntries(reading, poll.inner("rbr.rb_root", "rb_root"), "epitem", "rbn");
+  // The tree is in the order of the files' addresses, which differs between runs.
   const watched = items.take(WATCHED_MAX).filter((item) => (item.number("event.events") & ASKED) !== 0)
+    .toArray().sort((a, b) => a.number("ffd.fd") - b.number("ffd.fd"))
     .map((item) => ({ file: item.at("ffd.file", "file"), isRead: (item.number("event.events") & IN) !== 0 }))
-    .flatMap(({ file, isRead }) => file ? [{ file, isRead }] : []).toArray();
+    .flatMap(({ file, isRead }) => file ? [{ file, isRead }] : []);
   const ends = watched.flatMap(({ file, isRead }) => {
     const inode = file.at("f_inode", "inode");
     return inode && endWait(reading, inode, isRead ? MODE_WRITE : MODE_READ) || [];

@@ -152,13 +152,21 @@ const DEVICE_WAYS_OUT: { readonly [B in DeviceBecause]: string } = {
   "stage-2": "take memory that stage 2 maps as Normal",
 };
 
-/** Why a send has done nothing, and the way out. */
+/** Why a send has done nothing. */
 const SWALLOWED = {
-  "empty": { why: "it has no bytes", wayOut: "send a byte or more" },
-  "too-big": { why: "it has more bytes than a message of this queue", wayOut: "send no more bytes than the queue's messages have" },
-  "unreadable": { why: "its bytes cannot be read", wayOut: "name memory that the VM has" },
-  "no-flag": { why: "it names no flag", wayOut: "name a flag in new_flags" },
+  "empty": "it has no bytes",
+  "too-big": "it has more bytes than a message of this queue",
+  "unreadable": "its bytes cannot be read",
+  "no-flag": "it names no flag",
 } as const;
+
+/** The send that would do something. */
+const BETTER_SEND: { readonly [W in keyof typeof SWALLOWED]: string } = {
+  "empty": "send a byte or more",
+  "too-big": "send no more bytes than the queue's messages have",
+  "unreadable": "name memory that the VM has",
+  "no-flag": "name a flag in new_flags",
+};
 
 /** Why PSCI refuses to start a vCPU, by its error. */
 const START_REFUSED: Readonly<Record<string, string>> = {
@@ -213,7 +221,7 @@ export const EVIDENCE = new Facts<Evidence>({
     `${bell} was rung (${sends} ${sends === 1 ? "send" : "sends"}), and its flags ${flags} raise nothing: ${
       wakes === null ? "no interrupt is bound to it" : `flags that raise its interrupt: ${wakes}`
     }`,
-  "swallowed": ({ through, by, why }) => `the last send of ${by} to ${through} was OK and did nothing: ${SWALLOWED[why].why}`,
+  "swallowed": ({ through, by, why }) => `the last send of ${by} to ${through} was OK and did nothing: ${SWALLOWED[why]}`,
   "merged-ring": ({ through, by, sends }) =>
     `the last of ${sends} rings of ${through} by ${by} came before the one before it was taken: both are one`,
   "untaken": ({ by, through, messages, irq, path: [first, ...then] }) => {
@@ -279,7 +287,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "polled-device": ({ state }) => SOURCE_STATES.wayOut(state),
   "unheard-ring": ({ wakes }) =>
     wakes === null ? "bind an interrupt to it (doorbell_bind_virq)" : "enable these flags with gh_hypercall doorbell_mask before the sleep",
-  "swallowed": ({ by, why }) => `have ${by} ${SWALLOWED[why].wayOut}`,
+  "swallowed": ({ by, why }) => `have ${by} ${BETTER_SEND[why]}`,
   "dropped": ({ way }) =>
     way === "from"
       ? "send whole packets: a header of 8 bytes, and the parts of a message in order"

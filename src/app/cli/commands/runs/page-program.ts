@@ -14,6 +14,8 @@ import { programDigest } from "../../../../kit/support/program-identity.ts";
 const FOLDER = "page/";
 /** Their maker in a checkout. */
 const MAKER = "scripts/dist/page.ts";
+/** It reads the checkout, and runs Deno's bundler and git. */
+const MAKER_RIGHTS = ["--allow-read", "--allow-write", "--allow-env", "--allow-run"];
 
 /**
  * The scripts by name.
@@ -29,7 +31,7 @@ export async function pageProgram(entry: URL): Promise<ReadonlyMap<string, strin
   const folder = new URL(`${PREPARED_FOLDER}page-${name}/`, CHECKOUT), before = scriptsIn(folder);
   if (before) return before;
   report("el2: making the page's program, once");
-  const args = ["run", "-q", "-A", `--lock=${decodeURIComponent(new URL("deno.lock", CHECKOUT).pathname)}`];
+  const args = ["run", "-q", ...MAKER_RIGHTS, `--lock=${decodeURIComponent(new URL("deno.lock", CHECKOUT).pathname)}`];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), { args: [...args, maker.href, decodeURIComponent(folder.pathname)] })
     .output();
   const scripts = success ? scriptsIn(folder) : undefined;
