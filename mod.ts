@@ -1,6 +1,6 @@
 /**
  * el2 as a library: a machine with hypervisor and Resource Manager in the caller's own thread,
- * without a terminal.
+ * without a terminal; or the machine of a recording, at any place of its run.
  *
  * ```ts
  * import { PrimaryMachine } from "@el2/el2";
@@ -37,3 +37,6 @@ export {
 export { writeDevicetree } from "./src/machine/devicetree/writer.ts";
 export { HostMachine, type HostMachineOptions, type HostRefusal } from "./src/app/library/host-machine.ts";
 export { PERSONA_NAMES, type PersonaName } from "./src/machine/abi/ioctl/personas.ts";
+export { openRecording } from "./src/app/replays/opening.ts";
+export type { OpenRecording, RecordedAnswer, RecordedEnd, RecordedPlace } from "./src/app/replays/open-recording.ts";
+export type { Json, Row } from "./src/model/queries/table.ts";

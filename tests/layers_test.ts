@@ -103,7 +103,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     explain: ["configuration", "queries", "devicetree", "abi", "isa", "support"],
     jobs: ["scenarios", "catalog", "batch", "recordings", "snapshots", "inspection", "images", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
-    replays: ["jobs", "configuration", "recordings", "plans", "queries", "support"],
+    replays: ["jobs", "configuration", "control", "worker", "recordings", "plans", "commands", "protocol", "queries", "support"],
     web: ["tui", "replays", "worker", "recordings", "outside", "commands", "protocol", "support"],
     cli: [
       ...["web", "tui", "replays", "jobs", "explain", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],

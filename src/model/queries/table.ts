@@ -4,7 +4,16 @@
 import type { Facts } from "./facts/fact.ts";
 import type { TakenArguments } from "./query-arguments.ts";
 
-/** A value as JSON has it. */
+/**
+ * A value as JSON has it.
+ *
+ * ```ts
+ * import type { Json } from "@el2/el2";
+ *
+ * const filter: Json = { filter: "state=running", limit: 10 };
+ * console.log(JSON.stringify(filter));
+ * ```
+ */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /**
@@ -132,7 +141,18 @@ export interface Selected<T extends Table = Table> {
   readonly row: RowOf<T>;
 }
 
-/** A row whose table is known at run time only. */
+/**
+ * A row whose table is known at run time only: its `id`, and its other columns as
+ * docs/reference/json.md has them.
+ *
+ * ```ts
+ * import { openRecording, type Row } from "@el2/el2";
+ *
+ * await using recording = await openRecording(await Deno.readFile("bug.rec"));
+ * const [vm]: readonly Row[] = (await recording.query("vm.ls")).rows;
+ * console.log(vm.id, vm.state);
+ * ```
+ */
 export type Row = { readonly id: string } & Readonly<Record<string, Json>>;
 
 /** Declares a table. */

@@ -30,6 +30,20 @@ function examplesIn(doc = ""): string[] {
   return Array.from(doc.matchAll(/^```ts\n(.*?)^```$/gms), ([, code]) => code);
 }
 
+/**
+ * Records the run that the examples open, whole in one file, as `bug.rec` of a folder.
+ * @param program the command line of el2
+ */
+export async function recordExample(folder: string, program: (...args: string[]) => readonly string[]): Promise<void> {
+  const run = ["run", "demo", "--headless", "--turbo", "--for", "20ms", "--record", `${folder}/run.rec`];
+  for (const args of [run, ["recording", "pack", `${folder}/run.rec`, `${folder}/bug.rec`]]) {
+    const [command, ...words] = program(...args);
+    const { success, stderr } = await new Deno.Command(command, { args: words, cwd: folder }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+  }
+  await Deno.remove(`${folder}/run.rec`);
+}
+
 /** Writes a module for each example into a folder, and `main.ts`, which runs all of them. */
 export async function writeExamples(symbols: readonly DocumentedSymbol[], folder: string): Promise<void> {
   const files = symbols.flatMap(({ name, examples }) => examples.map((code, index) => ({ file: `${name}-${index}.ts`, code })));

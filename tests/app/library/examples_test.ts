@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { documentedSymbols, writeExamples } from "./examples.ts";
+import { documentedSymbols, recordExample, writeExamples } from "./examples.ts";
+import { el2Command } from "../../support/el2.ts";
 
 const ROOT = new URL("../../..", import.meta.url);
 
@@ -10,11 +11,17 @@ Deno.test("each symbol that mod.ts exports has an example, and all of them run",
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   try {
     await writeExamples(symbols, folder);
+    await recordExample(folder, el2Command);
+    await Deno.symlink(new URL("assets", ROOT), `${folder}/assets`);
     const { imports } = JSON.parse(await Deno.readTextFile(new URL("import-map.json", ROOT)));
     await Deno.writeTextFile(`${folder}/map.json`, JSON.stringify({ imports: { ...imports, "@el2/el2": new URL("mod.ts", ROOT).href } }));
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-q", "--no-config", "--no-check", "--import-map", `${folder}/map.json`, "--allow-read=assets", `${folder}/main.ts`],
-      cwd: ROOT,
+      // Its own sources say which engine it is.
+      args: [
+        ...["run", "-q", "--no-config", "--no-check", "--unstable-raw-imports", "--import-map", `${folder}/map.json`],
+        ...[`--allow-read=assets,bug.rec,${new URL("assets", ROOT).pathname},${new URL("src", ROOT).pathname}`, `${folder}/main.ts`],
+      ],
+      cwd: folder,
     }).output();
     const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     assert.equal(code, 0, decode(stderr));
