@@ -12,13 +12,14 @@ import { debianTests } from "./debian.ts";
 import { lintian } from "./lintian.ts";
 import { type Outcome, runIn } from "./programs.ts";
 import { sharedUser } from "./user.ts";
-import { documentedSymbols, writeExamples } from "../app/library/examples.ts";
+import { documentedSymbols, recordExample, writeExamples } from "../app/library/examples.ts";
 import { pathWithoutDeno } from "../../scripts/path-without-deno.ts";
 import { filesBelow, makeModules, packageCache, withoutCache } from "../../scripts/dist/split.ts";
 import { TARGETS } from "../../scripts/dist/targets.ts";
 import { PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
 import { VERSION } from "../../src/kit/support/version.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../app/cli/program.ts";
+import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -228,11 +229,14 @@ longArtefact(
   async (here) => {
     await Deno.writeTextFile(
       `${here}/map.json`,
-      JSON.stringify({ imports: { "@el2/el2": `file://${DIST}/jsr/mod.ts`, valibot: "npm:valibot@1.5.0" } }),
+      JSON.stringify({
+        imports: { ...JSON.parse(await Deno.readTextFile(`${DIST}/jsr/deno.json`)).imports, "@el2/el2": `file://${DIST}/jsr/mod.ts` },
+      }),
     );
     await Deno.mkdir(`${here}/assets/guests`, { recursive: true });
     await Deno.copyFile(`${ROOT}assets/guests/hello.bin`, `${here}/assets/guests/hello.bin`);
     await writeExamples(await documentedSymbols(`${DIST}/jsr/mod.ts`), here);
+    await recordExample(here, el2Command);
     const args = ["run", "-q", "--allow-read=.", "--no-config", "--import-map", "map.json", "--check", "main.ts"];
     const { code, stdout, stderr } = await runIn(here, "deno", args, Deno.env.toObject());
     assert.equal(code, 0, stderr);
