@@ -1,11 +1,12 @@
-// Recordings that other programs open: places, and answers there that equal those of the command
-// line.
+// Recordings that other programs open: places, answers there, and what is refused.
 
 import assert from "node:assert/strict";
 import { openRecording } from "../../../mod.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { DEMO, rewrite } from "../cli/commands/recordings.ts";
 import { el2 } from "../cli/program.ts";
+
+const HELLO = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
 
 /** Records 20 ms of the demo. */
 async function recorded(file: string): Promise<void> {
@@ -93,4 +94,22 @@ Deno.test("a file that is no recording, of another engine, of another run, or no
     await assert.rejects(openRecording(`${site}/cut`), /\/cut: \d+ of its bytes have come/);
     await using recording = await openRecording(`${site}/bug.rec`);
     assert.equal(recording.end.code, 0);
+  }));
+
+Deno.test("a mark is a place, and a recording whose machine has a disk of the computer is refused", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/bug.rec`, disk = `${folder}/data.img`;
+    await recorded(file);
+    const mark = { name: "lost", instructions: 30000, time: 0 };
+    await rewrite(file, (line) => {
+      const { at, end } = JSON.parse(line);
+      return end ? `${JSON.stringify({ at, mark })}\n${line}` : line;
+    });
+    await using recording = await openRecording(await Deno.readFile(file));
+    assert.equal((await recording.at("lost")).instructions, 30000);
+
+    await Deno.writeFile(disk, new Uint8Array(1 << 20));
+    const boot = await el2("boot", HELLO, "--append", "ticks=1", "--memory", "64MiB", "--disk", `${disk},ro`, "--turbo", "--record", file);
+    assert.equal(boot.code, 0, boot.stderr);
+    await assert.rejects(openRecording(await Deno.readFile(file)), /its machine uses disk .*data\.img of the computer; el2 replay/);
   }));
