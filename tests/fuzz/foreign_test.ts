@@ -24,7 +24,7 @@ import { CODE, DebuggedVm, ENTRY } from "../session/debug/debugged-vm.ts";
 import type { Random } from "../support/random.ts";
 import { deb, packed, qcow2 } from "./archives.ts";
 import { chance, damaged, damagedText, edge, exchanged, json, phrase, word } from "./grammars.ts";
-import { fuzzTest } from "./run.ts";
+import { fuzzTest, type Kind } from "./run.ts";
 import { isTold } from "../../src/kit/support/problem.ts";
 
 const folder = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "el2-fuzz-" }));
@@ -32,8 +32,21 @@ addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 const outside = `${folder}/outside`;
 Deno.mkdirSync(outside);
 Deno.writeTextFileSync(`${outside}/canary`, "canary");
-Deno.env.set("EL2_CACHE", `${folder}/cache`);
-Deno.env.set("XDG_RUNTIME_DIR", `${folder}/run`);
+/** The folders of an input: other tests of this process have those of the computer. */
+const OWN_FOLDERS: Readonly<Record<string, string>> = { EL2_CACHE: `${folder}/cache`, XDG_RUNTIME_DIR: `${folder}/run` };
+
+/** `fuzzTest` with those folders. */
+function foreignTest(name: string, read: Kind, isRefusal: (error: unknown) => boolean): void {
+  fuzzTest(name, async (random) => {
+    using restored = new DisposableStack();
+    for (const [name, value] of Object.entries(OWN_FOLDERS)) {
+      const before = Deno.env.get(name);
+      restored.defer(() => before === undefined ? Deno.env.delete(name) : Deno.env.set(name, before));
+      Deno.env.set(name, value);
+    }
+    await read(random);
+  }, isRefusal);
+}
 
 /** A refusal: an error with a message of el2's, of the system's on a file, or of a decompressor. */
 const isRefusal = (error: unknown): boolean =>
@@ -51,7 +64,7 @@ function nothingOutside(): void {
   }
 }
 
-fuzzTest("package, unpacked", async (random) => {
+foreignTest("package, unpacked", async (random) => {
   const path = `${folder}/a.deb`, root = `${folder}/root`, programs = Deno.env.get("PATH")!;
   Deno.writeFileSync(path, deb(random));
   // Without dpkg-deb, which takes milliseconds.
@@ -90,7 +103,7 @@ class Memory implements ImageBytes {
   }
 }
 
-fuzzTest("disk image, as a guest uses it", (random) => {
+foreignTest("disk image, as a guest uses it", (random) => {
   const file = new Memory(qcow2(random)), readOnly = chance(random, 3), disk = new Qcow2Disk(file, readOnly);
   for (let access = random.below(12); access > 0 && disk.size >= 512; access--) {
     const sectors = Math.floor(disk.size / 512), size = 512 * (1 + random.below(Math.min(64, sectors)));
@@ -114,7 +127,7 @@ function nothingLeft(): void {
   if (left.length) throw new TypeError(`left: ${left}`);
 }
 
-fuzzTest("packed disk", async (random) => {
+foreignTest("packed disk", async (random) => {
   const path = `${folder}/a.disk`;
   Deno.writeFileSync(path, packed(random));
   try {
@@ -154,7 +167,7 @@ const SHARD_KEYS = [
   "__proto__",
 ];
 
-fuzzTest("results of a part", (random) => {
+foreignTest("results of a part", (random) => {
   Deno.writeTextFileSync(
     `${folder}/shard.json`,
     damagedText(random, JSON.stringify(chance(random, 4) ? SHARD : exchanged(random, SHARD, SHARD_KEYS))),
@@ -164,7 +177,7 @@ fuzzTest("results of a part", (random) => {
   for (const { recording } of results) if (recording !== undefined && !/[^\\/]\.rec$/.test(recording)) throw new TypeError(recording);
 }, isRefusal);
 
-fuzzTest("report of tests", (random) => {
+foreignTest("report of tests", (random) => {
   const marks = [
     "<testsuites>",
     "<testsuite ",
@@ -218,7 +231,7 @@ function gdbBytes(random: Random): Uint8Array<ArrayBuffer> {
 }
 
 let vm: DebuggedVm | undefined;
-fuzzTest("packets of gdb", async (random) => {
+foreignTest("packets of gdb", async (random) => {
   if (!vm || random.below(500) === 0) vm = new DebuggedVm([0x91000400, A64.branch(-1)], 2);
   await vm.raw(gdbBytes(random));
   if (vm.done.some((what) => what === "close" || what === "kill" || what === "detach")) {
@@ -233,7 +246,7 @@ fuzzTest("packets of gdb", async (random) => {
 
 const TOOLS = toolsOf(commandTree(makeProgram(new URL(import.meta.url), () => {})), true);
 
-fuzzTest("calls of tools", async (random) => {
+foreignTest("calls of tools", async (random) => {
   const tool = random.pick(TOOLS), names = Object.keys(tool.args);
   const value = (): unknown => {
     switch (random.below(5)) {
