@@ -19,8 +19,7 @@ import { defineContextMove, defineRun } from "./exceptions/run-function.ts";
 import { defineBranchTargets } from "./interpreter/branch-targets.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import { defineInterpreter, makeDispatch } from "./interpreter/interpreter.ts";
-import { defineRegionCalls } from "./interpreter/region-calls.ts";
-import { importsOf, type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
+import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
 import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMemoryOperations } from "./memory/memory-operations.ts";
 import { defineMmu, type RamLayout } from "./memory/mmu.ts";
@@ -37,7 +36,7 @@ import { defineFloatingPoint } from "./simd/functions.ts";
 import { TLB_POOL, WHOLE_LINES, WRITTEN_WORDS } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/emission/lazy-flags.ts";
 import { backingFor, type CodeBacking, RegionStore } from "./translator/region-store.ts";
-import { type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
+import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
 import { hasWideMultiplication } from "./wasm/wide-multiplication.ts";
 import { WASM_PAGE_SIZE } from "../../kit/support/values/sizes.ts";
@@ -163,7 +162,7 @@ export interface GeneratedCore {
   /** The cold instructions. */
   readonly outlined: OutlinedFunctions;
   /** The signatures that other modules need to call its functions. */
-  readonly library: KnownFunctions;
+  readonly library: Callees;
   readonly importedMemory: ImportedMemory;
   /** Regions that the translators of these cores have compiled. */
   readonly regions: RegionStore;
@@ -305,7 +304,6 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineFloatingPoint(library, cpu.features);
   if (cpu.features.has("FEAT_BTI")) defineBranchTargets(library);
   const instructions = instructionSetOf(cpu), fills = new OperandFills(), handlers = defineInterpreter(library, fills, instructions);
-  defineRegionCalls(library);
   defineDecoder(library, fills, decoder);
   if (retired !== undefined) defineCountedExecution(library, retired);
   defineRun(library, exited);
@@ -321,7 +319,7 @@ export function instantiateCore(core: GeneratedCore, memory: WebAssembly.Memory,
   const { exports } = new WebAssembly.Instance(core.module, { env: { memory, ...imports } });
   const { outlined: table } = exports;
   if (!(table instanceof WebAssembly.Table)) throw new TypeError("the core's module has no table of outlined instructions");
-  const link = { memory, table, imports: importsOf({ memory, table }, exports, core.library) };
+  const link = { memory, exports, table };
   writeDecoderTables(memory, core.decoder);
   // The exports are what `generateCore` defined under these names.
   return { functions: exports as unknown as CoreExports, link, outlined: new OutlinedTable(core.outlined, link) };

@@ -32,10 +32,6 @@ export class KnownFunctions implements Callees {
     );
   }
 
-  get all(): Iterable<FunctionBuilder> {
-    return this.#functions.values();
-  }
-
   get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
     return withSignature(this.named(name), parameters, results);
   }

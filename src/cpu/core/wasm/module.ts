@@ -215,12 +215,6 @@ export class FunctionBuilder {
     return this.#unsigned(typeof target === "number" ? target : target.index);
   }
 
-  /** `return_call`: the function ends in the call. */
-  returnCall(target: FunctionBuilder): this {
-    this.code.push(0x12);
-    return this.#unsigned(target.index);
-  }
-
   /** `memory.fill`: destination, byte value and length are on the stack. */
   memoryFill(): this {
     return this.bytes([0xfc, 11, 0]);
@@ -271,9 +265,9 @@ export class FunctionBuilder {
     return this;
   }
 
-  /** A call of a function that `append` names. */
-  callLate(name: string): this {
-    this.code.push(0x10);
+  /** A call of a function that `append` names; `tail` ends the function in it. */
+  callLate(name: string, tail = false): this {
+    this.code.push(tail ? 0x12 : 0x10);
     this.#lateCalls.push({ at: this.code.length, name });
     return this;
   }

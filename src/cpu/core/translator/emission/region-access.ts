@@ -14,8 +14,8 @@ import {
   pushDescriptor,
   type TlbComparison,
 } from "../../interpreter/memory-access.ts";
-import { CPU, DataEntry, KeptPage, Slot } from "../../state/cpu-state.ts";
-import { Access, groupPlace, splitByte } from "../../state/functions.ts";
+import { CPU, DataEntry, KeptPage, Slot, SplitGroup } from "../../state/cpu-state.ts";
+import { TlbFlags } from "../../state/tlb-layout.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { GroupMember } from "../regions/access-groups.ts";
 import type { RegionInstruction } from "../code/instruction.ts";
@@ -26,9 +26,6 @@ import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
  * compare did not serve.
  */
 type LocatedMember = GroupMember & { readonly wasmAddress: number };
-
-/** Stands for the page of the stack among `KeptPage`s. */
-const STACK = 0;
 
 /** The place of an access in its block. */
 export interface AccessSite {
@@ -77,53 +74,41 @@ export class RegionAccesses {
     const stack = this.#stackOffset;
     if (stack !== undefined && stack % size === 0) {
       this.#serveFromStack(place, stack, use, () => {
-        this.#lookAndKeep(place, STACK, access.behavior);
+        this.#look(place, access, () => write && this.#keepStack(place), () => {});
         use();
       });
     } else if (kept) {
       this.#serveFromPage(place, kept, use, () => {
-        this.#lookAndKeep(place, kept, access.behavior);
+        this.#look(place, access, () => this.#keepPage(place, kept), () => {});
         use();
       });
-    } else this.#look(place, access, use);
+    } else this.#look(place, access, use, use);
   }
 
   /** An access of a group, of which the first finds where all are. */
   #inGroup(member: LocatedMember, { address, hit }: MemoryAccess, wasmAddress: number): void {
     const { f } = this;
     if (member.first) this.#locateGroup(member, address);
-    if (member.group.copied) return hit(member.wasmAddress, member.offset);
     f.get(member.wasmAddress).ifLikely(true, () => hit(member.wasmAddress, member.offset), () => {
-      f.i32(splitByte(member.offset, member.group.split));
-      callSeam(this.at, "splitPlace").set(wasmAddress);
-      hit(wasmAddress, 0);
+      const split = CPU.SPLIT_GROUPS + SplitGroup.Size * member.group.split;
+      f.i32(member.offset).i32(0).memory("i32.load", split + SplitGroup.Limit).op("i32.ge_u").i32(2).op("i32.shl");
+      f.memory("i32.load", split + SplitGroup.First).set(wasmAddress);
+      hit(wasmAddress, member.offset);
     });
   }
 
-  /** Looks the address up, and makes the access where it is found. */
-  #look({ va, wasmAddress, bytes, write }: AccessPlace, access: MemoryAccess, use: () => void): void {
+  /** Looks the address up, and continues with `found` where its TLB entry serves the access. */
+  #look({ va, wasmAddress, bytes, write }: AccessPlace, access: MemoryAccess, found: () => void, missed: () => void): void {
     const { f, comparison } = this;
     comparison.compare(va, access);
     f.ifLikely(true, () => {
       comparison.wasmAddress(va).set(wasmAddress);
-      use();
+      found();
     }, () => {
       f.get(va);
-      pushDescriptor(f, bytes, access.behavior, this.evaluate);
-      callSeam(this.at, write ? "writableAt" : "readableAt");
-      this.#leaveWithout(wasmAddress);
-      use();
+      this.#tryAgain(wasmAddress, bytes, write, access.behavior);
+      missed();
     });
-  }
-
-  /** Looks the address up where the page that is kept does not serve it, and keeps its page. */
-  #lookAndKeep({ va, wasmAddress, bytes, write }: AccessPlace, kept: number, behavior: Behavior): void {
-    const { f } = this;
-    f.get(va);
-    pushDescriptor(f, bytes, behavior, this.evaluate, write ? Access.Write : 0);
-    f.i32(kept);
-    callSeam(this.at, "keptAt");
-    this.#leaveWithout(wasmAddress);
   }
 
   /**
@@ -160,9 +145,31 @@ export class RegionAccesses {
     }, look);
   }
 
-  /** Leaves the region where the function that was called gives no address. */
-  #leaveWithout(wasmAddress: number): void {
-    this.f.tee(wasmAddress).op("i32.eqz").ifLikely(false, () => this.leave());
+  /** Keeps the page of the stack, which an entry for writes serves: reads may go there as well. */
+  #keepStack({ va, wasmAddress }: AccessPlace): void {
+    const { f } = this;
+    f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", CPU.STACK_PAGE);
+    f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
+  }
+
+  /**
+   * Keeps the page of an access that its TLB entry serves; not where unaligned accesses fault, as
+   * no later access would use it.
+   */
+  #keepPage({ va, wasmAddress, bytes, write }: AccessPlace, kept: number): void {
+    const { f } = this;
+    f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", kept + KeptPage.Page);
+    f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", kept + KeptPage.Distance).i32(0);
+    this.comparison.flags(va, write).i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i64.extend_i32_u");
+    f.i64(PAGE_SIZE - bytes + 1).op("i64.mul").memory("i64.store", kept + KeptPage.Limit);
+  }
+
+  /** Leaves the region where the function does not serve the address on the stack either. */
+  #tryAgain(wasmAddress: number, bytes: number, write: boolean, behavior: Behavior): void {
+    const { f } = this;
+    pushDescriptor(f, bytes, behavior, this.evaluate);
+    callSeam(this.at, write ? "writableAt" : "readableAt").tee(wasmAddress).op("i32.eqz");
+    f.ifLikely(false, () => this.leave());
     this.site.filled();
   }
 
@@ -173,40 +180,42 @@ export class RegionAccesses {
     this.evaluate(address);
     if (offset) f.i64(offset).op("i64.sub");
     f.set(place.va);
-    const stack = this.#stackOffset, keepAt = (kept: number) => () => this.#findGroup(member, place, kept);
+    const stack = this.#stackOffset;
     if (stack !== undefined && (stack - offset) % alignment === 0) {
-      this.#serveFromStack(place, stack - offset, () => {}, keepAt(STACK));
-    } else if (kept) this.#serveFromPage(place, kept, () => {}, keepAt(kept));
-    else this.#compareGroup(member, place);
+      this.#serveFromStack(place, stack - offset, () => {}, () => {
+        this.#compareGroup(member, place, () => write && this.#keepStack(place));
+      });
+    } else if (kept) {
+      this.#serveFromPage(place, kept, () => {}, () => this.#compareGroup(member, place, () => this.#keepPage(place, kept)));
+    } else this.#compareGroup(member, place, () => {});
   }
 
-  /** Finds where the bytes of a group are by the TLB entry of the first, or by a function. */
-  #compareGroup(member: LocatedMember, place: AccessPlace): void {
-    const { f } = this, { va, wasmAddress, bytes, write } = place, entry = this.at.local("i64");
+  /**
+   * Computes where the bytes of a group are by the TLB entry of its first byte, and continues with
+   * `found`, or by a function: zero where they are in two pages. Leaves the region where that does
+   * not serve all of the group.
+   */
+  #compareGroup(
+    { group: { alignment, seams, split } }: LocatedMember,
+    { va, wasmAddress, bytes, write }: AccessPlace,
+    found: () => void,
+  ): void {
+    const { f } = this, entry = this.at.local("i64");
     f.get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     this.at.tlb();
     f.op("i32.add").memory("i64.load", entriesFor(write)).set(entry);
-    f.get(va).get(entry).op("i64.xor").i64(DataEntry.TagMask | (member.group.alignment - 1)).op("i64.and");
+    f.get(va).get(entry).op("i64.xor").i64(DataEntry.TagMask | (alignment - 1)).op("i64.and");
     // The last byte is in the same page: else it changes the lowest bit of the page's number.
     f.get(va).i64(bytes - 1).op("i64.add").get(va).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or").op("i64.eqz");
     // A branch can be predicted: the accesses would have to wait for a selection.
     f.ifLikely(true, () => {
       f.get(va).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").set(wasmAddress);
-    }, () => this.#findGroup(member, place, undefined));
-  }
-
-  /**
-   * Has a function find where the bytes of a group are: zero where they are in two pages. Leaves
-   * the region where that does not serve all of the group.
-   * @param kept where the function keeps their page
-   */
-  #findGroup({ group: { alignment, copied, seams, split } }: LocatedMember, place: AccessPlace, kept: number | undefined): void {
-    const { f } = this, { va, wasmAddress, bytes, write } = place;
-    f.get(va).i32(alignment | (write && kept !== undefined ? Access.Write : 0)).i32(seams).i32(groupPlace(bytes, split, copied));
-    if (kept !== undefined) f.i32(kept);
-    callSeam(this.at, kept !== undefined ? "keptGroupAt" : write ? "writableGroupAt" : "readableGroupAt");
-    f.op("i32.eqz").ifLikely(false, () => this.leave());
-    f.set(wasmAddress);
-    this.site.filled();
+      found();
+    }, () => {
+      f.get(va).i32(alignment).i32(bytes).i32(seams).i32(CPU.SPLIT_GROUPS + SplitGroup.Size * split);
+      callSeam(this.at, write ? "writableGroupAt" : "readableGroupAt").tee(wasmAddress).op("i32.eqz").ifLikely(false, () => this.leave());
+      this.site.filled();
+      f.i32(0).get(wasmAddress).get(wasmAddress).i32(1).op("i32.eq").op("select").set(wasmAddress);
+    });
   }
 }

@@ -1,10 +1,10 @@
-// The surroundings of a region: its parameters, and its module.
+// The surroundings of a region in its module.
 
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { Operations } from "../code/inline-calls.ts";
 
-/** The parameters of a region as locals (region-function.ts). */
-export const ADDRESS = 0, LEFT = 1, STACK = 2;
+/** Name of the function that a region calls to continue at an address (enter-function.ts). */
+export const ENTER = "enter";
 
 /**
  * A page of the region other than the head's: it must follow in virtual memory when the region
