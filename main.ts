@@ -7,7 +7,7 @@ import { preparedProgram, type ProgramPart } from "./src/session/worker/prepared
 import { VERSION } from "./src/kit/support/version.ts";
 
 /** Commands that run a machine: its worker loads in parallel with the command line. */
-const RUNNING = [undefined, "run", "boot", "replay", "serve"];
+const RUNNING = [undefined, "run", "boot", "replay", "background"];
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
   import("./src/session/worker/worker.ts").then((worker) => worker.serveMachine())

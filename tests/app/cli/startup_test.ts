@@ -97,6 +97,18 @@ Deno.test("el2 --version, and the worker before it loads the machine, load at mo
   assert.ok(modules.length <= 10, modules.join("\n"));
 });
 
+Deno.test("a machine's worker begins before the command line is loaded for commands that run a machine alone", () => {
+  const [, list] = /^const RUNNING = \[undefined, (.*)\];$/m.exec(Deno.readTextFileSync(new URL("main.ts", ROOT))) ?? [];
+  const names: string[] = JSON.parse(`[${list}]`), commands = MODULES.filter((module) => module.startsWith("app/cli/commands/"));
+  assert.ok(names.length > 3);
+  for (const name of names) {
+    const text = commands.map((module) => Deno.readTextFileSync(new URL(module, SOURCE))).find((text) =>
+      text.includes(`.command("${name}"`)
+    );
+    assert.match(text ?? "", /\b(?:connectEmbedded|showSession)\(/, name);
+  }
+});
+
 Deno.test("the worker and the command line are loaded without the data of Intl, which takes 10 ms", async () => {
   const modules = ["session/worker/worker.ts", "app/cli/main.ts", "app/cli/boot.ts", "app/cli/run.ts"];
   const program = `
