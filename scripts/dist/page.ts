@@ -3,6 +3,7 @@
 
 import { ENGINE } from "../../src/kit/support/files/maker.ts";
 import { identityText, sourcesDigest } from "../../src/kit/support/program-identity.ts";
+import { writeWhole } from "../../src/kit/support/files/whole-file.ts";
 import { PAGE_SCRIPTS, PROGRAM } from "../../src/app/web/published/program-names.ts";
 import { buildPlace, DistError } from "./common.ts";
 import { bundleForPages, digestOf, PUT_IN, withDigest } from "./split.ts";
@@ -21,7 +22,7 @@ const USING = /^(\s*)using (?=\w+ = )/gm;
 /** Writes the scripts of a page into a folder. @throws DistError */
 export async function writePage(folder: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
-  for (const [name, text] of await pageScripts()) await Deno.writeTextFile(`${folder}/${name}`, text);
+  for (const [name, text] of await pageScripts()) writeWhole(`${folder}/${name}`, text);
 }
 
 /** The scripts of a page by name. @throws DistError */
