@@ -13,13 +13,13 @@ import type { Move, PlainPlace } from "../../model/queries/move.ts";
 import { problemIn, query as QUERY } from "../../model/queries/query.ts";
 import type { Json } from "../../model/queries/table.ts";
 import { isTableName, TABLE_NAMES } from "../../model/queries/tables.ts";
-import { gapsOf } from "../../model/queries/texts/row-gaps.ts";
+import { gapSentences } from "../../model/queries/texts/row-gaps.ts";
 import { Asker } from "../../session/control/asker.ts";
 import { type Recording, RecordingError } from "../../session/recordings/file/recording.ts";
 import { MachineServer } from "../../session/worker/machine-server.ts";
 import { Outbox } from "../../session/worker/outbox.ts";
-import { type Maker, makerText, thisMaker } from "../../kit/support/files/maker.ts";
-import { type Problem, UserError } from "../../kit/support/problem.ts";
+import { otherEngine } from "../../kit/support/files/maker.ts";
+import { UserError } from "../../kit/support/problem.ts";
 import { didYouMean } from "../../kit/support/text/did-you-mean.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { timeText } from "../../kit/support/text/number-text.ts";
@@ -43,7 +43,10 @@ export class RecordedMachine implements OpenRecording {
 
   /** @throws UserError if it is not a recording, or its run is another one here */
   static async open(name: string, bytes: Uint8Array): Promise<RecordedMachine> {
-    const recording = await recordingOf(name, bytes, (maker) => otherEngine(name, maker));
+    const recording = await recordingOf(name, bytes, (maker) => {
+      const what = otherEngine(name, maker);
+      return what === undefined ? undefined : { what, wayOut: "open it with the el2 that made it" };
+    });
     const [used] = withoutConnections(outsideResources(recording.plan)).filter((resource) => "path" in resource);
     if (used) {
       throw new RecordingError(
@@ -77,8 +80,7 @@ export class RecordedMachine implements OpenRecording {
       const answer = await this.#asker.ask(output), problem = problemIn(answer);
       if (problem) throw new UserError(problem);
       const { rows, dropped, gaps = [], unrecorded = [] } = answer;
-      const times = gapsOf(unrecorded, rows, () => true).map(({ before, text }) => `${text}, before ${rows[before].id}`);
-      return { rows, dropped, gaps: [...gaps.map((gap) => GAPS.text(gap)), ...times] };
+      return { rows, dropped, gaps: [...gaps.map((gap) => GAPS.text(gap)), ...gapSentences(unrecorded, rows)] };
     });
   }
 
@@ -144,13 +146,4 @@ export class RecordedMachine implements OpenRecording {
     else if (event.kind === "ended") this.#ended(event.end);
     else if (event.kind === "failed") this.#fail(new Error(event.message));
   }
-}
-
-function otherEngine(name: string, maker: Maker): Problem | undefined {
-  const own = thisMaker();
-  if (maker.engine !== undefined && maker.engine === own.engine) return undefined;
-  return {
-    what: `${name} was made by another engine: ${makerText(maker)}; this is ${makerText(own)}`,
-    wayOut: "open it with the el2 that made it",
-  };
 }

@@ -14,7 +14,7 @@ import {
   tsvRow,
   widened,
 } from "../../../model/queries/texts/list-text.ts";
-import { gapsOf, type RowGap } from "../../../model/queries/texts/row-gaps.ts";
+import { gapSentence, gapsOf, type RowGap } from "../../../model/queries/texts/row-gaps.ts";
 import type { Answer } from "../../../model/queries/query.ts";
 import { type Json, type Listing, type ListRow, type Row, schemaName, type Table } from "../../../model/queries/table.ts";
 import { TABLES } from "../../../model/queries/tables.ts";
@@ -90,7 +90,7 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
   printRows(table, answer.rows, none, list);
   reportGaps(answer);
   const { unrecorded = [], rows } = answer;
-  for (const gap of gapsOf(unrecorded, rows, () => true)) reportRowGap(gap, rows[gap.before]);
+  for (const gap of gapsOf(unrecorded, rows)) reportRowGap(gap, rows[gap.before]);
   if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
 }
 
@@ -99,9 +99,7 @@ export function reportGaps({ gaps = [] }: Answer): void {
   for (const gap of gaps) report(`el2: incomplete: ${problemText(GAPS.problem(gap))}`);
 }
 
-function reportRowGap(gap: RowGap, { id }: ListRow): void {
-  report(`el2: incomplete: ${gap.text}, before ${id}`);
-}
+const reportRowGap = (gap: RowGap, row: ListRow): void => report(`el2: incomplete: ${gapSentence(gap, row)}`);
 
 export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListForm): void {
   const shown = shownColumns(table, list, rows);

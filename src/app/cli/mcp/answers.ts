@@ -1,7 +1,7 @@
 // Answers of the tools of `el2 mcp`: bounded, and each says what it left out.
 
 import { GAPS } from "../../../model/queries/facts/gap.ts";
-import { gapsOf } from "../../../model/queries/texts/row-gaps.ts";
+import { gapSentences } from "../../../model/queries/texts/row-gaps.ts";
 import type { Answer } from "../../../model/queries/query.ts";
 import type { Json, Row } from "../../../model/queries/table.ts";
 import { problemText } from "../../../kit/support/problem.ts";
@@ -86,8 +86,7 @@ export function rowsText(session: string, answer: Answer, { limit, columns, atLe
 /** Gaps of the rows: a guest's memory that could not be read, events that were not recorded. */
 function incompleteText({ rows, gaps = [], unrecorded = [] }: Answer): string[] {
   const unread = gaps.map((gap) => problemText(GAPS.problem(gap)));
-  const times = gapsOf(unrecorded, rows, () => true).map(({ before, text }) => `${text}, before ${rows[before].id}`);
-  const all = [...unread, ...times].map((text) => terminalText(text).slice(0, GAP_MAX));
+  const all = [...unread, ...gapSentences(unrecorded, rows)].map((text) => terminalText(text).slice(0, GAP_MAX));
   return all.length > MOST_GAPS ? [...all.slice(-MOST_GAPS), `and ${all.length - MOST_GAPS} more`] : all;
 }
 

@@ -12,7 +12,7 @@ import { useComputer } from "../../../session/outside/computer.ts";
 import { INSIDE_MAX } from "../../../session/recordings/file/pack.ts";
 import { MachineServer } from "../../../session/worker/machine-server.ts";
 import { Outbox } from "../../../session/worker/outbox.ts";
-import { makerText, thisMaker } from "../../../kit/support/files/maker.ts";
+import { otherEngine } from "../../../kit/support/files/maker.ts";
 import { isTold, problemOf } from "../../../kit/support/problem.ts";
 
 /** Bytes of a recording whose files have at most `INSIDE_MAX`, in base64, and its lines. */
@@ -32,10 +32,8 @@ async function open({ name, packed, fragment }: Opening): Promise<Opened> {
     const { place: { to, ...screens } } = readLink(`${name}#${fragment}`, (path) => path === name);
     const bytes = pageZlib.gunzipSync(packed, { maxOutputLength: LARGEST });
     const { plan, ...recording } = await recordingOf(name, bytes, (maker) => {
-      const own = thisMaker();
-      return maker.engine === own.engine
-        ? undefined
-        : { what: `${name} was made by ${makerText(maker)}; this page is of ${makerText(own)}` };
+      const what = otherEngine(name, maker);
+      return what === undefined ? undefined : { what };
     });
     const whole = { ...recording, plan };
     const replay = { recording: whole, verify: true, to: to && placeIn(whole, name, to) };

@@ -80,6 +80,13 @@ export function makerOf(header: Readonly<Record<string, unknown>>): Maker {
   };
 }
 
+/** The sentence that a file is of another engine than this one; undefined if it is of the same. */
+export function otherEngine(file: string, maker: Maker): string | undefined {
+  const own = thisMaker();
+  if (maker.engine !== undefined && maker.engine === own.engine) return undefined;
+  return `${file} was made by another engine: ${makerText(maker)}; this is ${makerText(own)}`;
+}
+
 /** `el2 0.1.0, engine 1a2b.., commit 3c4d..`. */
 export function makerText({ version, engine, commit }: Maker): string {
   return [`el2 ${version}`, engine === undefined ? "an unknown engine" : `engine ${engine}`, ...commit ? [`commit ${commit}`] : []].join(

@@ -13,7 +13,11 @@ export interface RowGap {
 }
 
 /** The gaps of rows in the order of their ends; `passes`: whether a row would be among them. */
-export function gapsOf<R extends ListRow>(unrecorded: readonly Unrecorded[], rows: readonly R[], passes: (row: R) => boolean): RowGap[] {
+export function gapsOf<R extends ListRow>(
+  unrecorded: readonly Unrecorded[],
+  rows: readonly R[],
+  passes: (row: R) => boolean = () => true,
+): RowGap[] {
   const found = new Map<number, Unrecorded[]>();
   for (const span of unrecorded) {
     const before = firstIndex(rows.length, (index) => Number(rows[index].end) >= span.to);
@@ -22,6 +26,13 @@ export function gapsOf<R extends ListRow>(unrecorded: readonly Unrecorded[], row
   }
   return [...found].map(([before, spans]) => ({ before, spans, text: gapText(spans) }));
 }
+
+/** Those gaps for who does not see the rows: `not recorded: hvc, before hvc:37`. */
+export const gapSentences = (unrecorded: readonly Unrecorded[], rows: readonly ListRow[]): string[] =>
+  gapsOf(unrecorded, rows).map((gap) => gapSentence(gap, rows[gap.before]));
+
+/** @param row the one below the gap */
+export const gapSentence = ({ text }: RowGap, { id }: ListRow): string => `${text}, before ${id}`;
 
 /** `not recorded: sched; only some of: hvc, virq`. */
 function gapText(spans: readonly Unrecorded[]): string {

@@ -1,7 +1,7 @@
 // Recordings and snapshots that another engine made: they may give another run here, or none.
 
 import { CHECKOUT } from "../../../../kit/support/files/checkout.ts";
-import { type Maker, makerText, thisMaker } from "../../../../kit/support/files/maker.ts";
+import { type Maker, otherEngine } from "../../../../kit/support/files/maker.ts";
 import { BUILD } from "../../../../kit/support/program-identity.ts";
 import type { Problem } from "../../../../kit/support/problem.ts";
 import type { Hint } from "../../../../kit/support/text/hint.ts";
@@ -17,9 +17,8 @@ const SHORT = 8;
  * says so. The way out is that engine, or this one anyway.
  */
 export function refusedEngine(file: string, maker: Maker, open: Hint, anyway = false): Problem | undefined {
-  const own = thisMaker();
-  if (maker.engine !== undefined && maker.engine === own.engine) return undefined;
-  const what = `${file} was made by another engine: ${makerText(maker)}; this is ${makerText(own)}`;
+  const what = otherEngine(file, maker);
+  if (what === undefined) return undefined;
   if (anyway) return void warn(what);
   const here = way`${{ ...open, options: { ...open.options, anyway: true } }} uses this engine`, fetch = fetching(maker, open);
   return { what, wayOut: fetch === undefined ? here : way`${fetch}; ${here}` };
