@@ -15,9 +15,10 @@ import {
   VirqSource,
 } from "../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../machine/hypervisor/interface.ts";
-import { irqId, nameOf, parcelId, vmId } from "../../../model/queries/ids.ts";
+import { irqId, nameOf, parcelId } from "../../../model/queries/ids.ts";
 import { semihostingAt } from "../../../machine/abi/semihosting.ts";
 import { Vmid } from "../readers/guest-names.ts";
+import { otherHolders } from "../readers/objects/read-caps.ts";
 import { readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
@@ -181,9 +182,7 @@ export function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Raisers 
     : undefined;
   if (!object || right === undefined) return UNKNOWN;
   if (isOfManager(view, object)) return answerersOf(view, vcpu) ?? UNKNOWN;
-  const manager = view.vm(Vmid.ResourceManager);
-  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
-  const raisers = [...new Set(holders)].filter((vm) => vm !== manager), through = view.object(object);
+  const raisers = otherHolders(view, object, right), through = view.object(object);
   if (raisers.length > 0) return { raisers, gone: [], through };
   const { gone, coming } = absentPeers(view, object);
   return { raisers: coming, gone, through };

@@ -9,6 +9,7 @@ import { vmId } from "../../../model/queries/ids.ts";
 import { MsgqueueRight } from "../../../machine/abi/rights.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { Vmid } from "../readers/guest-names.ts";
+import { otherHolders } from "../readers/objects/read-caps.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
 import { defectOf, statusOf } from "../readers/objects/driver-progress.ts";
 import { readSpace } from "../readers/objects/read-memory.ts";
@@ -114,8 +115,7 @@ function missing(device: string, queues: readonly Queue[]): SourceState {
 
 /** Whether no other VM can fill a queue. */
 function isOnlySender(view: View, vm: string, queue: Msgqueue): boolean {
-  const owners = queue.holders.filter(({ rights }) => rights & MsgqueueRight.Send).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
-  return owners.every((one) => one === vmId(vm) || one === view.vm(Vmid.ResourceManager));
+  return otherHolders(view, queue, MsgqueueRight.Send).every((one) => one === vmId(vm));
 }
 
 function bellOf(view: View, bell: Doorbell): SourceState {

@@ -7,13 +7,12 @@ import { Doorbell, Msgqueue, type VirqSource } from "../../../machine/hypervisor
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
-import { vmId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
+import { otherHolders } from "../readers/objects/read-caps.ts";
 import { virqOf } from "../readers/objects/virq-sources.ts";
 import { absentPeers } from "./absent-peers.ts";
-import { evidenceRule, isSick, type Patient, type Verdict } from "./verdict.ts";
+import { evidenceRule, isSick, type Patient } from "./verdict.ts";
 
 /** A queue or doorbell between two VMs. */
 interface Link {
@@ -27,16 +26,11 @@ const heardBy = (object: Doorbell | Msgqueue): VirqSource => object instanceof D
 
 /** The queues and doorbells of a VM with other VMs; the Resource Manager's own are none of them. */
 function linksOf(view: View, vm: string): Link[] {
-  const manager = view.vm(Vmid.ResourceManager);
   return [...view.objects("doorbell"), ...view.objects("msgqueue")].flatMap((object): Link[] => {
     const [send, receive] = object instanceof Doorbell
       ? [DoorbellRight.Send, DoorbellRight.Receive]
       : [MsgqueueRight.Send, MsgqueueRight.Receive];
-    const owners = (right: number) => {
-      const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
-      return [...new Set(holders)].filter((one) => one !== manager);
-    };
-    const from = owners(send), to = owners(receive);
+    const from = otherHolders(view, object, send), to = otherHolders(view, object, receive);
     return from.includes(vm) || to.includes(vm) ? [{ object, from, to }] : [];
   });
 }
@@ -74,9 +68,6 @@ function untaken({ view, others }: Patient, { object, to }: Link): OfCode<Eviden
 
 const sleepsOn = ({ vm, others }: Patient) => others.asleep.get(vm.id)?.timer === undefined && others.asleep.has(vm.id);
 
-/** Its wait is in vain, or that of another VM that waits for it. */
-const isInVain = (patient: Patient, verdict: Verdict) => sleepsOn(patient) && isSick(verdict);
-
 /** Messages that the Resource Manager has thrown away. */
 function dropped({ view, vm }: Patient): OfCode<Evidence, "dropped">[] {
   const found = vm.vmid === null ? undefined : view.droppedMessage(Number(vm.vmid));
@@ -86,19 +77,15 @@ function dropped({ view, vm }: Patient): OfCode<Evidence, "dropped">[] {
 export const SEND_EVIDENCE = [
   evidenceRule({ codes: ["dropped"], when: ({ vm }) => vm.ended === null, read: dropped }),
   evidenceRule({
-    codes: ["unheard-ring"],
-    when: isInVain,
-    read: ({ view, vm }) => linksOf(view, vm.id).flatMap((link) => unheardRing(view, link)),
-  }),
-  evidenceRule({
-    codes: ["swallowed", "merged-ring"],
-    when: isInVain,
-    read: ({ view, vm }) => linksOf(view, vm.id).flatMap((link) => swallowed(view, link)),
-  }),
-  evidenceRule({
-    codes: ["untaken"],
+    codes: ["unheard-ring", "swallowed", "merged-ring", "untaken"],
     when: sleepsOn,
-    read: (patient) =>
-      linksOf(patient.view, patient.vm.id).filter(({ from }) => from.includes(patient.vm.id)).flatMap((link) => untaken(patient, link)),
+    read(patient, verdict) {
+      const { view, vm: { id } } = patient, links = linksOf(view, id), sent = links.filter(({ from }) => from.includes(id));
+      // Its wait is in vain, or that of another VM that waits for it.
+      const lost = isSick(verdict)
+        ? [...links.flatMap((link) => unheardRing(view, link)), ...links.flatMap((link) => swallowed(view, link))]
+        : [];
+      return [...lost, ...sent.flatMap((link) => untaken(patient, link))];
+    },
   }),
 ];

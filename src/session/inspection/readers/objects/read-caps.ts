@@ -1,8 +1,9 @@
-// Rows about capabilities and the objects that they name.
+// Rows about capabilities and the objects that they name, and the VMs that hold them.
 
 import { ErrorCode, errorName } from "../../../../machine/abi/errors.ts";
 import { rightNames } from "../../../../machine/abi/rights.ts";
-import type { Capability } from "../../../../machine/hypervisor/inspect.ts";
+import type { Capability, HypervisorObject } from "../../../../machine/hypervisor/inspect.ts";
+import { Vmid } from "../guest-names.ts";
 import type { View } from "../inspected.ts";
 import { capId, objId, vmId } from "../../../../model/queries/ids.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
@@ -52,4 +53,14 @@ export function readObjects(view: View): RowOf<typeof OBJECTS>[] {
     size: object.heapBytes,
     holders: object.holders.map((holder) => capId(view.cspaceOwner(holder.cspace), holder.cspace.idOf(holder))),
   }));
+}
+
+/** The VMs that hold a capability with a right: `vm:NAME`. One may be there more than once. */
+export const holdersOf = (view: View, object: HypervisorObject, right: number): string[] =>
+  object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
+
+/** The same, each once, without the Resource Manager, which makes all objects. */
+export function otherHolders(view: View, object: HypervisorObject, right: number): string[] {
+  const manager = view.vm(Vmid.ResourceManager);
+  return [...new Set(holdersOf(view, object, right))].filter((vm) => vm !== manager);
 }

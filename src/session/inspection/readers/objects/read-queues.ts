@@ -3,7 +3,8 @@
 import { DoorbellRight, MsgqueueRight } from "../../../../machine/abi/rights.ts";
 import { Doorbell, type HypervisorObject, type Msgqueue } from "../../../../machine/hypervisor/inspect.ts";
 import { Vmid } from "../guest-names.ts";
-import { formatId, objId, vmId, withKind } from "../../../../model/queries/ids.ts";
+import { holdersOf, otherHolders } from "./read-caps.ts";
+import { formatId, objId, withKind } from "../../../../model/queries/ids.ts";
 import { asciiText, bytesText } from "../../../../kit/support/text/byte-text.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { packetTexts } from "./rpc-packets.ts";
@@ -77,9 +78,7 @@ function moved(view: View, id: string, { sent, received }: Msgqueue | Doorbell) 
  * other does.
  */
 function end(view: View, object: HypervisorObject, right: number): string | null {
-  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
-  const maker = view.vm(Vmid.ResourceManager);
-  return holders.find((vm) => vm !== maker) ?? holders[0] ?? null;
+  return otherHolders(view, object, right)[0] ?? holdersOf(view, object, right)[0] ?? null;
 }
 
 function both(from: string | null, to: string | null): string[] {
