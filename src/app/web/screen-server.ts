@@ -13,7 +13,6 @@ export const VIEWERS_MAX = 16;
 const TOKEN_BYTES = 32;
 /** Where pages connect. */
 const SCREENS = "screens";
-const ENDS = "the session is not served any more";
 /** Codes that close a connection: the program ends, and try later. */
 const GOING_AWAY = 1001, TRY_LATER = 1013;
 
@@ -35,7 +34,8 @@ export class ScreenServer {
   readonly #hosts: ReadonlySet<string>;
   readonly #token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
   readonly #abort = new AbortController();
-  #closed = false;
+  /** Why all connections have ended; undefined while it listens. */
+  #closed: string | undefined;
 
   /**
    * @param hostname an address of this computer
@@ -67,7 +67,7 @@ export class ScreenServer {
 
   /** Ends all connections, and listens no more. */
   async close(reason: string): Promise<void> {
-    this.#closed = true;
+    this.#closed = reason;
     for (const viewer of this.#viewers) viewer.end(reason);
     await Promise.all([...this.#viewers].map((viewer) => viewer.gone));
     // A connection that is silent would keep it up.
@@ -97,7 +97,7 @@ export class ScreenServer {
     if (![...this.#hosts].some((host) => origin === `http://${host}`)) return refusal(403, "only el2's own page may connect");
     const [protocol, token = ""] = (request.headers.get("sec-websocket-protocol") ?? "").split(/\s*,\s*/);
     if (protocol !== SUBPROTOCOL || !this.#isToken(token)) return refusal(403, "the token is not that of the link");
-    if (this.#closed) return refusal(503, ENDS);
+    if (this.#closed !== undefined) return refusal(503, this.#closed);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return refusal(426, "a WebSocket is needed");
     const { socket, response } = Deno.upgradeWebSocket(request, { protocol: SUBPROTOCOL });
     socket.onopen = () => this.#join(socket);
@@ -110,7 +110,7 @@ export class ScreenServer {
   }
 
   #join(socket: WebSocket): void {
-    if (this.#closed) return socket.close(GOING_AWAY, ENDS);
+    if (this.#closed !== undefined) return socket.close(GOING_AWAY, this.#closed);
     if (this.#viewers.size >= VIEWERS_MAX) return socket.close(TRY_LATER, `${VIEWERS_MAX} pages show this session already; close one`);
     const viewer = new Viewer(socket);
     this.#viewers.add(viewer);

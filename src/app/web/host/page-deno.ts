@@ -2,10 +2,10 @@
 // no environment and no signals, so that each file is one that does not exist.
 
 /** Errors of the system by their names. */
-const ERRORS = ["AlreadyExists", "BrokenPipe", "Busy", "InvalidData", "IsADirectory", "NotADirectory", "NotCapable", "NotFound"];
-const OTHERS = ["PermissionDenied", "WouldBlock"];
+const ERRORS = ("AlreadyExists BrokenPipe Busy InvalidData IsADirectory NotADirectory NotCapable NotFound PermissionDenied WouldBlock")
+  .split(" ");
 
-const errors = Object.fromEntries([...ERRORS, ...OTHERS].map((name) => [
+const errors = Object.fromEntries(ERRORS.map((name) => [
   name,
   class extends Error {
     override readonly name = name;
@@ -17,9 +17,9 @@ const noFile = (path: string | URL): never => {
 };
 
 /** Calls that name a file, and return at once, or later. */
-const AT_ONCE = ["lstatSync", "mkdirSync", "openSync", "readDirSync", "readFileSync", "readLinkSync", "readTextFileSync", "realPathSync"];
-const AT_ONCE_TOO = ["chmodSync", "linkSync", "makeTempFileSync", "removeSync", "renameSync", "statSync"];
-const LATER = ["open", "readFile", "readTextFile", "realPath", "stat"];
+const AT_ONCE = ("chmodSync linkSync lstatSync makeTempFileSync mkdirSync openSync readDirSync readFileSync readLinkSync " +
+  "readTextFileSync realPathSync removeSync renameSync statSync").split(" ");
+const LATER = "open readFile readTextFile realPath stat".split(" ");
 
 export const pageDeno = {
   build: { os: "linux", standalone: false, target: "page" },
@@ -29,7 +29,7 @@ export const pageDeno = {
   errors,
   addSignalListener() {},
   removeSignalListener() {},
-  ...Object.fromEntries([...AT_ONCE, ...AT_ONCE_TOO].map((name) => [name, noFile])),
+  ...Object.fromEntries(AT_ONCE.map((name) => [name, noFile])),
   // deno-lint-ignore require-await -- the error comes later, too
   ...Object.fromEntries(LATER.map((name) => [name, async (path: string) => noFile(path)])),
 };

@@ -14,7 +14,7 @@ const [CONSTANTS, START] = (() => {
 const words = new Int32Array(ROUNDS);
 
 /** A digest of bytes and texts that follow each other. */
-export class PageHash {
+class PageHash {
   readonly #state: Int32Array;
   /** Bytes of a block that is not whole yet. */
   readonly #rest = new Uint8Array(BLOCK);

@@ -2,7 +2,7 @@
 // no files and no sockets, so that their modules are absent. Programs of pages import this first.
 
 import { pageDeno } from "./page-deno.ts";
-import { PageHash } from "./page-hash.ts";
+import { createHash } from "./page-hash.ts";
 import { pageZlib } from "./page-zlib.ts";
 import { type ModuleSource, useModules } from "../../../kit/support/node-modules.ts";
 
@@ -33,12 +33,7 @@ const Buffer = {
 
 const MODULES: Partial<Record<Parameters<ModuleSource>[0], unknown>> = {
   buffer: { Buffer },
-  crypto: {
-    createHash(kind: string) {
-      if (kind !== "sha256") throw new Error(`a page has no ${kind}`);
-      return new PageHash();
-    },
-  },
+  crypto: { createHash },
   path: { ...path, posix: path },
   timers: { setImmediate: (call: () => void) => setTimeout(call, 0) },
   zlib: pageZlib,
