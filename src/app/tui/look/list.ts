@@ -1,5 +1,5 @@
 // Columns of lists: their content per row, as pieces. Tables have their own columns; a list may
-// declare others. Widths are fixed by kind, never by content.
+// declare others. Widths are fixed by kind; text without a usual length may take what is left over.
 
 import type { CellSpan, Rectangle, Screen } from "../terminal/cells.ts";
 import { pad } from "../../../kit/support/text/text-width.ts";
@@ -27,6 +27,8 @@ export interface ListColumn<R> {
   readonly name: string;
   readonly title: string;
   readonly width: number;
+  /** It grows to what its rows need, up to this, where the others leave room. */
+  readonly most?: number;
   readonly right?: boolean;
   /** Panes narrower than this leave it out. */
   readonly from?: number;
@@ -128,6 +130,17 @@ export function fittingColumns<R>(columns: readonly ListColumn<R>[], width: numb
     shown.splice(last, 1);
   }
   return shown;
+}
+
+/** Columns grown, from the left, to what their rows need, as far as a width has room. */
+export function grownColumns<R>(columns: readonly ListColumn<R>[], needs: ReadonlyMap<string, number>, width: number): ListColumn<R>[] {
+  let spare = width - columns.reduce((sum, column) => sum + column.width + 1, -1);
+  return columns.map((column) => {
+    const wanted = Math.min(needs.get(column.name) ?? 0, column.most ?? 0) - column.width;
+    const more = Math.max(Math.min(wanted, spare), 0);
+    spare -= more;
+    return more > 0 ? { ...column, width: column.width + more } : column;
+  });
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   drawCell,
   drawHeadings,
   fittingColumns,
+  grownColumns,
   type ListColumn,
   placeColumns,
   type Placement,
@@ -20,7 +21,7 @@ import type { RowGap } from "../../../model/queries/texts/row-gaps.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { TablePaneOptions } from "./table-options.ts";
 import { isBad, sortRows } from "./table-rows.ts";
-import { keyPieces, type Piece } from "../look/pieces.ts";
+import { keyPieces, type Piece, piecesWidth } from "../look/pieces.ts";
 import { WordChanges } from "./word-changes.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import { spokenCells, type SpokenLine, spokenPieces, type SpokenSize } from "../look/speech.ts";
@@ -84,6 +85,10 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   #cut = false;
   /** The columns as they were last drawn. */
   #headings: Placement<RowOf<T>> = { columns: [], cut: false };
+  /** Columns of text that rows needed so far, by column: they do not shrink, so that lists stand still. */
+  readonly #needs = new Map<string, number>();
+  /** The rows that were looked at for it. */
+  #needed: readonly RowOf<T>[] = [];
   /** Names of the columns that the user wants, instead of the pane's. */
   #chosen: readonly string[] | undefined;
   /** Columns in which every row has the usual value. */
@@ -345,7 +350,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     this.#past = past;
     this.#changes.begin();
     if (this.options.card) return this.#drawCards(screen, area, look, focused, this.options.card);
-    const { place, rows } = this.#listed(area, focused);
+    const { place, rows } = this.#listed(look, area, focused);
     drawHeadings(screen, look, { ...area, x: area.x + ROW_MARGIN }, place, this.#sort);
     rows.forEach((shown, index) => {
       const line = { ...area, y: area.y + 1 + index, height: 1 };
@@ -364,7 +369,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
         "gap" in shown ? [] : card(shown.row, look).map((pieces, line) => spokenPieces(pieces, shown.selected && line === 0))
       );
     }
-    const { place: { columns }, rows } = this.#listed(size, focused);
+    const { place: { columns }, rows } = this.#listed(look, size, focused);
     if (!rows.length) return spokenBlank(look, size.width, this.blank);
     return [
       spokenCells(columns.map(({ column }) => [{ text: column.title }])),
@@ -379,8 +384,8 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   }
 
   /** The columns that fit, and the rows, scrolled to the selected one. */
-  #listed({ width, height }: SpokenSize, focused: boolean): { place: Placement<RowOf<T>>; rows: ShownLine<RowOf<T>>[] } {
-    const place = this.#headings = this.#place(width - ROW_MARGIN);
+  #listed(look: Look, { width, height }: SpokenSize, focused: boolean): { place: Placement<RowOf<T>>; rows: ShownLine<RowOf<T>>[] } {
+    const place = this.#headings = this.#place(look, width - ROW_MARGIN);
     return { place, rows: this.#scrolledTo(Math.max(height - 1, 1), focused) };
   }
 
@@ -434,7 +439,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     return { kind: "empty", what: this.emptyText, how: isFiltered || !isAsked ? undefined : HOW_ROWS_COME[table.name] };
   }
 
-  #place(width: number): Placement<RowOf<T>> {
+  #place(look: Look, width: number): Placement<RowOf<T>> {
     const own = this.options.columns?.(width) ?? columnsOf(this.table), chosen = this.#chosen;
     const all = chosen ? columnsCalled(chosen, [...own, ...columnsOf(this.table)]) : own.filter(({ name }) => !this.#usual.has(name));
     // Scrolling right also shows columns that narrow terminals omit.
@@ -442,9 +447,24 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     const [first, ...rest] = listed;
     this.#left = Math.min(this.#left, Math.max(rest.length - 1, 0));
     const shown = first ? [first, ...rest.slice(this.#left)] : rest;
-    const place = placeColumns(shown, width);
+    const place = placeColumns(grownColumns(shown, this.#need(look, all), width), width);
     this.#cut = rest.length > this.#left + 1 && (place.cut || listed.length < all.length);
     return place;
+  }
+
+  /** What the rows need of the columns that may grow. */
+  #need(look: Look, columns: readonly ListColumn<RowOf<T>>[]): ReadonlyMap<string, number> {
+    if (this.#needed === this.#shown) return this.#needs;
+    this.#needed = this.#shown;
+    for (const { name, most, pieces } of columns) {
+      if (most === undefined) continue;
+      const context = { look, width: most, at: this.#answered, bad: false, first: false };
+      this.#needs.set(
+        name,
+        this.#shown.reduce((need, row) => Math.max(need, piecesWidth(pieces(row, context))), this.#needs.get(name) ?? 0),
+      );
+    }
+    return this.#needs;
   }
 
   #drawRow(

@@ -26,14 +26,14 @@ const WIDE = 160, WIDE_LIST_SHARE = 0.52;
 const BESIDE = 100;
 /** Wall time (ms) for which processes and a log are good enough: reading all of them takes time. */
 const STAYS_GOOD = 1000;
-/** Columns of a process other than its command, with blanks; name and bars; the parent. */
-const BESIDE_COMMAND = 64, BESIDE_IF_ROOMY = 38, PARENT = 8, WITH_PARENT = 130;
+/** Columns from which on a process has its parent. */
+const WITH_PARENT = 130;
 /** Columns from which on a process has its name beside its command, and bars. */
 const ROOMY = 116;
 /** Cells of a bar. */
 const BAR = 8;
-/** Columns of what a process waits in. */
-const WAITS = 20;
+/** Columns of what a process waits in, and of its command: at the least, and at the most. */
+const WAITS = 12, LONGEST_WAITS = 20, LONGEST_WAITS_IF_ROOMY = 32, COMMAND = 16, LONGEST_COMMAND = 400;
 /** Levels of the log that are errors, and the warning. */
 const ERRORS: ReadonlySet<string> = new Set(["emerg", "alert", "crit", "err"]), WARNING = "warn";
 
@@ -96,11 +96,12 @@ function taskColumns(width: number, largest: Largest): ListColumn<TaskRow>[] {
       pieces: ({ time }) => quietPieces(durationText(Number(time ?? 0))),
     }),
     ...resident ? [barred("resident", { ...resident, title: "Memory", right: true })] : [],
-    { name: "waits", title: "Waits in", width: WAITS, pieces: waits },
+    { name: "waits", title: "Waits in", width: WAITS, most: isRoomy ? LONGEST_WAITS_IF_ROOMY : LONGEST_WAITS, pieces: waits },
     {
       name: "command",
       title: "Command",
-      width: Math.max(width - BESIDE_COMMAND - (isRoomy ? BESIDE_IF_ROOMY : 0) - (width >= WITH_PARENT ? PARENT : 0), 16),
+      width: COMMAND,
+      most: LONGEST_COMMAND,
       pieces: (row) => row.command === null ? isRoomy ? [{ text: "-", role: "dim" }] : named(row) : [{ text: row.command }],
     },
   ];

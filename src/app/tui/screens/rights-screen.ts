@@ -23,28 +23,25 @@ const BESIDE = 100;
 /** Columns from which on the graph is shown next to the list, which has this share then. */
 const WIDE = 180;
 const WIDE_LIST_SHARE = 0.6;
-/** Columns from which on there is room for the mark of master capabilities, and whole answers. */
+/** Columns from which on there is room for the mark of master capabilities. */
 const WITH_MASTER = 140;
 /** Columns of a capability's id. */
 const ID = 16;
 
-/** Columns of all others but the answer and whether it is a master, with their blanks. */
-const OTHERS = 74;
-
-/** Columns of the rights: at the least, and of all that a thread has. */
-const RIGHTS = 24, ALL_RIGHTS = 96;
+/** Columns of an object, of the rights and of the last use's answer: at the least, and at the most. */
+const OBJECT = 10, LONGEST_OBJECT = 24, RIGHTS = 24, ALL_RIGHTS = 96, ANSWER = 22, LONGEST_ANSWER = 40;
 
 /** A capability's owner, object and rights, and the result of its last use. */
-function capColumns(width: number): ListColumn<CapRow>[] {
-  const answer = width >= WITH_MASTER ? 28 : 20;
+function capColumns(): ListColumn<CapRow>[] {
   return [
     { name: "id", title: "Capability", width: ID, pieces: ({ id }, { look, bad }) => capPieces(id, look, bad) },
     { name: "type", title: "Type", width: 11, pieces: ({ type }) => [{ text: type, role: "dim" }] },
-    { name: "obj", title: "Object", width: 16, pieces: ({ obj }, context) => objectPieces(obj, context) },
+    { name: "obj", title: "Object", width: OBJECT, most: LONGEST_OBJECT, pieces: ({ obj }, context) => objectPieces(obj, context) },
     {
       name: "rights",
       title: "Rights",
-      width: Math.min(Math.max(width - OTHERS - answer - (width >= WITH_MASTER ? 8 : 0), RIGHTS), ALL_RIGHTS),
+      width: RIGHTS,
+      most: ALL_RIGHTS,
       pieces: ({ rights }) => {
         const text = rights.join(" ");
         return [text ? { text } : { text: "none", role: "dim" }];
@@ -76,7 +73,8 @@ function capColumns(width: number): ListColumn<CapRow>[] {
     {
       name: "res",
       title: "Answer",
-      width: answer,
+      width: ANSWER,
+      most: LONGEST_ANSWER,
       from: 110,
       pieces: ({ res, err }) => res !== null ? textPieces({ text: res, res }, err) : [{ text: "-", role: "dim" }],
     },

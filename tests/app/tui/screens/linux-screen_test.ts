@@ -1,7 +1,7 @@
 // Screen L: the Linux of VMs.
 
 import assert from "node:assert/strict";
-import { PHONE_SAMPLE } from "../phone.ts";
+import { PHONE_SAMPLE, phoneAnswer } from "../phone.ts";
 import { Rig } from "../rig.ts";
 
 const textOf = async (rig: Rig) => (await rig.lines()).join("\n");
@@ -66,6 +66,25 @@ Deno.test("each process has its command at every width, and states are words", a
     assert.match(text, /dd if=\/dev\/vda/, `${width}`);
     for (const word of ["o runs", ". sleeps", ". blocked"]) assert.ok(text.includes(word), `${width}: ${word}`);
   }
+});
+
+Deno.test("at 80 columns commands have the room that nothing else needs, and what processes wait in stays where it is", async () => {
+  const rig = new Rig(80, 24);
+  let waits = "folio_wait_bit";
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    return query.table !== "linux.ps" ? answer : { ...answer, rows: answer.rows.map((row) => row.pid === 518 ? { ...row, waits } : row) };
+  };
+  await rig.type("L");
+  assert.match(await textOf(rig), / 518 \. blocked +2\.2 s +1M folio_wait_bit dd if=\/dev\/vda of=\/dev\/null\n/);
+  waits = "do_wait";
+  rig.time += 2000;
+  rig.sample();
+  assert.match(await textOf(rig), /1M do_wait {8}dd if=/);
+  waits = "a_function_of_the_kernel_with_a_long_name";
+  rig.time += 2000;
+  rig.sample();
+  assert.match(await textOf(rig), /1M a_function_of_the_k\S dd if=\/dev\/vda \S+\n/);
 });
 
 Deno.test("the screen of Linux has a tab where a VM has a kernel, which a click shows", async () => {
