@@ -545,6 +545,12 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
     notRun({ code: "no-interpreter", interpreter: "/bin/bash" }),
     /put \/bin\/bash there/,
   ],
+  [
+    "a script whose lines end with CR and LF",
+    { files: { init: "#!/bin/run\r\n", "bin/run": undefined } },
+    notRun({ code: "no-interpreter", interpreter: "/bin/run\r" }),
+    /its interpreter \/bin\/run\\r does not exist\n {2}way out: end the lines of the script with LF alone, without CR/,
+  ],
   ["an empty init", { files: { init: "" } }, notRun({ code: "empty" }), /it is empty/],
   ["half of an init", { files: { init: elf(AARCH64, LOAD, "x", 10_000) } }, notRun({ code: "cut" }), /a truncated ELF file/],
   ["a script without its first line", { files: { init: "echo hello\n" } }, notRun({ code: "format" }), /begins with 65 63 68 6f/],

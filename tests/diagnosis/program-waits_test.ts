@@ -31,7 +31,7 @@ const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "w
   [
     "epoll-pipe",
     { for: "writer", what: "pipe:" },
-    /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself has open/,
+    /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself have open/,
   ],
   [
     "epoll",
@@ -42,18 +42,34 @@ const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "w
   [
     "pipe",
     { for: "writer", what: "pipe:" },
-    /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself has open/,
+    /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself have open/,
+  ],
+  [
+    "select",
+    { for: "writer", what: "pipe:" },
+    /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself have open/,
+  ],
+  ["fifo", { for: "writer", what: "/fifo" }, /program init \(\d+\) waits for a writer of \/fifo, which nobody has open/],
+  [
+    "pipes-open",
+    { for: "writer", what: "pipe:" },
+    /program init \((\d+)\) waits for a writer of pipe:\[\d+\], which init \(1\), it itself, init \((?!\1)\d+\) have open/,
+  ],
+  [
+    "full-pipe-read",
+    { for: "reader", what: "pipe:" },
+    /program init \((\d+)\) waits for a reader of pipe:\[\d+\], which init \((?!\1)\d+\), it itself have open/,
   ],
   ["pi", { for: "mutex", what: "0x" }, /program init \((\d+)\) waits for the mutex at 0x[0-9a-f]+, which init \((?!\1)\d+\) holds/],
   [
     "pair",
     { for: "sender", what: "socket:[" },
-    /program init \((\d+)\) waits for data from socket:\[\d+\], whose other end init \(1\), it itself has open/,
+    /program init \((\d+)\) waits for data from socket:\[\d+\], whose other end init \(1\), it itself have open/,
   ],
   [
     "connection",
     { for: "sender", what: "127.0.0.1:" },
-    /program init \((\d+)\) waits for data from 127\.0\.0\.1:\d+ \(TCP\), whose other end init \(1\), it itself has open/,
+    /program init \((\d+)\) waits for data from 127\.0\.0\.1:\d+ \(TCP\), whose other end init \(1\), it itself have open/,
   ],
   ["poll", { for: "sender", what: "127.0.0.1:4660 (UDP)" }, /program init \(\d+\) waits for data from 127\.0\.0\.1:4660 \(UDP\)$/m],
   ["flock", { for: "lock", what: "/init" }, /program init \(\d+\) waits for a lock of \/init, which init \(1\) holds/],
@@ -68,8 +84,9 @@ for (const [how, { for: kind, what }, line] of WAITS) {
       assert.ok(verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
     }
     const { because, evidence } = verdictOn(debian),
-      waits = [{ for: kind, what: what === null ? null : new RegExp(`^${RegExp.escape(what)}`) }];
-    assert.ok(because.some((one) => fits(one, { code: "kernel", finding: { code: "program-waits", waits } })), JSON.stringify(because));
+      wait = { for: kind, what: what === null ? null : new RegExp(`^${RegExp.escape(what)}`) };
+    const waits = because.flatMap((one) => one.code === "kernel" && one.finding.code === "program-waits" ? one.finding.waits : []);
+    assert.ok(waits.some((one) => fits(one, wait)), JSON.stringify(because));
     assert.match(evidence.join("\n"), line);
   });
 }
@@ -87,6 +104,22 @@ Deno.test("threads of which one waits for the other's end, which waits for its m
   debian.type("join-circle\n");
   const lines =
     /stuck: program init \((\d+)\) waits for the (?:end of thread init \((\d+)\), and program init \(\2\) waits for the mutex at 0x\w+, which init \(\1\) holds|mutex at 0x\w+, which init \((\d+)\) holds, and program init \(\3\) waits for the end of thread init \(\1\))\n {2}way out: release the mutex before/;
+  assertSick(debian, { code: "kernel-waits", finding: { code: "program-deadlock" } }, lines);
+});
+
+Deno.test("programs of which each reads a pipe that only both can write are stuck", async () => {
+  const debian = (await waiting()).copy();
+  debian.type("pipes\n");
+  const lines =
+    /stuck: program init \((\d+)\) waits for a writer of pipe:\[\d+\], which it itself, init \((\d+)\) have open, and program init \(\2\) waits for a writer of pipe:\[\d+\], which init \(\1\), it itself have open\n {2}way out: close the ends/;
+  assertSick(debian, { code: "kernel-waits", finding: { code: "program-deadlock" } }, lines);
+});
+
+Deno.test("a program that waits for the end of its child, which waits for it to read, is stuck", async () => {
+  const debian = (await waiting()).copy();
+  debian.type("full-pipe\n");
+  const lines =
+    /stuck: program init \((\d+)\) waits for the end of its child init \((\d+)\), and program init \(\2\) waits for a reader of pipe:\[\d+\], which init \(\1\), it itself have open\n {2}way out: read what the child writes/;
   assertSick(debian, { code: "kernel-waits", finding: { code: "program-deadlock" } }, lines);
 });
 

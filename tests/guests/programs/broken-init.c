@@ -9,11 +9,13 @@ enum {
   SYS_EPOLL_PWAIT = 22,
   SYS_IOCTL = 29,
   SYS_FLOCK = 32,
+  SYS_MKNODAT = 33,
   SYS_MKDIRAT = 34,
   SYS_MOUNT = 40,
   SYS_OPENAT = 56,
   SYS_CLOSE = 57,
   SYS_PIPE2 = 59,
+  SYS_PSELECT6 = 72,
   SYS_PPOLL = 73,
   SYS_EXIT_GROUP = 94,
   SYS_SET_TID_ADDRESS = 96,
@@ -34,13 +36,14 @@ enum {
   SYS_CONNECT = 203,
   SYS_CLONE = 220,
   SYS_MMAP = 222,
+  SYS_WAIT4 = 260,
 };
 enum { SIGCHLD = 17, SIGSTOP = 19, VFORK = 0x4100 }; /* CLONE_VM | CLONE_VFORK */
 enum { THREAD = 0x10f00 }; /* CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD */
 enum { LOCK_EXCLUSIVE = 2 }; /* flock(2) */
 enum { LOCK_PI = 6, PRIVATE = 128 }; /* futex(2) */
 enum { WAITERS = (int)0x80000000 };
-enum { CWD = -100, WRITE_ONLY = 1 };
+enum { CWD = -100, WRITE_ONLY = 1, FIFO = 0010644 };
 enum { SET_SECCOMP = 22, STRICT = 1 }; /* prctl(2) */
 /* reboot(2) */
 enum { CAD_OFF = 0, POWER_OFF = 0x4321fedc, RESTART = 0x1234567, HALT = 0xcdef0123 };
@@ -204,6 +207,55 @@ static int pipe_ends[2];
 static void read_pipe(void) {
   char byte;
   call3(SYS_READ, pipe_ends[0], (long)&byte, 1);
+}
+
+/* Two pipes that two children read, and that nobody else can write. */
+static int other_ends[2];
+
+static void read_other_pipe(void) {
+  char byte;
+  call3(SYS_READ, other_ends[0], (long)&byte, 1);
+}
+
+static void close_both(int *ends) { call3(SYS_CLOSE, ends[0], 0, 0), call3(SYS_CLOSE, ends[1], 0, 0); }
+
+static void read_pipes(void) {
+  call3(SYS_PIPE2, (long)pipe_ends, 0, 0);
+  call3(SYS_PIPE2, (long)other_ends, 0, 0);
+  start_child(read_pipe);
+  start_child(read_other_pipe);
+}
+
+/* A child that fills a pipe, and its parent, which waits for its end before it reads. */
+static void fill_pipe(void) {
+  static char page[4096];
+  for (;;) call3(SYS_WRITE, pipe_ends[1], (long)page, sizeof page);
+}
+
+static void wait_for_child(void) {
+  call3(SYS_PIPE2, (long)pipe_ends, 0, 0);
+  start_child(fill_pipe);
+  call3(SYS_WAIT4, -1, 0, 0);
+}
+
+/* The same child, of which the parent reads later. */
+static void read_later(void) {
+  static char page[4096];
+  call3(SYS_PIPE2, (long)pipe_ends, 0, 0);
+  start_child(fill_pipe);
+  for (;;) sleep_seconds(1), call3(SYS_READ, pipe_ends[0], (long)page, sizeof page);
+}
+
+/* A FIFO that nobody opens for writing; a pipe that is waited for by select(2). */
+static void open_fifo(void) {
+  call3(SYS_MKNODAT, CWD, (long)"/fifo", FIFO);
+  call3(SYS_OPENAT, CWD, (long)"/fifo", 0);
+}
+
+static void select_pipe(void) {
+  static unsigned long read;
+  read = 1ul << pipe_ends[0];
+  call(SYS_PSELECT6, pipe_ends[0] + 1, (long)&read, 0, 0, 0, 0);
 }
 
 /* Two sockets of a pair, of which a child reads one. */
@@ -370,6 +422,12 @@ __attribute__((used)) static void work(void) {
   if (same(way, "mutex")) start_child(wait_for_sleeper), stay();
   if (same(way, "stopped")) start_child(stop_itself), stay();
   if (same(way, "pipe")) call3(SYS_PIPE2, (long)pipe_ends, 0, 0), start_child(read_pipe), stay();
+  if (same(way, "select")) call3(SYS_PIPE2, (long)pipe_ends, 0, 0), start_child(select_pipe), stay();
+  if (same(way, "fifo")) start_child(open_fifo), stay();
+  if (same(way, "pipes")) read_pipes(), close_both(pipe_ends), close_both(other_ends), stay();
+  if (same(way, "pipes-open")) read_pipes(), stay();
+  if (same(way, "full-pipe")) start_child(wait_for_child), stay();
+  if (same(way, "full-pipe-read")) start_child(read_later), stay();
   if (same(way, "pi")) start_child(wait_for_owner), stay();
   if (same(way, "pair")) read_pair(), stay();
   if (same(way, "connection")) read_connection(), stay();

@@ -11,7 +11,7 @@ import type { Struct } from "../kernel/types.ts";
 const LINKS_MAX = 8, ENTRIES_MAX = 65_536;
 const PATH_MAX = 4096;
 /** Bits of `inode.i_mode`. */
-const TYPE = 0o170000, FOLDER = 0o040000, LINK = 0o120000;
+const TYPE = 0o170000, FIFO = 0o010000, FOLDER = 0o040000, LINK = 0o120000;
 export const EXECUTE = 0o111;
 
 /** The entries of a folder. */
@@ -27,6 +27,7 @@ function* entriesOf(reading: Reading, folder: Struct): Generator<Struct> {
 }
 
 const inodeOf = (dentry: Struct) => dentry.at("d_inode", "inode");
+export const isFifo = (inode: Struct) => (inode.number("i_mode") & TYPE) === FIFO;
 export const isFolder = (inode: Struct) => (inode.number("i_mode") & TYPE) === FOLDER;
 
 /** The root of a process; by default that of the kernel's own threads. */

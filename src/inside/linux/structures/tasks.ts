@@ -79,7 +79,7 @@ export const isRunning = (task: Struct): boolean => task.has("on_cpu") && task.n
  * Whether it has a CPU or could have one, in whatever state: one that was going to sleep may lose
  * its CPU before.
  */
-const isRunnable = (task: Struct): boolean => isRunning(task) || task.has("on_rq") && task.number("on_rq") !== 0;
+export const isRunnable = (task: Struct): boolean => isRunning(task) || task.has("on_rq") && task.number("on_rq") !== 0;
 
 export const isKernelThread = (task: Struct): boolean => (task.number("flags") & KERNEL_THREAD) !== 0;
 

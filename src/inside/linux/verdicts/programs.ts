@@ -57,8 +57,9 @@ function elfDefect(reading: Reading, root: Struct, bytes: Uint8Array, size: numb
   return undefined;
 }
 
+/** The kernel ends the name of an interpreter at a space or a tab: a CR before the LF is part of it. */
 function otherDefect(reading: Reading, root: Struct, bytes: Uint8Array): NotRun | undefined {
-  const [line] = textOf(bytes).split("\n", 1), [, interpreter] = /^#![ \t]*(\S+)/.exec(line) ?? [];
+  const [line] = textOf(bytes).split("\n", 1), [, interpreter] = /^#![ \t]*([^ \t]+)/.exec(line) ?? [];
   if (interpreter === undefined) return { code: "format", bytes: bytesText(bytes.subarray(0, SHOWN)) };
   return lookUp(reading, root, interpreter) ? undefined : { code: "no-interpreter", interpreter };
 }

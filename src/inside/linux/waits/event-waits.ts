@@ -22,10 +22,7 @@ export function eventsWait(reading: Reading, task: Struct, file: Struct): Found 
     .toArray().sort((a, b) => a.number("ffd.fd") - b.number("ffd.fd"))
     .map((item) => ({ file: item.at("ffd.file", "file"), isRead: (item.number("event.events") & IN) !== 0 }))
     .flatMap(({ file, isRead }) => file ? [{ file, isRead }] : []);
-  const ends = watched.flatMap(({ file, isRead }) => {
-    const inode = file.at("f_inode", "inode");
-    return inode && endWait(reading, inode, isRead ? MODE_WRITE : MODE_READ) || [];
-  });
+  const ends = watched.flatMap(({ file, isRead }) => endWait(reading, file, isRead ? MODE_WRITE : MODE_READ) ?? []);
   if (watched.length === 1 && ends.length === 1) return found(task, ends[0]);
   const names = watched.slice(0, NAMED_MAX).map((one) => namedEnd(reading, one.file)), more = watched.length - names.length;
   const others = new Map(

@@ -34,7 +34,7 @@ export function futexWait(reading: Reading, tasks: Tasks, task: Struct, futex: F
 }
 
 const lockedBy = (task: Struct, holder: Struct, { address, timeout }: Futex): Found => (
-  { ...found(task, { for: "mutex", what: hex(address), peers: [named(holder)] }), holder, isEndless: timeout === 0n }
+  { ...found(task, { for: "mutex", what: hex(address), peers: [named(holder)] }), enders: [holder], isEndless: timeout === 0n }
 );
 
 /** A wait for a mutex that gives its holder's priority away: the kernel knows the holder. */
@@ -58,7 +58,7 @@ function threadsOf(tasks: Tasks): ReadonlyMap<string, Struct> {
 function joinWait(tasks: Tasks, task: Struct, { address, timeout }: Futex): Found | undefined {
   const thread = threadsOf(tasks).get(wordOf(task, address));
   if (!thread || thread === task) return undefined;
-  return { ...found(task, { for: "thread", what: null, peers: [named(thread)] }), holder: thread, isEndless: timeout === 0n };
+  return { ...found(task, { for: "thread", what: null, peers: [named(thread)] }), enders: [thread], isEndless: timeout === 0n };
 }
 
 /** A wait for a mutex, if its words name a thread that shares it, which may be the task itself. */

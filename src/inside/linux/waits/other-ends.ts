@@ -6,16 +6,20 @@ import type { NamedTask, ProgramWait } from "../../../model/queries/facts/linux-
 import { MODE_READ, MODE_WRITE, openFiles } from "../structures/files.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
+import { isFifo } from "../structures/lookup.ts";
 import { fileName, fileSystemOf } from "../structures/paths.ts";
 import { type InetSocket, inetSocket, inodeOf, socketOf, unixPath, unixPeer } from "../structures/sockets.ts";
 import { named, processes } from "../structures/tasks.ts";
 
 const OF = "open files";
+/** `sock.sk_rcvtimeo` without a timeout: MAX_SCHEDULE_TIMEOUT. */
+const ENDLESS = (1n << 63n) - 1n;
 /** Processes that a wait names, of those that have its file open or hold its lock. */
 export const PEERS_MAX = 3;
 
 interface Opener {
   readonly process: Struct;
+  readonly file: bigint;
   /** `file.f_mode`. */
   readonly mode: number;
 }
@@ -28,7 +32,7 @@ function openersIn(reading: Reading): ReadonlyMap<bigint, readonly Opener[]> {
   if (!known) {
     const opened = reading.rows(OF, () => processes(reading), (process) => {
       const files = reading.tried(OF, () => [...openFiles(reading, process)]) ?? [];
-      return files.map(({ file }) => ({ process, inode: file.pointer("f_inode"), mode: file.number("f_mode") }));
+      return files.map(({ file }) => ({ process, file: file.address, inode: file.pointer("f_inode"), mode: file.number("f_mode") }));
     }).flat();
     OPENERS.set(reading.memory, known = Map.groupBy(opened, ({ inode }) => inode));
   }
@@ -36,51 +40,71 @@ function openersIn(reading: Reading): ReadonlyMap<bigint, readonly Opener[]> {
 }
 
 /**
- * The first processes that have an inode open.
+ * Those who have an inode open.
  * @param mode bits of `file.f_mode`, of which one has to be set
  */
-function openersOf(reading: Reading, inode: Struct, mode: number): NamedTask[] {
-  const found = openersIn(reading).get(inode.address) ?? [];
-  const open = new Set(found.filter((one) => (one.mode & mode) !== 0).map(({ process }) => process));
-  return [...open].slice(0, PEERS_MAX).map(named);
+function openersOf(reading: Reading, inode: Struct, mode: number): readonly Opener[] {
+  return (openersIn(reading).get(inode.address) ?? []).filter((one) => (one.mode & mode) !== 0);
 }
+
+const processesOf = (openers: readonly Opener[]): Struct[] => [...new Set(openers.map(({ process }) => process))];
+const namesOf = (openers: readonly Opener[]): NamedTask[] => processesOf(openers).slice(0, PEERS_MAX).map(named);
 
 /** A wait, of whatever task. */
 type Wait = Pick<ProgramWait, "for" | "what" | "peers">;
 
-/** A wait with its task, and the only task that can end it. */
+/** A wait with its task, and the only tasks of which one has to end it. */
 export interface Found {
   readonly task: Struct;
   readonly wait: ProgramWait;
-  readonly holder?: Struct;
+  readonly enders?: readonly Struct[];
   readonly isEndless?: boolean;
 }
 
-export const found = (task: Struct, wait: Wait): Found => ({ task, wait: { task: named(task), ...wait } });
+export const found = (task: Struct, { for: kind, what, peers }: Wait): Found => (
+  { task, wait: { task: named(task), for: kind, what, peers } }
+);
+
+/** A wait for another end, with all processes that can end it; none if they are unknown. */
+export interface EndWait extends Wait {
+  readonly enders: readonly Struct[];
+}
+
+const endOf = (kind: Wait["for"], what: string, openers: readonly Opener[], isKnown = true): EndWait => (
+  { for: kind, what, peers: namesOf(openers), enders: isKnown ? processesOf(openers) : [] }
+);
 
 /**
  * The wait for the other end of a pipe or a socket.
  * @param other the mode of the end that has to act
  */
-export function endWait(reading: Reading, inode: Struct, other: number): Wait | undefined {
-  const isRead = other === MODE_WRITE;
-  if (inode.pointer("i_pipe") === 0n || fileSystemOf(inode) !== "pipefs") return socketWait(reading, inode, isRead ? "sender" : "receiver");
-  return { for: isRead ? "writer" : "reader", what: `pipe:[${inode.big("i_ino")}]`, peers: openersOf(reading, inode, other) };
+export function endWait(reading: Reading, file: Struct, other: number): EndWait | undefined {
+  const isRead = other === MODE_WRITE, inode = file.at("f_inode", "inode");
+  if (!inode) return undefined;
+  const pipe = isFifo(inode) ? inode.at("i_pipe", "pipe_inode_info") : undefined;
+  if (!pipe) return socketWait(reading, inode, isRead ? "sender" : "receiver");
+  const openers = openersOf(reading, inode, other), count = pipe.number(isRead ? "writers" : "readers");
+  // Others are on their way between processes, and a path lets more open it.
+  const isKnown = fileSystemOf(inode) === "pipefs" && new Set(openers.map((one) => one.file)).size === count;
+  return endOf(isRead ? "writer" : "reader", fileName(reading, file), openers, isKnown);
 }
 
 /** The wait of a task for a socket's other end: for data, room or an answer. */
-export function socketWait(reading: Reading, inode: Struct, kind: "sender" | "receiver" | "connection"): Wait | undefined {
+export function socketWait(reading: Reading, inode: Struct, kind: "sender" | "receiver" | "connection"): EndWait | undefined {
   if (fileSystemOf(inode) !== "sockfs") return undefined;
   const sock = socketOf(reading, inode), inet = sock && inetSocket(sock);
-  if (inet) return inet.peerPort === 0 ? undefined : { for: kind, what: `${inet.peer} (${inet.type})`, peers: peersOf(reading, inet) };
+  const isEndless = sock?.big(kind === "sender" ? "sk_rcvtimeo" : "sk_sndtimeo") === ENDLESS;
+  if (inet) {
+    return inet.peerPort === 0 ? undefined : endOf(kind, `${inet.peer} (${inet.type})`, openersOfPeer(reading, inet), isEndless);
+  }
   const peer = sock && unixPeer(reading, sock), other = peer && inodeOf(reading, peer);
   if (!peer || !other) return undefined;
   const path = unixPath(reading, sock) ?? unixPath(reading, peer), name = `socket:[${inode.big("i_ino")}]`;
-  return { for: kind, what: path === null ? name : `${name} of ${path}`, peers: openersOf(reading, other, MODE_READ | MODE_WRITE) };
+  return endOf(kind, path === null ? name : `${name} of ${path}`, openersOf(reading, other, MODE_READ | MODE_WRITE), isEndless);
 }
 
-/** Processes of this kernel that have the other end. */
-function peersOf(reading: Reading, { local, peer, type }: InetSocket): ProgramWait["peers"] {
+/** Those in this kernel who have the other end. */
+function openersOfPeer(reading: Reading, { local, peer, type }: InetSocket): readonly Opener[] {
   for (const address of openersIn(reading).keys()) {
     const inode = reading.struct("inode", address), sock = fileSystemOf(inode) === "sockfs" ? socketOf(reading, inode) : undefined;
     const other = sock && inetSocket(sock);

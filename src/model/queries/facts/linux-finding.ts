@@ -26,7 +26,7 @@ export type LockType = typeof LOCK_TYPES[number];
 export type LockWait = { readonly task: NamedTask; readonly lock: LockType; readonly where: string | null };
 
 /**
- * A wait of a program: for a mutex at an address, for the end of a thread, at a futex without a
+ * A wait of a program: for a mutex at an address, for the end of a thread or a child, at a futex without a
  * holder, for a writer or a reader of a pipe, for data from a socket's other end, room in it or a
  * connection to it, for events of several files, for a lock of a file, for a signal or its tracer,
  * for a disk whose interrupt is disabled; `peers`: tasks that have the other end, or wait at the
@@ -39,7 +39,8 @@ export type ProgramWait = {
   readonly peers: readonly NamedTask[];
 };
 export const PROGRAM_WAITS = [
-  ...["mutex", "thread", "futex", "writer", "reader", "sender", "receiver", "connection", "events", "lock", "signal", "tracer", "disk"],
+  ...["mutex", "thread", "child", "futex", "writer", "reader", "sender", "receiver", "connection", "events", "lock"] as const,
+  ...["signal", "tracer", "disk"] as const,
 ] as const;
 
 /** Why a program cannot be executed. */
@@ -219,17 +220,19 @@ export const endedByText = ({ task, by }: EndedBy): string => BY_TEXT[by](taskTe
 const lockText = ({ task, lock, where }: LockWait) => `task ${taskText(task)} waits${where === null ? "" : ` in ${where}`} for a ${lock}`;
 const holderText = ({ task, where }: { task: NamedTask; where: string | null }) =>
   ` that task ${taskText(task)} holds${where === null ? "" : `, which waits in ${where}`}`;
+/** @param peers their names, with commas */
+const has = (peers: string) => peers.includes(",") ? "have" : "has";
 const PROGRAM_WAIT_TEXTS: { readonly [F in ProgramWait["for"]]: (what: string | null, peers: string) => string } = {
   "mutex": (what, peers) => `waits for the mutex at ${what}, which ${peers} holds`,
   "thread": (_, peers) => `waits for the end of thread ${peers}`,
+  "child": (_, peers) => `waits for the end of its child ${peers}`,
   "futex": (what, peers) => `waits to be woken at the futex at ${what}${peers && `, as ${peers} ${peers.includes(",") ? "do" : "does"}`}`,
-  "writer": (what, peers) => `waits for a writer of ${what}, which ${peers || "nobody"} has open`,
-  "reader": (what, peers) => `waits for a reader of ${what}, which ${peers || "nobody"} has open`,
-  "sender": (what, peers) => `waits for data from ${what}${peers && `, whose other end ${peers} has open`}`,
-  "receiver": (what, peers) => `waits for room in ${what}${peers && `, whose other end ${peers} has open`}`,
+  "writer": (what, peers) => `waits for a writer of ${what}, which ${peers || "nobody"} ${has(peers)} open`,
+  "reader": (what, peers) => `waits for a reader of ${what}, which ${peers || "nobody"} ${has(peers)} open`,
+  "sender": (what, peers) => `waits for data from ${what}${peers && `, whose other end ${peers} ${has(peers)} open`}`,
+  "receiver": (what, peers) => `waits for room in ${what}${peers && `, whose other end ${peers} ${has(peers)} open`}`,
   "connection": (what) => `waits for a connection to ${what}`,
-  "events": (what, peers) =>
-    `waits for events of ${what ?? "no file"}${peers && `; ${peers} ${peers.includes(",") ? "have" : "has"} other ends of them open`}`,
+  "events": (what, peers) => `waits for events of ${what ?? "no file"}${peers && `; ${peers} ${has(peers)} other ends of them open`}`,
   "lock": (what, peers) => `waits for a lock of ${what}${peers && `, which ${peers} holds`}`,
   "signal": () => "is stopped, and waits for SIGCONT",
   "disk": (what) => `waits for a disk, and Linux has disabled ${what}`,
@@ -275,9 +278,12 @@ const REFUSED: Readonly<Record<string, string>> = {
   ELIBBAD: "put the interpreter for AArch64 there, or link it statically (-static)",
 };
 
+/** The end of a line of another system, where LF alone ends one. */
+const CR = /\r$/;
+
 const NOT_RUN = new Facts<NotRun>({
   "missing": () => "it does not exist",
-  "no-interpreter": ({ interpreter }) => `its interpreter ${interpreter} does not exist`,
+  "no-interpreter": ({ interpreter }) => `its interpreter ${interpreter.replace(CR, "\\r")} does not exist`,
   "architecture": ({ machine }) => `it is a program for ${machine}`,
   "mode": ({ mode }) => `it is not executable (mode ${mode})`,
   "folder": () => "it is a folder",
@@ -288,7 +294,9 @@ const NOT_RUN = new Facts<NotRun>({
 }, {
   "missing": () => "put it there, or name another with rdinit= or init=",
   "no-interpreter": ({ interpreter }) =>
-    /\/ld[^/]*\.so/.test(interpreter)
+    CR.test(interpreter)
+      ? "end the lines of the script with LF alone, without CR"
+      : /\/ld[^/]*\.so/.test(interpreter)
       ? `put ${interpreter} and the libraries of the program there, or link it statically (-static)`
       : `put ${interpreter} there, or fix the first line of the script`,
   "architecture": () => "build it for AArch64",
@@ -432,6 +440,10 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "program-deadlock": ({ steps }) =>
     steps.some((step) => step.for === "thread")
       ? "release the mutex before the wait for the thread's end"
+      : steps.some((step) => step.for === "child")
+      ? "read what the child writes, to its end, before the wait for the end of the child"
+      : steps.some((step) => step.for !== "mutex")
+      ? "close the ends that a program does not use, and write in one of them before it reads"
       : steps.length === 1
       ? "release the mutex on every path, or make it recursive (PTHREAD_MUTEX_RECURSIVE)"
       : "take these mutexes in the same order in each thread",
