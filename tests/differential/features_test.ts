@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { Builder, Statement } from "../../src/cpu/isa/notation/builder.ts";
 import { disassemble } from "../../src/cpu/isa/disassemble.ts";
 import type { FeatureName } from "../../src/cpu/isa/cpus/features.ts";
-import { allEncodings, type Encoding, semanticsOf } from "../../src/cpu/isa/table.ts";
+import { allEncodings, type InstructionForm, semanticsOf } from "../../src/cpu/isa/table.ts";
 import { Random } from "../support/random.ts";
 import { dataText, instructionText, programText, runInBoth } from "./newest-qemu.ts";
 import { encodingName, randomWord } from "./random-words.ts";
@@ -33,7 +33,7 @@ const readsPlace = ({ statements }: Builder) =>
   );
 
 /** The encodings of features that are compared. */
-const compared = (): readonly Encoding[] =>
+const compared = (): readonly InstructionForm[] =>
   allEncodings().filter((encoding) => {
     const { feature, name } = encoding.instruction;
     return feature !== undefined && !EXCLUDED.has(feature) && !/^(SB|DSB)/.test(name) && isPlain(semanticsOf(encoding).statements) &&
@@ -43,7 +43,7 @@ const compared = (): readonly Encoding[] =>
 /** Fields of registers, which become registers 0 to 7. */
 const REGISTER_FIELDS = ["Rd", "Rn", "Rm", "Ra", "Rt"];
 
-function wordOf(encoding: Encoding, random: Random): number | undefined {
+function wordOf(encoding: InstructionForm, random: Random): number | undefined {
   const { fields } = encoding.instruction;
   return randomWord(encoding, random, (word) => {
     for (const name of REGISTER_FIELDS) {
@@ -60,7 +60,7 @@ function wordOf(encoding: Encoding, random: Random): number | undefined {
  * FPNeg (Arm ARM J1.2, shared/functions/float). tests/cpu/core/fp/alternate-handling_test.ts has
  * them.
  */
-const floatingPoint = (): readonly Encoding[] =>
+const floatingPoint = (): readonly InstructionForm[] =>
   allEncodings().filter((encoding) => {
     const { name } = encoding.instruction;
     return /^(F|BF|SCVTF|UCVTF)/.test(name) && !/^F(ABS|NEG) \(vector/.test(name) && isPlain(semanticsOf(encoding).statements);
@@ -187,10 +187,10 @@ const nameOf = (index: number) =>
  * Executes random words of these encodings in QEMU and in a core; cases are equally many of each.
  * @param others fields of FPCR that are random in every state
  */
-async function compare(seed: number, encodings: readonly Encoding[], others: bigint): Promise<void> {
+async function compare(seed: number, encodings: readonly InstructionForm[], others: bigint): Promise<void> {
   const random = new Random(seed), mismatches: string[] = [], seen = new Set<string>();
   for (let program = 0; program < PROGRAMS; program++) {
-    const cases: { readonly encoding: Encoding; readonly word: number; readonly state: bigint[] }[] = [];
+    const cases: { readonly encoding: InstructionForm; readonly word: number; readonly state: bigint[] }[] = [];
     for (let index = program * CASES; cases.length < CASES; index++) {
       const encoding = encodings[index % encodings.length], word = wordOf(encoding, random);
       if (word !== undefined) cases.push({ encoding, word, state: stateOf(random, others) });

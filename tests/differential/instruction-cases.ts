@@ -4,7 +4,7 @@
 
 import type { FeatureName } from "../../src/cpu/isa/cpus/features.ts";
 import type { Statement } from "../../src/cpu/isa/notation/builder.ts";
-import { allEncodings, type Encoding, semanticsOf } from "../../src/cpu/isa/table.ts";
+import { allEncodings, type InstructionForm, semanticsOf } from "../../src/cpu/isa/table.ts";
 import type { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
 import { Registers } from "./unicorn.ts";
@@ -41,7 +41,7 @@ export const FILLER = 0x1400_0001;
 
 /** One case. */
 export interface Case {
-  encoding: Encoding;
+  encoding: InstructionForm;
   /** Instructions in order; the last one is the encoding's. */
   words: number[];
   /** Where they lie, once they are loaded. */
@@ -119,7 +119,7 @@ const DEFECTS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Why an encoding is not compared with unicorn, or undefined if it is. */
-export function exclusion({ instruction, shape }: Encoding): string | undefined {
+export function exclusion({ instruction, shape }: InstructionForm): string | undefined {
   if (instruction.name.startsWith("LDADD/") && shape.size < 3 && shape.opc >= 4) {
     // Arm ARM C6.2 (LDSMAXB and others): value = X[s, datasize], so that only the narrow register
     // counts; a separate test computes the result.
@@ -147,9 +147,9 @@ interface Traits {
   branchesToRegister: boolean;
 }
 
-const traitsOf = new Map<Encoding, Traits>();
+const traitsOf = new Map<InstructionForm, Traits>();
 
-function traits(encoding: Encoding): Traits {
+function traits(encoding: InstructionForm): Traits {
   let found = traitsOf.get(encoding);
   if (!found) {
     found = { memory: false, aligned: false, branches: false, branchesToRegister: false };
@@ -205,7 +205,7 @@ function matchingLoadExclusive(store: number): number {
 const MOVE_TO_LINK = 0xaa19_03fe, PACIA = 0xdac1_0000, PACIZA = 0xdac1_23e0, PACDZA = 0xdac1_2be0, PACIASP = 0xd503_233f;
 
 /** Instructions that sign the pointer which an instruction authenticates; undefined for others. */
-function signingWords({ instruction: { name }, shape: { M } }: Encoding, word: number, random: Random): number[] | undefined {
+function signingWords({ instruction: { name }, shape: { M } }: InstructionForm, word: number, random: Random): number[] | undefined {
   const rn = word >>> 5 & 31, rm = word & 31;
   if (/^AUT.*(SP|1716|I[AB]Z)$/.test(name)) return random.below(2) ? [(word & ~(1 << 7)) >>> 0] : undefined;
   if (/^AUT/.test(name)) return random.below(2) ? [(word & ~(1 << 12)) >>> 0] : undefined;
@@ -219,13 +219,13 @@ function signingWords({ instruction: { name }, shape: { M } }: Encoding, word: n
 const nearBranch = (word: number) => (word & ~0x3ff_ffff | (word << 8 >> 14) & 0x3ff_ffff) >>> 0;
 
 /** Puts a register number into a field. */
-function withRegister({ instruction }: Encoding, word: number, field: string, register: number): number {
+function withRegister({ instruction }: InstructionForm, word: number, field: string, register: number): number {
   const { position } = instruction.fields.get(field)!;
   return (word & ~(31 << position) | register << position) >>> 0;
 }
 
 /** A random case of `encoding`; undefined if no word was found. */
-export function randomCase(encoding: Encoding, random: Random): Case | undefined {
+export function randomCase(encoding: InstructionForm, random: Random): Case | undefined {
   const { memory, aligned, branchesToRegister } = traits(encoding);
   const { fields } = encoding.instruction, isAuthenticated = /^(LDRA[AB]|BRA)/.test(encoding.instruction.name);
   const word = randomWord(encoding, random, (word) => {
@@ -271,7 +271,7 @@ const blockEncodings = allEncodings().filter((encoding) => {
  */
 export function randomBlock(random: Random, length: number): Case {
   const words: number[] = [];
-  let last: Encoding = blockEncodings[0];
+  let last: InstructionForm = blockEncodings[0];
   while (words.length < length) {
     const encoding = random.pick(blockEncodings);
     const { memory, aligned } = traits(encoding);

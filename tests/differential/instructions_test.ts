@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { disassemble } from "../../src/cpu/isa/disassemble.ts";
-import { allEncodings, type Encoding } from "../../src/cpu/isa/table.ts";
+import { allEncodings, type InstructionForm } from "../../src/cpu/isa/table.ts";
 import { Random } from "../support/random.ts";
 import { El2Processor } from "./el2-processor.ts";
 import {
@@ -187,8 +187,8 @@ function dataOf(memory: Uint8Array): Uint32Array {
 const hex = (value: bigint): string => value.toString(16);
 
 /** Entries of the table that are compared, with their encodings. */
-function comparedEntries(): Map<string, Encoding[]> {
-  const entries = new Map<string, Encoding[]>();
+function comparedEntries(): Map<string, InstructionForm[]> {
+  const entries = new Map<string, InstructionForm[]>();
   for (const encoding of allEncodings()) {
     const { name } = encoding.instruction;
     if (exclusion(encoding) === undefined) entries.set(name, [...entries.get(name) ?? [], encoding]);

@@ -2,7 +2,7 @@
 
 import { decode } from "../../src/cpu/isa/decode.ts";
 import { fieldValues } from "../../src/cpu/isa/notation/insn.ts";
-import type { Encoding } from "../../src/cpu/isa/table.ts";
+import type { InstructionForm } from "../../src/cpu/isa/table.ts";
 import type { Random } from "../support/random.ts";
 
 /**
@@ -17,7 +17,11 @@ const TRIES = 5000;
  * @param constrain changes the word before it is used, to fix registers.
  * @returns undefined when none was found.
  */
-export function randomWord(encoding: Encoding, random: Random, constrain: (word: number) => number = (word) => word): number | undefined {
+export function randomWord(
+  encoding: InstructionForm,
+  random: Random,
+  constrain: (word: number) => number = (word) => word,
+): number | undefined {
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const free = ~encoding.mask;
     const word = ((constrain((random.word() & free | encoding.value) >>> 0) & free) | encoding.value) >>> 0;
@@ -26,7 +30,7 @@ export function randomWord(encoding: Encoding, random: Random, constrain: (word:
 }
 
 /** Name of an encoding: the entry, with the values of its shape fields. */
-export function encodingName({ instruction, shape }: Encoding): string {
+export function encodingName({ instruction, shape }: InstructionForm): string {
   const fields = Object.entries(shape).map(([name, value]) => `${name}=${value}`);
   return fields.length > 0 ? `${instruction.name} ${fields.join(" ")}` : instruction.name;
 }

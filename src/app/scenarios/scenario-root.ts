@@ -12,7 +12,7 @@ import { FolderArchive } from "./folder-archive.ts";
 import { lateFiles } from "./delivery.ts";
 
 /** A folder, and its place in the guest. */
-export interface Overlay {
+export interface OverlayFolder {
   /** As the scenario means it: relative to the working folder. */
   readonly folder: string;
   readonly place: string;
@@ -24,7 +24,7 @@ export interface RootChoice {
   readonly root: string | undefined;
   /** Path of a ramdisk that is there instead. */
   readonly initrd: string | undefined;
-  readonly overlays: readonly Overlay[];
+  readonly overlays: readonly OverlayFolder[];
 }
 
 /** The script of kselftest's install target, in the folder of the tests. */

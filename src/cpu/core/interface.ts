@@ -8,7 +8,7 @@ import type { Identification } from "../isa/cpus/identification.ts";
 import type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { Prospect } from "./outlook/evaluation.ts";
-import type { MemoryAccess } from "./outlook/memory-accesses.ts";
+import type { AccessedMemory } from "./outlook/memory-accesses.ts";
 import type { Outlook } from "./outlook/outlook.ts";
 import type { CoreCode } from "./core-code.ts";
 import type { CountedPage } from "./execution-counts.ts";
@@ -38,7 +38,7 @@ export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export type { AskedCall, KnownRegister } from "./outlook/evaluation.ts";
 export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
 export type { SeenWord } from "./outlook/copied-state.ts";
-export type { MemoryAccess } from "./outlook/memory-accesses.ts";
+export type { AccessedMemory } from "./outlook/memory-accesses.ts";
 export { type MappedRun, Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export type { Written } from "./memory/written-memory.ts";
@@ -226,7 +226,7 @@ export interface CoreQuestions {
   /** The vCPU's future if nothing else changes. */
   outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
   /** The accesses of the vCPU's next instruction, if it faults at none. */
-  accesses(vcpu: VcpuState): readonly MemoryAccess[];
+  accesses(vcpu: VcpuState): readonly AccessedMemory[];
 }
 
 /** A core with its functions for debuggers. */

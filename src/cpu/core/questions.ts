@@ -9,7 +9,7 @@ import type { CoreQuestions, Translation, VcpuState } from "./interface.ts";
 import { AccessKind, Fault, type RamLayout, Rights } from "./memory/mmu.ts";
 import type { Processor } from "./outlook/copied-state.ts";
 import { Evaluation, type Prospect } from "./outlook/evaluation.ts";
-import { accessesOf, type MemoryAccess } from "./outlook/memory-accesses.ts";
+import { type AccessedMemory, accessesOf } from "./outlook/memory-accesses.ts";
 import { type Outlook, outlookOf } from "./outlook/outlook.ts";
 import { contextOf, type Residency } from "./residency.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
@@ -34,7 +34,7 @@ export class Questions implements CoreQuestions {
     return outlookOf(this.evaluation(vcpu, prospect));
   }
 
-  accesses(vcpu: VcpuState): readonly MemoryAccess[] {
+  accesses(vcpu: VcpuState): readonly AccessedMemory[] {
     return accessesOf(vcpu, this.#processorOf(vcpu));
   }
 

@@ -2,7 +2,7 @@
 // by the instructions of its CPU.
 
 import { ALL_INSTRUCTIONS } from "./instruction-set.ts";
-import type { Encoding } from "./table.ts";
+import type { InstructionForm } from "./table.ts";
 
 /** The encoding of an instruction word (unsigned or signed 32 bits), or undefined. */
-export const decode = (word: number): Encoding | undefined => ALL_INSTRUCTIONS.decode(word);
+export const decode = (word: number): InstructionForm | undefined => ALL_INSTRUCTIONS.decode(word);

@@ -5,7 +5,7 @@ import type { Cpu } from "./cpus/cpus.ts";
 import type { FeatureName } from "./cpus/features.ts";
 import type { Builder } from "./notation/builder.ts";
 import { ALWAYS_ALLOCATED, type FieldValues, fieldValues } from "./notation/insn.ts";
-import { type Encoding, encodings, encodingsFor, extensionEncodings, semanticsOf } from "./table.ts";
+import { encodings, encodingsFor, extensionEncodings, type InstructionForm, semanticsOf } from "./table.ts";
 
 /**
  * The parts of a word's key for the decoder, bits 31:21 and 15:10: where they are in the word, and
@@ -24,10 +24,10 @@ export class InstructionSet {
    * Candidates by op0, bits 28:25, which name the group (Arm ARM C4.1); by the upper part of the
    * key; and by that, then the lower part. Each is found among those before, when first asked for.
    */
-  readonly #groups: (Encoding[] | undefined)[] = new Array(1 << 4);
-  readonly #coarse: (Encoding[] | undefined)[] = new Array(UPPER_KEYS);
-  readonly #fine: ((Encoding[] | undefined)[] | undefined)[] = new Array(UPPER_KEYS);
-  #extensions: readonly Encoding[] | undefined;
+  readonly #groups: (InstructionForm[] | undefined)[] = new Array(1 << 4);
+  readonly #coarse: (InstructionForm[] | undefined)[] = new Array(UPPER_KEYS);
+  readonly #fine: ((InstructionForm[] | undefined)[] | undefined)[] = new Array(UPPER_KEYS);
+  #extensions: readonly InstructionForm[] | undefined;
 
   /**
    * @param key equal for sets of the same instructions
@@ -38,7 +38,7 @@ export class InstructionSet {
   }
 
   /** All encodings, by index; undefined for those that it does not have. */
-  get encodings(): readonly (Encoding | undefined)[] {
+  get encodings(): readonly (InstructionForm | undefined)[] {
     return this.#hasExtensions
       ? [...encodings(), ...extensionEncodings().map((one) => this.#includes(one) ? one : undefined)]
       : encodings();
@@ -48,7 +48,7 @@ export class InstructionSet {
    * The encodings of words that agree with this one in `known` bits, `KEY_MASK` or
    * `UPPER_KEY_MASK`: the most specific first.
    */
-  candidates(word: number, known: number): readonly Encoding[] {
+  candidates(word: number, known: number): readonly InstructionForm[] {
     const upperKey = word >>> UPPER_KEY_SHIFT, upper = this.#coarse[upperKey] ??= matching(this.#groupOf(word), word, UPPER_KEY_MASK);
     if (known === UPPER_KEY_MASK) return upper;
     const lists = this.#fine[upperKey] ??= new Array(LOWER_KEYS);
@@ -56,7 +56,7 @@ export class InstructionSet {
   }
 
   /** The encoding of an instruction word (unsigned or signed 32 bits), or undefined. */
-  decode(word: number): Encoding | undefined {
+  decode(word: number): InstructionForm | undefined {
     for (const encoding of this.candidates(word, KEY_MASK)) {
       if (((encoding.value ^ word) & encoding.mask) !== 0) continue;
       const { unallocated } = encoding.instruction;
@@ -66,26 +66,26 @@ export class InstructionSet {
   }
 
   /** The meaning that an encoding has on this CPU (`semanticsOf`). */
-  meaningOf(encoding: Encoding, fixed?: Partial<FieldValues>): Builder {
+  meaningOf(encoding: InstructionForm, fixed?: Partial<FieldValues>): Builder {
     return semanticsOf(encoding, fixed, this.has("FEAT_AFP"));
   }
 
-  #groupOf(word: number): Encoding[] {
+  #groupOf(word: number): InstructionForm[] {
     return this.#groups[word >>> 25 & 15] ??= bySpecificity(matching(this.#encodingsFor(word), word, GROUP_MASK));
   }
 
-  #encodingsFor(word: number): readonly Encoding[] {
+  #encodingsFor(word: number): readonly InstructionForm[] {
     const base = encodingsFor(word);
     if (!this.#hasExtensions) return base;
     return [...base, ...this.#extensions ??= extensionEncodings().filter((one) => this.#includes(one))];
   }
 
-  #includes({ instruction: { feature, also } }: Encoding): boolean {
+  #includes({ instruction: { feature, also } }: InstructionForm): boolean {
     return (feature === undefined || this.has(feature)) && (also === undefined || this.has(also));
   }
 }
 
-function matching(list: readonly Encoding[], word: number, mask: number): Encoding[] {
+function matching(list: readonly InstructionForm[], word: number, mask: number): InstructionForm[] {
   return list.filter((e) => ((e.value ^ word) & e.mask & mask) === 0);
 }
 
@@ -93,8 +93,8 @@ function matching(list: readonly Encoding[], word: number, mask: number): Encodi
  * Encodings in the order of matching: more fixed bits first; those that have equally many keep the
  * order of the table.
  */
-function bySpecificity(encodings: readonly Encoding[]): Encoding[] {
-  const byBits: Encoding[][] = Array.from({ length: 33 }, () => []);
+function bySpecificity(encodings: readonly InstructionForm[]): InstructionForm[] {
+  const byBits: InstructionForm[][] = Array.from({ length: 33 }, () => []);
   let bits = 0, counted = 0;
   for (const encoding of encodings) {
     // The encodings of an instruction are adjacent, with the same mask.

@@ -36,7 +36,7 @@ export const instructions: () => readonly Instruction[] = once(() => [...general
 /**
  * One combination of shape fields of an entry: the unit that a handler of the interpreter executes.
  */
-export interface Encoding {
+export interface InstructionForm {
   readonly instruction: Instruction;
   /** Values of the shape fields. */
   readonly shape: FieldValues;
@@ -52,7 +52,7 @@ export interface Encoding {
  * wait for this.
  * @param first index of the first encoding in `into`
  */
-function expand(instruction: Instruction, into: Encoding[], first: number): void {
+function expand(instruction: Instruction, into: InstructionForm[], first: number): void {
   const { shape: names, when } = instruction;
   if (names.length === 0 && when === ALWAYS) {
     const { mask, value } = instruction;
@@ -90,11 +90,11 @@ const generalEncodings = once(() => expandAll(general(), false));
 const vectorEncodings = once(() => expandAll(vector(), true));
 
 /** The encodings that every CPU has. */
-export const encodings: () => readonly Encoding[] = once(() => [...generalEncodings(), ...vectorEncodings()]);
+export const encodings: () => readonly InstructionForm[] = once(() => [...generalEncodings(), ...vectorEncodings()]);
 
 /** Those that not every CPU has; their indices follow. */
-export const extensionEncodings: () => readonly Encoding[] = once(() => {
-  const list: Encoding[] = [], first = encodings().length;
+export const extensionEncodings: () => readonly InstructionForm[] = once(() => {
+  const list: InstructionForm[] = [], first = encodings().length;
   for (const instruction of extension()) {
     if (!instruction.feature) throw new Error(`${instruction.name} belongs to no feature`);
     expand(instruction, list, first);
@@ -104,17 +104,18 @@ export const extensionEncodings: () => readonly Encoding[] = once(() => {
 });
 
 /** All encodings, in the order of `instructions`. */
-export const allEncodings: () => readonly Encoding[] = once(() => [...encodings(), ...extensionEncodings()]);
+export const allEncodings: () => readonly InstructionForm[] = once(() => [...encodings(), ...extensionEncodings()]);
 
 /** The encodings that every CPU has, of the part of the table that a word belongs to. */
-export const encodingsFor = (word: number): readonly Encoding[] => (word & VECTOR) === VECTOR ? vectorEncodings() : generalEncodings();
+export const encodingsFor = (word: number): readonly InstructionForm[] =>
+  (word & VECTOR) === VECTOR ? vectorEncodings() : generalEncodings();
 
 /**
  * The encodings of a part.
  * @throws Error if an instruction belongs to the other part, or if there are too many
  */
-function expandAll(part: readonly Instruction[], isVector: boolean): Encoding[] {
-  const list: Encoding[] = [], first = isVector ? generalEncodings().length : 0;
+function expandAll(part: readonly Instruction[], isVector: boolean): InstructionForm[] {
+  const list: InstructionForm[] = [], first = isVector ? generalEncodings().length : 0;
   for (const instruction of part) {
     const { name, mask, value } = instruction;
     if (((mask & value & VECTOR) === VECTOR) !== isVector) throw new Error(`${name} is in the wrong part of the table`);
@@ -135,12 +136,12 @@ const meanings: Builder[] = [], alternateMeanings: Builder[] = [];
  * fields as constants. It belongs to all who ask.
  * @param alternate on a CPU with FEAT_AFP (`InstructionSet.meaningOf`)
  */
-export function semanticsOf(encoding: Encoding, fixed: Partial<FieldValues> = {}, alternate = false): Builder {
+export function semanticsOf(encoding: InstructionForm, fixed: Partial<FieldValues> = {}, alternate = false): Builder {
   if (Object.keys(fixed).length > 0) return build(encoding, fixed, alternate);
   return (alternate ? alternateMeanings : meanings)[encoding.index] ??= build(encoding, fixed, alternate);
 }
 
-function build(encoding: Encoding, fixed: Partial<FieldValues>, alternate: boolean): Builder {
+function build(encoding: InstructionForm, fixed: Partial<FieldValues>, alternate: boolean): Builder {
   const builder = new Builder(alternate);
   const fields: Record<string, number | Node> = {};
   for (const [name, { position, width }] of encoding.instruction.fields) {

@@ -4,7 +4,7 @@
 import type { Archive } from "./archive.ts";
 
 /** The place of an event among others. */
-export interface EventPlace {
+export interface EventOrder {
   /** Virtual time in ns. */
   readonly at: number;
   /** Its number in the order of making. */
@@ -12,7 +12,7 @@ export interface EventPlace {
 }
 
 /** A scheduled event; `cancel` removes it. */
-export interface Scheduled extends EventPlace {
+export interface Scheduled extends EventOrder {
   cancel(): void;
 }
 
@@ -62,7 +62,7 @@ export class EventQueue {
   }
 
   /** An event that is loaded, at its place. */
-  put({ at, order }: EventPlace, action: () => void): Scheduled {
+  put({ at, order }: EventOrder, action: () => void): Scheduled {
     const event = new Event(at, order, action, () => this.#cancelled++);
     this.#push(event);
     return event;

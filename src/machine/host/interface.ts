@@ -5,7 +5,7 @@ export { rulesOf } from "./board-rules.ts";
 export { VM_VIRTIO_SLOTS } from "./boards/el2/map.ts";
 export { FIRST_RESERVED_LABEL } from "./boards/labels.ts";
 export { CONSOLE_INPUT_INTID, ConsoleInput, type KnownDevices, type LockedMemory, type StartWanted } from "./data/console-input.ts";
-export { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "./data/events.ts";
+export { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_PHASES, type VmExitReason, type VmPhase } from "./data/events.ts";
 export { hypercallErrno, rmErrno } from "./gunyah/rm-errors.ts";
 export {
   type DriverQuirks,

@@ -9,9 +9,9 @@ import { decodeReply, encodeRequest } from "../abi/rpc/message.ts";
 import { VM_STOP } from "../abi/rpc/messages/lifecycle.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import type { ConsoleInput, HostInput, LockedMemory, StartWanted } from "./data/console-input.ts";
-import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmState } from "./data/events.ts";
+import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmPhase } from "./data/events.ts";
 import { FirmwareStage, type FirmwareStep } from "./primary/firmware-stage.ts";
-import { NO_VMID, type Vm } from "./gunyah/state.ts";
+import { type HostVm, NO_VMID } from "./gunyah/state.ts";
 import { signedVms } from "./signed-vms.ts";
 import { boardOf } from "./boards.ts";
 import { gunyahVmm } from "./gunyah-vmm.ts";
@@ -102,7 +102,7 @@ interface HostedVm {
    */
   id: number | undefined;
   vmid: Vmid;
-  state: VmState | undefined;
+  state: VmPhase | undefined;
   exit: VmExitReason | undefined;
   /** It may start: its group is complete. */
   released: boolean;
@@ -194,7 +194,7 @@ class VmmProgram implements HostProgram {
     this.#armTimer();
   }
 
-  changed(vm: Vm): void {
+  changed(vm: HostVm): void {
     const entry = this.#entryOf(vm);
     // Of a VM that is gone there may be one more reply.
     if (entry === undefined || isOver(entry)) return;
@@ -212,7 +212,7 @@ class VmmProgram implements HostProgram {
     if (vm.status === "running") this.#startAfter(entry);
   }
 
-  mayStart(vm: Vm): boolean {
+  mayStart(vm: HostVm): boolean {
     return this.#entryOf(vm)?.released !== false;
   }
 
@@ -341,7 +341,7 @@ class VmmProgram implements HostProgram {
     if (entry.reported <= REPORTED) this.#complain(entry, message);
   }
 
-  #entryOf(vm: Vm): HostedVm | undefined {
+  #entryOf(vm: HostVm): HostedVm | undefined {
     return this.#entries.find(({ id, vmm }) => id === vm.id || id === undefined && vmm?.space === vm.space);
   }
 
@@ -386,14 +386,14 @@ class VmmProgram implements HostProgram {
     return this.#vmOf(entry)?.sequence?.waits === "gate";
   }
 
-  #release(entry: HostedVm): Vm | undefined {
+  #release(entry: HostedVm): HostVm | undefined {
     const vm = this.#vmOf(entry);
     entry.released = true;
     entry.devices?.backends?.connect(this.#host, vm?.resources ?? []);
     return vm;
   }
 
-  #vmOf({ id }: HostedVm): Vm | undefined {
+  #vmOf({ id }: HostedVm): HostVm | undefined {
     return id === undefined ? undefined : this.#host.manager.state.vms[id];
   }
 
@@ -468,7 +468,7 @@ class VmmProgram implements HostProgram {
     this.#host.kernel.cpu.smc(PSCI_SYSTEM_OFF);
   }
 
-  #setState(entry: HostedVm, state: VmState, exit?: VmExitReason): void {
+  #setState(entry: HostedVm, state: VmPhase, exit?: VmExitReason): void {
     if (entry.state === state && state !== "creating") return;
     entry.state = state;
     this.#options.events({ kind: "state", at: this.#now, vm: entry.plan.name, vmid: entry.vmid, state, ...exit && { exit } });

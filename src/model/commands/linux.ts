@@ -7,7 +7,7 @@ import { asked, listArguments } from "./lists.ts";
 import { allOfEvents } from "../queries/filters/temporal-filter.ts";
 import { parseAs, vmId, withKind } from "../queries/ids.ts";
 import { TABLES } from "../queries/tables.ts";
-import { LINUX_TABLES, type LinuxTables, type Listed } from "../queries/linux-tables.ts";
+import { LINUX_TABLES, type LinuxTables, type TableCommand } from "../queries/linux-tables.ts";
 
 export const LINUX: Group = {
   name: "linux",
@@ -25,7 +25,11 @@ const isVm = (text: string) => !/[A-Z=<>~!\s]/.test(text);
 const vmOr = (filter: Kind<string>): Kind<string> => ({ ...idOf("vm"), parse: (typed) => isVm(typed) ? typed : filter.parse(typed) });
 
 /** A list of the Linux of one VM, or of all that run one. */
-function list({ name: table }: Exclude<LinuxTable, TaskTable>, name: string, { doc, examples, text, follows, flags, narrows }: Listed) {
+function list(
+  { name: table }: Exclude<LinuxTable, TaskTable>,
+  name: string,
+  { doc, examples, text, follows, flags, narrows }: TableCommand,
+) {
   const entry = { doc, right: "looks", examples, lists: true, printed: () => ({ text, follows }) } as const;
   const args = { vm: maybe(idOf("vm"), "only that of this VM"), ...listArguments(table) };
   const ofVm = (vm: string | undefined) => vm === undefined ? {} : { vm: withKind("vm", vm) };
@@ -76,7 +80,7 @@ function listOfTask({ name, listed }: TaskTable) {
 }
 
 /** The command line of each kernel. */
-const CMDLINE: Listed = { doc: "print the command line", examples: ["linux cmdline"], text: ({ cmdline }) => `${cmdline ?? ""}\n` };
+const CMDLINE: TableCommand = { doc: "print the command line", examples: ["linux cmdline"], text: ({ cmdline }) => `${cmdline ?? ""}\n` };
 
 export const LINUX_COMMANDS = [
   ...Object.values(LINUX_TABLES).map((table) => isOfTask(table) ? listOfTask(table) : list(table, table.name, table.listed)),

@@ -13,7 +13,7 @@ const IN_VM = { vm: "optional" } as const;
 const OF_TASK = { ...IN_VM, pid: "required" } as const;
 
 /** The command of a table, after `el2 linux`. */
-export interface Listed {
+export interface TableCommand {
   readonly doc: string;
   /** For its help, without `el2`. */
   readonly examples: readonly string[];
@@ -31,7 +31,7 @@ export interface Listed {
 
 /** A table about Linux. */
 interface LinuxTable extends Table {
-  readonly listed: Listed;
+  readonly listed: TableCommand;
   /** Its ids, where no other rows have such: their kind, and their parts in braces (`ids.ts`). */
   readonly ids?: { readonly kind: string; readonly form: string };
 }

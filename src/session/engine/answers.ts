@@ -21,7 +21,7 @@ const OF_THE_PRESENT = /^(stop|trace|time|session)\./;
 /** A place of a machine's run. */
 const placeOf = (system: System) => [system.machine.places, system.machine.time, system.instructions()].join();
 
-export class Answers {
+export class QueryAnswers {
   /** Tables whose answers have failed by a bug of el2. */
   readonly #failed = new Set<string>();
 

@@ -17,7 +17,7 @@ import { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { StopChange, StopHit } from "../../model/queries/stop-rule.ts";
 import type { System } from "../assembly/system/system.ts";
-import { Answers } from "./answers.ts";
+import { QueryAnswers } from "./answers.ts";
 import { Debugging } from "./debugging.ts";
 import type { Ending } from "./ending.ts";
 import { Endings } from "./endings.ts";
@@ -68,7 +68,7 @@ export class Engine {
   readonly #travel: Travel;
   readonly #endings: Endings;
   readonly #who: Who;
-  readonly #answers: Answers;
+  readonly #answers: QueryAnswers;
   readonly #endedVms: EndedVms;
   readonly #searches: SymbolSearches;
   /** Keeps console input while a snapshot of the first prompt is awaited. */
@@ -112,7 +112,7 @@ export class Engine {
     this.#travel = new Travel(parts, this.#debugging);
     this.#endings = new Endings(parts, this.#debugging, this.#travel, this.#saving, kept);
     this.#who = new Who(parts, this.#debugging, this.#endedVms);
-    this.#answers = new Answers(port, shown, this.#searches, this.#endedVms, this.#who);
+    this.#answers = new QueryAnswers(port, shown, this.#searches, this.#endedVms, this.#who);
     for (const looker of [this.#searches, this.#who, this.#saving]) shown.addLooker(looker);
     this.#observe();
   }

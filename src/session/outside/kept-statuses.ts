@@ -7,7 +7,7 @@
 // order in which they were taken, and dropped before anything else is done with the folder, when
 // another input has entered the machine (`OutsideShare`), and after a few milliseconds.
 
-import { type FileChange, type FileStatus, type OpenFile, type SharedFolder, type SharePath } from "../../machine/virtio/p9/folder.ts";
+import { type FileChange, type FileStatus, type FolderFile, type SharedFolder, type SharePath } from "../../machine/virtio/p9/folder.ts";
 
 /** How long (ms) statuses are kept, and how many at most. */
 const LIFETIME = 10, MOST = 512;
@@ -62,11 +62,11 @@ export class KeptStatuses implements SharedFolder {
     return this.#live().readLink(path);
   }
 
-  open(path: SharePath, access: { readonly read: boolean; readonly write: boolean; readonly truncate: boolean }): OpenFile {
+  open(path: SharePath, access: { readonly read: boolean; readonly write: boolean; readonly truncate: boolean }): FolderFile {
     return this.#file(this.#live().open(path, access));
   }
 
-  create(path: SharePath, permissions: number): OpenFile {
+  create(path: SharePath, permissions: number): FolderFile {
     return this.#file(this.#live().create(path, permissions));
   }
 
@@ -104,7 +104,7 @@ export class KeptStatuses implements SharedFolder {
     return this.folder;
   }
 
-  #file(file: OpenFile): OpenFile {
+  #file(file: FolderFile): FolderFile {
     const live = () => {
       this.drop();
       return file;

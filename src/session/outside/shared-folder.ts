@@ -5,10 +5,10 @@
 import type { BigIntStats } from "node:fs";
 import {
   Errno,
-  type ErrnoName,
   type FileChange,
   type FileStatus,
-  type OpenFile,
+  type FolderFile,
+  type P9ErrnoName,
   type SharedFolder,
   ShareError,
   type SharePath,
@@ -71,7 +71,7 @@ export class ComputerFolder implements SharedFolder {
     return this.#seen(path, (file) => node.fs.readlinkSync(file));
   }
 
-  open(path: SharePath, access: { read: boolean; write: boolean; truncate: boolean }): OpenFile {
+  open(path: SharePath, access: { read: boolean; write: boolean; truncate: boolean }): FolderFile {
     return this.#within(path, (place) => {
       const { kind, inode, device } = this.#statusOf(node.fs.lstatSync(place, { bigint: true }));
       if (kind === "symlink") throw new ShareError("ELOOP", "a symbolic link is not followed");
@@ -91,7 +91,7 @@ export class ComputerFolder implements SharedFolder {
     }, (file) => file.close());
   }
 
-  create(path: SharePath, permissions: number): OpenFile {
+  create(path: SharePath, permissions: number): FolderFile {
     return this.#within(path, (place) => {
       const { O_RDWR, O_CREAT, O_EXCL } = node.fs.constants;
       const descriptor = node.fs.openSync(place, O_RDWR | O_CREAT | O_EXCL, permissions & SETTABLE);
@@ -200,7 +200,7 @@ export class ComputerFolder implements SharedFolder {
     return [this.#root, ...path].join("/");
   }
 
-  #file(descriptor: number): OpenFile {
+  #file(descriptor: number): FolderFile {
     const status = () => translated(() => this.#statusOf(node.fs.fstatSync(descriptor, { bigint: true })));
     return {
       status,
@@ -267,7 +267,7 @@ function translated<T>(work: () => T): T {
     if (error instanceof Deno.errors.InvalidData) throw new ShareError("EILSEQ", error.message);
     const code = (error as Error & { code?: string }).code ?? codeOf(error.message);
     if (code === undefined) throw error;
-    throw new ShareError(code in Errno ? code as ErrnoName : "EIO", error.message);
+    throw new ShareError(code in Errno ? code as P9ErrnoName : "EIO", error.message);
   }
 }
 

@@ -2,17 +2,17 @@
 // attached it saves the time.
 
 import { ArchiveError } from "../../machine/hardware/archive.ts";
-import type { EventPlace, EventQueue, Scheduled } from "../../machine/hardware/events.ts";
+import type { EventOrder, EventQueue, Scheduled } from "../../machine/hardware/events.ts";
 
 /** The event that a device waits for. It has at most one pending at a time. */
 export class SavedEvent {
   #event: Scheduled | undefined;
-  #loaded: EventPlace | undefined;
+  #loaded: EventOrder | undefined;
 
   constructor(readonly events: EventQueue) {}
 
   /** Its place in the order of events, if there ever was one. */
-  get place(): EventPlace | undefined {
+  get place(): EventOrder | undefined {
     return this.#event && { at: this.#event.at, order: this.#event.order };
   }
 
@@ -33,7 +33,7 @@ export class SavedEvent {
    * Loads a device that may be waiting.
    * @throws ArchiveError if the device and the saved place disagree.
    */
-  load(place: EventPlace | undefined, waits: boolean, restore: () => void): void {
+  load(place: EventOrder | undefined, waits: boolean, restore: () => void): void {
     if (waits !== (place !== undefined)) throw new ArchiveError("a device that waits has an event");
     this.#loaded = place;
     restore();

@@ -128,7 +128,7 @@ export class Calls {
 }
 
 /** The other end. */
-export class Answers {
+export class AnsweringEnd {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   /** The answer in progress, whole. */

@@ -35,7 +35,7 @@ export interface Connection {
 }
 
 /** Words of sockets that another thread has for the worker; the bell counts them as one request. */
-export interface SocketMessage {
+export interface SocketNotice {
   readonly kind: "socket";
   readonly event: SocketEvent;
 }
@@ -107,7 +107,7 @@ export function startWorker(entry: URL, prepared?: PreparedProgram): SessionClie
   const services = canConfine()
     ? new Services((event, moved) => {
       Atomics.add(bell, Bell.Requests, 1);
-      worker.postMessage({ kind: "socket", event } satisfies SocketMessage, { transfer: moved });
+      worker.postMessage({ kind: "socket", event } satisfies SocketNotice, { transfer: moved });
     }, failed)
     : undefined;
   const leave = () => {

@@ -1,7 +1,7 @@
 // The methods of objects that the worker of guests uses in the thread that has rights: a table, of
 // which both ends are made (`remote-computer.ts`, `served-computer.ts`).
 
-import type { OpenFile, SharedFolder } from "../../machine/virtio/p9/folder.ts";
+import type { FolderFile, SharedFolder } from "../../machine/virtio/p9/folder.ts";
 
 /** How both ends treat a method. */
 interface RemoteMethod {
@@ -34,7 +34,7 @@ export const FOLDER_METHODS: Readonly<Record<keyof SharedFolder, RemoteMethod>> 
 };
 
 /** Methods of an open file of a folder but `read`, whose bytes take another way. */
-export const FILE_METHODS: Readonly<Record<Exclude<keyof OpenFile, "read">, RemoteMethod>> = {
+export const FILE_METHODS: Readonly<Record<Exclude<keyof FolderFile, "read">, RemoteMethod>> = {
   status: {},
   write: {},
   change: { changes: true },

@@ -6,7 +6,7 @@ import { openDisk } from "../outside/disk-file.ts";
 import type { Maker } from "../../kit/support/files/maker.ts";
 import type { Files, GrowingFile, PendingFile } from "../../kit/support/files/files.ts";
 import { writeFully } from "../../kit/support/files/write-all.ts";
-import type { OpenFile, SharedFolder } from "../../machine/virtio/p9/folder.ts";
+import type { FolderFile, SharedFolder } from "../../machine/virtio/p9/folder.ts";
 import { type Calls, PIECE } from "./calls.ts";
 import { FILE_METHODS, FOLDER_METHODS } from "./computer-methods.ts";
 import type { OwnDisks } from "./own-disks.ts";
@@ -113,10 +113,10 @@ function remoteFolder(calls: Calls, object: number): SharedFolder {
 }
 
 /** An open file of such a folder. */
-function remoteFile(calls: Calls, object: number): OpenFile {
+function remoteFile(calls: Calls, object: number): FolderFile {
   const read = (offset: number, into: Uint8Array) => {
     const wanted = into.subarray(0, PIECE);
     return calls.read(wanted, object, "read", offset, wanted.length);
   };
-  return { ...methodsOf(calls, object, Object.keys(FILE_METHODS)), read } as unknown as OpenFile;
+  return { ...methodsOf(calls, object, Object.keys(FILE_METHODS)), read } as unknown as FolderFile;
 }

@@ -6,8 +6,8 @@ import { holdFolder } from "../outside/held-folders.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
 import { OWN_FILES, type PendingFile } from "../../kit/support/files/files.ts";
 import { WholeFile } from "../../kit/support/files/whole-file.ts";
-import { type OpenFile, ShareError } from "../../machine/virtio/p9/folder.ts";
-import { type Answer, Answers, type Call, errorData, PIECE, REST } from "./calls.ts";
+import { type FolderFile, ShareError } from "../../machine/virtio/p9/folder.ts";
+import { type Answer, AnsweringEnd, type Call, errorData, PIECE, REST } from "./calls.ts";
 import { FILE_METHODS, FOLDER_METHODS } from "./computer-methods.ts";
 import type { Grants } from "./grants.ts";
 import { ServedSockets } from "./served-sockets.ts";
@@ -25,7 +25,7 @@ type Methods = Readonly<Record<string, Method>>;
 
 /** The computer for one worker. */
 export class ServedComputer {
-  readonly #answers: Answers;
+  readonly #answers: AnsweringEnd;
   readonly #objects = new Map<number, Methods>();
   #made = 0;
   #reports = 0;
@@ -39,7 +39,7 @@ export class ServedComputer {
     mailbox: SharedArrayBuffer,
     readonly tell: (event: SocketEvent, moved: ArrayBuffer[]) => void,
   ) {
-    this.#answers = new Answers(mailbox);
+    this.#answers = new AnsweringEnd(mailbox);
     this.#objects.set(0, this.#computer());
   }
 
@@ -158,7 +158,7 @@ export class ServedComputer {
         args.slice(0, paths).forEach(checkPath);
         if (name === "open") checkAccess(args[1], writable);
         const result = (folder[name as keyof ComputerFolder] as Method)(...args as never[]);
-        return opens ? this.#object((forget) => fileMethods(result as OpenFile, writable, forget)) : result;
+        return opens ? this.#object((forget) => fileMethods(result as FolderFile, writable, forget)) : result;
       }]),
     );
   }
@@ -199,11 +199,11 @@ function wholeFile(file: PendingFile, forget: () => void): Methods {
   };
 }
 
-function fileMethods(file: OpenFile, writable: boolean, forget: () => void): Methods {
+function fileMethods(file: FolderFile, writable: boolean, forget: () => void): Methods {
   const methods = Object.entries(FILE_METHODS).map(([name, { changes, ends }]) => [name, (...args: never[]) => {
     if (changes) checkWritable(writable);
     if (ends) forget();
-    return (file[name as keyof OpenFile] as Method)(...args);
+    return (file[name as keyof FolderFile] as Method)(...args);
   }]);
   const read = (offset: number, size: number) => {
     const bytes = buffer(size);

@@ -12,7 +12,7 @@ import { startsSystem } from "../../model/plans/plan.ts";
 import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
-import type { Connection, SocketMessage } from "./client.ts";
+import type { Connection, SocketNotice } from "./client.ts";
 import { openDumps } from "./dump-files.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
@@ -37,7 +37,7 @@ export function serveMachine(): void {
   let sockets: RemoteSockets | undefined;
   const disks = new OwnDisks();
   let states: string | undefined;
-  globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage>) => {
+  globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketNotice>) => {
     if (!("kind" in data)) {
       const start = data.find((request) => request.kind === "start");
       if (start && startsSystem(start.plan)) allowHugePages();

@@ -11,7 +11,7 @@ import type { Table } from "../../../src/model/queries/table.ts";
 import { VCPUS, VMS } from "../../../src/model/queries/tables.ts";
 import { vmStateWord } from "../../../src/session/inspection/readers/objects/read-vms.ts";
 import { VmState } from "../../../src/machine/abi/rpc/messages/vm.ts";
-import { VM_STATES } from "../../../src/machine/host/interface.ts";
+import { VM_PHASES } from "../../../src/machine/host/interface.ts";
 import { stateMark } from "../../../src/app/tui/look/chip.ts";
 import { columnsOf } from "../../../src/app/tui/look/list.ts";
 import { themeOf } from "../../../src/app/tui/look/themes.ts";
@@ -33,7 +33,7 @@ function words(table: Table, state: string): [command: string, screen: string] {
 
 Deno.test("a state has one word in commands, lists of screens, overview and timeline", () => {
   assert.deepEqual(Object.keys(VCPU_STATES).sort(), VCPU_WORDS.map((word) => word.toLowerCase()).sort());
-  const vms = [...Object.values(VmState).map(vmStateWord), ...VM_STATES];
+  const vms = [...Object.values(VmState).map(vmStateWord), ...VM_PHASES];
   for (const [table, states] of [[VCPUS, Object.keys(VCPU_STATES)], [VMS, vms]] as const) {
     for (const state of states) {
       const [command, screen] = words(table, state);

@@ -6,12 +6,12 @@ import { evaluateBig, evaluateNumber } from "../../../src/cpu/core/decoded/opera
 import type { Node, Statement } from "../../../src/cpu/isa/notation/builder.ts";
 import { decode } from "../../../src/cpu/isa/decode.ts";
 import { fieldValues } from "../../../src/cpu/isa/notation/insn.ts";
-import { allEncodings, type Encoding, semanticsOf } from "../../../src/cpu/isa/table.ts";
+import { allEncodings, type InstructionForm, semanticsOf } from "../../../src/cpu/isa/table.ts";
 import { Random } from "../../support/random.ts";
 
 const random = new Random(1);
 
-function randomWord({ mask, value }: Encoding): number {
+function randomWord({ mask, value }: InstructionForm): number {
   return (random.word() & ~mask | value) >>> 0;
 }
 

@@ -5,7 +5,7 @@ import { Outside } from "../../../src/session/outside/outside.ts";
 import { OutsideShare } from "../../../src/session/outside/share.ts";
 import { letIn } from "../../../src/session/recordings/past/input.ts";
 import { P9Server } from "../../../src/machine/virtio/p9/server.ts";
-import { type FileStatus, type OpenFile, type SharedFolder, ShareError, type SharePath } from "../../../src/machine/virtio/p9/folder.ts";
+import { type FileStatus, type FolderFile, type SharedFolder, ShareError, type SharePath } from "../../../src/machine/virtio/p9/folder.ts";
 import { p9Request } from "../../machine/virtio/p9-client.ts";
 
 const NAMES = Array.from({ length: 12 }, (_, index) => `f${String(index).padStart(2, "0")}`);
@@ -33,7 +33,7 @@ class ChangingFolder {
           return status;
         })),
     list: () => this.#called("list", () => ({ names: [...NAMES], hidden: 0 })),
-    open: (path) => this.#called("open", () => ({ status: () => this.#status(path), close: () => {} }) as unknown as OpenFile),
+    open: (path) => this.#called("open", () => ({ status: () => this.#status(path), close: () => {} }) as unknown as FolderFile),
   } as Partial<SharedFolder> as SharedFolder;
 
   #called<T>(name: string, work: () => T): T {

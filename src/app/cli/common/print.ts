@@ -5,8 +5,8 @@ import { GAPS } from "../../../model/queries/facts/gap.ts";
 import { cellText, rowCellText } from "../../../model/queries/texts/format.ts";
 import {
   headingText,
-  type Listed,
   listed,
+  type ListedColumns,
   listText,
   namedColumns,
   rowText,
@@ -109,7 +109,7 @@ export function printRows(table: Listing, rows: readonly ListRow[], none: string
 }
 
 /** The columns that the options choose, or on a terminal those that fit and say something. */
-function shownColumns(table: Listing, { columns, output: form }: ListForm, rows: readonly ListRow[] = []): Listed {
+function shownColumns(table: Listing, { columns, output: form }: ListForm, rows: readonly ListRow[] = []): ListedColumns {
   if (columns) return namedColumns(table, columns);
   return listed(table, form === undefined ? terminalWidth() : undefined, rows);
 }
@@ -136,7 +136,7 @@ export function answerJson(session: string, { table, at, rows, dropped, gaps, un
  * says, and as the widest value so far.
  */
 export class RowStream {
-  #shown: Listed;
+  #shown: ListedColumns;
 
   constructor(readonly table: Table, readonly list: ListForm, readonly json: boolean) {
     this.#shown = shownColumns(table, list);

@@ -4,7 +4,7 @@ import { changesOf, checkedRules, type KeyOptions, readRules } from "./behavior.
 import { type DeviceOptions, devicesOf, firstDevice } from "./devices.ts";
 import { Failure } from "../common/failure.ts";
 import { typedBy } from "../start/plans/consent.ts";
-import { type Planned, plannedLine, plannedOf, withDevices, withImages } from "../start/plans/planned.ts";
+import { plannedLine, plannedOf, type PlannedRun, withDevices, withImages } from "../start/plans/planned.ts";
 import type { PlanReader } from "../../configuration/plan-run.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -12,7 +12,7 @@ import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
 /** Makes the plan of a configuration, an image or a guest. */
-type Planner = (what: string, reader: PlanReader, changes: readonly string[]) => Promise<Planned>;
+type Planner = (what: string, reader: PlanReader, changes: readonly string[]) => Promise<PlannedRun>;
 
 /** Options of a machine that begins. */
 export interface StartOptions extends KeyOptions, DeviceOptions, Partial<Pick<SessionPlan, "tier" | "memoryBudget">> {
@@ -29,14 +29,14 @@ export interface StartOptions extends KeyOptions, DeviceOptions, Partial<Pick<Se
  * The plan of a machine that begins.
  * @throws Failure with all errors
  */
-export async function startPlan(whats: readonly string[], options: StartOptions, planner: Planner = plannedOf): Promise<Planned> {
+export async function startPlan(whats: readonly string[], options: StartOptions, planner: Planner = plannedOf): Promise<PlannedRun> {
   const { inject, tier, memoryBudget } = options;
   const rules = inject && await readRules(inject), run = await namedPlan(whats, options, planner);
   const checked = rules && await checkedRules(rules, run.plan);
   return { ...run, plan: { ...run.plan, tier, memoryBudget, inject: checked } };
 }
 
-async function namedPlan(whats: readonly string[], options: StartOptions, planner: Planner): Promise<Planned> {
+async function namedPlan(whats: readonly string[], options: StartOptions, planner: Planner): Promise<PlannedRun> {
   const changes = [...options.set ?? [], ...changesOf(options)], device = firstDevice(options), [what] = whats;
   if (options.from !== undefined) {
     if (what !== undefined) throw new Failure(`${terminalWord(what)} and --from`, "give one");

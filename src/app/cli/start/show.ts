@@ -6,7 +6,7 @@ import { runHeadless } from "./headless/headless.ts";
 import type { GdbPlace } from "./debuggers/gdb-link.ts";
 import { withLog } from "./log.ts";
 import type { ShownMachine } from "./screens/screens.ts";
-import type { Look } from "./look/terminal-look.ts";
+import type { LookSettings } from "./look/terminal-look.ts";
 import { groupWarning } from "../common/computer.ts";
 import { Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
@@ -54,7 +54,7 @@ interface ShowOptions extends ShownMachine {
 }
 
 /** Options of commands that run machines: what they show, log and keep. `timeout`: ns. */
-export type DisplayOptions = Look & Pick<ShowOptions, "raw" | "readOnly" | "instant" | "recordings" | "keepGoing"> & {
+export type DisplayOptions = LookSettings & Pick<ShowOptions, "raw" | "readOnly" | "instant" | "recordings" | "keepGoing"> & {
   readonly stdio?: true;
   readonly log?: string;
   readonly timeout?: number;

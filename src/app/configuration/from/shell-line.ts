@@ -10,7 +10,7 @@ import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 export const LINE_MAX = 64 * KiB, WORDS_MAX = 2048;
 
 /** A command, and what follows it on the line, which is for the shell. */
-export interface ShellCommand {
+export interface ShellLine {
   readonly words: readonly string[];
   readonly rest: string;
 }
@@ -30,7 +30,7 @@ const PROMPTS = ["$", "#", "%"];
  * The words of the first command of a text.
  * @throws UserError for an open quote, and for what only a shell knows
  */
-export function shellCommand(text: string): ShellCommand {
+export function shellCommand(text: string): ShellLine {
   if (text.length > LINE_MAX) throw new UserError(`the command line has ${text.length} characters`, `it may have ${LINE_MAX}`);
   if (text.includes("\0")) throw new UserError("the command line has a byte 0", "remove it");
   return new ShellReader(text).command();
@@ -44,7 +44,7 @@ class ShellReader {
 
   constructor(readonly text: string) {}
 
-  command(): ShellCommand {
+  command(): ShellLine {
     while (this.#at < this.text.length && this.#part()) {
       if (this.#words.length > WORDS_MAX) throw new UserError(`the command line has more than ${WORDS_MAX} words`);
     }

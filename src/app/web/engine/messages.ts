@@ -5,7 +5,7 @@ import type { LinkedScreens } from "../../../model/commands/link.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
 
 /** The first message to the worker: a recording, of which it makes the machine. */
-export interface Opening {
+export interface OpenMessage {
   readonly kind: "open";
   /** Name of the recording's file. */
   readonly name: string;

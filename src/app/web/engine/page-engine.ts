@@ -2,7 +2,7 @@
 // thread that has no right to anything and shares no memory with the page.
 
 import "../host/page-modules.ts";
-import type { Opened, Opening } from "./messages.ts";
+import type { Opened, OpenMessage } from "./messages.ts";
 import { giveUpServices, pageComputer } from "./page-computer.ts";
 import { placeIn, recordingOf } from "../../replays/planned-recording.ts";
 import { pageZlib } from "../host/page-zlib.ts";
@@ -22,12 +22,12 @@ giveUpServices();
 useComputer(pageComputer);
 const server = new MachineServer(new Outbox((events) => globalThis.postMessage(events)), () => false);
 
-globalThis.onmessage = ({ data }: MessageEvent<Opening | readonly Request[]>) => {
+globalThis.onmessage = ({ data }: MessageEvent<OpenMessage | readonly Request[]>) => {
   if (!("kind" in data)) return server.receive(data, () => {});
   open(data).then((opened) => globalThis.postMessage(opened));
 };
 
-async function open({ name, packed, fragment }: Opening): Promise<Opened> {
+async function open({ name, packed, fragment }: OpenMessage): Promise<Opened> {
   try {
     const { place: { to, ...screens } } = readLink(`${name}#${fragment}`, (path) => path === name);
     const bytes = pageZlib.gunzipSync(packed, { maxOutputLength: LARGEST });

@@ -1,6 +1,6 @@
 // The page's end of the worker in which a recording replays.
 
-import type { Opened, Opening } from "../engine/messages.ts";
+import type { Opened, OpenMessage } from "../engine/messages.ts";
 import type { Request, SessionEvent } from "../../../model/protocol/protocol.ts";
 import type { SessionClient } from "../../../session/worker/client.ts";
 
@@ -13,7 +13,7 @@ export interface OpenedRun extends Extract<Opened, { kind: "opened" }> {
  * Starts the worker, and opens a recording in it.
  * @param program the worker's whole program
  */
-export function openRun(program: string, opening: Opening): Promise<OpenedRun | Extract<Opened, { kind: "refused" }>> {
+export function openRun(program: string, opening: OpenMessage): Promise<OpenedRun | Extract<Opened, { kind: "refused" }>> {
   const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
   const worker = new Worker(address);
   const unheard: SessionEvent[] = [];

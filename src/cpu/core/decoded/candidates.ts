@@ -13,7 +13,7 @@ import {
   UPPER_KEY_SHIFT,
   UPPER_KEYS,
 } from "../../isa/instruction-set.ts";
-import type { Encoding } from "../../isa/table.ts";
+import type { InstructionForm } from "../../isa/table.ts";
 import { DECODER_CANDIDATES, DECODER_KEYS } from "../state/layout.ts";
 import { type Decodings, NO_FILL, type Variant } from "./variants.ts";
 import { bitsOf } from "../../../kit/support/values/bits.ts";
@@ -161,7 +161,7 @@ function listFor(
  * of its entry is asked about all values of the other bits of the fields that it reads; false if
  * these are too many.
  */
-function isAllocated({ instruction, mask, value }: Encoding, word: number, known: number): boolean {
+function isAllocated({ instruction, mask, value }: InstructionForm, word: number, known: number): boolean {
   const { unallocated, fields } = instruction;
   if (unallocated === ALWAYS_ALLOCATED) return true;
   let open = 0;

@@ -3,7 +3,7 @@
 
 import type { FieldValues } from "../../isa/notation/insn.ts";
 import type { InstructionSet } from "../../isa/instruction-set.ts";
-import type { Encoding } from "../../isa/table.ts";
+import type { InstructionForm } from "../../isa/table.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
 import type { VariantHandlers } from "./handlers.ts";
 import type { StoredOperand } from "./operands.ts";
@@ -35,14 +35,14 @@ export interface Variant {
 
 /** The variants of an encoding: the first special one whose fields match, else the general one. */
 export interface Decoding extends Variant {
-  readonly encoding: Encoding;
+  readonly encoding: InstructionForm;
   /** With the bits of the instruction word that choose them. */
   readonly specials: readonly { readonly mask: number; readonly value: number; readonly variant: Variant }[];
 }
 
 /** The decodings of all encodings, each made when it is first asked for. */
 export interface Decodings {
-  of(encoding: Encoding): Decoding;
+  of(encoding: InstructionForm): Decoding;
 }
 
 /** Operand fields with fixed values. */

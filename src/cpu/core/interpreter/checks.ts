@@ -1,7 +1,7 @@
 // Tests that instructions make before they do anything else.
 
 import type { Builder } from "../../isa/notation/builder.ts";
-import type { Encoding } from "../../isa/table.ts";
+import type { InstructionForm } from "../../isa/table.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { CPU, Slot, xAddress } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
@@ -9,7 +9,7 @@ import type { Surroundings } from "./surroundings.ts";
 import { hasStackPointerBase, usesFloatingPoint } from "./meaning.ts";
 
 /** The FP trap, the alignment of SP. */
-export function emitChecks($: Builder, encoding: Encoding, at: Surroundings, basedOnStack = hasStackPointerBase($)): void {
+export function emitChecks($: Builder, encoding: InstructionForm, at: Surroundings, basedOnStack = hasStackPointerBase($)): void {
   const { f, library } = at;
   const check = (name: "raiseFpTrap" | "raiseSpAlignment") =>
     f.ifLikely(false, () => {

@@ -4,7 +4,7 @@
 // laid out by emitting the handler once more.
 
 import type { InstructionSet } from "../../isa/instruction-set.ts";
-import type { Encoding } from "../../isa/table.ts";
+import type { InstructionForm } from "../../isa/table.ts";
 import type { HandlerTable, VariantHandlers } from "../decoded/handlers.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
 import { type Decoding, type Decodings, type Filling, type Fixed, NO_FILL, type Variant } from "../decoded/variants.ts";
@@ -20,7 +20,7 @@ class ColdVariant implements Variant {
   readonly fill = NO_FILL;
   #filling: Filling | undefined;
 
-  constructor(readonly encoding: Encoding, readonly fixed: Fixed, readonly functions: OutlinedFunctions) {}
+  constructor(readonly encoding: InstructionForm, readonly fixed: Fixed, readonly functions: OutlinedFunctions) {}
 
   get filling(): Filling {
     return this.#filling ??= this.functions.outline(this.encoding, this.fixed);
@@ -41,7 +41,7 @@ class HotVariant implements Variant {
   #branch: Variant["branch"];
 
   constructor(
-    readonly encoding: Encoding,
+    readonly encoding: InstructionForm,
     readonly fixed: Fixed,
     readonly handlers: VariantHandlers,
     readonly fill: number,
@@ -76,7 +76,7 @@ class HotDecoding extends HotVariant implements Decoding {
   #specials: Decoding["specials"] | undefined;
 
   constructor(
-    encoding: Encoding,
+    encoding: InstructionForm,
     readonly variants: readonly VariantHandlers[],
     readonly fills: readonly number[],
     maker: Maker,
@@ -103,7 +103,7 @@ class HotDecoding extends HotVariant implements Decoding {
 class ColdDecoding extends ColdVariant implements Decoding {
   #specials: Decoding["specials"] | undefined;
 
-  constructor(encoding: Encoding, functions: OutlinedFunctions) {
+  constructor(encoding: InstructionForm, functions: OutlinedFunctions) {
     super(encoding, {}, functions);
   }
 
@@ -113,17 +113,19 @@ class ColdDecoding extends ColdVariant implements Decoding {
 }
 
 /** The variant for SP as the base, where the encoding has a field for that. */
-function onStack(encoding: Encoding, base: string | undefined, functions: OutlinedFunctions): Decoding["specials"] {
+function onStack(encoding: InstructionForm, base: string | undefined, functions: OutlinedFunctions): Decoding["specials"] {
   return base ? [special(new ColdVariant(encoding, { [base]: STACK_POINTER }, functions))] : [];
 }
 
 /** A variant with what chooses it. */
-function special<V extends Variant & { readonly encoding: Encoding; readonly fixed: Fixed }>(variant: V): Decoding["specials"][number] {
+function special<V extends Variant & { readonly encoding: InstructionForm; readonly fixed: Fixed }>(
+  variant: V,
+): Decoding["specials"][number] {
   return { ...match(variant.encoding, variant.fixed), variant };
 }
 
 /** Mask and value of fixed fields in the instruction word. */
-function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number } {
+function match(encoding: InstructionForm, fixed: Fixed): { mask: number; value: number } {
   let mask = 0, value = 0;
   for (const [name, number] of Object.entries(fixed)) {
     const field = encoding.instruction.fields.get(name);
@@ -145,11 +147,11 @@ export class CoreDecodings implements Decodings {
     this.#maker = { instructions: functions.instructions, emitter, functions };
   }
 
-  of(encoding: Encoding): Decoding {
+  of(encoding: InstructionForm): Decoding {
     return this.#decodings[encoding.index] ??= this.#make(encoding);
   }
 
-  #make(encoding: Encoding): Decoding {
+  #make(encoding: InstructionForm): Decoding {
     const { handlers } = this, variants = handlers.variants[encoding.index];
     if (!variants.length) return new ColdDecoding(encoding, this.#maker.functions);
     return new HotDecoding(encoding, variants, handlers.fills[encoding.index], this.#maker);

@@ -3,7 +3,7 @@
 // §I2 and §I3.
 
 import type { Builder } from "../../isa/notation/builder.ts";
-import type { Encoding } from "../../isa/table.ts";
+import type { InstructionForm } from "../../isa/table.ts";
 import { branchDistance, COUNTER_SHIFT, countsInstructions, departsAlways, emitMove, type Move } from "../decoded/execution-counters.ts";
 import { DECODED_SIZE, OperandLayout } from "../decoded/operands.ts";
 import type { Fixed } from "../decoded/variants.ts";
@@ -42,7 +42,7 @@ export interface LoopLocals {
 
 /** An instruction as a handler, or as half of one, executes it. */
 export interface HandlerPart {
-  readonly encoding: Encoding;
+  readonly encoding: InstructionForm;
   readonly fixed: Fixed;
   readonly semantics: Builder;
   /** For direct branches: the target is in the same page. */

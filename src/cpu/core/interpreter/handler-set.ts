@@ -3,7 +3,7 @@
 // docs/design/core.md §I2 and §I3 (why one function, and why it must stay small).
 
 import type { InstructionSet } from "../../isa/instruction-set.ts";
-import type { Encoding } from "../../isa/table.ts";
+import type { InstructionForm } from "../../isa/table.ts";
 import { Handler, type VariantHandlers } from "../decoded/handlers.ts";
 import type { OperandFills } from "../decoded/operand-fills.ts";
 import type { DecodedOperand } from "../decoded/operands.ts";
@@ -33,7 +33,7 @@ export class HandlerSet {
     return this.#add([first, second]).number;
   }
 
-  #variants(encoding: Encoding | undefined): VariantHandlers[] {
+  #variants(encoding: InstructionForm | undefined): VariantHandlers[] {
     const fills: number[] = [];
     this.fills.push(fills);
     if (!encoding) return [];

@@ -7,7 +7,7 @@
 // instruction; it returns nothing; its outcome is in `CPU.PENDING`.
 
 import type { InstructionSet } from "../../isa/instruction-set.ts";
-import type { Encoding } from "../../isa/table.ts";
+import type { InstructionForm } from "../../isa/table.ts";
 import { Handler } from "../decoded/handlers.ts";
 import { FIRST_OPERAND, OperandLayout, type StoredOperand } from "../decoded/operands.ts";
 import type { Filling, Fixed } from "../decoded/variants.ts";
@@ -73,7 +73,7 @@ export class OutlinedFunctions {
    * Makes the function of an encoding with these operand fields fixed, and says what its decoded
    * instructions are filled with.
    */
-  outline(encoding: Encoding, fixed: Fixed): Filling {
+  outline(encoding: InstructionForm, fixed: Fixed): Filling {
     const { name } = encoding.instruction, $ = this.instructions.meaningOf(encoding, fixed);
     const module = new WasmModule().importMemory(this.memory);
     const functions = new ImportedFunctions(this.library, module);

@@ -10,7 +10,7 @@ import { CopiedState, type Processor, Unreachable } from "./copied-state.ts";
 import { bytesOf, Departs, InstructionValues } from "./instruction-values.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
-export interface MemoryAccess {
+export interface AccessedMemory {
   readonly va: bigint;
   /** Bytes. */
   readonly size: number;
@@ -21,7 +21,7 @@ export interface MemoryAccess {
  * In the order in which they are made, if the instruction faults at none. Copies and fills of
  * memory (FEAT_MOPS) and loads by an authenticated address (LDRAA, LDRAB) have none here.
  */
-export function accessesOf(vcpu: VcpuState, processor: Processor): readonly MemoryAccess[] {
+export function accessesOf(vcpu: VcpuState, processor: Processor): readonly AccessedMemory[] {
   const state = new CopiedState(vcpu, processor), { pc } = state;
   if (pc & 3n) return [];
   const { pa } = unless(Unreachable, () => state.pageOf(pc, AccessKind.Execute)) ?? {};
@@ -33,7 +33,7 @@ export function accessesOf(vcpu: VcpuState, processor: Processor): readonly Memo
 }
 
 class Accesses {
-  readonly all: MemoryAccess[] = [];
+  readonly all: AccessedMemory[] = [];
   readonly #values: InstructionValues;
   readonly #places = new Map<number, bigint>();
 

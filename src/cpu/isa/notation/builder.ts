@@ -126,7 +126,7 @@ export type Statement =
   | { readonly kind: "branchTo"; readonly address: Node; readonly type?: Node };
 
 /** An operand of a builder method: constants become nodes of the type of the other operand. */
-export type Operand = Node | number | bigint;
+export type NodeOperand = Node | number | bigint;
 
 /** Operations that the decoder can evaluate, so that they keep an expression static. */
 const STATIC_OPS = new Set(
@@ -231,36 +231,36 @@ export class Builder {
    * Any Wasm instruction without an immediate, by name. Number operands take the type of the first
    * node.
    */
-  op(name: string, ...operands: Operand[]): Node {
+  op(name: string, ...operands: NodeOperand[]): Node {
     const type = operands.find((o): o is Node => typeof o === "object")?.type;
     if (!type) throw new Error(`${name} without an operand of known type`);
     return this.#op(name, operands.map((o) => this.#lift(o, type)));
   }
 
-  add = (a: Node, b: Operand): Node => this.#scalar("add", a, b);
-  sub = (a: Node, b: Operand): Node => this.#scalar("sub", a, b);
-  mul = (a: Node, b: Operand): Node => this.#scalar("mul", a, b);
-  and = (a: Node, b: Operand): Node => a.type === "v128" ? this.op("v128.and", a, b) : this.#scalar("and", a, b);
-  or = (a: Node, b: Operand): Node => a.type === "v128" ? this.op("v128.or", a, b) : this.#scalar("or", a, b);
-  eor = (a: Node, b: Operand): Node => a.type === "v128" ? this.op("v128.xor", a, b) : this.#scalar("xor", a, b);
+  add = (a: Node, b: NodeOperand): Node => this.#scalar("add", a, b);
+  sub = (a: Node, b: NodeOperand): Node => this.#scalar("sub", a, b);
+  mul = (a: Node, b: NodeOperand): Node => this.#scalar("mul", a, b);
+  and = (a: Node, b: NodeOperand): Node => a.type === "v128" ? this.op("v128.and", a, b) : this.#scalar("and", a, b);
+  or = (a: Node, b: NodeOperand): Node => a.type === "v128" ? this.op("v128.or", a, b) : this.#scalar("or", a, b);
+  eor = (a: Node, b: NodeOperand): Node => a.type === "v128" ? this.op("v128.xor", a, b) : this.#scalar("xor", a, b);
   not = (a: Node): Node => a.type === "v128" ? this.op("v128.not", a) : this.eor(a, -1);
   neg = (a: Node): Node => this.sub(constant(a.type, 0), a);
   /**
    * Shifts: the count is a number, or a node of either integer type; as in Wasm it counts modulo
    * the width.
    */
-  lsl = (a: Node, count: Operand): Node => this.#shift("shl", a, count);
-  lsr = (a: Node, count: Operand): Node => this.#shift("shr_u", a, count);
-  asr = (a: Node, count: Operand): Node => this.#shift("shr_s", a, count);
-  ror = (a: Node, count: Operand): Node => this.#shift("rotr", a, count);
-  eq = (a: Node, b: Operand): Node => this.#scalar("eq", a, b);
-  ne = (a: Node, b: Operand): Node => this.#scalar("ne", a, b);
-  ltU = (a: Node, b: Operand): Node => this.#scalar("lt_u", a, b);
-  ltS = (a: Node, b: Operand): Node => this.#scalar("lt_s", a, b);
-  geU = (a: Node, b: Operand): Node => this.#scalar("ge_u", a, b);
-  geS = (a: Node, b: Operand): Node => this.#scalar("ge_s", a, b);
-  gtU = (a: Node, b: Operand): Node => this.#scalar("gt_u", a, b);
-  gtS = (a: Node, b: Operand): Node => this.#scalar("gt_s", a, b);
+  lsl = (a: Node, count: NodeOperand): Node => this.#shift("shl", a, count);
+  lsr = (a: Node, count: NodeOperand): Node => this.#shift("shr_u", a, count);
+  asr = (a: Node, count: NodeOperand): Node => this.#shift("shr_s", a, count);
+  ror = (a: Node, count: NodeOperand): Node => this.#shift("rotr", a, count);
+  eq = (a: Node, b: NodeOperand): Node => this.#scalar("eq", a, b);
+  ne = (a: Node, b: NodeOperand): Node => this.#scalar("ne", a, b);
+  ltU = (a: Node, b: NodeOperand): Node => this.#scalar("lt_u", a, b);
+  ltS = (a: Node, b: NodeOperand): Node => this.#scalar("lt_s", a, b);
+  geU = (a: Node, b: NodeOperand): Node => this.#scalar("ge_u", a, b);
+  geS = (a: Node, b: NodeOperand): Node => this.#scalar("ge_s", a, b);
+  gtU = (a: Node, b: NodeOperand): Node => this.#scalar("gt_u", a, b);
+  gtS = (a: Node, b: NodeOperand): Node => this.#scalar("gt_s", a, b);
   clz = (a: Node): Node => this.op(`${a.type}.clz`, a);
   /** 1 when `a` is zero. */
   isZero = (a: Node): Node => this.op(`${a.type}.eqz`, a);
@@ -283,7 +283,7 @@ export class Builder {
   sized = (sf: number, a: Node): Node => sf ? this.zeroExtend64(a) : this.wrap(a);
 
   /** `condition ? a : b`; both are evaluated. */
-  select(condition: Node, a: Node, b: Operand): Node {
+  select(condition: Node, a: Node, b: NodeOperand): Node {
     const other = this.#lift(b, a.type);
     const { low, high } = a, { low: otherLow, high: otherHigh } = other;
     const known = low !== undefined && high !== undefined && otherLow !== undefined && otherHigh !== undefined;
@@ -442,7 +442,7 @@ export class Builder {
   state(name: StateName): Node {
     return { kind: "state", type: STATE_TYPES[name], isStatic: false, name };
   }
-  setState(name: StateName, value: Operand): void {
+  setState(name: StateName, value: NodeOperand): void {
     this.#list.push({ kind: "setState", name, value: this.#lift(value, STATE_TYPES[name]) });
   }
 
@@ -566,11 +566,11 @@ export class Builder {
     return { kind: "register", type: "i64", isStatic: false, bank, index: this.#lift(index, "i32") };
   }
 
-  #scalar(op: string, a: Node, b: Operand): Node {
+  #scalar(op: string, a: Node, b: NodeOperand): Node {
     return this.#op(`${a.type}.${op}`, [a, this.#lift(b, a.type)]);
   }
 
-  #shift(op: string, a: Node, count: Operand): Node {
+  #shift(op: string, a: Node, count: NodeOperand): Node {
     if (typeof count === "object" ? count.kind === "constant" && count.value === 0 : count === 0) return a;
     const b = typeof count === "object" ? (a.type === "i64" ? this.zeroExtend64(count) : this.wrap(count)) : this.#lift(count, a.type);
     return this.#op(`${a.type}.${op}`, [a, b]);
@@ -581,7 +581,7 @@ export class Builder {
     return { kind: "op", type: resultType(name), isStatic, name, operands, ...resultRange(name, operands) };
   }
 
-  #lift(value: Operand, type: Type): Node {
+  #lift(value: NodeOperand, type: Type): Node {
     return typeof value === "object" ? value : constant(type, value);
   }
 }

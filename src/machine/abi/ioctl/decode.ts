@@ -6,7 +6,7 @@ import { GH_EL2, LEGACY_MAGIC, MAGIC } from "./gunyah.ts";
 import { ALL_REQUESTS, type PersonaName, PERSONAS, personasWith } from "./personas.ts";
 import { type DescriptorKind, type Request, requestParts } from "./request.ts";
 
-export interface Decoded {
+export interface DecodedRequest {
   /** The request with exactly this code. */
   readonly request: Request | undefined;
   /** Gunyah generations that answer it. */
@@ -34,7 +34,7 @@ export function findRequest(code: number): Request | undefined {
 }
 
 /** Looks a code up everywhere. */
-export function decodeRequest(code: number): Decoded {
+export function decodeRequest(code: number): DecodedRequest {
   const { magic, number } = requestParts(code);
   const request = findRequest(code);
   const near = request ? [] : ALL.filter((each) => {

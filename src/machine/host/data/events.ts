@@ -15,8 +15,8 @@ import { ExitType } from "../../abi/rpc/messages/vm.ts";
  * - `failed`: a step was refused, or its VMM gave it up as it ran; an `error` event said which one,
  *   or why.
  */
-export const VM_STATES = ["creating", "ready", "running", "exited", "stopped", "failed"] as const;
-export type VmState = typeof VM_STATES[number];
+export const VM_PHASES = ["creating", "ready", "running", "exited", "stopped", "failed"] as const;
+export type VmPhase = typeof VM_PHASES[number];
 
 /** Why a VM exited: the exit types of VM_EXITED (docs/spec/resource-manager.md §4.3). */
 export const VM_EXIT_REASONS = [
@@ -63,7 +63,7 @@ export type HostEvent =
     readonly at: number;
     readonly vm: string;
     readonly vmid: number;
-    readonly state: VmState;
+    readonly state: VmPhase;
     readonly exit?: VmExitReason;
   }
   | { readonly kind: "error"; readonly at: number; readonly vm?: string; readonly message: string }

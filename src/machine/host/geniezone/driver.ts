@@ -6,7 +6,7 @@ import { ExitType } from "../../abi/rpc/messages/vm.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import type { VmDriver, VmManager } from "../gunyah/vm-manager.ts";
 import { maskBell } from "../gunyah/functions.ts";
-import type { Sequence, VcpuFunction, Vm } from "../gunyah/state.ts";
+import type { HostVm, Sequence, VcpuFunction } from "../gunyah/state.ts";
 import { decodeRequest } from "../../abi/ioctl/decode.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import {
@@ -80,7 +80,7 @@ export class GzvmDriver implements VmDriver {
   // ---- the VM manager ----
 
   /** The only sequence is START, which no ioctl waits for but those in `starting`. */
-  ended(gunyahVm: Vm, _sequence: Sequence, result: number, rule?: BrokenRule): number {
+  ended(gunyahVm: HostVm, _sequence: Sequence, result: number, rule?: BrokenRule): number {
     const vm = this.state.vms[this.state.ofGunyahVm[gunyahVm.id]];
     // An injection is a pulse: delivering it takes it back.
     if (result >= 0) {
@@ -101,7 +101,7 @@ export class GzvmDriver implements VmDriver {
     throw new Error("no request of GenieZone's waits for a sequence");
   }
 
-  freed(gunyahVm: Vm): void {
+  freed(gunyahVm: HostVm): void {
     const id = this.state.ofGunyahVm[gunyahVm.id];
     const vm = this.state.vms[id];
     if (vm === undefined) return;

@@ -6,7 +6,7 @@ import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { RegisterSet } from "../../abi/words.ts";
 import { writeDevicetree } from "../../devicetree/writer.ts";
 import type { VmManager } from "../gunyah/vm-manager.ts";
-import type { Vm } from "../gunyah/state.ts";
+import type { HostVm } from "../gunyah/state.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { CoreRegister, functionId, GZVM_SPIS, GZVM_VERSION, GzvmDevice, GzvmError, SlotPurpose } from "../../abi/geniezone/calls.ts";
 import { gzvmConfigTree } from "./config-tree.ts";
@@ -182,8 +182,8 @@ export class GzvmEl2 {
     this.#kernel.memory.copyOut(owner, slot.userAddress + firmwareAddress - slot.guestAddress, this.#firmware);
   }
 
-  #bootContext(vm: GzvmVm): Vm["bootContext"] {
-    const context: Vm["bootContext"] = [];
+  #bootContext(vm: GzvmVm): HostVm["bootContext"] {
+    const context: HostVm["bootContext"] = [];
     for (const [key, value] of Object.entries(vm.registers)) {
       const index = Number(key);
       if (index < CoreRegister.Sp) context.push({ set: RegisterSet.X, index: index / 2, value });

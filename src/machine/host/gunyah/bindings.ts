@@ -9,7 +9,7 @@ import type { BrokenRule } from "../../abi/trace.ts";
 import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import { type HostKernel, NO_DESCRIPTOR, UNPINNABLE, UNPINNABLE_WAY_OUT } from "../kernel/kernel.ts";
 import type { Pinned } from "../kernel/memory.ts";
-import type { Binding, GunyahState, Vm } from "./state.ts";
+import type { Binding, GunyahState, HostVm } from "./state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 const SECTION = "vm-manager 5.3";
@@ -52,7 +52,7 @@ function refusedPlace(kernel: HostKernel, place: { readonly guest_addr: bigint; 
 }
 
 /** MAP_MEM: binds a part of a guest memfd to guest addresses, or takes a binding away. */
-export function mapMemory(kernel: HostKernel, task: number, state: GunyahState, vm: Vm, pointer: bigint): number {
+export function mapMemory(kernel: HostKernel, task: number, state: GunyahState, vm: HostVm, pointer: bigint): number {
   const refuse = (errno: number, rule: string, values: Record<string, unknown> = {}) => kernel.refuse(errno, SECTION, rule, values);
   const space = kernel.callerSpace(task);
   if (space.id !== vm.space) return refuse(Errno.EPERM, "only the address space that created the VM may give it memory");
@@ -77,7 +77,7 @@ export function mapMemory(kernel: HostKernel, task: number, state: GunyahState, 
 }
 
 /** MAP_CMA_MEM: the platform has no CMA pool, so that no descriptor belongs to one (§5.3). */
-export function mapCmaMemory(kernel: HostKernel, task: number, vm: Vm, pointer: bigint): number {
+export function mapCmaMemory(kernel: HostKernel, task: number, vm: HostVm, pointer: bigint): number {
   const refuse = (errno: number, rule: string, values: Record<string, unknown> = {}) => kernel.refuse(errno, SECTION, rule, values);
   const space = kernel.callerSpace(task);
   if (space.id !== vm.space) return refuse(Errno.EPERM, "only the address space that created the VM may give it memory");
@@ -101,7 +101,7 @@ interface BindingPlace {
 
 const meet = (a: bigint, aSize: bigint, b: bigint, bSize: bigint) => a < b + bSize && b < a + aSize;
 
-function bind(kernel: HostKernel, state: GunyahState, vm: Vm, place: BindingPlace, flags: number): number {
+function bind(kernel: HostKernel, state: GunyahState, vm: HostVm, place: BindingPlace, flags: number): number {
   const { guestAddress, size, object, offset } = place;
   const refuse = (rule: string) => kernel.refuse(Errno.EEXIST, SECTION, rule, { guest_addr: guestAddress, size, offset });
   if (vm.bindings.some((each) => meet(guestAddress, size, each.guestAddress, each.size))) {
@@ -120,7 +120,7 @@ function bind(kernel: HostKernel, state: GunyahState, vm: Vm, place: BindingPlac
   return 0;
 }
 
-function unmap(kernel: HostKernel, vm: Vm, place: BindingPlace, flags: number): number {
+function unmap(kernel: HostKernel, vm: HostVm, place: BindingPlace, flags: number): number {
   const { guestAddress, size, object, offset } = place;
   const values = { guest_addr: guestAddress, size, offset, flags };
   const binding = vm.bindings.find((each) => meet(guestAddress, size, each.guestAddress, each.size));
@@ -146,7 +146,7 @@ function unmap(kernel: HostKernel, vm: Vm, place: BindingPlace, flags: number): 
 }
 
 /** The binding that holds a whole range. */
-export function bindingOf(vm: Vm, address: bigint, size: bigint): Binding | undefined {
+export function bindingOf(vm: HostVm, address: bigint, size: bigint): Binding | undefined {
   return vm.bindings.find((each) => address >= each.guestAddress && address + size <= each.guestAddress + each.size);
 }
 
@@ -154,7 +154,7 @@ export function bindingOf(vm: Vm, address: bigint, size: bigint): Binding | unde
  * Pins the pages of a range of one binding. A number is the negative errno: EPERM for pages of a
  * guest memfd that are to be lent while a process has them mapped (§14.2).
  */
-export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: bigint, size: bigint): Pinned | number {
+export function pinRange(kernel: HostKernel, vm: HostVm, binding: Binding, address: bigint, size: bigint): Pinned | number {
   const pages = Number((size + BigInt(PAGE_SIZE) - 1n) / BigInt(PAGE_SIZE));
   const shift = address - binding.guestAddress;
   const { source } = binding;
@@ -188,7 +188,7 @@ export function pinRule(errno: number, binding: Binding | undefined, otherwise: 
  * Counts pages for a VM against its creator's limit of locked memory. Returns whether they fit.
  * @param task whose right to lock memory counts; undefined skips the check
  */
-export function lockPages(kernel: HostKernel, vm: Vm, pages: number, task: number | undefined): boolean {
+export function lockPages(kernel: HostKernel, vm: HostVm, pages: number, task: number | undefined): boolean {
   if (!VM_PERSONAS[vm.persona].memory.limited) return true;
   const space = kernel.memory.space(vm.space);
   if (space === undefined || task !== undefined && !kernel.mayLock(task, pages, space)) return false;
@@ -199,7 +199,7 @@ export function lockPages(kernel: HostKernel, vm: Vm, pages: number, task: numbe
 }
 
 /** Pages of a VM no longer count. */
-export function unlockPages(kernel: HostKernel, vm: Vm, pages = vm.locked): void {
+export function unlockPages(kernel: HostKernel, vm: HostVm, pages = vm.locked): void {
   const space = kernel.memory.space(vm.space);
   if (space === undefined || vm.locked === 0) return;
   space.locked -= pages;
@@ -208,20 +208,20 @@ export function unlockPages(kernel: HostKernel, vm: Vm, pages = vm.locked): void
 }
 
 /** Holds the pinned objects until the VM ends, each once. */
-export function holdPinned(kernel: HostKernel, vm: Vm, pinned: Pinned): void {
+export function holdPinned(kernel: HostKernel, vm: HostVm, pinned: Pinned): void {
   const held = pinned.objects.every((object) => vm.pinned.some(({ objects }) => objects.includes(object)));
   if (held) kernel.memory.unpin(pinned);
   else vm.pinned.push({ ranges: [], objects: pinned.objects });
 }
 
 /** Forgets all bindings of a VM that ends. */
-export function dropBindings(kernel: HostKernel, vm: Vm): void {
+export function dropBindings(kernel: HostKernel, vm: HostVm): void {
   for (const { source } of vm.bindings) if (source.kind === "memfd") kernel.memory.dropObject(source.object);
   vm.bindings = [];
 }
 
 /** Whether a generation gives memory when the guest touches it. */
-export function isPaged(vm: Vm): boolean {
+export function isPaged(vm: HostVm): boolean {
   return VM_PERSONAS[vm.persona].memory.given === "on-demand";
 }
 

@@ -42,7 +42,7 @@ import { hypercallErrno } from "./rm-errors.ts";
 import { prepareRegion, releaseRegion } from "./regions.ts";
 import type { SignedVm } from "./signed-vm.ts";
 import { VendorRequests } from "./vendor-requests.ts";
-import type { GunyahState, Sequence, VcpuFunction, Vm } from "./state.ts";
+import type { GunyahState, HostVm, Sequence, VcpuFunction } from "./state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 const U64 = 1n << 64n;
@@ -109,7 +109,7 @@ export class GunyahDriver implements VmDriver {
 
   // ---- the VM manager ----
 
-  ended(vm: Vm, { kind, task, label }: Sequence, result: number): number {
+  ended(vm: HostVm, { kind, task, label }: Sequence, result: number): number {
     const kernel = this.#kernel;
     if (kind === "create" && result === 0) {
       if (kernel.exists(kernel.task(task!).pid)) return this.#vmDescriptor(task!, vm);
@@ -127,7 +127,7 @@ export class GunyahDriver implements VmDriver {
     return result;
   }
 
-  again(vm: Vm, task: number, code: number, argument: bigint): number | undefined {
+  again(vm: HostVm, task: number, code: number, argument: bigint): number | undefined {
     return this.#vmIoctl(task, vm, code, argument);
   }
 
@@ -135,7 +135,7 @@ export class GunyahDriver implements VmDriver {
     return this.state.vms[vcpu.vm].signed === undefined ? result : this.#vendor.leaving(vcpu, result);
   }
 
-  exited(vm: Vm): void {
+  exited(vm: HostVm): void {
     this.#vendor.exited(vm);
   }
 
@@ -199,7 +199,7 @@ export class GunyahDriver implements VmDriver {
     }
   }
 
-  #vmIoctl(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
+  #vmIoctl(task: number, vm: HostVm, code: number, argument: bigint): number | undefined {
     const persona = VM_PERSONAS[vm.persona];
     if (code === GH.SET_BOOT_CONTEXT.code && this.quirks.bootContext !== undefined) {
       return this.#refuseBootContext(this.quirks.bootContext);
@@ -283,7 +283,7 @@ export class GunyahDriver implements VmDriver {
     return undefined;
   }
 
-  #vmDescriptor(task: number, vm: Vm): number {
+  #vmDescriptor(task: number, vm: HostVm): number {
     const fd = this.#kernel.install(this.#kernel.task(task).pid, "gunyah-vm", vm.id, true);
     if (fd < 0) {
       this.#manager.release(vm);
@@ -292,7 +292,7 @@ export class GunyahDriver implements VmDriver {
     return fd;
   }
 
-  #setRegion(task: number, vm: Vm, code: number, argument: bigint, lend: boolean): number | undefined {
+  #setRegion(task: number, vm: HostVm, code: number, argument: bigint, lend: boolean): number | undefined {
     if (vm.sequence !== undefined) return this.#manager.wait(vm, task, code, argument);
     const persona = VM_PERSONAS[vm.persona];
     if (persona.memory.needsMemextent && (this.#manager.host.features & Feature.Memextent) === 0n) {
@@ -321,7 +321,7 @@ export class GunyahDriver implements VmDriver {
     return undefined;
   }
 
-  #dropRegion(vm: Vm, region: Vm["regions"][number]): number {
+  #dropRegion(vm: HostVm, region: HostVm["regions"][number]): number {
     vm.regions.splice(vm.regions.indexOf(region), 1);
     releaseRegion(this.#kernel, region);
     return 0;
@@ -345,14 +345,14 @@ export class GunyahDriver implements VmDriver {
     return this.#kernel.refuse(Errno[wrap], "vm-manager 6", "address + size may not wrap", { address, size });
   }
 
-  #setDevicetree(task: number, vm: Vm, pointer: bigint): number {
+  #setDevicetree(task: number, vm: HostVm, pointer: bigint): number {
     const range = this.#range(task, VM_PERSONAS[vm.persona], pointer);
     if (typeof range === "number") return range;
     vm.devicetree = range;
     return 0;
   }
 
-  #setFirmware(task: number, vm: Vm, pointer: bigint): number {
+  #setFirmware(task: number, vm: HostVm, pointer: bigint): number {
     const range = this.#range(task, VM_PERSONAS[vm.persona], pointer);
     if (typeof range === "number") return range;
     vm.firmware = range;
@@ -364,7 +364,7 @@ export class GunyahDriver implements VmDriver {
    * RECLAIM_REGION: pages of a VM that runs come back to the process; what START has in parcels
    * stays.
    */
-  #reclaimRange(task: number, vm: Vm, code: number, pointer: bigint): number | undefined {
+  #reclaimRange(task: number, vm: HostVm, code: number, pointer: bigint): number | undefined {
     if (vm.sequence !== undefined) return this.#manager.wait(vm, task, code, pointer);
     const refuse = (errno: number, rule: string, values: Record<string, unknown>) =>
       this.#kernel.refuse(errno, "vm-manager 5.3", rule, values);
@@ -397,7 +397,7 @@ export class GunyahDriver implements VmDriver {
   }
 
   /** A device's message: its doorbell sends both ids to the VM's ITS. */
-  #signalMsi(task: number, vm: Vm, pointer: bigint): number {
+  #signalMsi(task: number, vm: HostVm, pointer: bigint): number {
     const message = this.#argument(task, SIGNAL_MSI, pointer);
     if (typeof message === "number") return message;
     const { label, device, event } = message;
@@ -416,7 +416,7 @@ export class GunyahDriver implements VmDriver {
     });
   }
 
-  #setBootContext(task: number, vm: Vm, pointer: bigint): number {
+  #setBootContext(task: number, vm: HostVm, pointer: bigint): number {
     const context = this.#argument(task, BOOT_CONTEXT, pointer);
     if (typeof context === "number") return context;
     const { reg, value } = context;
@@ -430,7 +430,7 @@ export class GunyahDriver implements VmDriver {
     return 0;
   }
 
-  #start(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
+  #start(task: number, vm: HostVm, code: number, argument: bigint): number | undefined {
     if (vm.sequence !== undefined) return this.#manager.wait(vm, task, code, argument);
     const persona = VM_PERSONAS[vm.persona];
     if (vm.tried) {
@@ -462,7 +462,7 @@ export class GunyahDriver implements VmDriver {
     return this.#kernel.refuse(Errno.EFAULT, "vm-manager 10", "the function's argument has to be readable", { arg, arg_size });
   }
 
-  #addFunction(task: number, vm: Vm, pointer: bigint): number {
+  #addFunction(task: number, vm: HostVm, pointer: bigint): number {
     const argument = this.#functionArgument(task, pointer, true);
     if (typeof argument === "number") return argument;
     const { type, bytes } = argument;
@@ -482,12 +482,12 @@ export class GunyahDriver implements VmDriver {
     return this.#kernel.refuse(Errno.ENOENT, "vm-manager 10", "functions are VCPU 1, IRQFD 2 and IOEVENTFD 3", { type });
   }
 
-  #addVcpu(task: number, vm: Vm, bytes: Uint8Array): number {
+  #addVcpu(task: number, vm: HostVm, bytes: Uint8Array): number {
     if (bytes.length !== FN_VCPU_ARG.size) return wrongSize(this.#kernel, "vCPU", bytes.length, FN_VCPU_ARG.size);
     return this.#manager.openVcpu(task, vm, FN_VCPU_ARG.decode(bytes).id);
   }
 
-  #removeFunction(task: number, vm: Vm, pointer: bigint): number {
+  #removeFunction(task: number, vm: HostVm, pointer: bigint): number {
     const argument = this.#functionArgument(task, pointer, false);
     if (typeof argument === "number") return argument;
     const { type, bytes } = argument;
@@ -499,7 +499,7 @@ export class GunyahDriver implements VmDriver {
     return this.#kernel.refuse(Errno[missing], "vm-manager 10", "REMOVE_FUNCTION has to match a function that was added", { type });
   }
 
-  #removeMatching(vm: Vm, type: number, bytes: Uint8Array): number {
+  #removeMatching(vm: HostVm, type: number, bytes: Uint8Array): number {
     if (type === FunctionType.Irqfd && bytes.length === FN_IRQFD_ARG.size) {
       return removeIrqfds(this.#kernel, vm, bytes);
     }

@@ -8,7 +8,7 @@ import { FN_IOEVENTFD_ARG, FN_IRQFD_ARG, IOEVENTFD_LENGTHS, IoeventfdFlags, Irqf
 import { functionRules, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { OpenFile } from "../kernel/files.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
-import type { Ioeventfd, Irqfd, Vm } from "./state.ts";
+import type { HostVm, Ioeventfd, Irqfd } from "./state.ts";
 import { sameBytes } from "../../../kit/support/values/bytes.ts";
 
 const SECTION = "vm-manager 10";
@@ -25,7 +25,7 @@ function eventfdOf(kernel: HostKernel, task: number, fd: number): OpenFile | num
 }
 
 /** ADD_FUNCTION of an irqfd. `bytes` is its argument. */
-export function addIrqfd(kernel: HostKernel, task: number, vm: Vm, bytes: Uint8Array): number {
+export function addIrqfd(kernel: HostKernel, task: number, vm: HostVm, bytes: Uint8Array): number {
   if (bytes.length !== FN_IRQFD_ARG.size) return wrongSize(kernel, "irqfd", bytes.length, FN_IRQFD_ARG.size);
   const { fd, label, flags } = FN_IRQFD_ARG.decode(bytes);
   if ((flags & ~IrqfdFlags.Level) !== 0) return kernel.refuse(Errno.EINVAL, SECTION, "the only flag of an irqfd is LEVEL 1", { flags });
@@ -44,7 +44,7 @@ export function addIrqfd(kernel: HostKernel, task: number, vm: Vm, bytes: Uint8A
 }
 
 /** Gives an irqfd its doorbell, once the Resource Manager has listed one of its label. */
-export function bindIrqfd(kernel: HostKernel, vm: Vm, irqfd: Irqfd): void {
+export function bindIrqfd(kernel: HostKernel, vm: HostVm, irqfd: Irqfd): void {
   const bell = vm.resources?.find(({ type, label }) => type === ResourceType.DoorbellSource && label === irqfd.label);
   if (bell === undefined) return;
   irqfd.cap = bell.cap;
@@ -55,7 +55,7 @@ export function bindIrqfd(kernel: HostKernel, vm: Vm, irqfd: Irqfd): void {
  * An eventfd was written: the doorbells of its irqfds ring. A signal before there is a doorbell is
  * lost.
  */
-export function eventfdSignalled(kernel: HostKernel, vm: Vm, eventfd: number): void {
+export function eventfdSignalled(kernel: HostKernel, vm: HostVm, eventfd: number): void {
   for (const irqfd of vm.irqfds) {
     if (irqfd.eventfd !== eventfd) continue;
     if (irqfd.cap !== undefined) ringBell(kernel, irqfd.cap);
@@ -64,7 +64,7 @@ export function eventfdSignalled(kernel: HostKernel, vm: Vm, eventfd: number): v
 }
 
 /** ADD_FUNCTION of an ioeventfd. */
-export function addIoeventfd(kernel: HostKernel, task: number, vm: Vm, bytes: Uint8Array): number {
+export function addIoeventfd(kernel: HostKernel, task: number, vm: HostVm, bytes: Uint8Array): number {
   if (bytes.length !== FN_IOEVENTFD_ARG.size) return wrongSize(kernel, "ioeventfd", bytes.length, FN_IOEVENTFD_ARG.size);
   const { datamatch, addr, len, fd, flags } = FN_IOEVENTFD_ARG.decode(bytes);
   const rules = functionRules(VM_PERSONAS[vm.persona]);
@@ -105,7 +105,7 @@ function collide(a: Ioeventfd, b: Ioeventfd): boolean {
 /**
  * Signals the ioeventfd that takes this write; false when none does. `value` is cut to the access.
  */
-export function writeToIoeventfd(kernel: HostKernel, vm: Vm, address: number, length: number, value: bigint): boolean {
+export function writeToIoeventfd(kernel: HostKernel, vm: HostVm, address: number, length: number, value: bigint): boolean {
   const at = BigInt(address);
   const taker = vm.ioeventfds.find((each) =>
     each.address === at && (each.length === 0 || each.length === length) &&
@@ -117,13 +117,13 @@ export function writeToIoeventfd(kernel: HostKernel, vm: Vm, address: number, le
 }
 
 /** Whether a generation that compares arguments finds the function by these bytes. */
-function isArgument(vm: Vm, { argument }: { readonly argument: readonly number[] }, bytes: Uint8Array): boolean {
+function isArgument(vm: HostVm, { argument }: { readonly argument: readonly number[] }, bytes: Uint8Array): boolean {
   if (!functionRules(VM_PERSONAS[vm.persona]).removesByArgument) return true;
   return sameBytes(argument, bytes);
 }
 
 /** REMOVE_FUNCTION of irqfds: all of this label. How many there were. */
-export function removeIrqfds(kernel: HostKernel, vm: Vm, bytes: Uint8Array): number {
+export function removeIrqfds(kernel: HostKernel, vm: HostVm, bytes: Uint8Array): number {
   const { label } = FN_IRQFD_ARG.decode(bytes);
   const [gone, left] = split(vm.irqfds, (irqfd) => irqfd.label === label && isArgument(vm, irqfd, bytes));
   vm.irqfds = left;
@@ -132,7 +132,7 @@ export function removeIrqfds(kernel: HostKernel, vm: Vm, bytes: Uint8Array): num
 }
 
 /** REMOVE_FUNCTION of ioeventfds: all at this address. How many there were. */
-export function removeIoeventfds(kernel: HostKernel, vm: Vm, bytes: Uint8Array): number {
+export function removeIoeventfds(kernel: HostKernel, vm: HostVm, bytes: Uint8Array): number {
   const { addr } = FN_IOEVENTFD_ARG.decode(bytes);
   const [gone, left] = split(vm.ioeventfds, (each) => each.address === addr && isArgument(vm, each, bytes));
   vm.ioeventfds = left;

@@ -13,7 +13,7 @@ import { bindingOf, holdPinned, isPaged, lockPages, pinRange, unlockPages, writa
 import { hypercallErrno } from "./rm-errors.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { type PageRange } from "../kernel/page-allocator.ts";
-import type { GivenPages, Resource, Vm } from "./state.ts";
+import type { GivenPages, HostVm, Resource } from "./state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /** How pages are given. */
@@ -28,7 +28,7 @@ interface Giving {
  * How a generation makes its calls: those of current hypervisors for pages that are the guest's
  * alone and that are shared, or the ones that move any memory.
  */
-function callsOf(vm: Vm, shared: boolean): { readonly give: number; readonly take: number; readonly mapFlags: number } {
+function callsOf(vm: HostVm, shared: boolean): { readonly give: number; readonly take: number; readonly mapFlags: number } {
   const { ToSibling, ToProtected, FromProtected } = DonateType;
   if (!VM_PERSONAS[vm.persona].parcelsBecomePages) return { give: ToSibling, take: ToSibling, mapFlags: MapFlags.Partial };
   if (shared) return { give: ToSibling, take: ToSibling, mapFlags: MapFlags.Partial | MapFlags.Vmmio };
@@ -56,7 +56,7 @@ function capsOf(resources: readonly Resource[], shared: boolean): { space: CapId
 /** Gives a range of pages at a guest address. A failure is undone. */
 export function givePages(
   kernel: HostKernel,
-  vm: Vm,
+  vm: HostVm,
   { ipa, count }: PageRange,
   guestAddress: bigint,
   { shared, write, executable }: Giving,
@@ -89,7 +89,7 @@ export function givePages(
 /** Takes pages back. */
 export function takePages(
   kernel: HostKernel,
-  vm: Vm,
+  vm: HostVm,
   { ipa, count, guestAddress, shared }: GivenPages,
 ): PagingError | undefined {
   const caps = capsOf(vm.resources ?? [], shared);
@@ -108,7 +108,7 @@ export function takePages(
  * Reclaims the VM's part of a range of its addresses, and leaves the rest to it. The error is that
  * of the first piece that the VM keeps; pieces reclaimed before stay the host's.
  */
-export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: bigint): PagingError | undefined {
+export function reclaimPages(kernel: HostKernel, vm: HostVm, address: bigint, size: bigint): PagingError | undefined {
   const page = BigInt(PAGE_SIZE), end = address + size;
   for (const given of [...vm.given]) {
     const first = given.guestAddress, last = first + BigInt(given.count) * page;
@@ -133,7 +133,7 @@ export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: 
  * @param write the guest wanted to write
  * @param task the one inside RUN
  */
-export function pageIn(kernel: HostKernel, vm: Vm, address: number, write: boolean, task: number): number {
+export function pageIn(kernel: HostKernel, vm: HostVm, address: number, write: boolean, task: number): number {
   if (!isPaged(vm)) return -Errno.ENOENT;
   const page = BigInt(address - address % PAGE_SIZE), size = BigInt(PAGE_SIZE);
   const binding = bindingOf(vm, page, size);
@@ -158,12 +158,12 @@ export function pageIn(kernel: HostKernel, vm: Vm, address: number, write: boole
   return 0;
 }
 
-function hasPage({ given }: Vm, page: bigint): boolean {
+function hasPage({ given }: HostVm, page: bigint): boolean {
   return given.some(({ guestAddress, count }) => page >= guestAddress && page < guestAddress + BigInt(count * PAGE_SIZE));
 }
 
 /** Notes what a VM has: with what it got last, where the one continues the other. */
-function addGiven({ given }: Vm, pages: GivenPages): void {
+function addGiven({ given }: HostVm, pages: GivenPages): void {
   const last = given.at(-1);
   const bytes = last === undefined ? 0 : last.count * PAGE_SIZE;
   if (

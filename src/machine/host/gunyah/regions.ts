@@ -7,7 +7,7 @@ import { type Persona, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { StructValues } from "../../abi/ioctl/struct.ts";
 import { type HostKernel, UNPINNABLE, UNPINNABLE_WAY_OUT } from "../kernel/kernel.ts";
 import { LOCK_LIMIT, LOCK_WAY_OUT } from "./bindings.ts";
-import type { Binding, Region, Vm } from "./state.ts";
+import type { Binding, HostVm, Region } from "./state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 
@@ -32,7 +32,7 @@ function overlap(a: bigint, size: bigint, b: bigint, other: bigint): boolean {
 type RegionResult = { readonly region: Region } | { readonly binding: Binding } | { readonly remove: Region } | number;
 
 /** Checks the argument and pins the memory. Nothing is entered into the VM yet. */
-export function prepareRegion(kernel: HostKernel, task: number, vm: Vm, pointer: bigint, lend: boolean): RegionResult {
+export function prepareRegion(kernel: HostKernel, task: number, vm: HostVm, pointer: bigint, lend: boolean): RegionResult {
   const persona = VM_PERSONAS[vm.persona];
   const rules = persona.memory;
   const refuse = (errno: number, rule: string, values: Record<string, unknown> = {}, wayOut?: string) =>
@@ -83,14 +83,14 @@ function misaligned({ memory_size, userspace_addr, guest_phys_addr }: RegionArgu
   return undefined;
 }
 
-function deleted(kernel: HostKernel, vm: Vm, label: number): RegionResult {
+function deleted(kernel: HostKernel, vm: HostVm, label: number): RegionResult {
   const remove = vm.regions.find((region) => region.label === label);
   if (remove !== undefined) return { remove };
   return kernel.refuse(Errno.ENODEV, SECTION, "size 0 deletes the region of this label, and there is none", { label });
 }
 
 /** Memory rules of the kernel: the limit, the page list, the pages themselves. */
-function pinned(kernel: HostKernel, task: number, vm: Vm, argument: RegionArgument, lent: boolean): RegionResult {
+function pinned(kernel: HostKernel, task: number, vm: HostVm, argument: RegionArgument, lent: boolean): RegionResult {
   const { label, flags, guest_phys_addr: guestAddress, memory_size: size, userspace_addr: user } = argument;
   const rules = VM_PERSONAS[vm.persona].memory;
   const space = kernel.callerSpace(task);

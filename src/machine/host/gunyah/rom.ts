@@ -8,11 +8,11 @@ import type { HostKernel } from "../kernel/kernel.ts";
 import { holdPinned, isPaged, LOCK_LIMIT, LOCK_WAY_OUT, lockPages, unlockPages } from "./bindings.ts";
 import { givePages, type PagingError, reclaimPages } from "./paging.ts";
 import { hypercallErrno } from "./rm-errors.ts";
-import type { GivenPages, Vm } from "./state.ts";
+import type { GivenPages, HostVm } from "./state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /** EL2_VM_SET_ROM: 0, or the negative errno. */
-export function setRom(kernel: HostKernel, task: number, vm: Vm, pointer: bigint): number {
+export function setRom(kernel: HostKernel, task: number, vm: HostVm, pointer: bigint): number {
   const refuse = (errno: number, rule: string, values: Record<string, unknown> = {}, wayOut?: string) =>
     kernel.refuse(errno, "vm-manager 5.4", rule, values, { object: `vm ${vm.id}`, ...wayOut && { wayOut } });
   const space = kernel.callerSpace(task);

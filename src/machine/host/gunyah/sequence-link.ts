@@ -8,7 +8,7 @@ import { Errno } from "../../abi/ioctl/errno.ts";
 import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { rmErrno } from "./rm-errors.ts";
-import { type Sequence, type SequenceFailure, type Vm } from "./state.ts";
+import { type HostVm, type Sequence, type SequenceFailure } from "./state.ts";
 
 /** Outcome of a step: it is done, it waits, or the sequence fails. */
 export type StepResult = "next" | "wait" | SequenceFailure;
@@ -16,17 +16,17 @@ export type StepResult = "next" | "wait" | SequenceFailure;
 /** The driver's actions when a sequence reaches them. */
 export interface SequenceEvents {
   /** Sends a request for a VM; the reply comes to `reply`. */
-  send(vm: Vm, id: number, payload: Uint8Array): void;
+  send(vm: HostVm, id: number, payload: Uint8Array): void;
   /** A resource of a VM exists. Returns the host vCPU that takes its vIRQ. */
   place(resource: { type: number; virq: number }): number;
   /** All resources of a VM exist. */
-  bound(vm: Vm): void;
+  bound(vm: HostVm): void;
   /** Whether VM_START may be sent now; if not, `retry` asks again. */
-  mayStart(vm: Vm): boolean;
+  mayStart(vm: HostVm): boolean;
   /** A START or a call inside an ioctl has ended: zero, or a negative errno with the rule. */
-  ended(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void;
+  ended(vm: HostVm, sequence: Sequence, result: number, rule?: BrokenRule): void;
   /** Nothing is left of the VM in the Resource Manager. */
-  freed(vm: Vm): void;
+  freed(vm: HostVm): void;
 }
 
 /** The ways of a step to the rest of the driver. */
@@ -34,12 +34,12 @@ export interface SequenceLink {
   readonly kernel: HostKernel;
   readonly events: SequenceEvents;
   /** Sends the request of a VM's step, which waits for its reply. */
-  send<Q extends Fields, R extends Fields>(vm: Vm, message: RpcRequest<Q, R>, value: Values<Q>): "wait";
+  send<Q extends Fields, R extends Fields>(vm: HostVm, message: RpcRequest<Q, R>, value: Values<Q>): "wait";
 }
 
 /** Gives a reply's fields to `use`, or the errno of its error. */
 export function read<Q extends Fields, R extends Fields>(
-  vm: Vm,
+  vm: HostVm,
   message: RpcRequest<Q, R>,
   payload: Uint8Array,
   use?: (value: Values<R>) => void,
@@ -64,7 +64,7 @@ export function read<Q extends Fields, R extends Fields>(
 }
 
 /** The sequence of a VM that is in one. */
-export function running({ id, sequence }: Vm): Sequence {
+export function running({ id, sequence }: HostVm): Sequence {
   if (sequence === undefined) throw new Error(`vm ${id} is in no sequence`);
   return sequence;
 }

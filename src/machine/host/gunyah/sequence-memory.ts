@@ -15,7 +15,7 @@ import { type PageRange } from "../kernel/page-allocator.ts";
 import { bindingOf, bindingRights, LOCK_LIMIT, LOCK_WAY_OUT, lockPages, pinRange, pinRule, rightsOf, writable } from "./bindings.ts";
 import { givePages, takePages } from "./paging.ts";
 import { hypercallErrno } from "./rm-errors.ts";
-import { type Binding, type RangeParcel, type Region, type Sequence, type Vm } from "./state.ts";
+import { type Binding, type HostVm, type RangeParcel, type Region, type Sequence } from "./state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { handleOf, read, running, type SequenceLink, type StepResult } from "./sequence-link.ts";
 
@@ -26,13 +26,13 @@ export const U64_BITS = 64;
 /** A parcel of a range of the guest's addresses. */
 type RangeParcelName = "configParcel" | "firmwareParcel";
 
-export function reclaim(link: SequenceLink, vm: Vm, sequence: Sequence): StepResult {
+export function reclaim(link: SequenceLink, vm: HostVm, sequence: Sequence): StepResult {
   const parcel = nextParcel(vm, sequence);
   return parcel === undefined ? "next" : link.send(vm, MEM_RECLAIM, { handle: handleOf(parcel), flags: 0 });
 }
 
 /** The addresses that the driver fills: of all bindings, or of those but for the first parcel. */
-export function pagedRanges(vm: Vm): { base: bigint; size: bigint }[] {
+export function pagedRanges(vm: HostVm): { base: bigint; size: bigint }[] {
   const ranges = vm.bindings.map(({ guestAddress, size }) => ({ base: guestAddress, size }));
   if (VM_PERSONAS[vm.persona].parcelsBecomePages) return ranges;
   const { address, size } = configRange(vm);
@@ -47,7 +47,7 @@ export function pagedRanges(vm: Vm): { base: bigint; size: bigint }[] {
 /** Lends the pages of a range of one binding, for the Resource Manager to read. */
 export function rangeParcel(
   link: SequenceLink,
-  vm: Vm,
+  vm: HostVm,
   which: RangeParcelName,
   { address, size }: { address: bigint; size: bigint },
 ): StepResult {
@@ -66,12 +66,12 @@ export function rangeParcel(
   return sendRange(link, vm, sequence, vm[which]);
 }
 
-function sendRange(link: SequenceLink, vm: Vm, sequence: Sequence, parcel: RangeParcel): StepResult {
+function sendRange(link: SequenceLink, vm: HostVm, sequence: Sequence, parcel: RangeParcel): StepResult {
   return sendEntries(link, vm, sequence, parcel, MEM_LEND, { label: 0, acl: [{ vmid: vm.vmid, rights: parcel.rights }] });
 }
 
 /** Shares or lends the next region without a parcel, or the rest of one. */
-export function sendRegion(link: SequenceLink, vm: Vm, sequence: Sequence): StepResult {
+export function sendRegion(link: SequenceLink, vm: HostVm, sequence: Sequence): StepResult {
   const region = vm.regions[sequence.item];
   if (region === undefined) return "next";
   if (vm.vmid > link.kernel.scmMax) return notAssigned(link, vm);
@@ -83,7 +83,7 @@ export function sendRegion(link: SequenceLink, vm: Vm, sequence: Sequence): Step
 }
 
 /** The secure world does not give the pages to the VM; the Resource Manager is not asked then. */
-function notAssigned(link: SequenceLink, { id, vmid }: Vm): StepResult {
+function notAssigned(link: SequenceLink, { id, vmid }: HostVm): StepResult {
   const { scmMax } = link.kernel;
   const rule = `the secure world has ids for VMIDs up to 0x${scmMax.toString(16)}, and the kernel does not map others to 0x3a, ` +
     "the Resource Manager's";
@@ -96,7 +96,7 @@ function notAssigned(link: SequenceLink, { id, vmid }: Vm): StepResult {
  */
 function sendEntries(
   link: SequenceLink,
-  vm: Vm,
+  vm: HostVm,
   sequence: Sequence,
   { pinned: { ranges }, handle }: Region | RangeParcel,
   message: typeof MEM_LEND | typeof MEM_SHARE,
@@ -110,7 +110,7 @@ function sendEntries(
 }
 
 /** The region of a range by the rule of the generation. */
-export function regionOf(vm: Vm, { address, size }: { address: bigint; size: bigint }): Region | undefined {
+export function regionOf(vm: HostVm, { address, size }: { address: bigint; size: bigint }): Region | undefined {
   const rules = VM_PERSONAS[vm.persona].devicetree;
   const end = (region: Region) => region.guestAddress + region.size;
   if (rules.region === "inside") {
@@ -122,7 +122,7 @@ export function regionOf(vm: Vm, { address, size }: { address: bigint; size: big
 }
 
 /** Gives all pages of all bindings but those that are parcels already. */
-export function giveAllPages(link: SequenceLink, vm: Vm): StepResult {
+export function giveAllPages(link: SequenceLink, vm: HostVm): StepResult {
   const parcels = [vm.configParcel, vm.firmwareParcel].flatMap((parcel) => parcel?.pinned.ranges ?? []);
   for (const binding of vm.bindings) {
     const { guestAddress, size, lent } = binding;
@@ -151,7 +151,7 @@ export function giveAllPages(link: SequenceLink, vm: Vm): StepResult {
 }
 
 /** START gives more than its caller may lock. */
-function overLimit(link: SequenceLink, vm: Vm, pages: number): StepResult {
+function overLimit(link: SequenceLink, vm: HostVm, pages: number): StepResult {
   const space = link.kernel.memory.space(vm.space);
   if (space === undefined) {
     const rule = { section: "vm-manager 5.1", rule: "its VMM ended during START", object: `vm ${vm.id}`, values: {} };
@@ -168,12 +168,12 @@ function overLimit(link: SequenceLink, vm: Vm, pages: number): StepResult {
   };
 }
 
-function notGiven(vm: Vm, errno: number, rule: Pick<BrokenRule, "rule" | "wayOut">, { guestAddress, size }: Binding): StepResult {
+function notGiven(vm: HostVm, errno: number, rule: Pick<BrokenRule, "rule" | "wayOut">, { guestAddress, size }: Binding): StepResult {
   return { errno, rule: { section: "vm-manager 5.4", ...rule, object: `vm ${vm.id}`, values: { guest_addr: guestAddress, size } } };
 }
 
 /** Pages that cannot be reclaimed stay the VM's for ever. */
-export function takeAllPages(link: SequenceLink, vm: Vm): StepResult {
+export function takeAllPages(link: SequenceLink, vm: HostVm): StepResult {
   for (const pages of vm.given) {
     const failed = takePages(link.kernel, vm, pages);
     if (failed !== undefined) {
@@ -185,7 +185,7 @@ export function takeAllPages(link: SequenceLink, vm: Vm): StepResult {
   return "next";
 }
 
-export function regionSent(link: SequenceLink, vm: Vm, payload: Uint8Array, sequence: Sequence): StepResult {
+export function regionSent(link: SequenceLink, vm: HostVm, payload: Uint8Array, sequence: Sequence): StepResult {
   const region = vm.regions[sequence.item];
   const result = entriesSent(link, vm, sequence, region, region.lent ? MEM_LEND : MEM_SHARE, payload);
   if (result !== "next" && result !== "more") return result;
@@ -197,7 +197,7 @@ export function regionSent(link: SequenceLink, vm: Vm, payload: Uint8Array, sequ
   return sendRegion(link, vm, sequence);
 }
 
-export function rangeSent(link: SequenceLink, vm: Vm, sequence: Sequence, parcel: RangeParcel, payload: Uint8Array): StepResult {
+export function rangeSent(link: SequenceLink, vm: HostVm, sequence: Sequence, parcel: RangeParcel, payload: Uint8Array): StepResult {
   const result = entriesSent(link, vm, sequence, parcel, MEM_LEND, payload);
   return result === "more" ? sendRange(link, vm, sequence, parcel) : result;
 }
@@ -205,7 +205,7 @@ export function rangeSent(link: SequenceLink, vm: Vm, sequence: Sequence, parcel
 /** The reply to entries of a parcel: whether the parcel is complete, or more follow. */
 function entriesSent(
   link: SequenceLink,
-  vm: Vm,
+  vm: HostVm,
   sequence: Sequence,
   parcel: Region | RangeParcel,
   message: typeof MEM_LEND | typeof MEM_SHARE,
@@ -231,7 +231,7 @@ function entriesSent(
   return "next";
 }
 
-export function reclaimed(link: SequenceLink, vm: Vm, payload: Uint8Array): StepResult {
+export function reclaimed(link: SequenceLink, vm: HostVm, payload: Uint8Array): StepResult {
   const sequence = running(vm), parcel = nextParcel(vm, sequence);
   if (parcel === undefined) throw new Error(`vm ${vm.id} reclaims no parcel`);
   // A delete that is refused leaves the region as it is.
@@ -242,12 +242,12 @@ export function reclaimed(link: SequenceLink, vm: Vm, payload: Uint8Array): Step
 }
 
 /** Whether the VM's image is one parcel, in a generation that gives pages one by one. */
-function isOneParcel(vm: Vm): boolean {
+function isOneParcel(vm: HostVm): boolean {
   return vm.auth === AuthType.Android && VM_PERSONAS[vm.persona].protectedAsParcel;
 }
 
 /** Whether the firmware's place is in the parcel of the VM's configuration. */
-export function isWithConfig(vm: Vm, { address }: Vm["devicetree"]): boolean {
+export function isWithConfig(vm: HostVm, { address }: HostVm["devicetree"]): boolean {
   const config = configRange(vm);
   return isOneParcel(vm) && address >= config.address && address < config.address + config.size;
 }
@@ -256,7 +256,7 @@ export function isWithConfig(vm: Vm, { address }: Vm["devicetree"]): boolean {
  * The range that the Resource Manager gets as the VM's configuration: the devicetree, or the whole
  * binding that contains it.
  */
-export function configRange(vm: Vm): Vm["devicetree"] {
+export function configRange(vm: HostVm): HostVm["devicetree"] {
   const { address, size } = vm.devicetree;
   const binding = isOneParcel(vm) ? bindingOf(vm, address, size) : undefined;
   return binding === undefined ? vm.devicetree : { address: binding.guestAddress, size: binding.size };
@@ -280,26 +280,26 @@ function without(range: PageRange, others: readonly PageRange[]): PageRange[] {
 /**
  * The next parcel that the Resource Manager still has; of a delete only the one that it is about.
  */
-function nextParcel(vm: Vm, { kind, label }: Sequence): Region | RangeParcel | undefined {
+function nextParcel(vm: HostVm, { kind, label }: Sequence): Region | RangeParcel | undefined {
   if (kind === "delete") return vm.regions.find((region) => region.label === label && region.handle !== undefined);
   return [...vm.regions, vm.configParcel, vm.firmwareParcel].find((parcel) => parcel?.handle !== undefined);
 }
 
 /** The reply to MEM_RECLAIM: pages that the Resource Manager keeps never return to the process. */
-function takenBack(vm: Vm, parcel: Region | RangeParcel, payload: Uint8Array): void {
+function takenBack(vm: HostVm, parcel: Region | RangeParcel, payload: Uint8Array): void {
   parcel.handle = undefined;
   const decoded = decodeReply(MEM_RECLAIM, payload);
   if (!decoded.ok || decoded.value.error !== RmError.OK) forget(vm, parcel);
 }
 
-function forget(vm: Vm, parcel: Region | RangeParcel): void {
+function forget(vm: HostVm, parcel: Region | RangeParcel): void {
   vm.regions = vm.regions.filter((region) => region !== parcel);
   if (vm.configParcel === parcel) vm.configParcel = undefined;
   if (vm.firmwareParcel === parcel) vm.firmwareParcel = undefined;
 }
 
 /** Parcels until VM_START become pages, as if the driver had given them by hypercalls. */
-export function parcelsToPages(vm: Vm): void {
+export function parcelsToPages(vm: HostVm): void {
   for (const parcel of [vm.configParcel, vm.firmwareParcel]) {
     if (parcel === undefined) continue;
     let guestAddress = parcel.guestAddress;

@@ -14,7 +14,7 @@ import { Errno } from "../../abi/ioctl/errno.ts";
 import { type StartStep, type TeardownStep, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import { bindingOf, isPaged } from "./bindings.ts";
 import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/configuration.ts";
-import { NO_VMID, type Resource, type Sequence, type Vm } from "./state.ts";
+import { type HostVm, NO_VMID, type Resource, type Sequence } from "./state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { handleOf, read, type SequenceLink, type StepResult } from "./sequence-link.ts";
 import {
@@ -42,9 +42,9 @@ const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
 /** A step of a sequence. */
 interface StepEntry {
   /** Does the step, or sends its request. */
-  begin(link: SequenceLink, vm: Vm, sequence: Sequence): StepResult;
+  begin(link: SequenceLink, vm: HostVm, sequence: Sequence): StepResult;
   /** The reply to it; undefined for steps that send nothing. */
-  replied?(link: SequenceLink, vm: Vm, payload: Uint8Array, sequence: Sequence): StepResult;
+  replied?(link: SequenceLink, vm: HostVm, payload: Uint8Array, sequence: Sequence): StepResult;
 }
 
 /** Each step: what it sends, and what its reply means. */
@@ -157,25 +157,25 @@ export const SEQUENCE_STEPS: Readonly<Record<StartStep | TeardownStep, StepEntry
   "take-pages-back": { begin: takeAllPages },
 };
 
-function bootContext(link: SequenceLink, vm: Vm, sequence: Sequence): StepResult {
+function bootContext(link: SequenceLink, vm: HostVm, sequence: Sequence): StepResult {
   const register = vm.auth === AuthType.Android ? undefined : vm.bootContext[sequence.item];
   if (register === undefined) return "next";
   const { set, index, value } = register;
   return link.send(vm, VM_SET_BOOT_CONTEXT, { vmid: vm.vmid, register_set: set, register_index: index, value });
 }
 
-function needsReset(vm: Vm): boolean {
+function needsReset(vm: HostVm): boolean {
   if (vm.status === "exited" || vm.status === "ready" || vm.status === "init-failed") return true;
   // The Resource Manager keeps a VM whose configuration it has refused until it is reset.
   return vm.status === "load" && vm.tried && vm.configured && !VM_PERSONAS[vm.persona].losesFailedVmid;
 }
 
-function hasDevicetree(vm: Vm): boolean {
+function hasDevicetree(vm: HostVm): boolean {
   const { address, size } = vm.devicetree;
   return (isPaged(vm) ? size > 0n && bindingOf(vm, address, size) || undefined : regionOf(vm, vm.devicetree)) !== undefined;
 }
 
-function noDevicetree(vm: Vm): StepResult {
+function noDevicetree(vm: HostVm): StepResult {
   const { missing, region, empty } = VM_PERSONAS[vm.persona].devicetree;
   const { address, size } = vm.devicetree;
   if (size === 0n && empty !== undefined) {
@@ -189,7 +189,7 @@ function noDevicetree(vm: Vm): StepResult {
   };
 }
 
-function configure(link: SequenceLink, vm: Vm): StepResult {
+function configure(link: SequenceLink, vm: HostVm): StepResult {
   const { address, size } = vm.devicetree;
   const region = vm.configParcel ?? regionOf(vm, vm.devicetree);
   if (region === undefined) throw new Error(`vm ${vm.id} has no region with its devicetree`);
@@ -207,7 +207,7 @@ function configure(link: SequenceLink, vm: Vm): StepResult {
   });
 }
 
-function setFirmware(link: SequenceLink, vm: Vm): StepResult {
+function setFirmware(link: SequenceLink, vm: HostVm): StepResult {
   if (vm.auth !== AuthType.Android || vm.firmware === undefined) return "next";
   if (vm.firmwareParcel !== undefined) {
     return link.send(vm, VM_SET_FIRMWARE_MEM, { vmid: vm.vmid, handle: handleOf(vm.firmwareParcel), offset: 0n, size: vm.firmware.size });
@@ -234,7 +234,7 @@ function awaitNotification(sequence: Sequence): StepResult {
 
 function bind(
   link: SequenceLink,
-  vm: Vm,
+  vm: HostVm,
   resources: readonly { type: number; label: number; cap: bigint; virq: number; base: bigint }[],
 ): void {
   const list: Resource[] = vm.resources = [];
@@ -245,6 +245,6 @@ function bind(
   link.events.bound(vm);
 }
 
-function exitedBy(vm: Vm): boolean {
+function exitedBy(vm: HostVm): boolean {
   return vm.status === "exited";
 }

@@ -9,7 +9,7 @@ import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { running, type SequenceEvents, type SequenceLink, type StepResult } from "./sequence-link.ts";
 import { SEQUENCE_STEPS } from "./sequence-steps.ts";
-import type { Sequence, Vm } from "./state.ts";
+import type { HostVm, Sequence } from "./state.ts";
 
 /** Drives the sequences of all VMs. */
 export class Sequences {
@@ -29,18 +29,18 @@ export class Sequences {
   }
 
   /** Begins a sequence. `ended` or `freed` is called at its end, perhaps before this returns. */
-  begin(vm: Vm, kind: Sequence["kind"], steps: Sequence["steps"], task: number | undefined, label?: number): void {
+  begin(vm: HostVm, kind: Sequence["kind"], steps: Sequence["steps"], task: number | undefined, label?: number): void {
     vm.sequence = { kind, steps, at: 0, label, item: 0, sent: 0, waits: undefined, task };
     this.#advance(vm);
   }
 
   /** Begins the teardown of a VM without references. */
-  teardown(vm: Vm): void {
+  teardown(vm: HostVm): void {
     this.begin(vm, "teardown", VM_PERSONAS[vm.persona].teardown, undefined);
   }
 
   /** The reply to the request of a VM's sequence. */
-  reply(vm: Vm, payload: Uint8Array): void {
+  reply(vm: HostVm, payload: Uint8Array): void {
     const { sequence } = vm;
     if (sequence?.waits !== "reply") throw new Error(`VM ${vm.id} waits for no reply`);
     sequence.waits = undefined;
@@ -50,7 +50,7 @@ export class Sequences {
   }
 
   /** VM_EXITED or VM_STATUS came, and the VM's state is up to date. */
-  notified(vm: Vm): void {
+  notified(vm: HostVm): void {
     const { sequence } = vm;
     if (sequence?.waits !== "notification") return;
     const step = sequence.steps[sequence.at];
@@ -61,7 +61,7 @@ export class Sequences {
   }
 
   /** A VM that waits for the host's permission may start now. */
-  retry(vm: Vm): void {
+  retry(vm: HostVm): void {
     const { sequence } = vm;
     if (sequence?.waits !== "gate") return;
     sequence.waits = undefined;
@@ -69,12 +69,12 @@ export class Sequences {
   }
 
   /** Ends a VM that waits to be started and is no longer wanted. */
-  abandon(vm: Vm): void {
+  abandon(vm: HostVm): void {
     const { sequence } = vm;
     if (sequence?.waits === "gate") this.#end(vm, sequence, -Errno.EINTR);
   }
 
-  #go(vm: Vm, result: StepResult): void {
+  #go(vm: HostVm, result: StepResult): void {
     const { sequence } = vm;
     if (sequence === undefined || result === "wait") return;
     if (result === "next") {
@@ -86,14 +86,14 @@ export class Sequences {
     }
   }
 
-  #advance(vm: Vm): void {
+  #advance(vm: HostVm): void {
     const { sequence } = vm;
     if (sequence === undefined) return;
     if (sequence.at >= sequence.steps.length) return this.#end(vm, sequence, 0);
     this.#go(vm, SEQUENCE_STEPS[sequence.steps[sequence.at]].begin(this.#link, vm, sequence));
   }
 
-  #end(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void {
+  #end(vm: HostVm, sequence: Sequence, result: number, rule?: BrokenRule): void {
     vm.sequence = undefined;
     if (sequence.kind === "teardown") this.#link.events.freed(vm);
     else this.#link.events.ended(vm, sequence, result, rule);

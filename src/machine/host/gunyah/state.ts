@@ -217,7 +217,7 @@ export interface SequenceFailure {
 export const NO_VMID = asVmid(0);
 
 /** A VM. */
-export interface Vm {
+export interface HostVm {
   readonly id: number;
   readonly persona: VmPersonaName;
   /** Descriptors of it and of its vCPUs. */
@@ -267,7 +267,7 @@ interface WaitingCall {
 }
 
 /** A guest memfd (v17): its memory object. */
-export interface GuestMemory {
+export interface GuestMemfd {
   readonly object: number;
   /** Bytes. */
   readonly size: number;
@@ -275,9 +275,9 @@ export interface GuestMemory {
 
 /** All of the driver. */
 export interface GunyahState {
-  vms: Record<number, Vm>;
+  vms: Record<number, HostVm>;
   vcpus: Record<number, VcpuFunction>;
-  guestMemory: Record<number, GuestMemory>;
+  guestMemory: Record<number, GuestMemfd>;
   waiting: Record<number, WaitingCall>;
   /** The host's own VMID, once it was asked for. */
   ownVmid: number | undefined;

@@ -15,7 +15,7 @@ import { functionRules, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { writeToIoeventfd } from "./functions.ts";
 import { hypercallErrno } from "./rm-errors.ts";
-import type { GunyahState, Resource, VcpuFunction, Vm } from "./state.ts";
+import type { GunyahState, HostVm, Resource, VcpuFunction } from "./state.ts";
 
 type RunArguments = HypercallArguments<"vcpu_run">;
 type RunResults = HypercallResults<"vcpu_run">;
@@ -33,7 +33,7 @@ interface RunnerHooks {
    * paging have it.
    * @param task the one inside RUN
    */
-  pageIn(vm: Vm, address: number, write: boolean, task: number): number;
+  pageIn(vm: HostVm, address: number, write: boolean, task: number): number;
   /**
    * Replaces the result with which RUN is about to end, for drivers with their own run structure.
    */
@@ -137,14 +137,14 @@ export class VcpuRunner {
   }
 
   /** The VM has exited: a task that sleeps in RUN returns with STATUS. */
-  exited(vm: Vm): void {
+  exited(vm: HostVm): void {
     for (const vcpu of this.#vcpusOf(vm)) {
       if (vcpu.phase === "waiting" || vcpu.phase === "ending") this.#leave(vcpu, this.#statusExit(vm, vcpu));
     }
   }
 
   /** The load failed, as readers of the run page see. */
-  loadFailed(vm: Vm): void {
+  loadFailed(vm: HostVm): void {
     if (!VM_PERSONAS[vm.persona].functions?.resumeAction) return;
     for (const vcpu of this.#vcpusOf(vm)) this.#writeStatus(vcpu, VmStatusCode.LoadFailed, 0, 0, []);
   }
@@ -190,7 +190,7 @@ export class VcpuRunner {
     if (vcpu?.ran !== undefined) vcpu.ran += cpu.now;
     if (vcpu === undefined || vcpu.task === undefined) return;
     // Its VM may have been destroyed meanwhile.
-    const vm: Vm | undefined = this.#state.vms[vcpu.vm];
+    const vm: HostVm | undefined = this.#state.vms[vcpu.vm];
     const resource = vm && this.#resourceOf(vm, vcpu);
     if (resource === undefined || vcpu.removed) return this.#leaveRemoved(vcpu);
     const { error } = results;
@@ -212,7 +212,7 @@ export class VcpuRunner {
 
   // ---- what vcpu_run says ----
 
-  #next(vm: Vm, vcpu: VcpuFunction, resource: Resource, results: RunResults): void {
+  #next(vm: HostVm, vcpu: VcpuFunction, resource: Resource, results: RunResults): void {
     const { vcpu_state: state } = results;
     switch (state) {
       case VcpuRunState.Ready:
@@ -247,14 +247,14 @@ export class VcpuRunner {
   }
 
   /** The guest has ended: RUN waits for the Resource Manager's report. */
-  #endingUnless(vm: Vm, vcpu: VcpuFunction): void {
+  #endingUnless(vm: HostVm, vcpu: VcpuFunction): void {
     if (vm.exit !== undefined) this.#leave(vcpu, this.#statusExit(vm, vcpu));
     else if (this.#interrupted(vcpu)) this.#leave(vcpu, -Errno.EINTR);
     else vcpu.phase = "ending";
   }
 
   /** @param value that a store writes */
-  #mmio(vm: Vm, vcpu: VcpuFunction, resource: Resource, results: RunResults, value: bigint | undefined): void {
+  #mmio(vm: HostVm, vcpu: VcpuFunction, resource: Resource, results: RunResults, value: bigint | undefined): void {
     const address = Number(results.state_data_0), length = Number(results.state_data_1);
     const write = value !== undefined;
     if (this.#hooks.pageIn(vm, address, write, vcpu.task!) === 0) {
@@ -278,7 +278,7 @@ export class VcpuRunner {
     this.#leave(vcpu, 0);
   }
 
-  #fault(vm: Vm, vcpu: VcpuFunction, resource: Resource, { state_data_0, state_data_1 }: RunResults): void {
+  #fault(vm: HostVm, vcpu: VcpuFunction, resource: Resource, { state_data_0, state_data_1 }: RunResults): void {
     if (!VM_PERSONAS[vm.persona].functions?.pageFaultExit) return this.#endingUnless(vm, vcpu);
     const address = Number(state_data_0);
     const attempt = this.#hooks.pageIn(vm, address, state_data_1 !== 0n, vcpu.task!);
@@ -326,7 +326,7 @@ export class VcpuRunner {
   }
 
   /** Writes a STATUS exit; the result of RUN. */
-  #statusExit(vm: Vm, vcpu: VcpuFunction): number {
+  #statusExit(vm: HostVm, vcpu: VcpuFunction): number {
     const { type, size, reason } = vm.exit!;
     this.#writeStatus(vcpu, VmStatusCode.Exited, type, size, reason);
     return 0;
@@ -352,7 +352,7 @@ export class VcpuRunner {
    * User space's answer to the last exit becomes the arguments of the next vcpu_run. False for an
    * unknown action.
    */
-  #takeResume(vm: Vm, vcpu: VcpuFunction): boolean {
+  #takeResume(vm: HostVm, vcpu: VcpuFunction): boolean {
     const { exit } = vcpu;
     vcpu.exit = undefined;
     vcpu.resume = [0n, 0n];
@@ -421,7 +421,7 @@ export class VcpuRunner {
     this.#leave(vcpu, -Errno.ENODEV, { section: SECTION, rule: REMOVED, object: `vm ${vcpu.vm}`, values: { vcpu: vcpu.number } });
   }
 
-  #noResource(vm: Vm, vcpu: VcpuFunction): number {
+  #noResource(vm: HostVm, vcpu: VcpuFunction): number {
     const values = { vcpu: vcpu.number, status: vm.status };
     const rule = vm.resources === undefined
       ? "a vCPU runs after START only"
@@ -429,21 +429,21 @@ export class VcpuRunner {
     return this.#kernel.refuse(Errno.ENODEV, SECTION, rule, values, { object: `vm ${vm.id}` });
   }
 
-  #resourceOf(vm: Vm, vcpu: VcpuFunction): Resource | undefined {
+  #resourceOf(vm: HostVm, vcpu: VcpuFunction): Resource | undefined {
     return vm.resources?.find(({ type, label }) => type === ResourceType.Vcpu && label === vcpu.number);
   }
 
   /** Index of the host vCPU that runs it. */
   #runnerOf(vcpu: VcpuFunction): number | undefined {
-    const vm: Vm | undefined = this.#state.vms[vcpu.vm];
+    const vm: HostVm | undefined = this.#state.vms[vcpu.vm];
     return vm && this.#resourceOf(vm, vcpu)?.runner;
   }
 
-  #vcpusOf(vm: Vm): VcpuFunction[] {
+  #vcpusOf(vm: HostVm): VcpuFunction[] {
     return Object.values(this.#state.vcpus).filter((vcpu) => vcpu.vm === vm.id);
   }
 
-  #vmOf(vcpu: VcpuFunction): Vm {
+  #vmOf(vcpu: VcpuFunction): HostVm {
     const vm = this.#state.vms[vcpu.vm];
     if (vm === undefined) throw new Error(`vCPU ${vcpu.number} has lost its VM`);
     return vm;
@@ -451,7 +451,7 @@ export class VcpuRunner {
 }
 
 /** The vCPU of a VM whose wakeup vIRQ this is. A loop, as each of its interrupts asks. */
-function wakeupOf(vm: Vm, intid: number): Resource | undefined {
+function wakeupOf(vm: HostVm, intid: number): Resource | undefined {
   for (const resource of vm.resources ?? []) {
     if (resource.virq === intid && resource.type === ResourceType.Vcpu) return resource;
   }

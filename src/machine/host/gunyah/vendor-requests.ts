@@ -13,7 +13,7 @@ import type { OpenFile } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import type { VmManager } from "./vm-manager.ts";
 import { SIGNED_NAME_SIZE, type SignedVm } from "./signed-vm.ts";
-import type { SignedLoad, VcpuFunction, Vm } from "./state.ts";
+import type { HostVm, SignedLoad, VcpuFunction } from "./state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 const SECTION = "vm-manager 2.1";
@@ -40,7 +40,7 @@ export class VendorRequests {
   }
 
   /** A request on a VM. */
-  onVm(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
+  onVm(task: number, vm: HostVm, code: number, argument: bigint): number | undefined {
     if (vm.sequence !== undefined) return this.#manager.wait(vm, task, code, argument);
     switch (code) {
       case GH_LEGACY.SET_FW_NAME.code:
@@ -119,7 +119,7 @@ export class VendorRequests {
   // ---- what the VM manager reports ----
 
   /** A load or a start is over. */
-  ended(vm: Vm, kind: "load" | "start", result: number): void {
+  ended(vm: HostVm, kind: "load" | "start", result: number): void {
     const { signed } = vm;
     if (signed === undefined) throw new Error(`vm ${vm.id} was not loaded by the driver`);
     if (kind === "load") {
@@ -135,7 +135,7 @@ export class VendorRequests {
   }
 
   /** The VM has exited: tasks that wait for that continue. */
-  exited(vm: Vm): void {
+  exited(vm: HostVm): void {
     const { signed, exit } = vm;
     if (signed === undefined || exit === undefined) return;
     for (const { task } of signed.runners.splice(0)) this.#kernel.finish(task, exit.type);
@@ -160,7 +160,7 @@ export class VendorRequests {
    * SET_FW_NAME: puts the image of this name into memory, and has the Resource Manager make a VM of
    * it.
    */
-  #load(task: number, vm: Vm, pointer: bigint): number | undefined {
+  #load(task: number, vm: HostVm, pointer: bigint): number | undefined {
     const argument = this.#copyIn(task, LEGACY_NAME, pointer);
     if (typeof argument === "number") return argument;
     if (vm.signed !== undefined) return this.#kernel.refuse(Errno.EEXIST, SECTION, "the VM is loaded already", { name: vm.signed.name });
@@ -211,13 +211,13 @@ export class VendorRequests {
     return this.#kernel.refuse(Errno.EINVAL, SECTION, "the VM is not loaded: SET_FW_NAME comes first");
   }
 
-  #vcpuCount({ signed, status }: Vm): number {
+  #vcpuCount({ signed, status }: HostVm): number {
     if (signed === undefined) return this.#notLoaded();
     if (status === "ready") return signed.vcpus;
     return this.#kernel.refuse(Errno.EAGAIN, SECTION, "the number of vCPUs is known of a VM that is ready, and not yet run", { status });
   }
 
-  #memoryRegion(task: number, { signed }: Vm, pointer: bigint): number {
+  #memoryRegion(task: number, { signed }: HostVm, pointer: bigint): number {
     const argument = this.#copyIn(task, LEGACY_REGION, pointer);
     if (typeof argument === "number") return argument;
     if (signed === undefined) return this.#notLoaded();
@@ -235,7 +235,7 @@ export class VendorRequests {
     });
   }
 
-  #createVcpu(task: number, vm: Vm, argument: bigint): number {
+  #createVcpu(task: number, vm: HostVm, argument: bigint): number {
     const number = Number(BigInt.asUintN(32, argument));
     if (number >= MAX_VCPUS) return this.#kernel.refuse(Errno.EINVAL, SECTION, `a VM has at most ${MAX_VCPUS} vCPUs`, { id: number });
     return this.#manager.openVcpu(task, vm, number);
@@ -252,7 +252,12 @@ export class VendorRequests {
     return result === undefined ? undefined : this.leaving(vcpu, result);
   }
 
-  #watched(vm: Vm, { name }: SignedLoad, { type }: NonNullable<Vm["exit"]>, { task, pointer }: SignedLoad["watchers"][number]): number {
+  #watched(
+    vm: HostVm,
+    { name }: SignedLoad,
+    { type }: NonNullable<HostVm["exit"]>,
+    { task, pointer }: SignedLoad["watchers"][number],
+  ): number {
     const result = this.#copyOut(task, LEGACY_EXIT, pointer, { name: nameBytes(name), reason: type });
     this.#manager.release(vm);
     return result;
@@ -290,6 +295,6 @@ function textOf(bytes: readonly number[]): string {
  * Whether a VM with an image is loaded: its load has not failed and cannot fail any more, and it
  * does not go.
  */
-function isLoaded({ sequence }: Vm): boolean {
+function isLoaded({ sequence }: HostVm): boolean {
   return sequence?.kind !== "load" && sequence?.kind !== "teardown";
 }

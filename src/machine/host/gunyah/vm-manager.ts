@@ -17,7 +17,7 @@ import { bindIrqfd, eventfdSignalled } from "./functions.ts";
 import { releaseRegion } from "./regions.ts";
 import { pageIn } from "./paging.ts";
 import { Sequences } from "./sequence.ts";
-import { type GunyahState, NO_VMID, type Resource, type Sequence, type VcpuFunction, type Vm } from "./state.ts";
+import { type GunyahState, type HostVm, NO_VMID, type Resource, type Sequence, type VcpuFunction } from "./state.ts";
 import { VcpuRunner } from "./vcpu-runner.ts";
 
 /** Bytes of VM_EXITED's reason for which the run page has room. */
@@ -36,12 +36,12 @@ interface VmManagerHost {
   /** Feature bits of hypervisor_identify. */
   readonly features: bigint;
   /** A VM begins, changes or ends; for display. */
-  changed?(vm: Vm): void;
+  changed?(vm: HostVm): void;
   /**
    * Whether a VM that is ready may start now: those that share objects start together. `retryStart`
    * asks again.
    */
-  mayStart?(vm: Vm): boolean;
+  mayStart?(vm: HostVm): boolean;
 }
 
 /** A driver whose VMs the VM manager runs. */
@@ -50,15 +50,15 @@ export interface VmDriver {
    * A sequence other than the end is over: zero, or a negative errno with its rule. Gives what the
    * ioctl that waits for it answers.
    */
-  ended(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): number;
+  ended(vm: HostVm, sequence: Sequence, result: number, rule?: BrokenRule): number;
   /** An ioctl that waited for the VM is made again. */
-  again(vm: Vm, task: number, code: number, argument: bigint): number | undefined;
+  again(vm: HostVm, task: number, code: number, argument: bigint): number | undefined;
   /** One of its VMs has exited. */
-  exited?(vm: Vm): void;
+  exited?(vm: HostVm): void;
   /** RUN of one of its vCPUs ends: the result that user space gets. */
   leaving(vcpu: VcpuFunction, task: number, result: number): number;
   /** Nothing is left of one of its VMs. */
-  freed(vm: Vm): void;
+  freed(vm: HostVm): void;
 }
 
 export class VmManager {
@@ -160,8 +160,8 @@ export class VmManager {
   // ---- VMs ----
 
   /** A VM with one reference, which the Resource Manager does not know yet. */
-  createVm(space: number, persona: VmPersonaName): Vm {
-    const vm: Vm = {
+  createVm(space: number, persona: VmPersonaName): HostVm {
+    const vm: HostVm = {
       id: this.#kernel.state.nextId++,
       persona,
       refs: 1,
@@ -196,24 +196,24 @@ export class VmManager {
   /**
    * Begins a sequence of calls. The driver's `ended` reports the end, perhaps before this returns.
    */
-  begin(vm: Vm, kind: Exclude<Sequence["kind"], "teardown">, steps: Sequence["steps"], task: number | undefined, label?: number): void {
+  begin(vm: HostVm, kind: Exclude<Sequence["kind"], "teardown">, steps: Sequence["steps"], task: number | undefined, label?: number): void {
     this.#sequences.begin(vm, kind, steps, task, label);
   }
 
   /** START. */
-  start(vm: Vm, task: number | undefined): void {
+  start(vm: HostVm, task: number | undefined): void {
     vm.tried = true;
     this.begin(vm, "start", VM_PERSONAS[vm.persona].start, task);
   }
 
   /** An ioctl waits until the VM's sequence is over, and is then made again. */
-  wait(vm: Vm, task: number, code: number, argument: bigint): undefined {
+  wait(vm: HostVm, task: number, code: number, argument: bigint): undefined {
     vm.waiters.push(task);
     this.state.waiting[task] = { code, argument };
   }
 
   /** A signal for a waiting ioctl, or for a START that may not continue yet. */
-  interruptWaiter(vm: Vm, task: number): void {
+  interruptWaiter(vm: HostVm, task: number): void {
     if (vm.sequence?.task === task) return this.#sequences.abandon(vm);
     const at = vm.waiters.indexOf(task);
     if (at < 0) return;
@@ -223,7 +223,7 @@ export class VmManager {
   }
 
   /** Ends a VM whatever descriptors its vCPUs have: RUN of those is ENODEV from now on. */
-  destroy(vm: Vm): void {
+  destroy(vm: HostVm): void {
     for (const vcpu of this.vcpusOf(vm)) {
       if (!vcpu.removed) this.removeVcpu(vcpu);
       if (!vcpu.open) continue;
@@ -234,14 +234,14 @@ export class VmManager {
   }
 
   /** A descriptor of a VM is closed; with the last one the VM is destroyed. */
-  release(vm: Vm): void {
+  release(vm: HostVm): void {
     if (--vm.refs > 0) return;
     if (vm.sequence === undefined) this.#end(vm);
     else this.#sequences.abandon(vm);
   }
 
   /** Asks again whether a VM may start. */
-  retryStart(vm: Vm): void {
+  retryStart(vm: HostVm): void {
     this.#sequences.retry(vm);
   }
 
@@ -255,7 +255,7 @@ export class VmManager {
   /**
    * A vCPU, which refers to its VM until `closeVcpu`. Undefined when the host has no page for it.
    */
-  createVcpu(vm: Vm, number: number): VcpuFunction | undefined {
+  createVcpu(vm: HostVm, number: number): VcpuFunction | undefined {
     const page = this.#kernel.memory.createContiguous(1);
     if (page === undefined) return undefined;
     const vcpu: VcpuFunction = {
@@ -282,7 +282,7 @@ export class VmManager {
    * A vCPU with a descriptor of the caller's; a number below zero is a negative errno. A number is
    * used once.
    */
-  openVcpu(task: number, vm: Vm, number: number): number {
+  openVcpu(task: number, vm: HostVm, number: number): number {
     const kernel = this.#kernel;
     if (this.vcpusOf(vm).some((vcpu) => vcpu.number === number && !vcpu.removed)) {
       return kernel.refuse(Errno.EEXIST, "vm-manager 9", "a vCPU's number is used once", { id: number });
@@ -296,7 +296,7 @@ export class VmManager {
     return kernel.refuse(-fd, "vm-manager 9", NO_DESCRIPTOR);
   }
 
-  vcpusOf(vm: Vm): VcpuFunction[] {
+  vcpusOf(vm: HostVm): VcpuFunction[] {
     return Object.values(this.state.vcpus).filter((vcpu) => vcpu.vm === vm.id);
   }
 
@@ -349,13 +349,13 @@ export class VmManager {
 
   // ---- inside ----
 
-  #driverOf({ persona }: Vm | VcpuFunction): VmDriver {
+  #driverOf({ persona }: HostVm | VcpuFunction): VmDriver {
     const driver = this.#drivers.get(persona);
     if (driver === undefined) throw new Error(`no driver has VMs of ${persona}`);
     return driver;
   }
 
-  #byVmid(vmid: number): Vm | undefined {
+  #byVmid(vmid: number): HostVm | undefined {
     return Object.values(this.state.vms).find((vm) => vm.vmid === vmid && vmid !== NO_VMID);
   }
 
@@ -379,7 +379,7 @@ export class VmManager {
     return load.lastIndexOf(Math.min(...load));
   }
 
-  #sequenceEnded(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void {
+  #sequenceEnded(vm: HostVm, sequence: Sequence, result: number, rule?: BrokenRule): void {
     if (sequence.kind === "start" && vm.status === "init-failed") this.#runner.loadFailed(vm);
     const answer = this.#driverOf(vm).ended(vm, sequence, result, rule);
     if (sequence.task !== undefined) this.#kernel.finish(sequence.task, answer, rule);
@@ -388,7 +388,7 @@ export class VmManager {
     if (vm.refs === 0 && vm.sequence === undefined && this.state.vms[vm.id] !== undefined) this.#end(vm);
   }
 
-  #wakeWaiters(vm: Vm): void {
+  #wakeWaiters(vm: HostVm): void {
     while (vm.sequence === undefined) {
       const task = vm.waiters.shift();
       if (task === undefined) return;
@@ -401,7 +401,7 @@ export class VmManager {
   }
 
   /** Nothing refers to the VM any more. */
-  #end(vm: Vm): void {
+  #end(vm: HostVm): void {
     for (const { file } of [...vm.irqfds, ...vm.ioeventfds]) this.#kernel.dropFile(file);
     vm.irqfds = [];
     vm.ioeventfds = [];
@@ -409,7 +409,7 @@ export class VmManager {
     else this.#freed(vm);
   }
 
-  #freed(vm: Vm): void {
+  #freed(vm: HostVm): void {
     dropBindings(this.#kernel, vm);
     unlockPages(this.#kernel, vm);
     for (const pinned of vm.pinned) this.#kernel.memory.unpin(pinned);

@@ -14,7 +14,7 @@ import { CONSOLE_INPUT_INTID } from "../data/console-input.ts";
 import { GunyahDriver } from "../gunyah/driver.ts";
 import { VmManager } from "../gunyah/vm-manager.ts";
 import type { SignedVm } from "../gunyah/signed-vm.ts";
-import { type GunyahState, newGunyahState, type Vm } from "../gunyah/state.ts";
+import { type GunyahState, type HostVm, newGunyahState } from "../gunyah/state.ts";
 import { GzvmDriver } from "../geniezone/driver.ts";
 import { type GzvmState, newGzvmState } from "../geniezone/state.ts";
 import type { PersonaName } from "../../abi/ioctl/personas.ts";
@@ -63,9 +63,9 @@ export interface HostProgram {
   /** The interrupt from outside. */
   input(): void;
   /** A VM of /dev/gunyah has changed, or is gone. */
-  changed(vm: Vm): void;
+  changed(vm: HostVm): void;
   /** Whether a VM that is ready may start now; all may by default. */
-  mayStart?(vm: Vm): boolean;
+  mayStart?(vm: HostVm): boolean;
   /**
    * The Resource Manager's reply to a request of the program; false if it sent none with this tag.
    */

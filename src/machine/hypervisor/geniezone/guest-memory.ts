@@ -30,7 +30,7 @@ export interface GuestRun extends PrimaryRun {
   readonly guest: number;
 }
 
-export class GuestMemory {
+export class GzGuestMemory {
   #ranges: readonly DeclaredRange[] = [];
   #protected = false;
   #paged = false;

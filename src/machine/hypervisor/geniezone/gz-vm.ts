@@ -19,7 +19,7 @@ import type { Partition } from "../memory/partition.ts";
 import { MAX_ADDRESS_SPACE_SIZE } from "../memory/stage2.ts";
 import { Vcpu } from "../scheduling/vcpu.ts";
 import { VpmGroup } from "../scheduling/vpm-group.ts";
-import { GuestMemory } from "./guest-memory.ts";
+import { GzGuestMemory } from "./guest-memory.ts";
 
 /** The first VMID of these VMs: above those that the Resource Manager gives, below its own. */
 const FIRST_VMID = 0xc0;
@@ -80,7 +80,7 @@ function drop(el2: Cspace, object: HypervisorObject): void {
 }
 
 export class GzVm {
-  readonly memory: GuestMemory;
+  readonly memory: GzGuestMemory;
   readonly vcpus: (GzVcpu | undefined)[] = [];
   readonly #bells: (Doorbell | undefined)[] = [];
   /** Addresses of the distributor and of the first redistributor; undefined until made. */
@@ -90,7 +90,7 @@ export class GzVm {
   #blockBuffer: number | undefined;
 
   private constructor(readonly id: number, readonly el2: Cspace, readonly objects: VmObjects, primary: AddressSpace, own: Memextent) {
-    this.memory = new GuestMemory(primary, own, objects.addressSpace, objects.extent);
+    this.memory = new GzGuestMemory(primary, own, objects.addressSpace, objects.extent);
   }
 
   /** Makes a VM, or gives the error why it cannot. */
@@ -108,7 +108,7 @@ export class GzVm {
       object.configure(true);
       return ErrorCode.OK;
     });
-    const extent = add(Memextent, (object) => GuestMemory.configure(object, own));
+    const extent = add(Memextent, (object) => GzGuestMemory.configure(object, own));
     for (const object of [cspace, addressSpace, vic, group, extent]) {
       if (typeof object !== "number") continue;
       for (const one of made.reverse()) drop(el2, one);

@@ -2,7 +2,7 @@
 // addresses (docs/spec/hypervisor.md §4.6, §6.1).
 
 import { GICD_BASE, GICR_BASE, GITS_BASE, MAX_CPUS } from "../../hardware/memory-map.ts";
-import type { AddressSpace, AttachedDevice, VirtualDevice } from "../memory/addrspace.ts";
+import type { AddressSpace, PlacedDevice, VirtualDevice } from "../memory/addrspace.ts";
 import { MAX_ADDRESS_SPACE_SIZE } from "../memory/stage2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { ObjectState } from "../capabilities/object.ts";
@@ -25,7 +25,7 @@ const DISTRIBUTOR = 0;
 interface FramePlace {
   readonly frame: number;
   readonly addressSpace: AddressSpace;
-  readonly attached: AttachedDevice;
+  readonly attached: PlacedDevice;
   /** GICR_TYPER.Last, if configured; at the platform's own addresses it follows from the VIC. */
   readonly last: boolean | undefined;
   readonly registers: Registers;

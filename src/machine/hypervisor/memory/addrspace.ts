@@ -90,7 +90,7 @@ export interface VirtualDevice {
 }
 
 /** A virtual device at its place. Bytes. */
-export interface AttachedDevice {
+export interface PlacedDevice {
   readonly ipa: number;
   readonly size: number;
   readonly device: VirtualDevice;
@@ -111,7 +111,7 @@ export class AddressSpace extends HypervisorObject {
   declare readonly services: MemoryServices;
   readonly type = "addrspace";
   #vmid = 0;
-  readonly devices: AttachedDevice[] = [];
+  readonly devices: PlacedDevice[] = [];
   readonly vmmioRanges: VmmioRange[] = [];
   #threads = 0;
   #stage2: Stage2Table | undefined;
@@ -254,13 +254,13 @@ export class AddressSpace extends HypervisorObject {
   }
 
   /** A virtual device is taken away. */
-  removeDevice(attached: AttachedDevice): void {
+  removeDevice(attached: PlacedDevice): void {
     const index = this.devices.indexOf(attached);
     if (index >= 0) this.devices.splice(index, 1);
   }
 
   /** The virtual device at an IPA. */
-  deviceAt(ipa: number): AttachedDevice | undefined {
+  deviceAt(ipa: number): PlacedDevice | undefined {
     for (let index = 0; index < this.devices.length; index++) {
       const one = this.devices[index];
       if (ipa >= one.ipa && ipa < one.ipa + one.size) return one;

@@ -6,13 +6,13 @@ import { VM_CONSOLE_CHARS, VM_CONSOLE_CLOSE, VM_CONSOLE_FLUSH, VM_CONSOLE_OPEN, 
 import type { Context } from "../state/context.ts";
 import { notify } from "../rpc/link.ts";
 import { demand } from "../calls/refusals.ts";
-import type { Vm, VmConsole } from "../state/state.ts";
+import type { RmConsole, Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
 
 /** One side of a VM's console as the caller has it. */
 interface Side {
   readonly vm: Vm;
-  readonly console: VmConsole;
+  readonly console: RmConsole;
   readonly own: "vmOpen" | "ownerOpen";
   readonly other: "vmOpen" | "ownerOpen";
 }

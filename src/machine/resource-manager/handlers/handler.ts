@@ -7,7 +7,7 @@ import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
 import { demand, Refusal } from "../calls/refusals.ts";
-import { okReply, type Reply } from "../rpc/replies.ts";
+import { type OkReply, okReply } from "../rpc/replies.ts";
 import type { Vm } from "../state/state.ts";
 
 /** Result of a handler whose reply is sent later. */
@@ -20,7 +20,7 @@ export interface Handler {
    * @param decoded the payload by the message's layout
    * @throws Refusal, HypercallFailure
    */
-  answer(context: Context, caller: Vm, request: RpcMessage, decoded: Decoded<unknown>): Reply | typeof LATER;
+  answer(context: Context, caller: Vm, request: RpcMessage, decoded: Decoded<unknown>): OkReply | typeof LATER;
 }
 
 /**

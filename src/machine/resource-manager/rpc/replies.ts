@@ -43,7 +43,7 @@ export function beginRequest(context: Context, vmid: number, message: RpcMessage
 }
 
 /** A reply that is OK: its payload, and its fields for the trace. */
-export interface Reply {
+export interface OkReply {
   readonly payload: Uint8Array;
   readonly fields: object;
 }
@@ -52,7 +52,7 @@ export interface Reply {
  * Encodes a reply that is OK.
  * @throws Refusal with NOMEM when it does not fit into one message.
  */
-export function okReply<Q extends Fields, R extends Fields>(message: RpcRequest<Q, R>, value: Values<R> | undefined): Reply {
+export function okReply<Q extends Fields, R extends Fields>(message: RpcRequest<Q, R>, value: Values<R> | undefined): OkReply {
   const payload = encodeReply(message, value);
   const limit = { length: payload.length, maximum: RPC_MAX_PAYLOAD };
   demand(payload.length <= RPC_MAX_PAYLOAD, RmError.NOMEM, "the reply does not fit into one message", limit, { section: "1.3" });
@@ -60,7 +60,7 @@ export function okReply<Q extends Fields, R extends Fields>(message: RpcRequest<
 }
 
 /** Answers with OK. */
-export function answer(context: Context, link: Link, operation: RequestOperation, { payload, fields }: Reply): void {
+export function answer(context: Context, link: Link, operation: RequestOperation, { payload, fields }: OkReply): void {
   const { trace } = context.calls;
   context.unanswered.delete(causeOf(operation.origin));
   send(context, link, operation.origin, payload, operation.trace);

@@ -110,7 +110,7 @@ interface VmImagePlace {
 }
 
 /** Location of a protected VM's firmware: in a parcel, and in the VM once it starts. */
-export interface VmFirmware {
+export interface FirmwarePlace {
   readonly handle: number;
   readonly offset: number;
   readonly size: number;
@@ -134,7 +134,7 @@ export interface Link {
 }
 
 /** The console that a VM has through the Resource Manager: which sides are open. */
-export interface VmConsole {
+export interface RmConsole {
   vmOpen: boolean;
   ownerOpen: boolean;
 }
@@ -171,7 +171,7 @@ export interface VmRecord {
   memorySize: number;
   /** Addresses of the GIC's frames. */
   gic: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;
-  firmware: VmFirmware | undefined;
+  firmware: FirmwarePlace | undefined;
   /** The places of parcels, from VM_SET_ADDRESS_LAYOUT. */
   layout: { readonly image?: AddressRange; readonly firmware?: AddressRange };
   /** Addresses that the owner fills itself, in ascending order; what VM_INIT made for that. */
@@ -188,7 +188,7 @@ export interface VmRecord {
   /** Handles of the parcels that it has accepted, in that order. */
   accepted: number[];
   link: Link | undefined;
-  console: VmConsole | undefined;
+  console: RmConsole | undefined;
   reset: ResetStage | undefined;
 }
 

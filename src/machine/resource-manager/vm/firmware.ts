@@ -12,7 +12,7 @@ import { acceptParcel } from "../memory/accept-parcel.ts";
 import { borrowerOf, parcelOf, parcelSize } from "../memory/memparcels.ts";
 import { withParcel } from "../memory/parcel-window.ts";
 import { demand } from "../calls/refusals.ts";
-import type { Parcel, PreparedVm, RmState, Vm, VmFirmware, VmVcpu } from "../state/state.ts";
+import type { FirmwarePlace, Parcel, PreparedVm, RmState, Vm, VmVcpu } from "../state/state.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /**
@@ -60,7 +60,7 @@ export function setFirmwareMemory(
 /** The firmware's image, and its place in a VM that starts. */
 interface StartFirmware {
   readonly image: NonNullable<RmState["firmware"]>;
-  readonly place: VmFirmware;
+  readonly place: FirmwarePlace;
 }
 
 /**
@@ -81,7 +81,7 @@ export function requireFirmware(context: Context, vm: PreparedVm): StartFirmware
  * Accepts the parcel of the firmware, if it is not the image's, and finds the firmware's address.
  * @throws Refusal
  */
-export function placeFirmware(context: Context, vm: PreparedVm, place: VmFirmware, imageParcel: Parcel): void {
+export function placeFirmware(context: Context, vm: PreparedVm, place: FirmwarePlace, imageParcel: Parcel): void {
   const { firmwareAddress, firmwareSizeMax, baseAddress } = vm.config;
   demand(place.size <= firmwareSizeMax, RmError.MEM_INVALID, "the firmware's place is larger than firmware-size-max");
   if (place.handle === imageParcel.handle) {

@@ -35,7 +35,7 @@ export const MTU = 1500;
 const WAITING_MAX = 256;
 
 /** A network device's peer. */
-export interface NetBackend {
+export interface NetPeer {
   /** A frame from the guest, and what is still to be done to it. The bytes stay as they are. */
   send(frame: Uint8Array, offload: Offload): void;
   /** The guest has room for frames again. */
@@ -50,7 +50,7 @@ export class NetDevice extends AttachedDevice implements VirtioDevice {
   readonly queueCount = 2;
   readonly features = Object.values(NetFeature);
   /** Its peer; without one, frames are lost. */
-  backend: NetBackend | undefined;
+  backend: NetPeer | undefined;
   /** Sees every frame in both directions, for captures. */
   onFrame: ((direction: "to-guest" | "from-guest", frame: Uint8Array) => void) | undefined;
   /** Frames for the guest, oldest first. */

@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { demand, type Form, list, maybe, ofBits } from "../../../kit/support/values/forms.ts";
-import { type OpenFile, ShareError, type SharePath } from "./folder.ts";
+import { type FolderFile, ShareError, type SharePath } from "./folder.ts";
 
 /** Fids that a guest may have. */
 const FIDS_MAX = 8192;
@@ -21,7 +21,7 @@ export interface Fid {
   path: SharePath;
   open?: FidAccess & {
     /** Undefined for a folder, and for a file that a restored server has not opened again yet. */
-    file: OpenFile | undefined;
+    file: FolderFile | undefined;
     readonly folder: boolean;
     /** Names of a folder, as they were when it was read from its start. */
     names: readonly string[];
@@ -77,7 +77,7 @@ export class FidTable {
   }
 
   /** The fid has an open file (or folder, if undefined) from now on. */
-  opened(fid: Fid, access: FidAccess, file: OpenFile | undefined): void {
+  opened(fid: Fid, access: FidAccess, file: FolderFile | undefined): void {
     fid.open = { ...access, file, folder: file === undefined, names: [] };
     this.#open++;
   }

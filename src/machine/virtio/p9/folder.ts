@@ -33,11 +33,11 @@ export const Errno = {
   EDQUOT: 122,
 } as const;
 
-export type ErrnoName = keyof typeof Errno;
+export type P9ErrnoName = keyof typeof Errno;
 
 /** Why something was not done. */
 export class ShareError extends Error {
-  constructor(readonly errno: ErrnoName, what: string) {
+  constructor(readonly errno: P9ErrnoName, what: string) {
     super(`${errno}: ${what}`);
   }
 }
@@ -89,7 +89,7 @@ export interface Listing {
   readonly hidden: number;
 }
 
-export interface OpenFile {
+export interface FolderFile {
   status(): FileStatus;
   /** How many bytes there were from `offset` on. */
   read(offset: number, into: Uint8Array): number;
@@ -107,9 +107,9 @@ export interface SharedFolder {
   /** Statuses of names in a folder; undefined for those that are not there. */
   look(folder: SharePath, names: readonly string[]): (FileStatus | undefined)[];
   readLink(path: SharePath): string;
-  open(path: SharePath, access: { readonly read: boolean; readonly write: boolean; readonly truncate: boolean }): OpenFile;
+  open(path: SharePath, access: { readonly read: boolean; readonly write: boolean; readonly truncate: boolean }): FolderFile;
   /** Makes a file that is not there, readable and writable. */
-  create(path: SharePath, permissions: number): OpenFile;
+  create(path: SharePath, permissions: number): FolderFile;
   makeFolder(path: SharePath, permissions: number): void;
   makeSymlink(path: SharePath, target: string): void;
   makeLink(path: SharePath, existing: SharePath): void;

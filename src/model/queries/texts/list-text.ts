@@ -5,13 +5,13 @@ import { type Column, type Json, type Listing, type ListRow, usualColumns } from
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { fit, textWidth } from "../../../kit/support/text/text-width.ts";
 
-export type Listed = readonly (readonly [name: string, column: Column])[];
+export type ListedColumns = readonly (readonly [name: string, column: Column])[];
 
 /**
  * The columns of a list that is so wide, without those in which all of its rows have the usual
  * value; undefined: as wide as it wants, with all columns.
  */
-export function listed(table: Listing, width: number | undefined, rows: readonly ListRow[] = []): Listed {
+export function listed(table: Listing, width: number | undefined, rows: readonly ListRow[] = []): ListedColumns {
   const usual = width !== undefined && rows.length ? usualColumns(table, rows) : undefined;
   return Object.entries(table.columns).filter(([name, column]) =>
     column.width !== undefined && (width === undefined || (column.from ?? 0) <= width) && !usual?.has(name)
@@ -19,7 +19,7 @@ export function listed(table: Listing, width: number | undefined, rows: readonly
 }
 
 /** The columns that were named, in that order. */
-export function namedColumns(table: Listing, names: readonly string[]): Listed {
+export function namedColumns(table: Listing, names: readonly string[]): ListedColumns {
   return names.map((name) => [name, table.columns[name]]);
 }
 
@@ -28,7 +28,7 @@ export function listText(
   table: Listing,
   rows: readonly ListRow[],
   width: number | undefined,
-  shown: Listed = listed(table, width, rows),
+  shown: ListedColumns = listed(table, width, rows),
 ): string {
   if (!rows.length) return `${table.empty}\n`;
   const columns = shown.map(([name, column]): [string, Column] => {
@@ -45,7 +45,7 @@ export function listText(
  * Narrows columns whose contents are wider than declared, those with the most too much first, if
  * all then have room on the line. Ids stay whole; the end of the line cuts the last column.
  */
-function narrow(columns: [string, Column][], shown: Listed, width: number): void {
+function narrow(columns: [string, Column][], shown: ListedColumns, width: number): void {
   const own = ({ width = 0 }: Column) => width, last = columns.length - 1, [, rightmost] = columns[last];
   const lastWidth = alignsRight(rightmost) ? own(rightmost) : Math.min(own(rightmost), own(shown[last][1]));
   let excess = columns.slice(0, last).reduce((sum, [, column]) => sum + own(column) + 1, lastWidth) - width;
@@ -61,30 +61,30 @@ function narrow(columns: [string, Column][], shown: Listed, width: number): void
 }
 
 /** The line of the columns' names. */
-export function headingText(columns: Listed, width: number | undefined): string {
+export function headingText(columns: ListedColumns, width: number | undefined): string {
   return lineText(columns, columns.map(([name, column]) => column.title ?? name), width);
 }
 
 /** The columns, wider where a text needs more. */
-export function widened(columns: Listed, text: (column: Listed[number], index: number) => string): Listed {
+export function widened(columns: ListedColumns, text: (column: ListedColumns[number], index: number) => string): ListedColumns {
   return columns.map((one, index) => [one[0], { ...one[1], width: Math.max(one[1].width ?? 0, textWidth(text(one, index))) }]);
 }
 
-export function rowText(columns: Listed, row: ListRow, width: number | undefined): string {
+export function rowText(columns: ListedColumns, row: ListRow, width: number | undefined): string {
   return lineText(columns, columns.map(([name, column]) => rowCellText(name, column, row)), width);
 }
 
-function lineText(columns: Listed, cells: readonly string[], width: number | undefined): string {
+function lineText(columns: ListedColumns, cells: readonly string[], width: number | undefined): string {
   return cut(columns.map(([, column], index) => aligned(column, cells[index])).join(" "), width);
 }
 
 /** The line that names the columns, for programs: a tab between names. */
-export function tsvHeading(shown: Listed): string {
+export function tsvHeading(shown: ListedColumns): string {
   return `${shown.map(([name]) => name).join("\t")}\n`;
 }
 
 /** A row for programs: exact values as in JSON, without units; empty if it has no value. */
-export function tsvRow(row: ListRow, shown: Listed): string {
+export function tsvRow(row: ListRow, shown: ListedColumns): string {
   return `${shown.map(([name]) => tsvValue(row[name])).join("\t")}\n`;
 }
 

@@ -1,7 +1,7 @@
 // The native host of `el2 run` as the primary VM's program, and what the system knows of its VMs.
 
 import * as v from "valibot";
-import { CONSOLE_INPUT_INTID, ConsoleInput, type HostEvent, type VmPlan, type VmState } from "../../../machine/host/interface.ts";
+import { CONSOLE_INPUT_INTID, ConsoleInput, type HostEvent, type VmPhase, type VmPlan } from "../../../machine/host/interface.ts";
 import { boardOf, devicetreeOf, nativeHost } from "../../../machine/host/boot.ts";
 import type { VirtioDevice } from "../../../machine/virtio/device.ts";
 import { VIRTIO_BAR_SIZE } from "../../../machine/devices/virtio-pci-registers.ts";
@@ -105,7 +105,7 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
 }
 
 /** Why a VM in this state takes no input; undefined if it does. */
-function closedConsole(life: VmState | undefined, vm: string): Problem | undefined {
+function closedConsole(life: VmPhase | undefined, vm: string): Problem | undefined {
   const start = hint("vm start", vm);
   switch (life) {
     case undefined:

@@ -5,7 +5,7 @@ import type { SavedPart } from "../../state/parts.ts";
 import type { SavedEvent } from "../../state/saved-event.ts";
 import { PANIC_REPORT, pvpanicFunction } from "../../../machine/devices/pvpanic.ts";
 import { DEFAULT_PRIMARY_IMAGES, type FlashPlan, type PrimaryImages } from "../../../machine/hypervisor/boot.ts";
-import type { EventPlace } from "../../../machine/hardware/events.ts";
+import type { EventOrder } from "../../../machine/hardware/events.ts";
 import { RAM_BASE } from "../../../machine/hardware/memory-map.ts";
 import { Vmid } from "../../inspection/readers/guest-names.ts";
 import { attachPlatformDevices } from "../devices/crosvm-devices.ts";
@@ -105,7 +105,7 @@ function savedTransport(name: string, transport: VirtioTransport, turn: SavedEve
     name,
     save: () => transport.waits ? { ...transport.save(), turn: turn.place } : transport.save(),
     restore(state) {
-      const saved = state as TransportState & { turn?: EventPlace };
+      const saved = state as TransportState & { turn?: EventOrder };
       turn.load(saved.turn, saved.turn !== undefined, () => transport.restore(saved));
     },
   };

@@ -7,9 +7,9 @@ import {
   endedByOwnWill,
   type HostEvent,
   VM_EXIT_REASONS,
-  VM_STATES,
+  VM_PHASES,
   type VmExitReason,
-  type VmState,
+  type VmPhase,
 } from "../../../machine/host/interface.ts";
 import type { Hypervisor } from "../../../machine/hypervisor/boot.ts";
 import { Vmid } from "../../inspection/readers/guest-names.ts";
@@ -27,7 +27,7 @@ const SAVED = v.strictObject({
   names: byVmid,
   states: byVmid,
   exits: v.array(v.tuple([v.string(), v.picklist(VM_EXIT_REASONS)])),
-  lives: v.array(v.tuple([v.string(), v.picklist(VM_STATES)])),
+  lives: v.array(v.tuple([v.string(), v.picklist(VM_PHASES)])),
   guestExits: v.array(v.tuple([v.string(), GUEST_EXIT])),
   firstError: v.undefinedable(v.string()),
   crashed: v.undefinedable(v.array(v.string())),
@@ -40,7 +40,7 @@ export class SessionVms implements KnownVms {
   /** Ends that programs in VMs asked their debugger for. */
   readonly #guestExits = new Map<string, GuestExit>();
   /** State of each VM as the host reports it, by name. */
-  readonly #lives = new Map<string, VmState>();
+  readonly #lives = new Map<string, VmPhase>();
   known: readonly KnownVm[] = [];
   #changes = 0;
   /** VMs of the configuration. */
@@ -79,7 +79,7 @@ export class SessionVms implements KnownVms {
   }
 
   /** State of a VM as the host reports it; undefined before it is first created. */
-  lifeOf(vm: string): VmState | undefined {
+  lifeOf(vm: string): VmPhase | undefined {
     return this.#lives.get(vm);
   }
 

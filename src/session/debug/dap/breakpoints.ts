@@ -103,7 +103,7 @@ const MESSAGES = 3;
 const WORD = 8;
 
 /** A stop that counts, or a message to print instead. */
-export interface Reached {
+export interface ReachedStop {
   readonly stops: boolean;
   readonly ids: readonly number[];
   readonly group: BreakpointGroup | "data" | undefined;
@@ -303,7 +303,7 @@ export class Breakpoints {
    * The meaning of a stop at a breakpoint or watchpoint: evaluates conditions, and counts hits on
    * the way forward.
    */
-  async reached(stop: DapStop, isBack: boolean): Promise<Reached> {
+  async reached(stop: DapStop, isBack: boolean): Promise<ReachedStop> {
     const vcpu = this.threads.nameOf(stop.vcpu), at = this.threads.vmOf(stop.vcpu);
     if (stop.cause === "breakpoint" && stop.pc === this.#loads.get(at)) this.changed(await this.#placeAgain(at, (one) => one.inModule));
     const here: readonly (Breakpoint | DataBreakpoint)[] = stop.cause === "watchpoint"
@@ -312,7 +312,7 @@ export class Breakpoints {
       )
       : this.#code.filter(({ places }) => places.some(({ vm, address }) => vm === at && address === stop.pc));
     const ids: number[] = [], messages: string[] = [];
-    let group: Reached["group"];
+    let group: ReachedStop["group"];
     for (const one of here) {
       if (one.condition !== undefined) {
         const holds = await this.#holds(one.condition, vcpu);

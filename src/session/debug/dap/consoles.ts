@@ -1,6 +1,6 @@
 // The consoles of VMs as one text for a client. If several print, each line names its console.
 
-export class Consoles {
+export class ConsoleText {
   readonly #decoders = new Map<string, TextDecoder>();
   #last: string | undefined;
   #several = false;

@@ -18,7 +18,7 @@ interface BrokenMessage {
 type ReceivedMessage = { readonly kind: "request"; readonly request: DebugProtocol.Request } | BrokenMessage;
 
 /** Splits a stream into messages. */
-export class MessageReader {
+export class DapReader {
   #bytes = new Uint8Array(0);
   /** Bytes of the message whose header was read. */
   #wanted: number | undefined;

@@ -7,8 +7,8 @@ import { timingSafeEqual } from "node:crypto";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { DEBUG_REGISTERS } from "../../../machine/hypervisor/interface.ts";
 import { Arguments, RequestError } from "./arguments.ts";
-import { Breakpoints, EVENT_FILTERS, type Reached } from "./breakpoints.ts";
-import { Consoles } from "./consoles.ts";
+import { Breakpoints, EVENT_FILTERS, type ReachedStop } from "./breakpoints.ts";
+import { ConsoleText } from "./consoles.ts";
 import { Inspection } from "./inspection.ts";
 import { Memory } from "./memory.ts";
 import { SourceMap } from "./source-map.ts";
@@ -33,7 +33,7 @@ interface Debuggee {
   readonly inspection: Inspection;
   readonly breakpoints: Breakpoints;
   readonly stepping: Stepping;
-  readonly consoles: Consoles;
+  readonly consoles: ConsoleText;
 }
 
 /** The capabilities of this server, as the protocol names them. */
@@ -153,7 +153,7 @@ export class DapSession {
   /** A stop that came while nothing waited. */
   #early: DapStop | undefined;
   /** The meaning of the last stop at a breakpoint or watchpoint. */
-  #reached: Reached | undefined;
+  #reached: ReachedStop | undefined;
   /** Resolves with the first such stop of a machine that was launched. */
   #arrived = Promise.withResolvers<void>();
   #interrupted = false;
@@ -338,7 +338,7 @@ export class DapSession {
         counts: (stop, isBack) => this.#counts(stop, isBack),
         interrupted: () => this.#interrupted,
       }),
-      consoles: new Consoles(),
+      consoles: new ConsoleText(),
     };
   }
 

@@ -1,7 +1,7 @@
 // The executed instructions of VMs, each with the registers that it changes, its accesses to
 // memory, and the exceptions that are taken.
 
-import { type MemoryAccess, Pstate, Vector } from "../../../cpu/core/interface.ts";
+import { type AccessedMemory, Pstate, Vector } from "../../../cpu/core/interface.ts";
 import type { TarmacRecord } from "../../../kit/formats/tarmac.ts";
 import { DEBUG_REGISTERS, type Vcpu, wordAt } from "../../../machine/hypervisor/inspect.ts";
 import type { System } from "../../assembly/system/system.ts";
@@ -65,7 +65,7 @@ interface Begun {
   readonly accesses: readonly TracedAccess[];
 }
 
-interface TracedAccess extends MemoryAccess {
+interface TracedAccess extends AccessedMemory {
   readonly pa: number | undefined;
   /** Of a load; undefined for a store, and if the address is not RAM. */
   readonly loaded: bigint | undefined;
@@ -168,7 +168,7 @@ class Trace {
   }
 }
 
-function inParts(access: MemoryAccess): MemoryAccess[] {
+function inParts(access: AccessedMemory): AccessedMemory[] {
   if (access.size <= LARGEST) return [access];
   const parts = access.size / LARGEST;
   return Array.from({ length: parts }, (_, index) => ({ ...access, va: access.va + BigInt(index * LARGEST), size: LARGEST }));

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { Decodings, Variant } from "../../../../src/cpu/core/decoded/variants.ts";
 import { decode } from "../../../../src/cpu/isa/decode.ts";
 import { disassemble } from "../../../../src/cpu/isa/disassemble.ts";
-import { type Encoding, encodings } from "../../../../src/cpu/isa/table.ts";
+import { encodings, type InstructionForm } from "../../../../src/cpu/isa/table.ts";
 import { Random } from "../../../support/random.ts";
 import { Machine, RAM_BASE } from "../program.ts";
 
@@ -19,7 +19,7 @@ const random = new Random(42);
 
 /** An encoding, with the bits of the operand fields that a variant of it fixes. */
 interface Part {
-  readonly encoding: Encoding;
+  readonly encoding: InstructionForm;
   readonly mask: number;
   readonly value: number;
 }

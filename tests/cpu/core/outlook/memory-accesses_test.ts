@@ -7,7 +7,7 @@ import { ExitReason, Sctlr } from "../../../../src/cpu/core/interface.ts";
 import type { Statement } from "../../../../src/cpu/isa/notation/builder.ts";
 import { parseCpu } from "../../../../src/cpu/isa/cpus/cpus.ts";
 import { disassemble } from "../../../../src/cpu/isa/disassemble.ts";
-import { allEncodings, type Encoding, semanticsOf } from "../../../../src/cpu/isa/table.ts";
+import { allEncodings, type InstructionForm, semanticsOf } from "../../../../src/cpu/isa/table.ts";
 import { encodingName, randomWord } from "../../../differential/random-words.ts";
 import { LONG } from "../../../support/long.ts";
 import { Random } from "../../../support/random.ts";
@@ -31,7 +31,7 @@ function hasAccess(statements: readonly Statement[]): boolean {
 }
 
 /** Rn is X20, the index X21. */
-function wordOf(encoding: Encoding, random: Random): number | undefined {
+function wordOf(encoding: InstructionForm, random: Random): number | undefined {
   return randomWord(encoding, random, (word) => {
     const set = (name: string, value: number) => {
       const field = encoding.instruction.fields.get(name);

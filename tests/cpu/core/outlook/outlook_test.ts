@@ -10,7 +10,7 @@ import { usesFloatingPoint } from "../../../../src/cpu/core/interpreter/meaning.
 import { Slot } from "../../../../src/cpu/core/state/cpu-state.ts";
 import { parseCpu } from "../../../../src/cpu/isa/cpus/cpus.ts";
 import { disassemble } from "../../../../src/cpu/isa/disassemble.ts";
-import { allEncodings, type Encoding, semanticsOf } from "../../../../src/cpu/isa/table.ts";
+import { allEncodings, type InstructionForm, semanticsOf } from "../../../../src/cpu/isa/table.ts";
 import { randomWord } from "../../../differential/random-words.ts";
 import { Random } from "../../../support/random.ts";
 import { LONG } from "../../../support/long.ts";
@@ -32,7 +32,7 @@ const UNCHANGED = ["VBAR_EL1", "SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "CPACR_EL1",
 const HANDLER = [0xd538_4029, 0x9100_1129, 0xd518_4029, 0xd69f_03e0];
 
 /** The outlook does not copy vector registers. */
-const isVector = (encoding: Encoding) => encoding.instruction.fp || usesFloatingPoint(semanticsOf(encoding));
+const isVector = (encoding: InstructionForm) => encoding.instruction.fp || usesFloatingPoint(semanticsOf(encoding));
 
 const plain = allEncodings().filter((encoding) => !isVector(encoding));
 const named = (pattern: RegExp) => plain.filter(({ instruction }) => pattern.test(instruction.name));

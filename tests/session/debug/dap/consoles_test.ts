@@ -1,12 +1,12 @@
 // Consoles of several VMs as one text.
 
 import assert from "node:assert/strict";
-import { Consoles } from "../../../../src/session/debug/dap/consoles.ts";
+import { ConsoleText } from "../../../../src/session/debug/dap/consoles.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 Deno.test("consoles are one text, in which each line names its VM if several VMs print", () => {
-  const consoles = new Consoles();
+  const consoles = new ConsoleText();
   assert.equal(consoles.text("rt", bytes("one\ntwo\n")), "one\ntwo\n");
   assert.equal(consoles.text("rt", bytes("half a ")), "half a ");
   assert.equal(consoles.text("linux", bytes("boots\r\n")), "\n[linux] boots\r\n");

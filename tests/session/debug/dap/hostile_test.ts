@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { encodeMessage, MessageReader } from "../../../../src/session/debug/dap/messages.ts";
+import { DapReader, encodeMessage } from "../../../../src/session/debug/dap/messages.ts";
 import { DapSession } from "../../../../src/session/debug/dap/session.ts";
 import type { DapEvents, DapMachines, DapTarget } from "../../../../src/session/debug/dap/target.ts";
 import { noAnswer } from "../../../../src/model/queries/query.ts";
@@ -188,7 +188,7 @@ Deno.test("frames of any kind are split into messages, or refused", () => {
     const good = encodeMessage({ seq: 1, type: "request", command: "threads" } as DebugProtocol.Request);
     const bytes = new Uint8Array([...good, ...good]);
     for (let changes = random.word() % 4; changes > 0; changes--) bytes[random.word() % bytes.length] = random.word();
-    const reader = new MessageReader(), pieces = 1 + random.word() % 5;
+    const reader = new DapReader(), pieces = 1 + random.word() % 5;
     let messages = 0;
     for (let piece = 0; piece < pieces; piece++) {
       const part = bytes.subarray(Math.floor(piece * bytes.length / pieces), Math.floor((piece + 1) * bytes.length / pieces));

@@ -19,7 +19,7 @@ import { recordOption } from "../../options/record.ts";
 import { turboOption, withCoreOptions, withStartOptions } from "../../options/start.ts";
 import { type StartOptions, startPlan } from "../../options/start-plan.ts";
 import { withLog } from "../../start/log.ts";
-import type { Planned } from "../../start/plans/planned.ts";
+import type { PlannedRun } from "../../start/plans/planned.ts";
 import { recorded, recordedTo } from "../../start/plans/recorded.ts";
 import { coreOption, dumpFile, opened } from "../../common/core-session.ts";
 import { hostConsent } from "../../start/plans/consent.ts";
@@ -197,7 +197,7 @@ const OF_BOTH = [turboOption.long];
  * The plan of a session's machine, and the file for its recording.
  * @throws Failure with all errors
  */
-async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
+async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<PlannedRun, "plan" | "record">> {
   const { seed, anyway, tier, memoryBudget } = options;
   if (!isSnapshot(what)) {
     if (seed !== undefined) throw new Failure(`--seed: ${what} is not a snapshot`, `use --set machine.seed=${seed}`);

@@ -8,7 +8,7 @@ import { plannedOf, plannedTable } from "../plans/planned.ts";
 import { planOfSnapshot } from "../plans/snapshots.ts";
 import { readSymbolFile } from "../plans/symbol-files.ts";
 import { Asker } from "../../../../session/control/asker.ts";
-import { encodeMessage, MessageReader } from "../../../../session/debug/dap/messages.ts";
+import { DapReader, encodeMessage } from "../../../../session/debug/dap/messages.ts";
 import { DapSession } from "../../../../session/debug/dap/session.ts";
 import type { AttachWanted, DapEvents, DapMachines, DapTarget, LaunchWanted } from "../../../../session/debug/dap/target.ts";
 import { type DebuggedVms, EVERY_VM } from "../../../../model/queries/debugged-vms.ts";
@@ -61,7 +61,7 @@ export async function serveDap(entry: URL, { readable, writable }: DapConnection
     token,
   );
   const late = setTimeout(() => !session.known && done.resolve(), patience);
-  const reader = new MessageReader(), input = readable.getReader();
+  const reader = new DapReader(), input = readable.getReader();
   let over = false;
   const serve = async () => {
     for (;;) {

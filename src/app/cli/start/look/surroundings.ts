@@ -3,7 +3,7 @@
 
 import { checkedUi } from "./file-ui.ts";
 import { RULE_BOOKS } from "./rule-books.ts";
-import { type Look, terminalLook, type Unknown } from "./terminal-look.ts";
+import { type LookSettings, terminalLook, type Unknown } from "./terminal-look.ts";
 import { withUserFile } from "./user-look.ts";
 import { Failure } from "../../common/failure.ts";
 import type { FileCommand } from "../../../configuration/keys/commands.ts";
@@ -29,7 +29,12 @@ export interface ScreenSurroundings extends Omit<TuiOptions, "title"> {
  * @param own whether the user's file counts
  * @throws Failure
  */
-export function surroundings(look: Look, configured: FileUi = DEFAULT_UI, unknown: Unknown = "refuse", own = true): ScreenSurroundings {
+export function surroundings(
+  look: LookSettings,
+  configured: FileUi = DEFAULT_UI,
+  unknown: Unknown = "refuse",
+  own = true,
+): ScreenSurroundings {
   const { ui, keys, columns, commands, note } = withUserFile(configured, own);
   const themes = ownThemes(ui.themes), terminal = terminalLook(look, themes, ui.theme, unknown);
   return {

@@ -11,7 +11,7 @@ import type { Theme } from "../../../tui/terminal/color-scheme.ts";
 import { findTheme, THEME_NAMES } from "../../../tui/look/themes.ts";
 
 /** The command line's settings of the screens. */
-export interface Look {
+export interface LookSettings {
   readonly ascii?: boolean;
   /** Lines of text for screen readers. */
   readonly plain?: boolean;
@@ -46,7 +46,7 @@ interface TerminalLook {
  * @param wanted the theme that a configuration asks for
  * @throws Failure
  */
-export function terminalLook(look: Look, own: readonly Theme[] = [], wanted?: string, unknown: Unknown = "refuse"): TerminalLook {
+export function terminalLook(look: LookSettings, own: readonly Theme[] = [], wanted?: string, unknown: Unknown = "refuse"): TerminalLook {
   const environment = (name: string) => Deno.env.get(name);
   return {
     depth: colorDepth(environment),
@@ -68,7 +68,7 @@ export function terminalLook(look: Look, own: readonly Theme[] = [], wanted?: st
  * Name of the theme that is asked for; undefined: by the terminal's background. One of a
  * configuration has been checked with that before anything ran.
  */
-function themeOf(look: Look, own: readonly Theme[], wanted: string | undefined, unknown: Unknown): string | undefined {
+function themeOf(look: LookSettings, own: readonly Theme[], wanted: string | undefined, unknown: Unknown): string | undefined {
   const variable = Deno.env.get("EL2_THEME") || undefined;
   for (const [where, name] of [[`--theme ${look.theme}`, look.theme], [`EL2_THEME=${variable}`, variable]] as const) {
     if (name === "auto") return undefined;

@@ -14,7 +14,7 @@ import type { SessionPlan } from "../../../../model/plans/plan.ts";
  * The plan for an argument of `el2 up`, as for `run`. Nothing is written yet.
  * @throws Failure with all errors
  */
-export async function plannedOf(what: string, reader: PlanReader, changes: readonly string[] = []): Promise<Planned> {
+export async function plannedOf(what: string, reader: PlanReader, changes: readonly string[] = []): Promise<PlannedRun> {
   return checked(await planRun(what, reader, changes));
 }
 
@@ -22,7 +22,7 @@ export async function plannedOf(what: string, reader: PlanReader, changes: reado
  * The plan of a table with a configuration's keys, which the user has typed unless a reader is
  * given.
  */
-export async function plannedTable(table: Table, reader?: PlanReader): Promise<Planned> {
+export async function plannedTable(table: Table, reader?: PlanReader): Promise<PlannedRun> {
   return checked(await planOf(table, reader));
 }
 
@@ -37,7 +37,7 @@ export interface MoreDevices {
  * or of an image.
  * @throws Failure for a configuration, which lists its devices itself
  */
-export async function withDevices(what: string, { devices, option }: MoreDevices, changes: readonly string[]): Promise<Planned> {
+export async function withDevices(what: string, { devices, option }: MoreDevices, changes: readonly string[]): Promise<PlannedRun> {
   if (what.endsWith(".toml") || what === "demo") {
     throw new Failure(`${option}: ${what} lists the devices of its VMs`, "add yours to devices of its [vm.NAME]");
   }
@@ -58,7 +58,7 @@ async function tableWithDevices(what: string, devices: MoreDevices["devices"]): 
  * A VM for each image, named after its file.
  * @throws Failure for anything but images
  */
-export async function withImages(images: readonly string[], changes: readonly string[]): Promise<Planned> {
+export async function withImages(images: readonly string[], changes: readonly string[]): Promise<PlannedRun> {
   const table: { vm: Record<string, Table> } = { vm: {} };
   for (const image of images) {
     const one = image.endsWith(".toml") || image === "demo" ? { what: `${image} is a configuration` } : await vmTable(image);
@@ -74,7 +74,7 @@ export async function withImages(images: readonly string[], changes: readonly st
  * that is absent.
  * @throws Failure that names the option or the file
  */
-export async function plannedLine(line: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
+export async function plannedLine(line: string, reader: PlanReader, changes: readonly string[]): Promise<PlannedRun> {
   const { machineOfLine } = await import("../../../configuration/from/command-line.ts");
   try {
     const machine = machineOfLine(line), table = machine.table(), text = machine.text(table), { source } = machine;
@@ -95,14 +95,14 @@ export function joined<D extends Readonly<Record<string, unknown>>>(own: readonl
 }
 
 /** A machine, and its configuration's settings of the screens and of a recording. */
-export interface Planned {
+export interface PlannedRun {
   readonly plan: SessionPlan;
   readonly ui: FileUi;
   /** File that the run is to be recorded to, by `recorded` once the plan is complete. */
   readonly record: string | undefined;
 }
 
-export function checked(result: RunResult): Planned {
+export function checked(result: RunResult): PlannedRun {
   if (!result.ok) throw new Failure(problemOfAll(result.problems));
   const { ui, recordTo: record, ...plan } = result.run;
   return { plan, ui, record };

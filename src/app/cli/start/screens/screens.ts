@@ -9,7 +9,7 @@ import { forkOf, freeName, SCREENS, starter } from "./start-session.ts";
 import { takeOpening } from "./opening.ts";
 import { recordedTo } from "../plans/recorded.ts";
 import { type ScreenSurroundings, surroundings, uiOfFile } from "../look/surroundings.ts";
-import type { Look } from "../look/terminal-look.ts";
+import type { LookSettings } from "../look/terminal-look.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
@@ -40,7 +40,7 @@ import { LIST_SESSIONS, showOrEnd } from "../../common/session.ts";
 export interface ShownMachine {
   readonly title: string;
   /** The command line's settings of the screens. */
-  readonly look?: Look;
+  readonly look?: LookSettings;
   /** A tour of the screens: they begin with their defaults, and their state is not kept. */
   readonly guide?: Guide;
   /** The screens only look. */
@@ -144,7 +144,7 @@ async function listen(hub: SessionHub, name: string): Promise<SessionServer | un
  */
 export async function showRemote(
   session: RemoteSession,
-  look: Look,
+  look: LookSettings,
   entry: URL,
   known?: ScreenSurroundings,
 ): Promise<number> {
@@ -153,7 +153,7 @@ export async function showRemote(
 }
 
 /** The look that one session after the other is shown with, and whether keys may change them. */
-interface Guise extends Look {
+interface Guise extends LookSettings {
   readonly readOnly?: boolean;
 }
 

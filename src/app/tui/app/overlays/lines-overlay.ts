@@ -31,14 +31,14 @@ interface Follow {
 }
 
 /** Every field of a row. */
-export function fieldsOverlay(selected: Selected): LinesOverlay {
+export function fieldsOverlay(selected: Selected): LinesBox {
   const shown = (width: number) =>
     fieldLines(selected, width).map((line): Piece[] => line.pieces ? [...line.pieces] : [{ text: line.text, role: line.role }]);
-  return new LinesOverlay(selected.row.id, shown);
+  return new LinesBox(selected.row.id, shown);
 }
 
 /** The box. */
-export class LinesOverlay implements Overlay {
+export class LinesBox implements Overlay {
   readonly context = "help";
   readonly whole = false;
   readonly prompt = undefined;
@@ -97,7 +97,7 @@ export class LinesOverlay implements Overlay {
 }
 
 /** The verdict on a VM: its cause, the way out, the evidence, and the command that shows more. */
-export class VerdictOverlay extends LinesOverlay {
+export class VerdictOverlay extends LinesBox {
   constructor(diagnosis: RowOf<typeof DIAGNOSES>, follow?: Follow) {
     const texts = diagnosisLines(diagnosis), { way_out, next } = diagnosis;
     const roleOf = (index: number) => {

@@ -2,7 +2,7 @@
 
 import { Builder, type Statement } from "../../../isa/notation/builder.ts";
 import type { InstructionSet } from "../../../isa/instruction-set.ts";
-import type { Encoding } from "../../../isa/table.ts";
+import type { InstructionForm } from "../../../isa/table.ts";
 import { evaluateNumber } from "../../decoded/operands.ts";
 import { isAtomic } from "../../interpreter/memory-access.ts";
 import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../../interpreter/meaning.ts";
@@ -18,7 +18,7 @@ const ALL_OPERATIONS = { fusedMultiplyAdd: true, wideMultiplication: true };
 
 /** Properties of an encoding. */
 interface Meaning {
-  readonly encoding: Encoding;
+  readonly encoding: InstructionForm;
   readonly semantics: Builder;
   readonly accesses: RegisterAccesses;
   /** It uses vector registers or FPCR and FPSR. */
@@ -145,7 +145,7 @@ const meanings: (Meaning | undefined)[] = [], alternateMeanings: (Meaning | unde
 const hasAtomicAccess = (s: Statement): boolean =>
   s.kind === "ramAddress" && !s.zero || (s.kind === "load" || s.kind === "loadPair" || s.kind === "store") && isAtomic(s.options);
 
-function meaningOf(encoding: Encoding, semantics: Builder): Meaning | undefined {
+function meaningOf(encoding: InstructionForm, semantics: Builder): Meaning | undefined {
   const guard = guardOf(semantics.statements);
   const last = semantics.statements.at(-1), repeats = repetitionOf(last);
   const statements = statementsOf(semantics.statements.filter((s) => s !== guard && !(repeats && s === last)));

@@ -17,7 +17,7 @@
 
 import type { NetPolicy, PortForward } from "../../plan.ts";
 import { BROADCAST, isDns, isManyOrNobody, NatAddress, NatAddress6, OURS, OURS6, ROUTER_MAC } from "./addresses.ts";
-import { MTU, type NetBackend, type NetDevice } from "../net.ts";
+import { MTU, type NetDevice, type NetPeer } from "../net.ts";
 import { answerDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, type Lease } from "./dhcp.ts";
 import type { OutsideDatagrams, OutsideListener, OutsideNetwork, StreamListener } from "../../outside-network.ts";
 import { type Address, addressText, endpointText, type Ip, ip, type Ip6, ip6 } from "../../../../kit/formats/ip-addresses.ts";
@@ -116,7 +116,7 @@ interface NatState {
 }
 
 /** The NAT of one network device. */
-export class Nat implements NetBackend {
+export class Nat implements NetPeer {
   #guestMac: Uint8Array = BROADCAST_MAC;
   /** Connections by the guest's address and port, and the peer's (`keyOf`). */
   readonly #connections = new Map<string, TcpConnection>();
