@@ -11,7 +11,7 @@ import { screenHomes } from "../../scripts/structure/screens.ts";
 import { codeLinesOf, sizesBelow } from "../../scripts/structure/sizes.ts";
 import { importedNames, Source } from "../../scripts/structure/sources.ts";
 import { keysOf, surfaceOf } from "../../scripts/structure/surface.ts";
-import { typeNames } from "../../scripts/structure/type-names.ts";
+import { namesOfTwoThings, typeNames } from "../../scripts/structure/type-names.ts";
 import { spelledIn, verbHomes, verbsOf } from "../../scripts/structure/verbs.ts";
 
 const VERBS = new Set(["queue flush", "vm ls", "ls", "who", "back"]);
@@ -198,13 +198,22 @@ Deno.test("names that cross a face are counted once, types and re-exports too, t
 
 Deno.test("declarations of types are counted by their names, the shown ones apart", () => {
   const sources = [
-    new Source("a.ts", "export interface Place {}\ntype Row = 1;"),
+    new Source("a.ts", "export interface Place {}\ntype Row = 1;\nexport type Same = Other;"),
     new Source("b.ts", "class Place {}\nconst Row = 1;\n  type Place = 2;"),
   ];
   assert.deepEqual(typeNames(sources), [
-    { name: "Place", files: ["a.ts", "b.ts"], exported: 1 },
-    { name: "Row", files: ["a.ts"], exported: 0 },
+    { name: "Place", files: ["a.ts", "b.ts"], exporters: ["a.ts"] },
+    { name: "Row", files: ["a.ts"], exporters: [] },
   ]);
+});
+
+Deno.test("a name stands for two things where two files of one floor export it", () => {
+  const one = "export interface Place {}", both = `${one}\nexport const Place = 1;\nexport interface Place {}`;
+  const names = (...sources: [path: string, text: string][]) =>
+    namesOfTwoThings(typeNames(sources.map(([path, text]) => new Source(path, text)))).map(({ name }) => name);
+  assert.deepEqual(names(["app/tui/a.ts", one], ["app/cli/b.ts", one]), ["Place"]);
+  assert.deepEqual(names(["app/tui/a.ts", one], ["cpu/b.ts", one]), []);
+  assert.deepEqual(names(["app/tui/a.ts", both], ["app/cli/b.ts", "interface Place {}"], ["app/c.d.ts", one]), []);
 });
 
 Deno.test("lines of code are those apart from imports, re-exports, comments and empty ones", () => {

@@ -13,7 +13,7 @@ import {
   INSTRUCTIONS_SHIFT,
 } from "../../state/layout.ts";
 import { type Instructions, mayBranchBack } from "./instruction.ts";
-import type { Code } from "./code.ts";
+import type { CodePages } from "./code.ts";
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 
 /** Address of the decoded page with this index. */
@@ -27,7 +27,7 @@ export interface CodeMemory {
 }
 
 /** Pages around one of them; instructions are counted from its first. */
-export class CodeView implements Code {
+export class CodeView implements CodePages {
   /**
    * Index of the decoded page by page number, counted from the first page; -1 where there is none.
    * Most views are of one page.

@@ -3,7 +3,7 @@
 import type { Instructions } from "./instruction.ts";
 
 /** Pages of code that follow each other in virtual memory. */
-export interface Code {
+export interface CodePages {
   /** The meaning of words. */
   readonly instructions: Instructions;
   /**

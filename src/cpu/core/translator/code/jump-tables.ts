@@ -7,7 +7,7 @@
 // same table, which also leads to pieces before it.
 
 import type { RegionInstruction } from "./instruction.ts";
-import type { Code } from "./code.ts";
+import type { CodePages } from "./code.ts";
 import { generalBit } from "./register-use.ts";
 
 /** The known targets of an indirect branch inside of its region. */
@@ -42,7 +42,7 @@ export class JumpTables {
   /** Tables of indirect branches, by their indexes; undefined for a branch without one. */
   readonly #tables = new Map<number, number | undefined>();
 
-  constructor(readonly code: Code) {}
+  constructor(readonly code: CodePages) {}
 
   /** The targets of the indirect branch at this instruction. */
   targetsOf(at: number): JumpTargets {

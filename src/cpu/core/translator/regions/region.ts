@@ -8,7 +8,7 @@
 // anything, or that change the translation regime, and at code that was never executed.
 
 import { INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
-import type { Code } from "../code/code.ts";
+import type { CodePages } from "../code/code.ts";
 import type { RegionInstruction } from "../code/instruction.ts";
 import { isIndirectJump, JumpTables } from "../code/jump-tables.ts";
 import { numberOf } from "../code/static-values.ts";
@@ -63,7 +63,7 @@ export interface Block {
  * The blocks of the region with this head, which is the first; none when the head cannot be
  * translated.
  */
-export function discover(code: Code, head: number, extent: Extent = "usual"): Block[] {
+export function discover(code: CodePages, head: number, extent: Extent = "usual"): Block[] {
   const most = extent === "loop" ? LOOP_SIZE : REGION_SIZE;
   const reaches = (at: number) => at >= -INSTRUCTIONS_PER_PAGE && at < 2 * INSTRUCTIONS_PER_PAGE && code.has(at);
   const tables = new JumpTables(code);
