@@ -12,7 +12,7 @@ export interface TypeName {
 }
 
 /** Declarations, but for another name of the same thing: `export type Vmid = AnyVmid;`. */
-const DECLARATION = /^(export )?(?:declare )?(?:abstract )?(?:interface|type|class|enum|const enum) ([A-Z]\w*)(?! = \w+;)\b/gm;
+const DECLARATION = /^(export )?(?:declare )?(?:abstract )?(?:interface|type|class|enum|const enum) ([A-Z]\w*)\b(?! = [A-Z]\w*;)/gm;
 
 /** All names of types, those with the most declarations first. */
 export function typeNames(sources: readonly Source[]): TypeName[] {
@@ -27,7 +27,10 @@ export function typeNames(sources: readonly Source[]): TypeName[] {
   return [...found].map(([name, one]) => ({ name, ...one })).sort((a, b) => b.files.length - a.files.length || (a.name < b.name ? -1 : 1));
 }
 
-/** The names that two files of one floor (a folder of src) export, as their readers meet both; a library's apart. */
+/**
+ * The names that two files of one floor, a folder of src, export: their readers meet both. Names of
+ * libraries are apart.
+ */
 export function namesOfTwoThings(names: readonly TypeName[]): TypeName[] {
   return names.filter(({ exporters }) => {
     const floors = [...new Set(exporters)].filter((file) => !file.endsWith(".d.ts")).map((file) => file.slice(0, file.indexOf("/")));

@@ -8,7 +8,6 @@ import {
   type FileChange,
   type FileStatus,
   type FolderFile,
-  type P9ErrnoName,
   type SharedFolder,
   ShareError,
   type SharePath,
@@ -267,7 +266,7 @@ function translated<T>(work: () => T): T {
     if (error instanceof Deno.errors.InvalidData) throw new ShareError("EILSEQ", error.message);
     const code = (error as Error & { code?: string }).code ?? codeOf(error.message);
     if (code === undefined) throw error;
-    throw new ShareError(code in Errno ? code as P9ErrnoName : "EIO", error.message);
+    throw new ShareError(code in Errno ? code as keyof typeof Errno : "EIO", error.message);
   }
 }
 

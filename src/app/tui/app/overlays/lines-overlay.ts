@@ -37,7 +37,7 @@ export function fieldsOverlay(selected: Selected): LinesBox {
   return new LinesBox(selected.row.id, shown);
 }
 
-/** The box. */
+/** Lines to scroll, over a part of the screen. */
 export class LinesBox implements Overlay {
   readonly context = "help";
   readonly whole = false;
