@@ -62,6 +62,15 @@ Deno.test("an ext4 whose disk does not take writes is a failure until it is moun
   assertOver(debian, "file-system-abort", "input-output-error");
 });
 
+Deno.test("an ext4 that is full has a line until a file is removed", async () => {
+  const debian = (await withExt4()).copy(), full = () => verdictOn(debian).evidence.join("\n").includes("the file system at /mnt is full");
+  assert.ok(!full());
+  debian.command("dd if=/dev/zero of=/mnt/large bs=64k; sync");
+  assert.ok(full() && verdictOn(debian).healthy, diagnosisLines(verdictOn(debian)).join("\n"));
+  debian.command("rm /mnt/large; sync");
+  assert.ok(!full(), verdictOn(debian).evidence.join("\n"));
+});
+
 /** MOV W0, #0; RET: the handler of virtio finds nothing. */
 const NONE = [0x5280_0000, 0xd65f_03c0], HANDLER = "vm_interrupt";
 const READS = "dd if=/dev/vda of=/dev/null bs=4k count=1 skip=2001 iflag=direct && echo read-$((1 + 1))";

@@ -90,6 +90,12 @@ const ENDS: readonly Case[] = [
     { code: "out-of-memory", task: { name: "init", pid: 1 } },
     /programs have \d+\S*M, most of them init \(1\)[^]* or init \(1\) less work/,
   ],
+  ["files-memory", { code: "out-of-memory" }, /files in memory have \d+\S*M\n {2}way out: give the VM more memory, or the ramdisk/],
+  [
+    "names-memory",
+    { code: "out-of-memory" },
+    /structures of the kernel have \d+\S*M, most of them (?:inode_cache|dentry)\n {2}way out: find what allocates/,
+  ],
   ["exit-missing", { code: "init-exited", status: 127 }, /exit code 127, [^]*way out: .*, or a library of one, is not there/],
   ["strict", { code: "init-killed", signal: "SIGKILL" }, /killed by SIGKILL at \/init\+0x[0-9a-f]+\n {2}way out: something killed it/],
   ["memory-panic", { code: "out-of-memory", task: { name: "init", pid: 1 } }, /no memory is left of \d+ MiB/],

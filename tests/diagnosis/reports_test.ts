@@ -214,6 +214,21 @@ const SAMPLES: { readonly [K in ReportKind]: ReportLines } = {
     lines: ["Out of memory: Killed process 77 (init) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB"],
     values: { task: { name: "init", pid: 77 }, at: null },
   },
+  "cgroup-oom-kill": {
+    lines: [
+      "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,task_memcg=/a,task=init,pid=77,uid=0",
+      "Memory cgroup out of memory: Killed process 77 (init) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB",
+    ],
+    values: { task: { name: "init", pid: 77 }, device: "/a", at: null },
+  },
+  "process-limit": { lines: ["cgroup: fork rejected by pids controller in /a"], values: { device: "/a" } },
+  "file-limit": { lines: ["VFS: file-max limit 100 reached"], values: { task: null } },
+  "table-full": { lines: ["nf_conntrack: nf_conntrack: table full, dropping packet"], values: { task: null } },
+  "module-refused": {
+    lines: ["ring: version magic '6.1.0-51-cloud-arm64 SMP mod_unload' should be '6.1.0-50-cloud-arm64 SMP mod_unload'"],
+    values: { device: "ring" },
+  },
+  "no-console": { lines: ["Warning: unable to open an initial console."], values: { task: null } },
   "atomic-sleep": {
     lines: ["BUG: scheduling while atomic: init/1/0x00000002", ...dump(1, "init", "__schedule_bug+0x54/0x70", "take+0x14/0x40 [ring]")],
     values: { at: "take+0x14 [ring]", task: INIT },

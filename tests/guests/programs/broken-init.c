@@ -90,6 +90,24 @@ static void take_memory(void) {
   }
 }
 
+/* Files in memory, then memory of a program; or structures of the kernel alone: names of files. */
+enum { CREATE = 0101, REGULAR = 0100644 };
+static void fill_with_files(void) {
+  static char page[65536];
+  long file = call(SYS_OPENAT, CWD, (long)"/large", CREATE, 0600, 0, 0);
+  while (call3(SYS_WRITE, file, (long)page, sizeof page) > 0) continue;
+  take_memory();
+}
+
+static void fill_with_names(void) {
+  static char path[] = "/lib/00000000";
+  call3(SYS_MOUNT, (long)"none", (long)"/lib", (long)"ramfs");
+  for (unsigned number = 0;; number++) {
+    for (unsigned at = 0; at < 8; at++) path[12 - at] = (char)('a' + (number >> 4 * at & 15));
+    call3(SYS_MKNODAT, CWD, (long)path, REGULAR);
+  }
+}
+
 static void start_child(void (*work)(void)) {
   if (call3(SYS_CLONE, SIGCHLD, 0, 0) == 0) work(), call3(SYS_EXIT, 0, 0, 0);
 }
@@ -406,6 +424,8 @@ __attribute__((used)) static void work(void) {
   if (same(way, "trap")) __asm__ volatile("brk 1");
   if (same(way, "privileged")) __asm__ volatile("msr vbar_el1, x0");
   if (same(way, "memory")) take_memory();
+  if (same(way, "files-memory")) fill_with_files();
+  if (same(way, "names-memory")) fill_with_names();
   if (same(way, "power-off")) power_off();
   if (same(way, "restart")) restart();
   if (same(way, "halt")) reboot(HALT);

@@ -114,6 +114,21 @@ export function* openFiles(reading: Reading, task: Struct): Generator<{ fd: numb
   }
 }
 
+/** Descriptors in a word of `fdtable.open_fds`. */
+const FDS_IN_WORD = 64;
+
+/** How many files a task has open, if its table could hold so many; 0 otherwise. */
+export function openCount(reading: Reading, task: Struct, limit: bigint): bigint {
+  const table = task.at("files", "files_struct")?.at("fdt", "fdtable"), size = table?.number("max_fds") ?? 0;
+  if (!table || size > FILES_MAX || BigInt(size) < limit) return 0n;
+  const bits = table.pointer("open_fds");
+  let count = 0;
+  for (let at = 0; at < size; at += FDS_IN_WORD) {
+    for (let word = reading.memory.u64(bits + BigInt(at >> 3)); word !== 0n; word &= word - 1n) count++;
+  }
+  return BigInt(count);
+}
+
 /** The mounts that process 1 sees. */
 export function readMounts(reading: Reading): MountRow[] {
   const of = "mounts";
@@ -131,6 +146,29 @@ function* mountsOf(reading: Reading, of: string): Generator<{ mount: Struct; roo
   for (const mount of mounts) yield { mount, root };
 }
 
+/** A file system that process 1 sees, and can write. */
+interface WritableMount {
+  readonly path: string;
+  readonly type: string;
+  readonly block: Struct;
+}
+
+/** Each once, by its first mount. */
+export function* writableMounts(reading: Reading): Generator<WritableMount> {
+  const seen = new Set<bigint>();
+  for (const { mount, root } of mountsOf(reading, "mounts")) {
+    const block = mount.at("mnt.mnt_sb", "super_block"), top = mount.at("mnt.mnt_root", "dentry");
+    if (!block || !top || seen.has(block.address) || isReadonly(mount, block)) continue;
+    const path = pathOf(reading, mount, top, root);
+    if (path === undefined) continue;
+    seen.add(block.address);
+    yield { path, type: typeOf(block), block };
+  }
+}
+
+const isReadonly = (mount: Struct, block: Struct): boolean =>
+  (mount.number("mnt.mnt_flags") & MOUNT_READONLY) !== 0 || (block.big("s_flags") & BLOCK_READONLY) !== 0n;
+
 /** Whether a file system of a disk is mounted. */
 export function isMounted(reading: Reading, disk: string): boolean {
   return reading.rows("mounts", () => mountsOf(reading, "mounts"), ({ mount }) => mount.at("mnt.mnt_sb", "super_block"))
@@ -143,13 +181,12 @@ function mountRow(reading: Reading, mount: Struct, seen: Root): MountRow | undef
   if (!block || !root) throw new BadMemory("invalid", "a mount without a file system", mount.address);
   const path = pathOf(reading, mount, root, seen);
   if (path === undefined) return undefined;
-  const readonly = (mount.number("mnt.mnt_flags") & MOUNT_READONLY) !== 0 || (block.big("s_flags") & BLOCK_READONLY) !== 0n;
   return {
     id: formatId({ kind: "mount", vm: reading.vm, number: mount.number("mnt_id") }),
     vm: vmId(reading.vm),
     device: mount.textAt("mnt_devname") ?? "none",
     path,
     type: typeOf(block),
-    access: readonly ? "ro" : "rw",
+    access: isReadonly(mount, block) ? "ro" : "rw",
   };
 }

@@ -6,6 +6,7 @@ import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { programRegisters } from "../structures/frames.ts";
 import { kernelLog } from "../structures/log.ts";
+import { reportsIn } from "../structures/reports.ts";
 import { lookUp, rootOf } from "../structures/lookup.ts";
 import { fileName } from "../structures/paths.ts";
 import { whyNotRun } from "./programs.ts";
@@ -58,7 +59,8 @@ export function initEnd(
   const program = programOf(reading, task) ?? task.text("comm"), signal = code & SIGNAL;
   if (signal === 0 || call === SYS_EXIT || call === SYS_EXIT_GROUP) {
     const status = signal === 0 ? code >> STATUS_SHIFT & 0xff : registers.number("orig_x0") & 0xff;
-    return { code: "init-exited", program, status, said: said() };
+    const silent = reportsIn(reading).some(({ kind }) => kind === "no-console");
+    return { code: "init-exited", program, status, said: silent ? null : said(), silent };
   }
   const pc = registers.big("pc"), esr = breakpointAt(reading, task, pc) ?? task.number("thread.fault_code");
   const taken = { esr, elr: pc, far: task.big("thread.fault_address"), el: 0, sp: registers.big("sp") } as const;

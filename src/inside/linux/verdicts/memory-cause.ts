@@ -75,7 +75,8 @@ export function outOfMemory(reading: Reading, task: NamedTask): OfCode<LinuxFind
     total,
     taken: reading.tried("memory", () => takenMemory(reading)) ?? null,
     files: sizeOf("Shmem"),
-    kernel: sizeOf("SUnreclaim"),
+    // The kernel has reclaimed what it could: the rest is in use.
+    kernel: sizeOf("SUnreclaim") + sizeOf("SReclaimable"),
     programs: sizeOf("AnonPages"),
     cache: () => largest(reading.tried("caches", () => readSlabs(reading)) ?? [], ({ bytes }) => bytes)?.name ?? null,
     program: () => {

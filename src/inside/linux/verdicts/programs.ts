@@ -57,7 +57,7 @@ function elfDefect(reading: Reading, root: Struct, bytes: Uint8Array, size: numb
   return undefined;
 }
 
-/** The kernel ends the name of an interpreter at a space or a tab: a CR before the LF is part of it. */
+/** The kernel ends an interpreter's name at a space or a tab: a CR before the LF is part of it. */
 function otherDefect(reading: Reading, root: Struct, bytes: Uint8Array): NotRun | undefined {
   const [line] = textOf(bytes).split("\n", 1), [, interpreter] = /^#![ \t]*([^ \t]+)/.exec(line) ?? [];
   if (interpreter === undefined) return { code: "format", bytes: bytesText(bytes.subarray(0, SHOWN)) };

@@ -52,7 +52,7 @@ const WAITS_MAX = 3, LOCKS_MAX = 1024;
 /** Waits in a Linux whose tasks all wait, first those that name what has to end them. */
 export function programWaits(reading: Reading): LinuxFinding | undefined {
   const isVague = ({ wait }: Found) => wait.for === "futex" || wait.for === "events";
-  // What a child waits in has a line of its own, if it waits.
+  // The child has its own line, if it waits.
   const ordered = oneByFutex(waitsOf(reading).filter(({ wait }) => wait.for !== "child")).sort((one, other) =>
     Number(isVague(one)) - Number(isVague(other))
   );
@@ -137,7 +137,10 @@ function connectionWait(reading: Reading, task: Struct, fd: number): Found | und
   return wait && found(task, wait);
 }
 
-/** A wait for any of several files, which may have a timeout: it names the first of them that has another end. */
+/**
+ * A wait for any of several files, which may have a timeout: it names the first of them that has
+ * another end.
+ */
 function pollWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint, count: number): Found | undefined {
   const memory = memoryOf(reading, task);
   if (count > POLLED_MAX || !memory?.has(address, count * POLLED)) return undefined;
@@ -148,7 +151,10 @@ function pollWait(reading: Reading, tasks: Tasks, task: Struct, address: bigint,
   return firstEnd(reading, tasks, task, files);
 }
 
-/** The same of select(2). @param sets addresses of the files that are read, and of those that are written */
+/**
+ * The same of select(2).
+ * @param sets addresses of the files that are read, and of those that are written
+ */
 function selectWait(reading: Reading, tasks: Tasks, task: Struct, count: number, sets: readonly bigint[]): Found | undefined {
   const memory = memoryOf(reading, task);
   const files = sets.flatMap((address, set) => {

@@ -113,11 +113,56 @@ const FORMS = {
   },
   // These are over when they are reported.
   "oom-kill": {
-    begins: [/^(?:Out of memory|Memory cgroup out of memory).*: Killed process (?<pid>\d+) \((?<name>.{1,15})\)/],
+    begins: [/^Out of memory.*: Killed process (?<pid>\d+) \((?<name>.{1,15})\)/],
     what: "that it was out of memory, and has killed a process",
     holds: "over",
     alone: true,
     wayOut: () => "give the VM more memory, or its programs less work",
+  },
+  "cgroup-oom-kill": {
+    begins: [/^oom-kill:constraint=CONSTRAINT_MEMCG,.*oom_memcg=(?<device>[^,]+),.*task=(?<name>.{1,15}),pid=(?<pid>\d+)/],
+    what: "that a cgroup was out of memory, and has killed a process",
+    holds: "over",
+    alone: true,
+    wayOut: () => "raise memory.max of that cgroup, or give its programs less work",
+  },
+  "process-limit": {
+    begins: [/^cgroup: fork rejected by pids controller in (?<device>\S+)/],
+    what: "a new process that a cgroup does not allow",
+    holds: "over",
+    alone: true,
+    wayOut: () => "raise pids.max of that cgroup, or end processes in it",
+  },
+  "file-limit": {
+    begins: [/^VFS: file-max limit \d+ reached/],
+    what: "that no more files can be opened",
+    holds: "over",
+    alone: true,
+    wayOut: () => way`find the program that does not close them with ${hint("linux files")}, or raise fs.file-max`,
+  },
+  "table-full": {
+    begins: [/^nf_conntrack: .*table full, dropping packet/, /^neighbour: \S+: neighbor table overflow!/],
+    what: "a table of its network that is full",
+    holds: "over",
+    alone: true,
+    wayOut: () => "raise net.netfilter.nf_conntrack_max, or net.ipv4.neigh.default.gc_thresh3",
+  },
+  "module-refused": {
+    begins: [
+      /^(?<device>[\w-]+): (?:version magic '|disagrees about version of symbol |Unknown symbol |no symbol version for )/,
+      /^Loading of (?:unsigned module|module with .*) is rejected/,
+    ],
+    what: "a module that it does not load",
+    holds: "over",
+    alone: true,
+    wayOut: () => "build it for this kernel, and load the modules that it needs before it",
+  },
+  "no-console": {
+    begins: [/^Warning: unable to open an initial console\./],
+    what: "that process 1 has no console",
+    holds: "over",
+    alone: true,
+    wayOut: () => "name with console= a console of the VM for which the kernel has a driver",
   },
   "atomic-sleep": {
     begins: [/^BUG: (?:sleeping function called from invalid context at |scheduling while atomic: |workqueue leaked (?:lock or )?atomic)/],

@@ -82,9 +82,26 @@ export type UsedMemory = {
 };
 export const MEMORY_USERS = ["files", "kernel", "programs"] as const;
 
+/**
+ * A limit that is reached: of the space (bytes) or the inodes of the file system that is mounted at
+ * a path, or of the files that a program has open.
+ */
+export type Exhausted =
+  | { readonly code: "space" | "inodes"; readonly path: string; readonly limit: number }
+  | { readonly code: "files"; readonly task: NamedTask; readonly limit: number };
+
 export type LinuxFinding =
-  /** Process 1 has called exit; `said`: the last line of programs on its console. */
-  | { readonly code: "init-exited"; readonly program: string; readonly status: number; readonly said: string | null }
+  /**
+   * Process 1 has called exit; `said`: the last line of programs on its console; `silent`: it has
+   * none, as the kernel could not open /dev/console.
+   */
+  | {
+    readonly code: "init-exited";
+    readonly program: string;
+    readonly status: number;
+    readonly said: string | null;
+    readonly silent: boolean;
+  }
   /** Process 1 was killed; `at` is the file and offset of its PC, or the PC. */
   | {
     readonly code: "init-killed";
@@ -158,6 +175,8 @@ export type LinuxFinding =
   }
   /** Each task waits for a lock that the next one holds, and the last one for that of the first. */
   | { readonly code: "lock-cycle"; readonly steps: readonly LockWait[] }
+  /** Programs get errors as something is used up. */
+  | { readonly code: "exhausted"; readonly of: readonly Exhausted[] }
   /** Programs wait for others. */
   | { readonly code: "program-waits"; readonly waits: readonly ProgramWait[] }
   /** Nobody on a network has answered that an address is its own. */
@@ -242,6 +261,16 @@ const programWaitText = ({ task, for: kind, what, peers }: ProgramWait) =>
   `program ${taskText(task)} ${
     PROGRAM_WAIT_TEXTS[kind](what, peers.map((peer) => peer.pid === task.pid ? "it itself" : taskText(peer)).join(", "))
   }`;
+const EXHAUSTED = new Facts<Exhausted>({
+  space: ({ path, limit }) => `the file system at ${path} is full: ${sizeText(limit)} are used`,
+  inodes: ({ path, limit }) => `the file system at ${path} has no inode left of ${limit}`,
+  files: ({ task, limit }) => `program ${taskText(task)} has as many files open as it may: ${limit}`,
+}, {
+  space: () => "remove files there, or make it larger (tmpfs: mount -o remount,size=)",
+  inodes: () => "remove files there, or give it more inodes (tmpfs: mount -o remount,nr_inodes=)",
+  files: ({ task }) => way`find the files that it does not close with ${hint("linux files", task.pid)}, or raise its limit (ulimit -n)`,
+});
+
 /** The protocols that ask for the addresses of IPv4 and IPv6. */
 const neighborRequests = (neighbors: readonly { readonly address: string }[]) => [
   ...new Set(neighbors.map(({ address }) => address.includes(":") ? "neighbor discovery" : "ARP")),
@@ -253,6 +282,7 @@ const filesText = (files: number) => `${files} ${files === 1 ? "file" : "files"}
 function reportText({ kind, text, task, at, device, for_ns, over }: Extract<LinuxFinding, { code: "reported" }>): string {
   const place = [
     ...task === null ? [] : [`task ${taskText(task)}`],
+    ...task === null || at !== null || device === null ? [] : [`in ${device}`],
     ...at === null ? [] : [...device === null ? [] : [`${device},`], `at ${at}`],
     ...for_ns === null ? [] : [`for ${durationText(for_ns)}`],
   ];
@@ -329,8 +359,10 @@ const EXIT_STATUS: Readonly<Record<number, string>> = {
 };
 
 export const LINUX_FINDINGS = new Facts<LinuxFinding>({
-  "init-exited": ({ program, status, said }) =>
-    `init (${program}) ended with exit code ${status}, and Linux cannot run without process 1${saidText(said)}`,
+  "init-exited": ({ program, status, said, silent }) =>
+    `init (${program}) ended with exit code ${status}, and Linux cannot run without process 1${
+      silent ? "; it had no console: the kernel could not open /dev/console" : saidText(said)
+    }`,
   "init-killed": ({ program, signal, at, cause, said }) =>
     `init (${program}) was killed by ${signal} at ${at}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}${saidText(said)}`,
   "init-not-run": ({ program, why }) => `init (${program}) cannot be executed: ${NOT_RUN.text(why)}`,
@@ -377,6 +409,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     `nobody has answered its requests (${neighborRequests(neighbors).join(", ")}) for ${
       neighbors.map(({ address, device }) => `${address} on ${device}`).join(", ")
     }`,
+  "exhausted": ({ of }) => of.map((one) => EXHAUSTED.text(one)).join("; "),
   "program-waits": ({ waits }) => waits.map(programWaitText).join("; "),
   "program-deadlock": ({ steps }) => steps.map(programWaitText).join(", and "),
   "lock-lost": ({ wait, holder }) => `${lockText(wait)} that task ${taskText(holder)} holds, which has ended`,
@@ -394,8 +427,9 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     }`,
   "panic-called": ({ by, task }) => `${by} called for the panic, in task ${taskText(task)}`,
 }, {
-  "init-exited": ({ status, said }) =>
-    lacksLibrary(said) ?? EXIT_STATUS[status] ??
+  "init-exited": ({ status, said, silent }) =>
+    (silent ? "name with console= a console of the VM for which the kernel has a driver" : undefined) ??
+      lacksLibrary(said) ?? EXIT_STATUS[status] ??
       `${
         status === 0 || said === null ? "" : "fix what the last line reports, and "
       }end it with exec of a program that stays, or with poweroff -f`,
@@ -437,6 +471,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "lock-cycle": ({ steps }) =>
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
   "no-neighbor": () => "start what has this address on its network, or fix the addresses, the mask of the network or the route of this VM",
+  "exhausted": ({ of: [first] }) => EXHAUSTED.wayOut(first),
   "program-deadlock": ({ steps }) =>
     steps.some((step) => step.for === "thread")
       ? "release the mutex before the wait for the thread's end"

@@ -26,8 +26,14 @@ const notRun = v.variant("code", [
   of("refused", { error: text }),
 ]);
 
+const limitReached = v.variant("code", [
+  of("space", { path: text, limit: number }),
+  of("inodes", { path: text, limit: number }),
+  of("files", { task, limit: number }),
+]);
+
 const FORMS = {
-  "init-exited": of("init-exited", { program: text, status: number, said: named }),
+  "init-exited": of("init-exited", { program: text, status: number, said: named, silent: flag }),
   "init-killed": of("init-killed", { program: text, signal: text, at: text, cause, said: named }),
   "init-not-run": of("init-not-run", { program: text, why: notRun }),
   "no-root": of("no-root", { program: text, files: number }),
@@ -63,6 +69,7 @@ const FORMS = {
     over: flag,
   }),
   "no-neighbor": of("no-neighbor", { neighbors: v.array(v.strictObject({ address: text, device: text })) }),
+  "exhausted": of("exhausted", { of: v.array(limitReached) }),
   "program-waits": of("program-waits", { waits: v.array(programWait) }),
   "program-deadlock": of("program-deadlock", { steps: v.array(programWait) }),
   "lock-cycle": of("lock-cycle", { steps: v.array(wait) }),

@@ -3,6 +3,7 @@
 import type { Reading } from "../../../inside/linux/kernel/reading.ts";
 import { unansweredNeighbors } from "../../../inside/linux/structures/neighbors.ts";
 import { absentConsole } from "../../../inside/linux/verdicts/consoles.ts";
+import { exhausted } from "../../../inside/linux/verdicts/exhausted.ts";
 import { lastingReport, lastReports } from "../../../inside/linux/verdicts/lasting.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../../inside/linux/verdicts/trouble.ts";
 import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
@@ -26,7 +27,7 @@ export function linuxFindings(readingOf: () => Reading | undefined, machine: Kno
       found((reading) => blockedTasks(reading) ?? programDeadlock(reading) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")),
     waits: () => [programWaits, unansweredNeighbors].flatMap((read) => found(read) ?? []),
     remarks: () =>
-      [...machine.lacksConsole ? [] : [absentConsole], lastWarning, lastReports].flatMap((read) =>
+      [...machine.lacksConsole ? [] : [absentConsole], exhausted, lastWarning, lastReports].flatMap((read) =>
         found<LinuxFinding | readonly LinuxFinding[]>(read) ?? []
       ),
   };

@@ -12,7 +12,13 @@ const FAILED = 0, UNDER_WAY = 1, IDLE = 2;
 type Rank = typeof FAILED | typeof UNDER_WAY | typeof IDLE;
 
 /** Findings in a kernel of a wait, or of a failure that it has survived. */
-const SURVIVED: ReadonlySet<LinuxFinding["code"]> = new Set<LinuxFinding["code"]>(["booting", "program-waits", "warned", "oops-survived"]);
+const SURVIVED: ReadonlySet<LinuxFinding["code"]> = new Set<LinuxFinding["code"]>([
+  "booting",
+  "program-waits",
+  "exhausted",
+  "warned",
+  "oops-survived",
+]);
 
 /** Evidence that is not of a failure, whatever its values: values, ends of waits, progress. */
 const NOT_FAILED: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
