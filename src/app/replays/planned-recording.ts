@@ -6,6 +6,7 @@ import { noMark, type PlaceOfRun, type PlainPlace } from "../../model/queries/mo
 import { type SessionPlan, writtenDisk } from "../../model/plans/plan.ts";
 import { type Recording, RecordingError } from "../../session/recordings/file/recording.ts";
 import { readRecording } from "../../session/recordings/file/recording-reader.ts";
+import type { GivenFiles } from "../../session/recordings/file/plan-files.ts";
 import type { Maker } from "../../kit/support/files/maker.ts";
 import { terminalWord } from "../../kit/support/text/terminal-text.ts";
 import { isTold, type Problem, problemOf } from "../../kit/support/problem.ts";
@@ -15,14 +16,16 @@ import { isTold, type Problem, problemOf } from "../../kit/support/problem.ts";
  * was recorded.
  * @param bytes its content, if known
  * @param refused says why what an el2 made is not opened
+ * @param given files of the run that need not be looked for
  * @throws RecordingError, or the system's error on the file
  */
 export async function recordingOf(
   file: string,
   bytes: Uint8Array | undefined,
   refused: (maker: Maker) => Problem | undefined,
+  given?: GivenFiles,
 ): Promise<Recording> {
-  const { saved, from, maker, sources, ...run } = await readRecording(file, bytes), problem = refused(maker);
+  const { saved, from, maker, sources, ...run } = await readRecording(file, bytes, given), problem = refused(maker);
   if (problem) throw new RecordingError(problem);
   let plan: SessionPlan;
   try {

@@ -4,13 +4,18 @@
 import type { LinkedScreens } from "../../../model/commands/link.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
 
-/** The first message to the worker: a recording, of which it makes the machine. */
+/** Files of a run by name, each compressed by gzip. */
+export type PackedFiles = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+
+/** The name of the recording among its files. */
+export const RECORDING = "";
+
+/** The first message to the worker: a recording with its files, of which it makes the machine. */
 export interface OpenMessage {
   readonly kind: "open";
   /** Name of the recording's file. */
   readonly name: string;
-  /** The file, compressed by gzip. */
-  readonly packed: Uint8Array<ArrayBuffer>;
+  readonly packed: PackedFiles;
   /** The fragment of the page's address, without its `#`. */
   readonly fragment: string;
 }

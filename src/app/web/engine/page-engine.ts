@@ -2,7 +2,7 @@
 // thread that has no right to anything and shares no memory with the page.
 
 import "../host/page-modules.ts";
-import type { Opened, OpenMessage } from "./messages.ts";
+import { type Opened, type OpenMessage, type PackedFiles, RECORDING } from "./messages.ts";
 import { giveUpServices, pageComputer } from "./page-computer.ts";
 import { placeIn, recordingOf } from "../../replays/planned-recording.ts";
 import { pageZlib } from "../host/page-zlib.ts";
@@ -10,13 +10,17 @@ import { readLink } from "../../../model/commands/link.ts";
 import type { Request } from "../../../model/protocol/protocol.ts";
 import { useComputer } from "../../../session/outside/computer.ts";
 import { INSIDE_MAX } from "../../../session/recordings/file/pack.ts";
+import { SHARED } from "../../../session/recordings/file/plan-files.ts";
 import { MachineServer } from "../../../session/worker/machine-server.ts";
 import { Outbox } from "../../../session/worker/outbox.ts";
 import { otherEngine } from "../../../kit/support/files/maker.ts";
 import { isTold, problemOf } from "../../../kit/support/problem.ts";
 
-/** Bytes of a recording whose files have at most `INSIDE_MAX`, in base64, and its lines. */
-const LARGEST = 2 * INSIDE_MAX;
+/** The bytes of a file of the run, if it has one of that name. */
+function unpacked(packed: PackedFiles, name: string): Uint8Array | undefined {
+  const bytes = packed.get(name);
+  return bytes && pageZlib.gunzipSync(bytes, { maxOutputLength: INSIDE_MAX });
+}
 
 giveUpServices();
 useComputer(pageComputer);
@@ -30,11 +34,10 @@ globalThis.onmessage = ({ data }: MessageEvent<OpenMessage | readonly Request[]>
 async function open({ name, packed, fragment }: OpenMessage): Promise<Opened> {
   try {
     const { place: { to, ...screens } } = readLink(`${name}#${fragment}`, (path) => path === name);
-    const bytes = pageZlib.gunzipSync(packed, { maxOutputLength: LARGEST });
-    const { plan, ...recording } = await recordingOf(name, bytes, (maker) => {
+    const { plan, ...recording } = await recordingOf(name, unpacked(packed, RECORDING), (maker) => {
       const what = otherEngine(name, maker);
       return what === undefined ? undefined : { what };
-    });
+    }, (sha256) => unpacked(packed, `${SHARED}/${sha256}`));
     const whole = { ...recording, plan };
     const replay = { recording: whole, verify: true, to: to && placeIn(whole, name, to) };
     server.receive([{ kind: "start", plan: { ...plan, history: true, replay } }], () => {});

@@ -44,6 +44,6 @@ export function openRun(program: string, opening: OpenMessage): Promise<OpenedRu
       reject(new Error(error.message));
       tell({ kind: "failed", message: error.message });
     };
-    worker.postMessage(opening, [opening.packed.buffer]);
+    worker.postMessage(opening, [...opening.packed.values()].map(({ buffer }) => buffer));
   });
 }

@@ -29,6 +29,8 @@ export function loadScript(name: string): Promise<boolean> {
 export async function programOf(script: string): Promise<string> {
   await loadScript(script);
   const program: unknown = Reflect.get(globalThis, PROGRAM);
+  // Its text has megabytes, which a function that stays would keep.
+  Reflect.deleteProperty(globalThis, PROGRAM);
   if (typeof program !== "function") throw new UserError(`${script} is missing or not whole`, "load the page again");
   return `(${program})()`;
 }

@@ -4,6 +4,7 @@ import html from "../page/page.html" with { type: "text" };
 import styles from "../page/page.css" with { type: "text" };
 import xtermStyles from "@xterm/xterm.css" with { type: "text" };
 import { PAGE_SCRIPTS } from "./program-names.ts";
+import type { PackedFiles } from "../engine/messages.ts";
 import { piecesOf } from "./run-pieces.ts";
 
 /**
@@ -19,10 +20,10 @@ export const PUBLISHED_POLICY = [
 const LIVE = '<script type="module" src="page.js"></script>';
 
 /**
- * @param packed the recording, compressed by gzip
+ * @param packed the recording and the files of its run
  * @param programs the page's scripts (`PAGE_SCRIPTS`)
  */
-export function publishedFiles(name: string, packed: Uint8Array, programs: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+export function publishedFiles(name: string, packed: PackedFiles, programs: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const { run, scripts } = piecesOf(name, packed);
   const head = [
     `<meta http-equiv="Content-Security-Policy" content="${PUBLISHED_POLICY}" />`,

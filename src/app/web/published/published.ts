@@ -6,7 +6,7 @@ import { openRun } from "./engine-client.ts";
 import { loadScript, programOf } from "./page-scripts.ts";
 import { PageTerminalPort } from "./terminal-port.ts";
 import { PAGE_SCRIPTS } from "./program-names.ts";
-import { loadPieces, type PublishedRun } from "./run-pieces.ts";
+import { loadPieces, packedSize, type PublishedRun } from "./run-pieces.ts";
 import { browser, element } from "../page/browser.ts";
 import { openTerminal } from "../page/terminal.ts";
 import { runTui } from "../../tui/app/run.ts";
@@ -31,7 +31,7 @@ async function show(): Promise<void> {
   const packed = await loadPieces(
     run,
     loadScript,
-    (bytes) => say(`loading ${run.name}: ${formatSize(bytes)} of ${formatSize(run.packed)}`),
+    (bytes) => say(`loading ${run.name}: ${formatSize(bytes)} of ${formatSize(packedSize(run))}`),
   );
   const opened = await openRun(program, { kind: "open", name: run.name, packed, fragment: browser.location.hash.slice(1) });
   if (opened.kind === "refused") return terminal.say(problemText(opened.problem));

@@ -12,12 +12,15 @@ import { sha256 } from "../../../kit/support/values/sha256.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { formatSize } from "../../../kit/support/text/units.ts";
 
-/** Bytes of files that one recording may contain: it is read as one text. */
+/** Bytes of files that one recording may contain, which is read as one text, or a page. */
 export const INSIDE_MAX = 256 * MiB;
 
-/** Where the files of the run go; `beside`: large ones into a folder that recordings share. */
+/**
+ * Where the files of the run go. Large ones go apart, for a folder that recordings share (`beside`),
+ * or for a page (`apart`), which has as much room as a recording.
+ */
 interface PackWish {
-  readonly images: "inside" | "beside" | "absent";
+  readonly images: "inside" | "apart" | "beside" | "absent";
   /** Names of files lose their folders. */
   readonly withoutPaths: boolean;
   /** Source files of this computer that its programs name get into it, if they may. */
@@ -49,12 +52,12 @@ export async function packedRecording(path: string, bytes: Uint8Array, wish: Pac
   let inside = 0;
   const placed = async (value: unknown): Promise<unknown> => {
     if (!(value instanceof Uint8Array)) return typeof value === "object" && value !== null ? await mapped(value, placed) : value;
-    if (images === "absent" || images === "beside" && value.length >= LARGE) {
+    if (images === "inside" || images === "apart") inside += value.length;
+    if (images === "absent" || images !== "inside" && value.length >= LARGE) {
       const hash = await sha256(value);
       files.set(`${SHARED}/${hash}`, value);
       return { $file: hash };
     }
-    inside += value.length;
     return value;
   };
   if (withoutPaths && images !== "absent") checkDebugInfo(path, whole);

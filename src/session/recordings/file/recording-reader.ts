@@ -17,7 +17,7 @@ import {
   type Sources,
 } from "../../../model/plans/recorded-run.ts";
 import { node } from "../../../kit/support/node-modules.ts";
-import { loadFiles } from "./plan-files.ts";
+import { type GivenFiles, loadFiles } from "./plan-files.ts";
 import { RecordingError, type RecordingFile, SCHEMA } from "./recording.ts";
 import { sourcesIn } from "./sources.ts";
 
@@ -33,12 +33,13 @@ export interface RecordingLines extends RecordedRun {
 /**
  * Reads a recording.
  * @param bytes its content, if known
+ * @param given files of the run that need not be looked for
  * @throws RecordingError that names the line and the defect: not a recording, of another form,
  * edited, or without its files; or the system's error on the file.
  */
-export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<RecordingFile> {
+export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path), given?: GivenFiles): Promise<RecordingFile> {
   const { plan, ...run } = readRecordingLines(path, bytes);
-  const { from, ...saved } = await loadFiles(path, plan) as { readonly from?: { readonly bytes?: unknown } };
+  const { from, ...saved } = await loadFiles(path, plan, given) as { readonly from?: { readonly bytes?: unknown } };
   return { ...run, saved, from: from && { path: `${path}: its snapshot`, spare: false, bytes: snapshotIn(path, from.bytes) } };
 }
 

@@ -30,15 +30,18 @@ async function published(entry: URL, file: string, folder: string): Promise<void
   const bytes = readNamedFile(file, "publish");
   const { packedRecording } = await import("../../../../session/recordings/file/pack.ts");
   const { readRecordingLines } = await import("../../../../session/recordings/file/recording-reader.ts");
-  const text = await tried("publish", async () => {
+  const { text, files: images } = await tried("publish", async () => {
     const refused = refusedEngine(file, readRecordingLines(file, bytes).maker, hint("replay", file));
     if (refused) throw new RecordingError(refused);
-    return (await packedRecording(file, bytes, { images: "inside", withoutPaths: false })).text;
+    return await packedRecording(file, bytes, { images: "apart", withoutPaths: false });
   });
   const { pageProgram } = await import("./page-program.ts");
+  const { RECORDING } = await import("../../../web/engine/messages.ts");
   const { publishedFiles } = await import("../../../web/published/published-files.ts");
   const { gzipSync } = await import("node:zlib");
-  const packed = new Uint8Array(gzipSync(text)), name = file.slice(file.lastIndexOf("/") + 1);
+  const whole = new Map<string, string | Uint8Array>([[RECORDING, text], ...images]);
+  const packed = new Map([...whole].map(([name, content]) => [name, new Uint8Array(gzipSync(content))]));
+  const name = file.slice(file.lastIndexOf("/") + 1);
   const files = publishedFiles(name, packed, await pageProgram(entry));
   let size = 0;
   writing(`publish ${folder}`, () => {
