@@ -132,17 +132,6 @@ export function fittingColumns<R>(columns: readonly ListColumn<R>[], width: numb
   return shown;
 }
 
-/** Columns grown, from the left, to what their rows need, as far as a width has room. */
-export function grownColumns<R>(columns: readonly ListColumn<R>[], needs: ReadonlyMap<string, number>, width: number): ListColumn<R>[] {
-  let spare = width - columns.reduce((sum, column) => sum + column.width + 1, -1);
-  return columns.map((column) => {
-    const wanted = Math.min(needs.get(column.name) ?? 0, column.most ?? 0) - column.width;
-    const more = Math.max(Math.min(wanted, spare), 0);
-    spare -= more;
-    return more > 0 ? { ...column, width: column.width + more } : column;
-  });
-}
-
 /**
  * Places columns in a width: two blanks apart where all have room then, else one; the last takes
  * the rest.

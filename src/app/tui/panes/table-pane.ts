@@ -2,6 +2,7 @@
 // the selection follows its id while they move.
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
+import { ColumnNeeds } from "./column-needs.ts";
 import { type Blank, blankOf, drawBlank, HOW_ROWS_COME, spokenBlank } from "./blank.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import {
@@ -9,7 +10,6 @@ import {
   drawCell,
   drawHeadings,
   fittingColumns,
-  grownColumns,
   type ListColumn,
   placeColumns,
   type Placement,
@@ -21,7 +21,7 @@ import type { RowGap } from "../../../model/queries/texts/row-gaps.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { TablePaneOptions } from "./table-options.ts";
 import { isBad, sortRows } from "./table-rows.ts";
-import { keyPieces, type Piece, piecesWidth } from "../look/pieces.ts";
+import { keyPieces, type Piece } from "../look/pieces.ts";
 import { WordChanges } from "./word-changes.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import { spokenCells, type SpokenLine, spokenPieces, type SpokenSize } from "../look/speech.ts";
@@ -85,10 +85,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   #cut = false;
   /** The columns as they were last drawn. */
   #headings: Placement<RowOf<T>> = { columns: [], cut: false };
-  /** Columns of text that rows needed so far, by column: they do not shrink, so that lists stand still. */
-  readonly #needs = new Map<string, number>();
-  /** The rows that were looked at for it. */
-  #needed: readonly RowOf<T>[] = [];
+  readonly #needs = new ColumnNeeds<RowOf<T>>();
   /** Names of the columns that the user wants, instead of the pane's. */
   #chosen: readonly string[] | undefined;
   /** Columns in which every row has the usual value. */
@@ -209,7 +206,6 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     return this.#shown[this.#index()]?.id;
   }
 
-  /** The row that follows the selected one, or precedes it. */
   get page(): number {
     return this.#height;
   }
@@ -290,7 +286,6 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     this.#arrange();
   }
 
-  /** Whether it follows what comes. */
   get following(): boolean {
     return this.#following;
   }
@@ -444,27 +439,12 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     const all = chosen ? columnsCalled(chosen, [...own, ...columnsOf(this.table)]) : own.filter(({ name }) => !this.#usual.has(name));
     // Scrolling right also shows columns that narrow terminals omit.
     const listed = this.#left === 0 && !chosen ? fittingColumns(all.filter(({ from = 0 }) => from <= width + ROW_MARGIN), width) : all;
-    const [first, ...rest] = listed;
+    const [first, ...rest] = listed, context = { look, at: this.#answered, bad: false, first: false };
     this.#left = Math.min(this.#left, Math.max(rest.length - 1, 0));
     const shown = first ? [first, ...rest.slice(this.#left)] : rest;
-    const place = placeColumns(grownColumns(shown, this.#need(look, all), width), width);
+    const place = placeColumns(this.#needs.grown(shown, this.#shown, context, width), width);
     this.#cut = rest.length > this.#left + 1 && (place.cut || listed.length < all.length);
     return place;
-  }
-
-  /** What the rows need of the columns that may grow. */
-  #need(look: Look, columns: readonly ListColumn<RowOf<T>>[]): ReadonlyMap<string, number> {
-    if (this.#needed === this.#shown) return this.#needs;
-    this.#needed = this.#shown;
-    for (const { name, most, pieces } of columns) {
-      if (most === undefined) continue;
-      const context = { look, width: most, at: this.#answered, bad: false, first: false };
-      this.#needs.set(
-        name,
-        this.#shown.reduce((need, row) => Math.max(need, piecesWidth(pieces(row, context))), this.#needs.get(name) ?? 0),
-      );
-    }
-    return this.#needs;
   }
 
   #drawRow(

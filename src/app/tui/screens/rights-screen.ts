@@ -27,8 +27,7 @@ const WIDE_LIST_SHARE = 0.6;
 const WITH_MASTER = 140;
 /** Columns of a capability's id. */
 const ID = 16;
-
-/** Columns of an object, of the rights and of the last use's answer: at the least, and at the most. */
+/** Columns of its object, rights and last answer: at the least, and at the most. */
 const OBJECT = 10, LONGEST_OBJECT = 24, RIGHTS = 24, ALL_RIGHTS = 96, ANSWER = 22, LONGEST_ANSWER = 40;
 
 /** A capability's owner, object and rights, and the result of its last use. */

@@ -104,6 +104,19 @@ export function fit(text: string, width: number, end = CUT): string {
   return out + end;
 }
 
+/** `text` without its first columns; half of a wide character is a blank. */
+export function withoutColumns(text: string, columns: number): string {
+  if (isSingle(text)) return text.slice(columns);
+  let out = "", used = 0;
+  for (const cluster of clusters(text)) {
+    const before = used;
+    used += clusterWidth(cluster);
+    if (before >= columns) out += cluster;
+    else if (used > columns) out += " ";
+  }
+  return out;
+}
+
 /** A name in at most `width` columns: cut in the middle, since many differ only at their ends. */
 export function fitName(name: string, width: number): string {
   if (textWidth(name) <= width) return name;

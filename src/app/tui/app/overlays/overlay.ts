@@ -4,7 +4,7 @@
 import type { ActionsOf, OverlayAction, OverlayContext } from "../../actions/actions.ts";
 import { drawFrame, drawThumb, insideOf } from "../../look/box.ts";
 import type { Rectangle, Screen } from "../../terminal/cells.ts";
-import { fit, textWidth } from "../../../../kit/support/text/text-width.ts";
+import { fit, textWidth, withoutColumns } from "../../../../kit/support/text/text-width.ts";
 import type { Key } from "../../terminal/keys.ts";
 import { LineEditor } from "./line-editor.ts";
 import type { Line } from "../../panes/pane.ts";
@@ -13,6 +13,9 @@ import { drawPieces, type Piece, piecesWidth } from "../../look/pieces.ts";
 import { beginRow } from "../../look/row.ts";
 import { type SpokenLine, spokenPieces, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
+
+/** Columns of a step to the right or the left. */
+const STEP = 8;
 
 /** A box, a menu or a prompt over the screen. */
 export interface Overlay {
@@ -41,15 +44,20 @@ export class LinesOverlay implements Overlay {
   readonly cursor = undefined;
   readonly prompt: Line = { text: "arrows, PgUp and PgDn scroll; Esc closes", role: "dim" };
   #top = 0;
+  #left = 0;
   #page = 1;
+  readonly #longest: number;
 
-  constructor(readonly heading: string, readonly lines: readonly Line[]) {}
+  constructor(readonly heading: string, readonly lines: readonly Line[]) {
+    this.#longest = lines.reduce((most, { text }) => Math.max(most, textWidth(text)), 0);
+  }
 
   key(key: Key, action: OverlayAction | undefined): boolean {
     if (action?.name === "help.leave" || action?.name === "cancel") return false;
     const by =
       { Down: 1, j: 1, Up: -1, k: -1, PgDn: this.#page, Space: this.#page, PgUp: -this.#page, Home: -Infinity, End: Infinity }[key.name];
     if (by !== undefined) this.#top += by;
+    this.#left += { Right: STEP, l: STEP, Left: -STEP, h: -STEP }[key.name] ?? 0;
     return true;
   }
 
@@ -58,8 +66,23 @@ export class LinesOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    this.#page = insideOf(area, true).height;
-    this.#top = drawScrolled(screen, look, area, this.heading, this.lines, this.#top);
+    const { height, width } = insideOf(area, true);
+    this.#page = height;
+    this.#top = Math.max(Math.min(this.#top, this.lines.length - height), 0);
+    this.#left = Math.max(Math.min(this.#left, this.#longest - width + 2), 0);
+    this.#drawFrom(screen, area, look);
+  }
+
+  /** Draws the lines in a box, from the first shown line and column on. */
+  #drawFrom(screen: Screen, area: Rectangle, look: Look): void {
+    const { heading, lines } = this, top = this.#top, height = this.#page, count = lines.length, last = Math.min(top + height, count);
+    screen.fill(area, "overlay");
+    const bottom: Piece[] | undefined = count > height ? [{ text: `${last} of ${count}`, role: "dim" }] : undefined;
+    const inside = drawFrame(screen, look, area, { text: heading, bottom }, { boxed: true, kind: "focused", focus: true });
+    drawThumb(screen, look, area, true, { top, height, count }, "focused");
+    lines.slice(top, last).forEach(({ text, role = "text" }, row) => {
+      screen.text(inside.x + 1, inside.y + row, fit(withoutColumns(text, this.#left), inside.width - 2), look.style(role));
+    });
   }
 
   spoken(_look: Look, { height }: SpokenSize): readonly SpokenLine[] {
@@ -183,28 +206,6 @@ function itemPieces(item: MenuItem, labels: number): Piece[] {
       { text: behind, role: reason ? "warn" : "dim" } as const,
     ],
   ];
-}
-
-/**
- * Draws lines in a box, beginning with the line at `top`. Returns the first line drawn, which is
- * lower if the last page would not be full.
- */
-function drawScrolled(screen: Screen, look: Look, area: Rectangle, heading: string, lines: readonly Line[], top: number): number {
-  const { height } = insideOf(area, true);
-  const first = Math.max(Math.min(top, lines.length - height), 0), last = Math.min(first + height, lines.length);
-  screen.fill(area, "overlay");
-  const inside = drawFrame(
-    screen,
-    look,
-    area,
-    { text: heading, bottom: lines.length > height ? [{ text: `${last} of ${lines.length}`, role: "dim" }] : undefined },
-    { boxed: true, kind: "focused", focus: true },
-  );
-  drawThumb(screen, look, area, true, { top: first, height, count: lines.length }, "focused");
-  lines.slice(first, last).forEach(({ text, role = "text" }, row) => {
-    screen.text(inside.x + 1, inside.y + row, fit(text, inside.width - 2), look.style(role));
-  });
-  return first;
 }
 
 /** Purpose of a line of text. */
