@@ -84,7 +84,7 @@ export interface RunConfiguration {
   /** The table that makes it again; undefined with errors. */
   readonly table?: PlanTable;
   /** ELF files with symbols of VMs, by VM. */
-  readonly symbols?: Readonly<Record<string, Uint8Array>>;
+  readonly symbols?: Readonly<Record<string, readonly Uint8Array[]>>;
   /** Where the paths of its files, folders and sockets lead. */
   readonly places?: Readonly<Record<string, string>>;
   /** File that the run is recorded to. */
@@ -319,7 +319,7 @@ async function planMachine(
   files: Files,
   errors: ConfigError[],
 ): Promise<RunConfiguration | undefined> {
-  const symbols: Record<string, Uint8Array> = {};
+  const symbols: Record<string, readonly Uint8Array[]> = {};
   const logs: Record<string, string> = {};
   /** Notes errors at keys of a table. */
   const refuseIn = (...table: string[]): Refuse => (key, fact) => {
@@ -340,7 +340,7 @@ async function planMachine(
     if (spoilt.has(["machine"], ["host"])) return undefined;
     const planned = await planHostImage(file.host, { cpu, memory, files, hasRoot: file.rm.kind === "image" }, refuseIn("host"));
     if (planned === undefined) return undefined;
-    if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
+    if (planned.symbols) symbols[PRIMARY_CONSOLE] = [planned.symbols];
     if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;
     const { devices = [] } = planned.boot;
     refuseInShared(filesOf(devices, planned.log), devices, refuseIn("host"));
@@ -353,7 +353,7 @@ async function planMachine(
 
 /** Parts of VMs that are not in their plans, by VM. */
 interface Brought {
-  readonly symbols: Record<string, Uint8Array>;
+  readonly symbols: Record<string, readonly Uint8Array[]>;
   readonly logs: Record<string, string>;
 }
 
@@ -390,7 +390,7 @@ async function planVms(
     // Symbols that the user names take precedence over those of the image.
     const named = await load("symbols", vm.symbols, { ...files, taken: undefined }, refuse, symbolsIn);
     const known = named ?? await load("image", vm.image, files, refuse, compactSymbols);
-    if (known) symbols[name] = known;
+    if (known) symbols[name] = [known];
     const before = vms.find(({ firmware }) => firmware !== undefined);
     if (before !== undefined && plan.firmware !== undefined && !sameBytes(before.firmware!.bytes, plan.firmware.bytes)) {
       const what = `firmware ${vm.firmware} is not vm ${JSON.stringify(before.name)}'s`;

@@ -10,6 +10,7 @@ import { TABLES } from "../../model/queries/tables.ts";
 import { parseEventFilter } from "../../model/queries/filters/temporal-filter.ts";
 import { type SessionPlan, TIERS } from "../../model/plans/plan.ts";
 import type { SavedRun } from "../../model/plans/saved-plan.ts";
+import { SYMBOL_FILES } from "../../inside/symbols/elf-symbols.ts";
 import { KiB } from "../../kit/support/values/sizes.ts";
 import { UserError } from "../../kit/support/problem.ts";
 import { planOf } from "./plan-run.ts";
@@ -47,7 +48,7 @@ const runSchema = () =>
     until: v.optional(readBy((filter) => parseEventFilter(filter, TABLES.events))),
     hashAt: v.optional(v.pipe(listOf(count(), HASHES_MAX), v.check(ascending))),
     debug: v.optional(debuggedVms),
-    symbols: v.optional(v.record(name, bytes())),
+    symbols: v.optional(v.record(name, listOf(bytes(), SYMBOL_FILES))),
     history: v.optional(flag),
     endsOnFailure: v.optional(flag),
     memoryBudget: v.optional(count()),

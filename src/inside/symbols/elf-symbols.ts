@@ -22,6 +22,8 @@ const Binding = { Local: 0, Global: 1, Weak: 2 } as const;
 const E_TYPE = 16, ET_REL = 1;
 /** The structure that makes an object a module of a kernel. */
 const THIS_MODULE = ".gnu.linkonce.this_module";
+/** Files of symbols that a session takes, and bytes of them. */
+export const SYMBOL_FILES = 1024, SYMBOL_BYTES = 512 * MiB;
 /** Bytes of debug information that are kept: it is sent to the machine, and saved with it. */
 const DEBUG_MAX = 192 * MiB;
 const PROGRAM_BITS = 1;

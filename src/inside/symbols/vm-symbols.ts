@@ -169,7 +169,12 @@ export class VmSymbols {
 
   /** Names of the modules whose files meet a condition, loaded or not. */
   modulesWith(vm: string, has: (file: PlacedModule) => boolean): string[] {
-    return this.#filesOfModules(vm).flatMap((file) => file.name !== undefined && has(file.unplaced) ? file.name : []);
+    const files = this.#filesOfModules(vm);
+    /** A file with debug information alone is beside the one that was loaded. */
+    const nameOf = ({ name, buildId }: ModuleFile) =>
+      name ?? (buildId === undefined ? undefined : files.find((other) => other.name !== undefined && other.buildId === buildId)?.name);
+    const names = files.flatMap((file) => has(file.unplaced) ? nameOf(file) ?? [] : []);
+    return [...new Set(names)];
   }
 
   /** The source line of an address, where a file has it. */

@@ -52,7 +52,11 @@ export const SYMBOLS = command("symbols", {
     vm: word(idOf("vm"), "the VM: NAME or vm:NAME"),
     filter: maybe(filterOf(SYMBOL_ROWS), "only matching rows: a part of the name, name~^vfs_, type=T"),
     limit: optionOr(whole(1, 10_000_000), "at most this many rows", ROWS, { value: "rows" }),
-    add: option(file, "first add the symbols of this ELF file to the VM", { value: "file", changes: true, lineOnly: true }),
+    add: option(file, "first add the symbols of this ELF file, or of the Linux modules in this folder, to the VM", {
+      value: "file",
+      changes: true,
+      lineOnly: true,
+    }),
     output: option(
       file,
       "write an ELF file with all symbols and call frames, for gdb's symbol-file; wide, tsv or json: print the list in that form",

@@ -182,8 +182,8 @@ export interface SessionPlan {
   readonly debug?: DebuggedVms;
   /** The program of the root VM, if not our Resource Manager. */
   readonly root?: RootPlan;
-  /** ELF files with symbols of VMs, by VM. Guests cannot see them. */
-  readonly symbols?: Readonly<Record<string, Uint8Array>>;
+  /** ELF files with symbols of VMs, by VM; later ones take precedence. Guests cannot see them. */
+  readonly symbols?: Readonly<Record<string, readonly Uint8Array[]>>;
   /** Source files that came with its recording. */
   readonly sources?: Sources;
   /** Files that consoles are written to, by console; a replay writes none. */

@@ -151,6 +151,6 @@ function semihostedVms({ what }: SessionPlan): ReadonlyMap<string, string> {
 function giveSymbols({ what, symbols = {}, sources = {} }: SessionPlan, system: Pick<GuestSystem, "symbols">): void {
   const image = what.kind === "boot" && what.image ? compactSymbols(what.image) : undefined;
   if (image) system.symbols.give(PRIMARY_CONSOLE, image, "image");
-  for (const [vm, file] of Object.entries(symbols)) system.symbols.give(vm, file, "symbols");
+  for (const [vm, files] of Object.entries(symbols)) for (const file of files) system.symbols.give(vm, file, "symbols");
   system.symbols.giveSources(sources);
 }

@@ -20,6 +20,7 @@ import type { SystemState } from "../state/system-state.ts";
 import { type IndexedPlace, mayHave, type Written, WrittenIndex, type WrittenObject } from "../recordings/past/written-index.ts";
 import { KeptOldBytes } from "../recordings/past/old-bytes.ts";
 import type { WrittenDisk } from "../outside/written-disk.ts";
+import { SYMBOL_BYTES, SYMBOL_FILES } from "../../inside/symbols/elf-symbols.ts";
 import { exceptionText, UserError } from "../../kit/support/problem.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { hint } from "../../kit/support/text/hint.ts";
@@ -49,8 +50,6 @@ const MILESTONE_SHARE = 38;
 const FAR = 1.5 * REACH;
 /** Bytes to which a proposed limit is rounded up. */
 const LIMIT_STEP = 64 * MiB;
-/** Bytes of symbol files, and their number, that clients can add. */
-const SYMBOL_BYTES = 512 * MiB, SYMBOL_FILES = 1024;
 /** Snapshots whose places are remembered: the latest ones. */
 const SNAPSHOT_PLACES = 1024;
 /** Distance in instructions before a place at which a state is kept on the way there. */

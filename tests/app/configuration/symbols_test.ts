@@ -29,5 +29,5 @@ Deno.test("symbols are read from a file that is packed with xz or zstd as from t
     await Deno.copyFile(`${GUESTS}ping.bin`, `${folder}/ping.bin`);
     const planned = await planText('el2 = 1\n[vm.rt]\nimage = "ping.bin"\nsymbols = "ping.elf.xz"\n', undefined, folder);
     assertPlanned(planned);
-    assert.deepEqual(planned.run.symbols, { rt: plain });
+    assert.deepEqual(planned.run.symbols, { rt: [plain] });
   }));

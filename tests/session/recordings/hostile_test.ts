@@ -79,7 +79,7 @@ Deno.test("a recording may have any number of marks of one name, of which the la
 Deno.test("a file that a plan names many times is read once, and stored once", async () => {
   await inCache(async (folder) => {
     const path = `${folder}/a.rec`, file = new Uint8Array(100_000).fill(1);
-    const symbols = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`vm${index}`, file]));
+    const symbols = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`vm${index}`, [file]]));
     await Deno.writeTextFile(path, await recordingHeader(await bootPlan({ symbols })));
     const { plan } = await plannedRecording(path);
     assert.deepEqual(plan.symbols?.vm1, file);

@@ -52,7 +52,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         duration: options.for,
         until: options.until,
         debug,
-        symbols: { ...run.symbols, ...await readSymbolFiles(options.symbols) },
+        symbols: await readSymbolFiles(options.symbols, run.symbols),
       };
       exit(
         await showSession(entry, await recorded(plan, options.record ?? record), {
@@ -96,7 +96,11 @@ function runCommand(program: Command) {
     )
     .addOption(headlessOption)
     .option("--console <vm>", "show, or with --stdio connect, only this VM's console")
-    .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
+    .option(
+      "--symbols <vm=file>",
+      "ELF file with symbols of a VM, such as rt=rt.elf, or a folder of Linux modules; repeatable",
+      collectSymbols,
+    )
     .addOption(hostOption())
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
     .option(

@@ -6,7 +6,7 @@ import { LIST_FORMS, withColumns } from "../../common/list-options.ts";
 import { report } from "../../common/print.ts";
 import { refused, runCommand, type RunOptions } from "../../common/run-command.ts";
 import { openSession, withSessionOptions } from "../../common/session.ts";
-import { readSymbolFile, writeSymbols } from "../../start/plans/symbol-files.ts";
+import { readSymbols, writeSymbols } from "../../start/plans/symbol-files.ts";
 import { SYMBOLS } from "../../../../model/commands/recording.ts";
 import { withoutKind } from "../../../../model/queries/ids.ts";
 
@@ -19,7 +19,7 @@ export const runSymbols = runner(SYMBOLS, {
     const list: RunOptions = form === "json" ? { ...options, output: undefined, json: true } : { ...options, output: form };
     if (list.output && options.json) throw new Failure(`symbols: -o ${form} and --json are mutually exclusive`, "give one");
     using open = await openSession(options);
-    if (add !== undefined) refused(await open.asker.symbols(name, await readSymbolFile(add)));
+    if (add !== undefined) { for (const file of await readSymbols(add)) refused(await open.asker.symbols(name, file)); }
     if (output !== undefined && !form) {
       report(`el2: ${await writeSymbols(open.asker, name, output)}`);
       return ExitCode.Done;

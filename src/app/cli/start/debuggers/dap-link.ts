@@ -6,7 +6,7 @@ import { connectNamed } from "../../common/session.ts";
 import { checkUse, hostConsent } from "../plans/consent.ts";
 import { plannedOf, plannedTable } from "../plans/planned.ts";
 import { planOfSnapshot } from "../plans/snapshots.ts";
-import { readSymbolFile } from "../plans/symbol-files.ts";
+import { readSymbols } from "../plans/symbol-files.ts";
 import { Asker } from "../../../../session/control/asker.ts";
 import { DapReader, encodeMessage } from "../../../../session/debug/dap/messages.ts";
 import { DapSession } from "../../../../session/debug/dap/session.ts";
@@ -257,8 +257,11 @@ class MachineLink implements DapTarget {
 
   async addSymbols(vm: string, path: string): Promise<string | undefined> {
     try {
-      const problem = await this.#asker.symbols(vm, await readSymbolFile(path));
-      return problem && problemText(problem);
+      for (const file of await readSymbols(path)) {
+        const problem = await this.#asker.symbols(vm, file);
+        if (problem) return problemText(problem);
+      }
+      return undefined;
     } catch (error) {
       if (error instanceof Failure) return error.message;
       throw error;

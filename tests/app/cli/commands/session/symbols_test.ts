@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { Place } from "../../place.ts";
+import { built, SOURCE } from "../../../../inside/symbols/built-module.ts";
+import { native } from "../../../../session/debug/programs.ts";
 import { writeElfSymbols } from "../../../../../src/inside/symbols/elf-symbols.ts";
 
 const HELLO = new URL("../../../../../assets/guests/hello.bin", import.meta.url).pathname;
@@ -32,4 +34,27 @@ Deno.test("code and symbols of a VM: an ELF file names the addresses", async () 
   await Deno.writeFile(empty, new Uint8Array(0));
   const bad = await place.el2("symbols", "hello", "--add", empty);
   assert.deepEqual([bad.code, bad.stderr], [2, `el2: symbols ${empty}: not an ELF file, or truncated in its header\n`]);
+});
+
+Deno.test("modules of a folder are added: a stop at a line waits for the one that has it, and what cannot be read is reported", async () => {
+  await using place = new Place();
+  const config = `${place.folder}/el2.toml`, tree = `${place.folder}/tree`;
+  await Deno.writeTextFile(config, `el2 = 1\n[vm.hello]\nimage = "${HELLO}"\nmemory = "4MiB"\n`);
+  await Deno.mkdir(`${tree}/debug`, { recursive: true });
+  const { module } = await built(place.folder, SOURCE), ko = `${tree}/poke.ko`;
+  await Deno.writeFile(ko, module);
+  await native("aarch64-linux-gnu-objcopy", "--only-keep-debug", ko, `${tree}/debug/poke.ko.debug`);
+  await native("aarch64-linux-gnu-objcopy", "--strip-debug", ko);
+  await Deno.writeFile(`${tree}/torn.ko`, module.subarray(0, 100));
+  await place.up("one", config, "--allow-host", "all");
+  const added = await place.el2("symbols", "hello", "--add", tree);
+  assert.deepEqual([added.code, /left out: symbols \S+\/torn\.ko: /.test(added.stderr)], [0, true], added.stderr);
+  const line = SOURCE.split("\n").findIndex((text) => text.includes("value * count")) + 1;
+  assert.equal((await place.el2("break", "--at", `hello:poke.c:${line}`)).code, 0);
+  const { data: [stop] } = await place.json("break");
+  assert.match(String(stop.place), /^waits for module poke$/);
+  await Deno.remove(tree, { recursive: true });
+  await Deno.mkdir(tree);
+  const none = await place.el2("symbols", "hello", "--add", tree);
+  assert.deepEqual([none.code, /: no modules in it/.test(none.stderr)], [2, true], none.stderr);
 });
