@@ -168,16 +168,53 @@ const HAS_ROOM: readonly Healthy[] = [
   },
 ];
 
+/** Cards on one network. */
+const CARD = { keys: 'devices = [{ kind = "pl011" }, { kind = "net", backend = "pair:lan" }]' };
+const beside = (guest: string) => guests.vm(guest, CARD, "y");
+const frames = (name: string, more: Partial<Broken>): Broken => ({
+  ...{ name, guest: "HEAR_FRAMES", ...CARD, fact: { code: "deadlock" }, next: /^el2 vm devices x$/ },
+  ...more,
+});
+const NETWORK: readonly Broken[] = [
+  frames("a VM that waits for one, too", {
+    more: beside("HEAR_FRAMES"),
+    fact: {
+      code: "deadlock",
+      steps: [{ vm: "vm:x", what: { by: "vm:y", through: /^dev:x\/net/, until: "send a frame to" } }, { vm: "vm:y", what: { by: "vm:x" } }],
+    },
+  }),
+  frames("a VM that polls for one", {
+    more: beside("POLL_FRAMES"),
+    fact: {
+      code: "deadlock",
+      steps: [{ vm: "vm:x" }, { vm: "vm:y", what: { by: "vm:x", through: /^dev:y\/net/, until: "send a frame to" } }],
+    },
+  }),
+  frames("nobody, as the network has no other card", {
+    fact: { code: "no-wakeup" },
+    next: /^el2 irq ls x$/,
+    because: [{ code: "nobody" }],
+  }),
+];
+const ON_NETWORK: readonly Healthy[] = [
+  { name: "a VM that sends at ticks", guest: "HEAR_FRAMES", ...CARD, more: beside("SEND_FRAMES"), until: 0.1e9 },
+  { name: "a VM that sends at ticks, and polls", guest: "POLL_FRAMES", ...CARD, more: beside("SEND_FRAMES"), until: 0.1e9 },
+  { name: "a VM that answers", guest: "SEND_FRAMES", ...CARD, more: beside("ANSWER_FRAMES"), until: 0.1e9 },
+  { name: "the computer's network", guest: "HEAR_FRAMES", keys: CARD.keys.replace("pair:lan", "user"), until: 0.1e9 },
+];
+
 /** By what the guest waits for in vain, and what looks like it. */
 export const BROKEN_SOURCES: Readonly<Record<string, readonly Broken[]>> = {
   "room in a queue of which the sender does not hear": ROOM,
   "an interrupt that is lost beside a timer": LOST,
   "a source that only the guest could start": BROKEN,
   "calls and registers that stay as they are": LOOPS,
+  "frames of other VMs": NETWORK,
 };
 export const HEALTHY_SOURCES: Readonly<Record<string, readonly Healthy[]>> = {
   "room in a queue of which the sender does not hear": HAS_ROOM,
   "an interrupt that is lost beside a timer": NOT_LOST,
   "a source that only the guest could start": HEALTHY,
   "calls and registers that stay as they are": BUSY,
+  "frames of other VMs": ON_NETWORK,
 };

@@ -59,6 +59,11 @@ enum guest {
   TAKE_AND_ANSWER,
   TAKE_FIVE,
   TAKE_ON,
+  // Network cards.
+  HEAR_FRAMES,
+  SEND_FRAMES,
+  ANSWER_FRAMES,
+  POLL_FRAMES,
 };
 
 // Registers (virtio 1.2 section 4.2.2).
@@ -67,14 +72,14 @@ enum {
   GUEST_PAGE_SIZE = 0x028, QUEUE_ALIGN = 0x03c, QUEUE_PFN = 0x040, QUEUE_NOTIFY = 0x050, INTERRUPT_STATUS = 0x060, INTERRUPT_ACK = 0x064, STATUS = 0x070, QUEUE_DESC = 0x080, QUEUE_DRIVER = 0x090,
   QUEUE_DEVICE = 0x0a0,
 };
-enum { READY = 15, SET_UP = 11, DRIVER_OK = 4, CONSOLE = 3, ENTROPY = 4, ENTRIES = 4, WRITABLE = 2, VERSION_1 = 1, NO_INTERRUPT_FLAG = 1 };
+enum { READY = 15, SET_UP = 11, DRIVER_OK = 4, CONSOLE = 3, NET = 1, ENTROPY = 4, ENTRIES = 4, WRITABLE = 2, VERSION_1 = 1, NO_INTERRUPT_FLAG = 1 };
 
 struct descriptor {
   uint64_t address;
   uint32_t length;
   uint16_t flags, next;
 };
-static volatile struct {
+static volatile struct rings {
   struct descriptor descriptors[ENTRIES] __attribute__((aligned(16)));
   struct {
     uint16_t flags, index, ring[ENTRIES];
@@ -84,7 +89,7 @@ static volatile struct {
     uint32_t ring[2 * ENTRIES];
   } device __attribute__((aligned(4)));
   char buffer[64];
-} queue;
+} queue, sent;
 static uint64_t device;
 static volatile uint64_t sink;
 
@@ -117,6 +122,15 @@ static void place(uint32_t registers, volatile void *address) {
   set(registers + 4, (uint32_t)((uintptr_t)address >> 32));
 }
 
+static void add_queue(uint32_t number, volatile struct rings *rings, bool ready) {
+  set(QUEUE_SEL, number);
+  set(QUEUE_NUM, ENTRIES);
+  place(QUEUE_DESC, rings->descriptors);
+  place(QUEUE_DRIVER, &rings->driver);
+  place(QUEUE_DEVICE, &rings->device);
+  if (ready) set(QUEUE_READY, 1);
+}
+
 // Sets up queue 0 of a device up to a value of Status.
 static void set_up(uint32_t id, bool queue_ready, uint32_t status) {
   find(id);
@@ -125,12 +139,7 @@ static void set_up(uint32_t id, bool queue_ready, uint32_t status) {
   set(DRIVER_FEATURES_SEL, 1);
   set(DRIVER_FEATURES, VERSION_1 | (boot_argument("platform", 0) ? 2 : 0));
   set(STATUS, SET_UP);
-  set(QUEUE_SEL, 0);
-  set(QUEUE_NUM, ENTRIES);
-  place(QUEUE_DESC, queue.descriptors);
-  place(QUEUE_DRIVER, &queue.driver);
-  place(QUEUE_DEVICE, &queue.device);
-  if (queue_ready) set(QUEUE_READY, 1);
+  add_queue(0, &queue, queue_ready);
   if (status != SET_UP) set(STATUS, status);
 }
 
@@ -145,6 +154,26 @@ static void offer(uint64_t address) {
 static void request(void) {
   offer((uintptr_t)queue.buffer);
   set(QUEUE_NOTIFY, 0);
+}
+
+// A frame to all: the header of virtio, and the addresses of Ethernet.
+static void send_frame(void) {
+  enum { HEADER = 12, FRAME = 14, ADDRESS = 6, SEND = 1 };
+  for (int at = 0; at < ADDRESS; at++) sent.buffer[HEADER + at] = (char)0xff;
+  sent.descriptors[0] = (struct descriptor){.address = (uintptr_t)sent.buffer, .length = HEADER + FRAME};
+  sent.driver.ring[sent.driver.index % ENTRIES] = 0;
+  barrier();
+  sent.driver.index++;
+  barrier();
+  set(QUEUE_NOTIFY, SEND);
+}
+
+// A card with a queue for each direction, and room for a frame.
+static void join_network(void) {
+  set_up(NET, true, SET_UP);
+  add_queue(1, &sent, true);
+  set(STATUS, READY);
+  request();
 }
 
 static _Noreturn void poll_for(uint16_t index) {
@@ -555,6 +584,23 @@ void guest_main(void) {
     set_up(CONSOLE, true, READY);
     request();
     sleep_on();
+  case HEAR_FRAMES:
+    join_network();
+    for (;; request()) wait_for(++index), sink++;
+  case POLL_FRAMES:
+    join_network();
+    irq_disable();
+    for (;; request()) {
+      index++;
+      while (queue.device.index != index) continue;
+    }
+  case ANSWER_FRAMES:
+    join_network();
+    for (;; request()) wait_for(++index), send_frame();
+  case SEND_FRAMES:
+    join_network();
+    timer_every(ticks_per_second() / 50);
+    for (;;) send_frame(), wait_for_interrupt();
   case FILL_AND_SLEEP:
     find_link();
     if (boot_argument("empty", 0)) msgqueue_wake_sender_at(link.tx, 0);

@@ -42,6 +42,8 @@ export interface NetPeer {
   drained(): void;
   /** Destinations that the guest may reach, for display, if there is a policy. */
   readonly reach?: string;
+  /** The cards at the other ends, where nothing else sends to this one. */
+  readonly others?: () => readonly NetDevice[];
 }
 
 export class NetDevice extends AttachedDevice implements VirtioDevice {

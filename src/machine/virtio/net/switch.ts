@@ -15,7 +15,11 @@ export class NetSwitch {
 
   plug(device: NetDevice): void {
     this.#ports.push(device);
-    device.backend = { send: (frame, offload) => this.#forward(device, frame, offload), drained: () => {} };
+    device.backend = {
+      send: (frame, offload) => this.#forward(device, frame, offload),
+      drained: () => {},
+      others: () => this.#ports.filter((port) => port !== device),
+    };
   }
 
   /** Learned entries: addresses, and numbers of ports in the order of plugging. */

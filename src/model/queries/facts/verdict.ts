@@ -23,16 +23,16 @@ export type CodeRange = {
 };
 
 /**
- * Another VM that has to act: to raise an interrupt, to do something with a parcel, or to write to
- * memory.
+ * Another VM that has to act: to raise an interrupt, to do something with a parcel, to write to
+ * memory, or to send a frame to a network card.
  */
 export type Awaited = {
-  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel or memory. */
+  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel, memory, or a card that is polled. */
   readonly irq: string;
   readonly by: string;
-  /** The queue, doorbell, parcel or address. */
+  /** The queue, doorbell, parcel, address or card. */
   readonly through: string;
-  readonly until: "accept" | "release" | "write" | null;
+  readonly until: "accept" | "release" | "write" | "send a frame to" | null;
 };
 
 /** An exception, and the place that raised it. */

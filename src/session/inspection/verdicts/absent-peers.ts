@@ -1,5 +1,5 @@
-// The VMs that a devicetree names as the other end of a queue or doorbell, and that are not there:
-// some have ended, others are yet to start.
+// The VMs that a devicetree names as the other end of a queue or doorbell, or that share a network,
+// and that are not there: some have ended, others are yet to start.
 
 import type { HypervisorObject } from "../../../machine/hypervisor/inspect.ts";
 import type { Vdevice } from "../../../machine/resource-manager/interface.ts";
@@ -25,7 +25,12 @@ export function absentPeers(view: View, object: HypervisorObject): AbsentPeers {
   const devices = view.system.manager.state.vms.flatMap(({ vdevices }) => vdevices);
   const named = devices.filter(({ objects }) => objects.some(({ cap }) => view.rootObject(cap) === object))
     .flatMap((device) => namedPeer(device) ?? []).filter((vm) => view.system.vms.plans.has(nameOf(vm)));
-  const { gone = [], coming = [] } = Object.groupBy(new Set(named), (vm) => mayCome(view, nameOf(vm)) ? "coming" : "gone");
+  return absentOf(view, named);
+}
+
+/** @param vms that are not there */
+export function absentOf(view: View, vms: readonly string[]): AbsentPeers {
+  const { gone = [], coming = [] } = Object.groupBy(new Set(vms), (vm) => mayCome(view, nameOf(vm)) ? "coming" : "gone");
   return { gone, coming };
 }
 

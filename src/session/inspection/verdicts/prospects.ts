@@ -10,7 +10,7 @@ import type { View } from "../readers/inspected.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { deviceState, slotsOf } from "./source-states.ts";
 import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
-import { isAble, isAsleep, isOnline, type Sleep, sleepOf } from "./sleep.ts";
+import { isAble, isAsleep, isOnline, sendersOf, type Sleep, sleepOf } from "./sleep.ts";
 
 /**
  * Instructions within which a loop has to come back to its state: some turns of a lock with its
@@ -191,6 +191,8 @@ export class Prospects {
     if (isAnyBusy(this.view, vcpu)) return true;
     return slotsOf(this.view, this.view.vmNameOf(vcpu.addressSpace)).some((slot) => {
       const state = deviceState(this.view, slot);
+      const senders = state?.code === "virtio-listens" ? sendersOf(this.view, slot)?.raisers : undefined;
+      if (senders) return senders.some((vm) => this.#isVmFree(vm));
       // A device that raises no interrupt may still write.
       return !state || !isIdle(state) || state.code === "virtio-silent" && state.taken + state.available > 0;
     });
@@ -199,13 +201,15 @@ export class Prospects {
   #canBeInterrupted(vcpu: Vcpu): boolean {
     const { timer, wakers, vm } = this.sleepOf(vcpu);
     if (timer) return true;
-    const isFree = (name: string) => {
-      const own = this.view.vcpus().filter((one) => this.view.vmOf(one.addressSpace) === name);
-      // One that is not there yet will be.
-      return own.length === 0 || own.some((one) => this.#isFree(one));
-    };
-    if (wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)))) return true;
-    return hasEnabledSgi(vcpu) && isFree(vm);
+    if (wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some((one) => this.#isVmFree(one))))) return true;
+    return hasEnabledSgi(vcpu) && this.#isVmFree(vm);
+  }
+
+  /** Whether a VM may still do anything. */
+  #isVmFree(name: string): boolean {
+    const own = this.view.vcpus().filter((one) => this.view.vmOf(one.addressSpace) === name);
+    // One that is not there yet will be.
+    return own.length === 0 || own.some((one) => this.#isFree(one));
   }
 
   /** Whether a vCPU may still do anything. */

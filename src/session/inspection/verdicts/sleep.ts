@@ -15,12 +15,13 @@ import {
   VirqSource,
 } from "../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../machine/hypervisor/interface.ts";
-import { irqId, nameOf, parcelId } from "../../../model/queries/ids.ts";
+import { NetDevice } from "../../../machine/virtio/net/net.ts";
+import { irqId, nameOf, parcelId, vmId } from "../../../model/queries/ids.ts";
 import { semihostingAt } from "../../../machine/abi/semihosting.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import { otherHolders } from "../readers/objects/read-caps.ts";
 import { readWord } from "../readers/guest/read-symbols.ts";
-import type { View } from "../readers/inspected.ts";
+import type { View, VirtioSlot } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
 import { barriersOf, unendedBarrier } from "../readers/objects/read-irqs.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
@@ -30,7 +31,7 @@ import { isIdle, type SourceState } from "../../../model/queries/facts/source-st
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import { type Wait, WAITS } from "../../../model/queries/facts/wait.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import { absentPeers } from "./absent-peers.ts";
+import { absentOf, absentPeers } from "./absent-peers.ts";
 import { hasFailed, slotsOf, sourceStateOf } from "./source-states.ts";
 
 /** Whether a vCPU is powered on. */
@@ -46,11 +47,11 @@ export interface Waker {
   readonly wait: OfCode<Wait, "irq">;
   /** Of its source; undefined if it is not known. */
   readonly state: SourceState | undefined;
-  /** The VMs that can raise it, or could if they were there; undefined if it is something else. */
+  /** The VMs that can raise it, or could if they were there; undefined if something else may. */
   readonly raisers: readonly string[] | undefined;
   /** The VMs that have ended and could have raised it, if no other one can. */
   readonly gone: readonly string[];
-  /** The queue or doorbell that the raisers have to use, or the parcel that they answer for. */
+  /** The queue or doorbell that the raisers have to use, the card to which they send, or the parcel that they answer for. */
   readonly through: string;
   /** The raisers' next step with the parcel; undefined if it is a queue or doorbell. */
   readonly until?: ParcelWait["until"];
@@ -114,7 +115,14 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       const [why, ...then] = barriers(intid);
       if (queue && why?.code === "disabled" && bank.isPending(intid)) unasked.push({ irq: wait.irq, barrier: why, then, queue });
       if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why, then });
-      else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
+      else {
+        const state = sourceStateOf(view, name, intid, source);
+        wakers.push({
+          wait,
+          state,
+          ...(state?.code === "virtio-listens" ? sendersTo(view, name, intid) : undefined) ?? raisersOf(view, source, vcpu),
+        });
+      }
       if (begun) barred.push({ code: "wakeup", wait, state: begun });
     }
     // One stands for all LPIs: only the ITS's tables know which of them a device raises.
@@ -187,6 +195,24 @@ export function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Raisers 
   const { gone, coming } = absentPeers(view, object);
   return { raisers: coming, gone, through };
 }
+
+/** The VMs whose frames the only device of an interrupt awaits, if it is a network card. */
+function sendersTo(view: View, vm: string, intid: number): Raisers | undefined {
+  const [slot, ...more] = slotsOf(view, vm).filter((one) => one.intid === intid);
+  return more.length === 0 ? sendersOf(view, slot) : undefined;
+}
+
+/** The VMs whose frames a network card awaits; undefined if it may get some from elsewhere. */
+export function sendersOf(view: View, { id, device }: VirtioSlot): Raisers | undefined {
+  const others = device instanceof NetDevice ? device.backend?.others?.() : undefined;
+  if (!others) return undefined;
+  const vms = view.system.virtio.filter((one) => others.some((other) => other === one.device)).map((one) => vmId(one.vm));
+  const { here = [], absent = [] } = Object.groupBy(new Set(vms), (one) => isThere(view, one) ? "here" : "absent");
+  const { gone, coming } = absentOf(view, absent);
+  return { raisers: [...here, ...coming], gone: here.length === 0 ? gone : [], through: id };
+}
+
+const isThere = (view: View, vm: string): boolean => view.vcpus().some((vcpu) => view.vmOf(vcpu.addressSpace) === vm);
 
 /** Of a source that is neither a queue nor a doorbell. */
 const UNKNOWN: Raisers = { raisers: undefined, gone: [], through: "" };

@@ -1,6 +1,6 @@
 // Rings of waits: VMs that in the end wait for one another, whatever each of them waits for: the
-// interrupt of a queue or doorbell, an answer about a memory parcel, a store to memory that it
-// polls. One graph has the edges of all kinds, between VMs that nothing else can free.
+// interrupt of a queue or doorbell, a frame of a network, an answer about a memory parcel, a store
+// to memory that it polls. One graph has the edges of all kinds, between VMs that nothing else can free.
 
 import { FAULT_KINDS } from "../../../machine/abi/faults.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
@@ -12,7 +12,8 @@ import type { View } from "../readers/inspected.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
 import { rangeOf } from "./code-range.ts";
 import type { Prospects } from "./prospects.ts";
-import { isAble, isAsleep, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
+import { isAble, isAsleep, sendersOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
+import { slotsOf } from "./source-states.ts";
 import { type Verdict, verdictRule } from "./verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
@@ -32,9 +33,11 @@ interface Graph extends Pick<SleepingVms, "stuck" | "endless"> {
   readonly prospects: Prospects;
 }
 
+const isCard = (through: string) => through.startsWith("dev:");
+
 /** The wait for a VM that has to act on a waker. */
 export function awaited({ wait, through, until }: Waker, by: string): Awaited {
-  return { irq: WAITS.text(wait), by, through, until: until ?? null };
+  return { irq: WAITS.text(wait), by, through, until: until ?? (isCard(through) ? "send a frame to" : null) };
 }
 
 /** A VM that waits for another one, and that in the end for one of them. */
@@ -52,6 +55,8 @@ function deadlocked(graph: Graph, vm: string): Verdict<"deadlock"> | undefined {
       ? hint("disasm", `${nameOf(vm)}:${at.first}`)
       : waker.until
       ? hint("show", waker.through)
+      : isCard(waker.through)
+      ? hint("vm devices", nameOf(vm))
       : hint("queue ls", { filter: `vm=${nameOf(vm)}` }),
     vain: { operations: FAULT_KINDS },
   };
@@ -94,9 +99,14 @@ function waitsOfLoop(view: View, prospects: Prospects, vcpu: Vcpu, isInGraph: (v
   const vm = view.vmOf(vcpu.addressSpace), at = rangeOf(view, vcpu, loop.first, loop.last);
   return loop.inputs.flatMap(({ va, pa }) => {
     const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va);
-    const through = ipaId(view.vmNameOf(vcpu.addressSpace), Number(ipa));
-    return writersOf(view, pa).map((space) => view.vmOf(space)).filter(isInGraph)
-      .map((by) => ({ vm, what: { irq: "", by, through, until: "write" as const }, at, waker: undefined }));
+    const name = view.vmNameOf(vcpu.addressSpace), through = ipaId(name, Number(ipa));
+    const card = slotsOf(view, name).find(({ device }) => device.transport?.queues.some((queue) => queue.holds(ipa)));
+    const senders = card && sendersOf(view, card)?.raisers;
+    const awaits = senders
+      ? { irq: "", through: card.id, until: "send a frame to" } as const
+      : { irq: "", through, until: "write" } as const;
+    return (senders ?? writersOf(view, pa).map((space) => view.vmOf(space))).filter(isInGraph)
+      .map((by) => ({ vm, what: { ...awaits, by }, at, waker: undefined }));
   });
 }
 
