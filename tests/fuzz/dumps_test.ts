@@ -4,12 +4,14 @@
 import { Dump } from "../../src/inside/dumps/dump.ts";
 import { DumpError } from "../../src/inside/dumps/file-memory.ts";
 import { findKernel } from "../../src/inside/dumps/kernel-place.ts";
-import { unpackLzo } from "../../src/inside/dumps/lzo.ts";
+import { unpackLz4 } from "../../src/kit/formats/lz4.ts";
+import { unpackLzo } from "../../src/kit/formats/lzo.ts";
 import { unpackSnappy } from "../../src/inside/dumps/snappy.ts";
-import { PackedError } from "../../src/inside/dumps/unpacking.ts";
+import { PackedError } from "../../src/kit/formats/unpacking.ts";
 import { TooMuch } from "../../src/inside/linux/kernel/memory.ts";
 import { whole } from "../../src/kit/support/values/work.ts";
 import { dumpOf, limeOf } from "../inside/dumps/foreign.ts";
+import { RECORDS } from "../inside/linux/pstore/packed-records.ts";
 import { flattenedOf, kdumpOf, LZO, PACKINGS, piecesOf, SNAPPY } from "../inside/dumps/written-kdump.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, edge, patched } from "./grammars.ts";
@@ -79,8 +81,10 @@ for (const [name, make] of Object.entries(FORMS)) {
 
 const UNPACKED = 64 * 1024;
 
-for (const [name, unpack, packed] of [["LZO", unpackLzo, LZO], ["Snappy", unpackSnappy, SNAPPY]] as const) {
-  const stream = Uint8Array.fromBase64(packed);
+for (
+  const [name, unpack, packed] of [["LZO", unpackLzo, LZO], ["LZ4", unpackLz4, RECORDS.lz4], ["Snappy", unpackSnappy, SNAPPY]] as const
+) {
+  const stream = typeof packed === "string" ? Uint8Array.fromBase64(packed) : packed;
   readerTest(name, {
     input: (random) => chance(random, 8) ? stream : damaged(random, patched(random, stream)),
     read: (bytes: Uint8Array) => unpack(bytes, new Uint8Array(UNPACKED)),

@@ -4,9 +4,9 @@
 
 import { INFO_MAX, readNotes, textOf } from "./elf-core.ts";
 import { ADDRESS_END, DumpError, type DumpSource, type FileMemory, type MemoryRun, RUNS_MAX, viewOf } from "./file-memory.ts";
-import { unpackLzo } from "./lzo.ts";
 import { unpackSnappy } from "./snappy.ts";
-import { PackedError } from "./unpacking.ts";
+import { unpackLzo } from "../../kit/formats/lzo.ts";
+import { PackedError } from "../../kit/formats/unpacking.ts";
 import { begins, DumpStart } from "../../kit/support/files/written-files.ts";
 import { node } from "../../kit/support/node-modules.ts";
 import { KiB, MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
@@ -193,9 +193,9 @@ class UnpackedBlocks {
     this.source.read(offset, packed);
     try {
       if (flags & Packed.zlib) into.set(whole(node.zlib.inflateSync(packed, options), this.block));
-      else if (flags & Packed.lzo) unpackLzo(packed, into);
+      else if (flags & Packed.lzo) checkSize(unpackLzo(packed, into), this.block);
       else if (flags & Packed.zstd) into.set(whole(node.zlib.zstdDecompressSync(packed, options), this.block));
-      else if (flags & Packed.snappy) unpackSnappy(packed, into);
+      else if (flags & Packed.snappy) checkSize(unpackSnappy(packed, into), this.block);
       else if (size !== this.block) throw new PackedError(`${size} bytes that are not packed`);
       else into.set(packed);
     } catch (error) {
@@ -209,6 +209,10 @@ class UnpackedBlocks {
 }
 
 function whole(bytes: Uint8Array, size: number): Uint8Array {
-  if (bytes.length !== size) throw new PackedError(`${bytes.length} bytes, not ${size}`);
+  checkSize(bytes.length, size);
   return bytes;
+}
+
+function checkSize(length: number, size: number): void {
+  if (length !== size) throw new PackedError(`${length} bytes, not ${size}`);
 }

@@ -1,7 +1,7 @@
 // Snappy, as makedumpfile packs pages (the stream: google/snappy, format_description.txt): the
 // size, then literal bytes and copies of bytes that were written before.
 
-import { PackedError, Unpacking } from "./unpacking.ts";
+import { PackedError, Unpacking } from "../../kit/formats/unpacking.ts";
 
 /** The low two bits of an element. */
 const Element = { literal: 0, near: 1, far: 2, farthest: 3 } as const;
@@ -11,10 +11,10 @@ const SHORT = 60;
 const SIZE_BYTES = 5;
 
 /**
- * Fills `into` with the unpacked bytes.
- * @throws PackedError where they do not fill it exactly
+ * Unpacks a stream; how many bytes it has.
+ * @throws PackedError where it is none, or has another size than there is room for
  */
-export function unpackSnappy(packed: Uint8Array, into: Uint8Array): void {
+export function unpackSnappy(packed: Uint8Array, into: Uint8Array): number {
   const stream = new Unpacking(packed, into);
   const number = (bytes: number): number => {
     let value = 0;
@@ -45,5 +45,5 @@ export function unpackSnappy(packed: Uint8Array, into: Uint8Array): void {
         break;
     }
   }
-  stream.end();
+  return stream.written;
 }

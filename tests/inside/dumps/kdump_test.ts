@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { Dump } from "../../../src/inside/dumps/dump.ts";
 import { DumpError } from "../../../src/inside/dumps/file-memory.ts";
-import { unpackLzo } from "../../../src/inside/dumps/lzo.ts";
+import { unpackLzo } from "../../../src/kit/formats/lzo.ts";
 import { unpackSnappy } from "../../../src/inside/dumps/snappy.ts";
 import { joined } from "../../../src/kit/support/values/bytes.ts";
 import { KiB, MiB, PAGE_SIZE } from "../../../src/kit/support/values/sizes.ts";

@@ -10,6 +10,7 @@ import type { Reading } from "../kernel/reading.ts";
 import { cellsOf, reservedNodes } from "../structures/devicetree.ts";
 import { levelOf, type LogRow, readLog, type RingRow } from "../structures/log.ts";
 import { type PstoreLine, type PstoreRecord, type RamoopsRegion, readRamoops } from "./ramoops.ts";
+import { takenConsole } from "./taken-console.ts";
 
 const OF = "ramoops";
 const NS_PER_US = 1000n;
@@ -36,7 +37,13 @@ export function readLogs(reading: Reading): LogRow[] {
     regions = reading.tried(OF, () => regionsOf(reading)) ?? [],
     rows = regions.flatMap((region) => {
       if (region.corrects) reading.gap({ code: "uncorrected", of: OF });
-      return reading.tried(OF, () => rowsOf(vm, recordsIn(region, source), memory.work, ring)) ?? [];
+      return reading.tried(OF, () => {
+        const records = recordsIn(region, source), taken = reading.tried(OF, () => takenConsole(reading, region));
+        if (!taken) return rowsOf(vm, records, memory.work, ring);
+        // The zone has the console's text of this boot by now.
+        const dumps = records.filter(({ dump }) => dump), own = records.filter(({ dump }) => !dump);
+        return [...rowsOf(vm, [...dumps, taken], memory.work, ring), ...rowsOf(vm, own, memory.work, ring)];
+      }) ?? [];
     });
   return [...rows, ...ring];
 }

@@ -3,10 +3,10 @@
 // content of a zone shows what it is: a dump of the log at an oops or a panic, the console's text,
 // or what programs have written, which is not read.
 
-import { node } from "../../../kit/support/node-modules.ts";
 import { MiB, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import type { Work } from "../../../kit/support/values/work.ts";
 import { BadMemory, type PhysicalMemory, textOf } from "../kernel/memory.ts";
+import { PART, unpackedRecord } from "./packed-record.ts";
 
 /** A region by its physical address. */
 export interface RamoopsRegion {
@@ -42,16 +42,12 @@ export const REGION_MAX = 64 * MiB;
 const ZONE_ALIGN = PAGE_SIZE;
 /** The magic, the place of the next byte, and how many bytes there are; then the bytes. */
 const MAGIC = 0x4347_4244, HEADER = 12;
-/** Bytes of a record that was compressed, at most. */
-const UNPACKED_MAX = MiB;
 /** Characters that are one step. */
 const CHARACTERS = 16;
 
 /** Before a dump: the time of day, and whether what follows is compressed. */
 const DUMP = /^====(\d{1,12})\.(\d{1,9})(?:-([CD]))?\n/;
 const DUMP_HEADER = 40;
-/** The first line of a dump: its reason and its part. */
-const PART = /^[A-Z]\w{2,15}#\d{1,9} Part(\d{1,9})$/;
 /** A line of a kernel's log. */
 const LINE = /^(?:<(\d{1,4})>)?\[ {0,11}(\d{1,11})\.(\d{6})\](?:\[ {0,11}([TC]\d{1,10})\])? (.*)$/;
 
@@ -119,20 +115,25 @@ function bytesOf(memory: PhysicalMemory, zone: Zone, work: Work): Uint8Array<Arr
 
 function recordOf(bytes: Uint8Array<ArrayBuffer>, zone: Zone, index: number, work: Work): PstoreRecord {
   const { address } = zone, [header, seconds, us, form] = DUMP.exec(textOf(bytes.subarray(0, DUMP_HEADER))) ?? [];
-  if (header === undefined) return { name: "console-ramoops-0", address, dump: undefined, lines: linesOf(bytes, work).lines };
-  const content = bytes.subarray(header.length), { first, lines } = linesOf(form === "C" ? unpacked(content, zone) : content, work);
+  if (header === undefined) return consoleRecord(bytes, address, work);
+  const content = bytes.subarray(header.length), { first, lines } = linesOf(form === "C" ? unpacked(content, zone, work) : content, work);
   if (lines.length === 0) throw damaged("a dump of a log that has no lines with a time", zone);
   const dump = { time: 1e6 * Number(seconds) + Number(us), part: Number(PART.exec(first)?.[1] ?? 1) };
   return { name: `dmesg-ramoops-${index}`, address, dump, lines };
 }
 
-function unpacked(content: Uint8Array<ArrayBuffer>, zone: Zone): Uint8Array {
-  try {
-    return node.zlib.inflateRawSync(content, { maxOutputLength: UNPACKED_MAX });
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error)) throw error;
-    throw damaged("a record that is not compressed by deflate, or not whole", zone);
-  }
+/** The console's text. */
+export const consoleRecord = (bytes: Uint8Array, address: number, work: Work): PstoreRecord => ({
+  name: "console-ramoops-0",
+  address,
+  dump: undefined,
+  lines: linesOf(bytes, work).lines,
+});
+
+function unpacked(content: Uint8Array, zone: Zone, work: Work): Uint8Array {
+  const bytes = unpackedRecord(content, work);
+  if (!bytes) throw damaged("a record that is not compressed by deflate, lzo, lz4 or zstd, or not whole", zone);
+  return bytes;
 }
 
 const DECODER = new TextDecoder();

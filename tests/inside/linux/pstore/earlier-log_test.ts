@@ -13,7 +13,6 @@ import { RAM_BASE } from "../../../../src/machine/hardware/memory-map.ts";
 import { Place } from "../../../app/cli/place.ts";
 import { el2 } from "../../../app/cli/program.ts";
 import { longTest } from "../../../support/long.ts";
-import { Random } from "../../../support/random.ts";
 import { inFolder } from "../../../support/temporary-folder.ts";
 import { dumpOf, opened } from "../../dumps/foreign.ts";
 import { Debian } from "../debian.ts";
@@ -75,20 +74,6 @@ Deno.test("a record that cannot be read is a gap with its address, and others ar
     "systemd: hello",
     ...LOG.slice(3).map(([, , , text]) => text),
   ]);
-});
-
-Deno.test("any bytes of a region are answered without an exception", () => {
-  const random = new Random(74);
-  for (let number = 0; number < 300; number++) {
-    const bytes = REGION.slice(0, ZONE + random.below(REGION.length - ZONE));
-    for (let change = random.below(64); change >= 0; change--) {
-      // Half of them in headers.
-      const at = random.below(2) ? random.below(bytes.length) : random.below(bytes.length / ZONE | 0) * ZONE + 4 + random.below(40);
-      bytes[at] = random.below(256);
-    }
-    const { error } = opened(dumpOf(bytes, 0)).answer({ table: "linux.log", args: {} });
-    assert.equal(error, undefined);
-  }
 });
 
 /** The devicetree that a machine's memory has at its start, with a node of ramoops. */

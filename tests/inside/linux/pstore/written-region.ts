@@ -16,9 +16,16 @@ export const consoleZone = (size: number, text: string): WrittenZone => ({ size,
 
 /** A part of a dump at this second of the day's time. */
 export function dumpZone(size: number, seconds: number, text: string, packed = true): WrittenZone {
-  const header = encode(`====${seconds}.000250-${packed ? "C" : "D"}\n`), content = packed ? deflateRawSync(text) : encode(text);
-  return { size, written: new Uint8Array([...header, ...content]) };
+  return packed ? packedZone(size, seconds, deflateRawSync(text)) : zoneOf(size, `====${seconds}.000250-D\n`, encode(text));
 }
+
+/** A part of a dump that is compressed already. */
+export const packedZone = (size: number, seconds: number, content: Uint8Array) => zoneOf(size, `====${seconds}.000250-C\n`, content);
+
+const zoneOf = (size: number, header: string, content: Uint8Array): WrittenZone => ({
+  size,
+  written: new Uint8Array([...encode(header), ...content]),
+});
 
 export function writtenRegion(...zones: readonly WrittenZone[]): Uint8Array<ArrayBuffer> {
   const region = new Uint8Array(zones.reduce((sum, { size }) => sum + size, 0)), view = new DataView(region.buffer);

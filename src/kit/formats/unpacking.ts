@@ -1,10 +1,10 @@
-// A page that is unpacked from a stream of LZO or Snappy: both have literal bytes, and copies of
-// bytes that were written before.
+// Bytes that are unpacked from a stream of LZO, LZ4 or Snappy: each has literal bytes, and copies
+// of bytes that were written before.
 
-/** Packed bytes that are not a stream, or have another size than their page. */
+/** Packed bytes that are not a stream, or have another size than they should. */
 export class PackedError extends Error {}
 
-/** A stream and the page that it fills, each up to where it was used. */
+/** A stream and where it is unpacked to, each up to where it was used. */
 export class Unpacking {
   #at = 0;
   #written = 0;
@@ -44,8 +44,8 @@ export class Unpacking {
     this.#written = end;
   }
 
-  /** @throws PackedError if the page is not full */
-  end(): void {
-    if (this.#written !== this.into.length) throw new PackedError(`${this.#written} bytes, not ${this.into.length}`);
+  /** Bytes that were unpacked. */
+  get written(): number {
+    return this.#written;
   }
 }

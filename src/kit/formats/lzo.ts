@@ -1,4 +1,5 @@
-// LZO1X, as makedumpfile packs pages (the stream: Linux, Documentation/staging/lzo.rst). An
+// LZO1X, as makedumpfile packs pages and pstore its records (the stream: Linux,
+// Documentation/staging/lzo.rst). An
 // instruction copies bytes that were written before, then up to three literal ones.
 
 import { Unpacking } from "./unpacking.ts";
@@ -7,10 +8,10 @@ import { Unpacking } from "./unpacking.ts";
 const LONG_RUN = 4;
 
 /**
- * Fills `into` with the unpacked bytes.
- * @throws PackedError where they do not fill it exactly
+ * Unpacks a stream; how many bytes it has.
+ * @throws PackedError where it is none, or has more than there is room for
  */
-export function unpackLzo(packed: Uint8Array, into: Uint8Array): void {
+export function unpackLzo(packed: Uint8Array, into: Uint8Array): number {
   const stream = new Unpacking(packed, into);
   let literals = 0;
   /** A length whose field is 0 continues in the next bytes. */
@@ -51,5 +52,5 @@ export function unpackLzo(packed: Uint8Array, into: Uint8Array): void {
     stream.literals(after);
     literals = after;
   }
-  stream.end();
+  return stream.written;
 }
