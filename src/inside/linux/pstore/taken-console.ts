@@ -1,5 +1,6 @@
-// The console's text of the boot before, where the driver ramoops has it once it runs: it copies the
-// text out of its zone, and clears that for this boot (fs/pstore/ram_core.c in the kernel's sources).
+// The console's text of the boot before, where the driver ramoops has it once it runs: it copies
+// the text out of its zone, and clears that for this boot (fs/pstore/ram_core.c in the kernel's
+// sources).
 
 import { moduleTypes } from "../kernel/module-types.ts";
 import type { Reading } from "../kernel/reading.ts";
