@@ -3,8 +3,10 @@
 
 import { Unpacking } from "./unpacking.ts";
 
-/** A length that continues in the next bytes, and the least length of a copy. */
-const LONG = 15, COPY_LEAST = 4;
+/** A field of a length that continues in the next bytes. */
+const LONG = 15;
+/** Bytes of a copy, at least. */
+const COPY_LEAST = 4;
 
 /**
  * Unpacks a block; how many bytes it has.
