@@ -51,7 +51,10 @@ export interface Waker {
   readonly raisers: readonly string[] | undefined;
   /** The VMs that have ended and could have raised it, if no other one can. */
   readonly gone: readonly string[];
-  /** The queue or doorbell that the raisers have to use, the card to which they send, or the parcel that they answer for. */
+  /**
+   * The queue or doorbell that the raisers have to use, the card to which they send, or the parcel
+   * that they answer for.
+   */
   readonly through: string;
   /** The raisers' next step with the parcel; undefined if it is a queue or doorbell. */
   readonly until?: ParcelWait["until"];

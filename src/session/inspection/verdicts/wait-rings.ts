@@ -1,12 +1,13 @@
 // Rings of waits: VMs that in the end wait for one another, whatever each of them waits for: the
 // interrupt of a queue or doorbell, a frame of a network, an answer about a memory parcel, a store
-// to memory that it polls. One graph has the edges of all kinds, between VMs that nothing else can free.
+// to memory that it polls. One graph has the edges of all kinds, between VMs that nothing else can
+// free.
 
 import { FAULT_KINDS } from "../../../machine/abi/faults.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { Awaited, CodeRange } from "../../../model/queries/facts/verdict.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
-import { ipaId, nameOf } from "../../../model/queries/ids.ts";
+import { ipaId, isOf, nameOf } from "../../../model/queries/ids.ts";
 import { WAITS } from "../../../model/queries/facts/wait.ts";
 import type { View } from "../readers/inspected.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
@@ -33,7 +34,7 @@ interface Graph extends Pick<SleepingVms, "stuck" | "endless"> {
   readonly prospects: Prospects;
 }
 
-const isCard = (through: string) => through.startsWith("dev:");
+const isCard = (through: string) => isOf("dev", through);
 
 /** The wait for a VM that has to act on a waker. */
 export function awaited({ wait, through, until }: Waker, by: string): Awaited {
