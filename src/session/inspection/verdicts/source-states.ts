@@ -3,7 +3,6 @@
 
 import { Doorbell, type LevelSource, Msgqueue, VirqSource, VirtioMmio } from "../../../machine/hypervisor/inspect.ts";
 import { VirtioId, VirtioStatus } from "../../../machine/virtio/device.ts";
-import type { QueueCondition } from "../../../machine/virtio/virtqueue.ts";
 import { isIdle, type SourceState } from "../../../model/queries/facts/source-state.ts";
 import { vmId } from "../../../model/queries/ids.ts";
 import { MsgqueueRight } from "../../../machine/abi/rights.ts";
@@ -11,14 +10,12 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import { otherHolders } from "../readers/objects/read-caps.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
+import { stateOfDevice } from "./device-rules.ts";
 import { defectOf, statusOf } from "../readers/objects/driver-progress.ts";
 import { readSpace } from "../readers/objects/read-memory.ts";
 
 /** Addresses of a VM are below this. */
 const IPA_END = 2 ** 40;
-
-/** A queue with its number, and whether its chains are room for what comes from outside. */
-type Queue = QueueCondition & { readonly queue: number; readonly input: boolean };
 
 /** Kept for one look: vCPUs that sleep share sources. */
 const known = new WeakMap<View, { readonly isHostBusy: boolean; readonly slots: ReadonlyMap<string, readonly VirtioSlot[]> }>();
@@ -74,43 +71,10 @@ export function stateNow(view: View, slot: VirtioSlot): SourceState {
     },
     write: () => false,
   };
-  const status = statusOf(view, slot), defect = defectOf(slot, status);
-  if (defect) return defect;
-  const queues = transport?.condition(memory).queues ?? [];
-  if (!(status & VirtioStatus.DRIVER_OK)) return { code: "virtio-not-ready", device, status };
-  const numbered = queues.map((queue, index): Queue => ({ ...queue, queue: index, input: slot.device.takesInput(index) }));
-  return underWay(device, numbered) ?? (id === VirtioId.Balloon ? { code: "virtio-configured", device } : missing(device, numbered));
-}
-
-function chainsOf(device: string, { queue, available = 0, taken, used }: Queue) {
-  return { device, queue, available, taken, used };
-}
-
-/** Requests that the device serves, or room for its input: the device has to act next. */
-function underWay(device: string, queues: readonly Queue[]): SourceState | undefined {
-  const serves = queues.find((queue) => !queue.input && queue.interrupts && (queue.continues || queue.taken > queue.lost));
-  if (serves) return { code: "virtio-serves", ...chainsOf(device, serves) };
-  const listens = queues.find((queue) => queue.input && queue.interrupts && (queue.available ?? 0) + queue.taken > queue.lost);
-  return listens && { code: "virtio-listens", ...chainsOf(device, listens) };
-}
-
-/** The step that the driver has left out: the driver has to act next. */
-function missing(device: string, queues: readonly Queue[]): SourceState {
-  const found = (test: (queue: Queue) => boolean) => queues.find((queue) => queue.ready && test(queue));
-  const unread = found(({ available }) => available === undefined);
-  if (unread) return { code: "virtio-ring-unreadable", device, queue: unread.queue };
-  const kinds = [
-    ["virtio-not-notified", ({ input, available = 0 }: Queue) => !input && available > 0],
-    ["virtio-lost", ({ lost }: Queue) => lost > 0],
-    ["virtio-silent", ({ interrupts, available = 0, taken, used }: Queue) => !interrupts && available + taken + used > 0],
-    ["virtio-no-room", ({ input, available, taken }: Queue) => input && available === 0 && taken === 0],
-  ] as const;
-  for (const [code, test] of kinds) {
-    const queue = found(test);
-    if (queue) return { code, ...chainsOf(device, queue) };
-  }
-  const off = queues.find(({ ready, queue, input }) => !ready && (input || queue === 0));
-  return off ? { code: "virtio-queue-off", device, queue: off.queue } : { code: "virtio-idle", device };
+  const status = statusOf(view, slot), defect = defectOf(slot, status), isUp = !defect && (status & VirtioStatus.DRIVER_OK) !== 0;
+  const queues = (isUp ? transport?.condition(memory).queues : undefined) ?? [];
+  const numbered = queues.map((queue, index) => ({ ...queue, queue: index, input: slot.device.takesInput(index) }));
+  return stateOfDevice({ device, status, defect, hasTarget: id === VirtioId.Balloon, queues: numbered });
 }
 
 /** Whether no other VM can fill a queue. */
