@@ -10,7 +10,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import { otherHolders } from "../readers/objects/read-caps.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
-import { stateOfDevice } from "./device-rules.ts";
+import { stateOfDevice } from "../causes/device-rules.ts";
 import { defectOf, statusOf } from "../readers/objects/driver-progress.ts";
 import { readSpace } from "../readers/objects/read-memory.ts";
 
