@@ -107,26 +107,30 @@ export function readFiles(reading: Reading, pid: number): FileRow[] {
 export function* openFiles(reading: Reading, task: Struct): Generator<{ fd: number; file: Struct }> {
   const table = task.at("files", "files_struct")?.at("fdt", "fdtable");
   if (!table) return;
-  const count = Math.min(table.number("max_fds"), FILES_MAX), files = table.pointer("fd");
-  for (let fd = 0; fd < count; fd++) {
+  const files = table.pointer("fd");
+  for (const fd of openNumbers(reading, table)) {
     const address = reading.memory.u64(files + BigInt(8 * fd));
+    // It is being opened.
     if (address !== 0n) yield { fd, file: reading.struct("file", address) };
   }
 }
 
-/** Descriptors in a word of `fdtable.open_fds`. */
-const FDS_IN_WORD = 64;
+/** Numbers in a word of `fdtable.open_fds`. */
+const IN_WORD = 64;
+
+function* openNumbers(reading: Reading, table: Struct): Generator<number> {
+  const count = Math.min(table.number("max_fds"), FILES_MAX), bits = table.pointer("open_fds");
+  for (let first = 0; first < count; first += IN_WORD) {
+    const word = reading.memory.u64(bits + BigInt(first >> 3));
+    for (let fd = first, left = word; left !== 0n; fd++, left >>= 1n) if (left & 1n) yield fd;
+  }
+}
 
 /** How many files a task has open, if its table could hold so many; 0 otherwise. */
 export function openCount(reading: Reading, task: Struct, limit: bigint): bigint {
   const table = task.at("files", "files_struct")?.at("fdt", "fdtable"), size = table?.number("max_fds") ?? 0;
   if (!table || size > FILES_MAX || BigInt(size) < limit) return 0n;
-  const bits = table.pointer("open_fds");
-  let count = 0;
-  for (let at = 0; at < size; at += FDS_IN_WORD) {
-    for (let word = reading.memory.u64(bits + BigInt(at >> 3)); word !== 0n; word &= word - 1n) count++;
-  }
-  return BigInt(count);
+  return BigInt(openNumbers(reading, table).reduce((count) => count + 1, 0));
 }
 
 /** The mounts that process 1 sees. */
@@ -153,16 +157,16 @@ interface WritableMount {
   readonly block: Struct;
 }
 
-/** Each once, by its first mount. */
-export function* writableMounts(reading: Reading): Generator<WritableMount> {
+/** Each of these types once, by its first mount. */
+export function* writableMounts(reading: Reading, types: ReadonlySet<string>): Generator<WritableMount> {
   const seen = new Set<bigint>();
   for (const { mount, root } of mountsOf(reading, "mounts")) {
     const block = mount.at("mnt.mnt_sb", "super_block"), top = mount.at("mnt.mnt_root", "dentry");
     if (!block || !top || seen.has(block.address) || isReadonly(mount, block)) continue;
-    const path = pathOf(reading, mount, top, root);
+    const type = typeOf(block), path = types.has(type) ? pathOf(reading, mount, top, root) : undefined;
     if (path === undefined) continue;
     seen.add(block.address);
-    yield { path, type: typeOf(block), block };
+    yield { path, type, block };
   }
 }
 

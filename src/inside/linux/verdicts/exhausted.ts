@@ -5,7 +5,8 @@ import type { Exhausted, LinuxFinding } from "../../../model/queries/facts/linux
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 import { openCount, writableMounts } from "../structures/files.ts";
-import { named, processes } from "../structures/tasks.ts";
+import { named } from "../structures/tasks.ts";
+import { processesIn, tasksOf } from "../waits/locks.ts";
 
 const OF = "limits";
 /** File systems and programs that are shown. */
@@ -26,6 +27,8 @@ const ROOMS: Readonly<Record<string, readonly [type: string, read: (reading: Rea
   tmpfs: ["shmem_sb_info", tmpfsRoom],
   ext4: ["ext4_sb_info", ext4Room],
 };
+
+const TYPES: ReadonlySet<string> = new Set(Object.keys(ROOMS));
 
 function tmpfsRoom(reading: Reading, info: Struct): Room {
   const size = info.big("max_blocks"), all = info.big("max_inodes"), bytes = 2 ** reading.kernel.tables.granule;
@@ -55,7 +58,7 @@ export function exhausted(reading: Reading): LinuxFinding | undefined {
 }
 
 function fullSystems(reading: Reading): Exhausted[] {
-  return reading.rows(OF, () => writableMounts(reading), ({ path, type, block }): Exhausted | undefined => {
+  return reading.rows(OF, () => writableMounts(reading, TYPES), ({ path, type, block }): Exhausted | undefined => {
     const [form, roomIn] = ROOMS[type] ?? [];
     if (form === undefined || !roomIn || !reading.hasType(form)) return undefined;
     const info = block.at("s_fs_info", form), { blocks, inodes } = info ? roomIn(reading, info) : {};
@@ -65,7 +68,7 @@ function fullSystems(reading: Reading): Exhausted[] {
 }
 
 function fullPrograms(reading: Reading): Exhausted[] {
-  return reading.rows(OF, () => processes(reading), (process): Exhausted | undefined => {
+  return reading.rows(OF, () => processesIn(tasksOf(reading)), (process): Exhausted | undefined => {
     const limit = process.at("signal", "signal_struct")?.big(`rlim[${OPEN_FILES}].rlim_cur`) ?? 0n;
     // Some programs take from themselves the right to open any.
     if (limit === 0n || openCount(reading, process, limit) !== limit) return undefined;

@@ -1,7 +1,7 @@
 // Waits of parents for the end of their children: wait4(2) and waitid(2).
 
 import type { Struct } from "../kernel/types.ts";
-import { named } from "../structures/tasks.ts";
+import { isKernelThread, named } from "../structures/tasks.ts";
 import { type Found, found, PEERS_MAX } from "./other-ends.ts";
 import type { Tasks } from "./waiting.ts";
 
@@ -16,7 +16,7 @@ interface Families {
 function familiesOf(tasks: Tasks): Families {
   let known = FAMILIES.get(tasks);
   if (!known) {
-    const threads = Map.groupBy(tasks.values(), (task) => task.number("tgid"));
+    const threads = Map.groupBy(tasks.values().filter((task) => !isKernelThread(task)), (task) => task.number("tgid"));
     const parentOf = (tgid: number) => threads.get(tgid)?.[0].at("real_parent", "task_struct")?.number("tgid") ?? 0;
     FAMILIES.set(tasks, known = { threads, children: Map.groupBy(threads.keys(), parentOf) });
   }

@@ -10,7 +10,7 @@ import type { Reading } from "../kernel/reading.ts";
 import { rtWait } from "./rt-locks.ts";
 import { spinWaits } from "./spin-locks.ts";
 import { codeName } from "../structures/stack.ts";
-import { allTasks, isRunning, LOCK_WAIT, outsideScheduler, stateOf } from "../structures/tasks.ts";
+import { allTasks, isKernelThread, isRunning, LOCK_WAIT, outsideScheduler, stateOf } from "../structures/tasks.ts";
 import type { Struct } from "../kernel/types.ts";
 import type { Tasks, Waiting } from "./waiting.ts";
 
@@ -35,6 +35,10 @@ export function tasksOf(reading: Reading): Tasks {
   }
   return tasks;
 }
+
+/** The processes of programs. */
+export const processesIn = (tasks: Tasks): Iterable<Struct> =>
+  tasks.values().filter((task) => !isKernelThread(task) && task.number("pid") === task.number("tgid"));
 
 export function readLocks(reading: Reading): LockRow[] {
   const tasks = tasksOf(reading);

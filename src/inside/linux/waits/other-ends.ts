@@ -9,7 +9,8 @@ import type { Struct } from "../kernel/types.ts";
 import { isFifo } from "../structures/lookup.ts";
 import { fileName, fileSystemOf } from "../structures/paths.ts";
 import { type InetSocket, inetSocket, inodeOf, socketOf, unixPath, unixPeer } from "../structures/sockets.ts";
-import { named, processes } from "../structures/tasks.ts";
+import { named } from "../structures/tasks.ts";
+import { processesIn, tasksOf } from "./locks.ts";
 
 const OF = "open files";
 /** `sock.sk_rcvtimeo` without a timeout: MAX_SCHEDULE_TIMEOUT. */
@@ -30,7 +31,7 @@ const OPENERS = new WeakMap<Reading["memory"], ReadonlyMap<bigint, readonly Open
 function openersIn(reading: Reading): ReadonlyMap<bigint, readonly Opener[]> {
   let known = OPENERS.get(reading.memory);
   if (!known) {
-    const opened = reading.rows(OF, () => processes(reading), (process) => {
+    const opened = reading.rows(OF, () => processesIn(tasksOf(reading)), (process) => {
       const files = reading.tried(OF, () => [...openFiles(reading, process)]) ?? [];
       return files.map(({ file }) => ({ process, file: file.address, inode: file.pointer("f_inode"), mode: file.number("f_mode") }));
     }).flat();

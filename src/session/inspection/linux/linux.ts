@@ -2,6 +2,7 @@
 
 import { absentConsole } from "../../../inside/linux/verdicts/consoles.ts";
 import { readLog } from "../../../inside/linux/structures/log.ts";
+import { once } from "../../../kit/support/values/once.ts";
 import type { GuestKernel } from "../readers/guest/guest-kernel.ts";
 import { linuxFindings } from "./findings.ts";
 import { machineOf } from "./known-machine.ts";
@@ -18,7 +19,8 @@ export const LINUX: GuestKernel = {
   panicOf,
   haltedBy,
   endedBy,
-  findingsOf: (view, space) => linuxFindings(() => findReading(view, space), machineOf(view, view.vmNameOf(space))),
+  // A verdict has a dozen questions, also to VMs without a kernel.
+  findingsOf: (view, space) => linuxFindings(once(() => findReading(view, space)), machineOf(view, view.vmNameOf(space))),
   logOf(view, space) {
     const reading = findReading(view, space);
     return reading && readLog(reading).slice(-LOG_LINES).map(({ t, text }) => ({ t: String(t), text }));

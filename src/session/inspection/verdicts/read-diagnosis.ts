@@ -11,7 +11,7 @@ import { notesOf } from "../kernels/kernels.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
 import { readIrqFindings } from "../readers/objects/read-irqs.ts";
-import { readVmFacts, type VmFacts } from "../readers/objects/read-vms.ts";
+import { memoryOfVms, readVmFacts, type VmFacts } from "../readers/objects/read-vms.ts";
 import { Prospects } from "./prospects.ts";
 import { isAsleep, isOnline, sleepOf, stuckOf } from "./sleep.ts";
 import { END_RULES } from "./verdict-end.ts";
@@ -41,10 +41,10 @@ export function* readDiagnoses(view: View): InPieces<Diagnosis[]> {
 /** The VMs, each with its verdict, if any. */
 export function* readVms(view: View): InPieces<RowOf<typeof VMS>[]> {
   const vms = readVmFacts(view);
-  const rows = yield* diagnose(view, vms), verdicts = new Map(rows.map((row) => [row.id, row]));
+  const rows = yield* diagnose(view, vms), verdicts = new Map(rows.map((row) => [row.id, row])), memory = memoryOfVms(view);
   return vms.map((vm) => {
     const { verdict = null, healthy = true, text = null } = verdicts.get(vm.id) ?? {};
-    return { ...vm, verdict, healthy, doing: text };
+    return { ...vm, memory: memory(vm), verdict, healthy, doing: text };
   });
 }
 

@@ -23,15 +23,15 @@ const STATE_NAMES = new Map<number, string>(
 /** The word for a state of the Resource Manager's. */
 export const vmStateWord = (state: number): string => STATE_NAMES.get(state) ?? String(state);
 
-/** A VM without the verdict on it. */
-export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing">;
+/** A VM without the verdict on it, and without its memory, which takes long to count. */
+export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing" | "memory">;
 
 /** Every VM that the Resource Manager or the hypervisor knows. */
 export function readVmFacts(view: View): VmFacts[] {
   const { state } = view.system.manager;
   // A VM that has ended or failed keeps its row, to show how it ended.
   const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid), ...view.system.vms.gone()]);
-  const vcpus = view.vcpus(), owned = ownBytes(view);
+  const vcpus = view.vcpus();
   const rows = [...vmids].sort((a, b) => a - b).map((vmid) => {
     const name = view.vmName(vmid);
     const vm = findVm(state, vmid);
@@ -51,7 +51,6 @@ export function readVmFacts(view: View): VmFacts[] {
       vcpus: own.length,
       cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.usage.time), 0) / 1e9,
       instructions: String(own.reduce((sum, vcpu) => sum + vcpu.usage.instructions, 0)),
-      memory: planned?.memory ?? (zoned ? memoryOf(zoned) : vm?.memorySize || owned.get(vmid) || null),
       exit: view.system.vms.exitOf(name) ?? null,
       ended: end?.rule ?? null,
       why: end ? whyId(end.id) : null,
@@ -61,8 +60,19 @@ export function readVmFacts(view: View): VmFacts[] {
   return [...rows, ...withoutVmid(view, new Set(rows.map(({ id }) => nameOf(id))))];
 }
 
+/** Bytes of the memory of VMs, as their rows have it. */
+export function memoryOfVms(view: View): (vm: VmFacts) => number | null {
+  const { state } = view.system.manager, owned = ownBytes(view);
+  return ({ id, vmid }) => {
+    const number = Number(vmid), planned = view.system.vms.planned(nameOf(id))?.memory;
+    if (planned !== undefined || vmid === null) return planned ?? null;
+    const zoned = view.hypervisor.geniezone?.vmOf(number);
+    return zoned ? givenMemory(zoned) : findVm(state, number)?.memorySize || owned.get(number) || null;
+  };
+}
+
 /** Bytes that its driver has given a GenieZone VM. */
-function memoryOf({ memory }: GzVm): number | null {
+function givenMemory({ memory }: GzVm): number | null {
   const { private: hidden, shared } = memory.statistics();
   return hidden + shared || null;
 }
@@ -88,7 +98,6 @@ function withoutVmid(view: View, listed: ReadonlySet<string>): VmFacts[] {
       vcpus: 0,
       cpu: 0,
       instructions: "0",
-      memory: planned.memory,
       exit: view.system.vms.exitOf(name) ?? null,
       ended: end?.rule ?? null,
       why: end ? whyId(end.id) : null,
