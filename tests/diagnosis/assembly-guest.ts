@@ -29,12 +29,12 @@ const MACROS = `
 // Stage 1 of 39 bits with pages of 4 KiB: attribute 0 is Normal, 1 is Device. 1 GiB from 0x40000000
 // on and 2 MiB from 0x80000000 on are mapped, and pages from 0x80200000 on that the guest puts into
 // table 3.
-.macro mmu_on tcr=0x180193519, ttbr=0x80100000, shared=0x300
+.macro mmu_on tcr=0x180193519, ttbr=0x80100000, shared=0x300, mair=0x04ff
   entry 0, 1, 0x40000401 + \\shared
   entry 0, 2, 0x80101003
   entry 1, 0, 0x80000401 + \\shared
   entry 1, 1, 0x80103003
-  set mair_el1, 0x04ff
+  set mair_el1, \\mair
   set tcr_el1, \\tcr
   set ttbr0_el1, \\ttbr
   set ttbr1_el1, 0x80100000

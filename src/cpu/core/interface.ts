@@ -140,6 +140,8 @@ export interface Core {
 export interface CoreResidency {
   /** The TLB entries for data accesses to RAM through tables `stage2`, for checkers. */
   cachedPages(stage2: number): Iterable<CachedPage>;
+  /** Those of a vCPU that lead to one of these pages. @param pages their physical addresses */
+  leadingTo(vcpu: VcpuState, pages: ReadonlySet<number>): readonly CachedPage[];
   /** The content of the TLBs of these vCPUs, for a state. */
   tlbImage(vcpus: readonly VcpuState[]): Uint8Array;
   /**

@@ -126,9 +126,20 @@ export class Residency implements CoreResidency {
     }
   }
 
+  leadingTo(vcpu: VcpuState, pages: ReadonlySet<number>): CachedPage[] {
+    const context = contextOf(vcpu), { base, wasmAddress: ram } = this.parts.ram;
+    if (!this.#isCurrent(context)) return [];
+    const targets = new Set(Array.from(pages, (pa) => pa - base + ram));
+    return Array.from(this.tlbs.leadingTo(context, targets), ({ va, wasmAddress, write }) => ({ va, pa: wasmAddress - ram + base, write }));
+  }
+
   tlbImage(vcpus: readonly VcpuState[]): Uint8Array {
-    const isCurrent = (vcpu: VcpuContext) => !vcpu.translationsStale && this.tlbs.isFor(vcpu, vcpu.stage2);
-    return this.#images.take(vcpus.map(contextOf).map((vcpu) => isCurrent(vcpu) ? vcpu : undefined));
+    return this.#images.take(vcpus.map(contextOf).map((vcpu) => this.#isCurrent(vcpu) ? vcpu : undefined));
+  }
+
+  /** Whether the vCPU has TLBs that hold its translations. */
+  #isCurrent(vcpu: VcpuContext): boolean {
+    return !vcpu.translationsStale && this.tlbs.isFor(vcpu, vcpu.stage2);
   }
 
   setTlbImage(vcpus: readonly VcpuState[], image: Uint8Array, trusted: boolean): string | undefined {

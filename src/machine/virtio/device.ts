@@ -4,7 +4,7 @@
 
 import { type GuestMemory, VirtioFault } from "./memory.ts";
 import type { QueueLimits } from "./limits.ts";
-import type { Chain, QueueCondition, Virtqueue } from "./virtqueue.ts";
+import type { Chain, DriverListener, QueueCondition, Virtqueue } from "./virtqueue.ts";
 
 export { VirtioStatus } from "../devices/virtio-mmio-registers.ts";
 
@@ -90,6 +90,8 @@ export interface VirtioDevice {
   configuration(): Uint8Array;
   /** A write into the configuration space. */
   configure?(offset: number, bytes: Uint8Array): void;
+  /** Hears of its driver's use of its queues. */
+  listener?: DriverListener | undefined;
   /** It has a transport; once, before anything else. */
   attach(port: VirtioPort): void;
   /** Undefined before there is one. */
@@ -118,6 +120,7 @@ export interface VirtioDevice {
 
 /** A device that knows its transport. */
 export abstract class AttachedDevice {
+  listener: DriverListener | undefined;
   #transport: VirtioPort | undefined;
 
   attach(port: VirtioPort): void {

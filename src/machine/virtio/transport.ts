@@ -108,7 +108,10 @@ export abstract class VirtioTransport implements VirtioPort {
   readonly #deviceFeatures: readonly [number, number];
 
   constructor(readonly device: VirtioDevice, readonly options: TransportOptions) {
-    this.queues = Array.from({ length: device.queueCount }, (_, index) => new Virtqueue(options.memory, device.limits(index)));
+    this.queues = Array.from(
+      { length: device.queueCount },
+      (_, index) => new Virtqueue(options.memory, device.limits(index), { number: index, device }),
+    );
     const features: [number, number] = [0, 0];
     const platform = options.accessPlatform ? [ACCESS_PLATFORM] : [];
     for (const bit of [...device.features, ...Object.values(Feature), ...platform]) features[bit >> 5] |= 1 << (bit & 31);

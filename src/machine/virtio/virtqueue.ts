@@ -4,6 +4,7 @@
 
 import * as v from "valibot";
 import { count, demand, type Form, inForm, list, ofBits } from "../../kit/support/values/forms.ts";
+import { HeldDescriptors } from "./held-descriptors.ts";
 import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory.ts";
 import type { QueueLimits } from "./limits.ts";
 
@@ -13,6 +14,8 @@ export const QUEUE_SIZE_MAX = 256;
 const DESCRIPTOR_SIZE = 16;
 const Descriptor = { NEXT: 1, WRITE: 2, INDIRECT: 4 } as const;
 const AVAIL_NO_INTERRUPT = 1;
+/** Available indices whose chains are samples. */
+const SAMPLED = [0, 16, 256, 4096];
 /** Offsets in both rings: flags, index, entries. */
 const Ring = { FLAGS: 0, INDEX: 2, ENTRIES: 4 } as const;
 const USED_ENTRY_SIZE = 8;
@@ -227,6 +230,8 @@ export interface VirtqueueState {
   readonly lost?: number;
   /** Where a driver of version 1 has its rings, if one is at work: they are not used. */
   readonly legacy?: number;
+  /** Descriptors of the chains that the device has, if there are any. */
+  readonly held?: readonly number[];
 }
 
 type QueuePart = "descriptors" | "driver" | "device";
@@ -278,10 +283,11 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
   current: v.exactOptional(CHAIN),
   lost: v.exactOptional(ofBits(16)),
   legacy: v.exactOptional(count),
+  held: v.exactOptional(list(ofBits(32))),
 });
 
 /** The part of the state that drivers set and rings count. */
-type QueueRegisters = Omit<VirtqueueState, "current" | "lost" | "legacy">;
+type QueueRegisters = Omit<VirtqueueState, "current" | "lost" | "legacy" | "held">;
 const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
 /** Observes the chains of a queue. */
@@ -296,6 +302,25 @@ export interface QueueObserver {
   reset(): void;
 }
 
+/** Hears of a driver's use of queues, by their numbers. It changes nothing in the machine. */
+export interface DriverListener {
+  /** A chain that the device takes has a descriptor of a chain that it has not given back. */
+  reused(queue: number, descriptor: number): void;
+  /**
+   * The device takes a chain: the first one, and ever fewer after it.
+   * @param places of the queue's parts, and of the chain's first buffer
+   */
+  sampled(queue: number, places: readonly { readonly part: QueuePart | "buffer"; readonly ipa: number }[]): void;
+}
+
+/** A queue in its device. */
+interface QueueSeat {
+  readonly number: number;
+  readonly device: { readonly listener?: DriverListener | undefined };
+}
+
+const PARTS: readonly QueuePart[] = ["descriptors", "driver", "device"];
+
 export class Virtqueue {
   /** Changes nothing in the machine. */
   observer: QueueObserver | undefined;
@@ -305,11 +330,15 @@ export class Virtqueue {
   current: Chain | undefined;
   #lost = 0;
   #legacy: number | undefined;
+  readonly #held = new HeldDescriptors(QUEUE_SIZE_MAX);
   #words: GuestWords;
   #state: { -readonly [K in keyof QueueRegisters]: QueueRegisters[K] } = { ...RESET };
 
-  /** @param limits of the device on its chains and turns */
-  constructor(readonly memory: GuestMemory, public limits: QueueLimits) {
+  /**
+   * @param limits of the device on its chains and turns
+   * @param seat absent: nobody hears of its driver
+   */
+  constructor(readonly memory: GuestMemory, public limits: QueueLimits, readonly seat?: QueueSeat) {
     this.#words = new GuestWords(memory);
   }
 
@@ -326,27 +355,31 @@ export class Virtqueue {
     this.current = undefined;
     this.#lost = 0;
     this.#legacy = undefined;
+    this.#held.clear();
     this.observer?.reset();
   }
 
   save(): VirtqueueState {
+    const held = this.#held.save();
     return {
       ...this.#state,
       ...this.current && { current: this.current.save() },
       ...this.#lost > 0 && { lost: this.#lost },
       ...this.#legacy !== undefined && { legacy: this.#legacy },
+      ...held && { held },
     };
   }
 
   /** @throws Error if the state is that of no queue */
   restore(state: VirtqueueState): void {
-    const { current, lost = 0, legacy, ...registers } = inForm(QUEUE, state), { size, ready } = registers;
+    const { current, lost = 0, legacy, held, ...registers } = inForm(QUEUE, state), { size, ready } = registers;
     if (size !== 0) this.resize(size);
     demand(!ready || size !== 0, "ready", "a queue is ready when it has a size");
     this.#state = registers;
     this.current = current && this.kept(current);
     this.#lost = lost;
     this.#legacy = legacy;
+    this.#held.restore(held);
   }
 
   /** Entries, as the driver wants them: a power of two up to `QUEUE_SIZE_MAX`. */
@@ -464,7 +497,15 @@ export class Virtqueue {
     this.#state.nextAvail = nextAvail + 1 & 0xffff;
     this.observer?.taken(head);
     if (this.eventIndex) this.#askForNotification();
-    return this.#walk(head);
+    const chain = this.#walk(head);
+    if (SAMPLED.includes(nextAvail)) this.#sample(chain);
+    return chain;
+  }
+
+  #sample(chain: Chain): void {
+    const { readable, writable } = chain.save(), buffers = [...readable, ...writable].slice(0, 1);
+    const places = PARTS.map((part) => ({ part, ipa: this.at(part) }));
+    this.seat?.device.listener?.sampled(this.seat.number, [...places, ...buffers.map(([ipa]) => ({ part: "buffer" as const, ipa }))]);
   }
 
   /**
@@ -487,7 +528,8 @@ export class Virtqueue {
   }
 
   /** Gives the newest chain back to the available ring: the device cannot serve it yet. */
-  unpop(): void {
+  unpop(chain: Chain): void {
+    this.#held.giveBack(chain.head);
     this.#state.nextAvail = this.#state.nextAvail - 1 & 0xffff;
   }
 
@@ -498,6 +540,7 @@ export class Virtqueue {
     this.#words.writeU32Pair(entry, chain.head, chain.written, "the device area of a queue");
     this.#state.nextUsed = nextUsed + 1 & 0xffff;
     this.#words.writeU16(device + Ring.INDEX, this.#state.nextUsed, "the device area of a queue");
+    this.#held.giveBack(chain.head);
     this.observer?.used(chain.head);
   }
 
@@ -519,10 +562,11 @@ export class Virtqueue {
     const chain = new Chain(head, this.memory, this.limits.chain);
     const { size } = this.#state;
     let table = this.#state.descriptors, entries = size, indirect = false;
-    let index = head;
+    let index = head, reused: number | undefined;
     for (let steps = 0;; steps++) {
       if (index >= entries) throw new VirtioFault("2.7.5", "a descriptor's number is below the table's size", { index, entries });
       if (steps >= entries) throw new VirtioFault("2.7.5.2", "a chain has no loop", { head });
+      if (!indirect && this.#held.take(index, steps)) reused ??= index;
       const view = this.#words.readBlock(table + DESCRIPTOR_SIZE * index, "a descriptor");
       const address = view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true);
       const length = view.getUint32(8, true), flags = view.getUint16(12, true), next = view.getUint16(14, true);
@@ -538,8 +582,10 @@ export class Virtqueue {
         continue;
       }
       chain.add(address, length, (flags & Descriptor.WRITE) !== 0);
-      if (!(flags & Descriptor.NEXT)) return chain;
+      if (!(flags & Descriptor.NEXT)) break;
       index = next;
     }
+    if (reused !== undefined) this.seat?.device.listener?.reused(this.seat.number, reused);
+    return chain;
   }
 }

@@ -2,6 +2,7 @@
 
 import type { WayOut } from "../../../src/kit/support/text/way-out.ts";
 import type { Facts } from "../../../src/model/queries/facts/fact.ts";
+import { BOARD_FINDINGS } from "../../../src/model/queries/facts/board-finding.ts";
 import { BOOT_FINDINGS } from "../../../src/model/queries/facts/boot-finding.ts";
 import { EXCEPTION_CAUSES } from "../../../src/model/queries/facts/exception-cause.ts";
 import { GAPS } from "../../../src/model/queries/facts/gap.ts";
@@ -17,7 +18,18 @@ import { CONFIG_FACTS, VALUE_FACTS } from "../../../src/model/plans/config-fact.
 
 /** Every kind of facts. */
 export const KINDS: Readonly<Record<string, Facts<never>>> = {
-  ...{ BARRIERS, BOOT_FINDINGS, CONFIG_FACTS, EVIDENCE, EXCEPTION_CAUSES, GAPS, IRQ_FINDINGS, LINUX_FINDINGS, SLICE_REASONS },
+  ...{
+    BARRIERS,
+    BOARD_FINDINGS,
+    BOOT_FINDINGS,
+    CONFIG_FACTS,
+    EVIDENCE,
+    EXCEPTION_CAUSES,
+    GAPS,
+    IRQ_FINDINGS,
+    LINUX_FINDINGS,
+    SLICE_REASONS,
+  },
   ...{ SOURCE_STATES, VALUE_FACTS, VERDICT_FACTS, WAITS, WHO_FACTS },
 };
 

@@ -78,7 +78,14 @@ export class TlbPool {
     }
   }
 
-  *#dataEntries(space: number): Generator<DataPage & DataPlace> {
+  /** The data entries of `owner` that lead to one of these pages. */
+  *leadingTo(owner: object, wasmAddresses: ReadonlySet<number>): Generator<DataPage> {
+    const index = this.#find(owner);
+    if (index >= 0) yield* this.#dataEntries(this.layout.base + index * TlbSpace.Size, wasmAddresses);
+  }
+
+  /** @param targets Wasm addresses of pages; absent: any */
+  *#dataEntries(space: number, targets?: ReadonlySet<number>): Generator<DataPage & DataPlace> {
     const words = this.#words, bytes = new Uint8Array(words.buffer);
     for (let regime = 0; regime < REGIMES; regime++) {
       const set = space + regime * TlbSet.Size;
@@ -89,6 +96,7 @@ export class TlbPool {
           if ((low >>> 24 & 1) !== index >>> 12) continue;
           const va = (low & ~DISTANCE_MASK | index << PAGE_SHIFT & DISTANCE_MASK) >>> 0;
           const wasmAddress = va + ((low & DISTANCE_MASK) << DataEntry.DistanceShift) >>> 0;
+          if (targets && !targets.has(wasmAddress)) continue;
           yield { va: BigInt(words[(at >>> 2) + 1]) << 32n | BigInt(va), wasmAddress, write: table === TlbSet.Write, at, flagsAt };
         }
       }

@@ -185,7 +185,7 @@ export class NetDevice extends AttachedDevice implements VirtioDevice {
     for (let room = 0; room < bytes && chains.length < most;) {
       const chain = queue.pop();
       if (!chain) {
-        for (let count = chains.length; count > 0; count--) queue.unpop();
+        for (const one of chains.reverse()) queue.unpop(one);
         return undefined;
       }
       chains.push(chain);

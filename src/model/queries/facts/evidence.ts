@@ -2,6 +2,7 @@
 
 import { ownerText } from "../../../machine/abi/smccc.ts";
 import { durationText, hex, timeText } from "../../../kit/support/text/number-text.ts";
+import { BOARD_FINDINGS, type BoardFinding } from "./board-finding.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
@@ -114,6 +115,7 @@ export type Evidence =
   | { readonly code: "kernel"; readonly finding: LinuxFinding }
   /** A driver of another version of the GIC: the register that it wrote, and those of this one. */
   | { readonly code: "gicv2-driver"; readonly register: string; readonly at: CodeRange; readonly use: string }
+  | { readonly code: "board"; readonly finding: BoardFinding }
   /** The first exclusive or atomic access of a vCPU to Device memory. */
   | {
     readonly code: "device-atomic";
@@ -280,6 +282,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "driver-failed": ({ devices }) => `${devices.join(", ")}: the driver has given up (FAILED in Status)`,
   "misplaced": ({ node, start, end, ipa }) => `the devicetree has ${node} at ${start}..${end}, and nothing answers at ${ipa}`,
   "boot": ({ finding }) => BOOT_FINDINGS.text(finding),
+  "board": ({ finding }) => BOARD_FINDINGS.text(finding),
   "injected": ({ inject, rule, hits }) => `${inject} has hit ${hits === 1 ? "1 operation" : `${hits} operations`}: ${rule}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 }, {
@@ -309,6 +312,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "no-driver": () => "a kernel with virtio_mmio or virtio_pci, and with the modules of these devices",
   "misplaced": () => "fix its reg",
   "boot": ({ finding }) => BOOT_FINDINGS.wayOut(finding),
+  "board": ({ finding }) => BOARD_FINDINGS.wayOut(finding),
 });
 
 /** A rule of injected faults that has hit operations, as evidence. */

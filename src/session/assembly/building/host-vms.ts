@@ -126,7 +126,7 @@ function closedConsole(life: VmPhase | undefined, vm: string): Problem | undefin
 function vmDevices(
   { name: vm, devices = [], schedule, platform }: VmPlan,
   maker: DeviceMaker,
-  system: Pick<GuestSystem, "virtio">,
+  system: Pick<GuestSystem, "addVirtio">,
 ): VirtioDevice[] {
   const { virtio } = boardOf({ platform });
   return devices.map((plan, slot) => {
@@ -136,7 +136,7 @@ function vmDevices(
     // The hypervisor, or the guest, gives them their place.
     const size = registers?.size ?? (object ? PAGE_SIZE : VIRTIO_BAR_SIZE);
     const place = { ipa: registers?.base, size, intid: FIRST_SPI + virtio.spi(slot) };
-    system.virtio.push({ vm, id: devId(vm, deviceName(device.name, slot)), device, ...place });
+    system.addVirtio({ vm, id: devId(vm, deviceName(device.name, slot)), device, ...place });
     return device;
   });
 }

@@ -83,7 +83,7 @@ export function attachDevices(building: Building, boot: BootPlan): void {
   for (const place of pci?.places ?? slots) {
     const { id, transport, turn, size, intid } = place;
     system.parts.push(savedTransport(id, transport, turn));
-    system.virtio.push({
+    system.addVirtio({
       vm: PRIMARY_CONSOLE,
       device: transport.device,
       id,

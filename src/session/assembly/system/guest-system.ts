@@ -25,7 +25,7 @@ import { breakPlace } from "../../inspection/readers/guest/read-symbols.ts";
 import { hasPanicked, runsAnother } from "../../inspection/verdicts/panicked.ts";
 import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
 import { evidenceLine } from "../../../model/queries/facts/evidence.ts";
-import { formatId, nameOf, vcpuId } from "../../../model/queries/ids.ts";
+import { formatId, nameOf, vcpuId, vmId } from "../../../model/queries/ids.ts";
 import type { MemoryUse } from "../../../model/queries/memory-use.ts";
 import { DEFAULT_LIMITS, type MemoryLimits } from "../../../model/plans/memory-budget.ts";
 import { machineMemory, OVERLAID_MAX, traceCapacities } from "./machine-memory.ts";
@@ -45,6 +45,7 @@ import type { EarlierPages, LeftPages } from "../../state/pages.ts";
 import { loadSystem, saveSystem, type SystemState } from "../../state/system-state.ts";
 import { VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
 import { Consoles } from "../vms/consoles.ts";
+import { BoardFindings } from "./board-findings.ts";
 import { DebuggerSeat } from "./debugger-seat.ts";
 import { EventNotes } from "./event-notes.ts";
 import { SAVED_FAULTS } from "./saved-faults.ts";
@@ -80,6 +81,7 @@ export class GuestSystem implements System, Inspected {
   readonly samples = new VmSamples(this);
   readonly hashes: StateHashes = stateHashes(() => this.hypervisor);
   readonly virtio: VirtioSlot[] = [];
+  readonly boards: BoardFindings;
   readonly devicetrees = new Map<string, number>();
   readonly symbols: VmSymbols;
   readonly kernelEvents: KernelEvents;
@@ -139,7 +141,12 @@ export class GuestSystem implements System, Inspected {
     this.events = new EventNotes(machine, hypervisor);
     this.#staleUses = new StaleUses({ machine, core, vcpus: () => this.#objects(Vcpu), tell: (vcpu) => this.#tellStaleUse(vcpu) });
     this.ends.onAsked = (vm) => this.#staleUses.ends(this.symbols.vcpus(vm));
-    this.parts.push(this.#staleUses);
+    this.boards = new BoardFindings({
+      view: () => new View(this, new Looks()),
+      vcpus: (vm) => this.symbols.vcpus(vm),
+      tell: (vm, finding) => this.events.unpredictable(vmId(vm), evidenceLine({ code: "board", finding })),
+    });
+    this.parts.push(this.#staleUses, this.boards);
     this.debugger = new DebuggerSeat({
       core,
       get hypervisor() {
@@ -215,6 +222,12 @@ export class GuestSystem implements System, Inspected {
   #tellStaleUse(vcpu: Vcpu): void {
     const view = new View(this, new Looks());
     for (const line of staleUses(view, [vcpu])) this.events.unpredictable(view.vmOf(vcpu.addressSpace), evidenceLine(line));
+  }
+
+  /** A VM gets a virtio device. */
+  addVirtio(slot: VirtioSlot): void {
+    this.virtio.push(slot);
+    this.boards.listen(slot);
   }
 
   /** A guest has cleared the receive interrupts of its serial port, and characters are left. */
@@ -416,6 +429,7 @@ export class GuestSystem implements System, Inspected {
       case "state":
         this.vms.changed(event);
         this.ends.note(event);
+        if (event.state === "creating") this.boards.begins(event.vm);
         return this.events.vmState(event);
       case "error":
         this.vms.failed(event);

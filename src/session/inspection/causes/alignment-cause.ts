@@ -3,6 +3,7 @@
 
 import { Sctlr, Stage2Flags } from "../../../cpu/core/interface.ts";
 import type { DeviceBecause } from "../../../model/queries/facts/exception-cause.ts";
+import { memoryKind } from "../readers/guest/stage1.ts";
 import { causeRule, instructionOf, type Suspect } from "./cause-rule.ts";
 
 /** Exclusive and ordered accesses. */
@@ -41,16 +42,11 @@ export const ALIGNMENT_RULES = [
   }),
 ];
 
-const DEVICE_ATTRIBUTE = 0xf0n;
-
 /** Why the memory of an access is Device memory; undefined if it is Normal. */
 function deviceBecause(suspect: Suspect): DeviceBecause | undefined {
   const { view, vcpu, taken } = suspect, { registers } = vcpu, walk = suspect.walk();
   if (!walk && !registers.defaultCacheable) return "stage-1-off";
-  if (walk?.end === "leaf") {
-    const attribute = registers.getRegister("MAIR_EL1") >> BigInt(8 * walk.rights.attributes);
-    if ((attribute & DEVICE_ATTRIBUTE) === 0n) return "mair";
-  }
+  if (walk?.end === "leaf" && memoryKind(registers.getRegister("MAIR_EL1"), walk.rights.attributes) === "device") return "mair";
   const translation = view.system.symbols.core.questions.inspect(registers, taken.far);
   const page = vcpu.space.stage2.lookup(translation.ipa);
   return page && page.flags & Stage2Flags.Device ? "stage-2" : undefined;

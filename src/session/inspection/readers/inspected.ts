@@ -23,6 +23,7 @@ import { type DroppedMessage, DroppedMessages } from "../trace/dropped-messages.
 import { RefusedReclaims } from "../trace/refused-reclaims.ts";
 import type { TraceBuffer } from "../trace/trace-buffer.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
+import type { BoardFinding } from "../../../model/queries/facts/board-finding.ts";
 import type { BootFinding } from "../../../model/queries/facts/boot-finding.ts";
 import type { ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
@@ -58,6 +59,8 @@ export interface Inspected {
   readonly log: EventLog;
   /** The virtio devices of its VMs, by VM and slot. */
   readonly virtio: readonly VirtioSlot[];
+  /** Mistakes of guests that do no harm here and may fail on a board. */
+  readonly boards: { of(vm: string): readonly BoardFinding[] };
   /** The driver through which VMs are run, which translates errors. */
   readonly driver: Persona;
   /** The events that `el2 trace` takes away. */

@@ -132,4 +132,8 @@ export const TRAIL_EVIDENCE = [
   evidenceRule({ codes: ["injected"], read: injectedInto }),
   evidenceRule({ codes: ["device-atomic"], read: deviceAtomics }),
   evidenceRule({ codes: ["stale-translation"], read: ({ view, vcpus }) => staleUses(view, vcpus) }),
+  evidenceRule({
+    codes: ["board"],
+    read: ({ view, vm }) => view.system.boards.of(nameOf(vm.id)).map((finding) => ({ code: "board", finding })),
+  }),
 ];

@@ -22,7 +22,7 @@ import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 import { Work } from "../../../../kit/support/values/work.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { codePlace } from "./read-symbols.ts";
-import { entriesOf, rightsOf, type Stage1Registers, tablesOfHalf } from "./stage1.ts";
+import { entriesOf, memoryKind, rightsOf, type Stage1Registers, tablesOfHalf } from "./stage1.ts";
 
 type PageTableRow = RowOf<typeof PAGE_TABLES>;
 
@@ -30,8 +30,6 @@ type PageTableRow = RowOf<typeof PAGE_TABLES>;
 const ENTRIES_MAX = 4_000_000;
 /** Rows of one answer. */
 const ROWS_MAX = 100_000;
-/** MAIR_EL1's attributes of memory that is not cached at all, and of Device memory (D19.2.92). */
-const NON_CACHEABLE = 0x44, NORMAL = 0xf0;
 
 /**
  * The mappings of a vCPU, none while its MMU is off; with `place`, a symbol or an address, the walk
@@ -149,9 +147,7 @@ class Reading {
   }
 
   #memory(index: number): PageTableRow["memory"] {
-    if (this.of.mair === undefined) return null;
-    const attribute = Number(this.of.mair >> BigInt(8 * index) & 0xffn);
-    return !(attribute & NORMAL) ? "device" : attribute === NON_CACHEABLE ? "uncached" : "normal";
+    return this.of.mair === undefined ? null : memoryKind(this.of.mair, index);
   }
 }
 

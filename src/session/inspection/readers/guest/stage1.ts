@@ -37,6 +37,15 @@ export function tablesOfHalf(registers: Stage1Registers, upper: boolean, sizes: 
   return tablesOf(registers.getRegister(upper ? "TTBR1_EL1" : "TTBR0_EL1"), registers.getRegister("TCR_EL1"), upper, sizes);
 }
 
+/** MAIR_EL1's attributes of memory that is not cached at all, and of Device memory (D19.2.92). */
+const NON_CACHEABLE = 0x44, NORMAL = 0xf0;
+
+/** The kind of memory of an index into MAIR_EL1. */
+export function memoryKind(mair: bigint, index: number): "normal" | "uncached" | "device" {
+  const attribute = field(mair, 8 * index, 8);
+  return !(attribute & NORMAL) ? "device" : attribute === NON_CACHEABLE ? "uncached" : "normal";
+}
+
 const SCTLR_WXN = 19;
 
 /** The rights of a leaf, with what the tables above it take away. */
