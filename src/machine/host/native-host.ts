@@ -238,10 +238,13 @@ class VmmProgram implements HostProgram {
 
   signalled(eventfd: number): void {
     for (const { vmm } of this.#entries) vmm?.signalled(eventfd);
+    this.#armTimer();
   }
 
   virq(intid: number): boolean {
-    return this.#entries.some(({ devices }) => devices?.backends?.virq(intid));
+    const isTheirs = this.#entries.some(({ devices }) => devices?.backends?.virq(intid));
+    this.#armTimer();
+    return isTheirs;
   }
 
   problem(message: string): void {
@@ -337,8 +340,7 @@ class VmmProgram implements HostProgram {
 
   /** Reports the first few faults of a VM: more would flood the reader. */
   #report(entry: HostedVm, message: string): void {
-    entry.reported++;
-    if (entry.reported <= REPORTED) this.#complain(entry, message);
+    if (++entry.reported <= REPORTED) this.#complain(entry, message);
   }
 
   #entryOf(vm: HostVm): HostedVm | undefined {
@@ -484,8 +486,7 @@ class VmmProgram implements HostProgram {
   }
 
   #armTimer(): void {
-    const at = this.wakeAt;
-    if (at !== undefined) this.#host.kernel.cpu.setTimer(at);
+    if (this.wakeAt !== undefined) this.#host.kernel.cpu.setTimer(this.wakeAt);
   }
 }
 
