@@ -62,6 +62,16 @@ Deno.test("an ext4 whose disk does not take writes is a failure until it is moun
   assertOver(debian, "file-system-abort", "input-output-error");
 });
 
+Deno.test("a program that waits for a disk which has lost its request has a line; one whose disk answers has none", async () => {
+  const healthy = (await withExt4()).copy(), lost = healthy.copy();
+  inject(lost, "dev=host/blk0 op=read nth=1.. -> lose");
+  for (const debian of [lost, healthy]) debian.type(`${READS}\n`);
+  for (const debian of [lost, healthy]) debian.run(LATER);
+  assert.match(verdictOn(lost).evidence.join("\n"), /program dd \(\d+\) waits for an answer of dev:host\/blk0/);
+  assert.match(healthy.shown, /read-2/);
+  assert.doesNotMatch(verdictOn(healthy).evidence.join("\n"), /program dd/);
+});
+
 Deno.test("an ext4 that is full has a line until a file is removed", async () => {
   const debian = (await withExt4()).copy(), full = () => verdictOn(debian).evidence.join("\n").includes("the file system at /mnt is full");
   assert.ok(!full());

@@ -1,6 +1,6 @@
 // Waits of programs for others: at a futex, for the other end of a pipe or a socket, for events of
 // several files, for a lock of a file, for the end of a child, for a signal or a tracer, for a disk
-// whose interrupt is disabled. System calls are those of include/uapi/asm-generic/unistd.h.
+// that cannot answer. System calls are those of include/uapi/asm-generic/unistd.h.
 
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { firstOf } from "../../../kit/support/values/in-order.ts";
@@ -9,10 +9,10 @@ import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 import { MODE_READ, MODE_WRITE, openFiles } from "../structures/files.ts";
 import { kernelFrames, programRegisters } from "../structures/frames.ts";
-import { disabledIrqs } from "../structures/irqs.ts";
 import { fileName } from "../structures/paths.ts";
 import { isKernelThread, isRunning, named, stateOf, userMemory } from "../structures/tasks.ts";
 import { childWait, threadsOf } from "./child-waits.ts";
+import { diskWaits } from "./disk-waits.ts";
 import { eventsWait } from "./event-waits.ts";
 import { futexWait, oneByFutex } from "./futex-waits.ts";
 import { tasksOf } from "./locks.ts";
@@ -49,13 +49,15 @@ const ANY_CHILD = 0, ONE_CHILD = 1;
 /** Waits that are shown, and locks of a file that are looked at. */
 const WAITS_MAX = 3, LOCKS_MAX = 1024;
 
-/** Waits in a Linux whose tasks all wait, first those that name what has to end them. */
-export function programWaits(reading: Reading): LinuxFinding | undefined {
+/**
+ * Waits in a Linux whose tasks all wait, first those that name what has to end them.
+ * @param silent disks of the VM that do not answer
+ */
+export function programWaits(reading: Reading, silent: readonly string[]): LinuxFinding | undefined {
   const isVague = ({ wait }: Found) => wait.for === "futex" || wait.for === "events";
   // The child has its own line, if it waits.
-  const ordered = oneByFutex(waitsOf(reading).filter(({ wait }) => wait.for !== "child")).sort((one, other) =>
-    Number(isVague(one)) - Number(isVague(other))
-  );
+  const waitsNow = [...diskWaits(reading, silent), ...oneByFutex(waitsOf(reading).filter(({ wait }) => wait.for !== "child"))];
+  const ordered = waitsNow.sort((one, other) => Number(isVague(one)) - Number(isVague(other)));
   const waits = ordered.slice(0, WAITS_MAX).map(({ wait }) => wait);
   return waits.length ? { code: "program-waits", waits } : undefined;
 }
@@ -85,7 +87,7 @@ function waitOf(reading: Reading, tasks: Tasks, task: Struct): Found | undefined
     return found(task, { for: "tracer", what: null, peers: tracer ? [named(tracer)] : [] });
   }
   if (state !== "S" && state !== "D") return undefined;
-  if (task.number("in_iowait") !== 0) return diskWait(reading, task);
+  if (task.number("in_iowait") !== 0) return undefined;
   const registers = programRegisters(reading, task), first = registers.big("orig_x0");
   const argument = (index: number) => registers.big(`regs[${index}]`);
   switch (registers.signed("syscallno")) {
@@ -187,12 +189,6 @@ function openWait(reading: Reading, task: Struct, path: bigint, flags: number): 
 function memoryOf(reading: Reading, task: Struct): VirtualMemory | undefined {
   const mm = task.at("mm", "mm_struct");
   return mm && userMemory(reading, mm);
-}
-
-/** A wait for a disk that cannot report, as Linux has disabled an interrupt. */
-function diskWait(reading: Reading, task: Struct): Found | undefined {
-  const disabled = disabledIrqs(reading).map(({ irq, handlers }) => `interrupt ${irq} of ${handlers.join(", ")}`);
-  return disabled.length ? found(task, { for: "disk", what: disabled.join(" and "), peers: [] }) : undefined;
 }
 
 /** A wait for a lock that another process has on a file. */

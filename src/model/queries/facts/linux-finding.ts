@@ -29,7 +29,7 @@ export type LockWait = { readonly task: NamedTask; readonly lock: LockType; read
  * A wait of a program: for a mutex at an address, for the end of a thread or a child, at a futex
  * without a holder, for a writer or a reader of a pipe, for data from a socket's other end, room in
  * it or a connection to it, for events of several files, for a lock of a file, for a signal or its
- * tracer, for a disk whose interrupt is disabled; `peers`: tasks that have the other end, or wait
+ * tracer, for a disk whose interrupt is disabled, for an answer of a disk; `peers`: tasks that have the other end, or wait
  * at the same futex.
  */
 export type ProgramWait = {
@@ -40,7 +40,7 @@ export type ProgramWait = {
 };
 export const PROGRAM_WAITS = [
   ...["mutex", "thread", "child", "futex", "writer", "reader", "sender", "receiver", "connection", "events", "lock"] as const,
-  ...["signal", "tracer", "disk"] as const,
+  ...["signal", "tracer", "disk", "answer"] as const,
 ] as const;
 
 /** Why a program cannot be executed. */
@@ -255,6 +255,7 @@ const PROGRAM_WAIT_TEXTS: { readonly [F in ProgramWait["for"]]: (what: string | 
   "lock": (what, peers) => `waits for a lock of ${what}${peers && `, which ${peers} holds`}`,
   "signal": () => "is stopped, and waits for SIGCONT",
   "disk": (what) => `waits for a disk, and Linux has disabled ${what}`,
+  "answer": (what) => `waits for an answer of ${what}`,
   "tracer": (_, peers) => `is stopped by its tracer${peers && ` ${peers}`}`,
 };
 const programWaitText = ({ task, for: kind, what, peers }: ProgramWait) =>

@@ -25,7 +25,11 @@ export function linuxFindings(readingOf: () => Reading | undefined, machine: Kno
     stage: () => found(bootStage),
     hang: () =>
       found((reading) => blockedTasks(reading) ?? programDeadlock(reading) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")),
-    waits: () => [programWaits, unansweredNeighbors].flatMap((read) => found(read) ?? []),
+    waits: () =>
+      [
+        found((reading) => programWaits(reading, machine.silentDisks)) ?? [],
+        found(unansweredNeighbors) ?? [],
+      ].flat(),
     remarks: () =>
       [...machine.lacksConsole ? [] : [absentConsole], exhausted, lastWarning, lastReports].flatMap((read) =>
         found<LinuxFinding | readonly LinuxFinding[]>(read) ?? []
