@@ -235,7 +235,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     "readers/objects": ["readers", "trace"],
     "readers/guest": ["readers/objects", "readers"],
     causes: ["readers/guest", "readers/objects", "readers"],
-    linux: ["causes", "readers/guest", "readers", "trace"],
+    linux: ["causes", "readers/guest", "readers/objects", "readers", "trace"],
     kernels: ["linux", "readers/guest", "readers"],
     rules: ["readers/guest", "readers/objects", "readers"],
     verdicts: ["kernels", "causes", "readers/guest", "readers/objects", "readers", "trace"],

@@ -2,7 +2,7 @@
 // others by the question that it asks, and has a guest.
 
 import assert from "node:assert/strict";
-import { DEVICE_RULES, type Queue, type SilentDevice, stateOfDevice } from "../../src/session/inspection/causes/device-rules.ts";
+import { DEVICE_RULES, type Queue, type SilentDevice, stateOfDevice } from "../../src/session/inspection/readers/objects/device-rules.ts";
 import { isIdle, SOURCE_STATES, type SourceState } from "../../src/model/queries/facts/source-state.ts";
 import { BROKEN_SOURCES, HEALTHY_SOURCES } from "./sources.ts";
 

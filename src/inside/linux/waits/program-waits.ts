@@ -9,10 +9,10 @@ import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 import { MODE_READ, MODE_WRITE, openFiles } from "../structures/files.ts";
 import { kernelFrames, programRegisters } from "../structures/frames.ts";
+import { disabledIrqs } from "../structures/irqs.ts";
 import { fileName } from "../structures/paths.ts";
 import { isKernelThread, isRunning, named, stateOf, userMemory } from "../structures/tasks.ts";
 import { childWait, threadsOf } from "./child-waits.ts";
-import { diskWaits } from "./disk-waits.ts";
 import { eventsWait } from "./event-waits.ts";
 import { futexWait, oneByFutex } from "./futex-waits.ts";
 import { tasksOf } from "./locks.ts";
@@ -189,6 +189,23 @@ function openWait(reading: Reading, task: Struct, path: bigint, flags: number): 
 function memoryOf(reading: Reading, task: Struct): VirtualMemory | undefined {
   const mm = task.at("mm", "mm_struct");
   return mm && userMemory(reading, mm);
+}
+
+/**
+ * Waits for disks that cannot answer: Linux has disabled an interrupt, or the machine knows that a
+ * disk serves nothing.
+ * @param silent such disks, while no other one serves a request
+ */
+function diskWaits(reading: Reading, silent: readonly string[]): Found[] {
+  const disabled = disabledIrqs(reading).map(({ irq, handlers }) => `interrupt ${irq} of ${handlers.join(", ")}`);
+  if (disabled.length + silent.length === 0) return [];
+  const wait = disabled.length
+    ? { for: "disk" as const, what: disabled.join(" and "), peers: [] }
+    : { for: "answer" as const, what: silent.join(", "), peers: [] };
+  return reading.rows(OF, () => tasksOf(reading).values(), (task) => {
+    if (isKernelThread(task) || isRunning(task) || stateOf(task) !== "D" || task.number("in_iowait") === 0) return undefined;
+    return found(task, wait);
+  });
 }
 
 /** A wait for a lock that another process has on a file. */

@@ -29,8 +29,8 @@ export type LockWait = { readonly task: NamedTask; readonly lock: LockType; read
  * A wait of a program: for a mutex at an address, for the end of a thread or a child, at a futex
  * without a holder, for a writer or a reader of a pipe, for data from a socket's other end, room in
  * it or a connection to it, for events of several files, for a lock of a file, for a signal or its
- * tracer, for a disk whose interrupt is disabled, for an answer of a disk; `peers`: tasks that have the other end, or wait
- * at the same futex.
+ * tracer, for a disk whose interrupt is disabled, for the answer of a disk; `peers`: tasks that
+ * have the other end, or wait at the same futex.
  */
 export type ProgramWait = {
   readonly task: NamedTask;

@@ -5,7 +5,7 @@ import type { GivenDisk } from "../../../inside/linux/verdicts/root.ts";
 import { VirtioId } from "../../../machine/virtio/device.ts";
 import { PciTransport } from "../../../machine/virtio/pci-transport.ts";
 import type { View } from "../readers/inspected.ts";
-import { hasFailed, stateNow } from "../verdicts/source-states.ts";
+import { hasFailed, stateNow } from "../readers/objects/device-state.ts";
 
 export interface KnownMachine {
   /** Whether it lacks the console that the command line names. */

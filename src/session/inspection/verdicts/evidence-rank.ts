@@ -6,7 +6,7 @@ import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts
 import { isHealthy } from "../../../model/queries/facts/verdict-words.ts";
 import { wordOf } from "../../../model/queries/facts/verdict.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
-import { hasFailed } from "./source-states.ts";
+import { hasFailed } from "../readers/objects/device-state.ts";
 
 const FAILED = 0, UNDER_WAY = 1, IDLE = 2;
 type Rank = typeof FAILED | typeof UNDER_WAY | typeof IDLE;

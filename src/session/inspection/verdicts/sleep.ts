@@ -32,7 +32,8 @@ import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import { type Wait, WAITS } from "../../../model/queries/facts/wait.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { absentOf, absentPeers } from "./absent-peers.ts";
-import { hasFailed, slotsOf, sourceStateOf } from "./source-states.ts";
+import { hasFailed } from "../readers/objects/device-state.ts";
+import { slotsOf, sourceStateOf } from "./source-states.ts";
 
 /** Whether a vCPU is powered on. */
 export const isOnline = (vcpu: Vcpu): boolean => !vcpu.life.isDead && !vcpu.life.isBlockedBy(Block.Lifecycle | Block.Off);

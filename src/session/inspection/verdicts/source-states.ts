@@ -2,7 +2,6 @@
 // the flags of a doorbell, the messages of a queue. Reading it does not change the machine.
 
 import { Doorbell, type LevelSource, Msgqueue, VirqSource, VirtioMmio } from "../../../machine/hypervisor/inspect.ts";
-import { VirtioId, VirtioStatus } from "../../../machine/virtio/device.ts";
 import { isIdle, type SourceState } from "../../../model/queries/facts/source-state.ts";
 import { vmId } from "../../../model/queries/ids.ts";
 import { MsgqueueRight } from "../../../machine/abi/rights.ts";
@@ -10,12 +9,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import { otherHolders } from "../readers/objects/read-caps.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
-import { stateOfDevice } from "../causes/device-rules.ts";
-import { defectOf, statusOf } from "../readers/objects/driver-progress.ts";
-import { readSpace } from "../readers/objects/read-memory.ts";
-
-/** Addresses of a VM are below this. */
-const IPA_END = 2 ** 40;
+import { servesNothing, stateNow } from "../readers/objects/device-state.ts";
 
 /** Kept for one look: vCPUs that sleep share sources. */
 const known = new WeakMap<View, { readonly isHostBusy: boolean; readonly slots: ReadonlyMap<string, readonly VirtioSlot[]> }>();
@@ -59,24 +53,6 @@ export function deviceState(view: View, slot: VirtioSlot, object?: VirtioMmio): 
   return lookOf(view).isHostBusy || object?.isNotified ? undefined : stateNow(view, slot);
 }
 
-/** The state of a virtio device, whatever the host is about to do. */
-export function stateNow(view: View, slot: VirtioSlot): SourceState {
-  const { id: device, vm, device: { transport, id } } = slot;
-  const space = [...view.hypervisor.addressSpaces.values()].find((one) => view.vmNameOf(one) === vm);
-  const memory = {
-    read(address: number, into: Uint8Array): boolean {
-      const bytes = space && address + into.length <= IPA_END ? readSpace(view, space, address, into.length) : undefined;
-      if (bytes) into.set(bytes);
-      return bytes !== undefined;
-    },
-    write: () => false,
-  };
-  const status = statusOf(view, slot), defect = defectOf(slot, status), isUp = !defect && (status & VirtioStatus.DRIVER_OK) !== 0;
-  const queues = (isUp ? transport?.condition(memory).queues : undefined) ?? [];
-  const numbered = queues.map((queue, index) => ({ ...queue, queue: index, input: slot.device.takesInput(index) }));
-  return stateOfDevice({ device, status, defect, hasTarget: id === VirtioId.Balloon, queues: numbered });
-}
-
 /** Whether no other VM can fill a queue. */
 function isOnlySender(view: View, vm: string, queue: Msgqueue): boolean {
   return otherHolders(view, queue, MsgqueueRight.Send).every((one) => one === vmId(vm));
@@ -103,21 +79,6 @@ function messagesOf(view: View, vm: string, queue: Msgqueue, source: LevelSource
   };
 }
 
-/** Steps that a driver has left out, or that failed: what polls for its device waits in vain. */
-const FAILED: ReadonlySet<string> = new Set<SourceState["code"]>([
-  "virtio-not-ready",
-  "virtio-needs-reset",
-  "virtio-out-of-order",
-  "virtio-queue-off",
-  "virtio-legacy",
-  "virtio-ring-unreadable",
-  "virtio-not-notified",
-  "virtio-lost",
-]);
-
-/** Whether a driver has left out a step, or failed: nothing comes of it. */
-export const hasFailed = ({ code }: SourceState): boolean => FAILED.has(code) || code === "virtio-silent";
-
 /** Bytes of the flags and the index of a ring. */
 const RING_HEAD = 4;
 
@@ -127,7 +88,7 @@ export function polledState(view: View, vm: string, ipa: number): SourceState | 
     const { transport } = slot.device, queue = transport?.queues.findIndex((one) => one.holds(ipa)) ?? -1;
     if (!transport || queue < 0) continue;
     const state = stateNow(view, slot), found = transport.queues[queue];
-    if (FAILED.has(state.code)) return state;
+    if (servesNothing(state)) return state;
     const offset = ipa - found.at("driver");
     if (!found.ready || offset < 0 || offset >= RING_HEAD) continue;
     return { code: "virtio-rings-exchanged", device: slot.id, queue, polled: hex(ipa), used: hex(found.at("device")) };

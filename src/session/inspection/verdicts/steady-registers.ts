@@ -16,7 +16,8 @@ import { MmioTransport } from "../../../machine/virtio/mmio-transport.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
-import { slotsOf, sourceStateOf, stateNow } from "./source-states.ts";
+import { stateNow } from "../readers/objects/device-state.ts";
+import { slotsOf, sourceStateOf } from "./source-states.ts";
 import { raisersOf } from "./sleep.ts";
 
 /** A register, and its bits that may change by themselves. */

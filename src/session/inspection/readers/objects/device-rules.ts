@@ -1,10 +1,10 @@
 // A virtio device that does not answer: candidates for who has to act next, in the order in which
 // they are asked; the first that holds is its state (virtio 1.2 sections 2.1, 2.6 and 2.7).
 
-import { VirtioStatus } from "../../../machine/virtio/device.ts";
-import type { QueueCondition } from "../../../machine/virtio/virtqueue.ts";
-import type { OfCode } from "../../../model/queries/facts/fact.ts";
-import type { SourceState } from "../../../model/queries/facts/source-state.ts";
+import { VirtioStatus } from "../../../../machine/virtio/device.ts";
+import type { QueueCondition } from "../../../../machine/virtio/virtqueue.ts";
+import type { OfCode } from "../../../../model/queries/facts/fact.ts";
+import type { SourceState } from "../../../../model/queries/facts/source-state.ts";
 
 /** A queue with its number, and whether its chains are room for what comes from outside. */
 export type Queue = QueueCondition & { readonly queue: number; readonly input: boolean };
