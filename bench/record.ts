@@ -1,6 +1,6 @@
 // `deno task bench record`: what recording costs a run, and a profile or coverage costs its replay,
 // in CPU time of the whole process. The same run with and without `--record`, its replay, its exact
-// and sampled profile, and its coverage, in turn.
+// and sampled profile, and its coverage, in turn; and the replay of a copy without hash points.
 
 import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
@@ -8,6 +8,7 @@ import { catalogEntry } from "../src/app/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { el2 } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
+import { sealed } from "../src/session/recordings/file/recording-writer.ts";
 import { median, withSpread } from "./statistics.ts";
 
 const DEMO = fileURLToPath(new URL("../assets/demo.toml", import.meta.url));
@@ -16,12 +17,17 @@ const DEMO_TIME = "300s";
 /** The shell's own `time`: seconds of user and of system time, on stderr. */
 const TIMED = 'TIMEFORMAT="%U %S"; time "$@"';
 
+/** The line of a hash point. */
+const HASH_POINT = /^\{"at":[^,"]*,"check":\{/;
+
 /** CPU seconds, and bytes of the recording. */
 interface Costs {
   readonly plain: number;
   readonly recorded: number;
   readonly bytes: number;
   readonly replayed: number;
+  /** The replay of a copy that has no hash points. */
+  readonly unchecked: number;
   readonly counted: number;
   readonly sampled: number;
   readonly covered: number;
@@ -30,6 +36,7 @@ interface Costs {
 /** Additions to the time of another run: the name of the cost, and the most that is wanted. */
 const ADDED = [
   { what: "a recording adds", than: "plain", takes: "recorded", most: 0.05 },
+  { what: "hash points add to a replay", than: "unchecked", takes: "replayed", most: 0.02 },
   { what: "exact counts add to a replay", than: "replayed", takes: "counted", most: 0.25 },
   { what: "samples of stacks add to a replay", than: "replayed", takes: "sampled", most: 0.05 },
   { what: "coverage adds to a replay", than: "replayed", takes: "covered", most: 0.15 },
@@ -92,13 +99,25 @@ async function measure(words: readonly string[]): Promise<Costs> {
     const plain = await cpuSeconds(el2(...words));
     const recorded = await cpuSeconds(el2(...words, "--record", file));
     const replayed = await cpuSeconds(el2("replay", file));
+    const unchecked = await cpuSeconds(el2("replay", await withoutChecks(file)));
     const counted = await cpuSeconds(el2("profile", file));
     const sampled = await cpuSeconds(el2("profile", file, "--stacks", `${folder}/a.folded`));
     const covered = await cpuSeconds(el2("coverage", file));
-    return { plain, recorded, bytes: (await Deno.stat(file)).size, replayed, counted, sampled, covered };
+    return { plain, recorded, bytes: (await Deno.stat(file)).size, replayed, unchecked, counted, sampled, covered };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/**
+ * A copy of a recording without its hash points. The demo retires fewer instructions than lie
+ * before the first: its figure is that of chance, and shows how much the other one has of it.
+ */
+async function withoutChecks(file: string): Promise<string> {
+  const lines = (await Deno.readTextFile(file)).split("\n").slice(0, -2), copy = `${file}-unchecked`;
+  const kept = lines.filter((line) => !HASH_POINT.test(line));
+  await Deno.writeTextFile(copy, sealed(kept.map((line) => `${line}\n`).join("")));
+  return copy;
 }
 
 /** User and system time of a program and what it started. */
