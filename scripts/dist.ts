@@ -28,6 +28,8 @@ import { denoOf, TARGETS } from "./dist/targets.ts";
 import { vscodeExtension } from "./dist/vscode-extension.ts";
 
 const PARTS = ["file", "others", "npm", "deb", "jsr", "vscode", "sbom"] as const;
+/** Parts that hold a program, which makes pages of recordings. */
+const WITH_PAGE = ["file", "others", "npm", "deb"] as const;
 
 const { positionals, values } = parseArgs({ args: Deno.args, allowPositionals: true, options: { only: { type: "string" } } });
 const dist = resolve(positionals[0] ?? `${ROOT}dist`);
@@ -38,11 +40,17 @@ try {
   for (const part of parts) {
     if (!PARTS.some((name) => name === part)) throw new DistError(`--only: no part "${part}"; use one of ${PARTS.join(", ")}`);
   }
-  const build: Build = { folder, bundle: `${folder}/el2.js`, split: `${folder}/split`, time: await buildTime() };
+  const build: Build = {
+    folder,
+    bundle: `${folder}/el2.js`,
+    split: `${folder}/split`,
+    page: `${folder}/page`,
+    time: await buildTime(),
+  };
   const runtime = parts.has("file") ? await compileRuntime() : undefined;
   const packs = parts.has("others") || parts.has("file") && runtime === undefined;
   const [modules] = await Promise.all([bundle(build.bundle), packs ? split(build.split) : undefined]);
-  if (packs) await writePage(`${build.split}/page`);
+  if (WITH_PAGE.some((part) => parts.has(part))) await writePage(build.page);
   const { files, folders, said } = await makeParts(build, modules, runtime);
   await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksums(files));
   await Deno.mkdir(dist, { recursive: true });

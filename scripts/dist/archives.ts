@@ -4,6 +4,7 @@
 import { crc32, gzipSync } from "node:zlib";
 import { tarBlocks } from "../../src/kit/formats/tar-writer.ts";
 import { joined } from "../../src/kit/support/values/bytes.ts";
+import { filesBelow } from "./split.ts";
 import { MiB } from "../../src/kit/support/values/sizes.ts";
 
 /** A file, folder or symbolic link of an archive. Owner and group are root. */
@@ -22,6 +23,12 @@ function blocksOf(entries: readonly Entry[], modified: number): Uint8Array[] {
   const permissions = ({ data, target, executable }: Entry) =>
     target !== undefined ? 0o777 : data === undefined || executable ? 0o755 : 0o644;
   return tarBlocks(entries.map((entry) => ({ ...entry, permissions: permissions(entry) })), modified);
+}
+
+/** The files below a folder, as entries of another place. @param prefix that with its slash */
+export async function entriesBelow(folder: string, prefix: string): Promise<Entry[]> {
+  const paths = await filesBelow(folder);
+  return await Promise.all(paths.map(async (path) => ({ path: `${prefix}${path}`, data: await Deno.readFile(`${folder}/${path}`) })));
 }
 
 /** All folders above some files, each before what is in it, and the files, sorted. */

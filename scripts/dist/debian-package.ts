@@ -5,7 +5,7 @@ import { ENVIRONMENT, PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
 import { createHash } from "node:crypto";
 import { manualPages } from "../reference/pages.ts";
 import { VERSION } from "../../src/kit/support/version.ts";
-import { ar, type Entry, gzip, tarGzip, withFolders } from "./archives.ts";
+import { ar, entriesBelow, type Entry, gzip, tarGzip, withFolders } from "./archives.ts";
 import { type BundledPackage, isLesser } from "./bundled-packages.ts";
 import { type Build, outputOf } from "./common.ts";
 import { RUN_FLAGS } from "./one-file.ts";
@@ -52,7 +52,7 @@ el2: hardening-no-relro [usr/lib/el2/deno]
 
 /** Writes the package of an architecture. Returns its name. */
 export async function debianPackage(
-  { folder, bundle, time }: Build,
+  { folder, bundle, page, time }: Build,
   { target, debian: architecture }: Target,
   deno: Uint8Array,
   packages: readonly BundledPackage[],
@@ -69,6 +69,7 @@ export async function debianPackage(
     { path: "./usr/lib/el2/deno", data: deno, executable: true },
     ...probeEntries(target, "./usr/lib/el2/code-probe"),
     { path: "./usr/lib/el2/el2.js", data: await Deno.readFile(bundle) },
+    ...await entriesBelow(page, "./usr/lib/el2/page/"),
     ...manualPages().map(({ name, text }) => ({ path: `./usr/share/man/man1/${name}.1.gz`, data: packed(text) })),
     { path: "./usr/share/bash-completion/completions/el2", data: text(bash) },
     { path: "./usr/share/zsh/vendor-completions/_el2", data: text(zsh) },

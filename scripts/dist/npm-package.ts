@@ -6,7 +6,7 @@ import { VERSION } from "../../src/kit/support/version.ts";
 import { codeProbe, PROBE_MACHINES, probeName } from "../launch/code-probe.ts";
 import { type BundledPackage, noticesText } from "./bundled-packages.ts";
 import { type Build, outputOf, ROOT } from "./common.ts";
-import { makeModules } from "./split.ts";
+import { filesBelow, makeModules } from "./split.ts";
 import { TARGETS } from "./targets.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function npmLauncher(file: string): Promise<void> {
 }
 
 /** Writes the folder `npm` and packs it. Returns the archive's name. */
-export async function npmPackage({ folder, bundle }: Build, packages: readonly BundledPackage[]): Promise<string> {
+export async function npmPackage({ folder, bundle, page }: Build, packages: readonly BundledPackage[]): Promise<string> {
   const here = `${folder}/npm`, programs = ["el2.cjs", ...PROBE_MACHINES.map(probeName)];
   await Deno.mkdir(here);
   const manifest = {
@@ -31,7 +31,7 @@ export async function npmPackage({ folder, bundle }: Build, packages: readonly B
     keywords: ["gunyah", "hypervisor", "arm64", "emulator", "virtual-machine", "debugger"],
     license: "Apache-2.0",
     bin: { el2: programs[0] },
-    files: [...programs, "el2.js", "THIRD-PARTY-NOTICES.txt"],
+    files: [...programs, "el2.js", "page", "THIRD-PARTY-NOTICES.txt"],
     os: ["linux", "darwin", "win32"],
     cpu: ["x64", "arm64"],
     engines: { node: ">=18" },
@@ -39,12 +39,14 @@ export async function npmPackage({ folder, bundle }: Build, packages: readonly B
   };
   await Deno.writeTextFile(`${here}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
   await Deno.copyFile(bundle, `${here}/el2.js`);
+  await Deno.mkdir(`${here}/page`);
+  for (const path of await filesBelow(page)) await Deno.copyFile(`${page}/${path}`, `${here}/page/${path}`);
   await npmLauncher(`${here}/${programs[0]}`);
   for (const machine of PROBE_MACHINES) await Deno.writeFile(`${here}/${probeName(machine)}`, codeProbe(machine));
   for (const name of ["LICENSE", "README.md"]) await Deno.copyFile(`${ROOT}${name}`, `${here}/${name}`);
   await Deno.writeTextFile(`${here}/THIRD-PARTY-NOTICES.txt`, await noticesText(packages));
   // The archive has the modes of the files, which depend on umask.
-  for await (const { name } of Deno.readDir(here)) await Deno.chmod(`${here}/${name}`, programs.includes(name) ? 0o755 : 0o644);
+  for (const path of await filesBelow(here)) await Deno.chmod(`${here}/${path}`, programs.includes(path) ? 0o755 : 0o644);
   await outputOf("npm pack", "npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], here);
   return `el2-${VERSION}.tgz`;
 }

@@ -4,12 +4,11 @@
 
 import { ALONE, ENVIRONMENT, PERMISSIONS } from "../../src/app/cli/common/runtime.ts";
 import { VERSION } from "../../src/kit/support/version.ts";
-import { type Entry, tarGzip, withFolders } from "./archives.ts";
+import { entriesBelow, tarGzip, withFolders } from "./archives.ts";
 import { probeEntries } from "../launch/code-probe.ts";
 import { codeCheck, launcherHead, startAndWait, trustCheck } from "../launch/shell-checks.ts";
 import { CONDITIONS } from "../../src/kit/support/computer/needs.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
-import { filesBelow } from "./split.ts";
 import { joined } from "../../src/kit/support/values/bytes.ts";
 
 export const RUN_FLAGS = [...PERMISSIONS, ...ALONE].join(" ");
@@ -35,10 +34,10 @@ export async function compileRuntime(): Promise<string | undefined> {
 }
 
 /** The file of `deno compile`. Returns a description of how it was made. */
-export async function compile({ folder, bundle }: Build, runtime: string): Promise<string> {
+export async function compile({ folder, bundle, page }: Build, runtime: string): Promise<string> {
   const program = `${folder}/${programName(Deno.build.target)}`;
   const wayOut = `${runtime} is not denort ${Deno.version.deno}; without it the program is a file that unpacks itself`;
-  const args = ["compile", "-q", ...PERMISSIONS, "--no-check", "--include", bundle, "-o", program, bundle];
+  const args = ["compile", "-q", ...PERMISSIONS, "--no-check", "--include", bundle, "--include", page, "-o", program, bundle];
   await run("deno compile", Deno.execPath(), args).catch((error) => {
     throw new DistError(`${error.message}; ${wayOut}`);
   });
@@ -56,10 +55,8 @@ export async function compile({ folder, bundle }: Build, runtime: string): Promi
 }
 
 /** A header, then a compressed tar with `deno` and the program. Returns a description. */
-export async function pack({ folder, split }: Build, target: string, deno: Uint8Array): Promise<string> {
-  const files = await Promise.all(
-    (await filesBelow(split)).map(async (path): Promise<Entry> => ({ path, data: await Deno.readFile(`${split}/${path}`) })),
-  );
+export async function pack({ folder, split, page }: Build, target: string, deno: Uint8Array): Promise<string> {
+  const files = [...await entriesBelow(split, ""), ...await entriesBelow(page, "page/")];
   const programs = [{ path: "deno", data: deno, executable: true }, ...probeEntries(target, "code-probe")];
   const payload = tarGzip(withFolders([...programs, ...files]), 0);
   const header = new TextEncoder().encode(

@@ -18,6 +18,7 @@ import { filesBelow, makeModules, packageCache, withoutCache } from "../../scrip
 import { TARGETS } from "../../scripts/dist/targets.ts";
 import { PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
 import { VERSION } from "../../src/kit/support/version.ts";
+import { PAGE_SCRIPTS } from "../../src/app/web/published/program-names.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../app/cli/program.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
@@ -65,6 +66,13 @@ async function works(here: string, program: string, env: Record<string, string>)
   const run = await runIn(here, program, ["test", `${ROOT}examples/refused-lend.test.toml`], env);
   assert.equal(run.code, 0, run.stdout + run.stderr);
   assert.match(run.stdout, /^TAP version 14\n1\.\.4\n/);
+  const folder = await Deno.makeTempDir({ dir: here }), recording = `${folder}/a.rec`;
+  const recorded = await runIn(folder, program, ["run", "demo", "--headless", "--turbo", "--for", "1ms", "--record", recording], env);
+  assert.equal(recorded.code, 0, recorded.stderr);
+  const published = await runIn(folder, program, ["publish", recording, `${folder}/page`], env);
+  assert.equal(published.code, 0, published.stderr);
+  const names = Array.from(Deno.readDirSync(`${folder}/page`), ({ name }) => name);
+  for (const name of Object.values(PAGE_SCRIPTS)) assert.ok(names.includes(name), name);
 }
 
 const asUser = sharedUser(`${DIST}/el2-${VERSION}-${TARGET}`);
@@ -104,8 +112,17 @@ artefact("npm's package has its launcher and the program, no scripts, and no dep
   );
   const packed = (await runIn(here, "tar", ["-tzf", `${DIST}/el2-${VERSION}.tgz`], env)).stdout.trim().split("\n").sort();
   const probes = PROBE_MACHINES.map(probeName).sort();
-  const names = ["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", ...probes, "el2.cjs", "el2.js", "package.json"];
-  assert.deepEqual(packed, names.map((name) => `package/${name}`));
+  const names = [
+    "LICENSE",
+    "README.md",
+    "THIRD-PARTY-NOTICES.txt",
+    ...probes,
+    "el2.cjs",
+    "el2.js",
+    "package.json",
+    ...Object.values(PAGE_SCRIPTS).map((name) => `page/${name}`),
+  ];
+  assert.deepEqual(packed, names.sort().map((name) => `package/${name}`));
 });
 
 longArtefact("npm installs el2 with its runtime, without install scripts", async (here, env) => {
@@ -157,6 +174,7 @@ longArtefact("the GitHub action installs el2, runs scenarios, annotates failures
   const program = `${first.path.trim()}/el2`;
   const replayed = await runIn(`${here}/work`, program, ["replay", "el2-results/bug.rec", "--verify"], env);
   assert.match(replayed.stderr, /identical to the recording/);
+  assert.ok((await Deno.stat(`${here}/work/el2-results/bug.page/index.html`)).isFile);
 
   const none = await runAction(`${here}/work`, RUNNER, await withIdleNpm(runner, here), { ...inputs, scenarios: "more/*.toml" });
   assert.equal(none.code, 2);

@@ -108,3 +108,17 @@ Deno.test("the action installs the package of its own tag, or a file, and never 
     assert.match(outcome.stdout, /^::error title=el2::the action installs the el2 of its own tag, and "/m);
   }
 });
+
+Deno.test("each recording of a failure becomes a page, the first ten; one that does not is kept", async () => {
+  const el2 = `#!/bin/sh
+[ "$1" != publish ] || { echo "##[error]<$3><$4>"; exit 1; }
+[ "$1" = test ] || exit 0
+for number in 01 02 03 04 05 06 07 08 09 10 11; do echo > "el2-results/failed $number.rec"; done
+exit 1
+`;
+  const { code, stdout, stderr } = await run(el2, {});
+  assert.deepEqual([code, stderr], [1, ""]);
+  const [, , between] = /^::stop-commands::([0-9a-f]{32})\n([^]*)\n::\1::\n/m.exec(stdout) ?? [];
+  const pages = Array.from(between.matchAll(/^##\[error\]<el2-results\/(.*)\.rec><el2-results\/\1\.page>$/gm), ([, name]) => name);
+  assert.deepEqual(pages, Array.from({ length: 10 }, (_, index) => `failed ${String(index + 1).padStart(2, "0")}`));
+});

@@ -34,7 +34,7 @@ function unzip(bytes: Uint8Array): Map<string, Uint8Array> {
 async function withExtension(work: (folder: string, files: Map<string, Uint8Array>) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-vscode-" });
   try {
-    const name = await vscodeExtension({ folder, bundle: "", split: "", time: TIME });
+    const name = await vscodeExtension({ folder, bundle: "", split: "", page: "", time: TIME });
     await work(folder, unzip(await Deno.readFile(`${folder}/${name}`)));
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -116,7 +116,8 @@ if (LONG) {
     try {
       const [denort, script] = [`${folder}/denort`, `${folder}/script`];
       await Deno.writeFile(denort, printer(`${VERSION}\n`), { mode: 0o755 });
-      const build = { folder: `${folder}/out`, bundle: `${folder}/out/el2.js`, split: "", time: 0 };
+      const build = { folder: `${folder}/out`, bundle: `${folder}/out/el2.js`, split: "", page: `${folder}/page`, time: 0 };
+      await Deno.mkdir(build.page);
       const compiled = await dist(build.folder, denort);
       assert.equal(compiled.code, 0, compiled.stderr);
       assert.ok(compiled.stdout.trim().endsWith(`: by deno compile with DENORT_BIN=${denort}`), compiled.stdout);
