@@ -55,18 +55,29 @@ Deno.test("of several toasts the newest is shown, with how many there are below 
   assert.match((await rig.lines())[35], /^ NOTE {2}\+1 stop:2 stopped/);
 });
 
-Deno.test("a long toast is cut, and says how it is dismissed", async () => {
+Deno.test("a long toast has up to four rows below the hints, and says in the last how it is dismissed", async () => {
   for (const width of [80, 120]) {
     const rig = new Rig(width, 36, { ascii: false }, "direct");
-    rig.apply({ kind: "stopped", rule: "stop:1", text: "vcpu:rm/0 ".repeat(20) });
-    assert.match((await rig.lines())[35], /^ NOTE {2}stop:1 stopped .*… {2}Esc dismiss$/);
+    const before = await rig.lines();
+    rig.apply({ kind: "stopped", rule: "stop:1", text: "vcpu:rm/0 ".repeat(12) });
+    const rows = (await rig.lines()).slice(-6), at = rows.findIndex((row) => row.startsWith(" NOTE "));
+    assert.match(rows[at - 1], /^ Enter open .*\? help$/);
+    const text = rows.slice(at).map((row) => row.replace(/^ NOTE | {2}Esc dismiss$/g, "").trim());
+    assert.equal(text.join(" "), `stop:1 stopped the machine: ${"vcpu:rm/0 ".repeat(12)}`.trim());
+    assert.match(rows.at(-1)!, / {2}Esc dismiss$/);
+    await rig.press("esc");
+    assert.deepEqual((await rig.lines()).slice(-6), before.slice(-6));
+    rig.apply({ kind: "stopped", rule: "stop:1", text: "vcpu:rm/0 ".repeat(60) });
+    const cut = (await rig.lines()).slice(-5);
+    assert.match(cut[0], /\? help$/);
+    assert.match(cut[4], /… {2}Esc dismiss$/);
   }
 });
 
 Deno.test("an error that is not a refusal does not say REFUSED", async () => {
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   await rig.keys("2/stat=on\r");
-  assert.match((await rig.lines())[35], /^ ! ERROR {2}\/stat=on/);
+  assert.match((await rig.lines()).slice(-4).join("\n"), /^ ! ERROR {2}\/stat=on/m);
   rig.actError = "vm:debian is stopped and cannot be stopped";
   await rig.press("esc", "esc");
   await rig.type("1gjjj!sy");

@@ -3,6 +3,7 @@
 import type { Screen } from "../../terminal/cells.ts";
 import { fit, textWidth } from "../../../../kit/support/text/text-width.ts";
 import { type Hint, THEN } from "./hints.ts";
+import { wrap } from "../../panes/row-lines.ts";
 import type { Message, MessageKind } from "./messages.ts";
 import type { Look, Role } from "../../look/theme.ts";
 
@@ -56,23 +57,61 @@ const TOASTS: Readonly<Record<Exclude<MessageKind, "text">, ToastLook>> = {
   warn: { chip: () => " NOTE ", fill: "warn", tint: "warnbg" },
 };
 
-/** Draws the message: a toast on its background, or the last answer. */
-export function drawMessage(screen: Screen, look: Look, y: number, { text, kind, keys, more }: Message): void {
-  if (kind === "text") return void screen.text(1, y, fit(text, screen.width - 1), look.style("text"));
-  const { chip, fill, tint } = TOASTS[kind];
-  screen.tint({ x: 0, y, width: screen.width, height: 1 }, tint);
-  let x = screen.text(0, y, chip(look), look.on(fill, "ink", true));
-  if (more) x += screen.text(x, y, ` +${more}`, look.style("dim"));
-  x++;
-  let end = screen.width - 1;
-  for (const { key, word } of [...keys].reverse()) {
-    const width = textWidth(key) + textWidth(word) + 1;
-    // A long text is cut rather than the keys left out, unless no character of it would be left.
-    if (x + Math.min(textWidth(text), LEAST_TEXT) + 2 + width > end) break;
-    screen.text(end - width, y, key, look.key);
-    screen.text(end - width + textWidth(key) + 1, y, word, look.style("dim"));
-    screen.button({ x: end - width, y, width }, key);
+/** Rows of a long message at most; a refusal is whole on its own screen, and stays until a key. */
+const MOST_ROWS = 4;
+const rowsOf = ({ kind }: Message) => kind === "refused" ? 1 : MOST_ROWS;
+
+/** A message with its places in rows of a width. */
+export interface PlacedMessage {
+  readonly message: Message;
+  readonly lines: readonly string[];
+  /** Keys that fit, the last at the right end. */
+  readonly keys: readonly PlacedHint[];
+}
+
+/** Lays a message out in `rows` at most: what is longer is cut. */
+export function placeMessage(columns: number, look: Look, message: Message, rows = rowsOf(message)): PlacedMessage {
+  const start = toastStart(look, message), { keys, end } = placeKeys(columns, start, message), width = end - start;
+  const lines = textWidth(message.text) <= width ? [message.text] : wrap(message.text, 0, width + 1);
+  const shown = lines.length <= rows ? lines : [...lines.slice(0, rows - 1), lines.slice(rows - 1).join(" ")];
+  return { message, lines: shown.map((line) => fit(line, width)), keys };
+}
+
+/** The first column of a toast's text. */
+const toastStart = (look: Look, { kind, more }: Message) =>
+  kind === "text" ? 1 : textWidth(TOASTS[kind].chip(look)) + (more ? textWidth(moreText(more)) : 0) + 1;
+
+const moreText = (more: number) => ` +${more}`;
+
+/** The keys that fit beside a text that begins at `start`, and the column where it ends. */
+function placeKeys(columns: number, start: number, { text, kind, keys }: Message): { readonly keys: PlacedHint[]; readonly end: number } {
+  let end = kind === "text" ? columns : columns - 1;
+  const placed: PlacedHint[] = [];
+  for (const hint of keys.toReversed()) {
+    const width = textWidth(hint.key) + textWidth(hint.word) + 1;
+    // A long text has more rows, or is cut, rather than the keys left out.
+    if (start + Math.min(textWidth(text), LEAST_TEXT) + 2 + width > end) break;
+    placed.push({ ...hint, x: end - width, width });
     end -= width + 2;
   }
-  screen.text(x, y, fit(text, end - x), look.style("strong"));
+  return { keys: placed, end };
+}
+
+/** Draws a message in the rows that end with `y`: a toast on its background, or the last answer. */
+export function drawMessage(screen: Screen, look: Look, y: number, { message, lines, keys }: PlacedMessage): void {
+  const { kind, more } = message, area = { x: 0, y: y - lines.length + 1, width: screen.width, height: lines.length };
+  screen.fill(area);
+  const start = toastStart(look, message), style = look.style(kind === "text" ? "text" : "strong");
+  if (kind !== "text") {
+    const { chip, fill, tint } = TOASTS[kind];
+    screen.tint(area, tint);
+    const x = screen.text(0, area.y, chip(look), look.on(fill, "ink", true));
+    if (more) screen.text(x, area.y, moreText(more), look.style("dim"));
+  }
+  for (const { key, word, x, width } of keys) {
+    screen.text(x, y, key, look.key);
+    screen.text(x + textWidth(key) + 1, y, word, look.style("dim"));
+    screen.button({ x, y, width }, key);
+  }
+  lines.forEach((line, row) => screen.text(start, area.y + row, line, style));
 }

@@ -2,7 +2,7 @@
 
 import { drawFrame, drawThumb, type FrameKind, hasBoxes, insideOf } from "../../look/box.ts";
 import type { Screen } from "../../terminal/cells.ts";
-import { drawHints, drawMessage } from "./foot.ts";
+import { drawHints, drawMessage, placeMessage } from "./foot.ts";
 import { fit } from "../../../../kit/support/text/text-width.ts";
 import { drawOverlay } from "../overlays/overlay-box.ts";
 import { drawGuide, guideRows } from "./guide-strip.ts";
@@ -19,8 +19,6 @@ export const MINIMUM = { columns: 60, rows: 16 } as const;
 
 /** Rows at the top: the header, and the tabs. */
 const TOP = 2;
-/** The row of hints, from the end of the screen. */
-const HINTS_FROM_BELOW = 2;
 /** Rows at the bottom: hints, and the message. */
 const BOTTOM = 2;
 
@@ -50,7 +48,7 @@ export function drawScreen(screen: Screen, look: Look, state: FrameState, place:
     if (state.overlay.whole) screen.fill(body);
     state.overlay.draw(screen, body, look);
   }
-  drawFoot(screen, look, state);
+  drawFoot(screen, look, state, still || state.overlay !== undefined || strip > 0);
 }
 
 function drawTooSmall(screen: Screen): void {
@@ -84,12 +82,16 @@ function drawLost(screen: Screen, look: Look, body: Body, { message, seconds: si
   drawOverlay(screen, look, body, { title: { text: "Connection lost" }, kind: "danger", lines });
 }
 
-function drawFoot(screen: Screen, look: Look, state: FrameState): void {
-  const hintRow = screen.height - HINTS_FROM_BELOW, messageRow = screen.height - 1;
-  const { prompt, cursor } = state.overlay ?? {};
+/** @param isCovered whether the last rows of the body belong to something else than panes */
+function drawFoot(screen: Screen, look: Look, state: FrameState, isCovered: boolean): void {
+  const messageRow = screen.height - 1, { prompt, cursor } = state.overlay ?? {};
+  // Without a session, the keys of a toast do nothing.
+  const message = state.message && (state.lost ? { ...state.message, keys: [] } : state.message);
+  const placed = message && !prompt ? placeMessage(screen.width, look, message, isCovered ? 1 : undefined) : undefined;
+  if (placed) drawMessage(screen, look, messageRow, placed);
+  const hintRow = messageRow - (placed?.lines.length ?? 1);
+  screen.fill({ x: 0, y: hintRow, width: screen.width, height: 1 });
   drawHints(screen, look, hintRow, state.hints);
   if (prompt) screen.text(1, messageRow, fit(prompt.text, screen.width - 1), look.style(prompt.role ?? "text"));
-  // Without a session, the keys of a toast do nothing.
-  else if (state.message) drawMessage(screen, look, messageRow, state.lost ? { ...state.message, keys: [] } : state.message);
   if (cursor !== undefined) screen.cursor = { x: Math.min(1 + cursor, screen.width - 1), y: messageRow };
 }
