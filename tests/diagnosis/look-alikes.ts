@@ -103,6 +103,19 @@ const UNDEFINED: readonly LookAlike[] = [
   },
   {
     symptom: "undefined instruction",
+    // EL1 uses SP_EL0, and the handler of the exception in the vector returns to it.
+    cause: { code: "empty-vector", vector: { offset: "0x000" } },
+    loops: true,
+    wayOut: /code at VBAR_EL1 \+ 0x000/,
+    ...((call: (vectors: string) => string) => ({
+      sick: call(handles("0x200", "eret")),
+      healed: call(handles("0x0", "msr spsel, #1\nb 8b")),
+    }))(
+      (vectors) => `adr x0, vectors\nmsr vbar_el1, x0\nisb\nmsr spsel, #0\nsvc #0\n8: sleep_healthily\n${vectors}`,
+    ),
+  },
+  {
+    symptom: "undefined instruction",
     cause: { code: "empty-vector", vector: { offset: "0x400" } },
     loops: true,
     wayOut: /code at VBAR_EL1 \+ 0x400/,

@@ -88,6 +88,7 @@ for (const [how, { for: kind, what }, line] of WAITS) {
     const waits = because.flatMap((one) => one.code === "kernel" && one.finding.code === "program-waits" ? one.finding.waits : []);
     assert.ok(waits.some((one) => fits(one, wait)), JSON.stringify(because));
     assert.match(evidence.join("\n"), line);
+    assert.equal(because[0].code, "kernel", "what is idle comes later");
   });
 }
 

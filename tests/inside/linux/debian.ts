@@ -8,6 +8,7 @@ import type { SessionPlan } from "../../../src/model/plans/plan.ts";
 import { paId } from "../../../src/model/queries/ids.ts";
 import type { Answer } from "../../../src/model/queries/query.ts";
 import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
+import { planCpu } from "../../../src/cpu/isa/cpus/cpus.ts";
 import type { DevicePlan } from "../../../src/machine/virtio/plan.ts";
 import { NO_SELF_TESTS } from "../../guests/command-line.ts";
 import { type Row, rowsIn } from "./rows.ts";
@@ -39,6 +40,8 @@ interface Options {
   readonly devices?: readonly DevicePlan[];
   /** Bytes. */
   readonly memory?: number;
+  /** A CPU by its text; the default one otherwise. */
+  readonly cpu?: string;
 }
 
 /** Programs of tests that a Debian with a shell has. */
@@ -67,10 +70,10 @@ export class Debian {
 
   /** One of any kernel. */
   static of(image: Uint8Array, options: Options & { readonly initrd: Uint8Array | null }): Debian {
-    const { cpus = 1, initrd, append: more = "console=ttyAMA0", dtb, devices, memory = 256 * MIB } = options;
+    const { cpus = 1, initrd, append: more = "console=ttyAMA0", dtb, devices, memory = 256 * MIB, cpu } = options;
     const append = `${NO_SELF_TESTS} ${more}`;
     const what = { kind: "boot", image, initrd: initrd ?? undefined, dtb, append, devices } as const;
-    const plan: SessionPlan = { cpus, memory, turbo: true, seed: 1, what };
+    const plan: SessionPlan = { cpus, memory, turbo: true, seed: 1, what, cpu: cpu === undefined ? undefined : planCpu(cpu) };
     return new Debian(plan, assemble(plan));
   }
 

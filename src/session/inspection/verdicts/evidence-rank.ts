@@ -33,7 +33,7 @@ function rankOf(one: Evidence): Rank {
   if (one.code === "beside") return isHealthy(wordOf(one.fact)) ? UNDER_WAY : FAILED;
   if (one.code === "kernel") return isOver(one.finding) ? UNDER_WAY : FAILED;
   if (one.code !== "wakeup") return UNUSED.has(one.code) ? IDLE : NOT_FAILED.has(one.code) ? UNDER_WAY : FAILED;
-  return one.state === null ? UNDER_WAY : hasFailed(one.state) ? FAILED : isIdle(one.state) ? IDLE : UNDER_WAY;
+  return one.state === null ? IDLE : hasFailed(one.state) ? FAILED : isIdle(one.state) ? IDLE : UNDER_WAY;
 }
 
 const isOver = (finding: LinuxFinding) => SURVIVED.has(finding.code) || finding.code === "reported" && finding.over;
