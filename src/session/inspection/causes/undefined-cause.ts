@@ -143,7 +143,7 @@ export const UNDEFINED_RULES = [
       const { view, vcpu, taken: { elr } } = suspect, word = nameless(suspect);
       if (word === undefined || !isVector(vcpu, elr)) return undefined;
       const by = branchedBy(view, vcpu, elr), vbar = vectorsOf(vcpu);
-      // A handler that returns to the vector tries it again; without a table, ELR_EL1 was never set.
+      // A handler that returns to the vector retries it; without a table, ELR_EL1 was never set.
       if (by && (by.how !== "exception-return" || vbar === 0n)) return undefined;
       return { code: "empty-vector", word, vector: { vbar: hex(vbar), offset: hex(elr - vbar, 3) } };
     },
