@@ -31,8 +31,9 @@ import { definePointerAuthentication } from "./registers/pointer-authentication.
 import { defineSystemInstructions } from "./registers/system-instructions.ts";
 import { defineTimedWaits } from "./registers/timed-waits.ts";
 import { defineSystemRegisters } from "./registers/system-register-access.ts";
-import { hasFeatureRegisters } from "./registers/vcpu-state.ts";
+import { contextSize } from "./registers/vcpu-state.ts";
 import { defineFloatingPoint } from "./simd/functions.ts";
+import { declareEl2 } from "./state/banks.ts";
 import { TLB_POOL, WHOLE_LINES, WRITTEN_WORDS } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/emission/lazy-flags.ts";
 import { backingFor, type CodeBacking, RegionStore } from "./translator/region-store.ts";
@@ -284,9 +285,10 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   const retired = cpu.features.has("FEAT_PMUv3") ? module.importFunction("env", "retired", ["i32"], ["i32"]) : undefined;
   const library = new Library(module);
   if (retired !== undefined) declarePerformance(library);
+  if (cpu.features.has("FEAT_EL2")) declareEl2(library);
   if (counts) defineExecutionCounters(library);
   defineDecoded(library, { allocateDecoded, releaseDecoded, regionsWritten, pageEntered }, cpu.features);
-  defineExceptions(library, undefinedInstruction, cpu.features);
+  defineExceptions(library, undefinedInstruction, cpu.features, TLB_POOL);
   defineTlb(library, TLB_POOL, cpu.features);
   defineWrittenWords(library, { words: WRITTEN_WORDS, lines: WHOLE_LINES });
   defineMmu(library, ram, cpu.features);
@@ -307,7 +309,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineDecoder(library, fills, decoder);
   if (retired !== undefined) defineCountedExecution(library, retired);
   defineRun(library, exited);
-  defineContextMove(library, hasFeatureRegisters(cpu.features));
+  defineContextMove(library, contextSize(cpu.features));
   library.exportAll();
   library.check();
   const { decodings } = dispatchFor(library.known, handlers, wasmSize, cpu).dispatch;

@@ -149,7 +149,8 @@ export class WasmCore implements DebugCore {
     this.#decoded = decoded;
     this.#written = code.written;
     const counts = this.#counts = options.counts && new ExecutionCounts(memory, options.counts);
-    const waits = options.sparesWaits ?? true
+    // Its evaluation knows EL1 and EL0.
+    const waits = (options.sparesWaits ?? true) && !features.has("FEAT_EL2")
       ? new CounterWaits({ words, halves: new Uint16Array(memory.buffer), instructions: instructionsOf(instructions) })
       : undefined;
     writeCrcTables(memory);

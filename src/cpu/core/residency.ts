@@ -11,7 +11,7 @@ import { VcpuContext } from "./registers/vcpu-context.ts";
 import type { ExclusiveMonitor, RegisterName } from "./registers/vcpu-state.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
 import { CPU, CPU_STATE } from "./state/cpu-state.ts";
-import { CONTEXT_STRIDE, CONTEXTS, TLB_POOL } from "./state/layout.ts";
+import { CONTEXT_STRIDE, CONTEXTS, EL2_CONTEXT_STRIDE, EL2_CONTEXTS, TLB_POOL } from "./state/layout.ts";
 import { TlbSpace } from "./state/tlb-layout.ts";
 
 /** The parts of a core that vCPUs need. */
@@ -28,6 +28,7 @@ export class Residency implements CoreResidency {
   readonly #images: TlbImages;
   readonly #free: number[] = [];
   #resident: VcpuContext | undefined;
+  readonly #hasEl2: boolean;
   /** Functions that update the state that derives from registers. */
   readonly #updates: readonly (() => void)[];
 
@@ -49,7 +50,9 @@ export class Residency implements CoreResidency {
     });
     const { updateRegime, updatePointers, updateCounters } = exports;
     this.#updates = [updateRegime, updatePointers, updateCounters].filter((update) => update !== undefined);
-    for (let i = CONTEXTS.count - 1; i >= 0; i--) this.#free.push(CONTEXTS.base + i * CONTEXT_STRIDE);
+    this.#hasEl2 = parts.names.includes("HCR_EL2");
+    const [{ base, count }, stride] = this.#hasEl2 ? [EL2_CONTEXTS, EL2_CONTEXT_STRIDE] : [CONTEXTS, CONTEXT_STRIDE];
+    for (let i = count - 1; i >= 0; i--) this.#free.push(base + i * stride);
   }
 
   /** Throws a RangeError when there are more vCPUs than contexts (more than a thousand). */
@@ -63,6 +66,7 @@ export class Residency implements CoreResidency {
   release(vcpu: VcpuContext): void {
     if (vcpu === this.#resident) this.#evict();
     this.tlbs.release(vcpu);
+    this.tlbs.release(vcpu.ofEl2);
     this.#free.push(vcpu.address);
   }
 
@@ -83,11 +87,16 @@ export class Residency implements CoreResidency {
     }
     if (vcpu.translationsStale) {
       this.tlbs.invalidate(vcpu);
+      this.tlbs.invalidate(vcpu.ofEl2);
       vcpu.translationsStale = false;
       vcpu.derivedStale = true;
     }
     if (vcpu.derivedStale) {
       const space = this.tlbs.acquire(vcpu, vcpu.stage2);
+      if (this.#hasEl2) {
+        this.cpu.TLB_SPACE_EL1 = space;
+        this.cpu.TLB_SPACE_EL2 = this.tlbs.acquire(vcpu.ofEl2, vcpu.stage2);
+      }
       this.cpu.TLB_SPACE = this.cpu.TLB_UNPRIVILEGED = space + TlbSpace.Sets;
       this.cpu.ATOMICS_TLB = this.tlbs.hasDevice(space) && !this.cpu.DEVICE_ATOMIC ? TLB_POOL.empty : 0;
       for (const update of this.#updates) update();

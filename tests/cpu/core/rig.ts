@@ -3,6 +3,7 @@
 // RAM, and one vCPU in the hot CPU state.
 
 import { type Cpu, DEFAULT_CPU, parseCpu } from "../../../src/cpu/isa/cpus/cpus.ts";
+import { declareEl2 } from "../../../src/cpu/core/state/banks.ts";
 import { CPU, Pending, Slot, xAddress } from "../../../src/cpu/core/state/cpu-state.ts";
 import { defineExceptions } from "../../../src/cpu/core/exceptions/exception-entry.ts";
 import { Pstate } from "../../../src/cpu/core/architecture/exceptions.ts";
@@ -75,9 +76,9 @@ type Exported = Record<string, (...args: (number | bigint)[]) => number | bigint
 const compiled = new Map<string, WebAssembly.Module>();
 
 /** The module of rigs with a CPU. */
-function moduleFor(cpu: string): WebAssembly.Module {
-  let module = compiled.get(cpu);
-  if (!module) compiled.set(cpu, module = compile(parseCpu(cpu).features));
+function moduleFor({ key, features }: Cpu): WebAssembly.Module {
+  let module = compiled.get(key);
+  if (!module) compiled.set(key, module = compile(features));
   return module;
 }
 
@@ -97,6 +98,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   const deviceAtomic = module.importFunction("env", "deviceAtomic", [], ["i32"]);
   const staleUsed = module.importFunction("env", "staleUsed", [], []);
   const library = new Library(module);
+  if (features.has("FEAT_EL2")) declareEl2(library);
   if (features.has("FEAT_PMUv3")) {
     declarePerformance(library);
     definePerformanceMonitors(library, features);
@@ -108,7 +110,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   }
   const pc = new Code(define(library, "currentPc"));
   pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
-  defineExceptions(library, undefinedInstruction, features);
+  defineExceptions(library, undefinedInstruction, features, TLB_POOL);
   defineTlb(library, TLB_POOL, features);
   defineWrittenWords(library, WRITTEN_MAPS);
   const ram = { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST };
@@ -143,8 +145,8 @@ export class Rig {
   /** The instruction word that `currentWord` gives. */
   word = 0;
 
-  constructor(cpu = DEFAULT_CPU) {
-    const instance = new WebAssembly.Instance(moduleFor(cpu), {
+  constructor(cpu: string | Cpu = DEFAULT_CPU) {
+    const instance = new WebAssembly.Instance(moduleFor(typeof cpu === "string" ? parseCpu(cpu) : cpu), {
       env: {
         memory: this.memory,
         currentWord: () => this.word,
@@ -168,7 +170,9 @@ export class Rig {
     this.space = this.pool.acquire(this, this.stage2.id);
     this.setWord("STAGE2", this.stage2.root);
     this.setWord("STAGE2_ID", this.stage2.id);
-    for (const field of ["TLB_SPACE", "TLB_UNPRIVILEGED"] as const) this.setWord(field, this.space + TlbSpace.Sets);
+    for (const field of ["TLB_SPACE", "TLB_UNPRIVILEGED", "TLB_SPACE_EL1", "TLB_SPACE_EL2"] as const) {
+      this.setWord(field, this.space + TlbSpace.Sets);
+    }
     this.setWord("PSTATE", Pstate.EL1h | Pstate.Daif);
     this.functions.updateRegime();
   }

@@ -32,6 +32,7 @@ export const ExceptionClass = {
   Breakpoint: 0x31,
   SoftwareStepLower: 0x32,
   SoftwareStep: 0x33,
+  SError: 0x2f,
   WatchpointLower: 0x34,
   Watchpoint: 0x35,
   Brk: 0x3c,
@@ -136,8 +137,12 @@ export const Pstate = {
   /** SP_ELx rather than SP_EL0. */
   SP: 1,
   EL0t: 0x0,
+  EL1: 0x4,
   EL1t: 0x4,
   EL1h: 0x5,
+  EL2: 0x8,
+  EL2t: 0x8,
+  EL2h: 0x9,
   Mode: 0x1f,
 } as const;
 
@@ -157,6 +162,7 @@ export const Vector = {
   Synchronous: 0x000,
   Irq: 0x080,
   Fiq: 0x100,
+  SError: 0x180,
 } as const;
 
 /** Bits of SCTLR_EL1 that the core obeys. */
@@ -186,6 +192,8 @@ export const Sctlr = {
   UCI: 1 << 26,
   /** Value at reset: the RES1 bits, LSMAOE, nTLSMD and SPAN. */
   Reset: 0x30d00800,
+  /** Of SCTLR_EL2: the RES1 bits. */
+  ResetEl2: 0x30c50830,
 } as const;
 
 /** The bit of SCTLR_EL1 that PSTATE.SSBS becomes at an exception (DSSBS). */

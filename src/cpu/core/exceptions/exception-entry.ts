@@ -1,11 +1,13 @@
 // Taking exceptions to EL1, returning from them, and leaving to EL2: functions of the core's Wasm
-// module. Arm ARM D1.10 (entry), D1.11 (return), D1.13.5 (virtual interrupts). Encodings are in
+// module. On CPUs with FEAT_EL2 they are taken to EL2 as well (el2-entry.ts). Arm ARM D1.10
+// (entry), D1.11 (return), D1.13.5 (virtual interrupts). Encodings are in
 // `architecture/exceptions.ts`.
 //
 // A function that changes the flow stores `CPU.PC` and sets `CPU.PENDING`; its caller has stored
 // `CPU.IP`.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
+import { Hcr } from "../architecture/hypervisor-control.ts";
 import {
   ExceptionClass,
   extendedPstate,
@@ -18,12 +20,29 @@ import {
   syndrome,
   Vector,
 } from "../architecture/exceptions.ts";
+import { bankAt, bankOf, EL1_OFFSET, EL2_OFFSET, exceptionBank, hasEl2, regimeBank } from "../state/banks.ts";
 import { CPU, Entry, Pending, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { callee, define as defineFunction, type FunctionName } from "../state/functions.ts";
-import { currentSpace, Regime } from "../state/tlb-layout.ts";
-import { Code, constant, type Operand, type Value } from "../wasm/expression.ts";
+import { currentSpace, Regime, type TlbPoolLayout } from "../state/tlb-layout.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+import {
+  changeStack,
+  defineTrapToEl2,
+  isBetweenEl1,
+  isHost,
+  isLegalAbove,
+  isOfEl1,
+  raiseFpTrapOfEl2,
+  takeInterruptOfLevels,
+  targetLevel,
+  trapFromEl1,
+  trapWait,
+  updateRegimes,
+  virtualInterrupts,
+} from "./el2-entry.ts";
+import { ENTER, enter, SYNCHRONOUS, synchronous, withBank } from "./entry-calls.ts";
 import { ExitReason } from "./exit.ts";
 import { countEvent, countsEvents, PerformanceEvent } from "./performance-events.ts";
 
@@ -87,25 +106,24 @@ const EXPORTED: readonly ExceptionFunction[] = ["injectException", "setPstate", 
  * Gives every function of `EXCEPTION_FUNCTIONS`, and those of the seam that take exceptions, their
  * bodies.
  */
-export function defineExceptions(library: Library, undefinedInstruction: number, features: ReadonlySet<FeatureName>): void {
-  const entry = library.define("enterEl1", ENTER_EL1, []), exit = library.define("leave", LEAVE, []);
-  defineState(library, features);
+export function defineExceptions(
+  library: Library,
+  undefinedInstruction: number,
+  features: ReadonlySet<FeatureName>,
+  pool: TlbPoolLayout,
+): void {
+  const entry = library.define("enter", withBank(library, ENTER), []), exit = library.define("leave", LEAVE, []);
+  defineState(library, features, pool);
   defineEntry(library, new Code(entry), features);
   defineSynchronous(library);
   defineExit(new Code(exit));
   defineRaises(library, undefinedInstruction);
+  if (hasEl2(library)) defineTrapToEl2(library);
   defineTraps(library);
   defineInterrupts(library);
   defineReturn(library, features);
   defineWait(library);
 }
-
-/**
- * (kind i32, elr i64): enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the
- * caller's.
- */
-const ENTER_EL1 = ["i32", "i64"] as const;
-const enterEl1 = (library: Library) => library.get("enterEl1", ENTER_EL1, []);
 
 const LEAVE = ["i32", "i32", "i64"] as const;
 /** (reason i32, esr i32, pc i64): leaves for EL2, continuing at `pc` later. */
@@ -120,20 +138,12 @@ function defineSeam(library: Library, name: FunctionName, body: (c: Code) => voi
   body(new Code(defineFunction(library, name)));
 }
 
-/** (esr i64, elr i64): takes a synchronous exception to EL1. */
-const SYNCHRONOUS = ["i64", "i64"] as const;
-
-/** Takes a synchronous exception to EL1. */
-function synchronous(library: Library, c: Code, esr: Operand, elr: Value): void {
-  c.run(library.get("synchronous", SYNCHRONOUS, []), (typeof esr === "object" ? esr : constant("i32", esr)).wide(), elr);
-}
-
 /** Exceptions that a vCPU has not returned from are evidence: see `CPU.CHAIN_LENGTH`. */
 function defineSynchronous(library: Library): void {
-  const c = new Code(library.define("synchronous", SYNCHRONOUS, []));
-  const esr = c.parameter(0), elr = c.parameter(1);
+  const c = new Code(library.define("synchronous", withBank(library, SYNCHRONOUS), []));
+  const esr = c.parameter(0), elr = c.parameter(1), target = hasEl2(library) ? c.parameter(2) : EL1_OFFSET;
   if (countsEvents(library)) c.store("i32.store", CPU.PMU_RAISED, constant("i32", 1));
-  c.if(atEl1(c), () => {
+  c.if(hasEl2(library) ? isBetweenEl1(c, target) : aboveEl0(c), () => {
     const length = c.let(c.load("i32.load", CPU.CHAIN_LENGTH));
     const same = c.load("i64.load", CPU.ESR_EL1).eq(esr).and(c.load("i64.load", CPU.ELR_EL1).eq(elr));
     c.if(length, () => {
@@ -147,8 +157,9 @@ function defineSynchronous(library: Library): void {
     });
     c.store("i32.store", CPU.CHAIN_LENGTH, length.add(1));
   });
-  c.store("i64.store", CPU.ESR_EL1, esr);
-  c.run(enterEl1(library), Vector.Synchronous, elr);
+  if (hasEl2(library)) bankAt(c, target).store("i64.store", CPU.ESR_EL1, esr);
+  else c.store("i64.store", CPU.ESR_EL1, esr);
+  enter(library, c, Vector.Synchronous, elr, target);
 }
 
 /** An exception return ends the chain, unless it returns from an interrupt that came meanwhile. */
@@ -164,7 +175,7 @@ function endChain(c: Code, spsr: Value): void {
 
 const pc = (library: Library, c: Code) => c.call(callee(library, "currentPc"));
 
-const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
+const aboveEl0 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
 
 /**
  * For a software step the instruction is complete, although an exception is its result (Arm ARM
@@ -173,7 +184,7 @@ const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
 const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
 
 /** PSTATE, its flags, and what follows from it. */
-function defineState(library: Library, features: ReadonlySet<FeatureName>): void {
+function defineState(library: Library, features: ReadonlySet<FeatureName>, pool: TlbPoolLayout): void {
   define(library, "readFlags", (c) => {
     const sign = (address: number, bit: number) => c.load("i64.load", address).shrU(63).wrap().shl(bit);
     const z = c.load("i64.load", CPU.Z).not().shl(30);
@@ -192,20 +203,22 @@ function defineState(library: Library, features: ReadonlySet<FeatureName>): void
     const pstate = c.parameter(0);
     const old = c.let(c.load("i32.load", CPU.PSTATE));
     const sp = xAddress(Slot.SP);
-    c.if(old.xor(pstate).and(Pstate.SP), () => {
-      c.if(pstate.and(Pstate.SP), () => {
-        c.store("i64.store", CPU.SP_EL0, c.load("i64.load", sp));
-        c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL1));
-      }, () => {
-        c.store("i64.store", CPU.SP_EL1, c.load("i64.load", sp));
-        c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL0));
-      });
-    });
+    if (hasEl2(library)) changeStack(c, old, pstate);
+    else {c.if(old.xor(pstate).and(Pstate.SP), () => {
+        c.if(pstate.and(Pstate.SP), () => {
+          c.store("i64.store", CPU.SP_EL0, c.load("i64.load", sp));
+          c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL1));
+        }, () => {
+          c.store("i64.store", CPU.SP_EL1, c.load("i64.load", sp));
+          c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL0));
+        });
+      });}
     c.store("i32.store", CPU.PSTATE, pstate);
     c.run(callee(library, "updateRegime"));
   });
 
   defineSeam(library, "updateRegime", (c) => {
+    if (hasEl2(library)) return updateRegimes(c, library, features, pool);
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     const fpen = c.let(c.load("i32.load", CPU.CPACR_EL1).shrU(20).and(3));
     const el0Set = c.let(currentSpace(c));
@@ -226,21 +239,24 @@ function defineState(library: Library, features: ReadonlySet<FeatureName>): void
 /** Entry to EL1. */
 function defineEntry(library: Library, c: Code, features: ReadonlySet<FeatureName>): void {
   const kind = c.parameter(0), elr = c.parameter(1);
+  const target = hasEl2(library) ? c.parameter(2) : EL1_OFFSET, bank = hasEl2(library) ? bankAt(c, target) : bankOf(c, 1);
   countEvent(c, library, PerformanceEvent.EXC_TAKEN);
   const pstate = c.let(c.load("i32.load", CPU.PSTATE));
-  c.store("i64.store", CPU.SPSR_EL1, c.call(exceptionFunction(library, "readFlags")).or(pstate).wide());
-  c.store("i64.store", CPU.ELR_EL1, elr);
-  const source = pstate.and(Pstate.ElMask).select(
+  bank.store("i64.store", CPU.SPSR_EL1, c.call(exceptionFunction(library, "readFlags")).or(pstate).wide());
+  bank.store("i64.store", CPU.ELR_EL1, elr);
+  const isSame = hasEl2(library) ? pstate.and(Pstate.ElMask).eq(targetLevel(target)) : pstate.and(Pstate.ElMask);
+  const source = isSame.select(
     pstate.and(Pstate.SP).select(constant("i32", Vector.CurrentSpx), Vector.CurrentSp0),
     Vector.LowerAarch64,
   );
-  c.store("i64.store", CPU.PC, c.load("i64.load", CPU.VBAR_EL1).add(source.add(kind).wide()));
-  const span = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.SPAN);
-  const pan = span.select(pstate.and(Pstate.PAN), Pstate.PAN);
-  let entered = pan.or(Pstate.Daif | Pstate.EL1h);
+  c.store("i64.store", CPU.PC, bank.load("i64.load", CPU.VBAR_EL1).add(source.add(kind).wide()));
+  const span = bank.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.SPAN);
+  const keepsPan = hasEl2(library) ? span.or(target.nonZero().and(isHost(c).not())) : span;
+  const pan = keepsPan.select(pstate.and(Pstate.PAN), Pstate.PAN);
+  let entered = hasEl2(library) ? pan.or(Pstate.Daif | Pstate.SP).or(targetLevel(target)) : pan.or(Pstate.Daif | Pstate.EL1h);
   if (features.has("FEAT_DIT")) entered = entered.or(pstate.and(Pstate.DIT));
   if (features.has("FEAT_SSBS")) {
-    entered = entered.or(c.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_DSSBS_SHIFT).wrap().and(1).shl(Math.log2(Pstate.SSBS)));
+    entered = entered.or(bank.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_DSSBS_SHIFT).wrap().and(1).shl(Math.log2(Pstate.SSBS)));
   }
   c.run(exceptionFunction(library, "setPstate"), entered);
   c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
@@ -250,7 +266,7 @@ function defineEntry(library: Library, c: Code, features: ReadonlySet<FeatureNam
   define(library, "raiseFrom", (c) => synchronous(library, c, c.parameter(0), c.parameter(1)));
 
   define(library, "injectException", (c) => {
-    c.store("i64.store", CPU.FAR_EL1, c.parameter(1));
+    exceptionBank(c, library).store("i64.store", CPU.FAR_EL1, c.parameter(1));
     synchronous(library, c, c.parameter(0), c.load("i64.load", CPU.PC));
   });
 }
@@ -282,12 +298,15 @@ function defineRaises(library: Library, undefinedInstruction: number): void {
   );
   defineSeam(library, "raiseHalt", (c) => {
     // A program at EL0 must not reach memory of EL1 by it.
-    const isCall = c.load("i32.load", CPU.SEMIHOSTING).and(c.parameter(0).eq(SEMIHOSTING_IMMEDIATE)).and(atEl1(c).ne(0));
+    const isCall = c.load("i32.load", CPU.SEMIHOSTING).and(c.parameter(0).eq(SEMIHOSTING_IMMEDIATE)).and(aboveEl0(c).ne(0));
     c.if(isCall, () => c.run(exceptionFunction(library, "trap"), syndrome(ExceptionClass.Unknown, 0)), () => {
       c.run(callee(library, "raiseUndefined"));
     });
   });
-  defineSeam(library, "raiseFpTrap", (c) => synchronous(library, c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(library, c)));
+  defineSeam(library, "raiseFpTrap", (c) => {
+    if (hasEl2(library)) raiseFpTrapOfEl2(c, library);
+    synchronous(library, c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(library, c));
+  });
 }
 
 /** Exits to EL2, and other ends of an instruction. */
@@ -309,21 +328,28 @@ function defineTraps(library: Library): void {
 
   defineSeam(library, "hypervisorCall", (c) => {
     const esr = c.parameter(0).or(syndrome(ExceptionClass.Hvc, 0));
-    c.if(atEl1(c), () => c.run(exceptionFunction(library, "trapAfter"), esr), () => c.run(callee(library, "raiseUndefined")));
+    const call = () => {
+      if (!hasEl2(library)) return c.run(exceptionFunction(library, "trapAfter"), esr);
+      stepped(c);
+      synchronous(library, c, esr, pc(library, c).add(4), EL2_OFFSET);
+    };
+    c.if(aboveEl0(c), call, () => c.run(callee(library, "raiseUndefined")));
   });
   defineSeam(library, "secureMonitorCall", (c) => {
     const esr = c.parameter(0).or(syndrome(ExceptionClass.Smc, 0));
-    c.if(atEl1(c), () => c.run(exceptionFunction(library, "trap"), esr), () => c.run(callee(library, "raiseUndefined")));
+    if (hasEl2(library)) trapFromEl1(c, library, Hcr.TSC, esr);
+    c.if(aboveEl0(c), () => c.run(exceptionFunction(library, "trap"), esr), () => c.run(callee(library, "raiseUndefined")));
   });
 }
 
 /** Interrupts, and DAIF, which may let one in. */
 function defineInterrupts(library: Library): void {
   define(library, "takeInterrupt", (c) => {
+    if (hasEl2(library)) return takeInterruptOfLevels(c, library);
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     const take = (level: number, mask: number, vector: number) =>
       c.if(c.load("i32.load", level).and(pstate.and(mask).not()), () => {
-        c.run(enterEl1(library), vector, c.parameter(0));
+        enter(library, c, vector, c.parameter(0), EL1_OFFSET);
         c.if(c.load("i32.load", CPU.CHAIN_LENGTH), () => {
           c.store("i32.store", CPU.CHAIN_INTERRUPTS, c.load("i32.load", CPU.CHAIN_INTERRUPTS).add(1));
         });
@@ -339,7 +365,8 @@ function defineInterrupts(library: Library): void {
   define(library, "setDaif", (c) => {
     const pstate = c.load("i32.load", CPU.PSTATE).and(~Pstate.Daif).or(c.parameter(0).and(Pstate.Daif));
     c.store("i32.store", CPU.PSTATE, pstate);
-    c.if(c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ)), () => {
+    const lines = c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ));
+    c.if(hasEl2(library) ? lines.or(virtualInterrupts(c)) : lines, () => {
       c.drop(c.call(exceptionFunction(library, "takeInterrupt"), pc(library, c).add(4)));
     });
   });
@@ -348,16 +375,16 @@ function defineInterrupts(library: Library): void {
 /** ERET. */
 function defineReturn(library: Library, features: ReadonlySet<FeatureName>): void {
   defineSeam(library, "exceptionReturn", (c) => {
-    const elr = c.load("i64.load", CPU.ELR_EL1);
-    c.if(atEl1(c), () => c.run(exceptionFunction(library, "returnTo"), elr), () => c.run(callee(library, "raiseUndefined")));
+    const elr = regimeBank(c, library).load("i64.load", CPU.ELR_EL1);
+    c.if(aboveEl0(c), () => c.run(exceptionFunction(library, "returnTo"), elr), () => c.run(callee(library, "raiseUndefined")));
   });
   define(library, "returnTo", (c) => {
     const target = c.parameter(0);
     countEvent(c, library, PerformanceEvent.EXC_RETURN);
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
-    const spsr = c.let(c.load("i32.load", CPU.SPSR_EL1));
-    const mode = c.let(spsr.and(Pstate.Mode));
-    const legal = mode.eq(Pstate.EL0t).or(mode.eq(Pstate.EL1t)).or(mode.eq(Pstate.EL1h));
+    const spsr = c.let(regimeBank(c, library).load("i32.load", CPU.SPSR_EL1));
+    const mode = c.let(spsr.and(Pstate.Mode)), isEl1 = mode.eq(Pstate.EL1t).or(mode.eq(Pstate.EL1h));
+    const legal = mode.eq(Pstate.EL0t).or(hasEl2(library) ? isLegalAbove(c, pstate, mode, isEl1) : isEl1);
     const kept = Pstate.Daif | Pstate.PAN | extendedPstate(features);
     // DebugExceptionReturnSS(): a step begins where debug exceptions are enabled, if the return is
     // from where they are not.
@@ -365,7 +392,9 @@ function defineReturn(library: Library, features: ReadonlySet<FeatureName>): voi
     const mdscr = c.load("i32.load", CPU.MDSCR_EL1);
     c.if(mdscr.and(Mdscr.SS), () => {
       const kernel = mdscr.and(Mdscr.KDE).nonZero();
-      const enabled = (state: Value) => state.and(Pstate.ElMask).not().or(kernel.and(state.and(Pstate.D).not()));
+      // None of EL2's own is routed there (MDCR_EL2.TDE).
+      const level = (state: Value) => hasEl2(library) ? kernel.and(state.and(Pstate.EL2).not()) : kernel;
+      const enabled = (state: Value) => state.and(Pstate.ElMask).not().or(level(state).and(state.and(Pstate.D).not()));
       c.set(step, enabled(pstate).not().and(enabled(spsr)).select(spsr.and(Pstate.SS), constant("i32", 0)));
     });
     c.if(legal, () => {
@@ -375,7 +404,8 @@ function defineReturn(library: Library, features: ReadonlySet<FeatureName>): voi
       c.run(exceptionFunction(library, "setPstate"), spsr.and(kept).or(pstate.and(Pstate.Mode)).or(Pstate.IL));
     });
     c.run(exceptionFunction(library, "writeFlags"), spsr);
-    endChain(c, spsr);
+    if (hasEl2(library)) c.if(isOfEl1(pstate), () => endChain(c, spsr));
+    else endChain(c, spsr);
     c.store("i32.store", CPU.ENTRY, constant("i32", Entry.Return));
     c.store("i32.store", CPU.ENTRY_SPSR, spsr);
     c.store("i64.store", CPU.ENTRY_PC, target);
@@ -397,8 +427,9 @@ function defineWait(library: Library): void {
       c.return();
     });
     const esr = kind.or(syndrome(ExceptionClass.Wfx, ISS_COND_ALWAYS) | 0);
-    const untrapped = kind.select(constant("i32", Sctlr.NTWE), Sctlr.NTWI).and(c.load("i32.load", CPU.SCTLR_EL1));
+    const untrapped = kind.select(constant("i32", Sctlr.NTWE), Sctlr.NTWI).and(regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1));
     c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).or(untrapped), () => {
+      if (hasEl2(library)) trapWait(c, library, kind, esr);
       c.run(exceptionFunction(library, "trap"), esr);
     }, () => c.run(exceptionFunction(library, "raise"), esr));
   });

@@ -3,7 +3,7 @@
 // exit costs a call instead of leaving the module and entering it again (docs/architecture/core.md,
 // "Exits").
 
-import { BASE_CONTEXT_SIZE, CONTEXT_SIZE, CPU } from "../state/cpu-state.ts";
+import { CPU } from "../state/cpu-state.ts";
 import { Code, type Local } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { ExitReason } from "./exit.ts";
@@ -50,11 +50,11 @@ function execute(c: Code, library: Library, left: Local): void {
 /**
  * Defines `moveContext` (to, from): copies a vCPU's context, as two vCPUs that take turns have it
  * twice per turn.
- * @param whole with the registers of optional features, which are a quarter of it
+ * @param size bytes of it, without the registers of features that the CPU does not have
  */
-export function defineContextMove(library: Library, whole: boolean): void {
+export function defineContextMove(library: Library, size: number): void {
   const c = new Code(library.define("moveContext", ["i32", "i32"], [], true));
   c.parameter(0).emit(c.f);
   c.parameter(1).emit(c.f);
-  c.f.i32(whole ? CONTEXT_SIZE : BASE_CONTEXT_SIZE).memoryCopy();
+  c.f.i32(size).memoryCopy();
 }

@@ -8,6 +8,7 @@
 import { AbortSyndrome, ExceptionClass, FaultStatus, Pstate, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
+import { exceptionBank } from "../state/banks.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
@@ -50,7 +51,7 @@ export function defineAborts(library: Library): void {
     const esr = (data: number, fetch: number) => execute.select(constant("i32", syndrome(fetch, 0)), syndrome(data, 0)).or(iss);
     c.if(fault.eq(Fault.Stage1), () => {
       const el1 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
-      c.store("i64.store", CPU.FAR_EL1, va);
+      exceptionBank(c, library).store("i64.store", CPU.FAR_EL1, va);
       c.run(
         exceptionFunction(library, "raiseFrom"),
         el1.select(

@@ -6,6 +6,7 @@ import { Sctlr } from "../architecture/exceptions.ts";
 import { Watch } from "../debug/watchpoints.ts";
 import { leave } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
+import { regimeBank } from "../state/banks.ts";
 import { CPU, DataEntry, TlbSet } from "../state/cpu-state.ts";
 import { Access, callee } from "../state/functions.ts";
 import { dataEntryOffset, dataFlagsOffset, DISABLING_BIT, TlbFlags } from "../state/tlb-layout.ts";
@@ -47,9 +48,9 @@ export function copy(c: Code, to: Value, from: Value, bytes: Value): void {
 export const writeOnly = (c: Code): Value => c.load("i32.load", CPU.WALK_RIGHTS).and(Rights.Unreadable);
 
 /** Flags of a TLB entry for the latest translation. */
-export function entryFlags(c: Code): Value {
+export function entryFlags(c: Code, library: Library): Value {
   const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
-  const aligned = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A).or(rights.and(Rights.Device)).nonZero();
+  const aligned = regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A).or(rights.and(Rights.Device)).nonZero();
   return flag(rights, Rights.NonGlobal).mul(TlbFlags.NonGlobal).or(flag(rights, Rights.Block).mul(TlbFlags.Block))
     .or(flag(rights, Rights.Giant).mul(TlbFlags.Giant)).or(aligned.mul(TlbFlags.Aligned)).or(
       flag(rights, Rights.Device).mul(TlbFlags.Device),
@@ -107,7 +108,7 @@ export class DataAccess {
   misalignment(c: Code, va: Local, access: Value): Local {
     const misaligned = c.let(misalignmentOf(va, access));
     c.if(misaligned, () => {
-      c.if(this.#isRequired(c, va, access).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A)), () => {
+      c.if(this.#isRequired(c, va, access).or(this.#sctlr(c).and(Sctlr.A)), () => {
         c.run(raiseAlignmentFault(this.library), va, access);
         c.return(zero);
       });
@@ -115,12 +116,17 @@ export class DataAccess {
     return misaligned;
   }
 
+  /** SCTLR of the regime in use. */
+  #sctlr(c: Code): Value {
+    return regimeBank(c, this.library).load("i32.load", CPU.SCTLR_EL1);
+  }
+
   /** Whether a misaligned access faults even without SCTLR_EL1.A. Arm ARM B2.5.2. */
   #isRequired(c: Code, va: Local, access: Value): Value {
     const aligned = access.and(Access.Aligned);
     if (!this.features.has("FEAT_LSE2")) return aligned;
     const twoBlocks = va.wrap().and(15).add(access.and(Access.SizeMask)).gtU(16);
-    const permitted = access.and(Access.Ordered).nonZero().and(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.nAA).nonZero());
+    const permitted = access.and(Access.Ordered).nonZero().and(this.#sctlr(c).and(Sctlr.nAA).nonZero());
     return aligned.nonZero().and(twoBlocks).and(permitted.not());
   }
 

@@ -5,6 +5,7 @@
 import { Sctlr } from "../architecture/exceptions.ts";
 import { leave } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
+import { regimeBank } from "../state/banks.ts";
 import { CPU, DeviceAtomic } from "../state/cpu-state.ts";
 import { Access, callee } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
@@ -28,7 +29,7 @@ export function defineDeviceAtomics(library: Library, noted: number): void {
   c.drop(c.call(mmuFunction(library, "translateStage1"), va, AccessKind.Observe | AccessKind.IgnorePan));
   const isStage1 = c.load("i32.load", CPU.WALK_RIGHTS).and(Rights.Device);
   const mapped = isStage1.select(constant("i32", DeviceAtomic.Stage1), DeviceAtomic.Stage2);
-  const isOn = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.M);
+  const isOn = regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1).and(Sctlr.M);
   c.store("i32.store", CPU.DEVICE_ATOMIC, isOn.select(mapped, DeviceAtomic.Stage1Off));
   c.store("i64.store", CPU.DEVICE_ATOMIC_VA, va);
   c.store("i64.store", CPU.DEVICE_ATOMIC_PC, pc);

@@ -5,6 +5,7 @@
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, Pstate, Sctlr, SP_ALIGNMENT, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { exceptionBank, regimeBank } from "../state/banks.ts";
 import { CPU, Slot, SplitGroup, TlbSet, Watching, xAddress } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { fetchEntryOffset, TlbFlags, type TlbPoolLayout } from "../state/tlb-layout.ts";
@@ -89,7 +90,7 @@ function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder 
   c.if(
     wasmAddress,
     () => {
-      const found = data.watch(c, va, access, wasmAddress), flags = c.let(entryFlags(c));
+      const found = data.watch(c, va, access, wasmAddress), flags = c.let(entryFlags(c, library));
       data.noteDevice(c, va, access, flags);
       c.if(found.not(), () => {
         noteTable(c, library);
@@ -128,7 +129,7 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
       c.return(zero);
     });
     const isUnfilled = c.let(data.watch(c, va, access, wasmAddress).or(writeOnly(c)));
-    c.set(flags, entryFlags(c));
+    c.set(flags, entryFlags(c, library));
     data.noteDevice(c, va, access, flags);
     c.if(isUnfilled, () => {
       c.drop(noteWritten(c, library, wasmAddress, sizeOf(access)));
@@ -174,9 +175,9 @@ function defineCrossingStore(library: Library, data: DataAccess): FunctionBuilde
  * The misalignment of `va`; ends the function with 0 where alignment is required, and where the
  * access is to two pages.
  */
-function plainMisalignment(c: Code, va: Local, access: Value): Local {
+function plainMisalignment(c: Code, library: Library, va: Local, access: Value): Local {
   const misaligned = c.let(misalignmentOf(va, access));
-  const strict = access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A));
+  const strict = access.and(Access.Aligned).or(regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A));
   c.if(misaligned.nonZero().and(strict.nonZero()).or(crosses(va, access)), () => c.return(zero));
   return misaligned;
 }
@@ -187,7 +188,7 @@ function plainMisalignment(c: Code, va: Local, access: Value): Local {
 function defineReadableAt(library: Library, data: DataAccess): void {
   const c = new Code(defineFunction(library, "readableAt"));
   const va = c.parameter(0), access = c.parameter(1);
-  const misaligned = plainMisalignment(c, va, access);
+  const misaligned = plainMisalignment(c, library, va, access);
   const entry = data.entryOf(c, va, access, "Read");
   c.if(entry.serves(misaligned), () => {
     data.leaveUnnoted(c, access, entry.flags);
@@ -197,7 +198,7 @@ function defineReadableAt(library: Library, data: DataAccess): void {
   const wasmAddress = c.let(data.tryTranslate(c, va, access));
   c.if(wasmAddress, () => {
     c.if(data.look(c, va, access, wasmAddress), () => c.return(zero));
-    const flags = c.let(entryFlags(c));
+    const flags = c.let(entryFlags(c, library));
     noteTable(c, library);
     entry.fill(wasmAddress, flags);
     data.leaveUnnoted(c, access, flags);
@@ -210,7 +211,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   const c = new Code(defineFunction(library, "writableAt"));
   const va = c.parameter(0), access = c.parameter(1);
   c.set(access, access.or(AccessKind.Write));
-  const misaligned = plainMisalignment(c, va, access);
+  const misaligned = plainMisalignment(c, library, va, access);
   const entry = data.entryOf(c, va, access, "Write"), wasmAddress = c.local("i32");
   c.if(entry.serves(misaligned), () => {
     data.leaveUnnoted(c, access, entry.flags);
@@ -233,7 +234,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   c.set(wasmAddress, data.tryTranslate(c, va, access));
   c.if(wasmAddress.not(), () => c.return(zero));
   c.if(c.call(callee(library, "isCodePage"), wasmAddress).or(isWatchedTable(c, wasmAddress)), () => c.return(zero));
-  const found = data.look(c, va, access, wasmAddress), flags = c.let(entryFlags(c));
+  const found = data.look(c, va, access, wasmAddress), flags = c.let(entryFlags(c, library));
   c.if(writeOnly(c), () => c.return(zero));
   c.if(found, () => {
     c.if(data.isBeside(c, access, wasmAddress, sizeOf(access)).not(), () => c.return(zero));
@@ -345,7 +346,7 @@ function defineSlowAddress(library: Library, writeAddress: FunctionBuilder): voi
   const wasmAddress = c.let(c.call(writeAddress, block, access));
   const fault = c.let(c.load("i32.load", CPU.FAULT));
   c.if(wasmAddress.not(), () => {
-    c.if(fault.eq(Fault.Stage1), () => c.store("i64.store", CPU.FAR_EL1, va));
+    c.if(fault.eq(Fault.Stage1), () => exceptionBank(c, library).store("i64.store", CPU.FAR_EL1, va));
     c.if(fault.gtU(Fault.Stage1), () => c.store("i64.store", CPU.EXIT_FAR, va));
   });
   c.result(wasmAddress);
@@ -357,7 +358,7 @@ function defineFetch(library: Library, features: ReadonlySet<FeatureName>): void
     const c = new Code(defineFunction(library, "fetchAddress"));
     const va = c.parameter(0);
     c.if(va.wrap().and(INSTRUCTION_SIZE - 1), () => {
-      c.store("i64.store", CPU.FAR_EL1, va);
+      exceptionBank(c, library).store("i64.store", CPU.FAR_EL1, va);
       c.run(exceptionFunction(library, "raiseFrom"), syndrome(ExceptionClass.PcAlignment, 0), va);
       c.return(zero);
     });
@@ -370,7 +371,7 @@ function defineFetch(library: Library, features: ReadonlySet<FeatureName>): void
     const c = new Code(defineFunction(library, "fillFetch"));
     const va = c.parameter(0);
     const entry = c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)).add(TlbSet.Fetch);
-    const flags = c.let(entryFlags(c));
+    const flags = c.let(entryFlags(c, library));
     if (features.has("FEAT_BTI")) {
       c.set(flags, flags.or(c.load("i32.load", CPU.WALK_RIGHTS).and(Rights.Guarded).nonZero().mul(TlbFlags.Guarded)));
     }
@@ -398,7 +399,7 @@ function defineFetch(library: Library, features: ReadonlySet<FeatureName>): void
 function defineSpAlignment(library: Library): void {
   const c = new Code(defineFunction(library, "raiseSpAlignment"));
   const el1 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
-  const checked = el1.select(constant("i32", Sctlr.SA), Sctlr.SA0).and(c.load("i32.load", CPU.SCTLR_EL1));
+  const checked = el1.select(constant("i32", Sctlr.SA), Sctlr.SA0).and(regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1));
   const misaligned = c.load("i32.load", xAddress(Slot.SP)).and(SP_ALIGNMENT - 1);
   c.if(
     checked.nonZero().and(misaligned.nonZero()),

@@ -9,6 +9,8 @@ import type { FeatureName } from "../../isa/cpus/features.ts";
 import { FaultStatus, LEVEL_BELOW_0, Pstate, Sctlr, SCTLR_EPAN_SHIFT } from "../architecture/exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
 import { granulesOf, Tcr } from "../architecture/translation-control.ts";
+import { isHost } from "../exceptions/el2-entry.ts";
+import { hasEl2, regimeBank } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { noteWritten } from "./written-words.ts";
@@ -16,6 +18,7 @@ import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import { asksForTooMany, granuleShift, type Half, hasWideTables, inputBits } from "./granules.ts";
+import { defineRegimes, isOverridden, isSingle, readSingleLeaf, tcrOf } from "./regimes.ts";
 import { Stage2Flags } from "./stage2-table.ts";
 import { IPA_BITS, Stage2Entry, WIDE_IPA_BITS, WIDE_ROOT } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../../kit/support/values/sizes.ts";
@@ -164,6 +167,14 @@ const Descriptor = {
 } as const;
 const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
 
+const SINGLE_BITS = {
+  user: Descriptor.ApUser,
+  nonGlobal: Descriptor.NonGlobal,
+  pxn: Descriptor.Pxn,
+  noWrite: TableControl.NoWrite,
+  tableXn: TableControl.Xn,
+} as const;
+
 const DESCRIPTOR_SIZE = 8;
 /** In `CPU.WALK_DESCRIPTOR`: stage 2 forbids writing it. */
 const NOT_WRITABLE = 1;
@@ -183,8 +194,9 @@ export function defineMmu(library: Library, ram: RamLayout, features: ReadonlySe
   const stage2 = library.define("stage2Entry", ["i64"], ["i32"]);
   const walk = library.define("walkStage1", ["i64"], ["i32"]);
   defineStage2Entry(new Code(stage2));
-  defineBranchTarget(new Code(defineFunction(library, "branchTarget")), features);
-  defineWalk(new Code(walk), stage2, ram, features);
+  if (hasEl2(library)) defineRegimes(library);
+  defineBranchTarget(new Code(defineFunction(library, "branchTarget")), library, features);
+  defineWalk(new Code(walk), library, { stage2, ram }, features);
   defineTranslateStage1(define("translateStage1"), library, walk, features);
   defineTranslate(define("translate"), library, stage2, ram);
   defineTranslateMaintenance(define("translateMaintenance"), library, stage2);
@@ -226,10 +238,14 @@ function defineStage2Entry(c: Code): void {
   c.result(constant("i32", 2));
 }
 
-/** (va) -> where a branch there leads: without its top byte, if that is ignored. */
-function defineBranchTarget(c: Code, features: ReadonlySet<FeatureName>): void {
+/**
+ * (va) -> where a branch there leads: without its top byte, if that is ignored. It is zero then
+ * where there is no upper half of addresses, else as VA[55].
+ */
+function defineBranchTarget(c: Code, library: Library, features: ReadonlySet<FeatureName>): void {
   const va = c.parameter(0);
-  const ignored = ignoresTopOfCode(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap(), features);
+  if (hasEl2(library)) c.if(isSingle(c), () => c.return(ignoresTop(tcrOf(c, library), constant("i32", 0)).select(va.shl(8).shrU(8), va)));
+  const ignored = ignoresTopOfCode(tcrOf(c, library), va.shrU(55).and(1).wrap(), features);
   c.result(ignored.select(va.shl(8).shrS(8), va));
 }
 
@@ -239,9 +255,11 @@ function defineBranchTarget(c: Code, features: ReadonlySet<FeatureName>): void {
  */
 function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder, features: ReadonlySet<FeatureName>): void {
   const va = c.parameter(0), access = c.parameter(1);
-  const sctlr = c.let(c.load("i32.load", CPU.SCTLR_EL1));
+  const bank = regimeBank(c, library);
+  const sctlr = c.let(bank.load("i32.load", CPU.SCTLR_EL1));
   const pstate = c.let(c.load("i32.load", CPU.PSTATE));
-  c.if(sctlr.and(Sctlr.M).not(), () => {
+  const isOff = sctlr.and(Sctlr.M).not();
+  c.if(hasEl2(library) ? isOff.or(isOverridden(c)) : isOff, () => {
     // Stage 1 is off: flat, data is Device-nGnRnE or, with HCR_EL2.DC, Normal write-back; and an
     // address that no output can be is out of range.
     c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
@@ -256,14 +274,14 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
   });
   if (features.has("FEAT_PAuth")) {
     // With TBID, the top byte of an instruction's address counts although that of data does not.
-    const counts = ignoresTopOfCode(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap(), features).not();
+    const counts = ignoresTopOfCode(tcrOf(c, library), va.shrU(55).and(1).wrap(), features).not();
     c.if(access.and(AccessKind.Execute).nonZero().and(counts).and(va.ne(va.shl(8).shrS(8))), () => {
       fail(c, Fault.Stage1, status(FaultStatus.Translation, 0));
     });
   }
-  const el0 = pstate.and(Pstate.ElMask).not().or(isUnprivileged(access, pstate, features));
+  const el0 = pstate.and(Pstate.ElMask).not().or(isUnprivileged(c, library, { access, pstate, features }));
   if (features.has("FEAT_E0PD")) {
-    const denied = c.load("i64.load", CPU.TCR_EL1).shrU(va.shrU(55).and(1).add(Tcr.E0pd0Shift)).wrap().and(1);
+    const denied = tcrOf(c, library).shrU(va.shrU(55).and(1).add(Tcr.E0pd0Shift)).wrap().and(1);
     c.if(el0.and(denied), () => fail(c, Fault.Stage1, status(FaultStatus.Translation, 0)));
   }
   c.if(c.call(walk, va).not(), () => c.return(constant("i32", 0)));
@@ -278,7 +296,7 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
   const data = needed.and(Rights.El1Read | Rights.El1Write).nonZero();
   let user = rights.and(Rights.User).nonZero();
   if (features.has("FEAT_PAN3")) {
-    const epan = c.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_EPAN_SHIFT).wrap().and(1);
+    const epan = bank.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_EPAN_SHIFT).wrap().and(1);
     user = user.or(epan.and(rights.and(Rights.El0Execute).nonZero()));
   }
   const panDenies = pstate.and(Pstate.PAN).nonZero().and(data).and(user)
@@ -295,11 +313,22 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
   c.result(constant("i32", 1));
 }
 
-/** Whether an access is checked as one of EL0. PSTATE.UAO overrides that, but not for AT S1E0. */
-function isUnprivileged(access: Value, pstate: Value, features: ReadonlySet<FeatureName>): Value {
+/**
+ * Whether an access is checked as one of EL0. PSTATE.UAO overrides that, and so does an EL2 that is
+ * not a host, but not for AT S1E0.
+ */
+function isUnprivileged(
+  c: Code,
+  library: Library,
+  { access, pstate, features }: { readonly access: Value; readonly pstate: Value; readonly features: ReadonlySet<FeatureName> },
+): Value {
   const unprivileged = access.and(Access.Unprivileged).nonZero();
-  if (!features.has("FEAT_UAO")) return unprivileged;
-  return unprivileged.and(pstate.and(Pstate.UAO).not().or(access.and(AccessKind.IgnorePan).nonZero()));
+  const overrides = [
+    ...features.has("FEAT_UAO") ? [pstate.and(Pstate.UAO).not()] : [],
+    ...hasEl2(library) ? [pstate.and(Pstate.EL2).not().or(isHost(c))] : [],
+  ];
+  if (!overrides.length) return unprivileged;
+  return unprivileged.and(overrides.reduce((all, one) => all.and(one)).or(access.and(AccessKind.IgnorePan).nonZero()));
 }
 
 /** Whether TCR_EL1 has the hardware manage dirty state, and with that access flags. */
@@ -313,7 +342,7 @@ function updateDescriptor(c: Code, library: Library, access: Value, rights: Valu
   const before = c.let(c.load("i64.load", at));
   const after = c.let(before.or(Descriptor.AccessFlag));
   const isClean = hasAll(before, Descriptor.DirtyBitModifier | Descriptor.ApReadOnly);
-  const becomesDirty = access.and(AccessKind.Write).nonZero().and(isClean).and(managesDirty(c.load("i64.load", CPU.TCR_EL1)));
+  const becomesDirty = access.and(AccessKind.Write).nonZero().and(isClean).and(managesDirty(tcrOf(c, library)));
   c.if(becomesDirty, () => c.set(after, after.and(~Descriptor.ApReadOnly)));
   c.if(after.ne(before), () => {
     c.if(access.and(AccessKind.Speculative), () => c.return(constant("i32", 0)));
@@ -395,10 +424,14 @@ function outputBits(c: Code, tcr: Value): Local {
   return bits;
 }
 
-/** The walk of a core. */
-interface Walk {
+/** Where a core finds what is at an address. */
+interface Physical {
   readonly stage2: FunctionBuilder;
   readonly ram: RamLayout;
+}
+
+/** The walk of a core. */
+interface Walk extends Physical {
   /** Whether the leaf's descriptor may change (FEAT_HAFDBS). */
   readonly updates: boolean;
   /** `status`, or `deepStatus`. */
@@ -428,6 +461,7 @@ function readDescriptor(c: Code, { stage2, ram, updates, status: statusAt }: Wal
 /** The parts of a walk that each of its steps needs. */
 interface Stage1Walk {
   readonly c: Code;
+  readonly library: Library;
   readonly features: ReadonlySet<FeatureName>;
   readonly va: Value;
   readonly tcr: Value;
@@ -446,10 +480,10 @@ interface Stage1Walk {
 }
 
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
-function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: ReadonlySet<FeatureName>): void {
-  const granules = granulesOf(features);
+function defineWalk(c: Code, library: Library, { stage2, ram }: Physical, features: ReadonlySet<FeatureName>): void {
+  const granules = granulesOf(features), bank = regimeBank(c, library);
   const va = c.parameter(0);
-  const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
+  const tcr = c.let(tcrOf(c, library));
   const statusAt = features.has("FEAT_LPA2") ? deepStatus : status;
   const fault = (kind: LevelFault, level: Value | number) =>
     fail(c, Fault.Stage1, typeof level === "number" ? status(kind, level) : statusAt(kind, level));
@@ -457,7 +491,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
   // VA[55] chooses the half of the address space, whether the top byte is ignored or not.
   const high = c.let(va.shrU(55).and(1).wrap());
   const control = c.let(tcr.shrU(high.select(constant("i64", Tcr.HalfShift), 0)).wrap());
-  const ttbr = c.let(high.select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1)));
+  const ttbr = c.let(high.select(bank.load("i64.load", CPU.TTBR1_EL1), bank.load("i64.load", CPU.TTBR0_EL1)));
   const page = granuleShift(c, tcr, high, granules);
   const wide = hasWideTables(c, tcr, page, features), half: Half = { control, page, wide };
   const bits = inputBits(c, half, features), tooMany = asksForTooMany(half, features);
@@ -472,7 +506,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
   };
 
   const isFixed = granules.length === 0 && !features.has("FEAT_TTST"), updates = features.has("FEAT_HAFDBS");
-  const walk: Stage1Walk = { c, features, va, tcr, high, half, isFixed, statusAt, updates, fault, checkOutput };
+  const walk: Stage1Walk = { c, library, features, va, tcr, high, half, isFixed, statusAt, updates, fault, checkOutput };
   const shape = isFixed ? smallGranule(c, bits) : granuleOf(c, half, page, bits), { shift } = shape;
   const index = c.let(address.and(constant("i64", 1).shl(bits.wide()).sub(1)).shrU(shift.wide()));
   const table = c.let(firstTable(wide, ttbr));
@@ -493,7 +527,7 @@ function walkTables(
   { c, va, half: { wide }, updates, statusAt: status, fault, checkOutput }: Stage1Walk,
   { level, shift, indexBits, addressMask, blocksFrom }: WalkShape,
   { table, index }: { readonly table: Local; readonly index: Local },
-  { stage2, ram }: { readonly stage2: FunctionBuilder; readonly ram: RamLayout },
+  { stage2, ram }: Physical,
 ): Leaf {
   const translationFault = (level: Value | number) => fault(FaultStatus.Translation, level);
   const controls = c.local("i32");
@@ -525,7 +559,7 @@ function walkTables(
 
 /** The address that a leaf leads to, and the rights that it gives. */
 function useLeaf(walk: Stage1Walk, { level, shift }: WalkShape, { descriptor, controls }: Leaf): void {
-  const { c, features, va, tcr, high, half, half: { wide }, isFixed, updates, checkOutput } = walk;
+  const { c, library, features, va, tcr, high, half, half: { wide }, isFixed, updates, checkOutput } = walk;
   if (features.has("FEAT_HPDS")) c.if(tcr.shrU(Tcr.Hpd0Shift).wrap().shrU(high).and(1), () => c.set(controls, 0));
   const inBlock = c.let(constant("i64", 1).shl(shift.wide()).sub(1));
   const output = c.let(addressIn(wide, descriptor).and(inBlock.xor(-1)).or(va.and(inBlock)));
@@ -543,7 +577,7 @@ function useLeaf(walk: Stage1Walk, { level, shift }: WalkShape, { descriptor, co
   const giant = isFixed ? level.eq(1) : shift.gtU(SMALL_BLOCK_SHIFT);
   const small = isFixed ? level.eq(2) : shift.eq(SMALL_BLOCK_SHIFT), block = wide ? small.or(shift.gtU(GIANT_BLOCK_SHIFT)) : small;
   const guards = features.has("FEAT_BTI");
-  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, { level, block, giant, half, guards }));
+  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, library, { descriptor, controls }, { level, block, giant, half, guards }));
   c.result(constant("i32", 1));
 }
 
@@ -608,8 +642,8 @@ function granuleOf(c: Code, { wide }: Half, page: Local, bits: Value): WalkShape
  */
 function leafRights(
   c: Code,
-  descriptor: Local,
-  controls: Local,
+  library: Library,
+  leaf: Leaf,
   { level, block, giant, half, guards }: {
     readonly level: Value;
     readonly block: Value;
@@ -618,17 +652,21 @@ function leafRights(
     readonly guards: boolean;
   },
 ): Value {
+  const bank = regimeBank(c, library);
+  const [descriptor, controls] = hasEl2(library)
+    ? readSingleLeaf(c, leaf.descriptor, leaf.controls, SINGLE_BITS)
+    : [leaf.descriptor, leaf.controls];
   const flag = (mask: bigint) => descriptor.and(mask).nonZero();
   const control = (mask: number) => controls.and(mask).not();
   const user = c.let(flag(Descriptor.ApUser).and(control(TableControl.NoUser)));
   const writable = c.let(flag(Descriptor.ApReadOnly).not().and(control(TableControl.NoWrite)));
   const userWritable = c.let(user.and(writable));
-  const wxn = c.let(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.WXN).nonZero());
+  const wxn = c.let(bank.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.WXN).nonZero());
   const el0Execute = flag(Descriptor.Uxn).not().and(control(TableControl.Xn)).and(wxn.and(userWritable).not());
   // EL1 never executes pages that EL0 may write.
   const el1Execute = flag(Descriptor.Pxn).not().and(control(TableControl.Pxn)).and(userWritable.not()).and(wxn.and(writable).not());
   const attributes = c.let(
-    c.load("i64.load", CPU.MAIR_EL1).shrU(descriptor.shrU(Descriptor.AttributeIndexShift).and(7).shl(3)).wrap().and(0xff),
+    bank.load("i64.load", CPU.MAIR_EL1).shrU(descriptor.shrU(Descriptor.AttributeIndexShift).and(7).shl(3)).wrap().and(0xff),
   );
   const inLeaf = descriptor.shrU(Descriptor.ShareabilityShift).wrap();
   const shareability = half.wide ? half.wide.select(half.control.shrU(Tcr.Sh0Shift), inLeaf) : inLeaf;

@@ -5,6 +5,7 @@
 // D5.10.1 (break-before-make).
 
 import { Sctlr } from "../architecture/exceptions.ts";
+import { hasEl2 } from "../state/banks.ts";
 import { CPU, DataEntry, TlbSet } from "../state/cpu-state.ts";
 import { TABLE_PAGES } from "../state/layout.ts";
 import { pageBit, setPageBit } from "../state/page-bits.ts";
@@ -40,8 +41,12 @@ function spend(c: Code, space: Value, work: number): void {
   c.store("i32.store", space, spent(c, space).add(work), TlbSpace.TableWork);
 }
 
-/** The page of the descriptor that the latest walk has ended with is watched. */
+/**
+ * The page of the descriptor that the latest walk has ended with is watched. A core with EL2 keeps
+ * no such evidence.
+ */
 export function noteTable(c: Code, library: Library): void {
+  if (hasEl2(library)) return;
   c.if(spent(c, currentSpace(c)).ltU(BUDGET), () => c.run(watchTable(library), c.load("i32.load", CPU.WALK_DESCRIPTOR)));
 }
 

@@ -4,6 +4,7 @@
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { type Granule, granulesOf, Tcr } from "../architecture/translation-control.ts";
 import { CPU, DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
+import { hasEl2 } from "../state/banks.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
 import { pageBit, setPageBit } from "../state/page-bits.ts";
 import {
@@ -122,7 +123,8 @@ export function defineTlb(library: Library, pool: TlbPoolLayout, features: Reado
   defineTargetFlushes(library, pool);
   defineCodePages(library, pool);
   defineSlowWrites(library, pool);
-  defineMaintenance(library, pool, features);
+  if (hasEl2(library)) defineLevelMaintenance(library, features);
+  else defineMaintenance(library, pool, features);
 }
 
 function define(library: Library, name: TlbFunction, body: (c: Code) => void): void {
@@ -390,6 +392,28 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout, features: Read
   });
 }
 
+/** (kind i32, operand i64, space i32, TCR of its regime i64): TLBI in a core with EL2. */
+export const tlbiOf = (library: Library) => library.get("tlbiOf", ["i32", "i64", "i32", "i64"], []);
+
+/**
+ * `tlbiOf`. It invalidates in one space: a core with EL2 has one CPU, and no evidence of what an
+ * invalidation misses.
+ */
+function defineLevelMaintenance(library: Library, features: ReadonlySet<FeatureName>): void {
+  const c = new Code(library.define("tlbiOf", ["i32", "i64", "i32", "i64"], []));
+  const [kind, operand, space, tcr] = [0, 1, 2, 3].map((index) => c.parameter(index));
+  c.if(kind.eq(Tlbi.All), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
+  c.if(kind.eq(Tlbi.Asid), () => {
+    const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
+    const isCurrent = current.eq(operand.shrU(48).wrap()).or(current.eq(UNKNOWN_ASID));
+    c.if(isCurrent, () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
+  });
+  c.if(kind.eq(Tlbi.Page).or(kind.eq(Tlbi.PageOfAll)), () => {
+    const flush = (page: Value) => c.run(tlbFunction(library, "tlbFlushPage"), space, page);
+    forEachPage(c, granulesOf(features), c.let(operand.shl(PAGE_SHIFT)), flush, tcr);
+  });
+}
+
 /** An invalidation of a page in one space. */
 interface PageFlush {
   readonly space: Value;
@@ -439,10 +463,16 @@ function flushRange(c: Code, library: Library, features: ReadonlySet<FeatureName
 }
 
 /** Runs `body` for each 4 KiB of a page of the guest's size, as entries have them. */
-function forEachPage(c: Code, granules: readonly Granule[], va: Value, body: (page: Value) => void): void {
+export function forEachPage(
+  c: Code,
+  granules: readonly Granule[],
+  va: Value,
+  body: (page: Value) => void,
+  tcr: Value = c.load("i64.load", CPU.TCR_EL1),
+): void {
   if (!granules.length) return body(va);
   const high = c.let(va.shrU(55).and(1).wrap());
-  const shift = granuleShift(c, c.load("i64.load", CPU.TCR_EL1), high, granules);
+  const shift = granuleShift(c, tcr, high, granules);
   const page = c.let(va.and(constant("i64", -1).shl(shift.wide())));
   const end = c.let(page.add(constant("i64", 1).shl(shift.wide())));
   c.doWhile(() => {

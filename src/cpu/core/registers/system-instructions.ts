@@ -12,10 +12,12 @@ import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { raiseAbort } from "../memory/aborts.ts";
 import { AccessKind, Fault, mmuFunction, Rights } from "../memory/mmu.ts";
 import { tlbFunction, Tlbi } from "../memory/tlb.ts";
+import { hasEl2, regimeBank } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
+import { AT_OF_EL2, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2 } from "./el2-instructions.ts";
 
 /** op1:CRn:CRm:op2 in 14 bits, as the instruction has them. */
 export function encodeSystemInstruction(op1: number, crn: number, crm: number, op2: number): number {
@@ -122,13 +124,12 @@ function translations(
 export function defineSystemInstructions(library: Library, features: ReadonlySet<FeatureName>): void {
   const undefinedInstruction = callee(library, "raiseUndefined");
   const systemSyndrome = library.get("systemSyndrome", [], ["i32"]);
-  const translateStage1 = mmuFunction(library, "translateStage1");
   const translateMaintenance = mmuFunction(library, "translateMaintenance");
   const atEl0 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
   /** At EL0: traps to EL1 unless a bit of SCTLR_EL1 allows the instruction. */
   const trapUnless = (c: Code, mask: number, body: () => void) => {
     c.if(
-      atEl0(c).and(c.load("i32.load", CPU.SCTLR_EL1).and(mask).not()),
+      atEl0(c).and(regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1).and(mask).not()),
       () => c.run(exceptionFunction(library, "raise"), c.call(systemSyndrome)),
       body,
     );
@@ -152,7 +153,11 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     for (const crn of features.has("FEAT_XS") ? [TLBI_CRN, TLBI_NXS_CRN] : [TLBI_CRN]) {
       c.if(encoding.shrU(7).eq(crn), () => {
         for (const { crm, op2, kind, broadcast } of tlbiForms(features)) {
-          on([0, crn, crm, op2], () => el1Only(c, () => c.run(tlbFunction(library, "tlbi"), kind, operand, broadcast)));
+          on([0, crn, crm, op2], () =>
+            el1Only(c, () => {
+              if (hasEl2(library)) invalidateRegime(c, library, kind, operand);
+              else c.run(tlbFunction(library, "tlbi"), kind, operand, broadcast);
+            }));
         }
       });
     }
@@ -161,35 +166,42 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     on(IC_IVAU, () => trapUnless(c, Sctlr.UCI, () => {}));
     on(DC_IVAC, () => el1Only(c, translated));
     for (const fields of WHOLE_CACHE) on(fields, () => el1Only(c, () => {}));
-    for (const [fields, access] of translations(features)) on(fields, () => el1Only(c, () => addressTranslate(c, operand, access)));
+    for (const [fields, access] of translations(features)) {
+      const translate = () => addressTranslate(c, library, operand, access);
+      on(fields, () => el1Only(c, () => hasEl2(library) ? inRegimeOfEl1(c, translate) : translate()));
+    }
+    if (hasEl2(library)) {
+      const atEl2 = (body: () => void) => c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.EL2), body, () => c.run(undefinedInstruction));
+      for (const [fields, invalidate] of TLBI_OF_EL2) on(fields, () => atEl2(() => invalidate(c, library, operand)));
+      for (const [fields, access] of AT_OF_EL2) on(fields, () => atEl2(() => addressTranslate(c, library, operand, access)));
+    }
     const restrictions = features.has("FEAT_SPECRES") ? RESTRICTIONS : [];
     for (const fields of restrictions) on(fields, () => trapUnless(c, Sctlr.EnRCTX, () => {}));
     c.run(undefinedInstruction);
-  }
-
-  function addressTranslate(c: Code, va: Value, access: number): void {
-    c.if(c.call(translateStage1, va, access), () => {
-      const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS).wide());
-      const field = (shift: number, mask: number, at: number) => rights.shrU(shift).and(mask).shl(at);
-      c.store(
-        "i64.store",
-        CPU.PAR_EL1,
-        c.load("i64.load", CPU.WALK_IPA).and(-PAGE_SIZE).or(Par.Res1)
-          .or(field(Rights.ShareabilityShift, 3, Par.ShareabilityShift)).or(field(Rights.AttributesShift, 0xff, Par.AttributesShift)),
-      );
-      c.return();
-    });
-    // A stage-2 fault on the walk is EL2's, not the register's.
-    c.if(c.load("i32.load", CPU.FAULT).eq(Fault.Stage2OnWalk), () => {
-      c.run(raiseAbort(library), va, access);
-      c.return();
-    });
-    const status = c.load("i32.load", CPU.FAULT_STATUS).shl(Par.FstShift).wide();
-    c.store("i64.store", CPU.PAR_EL1, status.or(constant("i64", Par.F | Par.Res1)));
   }
 
   {
     const c = new Code(defineFunction(library, "checkZeroAllowed"));
     trapUnless(c, Sctlr.DZE, () => {});
   }
+}
+
+/** AT: sets PAR_EL1. */
+function addressTranslate(c: Code, library: Library, va: Value, access: number): void {
+  c.if(c.call(mmuFunction(library, "translateStage1"), va, access), () => {
+    const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS).wide());
+    const field = (shift: number, mask: number, at: number) => rights.shrU(shift).and(mask).shl(at);
+    c.store(
+      "i64.store",
+      CPU.PAR_EL1,
+      c.load("i64.load", CPU.WALK_IPA).and(-PAGE_SIZE).or(Par.Res1)
+        .or(field(Rights.ShareabilityShift, 3, Par.ShareabilityShift)).or(field(Rights.AttributesShift, 0xff, Par.AttributesShift)),
+    );
+  }, () => {
+    // A stage-2 fault on the walk is EL2's, not the register's.
+    c.if(c.load("i32.load", CPU.FAULT).eq(Fault.Stage2OnWalk), () => c.run(raiseAbort(library), va, access), () => {
+      const status = c.load("i32.load", CPU.FAULT_STATUS).shl(Par.FstShift).wide();
+      c.store("i64.store", CPU.PAR_EL1, status.or(constant("i64", Par.F | Par.Res1)));
+    });
+  });
 }

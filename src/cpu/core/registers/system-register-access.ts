@@ -4,10 +4,13 @@
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { hasEl2, raiseToEl2 } from "../state/banks.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
 import { WRITTEN_REGISTERS } from "../state/layout.ts";
-import { Code, constant, type Value } from "../wasm/expression.ts";
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
+import { isAbove, isTimerOfHost, redirect, type RegisterMove, trapOf, trapsUnknown } from "./el2-controls.ts";
+import { el2Registers } from "./el2-registers.ts";
 import { WRITE_BITS } from "./register-writes.ts";
 import { encodeSystemRegister, type Privilege, type SystemRegister } from "./system-register.ts";
 import { pstate, sctlrAllows, setPstateField, systemRegisters } from "./system-registers.ts";
@@ -21,7 +24,8 @@ const PSTATE_FIELDS: readonly (readonly [feature: FeatureName, op1: number, op2:
 
 /** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
 export function defineSystemRegisters(library: Library, features: ReadonlySet<FeatureName>): void {
-  const access = new RegisterAccess(library, systemRegisters(features), features);
+  const registers = systemRegisters(features);
+  const access = new RegisterAccess(library, hasEl2(library) ? [...registers, ...el2Registers(features)] : registers, features);
   defineReads(library, access);
   defineWrites(library, access);
   definePstateWrites(library, access, features);
@@ -46,9 +50,10 @@ class RegisterAccess {
    */
   privileged(c: Code, privilege: Privilege, body: () => void, refuse = () => c.run(this.undefinedInstruction)): void {
     if (privilege === 0) return body();
+    if (privilege === 2) return c.if(pstate(c).and(Pstate.EL2), body, () => c.run(this.undefinedInstruction));
     c.if(atEl0(c), () => {
       if (privilege === 1) refuse();
-      else c.if(privilege.allowed(c), body, () => this.#raiseTrapped(c));
+      else c.if(privilege.allowed(c, this.library), body, () => this.#raiseTrapped(c));
     }, body);
   }
 
@@ -70,7 +75,8 @@ class RegisterAccess {
    * Finds the register among those of its CRn; an unknown one traps to EL2.
    * @param refuse the exception where EL0 accesses an unknown one
    */
-  dispatch(c: Code, encoding: Value, body: (register: SystemRegister) => void, refuse = () => c.run(this.undefinedInstruction)): void {
+  dispatch(c: Code, encoding: Local, body: (register: SystemRegister) => void, refuse = () => c.run(this.undefinedInstruction)): void {
+    if (hasEl2(this.library)) redirect(c, encoding);
     c.switch(
       encoding.shrU(7).and(15),
       Array.from({ length: 16 }, (_, crn) => () => {
@@ -80,7 +86,36 @@ class RegisterAccess {
       }),
     );
     const trap = () => c.run(exceptionFunction(this.library, "trap"), c.call(this.#syndrome));
-    c.if(atEl0(c), refuse, trap);
+    const above = () => {
+      if (!hasEl2(this.library)) return trap();
+      c.if(trapsUnknown(c, encoding), () => c.run(raiseToEl2(this.library), c.call(this.#syndrome)), () => {
+        c.if(isAbove(c, encoding), () => c.run(this.undefinedInstruction), trap);
+      });
+    };
+    const refuses = hasEl2(this.library) ? atEl0(c).and(isTimerOfHost(c, encoding).not()) : atEl0(c);
+    c.if(refuses, refuse, above);
+  }
+
+  /**
+   * The access of a level below EL2 to a register goes to EL2 if a control asks for it; the
+   * function ends with it.
+   */
+  trapToEl2(c: Code, { name }: SystemRegister, direction: RegisterMove): void {
+    const traps = hasEl2(this.library) ? trapOf(c, name, direction) : undefined;
+    if (!traps) return;
+    c.if(traps, () => {
+      c.run(raiseToEl2(this.library), c.call(this.#syndrome));
+      c.return(...c.f.results.map(() => constant("i64", 0)));
+    });
+  }
+
+  /** Leaves the core where a write sets bits whose effect is not built; the function ends then. */
+  refuseUnbuilt(c: Code, { unbuilt }: SystemRegister, value: Value): void {
+    if (!unbuilt) return;
+    c.if(unbuilt(c, value), () => {
+      c.run(exceptionFunction(this.library, "trap"), c.call(this.#syndrome));
+      c.return();
+    });
   }
 }
 
@@ -95,9 +130,15 @@ const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
 /** MRS. */
 function defineReads(library: Library, access: RegisterAccess): void {
   const c = new Code(defineFunction(library, "readSystemRegister")), refuse = () => access.refuseRead(c, c.parameter(0));
-  access.dispatch(c, c.parameter(0), ({ read }) => {
+  access.dispatch(c, c.parameter(0), (register) => {
+    const { read } = register;
     if (!read) c.run(access.undefinedInstruction);
-    else access.privileged(c, read.privilege, () => c.return(read.emit(c, library)), refuse);
+    else {
+      access.privileged(c, read.privilege, () => {
+        access.trapToEl2(c, register, "read");
+        c.return(read.emit(c, library));
+      }, refuse);
+    }
     c.return(constant("i64", 0));
   }, refuse);
   c.result(constant("i64", 0));
@@ -106,10 +147,13 @@ function defineReads(library: Library, access: RegisterAccess): void {
 /** MSR (register). */
 function defineWrites(library: Library, access: RegisterAccess): void {
   const c = new Code(defineFunction(library, "writeSystemRegister"));
-  access.dispatch(c, c.parameter(0), ({ name, write }) => {
+  access.dispatch(c, c.parameter(0), (register) => {
+    const { name, write } = register;
     if (!write) c.run(access.undefinedInstruction);
     else {
       access.privileged(c, write.privilege, () => {
+        access.trapToEl2(c, register, "write");
+        access.refuseUnbuilt(c, register, c.parameter(1));
         const bit = WRITE_BITS.get(name);
         if (bit !== undefined) c.store("i64.store", WRITTEN_REGISTERS, c.load("i64.load", WRITTEN_REGISTERS).or(bit));
         write.emit(c, library, c.parameter(1));

@@ -13,11 +13,11 @@ export function encodeSystemRegister(op0: number, op1: number, crn: number, crm:
  * An access that EL0 may make only where `allowed` holds; it is trapped to EL1 (EC 0x18) otherwise.
  */
 export interface El0Control {
-  readonly allowed: (c: Code) => Value;
+  readonly allowed: (c: Code, library: Library) => Value;
 }
 
-/** EL1 only; EL0 as well; EL0 under a control of EL1's. */
-export type Privilege = 1 | 0 | El0Control;
+/** EL2 only; EL1 and above; EL0 as well; EL0 under a control of EL1's. */
+export type Privilege = 2 | 1 | 0 | El0Control;
 
 export interface AllowedAccess<T> {
   readonly privilege: Privilege;
@@ -34,6 +34,8 @@ export interface SystemRegister {
   readonly read?: AllowedAccess<(c: Code, library: Library) => Value>;
   /** MSR (register). */
   readonly write?: AllowedAccess<(c: Code, library: Library, value: Local) => void>;
+  /** Whether a write asks for an effect that is not built: it leaves the core as a trap. */
+  readonly unbuilt?: (c: Code, value: Value) => Value;
 }
 
 export type Encoding = readonly [op0: number, op1: number, crn: number, crm: number, op2: number];
@@ -52,9 +54,15 @@ export const plain = (name: string, encoding: Encoding, address: number, read: P
 });
 
 /** State whose writes change only the bits of `mask`. */
-export const masked = (name: string, encoding: Encoding, address: number, mask: bigint): SystemRegister => ({
-  ...readOnly(name, encoding, address),
-  write: { privilege: 1, emit: (c, _, value) => c.store("i64.store", address, value.and(mask)) },
+export const masked = (
+  name: string,
+  encoding: Encoding,
+  address: number,
+  mask: bigint,
+  privilege: Privilege = 1,
+): SystemRegister => ({
+  ...readOnly(name, encoding, address, privilege),
+  write: { privilege, emit: (c, _, value) => c.store("i64.store", address, value.and(mask)) },
 });
 
 export const constantRegister = (name: string, encoding: Encoding, value: bigint, privilege: Privilege = 1): SystemRegister => ({

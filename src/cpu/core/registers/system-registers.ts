@@ -20,11 +20,13 @@ import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
 import { fpcrMask, FPSR_MASK } from "../fp/formats.ts";
 import { tlbFunction } from "../memory/tlb.ts";
+import { bankOf, hasEl2, regimeBank, spaceOf } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
-import { currentSpace, TlbSpace } from "../state/tlb-layout.ts";
+import { TlbSpace } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
+import { pendingInterrupts, timersOfEl0 } from "./el2-controls.ts";
 import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from "./generic-timer.ts";
 import { performanceRegisters, withEvent } from "./performance-registers.ts";
 import {
@@ -41,26 +43,33 @@ import {
 } from "./system-register.ts";
 
 export const pstate = (c: Code) => c.load("i32.load", CPU.PSTATE);
-export const sctlrAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.SCTLR_EL1).and(mask) });
-const unlessSctlr = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.SCTLR_EL1).and(mask).not() });
-const cntkctlAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.CNTKCTL_EL1).and(mask) });
+/** SCTLR of the regime of EL0. */
+const sctlr = (c: Code, library: Library) => regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1);
+export const sctlrAllows = (mask: number): El0Control => ({ allowed: (c, library) => sctlr(c, library).and(mask) });
+const unlessSctlr = (mask: number): El0Control => ({ allowed: (c, library) => sctlr(c, library).and(mask).not() });
+const cntkctlAllows = (mask: number): El0Control => ({
+  allowed: (c, library) => (hasEl2(library) ? timersOfEl0(c) : c.load("i32.load", CPU.CNTKCTL_EL1)).and(mask),
+});
 
-/** State whose change makes cached translations wrong: `flushOn` are the bits that do. */
-const translating = (
+/**
+ * State of a level whose change makes cached translations wrong: `flushOn` are the bits that do.
+ */
+export const translating = (
   name: string,
   encoding: Encoding,
   address: number,
   flushOn: bigint,
   stored: (value: Value) => Value,
+  el: 1 | 2 = 1,
 ): SystemRegister => ({
-  ...readOnly(name, encoding, address),
+  ...readOnly(name, encoding, address, el),
   write: {
-    privilege: 1,
+    privilege: el,
     emit: (c, library, value) => {
       const changed = c.let(c.load("i64.load", address).xor(stored(value)).and(flushOn));
       c.store("i64.store", address, stored(value));
-      if (flushOn) c.if(changed.nonZero(), () => c.run(tlbFunction(library, "tlbFlushSpace"), currentSpace(c)));
-      updateAsid(c, library);
+      if (flushOn) c.if(changed.nonZero(), () => c.run(tlbFunction(library, "tlbFlushSpace"), spaceOf(c, library, el)));
+      updateAsid(c, library, el);
     },
   },
 });
@@ -71,12 +80,12 @@ const TCR_A1 = 1n << 22n;
 const TCR_AS = 1n << 36n;
 
 /** Drops the non-global translations when the ASID is another one than they were made with. */
-function updateAsid(c: Code, library: Library): void {
-  const tcr = c.load("i64.load", CPU.TCR_EL1);
-  const ttbr = tcr.and(TCR_A1).nonZero().select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1));
+function updateAsid(c: Code, library: Library, el: 1 | 2): void {
+  const bank = bankOf(c, el), tcr = bank.load("i64.load", CPU.TCR_EL1);
+  const ttbr = tcr.and(TCR_A1).nonZero().select(bank.load("i64.load", CPU.TTBR1_EL1), bank.load("i64.load", CPU.TTBR0_EL1));
   const bits = tcr.and(TCR_AS).nonZero().select(constant("i32", 0xffff), 0xff);
   const asid = c.let(ttbr.shrU(ASID_SHIFT).wrap().and(bits));
-  const space = c.let(currentSpace(c));
+  const space = c.let(spaceOf(c, library, el));
   c.if(asid.ne(c.load("i32.load", space, TlbSpace.Asid)), () => {
     c.store("i32.store", space, asid, TlbSpace.Asid);
     c.run(tlbFunction(library, "tlbFlushNonGlobal"), space);
@@ -187,16 +196,21 @@ const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [
 
 const sctlrWritable = (features: ReadonlySet<FeatureName>) =>
   SCTLR_BITS.reduce((bits, [feature, more]) => features.has(feature) ? bits | more : bits, SCTLR_WRITABLE);
-const SCTLR_FLUSH = BigInt(Sctlr.M | Sctlr.A | Sctlr.WXN) | 1n << BigInt(SCTLR_EPAN_SHIFT);
+export const SCTLR_FLUSH = BigInt(Sctlr.M | Sctlr.A | Sctlr.WXN) | 1n << BigInt(SCTLR_EPAN_SHIFT);
 const CPACR_FPEN = 0x30_0000n;
 const ALL_BITS = (1n << 64n) - 1n;
 const LOW_32 = 0xffff_ffffn;
 const same = (value: Value) => value;
 
+/** The bits of SCTLR_EL1, and of SCTLR_EL2, that a CPU has. */
+export function sctlrBits(features: ReadonlySet<FeatureName>): (value: Value) => Value {
+  const writable = sctlrWritable(features), ones = SCTLR_RES1 & ~writable;
+  return (value) => value.and(writable).or(ones);
+}
+
 /** SCTLR_EL1 of a CPU. */
 function sctlrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
-  const writable = sctlrWritable(features), ones = SCTLR_RES1 & ~writable;
-  const register = translating("SCTLR_EL1", [3, 0, 1, 0, 0], CPU.SCTLR_EL1, SCTLR_FLUSH, (value) => value.and(writable).or(ones));
+  const register = translating("SCTLR_EL1", [3, 0, 1, 0, 0], CPU.SCTLR_EL1, SCTLR_FLUSH, sctlrBits(features));
   return {
     ...register,
     write: {
@@ -310,10 +324,22 @@ function debugChannel(name: string, crm: number, isWritten: boolean): SystemRegi
   return isWritten ? { ...register, write: { privilege, emit: () => {} } } : register;
 }
 
+/** A register that EL2 chooses for EL1. */
+const identity = (name: string, encoding: Encoding, address: number, ofEl1: number): SystemRegister => ({
+  ...readOnly(name, encoding, address),
+  read: {
+    privilege: 1,
+    emit: (c, library) => {
+      const own = c.load("i64.load", address);
+      return hasEl2(library) ? pstate(c).and(Pstate.EL2).select(own, c.load("i64.load", ofEl1)) : own;
+    },
+  },
+});
+
 /** The registers that every core holds in one form. */
 const SYSTEM_REGISTERS: readonly SystemRegister[] = [
-  readOnly("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1),
-  readOnly("MPIDR_EL1", [3, 0, 0, 0, 5], CPU.MPIDR_EL1),
+  identity("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1, CPU.VPIDR_EL2),
+  identity("MPIDR_EL1", [3, 0, 0, 0, 5], CPU.MPIDR_EL1, CPU.VMPIDR_EL2),
   constantRegister("REVIDR_EL1", [3, 0, 0, 0, 6], 0n),
   constantRegister("CLIDR_EL1", [3, 1, 0, 0, 1], CLIDR_EL1),
   constantRegister("AIDR_EL1", [3, 1, 0, 0, 7], 0n),
@@ -386,7 +412,13 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   {
     name: "ISR_EL1",
     encoding: encodeSystemRegister(3, 0, 12, 1, 0),
-    read: { privilege: 1, emit: (c) => c.load("i32.load", CPU.IRQ).mul(Pstate.I).or(c.load("i32.load", CPU.FIQ).mul(Pstate.F)).wide() },
+    read: {
+      privilege: 1,
+      emit: (c, library) => {
+        if (hasEl2(library)) return pendingInterrupts(c).wide();
+        return c.load("i32.load", CPU.IRQ).mul(Pstate.I).or(c.load("i32.load", CPU.FIQ).mul(Pstate.F)).wide();
+      },
+    },
   },
 
   plain("TPIDR_EL1", [3, 0, 13, 0, 4], CPU.TPIDR_EL1),

@@ -4,9 +4,10 @@
 
 import { addressKeyOf } from "../../../kit/support/values/address-key.ts";
 import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "../architecture/exceptions.ts";
+import { Cptr, Hcr, Vtcr } from "../architecture/hypervisor-control.ts";
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
-import { CONTEXT_SIZE, CPU, CPU_STATE, DeviceAtomic, Entry, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
+import { CONTEXT_SIZE, CPU, CPU_STATE, DeviceAtomic, EL2_CONTEXT_SIZE, Entry, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import { WRITTEN_REGISTERS } from "../state/layout.ts";
 import { Miss } from "../state/tlb-layout.ts";
 import { WRITE_BITS } from "./register-writes.ts";
@@ -32,6 +33,7 @@ const TRANSLATION_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>([
   "TTBR0_EL1",
   "TTBR1_EL1",
   "MAIR_EL1",
+  ...["SCTLR_EL2", "TCR_EL2", "TTBR0_EL2", "TTBR1_EL2", "MAIR_EL2", "HCR_EL2", "VTTBR_EL2", "VTCR_EL2"] as const,
 ]);
 
 /** Registers that decide what the performance monitors count. */
@@ -40,8 +42,19 @@ const COUNTER_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>([
   ...["PMEVTYPER0_EL0", "PMEVTYPER1_EL0", "PMEVTYPER2_EL0", "PMEVTYPER3_EL0", "PMEVTYPER4_EL0", "PMEVTYPER5_EL0"] as const,
 ]);
 
+/** The bank of the stack pointer that is in use. */
+const stackOf = (pstate: number) => pstate & Pstate.SP ? pstate & Pstate.EL2 ? "SP_EL2" : "SP_EL1" : "SP_EL0";
+
 const SIGN_64 = 1n << 63n;
 const INSTRUCTION_SIZE = 4;
+
+/** Registers of EL2 that do not begin with zero: bits that are one. */
+const EL2_RESET: readonly (readonly [RegisterName, bigint])[] = [
+  ["SCTLR_EL2", BigInt(Sctlr.ResetEl2)],
+  ["HCR_EL2", Hcr.RW],
+  ["CPTR_EL2", Cptr.Res1],
+  ["VTCR_EL2", Vtcr.Res1],
+];
 
 /** A vCPU's context. `Core` makes them, and moves them in and out of the CPU state. */
 export class VcpuContext implements VcpuState {
@@ -55,6 +68,8 @@ export class VcpuContext implements VcpuState {
   /** Cached translations are stale. `Core` clears it. */
   translationsStale = true;
   readonly debug = new DebugComparators();
+  /** The owner of its translations of EL2's regime. */
+  readonly ofEl2 = {};
   /** The stops that the core has derived from them, while MDSCR_EL1.MDE is set. */
   armed: ArmedDebug | undefined;
   /** The instruction that a software step exception is due after. */
@@ -69,7 +84,7 @@ export class VcpuContext implements VcpuState {
 
   /**
    * A context with the reset state: registers zero but SCTLR_EL1, EL1h with DAIF masked.
-   * @param address of `CONTEXT_SIZE` bytes in the memory.
+   * @param address of `CONTEXT_SIZE` bytes in the memory, or `EL2_CONTEXT_SIZE`.
    * @param stage2Root address of the tables of an address space (`Stage2Pool.root`).
    */
   constructor(
@@ -82,9 +97,11 @@ export class VcpuContext implements VcpuState {
     this.#words = new Uint32Array(memory.buffer);
     this.#doubles = new Float64Array(memory.buffer);
     this.#stage2Root = stage2Root;
-    new Uint8Array(memory.buffer, address, CONTEXT_SIZE).fill(0);
-    this.pstate = Pstate.EL1h | Pstate.Daif;
+    const hasEl2 = names.includes("HCR_EL2");
+    new Uint8Array(memory.buffer, address, hasEl2 ? EL2_CONTEXT_SIZE : CONTEXT_SIZE).fill(0);
+    this.pstate = (hasEl2 ? Pstate.EL2h : Pstate.EL1h) | Pstate.Daif;
     this.setRegister("SCTLR_EL1", BigInt(Sctlr.Reset));
+    if (hasEl2) { for (const [name, value] of EL2_RESET) this.setRegister(name, value); }
     this.stage2 = 0;
   }
 
@@ -169,10 +186,10 @@ export class VcpuContext implements VcpuState {
     this.#set(CPU.Z, value & Pstate.Z ? 0n : 1n);
     this.#setWord(CPU.C, value & Pstate.C ? 1 : 0);
     this.#set(CPU.V, value & Pstate.V ? SIGN_64 : 0n);
-    if ((old ^ value) & Pstate.SP) {
-      const [from, to] = value & Pstate.SP ? [CPU.SP_EL0, CPU.SP_EL1] : [CPU.SP_EL1, CPU.SP_EL0];
-      this.#set(from, this.#get(xAddress(Slot.SP)));
-      this.#set(xAddress(Slot.SP), this.#get(to));
+    const from = stackOf(old), to = stackOf(value);
+    if (from !== to) {
+      this.#set(CPU[from], this.#get(xAddress(Slot.SP)));
+      this.#set(xAddress(Slot.SP), this.#get(CPU[to]));
     }
     this.#setWord(CPU.PSTATE, value & ~Pstate.Nzcv);
     this.derivedStale = true;
@@ -188,7 +205,7 @@ export class VcpuContext implements VcpuState {
     if (WORD_REGISTERS.has(name)) this.#setWord(CPU[name], Number(BigInt.asUintN(32, value)));
     else this.#set(this.#slot(name), value);
     if (TRANSLATION_REGISTERS.has(name)) this.translationsStale = true;
-    if (name === "CPACR_EL1" || COUNTER_REGISTERS.has(name)) this.derivedStale = true;
+    if (name === "CPACR_EL1" || name === "CPTR_EL2" || name === "HCR_EL2" || COUNTER_REGISTERS.has(name)) this.derivedStale = true;
   }
 
   get elrLow(): number {
@@ -329,8 +346,7 @@ export class VcpuContext implements VcpuState {
 
   /** The address of a register: the stack pointer in use is in `Slot.SP`, not in its bank. */
   #slot(name: RegisterName): number {
-    const inUse = this.#getWord(CPU.PSTATE) & Pstate.SP ? "SP_EL1" : "SP_EL0";
-    return name === inUse ? xAddress(Slot.SP) : CPU[name];
+    return name === stackOf(this.#getWord(CPU.PSTATE)) ? xAddress(Slot.SP) : CPU[name];
   }
 
   /** The present address of a field of the context. */

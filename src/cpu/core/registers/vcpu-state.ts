@@ -1,6 +1,7 @@
 // The state of a vCPU as the hypervisor, debuggers and tests read and write it.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
+import { BASE_CONTEXT_SIZE, CONTEXT_SIZE, EL2_CONTEXT_SIZE } from "../state/cpu-state.ts";
 import type { DebugComparators } from "../debug/self-hosted-debug.ts";
 
 /** General registers X0 to X30, and vector registers V0 to V31. */
@@ -72,6 +73,15 @@ const FEATURE_REGISTERS = [
       ...["PMEVTYPER4_EL0", "PMEVTYPER5_EL0"] as const,
     ],
   ],
+  [
+    "FEAT_EL2",
+    [
+      ...["SP_EL2", "ELR_EL2", "SPSR_EL2", "ESR_EL2", "FAR_EL2", "VBAR_EL2", "SCTLR_EL2", "TCR_EL2", "TTBR0_EL2", "TTBR1_EL2"] as const,
+      ...["MAIR_EL2", "AMAIR_EL2", "CONTEXTIDR_EL2", "HCR_EL2", "CPTR_EL2", "MDCR_EL2", "HSTR_EL2", "HACR_EL2", "VTTBR_EL2"] as const,
+      ...["VTCR_EL2", "HPFAR_EL2", "VPIDR_EL2", "VMPIDR_EL2", "TPIDR_EL2", "AFSR0_EL2", "AFSR1_EL2", "CNTHCTL_EL2"] as const,
+      "VSESR_EL2",
+    ],
+  ],
 ] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];
 
 /** A register by its name. */
@@ -83,9 +93,11 @@ export const registerNames = (features: ReadonlySet<FeatureName>): readonly Regi
   ...FEATURE_REGISTERS.flatMap(([feature, names]) => features.has(feature) ? names : []),
 ];
 
-/** Whether a CPU has registers that not every CPU has. */
-export const hasFeatureRegisters = (features: ReadonlySet<FeatureName>): boolean =>
-  FEATURE_REGISTERS.some(([feature]) => features.has(feature));
+/** Bytes of the context of a CPU's vCPUs: the registers of features are its end, EL2's the last. */
+export function contextSize(features: ReadonlySet<FeatureName>): number {
+  if (features.has("FEAT_EL2")) return EL2_CONTEXT_SIZE;
+  return FEATURE_REGISTERS.some(([feature]) => features.has(feature)) ? CONTEXT_SIZE : BASE_CONTEXT_SIZE;
+}
 
 /**
  * The exceptions that instructions at EL1 raised since the last exception return, without those of

@@ -245,6 +245,39 @@ export const CPU = {
   PMEVTYPER5_EL0: doubleword(),
   /** The level of their interrupt that EL2 knows. i32. */
   PMU_LINE: word(),
+  /**
+   * FEAT_EL2. The bank of the registers that correspond to one of EL1, in the order of EL1's: see
+   * `EL2_BANK`.
+   */
+  SP_EL2: doubleword(),
+  ELR_EL2: doubleword(),
+  SPSR_EL2: doubleword(),
+  ESR_EL2: doubleword(),
+  FAR_EL2: doubleword(),
+  VBAR_EL2: doubleword(),
+  SCTLR_EL2: doubleword(),
+  TCR_EL2: doubleword(),
+  TTBR0_EL2: doubleword(),
+  TTBR1_EL2: doubleword(),
+  MAIR_EL2: doubleword(),
+  AMAIR_EL2: doubleword(),
+  CONTEXTIDR_EL2: doubleword(),
+  /** The others. */
+  HCR_EL2: doubleword(),
+  CPTR_EL2: doubleword(),
+  MDCR_EL2: doubleword(),
+  HSTR_EL2: doubleword(),
+  HACR_EL2: doubleword(),
+  VTTBR_EL2: doubleword(),
+  VTCR_EL2: doubleword(),
+  HPFAR_EL2: doubleword(),
+  VPIDR_EL2: doubleword(),
+  VMPIDR_EL2: doubleword(),
+  TPIDR_EL2: doubleword(),
+  AFSR0_EL2: doubleword(),
+  AFSR1_EL2: doubleword(),
+  CNTHCTL_EL2: doubleword(),
+  VSESR_EL2: doubleword(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),
@@ -448,7 +481,19 @@ export const CPU = {
   PMU_RAISED: word(),
   /** Its address. i64. */
   PMU_WORD_PC: doubleword(),
+  /**
+   * FEAT_EL2: the banks (0 or `EL2_BANK`) of the translation regime in use, and of the exceptions
+   * of its instructions. i32.
+   */
+  REGIME_BANK: word(),
+  EXCEPTION_BANK: word(),
+  /** The TLB spaces of the two regimes, of which `TLB_SPACE` is one. i32. */
+  TLB_SPACE_EL1: word(),
+  TLB_SPACE_EL2: word(),
 } as const;
+
+/** The address of a register of EL2's bank, less that of EL1's. */
+export const EL2_BANK = CPU.SP_EL2 - CPU.SP_EL1;
 
 /** How a field is read as a number: i64 ones by their low half. Undefined for other addresses. */
 export function fieldKind(address: number): "i32" | "f64" | undefined {
@@ -461,8 +506,11 @@ export const CPU_STATE_END = next;
 /** The context is [CPU_STATE, CONTEXT_END). */
 const CONTEXT_END = CPU.DERIVED;
 
+/** Bytes of a vCPU's context with EL2's registers, which are its end. */
+export const EL2_CONTEXT_SIZE = CONTEXT_END - CPU_STATE;
+
 /** Bytes of a vCPU's context. */
-export const CONTEXT_SIZE = CONTEXT_END - CPU_STATE;
+export const CONTEXT_SIZE = CPU.SP_EL2 - CPU_STATE;
 
 /** Bytes of the part of it that is before the registers of features. */
 export const BASE_CONTEXT_SIZE = CPU.APIAKeyLo_EL1 - CPU_STATE;

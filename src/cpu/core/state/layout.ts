@@ -24,7 +24,7 @@
 //   0x0c00_0000  for each 4 KiB of the Wasm memory, its lines that may have been written as a whole
 //   0x0c80_0000  for each 64 bytes of the Wasm memory, its words that may have been written
 
-import { CONTEXT_SIZE, CPU_STATE } from "./cpu-state.ts";
+import { CONTEXT_SIZE, CPU_STATE, EL2_CONTEXT_SIZE } from "./cpu-state.ts";
 import { EMPTY_SET_SIZE, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 
@@ -65,9 +65,11 @@ interface Slots {
 const slots = (base: number, end: number, size: number): Slots => ({ base, count: Math.floor((end - base) / size) });
 
 /** A context is rounded up so that vectors are aligned. */
-export const CONTEXT_STRIDE = Math.ceil(CONTEXT_SIZE / 16) * 16;
-/** Contexts of vCPUs that are not resident. */
+const strideOf = (size: number) => Math.ceil(size / 16) * 16;
+export const CONTEXT_STRIDE = strideOf(CONTEXT_SIZE), EL2_CONTEXT_STRIDE = strideOf(EL2_CONTEXT_SIZE);
+/** Contexts of vCPUs that are not resident; and those of CPUs with FEAT_EL2. */
 export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
+export const EL2_CONTEXTS: Slots = slots(CONTEXTS.base, 0x20_0000, EL2_CONTEXT_STRIDE);
 
 /**
  * i32 for each decoded page: the Wasm address of the code page that it stands for, 0 when it is

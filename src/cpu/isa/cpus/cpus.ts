@@ -175,6 +175,22 @@ export function parseCpu(text: string): Cpu {
   return cpu;
 }
 
+/** Features with a part at EL2 that the core does not have yet. docs/design/el2.md §1. */
+const UNBUILT_AT_EL2: readonly FeatureName[] = [
+  ...["FEAT_PAuth", "FEAT_BTI", "FEAT_MOPS", "FEAT_PMUv3", "FEAT_CSV2_2", "FEAT_PAN3", "FEAT_E0PD", "FEAT_ECV", "FEAT_WFxT"] as const,
+  ...["FEAT_LPA2", "FEAT_TTST", "FEAT_S2FWB", "FEAT_TLBIRANGE", "FEAT_IDST", "FEAT_SPECRES"] as const,
+];
+
+/**
+ * A CPU whose core executes EL2 as well.
+ * @throws CpuError if it has a feature whose part at EL2 is not built
+ */
+export function withEl2({ name, features, key }: Cpu): Cpu {
+  const unbuilt = UNBUILT_AT_EL2.filter((feature) => features.has(feature));
+  if (unbuilt.length) throw new CpuError(`el2 has not built EL2's part of ${unbuilt.join(", ")}`, "take them away: -FEATURE");
+  return { name, features: new Set([...features, "FEAT_EL2"]), key: [...key ? [key] : [], "FEAT_EL2"].join() };
+}
+
 /** The feature of a change such as `+FEAT_BTI`. */
 function featureOf(change: string): FeatureName {
   if (!/^[+-]./.test(change)) throw new CpuError(`"${change}" does not change a CPU`, "write +FEATURE or -FEATURE, such as +FEAT_FlagM");

@@ -156,6 +156,8 @@ export const FEATURES = table({
   FEAT_SME: { since: 9.2, requires: ["FEAT_FCMA"], fields: [["PFR1", 24, 1]], hwcaps: ["sme"], absent: true },
   FEAT_MTE: { since: 8.5, fields: [["PFR1", 8, 1]], absent: true },
   FEAT_MTE2: { since: 8.5, requires: ["FEAT_MTE"], fields: [["PFR1", 8, 2]], hwcaps: ["mte"], absent: true },
+  // The core has it (`withEl2` of cpus.ts), but no machine does. Every CPU says that it is there.
+  FEAT_EL2: { since: 8, absent: true },
 });
 
 /** A name of `FEATURES`. */

@@ -9,7 +9,6 @@ import { systemRegisterText } from "../names/system-register-names.ts";
 /** Bits of PSTATE in SPSR layout. */
 const PSTATE_EL = 0xc;
 const PSTATE_SP = 0x1;
-const EL1H = 0x5;
 
 /** The argument of `leaveAfter` for YIELD: ExitReason.Yield of the core. */
 const LEAVE_YIELD = 4;
@@ -62,9 +61,8 @@ function exceptionCall(name: string, pattern: ExceptionPattern, callee: string):
   );
 }
 
-/** Undefined unless the masked bits of PSTATE are as given. */
-const requireState = (mask: number, state: number) => ($: Builder) =>
-  $.if($.ne($.and($.state("PSTATE"), mask), state), () => $.doFaulting("raiseUndefined"));
+/** Undefined if the masked bits of PSTATE are all clear. */
+const requireState = (mask: number) => ($: Builder) => $.if($.isZero($.and($.state("PSTATE"), mask)), () => $.doFaulting("raiseUndefined"));
 const anywhere = () => {};
 
 /**
@@ -131,9 +129,10 @@ export const system = (): Instruction[] => [
     (_, $) => $.if($.state("FETCHES_DROPPED"), () => $.doFaulting("fetchAnew")),
   ),
 
-  ...plainRegister("SP_EL0", requireState(PSTATE_EL | PSTATE_SP, EL1H)),
+  // EL0 has SP_EL0 in use, where it is UNDEFINED.
+  ...plainRegister("SP_EL0", requireState(PSTATE_SP)),
   ...plainRegister("TPIDR_EL0", anywhere),
-  ...plainRegister("TPIDR_EL1", requireState(PSTATE_EL, EL1H & PSTATE_EL)),
+  ...plainRegister("TPIDR_EL1", requireState(PSTATE_EL)),
 
   insn(
     "MRS NZCV",

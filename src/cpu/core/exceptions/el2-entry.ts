@@ -1,0 +1,169 @@
+// Exceptions in cores of CPUs with FEAT_EL2: where they go, which registers and TLB space an
+// exception level uses, and virtual interrupts. Arm ARM D1.10, D1.11.2 (illegal
+// returns), D1.13 (interrupts), D1.16 (WFI, WFE), D13.2.46 (HCR_EL2). docs/design/el2.md §4.
+
+import type { FeatureName } from "../../isa/cpus/features.ts";
+import { ExceptionClass, ISS_COND_ALWAYS, Pstate, syndrome, Vector } from "../architecture/exceptions.ts";
+import { Cptr, Hcr } from "../architecture/hypervisor-control.ts";
+import { EL1_OFFSET, EL2_OFFSET, raiseToEl2 } from "../state/banks.ts";
+import { CPU, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
+import { callee } from "../state/functions.ts";
+import { Regime, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import { enter, synchronous } from "./entry-calls.ts";
+
+const HOST = Hcr.E2H | Hcr.TGE;
+/** `CPU.FP_TRAP`: the exception level that the trap is for. */
+const FpTrap = { None: 0, El1: 1, El2: 2 } as const;
+/** ESR_ELx of a virtual SError: the part that VSESR_EL2 gives. */
+const SERROR_ISS = 0x1ff_ffff;
+
+export const hcr = (c: Code): Value => c.load("i64.load", CPU.HCR_EL2);
+const has = (control: Value, bits: bigint) => control.and(bits).nonZero();
+const levelOf = (pstate: Value) => pstate.and(Pstate.ElMask);
+const pc = (library: Library, c: Code) => c.call(callee(library, "currentPc"));
+
+/** HCR_EL2.{E2H, TGE} = {1, 1}: EL0 is of the EL2&0 regime. */
+export const isHost = (c: Code): Value => hcr(c).and(HOST).eq(HOST);
+
+/** Whether a state is of EL1. */
+export const isOfEl1 = (pstate: Value): Value => levelOf(pstate).eq(Pstate.EL1);
+
+/** Whether EL1 takes its own exception. */
+export const isBetweenEl1 = (c: Code, target: Value): Value => isOfEl1(c.load("i32.load", CPU.PSTATE)).and(target.not());
+
+/** PSTATE.EL of the exception level of a bank. */
+export const targetLevel = (bank: Value): Value => bank.nonZero().select(constant("i32", Pstate.EL2), Pstate.EL1);
+
+/** Changes the bank that `Slot.SP` stands for. */
+export function changeStack(c: Code, old: Value, pstate: Value): void {
+  const bankOf = (state: Value) =>
+    state.and(Pstate.SP).select(state.and(Pstate.EL2).select(constant("i32", CPU.SP_EL2), CPU.SP_EL1), CPU.SP_EL0);
+  const from = c.let(bankOf(old)), to = c.let(bankOf(pstate)), sp = xAddress(Slot.SP);
+  c.if(from.ne(to), () => {
+    c.store("i64.store", from, c.load("i64.load", sp));
+    c.store("i64.store", sp, c.load("i64.load", to));
+  });
+}
+
+/** `updateRegime`: what follows from PSTATE, HCR_EL2, CPACR_EL1 and CPTR_EL2. */
+export function updateRegimes(c: Code, _library: Library, features: ReadonlySet<FeatureName>, pool: TlbPoolLayout): void {
+  const pstate = c.let(c.load("i32.load", CPU.PSTATE)), level = c.let(levelOf(pstate)), control = c.let(hcr(c));
+  const host = c.let(control.and(HOST).eq(HOST)), isEl2 = c.let(level.eq(Pstate.EL2));
+  const usesEl2 = c.let(isEl2.or(level.not().and(host)));
+  const bank = (isOfEl2: Value) => isOfEl2.select(EL2_OFFSET, EL1_OFFSET);
+  c.store("i32.store", CPU.REGIME_BANK, bank(usesEl2));
+  c.store("i32.store", CPU.EXCEPTION_BANK, bank(isEl2.or(level.not().and(has(control, Hcr.TGE)))));
+  const space = c.let(usesEl2.select(c.load("i32.load", CPU.TLB_SPACE_EL2), c.load("i32.load", CPU.TLB_SPACE_EL1)));
+  c.store("i32.store", CPU.TLB_SPACE, space);
+  const notes = c.load("i32.load", space, TlbSpace.HasDevice).nonZero().and(c.load("i32.load", CPU.DEVICE_ATOMIC).not());
+  c.store("i32.store", CPU.ATOMICS_TLB, notes.select(constant("i32", pool.empty), 0));
+  const privileged = pstate.and(Pstate.PAN).select(constant("i32", Regime.El1Pan * TlbSet.Size), Regime.El1 * TlbSet.Size);
+  const set = c.let(space.add(level.select(privileged, constant("i32", 0))));
+  c.store("i32.store", CPU.TLB, set);
+  // Without a host, LDTR and STTR of EL2 are checked as LDR and STR.
+  let overrides: Value = isEl2.and(host.not());
+  if (features.has("FEAT_UAO")) overrides = overrides.or(pstate.and(Pstate.UAO).nonZero());
+  c.store("i32.store", CPU.TLB_UNPRIVILEGED, overrides.select(set, space));
+  updateFpTrap(c, { level, control, usesEl2 });
+}
+
+/** CPACR_EL1 comes before CPTR_EL2. */
+function updateFpTrap(c: Code, { level, control, usesEl2 }: { level: Value; control: Value; usesEl2: Value }): void {
+  const fpen = c.let(c.load("i32.load", CPU.CPACR_EL1).shrU(Cptr.FPENShift).and(3));
+  const ofEl1 = usesEl2.not().and(level.select(fpen.and(1).not(), fpen.ne(3)));
+  const cptr = c.let(c.load("i64.load", CPU.CPTR_EL2));
+  const enabled = c.let(cptr.shrU(Cptr.FPENShift).wrap().and(3));
+  const isEl0OfHost = level.not().and(has(control, Hcr.TGE));
+  const ofHost = enabled.and(1).not().or(enabled.eq(1).and(isEl0OfHost));
+  const ofEl2 = has(control, Hcr.E2H).select(ofHost, has(cptr, Cptr.TFP));
+  const trap = ofEl1.select(constant("i32", FpTrap.El1), ofEl2.select(constant("i32", FpTrap.El2), FpTrap.None));
+  c.store("i32.store", CPU.FP_TRAP, trap);
+}
+
+/** The parts of `raiseFpTrap` that go to EL2; the function ends with them. */
+export function raiseFpTrapOfEl2(c: Code, library: Library): void {
+  c.if(c.load("i32.load", CPU.FP_TRAP).eq(FpTrap.El2), () => {
+    synchronous(library, c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(library, c), EL2_OFFSET);
+    c.return();
+  });
+  // A trap of CPACR_EL1 at EL0 is UNDEFINED where EL1's exceptions go to EL2.
+  c.if(c.load("i32.load", CPU.EXCEPTION_BANK), () => {
+    synchronous(library, c, syndrome(ExceptionClass.Unknown, 0), pc(library, c));
+    c.return();
+  });
+}
+
+/** `raiseToEl2`. */
+export function defineTrapToEl2(library: Library): void {
+  const c = new Code(library.define("raiseToEl2", ["i32"], []));
+  synchronous(library, c, c.parameter(0), pc(library, c), EL2_OFFSET);
+}
+
+/** An instruction of EL1 goes to EL2 if a bit of HCR_EL2 is set; the function ends then. */
+export function trapFromEl1(c: Code, library: Library, bit: bigint, esr: Value): void {
+  c.if(isOfEl1(c.load("i32.load", CPU.PSTATE)).and(has(hcr(c), bit)), () => {
+    c.run(raiseToEl2(library), esr);
+    c.return();
+  });
+}
+
+/** WFI and WFE of EL1 and EL0 go to EL2 by TWI and TWE, if they would wait. */
+export function trapWait(c: Code, library: Library, kind: Value, esr: Value): void {
+  const control = c.let(hcr(c));
+  const wakes = c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ)).or(virtualInterrupts(c));
+  const traps = kind.select(has(control, Hcr.TWE), has(control, Hcr.TWI));
+  c.if(c.load("i32.load", CPU.REGIME_BANK).not().and(traps).and(wakes.not()), () => {
+    c.run(raiseToEl2(library), esr);
+    c.return();
+  });
+}
+
+/** Whether a virtual interrupt is pending, masked or not. */
+export const virtualInterrupts = (c: Code): Value => has(hcr(c), Hcr.VI | Hcr.VF | Hcr.VSE);
+
+/** Whether a return from `pstate` to `mode` of EL1 or EL2 is legal. */
+export function isLegalAbove(c: Code, pstate: Value, mode: Value, isEl1: Value): Value {
+  const fromEl2 = levelOf(pstate).eq(Pstate.EL2);
+  const isEl2 = mode.eq(Pstate.EL2t).or(mode.eq(Pstate.EL2h));
+  return isEl1.and(fromEl2.and(has(hcr(c), Hcr.TGE)).not()).or(isEl2.and(fromEl2));
+}
+
+/** `takeInterrupt`: physical interrupts first, then virtual ones. */
+export function takeInterruptOfLevels(c: Code, library: Library): void {
+  const at = c.parameter(0);
+  const pstate = c.let(c.load("i32.load", CPU.PSTATE)), level = c.let(levelOf(pstate)), control = c.let(hcr(c));
+  const isEl2 = c.let(level.eq(Pstate.EL2)), tge = c.let(has(control, Hcr.TGE));
+  const host = c.let(control.and(HOST).eq(HOST));
+  const take = (vector: number, bank: Value, before = () => {}) => {
+    before();
+    enter(library, c, vector, at, bank);
+    c.if(bank.not().and(c.load("i32.load", CPU.CHAIN_LENGTH).nonZero()), () => {
+      c.store("i32.store", CPU.CHAIN_INTERRUPTS, c.load("i32.load", CPU.CHAIN_INTERRUPTS).add(1));
+    });
+    c.return(constant("i32", 1));
+  };
+  const physical = (line: number, mask: number, routed: bigint, vector: number) =>
+    c.if(c.load("i32.load", line), () => {
+      const masked = c.let(pstate.and(mask).nonZero());
+      c.if(tge.or(has(control, routed)), () => {
+        // A lower level cannot mask it, unless that is a host's EL0.
+        c.if(isEl2.or(host).and(masked).not(), () => take(vector, EL2_OFFSET));
+      }, () => c.if(isEl2.or(masked).not(), () => take(vector, EL1_OFFSET)));
+    });
+  physical(CPU.FIQ, Pstate.F, Hcr.FMO, Vector.Fiq);
+  physical(CPU.IRQ, Pstate.I, Hcr.IMO, Vector.Irq);
+  const virtual = (pending: bigint, routed: bigint, mask: number, vector: number, before?: () => void) => {
+    const isPending = control.and(pending | routed).eq(pending | routed).and(isEl2.or(tge).not()).and(pstate.and(mask).not());
+    c.if(isPending, () => take(vector, EL1_OFFSET, before));
+  };
+  virtual(Hcr.VI, Hcr.IMO, Pstate.I, Vector.Irq);
+  virtual(Hcr.VF, Hcr.FMO, Pstate.F, Vector.Fiq);
+  virtual(Hcr.VSE, Hcr.AMO, Pstate.A, Vector.SError, () => {
+    c.store("i64.store", CPU.HCR_EL2, control.and(~Hcr.VSE));
+    const esr = c.load("i32.load", CPU.VSESR_EL2).and(SERROR_ISS).or(syndrome(ExceptionClass.SError, 0));
+    c.store("i64.store", CPU.ESR_EL1, esr.wide());
+  });
+  c.result(constant("i32", 0));
+}

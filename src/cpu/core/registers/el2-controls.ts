@@ -1,0 +1,141 @@
+// Accesses to system registers as EL2 controls them: which register an encoding means with
+// HCR_EL2.E2H, and which accesses of EL1 and EL0 trap. Arm ARM D13.2.46 (HCR_EL2), D13.2.32
+// (CPTR_EL2), D13.3.19 (MDCR_EL2), D13.8.2 (CNTHCTL_EL2), D5.6 (VHE). docs/design/el2.md §3.
+
+import { Pstate } from "../architecture/exceptions.ts";
+import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
+import { hcr, isHost } from "../exceptions/el2-entry.ts";
+import { CPU } from "../state/cpu-state.ts";
+import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import { encodeSystemRegister as encode } from "./system-register.ts";
+
+/** MRS or MSR. */
+export type RegisterMove = "read" | "write";
+
+const load = (c: Code, address: number) => c.load("i64.load", address);
+const has = (c: Code, bit: bigint) => hcr(c).and(bit).nonZero();
+const level = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
+
+type LowFields = readonly [crn: number, crm: number, op2: number];
+
+/** CRn, CRm and op2 of the registers of EL1 whose encoding means one of EL2 for a host. */
+const OF_HOST: readonly LowFields[] = [
+  ...[[1, 0, 0], [2, 0, 0], [2, 0, 1], [2, 0, 2], [4, 0, 0], [4, 0, 1], [5, 1, 0], [5, 1, 1], [5, 2, 0], [6, 0, 0]] as const,
+  ...[[10, 2, 0], [10, 3, 0], [12, 0, 0], [13, 0, 1], [14, 1, 0]] as const,
+];
+/** The same of the timers, whose op1 is 3. */
+const TIMERS_OF_HOST = [2, 3].flatMap((crm) => [0, 1, 2].map((op2) => [14, crm, op2] as const));
+
+/** An encoding that means another register at EL2 with E2H; and the alias that is it there. */
+interface Redirection {
+  readonly encoding: number;
+  readonly ofEl2: number;
+  readonly alias: number;
+}
+
+const redirection = (op1: number, fields: LowFields): Redirection => ({
+  encoding: encode(3, op1, ...fields),
+  ofEl2: encode(3, 4, ...fields),
+  alias: encode(3, 5, ...fields),
+});
+
+const REDIRECTIONS: readonly Redirection[] = [
+  ...OF_HOST.map((fields) => redirection(0, fields)),
+  ...TIMERS_OF_HOST.map((fields) => redirection(3, fields)),
+  // CPACR_EL1 is CPTR_EL2.
+  { encoding: encode(3, 0, 1, 0, 2), ofEl2: encode(3, 4, 1, 1, 2), alias: encode(3, 5, 1, 0, 2) },
+];
+
+/** Changes an encoding to that of the register that it means. */
+export function redirect(c: Code, encoding: Local): void {
+  const change = (from: number, to: number) => c.if(encoding.eq(from), () => c.set(found, to));
+  const found = c.let(encoding);
+  c.if(level(c).eq(Pstate.EL2).and(has(c, Hcr.E2H)), () => {
+    for (const { encoding: own, ofEl2, alias } of REDIRECTIONS) {
+      change(own, ofEl2);
+      change(alias, own);
+    }
+  });
+  // A host's EL0 has the timers of EL2.
+  c.if(level(c).not().and(isHost(c)), () => {
+    for (const fields of TIMERS_OF_HOST) change(encode(3, 3, ...fields), encode(3, 4, ...fields));
+  });
+  c.set(encoding, found);
+}
+
+/** Whether an encoding is a timer of EL2 that replaces EL1's for a host's EL0. */
+export const isTimerOfHost = (c: Code, encoding: Value): Value =>
+  isHost(c).and(TIMERS_OF_HOST.map((fields) => encoding.eq(encode(3, 4, ...fields))).reduce((any, one) => any.or(one)));
+
+/**
+ * Whether an encoding that the core does not hold belongs to a level above the current one, or is
+ * an alias that there is not: op1 of 4 and 5 is EL2's, 6 and 7 EL3's. EL0 has been refused.
+ */
+export function isAbove(c: Code, encoding: Value): Value {
+  const op1 = c.let(encoding.shrU(11).and(7));
+  return op1.gtU(4).or(op1.eq(4).and(level(c).eq(Pstate.EL1)));
+}
+
+const STAGE_1 = "SCTLR TTBR0 TTBR1 TCR ESR FAR AFSR0 AFSR1 MAIR AMAIR CONTEXTIDR".split(" ").map((name) => `${name}_EL1`);
+
+/** Bits of HCR_EL2, the accesses that they trap, and the registers. */
+const TRAPS: readonly (readonly [bit: bigint, direction: RegisterMove, names: readonly string[]])[] = [
+  [Hcr.TVM, "write", STAGE_1],
+  [Hcr.TRVM, "read", STAGE_1],
+  [Hcr.TID1, "read", ["REVIDR_EL1", "AIDR_EL1"]],
+  [Hcr.TID2, "read", ["CTR_EL0", "CCSIDR_EL1", "CLIDR_EL1", "CSSELR_EL1"]],
+  [Hcr.TID2, "write", ["CSSELR_EL1"]],
+];
+
+/** Whether EL2 traps an access of EL1 or EL0 to a register; undefined: it never does. */
+export function trapOf(c: Code, name: string, direction: RegisterMove): Value | undefined {
+  const bits = TRAPS.filter(([, of, names]) => of === direction && names.includes(name)).map(([bit]) => has(c, bit));
+  if (name === "CPACR_EL1") bits.push(load(c, CPU.CPTR_EL2).and(Cptr.TCPAC).nonZero());
+  if (name === "CNTPCT_EL0") bits.push(forbidsTimer(c, Cnthctl.EL1PCTEN));
+  if (name.startsWith("CNTP_")) bits.push(forbidsTimer(c, Cnthctl.EL1PCEN));
+  return bits.length ? isGuest(c).and(bits.reduce((any, bit) => any.or(bit))) : undefined;
+}
+
+/** Whether code is of EL1, or of an EL0 that is not a host's. */
+const isGuest = (c: Code) => level(c).ne(Pstate.EL2).and(level(c).nonZero().or(isHost(c).not()));
+
+/** CNTHCTL_EL2 does not enable what a bit is for. */
+function forbidsTimer(c: Code, bit: number): Value {
+  const shift = has(c, Hcr.E2H).select(constant("i32", Cnthctl.HostShift), 0);
+  return c.load("i32.load", CPU.CNTHCTL_EL2).shrU(shift).and(bit).not();
+}
+
+/** Counters and timers that EL0 may use: CNTKCTL_EL1, for a host's EL0 CNTHCTL_EL2. */
+export const timersOfEl0 = (c: Code): Value => isHost(c).select(c.load("i32.load", CPU.CNTHCTL_EL2), c.load("i32.load", CPU.CNTKCTL_EL1));
+
+/** Bits of an encoding. */
+const FIELD = { op1: encode(0, 7, 0, 0, 0), crn: encode(0, 0, 15, 0, 0), crm: encode(0, 0, 0, 15, 0), op2: encode(0, 0, 0, 0, 7) };
+const OP0 = encode(3, 0, 0, 0, 0);
+
+/** Whether EL2 traps an access of EL1 to a register that the core does not hold. */
+export function trapsUnknown(c: Code, encoding: Value): Value {
+  const is = (mask: number, value: number) => encoding.and(mask).eq(value);
+  const isDebug = c.let(encoding.and(OP0).eq(encode(2, 0, 0, 0, 0)));
+  const mdcr = (bit: bigint) => load(c, CPU.MDCR_EL2).and(bit).nonZero();
+  const isOsLock = c.let(is(FIELD.crn, encode(0, 0, 1, 0, 0)).and(encoding.and(FIELD.crm | FIELD.op2).nonZero()));
+  const isRom = c.let(is(FIELD.crn, encode(0, 0, 1, 0, 0)).and(isOsLock.not()));
+  const debug = isOsLock.select(mdcr(Mdcr.TDOSA), isRom.select(mdcr(Mdcr.TDRA), mdcr(Mdcr.TDA)));
+  const identification = is(OP0 | FIELD.op1 | FIELD.crn, encode(3, 0, 0, 0, 0)).and(encoding.and(FIELD.crm).nonZero());
+  const implementation = is(OP0 | encode(0, 0, 11, 0, 0), encode(3, 0, 11, 0, 0));
+  const actlr = is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm | FIELD.op2, encode(3, 0, 1, 0, 1));
+  const monitors = is(OP0 | FIELD.crn, encode(3, 0, 9, 0, 0));
+  const others = [[identification, Hcr.TID3], [implementation, Hcr.TIDCP], [actlr, Hcr.TACR]] as const;
+  const trapped = others.map(([group, bit]) => group.and(has(c, bit))).reduce((any, one) => any.or(one)).or(monitors.and(mdcr(Mdcr.TPM)));
+  return level(c).eq(Pstate.EL1).and(isDebug.select(debug, trapped));
+}
+
+/** ISR_EL1: EL1 sees virtual interrupts where physical ones are routed to EL2. */
+export function pendingInterrupts(c: Code): Value {
+  const ofEl1 = c.let(level(c).eq(Pstate.EL1));
+  const bit = (line: number, routed: bigint, pending: bigint, mask: number) => {
+    const physical = c.load("i32.load", line);
+    return ofEl1.and(has(c, routed)).select(has(c, pending), physical).mul(mask);
+  };
+  const virtualError = ofEl1.and(hcr(c).and(Hcr.AMO | Hcr.VSE).eq(Hcr.AMO | Hcr.VSE)).mul(Pstate.A);
+  return bit(CPU.IRQ, Hcr.IMO, Hcr.VI, Pstate.I).or(bit(CPU.FIQ, Hcr.FMO, Hcr.VF, Pstate.F)).or(virtualError);
+}

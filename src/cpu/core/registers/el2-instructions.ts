@@ -1,0 +1,66 @@
+// TLBI and AT in cores with EL2: those of EL2 itself, and the regime that those of EL1 are for when
+// EL2 executes them. Arm ARM C5.4, C5.5.
+
+import { isHost } from "../exceptions/el2-entry.ts";
+import { AccessKind } from "../memory/mmu.ts";
+import { Tlbi, tlbiOf } from "../memory/tlb.ts";
+import { regimeTcr } from "../memory/regimes.ts";
+import { EL1_OFFSET, spaceOf } from "../state/banks.ts";
+import { CPU } from "../state/cpu-state.ts";
+import type { Code, Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+
+/** op1, CRn, CRm and op2 of a SYS instruction. */
+type SysFields = readonly [op1: number, crn: number, crm: number, op2: number];
+
+/** Runs `body`, an AT of EL1, with the translation regime of EL1; for a host that is EL2's. */
+export function inRegimeOfEl1(c: Code, body: () => void): void {
+  const before = c.let(c.load("i32.load", CPU.REGIME_BANK));
+  c.store("i32.store", CPU.REGIME_BANK, isHost(c).select(before, EL1_OFFSET));
+  body();
+  c.store("i32.store", CPU.REGIME_BANK, before);
+}
+
+/** A TLBI of EL1's regime, which for a host is EL2's. */
+export function invalidateRegime(c: Code, library: Library, kind: number, operand: Value): void {
+  c.if(isHost(c).and(c.load("i32.load", CPU.REGIME_BANK).nonZero()), () => invalidateOf(c, library, 2, kind, operand), () => {
+    invalidateOf(c, library, 1, kind, operand);
+  });
+}
+
+function invalidateOf(c: Code, library: Library, el: 1 | 2, kind: number, operand: Value): void {
+  const tcr = el === 2 ? c.call(regimeTcr(library)) : c.load("i64.load", CPU.TCR_EL1);
+  c.run(tlbiOf(library), kind, operand, spaceOf(c, library, el), tcr);
+}
+
+/** Scopes of TLBI by CRm: this CPU, Inner Shareable. */
+const SCOPES = [7, 3] as const;
+/** The operations of EL2 by op2: the level whose translations go, and which of them. */
+const OPERATIONS: readonly (readonly [op2: number, el: 1 | 2, kind: number])[] = [
+  // ALLE2, VAE2, ALLE1, VALE2, VMALLS12E1.
+  [0, 2, Tlbi.All],
+  [1, 2, Tlbi.Page],
+  [4, 1, Tlbi.All],
+  [5, 2, Tlbi.Page],
+  [6, 1, Tlbi.All],
+];
+/** IPAS2E1IS, IPAS2LE1IS, IPAS2E1, IPAS2LE1: an entry does not tell its IPA. */
+const BY_IPA: readonly SysFields[] = [[4, 8, 0, 1], [4, 8, 0, 5], [4, 8, 4, 1], [4, 8, 4, 5]];
+
+/** TLBI that only EL2 has. */
+export const TLBI_OF_EL2: readonly (readonly [fields: SysFields, invalidate: (c: Code, library: Library, operand: Value) => void])[] = [
+  ...SCOPES.flatMap((crm) =>
+    OPERATIONS.map(([op2, el, kind]) =>
+      [[4, 8, crm, op2], (c: Code, library: Library, operand: Value) => invalidateOf(c, library, el, kind, operand)] as const
+    )
+  ),
+  ...BY_IPA.map((fields) =>
+    [fields, (c: Code, library: Library, operand: Value) => invalidateOf(c, library, 1, Tlbi.All, operand)] as const
+  ),
+];
+
+/** AT S1E2R and S1E2W. */
+export const AT_OF_EL2: readonly (readonly [fields: SysFields, access: number])[] = [
+  [[4, 7, 8, 0], AccessKind.Maintenance | AccessKind.IgnorePan | 1],
+  [[4, 7, 8, 1], AccessKind.Maintenance | AccessKind.IgnorePan | AccessKind.Write | 1],
+];

@@ -1,0 +1,101 @@
+// Registers of EL2 in a core: what is not built leaves it by name, and what the architecture leaves
+// out is UNDEFINED. tests/differential/el2_test.ts compares values with QEMU's.
+
+import assert from "node:assert/strict";
+import { ExceptionClass, exceptionClass, Pstate } from "../../../../src/cpu/core/architecture/exceptions.ts";
+import { Hcr, Mdcr } from "../../../../src/cpu/core/architecture/hypervisor-control.ts";
+import { ExitReason } from "../../../../src/cpu/core/interface.ts";
+import { CpuError, parseCpu, withEl2 } from "../../../../src/cpu/isa/cpus/cpus.ts";
+import { systemRegisterNamed } from "../../../../src/cpu/isa/names/system-register-names.ts";
+import { Rig } from "../rig.ts";
+
+const CPU = withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3"));
+const UNDEFINED = 0x0200_0000n;
+
+function rig(pstate: number = Pstate.EL2h, hcr = 0n): Rig {
+  const rig = new Rig(CPU);
+  rig.set("HCR_EL2", hcr | Hcr.RW);
+  rig.pstate(pstate);
+  return rig;
+}
+
+/** The word of MSR or MRS of a register with X0. */
+const wordOf = (name: string, isRead: boolean) => {
+  const number = systemRegisterNamed(name);
+  return 0xd500_0000 | (isRead ? 1 << 21 : 0) | (number & 0xffff) << 5;
+};
+
+/** Writes a register by its name. */
+function write(cpu: Rig, name: string, value: bigint) {
+  cpu.word = wordOf(name, false);
+  return cpu.call("writeSystemRegister", systemRegisterNamed(name), value);
+}
+
+Deno.test("a write that asks for what is not built leaves the core, and changes nothing", () => {
+  const cases = [
+    ["hcr_el2", Hcr.VM],
+    ["hcr_el2", Hcr.DC],
+    ["hcr_el2", Hcr.TTLB],
+    ["hcr_el2", Hcr.TDZ],
+    ["hcr_el2", Hcr.TEA],
+    ["mdcr_el2", Mdcr.TDE],
+  ] as const;
+  for (const [name, value] of cases) {
+    const cpu = rig(), before = cpu.get("HCR_EL2"), { exit, esr = 0 } = write(cpu, name, value);
+    assert.deepEqual([exit, exceptionClass(esr)], [ExitReason.Trap, ExceptionClass.SystemRegister], name);
+    assert.equal(esr >>> 1 & 15, systemRegisterNamed(name) >> 3 & 15, "the syndrome names the register");
+    assert.deepEqual([cpu.get("HCR_EL2"), cpu.get("MDCR_EL2")], [before, 0n]);
+  }
+});
+
+Deno.test("registers of EL2 that are not built leave the core at EL2, and are UNDEFINED below it", () => {
+  for (const name of ["cnthp_ctl_el2", "cntvoff_el2", "ich_hcr_el2", "icc_sre_el2", "vdisr_el2"]) {
+    const read = (pstate: number) => {
+      const cpu = rig(pstate);
+      cpu.word = wordOf(name, true);
+      return cpu.call("readSystemRegister", systemRegisterNamed(name));
+    };
+    assert.equal(read(Pstate.EL2h).exit, ExitReason.Trap, name);
+    for (const pstate of [Pstate.EL1h, Pstate.EL0t]) assert.equal(BigInt(read(pstate).esr ?? 0), UNDEFINED, name);
+  }
+});
+
+Deno.test("a host has the timers of EL2 in place of EL1's: they are not built, so they leave the core, also from EL0", () => {
+  for (const pstate of [Pstate.EL2h, Pstate.EL0t]) {
+    const cpu = rig(pstate, Hcr.E2H | Hcr.TGE);
+    assert.equal(write(cpu, "cntv_ctl_el0", 1n).exit, ExitReason.Trap);
+    assert.equal(cpu.get("CNTV_CTL_EL0"), 0n);
+  }
+});
+
+Deno.test("aliases exist for a host at EL2 alone", () => {
+  for (const name of ["sctlr_el12", "cpacr_el12", "vbar_el12", "cntkctl_el12", "cntv_cval_el02"]) {
+    const read = (pstate: number, hcr: bigint) => {
+      const cpu = rig(pstate, hcr);
+      cpu.set("ESR_EL2", 0n);
+      cpu.call("readSystemRegister", systemRegisterNamed(name));
+      return [cpu.get("ESR_EL1"), cpu.get("ESR_EL2")];
+    };
+    assert.deepEqual(read(Pstate.EL2h, Hcr.E2H), [0n, 0n], name);
+    assert.deepEqual(read(Pstate.EL2h, 0n), [0n, UNDEFINED], name);
+    assert.deepEqual(read(Pstate.EL1h, Hcr.E2H), [UNDEFINED, 0n], name);
+  }
+});
+
+Deno.test("EL1 sees the identity that EL2 gives it", () => {
+  const read = (pstate: number) => {
+    const cpu = rig(pstate);
+    cpu.set("MIDR_EL1", 1n);
+    cpu.set("MPIDR_EL1", 2n);
+    cpu.set("VPIDR_EL2", 3n);
+    cpu.set("VMPIDR_EL2", 4n);
+    return ["midr_el1", "mpidr_el1"].map((name) => cpu.call("readSystemRegister", systemRegisterNamed(name)).value);
+  };
+  assert.deepEqual(read(Pstate.EL2h), [1n, 2n]);
+  assert.deepEqual(read(Pstate.EL1h), [3n, 4n]);
+});
+
+Deno.test("features with a part at EL2 that is not built are refused by name", () => {
+  assert.throws(() => withEl2(parseCpu("v8.4")), (error) => error instanceof CpuError && /FEAT_PAuth, FEAT_PMUv3/.test(error.message));
+  assert.throws(() => parseCpu("v8.2,+FEAT_EL2"), CpuError);
+});

@@ -1,0 +1,104 @@
+// EL2 beside QEMU: a bare-metal guest at EL2 (el2/guest.c) writes registers, runs code at EL2, EL1
+// and EL0, and prints what comes of it, with and without HCR_EL2.E2H. Both machines must print the
+// same text.
+
+import assert from "node:assert/strict";
+import { ExceptionClass, exceptionClass } from "../../src/cpu/core/architecture/exceptions.ts";
+import { type CoreOptions, WasmCore } from "../../src/cpu/core/core.ts";
+import { ExitReason, Stage2Flags } from "../../src/cpu/core/interface.ts";
+import { CORE_SIZE } from "../../src/cpu/core/state/layout.ts";
+import { parseCpu, withEl2 } from "../../src/cpu/isa/cpus/cpus.ts";
+import { systemRegisterText } from "../../src/cpu/isa/names/system-register-names.ts";
+import { readElf } from "../../src/kit/formats/elf.ts";
+import { runNative } from "../support/oracles.ts";
+import { inFolder } from "../support/temporary-folder.ts";
+
+const RAM_BASE = 0x4000_0000;
+const RAM_SIZE = 0x80_0000;
+const UART = 0x0900_0000;
+const LAST_LINE = "end\n";
+/** Ten times what the guest takes. */
+const MOST_INSTRUCTIONS = 100_000_000;
+/** Armv8.2, less what has a part at EL2 that is not built. */
+const CPU = withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3"));
+/** QEMU's core of that version. */
+const QEMU_CPU = "neoverse-n1";
+const MIDR = 0x414fd0c1n, MPIDR = 0x8000_0000n;
+
+/** In the second of them, whatever is executed a few times is translated. */
+const TIERS: Readonly<Record<string, CoreOptions>> = {
+  interp: {},
+  jit: { tier: "jit", hotness: { samples: 1, landings: 1, slice: 200 } },
+};
+
+/** Builds the guest, and calls `use` with its ELF file. */
+function withGuest(use: (elf: string) => Promise<void>): Promise<void> {
+  return inFolder(async (folder) => {
+    const elf = `${folder}/guest.elf`, source = new URL("./el2/", import.meta.url).pathname;
+    const linker = new URL("./exceptions/guest.ld", import.meta.url).pathname;
+    const language = "-O1 -ffreestanding -mgeneral-regs-only -mstrict-align -fno-pic -fno-pie -fno-stack-protector";
+    const flags = `${language} -march=armv8.2-a -nostdlib -static -Wl,--build-id=none`.split(" ");
+    const { code, stderr } = await runNative("aarch64-linux-gnu-gcc", [
+      ...flags,
+      ...["-T", linker, "-o", elf, `${source}start.S`, `${source}guest.c`],
+    ]);
+    assert.equal(code, 0, stderr);
+    await use(elf);
+  });
+}
+
+async function runOnQemu(elf: string): Promise<string> {
+  const machine = `-M virt,gic-version=3,virtualization=on -cpu ${QEMU_CPU} -nic none -display none -monitor none -serial stdio -no-reboot`;
+  const { stdout, stderr } = await runNative("qemu-system-aarch64", [...machine.split(" "), "-kernel", elf]);
+  assert.ok(stdout.endsWith(LAST_LINE), stderr + stdout.slice(-500));
+  return stdout;
+}
+
+/** The register of a trapped MSR or MRS. */
+const registerOf = (esr: number) =>
+  systemRegisterText((esr >>> 20 & 3) << 14 | (esr >>> 14 & 7) << 11 | (esr >>> 10 & 15) << 7 | (esr >>> 1 & 15) << 3 | esr >>> 17 & 7);
+
+/** The text that the guest prints up to its SMC, which is PSCI SYSTEM_OFF. */
+function runOnEl2(elf: Uint8Array, options: CoreOptions): string {
+  const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: CORE_SIZE }, { ...options, cpu: CPU });
+  const { entry, segments } = readElf(elf);
+  for (const { address, bytes } of segments) new Uint8Array(memory.buffer).set(bytes, address - RAM_BASE + CORE_SIZE);
+  const stage2 = core.stage2Pool.create();
+  assert.ok(stage2);
+  stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0);
+  stage2.map(UART, UART, 4096, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.Device);
+  const vcpu = core.createVcpu();
+  vcpu.stage2 = stage2.id;
+  vcpu.pc = BigInt(entry);
+  vcpu.setRegister("MIDR_EL1", MIDR);
+  vcpu.setRegister("MPIDR_EL1", MPIDR);
+  let output = "";
+  for (let now = 0; now < MOST_INSTRUCTIONS;) {
+    const exit = core.run(vcpu, now, MOST_INSTRUCTIONS - now, now);
+    now += exit.retired;
+    if (exit.reason === ExitReason.Bus) {
+      output += String.fromCharCode(Number(core.storeValue(vcpu, exit.esr) & 0xffn));
+      core.skip(vcpu);
+    } else if (exit.reason === ExitReason.Trap) {
+      const kind = exceptionClass(exit.esr);
+      if (kind === ExceptionClass.Smc) return output;
+      const register = kind === ExceptionClass.SystemRegister ? `, ${registerOf(exit.esr)}` : "";
+      assert.fail(`left the core: ESR 0x${exit.esr.toString(16)}${register}, PC 0x${vcpu.pc.toString(16)}; so far: ${output.slice(-300)}`);
+    }
+  }
+  assert.fail(`no end; so far: ${output.slice(-300)}`);
+}
+
+Deno.test("registers, exceptions and translations of EL2 are those of QEMU, with and without E2H", () =>
+  withGuest(async (elf) => {
+    const expected = (await runOnQemu(elf)).split("\n"), image = await Deno.readFile(elf);
+    assert.ok(expected.length > 1000, `${expected.length} lines`);
+    for (const [tier, options] of Object.entries(TIERS)) {
+      const actual = runOnEl2(image, options).split("\n");
+      const differences = expected.flatMap((line, i) => line === actual[i] ? [] : [`line ${i + 1}: QEMU ${line}\n  el2 ${actual[i]}`]);
+      assert.deepEqual(differences.slice(0, 40), [], tier);
+      assert.equal(actual.length, expected.length, tier);
+    }
+  }));
