@@ -225,6 +225,14 @@ export class VmSymbols {
     return this.#tables(vm, true);
   }
 
+  /**
+   * Whether an address is a program's, or has a name in what stays while the VM's kernel runs: others
+   * are of modules.
+   */
+  isLasting(vm: string, address: bigint): boolean {
+    return address < UPPER_HALF || nameIn(this.ofKernel(vm), address) !== undefined;
+  }
+
   /** The symbols known so far, and those of modules that a known kernel has loaded. */
   known(vm: string): SymbolTable[] {
     return [...this.#tables(vm, false), ...this.#modules(vm)];

@@ -139,7 +139,7 @@ export type SessionEnd = Readonly<v.InferOutput<typeof sessionEnd>>;
  * first instruction, or from the past on to where the machine really is.
  */
 const debugStopped = v.object({
-  cause: v.picklist(["start", "breakpoint", "watchpoint", "step", "event", "asked", "history-start", "history-end"]),
+  cause: v.picklist(["start", "kernel", "breakpoint", "watchpoint", "step", "event", "asked", "history-start", "history-end"]),
   /** A note for the user. */
   note: v.optional(word),
   /** Number of the vCPU that it is about: its index in the debugged VM. */

@@ -49,7 +49,7 @@ export interface GdbTarget {
 
 /** Why the VM is stopped: `model/protocol/protocol.ts` has the same words. */
 export interface GdbStop {
-  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
+  readonly cause: "start" | "kernel" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
   /** A note for the user. */
   readonly note?: string;
   readonly vcpu: number;

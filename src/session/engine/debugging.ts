@@ -5,6 +5,7 @@ import type { DebugAnswer, DebugRequest, DebugStopped, SessionDebugAccess } from
 import { BackTo } from "../recordings/past/back-to.ts";
 import type { Past } from "../recordings/past/past.ts";
 import { stopOf, stoppedAt, wayBack } from "../recordings/past/rewind.ts";
+import type { SymbolTable } from "../../inside/symbols/symbol-table.ts";
 import { stopAtEvents } from "../inspection/rules/stop-rules.ts";
 import { inPieces, MOVE_SLICE } from "./loop.ts";
 import { PAST } from "../../model/protocol/protocol.ts";
@@ -21,6 +22,9 @@ export class Debugging {
   #way: (() => DebugStopped | undefined) | undefined;
   /** Events at which it stops. */
   #events: string | undefined;
+
+  /** Kernels at which it has stopped, by VM. */
+  readonly #kernels = new Map<string, SymbolTable>();
 
   constructor(readonly parts: EngineParts) {}
 
@@ -65,6 +69,28 @@ export class Debugging {
         shown.past = undefined;
         shown.present.debugger.release();
         return this.#release();
+    }
+  }
+
+  /** Whether names of kernels may have places that it waits for. */
+  get awaitsKernels(): boolean {
+    return this.parts.shown.present.debugger.control?.hasStopsAtStarts === true;
+  }
+
+  /**
+   * Stops where the kernel of a VM has become known: before it loads modules, as names have places
+   * from then on.
+   * @throws SymbolSearch
+   */
+  stopAtKernel(): void {
+    const { present } = this.parts.shown, { control } = present.debugger;
+    if (!control || this.#held) return;
+    for (const vcpu of control.vcpus()) {
+      if (!vcpu.addressSpace) continue;
+      const vm = control.services.names.vm(vcpu.addressSpace.vmid), kernel = present.symbols.kernelOf(vm);
+      if (!kernel || this.#kernels.get(vm) === kernel) continue;
+      this.#kernels.set(vm, kernel);
+      return this.#hold(stopOf(control, "kernel", vcpu));
     }
   }
 

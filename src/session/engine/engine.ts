@@ -349,6 +349,7 @@ export class Engine {
       return true;
     }
     if (result.kind !== "suspended" && this.#failed()) return this.#slices.isDone;
+    if (result.kind !== "suspended" && this.#debugging.awaitsKernels && this.#stopsAtKernel()) return false;
     switch (result.kind) {
       case "vm-ended":
         return true;
@@ -409,6 +410,12 @@ export class Engine {
     this.#seenChanges = changes;
     this.#endOnFailure();
     return this.#slices.isDone || this.#searches.busy;
+  }
+
+  /** Stops for a debugger where a kernel has become known: true if it did, or looks for one. */
+  #stopsAtKernel(): boolean {
+    this.#searches.before((searching) => this.present.symbols.asked(searching, () => this.#debugging.stopAtKernel()));
+    return this.#debugging.held || this.#searches.busy;
   }
 
   /** Ends the run once a VM has crashed or panicked, while others could continue. */

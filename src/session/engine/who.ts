@@ -55,6 +55,12 @@ interface Latest {
 
 const DID = { write: "written", read: "read", exec: "executed", change: "changed", event: "seen" } as const;
 
+/** The names of an access's instruction at that time. */
+interface InstructionNames {
+  readonly symbol?: string | undefined;
+  readonly source?: string | undefined;
+}
+
 /** A question that waits for its answer. */
 interface OpenQuestion {
   readonly id: number;
@@ -178,8 +184,12 @@ export class Who {
     for (; !found; found = search.advance(MOVE_SLICE)) yield;
     if (found.start?.value === ABSENT && found.accesses.length === 0) throw new QueryError(`there was no ${target} since ${run.start}`);
     const { start } = found,
-      kind = watched.kind === "event" ? "event" : watched.kind === "memory" && isOfMemory(access) ? access : "change";
-    const accesses = yield* this.#withInstructions(found.accesses);
+      kind = watched.kind === "event"
+        ? "event"
+        : (watched.kind === "memory" || watched.kind === "code") && isOfMemory(access)
+        ? access
+        : "change";
+    const accesses = yield* this.#withNames(yield* this.#withInstructions(found.accesses));
     const rows = start === undefined ? [] : [this.#first(DID[kind], start)];
     for (const one of accesses) {
       const earlier = one.order + Number(one.at === start?.at);
@@ -262,6 +272,33 @@ export class Who {
     return whole;
   }
 
+  /**
+   * Names instructions that are not of what a VM keeps: code of modules had other places, or was
+   * not there, at other times. One more machine goes from place to place.
+   */
+  *#withNames(accesses: readonly NumberedAccess[]): InPieces<(NumberedAccess & InstructionNames)[]> {
+    const { run } = this.parts, named: (NumberedAccess & InstructionNames)[] = [];
+    let past: Past | undefined;
+    for (const access of accesses) {
+      const { at, instruction } = access, vm = instruction && vmOfName(nameOf(instruction.vcpu));
+      if (!instruction || vm === undefined || (yield* this.#isLasting(vm, instruction.pc))) {
+        named.push(access);
+        continue;
+      }
+      past ??= run.pastAt(run.milestone(at));
+      while (!past.advance(at, MOVE_SLICE)) yield;
+      const { symbols } = past.system, { pc } = instruction;
+      named.push({ ...access, ...yield* searched(symbols, () => ({ symbol: symbols.nameOf(vm, pc), source: symbols.sourceOf(vm, pc) })) });
+    }
+    if (past) run.leave(past);
+    return named;
+  }
+
+  *#isLasting(vm: string, pc: bigint): InPieces<boolean> {
+    const { symbols } = this.parts.shown.present;
+    return yield* searched(symbols, () => symbols.isLasting(vm, pc));
+  }
+
   /** The call frames of a vCPU at an instruction count. */
   *#stackAt(instructions: number, vcpu: string): InPieces<string[]> {
     const answer = yield* this.#leaving(yield* this.#go(instructions), { table: STACK.name, args: { vcpu } });
@@ -269,10 +306,11 @@ export class Who {
   }
 
   /** @param earlier accesses at the same place of the run */
-  #row(kind: WhoRow["kind"], { at, time, instruction, by, event, before, after }: PastAccess, earlier: number): WhoRow {
+  #row(kind: WhoRow["kind"], access: PastAccess & InstructionNames, earlier: number): WhoRow {
+    const { at, time, instruction, by, event, before, after } = access;
     const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.parts.shown.present;
-    const symbol = instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null;
-    const source = instruction && vm !== undefined && symbols.sourceOf(vm, instruction.pc) || null;
+    const symbol = access.symbol ?? (instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null);
+    const source = access.source ?? (instruction && vm !== undefined && symbols.sourceOf(vm, instruction.pc) || null);
     const place = instruction && (symbol ?? hex(instruction.pc, 16));
     const who: WhoFact = event
       ? eventFact(event, place ?? null)
@@ -338,7 +376,7 @@ function usualSize({ inspector }: System, target: string, access: Asked["access"
  * The object of a search in a machine.
  * @throws QueryError
  */
-export function watchedOf({ inspector }: Pick<System, "inspector">, { target, access, size }: Asked): Watched {
+export function watchedOf({ inspector, stops }: Pick<System, "inspector" | "stops">, { target, access, size }: Asked): Watched {
   if (access === "event") return eventsThat(target);
   if (access === "print") {
     // An expression without a value now is wrong, or asked from the wrong place.
@@ -360,6 +398,8 @@ export function watchedOf({ inspector }: Pick<System, "inspector">, { target, ac
       writes: inspector.registerWrites(register.name),
     };
   }
+  const place = access === "exec" && !object ? stops.system.placeOf(target) : undefined;
+  if (place?.modules) return { kind: "code", at: target, place };
   const [pa, ...more] = inspector.ramAt(target, size);
   return { kind: "memory", watch: access === "exec" ? { pa, length: size, kind: "execute", more } : { pa, length: size, kind: access } };
 }

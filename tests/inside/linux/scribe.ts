@@ -16,6 +16,9 @@ const STATE = fileURLToPath(new URL("../../../.state/scribe", import.meta.url));
 /** The module's source. */
 export const SCRIBE = fileURLToPath(new URL("../../guests/programs/scribe.c", import.meta.url));
 
+/** The number of a line of it. */
+export const lineOf = (lines: readonly string[], part: string): number => lines.findIndex((line) => line.includes(part)) + 1;
+
 interface ScribeKernel {
   readonly suite: string;
   /** The end of the names of its packages. */

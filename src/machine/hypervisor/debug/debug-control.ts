@@ -150,6 +150,10 @@ export class DebugControl implements VcpuDebugger {
     this.#stopsAtStarts = true;
   }
 
+  get hasStopsAtStarts(): boolean {
+    return this.#stopsAtStarts;
+  }
+
   /** How often a breakpoint or watchpoint was reached, also where no condition held. */
   get reachedPlaces(): number {
     return this.#reachedPlaces;

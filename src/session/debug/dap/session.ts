@@ -468,13 +468,14 @@ export class DapSession {
     return promise;
   }
 
-  /** Continues, also after VMs that start on the way. */
+  /** Continues, also after VMs that start, and kernels that become known, on the way. */
   async #runOverStarts(go: () => void, vcpu: number | undefined): Promise<DapStop> {
     const name = vcpu === undefined ? undefined : this.#threads.nameOf(vcpu);
     for (let way = go;;) {
       const stop = await this.#stopOf(way);
-      if (stop.cause !== "start") return stop;
-      await this.#started(stop);
+      if (stop.cause === "kernel") await this.#placeBreakpoints(this.#threads.vmOf(stop.vcpu));
+      else if (stop.cause === "start") await this.#started(stop);
+      else return stop;
       // A VM that has ended cannot finish its step, and another one may have its VMID.
       if (vcpu !== undefined && this.#threads.nameOf(vcpu) !== name) way = () => this.#debuggee?.target.go(undefined);
       if (this.#interrupted) return { ...stop, cause: "asked" };
@@ -522,6 +523,7 @@ export class DapSession {
     const { group, ids = [] } = isReached && this.#reached || {};
     const reasons = {
       start: "entry",
+      kernel: "pause",
       breakpoint: "breakpoint",
       watchpoint: "data breakpoint",
       step: "step",

@@ -6,7 +6,7 @@ import type { Answer, Query } from "../../../model/queries/query.ts";
 
 /** Why the machine is stopped: `model/protocol/protocol.ts` has the same words. */
 export interface DapStop {
-  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
+  readonly cause: "start" | "kernel" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
   readonly note?: string;
   readonly vcpu: number;
   readonly pc: bigint;

@@ -6,6 +6,7 @@ import type { TraceEvent, TraceKind } from "../../../machine/abi/trace.ts";
 import type { MemoryWatch, RegisterWrites } from "../../../cpu/core/interface.ts";
 import type { DebugStop } from "../../../machine/hypervisor/interface.ts";
 import { type ObjectChanges, type Vcpu, wordAt } from "../../../machine/hypervisor/inspect.ts";
+import type { BreakPlace } from "../../../model/queries/stop-rule.ts";
 import { EVERY_VM } from "../../../model/queries/debugged-vms.ts";
 import { vcpuId } from "../../../model/queries/ids.ts";
 import type { System } from "../../assembly/system/system.ts";
@@ -19,14 +20,15 @@ export interface EventMatching {
 }
 
 /**
- * The object of a search: bytes of RAM, the value of an expression, a register of
- * `vcpu:VM/INDEX`, an object by its id, or events. If they are matched over time, that begins at
- * the start of the run.
+ * The object of a search: bytes of RAM, code in modules of a kernel, the value of an expression, a
+ * register of `vcpu:VM/INDEX`, an object by its id, or events. If they are matched over time, that
+ * begins at the start of the run.
  */
 export type Watched =
   | { readonly kind: "object"; readonly id: string; readonly mayChange?: (changes: ObjectChanges) => boolean }
   | { readonly kind: "event"; readonly kinds: readonly TraceKind[]; readonly isTemporal: boolean; start(): EventMatching }
   | { readonly kind: "memory"; readonly watch: MemoryWatch }
+  | { readonly kind: "code"; readonly at: string; readonly place: BreakPlace }
   | { readonly kind: "expression"; readonly text: string }
   | {
     readonly kind: "register";

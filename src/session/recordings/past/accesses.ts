@@ -8,6 +8,7 @@ import type { RunUpTo } from "./back-to.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
 import { listeningStart, Way } from "./rerun.ts";
+import { lookAtCode } from "../looking/code.ts";
 import { lookAtEvents } from "../looking/events.ts";
 import { lookAtExpression } from "../looking/expression.ts";
 import type { Looking, Noted, PastAccess, Value, Watched } from "../looking/looking.ts";
@@ -243,7 +244,7 @@ function numbered(accesses: readonly PastAccess[]): NumberedAccess[] {
 
 /** The object in the index of writes; undefined: it is not indexed. */
 function writtenObject(watched: Watched): WrittenObject | undefined {
-  if (watched.kind === "event" || watched.kind === "expression") return undefined;
+  if (watched.kind === "event" || watched.kind === "expression" || watched.kind === "code") return undefined;
   if (watched.kind === "object") return watched.mayChange && { mayChange: watched.mayChange };
   if (watched.kind === "memory") return watched.watch.kind === "write" ? watched.watch : undefined;
   return watched.writes?.bit === undefined ? undefined : { bit: watched.writes.bit };
@@ -253,6 +254,8 @@ function lookAt(system: System, watched: Watched, noted: Noted): Looking {
   switch (watched.kind) {
     case "memory":
       return lookAtMemory(system, watched.watch, noted);
+    case "code":
+      return lookAtCode(system, watched.at, watched.place, noted);
     case "expression":
       return lookAtExpression(system, watched.text, noted);
     case "register":

@@ -25,14 +25,12 @@ import { longTest } from "../../../support/long.ts";
 import { PROMPT } from "../../../support/console.ts";
 import { assertPlanned } from "../../../support/planned.ts";
 import { rowsIn } from "../rows.ts";
-import { SCRIBE, SCRIBE_KERNELS, SCRIBE_VM as VM, type ScribeGuest, scribeGuest, type ScribeKernelName } from "../scribe.ts";
+import { lineOf, SCRIBE, SCRIBE_KERNELS, SCRIBE_VM as VM, type ScribeGuest, scribeGuest, type ScribeKernelName } from "../scribe.ts";
 
 /** Virtual seconds of a boot, and of a command. */
 const BOOT = 120, COMMAND = 60;
 const RELOADS = 5;
 
-/** The number of a line. */
-const lineOf = (lines: readonly string[], part: string) => lines.findIndex((line) => line.includes(part)) + 1;
 const load = (name: string) => `insmod /drivers/${name}.ko`;
 /** The twin is loaded where the module was, so that the module has another place each time. */
 const RELOADED = Array.from({ length: RELOADS }, (_, index) => {
