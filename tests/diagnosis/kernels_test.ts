@@ -11,7 +11,7 @@ import { ramdisk, verdictOn } from "./broken-linux.ts";
 
 /** Virtual time (ns) within which a verdict comes, and between two questions. */
 const PATIENCE = 60e9, ASKED = 100e6;
-const MEMORY = 256 << 20;
+const MEMORY = 512 << 20;
 
 const cloud = (release: string) => async () => await Deno.readFile(`${(await catalogEntry(`debian-${release}`)).folder}/Image`);
 const KERNELS: Readonly<Record<string, { readonly image: () => Promise<Uint8Array>; readonly cpu?: string }>> = {
@@ -28,7 +28,6 @@ const WAYS: Readonly<Record<string, readonly [verdict: string, line: RegExp]>> =
   "jump": ["panicked", /the program branched to 0x1234567000/],
   "read-only": ["panicked", /is not permitted at EL0/],
   "memory": ["panicked", /programs have \d+/],
-  "names-memory": ["panicked", /structures of the kernel have \d+/],
   "mutexes": ["stuck", /waits for the mutex at/],
   "own-mutex": ["stuck", /which it itself holds/],
   "join-circle": ["stuck", /waits for the end of thread/],

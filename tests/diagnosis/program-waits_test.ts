@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
-import type { ProgramWait } from "../../src/model/queries/facts/linux-finding.ts";
+import type { ProgramWait } from "../../src/model/queries/facts/program-wait.ts";
 import { assertSick, verdictOn, waiting } from "./broken-linux.ts";
 import { fits } from "./class-guests.ts";
 

@@ -2,7 +2,7 @@
 // their form. Programs can write the same words to /dev/kmsg; their records have another facility.
 
 import { KERNEL_REPORTS, REPORT_KINDS, type ReportForm, type ReportKind } from "../../../model/queries/facts/kernel-report.ts";
-import type { NamedTask } from "../../../model/queries/facts/linux-finding.ts";
+import type { NamedTask } from "../../../model/queries/facts/program-wait.ts";
 import type { LinuxKernel } from "../kernel/kernel.ts";
 import type { VirtualMemory } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";

@@ -1,7 +1,7 @@
 // Processes and threads (include/linux/sched.h in the kernel's sources).
 
 import { formatId, vmId } from "../../../model/queries/ids.ts";
-import type { NamedTask } from "../../../model/queries/facts/linux-finding.ts";
+import type { NamedTask } from "../../../model/queries/facts/program-wait.ts";
 import { type LinuxTables, TASK_STATES } from "../../../model/queries/linux-tables.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
 import { kernelFrames } from "./frames.ts";

@@ -1,7 +1,8 @@
 // The user of the memory of a kernel that has none left: candidates in the order in which they are
 // asked; the first that has a large part of it gives the cause.
 
-import type { LinuxFinding, NamedTask, TakenMemory, UsedMemory } from "../../../model/queries/facts/linux-finding.ts";
+import type { LinuxFinding, TakenMemory, UsedMemory } from "../../../model/queries/facts/linux-finding.ts";
+import type { NamedTask } from "../../../model/queries/facts/program-wait.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { Reading } from "../kernel/reading.ts";
 import { readMemoryUse } from "../structures/memory-use.ts";

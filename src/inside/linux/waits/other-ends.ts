@@ -2,7 +2,7 @@
 // open. A socket of family unix leads to its other end; the two ends of a connection inside of one
 // kernel have each other's addresses.
 
-import type { NamedTask, ProgramWait } from "../../../model/queries/facts/linux-finding.ts";
+import type { NamedTask, ProgramWait } from "../../../model/queries/facts/program-wait.ts";
 import { MODE_READ, MODE_WRITE, openFiles } from "../structures/files.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
@@ -48,8 +48,8 @@ function openersOf(reading: Reading, inode: Struct, mode: number): readonly Open
   return (openersIn(reading).get(inode.address) ?? []).filter((one) => (one.mode & mode) !== 0);
 }
 
-const processesOf = (openers: readonly Opener[]): Struct[] => [...new Set(openers.map(({ process }) => process))];
-const namesOf = (openers: readonly Opener[]): NamedTask[] => processesOf(openers).slice(0, PEERS_MAX).map(named);
+export const processesOf = (openers: readonly Opener[]): Struct[] => [...new Set(openers.map(({ process }) => process))];
+export const namesOf = (openers: readonly Opener[]): NamedTask[] => processesOf(openers).slice(0, PEERS_MAX).map(named);
 
 /** A wait, of whatever task. */
 type Wait = Pick<ProgramWait, "for" | "what" | "peers">;
@@ -60,19 +60,24 @@ export interface Found {
   readonly wait: ProgramWait;
   readonly enders?: readonly Struct[];
   readonly isEndless?: boolean;
+  /** A socket whose other end is not in this kernel. */
+  readonly remote?: InetSocket | undefined;
 }
 
 export const found = (task: Struct, { for: kind, what, peers }: Wait): Found => (
-  { task, wait: { task: named(task), for: kind, what, peers } }
+  { task, wait: { task: named(task), vm: null, for: kind, what, peers, peers_vm: null } }
 );
 
 /** A wait for another end, with all processes that can end it; none if they are unknown. */
 export interface EndWait extends Wait {
   readonly enders: readonly Struct[];
+  /** It has no timeout. */
+  readonly isEndless: boolean;
+  readonly remote?: InetSocket;
 }
 
 const endOf = (kind: Wait["for"], what: string, openers: readonly Opener[], isKnown = true): EndWait => (
-  { for: kind, what, peers: namesOf(openers), enders: isKnown ? processesOf(openers) : [] }
+  { for: kind, what, peers: namesOf(openers), enders: isKnown ? processesOf(openers) : [], isEndless: isKnown }
 );
 
 /**
@@ -96,7 +101,9 @@ export function socketWait(reading: Reading, inode: Struct, kind: "sender" | "re
   const sock = socketOf(reading, inode), inet = sock && inetSocket(sock);
   const isEndless = sock?.big(kind === "sender" ? "sk_rcvtimeo" : "sk_sndtimeo") === ENDLESS;
   if (inet) {
-    return inet.peerPort === 0 ? undefined : endOf(kind, `${inet.peer} (${inet.type})`, openersOfPeer(reading, inet), isEndless);
+    if (inet.peerPort === 0) return undefined;
+    const other = otherSocket(reading, inet), wait = endOf(kind, `${inet.peer} (${inet.type})`, other?.openers ?? [], isEndless);
+    return other ? wait : { ...wait, remote: inet };
   }
   const peer = sock && unixPeer(reading, sock), other = peer && inodeOf(reading, peer);
   if (!peer || !other) return undefined;
@@ -104,16 +111,16 @@ export function socketWait(reading: Reading, inode: Struct, kind: "sender" | "re
   return endOf(kind, path === null ? name : `${name} of ${path}`, openersOf(reading, other, MODE_READ | MODE_WRITE), isEndless);
 }
 
-/** Those in this kernel who have the other end. */
-function openersOfPeer(reading: Reading, { local, peer, type }: InetSocket): readonly Opener[] {
+/** The other end in a kernel, and those who have it open. */
+export function otherSocket(reading: Reading, { local, peer, type }: InetSocket): { sock: Struct; openers: readonly Opener[] } | undefined {
   for (const address of openersIn(reading).keys()) {
     const inode = reading.struct("inode", address), sock = fileSystemOf(inode) === "sockfs" ? socketOf(reading, inode) : undefined;
     const other = sock && inetSocket(sock);
     if (other && other.type === type && other.local === peer && other.peer === local) {
-      return openersOf(reading, inode, MODE_READ | MODE_WRITE);
+      return { sock, openers: openersOf(reading, inode, MODE_READ | MODE_WRITE) };
     }
   }
-  return [];
+  return undefined;
 }
 
 /** The name of an open file, with the address or the path of a socket. */

@@ -3,6 +3,7 @@
 // that cannot answer. System calls are those of include/uapi/asm-generic/unistd.h.
 
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
+import { vmId } from "../../../model/queries/ids.ts";
 import { firstOf } from "../../../kit/support/values/in-order.ts";
 import type { VirtualMemory } from "../kernel/memory.ts";
 import type { Reading } from "../kernel/reading.ts";
@@ -17,7 +18,7 @@ import { eventsWait } from "./event-waits.ts";
 import { futexWait, oneByFutex } from "./futex-waits.ts";
 import { tasksOf } from "./locks.ts";
 import { endWait, type Found, found, PEERS_MAX, socketWait } from "./other-ends.ts";
-import { ringOf } from "./program-rings.ts";
+import { ringOf, withRemoteEnd } from "./program-rings.ts";
 import type { Tasks } from "./waiting.ts";
 
 const OF = "waits of programs";
@@ -52,18 +53,31 @@ const WAITS_MAX = 3, LOCKS_MAX = 1024;
 /**
  * Waits in a Linux whose tasks all wait, first those that name what has to end them.
  * @param silent disks of the VM that do not answer
+ * @param neighbors kernels of other VMs on its networks
  */
-export function programWaits(reading: Reading, silent: readonly string[]): LinuxFinding | undefined {
+export function programWaits(reading: Reading, silent: readonly string[], neighbors: () => readonly Reading[]): LinuxFinding | undefined {
   const isVague = ({ wait }: Found) => wait.for === "futex" || wait.for === "events";
   // The child has its own line, if it waits.
   const waitsNow = [...diskWaits(reading, silent), ...oneByFutex(waitsOf(reading).filter(({ wait }) => wait.for !== "child"))];
   const ordered = waitsNow.sort((one, other) => Number(isVague(one)) - Number(isVague(other)));
-  const waits = ordered.slice(0, WAITS_MAX).map(({ wait }) => wait);
+  const waits = ordered.slice(0, WAITS_MAX).map((one) => one.remote ? withRemoteEnd(one, neighbors()).wait : one.wait);
   return waits.length ? { code: "program-waits", waits } : undefined;
 }
 
-/** Programs that wait for each other in a circle, without a timeout. */
-export const programDeadlock = (reading: Reading): LinuxFinding | undefined => ringOf(reading, waitsOf(reading));
+/**
+ * Programs that wait for each other in a circle, without a timeout: of this kernel, and of those of
+ * other VMs where one waits for another's.
+ * @param neighbors kernels of other VMs on its networks
+ */
+export function programDeadlock(reading: Reading, neighbors: () => readonly Reading[]): LinuxFinding | undefined {
+  const own = waitsOf(reading);
+  if (!own.some(({ remote, isEndless }) => remote && isEndless)) return ringOf(reading, own, own);
+  const kernels = [reading, ...neighbors()];
+  const all = kernels.map((one) => waitsOf(one).map((wait) => ofVm(withRemoteEnd(wait, kernels), one === reading ? null : vmId(one.vm))));
+  return ringOf(reading, all[0], all.flat());
+}
+
+const ofVm = (one: Found, vm: string | null): Found => ({ ...one, wait: { ...one.wait, vm } });
 
 /** Of an answer, which asks twice. */
 const FOUND = new WeakMap<Reading["memory"], readonly Found[]>();
@@ -131,7 +145,8 @@ function waitOf(reading: Reading, tasks: Tasks, task: Struct): Found | undefined
 /** A wait for the other end of a file. @param other the mode of the end that has to act */
 function fileEndWait(reading: Reading, tasks: Tasks, task: Struct, fd: number, other: number): Found | undefined {
   const file = fileOf(reading, task, fd), wait = file && endWait(reading, file, other);
-  return wait && { ...found(task, wait), enders: wait.enders.flatMap((process) => threadsOf(tasks, process)), isEndless: true };
+  const { enders, isEndless, remote } = wait ?? {};
+  return wait && { ...found(task, wait), enders: enders?.flatMap((process) => threadsOf(tasks, process)), isEndless, remote };
 }
 
 function connectionWait(reading: Reading, task: Struct, fd: number): Found | undefined {

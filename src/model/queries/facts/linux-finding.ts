@@ -5,12 +5,10 @@ import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
 import { durationText, sizeText } from "../../../kit/support/text/number-text.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts } from "./fact.ts";
+import { type NamedTask, type ProgramWait, programWaitText, ringWayOut, taskText } from "./program-wait.ts";
 import { KERNEL_REPORTS, type ReportKind } from "./kernel-report.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
-
-/** A task, by its name and number. */
-export type NamedTask = { readonly name: string; readonly pid: number };
 
 /**
  * The task that made a kernel end its VM: by a system call, by a key of sysrq, or the kernel's; or
@@ -24,24 +22,6 @@ export type LockType = typeof LOCK_TYPES[number];
 
 /** A task that waits for a lock of the kernel, in a function. */
 export type LockWait = { readonly task: NamedTask; readonly lock: LockType; readonly where: string | null };
-
-/**
- * A wait of a program: for a mutex at an address, for the end of a thread or a child, at a futex
- * without a holder, for a writer or a reader of a pipe, for data from a socket's other end, room in
- * it or a connection to it, for events of several files, for a lock of a file, for a signal or its
- * tracer, for a disk whose interrupt is disabled, for the answer of a disk; `peers`: tasks that
- * have the other end, or wait at the same futex.
- */
-export type ProgramWait = {
-  readonly task: NamedTask;
-  readonly for: typeof PROGRAM_WAITS[number];
-  readonly what: string | null;
-  readonly peers: readonly NamedTask[];
-};
-export const PROGRAM_WAITS = [
-  ...["mutex", "thread", "child", "futex", "writer", "reader", "sender", "receiver", "connection", "events", "lock"] as const,
-  ...["signal", "tracer", "disk", "answer"] as const,
-] as const;
 
 /** Why a program cannot be executed. */
 export type NotRun =
@@ -225,7 +205,6 @@ function deviceText({ name, driver, node, interrupt }: ProbedDevice): string {
   }`;
 }
 
-const taskText = ({ name, pid }: NamedTask) => `${name} (${pid})`;
 const BY_TEXT: { readonly [B in EndedBy["by"]]: (task: string) => string } = {
   "reboot": (task) => `reboot(2) of process ${task}`,
   "sysrq": (task) => `sysrq, written by process ${task}`,
@@ -239,29 +218,6 @@ export const endedByText = ({ task, by }: EndedBy): string => BY_TEXT[by](taskTe
 const lockText = ({ task, lock, where }: LockWait) => `task ${taskText(task)} waits${where === null ? "" : ` in ${where}`} for a ${lock}`;
 const holderText = ({ task, where }: { task: NamedTask; where: string | null }) =>
   ` that task ${taskText(task)} holds${where === null ? "" : `, which waits in ${where}`}`;
-/** @param peers their names, with commas */
-const has = (peers: string) => peers.includes(",") ? "have" : "has";
-const PROGRAM_WAIT_TEXTS: { readonly [F in ProgramWait["for"]]: (what: string | null, peers: string) => string } = {
-  "mutex": (what, peers) => `waits for the mutex at ${what}, which ${peers} holds`,
-  "thread": (_, peers) => `waits for the end of thread ${peers}`,
-  "child": (_, peers) => `waits for the end of its child ${peers}`,
-  "futex": (what, peers) => `waits to be woken at the futex at ${what}${peers && `, as ${peers} ${peers.includes(",") ? "do" : "does"}`}`,
-  "writer": (what, peers) => `waits for a writer of ${what}, which ${peers || "nobody"} ${has(peers)} open`,
-  "reader": (what, peers) => `waits for a reader of ${what}, which ${peers || "nobody"} ${has(peers)} open`,
-  "sender": (what, peers) => `waits for data from ${what}${peers && `, whose other end ${peers} ${has(peers)} open`}`,
-  "receiver": (what, peers) => `waits for room in ${what}${peers && `, whose other end ${peers} ${has(peers)} open`}`,
-  "connection": (what) => `waits for a connection to ${what}`,
-  "events": (what, peers) => `waits for events of ${what ?? "no file"}${peers && `; ${peers} ${has(peers)} other ends of them open`}`,
-  "lock": (what, peers) => `waits for a lock of ${what}${peers && `, which ${peers} holds`}`,
-  "signal": () => "is stopped, and waits for SIGCONT",
-  "disk": (what) => `waits for a disk, and Linux has disabled ${what}`,
-  "answer": (what) => `waits for an answer of ${what}`,
-  "tracer": (_, peers) => `is stopped by its tracer${peers && ` ${peers}`}`,
-};
-const programWaitText = ({ task, for: kind, what, peers }: ProgramWait) =>
-  `program ${taskText(task)} ${
-    PROGRAM_WAIT_TEXTS[kind](what, peers.map((peer) => peer.pid === task.pid ? "it itself" : taskText(peer)).join(", "))
-  }`;
 const EXHAUSTED = new Facts<Exhausted>({
   space: ({ path, limit }) => `the file system at ${path} is full: ${sizeText(limit)} are used`,
   inodes: ({ path, limit }) => `the file system at ${path} has no inode left of ${limit}`,
@@ -473,16 +429,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
   "no-neighbor": () => "start what has this address on its network, or fix the addresses, the mask of the network or the route of this VM",
   "exhausted": ({ of: [first] }) => EXHAUSTED.wayOut(first),
-  "program-deadlock": ({ steps }) =>
-    steps.some((step) => step.for === "thread")
-      ? "release the mutex before the wait for the thread's end"
-      : steps.some((step) => step.for === "child")
-      ? "read what the child writes, to its end, before the wait for the end of the child"
-      : steps.some((step) => step.for !== "mutex")
-      ? "close the ends that a program does not use, and write in one of them before it reads"
-      : steps.length === 1
-      ? "release the mutex on every path, or make it recursive (PTHREAD_MUTEX_RECURSIVE)"
-      : "take these mutexes in the same order in each thread",
+  "program-deadlock": ({ steps }) => ringWayOut(steps),
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) => {
     const stack = hint("linux stack", (holder?.task ?? task).pid);

@@ -3,7 +3,8 @@
 import * as v from "valibot";
 import { type BootFinding, type NeededNode, NODE_LINES } from "../../../model/queries/facts/boot-finding.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
-import { type LinuxFinding, LOCK_TYPES, MEMORY_USERS, PROGRAM_WAITS } from "../../../model/queries/facts/linux-finding.ts";
+import { type LinuxFinding, LOCK_TYPES, MEMORY_USERS } from "../../../model/queries/facts/linux-finding.ts";
+import { PROGRAM_WAITS } from "../../../model/queries/facts/program-wait.ts";
 import { REPORT_KINDS } from "../../../model/queries/facts/kernel-report.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 
@@ -12,7 +13,7 @@ const cause = v.nullable(SAVED_CAUSE);
 const task = v.strictObject({ name: text, pid: number });
 const lock = v.picklist(LOCK_TYPES);
 const wait = v.strictObject({ task, lock, where: named });
-const programWait = v.strictObject({ task, for: v.picklist(PROGRAM_WAITS), what: named, peers: v.array(task) });
+const programWait = v.strictObject({ task, vm: named, for: v.picklist(PROGRAM_WAITS), what: named, peers: v.array(task), peers_vm: named });
 const interrupt = v.nullable(v.strictObject({ intid: number, count: v.nullable(number) }));
 const device = v.nullable(v.strictObject({ name: text, driver: text, node: named, interrupt }));
 const node = v.picklist(Object.keys(NODE_LINES) as NeededNode[]);

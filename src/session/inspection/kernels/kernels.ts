@@ -1,7 +1,8 @@
 // The kinds of kernels that el2 knows.
 
 import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts";
-import type { EndedBy, NamedTask } from "../../../model/queries/facts/linux-finding.ts";
+import type { EndedBy } from "../../../model/queries/facts/linux-finding.ts";
+import type { NamedTask } from "../../../model/queries/facts/program-wait.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import { firstOf } from "../../../kit/support/values/in-order.ts";
 import { LINUX } from "../linux/linux.ts";

@@ -24,10 +24,12 @@ export function linuxFindings(readingOf: () => Reading | undefined, machine: Kno
     awaits: () => found((reading) => awaitedRoot(reading, machine.disks)),
     stage: () => found(bootStage),
     hang: () =>
-      found((reading) => blockedTasks(reading) ?? programDeadlock(reading) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")),
+      found((reading) =>
+        blockedTasks(reading) ?? programDeadlock(reading, machine.neighbors) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")
+      ),
     waits: () =>
       [
-        found((reading) => programWaits(reading, machine.silentDisks)) ?? [],
+        found((reading) => programWaits(reading, machine.silentDisks, machine.neighbors)) ?? [],
         found(unansweredNeighbors) ?? [],
       ].flat(),
     remarks: () =>

@@ -2,6 +2,10 @@
 // not see. A dump does not tell.
 
 import type { GivenDisk } from "../../../inside/linux/verdicts/root.ts";
+import { once } from "../../../kit/support/values/once.ts";
+import { NetDevice } from "../../../machine/virtio/net/net.ts";
+import type { Reading } from "../../../inside/linux/kernel/reading.ts";
+import { findReading } from "./read-linux.ts";
 import { VirtioId } from "../../../machine/virtio/device.ts";
 import { PciTransport } from "../../../machine/virtio/pci-transport.ts";
 import type { View } from "../readers/inspected.ts";
@@ -14,10 +18,12 @@ export interface KnownMachine {
   readonly disks: readonly GivenDisk[] | undefined;
   /** Disks that serve nothing before somebody acts, while no other one serves a request. */
   readonly silentDisks: readonly string[];
+  /** Kernels of other VMs on its networks. */
+  readonly neighbors: () => readonly Reading[];
 }
 
 /** That of a dump. */
-export const UNKNOWN_MACHINE: KnownMachine = { lacksConsole: false, disks: undefined, silentDisks: [] };
+export const UNKNOWN_MACHINE: KnownMachine = { lacksConsole: false, disks: undefined, silentDisks: [], neighbors: () => [] };
 
 /** That of a VM, each part when it is asked for. */
 export const machineOf = (view: View, vm: string): KnownMachine => ({
@@ -30,6 +36,7 @@ export const machineOf = (view: View, vm: string): KnownMachine => ({
       bus: device.transport instanceof PciTransport ? "pci" as const : "mmio" as const,
     }));
   },
+  neighbors: once(() => neighborsOf(view, vm)),
   get silentDisks() {
     const states = slotsOfDisks(view, vm).map((slot) => ({ id: slot.id, state: stateNow(view, slot) }));
     return states.some(({ state }) => state.code === "virtio-serves")
@@ -37,6 +44,15 @@ export const machineOf = (view: View, vm: string): KnownMachine => ({
       : states.filter(({ state }) => hasFailed(state)).map(({ id }) => id);
   },
 });
+
+/** The kernels of VMs whose network cards get frames of a VM's. */
+function neighborsOf(view: View, vm: string): Reading[] {
+  const slots = view.system.virtio, own = slots.filter((slot) => slot.vm === vm);
+  const others = own.flatMap(({ device }) => device instanceof NetDevice ? device.backend?.others?.() ?? [] : []);
+  const vms = new Set(slots.filter(({ device }) => others.some((other) => other === device)).map((slot) => slot.vm));
+  return [...view.hypervisor.addressSpaces.values()].filter((space) => vms.has(view.vmNameOf(space)) && view.vmNameOf(space) !== vm)
+    .flatMap((space) => findReading(view, space) ?? []);
+}
 
 /** The virtio disks of a VM. */
 const slotsOfDisks = (view: View, vm: string) => view.system.virtio.filter((slot) => slot.vm === vm && slot.device.id === VirtioId.Block);

@@ -6,7 +6,7 @@ import type { Reason } from "../../../machine/abi/trace.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import { isHealthy } from "../../../model/queries/facts/verdict-words.ts";
-import type { NamedTask } from "../../../model/queries/facts/linux-finding.ts";
+import type { NamedTask } from "../../../model/queries/facts/program-wait.ts";
 import { type VerdictFact, wordOf } from "../../../model/queries/facts/verdict.ts";
 import type { KernelFindings } from "../readers/guest/guest-kernel.ts";
 import type { GuestPanic, View } from "../readers/inspected.ts";

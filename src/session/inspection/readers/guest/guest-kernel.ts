@@ -6,7 +6,8 @@ import type { AddressSpace, Observed, Vcpu } from "../../../../machine/hyperviso
 import type { LoadedSymbols } from "../../../../inside/symbols/module-file.ts";
 import type { Gap } from "../../../../model/queries/facts/gap.ts";
 import type { OfCode } from "../../../../model/queries/facts/fact.ts";
-import type { EndedBy, LinuxFinding, NamedTask } from "../../../../model/queries/facts/linux-finding.ts";
+import type { EndedBy, LinuxFinding } from "../../../../model/queries/facts/linux-finding.ts";
+import type { NamedTask } from "../../../../model/queries/facts/program-wait.ts";
 import type { Evidence } from "../../../../model/queries/facts/evidence.ts";
 import type { GuestPanic, LoggedLine, View } from "../inspected.ts";
 
