@@ -53,19 +53,35 @@ const CONFIGURATION = JSON.stringify({
   gpu: { backend: "2d" },
 });
 
+const VALUES = ["1", "-1", "null", "true", '""', "[]", "{}", "[[]]", '"\\u0000"', "1e400"];
+
+/** A file of such a text with other values, damaged, and its machine. */
+function readDamaged(random: Random, text: string, line: string): void {
+  const replaced = text.replaceAll(/true|\d+|"[^":]*"(?=[,}\]])/g, (value) => random.below(12) === 0 ? random.pick(VALUES) : value);
+  Deno.writeTextFileSync(`${folder}/vm_config.json`, damagedText(random, replaced));
+  const machine = machineOfLine(line);
+  machine.text(machine.table());
+}
+
+const isRefusal = (error: unknown) => error instanceof UserError;
+
+fuzzTest("vm_config.json", (random) => readDamaged(random, CONFIGURATION, `${folder}/vm_config.json`), isRefusal, ROUNDS, prepare);
+
+/** A file of crosvm. */
+const CROSVM = JSON.stringify({
+  cpus: { "num-cores": 2 },
+  mem: { size: 512 },
+  params: ["a=b"],
+  block: [{ path: "/dev/null", ro: true, "block-size": 512 }],
+  serial: [{ type: "stdout", num: 1, console: true }],
+  "shared-dir": ["/tmp:tag"],
+  "no-rng": true,
+});
+
 fuzzTest(
-  "vm_config.json",
-  (random) => {
-    const values = ["1", "-1", "null", "true", '""', "[]", "{}", "[[]]", '"\\u0000"', "1e400"];
-    const replaced = CONFIGURATION.replaceAll(
-      /true|\d+|"[^":]*"(?=[,}\]])/g,
-      (value) => random.below(12) === 0 ? random.pick(values) : value,
-    );
-    Deno.writeTextFileSync(`${folder}/vm_config.json`, damagedText(random, replaced));
-    const machine = machineOfLine(`${folder}/vm_config.json`);
-    machine.text(machine.table());
-  },
-  (error) => error instanceof UserError,
+  "configuration file of crosvm",
+  (random) => readDamaged(random, CROSVM, `crosvm run ${folder}/Image --cfg ${folder}/vm_config.json`),
+  isRefusal,
   ROUNDS,
   prepare,
 );

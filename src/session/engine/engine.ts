@@ -5,6 +5,7 @@ import type { TraceKind } from "../../machine/abi/trace.ts";
 import { withKind } from "../../model/queries/ids.ts";
 import type { Action } from "../../model/commands/actions.ts";
 import { FilterError } from "../../model/queries/filters/filter.ts";
+import { markedWith } from "../inspection/expressions/marked-text.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import type { Query } from "../../model/queries/query.ts";
 import type { SessionPlan } from "../../model/plans/plan.ts";
@@ -247,7 +248,7 @@ export class Engine {
   /** Names the place of the run that is shown. */
   mark(id: number, note: MarkNote): void {
     try {
-      const mark = this.#run.mark(note, this.system);
+      const mark = this.#run.mark(markedWith(note, (query) => this.system.inspector.answer(query)), this.system);
       this.#recording.mark(mark);
       this.port.post({ kind: "acted", id, mark });
     } catch (error) {

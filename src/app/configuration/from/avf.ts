@@ -4,16 +4,16 @@
 
 import { dirname, isAbsolute, join } from "node:path";
 import * as v from "valibot";
-import { cannotRead, readToEnd, statIfReadable } from "../../../kit/support/files/named-file.ts";
-import { problemOf, UserError, within } from "../../../kit/support/problem.ts";
-import { KiB, MiB } from "../../../kit/support/values/sizes.ts";
+import { statIfReadable } from "../../../kit/support/files/named-file.ts";
+import { UserError } from "../../../kit/support/problem.ts";
+import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { MAX_CPUS } from "../../../model/plans/limits.ts";
-import { isTable } from "../config.ts";
 import { type ForeignMachine, NO_ASSIGNMENT, NO_DISPLAY, NO_USB, NOT_PROTECTED, OWN_DEBUGGER } from "./foreign-machine.ts";
+import { readTable } from "./json-file.ts";
 
-/** Characters of a file, and memory of a VM that names none. */
-const TEXT_MAX = 256 * KiB, MEMORY = 256 * MiB;
+/** Memory of a VM that names none. */
+const MEMORY = 256 * MiB;
 /** Variables that the Terminal app replaces with its folders. */
 const APP_FOLDERS = /^\$(?:PAYLOAD_DIR|APP_DATA_DIR)\//;
 
@@ -149,25 +149,4 @@ export function avfMachine(machine: ForeignMachine, path: string): void {
   }
   machine.device("rng", { kind: "rng" });
   if (table.auto_memory_balloon !== false) machine.device("balloon", { kind: "balloon" });
-}
-
-function readTable(path: string): Record<string, unknown> {
-  let bytes: Uint8Array;
-  try {
-    bytes = readToEnd(path);
-  } catch (error) {
-    throw new UserError(cannotRead(error, terminalWord(path)));
-  }
-  if (bytes.length > TEXT_MAX) throw new UserError(`${terminalWord(path)} has ${bytes.length} bytes`, `it may have ${TEXT_MAX}`);
-  const table = parsed(path, new TextDecoder().decode(bytes));
-  if (!isTable(table)) throw new UserError(`${terminalWord(path)} is not a table of JSON`);
-  return table;
-}
-
-function parsed(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(within(terminalWord(path), problemOf(error)));
-  }
 }

@@ -16,6 +16,7 @@ import {
   OWN_MAC,
   STARTS_ANEW,
 } from "./foreign-machine.ts";
+import { withFileWords } from "./crosvm-file.ts";
 import { crosvmValues, numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
 
@@ -180,7 +181,6 @@ const OTHERS: readonly ForeignOption[] = [
   ...absent("vCPUs are alike", "--cpu-capacity LIST", "--cpu-cluster SET", "--cpu-ipc-ratio LIST", "--dynamic-power-coefficient LIST"),
   ...absent("the address is el2's", "--mac MAC", "--mmio-address-range LIST", "--pci-start ADDRESS", "--pci OPTIONS"),
   ...absent(OWN_DEBUGGER, "--gdb PORT"),
-  ...absent("the keys of that file are not read: write them into the line", "--cfg PATH"),
   ...absent(NO_DEVICETREE_FILE, "--dump-device-tree-blob PATH"),
   ...ofProcess("--disable-sandbox", "--seccomp-policy-dir PATH", "--seccomp-log-failures", "--pivot-root PATH", "--socket -s PATH"),
   ...ofProcess(
@@ -294,6 +294,11 @@ export function crosvmMachine(machine: ForeignMachine, words: readonly string[])
   machine.memory = MEMORY;
   const line = new CrosvmLine(machine), params: string[] = [];
   const style = { program: "crosvm run", joined: true, nameOf: (word: string) => word.replaceAll("_", "-") } as const;
-  applyOptions(machine, words, crosvmOptions(line, params), style, (word) => machine.image("kernel", word));
+  const read = (some: readonly string[]) => applyOptions(machine, some, options, style, (word) => machine.image("kernel", word));
+  const options: readonly ForeignOption[] = [
+    ...crosvmOptions(line, params),
+    { spec: "--cfg PATH", becomes: (_, path) => withFileWords(path, read) },
+  ];
+  read(words);
   line.end(params);
 }

@@ -161,3 +161,48 @@ Deno.test("a vm_config.json that is wrong is refused with the key", () =>
     }
     assert.throws(() => machineOfLine(`${folder}/other.json`), /other\.json: no such file/);
   }));
+
+/** A file as crosvm's book has it: a base to which a line adds. */
+const BASE = {
+  kernel: "@/Image",
+  cpus: { "num-cores": 8 },
+  mem: { size: 2048 },
+  params: ["debug"],
+  block: [{ path: "@/root.img", ro: true, root: true }, { path: "@/disk.img", "block-size": 4096 }],
+  serial: [{ type: "stdout", hardware: "virtio-console", console: true, stdin: true }],
+  net: [{ "tap-name": "crosvm_tap" }],
+  vsock: { cid: 3 },
+  "no-balloon": true,
+  "no-rng": false,
+  protected_vm: null,
+  gpu: [{ backend: "2d", displays: [["a", 1]] }],
+};
+
+Deno.test("a configuration file of crosvm is read where the line names it, and the line adds to it", () =>
+  inFolder(async (folder) => {
+    await makePublicFiles(folder);
+    await Deno.writeTextFile(`${folder}/vm.json`, JSON.stringify(BASE).replaceAll("@/", `${folder}/`));
+    await checkMachine("crosvm run --mem 512 --cfg @/vm.json --cpus 2 --rwdisk @/debian.img", folder, {
+      devices: ["block ro @/root.img", "block rw @/disk.img 4096", "console hvc0", "net user", "vsock 3", "block rw @/debian.img", "rng"],
+      keys: {
+        "vm.guest.kernel": "@/Image",
+        "vm.guest.vcpus": 2,
+        "vm.guest.memory": "2GiB",
+        "vm.guest.cmdline": "console=hvc0 root=/dev/vda ro debug",
+      },
+      absent: ["--net tap-name=crosvm_tap", "--gpu backend=2d,displays=[[a,1]]"],
+    });
+    const cases: readonly (readonly [text: string, says: RegExp])[] = [
+      ["{", /^.*vm\.json: .*JSON/],
+      ['{"kernell": "x"}', /^.*vm\.json: crosvm run has no option --kernell/],
+      ['{"cfg": "vm.json"}', /^.*vm\.json: a configuration file names no other one$/],
+      ['{"cpus": {"num-cores": {"x": 1}}}', /^.*vm\.json: cpus\.num-cores has a value that the option does not have$/],
+      ['{"mem": {"size": "much"}}', /^.*vm\.json: --mem: "much" is not a whole number from 1 up$/],
+      [`{"block": [{"path": "${"a,b'".replaceAll('"', "")}\\""}]}`, /^.*vm\.json: .* has quotes of both kinds$/],
+    ];
+    for (const [text, says] of cases) {
+      Deno.writeTextFileSync(`${folder}/vm.json`, text);
+      assert.throws(() => machineOfLine(`crosvm run --cfg ${folder}/vm.json`), { message: says }, text);
+    }
+    assert.throws(() => machineOfLine(`crosvm run --cfg ${folder}/none.json`), /none\.json: no such file/);
+  }));

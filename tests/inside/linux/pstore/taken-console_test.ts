@@ -14,19 +14,20 @@ const BASE = 0x4e00_0000, ZONE = 4 * KiB;
 /** Of one boot: a dump of its end, and its console. */
 const REGION = writtenRegion(
   dumpZone(ZONE, 900, "Panic#1 Part1\n<2>[    7.000200] Kernel panic - not syncing: lost\n<0>[    7.000300] the end\n"),
-  dumpZone(ZONE, 0, ""),
+  consoleZone(ZONE, ""),
   consoleZone(ZONE, "[    6.600000] systemd: hello\n[    7.000200] Kernel panic - not syncing: lost\n[    7.000300] the end\n"),
 );
 const SIZES = { mem_address: BASE, mem_size: REGION.length, record_size: ZONE, console_size: ZONE, pmsg_size: 0, ftrace_size: 0 };
 const parameters = (prefix: string) => Object.entries(SIZES).map(([name, value]) => `${prefix}${name}=${value}`).join(" ");
 const LOG = ["systemd: hello", "Kernel panic - not syncing: lost", "the end"];
 
+/** Its kernels name data, too: others do not tell where the driver has the text. */
 longTest("what ramoops has taken out of the console's zone is in the log, once, before this boot's lines", async () => {
   const { image, modules } = await withDebianArchive(
-    { release: "bookworm" },
+    { release: "trixie" },
     (archive, work) => fetchKernel(archive, ORDINARY_KERNEL, ["ramoops"], work),
   );
-  const initrd = await Deno.readFile(`${(await catalogEntry("debian-bookworm")).folder}/initrd`);
+  const initrd = await Deno.readFile(`${(await catalogEntry("debian-trixie")).folder}/initrd`);
   const files = modules.map(({ file, bytes }) => ({ path: file, kind: "file", permissions: 0o644, data: bytes }) as const);
   const debian = Debian.of(image, { initrd: withEntries(initrd, files), append: `mem=192M console=ttyAMA0 ${parameters("ramoops.")}` });
   debian.system.machine.ram.bytes(BASE, REGION.length).set(REGION);
@@ -34,6 +35,6 @@ longTest("what ramoops has taken out of the console's zone is in the log, once, 
   for (const { file } of modules) debian.type(`insmod /${file} ${file.endsWith("ramoops.ko") ? parameters("") : ""}\n`);
   debian.run(2e9);
   const { rows, gaps = [] } = debian.ask("linux.log"), log = rows as readonly Row<"linux.log">[];
-  assert.deepEqual(gaps, [], debian.shown.slice(-1000));
-  assert.deepEqual(log.filter(({ record }) => record !== null).map(({ text }) => text), LOG, debian.shown.slice(-1500));
+  assert.deepEqual(gaps, []);
+  assert.deepEqual(log.filter(({ record }) => record !== null).map(({ text }) => text), LOG);
 });

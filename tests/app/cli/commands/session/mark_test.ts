@@ -70,3 +70,19 @@ Deno.test("el2 mark names places, el2 back --mark goes there, and a recording an
   // A filter takes the first for a range, and makes no difference between the second and "late".
   for (const name of ["1..2", "LATE"]) assert.deepEqual((await place.json("mark", name)).data.map((row) => row.name), [name]);
 });
+
+Deno.test("an expression in braces in a mark's text becomes its value at the place that is shown", async () => {
+  await using place = new Place();
+  await place.up("one");
+  await place.json("pause");
+  const value = async () => (await place.el2("print", "ping:*ticks")).stdout.trim();
+  const late = await value();
+  const [marked] = (await place.json("mark", "ticks {ping:*ticks}, sp {ping/0:$sp % 16}")).data;
+  assert.deepEqual([marked.name, marked.text], ["ticks-ping-ticks-sp-ping-0-sp-16", `ticks ${late}, sp 0`]);
+  await place.json("back", "--to", "1000");
+  const [early] = (await place.json("mark", "early {ping:*ticks}")).data;
+  assert.notEqual(await value(), late);
+  assert.equal(early.text, `early ${await value()}`);
+  const { code, stderr } = await place.el2("mark", "of {ping:nothing}");
+  assert.deepEqual([code, stderr], [1, 'el2: {ping:nothing}: no variable, symbol or register called "nothing"\n']);
+});
