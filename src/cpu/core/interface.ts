@@ -227,8 +227,11 @@ export interface CoreQuestions {
   inspect(vcpu: VcpuState, va: bigint, access?: "read" | "write"): Translation;
   /** The vCPU's future if nothing else changes. */
   outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
-  /** The accesses of the vCPU's next instruction, if it faults at none. */
-  accesses(vcpu: VcpuState): readonly AccessedMemory[];
+  /**
+   * The accesses of the vCPU's next instruction, if it faults at none.
+   * @param pc of another one, with the registers as they are
+   */
+  accesses(vcpu: VcpuState, pc?: bigint): readonly AccessedMemory[];
 }
 
 /** A core with its functions for debuggers. */

@@ -34,8 +34,8 @@ export class Questions implements CoreQuestions {
     return outlookOf(this.evaluation(vcpu, prospect));
   }
 
-  accesses(vcpu: VcpuState): readonly AccessedMemory[] {
-    return accessesOf(vcpu, this.#processorOf(vcpu));
+  accesses(vcpu: VcpuState, pc?: bigint): readonly AccessedMemory[] {
+    return accessesOf(vcpu, this.#processorOf(vcpu), pc);
   }
 
   /** The evaluation of a vCPU's next code on a copy of its state. */

@@ -1,6 +1,6 @@
-// The accesses to memory of the instruction that a vCPU executes next, by the statements of its
-// semantics: their addresses follow from general registers. What it loads and stores is in memory
-// before and after it.
+// The accesses to memory of an instruction of a vCPU, by the statements of its semantics: their
+// addresses follow from general registers. What it loads and stores is in memory before and after
+// it.
 
 import type { Node, Statement } from "../../isa/notation/builder.ts";
 import { semanticsOf } from "../../isa/table.ts";
@@ -21,8 +21,9 @@ export interface AccessedMemory {
  * In the order in which they are made, if the instruction faults at none. Copies and fills of
  * memory (FEAT_MOPS) and loads by an authenticated address (LDRAA, LDRAB) have none here.
  */
-export function accessesOf(vcpu: VcpuState, processor: Processor): readonly AccessedMemory[] {
-  const state = new CopiedState(vcpu, processor), { pc } = state;
+export function accessesOf(vcpu: VcpuState, processor: Processor, pc = vcpu.pc): readonly AccessedMemory[] {
+  const state = new CopiedState(vcpu, processor);
+  state.pc = pc;
   if (pc & 3n) return [];
   const { pa } = unless(Unreachable, () => state.pageOf(pc, AccessKind.Execute)) ?? {};
   if (pa === undefined || pa < 0) return [];

@@ -2,6 +2,7 @@
 // no time, and its caches are always coherent.
 
 import { Facts } from "./fact.ts";
+import { type CodeRange, rangeText } from "./verdict.ts";
 
 /** Parts of a queue's memory; `buffer`: of a chain in it. */
 export const QUEUE_PARTS = ["descriptors", "driver", "device", "buffer"] as const;
@@ -28,7 +29,9 @@ export type BoardFinding =
     readonly address: string;
     readonly ipa: string;
     readonly memory: UncachedKind;
-  } & QueueOf;
+  } & QueueOf
+  /** No barrier is between the store of the available index and that to the device. */
+  | { readonly code: "notification-unordered"; readonly vcpu: string; readonly at: CodeRange; readonly store: CodeRange } & QueueOf;
 
 const PART_WORDS: { readonly [P in QueuePart]: string } = {
   descriptors: "descriptor table",
@@ -46,8 +49,13 @@ export const BOARD_FINDINGS = new Facts<BoardFinding>({
     `${vcpu} maps the ${PART_WORDS[part]} in ${
       queueOf(queue)
     } (${ipa}) at ${address} as ${memory} memory: the device's side accesses it through caches, and each may miss what the other writes`,
+  "notification-unordered": ({ vcpu, at, store, ...queue }) =>
+    `${vcpu} stores the available index of ${queueOf(queue)} at ${rangeText(store)}, and notifies the device at ${
+      rangeText(at)
+    } without a barrier between the two: the device may look before the index is there (virtio 2.7.13.4)`,
 }, {
   "descriptor-reused": () => "take descriptors from the used ring, and use no others",
+  "notification-unordered": () => "put DMB OSHST between the two",
   "queue-uncached": () => "map it as Normal Write-Back memory",
 });
 

@@ -6,10 +6,12 @@ import { type BoardFinding, isSame, QUEUE_PARTS } from "../../../model/queries/f
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { type QueuePlace, uncachedPart } from "../../inspection/boards/uncached-queues.ts";
+import { unorderedNotification } from "../../inspection/boards/unordered-notification.ts";
 import type { View, VirtioSlot } from "../../inspection/readers/inspected.ts";
 import type { SavedPart } from "../../state/parts.ts";
 
 const text = v.string(), number = v.number(), ofQueue = { device: text, queue: number };
+const range = v.strictObject({ first: text, last: text, symbol: v.nullable(text), source: v.nullable(text) });
 
 const FORMS = {
   "descriptor-reused": v.strictObject({ code: v.literal("descriptor-reused"), descriptor: number, ...ofQueue }),
@@ -22,6 +24,7 @@ const FORMS = {
     memory: v.picklist(["Normal Non-cacheable", "Device"]),
     ...ofQueue,
   }),
+  "notification-unordered": v.strictObject({ code: v.literal("notification-unordered"), vcpu: text, at: range, store: range, ...ofQueue }),
 } satisfies { readonly [C in BoardFinding["code"]]: v.GenericSchema<unknown, OfCode<BoardFinding, C>> };
 
 const SAVED = v.array(v.strictObject({ vm: text, finding: v.variant("code", Object.values(FORMS)) }));
@@ -51,10 +54,11 @@ export class BoardFindings implements SavedPart {
   }
 
   /** Listens to the driver of a device. */
-  listen({ vm, id, device }: Pick<VirtioSlot, "vm" | "id" | "device">): void {
+  listen(slot: VirtioSlot): void {
+    const { vm, id, device } = slot;
     device.listener = {
       reused: (queue, descriptor) => this.#add(vm, { code: "descriptor-reused", device: id, queue, descriptor }),
-      sampled: (queue, places) => this.#sampled(vm, { device: id, queue }, places),
+      sampled: (queue, places) => this.#sampled(slot, queue, places),
     };
   }
 
@@ -66,9 +70,13 @@ export class BoardFindings implements SavedPart {
     this.#found = v.parse(SAVED, state);
   }
 
-  #sampled(vm: string, of: { readonly device: string; readonly queue: number }, places: readonly QueuePlace[]): void {
-    const found = uncachedPart(this.system.view(), this.system.vcpus(vm), places);
-    if (found) this.#add(vm, { code: "queue-uncached", ...found, ...of });
+  #sampled({ vm, id: device, ipa, size }: VirtioSlot, queue: number, places: readonly QueuePlace[]): void {
+    const view = this.system.view(), vcpus = this.system.vcpus(vm);
+    const uncached = uncachedPart(view, vcpus, places);
+    if (uncached) this.#add(vm, { code: "queue-uncached", ...uncached, device, queue });
+    const ring = places.find(({ part }) => part === "driver")?.ipa;
+    const unordered = ipa === undefined || ring === undefined ? undefined : unorderedNotification(view, vcpus, { ipa, size }, ring);
+    if (unordered) this.#add(vm, { code: "notification-unordered", ...unordered, device, queue });
   }
 
   #add(vm: string, finding: BoardFinding): void {
