@@ -19,8 +19,8 @@ import {
   type SampledStack,
 } from "../../../jobs/run-job.ts";
 import type { Consent } from "../../../../model/plans/host-resources.ts";
-import { alone, type SessionPlan } from "../../../../model/plans/plan.ts";
-import { withoutKind } from "../../../../model/queries/ids.ts";
+import { alone, plannedVms, type SessionPlan } from "../../../../model/plans/plan.ts";
+import { HOST, RESOURCE_MANAGER, withoutKind } from "../../../../model/queries/ids.ts";
 import type { Recording } from "../../../../session/recordings/file/recording.ts";
 import { didYouMeanOneOf } from "../../../../kit/support/text/did-you-mean.ts";
 import { within } from "../../../../kit/support/problem.ts";
@@ -113,6 +113,7 @@ async function runAgain<T>(
 ): Promise<T[]> {
   await using repeated = await recordingsIn(runs);
   const { recordings } = repeated, plans = recordings.map(({ plan }) => alone(plan));
+  if (runs.vm !== undefined) checkVmOf(plans, runs.vm);
   const ends = recordings.map(({ end }) => end?.end.instructions);
   const last = ends.reduce((sum, end) => sum === undefined || end === undefined ? undefined : sum + end, 0);
   using progress = new Progress(work, "instructions");
@@ -121,6 +122,18 @@ async function runAgain<T>(
   const name = withoutKind("vm", runs.vm), found = all.filter((one) => vmOf(one) === name), names = [...new Set(all.map(vmOf))];
   if (found.length) return found;
   throw failed(`no VM called "${name}" executed anything that counts`, didYouMeanOneOf(name, names));
+}
+
+/**
+ * Checks before any work that a run can have a VM of this name.
+ * @throws Failure
+ */
+export function checkVmOf(plans: readonly SessionPlan[], named: string): void {
+  // A guest that makes VMs gives them their names while it runs.
+  if (plans.some(({ what, root }) => what.kind !== "run" || root)) return;
+  const name = withoutKind("vm", named), names = [...new Set(plans.flatMap(plannedVms))];
+  if ([...names, HOST, RESOURCE_MANAGER].includes(name)) return;
+  throw failed(`no VM called "${name}"`, didYouMeanOneOf(name, names));
 }
 
 /** Recordings, and the files that their machines read, until disposed. */

@@ -1,6 +1,6 @@
 // `el2 trace export FILE.tarmac`: what VMs execute, instruction by instruction.
 
-import { runOf } from "./executed-runs.ts";
+import { checkVmOf, runOf } from "./executed-runs.ts";
 import { failed } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
 import { Progress } from "../../common/progress.ts";
@@ -40,6 +40,7 @@ export async function exportInstructions(entry: URL, command: string, path: stri
   await using repeated = options.recording === undefined ? await runOf(options.session, consent) : undefined;
   const recording = repeated?.recordings[0] ?? await readNamedRecording(options.recording ?? "", consent, options.anyway);
   onlyPlace(to, recording);
+  if (vm !== undefined) checkVmOf([recording.plan], vm);
   const last = to ?? recording.end?.at;
   using progress = new Progress(`tracing ${path}`, "ns");
   file.write(TARMAC_START);

@@ -50,7 +50,7 @@ Deno.test("el2 coverage and el2 profile count a recording, the same each time, a
 
     // A short run is sampled more often, unless that is given.
     const counts = [[], ["--every", "1ms"]].map(async (every) =>
-      Number(/^el2: (\d+) samples/.exec((await el2("profile", a, "--stacks", `${folder}/short.txt`, ...every)).stderr)?.[1])
+      Number(/^el2: (\d+) samples/m.exec((await el2("profile", a, "--stacks", `${folder}/short.txt`, ...every)).stderr)?.[1])
     );
     const [chosen, given] = await Promise.all(counts);
     assert.ok(chosen >= 100 && given < 100, `${chosen} and ${given}`);
@@ -64,9 +64,17 @@ Deno.test("el2 coverage and el2 profile count a recording, the same each time, a
     assert.deepEqual(told, told.toSorted((one, other) => one - other), "the progress of all recordings together");
     assert.ok(last > end && last <= 2 * end, `${last} of 2 * ${end}`);
 
-    const wrong = await el2("coverage", a, "--vm", "pig");
-    assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, /no VM called "pig" executed anything that counts; did you mean "ping"\?/);
+    for (const words of [["coverage"], ["profile", "--by", "vm"], ["profile", "--stacks", `${folder}/b.svg`]]) {
+      const wrong = await el2(...words, a, "--vm", "pig");
+      assert.equal(wrong.code, 1);
+      assert.equal(
+        wrong.stderr,
+        'el2: no VM called "pig"; did you mean "ping"? Use one of hello, ping, pong\n',
+        "before anything is counted",
+      );
+    }
+    const idle = await el2("coverage", a, "--vm", "host");
+    assert.match(idle.stderr, /no VM called "host" executed anything that counts; use one of/);
     assert.equal((await el2("profile", a, "--session", "x")).code, 2);
   }));
 
