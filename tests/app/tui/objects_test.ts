@@ -72,6 +72,10 @@ Deno.test("W on memory shows its last writer as screen Why does; Enter goes to t
   assert.match(text, /Places of the run 1 of 1 [^]*>insn:118234 +0\.012 000 s/);
   await rig.type("o");
   assert.match(await rig.text(), /Places of the run 2 of 2 [^]*insn:118234 [^]*>insn:90000\/2 /);
+  // A click selects a place.
+  const lines = await rig.lines(), row = lines.findIndex((line) => line.includes("insn:118234 "));
+  await rig.type(`\x1b[<0;5;${row + 1}M`);
+  assert.match(await rig.text(), /Places of the run 1 of 2 [^]*>insn:118234 /);
   await rig.type("o");
   assert.match(await rig.text(), /Never written since the start\.[^]*Places of the run 3 of 3/);
   await rig.type("ok");

@@ -1,5 +1,5 @@
-// The profile of the run as a flame graph, instead of the body: vi keys and arrows select a box,
-// Enter zooms into it, Backspace and Esc zoom out, `v` shows the next view.
+// The profile of the run as a flame graph, instead of the body: vi keys, arrows and clicks select a
+// box, Enter zooms into it, Backspace and Esc zoom out, `v` shows the next view.
 
 import type { OverlayAction } from "../../actions/actions.ts";
 import { drawFrame } from "../../look/box.ts";
@@ -48,6 +48,8 @@ export class FlameOverlay implements Overlay {
   #selected: readonly FlameFrame[];
   #columns = 80;
   #top = 0;
+  /** The cells of the first row that is shown, and how many rows are. */
+  #first = { x: 0, y: 0, rows: 0 };
 
   constructor(profile: ShownProfile, readonly ways: FlameWays) {
     this.#profile = profile;
@@ -76,13 +78,33 @@ export class FlameOverlay implements Overlay {
     if (name === "Backspace" || name === "Esc") return this.#out() || name === "Backspace";
     if (name === "Enter") this.#path = this.#selected;
     else if (name === "v") this.ways.next();
-    else if (name === "j" || name === "Down") this.#to(this.#boxes().find((box) => box.parent?.frame === this.#frame));
-    else if (name === "k" || name === "Up") this.#selected = this.#selected.length > 1 ? this.#selected.slice(0, -1) : this.#selected;
+    else if (name === "j" || name === "Down") this.#down(true);
+    else if (name === "k" || name === "Up") this.#down(false);
     else if (name === "h" || name === "Left") this.#aside(-1);
     else if (name === "l" || name === "Right") this.#aside(1);
     else if (name === "g" || name === "Home") this.#selected = this.#path;
     else if (action?.name === "help.leave") return false;
     return true;
+  }
+
+  /** Selects the box there; a click on the selected one zooms into it. */
+  click(x: number, y: number): boolean {
+    const { x: left, y: top, rows } = this.#first, row = y - top + this.#top, column = x - left;
+    if (y < top || y >= top + rows) return true;
+    const box = this.#boxes().find((one) => one.row === row && column >= one.x && column < one.x + one.width);
+    if (box?.frame === this.#frame) this.#path = this.#selected;
+    else this.#to(box);
+    return true;
+  }
+
+  /** To callees, or back to callers. */
+  scroll(rows: number): void {
+    for (let left = Math.abs(rows); left > 0; left--) this.#down(rows > 0);
+  }
+
+  #down(isDown: boolean): void {
+    if (isDown) this.#to(this.#boxes().find((box) => box.parent?.frame === this.#frame));
+    else if (this.#selected.length > 1) this.#selected = this.#selected.slice(0, -1);
   }
 
   get #frame(): FlameFrame {
@@ -137,6 +159,7 @@ export class FlameOverlay implements Overlay {
     const rows = Math.max(inside.height - ABOUT - 1, 1), boxes = this.#boxes(), at = this.#selected.length - 1;
     // The selected row stays in sight.
     this.#top = Math.max(Math.min(this.#top, at), at - rows + 1, 0);
+    this.#first = { x: inside.x + 1, y: inside.y, rows };
     for (const box of boxes) {
       const y = box.row - this.#top;
       if (y >= 0 && y < rows) this.#drawBox(screen, look, { x: inside.x + 1 + box.x, y: inside.y + y, width: box.width, height: 1 }, box);

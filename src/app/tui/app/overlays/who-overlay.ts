@@ -45,6 +45,8 @@ export class WhoOverlay implements Overlay {
   #at = 0;
   #top = 0;
   #page = 1;
+  /** The row on the screen of the newest place, above the box if it is scrolled off. */
+  #firstPlace = 0;
   /** The selected place is kept in sight: one has moved to it, not scrolled. */
   #follows = false;
 
@@ -75,6 +77,20 @@ export class WhoOverlay implements Overlay {
     if (page !== undefined) this.#top += page;
     if (by ?? page) this.#follows = by !== undefined;
     return true;
+  }
+
+  /** Selects the place there; a click on the selected one goes to it. */
+  click(_x: number, y: number): boolean {
+    const at = y - this.#firstPlace;
+    if (at < 0 || !this.#rows[at]) return true;
+    if (at === this.#at) return this.#go();
+    this.#at = at;
+    return true;
+  }
+
+  scroll(rows: number): void {
+    this.#top += rows;
+    this.#follows = false;
   }
 
   get #selected(): Access | undefined {
@@ -116,6 +132,7 @@ export class WhoOverlay implements Overlay {
     const bottom = [...keyPieces("Enter", "go there  "), ...this.#hasOlder ? keyPieces("o", "older  ") : [], ...keyPieces("Esc", "close")];
     const inside = drawFrame(screen, look, area, { text: this.answered.heading, bottom }, { boxed: true, kind: "focused", focus: true });
     drawThumb(screen, look, area, true, { top: this.#top, height, count: lines.length }, "focused");
+    this.#firstPlace = inside.y + lines.length - this.#rows.length - this.#top;
     lines.slice(this.#top, this.#top + height).forEach((line, row) =>
       drawLine(screen, look, { ...inside, y: inside.y + row, height: 1 }, line)
     );

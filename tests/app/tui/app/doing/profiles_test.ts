@@ -72,6 +72,29 @@ Deno.test(":flame counts with a percentage, and shows the graph; keys select, En
   assert.doesNotMatch(await rig.text(), /Flame graph/);
 });
 
+Deno.test("a click selects a box, a second one zooms into it, and the wheel goes to callees and back", async () => {
+  const { asked, one } = profiler();
+  const rig = new Rig(120, 36, { profiler: one });
+  await rig.type(":flame\r");
+  asked[0].end();
+  await settle();
+  const click = async (name: string) => {
+    const lines = await rig.lines(), y = lines.findIndex((line) => line.includes(`|${name} `));
+    await rig.type(`\x1b[<0;${lines[y].indexOf(`|${name} `) + 2};${y + 1}M\x1b[<0;2;${y + 1}m`);
+    return await rig.text();
+  };
+  assert.match(await click("play"), /ping > main > play +\|\n\| 50 % of all[^]*/);
+  assert.match(await click("start_kernel"), /debian > start_kernel +\|\n\| 40 % of all/);
+  await click("play");
+  const lines = await rig.lines(), y = lines.findIndex((line) => line.includes(">play "));
+  await rig.type(`\x1b[<0;${lines[y].indexOf(">play ") + 2};${y + 1}M`);
+  assert.doesNotMatch(await rig.text(), /debian|print/, "the zoomed box has all columns");
+  await rig.type("\x1b[<65;10;10M");
+  assert.match(await rig.text(), /ping > main > play > send/);
+  await rig.type("\x1b[<64;10;10M");
+  assert.doesNotMatch(await rig.text(), /play > send/);
+});
+
 Deno.test("at 80 columns the keys of the graph are whole", async () => {
   const { asked, one } = profiler(), rig = new Rig(80, 24, { profiler: one });
   await rig.type(":flame\r");
