@@ -14,6 +14,7 @@ import { fillGap } from "../src/cpu/core/wasm/module.ts";
 import { node } from "../src/kit/support/node-modules.ts";
 import { MiB, WASM_PAGE_SIZE } from "../src/kit/support/values/sizes.ts";
 import { recordedRequests } from "./region-requests.ts";
+import { addKinds, type Kinds } from "./wasm-kinds.ts";
 
 /** Phases of a request, in order, ms of each. */
 export interface Phases {
@@ -39,6 +40,8 @@ export interface Pass {
 export interface Replayed {
   /** The first instructions of a process that has translated nothing; the others; all again. */
   readonly passes: Readonly<Record<"first" | "cold" | "warm", Pass>>;
+  /** Bytes of the modules of a pass, by kind. */
+  readonly kinds: Kinds;
   /** Bytes of JavaScript's heap that an instruction of the warm pass takes. */
   readonly allocated: number;
 }
@@ -61,7 +64,7 @@ new CoreCode(core, memory, ram, {
   decodedPages: undefined,
   translator: (linked) => new Translator(core, link = linked, { samples: 1, landings: 1 }),
 });
-const imports = { env: { memory }, core: link!.exports as WebAssembly.ModuleImports };
+const { imports } = link!;
 const instructions = instructionsOf(core.dispatch.instructions);
 /** Regions of a run are not collected either. */
 const kept: WebAssembly.Instance[] = [];
@@ -97,5 +100,9 @@ const first = newPass(), cold = newPass(), warm = newPass();
 for (const signature of signatures) make(signature, first.instructions < FIRST ? first : cold);
 const before = allocated();
 for (const signature of signatures) make(signature, warm);
-const passes = { first, cold, warm };
-console.log(JSON.stringify({ passes, allocated: (allocated() - before) / warm.instructions } satisfies Replayed));
+const taken = allocated() - before;
+const passes = { first, cold, warm }, kinds: Kinds = {};
+for (const signature of signatures) {
+  addKinds(generateModule(core.library, core.importedMemory, partsFrom(signature, instructions)).bytes, kinds);
+}
+console.log(JSON.stringify({ passes, kinds, allocated: taken / warm.instructions } satisfies Replayed));

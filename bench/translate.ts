@@ -1,7 +1,7 @@
 // `deno task bench translate`: what it costs to translate code of real programs. In runs of ten
-// programs of Debian: microseconds and bytes per instruction, by phase, and how many regions were
-// made again or looked for in vain. Then the requests of these runs alone, in another process,
-// whose compiler is cold at first and then warm.
+// programs of Debian: microseconds and bytes per instruction, by phase, what the bytes are for, and
+// how many regions were made again or looked for in vain. Then the requests of these runs alone, in
+// another process, whose compiler is cold at first and then warm.
 
 import { onlyRound, printedContest } from "./ab.ts";
 import { printDocument } from "./documents.ts";
@@ -66,7 +66,7 @@ async function measure(): Promise<Round> {
 }
 
 /** Figures of a round, each of which is better when it is smaller. */
-function figuresOf({ counters, replayed: { passes, allocated } }: Round): Record<string, number> {
+function figuresOf({ counters, replayed: { passes, kinds, allocated } }: Round): Record<string, number> {
   const { instructions, milliseconds, wasmBytes, discoveryMilliseconds, emissionMilliseconds, modulesMilliseconds } = counters;
   return {
     "in the run: us an instruction": each(milliseconds, instructions),
@@ -74,6 +74,9 @@ function figuresOf({ counters, replayed: { passes, allocated } }: Round): Record
     "in the run: analysis, emission": each(emissionMilliseconds, instructions),
     "in the run: modules": each(modulesMilliseconds, instructions),
     "bytes an instruction": wasmBytes / instructions,
+    ...Object.fromEntries(
+      Object.entries(kinds).sort(([, a], [, b]) => b - a).map(([kind, bytes]) => [`  ${kind}`, bytes / passes.warm.instructions]),
+    ),
     ...Object.fromEntries(
       Object.entries(PASSES).map(([pass, what]) => [`alone, ${what}: us an instruction`, all(passes[pass as keyof typeof PASSES])]),
     ),

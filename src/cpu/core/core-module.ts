@@ -19,7 +19,7 @@ import { defineContextMove, defineRun } from "./exceptions/run-function.ts";
 import { defineBranchTargets } from "./interpreter/branch-targets.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import { defineInterpreter, makeDispatch } from "./interpreter/interpreter.ts";
-import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
+import { importsOf, type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
 import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMemoryOperations } from "./memory/memory-operations.ts";
 import { defineMmu, type RamLayout } from "./memory/mmu.ts";
@@ -37,7 +37,7 @@ import { declareEl2 } from "./state/banks.ts";
 import { TLB_POOL, WHOLE_LINES, WRITTEN_WORDS } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/emission/lazy-flags.ts";
 import { backingFor, type CodeBacking, RegionStore } from "./translator/region-store.ts";
-import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
+import { type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
 import { hasWideMultiplication } from "./wasm/wide-multiplication.ts";
 import { WASM_PAGE_SIZE } from "../../kit/support/values/sizes.ts";
@@ -163,7 +163,7 @@ export interface GeneratedCore {
   /** The cold instructions. */
   readonly outlined: OutlinedFunctions;
   /** The signatures that other modules need to call its functions. */
-  readonly library: Callees;
+  readonly library: KnownFunctions;
   readonly importedMemory: ImportedMemory;
   /** Regions that the translators of these cores have compiled. */
   readonly regions: RegionStore;
@@ -321,7 +321,7 @@ export function instantiateCore(core: GeneratedCore, memory: WebAssembly.Memory,
   const { exports } = new WebAssembly.Instance(core.module, { env: { memory, ...imports } });
   const { outlined: table } = exports;
   if (!(table instanceof WebAssembly.Table)) throw new TypeError("the core's module has no table of outlined instructions");
-  const link = { memory, exports, table };
+  const link = { memory, table, imports: importsOf({ memory, table }, exports, core.library) };
   writeDecoderTables(memory, core.decoder);
   // The exports are what `generateCore` defined under these names.
   return { functions: exports as unknown as CoreExports, link, outlined: new OutlinedTable(core.outlined, link) };

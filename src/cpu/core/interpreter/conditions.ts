@@ -16,6 +16,8 @@ export interface KnownFlags {
   readonly logical?: () => void;
   /** The locals that all of these read. */
   readonly locals?: readonly number[];
+  /** The same flags, where what one of the locals held is in another one now. */
+  readonly moved?: (from: number, to: number) => KnownFlags;
 }
 
 /**

@@ -59,19 +59,17 @@ function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): No
 }
 
 export class Emitter {
-  /** Wasm locals of the builder's local values. */
-  protected readonly locals: (number | undefined)[] = [];
+  /** Wasm locals of the builder's local values; as many as there are, so that it does not grow. */
+  protected readonly locals: (number | undefined)[];
   protected readonly f: FunctionBuilder;
   protected knownFlags: KnownFlags | undefined;
   /** Depth of nested `if` statements. */
   protected nesting = 0;
 
-  /**
-   * @param before the first instruction of a fused pair, for the second, which uses the locals that
-   * it set.
-   */
+  /** @param before the first instruction of a fused pair, for the second, which uses its locals */
   constructor(readonly $: Builder, readonly at: Surroundings, before?: Emitter) {
     this.f = at.f;
+    this.locals = new Array($.locals.length).fill(undefined);
     if (before) this.knownFlags = before.knownFlags;
   }
 

@@ -22,7 +22,7 @@ import type { Dispatch } from "../decoded/variants.ts";
 import { Pstate } from "../architecture/exceptions.ts";
 import { ExitReason } from "../exceptions/exit.ts";
 import { countsEvents, performanceFunction, PmuMode } from "../exceptions/performance-events.ts";
-import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../state/cpu-state.ts";
+import { CPU, KNOWN_CALLS, NO_STACK_PAGE, NOT_CALLED, Pending } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { FIRST_REGION_HANDLER, MAXIMUM_HANDLERS, REGION_CAPACITY } from "../state/layout.ts";
 import type { Callees, Library } from "../wasm/library.ts";
@@ -256,7 +256,8 @@ class InterpreterLoop {
     // The interpreter may have changed translations.
     f.i32(0).i64(NO_STACK_PAGE).memory("i64.store", CPU.STACK_PAGE);
     f.i32(0).i32(0).memory("i32.store", CPU.KEPT_BY);
-    for (let at = 0; at < 4 * KNOWN_CALLS; at += 16) f.i32(0).v128(0n, 0n).memory("v128.store", CPU.CALLED_SLOTS + at);
+    const none = BigInt(NOT_CALLED);
+    for (let at = 0; at < 8 * KNOWN_CALLS; at += 16) f.i32(0).v128(none, none).memory("v128.store", CPU.CALLED + at);
     // A region that runs counts its arrival.
     this.#countMove("turnBack");
     this.#pushPc();

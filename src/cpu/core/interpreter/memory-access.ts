@@ -81,11 +81,12 @@ export class TlbComparison {
 /**
  * Puts the access descriptor of `state/functions.ts` on the stack; `evaluate` puts the value of an
  * expression there.
+ * @param kind other bits of it
  */
-export function pushDescriptor(f: FunctionBuilder, bytes: number, behavior: Behavior, evaluate: (node: Node) => void): void {
+export function pushDescriptor(f: FunctionBuilder, bytes: number, behavior: Behavior, evaluate: (node: Node) => void, kind = 0): void {
   const { aligned, ordered, unprivileged, part, zero, elements } = behavior;
   const flags = (aligned ? Access.Aligned : 0) | (unprivileged ? Access.Unprivileged : 0) | (part ? Access.Part : 0);
-  f.i32(bytes | flags | (zero ? Access.Zero : 0) | (ordered ? Access.Ordered : 0));
+  f.i32(kind | bytes | flags | (zero ? Access.Zero : 0) | (ordered ? Access.Ordered : 0));
   if (!elements) return;
   evaluate(elements);
   f.i32(Access.ElementsShift).op("i32.shl").op("i32.or");

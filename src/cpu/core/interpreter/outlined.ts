@@ -3,7 +3,7 @@
 // them at start-up would take longer than a kernel's boot takes to need any.
 //
 // Each such function has a small module to itself, which imports the memory and its callees from
-// the core's module, and goes into the core's table. Its parameter is the address of the decoded
+// the core, and goes into the core's table. Its parameter is the address of the decoded
 // instruction; it returns nothing; its outcome is in `CPU.PENDING`.
 
 import type { InstructionSet } from "../../isa/instruction-set.ts";
@@ -12,7 +12,7 @@ import { Handler } from "../decoded/handlers.ts";
 import { FIRST_OPERAND, OperandLayout, type StoredOperand } from "../decoded/operands.ts";
 import type { Filling, Fixed } from "../decoded/variants.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
-import type { Callees } from "../wasm/library.ts";
+import type { Callees, KnownFunctions } from "../wasm/library.ts";
 import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from "../wasm/module.ts";
 import { emitBranchTarget } from "./branch-targets.ts";
 import { emitChecks } from "./checks.ts";
@@ -22,9 +22,30 @@ import { pushAtomicsTlb, type Surroundings } from "./surroundings.ts";
 /** The core that the functions are linked to. */
 export interface Link {
   readonly memory: WebAssembly.Memory;
-  /** The functions of the core's module. */
-  readonly exports: WebAssembly.Exports;
   readonly table: WebAssembly.Table;
+  /** The imports of functions of other modules. */
+  readonly imports: WebAssembly.Imports;
+}
+
+/** Names of what they import: small modules consist of names to a good part. */
+const CORE = "c", MEMORY = "M", TABLE = "T";
+const importName = ({ index }: FunctionBuilder): string => index.toString(36);
+
+/** The imports of modules that are linked to a core with these exports of these functions. */
+export function importsOf(
+  { memory, table }: Omit<Link, "imports">,
+  exports: WebAssembly.Exports,
+  { all }: KnownFunctions,
+): WebAssembly.Imports {
+  const core: WebAssembly.ModuleImports = { [MEMORY]: memory, [TABLE]: table };
+  for (const f of all) core[importName(f)] = exports[f.name];
+  return { [CORE]: core };
+}
+
+/** A module that is to be linked to a core; with its table, if that has a size. */
+export function linkedModule(memory: ImportedMemory, tableSize?: number): WasmModule {
+  const module = new WasmModule().importMemory({ ...memory, module: CORE, name: MEMORY });
+  return tableSize === undefined ? module : module.importTable(CORE, TABLE, tableSize);
 }
 
 /** Functions of the core's module as imports of another one, declared as they are asked for. */
@@ -36,8 +57,8 @@ export class ImportedFunctions implements Callees {
   named(name: string): FunctionBuilder {
     let f = this.#imported.get(name);
     if (!f) {
-      const { parameters, results } = this.library.named(name);
-      f = new FunctionBuilder(this.module.importFunction("core", name, parameters, results), name, parameters, results);
+      const known = this.library.named(name), { parameters, results } = known;
+      f = new FunctionBuilder(this.module.importFunction(CORE, importName(known), parameters, results), name, parameters, results);
       this.#imported.set(name, f);
     }
     return f;
@@ -75,7 +96,7 @@ export class OutlinedFunctions {
    */
   outline(encoding: InstructionForm, fixed: Fixed): Filling {
     const { name } = encoding.instruction, $ = this.instructions.meaningOf(encoding, fixed);
-    const module = new WasmModule().importMemory(this.memory);
+    const module = linkedModule(this.memory);
     const functions = new ImportedFunctions(this.library, module);
     const f = new FunctionBuilder(-1, name, ["i32"], []);
     const layout = new OperandLayout(name, FIRST_OPERAND + 2);
@@ -133,8 +154,7 @@ export class OutlinedTable {
    */
   provide(index: number): void {
     if (this.#present.has(index)) return;
-    const { memory, exports, table } = this.link;
-    const imports = { env: { memory }, core: exports as WebAssembly.ModuleImports };
+    const { imports, table } = this.link;
     const { execute } = new WebAssembly.Instance(this.functions.module(index), imports).exports;
     if (typeof execute !== "function") throw new TypeError("an outlined instruction is not a function");
     table.set(index, execute);

@@ -7,7 +7,7 @@ import { ExceptionClass, Pstate, Sctlr, SP_ALIGNMENT, syndrome } from "../archit
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { exceptionBank, regimeBank } from "../state/banks.ts";
 import { CPU, Slot, SplitGroup, TlbSet, Watching, xAddress } from "../state/cpu-state.ts";
-import { Access, callee, define as defineFunction } from "../state/functions.ts";
+import { Access, callee, define as defineFunction, groupBytes, groupCopy, splitGroup, splitOffset } from "../state/functions.ts";
 import { fetchEntryOffset, TlbFlags, type TlbPoolLayout } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
@@ -16,6 +16,7 @@ import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
 import { defineDeviceAtomics } from "./device-atomics.ts";
 import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
+import { defineStackPage } from "./stack-page.ts";
 import { defineSuspects, useSuspect } from "./suspects.ts";
 import { isWatchedTable, noteTable, storeDescriptor } from "./table-stores.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
@@ -26,7 +27,7 @@ const INSTRUCTION_SIZE = 4;
 /** Flags that an entry loses when it is filled again. */
 const UNMARKED = TlbFlags.Slow | TlbFlags.Suspect | TlbFlags.Unlisted;
 
-const zero = constant("i32", 0);
+const zero = constant("i32", 0), one = constant("i32", 1);
 
 /**
  * Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`,
@@ -49,6 +50,8 @@ export function defineMemoryAccess(
   defineWritableAt(library, data, pool);
   defineGroupAt(library, data, "readableGroupAt", "readableAt", false);
   defineGroupAt(library, data, "writableGroupAt", "writableAt", true);
+  defineSplitPlace(library);
+  defineStackPage(library, data);
   defineLoads(library, readAddress);
   defineStores(library, writeAddress, crossingStore);
   defineSlowAddress(library, writeAddress);
@@ -259,30 +262,47 @@ function defineGroupAt(
   writes: boolean,
 ): void {
   const c = new Code(defineFunction(library, name));
-  const [va, access, bytes, seams, split] = [0, 1, 2, 3, 4].map((i) => c.parameter(i));
+  const va = c.parameter(0), access = c.parameter(1), seams = c.parameter(2), place = c.parameter(3), bytes = c.let(groupBytes(place));
   const partAt = (va: Value, size: Value): Local => {
     const wasmAddress = c.let(c.call(callee(library, part), va, access));
-    c.if(wasmAddress.not(), () => c.return(zero));
+    c.if(wasmAddress.not(), () => c.return(zero, zero));
     if (writes) {
       c.if(
         c.call(callee(library, "isCodePage"), wasmAddress),
-        () => c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, size), () => c.return(zero)),
+        () => c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, size), () => c.return(zero, zero)),
       );
       // `writableAt` has looked at the first of the accesses only.
-      c.if(data.mayStop(c, va, access.or(AccessKind.Write), wasmAddress, size), () => c.return(zero));
+      c.if(data.mayStop(c, va, access.or(AccessKind.Write), wasmAddress, size), () => c.return(zero, zero));
       noteMore(c, library, wasmAddress, size);
     }
     return wasmAddress;
   };
   const limit = c.let(constant("i32", PAGE_SIZE).sub(inPage(va)));
-  c.if(limit.geU(bytes), () => c.return(partAt(va, bytes)));
+  c.if(limit.geU(bytes), () => c.return(partAt(va, bytes), one));
   // No access may be in both pages itself.
-  c.if(limit.and(sizeOf(access).sub(1)).or(seams.shrU(limit.shrU(3)).and(1)), () => c.return(zero));
+  c.if(limit.and(sizeOf(access).sub(1)).or(seams.shrU(limit.shrU(3)).and(1)), () => c.return(zero, zero));
   const first = partAt(va, limit), second = partAt(va.add(limit.wide()), bytes.sub(limit));
+  if (!writes) {
+    const whole = c.let(groupCopy(place));
+    c.if(whole, () => {
+      copy(c, whole, first, limit);
+      copy(c, whole.add(limit), second, bytes.sub(limit));
+      c.return(whole, one);
+    });
+  }
+  const split = c.let(splitGroup(place));
   c.store("i32.store", split, first, SplitGroup.First);
   c.store("i32.store", split, second.sub(limit), SplitGroup.Second);
   c.store("i32.store", split, limit, SplitGroup.Limit);
-  c.result(constant("i32", 1));
+  c.result(zero, one);
+}
+
+/** Where a byte of a group in two pages is. */
+function defineSplitPlace(library: Library): void {
+  const c = new Code(defineFunction(library, "splitPlace"));
+  const byte = c.parameter(0), offset = c.let(splitOffset(byte)), split = c.let(splitGroup(byte));
+  const first = c.load("i32.load", split, SplitGroup.First), second = c.load("i32.load", split, SplitGroup.Second);
+  c.result(offset.add(offset.ltU(c.load("i32.load", split, SplitGroup.Limit)).select(first, second)));
 }
 
 /** Loads of up to 8 and of 16 bytes. */

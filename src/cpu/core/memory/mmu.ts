@@ -77,7 +77,7 @@ export const Rights = {
 
 /** Kinds of access in addition to those of `Access`, for `translate`. */
 export const AccessKind = {
-  Write: 0x1000,
+  Write: Access.Write,
   Execute: 0x2000,
   /** Cache maintenance or AT: aborts say so. */
   Maintenance: 0x4000,

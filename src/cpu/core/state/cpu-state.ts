@@ -2,17 +2,20 @@
 // addresses, so that a register operand of the interpreter is a load with a constant offset.
 // docs/design/decisions.md §9; docs/design/core.md §I6.
 //
-// The first part, the context, belongs to a vCPU: `Core.run` copies it in and out when another vCPU
-// becomes resident. The second part is derived or belongs to one `run`. All values are
-// little-endian. To add a field, append a line to its part.
+// One part, the context, belongs to a vCPU: `Core.run` copies it in and out when another vCPU
+// becomes resident. The fields before and after it are derived or belong to one `run`. All values
+// are little-endian. To add a field, append a line to its part.
 
-/**
- * First address of the CPU state; everything below stays zero, so that a null address
- * reads as nothing.
- */
+/** First address of the context. */
 export const CPU_STATE = 0x100;
 
-let next = CPU_STATE;
+/**
+ * First address of the fields that regions use most: their offsets take one byte of Wasm, up to
+ * 0x7f. Everything below stays zero, so that a null address reads as nothing.
+ */
+export const NEAREST = 0x40;
+
+let next: number = NEAREST;
 
 function field(size: number, count = 1): number {
   next = Math.ceil(next / size) * size;
@@ -98,11 +101,39 @@ export const SplitGroup = {
 /** Calls whose targets are known: a power of two. */
 export const KNOWN_CALLS = 16;
 
+/** The address of no region, as it is misaligned. */
+export const NOT_CALLED = 1;
+
 /** No page: differences from it are not multiples of 16. */
 export const NO_STACK_PAGE = 1;
 
+/** Derived fields, see `NEAREST`. */
+const NEAR = {
+  /**
+   * Flags that translated code has left as a comparison: the operands, i64, or i32 for words, and
+   * `FlagsKind` of translator/lazy-flags.ts, i32.
+   */
+  FLAGS_A: doubleword(),
+  FLAGS_B: doubleword(),
+  FLAGS_KIND: word(),
+  /** Wasm address - virtual address of `STACK_PAGE`. i32. */
+  STACK_DISTANCE: word(),
+  /**
+   * The page of the stack, for all regions that run until the interpreter does: its virtual
+   * address, or `NO_STACK_PAGE`. i64.
+   */
+  STACK_PAGE: doubleword(),
+  /** Address of the TLB set (`TlbSet`) of the current translation regime. i32. */
+  TLB: word(),
+  /** Not zero when FP and AdvSIMD instructions trap (CPACR_EL1.FPEN at this EL). i32. */
+  FP_TRAP: word(),
+} as const;
+
+next = CPU_STATE;
+
 /** Addresses of the fields. */
 export const CPU = {
+  ...NEAR,
   // ---- Context of a vCPU ----
   /** 34 doublewords, see `Slot`. */
   X: field(8, 34),
@@ -282,8 +313,6 @@ export const CPU = {
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),
 
-  /** Address of the TLB set (`TlbSet`) of the current translation regime. i32. */
-  TLB: word(),
   /** The TLB set that LDTR and STTR use: EL0's, or the current one (FEAT_UAO). i32. */
   TLB_UNPRIVILEGED: word(),
   /**
@@ -292,8 +321,6 @@ export const CPU = {
    * the TLB may hold such memory. Else 0. i32.
    */
   ATOMICS_TLB: word(),
-  /** Not zero when FP and AdvSIMD instructions trap (CPACR_EL1.FPEN at this EL). i32. */
-  FP_TRAP: word(),
   /** The TLB set of EL0, the first of the resident vCPU's. i32. */
   TLB_SPACE: word(),
 
@@ -311,14 +338,6 @@ export const CPU = {
   PC_DELTA: doubleword(),
   /** Set by callees: `Pending`. i32. */
   PENDING: word(),
-  /**
-   * Flags that translated code has left as a comparison: `FlagsKind` of translator/lazy-flags.ts,
-   * i32, and its operands, i64.
-   */
-  FLAGS_KIND: word(),
-  FLAGS_A: doubleword(),
-  FLAGS_B: doubleword(),
-
   /** `Exit` of interface.ts. i32, i32, i64, f64, f64. */
   EXIT_REASON: word(),
   EXIT_ESR: word(),
@@ -404,20 +423,13 @@ export const CPU = {
   KEPT_BY: word(),
   /** `KeptPage`s (kept-pages.ts). */
   KEPT_PAGES: field(8, 3 * KEPT_PAGES),
-  /**
-   * The page of the stack, for all regions that run until the interpreter does: its virtual
-   * address, or `NO_STACK_PAGE`. i64.
-   */
-  STACK_PAGE: doubleword(),
-  /** Wasm address - virtual address. i32. */
-  STACK_DISTANCE: word(),
   /** `SplitGroup`s. */
   SPLIT_GROUPS: field(4, 3 * SPLIT_GROUPS),
   /**
-   * Addresses that calls went to, i64, and the places in the table of the regions there, i32, or 0:
-   * see enter-function.ts.
+   * Addresses of the regions that calls went to, i64, or `NOT_CALLED`, and their places in the
+   * table, i32, or 0: see enter-function.ts.
    */
-  CALLED: field(8, KNOWN_CALLS),
+  CALLED: field(16, KNOWN_CALLS / 2),
   CALLED_SLOTS: field(16, KNOWN_CALLS / 4),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),

@@ -5,6 +5,9 @@
 // `CPU.EXIT_*`) and returns any value; its caller checks PENDING and does nothing more. Callers
 // store `CPU.IP` before; callers of those that read the time also `CPU.END`.
 
+import { CPU, SPLIT_GROUPS, SplitGroup } from "./cpu-state.ts";
+import { GROUP_COPIES } from "./layout.ts";
+import type { Value } from "../wasm/expression.ts";
 import type { Callees, Library } from "../wasm/library.ts";
 import type { FunctionBuilder, FunctionType, ValueType } from "../wasm/module.ts";
 
@@ -26,6 +29,8 @@ export const Access = {
    * DC ZVA of the 64 bytes around the address, which Device memory refuses with an alignment fault.
    */
   Zero: 0x800,
+  /** `AccessKind.Write`, which regions tell `stackAt` as well. */
+  Write: 0x1000,
   /** An acquire or release that is neither exclusive nor atomic. */
   Ordered: 0x2_0000,
   /**
@@ -34,6 +39,25 @@ export const Access = {
    */
   ElementsShift: 20,
 } as const;
+
+/**
+ * Bits of a place of a group below the number of its `SplitGroup`: one less than its bytes. Above
+ * it: a copy of the bytes serves where they are in two pages.
+ */
+const GROUP_SHIFT = 8, GROUP_COPIED = SPLIT_GROUPS << GROUP_SHIFT;
+
+export const groupPlace = (bytes: number, split: number, copied: boolean): number =>
+  (copied ? GROUP_COPIED : 0) | split << GROUP_SHIFT | bytes - 1;
+/** Where a copy of its bytes is, or 0 if none serves. */
+export const groupCopy = (place: Value): Value =>
+  place.and(GROUP_COPIED).select(place.and(SPLIT_GROUPS - 1 << GROUP_SHIFT).add(GROUP_COPIES), 0);
+export const groupBytes = (place: Value): Value => place.and((1 << GROUP_SHIFT) - 1).add(1);
+/** The `SplitGroup` of a place, or of a byte in it. */
+export const splitGroup = (place: Value): Value => place.shrU(GROUP_SHIFT).and(SPLIT_GROUPS - 1).mul(SplitGroup.Size).add(CPU.SPLIT_GROUPS);
+
+/** A byte of a group, as `splitPlace` takes it. */
+export const splitByte = (offset: number, split: number): number => split << GROUP_SHIFT | offset;
+export const splitOffset = (byte: Value): Value => byte.and((1 << GROUP_SHIFT) - 1);
 
 const signature = (parameters: readonly ValueType[], ...results: readonly ValueType[]): FunctionType => ({ parameters, results });
 
@@ -66,13 +90,27 @@ export const Functions = {
   /** The same for a write, and 0 also where it changes decoded instructions. */
   writableAt: signature(["i64", "i32"], "i32"),
   /**
-   * (va, access, bytes, seams, a `SplitGroup`) -> the same for accesses to this many bytes: their
-   * Wasm address in one page, or 1 where they are in two, which the `SplitGroup` then tells. The
-   * access has the greatest alignment of theirs. An access to two neighbors has its seam in the
-   * middle: bit N of `seams` where that is 8 * N bytes from `va`, all bits where it is elsewhere.
+   * (va, access, seams, place) -> the same for a group of accesses, whose size and `SplitGroup`
+   * `place` has (`groupPlace`): the Wasm address of its bytes in one page, or of a copy of them, or
+   * 0 where they are in two pages, which the `SplitGroup` then tells; and 1, or 0 where
+   * `readableAt` is 0. The access has the greatest alignment of theirs. An access to two neighbors
+   * has its seam in the middle: bit N of `seams` where that is 8 * N bytes from `va`, all bits
+   * where it is elsewhere.
    */
-  readableGroupAt: signature(["i64", "i32", "i32", "i32", "i32"], "i32"),
-  writableGroupAt: signature(["i64", "i32", "i32", "i32", "i32"], "i32"),
+  readableGroupAt: signature(["i64", "i32", "i32", "i32"], "i32", "i32"),
+  writableGroupAt: signature(["i64", "i32", "i32", "i32"], "i32", "i32"),
+  /**
+   * (byte of a group in two pages, below its `SplitGroup`: `splitByte`) -> the Wasm address of that
+   * byte.
+   */
+  splitPlace: signature(["i32"], "i32"),
+  /**
+   * (va, access with `Write`) -> `readableAt` or `writableAt`, which keeps the page as that of the
+   * stack if its TLB entry serves writes.
+   */
+  stackAt: signature(["i64", "i32"], "i32"),
+  /** (va, access with `Write`, seams, place) -> the same for a group. */
+  stackGroupAt: signature(["i64", "i32", "i32", "i32"], "i32", "i32"),
   /**
    * (va) -> the PC that a branch to `va` leads to: VA[55] replaces a top byte that TCR_EL1.TBI
    * ignores.

@@ -1,9 +1,10 @@
 // The layout of the core's part of the Wasm memory: the region below guest RAM that
 // machine/hardware/memory-map.ts leaves to the core.
 //
-//   0x0000_0100  CPU state (cpu-state.ts)
+//   0x0000_0040  CPU state (cpu-state.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
 //   0x0000_6000  S-boxes of AES and SM4
+//   0x0000_8000  copies of groups of accesses in two pages
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of decoded pages; the count of marked instructions
 //   0x0021_0000  candidates of the decoder (decoded/candidates.ts)
@@ -24,7 +25,7 @@
 //   0x0c00_0000  for each 4 KiB of the Wasm memory, its lines that may have been written as a whole
 //   0x0c80_0000  for each 64 bytes of the Wasm memory, its words that may have been written
 
-import { CONTEXT_SIZE, CPU_STATE, EL2_CONTEXT_SIZE } from "./cpu-state.ts";
+import { CONTEXT_SIZE, EL2_CONTEXT_SIZE, NEAREST } from "./cpu-state.ts";
 import { EMPTY_SET_SIZE, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 
@@ -40,6 +41,12 @@ export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
 /** The S-box of SM4, 256 bytes. */
 export const SM4_TABLE = AES_TABLES + 2 * 256;
+
+/**
+ * Copies of groups of accesses that are in two pages, 256 bytes for each `SplitGroup`
+ * (memory/memory-access.ts).
+ */
+export const GROUP_COPIES = 0x8000;
 
 /**
  * u16 for each handler: the handler that executes its first instruction alone, as an exclusive or
@@ -165,7 +172,7 @@ export const TLB_POOL: TlbPoolLayout = {
  * state, `TABLE_PAGES`, and the map of pages that may be write-mapped.
  */
 export const OF_VCPUS = [
-  { start: CPU_STATE, end: CRC_TABLES },
+  { start: NEAREST, end: CRC_TABLES },
   { start: TABLE_PAGES, end: WRITTEN_PAGES },
 ] as const;
 

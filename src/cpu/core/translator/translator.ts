@@ -237,8 +237,7 @@ export class Translator {
     const { module, origin } = this.regions.find(signatureOf(importedMemory, parts), () => generateModule(library, importedMemory, parts));
     fillIn(module, drafts, numbers);
     const emitted = performance.now();
-    const imports = { env: { memory: this.link.memory }, core: this.link.exports as WebAssembly.ModuleImports };
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), imports), ready = performance.now();
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), this.link.imports), ready = performance.now();
     drafts.forEach((draft, i) => {
       const functions = { region: exports[regionName(i)], first: exports[firstName(i)], bytes: module.sizes[i] };
       this.#set.install(draft, numbers[i], functions, i === 0 && extent === "loop");

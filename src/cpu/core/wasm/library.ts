@@ -32,6 +32,10 @@ export class KnownFunctions implements Callees {
     );
   }
 
+  get all(): Iterable<FunctionBuilder> {
+    return this.#functions.values();
+  }
+
   get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
     return withSignature(this.named(name), parameters, results);
   }

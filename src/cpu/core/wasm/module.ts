@@ -74,6 +74,8 @@ export class FunctionBuilder {
   readonly #outerBranches: OuterBranch[] = [];
   readonly #lateCalls: LateCall[] = [];
   #depth = 0;
+  /** Inside of an unlikely part. */
+  #isAside = false;
   /** The latest `local.set`: its local, and where it begins and ends. */
   #setLocal = -1;
   #setAt = 0;
@@ -244,18 +246,23 @@ export class FunctionBuilder {
     return this.closeBlock();
   }
 
-  /** `if` whose condition V8 may take to hold (or not to hold) nearly always. */
+  /**
+   * `if` whose condition V8 may take to hold (or not to hold) nearly always. Inside of an unlikely
+   * part there are no hints: V8 takes all of it for unlikely.
+   */
   ifLikely(likely: boolean, then: (label: Label) => void, otherwise?: (label: Label) => void, result?: ValueType): this {
-    this.hints.push(2 * this.code.length + (likely ? 1 : 0));
+    if (!this.#isAside) this.hints.push(2 * this.code.length + (likely ? 1 : 0));
     if (!likely) return this.if((label) => this.#aside(then, label), otherwise, result);
     return this.if(then, otherwise && ((label) => this.#aside(otherwise, label)), result);
   }
 
   /** Values of an unlikely part are not used outside of it. */
   #aside(part: (label: Label) => void, label: Label): void {
-    const before = this.valueBytes;
+    const { valueBytes } = this, isAside = this.#isAside;
+    this.#isAside = true;
     part(label);
-    this.valueBytes = before;
+    this.#isAside = isAside;
+    this.valueBytes = valueBytes;
   }
 
   /** A branch out of this fragment, to a label that `append` names. */

@@ -56,8 +56,8 @@ class Rig {
         retired: never,
       },
     };
-    const { link, outlined } = instantiateCore(core, this.memory, imports);
-    this.#decode = link.exports.decode as (ip: number) => void;
+    const { functions, outlined } = instantiateCore(core, this.memory, imports);
+    this.#decode = (functions as unknown as { decode(ip: number): void }).decode;
     this.pages = new DecodedPages(this.memory, core.dispatch, {
       forgetDecodedPage: never,
       regionsWritten: () => {},

@@ -11,7 +11,7 @@ import {
   TABLE_NAME,
   TABLE_SIZE,
 } from "../../../../src/cpu/core/interpreter/interpreter.ts";
-import { ImportedFunctions } from "../../../../src/cpu/core/interpreter/outlined.ts";
+import { ImportedFunctions, importsOf } from "../../../../src/cpu/core/interpreter/outlined.ts";
 import { CPU, DataEntry, NO_STACK_PAGE, Slot, TlbSet, xAddress } from "../../../../src/cpu/core/state/cpu-state.ts";
 import { CORE_SIZE, FIRST_REGION_HANDLER, TLB_POOL } from "../../../../src/cpu/core/state/layout.ts";
 import { TlbSpace } from "../../../../src/cpu/core/state/tlb-layout.ts";
@@ -54,7 +54,7 @@ const unused = () => {
 };
 const names = ["fillDecoded", "awaited", "allocateDecoded", "releaseDecoded", "regionsWritten", "undefinedInstruction", "watched"] as const;
 const seams = Object.fromEntries([...names, "deviceAtomic", "staleUsed", "pageEntered", "exited"].map((name) => [name, unused]));
-const { link } = instantiateCore(generated, memory, seams as unknown as CoreImports);
+const { link, functions } = instantiateCore(generated, memory, seams as unknown as CoreImports);
 
 // Entries that match no address, as they have its bit 24 the other way round: each access asks.
 const TLB = TLB_POOL.base + TlbSpace.Sets;
@@ -72,7 +72,9 @@ const found = () => {
   deepest = deepest ? Math.min(deepest, place) : place;
   return BYTES;
 };
-const core = { ...link.exports, readableAt: found, writableAt: found, readableGroupAt: found, writableGroupAt: found };
+const at = Object.fromEntries(["readableAt", "writableAt", "stackAt"].map((name) => [name, found]));
+const groupsAt = Object.fromEntries(["readableGroupAt", "writableGroupAt", "stackGroupAt"].map((name) => [name, () => [found(), 1]]));
+const imports = importsOf(link, { ...functions, ...at, ...groupsAt } as unknown as WebAssembly.Exports, generated.library);
 
 /** Bytes of its frame at most, as the region itself has it. */
 function boundOf(blocks: readonly Block[], callees: ReadonlyMap<number, number>): number {
@@ -94,7 +96,7 @@ function measure({ name, code, entry }: Hostile) {
   const module = generateModule(generated.library, generated.importedMemory, [{ blocks, neighbors: [], callees }]);
   const view0 = { decodedAt: () => HEAD, pageIndex: () => 0 } as unknown as CodeView;
   fillIn(module, [{ code: view0, head: 0 }], [NUMBER]);
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), { env: { memory }, core });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), imports);
   const region = exports[regionName(0)] as (address: bigint, left: number, stack: number) => unknown;
   const run = (levels: number, stack: number) => {
     first = deepest = frame = 0;

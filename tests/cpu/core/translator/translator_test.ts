@@ -10,11 +10,10 @@ import { CPU, FetchEntry, TlbSet } from "../../../../src/cpu/core/state/cpu-stat
 import { CORE_SIZE } from "../../../../src/cpu/core/state/layout.ts";
 import { controlFlow } from "../../../../src/cpu/core/translator/regions/control-flow.ts";
 import { ExitReason } from "../../../../src/cpu/core/interface.ts";
-import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "../../../../src/cpu/core/translator/emission/enter-function.ts";
+import { defineEnter } from "../../../../src/cpu/core/translator/emission/enter-function.ts";
 import { emitHead } from "../../../../src/cpu/core/translator/emission/head-function.ts";
 import { INSTRUCTIONS } from "./executed-code.ts";
 import { emitRegion } from "../../../../src/cpu/core/translator/emission/region-function.ts";
-import { ENTER } from "../../../../src/cpu/core/translator/emission/region-options.ts";
 import { FunctionBuilder, WasmModule } from "../../../../src/cpu/core/wasm/module.ts";
 import type { RegionInstruction } from "../../../../src/cpu/core/translator/code/instruction.ts";
 import { allEncodings } from "../../../../src/cpu/isa/table.ts";
@@ -97,10 +96,8 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
     const instruction = INSTRUCTIONS.translatable(word);
     if (!instruction) continue;
     const { region, head, module } = emitted(instruction);
-    const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-    emitFind(find);
-    emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
-    for (const code of [region, head]) module.place(code, code.name, { [FIND]: find, [ENTER]: enter });
+    const names = defineEnter(module);
+    for (const code of [region, head]) module.place(code, code.name, names);
     assert.ok(WebAssembly.validate(module.encode()), `0x${word.toString(16)} ${instruction.encoding.instruction.name}`);
   }
 });

@@ -7,7 +7,9 @@ import { evaluateNumber } from "../../decoded/operands.ts";
 import { isAtomic } from "../../interpreter/memory-access.ts";
 import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../../interpreter/meaning.ts";
 import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from "./address-effects.ts";
+import { type Places, placesOf } from "./forwarded-values.ts";
 import { inlineCall } from "./inline-calls.ts";
+import { type LocalUse, localUses } from "./local-uses.ts";
 import { RegisterAccesses, type RegisterUse } from "./register-use.ts";
 import { numberOf } from "./static-values.ts";
 import { WordTable } from "./word-table.ts";
@@ -21,6 +23,7 @@ interface Meaning {
   readonly encoding: InstructionForm;
   readonly semantics: Builder;
   readonly accesses: RegisterAccesses;
+  readonly uses: readonly LocalUse[];
   /** It uses vector registers or FPCR and FPSR. */
   readonly usesVectors: boolean;
   /** It has an exclusive or atomic access. */
@@ -36,8 +39,9 @@ interface Meaning {
   readonly repetition: Statement | undefined;
   /** It may leave the region before it does anything. */
   readonly mayLeave: boolean;
-  /** It reads memory. */
+  /** It reads memory; it may write some. */
   readonly loads: boolean;
+  readonly stores: boolean;
   /** It has an access, or a sum as its result (address-effects.ts). */
   readonly hasAddresses: boolean;
   readonly branch: Statement & { kind: "branch" | "branchTo" } | undefined;
@@ -54,6 +58,7 @@ export interface RegionInstruction extends Meaning {
   /** SP is the base of an access. */
   readonly basedOnStack: boolean;
   readonly addresses: AddressEffects;
+  readonly places: Places;
 }
 
 /** log2 of the pairs of instructions that are kept by word, and of flows. */
@@ -123,7 +128,8 @@ export class Instructions {
     if (!meaning) return undefined;
     const basedOnStack = meaning.base?.(word) === STACK_POINTER;
     const addresses = meaning.hasAddresses ? addressEffects(meaning.semantics, word) : NO_ADDRESSES;
-    return { ...meaning, word, use: meaning.accesses.of(word), basedOnStack, addresses };
+    const places = placesOf(meaning.semantics, meaning.uses, word);
+    return { ...meaning, word, use: meaning.accesses.of(word), basedOnStack, addresses, places };
   }
 }
 
@@ -157,6 +163,7 @@ function meaningOf(encoding: InstructionForm, semantics: Builder): Meaning | und
     encoding,
     semantics,
     accesses: new RegisterAccesses(semantics),
+    uses: localUses(semantics),
     isAtomic: statements.some(hasAtomicAccess),
     usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, ALL_OPERATIONS) !== undefined),
@@ -165,6 +172,7 @@ function meaningOf(encoding: InstructionForm, semantics: Builder): Meaning | und
     mayLeave: guard !== undefined || statements.some(isTried) || branch?.kind === "branchTo" && branch.type !== undefined ||
       statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "ramAddress"),
     loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "ramAddress"),
+    stores: statements.some((s) => s.kind.startsWith("store") || s.kind === "ramAddress" || isTried(s)),
     hasAddresses: hasAddresses(semantics),
     branch,
     isCall: branch !== undefined && semantics.statements.some((s) => s.kind === "setRegister"),

@@ -2,26 +2,44 @@
 // the region that begins there. Without such a region, or on a fetch TLB miss, it returns, and the
 // interpreter continues. docs/design/core.md §T7.
 //
-// Calls remember the region they found (`CPU.CALLED`), in a slot chosen by the instruction and
+// Calls remember the region that they found (`CPU.CALLED`), in a slot chosen by the instruction and
 // shared with others. Neither regions nor translations change until the interpreter runs, which
-// clears all slots before it calls a region.
+// forgets them all before it calls a region.
+//
+// Each module of regions has these functions, as V8 inlines only what is in the same module. Two of
+// them are short on purpose: V8 inlines regions that call each other only half as far where less
+// than half of the functions of a module have less than 50 bytes (`InliningTree`).
 
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
-import { FIRST_REGION_SLOT } from "../../interpreter/interpreter.ts";
-import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../../state/cpu-state.ts";
+import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS } from "../../interpreter/interpreter.ts";
+import { CPU, FetchEntry, TlbSet } from "../../state/cpu-state.ts";
 import { FIRST_REGION_HANDLER } from "../../state/layout.ts";
-import type { FunctionBuilder } from "../../wasm/module.ts";
+import type { FunctionBuilder, WasmModule } from "../../wasm/module.ts";
+import { ADDRESS, ENTER, FIND_CALLED, LEFT, STACK } from "./region-options.ts";
 
-const ADDRESS = 0, LEFT = 1, STACK = 2;
+/** Parameter of `FIND_CALLED` after the address: the number of the known call. */
+const CALL = 1;
 
-/**
- * Name of the function that finds the region at an address, and its signature: (address) -> (its
- * place in the table, or 0).
- */
-export const FIND = "find";
-export const FIND_PARAMETERS = ["i64"] as const, FIND_RESULTS = ["i32"] as const;
+/** Adds these functions to a module, and returns those that regions call by their names. */
+export function defineEnter(module: WasmModule): Record<string, FunctionBuilder> {
+  const find = module.function("", ["i64"], ["i32"]), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
+  const findCalled = module.function(FIND_CALLED, ["i64", "i32"], ["i32"]);
+  emitFind(find);
+  const slot = enter.local("i32");
+  enter.get(ADDRESS).call(find).tee(slot).if(() => {
+    enter.get(ADDRESS).get(LEFT).get(STACK).get(slot);
+    module.returnCallIndirect(enter, REGION_PARAMETERS, REGION_RESULTS);
+  });
+  enter.get(ADDRESS).get(LEFT);
+  const found = findCalled.local("i32");
+  findCalled.get(CALL).i32(3).op("i32.shl").get(ADDRESS).memory("i64.store", CPU.CALLED);
+  findCalled.get(CALL).i32(2).op("i32.shl").get(ADDRESS).call(find).tee(found).memory("i32.store", CPU.CALLED_SLOTS);
+  findCalled.get(found);
+  return { [ENTER]: enter, [FIND_CALLED]: findCalled };
+}
 
-export function emitFind(f: FunctionBuilder): void {
+/** (address) -> the place in the table of the region at the address, or 0. */
+function emitFind(f: FunctionBuilder): void {
   const entry = f.local("i32"), handler = f.local("i32");
   f.get(ADDRESS).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and");
   f.i32(0).memory("i32.load", CPU.TLB).op("i32.add").tee(entry).memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
@@ -34,31 +52,4 @@ export function emitFind(f: FunctionBuilder): void {
     f.if(() => void f.get(handler).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER).op("i32.add").op("return"));
   });
   f.i32(0);
-}
-
-/**
- * Appends the function that ends in the region at an address, which has the signature of regions;
- * `tailCall` calls a place in the table.
- */
-export function emitEnter(f: FunctionBuilder, find: FunctionBuilder, tailCall: (f: FunctionBuilder) => void): void {
-  const slot = f.local("i32");
-  f.get(ADDRESS).call(find).tee(slot).if(() => {
-    f.get(ADDRESS).get(LEFT).get(STACK).get(slot);
-    tailCall(f);
-  });
-  f.get(ADDRESS).get(LEFT);
-}
-
-/**
- * Appends code that puts the place in the table of the region at the address in a local into
- * `slot`, or 0; `site` is the calling instruction.
- */
-export function emitFindAgain(f: FunctionBuilder, address: number, slot: number, site: number): void {
-  const at = site & KNOWN_CALLS - 1, called = CPU.CALLED + 8 * at, calledSlot = CPU.CALLED_SLOTS + 4 * at;
-  f.i32(0).memory("i64.load", called).get(address).op("i64.eq");
-  f.ifLikely(true, () => void f.i32(0).memory("i32.load", calledSlot).set(slot), () => void f.i32(0).set(slot));
-  f.get(slot).op("i32.eqz").ifLikely(false, () => {
-    f.i32(0).get(address).memory("i64.store", called);
-    f.i32(0).get(address).callLate(FIND).tee(slot).memory("i32.store", calledSlot);
-  });
 }

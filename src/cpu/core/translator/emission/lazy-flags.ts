@@ -10,7 +10,7 @@ import type { Library } from "../../wasm/library.ts";
 export const FlagsKind = {
   /** N, Z, C and V hold them. */
   Known: 0,
-  /** They are those of `FLAGS_A - FLAGS_B` as words, both zero-extended; */
+  /** They are those of `FLAGS_A - FLAGS_B`, as words, the low halves alone; */
   Words: 1,
   Doublewords: 2,
   /** N and Z are those of `FLAGS_A`, a doubleword; C and V are zero. */
@@ -34,13 +34,13 @@ export function defineLazyFlags(library: Library): void {
     c.store("i64.store", CPU.V, constant("i64", 0));
     c.return();
   });
-  c.store("i32.store", CPU.C, a.geU(b));
-  // Words move to the upper halves, where N and V are signs as well and the difference is zero when
-  // it was.
+  // Words move to the upper halves, where N and V are signs as well, the difference is zero when it
+  // was, and what is above them is gone.
   c.if(kind.eq(FlagsKind.Words), () => {
     c.set(a, a.shl(32));
     c.set(b, b.shl(32));
   });
+  c.store("i32.store", CPU.C, a.geU(b));
   const difference = c.let(a.sub(b));
   c.store("i64.store", CPU.N, difference);
   c.store("i64.store", CPU.Z, difference);

@@ -16,16 +16,19 @@ import {
 } from "../../interpreter/memory-access.ts";
 import { CPU, DataEntry, KeptPage, Slot, SplitGroup } from "../../state/cpu-state.ts";
 import { TlbFlags } from "../../state/tlb-layout.ts";
+import { Access, groupPlace, splitByte } from "../../state/functions.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { GroupMember } from "../regions/access-groups.ts";
 import type { RegionInstruction } from "../code/instruction.ts";
 import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 
-/**
- * A member of a group of accesses, and the local for where the group's bytes are: zero where the
- * compare did not serve.
- */
-type LocatedMember = GroupMember & { readonly wasmAddress: number };
+/** A member of a group of accesses, in a region. */
+interface LocatedMember extends GroupMember {
+  /** Local: where the group's bytes are; zero where they are in two pages and no copy serves. */
+  readonly wasmAddress: number;
+  /** The group keeps its page: it is in an innermost loop, which takes most of the time. */
+  readonly walks: boolean;
+}
 
 /** The place of an access in its block. */
 export interface AccessSite {
@@ -44,6 +47,12 @@ interface AccessPlace {
   readonly bytes: number;
   readonly write: boolean;
 }
+
+/**
+ * Whether a copy of a group's bytes serves where they are in two pages. In loops, V8 would keep
+ * values of the bounds checks of the loads for stores that follow, instead of registers.
+ */
+const isCopied = ({ group, walks }: LocatedMember): boolean => group.copied && !walks;
 
 /** Emits the accesses of one instruction. */
 export class RegionAccesses {
@@ -74,7 +83,7 @@ export class RegionAccesses {
     const stack = this.#stackOffset;
     if (stack !== undefined && stack % size === 0) {
       this.#serveFromStack(place, stack, use, () => {
-        this.#look(place, access, () => write && this.#keepStack(place), () => {});
+        this.#lookForStack(place, access.behavior);
         use();
       });
     } else if (kept) {
@@ -89,11 +98,18 @@ export class RegionAccesses {
   #inGroup(member: LocatedMember, { address, hit }: MemoryAccess, wasmAddress: number): void {
     const { f } = this;
     if (member.first) this.#locateGroup(member, address);
-    f.get(member.wasmAddress).ifLikely(true, () => hit(member.wasmAddress, member.offset), () => {
-      const split = CPU.SPLIT_GROUPS + SplitGroup.Size * member.group.split;
-      f.i32(member.offset).i32(0).memory("i32.load", split + SplitGroup.Limit).op("i32.ge_u").i32(2).op("i32.shl");
-      f.memory("i32.load", split + SplitGroup.First).set(wasmAddress);
-      hit(wasmAddress, member.offset);
+    const { offset, walks, group: { split } } = member;
+    if (isCopied(member)) return hit(member.wasmAddress, offset);
+    f.get(member.wasmAddress).ifLikely(true, () => hit(member.wasmAddress, offset), () => {
+      if (walks) {
+        const places = CPU.SPLIT_GROUPS + SplitGroup.Size * split;
+        f.i32(offset).i32(0).memory("i32.load", places + SplitGroup.Limit).op("i32.ge_u").i32(2).op("i32.shl");
+        f.memory("i32.load", places + SplitGroup.First).set(wasmAddress);
+        return hit(wasmAddress, offset);
+      }
+      f.i32(splitByte(offset, split));
+      callSeam(this.at, "splitPlace").set(wasmAddress);
+      hit(wasmAddress, 0);
     });
   }
 
@@ -106,9 +122,20 @@ export class RegionAccesses {
       found();
     }, () => {
       f.get(va);
-      this.#tryAgain(wasmAddress, bytes, write, access.behavior);
+      pushDescriptor(f, bytes, access.behavior, this.evaluate);
+      callSeam(this.at, write ? "writableAt" : "readableAt");
+      this.#leaveWithout(wasmAddress);
       missed();
     });
+  }
+
+  /** Has a function look the address up where the page of the stack does not serve it. */
+  #lookForStack({ va, wasmAddress, bytes, write }: AccessPlace, behavior: Behavior): void {
+    const { f } = this;
+    f.get(va);
+    pushDescriptor(f, bytes, behavior, this.evaluate, write ? Access.Write : 0);
+    callSeam(this.at, "stackAt");
+    this.#leaveWithout(wasmAddress);
   }
 
   /**
@@ -145,13 +172,6 @@ export class RegionAccesses {
     }, look);
   }
 
-  /** Keeps the page of the stack, which an entry for writes serves: reads may go there as well. */
-  #keepStack({ va, wasmAddress }: AccessPlace): void {
-    const { f } = this;
-    f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", CPU.STACK_PAGE);
-    f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
-  }
-
   /**
    * Keeps the page of an access that its TLB entry serves; not where unaligned accesses fault, as
    * no later access would use it.
@@ -164,12 +184,9 @@ export class RegionAccesses {
     f.i64(PAGE_SIZE - bytes + 1).op("i64.mul").memory("i64.store", kept + KeptPage.Limit);
   }
 
-  /** Leaves the region where the function does not serve the address on the stack either. */
-  #tryAgain(wasmAddress: number, bytes: number, write: boolean, behavior: Behavior): void {
-    const { f } = this;
-    pushDescriptor(f, bytes, behavior, this.evaluate);
-    callSeam(this.at, write ? "writableAt" : "readableAt").tee(wasmAddress).op("i32.eqz");
-    f.ifLikely(false, () => this.leave());
+  /** Leaves the region where the function that was called gives no address. */
+  #leaveWithout(wasmAddress: number): void {
+    this.f.tee(wasmAddress).op("i32.eqz").ifLikely(false, () => this.leave());
     this.site.filled();
   }
 
@@ -182,40 +199,45 @@ export class RegionAccesses {
     f.set(place.va);
     const stack = this.#stackOffset;
     if (stack !== undefined && (stack - offset) % alignment === 0) {
-      this.#serveFromStack(place, stack - offset, () => {}, () => {
-        this.#compareGroup(member, place, () => write && this.#keepStack(place));
-      });
+      this.#serveFromStack(place, stack - offset, () => {}, () => this.#findGroup(member, place, "stackGroupAt"));
     } else if (kept) {
       this.#serveFromPage(place, kept, () => {}, () => this.#compareGroup(member, place, () => this.#keepPage(place, kept)));
     } else this.#compareGroup(member, place, () => {});
   }
 
   /**
-   * Computes where the bytes of a group are by the TLB entry of its first byte, and continues with
-   * `found`, or by a function: zero where they are in two pages. Leaves the region where that does
-   * not serve all of the group.
+   * Finds where the bytes of a group are by the TLB entry of the first, and continues with `found`,
+   * or by a function.
    */
-  #compareGroup(
-    { group: { alignment, seams, split } }: LocatedMember,
-    { va, wasmAddress, bytes, write }: AccessPlace,
-    found: () => void,
-  ): void {
-    const { f } = this, entry = this.at.local("i64");
+  #compareGroup(member: LocatedMember, place: AccessPlace, found: () => void): void {
+    const { f } = this, { va, wasmAddress, bytes, write } = place, entry = this.at.local("i64");
     f.get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     this.at.tlb();
     f.op("i32.add").memory("i64.load", entriesFor(write)).set(entry);
-    f.get(va).get(entry).op("i64.xor").i64(DataEntry.TagMask | (alignment - 1)).op("i64.and");
+    f.get(va).get(entry).op("i64.xor").i64(DataEntry.TagMask | (member.group.alignment - 1)).op("i64.and");
     // The last byte is in the same page: else it changes the lowest bit of the page's number.
     f.get(va).i64(bytes - 1).op("i64.add").get(va).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or").op("i64.eqz");
     // A branch can be predicted: the accesses would have to wait for a selection.
     f.ifLikely(true, () => {
       f.get(va).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").set(wasmAddress);
       found();
-    }, () => {
-      f.get(va).i32(alignment).i32(bytes).i32(seams).i32(CPU.SPLIT_GROUPS + SplitGroup.Size * split);
-      callSeam(this.at, write ? "writableGroupAt" : "readableGroupAt").tee(wasmAddress).op("i32.eqz").ifLikely(false, () => this.leave());
-      this.site.filled();
-      f.i32(0).get(wasmAddress).get(wasmAddress).i32(1).op("i32.eq").op("select").set(wasmAddress);
-    });
+    }, () => this.#findGroup(member, place, write ? "writableGroupAt" : "readableGroupAt"));
+  }
+
+  /**
+   * Has a function find where the bytes of a group are: zero where they are in two pages. Leaves
+   * the region where that does not serve all of the group.
+   */
+  #findGroup(
+    member: LocatedMember,
+    { va, wasmAddress, bytes, write }: AccessPlace,
+    name: "readableGroupAt" | "writableGroupAt" | "stackGroupAt",
+  ): void {
+    const { f } = this, { alignment, seams, split } = member.group, kind = write && name === "stackGroupAt" ? Access.Write : 0;
+    f.get(va).i32(alignment | kind).i32(seams).i32(groupPlace(bytes, split, isCopied(member)));
+    callSeam(this.at, name);
+    f.op("i32.eqz").ifLikely(false, () => this.leave());
+    f.set(wasmAddress);
+    this.site.filled();
   }
 }

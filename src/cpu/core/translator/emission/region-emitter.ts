@@ -14,9 +14,10 @@ import type { Callees } from "../../wasm/library.ts";
 import type { LocalPool } from "../../wasm/local-pool.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import { ConstantEmitter } from "./constant-emitter.ts";
+import { slotsWritten } from "../code/forwarded-values.ts";
 import { inlineCall, type Operations } from "../code/inline-calls.ts";
 import type { RegionInstruction } from "../code/instruction.ts";
-import { FLAG_TYPES, FLAGS, flagsOfDifference } from "./known-flags.ts";
+import { FLAG_TYPES, FLAGS, flagsOfDifference, keptFlags, type KeptValue } from "./known-flags.ts";
 import { type AccessSite, RegionAccesses } from "./region-access.ts";
 import { isLogical, startsWhole } from "../code/register-use.ts";
 import type { StateLocals } from "./state-locals.ts";
@@ -42,6 +43,9 @@ export interface RegionContext {
   readonly refreshFast: (() => void) | undefined;
   readonly operations: Operations;
 }
+
+/** Operations that give one operand where the other is zero; of a difference, that is the second. */
+const SUMS: ReadonlySet<string> = new Set(["add", "sub", "or", "xor"].flatMap((name) => [`i32.${name}`, `i64.${name}`]));
 
 /** 1 when one of these statements sets the flags. */
 const setsFlags = (statements: readonly Statement[]): number => statements.some(({ kind }) => kind === "setFlags") ? 1 : 0;
@@ -123,8 +127,10 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   protected override statements(statements: readonly Statement[]): boolean {
+    const forwards = statements === this.$.statements;
     for (let i = 0; i < statements.length; i++) {
       const s = statements[i];
+      if (forwards && this.#forward(s)) continue;
       if (!this.#branchChecked && (s.kind === "setRegister" || s.kind === "branchTo")) this.#checkBranch();
       if (s.kind === "branch" || s.kind === "branchTo" || s === this.instruction.repetition) continue;
       if (s.kind === "setVector" && startsWhole(statements, i)) {
@@ -133,6 +139,44 @@ export class RegionEmitter extends ConstantEmitter {
       } else this.statement(s);
     }
     return false;
+  }
+
+  /** Prepares the locals of a statement, other than one inside of an `if`; true if that is all. */
+  #forward(s: Statement): boolean {
+    switch (s.kind) {
+      case "let": {
+        const place = this.instruction.places[s.id];
+        if (typeof place === "number") this.locals[s.id] = this.state.general(place);
+        return place !== undefined;
+      }
+      case "load":
+        this.#loadInto(s.id);
+        break;
+      case "loadPair":
+        for (const id of s.ids) this.#loadInto(id);
+        break;
+      case "if":
+        for (const slot of slotsWritten(s, this.word)) this.#keepFlagsOf(slot);
+        break;
+    }
+    return false;
+  }
+
+  /** Loads into a register at once, where that is all that becomes of the value. */
+  #loadInto(id: number): void {
+    const slot = this.instruction.places[id];
+    if (typeof slot !== "number") return;
+    this.#keepFlagsOf(slot);
+    this.locals[id] = this.state.general(slot);
+  }
+
+  /** Before a register is written: the flags that are known may be those of its value. */
+  #keepFlagsOf(slot: number): void {
+    const local = this.state.general(slot), { knownFlags } = this;
+    if (!knownFlags?.locals?.includes(local)) return;
+    const kept = this.at.local("i64");
+    this.f.get(local).set(kept);
+    this.knownFlags = knownFlags.moved?.(local, kept);
   }
 
   /** An indirect branch that must store its type leaves the region before it does anything. */
@@ -224,7 +268,12 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   protected override pc(): void {
-    this.f.get(this.context.base).i64(4 * this.index).op("i64.add");
+    this.#pushAddress(0);
+  }
+
+  /** Puts an address at a distance from the instruction on the stack. */
+  #pushAddress(distance: number): void {
+    this.f.get(this.context.base).i64(4 * this.index + distance).op("i64.add");
   }
 
   protected override register(bank: Bank, index: Node): void {
@@ -236,8 +285,52 @@ export class RegionEmitter extends ConstantEmitter {
   protected override setRegister(bank: Bank, index: Node, value: Node): void {
     const slot = this.slot(bank, index, true);
     if (slot === Slot.Dump) return;
+    const local = this.state.general(slot);
+    // The loaded value is there already.
+    if (value.kind === "local" && this.locals[value.id] === local) return;
     this.value(value);
-    this.f.set(this.state.general(slot));
+    this.#keepFlagsOf(slot);
+    this.f.set(local);
+  }
+
+  /** The value that is emitted instead of a local. */
+  #forwarded(node: Node): Node | undefined {
+    const place = node.kind === "local" ? this.instruction.places[node.id] : undefined;
+    return typeof place === "object" ? place : undefined;
+  }
+
+  protected override value(node: Node): void {
+    const meant = this.#forwarded(node) ?? node;
+    if (meant.kind !== "op" || meant.isStatic || !SUMS.has(meant.name)) return super.value(meant);
+    const [a, b] = meant.operands;
+    if (this.#isZero(b)) return this.value(a);
+    if (this.#isZero(a) && !meant.name.endsWith("sub")) return this.value(b);
+    if (a.kind === "pc" && b.isStatic && b.low !== undefined) return this.#pushAddress(this.number(b));
+    super.value(meant);
+  }
+
+  /** Whether a value is zero in this instruction, as that of XZR and many an offset is. */
+  #isZero(node: Node): boolean {
+    if (node.isStatic) return node.low !== undefined && this.number(node) === 0;
+    switch (node.kind) {
+      case "register":
+        return this.slot(node.bank, node.index, false) === Slot.Zero;
+      case "local": {
+        const meant = this.#forwarded(node);
+        return meant !== undefined && this.#isZero(meant);
+      }
+      case "op":
+        return node.name === "i32.wrap_i64" && this.#isZero(node.operands[0]);
+    }
+    return false;
+  }
+
+  protected override bind(node: Node): number {
+    if (!this.#forwarded(node)) return super.bind(node);
+    const local = this.at.local(node.type);
+    this.value(node);
+    this.f.set(local);
+    return local;
   }
 
   protected override vector(instruction: string, index: Node, offset: Node): void {
@@ -260,14 +353,16 @@ export class RegionEmitter extends ConstantEmitter {
       return;
     }
     if (this.nesting) throw new Error("flags are set in an `if` inside of another");
-    const locals: number[] = [], keep = (node: Node) => this.#keep(node, locals);
-    if (compared) this.knownFlags = { ...flagsOfDifference(this.f, compared[0].type, keep(compared[0]), keep(compared[1])), locals };
-    else if (isLogical({ kind: "setFlags", n, z, c, v })) {
-      const value = keep(n), zero64 = () => void this.f.i64(0);
-      this.knownFlags = { words: { N: value, Z: value, C: () => void this.f.i32(0), V: zero64 }, logical: value, locals };
+    const keep = (node: Node) => this.#keep(node), { f } = this;
+    if (compared) {
+      const [{ type }] = compared;
+      this.knownFlags = keptFlags(f, compared.map(keep), ([a, b]) => flagsOfDifference(f, type, a, b));
+    } else if (isLogical({ kind: "setFlags", n, z, c, v })) {
+      const none = () => void f.i32(0), none64 = () => void f.i64(0);
+      this.knownFlags = keptFlags(f, [keep(n)], ([value]) => ({ words: { N: value, Z: value, C: none, V: none64 }, logical: value }));
     } else {
-      const sign = keep(n);
-      this.knownFlags = { words: { N: sign, Z: n === z ? sign : keep(z), C: keep(c), V: keep(v) }, locals };
+      const kept = n === z ? [n, c, v] : [n, c, v, z];
+      this.knownFlags = keptFlags(f, kept.map(keep), ([N, C, V, Z = N]) => ({ words: { N, Z, C, V } }));
     }
   }
 
@@ -286,16 +381,10 @@ export class RegionEmitter extends ConstantEmitter {
     this.#accesses.emit(access);
   }
 
-  /**
-   * Puts a value on the stack later than now: a constant, or what a local holds, which is added to
-   * `locals`.
-   */
-  #keep(node: Node, locals: number[]): () => void {
+  /** A way to put a value on the stack later than now: a constant, or the local that holds it. */
+  #keep(node: Node): KeptValue {
     if (node.isStatic || node.kind === "constant") return () => this.value(node);
-    const local = this.at.local(node.type);
-    locals.push(local);
-    this.value(node);
-    this.f.set(local);
-    return () => void this.f.get(local);
+    // Values that are used here are forwarded only if they are constant: zero from XZR is, too.
+    return this.#forwarded(node) ? () => this.value(node) : this.bind(node);
   }
 }

@@ -18,25 +18,21 @@ import { pushAtomicsTlb, type Surroundings } from "../../interpreter/surrounding
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../../architecture/exceptions.ts";
 import { INSTRUCTIONS_PER_PAGE, INSTRUCTIONS_SHIFT } from "../../state/layout.ts";
-import { CPU, FetchEntry, KeptPage, Slot, TlbSet } from "../../state/cpu-state.ts";
-import { callee } from "../../state/functions.ts";
+import { CPU, FetchEntry, KeptPage, KNOWN_CALLS, Slot, TlbSet } from "../../state/cpu-state.ts";
+import { callee as functionOf } from "../../state/functions.ts";
 import type { Callees } from "../../wasm/library.ts";
 import { LocalPool } from "../../wasm/local-pool.ts";
 import { frameBound } from "../../wasm/frame-bound.ts";
 import { FunctionBuilder, type Label } from "../../wasm/module.ts";
 import { keepsStackAlignment } from "../regions/access-groups.ts";
-import { emitFindAgain } from "./enter-function.ts";
 import { settleFlags } from "./known-flags.ts";
 import { type RegionContext, RegionEmitter, surroundings } from "./region-emitter.ts";
 import { StateLocals } from "./state-locals.ts";
 import { WaysOut } from "./ways-out.ts";
 import type { Block } from "../regions/region.ts";
-import { type Callee, ENTER, type NeighborPage, type RegionOptions } from "./region-options.ts";
+import { ADDRESS, type Callee, ENTER, FIND_CALLED, LEFT, type NeighborPage, type RegionOptions, STACK } from "./region-options.ts";
 import { RegionPlan } from "../regions/region-plan.ts";
 import { add, generalBit, keepOnly, type RegisterSet, without } from "../code/register-use.ts";
-
-/** The parameters as locals. */
-const ADDRESS = 0, LEFT = 1, STACK = 2;
 
 /** Makes the function of a region. */
 export function emitRegion(
@@ -87,18 +83,16 @@ class RegionFunction {
   readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS, scratch);
   readonly #plan: RegionPlan;
   readonly #state = new StateLocals(this.#body);
-  readonly #waysOut = new WaysOut(this.#state);
   readonly #context: RegionContext;
   readonly #surroundings: Surroundings;
   readonly #temporaries = new LocalPool(this.#body);
   /**
-   * Locals: the virtual address of instruction 0; the TLB set, and that of atomic accesses; what
-   * leaving adds to the first.
+   * Locals: the virtual address of instruction 0; the TLB set, and that of atomic accesses.
    */
   readonly #base = this.#body.local("i64");
+  readonly #waysOut: WaysOut;
   readonly #tlb = this.#body.local("i32");
   readonly #atomicsTlb: number | undefined;
-  readonly #offset = this.#body.local("i32");
   /** See `RegionContext.fast`. */
   readonly #fast = this.#body.local("i32");
   /** Labels of loops, and of the code after blocks, by node. */
@@ -120,6 +114,7 @@ class RegionFunction {
   constructor(readonly library: Callees, blocks: readonly Block[], readonly options: RegionOptions) {
     this.#plan = new RegionPlan(blocks, checksBranches(library));
     this.#counts = countsInstructions(library);
+    this.#waysOut = new WaysOut(this.#body, this.#state, this.#base);
     if (this.#plan.usesAtomics) this.#atomicsTlb = this.#body.local("i32");
     this.#context = {
       f: this.#body,
@@ -137,26 +132,15 @@ class RegionFunction {
   }
 
   emit(): FunctionBuilder {
-    const body = this.#body;
     scratch.clear();
     this.#tree(0, undefined);
     for (let next = this.#pending.pop(); next; next = this.#pending.pop()) next();
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
-    this.#waysOut.emit(f, body, (chains) => {
-      f.get(this.#base).get(this.#offset).op("i64.extend_i32_s").op("i64.add").get(LEFT);
-      this.#end(f, chains);
-    });
-    f.op("unreachable");
-    f.locals.push(...body.locals);
+    this.#waysOut.emit(f);
+    f.locals.push(...this.#body.locals);
     // The largest ones run where no other region waits for them.
     return f.fill(FRAME, Math.min(frameBound(f), STACK_BYTES));
-  }
-
-  /** Returns the address and the budget on the stack, or continues there. */
-  #end(f: FunctionBuilder, chains: boolean): void {
-    if (chains) f.get(STACK).callLate(ENTER, true);
-    else f.op("return");
   }
 
   /** Looks whether the region can run, and loads what it needs. */
@@ -233,7 +217,7 @@ class RegionFunction {
     // The region may be all that has code there, and go there seldom: it would never begin.
     f.op("i64.ne").ifLikely(false, () => {
       page();
-      f.call(callee(this.library, "fetchableAt")).op("i32.eqz").if(leave);
+      f.call(functionOf(this.library, "fetchableAt")).op("i32.eqz").if(leave);
     });
     entry();
     f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
@@ -305,21 +289,28 @@ class RegionFunction {
   #instructions(node: number, block: Block, before: KnownFlags | undefined): BlockEnd {
     const plan = this.#plan, dirty = { ...plan.data.dirty[node] }, { first, instructions } = block;
     const groups = plan.groups[node], keeps = plan.keepPages.get(node);
+    const filled = () => this.#loadAtomicsTlb(this.#body);
     let flags = before, emitter: RegionEmitter | undefined, stackAligned = plan.keepsStackAligned;
+    /** A bit for the `SplitGroup` of each group that keeps its page. */
+    let walking = 0;
     instructions.forEach((instruction, i) => {
       if (i && beginsPage(first + i)) {
         this.#count("turnBack", first + i - 1, 1);
         this.#count("arrive", first + i);
       }
       const leave = (known: KnownFlags | undefined) => {
-        this.#spend(i);
         this.#count("turnBack", first + i);
-        this.#leave(first + i, dirty, known, false);
+        this.#waysOut.leave(first + i, i, dirty, known);
       };
       this.#temporaries.releaseAll(flags?.locals);
       const member = groups.get(i), kept = keeps?.get(i);
-      const located = member && { ...member, wasmAddress: this.#groupAddresses[member.group.split] ??= this.#body.local("i32") };
-      const site = { leave, member: located, kept, stackAligned, filled: () => this.#loadAtomicsTlb(this.#body) };
+      if (member?.first) walking = kept === undefined ? walking & ~(1 << member.group.split) : walking | 1 << member.group.split;
+      const located = member && {
+        ...member,
+        wasmAddress: this.#groupAddresses[member.group.split] ??= this.#body.local("i32"),
+        walks: (walking >> member.group.split & 1) === 1,
+      };
+      const site = { leave, member: located, kept, stackAligned, filled };
       emitter = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, site);
       emitter.emitBody();
       stackAligned = plan.keepsStackAligned || (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
@@ -407,25 +398,23 @@ class RegionFunction {
 
   /** Ends in the region at the address in `#answer`; all state is in the CPU state. */
   #chain(): void {
-    this.#body.get(this.#answer).get(LEFT).get(STACK).callLate(ENTER, true);
+    this.#waysOut.enter(this.#body.get(this.#answer));
   }
 
   /** Calls the address in `#answer`, and continues after that. */
   #call(node: number, next: number, callee: Callee | undefined): void {
     const f = this.#body;
-    const call = (name: string) => {
-      f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub").callLate(name).set(LEFT).set(this.#answer);
+    const call = (target: () => void) => {
+      f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub");
+      target();
+      f.set(LEFT).set(this.#answer);
     };
     if (callee) {
       f.i32Later(callee.decoded).memory("i32.load16_u").i32Later(callee.handler).op("i32.eq");
-      f.ifLikely(true, () => call(callee.name), () => call(ENTER));
+      f.ifLikely(true, () => call(() => void f.callLate(callee.name)), () => call(() => void f.callLate(ENTER)));
     } else {
-      emitFindAgain(f, this.#answer, this.#slot, next - 1);
-      f.get(this.#slot).ifLikely(true, () => {
-        f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub").get(this.#slot);
-        this.options.callIndirect(f);
-        f.set(LEFT).set(this.#answer);
-      });
+      this.#findCalled(next - 1 & KNOWN_CALLS - 1);
+      f.get(this.#slot).ifLikely(true, () => call(() => this.options.callIndirect(f.get(this.#slot))));
     }
     f.get(this.#answer);
     this.#address(next);
@@ -448,15 +437,28 @@ class RegionFunction {
   }
 
   /**
+   * Puts the place in the table of the region at the address in `#answer` into `#slot`, or 0, for
+   * one of the known calls (enter-function.ts).
+   */
+  #findCalled(call: number): void {
+    const f = this.#body, slot = this.#slot;
+    f.i32(0).memory("i64.load", CPU.CALLED + 8 * call).get(this.#answer).op("i64.eq").ifLikely(
+      true,
+      () => void f.i32(0).memory("i32.load", CPU.CALLED_SLOTS + 4 * call).set(slot),
+      () => void f.get(this.#answer).i32(call).callLate(FIND_CALLED).set(slot),
+    );
+  }
+
+  /**
    * Forgets what is kept where another region has kept it, or where the interpreter was at work
    * since.
    */
   #ownKeptPages(f: FunctionBuilder): void {
-    const { kept: places } = this.#plan;
-    if (!places.length) return;
+    const { keptPages } = this.#plan;
+    if (!keptPages) return;
     f.i32(0).memory("i32.load", CPU.KEPT_BY).i32Later(this.options.handler).op("i32.ne").ifLikely(false, () => {
       f.i32(0).i32Later(this.options.handler).memory("i32.store", CPU.KEPT_BY);
-      for (const kept of places) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
+      for (let i = 0; i < keptPages; i++) f.i32(0).i64(0).memory("i64.store", CPU.KEPT_PAGES + KeptPage.Size * i + KeptPage.Limit);
     });
   }
 
@@ -467,9 +469,9 @@ class RegionFunction {
     this.#jump(targets, node, (jump) => {
       f.get(LEFT).i32(instructions.length + plan.longestOf(targets)).op("i32.lt_s");
       f.ifLikely(false, () => {
-        this.#spend(instructions.length - 1);
-        this.#count("turnBack", first + instructions.length - 1);
-        this.#leave(first + instructions.length - 1, dirty, flags, false);
+        const last = instructions.length - 1;
+        this.#count("turnBack", first + last);
+        this.#waysOut.leave(first + last, last, dirty, flags);
       });
       // The budget is counted for the way inside; the other one does it itself.
       f.block((elsewhere) => {
@@ -536,13 +538,13 @@ class RegionFunction {
     const f = this.#body, { flow, longest } = this.#plan, to = this.#plan.target(from, index);
     if (to === undefined) {
       this.#depart(from, index);
-      return this.#leave(index, dirty, flags, chains);
+      return chains ? this.#waysOut.chain(index, dirty, flags) : this.#waysOut.leave(index, 0, dirty, flags);
     }
     if (flow.isLoop[to]) {
       f.get(LEFT).i32(longest[to]).op("i32.lt_s");
       f.ifLikely(false, () => {
         this.#depart(from, index);
-        this.#leave(index, dirty, flags, false);
+        this.#waysOut.leave(index, 0, dirty, flags);
       });
     }
     this.#pass(from, to);
@@ -562,18 +564,6 @@ class RegionFunction {
     const label = this.#labels.get(node);
     if (!label) throw new Error("a node is reached from outside of its block");
     return label;
-  }
-
-  /** Out of the region, at an instruction. */
-  #leave(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
-    const f = this.#body;
-    settleFlags(f, flags);
-    const label = this.#waysOut.labelFor(dirty, chains);
-    if (label !== undefined) return void f.i32(4 * index).set(this.#offset).brOuter(label);
-    this.#state.store(f, dirty);
-    this.#address(index);
-    f.get(LEFT);
-    this.#end(f, chains);
   }
 
   #spend(count: number): void {

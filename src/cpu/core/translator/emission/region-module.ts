@@ -3,19 +3,19 @@
 // serve wherever and whenever the same code is compiled again.
 
 import { COUNTER_SHIFT } from "../../decoded/execution-counters.ts";
-import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../../interpreter/interpreter.ts";
-import { ImportedFunctions } from "../../interpreter/outlined.ts";
+import { REGION_PARAMETERS, REGION_RESULTS, TABLE_SIZE } from "../../interpreter/interpreter.ts";
+import { ImportedFunctions, linkedModule } from "../../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
 import type { Callees } from "../../wasm/library.ts";
-import { fillGap, FunctionBuilder, type ImportedMemory, WasmModule } from "../../wasm/module.ts";
+import { fillGap, FunctionBuilder, type ImportedMemory } from "../../wasm/module.ts";
 import { hasWideMultiplication } from "../../wasm/wide-multiplication.ts";
 import { Bytes } from "../../../../kit/support/values/bytes.ts";
 import { type CodeView, decodedPageAddress } from "../code/code-view.ts";
-import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
+import { defineEnter } from "./enter-function.ts";
 import { emitHead } from "./head-function.ts";
 import { emitRegion } from "./region-function.ts";
-import { type Callee, ENTER, type NeighborPage } from "./region-options.ts";
+import type { Callee, NeighborPage } from "./region-options.ts";
 import { neighborsOf, type RegionPart } from "./code-signature.ts";
 import type { Block } from "../regions/region.ts";
 
@@ -79,12 +79,12 @@ const LATE_CALLS = 0x100;
 const encoded = new Bytes(), section = new Bytes();
 
 /** Name of the function of a part, and of the function of its first instruction. */
-export const regionName = (part: number): string => `region${part}`;
-export const firstName = (part: number): string => `first${part}`;
+export const regionName = (part: number): string => `r${part}`;
+export const firstName = (part: number): string => `f${part}`;
 
 export function generateModule(known: Callees, memory: ImportedMemory, parts: readonly RegionPart[]): RegionModule {
   const operations = { fusedMultiplyAdd: hasFusedMultiplyAdd(), wideMultiplication: hasWideMultiplication() };
-  const module = new WasmModule().importMemory(memory).importTable("core", TABLE_NAME, TABLE_SIZE);
+  const module = linkedModule(memory, TABLE_SIZE);
   const library = new ImportedFunctions(known, module);
   const functions = parts.map(({ blocks, neighbors, callees }, i) => {
     const head = new FunctionBuilder(-1, "head", ["i32"], []);
@@ -105,10 +105,7 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
     return { region, head };
   });
   // Imports precede functions: only now is known what the code calls.
-  const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-  emitFind(find);
-  emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
-  const names: Record<string, FunctionBuilder> = { [FIND]: find, [ENTER]: enter };
+  const names = defineEnter(module);
   functions.forEach(({ region: { code } }, i) => {
     names[regionName(i)] = module.function(regionName(i), REGION_PARAMETERS, REGION_RESULTS, true, new Bytes(code.length + LATE_CALLS));
   });

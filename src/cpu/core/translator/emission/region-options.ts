@@ -1,10 +1,16 @@
-// The surroundings of a region in its module.
+// The surroundings of a region: its parameters, and its module.
 
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { Operations } from "../code/inline-calls.ts";
 
-/** Name of the function that a region calls to continue at an address (enter-function.ts). */
-export const ENTER = "enter";
+/**
+ * Names of the functions that a region calls to continue at an address, and to find the target of
+ * a call (enter-function.ts).
+ */
+export const ENTER = "enter", FIND_CALLED = "find";
+
+/** The parameters of a region as locals (region-function.ts). */
+export const ADDRESS = 0, LEFT = 1, STACK = 2;
 
 /**
  * A page of the region other than the head's: it must follow in virtual memory when the region

@@ -1,9 +1,17 @@
 // The ways out of a region. Those that store few registers do it in place; others share code, which
-// comes after the body of the region.
+// comes after the body of the region. All that do not enter another region at once end in the same
+// code, which computes where execution continues and what is left of the budget, and stores the
+// operands of a comparison.
 
 import { bitsOf } from "../../../../kit/support/values/bits.ts";
+import type { KnownFlags } from "../../interpreter/conditions.ts";
+import { CPU } from "../../state/cpu-state.ts";
+import { INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
 import type { FunctionBuilder, Label } from "../../wasm/module.ts";
 import { add, noRegisters, type RegisterSet, without } from "../code/register-use.ts";
+import { comparisonOf, settleFlags } from "./known-flags.ts";
+import { FlagsKind } from "./lazy-flags.ts";
+import { ENTER, LEFT, STACK } from "./region-options.ts";
 import type { StateLocals } from "./state-locals.ts";
 
 /** A way out: the registers that it stores, and whether a region there is entered at once. */
@@ -36,14 +44,80 @@ function sizeOf({ general, vector }: Readonly<RegisterSet>): number {
 const includes = (set: Readonly<RegisterSet>, part: Readonly<RegisterSet>): boolean =>
   (part.general & ~set.general) === 0 && (part.vector & ~set.vector) === 0;
 
+/** Name of the label of the code that ends ways out. */
+const END = "end";
+
+/**
+ * Fields of the number that a way out ends with: `FlagsKind`; the instruction where execution
+ * continues, counted from one page before that of the head; instructions that are still to be
+ * counted, mostly few. Short numbers are short in LEB128.
+ */
+const Field = { Kind: 0, Index: 2, Spent: 14 } as const;
+const KINDS = 1 << Field.Index, INDICES = 1 << Field.Spent - Field.Index;
+
 /** The ways out that code shares. */
 export class WaysOut {
   readonly #ways: WayOut[] = [];
+  /** Locals: the number, or how far the instruction is where another region is entered. */
+  readonly #number: number;
+  /** Operands of the comparison. */
+  readonly #a: number;
+  readonly #b: number;
+  #ends = false;
+  #endsInFlags = false;
 
-  constructor(readonly state: StateLocals) {}
+  /** @param base local: the virtual address of instruction 0 */
+  constructor(readonly f: FunctionBuilder, readonly state: StateLocals, readonly base: number) {
+    this.#number = f.local("i32");
+    this.#a = f.local("i64");
+    this.#b = f.local("i64");
+  }
+
+  /** Appends a way out at an instruction, before which some of its block are to be counted. */
+  leave(index: number, spent: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
+    const { f } = this, fromFirst = index + INSTRUCTIONS_PER_PAGE;
+    if (fromFirst < 0 || fromFirst >= INDICES) throw new Error(`a region is left at its instruction ${index}`);
+    const kind = this.#keep(flags), label = this.#labelFor(dirty, false);
+    if (label === undefined) this.state.store(f, dirty);
+    f.i32(kind << Field.Kind | fromFirst << Field.Index | spent << Field.Spent).set(this.#number).brOuter(label ?? END);
+    this.#ends = true;
+  }
+
+  /** Appends a way out that enters a region there at once. */
+  chain(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
+    const { f } = this;
+    settleFlags(f, flags);
+    const label = this.#labelFor(dirty, true);
+    if (label !== undefined) return void f.i32(4 * index).set(this.#number).brOuter(label);
+    this.state.store(f, dirty);
+    f.get(this.base).i64(4 * index).op("i64.add");
+    this.enter(f);
+  }
+
+  /** Ends in the region at the address on the stack. */
+  enter(f: FunctionBuilder): void {
+    f.get(LEFT).get(STACK).callLate(ENTER, true);
+  }
+
+  /** Has the end store the operands of a comparison; other flags are stored here. */
+  #keep(flags: KnownFlags | undefined): number {
+    const operands = flags && comparisonOf(flags), { f } = this;
+    if (!operands) {
+      settleFlags(f, flags);
+      return FlagsKind.Known;
+    }
+    this.#endsInFlags = true;
+    const { kind, type, values } = operands;
+    values.forEach((value, i) => {
+      value();
+      if (type === "i32") f.op("i64.extend_i32_u");
+      f.set(i ? this.#b : this.#a);
+    });
+    return kind;
+  }
 
   /** The label of the way out that stores these registers; none if that is done in place. */
-  labelFor(dirty: Readonly<RegisterSet>, chains: boolean): string | undefined {
+  #labelFor(dirty: Readonly<RegisterSet>, chains: boolean): string | undefined {
     if (sizeOf(dirty) <= MOST_DIRECT) return undefined;
     const { general, vector } = dirty, ways = this.#ways;
     // Neighbors leave by the same one.
@@ -51,33 +125,45 @@ export class WaysOut {
       const { dirty, name } = ways[i];
       if (dirty.general === general && dirty.vector === vector && ways[i].chains === chains) return name;
     }
-    const name = `exit${ways.length}`;
+    const name = `way${ways.length}`;
     ways.push({ name, dirty: { general, vector }, chains });
     return name;
   }
 
-  /**
-   * Appends the body and after it the ways out, of which each ends with `leave`. The block of what
-   * is stored last is outermost.
-   */
-  emit(f: FunctionBuilder, body: FunctionBuilder, leave: (chains: boolean) => void): void {
+  /** Appends the body and after it the ways out. The block of what is stored last is outermost. */
+  emit(f: FunctionBuilder): void {
     const ways = this.#ways.toSorted((a, b) => Number(b.chains) - Number(a.chains) || sizeOf(a.dirty) - sizeOf(b.dirty));
     const stored = noRegisters();
     for (const { dirty } of ways) add(stored, dirty);
-    const shares = sizeOf(stored) <= MOST_SHARED, labels: Record<string, Label> = {};
+    const shares = sizeOf(stored) <= MOST_SHARED, labels: Record<string, Label> = { [END]: f.openBlock() };
     for (const { name } of ways) labels[name] = f.openBlock();
-    f.append(body, labels).op("unreachable");
+    f.append(this.f, labels).op("unreachable");
     for (let i = ways.length - 1; i >= 0; i--) {
       f.closeBlock();
       const rest = shares ? restOf(ways, i) : -1, { dirty, chains } = ways[i];
-      if (rest >= 0) {
-        this.state.store(f, without(dirty, ways[rest].dirty));
-        if (rest < i - 1) f.br(labels[ways[rest].name]);
-      } else {
-        this.state.store(f, dirty);
-        leave(chains);
-      }
+      this.state.store(f, rest >= 0 ? without(dirty, ways[rest].dirty) : dirty);
+      if (chains) {
+        f.get(this.base).get(this.#number).op("i64.extend_i32_s").op("i64.add");
+        this.enter(f);
+      } else if (rest !== i - 1) f.br(labels[rest >= 0 ? ways[rest].name : END]);
     }
+    f.closeBlock();
+    if (this.#ends) this.#end(f);
+    else f.op("unreachable");
+  }
+
+  /** The end that the number says. */
+  #end(f: FunctionBuilder): void {
+    if (this.#endsInFlags) {
+      f.get(this.#number).i32(KINDS - 1).op("i32.and").if(() => {
+        f.i32(0).get(this.#number).i32(KINDS - 1).op("i32.and").memory("i32.store", CPU.FLAGS_KIND);
+        f.i32(0).get(this.#a).memory("i64.store", CPU.FLAGS_A);
+        f.i32(0).get(this.#b).memory("i64.store", CPU.FLAGS_B);
+      });
+    }
+    f.get(this.base).get(this.#number).i32(INDICES - 1 << Field.Index).op("i32.and").op("i64.extend_i32_u").op("i64.add");
+    f.i64(-4 * INSTRUCTIONS_PER_PAGE).op("i64.add");
+    f.get(LEFT).get(this.#number).i32(Field.Spent).op("i32.shr_u").op("i32.sub");
   }
 }
 

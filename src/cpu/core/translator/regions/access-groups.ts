@@ -19,6 +19,11 @@ interface AccessGroup {
   readonly span: number;
   readonly alignment: number;
   readonly write: boolean;
+  /**
+   * Nothing is stored between its first and its last access: a copy of its bytes serves where they
+   * are in two pages.
+   */
+  readonly copied: boolean;
   /** Where its accesses to two neighbors have their seams: see `readableGroupAt`. */
   readonly seams: number;
   /** Its `SplitGroup`, which no other group has between its first and its last access. */
@@ -53,6 +58,8 @@ interface OpenGroup {
   anchor: number;
   low: number;
   end: number;
+  /** Something may have been stored since its first access. */
+  stored: boolean;
 }
 
 /** Where a group begins: at `low` or before, a multiple of `alignment` before `anchor`. */
@@ -109,28 +116,31 @@ export function accessGroups(instructions: readonly RegionInstruction[]): Readon
   for (let slot = 0; slot < bases.length; slot++) bases[slot] = slot;
   offsets.fill(0);
   const members = new Map<number, GroupMember>(), open = new Map<number, OpenGroup>();
+  /** The latest instruction that may store. */
+  let lastStore = -1;
   // By `SplitGroup`: the instruction with the last access of the group that has it.
   const splits: number[] = new Array(SPLIT_GROUPS).fill(-1);
-  const close = ({ candidates, alignment, anchor, low, end }: OpenGroup) => {
+  const close = ({ candidates, alignment, anchor, low, end, stored }: OpenGroup) => {
     if (candidates.length < 2) return;
     const split = splits.findIndex((last) => last < candidates[0].index);
     if (split < 0) return;
     splits[split] = candidates[candidates.length - 1].index;
     const begin = beginOf(anchor, low, alignment), seams = seamsOf(candidates, begin);
-    const group = { span: end - begin, alignment, write: candidates.some(({ write }) => write), seams, split };
+    const group = { span: end - begin, alignment, write: candidates.some(({ write }) => write), copied: !stored, seams, split };
     candidates.forEach(({ index, offset }, i) => members.set(index, { group, offset: offset - begin, first: i === 0 }));
   };
   for (let index = 0; index < instructions.length; index++) {
-    const { addresses: { access, updates }, use: { written } } = instructions[index];
+    const { addresses: { access, updates }, use: { written }, stores } = instructions[index];
     if (access) {
       const base = bases[access.slot], { size, count, write } = access, offset = offsets[access.slot] + access.offset;
       const candidate = { index, base, offset, size, count, end: offset + count * size, write };
       const before = open.get(base);
       if (!before || !joins(before, candidate)) {
         if (before) close(before);
-        open.set(base, { candidates: [candidate], alignment: size, anchor: offset, low: offset, end: candidate.end });
-      }
+        open.set(base, { candidates: [candidate], alignment: size, anchor: offset, low: offset, end: candidate.end, stored: stores });
+      } else before.stored ||= stores || lastStore >= before.candidates[0].index;
     }
+    if (stores) lastStore = index;
     // All sums are of the values before the instruction.
     for (let i = 0; i < updates.length; i++) {
       const { sum } = updates[i];

@@ -23,8 +23,8 @@ export class RegionPlan {
   /** Of the accesses of each node; and the accesses that keep their pages, by node and index. */
   readonly groups: readonly ReadonlyMap<number, GroupMember>[];
   readonly keepPages: ReadonlyMap<number, ReadonlyMap<number, number>>;
-  /** Addresses of what they keep. */
-  readonly kept: readonly number[];
+  /** How many these are. */
+  readonly keptPages: number;
   readonly calls: boolean;
   readonly usesVectors: boolean;
   /** It has exclusive or atomic accesses. */
@@ -65,7 +65,7 @@ export class RegionPlan {
       .sort((a, b) => flow.position[a] - flow.position[b]);
     this.groups = blocks.map(({ instructions }) => accessGroups(instructions));
     this.keepPages = accessesThatKeepPages(blocks, flow, this.groups);
-    this.kept = [...this.keepPages.values()].flatMap((kept) => [...kept.values()]);
+    this.keptPages = this.keepPages.values().reduce((sum, { size }) => sum + size, 0);
     const inLoops = new Set<number>();
     for (const loop of flow.loops) for (const node of loop) inLoops.add(node);
     this.stores = blocks.map(({ instructions }, node) => instructions.length > 0 && !inLoops.has(node));
