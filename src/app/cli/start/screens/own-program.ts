@@ -76,7 +76,7 @@ export function ownProgram(entry: URL, session: string): OwnProgram {
       }).spawn();
       const stop = () => child.kill("SIGINT");
       signal.addEventListener("abort", stop);
-      const [answer, complaint, { code }] = await Promise.all([textOf(child.stdout), textOf(child.stderr, hear), child.status]);
+      const [answer, complaint, { code }] = await Promise.all([textOf(child.stdout, hear), textOf(child.stderr, hear), child.status]);
       signal.removeEventListener("abort", stop);
       return { answer, complaint, code };
     },

@@ -23,7 +23,7 @@ export interface OwnProgram {
   readonly about: (words: readonly string[]) => readonly Pick<ProgramCommand, "path" | "help">[];
   /**
    * Runs a command line about the session that is shown, until `signal`, and gives what it has
-   * printed. `hear` gets lines about its progress.
+   * printed. `hear` gets each line as it comes: some commands end only with `signal`.
    */
   readonly run: (
     args: readonly string[],

@@ -1,7 +1,7 @@
 // Every capability of the shell is one key or one line of the palette away.
 
 import assert from "node:assert/strict";
-import { FOR_PROGRAMS, isAside, ON_SCREENS } from "../../../../../src/app/cli/start/screens/own-program.ts";
+import { FOR_PROGRAMS, isAside, ON_SCREENS, ownProgram } from "../../../../../src/app/cli/start/screens/own-program.ts";
 import { isRunnable } from "../../../../../src/app/cli/common/command-tree.ts";
 import { PALETTE_COMMANDS } from "../../../../../src/app/tui/app/doing/palette-commands.ts";
 import { usageOf } from "../../../../../src/model/commands/words.ts";
@@ -48,6 +48,14 @@ Deno.test("every command of the shell is in the palette, or a line of it does th
       assert.match(await rig.text(), new RegExp(`${path} --x y has printed this`), `the output of ${path}`);
     }
   }
+});
+
+Deno.test("what a command prints is heard as it comes, so that the address of `serve` is read while it serves", async () => {
+  const heard: string[] = [];
+  const program = ownProgram(new URL("../../../../../main.ts", import.meta.url), "none");
+  const { answer, code } = await program.run(["version"], (line) => void heard.push(line), new AbortController().signal);
+  assert.equal(code, 0);
+  assert.deepEqual(heard, answer.trimEnd().split("\n"));
 });
 
 Deno.test("the palette and the help find what the help of a command has", async () => {
