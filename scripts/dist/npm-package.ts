@@ -4,6 +4,7 @@
 
 import { VERSION } from "../../src/kit/support/version.ts";
 import { codeProbe, PROBE_MACHINES, probeName } from "../launch/code-probe.ts";
+import { BROWSER_MODULE, writeBrowserModule } from "./page.ts";
 import { type BundledPackage, noticesText } from "./bundled-packages.ts";
 import { type Build, outputOf, ROOT } from "./common.ts";
 import { filesBelow, makeModules } from "./split.ts";
@@ -31,7 +32,7 @@ export async function npmPackage({ folder, bundle, page }: Build, packages: read
     keywords: ["gunyah", "hypervisor", "arm64", "emulator", "virtual-machine", "debugger"],
     license: "Apache-2.0",
     bin: { el2: programs[0] },
-    files: [...programs, "el2.js", "page", "THIRD-PARTY-NOTICES.txt"],
+    files: [...programs, "el2.js", "page", BROWSER_MODULE, "THIRD-PARTY-NOTICES.txt"],
     os: ["linux", "darwin", "win32"],
     cpu: ["x64", "arm64"],
     engines: { node: ">=18" },
@@ -41,6 +42,7 @@ export async function npmPackage({ folder, bundle, page }: Build, packages: read
   await Deno.copyFile(bundle, `${here}/el2.js`);
   await Deno.mkdir(`${here}/page`);
   for (const path of await filesBelow(page)) await Deno.copyFile(`${page}/${path}`, `${here}/page/${path}`);
+  await writeBrowserModule(`${here}/${BROWSER_MODULE}`);
   await npmLauncher(`${here}/${programs[0]}`);
   for (const machine of PROBE_MACHINES) await Deno.writeFile(`${here}/${probeName(machine)}`, codeProbe(machine));
   for (const name of ["LICENSE", "README.md"]) await Deno.copyFile(`${ROOT}${name}`, `${here}/${name}`);

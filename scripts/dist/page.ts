@@ -1,5 +1,5 @@
-// The programs of a published recording's page (src/app/web/published): its own, and that of its
-// worker, each in one script.
+// The programs for browsers: those of a published recording's page (src/app/web/published), its own
+// and that of its worker, each in one script; and the library (src/app/web/library) as a module.
 
 import { ENGINE } from "../../src/kit/support/files/maker.ts";
 import { identityText, sourcesDigest } from "../../src/kit/support/program-identity.ts";
@@ -14,6 +14,10 @@ const SOURCES = {
   engine: "src/app/web/engine/page-engine.ts",
 };
 
+/** The library for browsers, and the name of its module in npm's package. */
+const LIBRARY = "src/app/web/library/browser.ts";
+export const BROWSER_MODULE = "browser.mjs";
+
 /** The missing address of modules in one script, and an address below which there is nothing. */
 const NO_ADDRESS = /\b(import_meta\d*) = \{\}/g, ADDRESS = '$1 = { url: "el2:/page/program.js" }';
 /** Browsers that have no `using` yet: files alone are given back by it, and a page has none. */
@@ -25,22 +29,37 @@ export async function writePage(folder: string): Promise<void> {
   for (const [name, text] of await pageScripts()) writeWhole(`${folder}/${name}`, text);
 }
 
+/**
+ * Writes the library for browsers as one module. It has a Deno of its own (`host/page-modules.ts`),
+ * as its page has none.
+ * @throws DistError
+ */
+export async function writeBrowserModule(file: string): Promise<void> {
+  const script = await scriptOf(LIBRARY);
+  writeWhole(file, `const Deno = {}, exported = {};\n${script}export const { openRecording } = exported;\n`);
+}
+
 /** The scripts of a page by name. @throws DistError */
 async function pageScripts(): Promise<Map<string, string>> {
+  const scripts = new Map<string, string>();
+  for (const kind of ["start", "page", "engine"] as const) {
+    const program = await scriptOf(SOURCES[kind]);
+    scripts.set(PAGE_SCRIPTS[kind], kind !== "engine" ? program : `function ${PROGRAM}() {\n${program}}\n`);
+  }
+  return scripts;
+}
+
+/** A source and what it imports as one script for browsers. @throws DistError */
+export async function scriptOf(source: string): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "el2-" });
   try {
-    const place = await buildPlace(), scripts = new Map<string, string>();
-    for (const kind of ["start", "page", "engine"] as const) {
-      const whole = `${folder}/${kind}.js`, small = `${folder}/small.js`;
-      await bundleForPages("-o", whole, SOURCES[kind]);
-      const text = (await Deno.readTextFile(whole)).replaceAll(NO_ADDRESS, ADDRESS).replaceAll(USING, "$1const ");
-      const identity = identityText(digestOf([text]), new Map([[ENGINE.join(), sourcesDigest(ENGINE)]]), place);
-      await Deno.writeTextFile(whole, text.includes(PUT_IN) ? withDigest(text, identity) : text);
-      await bundleForPages("--minify", "-o", small, whole);
-      const program = await Deno.readTextFile(small);
-      scripts.set(PAGE_SCRIPTS[kind], kind !== "engine" ? program : `function ${PROGRAM}() {\n${program}}\n`);
-    }
-    return scripts;
+    const whole = `${folder}/whole.js`, small = `${folder}/small.js`;
+    await bundleForPages("-o", whole, source);
+    const text = (await Deno.readTextFile(whole)).replaceAll(NO_ADDRESS, ADDRESS).replaceAll(USING, "$1const ");
+    const identity = identityText(digestOf([text]), new Map([[ENGINE.join(), sourcesDigest(ENGINE)]]), await buildPlace());
+    await Deno.writeTextFile(whole, text.includes(PUT_IN) ? withDigest(text, identity) : text);
+    await bundleForPages("--minify", "-o", small, whole);
+    return await Deno.readTextFile(small);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

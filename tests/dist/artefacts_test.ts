@@ -15,6 +15,7 @@ import { sharedUser } from "./user.ts";
 import { documentedSymbols, recordExample, writeExamples } from "../app/library/examples.ts";
 import { pathWithoutDeno } from "../../scripts/path-without-deno.ts";
 import { filesBelow, makeModules, packageCache, withoutCache } from "../../scripts/dist/split.ts";
+import { BROWSER_MODULE } from "../../scripts/dist/page.ts";
 import { TARGETS } from "../../scripts/dist/targets.ts";
 import { PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
 import { VERSION } from "../../src/kit/support/version.ts";
@@ -117,6 +118,7 @@ artefact("npm's package has its launcher and the program, no scripts, and no dep
     "README.md",
     "THIRD-PARTY-NOTICES.txt",
     ...probes,
+    BROWSER_MODULE,
     "el2.cjs",
     "el2.js",
     "package.json",

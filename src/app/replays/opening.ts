@@ -1,6 +1,5 @@
 // Opens a recording for a program: fetches it, and has its machine made.
 
-import { fileURLToPath } from "node:url";
 import type { OpenRecording } from "./open-recording.ts";
 import { cannotRead, readToEnd } from "../../kit/support/files/named-file.ts";
 import { exceptionText, UserError } from "../../kit/support/problem.ts";
@@ -12,8 +11,8 @@ import { joined } from "../../kit/support/values/bytes.ts";
  * one whose machine uses disks of this computer. Its large files are in it (`el2 recording pack`),
  * or in el2's cache.
  *
- * It needs Deno, and the right to read el2's sources where it runs from them. For a browser,
- * `el2 publish` makes a page of a recording.
+ * It needs Deno, and the right to read el2's sources where it runs from them. In browsers it is in
+ * `el2/browser.mjs` of npm's package, one module with all in it; `el2 publish` makes a whole page.
  *
  * ```ts
  * import { openRecording } from "@el2/el2";
@@ -41,7 +40,7 @@ async function fetched(from: string | URL): Promise<[name: string, bytes: Uint8A
   const url = URL.parse(from);
   if (!url) throw new UserError(`"${from}" is not an address`, 'use for example new URL("bug.rec", import.meta.url)');
   if (url.protocol !== "file:") return [url.href, await download(url)];
-  const path = fileURLToPath(url);
+  const path = decodeURIComponent(url.pathname);
   try {
     return [path, readToEnd(path)];
   } catch (error) {

@@ -46,8 +46,10 @@ export const pageModule: ModuleSource = (name) => {
   return module;
 };
 
-// Tests import this, too.
-if (!("Deno" in globalThis)) {
-  Object.assign(globalThis, { Deno: pageDeno });
+// Tests import this in Deno. The library's own module has an empty object of that name, so that its
+// page gets none.
+if (typeof Deno === "undefined") Object.assign(globalThis, { Deno: {} });
+if (!("build" in Deno)) {
+  Object.assign(Deno, pageDeno);
   useModules(pageModule);
 }

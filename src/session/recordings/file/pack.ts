@@ -16,7 +16,7 @@ import { formatSize } from "../../../kit/support/text/units.ts";
 export const INSIDE_MAX = 256 * MiB;
 
 /**
- * Where the files of the run go. Large ones go apart, for a folder that recordings share (`beside`),
+ * Where the files of the run go. Large ones go apart, for a folder of recordings (`beside`),
  * or for a page (`apart`), which has as much room as a recording.
  */
 interface PackWish {
