@@ -36,6 +36,7 @@ const LEARN = [
   ["17-send-the-place.md", "send a colleague the place: links, marks and packed recordings"],
   ["18-pasted-log.md", "somebody pasted a log: what it says, why, and what to try"],
   ["19-a-dump-from-a-phone.md", "a dump from a phone: why it crashed, what ran"],
+  ["20-my-driver.md", "my driver: stop in a module, and go back to a call that is over"],
 ] as const;
 
 /** Sessions that answer. */
