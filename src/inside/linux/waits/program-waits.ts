@@ -23,16 +23,8 @@ import type { Tasks } from "./waiting.ts";
 
 const OF = "waits of programs";
 const EPOLL_PWAIT = 22, EPOLL_PWAIT2 = 441, FCNTL = 25, FLOCK = 32, OPENAT = 56, READ = 63, WRITE = 64, READV = 65, WRITEV = 66;
-const PSELECT6 = 72,
-  PPOLL = 73,
-  WAITID = 95,
-  FUTEX = 98,
-  WAIT4 = 260,
-  CONNECT = 203,
-  SENDTO = 206,
-  RECVFROM = 207,
-  SENDMSG = 211,
-  RECVMSG = 212;
+const PSELECT6 = 72, PPOLL = 73, WAITID = 95, FUTEX = 98, WAIT4 = 260;
+const CONNECT = 203, SENDTO = 206, RECVFROM = 207, SENDMSG = 211, RECVMSG = 212;
 /** Commands of fcntl(2) that wait: F_SETLKW, F_OFD_SETLKW. */
 const WAITING_COMMANDS: ReadonlySet<number> = new Set([7, 38]);
 /** `struct pollfd`: its size, and where its events are; files of a poll that are looked at. */
