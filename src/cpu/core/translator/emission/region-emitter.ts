@@ -44,7 +44,7 @@ export interface RegionContext {
   readonly operations: Operations;
 }
 
-/** Operations that give one operand where the other is zero; of a difference, that is the second. */
+/** Operations that give one operand where the other is zero: of a difference, the second. */
 const SUMS: ReadonlySet<string> = new Set(["add", "sub", "or", "xor"].flatMap((name) => [`i32.${name}`, `i64.${name}`]));
 
 /** 1 when one of these statements sets the flags. */
