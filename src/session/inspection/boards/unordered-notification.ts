@@ -55,7 +55,7 @@ function targetOf(word: number, at: bigint): bigint | undefined {
 interface Straight {
   /** Addresses of loads and stores in it, the last one first. */
   readonly accesses: readonly bigint[];
-  /** Where it begins, if something may have jumped there; undefined after a barrier or other code. */
+  /** Where it begins, if something jumps there; undefined after a barrier or other code. */
   readonly begin: bigint | undefined;
 }
 
