@@ -1,11 +1,11 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale|linux|export|share|first-run|history|translate|loop [--rounds N] [--guest NAME,..]
-// [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached]
-// [--tier interp|jit|auto] [--cpu NAME] [--json]`: how fast el2 is beside QEMU (TCG, one thread,
-// cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
-// comparing: machines and their load differ. `--cpu` (core, boot, userland) gives guests another
-// CPU of el2, beside the newest QEMU with all features. `--ab REV` compares el2 of this tree with
-// el2 of a revision instead; at least four rounds, or chance decides.
+// |all|scale|linux|export|share|first-run|history|translate|loop|page [--rounds N]
+// [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy]
+// [--long] [--cached] [--tier interp|jit|auto] [--cpu NAME] [--json]`: how fast el2 is beside QEMU
+// (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of one session
+// are worth comparing: machines and their load differ. `--cpu` (core, boot, userland) gives guests
+// another CPU of el2, beside the newest QEMU with all features. `--ab REV` compares el2 of this tree
+// with el2 of a revision instead; at least four rounds, or chance decides.
 
 import { parseArgs } from "node:util";
 import { compareTrees, type Contest } from "./ab.ts";
@@ -27,6 +27,7 @@ import { benchLoop, loopContest } from "./loop.ts";
 import { benchMark, markContest } from "./mark.ts";
 import { benchMemory, memoryContest } from "./memory.ts";
 import { benchNet, netContest } from "./net.ts";
+import { benchPage, pageContest } from "./page.ts";
 import { benchRecord, recordContest } from "./record.ts";
 import { benchScale, scaleContest } from "./scale.ts";
 import { benchShare, shareContest } from "./share.ts";
@@ -38,7 +39,7 @@ import { CpuError, parseCpu } from "../src/cpu/isa/cpus/cpus.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history|translate|loop [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history|translate|loop|page [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--long] [--cached] [--tier interp|jit|auto] [--cpu NAME] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -128,6 +129,7 @@ const known: typeof benches = {
   share: { run: () => benchShare(rounds, values.json), contest: shareContest },
   history: { run: () => benchHistory(rounds, values.json, values.long), contest: historyContest },
   translate: { run: () => benchTranslate(rounds, values.json), contest: translateContest },
+  page: { run: () => benchPage(rounds, values.json), contest: pageContest },
   loop: { run: () => benchLoop(rounds, values.json), contest: loopContest },
   "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };

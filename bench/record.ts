@@ -42,21 +42,17 @@ const ADDED = [
   { what: "coverage adds to a replay", than: "replayed", takes: "covered", most: 0.15 },
 ] as const;
 
+/** The command that boots a Debian, which powers off. */
+export async function debianBoot(): Promise<string[]> {
+  const { folder } = await catalogEntry("debian");
+  const kernel = ["boot", `${folder}/Image`, "--initrd", `${folder}/initrd`];
+  return [...kernel, "--append", "console=ttyAMA0 el2=poweroff", "--memory", "512MiB"];
+}
+
 /** The runs that are recorded, by what they are. */
 async function commandLines(): Promise<Record<string, readonly string[]>> {
-  const { folder } = await catalogEntry("debian");
-  const boot = [
-    "boot",
-    `${folder}/Image`,
-    "--initrd",
-    `${folder}/initrd`,
-    "--append",
-    "console=ttyAMA0 el2=poweroff",
-    "--memory",
-    "512MiB",
-  ];
   return {
-    "Debian boots and powers off": [...boot, "--turbo", "--stdio"],
+    "Debian boots and powers off": [...await debianBoot(), "--turbo", "--stdio"],
     [`the demo, ${DEMO_TIME}`]: ["run", DEMO, "--turbo", "--for", DEMO_TIME],
   };
 }
@@ -121,7 +117,7 @@ async function withoutChecks(file: string): Promise<string> {
 }
 
 /** User and system time of a program and what it started. */
-async function cpuSeconds(command: readonly string[]): Promise<number> {
+export async function cpuSeconds(command: readonly string[]): Promise<number> {
   const { code, stderr } = await new Deno.Command("bash", { args: ["-c", TIMED, "bash", ...command], stdin: "null" }).output();
   const text = new TextDecoder().decode(stderr);
   const times = text.trim().split("\n").at(-1)?.match(/^([\d.]+) ([\d.]+)$/);

@@ -6,7 +6,7 @@ import { identityText, sourcesDigest } from "../../src/kit/support/program-ident
 import { writeWhole } from "../../src/kit/support/files/whole-file.ts";
 import { PAGE_SCRIPTS, PROGRAM } from "../../src/app/web/published/program-names.ts";
 import { buildPlace, DistError } from "./common.ts";
-import { bundleForPages, digestOf, PUT_IN, withDigest } from "./split.ts";
+import { bundleForPages, digestOf, packageCache, PUT_IN, withDigest, withoutCache } from "./split.ts";
 
 const SOURCES = {
   start: "src/app/web/published/start.ts",
@@ -55,7 +55,8 @@ export async function scriptOf(source: string): Promise<string> {
   try {
     const whole = `${folder}/whole.js`, small = `${folder}/small.js`;
     await bundleForPages("-o", whole, source);
-    const text = (await Deno.readTextFile(whole)).replaceAll(NO_ADDRESS, ADDRESS).replaceAll(USING, "$1const ");
+    const built = withoutCache(await Deno.readTextFile(whole), await packageCache());
+    const text = built.replaceAll(NO_ADDRESS, ADDRESS).replaceAll(USING, "$1const ");
     const identity = identityText(digestOf([text]), new Map([[ENGINE.join(), sourcesDigest(ENGINE)]]), await buildPlace());
     await Deno.writeTextFile(whole, text.includes(PUT_IN) ? withDigest(text, identity) : text);
     await bundleForPages("--minify", "-o", small, whole);

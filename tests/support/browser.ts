@@ -100,6 +100,7 @@ export class Page {
   readonly complaints: string[] = [];
   /** Addresses that the page has asked for, without fragments. */
   readonly requests: string[] = [];
+  readonly #workers: string[] = [];
 
   constructor(readonly browser: Browser, readonly session: string, readonly target: string) {}
 
@@ -111,14 +112,24 @@ export class Page {
     if (method === "Log.entryAdded") this.complaints.push((params.entry as { text: string }).text);
     if (method === "Runtime.exceptionThrown") this.complaints.push(JSON.stringify(params.exceptionDetails));
     if (method === "Network.requestWillBeSent") this.requests.push((params.request as { url: string }).url);
+    if (method === "Target.attachedToTarget") this.#workers.push(params.sessionId as string);
     if (method === "Network.webSocketCreated") this.requests.push(params.url as string);
   }
 
-  /** The value of an expression in the page, as JSON has it. */
-  async value(expression: string): Promise<unknown> {
-    const { result, exceptionDetails } = await this.ask("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true });
+  /** The value of an expression in the page, or in a worker of it, as JSON has it. */
+  async value(expression: string, session = this.session): Promise<unknown> {
+    const asked = { expression, returnByValue: true, awaitPromise: true };
+    const { result, exceptionDetails } = await this.browser.ask("Runtime.evaluate", asked, session);
     assert.equal(exceptionDetails, undefined, `${expression}: ${JSON.stringify(exceptionDetails)}`);
     return (result as { value?: unknown }).value;
+  }
+
+  /** The session of the page's only worker. */
+  async worker(): Promise<string> {
+    await this.ask("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false, flatten: true });
+    await eventually(() => Promise.resolve(this.#workers.length), (count) => count > 0);
+    assert.equal(this.#workers.length, 1);
+    return this.#workers[0];
   }
 
   /** The text of an element, with a line for each of its rows; "" without such an element. */

@@ -26,6 +26,11 @@ giveUpServices();
 useComputer(pageComputer);
 const server = new MachineServer(new Outbox((events) => globalThis.postMessage(events)), () => false);
 
+// A page hears errors of its worker, but not of its promises.
+globalThis.onunhandledrejection = ({ reason }) => {
+  throw reason;
+};
+
 globalThis.onmessage = ({ data }: MessageEvent<OpenMessage | readonly Request[]>) => {
   if (!("kind" in data)) return server.receive(data, () => {});
   open(data).then((opened) => globalThis.postMessage(opened));

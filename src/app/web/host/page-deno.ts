@@ -18,7 +18,7 @@ const noFile = (path: string | URL): never => {
 
 /** Calls that name a file, and return at once, or later. */
 const AT_ONCE = ("chmodSync linkSync lstatSync makeTempFileSync mkdirSync openSync readDirSync readFileSync readLinkSync " +
-  "readTextFileSync realPathSync removeSync renameSync statSync").split(" ");
+  "readTextFileSync removeSync renameSync statSync").split(" ");
 const LATER = "open readFile readTextFile realPath stat".split(" ");
 
 export const pageDeno = {
@@ -26,6 +26,8 @@ export const pageDeno = {
   version: { deno: "", v8: "", typescript: "" },
   env: { get: () => undefined },
   cwd: () => "/",
+  // A search for a folder that exists ends at the root.
+  realPathSync: (path: string) => path === "/" ? path : noFile(path),
   errors,
   addSignalListener() {},
   removeSignalListener() {},

@@ -31,7 +31,7 @@ async function storeFile(bytes: Uint8Array): Promise<unknown> {
   return { $file: hash };
 }
 
-/** Files of a run that are at hand, by their SHA-256. */
+/** Files of a run that are available, by their SHA-256. */
 export type GivenFiles = (sha256: string) => Uint8Array | undefined;
 
 /**

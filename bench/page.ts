@@ -1,0 +1,93 @@
+// `deno task bench page`: a recording in a browser beside the same in the program: speed by CPU
+// time of the page's process and of `el2 replay`, when the first screen is there, and memory of the
+// page's process. The browser is a headless Chromium, the server a plain one.
+
+import { fileURLToPath } from "node:url";
+import type { Contest } from "./ab.ts";
+import { type Figure, printDocument } from "./documents.ts";
+import { el2, residentMemory } from "./machines.ts";
+import { cpuSeconds, debianBoot } from "./record.ts";
+import { trustedRounds } from "./rounds.ts";
+import { median, withSpread } from "./statistics.ts";
+import { Browser } from "../tests/support/browser.ts";
+import { serveFolder } from "../tests/support/static-server.ts";
+
+const DEMO = fileURLToPath(new URL("../assets/demo.toml", import.meta.url));
+/** Runs, each with the most memory in MiB that its page may have. */
+const RUNS = {
+  "the demo, 60s": { words: () => ["run", DEMO, "--turbo", "--for", "60s"], memory: 200 },
+  "Debian boots and powers off": { words: async () => [...await debianBoot(), "--turbo", "--stdio"], memory: 700 },
+} as const;
+/** The least speed of a page, the program's being 1, and the latest first screen, s. */
+const SPEED = 0.5, FIRST_SCREEN = 1.5;
+const ROWS = ".xterm-rows";
+
+/** Figures of one page. */
+interface PageFigures {
+  /** CPU seconds of `el2 replay`. */
+  readonly program: number;
+  /** Those of the page's process, until it is at the end. */
+  readonly page: number;
+  /** Seconds of wall time. */
+  readonly firstScreen: number;
+  /** MiB: the most that was resident, with the browser's program, and the page's own at the end. */
+  readonly resident: number;
+  readonly own: number;
+}
+
+/** For `--ab`: CPU seconds of each page. */
+export const pageContest: Contest = () =>
+  Promise.resolve(async () => {
+    const figures = new Map<string, number>();
+    for (const [name, { words }] of Object.entries(RUNS)) figures.set(name, (await measure(await words())).page);
+    return figures;
+  });
+
+/** Runs the bench and prints it, as text or as one JSON object. */
+export async function benchPage(rounds: number, json: boolean): Promise<void> {
+  const table: Figure[] = [];
+  for (const [name, { words, memory }] of Object.entries(RUNS)) {
+    const line = await words(), { results } = await trustedRounds(rounds, () => measure(line));
+    const figures: readonly Figure[] = [
+      { what: "speed beside the program's", unit: "times", values: results.map(({ program, page }) => program / page), least: SPEED },
+      { what: "first screen", unit: "s", values: results.map(({ firstScreen }) => firstScreen), most: FIRST_SCREEN },
+      { what: "its own memory at the end", unit: "MiB", values: results.map(({ own }) => own), most: memory },
+      { what: "the most memory, with the browser's program", unit: "MiB", values: results.map(({ resident }) => resident) },
+    ];
+    table.push(...figures.map((figure) => ({ ...figure, what: `${name}: ${figure.what}` })));
+    if (json) continue;
+    console.log(`${name}: median (least-greatest) of ${rounds}`);
+    for (const { what, unit, values } of figures) console.log(`  ${what}: ${withSpread([...values])} ${unit}`);
+    console.log(`  ${median(results.map(({ page }) => page)).toFixed(2)} s of CPU time`);
+  }
+  if (json) printDocument({ schema: "el2.bench.page/1", rounds, table });
+}
+
+async function measure(words: readonly string[]): Promise<PageFigures> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-bench-" }), file = `${folder}/a.rec`;
+  try {
+    await cpuSeconds(el2(...words, "--record", file));
+    await cpuSeconds(el2("publish", file, `${folder}/site`));
+    const program = await cpuSeconds(el2("replay", file));
+    await using browser = await Browser.start();
+    await using server = serveFolder(`${folder}/site`);
+    const before = await renderers(browser), begun = performance.now();
+    const page = await browser.open(server.url, { width: 1280, height: 800 });
+    await page.shows(ROWS, /Overview/);
+    const firstScreen = (performance.now() - begun) / 1000;
+    await page.shows(ROWS, /ended: .*identical/);
+    const [pid, cpu] = [...await renderers(browser)].find(([pid]) => !before.has(pid)) ?? [];
+    if (pid === undefined || cpu === undefined) throw new Error("the page has no process of its own");
+    const [resident, own] = [await residentMemory(pid, "VmHWM"), await residentMemory(pid, "RssAnon")];
+    return { program, page: cpu, firstScreen, resident, own };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** CPU seconds of the browser's processes for pages, by their ids. */
+async function renderers(browser: Browser): Promise<ReadonlyMap<number, number>> {
+  const { processInfo } = await browser.ask("SystemInfo.getProcessInfo");
+  const all = processInfo as readonly { readonly type: string; readonly id: number; readonly cpuTime: number }[];
+  return new Map(all.filter(({ type }) => type === "renderer").map(({ id, cpuTime }) => [id, cpuTime]));
+}

@@ -1,0 +1,54 @@
+// Places and answers of a published recording: what the page shows is what the program shows.
+
+import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
+import { assertSilent, done, LAPTOP, publishDemo, ROWS } from "./published.ts";
+import { Browser } from "../../../../support/browser.ts";
+import { eventually } from "../../../../support/eventually.ts";
+import { longTest } from "../../../../support/long.ts";
+import { serveFolder } from "../../../../support/static-server.ts";
+import { inFolder } from "../../../../support/temporary-folder.ts";
+
+const PLACES = 50;
+/** Instructions: 50 steps lead through the run. */
+const FIRST = 13_000, STEP = 2_011;
+/** Screens without rates and samples, which are of the time for which they have been shown. */
+const SCREENS = ["mem", "caps", "rpc", "why", "linux"] as const;
+/** Objects and filters in some places, by their number. */
+const PARTS: Readonly<Record<number, string>> = { 47: "&select=rpc:46", 42: "&filter=result%3Dok", 43: "&select=why:2" };
+/** Questions that are typed at a place, each with the answer's beginning. */
+const QUESTIONS = [
+  ["who reg:ping/0/x0", /who reg:ping\/0\/x0/],
+  ["who ipa:ping/0x80008ae0 --size 8", /who ipa:ping/],
+  ["find reg:ping/0/x0", /find reg:ping\/0\/x0/],
+  ["find reg:pong/0/x0", /find reg:pong/],
+  ["why why:2", /why:2/],
+] as const;
+
+/** The rows of the screens without the first and the last two, which are about the session. */
+const panes = (text: string): string[] => text.trimEnd().split("\n").slice(1, -2).map((row) => row.trimEnd());
+
+longTest("50 places of a published recording, and answers there, are those that the program shows", () =>
+  inFolder(async (folder) => {
+    await publishDemo(folder);
+    await using browser = await Browser.start();
+    await using server = serveFolder(`${folder}/site`);
+    const shown = async (fragment: string, command = "") => {
+      const page = await browser.open(`${server.url}#${fragment}`, LAPTOP);
+      const rows = (await page.shows(ROWS, /ended: replayed up to instruction/)).trimEnd().split("\n");
+      const picture = `${folder}/place.txt`, link = `${folder}/demo.rec#${fragment}`, size = `${rows[0].length}x${rows.length}`;
+      const keys = Array.from(command && `:${command}\r`, (key) => ({ " ": "Space", "\r": "Enter" })[key] ?? key).join(" ");
+      await done("screenshot", picture, "--recording", link, "--size", size, "--keys", keys);
+      if (command) await page.type(`:${command}\r`);
+      const wanted = panes(await Deno.readTextFile(picture));
+      await eventually(async () => panes(await page.text(ROWS)), (rows) => isDeepStrictEqual(rows, wanted));
+      assertSilent(page, server.url);
+      await page.close();
+      return wanted.join("\n");
+    };
+    for (let number = 0; number < PLACES; number++) {
+      const to = FIRST + STEP * number, screen = SCREENS[number % SCREENS.length];
+      await shown(`to=${to}&screen=${screen}${PARTS[number] ?? ""}`);
+    }
+    for (const [question, begins] of QUESTIONS) assert.match(await shown("to=100000", question), begins);
+  }));
