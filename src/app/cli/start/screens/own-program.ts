@@ -74,9 +74,16 @@ export function ownProgram(entry: URL, session: string): OwnProgram {
         stderr: "piped",
         env,
       }).spawn();
+      // What it has printed stays to be read beside what it says afterwards.
+      let printed = "";
+      const hearPrinted = (line: string) => hear(printed = line), hearSaid = (line: string) => hear(`${printed}  ${line}`.trim());
       const stop = () => child.kill("SIGINT");
       signal.addEventListener("abort", stop);
-      const [answer, complaint, { code }] = await Promise.all([textOf(child.stdout, hear), textOf(child.stderr, hear), child.status]);
+      const [answer, complaint, { code }] = await Promise.all([
+        textOf(child.stdout, hearPrinted),
+        textOf(child.stderr, hearSaid),
+        child.status,
+      ]);
       signal.removeEventListener("abort", stop);
       return { answer, complaint, code };
     },

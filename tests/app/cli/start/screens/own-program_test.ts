@@ -1,6 +1,7 @@
 // Every capability of the shell is one key or one line of the palette away.
 
 import assert from "node:assert/strict";
+import { pathToFileURL } from "node:url";
 import { FOR_PROGRAMS, isAside, ON_SCREENS, ownProgram } from "../../../../../src/app/cli/start/screens/own-program.ts";
 import { isRunnable } from "../../../../../src/app/cli/common/command-tree.ts";
 import { PALETTE_COMMANDS } from "../../../../../src/app/tui/app/doing/palette-commands.ts";
@@ -50,12 +51,20 @@ Deno.test("every command of the shell is in the palette, or a line of it does th
   }
 });
 
-Deno.test("what a command prints is heard as it comes, so that the address of `serve` is read while it serves", async () => {
-  const heard: string[] = [];
-  const program = ownProgram(new URL("../../../../../main.ts", import.meta.url), "none");
-  const { answer, code } = await program.run(["version"], (line) => void heard.push(line), new AbortController().signal);
-  assert.equal(code, 0);
-  assert.deepEqual(heard, answer.trimEnd().split("\n"));
+Deno.test("what a command prints is heard as it comes and stays, so that the address of `serve` is read while it serves", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" }), entry = `${folder}/speaks.ts`;
+  await Deno.writeTextFile(
+    entry,
+    `console.log(Deno.args[0]); setTimeout(() => console.error("el2: Ctrl-C ends it"), 500); setTimeout(() => {}, 1e8);`,
+  );
+  const heard: string[] = [], stop = new AbortController();
+  const { answer } = await ownProgram(pathToFileURL(entry), "none").run(["http://here"], (line) => {
+    heard.push(line);
+    if (line.includes("Ctrl-C")) stop.abort();
+  }, stop.signal);
+  await Deno.remove(folder, { recursive: true });
+  assert.equal(answer, "http://here\n");
+  assert.deepEqual(heard, ["http://here", "http://here  Ctrl-C ends it"]);
 });
 
 Deno.test("the palette and the help find what the help of a command has", async () => {
