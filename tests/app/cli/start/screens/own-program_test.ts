@@ -52,19 +52,13 @@ Deno.test("every command of the shell is in the palette, or a line of it does th
 });
 
 Deno.test("what a command prints is heard as it comes and stays, so that the address of `serve` is read while it serves", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "el2-test-" }), entry = `${folder}/speaks.ts`;
-  await Deno.writeTextFile(
-    entry,
-    `console.log(Deno.args[0]); setTimeout(() => console.error("el2: Ctrl-C ends it"), 500); setTimeout(() => {}, 1e8);`,
-  );
-  const heard: string[] = [], stop = new AbortController();
-  const { answer } = await ownProgram(pathToFileURL(entry), "none").run(["http://here"], (line) => {
-    heard.push(line);
-    if (line.includes("Ctrl-C")) stop.abort();
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" }), entry = `${folder}/speaks.ts`, stop = new AbortController();
+  await Deno.writeTextFile(entry, `console.log("http://here"); setInterval(() => console.error("el2: Ctrl-C ends it"), 50);`);
+  const { answer } = await ownProgram(pathToFileURL(entry), "none").run([], (line) => {
+    if (line === "http://here  Ctrl-C ends it") stop.abort();
   }, stop.signal);
   await Deno.remove(folder, { recursive: true });
   assert.equal(answer, "http://here\n");
-  assert.deepEqual(heard, ["http://here", "http://here  Ctrl-C ends it"]);
 });
 
 Deno.test("the palette and the help find what the help of a command has", async () => {
