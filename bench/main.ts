@@ -4,7 +4,7 @@
 // [--long] [--cached] [--tier interp|jit|auto] [--cpu NAME] [--json]`: how fast el2 is beside QEMU
 // (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of one session
 // are worth comparing: machines and their load differ. `--cpu` (core, boot, userland) gives guests
-// another CPU of el2, beside the newest QEMU with all features. `--ab REV` compares el2 of this tree
+// another CPU of el2, beside the newest QEMU with all features. `--ab REV` compares this tree's el2
 // with el2 of a revision instead; at least four rounds, or chance decides.
 
 import { parseArgs } from "node:util";

@@ -17,7 +17,7 @@ export interface Build {
   readonly bundle: string;
   /** Folder of the same program in several files (split.ts). */
   readonly split: string;
-  /** Folder of the scripts of pages (page.ts), beside the bundle, where the program looks for it. */
+  /** Folder of the scripts of pages (page.ts), beside the bundle: the program looks there. */
   readonly page: string;
   /** Times in archives: seconds since 1970. */
   readonly time: number;

@@ -22,7 +22,7 @@ export function markedWith({ text, ...note }: MarkNote, answer: (query: Query) =
   return { ...note, text: filled.length > MARK_TEXT_MAX ? `${filled.slice(0, MARK_TEXT_MAX - 1)}…` : filled };
 }
 
-/** In one line: of a collection all members, of a structure all of its own. */
+/** In one line: of a collection all members, of a structure its own members. */
 function valueOf(expression: string, answer: (query: Query) => Answer): string {
   const found = answer({ table: PRINTED.name, args: { at: expression } }), problem = problemIn(found);
   if (problem) throw new UserError(within(`{${expression}}`, problem));

@@ -74,7 +74,7 @@ export function ownProgram(entry: URL, session: string): OwnProgram {
         stderr: "piped",
         env,
       }).spawn();
-      // What it has printed stays to be read beside what it says afterwards.
+      // Its output stays beside its later messages.
       let printed = "";
       const hearPrinted = (line: string) => hear(printed = line), hearSaid = (line: string) => hear(`${printed}  ${line}`.trim());
       const stop = () => child.kill("SIGINT");
