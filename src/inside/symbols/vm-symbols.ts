@@ -226,8 +226,8 @@ export class VmSymbols {
   }
 
   /**
-   * Whether an address is a program's, or has a name in what stays while the kernel runs. Others are
-   * those of modules.
+   * Whether an address is a program's, or has a name in what stays while the kernel runs. Others
+   * are those of modules.
    */
   isLasting(vm: string, address: bigint): boolean {
     return address < UPPER_HALF || nameIn(this.ofKernel(vm), address) !== undefined;
