@@ -1,7 +1,7 @@
 // Late files: files of overlays that a guest can still get at its prompt, as nothing on the way
 // there has looked at them. That is known for el2's own inits, which use only the folders of a
-// system. And their delivery: what has changed is typed at the prompt, as a shell script that
-// removes what is gone and unpacks the archive after it, compressed, in base64.
+// system. And their delivery: what has changed is typed at the prompt as an archive, compressed, in
+// base64; where something is gone, in a shell script that removes it first.
 
 import type { CpioEntry } from "../../kit/formats/cpio.ts";
 import { fitsTar, tarBlocks, type WrittenEntry } from "../../kit/formats/tar-writer.ts";
@@ -54,7 +54,10 @@ export interface Delivery {
   readonly input: readonly string[];
 }
 
-const COMMAND = [
+/** Few programs: to start one takes a guest longer than an archive of some files does. */
+const UNPACKED = `stty -echo; echo; echo ${TAKES}; base64 -d | tar -x -z -p -C / -f -; s=$?; stty echo; exit $s`;
+
+const SCRIPTED = [
   `stty -echo; echo; echo ${TAKES}; base64 -d >${PACKED}; stty echo`,
   `gunzip -c ${PACKED} >${SCRIPT} && sh ${SCRIPT}; s=$?; rm -f ${PACKED} ${SCRIPT}; exit $s`,
 ].join("; ");
@@ -67,17 +70,22 @@ export function deliveryOf(before: readonly CpioEntry[], after: readonly CpioEnt
   if (gone.length + changed.length === 0) return undefined;
   const files = changed.map(tarEntry);
   if (!files.every((file): file is WrittenEntry => file !== undefined && fitsTar(file))) return "large";
+  const archive = tarBlocks(files, 0);
+  if (gone.length === 0) return typedAs(UNPACKED, archive);
   const removed = gone.map(({ path }) => `rm -rf ${shellQuoted(`/${path}`)}\n`).join("");
   const unpack = (line: number) => `tail -n +${line} "$0" | tar -x -p -C / -f -\nexit\n`;
   const lines = `${removed}${unpack(0)}`.split("\n").length;
-  const script = joined([new TextEncoder().encode(removed + unpack(lines)), ...tarBlocks(files, 0)]);
-  const text = encodeBase64(node.zlib.gzipSync(script)), typed = text.match(LINES) ?? [];
+  return typedAs(SCRIPTED, [new TextEncoder().encode(removed + unpack(lines)), ...archive]);
+}
+
+function typedAs(command: string, parts: readonly Uint8Array[]): Delivery | "large" {
+  const text = encodeBase64(node.zlib.gzipSync(joined(parts))), typed = text.match(LINES) ?? [];
   if (text.length > TYPED_MAX) return "large";
   const pieces = Array.from(
     { length: Math.ceil(typed.length / TOGETHER) },
     (_, index) => typed.slice(index * TOGETHER, (index + 1) * TOGETHER).map((line) => `${line}\n`).join(""),
   );
-  return { command: COMMAND, input: [...pieces, END] };
+  return { command, input: [...pieces, END] };
 }
 
 function tarEntry(entry: CpioEntry): WrittenEntry | undefined {
