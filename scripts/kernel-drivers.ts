@@ -177,18 +177,26 @@ async function fetchSources(apt: Apt, work: string): Promise<void> {
 /** Builds `NAME.ko` of each `NAME.c` in `folder`. */
 async function build(headers: string, folder: string, modules: readonly string[]): Promise<void> {
   await Deno.writeTextFile(`${folder}/Kbuild`, UNTRACED + modules.map((name) => `obj-m += ${name}.o\n`).join(""));
+  await runTool([...await makeWords(), "-C", headers, `M=${folder}`, CROSS, "modules"]);
+}
+
+/** `make` with what it needs to build a module by the cross compiler: words of a command line. */
+async function makeWords(): Promise<string[]> {
   const programs = await Promise.all(TOOLS.map((name) => nativeProgram(name)));
   const folders = new Set(programs.map((path) => path.replace(/\/[^/]*$/, "")));
-  const make = [
-    await nativeProgram("make"),
-    "-C",
-    headers,
-    `M=${folder}`,
-    `CC=${programs[0]}`,
-    CROSS,
-    "KCFLAGS=-w",
-    ...SETTINGS,
-    "modules",
-  ];
-  await runTool(["env", `PATH=${[...folders, Deno.env.get("PATH")].join(":")}`, ...make]);
+  const path = `PATH=${[...folders, Deno.env.get("PATH")].join(":")}`;
+  return ["env", path, await nativeProgram("make"), `CC=${programs[0]}`, "KCFLAGS=-w", ...SETTINGS];
+}
+
+/**
+ * The headers of a kernel, where a reader has them: a folder for `make -C`, and that make.
+ * @param headers a package that depends on the kernel's, such as `linux-headers-cloud-arm64`
+ */
+export async function headersForMake(
+  suite: string,
+  headers: string,
+): Promise<{ readonly folder: string; readonly make: readonly string[] }> {
+  const { folder, version } = await headersOf(suite, headers), name = `linux-headers-${version}`;
+  await locked(suite, () => useHeaders(`${folder}/root`, name));
+  return { folder: `${folder}/root/usr/src/${name}`, make: [...await makeWords(), "CC_FLAGS_FTRACE="] };
 }

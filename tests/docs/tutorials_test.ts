@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree, isRunnable } from "../../src/app/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/app/cli/main.ts";
+import { headersForMake } from "../../scripts/kernel-drivers.ts";
 import { gdbCommand, nativeProgram } from "../../scripts/native-tools.ts";
 import { el2In } from "../app/cli/program.ts";
 import { el2Command } from "../support/el2.ts";
@@ -30,7 +31,7 @@ interface Edit {
 
 const FILES = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => /^\d\d-.*\.md$/.test(name)).sort();
 const README = "../../README.md";
-const FIRST_GUEST = "../first-guest.md";
+const FIRST_GUEST = "../first-guest.md", MY_DRIVER = "20-my-driver.md";
 /** Lines of README that install el2, which tests start from the sources. */
 const INSTALLS = /^(?:npx|export PATH).*\n/gm;
 
@@ -213,6 +214,7 @@ async function runTutorial(file: string, folder: string): Promise<void> {
     EL2_SESSION: "",
     NO_COLOR: "1",
   };
+  if (file === MY_DRIVER) Object.assign(env, await withHeaders(`${folder}/bin`));
   const run = LONG ? runInShell : runHere;
   for (const block of blocksOf(file)) {
     for (const one of block.edits) await edit(one, folder);
@@ -226,6 +228,13 @@ async function runTutorial(file: string, folder: string): Promise<void> {
       assert.ok(plain(shown).includes(plain(part)), `${file}: ${JSON.stringify(part)} is not in\n${shown}`);
     }
   }
+}
+
+/** Puts the `make` that its reader has into a folder; the variable that names the headers. */
+async function withHeaders(programs: string): Promise<{ readonly KDIR: string }> {
+  const { folder: KDIR, make } = await headersForMake("bookworm", "linux-headers-cloud-arm64");
+  await Deno.writeTextFile(`${programs}/make`, `#!/bin/sh\nexec ${make.map((word) => `'${word}'`).join(" ")} "$@"\n`, { mode: 0o755 });
+  return { KDIR };
 }
 
 /** Files of the test: the others are what a tutorial has left. */
