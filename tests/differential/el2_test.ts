@@ -20,7 +20,7 @@ const LAST_LINE = "end\n";
 /** Ten times what the guest takes. */
 const MOST_INSTRUCTIONS = 100_000_000;
 /** Armv8.2, less what has a part at EL2 that is not built. */
-const CPU = withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3"));
+const CPU = withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3,-FEAT_HAFDBS"));
 /** QEMU's core of that version. */
 const QEMU_CPU = "neoverse-n1";
 const MIDR = 0x414fd0c1n, MPIDR = 0x8000_0000n;

@@ -33,7 +33,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "names.machine": 380,
   "rooms.cli": 23,
   "types.declared": 56,
-  "types.twice": 1,
+  "types.twice": 0,
   folders: 7,
   "folders.flat": 0,
   "files.small": 166,

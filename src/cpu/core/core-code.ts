@@ -2,16 +2,17 @@
 // core is not used any more, another one over the same memory may continue with its code: of what
 // stays in RAM, nothing is decoded or compiled again.
 
+import { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
 import { type CoreExports, type CoreImports, type GeneratedCore, instantiateCore } from "./core-module.ts";
 import { decodedPageIndex, DecodedPages } from "./decoded/decoded-pages.ts";
 import type { Link } from "./interpreter/outlined.ts";
 import { WrittenMemory } from "./memory/written-memory.ts";
-import type { RamLayout } from "./memory/mmu.ts";
+import type { RamLayout } from "./memory/translation.ts";
 import { Translator } from "./translator/translator.ts";
 
 /** The functions of the module that only the core can answer, and what it hears of its code. */
 type CoreServices =
-  & Omit<CoreImports, "fillDecoded" | "awaited" | "allocateDecoded" | "releaseDecoded" | "regionsWritten">
+  & Omit<CoreImports, "fillDecoded" | "awaited" | "allocateDecoded" | "releaseDecoded" | "regionsWritten" | "loadStoreSyndrome">
   & {
     /** The decoded page with this index no longer stands for its code page. */
     pageLeft(index: number): void;
@@ -78,6 +79,7 @@ export class CoreCode {
       staleUsed: () => this.#owner.staleUsed(),
       exited: (left) => this.#owner.exited(left),
       retired: (word) => this.#owner.retired(word),
+      loadStoreSyndrome,
     };
   }
 }

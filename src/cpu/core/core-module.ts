@@ -22,7 +22,8 @@ import { defineInterpreter, makeDispatch } from "./interpreter/interpreter.ts";
 import { importsOf, type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
 import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMemoryOperations } from "./memory/memory-operations.ts";
-import { defineMmu, type RamLayout } from "./memory/mmu.ts";
+import { defineMmu } from "./memory/mmu.ts";
+import type { RamLayout } from "./memory/translation.ts";
 import { defineWrittenWords } from "./memory/written-words.ts";
 import { defineTableStores } from "./memory/table-stores.ts";
 import { defineTlb } from "./memory/tlb.ts";
@@ -95,6 +96,8 @@ export interface CoreImports {
   exited(left: number): number;
   /** The kinds (`Retired`) of the instruction `word`. */
   retired(word: number): number;
+  /** The part that the load or store `word` has of the syndrome of an abort to EL2 in the core. */
+  loadStoreSyndrome(word: number): number;
 }
 
 /**
@@ -283,6 +286,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   const staleUsed = module.importFunction("env", "staleUsed", [], []);
   const exited = module.importFunction("env", "exited", ["i32"], ["i32"]);
   const retired = cpu.features.has("FEAT_PMUv3") ? module.importFunction("env", "retired", ["i32"], ["i32"]) : undefined;
+  const loadStore = cpu.features.has("FEAT_EL2") ? module.importFunction("env", "loadStoreSyndrome", ["i32"], ["i32"]) : undefined;
   const library = new Library(module);
   if (retired !== undefined) declarePerformance(library);
   if (cpu.features.has("FEAT_EL2")) declareEl2(library);
@@ -293,7 +297,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineWrittenWords(library, { words: WRITTEN_WORDS, lines: WHOLE_LINES });
   defineMmu(library, ram, cpu.features);
   defineTableStores(library, TLB_POOL, ram);
-  const data = defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, cpu.features);
+  const data = defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed, loadStore }, cpu.features);
   if (retired !== undefined) definePerformanceMonitors(library, cpu.features);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);

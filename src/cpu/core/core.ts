@@ -16,7 +16,7 @@ import { type ExecutionCounting, ExecutionCounts } from "./execution-counts.ts";
 import { LatestExit } from "./exceptions/latest-exit.ts";
 import { retiredKinds } from "./interpreter/retired.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
-import type { RamLayout } from "./memory/mmu.ts";
+import type { RamLayout } from "./memory/translation.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
 import type { Written, WrittenMemory } from "./memory/written-memory.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";

@@ -3,7 +3,7 @@
 import type { CoreExports } from "./core-module.ts";
 import type { CachedPage, CoreResidency, VcpuState } from "./interface.ts";
 import type { DecodedPages } from "./decoded/decoded-pages.ts";
-import type { RamLayout } from "./memory/mmu.ts";
+import type { RamLayout } from "./memory/translation.ts";
 import type { Stage2Pool } from "./memory/stage2.ts";
 import { permitsOf, TlbImages } from "./memory/tlb-images.ts";
 import { TlbPool } from "./memory/tlb-pool.ts";
@@ -83,7 +83,7 @@ export class Residency implements CoreResidency {
       vcpu.resident = true;
       vcpu.derivedStale = true;
       this.#resident = vcpu;
-      this.cpu.EXCLUSIVE = 0;
+      this.cpu.EXCLUSIVE = this.cpu.STAGE2_KNOWN = 0;
     }
     if (vcpu.translationsStale) {
       this.tlbs.invalidate(vcpu);

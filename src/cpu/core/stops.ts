@@ -11,7 +11,7 @@ import { type MemoryWatch, Watch, type WatchHit, type WatchKind, Watchpoints } f
 import type { DecodedPages } from "./decoded/decoded-pages.ts";
 import { GuestDebug } from "./guest-debug.ts";
 import type { CoreStops, InstructionObserver } from "./interface.ts";
-import { AccessKind } from "./memory/mmu.ts";
+import { AccessKind } from "./memory/translation.ts";
 import type { TlbPool } from "./memory/tlb-pool.ts";
 import type { VcpuContext } from "./registers/vcpu-context.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";

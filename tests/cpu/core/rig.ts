@@ -2,6 +2,7 @@
 // functions of these parts with the functions of decoded instructions replaced by plain ones,
 // RAM, and one vCPU in the hot CPU state.
 
+import { loadStoreSyndrome } from "../../../src/cpu/core/architecture/load-store-syndrome.ts";
 import { type Cpu, DEFAULT_CPU, parseCpu } from "../../../src/cpu/isa/cpus/cpus.ts";
 import { declareEl2 } from "../../../src/cpu/core/state/banks.ts";
 import { CPU, Pending, Slot, xAddress } from "../../../src/cpu/core/state/cpu-state.ts";
@@ -97,6 +98,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   const watched = module.importFunction("env", "watched", ["i64", "i32", "i32", "i32"], ["i32"]);
   const deviceAtomic = module.importFunction("env", "deviceAtomic", [], ["i32"]);
   const staleUsed = module.importFunction("env", "staleUsed", [], []);
+  const loadStore = features.has("FEAT_EL2") ? module.importFunction("env", "loadStoreSyndrome", ["i32"], ["i32"]) : undefined;
   const library = new Library(module);
   if (features.has("FEAT_EL2")) declareEl2(library);
   if (features.has("FEAT_PMUv3")) {
@@ -116,7 +118,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   const ram = { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST };
   defineMmu(library, ram, features);
   defineTableStores(library, TLB_POOL, ram);
-  defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, features);
+  defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed, loadStore }, features);
   defineSystemRegisters(library, features);
   defineSystemInstructions(library, features);
   if (features.has("FEAT_PAuth")) definePointerAuthentication(library, features);
@@ -155,6 +157,7 @@ export class Rig {
         watched: () => 0,
         deviceAtomic: () => 0,
         staleUsed: () => {},
+        loadStoreSyndrome,
         isCodePage: (wasmAddress: number) => this.codePages.has(wasmAddress & ~4095) ? 1 : 0,
         ownerOf: () => 0,
         holdsDecoded: (wasmAddress: number) => this.codePages.has(wasmAddress & ~4095) ? 1 : 0,

@@ -5,7 +5,7 @@ static const struct { const char *name; u32 reg; u64 kept; } el2_registers[] = {
   {"ttbr0", REG(3, 4, 2, 0, 0), -1ul}, {"mair", REG(3, 4, 10, 2, 0), -1ul}, {"spsr", SPSR_EL2, 0xffffffff}, {"elr", ELR_EL2, -1ul},
   {"sp_el1", REG(3, 4, 4, 1, 0), -1ul}, {"esr", REG(3, 4, 5, 2, 0), 0xffffffff}, {"far", REG(3, 4, 6, 0, 0), -1ul},
   {"hpfar", REG(3, 4, 6, 0, 4), 0xfffffffff0}, {"tpidr", REG(3, 4, 13, 0, 2), -1ul}, {"vttbr", REG(3, 4, 2, 1, 0), -1ul},
-  {"vtcr", REG(3, 4, 2, 1, 2), 0x3fffff}, {"cnthctl", REG(3, 4, 14, 1, 0), 0x3}, {"contextidr", REG(3, 4, 13, 0, 1), 0xffffffff},
+  {"vtcr", REG(3, 4, 2, 1, 2), 0xfffff}, {"cnthctl", REG(3, 4, 14, 1, 0), 0x3}, {"contextidr", REG(3, 4, 13, 0, 1), 0xffffffff},
   {"ttbr1", REG(3, 4, 2, 0, 1), -1ul}, {"vsesr", REG(3, 4, 5, 2, 3), 0x1ffffff},
 };
 static const struct { const char *name; u32 reg; } el1_registers[] = {

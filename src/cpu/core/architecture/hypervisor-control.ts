@@ -81,14 +81,15 @@ export const Cnthctl = {
 
 /** VTCR_EL2: fields that TCR_EL1 has in other places, or not. */
 export const Vtcr = {
+  SizeMask: 0x3f,
   Sl0Shift: 6,
   Tg0Shift: 14,
   PsShift: 16,
   /** VMIDs have 16 bits. */
   VS: 1n << 19n,
-  HA: 1n << 21n,
-  HD: 1n << 22n,
   Res1: 1n << 31n,
+  /** T0SZ to VS: those of hardware management of tables are FEAT_HAFDBS's. */
+  Bits: 0xfffffn,
 } as const;
 
 /** MDCR_EL2. */

@@ -48,7 +48,7 @@ export function changeStack(c: Code, old: Value, pstate: Value): void {
 }
 
 /** `updateRegime`: what follows from PSTATE, HCR_EL2, CPACR_EL1 and CPTR_EL2. */
-export function updateRegimes(c: Code, _library: Library, features: ReadonlySet<FeatureName>, pool: TlbPoolLayout): void {
+export function updateRegimes(c: Code, library: Library, features: ReadonlySet<FeatureName>, pool: TlbPoolLayout): void {
   const pstate = c.let(c.load("i32.load", CPU.PSTATE)), level = c.let(levelOf(pstate)), control = c.let(hcr(c));
   const host = c.let(control.and(HOST).eq(HOST)), isEl2 = c.let(level.eq(Pstate.EL2));
   const usesEl2 = c.let(isEl2.or(level.not().and(host)));
@@ -57,6 +57,7 @@ export function updateRegimes(c: Code, _library: Library, features: ReadonlySet<
   c.store("i32.store", CPU.EXCEPTION_BANK, bank(isEl2.or(level.not().and(has(control, Hcr.TGE)))));
   const space = c.let(usesEl2.select(c.load("i32.load", CPU.TLB_SPACE_EL2), c.load("i32.load", CPU.TLB_SPACE_EL1)));
   c.store("i32.store", CPU.TLB_SPACE, space);
+  c.if(usesEl2.not(), () => followStage2(c, library, control));
   const notes = c.load("i32.load", space, TlbSpace.HasDevice).nonZero().and(c.load("i32.load", CPU.DEVICE_ATOMIC).not());
   c.store("i32.store", CPU.ATOMICS_TLB, notes.select(constant("i32", pool.empty), 0));
   const privileged = pstate.and(Pstate.PAN).select(constant("i32", Regime.El1Pan * TlbSet.Size), Regime.El1 * TlbSet.Size);
@@ -67,6 +68,24 @@ export function updateRegimes(c: Code, _library: Library, features: ReadonlySet<
   if (features.has("FEAT_UAO")) overrides = overrides.or(pstate.and(Pstate.UAO).nonZero());
   c.store("i32.store", CPU.TLB_UNPRIVILEGED, overrides.select(set, space));
   updateFpTrap(c, { level, control, usesEl2 });
+}
+
+/** Bits of HCR_EL2 on which translations of EL1&0 depend. */
+const STAGE2_CONTROLS = Hcr.VM | Hcr.PTW | Hcr.TGE | Hcr.E2H;
+
+/** Drops the translations of EL1&0 if they are from another stage 2. */
+function followStage2(c: Code, library: Library, control: Value): void {
+  const now = [
+    [CPU.STAGE2_VTTBR, c.let(c.load("i64.load", CPU.VTTBR_EL2))],
+    [CPU.STAGE2_VTCR, c.let(c.load("i64.load", CPU.VTCR_EL2))],
+    [CPU.STAGE2_HCR, c.let(control.and(STAGE2_CONTROLS))],
+  ] as const;
+  const differs = now.map(([kept, value]) => c.load("i64.load", kept).ne(value)).reduce((any, one) => any.or(one));
+  c.if(c.load("i32.load", CPU.STAGE2_KNOWN).not().or(differs), () => {
+    for (const [kept, value] of now) c.store("i64.store", kept, value);
+    c.store("i32.store", CPU.STAGE2_KNOWN, constant("i32", 1));
+    c.run(library.get("tlbFlushSpace", ["i32"], []), c.load("i32.load", CPU.TLB_SPACE_EL1));
+  });
 }
 
 /** CPACR_EL1 comes before CPTR_EL2. */

@@ -7,13 +7,19 @@
 
 import { AbortSyndrome, ExceptionClass, FaultStatus, Pstate, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { synchronous } from "../exceptions/entry-calls.ts";
 import { ExitReason } from "../exceptions/exit.ts";
-import { exceptionBank } from "../state/banks.ts";
+import { EL2_OFFSET, exceptionBank } from "../state/banks.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { AccessKind, Fault, mmuFunction } from "./mmu.ts";
+import { mmuFunction } from "./mmu.ts";
+import { AccessKind, Fault } from "./translation.ts";
+import { PAGE_SHIFT } from "../../../kit/support/values/sizes.ts";
+
+/** HPFAR_EL2: the page of the IPA. */
+const FIPA_SHIFT = 4;
 
 /** (va i64, access i32): takes the fault that the latest translation left, to EL1 or to EL2. */
 export const raiseAbort = (library: Library) => library.get("raiseAbort", ["i64", "i32"], []);
@@ -21,8 +27,12 @@ export const raiseAbort = (library: Library) => library.get("raiseAbort", ["i64"
 /** (va i64, access i32): takes an alignment fault to EL1. */
 export const raiseAlignmentFault = (library: Library) => library.get("raiseAlignmentFault", ["i64", "i32"], []);
 
-/** Defines `raiseAbort` and `raiseAlignmentFault`. */
-export function defineAborts(library: Library): void {
+/**
+ * Defines `raiseAbort` and `raiseAlignmentFault`.
+ * @param loadStore in a core with EL2: the import that gives the part of a syndrome that the load
+ * or store has
+ */
+export function defineAborts(library: Library, loadStore?: number): void {
   const abort = library.define("raiseAbort", ["i64", "i32"], []);
   {
     const c = new Code(abort);
@@ -31,8 +41,10 @@ export function defineAborts(library: Library): void {
     const execute = c.let(access.and(AccessKind.Execute));
     // A walk only reads; an atomic reads first, so it is a write to blame only where a read would
     // have been allowed.
-    const status = c.let(c.load("i32.load", CPU.FAULT_STATUS));
-    const blamesWrite = c.let(access.and(AccessKind.Write).nonZero().and(fault.ne(Fault.Stage2OnWalk)));
+    const status = c.let(c.load("i32.load", CPU.FAULT_STATUS)), isRead = fault.ne(Fault.Stage2OnWalk);
+    const blamesWrite = c.let(
+      access.and(AccessKind.Write).nonZero().and(loadStore === undefined ? isRead : isRead.and(fault.ne(Fault.El2OnWalk))),
+    );
     c.if(blamesWrite, () => {
       c.if(isReadModifyWrite(c.let(c.call(callee(library, "currentWord")))), () => {
         const readable = c.call(mmuFunction(library, "translate"), va, access.and(~AccessKind.Write)).nonZero();
@@ -62,6 +74,12 @@ export function defineAborts(library: Library): void {
       );
       c.return();
     });
+    if (loadStore !== undefined) {
+      abortToEl2(c, library, { fault, va, pc, loadStore }, (onWalk) => {
+        const whole = esr(ExceptionClass.DataAbortLower, ExceptionClass.InstructionAbortLower).or(onWalk);
+        return { esr: whole, hasSyndrome: execute.not().and(access.and(AccessKind.Maintenance).not()).and(fault.eq(Fault.El2)) };
+      });
+    }
     c.store("i32.store", CPU.EXIT_REASON, fault.eq(Fault.Bus).select(constant("i32", ExitReason.Bus), ExitReason.Trap));
     const onWalk = fault.eq(Fault.Stage2OnWalk).mul(AbortSyndrome.S1ptw);
     c.store("i32.store", CPU.EXIT_ESR, esr(ExceptionClass.DataAbortLower, ExceptionClass.InstructionAbortLower).or(onWalk));
@@ -79,6 +97,28 @@ export function defineAborts(library: Library): void {
     c.store("i32.store", CPU.FAULT_STATUS, constant("i32", FaultStatus.Alignment));
     c.run(abort, c.parameter(0), c.parameter(1));
   }
+}
+
+/** An abort of EL2's own stage 2, if it is one; the function ends with it. */
+function abortToEl2(
+  c: Code,
+  library: Library,
+  { fault, va, pc, loadStore }: { readonly fault: Value; readonly va: Value; readonly pc: Value; readonly loadStore: number },
+  syndromeOf: (onWalk: Value) => { readonly esr: Value; readonly hasSyndrome: Value },
+): void {
+  c.if(fault.geU(Fault.El2), () => {
+    const { esr, hasSyndrome } = syndromeOf(fault.eq(Fault.El2OnWalk).mul(AbortSyndrome.S1ptw));
+    const whole = c.let(esr), part = c.local("i32");
+    c.if(hasSyndrome, () => {
+      c.call(callee(library, "currentWord")).emit(c.f);
+      c.f.call(loadStore).set(part.index);
+      c.set(whole, whole.or(part));
+    });
+    c.store("i64.store", CPU.FAR_EL2, va);
+    c.store("i64.store", CPU.HPFAR_EL2, c.load("i64.load", CPU.WALK_IPA).shrU(PAGE_SHIFT).shl(FIPA_SHIFT));
+    synchronous(library, c, whole, pc, EL2_OFFSET);
+    c.return();
+  });
 }
 
 /**

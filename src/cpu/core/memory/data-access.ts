@@ -14,7 +14,8 @@ import { type Code, constant, type Local, type Value } from "../wasm/expression.
 import type { Library } from "../wasm/library.ts";
 import { raiseAbort, raiseAlignmentFault } from "./aborts.ts";
 import { isAtomic, noteDeviceAtomic } from "./device-atomics.ts";
-import { AccessKind, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
+import { misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
+import { AccessKind } from "./translation.ts";
 import { tlbFunction } from "./tlb.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 

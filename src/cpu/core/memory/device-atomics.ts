@@ -10,7 +10,8 @@ import { CPU, DeviceAtomic } from "../state/cpu-state.ts";
 import { Access, callee } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { AccessKind, mmuFunction, Rights } from "./mmu.ts";
+import { mmuFunction, Rights } from "./mmu.ts";
+import { AccessKind } from "./translation.ts";
 
 /** (va i64) -> i32: notes such an access; 1 when the run has ended before it. */
 export const noteDeviceAtomic = (library: Library) => library.get("noteDeviceAtomic", ["i64"], ["i32"]);

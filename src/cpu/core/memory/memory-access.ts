@@ -15,8 +15,9 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
 import { defineDeviceAtomics } from "./device-atomics.ts";
-import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
+import { misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
 import { defineStackPage } from "./stack-page.ts";
+import { AccessKind, Fault } from "./translation.ts";
 import { defineSuspects, useSuspect } from "./suspects.ts";
 import { isWatchedTable, noteTable, storeDescriptor } from "./table-stores.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
@@ -36,10 +37,10 @@ const zero = constant("i32", 0), one = constant("i32", 1);
 export function defineMemoryAccess(
   library: Library,
   pool: TlbPoolLayout,
-  imports: { readonly watched: number; readonly deviceAtomic: number; readonly staleUsed: number },
+  imports: { readonly watched: number; readonly deviceAtomic: number; readonly staleUsed: number; readonly loadStore?: number | undefined },
   features: ReadonlySet<FeatureName>,
 ): DataAccess {
-  defineAborts(library);
+  defineAborts(library, imports.loadStore);
   defineDeviceAtomics(library, imports.deviceAtomic);
   defineSuspects(library, imports.staleUsed);
   const data = new DataAccess(library, imports.watched, features);

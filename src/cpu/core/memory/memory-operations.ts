@@ -10,7 +10,7 @@ import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { copy, type DataAccess, inPage } from "./data-access.ts";
-import { AccessKind } from "./mmu.ts";
+import { AccessKind } from "./translation.ts";
 import { noteMore } from "./written-words.ts";
 
 /** The ISS of the exception. `WrongOption`: the flags are not those of option A. D19.2.37. */

@@ -20,31 +20,10 @@ import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import { asksForTooMany, granuleShift, type Half, hasWideTables, inputBits } from "./granules.ts";
 import { defineRegimes, isOverridden, isSingle, readSingleLeaf, tcrOf } from "./regimes.ts";
 import { Stage2Flags } from "./stage2-table.ts";
+import { AccessKind, Descriptor, Fault, type Physical, type RamLayout } from "./translation.ts";
+import { defineStage2Walk, stage2Flags, throughStage2, translateStage2 } from "./stage2-walk.ts";
 import { IPA_BITS, Stage2Entry, WIDE_IPA_BITS, WIDE_ROOT } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../../kit/support/values/sizes.ts";
-
-/** The place of RAM: one range of physical addresses, in one piece of the Wasm memory. */
-export interface RamLayout {
-  /** Physical address of the first byte. */
-  readonly base: number;
-  /** In bytes. */
-  readonly size: number;
-  /** Address of the first byte in the Wasm memory. */
-  readonly wasmAddress: number;
-}
-
-/** `CPU.FAULT`: the exception level that a failed translation is reported to. */
-export const Fault = {
-  None: 0,
-  /** EL1; `CPU.FAULT_STATUS` is the fault status code. */
-  Stage1: 1,
-  /** EL2: stage 2 at `CPU.WALK_IPA`. */
-  Stage2: 2,
-  /** EL2: stage 2 on the walk of stage 1, of the descriptor at `CPU.WALK_IPA`. */
-  Stage2OnWalk: 3,
-  /** EL2: no fault, but `CPU.WALK_PA` is not in RAM. */
-  Bus: 4,
-} as const;
 
 /** `CPU.WALK_RIGHTS`: what stage 1 allows, and what the leaf was. */
 export const Rights = {
@@ -73,22 +52,6 @@ export const Rights = {
   AttributesShift: 16,
   /** Instructions of the page must permit indirect branches to them (FEAT_BTI). */
   Guarded: 1 << 24,
-} as const;
-
-/** Kinds of access in addition to those of `Access`, for `translate`. */
-export const AccessKind = {
-  Write: Access.Write,
-  Execute: 0x2000,
-  /** Cache maintenance or AT: aborts say so. */
-  Maintenance: 0x4000,
-  /** PSTATE.PAN does not count (AT). */
-  IgnorePan: 0x8000,
-  /** The write is of an atomic, which reads as well: for stage 2 and watchpoints. */
-  ReadModifyWrite: 0x1_0000,
-  /** A question that is not the guest's: no descriptor changes (FEAT_HAFDBS). */
-  Observe: 0x4_0000,
-  /** The access may never follow: it fails where a descriptor has to change first. */
-  Speculative: 0x8_0000,
 } as const;
 
 /** The bits of `va` that an aligned access has clear: by its size, or by that of its elements. */
@@ -139,32 +102,7 @@ export function mmuFunction(library: Library, name: MmuFunction): FunctionBuilde
 /** Bits of a field of `Access.ElementsShift`. */
 const ELEMENTS_MASK = 7;
 
-/** Bits of a descriptor. */
-const Descriptor = {
-  Valid: 1n,
-  /** A table above level 3, a page at level 3; clear: a block. */
-  Table: 2n,
-  AttributeIndexShift: 2,
-  ApUser: 1n << 6n,
-  ApReadOnly: 1n << 7n,
-  ShareabilityShift: 8,
-  AccessFlag: 1n << 10n,
-  Guarded: 1n << 50n,
-  /** With TCR_EL1.HD, a write clears ApReadOnly. */
-  DirtyBitModifier: 1n << 51n,
-  NonGlobal: 1n << 11n,
-  Pxn: 1n << 53n,
-  Uxn: 1n << 54n,
-  /**
-   * Hierarchical controls of tables, from PXNTable up: PXN, XN, AP[0] no EL0 access, AP[1] no
-   * writes.
-   */
-  TableControlsShift: 59,
-  Address: 0x0000_ffff_ffff_f000n,
-  /** The same with TCR_EL1.DS: bits 51 and 50 are where the shareability is without. */
-  WideAddress: 0x0003_ffff_ffff_f000n,
-  HighestShift: 50,
-} as const;
+/** Of `Descriptor.TableControlsShift`. */
 const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
 
 const SINGLE_BITS = {
@@ -194,7 +132,10 @@ export function defineMmu(library: Library, ram: RamLayout, features: ReadonlySe
   const stage2 = library.define("stage2Entry", ["i64"], ["i32"]);
   const walk = library.define("walkStage1", ["i64"], ["i32"]);
   defineStage2Entry(new Code(stage2));
-  if (hasEl2(library)) defineRegimes(library);
+  if (hasEl2(library)) {
+    defineRegimes(library);
+    defineStage2Walk(library, { stage2, ram }, features);
+  }
   defineBranchTarget(new Code(defineFunction(library, "branchTarget")), library, features);
   defineWalk(new Code(walk), library, { stage2, ram }, features);
   defineTranslateStage1(define("translateStage1"), library, walk, features);
@@ -364,8 +305,14 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   c.if(c.call(mmuFunction(library, "translateStage1"), va, access).not(), () => c.return(constant("i32", 0)));
   const ipa = c.let(c.load("i64.load", CPU.WALK_IPA));
   const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
-  const entry = c.let(c.call(stage2, ipa));
   const data = access.and(AccessKind.Execute).not();
+  if (hasEl2(library)) {
+    c.set(ipa, throughStage2(c, library, ipa, access));
+    const flags = c.let(stage2Flags(c));
+    c.if(flags.and(Stage2Flags.Device).nonZero().and(data), () => c.set(rights, rights.or(Rights.Device)));
+    c.if(flags.and(Stage2Flags.Read).not(), () => c.set(rights, rights.or(Rights.Unreadable)));
+  }
+  const entry = c.let(c.call(stage2, ipa));
   // Memory attributes count before stage 2's permissions do: an unaligned access to Device memory
   // is EL1's fault.
   c.if(
@@ -401,7 +348,8 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
 function defineTranslateMaintenance(c: Code, library: Library, stage2: FunctionBuilder): void {
   const va = c.parameter(0), access = c.parameter(1);
   c.if(c.call(mmuFunction(library, "translateStage1"), va, access).not(), () => c.return(constant("i32", 0)));
-  const entry = c.let(c.call(stage2, c.load("i64.load", CPU.WALK_IPA)));
+  const ipa = c.load("i64.load", CPU.WALK_IPA);
+  const entry = c.let(c.call(stage2, hasEl2(library) ? throughStage2(c, library, ipa, access) : ipa));
   c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
   c.result(constant("i32", 1));
 }
@@ -424,14 +372,9 @@ function outputBits(c: Code, tcr: Value): Local {
   return bits;
 }
 
-/** Where a core finds what is at an address. */
-interface Physical {
-  readonly stage2: FunctionBuilder;
-  readonly ram: RamLayout;
-}
-
 /** The walk of a core. */
 interface Walk extends Physical {
+  readonly library: Library;
   /** Whether the leaf's descriptor may change (FEAT_HAFDBS). */
   readonly updates: boolean;
   /** `status`, or `deepStatus`. */
@@ -439,8 +382,20 @@ interface Walk extends Physical {
 }
 
 /** Reads the descriptor at an IPA, or fails as the walk's level does. */
-function readDescriptor(c: Code, { stage2, ram, updates, status: statusAt }: Walk, descriptor: Local, level: Local, address: Value): void {
+function readDescriptor(
+  c: Code,
+  { library, stage2, ram, updates, status: statusAt }: Walk,
+  { descriptor, level }: { readonly descriptor: Local; readonly level: Local },
+  address: Value,
+): void {
   const at = c.let(address);
+  if (hasEl2(library)) {
+    c.set(at, c.call(translateStage2(library), at, AccessKind.Walk));
+    c.if(at.eq(-1n), () => {
+      c.if(c.load("i32.load", CPU.FAULT).eq(Fault.El2), () => c.store("i32.store", CPU.FAULT, constant("i32", Fault.El2OnWalk)));
+      c.return(constant("i32", 0));
+    });
+  }
   const entry = c.let(c.call(stage2, at));
   const onWalk = (code: Value) => {
     c.store("i64.store", CPU.WALK_IPA, at);
@@ -524,7 +479,7 @@ interface Leaf {
 
 /** Goes down from the first table, level by level, to a leaf. */
 function walkTables(
-  { c, va, half: { wide }, updates, statusAt: status, fault, checkOutput }: Stage1Walk,
+  { c, library, va, half: { wide }, updates, statusAt: status, fault, checkOutput }: Stage1Walk,
   { level, shift, indexBits, addressMask, blocksFrom }: WalkShape,
   { table, index }: { readonly table: Local; readonly index: Local },
   { stage2, ram }: Physical,
@@ -535,7 +490,7 @@ function walkTables(
   const descriptor = c.local("i64");
   c.f.block((leafFound) => {
     c.f.loop((nextLevel) => {
-      readDescriptor(c, { stage2, ram, updates, status }, descriptor, level, table.or(index.shl(3)));
+      readDescriptor(c, { library, stage2, ram, updates, status }, { descriptor, level }, table.or(index.shl(3)));
       c.if(descriptor.and(Descriptor.Valid).not(), () => translationFault(level));
       c.if(level.eq(3), () => {
         c.if(descriptor.and(Descriptor.Table).not(), () => translationFault(3));
@@ -605,7 +560,7 @@ function addressIn(wide: Value | undefined, descriptor: Value): Value {
 
 /** The address in a TTBR: bits 47:1; with addresses of 52 bits 47:6, and 51:48 at 5:2. */
 function firstTable(wide: Value | undefined, ttbr: Value): Value {
-  const plain = ttbr.and(0x0000_ffff_ffff_fffen);
+  const plain = ttbr.and(Descriptor.Root);
   return wide ? wide.select(ttbr.and(0x0000_ffff_ffff_ffc0n).or(ttbr.shrU(2).and(0xf).shl(48)), plain) : plain;
 }
 

@@ -6,7 +6,8 @@ import { callee, define, type FunctionName, groupBytes } from "../state/function
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { type DataAccess, inPage, sizeOf } from "./data-access.ts";
-import { AccessKind, misalignmentOf } from "./mmu.ts";
+import { misalignmentOf } from "./mmu.ts";
+import { AccessKind } from "./translation.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /** Defines `stackAt` and `stackGroupAt`. */

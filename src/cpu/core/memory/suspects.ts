@@ -11,7 +11,8 @@ import { currentSpace, dataFlagsOffset, DISABLING_BIT, Miss, REGIMES, TlbFlags, 
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import { AccessKind, mmuFunction } from "./mmu.ts";
+import { mmuFunction } from "./mmu.ts";
+import { AccessKind } from "./translation.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
 /** How often all entries of a space may become suspects. */

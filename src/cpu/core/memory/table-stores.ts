@@ -12,7 +12,7 @@ import { pageBit, setPageBit } from "../state/page-bits.ts";
 import { currentSpace, DISABLING_BIT, forEachSpace, Miss, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import type { RamLayout } from "./mmu.ts";
+import type { RamLayout } from "./translation.ts";
 import { Stage2Entry } from "./stage2.ts";
 import { noteMiss, slowEntry } from "./suspects.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";

@@ -16,7 +16,7 @@ import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, TABLE_PAGES } from ".
 import { setPageBits } from "../state/page-bits.ts";
 import { BLOCK_FILTER_BITS, DISABLING_BIT, DISTANCE_MASK, ListKind, Regime, REGIMES, TlbFlags, TlbSpace } from "../state/tlb-layout.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import type { RamLayout } from "./mmu.ts";
+import type { RamLayout } from "./translation.ts";
 import { Stage2Flags, type Stage2Table } from "./stage2-table.ts";
 import type { TlbPool } from "./tlb-pool.ts";
 

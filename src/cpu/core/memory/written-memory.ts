@@ -6,7 +6,7 @@ import { hasPageBit, setPageBits } from "../state/page-bits.ts";
 import { PageSet } from "../../../kit/support/values/page-set.ts";
 import { LINES_PER_PAGE, PartialPages, WORD_SHIFT } from "../../../kit/support/values/written-words.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
-import type { RamLayout } from "./mmu.ts";
+import type { RamLayout } from "./translation.ts";
 
 /** log2 of the bytes of RAM that one byte of the map stands for. */
 const BYTE_SHIFT = PAGE_SHIFT + 3;

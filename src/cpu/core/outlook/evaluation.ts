@@ -19,7 +19,7 @@ import { constantSlot } from "../interpreter/emitter.ts";
 import { BTYPE_SHIFT, BY_PAGE, TargetWord } from "../interpreter/branch-targets.ts";
 import { baseRegister, STACK_POINTER, usesFloatingPoint } from "../interpreter/meaning.ts";
 import { READ_MODIFY_WRITE } from "../memory/aborts.ts";
-import { AccessKind } from "../memory/mmu.ts";
+import { AccessKind } from "../memory/translation.ts";
 import { cacheMaintenanceOf } from "../registers/system-instructions.ts";
 import type { VcpuState } from "../registers/vcpu-state.ts";
 import { Slot } from "../state/cpu-state.ts";

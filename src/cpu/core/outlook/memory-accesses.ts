@@ -4,7 +4,7 @@
 
 import type { Node, Statement } from "../../isa/notation/builder.ts";
 import { semanticsOf } from "../../isa/table.ts";
-import { AccessKind } from "../memory/mmu.ts";
+import { AccessKind } from "../memory/translation.ts";
 import type { VcpuState } from "../registers/vcpu-state.ts";
 import { CopiedState, type Processor, Unreachable } from "./copied-state.ts";
 import { bytesOf, Departs, InstructionValues } from "./instruction-values.ts";

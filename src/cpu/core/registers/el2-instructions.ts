@@ -2,11 +2,12 @@
 // EL2 executes them. Arm ARM C5.4, C5.5.
 
 import { isHost } from "../exceptions/el2-entry.ts";
-import { AccessKind } from "../memory/mmu.ts";
+import { AccessKind } from "../memory/translation.ts";
 import { Tlbi, tlbiOf } from "../memory/tlb.ts";
 import { regimeTcr } from "../memory/regimes.ts";
 import { EL1_OFFSET, spaceOf } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
+import { Access } from "../state/functions.ts";
 import type { Code, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
@@ -58,6 +59,14 @@ export const TLBI_OF_EL2: readonly (readonly [fields: SysFields, invalidate: (c:
     [fields, (c: Code, library: Library, operand: Value) => invalidateOf(c, library, 1, Tlbi.All, operand)] as const
   ),
 ];
+
+/** AT S12E1R, S12E1W, S12E0R and S12E0W: both stages. */
+export const AT_OF_BOTH: readonly (readonly [fields: SysFields, access: number])[] = [4, 5, 6, 7].map((op2) =>
+  [
+    [4, 7, 8, op2],
+    AccessKind.Maintenance | AccessKind.IgnorePan | (op2 & 1 ? AccessKind.Write : 0) | (op2 & 2 ? Access.Unprivileged : 0) | 1,
+  ] as const
+);
 
 /** AT S1E2R and S1E2W. */
 export const AT_OF_EL2: readonly (readonly [fields: SysFields, access: number])[] = [

@@ -34,7 +34,7 @@ function hcrBits(features: ReadonlySet<FeatureName>): bigint {
 }
 
 /** Bits of HCR_EL2 whose effect is missing. */
-const UNBUILT_HCR = Hcr.VM | Hcr.DC | Hcr.PTW | Hcr.TSW | Hcr.TPCP | Hcr.TPU | Hcr.TTLB | Hcr.TDZ | Hcr.TLOR | Hcr.TERR | Hcr.TEA;
+const UNBUILT_HCR = Hcr.DC | Hcr.TSW | Hcr.TPCP | Hcr.TPU | Hcr.TTLB | Hcr.TDZ | Hcr.TLOR | Hcr.TERR | Hcr.TEA;
 const MDCR_BITS = Mdcr.TPM | Mdcr.TPMCR | Mdcr.TDE | Mdcr.TDA | Mdcr.TDOSA | Mdcr.TDRA;
 
 /** A register with effects beyond its bits. */
@@ -98,7 +98,12 @@ const EL2_REGISTERS: readonly SystemRegister[] = [
   translating("TTBR0_EL2", [3, 4, 2, 0, 0], CPU.TTBR0_EL2, 0n, same, 2),
   translating("TCR_EL2", [3, 4, 2, 0, 2], CPU.TCR_EL2, ALL_BITS, same, 2),
   plain("VTTBR_EL2", [3, 4, 2, 1, 0], CPU.VTTBR_EL2, 2),
-  active("VTCR_EL2", [3, 4, 2, 1, 2], CPU.VTCR_EL2, (c, _, value) => c.store("i64.store", CPU.VTCR_EL2, value.or(Vtcr.Res1))),
+  active(
+    "VTCR_EL2",
+    [3, 4, 2, 1, 2],
+    CPU.VTCR_EL2,
+    (c, _, value) => c.store("i64.store", CPU.VTCR_EL2, value.and(Vtcr.Bits).or(Vtcr.Res1)),
+  ),
   plain("SPSR_EL2", [3, 4, 4, 0, 0], CPU.SPSR_EL2, 2),
   plain("ELR_EL2", [3, 4, 4, 0, 1], CPU.ELR_EL2, 2),
   plain("SP_EL1", [3, 4, 4, 1, 0], CPU.SP_EL1, 2),

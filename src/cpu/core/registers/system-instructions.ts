@@ -10,14 +10,16 @@ import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { raiseAbort } from "../memory/aborts.ts";
-import { AccessKind, Fault, mmuFunction, Rights } from "../memory/mmu.ts";
+import { mmuFunction, Rights } from "../memory/mmu.ts";
+import { AccessKind, Fault } from "../memory/translation.ts";
+import { translateStage2 } from "../memory/stage2-walk.ts";
 import { tlbFunction, Tlbi } from "../memory/tlb.ts";
 import { hasEl2, regimeBank } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { AT_OF_EL2, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2 } from "./el2-instructions.ts";
+import { AT_OF_BOTH, AT_OF_EL2, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2 } from "./el2-instructions.ts";
 
 /** op1:CRn:CRm:op2 in 14 bits, as the instruction has them. */
 export function encodeSystemInstruction(op1: number, crn: number, crm: number, op2: number): number {
@@ -174,6 +176,9 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
       const atEl2 = (body: () => void) => c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.EL2), body, () => c.run(undefinedInstruction));
       for (const [fields, invalidate] of TLBI_OF_EL2) on(fields, () => atEl2(() => invalidate(c, library, operand)));
       for (const [fields, access] of AT_OF_EL2) on(fields, () => atEl2(() => addressTranslate(c, library, operand, access)));
+      for (const [fields, access] of AT_OF_BOTH) {
+        on(fields, () => atEl2(() => inRegimeOfEl1(c, () => addressTranslate(c, library, operand, access, true))));
+      }
     }
     const restrictions = features.has("FEAT_SPECRES") ? RESTRICTIONS : [];
     for (const fields of restrictions) on(fields, () => trapUnless(c, Sctlr.EnRCTX, () => {}));
@@ -186,22 +191,39 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
   }
 }
 
-/** AT: sets PAR_EL1. */
-function addressTranslate(c: Code, library: Library, va: Value, access: number): void {
-  c.if(c.call(mmuFunction(library, "translateStage1"), va, access), () => {
+/** The address of both stages, or -1. */
+function throughBoth(
+  c: Code,
+  library: Library,
+  { stage1, ipa, access }: { readonly stage1: Value; readonly ipa: Value; readonly access: number },
+): Value {
+  const address = c.let(constant("i64", -1));
+  c.if(stage1, () => c.set(address, c.call(translateStage2(library), ipa, access)));
+  return address;
+}
+
+/** AT: sets PAR_EL1, for stage 1 or for both stages. */
+function addressTranslate(c: Code, library: Library, va: Value, access: number, both = false): void {
+  const stage1 = c.call(mmuFunction(library, "translateStage1"), va, access), ipa = c.load("i64.load", CPU.WALK_IPA);
+  const address = both ? throughBoth(c, library, { stage1, ipa, access }) : ipa;
+  c.if(both ? address.ne(-1n) : stage1, () => {
     const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS).wide());
     const field = (shift: number, mask: number, at: number) => rights.shrU(shift).and(mask).shl(at);
     c.store(
       "i64.store",
       CPU.PAR_EL1,
-      c.load("i64.load", CPU.WALK_IPA).and(-PAGE_SIZE).or(Par.Res1)
+      address.and(-PAGE_SIZE).or(Par.Res1)
         .or(field(Rights.ShareabilityShift, 3, Par.ShareabilityShift)).or(field(Rights.AttributesShift, 0xff, Par.AttributesShift)),
     );
   }, () => {
     // A stage-2 fault on the walk is EL2's, not the register's.
-    c.if(c.load("i32.load", CPU.FAULT).eq(Fault.Stage2OnWalk), () => c.run(raiseAbort(library), va, access), () => {
-      const status = c.load("i32.load", CPU.FAULT_STATUS).shl(Par.FstShift).wide();
-      c.store("i64.store", CPU.PAR_EL1, status.or(constant("i64", Par.F | Par.Res1)));
+    const fault = c.load("i32.load", CPU.FAULT), onWalk = fault.eq(Fault.El2OnWalk), isEl2s = fault.eq(Fault.Stage2OnWalk);
+    const isRaised = hasEl2(library) ? isEl2s.or(onWalk.and(c.load("i32.load", CPU.PSTATE).and(Pstate.EL2).not())) : isEl2s;
+    c.if(isRaised, () => c.run(raiseAbort(library), va, access), () => {
+      const status = c.load("i32.load", CPU.FAULT_STATUS).shl(Par.FstShift);
+      const ofStage2 = fault.geU(Fault.El2).mul(Par.Stage2).or(onWalk.mul(Par.Ptw));
+      const found = (hasEl2(library) ? status.or(ofStage2) : status).wide();
+      c.store("i64.store", CPU.PAR_EL1, found.or(constant("i64", Par.F | Par.Res1)));
     });
   });
 }

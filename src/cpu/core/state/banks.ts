@@ -8,7 +8,7 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import { CPU, EL2_BANK } from "./cpu-state.ts";
 
 /** Registers of an exception level, by the addresses of EL1's. */
-export interface Bank {
+export interface RegisterBank {
   load(name: string, address: number): Value;
   store(name: string, address: number, value: Value): void;
 }
@@ -25,13 +25,13 @@ export function declareEl2(library: Library): void {
 export const hasEl2 = (library: Callees): boolean => library.has("raiseToEl2");
 
 /** The bank at an offset from EL1's, 0 or `EL2_BANK`, which is known when the code runs. */
-export const bankAt = (c: Code, offset: Value): Bank => ({
+export const bankAt = (c: Code, offset: Value): RegisterBank => ({
   load: (name, address) => c.load(name, offset, address),
   store: (name, address, value) => c.store(name, offset, value, address),
 });
 
 /** EL1's, or EL2's, as is known when the code is emitted. */
-export const bankOf = (c: Code, el: 1 | 2): Bank => {
+export const bankOf = (c: Code, el: 1 | 2): RegisterBank => {
   const offset = el === 2 ? EL2_BANK : 0;
   return {
     load: (name, address) => c.load(name, address + offset),
@@ -40,11 +40,11 @@ export const bankOf = (c: Code, el: 1 | 2): Bank => {
 };
 
 /** The one of the translation regime in use. */
-export const regimeBank = (c: Code, library: Callees): Bank =>
+export const regimeBank = (c: Code, library: Callees): RegisterBank =>
   hasEl2(library) ? bankAt(c, c.load("i32.load", CPU.REGIME_BANK)) : bankOf(c, 1);
 
 /** The one that an exception of the instruction in progress enters if no trap says more. */
-export const exceptionBank = (c: Code, library: Callees): Bank =>
+export const exceptionBank = (c: Code, library: Callees): RegisterBank =>
   hasEl2(library) ? bankAt(c, c.load("i32.load", CPU.EXCEPTION_BANK)) : bankOf(c, 1);
 
 /** The TLB space of the regime of EL1, or of EL2; on CPUs without EL2 that in use. */

@@ -499,6 +499,16 @@ export const CPU = {
    */
   REGIME_BANK: word(),
   EXCEPTION_BANK: word(),
+  /** The latest walk of its stage 2: rights and level of the leaf (memory/stage2-walk.ts). i32. */
+  STAGE2_FLAGS: word(),
+  /**
+   * The stage 2 that the translations of EL1&0 are from: VTTBR_EL2, VTCR_EL2 and bits of HCR_EL2,
+   * i64, while the word is not zero, i32.
+   */
+  STAGE2_KNOWN: word(),
+  STAGE2_VTTBR: doubleword(),
+  STAGE2_VTCR: doubleword(),
+  STAGE2_HCR: doubleword(),
   /** The TLB spaces of the two regimes, of which `TLB_SPACE` is one. i32. */
   TLB_SPACE_EL1: word(),
   TLB_SPACE_EL2: word(),

@@ -54,6 +54,7 @@ class Rig {
         pageEntered: never,
         exited: never,
         retired: never,
+        loadStoreSyndrome: never,
       },
     };
     const { functions, outlined } = instantiateCore(core, this.memory, imports);

@@ -8,7 +8,7 @@ import { parseCpu, withEl2 } from "../../../../src/cpu/isa/cpus/cpus.ts";
 import { Machine } from "../program.ts";
 import { Rig } from "../rig.ts";
 
-const CPU = withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3"));
+const CPU = withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3,-FEAT_HAFDBS"));
 const EL1_VECTORS = 0x1_0000n, EL2_VECTORS = 0x2_0000n;
 const IRQ = 0x80n, FIQ = 0x100n;
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Pstate } from "../../../../src/cpu/core/architecture/exceptions.ts";
-import { AccessKind } from "../../../../src/cpu/core/memory/mmu.ts";
+import { AccessKind } from "../../../../src/cpu/core/memory/translation.ts";
 import { enable, Leaf, PageTables } from "./page-tables.ts";
 import { RAM_BASE, Rig } from "../rig.ts";
 
