@@ -13,8 +13,8 @@ import { runUntil } from "../session/inspection/system.ts";
 const LOOK = 9.7e6;
 
 /**
- * Evidence of what works here and may fail on a board. Atomic accesses to Device memory are not among
- * it: all memory is, in small guests that leave the MMU off.
+ * Evidence of what works here and may fail on a board. Atomic accesses to Device memory are not
+ * among it: all memory is, in small guests that leave the MMU off.
  */
 const ON_BOARDS: ReadonlySet<string> = new Set<Evidence["code"]>(["board", "stale-translation"]);
 

@@ -138,7 +138,7 @@ const FORMS = {
     what: "that no more files can be opened",
     holds: "over",
     alone: true,
-    wayOut: () => way`find the program that does not close them with ${hint("linux files")}, or raise fs.file-max`,
+    wayOut: () => way`find the program that does not close them (${hint("linux ps")} lists all programs), or raise fs.file-max`,
   },
   "table-full": {
     begins: [/^nf_conntrack: .*table full, dropping packet/, /^neighbour: \S+: neighbor table overflow!/],
