@@ -108,12 +108,11 @@ export const ON = command("on", {
 export const MARK = command("mark", {
   doc: "mark the point of a session's run that is shown; recordings keep marks; without a name: list them",
   args: {
-    name: maybe(markNote, "a word, or a text from which its name follows; moves a mark of that name"),
+    name: maybe(markNote, "a word, or a text from which its name follows, {EXPRESSION} as its value; moves a mark of that name"),
     by: option(author, "who marks it", { value: "name" }),
   },
   right: "notes",
   needs: [["by", "name"]],
-  notes: "An expression in braces in the text becomes its value at that point.",
   examples: [
     "mark before-the-reset",
     'mark "here it is lost" --by ann',
