@@ -47,9 +47,13 @@ function installed(folder: string): string {
 
 /** Writes a one file with an engine. */
 async function oneFile(folder: string, engine = STARTED): Promise<string> {
-  await Deno.mkdir(`${folder}/split`);
+  for (const name of ["split", "page"]) await Deno.mkdir(`${folder}/${name}`);
   await Deno.writeTextFile(`${folder}/split/el2.js`, "");
-  await pack({ folder, split: `${folder}/split` } as Parameters<typeof pack>[0], TARGET, new TextEncoder().encode(engine));
+  await pack(
+    { folder, split: `${folder}/split`, page: `${folder}/page` } as Parameters<typeof pack>[0],
+    TARGET,
+    new TextEncoder().encode(engine),
+  );
   return `${folder}/${programName(TARGET)}`;
 }
 

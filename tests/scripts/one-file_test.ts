@@ -9,10 +9,10 @@ const RUNTIME = new TextEncoder().encode('#!/bin/sh\necho "$(basename "$0") of $
 
 /** Packs a program; what runs it. */
 async function packed(folder: string): Promise<(env: Record<string, string>) => Promise<{ code: number; stdout: string; stderr: string }>> {
-  await Deno.mkdir(`${folder}/split`);
+  for (const name of ["split", "page"]) await Deno.mkdir(`${folder}/${name}`);
   await Deno.writeTextFile(`${folder}/split/el2.js`, "");
   const target = "test";
-  await pack({ folder, split: `${folder}/split` } as Parameters<typeof pack>[0], target, RUNTIME);
+  await pack({ folder, split: `${folder}/split`, page: `${folder}/page` } as Parameters<typeof pack>[0], target, RUNTIME);
   const [program] = [...Deno.readDirSync(folder)].filter(({ name }) => name.endsWith(`-${target}`));
   return async (env) => {
     const { code, stdout, stderr } = await new Deno.Command("sh", {
