@@ -38,7 +38,8 @@ export async function openRecording(from: string | URL | Uint8Array): Promise<Op
  */
 async function fetched(from: string | URL): Promise<[name: string, bytes: Uint8Array]> {
   const url = URL.parse(from);
-  if (!url) throw new UserError(`"${from}" is not an address`, 'use for example new URL("bug.rec", import.meta.url)');
+  const isElsewhere = url?.protocol === "file:" && (url.host !== "" || /%2f/i.test(url.pathname));
+  if (!url || isElsewhere) throw new UserError(`"${from}" is not an address`, 'use for example new URL("bug.rec", import.meta.url)');
   if (url.protocol !== "file:") return [url.href, await download(url)];
   const path = decodeURIComponent(url.pathname);
   try {

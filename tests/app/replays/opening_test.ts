@@ -70,7 +70,9 @@ Deno.test("a file that is no recording, of another engine, of another run, or no
     const bytes = await Deno.readFile(file);
     await assert.rejects(openRecording(new TextEncoder().encode("hello\n")), /the recording is not an el2 recording/);
     await assert.rejects(openRecording(bytes.subarray(0, 300)), /the recording/);
-    await assert.rejects(openRecording("bug.rec"), /"bug\.rec" is not an address/);
+    for (const wrong of ["bug.rec", `file://elsewhere${folder}/bug.rec`, `file://${folder}%2Fbug.rec`]) {
+      await assert.rejects(openRecording(wrong), ({ message }: Error) => message.startsWith(`"${wrong}" is not an address`));
+    }
     await assert.rejects(openRecording(`file://${folder}/none.rec`), /none\.rec: no such file/);
     await rewrite(file, (line) => line.replace(/"registers":"[0-9a-f]{8}/, '"registers":"00000000'));
     await assert.rejects(openRecording(address), /bug\.rec: the replay differs: .*registers were 00000000/);
