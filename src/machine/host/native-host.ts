@@ -485,8 +485,8 @@ class VmmProgram implements HostProgram {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  #armTimer(): void {
-    if (this.wakeAt !== undefined) this.#host.kernel.cpu.setTimer(this.wakeAt);
+  #armTimer(at = this.wakeAt): void {
+    if (at !== undefined) this.#host.kernel.cpu.setTimer(at);
   }
 }
 
