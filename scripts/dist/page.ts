@@ -4,6 +4,7 @@
 import { ENGINE } from "../../src/kit/support/files/maker.ts";
 import { identityText, sourcesDigest } from "../../src/kit/support/program-identity.ts";
 import { writeWhole } from "../../src/kit/support/files/whole-file.ts";
+import { once } from "../../src/kit/support/values/once.ts";
 import { PAGE_SCRIPTS, PROGRAM } from "../../src/app/web/published/program-names.ts";
 import { buildPlace, DistError } from "./common.ts";
 import { bundleForPages, digestOf, packageCache, PUT_IN, withDigest, withoutCache } from "./split.ts";
@@ -17,6 +18,8 @@ const SOURCES = {
 /** The library for browsers, and the name of its module in npm's package. */
 const LIBRARY = "src/app/web/library/browser.ts";
 export const BROWSER_MODULE = "browser.mjs";
+
+const cacheOnce = once(packageCache), placeOnce = once(buildPlace);
 
 /** The missing address of modules in one script, and an address below which there is nothing. */
 const NO_ADDRESS = /\b(import_meta\d*) = \{\}/g, ADDRESS = '$1 = { url: "el2:/page/program.js" }';
@@ -50,14 +53,14 @@ async function pageScripts(): Promise<Map<string, string>> {
 }
 
 /** A source and what it imports as one script for browsers. @throws DistError */
-export async function scriptOf(source: string): Promise<string> {
+async function scriptOf(source: string): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "el2-" });
   try {
     const whole = `${folder}/whole.js`, small = `${folder}/small.js`;
     await bundleForPages("-o", whole, source);
-    const built = withoutCache(await Deno.readTextFile(whole), await packageCache());
+    const built = withoutCache(await Deno.readTextFile(whole), await cacheOnce());
     const text = built.replaceAll(NO_ADDRESS, ADDRESS).replaceAll(USING, "$1const ");
-    const identity = identityText(digestOf([text]), new Map([[ENGINE.join(), sourcesDigest(ENGINE)]]), await buildPlace());
+    const identity = identityText(digestOf([text]), new Map([[ENGINE.join(), sourcesDigest(ENGINE)]]), await placeOnce());
     await Deno.writeTextFile(whole, text.includes(PUT_IN) ? withDigest(text, identity) : text);
     await bundleForPages("--minify", "-o", small, whole);
     return await Deno.readTextFile(small);
