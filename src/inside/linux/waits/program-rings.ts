@@ -23,8 +23,9 @@ const ENQUEUED = 1;
  */
 export function withRemoteEnd(one: Found, neighbors: readonly Reading[]): Found {
   const { remote, wait } = one;
-  for (const reading of remote ? neighbors : []) {
-    const other = remote && reading.tried(OF_OTHERS, () => otherSocket(reading, remote));
+  if (!remote) return one;
+  for (const reading of neighbors) {
+    const other = reading.tried(OF_OTHERS, () => otherSocket(reading, remote));
     if (!other) continue;
     const enders = processesOf(other.openers).flatMap((process) => threadsOf(tasksOf(reading), process));
     const isEndless = one.isEndless === true && other.sock.number("sk_wmem_queued") === 0;

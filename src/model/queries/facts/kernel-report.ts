@@ -31,6 +31,9 @@ const stack = (at: string) => way`see what ${at} does: its stack is in ${LOG}`;
 const damage = (at: string) => way`fix ${at}: what it found, and its stack, are in ${LOG}`;
 const disk = () => way`check the disk's image; its faults are in ${hint("inject", { list: true })}`;
 
+/** The remedy where process 1 has no console. */
+export const NO_CONSOLE_WAY_OUT = "name with console= a console of the VM for which the kernel has a driver";
+
 const FORMS = {
   // These last until something ends them.
   "hard-lockup": {
@@ -162,7 +165,7 @@ const FORMS = {
     what: "that process 1 has no console",
     holds: "over",
     alone: true,
-    wayOut: () => "name with console= a console of the VM for which the kernel has a driver",
+    wayOut: () => NO_CONSOLE_WAY_OUT,
   },
   "atomic-sleep": {
     begins: [/^BUG: (?:sleeping function called from invalid context at |scheduling while atomic: |workqueue leaked (?:lock or )?atomic)/],

@@ -6,7 +6,7 @@ import { durationText, sizeText } from "../../../kit/support/text/number-text.ts
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts } from "./fact.ts";
 import { type NamedTask, type ProgramWait, programWaitText, ringWayOut, taskText } from "./program-wait.ts";
-import { KERNEL_REPORTS, type ReportKind } from "./kernel-report.ts";
+import { KERNEL_REPORTS, NO_CONSOLE_WAY_OUT, type ReportKind } from "./kernel-report.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 
@@ -385,8 +385,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "panic-called": ({ by, task }) => `${by} called for the panic, in task ${taskText(task)}`,
 }, {
   "init-exited": ({ status, said, silent }) =>
-    (silent ? "name with console= a console of the VM for which the kernel has a driver" : undefined) ??
-      lacksLibrary(said) ?? EXIT_STATUS[status] ??
+    silent ? NO_CONSOLE_WAY_OUT : lacksLibrary(said) ?? EXIT_STATUS[status] ??
       `${
         status === 0 || said === null ? "" : "fix what the last line reports, and "
       }end it with exec of a program that stays, or with poweroff -f`,
