@@ -28,11 +28,11 @@ export const ExceptionClass = {
   SpAlignment: 0x26,
   /** A part of a memory copy or set that does not continue the one before it (FEAT_MOPS). */
   MemoryOperation: 0x27,
+  SError: 0x2f,
   BreakpointLower: 0x30,
   Breakpoint: 0x31,
   SoftwareStepLower: 0x32,
   SoftwareStep: 0x33,
-  SError: 0x2f,
   WatchpointLower: 0x34,
   Watchpoint: 0x35,
   Brk: 0x3c,

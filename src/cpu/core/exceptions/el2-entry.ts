@@ -1,6 +1,6 @@
 // Exceptions in cores of CPUs with FEAT_EL2: where they go, which registers and TLB space an
-// exception level uses, and virtual interrupts. Arm ARM D1.10, D1.11.2 (illegal
-// returns), D1.13 (interrupts), D1.16 (WFI, WFE), D13.2.46 (HCR_EL2). docs/design/el2.md §4.
+// exception level uses, and virtual interrupts. Arm ARM D1.10, D1.11.2 (illegal returns), D1.13
+// (interrupts), D1.16 (WFI, WFE), D13.2.46 (HCR_EL2). docs/design/el2.md §4.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, ISS_COND_ALWAYS, Pstate, syndrome, Vector } from "../architecture/exceptions.ts";

@@ -183,6 +183,20 @@ const aboveEl0 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
  */
 const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
 
+/** The same as `changeStack` where `Slot.SP` stands for SP_EL0 or SP_EL1 alone. */
+function swapStack(c: Code, old: Value, pstate: Value): void {
+  const sp = xAddress(Slot.SP);
+  c.if(old.xor(pstate).and(Pstate.SP), () => {
+    c.if(pstate.and(Pstate.SP), () => {
+      c.store("i64.store", CPU.SP_EL0, c.load("i64.load", sp));
+      c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL1));
+    }, () => {
+      c.store("i64.store", CPU.SP_EL1, c.load("i64.load", sp));
+      c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL0));
+    });
+  });
+}
+
 /** PSTATE, its flags, and what follows from it. */
 function defineState(library: Library, features: ReadonlySet<FeatureName>, pool: TlbPoolLayout): void {
   define(library, "readFlags", (c) => {
@@ -202,17 +216,8 @@ function defineState(library: Library, features: ReadonlySet<FeatureName>, pool:
   define(library, "setPstate", (c) => {
     const pstate = c.parameter(0);
     const old = c.let(c.load("i32.load", CPU.PSTATE));
-    const sp = xAddress(Slot.SP);
     if (hasEl2(library)) changeStack(c, old, pstate);
-    else {c.if(old.xor(pstate).and(Pstate.SP), () => {
-        c.if(pstate.and(Pstate.SP), () => {
-          c.store("i64.store", CPU.SP_EL0, c.load("i64.load", sp));
-          c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL1));
-        }, () => {
-          c.store("i64.store", CPU.SP_EL1, c.load("i64.load", sp));
-          c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL0));
-        });
-      });}
+    else swapStack(c, old, pstate);
     c.store("i32.store", CPU.PSTATE, pstate);
     c.run(callee(library, "updateRegime"));
   });

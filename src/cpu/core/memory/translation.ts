@@ -48,10 +48,10 @@ export const AccessKind = {
   ReadModifyWrite: 0x1_0000,
   /** A question that is not the guest's: no descriptor changes (FEAT_HAFDBS). */
   Observe: 0x4_0000,
-  /** A read of a descriptor of stage 1. */
-  Walk: 0x200_0000,
   /** The access may never follow: it fails where a descriptor has to change first. */
   Speculative: 0x8_0000,
+  /** A read of a descriptor of stage 1. */
+  Walk: 0x200_0000,
 } as const;
 
 /** Bits of a descriptor. */
@@ -76,9 +76,9 @@ export const Descriptor = {
    */
   TableControlsShift: 59,
   Address: 0x0000_ffff_ffff_f000n,
-  /** Of a TTBR. */
-  Root: 0x0000_ffff_ffff_fffen,
   /** The same with TCR_EL1.DS: bits 51 and 50 are where the shareability is without. */
   WideAddress: 0x0003_ffff_ffff_f000n,
+  /** The address in a TTBR. */
+  Root: 0x0000_ffff_ffff_fffen,
   HighestShift: 50,
 } as const;

@@ -39,11 +39,11 @@ export const bankOf = (c: Code, el: 1 | 2): RegisterBank => {
   };
 };
 
-/** The one of the translation regime in use. */
+/** The bank of the translation regime in use. */
 export const regimeBank = (c: Code, library: Callees): RegisterBank =>
   hasEl2(library) ? bankAt(c, c.load("i32.load", CPU.REGIME_BANK)) : bankOf(c, 1);
 
-/** The one that an exception of the instruction in progress enters if no trap says more. */
+/** The bank that an exception of the current instruction enters, unless a trap names another. */
 export const exceptionBank = (c: Code, library: Callees): RegisterBank =>
   hasEl2(library) ? bankAt(c, c.load("i32.load", CPU.EXCEPTION_BANK)) : bankOf(c, 1);
 
