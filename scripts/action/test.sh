@@ -72,7 +72,7 @@ status=0
 word=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 echo "::stop-commands::$word"
 el2 test "${options[@]}" -- "${files[@]}" 2>&1 || status=$?
-# A failure is a page, too, for whoever has no el2. Each has the engine in it: the first ten do.
+# For whoever has no el2, a failure is also a page: ten at most, as each has the engine in it.
 pages=0
 for recording in "$results"/*.rec; do
   (( pages++ < 10 )) || break

@@ -54,7 +54,7 @@ export interface Delivery {
   readonly input: readonly string[];
 }
 
-/** Few programs: to start one takes a guest longer than an archive of some files does. */
+/** With few programs: a guest takes longer to start one than to unpack some files. */
 const UNPACKED = `stty -echo; echo; echo ${TAKES}; base64 -d | tar -x -z -p -C / -f -; s=$?; stty echo; exit $s`;
 
 const SCRIPTED = [

@@ -1,6 +1,6 @@
 // LZO1X, as makedumpfile packs pages and pstore its records (the stream: Linux,
-// Documentation/staging/lzo.rst). An
-// instruction copies bytes that were written before, then up to three literal ones.
+// Documentation/staging/lzo.rst). An instruction copies bytes that were written before, then up to
+// three literal ones.
 
 import { Unpacking } from "./unpacking.ts";
 

@@ -201,7 +201,7 @@ function memoryOf(reading: Reading, task: Struct): VirtualMemory | undefined {
 /**
  * Waits for disks that cannot answer: Linux has disabled an interrupt, or the machine knows that a
  * disk serves nothing.
- * @param silent such disks, while no other one serves a request
+ * @param silent the disks that serve nothing; none while another disk serves a request
  */
 function diskWaits(reading: Reading, silent: readonly string[]): Found[] {
   const disabled = disabledIrqs(reading).map(({ irq, handlers }) => `interrupt ${irq} of ${handlers.join(", ")}`);

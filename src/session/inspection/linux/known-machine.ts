@@ -16,7 +16,7 @@ export interface KnownMachine {
   readonly lacksConsole: boolean;
   /** Its disks; undefined if they are unknown. */
   readonly disks: readonly GivenDisk[] | undefined;
-  /** Disks that serve nothing before somebody acts, while no other one serves a request. */
+  /** Disks that serve nothing until somebody acts; none while another disk serves a request. */
   readonly silentDisks: readonly string[];
   /** Kernels of other VMs on its networks. */
   readonly neighbors: () => readonly Reading[];
