@@ -11,6 +11,7 @@ import { ENGINE } from "../src/kit/support/files/maker.ts";
 import { identityText, programDigest, sourcesDigest } from "../src/kit/support/program-identity.ts";
 import { writeWhole } from "../src/kit/support/files/whole-file.ts";
 import { DistError, outputOf, ROOT } from "./dist/common.ts";
+import { PAGE_SOURCES } from "./dist/page.ts";
 import { digestOf, filesBelow, finished, makeModules, PUT_IN, withDigest } from "./dist/split.ts";
 
 /**
@@ -49,10 +50,10 @@ async function prepare(): Promise<void> {
   }
 }
 
-/** The files in the checkout that the program is made from, as they are now. */
+/** The files in the checkout that the program and its pages are made from, as they are now. */
 async function sourcesOfProgram(): Promise<FileState[]> {
   const paths = await Promise.all(
-    FOLDERS.flatMap(({ roots }) => roots).map(async (root) => {
+    [...FOLDERS.flatMap(({ roots }) => roots), ...Object.values(PAGE_SOURCES)].map(async (root) => {
       const { modules }: { modules: readonly { local?: string }[] } = JSON.parse(
         await outputOf("deno info", Deno.execPath(), ["info", "--json", "--lock=deno.lock", root], ROOT),
       );
@@ -67,7 +68,7 @@ async function sourcesOfProgram(): Promise<FileState[]> {
  * sources: each finds what the other has left in the cache.
  */
 async function withDigests(bundled: string): Promise<Map<string, string>> {
-  const digests = new Map([GENERATING, MACHINE].map((folders) => [folders.join(), programDigest(folders)]));
+  const digests = new Map([GENERATING, MACHINE, ["."]].map((folders) => [folders.join(), programDigest(folders)]));
   const identity = identityText(undefined, digests.set(ENGINE.join(), sourcesDigest(ENGINE)));
   const texts = new Map<string, string>();
   for (const path of await filesBelow(bundled)) {

@@ -9,7 +9,7 @@ import { PAGE_SCRIPTS, PROGRAM } from "../../src/app/web/published/program-names
 import { buildPlace, DistError } from "./common.ts";
 import { bundleForPages, digestOf, packageCache, PUT_IN, withDigest, withoutCache } from "./split.ts";
 
-const SOURCES = {
+export const PAGE_SOURCES = {
   start: "src/app/web/published/start.ts",
   page: "src/app/web/published/published.ts",
   engine: "src/app/web/engine/page-engine.ts",
@@ -46,7 +46,7 @@ export async function writeBrowserModule(file: string): Promise<void> {
 async function pageScripts(): Promise<Map<string, string>> {
   const scripts = new Map<string, string>();
   for (const kind of ["start", "page", "engine"] as const) {
-    const program = await scriptOf(SOURCES[kind]);
+    const program = await scriptOf(PAGE_SOURCES[kind]);
     scripts.set(PAGE_SCRIPTS[kind], kind !== "engine" ? program : `function ${PROGRAM}() {\n${program}}\n`);
   }
   return scripts;

@@ -40,7 +40,8 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
     Deno.writeFileSync(image, imageOf([...A64.loadW0(SYSTEM_OFF), A64.hvc]));
     const el2 = (args: readonly string[], fromSources: boolean) =>
       run(Deno.execPath(), ["run", "-q", "--no-check", ...PERMISSIONS, `${copy}/main.ts`, ...args], {
-        env: { EL2_CACHE: cache, [FROM_SOURCES]: fromSources ? "1" : "" },
+        // The copy has no git to ask for its commit.
+        env: { EL2_CACHE: cache, [FROM_SOURCES]: fromSources ? "1" : "", EL2_COMMIT: "0".repeat(40) },
       });
     const boot = async (fromSources: boolean) => (await el2(["boot", image, "--memory", "64MiB", "--stdio"], fromSources)).success;
     assert.ok(await boot(true));
@@ -58,6 +59,16 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
     // The guests of the checkout need no consent.
     const example = [`${copy}/examples/hangs.toml`, "--headless", "--for", "1ms"];
     assert.match((await el2(["run", ...example], false)).stdout, /starting the timer/);
+    // It knows which page is its own, as its sources do.
+    const recording = `${folder}/a.rec`,
+      recorded = await el2(["run", "demo", "--headless", "--turbo", "--for", "1ms", "--record", recording], false);
+    assert.ok(recorded.success, recorded.stderr);
+    for (const fromSources of [false, true]) {
+      const { success, stderr } = await el2(["publish", recording, `${folder}/page`], fromSources);
+      assert.ok(success, stderr);
+      assert.ok(Deno.statSync(`${folder}/page/index.html`).isFile);
+    }
+    assert.equal([...Deno.readDirSync(`${copy}/${PREPARED_FOLDER}`)].filter(({ name }) => name.startsWith("page-")).length, 1);
     // A change that size and time do not show breaks only a worker that runs from the sources.
     const source = `${copy}/src/session/worker/worker.ts`, { mtime } = Deno.statSync(source), text = Deno.readTextFileSync(source);
     Deno.writeTextFileSync(source, text.replace("export function serveMachine(): void {", "export function serveMachine(): void }"));
