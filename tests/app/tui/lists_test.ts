@@ -50,7 +50,7 @@ Deno.test("a bad filter that is accepted says once more what is wrong with it", 
   await rig.type("2");
   await rig.lines();
   await rig.type("/bad=1\r");
-  assert.match(await rig.text(), /^ ! ERROR  \/bad=1: no field "bad"; use one of id,/m);
+  assert.match(await rig.text(), /^ ! ERROR {2}\/bad=1: no field "bad"; use one of id,/m);
 });
 
 Deno.test("m marks, = compares two rows", async () => {
