@@ -127,6 +127,7 @@ static void control(u64 bits) { MSR(hcr_el2, RW | host | bits); }
 #include "levels.h"
 #include "stage1.h"
 #include "stage2.h"
+#include "timers.h"
 
 int main(void) {
   // Values at reset differ.
@@ -143,6 +144,7 @@ int main(void) {
     interrupts();
     stage1();
     stage2();
+    timers_of_el2();
   }
   text("end\n");
   return 0;

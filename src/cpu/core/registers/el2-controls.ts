@@ -26,6 +26,9 @@ const OF_HOST: readonly LowFields[] = [
 /** The same of the timers, whose op1 is 3. */
 const TIMERS_OF_HOST = [2, 3].flatMap((crm) => [0, 1, 2].map((op2) => [14, crm, op2] as const));
 
+/** Not the encoding of a register. */
+const NONE = 0;
+
 /** An encoding that means another register at EL2 with E2H; and the alias that is it there. */
 interface Redirection {
   readonly encoding: number;
@@ -56,16 +59,15 @@ export function redirect(c: Code, encoding: Local): void {
       change(alias, own);
     }
   });
-  // A host's EL0 has the timers of EL2.
-  c.if(level(c).not().and(isHost(c)), () => {
-    for (const fields of TIMERS_OF_HOST) change(encode(3, 3, ...fields), encode(3, 4, ...fields));
+  // EL0 has the timers of EL2 by the names of EL1's alone, and if it is a host's.
+  c.if(level(c).not(), () => {
+    for (const fields of TIMERS_OF_HOST) change(encode(3, 4, ...fields), NONE);
+    c.if(isHost(c), () => {
+      for (const fields of TIMERS_OF_HOST) change(encode(3, 3, ...fields), encode(3, 4, ...fields));
+    });
   });
   c.set(encoding, found);
 }
-
-/** Whether an encoding is a timer of EL2 that replaces EL1's for a host's EL0. */
-export const isTimerOfHost = (c: Code, encoding: Value): Value =>
-  isHost(c).and(TIMERS_OF_HOST.map((fields) => encoding.eq(encode(3, 4, ...fields))).reduce((any, one) => any.or(one)));
 
 /**
  * Whether an encoding that the core does not hold belongs to a level above the current one, or is

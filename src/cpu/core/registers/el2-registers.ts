@@ -14,12 +14,12 @@ import type { Code, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { constantRegister, type Encoding, masked, plain, readOnly, type SystemRegister } from "./system-register.ts";
 import { SCTLR_FLUSH, sctlrBits, translating } from "./system-registers.ts";
+import { TIMERS_OF_EL2, VIRTUAL_TIMER_OF_EL2 } from "./timer-registers.ts";
 
 const ALL_BITS = (1n << 64n) - 1n;
 const LOW_32 = 0xffff_ffffn;
 const FIPA = 0x0fff_ffff_fff0n;
 const SERROR_ISS = 0x1ff_ffffn;
-const CNTHCTL_BITS = 0xfffn;
 const same = (value: Value) => value;
 
 /** HCR_EL2: the bits that a CPU has. */
@@ -84,6 +84,7 @@ export function el2Registers(features: ReadonlySet<FeatureName>): readonly Syste
 const HOST_REGISTERS: readonly SystemRegister[] = [
   translating("TTBR1_EL2", [3, 4, 2, 0, 1], CPU.TTBR1_EL2, 0n, same, 2),
   plain("CONTEXTIDR_EL2", [3, 4, 13, 0, 1], CPU.CONTEXTIDR_EL2, 2),
+  ...VIRTUAL_TIMER_OF_EL2,
 ];
 
 const EL2_REGISTERS: readonly SystemRegister[] = [
@@ -116,5 +117,5 @@ const EL2_REGISTERS: readonly SystemRegister[] = [
   plain("AMAIR_EL2", [3, 4, 10, 3, 0], CPU.AMAIR_EL2, 2),
   masked("VBAR_EL2", [3, 4, 12, 0, 0], CPU.VBAR_EL2, ALL_BITS ^ 0x7ffn, 2),
   plain("TPIDR_EL2", [3, 4, 13, 0, 2], CPU.TPIDR_EL2, 2),
-  masked("CNTHCTL_EL2", [3, 4, 14, 1, 0], CPU.CNTHCTL_EL2, CNTHCTL_BITS, 2),
+  ...TIMERS_OF_EL2,
 ];

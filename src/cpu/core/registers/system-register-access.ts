@@ -9,10 +9,10 @@ import { callee, define as defineFunction } from "../state/functions.ts";
 import { WRITTEN_REGISTERS } from "../state/layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { isAbove, isTimerOfHost, redirect, type RegisterMove, trapOf, trapsUnknown } from "./el2-controls.ts";
+import { isAbove, redirect, type RegisterMove, trapOf, trapsUnknown } from "./el2-controls.ts";
 import { el2Registers } from "./el2-registers.ts";
 import { WRITE_BITS } from "./register-writes.ts";
-import { encodeSystemRegister, type Privilege, type SystemRegister } from "./system-register.ts";
+import { type El0Control, encodeSystemRegister, type Privilege, type SystemRegister } from "./system-register.ts";
 import { pstate, sctlrAllows, setPstateField, systemRegisters } from "./system-registers.ts";
 
 /** Fields of PSTATE that MSR (immediate) sets on CPUs with a feature: op1, op2, privilege, bit. */
@@ -51,10 +51,17 @@ class RegisterAccess {
   privileged(c: Code, privilege: Privilege, body: () => void, refuse = () => c.run(this.undefinedInstruction)): void {
     if (privilege === 0) return body();
     if (privilege === 2) return c.if(pstate(c).and(Pstate.EL2), body, () => c.run(this.undefinedInstruction));
+    if (privilege !== 1 && privilege.above === 2) return this.#hostsEl0(c, privilege, body);
     c.if(atEl0(c), () => {
       if (privilege === 1) refuse();
       else c.if(privilege.allowed(c, this.library), body, () => this.#raiseTrapped(c));
     }, body);
+  }
+
+  /** EL2 and, where `allowed` holds, EL0. */
+  #hostsEl0(c: Code, { allowed }: El0Control, body: () => void): void {
+    const isEl2 = pstate(c).and(Pstate.EL2).nonZero(), isAllowed = atEl0(c).and(allowed(c, this.library).nonZero());
+    c.if(isEl2.or(isAllowed), body, () => c.if(atEl0(c), () => this.#raiseTrapped(c), () => c.run(this.undefinedInstruction)));
   }
 
   /**
@@ -92,8 +99,7 @@ class RegisterAccess {
         c.if(isAbove(c, encoding), () => c.run(this.undefinedInstruction), trap);
       });
     };
-    const refuses = hasEl2(this.library) ? atEl0(c).and(isTimerOfHost(c, encoding).not()) : atEl0(c);
-    c.if(refuses, refuse, above);
+    c.if(atEl0(c), refuse, above);
   }
 
   /**

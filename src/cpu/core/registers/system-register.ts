@@ -14,6 +14,8 @@ export function encodeSystemRegister(op0: number, op1: number, crn: number, crm:
  */
 export interface El0Control {
   readonly allowed: (c: Code, library: Library) => Value;
+  /** The least level that may besides; EL1 by default. */
+  readonly above?: 2;
 }
 
 /** EL2 only; EL1 and above; EL0 as well; EL0 under a control of EL1's. */

@@ -1,5 +1,5 @@
 // System registers that the core holds: their access rights, and the side effects of writes. Arm
-// ARM D13.2, C5.2 (PSTATE fields), D11 (timers); docs/architecture/core.md, "The contract with EL2"
+// ARM D13.2, C5.2 (PSTATE fields); docs/architecture/core.md, "The contract with EL2"
 // (what goes to EL2 instead); docs/design/core.md §I8.
 //
 // The table below is the only list of them. A register that is not in it is UNDEFINED at EL0 and
@@ -15,9 +15,8 @@ import {
   SCTLR_EPAN_SHIFT,
   SCTLR_MSCEN_SHIFT,
 } from "../architecture/exceptions.ts";
-import { CACHES, ccsidr, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
+import { CACHES, ccsidr, CLIDR_EL1, CTR_EL0, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
-import { ExitReason } from "../exceptions/exit.ts";
 import { fpcrMask, FPSR_MASK } from "../fp/formats.ts";
 import { tlbFunction } from "../memory/tlb.ts";
 import { bankOf, hasEl2, regimeBank, spaceOf } from "../state/banks.ts";
@@ -26,11 +25,9 @@ import { callee } from "../state/functions.ts";
 import { TlbSpace } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { pendingInterrupts, timersOfEl0 } from "./el2-controls.ts";
-import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from "./generic-timer.ts";
+import { pendingInterrupts } from "./el2-controls.ts";
 import { performanceRegisters, withEvent } from "./performance-registers.ts";
 import {
-  type AllowedAccess,
   constantRegister,
   type El0Control,
   encodeSystemRegister,
@@ -41,15 +38,13 @@ import {
   readOnly,
   type SystemRegister,
 } from "./system-register.ts";
+import { SELF_SYNCHRONIZED_COUNTERS, TIMER_REGISTERS } from "./timer-registers.ts";
 
 export const pstate = (c: Code) => c.load("i32.load", CPU.PSTATE);
 /** SCTLR of the regime of EL0. */
 const sctlr = (c: Code, library: Library) => regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1);
 export const sctlrAllows = (mask: number): El0Control => ({ allowed: (c, library) => sctlr(c, library).and(mask) });
 const unlessSctlr = (mask: number): El0Control => ({ allowed: (c, library) => sctlr(c, library).and(mask).not() });
-const cntkctlAllows = (mask: number): El0Control => ({
-  allowed: (c, library) => (hasEl2(library) ? timersOfEl0(c) : c.load("i32.load", CPU.CNTKCTL_EL1)).and(mask),
-});
 
 /**
  * State of a level whose change makes cached translations wrong: `flushOn` are the bits that do.
@@ -141,43 +136,6 @@ const fpRegister = (name: string, encoding: Encoding, address: number, mask: num
     },
   };
 };
-
-const timerWritten = (c: Code, library: Library) => c.run(exceptionFunction(library, "exitAfter"), ExitReason.Timer);
-
-/** TVAL, CTL and CVAL of a timer; CRm selects the timer. */
-function timerRegisters(timer: Timer, prefix: string, crm: number, privilege: El0Control): SystemRegister[] {
-  const { ctl, cval } = TIMERS[timer];
-  const access = <T>(emit: T): AllowedAccess<T> => ({ privilege, emit });
-  return [
-    {
-      name: `${prefix}_TVAL_EL0`,
-      encoding: encodeSystemRegister(3, 3, 14, crm, 0),
-      read: access((c: Code, library: Library) => c.load("i64.load", cval).sub(counter(c, library)).and(0xffff_ffff)),
-      write: access((c: Code, library: Library, value: Local) => {
-        c.store("i64.store", cval, counter(c, library).add(value.wrap().wideSigned()));
-        timerWritten(c, library);
-      }),
-    },
-    {
-      name: `${prefix}_CTL_EL0`,
-      encoding: encodeSystemRegister(3, 3, 14, crm, 1),
-      read: access((c: Code, library: Library) => timerControl(c, library, timer)),
-      write: access((c: Code, library: Library, value: Local) => {
-        c.store("i64.store", ctl, value.and(TimerControl.Enable | TimerControl.Imask));
-        timerWritten(c, library);
-      }),
-    },
-    {
-      name: `${prefix}_CVAL_EL0`,
-      encoding: encodeSystemRegister(3, 3, 14, crm, 2),
-      read: access((c: Code) => c.load("i64.load", cval)),
-      write: access((c: Code, library: Library, value: Local) => {
-        c.store("i64.store", cval, value);
-        timerWritten(c, library);
-      }),
-    },
-  ];
-}
 
 const SCTLR_RES1 = 0x3050_0800n;
 const SCTLR_WRITABLE = 0x048d_d3bfn | BigInt(Sctlr.SPAN);
@@ -281,18 +239,8 @@ const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegi
   ["FEAT_RNG", randomNumber("RNDR", 0)],
   ["FEAT_RNG", randomNumber("RNDRRS", 1)],
   ...PAC_KEYS.map((key) => ["FEAT_PAuth", key] as const),
-  ["FEAT_ECV", selfSynchronized("CNTPCTSS_EL0", 5, Cntkctl.El0PhysicalCounter)],
-  ["FEAT_ECV", selfSynchronized("CNTVCTSS_EL0", 6, Cntkctl.El0VirtualCounter)],
+  ...SELF_SYNCHRONIZED_COUNTERS.map((view) => ["FEAT_ECV", view] as const),
 ];
-
-/** A view of a counter that is read in program order, as all are here. */
-function selfSynchronized(name: string, op2: number, control: number): SystemRegister {
-  return {
-    name,
-    encoding: encodeSystemRegister(3, 3, 14, 0, op2),
-    read: { privilege: cntkctlAllows(control), emit: counter },
-  };
-}
 
 /** The geometry of the cache that CSSELR_EL1 selects, in the format of the CPU. */
 function cacheSize(features: ReadonlySet<FeatureName>): SystemRegister {
@@ -306,6 +254,7 @@ function cacheSize(features: ReadonlySet<FeatureName>): SystemRegister {
 
 /** The registers that the core of a CPU holds. */
 export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly SystemRegister[] => [
+  ...TIMER_REGISTERS,
   ...features.has("FEAT_PMUv3") ? [...SYSTEM_REGISTERS.map(withEvent), ...performanceRegisters(features)] : SYSTEM_REGISTERS,
   cacheSize(features),
   sctlrEl1(features),
@@ -424,19 +373,4 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   plain("TPIDR_EL1", [3, 0, 13, 0, 4], CPU.TPIDR_EL1),
   plain("TPIDR_EL0", [3, 3, 13, 0, 2], CPU.TPIDR_EL0, 0),
   plain("TPIDRRO_EL0", [3, 3, 13, 0, 3], CPU.TPIDRRO_EL0, 0, 1),
-
-  masked("CNTKCTL_EL1", [3, 0, 14, 1, 0], CPU.CNTKCTL_EL1, BigInt(Cntkctl.Mask)),
-  constantRegister("CNTFRQ_EL0", [3, 3, 14, 0, 0], CNTFRQ_EL0, cntkctlAllows(Cntkctl.El0PhysicalCounter | Cntkctl.El0VirtualCounter)),
-  {
-    name: "CNTPCT_EL0",
-    encoding: encodeSystemRegister(3, 3, 14, 0, 1),
-    read: { privilege: cntkctlAllows(Cntkctl.El0PhysicalCounter), emit: counter },
-  },
-  {
-    name: "CNTVCT_EL0",
-    encoding: encodeSystemRegister(3, 3, 14, 0, 2),
-    read: { privilege: cntkctlAllows(Cntkctl.El0VirtualCounter), emit: counter },
-  },
-  ...timerRegisters("physical", "CNTP", 2, cntkctlAllows(Cntkctl.El0PhysicalTimer)),
-  ...timerRegisters("virtual", "CNTV", 3, cntkctlAllows(Cntkctl.El0VirtualTimer)),
 ];

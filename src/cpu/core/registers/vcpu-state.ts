@@ -79,7 +79,7 @@ const FEATURE_REGISTERS = [
       ...["SP_EL2", "ELR_EL2", "SPSR_EL2", "ESR_EL2", "FAR_EL2", "VBAR_EL2", "SCTLR_EL2", "TCR_EL2", "TTBR0_EL2", "TTBR1_EL2"] as const,
       ...["MAIR_EL2", "AMAIR_EL2", "CONTEXTIDR_EL2", "HCR_EL2", "CPTR_EL2", "MDCR_EL2", "HSTR_EL2", "HACR_EL2", "VTTBR_EL2"] as const,
       ...["VTCR_EL2", "HPFAR_EL2", "VPIDR_EL2", "VMPIDR_EL2", "TPIDR_EL2", "AFSR0_EL2", "AFSR1_EL2", "CNTHCTL_EL2"] as const,
-      "VSESR_EL2",
+      ...["CNTVOFF_EL2", "CNTHP_CTL_EL2", "CNTHP_CVAL_EL2", "CNTHV_CTL_EL2", "CNTHV_CVAL_EL2", "VSESR_EL2"] as const,
     ],
   ],
 ] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];

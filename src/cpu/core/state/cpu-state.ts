@@ -308,6 +308,11 @@ export const CPU = {
   AFSR0_EL2: doubleword(),
   AFSR1_EL2: doubleword(),
   CNTHCTL_EL2: doubleword(),
+  CNTVOFF_EL2: doubleword(),
+  CNTHP_CTL_EL2: doubleword(),
+  CNTHP_CVAL_EL2: doubleword(),
+  CNTHV_CTL_EL2: doubleword(),
+  CNTHV_CVAL_EL2: doubleword(),
   VSESR_EL2: doubleword(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */

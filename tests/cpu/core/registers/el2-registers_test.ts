@@ -48,7 +48,7 @@ Deno.test("a write that asks for what is not built leaves the core, and changes 
 });
 
 Deno.test("registers of EL2 that are not built leave the core at EL2, and are UNDEFINED below it", () => {
-  for (const name of ["cnthp_ctl_el2", "cntvoff_el2", "ich_hcr_el2", "icc_sre_el2", "vdisr_el2"]) {
+  for (const name of ["ich_hcr_el2", "icc_sre_el2", "vdisr_el2"]) {
     const read = (pstate: number) => {
       const cpu = rig(pstate);
       cpu.word = wordOf(name, true);
@@ -59,11 +59,34 @@ Deno.test("registers of EL2 that are not built leave the core at EL2, and are UN
   }
 });
 
-Deno.test("a host has the timers of EL2 in place of EL1's: they are not built, so they leave the core, also from EL0", () => {
+Deno.test("a host has the timers of EL2 by the names of EL1's, also at EL0, and the core reports each write", () => {
   for (const pstate of [Pstate.EL2h, Pstate.EL0t]) {
     const cpu = rig(pstate, Hcr.E2H | Hcr.TGE);
-    assert.equal(write(cpu, "cntv_ctl_el0", 1n).exit, ExitReason.Trap);
-    assert.equal(cpu.get("CNTV_CTL_EL0"), 0n);
+    cpu.set("CNTHCTL_EL2", 0x300n);
+    for (
+      const [name, held, other] of [["cntp_cval_el0", "CNTHP_CVAL_EL2", "CNTP_CVAL_EL0"], [
+        "cntv_cval_el0",
+        "CNTHV_CVAL_EL2",
+        "CNTV_CVAL_EL0",
+      ]] as const
+    ) {
+      assert.equal(write(cpu, name, 5n).exit, ExitReason.Timer);
+      assert.deepEqual([cpu.get(held), cpu.get(other)], [5n, 0n], name);
+    }
+  }
+  const cpu = rig();
+  assert.equal(write(cpu, "cntvoff_el2", 7n).exit, ExitReason.Timer, "the deadline of CNTV follows the offset");
+});
+
+Deno.test("EL0 has EL2's timers by the names of EL1's alone, EL1 not at all", () => {
+  for (const name of ["cnthp_ctl_el2", "cnthv_ctl_el2", "cntvoff_el2"]) {
+    const cpu = rig(Pstate.EL0t, Hcr.E2H | Hcr.TGE);
+    cpu.set("CNTHCTL_EL2", 0x300n);
+    write(cpu, name, 1n);
+    assert.equal(cpu.get("ESR_EL2"), UNDEFINED, name);
+    const el1 = rig(Pstate.EL1h, Hcr.E2H);
+    write(el1, name, 1n);
+    assert.equal(el1.get("ESR_EL1"), UNDEFINED, name);
   }
 });
 
