@@ -2,7 +2,7 @@
 
 import { DebugComparators } from "../../src/cpu/core/debug/self-hosted-debug.ts";
 import { registerNames } from "../../src/cpu/core/registers/vcpu-state.ts";
-import type { RegisterName, VcpuState } from "../../src/cpu/core/interface.ts";
+import { Pstate, type RegisterName, Sctlr, type VcpuState } from "../../src/cpu/core/interface.ts";
 import { addressKey } from "../../src/kit/support/values/address-key.ts";
 
 /** A vCPU's state. Vector registers are zero and stay so. */
@@ -28,6 +28,12 @@ export class PlainVcpuState implements VcpuState {
 
   /** @param pstate what it starts with */
   constructor(public pstate: number) {}
+
+  reset(): void {
+    this.pstate = Pstate.EL1h | Pstate.Daif;
+    this.setRegister("SCTLR_EL1", BigInt(Sctlr.Reset));
+    this.setRegister("CPACR_EL1", 0n);
+  }
 
   getX(index: number): bigint {
     return this.x[index] ?? 0n;

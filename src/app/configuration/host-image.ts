@@ -1,14 +1,16 @@
 // `[host] kind = "image"`: the primary VM is an image of the user's, as `el2 boot` runs it, with
 // the keys of a VM.
 
-import type { CpuPlan } from "../../cpu/isa/cpus/cpus.ts";
+import { CpuError, cpuOfPlan, type CpuPlan } from "../../cpu/isa/cpus/cpus.ts";
 import { checkBootPlan } from "../../session/assembly/layout/boot-plan.ts";
 import { ruled } from "../../model/plans/config-fact.ts";
 import { checkedDevicetree, type Files, load, logOf, planDevice, problemFact, type Refuse, symbolsIn } from "./files.ts";
+import { SELF } from "./keys/files.ts";
 import { IMAGE_HOST } from "./keys/host.ts";
 import { planned } from "./keys/key.ts";
 import type { FileHost } from "./schema.ts";
 import { hasHeader } from "../../inside/images/images.ts";
+import { latin1 } from "../../inside/images/kernel-image.ts";
 import { keptVariables } from "./variables-file.ts";
 import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../../model/plans/plan.ts";
 import { DEVICETREE_WINDOW } from "../../session/assembly/layout/primary-image.ts";
@@ -36,15 +38,16 @@ interface HostImage {
 /** Plans it; undefined if something is wrong. */
 export async function planHostImage(host: FileHost, place: HostPlace, refuse: Refuse): Promise<HostImage | undefined> {
   const { files } = place;
-  const named = host.kernel === undefined ? "image" : "kernel";
+  const named = imageKey(host);
   if (host.kernel !== undefined && host.image !== undefined) refuse("image", ruled("image and kernel are mutually exclusive"));
-  if (host.kernel === undefined && host.image === undefined && host.firmware === undefined && !place.hasRoot) {
-    refuse("kind", { code: "needs", what: 'kind "image"', needs: "a kernel, an image or firmware" });
+  if (host[named] === undefined && host.firmware === undefined && !place.hasRoot) {
+    refuse("kind", { code: "needs", what: 'kind "image"', needs: "a kernel, an image, el2 or firmware" });
     return undefined;
   }
+  checkEl2(host, place, refuse);
   const whole = (file: Uint8Array) => file;
   const [image, initrd, dtb] = await Promise.all([
-    load(named, host[named], files, refuse, whole),
+    load(named, host[named], files, refuse, named === "el2" ? checkedHypervisor : whole),
     load("initrd", host.initrd, files, refuse, whole),
     load("dtb", host.dtb, files, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
   ]);
@@ -63,8 +66,10 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     firmware,
     ...clockOf(host.rtc),
     devices: devices.filter((device) => device !== undefined),
-    ...isRaw(host, image) && { raw: true },
+    ...isRaw(host, named, image) && { raw: true },
+    ...host.el2 !== undefined && { atEl2: true },
     ...planned(IMAGE_HOST, "boot", host),
+    ...host.el2_args !== undefined && { append: host.el2_args },
   };
   const { cpu, memory: all } = place;
   const memory = host.memory ?? all;
@@ -83,9 +88,52 @@ function clockOf(rtc: FileHost["rtc"]): Pick<BootPlan, "clock" | "startsNow"> {
   return typeof rtc === "number" ? { clock: rtc } : { clock: Math.floor(Date.now() / 1000), startsNow: true };
 }
 
-/** Whether `image` names code without a header. With firmware it is the kernel offered to it. */
-function isRaw({ image: named, firmware }: FileHost, image: Uint8Array | undefined): boolean {
-  return named !== undefined && firmware === undefined && image !== undefined && !hasHeader(image);
+/** The key of the image that is entered, or that firmware is offered. */
+function imageKey({ kernel, el2 }: FileHost): "el2" | "kernel" | "image" {
+  if (el2 !== undefined && el2 !== SELF) return "el2";
+  return kernel === undefined ? "image" : "kernel";
+}
+
+/** Whether the image is code without a header. With firmware it is the kernel offered to it. */
+function isRaw({ firmware }: FileHost, named: ReturnType<typeof imageKey>, image: Uint8Array | undefined): boolean {
+  return named !== "kernel" && firmware === undefined && image !== undefined && !hasHeader(image);
+}
+
+/** Refuses keys that a machine whose image is entered at EL2 does not have. */
+function checkEl2(host: FileHost, { cpu, hasRoot }: HostPlace, refuse: Refuse): void {
+  if (host.el2 === undefined) {
+    if (host.el2_args !== undefined) refuse("el2_args", { code: "needs", what: "el2_args", needs: "el2 = FILE" });
+    return;
+  }
+  if (hasRoot) refuse("el2", ruled("el2: the root VM's program belongs to el2's own hypervisor", 'use [rm] kind = "native"'));
+  if (host.firmware !== undefined) refuse("firmware", ruled("el2 does not start firmware at EL2 yet", "name the hypervisor alone"));
+  if (host.el2 === SELF) {
+    if (host.el2_args !== undefined) refuse("el2_args", ruled("the kernel is the hypervisor itself", "use cmdline"));
+  } else {
+    for (const key of ["kernel", "image", "initrd", "cmdline"] as const) {
+      if (host[key] !== undefined) refuse(key, ruled(`el2 does not give a hypervisor modules yet, such as ${key}`, "remove it"));
+    }
+  }
+  try {
+    cpuOfPlan(cpu, true);
+  } catch (error) {
+    if (!(error instanceof CpuError)) throw error;
+    refuse("el2", problemFact(error));
+  }
+}
+
+/** Bytes at the start of an EFI application, which an arm64 Image may be as well. */
+const EFI_MAGIC = "MZ";
+
+/** @throws PlanError for an EFI application, which needs firmware to start it */
+function checkedHypervisor(file: Uint8Array): Uint8Array {
+  if (latin1(file, 0, EFI_MAGIC.length) === EFI_MAGIC && !hasHeader(file)) {
+    throw new PlanError(
+      "an EFI application needs firmware that starts it, which el2 does not do yet",
+      "use an ELF file, an Image or raw code",
+    );
+  }
+  return file;
 }
 
 async function planFirmware(

@@ -49,8 +49,15 @@ export function checkMachine({ file, spoilt }: Known, errors: KeyErrors): void {
   else checkVms({ file, spoilt }, errors);
 }
 
+/** Keys of [machine] by which a VM asks el2's own hypervisor. */
+const ASKS_HYPERVISOR = ["geniezone", "pv_time"] as const;
+
 /** An image as the primary VM makes its own VMs. */
-function checkPrimary({ vm, link, host }: File, errors: KeyErrors): void {
+function checkPrimary({ vm, link, host, machine }: File, errors: KeyErrors): void {
+  for (const key of host.el2 === undefined ? [] : ASKS_HYPERVISOR) {
+    const needs = "el2's own hypervisor, which [host] el2 replaces";
+    if (machine[key]) errors.atValue(["machine", key], { code: "needs", what: key, needs, wayOut: "remove it" });
+  }
   const way = 'remove it, or use [host] kind = "native"';
   for (const name of Object.keys(vm)) errors.atKey(["vm", name], ruled("the primary VM is an image, which creates its own VMs", way));
   for (const name of Object.keys(link)) errors.atKey(["link", name], ruled("links connect VMs of the native host", way));

@@ -12,3 +12,5 @@ export const FIRST_SPI = 32;
  * timer.
  */
 export const TIMER_PPIS = [13, 14, 11, 10];
+/** PPI (INTID - 16) of the maintenance interrupt of the GIC's virtual interface. */
+export const MAINTENANCE_PPI = 9;

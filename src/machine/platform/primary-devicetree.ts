@@ -6,7 +6,7 @@ import { UART_16550_SIZE } from "../devices/uart-16550.ts";
 import { batteryNode, pciHostNode, pl030Node, stallDetectorNode } from "../host/boot.ts";
 import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
 import { GICV2M_SIZE } from "../devices/gicv2m.ts";
-import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
+import { FIRST_SPI, LEVEL_HIGH, MAINTENANCE_PPI, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
 import { pmuNode } from "../devicetree/pmu.ts";
 import { cells, cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import {
@@ -77,6 +77,11 @@ export interface PrimaryDevicetreeOptions {
   readonly flash?: readonly number[];
   /** Whether EL2 has GenieZone's calls. */
   readonly geniezone?: boolean;
+  /**
+   * Whether the CPUs execute EL2: firmware is called by SMC then, and the GIC has the maintenance
+   * interrupt of its virtual interface.
+   */
+  readonly atEl2?: boolean;
   /** Whether the CPUs have performance monitors. */
   readonly hasPmu?: boolean;
 }
@@ -102,7 +107,7 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
     compatible: "linux,dummy-virt",
     model: "el2",
   }, [
-    node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"], method: "hvc" }),
+    node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"], method: options.atEl2 ? "smc" : "hvc" }),
     node(`memory@${RAM_BASE.toString(16)}`, { device_type: "memory", reg: cells64(RAM_BASE, options.memory) }),
     node("cpus", { "#address-cells": 1, "#size-cells": 0 }, cpuNodes(options.cpus)),
     node("timer", {
@@ -117,6 +122,7 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "interrupt-controller": true,
       "#redistributor-regions": 1,
       reg: cells64(GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE * options.cpus),
+      interrupts: options.atEl2 ? [PPI, MAINTENANCE_PPI, LEVEL_HIGH] : undefined,
       phandle: PHANDLE_GIC,
       // The interrupt map of a PCI host has cells for an address in the GIC.
       ...messages || bus === "pci" ? { "#address-cells": 2, "#size-cells": 2, ranges: true } : {},

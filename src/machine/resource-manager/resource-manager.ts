@@ -20,7 +20,7 @@ import type { RmState } from "./state/state.ts";
 
 /** Options in which platforms differ. */
 export interface ResourceManagerOptions extends PlatformRules {
-  readonly hypervisorNode?: HypervisorNode;
+  readonly hypervisorNode?: HypervisorNode | "none";
   readonly auth?: readonly AuthName[];
 }
 
@@ -28,8 +28,8 @@ export class ResourceManager implements NativeGuest {
   readonly #context: Context;
 
   /**
-   * @param options.hypervisorNode form of /hypervisor in the primary's devicetree; as recorded
-   * unless given
+   * @param options.hypervisorNode form of /hypervisor in the primary's devicetree, or `none`; as
+   * recorded unless given
    * @param options.auth types of authentication that VMs may have; all unless given
    * @param options.parcels most parcels that a VM owns
    * @param options.abi which drop the hypervisor's calls and the properties of VMs are of

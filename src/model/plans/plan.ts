@@ -54,6 +54,11 @@ export interface BootPlan {
    * firmware, and with `SessionPlan.root`, whose program may not make a primary VM.
    */
   readonly image: Uint8Array | undefined;
+  /**
+   * The image is a hypervisor, or starts as one: the CPUs execute EL2, the image is entered there,
+   * and calls of the primary VM (SMC) reach firmware instead of el2's own hypervisor.
+   */
+  readonly atEl2?: boolean;
   /** The image is code without a header: it is put at the first byte of RAM, and entered there. */
   readonly raw?: boolean;
   readonly initrd: Uint8Array | undefined;
@@ -236,6 +241,9 @@ export function alone(plan: SessionPlan): SessionPlan {
   const recording = { inputs: [], checks: [], end: undefined };
   return { ...plan, record: undefined, logs: undefined, replay: { recording, verify: false, to: undefined } };
 }
+
+/** Whether the CPUs of a machine execute EL2. */
+export const isAtEl2 = ({ what }: Pick<SessionPlan, "what">): boolean => what.kind === "boot" && what.atEl2 === true;
 
 /** Names of the VMs that the native host makes. */
 export function plannedVms({ what }: Pick<SessionPlan, "what">): string[] {

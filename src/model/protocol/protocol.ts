@@ -44,7 +44,7 @@ export type Request =
    * Before `start`: the memory size of its machine, so that everything that depends on it alone can
    * be made meanwhile.
    */
-  | { kind: "prepare"; plan: Pick<SessionPlan, "memory" | "cpu"> };
+  | { kind: "prepare"; plan: Pick<SessionPlan, "memory" | "cpu">; atEl2: boolean };
 
 /** In the place of a vCPU: the event is about the session itself. */
 export const SESSION = "session";

@@ -1,11 +1,11 @@
 // Builds the whole system of a plan: core, machine, hypervisor with the Resource Manager in its
 // root VM, and the primary VM: an image (`boot`), or the native host with its VMs (`run`).
 
+import { cpuOfPlan } from "../../cpu/isa/cpus/cpus.ts";
 import { CODE_FACTOR, memoryLimits } from "../../model/plans/memory-budget.ts";
 import { PERSONAS } from "../../machine/abi/ioctl/personas.ts";
 import type { NativeGuestFactory } from "../../machine/abi/native-guest.ts";
 import { coreFor, DECODED_PAGES, WasmCore } from "../../cpu/core/boot.ts";
-import { cpuOfPlan } from "../../cpu/isa/cpus/cpus.ts";
 import type { Hypervisor } from "../../machine/hypervisor/inspect.ts";
 import { createHypervisor, DEFAULT_PRIMARY_IMAGES, RandomGenerator } from "../../machine/hypervisor/boot.ts";
 import { Machine } from "../../machine/hardware/machine.ts";
@@ -15,7 +15,7 @@ import { parseFaultRule } from "../../model/queries/fault-rule.ts";
 import { QueueRpcs } from "../inspection/readers/queue-rpcs.ts";
 import { GuestSystem } from "./system/guest-system.ts";
 import type { LeftMemory } from "./system/system.ts";
-import { DEFAULT_TIER, knownVms, PlanError, PRIMARY_CONSOLE, type SessionPlan } from "../../model/plans/plan.ts";
+import { DEFAULT_TIER, isAtEl2, knownVms, PlanError, PRIMARY_CONSOLE, type SessionPlan } from "../../model/plans/plan.ts";
 import { Outside } from "../outside/outside.ts";
 import type { WrittenDisk } from "../outside/written-disk.ts";
 import { attachMessages, attachSerial, attachUart } from "./devices/platform-devices.ts";
@@ -44,9 +44,9 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory, counts = f
 }
 
 /** Generates what all machines with this memory size and CPU share, before one is assembled. */
-export function prepare({ memory, cpu }: Pick<SessionPlan, "memory" | "cpu">): void {
+export function prepare({ memory, cpu }: Pick<SessionPlan, "memory" | "cpu">, atEl2: boolean): void {
   const map = memoryMap(memory);
-  coreFor(ramLayout(map), map.wasmSize, { cpu: cpuOfPlan(cpu), counts: false });
+  coreFor(ramLayout(map), map.wasmSize, { cpu: cpuOfPlan(cpu, atEl2), counts: false });
 }
 
 /** An operating system uses its memory densely from here on: decoded pages and RAM. */
@@ -72,12 +72,12 @@ function assembleWith(
   { own, counts, left, present }: Pick<Building, "own" | "present"> & { readonly counts: boolean; readonly left?: LeftMemory | undefined },
   within: (machine: Machine, work: () => void) => void,
 ): GuestSystem {
-  const map = memoryMap(plan.memory);
+  const map = memoryMap(plan.memory), atEl2 = isAtEl2(plan);
   const pages = map.wasmSize / WASM_PAGE_SIZE;
   const limits = memoryLimits(plan.memoryBudget);
   const memory = left?.code.memory ?? denseMemory(pages);
   const core = new WasmCore(memory, ramLayout(map), {
-    cpu: cpuOfPlan(plan.cpu),
+    cpu: cpuOfPlan(plan.cpu, atEl2),
     tier: plan.tier ?? DEFAULT_TIER,
     codeBytes: limits.code / CODE_FACTOR,
     code: left?.code,
@@ -87,7 +87,7 @@ function assembleWith(
     onStaleUse: () => system.staleUsed(),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
-  const manager = new ResourceManager({ ...plan.behaviour });
+  const manager = new ResourceManager({ ...plan.behaviour, ...atEl2 && { hypervisorNode: "none" } });
   const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined), limits, left?.content);
   // Its own generator, so that what the session draws does not move what guests get from the
   // hypervisor.

@@ -129,7 +129,7 @@ export class MachineServer {
   #handle(request: Request): void {
     switch (request.kind) {
       case "prepare":
-        return prepare(request.plan);
+        return prepare(request.plan, request.atEl2);
       case "start":
         if (this.#engine) throw new Error("the machine was already started");
         return this.#begin(request.plan);

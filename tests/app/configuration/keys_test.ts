@@ -218,6 +218,10 @@ Deno.test("an image as the host is what el2 boot would run: its files, memory, c
   const withFirmware = boot(await planned(IMAGE, ["host.firmware=hello.bin", "host.initrd=ping.bin"]));
   assert.deepEqual(withFirmware.firmware, { code: hello, vars: undefined });
   assert.deepEqual(withFirmware.initrd, await Deno.readFile(`${GUESTS}/ping.bin`));
+  const itself = boot(await planned(IMAGE, ["host.el2=self", "host.cmdline=ticks=1"]));
+  assert.deepEqual([itself.image, itself.atEl2, itself.append], [hello, true, "ticks=1"]);
+  const other = boot(await planned('el2 = 1\n[host]\nkind = "image"\n', ["host.el2=ping.bin", "host.el2_args=dom0_mem=1G"]));
+  assert.deepEqual([other.image, other.append], [await Deno.readFile(`${GUESTS}/ping.bin`), "dom0_mem=1G"]);
   for (const { clock, startsNow } of [withFirmware, otherPlatform]) {
     assert.ok(clock! > 1_700_000_000 && startsNow, "each machine has a clock, which starts now by default");
   }

@@ -252,7 +252,7 @@ Deno.test("every kind of request of a read-only client that would change anythin
     }
   }
   client.send({ kind: "down" });
-  client.send({ kind: "prepare", plan: { memory: 1 } });
+  client.send({ kind: "prepare", plan: { memory: 1 }, atEl2: false });
   assert.deepEqual(refused, [
     ...CLIENT_KINDS.filter((kind) => kind !== "hello" && !["taken", "query", "forget", "watch"].includes(kind)),
     "prepare",

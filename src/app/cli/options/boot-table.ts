@@ -6,6 +6,7 @@ import { joined, plannedTable } from "../start/plans/planned.ts";
 import { Failure } from "../common/failure.ts";
 import { type DeviceOptions, devicesOf } from "./devices.ts";
 import { diskGuestTable, hasDiskGuest } from "../../catalog/boot.ts";
+import { SELF } from "../../configuration/keys/files.ts";
 import { changed, type Table } from "../../configuration/config.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { exists } from "../../../kit/support/files/cache.ts";
@@ -17,6 +18,9 @@ export interface BootOptions extends DeviceOptions {
   readonly initrd?: string;
   readonly append?: string;
   readonly firmware?: string;
+  /** A file, or `self`. */
+  readonly el2?: string;
+  readonly el2Args?: string;
   readonly cpus: number;
   readonly cpu?: string;
   readonly memory: string;
@@ -26,22 +30,27 @@ export interface BootOptions extends DeviceOptions {
 }
 
 /** Options for files that a guest of the catalog brings itself. */
-const IMAGES = ["initrd", "firmware"] as const;
+const IMAGES = ["initrd", "firmware", "el2"] as const;
+
+/** The CPU of a machine that is entered at EL2, unless another is named: Linux's KVM uses VHE. */
+const CPU_AT_EL2 = "v8,+FEAT_VHE";
 
 /**
  * The table of `el2 boot IMAGE`.
  * @throws Failure if the options do not go together
  */
 export async function bootTable(image: string | undefined, options: BootOptions): Promise<Table> {
-  const { cpus, cpu, memory, turbo, initrd, append, firmware } = options;
+  const { cpus, memory, turbo, initrd, append, firmware, el2, el2Args } = options;
+  const cpu = options.cpu ?? (el2 === undefined ? undefined : CPU_AT_EL2);
   const own = changed({}, options.set ?? []);
-  if (image === undefined && firmware === undefined && tableOf(own.rm).kind !== "image") {
+  if (image === undefined && el2 === SELF) throw new Failure("boot: --el2 self enters the image at EL2", "name the image");
+  if (image === undefined && firmware === undefined && el2 === undefined && tableOf(own.rm).kind !== "image") {
     throw new Failure("boot: no image", "name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app");
   }
   const more = devicesOf(options), guest = image === undefined ? undefined : await guestOf(image, options, tableOf(own.host).uart);
   const host = guest
     ? { ...guest, cmdline: [guest.cmdline, append].filter((part) => part !== undefined).join(" "), devices: joined(guest.devices, more) }
-    : { kind: "image", kernel: image, initrd, cmdline: append, firmware, devices: more };
+    : { kind: "image", kernel: image, initrd, cmdline: append, firmware, el2, el2_args: el2Args, devices: more };
   return merged({ el2: 1, machine: { cpus, cpu, memory, turbo }, host }, own);
 }
 

@@ -12,7 +12,7 @@ import { Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
-import type { SessionPlan } from "../../../model/plans/plan.ts";
+import { isAtEl2, type SessionPlan } from "../../../model/plans/plan.ts";
 import { connectEmbedded, type SessionClient } from "../../../session/worker/client.ts";
 import { boundGarbage } from "../../../kit/support/computer/garbage.ts";
 import { hint, hintText } from "../../../kit/support/text/hint.ts";
@@ -103,7 +103,7 @@ async function shownUntilEnd(entry: URL, planned: SessionPlan, options: ShowOpti
     await showOpening(looks, { title, configuration, readOnly, state, fresh: guide !== undefined, awaited: STARTING });
   }
   const machine = options.machine ?? connectEmbedded(entry);
-  if (options.instant) machine.send({ kind: "prepare", plan: { memory: planned.memory, cpu: planned.cpu } });
+  if (options.instant) machine.send({ kind: "prepare", plan: { memory: planned.memory, cpu: planned.cpu }, atEl2: isAtEl2(planned) });
   const plan = options.instant ? await instantPlan(machine, planned) : planned;
   const { recording } = options,
     marked = recording !== undefined && planned.replay && !headless

@@ -19,3 +19,7 @@ export const devicetree = v.optional(
 );
 
 export const commandLine = v.pipe(text, v.maxLength(COMMAND_LINE_MAX, `has more than ${COMMAND_LINE_MAX} characters`));
+
+/** Instead of a file: the image itself is the hypervisor. */
+export const SELF = "self";
+export const hypervisor = v.optional(v.pipe(text, hostPath("file", false, SELF)));

@@ -9,7 +9,7 @@ import { BLOCK, MAX_CPUS, MAX_ORDER, MAX_SCM, RECLAIM_MAX } from "../../../model
 import { PLATFORM_DEVICES, PRIMARY_UARTS, VIRTIO_BUSES } from "../../../model/plans/plan.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { devices } from "./devices.ts";
-import { commandLine, devicetree, file, path, variables } from "./files.ts";
+import { commandLine, devicetree, file, hypervisor, path, variables } from "./files.ts";
 import { keysOf } from "./key.ts";
 import { duration, memlock, size } from "./sizes.ts";
 import { mustBe, oneOf, text, whole } from "./values.ts";
@@ -119,6 +119,11 @@ export const IMAGE_HOST = keysOf({
   initrd: { type: file, doc: "initial ramdisk of the kernel" },
   symbols: { type: path, doc: "ELF file with symbols, for display and debuggers" },
   cmdline: { type: v.optional(commandLine), doc: "kernel command line: /chosen/bootargs", plan: "boot", as: "append" },
+  el2: {
+    type: hypervisor,
+    doc: 'the hypervisor that the CPUs enter at EL2: ELF, arm64 Image or raw; "self": the kernel or image itself',
+  },
+  el2_args: { type: v.optional(commandLine), doc: "command line of the hypervisor" },
   dtb: { type: devicetree, doc: "file that replaces the platform's devicetree" },
   firmware: { type: path, doc: "firmware in flash" },
   firmware_vars: { type: variables, doc: "file that keeps the firmware's variables" },

@@ -188,6 +188,11 @@ export interface VcpuState {
    * register like others.
    */
   readonly debug: DebugComparators;
+  /**
+   * PSTATE and the controls of each exception level as a CPU has them when it is powered on, at EL2
+   * where it has that; other registers keep their values.
+   */
+  reset(): void;
   /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */
   pstate: number;
   /** The registers that its CPU has. */

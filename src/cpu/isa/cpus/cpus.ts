@@ -249,10 +249,16 @@ export function planCpu(text: string): CpuPlan | undefined {
 
 /**
  * The CPU of a plan.
- * @throws CpuError if its name has other features in this version of el2
+ * @param atEl2 whether it executes EL2 as well
+ * @throws CpuError if its name has other features in this version of el2, or one whose part at EL2
+ * is not built
  */
-export function cpuOfPlan(plan: CpuPlan | undefined): Cpu {
-  if (!plan) return parseCpu(DEFAULT_CPU);
+export function cpuOfPlan(plan: CpuPlan | undefined, atEl2 = false): Cpu {
+  const cpu = plan ? checkedCpu(plan) : parseCpu(DEFAULT_CPU);
+  return atEl2 ? withEl2(cpu) : cpu;
+}
+
+function checkedCpu(plan: CpuPlan): Cpu {
   const cpu = parseCpu(plan.name);
   if (cpu.key !== plan.features) {
     throw new CpuError(

@@ -15,6 +15,7 @@ const Psci = {
   CpuOff: 0x02,
   CpuOn: 0x03,
   AffinityInfo: 0x04,
+  MigrateInfoType: 0x06,
   SystemOff: 0x08,
   SystemReset: 0x09,
   Features: 0x0a,
@@ -42,16 +43,27 @@ const Status = {
 /** AFFINITY_INFO. */
 const Affinity = { On: 0n, Off: 1n } as const;
 
+/** MIGRATE_INFO_TYPE: there is no Trusted OS that would have to migrate. */
+const NO_TRUSTED_OS = 2n;
+
 /** CPU_SUSPEND's feature flag: the extended StateID format. */
 const FEATURE_EXTENDED_STATE_ID = 2n;
 
-/** Functions that exist, with whether they do in the 32-bit and in the 64-bit convention. */
-const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: boolean }>([
+/** Whether a function exists in the 32-bit and in the 64-bit convention, and at EL3 alone. */
+interface Existence {
+  readonly narrow: boolean;
+  readonly wide: boolean;
+  readonly onlyEl3?: boolean;
+}
+
+/** Functions that exist. */
+const IMPLEMENTED = new Map<number, Existence>([
   [Psci.Version, { narrow: true, wide: false }],
   [Psci.CpuSuspend, { narrow: true, wide: true }],
   [Psci.CpuOff, { narrow: true, wide: false }],
   [Psci.CpuOn, { narrow: true, wide: true }],
   [Psci.AffinityInfo, { narrow: true, wide: true }],
+  [Psci.MigrateInfoType, { narrow: true, wide: false, onlyEl3: true }],
   [Psci.SystemOff, { narrow: true, wide: false }],
   [Psci.SystemReset, { narrow: true, wide: false }],
   [Psci.Features, { narrow: true, wide: false }],
@@ -62,7 +74,7 @@ const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: b
 
 /** Whether a function exists for this vCPU. */
 export function isPsci(vcpu: Vcpu, fn: number, wide: boolean): boolean {
-  return isImplemented(fn, wide) && (vcpu.attachments.vpmGroup !== undefined || fn === Psci.Features);
+  return isImplemented(vcpu, fn, wide) && (vcpu.attachments.vpmGroup !== undefined || fn === Psci.Features);
 }
 
 /**
@@ -87,22 +99,22 @@ function replyOf(status: bigint, wide: boolean, args: readonly bigint[]): readon
 /** As `psci`, without a trace, for functions that change nothing; undefined for all others. */
 export function psciAnswer(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): readonly bigint[] | undefined {
   const group = vcpu.attachments.vpmGroup;
-  if (!isImplemented(fn, wide) || !group) return undefined;
+  if (!isImplemented(vcpu, fn, wide) || !group) return undefined;
   const args = argumentsOf(wide, x);
-  const status = fn === Psci.CpuOn ? toStart(group, args[0]) : UNCHANGING.has(fn) ? perform(vcpu, group, fn, wide, args) : undefined;
+  const status = fn === Psci.CpuOn ? toStart(vcpu, group, args[0]) : UNCHANGING.has(fn) ? perform(vcpu, group, fn, wide, args) : undefined;
   return typeof status === "bigint" ? replyOf(status, wide, args) : undefined;
 }
 
 /** Functions that change nothing. */
-const UNCHANGING: ReadonlySet<number> = new Set<number>([Psci.Version, Psci.Features, Psci.AffinityInfo]);
+const UNCHANGING: ReadonlySet<number> = new Set<number>([Psci.Version, Psci.Features, Psci.AffinityInfo, Psci.MigrateInfoType]);
 
 function argumentsOf(wide: boolean, x: readonly bigint[]): bigint[] {
   return wide ? x.slice(1, 4) : x.slice(1, 4).map((value) => value & 0xffff_ffffn);
 }
 
-function isImplemented(fn: number, wide: boolean): boolean {
+function isImplemented({ hasEl2 }: Vcpu, fn: number, wide: boolean): boolean {
   const function_ = IMPLEMENTED.get(fn);
-  return function_ !== undefined && (wide ? function_.wide : function_.narrow);
+  return function_ !== undefined && (wide ? function_.wide : function_.narrow) && (hasEl2 || !function_.onlyEl3);
 }
 
 /** As `perform`, as an operation of the trace. */
@@ -124,7 +136,7 @@ function nameOf(values: Readonly<Record<string, unknown>>, value: unknown): stri
 }
 
 function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: boolean, args: readonly bigint[]): bigint | typeof DEFERRED {
-  if (fn === Psci.Features) return features(Number(args[0] & 0xffff_ffffn), group !== undefined);
+  if (fn === Psci.Features) return features(vcpu, Number(args[0] & 0xffff_ffffn));
   if (!group) return Status.NotSupported;
   switch (fn) {
     case Psci.Version:
@@ -141,6 +153,8 @@ function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: bool
       return cpuOn(vcpu, group, args);
     case Psci.AffinityInfo:
       return affinityInfo(group, args[0], Number(args[1] & 0xffff_ffffn));
+    case Psci.MigrateInfoType:
+      return NO_TRUSTED_OS;
     case Psci.SystemOff:
       powerOffSystem(vcpu);
       return DEFERRED;
@@ -155,10 +169,10 @@ function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: bool
   }
 }
 
-function features(id: number, inGroup: boolean): bigint {
+function features(vcpu: Vcpu, id: number): bigint {
   if (id === SMCCC_VERSION_ID) return Status.Success;
-  const fn = id & 0xffff;
-  const known = inGroup && (id & ~SMC64) >>> 0 === PSCI_ID + fn && isImplemented(fn, (id & SMC64) !== 0);
+  const fn = id & 0xffff, inGroup = vcpu.attachments.vpmGroup !== undefined;
+  const known = inGroup && (id & ~SMC64) >>> 0 === PSCI_ID + fn && isImplemented(vcpu, fn, (id & SMC64) !== 0);
   if (!known) return Status.NotSupported;
   return fn === Psci.CpuSuspend ? FEATURE_EXTENDED_STATE_ID : Status.Success;
 }
@@ -173,7 +187,7 @@ function suspend(vcpu: Vcpu, powerState: number, entry: bigint, context: bigint)
 }
 
 function cpuOn(vcpu: Vcpu, group: VpmGroup, [mpidr, entry, context]: readonly bigint[]): bigint {
-  const target = toStart(group, mpidr);
+  const target = toStart(vcpu, group, mpidr);
   if (typeof target === "bigint") {
     group.noteStart(mpidr, { vcpu: vcpu.index, pc: vcpu.registers.pc, status: nameOf(Status, target) });
     return target;
@@ -183,10 +197,10 @@ function cpuOn(vcpu: Vcpu, group: VpmGroup, [mpidr, entry, context]: readonly bi
   return Status.Success;
 }
 
-/** The vCPU that CPU_ON of this MPIDR starts, or its error. */
-function toStart(group: VpmGroup, mpidr: bigint): Vcpu | bigint {
+/** The vCPU that CPU_ON of this MPIDR starts, or its error: of EL3 for a CPU that is not there. */
+function toStart({ hasEl2 }: Vcpu, group: VpmGroup, mpidr: bigint): Vcpu | bigint {
   const target = find(group, mpidr);
-  if (target === "invalid") return Status.InvalidParameters;
+  if (target === "invalid" || !target && hasEl2) return Status.InvalidParameters;
   if (!target || target.life.isDead) return Status.InternalFailure;
   return target.life.isPoweredOff ? target : Status.AlreadyOn;
 }

@@ -1,5 +1,6 @@
 // SMCCC: what HVC #0 and SMC #0 reach (docs/spec/hypervisor.md §1.5, §6.6; docs/spec/observed.md
-// §4).
+// §4). For a CPU that executes EL2 itself it is the firmware at EL3, which SMC #0 alone reaches
+// (docs/design/el2.md §8).
 
 import { GZVM_OWNER } from "../../abi/geniezone/calls.ts";
 import { Fid, HypFunction, Owner, ownerOf, PvTime, SMCCC_ARCH_FEATURES, SMCCC_VERSION } from "../../abi/smccc.ts";
@@ -34,6 +35,15 @@ const NOT_THERE: SmcccReply = [0xffff_ffff_ffff_ffffn];
 const KNOWN_ABSENT: ReadonlySet<number> = new Set([0x8000_0002, 0x8000_8000, 0x8000_7fff, 0x8000_3fff, PvTime.Features, PvTime.StolenTime]);
 const NOT_SUPPORTED_32 = 0xffff_ffffn;
 
+/** Owners whose calls firmware at EL3 serves; those of a hypervisor are EL2's own matter. */
+const OWNERS_AT_EL3: ReadonlySet<number> = new Set([Owner.Arch, Owner.StandardSecure]);
+
+/** The owner that serves a call of a vCPU; undefined if there is none. */
+function serverOf({ hasEl2 }: Vcpu, id: number): number | undefined {
+  const owner = ownerOf(id);
+  return hasEl2 && !OWNERS_AT_EL3.has(owner) ? undefined : owner;
+}
+
 /** PSCI's function numbers in the standard owner's range. */
 const PSCI_END = 0x20;
 
@@ -58,7 +68,7 @@ export function traceCall({ trace }: Vcpu, conduit: Conduit, fields: TraceFields
 function isOperation(vcpu: Vcpu, id: number, x: readonly bigint[]): boolean {
   if (!isFast(id)) return false;
   const { geniezone, hypercalls } = vcpu.services, fn = id & 0xffff, wide = (id & Fid.Smc64) !== 0;
-  switch (ownerOf(id)) {
+  switch (serverOf(vcpu, id)) {
     case Owner.StandardSecure:
       return fn < PSCI_END && isPsci(vcpu, fn, wide);
     case Owner.VendorHyp:
@@ -77,7 +87,7 @@ function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply
   const wide = (id & Fid.Smc64) !== 0;
   const fn = id & 0xffff;
   const { geniezone } = vcpu.services;
-  switch (ownerOf(id)) {
+  switch (serverOf(vcpu, id)) {
     case Owner.Arch:
       if (id === SMCCC_VERSION) return [VERSION];
       if (id === SMCCC_ARCH_FEATURES) return [archFeatures(vcpu, Number(x[1] & 0xffff_ffffn))];
@@ -115,7 +125,7 @@ function mayChange(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): boolean 
   const id = Number(x[0] & 0xffff_ffffn), fn = id & 0xffff, wide = (id & Fid.Smc64) !== 0;
   const { geniezone, hypercalls } = vcpu.services;
   if (!isFast(id)) return false;
-  switch (ownerOf(id)) {
+  switch (serverOf(vcpu, id)) {
     case Owner.StandardSecure:
       return isTrng(fn);
     case Owner.VendorHyp:
@@ -135,7 +145,8 @@ function archFeatures(vcpu: Vcpu, id: number): bigint {
 }
 
 /** The IPA of the vCPU's record of stolen time. */
-function recordOf({ stolenTime, addressSpace }: Vcpu): number | undefined {
+function recordOf({ stolenTime, addressSpace, hasEl2 }: Vcpu): number | undefined {
+  if (hasEl2) return undefined;
   const area = addressSpace?.infoArea, record = stolenTime?.record;
   return area === undefined || record === undefined ? undefined : area.ipa + record;
 }

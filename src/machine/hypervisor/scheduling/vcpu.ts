@@ -7,7 +7,7 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import type { RamWriter } from "../../abi/ram-writer.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
-import { Pstate, Sctlr, type Translation, type VcpuState } from "../../../cpu/core/interface.ts";
+import type { Translation, VcpuState } from "../../../cpu/core/interface.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { archiveRegisters } from "../archive/registers-archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
@@ -107,6 +107,11 @@ export class Vcpu extends HypervisorObject {
   override get name(): string {
     const vmid = this.addressSpace?.vmid;
     return vmid === undefined ? super.name : `vCPU ${this.index} of VM ${vmid}`;
+  }
+
+  /** Its CPU executes EL2 itself: what leaves it is answered as by EL3 and hardware. */
+  get hasEl2(): boolean {
+    return this.services.core.cpu.features.has("FEAT_EL2");
   }
 
   /** Its CPU interface. The vCPU is or was active. */
@@ -483,9 +488,7 @@ export class Vcpu extends HypervisorObject {
   }
 
   #resetRegisters(): void {
-    this.registers.pstate = Pstate.EL1h | Pstate.Daif;
-    this.registers.setRegister("SCTLR_EL1", BigInt(Sctlr.Reset));
-    this.registers.setRegister("CPACR_EL1", 0n);
+    this.registers.reset();
     this.performance?.disable();
     this.registers.chain = NO_CHAIN;
     this.registers.entered = { by: "power-on", at: this.registers.pc, spsr: 0 };

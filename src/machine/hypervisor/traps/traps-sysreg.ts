@@ -1,6 +1,7 @@
 // System registers that trap to EL2: identification, the GIC's CPU interface, ACTLR and debug
 // (docs/spec/hypervisor.md §6.7, docs/spec/observed.md §3). Others are UNDEFINED for the guest.
 
+import { systemRegisterNumber, systemRegisterText } from "../../../cpu/isa/names/system-register-names.ts";
 import { iccKey } from "../gic/gic-registers.ts";
 import { idRegister, isOffered } from "./id-registers.ts";
 import { traceRegister } from "./traps-trace.ts";
@@ -48,6 +49,19 @@ export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
   return true;
 }
 
+/**
+ * The name of a register of EL2 that a trapped access writes although the core holds it: the value
+ * has a bit whose effect is not built. Undefined for all other accesses.
+ */
+export function unbuiltControl({ names }: Vcpu["registers"], esr: number): string | undefined {
+  const { op0, op1, crn, crm, op2, isRead } = new TrappedAccess(esr);
+  const name = systemRegisterText(systemRegisterNumber(op0, op1, crn, crm, op2)).toUpperCase();
+  return !isRead && op1 === EL2_OP1 && (names as readonly string[]).includes(name) ? name : undefined;
+}
+
+/** op1 of the registers of EL2. */
+const EL2_OP1 = 4;
+
 /** Whether a trapped access reads the feature ID space (op0 3, op1 0, 1 or 3, CRn 0, CRm 0..7). */
 export function isIdentificationRead(esr: number): boolean {
   const { op0, op1, crn, crm, isRead } = new TrappedAccess(esr);
@@ -61,6 +75,7 @@ function read(vcpu: Vcpu, access: TrappedAccess): bigint | undefined {
   }
   if (isErridr(access)) return isOffered("FEAT_RAS", vcpu) ? NO_RECORDS : undefined;
   if (isActlr(access)) return 0n;
+  if (isSreOfEl2(access)) return ICC_SRE_EL2;
   if (isIcc(access)) {
     const value = vcpu.gic.readRegister(iccKey(access.crn, access.crm, access.op2));
     return value === undefined ? undefined : BigInt(value);
@@ -70,7 +85,7 @@ function read(vcpu: Vcpu, access: TrappedAccess): bigint | undefined {
 
 function write(vcpu: Vcpu, access: TrappedAccess, value: bigint): boolean {
   if (access.op0 === 2) return writeDebug(vcpu, access, value);
-  if (isActlr(access)) return true;
+  if (isActlr(access) || isSreOfEl2(access)) return true;
   return isIcc(access) && vcpu.gic.writeRegister(iccKey(access.crn, access.crm, access.op2), value);
 }
 
@@ -88,6 +103,13 @@ const NO_RECORDS = 0n;
 function isActlr(access: TrappedAccess): boolean {
   return access.is(3, 0, 1, 0, 1);
 }
+
+/** ICC_SRE_EL2: there are system registers alone, and EL1 has them, too. */
+function isSreOfEl2(access: TrappedAccess): boolean {
+  return access.is(3, 4, 12, 9, 5);
+}
+
+const ICC_SRE_EL2 = 0xfn;
 
 function isIcc({ op0, op1, crn, crm }: TrappedAccess): boolean {
   return op0 === 3 && op1 === 0 && (crn === 4 && crm === 6 || crn === 12 && crm >= 8);

@@ -58,11 +58,12 @@ export class Context {
   state: RmState = newState();
 
   /**
-   * @param hypervisorNode form of /hypervisor in the primary's devicetree
+   * @param hypervisorNode form of /hypervisor in the primary's devicetree; `none`: it has none, as
+   * its calls do not reach the hypervisor
    * @param auth types of authentication that VMs may have
    */
   constructor(
-    readonly hypervisorNode: HypervisorNode = "platform",
+    readonly hypervisorNode: HypervisorNode | "none" = "platform",
     readonly auth: readonly AuthName[] = AUTH_NAMES,
     readonly rules: PlatformRules = {},
   ) {}

@@ -98,7 +98,8 @@ export function patchPrimaryDevicetree(
   objects: VmObjects,
   link: NewLink & { txVirq: number; rxVirq: number },
 ): void {
-  const { calls, resources } = context;
+  const { calls, resources, hypervisorNode } = context;
+  if (hypervisorNode === "none") return;
   const base = resources.hlos_dt_base;
   const room = Math.min(WINDOW_SIZE, resources.hlos_vm_base + resources.hlos_vm_size - base);
   const withTree = <T>(size: number, step: () => T): T => {
@@ -127,7 +128,7 @@ export function patchPrimaryDevicetree(
     if (bytes === undefined) throw new Error("the primary's devicetree is not readable");
     const needed = (devicetreeSize(bytes) ?? 0) + OVERLAY_SIZE;
     if (needed > size && needed <= room) return needed;
-    const problem = patchTree(bytes, primaryOverlay(link, context.hypervisorNode), size);
+    const problem = patchTree(bytes, primaryOverlay(link, hypervisorNode), size);
     if (typeof problem === "string") context.log(`the primary's devicetree is left as it is: ${problem}`);
     else calls.vcpu.write(base, problem);
     return undefined;

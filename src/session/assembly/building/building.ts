@@ -7,7 +7,7 @@ import { writeDevicetree } from "../../../machine/devicetree/writer.ts";
 import type { PrimaryImages, RandomGenerator } from "../../../machine/hypervisor/boot.ts";
 import type { MemoryMap } from "../../../machine/hardware/memory-map.ts";
 import type { GuestSystem } from "../system/guest-system.ts";
-import { PlanError, type SessionPlan } from "../../../model/plans/plan.ts";
+import { isAtEl2, PlanError, type SessionPlan } from "../../../model/plans/plan.ts";
 import type { OutsideDoor } from "../../outside/outside.ts";
 import type { WrittenDisk } from "../../outside/written-disk.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "../../../machine/platform/primary-devicetree.ts";
@@ -66,6 +66,6 @@ export function generatedTree(
   const rngSeed = new Uint8Array(32);
   const words = new DataView(rngSeed.buffer);
   for (let i = 0; i < rngSeed.length; i += 4) words.setUint32(i, random.next());
-  const hasPmu = cpuOfPlan(plan.cpu).features.has("FEAT_PMUv3");
-  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, msi: plan.behaviour?.msi, hasPmu, ...platform }));
+  const hasPmu = cpuOfPlan(plan.cpu).features.has("FEAT_PMUv3"), atEl2 = isAtEl2(plan);
+  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, msi: plan.behaviour?.msi, hasPmu, atEl2, ...platform }));
 }

@@ -7,7 +7,7 @@ import { Schema } from "../../../../src/app/configuration/schema.ts";
 
 /** Texts that name nothing of this computer; `*` and numbers stand for any key. */
 const OTHERS = [
-  ...["machine.cpu", "host.cmdline", "host.reclaim_after", "host.rtc"],
+  ...["machine.cpu", "host.cmdline", "host.el2_args", "host.reclaim_after", "host.rtc"],
   ...["rm.low_memory", "vm.*.cmdline", "vm.*.start", "vm.*.timeslice", "vm.*.size_max"],
   ...["host.devices.0.ports.0", "host.devices.0.backend", "host.devices.0.forward.0", "host.devices.0.tag"],
   ...["host.devices.0.allow.0", "host.devices.0.deny.0"],

@@ -36,6 +36,11 @@ function withOptions(command: Command<[string | undefined]>) {
     .option("--initrd <file>", "initial ramdisk")
     .option("--append <string>", "kernel command line")
     .option("--firmware <file>", "start this firmware (U-Boot, EDK2) from flash; the image, if given, is passed to it through fw_cfg")
+    .option(
+      "--el2 <file|self>",
+      "enter this hypervisor at EL2 (ELF, arm64 Image or raw code); self: the image itself, such as a Linux with KVM",
+    )
+    .option("--el2-args <string>", "command line of the hypervisor")
     .optionsGroup("Machine:")
     .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(sizeText).default("1GiB"))
     .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1);
@@ -116,6 +121,7 @@ Examples:
   el2 boot Image --initrd initrd --disk debian.img --net user --forward 2222:22 --append console=ttyAMA0
   el2 boot Image --initrd initrd --share sources,ro --share out,tag=out --net user,capture=net.pcapng
   el2 boot Image --initrd initrd --set host.bus=pci --print-config >el2.toml
+  el2 boot Image --el2 self --initrd initrd --append console=ttyAMA0 --stdio
   el2 boot guest.elf --gdb ./gdb.sock              and: gdb-multiarch -ex 'target remote ./gdb.sock'`,
     )
     .action(async (image, options) => {
@@ -135,7 +141,7 @@ Examples:
         machine.close();
         throw error;
       });
-      const name = options.firmware ?? image ?? "";
+      const name = options.firmware ?? image ?? options.el2 ?? "";
       exit(
         await showSession(entry, plan, {
           machine,

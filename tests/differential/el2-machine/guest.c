@@ -1,0 +1,133 @@
+// A small hypervisor that starts at EL2: it asks its firmware, enables its GIC and a timer, starts
+// a second CPU, and runs a program of EL1 at other addresses. It prints what comes of it.
+
+typedef unsigned long u64;
+typedef unsigned int u32;
+
+extern char program[], second[];
+u64 enter_el1(u64 entry, u64 x0);
+volatile u64 last_esr, last_interrupt = 1023, second_says;
+
+static volatile u32 *const uart = (u32 *)0x09000000, *const gicd = (u32 *)0x08000000, *const gicr = (u32 *)0x080a0000;
+static void put(char c) { *uart = c; }
+static void text(const char *s) { while (*s) put(*s++); }
+static void hex(const char *name, u64 v) {
+  int shift = 60;
+  text(name), put(' ');
+  while (shift && !(v >> shift)) shift -= 4;
+  for (; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
+  put('\n');
+}
+
+#define PAGE __attribute__((aligned(4096)))
+#define MSR(name, value) ({ __asm__ volatile("msr " #name ", %0; isb" ::"r"((u64)(value)) : "memory"); })
+#define MRS(name) ({ u64 v; __asm__ volatile("mrs %0, " #name : "=r"(v)::"memory"); v; })
+
+static u64 smc(u64 function, u64 a, u64 b, u64 c) {
+  register u64 x0 __asm__("x0") = function, x1 __asm__("x1") = a, x2 __asm__("x2") = b, x3 __asm__("x3") = c;
+  __asm__ volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
+                   "x13", "x14", "x15", "x16", "x17");
+  return x0;
+}
+
+enum {
+  PSCI_VERSION = 0x84000000, CPU_OFF = 0x84000002, SYSTEM_OFF = 0x84000008, MIGRATE_INFO_TYPE = 0x84000006, PSCI_FEATURES = 0x8400000a,
+};
+#define CPU_ON 0xc4000003ul
+#define AFFINITY_INFO 0xc4000004ul
+
+static void firmware(void) {
+  hex("psci", smc(PSCI_VERSION, 0, 0, 0));
+  hex("migration", smc(MIGRATE_INFO_TYPE, 0, 0, 0));
+  hex("has cpu_on", smc(PSCI_FEATURES, CPU_ON, 0, 0));
+  hex("has migrate", (u32)smc(PSCI_FEATURES, 0x84000005, 0, 0));
+  hex("a hypervisor's call", smc(0x86000000, 0, 0, 0));
+  // HVC is EL2's own: it does not reach the firmware.
+  register u64 x0 __asm__("x0") = PSCI_VERSION;
+  __asm__ volatile("hvc #0x41" : "+r"(x0)::"memory");
+  u64 kept = x0;
+  hex("hvc", last_esr), hex("x0", kept);
+}
+
+static void interrupts(void) {
+  gicd[0] = 1 << 4 | 2;                       // affinity routing, group 1
+  gicr[5] &= ~2u;                             // wake
+  volatile u32 *private = gicr + 0x4000;
+  private[0x20] = ~0u;                        // group 1
+  private[0x40] = 1u << 30;                   // the physical timer
+  MSR(S3_4_C12_C9_5, 0xf);                    // ICC_SRE_EL2
+  hex("icc_sre_el2", MRS(S3_4_C12_C9_5));
+  MSR(S3_0_C4_C6_0, 0xf8);                    // ICC_PMR_EL1
+  MSR(S3_0_C12_C12_7, 1);                     // ICC_IGRPEN1_EL1
+  MSR(hcr_el2, 1ul << 31 | 1 << 4);           // IMO: to EL2
+  MSR(cntp_cval_el0, MRS(cntpct_el0) + 1000);
+  MSR(cntp_ctl_el0, 1);
+  __asm__ volatile("msr daifclr, #2");
+  while (last_interrupt == 1023) __asm__ volatile("wfi");
+  __asm__ volatile("msr daifset, #2");
+  hex("interrupt", last_interrupt);
+}
+
+/** Stage 2: one page of code at 0x80000000, one of data at 0x80001000. */
+static PAGE u64 root[512], middle[512], pages[512], data[512];
+#define IPA 0x80000000ul
+#define S2_ALL (0x3ul << 6 | 0xf << 2 | 3 << 8 | 1 << 10)
+
+static void report(const char *what, u64 x0) {
+  text(what), put('\n');
+  hex("  esr", MRS(esr_el2)), hex("  x0", x0);
+  if (MRS(esr_el2) >> 26 == 0x24) hex("  far", MRS(far_el2)), hex("  hpfar", MRS(hpfar_el2));
+  hex("  elr", MRS(elr_el2));
+}
+
+static void guest_of_guest(void) {
+  root[IPA >> 30] = (u64)middle | 3;
+  middle[0] = (u64)pages | 3;
+  pages[0] = (u64)program | S2_ALL | 3;
+  MSR(vttbr_el2, (u64)root | 1ul << 48);
+  MSR(vtcr_el2, 1ul << 31 | 1ul << 16 | 0x3500ul | 1 << 6 | (64 - 36));
+  MSR(vpidr_el2, 0x1234);
+  MSR(hcr_el2, 1ul << 31 | 1 << 19 | 1);      // RW, TSC, VM
+  __asm__ volatile("dsb sy; tlbi vmalls12e1is; dsb sy; isb" ::: "memory");
+  MSR(sctlr_el1, 0x30d00800);
+  data[0] = 0xfeed;
+  u64 x0 = enter_el1(IPA, IPA + 0x1000);
+  report("call", x0);
+  x0 = enter_el1(MRS(elr_el2), x0);
+  report("access", x0);
+  pages[1] = (u64)data | S2_ALL | 3;
+  __asm__ volatile("dsb sy; tlbi vmalls12e1is; dsb sy; isb" ::: "memory");
+  x0 = enter_el1(MRS(elr_el2), x0);
+  report("again", x0);
+  x0 = enter_el1(MRS(elr_el2), x0);
+  report("smc", x0);
+  x0 = enter_el1(MRS(elr_el2) + 4, x0);
+  report("midr", x0);
+  MSR(hcr_el2, 1ul << 31);
+}
+
+static void second_cpu(void) {
+  hex("on?", smc(AFFINITY_INFO, 1, 0, 0));
+  hex("cpu_on", smc(CPU_ON, 1, (u64)second, 0xbeef));
+  while (!second_says) __asm__ volatile("wfe");
+  hex("second", second_says);
+  while (smc(AFFINITY_INFO, 1, 0, 0) != 1) __asm__ volatile("yield");
+  hex("cpu 5", smc(CPU_ON, 5, (u64)second, 0));
+}
+
+void main(u64 x0, int cpu) {
+  if (cpu) {
+    second_says = x0 | MRS(currentel) << 16 | (MRS(mpidr_el1) & 0xff) << 24;
+    __asm__ volatile("dsb sy; sev");
+    smc(CPU_OFF, 0, 0, 0);
+  }
+  hex("level", MRS(currentel));
+  hex("daif", MRS(daif));
+  hex("mmu", MRS(sctlr_el2) & 1);
+  firmware();
+  interrupts();
+  guest_of_guest();
+  second_cpu();
+  text("end\n");
+  smc(SYSTEM_OFF, 0, 0, 0);
+}
