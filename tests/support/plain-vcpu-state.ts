@@ -19,6 +19,7 @@ export class PlainVcpuState implements VcpuState {
   defaultCacheable = false;
   semihosting = false;
   readonly elrLow = 0;
+  readonly hasEl2 = false;
   chain = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
   entered = undefined;
   deviceAtomic = undefined;

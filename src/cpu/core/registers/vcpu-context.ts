@@ -97,20 +97,20 @@ export class VcpuContext implements VcpuState {
     this.#words = new Uint32Array(memory.buffer);
     this.#doubles = new Float64Array(memory.buffer);
     this.#stage2Root = stage2Root;
-    new Uint8Array(memory.buffer, address, this.#hasEl2 ? EL2_CONTEXT_SIZE : CONTEXT_SIZE).fill(0);
+    new Uint8Array(memory.buffer, address, this.hasEl2 ? EL2_CONTEXT_SIZE : CONTEXT_SIZE).fill(0);
     this.reset();
     this.stage2 = 0;
   }
 
-  get #hasEl2(): boolean {
+  get hasEl2(): boolean {
     return this.names.includes("HCR_EL2");
   }
 
   reset(): void {
-    this.pstate = (this.#hasEl2 ? Pstate.EL2h : Pstate.EL1h) | Pstate.Daif;
+    this.pstate = (this.hasEl2 ? Pstate.EL2h : Pstate.EL1h) | Pstate.Daif;
     this.setRegister("SCTLR_EL1", BigInt(Sctlr.Reset));
     this.setRegister("CPACR_EL1", 0n);
-    if (!this.#hasEl2) return;
+    if (!this.hasEl2) return;
     for (const [name, value] of EL2_RESET) this.setRegister(name, value);
     this.setRegister("VPIDR_EL2", this.getRegister("MIDR_EL1"));
     this.setRegister("VMPIDR_EL2", this.getRegister("MPIDR_EL1"));

@@ -195,6 +195,8 @@ export interface VcpuState {
   reset(): void;
   /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */
   pstate: number;
+  /** Its CPU executes EL2 itself: what leaves the core is for EL3 and hardware to answer. */
+  readonly hasEl2: boolean;
   /** The registers that its CPU has. */
   readonly names: readonly RegisterName[];
   getRegister(name: RegisterName): bigint;

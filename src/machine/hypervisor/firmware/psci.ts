@@ -112,7 +112,7 @@ function argumentsOf(wide: boolean, x: readonly bigint[]): bigint[] {
   return wide ? x.slice(1, 4) : x.slice(1, 4).map((value) => value & 0xffff_ffffn);
 }
 
-function isImplemented({ hasEl2 }: Vcpu, fn: number, wide: boolean): boolean {
+function isImplemented({ registers: { hasEl2 } }: Vcpu, fn: number, wide: boolean): boolean {
   const function_ = IMPLEMENTED.get(fn);
   return function_ !== undefined && (wide ? function_.wide : function_.narrow) && (hasEl2 || !function_.onlyEl3);
 }
@@ -198,7 +198,7 @@ function cpuOn(vcpu: Vcpu, group: VpmGroup, [mpidr, entry, context]: readonly bi
 }
 
 /** The vCPU that CPU_ON of this MPIDR starts, or its error: of EL3 for a CPU that is not there. */
-function toStart({ hasEl2 }: Vcpu, group: VpmGroup, mpidr: bigint): Vcpu | bigint {
+function toStart({ registers: { hasEl2 } }: Vcpu, group: VpmGroup, mpidr: bigint): Vcpu | bigint {
   const target = find(group, mpidr);
   if (target === "invalid" || !target && hasEl2) return Status.InvalidParameters;
   if (!target || target.life.isDead) return Status.InternalFailure;

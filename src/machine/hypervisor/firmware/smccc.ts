@@ -39,9 +39,9 @@ const NOT_SUPPORTED_32 = 0xffff_ffffn;
 const OWNERS_AT_EL3: ReadonlySet<number> = new Set([Owner.Arch, Owner.StandardSecure]);
 
 /** The owner that serves a call of a vCPU; undefined if there is none. */
-function serverOf({ hasEl2 }: Vcpu, id: number): number | undefined {
+function serverOf({ registers }: Vcpu, id: number): number | undefined {
   const owner = ownerOf(id);
-  return hasEl2 && !OWNERS_AT_EL3.has(owner) ? undefined : owner;
+  return registers.hasEl2 && !OWNERS_AT_EL3.has(owner) ? undefined : owner;
 }
 
 /** PSCI's function numbers in the standard owner's range. */
@@ -145,8 +145,8 @@ function archFeatures(vcpu: Vcpu, id: number): bigint {
 }
 
 /** The IPA of the vCPU's record of stolen time. */
-function recordOf({ stolenTime, addressSpace, hasEl2 }: Vcpu): number | undefined {
-  if (hasEl2) return undefined;
+function recordOf({ stolenTime, addressSpace, registers }: Vcpu): number | undefined {
+  if (registers.hasEl2) return undefined;
   const area = addressSpace?.infoArea, record = stolenTime?.record;
   return area === undefined || record === undefined ? undefined : area.ipa + record;
 }

@@ -109,11 +109,6 @@ export class Vcpu extends HypervisorObject {
     return vmid === undefined ? super.name : `vCPU ${this.index} of VM ${vmid}`;
   }
 
-  /** Its CPU executes EL2 itself: what leaves it is answered as by EL3 and hardware. */
-  get hasEl2(): boolean {
-    return this.services.core.cpu.features.has("FEAT_EL2");
-  }
-
   /** Its CPU interface. The vCPU is or was active. */
   get gic(): VgicCpu {
     if (!this.#gic) throw new Error(`${this.name} has not been activated`);

@@ -56,7 +56,7 @@ export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
 export function unbuiltControl({ names }: Vcpu["registers"], esr: number): string | undefined {
   const { op0, op1, crn, crm, op2, isRead } = new TrappedAccess(esr);
   const name = systemRegisterText(systemRegisterNumber(op0, op1, crn, crm, op2)).toUpperCase();
-  return !isRead && op1 === EL2_OP1 && (names as readonly string[]).includes(name) ? name : undefined;
+  return !isRead && op1 === EL2_OP1 && names.some((known) => known === name) ? name : undefined;
 }
 
 /** op1 of the registers of EL2. */
