@@ -6,10 +6,20 @@ import { duration, idOf, keystrokes, text, whole } from "./kinds.ts";
 import { name as id } from "../queries/fields.ts";
 import { parseAs, vmIn, withoutKind } from "../queries/ids.ts";
 
-/** The VM whose console is named NAME, vm:NAME, con:NAME or con:NAME/0. */
+/** The console that is named NAME, vm:NAME, con:NAME or con:NAME/0: that of a VM; or NAME/PORT. */
 export function consoleName(named: string): string {
   const name = withoutKind("vm", named), id = parseAs("con", name);
-  return id?.index === 0 ? id.vm : withoutKind("con", name);
+  return id?.name === "0" ? id.vm : withoutKind("con", name);
+}
+
+/** Whether a console is that of a VM, or a port of its virtio consoles. */
+export function isConsoleOf(vm: string, console: string): boolean {
+  return console === vm || console.startsWith(`${vm}/`);
+}
+
+/** The console of a VM among these: its serial line, else the first port of its virtio consoles. */
+export function consoleOf(vm: string, consoles: readonly string[]): string | undefined {
+  return consoles.includes(vm) ? vm : consoles.find((console) => isConsoleOf(vm, console));
 }
 
 /** A break on the line of a console. */
@@ -17,7 +27,7 @@ export const CONSOLE_BREAK = action("console.break", { console: id });
 export const CONSOLE = command("console", {
   doc: "read a guest's console, type into it, or wait for its output",
   args: {
-    vm: word(idOf("vm"), "the VM: NAME, vm:NAME or con:NAME/0"),
+    vm: word(idOf("vm"), "the VM: NAME, vm:NAME or con:NAME/0; NAME/PORT is a port of its virtio console"),
     log: flag("print the output so far (the default)"),
     break: flag("first send a break, which Linux takes as SysRq; the key after it selects the command", { changes: true }),
     send: option(keystrokes, "type this; \\n is Enter, \\xNN a byte", { value: "text", changes: true }),

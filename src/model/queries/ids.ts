@@ -22,7 +22,8 @@ type Event = { event: string };
 interface OwnParts {
   vm: Vm;
   vcpu: Vcpu;
-  con: Vcpu;
+  /** `name`: of a port of a virtio console; 0 of the serial line. */
+  con: Vm & Named;
   /** `vcpu`: of a private interrupt, if not the first. */
   irq: Vm & { intid: number; vcpu?: number };
   cap: Vm & { slot: bigint };
@@ -98,7 +99,7 @@ function linuxForms() {
 const FORMS: Readonly<Record<IdKind, string>> = {
   vm: "{vm}",
   vcpu: "{vm}/{index}",
-  con: "{vm}/{index}",
+  con: "{vm}/{name}",
   irq: "{vm}/{intid}[@{vcpu}]",
   cap: "{vm}/{slot}",
   dev: "{vm}/{name}",
@@ -178,9 +179,9 @@ const PARTS = new Map(Object.entries(FORMS).map(([kind, form]) => [kind, partsOf
 /** By kind, as they are needed. */
 const patterns = new Map<string, RegExp>();
 
-/** `con:rt/0`, the console of a VM. */
-export function conId(vm: string): string {
-  return `con:${vm}/0`;
+/** `con:rt/0`, the console of a VM; `con:rt/hvc0` for `rt/hvc0`, a port of a virtio console. */
+export function conId(console: string): string {
+  return withKind("con", console.includes("/") ? console : `${console}/0`);
 }
 
 /** `pcpu:0`. */

@@ -34,7 +34,7 @@ const hello = v.object({
   readOnly: v.boolean(),
   /** It wants console output and samples, not only answers. */
   follow: v.boolean(),
-  /** The consoles whose output it wants; all if it names none. */
+  /** The consoles, or VMs, whose output it wants; all if it names none. */
   consoles: v.optional(listOf(name)),
 });
 export type Hello = Readonly<v.InferOutput<typeof hello>>;

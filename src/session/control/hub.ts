@@ -4,7 +4,7 @@
 
 import type { TraceKind } from "../../machine/abi/trace.ts";
 import type { SessionClient } from "../worker/client.ts";
-import { CONSOLE_BREAK } from "../../model/commands/consoles.ts";
+import { CONSOLE_BREAK, isConsoleOf } from "../../model/commands/consoles.ts";
 import { parseFilter } from "../../model/queries/filters/filter.ts";
 import { type Answer, noAnswer, problemIn, type Query } from "../../model/queries/query.ts";
 import { SESSION_MEMORY } from "../../model/queries/tables.ts";
@@ -39,7 +39,7 @@ export interface ClientOptions {
   readonly readOnly: boolean;
   /** Console output, samples and events, not only answers. */
   readonly follow: boolean;
-  /** The consoles whose output it wants; all if it names none. */
+  /** The consoles, or VMs, whose output it wants; all if it names none. */
   readonly consoles?: readonly string[];
   /** The machine waits for it; otherwise it loses output. */
   readonly patient: boolean;
@@ -72,7 +72,7 @@ class HubClient {
 
 /** Whether output of a console goes to a client with such options. */
 function hears({ follow, consoles }: ClientOptions, console: string): boolean {
-  return follow && (consoles === undefined || consoles.includes(console));
+  return follow && (consoles === undefined || consoles.some((vm) => isConsoleOf(vm, console)));
 }
 
 /** A request that awaits its answers. */

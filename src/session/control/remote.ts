@@ -50,7 +50,7 @@ interface RemoteOptions {
   readonly readOnly: boolean;
   /** Console output, samples and events, not only answers. */
   readonly follow: boolean;
-  /** The consoles whose output it wants; all if it names none. */
+  /** The consoles, or VMs, whose output it wants; all if it names none. */
   readonly consoles?: readonly string[];
 }
 

@@ -15,7 +15,7 @@ import type { SessionEvent } from "../../../model/protocol/protocol.ts";
 import { didYouMeanOneOf } from "../../../kit/support/text/did-you-mean.ts";
 import { lstatIfThere } from "../../../kit/support/files/own-files.ts";
 import type { Problem } from "../../../kit/support/problem.ts";
-import { nameOf, parseAs, withoutKind } from "../../../model/queries/ids.ts";
+import { nameOf, withoutKind } from "../../../model/queries/ids.ts";
 import { endProblem, hasEnded } from "../../../model/queries/facts/problem.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way, wayOutText } from "../../../kit/support/text/way-out.ts";
@@ -42,7 +42,7 @@ interface SessionOptions {
   readonly readOnly?: boolean;
   /** It wants console output and samples too. */
   readonly follow?: boolean;
-  /** The consoles whose output it wants; all if it names none. */
+  /** The consoles, or VMs, whose output it wants; all if it names none. */
   readonly consoles?: readonly string[];
   /** A dump that is asked instead. */
   readonly core?: NamedCore;
@@ -91,12 +91,6 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     return promise;
   };
   return { session, asker, next, [Symbol.dispose]: () => session.close() };
-}
-
-/** The VM whose console is named NAME, vm:NAME, con:NAME or con:NAME/0. */
-export function consoleName(named: string): string {
-  const name = withoutKind("vm", named), id = parseAs("con", name);
-  return id?.index === 0 ? id.vm : withoutKind("con", name);
 }
 
 /**

@@ -215,7 +215,7 @@ export class Menus {
 
   #circumstances(): Circumstances {
     const { readOnly, ended, past, console } = this.app;
-    return { readOnly, ended: ended(), past: past(), hasConsole: (vm) => console.has(vm) };
+    return { readOnly, ended: ended(), past: past(), hasConsole: (vm) => console.of(vm) !== undefined };
   }
 
   /** Does a line of an object's menus; a prompt for an argument is first, then the question. */

@@ -94,6 +94,8 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
     bootFindings({ tree: devicetreeOf(vm), devices, slots, ramdisk, image: vm.image.bytes }),
   );
   system.vms.images.set(name, [{ address: vm.base + vm.image.offset, bytes: vm.image.bytes }]);
+  // What it prints by semihosting has a console, too.
+  if (!console && vm.semihosting) return system.consoles.add(name, { type: () => {}, closed: () => NO_INPUT });
   if (!console) return;
   system.consoles.add(name, {
     type: (bytes: Uint8Array) => input.push(name, bytes),
@@ -103,6 +105,8 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
     closed: () => closedConsole(system.vms.lifeOf(name) ?? (start === "auto" ? "creating" : undefined), name) ?? input.closed,
   });
 }
+
+const NO_INPUT: Problem = { what: "the VM has no serial port that takes input" };
 
 /** Why a VM in this state takes no input; undefined if it does. */
 function closedConsole(life: VmPhase | undefined, vm: string): Problem | undefined {

@@ -13,7 +13,7 @@ import type { VmSampler } from "./system.ts";
 interface SampledSystem {
   readonly hypervisor: Pick<Hypervisor, "scheduler">;
   readonly vms: SessionVms;
-  readonly consoles: Pick<Consoles, "has">;
+  readonly consoles: Pick<Consoles, "of">;
   readonly virtio: readonly VirtioSlot[];
 }
 
@@ -40,7 +40,7 @@ export class VmSamples implements VmSampler {
         vmid,
         state: known.stateOf(vmid),
         schedule: vcpus.length === 0 ? known.planned(name)?.schedule ?? "own" : scheduleOf(vcpus),
-        console: consoles.has(name) ? name : undefined,
+        console: consoles.of(name),
         ...known.runsLinux(name) && { linux: true as const },
         vcpus: vcpus.sort((a, b) => a.index - b.index).map((vcpu) => this.#sample(vcpu, elapsed)),
         devices: virtio.filter(({ vm }) => vm === name)
@@ -57,7 +57,7 @@ export class VmSamples implements VmSampler {
       vmid: 0,
       state: "FAILED",
       schedule: known.planned(name)!.schedule,
-      console: consoles.has(name) ? name : undefined,
+      console: consoles.of(name),
       vcpus: [],
       devices: [],
     }));

@@ -6,6 +6,7 @@ import { ArchiveError } from "../../../machine/hardware/archive.ts";
 import type { UartInput } from "../../../machine/devices/pl011.ts";
 import { Bytes, joined } from "../../../kit/support/values/bytes.ts";
 import { KiB } from "../../../kit/support/values/sizes.ts";
+import { consoleOf } from "../../../model/commands/consoles.ts";
 import { withKind } from "../../../model/queries/ids.ts";
 import { asProblem, type Problem, type Said, within } from "../../../kit/support/problem.ts";
 
@@ -64,6 +65,11 @@ export class Consoles {
 
   has(name: string): boolean {
     return this.#doors.has(name);
+  }
+
+  /** The console of a VM: its serial line, else the first port of its virtio consoles. */
+  of(vm: string): string | undefined {
+    return consoleOf(vm, this.names);
   }
 
   /** Why a console takes no input now; undefined if it does. */

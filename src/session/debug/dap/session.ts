@@ -15,6 +15,7 @@ import { SourceMap } from "./source-map.ts";
 import { type StepKind, Stepping } from "./stepping.ts";
 import type { DapEvents, DapMachines, DapStop, DapTarget } from "./target.ts";
 import { type ThreadChange, Threads } from "./threads.ts";
+import { isConsoleOf } from "../../../model/commands/consoles.ts";
 import { vcpuId, vmId, withoutKind } from "../../../model/queries/ids.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
 
@@ -350,7 +351,7 @@ export class DapSession {
       },
       console: (console, bytes) => {
         const debuggee = this.#debuggee, { vms } = debuggee?.target ?? {};
-        if (!mine() || !debuggee || vms && !vms.includes(console)) return;
+        if (!mine() || !debuggee || vms && !vms.some((vm) => isConsoleOf(vm, console))) return;
         const text = debuggee.consoles.text(console, bytes);
         if (text) this.#output(text, "stdout");
       },

@@ -81,7 +81,7 @@ export interface Inspected {
   readonly kernelEvents: { readonly gaps: readonly Gap[] };
   /** The consoles of its VMs, by their names. */
   readonly consoles: {
-    has(vm: string): boolean;
+    of(vm: string): string | undefined;
     /** The end of what one has shown. */
     tail(vm: string): string;
     /** Why a console takes no input now; undefined if it does. */

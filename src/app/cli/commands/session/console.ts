@@ -36,14 +36,16 @@ export const runConsole = runner(CONSOLE, {
 type ConsoleOptions = Omit<ValuesOf<typeof CONSOLE.args>, "vm"> & Omit<RunOptions, "follow"> & { readonly raw?: true };
 
 async function console_(vm: string, options: ConsoleOptions): Promise<number> {
-  const name = consoleName(vm);
+  const named = consoleName(vm), [name] = named.split("/", 1);
+  let console = named;
   const pattern = options.expect === undefined ? undefined : regex(options.expect);
   if (pattern) followParent();
   const seen = new ShownText();
   // On a terminal, guests' output is shown as text, unless raw output was requested.
   const visible = shownOnStdout(options.raw ?? false);
-  const put = (bytes: Uint8Array) => outputBytes(visible(name, bytes));
-  const shown: Uint8Array[] = [];
+  const put = (bytes: Uint8Array) => outputBytes(visible(console, bytes));
+  /** Output so far, by console. */
+  const before = new Map<string, Uint8Array[]>();
   const fresh = new RecentText(EXPECT_MAX);
   let live = false, isMatched = false;
   const matched = Promise.withResolvers<number>();
@@ -57,35 +59,35 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     output(`${match}\n`);
     matched.resolve(ExitCode.Done);
   };
-  using open = await openSession({ ...options, follow: true, consoles: [name] }, (_, bytes) => {
-    if (!live) return void shown.push(bytes);
+  using open = await openSession({ ...options, follow: true, consoles: [named] }, (from, bytes) => {
+    if (!live) return void before.set(from, [...before.get(from) ?? [], bytes]);
+    if (from !== console) return;
     if (options.follow) put(bytes);
     search(bytes);
   });
   const { session, asker } = open, over = open.next<never>(() => undefined);
-  let lost = 0;
-  session.onLost = (_, bytes) => {
-    lost += bytes;
+  const lost = new Map<string, number>();
+  session.onLost = (from, bytes) => {
+    lost.set(from, (lost.get(from) ?? 0) + bytes);
     report(`el2: ${bytes} bytes of output were lost`);
   };
   await session.caughtUp;
-  const answer = await asker.ask({ table: "vm.ls", args: {} });
-  const rows = rowsOf(VMS, answer), found = rows.find(({ id }) => id === vmId(name));
-  if (!found) {
-    throw failed(`no VM called "${name}"`, `there are ${rows.map(({ id }) => nameOf(id)).join(", ")}`);
-  }
-  if (found.console === null && !shown.length) throw failed(`${vmId(name)} has no console`);
+  const found = await vmWithConsole(asker, name);
+  if (named === name) console = consoleName(found.console);
+  const shown = before.get(console) ?? [];
   live = true;
   // Output that answers an earlier input may have come before this command.
-  if (options.send === undefined && !options.break) search(joined(shown).subarray(Math.max(session.beforeInput(name) - lost, 0)));
+  if (options.send === undefined && !options.break) {
+    search(joined(shown).subarray(Math.max(session.beforeInput(console) - (lost.get(console) ?? 0), 0)));
+  }
   if (options.break) {
-    const error = await asker.act(CONSOLE_BREAK.of({ console: name }));
+    const error = await asker.act(CONSOLE_BREAK.of({ console }));
     if (error !== undefined) throw failed(error);
   }
   if (options.send !== undefined) {
     await checkPresent(asker);
     if (found.input_refused !== null) throw failed(found.input_refused, found.input_way_out ?? undefined);
-    session.send({ kind: "input", console: name, bytes: options.send });
+    session.send({ kind: "input", console, bytes: options.send });
     // A refusal comes before this answer.
     await asker.ask({ table: "vm.ls", args: { limit: 1 } });
   }
@@ -109,6 +111,19 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     await new Promise(() => {}); // until interrupted
   } else if (options.send === undefined && !options.break) shown.forEach(put);
   return ExitCode.Done;
+}
+
+/**
+ * The row of a VM that has a console.
+ * @throws Failure
+ */
+async function vmWithConsole(asker: Asker, name: string) {
+  const answer = await asker.ask({ table: "vm.ls", args: {} });
+  const rows = rowsOf(VMS, answer), found = rows.find(({ id }) => id === vmId(name));
+  if (!found) throw failed(`no VM called "${name}"`, `there are ${rows.map(({ id }) => nameOf(id)).join(", ")}`);
+  const { console } = found;
+  if (console === null) throw failed(`${vmId(name)} has no console`);
+  return { ...found, console };
 }
 
 /**

@@ -6,7 +6,7 @@ import { checkAnswered, ExitCode } from "../../common/failure.ts";
 import { LogLines } from "../../common/log-lines.ts";
 import { outputBytes, report } from "../../common/print.ts";
 import { checkVm, openSession, sessionOption } from "../../common/session.ts";
-import { consoleName, LOGS } from "../../../../model/commands/consoles.ts";
+import { consoleName, isConsoleOf, LOGS } from "../../../../model/commands/consoles.ts";
 import { nameOf } from "../../../../model/queries/ids.ts";
 
 /** Wall time (ms) after which an unfinished line, such as a prompt, is printed. */
@@ -42,7 +42,8 @@ async function logs(vms: readonly string[], { follow, tail, session, core }: Log
   await open.session.caughtUp;
   const answer = await open.asker.ask({ table: "vm.ls", args: {} });
   if (!shown.size) checkAnswered(answer);
-  for (const vm of wanted) if (!shown.has(vm)) await checkVm(open, vm);
+  const spoke = (vm: string) => [...shown.keys()].some((console_) => isConsoleOf(vm, console_));
+  for (const vm of wanted) if (!spoke(vm)) await checkVm(open, vm);
   const names = answer.rows.map(({ id }) => nameOf(id)).filter((name) => !wanted.size || wanted.has(name));
   lines.align([...names, ...shown.keys()]);
   for (const [console_, chunks] of shown) {

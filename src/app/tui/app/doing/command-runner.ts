@@ -198,11 +198,11 @@ export class CommandRunner {
 
   /** Without text for it, keys go to the console; its output is there. */
   #console({ vm, log, follow }: ValuesOf<typeof CONSOLE.args>): void {
-    const { console, windows, typeInto, say } = this.app, name = consoleName(vm);
+    const { console, windows, typeInto, say } = this.app, name = consoleName(vm), shown = console.of(name);
     if (!log && !follow) return typeInto(name);
-    if (!console.has(name)) return say(`${withKind("vm", name)} has no console`, "bad");
+    if (shown === undefined) return say(`${withKind("vm", name)} has no console`, "bad");
     windows.show(screenOf("con").key);
-    console.show(name);
+    console.show(shown);
     windows.focusOn(console);
   }
 

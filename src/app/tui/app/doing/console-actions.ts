@@ -67,9 +67,10 @@ export class ConsoleActions {
     if (ended()) return say("the session has ended; q quits");
     if (readOnly) return say("read-only: cannot type");
     if (vm === "") return say("no VM is selected");
-    if (!console.has(vm)) return say(`${vmId(vm)} has no console`);
+    const name = console.of(vm);
+    if (name === undefined) return say(`${vmId(vm)} has no console`);
     windows.show(screenOf("con").key);
-    console.show(vm);
+    console.show(name);
     windows.focusOn(console);
     console.typing = true;
     console.view?.follow();

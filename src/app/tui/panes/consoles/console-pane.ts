@@ -5,6 +5,7 @@ import { ConsoleView } from "./console-view.ts";
 import { MergedConsoles } from "./merged-consoles.ts";
 import type { Title } from "../../look/box.ts";
 import type { Pane, PaneState } from "../pane.ts";
+import { consoleOf } from "../../../../model/commands/consoles.ts";
 import { keyPieces, type Piece } from "../../look/pieces.ts";
 import { type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
@@ -53,9 +54,9 @@ export class ConsolePane implements Pane {
     this.#merged.look(all);
   }
 
-  /** Whether there is a console of that name. */
-  has(name: string): boolean {
-    return this.#views.has(name);
+  /** The console of that name, or of the VM of that name; undefined if there is none. */
+  of(name: string): string | undefined {
+    return consoleOf(name, [...this.#views.keys()]);
   }
 
   /** Shows the console of that name, if it exists. */

@@ -184,7 +184,7 @@ export class TreePane implements FilteredPane {
     const { id, vm, vcpu, device } = row;
     if (device) return { table: DEVICES, row: { id, vm: vmId(vm.name), kind: device.kind, metrics: { ...device.metrics } } };
     if (!isOf("vcpu", id) || !vcpu) {
-      const row = { id, state: vm.state.toLowerCase(), console: vm.console ? conId(vm.name) : null };
+      const row = { id, state: vm.state.toLowerCase(), console: vm.console ? conId(vm.console) : null };
       return { table: VMS, row: vcpu ? { ...row, waits: blocksText(vcpu.waits) } : row };
     }
     return { table: VCPUS, row: { id, state: vcpu.state.toLowerCase(), waits: blocksText(vcpu.waits), vcpu: id } };

@@ -78,9 +78,10 @@ function givenMemory({ memory }: GzVm): number | null {
 }
 
 function consoleOf({ system: { consoles } }: View, name: string): Pick<VmFacts, "console" | "input_refused" | "input_way_out"> {
-  if (!consoles.has(name)) return { console: null, input_refused: null, input_way_out: null };
-  const { what, wayOut } = consoles.closed(name) ?? {};
-  return { console: conId(name), input_refused: what ?? null, input_way_out: wayOutText(wayOut) ?? null };
+  const console = consoles.of(name);
+  if (console === undefined) return { console: null, input_refused: null, input_way_out: null };
+  const { what, wayOut } = consoles.closed(console) ?? {};
+  return { console: conId(console), input_refused: what ?? null, input_way_out: wayOutText(wayOut) ?? null };
 }
 
 /** VMs that have no VMID. */

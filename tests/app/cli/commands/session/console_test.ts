@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { catalogEntry } from "../../../../../src/app/catalog/catalog.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { Place } from "../../place.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../../program.ts";
@@ -66,4 +67,42 @@ Deno.test("console --expect sees a prompt at the end, also where a question to t
   const { code, stdout } = await place.el2("console", "prompt", "--expect", "# $", "--timeout", "60s");
   assert.deepEqual([code, stdout], [0, "# \n"]);
   assert.equal((await place.el2("console", "prompt")).stdout, "~ # \x1b[6n", "the bytes are the guest's");
+});
+
+/** Nothing prints until the guest has found its virtio console, long after `up`. */
+Deno.test("console reads and types at the ports of a virtio console, from the start of its VM", async () => {
+  await using place = new Place();
+  const { folder } = await catalogEntry("debian-bookworm"), file = `${place.folder}/el2.toml`;
+  await Deno.writeTextFile(
+    file,
+    `el2 = 1
+[vm.deb]
+kernel = "${folder}/Image"
+initrd = "${folder}/initrd-virtio"
+cmdline = "console=hvc0 quiet"
+devices = [{ kind = "console", ports = ["hvc0", "agent"] }]
+`,
+  );
+  await place.up("one", file, "--turbo", "--allow-host", "all");
+  const expect = (vm: string, text: string, ...options: string[]) =>
+    place.el2("console", vm, "--expect", text, "--timeout", "120s", ...options);
+  assert.deepEqual(await expect("deb", "# $"), { code: 0, stdout: "# \n", stderr: "" });
+  const [{ console }] = (await place.json("vm", "ls", "--filter", "id=vm:deb")).data;
+  assert.equal(console, "con:deb/hvc0");
+  assert.equal((await expect("con:deb/hvc0", "sum 42", "--send", "echo sum $((6*7))\\n")).stdout, "sum 42\n");
+  assert.equal((await expect("deb/agent", "x", "--timeout", "100ms")).code, 4, "the other port has shown nothing");
+  assert.match((await place.el2("logs", "deb")).stdout, /^- +deb\/hvc0 sum 42$/m);
+});
+
+Deno.test("a VM without a console is refused, and one that prints by semihosting alone takes no input", async () => {
+  await using place = new Place();
+  await Deno.writeFile(`${place.folder}/a.bin`, imageOf([A64.wfi, A64.branch(-1)]));
+  const vm = (name: string, keys: string) => `[vm.${name}]\nimage = "a.bin"\ndevices = []\n${keys}\n`;
+  await Deno.writeTextFile(`${place.folder}/el2.toml`, `el2 = 1\n${vm("mute", "")}${vm("says", "semihosting = true")}`);
+  await place.up("one", `${place.folder}/el2.toml`, "--allow-host", "all");
+  const refused = await place.el2("console", "mute", "--expect", "x");
+  assert.deepEqual([refused.code, refused.stderr], [1, "el2: vm:mute has no console\n"]);
+  assert.equal((await place.el2("console", "says", "--expect", "x", "--timeout", "100ms")).code, 4);
+  const typed = await place.el2("console", "says", "--send", "x");
+  assert.deepEqual([typed.code, typed.stderr], [1, "el2: con:says: the VM has no serial port that takes input\n"]);
 });
