@@ -2,6 +2,7 @@
 
 import { call, type Cause, platform, rpc, sign, step } from "./cause.ts";
 import { REPORTED_CAUSES } from "./reported-causes.ts";
+import { KVM_CAUSES } from "./kvm-causes.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
 
@@ -259,4 +260,4 @@ const OTHERS: readonly Cause[] = [
   },
 ];
 
-export const CAUSES: readonly Cause[] = [...REPORTED_CAUSES, ...OTHERS];
+export const CAUSES: readonly Cause[] = [...REPORTED_CAUSES, ...OTHERS, ...KVM_CAUSES];

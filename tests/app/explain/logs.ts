@@ -26,7 +26,174 @@ export interface ReportedLog {
 const crosvm = (text: string) =>
   text.trimStart().replaceAll(/^(DEBUG|INFO|WARN|ERROR) /gm, (_, level) => `[2026-03-01T10:20:30.123456789+00:00 ${level.padEnd(5)} `);
 
+/** Each a report of a public thread about KVM on arm64, crosvm or Android's framework. */
+const OF_KVM: readonly ReportedLog[] = [
+  {
+    report: "KVM on big and little cores",
+    files: {
+      "virt-manager.txt": `Unable to complete install: 'internal error: process exited while connecting to monitor: \
+2026-02-03T04:05:06.070809Z qemu-system-aarch64: kvm_init_vcpu: kvm_arch_init_vcpu failed (3): Invalid argument'
+
+Traceback (most recent call last):
+  File "/usr/share/virt-manager/virtManager/asyncjob.py", line 72, in cb_wrapper
+libvirt.libvirtError: internal error: process exited while connecting to monitor
+`,
+    },
+    first: "kvm-cpu",
+  },
+  {
+    report: "KVM and another model of CPU",
+    files: {
+      "shell.txt": `$ qemu-system-aarch64 -m 4096 -accel kvm -machine virt
+qemu-system-aarch64: warning: dbind: AT-SPI: Error retrieving accessibility bus address: org.freedesktop.DBus.Error.ServiceUnknown
+qemu-system-aarch64: KVM is not supported for this guest CPU type
+qemu-system-aarch64: kvm_init_vcpu: kvm_arch_init_vcpu failed (0): Invalid argument
+`,
+    },
+    first: "kvm-cpu",
+  },
+  {
+    report: "KVM without a GIC",
+    files: {
+      "strace.txt": `[pid  2718] ioctl(9, KVM_CHECK_EXTENSION, KVM_CAP_ARM_USER_IRQ) = 0
+[pid  2718] write(2, "qemu-system-aarch64: Initializat"..., 152qemu-system-aarch64: Initialization of device arm_gic failed: \
+KVM with user space irqchip only works when the host kernel supports KVM_CAP_ARM_USER_IRQ
+`.replaceAll("\\\n", ""),
+    },
+    first: "kvm-without-gic",
+  },
+  {
+    report: "KVM and the machine's default GIC",
+    files: {
+      "shell.txt": "qemu-kvm: PMU: KVM_SET_DEVICE_ATTR: Invalid argument\nqemu-kvm: failed to set irq for PMU\nAborted (core dumped)\n",
+    },
+    first: "kvm-other-gic",
+  },
+  {
+    report: "KVM and the machine's default GIC, by an older QEMU",
+    files: { "log.txt": 'time="2026-03-01" msg="boot"\nKVM_SET_DEVICE_ATTR failed: No such device\nqemu exited: signal: aborted\n' },
+    first: "kvm-other-gic",
+  },
+  {
+    report: "KVM that is root's",
+    files: {
+      "shell.txt":
+        "Could not access KVM kernel module: Permission denied\nqemu-system-aarch64: -accel kvm: failed to initialize kvm: Permission denied\n",
+    },
+    first: "closed-device",
+  },
+  {
+    report: "no KVM",
+    files: {
+      "shell.txt":
+        "Could not access KVM kernel module: No such file or directory\nqemu-system-aarch64: failed to initialize KVM: No such file or directory\n",
+    },
+    first: "no-kvm",
+  },
+  {
+    report: "no KVM, by kvmtool",
+    files: {
+      "shell.txt": `# lkvm run -k Image -c 2 -m 512
+  Error: '/dev/kvm' not found. Please make sure your kernel has CONFIG_KVM enabled and that the KVM modules are loaded.
+  Fatal: Initialisation failed
+`,
+    },
+    first: "no-kvm",
+  },
+  {
+    report: "no KVM, beside Gunyah",
+    files: {
+      "boot.txt": `[    0.010000] CPU: All CPU(s) started at EL1
+[    5.700000] kvm [1]: HYP mode not available
+[    6.000000] gunyah_rsc_mgr hypervisor:qcom,resource-mgr: Running under Gunyah hypervisor 1000001/v0
+`,
+      "shell.txt": "Could not access KVM kernel module: No such file or directory\n",
+    },
+    first: "kvm-on-gunyah",
+  },
+  {
+    report: "memory above 32 bits",
+    files: { "qemu.log": "qemu-system-aarch64: Addressing limited to 32 bits, but memory exceeds it by 2147483648 bytes\n" },
+    first: "address-bits",
+  },
+  {
+    report: "a memory map above the CPU's addresses",
+    files: { "qemu.log": "qemu-system-aarch64: VCPU supports less PA bits (36) than requested by the memory map (40)\n" },
+    first: "address-bits",
+  },
+  {
+    report: "EL2 for a guest of KVM",
+    files: {
+      "qemu.log": "qemu-system-aarch64: mach-virt: host kernel KVM does not support providing Virtualization extensions to the guest CPU\n",
+    },
+    first: "no-nested",
+  },
+  {
+    report: "an access that KVM does not decode",
+    files: {
+      "dmesg.txt": "[ 8123.400000] kvm [10652]: load/store instruction decoding not implemented\n",
+      "qemu.log": "error: kvm run failed Function not implemented\n PC=000000004025b5f4 X00=0000000009000030 X01=0000000000000000\n",
+    },
+    first: "no-syndrome",
+  },
+  {
+    report: "a register that KVM does not know",
+    files: {
+      "dmesg.txt": `[60112.158666] kvm [13911]: Unsupported guest sys_reg access at: ffff80001003c2b4 [20400085]
+[60112.172133] kvm [13911]:  { Op0( 3), Op1( 0), CRn(10), CRm( 4), Op2( 4), func_read },
+`,
+    },
+    first: "sysreg-without-feature",
+  },
+  {
+    report: "pKVM's panic",
+    files: {
+      "console.txt": `[   98.916444][  T426] kvm [426]: nVHE hyp panic at: [<ffffffc0096156fc>] __kvm_nvhe_handle_trap+0x8/0x34!
+[   98.918360][  T426] kvm [426]: nVHE call trace:
+[   98.930000][  T426] Kernel panic - not syncing: HYP panic:
+`,
+    },
+    first: "kvm-panic",
+  },
+  {
+    report: "crosvm without the host's sockets",
+    files: {
+      "crosvm.txt":
+        `[2026-03-07T20:04:05.311805004+08:00 ERROR crosvm] crosvm has exited with error: failed to set up virtual socket device: \
+failed to open virtual socket device: No such file or directory (os error 2)
+`.replaceAll("\\\n", ""),
+    },
+    first: "no-vhost",
+  },
+  {
+    report: "crosvm whose sockets are root's",
+    files: {
+      "crosvm.txt": `[2026-03-01T10:20:30.123456789+00:00 ERROR crosvm] exiting with error 1: failed to set up virtual socket device
+
+Caused by:
+    0: failed to open virtual socket device /dev/vhost-vsock
+    1: Permission denied (os error 13)
+`,
+    },
+    first: "closed-device",
+  },
+  {
+    report: "a stored configuration of another Android",
+    files: {
+      "crash.txt": `type: crash
+package: com.android.virtualization.terminal:36, targetSdk 36
+java.lang.RuntimeException: cannot create runner
+\tat com.android.virtualization.terminal.VmLauncherService.doStart(VmLauncherService.kt:239)
+Caused by: android.system.virtualmachine.VirtualMachineException: Persisted VM config is invalid
+\tat android.system.virtualmachine.VirtualMachineConfig.fromInputStream(VirtualMachineConfig.java:300)
+`,
+    },
+    first: "stale-configuration",
+  },
+];
+
 export const REPORTED: readonly ReportedLog[] = [
+  ...OF_KVM,
   {
     report: "B1",
     files: {

@@ -52,6 +52,12 @@ export const AVF_FORMS: readonly FormEntry[] = [
       own: true,
     })
   ),
+  avf("VirtualMachineException: Persisted VM config is invalid", {
+    sign: "avf-end",
+    values: { reason: "CONFIGURATION" },
+    says: "the framework cannot read the VM's stored configuration",
+    own: true,
+  }),
   avf("Microdroid({}) failed to start payload within {} secs timeout", {
     names: ["_", "seconds"],
     sign: "avf-end",

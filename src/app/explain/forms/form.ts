@@ -15,6 +15,7 @@ export const PROGRAMS = {
   geniezone: { name: "GenieZone's driver", marks: ["gzvm", "geniezone", "gz_"] },
   crosvm: { name: "crosvm", marks: ["crosvm", "hypervisor::", "devices::", "vm_memory::", "arch::"] },
   avf: { name: "Android's virtmgr", marks: ["virtmgr", "virtualizationmanager", "virtualizationservice"] },
+  kvmtool: { name: "kvmtool", marks: ["lkvm"] },
   qemu: { name: "QEMU", marks: ["gunyah", "gzvm", "qemu"] },
   hypervisor: { name: "Gunyah's hypervisor", marks: ["[HYP]", "HYP]"] },
   rm: { name: "the Resource Manager", marks: ["[RM]", "RM]"] },

@@ -6,13 +6,14 @@ import { type Form, form, valuesOf } from "./form.ts";
 import { type Match, matchFormat } from "./format.ts";
 import { GENIEZONE_FORMS } from "./geniezone-forms.ts";
 import { GUNYAH_FORMS } from "./gunyah-forms.ts";
+import { KVM_FORMS } from "./kvm-forms.ts";
 import { RM_FORMS } from "./rm-forms.ts";
 import { VENDOR_FORMS } from "./vendor-forms.ts";
 import { HYPERVISOR_FORMS, KERNEL_FORMS, SHELL_FORMS } from "./system-forms.ts";
 
 export const FORMS: readonly Form[] = [
   ...[GUNYAH_FORMS, VENDOR_FORMS, GENIEZONE_FORMS, CROSVM_FORMS, AVF_FORMS, QEMU_FORMS],
-  ...[HYPERVISOR_FORMS, RM_FORMS, KERNEL_FORMS, SHELL_FORMS],
+  ...[HYPERVISOR_FORMS, RM_FORMS, KVM_FORMS, KERNEL_FORMS, SHELL_FORMS],
 ].flatMap((all) => all.map(form));
 
 const BY_WORD: ReadonlyMap<string, readonly Form[]> = Map.groupBy(FORMS, ({ matched }) => matched.word);

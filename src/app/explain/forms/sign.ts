@@ -57,6 +57,12 @@ export const SIGN_KINDS = {
   cpu: "a CPU of a guest that did not start: `cpu`",
   features: "a virtio device that refuses its driver's features",
   oom: "a VMM that the host ended for its memory",
+  "kvm-cpu": "a vCPU that KVM did not take",
+  "kvm-gic": "an interrupt controller that KVM did not make: whether the host `has` none or another",
+  "address-bits": "memory of a VM above the addresses that it can have",
+  "no-nested": "a guest that was to have EL2",
+  "no-syndrome": "an access of a guest that KVM cannot decode",
+  "kvm-panic": "a failure of KVM at EL2",
   guest: "a step of a guest's start",
   host: "a step of a driver or a hypervisor",
 } as const;

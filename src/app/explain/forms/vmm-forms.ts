@@ -39,6 +39,7 @@ const qemuCall = (format: string, call: string, names: readonly string[], book: 
 const qemuEnd = (format: string, type: ExitType, says: string): FormEntry =>
   qemu(format, { names: ["vcpu"], sign: "vm-end", values: { type }, says, book: ["vm-manager", "8"], own: true });
 
+const VHOST_VSOCK = "/dev/vhost-vsock";
 const CAUSED = { format: "(os error %d)", names: ["errno"] };
 
 export const CROSVM_FORMS: readonly FormEntry[] = [
@@ -214,6 +215,19 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     names: ["page", "_"],
     sign: "guest",
     says: ({ page }) => `a driver of the guest wrote page ${page} of its features, which crosvm does not have: harmless`,
+    quiet: true,
+  }),
+  ...["failed to open virtual socket device %s", "failed to open virtual socket device: %s (os error %d)"].map((format) =>
+    crosvm(format, {
+      names: format.includes("os error") ? ["_", "errno"] : ["path"],
+      ...format.includes("os error") ? { values: { path: VHOST_VSOCK } } : { then: CAUSED },
+      sign: "not-opened",
+      says: ({ errno }) => `the host's device for sockets of VMs could not be opened: ${errno}`,
+    })
+  ),
+  crosvm("Failed to set CPU affinity: ", {
+    sign: "host",
+    says: "crosvm may not choose the CPUs of its vCPUs: harmless",
     quiet: true,
   }),
   crosvm("mTHP not available", {

@@ -1,0 +1,108 @@
+// Messages of KVM on arm64 and of its VMMs, QEMU and kvmtool: hosts whose hypervisor is Linux
+// itself.
+
+import { type FormEntry, formsOf } from "./form.ts";
+
+const kernel = formsOf("kernel");
+const qemu = formsOf("qemu");
+const kvmtool = formsOf("kvmtool");
+
+const KVM = "/dev/kvm";
+const NOT_THERE = `there is no ${KVM}: KVM has no EL2, or this kernel was built without it`;
+const REFUSED = `${KVM} may not be opened`;
+
+/** An end of QEMU's "Could not access KVM kernel module". */
+const notOpened = (error: string, errno: string, says: string): FormEntry =>
+  qemu(`Could not access KVM kernel module: ${error}`, { sign: "not-opened", values: { path: KVM, errno }, says, own: true });
+
+/** A GIC, or what needs one, that KVM did not make as the machine has it. */
+const otherGic = (format: string): FormEntry =>
+  qemu(format, {
+    names: format.includes("%") ? ["_", "_"] : [],
+    sign: "kvm-gic",
+    values: { has: "other" },
+    says: "KVM did not make the interrupt controller that the machine has",
+    own: true,
+  });
+
+export const KVM_FORMS: readonly FormEntry[] = [
+  notOpened("No such file or directory", "ENOENT", NOT_THERE),
+  notOpened("No such device", "ENODEV", NOT_THERE),
+  notOpened("Permission denied", "EACCES", REFUSED),
+  notOpened("Operation not permitted", "EPERM", REFUSED),
+  ...["kvm_init_vcpu: kvm_arch_init_vcpu failed (%d): Invalid argument", "kvm_init_vcpu failed: Invalid argument"].map((format) =>
+    qemu(format, {
+      names: format.includes("%") ? ["cpu"] : [],
+      sign: "kvm-cpu",
+      says: "KVM did not take the vCPU as QEMU describes it",
+      own: true,
+    })
+  ),
+  qemu("KVM is not supported for this guest CPU type", {
+    sign: "kvm-cpu",
+    says: "KVM runs guests on the host's own CPU alone, and the machine has another model",
+    own: true,
+  }),
+  qemu("KVM with user space irqchip only works when the host kernel supports KVM_CAP_ARM_USER_IRQ", {
+    sign: "kvm-gic",
+    values: { has: "none" },
+    says: "KVM gives guests no interrupt controller on this host",
+    own: true,
+  }),
+  otherGic("failed to set irq for PMU"),
+  otherGic("PMU: KVM_SET_DEVICE_ATTR: No such device"),
+  otherGic("KVM_SET_DEVICE_ATTR failed: No such device"),
+  otherGic("KVM_SET_DEVICE_ATTR failed: Group %d attr 0x%llx: No such device"),
+  qemu("Addressing limited to %d bits, but memory exceeds it by %llu bytes", {
+    names: ["bits", "_"],
+    sign: "address-bits",
+    says: ({ bits }) => `the machine's memory ends above the ${bits} bits of its addresses`,
+    own: true,
+  }),
+  qemu("VCPU supports less PA bits (%d) than requested by the memory map (%d)", {
+    names: ["bits", "wanted"],
+    sign: "address-bits",
+    says: ({ bits, wanted }) => `the machine uses addresses of ${wanted} bits, and the host's CPU gives a guest ${bits}`,
+    own: true,
+  }),
+  qemu("does not support providing Virtualization extensions to the guest CPU", {
+    sign: "no-nested",
+    says: "the machine is to have EL2, and this host's accelerator does not give it to guests",
+    own: true,
+  }),
+  qemu("error: kvm run failed Function not implemented", {
+    sign: "no-syndrome",
+    says: "KVM_RUN failed with ENOSYS: KVM could not decode an access of the guest",
+    own: true,
+  }),
+  kvmtool("'%s' not found. Please make sure your kernel has CONFIG_KVM", {
+    names: ["path"],
+    sign: "not-opened",
+    values: { errno: "ENOENT" },
+    says: NOT_THERE,
+    own: true,
+  }),
+  kvmtool("'%s' KVM driver not available.", {
+    names: ["path"],
+    sign: "not-opened",
+    values: { errno: "ENODEV" },
+    says: NOT_THERE,
+    own: true,
+  }),
+  ...["load/store instruction decoding not implemented", "Data abort outside memslots with no valid syndrome info"].map((format) =>
+    kernel(format, {
+      sign: "no-syndrome",
+      says: "a guest reached for a place without memory by an instruction whose syndrome has no register: KVM ends its run",
+      own: true,
+    })
+  ),
+  kernel("Unsupported guest sys_reg access at: %llx", {
+    names: ["address"],
+    sign: "trap",
+    says: ({ address }) => `the guest at ${address} used a system register that this KVM does not know, and gets an undefined instruction`,
+    own: true,
+  }),
+  ...["nVHE hyp panic at: ", "nVHE hyp BUG at: "].map((format) =>
+    kernel(format, { sign: "kvm-panic", says: "KVM's own code at EL2 gave up, and the host with it", own: true })
+  ),
+];
