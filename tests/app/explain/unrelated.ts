@@ -90,4 +90,83 @@ fee00000-fee00fff : Local APIC
     `avc: denied { read } for pid=1 comm="app" name="kvm" dev="tmpfs" ino=1 scontext=u:r:untrusted_app:s0 tclass=chr_file permissive=0\n`,
   "a config": "# CONFIG_DMA_RESTRICTED_POOL is not set\n# CONFIG_GUNYAH is not set\nCONFIG_KVM=y\n",
   "an empty file": "",
+  "a proxy's upstream":
+    `2026/03/01 10:00:00 [error] 31#31: *7 connect() failed (111: Connection refused) while connecting to upstream, client: 10.1.0.2
+2026/03/01 10:00:01 [warn] 31#31: 1024 worker_connections exceed open file resource limit: 512
+`,
+  "npm's conflict": `npm error code ERESOLVE
+npm error ERESOLVE unable to resolve dependency tree
+npm error Could not resolve dependency: peer react@"^17.0.0" from react-kvm@1.0.0
+`,
+  "gcc": `kvm_main.c: In function 'main':
+kvm_main.c:12:9: error: implicit declaration of function 'start_vm' [-Wimplicit-function-declaration]
+cc1: all warnings being treated as errors
+make[2]: *** [scripts/Makefile.build:250: drivers/foo.o] Error 1
+`,
+  "a unit that failed": `Mar 01 10:00:00 host systemd[1]: db.service: Main process exited, code=exited, status=1/FAILURE
+Mar 01 10:00:00 host systemd[1]: db.service: Failed with result 'exit-code'.
+Mar 01 10:00:00 host systemd[1]: Failed to start db.service - Database.
+`,
+  "kernel of a laptop": `[    0.210000] x86/cpu: VMX (outside TXT) disabled by BIOS
+[    0.300000] ACPI BIOS Error (bug): Could not resolve symbol [\\_SB.PC00.XHCI], AE_NOT_FOUND (20221020/dswload2-162)
+[    1.900000] i915 0000:00:02.0: [drm] *ERROR* CPU pipe A FIFO underrun
+[    7.700000] iwlwifi 0000:00:14.3: Direct firmware load for iwlwifi-so-a0-gf-a0-77.ucode failed with error -2
+`,
+  "a GPU's reset": `[ 1200.500000] amdgpu 0000:03:00.0: amdgpu: GPU reset begin!
+[ 1200.600000] [drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring gfx timeout, signaled seq=100, emitted seq=102
+`,
+  "an app's crash": `--------- beginning of crash
+03-01 10:00:00.000  4711  4711 E AndroidRuntime: FATAL EXCEPTION: main
+03-01 10:00:00.000  4711  4711 E AndroidRuntime: java.lang.IllegalStateException: VM is not running
+03-01 10:00:00.000  4711  4711 E AndroidRuntime: 	at com.example.app.Main.start(Main.kt:12)
+`,
+  "a tombstone": `*** *** *** *** *** *** *** *** *** *** *** *** *** *** *** ***
+Build fingerprint: 'google/husky/husky:15/AP4A/1:user/release-keys'
+pid: 4711, tid: 4720, name: RenderThread  >>> com.example.app <<<
+signal 11 (SIGSEGV), code 1 (SEGV_MAPERR), fault addr 0x0000000000000010
+`,
+  "a phone's modem": `[   33.100000] qcom_q6v5_pas 4080000.remoteproc-mpss: fatal error received: mpss.c:1234
+[   33.200000] remoteproc remoteproc0: crash detected in 4080000.remoteproc-mpss: type fatal error
+[   33.900000] ath11k_pci 0000:01:00.0: failed to load board data file: -12
+`,
+  "a board's power": `[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x414fd0b1]
+[    3.100000] hwmon hwmon1: Undervoltage detected!
+[    4.000000] brcmfmac: brcmf_sdio_htclk: HT Avail timeout (1000000): clkctl 0x50
+`,
+  "kubelet":
+    `E0301 10:00:00.000000    1234 pod_workers.go:1298] "Error syncing pod, skipping" err="failed to \\"StartContainer\\" for \\"x\\" with CrashLoopBackOff"
+`,
+  "MySQL": `2026-03-01T10:00:00.000000Z 0 [ERROR] [MY-012592] [InnoDB] Operating system error number 13 in a file operation.
+2026-03-01T10:00:00.000000Z 0 [ERROR] [MY-010119] [Server] Aborting
+`,
+  "CUDA": `RuntimeError: CUDA error: out of memory
+CUDA kernel errors might be asynchronously reported at some other API call
+`,
+  "pip": `ERROR: Could not find a version that satisfies the requirement gunyah==9 (from versions: none)
+ERROR: No matching distribution found for gunyah==9
+`,
+  "gradle": `> Task :app:compileDebugKotlin FAILED
+e: Unresolved reference: VirtualMachineManager
+FAILURE: Build failed with an exception.
+`,
+  "a JVM": `# A fatal error has been detected by the Java Runtime Environment:
+#  SIGBUS (0x7) at pc=0x00007f1c, pid=4711, tid=4712
+# JRE version: OpenJDK Runtime Environment (17.0.10+7)
+# Problematic frame: v  ~StubRoutines::jbyte_disjoint_arraycopy
+OpenJDK 64-Bit Server VM warning: INFO: os::commit_memory failed; error='Cannot allocate memory' (errno=12)
+`,
+  "terraform": `Error: creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 400
+`,
+  "a disk's end": `[ 9000.100000] ata1.00: exception Emask 0x0 SAct 0x0 SErr 0x0 action 0x6 frozen
+[ 9000.200000] blk_update_request: I/O error, dev sda, sector 2048 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2
+[ 9000.300000] EXT4-fs error (device sda1): ext4_find_entry:1455: inode #2: comm ls: reading directory lblock 0
+`,
+  "a router": `daemon.err dnsmasq[1234]: failed to create listening socket for port 53: Address in use
+kern.warn kernel: [   12.000000] mt7530 mdio-bus:1f wan: failed to set MTU: -22
+`,
+  "strace of a shell": `openat(AT_FDCWD, "/dev/tty", O_RDWR) = 3
+ioctl(3, TCGETS, {c_iflag=ICRNL}) = 0
+ioctl(3, TIOCSPGRP, [4711]) = -1 EPERM (Operation not permitted)
+ioctl(0, TCGETS, 0x7ffd) = -1 ENOTTY (Inappropriate ioctl for device)
+`,
 };
