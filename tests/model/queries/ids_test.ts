@@ -31,7 +31,7 @@ const withAddress = (kind: "ipa" | "va" | "frames" | "lock" | "ltimer") => fc.re
 const IDS: { readonly [K in IdKind]: fc.Arbitrary<Id> } = {
   vm: fc.record({ kind: only("vm"), vm }),
   vcpu: fc.record({ kind: only("vcpu"), vm, index: number }),
-  con: fc.record({ kind: only("con"), vm, index: number }),
+  con: fc.record({ kind: only("con"), vm, name: text }),
   irq: fc.record({ kind: only("irq"), vm, intid: number, vcpu: maybe }),
   cap: fc.record({ kind: only("cap"), vm, slot: wide }),
   dev: fc.record({ kind: only("dev"), vm, name: text }),

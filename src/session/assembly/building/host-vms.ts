@@ -94,7 +94,7 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
     bootFindings({ tree: devicetreeOf(vm), devices, slots, ramdisk, image: vm.image.bytes }),
   );
   system.vms.images.set(name, [{ address: vm.base + vm.image.offset, bytes: vm.image.bytes }]);
-  // What it prints by semihosting has a console, too.
+  // The output of semihosting has a console, too.
   if (!console && vm.semihosting) return system.consoles.add(name, { type: () => {}, closed: () => NO_INPUT });
   if (!console) return;
   system.consoles.add(name, {
