@@ -12,16 +12,6 @@ export function consoleName(named: string): string {
   return id?.name === "0" ? id.vm : withoutKind("con", name);
 }
 
-/** Whether a console is that of a VM, or a port of its virtio consoles. */
-export function isConsoleOf(vm: string, console: string): boolean {
-  return console === vm || console.startsWith(`${vm}/`);
-}
-
-/** The console of a VM among these: its serial line, else the first port of its virtio consoles. */
-export function consoleOf(vm: string, consoles: readonly string[]): string | undefined {
-  return consoles.includes(vm) ? vm : consoles.find((console) => isConsoleOf(vm, console));
-}
-
 /** A break on the line of a console. */
 export const CONSOLE_BREAK = action("console.break", { console: id });
 export const CONSOLE = command("console", {

@@ -179,6 +179,16 @@ const PARTS = new Map(Object.entries(FORMS).map(([kind, form]) => [kind, partsOf
 /** By kind, as they are needed. */
 const patterns = new Map<string, RegExp>();
 
+/** Whether a console is that of a VM, or a port of its virtio consoles. */
+export function isConsoleOf(vm: string, console: string): boolean {
+  return console === vm || console.startsWith(`${vm}/`);
+}
+
+/** The console of a VM among these: its serial line, else the first port of its virtio consoles. */
+export function consoleOf(vm: string, consoles: readonly string[]): string | undefined {
+  return consoles.includes(vm) ? vm : consoles.find((console) => isConsoleOf(vm, console));
+}
+
 /** `con:rt/0`, the console of a VM; `con:rt/hvc0` for `rt/hvc0`, a port of a virtio console. */
 export function conId(console: string): string {
   return withKind("con", console.includes("/") ? console : `${console}/0`);

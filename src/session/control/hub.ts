@@ -4,7 +4,8 @@
 
 import type { TraceKind } from "../../machine/abi/trace.ts";
 import type { SessionClient } from "../worker/client.ts";
-import { CONSOLE_BREAK, isConsoleOf } from "../../model/commands/consoles.ts";
+import { CONSOLE_BREAK } from "../../model/commands/consoles.ts";
+import { isConsoleOf } from "../../model/queries/ids.ts";
 import { parseFilter } from "../../model/queries/filters/filter.ts";
 import { type Answer, noAnswer, problemIn, type Query } from "../../model/queries/query.ts";
 import { SESSION_MEMORY } from "../../model/queries/tables.ts";

@@ -6,8 +6,7 @@ import { ArchiveError } from "../../../machine/hardware/archive.ts";
 import type { UartInput } from "../../../machine/devices/pl011.ts";
 import { Bytes, joined } from "../../../kit/support/values/bytes.ts";
 import { KiB } from "../../../kit/support/values/sizes.ts";
-import { consoleOf } from "../../../model/commands/consoles.ts";
-import { withKind } from "../../../model/queries/ids.ts";
+import { consoleOf, withKind } from "../../../model/queries/ids.ts";
 import { asProblem, type Problem, type Said, within } from "../../../kit/support/problem.ts";
 
 /** Bytes of each console's output that a snapshot keeps. */

@@ -15,8 +15,7 @@ import { SourceMap } from "./source-map.ts";
 import { type StepKind, Stepping } from "./stepping.ts";
 import type { DapEvents, DapMachines, DapStop, DapTarget } from "./target.ts";
 import { type ThreadChange, Threads } from "./threads.ts";
-import { isConsoleOf } from "../../../model/commands/consoles.ts";
-import { vcpuId, vmId, withoutKind } from "../../../model/queries/ids.ts";
+import { isConsoleOf, vcpuId, vmId, withoutKind } from "../../../model/queries/ids.ts";
 import { problemOf } from "../../../kit/support/problem.ts";
 
 /** Limit on the wait for a VM that other VMs create, when a machine is launched, ms. */

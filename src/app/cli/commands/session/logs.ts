@@ -6,8 +6,8 @@ import { checkAnswered, ExitCode } from "../../common/failure.ts";
 import { LogLines } from "../../common/log-lines.ts";
 import { outputBytes, report } from "../../common/print.ts";
 import { checkVm, openSession, sessionOption } from "../../common/session.ts";
-import { consoleName, isConsoleOf, LOGS } from "../../../../model/commands/consoles.ts";
-import { nameOf } from "../../../../model/queries/ids.ts";
+import { consoleName, LOGS } from "../../../../model/commands/consoles.ts";
+import { isConsoleOf, nameOf } from "../../../../model/queries/ids.ts";
 
 /** Wall time (ms) after which an unfinished line, such as a prompt, is printed. */
 const UNFINISHED = 300;

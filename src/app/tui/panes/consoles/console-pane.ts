@@ -5,7 +5,7 @@ import { ConsoleView } from "./console-view.ts";
 import { MergedConsoles } from "./merged-consoles.ts";
 import type { Title } from "../../look/box.ts";
 import type { Pane, PaneState } from "../pane.ts";
-import { consoleOf } from "../../../../model/commands/consoles.ts";
+import { consoleOf } from "../../../../model/queries/ids.ts";
 import { keyPieces, type Piece } from "../../look/pieces.ts";
 import { type SpokenLine, type SpokenSize } from "../../look/speech.ts";
 import type { Look } from "../../look/theme.ts";
