@@ -8,6 +8,7 @@ import { type DeviceOptions, devicesOf } from "./devices.ts";
 import { diskGuestTable, hasDiskGuest } from "../../catalog/boot.ts";
 import { SELF } from "../../configuration/keys/files.ts";
 import { changed, type Table } from "../../configuration/config.ts";
+import { DEBIAN_NAMES } from "../../configuration/plan-run.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { exists } from "../../../kit/support/files/cache.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
@@ -57,7 +58,11 @@ export async function bootTable(image: string | undefined, options: BootOptions)
 /** The keys of the guest that is named instead of an image; undefined for another name. */
 async function guestOf(name: string, options: BootOptions, uart: unknown) {
   const guest = diskGuestTable(name, typeof uart === "string" ? uart : undefined);
-  if (guest === undefined || await exists(name)) return undefined;
+  if (guest === undefined) {
+    if (!DEBIAN_NAMES.includes(name) || await exists(name)) return undefined;
+    throw new Failure(`boot ${name}: this guest has no disk and runs as a secondary VM`, way`use ${hint("run", name)}`);
+  }
+  if (await exists(name)) return undefined;
   if (!await hasDiskGuest(name)) {
     throw new Failure(
       `boot ${name}: the cache has no guest with a disk called "${name}"`,

@@ -81,6 +81,11 @@ Deno.test("el2 boot debian is the configuration of the catalog's guest, with the
   }
 });
 
+Deno.test("el2 boot of a guest that runs as a secondary VM says how to run it", async () => {
+  const options = { cpus: 1, memory: "1GiB" };
+  await assert.rejects(bootTable("debian-trixie", options), /debian-trixie: .* runs as a secondary VM; use el2 run debian-trixie$/);
+});
+
 Deno.test("el2 boot has at most 36 options, grouped by noun", async () => {
   const { stdout } = await el2("boot", "--help");
   const groups = [...stdout.matchAll(/^([A-Z]\w+):$/gm)].map(([, name]) => name);
