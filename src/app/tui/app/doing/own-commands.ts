@@ -111,7 +111,7 @@ export class OwnCommands {
       app.show(new LinesOverlay(`${name}  ${outcome}`, texts.map((text) => ({ text }))));
     }
     const detail = last && (shown === "message" || problem !== undefined) ? `: ${last}` : "";
-    app.say(`${name}: ${outcome}${detail}`, problem === undefined ? "ok" : "bad");
+    app.say(`${name}: ${outcome}${detail}`, problem === undefined ? "ok" : "failed");
     app.changed();
   }
 }
