@@ -17,7 +17,7 @@ export const BL = 0x9400_0000, B = 0x1400_0000, NOP = 0xd503_201f;
 const FIRST_LINES = 4;
 
 const FOLDERS: readonly CpioEntry[] = ["dev", "bin", "lib"].map((path) => ({ path, kind: "folder", permissions: 0o755 }));
-const CONSOLE: CpioEntry = { path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 };
+export const CONSOLE: CpioEntry = { path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 };
 const KMSG: CpioEntry = { path: "dev/kmsg", kind: "device", permissions: 0o600, major: 1, minor: 11 };
 const program = once(() => guestProgram("broken-init"));
 

@@ -72,6 +72,14 @@ Deno.test("a program that waits for a disk which has lost its request has a line
   assert.doesNotMatch(verdictOn(healthy).evidence.join("\n"), /program dd/);
 });
 
+Deno.test("a program that writes to a frozen ext4 has a line until it is thawed", async () => {
+  const debian = (await withExt4()).copy(), lines = () => verdictOn(debian).evidence.join("\n");
+  debian.command("fsfreeze --freeze /mnt; dd if=/init of=/mnt/late & sleep 1");
+  assert.match(lines(), /program dd \(\d+\) waits to write to \/mnt, which is frozen \(fsfreeze\)/);
+  debian.command("fsfreeze --unfreeze /mnt; sleep 1");
+  assert.doesNotMatch(lines(), /frozen|program dd/);
+});
+
 Deno.test("an ext4 that is full has a line until a file is removed", async () => {
   const debian = (await withExt4()).copy(), full = () => verdictOn(debian).evidence.join("\n").includes("the file system at /mnt is full");
   assert.ok(!full());

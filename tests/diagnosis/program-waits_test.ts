@@ -27,7 +27,7 @@ const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "w
     { for: "mutex", what: "0x" },
     /program init \(\d+\) waits for the mutex at 0x[0-9a-f]+, which it itself holds/,
   ],
-  ["join", { for: "thread", what: null }, /program init \((\d+)\) waits for the end of thread init \((?!\1)\d+\)$/m],
+  ["join", { for: "thread", what: null }, /program init \((\d+)\) waits for the end of thread init \((?!\1)\d+\); program init/],
   [
     "epoll-pipe",
     { for: "writer", what: "pipe:" },
@@ -38,7 +38,7 @@ const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "w
     { for: "events", what: "pipe:" },
     /program init \(\d+\) waits for events of pipe:\[\d+\], 127\.0\.0\.1:4660 \(TCP\); init \(1\) has other ends of them open/,
   ],
-  ["stopped", { for: "signal", what: null }, /program init \(\d+\) is stopped, and waits for SIGCONT/],
+  ["stopped", { for: "signal", what: "SIGSTOP" }, /program init \(\d+\) is stopped by SIGSTOP, and waits for SIGCONT/],
   [
     "pipe",
     { for: "writer", what: "pipe:" },
@@ -72,7 +72,11 @@ const WAITS: readonly (readonly [how: string, wait: Pick<ProgramWait, "for" | "w
     /program init \((\d+)\) waits for data from 127\.0\.0\.1:\d+ \(TCP\), whose other end init \(1\), it itself have open/,
   ],
   ["poll", { for: "sender", what: "127.0.0.1:4660 (UDP)" }, /program init \(\d+\) waits for data from 127\.0\.0\.1:4660 \(UDP\)$/m],
-  ["flock", { for: "lock", what: "/init" }, /program init \(\d+\) waits for a lock of \/init, which init \(1\) holds/],
+  [
+    "flock",
+    { for: "lock", what: "/init" },
+    /program init \(\d+\) waits for a lock of \/init, which init \(1\), it itself hold; program init \(1\) sleeps/,
+  ],
 ];
 
 for (const [how, { for: kind, what }, line] of WAITS) {

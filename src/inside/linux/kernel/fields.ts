@@ -13,7 +13,10 @@ export const FIELDS: Readonly<Record<string, Readonly<Record<string, readonly st
   file_lock: {
     list: ["c.flc_list", "fl_list"],
     pid: ["c.flc_pid", "fl_pid"],
+    file: ["c.flc_file", "fl_file"],
   },
+  // 6.14 renamed it, so that nobody reads it without RCU.
+  kernfs_node: { parent: ["__parent", "parent"] },
   // Real-time kernels have an RT mutex in it.
   device: { "mutex.owner": ["mutex.owner.counter", "mutex.rtmutex.owner"] },
 };

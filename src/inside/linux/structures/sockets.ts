@@ -49,7 +49,7 @@ export function readSockets(reading: Reading): SocketRow[] {
     return {
       id: formatId({ kind: "socket", vm: reading.vm, number: inode.number("i_ino") }),
       vm: vmId(reading.vm),
-      family: FAMILIES[family] ?? String(family),
+      family: socketFamily(sock),
       type: TYPES[type] ?? String(type),
       state: isInet && type === STREAM ? STATES[sock.number("__sk_common.skc_state")] ?? null : null,
       ...(isInet ? inetEnds(sock, family) : { local: unixPath(reading, sock), peer: null }),
@@ -76,6 +76,12 @@ export function inodeOf(reading: Reading, sock: Struct): Struct | undefined {
 /** The other end of a socket of family unix; undefined without one. */
 export const unixPeer = (reading: Reading, sock: Struct): Struct | undefined =>
   sock.number("__sk_common.skc_family") === UNIX ? reading.struct("unix_sock", sock.address).at("peer", "sock") : undefined;
+
+/** The name of a socket's address family. */
+export function socketFamily(sock: Struct): string {
+  const family = sock.number("__sk_common.skc_family");
+  return FAMILIES[family] ?? String(family);
+}
 
 /** A socket of TCP or UDP; `peerPort` is 0 if it has no other end. */
 export interface InetSocket {

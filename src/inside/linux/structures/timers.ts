@@ -37,16 +37,25 @@ export function readTimers(reading: Reading): TimerRow[] {
   return rows;
 }
 
-/** Those of high resolution, by clock and expiry. */
-function preciseTimers(reading: Reading, cpu: number): TimerRow[] {
+/** The clocks of a CPU's timers of high resolution. */
+function clocksOf(reading: Reading, cpu: number): Struct[] {
   const base = reading.tried(OF, () => {
     return reading.struct("hrtimer_cpu_base", reading.perCpu(reading.address("hrtimer_bases"), cpu));
   });
   if (!base) return [];
-  return Array.from({ length: Math.min(base.lengthOf("clock_base"), BASES_MAX) }, (_, index) => index).flatMap((index) => {
-    const clock = base.inner(`clock_base[${index}]`, "hrtimer_clock_base"), offset = reading.tried(OF, () => clock.big("offset"));
-    const timers = () => redBlackEntries(reading, clock.inner("active.rb_root.rb_root", "rb_root"), "hrtimer", "node.node");
-    return offset === undefined ? [] : reading.rows(OF, () => bounded(timers()), (timer): TimerRow => {
+  return Array.from({ length: Math.min(base.lengthOf("clock_base"), BASES_MAX) }, (_, index) => (
+    base.inner(`clock_base[${index}]`, "hrtimer_clock_base")
+  ));
+}
+
+const timersOn = (reading: Reading, clock: Struct): Iterable<Struct> =>
+  bounded(redBlackEntries(reading, clock.inner("active.rb_root.rb_root", "rb_root"), "hrtimer", "node.node"));
+
+/** Those of high resolution, by clock and expiry. */
+function preciseTimers(reading: Reading, cpu: number): TimerRow[] {
+  return clocksOf(reading, cpu).flatMap((clock, index) => {
+    const offset = reading.tried(OF, () => clock.big("offset"));
+    return offset === undefined ? [] : reading.rows(OF, () => timersOn(reading, clock), (timer): TimerRow => {
       const called = functionOf(reading, timer);
       return {
         ...rowOf(reading, timer, cpu, called),
@@ -57,6 +66,19 @@ function preciseTimers(reading: Reading, cpu: number): TimerRow[] {
       };
     });
   });
+}
+
+/** The timers of high resolution that wake a task, by its address. */
+export function wakingTimers(reading: Reading): ReadonlyMap<bigint, Struct> {
+  const cpus = reading.tried(OF, () => reading.cpus) ?? 0;
+  const clocks = Array.from({ length: cpus }, (_, cpu) => clocksOf(reading, cpu)).flat();
+  return new Map(clocks.flatMap((clock) =>
+    reading.rows(OF, () => timersOn(reading, clock), (timer): [bigint, Struct] | undefined => (
+      functionOf(reading, timer).startsWith(WAKES_TASK)
+        ? [reading.struct("hrtimer_sleeper", timer.address).pointer("task"), timer]
+        : undefined
+    ))
+  ));
 }
 
 /** The task that a timer wakes: `hrtimer_sleeper` begins with the timer. */

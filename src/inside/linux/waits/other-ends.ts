@@ -18,7 +18,7 @@ const ENDLESS = (1n << 63n) - 1n;
 /** Processes that a wait names, of those that have its file open or hold its lock. */
 export const PEERS_MAX = 3;
 
-interface Opener {
+export interface Opener {
   readonly process: Struct;
   readonly file: bigint;
   /** `file.f_mode`. */
@@ -44,7 +44,7 @@ function openersIn(reading: Reading): ReadonlyMap<bigint, readonly Opener[]> {
  * Those who have an inode open.
  * @param mode bits of `file.f_mode`, of which one has to be set
  */
-function openersOf(reading: Reading, inode: Struct, mode: number): readonly Opener[] {
+export function openersOf(reading: Reading, inode: Struct, mode: number): readonly Opener[] {
   return (openersIn(reading).get(inode.address) ?? []).filter((one) => (one.mode & mode) !== 0);
 }
 

@@ -4,6 +4,7 @@
 
 import { vmId } from "../../../model/queries/ids.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
+import type { ProgramWait } from "../../../model/queries/facts/program-wait.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 import { isRunnable } from "../structures/tasks.ts";
@@ -70,8 +71,9 @@ function keys(): (task: Struct) => string {
   };
 }
 
-/** A futex is waited for again after a signal. */
-const isInterruptible = ({ wait }: Found) => wait.for !== "mutex" && wait.for !== "thread";
+/** A futex is waited for again after a signal, and only the child ends vfork(2). */
+const UNINTERRUPTED: ReadonlySet<ProgramWait["for"]> = new Set<ProgramWait["for"]>(["mutex", "thread", "exec"]);
+const isInterruptible = ({ wait }: Found) => !UNINTERRUPTED.has(wait.for);
 
 /** Whether a process has handlers of signals, or timers that send it one: it may act by itself. */
 function hasOwnWakeup(task: Struct): boolean {

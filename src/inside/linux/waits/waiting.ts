@@ -1,7 +1,9 @@
 // A wait for a lock, of whatever kind.
 
 import type { LockType } from "../../../model/queries/facts/linux-finding.ts";
+import type { NamedTask } from "../../../model/queries/facts/program-wait.ts";
 import { stackOf } from "../structures/frames.ts";
+import { named } from "../structures/tasks.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 
@@ -31,6 +33,15 @@ export interface Waiting {
 
 /** Tasks by address. */
 export type Tasks = ReadonlyMap<bigint, Struct>;
+
+/** The task of a number, by its name; undefined if there is none. */
+export function namedByPid(tasks: Tasks, pid: number): NamedTask | undefined {
+  const task = pid === 0 ? undefined : tasks.values().find((one) => one.number("pid") === pid);
+  return task && named(task);
+}
+
+/** The number of a `struct pid` in the first name space, which has all tasks. */
+export const pidNumber = (reading: Reading, pid: Struct): number => reading.struct("upid", pid.addressOf("numbers")).number("nr");
 
 /** Addresses in the kernel that a sleeping task has in its registers and on its stack. */
 export function* keptWords(reading: Reading, task: Struct): Generator<bigint> {
