@@ -15,6 +15,7 @@ export class PlainVcpuState implements VcpuState {
   fiq = false;
   event = false;
   pmuLine = false;
+  maintenanceLine = false;
   stage2 = 0;
   defaultCacheable = false;
   semihosting = false;

@@ -121,6 +121,8 @@ export interface CoreExports {
   updatePointers?(): void;
   /** Updates the state that derives from the registers of the performance monitors, if any. */
   updateCounters?(): void;
+  /** Updates what follows from the GIC's virtual CPU interface, with FEAT_EL2. */
+  updateVirtualInterface?(): void;
   /** Instructions up to an overflow that matters (registers/performance-monitors.ts). */
   overflowDistance?(): number;
   /** Exceptions (exceptions/exception-entry.ts). */
@@ -212,7 +214,8 @@ function featureBits({ key, features }: Cpu): string {
   return FEATURE_NAMES.reduce((bits, name, index) => features.has(name) ? bits | 1n << BigInt(index) : bits, 0n).toString(16);
 }
 
-const kindKey = ({ cpu, counts }: CoreKind): string => [featureBits(cpu), counts ? "counts" : ""].filter((part) => part !== "").join();
+const kindKey = ({ cpu, counts }: CoreKind): string =>
+  [featureBits(cpu), `${cpu.listRegisters ?? ""}`, counts ? "counts" : ""].filter((part) => part !== "").join();
 
 /** The key of a blueprint in a store. */
 export const blueprintKey = ({ base, wasmAddress, size }: RamLayout, wasmSize: number, kind = BASE) => {
@@ -299,7 +302,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineTableStores(library, TLB_POOL, ram);
   const data = defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed, loadStore }, cpu.features);
   if (retired !== undefined) definePerformanceMonitors(library, cpu.features);
-  defineSystemRegisters(library, cpu.features);
+  defineSystemRegisters(library, cpu.features, cpu.listRegisters);
   defineSystemInstructions(library, cpu.features);
   if (cpu.features.has("FEAT_MOPS")) defineMemoryOperations(library, data);
   if (cpu.features.has("FEAT_PAuth")) definePointerAuthentication(library, cpu.features);

@@ -157,7 +157,12 @@ export class WasmCore implements DebugCore {
     writeAesTables(memory);
     if (features.has("FEAT_SM4")) writeSm4Table(memory);
     const stage2Pool = this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
-    const residency = this.residency = new Residency(memory, fields, exports, { ram, stage2Pool, decoded, names: registerNames(features) });
+    const residency = this.residency = new Residency(memory, fields, exports, {
+      ram,
+      stage2Pool,
+      decoded,
+      names: registerNames(features, cpu.listRegisters),
+    });
     const view = new DataView(memory.buffer);
     const questions = this.questions = new Questions({ cpu, ram, instructions, fields, view, exports, residency });
     const stops = this.stops = new Stops({

@@ -111,7 +111,7 @@ export class GuestDebug {
   endStep(vcpu: VcpuContext, reason: ExitReason): void {
     const pstate = this.cpu.PSTATE;
     const completed = reason === ExitReason.Budget || reason === ExitReason.Timer || reason === ExitReason.Yield ||
-      reason === ExitReason.Pmu;
+      reason === ExitReason.Pmu || reason === ExitReason.VirtualInterface;
     if (!(completed && pstate & Pstate.SS)) vcpu.stepped = "none";
     else this.cpu.PSTATE = pstate & ~Pstate.SS;
   }

@@ -99,6 +99,7 @@ export class RunLoop {
     exit.retired = this.#budget.retired(left);
     if (this.#budget.hasEnded) exit.reason = ExitReason.Budget;
     else if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) exit.readSyndrome();
+    else if (exit.reason === ExitReason.VirtualInterface) exit.readDeactivated();
     if (exit.reason === ExitReason.Budget && this.#lineChanged) {
       exit.reason = ExitReason.Pmu;
       cpu.PMU_LINE ^= 1;

@@ -128,6 +128,7 @@ static void control(u64 bits) { MSR(hcr_el2, RW | host | bits); }
 #include "stage1.h"
 #include "stage2.h"
 #include "timers.h"
+#include "lists.h"
 
 int main(void) {
   // Values at reset differ.
@@ -145,6 +146,7 @@ int main(void) {
     stage1();
     stage2();
     timers_of_el2();
+    lists();
   }
   text("end\n");
   return 0;

@@ -139,8 +139,11 @@ export function trapWait(c: Code, library: Library, kind: Value, esr: Value): vo
   });
 }
 
+/** HCR_EL2 with VI and VF for what the virtual CPU interface signals as well. */
+export const withVirtualLines = (c: Code): Value => hcr(c).or(c.load("i64.load32_u", CPU.VIRTUAL_LINES));
+
 /** Whether a virtual interrupt is pending, masked or not. */
-export const virtualInterrupts = (c: Code): Value => has(hcr(c), Hcr.VI | Hcr.VF | Hcr.VSE);
+export const virtualInterrupts = (c: Code): Value => has(withVirtualLines(c), Hcr.VI | Hcr.VF | Hcr.VSE);
 
 /** Whether a return from `pstate` to `mode` of EL1 or EL2 is legal. */
 export function isLegalAbove(c: Code, pstate: Value, mode: Value, isEl1: Value): Value {
@@ -173,8 +176,9 @@ export function takeInterruptOfLevels(c: Code, library: Library): void {
     });
   physical(CPU.FIQ, Pstate.F, Hcr.FMO, Vector.Fiq);
   physical(CPU.IRQ, Pstate.I, Hcr.IMO, Vector.Irq);
+  const lines = c.let(withVirtualLines(c));
   const virtual = (pending: bigint, routed: bigint, mask: number, vector: number, before?: () => void) => {
-    const isPending = control.and(pending | routed).eq(pending | routed).and(isEl2.or(tge).not()).and(pstate.and(mask).not());
+    const isPending = lines.and(pending | routed).eq(pending | routed).and(isEl2.or(tge).not()).and(pstate.and(mask).not());
     c.if(isPending, () => take(vector, EL1_OFFSET, before));
   };
   virtual(Hcr.VI, Hcr.IMO, Pstate.I, Vector.Irq);

@@ -31,6 +31,11 @@ export const ExitReason = {
   Watchpoint: 6,
   /** The interrupt line of the performance monitors has changed (the instruction is complete). */
   Pmu: 7,
+  /**
+   * The virtual CPU interface (FEAT_EL2) has changed the line of its maintenance interrupt, or
+   * deactivates a physical interrupt (the instruction is complete).
+   */
+  VirtualInterface: 8,
 } as const;
 
 /** One of `ExitReason`. */
@@ -49,6 +54,8 @@ export interface Exit {
   ipa: number;
   /** Physical address. Valid for Bus. */
   pa: number;
+  /** INTID of a physical interrupt that is no longer active. Valid for VirtualInterface. */
+  deactivated?: number | undefined;
 }
 
 /** EL2, as a run of the core calls it. */

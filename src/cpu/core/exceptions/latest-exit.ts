@@ -18,6 +18,7 @@ export class LatestExit implements Exit {
   esr = NaN;
   ipa = NaN;
   pa = NaN;
+  deactivated: number | undefined;
   readonly #counts = newExitCounts();
   readonly #cpu: CpuFields;
   readonly #view: DataView;
@@ -69,6 +70,13 @@ export class LatestExit implements Exit {
       this.#accessSyndrome = loadStoreSyndrome(word);
     }
     this.esr = (this.esr | this.#accessSyndrome) >>> 0;
+  }
+
+  /** The physical interrupt that a VirtualInterface exit deactivates. */
+  readDeactivated(): void {
+    const next = this.#cpu.DEACTIVATES;
+    this.deactivated = next ? next - 1 : undefined;
+    this.#cpu.DEACTIVATES = 0;
   }
 
   /** How often each reason was that of an exit, by name. */

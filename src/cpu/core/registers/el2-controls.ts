@@ -4,7 +4,7 @@
 
 import { Pstate } from "../architecture/exceptions.ts";
 import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
-import { hcr, isHost } from "../exceptions/el2-entry.ts";
+import { hcr, isHost, withVirtualLines } from "../exceptions/el2-entry.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import { encodeSystemRegister as encode } from "./system-register.ts";
@@ -136,7 +136,7 @@ export function pendingInterrupts(c: Code): Value {
   const ofEl1 = c.let(level(c).eq(Pstate.EL1));
   const bit = (line: number, routed: bigint, pending: bigint, mask: number) => {
     const physical = c.load("i32.load", line);
-    return ofEl1.and(has(c, routed)).select(has(c, pending), physical).mul(mask);
+    return ofEl1.and(has(c, routed)).select(withVirtualLines(c).and(pending).nonZero(), physical).mul(mask);
   };
   const virtualError = ofEl1.and(hcr(c).and(Hcr.AMO | Hcr.VSE).eq(Hcr.AMO | Hcr.VSE)).mul(Pstate.A);
   return bit(CPU.IRQ, Hcr.IMO, Hcr.VI, Pstate.I).or(bit(CPU.FIQ, Hcr.FMO, Hcr.VF, Pstate.F)).or(virtualError);

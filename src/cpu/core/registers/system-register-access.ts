@@ -1,6 +1,7 @@
 // Accesses to system registers by MRS and MSR: `readSystemRegister`, `writeSystemRegister` and
 // `writePstateField` of the seam, for the registers of system-registers.ts.
 
+import { LIST_REGISTERS } from "../../isa/cpus/cpus.ts";
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
@@ -11,9 +12,12 @@ import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { isAbove, redirect, type RegisterMove, trapOf, trapsUnknown } from "./el2-controls.ts";
 import { el2Registers } from "./el2-registers.ts";
+import { ichRegisters } from "./ich-registers.ts";
+import { ICV_REGISTERS, trapsInterface } from "./icv-registers.ts";
 import { WRITE_BITS } from "./register-writes.ts";
 import { type El0Control, encodeSystemRegister, type Privilege, type SystemRegister } from "./system-register.ts";
 import { pstate, sctlrAllows, setPstateField, systemRegisters } from "./system-registers.ts";
+import { defineVirtualInterface } from "./virtual-interface.ts";
 
 /** Fields of PSTATE that MSR (immediate) sets on CPUs with a feature: op1, op2, privilege, bit. */
 const PSTATE_FIELDS: readonly (readonly [feature: FeatureName, op1: number, op2: number, privilege: Privilege, bit: number])[] = [
@@ -22,10 +26,21 @@ const PSTATE_FIELDS: readonly (readonly [feature: FeatureName, op1: number, op2:
   ["FEAT_DIT", 3, 2, 0, Pstate.DIT],
 ];
 
-/** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
-export function defineSystemRegisters(library: Library, features: ReadonlySet<FeatureName>): void {
-  const registers = systemRegisters(features);
-  const access = new RegisterAccess(library, hasEl2(library) ? [...registers, ...el2Registers(features)] : registers, features);
+/**
+ * Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam.
+ * @param listRegisters of the GIC's virtual CPU interface, with FEAT_EL2
+ */
+export function defineSystemRegisters(
+  library: Library,
+  features: ReadonlySet<FeatureName>,
+  listRegisters = LIST_REGISTERS,
+): void {
+  const registers = [...systemRegisters(features)];
+  if (hasEl2(library)) {
+    registers.push(...el2Registers(features), ...ichRegisters(listRegisters), ...ICV_REGISTERS);
+    defineVirtualInterface(library, listRegisters);
+  }
+  const access = new RegisterAccess(library, registers, features);
   defineReads(library, access);
   defineWrites(library, access);
   definePstateWrites(library, access, features);
@@ -107,7 +122,7 @@ class RegisterAccess {
    * function ends with it.
    */
   trapToEl2(c: Code, { name }: SystemRegister, direction: RegisterMove): void {
-    const traps = hasEl2(this.library) ? trapOf(c, name, direction) : undefined;
+    const traps = hasEl2(this.library) ? trapOf(c, name, direction) ?? trapsInterface(c, name) : undefined;
     if (!traps) return;
     c.if(traps, () => {
       c.run(raiseToEl2(this.library), c.call(this.#syndrome));

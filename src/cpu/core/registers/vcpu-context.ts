@@ -5,6 +5,7 @@
 import { addressKeyOf } from "../../../kit/support/values/address-key.ts";
 import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { Cptr, Hcr, Vtcr } from "../architecture/hypervisor-control.ts";
+import { RESET_VMCR } from "../architecture/virtual-gic.ts";
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
 import { CONTEXT_SIZE, CPU, CPU_STATE, DeviceAtomic, EL2_CONTEXT_SIZE, Entry, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
@@ -54,6 +55,7 @@ const EL2_RESET: readonly (readonly [RegisterName, bigint])[] = [
   ["HCR_EL2", Hcr.RW],
   ["CPTR_EL2", Cptr.Res1],
   ["VTCR_EL2", Vtcr.Res1],
+  ["ICH_VMCR_EL2", RESET_VMCR],
 ];
 
 /** A vCPU's context. `Core` makes them, and moves them in and out of the CPU state. */
@@ -216,7 +218,9 @@ export class VcpuContext implements VcpuState {
     if (WORD_REGISTERS.has(name)) this.#setWord(CPU[name], Number(BigInt.asUintN(32, value)));
     else this.#set(this.#slot(name), value);
     if (TRANSLATION_REGISTERS.has(name)) this.translationsStale = true;
-    if (name === "CPACR_EL1" || name === "CPTR_EL2" || name === "HCR_EL2" || COUNTER_REGISTERS.has(name)) this.derivedStale = true;
+    if (name === "CPACR_EL1" || name === "CPTR_EL2" || name === "HCR_EL2" || COUNTER_REGISTERS.has(name) || name.startsWith("ICH_")) {
+      this.derivedStale = true;
+    }
   }
 
   get elrLow(): number {
@@ -324,6 +328,14 @@ export class VcpuContext implements VcpuState {
   set pmuLine(level: boolean) {
     this.#setWord(CPU.PMU_LINE, level ? 1 : 0);
     this.derivedStale = true;
+  }
+
+  get maintenanceLine(): boolean {
+    return this.#getWord(CPU.MAINTENANCE_LINE) !== 0;
+  }
+
+  set maintenanceLine(level: boolean) {
+    this.#setWord(CPU.MAINTENANCE_LINE, level ? 1 : 0);
   }
 
   get stage2(): number {

@@ -1,5 +1,6 @@
 // The state of a vCPU as the hypervisor, debuggers and tests read and write it.
 
+import { LIST_REGISTERS } from "../../isa/cpus/cpus.ts";
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { BASE_CONTEXT_SIZE, CONTEXT_SIZE, EL2_CONTEXT_SIZE } from "../state/cpu-state.ts";
 import type { DebugComparators } from "../debug/self-hosted-debug.ts";
@@ -80,6 +81,9 @@ const FEATURE_REGISTERS = [
       ...["MAIR_EL2", "AMAIR_EL2", "CONTEXTIDR_EL2", "HCR_EL2", "CPTR_EL2", "MDCR_EL2", "HSTR_EL2", "HACR_EL2", "VTTBR_EL2"] as const,
       ...["VTCR_EL2", "HPFAR_EL2", "VPIDR_EL2", "VMPIDR_EL2", "TPIDR_EL2", "AFSR0_EL2", "AFSR1_EL2", "CNTHCTL_EL2"] as const,
       ...["CNTVOFF_EL2", "CNTHP_CTL_EL2", "CNTHP_CVAL_EL2", "CNTHV_CTL_EL2", "CNTHV_CVAL_EL2", "VSESR_EL2"] as const,
+      ...["ICH_HCR_EL2", "ICH_VMCR_EL2", "ICH_AP0R0_EL2", "ICH_AP1R0_EL2", "ICH_LR0_EL2", "ICH_LR1_EL2", "ICH_LR2_EL2"] as const,
+      ...["ICH_LR3_EL2", "ICH_LR4_EL2", "ICH_LR5_EL2", "ICH_LR6_EL2", "ICH_LR7_EL2", "ICH_LR8_EL2", "ICH_LR9_EL2"] as const,
+      ...["ICH_LR10_EL2", "ICH_LR11_EL2", "ICH_LR12_EL2", "ICH_LR13_EL2", "ICH_LR14_EL2", "ICH_LR15_EL2"] as const,
     ],
   ],
 ] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];
@@ -87,10 +91,13 @@ const FEATURE_REGISTERS = [
 /** A register by its name. */
 export type RegisterName = typeof REGISTER_NAMES[number] | typeof FEATURE_REGISTERS[number][1][number];
 
-/** The registers of a CPU. */
-export const registerNames = (features: ReadonlySet<FeatureName>): readonly RegisterName[] => [
+/** The number of a list register. */
+const listNumber = (name: string) => Number(/^ICH_LR(\d+)_/.exec(name)?.[1] ?? 0);
+
+/** The registers of a CPU. @param listRegisters how many it has, with FEAT_EL2 */
+export const registerNames = (features: ReadonlySet<FeatureName>, listRegisters = LIST_REGISTERS): readonly RegisterName[] => [
   ...REGISTER_NAMES,
-  ...FEATURE_REGISTERS.flatMap(([feature, names]) => features.has(feature) ? names : []),
+  ...FEATURE_REGISTERS.flatMap(([feature, names]) => features.has(feature) ? names : []).filter((name) => listNumber(name) < listRegisters),
 ];
 
 /** Bytes of the context of a CPU's vCPUs: the registers of features are its end, EL2's the last. */
@@ -224,6 +231,11 @@ export interface VcpuState {
   event: boolean;
   /** Level of the interrupt of the performance monitors; `ExitReason.Pmu` reports its changes. */
   pmuLine: boolean;
+  /**
+   * Level of the maintenance interrupt of the virtual CPU interface (FEAT_EL2);
+   * `ExitReason.VirtualInterface` reports its changes.
+   */
+  maintenanceLine: boolean;
   /** Stage-2 tables that translate this vCPU's addresses (`Stage2Table.id`). */
   stage2: number;
   /**

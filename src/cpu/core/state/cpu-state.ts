@@ -314,6 +314,31 @@ export const CPU = {
   CNTHV_CTL_EL2: doubleword(),
   CNTHV_CVAL_EL2: doubleword(),
   VSESR_EL2: doubleword(),
+  /**
+   * The virtual CPU interface of the GIC. AP1R0 follows AP0R0, and the list registers each other.
+   */
+  ICH_HCR_EL2: doubleword(),
+  ICH_VMCR_EL2: doubleword(),
+  ICH_AP0R0_EL2: doubleword(),
+  ICH_AP1R0_EL2: doubleword(),
+  ICH_LR0_EL2: doubleword(),
+  ICH_LR1_EL2: doubleword(),
+  ICH_LR2_EL2: doubleword(),
+  ICH_LR3_EL2: doubleword(),
+  ICH_LR4_EL2: doubleword(),
+  ICH_LR5_EL2: doubleword(),
+  ICH_LR6_EL2: doubleword(),
+  ICH_LR7_EL2: doubleword(),
+  ICH_LR8_EL2: doubleword(),
+  ICH_LR9_EL2: doubleword(),
+  ICH_LR10_EL2: doubleword(),
+  ICH_LR11_EL2: doubleword(),
+  ICH_LR12_EL2: doubleword(),
+  ICH_LR13_EL2: doubleword(),
+  ICH_LR14_EL2: doubleword(),
+  ICH_LR15_EL2: doubleword(),
+  /** The level of its maintenance interrupt that the machine knows. i32. */
+  MAINTENANCE_LINE: word(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),
@@ -514,6 +539,12 @@ export const CPU = {
   STAGE2_VTTBR: doubleword(),
   STAGE2_VTCR: doubleword(),
   STAGE2_HCR: doubleword(),
+  /**
+   * The virtual interrupts that the interface signals, as HCR_EL2.VI and VF; the INTID of the
+   * physical interrupt that an instruction deactivates, plus one, or 0. i32.
+   */
+  VIRTUAL_LINES: word(),
+  DEACTIVATES: word(),
   /** The TLB spaces of the two regimes, of which `TLB_SPACE` is one. i32. */
   TLB_SPACE_EL1: word(),
   TLB_SPACE_EL2: word(),

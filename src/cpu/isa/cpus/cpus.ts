@@ -26,7 +26,12 @@ export interface Cpu {
   readonly features: ReadonlySet<FeatureName>;
   /** Its features beyond those of every CPU: equal for equal CPUs, empty for `v8`. */
   readonly key: string;
+  /** List registers of the GIC's virtual CPU interface; undefined without FEAT_EL2. */
+  readonly listRegisters?: number;
 }
+
+/** The list registers of most CPUs. */
+export const LIST_REGISTERS = 4;
 
 /** A text that describes no CPU, or one that el2 does not have; the message is for its user. */
 export class CpuError extends UserError {}
@@ -183,12 +188,14 @@ const UNBUILT_AT_EL2: readonly FeatureName[] = [
 
 /**
  * A CPU whose core executes EL2 as well.
+ * @param listRegisters of the GIC's virtual CPU interface
  * @throws CpuError if it has a feature whose part at EL2 is not built
  */
-export function withEl2({ name, features, key }: Cpu): Cpu {
+export function withEl2({ name, features, key }: Cpu, listRegisters: 4 | 16 = LIST_REGISTERS): Cpu {
   const unbuilt = UNBUILT_AT_EL2.filter((feature) => features.has(feature));
   if (unbuilt.length) throw new CpuError(`el2 has not built EL2's part of ${unbuilt.join(", ")}`, "take them away: -FEATURE");
-  return { name, features: new Set([...features, "FEAT_EL2"]), key: [...key ? [key] : [], "FEAT_EL2"].join() };
+  const parts = [...key ? [key] : [], "FEAT_EL2", ...listRegisters === LIST_REGISTERS ? [] : [`${listRegisters} list registers`]];
+  return { name, features: new Set([...features, "FEAT_EL2"]), key: parts.join(), listRegisters };
 }
 
 /** The feature of a change such as `+FEAT_BTI`. */
