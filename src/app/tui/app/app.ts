@@ -130,6 +130,11 @@ export class App {
     return this.#state.session.end;
   }
 
+  /** Whether work that a key has begun is not at its end. */
+  get isWorking(): boolean {
+    return this.#state.works.isRunning;
+  }
+
   /** The connection to the session is gone, for now. */
   lost(message: string): void {
     this.#events.lost(message);

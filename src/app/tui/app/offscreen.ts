@@ -12,7 +12,10 @@ import type { Request, SessionEvent } from "../../../model/protocol/protocol.ts"
 const LOOK = 20;
 /** Looks without an open question after which a frame is complete: answers lead to questions. */
 const QUIET = 3;
-/** Wall time (ms) after which the frame of a machine that never stops asking is taken as it is. */
+/**
+ * Time (ms) after which the frame of screens that never stop asking is taken: with the answers to
+ * what they had asked by then.
+ */
 const PATIENCE = 5000;
 /** Content of the message row while it shows a message that a key dismisses. */
 const DISMISS = "Esc dismiss";
@@ -23,12 +26,16 @@ export class Offscreen {
   readonly #parser = new KeyParser();
   /** Questions of the screens that have no answer yet. */
   readonly #asked = new Set<number>();
+  readonly #clock: () => number;
+  /** No more answers come. */
+  #isOver = false;
 
   /**
    * @param send takes the requests of the screens
    * @param options `clock` also decides when messages disappear
    */
   constructor(send: (request: Request) => void, options: AppOptions) {
+    this.#clock = options.clock ?? (() => performance.now());
     const nothing = () => {};
     this.#app = new App(options, {
       changed: nothing,
@@ -72,13 +79,20 @@ export class Offscreen {
     for (const key of [...this.#parser.push(textBytes(bytes)), ...this.#parser.flush()]) this.#app.key(key);
   }
 
-  /** Draws once the open questions are answered. */
+  /** No more answers come: frames are taken as they are. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  /** Draws once the open questions are answered, and works that keys have begun are at their end. */
   async settle(screen: Screen): Promise<void> {
-    const limit = performance.now() + PATIENCE;
-    for (let quiet = 0; quiet < QUIET && performance.now() < limit; quiet++) {
+    const limit = this.#clock() + PATIENCE;
+    let last: ReadonlySet<number> | undefined;
+    for (let quiet = 0; quiet < QUIET && !this.#isOver; quiet++) {
       this.draw(screen);
       await sleep(LOOK);
-      if (this.#asked.size) quiet = 0;
+      if (this.#clock() > limit) last = (last ?? this.#asked).intersection(this.#asked);
+      if (this.#app.isWorking || (last ?? this.#asked).size) quiet = 0;
     }
     this.draw(screen);
   }

@@ -184,6 +184,7 @@ export class Stage implements Disposable {
   #fail(message: string, code: number): void {
     this.#failure ??= new Failure(message, undefined, code);
     this.#failed.reject(this.#failure);
+    this.#screens.end();
   }
 
   /** An answer of the asker. @throws Failure once none can come */

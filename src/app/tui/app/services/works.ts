@@ -52,6 +52,11 @@ export class Works {
     return this.#kept;
   }
 
+  /** Whether some work has neither ended nor been canceled. */
+  get isRunning(): boolean {
+    return this.#running.length > 0;
+  }
+
   /** Begins some work. `name`: what it is, in words such as `profile` or `who pa:0x1000`. */
   async begin(name: string, work: (port: WorkPort) => Promise<WorkEnd>): Promise<void> {
     await this.#begin(name, (part) => this.app.say(`${name}: ${part}; ctrl-c cancels`), work);
