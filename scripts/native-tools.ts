@@ -4,7 +4,7 @@
 
 import { fileURLToPath } from "node:url";
 import { exists } from "../src/kit/support/files/cache.ts";
-import { MULTIARCH, UnpackedPrograms } from "./unpacked-programs.ts";
+import { installedPackages, MULTIARCH, UnpackedPrograms } from "./unpacked-programs.ts";
 
 /** Programs by name, with the Debian package that holds each. */
 const PROGRAMS = {
@@ -45,6 +45,9 @@ const FIRMWARE = {
 
 /** Browsers without a window, the first of which is unpacked where the machine has none. */
 const BROWSERS = ["chromium-headless-shell", "chromium"] as const;
+
+/** A second browser, which is unpacked when it is first asked for: few tests need it. */
+const FIREFOX = "firefox-esr";
 
 /** A program that `nativeProgram` knows. */
 export type NativeProgram = keyof typeof PROGRAMS;
@@ -138,6 +141,19 @@ export async function nativeBrowser(): Promise<string> {
 }
 
 /**
+ * The path of a Firefox, which is fetched if neither the machine nor .state/tools has it.
+ * @throws Error if it cannot be fetched
+ */
+export async function fetchedFirefox(): Promise<string> {
+  const path = await UNPACKED.find(FIREFOX);
+  if (path) return path;
+  await fetchNativePackages([FIREFOX], await installedPackages());
+  const fetched = await UNPACKED.find(FIREFOX);
+  if (fetched) return fetched;
+  throw new Error(`${FIREFOX} has no program of that name`);
+}
+
+/**
  * The path of a native library, for `Deno.dlopen`.
  * @throws Error that names the library and how to get it when neither the machine nor .state/tools
  * has it.
@@ -193,7 +209,7 @@ export async function fetchNativePackages(
   installed: ReadonlySet<string>,
   progress?: (percent: number, what: string) => void,
 ): Promise<void> {
-  await UNPACKED.fetch(packages, [...Object.keys(PROGRAMS), ...BROWSERS], installed, progress);
+  await UNPACKED.fetch(packages, [...Object.keys(PROGRAMS), ...BROWSERS, FIREFOX], installed, progress);
 }
 
 async function findBrowser(): Promise<string | undefined> {

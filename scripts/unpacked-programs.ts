@@ -13,8 +13,8 @@ const MACHINES_OWN = /^(libc6|libc-bin|libc-l10n|libcrypt1)$/;
 /** GNU multiarch name of library folders, by Deno's name of the machine's architecture. */
 export const MULTIARCH = `${Deno.build.arch}-linux-gnu`;
 
-/** Folders of programs in a package; Chromium's in usr/bin starts the machine's own. */
-const PROGRAM_FOLDERS = ["usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin"];
+/** Folders of programs in a package; those of browsers in usr/bin start the machine's own. */
+const PROGRAM_FOLDERS = ["usr/lib/chromium", "usr/lib/firefox-esr", "usr/bin", "usr/sbin", "bin", "sbin"];
 
 /**
  * Folders of libraries in a tree of packages. PulseAudio's library, which Chromium loads, names the

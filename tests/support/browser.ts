@@ -2,6 +2,8 @@
 // pictures, and what the browser refuses or complains about.
 
 import assert from "node:assert/strict";
+import { BrowserProcess, type Values } from "./browser-process.ts";
+import { ShownPage } from "./shown-page.ts";
 import { nativeBrowser } from "../../scripts/native-tools.ts";
 import { eventually } from "./eventually.ts";
 
@@ -14,45 +16,26 @@ export interface PageLook {
   readonly touch?: boolean;
 }
 
-type Values = Readonly<Record<string, unknown>>;
-
-/** A browser with an empty profile. */
+/** A Chromium with an empty profile. */
 export class Browser implements AsyncDisposable {
-  readonly #answers = new Map<number, PromiseWithResolvers<Values>>();
   readonly #pages = new Map<string, Page>();
-  #next = 0;
 
-  private constructor(readonly process: Deno.ChildProcess, readonly profile: string, readonly socket: WebSocket) {
-    socket.onmessage = ({ data }) => this.#hear(JSON.parse(data));
-    socket.onclose = () => this.#answers.forEach(({ reject }) => reject(new Error("the browser has ended")));
+  private constructor(readonly process: BrowserProcess) {
+    process.onEvent = ({ method, params, sessionId = "" }) => this.#pages.get(sessionId)?.hear(method, params);
   }
 
   static async start(): Promise<Browser> {
-    const profile = await Deno.makeTempDir({ prefix: "el2-test-browser-" });
+    const program = await nativeBrowser();
     // Pages are the tests' own, and containers lack what Chromium's sandbox needs.
     const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"];
-    const process = new Deno.Command(await nativeBrowser(), {
-      args: [...args, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    let said = "";
-    const { promise: address, resolve, reject } = Promise.withResolvers<string>();
-    (async () => {
-      for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) {
-        said = (said + text).slice(-4000);
-        const found = /DevTools listening on (\S+)/.exec(said)?.[1];
-        if (found) resolve(found);
-      }
-      reject(new Error(`the browser did not start: ${said}`));
-    })();
-    const socket = new WebSocket(await address);
-    await new Promise((resolve, reject) => {
-      socket.onopen = resolve;
-      socket.onerror = reject;
-    });
-    return new Browser(process, profile, socket);
+    return new Browser(
+      await BrowserProcess.start((profile) => ({
+        program,
+        args: [...args, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
+        announced: /DevTools listening on (\S+)/,
+        close: "Browser.close",
+      })),
+    );
   }
 
   /** A new page at an address. */
@@ -70,39 +53,22 @@ export class Browser implements AsyncDisposable {
   }
 
   /** Sends a command, and returns its result. */
-  async ask(method: string, params: Values = {}, sessionId?: string): Promise<Values> {
-    const id = ++this.#next, answer = Promise.withResolvers<Values>();
-    this.#answers.set(id, answer);
-    this.socket.send(JSON.stringify({ id, method, params, sessionId }));
-    return await answer.promise;
-  }
-
-  #hear({ id, result, error, method, params, sessionId }: Record<string, unknown>): void {
-    if (typeof id !== "number") return this.#pages.get(sessionId as string)?.hear(method as string, params as Values);
-    const answer = this.#answers.get(id);
-    this.#answers.delete(id);
-    if (error) answer?.reject(new Error(JSON.stringify(error)));
-    else answer?.resolve(result as Values);
+  ask(method: string, params: Values = {}, sessionId?: string): Promise<Values> {
+    return this.process.ask(method, params, sessionId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise((resolve) => this.socket.onclose = resolve);
-    await this.ask("Browser.close");
-    await this.process.status;
-    await closed;
-    await Deno.remove(this.profile, { recursive: true });
+    await this.process[Symbol.asyncDispose]();
   }
 }
 
 /** A page that a test looks at. */
-export class Page {
-  /** Complaints of the browser, such as what it has refused, and errors of scripts. */
-  readonly complaints: string[] = [];
-  /** Addresses that the page has asked for, without fragments. */
-  readonly requests: string[] = [];
+export class Page extends ShownPage {
   readonly #workers: string[] = [];
 
-  constructor(readonly browser: Browser, readonly session: string, readonly target: string) {}
+  constructor(readonly browser: Browser, readonly session: string, readonly target: string) {
+    super();
+  }
 
   ask(method: string, params: Values = {}): Promise<Values> {
     return this.browser.ask(method, params, this.session);
@@ -117,7 +83,7 @@ export class Page {
   }
 
   /** The value of an expression in the page, or in a worker of it, as JSON has it. */
-  async value(expression: string, session = this.session): Promise<unknown> {
+  override async value(expression: string, session = this.session): Promise<unknown> {
     const asked = { expression, returnByValue: true, awaitPromise: true };
     const { result, exceptionDetails } = await this.browser.ask("Runtime.evaluate", asked, session);
     assert.equal(exceptionDetails, undefined, `${expression}: ${JSON.stringify(exceptionDetails)}`);
@@ -132,18 +98,8 @@ export class Page {
     return this.#workers[0];
   }
 
-  /** The text of an element, with a line for each of its rows; "" without such an element. */
-  async text(selector: string): Promise<string> {
-    return String(await this.value(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? ""`)).replaceAll("\u00a0", " ");
-  }
-
-  /** Waits until an element shows a text. */
-  async shows(selector: string, wanted: RegExp): Promise<string> {
-    return await eventually(() => this.text(selector), (text) => wanted.test(text));
-  }
-
   /** Types a text, as a keyboard does. */
-  async type(text: string): Promise<void> {
+  override async type(text: string): Promise<void> {
     for (const character of text) {
       const key = KEYS[character] ?? { key: character, text: character };
       await this.ask("Input.dispatchKeyEvent", { type: "keyDown", ...key });
@@ -178,7 +134,7 @@ export class Page {
     return Uint8Array.fromBase64(data as string);
   }
 
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     await this.browser.ask("Target.closeTarget", { targetId: this.target });
   }
 }

@@ -31,7 +31,15 @@ const MODULES: Readonly<Record<string, string>> = {
 /** The page may load its own files, and connect to where they are from; nothing else. */
 export const PAGE_POLICY = [
   "default-src 'none'",
-  ...["script-src 'self'", "style-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
+  ...[
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ],
 ].join("; ");
 
 /** All files by name; the page itself has none. */

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { el2 } from "../../program.ts";
 import { DEMO } from "../recordings.ts";
-import type { Page, PageLook } from "../../../../support/browser.ts";
+import type { PageLook } from "../../../../support/browser.ts";
+import type { ShownPage } from "../../../../support/shown-page.ts";
 
 export const LAPTOP: PageLook = { width: 1280, height: 800 };
 /** The rows of the page's terminal. */
@@ -22,11 +23,11 @@ export async function publishDemo(folder: string): Promise<void> {
 }
 
 /** The page asked for no files but its own, and the browser had nothing to complain about. */
-export function assertSilent(page: Page, url: string): void {
+export function assertSilent(page: ShownPage, url: string): void {
   assert.deepEqual(page.complaints, []);
   assert.deepEqual(foreignRequests(page, url), []);
 }
 
 /** Requests of the page for other files than its own. */
-export const foreignRequests = (page: Page, url: string): string[] =>
+export const foreignRequests = (page: ShownPage, url: string): string[] =>
   page.requests.filter((one) => !one.startsWith(url) && !one.startsWith(`blob:${new URL(url).origin}`));
