@@ -7,6 +7,7 @@
 //   el2_VERSION_ARCHITECTURE.deb  the Debian package
 //   jsr/                          the JSR package: deno publish
 //   el2-vscode-VERSION.vsix       the extension for VS Code
+//   demo/                         the demo in a browser: static files
 //   el2-VERSION.spdx.json         what is in the bundle
 //   SHA256SUMS
 //
@@ -17,6 +18,7 @@ import { parseArgs } from "node:util";
 import { VERSION } from "../src/kit/support/version.ts";
 import { bundledPackages } from "./dist/bundled-packages.ts";
 import { type Build, buildTime, digest, DistError, ROOT } from "./dist/common.ts";
+import { demoPage } from "./dist/demo-page.ts";
 import { debianPackage } from "./dist/debian-package.ts";
 import { jsrPackage } from "./dist/jsr-package.ts";
 import { npmPackage } from "./dist/npm-package.ts";
@@ -27,9 +29,9 @@ import { bundle, split } from "./dist/split.ts";
 import { denoOf, TARGETS } from "./dist/targets.ts";
 import { vscodeExtension } from "./dist/vscode-extension.ts";
 
-const PARTS = ["file", "others", "npm", "deb", "jsr", "vscode", "sbom"] as const;
-/** Parts that hold a program, which makes pages of recordings. */
-const WITH_PAGE = ["file", "others", "npm", "deb"] as const;
+const PARTS = ["file", "others", "npm", "deb", "jsr", "vscode", "demo", "sbom"] as const;
+/** Parts that hold a program, which makes pages of recordings, or are such a page. */
+const WITH_PAGE = ["file", "others", "npm", "deb", "demo"] as const;
 
 const { positionals, values } = parseArgs({ args: Deno.args, allowPositionals: true, options: { only: { type: "string" } } });
 const dist = resolve(positionals[0] ?? `${ROOT}dist`);
@@ -87,6 +89,11 @@ async function makeParts(build: Build, modules: readonly string[], runtime?: str
     said.push(`${dist}/jsr: JSR`);
   }
   if (parts.has("vscode")) made(await vscodeExtension(build), "VS Code");
+  if (parts.has("demo")) {
+    await demoPage(build);
+    folders.push("demo");
+    said.push(`${dist}/demo: the demo in a browser, for any web server`);
+  }
   if (parts.has("sbom")) {
     await Deno.writeTextFile(
       `${folder}/el2-${VERSION}.spdx.json`,

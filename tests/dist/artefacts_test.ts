@@ -33,7 +33,7 @@ const DIST = `${FOLDER}/dist`;
 const APART = ["SHA256SUMS", "SHA256SUMS.asc", "el2-release-key.asc", "RELEASE-NOTES.md"];
 /** A runner's folder, and the prefix in it, into which npm installs el2. */
 const RUNNER = `${FOLDER}/runner`, PREFIX = `${RUNNER}/el2`;
-const PARTS = LONG ? "file,npm,deb,jsr,vscode,sbom" : "file,npm,deb,sbom";
+const PARTS = LONG ? "file,npm,deb,jsr,vscode,demo,sbom" : "file,npm,deb,demo,sbom";
 
 const dist = (folder: string, only: string) => runIn(ROOT, "deno", ["task", "-q", "dist", folder, "--only", only], Deno.env.toObject());
 let built: Promise<[Outcome, string]> | undefined;
@@ -125,6 +125,15 @@ artefact("npm's package has its launcher and the program, no scripts, and no dep
     ...Object.values(PAGE_SCRIPTS).map((name) => `page/${name}`),
   ];
   assert.deepEqual(packed, names.sort().map((name) => `package/${name}`));
+});
+
+artefact("the demo in a browser is static files that another user can read, of a machine that takes keys", async () => {
+  const names = Array.from(Deno.readDirSync(`${DIST}/demo`), ({ name }) => name);
+  for (const name of [...Object.values(PAGE_SCRIPTS), "index.html", "page.css", "run-0.js", "xterm.css"]) {
+    assert.ok(names.includes(name), name);
+  }
+  for (const name of names) assert.equal((await Deno.stat(`${DIST}/demo/${name}`)).mode! & 0o044, 0o044 & ~Deno.umask(), name);
+  assert.match(await Deno.readTextFile(`${DIST}/demo/index.html`), /\{"name":"demo","live":true,/);
 });
 
 longArtefact("npm installs el2 with its runtime, without install scripts", async (here, env) => {

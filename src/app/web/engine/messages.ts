@@ -1,4 +1,4 @@
-// Messages between a page and the worker in which its recording replays. After the first one and
+// Messages between a page and the worker in which its machine runs. After the first one and
 // its answer, they are lists of requests and of events, as between a session and its machine.
 
 import type { LinkedScreens } from "../../../model/commands/link.ts";
@@ -16,6 +16,8 @@ export interface OpenMessage {
   /** Name of the recording's file. */
   readonly name: string;
   readonly packed: PackedFiles;
+  /** The machine of the recording runs anew, instead of its replay. */
+  readonly live: boolean;
   /** The fragment of the page's address, without its `#`. */
   readonly fragment: string;
 }

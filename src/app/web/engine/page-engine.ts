@@ -1,5 +1,5 @@
-// The worker of a page in which a recording replays: the machine's side of the protocol, in a
-// thread that has no right to anything and shares no memory with the page.
+// The worker of a page in which a recording replays, or its machine runs anew: the machine's side of
+// the protocol, in a thread that has no right to anything and shares no memory with the page.
 
 import "../host/page-modules.ts";
 import { type Opened, type OpenMessage, type PackedFiles, RECORDING } from "./messages.ts";
@@ -14,7 +14,7 @@ import { SHARED } from "../../../session/recordings/file/plan-files.ts";
 import { MachineServer } from "../../../session/worker/machine-server.ts";
 import { Outbox } from "../../../session/worker/outbox.ts";
 import { otherEngine } from "../../../kit/support/files/maker.ts";
-import { isTold, problemOf } from "../../../kit/support/problem.ts";
+import { isTold, problemOf, UserError } from "../../../kit/support/problem.ts";
 
 /** The bytes of a file of the run, if it has one of that name. */
 function unpacked(packed: PackedFiles, name: string): Uint8Array | undefined {
@@ -36,15 +36,16 @@ globalThis.onmessage = ({ data }: MessageEvent<OpenMessage | readonly Request[]>
   open(data).then((opened) => globalThis.postMessage(opened));
 };
 
-async function open({ name, packed, fragment }: OpenMessage): Promise<Opened> {
+async function open({ name, packed, live, fragment }: OpenMessage): Promise<Opened> {
   try {
     const { place: { to, ...screens } } = readLink(`${name}#${fragment}`, (path) => path === name);
     const { plan, ...recording } = await recordingOf(name, unpacked(packed, RECORDING), (maker) => {
       const what = otherEngine(name, maker);
       return what === undefined ? undefined : { what };
     }, (sha256) => unpacked(packed, `${SHARED}/${sha256}`));
+    if (live && to) throw new UserError(`${name} runs anew, and has no places yet`, "open its address without to=");
     const whole = { ...recording, plan };
-    const replay = { recording: whole, verify: true, to: to && placeIn(whole, name, to) };
+    const replay = live ? undefined : { recording: whole, verify: true, to: to && placeIn(whole, name, to) };
     server.receive([{ kind: "start", plan: { ...plan, history: true, replay } }], () => {});
     return { kind: "opened", linked: screens };
   } catch (error) {

@@ -1,16 +1,16 @@
-// The page's end of the worker in which a recording replays.
+// The page's end of the worker in which its machine runs.
 
 import type { Opened, OpenMessage } from "../engine/messages.ts";
 import type { Request, SessionEvent } from "../../../model/protocol/protocol.ts";
 import type { SessionClient } from "../../../session/worker/client.ts";
 
-/** A recording that is open. */
+/** A machine that runs. */
 export interface OpenedRun extends Extract<Opened, { kind: "opened" }> {
   readonly client: SessionClient;
 }
 
 /**
- * Starts the worker, and opens a recording in it.
+ * Starts the worker, and the machine of a recording in it.
  * @param program the worker's whole program
  */
 export function openRun(program: string, opening: OpenMessage): Promise<OpenedRun | Extract<Opened, { kind: "refused" }>> {

@@ -1,5 +1,5 @@
-// The page of a published recording: el2's screens in the terminal of the page, and the machine in
-// a worker. All is in files beside the page; nothing is fetched.
+// The page of a published recording, or of a machine that runs anew: el2's screens in the terminal
+// of the page, and the machine in a worker. All is in files beside the page; nothing is fetched.
 
 import "../host/page-modules.ts";
 import { openRun } from "./engine-client.ts";
@@ -33,14 +33,12 @@ async function show(): Promise<void> {
     loadScript,
     (bytes) => say(`loading ${run.name}: ${formatSize(bytes)} of ${formatSize(packedSize(run))}`),
   );
-  const opened = await openRun(program, { kind: "open", name: run.name, packed, fragment: browser.location.hash.slice(1) });
+  const { name, live } = run, fragment = browser.location.hash.slice(1);
+  const opened = await openRun(program, { kind: "open", name, packed, live, fragment });
   if (opened.kind === "refused") return terminal.say(problemText(opened.problem));
   const { end } = await runTui(opened.client, port, {
-    title: run.name,
-    readOnly: true,
-    replay: true,
-    recording: run.name,
-    address: location.href.replace(/#.*$/s, ""),
+    title: name,
+    ...live ? {} : { readOnly: true, replay: true, recording: name, address: location.href.replace(/#.*$/s, "") },
     linked: opened.linked,
     depth: "direct",
     ascii: false,
@@ -49,6 +47,7 @@ async function show(): Promise<void> {
     ask: true,
     bright: !browser.matchMedia("(prefers-color-scheme: dark)").matches,
     stop: () => Promise.resolve(false),
+    save: () => Promise.resolve({ error: "a page has no files" }),
   });
-  terminal.say(`${end ? `${end.message}. ` : ""}Reload the page to see it again.`);
+  terminal.say(`${end ? `${end.message}. ` : ""}Reload the page to ${live ? "start" : "see"} it again.`);
 }

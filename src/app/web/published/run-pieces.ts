@@ -11,8 +11,15 @@ import { MiB } from "../../../kit/support/values/sizes.ts";
 export interface PublishedRun {
   /** Name of the recording's file. */
   readonly name: string;
+  /** The machine runs anew and takes keys, instead of the recording's replay. */
+  readonly live: boolean;
   /** The recording and the files of its run. */
   readonly files: readonly PublishedFile[];
+}
+
+/** What a page is made of. */
+export interface PageSubject extends Pick<PublishedRun, "name" | "live"> {
+  readonly packed: PackedFiles;
 }
 
 /** A file of the run, compressed by gzip. */
@@ -31,7 +38,9 @@ const CALL = "el2Piece";
 export const pieceName = (number: number): string => `run-${number}.js`;
 
 /** The page's words about a recording, and the scripts with the bytes of its files, by name. */
-export function piecesOf(name: string, packed: PackedFiles): { readonly run: PublishedRun; readonly scripts: ReadonlyMap<string, string> } {
+export function piecesOf(
+  { name, live, packed }: PageSubject,
+): { readonly run: PublishedRun; readonly scripts: ReadonlyMap<string, string> } {
   const scripts = new Map<string, string>(), files: PublishedFile[] = [];
   for (const [file, bytes] of packed) {
     const first = scripts.size;
@@ -40,7 +49,7 @@ export function piecesOf(name: string, packed: PackedFiles): { readonly run: Pub
     }
     files.push({ name: file, packed: bytes.length, pieces: scripts.size - first });
   }
-  return { run: { name, files }, scripts };
+  return { run: { name, live, files }, scripts };
 }
 
 /** Bytes of all files of a run, compressed. */

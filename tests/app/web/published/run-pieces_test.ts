@@ -21,7 +21,7 @@ const execute = (text: string) => {
 };
 
 Deno.test("a page has the bytes that were published, and hears how many have come", async () => {
-  const { run, scripts } = piecesOf("bug.rec", FILES), heard: number[] = [];
+  const { run, scripts } = piecesOf({ name: "bug.rec", live: false, packed: FILES }), heard: number[] = [];
   const load = (name: string) => {
     execute(scripts.get(name)!);
     return Promise.resolve(true);
@@ -34,7 +34,7 @@ Deno.test("a page has the bytes that were published, and hears how many have com
 });
 
 Deno.test("a page says how far a download got that was cut off", async () => {
-  const { run, scripts } = piecesOf("bug.rec", FILES);
+  const { run, scripts } = piecesOf({ name: "bug.rec", live: false, packed: FILES });
   const tried = (change: (name: string, text: string) => string | undefined) =>
     loadPieces(run, (name) => {
       const text = change(name, scripts.get(name)!);

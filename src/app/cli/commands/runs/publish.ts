@@ -12,9 +12,6 @@ import { hint } from "../../../../kit/support/text/hint.ts";
 import { formatSize } from "../../../../kit/support/text/units.ts";
 import { tried } from "./recording-pack.ts";
 
-/** Mode of the files, less the umask: a web server may be another user. */
-const FOR_SERVERS = 0o666;
-
 export function registerPublish(program: Command, { entry, exit }: CommandContext): void {
   program.command("publish").description("make a folder of static files that replays a recording in a browser")
     .argument("<file>", "recording")
@@ -28,21 +25,16 @@ export function registerPublish(program: Command, { entry, exit }: CommandContex
 
 async function published(entry: URL, file: string, folder: string): Promise<void> {
   const bytes = readNamedFile(file, "publish");
-  const { packedRecording } = await import("../../../../session/recordings/file/pack.ts");
   const { readRecordingLines } = await import("../../../../session/recordings/file/recording-reader.ts");
-  const { text, files: images } = await tried("publish", async () => {
+  const { FOR_SERVERS, packedFiles, publishedFiles } = await import("../../../web/published/published-files.ts");
+  const packed = await tried("publish", () => {
     const refused = refusedEngine(file, readRecordingLines(file, bytes).maker, hint("replay", file));
     if (refused) throw new RecordingError(refused);
-    return await packedRecording(file, bytes, { images: "apart", withoutPaths: false });
+    return packedFiles(file, bytes);
   });
   const { pageProgram } = await import("./page-program.ts");
-  const { RECORDING } = await import("../../../web/engine/messages.ts");
-  const { publishedFiles } = await import("../../../web/published/published-files.ts");
-  const { gzipSync } = await import("node:zlib");
-  const whole = new Map<string, string | Uint8Array>([[RECORDING, text], ...images]);
-  const packed = new Map([...whole].map(([name, content]) => [name, new Uint8Array(gzipSync(content))]));
   const name = file.slice(file.lastIndexOf("/") + 1);
-  const files = publishedFiles(name, packed, await pageProgram(entry));
+  const files = publishedFiles({ name, live: false, packed }, await pageProgram(entry));
   let size = 0;
   writing(`publish ${folder}`, () => {
     Deno.mkdirSync(folder, { recursive: true });
