@@ -111,6 +111,8 @@ export const Functions = {
   stackAt: signature(["i64", "i32"], "i32"),
   /** (va, access with `Write`, seams, place) -> the same for a group. */
   stackGroupAt: signature(["i64", "i32", "i32", "i32"], "i32", "i32"),
+  /** (handler, count): the first `KeptPage`s belong to this region, and have no page yet. */
+  keepPagesFor: signature(["i32", "i32"]),
   /**
    * (va) -> the PC that a branch to `va` leads to: VA[55] replaces a top byte that TCR_EL1.TBI
    * ignores.

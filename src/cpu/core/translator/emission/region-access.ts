@@ -60,7 +60,7 @@ export class RegionAccesses {
 
   /**
    * @param evaluate puts the value of an expression on the stack
-   * @param leave emits the way out of the region, at the instruction
+   * @param leaveIf leaves the region at the instruction, if the i32 on the stack is not zero
    */
   constructor(
     readonly at: Surroundings,
@@ -68,7 +68,7 @@ export class RegionAccesses {
     readonly instruction: RegionInstruction,
     readonly site: AccessSite,
     readonly evaluate: (node: Node) => void,
-    readonly leave: () => void,
+    readonly leaveIf: () => void,
   ) {
     this.f = at.f;
   }
@@ -186,7 +186,8 @@ export class RegionAccesses {
 
   /** Leaves the region where the function that was called gives no address. */
   #leaveWithout(wasmAddress: number): void {
-    this.f.tee(wasmAddress).op("i32.eqz").ifLikely(false, () => this.leave());
+    this.f.tee(wasmAddress).op("i32.eqz");
+    this.leaveIf();
     this.site.filled();
   }
 
@@ -236,7 +237,8 @@ export class RegionAccesses {
     const { f } = this, { alignment, seams, split } = member.group, kind = write && name === "stackGroupAt" ? Access.Write : 0;
     f.get(va).i32(alignment | kind).i32(seams).i32(groupPlace(bytes, split, isCopied(member)));
     callSeam(this.at, name);
-    f.op("i32.eqz").ifLikely(false, () => this.leave());
+    f.op("i32.eqz");
+    this.leaveIf();
     f.set(wasmAddress);
     this.site.filled();
   }

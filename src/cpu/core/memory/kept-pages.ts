@@ -1,7 +1,7 @@
-// Where the page of the stack that regions keep (translator/regions/kept-pages.ts) does not serve
-// an access: these functions look the access up, and keep the page that they find.
+// The pages that regions keep (translator/regions/kept-pages.ts). Where that of the stack does not
+// serve an access, functions look the access up, and keep the page that they find.
 
-import { CPU } from "../state/cpu-state.ts";
+import { CPU, KeptPage } from "../state/cpu-state.ts";
 import { callee, define, type FunctionName, groupBytes } from "../state/functions.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
@@ -10,8 +10,24 @@ import { misalignmentOf } from "./mmu.ts";
 import { AccessKind } from "./translation.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
+/** Defines the functions for kept pages. */
+export function defineKeptPages(library: Library, data: DataAccess): void {
+  defineKeepPagesFor(library);
+  defineStackPage(library, data);
+}
+
+/** Defines `keepPagesFor`. */
+function defineKeepPagesFor(library: Library): void {
+  const c = new Code(define(library, "keepPagesFor")), handler = c.parameter(0), count = c.parameter(1);
+  c.store("i32.store", CPU.KEPT_BY, handler);
+  c.doWhile(() => {
+    c.set(count, count.sub(1));
+    c.store("i64.store", count.mul(KeptPage.Size), constant("i64", 0), CPU.KEPT_PAGES + KeptPage.Limit);
+  }, () => count);
+}
+
 /** Defines `stackAt` and `stackGroupAt`. */
-export function defineStackPage(library: Library, data: DataAccess): void {
+function defineStackPage(library: Library, data: DataAccess): void {
   /** Ends a function in the one that looks further. */
   const lookFurther = (c: Code, access: Local, read: FunctionName, write: FunctionName, ...operands: Value[]) => {
     c.if(access.and(AccessKind.Write), () => c.return(c.call(callee(library, write), ...operands)));
