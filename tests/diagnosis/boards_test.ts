@@ -71,6 +71,9 @@ const NOTIFY = "dmb ish\nstr wzr, [x20, #0x50]";
 const wait = (index: number) => `5: ldrh w0, [x21, #0x202]\ncmp w0, #${index}\nb.ne 5b\ndmb ish`;
 /** A call of a function that notifies, and the function. */
 const CALL = "bl 7f", FUNCTION = "b 8f\n7: mov w0, #0\nstr w0, [x20, #0x50]\nret\n8:";
+/** A function that is called between the two, which has this in it. */
+const called = (between: string) =>
+  `${offer(0)}\nbl 7f\nstr wzr, [x20, #0x50]\n${wait(1)}\nb 8f\n7: cbz w1, 6f\nadd w9, w9, #1\n6: ${between}\nret\n8:`;
 const request = (descriptor: number) => `${offer(descriptor)}\n${NOTIFY}`;
 
 interface Case {
@@ -86,6 +89,7 @@ const uncached = (part: "descriptors" | "buffer", memory: UncachedKind): BoardFi
 };
 /** The notification is so many instructions after the store. */
 const unordered = (after: number) => ({ code: "notification-unordered", device: "dev:x/rng0", queue: 0, vcpu: "vcpu:x/0", after });
+const REUSED: BoardFinding = { code: "descriptor-reused", device: "dev:x/rng0", queue: 0, descriptor: 0 };
 const CACHED = map(NORMAL, NORMAL), SLOW = ["dev dev=x/rng0 nth=1 -> delay 200us"];
 const BUFFER_USED = "str xzr, [x22]";
 
@@ -106,7 +110,7 @@ const TOLD: Readonly<Record<string, Case>> = {
   "a descriptor that the device still has": {
     source: `${CACHED}\n${SET_UP}\n${request(0)}\n${request(0)}\n${wait(2)}`,
     inject: SLOW,
-    found: [{ code: "descriptor-reused", device: "dev:x/rng0", queue: 0, descriptor: 0 }],
+    found: [REUSED],
     text: /descriptor 0 of queue 0 of dev:x\/rng0 is made available again, and the device has not given it back .*; way out: /,
   },
   "a notification without a barrier": {
@@ -119,6 +123,16 @@ const TOLD: Readonly<Record<string, Case>> = {
     source: `${CACHED}\n${SET_UP}\n${offer(0)}\nnop\n${CALL}\n${wait(1)}\n${FUNCTION}`,
     found: [unordered(9)],
   },
+  "a notification without a barrier after a call": { source: `${CACHED}\n${SET_UP}\n${called("nop")}`, found: [unordered(2)] },
+  "a descriptor that is made available twice before the device looks": {
+    source: `${CACHED}\n${SET_UP}\n${offer(0)}\n${request(0)}\n${wait(2)}`,
+    found: [REUSED],
+  },
+  "a descriptor that the device gives back before it looks again": {
+    source: `${CACHED}\n${SET_UP}\n${request(0)}\n${offer(0)}\n${wait(1)}\n${NOTIFY}\n${wait(2)}`,
+    inject: SLOW,
+    found: [REUSED],
+  },
 };
 
 const UNTOLD: Readonly<Record<string, Case>> = {
@@ -129,9 +143,22 @@ const UNTOLD: Readonly<Record<string, Case>> = {
   "a function that notifies after a barrier": {
     source: `${CACHED}\n${SET_UP}\n${offer(0)}\ndmb ishst\n${CALL}\n${wait(1)}\n${FUNCTION}`,
   },
+  "a notification after a call of a function that has a barrier on one way": {
+    source: `${CACHED}\n${SET_UP}\n${called("cbz w9, 5f\ndmb ish\n5:")}`,
+  },
+  "a notification after a call by a register": {
+    source: `${CACHED}\n${SET_UP}\nadr x5, 7f\n${called("nop").replace("bl 7f", "blr x5")}`,
+  },
   "a notification by a store-release": { source: `${CACHED}\n${SET_UP}\nadd x5, x20, #0x50\n${offer(0)}\nstlr wzr, [x5]\n${wait(1)}` },
   "a notification to which code branches from elsewhere": {
     source: `${CACHED}\n${SET_UP}\ncbz x20, 9f\n${offer(0)}\n9: str wzr, [x20, #0x50]\n${wait(1)}`,
+  },
+  "two descriptors at once, each again when it is back": {
+    source: `${CACHED}\n${SET_UP}\n${offer(0)}\n${request(1)}\n${wait(2)}\n${offer(0)}\n${request(1)}\n${wait(4)}`,
+  },
+  "a descriptor after the device has given it back, and before it looks": {
+    source: `${CACHED}\n${SET_UP}\n${request(0)}\n${wait(1)}\n${offer(0)}\n${NOTIFY}\n${wait(2)}`,
+    inject: SLOW,
   },
   "another descriptor, while the device has one": {
     source: `${CACHED}\n${SET_UP}\n${request(0)}\n${request(1)}\n${wait(2)}\n${request(0)}\n${wait(3)}`,

@@ -32,6 +32,11 @@ export class HeldDescriptors {
     return wasHeld;
   }
 
+  /** Whether the device has a descriptor. */
+  has(descriptor: number): boolean {
+    return descriptor < this.#next.length && this.#next[descriptor] !== 0;
+  }
+
   /** The device gives a chain back. */
   giveBack(head: number): void {
     const next = this.#next;

@@ -232,6 +232,8 @@ export interface VirtqueueState {
   readonly legacy?: number;
   /** Descriptors of the chains that the device has, if there are any. */
   readonly held?: readonly number[];
+  /** First descriptors of chains that it has seen and not taken, if there are any. */
+  readonly seen?: readonly number[];
 }
 
 type QueuePart = "descriptors" | "driver" | "device";
@@ -284,10 +286,11 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
   lost: v.exactOptional(ofBits(16)),
   legacy: v.exactOptional(count),
   held: v.exactOptional(list(ofBits(32))),
+  seen: v.exactOptional(list(ofBits(16))),
 });
 
 /** The part of the state that drivers set and rings count. */
-type QueueRegisters = Omit<VirtqueueState, "current" | "lost" | "legacy" | "held">;
+type QueueRegisters = Omit<VirtqueueState, "current" | "lost" | "legacy" | "held" | "seen">;
 const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
 /** Observes the chains of a queue. */
@@ -304,7 +307,7 @@ export interface QueueObserver {
 
 /** Hears of a driver's use of queues, by their numbers. It changes nothing in the machine. */
 export interface DriverListener {
-  /** A chain that the device takes has a descriptor of a chain that it has not given back. */
+  /** A chain that is made available has a descriptor of a chain that the device has not given back. */
   reused(queue: number, descriptor: number): void;
   /**
    * The device takes a chain: the first one, and ever fewer after it.
@@ -331,6 +334,8 @@ export class Virtqueue {
   #lost = 0;
   #legacy: number | undefined;
   readonly #held = new HeldDescriptors(QUEUE_SIZE_MAX);
+  /** First descriptors of chains that the device has seen in the available ring and not taken. */
+  #seen: number[] = [];
   #words: GuestWords;
   #state: { -readonly [K in keyof QueueRegisters]: QueueRegisters[K] } = { ...RESET };
 
@@ -356,6 +361,7 @@ export class Virtqueue {
     this.#lost = 0;
     this.#legacy = undefined;
     this.#held.clear();
+    this.#seen = [];
     this.observer?.reset();
   }
 
@@ -367,12 +373,13 @@ export class Virtqueue {
       ...this.#lost > 0 && { lost: this.#lost },
       ...this.#legacy !== undefined && { legacy: this.#legacy },
       ...held && { held },
+      ...this.#seen.length > 0 && { seen: [...this.#seen] },
     };
   }
 
   /** @throws Error if the state is that of no queue */
   restore(state: VirtqueueState): void {
-    const { current, lost = 0, legacy, held, ...registers } = inForm(QUEUE, state), { size, ready } = registers;
+    const { current, lost = 0, legacy, held, seen = [], ...registers } = inForm(QUEUE, state), { size, ready } = registers;
     if (size !== 0) this.resize(size);
     demand(!ready || size !== 0, "ready", "a queue is ready when it has a size");
     this.#state = registers;
@@ -380,6 +387,8 @@ export class Virtqueue {
     this.#lost = lost;
     this.#legacy = legacy;
     this.#held.restore(held);
+    demand(seen.length <= size, "seen", "a device sees no more chains than a queue has entries");
+    this.#seen = [...seen];
   }
 
   /** Entries, as the driver wants them: a power of two up to `QUEUE_SIZE_MAX`. */
@@ -492,14 +501,36 @@ export class Virtqueue {
       if (this.#state.ready && this.eventIndex) this.#askForNotification();
       return undefined;
     }
-    const { driver, size, nextAvail } = this.#state;
-    const head = this.#words.readU16(driver + Ring.ENTRIES + 2 * (nextAvail % size), "the driver area of a queue");
+    this.#see();
+    const { nextAvail } = this.#state, head = this.#headAt(nextAvail);
+    this.#seen.shift();
     this.#state.nextAvail = nextAvail + 1 & 0xffff;
     this.observer?.taken(head);
     if (this.eventIndex) this.#askForNotification();
     const chain = this.#walk(head);
     if (SAMPLED.includes(nextAvail)) this.#sample(chain);
     return chain;
+  }
+
+  #headAt(place: number): number {
+    const { driver, size } = this.#state;
+    return this.#words.readU16(driver + Ring.ENTRIES + 2 * (place % size), "the driver area of a queue");
+  }
+
+  /**
+   * Looks at the chains that are new in the available ring: none may be available already, or be
+   * with the device. It has no effect on the machine; a ring that cannot be read has none.
+   */
+  #see(): void {
+    try {
+      for (let { available } = this, place = this.#seen.length; place < available; place++) {
+        const head = this.#headAt(this.#state.nextAvail + place);
+        if (this.#held.has(head) || this.#seen.includes(head)) this.seat?.device.listener?.reused(this.seat.number, head);
+        this.#seen.push(head);
+      }
+    } catch (error) {
+      if (!(error instanceof VirtioFault)) throw error;
+    }
   }
 
   #sample(chain: Chain): void {
@@ -530,11 +561,14 @@ export class Virtqueue {
   /** Gives the newest chain back to the available ring: the device cannot serve it yet. */
   unpop(chain: Chain): void {
     this.#held.giveBack(chain.head);
+    this.#seen.unshift(chain.head);
     this.#state.nextAvail = this.#state.nextAvail - 1 & 0xffff;
   }
 
   /** Returns a chain to the driver. */
   push(chain: Chain): void {
+    // What is available now was so before the driver could know that this chain is back.
+    this.#see();
     const { device, size, nextUsed } = this.#state;
     const entry = device + Ring.ENTRIES + USED_ENTRY_SIZE * (nextUsed % size);
     this.#words.writeU32Pair(entry, chain.head, chain.written, "the device area of a queue");

@@ -1,6 +1,7 @@
 // A notification of a device that nothing orders after the store of the available index (virtio 1.2
-// section 2.7.13.4): no barrier is in the straight code between the two. Code that is entered from
-// elsewhere, calls something between the two, or is not recognized, is taken for ordered.
+// section 2.7.13.4): no barrier is in the straight code between the two, nor in any way through the
+// functions that it calls. Code that is entered from elsewhere, or is not recognized, is taken for
+// ordered.
 
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { BoardFinding } from "../../../model/queries/facts/board-finding.ts";
@@ -16,6 +17,8 @@ type Unordered = OfCode<BoardFinding, "notification-unordered">;
 const INDEX = 2;
 /** Functions between the two at most, and instructions in each. */
 const FUNCTIONS_MAX = 3, INSTRUCTIONS_MAX = 64;
+/** Instructions of a function that is called between the two, with those that it calls. */
+const CALLED_MAX = 256;
 /** Instructions around them among which branches to between them are sought. */
 const AROUND = 512;
 const SIZE = 4n;
@@ -34,8 +37,9 @@ const ORDERS: readonly WordForm[] = [
   [0x3f200c00, 0x19000000],
 ];
 const CALL: WordForm = [0xfc000000, 0x94000000], JUMP: WordForm = [0xfc000000, 0x14000000];
+const RETURN: WordForm = [0xfffffc1f, 0xd65f0000];
 /** B, BR and RET; UDF, which code does not reach. */
-const ENDS: readonly WordForm[] = [JUMP, [0xfffffc1f, 0xd61f0000], [0xfffffc1f, 0xd65f0000], [0xffff0000, 0]];
+const ENDS: readonly WordForm[] = [JUMP, [0xfffffc1f, 0xd61f0000], RETURN, [0xffff0000, 0]];
 /** BL, BLR and others by a register; exceptions and their returns. */
 const LEAVES: readonly WordForm[] = [CALL, [0xfe000000, 0xd6000000], [0xff000000, 0xd4000000]];
 /** B.cond and BC.cond, CBZ and CBNZ; TBZ and TBNZ. */
@@ -91,11 +95,30 @@ class Scan {
     const accesses: bigint[] = [];
     for (let at = from - SIZE, count = 0; count < INSTRUCTIONS_MAX; at -= SIZE, count++) {
       const word = this.word(at);
-      if (word === undefined || isOf(word, ORDERS) || isOf(word, LEAVES)) break;
+      if (word === undefined || isOf(word, ORDERS) || isOf(word, LEAVES) && !this.#returnsUnordered(word, at)) break;
       if (isOf(word, ENDS)) return { accesses, begin: at + SIZE };
       if (isOf(word, [ACCESSES])) accesses.push(at);
     }
     return { accesses, begin: undefined };
+  }
+
+  /** Whether an instruction calls a function that comes back without a barrier on any way. */
+  #returnsUnordered(call: number, from: bigint): boolean {
+    if (!isOf(call, [CALL])) return false;
+    const seen = new Set<bigint>(), open = [targetOf(call, from)];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      if (seen.has(at)) continue;
+      if (seen.size === CALLED_MAX) return false;
+      seen.add(at);
+      const word = this.word(at);
+      if (word === undefined || isOf(word, ORDERS)) return false;
+      if (isOf(word, [RETURN])) continue;
+      const target = targetOf(word, at);
+      if (target === undefined && (isOf(word, LEAVES) || isOf(word, ENDS))) return false;
+      if (target !== undefined) open.push(target);
+      if (!isOf(word, [JUMP])) open.push(at + SIZE);
+    }
+    return true;
   }
 
   /** Whether a direct branch elsewhere leads to after `first` up to `last`. */
