@@ -206,7 +206,8 @@ export class GdbSession {
         this.#unheard = undefined;
         return;
       case "nak":
-        if (this.#last) this.#send(this.#last);
+        // gdb sends one without acknowledgments, too, when an answer is late: it is on its way.
+        if (this.#last && this.#acknowledges) this.#send(this.#last);
         return;
       case "interrupt":
         if (this.#running) this.target.stop();

@@ -8,7 +8,7 @@ import type { GuestSystem } from "../../../src/session/assembly/system/guest-sys
 import { CODE, DebuggedVm, ENTRY, machineWith } from "./debugged-vm.ts";
 
 const PC = 32, CPSR = 33;
-const ACK = "+".charCodeAt(0);
+const ACK = "+".charCodeAt(0), NAK = "-".charCodeAt(0);
 /** Counts X0 up for ever. */
 const COUNT = [0x91000400, A64.branch(-1)];
 const off = [...A64.loadW0(SYSTEM_OFF), A64.hvc];
@@ -52,6 +52,15 @@ Deno.test("a question that gdb repeats because the answer was late is answered o
   await vm.ask("QStartNoAckMode");
   for (let time = 0; time < 2; time++) answers.push(await vm.ask("s") ?? "");
   assert.deepEqual(answers, ["T05thread:1;", "T05thread:1;"]);
+});
+
+Deno.test("a gdb that has waited for an answer for long, and complains, gets it once", async () => {
+  const vm = new DebuggedVm(COUNT);
+  await vm.ask("QStartNoAckMode");
+  const before = vm.sent;
+  // Its complaint (remotetimeout) is read after the answer that was late.
+  await vm.raw(Uint8Array.of(...encodePacket("qAttached"), NAK));
+  assert.equal(vm.sent - before, 1);
 });
 
 Deno.test("a condition of gdb's is evaluated where the breakpoint is; a damaged one stops, and another replaces it", async () => {
