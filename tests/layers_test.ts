@@ -104,7 +104,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     jobs: ["scenarios", "catalog", "batch", "recordings", "snapshots", "inspection", "images", "isa", "formats", "support"],
     tui: ["configuration", "control", "worker", "commands", "protocol", "queries", "abi", "support"],
     replays: ["jobs", "configuration", "control", "worker", "recordings", "plans", "commands", "protocol", "queries", "support"],
-    web: ["tui", "replays", "worker", "recordings", "outside", "commands", "protocol", "support"],
+    web: ["tui", "replays", "worker", "recordings", "outside", "commands", "protocol", "formats", "support"],
     cli: [
       ...["web", "tui", "replays", "jobs", "explain", "scenarios", "configuration", "catalog", "export", "debug", "control", "worker"],
       ...["recordings", "snapshots", "symbols", "commands", "protocol", "plans", "queries"],

@@ -1,5 +1,5 @@
-// The demo in a browser, with nothing to install: the page of `el2 publish`, whose machine runs anew
-// and takes keys.
+// The demo in a browser, with nothing to install: the page of `el2 publish`, whose machine runs
+// anew and takes keys.
 
 import { typedBy } from "../../src/app/cli/start/plans/consent.ts";
 import { plannedOf } from "../../src/app/cli/start/plans/planned.ts";

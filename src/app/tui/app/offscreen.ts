@@ -84,7 +84,7 @@ export class Offscreen {
     this.#isOver = true;
   }
 
-  /** Draws once the open questions are answered, and works that keys have begun are at their end. */
+  /** Draws once the open questions are answered, and works that keys have begun have ended. */
   async settle(screen: Screen): Promise<void> {
     const limit = this.#clock() + PATIENCE;
     let last: ReadonlySet<number> | undefined;

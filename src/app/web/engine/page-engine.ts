@@ -1,5 +1,5 @@
-// The worker of a page in which a recording replays, or its machine runs anew: the machine's side of
-// the protocol, in a thread that has no right to anything and shares no memory with the page.
+// The worker of a page in which a recording replays, or its machine runs anew: the machine's side
+// of the protocol, in a thread that has no right to anything and shares no memory with the page.
 
 import "../host/page-modules.ts";
 import { type Opened, type OpenMessage, type PackedFiles, RECORDING } from "./messages.ts";

@@ -1,6 +1,9 @@
-// gzip and deflate at once, as Node's zlib has them: a page's own streams come later.
+// gzip, deflate and zstd at once, as Node's zlib has them: a page's own streams come later, and
+// none unpacks zstd.
 
 import { deflateSync, FlateErrorCode, gzipSync, Inflate, Unzlib } from "fflate";
+import { Decompress } from "fzstd";
+import { zstdFrameEnd } from "../../../kit/formats/zstd.ts";
 import { joined } from "../../../kit/support/values/bytes.ts";
 
 /** The options that machines give. */
@@ -16,12 +19,11 @@ const Z_SYNC_FLUSH = 2;
 /** Bytes that are unpacked at a time: a stream may unpack to a thousand times as many. */
 const PIECE = 64 * 1024;
 
-/** @throws Error with Node's code, if the data is damaged, cut off or larger than it may become */
-function unpacked(
-  stream: Pick<Inflate, "ondata" | "push">,
-  bytes: Uint8Array,
-  { maxOutputLength = Infinity, finishFlush }: UnpackOptions = {},
-): Uint8Array {
+/** A stream of a package, whose errors have numbers as codes. */
+type Unpacking = Pick<Inflate, "ondata" | "push">;
+
+/** @throws Error with Node's code, if the data is larger than it may become; the package's error */
+function allOf(stream: Unpacking, bytes: Uint8Array, { maxOutputLength = Infinity, finishFlush }: UnpackOptions): Uint8Array {
   const pieces: Uint8Array[] = [];
   let size = 0;
   stream.ondata = (piece) => {
@@ -29,16 +31,39 @@ function unpacked(
     if (size > maxOutputLength) throw failure("ERR_BUFFER_TOO_LARGE", `more than ${maxOutputLength} bytes`);
     pieces.push(piece);
   };
-  try {
-    for (let at = 0; at < bytes.length || at === 0; at += PIECE) {
-      stream.push(bytes.subarray(at, at + PIECE), at + PIECE >= bytes.length && finishFlush !== Z_SYNC_FLUSH);
-    }
-  } catch (error) {
-    // The package's errors have numbers.
-    if (!(error instanceof Error && "code" in error && typeof error.code === "number")) throw error;
-    throw failure(error.code === FlateErrorCode.UnexpectedEOF ? "Z_BUF_ERROR" : "Z_DATA_ERROR", error.message);
+  for (let at = 0; at < bytes.length || at === 0; at += PIECE) {
+    stream.push(bytes.subarray(at, at + PIECE), at + PIECE >= bytes.length && finishFlush !== Z_SYNC_FLUSH);
   }
   return joined(pieces);
+}
+
+/** The number of an error of a package. */
+const numberOf = (error: unknown): number | undefined =>
+  error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : undefined;
+
+/** @throws Error with Node's code, if the data is damaged, cut off or larger than it may become */
+function unpacked(stream: Unpacking, bytes: Uint8Array, options: UnpackOptions = {}): Uint8Array {
+  try {
+    return allOf(stream, bytes, options);
+  } catch (error) {
+    const number = numberOf(error);
+    if (number === undefined || !(error instanceof Error)) throw error;
+    throw failure(number === FlateErrorCode.UnexpectedEOF ? "Z_BUF_ERROR" : "Z_DATA_ERROR", error.message);
+  }
+}
+
+/**
+ * The first frame, as Node has it: what follows is not looked at, of one that is cut off its whole
+ * blocks come out, and errors have no code.
+ */
+function unzstd(bytes: Uint8Array, options: UnpackOptions = {}): Uint8Array {
+  const end = zstdFrameEnd((at, size) => bytes.subarray(at, at + size), 0);
+  try {
+    return allOf(new Decompress(), bytes.subarray(0, end), { ...options, finishFlush: Z_SYNC_FLUSH });
+  } catch (error) {
+    if (numberOf(error) === undefined || !(error instanceof Error)) throw error;
+    throw new Error(error.message);
+  }
 }
 
 /** Flags of a gzip header (RFC 1952 §2.3.1), each for a part of it. */
@@ -68,7 +93,7 @@ function crc32(bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-/** The part of Node's module that machines use. zstd is refused by name. */
+/** The part of Node's module that machines use. */
 export const pageZlib = {
   crc32,
   constants: { Z_SYNC_FLUSH },
@@ -77,7 +102,5 @@ export const pageZlib = {
   inflateRawSync: (bytes: Uint8Array, limits?: UnpackOptions) => unpacked(new Inflate(), bytes, limits),
   deflateRawSync: (bytes: Uint8Array, { level }: { level?: 1 } = {}) => deflateSync(bytes, { level }),
   gzipSync: (bytes: Uint8Array, { level }: { level?: 1 } = {}) => gzipSync(bytes, { level }),
-  zstdDecompressSync(): never {
-    throw failure("ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "a page does not unpack zstd");
-  },
+  zstdDecompressSync: unzstd,
 };

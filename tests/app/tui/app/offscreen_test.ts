@@ -33,7 +33,7 @@ class Slow {
     this.shown.apply({ kind: "answer", id, answer: phoneAnswer(query) });
   }
 
-  /** Begins a frame; resolves once the clock is far after that, and the screens have looked at it. */
+  /** Begins a frame; resolves once the clock is far after that, and the screens have read it. */
   async begin(): Promise<void> {
     void this.shown.settle(this.screen).then(() => this.settled = true);
     const after = this.time + 10 * LONG;

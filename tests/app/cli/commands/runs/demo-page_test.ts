@@ -23,8 +23,14 @@ for (const [name, start] of Object.entries({ Chromium: () => Browser.start(), Fi
       await page.shows(ROWS, /PAST/);
       await page.type(":back --now\r");
       await page.shows(ROWS, /PAUSED/);
-      await page.type("e\r");
+      await page.type("7");
+      await page.shows(ROWS, /VM_START/);
+      await page.type("e");
+      await page.shows(ROWS, /write the rows to/);
+      await page.type("\r");
       await page.shows(ROWS, /a page has no files/);
+      await page.type("1");
+      await page.shows(ROWS, /Virtual machines/);
       await page.type("p");
       await page.shows(ROWS, /LIVE/);
       await page.type("c");
